@@ -1,0 +1,72 @@
+# The open laboratory. Both main commands set everything up by themselves:
+#   make figures        all notebooks, headless, into figures/<profile>/
+#   make test           everything that can be checked
+# Settings: PROFILE=demo|mini|paper|<yours>  JOBS=<n>  PYTHON=<python3.11 or later>  VENV=<folder>
+#           LAB_DATA, LAB_CACHE: folders of the data and of what is made from them
+
+PROFILE ?= demo
+JOBS    ?= 2
+PYTHON  ?= python3
+VENV    ?= .venv
+
+# An active conda environment (not base) is used as it is.
+ifneq ($(filter-out base,$(CONDA_DEFAULT_ENV)),)
+  PY    := $(CONDA_PREFIX)/bin/python
+  READY := .conda-ready
+else
+  PY    := $(VENV)/bin/python
+  READY := $(VENV)/.ready
+endif
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup figures test test-fast notebooks lab zoo bench lint clean
+
+help: ## show this list
+	@awk '/^#/ { sub(/^# ?/, ""); print; next } /^$$/ { exit }' $(firstword $(MAKEFILE_LIST))
+	@echo
+	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+setup: $(READY) ## create .venv with the exact packages of requirements.lock
+
+$(VENV)/.ready: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(v < (3, 11) and f"Python {v[0]}.{v[1]} seen, 3.11 or later expected: make PYTHON=python3.11 $(MAKECMDGOALS)" or 0)'
+	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.conda-ready: pyproject.toml
+	$(PY) -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+figures: $(READY) ## run every notebook whose figure is not fresh (PROFILE, JOBS)
+	@$(PY) -m helpers.run --profile $(PROFILE) --jobs $(JOBS)
+
+figure-%: $(READY) ## run one notebook, as in: make figure-01 PROFILE=mini
+	@$(PY) -m helpers.run --profile $(PROFILE) --only $*
+
+test: $(READY) ## unit, property and real-data tests, the pairing check, nbval on the notebooks
+	@LAB_HEADLESS=1 TQDM_DISABLE=1 $(PY) -m pytest tests
+	@LAB_HEADLESS=1 TQDM_DISABLE=1 $(PY) -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=600 notebooks
+
+test-fast: $(READY) ## the same without the slow tests and without the notebooks
+	@LAB_HEADLESS=1 TQDM_DISABLE=1 $(PY) -m pytest tests -m "not slow"
+
+notebooks: $(READY) ## run the demo and write the executed notebooks beside their sources
+	@$(PY) -m helpers.run --profile demo --jobs $(JOBS) --publish
+
+lab: $(READY) ## open JupyterLab
+	@$(PY) -m jupyter lab notebooks
+
+zoo: $(READY) ## train the demo networks again from nothing (under an hour on two cores)
+	@$(PY) -m helpers.zoo
+
+bench: $(READY) ## measure the localizer: ratios in one run, about five minutes
+	@$(PY) benchmarks/localizer.py
+
+lint: $(READY) ## check style
+	@$(PY) -m ruff check helpers tests benchmarks
+
+clean: ## remove what was made from data; data and environment stay
+	rm -rf data/cache figures/*/.staging-* figures/*/*.ipynb

@@ -1,0 +1,1 @@
+"""Helpers of the open laboratory of contrastive learning and category selectivity."""

@@ -1,0 +1,149 @@
+"""Floor 2. Activations of many layers in one forward pass, handed on at once.
+
+A hook gives each layer's output to the consumer *inside* the hook, before anything
+downstream can overwrite it (an in-place ReLU, ``out += identity``), and nothing is kept:
+memory is one layer of one batch.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from helpers.errors import LabError
+
+Consumer = Callable[[str, Tensor], None]
+"""Takes a layer's name and its output (n_images, ...); must copy what it wants to keep."""
+
+
+def leaf_layers(model: nn.Module) -> dict[str, str]:
+    """Return the leaf modules that compute something: name -> module path, both the path."""
+    return {path: path for path, module in model.named_modules()
+            if path and not any(module.children()) and not isinstance(module, nn.Identity)}
+
+
+@contextmanager
+def hooked(model: nn.Module, layers: Mapping[str, str], consume: Consumer) -> Iterator[None]:
+    """Hand the outputs of ``layers`` to ``consume`` during every forward pass within.
+
+    Parameters
+    ----------
+    model : nn.Module
+    layers : mapping
+        Layer name -> module path. A module that is called several times in one pass (a ReLU
+        shared within a residual block) gives ``name``, ``name#2``, ... in order of the calls.
+    consume : callable
+        ``consume(name, output)``; a module that returns a tuple gives its first tensor.
+
+    Raises
+    ------
+    LabError
+        If a path is not a module of the network.
+    """
+    modules = dict(model.named_modules())
+    missing = [path for path in layers.values() if path not in modules]
+    if missing:
+        raise LabError(f"no module {missing[0]!r} in the network",
+                       expected=f"one of {', '.join(list(modules)[1:])}",
+                       remedy="choose a layer from this list")
+    calls: Counter[str] = Counter()
+
+    def hand_on(name: str) -> Callable:
+        def hook(_module: nn.Module, _inputs: object, output: object) -> None:
+            calls[name] += 1
+            consume(name if calls[name] == 1 else f"{name}#{calls[name]}", _first_tensor(output))
+        return hook
+
+    handles = [modules[path].register_forward_hook(hand_on(name))
+               for name, path in layers.items()]
+    handles.append(model.register_forward_pre_hook(lambda *_: calls.clear()))
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _first_tensor(output: object) -> Tensor:
+    while not isinstance(output, Tensor):
+        output = next(iter(output.values() if isinstance(output, Mapping) else output))
+    return output
+
+
+@contextmanager
+def exact(model: nn.Module) -> Iterator[None]:
+    """Evaluate in ``eval`` mode, without gradients and without TF32, and restore all three."""
+    training = model.training
+    tf32 = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
+    model.eval()
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        model.train(training)
+        torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = tf32
+
+
+def stream(model: nn.Module, layers: Mapping[str, str], batches: Iterable[Tensor],
+           consume: Callable[[int, str, Tensor], None]) -> None:
+    """Run batches through the network and hand every layer's output on.
+
+    Parameters
+    ----------
+    model : nn.Module
+    layers : mapping
+        Layer name -> module path.
+    batches : iterable of Tensor, float32, shape (n_images, 3, height, width)
+        Moved to the model's device.
+    consume : callable
+        ``consume(start, name, activations)`` with ``start`` the index of the batch's first
+        image and ``activations`` (n_images, n_units), a view that the next layer may overwrite.
+    """
+    parameter = next(model.parameters(), torch.empty(0))
+    start = 0
+
+    def flatten(name: str, output: Tensor) -> None:
+        consume(start, name, output.reshape(len(output), -1))
+
+    with exact(model), hooked(model, layers, flatten):
+        for batch in batches:
+            model(batch.to(parameter.device, non_blocking=True))
+            start += len(batch)
+
+
+def collect(model: nn.Module, layers: Mapping[str, str], batches: Iterable[Tensor],
+            units: Mapping[str, Sequence[int] | Tensor] | None = None) -> dict[str, Tensor]:
+    """Keep the activations of chosen layers (and units) as arrays.
+
+    Parameters
+    ----------
+    model, layers, batches
+        As for :func:`stream`.
+    units : mapping, optional
+        Layer name -> indices of the units to keep; all of them by default.
+
+    Returns
+    -------
+    dict of str to Tensor, float32, shape (n_images, n_units), on the CPU
+    """
+    parts: dict[str, list[Tensor]] = {}
+
+    def keep(_start: int, name: str, activations: Tensor) -> None:
+        chosen = activations if units is None else activations[:, units[name]]
+        parts.setdefault(name, []).append(chosen.to("cpu", torch.float32, copy=True))
+
+    stream(model, layers, batches, keep)
+    return {name: torch.cat(rows) for name, rows in parts.items()}
+
+
+def count_units(model: nn.Module, layers: Mapping[str, str], batch: Tensor) -> dict[str, int]:
+    """Count the units of every layer for images of the batch's shape."""
+    counts: dict[str, int] = {}
+    stream(model, layers, [batch[:1]],
+           lambda _start, name, activations: counts.update({name: activations.shape[1]}))
+    return counts

@@ -1,0 +1,186 @@
+"""Floor 4. The localizer at work: an image set through a network, into selectivity, cached.
+
+`selectivity` is the pure core; here the pictures are streamed to it, once, for all layers,
+and the result is kept under a key of everything that it depends on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from helpers.activations import stream
+from helpers.cache import cached
+from helpers.console import progress
+from helpers.digest import code_digest
+from helpers.networks import Network
+from helpers.selectivity import ALPHA, Localization, d_prime, localize
+from helpers.stats import Moments
+from helpers.stimuli import ImageSet
+
+NONE = 255
+"""Label of a unit that is selective for no domain."""
+
+
+@dataclass(frozen=True)
+class Localizer:
+    """Where a network's selective units are, by layer.
+
+    Attributes
+    ----------
+    domains : tuple of str
+    labels : dict, layer -> uint8, shape (n_units,)
+        Index of the unit's domain, or ``NONE``; estimated from all pictures.
+    half_labels : dict, layer -> uint8, shape (2, n_units)
+        The same from every second picture only, so that one half can define the units and the
+        other measure them.
+    t_mean : dict, layer -> float32, shape (n_domains, n_units)
+        Mean t of each domain against every other one; NaN for dead units.
+    held_out_d_prime : dict, layer -> float32, shape (n_domains, n_units)
+        d' of each domain against the pooled others, on the second half of the pictures.
+    """
+
+    domains: tuple[str, ...]
+    labels: dict[str, np.ndarray]
+    half_labels: dict[str, np.ndarray]
+    t_mean: dict[str, np.ndarray]
+    held_out_d_prime: dict[str, np.ndarray]
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Layer names in the order in which the network computes them."""
+        return tuple(self.labels)
+
+    def units(self, layer: str, domain: str) -> np.ndarray:
+        """Return the indices of the units of ``layer`` selective for ``domain``."""
+        return np.flatnonzero(self.labels[layer] == self.domains.index(domain))
+
+    def table(self) -> pd.DataFrame:
+        """Summarise as one row per layer and domain.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``layer, depth`` (0 ... 1), ``domain, n_units, n_selective, share``;
+            ``n_half`` units that pass on the first half, and of these, on the second half:
+            ``replicated`` (share that pass the whole test again), ``same_preference`` (share
+            whose largest d' is again for this domain), ``held_out_d_prime`` (mean d').
+        """
+        rows = [self._row(layer, depth, index)
+                for depth, layer in zip(np.linspace(0, 1, len(self.layers)), self.layers)
+                for index in range(len(self.domains))]
+        return pd.DataFrame(rows)
+
+    def _row(self, layer: str, depth: float, index: int) -> dict[str, object]:
+        labels = self.labels[layer]
+        defined = self.half_labels[layer][0] == index
+        held_out = self.held_out_d_prime[layer][:, defined]
+        any_defined = bool(defined.any())
+        return {
+            "layer": layer, "depth": depth, "domain": self.domains[index],
+            "n_units": labels.size, "n_selective": int((labels == index).sum()),
+            "share": float((labels == index).mean()), "n_half": int(defined.sum()),
+            "replicated": float((self.half_labels[layer][1][defined] == index).mean())
+            if any_defined else np.nan,
+            "same_preference": float((np.nan_to_num(held_out, nan=-np.inf).argmax(0) == index)
+                                     .mean()) if any_defined else np.nan,
+            "held_out_d_prime": float(np.nanmean(held_out[index])) if any_defined else np.nan,
+        }
+
+
+def measure(network: Network, images: ImageSet, *, batch_size: int = 64) -> dict[str, Moments]:
+    """Stream an image set through a network into moments per domain and half.
+
+    Parameters
+    ----------
+    network : Network
+    images : ImageSet
+    batch_size : int
+        Images in one forward pass; changes speed and memory only.
+
+    Returns
+    -------
+    dict, layer -> Moments
+        Group ``2 * domain + half``, domains in the order of ``images.domain_names``.
+    """
+    group_of = (2 * np.array([images.domain_names.index(d) for d in images.domains])
+                + images.halves)
+    order = np.argsort(group_of, kind="stable")
+    n_groups = 2 * len(images.domain_names)
+    moments: dict[str, Moments] = {}
+
+    def consume(start: int, name: str, activations: Tensor) -> None:
+        if name not in moments:
+            moments[name] = Moments.start(n_groups, activations[0])
+        groups = group_of[order[start:start + len(activations)]]
+        for first, last in _runs(groups):
+            moments[name].update(activations[first:last], int(groups[first]))
+
+    chunks = [order[i:i + batch_size] for i in range(0, len(order), batch_size)]
+    batches = images.batches(progress(chunks, f"{network.name}: localizer"), network.preprocessing)
+    stream(network.model, network.layers, batches, consume)
+    return moments
+
+
+def _runs(groups: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Yield the (first, last) of every run of equal values."""
+    edges = [0, *(np.flatnonzero(np.diff(groups)) + 1), len(groups)]
+    yield from zip(edges, edges[1:])
+
+
+def localize_network(network: Network, images: ImageSet, *, alpha: float = ALPHA,
+                     batch_size: int = 64) -> Localizer:
+    """Find the selective units of every layer, once; later calls read the cache.
+
+    Parameters
+    ----------
+    network : Network
+    images : ImageSet
+        Any set with domains; the independent probe set too, for its t values.
+    alpha : float
+        False discovery rate of each contrast.
+    """
+    def make() -> dict[str, np.ndarray]:
+        arrays: dict[str, np.ndarray] = {}
+        moments = measure(network, images, batch_size=batch_size)
+        while moments:
+            layer = next(iter(moments))
+            arrays.update(_summarise(layer, moments.pop(layer), images.domain_names, alpha))
+        return arrays
+
+    arrays = cached("localizer", network.name, {
+        "network": network.digest, "layers": dict(network.layers), "images": images.digest,
+        "preprocessing": network.preprocessing, "alpha": alpha,
+        "code": code_digest(["helpers.localizer"]),
+    }, make)
+    fields: dict[str, dict[str, np.ndarray]] = {}
+    for name, values in arrays.items():
+        field, layer = name.split("/", 1)
+        fields.setdefault(field, {})[layer] = values
+    return Localizer(images.domain_names, **fields)
+
+
+def _summarise(layer: str, moments: Moments, domains: tuple[str, ...],
+               alpha: float) -> dict[str, np.ndarray]:
+    """Test one layer on all pictures and on each half."""
+    each = range(len(domains))
+    halves = [moments.pool([[2 * d + half] for d in each]) for half in (0, 1)]
+    whole = localize(moments.pool([[2 * d, 2 * d + 1] for d in each]), domains, alpha=alpha)
+    parts = [localize(half, domains, alpha=alpha) for half in halves]
+    return {
+        f"labels/{layer}": _labels(whole),
+        f"half_labels/{layer}": np.stack([_labels(part) for part in parts]),
+        f"t_mean/{layer}": whole.t_mean.cpu().numpy(),
+        f"held_out_d_prime/{layer}": d_prime(halves[1]).float().cpu().numpy(),
+    }
+
+
+def _labels(found: Localization) -> np.ndarray:
+    """Encode mutually exclusive masks as one label per unit."""
+    label = found.mask.to(torch.uint8).argmax(0).to(torch.uint8)
+    return torch.where(found.mask.any(0), label, NONE).cpu().numpy().astype(np.uint8)

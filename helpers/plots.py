@@ -1,0 +1,148 @@
+"""Floor 4. One family of figures: palette, panels, and saving with provenance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from helpers.paths import atomic_write, figures_dir
+from helpers.provenance import Provenance
+
+WIDTH = 7.2
+"""Inches of a full-width figure; half width is 3.5."""
+
+COLOURS = {"faces": "tomato", "bodies": "dodgerblue", "objects": "orange", "scenes": "limegreen",
+           "characters": "purple", "scrambled": "grey", "rest": "0.9"}
+MARKERS = {"faces": "o", "bodies": "s", "objects": "v", "scenes": "^", "characters": "D",
+           "scrambled": "x"}
+HATCHES = {"faces": "", "bodies": "////", "objects": "....", "scenes": "\\\\\\\\",
+           "characters": "xxxx", "rest": ""}
+SHOWN_AS = {"characters": "words"}
+"""Names that the paper's figures use instead of ours."""
+
+
+def use_style() -> None:
+    """Switch to the house style (one file, ``lab.mplstyle``)."""
+    plt.style.use(Path(__file__).with_name("lab.mplstyle"))
+
+
+def shown(domain: str) -> str:
+    """Return the word by which figures call a domain."""
+    return SHOWN_AS.get(domain, domain)
+
+
+def panel_letter(axes: Axes, letter: str, *, x: float = -0.02, y: float = 1.04) -> None:
+    """Put a bold letter at the upper left of a panel (in axes coordinates)."""
+    axes.text(x, y, letter, transform=axes.transAxes, fontsize=9, fontweight="bold",
+              ha="right", va="bottom")
+
+
+def layer_lines(axes: Axes, table: pd.DataFrame, value: str, domains: Sequence[str]) -> None:
+    """Draw one line per domain over the layers.
+
+    Parameters
+    ----------
+    axes : Axes
+    table : DataFrame
+        Columns ``layer`` (in order), ``domain`` and ``value``.
+    value : str
+        Column on the y axis.
+    domains : sequence of str
+    """
+    layers = list(dict.fromkeys(table["layer"]))
+    for domain in domains:
+        values = table[table["domain"] == domain].set_index("layer")[value].reindex(layers)
+        axes.plot(np.arange(len(layers)), values, color=COLOURS[domain], marker=MARKERS[domain],
+                  markersize=2.2, linewidth=1, label=shown(domain))
+    label_layers(axes, layers)
+
+
+def label_layers(axes: Axes, layers: Sequence[str], *, at_most: int = 8) -> None:
+    """Name the layers that learn (conv, fc, ...) on the x axis, thinned until they fit."""
+    named = [i for i, layer in enumerate(layers)
+             if layer.startswith(("conv", "fc")) and not layer.endswith("#2")]
+    if len(named) < 2:
+        named = list(range(len(layers)))
+    step = -(-len(named) // at_most)
+    axes.set_xticks(named[::step], [layers[i] for i in named[::step]], rotation=60, ha="right",
+                    rotation_mode="anchor")
+
+
+def share_pie(axes: Axes, shares: dict[str, float]) -> None:
+    """Draw a pie of the shares per domain; what is left is "rest", in grey."""
+    rest = max(0.0, 1 - sum(shares.values()))
+    wedges, _ = axes.pie([*shares.values(), rest], startangle=90, counterclock=False,
+                         colors=[COLOURS[d] for d in (*shares, "rest")],
+                         wedgeprops={"linewidth": 0.3, "edgecolor": "white"})
+    for wedge, domain in zip(wedges, (*shares, "rest")):
+        wedge.set_hatch(HATCHES[domain])
+
+
+def unit_heat_map(axes: Axes, responses: np.ndarray, rows: Sequence[tuple[str, int]],
+                  columns: Sequence[tuple[str, int]], *, limit: float = 1.5):
+    """Draw units x images, z-scored per unit, with lines between the groups.
+
+    Parameters
+    ----------
+    axes : Axes
+    responses : array, float, shape (n_units, n_images)
+        z values; colours saturate at +-``limit`` (the paper's 1.5).
+    rows, columns : sequence of (str, int)
+        Group names and sizes, in order.
+
+    Returns
+    -------
+    AxesImage, for a colour bar.
+    """
+    image = axes.imshow(responses, aspect="auto", cmap="magma", vmin=-limit, vmax=limit,
+                        interpolation="nearest", rasterized=True)
+    for groups, line, span in ((rows, axes.axhline, "y"), (columns, axes.axvline, "x")):
+        edges = np.cumsum([0, *(size for _, size in groups)])
+        for edge in edges[1:-1]:
+            line(edge - 0.5, color="cyan", linewidth=0.5)
+        visible = [(name, (low + high) / 2) for (name, _), low, high
+                   in zip(groups, edges, edges[1:]) if high - low > 0.02 * edges[-1]]
+        getattr(axes, f"set_{span}ticks")([middle for _, middle in visible],
+                                          [shown(name) for name, _ in visible])
+    axes.tick_params(length=0)
+    sns.despine(ax=axes, left=True, bottom=True)
+    return image
+
+
+def domain_legend(figure: Figure, axes: Axes, domains: Sequence[str], **options: object) -> None:
+    """Put one legend of colours and markers on the figure."""
+    handles = [plt.Line2D([], [], color=COLOURS[d], marker=MARKERS[d], markersize=4, label=shown(d))
+               for d in domains]
+    axes.legend(handles=handles, **options)
+
+
+def save_figure(figure: Figure, provenance: Provenance,
+                panels: dict[str, pd.DataFrame] | None = None) -> Path:
+    """Write the figure as PNG and PDF, and one tidy CSV per panel, under the notebook's stem.
+
+    The stamp at the lower edge says profile, REAL or SYNTHETIC, seed, device and code; the same
+    stands in the files' metadata. Dates are left out, so equal figures are equal files.
+
+    Returns
+    -------
+    Path of the PNG.
+    """
+    folder, stem = figures_dir(provenance.profile), provenance.notebook
+    figure.text(0.995, 0.004, f"{stem} · {provenance.line}", ha="right", va="bottom",
+                fontsize=5, color="0.45")
+    metadata = {"Title": stem, "Creator": provenance.line}
+    atomic_write(folder / f"{stem}.pdf", lambda part: figure.savefig(
+        part, metadata={**metadata, "CreationDate": None, "ModDate": None, "Producer": None}))
+    png = atomic_write(folder / f"{stem}.png", lambda part: figure.savefig(
+        part, metadata={"Title": stem, "Description": provenance.line, "Software": None}))
+    for panel, table in (panels or {}).items():
+        atomic_write(folder / f"{stem}-{panel}.csv", lambda part, table=table: table.to_csv(
+            part, index=False, float_format="%.6g", lineterminator="\n"))
+    return png

@@ -1,0 +1,217 @@
+"""Floor 5. Run the notebooks headless: ``python -m helpers.run``, or ``make figures``.
+
+Each notebook runs in a process of its own, writes into a staging folder, and its files move to
+``figures/<profile>/`` only when it has finished. What is fresh already is not run again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from helpers.claims import VERDICTS
+from helpers.console import HEADLESS, say
+from helpers.errors import LabError
+from helpers.freshness import code_key, is_fresh, outputs, stamp_path, write_stamp
+from helpers.notebooks import FOLDER, check_parameters, choose, defaults, read_source
+from helpers.paths import FIGURES_VARIABLE, ROOT, ensure_writable, figures_dir
+from helpers.profile import Profile, load_profile
+
+FRESH, MADE, FAILED = "fresh", "made", "FAILED"
+
+
+@dataclass
+class Job:
+    """One notebook to run."""
+
+    source: Path
+    parameters: dict[str, object]
+    state: str = FRESH
+    seconds: float = 0.0
+
+
+@dataclass
+class Runner:
+    """Runs the jobs of one profile, some at a time."""
+
+    profile: Profile
+    jobs: list[Job]
+    at_once: int
+    processes: set[subprocess.Popen] = field(default_factory=set)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def folder(self) -> Path:
+        """Where the figures of this profile go."""
+        return figures_dir(self.profile.name)
+
+    def run(self, *, force: bool) -> None:
+        """Run what is not fresh; Ctrl-C ends every kernel and removes what was staged."""
+        ensure_writable(self.folder)
+        stale = [job for job in self.jobs if force or not is_fresh(
+            job.source, self.profile, job.parameters, self.folder)]
+        pool = ThreadPoolExecutor(self.at_once)
+        try:
+            for done in [pool.submit(self._run_one, job) for job in stale]:
+                done.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in list(self.processes):
+                process.terminate()
+            raise
+        finally:
+            pool.shutdown()
+
+    def _run_one(self, job: Job) -> None:
+        stem, begin = job.source.stem, time.perf_counter()
+        code = code_key(job.source, self.profile, job.parameters)
+        staging = ensure_writable(self.folder / f".staging-{stem}-{os.getpid()}")
+        say(f"… {stem}  started")
+        try:
+            problem = self._execute(job, staging) or self._incomplete(staging, stem)
+            if problem:
+                self._keep_failed(staging, stem)
+            else:
+                self._publish(staging, job, code)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+        job.seconds = time.perf_counter() - begin
+        job.state = FAILED if problem else MADE
+        mark = "✗" if problem else "✓"
+        say(f"{mark} {stem}  {job.seconds:.0f} s" + (f"\n{problem}" if problem else ""))
+
+    def _execute(self, job: Job, staging: Path) -> str:
+        """Run the notebook in its own process; return what went wrong."""
+        threads = str(max(1, (os.cpu_count() or 1) // self.at_once))
+        environment = {**os.environ, HEADLESS: "1", FIGURES_VARIABLE: str(staging),
+                       "OMP_NUM_THREADS": threads, "TQDM_DISABLE": "1",
+                       "CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
+        process = subprocess.Popen(
+            [sys.executable, "-m", "helpers.execute", str(job.source),
+             str(staging / f"{job.source.stem}.ipynb"), json.dumps(job.parameters)],
+            cwd=ROOT, env=environment, text=True, stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE)
+        with self.lock:
+            self.processes.add(process)
+        _, errors = process.communicate()
+        with self.lock:
+            self.processes.discard(process)
+        if process.returncode:
+            return errors.strip() or f"ended with status {process.returncode}"
+        return ""
+
+    @staticmethod
+    def _incomplete(staging: Path, stem: str) -> str:
+        missing = [f"{stem}{end}" for end in (".png", ".json") if not (staging / f"{stem}{end}")
+                   .is_file()]
+        return f"{stem} finished but wrote no {' and no '.join(missing)}" if missing else ""
+
+    def _publish(self, staging: Path, job: Job, code: str) -> None:
+        stem = job.source.stem
+        stamp_path(self.profile, stem).unlink(missing_ok=True)
+        made = outputs(staging, stem)
+        for old in outputs(self.folder, stem):
+            if old.name not in {path.name for path in made}:
+                old.unlink()
+        for path in made:
+            os.replace(path, self.folder / path.name)
+        write_stamp(job.source, self.profile, code, self.folder)
+
+    def _keep_failed(self, staging: Path, stem: str) -> None:
+        executed = staging / f"{stem}.ipynb"
+        if executed.is_file():
+            kept = ensure_writable(stamp_path(self.profile, stem).parent) / f"{stem}.failed.ipynb"
+            os.replace(executed, kept)
+
+    def table(self) -> str:
+        """Return the closing table: notebook, seconds, claims that hold, do not, cannot be told."""
+        width = max(len(job.source.stem) for job in self.jobs)
+        lines = [f"{'notebook':{width}}  {'state':6}  {'seconds':>7}  " + "  ".join(VERDICTS)]
+        for job in self.jobs:
+            counts = self._verdicts(job) if job.state != FAILED else ["–"] * len(VERDICTS)
+            cells = "  ".join(f"{count:>{len(name)}}" for count, name in zip(counts, VERDICTS))
+            lines.append(f"{job.source.stem:{width}}  {job.state:6}  {job.seconds:7.0f}  {cells}")
+        return "\n".join(lines)
+
+    def _verdicts(self, job: Job) -> list[int]:
+        ledger = json.loads((self.folder / f"{job.source.stem}.json").read_text(encoding="utf-8"))
+        found = [claim["verdict"] for claim in ledger["claims"]]
+        return [found.count(verdict) for verdict in VERDICTS]
+
+
+def plan(profile: Profile, only: list[str], given: dict[str, str],
+         folder: Path = FOLDER) -> list[Job]:
+    """Return the jobs: the notebooks asked for, with parameters that differ from their defaults."""
+    jobs = []
+    for source in choose(only, folder):
+        known = defaults(read_source(source), source.stem)
+        values = check_parameters({"profile": profile.name, **given}, known, source.stem)
+        jobs.append(Job(source, {name: value for name, value in values.items()
+                                 if value != known[name]}))
+    if not jobs:
+        raise LabError("no notebooks found", expected="notebooks/NN_verb_object.py",
+                       remedy="run from a complete clone")
+    return jobs
+
+
+def publish_notebooks(runner: Runner) -> None:
+    """Copy the executed notebooks of the demo beside their sources, to be committed."""
+    if runner.profile.name != "demo" or any(job.parameters for job in runner.jobs):
+        raise LabError(f"profile {runner.profile.name!r} or changed parameters",
+                       expected="the demo with its default parameters",
+                       remedy="python -m helpers.run --publish")
+    for job in runner.jobs:
+        target = job.source.with_suffix(".ipynb")
+        shutil.copyfile(runner.folder / target.name, target)
+
+
+def _assignments(texts: list[str]) -> dict[str, str]:
+    wrong = [text for text in texts if "=" not in text]
+    if wrong:
+        raise LabError(f"-p {wrong[0]}", expected="-p name=value", remedy="add the value")
+    return dict(text.split("=", 1) for text in texts)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the notebooks that are not fresh; return 0 if all figures are there."""
+    parser = argparse.ArgumentParser(prog="python -m helpers.run", description=main.__doc__)
+    parser.add_argument("--profile", default="demo", help="name or path of a profile")
+    parser.add_argument("--only", nargs="*", default=[], metavar="NN", help="numbers or names")
+    parser.add_argument("--jobs", type=int, default=min(4, os.cpu_count() or 1), metavar="N",
+                        help="notebooks at once")
+    parser.add_argument("-p", dest="parameters", action="append", default=[],
+                        metavar="name=value", help="a parameter of the notebooks")
+    parser.add_argument("--force", action="store_true", help="run also what is fresh")
+    parser.add_argument("--publish", action="store_true",
+                        help="then write the executed notebooks beside their sources")
+    options = parser.parse_args(arguments)
+    try:
+        profile = load_profile(options.profile)
+        jobs = plan(profile, options.only, _assignments(options.parameters))
+        runner = Runner(profile, jobs, max(1, min(options.jobs, len(jobs))))
+        runner.run(force=options.force)
+        if options.publish and all(job.state != FAILED for job in jobs):
+            publish_notebooks(runner)
+    except LabError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    except KeyboardInterrupt:
+        sys.stderr.write("\nInterrupted: nothing half-made was kept; earlier figures are intact.\n")
+        return 130
+    say(runner.table())
+    if all(job.state == FRESH for job in jobs):
+        say(f"Nothing to do: all figures of profile {profile.name} are fresh.")
+    return 1 if any(job.state == FAILED for job in jobs) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

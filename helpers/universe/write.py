@@ -1,0 +1,239 @@
+"""Floor 4. The universe's pictures on disk, in the layouts of the real sets."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from helpers.console import progress
+from helpers.errors import LabError
+from helpers.universe import diet, images
+from helpers.universe.captions import captions
+
+STREAMS = {"localizer": 1, "probe": 2, "train": 3, "val": 4, "faces-train": 5, "faces-val": 6,
+           "captions": 7}
+"""Second entry of every picture's seed: no two sets share a picture or an exemplar."""
+
+_CHUNK = 40
+_QUALITY: dict[str, Any] = {"format": "JPEG", "quality": 92, "subsampling": 0}
+
+
+class _Job(NamedTuple):
+    """One picture to be made: all that a worker needs to know."""
+
+    path: str
+    look: str
+    name: str
+    entropy: tuple[int, int, int, int]
+    size: int
+    constraints: dict[str, Any] | None = None
+    captioned: bool = False
+
+
+def _render(folder: str, jobs: list[_Job]) -> list[list[str]]:
+    """Draw and save the pictures of ``jobs``; give the captions of each (or none)."""
+    said = []
+    for job in jobs:
+        rng, things = np.random.default_rng(job.entropy), []
+        if job.look == "localizer":
+            picture = images.localizer_picture(job.name, rng=rng, size=job.size)
+        elif job.look == "probe":
+            picture = images.probe_picture(job.name, rng=rng, size=job.size)
+        else:
+            picture, things = diet.diet_picture(job.name, job.constraints or {}, rng=rng,
+                                                seed=job.entropy[0], size=job.size)
+        # Encoded in memory first: one write per file is several times faster on shared discs.
+        buffer = io.BytesIO()
+        picture.save(buffer, **_QUALITY)
+        Path(folder, job.path).write_bytes(buffer.getvalue())
+        words = np.random.default_rng((*job.entropy, STREAMS["captions"]))
+        said.append(captions(things, words) if job.captioned else [])
+    return said
+
+
+def _alive(pid: str) -> bool:
+    """Say whether a process of this number runs (where the system cannot say: assume so)."""
+    if os.name != "posix" or not pid.isdigit():
+        return True
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+@contextmanager
+def _whole(folder: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give a folder beside ``folder`` that takes its name only when all went well."""
+    folder = Path(folder)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise LabError(f"{folder} is there already and not empty.",
+                       expected="a folder that does not exist yet",
+                       remedy="delete it, or give another name")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    for left in folder.parent.glob(f"{folder.name}.part-*"):
+        if not _alive(left.name.rpartition("-")[2]):
+            shutil.rmtree(left, ignore_errors=True)
+    part = folder.with_name(f"{folder.name}.part-{os.getpid()}")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir()
+    try:
+        yield part
+        if folder.exists():
+            folder.rmdir()
+        part.rename(folder)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+
+
+def _render_all(part: Path, jobs: list[_Job], processes: int | None, label: str) -> list[list[str]]:
+    """Render ``jobs`` in chunks over ``processes``; captions in the order of the jobs."""
+    processes = processes or os.cpu_count() or 1
+    for parent in {Path(job.path).parent for job in jobs}:
+        (part / parent).mkdir(parents=True, exist_ok=True)
+    chunks = [jobs[i:i + _CHUNK] for i in range(0, len(jobs), _CHUNK)]
+    folders, said = [str(part)] * len(chunks), []
+    if processes == 1:
+        for chunk in progress(chunks, label):
+            said += _render(str(part), chunk)
+        return said
+    with ProcessPoolExecutor(processes) as pool:
+        for words in progress(pool.map(_render, folders, chunks), label, total=len(chunks)):
+            said += words
+    return said
+
+
+def _counted(**counts: int) -> None:
+    for name, value in counts.items():
+        if value < 1:
+            raise LabError(f"{name} is {value}.", expected="a whole number of at least 1",
+                           remedy=f"give {name}=1 or more")
+
+
+def write_localizer(folder: str | os.PathLike[str], *, seed: int, n_per_category: int = 144,
+                    size: int = 128, processes: int | None = None) -> Path:
+    """Write the grey localizer set in fLoc's layout: ``adult/adult-1.jpg`` and so on.
+
+    Parameters
+    ----------
+    folder : path
+        Must not exist, or be empty.
+    seed : int
+        Same seed, same bytes, whatever ``processes``.
+    n_per_category : int
+        Pictures in each of the 11 categories (ten intact, ``scrambled``).
+    size : int
+        Side of the square pictures, pixels.
+    processes : int, optional
+        Default: one per core.
+
+    Returns
+    -------
+    Path of ``folder``.
+    """
+    _counted(n_per_category=n_per_category, size=size)
+    names = [*images.LOCALIZER_CATEGORIES, "scrambled"]
+    jobs = [_Job(f"{name}/{name}-{i + 1}.jpg", "localizer", name,
+                 (seed, STREAMS["localizer"], c, i), size)
+            for c, name in enumerate(names) for i in range(n_per_category)]
+    with _whole(folder) as part:
+        _render_all(part, jobs, processes, "drawing the localizer")
+    return Path(folder)
+
+
+def write_probe(folder: str | os.PathLike[str], *, seed: int, n_per_category: int = 80,
+                size: int = 128, processes: int | None = None) -> Path:
+    """Write the colour probe set: seven folders, ``1-Faces/faces-01.jpg`` and so on.
+
+    Parameters and result as for ``write_localizer``; its exemplars are independent of those there.
+    """
+    _counted(n_per_category=n_per_category, size=size)
+    jobs = [_Job(f"{name}/{name[2:].lower()}-{i + 1:02d}.jpg", "probe", name,
+                 (seed, STREAMS["probe"], c, i), size)
+            for c, name in enumerate(images.PROBE_CATEGORIES) for i in range(n_per_category)]
+    with _whole(folder) as part:
+        _render_all(part, jobs, processes, "drawing the probe set")
+    return Path(folder)
+
+
+def _coco(jobs: list[_Job], said: list[list[str]]) -> dict[str, Any]:
+    """Arrange captions as COCO does."""
+    pictures = [{"id": i + 1, "file_name": job.path, "width": job.size, "height": job.size}
+                for i, job in enumerate(jobs)]
+    lines = [(i + 1, line) for i, lines in enumerate(said) for line in lines]
+    return {"info": {"description": "Demo universe: diet pictures with five captions each"},
+            "images": pictures,
+            "annotations": [{"id": k + 1, "image_id": i, "caption": line}
+                            for k, (i, line) in enumerate(lines)]}
+
+
+def write_diet(folder: str | os.PathLike[str], *, seed: int, n_train: int = 14400,
+               n_val: int = 2400, size: int = 80, processes: int | None = None) -> Path:
+    """Write the colour diet: ``train/<class>/``, ``val/<class>/`` and ``captions.json``.
+
+    Parameters
+    ----------
+    folder, seed, size, processes
+        As for ``write_localizer``.
+    n_train, n_val : int
+        Pictures in all; the same number in each of the 48 classes.
+
+    Raises
+    ------
+    LabError
+        Where a number is no multiple of the number of classes.
+    """
+    classes = images.fine_classes()
+    _counted(n_train=n_train, n_val=n_val, size=size)
+    for name, count in (("n_train", n_train), ("n_val", n_val)):
+        if count % len(classes):
+            raise LabError(f"{name} is {count}.",
+                           expected=f"a multiple of {len(classes)}, the number of classes",
+                           remedy=f"give {name}={count // len(classes) * len(classes) or 48}")
+    jobs = [_Job(f"{split}/{name}/{name}_{i + 1:05d}.jpg", "diet", domain,
+                 (seed, STREAMS[split], c, i), size, constraints, captioned=True)
+            for split, count in (("train", n_train), ("val", n_val))
+            for c, (name, (domain, constraints)) in enumerate(sorted(classes.items()))
+            for i in range(count // len(classes))]
+    with _whole(folder) as part:
+        said = _render_all(part, jobs, processes, "drawing the diet")
+        (part / "captions.json").write_text(json.dumps(_coco(jobs, said)), encoding="utf-8")
+    return Path(folder)
+
+
+def write_faces_diet(folder: str | os.PathLike[str], *, seed: int, n_identities: int = 200,
+                     n_train_per_identity: int = 40, n_val_per_identity: int = 8, size: int = 80,
+                     processes: int | None = None) -> Path:
+    """Write a diet of faces alone, one class per person: ``train/id_000/`` and so on.
+
+    Parameters
+    ----------
+    folder, seed, size, processes
+        As for ``write_localizer``.
+    n_identities : int
+        Persons; every fourth is a child.
+    n_train_per_identity, n_val_per_identity : int
+        Pictures of each person.
+    """
+    _counted(n_identities=n_identities, n_train_per_identity=n_train_per_identity,
+             n_val_per_identity=n_val_per_identity, size=size)
+    jobs = [_Job(f"{split}/id_{k:03d}/id_{k:03d}_{i + 1:05d}.jpg", "diet", "faces",
+                 (seed, STREAMS[f"faces-{split}"], k, i), size,
+                 {"kind": "child" if k % 4 == 3 else "adult", "identity": k})
+            for split, count in (("train", n_train_per_identity), ("val", n_val_per_identity))
+            for k in range(n_identities) for i in range(count)]
+    with _whole(folder) as part:
+        _render_all(part, jobs, processes, "drawing the diet of faces")
+    return Path(folder)
