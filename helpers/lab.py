@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
 from filelock import FileLock
 
@@ -85,6 +86,19 @@ class Laboratory:
         images = LAYOUTS[spec.layout](folder / part if part else folder)
         self.provenance.inputs["/".join(filter(None, (name, part)))] = images.digest[:SHOWN_DIGITS]
         return images
+
+    def independent_pair(self) -> tuple[ImageSet, ImageSet]:
+        """Return the pictures that define units and independent ones that test them.
+
+        The localizer and the profile's probe set; where a profile has no second set, the two
+        halves of the localizer.
+        """
+        localizer = self.images("localizer")
+        if self.has("probe"):
+            return localizer, self.images("probe")
+        first, second = (localizer.select(np.flatnonzero(localizer.halves == half))
+                         for half in (0, 1))
+        return first, second
 
     def network(self, name: str) -> Network:
         """Open a network of the registry by name, after making its weights present."""

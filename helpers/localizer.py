@@ -6,12 +6,13 @@ and the result is kept under a key of everything that it depends on.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 import torch
+from scipy import stats
 from torch import Tensor
 
 from helpers.activations import stream
@@ -21,7 +22,7 @@ from helpers.digest import code_digest
 from helpers.networks import Network
 from helpers.selectivity import ALPHA, Localization, d_prime, localize
 from helpers.stats import Moments
-from helpers.stimuli import ImageSet
+from helpers.stimuli import DOMAINS, ImageSet
 
 NONE = 255
 """Label of a unit that is selective for no domain."""
@@ -91,6 +92,73 @@ class Localizer:
                                      .mean()) if any_defined else np.nan,
             "held_out_d_prime": float(np.nanmean(held_out[index])) if any_defined else np.nan,
         }
+
+
+def overlap_p(found: Localizer, layer: str, domain: str) -> float:
+    """Test whether both halves of the pictures pick the same units more often than by chance.
+
+    Returns
+    -------
+    float
+        One-sided hypergeometric p value; 1 where a half picks no unit.
+    """
+    first, second = found.half_labels[layer] == found.domains.index(domain)
+    return float(stats.hypergeom.sf((first & second).sum() - 1, first.size, first.sum(),
+                                    second.sum()))
+
+
+def generalisation(found: Localizer, independent: Localizer) -> pd.DataFrame:
+    """Follow the units that one image set defines onto another set.
+
+    Parameters
+    ----------
+    found : Localizer
+        Defines the units.
+    independent : Localizer
+        The same network on independent pictures; its domains include the intact ones.
+
+    Returns
+    -------
+    DataFrame
+        One row per layer and intact domain: ``layer, domain, n_units`` defined, their mean t
+        on both sets (``t_defining, t_independent``), and ``same_preference``: the share whose
+        largest t among the intact domains is again this one (chance 1 / number of domains).
+    """
+    domains = [domain for domain in DOMAINS if domain in found.domains]
+    rows = []
+    for layer in found.layers:
+        t_new = independent.t_mean[layer][[independent.domains.index(d) for d in domains]]
+        preferred = np.nan_to_num(t_new, nan=-np.inf).argmax(0)
+        for index, domain in enumerate(domains):
+            units = found.units(layer, domain)
+            t_old = found.t_mean[layer][found.domains.index(domain), units]
+            rows.append({
+                "layer": layer, "domain": domain, "n_units": len(units),
+                "t_defining": t_old.mean() if len(units) else np.nan,
+                "t_independent": np.nanmean(t_new[index, units]) if len(units) else np.nan,
+                "same_preference": (preferred[units] == index).mean() if len(units) else np.nan})
+    return pd.DataFrame(rows)
+
+
+def unit_groups(found: Localizer, layer: str, domains: Sequence[str], *, at_most: int,
+                seed: int) -> list[tuple[str, np.ndarray]]:
+    """Choose units to show: those of each domain, then the rest, at random where there are many.
+
+    Returns
+    -------
+    list of (str, int array)
+        Group name (a domain or "rest") and unit indices, ordered by the domain's mean t.
+    """
+    rng = np.random.default_rng(seed)
+    groups, named = [], np.zeros(found.labels[layer].size, bool)
+    for domain in domains:
+        units = found.units(layer, domain)
+        named[units] = True
+        t = found.t_mean[layer][found.domains.index(domain)]
+        few = rng.permutation(units)[:at_most]
+        groups.append((domain, few[np.argsort(-t[few], kind="stable")]))
+    groups.append(("rest", np.sort(rng.permutation(np.flatnonzero(~named))[:at_most])))
+    return groups
 
 
 def measure(network: Network, images: ImageSet, *, batch_size: int = 64) -> dict[str, Moments]:

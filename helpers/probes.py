@@ -54,7 +54,7 @@ def _unit_length(x: NDArray) -> NDArray:
 
 
 def linear_probe_accuracy(train_x: NDArray, train_y: NDArray, test_x: NDArray, test_y: NDArray,
-                          *, penalty: float = 1.0, max_iter: int = 200) -> float:
+                          *, penalty: float = 100.0, max_iter: int = 500) -> float:
     """Classify by multinomial logistic regression on standardised features.
 
     ``min_W Σ_i cross-entropy(W x_i, y_i) + penalty / 2 · ||W||²``.

@@ -89,6 +89,11 @@ class ImageSet:
             seen[category] += 1
         return half
 
+    def select(self, chosen: Sequence[int] | np.ndarray) -> ImageSet:
+        """Return the set of some of the pictures, in the order given."""
+        pick = lambda values: tuple(values[i] for i in chosen)  # noqa: E731
+        return ImageSet(self.root, pick(self.files), pick(self.categories), pick(self.domains))
+
     def open(self, index: int) -> Image.Image:
         """Decode one picture as RGB.
 

@@ -123,18 +123,19 @@ def flip(path):
     path.write_bytes(bytes(content))
 
 
-@pytest.mark.parametrize(("suffix", "damage"), [
-    (".npz", truncate), (".npz", flip), (".json", truncate),
-    (".json", lambda path: path.write_text("[]")),
+@pytest.mark.parametrize(("suffix", "damage", "flaw"), [
+    (".npz", truncate, "bytes instead of"), (".npz", flip, "digest differs"),
+    (".json", truncate, "cannot be read"),
+    (".json", lambda path: path.write_text("[]"), "cannot be read"),
 ])
-def test_a_damaged_artefact_is_named_and_made_again(tmp_path, capsys, suffix, damage):
+def test_a_damaged_artefact_is_named_and_made_again(tmp_path, capsys, suffix, damage, flaw):
     make = Maker()
     ask(tmp_path, make)
     damage(next(tmp_path.rglob(f"*{suffix}")))
     capsys.readouterr()
     assert_same(ask(tmp_path, make))
     said = capsys.readouterr().out
-    assert make.calls == 2 and "net-fc6-" in said and "damaged" in said
+    assert make.calls == 2 and "net-fc6-" in said and flaw in said
     assert_same(ask(tmp_path, make))
     assert make.calls == 2
 

@@ -39,7 +39,7 @@ class Server(ThreadingHTTPServer):
         self.drop_after: list[int] = []      # bytes after which the next answers break off
         self.statuses: list[int] = []        # errors to answer with first
         self.asked: list[str | None] = []    # Range headers seen
-        self.agents: set[str] = set()
+        self.agents: set[tuple[str, str]] = set()
         self.served = 0
 
     @property
@@ -51,7 +51,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         server, wanted = self.server, self.headers.get("Range")
         server.asked.append(wanted)
-        server.agents.add(self.headers["User-Agent"])
+        server.agents.add((self.headers["User-Agent"], self.headers["Accept-Encoding"]))
         if server.statuses or self.path.startswith("/missing"):
             self.send_error(server.statuses.pop(0) if server.statuses else 404)
             return
@@ -69,8 +69,8 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Length", str(size - start))
         self.end_headers()
         stop = start + server.drop_after.pop(0) if server.drop_after else size
+        server.served += len(server.body[start:stop])  # first: the client may be done sooner
         self.wfile.write(server.body[start:stop])
-        server.served += len(server.body[start:stop])
 
     def log_message(self, *arguments):
         pass
@@ -106,7 +106,7 @@ def test_download_says_the_terms_first(server, source, tmp_path, capsys):
     for words in ("thing", "1.02 MB", server.url, TERMS, "Somebody 2020"):
         assert words in said
     assert names(tmp_path / "new") == ["thing.bin"]
-    assert server.agents == {transport.AGENT} and server.asked == [None]
+    assert server.agents == {(transport.AGENT, "identity")} and server.asked == [None]
 
 
 def test_resume_asks_only_for_the_rest(server, source, tmp_path):
@@ -132,6 +132,13 @@ def test_dropped_connections_are_resumed(server, source, tmp_path, tells_size):
         with pytest.raises(LabError, match="digest"):
             download(source, tmp_path / "thing.bin")
         assert names(tmp_path) == []
+
+
+def test_the_range_tells_the_size_where_the_length_is_not_told(server, source, tmp_path):
+    (tmp_path / "thing.bin.part").write_bytes(BODY[:200_000])
+    server.drop_after, server.tells_size = [300_000], False
+    assert download(source, tmp_path / "thing.bin").read_bytes() == BODY
+    assert server.asked == ["bytes=200000-", "bytes=500000-"]
 
 
 def test_a_whole_part_is_only_verified(server, source, tmp_path):

@@ -54,7 +54,7 @@ def test_linear_probe_does_not_care_for_units(clouds):
 
 
 def test_linear_probe_solves_its_problem():
-    """Where the classes are apart, all test pictures are found; the penalty pulls towards chance."""
+    """Where the classes are apart, all test pictures are found."""
     rng = np.random.default_rng(3)
     y = np.arange(300) % 3
     x = np.eye(3)[y] * 6 + rng.normal(size=(300, 3))

@@ -9,8 +9,9 @@ import numpy as np
 from PIL import Image
 
 from helpers.universe import limbs
-from helpers.universe.canvas import COLOURS, SKINS, Canvas, Point, jitter, light, shade
+from helpers.universe.canvas import SKINS, Canvas, Point, jitter, light, shade
 from helpers.universe.limbs import step
+from helpers.universe.things import check_constraints, paint, pick
 
 KINDS: tuple[str, ...] = ("body", "limb")
 POSES: tuple[str, ...] = ("standing", "walking", "sitting", "reaching")
@@ -27,6 +28,9 @@ CLASSES: dict[str, dict[str, Any]] = {
 }
 """Fine classes of the diet: constraints for ``sample``; disjoint."""
 
+CONSTRAINTS = {"body": ("colour", "pose", "garment", "sleeve"),
+               "limb": ("colour", "part", "grip", "sleeve")}
+
 
 def sample(kind: str, rng: np.random.Generator, **constraints: Any) -> dict[str, Any]:
     """Draw the latents of one body or limb.
@@ -34,20 +38,25 @@ def sample(kind: str, rng: np.random.Generator, **constraints: Any) -> dict[str,
     Parameters
     ----------
     kind : {"body", "limb"}
-    rng : Generator
     **constraints
-        Values that replace drawn ones (``pose``, ``part``, ``colour`` ...).
+        Values that replace drawn ones; the names are in ``CONSTRAINTS``.
+
+    Raises
+    ------
+    LabError
+        If the kind, the colour or the name of a constraint is unknown.
     """
-    names = list(COLOURS)
-    colour, lower = (names[i] for i in rng.integers(len(names), size=2))
+    pick(rng, KINDS, kind, "kind of body")
+    check_constraints(constraints, CONSTRAINTS[kind], kind)
+    colour, cloth_rgb = paint(rng, constraints.pop("colour", None))
+    lower, lower_rgb = paint(rng)
     latents = {
         "kind": kind, "colour": colour, "lower_colour": lower,
-        "cloth_rgb": jitter(COLOURS[colour], rng), "lower_rgb": jitter(COLOURS[lower], rng),
+        "cloth_rgb": cloth_rgb, "lower_rgb": lower_rgb,
         "shoe_rgb": jitter([(40, 36, 36), (96, 66, 44), (210, 208, 204)][rng.integers(3)], rng),
         "skin_rgb": jitter(SKINS[rng.integers(len(SKINS))], rng, 6),
         "facing": int(rng.choice([-1, 1])), "bend": rng.uniform(-1, 1, 10).round(4).tolist(),
-        "light": float(rng.uniform(0, 360)), "contrast": float(rng.uniform(.15, .42)),
-    }
+        "light": float(rng.uniform(0, 360)), "contrast": float(rng.uniform(.15, .42))}
     if kind == "body":
         latents.update(
             pose=POSES[rng.integers(4)], build=float(rng.uniform(.8, 1.35)),

@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from helpers.universe.canvas import Canvas
 from helpers.universe.things import WARMTH, check_constraints, paint, pick, seed_from
+from helpers.universe.words import draw_text
 
 KINDS = ("word", "pseudoword", "number")
 
@@ -27,17 +28,6 @@ CLASSES: dict[str, dict] = {
     "number_long": {"kind": "number", "digits": "long", "layout": "line"},
 }
 """Fine class → constraints of :func:`sample`; each is told by looking, none by a dictionary."""
-
-WORDS = tuple("""
-    apple arm autumn bank bear bell bird boat book bread bridge butter cat chair cloud coat coffee
-    corn door dream eagle earth engine evening farm field fire fish flower forest garden glass
-    gold grass green hand hat heart hill horse house ice island jacket king kitchen lake lamp
-    leaf lemon letter light lion market milk mirror money moon morning mountain music night
-    ocean orange paper pen piano plane planet queen rain river road rose salt sea shoe silver
-    sky snow spring star stone street summer sun table tea train tree valley village wall
-    water wind window winter wolf wood year
-    """.split())
-"""Common English words of 3 to 8 letters."""
 
 FAMILIES = {
     "sans": ("DejaVuSans.ttf", "DejaVuSans-Bold.ttf"),
@@ -56,8 +46,10 @@ OPTIONS: dict[str, tuple[str, ...]] = {
     "digits": ("short", "middle", "long"), "weight": ("light", "bold"),
     "font": (*FAMILIES, "mixed"),
 }
+STRETCH = {"line": (0.9, 1.8), "two lines": (0.9, 1.2), "arc": (0.9, 1.1), "stacked": (0.5, 0.72)}
+"""Layout → range of height over width of the letters: a long line is made taller."""
+
 CONSTRAINTS = (*OPTIONS, "colour", "second_colour", "text")
-DIGITS = {"short": (1, 2), "middle": (3, 3), "long": (4, 5)}
 
 
 def sample(kind: str, rng: np.random.Generator, **constraints: object) -> dict:
@@ -84,23 +76,7 @@ def sample(kind: str, rng: np.random.Generator, **constraints: object) -> dict:
     """
     pick(rng, KINDS, kind, "kind of characters")
     check_constraints(constraints, CONSTRAINTS, kind)
-    chosen = {name: pick(rng, options, constraints.get(name), name)
-              for name, options in OPTIONS.items()}
-    if constraints.get("sign") is None and rng.random() < 0.3:
-        chosen["sign"] = "none"
-    if constraints.get("layout") is None and rng.random() < 0.4:
-        chosen["layout"] = "line"
-    # A column or an arc of eight letters would leave each too small to be seen.
-    most = {"stacked": 5, "arc": 6}.get(chosen["layout"], 8)
-    text = str(constraints.get("text") or _text(kind, rng, chosen["digits"], most))
-    if len(text) < 3 and constraints.get("layout") is None:
-        chosen["layout"] = "line"
-    if kind != "number":
-        text = {"upper": text.upper(), "lower": text.lower(),
-                "title": text.title()}[chosen["case"]]
-        chosen["digits"] = "none"
-    else:
-        chosen["case"] = "none"
+    text, chosen = _choose(kind, rng, constraints)
     files = [FAMILIES[pick(rng, tuple(FAMILIES)) if chosen["font"] == "mixed" else chosen["font"]]
              [chosen["weight"] == "bold"] for _ in text]
     colour, rgb = paint(rng, constraints.get("colour"))
@@ -111,11 +87,37 @@ def sample(kind: str, rng: np.random.Generator, **constraints: object) -> dict:
         "colour": colour, "rgb": rgb, "second_colour": second_colour, "second_rgb": second_rgb,
         "warmth": WARMTH[colour],
         "shear": float(rng.uniform(0.35, 0.6) * rng.choice([-1, 1])) if slanted else 0.0,
-        "angle": float(rng.normal(0, 9)), "stretch": float(rng.uniform(0.9, 1.8) if chosen["layout"] == "line" else 1.0),
+        "angle": float(rng.normal(0, 9)),
+        "stretch": float(rng.uniform(*STRETCH[chosen["layout"]])),
         "spacing": float(rng.uniform(-0.02, 0.14)), "fill": float(rng.uniform(0.8, 0.98)),
         "outline": bool(rng.random() < 0.6), "bend": float(rng.uniform(90, 170)),
         "numerosity": 1, "real_size": "small", "texture_seed": seed_from(rng),
     }
+
+
+def _choose(kind: str, rng: np.random.Generator, constraints: dict) -> tuple[str, dict]:
+    """Draw the string and its looks, so that they fit each other."""
+    chosen = {name: pick(rng, options, constraints.get(name), name)
+              for name, options in OPTIONS.items()}
+    if constraints.get("sign") is None and rng.random() < 0.3:
+        chosen["sign"] = "none"
+    if constraints.get("layout") is None and rng.random() < 0.4:
+        chosen["layout"] = "line"
+    # A column or an arc of eight letters would leave each too small to be seen.
+    most = {"stacked": 5, "arc": 6}.get(chosen["layout"], 8)
+    given = constraints.get("text")
+    text = draw_text(kind, rng, chosen["digits"], most) if given is None else \
+        str(pick(rng, given if isinstance(given, tuple | list) else (given,)))
+    if len(text) < 3 and constraints.get("layout") is None:
+        chosen["layout"] = "line"
+    if kind != "number":
+        text = {"upper": text.upper(), "lower": text.lower(),
+                "title": text.title()}[chosen["case"]]
+        chosen["digits"] = "none"
+    else:
+        chosen["case"] = "none"
+        chosen["digits"] = "short" if len(text) < 3 else "long" if len(text) > 3 else "middle"
+    return text, chosen
 
 
 def _contrasting(rng: np.random.Generator, rgb: list[int],
@@ -126,28 +128,6 @@ def _contrasting(rng: np.random.Generator, rgb: list[int],
         if math.dist(rgb, other) > 90 and abs(sum(rgb) - sum(other)) > 150:
             break
     return name, other
-
-
-def _text(kind: str, rng: np.random.Generator, digits: str, most: int) -> str:
-    """Draw a string of the kind, in lower case, of at most ``most`` letters."""
-    if kind == "word":
-        return pick(rng, tuple(word for word in WORDS if len(word) <= most))
-    if kind == "number":
-        low, high = DIGITS[digits]
-        count = int(rng.integers(low, high + 1))
-        return "".join(map(str, [rng.integers(1, 10), *rng.integers(0, 10, count - 1)]))
-    while True:
-        text = "".join(_syllable(rng) for _ in range(int(rng.integers(1, 4))))[:most]
-        if len(text) >= 3 and text not in WORDS and text[-2:] not in ("iu", "uu", "ii"):
-            return text
-
-
-def _syllable(rng: np.random.Generator) -> str:
-    """Draw an onset, a vowel and sometimes a coda, so that the string can be spoken."""
-    onset = pick(rng, ("b", "d", "f", "g", "k", "l", "m", "n", "p", "r", "s", "t", "v", "z",
-                       "bl", "dr", "fl", "gr", "pl", "sk", "st", "tr", "sh", "th"))
-    coda = pick(rng, ("", "", "n", "l", "r", "s", "m", "t", "p"))
-    return onset + pick(rng, ("a", "e", "i", "o", "u", "oo", "ea")) + coda
 
 
 @lru_cache(maxsize=64)
@@ -168,7 +148,7 @@ def _places(latents: dict, em: int) -> list[tuple[float, float, float]]:
     widths = widths + latents["spacing"] * em
     count, layout = len(widths), latents["layout"]
     if layout == "stacked":
-        return [(0.0, i * em * 0.95, 0.0) for i in range(count)]
+        return [(0.0, i * em * 0.9, 0.0) for i in range(count)]
     if layout == "two lines":
         half = (count + 1) // 2
         return [(x, row * em * 1.05, 0.0) for row, part in

@@ -13,7 +13,7 @@ from PIL import Image, ImageFilter
 
 from helpers.universe import scenes
 from helpers.universe.canvas import Canvas, cut, grid, jitter, noise, paste
-from helpers.universe.images import Latents, draw, fine_classes, framed, place, sample
+from helpers.universe.images import Latents, draw, fine_classes, framed, longer_side, place, sample
 
 _N_GROUNDS, _N_SHAPES = 160, 64
 
@@ -136,7 +136,8 @@ def _recolour(item: Image.Image, rng: np.random.Generator) -> Image.Image:
 
 
 def diet_picture(domain: str, constraints: dict[str, Any], *, rng: np.random.Generator,
-                 seed: int, size: int) -> tuple[Image.Image, list[Latents]]:
+                 seed: int, size: int,
+                 alone: bool = False) -> tuple[Image.Image, list[Latents]]:
     """Compose one colour picture in natural clutter.
 
     Parameters
@@ -150,6 +151,8 @@ def diet_picture(domain: str, constraints: dict[str, Any], *, rng: np.random.Gen
         Of the stock of grounds and clutter.
     size : int
         Side, pixels.
+    alone : bool
+        Whether no second thing may appear.
 
     Returns
     -------
@@ -158,24 +161,43 @@ def diet_picture(domain: str, constraints: dict[str, Any], *, rng: np.random.Gen
         Latents: the main thing (with ``background``: a scene's kind, "texture", "gradient",
         "collage", or "none" where the thing is the scene itself), then a second thing, if any.
     """
-    grounds, shapes = _stock(seed, size)
     main = sample(domain, constraints, rng)
     if domain == "scenes":
-        scene = draw(main, round(size * 1.25)).convert("RGB")
-        picture, main["background"] = _window(scene, size, rng), "none"
+        picture = _scene(main, rng, size)
     else:
-        main["background"], ground = grounds[rng.integers(len(grounds))]
-        picture = _cast(_window(ground, size, rng), rng, strength=.7)
-        item = cut(_recolour(draw(main, size), rng), angle=float(rng.uniform(-22, 22)))
-        share = float(rng.uniform(.35, .95))
-        paste(picture, item, centre=place(share, rng, spill=.06), size=share)
+        picture = _on_ground(main, rng, seed, size)
     things = [main]
-    if rng.random() < .2:
+    if rng.random() < .2 and not alone:
         things.append(_second(picture, rng))
+    _clutter(picture, rng, seed)
+    return _cast(picture, rng, strength=.8), things
+
+
+def _scene(main: Latents, rng: np.random.Generator, size: int) -> Image.Image:
+    """Let a scene fill the frame."""
+    main["background"] = "none"
+    return _window(draw(main, round(size * 1.25)).convert("RGB"), size, rng)
+
+
+def _on_ground(main: Latents, rng: np.random.Generator, seed: int, size: int) -> Image.Image:
+    """Lay a cut-out on a ground that has nothing to do with it."""
+    grounds, _ = _stock(seed, size)
+    main["background"], ground = grounds[rng.integers(len(grounds))]
+    picture = _cast(_window(ground, size, rng), rng, strength=.7)
+    share = float(.35 + .6 * rng.random()**.7)
+    drawn = draw(main, round(size * min(1, share + .2)))
+    item = cut(_recolour(drawn, rng), angle=float(rng.uniform(-22, 22)))
+    share = longer_side(item, share)
+    paste(picture, item, centre=place(share, rng, spill=.06), size=share)
+    return picture
+
+
+def _clutter(picture: Image.Image, rng: np.random.Generator, seed: int) -> None:
+    """Strew up to three shapes over the picture."""
+    _, shapes = _stock(seed, picture.width)
     for shape in rng.integers(len(shapes), size=rng.integers(4)):
         share = float(rng.uniform(.06, .2))
         paste(picture, shapes[shape], centre=place(0, rng), size=share)
-    return _cast(picture, rng, strength=.8), things
 
 
 def _second(picture: Image.Image, rng: np.random.Generator) -> Latents:

@@ -9,6 +9,7 @@ from PIL import Image
 
 from helpers.universe.canvas import SKINS, Canvas, jitter, light, mix, shade
 from helpers.universe.heads import STYLES, Head
+from helpers.universe.things import check_constraints, pick
 
 KINDS: tuple[str, ...] = ("adult", "child")
 
@@ -34,6 +35,8 @@ CLASSES: dict[str, dict[str, Any]] = {
     "child_hat": {"kind": "child", "hair": "hat", **_PLAIN},
 }
 """Fine classes of the diet: constraints for ``sample``; disjoint."""
+
+CONSTRAINTS = ("hair", "beard", "glasses", "expression", "gaze")
 
 
 def _identity(kind: str, identity: int) -> dict[str, Any]:
@@ -68,8 +71,15 @@ def sample(kind: str, rng: np.random.Generator, identity: int | None = None,
     identity : int, optional
         Fixes geometry, skin, hair, hat, beard and glasses.
     **constraints
-        Values that replace drawn ones (``hair``, ``beard``, ``glasses``, ``expression`` ...).
+        Values that replace drawn ones; the names are in ``CONSTRAINTS``.
+
+    Raises
+    ------
+    LabError
+        If the kind or the name of a constraint is unknown.
     """
+    pick(rng, KINDS, kind, "kind of face")
+    check_constraints(constraints, CONSTRAINTS, kind)
     drawn = int(rng.integers(1 << 30))
     identity = drawn if identity is None else int(identity)
     latents = {"kind": kind, "identity": identity, **_identity(kind, identity)}

@@ -98,6 +98,11 @@ def place(size: float, rng: np.random.Generator, *, spill: float = 0.0) -> tuple
     return float(x), float(y)
 
 
+def longer_side(item: Image.Image, share: float) -> float:
+    """Give a cut-out's longer side for its wanted ``share`` of the frame; thin ones get more."""
+    return min(.97, share * (max(item.size) / min(item.size))**.35)
+
+
 # ---- localizer: grey items on phase-scrambled grounds -------------------------------------------
 
 def _grey(image: Image.Image) -> np.ndarray:
@@ -114,7 +119,7 @@ def _mixed(rng: np.random.Generator, size: int) -> np.ndarray:
     picture = Image.new("RGB", (size, size), (128, 128, 128))
     for index in rng.choice(len(categories), 3, replace=False):
         domain, kinds = categories[index]
-        item, _ = _item(domain, kinds, rng, size, turn=180)
+        item, _ = _item(domain, kinds, rng, size * 3 // 5, turn=180)
         share = float(rng.uniform(.4, 1.1))
         paste(picture, item, centre=place(share, rng, spill=.3), size=share)
     return _grey(picture)
@@ -125,6 +130,18 @@ def _scrambled(rng: np.random.Generator, size: int) -> np.ndarray:
     texture = phase_scramble(_mixed(rng, size), rng)
     texture = texture / texture.std() + .35 * noise(size, rng, power=.6)
     return match_luminance(texture, MEAN, .8 * STD)
+
+
+def _toned(item: Image.Image, rng: np.random.Generator) -> np.ndarray:
+    """Give a cut-out's grey values a fixed distance (rms) from the ground's mean.
+
+    What a plain item, such as a word in one colour, lacks in contrast within, it gets as
+    contrast with the ground.
+    """
+    grey, visible = _grey(item), np.asarray(item.getchannel("A")) > 127
+    within = min(float(rng.uniform(.15, .2)), 3 * float(grey[visible].std()))
+    between = np.sqrt(rng.uniform(.2, .24)**2 - within**2) * rng.choice([-1, 1])
+    return match_luminance(grey, float(MEAN + between), within, visible)
 
 
 def localizer_picture(category: str, *, rng: np.random.Generator, size: int) -> Image.Image:
@@ -146,14 +163,10 @@ def localizer_picture(category: str, *, rng: np.random.Generator, size: int) -> 
     if category == "scrambled":
         return _as_image(match_luminance(ground, MEAN, STD))
     item, _ = _item(*LOCALIZER_CATEGORIES[category], rng, size, turn=14)
-    visible = np.asarray(item.getchannel("A")) > 127
-    tone = .5 + rng.choice([-1, 1]) * rng.uniform(.04, .16)
-    grey = match_luminance(_grey(item), float(tone), float(rng.uniform(.16, .22)), visible)
-    lit = _as_image(grey)
-    lit = Image.merge("LA", (lit, item.getchannel("A"))).convert("RGBA")
-    share = float(rng.uniform(.45, .85))
+    lit = Image.merge("LA", (_as_image(_toned(item, rng)), item.getchannel("A")))
+    share = longer_side(item, float(rng.uniform(.45, .85)))
     picture = _as_image(ground).convert("RGB")
-    paste(picture, lit, centre=place(share, rng), size=share)
+    paste(picture, lit.convert("RGBA"), centre=place(share, rng), size=share)
     return _as_image(match_luminance(_grey(picture), MEAN, STD))
 
 
@@ -173,7 +186,7 @@ def probe_picture(category: str, *, rng: np.random.Generator, size: int) -> Imag
     """Compose one colour picture of the classic look; a key of ``PROBE_CATEGORIES``; mode RGB."""
     picture = _plain(rng, size)
     item, _ = _item(*PROBE_CATEGORIES[category], rng, size, turn=8)
-    share = float(rng.uniform(.6, .9))
+    share = longer_side(item, float(rng.uniform(.6, .9)))
     paste(picture, item, centre=place(share, rng, spill=-(1 - share) / 3), size=share)
     if "Scrambled" in category:
         picture = block_scramble(picture, rng, tiles=int(rng.choice([8, 16])))

@@ -20,6 +20,13 @@ def step(start: Point, angle: float, length: float) -> Point:
     return start[0] + length * math.sin(turn), start[1] + length * math.cos(turn)
 
 
+def _centred(*path: Point) -> list[Point]:
+    """Shift a path so that its bounding box lies in the middle of the square."""
+    xs, ys = zip(*path, strict=True)
+    dx, dy = .5 - (min(xs) + max(xs)) / 2, .5 - (min(ys) + max(ys)) / 2
+    return [(x + dx, y + dy) for x, y in path]
+
+
 def _finger(canvas: Canvas, path: list[Point], width: float, skin: Colour) -> None:
     """Draw one finger of two segments with an edge, a crease and a nail."""
     edge, (base, knuckle, tip) = shade(skin, .62), path
@@ -81,11 +88,11 @@ def hand_alone(canvas: Canvas, latents: dict[str, Any]) -> None:
 def arm(canvas: Canvas, latents: dict[str, Any]) -> None:
     """Draw a whole arm, bent at the elbow."""
     skin, b = latents["skin_rgb"], latents["bend"]
-    shoulder = (.27 + .05 * b[6], .86)
     turn = 120 + 22 * b[7]
-    elbow = step(shoulder, turn, .36)
     direction = turn + 28 + 42 * abs(b[8])
-    wrist = step(elbow, direction, .31)
+    elbow = step((0, 0), turn, .33)
+    wrist = step(elbow, direction, .29)
+    shoulder, elbow, wrist, _ = _centred((0, 0), elbow, wrist, step(wrist, direction, .22))
     grip = "open" if b[9] > -.3 else "fist"
     _hand(canvas, wrist, direction + 10 * b[5], .25, latents, grip)
     for extra, colour in ((.014, shade(skin, .62)), (0.0, skin)):
@@ -100,12 +107,12 @@ def arm(canvas: Canvas, latents: dict[str, Any]) -> None:
 def leg(canvas: Canvas, latents: dict[str, Any]) -> None:
     """Draw a whole leg with a bare foot."""
     skin, b = latents["skin_rgb"], latents["bend"]
-    hip = (.4 + .06 * b[6], .15)
     turn = 12 + 26 * b[7]
-    knee = step(hip, turn, .33)
     direction = turn - 12 - 26 * abs(b[8])
-    ankle = step(knee, direction, .33)
     foot = direction + 78 + 10 * b[9]
+    knee = step((0, 0), turn, .33)
+    ankle = step(knee, direction, .33)
+    hip, knee, ankle, _ = _centred((0, 0), knee, ankle, step(ankle, foot, .22))
     heel, toe = step(ankle, direction, .045), step(step(ankle, direction, .05), foot, .19)
     for extra, colour in ((.014, shade(skin, .62)), (0.0, skin)):
         canvas.limb(step(heel, foot + 180, .025), step(heel, foot, .06),

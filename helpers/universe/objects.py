@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from helpers.universe import objects_grown, objects_made
+from helpers.universe import animals, instruments, objects_grown, objects_made
 from helpers.universe.canvas import light
 from helpers.universe.things import (
     WARMTH,
@@ -57,7 +57,8 @@ FOOD_SHAPES = {"banana": "long", "carrot": "long", "baguette": "long", "apple": 
                "orange": "round", "cake": "wedge", "pizza": "wedge"}
 """Shape of a food; its colour is drawn without regard to it."""
 
-DRAWINGS = objects_made.DRAWINGS | objects_grown.DRAWINGS
+DRAWINGS = (objects_made.DRAWINGS | instruments.DRAWINGS | objects_grown.DRAWINGS
+            | animals.DRAWINGS)
 LOOSE = ("hammer", "scissors", "wrench", "banana", "carrot", "baguette", "trumpet", "violin",
          "guitar", "pizza")
 """Things that lie in any direction; the others stand upright, give or take a little."""

@@ -41,8 +41,9 @@ def tree(pen: Canvas, foot: Point, height: float, leaf: Colour, rng: np.random.G
                 bark)
     if rng.random() < 0.5:
         for i, (base, wide) in enumerate(((0.2, 0.26), (0.45, 0.21), (0.68, 0.14))):
-            pen.polygon([(x - wide * height, y - base * height), (x + wide * height, y - base * height),
-                         (x, y - (base + 0.36) * height)], shade(leaf, 0.8 + 0.15 * i))
+            low, reach = y - base * height, wide * height
+            pen.polygon([(x - reach, low), (x + reach, low), (x, low - 0.36 * height)],
+                        shade(leaf, 0.8 + 0.15 * i))
         return
     for dx, dy, r, lit in ((-0.13, 0.52, 0.17, 0.75), (0.14, 0.55, 0.17, 0.85),
                            (0, 0.72, 0.2, 1.0), (-0.05, 0.62, 0.14, 1.15)):

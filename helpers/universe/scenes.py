@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from helpers.universe import scenes_built, scenes_natural
+from helpers.universe import exteriors, interiors, scenes_natural
 from helpers.universe.canvas import Canvas, mix
 from helpers.universe.things import (
     WARMTH,
@@ -27,7 +27,7 @@ CLASSES = {kind: {"kind": kind} for kind in KINDS}
 HOURS = ("day", "dusk", "night", "overcast")
 INDOOR = ("corridor", "room")
 BUILT = ("corridor", "room", "house", "street")
-DRAWINGS = scenes_built.DRAWINGS | scenes_natural.DRAWINGS
+DRAWINGS = interiors.DRAWINGS | exteriors.DRAWINGS | scenes_natural.DRAWINGS
 CONSTRAINTS = ("colour", "second_colour", "sky_colour", "hour", "distance")
 
 TINTS = {"day": (1.0, 1.0, 1.0), "dusk": (1.0, 0.84, 0.74),
@@ -104,5 +104,6 @@ def draw(latents: dict, size: int) -> Image.Image:
     pen.polygon([(0, 0), (1, 0), (1, 1), (0, 1)], look["sky_rgb"])
     pick(rng, KINDS, latents["kind"], "kind of scene")
     DRAWINGS[latents["kind"]](pen, look, rng)
-    image = grain(pen.finish(), latents, 0.07, slope=latents["light"])
+    reduced = pen.image.convert("RGB").reduce(pen.scale)
+    image = grain(reduced, latents, 0.07, latents["light"])
     return image.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if latents["flip"] else image

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import numpy as np
 from PIL import Image
 
 from helpers.errors import LabError
-from helpers.universe.canvas import COLOURS, Canvas, Colour, Point, _circle, grid, jitter, noise
+from helpers.universe.canvas import COLOURS, Canvas, Colour, Point, grid, jitter, noise
 
 WARMTH = {name: "warm" for name in ("red", "orange", "yellow", "pink", "brown")}
 WARMTH |= {name: "cool" for name in ("green", "teal", "blue", "purple")}
 WARMTH |= {name: "neutral" for name in ("black", "grey", "white")}
 """Warm, cool or neither, for every named colour."""
+
+CIRCLE = tuple((math.cos(t * math.pi / 12), math.sin(t * math.pi / 12)) for t in range(24))
+"""Cosine and sine of 24 turns."""
 
 
 def pick(rng: np.random.Generator, options: Sequence, wanted: object = None,
@@ -102,7 +106,7 @@ class PosedCanvas(Canvas):
         (x, y), (a, b) = centre, radii
         cos, sin = math.cos(math.radians(angle)), math.sin(math.radians(angle))
         self.polygon([(x + a * c * cos + b * s * sin, y - a * c * sin + b * s * cos)
-                      for c, s in _circle(24)], fill)
+                      for c, s in CIRCLE], fill)
 
     def line(self, points: Sequence[Point], fill: Colour, width: float) -> None:
         """Draw a stroke whose width follows the size of the pose."""
@@ -118,26 +122,36 @@ def ring(pen: Canvas, centre: Point, radii: Point, fill: Colour, width: float,
               for t in turns], fill, width)
 
 
-def grain(image: Image.Image, latents: Mapping, amount: float, *, slope: float = 0.0,
-          power: float = 1.0) -> Image.Image:
-    """Roughen a picture with a 1/f texture, and let light fall off across it.
+@lru_cache(maxsize=8)
+def _textures(size: int) -> np.ndarray:
+    """Give four 1/f textures that repeat without a seam; shape (4, 2 size, 2 size)."""
+    return np.stack([noise(2 * size, np.random.default_rng([7, i])) for i in range(4)])
+
+
+def grain(image: Image.Image, latents: Mapping, amount: float, slope: float) -> Image.Image:
+    """Roughen an opaque picture with a 1/f texture, and let light fall off across it.
 
     Parameters
     ----------
-    image : Image, RGBA, square
+    image : Image, RGB, square
     latents : dict
         ``texture_seed`` and ``light_angle`` (degrees, 0 right, 90 top: the bright side).
     amount : float
         Standard deviation of the texture, as a share of brightness.
     slope : float
         Change of brightness from the middle to the bright side, as a share.
+
+    Returns
+    -------
+    Image, RGBA, opaque
     """
-    pixels = np.array(image, dtype=np.float32)
-    gain = 1 + amount * noise(image.width, np.random.default_rng(latents["texture_seed"]),
-                              power=power)
-    if slope:
-        x, y = grid(image.width)
-        turn = math.radians(latents["light_angle"])
-        gain *= 1 + slope * (x * math.cos(turn) - y * math.sin(turn))
-    pixels[..., :3] *= gain[..., None]
-    return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8), "RGBA")
+    size, turn = image.width, math.radians(latents["light_angle"])
+    # A window into a stock of textures: a fresh Fourier transform would take half of all time.
+    seed = latents["texture_seed"]
+    left, top = seed % size, seed // size % size
+    texture = _textures(size)[seed // size**2 % 4, top:top + size, left:left + size]
+    x, y = grid(size)
+    gain = 1 + amount * texture + slope * (x * math.cos(turn) - y * math.sin(turn))
+    pixels = np.full((size, size, 4), 255, dtype=np.uint8)
+    pixels[..., :3] = np.clip(np.asarray(image) * gain[..., None], 0, 255)
+    return Image.fromarray(pixels, "RGBA")

@@ -36,6 +36,7 @@ class _Job(NamedTuple):
     entropy: tuple[int, int, int, int]
     size: int
     constraints: dict[str, Any] | None = None
+    alone: bool = False
     captioned: bool = False
 
 
@@ -50,7 +51,8 @@ def _render(folder: str, jobs: list[_Job]) -> list[list[str]]:
             picture = images.probe_picture(job.name, rng=rng, size=job.size)
         else:
             picture, things = diet.diet_picture(job.name, job.constraints or {}, rng=rng,
-                                                seed=job.entropy[0], size=job.size)
+                                                seed=job.entropy[0], size=job.size,
+                                                alone=job.alone)
         # Encoded in memory first: one write per file is several times faster on shared discs.
         buffer = io.BytesIO()
         picture.save(buffer, **_QUALITY)
@@ -231,7 +233,7 @@ def write_faces_diet(folder: str | os.PathLike[str], *, seed: int, n_identities:
              n_val_per_identity=n_val_per_identity, size=size)
     jobs = [_Job(f"{split}/id_{k:03d}/id_{k:03d}_{i + 1:05d}.jpg", "diet", "faces",
                  (seed, STREAMS[f"faces-{split}"], k, i), size,
-                 {"kind": "child" if k % 4 == 3 else "adult", "identity": k})
+                 {"kind": "child" if k % 4 == 3 else "adult", "identity": k}, alone=True)
             for split, count in (("train", n_train_per_identity), ("val", n_val_per_identity))
             for k in range(n_identities) for i in range(count)]
     with _whole(folder) as part:

@@ -1,0 +1,74 @@
+"""Floor 2. A whole set of labelled pictures in memory, as training and probing want it."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from helpers.console import progress
+from helpers.errors import LabError
+from helpers.stimuli import image_folder
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Labelled pictures.
+
+    Parameters
+    ----------
+    images : Tensor
+        uint8 (n_images, 3, height, width).
+    labels : Tensor
+        int64 (n_images,), indices into ``classes``.
+    classes : tuple of str
+    """
+
+    images: Tensor
+    labels: Tensor
+    classes: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def first_of_each(self, n: int) -> Pictures:
+        """Keep the first ``n`` pictures of each class."""
+        rows = torch.cat([(self.labels == label).nonzero().flatten()[:n]
+                          for label in range(len(self.classes))])
+        return Pictures(self.images[rows], self.labels[rows], self.classes)
+
+
+def read_pictures(folder: Path) -> Pictures:
+    """Read an ImageFolder (one sub-folder per class) of equally large pictures into memory.
+
+    Raises
+    ------
+    LabError
+        Where the folder is no image set, or the pictures differ in size.
+    """
+    files = image_folder(folder)
+    with ThreadPoolExecutor() as pool:
+        decoded = [np.asarray(picture) for picture in progress(
+            pool.map(files.open, range(len(files))), f"reading {folder.name}", len(files))]
+    sizes = sorted({picture.shape for picture in decoded})
+    if len(sizes) > 1:
+        raise LabError(f"{folder} has pictures of {len(sizes)} sizes: {sizes[:3]}",
+                       expected="pictures of one size",
+                       remedy="resize them, or delete the folder and let it be made again")
+    classes = tuple(dict.fromkeys(files.categories))
+    labels = torch.tensor([classes.index(category) for category in files.categories])
+    images = torch.from_numpy(np.stack(decoded)).permute(0, 3, 1, 2).contiguous()
+    return Pictures(images, labels, classes)
+
+
+def raw_pixels(pictures: Pictures, side: int = 16) -> NDArray[np.float32]:
+    """Return pictures scaled to ``side`` px, 0 to 1, as rows (n_images, 3 · side²)."""
+    small = functional.interpolate(pictures.images.float() / 255, size=(side, side),
+                                   mode="bilinear", antialias=True, align_corners=False)
+    return small.flatten(1).numpy()

@@ -1,0 +1,276 @@
+"""Floor 5. Train the demo networks from nothing: pictures → weights, with a record of how.
+
+    python -m helpers.zoo                                     all, one after the other
+    python -m helpers.zoo --only demo-barlow-twins
+    torchrun --nproc-per-node 4 -m helpers.zoo                the same on several processes
+
+Writes ``data/zoo/<name>.safetensors`` (float16) and their record, ``data/zoo/zoo.json``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import distributed, nn
+from tqdm.auto import tqdm
+
+from helpers.activations import collect
+from helpers.architectures import build
+from helpers.augmentation import Augmentation, plain_view
+from helpers.console import HEADLESS, say
+from helpers.errors import LabError
+from helpers.lab import make_present
+from helpers.networks import Network, entry, load_network, pick_device
+from helpers.paths import atomic_write, data_dir, zoo_dir
+from helpers.pictures import Pictures, raw_pixels, read_pictures
+from helpers.probes import knn_accuracy, linear_probe_accuracy
+from helpers.profile import Profile, load_profile
+from helpers.training import OnStep, Recipe, Record, train
+from helpers.universe.images import fine_classes
+from helpers.weights import save_state_dict
+
+UNTRAINED = "demo-untrained"
+"""The network before training; all others start from its weights."""
+
+RECIPES = {
+    "demo-barlow-twins": Recipe("barlow_twins", epochs=20, learning_rate=2e-3, lam=0.01),
+    "demo-simclr": Recipe("simclr", epochs=20, learning_rate=2e-3, temperature=0.2),
+    "demo-supervised": Recipe("supervised", epochs=20, learning_rate=2e-3),
+    "demo-faces": Recipe("supervised", epochs=30, learning_rate=2e-3,
+                         augmentation=Augmentation(crop_scale=(0.4, 1.0))),
+}
+
+DIETS = {name: "faces_diet" if name == "demo-faces" else "diet" for name in RECIPES}
+"""Network → the image set of the profile that it is trained on."""
+
+PROBED_LAYER = "relu6"
+FIRST_STEPS = 3
+Read = Callable[[Pictures], NDArray]
+
+
+def train_one(name: str, pictures: Pictures, *, seed: int, device: torch.device | str = "cpu",
+              steps: int | None = None, mixed_precision: bool | None = None,
+              on_step: OnStep | None = None) -> tuple[nn.Module, Record]:
+    """Train one demo network by its recipe, or only the first ``steps`` of it.
+
+    Raises
+    ------
+    LabError
+        Where the network has no recipe.
+    """
+    if name not in RECIPES:
+        raise LabError(f"there is no recipe for {name!r}",
+                       expected=f"one of {', '.join(RECIPES)}",
+                       remedy="add one to RECIPES in helpers/zoo.py")
+    listed = entry(name)
+    model = build(listed.architecture, listed.options, seed=seed)
+    record = train(model, pictures.images, pictures.labels, RECIPES[name], seed=seed,
+                   device=device, steps=steps, mixed_precision=mixed_precision, on_step=on_step)
+    return model, record
+
+
+def rehearsal_size(name: str, n_classes: int) -> int:
+    """Return how many pictures of each class a rehearsal takes: two batches in all."""
+    return math.ceil(2 * RECIPES[name].batch_size / n_classes)
+
+
+def rehearse(name: str, pictures: Pictures, *, seed: int) -> list[float]:
+    """Return the first losses of a training on the first few pictures of each class.
+
+    A test renders these few pictures and no others, and compares: that tells whether pictures,
+    views, network and loss are still those of the record. Computed in float32 on the CPU.
+    """
+    few = pictures.first_of_each(rehearsal_size(name, len(pictures.classes)))
+    _, record = train_one(name, few, seed=seed, steps=FIRST_STEPS, mixed_precision=False)
+    return _rounded(record.losses)
+
+
+def features(network: Network, pictures: Pictures) -> NDArray:
+    """Return the activations of ``PROBED_LAYER``, float32 (n_images, n_units)."""
+    seen = network.preprocessing
+    view = Augmentation(size=seen.crop, mean=seen.mean, std=seen.std)
+    batches = (plain_view(images, view) for images in pictures.images.split(256))
+    layer = {PROBED_LAYER: network.layers[PROBED_LAYER]}
+    return collect(network.model, layer, batches)[PROBED_LAYER].numpy()
+
+
+def probe(learn: Pictures, check: Pictures, read: Read) -> dict[str, dict[str, float]]:
+    """Measure how well features tell the classes, and the domains, of new pictures.
+
+    Parameters
+    ----------
+    learn, check : Pictures
+        The two parts of a diet.
+    read : callable
+        Pictures → features, float (n_images, n_units).
+
+    Returns
+    -------
+    dict
+        "classes" and, for the diet of all domains, "domains" → "knn", "linear" (shares correct)
+        and "chance".
+    """
+    classes, x, new_x = learn.classes, read(learn), read(check)
+    levels = {"classes": np.arange(len(classes))}
+    if set(classes) <= set(fine_classes()):
+        domains = [fine_classes()[name][0] for name in classes]
+        levels["domains"] = np.unique(domains, return_inverse=True)[1]
+    return {level: _accuracies(x, label_of[learn.labels], new_x, label_of[check.labels])
+            for level, label_of in levels.items()}
+
+
+def _accuracies(x: NDArray, y: NDArray, new_x: NDArray, new_y: NDArray) -> dict[str, float]:
+    return {"knn": round(knn_accuracy(x, y, new_x, new_y), 4),
+            "linear": round(linear_probe_accuracy(x, y, new_x, new_y), 4),
+            "chance": round(float(np.bincount(new_y).max() / len(new_y)), 4)}
+
+
+def make(name: str, profile: Profile, *, device: torch.device) -> dict[str, Any] | None:
+    """Train a network, save it, and return its record (None in all processes but the first)."""
+    learn, check = _diet(profile, DIETS[name])
+    started = time.perf_counter()
+    with _watching(name, len(learn)) as on_step:
+        model, record = train_one(name, learn, seed=profile.seed, device=device, on_step=on_step)
+    seconds = round(time.perf_counter() - started)
+    if _rank():
+        return None
+    network = _saved(name, model, device)
+    return {
+        "digest": network.digest, "command": f"python -m helpers.zoo --only {name}",
+        "profile": profile.name, "seed": profile.seed, "diet": DIETS[name],
+        "n_images": len(learn), "recipe": asdict(RECIPES[name]), "seconds": seconds,
+        "platform": _platform(device), "first_losses": _rounded(record.losses[:FIRST_STEPS]),
+        "rehearsal_losses": rehearse(name, learn, seed=profile.seed),
+        "epoch_losses": _rounded(record.epoch_losses),
+        "probes": _probes(profile, network, also=DIETS[name])}
+
+
+def make_untrained(profile: Profile, *, device: torch.device) -> dict[str, Any] | None:
+    """Save the network before training, and return its record with that of raw pixels."""
+    if _rank():
+        return None
+    listed = entry(UNTRAINED)
+    model = build(listed.architecture, listed.options, seed=profile.seed)
+    network = _saved(UNTRAINED, model, device)
+    learn, check = _diet(profile, "diet")
+    return {"digest": network.digest, "command": f"python -m helpers.zoo --only {UNTRAINED}",
+            "profile": profile.name, "seed": profile.seed,
+            "probes": _probes(profile, network, also="diet"),
+            "raw_pixels": {"diet": probe(learn, check, raw_pixels)}}
+
+
+def _diet(profile: Profile, name: str) -> tuple[Pictures, Pictures]:
+    """Return the training and validation pictures of an image set, made present."""
+    folder = make_present(profile, profile.image_sets[name], data_dir(profile.data))
+    return _read(folder / "train"), _read(folder / "val")
+
+
+# Each diet is trained on and probed several times; both together take half a gigabyte.
+_read = cache(read_pictures)
+
+
+def _saved(name: str, model: nn.Module, device: torch.device) -> Network:
+    """Save a network in float16 and open what was saved: this is what everyone will see."""
+    path = zoo_dir() / f"{name}.safetensors"
+    save_state_dict(path, model, half=True)
+    return load_network(entry(name), path, device=device)
+
+
+def _probes(profile: Profile, network: Network, *, also: str) -> dict[str, Any]:
+    """Probe a network on the diet of all domains, and on its own where that is another."""
+    return {name: probe(*_diet(profile, name), lambda pictures: features(network, pictures))
+            for name in dict.fromkeys(("diet", also))}
+
+
+def _rounded(losses: list[float] | tuple[float, ...]) -> list[float]:
+    return [round(loss, 4) for loss in losses]
+
+
+def _platform(device: torch.device) -> dict[str, Any]:
+    chip = (torch.cuda.get_device_name(device) if device.type == "cuda"
+            else torch.cpu.get_capabilities().get("cpu_name", platform.processor()))
+    return {"python": platform.python_version(), "torch": torch.__version__,
+            "system": platform.system(), "machine": platform.machine(), "chip": chip,
+            "threads": torch.get_num_threads()}
+
+
+@contextmanager
+def _watching(name: str, n_images: int) -> Iterator[OnStep]:
+    """Show a bar with the latest loss while a network trains."""
+    recipe = RECIPES[name]
+    total = recipe.epochs * (n_images // recipe.batch_size)
+    with tqdm(total=total, desc=f"training {name}", mininterval=1, leave=False,
+              disable=bool(os.environ.get(HEADLESS) or _rank())) as bar:
+        def on_step(_step: int, loss: float, _model: nn.Module) -> None:
+            bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
+            bar.update()
+        yield on_step
+
+
+def _rank() -> int:
+    return int(os.environ.get("RANK", 0))
+
+
+@contextmanager
+def joined(device: torch.device) -> Iterator[torch.device]:
+    """Join the other processes where torchrun started this one; yield the device to use."""
+    if int(os.environ.get("WORLD_SIZE", 1)) == 1:
+        yield device
+        return
+    if device.type == "cuda":
+        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+        torch.cuda.set_device(device)
+    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield device
+    finally:
+        distributed.destroy_process_group()
+
+
+def note(name: str, record: dict[str, Any], path: Path) -> None:
+    """Put one network's record into the zoo's file, leaving the others as they are."""
+    records = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    records[name] = record
+    text = json.dumps(dict(sorted(records.items())), indent=1) + "\n"
+    atomic_write(path, lambda part: part.write_text(text, encoding="utf-8"))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Train the demo networks (``python -m helpers.zoo``); return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m helpers.zoo", description=main.__doc__)
+    parser.add_argument("--only", choices=[UNTRAINED, *RECIPES], help="one network")
+    parser.add_argument("--profile", default="demo")
+    options = parser.parse_args(arguments)
+    try:
+        profile = load_profile(options.profile)
+        with joined(pick_device(profile.device)) as device:
+            for name in [options.only] if options.only else [UNTRAINED, *RECIPES]:
+                say(f"{name} …")
+                record = (make_untrained(profile, device=device) if name == UNTRAINED
+                          else make(name, profile, device=device))
+                if record is not None:
+                    note(name, record, zoo_dir() / "zoo.json")
+                    say(f"{name}: {json.dumps(record['probes'])}")
+    except LabError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,203 @@
+"""The localizer's statistics against SciPy and statsmodels, and what they promise."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
+
+from helpers.errors import LabError
+from helpers.selectivity import (d_prime, localize, selectivity_index, top_fraction, twofold)
+from helpers.stats import Moments, step_up_threshold, t_values
+
+DOMAINS = ("faces", "bodies", "objects", "scenes", "characters", "scrambled")
+
+# SciPy's own remark on dead units, in the reference only.
+pytestmark = pytest.mark.filterwarnings("ignore:Precision loss:RuntimeWarning")
+
+
+def moments_of(groups: list[np.ndarray], batch: int = 7) -> Moments:
+    moments = Moments.start(len(groups), torch.from_numpy(groups[0][0]))
+    for index, values in enumerate(groups):
+        for part in torch.from_numpy(values).split(batch):
+            moments.update(part, index)
+    return moments
+
+
+def reference_masks(groups: list[np.ndarray], alpha: float) -> np.ndarray:
+    """Run the published rule with SciPy and statsmodels, dead units counted in m (p = 1)."""
+    masks = []
+    for d, target in enumerate(groups):
+        passed = np.ones(target.shape[1], bool)
+        for e, other in enumerate(groups):
+            if e != d:
+                with np.errstate(all="ignore"):
+                    t, p = stats.ttest_ind(target.astype(np.float64), other.astype(np.float64))
+                reject = multipletests(np.nan_to_num(p, nan=1.0), alpha, method="fdr_by")[0]
+                passed &= reject & (t > 0)
+        masks.append(passed)
+    return np.stack(masks)
+
+
+def random_layer(seed: int) -> list[np.ndarray]:
+    """Draw a layer with planted, dead, tied and nearly constant units; rectified or signed."""
+    rng = np.random.default_rng(seed)
+    n_units = int(rng.integers(40, 400))
+    counts = rng.integers(8, 40, len(DOMAINS))
+    prefers = rng.integers(0, 2 * len(DOMAINS), n_units)
+    gain = rng.uniform(0, 4, n_units)
+    kind = rng.choice(["plain", "dead", "tied", "rare"], n_units, p=[0.55, 0.15, 0.2, 0.1])
+    groups = []
+    for index, n in enumerate(counts):
+        x = rng.standard_normal((n, n_units)) * 0.7 + gain * (prefers == index)
+        if seed % 2:
+            x = np.maximum(x, 0)
+        x[:, kind == "tied"] = np.round(x[:, kind == "tied"])
+        x[:, kind == "rare"] = np.maximum(x[:, kind == "rare"] - 2.5, 0)
+        x[:, kind == "dead"] = 1.25
+        groups.append((x + (5.0 if seed % 3 == 0 else 0.0)).astype(np.float32))
+    return groups
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_masks_are_those_of_scipy_and_statsmodels(seed):
+    groups = random_layer(seed)
+    found = localize(moments_of(groups), DOMAINS, alpha=0.05)
+    expected = reference_masks(groups, 0.05)
+    np.testing.assert_array_equal(found.mask.numpy(), expected)
+    assert (found.mask.sum(0) <= 1).all()
+
+
+def test_the_random_layers_hold_what_they_should():
+    """Guard the test above: layers must contain selective, dead and unselective units."""
+    found = [localize(moments_of(random_layer(seed)), DOMAINS) for seed in range(60)]
+    assert sum(bool(f.mask.any()) for f in found) > 50
+    assert all(0 < f.n_dead for f in found)
+    assert all((f.mask.sum() < f.mask.shape[1]) for f in found)
+
+
+def test_t_values_are_scipys_with_nan_and_infinity():
+    rng = np.random.default_rng(0)
+    a, b = rng.standard_normal((12, 6)).astype(np.float32), rng.standard_normal(
+        (9, 6)).astype(np.float32)
+    a[:, 4], b[:, 4] = 2.0, 2.0
+    a[:, 5], b[:, 5] = 3.0, 2.0
+    t, df = t_values(moments_of([a, b]), 0, 1)
+    with np.errstate(all="ignore"):
+        expected = stats.ttest_ind(a.astype(float), b.astype(float)).statistic
+    assert df == 19
+    np.testing.assert_allclose(t[:4], expected[:4], rtol=1e-5)
+    assert torch.isnan(t[4]) and t[5] == torch.inf
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 300), st.sampled_from([0.001, 0.05, 0.3]))
+def test_step_up_rule_is_benjamini_yekutieli(seed, m, alpha):
+    rng = np.random.default_rng(seed)
+    t = np.abs(rng.standard_t(30, m)) + rng.choice([0, 0, 3, 6], m)
+    t = np.round(t, 1)
+    expected = multipletests(2 * stats.t.sf(t, 30), alpha, method="fdr_by")[0]
+    threshold = step_up_threshold(torch.from_numpy(t), 30, alpha=alpha)
+    np.testing.assert_array_equal(t >= threshold, expected)
+
+
+def test_dead_units_tighten_the_threshold_and_never_reject():
+    """Spec 2.2: NaNs stay in m, so live units need larger t; they poison nothing."""
+    t = torch.linspace(0, 8, 400, dtype=torch.float64)
+    with_dead = torch.cat([t, torch.full((4000,), torch.nan, dtype=torch.float64)])
+    alone = step_up_threshold(t, 574, alpha=0.05)
+    crowded = step_up_threshold(with_dead, 574, alpha=0.05)
+    assert alone < crowded < torch.inf
+    assert step_up_threshold(torch.full((9,), torch.nan), 574, alpha=0.05) == float("inf")
+
+
+def test_noise_gives_no_more_false_units_than_promised():
+    """Under the null, the chance of any rejection in a layer is at most alpha per contrast."""
+    rng = np.random.default_rng(1)
+    layers = [[rng.standard_normal((30, 200)).astype(np.float32) for _ in DOMAINS]
+              for _ in range(60)]
+    false_units = sum(int(localize(moments_of(x, 30), DOMAINS, alpha=0.2).mask.sum())
+                      for x in layers)
+    any_single = 0
+    for x in layers:
+        t, df = t_values(moments_of(x[:2], 30), 0, 1)
+        any_single += bool((t.abs() >= step_up_threshold(t.abs(), df, alpha=0.2)).any())
+    assert false_units == 0
+    assert any_single <= stats.binom.ppf(0.999, len(layers), 0.2)
+
+
+def test_moments_do_not_depend_on_batches_or_pooling():
+    groups = random_layer(3)
+    one, many = moments_of(groups, 1000), moments_of(groups, 3)
+    torch.testing.assert_close(one.mean, many.mean, rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(one.variance, many.variance, rtol=1e-4, atol=1e-5)
+    joined = np.concatenate(groups[:2]).astype(np.float64)
+    pooled = one.pool([[0, 1], [2, 3, 4, 5]])
+    np.testing.assert_allclose(pooled.mean[0], joined.mean(0), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(pooled.variance[0], joined.var(0, ddof=1), rtol=1e-4, atol=1e-5)
+
+
+def test_a_large_offset_does_not_spoil_the_variance():
+    rng = np.random.default_rng(2)
+    x = (rng.standard_normal((64, 50)) + 1e4).astype(np.float32)
+    np.testing.assert_allclose(moments_of([x]).variance[0], x.astype(np.float64).var(0, ddof=1),
+                               rtol=1e-5)
+
+
+def test_permuting_units_permutes_the_result():
+    groups = random_layer(5)
+    order = np.random.default_rng(0).permutation(groups[0].shape[1])
+    plain = localize(moments_of(groups), DOMAINS)
+    moved = localize(moments_of([g[:, order] for g in groups]), DOMAINS)
+    assert torch.equal(plain.mask[:, order], moved.mask)
+
+
+def test_blocks_of_units_join_seamlessly(monkeypatch):
+    groups = random_layer(7)
+    whole = moments_of(groups)
+    monkeypatch.setattr("helpers.stats.BLOCK", 13)
+    torch.testing.assert_close(moments_of(groups).squares, whole.squares, rtol=1e-5, atol=1e-3)
+
+
+def test_twofold_rule_by_hand_and_on_signed_units():
+    means = np.array([[4, 4, 0, -4, 1], [2, 3, 0, -1, 0], [1, 1, 0, -2, 0]], np.float32)
+    mask = twofold(moments_of([np.repeat(row[None], 3, 0) for row in means], 3))
+    assert mask[0].tolist() == [True, False, False, False, True]
+    assert not mask[1:].any()
+
+
+def test_indices_by_hand():
+    a = np.array([[3.0], [5.0]], np.float32)
+    b = np.array([[1.0], [3.0]], np.float32)
+    moments = moments_of([a, b], 2)
+    assert selectivity_index(moments)[0].item() == pytest.approx((4 - 2) / (4 + 2))
+    assert d_prime(moments)[0].item() == pytest.approx((4 - 2) / np.sqrt((2 + 2) / 2))
+    torch.testing.assert_close(d_prime(moments)[0], -d_prime(moments)[1])
+
+
+def test_top_fraction_is_numpys_percentile():
+    rng = np.random.default_rng(4)
+    t = rng.standard_normal((3, 1001)).astype(np.float32)
+    t[0, :10] = np.nan
+    expected = np.stack([row > np.nanquantile(row, 0.95) for row in t])
+    np.testing.assert_array_equal(top_fraction(torch.from_numpy(t), 0.05).numpy(), expected)
+
+
+@pytest.mark.parametrize("action, seen", [
+    (lambda m: localize(m, ("faces",)), "1 domains"),
+    (lambda m: localize(m, DOMAINS, alpha=5), "alpha = 5"),
+    (lambda m: top_fraction(m.mean, 1.5), "fraction = 1.5"),
+])
+def test_bad_settings_are_named(action, seen):
+    with pytest.raises(LabError, match=seen):
+        action(moments_of(random_layer(0)))
+
+
+def test_a_domain_with_one_image_is_refused():
+    with pytest.raises(LabError, match="at least 2 images"):
+        localize(moments_of([np.ones((1, 3), np.float32), np.ones((4, 3), np.float32)]),
+                 ("faces", "bodies"))

@@ -1,0 +1,129 @@
+"""Image sets: order, domains and halves as in the spec; whatever would shift a label is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torchvision.transforms.functional import pil_to_tensor
+
+from helpers.errors import LabError
+from helpers.paths import ROOT
+from helpers.stimuli import CLASSIC, FLOC, classic, floc, image_folder
+
+REAL = ROOT.parent / "shared" / "data"
+
+
+def make_set(root: Path, categories, n: int = 3) -> Path:
+    rng = np.random.default_rng(0)
+    for category in categories:
+        (root / category).mkdir(parents=True)
+        for number in range(1, n + 1):
+            pixels = rng.integers(0, 255, (8, 8), dtype=np.uint8)
+            Image.fromarray(pixels).save(root / category / f"{category}-{number}.png")
+    return root
+
+
+@pytest.fixture
+def root(tmp_path) -> Path:
+    return make_set(tmp_path / "stimuli", FLOC, 12)
+
+
+def test_order_domains_and_halves(root):
+    images = floc(root)
+    expected = np.repeat([0, 1, 2, 0, 3, 3, 2, 1, 4, 5, 4], 12)
+    names = ("faces", "bodies", "objects", "scenes", "characters", "scrambled")
+    assert [names.index(domain) for domain in images.domains] == expected.tolist()
+    assert images.domain_names == names
+    assert images.files[1:3] == ("adult/adult-2.png", "adult/adult-3.png")
+    assert images.files[9:11] == ("adult/adult-10.png", "adult/adult-11.png")
+    assert images.halves[:4].tolist() == [0, 1, 0, 1]
+    assert (np.bincount(images.halves) == 66).all()
+
+
+@pytest.mark.skipif(not (REAL / "floc").is_dir(), reason="no ../shared/data/floc here")
+def test_the_real_floc_set_has_the_published_counts():
+    images = floc(REAL / "floc" / "stimuli")
+    assert len(images) == 1584
+    counts = {domain: images.domains.count(domain) for domain in images.domain_names}
+    assert counts == {"faces": 288, "bodies": 288, "objects": 288, "scenes": 288,
+                      "characters": 288, "scrambled": 144}
+
+
+def test_the_classic_set_has_seven_domains(tmp_path):
+    images = classic(make_set(tmp_path / "classic", CLASSIC))
+    assert len(images.domain_names) == 7
+    assert images.domain_names[:5] == ("faces", "bodies", "objects", "scenes", "characters")
+
+
+def test_batches_keep_order_and_shape(root):
+    images = floc(root)
+    chosen = [[5, 1], [7], [3, 2]]
+    transform = lambda image: pil_to_tensor(image).float()  # noqa: E731
+    found = torch.cat(list(images.batches(chosen, transform)))
+    expected = torch.stack([transform(images.open(i)) for i in (5, 1, 7, 3, 2)])
+    assert torch.equal(found, expected)
+    assert found.shape == (5, 3, 8, 8)
+
+
+def test_digest_follows_content_and_names(root):
+    first = floc(root).digest
+    assert floc(root).digest == first
+    Image.new("L", (8, 8)).save(root / "car" / "car-1.png")
+    assert floc(root).digest != first
+
+
+@pytest.mark.parametrize("damage", ["truncated", "text", "missing"])
+def test_a_damaged_picture_is_named(root, damage):
+    images = floc(root)
+    path = root / images.files[0]
+    content = path.read_bytes()
+    if damage == "missing":
+        path.unlink()
+    else:
+        path.write_bytes(content[: len(content) // 2] if damage == "truncated" else b"no image")
+    with pytest.raises(LabError, match="adult-1.png"):
+        images.open(0)
+
+
+def test_an_empty_category_is_named(root):
+    for path in (root / "house").iterdir():
+        path.unlink()
+    with pytest.raises(LabError, match="no pictures of category 'house'"):
+        floc(root)
+
+
+def test_a_missing_category_is_named(root):
+    (root / "word").rename(root.parent / "elsewhere")
+    with pytest.raises(LabError, match="no pictures of category 'word'"):
+        floc(root)
+
+
+def test_unequal_counts_are_refused(root):
+    (root / "limb" / "limb-1.png").unlink()
+    with pytest.raises(LabError, match=r"unequal counts.*'limb': 11"):
+        floc(root)
+
+
+def test_an_unknown_category_is_refused(root):
+    make_set(root, ["dragon"])
+    with pytest.raises(LabError, match="unknown category 'dragon'"):
+        floc(root)
+
+
+def test_an_absent_set_and_an_empty_image_folder(tmp_path):
+    with pytest.raises(LabError, match="no folder"):
+        floc(tmp_path / "nowhere")
+    with pytest.raises(LabError, match="no class folder"):
+        image_folder(tmp_path)
+
+
+def test_image_folder_may_be_unequal(tmp_path):
+    root = make_set(tmp_path / "diet", ["cup", "fish"])
+    (root / "cup" / "cup-1.png").unlink()
+    images = image_folder(root)
+    assert images.categories == ("cup", "cup", "fish", "fish", "fish")
+    assert images.domains == images.categories

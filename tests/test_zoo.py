@@ -1,0 +1,135 @@
+"""The zoo: pictures in memory, and whether the committed networks are those of their record."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from helpers import zoo
+from helpers.augmentation import Augmentation, plain_view
+from helpers.errors import LabError
+from helpers.networks import entry, load_network
+from helpers.paths import zoo_dir
+from helpers.pictures import raw_pixels, read_pictures
+from helpers.probes import knn_accuracy
+from helpers.profile import load_profile
+from helpers.universe import write_diet, write_faces_diet
+
+RECORD = zoo_dir() / "zoo.json"
+RECORDS = json.loads(RECORD.read_text(encoding="utf-8")) if RECORD.is_file() else {}
+needs_zoo = pytest.mark.skipif(not RECORDS, reason="there is no zoo yet: make zoo")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Write three classes of four smooth pictures, named so that text order would be wrong."""
+    rng = np.random.default_rng(0)
+    for name in ("a", "b", "c"):
+        (tmp_path / name).mkdir()
+        for i in (1, 2, 10, 11):
+            coarse = Image.fromarray(rng.integers(256, size=(5, 5, 3), dtype=np.uint8))
+            coarse.resize((80, 80), Image.Resampling.BICUBIC).save(tmp_path / name / f"{i}.png")
+    return tmp_path
+
+
+def test_pictures_are_read_in_order(folder):
+    pictures = read_pictures(folder)
+    assert pictures.classes == ("a", "b", "c")
+    assert pictures.labels.tolist() == [0] * 4 + [1] * 4 + [2] * 4
+    assert pictures.images.shape == (12, 3, 80, 80) and pictures.images.dtype == torch.uint8
+    third = np.asarray(Image.open(folder / "a" / "10.png"))
+    assert np.array_equal(pictures.images[2].permute(1, 2, 0).numpy(), third)
+    assert torch.equal(pictures.first_of_each(1).images, pictures.images[::4])
+
+
+def test_pictures_of_several_sizes_are_refused(folder):
+    Image.new("RGB", (70, 80)).save(folder / "b" / "12.png")
+    with pytest.raises(LabError, match="pictures of 2 sizes"):
+        read_pictures(folder)
+
+
+def test_a_plain_view_is_what_the_preprocessing_gives(folder):
+    """Probes scale whole batches; notebooks scale picture by picture, rounding to 8 bits."""
+    pictures, seen = read_pictures(folder), entry("demo-untrained").preprocessing
+    view = plain_view(pictures.images, Augmentation(size=64, mean=seen.mean, std=seen.std))
+    one_by_one = torch.stack([seen(Image.fromarray(image.permute(1, 2, 0).numpy()))
+                              for image in pictures.images])
+    assert (view - one_by_one).abs().max() <= 1.01 / 255 / 0.25
+
+
+def test_raw_pixels_are_means_of_squares(folder):
+    pictures = read_pictures(folder)
+    rows = raw_pixels(pictures, side=1)
+    assert rows.shape == (12, 3)
+    middle = pictures.images.float().mean((2, 3)).numpy() / 255
+    assert np.corrcoef(rows.ravel(), middle.ravel())[0, 1] > 0.8
+
+
+def test_a_network_without_recipe_is_named():
+    with pytest.raises(LabError, match="no recipe for 'demo-untrained'"):
+        zoo.train_one("demo-untrained", None, seed=0)
+
+
+def test_records_are_kept_side_by_side(tmp_path):
+    zoo.note("b", {"x": 1}, tmp_path / "zoo.json")
+    zoo.note("a", {"x": 2}, tmp_path / "zoo.json")
+    zoo.note("b", {"x": 3}, tmp_path / "zoo.json")
+    assert json.loads((tmp_path / "zoo.json").read_text()) == {"a": {"x": 2}, "b": {"x": 3}}
+
+
+@pytest.fixture(scope="module")
+def rehearsal(tmp_path_factory):
+    """Return a function that renders the few pictures a rehearsal needs: diet → Pictures."""
+    sizes, folder = load_profile("demo").universe, tmp_path_factory.mktemp("diets")
+    n = zoo.rehearsal_size
+
+    def render(name):
+        path = folder / zoo.DIETS[name]
+        if not path.exists() and zoo.DIETS[name] == "diet":
+            write_diet(path, seed=sizes.seed, n_train=48 * n(name, 48), n_val=48,
+                       size=sizes.diet_size)
+        elif not path.exists():
+            write_faces_diet(path, seed=sizes.seed, n_identities=sizes.face_identities,
+                             n_train_per_identity=n(name, sizes.face_identities),
+                             n_val_per_identity=1, size=sizes.diet_size)
+        return read_pictures(path / "train")
+    return render
+
+
+@needs_zoo
+@pytest.mark.parametrize("name", zoo.RECIPES)
+def test_training_again_begins_as_recorded(rehearsal, name):
+    losses = zoo.rehearse(name, rehearsal(name), seed=RECORDS[name]["seed"])
+    assert losses == pytest.approx(RECORDS[name]["rehearsal_losses"], rel=2e-2)
+
+
+@needs_zoo
+@pytest.mark.parametrize("name", [zoo.UNTRAINED, *zoo.RECIPES])
+def test_committed_weights_are_those_of_the_record(name):
+    network = load_network(entry(name), zoo_dir() / entry(name).file)
+    assert network.digest == RECORDS[name]["digest"]
+    assert len(network.layers) == 28
+
+
+@needs_zoo
+def test_untrained_weights_are_the_seeded_ones():
+    saved = load_network(entry(zoo.UNTRAINED), zoo_dir() / entry(zoo.UNTRAINED).file).model
+    seeded = load_network(entry(zoo.UNTRAINED), seed=RECORDS[zoo.UNTRAINED]["seed"]).model
+    for name, tensor in saved.state_dict().items():
+        assert torch.allclose(tensor, seeded.state_dict()[name], rtol=2**-10, atol=1e-6), name
+
+
+@needs_zoo
+def test_the_main_network_sees_more_than_the_untrained(rehearsal):
+    """On pictures of its own diet: leave half out, find their class by nearest neighbours."""
+    pictures = rehearsal("demo-barlow-twins")
+    found = {}
+    for name in ("demo-barlow-twins", zoo.UNTRAINED):
+        x = zoo.features(load_network(entry(name), zoo_dir() / entry(name).file), pictures)
+        y = pictures.labels.numpy()
+        found[name] = knn_accuracy(x[::2], y[::2], x[1::2], y[1::2], k=5)
+    assert found["demo-barlow-twins"] > 1.5 * found[zoo.UNTRAINED]
