@@ -1,6 +1,6 @@
 """Floor 1. Random views of a whole batch at once, on whatever device it lies.
 
-One affine map per picture does crop, scaling and flip; one 3 × 3 matrix per picture does
+One resampling per picture does crop, scaling and flip; one 3 × 3 matrix per picture does
 brightness, saturation, hue and grey. So a view costs little next to the network's step.
 """
 
@@ -101,7 +101,7 @@ def plain_view(images: Tensor, augmentation: Augmentation) -> Tensor:
 
 
 def random_crop(images: Tensor, augmentation: Augmentation, *, generator: Generator) -> Tensor:
-    """Crop at random, scale to ``size`` and mirror, as one affine map per picture.
+    """Crop at random, scale to ``size`` and mirror, in one resampling per picture.
 
     Parameters
     ----------
@@ -124,11 +124,13 @@ def random_crop(images: Tensor, augmentation: Augmentation, *, generator: Genera
     x = (1 - width) * _uniform(n, -1, 1, images, generator)
     y = (1 - height) * _uniform(n, -1, 1, images, generator)
     mirror = torch.where(_uniform(n, 0, 1, images, generator) < augmentation.flip, -1.0, 1.0)
-    nothing = torch.zeros_like(x)
-    theta = torch.stack([width * mirror, nothing, x, nothing, height, y], dim=1).view(n, 2, 3)
-    grid = functional.affine_grid(theta, [n, 3, augmentation.size, augmentation.size],
-                                  align_corners=False)
-    return functional.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
+    # torch's affine_grid, made for any turn, would take longer than the sampling itself.
+    size = augmentation.size
+    steps = torch.arange(1 - size, size, 2, device=images.device) / size
+    grid = torch.empty(n, size, size, 2, device=images.device)
+    grid[..., 0] = (x[:, None] + (width * mirror)[:, None] * steps)[:, None, :]
+    grid[..., 1] = (y[:, None] + height[:, None] * steps)[:, :, None]
+    return functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
 
 
 def recolour(views: Tensor, augmentation: Augmentation, *, generator: Generator) -> Tensor:

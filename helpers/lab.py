@@ -23,7 +23,6 @@ import numpy as np
 import torch
 from filelock import FileLock
 
-from helpers import universe
 from helpers.cache import key
 from helpers.console import say
 from helpers.digest import code_digest, imports_of, text_digest
@@ -34,6 +33,8 @@ from helpers.paths import ROOT, atomic_write, cache_dir, data_dir, ensure_writab
 from helpers.profile import ImageSetSpec, Profile, UniverseSpec, load_profile
 from helpers.provenance import Provenance
 from helpers.stimuli import LAYOUTS, ImageSet
+from helpers.universe.images import fine_classes
+from helpers.universe.write import write_diet, write_faces_diet, write_localizer, write_probe
 from helpers.weights import save_state_dict
 
 SHOWN_DIGITS = 12
@@ -58,9 +59,9 @@ class Laboratory:
     data: Path
     device: torch.device
 
-    def has(self, name: str) -> bool:
-        """Tell whether the profile names an image set ``name``."""
-        return name in self.profile.image_sets
+    def available(self, *names: str) -> list[str]:
+        """Return those of some image sets that the profile names."""
+        return [name for name in names if name in self.profile.image_sets]
 
     def images(self, name: str, part: str = "") -> ImageSet:
         """Open an image set, after making it present.
@@ -94,7 +95,7 @@ class Laboratory:
         halves of the localizer.
         """
         localizer = self.images("localizer")
-        if self.has("probe"):
+        if self.available("probe"):
             return localizer, self.images("probe")
         first, second = (localizer.select(np.flatnonzero(localizer.halves == half))
                          for half in (0, 1))
@@ -158,15 +159,15 @@ def make_present(profile: Profile, spec: ImageSetSpec, data: Path) -> Path:
 def _writer(name: str, sizes: UniverseSpec) -> Callable[[Path], object]:
     """Return the universe's writer of a part, with its sizes filled in."""
     if name == "localizer":
-        return partial(universe.write_localizer, seed=sizes.seed, size=sizes.localizer_size,
+        return partial(write_localizer, seed=sizes.seed, size=sizes.localizer_size,
                        n_per_category=sizes.localizer_per_category)
     if name == "probe":
-        return partial(universe.write_probe, seed=sizes.seed, size=sizes.localizer_size,
+        return partial(write_probe, seed=sizes.seed, size=sizes.localizer_size,
                        n_per_category=sizes.probe_per_category)
     if name == "diet":
-        return partial(universe.write_diet, seed=sizes.seed, size=sizes.diet_size,
+        return partial(write_diet, seed=sizes.seed, size=sizes.diet_size,
                        n_train=sizes.diet_train, n_val=sizes.diet_val)
-    return partial(universe.write_faces_diet, seed=sizes.seed, size=sizes.diet_size,
+    return partial(write_faces_diet, seed=sizes.seed, size=sizes.diet_size,
                    n_identities=sizes.face_identities,
                    n_train_per_identity=sizes.face_train_per_identity,
                    n_val_per_identity=sizes.face_val_per_identity)
@@ -177,7 +178,7 @@ def _render(name: str, sizes: UniverseSpec, folder: Path) -> Path:
     writer = _writer(name, sizes)
     made = folder.with_name(f".{folder.name}.made.json")
     identity = {"part": name, "key": key(part=name, settings=dict(writer.keywords),
-                                         code=code_digest(["helpers.universe"]))}
+                                         code=code_digest(["helpers.universe.write"]))}
     if _is_made(folder, made, identity):
         return folder
     ensure_writable(folder.parent)
@@ -193,6 +194,11 @@ def _render(name: str, sizes: UniverseSpec, folder: Path) -> Path:
             writer(folder)
             atomic_write(made, lambda part: part.write_text(json.dumps(identity) + "\n"))
     return folder
+
+
+def class_domains() -> dict[str, str]:
+    """Return the domain of each fine class of the rendered diet."""
+    return {name: domain for name, (domain, _) in fine_classes().items()}
 
 
 def _is_made(folder: Path, made: Path, identity: dict[str, str]) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 import torchvision.models as zoo
@@ -23,6 +23,7 @@ from helpers.weights import read_state_dict, state_digest
 REGISTRY = Path(__file__).with_name("networks.toml")
 UNTRAINED = "-untrained"
 TORCHVISION = "torchvision:"
+
 
 @dataclass(frozen=True)
 class Preprocessing:
@@ -43,7 +44,7 @@ class Preprocessing:
     crop: int
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    interpolation: str = "bilinear"
+    interpolation: Literal["bilinear", "bicubic"] = "bilinear"
 
     def __call__(self, image: Image.Image) -> Tensor:
         """Return ``(x - mean) / std``, float32 (3, crop, crop); grey is repeated over colours."""
@@ -95,7 +96,7 @@ class Entry:
     cite: str = ""
     state_dict_key: str = ""
     prefix: str = ""
-    keys: str = ""
+    keys: Literal["", "open_ipcl"] = ""
 
     @property
     def trained(self) -> bool:

@@ -8,8 +8,7 @@ that ``DistributedDataParallel`` averages are those of the whole batch as well.
 from __future__ import annotations
 
 import torch
-from torch import Tensor, distributed
-from torch.distributed.nn import functional as collective
+from torch import Tensor, autograd, distributed
 from torch.nn import functional
 
 
@@ -100,4 +99,20 @@ def gather(z: Tensor) -> Tensor:
     """
     if not (distributed.is_available() and distributed.is_initialized()):
         return z
-    return torch.cat(collective.all_gather(z))
+    return _Gather.apply(z)
+
+
+class _Gather(autograd.Function):
+    """All processes' rows; backwards, the sum of all processes' gradients for one's own."""
+
+    @staticmethod
+    def forward(ctx: object, z: Tensor) -> Tensor:
+        parts = [torch.empty_like(z) for _ in range(distributed.get_world_size())]
+        distributed.all_gather(parts, z.contiguous())
+        return torch.cat(parts)
+
+    @staticmethod
+    def backward(ctx: object, gradient: Tensor) -> Tensor:
+        total = gradient.clone(memory_format=torch.contiguous_format)
+        distributed.all_reduce(total)
+        return total.chunk(distributed.get_world_size())[distributed.get_rank()]

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 
 from helpers.paths import atomic_write, figures_dir
 from helpers.provenance import Provenance
+from helpers.stimuli import ImageSet
 
 WIDTH = 7.2
 """Inches of a full-width figure; half width is 3.5."""
@@ -116,8 +117,49 @@ def unit_heat_map(axes: Axes, responses: np.ndarray, rows: Sequence[tuple[str, i
     return image
 
 
-def domain_legend(figure: Figure, axes: Axes, domains: Sequence[str], **options: object) -> None:
-    """Put one legend of colours and markers on the figure."""
+def picture_grid(axes: Axes, images: ImageSet, categories: Sequence[str], n: int) -> None:
+    """Show the first ``n`` pictures of each category, one row per category."""
+    side = 72
+    canvas = np.full((len(categories) * side, n * side, 3), 255, np.uint8)
+    for row, category in enumerate(categories):
+        members = [i for i, c in enumerate(images.categories) if c == category][:n]
+        for column, index in enumerate(members):
+            picture = images.open(index).resize((side - 2, side - 2))
+            canvas[row * side:(row + 1) * side - 2, column * side:(column + 1) * side - 2] = picture
+    axes.imshow(canvas, interpolation="antialiased", aspect="equal")
+    axes.set_yticks((np.arange(len(categories)) + 0.5) * side, categories)
+    axes.set_xticks([])
+    axes.tick_params(length=0)
+    sns.despine(ax=axes, left=True, bottom=True)
+
+
+def accuracy_bars(axes: Axes, table: pd.DataFrame) -> None:
+    """Draw neighbours (dark) and linear reader (light) per row, with chance as a dotted line."""
+    place = np.arange(len(table))
+    axes.barh(place - 0.2, table["knn"], 0.38, color="0.3", label="neighbours")
+    axes.barh(place + 0.2, table["linear"], 0.38, color="0.72", label="linear")
+    chance = table["chance"].iloc[0]
+    axes.axvline(chance, color="k", linestyle=":", linewidth=0.8)
+    axes.text(chance, -0.75, f"chance {chance:.0%}", fontsize=5.5, ha="left", va="bottom")
+    axes.set_yticks(place, table.index)
+    axes.set(xlim=(0, 1), ylim=(len(table) - 0.4, -0.8), xlabel="share found")
+    axes.xaxis.set_major_formatter("{x:.0%}".format)
+    axes.legend(loc="lower right")
+
+
+def domain_strips(axes: Axes, table: pd.DataFrame, value: str, domains: Sequence[str]) -> None:
+    """Draw every picture's value as a dot, by domain, with the domain's mean as a line."""
+    spread = np.random.default_rng(0)
+    for place, domain in enumerate(domains):
+        values = table.loc[table["domain"] == domain, value]
+        axes.plot(place + spread.uniform(-0.28, 0.28, len(values)), values, ".", markersize=1.2,
+                  color=COLOURS[domain], alpha=0.6)
+        axes.hlines(values.mean(), place - 0.36, place + 0.36, color="k", linewidth=1)
+    axes.set_xticks(range(len(domains)), [shown(d) for d in domains], rotation=20, ha="right")
+
+
+def domain_legend(axes: Axes, domains: Sequence[str], **options: object) -> None:
+    """Put one legend of colours and markers on a panel."""
     handles = [plt.Line2D([], [], color=COLOURS[d], marker=MARKERS[d], markersize=4, label=shown(d))
                for d in domains]
     axes.legend(handles=handles, **options)

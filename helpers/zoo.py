@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -29,30 +29,34 @@ from numpy.typing import NDArray
 from torch import distributed, nn
 from tqdm.auto import tqdm
 
-from helpers.activations import collect
 from helpers.architectures import build
 from helpers.augmentation import Augmentation, plain_view
 from helpers.console import HEADLESS, say
 from helpers.errors import LabError
-from helpers.lab import make_present
+from helpers.lab import class_domains, make_present
 from helpers.networks import Network, entry, load_network, pick_device
 from helpers.paths import atomic_write, data_dir, zoo_dir
 from helpers.pictures import Pictures, raw_pixels, read_pictures
-from helpers.probes import knn_accuracy, linear_probe_accuracy
 from helpers.profile import Profile, load_profile
+from helpers.readability import accuracies, channel_means
 from helpers.training import OnStep, Recipe, Record, train
-from helpers.universe.images import fine_classes
 from helpers.weights import save_state_dict
 
 UNTRAINED = "demo-untrained"
 """The network before training; all others start from its weights."""
 
+VIEWS = Augmentation(crop_scale=(0.4, 1.0), brightness=0.6, contrast=0.6, saturation=0.9, hue=0.4,
+                     jitter=0.9, grey=0.3)
+"""Large crops, so that both views hold the thing; strong changes of colour, so that they do not
+agree by colour alone."""
+
 RECIPES = {
-    "demo-barlow-twins": Recipe("barlow_twins", epochs=20, learning_rate=2e-3, lam=0.01),
-    "demo-simclr": Recipe("simclr", epochs=20, learning_rate=2e-3, temperature=0.2),
-    "demo-supervised": Recipe("supervised", epochs=20, learning_rate=2e-3),
-    "demo-faces": Recipe("supervised", epochs=30, learning_rate=2e-3,
-                         augmentation=Augmentation(crop_scale=(0.4, 1.0))),
+    "demo-barlow-twins": Recipe("barlow_twins", epochs=60, learning_rate=2e-3, lam=0.01,
+                                augmentation=VIEWS),
+    "demo-simclr": Recipe("simclr", epochs=60, learning_rate=2e-3, temperature=0.2,
+                          augmentation=VIEWS),
+    "demo-supervised": Recipe("supervised", epochs=40, learning_rate=2e-3, augmentation=VIEWS),
+    "demo-faces": Recipe("supervised", epochs=60, learning_rate=2e-3, augmentation=VIEWS),
 }
 
 DIETS = {name: "faces_diet" if name == "demo-faces" else "diet" for name in RECIPES}
@@ -105,8 +109,7 @@ def features(network: Network, pictures: Pictures) -> NDArray:
     seen = network.preprocessing
     view = Augmentation(size=seen.crop, mean=seen.mean, std=seen.std)
     batches = (plain_view(images, view) for images in pictures.images.split(256))
-    layer = {PROBED_LAYER: network.layers[PROBED_LAYER]}
-    return collect(network.model, layer, batches)[PROBED_LAYER].numpy()
+    return channel_means(network.model, network.layers[PROBED_LAYER], batches)
 
 
 def probe(learn: Pictures, check: Pictures, read: Read) -> dict[str, dict[str, float]]:
@@ -125,53 +128,65 @@ def probe(learn: Pictures, check: Pictures, read: Read) -> dict[str, dict[str, f
         "classes" and, for the diet of all domains, "domains" → "knn", "linear" (shares correct)
         and "chance".
     """
-    classes, x, new_x = learn.classes, read(learn), read(check)
-    levels = {"classes": np.arange(len(classes))}
-    if set(classes) <= set(fine_classes()):
-        domains = [fine_classes()[name][0] for name in classes]
+    x = np.concatenate([read(learn), read(check)])
+    labels = np.concatenate([learn.labels, check.labels])
+    teach = np.arange(len(labels)) < len(learn)
+    levels = {"classes": np.arange(len(learn.classes))}
+    if set(learn.classes) <= set(class_domains()):
+        domains = [class_domains()[name] for name in learn.classes]
         levels["domains"] = np.unique(domains, return_inverse=True)[1]
-    return {level: _accuracies(x, label_of[learn.labels], new_x, label_of[check.labels])
-            for level, label_of in levels.items()}
+    return {level: accuracies({"found": x}, label_of[labels], teach, ~teach).loc["found"]
+            .round(4).to_dict() for level, label_of in levels.items()}
 
 
-def _accuracies(x: NDArray, y: NDArray, new_x: NDArray, new_y: NDArray) -> dict[str, float]:
-    return {"knn": round(knn_accuracy(x, y, new_x, new_y), 4),
-            "linear": round(linear_probe_accuracy(x, y, new_x, new_y), 4),
-            "chance": round(float(np.bincount(new_y).max() / len(new_y)), 4)}
-
-
-def make(name: str, profile: Profile, *, device: torch.device) -> dict[str, Any] | None:
-    """Train a network, save it, and return its record (None in all processes but the first)."""
-    learn, check = _diet(profile, DIETS[name])
+def make(name: str, profile: Profile, *, device: torch.device) -> dict[str, Any]:
+    """Train a network (unless it stays untrained), save it, and return how that went."""
+    began = {"command": f"python -m helpers.zoo --only {name}", "profile": profile.name,
+             "seed": profile.seed, "platform": _platform(device)}
+    if name == UNTRAINED:
+        listed = entry(name)
+        _save(name, build(listed.architecture, listed.options, seed=profile.seed))
+        return began
+    learn, _ = _diet(profile, DIETS[name])
     started = time.perf_counter()
     with _watching(name, len(learn)) as on_step:
         model, record = train_one(name, learn, seed=profile.seed, device=device, on_step=on_step)
-    seconds = round(time.perf_counter() - started)
-    if _rank():
-        return None
-    network = _saved(name, model, device)
-    return {
-        "digest": network.digest, "command": f"python -m helpers.zoo --only {name}",
-        "profile": profile.name, "seed": profile.seed, "diet": DIETS[name],
-        "n_images": len(learn), "recipe": asdict(RECIPES[name]), "seconds": seconds,
-        "platform": _platform(device), "first_losses": _rounded(record.losses[:FIRST_STEPS]),
-        "rehearsal_losses": rehearse(name, learn, seed=profile.seed),
-        "epoch_losses": _rounded(record.epoch_losses),
-        "probes": _probes(profile, network, also=DIETS[name])}
+    _save(name, model)
+    return began | {
+        "diet": DIETS[name], "n_images": len(learn), "recipe": asdict(RECIPES[name]),
+        "seconds": round(time.perf_counter() - started),
+        "first_losses": _rounded(record.losses[:FIRST_STEPS]),
+        "epoch_losses": _rounded(record.epoch_losses)}
 
 
-def make_untrained(profile: Profile, *, device: torch.device) -> dict[str, Any] | None:
-    """Save the network before training, and return its record with that of raw pixels."""
-    if _rank():
-        return None
-    listed = entry(UNTRAINED)
-    model = build(listed.architecture, listed.options, seed=profile.seed)
-    network = _saved(UNTRAINED, model, device)
-    learn, check = _diet(profile, "diet")
-    return {"digest": network.digest, "command": f"python -m helpers.zoo --only {UNTRAINED}",
-            "profile": profile.name, "seed": profile.seed,
-            "probes": _probes(profile, network, also="diet"),
-            "raw_pixels": {"diet": probe(learn, check, raw_pixels)}}
+def assess(name: str, profile: Profile, *, device: torch.device) -> dict[str, Any]:
+    """Open a network as saved, which is what everyone will see, and measure what it tells.
+
+    Returns
+    -------
+    dict
+        The digest of its weights, the losses of a rehearsal, and its probes on the diet of all
+        domains and on its own; with the untrained network, also those of raw pixels.
+    """
+    network = load_network(entry(name), _file(name), device=device)
+    shown = dict.fromkeys(("diet", DIETS.get(name, "diet")))
+    found: dict[str, Any] = {"digest": network.digest, "probes": {
+        diet: probe(*_diet(profile, diet), partial(features, network)) for diet in shown}}
+    if name == UNTRAINED:
+        found["raw_pixels"] = {"diet": probe(*_diet(profile, "diet"), raw_pixels)}
+    else:
+        learn, _ = _diet(profile, DIETS[name])
+        found["rehearsal_losses"] = rehearse(name, learn, seed=profile.seed)
+    return found
+
+
+def _file(name: str) -> Path:
+    return zoo_dir() / entry(name).file
+
+
+def _save(name: str, model: nn.Module) -> None:
+    if not _rank():
+        save_state_dict(_file(name), model, half=True)
 
 
 def _diet(profile: Profile, name: str) -> tuple[Pictures, Pictures]:
@@ -182,19 +197,6 @@ def _diet(profile: Profile, name: str) -> tuple[Pictures, Pictures]:
 
 # Each diet is trained on and probed several times; both together take half a gigabyte.
 _read = cache(read_pictures)
-
-
-def _saved(name: str, model: nn.Module, device: torch.device) -> Network:
-    """Save a network in float16 and open what was saved: this is what everyone will see."""
-    path = zoo_dir() / f"{name}.safetensors"
-    save_state_dict(path, model, half=True)
-    return load_network(entry(name), path, device=device)
-
-
-def _probes(profile: Profile, network: Network, *, also: str) -> dict[str, Any]:
-    """Probe a network on the diet of all domains, and on its own where that is another."""
-    return {name: probe(*_diet(profile, name), lambda pictures: features(network, pictures))
-            for name in dict.fromkeys(("diet", also))}
 
 
 def _rounded(losses: list[float] | tuple[float, ...]) -> list[float]:
@@ -256,16 +258,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--only", choices=[UNTRAINED, *RECIPES], help="one network")
     parser.add_argument("--profile", default="demo")
     options = parser.parse_args(arguments)
+    names = [options.only] if options.only else [UNTRAINED, *RECIPES]
     try:
         profile = load_profile(options.profile)
         with joined(pick_device(profile.device)) as device:
-            for name in [options.only] if options.only else [UNTRAINED, *RECIPES]:
-                say(f"{name} …")
-                record = (make_untrained(profile, device=device) if name == UNTRAINED
-                          else make(name, profile, device=device))
-                if record is not None:
-                    note(name, record, zoo_dir() / "zoo.json")
-                    say(f"{name}: {json.dumps(record['probes'])}")
+            made = {name: make(name, profile, device=device) for name in names}
+        if not _rank():
+            for name, record in made.items():
+                record |= assess(name, profile, device=device)
+                note(name, record, zoo_dir() / "zoo.json")
+                say(f"{name}: {json.dumps(record['probes'])}")
     except LabError as error:
         sys.stderr.write(f"{error}\n")
         return 1

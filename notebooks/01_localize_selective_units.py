@@ -175,7 +175,7 @@ for panel, (name, table) in zip(axes, tables.items()):
 axes[0].set_ylabel("share of units")
 axes[0].yaxis.set_major_formatter("{x:.0%}".format)
 plots.panel_letter(axes[0], "A", x=-0.12)
-plots.domain_legend(figure, axes[-1], DOMAINS, loc="upper left", bbox_to_anchor=(0, 1.02))
+plots.domain_legend(axes[-1], DOMAINS, loc="upper left", bbox_to_anchor=(0, 1.02))
 
 # %%
 pies = rows[1].subgridspec(1, len(chosen.pies), wspace=0.0).subplots(squeeze=False)[0]

@@ -11,7 +11,7 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from helpers.errors import LabError
-from helpers.selectivity import (d_prime, localize, selectivity_index, top_fraction, twofold)
+from helpers.selectivity import d_prime, localize, selectivity_index, top_fraction, twofold
 from helpers.stats import Moments, step_up_threshold, t_values
 
 DOMAINS = ("faces", "bodies", "objects", "scenes", "characters", "scrambled")

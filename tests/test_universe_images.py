@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from helpers.errors import LabError
-from helpers.universe import (
+from helpers.universe.write import (
     canvas,
     diet,
     faces,

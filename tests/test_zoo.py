@@ -17,7 +17,7 @@ from helpers.paths import zoo_dir
 from helpers.pictures import raw_pixels, read_pictures
 from helpers.probes import knn_accuracy
 from helpers.profile import load_profile
-from helpers.universe import write_diet, write_faces_diet
+from helpers.universe.write import write_diet, write_faces_diet
 
 RECORD = zoo_dir() / "zoo.json"
 RECORDS = json.loads(RECORD.read_text(encoding="utf-8")) if RECORD.is_file() else {}
@@ -55,7 +55,7 @@ def test_pictures_of_several_sizes_are_refused(folder):
 def test_a_plain_view_is_what_the_preprocessing_gives(folder):
     """Probes scale whole batches; notebooks scale picture by picture, rounding to 8 bits."""
     pictures, seen = read_pictures(folder), entry("demo-untrained").preprocessing
-    view = plain_view(pictures.images, Augmentation(size=64, mean=seen.mean, std=seen.std))
+    view = plain_view(pictures.images, Augmentation(size=seen.crop, mean=seen.mean, std=seen.std))
     one_by_one = torch.stack([seen(Image.fromarray(image.permute(1, 2, 0).numpy()))
                               for image in pictures.images])
     assert (view - one_by_one).abs().max() <= 1.01 / 255 / 0.25

@@ -184,7 +184,7 @@ def _on_ground(main: Latents, rng: np.random.Generator, seed: int, size: int) ->
     grounds, _ = _stock(seed, size)
     main["background"], ground = grounds[rng.integers(len(grounds))]
     picture = _cast(_window(ground, size, rng), rng, strength=.7)
-    share = float(.35 + .6 * rng.random()**.7)
+    share = float(.55 + .43 * rng.random()**.8)
     drawn = draw(main, round(size * min(1, share + .2)))
     item = cut(_recolour(drawn, rng), angle=float(rng.uniform(-22, 22)))
     share = longer_side(item, share)

@@ -1,0 +1,234 @@
+# %% [markdown]
+# # 00 · What do the pictures and the networks of this laboratory look like?
+#
+# No figure of a paper: the materials of all of them. Read it before any other notebook.
+# Takes about one minute and 2 GB under `demo`, three minutes under `mini`.
+
+# %% [markdown]
+# **Goal.** Every figure of this laboratory shows pictures to networks (and later to brains). Here
+# you meet both. Under `demo` the pictures are *drawn*: a small world whose truth is known, so
+# that a method can be checked before it is trusted. Under `mini` and `paper` they are photographs.
+# The code below does not know which it reads.
+#
+# **You will learn**
+# - what a localizer, an independent probe set and a diet are, and how they differ;
+# - how to tell whether pictures give their category away by a shortcut;
+# - how much a network knows before training, and how much training adds.
+
+# %% tags=["parameters"]
+profile = "demo"    # demo, mini, paper, or the path of your own TOML file
+n_examples = 7      # pictures of each category in the figure
+k = 20              # neighbours that vote
+
+# %%
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+
+from helpers import lab, plots
+from helpers.claims import Ledger, rounded
+from helpers.readability import accuracies, low_level, pixels, seen_by
+from helpers.stimuli import DOMAINS
+
+laboratory = lab.open(profile, notebook="00_meet_the_universe")
+ledger = Ledger(laboratory.provenance)
+plots.use_style()
+print(laboratory.provenance.line)
+
+# %% [markdown]
+# ## 1 · The pictures
+#
+# **Localizer**: pictures of few domains, to find out which units prefer which. **Probe set**: other
+# exemplars in another style, to test these units on pictures that had no part in choosing them.
+# **Diet**: what networks are trained on. A profile may lack the last two.
+
+# %%
+sets = {name: laboratory.images(name) for name in laboratory.available("localizer", "probe")}
+for name, pictures in sets.items():
+    print(f"{name}: {len(pictures)} pictures, {len(set(pictures.categories))} categories, "
+          f"{len(pictures.domain_names)} domains")
+
+# %% [markdown]
+# ## 2 · Is there a shortcut?
+#
+# If faces were brighter than houses, a unit that measures brightness would look face-selective.
+# So compare mean luminance and contrast of the localizer's categories, on values from 0 to 1.
+
+# %%
+localizer = sets["localizer"]
+levels = low_level(localizer)
+spread = levels.groupby("domain")[["luminance", "contrast"]].agg(["mean", "std"]).round(3)
+spread.loc[list(localizer.domain_names)]
+
+# %% [markdown]
+# Luminance is one shortcut of many. A harder question: can a *linear* reader tell the five
+# domains from the raw pixels (16 × 16)? Half of the pictures teach it, the other half test it.
+# The same reader then sees what the networks see. The distance between pixels and the untrained
+# network is what architecture gives; the distance from there to a trained one is what was learned.
+
+# %%
+intact = localizer.select([i for i, d in enumerate(localizer.domains) if d in DOMAINS])
+networks = laboratory.networks()
+layer = laboratory.profile.networks.heat_map_layer
+readers = {"raw pixels": pixels(intact)}
+readers |= {name: seen_by(network, intact, layer) for name, network in networks.items()}
+labels = np.array([DOMAINS.index(domain) for domain in intact.domains])
+half = intact.halves
+told = accuracies(readers, labels, half == 0, half == 1, k=k)
+print(f"five domains, chance {told['chance'].iloc[0]:.0%}; taught by {np.sum(half == 0)} pictures")
+told.round(2)
+
+# %% [markdown]
+# ## 3 · How good are the networks at the world they grew up in?
+#
+# The diet has many fine classes. A network that was trained without labels never heard of them;
+# if its features separate them all the same, the objective has found something. *k* nearest
+# neighbours vote by cosine similarity; the linear reader is a multinomial logistic regression.
+# A profile without a diet skips this: the loop below is then empty.
+
+# %%
+fine = {}
+for name in laboratory.available("diet"):
+    learn, check = (laboratory.images(name, part) for part in ("train", "val"))
+    learn = learn.select(range(0, len(learn), 4))
+    known = {"raw pixels": np.concatenate([pixels(learn), pixels(check)])}
+    known |= {n: np.concatenate([seen_by(network, part, layer) for part in (learn, check)])
+              for n, network in networks.items()}
+    names = sorted(set(learn.categories))
+    classes = np.array([names.index(c) for c in learn.categories + check.categories])
+    teach = np.arange(len(classes)) < len(learn)
+    fine[name] = accuracies(known, classes, teach, ~teach, k=k)
+    print(f"{name}: {len(names)} classes, {len(learn)} pictures teach, {len(check)} test")
+pd.concat(fine).round(2) if fine else "this profile has no diet"
+
+# %% [markdown]
+# ## 4 · The figure
+
+# %%
+shown = [c for d in (*DOMAINS, "scrambled") for c in sorted(set(localizer.categories))
+         if localizer.domains[localizer.categories.index(c)] == d]
+figure = plt.figure(figsize=(plots.WIDTH, 6.6))
+grid = figure.add_gridspec(1, 2, width_ratios=[1.25, 1], wspace=0.3, left=0.09, right=0.985,
+                           top=0.95, bottom=0.08)
+left = figure.add_subplot(grid[0])
+plots.picture_grid(left, localizer, shown, n_examples)
+left.set_title("localizer")
+plots.panel_letter(left, "A", x=-0.14)
+
+# %%
+panels = [("five domains, localizer", told)] + [(f"{n}: fine classes", t) for n, t in fine.items()]
+right = grid[1].subgridspec(len(panels) + 1, 1, hspace=0.55)
+for row, (title, table) in enumerate(panels):
+    axes = figure.add_subplot(right[row])
+    plots.accuracy_bars(axes, table)
+    axes.set_title(title)
+    plots.panel_letter(axes, "BCDE"[row], x=-0.12)
+axes = figure.add_subplot(right[len(panels)])
+plots.domain_strips(axes, levels, "contrast", localizer.domain_names)
+axes.set(title="contrast of the localizer's pictures", ylabel="SD of luminance")
+plots.panel_letter(axes, "BCDE"[len(panels)], x=-0.12)
+tables = {"levels": levels, "domains": told.reset_index(names="reader")}
+tables |= {n: t.reset_index(names="reader") for n, t in fine.items()}
+plots.save_figure(figure, laboratory.provenance, tables)
+plt.show()
+
+# %% [markdown]
+# **Figure 00.** **A** Pictures of every category of the localizer. **Then**, per panel: share of
+# held-out pictures whose label is found by *k* nearest neighbours (dark) and by a linear reader
+# (light) from raw pixels and from one layer of each network; dotted: chance. **Last** Contrast of
+# every localizer picture by domain; a shortcut would shift one domain against the others. No
+# error bars: every picture of the set is used. The stamp says whether the data are REAL or
+# SYNTHETIC.
+
+# %% [markdown]
+# ## 5 · Claims
+
+# %%
+main, untrained = (laboratory.profile.networks.main, laboratory.profile.networks.untrained)
+domain_means = levels[levels["domain"].isin(DOMAINS)].groupby("domain")[["luminance", "contrast"]].mean()
+widest = (domain_means.max() - domain_means.min())
+typical = levels[levels["domain"].isin(DOMAINS)].groupby("domain")[["luminance", "contrast"]].std().mean()
+ledger.claim("Luminance and contrast are matched between the localizer's domains",
+             source="Stigliani et al. 2015; our universe", paper="matched",
+             run=f"largest difference between domains: luminance {widest['luminance']:.3f}, "
+                 f"contrast {widest['contrast']:.3f}",
+             rule="largest difference below 0.02 on values from 0 to 1",
+             holds=bool((widest < 0.02).all()))
+pixel = told.loc["raw pixels"]
+ledger.claim("Raw pixels do not give the five domains away",
+             source="beyond the papers", paper="not reported",
+             run=f"linear reader {pixel['linear']:.0%}, neighbours {pixel['knn']:.0%}, chance 20%",
+             rule="both readers below twice the chance",
+             holds=bool(pixel[["linear", "knn"]].max() < 0.4))
+
+# %%
+gain = told.loc[main, "knn"] - told.loc[untrained, "knn"]
+ledger.claim("Training, not architecture, makes the domains readable",
+             source="beyond the papers", paper="not reported",
+             run=f"neighbours: pixels {pixel['knn']:.0%}, untrained "
+                 f"{told.loc[untrained, 'knn']:.0%}, trained {told.loc[main, 'knn']:.0%}",
+             rule="trained at least 10 points above untrained", holds=bool(gain >= 0.1))
+diet = fine.get("diet")
+unlabelled = [n for n, net in networks.items() if net.entry.objective not in ("supervised", "none")]
+worth = diet is not None and bool(unlabelled)
+best = diet.loc[unlabelled, "knn"] if worth else None
+ledger.claim("Networks trained without labels beat the untrained one on fine classes",
+             source="beyond the papers", paper="not reported",
+             run=", ".join(f"{n} {best[n]:.0%}" for n in unlabelled)
+                 + f", untrained {diet.loc[untrained, 'knn']:.0%}" if worth else "no diet here",
+             rule="each at least twice the untrained network's accuracy",
+             holds=bool((best >= 2 * diet.loc[untrained, "knn"]).all()) if worth else None)
+for name, table in {"five domains": told, **fine}.items():
+    for measure in ("knn", "linear"):
+        ledger.number(f"{name}, {measure}", rounded(table[measure].to_dict(), 3))
+
+# %%
+# NBVAL_CHECK_OUTPUT
+path = ledger.save()
+print(ledger.text())
+
+# %% [markdown]
+# ## 6 · What we see, and why it matters
+#
+# A good world for this question is one where pixels tell little, an untrained network tells a
+# bit more, and a trained one a lot. Where an untrained network already does well, its "selective"
+# units are explained by low-level statistics, and notebook 01 has to show more than their number.
+# Real photographs differ from drawn ones in exactly this: their backgrounds and frequencies
+# carry information that no drawing plants.
+#
+# What these numbers cannot say: a drawn world has fewer kinds of things, and its networks are
+# small. Accuracy here is about whether the *method* has something to find, not about vision.
+
+# %% [markdown]
+# ## 7 · Exercises
+#
+# **Read.** Which two domains have the most similar contrast? Sort `levels`.
+#
+# **Change.** Set `k = 1` in the parameters cell and run again. Which network loses most, and why?
+
+# %%
+your_answer = None    # the name of a network
+
+if your_answer is None:
+    print("Hint: compare told['knn'] before and after; one neighbour is a noisy vote.")
+else:
+    one = accuracies(readers, labels, half == 0, half == 1, k=1)["knn"]
+    worst = (told["knn"] - one).drop("raw pixels").idxmax()
+    print("Right." if your_answer == worst else "Look again at the difference.")
+
+# %% tags=["solution"]
+one = accuracies(readers, labels, half == 0, half == 1, k=1)["knn"]
+print((told["knn"] - one).drop("raw pixels").idxmax(), "loses most")
+
+# %% [markdown]
+# **Extend.** Add your own pictures as a localizer: copy `helpers/profiles/mini.toml` to
+# `profiles/mine.toml`, point it at eleven folders, and run with `PROFILE=mine`.
+#
+# **Discuss.** (1) Matching luminance and contrast leaves higher statistics free: name one. (2) Is
+# a network with a high accuracy a better model of a brain? (3) What should be true of a synthetic
+# world before a result on it says anything about the real one?
+#
+# **References.** Stigliani, Weiner & Grill-Spector (2015), *J Neurosci* 35(36) · Zbontar et al.
+# (2021), *ICML* (Barlow Twins) · Chen et al. (2020), *ICML* (SimCLR).
+#
+# Next: [01 · Localize selective units](01_localize_selective_units.ipynb)

@@ -1,0 +1,88 @@
+"""The ledger and the figures: complete, honest, and the same bytes each time."""
+
+from __future__ import annotations
+
+import json
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from helpers import plots
+from helpers.claims import Ledger, rounded
+from helpers.errors import LabError
+from helpers.provenance import Provenance
+
+
+def provenance() -> Provenance:
+    return Provenance("99_test_this", "demo", "SYNTHETIC", 0, "cpu", "abc", {"localizer": "123"})
+
+
+def ledger() -> Ledger:
+    made = Ledger(provenance())
+    for holds in (True, False, None):
+        made.claim(f"claim {holds}", source="s", paper="unknown", run="1 %", rule="r", holds=holds)
+    return made
+
+
+def test_verdicts_are_written_as_they_are(private):
+    made = ledger()
+    made.number("share", rounded({"faces": np.float64(0.123456)}))
+    content = json.loads(made.save().read_text())
+    verdicts = [claim["verdict"] for claim in content["claims"]]
+    assert verdicts == ["holds", "does not hold", "cannot be told here"]
+    assert content["numbers"] == {"share": {"faces": 0.1235}}
+    assert content["provenance"]["inputs"] == {"localizer": "123"}
+    assert made.text().count("DOES NOT HOLD") == 1
+    assert list(made.table()["verdict"]) == verdicts
+
+
+def test_a_number_is_entered_once(private):
+    made = ledger()
+    made.number("n", 1)
+    with pytest.raises(LabError, match="entered twice"):
+        made.number("n", 2)
+
+
+def figure():
+    drawn, axes = plt.subplots(figsize=(3.5, 2))
+    table = pd.DataFrame({"layer": ["conv1", "conv1", "fc6", "fc6"], "share": [0.1, 0, 0.2, 0.1],
+                          "domain": ["faces", "scenes"] * 2})
+    plots.layer_lines(axes, table, "share", ["faces", "scenes"])
+    return drawn, table
+
+
+def test_saved_figures_carry_their_provenance_and_repeat_to_the_byte(private):
+    plots.use_style()
+    contents = []
+    for _ in range(2):
+        drawn, table = figure()
+        png = plots.save_figure(drawn, provenance(), {"A": table})
+        plt.close(drawn)
+        contents.append([png.with_suffix(end).read_bytes() for end in (".png", ".pdf")])
+    assert contents[0] == contents[1]
+    with Image.open(png) as image:
+        assert "SYNTHETIC" in image.info["Description"] and image.info["Title"] == "99_test_this"
+    stamp = drawn.texts[-1].get_text()
+    assert "SYNTHETIC" in stamp and "profile demo" in stamp and "seed 0" in stamp
+    assert len(pd.read_csv(png.with_name("99_test_this-A.csv"))) == 4
+
+
+def test_a_failed_save_leaves_the_old_figure(private, monkeypatch):
+    drawn, _ = figure()
+    png = plots.save_figure(drawn, provenance())
+    before = png.read_bytes()
+    monkeypatch.setattr(type(drawn), "savefig", lambda *a, **k: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        plots.save_figure(drawn, provenance())
+    plt.close("all")
+    assert png.read_bytes() == before
+    assert sorted(p.name for p in png.parent.iterdir()) == ["99_test_this.pdf", "99_test_this.png"]
+
+
+def test_every_domain_has_its_own_colour_and_marker():
+    from helpers.stimuli import DOMAINS
+    for table in (plots.COLOURS, plots.MARKERS, plots.HATCHES):
+        assert len({table[domain] for domain in DOMAINS}) == len(DOMAINS)

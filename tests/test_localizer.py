@@ -1,0 +1,135 @@
+"""The localizer at work: streamed, halved, cached; on a planted network and on real input."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from helpers import lab
+from helpers.activations import collect
+from helpers.localizer import (
+    NONE,
+    generalisation,
+    localize_network,
+    measure,
+    overlap_p,
+    unit_groups,
+)
+from helpers.networks import Entry, Network, Preprocessing
+from helpers.paths import ROOT
+from helpers.stimuli import FLOC, floc
+
+REAL = ROOT.parent / "shared" / "data"
+
+
+class Averages(nn.Module):
+    """Units that report the mean of one colour channel, and one that is dead."""
+
+    def __init__(self):
+        super().__init__()
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.flat = nn.Flatten()
+        self.mix = nn.Linear(3, 8)
+        with torch.no_grad():
+            self.mix.weight.zero_()
+            self.mix.bias.fill_(0.3)
+            self.mix.weight[:3] = torch.eye(3)
+            self.mix.weight[3:6] = -torch.eye(3)
+
+    def forward(self, x):
+        return self.mix(self.flat(self.pool(x)))
+
+
+@pytest.fixture
+def planted(private):
+    """fLoc folders in which faces are red, scenes green and words blue."""
+    colour = {"faces": 0, "scenes": 1, "characters": 2}
+    rng = np.random.default_rng(0)
+    for category, domain in FLOC.items():
+        folder = private / "data" / "floc" / category
+        folder.mkdir(parents=True)
+        for number in range(10):
+            pixels = rng.integers(60, 120, (8, 8, 3), dtype=np.uint8)
+            if domain in colour:
+                pixels[..., colour[domain]] += 100
+            Image.fromarray(pixels).save(folder / f"{category}-{number}.png")
+    model = Averages().eval()
+    view = Preprocessing(8, 8, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+    entry = Entry("planted", "none", view, {}, "none", "none")
+    layers = {"flat": "flat", "mix": "mix"}
+    return Network("planted", entry, model, layers, view, "digest", (3, 8, 8)), floc(
+        private / "data" / "floc")
+
+
+def test_planted_units_are_found_and_no_others(planted):
+    network, images = planted
+    found = localize_network(network, images, batch_size=7)
+    names = [found.domains[i] if i != NONE else None for i in found.labels["mix"]]
+    assert names == ["faces", "scenes", "characters", None, None, None, None, None]
+    assert found.units("mix", "scenes").tolist() == [1]
+    assert np.isnan(found.t_mean["mix"][:, 6:]).all(), "dead units have no t"
+    table = found.table().query("layer == 'mix' and domain == 'faces'").iloc[0]
+    assert table["share"] == 1 / 8 and table["replicated"] == 1 and table["held_out_d_prime"] > 3
+
+
+def test_moments_equal_those_of_collected_activations(planted):
+    network, images = planted
+    moments = measure(network, images, batch_size=9)["mix"]
+    batches = images.batches([range(len(images))], network.preprocessing)
+    rows = collect(network.model, {"mix": "mix"}, batches)["mix"].double().numpy()
+    for index, domain in enumerate(images.domain_names):
+        for half in (0, 1):
+            chosen = (np.array(images.domains) == domain) & (images.halves == half)
+            assert int(moments.count[2 * index + half]) == chosen.sum()
+            np.testing.assert_allclose(moments.mean[2 * index + half], rows[chosen].mean(0),
+                                       rtol=1e-5)
+
+
+def test_second_call_reads_the_cache_and_content_changes_the_key(planted, private, monkeypatch):
+    network, images = planted
+    first = localize_network(network, images)
+    calls = []
+    monkeypatch.setattr("helpers.localizer.measure", lambda *a, **k: calls.append(1) or measure(
+        *a, **k))
+    again = localize_network(network, images)
+    assert not calls
+    np.testing.assert_array_equal(first.t_mean["mix"], again.t_mean["mix"])
+    Image.new("RGB", (8, 8)).save(images.root / images.files[0])
+    localize_network(network, floc(images.root))
+    localize_network(network, images, alpha=0.01)
+    assert len(calls) == 2
+
+
+def test_generalisation_overlap_and_groups(planted):
+    network, images = planted
+    found = localize_network(network, images)
+    table = generalisation(found, found).query("layer == 'mix'").set_index("domain")
+    assert table.loc["faces", "same_preference"] == 1
+    assert table.loc["faces", "t_independent"] == table.loc["faces", "t_defining"]
+    assert np.isnan(table.loc["bodies", "same_preference"])
+    assert overlap_p(found, "mix", "faces") == pytest.approx(1 / 8)
+    assert overlap_p(found, "mix", "bodies") == 1
+    groups = unit_groups(found, "mix", ["faces", "bodies"], at_most=3, seed=0)
+    assert [(name, len(units)) for name, units in groups] == [("faces", 1), ("bodies", 0),
+                                                             ("rest", 3)]
+    assert 0 not in groups[2][1]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not (REAL / "networks").is_dir(), reason="no ../shared/data here")
+def test_real_photographs_through_a_real_network(private, monkeypatch):
+    """A few fLoc pictures through the real SqueezeNet: faces and words late, hardly any early."""
+    monkeypatch.setenv("LAB_DATA", str(REAL))
+    laboratory = lab.open("mini", notebook="test")
+    images = laboratory.images("localizer")
+    few = images.select([i for i in range(len(images)) if i % 144 < 24])
+    network = laboratory.network("squeezenet1_0-imagenet")
+    ends = {"first": "features.0", "last": "features.12.expand3x3"}
+    small = Network(network.name, network.entry, network.model, ends, network.preprocessing,
+                    network.digest, network.input_shape)
+    table = localize_network(small, few).table().set_index(["layer", "domain"])["share"]
+    assert table["last", "faces"] > 0.01 > table["first", "faces"]
+    assert table["last", "characters"] > table["first", "characters"]

@@ -1,0 +1,216 @@
+"""The runner: strict parameters, freshness by content, nothing half-made, honest exit status."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from helpers import run
+from helpers.errors import LabError
+from helpers.freshness import is_fresh
+from helpers.notebooks import check_parameters, cleaned, defaults, read_source, twin_problems
+from helpers.notebooks import write as write_notebook
+from helpers.paths import ROOT
+from helpers.profile import load_profile
+
+SOURCE = '''\
+# %% [markdown]
+# # A tiny notebook
+
+# %% tags=["parameters"]
+profile = "demo"   # which
+value = 1          # an int
+rate = 0.5         # a float
+
+# %%
+import os
+from pathlib import Path
+
+from helpers.claims import Ledger
+from helpers.provenance import Provenance
+
+ledger = Ledger(Provenance("{stem}", profile, "SYNTHETIC", 0, "cpu", "code"))
+{body}
+ledger.claim("one", source="s", paper="p", run=str(value), rule="r", holds=True)
+ledger.claim("two", source="s", paper="p", run=str(rate), rule="r", holds=None)
+(Path(os.environ["LAB_FIGURES"]) / "{stem}.png").write_bytes(b"png %d" % value)
+path = ledger.save()
+'''
+
+
+def notebook(folder: Path, stem: str = "97_try_this", body: str = "") -> Path:
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{stem}.py"
+    path.write_text(SOURCE.format(stem=stem, body=body))
+    return path
+
+
+@pytest.fixture
+def folder(private, monkeypatch):
+    """A folder of notebooks that the runner takes for the project's."""
+    monkeypatch.setattr(run.plan, "__defaults__", (private / "notebooks",))
+    return private / "notebooks"
+
+
+def figures(private: Path) -> dict[str, bytes]:
+    return {p.name: p.read_bytes() for p in (private / "figures").iterdir()
+            if p.suffix in (".png", ".json")}
+
+
+def test_runs_then_has_nothing_to_do_then_reruns_what_changed(private, folder, capsys):
+    source = notebook(folder)
+    assert run.main([]) == 0
+    assert set(figures(private)) == {"97_try_this.png", "97_try_this.json"}
+    table = capsys.readouterr().out.splitlines()[-1].split()
+    assert table[:2] == ["97_try_this", "made"] and table[3:] == ["1", "0", "1"]
+
+    begin = time.perf_counter()
+    assert run.main([]) == 0
+    assert "Nothing to do" in capsys.readouterr().out
+    assert time.perf_counter() - begin < 5
+
+    (private / "figures" / "97_try_this.png").write_bytes(b"damaged")
+    assert run.main([]) == 0
+    assert figures(private)["97_try_this.png"] == b"png 1", "a damaged figure is made again"
+
+    assert run.main(["-p", "value=3"]) == 0
+    assert figures(private)["97_try_this.png"] == b"png 3"
+    source.write_text(source.read_text() + "\n# %%\nmore = 1\n")
+    job = run.plan(load_profile("demo"), [], {}, folder)[0]
+    assert not is_fresh(source, load_profile("demo"), job.parameters, private / "figures")
+
+
+def test_a_failing_notebook_is_told_and_harms_nothing(private, folder, capsys):
+    notebook(folder)
+    other = notebook(folder, "98_try_that")
+    assert run.main([]) == 0
+    before = figures(private)
+    other.write_text(SOURCE.format(stem="98_try_that", body=textwrap.dedent('''
+        from helpers.errors import LabError
+        raise LabError("a hole", expected="a whole", remedy="mend it")''')))
+    assert run.main(["--jobs", "2"]) == 1
+    said = capsys.readouterr().out
+    assert "a hole\n  expected: a whole\n  to do: mend it" in said
+    assert "97_try_this  fresh" in said and "98_try_that  FAILED" in said
+    assert figures(private) == before
+    assert not list((private / "figures").glob(".staging*"))
+    assert (private / "cache/runs/demo/98_try_that.failed.ipynb").is_file()
+
+
+def test_a_notebook_that_makes_no_figure_fails(private, folder, capsys):
+    path = notebook(folder)
+    path.write_text(path.read_text().replace(".png", ".txt"))
+    assert run.main([]) == 1
+    assert "wrote no 97_try_this.png" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments, seen, valid", [
+    (["--profile", "demmo"], "demmo", "demo, mini, paper"),
+    (["-p", "vale=3"], "unknown parameter 'vale'", "profile, value, rate"),
+    (["-p", "value=three"], "value='three'", "type int"),
+    (["-p", "value"], "-p value", "name=value"),
+    (["--only", "42"], "no notebook '42'", "97_try_this"),
+])
+def test_bad_arguments_are_refused_before_anything_runs(private, folder, capsys, arguments, seen,
+                                                        valid):
+    notebook(folder)
+    assert run.main(arguments) == 2
+    error = capsys.readouterr().err
+    assert seen in error and valid in error and "to do:" in error
+    assert not (private / "figures").exists()
+
+
+def test_a_read_only_figures_folder_is_told(private, folder, monkeypatch, capsys):
+    notebook(folder)
+    (private / "wall").write_text("a file where a folder should be")
+    monkeypatch.setenv("LAB_FIGURES", str(private / "wall" / "figures"))
+    assert run.main([]) == 2
+    assert "to do:" in capsys.readouterr().err
+
+
+def test_interrupt_leaves_nothing_half_made(private):
+    """Ctrl-C, as a terminal sends it: to the runner and all of its children."""
+    folder = private / "notebooks"
+    started = private / "started"
+    notebook(folder, body=f"import time; Path({str(started)!r}).touch(); time.sleep(60)")
+    command = ("import sys; from pathlib import Path; from helpers import run; "
+               f"run.plan.__defaults__ = (Path({str(folder)!r}),); sys.exit(run.main([]))")
+    process = subprocess.Popen([sys.executable, "-c", command], cwd=ROOT, start_new_session=True,
+                               stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    deadline = time.time() + 60
+    while not started.exists() and time.time() < deadline:
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "nothing half-made" in errors
+    assert not list((private / "figures").iterdir())
+    assert not (private / "cache/runs").exists() or not list((private / "cache").rglob("97*.json"))
+
+
+def test_parameters_cell_must_be_plain_literals(tmp_path):
+    path = notebook(tmp_path)
+    assert defaults(read_source(path), "x") == {"profile": "demo", "value": 1, "rate": 0.5}
+    assert check_parameters({"rate": "1"}, {"rate": 0.5}, "x") == {"rate": 1.0}
+    path.write_text(path.read_text().replace("value = 1 ", "value = 1 + len('a')"))
+    with pytest.raises(LabError, match="name = literal"):
+        defaults(read_source(path), "x")
+    path.write_text(path.read_text().replace('tags=["parameters"]', ""))
+    with pytest.raises(LabError, match="0 cells tagged"):
+        defaults(read_source(path), "x")
+
+
+def test_editing_a_helper_touches_only_the_notebooks_that_reach_it():
+    from helpers.digest import closure, imports_of
+    reach = {stem: set(closure(imports_of((ROOT / "notebooks" / f"{stem}.py").read_text())))
+             for stem in ("00_meet_the_universe", "01_localize_selective_units")}
+    assert "helpers.selectivity" in reach["01_localize_selective_units"]
+    assert "helpers.selectivity" not in reach["00_meet_the_universe"]
+    assert "helpers.readability" not in reach["01_localize_selective_units"]
+    assert all("helpers.universe.faces" in modules for modules in reach.values())
+
+
+def test_twins_are_compared_by_content(tmp_path):
+    path = notebook(tmp_path)
+    assert twin_problems(path) == ["97_try_this.ipynb is missing"]
+    twin = read_source(path)
+    for cell in twin.cells:
+        if cell.cell_type == "code":
+            cell.execution_count, cell.outputs = 1, []
+    write_notebook(twin, path.with_suffix(".ipynb"))
+    assert twin_problems(path) == []
+    twin.cells[1].source += "\nx = 1"
+    twin.cells[2].execution_count = None
+    write_notebook(twin, path.with_suffix(".ipynb"))
+    assert len(twin_problems(path)) == 2
+
+
+def test_cleaning_drops_injected_cells_and_timings():
+    made = nbformat.v4.new_notebook(metadata={"papermill": {"duration": 3}})
+    made.cells = [nbformat.v4.new_code_cell("a", metadata={"tags": ["injected-parameters"]}),
+                  nbformat.v4.new_code_cell("b", metadata={"tags": ["x"], "papermill": {}})]
+    left = cleaned(made)
+    assert [cell.source for cell in left.cells] == ["b"]
+    assert left.cells[0].metadata == {"tags": ["x"]} and "papermill" not in left.metadata
+
+
+@pytest.mark.parametrize("source", sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.py")),
+                         ids=lambda path: path.stem)
+def test_every_notebook_has_its_executed_twin(source):
+    assert twin_problems(source) == []
+
+
+def test_committed_ledgers_say_what_they_are():
+    for path in sorted((ROOT / "figures" / "demo").glob("*.json")):
+        ledger = json.loads(path.read_text())
+        assert ledger["provenance"]["data_kind"] == "SYNTHETIC"
+        assert ledger["claims"] and path.with_suffix(".png").is_file()
