@@ -213,12 +213,12 @@ def weights_file(name: str, data: Path, *, seed: int = 0) -> Path:
     one.
     """
     listed = entry(name)
-    for file in filter(None, (listed.file, listed.local)):
-        for folder in (zoo_dir(), data / "networks"):
-            if (folder / file).is_file() and not listed.url:
-                return folder / file
-            if (folder / file).is_file() and file == listed.local:
-                return folder / file
+    ready = [data / "networks" / listed.local] if listed.local else []
+    if listed.file and not listed.url:
+        ready += [zoo_dir() / listed.file, data / "networks" / listed.file]
+    for path in ready:
+        if path.is_file():
+            return path
     if not listed.trained:
         kept = cache_dir() / "weights" / f"{name.replace(':', '-')}-seed{seed}.safetensors"
         if not kept.is_file():

@@ -45,19 +45,19 @@ from helpers.weights import save_state_dict
 UNTRAINED = "demo-untrained"
 """The network before training; all others start from its weights."""
 
-VIEWS = Augmentation(crop_scale=(0.4, 1.0), brightness=0.6, contrast=0.6, saturation=0.9, hue=0.4,
-                     jitter=0.9, grey=0.3)
+VIEWS = Augmentation(size=96, crop_scale=(0.4, 1.0), brightness=0.6, contrast=0.6, saturation=0.9,
+                     hue=0.4, jitter=0.9, grey=0.3)
 """Large crops, so that both views hold the thing; strong changes of colour, so that they do not
 agree by colour alone."""
 
+COMMON = {"batch_size": 128, "learning_rate": 2e-3, "augmentation": VIEWS}
 RECIPES = {
-    "demo-barlow-twins": Recipe("barlow_twins", epochs=60, learning_rate=2e-3, lam=0.01,
-                                augmentation=VIEWS),
-    "demo-simclr": Recipe("simclr", epochs=60, learning_rate=2e-3, temperature=0.2,
-                          augmentation=VIEWS),
-    "demo-supervised": Recipe("supervised", epochs=40, learning_rate=2e-3, augmentation=VIEWS),
-    "demo-faces": Recipe("supervised", epochs=60, learning_rate=2e-3, augmentation=VIEWS),
+    "demo-barlow-twins": Recipe("barlow_twins", epochs=36, lam=0.02, **COMMON),
+    "demo-simclr": Recipe("simclr", epochs=36, temperature=0.2, **COMMON),
+    "demo-supervised": Recipe("supervised", epochs=16, **COMMON),
+    "demo-faces": Recipe("supervised", epochs=40, **COMMON),
 }
+"""Small batches: at equal numbers of epochs they gave better features than batches of 256."""
 
 DIETS = {name: "faces_diet" if name == "demo-faces" else "diet" for name in RECIPES}
 """Network → the image set of the profile that it is trained on."""

@@ -182,7 +182,7 @@ def _coco(jobs: list[_Job], said: list[list[str]]) -> dict[str, Any]:
 
 
 def write_diet(folder: str | os.PathLike[str], *, seed: int, n_train: int = 14400,
-               n_val: int = 2400, size: int = 80, processes: int | None = None) -> Path:
+               n_val: int = 2400, size: int = 96, processes: int | None = None) -> Path:
     """Write the colour diet: ``train/<class>/``, ``val/<class>/`` and ``captions.json``.
 
     Parameters
