@@ -12,7 +12,7 @@ VENV    ?= .venv
 # An active conda environment (not base) is used as it is.
 ifneq ($(filter-out base,$(CONDA_DEFAULT_ENV)),)
   PY    := $(CONDA_PREFIX)/bin/python
-  READY := .conda-ready
+  READY := $(CONDA_PREFIX)/.category-selectivity-lab
 else
   PY    := $(VENV)/bin/python
   READY := $(VENV)/.ready
@@ -36,7 +36,7 @@ $(VENV)/.ready: requirements.lock pyproject.toml
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.conda-ready: pyproject.toml
+$(CONDA_PREFIX)/.category-selectivity-lab: pyproject.toml environment.yml
 	$(PY) -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 

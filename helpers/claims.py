@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -87,7 +88,7 @@ class Ledger:
         path = figures_dir(self.provenance.profile) / f"{self.provenance.notebook}.json"
         content = {"provenance": asdict(self.provenance),
                    "claims": [asdict(claim) for claim in self.claims], "numbers": self.numbers}
-        text = json.dumps(content, indent=1, ensure_ascii=False, sort_keys=False,
+        text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False,
                           default=_plain) + "\n"
         return atomic_write(path, lambda part: part.write_text(text, encoding="utf-8"))
 
@@ -99,6 +100,7 @@ def _plain(value: object) -> object:
     raise TypeError(f"{type(value).__name__} cannot be written to JSON")
 
 
-def rounded(values: dict[str, float], digits: int = 4) -> dict[str, float]:
-    """Round a table of headline numbers for the ledger."""
-    return {name: round(float(value), digits) for name, value in values.items()}
+def rounded(values: dict[str, float], digits: int = 4) -> dict[str, float | None]:
+    """Round a table of headline numbers for the ledger; what could not be computed is None."""
+    return {name: None if math.isnan(value) else round(float(value), digits)
+            for name, value in values.items()}

@@ -11,6 +11,7 @@ loaders below never reach up. ``python -m helpers.lab prepare`` does it all befo
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import shutil
 import sys
@@ -29,7 +30,15 @@ from helpers.digest import code_digest, imports_of, text_digest
 from helpers.errors import LabError
 from helpers.fetch import Source, fetch_file, fetch_folder, load_source
 from helpers.networks import Network, entry, load_network, pick_device
-from helpers.paths import ROOT, atomic_write, cache_dir, data_dir, ensure_writable, zoo_dir
+from helpers.paths import (
+    ROOT,
+    atomic_write,
+    cache_dir,
+    data_dir,
+    disk_full,
+    ensure_writable,
+    zoo_dir,
+)
 from helpers.profile import ImageSetSpec, Profile, UniverseSpec, load_profile
 from helpers.provenance import Provenance
 from helpers.stimuli import LAYOUTS, ImageSet
@@ -191,9 +200,18 @@ def _render(name: str, sizes: UniverseSpec, folder: Path) -> Path:
             say(f"Rendering the demo universe: {name}")
             made.unlink(missing_ok=True)
             shutil.rmtree(folder, ignore_errors=True)
-            writer(folder)
+            _write(writer, folder)
             atomic_write(made, lambda part: part.write_text(json.dumps(identity) + "\n"))
     return folder
+
+
+def _write(writer: Callable[[Path], object], folder: Path) -> None:
+    try:
+        writer(folder)
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise disk_full(folder) from error
+        raise
 
 
 def class_domains() -> dict[str, str]:

@@ -61,6 +61,12 @@ class Localizer:
         """Return the indices of the units of ``layer`` selective for ``domain``."""
         return np.flatnonzero(self.labels[layer] == self.domains.index(domain))
 
+    def t_of_selected(self, domain: str) -> np.ndarray:
+        """Return the mean t of all units selective for a domain, over all layers."""
+        index = self.domains.index(domain)
+        return np.concatenate([self.t_mean[layer][index, self.units(layer, domain)]
+                               for layer in self.layers])
+
     def table(self) -> pd.DataFrame:
         """Summarise as one row per layer and domain.
 

@@ -10,7 +10,9 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
 
 from helpers.paths import atomic_write, figures_dir
 from helpers.provenance import Provenance
@@ -62,6 +64,7 @@ def layer_lines(axes: Axes, table: pd.DataFrame, value: str, domains: Sequence[s
         values = table[table["domain"] == domain].set_index("layer")[value].reindex(layers)
         axes.plot(np.arange(len(layers)), values, color=COLOURS[domain], marker=MARKERS[domain],
                   markersize=2.2, linewidth=1, label=shown(domain))
+    axes.set_xlim(-0.5, len(layers) - 0.5)
     label_layers(axes, layers)
 
 
@@ -143,7 +146,7 @@ def accuracy_bars(axes: Axes, table: pd.DataFrame) -> None:
     axes.text(chance, -0.75, f"chance {chance:.0%}", fontsize=5.5, ha="left", va="bottom")
     axes.set_yticks(place, table.index)
     axes.set(xlim=(0, 1), ylim=(len(table) - 0.4, -0.8), xlabel="share found")
-    axes.xaxis.set_major_formatter("{x:.0%}".format)
+    percent_axis(axes.xaxis)
     axes.legend(loc="lower right")
 
 
@@ -158,11 +161,16 @@ def domain_strips(axes: Axes, table: pd.DataFrame, value: str, domains: Sequence
     axes.set_xticks(range(len(domains)), [shown(d) for d in domains], rotation=20, ha="right")
 
 
-def domain_legend(axes: Axes, domains: Sequence[str], **options: object) -> None:
-    """Put one legend of colours and markers on a panel."""
+def domain_legend(figure: Figure, domains: Sequence[str]) -> None:
+    """Put one legend of colours and markers along the upper edge of the figure."""
     handles = [plt.Line2D([], [], color=COLOURS[d], marker=MARKERS[d], markersize=4, label=shown(d))
                for d in domains]
-    axes.legend(handles=handles, **options)
+    figure.legend(handles=handles, loc="upper center", ncols=len(domains), columnspacing=2.5)
+
+
+def percent_axis(axis: Axis) -> None:
+    """Write the ticks of an axis of shares in percent."""
+    axis.set_major_formatter(PercentFormatter(1.0))
 
 
 def save_figure(figure: Figure, provenance: Provenance,
@@ -186,5 +194,5 @@ def save_figure(figure: Figure, provenance: Provenance,
         part, metadata={"Title": stem, "Description": provenance.line, "Software": None}))
     for panel, table in (panels or {}).items():
         atomic_write(folder / f"{stem}-{panel}.csv", lambda part, table=table: table.to_csv(
-            part, index=False, float_format="%.6g", lineterminator="\n"))
+            part, index=False, float_format="%.4g", lineterminator="\n"))
     return png

@@ -148,13 +148,19 @@ class Runner:
         return [found.count(verdict) for verdict in VERDICTS]
 
 
-def plan(profile: Profile, only: list[str], given: dict[str, str],
+def plan(profile: str, only: list[str], given: dict[str, str],
          folder: Path = FOLDER) -> list[Job]:
-    """Return the jobs: the notebooks asked for, with parameters that differ from their defaults."""
+    """Return the jobs: the notebooks asked for, with parameters that differ from their defaults.
+
+    A profile given as a file is passed on by its full path, so that a notebook finds it from
+    wherever it runs.
+    """
+    if profile.endswith(".toml"):
+        profile = str(Path(profile).resolve())
     jobs = []
     for source in choose(only, folder):
         known = defaults(read_source(source), source.stem)
-        values = check_parameters({"profile": profile.name, **given}, known, source.stem)
+        values = check_parameters({"profile": profile, **given}, known, source.stem)
         jobs.append(Job(source, {name: value for name, value in values.items()
                                  if value != known[name]}))
     if not jobs:
@@ -196,7 +202,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         profile = load_profile(options.profile)
-        jobs = plan(profile, options.only, _assignments(options.parameters))
+        jobs = plan(options.profile, options.only, _assignments(options.parameters))
         runner = Runner(profile, jobs, max(1, min(options.jobs, len(jobs))))
         runner.run(force=options.force)
         if options.publish and all(job.state != FAILED for job in jobs):

@@ -164,39 +164,38 @@ print(f"{z.shape[0]} units of {layer} × {z.shape[1]} pictures")
 # ## 7 · The figure
 
 # %%
-figure = plt.figure(figsize=(plots.WIDTH, 7.6))
-rows = figure.add_gridspec(3, 1, height_ratios=[1.25, 0.9, 2.2], hspace=0.55,
-                           left=0.07, right=0.985, top=0.94, bottom=0.075)
-top = rows[0].subgridspec(1, len(networks), wspace=0.15)
-axes = top.subplots(sharey=True, squeeze=False)[0]
+figure = plt.figure(figsize=(plots.WIDTH, 7.4))
+rows = figure.add_gridspec(3, 1, height_ratios=[1.3, 0.75, 2.3], hspace=0.5,
+                           left=0.1, right=0.985, top=0.92, bottom=0.085)
+axes = rows[0].subgridspec(1, len(networks), wspace=0.15).subplots(sharey=True, squeeze=False)[0]
 for panel, (name, table) in zip(axes, tables.items()):
     plots.layer_lines(panel, table, "share", DOMAINS)
     panel.set_title(name)
 axes[0].set_ylabel("share of units")
-axes[0].yaxis.set_major_formatter("{x:.0%}".format)
-plots.panel_letter(axes[0], "A", x=-0.12)
-plots.domain_legend(axes[-1], DOMAINS, loc="upper left", bbox_to_anchor=(0, 1.02))
+plots.percent_axis(axes[0].yaxis)
+plots.panel_letter(axes[0], "A", x=-0.25)
+plots.domain_legend(figure, DOMAINS)
 
 # %%
 pies = rows[1].subgridspec(1, len(chosen.pies), wspace=0.0).subplots(squeeze=False)[0]
 for panel, name in zip(pies, chosen.pies):
     plots.share_pie(panel, shares.loc[name].to_dict())
     panel.set_title(f"{name}\n{summed[name]:.1%}", fontsize=6.5)
-plots.panel_letter(pies[0], "B", x=0.0)
-bottom = rows[2].subgridspec(1, 2, width_ratios=[1.7, 1], wspace=0.28)
+plots.panel_letter(pies[0], "B", x=-0.1)
+bottom = rows[2].subgridspec(1, 2, width_ratios=[1.7, 1], wspace=0.3)
 heat = figure.add_subplot(bottom[0])
 image = plots.unit_heat_map(heat, z, [(d, len(members)) for d, members in groups],
                             [(d, independent.domains.count(d)) for d in [*core, "objects"]])
-heat.set(xlabel="independent pictures", ylabel=f"units of {layer}", title=chosen.main)
+heat.set(xlabel="independent pictures", title=f"units of {layer}, {chosen.main}")
 figure.colorbar(image, ax=heat, label="z", fraction=0.03, pad=0.02)
-plots.panel_letter(heat, "C", x=-0.06)
+plots.panel_letter(heat, "C", x=-0.12)
 
 # %%
-right = bottom[1].subgridspec(2, 1, hspace=0.75).subplots(sharey=True)
+right = bottom[1].subgridspec(2, 1, hspace=0.6).subplots(sharey=True)
 for panel, (name, table) in zip(right, follow.items()):
     plots.layer_lines(panel, table, "t_independent", DOMAINS)
     panel.axhline(0, color="0.4", linestyle=":", linewidth=0.7)
-    panel.set(title=name, ylabel="mean t, independent")
+    panel.set(title=name, ylabel="mean t, independent set")
 plots.panel_letter(right[0], "D", x=-0.16)
 plots.save_figure(figure, laboratory.provenance, {
     "A": pd.concat(tables, names=["network"]).reset_index(level=0),
@@ -222,12 +221,10 @@ plt.show()
 # inferred from its figures' design.
 
 # %%
-t_all = {domain: np.concatenate([found[chosen.main].t_mean[l][i, found[chosen.main].labels[l] == i]
-                                 for l in found[chosen.main].layers])
-         for i, domain in enumerate(found[chosen.main].domains) if domain in core}
-for domain, values in t_all.items():
-    ledger.number(f"t of selective units, all layers, {domain}",
-                  rounded({"mean": values.mean(), "sd": values.std(), "n": len(values)}))
+for domain in core:
+    t = found[chosen.main].t_of_selected(domain)
+    spread = {"mean": t.mean(), "sd": t.std()} if len(t) else {}
+    ledger.number(f"t of selective units, all layers, {domain}", rounded({"n": len(t), **spread}))
 for name in (chosen.main, chosen.untrained):
     ledger.number(f"{layer}, {name}", rounded({
         "share, four core domains": at_layer[name].loc[core, "share"].sum(),

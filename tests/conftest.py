@@ -11,12 +11,6 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "slow: takes more than a few seconds")
 
 
-def pytest_collectstart(collector):
-    """Let nbval ignore stderr (bars, warnings) in checked cells."""
-    if getattr(collector, "skip_compare", None):
-        collector.skip_compare += ("stderr",)
-
-
 @pytest.fixture
 def private(tmp_path, monkeypatch):
     """Give a test its own data, cache and figures folders; return their parent."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import shutil
 import threading
@@ -98,6 +99,23 @@ def test_an_interrupted_rendering_starts_again(tiny, private, monkeypatch):
     monkeypatch.setattr(lab, "write_localizer", real)
     shutil.rmtree(private / "data")
     assert len(lab.open(tiny, notebook="none").images("localizer")) == 22
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(tiny, private, monkeypatch):
+    def full(folder, **_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(lab, "write_localizer", full)
+    with pytest.raises(LabError, match="The disk is full(?s:.)*LAB_DATA"):
+        lab.open(tiny, notebook="none").images("localizer")
+    assert not (private / "data" / "floc" / "stimuli").exists()
+
+
+def test_a_read_only_data_folder_is_told(tiny, private, monkeypatch):
+    (private / "wall").write_text("a file where a folder should be")
+    monkeypatch.setenv("LAB_DATA", str(private / "wall"))
+    with pytest.raises(LabError, match="Nothing can be written(?s:.)*LAB_DATA"):
+        lab.open(tiny, notebook="none").images("localizer")
 
 
 def test_the_independent_pair_is_the_probe_set_or_the_other_half(tiny, private):

@@ -85,7 +85,7 @@ def test_runs_then_has_nothing_to_do_then_reruns_what_changed(private, folder, c
     assert run.main(["-p", "value=3"]) == 0
     assert figures(private)["97_try_this.png"] == b"png 3"
     source.write_text(source.read_text() + "\n# %%\nmore = 1\n")
-    job = run.plan(load_profile("demo"), [], {}, folder)[0]
+    job = run.plan("demo", [], {}, folder)[0]
     assert not is_fresh(source, load_profile("demo"), job.parameters, private / "figures")
 
 
@@ -155,6 +155,16 @@ def test_interrupt_leaves_nothing_half_made(private):
     assert "nothing half-made" in errors
     assert not list((private / "figures").iterdir())
     assert not (private / "cache/runs").exists() or not list((private / "cache").rglob("97*.json"))
+
+
+def test_a_profile_given_as_a_file_reaches_the_notebook(private, folder):
+    notebook(folder)
+    mine = private / "mine.toml"
+    text = (ROOT / "helpers" / "profiles" / "demo.toml").read_text()
+    mine.write_text(text.replace('name = "demo"', 'name = "mine"'))
+    job = run.plan(str(mine), [], {}, folder)[0]
+    assert job.parameters == {"profile": str(mine)}
+    assert load_profile(job.parameters["profile"]).name == "mine"
 
 
 def test_parameters_cell_must_be_plain_literals(tmp_path):

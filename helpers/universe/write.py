@@ -216,7 +216,7 @@ def write_diet(folder: str | os.PathLike[str], *, seed: int, n_train: int = 1440
 
 
 def write_faces_diet(folder: str | os.PathLike[str], *, seed: int, n_identities: int = 200,
-                     n_train_per_identity: int = 40, n_val_per_identity: int = 8, size: int = 80,
+                     n_train_per_identity: int = 40, n_val_per_identity: int = 8, size: int = 96,
                      processes: int | None = None) -> Path:
     """Write a diet of faces alone, one class per person: ``train/id_000/`` and so on.
 

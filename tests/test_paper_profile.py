@@ -1,0 +1,123 @@
+"""The paper profile is no promise on paper: its notebooks run on tiny files in the real layouts.
+
+Archives and weight files with the real names, folders and key names, random in content, come
+from a local server through the real downloader, digests included; then each notebook runs from
+top to bottom. Only widths are reduced: the AlexNet-GN files would be 285 MB each.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+import shutil
+import threading
+import zipfile
+from dataclasses import replace
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import matplotlib
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from helpers import fetch, lab, networks
+from helpers.architectures import build
+from helpers.paths import ROOT
+from helpers.profile import load_profile
+from helpers.stimuli import CLASSIC, FLOC
+
+PER_CATEGORY = 6
+SMALL = {"channels": [32, 32, 32, 32, 32], "projector": [64, 64, 32]}
+FLOC_ZIP = "fLoc-de6a26cc269a2c7075461a4c839bfd628f225c95"
+
+
+def picture(rng: np.random.Generator) -> bytes:
+    content = io.BytesIO()
+    Image.fromarray(rng.integers(0, 255, (24, 24), dtype=np.uint8)).save(content, "JPEG")
+    return content.getvalue()
+
+
+def archive(prefix: str, categories) -> bytes:
+    rng, content = np.random.default_rng(0), io.BytesIO()
+    with zipfile.ZipFile(content, "w") as packed:
+        for category in categories:
+            for number in range(1, PER_CATEGORY + 1):
+                packed.writestr(f"{prefix}/{category}/{category}-{number}.jpg", picture(rng))
+    return content.getvalue()
+
+
+def published_names(entry, state: dict) -> dict:
+    """Give tensors the names that the file of this network has, prefix and all."""
+    if entry.keys == "open_ipcl":
+        rules = [(r"backbone\.(\d)", lambda m: f"conv_block_{int(m[1]) + 1}"),
+                 (r"projector\.(\d)", lambda m: {"0": "fc6.0", "1": "fc6.1", "3": "fc7.0",
+                                                 "4": "fc7.1", "6": "fc8.0"}[m[1]])]
+        for pattern, new in rules:
+            state = {re.sub(pattern, new, name): tensor for name, tensor in state.items()}
+    return {entry.prefix + name: tensor for name, tensor in state.items()}
+
+
+@pytest.fixture
+def world(private, monkeypatch):
+    """Serve tiny archives and weights, and point the lists of sources at them."""
+    served = private / "served"
+    served.mkdir()
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def __init__(self, *arguments):
+            super().__init__(*arguments, directory=str(served))
+
+        def log_message(self, *_):
+            """Keep the tests' output clean."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Quiet)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    address = f"http://127.0.0.1:{server.server_port}"
+
+    (served / "floc.zip").write_bytes(archive(f"{FLOC_ZIP}/stimuli", FLOC))
+    nested = io.BytesIO()
+    with zipfile.ZipFile(nested, "w") as packed:
+        packed.writestr("classic-categ.zip", archive("classic-categ", CLASSIC))
+    (served / "classic.zip").write_bytes(nested.getvalue())
+    real = fetch.load_source
+    changed = {"vpnl-floc": {"url": f"{address}/floc.zip", "files": 11 * PER_CATEGORY,
+                             "manifest": None, "bytes": 0},
+               "classic-categ": {"url": f"{address}/classic.zip", "files": 7 * PER_CATEGORY}}
+    monkeypatch.setattr(lab, "load_source", lambda name: replace(real(name), **changed[name]))
+
+    listed = dict(networks.registry())
+    chosen = load_profile("paper").networks
+    for seed, name in enumerate((chosen.main, *chosen.compare)):
+        entry = listed[name]
+        if entry.architecture == "alexnet_gn":
+            entry = replace(entry, options={**entry.options, **SMALL})
+        state = build(entry.architecture, entry.options, seed=seed).state_dict()
+        content = published_names(entry, state)
+        path = served / entry.file
+        torch.save({entry.state_dict_key: content} if entry.state_dict_key else content, path)
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()[:10]
+        listed[name] = replace(entry, url=f"{address}/{entry.file}", bytes=0,
+                               digest=f"sha256:{digest}" if entry.digest else "")
+    monkeypatch.setattr(networks, "registry", lambda: listed)
+    yield private
+    server.shutdown()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("source", sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.py")),
+                         ids=lambda path: path.stem)
+def test_the_notebook_runs_under_paper(source, world, monkeypatch, capsys):
+    matplotlib.use("agg")
+    text = source.read_text()
+    assert 'profile = "demo"' in text
+    code = compile(text.replace('profile = "demo"', 'profile = "paper"'), source.stem, "exec")
+    exec(code, {"__name__": "__main__"})
+    said = capsys.readouterr().out
+    assert "REAL data" in said and "VERDICT" in said.upper()
+    assert (world / "figures" / f"{source.stem}.png").stat().st_size > 10_000
+    fetched = {path.name for path in (world / "data" / "networks").iterdir()}
+    chosen = load_profile("paper").networks
+    assert {networks.registry()[name].file for name in (chosen.main, *chosen.compare)} <= fetched
+    shutil.rmtree(world / "cache")
