@@ -118,6 +118,13 @@ at_layer = {name: table[table["layer"] == layer].set_index("domain").loc[list(DO
 columns = ["n_units", "n_half", "replicated", "same_preference", "held_out_d_prime"]
 at_layer[chosen.main][columns].round(2)
 
+# %% [markdown]
+# The same question for every network: what share of the units that one half defines passes the
+# whole test on the other half? NaN: there was no unit to follow.
+
+# %%
+pd.DataFrame({name: rows["replicated"] for name, rows in at_layer.items()}).round(2)
+
 # %%
 overlap = {name: {domain: localizer.overlap_p(result, layer, domain) for domain in DOMAINS}
            for name, result in found.items()}

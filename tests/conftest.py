@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
 import pytest
 
 from helpers.paths import CACHE_VARIABLE, DATA_VARIABLE, FIGURES_VARIABLE
@@ -18,3 +21,22 @@ def private(tmp_path, monkeypatch):
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
     monkeypatch.setenv(FIGURES_VARIABLE, str(tmp_path / "figures"))
     return tmp_path
+
+
+@pytest.fixture
+def served(private):
+    """Serve files from a folder over HTTP; give the folder and its address."""
+    folder = private / "served"
+    folder.mkdir()
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def __init__(self, *arguments):
+            super().__init__(*arguments, directory=str(folder))
+
+        def log_message(self, *_):
+            """Keep the tests' output clean."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Quiet) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield folder, f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()

@@ -5,13 +5,13 @@ from __future__ import annotations
 import errno
 import hashlib
 import shutil
-import threading
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import replace
 
 import pytest
 import torch
 
 from helpers import lab
+from helpers.architectures import build
 from helpers.errors import LabError
 from helpers.networks import entry
 from helpers.paths import ROOT, zoo_dir
@@ -157,30 +157,9 @@ def test_the_demo_needs_no_download():
         assert lab.weights_file(name, ROOT / "nowhere").parent == zoo_dir()
 
 
-@pytest.fixture
-def server(private):
-    """Serve files from a folder; yield it and the address."""
-    folder = private / "served"
-    folder.mkdir()
-
-    class Quiet(SimpleHTTPRequestHandler):
-        def __init__(self, *arguments):
-            super().__init__(*arguments, directory=str(folder))
-
-        def log_message(self, *_):
-            """Keep the tests' output clean."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Quiet) as served:
-        threading.Thread(target=served.serve_forever, daemon=True).start()
-        yield folder, f"http://127.0.0.1:{served.server_port}"
-        served.shutdown()
-
-
-def test_weights_are_fetched_checked_and_opened(tiny, private, server, monkeypatch):
-    from dataclasses import replace
-    folder, address = server
+def test_weights_are_fetched_checked_and_opened(tiny, private, served, monkeypatch):
+    folder, address = served
     plain = entry("torchvision:squeezenet1_1")
-    from helpers.architectures import build
     model = build(plain.architecture, plain.options, seed=7)
     save_state_dict(folder / "weights.safetensors", model)
     digest = hashlib.sha256((folder / "weights.safetensors").read_bytes()).hexdigest()[:12]
@@ -200,7 +179,6 @@ def test_weights_are_fetched_checked_and_opened(tiny, private, server, monkeypat
 
 
 def test_without_a_network_the_message_says_what_to_put_where(private, monkeypatch, capsys):
-    from dataclasses import replace
     listed = replace(entry("torchvision:alexnet"), url="http://127.0.0.1:9/alexnet.pth")
     monkeypatch.setattr(lab, "entry", lambda _name: listed)
     monkeypatch.setattr("time.sleep", lambda _seconds: None)

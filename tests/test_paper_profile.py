@@ -11,10 +11,8 @@ import hashlib
 import io
 import re
 import shutil
-import threading
 import zipfile
 from dataclasses import replace
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import matplotlib
 import numpy as np
@@ -60,27 +58,14 @@ def published_names(entry, state: dict) -> dict:
 
 
 @pytest.fixture
-def world(private, monkeypatch):
+def world(private, served, monkeypatch):
     """Serve tiny archives and weights, and point the lists of sources at them."""
-    served = private / "served"
-    served.mkdir()
-
-    class Quiet(SimpleHTTPRequestHandler):
-        def __init__(self, *arguments):
-            super().__init__(*arguments, directory=str(served))
-
-        def log_message(self, *_):
-            """Keep the tests' output clean."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Quiet)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    address = f"http://127.0.0.1:{server.server_port}"
-
-    (served / "floc.zip").write_bytes(archive(f"{FLOC_ZIP}/stimuli", FLOC))
+    folder, address = served
+    (folder / "floc.zip").write_bytes(archive(f"{FLOC_ZIP}/stimuli", FLOC))
     nested = io.BytesIO()
     with zipfile.ZipFile(nested, "w") as packed:
         packed.writestr("classic-categ.zip", archive("classic-categ", CLASSIC))
-    (served / "classic.zip").write_bytes(nested.getvalue())
+    (folder / "classic.zip").write_bytes(nested.getvalue())
     real = fetch.load_source
     changed = {"vpnl-floc": {"url": f"{address}/floc.zip", "files": 11 * PER_CATEGORY,
                              "manifest": None, "bytes": 0},
@@ -95,14 +80,13 @@ def world(private, monkeypatch):
             entry = replace(entry, options={**entry.options, **SMALL})
         state = build(entry.architecture, entry.options, seed=seed).state_dict()
         content = published_names(entry, state)
-        path = served / entry.file
+        path = folder / entry.file
         torch.save({entry.state_dict_key: content} if entry.state_dict_key else content, path)
         digest = hashlib.sha256(path.read_bytes()).hexdigest()[:10]
         listed[name] = replace(entry, url=f"{address}/{entry.file}", bytes=0,
                                digest=f"sha256:{digest}" if entry.digest else "")
     monkeypatch.setattr(networks, "registry", lambda: listed)
-    yield private
-    server.shutdown()
+    return private
 
 
 @pytest.mark.slow
