@@ -11,17 +11,8 @@ import pytest
 from PIL import Image
 
 from helpers.errors import LabError
-from helpers.universe.write import (
-    canvas,
-    diet,
-    faces,
-    images,
-    write,
-    write_diet,
-    write_faces_diet,
-    write_localizer,
-    write_probe,
-)
+from helpers.universe import canvas, diet, faces, images, write
+from helpers.universe.write import write_diet, write_faces_diet, write_localizer, write_probe
 
 GOLDEN = {
     "adult/adult-1.jpg": [
