@@ -59,7 +59,7 @@ notebooks: $(READY) ## run the demo and write the executed notebooks beside thei
 lab: $(READY) ## open JupyterLab
 	@$(PY) -m jupyter lab notebooks
 
-zoo: $(READY) ## train the demo networks again from nothing (under an hour on two cores)
+zoo: $(READY) ## train the demo networks again from nothing (about 40 minutes on two cores)
 	@$(PY) -m helpers.zoo
 
 bench: $(READY) ## measure the localizer: ratios in one run, about five minutes

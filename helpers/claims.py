@@ -102,5 +102,5 @@ def _plain(value: object) -> object:
 
 def rounded(values: dict[str, float], digits: int = 4) -> dict[str, float | None]:
     """Round a table of headline numbers for the ledger; what could not be computed is None."""
-    return {name: None if math.isnan(value) else round(float(value), digits)
-            for name, value in values.items()}
+    return {name: value if isinstance(value, int) else None if math.isnan(value)
+            else round(float(value), digits) for name, value in values.items()}

@@ -42,8 +42,9 @@ class Localizer:
         other measure them.
     t_mean : dict, layer -> float32, shape (n_domains, n_units)
         Mean t of each domain against every other one; NaN for dead units.
-    held_out_d_prime : dict, layer -> float32, shape (n_domains, n_units)
-        d' of each domain against the pooled others, on the second half of the pictures.
+    held_out_d_prime : dict, layer -> float32, shape (n_domains, n_defined)
+        d' of each domain against the pooled others on the second half of the pictures, for the
+        units that the first half defines (those with a label there, in order).
     """
 
     domains: tuple[str, ...]
@@ -85,8 +86,9 @@ class Localizer:
 
     def _row(self, layer: str, depth: float, index: int) -> dict[str, object]:
         labels = self.labels[layer]
-        defined = self.half_labels[layer][0] == index
-        held_out = self.held_out_d_prime[layer][:, defined]
+        first = self.half_labels[layer][0]
+        defined = first == index
+        held_out = self.held_out_d_prime[layer][:, first[first != NONE] == index]
         any_defined = bool(defined.any())
         return {
             "layer": layer, "depth": depth, "domain": self.domains[index],
@@ -246,11 +248,13 @@ def _summarise(layer: str, moments: Moments, domains: tuple[str, ...],
     halves = [moments.pool([[2 * d + half] for d in each]) for half in (0, 1)]
     whole = localize(moments.pool([[2 * d, 2 * d + 1] for d in each]), domains, alpha=alpha)
     parts = [localize(half, domains, alpha=alpha) for half in halves]
+    half_labels = np.stack([_labels(part) for part in parts])
+    held_out = d_prime(halves[1]).float().cpu().numpy()
     return {
         f"labels/{layer}": _labels(whole),
-        f"half_labels/{layer}": np.stack([_labels(part) for part in parts]),
+        f"half_labels/{layer}": half_labels,
         f"t_mean/{layer}": whole.t_mean.cpu().numpy(),
-        f"held_out_d_prime/{layer}": d_prime(halves[1]).float().cpu().numpy(),
+        f"held_out_d_prime/{layer}": held_out[:, half_labels[0] != NONE],
     }
 
 

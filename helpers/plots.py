@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,7 +13,6 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
 
 from helpers.paths import atomic_write, figures_dir
 from helpers.provenance import Provenance
@@ -69,14 +69,23 @@ def layer_lines(axes: Axes, table: pd.DataFrame, value: str, domains: Sequence[s
 
 
 def label_layers(axes: Axes, layers: Sequence[str], *, at_most: int = 8) -> None:
-    """Name the layers that learn (conv, fc, ...) on the x axis, thinned until they fit."""
-    named = [i for i, layer in enumerate(layers)
-             if layer.startswith(("conv", "fc")) and not layer.endswith("#2")]
+    """Name layers on the x axis, thinned until they fit.
+
+    The layers that learn (conv, fc) are named; where names are module paths (``features.3.…``),
+    the first layer of each block.
+    """
+    named = {i: layer for i, layer in enumerate(layers) if layer.startswith(("conv", "fc"))}
     if len(named) < 2:
-        named = list(range(len(layers)))
+        blocks = [".".join(layer.split(".")[:2]) for layer in layers]
+        named = {blocks.index(block): block for block in dict.fromkeys(blocks)}
     step = -(-len(named) // at_most)
-    axes.set_xticks(named[::step], [layers[i] for i in named[::step]], rotation=60, ha="right",
+    axes.set_xticks(list(named)[::step], list(named.values())[::step], rotation=60, ha="right",
                     rotation_mode="anchor")
+
+
+def two_lines(layer: str) -> str:
+    """Break a long module path before its last part, for narrow panels."""
+    return "\n".join(layer.rsplit(".", 1)) if len(layer) > 12 else layer
 
 
 def share_pie(axes: Axes, shares: dict[str, float]) -> None:
@@ -144,7 +153,7 @@ def accuracy_bars(axes: Axes, table: pd.DataFrame) -> None:
     chance = table["chance"].iloc[0]
     axes.axvline(chance, color="k", linestyle=":", linewidth=0.8)
     axes.text(chance, -0.75, f"chance {chance:.0%}", fontsize=5.5, ha="left", va="bottom")
-    axes.set_yticks(place, table.index)
+    axes.set_yticks(place, [textwrap.fill(name, 18) for name in table.index])
     axes.set(xlim=(0, 1), ylim=(len(table) - 0.4, -0.8), xlabel="share found")
     percent_axis(axes.xaxis)
     axes.legend(loc="lower right")
@@ -159,6 +168,7 @@ def domain_strips(axes: Axes, table: pd.DataFrame, value: str, domains: Sequence
                   color=COLOURS[domain], alpha=0.6)
         axes.hlines(values.mean(), place - 0.36, place + 0.36, color="k", linewidth=1)
     axes.set_xticks(range(len(domains)), [shown(d) for d in domains], rotation=20, ha="right")
+    axes.set_ylim(0, 1.15 * table[value].max())
 
 
 def domain_legend(figure: Figure, domains: Sequence[str]) -> None:
@@ -170,7 +180,7 @@ def domain_legend(figure: Figure, domains: Sequence[str]) -> None:
 
 def percent_axis(axis: Axis) -> None:
     """Write the ticks of an axis of shares in percent."""
-    axis.set_major_formatter(PercentFormatter(1.0))
+    axis.set_major_formatter(lambda share, _position: f"{100 * share:g}%")
 
 
 def save_figure(figure: Figure, provenance: Provenance,

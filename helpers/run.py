@@ -26,6 +26,10 @@ from helpers.notebooks import FOLDER, check_parameters, choose, defaults, read_s
 from helpers.paths import FIGURES_VARIABLE, ROOT, ensure_writable, figures_dir
 from helpers.profile import Profile, load_profile
 
+ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(2**32), "MALLOC_TRIM_THRESHOLD_": str(2**33)}
+"""glibc hands large arrays back to the system after each use, and the next one is zeroed page
+by page; keeping them halved the time of a forward pass through SqueezeNet at 224 px."""
+
 FRESH, MADE, FAILED = "fresh", "made", "FAILED"
 
 
@@ -92,7 +96,7 @@ class Runner:
     def _execute(self, job: Job, staging: Path) -> str:
         """Run the notebook in its own process; return what went wrong."""
         threads = str(max(1, (os.cpu_count() or 1) // self.at_once))
-        environment = {**os.environ, HEADLESS: "1", FIGURES_VARIABLE: str(staging),
+        environment = {**ALLOCATOR, **os.environ, HEADLESS: "1", FIGURES_VARIABLE: str(staging),
                        "OMP_NUM_THREADS": threads, "TQDM_DISABLE": "1",
                        "CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
         process = subprocess.Popen(

@@ -108,8 +108,8 @@ pd.concat(fine).round(2) if fine else "this profile has no diet"
 shown = [c for d in (*DOMAINS, "scrambled") for c in sorted(set(localizer.categories))
          if localizer.domains[localizer.categories.index(c)] == d]
 figure = plt.figure(figsize=(plots.WIDTH, 6.6))
-grid = figure.add_gridspec(1, 2, width_ratios=[1.25, 1], wspace=0.3, left=0.09, right=0.985,
-                           top=0.95, bottom=0.08)
+grid = figure.add_gridspec(1, 2, width_ratios=[1.15, 1], wspace=0.55, left=0.08, right=0.97,
+                           top=0.95, bottom=0.1)
 left = figure.add_subplot(grid[0])
 plots.picture_grid(left, localizer, shown, n_examples)
 left.set_title("localizer")

@@ -172,7 +172,7 @@ print(f"{z.shape[0]} units of {layer} × {z.shape[1]} pictures")
 
 # %%
 figure = plt.figure(figsize=(plots.WIDTH, 7.4))
-rows = figure.add_gridspec(3, 1, height_ratios=[1.3, 0.75, 2.3], hspace=0.5,
+rows = figure.add_gridspec(3, 1, height_ratios=[1.3, 0.75, 2.3], hspace=0.42,
                            left=0.1, right=0.985, top=0.92, bottom=0.085)
 axes = rows[0].subgridspec(1, len(networks), wspace=0.15).subplots(sharey=True, squeeze=False)[0]
 for panel, (name, table) in zip(axes, tables.items()):
@@ -187,13 +187,13 @@ plots.domain_legend(figure, DOMAINS)
 pies = rows[1].subgridspec(1, len(chosen.pies), wspace=0.0).subplots(squeeze=False)[0]
 for panel, name in zip(pies, chosen.pies):
     plots.share_pie(panel, shares.loc[name].to_dict())
-    panel.set_title(f"{name}\n{summed[name]:.1%}", fontsize=6.5)
+    panel.set_title(f"{plots.two_lines(name)}\n{summed[name]:.1%}", fontsize=6.5)
 plots.panel_letter(pies[0], "B", x=-0.1)
 bottom = rows[2].subgridspec(1, 2, width_ratios=[1.7, 1], wspace=0.3)
 heat = figure.add_subplot(bottom[0])
 image = plots.unit_heat_map(heat, z, [(d, len(members)) for d, members in groups],
                             [(d, independent.domains.count(d)) for d in [*core, "objects"]])
-heat.set(xlabel="independent pictures", title=f"units of {layer}, {chosen.main}")
+heat.set(xlabel="independent pictures", title=f"units of {layer}\n{chosen.main}")
 figure.colorbar(image, ax=heat, label="z", fraction=0.03, pad=0.02)
 plots.panel_letter(heat, "C", x=-0.12)
 
@@ -202,8 +202,8 @@ right = bottom[1].subgridspec(2, 1, hspace=0.6).subplots(sharey=True)
 for panel, (name, table) in zip(right, follow.items()):
     plots.layer_lines(panel, table, "t_independent", DOMAINS)
     panel.axhline(0, color="0.4", linestyle=":", linewidth=0.7)
-    panel.set(title=name, ylabel="mean t, independent set")
-plots.panel_letter(right[0], "D", x=-0.16)
+    panel.set(title=name, ylabel="mean t")
+plots.panel_letter(right[0], "D", x=-0.14)
 plots.save_figure(figure, laboratory.provenance, {
     "A": pd.concat(tables, names=["network"]).reset_index(level=0),
     "B": shares.reset_index(),
@@ -217,8 +217,8 @@ plt.show()
 # scrambled pictures among them. **C** z-scored responses of the selective units and of others to
 # pictures that had no part in choosing them; cyan lines part the groups; colours saturate at
 # ±1.5. **D** Mean *t* of the selected units on the independent pictures, averaged over contrasts;
-# dotted: no preference. No error bars: one network of each kind. The stamp says whether the data
-# are REAL or SYNTHETIC.
+# dotted: no preference; a point needs only one unit. No error bars: one network of each kind. The
+# stamp says whether the data are REAL or SYNTHETIC.
 
 # %% [markdown]
 # ## 8 · Claims
