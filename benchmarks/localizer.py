@@ -28,7 +28,7 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from helpers.activations import exact, stream
-from helpers.architectures import AlexNetGN
+from helpers.architectures import AlexNetGN, layer_names
 from helpers.console import say
 from helpers.selectivity import ALPHA, localize
 from helpers.stats import Moments
@@ -101,7 +101,7 @@ def compare_network(n_images: int = sum(COUNTS), size: int = 224) -> None:
     """Print time over the bare forward pass, with hooks alone and with all statistics."""
     torch.manual_seed(0)
     model = AlexNetGN().eval()
-    layers = model.layer_names()
+    layers = layer_names(model)
     pictures = torch.randn(BATCH, 3, size, size)
     edges = np.cumsum((0, *COUNTS)) * n_images // sum(COUNTS)
     batches = [(index, pictures[:min(BATCH, stop - start)])

@@ -172,7 +172,7 @@ print(f"{z.shape[0]} units of {layer} × {z.shape[1]} pictures")
 
 # %%
 figure = plt.figure(figsize=(plots.WIDTH, 7.4))
-rows = figure.add_gridspec(3, 1, height_ratios=[1.3, 0.75, 2.3], hspace=0.42,
+rows = figure.add_gridspec(3, 1, height_ratios=[1.3, 0.75, 2.3], hspace=0.5,
                            left=0.1, right=0.985, top=0.92, bottom=0.085)
 axes = rows[0].subgridspec(1, len(networks), wspace=0.15).subplots(sharey=True, squeeze=False)[0]
 for panel, (name, table) in zip(axes, tables.items()):
@@ -187,7 +187,7 @@ plots.domain_legend(figure, DOMAINS)
 pies = rows[1].subgridspec(1, len(chosen.pies), wspace=0.0).subplots(squeeze=False)[0]
 for panel, name in zip(pies, chosen.pies):
     plots.share_pie(panel, shares.loc[name].to_dict())
-    panel.set_title(f"{plots.two_lines(name)}\n{summed[name]:.1%}", fontsize=6.5)
+    panel.set_title(f"{plots.two_lines(name)}\n{summed[name]:.1%}", fontsize=6.5, y=-0.05, va="top")
 plots.panel_letter(pies[0], "B", x=-0.1)
 bottom = rows[2].subgridspec(1, 2, width_ratios=[1.7, 1], wspace=0.3)
 heat = figure.add_subplot(bottom[0])
@@ -198,11 +198,12 @@ figure.colorbar(image, ax=heat, label="z", fraction=0.03, pad=0.02)
 plots.panel_letter(heat, "C", x=-0.12)
 
 # %%
-right = bottom[1].subgridspec(2, 1, hspace=0.6).subplots(sharey=True)
+right = bottom[1].subgridspec(2, 1, hspace=0.25).subplots(sharex=True, sharey=True)
 for panel, (name, table) in zip(right, follow.items()):
     plots.layer_lines(panel, table, "t_independent", DOMAINS)
     panel.axhline(0, color="0.4", linestyle=":", linewidth=0.7)
     panel.set(title=name, ylabel="mean t")
+    panel.label_outer()
 plots.panel_letter(right[0], "D", x=-0.14)
 plots.save_figure(figure, laboratory.provenance, {
     "A": pd.concat(tables, names=["network"]).reset_index(level=0),
