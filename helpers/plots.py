@@ -36,6 +36,17 @@ def use_style() -> None:
     plt.style.use(Path(__file__).with_name("lab.mplstyle"))
 
 
+def new_figure(height: float) -> Figure:
+    """Begin a full-width figure of some inches of height.
+
+    It is drawn over several cells, so pyplot must not show it half-made after the first: end
+    the last cell with the figure itself.
+    """
+    figure = plt.figure(figsize=(WIDTH, height))
+    plt.close(figure)
+    return figure
+
+
 def shown(domain: str) -> str:
     """Return the word by which figures call a domain."""
     return SHOWN_AS.get(domain, domain)

@@ -21,7 +21,6 @@ n_examples = 7      # pictures of each category in the figure
 k = 20              # neighbours that vote
 
 # %%
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
@@ -107,7 +106,7 @@ pd.concat(fine).round(2) if fine else "this profile has no diet"
 # %%
 shown = [c for d in (*DOMAINS, "scrambled") for c in sorted(set(localizer.categories))
          if localizer.domains[localizer.categories.index(c)] == d]
-figure = plt.figure(figsize=(plots.WIDTH, 6.6))
+figure = plots.new_figure(6.6)
 grid = figure.add_gridspec(1, 2, width_ratios=[1.15, 1], wspace=0.55, left=0.08, right=0.97,
                            top=0.95, bottom=0.1)
 left = figure.add_subplot(grid[0])
@@ -123,6 +122,8 @@ for row, (title, table) in enumerate(panels):
     plots.accuracy_bars(axes, table)
     axes.set_title(title)
     plots.panel_letter(axes, "BCDE"[row], x=-0.12)
+
+# %%
 axes = figure.add_subplot(right[len(panels)])
 plots.domain_strips(axes, levels, "contrast", localizer.domain_names)
 axes.set(title="contrast of the localizer's pictures", ylabel="SD of luminance")
@@ -130,7 +131,7 @@ plots.panel_letter(axes, "BCDE"[len(panels)], x=-0.12)
 tables = {"levels": levels, "domains": told.reset_index(names="reader")}
 tables |= {n: t.reset_index(names="reader") for n, t in fine.items()}
 plots.save_figure(figure, laboratory.provenance, tables)
-plt.show()
+figure
 
 # %% [markdown]
 # **Figure 00.** **A** Pictures of every category of the localizer. **Then**, per panel: share of
@@ -145,9 +146,8 @@ plt.show()
 
 # %%
 main, untrained = (laboratory.profile.networks.main, laboratory.profile.networks.untrained)
-domain_means = levels[levels["domain"].isin(DOMAINS)].groupby("domain")[["luminance", "contrast"]].mean()
-widest = (domain_means.max() - domain_means.min())
-typical = levels[levels["domain"].isin(DOMAINS)].groupby("domain")[["luminance", "contrast"]].std().mean()
+by_domain = levels[levels["domain"].isin(DOMAINS)].groupby("domain")[["luminance", "contrast"]].mean()
+widest = by_domain.max() - by_domain.min()
 ledger.claim("Luminance and contrast are matched between the localizer's domains",
              source="Stigliani et al. 2015; our universe", paper="matched",
              run=f"largest difference between domains: luminance {widest['luminance']:.3f}, "
@@ -168,6 +168,8 @@ ledger.claim("Training, not architecture, makes the domains readable",
              run=f"neighbours: pixels {pixel['knn']:.0%}, untrained "
                  f"{told.loc[untrained, 'knn']:.0%}, trained {told.loc[main, 'knn']:.0%}",
              rule="trained at least 10 points above untrained", holds=bool(gain >= 0.1))
+
+# %%
 diet = fine.get("diet")
 unlabelled = [n for n, net in networks.items() if net.entry.objective not in ("supervised", "none")]
 worth = diet is not None and bool(unlabelled)

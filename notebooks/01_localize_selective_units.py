@@ -23,7 +23,6 @@ alpha = 0.05        # false discovery rate of each contrast (published: 0.05)
 at_most = 120       # units of one domain that the heat map shows
 
 # %%
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from scipy import stats
@@ -171,7 +170,7 @@ print(f"{z.shape[0]} units of {layer} × {z.shape[1]} pictures")
 # ## 7 · The figure
 
 # %%
-figure = plt.figure(figsize=(plots.WIDTH, 7.4))
+figure = plots.new_figure(7.4)
 rows = figure.add_gridspec(3, 1, height_ratios=[1.3, 0.75, 2.3], hspace=0.5,
                            left=0.1, right=0.985, top=0.92, bottom=0.085)
 axes = rows[0].subgridspec(1, len(networks), wspace=0.15).subplots(sharey=True, squeeze=False)[0]
@@ -209,7 +208,7 @@ plots.save_figure(figure, laboratory.provenance, {
     "A": pd.concat(tables, names=["network"]).reset_index(level=0),
     "B": shares.reset_index(),
     "D": pd.concat(follow, names=["network"]).reset_index(level=0)})
-plt.show()
+figure
 
 # %% [markdown]
 # **Figure 01.** **A** Share of each layer's units that pass the conjunction test, per domain and
