@@ -11,6 +11,7 @@ import nbformat
 import papermill
 from papermill.exceptions import PapermillExecutionError
 
+from helpers.console import say
 from helpers.notebooks import cleaned, read_source, write
 from helpers.paths import ROOT
 
@@ -52,10 +53,13 @@ def _told(error: PapermillExecutionError) -> str:
 
 
 def main(source: str, target: str, parameters: str) -> int:
-    """Run as a command: paths, and the parameters as JSON."""
+    """Run as a command: paths, and the parameters as JSON.
+
+    What went wrong is told on standard output; kernels chat on standard error.
+    """
     problem = execute(Path(source), Path(target), json.loads(parameters))
     if problem:
-        sys.stderr.write(problem + "\n")
+        say(problem)
     return 1 if problem else 0
 
 

@@ -61,6 +61,7 @@ class Runner:
     def run(self, *, force: bool) -> None:
         """Run what is not fresh; Ctrl-C ends every kernel and removes what was staged."""
         ensure_writable(self.folder)
+        _sweep(self.folder)
         stale = [job for job in self.jobs if force or not is_fresh(
             job.source, self.profile, job.parameters, self.folder)]
         pool = ThreadPoolExecutor(self.at_once)
@@ -102,15 +103,15 @@ class Runner:
         process = subprocess.Popen(
             [sys.executable, "-m", "helpers.execute", str(job.source),
              str(staging / f"{job.source.stem}.ipynb"), json.dumps(job.parameters)],
-            cwd=ROOT, env=environment, text=True, stdout=subprocess.DEVNULL,
+            cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE)
         with self.lock:
             self.processes.add(process)
-        _, errors = process.communicate()
+        told, errors = process.communicate()
         with self.lock:
             self.processes.discard(process)
         if process.returncode:
-            return errors.strip() or f"ended with status {process.returncode}"
+            return told.strip() or errors.strip() or f"ended with status {process.returncode}"
         return ""
 
     @staticmethod
@@ -150,6 +151,15 @@ class Runner:
         ledger = json.loads((self.folder / f"{job.source.stem}.json").read_text(encoding="utf-8"))
         found = [claim["verdict"] for claim in ledger["claims"]]
         return [found.count(verdict) for verdict in VERDICTS]
+
+
+def _sweep(folder: Path) -> None:
+    """Remove the staging folders of runs that were killed."""
+    for left in folder.glob(".staging-*"):
+        try:
+            os.kill(int(left.name.rpartition("-")[2]), 0)
+        except ProcessLookupError:
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def plan(profile: str, only: list[str], given: dict[str, str],

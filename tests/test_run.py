@@ -144,8 +144,10 @@ def test_interrupt_leaves_nothing_half_made(private):
     notebook(folder, body=f"import time; Path({str(started)!r}).touch(); time.sleep(60)")
     command = ("import sys; from pathlib import Path; from helpers import run; "
                f"run.plan.__defaults__ = (Path({str(folder)!r}),); sys.exit(run.main([]))")
+    # A shell starts background jobs deaf to Ctrl-C, and children inherit that: undo it.
     process = subprocess.Popen([sys.executable, "-c", command], cwd=ROOT, start_new_session=True,
-                               stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+                               stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
+                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     deadline = time.time() + 60
     while not started.exists() and time.time() < deadline:
         time.sleep(0.1)
@@ -155,6 +157,18 @@ def test_interrupt_leaves_nothing_half_made(private):
     assert "nothing half-made" in errors
     assert not list((private / "figures").iterdir())
     assert not (private / "cache/runs").exists() or not list((private / "cache").rglob("97*.json"))
+
+
+def test_what_a_killed_run_left_behind_is_removed(private, folder):
+    notebook(folder)
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    left = private / "figures" / f".staging-97_try_this-{gone.pid}"
+    alive = private / "figures" / f".staging-98_try_that-{os.getpid()}"
+    for path in (left, alive):
+        path.mkdir(parents=True)
+    assert run.main([]) == 0
+    assert not left.exists() and alive.exists()
 
 
 def test_a_profile_given_as_a_file_reaches_the_notebook(private, folder):
