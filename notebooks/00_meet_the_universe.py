@@ -2,7 +2,8 @@
 # # 00 · What do the pictures and the networks of this laboratory look like?
 #
 # No figure of a paper: the materials of all of them. Read it before any other notebook.
-# Takes about one minute and 2 GB under `demo`, three minutes under `mini`.
+# On two cores: half a minute and 1.3 GB under `demo` (two minutes the first time, while the world
+# is drawn), two minutes under `mini`.
 
 # %% [markdown]
 # **Goal.** Every figure of this laboratory shows pictures to networks (and later to brains). Here

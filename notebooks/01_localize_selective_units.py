@@ -3,8 +3,8 @@
 #
 # Prince, Alvarez & Konkle (2024), Figure 1 and Supplementary Figure 1
 # ([doi 10.1126/sciadv.adl1776](https://doi.org/10.1126/sciadv.adl1776)).
-# Takes about one minute and 1 GB under `demo`, four minutes and 2 GB under `mini`; under `paper`
-# the download of the pictures (195 MB) and weights takes longest.
+# On two cores: half a minute and 1.2 GB under `demo`, five minutes and 6 GB under `mini`; under
+# `paper` the download of the pictures (195 MB) and weights takes longest.
 
 # %% [markdown]
 # **Goal.** The cortex has patches that respond to faces more than to anything else, others to
