@@ -20,12 +20,6 @@ Consumer = Callable[[str, Tensor], None]
 """Takes a layer's name and its output (n_images, ...); must copy what it wants to keep."""
 
 
-def leaf_layers(model: nn.Module) -> dict[str, str]:
-    """Return the leaf modules that compute something: name -> module path, both the path."""
-    return {path: path for path, module in model.named_modules()
-            if path and not any(module.children()) and not isinstance(module, nn.Identity)}
-
-
 @contextmanager
 def hooked(model: nn.Module, layers: Mapping[str, str], consume: Consumer) -> Iterator[None]:
     """Hand the outputs of ``layers`` to ``consume`` during every forward pass within.

@@ -7,8 +7,6 @@ import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-import pandas as pd
-
 from helpers.errors import LabError
 from helpers.paths import atomic_write, figures_dir
 from helpers.provenance import Provenance
@@ -65,12 +63,6 @@ class Ledger:
             raise LabError(f"the number {name!r} was entered twice", expected="one value a name",
                            remedy="rename one of them")
         self.numbers[name] = value
-
-    def table(self) -> pd.DataFrame:
-        """Return claim, paper, this run and verdict as a table with full-width text."""
-        rows = [{"claim": c.statement, "paper": c.paper, "this run": c.run, "verdict": c.verdict}
-                for c in self.claims]
-        return pd.DataFrame(rows, index=pd.RangeIndex(1, len(rows) + 1))
 
     def text(self) -> str:
         """Return the claims as plain lines: stable text, which the tests of a notebook compare."""
