@@ -16,13 +16,16 @@ from torch import Tensor, nn
 
 from helpers.errors import LabError
 
-Consumer = Callable[[str, Tensor], None]
-"""Takes a layer's name and its output (n_images, ...); must copy what it wants to keep."""
+Consumer = Callable[[str, Tensor], Tensor | None]
+"""Takes a layer's name and its output (n_images, ...); must copy what it wants to keep. A tensor
+that it returns takes the output's place."""
 
 
 @contextmanager
 def hooked(model: nn.Module, layers: Mapping[str, str], consume: Consumer) -> Iterator[None]:
     """Hand the outputs of ``layers`` to ``consume`` during every forward pass within.
+
+    ``consume`` may read an output, or replace it by returning another tensor.
 
     Parameters
     ----------
@@ -47,9 +50,10 @@ def hooked(model: nn.Module, layers: Mapping[str, str], consume: Consumer) -> It
     calls: Counter[str] = Counter()
 
     def hand_on(name: str) -> Callable:
-        def hook(_module: nn.Module, _inputs: object, output: object) -> None:
+        def hook(_module: nn.Module, _inputs: object, output: object) -> object:
             calls[name] += 1
-            consume(name if calls[name] == 1 else f"{name}#{calls[name]}", _first_tensor(output))
+            changed = consume(nth_call(name, calls[name]), first_tensor(output))
+            return None if changed is None else with_first_tensor(output, changed)
         return hook
 
     handles = [modules[path].register_forward_hook(hand_on(name))
@@ -62,10 +66,26 @@ def hooked(model: nn.Module, layers: Mapping[str, str], consume: Consumer) -> It
             handle.remove()
 
 
-def _first_tensor(output: object) -> Tensor:
+def nth_call(name: str, n: int) -> str:
+    """Name the ``n``-th call (from 1) of a layer in one pass."""
+    return name if n == 1 else f"{name}#{n}"
+
+
+def first_tensor(output: object) -> Tensor:
+    """Return a module's output, or its first part where it is a tuple or a mapping."""
     while not isinstance(output, Tensor):
         output = next(iter(output.values() if isinstance(output, Mapping) else output))
     return output
+
+
+def with_first_tensor(output: object, changed: Tensor) -> object:
+    """Return an output with another first tensor."""
+    if isinstance(output, Tensor):
+        return changed
+    if isinstance(output, Mapping):
+        first = next(iter(output))
+        return {**output, first: with_first_tensor(output[first], changed)}
+    return (with_first_tensor(output[0], changed), *output[1:])
 
 
 @contextmanager

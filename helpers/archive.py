@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import re
 import shutil
 import zipfile
 from collections.abc import Iterator
@@ -75,7 +76,7 @@ def take_folder(unpacked: Path, *, member: str | None = None,
     member : str, optional
         Its path in the archive.
     holding : str, optional
-        Name of a sub-folder that it alone holds.
+        Name of a file or sub-folder that it alone holds.
 
     Raises
     ------
@@ -91,9 +92,30 @@ def take_folder(unpacked: Path, *, member: str | None = None,
     if not found or not found[0].is_dir():
         top = ", ".join(sorted(path.name for path in unpacked.iterdir())[:8])
         raise LabError(f"The archive holds: {top}.",
-                       expected=f"the folder {member}" if member else f"a folder {holding}",
+                       expected=f"the folder {member}" if member else f"a folder with {holding}",
                        remedy="correct 'member' or 'holding' where the source is listed")
     return found[0]
+
+
+def sort_files(folder: Path, pattern: str, into: str) -> None:
+    """Move the files of a flat folder into sub-folders of ``into``; other files are deleted.
+
+    Parameters
+    ----------
+    folder : Path
+    pattern : str
+        Regular expression; its first group in a file's name is the name of its sub-folder.
+    into : str
+        Folder below ``folder``.
+    """
+    for path in [path for path in folder.iterdir() if path.is_file()]:
+        found = re.match(pattern, path.name)
+        if found is None:
+            path.unlink()
+            continue
+        target = folder / into / found[1]
+        target.mkdir(parents=True, exist_ok=True)
+        path.rename(target / path.name)
 
 
 def _extract(archive: Path, folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Floor 0. The only two ways in which helpers speak: a line, and a progress bar."""
+"""Floor 0. The only ways in which helpers speak: a line, and a progress bar."""
 
 from __future__ import annotations
 
@@ -34,3 +34,9 @@ def progress(iterable: Iterable[T], label: str, total: int | None = None) -> Ite
     """
     return tqdm(iterable, desc=label, total=total, mininterval=0.5, leave=False,
                 disable=bool(os.environ.get(HEADLESS)))
+
+
+def bar(label: str, total: int, *, hidden: bool = False) -> tqdm:
+    """Return a bar to be moved by hand; use it as a context."""
+    return tqdm(desc=label, total=total, mininterval=0.5, leave=False,
+                disable=hidden or bool(os.environ.get(HEADLESS)))

@@ -39,6 +39,9 @@ class Source:
     unpack: Literal["zip", "zip-in-zip"] | None = None
     member: str | None = None
     holding: str | None = None
+    sorted_by: str | None = None
+    sorted_in: str = "."
+    by_hand: str | None = None
     manifest: str | None = None
     files: int = 0
 

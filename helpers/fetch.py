@@ -9,7 +9,13 @@ from pathlib import Path
 import requests
 from filelock import FileLock
 
-from helpers.archive import folder_manifest, take_folder, unpack_zip, visible_files
+from helpers.archive import (
+    folder_manifest,
+    sort_files,
+    take_folder,
+    unpack_zip,
+    visible_files,
+)
 from helpers.console import say
 from helpers.digest import file_digest
 from helpers.download import Source, digest_like, download
@@ -76,10 +82,16 @@ def fetch_folder(source: Source, folder: Path, *,
     Raises
     ------
     LabError
-        As `download`; or if the archive is damaged, unsafe, or does not hold what is expected.
+        As `download`; if the archive is damaged, unsafe, or does not hold what is expected; or if
+        the data's owner wants an agreement first, so that a person has to put them there.
     """
     if _is_complete(source, folder):
         return folder
+    if source.by_hand:
+        raise LabError(f"{source.name} is not in {folder}",
+                       expected=f"it there ({source.size}; terms: {source.licence}); it cannot be "
+                                "fetched without you",
+                       remedy=f"{source.url}: {source.by_hand}")
     ensure_writable(folder.parent)
     with FileLock(folder.with_name(f".{folder.name}.lock")):
         if _is_complete(source, folder):
@@ -104,6 +116,8 @@ def _unpack(source: Source, archive: Path, folder: Path) -> None:
     with unpack_zip(archive, folder.with_name(folder.name + ".part"),
                     nested=source.unpack == "zip-in-zip") as unpacked:
         content = take_folder(unpacked, member=source.member, holding=source.holding)
+        if source.sorted_by:
+            sort_files(content, source.sorted_by, source.sorted_in)
         _require_count(source, content)
         seen = folder_manifest(content)
         if expected and not seen.startswith(expected):
@@ -129,8 +143,10 @@ def _is_complete(source: Source, folder: Path) -> bool:
 
 
 def _require_count(source: Source, folder: Path) -> None:
+    if not source.files:
+        return
     n_files = len(visible_files(folder))
-    if source.files and n_files != source.files:
+    if n_files != source.files:
         raise LabError(f"{folder} holds {n_files} files.",
                        expected=f"{source.files} files of {source.name}",
                        remedy=f"delete this folder and run again; it is fetched anew "

@@ -19,7 +19,7 @@ from helpers.digest import code_digest, file_digest, imports_of, text_digest
 from helpers.paths import ROOT, atomic_write, cache_dir, data_dir, zoo_dir
 from helpers.profile import Profile
 
-RESOURCES = ("networks.toml", "sources.toml", "lab.mplstyle")
+RESOURCES = ("networks.toml", "sources.toml", "imagenet.csv", "lab.mplstyle")
 RUNNER = ("helpers.execute",)
 
 

@@ -11,40 +11,29 @@ loaders below never reach up. ``python -m helpers.lab prepare`` does it all befo
 from __future__ import annotations
 
 import argparse
-import errno
-import json
-import shutil
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
-from filelock import FileLock
 
-from helpers.cache import key
-from helpers.console import say
+from helpers.classifiers import (
+    Classifier,
+    layer_width,
+    own_classifier,
+    read_out,
+    read_readout,
+    trained_readout,
+)
 from helpers.digest import code_digest, imports_of, text_digest
 from helpers.errors import LabError
-from helpers.fetch import Source, fetch_file, fetch_folder, load_source
 from helpers.networks import Network, entry, load_network, pick_device
-from helpers.paths import (
-    ROOT,
-    atomic_write,
-    cache_dir,
-    data_dir,
-    disk_full,
-    ensure_writable,
-    zoo_dir,
-)
-from helpers.profile import ImageSetSpec, Profile, UniverseSpec, load_profile
+from helpers.paths import ROOT, data_dir
+from helpers.present import make_present, prepare, readout_file, weights_file
+from helpers.profile import Profile, load_profile
 from helpers.provenance import Provenance
 from helpers.stimuli import LAYOUTS, ImageSet
-from helpers.universe.images import fine_classes
-from helpers.universe.write import write_diet, write_faces_diet, write_localizer, write_probe
-from helpers.weights import save_state_dict
 
 SHOWN_DIGITS = 12
 
@@ -118,6 +107,41 @@ class Laboratory:
         self.provenance.inputs[name] = network.digest[:SHOWN_DIGITS]
         return network
 
+    def classifier(self, name: str) -> Classifier:
+        """Open a network that names classes: by itself, or through its readout.
+
+        The readout is the zoo's, a published one, or trained now on the pictures that the
+        profile's table [readout] names.
+
+        Raises
+        ------
+        LabError
+            If there is no readout, and the profile does not say how to train one.
+        """
+        network = self.network(name)
+        listed = network.entry.readout
+        if network.entry.names_imagenet:
+            return own_classifier(network)
+        if listed is None:
+            raise LabError(f"{name} names no classes, and no readout of it is registered",
+                           expected=f"a table `readout` of [{name}] in helpers/networks.toml",
+                           remedy='add readout = { layer = "<the layer to read>" } there')
+        path = readout_file(name, self.data)
+        if path is not None:
+            n_units = layer_width(network, listed.layer)
+            return read_out(network, read_readout(path, n_units), listed.layer,
+                            resize=listed.resize)
+        spec = self.profile.readout
+        if spec is None:
+            raise LabError(f"the readout of {name} is missing, and the profile "
+                           f"{self.profile.name!r} does not say how to train one",
+                           expected="a table [readout] in the profile: pictures, epochs, rates",
+                           remedy="copy [readout] from helpers/profiles/paper.toml; it is then "
+                                  "trained on first use, with a bar, and kept")
+        weight = trained_readout(network, listed.layer, self.images(spec.images, spec.part), spec,
+                                 seed=self.profile.seed)
+        return read_out(network, weight, listed.layer, resize=listed.resize)
+
     def networks(self) -> dict[str, Network]:
         """Open all networks that the profile shows: the main one, its untrained twin, others."""
         chosen = self.profile.networks
@@ -150,120 +174,6 @@ def open(profile: str, *, notebook: str, data: str | None = None) -> Laboratory:
     code = text_digest(code_digest(imports_of(text)) + text)[:8]
     provenance = Provenance(notebook, chosen.name, chosen.data_kind, chosen.seed, device.type, code)
     return Laboratory(chosen, provenance, data_dir(chosen.data, data), device)
-
-
-def make_present(profile: Profile, spec: ImageSetSpec, data: Path) -> Path:
-    """Return the folder of an image set, rendered or fetched if it is not there yet."""
-    kind, name = spec.source.split(":", 1)
-    folder = data / spec.path
-    if kind == "fetch":
-        return fetch_folder(load_source(name), folder)
-    if profile.universe is None:
-        raise LabError(f"image set with source {spec.source!r} in profile {profile.name!r}",
-                       expected="a table [universe] that gives its size",
-                       remedy="copy [universe] from helpers/profiles/demo.toml")
-    return _render(name, profile.universe, folder)
-
-
-def _writer(name: str, sizes: UniverseSpec) -> Callable[[Path], object]:
-    """Return the universe's writer of a part, with its sizes filled in."""
-    if name == "localizer":
-        return partial(write_localizer, seed=sizes.seed, size=sizes.localizer_size,
-                       n_per_category=sizes.localizer_per_category)
-    if name == "probe":
-        return partial(write_probe, seed=sizes.seed, size=sizes.localizer_size,
-                       n_per_category=sizes.probe_per_category)
-    if name == "diet":
-        return partial(write_diet, seed=sizes.seed, size=sizes.diet_size,
-                       n_train=sizes.diet_train, n_val=sizes.diet_val)
-    return partial(write_faces_diet, seed=sizes.seed, size=sizes.diet_size,
-                   n_identities=sizes.face_identities,
-                   n_train_per_identity=sizes.face_train_per_identity,
-                   n_val_per_identity=sizes.face_val_per_identity)
-
-
-def _render(name: str, sizes: UniverseSpec, folder: Path) -> Path:
-    """Let the universe write a part, unless the same part from the same code is there."""
-    writer = _writer(name, sizes)
-    made = folder.with_name(f".{folder.name}.made.json")
-    identity = {"part": name, "key": key(part=name, settings=dict(writer.keywords),
-                                         code=code_digest(["helpers.universe.write"]))}
-    if _is_made(folder, made, identity):
-        return folder
-    ensure_writable(folder.parent)
-    with FileLock(folder.with_name(f".{folder.name}.lock")):
-        if not _is_made(folder, made, identity):
-            if folder.exists() and not made.exists():
-                raise LabError(f"{folder} was not written by the universe",
-                               expected="no folder there, or one that was rendered",
-                               remedy="move it away, or set LAB_DATA to another folder")
-            say(f"Rendering the demo universe: {name}")
-            made.unlink(missing_ok=True)
-            shutil.rmtree(folder, ignore_errors=True)
-            _write(writer, folder)
-            atomic_write(made, lambda part: part.write_text(json.dumps(identity) + "\n"))
-    return folder
-
-
-def _write(writer: Callable[[Path], object], folder: Path) -> None:
-    try:
-        writer(folder)
-    except OSError as error:
-        if error.errno == errno.ENOSPC:
-            raise disk_full(folder) from error
-        raise
-
-
-def class_domains() -> dict[str, str]:
-    """Return the domain of each fine class of the rendered diet."""
-    return {name: domain for name, (domain, _) in fine_classes().items()}
-
-
-def _is_made(folder: Path, made: Path, identity: dict[str, str]) -> bool:
-    return folder.is_dir() and made.is_file() and json.loads(made.read_text()) == identity
-
-
-def weights_file(name: str, data: Path, *, seed: int = 0) -> Path:
-    """Return the file with a network's weights, made present.
-
-    Looked for in the zoo and in ``networks/`` of the data directory; fetched otherwise. An
-    untrained network is drawn once from its seed and kept, so that every figure sees the same
-    one.
-    """
-    listed = entry(name)
-    ready = [data / "networks" / listed.local] if listed.local else []
-    if listed.file and not listed.url:
-        ready += [zoo_dir() / listed.file, data / "networks" / listed.file]
-    for path in ready:
-        if path.is_file():
-            return path
-    if not listed.trained:
-        kept = cache_dir() / "weights" / f"{name.replace(':', '-')}-seed{seed}.safetensors"
-        if not kept.is_file():
-            save_state_dict(kept, load_network(listed, seed=seed).model)
-        return kept
-    if not listed.url:
-        raise LabError(f"no weights of {name!r}", expected=f"data/zoo/{listed.file}",
-                       remedy="make zoo trains the demo networks again")
-    source = Source(name=name, url=listed.url, digest=listed.digest or None, bytes=listed.bytes,
-                    licence=listed.licence, cite=listed.cite)
-    return fetch_file(source, data / "networks" / listed.file)
-
-
-def prepare(profile: Profile, data: Path) -> list[LabError]:
-    """Make everything present that the profile's figures need; return what could not be."""
-    chosen = profile.networks
-    jobs = [partial(make_present, profile, spec, data)
-            for spec in profile.image_sets.values() if spec.source != "universe:faces"]
-    jobs += [partial(weights_file, name, data, seed=profile.seed)
-             for name in (chosen.main, chosen.untrained, *chosen.compare)]
-    absent = []
-    for job in jobs:
-        try:
-            job()
-        except LabError as error:
-            absent.append(error)
-    return absent
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -55,6 +55,30 @@ class Preprocessing:
 
 
 @dataclass(frozen=True)
+class ReadoutEntry:
+    """Where a network is read out, and where that readout's weights come from, if from anywhere.
+
+    Parameters
+    ----------
+    layer : str
+        The layer that is read; all layers up to it can be lesioned.
+    resize : int
+        Shorter side of the pictures before the central crop, px; 0 as for the network.
+    file, url, digest, bytes, licence, cite : str, int
+        As for the network itself. Without a file the readout is trained.
+    """
+
+    layer: str
+    resize: int = 0
+    file: str = ""
+    url: str = ""
+    digest: str = ""
+    bytes: int = 0
+    licence: str = ""
+    cite: str = ""
+
+
+@dataclass(frozen=True)
 class Entry:
     """What the registry knows about a network; one table of ``networks.toml``.
 
@@ -79,6 +103,8 @@ class Entry:
     state_dict_key, prefix, keys : str
         How the file names its tensors: the key of the state dict, a prefix to strip, and
         ``open_ipcl`` for files with the names of that project.
+    readout : ReadoutEntry, optional
+        For networks that do not name classes themselves.
     """
 
     name: str
@@ -97,6 +123,12 @@ class Entry:
     state_dict_key: str = ""
     prefix: str = ""
     keys: Literal["", "open_ipcl"] = ""
+    readout: ReadoutEntry | None = None
+
+    @property
+    def names_imagenet(self) -> bool:
+        """Tell whether the network itself names the 1,000 classes of ImageNet."""
+        return self.objective == "supervised" and self.diet == "ImageNet-1k"
 
     @property
     def trained(self) -> bool:
@@ -178,7 +210,8 @@ def entry(name: str) -> Entry:
 def _untrained(name: str) -> Entry:
     trained = entry(name.removesuffix(UNTRAINED))
     return Entry(name=name, architecture=trained.architecture, options=trained.options,
-                 preprocessing=trained.preprocessing, objective="none", diet="none")
+                 preprocessing=trained.preprocessing, objective="none", diet="none",
+                 readout=trained.readout and ReadoutEntry(trained.readout.layer))
 
 
 def _torchvision(name: str) -> Entry:

@@ -12,14 +12,14 @@ from helpers.errors import LabError
 from helpers.paths import ROOT
 from helpers.strict import from_table, read_toml, suggest
 
-UNIVERSE_PARTS = ("localizer", "probe", "diet", "faces")
+UNIVERSE_PARTS = ("localizer", "probe", "diet", "faces", "channels")
 
 
 @dataclass(frozen=True)
 class ImageSetSpec:
     """One set of images: its layout, its folder in the data folder, and where it comes from."""
 
-    layout: Literal["floc", "classic", "imagefolder"]
+    layout: Literal["floc", "classic", "imagefolder", "imagenet"]
     path: str
     source: str
 
@@ -46,6 +46,96 @@ class NetworkSpec:
 
 
 @dataclass(frozen=True)
+class LesionSpec:
+    """What lesioned networks are asked to recognise (notebook 02).
+
+    Parameters
+    ----------
+    images, part : str
+        The image set, and its part, whose pictures are classified.
+    top_k : int
+        A picture is recognised if its class is among this many best guesses.
+    n_random : int
+        Random lesions of each domain, of as many units a layer.
+    activation_layer : str
+        Layer whose selective units' activation is shown against the deficit.
+    compare : tuple of str
+        Further networks whose units are lesioned, without random control.
+    """
+
+    images: str
+    part: str
+    top_k: int
+    n_random: int
+    activation_layer: str
+    compare: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if self.top_k < 1 or self.n_random < 2:
+            raise LabError(f"The lesions have top_k = {self.top_k}, n_random = {self.n_random}.",
+                           expected="top_k of 1 or more, n_random of 2 or more",
+                           remedy="correct the table 'lesions'")
+
+
+@dataclass(frozen=True)
+class ReadoutSpec:
+    """How a linear readout is trained on a frozen network; the defaults are the published ones.
+
+    Parameters
+    ----------
+    images, part : str
+        The image set, and its part, that is learned from.
+    epochs, batch_size : int
+    peak_rate, initial_rate, rise : float
+        Largest and first learning rate, and the share of the steps until the largest.
+    l1_positive, l1_negative : float
+        Weight of the sum of all positive, and of all negative, weights' magnitudes.
+    size : int
+        Side of the pictures that the network sees, px.
+    smallest_crop : float
+        Smallest share of a picture's area in a random crop.
+    """
+
+    images: str
+    part: str
+    epochs: int = 10
+    batch_size: int = 512
+    peak_rate: float = 0.05
+    initial_rate: float = 0.001
+    rise: float = 0.3
+    l1_positive: float = 1e-5
+    l1_negative: float = 1e-5
+    size: int = 256
+    smallest_crop: float = 0.08
+
+    def __post_init__(self) -> None:
+        if (min(self.epochs, self.batch_size, self.size) < 1 or not 0 < self.rise < 1
+                or not 0 < self.initial_rate <= self.peak_rate
+                or min(self.l1_positive, self.l1_negative) < 0
+                or not 0 < self.smallest_crop <= 1):
+            raise LabError(f"The readout has {asdict(self)}.",
+                           expected="whole numbers of at least 1; 0 < initial_rate <= peak_rate; "
+                                    "no negative penalty; rise and smallest_crop between 0 and 1",
+                           remedy="correct the table 'readout'")
+
+
+@dataclass(frozen=True)
+class ChannelSpec:
+    """Which pictures are followed through which layers (notebook 04)."""
+
+    images: str
+    categories: tuple[str, ...]
+    n_per_category: int
+    layers: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if min(len(self.categories), len(self.layers), self.n_per_category) < 2:
+            raise LabError(f"The channels have {len(self.categories)} categories of "
+                           f"{self.n_per_category} pictures in {len(self.layers)} layers.",
+                           expected="at least 2 of each", remedy="correct the table 'channels'")
+
+
+@dataclass(frozen=True)
 class UniverseSpec:
     """Sizes of the rendered demo world (numbers of images; ``*_size`` in pixels)."""
 
@@ -59,6 +149,7 @@ class UniverseSpec:
     face_identities: int
     face_train_per_identity: int
     face_val_per_identity: int
+    channels_per_category: int = 30
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -80,6 +171,9 @@ class Profile:
     batch_size: int
     image_sets: dict[str, ImageSetSpec]
     networks: NetworkSpec
+    lesions: LesionSpec | None = None
+    readout: ReadoutSpec | None = None
+    channels: ChannelSpec | None = None
     universe: UniverseSpec | None = None
 
     def __post_init__(self) -> None:
@@ -93,6 +187,21 @@ class Profile:
                 f"The profile {self.name!r} renders {', '.join(rendered)} but has no universe.",
                 expected="a table 'universe' with its sizes",
                 remedy="copy the table [universe] from helpers/profiles/demo.toml")
+
+    def table(self, name: str) -> LesionSpec | ReadoutSpec | ChannelSpec:
+        """Return an optional table.
+
+        Raises
+        ------
+        LabError
+            If the profile lacks it.
+        """
+        found = getattr(self, name)
+        if found is None:
+            raise LabError(f"the profile {self.name!r} has no table [{name}]",
+                           expected=f"[{name}], which this notebook reads",
+                           remedy="copy it from helpers/profiles/demo.toml or paper.toml")
+        return found
 
     @property
     def digest(self) -> str:

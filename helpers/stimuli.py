@@ -1,18 +1,19 @@
 """Floor 1. Image sets on disk: which pictures, of which category and domain, in which order.
 
-Three layouts are read, and nothing else is known of where a set comes from: fLoc folders,
-the seven "classic" folders, and an ImageFolder with one sub-folder per class.
+Four layouts are read, and nothing else is known of where a set comes from: fLoc folders,
+the seven "classic" folders, an ImageFolder with one sub-folder per class, and ImageNet's folders.
 """
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,15 @@ CLASSIC = {"1-Faces": "faces", "2-Bodies": "bodies", "3-Scenes": "scenes",
            "6-ScrambledObjects": "scrambled objects", "7-ScrambledWords": "scrambled words"}
 """Folders of the independent probe set (spec 2.1)."""
 
+IMAGENET = Path(__file__).with_name("imagenet.csv")
+"""Class folders of ImageNet-1k in the order of the networks' outputs: wnid, name, superclass."""
+
+CLASSES_FILE = "classes.csv"
+"""An ImageFolder may say in this file (columns class, domain) to which domain a class belongs."""
+
+MANY = 200_000
+"""Sets of more pictures are told apart by names and sizes: reading them whole takes hours."""
+
 SUFFIXES = (".jpg", ".jpeg", ".png")
 
 Transform = Callable[[Image.Image], Tensor]
@@ -54,23 +64,39 @@ class ImageSet:
         Folder of each picture.
     domains : tuple of str
         Domain of each picture (its category where the layout has no domains).
+    classes : tuple of str
+        Categories in the order of a classifier's outputs; some may have no picture here.
     """
 
     root: Path
     files: tuple[str, ...]
     categories: tuple[str, ...]
     domains: tuple[str, ...]
+    classes: tuple[str, ...]
 
     def __len__(self) -> int:
         return len(self.files)
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 over names and contents of all pictures: the identity of the set."""
+        """SHA-256 over names and contents (sizes, of ``MANY``) of all pictures: its identity."""
+        identify = self._size if len(self) > MANY else self._content
         with ThreadPoolExecutor() as pool:
-            digests = list(pool.map(lambda name: file_digest(self.root / name), self.files))
+            digests = list(pool.map(identify, self.files))
         lines = "\n".join(f"{name} {digest}" for name, digest in zip(self.files, digests))
         return hashlib.sha256(lines.encode()).hexdigest()
+
+    def _content(self, name: str) -> str:
+        return file_digest(self.root / name)
+
+    def _size(self, name: str) -> str:
+        return str((self.root / name).stat().st_size)
+
+    @cached_property
+    def labels(self) -> np.ndarray:
+        """Index of each picture's category in ``classes``, int64, shape (n_images,)."""
+        index = {name: i for i, name in enumerate(self.classes)}
+        return np.array([index[category] for category in self.categories])
 
     @property
     def domain_names(self) -> tuple[str, ...]:
@@ -82,17 +108,13 @@ class ImageSet:
     @property
     def halves(self) -> np.ndarray:
         """Half of each picture, int, shape (n_images,): 0, 1, 0, 1, ... within its category."""
-        seen: Counter[str] = Counter()
-        half = np.empty(len(self), dtype=int)
-        for index, category in enumerate(self.categories):
-            half[index] = seen[category] % 2
-            seen[category] += 1
-        return half
+        return alternate(self.categories)
 
     def select(self, chosen: Sequence[int] | np.ndarray) -> ImageSet:
         """Return the set of some of the pictures, in the order given."""
         pick = lambda values: tuple(values[i] for i in chosen)  # noqa: E731
-        return ImageSet(self.root, pick(self.files), pick(self.categories), pick(self.domains))
+        return ImageSet(self.root, pick(self.files), pick(self.categories), pick(self.domains),
+                        self.classes)
 
     def open(self, index: int) -> Image.Image:
         """Decode one picture as RGB.
@@ -137,6 +159,16 @@ class ImageSet:
                 yield torch.stack([job.result() for job in waiting])
 
 
+def alternate(groups: Iterable[Hashable]) -> np.ndarray:
+    """Return 0, 1, 0, 1, ... within each group, in the order given, int (n,)."""
+    seen: Counter[Hashable] = Counter()
+    half = []
+    for group in groups:
+        half.append(seen[group] % 2)
+        seen[group] += 1
+    return np.array(half, dtype=int)
+
+
 def floc(root: Path) -> ImageSet:
     """Read a functional localizer in fLoc layout: 11 folders with equally many pictures."""
     return _folders(root, FLOC)
@@ -148,15 +180,46 @@ def classic(root: Path) -> ImageSet:
 
 
 def image_folder(root: Path) -> ImageSet:
-    """Read an ImageFolder: one sub-folder per class, any number of pictures each."""
-    categories = {path.name: path.name for path in _subfolders(root)}
-    if not categories:
-        raise LabError(f"no class folder in {root}", expected="one sub-folder per class",
-                       remedy="check the path of this image set in the profile")
-    return _folders(root, categories, equal=False)
+    """Read an ImageFolder: one sub-folder per class, any number of pictures each.
+
+    A file ``classes.csv`` in the folder or the one above gives domains to the classes.
+    """
+    names = _class_folders(root)
+    listed = [folder / CLASSES_FILE for folder in (root, root.parent)
+              if (folder / CLASSES_FILE).is_file()]
+    domain_of = _read_classes(listed[0], names) if listed else {}
+    return _folders(root, {name: domain_of.get(name, name) for name in names}, equal=False)
 
 
-LAYOUTS = {"floc": floc, "classic": classic, "imagefolder": image_folder}
+def imagenet(root: Path) -> ImageSet:
+    """Read ImageNet's folders, named by wnid; the domain of a class is its superclass.
+
+    Not every class needs to be there: labels are positions among all 1,000 classes.
+    """
+    table, names = imagenet_classes(), _class_folders(root)
+    strange = [name for name in names if name not in table]
+    if strange:
+        raise LabError(f"the folder {strange[0]!r} in {root}",
+                       expected="folders named by the wnid of an ImageNet-1k class (n01440764 …)",
+                       remedy="move the folder elsewhere, or use the layout 'imagefolder'")
+    found = _folders(root, {name: table[name]["superclass"] for name in names}, equal=False)
+    return replace(found, classes=tuple(table))
+
+
+@cache
+def imagenet_classes() -> dict[str, dict[str, str]]:
+    """Return wnid -> ``name, superclass`` of the 1,000 classes, in the order of their index."""
+    with IMAGENET.open(encoding="utf-8", newline="") as file:
+        return {row["wnid"]: row for row in csv.DictReader(file)}
+
+
+def class_name(category: str) -> str:
+    """Return the word by which figures call a class: ImageNet's name for a wnid."""
+    known = imagenet_classes().get(category)
+    return known["name"] if known else category.replace("_", " ")
+
+
+LAYOUTS = {"floc": floc, "classic": classic, "imagefolder": image_folder, "imagenet": imagenet}
 """Layout name in a profile -> reader."""
 
 
@@ -182,7 +245,31 @@ def _folders(root: Path, domain_of: dict[str, str], *, equal: bool = True) -> Im
     rows = [(f"{category}/{name}", category) for category, names in members.items()
             for name in names]
     return ImageSet(root, tuple(name for name, _ in rows), tuple(c for _, c in rows),
-                    tuple(domain_of[c] for _, c in rows))
+                    tuple(domain_of[c] for _, c in rows), tuple(members))
+
+
+def _class_folders(root: Path) -> list[str]:
+    names = [path.name for path in _subfolders(root)]
+    if not names:
+        raise LabError(f"no class folder in {root}", expected="one sub-folder per class",
+                       remedy="check the path of this image set in the profile")
+    return names
+
+
+def _read_classes(path: Path, names: Sequence[str]) -> dict[str, str]:
+    """Read the domains of classes, refusing a list that leaves one out."""
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    if not rows or set(rows[0]) != {"class", "domain"}:
+        raise LabError(f"{path} has the columns {', '.join(rows[0]) if rows else 'none'}",
+                       expected="class,domain and a line for every class",
+                       remedy=f"correct {path.name}, or delete it: classes then have no domains")
+    domain_of = {row["class"]: row["domain"] for row in rows}
+    missing = [name for name in names if name not in domain_of]
+    if missing:
+        raise LabError(f"{path} does not list the class {missing[0]!r}",
+                       expected="a line for every class folder", remedy="add the line")
+    return domain_of
 
 
 def _subfolders(root: Path) -> list[Path]:

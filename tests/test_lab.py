@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from helpers import lab
+from helpers import lab, present
 from helpers.architectures import build
 from helpers.errors import LabError
 from helpers.networks import entry
@@ -66,7 +66,7 @@ def test_what_is_missing_is_rendered_once(tiny, private, monkeypatch):
     assert len(laboratory.images("localizer")) == 22
     assert len(laboratory.images("probe")) == 14
     assert set(laboratory.provenance.inputs) == {"localizer", "probe"}
-    monkeypatch.setattr(lab, "write_localizer", lambda *_, **__: pytest.fail("rendered twice"))
+    monkeypatch.setattr(present, "write_localizer", lambda *_, **__: pytest.fail("rendered twice"))
     assert len(lab.open(tiny, notebook="none").images("localizer")) == 22
 
 
@@ -87,16 +87,16 @@ def test_a_users_own_folder_is_never_overwritten(tiny, private):
 
 
 def test_an_interrupted_rendering_starts_again(tiny, private, monkeypatch):
-    real = lab.write_localizer
+    real = present.write_localizer
 
     def interrupted(folder, **sizes):
         real(folder, **sizes)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(lab, "write_localizer", interrupted)
+    monkeypatch.setattr(present, "write_localizer", interrupted)
     with pytest.raises(KeyboardInterrupt):
         lab.open(tiny, notebook="none").images("localizer")
-    monkeypatch.setattr(lab, "write_localizer", real)
+    monkeypatch.setattr(present, "write_localizer", real)
     shutil.rmtree(private / "data")
     assert len(lab.open(tiny, notebook="none").images("localizer")) == 22
 
@@ -105,7 +105,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(tiny, private, monkeypatch):
     def full(folder, **_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(lab, "write_localizer", full)
+    monkeypatch.setattr(present, "write_localizer", full)
     with pytest.raises(LabError, match="The disk is full(?s:.)*LAB_DATA"):
         lab.open(tiny, notebook="none").images("localizer")
     assert not (private / "data" / "floc" / "stimuli").exists()
@@ -154,7 +154,7 @@ def test_every_network_of_every_profile_is_registered():
 def test_the_demo_needs_no_download():
     chosen = load_profile("demo").networks
     for name in (chosen.main, chosen.untrained, *chosen.compare):
-        assert lab.weights_file(name, ROOT / "nowhere").parent == zoo_dir()
+        assert present.weights_file(name, ROOT / "nowhere").parent == zoo_dir()
 
 
 def test_weights_are_fetched_checked_and_opened(tiny, private, served, monkeypatch):
@@ -165,14 +165,17 @@ def test_weights_are_fetched_checked_and_opened(tiny, private, served, monkeypat
     digest = hashlib.sha256((folder / "weights.safetensors").read_bytes()).hexdigest()[:12]
     listed = replace(plain, url=f"{address}/weights.safetensors", file="weights.safetensors",
                      digest=f"sha256:{digest}")
-    monkeypatch.setattr(lab, "entry", lambda _name: listed)
+    for module in (lab, present):
+        monkeypatch.setattr(module, "entry", lambda _name: listed)
     laboratory = lab.open(tiny, notebook="none")
     network = laboratory.network("torchvision:squeezenet1_1")
     for name, tensor in network.model.state_dict().items():
         assert torch.equal(tensor, model.state_dict()[name])
 
     (private / "data" / "networks" / "weights.safetensors").unlink()
-    monkeypatch.setattr(lab, "entry", lambda _name: replace(listed, digest="sha256:" + "0" * 10))
+    wrong = replace(listed, digest="sha256:" + "0" * 10)
+    for module in (lab, present):
+        monkeypatch.setattr(module, "entry", lambda _name: wrong)
     with pytest.raises(LabError, match="0000000000"):
         laboratory.network("torchvision:squeezenet1_1")
     assert not (private / "data" / "networks" / "weights.safetensors").exists()
@@ -180,10 +183,10 @@ def test_weights_are_fetched_checked_and_opened(tiny, private, served, monkeypat
 
 def test_without_a_network_the_message_says_what_to_put_where(private, monkeypatch, capsys):
     listed = replace(entry("torchvision:alexnet"), url="http://127.0.0.1:9/alexnet.pth")
-    monkeypatch.setattr(lab, "entry", lambda _name: listed)
+    monkeypatch.setattr(present, "entry", lambda _name: listed)
     monkeypatch.setattr("time.sleep", lambda _seconds: None)
     with pytest.raises(LabError) as caught:
-        lab.weights_file("torchvision:alexnet", private / "data")
+        present.weights_file("torchvision:alexnet", private / "data")
     said = str(caught.value) + capsys.readouterr().out
     for part in ("http://127.0.0.1:9/alexnet.pth", "244 MB", "ImageNet terms",
                  str(private / "data" / "networks")):

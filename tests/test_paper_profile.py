@@ -20,7 +20,7 @@ import pytest
 import torch
 from PIL import Image
 
-from helpers import fetch, lab, networks
+from helpers import fetch, networks, present
 from helpers.architectures import build
 from helpers.paths import ROOT
 from helpers.profile import load_profile
@@ -70,7 +70,7 @@ def world(private, served, monkeypatch):
     changed = {"vpnl-floc": {"url": f"{address}/floc.zip", "files": 11 * PER_CATEGORY,
                              "manifest": None, "bytes": 0},
                "classic-categ": {"url": f"{address}/classic.zip", "files": 7 * PER_CATEGORY}}
-    monkeypatch.setattr(lab, "load_source", lambda name: replace(real(name), **changed[name]))
+    monkeypatch.setattr(present, "load_source", lambda name: replace(real(name), **changed[name]))
 
     listed = dict(networks.registry())
     chosen = load_profile("paper").networks

@@ -1,0 +1,168 @@
+"""Floor 5. Make present what a profile names: pictures drawn or fetched, weights found or fetched.
+
+Loaders below only read; whatever is missing is made here, whole or not at all.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import shutil
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from filelock import FileLock
+
+from helpers.cache import key
+from helpers.console import say
+from helpers.digest import code_digest
+from helpers.errors import LabError
+from helpers.fetch import Source, fetch_file, fetch_folder, load_source
+from helpers.networks import entry, load_network
+from helpers.paths import atomic_write, cache_dir, disk_full, ensure_writable, zoo_dir
+from helpers.profile import ImageSetSpec, Profile, UniverseSpec
+from helpers.universe.images import fine_classes
+from helpers.universe.write import (
+    write_channels,
+    write_diet,
+    write_faces_diet,
+    write_localizer,
+    write_probe,
+)
+from helpers.weights import save_state_dict
+
+
+def make_present(profile: Profile, spec: ImageSetSpec, data: Path) -> Path:
+    """Return the folder of an image set, rendered or fetched if it is not there yet."""
+    kind, name = spec.source.split(":", 1)
+    folder = data / spec.path
+    if kind == "fetch":
+        return fetch_folder(load_source(name), folder)
+    if profile.universe is None:
+        raise LabError(f"image set with source {spec.source!r} in profile {profile.name!r}",
+                       expected="a table [universe] that gives its size",
+                       remedy="copy [universe] from helpers/profiles/demo.toml")
+    return _render(name, profile.universe, folder)
+
+
+def _writer(name: str, sizes: UniverseSpec) -> Callable[[Path], object]:
+    """Return the universe's writer of a part, with its sizes filled in."""
+    if name == "localizer":
+        return partial(write_localizer, seed=sizes.seed, size=sizes.localizer_size,
+                       n_per_category=sizes.localizer_per_category)
+    if name == "probe":
+        return partial(write_probe, seed=sizes.seed, size=sizes.localizer_size,
+                       n_per_category=sizes.probe_per_category)
+    if name == "channels":
+        return partial(write_channels, seed=sizes.seed, size=sizes.localizer_size,
+                       n_per_category=sizes.channels_per_category)
+    if name == "diet":
+        return partial(write_diet, seed=sizes.seed, size=sizes.diet_size,
+                       n_train=sizes.diet_train, n_val=sizes.diet_val)
+    return partial(write_faces_diet, seed=sizes.seed, size=sizes.diet_size,
+                   n_identities=sizes.face_identities,
+                   n_train_per_identity=sizes.face_train_per_identity,
+                   n_val_per_identity=sizes.face_val_per_identity)
+
+
+def _render(name: str, sizes: UniverseSpec, folder: Path) -> Path:
+    """Let the universe write a part, unless the same part from the same code is there."""
+    writer = _writer(name, sizes)
+    made = folder.with_name(f".{folder.name}.made.json")
+    identity = {"part": name, "key": key(part=name, settings=dict(writer.keywords),
+                                         code=code_digest(["helpers.universe.write"]))}
+    if _is_made(folder, made, identity):
+        return folder
+    ensure_writable(folder.parent)
+    with FileLock(folder.with_name(f".{folder.name}.lock")):
+        if not _is_made(folder, made, identity):
+            if folder.exists() and not made.exists():
+                raise LabError(f"{folder} was not written by the universe",
+                               expected="no folder there, or one that was rendered",
+                               remedy="move it away, or set LAB_DATA to another folder")
+            say(f"Rendering the demo universe: {name}")
+            made.unlink(missing_ok=True)
+            shutil.rmtree(folder, ignore_errors=True)
+            _write(writer, folder)
+            atomic_write(made, lambda part: part.write_text(json.dumps(identity) + "\n"))
+    return folder
+
+
+def _write(writer: Callable[[Path], object], folder: Path) -> None:
+    try:
+        writer(folder)
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise disk_full(folder) from error
+        raise
+
+
+def class_domains() -> dict[str, str]:
+    """Return the domain of each fine class of the rendered diet."""
+    return {name: domain for name, (domain, _) in fine_classes().items()}
+
+
+def _is_made(folder: Path, made: Path, identity: dict[str, str]) -> bool:
+    return folder.is_dir() and made.is_file() and json.loads(made.read_text()) == identity
+
+
+def weights_file(name: str, data: Path, *, seed: int = 0) -> Path:
+    """Return the file with a network's weights, made present.
+
+    Looked for in the zoo and in ``networks/`` of the data directory; fetched otherwise. An
+    untrained network is drawn once from its seed and kept, so that every figure sees the same
+    one.
+    """
+    listed = entry(name)
+    ready = [data / "networks" / listed.local] if listed.local else []
+    if listed.file and not listed.url:
+        ready += [zoo_dir() / listed.file, data / "networks" / listed.file]
+    for path in ready:
+        if path.is_file():
+            return path
+    if not listed.trained:
+        kept = cache_dir() / "weights" / f"{name.replace(':', '-')}-seed{seed}.safetensors"
+        if not kept.is_file():
+            save_state_dict(kept, load_network(listed, seed=seed).model)
+        return kept
+    if not listed.url:
+        raise LabError(f"no weights of {name!r}", expected=f"data/zoo/{listed.file}",
+                       remedy="make zoo trains the demo networks again")
+    source = Source(name=name, url=listed.url, digest=listed.digest or None, bytes=listed.bytes,
+                    licence=listed.licence, cite=listed.cite)
+    return fetch_file(source, data / "networks" / listed.file)
+
+
+def readout_file(name: str, data: Path) -> Path | None:
+    """Return the file with a network's readout, fetched where it is published; None if it has none.
+
+    Looked for in the zoo and in ``networks/`` of the data directory.
+    """
+    listed = entry(name).readout
+    if listed is None or not listed.file:
+        return None
+    for path in (zoo_dir() / listed.file, data / "networks" / listed.file):
+        if path.is_file():
+            return path
+    if not listed.url:
+        return None
+    source = Source(name=f"readout of {name}", url=listed.url, digest=listed.digest or None,
+                    bytes=listed.bytes, licence=listed.licence, cite=listed.cite)
+    return fetch_file(source, data / "networks" / listed.file)
+
+
+def prepare(profile: Profile, data: Path) -> list[LabError]:
+    """Make everything present that the profile's figures need; return what could not be."""
+    chosen = profile.networks
+    jobs = [partial(make_present, profile, spec, data)
+            for spec in profile.image_sets.values() if spec.source != "universe:faces"]
+    jobs += [partial(weights_file, name, data, seed=profile.seed)
+             for name in (chosen.main, chosen.untrained, *chosen.compare)]
+    absent = []
+    for job in jobs:
+        try:
+            job()
+        except LabError as error:
+            absent.append(error)
+    return absent
