@@ -106,17 +106,21 @@ def state_digest(state: Mapping[str, Tensor]) -> str:
 
 
 def save_state_dict(path: Path, model: nn.Module, *, half: bool = False) -> None:
-    """Save the weights of a network as safetensors, whole or not at all.
+    """Save the weights of a network as safetensors; see `save_tensors`."""
+    save_tensors(path, model.state_dict(), half=half)
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], *, half: bool = False) -> None:
+    """Save tensors as safetensors, whole or not at all.
 
     Parameters
     ----------
     path : Path
-    model : nn.Module
+    tensors : mapping of str to Tensor
     half : bool
-        Store float32 tensors as float16: half the size, relative error below 0.05 %.
+        Store floating-point tensors as float16: half the size, relative error below 0.05 %.
     """
-    state = {name: tensor.detach().cpu().contiguous()
-             for name, tensor in model.state_dict().items()}
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     if half:
         state = {name: tensor.half() if tensor.is_floating_point() else tensor
                  for name, tensor in state.items()}

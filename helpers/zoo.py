@@ -4,7 +4,8 @@
     python -m helpers.zoo --only demo-barlow-twins
     torchrun --nproc-per-node 4 -m helpers.zoo                the same on several processes
 
-Writes ``data/zoo/<name>.safetensors`` (float16) and their record, ``data/zoo/zoo.json``.
+Writes ``data/zoo/<name>.safetensors`` (float16), ``<name>-readout.safetensors``, the linear
+readout of the diet's classes, and the record of both, ``data/zoo/zoo.json``.
 """
 
 from __future__ import annotations
@@ -12,8 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
-import platform
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -26,21 +25,23 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import distributed, nn
-from tqdm.auto import tqdm
+from torch import nn
 
 from helpers.architectures import build
 from helpers.augmentation import Augmentation, plain_view
-from helpers.console import HEADLESS, say
+from helpers.classifiers import READOUT, fit_readout
+from helpers.console import bar, say
 from helpers.errors import LabError
-from helpers.lab import class_domains, make_present
 from helpers.networks import Network, entry, load_network, pick_device
 from helpers.paths import atomic_write, data_dir, zoo_dir
 from helpers.pictures import Pictures, raw_pixels, read_pictures
+from helpers.present import class_domains, make_present
+from helpers.processes import joined, platform_record, rank
 from helpers.profile import Profile, load_profile
 from helpers.readability import accuracies, channel_means
+from helpers.stimuli import ImageSet, image_folder
 from helpers.training import OnStep, Recipe, Record, train
-from helpers.weights import save_state_dict
+from helpers.weights import save_state_dict, save_tensors
 
 UNTRAINED = "demo-untrained"
 """The network before training; all others start from its weights."""
@@ -142,7 +143,7 @@ def probe(learn: Pictures, check: Pictures, read: Read) -> dict[str, dict[str, f
 def make(name: str, profile: Profile, *, device: torch.device) -> dict[str, Any]:
     """Train a network (unless it stays untrained), save it, and return how that went."""
     began = {"command": f"python -m helpers.zoo --only {name}", "profile": profile.name,
-             "seed": profile.seed, "platform": _platform(device)}
+             "seed": profile.seed, "platform": platform_record(device)}
     if name == UNTRAINED:
         listed = entry(name)
         _save(name, build(listed.architecture, listed.options, seed=profile.seed))
@@ -180,12 +181,40 @@ def assess(name: str, profile: Profile, *, device: torch.device) -> dict[str, An
     return found
 
 
+def make_readout(name: str, profile: Profile, *, device: torch.device) -> dict[str, Any]:
+    """Train a network's readout as the profile says, save it, and return how that went."""
+    network = load_network(entry(name), _file(name), device=device)
+    listed, spec = network.entry.readout, profile.table("readout")
+    folder = make_present(profile, profile.image_sets[spec.images], data_dir(profile.data))
+    started = time.perf_counter()
+    weight, losses = fit_readout(network, listed.layer, image_folder(folder / spec.part), spec,
+                                 seed=profile.seed)
+    save_tensors(zoo_dir() / listed.file, {READOUT: weight}, half=True)
+    return {"command": f"python -m helpers.zoo --readouts --only {name}",
+            "spec": asdict(spec), "seed": profile.seed,
+            "seconds": round(time.perf_counter() - started), "epoch_losses": _rounded(losses),
+            "rehearsal_loss": rehearse_readout(network, image_folder(folder / spec.part), profile),
+            "share below 0.001": round(float((weight.abs() < 0.001).float().mean()), 4),
+            "mean magnitude": round(float(weight.abs().mean()), 4)}
+
+
+def rehearse_readout(network: Network, images: ImageSet, profile: Profile) -> float:
+    """Return the loss of one step on the first few pictures of each class, to be compared."""
+    spec = profile.table("readout")
+    each = math.ceil(spec.batch_size / len(images.classes))
+    few = images.select(np.concatenate([np.flatnonzero(images.labels == label)[:each]
+                                        for label in range(len(images.classes))]))
+    _, losses = fit_readout(network, network.entry.readout.layer, few, spec, seed=profile.seed,
+                            steps=1)
+    return _rounded(losses)[0]
+
+
 def _file(name: str) -> Path:
     return zoo_dir() / entry(name).file
 
 
 def _save(name: str, model: nn.Module) -> None:
-    if not _rank():
+    if not rank():
         save_state_dict(_file(name), model, half=True)
 
 
@@ -203,51 +232,22 @@ def _rounded(losses: list[float] | tuple[float, ...]) -> list[float]:
     return [round(loss, 4) for loss in losses]
 
 
-def _platform(device: torch.device) -> dict[str, Any]:
-    chip = (torch.cuda.get_device_name(device) if device.type == "cuda"
-            else torch.cpu.get_capabilities().get("cpu_name", platform.processor()))
-    return {"python": platform.python_version(), "torch": torch.__version__,
-            "system": platform.system(), "machine": platform.machine(), "chip": chip,
-            "threads": torch.get_num_threads()}
-
-
 @contextmanager
 def _watching(name: str, n_images: int) -> Iterator[OnStep]:
     """Show a bar with the latest loss while a network trains."""
     recipe = RECIPES[name]
     total = recipe.epochs * (n_images // recipe.batch_size)
-    with tqdm(total=total, desc=f"training {name}", mininterval=1, leave=False,
-              disable=bool(os.environ.get(HEADLESS) or _rank())) as bar:
+    with bar(f"training {name}", total, hidden=bool(rank())) as shown:
         def on_step(_step: int, loss: float, _model: nn.Module) -> None:
-            bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
-            bar.update()
+            shown.set_postfix(loss=f"{loss:.3f}", refresh=False)
+            shown.update()
         yield on_step
 
 
-def _rank() -> int:
-    return int(os.environ.get("RANK", 0))
-
-
-@contextmanager
-def joined(device: torch.device) -> Iterator[torch.device]:
-    """Join the other processes where torchrun started this one; yield the device to use."""
-    if int(os.environ.get("WORLD_SIZE", 1)) == 1:
-        yield device
-        return
-    if device.type == "cuda":
-        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
-        torch.cuda.set_device(device)
-    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
-    try:
-        yield device
-    finally:
-        distributed.destroy_process_group()
-
-
 def note(name: str, record: dict[str, Any], path: Path) -> None:
-    """Put one network's record into the zoo's file, leaving the others as they are."""
+    """Put what is new of one network's record into the zoo's file, leaving the rest as it is."""
     records = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    records[name] = record
+    records[name] = records.get(name, {}) | record
     text = json.dumps(dict(sorted(records.items())), indent=1) + "\n"
     atomic_write(path, lambda part: part.write_text(text, encoding="utf-8"))
 
@@ -257,17 +257,23 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m helpers.zoo", description=main.__doc__)
     parser.add_argument("--only", choices=[UNTRAINED, *RECIPES], help="one network")
     parser.add_argument("--profile", default="demo")
+    parser.add_argument("--readouts", action="store_true",
+                        help="train the readouts of the networks that are there")
     options = parser.parse_args(arguments)
     names = [options.only] if options.only else [UNTRAINED, *RECIPES]
     try:
         profile = load_profile(options.profile)
         with joined(pick_device(profile.device)) as device:
-            made = {name: make(name, profile, device=device) for name in names}
-        if not _rank():
-            for name, record in made.items():
-                record |= assess(name, profile, device=device)
+            made = {} if options.readouts else {name: make(name, profile, device=device)
+                                                for name in names}
+        if not rank():
+            for name in names:
+                record = {}
+                if name in made:
+                    record = made[name] | assess(name, profile, device=device)
+                record["readout"] = make_readout(name, profile, device=device)
                 note(name, record, zoo_dir() / "zoo.json")
-                say(f"{name}: {json.dumps(record['probes'])}")
+                say(f"{name}: {json.dumps(record)}")
     except LabError as error:
         sys.stderr.write(f"{error}\n")
         return 1

@@ -1,0 +1,202 @@
+"""Deficits and their tests: against independent references, on planted effects and on nothing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+
+from helpers import deficit_tests
+from helpers.deficit_tests import (
+    beyond_random,
+    correlation,
+    holm,
+    own_domain_effect,
+    own_lesion_effect,
+)
+from helpers.deficits import (
+    class_ranks,
+    cost_similarity,
+    costs,
+    dissociation,
+    group_means,
+    probe_sizes,
+)
+from helpers.errors import LabError
+
+
+@pytest.fixture
+def few(monkeypatch):
+    """Make simulations of many tests affordable."""
+    monkeypatch.setattr(deficit_tests, "N_RESAMPLES", 199)
+
+
+# ---- recognition --------------------------------------------------------------------------------
+
+def test_ranks_agree_with_topk():
+    rng = torch.Generator().manual_seed(0)
+    logits = torch.randn(200, 30, generator=rng)
+    labels = torch.randint(30, (200,), generator=rng)
+    ranks = class_ranks(logits, labels)
+    for k in (1, 5):
+        expected = (logits.topk(k).indices == labels[:, None]).any(1)
+        assert torch.equal(ranks < k, expected)
+
+
+def test_a_silent_network_recognises_nothing():
+    ranks = class_ranks(torch.zeros(4, 10), torch.tensor([0, 3, 9, 9]))
+    assert (ranks == 9).all()
+    with pytest.raises(LabError, match="not finite"):
+        class_ranks(torch.full((1, 3), torch.nan), torch.tensor([0]))
+
+
+def test_costs_are_accuracy_before_minus_after():
+    rng = np.random.default_rng(0)
+    hits, groups = rng.random((4, 60)) < 0.6, rng.integers(0, 5, 60)
+    found = costs(hits, groups, 6)
+    assert found.shape == (3, 6)
+    for lesion in range(3):
+        for group in range(5):
+            rows = groups == group
+            assert found[lesion, group] == pytest.approx(
+                hits[0, rows].mean() - hits[lesion + 1, rows].mean())
+    assert np.isnan(found[:, 5]).all() and np.isnan(group_means(hits, groups, 6)[0, 5])
+
+
+def test_cost_similarity_is_pearson_r_over_classes():
+    cost = np.random.default_rng(0).normal(size=(4, 50))
+    assert cost_similarity(cost) == pytest.approx(np.corrcoef(cost))
+    cost[2, 7] = np.nan
+    assert cost_similarity(cost)[0, 1] == pytest.approx(
+        stats.pearsonr(np.delete(cost[0], 7), np.delete(cost[1], 7)).statistic)
+
+
+# ---- activation and deficit ---------------------------------------------------------------------
+
+def test_correlation_is_scipys_with_its_interval_and_sign():
+    rng = np.random.default_rng(0)
+    activation = rng.normal(size=60)
+    cost = 0.5 * activation + rng.normal(size=60)
+    found = correlation(activation, cost, seed=0)
+    reference = stats.pearsonr(activation, -cost)
+    interval = reference.confidence_interval()
+    assert found.value == pytest.approx(reference.statistic) and found.value < 0
+    assert (found.low, found.high) == pytest.approx((interval.low, interval.high), abs=0.08)
+    assert found.p <= 0.01 and found.n == 60
+    assert correlation(activation, -cost, seed=0).p > 0.9  # one-sided: less impaired is no finding
+
+
+def test_correlation_leaves_out_what_is_not_finite_and_says_when_it_cannot_tell():
+    x, cost = np.arange(8.0), np.arange(8.0)
+    x[0], cost[1] = np.nan, np.nan
+    found = correlation(x, cost, seed=0)
+    assert found.n == 6 and found.value == pytest.approx(-1)
+    for a, b in ((np.ones(9), np.arange(9.0)), (np.arange(3.0), np.arange(3.0)),
+                 (np.full(9, np.nan), np.arange(9.0))):
+        assert np.isnan(correlation(a, b, seed=0).value)
+
+
+@pytest.mark.slow
+def test_on_noise_the_tests_reject_at_the_nominal_rate(few):
+    """400 data sets without any effect: between 2 and 9 % of p values below .05."""
+    rng = np.random.default_rng(0)
+    own = np.arange(30) < 6
+    p = {"correlation": [], "own domain": [], "own lesion": [], "random": []}
+    for trial in range(400):
+        p["correlation"].append(correlation(rng.normal(size=30), rng.normal(size=30),
+                                            seed=trial).p)
+        p["own domain"].append(own_domain_effect(rng.normal(size=30), own, seed=trial).p)
+        p["own lesion"].append(own_lesion_effect(rng.random((4, 80)) < 0.6, 1, seed=trial).p)
+        p["random"].append(beyond_random(rng.normal(), rng.normal(size=10)))
+    for name, values in p.items():
+        assert 0.02 <= np.mean(np.array(values) < 0.05) <= 0.09, name
+
+
+def test_a_planted_effect_on_the_own_domain_is_found_with_its_size():
+    rng = np.random.default_rng(0)
+    own = np.arange(48) < 10
+    cost = rng.normal(0.1, 0.1, 48) + 0.25 * own
+    found = own_domain_effect(cost, own, seed=0)
+    assert found.value == pytest.approx(cost[own].mean() - cost[~own].mean())
+    assert found.low < 0.25 < found.high and found.p < 0.01
+    assert np.isnan(own_domain_effect(cost, np.arange(48) < 1, seed=0).value)
+    cost[0] = np.nan
+    assert own_domain_effect(cost, own, seed=0).n == 47
+
+
+def test_beyond_random_is_a_prediction_interval():
+    drawn = np.random.default_rng(0).normal(size=10)
+    edge = drawn.mean() + stats.t.isf(0.05, 9) * drawn.std(ddof=1) * np.sqrt(1.1)
+    assert beyond_random(edge, drawn) == pytest.approx(0.05)
+    assert beyond_random(-edge, -drawn, smaller=True) == pytest.approx(0.05)
+    assert np.isnan(beyond_random(1.0, np.array([0.3])))
+    assert beyond_random(1.0, np.zeros(5)) == 0 and beyond_random(0.0, np.zeros(5)) == 1
+
+
+def test_holm_by_hand_with_a_missing_member():
+    found = holm([0.01, np.nan, 0.04, 0.03])
+    assert found[[0, 2, 3]] == pytest.approx([0.03, 0.06, 0.06]) and np.isnan(found[1])
+    assert np.isnan(holm([np.nan])).all()
+
+
+# ---- probe sets ---------------------------------------------------------------------------------
+
+def halves(rng, drop: np.ndarray, n_classes: int = 40, each: int = 10):
+    """Draw recognition of both halves; lesion i costs class j ``drop[i, j]``."""
+    found = []
+    for _ in range(2):
+        intact = rng.random((n_classes, each)) < 0.6
+        after = [(rng.random((n_classes, each)) < 0.6 - line[:, None]) for line in drop]
+        found.append(np.stack([intact.mean(1) - hit.mean(1) for hit in after]))
+    return found
+
+
+def test_on_null_data_half_b_shows_no_deficit_though_half_a_does():
+    """The procedure's point: what was largest by luck on A is not there on B."""
+    rng = np.random.default_rng(0)
+    on_a, on_b = [], []
+    for _ in range(200):
+        a, b = halves(rng, np.zeros((4, 40)))
+        on_b.append(dissociation(a, b, 4).mean.diagonal().mean())
+        on_a.append(dissociation(a, a, 4).mean.diagonal().mean())
+    error = np.std(on_b, ddof=1) / np.sqrt(len(on_b))
+    assert abs(np.mean(on_b)) < 2.6 * error  # 99 % interval includes zero
+    assert np.mean(on_a) > 0.3  # selecting and reporting on the same half would not
+
+
+def test_a_planted_dissociation_is_found():
+    drop = np.zeros((3, 40))
+    for lesion in range(3):
+        drop[lesion, 5 * lesion:5 * lesion + 5] = 0.5
+    a, b = halves(np.random.default_rng(1), drop, each=50)
+    found = dissociation(a, b, 5)
+    for lesion in range(3):
+        assert set(found.chosen[lesion]) == set(range(5 * lesion, 5 * lesion + 5))
+    assert (found.mean.diagonal() > 0.35).all()
+    assert (np.abs(found.mean[~np.eye(3, dtype=bool)]) < 0.15).all()
+    expected = b[0, found.chosen[1]].std() / np.sqrt(5)
+    assert found.sem[0, 1] == pytest.approx(expected)
+
+
+def test_probe_sets_hold_only_classes_that_both_halves_have():
+    a = np.array([[0.9, 0.8, 0.1, 0.2]])
+    b = np.array([[np.nan, 0.5, 0.1, 0.2]])
+    assert dissociation(a, b, 2).chosen.tolist() == [[1, 3]]
+    with pytest.raises(LabError, match="4 most impaired of 3"):
+        dissociation(a, b, 4)
+
+
+def test_sizes_of_probe_sets_are_the_published_ones_scaled():
+    assert probe_sizes(1000) == [5, 10, 25, 50, 75, 100]
+    assert probe_sizes(48) == [3, 4, 5] and probe_sizes(2) == [2]
+
+
+def test_the_own_lesions_extra_cost_is_found_picture_by_picture():
+    rng = np.random.default_rng(0)
+    hits = rng.random((4, 150)) < np.array([0.6, 0.3, 0.6, 0.6])[:, None]
+    found = own_lesion_effect(hits, 1, seed=0)
+    assert found.value == pytest.approx(hits[[0, 2, 3]].mean() - hits[1].mean())
+    assert found.low < 0.3 < found.high and found.p < 0.01 and found.n == 150
+    assert own_lesion_effect(hits, 0, seed=0).p > 0.5
+    assert np.isnan(own_lesion_effect(hits[:, :1], 1, seed=0).value)

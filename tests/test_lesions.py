@@ -1,0 +1,302 @@
+"""Lesions: exact on every kind of network, one pass for all of them, and refused where unfit."""
+
+from __future__ import annotations
+
+import copy
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+import torchvision.models as zoo
+from torch import nn
+from torch.nn import functional
+
+from helpers.activations import count_units, exact
+from helpers.architectures import build, layer_names
+from helpers.errors import LabError
+from helpers.lesions import (
+    Lesion,
+    battery,
+    lesion_layers,
+    lesioned,
+    lesions_of,
+    rectified,
+    shuffled,
+)
+
+SMALL = {"channels": [32, 32, 32, 32, 32], "pool": 2, "projector": [32, 32, 16]}
+
+
+def pictures(n: int, size: int) -> torch.Tensor:
+    return torch.randn(n, 3, size, size, generator=torch.Generator().manual_seed(0))
+
+
+def vision_transformer() -> nn.Module:
+    torch.manual_seed(0)
+    model = zoo.VisionTransformer(image_size=32, patch_size=8, num_layers=2, num_heads=2,
+                                  hidden_dim=32, mlp_dim=64, num_classes=7)
+    nn.init.normal_(model.heads.head.weight)  # torchvision begins with zeros there
+    return model.eval()
+
+
+class Shared(nn.Module):
+    """Blocks that share one activation module, and write into each other's outputs."""
+
+    class Block(nn.Module):
+        def __init__(self, act: nn.Module) -> None:
+            super().__init__()
+            self.linear, self.act = nn.Linear(12, 12), act
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.act(self.linear(x))
+
+    def __init__(self) -> None:
+        super().__init__()
+        act = nn.ReLU()
+        self.first, self.second, self.third = (self.Block(act) for _ in range(3))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        x = self.first(images.flatten(1)[:, :12])
+        out = self.second(x)
+        out += x
+        return self.third(out)
+
+
+NETWORKS = {
+    "alexnet_gn": lambda: (build("alexnet_gn", SMALL, seed=0), 64),
+    "alexnet": lambda: (zoo.alexnet(weights=None), 64),
+    "resnet18": lambda: (zoo.resnet18(weights=None), 32),
+    "squeezenet": lambda: (zoo.squeezenet1_0(weights=None), 64),
+    "densenet": lambda: (zoo.densenet121(weights=None), 32),
+    "mobilenet": lambda: (zoo.mobilenet_v3_small(weights=None), 32),
+    "transformer": lambda: (vision_transformer(), 32),
+    "shared": lambda: (Shared(), 8),
+}
+
+
+def run(model, layers, lesions, batches, **options) -> dict[int, torch.Tensor]:
+    found: dict[int, list] = {}
+    battery(model, layers, lesions, batches,
+            lambda _start, number, output: found.setdefault(number, []).append(output.clone()),
+            **options)
+    return {number: torch.cat(parts) for number, parts in found.items()}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_battery_gives_the_numbers_of_one_lesion_at_a_time(name):
+    """Random units of random layers, early and late, bit for bit; and without any unit, nothing."""
+    torch.manual_seed(0)
+    model, size = NETWORKS[name]()
+    model, layers, images = model.eval(), layer_names(model), pictures(5, size)
+    units, rng = count_units(model, layers, images), np.random.default_rng(0)
+    lesions = [Lesion("nothing", {layer: torch.zeros(units[layer], dtype=torch.bool)
+                                  for layer in units})]
+    for number in range(6):
+        some = rng.choice(list(units), min(3, len(units)), replace=False)
+        lesions.append(Lesion(f"random {number}", {
+            layer: torch.from_numpy(rng.random(units[layer]) < 0.4) for layer in some}))
+    found = run(model, layers, lesions, images.split(3))
+    for number, lesion in enumerate(lesions, start=1):
+        with exact(model), lesioned(model, layers, lesion):
+            expected = torch.cat([model(part) for part in images.split(3)])
+        assert torch.equal(found[number], expected), lesion.name
+    with exact(model):
+        intact = torch.cat([model(part) for part in images.split(3)])
+    assert torch.equal(found[0], intact) and torch.equal(found[1], intact)
+    assert any(not torch.equal(found[number], intact) for number in range(2, 8))
+    assert not any("forward" in vars(module) for module in model.modules())
+
+
+@pytest.mark.parametrize("layer", ["conv2", "relu3", "maxpool5", "fc6"])
+def test_a_mask_of_all_units_equals_zeroing_the_layer(layer):
+    model = build("alexnet_gn", SMALL, seed=0)
+    layers, images = layer_names(model), pictures(3, 64)
+    n_units = count_units(model, layers, images)[layer]
+    found = run(model, layers, [Lesion("all", {layer: torch.ones(n_units, dtype=torch.bool)})],
+                [images])[1]
+
+    class Zeros(nn.Module):
+        def __init__(self, inside: nn.Module) -> None:
+            super().__init__()
+            self.inside = inside
+
+        def forward(self, x):
+            return torch.zeros_like(self.inside(x))
+
+    silent = copy.deepcopy(model)
+    parent, _, leaf = layers[layer].rpartition(".")
+    setattr(silent.get_submodule(parent), leaf, Zeros(silent.get_submodule(layers[layer])))
+    with exact(silent):
+        assert torch.equal(found, silent(images))
+
+
+def test_a_residual_network_matches_a_forward_pass_written_by_hand():
+    """Masks on the first ReLU and on both calls of a block's shared ReLU, skip path included."""
+    torch.manual_seed(0)
+    model = zoo.resnet18(weights=None).eval()
+    layers, images = layer_names(model), pictures(4, 64)
+    units = count_units(model, layers, images)
+    rng = np.random.default_rng(1)
+    masks = {name: torch.from_numpy(rng.random(units[name]) < 0.5)
+             for name in ("relu", "layer1.0.relu", "layer1.0.relu#2", "layer4.1.relu#2")}
+    found = run(model, layers, [Lesion("both", masks)], [images])[1]
+
+    def rectify(x, name):
+        x = functional.relu(x)
+        return x * (~masks[name]).float().view(x.shape[1:]) if name in masks else x
+
+    with torch.inference_mode():
+        x = model.maxpool(rectify(model.bn1(model.conv1(images)), "relu"))
+        for stage in ("layer1", "layer2", "layer3", "layer4"):
+            for index, block in enumerate(getattr(model, stage)):
+                skip = block.downsample(x) if block.downsample else x
+                y = rectify(block.bn1(block.conv1(x)), f"{stage}.{index}.relu")
+                x = rectify(block.bn2(block.conv2(y)) + skip, f"{stage}.{index}.relu#2")
+        expected = model.fc(model.avgpool(x).flatten(1))
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_every_picture_is_taken_once_and_the_beginning_is_computed_once_a_batch():
+    model = build("alexnet_gn", SMALL, seed=0)
+    layers, images = layer_names(model), pictures(6, 64)
+    units = count_units(model, layers, images)
+    calls, taken = Counter(), 0
+    for name in ("conv1", "conv3", "fc7"):
+        module = model.get_submodule(layers[name])
+        original = module.forward
+        module.forward = lambda x, name=name, original=original: (calls.update([name]),
+                                                                  original(x))[1]
+
+    def batches():
+        nonlocal taken
+        for part in images.split(2):
+            taken += len(part)
+            yield part
+
+    lesions = [Lesion(str(i), {"relu2": torch.arange(units["relu2"]) % 7 == i}) for i in range(5)]
+    run(model, layers, lesions, batches())
+    assert taken == 6
+    assert calls == {"conv1": 3 + 1, "conv3": 3 * 6 + 1, "fc7": 3 * 6 + 1}  # + 1: the first look
+
+
+def test_activations_of_the_intact_network_can_be_watched():
+    model = build("alexnet_gn", SMALL, seed=0)
+    layers, images = layer_names(model), pictures(4, 64)
+    n_units = count_units(model, layers, images)["relu1"]
+    seen = {}
+    run(model, layers, [Lesion("all", {"relu1": torch.ones(n_units, dtype=torch.bool)})],
+        images.split(2), watch=lambda start, name, a: seen.update({(start, name): a.clone()}))
+    with exact(model):
+        expected = model.backbone[0][:3](images).flatten(1)
+    assert torch.equal(torch.cat([seen[0, "relu1"], seen[2, "relu1"]]), expected)
+    assert {name for _, name in seen} == set(layers)
+
+
+# ---- bad input ----------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("way", ["battery", "lesioned"])
+def test_a_mask_of_the_wrong_shape_names_the_layer_and_both_shapes(way):
+    model = build("alexnet_gn", SMALL, seed=0)
+    layers, images = layer_names(model), pictures(2, 64)
+    lesion = Lesion("faces", {"relu6": torch.ones(31, dtype=torch.bool)})
+    with pytest.raises(LabError, match=r"'faces'.*'relu6'.*\(31,\).*\(32,\)(?s:.)*\(32,\), one"):
+        if way == "battery":
+            run(model, layers, [lesion], [images])
+        else:
+            with exact(model), lesioned(model, layers, lesion):
+                model(images)
+    assert not any("forward" in vars(module) for module in model.modules())
+
+
+def test_masks_are_booleans():
+    model = build("alexnet_gn", SMALL, seed=0)
+    with pytest.raises(LabError, match="torch.float32(?s:.)*torch.bool"):
+        run(model, layer_names(model), [Lesion("faces", {"relu6": torch.ones(32)})],
+            [pictures(2, 64)])
+
+
+def test_an_unknown_layer_is_named_with_those_there_are():
+    model = build("alexnet_gn", SMALL, seed=0)
+    layers = layer_names(model)
+    lesion = Lesion("faces", {"relu9": torch.ones(32, dtype=torch.bool)})
+    for attempt in (lambda: run(model, layers, [lesion], [pictures(2, 64)]),
+                    lambda: lesioned(model, layers, lesion).__enter__()):
+        with pytest.raises(LabError, match="no layer 'relu9'(?s:.)*conv1, groupnorm1"):
+            attempt()
+
+
+def test_a_layer_that_is_never_computed_is_told():
+    """Attention uses the weights of its output projection without calling that module."""
+    model = vision_transformer()
+    name = "encoder.layers.encoder_layer_0.self_attention.out_proj"
+    assert name in layer_names(model)
+    with pytest.raises(LabError, match="out_proj' is never computed"):
+        run(model, layer_names(model), [Lesion("x", {name: torch.ones(5, dtype=torch.bool)})],
+            [pictures(2, 32)])
+
+
+def test_a_network_that_takes_another_path_is_refused():
+    class Fickle(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b, self.c = nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 4)
+
+        def forward(self, images):
+            x = self.a(images.flatten(1)[:, :4])
+            return self.c(x) if (x == 0).all() else self.b(x)
+
+    model = Fickle()
+    lesion = Lesion("all", {"a": torch.ones(4, dtype=torch.bool)})
+    with pytest.raises(LabError, match="another path"):
+        run(model, layer_names(model), [lesion], [pictures(2, 4)])
+    assert not any("forward" in vars(module) for module in model.modules())
+
+
+# ---- which layers, which units ------------------------------------------------------------------
+
+def test_the_published_kinds_of_lesion_on_the_published_network():
+    model = build("alexnet_gn", SMALL, seed=0)
+    names = layer_names(model)
+    before = list(names)[:list(names).index("relu7") + 1]
+    relus = rectified(model, names)
+    assert lesion_layers("relus", before, relus) == [f"relu{i}" for i in range(1, 8)]
+    assert lesion_layers("full", before, relus) == before
+    assert lesion_layers("relus_1-5", before, relus) == [f"relu{i}" for i in range(1, 6)]
+    assert lesion_layers("until_relu6", before, relus)[-1] == "relu6"
+    for layer in ("fc6", "avgpool5", "relu5"):
+        assert lesion_layers(layer, before, relus) == [layer]
+
+
+def test_relus_of_other_networks_with_all_their_calls():
+    resnet, transformer = zoo.resnet18(weights=None), vision_transformer()
+    calls = [*count_units(resnet, layer_names(resnet), pictures(1, 32))]
+    relus = rectified(resnet, layer_names(resnet))
+    assert len(lesion_layers("relus", calls, relus)) == 17 and len(relus) == 9
+    assert lesion_layers("layer1.0.relu", calls, relus) == ["layer1.0.relu", "layer1.0.relu#2"]
+    assert len(rectified(transformer, layer_names(transformer))) == 2  # its GELUs
+    with pytest.raises(LabError, match="no layer for a lesion 'until_relu6'"):
+        lesion_layers("until_relu6", calls, relus)
+
+
+def test_random_lesions_take_as_many_units_of_each_domain_in_each_layer():
+    rng = np.random.default_rng(0)
+    labels = {"a": rng.integers(0, 4, 500), "b": rng.integers(0, 9, 300)}
+    masks = {layer: values == np.arange(3)[:, None] for layer, values in labels.items()}
+    drawn = [shuffled(masks, seed=(7, i)) for i in range(3)]
+    for one in drawn:
+        for layer in masks:
+            assert (one[layer].sum(1) == masks[layer].sum(1)).all()
+            assert (one[layer].sum(0) <= 1).all()  # still no unit of two domains
+    assert not (drawn[0]["a"] == drawn[1]["a"]).all()
+    again = shuffled(masks, seed=(7, 0))
+    assert all((again[layer] == drawn[0][layer]).all() for layer in masks)
+    overlap = (drawn[0]["a"] & masks["a"]).sum() / masks["a"].sum()
+    assert overlap == pytest.approx(0.25, abs=0.08)  # by chance, no more
+
+
+def test_lesions_are_made_from_masks_by_domain():
+    masks = {"a": np.array([[True, False], [False, True]]), "b": np.array([[True], [False]])}
+    faces, bodies = lesions_of(masks, ("faces", "bodies"), ["a"])
+    assert (faces.name, bodies.name) == ("faces", "bodies") and set(faces.masks) == {"a"}
+    assert bodies.masks["a"].tolist() == [False, True]
