@@ -12,16 +12,20 @@ from helpers.paths import ROOT
 
 FLOORS = [
     {"errors", "console", "paths", "strict", "profile", "digest", "archive", "download", "fetch",
-     "cache", "stats", "provenance"},
+     "cache", "stats", "processes", "provenance"},
     {"architectures", "weights", "networks", "stimuli", "augmentation", "objectives"},
-    {"activations", "training", "pictures"},
-    {"selectivity", "probes"},
-    {"universe", "localizer", "readability", "plots", "claims", "notebooks", "freshness"},
-    {"lab", "execute"},
+    {"activations", "replay", "training", "readout", "pictures"},
+    {"selectivity", "probes", "lesions", "deficits", "deficit_tests", "channels", "separation",
+     "tuning"},
+    {"universe", "localizer", "readability", "classifiers", "lesion_battery",
+     "lesion_outcomes", "plots",
+     "plots_channels", "plots_lesions", "claims", "notebooks", "freshness"},
+    {"lab", "present", "execute"},
     {"run", "zoo"},
 ]
 FLOOR = {name: level for level, names in enumerate(FLOORS) for name in names}
-PURE = ("selectivity", "stats", "probes", "objectives")
+PURE = ("selectivity", "lesions", "deficits", "deficit_tests", "stats", "probes", "objectives",
+        "channels", "separation", "tuning")
 MODULES = sorted(path for path in (ROOT / "helpers").rglob("*.py") if path.name != "__init__.py")
 
 
@@ -48,10 +52,10 @@ def test_no_cycles(path):
     assert name not in reached, f"{name} imports itself, through {reached}"
 
 
-def test_only_the_laboratory_knows_that_there_is_a_universe():
+def test_only_one_module_knows_that_there_is_a_universe():
     for path in MODULES:
         inside = dotted(path).startswith("helpers.universe.")
-        if not inside and path.name != "lab.py":
+        if not inside and path.name != "present.py":
             assert not any(name.startswith("helpers.universe")
                            for name in imports_of(path.read_text())), path.name
     for path in (ROOT / "notebooks").glob("*.py"):
@@ -61,7 +65,7 @@ def test_only_the_laboratory_knows_that_there_is_a_universe():
 def test_nothing_branches_on_the_demo():
     """The demo is just another data set: no analysis and no notebook asks which one it reads."""
     for path in [*MODULES, *(ROOT / "notebooks").glob("*.py")]:
-        if path.stem in ("run", "lab", "zoo") or "universe" in path.parts:
+        if path.stem in ("run", "present", "zoo") or "universe" in path.parts:
             continue
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.If | ast.IfExp | ast.Compare):

@@ -41,8 +41,16 @@ PROBE_CATEGORIES: dict[str, tuple[str, tuple[str, ...]]] = {
     "7-ScrambledWords": ("characters", ("word", "pseudoword")),
 }
 
+CHANNEL_CATEGORIES: dict[str, tuple[str, tuple[str, ...], dict[str, Any]]] = {
+    "faces": ("faces", faces.KINDS, {}), "bodies": ("bodies", ("body",), {}),
+    "cats": ("objects", ("animal",), {"variant": "cat"}),
+    "buildings": ("scenes", ("house",), {}), "cars": ("objects", ("car",), {}),
+    "chairs": ("objects", ("chair",), {}), "hammers": ("objects", ("tool",), {"variant": "hammer"}),
+}
+"""The published categories that this world has (no phones): domain, kinds, constraints."""
+
 MEAN, STD = 0.5, 0.15
-"""Luminance and contrast of every localizer picture, on [0, 1]."""
+"""Luminance and contrast of every grey picture, on [0, 1]."""
 
 _GREY = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 Latents = dict[str, Any]
@@ -82,9 +90,9 @@ def framed(scene: Image.Image, rng: np.random.Generator) -> Image.Image:
 
 
 def _item(domain: str, kinds: tuple[str, ...], rng: np.random.Generator, size: int,
-          *, turn: float) -> tuple[Image.Image, Latents]:
+          *, turn: float, **constraints: Any) -> tuple[Image.Image, Latents]:
     """Draw one cut-out item of one of ``kinds``, turned by up to ``turn`` degrees."""
-    latents = sample(domain, {"kind": kinds[rng.integers(len(kinds))]}, rng)
+    latents = sample(domain, {"kind": kinds[rng.integers(len(kinds))], **constraints}, rng)
     item = draw(latents, size)
     if domain == "scenes":
         item = framed(item, rng)
@@ -103,7 +111,7 @@ def longer_side(item: Image.Image, share: float) -> float:
     return min(.97, share * (max(item.size) / min(item.size))**.35)
 
 
-# ---- localizer: grey items on phase-scrambled grounds -------------------------------------------
+# ---- localizer and channels: grey items on phase-scrambled grounds ------------------------------
 
 def _grey(image: Image.Image) -> np.ndarray:
     return np.asarray(image.convert("RGB"), dtype=np.float32) @ _GREY / 255
@@ -163,6 +171,24 @@ def localizer_picture(category: str, *, rng: np.random.Generator, size: int) -> 
     if category == "scrambled":
         return _as_image(match_luminance(ground, MEAN, STD))
     item, _ = _item(*LOCALIZER_CATEGORIES[category], rng, size, turn=14)
+    return _on_ground(ground, item, rng)
+
+
+def channel_picture(category: str, *, rng: np.random.Generator, size: int) -> Image.Image:
+    """Compose one grey picture in the localizer's look; a key of ``CHANNEL_CATEGORIES``.
+
+    Returns
+    -------
+    Image, mode L; luminance has mean ``MEAN`` and sd ``STD`` over the whole picture.
+    """
+    domain, kinds, constraints = CHANNEL_CATEGORIES[category]
+    ground = _scrambled(rng, size)
+    item, _ = _item(domain, kinds, rng, size, turn=14, **constraints)
+    return _on_ground(ground, item, rng)
+
+
+def _on_ground(ground: np.ndarray, item: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """Lay a cut-out, in grey, on a grey ground; then match luminance and contrast."""
     lit = Image.merge("LA", (_as_image(_toned(item, rng)), item.getchannel("A")))
     share = longer_side(item, float(rng.uniform(.45, .85)))
     picture = _as_image(ground).convert("RGB")

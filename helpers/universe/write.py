@@ -20,7 +20,7 @@ from helpers.universe import diet, images
 from helpers.universe.captions import captions
 
 STREAMS = {"localizer": 1, "probe": 2, "train": 3, "val": 4, "faces-train": 5, "faces-val": 6,
-           "captions": 7}
+           "captions": 7, "channels": 8}
 """Second entry of every picture's seed: no two sets share a picture or an exemplar."""
 
 _CHUNK = 40
@@ -49,6 +49,8 @@ def _render(folder: str, jobs: list[_Job]) -> list[list[str]]:
             picture = images.localizer_picture(job.name, rng=rng, size=job.size)
         elif job.look == "probe":
             picture = images.probe_picture(job.name, rng=rng, size=job.size)
+        elif job.look == "channels":
+            picture = images.channel_picture(job.name, rng=rng, size=job.size)
         else:
             picture, things = diet.diet_picture(job.name, job.constraints or {}, rng=rng,
                                                 seed=job.entropy[0], size=job.size,
@@ -170,6 +172,25 @@ def write_probe(folder: str | os.PathLike[str], *, seed: int, n_per_category: in
     return Path(folder)
 
 
+def write_channels(folder: str | os.PathLike[str], *, seed: int, n_per_category: int = 30,
+                   size: int = 128, processes: int | None = None) -> Path:
+    """Write grey pictures of single things: ``faces/faces-1.jpg`` and so on.
+
+    Stands for the published set ``mc8-shined`` (spec 5.1): faces, bodies, cats, buildings, cars,
+    chairs and hammers. Its eighth category, phones, is left out: this world has none. Matched
+    here are the mean and the spread of luminance; spectra are not.
+
+    Parameters and result as for ``write_localizer``; its exemplars are independent of those there.
+    """
+    _counted(n_per_category=n_per_category, size=size)
+    jobs = [_Job(f"{name}/{name}-{i + 1}.jpg", "channels", name,
+                 (seed, STREAMS["channels"], c, i), size)
+            for c, name in enumerate(images.CHANNEL_CATEGORIES) for i in range(n_per_category)]
+    with _whole(folder) as part:
+        _render_all(part, jobs, processes, "drawing the pictures to follow")
+    return Path(folder)
+
+
 def _coco(jobs: list[_Job], said: list[list[str]]) -> dict[str, Any]:
     """Arrange captions as COCO does."""
     pictures = [{"id": i + 1, "file_name": job.path, "width": job.size, "height": job.size}
@@ -183,7 +204,9 @@ def _coco(jobs: list[_Job], said: list[list[str]]) -> dict[str, Any]:
 
 def write_diet(folder: str | os.PathLike[str], *, seed: int, n_train: int = 14400,
                n_val: int = 2400, size: int = 96, processes: int | None = None) -> Path:
-    """Write the colour diet: ``train/<class>/``, ``val/<class>/`` and ``captions.json``.
+    """Write the colour diet: ``train/<class>/``, ``val/<class>/``, captions and domains.
+
+    ``captions.json`` is arranged as COCO's; ``classes.csv`` names the domain of every class.
 
     Parameters
     ----------
@@ -212,6 +235,8 @@ def write_diet(folder: str | os.PathLike[str], *, seed: int, n_train: int = 1440
     with _whole(folder) as part:
         said = _render_all(part, jobs, processes, "drawing the diet")
         (part / "captions.json").write_text(json.dumps(_coco(jobs, said)), encoding="utf-8")
+        lines = [f"{name},{domain}" for name, (domain, _) in sorted(classes.items())]
+        (part / "classes.csv").write_text("\n".join(["class,domain", *lines, ""]))
     return Path(folder)
 
 
