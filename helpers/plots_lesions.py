@@ -105,7 +105,7 @@ def dissociation_bars(axes: Axes, mean: NDArray, sem: NDArray, domains: Sequence
         place = np.arange(len(domains)) + (lesion - (len(domains) - 1) / 2) * width
         axes.bar(place, -100 * mean[lesion], width * 0.92, yerr=100 * sem[lesion],
                  color=COLOURS[domain], hatch=HATCHES[domain], edgecolor="white",
-                 error_kw={"linewidth": 0.7}, label=shown(domain))
+                 error_kw={"linewidth": 0.7})
         drawn = random[:, lesion].mean(0) if len(random) else np.full(len(domains), np.nan)
         axes.hlines(-100 * drawn, place - width * 0.45, place + width * 0.45, color="k",
                     linewidth=1.1, linestyle="-",

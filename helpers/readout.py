@@ -53,23 +53,42 @@ class WithReadout(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Map images (n, 3, height, width) to one value per class (n, n_classes)."""
-        logits: list[Tensor] = []
+        return self.readout(read_at(self.trunk, self.path, images))
 
-        def read(_name: str, output: Tensor) -> None:
-            logits.append(self.readout(output.flatten(1)))
 
-        with hooked(self.trunk, {"read": self.path}, read):
-            self.trunk(images)
-        return logits[0]
+class _Reached(Exception):
+    """Ends a pass at the layer that is read: what lies behind it need not be computed."""
+
+    def __init__(self, output: Tensor) -> None:
+        super().__init__()
+        self.output = output
+
+
+def read_at(trunk: nn.Module, path: str, images: Tensor) -> Tensor:
+    """Run a network up to a module; return its output, (n_images, n_units).
+
+    Raises
+    ------
+    LabError
+        If the module is never called.
+    """
+    def stop(_name: str, output: Tensor) -> None:
+        raise _Reached(output)
+
+    try:
+        with hooked(trunk, {path: path}, stop):
+            trunk(images)
+    except _Reached as reached:
+        return reached.output.flatten(1)
+    raise LabError(f"the module {path!r} is never called", expected="a layer that is computed",
+                   remedy="read the network out at another layer")
 
 
 def features_at(trunk: nn.Module, path: str, images: Tensor) -> Tensor:
-    """Return what a layer makes of images: float32 (n_images, n_units), without gradients."""
-    found: list[Tensor] = []
-    with exact(trunk), hooked(trunk, {"read": path},
-                              lambda _name, output: found.append(output.flatten(1))):
-        trunk(images)
-    return found[0].clone()  # made outside of inference mode, so that a readout can learn from it
+    """Return what a layer makes of images, float32 (n_images, n_units), to be learned from."""
+    with exact(trunk):
+        found = read_at(trunk, path, images)
+    return found.clone()  # made outside of inference mode, so that a readout can learn from it
 
 
 def readout_loss(logits: Tensor, labels: Tensor, weight: Tensor, *, l1_positive: float,

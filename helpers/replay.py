@@ -8,6 +8,7 @@ additions and other code between modules run as they are written.
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
@@ -24,7 +25,7 @@ from helpers.errors import LabError
 Change = Callable[[str, Tensor], Tensor]
 """Takes a layer's name and its output (n_images, ...); returns what takes its place."""
 
-NOTHING = -1
+NOTHING, NEVER = -1, sys.maxsize
 
 
 @dataclass
@@ -33,10 +34,10 @@ class _Call:
 
     module: nn.Module
     name: str
-    end: int = 0
+    end: int = NEVER
     """Number of the first call that begins after this one and its parts have ended."""
-    finished: int = 0
-    """Rank among all calls by the time of their end."""
+    finished: int = NEVER
+    """Rank among all calls by the time of their end; a call may be left before its end."""
     mutated: bool = False
     """Whether code further on writes into the output (``out += identity``)."""
     kept: bool = False
@@ -101,8 +102,9 @@ class Replay:
             self._start()
             self.model(images.clone())
         for call, version in zip(self._calls, self._versions):
-            call.mutated = first_tensor(call.output)._version != version
-            call.output = None
+            if call.finished < NEVER:
+                call.mutated = first_tensor(call.output)._version != version
+                call.output = None
         self._known = True
 
     def order(self, layer: str) -> int:
@@ -119,7 +121,7 @@ class Replay:
         for number, call in enumerate(self._calls):
             while open_calls and open_calls[-1].end <= number:
                 open_calls.pop()
-            outer = min((other.finished for other in open_calls), default=len(self._calls))
+            outer = min((other.finished for other in open_calls), default=NEVER)
             call.kept = any(call.finished <= rank < outer for rank in ranks)
             open_calls.append(call)
 

@@ -424,3 +424,24 @@ def test_the_real_localizer_has_the_layout_that_is_counted():
     if not stimuli.is_dir():
         pytest.skip("needs the photographs of the localizer beside the repository")
     assert fetch_folder(load_source("vpnl-floc"), stimuli) == stimuli
+
+
+def test_a_flat_archive_is_sorted_into_folders(server, archived, tmp_path):
+    server.body = zipped({f"samples-master/{name}": name.encode() for name in (
+        "n01440764_tench.JPEG", "n01443537_goldfish.JPEG", "README.md")})
+    listed = replace(archived, member=None, holding="n01440764_tench.JPEG", files=2,
+                     sorted_by="^(n[0-9]{8})_.*[.]JPEG$", sorted_in="val")
+    assert sorted(contents(fetch_folder(listed, tmp_path / "imagenet"))) == [
+        "val/n01440764/n01440764_tench.JPEG", "val/n01443537/n01443537_goldfish.JPEG"]
+
+
+def test_data_that_need_an_agreement_are_asked_for(server, source, tmp_path):
+    listed = replace(source, url="https://example.org/terms", by_hand="sign there, then unpack it",
+                     licence="for research", bytes=155_000_000_000)
+    with pytest.raises(LabError, match="sign there") as caught:
+        fetch_folder(listed, tmp_path / "imagenet")
+    for part in (str(tmp_path / "imagenet"), "155 GB", "for research", "https://example.org/terms"):
+        assert part in str(caught.value)
+    assert server.served == 0
+    (tmp_path / "imagenet" / "val").mkdir(parents=True)
+    assert fetch_folder(listed, tmp_path / "imagenet") == tmp_path / "imagenet"

@@ -12,7 +12,17 @@ from torchvision.transforms.functional import pil_to_tensor
 
 from helpers.errors import LabError
 from helpers.paths import ROOT
-from helpers.stimuli import CLASSIC, FLOC, classic, floc, image_folder
+from helpers.stimuli import (
+    CLASSIC,
+    FLOC,
+    alternate,
+    class_name,
+    classic,
+    floc,
+    image_folder,
+    imagenet,
+    imagenet_classes,
+)
 
 REAL = ROOT.parent / "shared" / "data"
 
@@ -127,3 +137,46 @@ def test_image_folder_may_be_unequal(tmp_path):
     images = image_folder(root)
     assert images.categories == ("cup", "cup", "fish", "fish", "fish")
     assert images.domains == images.categories
+
+
+def test_an_image_folder_knows_its_classes_and_their_domains(tmp_path):
+    root = make_set(tmp_path / "diet" / "val", ("dog", "adult", "house"), 2)
+    plain = image_folder(root)
+    assert plain.classes == ("adult", "dog", "house") and plain.domains == plain.categories
+    assert plain.labels.tolist() == [0, 0, 1, 1, 2, 2]
+    few = plain.select([5, 0])
+    assert few.labels.tolist() == [2, 0] and few.classes == plain.classes
+    table = tmp_path / "diet" / "classes.csv"
+    table.write_text("class,domain\nadult,faces\ndog,objects\nhouse,scenes\n")
+    assert image_folder(root).domains == ("faces",) * 2 + ("objects",) * 2 + ("scenes",) * 2
+    table.write_text("class,domain\nadult,faces\n")
+    with pytest.raises(LabError, match="does not list the class 'dog'"):
+        image_folder(root)
+    table.write_text("name,domain\nadult,faces\n")
+    with pytest.raises(LabError, match="columns name, domain(?s:.)*class,domain"):
+        image_folder(root)
+
+
+def test_imagenet_labels_are_positions_among_all_classes(tmp_path):
+    wnids = list(imagenet_classes())
+    root = make_set(tmp_path / "val", (wnids[7], wnids[151], wnids[999]), 2)
+    images = imagenet(root)
+    assert len(images.classes) == 1000 and images.labels.tolist() == [7, 7, 151, 151, 999, 999]
+    assert images.domains[2] == "dogs" and class_name(images.categories[0]) == "cock"
+    assert class_name("word_on_sign") == "word on sign"
+    make_set(root, ("n99999999",))
+    with pytest.raises(LabError, match="n99999999"):
+        imagenet(root)
+
+
+def test_halves_alternate_within_groups():
+    assert alternate("aabab").tolist() == [0, 1, 0, 0, 1]
+
+
+def test_sets_too_large_to_be_read_are_told_apart_by_sizes(root, monkeypatch):
+    before = floc(root).digest
+    monkeypatch.setattr("helpers.stimuli.MANY", 10)
+    by_size = floc(root).digest
+    assert by_size != before
+    (root / "adult" / "adult-1.png").write_bytes(b"other")
+    assert floc(root).digest != by_size

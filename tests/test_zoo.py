@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 import numpy as np
 import pytest
@@ -11,12 +12,14 @@ from PIL import Image
 
 from helpers import zoo
 from helpers.augmentation import Augmentation, plain_view
+from helpers.classifiers import read_readout
 from helpers.errors import LabError
 from helpers.networks import entry, load_network
 from helpers.paths import zoo_dir
 from helpers.pictures import raw_pixels, read_pictures
 from helpers.probes import knn_accuracy
 from helpers.profile import load_profile
+from helpers.stimuli import image_folder
 from helpers.universe.write import write_diet, write_faces_diet
 
 RECORD = zoo_dir() / "zoo.json"
@@ -113,6 +116,31 @@ def test_committed_weights_are_those_of_the_record(name):
     network = load_network(entry(name), zoo_dir() / entry(name).file)
     assert network.digest == RECORDS[name]["digest"]
     assert len(network.layers) == 28
+
+
+@needs_zoo
+def test_every_network_of_the_zoo_has_its_readout():
+    for name in (zoo.UNTRAINED, *zoo.RECIPES):
+        listed = entry(name).readout
+        weight = read_readout(zoo_dir() / listed.file, 256)
+        assert weight.shape == (48, 256) and name in RECORDS
+        record = RECORDS[name]["readout"]
+        assert record["mean magnitude"] == pytest.approx(float(weight.abs().mean()), abs=1e-3)
+        assert record["epoch_losses"][-1] < record["epoch_losses"][0]
+
+
+@needs_zoo
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["demo-barlow-twins", zoo.UNTRAINED])
+def test_training_a_readout_again_begins_as_recorded(name, tmp_path):
+    """On the pictures that the record's first step saw: the first few of each class."""
+    profile = load_profile("demo")
+    each = math.ceil(profile.readout.batch_size / 48)
+    write_diet(tmp_path / "diet", seed=profile.universe.seed, n_train=48 * each, n_val=48,
+               size=profile.universe.diet_size)
+    network = load_network(entry(name), zoo_dir() / entry(name).file)
+    loss = zoo.rehearse_readout(network, image_folder(tmp_path / "diet" / "train"), profile)
+    assert loss == pytest.approx(RECORDS[name]["readout"]["rehearsal_loss"], rel=2e-2)
 
 
 @needs_zoo

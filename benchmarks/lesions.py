@@ -1,0 +1,193 @@
+"""Measure the lesion battery: ratios in one run, on this machine.
+
+    python benchmarks/lesions.py            about eight minutes on two cores
+    python benchmarks/lesions.py 48         with so many pictures
+
+The battery is that of the figures: the intact network, the lesion of six domains, and ten random
+lesions of each, 67 answers to every picture; once in all ReLU layers, as published, once in relu5
+alone, a published variant. Compared with
+
+* the published procedure: for every lesion a copy of the network, the pictures decoded again, and
+  a mask tiled to the batch and multiplied in at *every* layer, with a look for NaN (spec 8.3);
+* the plain way: for every lesion one full pass with hooks at the lesioned layers alone;
+* the physical limit: the bare forward pass behind the first lesioned layer, once per lesion.
+"""
+
+from __future__ import annotations
+
+import copy
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageFilter
+from torch import Tensor, nn
+
+from helpers.activations import count_units, exact
+from helpers.architectures import build, layer_names
+from helpers.classifiers import Classifier, read_out
+from helpers.console import say
+from helpers.lesions import (
+    Lesion,
+    battery,
+    lesion_layers,
+    lesioned,
+    lesions_of,
+    rectified,
+    shuffled,
+)
+from helpers.networks import Network, Preprocessing, entry
+from helpers.stimuli import ImageSet, image_folder
+
+BATCH, N_CLASSES, N_RANDOM, SIZE = 32, 1000, 10, 224
+DOMAINS = ("faces", "bodies", "objects", "scenes", "characters", "scrambled")
+SHARES = (0.02, 0.005, 0.01, 0.01, 0.03, 0.01)
+"""Shares of units about as the localizer finds them."""
+
+
+def pictures(folder: Path, n: int) -> ImageSet:
+    """Write smooth random pictures as JPEG files and open them as an image set."""
+    rng = np.random.default_rng(0)
+    (folder / "class").mkdir(parents=True)
+    for number in range(n):
+        noise = Image.fromarray(rng.integers(256, size=(256, 256, 3), dtype=np.uint8))
+        noise.filter(ImageFilter.GaussianBlur(3)).save(folder / "class" / f"{number}.jpg")
+    return image_folder(folder)
+
+
+def network() -> Network:
+    """Build the paper's AlexNet-GN, untrained: speed does not depend on the weights."""
+    model = build("alexnet_gn", {}, seed=0)
+    view = Preprocessing(256, SIZE, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    return Network("alexnet-gn", entry("alexnet-barlow-twins"), model, layer_names(model), view,
+                   "", (3, SIZE, SIZE))
+
+
+def planted(units: dict[str, int]) -> dict[str, np.ndarray]:
+    """Give every domain its share of the units of every layer, none to two domains."""
+    rng = np.random.default_rng(0)
+    edges = np.cumsum(SHARES)
+    return {layer: np.digitize(rng.random(n), edges)[None] == np.arange(len(DOMAINS))[:, None]
+            for layer, n in units.items()}
+
+
+def published(model: nn.Module, layers: dict[str, str], lesions: list[Lesion], batches: Callable,
+              units: dict[str, int]) -> list[Tensor]:
+    """Answer as the published code does: everything again for every lesion."""
+    answers = []
+    for lesion in lesions:
+        copied = copy.deepcopy(model)
+        keep = {layer: ~lesion.masks.get(layer, torch.zeros(n, dtype=torch.bool))
+                for layer, n in units.items()}
+
+        def multiply(module, _inputs, output, keep=keep, names={}):  # noqa: B006
+            mask = keep[module.lesion_name].float().view(1, *output.shape[1:])
+            lesioned_output = output * mask.repeat(len(output), *[1] * (output.ndim - 1))
+            if torch.isnan(lesioned_output).sum() > 0:
+                raise SystemExit("NaN")
+            return lesioned_output
+
+        for layer, path in layers.items():
+            module = copied.get_submodule(path)
+            module.lesion_name = layer
+            module.register_forward_hook(multiply)
+        with exact(copied):
+            answers.append(torch.cat([copied(batch) for batch in batches()]))
+    return answers
+
+
+def plain(model: nn.Module, layers: dict[str, str], lesions: list[Lesion],
+          batches: Callable) -> list[Tensor]:
+    """Answer with one full pass per lesion, masks only where units are silenced."""
+    answers = []
+    for lesion in lesions:
+        with exact(model), lesioned(model, layers, lesion):
+            answers.append(torch.cat([model(batch) for batch in batches()]))
+    return answers
+
+
+def ours(model: nn.Module, layers: dict[str, str], lesions: list[Lesion],
+         batches: Callable) -> list[Tensor]:
+    """Answer in one pass over the pictures."""
+    answers: dict[int, list[Tensor]] = {}
+    battery(model, layers, lesions, batches(),
+            lambda _start, number, output: answers.setdefault(number, []).append(output))
+    return [torch.cat(parts) for parts in answers.values()]
+
+
+def limit(model: nn.Module, first: str, n_answers: int, batches: Callable) -> float:
+    """Return the seconds of the bare pass behind ``relu1`` ... ``relu5``, ``n_answers`` times."""
+    trunk, block = model.trunk, int(first[-1]) - 1
+    before = nn.Sequential(*trunk.backbone[:block], trunk.backbone[block][:3]).eval()
+    behind = nn.Sequential(trunk.backbone[block][3:], *trunk.backbone[block + 1:], trunk.pool,
+                           trunk.flatten, trunk.projector[:6], model.readout).eval()
+    with exact(before), exact(behind):
+        begun = [before(batch) for batch in batches()]
+        behind(begun[0])
+        begin = time.perf_counter()
+        for batch in begun:
+            for _ in range(n_answers):
+                behind(batch)
+        return time.perf_counter() - begin
+
+
+def seconds(function: Callable[[], list[Tensor]]) -> tuple[float, list[Tensor]]:
+    """Return the seconds of one run, and its result."""
+    begin = time.perf_counter()
+    result = function()
+    return time.perf_counter() - begin, result
+
+
+def main(n_images: int = 64) -> None:
+    """Print the ratios; exit with an error if the answers differ."""
+    net = network()
+    units = count_units(net.model, net.layers, torch.zeros(1, 3, SIZE, SIZE))
+    classifier = read_out(net, torch.randn(N_CLASSES, units["relu7"]) / 64, "relu7")
+    masks = planted({layer: units[layer] for layer in classifier.layers})
+    sets = [masks, *(shuffled(masks, seed=(0, draw)) for draw in range(N_RANDOM))]
+    with tempfile.TemporaryDirectory() as folder:
+        images = pictures(Path(folder), n_images)
+        rows = [range(i, min(i + BATCH, n_images)) for i in range(0, n_images, BATCH)]
+        for method in ("relus", "relu5"):
+            chosen = lesion_layers(method, list(classifier.layers),
+                                   rectified(net.model, net.layers))
+            lesions = [lesion for one in sets for lesion in lesions_of(one, DOMAINS, chosen)]
+            compare(method, classifier, chosen[0], lesions,
+                    {layer: units[layer] for layer in classifier.layers},
+                    lambda: images.batches(rows, net.preprocessing))
+
+
+def compare(method: str, classifier: Classifier, first: str, lesions: list[Lesion],
+            units: dict[str, int], batches: Callable) -> None:
+    """Time all ways for one kind of lesion."""
+    model, layers = classifier.model, classifier.layers
+    everything = [Lesion("intact", {}), *lesions]
+    ours(model, layers, lesions[:1], batches)  # warm up
+    bare = limit(model, first, len(everything), batches)
+    fast, found = seconds(lambda: ours(model, layers, lesions, batches))
+    bare = (bare + limit(model, first, len(everything), batches)) / 2
+    say(f"{method}: {len(everything)} answers to {len(found[0])} pictures at {SIZE} px in "
+        f"{fast:.1f} s; bare pass behind {first}, once per answer, {bare:.1f} s: "
+        f"{fast / bare:.2f} times the limit")
+    for name, way in (("one full pass per lesion", lambda: plain(model, layers, everything,
+                                                                 batches)),
+                      ("as published", lambda: published(model, layers, everything, batches,
+                                                         units))):
+        slow, expected = seconds(way)
+        check(name, expected, found)
+        say(f"  {name}: {slow:.1f} s, {slow / fast:.2f} times ours; same numbers")
+
+
+def check(name: str, expected: list[Tensor], found: list[Tensor]) -> None:
+    """Exit with an error where two ways give other numbers."""
+    for number, (a, b) in enumerate(zip(expected, found, strict=True)):
+        if not torch.equal(a, b):
+            raise SystemExit(f"{name}: answer {number} differs by {(a - b).abs().max():.2g}")
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))
