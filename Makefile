@@ -59,11 +59,12 @@ notebooks: $(READY) ## run the demo and write the executed notebooks beside thei
 lab: $(READY) ## open JupyterLab
 	@$(PY) -m jupyter lab notebooks
 
-zoo: $(READY) ## train the demo networks again from nothing (about 40 minutes on two cores)
+zoo: $(READY) ## train the demo networks and readouts again from nothing (about an hour on two cores)
 	@$(PY) -m helpers.zoo
 
-bench: $(READY) ## measure the localizer: ratios in one run, about five minutes
+bench: $(READY) ## measure the localizer and the lesions: ratios in one run, about twelve minutes
 	@$(PY) benchmarks/localizer.py
+	@$(PY) benchmarks/lesions.py
 
 lint: $(READY) ## check style
 	@$(PY) -m ruff check helpers tests benchmarks

@@ -50,6 +50,8 @@ class Classifier:
         Of the pictures to be named.
     digest : str
         Of all weights, the readout's among them.
+    weight : Tensor, optional
+        The linear readout's, float32 (n_classes, n_units); None for a network's own classifier.
     """
 
     name: str
@@ -58,6 +60,15 @@ class Classifier:
     layers: dict[str, str]
     preprocessing: Preprocessing
     digest: str
+    weight: Tensor | None = None
+
+    def weight_summary(self) -> dict[str, float]:
+        """Return share of readout weights below .001, mean and SD of their magnitude (spec 6.4)."""
+        if self.weight is None:
+            return {}
+        size = self.weight.abs()
+        return {"share below 0.001": float((size < 0.001).float().mean()),
+                "mean magnitude": float(size.mean()), "sd of magnitude": float(size.std())}
 
     def before_readout(self, names: Iterable[str]) -> list[str]:
         """Keep the layer names (``name#2``: a second call) that come before the readout."""
@@ -105,7 +116,8 @@ def read_out(network: Network, weight: Tensor, layer: str, *, resize: int = 0) -
         network.name, network, WithReadout(network.model, network.layers[layer],
                                            weight.float().to(device)).eval(),
         layers, replace(seen, resize=resize or seen.resize),
-        key(network=network.digest, readout=state_digest({READOUT: weight.float()}), layer=layer))
+        key(network=network.digest, readout=state_digest({READOUT: weight.float()}), layer=layer),
+        weight.float())
 
 
 def layer_width(network: Network, layer: str) -> int:

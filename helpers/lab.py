@@ -128,19 +128,23 @@ class Laboratory:
                            remedy='add readout = { layer = "<the layer to read>" } there')
         path = readout_file(name, self.data)
         if path is not None:
-            n_units = layer_width(network, listed.layer)
-            return read_out(network, read_readout(path, n_units), listed.layer,
-                            resize=listed.resize)
+            weight = read_readout(path, layer_width(network, listed.layer))
+        else:
+            weight = self._train_readout(network, listed.layer)
+        found = read_out(network, weight, listed.layer, resize=listed.resize)
+        self.provenance.inputs[f"readout of {name}"] = found.digest[:SHOWN_DIGITS]
+        return found
+
+    def _train_readout(self, network: Network, layer: str) -> torch.Tensor:
         spec = self.profile.readout
         if spec is None:
-            raise LabError(f"the readout of {name} is missing, and the profile "
+            raise LabError(f"the readout of {network.name} is missing, and the profile "
                            f"{self.profile.name!r} does not say how to train one",
                            expected="a table [readout] in the profile: pictures, epochs, rates",
                            remedy="copy [readout] from helpers/profiles/paper.toml; it is then "
                                   "trained on first use, with a bar, and kept")
-        weight = trained_readout(network, listed.layer, self.images(spec.images, spec.part), spec,
-                                 seed=self.profile.seed)
-        return read_out(network, weight, listed.layer, resize=listed.resize)
+        return trained_readout(network, layer, self.images(spec.images, spec.part), spec,
+                               seed=self.profile.seed)
 
     def networks(self) -> dict[str, Network]:
         """Open all networks that the profile shows: the main one, its untrained twin, others."""

@@ -28,11 +28,14 @@ class Pictures:
     labels : Tensor
         int64 (n_images,), indices into ``classes``.
     classes : tuple of str
+    domains : tuple of str
+        Domain of each class; the class itself where the set has no domains.
     """
 
     images: Tensor
     labels: Tensor
     classes: tuple[str, ...]
+    domains: tuple[str, ...]
 
     def __len__(self) -> int:
         return len(self.images)
@@ -41,7 +44,7 @@ class Pictures:
         """Keep the first ``n`` pictures of each class."""
         rows = torch.cat([(self.labels == label).nonzero().flatten()[:n]
                           for label in range(len(self.classes))])
-        return Pictures(self.images[rows], self.labels[rows], self.classes)
+        return Pictures(self.images[rows], self.labels[rows], self.classes, self.domains)
 
 
 def read_pictures(folder: Path) -> Pictures:
@@ -61,10 +64,10 @@ def read_pictures(folder: Path) -> Pictures:
         raise LabError(f"{folder} has pictures of {len(sizes)} sizes: {sizes[:3]}",
                        expected="pictures of one size",
                        remedy="resize them, or delete the folder and let it be made again")
-    classes = tuple(dict.fromkeys(files.categories))
-    labels = torch.tensor([classes.index(category) for category in files.categories])
+    domain_of = dict(zip(files.categories, files.domains))
     images = torch.from_numpy(np.stack(decoded)).permute(0, 3, 1, 2).contiguous()
-    return Pictures(images, labels, classes)
+    return Pictures(images, torch.from_numpy(files.labels), files.classes,
+                    tuple(domain_of[name] for name in files.classes))
 
 
 def raw_pixels(pictures: Pictures, side: int = 16) -> NDArray[np.float32]:

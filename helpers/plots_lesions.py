@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 import numpy as np
@@ -73,18 +74,14 @@ def probe_pictures(axes: Axes, pictures: Sequence[Image.Image], names: Sequence[
         canvas[:side - 3, place * side:(place + 1) * side - 3] = np.asarray(square)
     axes.imshow(canvas, interpolation="antialiased")
     axes.set_xticks((np.arange(len(pictures)) + 0.5) * side,
-                    [_broken(name) for name in names], fontsize=5)
+                    [textwrap.fill(name, 12, break_long_words=False) for name in names],
+                    fontsize=4.8)
     axes.set_yticks([])
     axes.tick_params(length=0, pad=1)
     for spine in axes.spines.values():
         spine.set_visible(False)
     axes.set_title(f"most impaired: {shown(domain)} lesion", fontsize=6,
                    color=COLOURS[domain], pad=2)
-
-
-def _broken(name: str, at: int = 9) -> str:
-    """Break a long class name at a space."""
-    return name if len(name) <= at else name.replace(" ", "\n", 1)
 
 
 def dissociation_bars(axes: Axes, mean: NDArray, sem: NDArray, domains: Sequence[str],
@@ -148,12 +145,12 @@ def correlation_by_layer(axes: Axes, table: pd.DataFrame, domains: Sequence[str]
         mean, sem = by_draw.mean(axis=1), by_draw.std(axis=1) / np.sqrt(by_draw.shape[1])
         place = [layers.index(layer) for layer in by_draw.index]
         axes.fill_between(place, mean - sem, mean + sem, color="0.8", linewidth=0)
-        axes.plot(place, mean, color="0.45", linestyle="--", linewidth=0.9,
-                  label="random units")
+        axes.plot(place, mean, color="0.45", linestyle="--", linewidth=0.9, label="random units")
+        axes.legend(loc="lower left", fontsize=5.5)
     for domain in domains:
         mine = table[(table["draw"] == 0) & (table["domain"] == domain)].set_index("layer")["r"]
         axes.plot(range(len(layers)), mine.reindex(layers), color=COLOURS[domain],
-                  marker=MARKERS[domain], markersize=2.4, linewidth=1, label=shown(domain))
+                  marker=MARKERS[domain], markersize=2.4, linewidth=1)
     axes.axhline(0, color="0.4", linestyle=":", linewidth=0.7)
     axes.set(xlim=(-0.5, len(layers) - 0.5), ylim=(-1, 0.6), ylabel="activation–deficit r")
     label_layers(axes, layers)
@@ -181,4 +178,5 @@ def effect_ladder(axes: Axes, table: pd.DataFrame, domains: Sequence[str]) -> No
     axes.axhline(0, color="0.4", linestyle=":", linewidth=0.7)
     axes.set_xticks(range(len(networks)), [name.replace("-", "\n", 1) for name in networks],
                     fontsize=5.5)
+    axes.set_xlim(-0.6, len(networks) - 0.4)
     axes.set_ylabel("own − other classes' cost (points)")

@@ -22,7 +22,6 @@ from helpers.fetch import Source, fetch_file, fetch_folder, load_source
 from helpers.networks import entry, load_network
 from helpers.paths import atomic_write, cache_dir, disk_full, ensure_writable, zoo_dir
 from helpers.profile import ImageSetSpec, Profile, UniverseSpec
-from helpers.universe.images import fine_classes
 from helpers.universe.write import (
     write_channels,
     write_diet,
@@ -98,11 +97,6 @@ def _write(writer: Callable[[Path], object], folder: Path) -> None:
         raise
 
 
-def class_domains() -> dict[str, str]:
-    """Return the domain of each fine class of the rendered diet."""
-    return {name: domain for name, (domain, _) in fine_classes().items()}
-
-
 def _is_made(folder: Path, made: Path, identity: dict[str, str]) -> bool:
     return folder.is_dir() and made.is_file() and json.loads(made.read_text()) == identity
 
@@ -155,10 +149,12 @@ def readout_file(name: str, data: Path) -> Path | None:
 def prepare(profile: Profile, data: Path) -> list[LabError]:
     """Make everything present that the profile's figures need; return what could not be."""
     chosen = profile.networks
+    read_out = (chosen.main, *profile.lesions.compare) if profile.lesions else ()
     jobs = [partial(make_present, profile, spec, data)
             for spec in profile.image_sets.values() if spec.source != "universe:faces"]
     jobs += [partial(weights_file, name, data, seed=profile.seed)
              for name in (chosen.main, chosen.untrained, *chosen.compare)]
+    jobs += [partial(readout_file, name, data) for name in read_out]
     absent = []
     for job in jobs:
         try:

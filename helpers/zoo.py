@@ -35,7 +35,7 @@ from helpers.errors import LabError
 from helpers.networks import Network, entry, load_network, pick_device
 from helpers.paths import atomic_write, data_dir, zoo_dir
 from helpers.pictures import Pictures, raw_pixels, read_pictures
-from helpers.present import class_domains, make_present
+from helpers.present import make_present
 from helpers.processes import joined, platform_record, rank
 from helpers.profile import Profile, load_profile
 from helpers.readability import accuracies, channel_means
@@ -133,9 +133,8 @@ def probe(learn: Pictures, check: Pictures, read: Read) -> dict[str, dict[str, f
     labels = np.concatenate([learn.labels, check.labels])
     teach = np.arange(len(labels)) < len(learn)
     levels = {"classes": np.arange(len(learn.classes))}
-    if set(learn.classes) <= set(class_domains()):
-        domains = [class_domains()[name] for name in learn.classes]
-        levels["domains"] = np.unique(domains, return_inverse=True)[1]
+    if len(set(learn.domains)) < len(learn.classes):
+        levels["domains"] = np.unique(learn.domains, return_inverse=True)[1]
     return {level: accuracies({"found": x}, label_of[labels], teach, ~teach).loc["found"]
             .round(4).to_dict() for level, label_of in levels.items()}
 

@@ -16,11 +16,11 @@ from helpers.classifiers import fit_readout, own_classifier, read_out, trained_r
 from helpers.deficits import group_means
 from helpers.errors import LabError
 from helpers.lesion_outcomes import correlations, domain_effects, grouped, lesion_network
-from helpers.localizer import NONE, Localizer
+from helpers.localizer import NONE, Localizer, localize_network
 from helpers.networks import Network, Preprocessing, entry, load_network
 from helpers.paths import ROOT
 from helpers.profile import ReadoutSpec, load_profile
-from helpers.stimuli import ImageSet, image_folder
+from helpers.stimuli import FLOC, ImageSet, floc, image_folder, imagenet
 from helpers.weights import state_digest
 
 REAL = ROOT.parent / "shared" / "data"
@@ -232,6 +232,28 @@ def test_a_classifier_of_other_classes_is_refused(planted, coloured):
     other = read_out(classifier.network, torch.zeros(7, 12), "relu7")
     with pytest.raises(LabError, match=r"names \(7,\) classes(?s:.)*has 4"):
         lesion_network(other, found, coloured, n_random=0)
+
+
+def test_a_residual_network_is_localized_and_lesioned_call_by_call(tmp_path, private):
+    """From pictures to costs, in all calls of the ReLUs that blocks share."""
+    rng, wnids = np.random.default_rng(0), ("n01440764", "n02085620", "n03028079")
+    for category in (*FLOC, *wnids):
+        (tmp_path / category).mkdir()
+        for number in range(4):
+            pixels = rng.integers(0, 255, (8, 8), dtype=np.uint8)
+            Image.fromarray(pixels).resize((64, 64)).save(tmp_path / category / f"{number}.png")
+    for name, members in (("floc", FLOC), ("imagenet", wnids)):
+        (tmp_path / name).mkdir()
+        for category in members:
+            (tmp_path / category).rename(tmp_path / name / category)
+    network = replace(load_network(entry("torchvision:resnet18-untrained")), preprocessing=VIEW)
+    found = localize_network(network, floc(tmp_path / "floc"), alpha=0.5)
+    photographs = imagenet(tmp_path / "imagenet")
+    outcome = lesion_network(own_classifier(network), found, photographs, fraction=0.2, n_random=1)
+    assert len(outcome.n_units) == 17 and "layer1.0.relu#2" in outcome.n_units
+    assert "fc" not in outcome.activation and "avgpool" in outcome.activation
+    assert outcome.ranks.shape == (13, 12) and (outcome.ranks[1:] != outcome.ranks[0]).any()
+    assert grouped(photographs).names == ("dogs", "fish and sea animals", "scenes")
 
 
 # ---- in the laboratory --------------------------------------------------------------------------
