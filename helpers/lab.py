@@ -111,7 +111,8 @@ class Laboratory:
         """Open a network that names classes: by itself, or through its readout.
 
         The readout is the zoo's, a published one, or trained now on the pictures that the
-        profile's table [readout] names.
+        profile's table [readout] names; from the layer that the registry names, or from the last
+        one before the network's own output.
 
         Raises
         ------
@@ -120,18 +121,16 @@ class Laboratory:
         """
         network = self.network(name)
         listed = network.entry.readout
+        own = own_classifier(network)
         if network.entry.names_imagenet:
-            return own_classifier(network)
-        if listed is None:
-            raise LabError(f"{name} names no classes, and no readout of it is registered",
-                           expected=f"a table `readout` of [{name}] in helpers/networks.toml",
-                           remedy='add readout = { layer = "<the layer to read>" } there')
+            return own
+        layer = listed.layer if listed else list(own.layers)[-1]
         path = readout_file(name, self.data)
         if path is not None:
-            weight = read_readout(path, layer_width(network, listed.layer))
+            weight = read_readout(path, layer_width(network, layer))
         else:
-            weight = self._train_readout(network, listed.layer)
-        found = read_out(network, weight, listed.layer, resize=listed.resize)
+            weight = self._train_readout(network, layer)
+        found = read_out(network, weight, layer, resize=listed.resize if listed else 0)
         self.provenance.inputs[f"readout of {name}"] = found.digest[:SHOWN_DIGITS]
         return found
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from helpers import classifiers, lab, networks
+from helpers import classifiers, lab
 from helpers.architectures import build, layer_names
 from helpers.classifiers import fit_readout, own_classifier, read_out, trained_readout
 from helpers.deficits import group_means
@@ -263,12 +263,17 @@ def test_a_missing_readout_says_how_to_train_it(private, monkeypatch):
     monkeypatch.setattr(lab, "readout_file", lambda *_: None)
     with pytest.raises(LabError, match=r"demo-untrained is missing(?s:.)*\[readout\]"):
         lab.open("demo", notebook="none").classifier("demo-untrained")
-    bare = {"tiny": replace(entry("demo-untrained"), name="tiny", readout=None)}
-    monkeypatch.setattr(networks, "registry", lambda: bare)
-    monkeypatch.setattr(lab, "weights_file",
-                        lambda *_, **__: ROOT / "data" / "zoo" / "demo-untrained.safetensors")
-    with pytest.raises(LabError, match='readout = { layer'):
-        lab.open("demo", notebook="none").classifier("tiny")
+
+
+def test_any_network_gets_a_readout_from_its_last_layer(coloured, private, monkeypatch):
+    """No table in the registry is needed: a residual network without labels learns four names."""
+    profile = replace(load_profile("demo"), readout=replace(SPEC, epochs=1))
+    monkeypatch.setattr(lab, "load_profile", lambda _: profile)
+    laboratory = lab.open("demo", notebook="none")
+    monkeypatch.setattr(lab.Laboratory, "images", lambda *_: coloured)
+    classifier = laboratory.classifier("torchvision:resnet18-untrained")
+    assert list(classifier.layers)[-1] == "avgpool" and classifier.weight.shape == (4, 512)
+    assert "readout of torchvision:resnet18-untrained" in laboratory.provenance.inputs
 
 
 def test_a_profile_without_lesions_is_told(private):
