@@ -12,7 +12,13 @@ from PIL import Image
 
 from helpers import classifiers, lab
 from helpers.architectures import build, layer_names
-from helpers.classifiers import fit_readout, own_classifier, read_out, trained_readout
+from helpers.classifiers import (
+    epochs_of,
+    fit_readout,
+    own_classifier,
+    read_out,
+    trained_readout,
+)
 from helpers.deficits import group_means
 from helpers.errors import LabError
 from helpers.lesion_outcomes import correlations, domain_effects, grouped, lesion_network
@@ -66,6 +72,20 @@ def test_a_readout_learns_from_pictures_on_disk(coloured):
     assert weight.shape == (4, 12) and len(losses) == 6 and losses[-1] < losses[0]
     before = network.digest
     assert state_digest(network.model.state_dict()) == before  # the trunk is frozen, buffers too
+
+
+def test_epochs_show_other_views_in_another_order_and_can_be_repeated(coloured):
+    epoch_of = epochs_of(tiny_network(), "relu7", coloured, SPEC, seed=0)
+    first, again, second = (list(epoch_of(number)) for number in (0, 0, 1))
+    assert len(first) == 6 and all(len(labels) == 8 for _, labels in first)
+    order = [torch.cat([labels for _, labels in epoch]) for epoch in (first, again, second)]
+    assert torch.equal(order[0], order[1]) and not torch.equal(order[0], order[2])
+    assert sorted(order[2].tolist()) == sorted(coloured.labels.tolist())  # every picture once
+    for (a, _), (b, _), (c, _) in zip(first, again, second):
+        assert torch.equal(a, b) and not torch.equal(a, c)
+    views = epochs_of(tiny_network(), "relu7", coloured.select([0] * 8), SPEC, seed=0)
+    (features, _), = views(0)
+    assert len(features.unique(dim=0)) > 4  # one picture, eight random crops
 
 
 def test_a_readouts_training_is_resumed_and_cached(coloured, private, monkeypatch):

@@ -24,6 +24,7 @@ from helpers.lesions import (
     rectified,
     shuffled,
 )
+from helpers.replay import Replay
 
 SMALL = {"channels": [32, 32, 32, 32, 32], "pool": 2, "projector": [32, 32, 16]}
 
@@ -155,6 +156,32 @@ def test_a_residual_network_matches_a_forward_pass_written_by_hand():
                 x = rectify(block.bn2(block.conv2(y)) + skip, f"{stage}.{index}.relu#2")
         expected = model.fc(model.avgpool(x).flatten(1))
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_outputs_that_are_written_into_further_on_are_kept_whole():
+    """``out += skip`` writes into what the main path made before the skip path was lesioned."""
+    torch.manual_seed(0)
+    model = zoo.resnet18(weights=None).eval()
+    layers, images = layer_names(model), pictures(3, 64)
+    name, rng = "layer2.0.downsample.1", np.random.default_rng(0)
+    n_units = count_units(model, layers, images)[name]
+    lesions = [Lesion(str(i), {name: torch.from_numpy(rng.random(n_units) < 0.5)})
+               for i in range(3)]
+    found = run(model, layers, lesions, [images])
+    for number, lesion in enumerate(lesions, start=1):
+        with exact(model), lesioned(model, layers, lesion):
+            assert torch.equal(found[number], model(images)), number
+
+
+def test_no_more_is_kept_than_repeated_passes_need():
+    """Of a chain of blocks: whole blocks before the lesion, and single layers within its own."""
+    model = build("alexnet_gn", SMALL, seed=0)
+    with Replay(model, layer_names(model)) as replay:
+        replay.learn(pictures(1, 64))
+        replay.keep_for(["relu5"])
+        replay.run(pictures(2, 64))
+        kept = {id(call.module) for call in replay._calls if call.output is not None}
+        assert kept == {id(module) for module in (*model.backbone[:4], *model.backbone[4][:3])}
 
 
 def test_every_picture_is_taken_once_and_the_beginning_is_computed_once_a_batch():
