@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -153,6 +154,21 @@ def domain_effects(outcome: Outcome, by_class: Groups, top_k: int, domain: str, 
     if np.isnan(test.value):
         return test, []
     return test, [float(row[own].mean() - row[~own].mean()) for row in cost[1:]]
+
+
+def effect_rows(network: str, effects: Mapping[str, tuple[Test, list[float]]]
+                ) -> list[dict[str, object]]:
+    """Arrange a network's effects by domain as rows of a table, in percentage points.
+
+    Returns
+    -------
+    list of dict
+        ``network, domain, value, low, high, p`` and ``random``, the random lesions' values.
+    """
+    return [{"network": network, "domain": domain, "value": 100 * test.value,
+             "low": 100 * test.low, "high": 100 * test.high, "p": test.p,
+             "random": [100 * value for value in random]}
+            for domain, (test, random) in effects.items()]
 
 
 def lesion_network(classifier: Classifier, found: Localizer, images: ImageSet, *,

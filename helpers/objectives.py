@@ -7,9 +7,13 @@ that ``DistributedDataParallel`` averages are those of the whole batch as well.
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, autograd, distributed
 from torch.nn import functional
+
+from helpers.errors import LabError
 
 
 def barlow_twins_loss(z1: Tensor, z2: Tensor, *, lam: float) -> Tensor:
@@ -76,6 +80,21 @@ def nt_xent_loss(z1: Tensor, z2: Tensor, *, temperature: float) -> Tensor:
     itself = torch.eye(len(z), dtype=torch.bool, device=z.device)
     target = torch.arange(len(z), device=z.device).roll(len(z1))
     return functional.cross_entropy(similarity.masked_fill(itself, -torch.inf), target)
+
+
+def finite(loss: Tensor, step: int, *, remedy: str) -> float:
+    """Return a loss as a number.
+
+    Raises
+    ------
+    LabError
+        Where it is not finite; ``remedy`` says what to do.
+    """
+    value = loss.item()
+    if not math.isfinite(value):
+        raise LabError(f"the loss of step {step} is {value}",
+                       expected="a finite loss in every step", remedy=remedy)
+    return value
 
 
 def gather(z: Tensor) -> Tensor:

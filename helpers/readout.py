@@ -18,6 +18,7 @@ from torch.optim.lr_scheduler import OneCycleLR
 
 from helpers.activations import exact, hooked
 from helpers.errors import LabError
+from helpers.objectives import finite
 from helpers.paths import atomic_write
 from helpers.profile import ReadoutSpec
 from helpers.weights import read_state_dict
@@ -170,7 +171,8 @@ def train_readout(epoch_of: Callable[[int], Iterable[Features]], shape: tuple[in
             loss = readout_loss(features @ weight.T, labels, weight,
                                 l1_positive=spec.l1_positive, l1_negative=spec.l1_negative)
             step += 1
-            total += _finite(loss, step)
+            total += finite(loss, step, remedy="lower `peak_rate` in the table [readout] of the "
+                                               "profile")
             loss.backward()
             optimizer.step()
             schedule.step()
@@ -203,12 +205,3 @@ def _keep(state: Path | None, weight: Tensor, momentum: Tensor, losses: list[flo
         tensors = {"weight": weight.detach().cpu().contiguous(), "momentum": momentum.cpu(),
                    "losses": torch.tensor(losses, dtype=torch.float64)}
         atomic_write(state, lambda part: save_file(tensors, part))
-
-
-def _finite(loss: Tensor, step: int) -> float:
-    value = loss.item()
-    if not math.isfinite(value):
-        raise LabError(f"the readout's loss of step {step} is {value}",
-                       expected="a finite loss in every step",
-                       remedy="lower `peak_rate` in the table [readout] of the profile")
-    return value

@@ -7,7 +7,6 @@ device is many times faster than augmenting pictures one by one.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -21,7 +20,7 @@ from torch.optim.lr_scheduler import OneCycleLR
 
 from helpers.augmentation import Augmentation, augment
 from helpers.errors import LabError
-from helpers.objectives import barlow_twins_loss, nt_xent_loss
+from helpers.objectives import barlow_twins_loss, finite, nt_xent_loss
 
 OnStep = Callable[[int, float, nn.Module], None]
 
@@ -142,7 +141,8 @@ def train(model: nn.Module, images: Tensor, labels: Tensor, recipe: Recipe, *, s
         optimizer.zero_grad(set_to_none=True)
         loss = _loss(trainee, images[mine].to(device), labels[mine].to(device), recipe, views,
                      _autocast(device, mixed_precision))
-        losses.append(_finite(loss, step))
+        losses.append(finite(loss, step, remedy="lower `learning_rate`, or set `mixed_precision` "
+                                                "to False"))
         loss.backward()
         optimizer.step()
         schedule.step()
@@ -239,12 +239,3 @@ def _agree(model: nn.Module) -> None:
     if _place()[1] > 1:
         for buffer in model.buffers():
             distributed.broadcast(buffer, src=0)
-
-
-def _finite(loss: Tensor, step: int) -> float:
-    value = loss.item()
-    if not math.isfinite(value):
-        raise LabError(f"the loss of step {step} is {value}",
-                       expected="a finite loss in every step",
-                       remedy="lower `learning_rate`, or set `mixed_precision` to False")
-    return value

@@ -139,18 +139,14 @@ pd.DataFrame([{"lesion": d, "own - others": test.value, "low": test.low, "high":
 # a readout trained the same way, or their own), without the random control:
 
 # %%
-ladder = [{"network": chosen.main, "domain": d, **{k: 100 * getattr(test, k) for k in
-           ("value", "low", "high")}, "p": test.p, "random": [100 * x for x in drawn]}
-          for d, (test, drawn) in effects.items()]
+ladder = lesion_outcomes.effect_rows(chosen.main, effects)
 for name in spec.compare:
     rival = laboratory.classifier(name)
     units = localizer.localize_network(rival.network, laboratory.images("localizer"), **size)
     other = lesion_outcomes.lesion_network(rival, units, pictures, method=method,
                                            fraction=fraction, n_random=0, seed=seed, **size)
-    tests = {d: lesion_outcomes.domain_effects(other, by_class, spec.top_k, d, seed=seed)[0]
-             for d in core}
-    ladder += [{"network": name, "domain": d, "value": 100 * t.value, "low": 100 * t.low,
-                "high": 100 * t.high, "p": t.p, "random": []} for d, t in tests.items()]
+    ladder += lesion_outcomes.effect_rows(name, {
+        d: lesion_outcomes.domain_effects(other, by_class, spec.top_k, d, seed=seed) for d in core})
 ladder = pd.DataFrame(ladder)
 ladder.pivot(index="network", columns="domain", values="value").loc[[chosen.main, *spec.compare],
                                                                     core].round(1)
@@ -339,6 +335,8 @@ ledger.claim("A probe set suffers more from the selective units' lesion than fro
                  + where(by_random),
              rule="above what random draws predict in each of the four domains, p < .05 after Holm",
              holds=bool((by_random < 0.05).all()))
+
+# %%
 ledger.claim("Different lesions have different cost profiles",
              source="Fig. 2 matrix; inferred", paper="mean r of 10 pairs unknown",
              run=f"mean r {np.nanmean(pairs):z.1f}",
