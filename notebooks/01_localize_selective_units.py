@@ -354,4 +354,5 @@ print({d: f"{(t[i] > 4.5).mean():.0%} against {(found[chosen.main].labels[layer]
 # Stigliani, Weiner & Grill-Spector (2015), *J Neurosci* 35(36) · Benjamini & Yekutieli (2001),
 # *Ann Stat* 29(4).
 #
-# Previous: [00 · Meet the universe](00_meet_the_universe.ipynb) · Next: 02 · Lesion selective units
+# Previous: [00 · Meet the universe](00_meet_the_universe.ipynb) · Next:
+# [02 · Lesion selective units](02_lesion_selective_units.ipynb)
