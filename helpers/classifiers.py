@@ -228,7 +228,8 @@ def fit_readout(network: Network, layer: str, images: ImageSet, spec: ReadoutSpe
 def trained_readout(network: Network, layer: str, images: ImageSet, spec: ReadoutSpec, *,
                     seed: int) -> Tensor:
     """Train a readout once; later calls read the cache, interrupted ones go on where they were."""
-    parts = {"network": network.digest, "layer": layer, "images": images.digest, "seed": seed,
+    parts = {"network": network.digest, "layer": layer, "images": images.digest,
+             "classes": images.classes, "seed": seed,
              "spec": spec, "preprocessing": network.preprocessing,
              "code": code_digest(["helpers.readout", "helpers.augmentation"])}
     name = network.name.replace(":", "-")

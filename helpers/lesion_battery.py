@@ -77,7 +77,8 @@ def measured(classifier: Classifier, masks: dict[str, NDArray[np.bool_]],
     LabError
         If the classifier names other classes than the pictures have.
     """
-    parts = {"classifier": classifier.digest, "images": images.digest, "layers": list(chosen),
+    parts = {"classifier": classifier.digest, "images": images.digest,
+             "classes": images.classes, "layers": list(chosen),
              "masks": state_digest({k: torch.from_numpy(v) for k, v in masks.items()}),
              "n_random": n_random, "seed": seed, "preprocessing": classifier.preprocessing,
              "code": code_digest(["helpers.lesion_battery"])}

@@ -233,6 +233,9 @@ def test_the_battery_is_cached_by_content(planted, coloured, monkeypatch):
     monkeypatch.setattr("helpers.lesion_battery.battery", lambda *_, **__: pytest.fail("again"))
     again = lesion_network(classifier, found, coloured, n_random=2, seed=5, batch_size=3)
     assert (first.ranks == again.ranks).all()
+    renamed = replace(coloured, classes=coloured.classes[::-1])  # the same files, other labels
+    with pytest.raises(pytest.fail.Exception, match="again"):
+        lesion_network(classifier, found, renamed, n_random=2, seed=5)
     for change in ({"seed": 6}, {"n_random": 3}, {"method": "relu7"}):
         with pytest.raises(pytest.fail.Exception, match="again"):
             lesion_network(classifier, found, coloured, **({"n_random": 2, "seed": 5} | change))
