@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from filelock import FileLock
 
 from helpers.console import say
@@ -85,6 +86,23 @@ def cached(kind: str, name: str, parts: Mapping[str, Any], make: Callable[[], Ar
         if flaw != ABSENT:
             say(f"The artefact {path} is damaged ({flaw}); it is made again.")
         return _make(path, parts, make)
+
+
+def cached_table(kind: str, name: str, parts: Mapping[str, Any],
+                 make: Callable[[], pd.DataFrame], *, folder: Path | None = None) -> pd.DataFrame:
+    """Return the table made from ``parts``; as `cached`, column by column.
+
+    Columns hold numbers or text; text columns must have no gaps.
+    """
+    def columns() -> Arrays:
+        table = make()
+        text = [label for label in table if not pd.api.types.is_numeric_dtype(table[label])]
+        return {label: np.array(table[label].tolist(), dtype="U" if label in text else None)
+                for label in table}
+
+    arrays = cached(kind, name, parts, columns, folder=folder)
+    return pd.DataFrame({label: values.astype(object) if values.dtype.kind == "U" else values
+                         for label, values in arrays.items()}).infer_objects()
 
 
 def _make(path: Path, parts: Mapping[str, Any], make: Callable[[], Arrays]) -> Arrays:

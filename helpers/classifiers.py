@@ -22,9 +22,9 @@ from helpers.digest import code_digest
 from helpers.errors import LabError
 from helpers.networks import Network, Preprocessing
 from helpers.paths import cache_dir
-from helpers.profile import ReadoutSpec
 from helpers.readout import Features, WithReadout, features_at, train_readout
 from helpers.stimuli import ImageSet
+from helpers.tables import ReadoutSpec
 from helpers.weights import read_state_dict, state_digest
 
 READOUT = "readout.weight"

@@ -45,8 +45,8 @@ def inputs_key(profile: Profile, names: Iterable[str]) -> str:
         Inputs that the notebook opened, from its ledger: ``set``, ``set/part`` or a network.
     """
     data = data_dir(profile.data)
-    folders = {name: data / profile.image_sets[name.split("/")[0]].path for name in names
-               if name.split("/")[0] in profile.image_sets}
+    folders = {name: data / profile.sources[name.split("/")[0]].path for name in names
+               if name.split("/")[0] in profile.sources}
     folders |= {"zoo": zoo_dir(), "networks": data / "networks"}
     return key(**{name: _listing(folder) for name, folder in folders.items()})
 

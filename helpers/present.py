@@ -21,7 +21,8 @@ from helpers.errors import LabError
 from helpers.fetch import Source, fetch_file, fetch_folder, load_source
 from helpers.networks import entry, load_network
 from helpers.paths import atomic_write, cache_dir, disk_full, ensure_writable, zoo_dir
-from helpers.profile import ImageSetSpec, Profile, UniverseSpec
+from helpers.profile import Profile
+from helpers.tables import CohortSpec, ImageSetSpec, RdmSpec, UniverseSpec
 from helpers.universe.write import (
     write_channels,
     write_diet,
@@ -32,14 +33,14 @@ from helpers.universe.write import (
 from helpers.weights import save_state_dict
 
 
-def make_present(profile: Profile, spec: ImageSetSpec, data: Path) -> Path:
-    """Return the folder of an image set, rendered or fetched if it is not there yet."""
+def make_present(profile: Profile, spec: ImageSetSpec | CohortSpec | RdmSpec, data: Path) -> Path:
+    """Return the folder of an image set, a cohort or RDMs, rendered or fetched where absent."""
     kind, name = spec.source.split(":", 1)
     folder = data / spec.path
     if kind == "fetch":
         return fetch_folder(load_source(name), folder)
     if profile.universe is None:
-        raise LabError(f"image set with source {spec.source!r} in profile {profile.name!r}",
+        raise LabError(f"source {spec.source!r} in profile {profile.name!r}",
                        expected="a table [universe] that gives its size",
                        remedy="copy [universe] from helpers/profiles/demo.toml")
     return _render(name, profile.universe, folder)
@@ -151,7 +152,7 @@ def prepare(profile: Profile, data: Path) -> list[LabError]:
     chosen = profile.networks
     read_out = (chosen.main, *profile.lesions.compare) if profile.lesions else ()
     jobs = [partial(make_present, profile, spec, data)
-            for spec in profile.image_sets.values() if spec.source != "universe:faces"]
+            for spec in profile.sources.values() if spec.source != "universe:faces"]
     jobs += [partial(weights_file, name, data, seed=profile.seed)
              for name in (chosen.main, chosen.untrained, *chosen.compare)]
     jobs += [partial(readout_file, name, data) for name in read_out]

@@ -20,7 +20,7 @@ from helpers.activations import exact, hooked
 from helpers.errors import LabError
 from helpers.objectives import finite
 from helpers.paths import atomic_write
-from helpers.profile import ReadoutSpec
+from helpers.tables import ReadoutSpec
 from helpers.weights import read_state_dict
 
 INITIAL_STD = 0.01

@@ -10,17 +10,16 @@ import csv
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image
-from torch import Tensor
 
+from helpers.album import Album
 from helpers.digest import file_digest
 from helpers.errors import LabError
 
@@ -48,11 +47,9 @@ MANY = 200_000
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
 
-Transform = Callable[[Image.Image], Tensor]
-
 
 @dataclass(frozen=True)
-class ImageSet:
+class ImageSet(Album):
     """Pictures in a fixed order, each with its category and its domain.
 
     Attributes
@@ -132,31 +129,6 @@ class ImageSet:
             raise LabError(f"{path}: {error}", expected="a complete JPEG or PNG picture",
                            remedy="delete the file (or its set) and let it be made or fetched "
                                   "again") from error
-
-    def batches(self, index_batches: Iterable[Sequence[int]], transform: Transform,
-                *, threads: int = 4) -> Iterator[Tensor]:
-        """Yield decoded, transformed batches, the next one being decoded meanwhile.
-
-        Parameters
-        ----------
-        index_batches : iterable of sequences of int
-            Pictures of each batch.
-        transform : callable
-            Picture -> float32 tensor (3, height, width).
-
-        Yields
-        ------
-        Tensor, float32, shape (n_images, 3, height, width)
-        """
-        with ThreadPoolExecutor(threads) as pool:
-            waiting = None
-            for indices in index_batches:
-                coming = [pool.submit(lambda i: transform(self.open(i)), int(i)) for i in indices]
-                if waiting is not None:
-                    yield torch.stack([job.result() for job in waiting])
-                waiting = coming
-            if waiting is not None:
-                yield torch.stack([job.result() for job in waiting])
 
 
 def alternate(groups: Iterable[Hashable]) -> np.ndarray:

@@ -25,8 +25,9 @@ from helpers.lesion_outcomes import correlations, domain_effects, grouped, lesio
 from helpers.localizer import NONE, Localizer, localize_network
 from helpers.networks import Network, Preprocessing, entry, load_network
 from helpers.paths import ROOT
-from helpers.profile import ReadoutSpec, load_profile
+from helpers.profile import load_profile
 from helpers.stimuli import FLOC, ImageSet, floc, image_folder, imagenet
+from helpers.tables import ReadoutSpec
 from helpers.weights import state_digest
 
 REAL = ROOT.parent / "shared" / "data"

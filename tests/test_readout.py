@@ -10,8 +10,9 @@ from torch.optim.lr_scheduler import OneCycleLR
 from helpers.architectures import build, layer_names
 from helpers.classifiers import READOUT, read_readout
 from helpers.errors import LabError
-from helpers.profile import ReadoutSpec, load_profile
+from helpers.profile import load_profile
 from helpers.readout import WithReadout, features_at, readout_loss, train_readout
+from helpers.tables import ReadoutSpec
 from helpers.weights import save_tensors
 
 SPEC = ReadoutSpec("diet", "train", epochs=4, batch_size=20, l1_positive=1e-3, l1_negative=2e-3)

@@ -1,0 +1,191 @@
+"""Floor 1. What every cohort offers, whatever files it is read from.
+
+A *condition* is what a response belongs to: one picture (NSD, Algonauts, NOD) or one category of
+pictures (object2vec). A participant's responses are an array of conditions x repeats x vertices.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from helpers.album import Album
+from helpers.errors import LabError
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Conditions for one fit and its test, and for the choices made before the test.
+
+    Attributes
+    ----------
+    fit, test : array, int
+        Indices of conditions: fitted to; predicted and scored.
+    validation : tuple of (array, array)
+        Pairs (fit, predict) for choosing a layer or a penalty; none holds a test condition.
+    """
+
+    fit: NDArray[np.int64]
+    test: NDArray[np.int64]
+    validation: tuple[tuple[NDArray[np.int64], NDArray[np.int64]], ...]
+
+    def __post_init__(self) -> None:
+        seen = np.concatenate([self.fit, *(part for pair in self.validation for part in pair)])
+        if np.isin(self.test, seen).any():
+            raise LabError("a fold tests conditions that it was fitted or chosen on",
+                           expected="test conditions that appear nowhere else",
+                           remedy="correct the split")
+
+
+@dataclass(frozen=True)
+class Responses:
+    """One participant's responses.
+
+    Attributes
+    ----------
+    subject : str
+    conditions : array, int64, shape (n_conditions,)
+        Indices into the cohort's conditions, increasing.
+    betas : array, float32, shape (n_conditions, n_repeats, n_vertices)
+        In the units that the cohort states (z within session, for NSD); NaN where a condition
+        was shown less often.
+    hemisphere : array of str, shape (n_vertices,)
+        ``lh``, ``rh``, or ``both`` where the data do not say.
+    vertex : array, int64, shape (n_vertices,)
+        Index of the vertex (voxel) in its hemisphere's file.
+    members : dict, ROI -> bool, shape (n_vertices,)
+        ROIs may share vertices: each comes from its own contrast.
+    ncsnr : array, float32, shape (n_vertices,)
+        Noise-ceiling signal-to-noise ratio of single trials; NaN where the data do not say.
+    excluded : dict, reason -> int
+        Vertices left out, and why. Empty: none.
+    """
+
+    subject: str
+    conditions: NDArray[np.int64]
+    betas: NDArray[np.float32]
+    hemisphere: NDArray[np.str_]
+    vertex: NDArray[np.int64]
+    members: Mapping[str, NDArray[np.bool_]]
+    ncsnr: NDArray[np.float32]
+    excluded: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def rois(self) -> tuple[str, ...]:
+        """The ROIs that have a vertex here."""
+        return tuple(roi for roi, mask in self.members.items() if mask.any())
+
+    def select(self, mask: NDArray[np.bool_], reason: str = "") -> Responses:
+        """Keep some vertices; count the others under ``reason`` where one is given."""
+        excluded = dict(self.excluded)
+        if reason and not mask.all():
+            excluded[reason] = excluded.get(reason, 0) + int((~mask).sum())
+        return replace(self, betas=self.betas[..., mask], hemisphere=self.hemisphere[mask],
+                       vertex=self.vertex[mask], ncsnr=self.ncsnr[mask], excluded=excluded,
+                       members={roi: old[mask] for roi, old in self.members.items()})
+
+    def of(self, roi: str, *, least_ncsnr: float | None = None) -> Responses:
+        """Return the responses of one ROI, of vertices whose ncsnr is *above* a bound.
+
+        Vertices of unknown ncsnr are kept: what is not known is no reason to drop data.
+
+        Raises
+        ------
+        LabError
+            If the participant has no such ROI.
+        """
+        if roi not in self.rois:
+            raise LabError(f"{self.subject} has no {roi}",
+                           expected="one of " + ", ".join(self.rois),
+                           remedy="leave this participant out of this ROI, and count who is left")
+        found = self.select(self.members[roi])
+        if least_ncsnr is None:
+            return found
+        return found.select(~(found.ncsnr <= least_ncsnr), f"ncsnr not above {least_ncsnr:g}")
+
+    def repeated(self, conditions: NDArray[np.int64], least: int) -> NDArray[np.float32]:
+        """Return the first repeats of some conditions, (n_conditions, least, n_vertices).
+
+        Raises
+        ------
+        LabError
+            If a condition was not shown, or was shown fewer than ``least`` times.
+        """
+        betas = self.betas[self.rows(conditions), :least]
+        if betas.shape[1] < least or np.isnan(betas[..., :1]).any():
+            raise LabError(f"{self.subject}: conditions with fewer than {least} repeats",
+                           expected=f"at least {least} repeats of each",
+                           remedy="choose conditions that were repeated, or another noise ceiling")
+        return betas
+
+    def mean(self, conditions: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Average the repeats of some conditions, (n_conditions, n_vertices)."""
+        betas = self.betas[self.rows(conditions)]
+        return betas[:, 0] if betas.shape[1] == 1 else np.nanmean(betas, axis=1)
+
+    def rows(self, conditions: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return where some conditions stand among this participant's.
+
+        Raises
+        ------
+        LabError
+            If the participant was not shown one of them.
+        """
+        place = np.searchsorted(self.conditions, conditions)
+        place = np.minimum(place, len(self.conditions) - 1)
+        absent = self.conditions[place] != conditions
+        if absent.any():
+            raise LabError(f"{self.subject} was not shown condition {conditions[absent][0]}",
+                           expected="conditions among those of this participant",
+                           remedy="use the cohort's own folds")
+        return place
+
+
+class Cohort(ABC):
+    """Participants and what they saw.
+
+    Attributes
+    ----------
+    name : str
+        For people: "NSD", "object2vec".
+    units : str
+        Of the betas, for axis labels and captions.
+    subjects : tuple of str
+    album : Album
+        All pictures.
+    condition_of : array, int64, shape (n_pictures,)
+        Condition to which each picture belongs.
+    """
+
+    name: str
+    units: str
+    subjects: tuple[str, ...]
+    album: Album
+    condition_of: NDArray[np.int64]
+
+    @abstractmethod
+    def rois(self, subject: str) -> tuple[str, ...]:
+        """Return the ROIs that a participant has, in the order of the table of ROIs."""
+
+    @abstractmethod
+    def responses(self, subject: str, rois: Sequence[str]) -> Responses:
+        """Read a participant's responses in those of some ROIs that the participant has.
+
+        Raises
+        ------
+        LabError
+            If a file is missing, truncated, or does not fit the others; if an ROI is unknown or
+            named twice.
+        """
+
+    @abstractmethod
+    def folds(self, subject: str) -> tuple[Fold, ...]:
+        """Return the cohort's published way to split its conditions."""
+
+    @abstractmethod
+    def digest(self, subject: str) -> str:
+        """Return what identifies the files that a participant's responses are read from."""
