@@ -1,0 +1,79 @@
+"""Floor 4. Does a layer find the same pictures alike as a brain does? RDMs by layer, tested."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from torch import Tensor
+
+from helpers.activations import stream
+from helpers.album import Album
+from helpers.cache import cached
+from helpers.console import progress
+from helpers.digest import code_digest
+from helpers.encoding_tests import corrected
+from helpers.networks import Network
+from helpers.rsa import permutation_p, rank_r, rdm
+
+COLUMNS = ("network", "measured", "layer", "r", "p", "p_holm")
+
+
+def layer_rdms(network: Network, album: Album, layers: Sequence[str], *,
+               batch_size: int = 64) -> dict[str, NDArray[np.float64]]:
+    """Return the dissimilarities of all pictures in each layer (1 - r over units), made once.
+
+    Returns
+    -------
+    dict, layer -> float64, shape (n_pairs,)
+    """
+    def make() -> dict[str, NDArray[np.float64]]:
+        rows: dict[str, list[NDArray]] = {}
+
+        def keep(_start: int, name: str, activations: Tensor) -> None:
+            rows.setdefault(name, []).append(activations.cpu().numpy().copy())
+
+        chunks = [range(i, min(i + batch_size, len(album)))
+                  for i in range(0, len(album), batch_size)]
+        stream(network.model, {layer: network.layers[layer] for layer in layers},
+               album.batches(progress(chunks, f"{network.name}: RDMs"),
+                             network.preprocessing), keep)
+        return {layer: rdm(np.concatenate(parts)) for layer, parts in rows.items()}
+
+    return cached("rdms", network.name, {
+        "network": network.digest, "layers": list(layers), "album": album.digest,
+        "preprocessing": network.preprocessing, "code": code_digest(["helpers.rdm_study"])}, make)
+
+
+def layer_agreement(networks: Sequence[Network], album: Album | None,
+                    measured: Mapping[str, NDArray], *, layers: Sequence[str],
+                    seed: int) -> pd.DataFrame:
+    """Correlate every layer's dissimilarities with measured ones.
+
+    Parameters
+    ----------
+    networks : sequence of Network
+    album : Album, optional
+        The pictures; None: there are none, and the table is empty.
+    measured : dict, name -> array, float, shape (n_pairs,)
+    layers : sequence of str
+    seed : int
+        Of the permutations.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``network, measured, layer, r`` (Spearman), ``p`` (one-sided, permuting
+        pictures), ``p_holm`` over the layers of one network and measurement.
+    """
+    rows = []
+    for network in networks if album is not None else ():
+        models = layer_rdms(network, album, layers)
+        for name, wanted in measured.items():
+            p = [permutation_p(models[layer], wanted, seed=seed) for layer in layers]
+            rows += [{"network": network.name, "measured": name, "layer": layer,
+                      "r": rank_r(models[layer], wanted), "p": one, "p_holm": holm}
+                     for layer, one, holm in zip(layers, p, corrected(p, "holm"))]
+    return pd.DataFrame(rows, columns=COLUMNS)
