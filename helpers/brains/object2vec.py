@@ -1,0 +1,133 @@
+"""Floor 1. object2vec (Bonner & Epstein 2021): 81 kinds of object, four participants, MATLAB files.
+
+``stimuli/<category>/*.jpg`` (810 pictures), ``fmri/subj001/{roistack,sets}.mat`` with ten ROIs,
+``fmri_ppa_loc/subj00{2..4}_old/`` with two. ``fmri_ppa_loc/subj001_old`` is the same person as
+``fmri/subj001`` and is read only where that is absent: nobody counts twice. The files hold one
+beta a category and voxel, no repeats: there is no noise ceiling. Their reliabilities are not
+used: the 1,875 numbers of ``fmri/subj001`` do not match its 1,870 voxels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.io import loadmat
+
+from helpers.brains.cohort import Cohort, Fold, Responses
+from helpers.brains.rois import checked, ordered
+from helpers.digest import file_digest, text_digest
+from helpers.errors import LabError
+from helpers.stimuli import image_folder
+
+
+def read_mat(path: Path, name: str) -> Any:
+    """Read one variable of a MATLAB file.
+
+    Raises
+    ------
+    LabError
+        If the file is missing or damaged, or holds no such variable.
+    """
+    try:
+        content = loadmat(path, squeeze_me=True, struct_as_record=False)
+    except (OSError, ValueError, TypeError, NotImplementedError) as error:
+        raise LabError(f"{path} cannot be read: {error}", expected="a whole MATLAB 5 file",
+                       remedy="delete it and put it there again") from error
+    if name not in content:
+        raise LabError(f"{path} has no variable {name!r}", expected=name,
+                       remedy="check that it is the file of this name from the release")
+    return content[name]
+
+
+class Object2Vec(Cohort):
+    """Open the study.
+
+    Parameters
+    ----------
+    root : Path
+        Holds ``stimuli``, ``fmri`` and ``fmri_ppa_loc``.
+    subjects : sequence of str
+        ``subj001`` ...; empty: all.
+    """
+
+    name, units = "object2vec", "beta (any unit)"
+
+    def __init__(self, root: Path, *, subjects: Sequence[str] = ()) -> None:
+        found = {path.name.removesuffix("_old"): path
+                 for folder in ("fmri_ppa_loc", "fmri") for path in sorted((root / folder).glob(
+                     "subj*")) if (path / "roistack.mat").is_file()}
+        if not found:
+            raise LabError(f"no participant in {root}", expected="fmri/subj001/roistack.mat",
+                           remedy="see [object2vec] in helpers/sources.toml for where to get them")
+        missing = [name for name in subjects if name not in found]
+        if missing:
+            raise LabError(f"no participant {missing[0]!r} in {root}",
+                           expected=f"some of {', '.join(sorted(found))}",
+                           remedy="correct `subjects` in the profile")
+        self.subjects = tuple(subjects) or tuple(sorted(found))
+        self._folders = {name: found[name] for name in self.subjects}
+        self.album = image_folder(root / "stimuli")
+        self.condition_of = self.album.labels
+        self.categories = self.album.classes
+
+    def rois(self, subject: str) -> tuple[str, ...]:
+        """Return the regions in a participant's file."""
+        return ordered(str(name) for name in np.atleast_1d(self._stack(subject).rois))
+
+    def _stack(self, subject: str) -> Any:
+        return read_mat(self._folders[subject] / "roistack.mat", "roistack")
+
+    def responses(self, subject: str, rois: Sequence[str]) -> Responses:
+        """Read the betas, categories in alphabetical order."""
+        path, stack = self._folders[subject] / "roistack.mat", self._stack(subject)
+        names, betas = [str(name) for name in np.atleast_1d(stack.rois)], np.asarray(stack.betas)
+        index = np.asarray(stack.indices)
+        order = self._order(path, [str(name) for name in stack.conds])
+        if betas.shape != (len(order), len(index)):
+            raise LabError(f"{path}: betas of shape {betas.shape}, {len(index)} labels",
+                           expected=f"{len(order)} categories x as many voxels as labels",
+                           remedy="put the file of the release there again")
+        chosen = [roi for roi in checked(rois) if roi in names]
+        members = {roi: index == names.index(roi) + 1 for roi in chosen}
+        good = np.isfinite(betas).all(0)
+        kept = np.any([*members.values(), np.zeros(len(index), bool)], axis=0)
+        found = Responses(subject, np.arange(len(order)), betas[order][:, None].astype(np.float32),
+                          np.full(len(index), "both"), np.arange(len(index)), members,
+                          np.full(len(index), np.nan, np.float32))
+        return found.select(kept).select(good[kept], "NaN")
+
+    def _order(self, path: Path, names: Sequence[str]) -> NDArray[np.int64]:
+        """Return where each category of the pictures stands in a file."""
+        if sorted(names) != sorted(self.categories):
+            strange = sorted(set(names) ^ set(self.categories))
+            raise LabError(f"{path} and the pictures differ in categories: {strange[:3]}",
+                           expected=f"the {len(self.categories)} folders of stimuli/",
+                           remedy="use pictures and responses of the same release")
+        place = {name: i for i, name in enumerate(names)}
+        return np.array([place[name] for name in self.categories])
+
+    def folds(self, subject: str) -> tuple[Fold, ...]:
+        """Return the published sets, each the test once; choices by the same rule within the rest.
+
+        For the choice of a layer, each of the other sets is predicted from the rest of them.
+        """
+        path = self._folders[subject] / "sets.mat"
+        index = {name: i for i, name in enumerate(self.categories)}
+        sets = [np.sort([index[str(name)] for name in part]) for part in read_mat(path, "sets")]
+        if len(np.unique(np.concatenate(sets))) != len(index):
+            raise LabError(f"{path}: the sets do not hold every category once",
+                           expected=f"{len(index)} categories", remedy="put it there again")
+        join = lambda *left_out: np.sort(np.concatenate(  # noqa: E731
+            [part for k, part in enumerate(sets) if k not in left_out]))
+        return tuple(Fold(join(k), part, tuple((join(k, j), sets[j])
+                                               for j in range(len(sets)) if j != k))
+                     for k, part in enumerate(sets))
+
+    def digest(self, subject: str) -> str:
+        """Digest a participant's two files."""
+        return text_digest(" ".join(file_digest(self._folders[subject] / name)
+                                    for name in ("roistack.mat", "sets.mat")))

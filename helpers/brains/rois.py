@@ -1,0 +1,123 @@
+"""Floor 1. Regions of interest: one table of names, for every cohort."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from helpers.errors import LabError
+from helpers.strict import suggest
+
+FAMILIES: dict[str, tuple[str, ...]] = {
+    "prf-visualrois": ("V1v", "V1d", "V2v", "V2d", "V3v", "V3d", "hV4"),
+    "floc-faces": ("OFA", "FFA-1", "FFA-2", "mTL-faces", "aTL-faces"),
+    "floc-bodies": ("EBA", "FBA-1", "FBA-2", "mTL-bodies"),
+    "floc-places": ("OPA", "PPA", "RSC"),
+    "floc-words": ("OWFA", "VWFA-1", "VWFA-2", "mfs-words", "mTL-words"),
+    "streams": ("early", "midventral", "midlateral", "midparietal", "ventral", "lateral",
+                "parietal"),
+    "nsdgeneral": ("nsdgeneral",),
+    "glasser": ("V1", "V2", "V3", "V4"),
+    "object2vec": ("EVC", "LOC", "PFS", "FFA", "STS"),
+}
+"""Label set -> its regions; the integer of a region is its place, counted from 1.
+
+The first seven are NSD's (Algonauts 2023 uses the same). object2vec has EBA, OFA, OPA, PPA and
+RSC besides, under the names that they have above.
+"""
+
+DOMAINS = {"floc-faces": "faces", "floc-bodies": "bodies", "floc-places": "scenes",
+           "floc-words": "characters"}
+"""Label set -> the domain whose contrast defined it."""
+
+OTHER_DOMAINS = {"FFA": "faces", "STS": "faces", "LOC": "objects", "PFS": "objects"}
+
+
+@dataclass(frozen=True)
+class Roi:
+    """A region.
+
+    Attributes
+    ----------
+    name : str
+    family : str
+        Label set that holds it.
+    label : int
+        Its integer there, from 1.
+    domain : str
+        Domain that it prefers; empty for early and anatomical regions.
+    """
+
+    name: str
+    family: str
+    label: int
+    domain: str
+
+
+TABLE: dict[str, Roi] = {
+    name: Roi(name, family, label, DOMAINS.get(family, OTHER_DOMAINS.get(name, "")))
+    for family, names in FAMILIES.items() for label, name in enumerate(names, 1)}
+"""Every region by name, in the order in which figures show them."""
+
+
+def roi(name: str) -> Roi:
+    """Look a region up.
+
+    Raises
+    ------
+    LabError
+        If there is none of this name.
+    """
+    if name not in TABLE:
+        raise LabError(f"there is no ROI {name!r}", expected="one of " + ", ".join(TABLE),
+                       remedy=suggest(name, TABLE) or "add it to helpers/brains/rois.py")
+    return TABLE[name]
+
+
+def domain_of(name: str) -> str:
+    """Return the domain that a region prefers, or an empty text."""
+    return roi(name).domain
+
+
+def checked(names: Iterable[str]) -> tuple[str, ...]:
+    """Return names of regions, refusing an unknown one and one that is named twice."""
+    names = tuple(names)
+    for place, name in enumerate(names):
+        roi(name)
+        if name in names[:place]:
+            raise LabError(f"the ROI {name} is named twice", expected="each ROI once",
+                           remedy="remove one of them: it would count twice in every mean")
+    return names
+
+
+def ordered(names: Iterable[str]) -> tuple[str, ...]:
+    """Return known regions in the order of the table."""
+    wanted = set(checked(names))
+    return tuple(name for name in TABLE if name in wanted)
+
+
+def check_labels(family: str, mapping: Mapping[int, str], where: str) -> None:
+    """Refuse a label file that names the regions of a family otherwise than the table.
+
+    Parameters
+    ----------
+    family : str
+    mapping : dict, int -> str
+        As read; integers of 0 or less mean "none".
+    where : str
+        The file, for the error.
+
+    Raises
+    ------
+    LabError
+        If a label is unknown, or the table knows it under another integer.
+    """
+    known = FAMILIES[family]
+    for label, name in mapping.items():
+        if label <= 0:
+            continue
+        if name not in known or known.index(name) != label - 1:
+            wanted = ", ".join(f"{i} {known_name}" for i, known_name in enumerate(known, 1))
+            raise LabError(f"{where}: label {label} is {name!r}", expected=wanted,
+                           remedy="use the label files of the release, or correct the table in "
+                                  "helpers/brains/rois.py")

@@ -1,0 +1,95 @@
+"""Floor 1. The 92-image study (Kriegeskorte et al. 2008): pictures, human and monkey IT RDMs."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from scipy.spatial.distance import squareform
+
+from helpers.album import Album
+from helpers.brains.object2vec import read_mat
+from helpers.errors import LabError
+
+N_PICTURES = 92
+
+
+class Stack(Album):
+    """Pictures in memory.
+
+    Parameters
+    ----------
+    pixels : array, uint8, shape (n_pictures, height, width, 3)
+    """
+
+    def __init__(self, pixels: NDArray[np.uint8]) -> None:
+        self.pixels = pixels
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all pixels."""
+        return hashlib.sha256(np.ascontiguousarray(self.pixels).tobytes()).hexdigest()
+
+    def open(self, index: int) -> Image.Image:
+        """Return one picture as RGB."""
+        return Image.fromarray(self.pixels[index])
+
+
+@dataclass(frozen=True)
+class MeasuredRdms:
+    """Dissimilarities (1 - r) of the pictures, as measured.
+
+    Attributes
+    ----------
+    album : Album
+    rdms : dict, name -> float64, shape (4186,)
+        ``human IT``: mean over participants and sessions; ``monkey IT``: 674 neurons.
+    single : dict, name -> float64, shape (4186,)
+        Of each participant and session.
+    categories : tuple of str
+    """
+
+    album: Album
+    rdms: dict[str, NDArray[np.float64]]
+    single: dict[str, NDArray[np.float64]]
+    categories: tuple[str, ...]
+
+
+def open_rsa92(root: Path) -> MeasuredRdms:
+    """Read the study's MATLAB files.
+
+    Raises
+    ------
+    LabError
+        If a file is missing or damaged, or the pictures and RDMs do not match.
+    """
+    main = root / "Kriegeskorte_Neuron2008_supplementalData.mat"
+    pictures = np.atleast_1d(read_mat(main, "stimuli_92objs"))
+    monkey, _ = read_mat(main, "RDMs_mIT_hIT_fig1")
+    single = {str(one.name): _condensed(one.RDM, root / "92_brainRDMs.mat")
+              for one in np.ravel(read_mat(root / "92_brainRDMs.mat", "RDMs"))}
+    if len(pictures) != N_PICTURES:
+        raise LabError(f"{main} holds {len(pictures)} pictures", expected=f"{N_PICTURES}",
+                       remedy="put the file of the release there again")
+    return MeasuredRdms(Stack(np.stack([one.image for one in pictures])),
+                        {"human IT": np.mean(list(single.values()), axis=0),
+                         "monkey IT": _condensed(monkey.RDM, main)},
+                        single, tuple(str(one.category) for one in pictures))
+
+
+def _condensed(values: NDArray, where: Path) -> NDArray[np.float64]:
+    """Return an RDM's upper triangle, whether it is stored square or condensed."""
+    values = np.asarray(values, np.float64)
+    flat = squareform(values, checks=False) if values.ndim == 2 else values
+    if flat.shape != (N_PICTURES * (N_PICTURES - 1) // 2,) or not np.isfinite(flat).all():
+        raise LabError(f"{where}: an RDM of shape {values.shape}, or with NaN",
+                       expected=f"the dissimilarities of {N_PICTURES} pictures",
+                       remedy="put the file of the release there again")
+    return flat
