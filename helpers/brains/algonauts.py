@@ -1,0 +1,186 @@
+"""Floor 1. Algonauts 2023: NSD averaged over repeats, one folder a participant."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from helpers.album import Album
+from helpers.brains.cohort import Cohort, Fold, Responses
+from helpers.brains.files import PUT_AGAIN, read_mapping, readable, stat_digest
+from helpers.brains.nsd import FAMILIES_NSD, HEMISPHERES
+from helpers.brains.rois import check_labels, checked, ordered, roi
+from helpers.brains.splits import fit_choose_test
+from helpers.digest import text_digest
+from helpers.errors import LabError
+
+SPACE = "challenge"
+NUMBER = re.compile(r"_nsd-(\d+)\.png$")
+
+
+class Files(Album):
+    """Pictures that are files of their own.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+    """
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self.paths = tuple(paths)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    @cached_property
+    def digest(self) -> str:
+        """Digest of names and sizes."""
+        return text_digest(repr([(path.name, path.stat().st_size) for path in self.paths]))
+
+    def open(self, index: int) -> Image.Image:
+        """Decode one picture as RGB."""
+        def read(path: Path) -> Image.Image:
+            with Image.open(path) as image:
+                return image.convert("RGB")
+
+        return readable(self.paths[index], read, "a picture")
+
+
+def read_masks(root: Path, subject: str, space: str = SPACE
+               ) -> dict[str, tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
+    """Read a participant's regions: name -> vertices in the left and the right hemisphere.
+
+    Parameters
+    ----------
+    root : Path
+        Holds ``subj01/roi_masks`` ...
+    space : {"challenge", "fsaverage"}
+
+    Raises
+    ------
+    LabError
+        If a file is missing, damaged, or names a region otherwise than the table of ROIs.
+    """
+    folder, masks = root / subject / "roi_masks", {}
+    for family in FAMILIES_NSD:
+        path = folder / f"mapping_{family}.npy"
+        if not path.is_file():
+            continue
+        names = read_mapping(path)
+        check_labels(family, names, str(path))
+        sides = [readable(folder / f"{side}.{family}_{space}_space.npy",
+                          lambda p: np.load(p, allow_pickle=False), "integer labels")
+                 for side in HEMISPHERES]
+        masks |= {name: tuple(side == label for side in sides)
+                  for label, name in names.items() if label > 0}
+    if not masks:
+        raise LabError(f"no label files in {folder}", expected="mapping_floc-faces.npy and others",
+                       remedy=PUT_AGAIN)
+    return {name: masks[name] for name in ordered(masks)}
+
+
+class Algonauts(Cohort):
+    """Open the challenge's data; of the test split only the pictures are public, so it is unused.
+
+    A condition is a picture, by its NSD number; the responses are means over an unknown number of
+    repeats, so there is no ncsnr and no noise ceiling.
+
+    Parameters
+    ----------
+    root : Path
+        Holds ``subj01`` ...
+    subjects : sequence of str
+        Empty: all.
+    """
+
+    name, units = "Algonauts 2023", "z within session, mean over repeats"
+
+    def __init__(self, root: Path, *, subjects: Sequence[str] = ()) -> None:
+        self.root = root
+        present = sorted(path.parent.name for path in root.glob("subj*/training_split"))
+        missing = [name for name in subjects if name not in present] if present else ["subj01"]
+        if missing:
+            raise LabError(f"no {missing[0]}/training_split in {root}",
+                           expected="training_split/training_images and training_fmri",
+                           remedy="see [algonauts2023] in helpers/sources.toml")
+        self.subjects = tuple(subjects) or tuple(present)
+        self._files = {name: self._pictures(name) for name in self.subjects}
+        first: dict[int, Path] = {}
+        for files in self._files.values():
+            for path in files:
+                first.setdefault(_number(path), path)
+        self.nsd_ids = np.array(sorted(first))
+        self.album = Files([first[number] for number in self.nsd_ids])
+        self.condition_of = np.arange(len(self.album))
+
+    def _pictures(self, subject: str) -> list[Path]:
+        files = sorted((self.root / subject / "training_split/training_images").glob("*.png"))
+        if not files:
+            raise LabError(f"no pictures of {subject}", expected="train-0001_nsd-00013.png …",
+                           remedy=PUT_AGAIN)
+        return files
+
+    def rois(self, subject: str) -> tuple[str, ...]:
+        """Return the regions with at least one vertex."""
+        return tuple(name for name, sides in read_masks(self.root, subject).items()
+                     if any(side.any() for side in sides))
+
+    def _fmri(self, subject: str, side: str) -> Path:
+        return self.root / subject / f"training_split/training_fmri/{side}_training_fmri.npy"
+
+    def responses(self, subject: str, rois: Sequence[str]) -> Responses:
+        """Read the mean responses to the training pictures, by memory map."""
+        masks = read_masks(self.root, subject)
+        chosen = [name for name in checked(rois) if any(side.any() for side in masks.get(name, ()))]
+        conditions = np.searchsorted(self.nsd_ids, [_number(p) for p in self._files[subject]])
+        order, betas, vertex, side_of = np.argsort(conditions, kind="stable"), [], [], []
+        members: dict[str, list[NDArray[np.bool_]]] = {roi(name).name: [] for name in chosen}
+        for index, side in enumerate(HEMISPHERES):
+            path = self._fmri(subject, side)
+            values = readable(path, lambda p: np.load(p, mmap_mode="r", allow_pickle=False),
+                              "float32, pictures x vertices")
+            wrong = [name for name in chosen if masks[name][index].shape != values.shape[1:]]
+            if wrong or len(values) != len(conditions):
+                raise LabError(f"{path} is {values.shape}, {len(conditions)} pictures, labels of "
+                               f"{len(next(iter(masks.values()))[index])} vertices",
+                               expected="pictures x labelled vertices", remedy=PUT_AGAIN)
+            kept = np.flatnonzero(np.any([masks[name][index] for name in chosen] or
+                                         [np.zeros(values.shape[1], bool)], axis=0))
+            betas.append(np.asarray(values[:, kept], np.float32)[order])
+            vertex.append(kept)
+            side_of.append(np.full(len(kept), side))
+            for name in chosen:
+                members[name].append(masks[name][index][kept])
+        joined = np.concatenate(betas, axis=1)
+        found = Responses(subject, conditions[order], joined[:, None], np.concatenate(side_of),
+                          np.concatenate(vertex),
+                          {name: np.concatenate(parts) for name, parts in members.items()},
+                          np.full(joined.shape[1], np.nan, np.float32))
+        return found.select(np.isfinite(joined).all(0), "NaN")
+
+    def folds(self, subject: str) -> tuple[Fold, ...]:
+        """Split as Mulrooney & Brockmeier (2024, spec 1.1), in the order of the files."""
+        numbers = np.array([_number(path) for path in self._files[subject]])
+        fold = fit_choose_test(len(numbers))
+        place = lambda rows: np.sort(np.searchsorted(self.nsd_ids, numbers[rows]))  # noqa: E731
+        (fit, choose), = fold.validation
+        return (Fold(place(fold.fit), place(fold.test), ((place(fit), place(choose)),)),)
+
+    def digest(self, subject: str) -> str:
+        """Identify a participant's files by name and size, the small ones by content."""
+        return stat_digest([*(self._fmri(subject, side) for side in HEMISPHERES),
+                            *sorted((self.root / subject / "roi_masks").glob("*.npy"))])
+
+
+def _number(path: Path) -> int:
+    found = NUMBER.search(path.name)
+    if not found:
+        raise LabError(f"the picture {path.name}", expected="a name like train-0001_nsd-00013.png",
+                       remedy="remove other files from this folder")
+    return int(found[1])

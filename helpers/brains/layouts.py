@@ -1,0 +1,49 @@
+"""Floor 1. Layout name in a profile -> the reader of a cohort."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from helpers.brains.algonauts import Algonauts
+from helpers.brains.cohort import Cohort
+from helpers.brains.nod import NOD
+from helpers.brains.nsd import NSD
+from helpers.brains.object2vec import Object2Vec
+from helpers.errors import LabError
+
+LAYOUTS = {"nsd": NSD, "nsd-volume": NSD, "algonauts": Algonauts, "nod": NOD,
+           "object2vec": Object2Vec}
+
+
+def open_cohort(layout: str, root: Path, *, subjects: Sequence[str] = (), n_pool: int = 0,
+                n_batches: int = 0, n_shared: int = 0) -> Cohort:
+    """Open a cohort by the layout of its files.
+
+    Parameters
+    ----------
+    layout : str
+        A key of `LAYOUTS`.
+    root : Path
+    subjects : sequence of str
+        Empty: all.
+    n_pool, n_batches, n_shared : int
+        How NSD's pictures are split; other layouts have published splits of their own.
+
+    Raises
+    ------
+    LabError
+        For an unknown layout, or a way to split that the layout does not know.
+    """
+    if layout not in LAYOUTS:
+        raise LabError(f"the layout {layout!r}", expected="one of " + ", ".join(LAYOUTS),
+                       remedy="correct [cohort] in the profile")
+    if layout.startswith("nsd"):
+        space = "nativesurface" if layout == "nsd" else "func1pt8mm"
+        return NSD(root, subjects=subjects, n_pool=n_pool or 4000, n_batches=n_batches or 4,
+                   n_shared=n_shared, space=space)
+    if n_pool or n_batches or n_shared:
+        raise LabError(f"n_pool, n_batches or n_shared for the layout {layout!r}",
+                       expected="none of them: this layout has a published split",
+                       remedy="remove them from [cohort] in the profile")
+    return LAYOUTS[layout](root, subjects=subjects)

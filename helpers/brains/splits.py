@@ -1,0 +1,92 @@
+"""Floor 1. How cohorts split their pictures, from the table of presentations alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+
+from helpers.brains.cohort import Fold
+from helpers.errors import LabError
+
+TRIALS = 750
+"""Trials of one NSD session."""
+N_REPEATS = 3
+
+SPECIAL515 = {f"subj{i:02d}": n for i, n in enumerate((40, 40, 32, 30, 40, 32, 40, 30), 1)}
+"""Completed sessions: 515 pictures were then seen three times by everyone."""
+SHARED413 = {f"subj{i:02d}": n for i, n in enumerate((37, 37, 29, 27, 37, 29, 37, 27), 1)}
+"""Sessions without the last three, once held back: the same rule then gives 413 pictures."""
+
+
+def presentations(info: pd.DataFrame, subject: str, n_sessions: int) -> NDArray[np.int64]:
+    """Return in which trial a participant saw each picture.
+
+    Parameters
+    ----------
+    info : DataFrame
+        ``nsd_stim_info_merged.csv``: one row per picture, in the order of nsdId.
+    subject : str
+        ``subj01`` ...
+    n_sessions : int
+        Sessions that were completed.
+
+    Returns
+    -------
+    array, int64, shape (n_pictures, 3)
+        From 0; -1: not seen, or in a session that was not completed.
+    """
+    number = int(subject.removeprefix("subj"))
+    columns = [f"subject{number}_rep{k}" for k in range(N_REPEATS)]
+    trials = info[columns].to_numpy(np.int64) - 1
+    trials[trials >= TRIALS * n_sessions] = -1
+    return trials
+
+
+def seen_by_all(info: pd.DataFrame, n_sessions: Mapping[str, int]) -> NDArray[np.int64]:
+    """Return the shared pictures that all participants saw three times, as nsdIds.
+
+    With the sessions of `SPECIAL515` and NSD's own table these are ``special515``; with those of
+    `SHARED413`, the 413 of Efird et al. (2025).
+    """
+    seen = info["shared1000"].to_numpy(bool)
+    for subject, n in n_sessions.items():
+        seen = seen & (presentations(info, subject, n) >= 0).all(1)
+    return np.sort(info["nsdId"].to_numpy(np.int64)[seen])
+
+
+def batches(info: pd.DataFrame, subject: str, n_sessions: int, *, n_pool: int,
+            n_batches: int) -> list[NDArray[np.int64]]:
+    """Deal a participant's own pictures into batches, as published (spec 4.3).
+
+    Pictures that are not shared and were seen three times, ordered by their COCO id, the first
+    ``n_pool`` (published: 4,000), every ``n_batches``-th (published: 4) to each batch.
+
+    Returns
+    -------
+    list of array, int64
+        nsdIds, increasing.
+    """
+    own = ~info["shared1000"].to_numpy(bool)
+    own &= (presentations(info, subject, n_sessions) >= 0).all(1)
+    chosen = info[own].sort_values("cocoId", kind="stable")["nsdId"].to_numpy(np.int64)
+    if len(chosen) < n_pool:
+        raise LabError(f"{subject} saw {len(chosen)} pictures of its own three times",
+                       expected=f"{n_pool} or more (n_pool in the profile)",
+                       remedy="lower n_pool, or fetch the missing sessions")
+    return [np.sort(chosen[:n_pool][b::n_batches]) for b in range(n_batches)]
+
+
+def fit_choose_test(n: int, *, seed: int = 0) -> Fold:
+    """Split as Mulrooney & Brockmeier (2024, spec 1.1): 75 % fit, 10 % validation, 15 % test.
+
+    The permutation is that of ``torch.utils.data.random_split`` after ``torch.manual_seed(seed)``.
+    """
+    deal = torch.randperm(n, generator=torch.Generator().manual_seed(seed)).numpy()
+    n_fit, n_train = int(0.75 * n), int(0.85 * n)
+    fit, choose, test = (np.sort(part) for part in (deal[:n_fit], deal[n_fit:n_train],
+                                                    deal[n_train:]))
+    return Fold(fit, test, ((fit, choose),))
