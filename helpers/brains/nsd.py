@@ -176,7 +176,7 @@ class NSD(Cohort):
         parts = [self._part(subject, p, [mask[p] for mask in masks.values()],
                             shown[conditions]) for p in range(len(self.space.parts))]
         join = lambda key: np.concatenate([part[key] for part in parts], axis=-1)  # noqa: E731
-        members = {name: np.concatenate([mask[p][parts[p]["vertex"]]
+        members = {name: np.concatenate([mask[parts[p]["vertex"]]
                                          for p, mask in enumerate(masks[name])]) for name in masks}
         found = Responses(subject, conditions, join("betas"), join("hemisphere"), join("vertex"),
                           members, join("ncsnr"))

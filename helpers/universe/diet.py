@@ -52,7 +52,7 @@ def _gradient(rng: np.random.Generator, size: int) -> Image.Image:
 
 
 @lru_cache(maxsize=2)
-def _stock(seed: int, size: int) -> tuple[list[tuple[str, Image.Image]], list[Image.Image]]:
+def stock(seed: int, size: int) -> tuple[list[tuple[str, Image.Image]], list[Image.Image]]:
     """Paint the grounds and the clutter that all diet pictures of a seed draw from.
 
     A stock per process is what makes a thousand pictures a second possible; each use crops,
@@ -96,7 +96,7 @@ def _shape(rng: np.random.Generator) -> Image.Image:
     return cut(canvas.finish(), angle=float(rng.uniform(0, 360)))
 
 
-def _window(picture: Image.Image, size: int, rng: np.random.Generator) -> Image.Image:
+def window(picture: Image.Image, size: int, rng: np.random.Generator) -> Image.Image:
     """Look at a square through a random window: part of it, turned a little, often mirrored."""
     share, turn = rng.uniform(.56, .86), rng.uniform(-.14, .14)
     cos, sin = share * picture.width / size * np.array([np.cos(turn), np.sin(turn)])
@@ -110,7 +110,7 @@ def _window(picture: Image.Image, size: int, rng: np.random.Generator) -> Image.
                              Image.Resampling.BILINEAR)
 
 
-def _cast(picture: Image.Image, rng: np.random.Generator, *, strength: float) -> Image.Image:
+def cast(picture: Image.Image, rng: np.random.Generator, *, strength: float) -> Image.Image:
     """Change hue, saturation, white balance, contrast and brightness at random.
 
     One affine map of colour: rotation about the grey axis, scaling off and along it, gains.
@@ -128,9 +128,9 @@ def _cast(picture: Image.Image, rng: np.random.Generator, *, strength: float) ->
     return picture.convert("RGB", tuple(float(v) for v in affine))
 
 
-def _recolour(item: Image.Image, rng: np.random.Generator) -> Image.Image:
+def recolour(item: Image.Image, rng: np.random.Generator) -> Image.Image:
     """Give a cut-out a cast of its own."""
-    recoloured = _cast(item.convert("RGB"), rng, strength=.6)
+    recoloured = cast(item.convert("RGB"), rng, strength=.6)
     recoloured.putalpha(item.getchannel("A"))
     return recoloured
 
@@ -170,23 +170,23 @@ def diet_picture(domain: str, constraints: dict[str, Any], *, rng: np.random.Gen
     if rng.random() < .2 and not alone:
         things.append(_second(picture, rng))
     _clutter(picture, rng, seed)
-    return _cast(picture, rng, strength=.8), things
+    return cast(picture, rng, strength=.8), things
 
 
 def _scene(main: Latents, rng: np.random.Generator, size: int) -> Image.Image:
     """Let a scene fill the frame."""
     main["background"] = "none"
-    return _window(draw(main, round(size * 1.25)).convert("RGB"), size, rng)
+    return window(draw(main, round(size * 1.25)).convert("RGB"), size, rng)
 
 
 def _on_ground(main: Latents, rng: np.random.Generator, seed: int, size: int) -> Image.Image:
     """Lay a cut-out on a ground that has nothing to do with it."""
-    grounds, _ = _stock(seed, size)
+    grounds, _ = stock(seed, size)
     main["background"], ground = grounds[rng.integers(len(grounds))]
-    picture = _cast(_window(ground, size, rng), rng, strength=.7)
+    picture = cast(window(ground, size, rng), rng, strength=.7)
     share = float(.55 + .43 * rng.random()**.8)
     drawn = draw(main, round(size * min(1, share + .2)))
-    item = cut(_recolour(drawn, rng), angle=float(rng.uniform(-22, 22)))
+    item = cut(recolour(drawn, rng), angle=float(rng.uniform(-22, 22)))
     share = longer_side(item, share)
     paste(picture, item, centre=place(share, rng, spill=.06), size=share)
     return picture
@@ -194,7 +194,7 @@ def _on_ground(main: Latents, rng: np.random.Generator, seed: int, size: int) ->
 
 def _clutter(picture: Image.Image, rng: np.random.Generator, seed: int) -> None:
     """Strew up to three shapes over the picture."""
-    _, shapes = _stock(seed, picture.width)
+    _, shapes = stock(seed, picture.width)
     for shape in rng.integers(len(shapes), size=rng.integers(4)):
         share = float(rng.uniform(.06, .2))
         paste(picture, shapes[shape], centre=place(0, rng), size=share)

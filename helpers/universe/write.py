@@ -78,7 +78,7 @@ def _alive(pid: str) -> bool:
 
 
 @contextmanager
-def _whole(folder: str | os.PathLike[str]) -> Iterator[Path]:
+def whole(folder: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a folder beside ``folder`` that takes its name only when all went well."""
     folder = Path(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -119,7 +119,8 @@ def _render_all(part: Path, jobs: list[_Job], processes: int | None, label: str)
     return said
 
 
-def _counted(**counts: int) -> None:
+def counted(**counts: int) -> None:
+    """Refuse a number below 1."""
     for name, value in counts.items():
         if value < 1:
             raise LabError(f"{name} is {value}.", expected="a whole number of at least 1",
@@ -147,12 +148,12 @@ def write_localizer(folder: str | os.PathLike[str], *, seed: int, n_per_category
     -------
     Path of ``folder``.
     """
-    _counted(n_per_category=n_per_category, size=size)
+    counted(n_per_category=n_per_category, size=size)
     names = [*images.LOCALIZER_CATEGORIES, "scrambled"]
     jobs = [_Job(f"{name}/{name}-{i + 1}.jpg", "localizer", name,
                  (seed, STREAMS["localizer"], c, i), size)
             for c, name in enumerate(names) for i in range(n_per_category)]
-    with _whole(folder) as part:
+    with whole(folder) as part:
         _render_all(part, jobs, processes, "drawing the localizer")
     return Path(folder)
 
@@ -163,11 +164,11 @@ def write_probe(folder: str | os.PathLike[str], *, seed: int, n_per_category: in
 
     Parameters and result as for ``write_localizer``; its exemplars are independent of those there.
     """
-    _counted(n_per_category=n_per_category, size=size)
+    counted(n_per_category=n_per_category, size=size)
     jobs = [_Job(f"{name}/{name[2:].lower()}-{i + 1:02d}.jpg", "probe", name,
                  (seed, STREAMS["probe"], c, i), size)
             for c, name in enumerate(images.PROBE_CATEGORIES) for i in range(n_per_category)]
-    with _whole(folder) as part:
+    with whole(folder) as part:
         _render_all(part, jobs, processes, "drawing the probe set")
     return Path(folder)
 
@@ -182,11 +183,11 @@ def write_channels(folder: str | os.PathLike[str], *, seed: int, n_per_category:
 
     Parameters and result as for ``write_localizer``; its exemplars are independent of those there.
     """
-    _counted(n_per_category=n_per_category, size=size)
+    counted(n_per_category=n_per_category, size=size)
     jobs = [_Job(f"{name}/{name}-{i + 1}.jpg", "channels", name,
                  (seed, STREAMS["channels"], c, i), size)
             for c, name in enumerate(images.CHANNEL_CATEGORIES) for i in range(n_per_category)]
-    with _whole(folder) as part:
+    with whole(folder) as part:
         _render_all(part, jobs, processes, "drawing the pictures to follow")
     return Path(folder)
 
@@ -221,7 +222,7 @@ def write_diet(folder: str | os.PathLike[str], *, seed: int, n_train: int = 1440
         Where a number is no multiple of the number of classes.
     """
     classes = images.fine_classes()
-    _counted(n_train=n_train, n_val=n_val, size=size)
+    counted(n_train=n_train, n_val=n_val, size=size)
     for name, count in (("n_train", n_train), ("n_val", n_val)):
         if count % len(classes):
             raise LabError(f"{name} is {count}.",
@@ -232,7 +233,7 @@ def write_diet(folder: str | os.PathLike[str], *, seed: int, n_train: int = 1440
             for split, count in (("train", n_train), ("val", n_val))
             for c, (name, (domain, constraints)) in enumerate(sorted(classes.items()))
             for i in range(count // len(classes))]
-    with _whole(folder) as part:
+    with whole(folder) as part:
         said = _render_all(part, jobs, processes, "drawing the diet")
         (part / "captions.json").write_text(json.dumps(_coco(jobs, said)), encoding="utf-8")
         lines = [f"{name},{domain}" for name, (domain, _) in sorted(classes.items())]
@@ -254,13 +255,13 @@ def write_faces_diet(folder: str | os.PathLike[str], *, seed: int, n_identities:
     n_train_per_identity, n_val_per_identity : int
         Pictures of each person.
     """
-    _counted(n_identities=n_identities, n_train_per_identity=n_train_per_identity,
+    counted(n_identities=n_identities, n_train_per_identity=n_train_per_identity,
              n_val_per_identity=n_val_per_identity, size=size)
     jobs = [_Job(f"{split}/id_{k:03d}/id_{k:03d}_{i + 1:05d}.jpg", "diet", "faces",
                  (seed, STREAMS[f"faces-{split}"], k, i), size,
                  {"kind": "child" if k % 4 == 3 else "adult", "identity": k}, alone=True)
             for split, count in (("train", n_train_per_identity), ("val", n_val_per_identity))
             for k in range(n_identities) for i in range(count)]
-    with _whole(folder) as part:
+    with whole(folder) as part:
         _render_all(part, jobs, processes, "drawing the diet of faces")
     return Path(folder)
