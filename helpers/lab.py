@@ -18,6 +18,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from helpers.brains.cohort import Cohort
+from helpers.brains.layouts import open_cohort
+from helpers.brains.rsa92 import MeasuredRdms, open_rsa92
 from helpers.classifiers import (
     Classifier,
     layer_width,
@@ -144,6 +147,31 @@ class Laboratory:
                                   "trained on first use, with a bar, and kept")
         return trained_readout(network, layer, self.images(spec.images, spec.part), spec,
                                seed=self.profile.seed)
+
+    def cohort(self) -> Cohort:
+        """Open the participants of the profile, after making their files present.
+
+        Raises
+        ------
+        LabError
+            If the profile names no cohort, or it is absent and cannot be made.
+        """
+        spec = self.profile.table("cohort")
+        cohort = open_cohort(spec.layout, make_present(self.profile, spec, self.data),
+                             subjects=spec.subjects, n_pool=spec.n_pool,
+                             n_batches=spec.n_batches, n_shared=spec.n_shared)
+        digests = [cohort.album.digest, *map(cohort.digest, cohort.subjects)]
+        self.provenance.inputs["cohort"] = text_digest(" ".join(digests))[:SHOWN_DIGITS]
+        return cohort
+
+    def measured_rdms(self) -> MeasuredRdms | None:
+        """Open measured dissimilarities of pictures; None where the profile names none."""
+        spec = self.profile.rdms
+        if spec is None:
+            return None
+        found = open_rsa92(make_present(self.profile, spec, self.data))
+        self.provenance.inputs["rdms"] = found.album.digest[:SHOWN_DIGITS]
+        return found
 
     def networks(self) -> dict[str, Network]:
         """Open all networks that the profile shows: the main one, its untrained twin, others."""

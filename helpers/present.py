@@ -23,6 +23,7 @@ from helpers.networks import entry, load_network
 from helpers.paths import atomic_write, cache_dir, disk_full, ensure_writable, zoo_dir
 from helpers.profile import Profile
 from helpers.tables import CohortSpec, ImageSetSpec, RdmSpec, UniverseSpec
+from helpers.universe.nsd_files import write_cohort
 from helpers.universe.write import (
     write_channels,
     write_diet,
@@ -48,22 +49,22 @@ def make_present(profile: Profile, spec: ImageSetSpec | CohortSpec | RdmSpec, da
 
 def _writer(name: str, sizes: UniverseSpec) -> Callable[[Path], object]:
     """Return the universe's writer of a part, with its sizes filled in."""
-    if name == "localizer":
-        return partial(write_localizer, seed=sizes.seed, size=sizes.localizer_size,
-                       n_per_category=sizes.localizer_per_category)
-    if name == "probe":
-        return partial(write_probe, seed=sizes.seed, size=sizes.localizer_size,
-                       n_per_category=sizes.probe_per_category)
-    if name == "channels":
-        return partial(write_channels, seed=sizes.seed, size=sizes.localizer_size,
-                       n_per_category=sizes.channels_per_category)
-    if name == "diet":
-        return partial(write_diet, seed=sizes.seed, size=sizes.diet_size,
-                       n_train=sizes.diet_train, n_val=sizes.diet_val)
-    return partial(write_faces_diet, seed=sizes.seed, size=sizes.diet_size,
-                   n_identities=sizes.face_identities,
-                   n_train_per_identity=sizes.face_train_per_identity,
-                   n_val_per_identity=sizes.face_val_per_identity)
+    seed, size = {"seed": sizes.seed}, {"seed": sizes.seed, "size": sizes.localizer_size}
+    writers = {
+        "localizer": partial(write_localizer, n_per_category=sizes.localizer_per_category, **size),
+        "probe": partial(write_probe, n_per_category=sizes.probe_per_category, **size),
+        "channels": partial(write_channels, n_per_category=sizes.channels_per_category, **size),
+        "diet": partial(write_diet, size=sizes.diet_size, n_train=sizes.diet_train,
+                        n_val=sizes.diet_val, **seed),
+        "faces": partial(write_faces_diet, size=sizes.diet_size,
+                         n_identities=sizes.face_identities,
+                         n_train_per_identity=sizes.face_train_per_identity,
+                         n_val_per_identity=sizes.face_val_per_identity, **seed),
+        "cohort": partial(write_cohort, n_subjects=sizes.cohort_subjects,
+                          n_shared=sizes.cohort_shared, n_sessions=sizes.cohort_sessions,
+                          size=sizes.cohort_size, **seed),
+    }
+    return writers[name]
 
 
 def _render(name: str, sizes: UniverseSpec, folder: Path) -> Path:
@@ -71,7 +72,7 @@ def _render(name: str, sizes: UniverseSpec, folder: Path) -> Path:
     writer = _writer(name, sizes)
     made = folder.with_name(f".{folder.name}.made.json")
     identity = {"part": name, "key": key(part=name, settings=dict(writer.keywords),
-                                         code=code_digest(["helpers.universe.write"]))}
+                                         code=code_digest([writer.func.__module__]))}
     if _is_made(folder, made, identity):
         return folder
     ensure_writable(folder.parent)

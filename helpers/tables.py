@@ -242,7 +242,7 @@ class UniverseSpec:
     channels_per_category: int = 30
     cohort_subjects: int = 8
     cohort_shared: int = 515
-    cohort_own: int = 985
+    cohort_sessions: int = 6
     cohort_size: int = 96
 
     def __post_init__(self) -> None:

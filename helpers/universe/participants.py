@@ -69,6 +69,9 @@ CONCEPTS: dict[str, tuple[dict[str, float], tuple[str, ...]]] = {
 }
 """Patches outside the regions: weights, and who has them (nobody named: everyone)."""
 
+TASTE = .1
+"""Spread of what participants, and vertices within one, respond to besides the common tuning."""
+
 N_CONCEPT = 9
 """Vertices of such a patch on each sheet."""
 
@@ -138,8 +141,12 @@ def make_sheet(subject: str, side: str, *, seed: int) -> Sheet:
         centre[v], spread[v] = _receptive_field(region[v], side, rng)
     fields = np.stack([_field(region[v], centre[v], spread[v], rng)
                        for v in np.flatnonzero(early)])
-    weights = np.stack([_weights(name, rng) for name in region])
-    ncsnr = np.clip(np.exp(rng.normal(np.log(.5), .45, n)), .1, 1.0)
+    # One participant's taste, the same in both hemispheres, and how still they lay.
+    own = np.random.default_rng([seed, 41, int(subject[4:])])
+    taste = {name: own.normal(0, TASTE, len(COLUMNS)) for name in TUNING}
+    weights = np.stack([_weights(name, taste.get(str(name)), rng) for name in region])
+    clarity = .5 * np.exp(own.normal(0, .25))
+    ncsnr = np.clip(np.exp(rng.normal(np.log(clarity), .45, n)), .1, 1.0)
     offset = rng.uniform(0, .5, n)
     offset[region == "concept: below baseline for writing"] = .1
     offset[region == "concept: less for writing, above baseline"] = 4.5
@@ -200,7 +207,7 @@ def _field(name: str, centre: NDArray, spread: float, rng: np.random.Generator
     return (channel[:, None, None] * (window / window.sum())).astype(np.float32)
 
 
-def _weights(name: str, rng: np.random.Generator) -> NDArray[np.float32]:
+def _weights(name: str, taste: NDArray | None, rng: np.random.Generator) -> NDArray[np.float32]:
     """Draw a vertex's weights on what pictures show."""
     weights = dict.fromkeys(COLUMNS, 0.0)
     if name.startswith("concept: "):
@@ -209,11 +216,11 @@ def _weights(name: str, rng: np.random.Generator) -> NDArray[np.float32]:
         weights["faces"] = 1.0
     elif name in TUNING:
         domain, others = TUNING[name]
-        for word in COLUMNS:
-            weights[word] = rng.normal(0, .05)  # its own, like nobody else's
-        weights[domain] = 1.0
+        for word, shift in zip(COLUMNS, taste):
+            weights[word] = shift + rng.normal(0, TASTE)  # its own, like nobody else's
+        weights[domain] = rng.uniform(.7, 1.3)
         for word, usual in others.items():
-            weights[word] = usual * rng.gamma(2, .5)  # graded: some much, some hardly
+            weights[word] += usual * rng.gamma(2, .5)  # graded: some much, some hardly
     elif not name and rng.random() < .5:
         weights |= {word: rng.normal(0, .3) for word in COLUMNS}
     return np.array([weights[word] for word in COLUMNS], np.float32)
