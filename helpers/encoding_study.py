@@ -106,8 +106,9 @@ class Study:
                   for roi in self.rois if domain_of(roi) == "faces"]
         return self._units(network, whole_layers(network, self.spec.face_layers), wanted)
 
-    def low_level(self, side: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    def low_level(self) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Predict regions from Gabor energy and from its leading axes, without constraint."""
+        side = min(self.cohort.album.open(0).size)
         wanted = [(roi, WHOLE, method, (0.0,)) for roi in self.rois for method in (OLS, GIST)]
 
         def features(group: str, conditions: NDArray[np.int64]) -> Features:

@@ -26,7 +26,7 @@ N_AXES = 50
 
 @dataclass(frozen=True)
 class GaborBank:
-    """Transfer functions of all filters for pictures of one size.
+    """Hold the transfer functions of all filters for pictures of one size.
 
     Attributes
     ----------
@@ -52,12 +52,18 @@ def gabor_bank(side: int) -> GaborBank:
         \quad \sigma_r = 0.35
 
     where :math:`f_r` and :math:`\theta_r` are a frequency's distance from zero and its angle from
-    the filter's, wrapped to :math:`(-\pi, \pi]`.
+    the filter's, wrapped to :math:`(-\pi, \pi]`. So filter j prefers waves that travel along
+    :math:`-\theta_j` (rows count downwards).
+
+    Notes
+    -----
+    Spec 5.2. For an odd side, as the published 425, the original's frequencies are half a step
+    off centre (-212.5 ... 211.5); here they are the transform's own (-212 ... 212).
     """
     if side < GRID:
         raise LabError(f"pictures of {side} pixels", expected=f"{GRID} pixels or more",
                        remedy="scale the pictures up")
-    steps = torch.fft.fftfreq(side) * side
+    steps = torch.fft.fftfreq(side, dtype=torch.float64) * side
     fy, fx = torch.meshgrid(steps, steps, indexing="ij")
     radius, angle = torch.hypot(fx, fy), torch.atan2(fy, fx)
     filters = []
@@ -86,7 +92,12 @@ def gabor_features(images: Tensor) -> Tensor:
     Returns
     -------
     Tensor, float32, shape (n_images, 7680)
-        Filter by filter (fine to coarse), then blocks row by row.
+        Filter by filter (fine to coarse), then blocks row by row; on the pictures' device.
+
+    Raises
+    ------
+    LabError
+        If the pictures are not square, or smaller than 16 pixels.
     """
     grey = images.float().mean(-1) if images.ndim == 4 else images.float()
     if grey.ndim != 3 or grey.shape[1] != grey.shape[2]:
@@ -111,14 +122,47 @@ def gist_axes(features: NDArray, *, n_axes: int = N_AXES) -> NDArray[np.float64]
     Returns
     -------
     array, float64, shape (n_features, n_kept)
-        Orthonormal; fewer than ``n_axes`` where there are fewer pictures. A projection on them is
-        ``features @ axes``. Each axis points to where the pictures' mean is positive.
+        Orthonormal, the strongest first; fewer than ``n_axes`` where there are fewer pictures.
+        Each axis points to where the pictures' mean is positive.
     """
+    rows = _finite(features)
+    if not rows.any():
+        raise LabError("features that are all zero", expected="pictures with some contrast",
+                       remedy="check the pictures: uniform ones have no main axes")
+    # The smaller of two matrices with the same eigenvalues: pictures by pictures, mostly.
+    wide = rows.shape[0] < rows.shape[1]
+    values, vectors = np.linalg.eigh(rows @ rows.T if wide else rows.T @ rows)
+    kept = np.flatnonzero(values > 1e-12 * values[-1])[::-1][:n_axes]
+    axes = rows.T @ vectors[:, kept] / np.sqrt(values[kept]) if wide else vectors[:, kept]
+    axes = np.linalg.qr(axes)[0]  # undoes rounding errors of weak axes; may turn signs
+    return axes * np.where(axes.T @ rows.mean(0) < 0, -1.0, 1.0)
+
+
+def project(features: NDArray, axes: NDArray) -> NDArray[np.float64]:
+    """Describe pictures by their scores on axes that were fitted to other pictures: GistPC.
+
+    Parameters
+    ----------
+    features : array, float, shape (n_images, n_features)
+        Of any pictures.
+    axes : array, float64, shape (n_features, n_kept)
+        From `gist_axes`, of the pictures that the model is fitted to.
+
+    Returns
+    -------
+    array, float64, shape (n_images, n_kept)
+    """
+    rows = _finite(features)
+    if axes.ndim != 2 or rows.shape[1] != len(axes):
+        raise LabError(f"{rows.shape[1]} features, axes of shape {axes.shape}",
+                       expected="as many features as the axes have",
+                       remedy="compute both from pictures of one size")
+    return rows @ axes
+
+
+def _finite(features: NDArray) -> NDArray[np.float64]:
     rows = np.asarray(features, np.float64)
-    if rows.ndim != 2 or not np.isfinite(rows).all():
+    if rows.ndim != 2 or not rows.size or not np.isfinite(rows).all():
         raise LabError(f"features of shape {rows.shape}, or with NaN",
                        expected="finite numbers, images x features", remedy="check the pictures")
-    _, values, axes = np.linalg.svd(rows, full_matrices=False)
-    kept = min(n_axes, int((values > 1e-10 * values[0]).sum()))
-    axes = axes[:kept].T
-    return axes * np.where(axes.T @ rows.mean(0) < 0, -1.0, 1.0)
+    return rows

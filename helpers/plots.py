@@ -182,11 +182,11 @@ def domain_strips(axes: Axes, table: pd.DataFrame, value: str, domains: Sequence
     axes.set_ylim(0, 1.15 * table[value].max())
 
 
-def domain_legend(figure: Figure, domains: Sequence[str]) -> None:
-    """Put one legend of colours and markers along the upper edge of the figure."""
+def domain_legend(figure: Figure, domains: Sequence[str], *, loc: str = "upper center") -> None:
+    """Put one legend of colours and markers along an edge of the figure."""
     handles = [plt.Line2D([], [], color=COLOURS[d], marker=MARKERS[d], markersize=4, label=shown(d))
                for d in domains]
-    figure.legend(handles=handles, loc="upper center", ncols=len(domains), columnspacing=2.5)
+    figure.legend(handles=handles, loc=loc, ncols=len(domains), columnspacing=2.5)
 
 
 def percent_axis(axis: Axis) -> None:

@@ -62,16 +62,20 @@ def signal_and_noise(betas: NDArray) -> Model:
     n_repeats, n_vertices = betas.shape[1:]
     means = betas.mean(1)
     within = (betas - means[:, None]).reshape(-1, n_vertices)
-    noise = _shrunk(within * np.sqrt(n_repeats / (n_repeats - 1)), centred=True)
+    noise = _shrunk(within * np.sqrt(n_repeats / (n_repeats - 1)), centred=True, block=n_repeats)
     raw = _shrunk(means, centred=False) - noise / n_repeats
     values, vectors = np.linalg.eigh((raw + raw.T) / 2)
     signal = (vectors * np.maximum(values, 0)) @ vectors.T
     return Model(means.mean(0), signal, noise, n_repeats)
 
 
-def _shrunk(rows: NDArray, *, centred: bool) -> NDArray[np.float64]:
-    """Estimate a covariance, its off-diagonal part shrunk by the level that predicts best."""
-    half = np.arange(len(rows)) % 2 == 0
+def _shrunk(rows: NDArray, *, centred: bool, block: int = 1) -> NDArray[np.float64]:
+    """Estimate a covariance, its off-diagonal part shrunk by the level that predicts best.
+
+    ``block`` rows in a row stay in one half: deviations from one condition's mean add up to zero,
+    so some of them tell the others.
+    """
+    half = np.arange(len(rows)) // block % 2 == 0
     levels = [_likeliest(_covariance(rows[a], centred), rows[~a], centred) for a in (half, ~half)]
     full = _covariance(rows, centred)
     return _toward_diagonal(full, float(np.mean(levels)))
@@ -98,7 +102,7 @@ def _likeliest(covariance: NDArray, held_out: NDArray, centred: bool) -> float:
     rows = held_out if centred else held_out - held_out.mean(0)
     power = np.mean(((rows / scale) @ vectors) ** 2, axis=0)
     shrunk = (1 - SHRINKAGE)[:, None] * np.maximum(values, 0) + SHRINKAGE[:, None]
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
         loss = np.log(shrunk).sum(1) + (power / shrunk).sum(1)
     return float(SHRINKAGE[np.nanargmin(np.where(np.isfinite(loss), loss, np.inf))])
 

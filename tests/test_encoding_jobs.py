@@ -1,0 +1,171 @@
+"""The grid: choices on validation, tests on test, one fit for many regions, one machine or many."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import LinearRegression
+
+from helpers.brains.cohort import Fold
+from helpers.encoding_jobs import METRICS, SCHEDULER, Job, encode
+from helpers.errors import LabError
+from helpers.rsa import rsa_r, univariate_r
+
+FIT, CHOOSE, TEST = np.arange(0, 60), np.arange(60, 100), np.arange(100, 140)
+ONE_FOLD = (Fold(FIT, TEST, ((FIT, CHOOSE),)),)
+
+
+def world(seed=0, n=140):
+    """Two layers: 'a' carries the signal on the fitted and chosen rows, 'b' on fitted and test."""
+    rng = np.random.default_rng(seed)
+    signal = rng.normal(size=(n, 6))
+    other = rng.normal(size=(n, 6))
+    a, b = signal.copy(), signal.copy()
+    a[TEST], b[CHOOSE] = other[TEST], other[CHOOSE]
+    y = signal[:, :1] @ rng.uniform(0.5, 1.5, (1, 9)) + 0.3 * rng.normal(size=(n, 9))
+    features = {"a": a.astype(np.float32), "b": b.astype(np.float32)}
+    responses = {"FFA-1": y[:, :5].astype(np.float32), "PPA": y[:, 5:].astype(np.float32)}
+    return features, responses
+
+
+def job(wanted, *, folds=ONE_FOLD, subject="A", seed=0, pools=None):
+    features, responses = world(seed)
+    pools = pools or {"faces": {"a": np.arange(6), "b": np.arange(6)}}
+    return Job(subject, "net", features, pools, responses, folds, tuple(wanted))
+
+
+def test_the_layer_is_chosen_on_validation_and_never_on_test():
+    curves, best = encode([job([("FFA-1", "faces", "OLS", (0.0,))])])
+    on_test = curves[curves["partition"] == "test"].set_index("layer")["veUnivar"]
+    assert on_test["b"] > 0.9 > 0.3 > abs(on_test["a"]), "layer b is best on the test alone"
+    row = best.set_index("metric").loc["veUnivar"]
+    assert row["layer"] == "a" and row["score"] == pytest.approx(on_test["a"])
+
+
+def test_scores_are_those_of_a_plain_fit():
+    features, responses = world()
+    curves, _ = encode([job([("PPA", "faces", "OLS", (0.0,))])])
+    row = curves[(curves["layer"] == "b") & (curves["partition"] == "test")].iloc[0]
+    x, y = features["b"], responses["PPA"]
+    predicted = LinearRegression().fit(x[FIT], y[FIT]).predict(x[TEST])
+    assert row["veUnivar"] == pytest.approx(univariate_r(predicted, y[TEST]), abs=1e-5)
+    assert row["veRSA"] == pytest.approx(rsa_r(predicted, y[TEST]), abs=1e-5)
+    assert row["cUnivar"] == pytest.approx(univariate_r(x[TEST], y[TEST]), abs=1e-5)
+    assert row["cRSA"] == pytest.approx(rsa_r(x[TEST], y[TEST]), abs=1e-5)
+    assert row["r_vertex"] == pytest.approx(np.mean(
+        [np.corrcoef(predicted[:, v], y[TEST, v])[0, 1] for v in range(4)]), abs=1e-5)
+    assert (row["n_vertices"], row["n_units"], row["n_conditions"]) == (4, 6, 40)
+
+
+def test_regions_fitted_together_score_as_they_do_alone():
+    wanted = [(roi, "faces", "sparse positive", (0.1,)) for roi in ("FFA-1", "PPA")]
+    together = encode([job(wanted)])[0]
+    alone = pd.concat([encode([job([one])])[0] for one in wanted])
+    columns = ["roi", "layer", "partition", "veUnivar", "veRSA", "r_vertex", "n_used"]
+    order = ["roi", "layer", "partition"]
+    pd.testing.assert_frame_equal(
+        together[columns].sort_values(order).reset_index(drop=True),
+        alone[columns].sort_values(order).reset_index(drop=True), rtol=1e-3, atol=1e-4)
+
+
+def test_the_penalty_is_chosen_with_the_layer_where_each_is_a_candidate():
+    alphas = (0.02, 0.9)
+    curves, best = encode([job([("FFA-1", "faces", "sparse positive, standardised", alphas)])])
+    assert set(curves["alpha"]) == set(alphas)
+    assert best.set_index("metric").loc["veUnivar", "alpha"] == 0.02
+
+
+def test_several_folds_test_every_condition_once_and_choose_within_each():
+    sets = np.array_split(np.arange(140), 5)
+    rest = lambda *out: np.concatenate([s for k, s in enumerate(sets) if k not in out])  # noqa: E731
+    folds = tuple(Fold(rest(k), sets[k], tuple((rest(k, j), sets[j]) for j in range(5) if j != k))
+                  for k in range(5))
+    curves, best = encode([job([("FFA-1", "faces", "OLS", (0.0,))], folds=folds)])
+    assert (curves.loc[curves["partition"] == "test", "n_conditions"] == 140).all()
+    assert (curves.loc[curves["partition"] == "validation", "n_conditions"] == 112).all()
+    features, responses = world()
+    test = np.full(responses["FFA-1"].shape, np.nan)
+    for fold in folds:
+        fit = LinearRegression().fit(features["a"][fold.fit], responses["FFA-1"][fold.fit])
+        test[fold.test] = fit.predict(features["a"][fold.test])
+    row = curves[(curves["layer"] == "a") & (curves["partition"] == "test")].iloc[0]
+    assert row["veUnivar"] == pytest.approx(univariate_r(test, responses["FFA-1"]), abs=1e-5)
+    assert (best["n_conditions"] == 140).all()
+
+
+def test_what_cannot_be_fitted_has_a_row_that_says_why():
+    pools = {"faces": {"a": np.arange(1), "b": np.arange(0)}}
+    curves, best = encode([job([("FFA-1", "faces", "sparse positive", (0.1,))], pools=pools)])
+    assert set(curves["why"]) == {"fewer than 2 units"} and curves["veUnivar"].isna().all()
+    assert len(best) == len(METRICS) and best["score"].isna().all() and (best["why"] != "").all()
+    features, responses = world()
+    narrow = Job("A", "net", features, {"faces": {k: np.arange(6) for k in features}},
+                 {"FFA-1": responses["FFA-1"][:, :1]}, ONE_FOLD,
+                 (("FFA-1", "faces", "OLS", (0.0,)),))
+    assert set(encode([narrow])[1]["why"]) == {"fewer than 2 vertices"}
+
+
+def test_a_fit_that_uses_nothing_is_a_result_without_a_score():
+    curves, best = encode([job([("FFA-1", "faces", "sparse positive", (1e6,))])])
+    assert curves["veUnivar"].isna().all() and (curves["n_used"] == 0).all()
+    assert best.set_index("metric").loc["veUnivar", "why"] == "no fit that predicts anything"
+    assert np.isfinite(best.set_index("metric").loc["cUnivar", "score"])
+
+
+def wishes():
+    return [(roi, "faces", method, alphas) for roi in ("FFA-1", "PPA")
+            for method, alphas in (("sparse positive", (0.1,)), ("OLS", (0.0,)),
+                                   ("ridge", (1.0, 100.0)))]
+
+
+def three_jobs():
+    return (job(wishes(), subject=s, seed=i) for i, s in enumerate("ABC"))
+
+
+def test_processes_give_the_same_tables_in_the_same_order():
+    one, two = encode(three_jobs()), encode(three_jobs(), n_jobs=2)
+    for a, b in zip(one, two):
+        pd.testing.assert_frame_equal(a, b, rtol=1e-6)
+    assert list(dict.fromkeys(one[0]["subject"])) == ["A", "B", "C"]
+
+
+@pytest.mark.slow
+def test_a_dask_cluster_gives_the_table_of_one_process(monkeypatch):
+    from distributed import LocalCluster
+    one = encode(three_jobs())
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        monkeypatch.setenv(SCHEDULER, cluster.scheduler_address)
+        other = encode(three_jobs())
+    for a, b in zip(one, other):
+        pd.testing.assert_frame_equal(a, b, rtol=1e-6)
+
+
+def test_an_error_in_a_job_reaches_the_caller_whole():
+    broken = job([("FFA-1", "faces", "OLS", (0.0,))])
+    broken.responses["FFA-1"][3, 2] = np.nan
+    with pytest.raises(LabError, match="responses that are NaN"):
+        encode([broken], n_jobs=2)
+
+
+def test_face_content_passes_the_needles_eye_for_face_units_only():
+    """The paper's argument on known truth: faces and places compete for room in a picture."""
+    rng = np.random.default_rng(0)
+    n = 900
+    faces = rng.gamma(1.0, 1.0, n) * (rng.random(n) < 0.6)
+    places = np.maximum(2 - faces + 0.4 * rng.normal(size=n), 0)
+    unit = lambda drive: np.maximum(drive[:, None] * rng.uniform(0.5, 1.5, 30)  # noqa: E731
+                                    + 0.5 * rng.normal(size=(n, 30)), 0)
+    x = np.hstack([unit(faces), unit(places)]).astype(np.float32)
+    y = (faces[:, None] * rng.uniform(0.5, 1.5, 20) + rng.normal(size=(n, 20))).astype(np.float32)
+    rows = np.array_split(np.arange(n), 3)
+    one = Job("A", "net", {"fc": x}, {"faces": {"fc": np.arange(30)},
+                                      "scenes": {"fc": np.arange(30, 60)}}, {"aTL-faces": y},
+              (Fold(rows[0], rows[2], ((rows[0], rows[1]),)),),
+              tuple(("aTL-faces", pool, method, alphas) for pool in ("faces", "scenes")
+                    for method, alphas in (("sparse positive", (0.1,)), ("OLS", (0.0,)))))
+    best = encode([one])[1]
+    score = best[best["metric"] == "veUnivar"].set_index(["method", "domain"])["score"].fillna(0)
+    assert score["sparse positive", "faces"] > 0.9
+    assert score["sparse positive", "scenes"] < 0.1
+    assert score["OLS", "scenes"] > 0.4 and score["OLS", "faces"] > 0.9

@@ -1,0 +1,169 @@
+"""Ways to predict: exact, agreeing with references, indifferent to what should not matter."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.decomposition import PCA
+from sklearn.linear_model import Lasso, LinearRegression, Ridge
+from sklearn.model_selection import KFold
+
+from helpers import positive_regression
+from helpers.errors import LabError
+from helpers.gabor import gist_axes
+from helpers.positive_regression import (
+    kkt_violation,
+    sparse_positive,
+    sparse_positive_standardised,
+)
+from helpers.regression import METHODS, gist_ols, ols, ridge
+
+
+def activations(n=120, p=60, v=5, seed=0, noise=1.0):
+    """Rectified, correlated units of very different scales; sparse positive truth and noise."""
+    rng = np.random.default_rng(seed)
+    common = rng.normal(size=(n, 8)) @ rng.normal(size=(8, p))
+    x = np.maximum(common + 2 * rng.normal(size=(n, p)), 0) * np.exp(rng.normal(size=p))
+    weights = (rng.random((p, v)) < 0.1) * rng.random((p, v))
+    y = x @ weights
+    y = y / np.maximum(y.std(0), 1e-9) + noise * rng.normal(size=y.shape)
+    return x.astype(np.float32), y.astype(np.float32)
+
+
+def gradient_scale(x, y):
+    return np.abs((x - x.mean(0)).T.astype(float) @ (y - y.mean(0)) / len(x)).max(0)
+
+
+@settings(max_examples=40, deadline=None)
+@given(n=st.integers(5, 60), p=st.integers(1, 90), v=st.integers(1, 4),
+       share=st.floats(0.01, 1.2), seed=st.integers(0, 99), dead=st.booleans(),
+       twins=st.booleans())
+def test_every_fit_satisfies_the_optimality_conditions(n, p, v, share, seed, dead, twins):
+    x, y = activations(n, p, v, seed)
+    if dead:
+        x[:, 0] = 3.7
+    if twins and p > 2:
+        x[:, 1] = x[:, 2]
+    scale = gradient_scale(x, y)
+    alpha = float(share * scale.max() + 1e-6)
+    fit = sparse_positive(x, y, alpha)
+    assert (fit.weights >= 0).all()
+    assert (kkt_violation(x, y, fit, alpha) <= 2e-5 * scale + 1e-9).all()
+    assert not dead or not fit.weights[0].any()
+
+
+def test_kkt_violation_notices_a_wrong_fit():
+    x, y = activations()
+    fit = sparse_positive(x, y, 0.05)
+    assert kkt_violation(x, y, fit, 0.05).max() < 1e-4 < kkt_violation(x, y, fit, 0.06).min()
+    worse = type(fit)(fit.weights - 1e-3, fit.intercept)
+    assert np.isinf(kkt_violation(x, y, worse, 0.05)).any()
+
+
+@pytest.mark.parametrize("alpha", [0.1, 0.02, 0.001])
+def test_predictions_agree_with_scikit_learn_at_tight_tolerance(alpha):
+    x, y = activations(200, 150, 6)
+    ours = sparse_positive(x, y, alpha).predict(x)
+    reference = Lasso(alpha=alpha, positive=True, tol=1e-12, max_iter=1_000_000)
+    theirs = reference.fit(x.astype(float), y.astype(float)).predict(x.astype(float))
+    assert np.abs(ours - theirs).max() < 1e-4 * theirs.std()
+
+
+def test_of_too_many_units_the_answer_is_the_same(monkeypatch):
+    x, y = activations(80, 300, 7, seed=3)
+    whole = sparse_positive(x, y, 0.03)
+    monkeypatch.setattr(positive_regression, "FEW", 40)
+    parts = sparse_positive(x, y, 0.03)
+    np.testing.assert_allclose(parts.predict(x), whole.predict(x), atol=1e-3)
+    assert (kkt_violation(x, y, parts, 0.03) <= 2e-5 * gradient_scale(x, y)).all()
+
+
+def test_at_the_largest_useful_penalty_nothing_is_used_and_just_below_one_unit():
+    x, y = activations(v=1)
+    largest = ((x - x.mean(0)).T @ (y - y.mean(0)) / len(x)).max()
+    assert not sparse_positive(x, y, 1.0001 * largest).weights.any()
+    assert sparse_positive(x, y, 0.999 * largest).n_used == [1]
+
+
+def test_permuting_voxels_and_units_permutes_the_fit():
+    x, y = activations()
+    voxels, units = np.array([3, 0, 4, 1, 2]), np.random.default_rng(1).permutation(x.shape[1])
+    fit = sparse_positive(x, y, 0.05)
+    other = sparse_positive(x[:, units], y[:, voxels], 0.05)
+    np.testing.assert_allclose(other.weights, fit.weights[units][:, voxels], atol=1e-4)
+
+
+def test_standardised_fits_do_not_care_about_units_of_measurement():
+    x, y = activations()
+    rng = np.random.default_rng(2)
+    gains, shifts = rng.uniform(0.01, 50, x.shape[1]), rng.normal(size=x.shape[1])
+    one = sparse_positive_standardised(x, y, 0.1).predict(x)
+    other = sparse_positive_standardised(x.astype(float) * gains + shifts, 7 * y + 3, 0.1)
+    np.testing.assert_allclose(other.predict(x.astype(float) * gains + shifts), 7 * one + 3,
+                               rtol=1e-3, atol=1e-2)
+    raw = sparse_positive(x, y, 0.05).n_used
+    assert (raw != sparse_positive(x * 30, y, 0.05).n_used).any(), "raw fits do care"
+
+
+def test_the_standardised_penalty_is_a_correlation():
+    """Just below a unit's correlation with the response, that unit enters; above it, none."""
+    x, y = activations(v=1)
+    r = np.corrcoef(np.column_stack([x, y]).T)[-1, :-1]
+    assert sparse_positive_standardised(x, y, float(r.max()) + 1e-3).n_used == [0]
+    fit = sparse_positive_standardised(x, y, float(r.max()) - 1e-3)
+    assert np.flatnonzero(fit.weights[:, 0])[0] == r.argmax()
+
+
+@pytest.mark.parametrize("break_it, words", [
+    (lambda x, y: (np.where(np.arange(x.size).reshape(x.shape) == 7, np.nan, x), y), "NaN"),
+    (lambda x, y: (x[:-1], y), "features"), (lambda x, y: (x[:1], y[:1]), "1 condition")])
+@pytest.mark.parametrize("method", METHODS)
+def test_bad_input_is_refused_by_every_method(break_it, words, method):
+    with pytest.raises(LabError, match=words):
+        METHODS[method].fit(*break_it(*activations()), (0.1,))
+
+
+def test_impossible_penalties_and_too_few_sweeps_are_errors():
+    x, y = activations()
+    for alpha in (0.0, -1.0):
+        with pytest.raises(LabError, match="alpha"):
+            sparse_positive(x, y, alpha)
+    with pytest.raises(LabError, match="correlation between 0 and 1"):
+        sparse_positive_standardised(x, y, 1.5)
+    with pytest.raises(LabError, match="did not converge"):
+        sparse_positive(x, y, 1e-4, max_sweeps=2)
+    with pytest.raises(LabError, match="units of the fit"):
+        sparse_positive(x, y, 0.1).predict(x[:, :5])
+
+
+@pytest.mark.parametrize("p", [20, 200])
+def test_ols_is_scikit_learns_with_few_and_with_too_many_units(p):
+    x, y = activations(p=p)
+    theirs = LinearRegression().fit(x.astype(float), y.astype(float))
+    new = activations(p=p, seed=9)[0]
+    np.testing.assert_allclose(ols(x, y).predict(new), theirs.predict(new.astype(float)),
+                               rtol=1e-4, atol=1e-4)
+
+
+def test_ridge_is_pca_and_ridge_with_each_vertex_its_penalty():
+    x, y = activations(90, 40, 6)
+    alphas, new = (1.0, 100.0, 1e4), activations(90, 40, 6, seed=5)[0].astype(float)
+    pca = PCA(40).fit(x.astype(float))
+    z, y = pca.transform(x.astype(float)), y.astype(float)
+    loss = np.array([np.mean([((Ridge(a).fit(z[f], y[f]).predict(z[t]) - y[t]) ** 2).mean(0)
+                              for f, t in KFold(5).split(z)], axis=0) for a in alphas])
+    expected = np.column_stack([Ridge(alphas[k]).fit(z, y[:, v]).predict(pca.transform(new))
+                                for v, k in enumerate(loss.argmin(0))])
+    assert len(set(loss.argmin(0))) > 1, "the vertices should differ in their best penalty"
+    np.testing.assert_allclose(ridge(x, y, alphas).predict(new), expected, rtol=1e-3, atol=1e-3)
+
+
+def test_gist_axes_come_from_the_fitted_pictures_alone():
+    x, y = activations(60, 100, 3)
+    new = activations(30, 100, 3, seed=4)[0]
+    axes = gist_axes(x, n_axes=10)
+    expected = LinearRegression().fit(x @ axes, y).predict(new @ axes)
+    np.testing.assert_allclose(gist_ols(x, y, n_axes=10).predict(new), expected, rtol=1e-4,
+                               atol=1e-4)
