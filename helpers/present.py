@@ -23,6 +23,8 @@ from helpers.networks import entry, load_network
 from helpers.paths import atomic_write, cache_dir, disk_full, ensure_writable, zoo_dir
 from helpers.profile import Profile
 from helpers.tables import CohortSpec, ImageSetSpec, RdmSpec, UniverseSpec
+from helpers.universe.derived import write_algonauts
+from helpers.universe.nod_files import write_nod
 from helpers.universe.nsd_files import write_cohort
 from helpers.universe.write import (
     write_channels,
@@ -63,6 +65,8 @@ def _writer(name: str, sizes: UniverseSpec) -> Callable[[Path], object]:
         "cohort": partial(write_cohort, n_subjects=sizes.cohort_subjects,
                           n_shared=sizes.cohort_shared, n_sessions=sizes.cohort_sessions,
                           size=sizes.cohort_size, **seed),
+        "algonauts": partial(write_algonauts),
+        "nod": partial(write_nod, size=sizes.cohort_size, **seed),
     }
     return writers[name]
 
@@ -70,8 +74,12 @@ def _writer(name: str, sizes: UniverseSpec) -> Callable[[Path], object]:
 def _render(name: str, sizes: UniverseSpec, folder: Path) -> Path:
     """Let the universe write a part, unless the same part from the same code is there."""
     writer = _writer(name, sizes)
-    made = folder.with_name(f".{folder.name}.made.json")
-    identity = {"part": name, "key": key(part=name, settings=dict(writer.keywords),
+    source = ""
+    if name == "algonauts":  # derived from the cohort, as the original was from NSD
+        nsd = _render("cohort", sizes, folder.with_name("nsd"))
+        writer, source = partial(writer, nsd=nsd), _record(nsd).read_text()
+    made = _record(folder)
+    identity = {"part": name, "key": key(part=name, settings=source or dict(writer.keywords),
                                          code=code_digest([writer.func.__module__]))}
     if _is_made(folder, made, identity):
         return folder
@@ -88,6 +96,11 @@ def _render(name: str, sizes: UniverseSpec, folder: Path) -> Path:
             _write(writer, folder)
             atomic_write(made, lambda part: part.write_text(json.dumps(identity) + "\n"))
     return folder
+
+
+def _record(folder: Path) -> Path:
+    """Return the file that says what a rendered folder was made from."""
+    return folder.with_name(f".{folder.name}.made.json")
 
 
 def _write(writer: Callable[[Path], object], folder: Path) -> None:

@@ -2,7 +2,8 @@
 
 Archives and weight files with the real names, folders and key names, random in content, come
 from a local server through the real downloader, digests included; then each notebook runs from
-top to bottom. Only widths are reduced: the AlexNet-GN files would be 285 MB each.
+top to bottom. Only widths and counts are reduced: the AlexNet-GN files would be 285 MB each, and
+NSD's table would need 4,000 pictures of everyone's own.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import matplotlib
 import numpy as np
 import pytest
 import torch
+from brain_files import write_tiny_nsd
 from PIL import Image
 
 from helpers import fetch, networks, present
@@ -31,6 +33,7 @@ SMALL = {"channels": [32, 32, 32, 32, 32], "projector": [64, 64, 32]}
 CHANNELS = ("faces", "bodies", "cats", "buildings", "cars", "chairs", "hammers", "phones")
 WNIDS = ("n01440764", "n01443537", "n02085620", "n02085782", "n03028079", "n02980441")
 N_CLASSES = 1000
+FEWER = {"n_pool = 4000": "n_pool = 48", "n_shared = 515": "n_shared = 12"}
 FLOC_ZIP = "fLoc-de6a26cc269a2c7075461a4c839bfd628f225c95"
 
 
@@ -87,9 +90,17 @@ def world(private, served, monkeypatch):
     put(private / "data" / "mc8-shined", CHANNELS)
     put(private / "data" / "imagenet" / "val", WNIDS)
 
+    write_tiny_nsd(private / "data" / "nsd", n_shared=12, n_own=48, size=24)
+    text = (ROOT / "helpers" / "profiles" / "paper.toml").read_text()
+    for real_size, small in FEWER.items():
+        assert real_size in text
+        text = text.replace(real_size, small)
+    (private / "paper.toml").write_text(text)
+
     listed = dict(networks.registry())
-    chosen = load_profile("paper").networks
-    for seed, name in enumerate((chosen.main, *chosen.compare)):
+    profile = load_profile("paper")
+    chosen = profile.networks
+    for seed, name in enumerate((chosen.main, *chosen.compare, profile.encoding.faces)):
         entry = listed[name]
         if entry.architecture == "alexnet_gn":
             entry = replace(entry, options={**entry.options, **SMALL})
@@ -125,7 +136,8 @@ def test_the_notebook_runs_under_paper(source, world, monkeypatch, capsys):
     matplotlib.use("agg")
     text = source.read_text()
     assert 'profile = "demo"' in text
-    code = compile(text.replace('profile = "demo"', 'profile = "paper"'), source.stem, "exec")
+    path = str(world / "paper.toml")
+    code = compile(text.replace('profile = "demo"', f"profile = {path!r}"), source.stem, "exec")
     exec(code, {"__name__": "__main__"})
     said = capsys.readouterr().out
     assert "REAL data" in said and "VERDICT" in said.upper()
@@ -135,6 +147,8 @@ def test_the_notebook_runs_under_paper(source, world, monkeypatch, capsys):
     opened = {profile.networks.main}
     if "laboratory.networks()" in text:
         opened |= set(profile.networks.compare)
+    if "laboratory.cohort(" in text:
+        opened.add(profile.encoding.faces)
     if "laboratory.classifier(" in text:
         opened |= set(profile.lesions.compare)
         assert networks.registry()[profile.networks.main].readout.file in fetched

@@ -4,52 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from helpers.album import Album
 from helpers.brains.cohort import Cohort, Fold, Responses
-from helpers.brains.files import PUT_AGAIN, read_mapping, readable, stat_digest
-from helpers.brains.nsd import FAMILIES_NSD, HEMISPHERES
-from helpers.brains.rois import check_labels, checked, ordered, roi
+from helpers.brains.files import PUT_AGAIN, Files, read_mapping, readable, stat_digest
+from helpers.brains.nsd_files import FAMILIES_NSD, HEMISPHERES
+from helpers.brains.rois import check_labels, check_values, checked, ordered
 from helpers.brains.splits import fit_choose_test
-from helpers.digest import text_digest
 from helpers.errors import LabError
 
 SPACE = "challenge"
 NUMBER = re.compile(r"_nsd-(\d+)\.png$")
-
-
-class Files(Album):
-    """Pictures that are files of their own.
-
-    Parameters
-    ----------
-    paths : sequence of Path
-    """
-
-    def __init__(self, paths: Sequence[Path]) -> None:
-        self.paths = tuple(paths)
-
-    def __len__(self) -> int:
-        return len(self.paths)
-
-    @cached_property
-    def digest(self) -> str:
-        """Digest of names and sizes."""
-        return text_digest(repr([(path.name, path.stat().st_size) for path in self.paths]))
-
-    def open(self, index: int) -> Image.Image:
-        """Decode one picture as RGB."""
-        def read(path: Path) -> Image.Image:
-            with Image.open(path) as image:
-                return image.convert("RGB")
-
-        return readable(self.paths[index], read, "a picture")
 
 
 def read_masks(root: Path, subject: str, space: str = SPACE
@@ -77,12 +45,20 @@ def read_masks(root: Path, subject: str, space: str = SPACE
         sides = [readable(folder / f"{side}.{family}_{space}_space.npy",
                           lambda p: np.load(p, allow_pickle=False), "integer labels")
                  for side in HEMISPHERES]
+        for side, values in zip(HEMISPHERES, sides):
+            check_values(family, values, f"{folder}, {side}, {family}")
         masks |= {name: tuple(side == label for side in sides)
                   for label, name in names.items() if label > 0}
     if not masks:
         raise LabError(f"no label files in {folder}", expected="mapping_floc-faces.npy and others",
                        remedy=PUT_AGAIN)
     return {name: masks[name] for name in ordered(masks)}
+
+
+def region_sizes(root: Path, subject: str, space: str = SPACE) -> dict[str, tuple[int, int]]:
+    """Count the vertices of every region in the left and the right hemisphere; 0: absent."""
+    return {name: (int(left.sum()), int(right.sum()))
+            for name, (left, right) in read_masks(root, subject, space).items()}
 
 
 class Algonauts(Cohort):
@@ -124,7 +100,14 @@ class Algonauts(Cohort):
         if not files:
             raise LabError(f"no pictures of {subject}", expected="train-0001_nsd-00013.png …",
                            remedy=PUT_AGAIN)
+        if len({_number(path) for path in files}) < len(files):
+            raise LabError(f"{subject} has two training pictures of one NSD number",
+                           expected="each picture once", remedy=PUT_AGAIN)
         return files
+
+    def _numbers(self, subject: str) -> NDArray[np.int64]:
+        """Return the NSD number of each row."""
+        return np.array([_number(path) for path in self._files[subject]])
 
     def rois(self, subject: str) -> tuple[str, ...]:
         """Return the regions with at least one vertex."""
@@ -137,36 +120,40 @@ class Algonauts(Cohort):
     def responses(self, subject: str, rois: Sequence[str]) -> Responses:
         """Read the mean responses to the training pictures, by memory map."""
         masks = read_masks(self.root, subject)
-        chosen = [name for name in checked(rois) if any(side.any() for side in masks.get(name, ()))]
-        conditions = np.searchsorted(self.nsd_ids, [_number(p) for p in self._files[subject]])
-        order, betas, vertex, side_of = np.argsort(conditions, kind="stable"), [], [], []
-        members: dict[str, list[NDArray[np.bool_]]] = {roi(name).name: [] for name in chosen}
+        chosen = [name for name in checked(rois)
+                  if name in masks and any(side.any() for side in masks[name])]
+        conditions = np.searchsorted(self.nsd_ids, self._numbers(subject))
+        order = np.argsort(conditions)
+        betas, vertex, members = [], [], []
         for index, side in enumerate(HEMISPHERES):
-            path = self._fmri(subject, side)
-            values = readable(path, lambda p: np.load(p, mmap_mode="r", allow_pickle=False),
-                              "float32, pictures x vertices")
-            wrong = [name for name in chosen if masks[name][index].shape != values.shape[1:]]
-            if wrong or len(values) != len(conditions):
-                raise LabError(f"{path} is {values.shape}, {len(conditions)} pictures, labels of "
-                               f"{len(next(iter(masks.values()))[index])} vertices",
-                               expected="pictures x labelled vertices", remedy=PUT_AGAIN)
-            kept = np.flatnonzero(np.any([masks[name][index] for name in chosen] or
-                                         [np.zeros(values.shape[1], bool)], axis=0))
+            values = self._values(subject, side, len(masks[next(iter(masks))][index]))
+            inside = [masks[name][index] for name in chosen]
+            kept = np.flatnonzero(np.any([*inside, np.zeros(values.shape[1], bool)], axis=0))
             betas.append(np.asarray(values[:, kept], np.float32)[order])
             vertex.append(kept)
-            side_of.append(np.full(len(kept), side))
-            for name in chosen:
-                members[name].append(masks[name][index][kept])
+            members.append([mask[kept] for mask in inside])
         joined = np.concatenate(betas, axis=1)
-        found = Responses(subject, conditions[order], joined[:, None], np.concatenate(side_of),
+        hemisphere = np.repeat(HEMISPHERES, [len(kept) for kept in vertex])
+        found = Responses(subject, conditions[order], joined[:, None], hemisphere,
                           np.concatenate(vertex),
-                          {name: np.concatenate(parts) for name, parts in members.items()},
+                          {name: np.concatenate(pair) for name, *pair in zip(chosen, *members)},
                           np.full(joined.shape[1], np.nan, np.float32))
         return found.select(np.isfinite(joined).all(0), "NaN")
 
+    def _values(self, subject: str, side: str, n_labels: int) -> NDArray[np.float32]:
+        """Map a hemisphere's responses into memory, checking that they match the other files."""
+        path, n_pictures = self._fmri(subject, side), len(self._files[subject])
+        values = readable(path, lambda p: np.load(p, mmap_mode="r", allow_pickle=False),
+                          "float32, pictures x vertices")
+        if values.shape != (n_pictures, n_labels):
+            raise LabError(f"{path} is {values.shape}; there are {n_pictures} pictures and labels "
+                           f"of {n_labels} vertices", expected="pictures x labelled vertices",
+                           remedy="use responses, pictures and labels of the same participant")
+        return values
+
     def folds(self, subject: str) -> tuple[Fold, ...]:
         """Split as Mulrooney & Brockmeier (2024, spec 1.1), in the order of the files."""
-        numbers = np.array([_number(path) for path in self._files[subject]])
+        numbers = self._numbers(subject)
         fold = fit_choose_test(len(numbers))
         place = lambda rows: np.sort(np.searchsorted(self.nsd_ids, numbers[rows]))  # noqa: E731
         (fit, choose), = fold.validation
@@ -175,7 +162,8 @@ class Algonauts(Cohort):
     def digest(self, subject: str) -> str:
         """Identify a participant's files by name and size, the small ones by content."""
         return stat_digest([*(self._fmri(subject, side) for side in HEMISPHERES),
-                            *sorted((self.root / subject / "roi_masks").glob("*.npy"))])
+                            *self._files[subject]],
+                           sorted((self.root / subject / "roi_masks").glob("*.npy")))
 
 
 def _number(path: Path) -> int:

@@ -1,20 +1,21 @@
-"""Floor 1. Reading the files of brain data: HDF5, labels, images of volumes, safe dictionaries."""
+"""Floor 1. Reading the files of brain data: labels, volumes, safe dictionaries, pictures."""
 
 from __future__ import annotations
 
+import hashlib
 import pickle
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import h5py
 import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from helpers.album import Album
-from helpers.digest import text_digest
+from helpers.digest import file_digest, text_digest
 from helpers.errors import LabError
 
 PUT_AGAIN = "fetch this file again; the message of the profile's data source says from where"
@@ -26,15 +27,16 @@ def readable(path: Path, read: Callable[[Path], Any], what: str) -> Any:
         raise LabError(f"no file {path}", expected=what, remedy=PUT_AGAIN)
     try:
         return read(path)
-    except (OSError, ValueError, KeyError, EOFError, pickle.UnpicklingError,
-            nib.filebasedimages.ImageFileError) as error:
+    except (OSError, ValueError, KeyError, IndexError, EOFError, TypeError, AttributeError,
+            pickle.UnpicklingError, nib.filebasedimages.ImageFileError,
+            nib.spatialimages.HeaderDataError) as error:
         raise LabError(f"{path} cannot be read: {error}", expected=f"{what}, whole",
                        remedy=PUT_AGAIN) from error
 
 
 def read_volume(path: Path) -> NDArray:
-    """Read the values of an ``.mgz``, ``.mgh`` or ``.nii.gz`` file, without axes of length one."""
-    return readable(path, lambda p: np.squeeze(np.asanyarray(nib.load(p).dataobj)),
+    """Read the values of an ``.mgz``, ``.mgh`` or ``.nii.gz`` file, in the axes of the file."""
+    return readable(path, lambda p: np.asanyarray(nib.load(p).dataobj),
                     "an image that nibabel reads")
 
 
@@ -50,9 +52,9 @@ def read_names(path: Path) -> dict[int, str]:
 class _PlainUnpickler(pickle.Unpickler):
     """Unpickle dictionaries of numbers and text, as NumPy stores them, and nothing that runs."""
 
-    ALLOWED = {("numpy.core.multiarray", "_reconstruct"), ("numpy._core.multiarray",
-               "_reconstruct"), ("numpy", "ndarray"), ("numpy", "dtype"),
-               ("numpy.core.multiarray", "scalar"), ("numpy._core.multiarray", "scalar")}
+    ALLOWED = {("numpy", "ndarray"), ("numpy", "dtype"),
+               *((f"numpy.{core}.multiarray", name) for core in ("core", "_core")
+                 for name in ("_reconstruct", "scalar"))}
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in self.ALLOWED:
@@ -67,65 +69,58 @@ def read_mapping(path: Path) -> dict[int, str]:
     """
     def read(where: Path) -> dict[int, str]:
         with where.open("rb") as file:
-            np.lib.format.read_magic(file)
-            np.lib.format.read_array_header_1_0(file)
-            content = np.asarray(_PlainUnpickler(file).load(), dtype=object).item()
+            if np.lib.format.read_magic(file) != (1, 0):
+                raise ValueError("not a .npy file of version 1.0")
+            _, _, kind = np.lib.format.read_array_header_1_0(file)
+            if not kind.hasobject:
+                raise ValueError(f"an array of {kind}")
+            content = _PlainUnpickler(file).load().item()
         return {int(label): str(name) for label, name in content.items()}
 
     return readable(path, read, "a dictionary of integers and names")
 
 
-class Brick(Album):
-    """Pictures in one HDF5 dataset: NSD's ``imgBrick``.
+class Files(Album):
+    """Pictures that are files of their own.
 
     Parameters
     ----------
-    path : Path
-    name : str
-        Dataset of shape (n_pictures, height, width, 3), uint8.
+    paths : sequence of Path
     """
 
-    def __init__(self, path: Path, name: str = "imgBrick") -> None:
-        self.path, self.name = path, name
-        with self._file() as file:
-            if name not in file or file[name].ndim != 4 or file[name].dtype != np.uint8:
-                raise LabError(f"{path} has no dataset {name!r} of pictures",
-                               expected="(n_pictures, height, width, 3), uint8", remedy=PUT_AGAIN)
-            self.shape = file[name].shape
-
-    def _file(self) -> h5py.File:
-        return readable(self.path, h5py.File, "an HDF5 file of pictures")
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self.paths = tuple(paths)
 
     def __len__(self) -> int:
-        return self.shape[0]
+        return len(self.paths)
 
-    @property
+    @cached_property
     def digest(self) -> str:
-        """Digest of the file's name, size, shape and of some pictures: it may be 40 GB."""
-        some = np.linspace(0, len(self) - 1, 16).astype(int)
-        pixels = [self.open(int(i)).tobytes() for i in some]
-        state = (self.path.name, self.path.stat().st_size, self.shape)
-        return text_digest(repr((state, [hash_of(p) for p in pixels])))
+        """Digest of names and sizes: sets of this kind have tens of thousands of pictures."""
+        return text_digest(repr([(path.name, readable(path, lambda p: p.stat().st_size,
+                                                      "a picture")) for path in self.paths]))
 
     def open(self, index: int) -> Image.Image:
-        """Decode one picture."""
-        try:
-            with self._file() as file:
-                return Image.fromarray(file[self.name][index])
-        except OSError as error:
-            raise LabError(f"{self.path}, picture {index}: {error}", expected="a whole file",
-                           remedy=PUT_AGAIN) from error
+        """Decode one picture as RGB."""
+        def read(path: Path) -> Image.Image:
+            with Image.open(path) as image:
+                return image.convert("RGB")
+
+        return readable(self.paths[index], read, "a picture")
 
 
-def hash_of(content: bytes) -> str:
-    """Return the digest of some bytes, through their hexadecimal text."""
-    return text_digest(content.hex())
+def content_digest(content: bytes) -> str:
+    """Return the SHA-256 of some bytes, in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
 
 
-def stat_digest(paths: Sequence[Path]) -> str:
-    """Identify large files by name and size, small ones (1 MiB) by content as well."""
-    parts = []
-    for path in paths:
-        size = path.stat().st_size
-        parts.append((path.name, size, hash_of(path.read_bytes()) if size <= 2**20 else ""))
-    return text_digest(repr(parts))
+def stat_digest(large: Iterable[Path], small: Iterable[Path] = ()) -> str:
+    """Identify large files by name and size, small ones by name and content.
+
+    Times of change do not count: a copy of the data is the same data.
+    """
+    sizes = [(path.name, readable(path, lambda p: p.stat().st_size, "a file of this cohort"))
+             for path in large]
+    contents = [(path.name, readable(path, file_digest, "a file of this cohort"))
+                for path in small]
+    return text_digest(repr((sizes, contents)))

@@ -11,6 +11,7 @@ from helpers.brains.nod import NOD
 from helpers.brains.nsd import NSD
 from helpers.brains.object2vec import Object2Vec
 from helpers.errors import LabError
+from helpers.strict import suggest
 
 LAYOUTS = {"nsd": NSD, "nsd-volume": NSD, "algonauts": Algonauts, "nod": NOD,
            "object2vec": Object2Vec}
@@ -28,7 +29,8 @@ def open_cohort(layout: str, root: Path, *, subjects: Sequence[str] = (), n_pool
     subjects : sequence of str
         Empty: all.
     n_pool, n_batches, n_shared : int
-        How NSD's pictures are split; other layouts have published splits of their own.
+        How NSD's pictures are split; other layouts have published splits of their own. 0: as
+        published (for ``n_shared``: whatever is found).
 
     Raises
     ------
@@ -37,7 +39,7 @@ def open_cohort(layout: str, root: Path, *, subjects: Sequence[str] = (), n_pool
     """
     if layout not in LAYOUTS:
         raise LabError(f"the layout {layout!r}", expected="one of " + ", ".join(LAYOUTS),
-                       remedy="correct [cohort] in the profile")
+                       remedy=suggest(layout, LAYOUTS) or "correct [cohort] in the profile")
     if layout.startswith("nsd"):
         space = "nativesurface" if layout == "nsd" else "func1pt8mm"
         return NSD(root, subjects=subjects, n_pool=n_pool or 4000, n_batches=n_batches or 4,

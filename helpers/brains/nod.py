@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,18 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.io import loadmat
 
-from helpers.brains.algonauts import Files
 from helpers.brains.cohort import Cohort, Fold, Responses
-from helpers.brains.files import PUT_AGAIN, readable, stat_digest
-from helpers.brains.rois import FAMILIES, checked
+from helpers.brains.files import PUT_AGAIN, Files, readable, stat_digest
+from helpers.brains.rois import GLASSER, checked
 from helpers.brains.splits import fit_choose_test
+from helpers.digest import text_digest
 from helpers.errors import LabError
 
-N_CORTEX = 59_412
-"""Cortical vertices of a full file, the first of its 91,282 grayordinates."""
 N_LABELS = 180
 """Glasser's areas a hemisphere: 1-180 left, 181-360 right."""
+R2_ROW = 3
+"""Row of the pRF parameters that holds R² (after angle, eccentricity and size)."""
 RUN = re.compile(r"ses-imagenet(\d+)_task-imagenet_run-(\d+)$")
+AREA = re.compile(r"[LR]_(\w+)_ROI")
 
 
 class NOD(Cohort):
@@ -41,16 +41,22 @@ class NOD(Cohort):
     n_best : int
         Vertices with the largest pRF R² that are kept of each area and hemisphere (published:
         50); 0: all.
-    scalar : bool
-        z-score with one mean and one standard deviation a run, over all vertices, as published;
-        by default every vertex has its own.
+    per_run : {"vertex", "scalar"}
+        "scalar": one mean and one standard deviation a run, over all cortical vertices, as the
+        published code has it. By default every vertex has its own, which removes what differs
+        between vertices for reasons other than the pictures.
+    n_sessions : int
+        Sessions of ImageNet pictures (published: the first 4; some people have a fifth).
     """
 
     name, units = "NOD", "z within run"
 
     def __init__(self, root: Path, *, subjects: Sequence[str] = (), n_best: int = 50,
-                 scalar: bool = False) -> None:
-        self.root, self.n_best, self.scalar = root, n_best, scalar
+                 per_run: str = "vertex", n_sessions: int = 4) -> None:
+        if per_run not in ("vertex", "scalar"):
+            raise LabError(f"per_run = {per_run!r}", expected="'vertex' or 'scalar'",
+                           remedy="choose one of these")
+        self.root, self.n_best, self.per_run = root, n_best, per_run
         present = sorted(path.parent.name for path in
                          root.glob("derivatives/ciftify/sub-*/results"))
         missing = [name for name in subjects if name not in present] if present else ["sub-01"]
@@ -59,134 +65,162 @@ class NOD(Cohort):
                            expected="ses-imagenet01_task-imagenet_run-1 and others",
                            remedy="see [nod] in helpers/sources.toml")
         self.subjects = tuple(subjects) or tuple(present)
-        self._runs = {name: self._list_runs(name) for name in self.subjects}
-        self._shown = {name: [self._labels(run) for run in runs]
+        self._runs = {name: self._list_runs(name, n_sessions) for name in self.subjects}
+        self._shown = {name: [_pictures(run) for run in runs]
                        for name, runs in self._runs.items()}
         names = sorted({line for runs in self._shown.values() for run in runs for line in run})
         self._index = {name: i for i, name in enumerate(names)}
         self.album = Files([root / "stimuli" / name for name in names])
         self.condition_of = np.arange(len(names))
+        self._areas = self._read_areas()
 
-    def _list_runs(self, subject: str) -> list[Path]:
+    def _results(self, subject: str) -> Path:
+        return self.root / "derivatives/ciftify" / subject / "results"
+
+    def _list_runs(self, subject: str, n_sessions: int) -> list[Path]:
         """Return a participant's runs, in order, refusing a gap."""
-        folder = self.root / "derivatives/ciftify" / subject / "results"
+        folder = self._results(subject)
         found = {tuple(map(int, RUN.search(path.name).groups())): path
                  for path in folder.iterdir() if RUN.search(path.name)}
-        for session, run in found:
-            lacking = [(session, r) for r in range(1, run) if (session, r) not in found]
-            if lacking:
-                raise LabError(f"{subject} lacks run {lacking[0][1]} of session {session}",
-                               expected="all runs of a session", remedy=PUT_AGAIN)
-        if not found:
-            raise LabError(f"no run of {subject} in {folder}",
-                           expected="ses-imagenet01_task-imagenet_run-1 …", remedy=PUT_AGAIN)
+        found = {key: path for key, path in found.items() if key[0] <= n_sessions}
+        before = {(session, r) for session, run in found for r in range(1, run)}
+        before |= {(s, 1) for session, _ in found for s in range(1, session)}
+        for session, run in sorted((before or {(1, 1)}) - set(found)):
+            raise LabError(f"{subject} lacks run {run} of session {session}",
+                           expected="all runs up to the last",
+                           remedy=f"fetch ses-imagenet{session:02d}_task-imagenet_run-{run} into "
+                                  f"{folder}")
         return [found[key] for key in sorted(found)]
 
-    def _labels(self, run: Path) -> list[str]:
-        """Read the picture of each row, as its path below ``stimuli``."""
-        text = readable(run / f"{run.name}_label.txt", lambda p: p.read_text(encoding="utf-8"),
-                        "one picture a line")
-        lines = [line.strip().removeprefix("stimuli/") for line in text.splitlines()]
-        return [line if "/" in line else f"imagenet/{line.split('_')[0]}/{line}"
-                for line in lines if line]
-
-    def _areas(self) -> dict[str, tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
-        """Return Glasser's V1 to V4, left and right, among the cortical vertices."""
+    def _read_areas(self) -> dict[str, tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
+        """Return V1 to V4, left and right, among the cortical vertices."""
         folder = self.root / "supportfiles"
-        atlas = readable(folder / "MMP_mpmLR32k.mat", loadmat, "glasser_MMP")
-        values = np.asarray(atlas["glasser_MMP"]).ravel()
-        with (folder / "roilbl_mmp.csv").open(encoding="utf-8", newline="") as file:
-            rows = [[cell.strip() for cell in row] for row in csv.reader(file) if row]
-        label_of: dict[str, int] = {}
-        for row in rows:
-            numbers = [int(cell) for cell in row if cell.isdigit()]
-            for cell in row:
-                name = cell.removeprefix("L_").removeprefix("R_").removesuffix("_ROI")
-                if name in FAMILIES["glasser"] and numbers:
-                    label_of.setdefault(name, numbers[0])
-        lacking = [name for name in FAMILIES["glasser"] if name not in label_of]
-        if lacking:
-            raise LabError(f"{folder / 'roilbl_mmp.csv'} does not name {lacking[0]}",
-                           expected="a row with the name and the integer of every area",
-                           remedy=PUT_AGAIN)
+        values = readable(folder / "MMP_mpmLR32k.mat",
+                          lambda p: np.ravel(loadmat(p)["glasser_MMP"]), "glasser_MMP")
+        text = readable(folder / "roilbl_mmp.csv", lambda p: p.read_text(encoding="utf-8"),
+                        "names of areas, a row each")
+        rows = [AREA.search(line) for line in text.splitlines()]
+        names = [row[1] for row in rows if row]  # the heading has no such name
+        for name, label in GLASSER.items():
+            if names[label - 1:label] != [name]:
+                raise LabError(f"{folder / 'roilbl_mmp.csv'}: area {label} is not {name}",
+                               expected=f"{N_LABELS} rows, L_{name}_ROI in row {label}",
+                               remedy=PUT_AGAIN)
         return {name: (values == label, values == label + N_LABELS)
-                for name, label in label_of.items()}
+                for name, label in GLASSER.items()}
 
     def rois(self, subject: str) -> tuple[str, ...]:
         """Return the early areas, which everyone has."""
-        areas = self._areas()
-        return tuple(name for name in FAMILIES["glasser"] if any(a.any() for a in areas[name]))
+        return tuple(name for name, sides in self._areas.items() if any(s.any() for s in sides))
 
-    def _best(self, subject: str, area: NDArray[np.bool_], r2: NDArray | None) -> NDArray[np.int64]:
-        inside = np.flatnonzero(area)
-        if not self.n_best or r2 is None or len(inside) <= self.n_best:
-            return inside
-        return np.sort(inside[np.argsort(-np.nan_to_num(r2[inside], nan=-np.inf),
-                                         kind="stable")[:self.n_best]])
-
-    def _r2(self, subject: str, n: int) -> NDArray | None:
-        """Read the pRF fit's R² (row 4 of the parameters); None where there was no such scan."""
-        folder = self.root / "derivatives/ciftify" / subject / "results/ses-prf_task-prf"
-        path = folder / "ses-prf_task-prf_params.dscalar.nii"
-        return _cifti(path)[3, :n] if path.is_file() else None
+    def _chosen(self, subject: str, rois: Sequence[str]) -> tuple[dict[str, NDArray], int]:
+        """Return the columns of each area, and how many of an area are not among its best."""
+        r2, columns, left_out = None, {}, 0
+        if self.n_best and rois:
+            path = self._results(subject) / "ses-prf_task-prf/ses-prf_task-prf_params.dscalar.nii"
+            if not path.is_file():
+                raise LabError(f"{subject} has no {path.name}",
+                               expected="pRF parameters, to choose the vertices they fit best",
+                               remedy="take sub-01 to sub-09, or open NOD with n_best=0")
+            r2 = np.nan_to_num(_values(path)[R2_ROW], nan=-np.inf)
+        for name in rois:
+            best = []
+            for area in self._areas[name]:
+                inside = np.flatnonzero(area)
+                if r2 is not None:
+                    ranked = inside[np.argsort(-r2[inside], kind="stable")]
+                    left_out += len(inside[self.n_best:])
+                    inside = np.sort(ranked[:self.n_best])
+                best.append(inside)
+            columns[name] = np.concatenate(best)
+        return columns, left_out
 
     def responses(self, subject: str, rois: Sequence[str]) -> Responses:
         """Read all runs, z-scored within each."""
-        areas = self._areas()
-        n = len(next(iter(areas.values()))[0])
-        chosen, r2 = checked(rois), self._r2(subject, n)
-        keep = {name: [self._best(subject, area, r2) for area in areas[name]]
-                for name in chosen if name in areas}
-        vertex = np.concatenate([part for pair in keep.values() for part in pair] or
-                                [np.zeros(0, int)])
-        betas, conditions = [], []
-        for run, names in zip(self._runs[subject], self._shown[subject]):
-            values = _cifti(run / f"{run.name}_beta.dscalar.nii")
-            if len(values) != len(names) or values.shape[1] < n:
-                raise LabError(f"{run.name} of {subject}: betas {values.shape}, {len(names)} "
-                               f"labels, atlas of {n} vertices",
-                               expected="a row a label, and the atlas's vertices first",
-                               remedy=PUT_AGAIN)
-            axis = None if self.scalar else 0
-            kept = values[:, :n]
-            with np.errstate(divide="ignore", invalid="ignore"):
-                scaled = (kept - kept.mean(axis)) / kept.std(axis)
-            betas.append(scaled[:, vertex].astype(np.float32))
-            conditions += [self._index[name] for name in names]
-        order = np.argsort(conditions, kind="stable")
-        joined, conditions = np.concatenate(betas)[order], np.array(conditions)[order]
-        if len(np.unique(conditions)) != len(conditions):
-            raise LabError(f"{subject} saw a picture twice", expected="single presentations",
-                           remedy="leave the COCO sessions out: their repeats are not read here")
-        return self._arranged(subject, keep, vertex, joined, conditions, areas)
+        present = self.rois(subject)
+        columns, left_out = self._chosen(subject, [r for r in checked(rois) if r in present])
+        kept = np.unique(np.concatenate([np.zeros(0, int), *columns.values()]))
+        betas = [self._scaled(run, len(names), kept)
+                 for run, names in zip(self._runs[subject], self._shown[subject])]
+        conditions = self._conditions(subject)
+        order = np.argsort(conditions)
+        joined = np.concatenate(betas)[order]
+        hemisphere, vertex = _places(self._runs[subject][0], kept)
+        found = Responses(
+            subject, conditions[order], joined[:, None], hemisphere, vertex,
+            {name: np.isin(kept, chosen) for name, chosen in columns.items()},
+            np.full(len(kept), np.nan, np.float32),
+            {f"pRF R² not among the {self.n_best} best": left_out} if left_out else {})
+        return found.select(np.isfinite(joined).all(0), "constant or NaN")
 
-    def _arranged(self, subject: str, keep: dict, vertex: NDArray, betas: NDArray,
-                  conditions: NDArray, areas: dict) -> Responses:
-        sides, members, start = [], {}, 0
-        for name, (left, right) in keep.items():
-            mask = np.zeros(len(vertex), bool)
-            mask[start:start + len(left) + len(right)] = True
-            start += len(left) + len(right)
-            members[name] = mask
-            sides += ["lh"] * len(left) + ["rh"] * len(right)
-        found = Responses(subject, conditions, betas[:, None], np.array(sides, dtype="U2"), vertex,
-                          members, np.full(len(vertex), np.nan, np.float32))
-        return found.select(np.isfinite(betas).all(0), "constant or NaN")
+    def _scaled(self, run: Path, n_trials: int, columns: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Read a run's betas of some columns and z-score them."""
+        path, n = run / f"{run.name}_beta.dscalar.nii", len(self._areas["V1"][0])
+        values = _values(path)
+        if len(values) != n_trials or values.shape[1] < n:
+            raise LabError(f"{path}: betas {values.shape}, {n_trials} labels, atlas of {n} "
+                           "vertices", expected="a row a label, and the atlas's vertices first",
+                           remedy=PUT_AGAIN)
+        kept = values[:, columns].astype(np.float64)
+        from_ = values[:, :n] if self.per_run == "scalar" else kept  # the subcortex never counts
+        axis = None if self.per_run == "scalar" else 0
+        mean, spread = from_.mean(axis, dtype=np.float64), from_.std(axis, dtype=np.float64)
+        constant = (kept == kept[:1]).all(0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(constant, np.nan, (kept - mean) / spread).astype(np.float32)
+
+    def _conditions(self, subject: str) -> NDArray[np.int64]:
+        """Return the picture of every trial, in the order of the runs."""
+        found = np.array([self._index[name] for run in self._shown[subject] for name in run])
+        if len(np.unique(found)) != len(found):
+            raise LabError(f"{subject} saw a picture twice", expected="single presentations",
+                           remedy="leave such sessions out: repeats are not read here")
+        return found
 
     def folds(self, subject: str) -> tuple[Fold, ...]:
         """Split as Mulrooney & Brockmeier (2024, Appendix C): 75 % fit, 10 %, 15 % test."""
-        shown = np.array([self._index[name] for run in self._shown[subject] for name in run])
+        shown = self._conditions(subject)
         fold = fit_choose_test(len(shown))
         (fit, choose), = fold.validation
         return (Fold(np.sort(shown[fold.fit]), np.sort(shown[fold.test]),
                      ((np.sort(shown[fit]), np.sort(shown[choose])),)),)
 
     def digest(self, subject: str) -> str:
-        """Identify the runs' files by name and size, the small ones by content."""
-        return stat_digest([path for run in self._runs[subject] for path in sorted(run.iterdir())])
+        """Identify betas by name and size, labels, atlas and pRF parameters by content.
+
+        How vertices are chosen and z-scored counts as well.
+        """
+        betas = [path for run in self._runs[subject] for path in sorted(run.glob("*.nii"))]
+        small = [*(_label_file(run) for run in self._runs[subject]),
+                 *sorted((self._results(subject) / "ses-prf_task-prf").glob("*_params.*")),
+                 *(self.root / "supportfiles" / name
+                   for name in ("MMP_mpmLR32k.mat", "roilbl_mmp.csv"))]
+        return text_digest(f"{self.n_best} {self.per_run} {stat_digest(betas, small)}")
 
 
-def _cifti(path: Path) -> NDArray[np.float32]:
+def _label_file(run: Path) -> Path:
+    found = sorted(run.glob("*_label.txt"))
+    return found[0] if found else run / f"{run.name}_label.txt"
+
+
+def _pictures(run: Path) -> list[str]:
+    """Read the picture of each row, as its path below ``stimuli``."""
+    text = readable(_label_file(run), lambda p: p.read_text(encoding="utf-8"),
+                    "one picture a line")
+    lines = [line.strip().removeprefix("stimuli/") for line in text.splitlines()]
+    return [line if "/" in line else f"imagenet/{line.split('_')[0]}/{line}"
+            for line in lines if line]
+
+
+def _values(path: Path) -> NDArray[np.float32]:
     """Read a dscalar file as rows x grayordinates."""
     return readable(path, lambda p: np.asarray(nib.load(p).get_fdata(dtype=np.float32)),
                     "a ciftify dscalar file")
+
+
+def _places(run: Path, columns: NDArray[np.int64]) -> tuple[NDArray[np.str_], NDArray[np.int64]]:
+    """Return the hemisphere of some columns, and the vertex of its fs_LR-32k surface."""
+    axis = readable(run / f"{run.name}_beta.dscalar.nii",
+                    lambda p: nib.load(p).header.get_axis(1), "a ciftify dscalar file")
+    left = np.array(["LEFT" in str(name) for name in axis.name])
+    return np.where(left, "lh", "rh")[columns], np.asarray(axis.vertex, np.int64)[columns]

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from helpers.errors import LabError
 from helpers.strict import suggest
 
@@ -26,6 +29,9 @@ The first seven are NSD's (Algonauts 2023 uses the same). object2vec has EBA, OF
 RSC besides, under the names that they have above.
 """
 
+GLASSER = {"V1": 1, "V2": 4, "V3": 5, "V4": 6}
+"""The exception: places among the 180 areas of a hemisphere."""
+
 DOMAINS = {"floc-faces": "faces", "floc-bodies": "bodies", "floc-places": "scenes",
            "floc-words": "characters"}
 """Label set -> the domain whose contrast defined it."""
@@ -43,7 +49,7 @@ class Roi:
     family : str
         Label set that holds it.
     label : int
-        Its integer there, from 1.
+        Its integer there.
     domain : str
         Domain that it prefers; empty for early and anatomical regions.
     """
@@ -55,7 +61,8 @@ class Roi:
 
 
 TABLE: dict[str, Roi] = {
-    name: Roi(name, family, label, DOMAINS.get(family, OTHER_DOMAINS.get(name, "")))
+    name: Roi(name, family, GLASSER.get(name, label),
+              DOMAINS.get(family, OTHER_DOMAINS.get(name, "")))
     for family, names in FAMILIES.items() for label, name in enumerate(names, 1)}
 """Every region by name, in the order in which figures show them."""
 
@@ -112,12 +119,35 @@ def check_labels(family: str, mapping: Mapping[int, str], where: str) -> None:
     LabError
         If a label is unknown, or the table knows it under another integer.
     """
-    known = FAMILIES[family]
+    known = {name: TABLE[name].label for name in FAMILIES[family]}
     for label, name in mapping.items():
-        if label <= 0:
-            continue
-        if name not in known or known.index(name) != label - 1:
-            wanted = ", ".join(f"{i} {known_name}" for i, known_name in enumerate(known, 1))
-            raise LabError(f"{where}: label {label} is {name!r}", expected=wanted,
+        if label > 0 and known.get(name) != label:
+            raise LabError(f"{where}: label {label} is {name!r}",
+                           expected=", ".join(f"{i} {known_name}"
+                                              for known_name, i in known.items()),
                            remedy="use the label files of the release, or correct the table in "
                                   "helpers/brains/rois.py")
+
+
+def check_values(family: str, values: NDArray[np.integer], where: str) -> None:
+    """Refuse labels that no region of a family has.
+
+    Parameters
+    ----------
+    family : str
+    values : array, int
+        One label a vertex; 0 or less: none.
+    where : str
+        The file, for the error.
+
+    Raises
+    ------
+    LabError
+        If a label is unknown.
+    """
+    labels = [0, *(TABLE[name].label for name in FAMILIES[family])]
+    unknown = np.setdiff1d(np.maximum(values, 0), labels)
+    if len(unknown):
+        raise LabError(f"{where}: the label {unknown[0]}, which no region has",
+                       expected=f"0 or less (none), or 1 to {max(labels)}",
+                       remedy="use the label files of the release")

@@ -16,6 +16,7 @@ from helpers.brains.object2vec import read_mat
 from helpers.errors import LabError
 
 N_PICTURES = 92
+PUT_AGAIN = "put the file of the release there again"
 
 
 class Stack(Album):
@@ -54,12 +55,19 @@ class MeasuredRdms:
     single : dict, name -> float64, shape (4186,)
         Of each participant and session.
     categories : tuple of str
+        Category of each picture.
+    labels : tuple of str
+        Of 12 ways to divide the pictures.
+    vectors : array, bool, shape (92, 12)
+        Pictures that are on the labelled side of each.
     """
 
     album: Album
     rdms: dict[str, NDArray[np.float64]]
     single: dict[str, NDArray[np.float64]]
     categories: tuple[str, ...]
+    labels: tuple[str, ...]
+    vectors: NDArray[np.bool_]
 
 
 def open_rsa92(root: Path) -> MeasuredRdms:
@@ -75,13 +83,18 @@ def open_rsa92(root: Path) -> MeasuredRdms:
     monkey, _ = read_mat(main, "RDMs_mIT_hIT_fig1")
     single = {str(one.name): _condensed(one.RDM, root / "92_brainRDMs.mat")
               for one in np.ravel(read_mat(root / "92_brainRDMs.mat", "RDMs"))}
-    if len(pictures) != N_PICTURES:
-        raise LabError(f"{main} holds {len(pictures)} pictures", expected=f"{N_PICTURES}",
-                       remedy="put the file of the release there again")
+    vectors = np.asarray(read_mat(main, "categoryVectors"), bool)
+    labels = tuple(str(label).strip() for label in read_mat(main, "categoryLabels"))
+    if len(pictures) != N_PICTURES or vectors.shape != (N_PICTURES, len(labels)):
+        raise LabError(f"{main} holds {len(pictures)} pictures, categories {vectors.shape}",
+                       expected=f"{N_PICTURES} of each", remedy=PUT_AGAIN)
+    if not str(monkey.name).startswith("mIT"):
+        raise LabError(f"{main}: the first RDM is {monkey.name}", expected="mIT_674neurons",
+                       remedy=PUT_AGAIN)
     return MeasuredRdms(Stack(np.stack([one.image for one in pictures])),
                         {"human IT": np.mean(list(single.values()), axis=0),
                          "monkey IT": _condensed(monkey.RDM, main)},
-                        single, tuple(str(one.category) for one in pictures))
+                        single, tuple(str(one.category) for one in pictures), labels, vectors)
 
 
 def _condensed(values: NDArray, where: Path) -> NDArray[np.float64]:
@@ -90,6 +103,5 @@ def _condensed(values: NDArray, where: Path) -> NDArray[np.float64]:
     flat = squareform(values, checks=False) if values.ndim == 2 else values
     if flat.shape != (N_PICTURES * (N_PICTURES - 1) // 2,) or not np.isfinite(flat).all():
         raise LabError(f"{where}: an RDM of shape {values.shape}, or with NaN",
-                       expected=f"the dissimilarities of {N_PICTURES} pictures",
-                       remedy="put the file of the release there again")
+                       expected=f"the dissimilarities of {N_PICTURES} pictures", remedy=PUT_AGAIN)
     return flat

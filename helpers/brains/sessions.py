@@ -1,7 +1,8 @@
-"""Floor 1. One NSD session: read in blocks, z-scored per vertex, some vertices kept."""
+"""Floor 1. One NSD session: read once in blocks, some vertices kept, z-scored per vertex."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import h5py
@@ -12,12 +13,15 @@ from helpers.brains.files import PUT_AGAIN, readable
 from helpers.brains.splits import TRIALS
 from helpers.errors import LabError
 
-MOST_BYTES = 2**28
-"""Raw betas that are in memory at once while a session is read."""
+MAX_BYTES = 2**27
+"""Raw betas (and what is taken out of them) that are in memory at once beside the result."""
+BLOCK = 4096
+"""Vertices that are z-scored at a time: 750 trials of them are 12 MB."""
 
 
 def read_session(path: Path, columns: NDArray[np.int64] | None = None, *,
-                 n_trials: int = TRIALS, most_bytes: int = MOST_BYTES) -> NDArray[np.float32]:
+                 n_trials: int = TRIALS, n_vertices: int | None = None,
+                 max_bytes: int = MAX_BYTES) -> NDArray[np.float32]:
     """Read a session's betas, each vertex z-scored over its trials.
 
     Parameters
@@ -25,17 +29,18 @@ def read_session(path: Path, columns: NDArray[np.int64] | None = None, *,
     path : Path
         HDF5 with a dataset ``betas`` of trials x vertices, or trials x z x y x x.
     columns : array, int64, optional
-        Vertices to keep (of a volume: in the order of its x, y, z axes, flattened).
-    n_trials : int
-        Expected rows.
-    most_bytes : int
-        Bound of the raw betas in memory.
+        Vertices to keep (of a volume: counted in the order of its x, y, z axes, flattened).
+    n_trials, n_vertices : int
+        Expected size; by default of vertices any.
+    max_bytes : int
+        Bound of the raw betas in memory; a single trial, or slice of a volume, is always read
+        whole.
 
     Returns
     -------
     array, float32, shape (n_trials, n_columns)
-        Mean 0 and standard deviation 1 (ddof 0) per column; NaN for a constant one. (The file's
-        scale, percent signal change times 300, cancels.)
+        Mean 0 and standard deviation 1 (ddof 0) per column; NaN for a column that is constant or
+        has a NaN. (The file's scale, percent signal change times 300, cancels.)
 
     Raises
     ------
@@ -43,46 +48,81 @@ def read_session(path: Path, columns: NDArray[np.int64] | None = None, *,
         If the file is missing, truncated, or not of this shape.
     """
     with readable(path, h5py.File, "an HDF5 file of betas") as file:
-        if "betas" not in file or file["betas"].ndim not in (2, 4):
+        betas = file.get("betas")
+        if not isinstance(betas, h5py.Dataset) or betas.ndim not in (2, 4):
             raise LabError(f"{path} has no dataset 'betas' of trials x vertices",
                            expected=f"{n_trials} trials x vertices", remedy=PUT_AGAIN)
-        betas = file["betas"]
-        if betas.shape[0] != n_trials:
-            raise LabError(f"{path} holds {betas.shape[0]} trials", expected=f"{n_trials}",
+        width = int(np.prod(betas.shape[1:], dtype=int))
+        if betas.shape[0] != n_trials or width != (n_vertices or width):
+            raise LabError(f"{path} holds {betas.shape[0]} trials of {width} vertices",
+                           expected=f"{n_trials} trials of {n_vertices or 'all'} vertices",
                            remedy=PUT_AGAIN)
-        try:
-            return _zscored(betas, columns, most_bytes)
-        except OSError as error:
-            raise LabError(f"{path} is truncated: {error}", expected="a whole file",
-                           remedy=PUT_AGAIN) from error
-
-
-def _zscored(betas: h5py.Dataset, columns: NDArray | None, most_bytes: int
-             ) -> NDArray[np.float32]:
-    """Read slabs of the first spatial axis, z-score them, keep the columns."""
-    first, rest = betas.shape[1], int(np.prod(betas.shape[2:], dtype=int))
-    step = max(1, most_bytes // (betas.shape[0] * rest * 8))
-    wanted = np.arange(first * rest) if columns is None else np.asarray(columns)
-    # A volume's file has z, y, x where everything else has x, y, z.
-    place = _in_file(wanted, betas.shape[1:])
-    result = np.empty((betas.shape[0], len(wanted)), np.float32)
-    for start in range(0, first, step):
-        inside = (place >= start * rest) & (place < (start + step) * rest)
-        if not inside.any():
-            continue
-        slab = betas[:, start:start + step].reshape(betas.shape[0], -1)
-        slab = slab[:, place[inside] - start * rest].astype(np.float32)
-        mean = slab.mean(0, dtype=np.float64)
-        slab -= mean.astype(np.float32)
-        spread = np.sqrt(np.einsum("ij,ij->j", slab, slab, dtype=np.float64) / len(slab))
-        with np.errstate(divide="ignore", invalid="ignore"):
-            slab *= np.where(spread > 1e-6 * np.abs(mean), 1 / spread, np.nan).astype(np.float32)
-        result[:, inside] = slab
+        wanted = np.arange(width) if columns is None else np.asarray(columns, np.int64)
+        result = np.empty((n_trials, len(wanted)), np.float32)
+        if len(wanted):
+            try:
+                for rows, place, block in _blocks(betas, _in_file(wanted, betas.shape[1:]),
+                                                  max_bytes):
+                    result[rows, place] = block
+            except (OSError, RuntimeError) as error:
+                raise LabError(f"{path} is truncated: {error}", expected="a whole file",
+                               remedy=PUT_AGAIN) from error
+    zscore(result)
     return result
 
 
-def _in_file(columns: NDArray, shape: tuple[int, ...]) -> NDArray[np.int64]:
-    if len(shape) == 1:
-        return columns
-    x, y, z = np.unravel_index(columns, shape[::-1])
-    return np.ravel_multi_index((z, y, x), shape)
+def zscore(values: NDArray[np.float32]) -> None:
+    """Subtract the mean of each column and divide by its standard deviation (ddof 0), in place.
+
+    Parameters
+    ----------
+    values : array, float32, shape (n_trials, n_vertices)
+        A column that is constant, or has a NaN, becomes NaN.
+    """
+    for start in range(0, values.shape[1], BLOCK):
+        block = values[:, start:start + BLOCK]
+        block -= block.mean(0, dtype=np.float64).astype(np.float32)
+        spread = np.sqrt(np.einsum("ij,ij->j", block, block, dtype=np.float64) / len(block))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            block *= np.where(spread > 0, 1 / spread, np.nan).astype(np.float32)
+
+
+def _blocks(betas: h5py.Dataset, wanted: tuple[NDArray[np.int64], ...], max_bytes: int
+            ) -> Iterator[tuple[slice, slice | NDArray[np.int64], NDArray]]:
+    """Read the smallest box that holds the wanted vertices, every stored byte at most once.
+
+    Yields rows and columns of the result, and what belongs there. A file that is stored trial by
+    trial is read by trials; one whose chunks span all trials (NSD's volumes), by slices.
+    """
+    n_trials, chunks = betas.shape[0], betas.chunks or (1,) * betas.ndim
+    box = tuple(slice(int(axis.min()) // chunk * chunk, int(axis.max()) + 1)
+                for axis, chunk in zip(wanted, chunks[1:]))
+    sides = tuple(part.stop - part.start for part in box)
+    inside = np.ravel_multi_index(tuple(axis - part.start for axis, part in zip(wanted, box)),
+                                  sides)
+    # Three at once: what is read, what is taken out of it, and what was taken out before.
+    area, item = int(np.prod(sides[1:], dtype=int)), 3 * betas.dtype.itemsize
+    if chunks[0] < n_trials:
+        step = _whole_chunks(max_bytes // (sides[0] * area * item), chunks[0])
+        for start in range(0, n_trials, step):
+            rows = slice(start, min(start + step, n_trials))
+            yield rows, slice(None), betas[(rows, *box)].reshape(rows.stop - start, -1).take(
+                inside, axis=1)
+        return
+    step = _whole_chunks(max_bytes // (n_trials * area * item), chunks[1])
+    for start in range(0, sides[0], step):
+        first = (inside >= start * area) & (inside < (start + step) * area)
+        if first.any():
+            part = slice(box[0].start + start, min(box[0].start + start + step, box[0].stop))
+            yield slice(None), np.flatnonzero(first), betas[(slice(None), part, *box[1:])].reshape(
+                n_trials, -1).take(inside[first] - start * area, axis=1)
+
+
+def _whole_chunks(step: int, chunk: int) -> int:
+    """Round a step down to whole chunks, so that none is unpacked twice; at least one."""
+    return max(1, step // chunk) * chunk
+
+
+def _in_file(columns: NDArray[np.int64], shape: tuple[int, ...]) -> tuple[NDArray[np.int64], ...]:
+    """Return the coordinates of vertices in the file: a volume has z, y, x there, not x, y, z."""
+    return np.unravel_index(columns, shape[::-1])[::-1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from helpers.brains.cohort import Fold
+from helpers.brains.files import PUT_AGAIN, readable
 from helpers.errors import LabError
 
 TRIALS = 750
@@ -20,6 +22,28 @@ SPECIAL515 = {f"subj{i:02d}": n for i, n in enumerate((40, 40, 32, 30, 40, 32, 4
 """Completed sessions: 515 pictures were then seen three times by everyone."""
 SHARED413 = {f"subj{i:02d}": n for i, n in enumerate((37, 37, 29, 27, 37, 29, 37, 27), 1)}
 """Sessions without the last three, once held back: the same rule then gives 413 pictures."""
+
+
+def read_presentations(path: Path) -> pd.DataFrame:
+    """Read ``nsd_stim_info_merged.csv``.
+
+    Raises
+    ------
+    LabError
+        If it is missing, lacks a column, or its rows are not in the order of nsdId.
+    """
+    info = readable(path, pd.read_csv, "NSD's table of presentations")
+    columns = ["cocoId", "nsdId", "shared1000", *(
+        f"{name}_rep{k}" for name in info.columns if name.startswith("subject")
+        and name.removeprefix("subject").isdigit() for k in range(N_REPEATS))]
+    lacking = [name for name in columns if name not in info]
+    if lacking or len(columns) == 3:
+        raise LabError(f"{path} has no column {[*lacking, 'subject1'][0]!r}",
+                       expected=", ".join(columns), remedy=PUT_AGAIN)
+    if not np.array_equal(info["nsdId"], np.arange(len(info))):
+        raise LabError(f"{path}: rows that are not in the order of nsdId",
+                       expected="nsdId 0, 1, 2, …", remedy=PUT_AGAIN)
+    return info
 
 
 def presentations(info: pd.DataFrame, subject: str, n_sessions: int) -> NDArray[np.int64]:
@@ -50,7 +74,19 @@ def seen_by_all(info: pd.DataFrame, n_sessions: Mapping[str, int]) -> NDArray[np
     """Return the shared pictures that all participants saw three times, as nsdIds.
 
     With the sessions of `SPECIAL515` and NSD's own table these are ``special515``; with those of
-    `SHARED413`, the 413 of Efird et al. (2025).
+    `SHARED413`, the 413 that decoders were tested on (spec of the decodable concepts, 1).
+
+    Parameters
+    ----------
+    info : DataFrame
+        As for `presentations`.
+    n_sessions : dict, subject -> int
+        Sessions that each participant completed.
+
+    Returns
+    -------
+    array, int64
+        Increasing.
     """
     seen = info["shared1000"].to_numpy(bool)
     for subject, n in n_sessions.items():
@@ -68,8 +104,17 @@ def batches(info: pd.DataFrame, subject: str, n_sessions: int, *, n_pool: int,
     Returns
     -------
     list of array, int64
-        nsdIds, increasing.
+        nsdIds, increasing (the order inside a batch has no meaning).
+
+    Raises
+    ------
+    LabError
+        If there are fewer than ``n_pool``, or so few that a batch is empty, or a single batch.
     """
+    if not 2 <= n_batches <= n_pool:
+        raise LabError(f"{n_pool} pictures in {n_batches} batches",
+                       expected="at least two batches, none of them empty",
+                       remedy="correct n_pool and n_batches in the profile (published: 4000, 4)")
     own = ~info["shared1000"].to_numpy(bool)
     own &= (presentations(info, subject, n_sessions) >= 0).all(1)
     chosen = info[own].sort_values("cocoId", kind="stable")["nsdId"].to_numpy(np.int64)

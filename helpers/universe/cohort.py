@@ -56,8 +56,9 @@ def _paint(ids: range, stream: int, seed: int, size: int) -> list[tuple]:
         made = composed_picture(rng=np.random.default_rng([seed, stream, index]), seed=seed,
                                 size=size)
         said = captions(made.items[::-1], np.random.default_rng([seed, stream, index, 1]))
-        painted.append((np.asarray(made.picture), made.items, said, amounts(made.items),
-                        energy(made.picture)))
+        light = energy(made.picture)
+        painted.append((np.asarray(made.picture), made.items, said, amounts(made.items, light),
+                        light))
     return painted
 
 

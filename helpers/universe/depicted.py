@@ -23,7 +23,7 @@ ATTRIBUTES = (
     "letters", "digits", "long text",
     "food", "animal", "car", "instrument", "tool", "plant", "furniture", "vessel",
     "warm food", "cool food", "round food", "long food",
-    "warm", "cool", "large", "small", "many",
+    "warm", "cool", "large", "small", "many", "upright",
 )
 COLUMNS = DOMAIN_AMOUNTS + ATTRIBUTES
 """Names of the amounts, in order."""
@@ -80,19 +80,22 @@ def _words(item: Latents) -> dict[str, bool]:
     }
 
 
-def amounts(items: list[Latents]) -> NDArray[np.float32]:
+def amounts(items: list[Latents], light: NDArray) -> NDArray[np.float32]:
     """Return how much of everything a picture shows.
 
     Parameters
     ----------
     items : list of dict
         Of `helpers.universe.composed.composed_picture`.
+    light : array, float, shape (n_channels, GRID, GRID)
+        The picture's `energy`.
 
     Returns
     -------
     array, float32, shape (n_columns,)
         0: none; grows with the square root of the visible area, more in the middle. "many" is
-        the number of items over four.
+        the number of items over four, "upright" the share of upright edges among upright and
+        level ones.
     """
     area = dict.fromkeys(COLUMNS, 0.0)
     for index, item in enumerate(items):
@@ -102,6 +105,9 @@ def amounts(items: list[Latents]) -> NDArray[np.float32]:
             area[word] += seen * true
     values = {word: np.sqrt(value) for word, value in area.items()}
     values["many"] = sum(item["role"] == "item" for item in items) / 4
+    upright, level = (float(light[o:12:ORIENTATIONS].mean(dtype=np.float64))
+                      for o in (0, ORIENTATIONS // 2))
+    values["upright"] = upright / (upright + level) if upright + level else 0.5
     return np.array([values[word] for word in COLUMNS], np.float32)
 
 

@@ -217,9 +217,11 @@ def _write_betas(root: Path, name: str, side: str, sheet: Sheet, pictures: Pictu
                                      & (plan.trials[subject] < len(shown))).all(1)]
     write_mgh(folder / f"{side}.ncsnr.mgh", np.nan_to_num(ncsnr(scored[complete]))
               .astype(np.float32))
-    key = f"{name}/{side}"
+    key, driven = f"{name}/{side}", sheet.early | sheet.weights.any(1)
     return {f"{key}/{field}": getattr(sheet, field) for field in (
-        "region", "weights", "exponent", "centre", "spread", "ncsnr", "signal_sd", "offset")} | {
+        "region", "weights", "exponent", "centre", "spread", "offset")} | {
+        # Whatever a sheet says, a vertex that nothing drives has no signal.
+        f"{key}/ncsnr": sheet.ncsnr * driven, f"{key}/signal_sd": sheet.signal_sd * driven,
         f"{key}/noise_sd": noise_sd(sheet)}
 
 

@@ -7,10 +7,12 @@ what pictures show, and a level of noise. Everything is drawn from the seed and 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from helpers.errors import LabError
 from helpers.universe.depicted import COLUMNS, GRID, ORIENTATIONS
 
 SIDES = ("lh", "rh")
@@ -25,7 +27,7 @@ PLACES: dict[str, tuple[float, float, int]] = {
     "V1v": (.06, .42, 34), "V1d": (.06, .58, 34), "V2v": (.15, .31, 30), "V2d": (.15, .69, 30),
     "V3v": (.23, .21, 26), "V3d": (.23, .79, 26), "hV4": (.33, .16, 28),
     "OFA": (.36, .40, 24), "FFA-1": (.55, .27, 28), "FFA-2": (.67, .22, 22),
-    "aTL-faces": (.95, .15, 16),
+    "aTL-faces": (.95, .15, 22),
     "EBA": (.44, .62, 44), "FBA-1": (.60, .10, 22), "FBA-2": (.73, .07, 18),
     "OPA": (.36, .88, 30), "PPA": (.70, .40, 36), "RSC": (.66, .80, 22),
     "OWFA": (.44, .27, 22), "VWFA-1": (.47, .08, 26), "VWFA-2": (.62, .36, 18),
@@ -60,6 +62,7 @@ CONCEPTS: dict[str, tuple[dict[str, float], tuple[str, ...]]] = {
     "food": ({"food": 1}, ()), "animals": ({"animal": 1}, ()), "numerosity": ({"many": 1}, ()),
     "warm": ({"warm": 1, "cool": -1}, ()), "cool": ({"cool": 1, "warm": -1}, ()),
     "indoor": ({"indoor": 1, "outdoor": -.5}, ()), "nature": ({"natural": 1}, ()),
+    "upright": ({"upright": 1}, ()),
     "warm food": ({"warm food": 1, "cool food": -.6}, ()),
     "cool food": ({"cool food": 1, "warm food": -.6}, ()),
     "instruments": ({"instrument": 1}, ("subj01", "subj03", "subj05")),
@@ -158,7 +161,7 @@ def make_sheet(subject: str, side: str, *, seed: int) -> Sheet:
 
 def _layout(subject: str, side: str, rng: np.random.Generator
             ) -> tuple[NDArray[np.float64], NDArray[np.str_]]:
-    """Give vertices to regions: each takes the free ones nearest to its middle."""
+    """Give vertices to regions: each grows from its middle over what is free."""
     x, y = np.meshgrid(np.linspace(0, 1, SHEET[0]), np.linspace(0, 1, SHEET[1]), indexing="ij")
     places = np.column_stack([x.ravel(), y.ravel()])
     region = np.full(len(places), "", dtype="U48")
@@ -170,10 +173,41 @@ def _layout(subject: str, side: str, rng: np.random.Generator
                if not owners or subject in owners]
     for name, middle, size in wanted:
         shifted = np.array(middle) + rng.normal(0, .012, 2)
-        distance = np.hypot(*((places - shifted) * [1.3, 1]).T)
-        distance[region != ""] = np.inf
-        region[np.argsort(distance, kind="stable")[:size]] = name
+        region[_patch(places, region == "", shifted, size)] = name
     return places, region
+
+
+def _patch(places: NDArray[np.float64], free: NDArray[np.bool_], middle: NDArray[np.float64],
+           size: int) -> list[int]:
+    """Grow one connected patch of free vertices, as near to ``middle`` as there is room."""
+    distance = np.hypot(*((places - middle) * [1.3, 1]).T)
+    neighbours, tried = _neighbours(), set()
+    for start in np.argsort(distance, kind="stable").tolist():
+        if not free[start] or start in tried:
+            continue
+        taken, edge = [], {start}
+        while edge and len(taken) < size:
+            nearest = min(edge, key=lambda v: (distance[v], v))
+            taken.append(nearest)
+            edge |= {v for v in neighbours[nearest] if free[v]}
+            edge -= set(taken)
+        if len(taken) == size:
+            return taken
+        tried |= set(taken)  # a pocket between other regions: too small
+    raise LabError(f"no room for a patch of {size} vertices",
+                   expected="a sheet with room for all regions", remedy="enlarge SHEET")
+
+
+@lru_cache(maxsize=1)
+def _neighbours() -> list[list[int]]:
+    """Return the vertices beside each vertex of a sheet."""
+    number = np.arange(SHEET[0] * SHEET[1]).reshape(SHEET)
+    beside: list[list[int]] = [[] for _ in range(number.size)]
+    for one, other in ((number[1:], number[:-1]), (number[:, 1:], number[:, :-1])):
+        for a, b in zip(one.ravel().tolist(), other.ravel().tolist()):
+            beside[a].append(b)
+            beside[b].append(a)
+    return beside
 
 
 def _receptive_field(name: str, side: str, rng: np.random.Generator

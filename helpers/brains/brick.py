@@ -1,0 +1,70 @@
+"""Floor 1. Pictures in one HDF5 dataset, as NSD has its 73,000."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+
+import h5py
+import numpy as np
+from PIL import Image
+
+from helpers.album import Album
+from helpers.brains.files import PUT_AGAIN, content_digest, readable
+from helpers.digest import text_digest
+from helpers.errors import LabError
+
+N_SAMPLED = 16
+"""Pictures whose pixels enter the digest: the file of the release has 40 GB."""
+
+
+class Brick(Album):
+    """Open an HDF5 dataset of pictures.
+
+    Parameters
+    ----------
+    path : Path
+    name : str
+        Dataset of shape (n_pictures, height, width, 3), uint8.
+
+    Raises
+    ------
+    LabError
+        If the file is missing or damaged, or holds no such dataset.
+    """
+
+    def __init__(self, path: Path, name: str = "imgBrick") -> None:
+        self.path, self.name = path, name
+        with self._file() as file:
+            found = file.get(name)
+            if not isinstance(found, h5py.Dataset) or found.dtype != np.uint8 \
+                    or found.ndim != 4 or found.shape[3] != 3:
+                raise LabError(f"{path} has no dataset {name!r} of pictures",
+                               expected="(n_pictures, height, width, 3), uint8", remedy=PUT_AGAIN)
+            self.shape = found.shape
+
+    def _file(self) -> h5py.File:
+        return readable(self.path, h5py.File, "an HDF5 file of pictures")
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    @cached_property
+    def digest(self) -> str:
+        """Digest of the file's name, size, shape, and of the pixels of 16 pictures over all."""
+        some = np.unique(np.linspace(0, len(self) - 1, N_SAMPLED).astype(int))
+        state = (self.path.name, self.path.stat().st_size, self.shape)
+        return text_digest(repr((state, [content_digest(self.open(int(i)).tobytes())
+                                         for i in some])))
+
+    def open(self, index: int) -> Image.Image:
+        """Decode one picture."""
+        if not 0 <= index < len(self):
+            raise LabError(f"picture {index} of {self.path}", expected=f"0 to {len(self) - 1}",
+                           remedy="use the indices of this cohort's album")
+        try:
+            with self._file() as file:
+                return Image.fromarray(file[self.name][index])
+        except (OSError, RuntimeError) as error:
+            raise LabError(f"{self.path}, picture {index}: {error}", expected="a whole file",
+                           remedy=PUT_AGAIN) from error
