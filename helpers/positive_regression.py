@@ -205,6 +205,26 @@ def compiled(function: Callable) -> Callable:
 
 
 @compiled
+def _balance(gram, grad, w, alpha, bound, max_sweeps):
+    """Descend coordinate by coordinate, in place, until no gradient moves by more than ``bound``.
+
+    Returns the number of sweeps over all units.
+    """
+    sweeps, off = 0, bound + 1.0
+    while off > bound and sweeps < max_sweeps:
+        sweeps += 1
+        off = 0.0
+        for a in range(len(w)):
+            new = max(0.0, w[a] + (grad[a] - alpha) / gram[a, a])
+            step = new - w[a]
+            if step != 0.0:
+                w[a] = new
+                grad -= gram[a] * step
+                off = max(off, abs(step) * gram[a, a])
+    return sweeps
+
+
+@compiled
 def _descend(gram, q, alpha, bound, max_sweeps, w):
     """Solve one target in place: minimise w'Gw/2 - q'w + alpha sum(w), w >= 0; 1: unfinished."""
     p, sweeps, used = len(q), 0, 0
@@ -233,18 +253,7 @@ def _descend(gram, q, alpha, bound, max_sweeps, w):
             g[a], x[a] = grad[work[a]], w[work[a]]
             for b in range(k):
                 sub[a, b] = gram[work[a], work[b]]
-        # Coordinate descent on the working set, until no gradient there moves by more than that.
-        off = bound + 1.0
-        while off > bound and sweeps < max_sweeps:
-            sweeps += 1
-            off = 0.0
-            for a in range(k):
-                new = max(0.0, x[a] + (g[a] - alpha) / sub[a, a])
-                step = new - x[a]
-                if step != 0.0:
-                    x[a] = new
-                    g -= sub[a] * step
-                    off = max(off, abs(step) * sub[a, a])
+        sweeps += _balance(sub, g, x, alpha, bound, max_sweeps - sweeps)
         used = 0
         for a in range(k):
             step = x[a] - w[work[a]]

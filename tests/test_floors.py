@@ -11,13 +11,15 @@ from helpers.digest import closure, imports_of
 from helpers.paths import ROOT
 
 FLOORS = [
-    {"errors", "console", "paths", "strict", "profile", "digest", "archive", "download", "fetch",
-     "cache", "stats", "processes", "provenance"},
-    {"architectures", "weights", "networks", "stimuli", "augmentation", "objectives"},
+    {"errors", "console", "paths", "strict", "profile", "tables", "digest", "archive", "download",
+     "fetch", "cache", "stats", "processes", "provenance"},
+    {"architectures", "weights", "networks", "stimuli", "album", "brains", "augmentation",
+     "objectives"},
     {"activations", "replay", "training", "readout", "pictures"},
     {"selectivity", "probes", "lesions", "deficits", "deficit_tests", "channels", "separation",
-     "tuning"},
-    {"universe", "localizer", "readability", "classifiers", "lesion_battery",
+     "tuning", "rsa", "signal_noise", "noise_ceilings", "gabor", "positive_regression",
+     "regression", "encoding_jobs", "encoding_tests"},
+    {"universe", "brain_data", "cohort_features", "encoding_study", "rdm_study", "plots_encoding", "localizer", "readability", "classifiers", "lesion_battery",
      "lesion_outcomes", "plots",
      "plots_channels", "plots_lesions", "claims", "notebooks", "freshness"},
     {"lab", "present", "execute"},
@@ -25,7 +27,8 @@ FLOORS = [
 ]
 FLOOR = {name: level for level, names in enumerate(FLOORS) for name in names}
 PURE = ("selectivity", "lesions", "deficits", "deficit_tests", "stats", "probes", "objectives",
-        "channels", "separation", "tuning")
+        "channels", "separation", "tuning", "rsa", "signal_noise", "noise_ceilings", "gabor",
+        "positive_regression", "regression", "encoding_tests")
 MODULES = sorted(path for path in (ROOT / "helpers").rglob("*.py") if path.name != "__init__.py")
 
 
