@@ -21,6 +21,22 @@ Consumer = Callable[[str, Tensor], Tensor | None]
 that it returns takes the output's place."""
 
 
+def paths_of(known: Mapping[str, str], layers: Iterable[str]) -> dict[str, str]:
+    """Return layer name -> module path of some of a network's layers.
+
+    Raises
+    ------
+    LabError
+        If the network has no layer of a name.
+    """
+    layers = list(layers)
+    missing = [layer for layer in layers if layer not in known]
+    if missing:
+        raise LabError(f"no layer {missing[0]!r}", expected=f"one of {', '.join(known)}",
+                       remedy="correct the names of layers in the profile")
+    return {layer: known[layer] for layer in layers}
+
+
 @contextmanager
 def hooked(model: nn.Module, layers: Mapping[str, str], consume: Consumer) -> Iterator[None]:
     """Hand the outputs of ``layers`` to ``consume`` during every forward pass within.

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torchvision.transforms.functional import pil_to_tensor
 
-from helpers.activations import count_units, exact, hooked, stream
+from helpers.activations import count_units, exact, hooked, paths_of, stream
 from helpers.album import Transform
 from helpers.brains.cohort import Cohort
 from helpers.cache import cached
@@ -54,6 +54,7 @@ class Pools:
 
 def selective_pools(found: Localizer, layers: Sequence[str], domains: Sequence[str]) -> Pools:
     """Return the units that a localizer found selective, one pool per domain."""
+    layers = paths_of(dict.fromkeys(found.layers, ""), layers)
     units = {layer: np.unique(np.concatenate([found.units(layer, d) for d in domains]))
              for layer in layers}
     return Pools(units, {domain: {layer: np.searchsorted(units[layer], found.units(layer, domain))
@@ -62,7 +63,7 @@ def selective_pools(found: Localizer, layers: Sequence[str], domains: Sequence[s
 
 def whole_layers(network: Network, layers: Sequence[str]) -> Pools:
     """Return all units of some layers as one pool, `WHOLE`."""
-    counts = count_units(network.model, {layer: network.layers[layer] for layer in layers},
+    counts = count_units(network.model, paths_of(network.layers, layers),
                          torch.zeros(1, *network.input_shape))
     units = {layer: np.arange(counts[layer]) for layer in layers}
     return Pools(units, {WHOLE: units})
@@ -116,7 +117,7 @@ def unit_features(network: Network, pools: Pools, cohort: Cohort, conditions: ND
         Names the file and the bar, for people.
     batch_size : int
     """
-    layers = {layer: network.layers[layer] for layer in pools.units}
+    layers = paths_of(network.layers, pools.units)
     units = {layer: torch.from_numpy(np.ascontiguousarray(kept))
              for layer, kept in pools.units.items()}
 
@@ -131,7 +132,7 @@ def unit_features(network: Network, pools: Pools, cohort: Cohort, conditions: ND
 def mean_features(network: Network, layers: Sequence[str], cohort: Cohort,
                   conditions: NDArray[np.int64], *, label: str, batch_size: int) -> Features:
     """Return whole layers, feature maps averaged over space; otherwise as `unit_features`."""
-    paths = {layer: network.layers[layer] for layer in layers}
+    paths = paths_of(network.layers, layers)
 
     def look(batches: object, keep: Callable[[str, Tensor], None]) -> None:
         device = next(network.model.parameters()).device

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from torch import Tensor
 
-from helpers.activations import stream
+from helpers.activations import paths_of, stream
 from helpers.album import Album
 from helpers.cache import cached
 from helpers.console import progress
@@ -37,7 +37,7 @@ def layer_rdms(network: Network, album: Album, layers: Sequence[str], *,
 
         chunks = [range(i, min(i + batch_size, len(album)))
                   for i in range(0, len(album), batch_size)]
-        stream(network.model, {layer: network.layers[layer] for layer in layers},
+        stream(network.model, paths_of(network.layers, layers),
                album.batches(progress(chunks, f"{network.name}: RDMs"),
                              network.preprocessing), keep)
         return {layer: rdm(np.concatenate(parts)) for layer, parts in rows.items()}

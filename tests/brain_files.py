@@ -206,7 +206,7 @@ def write_tiny_algonauts(root: Path, *, n_subjects: int = 2, n_images: int = 40,
     for s in range(n_subjects):
         subject = f"subj{s + 1:02d}"
         own = numbers[n_common + s * n_images:][:n_images - n_common]
-        shown = np.sort(np.r_[numbers[:n_common], own])
+        shown = rng.permutation(np.r_[numbers[:n_common], own])  # stricter: the real ones rise
         split = root / subject / "training_split"
         for folder in ("training_images", "training_fmri"):
             (split / folder).mkdir(parents=True)
