@@ -44,10 +44,11 @@ def read_responses(cohort: Cohort, subject: str, rois: Sequence[str]) -> Respons
     rois : sequence of str
         Those that the participant lacks have no vertex in the result.
     """
-    present = [roi for roi in rois if roi in cohort.rois(subject)]
+    owned = cohort.rois(subject)
+    present = [roi for roi in rois if roi in owned]
     if not present:
         raise LabError(f"{subject} has none of {', '.join(rois)}",
-                       expected=f"one of {', '.join(cohort.rois(subject))}",
+                       expected=f"one of {', '.join(owned)}",
                        remedy="name other ROIs, or leave this participant out")
 
     def make() -> dict[str, np.ndarray]:

@@ -153,7 +153,7 @@ def pool_bars(axes: Axes, scores: pd.DataFrame, rois: Sequence[str], domains: Se
                      edgecolor="k" if own.get(roi) == domain else "none", linewidth=0.9)
     axes.axhline(0, color="0.4", linewidth=0.6)
     n = scores.groupby("roi")["subject"].nunique()
-    axes.set_xticks(range(len(rois)), [f"{roi}\nn = {n.get(roi, 0)}" for roi in rois])
+    axes.set_xticks(range(len(rois)), [f"{roi}\nn = {n.get(roi, 0)}" for roi in rois], fontsize=5.5)
     axes.tick_params(axis="x", length=0)
 
 

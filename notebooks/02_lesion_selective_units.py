@@ -434,5 +434,5 @@ print(f"{last}: {one.costs(spec.top_k, groups)[0, 0].mean():.1%} lost; the reado
 # **References.** Prince, Alvarez & Konkle (2024), *Science Advances* 10(39), eadl1776 · Holm
 # (1979), *Scand J Stat* 6(2).
 #
-# Previous: [01 · Localize selective units](01_localize_selective_units.ipynb) · Next: 03 · Predict
-# regions sparsely
+# Previous: [01 · Localize selective units](01_localize_selective_units.ipynb) · Next:
+# [03 · Predict regions sparsely](03_predict_regions_sparsely.ipynb)

@@ -437,4 +437,4 @@ for flipped in (0, scores[chosen.main].shape[2] - 1):
 # Gower (1975), *Psychometrika* 40(1) · Rousseeuw (1987), *J Comput Appl Math* 20 ·
 # Kruskal (1964), *Psychometrika* 29(1).
 #
-# Previous: 03 · Predict regions sparsely · Next: 05 · Fine-tune to a region
+# Previous: [03 · Predict regions sparsely](03_predict_regions_sparsely.ipynb) · Next: 05 · Fine-tune to a region
