@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -64,7 +64,7 @@ def encode(jobs: Iterable[Job], *, n_jobs: int = 1) -> tuple[pd.DataFrame, pd.Da
     Parameters
     ----------
     jobs : iterable of Job
-        Taken one after another: only those at work are in memory.
+        Taken one after another: no more are in memory than are at work.
     n_jobs : int
         Processes; with ``DASK_SCHEDULER_ADDRESS`` set, the cluster's workers in their place.
 
@@ -82,7 +82,7 @@ def encode(jobs: Iterable[Job], *, n_jobs: int = 1) -> tuple[pd.DataFrame, pd.Da
         n_vertices, why``.
     """
     with _cluster():
-        done = list(Parallel(n_jobs=n_jobs, return_as="generator")(
+        done = list(Parallel(n_jobs=n_jobs, return_as="generator", pre_dispatch="n_jobs")(
             delayed(run_job)(job) for job in jobs))
     curves, best = (pd.DataFrame([row for part in done for row in part[i]]) for i in (0, 1))
     return curves, best
@@ -122,6 +122,20 @@ def _scored_rows(folds: tuple[Fold, ...]) -> list[NDArray[np.int64]]:
 
 def _joined(fold: Fold) -> NDArray[np.int64]:
     return np.sort(np.concatenate([predict for _, predict in fold.validation]))
+
+
+def _gathered(pairs: Sequence[tuple[NDArray, NDArray]], y: NDArray,
+              predict: Callable[[NDArray, NDArray], NDArray]) -> NDArray[np.float64]:
+    """Predict the rows of several pairs (fit, predict), in increasing order of the rows.
+
+    Each fit's own mean response gives way to the mean over fits. Fitted rows are those that are
+    not predicted: their mean is low where the others are high, so that a fit without any weight
+    would correlate negatively with the truth over all pairs.
+    """
+    means = [y[rows].mean(0, dtype=np.float64) for rows, _ in pairs]
+    parts = [predict(rows, wanted) - mean for (rows, wanted), mean in zip(pairs, means)]
+    order = np.argsort(np.concatenate([wanted for _, wanted in pairs]), kind="stable")
+    return np.concatenate(parts)[order] + np.mean(means, axis=0)
 
 
 class _Plain:
@@ -187,7 +201,7 @@ class _Group:
 
     def _fit(self, x: NDArray, y: NDArray, alphas: tuple[float, ...]
              ) -> tuple[list[NDArray], NDArray, NDArray]:
-        """Return predictions of each fold's choice and of its test, and units used by vertex."""
+        """Predict the rows of each fold's choice, and of the test; count units used by vertex."""
         fits = {}
 
         def predict(rows: NDArray, wanted: NDArray) -> NDArray:
@@ -196,14 +210,9 @@ class _Group:
                 fits[key] = METHODS[self.method].fit(x[rows], y[rows], alphas)
             return fits[key].predict(x[wanted])
 
-        choices, test, used = [], np.full(y.shape, np.nan), []
-        for fold in self.job.folds:
-            choice = np.full(y.shape, np.nan)
-            for rows, wanted in fold.validation:
-                choice[wanted] = predict(rows, wanted)
-            choices.append(choice)
-            test[fold.test] = predict(fold.fit, fold.test)
-            used.append(fits[fold.fit.tobytes()].n_used)
+        choices = [_gathered(fold.validation, y, predict) for fold in self.job.folds]
+        test = _gathered([(fold.fit, fold.test) for fold in self.job.folds], y, predict)
+        used = [fits[fold.fit.tobytes()].n_used for fold in self.job.folds]
         return choices, test, np.mean(used, axis=0)
 
     def _score(self, roi: str, layer: str, alphas: tuple[float, ...], x: NDArray,
@@ -220,14 +229,17 @@ class _Group:
         extra = {"n_used": float(used[part].mean())}
         return ([self._row(roi, layer, alpha, "validation", x.shape[1], "", mean | extra),
                  self._row(roi, layer, alpha, "test", x.shape[1], "", of_test | extra)],
-                (by_fold, test[:, part]))
+                (by_fold, test[:, part].astype(np.float32)))
 
     def _scores(self, roi: str, layer: str, x: NDArray | None, predicted: NDArray, y: NDArray,
                 rows: NDArray) -> Scores:
-        """Score one region's predictions of some conditions (``x``: once for a layer and rows)."""
-        part, truth = predicted[rows], y[rows]
-        return {"veUnivar": univariate_r(part, truth), "veRSA": rsa_r(part, truth),
-                "r_vertex": _nanmean(columnwise_r(part, truth)),
+        """Score one region's predictions of some rows (``x``: once for a layer and rows)."""
+        truth = y[rows]
+        by_vertex = columnwise_r(predicted, truth)
+        if np.isfinite(by_vertex).any():  # a vertex of which nothing is predicted counts as 0
+            by_vertex = np.nan_to_num(by_vertex)
+        return {"veUnivar": univariate_r(predicted, truth), "veRSA": rsa_r(predicted, truth),
+                "r_vertex": _nanmean(by_vertex),
                 **self.plain.scores(roi, self.pool, layer, rows, x, y)}
 
     def _best(self, roi: str, chosen: dict[Candidate, tuple], why: str) -> list[dict]:
@@ -261,12 +273,12 @@ class _Group:
         """Score the test predictions of each fold's own choice, all together."""
         if len(set(picks)) > 1 and metric.startswith("c"):
             return np.nan  # plain units of different layers have no common scale
-        y = self.job.responses[roi]
-        test = np.full(y.shape, np.nan)
+        y, rows = self.job.responses[roi], _scored_rows(self.job.folds)[-1]
+        test = np.empty((len(rows), y.shape[1]), np.float32)
         for fold, pick in zip(self.job.folds, picks):
-            test[fold.test] = chosen[pick][1][fold.test]
-        return self._scores(roi, picks[0][0], None, test, y,
-                            _scored_rows(self.job.folds)[-1])[metric]
+            place = np.searchsorted(rows, fold.test)
+            test[place] = chosen[pick][1][place]
+        return self._scores(roi, picks[0][0], None, test, y, rows)[metric]
 
     def _row(self, roi: str, layer: str, alpha: float, partition: str, n_units: int, why: str,
              scores: Mapping[str, float]) -> dict[str, object]:

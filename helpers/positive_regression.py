@@ -6,8 +6,8 @@ One problem per vertex, all with the same features:
 
 Solved from second moments (features x features, once for all vertices) by an active set:
 coordinate descent on the few units in use until they are balanced, then the units that still
-want in are let in, the most wanting first, until none is left. What is returned satisfies the
-optimality conditions (`kkt_violation`) to the tolerance asked for.
+want in are let in, the most wanting first, until none is left. How near the result is to the
+optimality conditions, `kkt_violation` says: about the tolerance, relative to the largest gradient.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ MAX_SWEEPS = 100_000
 FEW = 4096
 """Of more features than this, no full matrix of second moments is made: the fit begins with each
 vertex's best ones and lets in what still wants in. Features are read in blocks of this size."""
+PER_TARGET = 24
+"""So many features a vertex are let in at a time, where there are too many."""
 LEAST_SPREAD = 1e-7
 """A feature whose spread is below this share of its largest magnitude is dead: rounding error."""
 
@@ -118,7 +120,7 @@ def sparse_positive(features: NDArray, responses: NDArray, alpha: float, *,
     cross = np.where(alive, _covariances(features, mean, y), -np.inf)
     bound = tol * np.where(alive, np.abs(cross), 0).max(1, initial=1e-300)
     weights = np.zeros((features.shape[1], responses.shape[1]))
-    chosen = np.flatnonzero(alive) if alive.sum() <= FEW else _best(cross, FEW // 4)
+    chosen = np.flatnonzero(alive) if alive.sum() <= FEW else _best(cross)
     while len(chosen):
         x = features[:, chosen] - mean[chosen]
         weights[chosen] = _solve(x.T @ x / len(x), cross[:, chosen], alpha, bound, max_sweeps,
@@ -129,7 +131,7 @@ def sparse_positive(features: NDArray, responses: NDArray, alpha: float, *,
         excess[:, ~alive] = excess[:, chosen] = -np.inf
         if not (excess > 0).any():
             break
-        chosen = np.union1d(chosen, _best(np.where(excess > 0, excess, -np.inf), FEW // 4))
+        chosen = np.union1d(chosen, _best(np.where(excess > 0, excess, -np.inf)))
     return LinearFit(weights, target_mean - mean @ weights)
 
 
@@ -176,10 +178,10 @@ def _covariances(features: NDArray, mean: NDArray, y: NDArray) -> NDArray[np.flo
                           or [np.zeros((y.shape[1], 0))], axis=1)
 
 
-def _best(wanting: NDArray, n: int) -> NDArray[np.int64]:
-    """Return about ``n`` features, those that single targets want most first."""
-    each = max(1, n // max(1, len(wanting)))
-    best = np.argpartition(-wanting, min(each, wanting.shape[1] - 1), axis=1)[:, :each]
+def _best(wanting: NDArray) -> NDArray[np.int64]:
+    """Return the features that each target wants most, at most `PER_TARGET` of each."""
+    last = min(PER_TARGET, wanting.shape[1] - 1)
+    best = np.argpartition(-wanting, last, axis=1)[:, :PER_TARGET]
     usable = np.isfinite(np.take_along_axis(wanting, best, axis=1))
     return np.unique(best[usable])
 

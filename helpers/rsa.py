@@ -14,6 +14,8 @@ from helpers.errors import LabError
 
 MOST_BAD = 0.1
 """Published share of a model's dissimilarities that may be undefined (spec 4.5)."""
+LEAST_SPREAD = 1e-9
+"""Dissimilarities that differ by less are equal: from 0 to 2, they carry errors of about 1e-15."""
 
 
 def rdm(patterns: NDArray) -> NDArray[np.float64]:
@@ -93,6 +95,8 @@ def rsa_r_of(model: NDArray, measured: NDArray, *, most_bad: float = MOST_BAD) -
                        expected="the same conditions on both sides", remedy="match the conditions")
     good = np.isfinite(model)
     if (~good).mean() > most_bad:
+        return float("nan")
+    if any(np.ptp(values[good]) <= LEAST_SPREAD for values in (model, measured) if good.any()):
         return float("nan")
     return pearson(model[good], measured[good])
 

@@ -73,14 +73,20 @@ def test_the_penalty_is_chosen_with_the_layer_where_each_is_a_candidate():
     alphas = (0.02, 0.9)
     curves, best = encode([job([("FFA-1", "faces", "sparse positive, standardised", alphas)])])
     assert set(curves["alpha"]) == set(alphas)
-    assert best.set_index("metric").loc["veUnivar", "alpha"] == 0.02
+    on_choice = curves[curves["partition"] == "validation"].set_index(["layer", "alpha"])
+    row = best.set_index("metric").loc["veUnivar"]
+    assert (row["layer"], row["alpha"]) == on_choice["veUnivar"].idxmax()
+
+
+def nested(sets):
+    """Make each set the test once; choose by predicting each of the others from the rest."""
+    rest = lambda *out: np.concatenate([s for k, s in enumerate(sets) if k not in out])  # noqa: E731
+    return tuple(Fold(rest(k), sets[k], tuple((rest(k, j), sets[j]) for j in range(len(sets))
+                                              if j != k)) for k in range(len(sets)))
 
 
 def test_several_folds_test_every_condition_once_and_choose_within_each():
-    sets = np.array_split(np.arange(140), 5)
-    rest = lambda *out: np.concatenate([s for k, s in enumerate(sets) if k not in out])  # noqa: E731
-    folds = tuple(Fold(rest(k), sets[k], tuple((rest(k, j), sets[j]) for j in range(5) if j != k))
-                  for k in range(5))
+    folds = nested(np.array_split(np.arange(140), 5))
     curves, best = encode([job([("FFA-1", "faces", "OLS", (0.0,))], folds=folds)])
     assert (curves.loc[curves["partition"] == "test", "n_conditions"] == 140).all()
     assert (curves.loc[curves["partition"] == "validation", "n_conditions"] == 112).all()
@@ -88,10 +94,31 @@ def test_several_folds_test_every_condition_once_and_choose_within_each():
     test = np.full(responses["FFA-1"].shape, np.nan)
     for fold in folds:
         fit = LinearRegression().fit(features["a"][fold.fit], responses["FFA-1"][fold.fit])
-        test[fold.test] = fit.predict(features["a"][fold.test])
+        own = responses["FFA-1"][fold.fit].mean(0)
+        test[fold.test] = fit.predict(features["a"][fold.test]) - own
     row = curves[(curves["layer"] == "a") & (curves["partition"] == "test")].iloc[0]
     assert row["veUnivar"] == pytest.approx(univariate_r(test, responses["FFA-1"]), abs=1e-5)
     assert (best["n_conditions"] == 140).all()
+
+
+@pytest.mark.parametrize("alpha", [0.1, 0.3, 1e6])
+def test_over_several_folds_noise_is_not_predicted_backwards(alpha):
+    """A fold's mean is low where its test is high: pooled as it is, it would score about -0.3."""
+    scores = []
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        x = np.maximum(rng.normal(size=(81, 30)), 0).astype(np.float32)
+        y = (rng.normal(size=(81, 1)) + rng.normal(size=(81, 12))).astype(np.float32)
+        folds = nested(np.array_split(rng.permutation(81), 9))
+        one = Job("A", "net", {"a": x}, {"layer": {"a": np.arange(30)}}, {"FFA": y}, folds,
+                  (("FFA", "layer", "sparse positive", (alpha,)),))
+        curves = encode([one])[0]
+        scores.append(curves.loc[curves["partition"] == "test", "veUnivar"].item())
+    scores = np.array(scores)
+    if alpha == 1e6:
+        assert np.isnan(scores).all(), "what predicts nothing has no score"
+    else:
+        assert np.nanmean(scores) > -0.15
 
 
 def test_what_cannot_be_fitted_has_a_row_that_says_why():

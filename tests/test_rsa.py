@@ -257,3 +257,11 @@ def test_a_vector_that_is_no_rdm_is_refused():
         permutation_p(np.arange(6.0), np.arange(10.0), seed=0)
     with pytest.raises(LabError, match="dissimilarities"):
         rdm_difference(np.arange(6.0), np.arange(10.0), np.arange(6.0), seed=0)
+
+
+def test_the_same_pattern_for_every_condition_has_no_score_however_many_vertices():
+    """Its dissimilarities are all zero; what rounding leaves of them must not be correlated."""
+    rng = np.random.default_rng(0)
+    for n, v in ((515, 3001), (81, 200), (50, 30)):
+        same = np.tile(rng.normal(size=(1, v)), (n, 1))
+        assert np.isnan(rsa_r(same, rng.normal(size=(n, v))))
