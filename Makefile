@@ -62,9 +62,10 @@ lab: $(READY) ## open JupyterLab
 zoo: $(READY) ## train the demo networks and readouts again from nothing (about an hour on two cores)
 	@$(PY) -m helpers.zoo
 
-bench: $(READY) ## measure the localizer and the lesions: ratios in one run, about twelve minutes
+bench: $(READY) ## measure localizer, lesions and encoding: ratios in one run, about 15 minutes
 	@$(PY) benchmarks/localizer.py
 	@$(PY) benchmarks/lesions.py
+	@$(PY) benchmarks/encoding.py
 
 lint: $(READY) ## check style
 	@$(PY) -m ruff check helpers tests benchmarks

@@ -26,8 +26,9 @@ TOLERANCE = 1e-6
 MAX_SWEEPS = 100_000
 """Passes over the units in use before a vertex counts as not converged."""
 FEW = 4096
-"""Of more features than this, no full matrix of second moments is made: the fit begins with each
-vertex's best ones and lets in what still wants in. Features are read in blocks of this size."""
+"""Of more features than this (or than twice the conditions), no full matrix of second moments is
+made: the fit begins with each vertex's best ones and lets in what still wants in. Features are
+read in blocks of this size."""
 PER_TARGET = 24
 """So many features a vertex are let in at a time, where there are too many."""
 LEAST_SPREAD = 1e-7
@@ -120,7 +121,8 @@ def sparse_positive(features: NDArray, responses: NDArray, alpha: float, *,
     cross = np.where(alive, _covariances(features, mean, y), -np.inf)
     bound = tol * np.where(alive, np.abs(cross), 0).max(1, initial=1e-300)
     weights = np.zeros((features.shape[1], responses.shape[1]))
-    chosen = np.flatnonzero(alive) if alive.sum() <= FEW else _best(cross)
+    few = max(512, min(FEW, 2 * len(features)))
+    chosen = np.flatnonzero(alive) if alive.sum() <= few else _best(cross)
     while len(chosen):
         x = features[:, chosen] - mean[chosen]
         weights[chosen] = _solve(x.T @ x / len(x), cross[:, chosen], alpha, bound, max_sweeps,

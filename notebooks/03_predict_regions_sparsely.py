@@ -3,8 +3,8 @@
 #
 # Prince, Alvarez & Konkle (2024), Figure 4
 # ([doi 10.1126/sciadv.adl1776](https://doi.org/10.1126/sciadv.adl1776)).
-# On two cores: four minutes the first time and 3 GB under `demo`, MINI under `mini`; under
-# `paper` it needs the Natural Scenes Dataset (ask its owners) and a machine with 64 GB.
+# On two cores: four minutes the first time and 3 GB under `demo`, about ten minutes under `mini`;
+# under `paper` it needs the Natural Scenes Dataset (ask its owners) and much memory.
 
 # %% [markdown]
 # **Goal.** Notebook 01 found units that prefer faces, bodies, scenes or words; people have

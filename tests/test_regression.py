@@ -72,12 +72,15 @@ def test_predictions_agree_with_scikit_learn_at_tight_tolerance(alpha):
 
 
 def test_of_too_many_units_the_answer_is_the_same(monkeypatch):
+    """Weaker copies of all units change nothing but the number of units, and so the way."""
     x, y = activations(80, 300, 7, seed=3)
-    whole = sparse_positive(x, y, 0.03)
-    monkeypatch.setattr(positive_regression, "FEW", 40)
-    parts = sparse_positive(x, y, 0.03)
-    np.testing.assert_allclose(parts.predict(x), whole.predict(x), atol=1e-3)
-    assert (kkt_violation(x, y, parts, 0.03) <= 2e-5 * gradient_scale(x, y)).all()
+    whole = sparse_positive(x, y, 0.03).predict(x)
+    monkeypatch.setattr(positive_regression, "PER_TARGET", 2)
+    many = np.hstack([x, 0.5 * x])
+    fit = sparse_positive(many, y, 0.03)
+    np.testing.assert_allclose(fit.predict(many), whole, atol=1e-3)
+    assert not fit.weights[300:].any()
+    assert (kkt_violation(many, y, fit, 0.03) <= 2e-5 * gradient_scale(many, y)).all()
 
 
 def test_at_the_largest_useful_penalty_nothing_is_used_and_just_below_one_unit():
