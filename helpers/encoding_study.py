@@ -85,8 +85,8 @@ class Study:
     def selective(self, seen: Seen) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Predict regions from a trained network's selective units, under each constraint."""
         free = (*self.spec.curve_rois, *self.spec.known)
-        wanted = [(roi, domain, POSITIVE, (self.spec.alpha,))
-                  for roi in self.rois if domain_of(roi) for domain in DOMAINS]
+        wanted = [(roi, domain, POSITIVE, (self.spec.alpha,)) for roi in self.rois
+                  for domain in (DOMAINS if roi in free else (domain_of(roi),)) if domain]
         wanted += [(roi, domain_of(roi), STANDARDISED, self.spec.alphas_standardised)
                    for roi in self.rois if domain_of(roi)]
         wanted += [(roi, domain, OLS, (0.0,)) for roi in free for domain in DOMAINS]

@@ -21,6 +21,8 @@ def rival_violins(axes: Axes, scores: pd.DataFrame, ceilings: pd.DataFrame, rois
                   names: Sequence[str]) -> None:
     """Draw every participant's score by region and predictor, over the noise-ceiling band.
 
+    A small number below a violin: so many participants, where fewer than the region has.
+
     Parameters
     ----------
     axes : Axes
@@ -33,6 +35,7 @@ def rival_violins(axes: Axes, scores: pd.DataFrame, ceilings: pd.DataFrame, rois
         Predictors, in order; keys of `RIVALS`.
     """
     width = 0.84 / len(names)
+    everyone = _n_subjects(scores)
     for place, roi in enumerate(rois):
         band = ceilings.loc[ceilings["roi"] == roi, "value"].dropna()
         if len(band):
@@ -43,6 +46,9 @@ def rival_violins(axes: Axes, scores: pd.DataFrame, ceilings: pd.DataFrame, rois
                                 "score"].dropna().to_numpy()
             x = place + (rank - (len(names) - 1) / 2) * width
             _violin(axes, x, values, width, *RIVALS[name])
+            if len(values) not in (0, everyone.get(roi, 0)):
+                axes.text(x, 0.02, len(values), fontsize=4.5, ha="center", va="bottom",
+                          color="0.3", transform=axes.get_xaxis_transform())
     axes.axhline(0, color="0.4", linestyle=":", linewidth=0.7, zorder=1)
     axes.set_xlim(-0.5, len(rois) - 0.5)
     axes.set_xticks(range(len(rois)), _with_counts(scores, rois))
@@ -65,9 +71,13 @@ def _violin(axes: Axes, x: float, values: np.ndarray, width: float, colour: str,
 
 def _with_counts(scores: pd.DataFrame, rois: Sequence[str]) -> list[str]:
     """Write under each region how many participants are behind its means."""
-    known = scores.dropna(subset="score")
-    counts = known.groupby("roi")["subject"].nunique()
+    counts = _n_subjects(scores)
     return [f"{roi}\nn = {counts.get(roi, 0)}" for roi in rois]
+
+
+def _n_subjects(scores: pd.DataFrame) -> dict[str, int]:
+    """Count, for each region, the participants that have a score of any predictor."""
+    return scores.dropna(subset="score").groupby("roi")["subject"].nunique().to_dict()
 
 
 def rival_handles(names: Sequence[str]) -> list:

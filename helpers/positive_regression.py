@@ -5,9 +5,9 @@ One problem per vertex, all with the same features:
     min over w >= 0, b:   1/(2n) ||y - X w - b||^2  +  alpha sum(w)
 
 Solved from second moments (features x features, once for all vertices) by an active set:
-coordinate descent on the few units in use until they are balanced, then the units that still
-want in are let in, the most wanting first, until none is left. How near the result is to the
-optimality conditions, `kkt_violation` says: about the tolerance, relative to the largest gradient.
+coordinate descent finds which of a few units are in use, an exact solve balances these, then the
+units that still want in are let in, the most wanting first, until none is left. How near the result
+is to the optimality conditions, `kkt_violation` says: about the tolerance asked for.
 """
 
 from __future__ import annotations
@@ -29,6 +29,10 @@ FEW = 4096
 """Of more features than this (or than twice the conditions), no full matrix of second moments is
 made: the fit begins with each vertex's best ones and lets in what still wants in. Features are
 read in blocks of this size."""
+SWEEPS = 10
+"""Passes of coordinate descent before an exact solve for the units in use is tried."""
+LEAST_PIVOT = 1e-11
+"""Below this share of a unit's own variance, what it adds to others is rounding."""
 PER_TARGET = 24
 """So many features a vertex are let in at a time, where there are too many."""
 LEAST_SPREAD = 1e-7
@@ -209,22 +213,74 @@ def compiled(function: Callable) -> Callable:
 
 
 @compiled
-def _balance(gram, grad, w, alpha, bound, max_sweeps):
-    """Descend coordinate by coordinate, in place, until no gradient moves by more than ``bound``.
+def _exact_step(gram, pull, w, used):
+    """Move, in place, to the exact solution for the units in use, while none turns negative.
 
-    Returns the number of sweeps over all units.
+    Returns 1 where it was reached, 0 where a unit fell out on the way, -1 where the units in use
+    copy one another.
     """
-    sweeps, off = 0, bound + 1.0
-    while off > bound and sweeps < max_sweeps:
-        sweeps += 1
+    k = 0
+    for i in range(len(w)):
+        if w[i] > 0.0:
+            used[k] = i
+            k += 1
+    factor, z = np.empty((k, k)), np.empty(k)
+    for i in range(k):
+        row = used[i]
+        for j in range(i + 1):
+            value = gram[row, used[j]] - np.dot(factor[i, :j], factor[j, :j])
+            if j < i:
+                factor[i, j] = value / factor[j, j]
+            elif value <= LEAST_PIVOT * gram[row, row]:
+                return -1
+            else:
+                factor[i, i] = np.sqrt(value)
+        z[i] = (pull[row] - np.dot(factor[i, :i], z[:i])) / factor[i, i]
+    for i in range(k - 1, -1, -1):
+        z[i] = (z[i] - np.dot(factor[i + 1:, i].copy(), z[i + 1:])) / factor[i, i]
+    step, first = 1.0, -1
+    for i in range(k):
+        old = w[used[i]]
+        if z[i] <= 0.0 and old < step * (old - z[i]):
+            step, first = old / (old - z[i]), i
+    for i in range(k):
+        w[used[i]] = max(0.0, w[used[i]] + step * (z[i] - w[used[i]]))
+    if first >= 0:
+        w[used[first]] = 0.0
+    return 1 if first < 0 else 0
+
+
+@compiled
+def _balance(gram, pull, w, bound, max_sweeps):
+    """Solve on one working set, in place; ``pull`` is q - alpha. Returns the number of sweeps.
+
+    Coordinate descent finds which units are in use; an exact solve then balances these.
+    """
+    sweeps, k = 0, len(w)
+    used, grad = np.empty(k, np.int64), pull - gram @ w
+    while sweeps < max_sweeps:
         off = 0.0
-        for a in range(len(w)):
-            new = max(0.0, w[a] + (grad[a] - alpha) / gram[a, a])
-            step = new - w[a]
-            if step != 0.0:
-                w[a] = new
-                grad -= gram[a] * step
-                off = max(off, abs(step) * gram[a, a])
+        for _ in range(SWEEPS):
+            sweeps += 1
+            off = 0.0
+            for a in range(k):
+                new = max(0.0, w[a] + grad[a] / gram[a, a])
+                step = new - w[a]
+                if step != 0.0:
+                    w[a] = new
+                    grad -= gram[a] * step
+                    off = max(off, abs(step) * gram[a, a])
+            if off <= bound:
+                return sweeps
+        reached = 0
+        while reached == 0:
+            reached = _exact_step(gram, pull, w, used)
+        grad = pull - gram @ w
+        worst = 0.0
+        for a in range(k):
+            worst = max(worst, abs(grad[a]) if w[a] > 0.0 else grad[a])
+        if worst <= bound:
+            return sweeps
     return sweeps
 
 
@@ -252,12 +308,12 @@ def _descend(gram, q, alpha, bound, max_sweeps, w):
             if w[j] > 0.0 or (grad[j] - alpha > bound and grad[j] >= least):
                 work[k] = j
                 k += 1
-        sub, g, x = np.empty((k, k)), np.empty(k), np.empty(k)
+        sub, pull, x = np.empty((k, k)), np.empty(k), np.empty(k)
         for a in range(k):
-            g[a], x[a] = grad[work[a]], w[work[a]]
+            pull[a], x[a] = q[work[a]] - alpha, w[work[a]]
             for b in range(k):
                 sub[a, b] = gram[work[a], work[b]]
-        sweeps += _balance(sub, g, x, alpha, bound, max_sweeps - sweeps)
+        sweeps += _balance(sub, pull, x, bound, max_sweeps - sweeps)
         used = 0
         for a in range(k):
             step = x[a] - w[work[a]]

@@ -35,6 +35,11 @@ from helpers.universe.write import (
 )
 from helpers.weights import save_state_dict
 
+PICTURES = "helpers.universe.write"
+CODE = {"cohort": "helpers.universe.nsd_files", "algonauts": "helpers.universe.derived",
+        "nod": "helpers.universe.nod_files"}
+"""Module that writes a part of the universe, where it is not `PICTURES`."""
+
 
 def make_present(profile: Profile, spec: ImageSetSpec | CohortSpec | RdmSpec, data: Path) -> Path:
     """Return the folder of an image set, a cohort or RDMs, rendered or fetched where absent."""
@@ -80,7 +85,7 @@ def _render(name: str, sizes: UniverseSpec, folder: Path) -> Path:
         writer, source = partial(writer, nsd=nsd), _record(nsd).read_text()
     made = _record(folder)
     identity = {"part": name, "key": key(part=name, settings=source or dict(writer.keywords),
-                                         code=code_digest([writer.func.__module__]))}
+                                         code=code_digest([CODE.get(name, PICTURES)]))}
     if _is_made(folder, made, identity):
         return folder
     ensure_writable(folder.parent)

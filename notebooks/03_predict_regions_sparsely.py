@@ -249,7 +249,7 @@ figure
 # %% [markdown]
 # **Figure 03.** **A, B** Best layer of each participant (dots), chosen on validation, scored on
 # test pictures; violins over participants (three or more), bar: mean; n under each region: the
-# participants behind it. Grey band: range of the participants' noise ceilings. Stars: the
+# participants behind it (a small number: fewer for this predictor). Grey band: range of the participants' noise ceilings. Stars: the
 # contrastive network's units differ from this rival (paired t over participants, p < .05 after
 # Bonferroni over all regions and rivals; filled: better, open: worse). **C, D** Score by layer for
 # each domain's units, under the sparse positive constraint and by ordinary least squares; mean ±
@@ -433,14 +433,12 @@ your_region = None    # one of spec.rois
 if your_region is None:
     print("Hint: in `scores`, compare the two predictors' means by region, for `metric`.")
 else:
-    table = scores[scores["metric"] == metric].pivot_table(index="roi", columns="predictor",
-                                                           values="score")
+    table = scores[scores["metric"] == metric].groupby(["roi", "predictor"])["score"].mean().unstack()
     price = (table["ridge, whole layers"] - table["contrastive"]).dropna()
     print("Right." if your_region == price.idxmin() else "Look again at both columns.")
 
 # %% tags=["solution"]
-table = scores[scores["metric"] == metric].pivot_table(index="roi", columns="predictor",
-                                                       values="score")
+table = scores[scores["metric"] == metric].groupby(["roi", "predictor"])["score"].mean().unstack()
 (table["ridge, whole layers"] - table["contrastive"]).dropna().sort_values().round(2)
 
 # %% [markdown]
