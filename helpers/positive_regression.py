@@ -12,14 +12,13 @@ is to the optimality conditions, `kkt_violation` says: about the tolerance asked
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from helpers.errors import LabError
+from helpers.positive_kernel import descend
 
 TOLERANCE = 1e-6
 """Largest violation of the optimality conditions, relative to the vertex's largest gradient."""
@@ -29,10 +28,6 @@ FEW = 4096
 """Of more features than this (or than twice the conditions), no full matrix of second moments is
 made: the fit begins with each vertex's best ones and lets in what still wants in. Features are
 read in blocks of this size."""
-SWEEPS = 10
-"""Passes of coordinate descent before an exact solve for the units in use is tried."""
-LEAST_PIVOT = 1e-11
-"""Below this share of a unit's own variance, what it adds to others is rounding."""
 PER_TARGET = 24
 """So many features a vertex are let in at a time, where there are too many."""
 LEAST_SPREAD = 1e-7
@@ -195,133 +190,13 @@ def _best(wanting: NDArray) -> NDArray[np.int64]:
 def _solve(gram: NDArray, cross: NDArray, alpha: float, bound: NDArray, max_sweeps: int,
            weights: NDArray) -> NDArray[np.float64]:
     """Solve all targets from their present weights (n_targets, n_features); give the transpose."""
-    left = sum(_descend(gram, np.ascontiguousarray(q), alpha, b, max_sweeps, w)
+    left = sum(descend(gram, np.ascontiguousarray(q), alpha, b, max_sweeps, w)
                for q, b, w in zip(cross, bound, weights))
     if left:
         raise LabError(f"{left} of {len(weights)} vertices did not converge",
                        expected=f"convergence within {max_sweeps} sweeps",
                        remedy="allow more sweeps, or a larger tol or alpha")
     return weights.T
-
-
-def compiled(function: Callable) -> Callable:
-    """Compile; keep the result on disk where a folder for it can be written."""
-    try:
-        return njit(nogil=True, cache=True)(function)
-    except RuntimeError:  # numba found no such folder
-        return njit(nogil=True)(function)
-
-
-@compiled
-def _exact_step(gram, pull, w, used):
-    """Move, in place, to the exact solution for the units in use, while none turns negative.
-
-    Returns 1 where it was reached, 0 where a unit fell out on the way, -1 where the units in use
-    copy one another.
-    """
-    k = 0
-    for i in range(len(w)):
-        if w[i] > 0.0:
-            used[k] = i
-            k += 1
-    factor, z = np.empty((k, k)), np.empty(k)
-    for i in range(k):
-        row = used[i]
-        for j in range(i + 1):
-            value = gram[row, used[j]] - np.dot(factor[i, :j], factor[j, :j])
-            if j < i:
-                factor[i, j] = value / factor[j, j]
-            elif value <= LEAST_PIVOT * gram[row, row]:
-                return -1
-            else:
-                factor[i, i] = np.sqrt(value)
-        z[i] = (pull[row] - np.dot(factor[i, :i], z[:i])) / factor[i, i]
-    for i in range(k - 1, -1, -1):
-        z[i] = (z[i] - np.dot(factor[i + 1:, i].copy(), z[i + 1:])) / factor[i, i]
-    step, first = 1.0, -1
-    for i in range(k):
-        old = w[used[i]]
-        if z[i] <= 0.0 and old < step * (old - z[i]):
-            step, first = old / (old - z[i]), i
-    for i in range(k):
-        w[used[i]] = max(0.0, w[used[i]] + step * (z[i] - w[used[i]]))
-    if first >= 0:
-        w[used[first]] = 0.0
-    return 1 if first < 0 else 0
-
-
-@compiled
-def _balance(gram, pull, w, bound, max_sweeps):
-    """Solve on one working set, in place; ``pull`` is q - alpha. Returns the number of sweeps.
-
-    Coordinate descent finds which units are in use; an exact solve then balances these.
-    """
-    sweeps, k = 0, len(w)
-    used, grad = np.empty(k, np.int64), pull - gram @ w
-    while sweeps < max_sweeps:
-        off = 0.0
-        for _ in range(SWEEPS):
-            sweeps += 1
-            off = 0.0
-            for a in range(k):
-                new = max(0.0, w[a] + grad[a] / gram[a, a])
-                step = new - w[a]
-                if step != 0.0:
-                    w[a] = new
-                    grad -= gram[a] * step
-                    off = max(off, abs(step) * gram[a, a])
-            if off <= bound:
-                return sweeps
-        reached = 0
-        while reached == 0:
-            reached = _exact_step(gram, pull, w, used)
-        grad = pull - gram @ w
-        worst = 0.0
-        for a in range(k):
-            worst = max(worst, abs(grad[a]) if w[a] > 0.0 else grad[a])
-        if worst <= bound:
-            return sweeps
-    return sweeps
-
-
-@compiled
-def _descend(gram, q, alpha, bound, max_sweeps, w):
-    """Solve one target in place: minimise w'Gw/2 - q'w + alpha sum(w), w >= 0; 1: unfinished."""
-    p, sweeps, used = len(q), 0, 0
-    grad = q.copy()  # q - G w, of all units
-    for j in range(p):
-        if w[j] > 0.0:
-            grad -= gram[j] * w[j]
-    work, wanting = np.empty(p, np.int64), np.empty(p)
-    while sweeps < max_sweeps:
-        # Let in the units that want in most: no more than are in use already, 10 at first.
-        n_wanting = 0
-        for j in range(p):
-            if w[j] == 0.0 and grad[j] - alpha > bound:
-                wanting[n_wanting] = grad[j]
-                n_wanting += 1
-        if n_wanting == 0:
-            return 0
-        least = np.sort(wanting[:n_wanting])[max(0, n_wanting - max(10, used))]
-        k = 0
-        for j in range(p):
-            if w[j] > 0.0 or (grad[j] - alpha > bound and grad[j] >= least):
-                work[k] = j
-                k += 1
-        sub, pull, x = np.empty((k, k)), np.empty(k), np.empty(k)
-        for a in range(k):
-            pull[a], x[a] = q[work[a]] - alpha, w[work[a]]
-            for b in range(k):
-                sub[a, b] = gram[work[a], work[b]]
-        sweeps += _balance(sub, pull, x, bound, max_sweeps - sweeps)
-        used = 0
-        for a in range(k):
-            step = x[a] - w[work[a]]
-            if step != 0.0:
-                w[work[a]] = x[a]
-                grad -= gram[work[a]] * step
-            used += x[a] > 0.0
-    return 1
 
 
 def kkt_violation(features: NDArray, responses: NDArray, fit: LinearFit,

@@ -18,7 +18,7 @@ FLOORS = [
     {"activations", "replay", "training", "readout", "pictures"},
     {"selectivity", "probes", "lesions", "deficits", "deficit_tests", "channels", "separation",
      "tuning", "rsa", "signal_noise", "noise_ceilings", "gabor", "positive_regression",
-     "regression", "encoding_jobs", "encoding_tests"},
+     "positive_kernel", "regression", "encoding_jobs", "encoding_tests"},
     {"universe", "brain_data", "cohort_features", "encoding_study", "rdm_study", "plots_encoding",
      "localizer", "readability", "classifiers", "lesion_battery",
      "lesion_outcomes", "plots",
@@ -29,7 +29,7 @@ FLOORS = [
 FLOOR = {name: level for level, names in enumerate(FLOORS) for name in names}
 PURE = ("selectivity", "lesions", "deficits", "deficit_tests", "stats", "probes", "objectives",
         "channels", "separation", "tuning", "rsa", "signal_noise", "noise_ceilings", "gabor",
-        "positive_regression", "regression", "encoding_tests")
+        "positive_regression", "positive_kernel", "regression", "encoding_tests")
 MODULES = sorted(path for path in (ROOT / "helpers").rglob("*.py") if path.name != "__init__.py")
 
 

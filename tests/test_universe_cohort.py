@@ -336,9 +336,9 @@ def test_early_regions_see_the_other_side_upper_field_ventral_lower_field_dorsal
             assert stats.pearsonr(where, planted).statistic > .5
         sign = 1 if side == "lh" else -1
         assert (sign * (sheet["centre"][np.isfinite(sheet["spread"]), 0] - .5) > 0).all()
-        for region in set(name):
-            assert sign * (found[0][name == region].mean() - .5) > 0, (subject, side, region)
         # Fields of hV4 are wide and many lie next to the midline.
+        for region in set(name) - {"hV4"}:
+            assert sign * (found[0][name == region].mean() - .5) > 0, (subject, side, region)
         assert (sign * (found[0][name != "hV4"] - .5) > 0).mean() > .85
         ventral, dorsal = (np.char.endswith(name, end) for end in "vd")
         assert (found[1][ventral] < .5).mean() > .8 and (found[1][dorsal] > .5).mean() > .8
