@@ -27,11 +27,39 @@ def compiled(function: Callable) -> Callable:
 
 
 @compiled
+def _slide(factor, i, pull, w, used):
+    """Let a unit fall out, in place, where unit ``i`` in use is a mixture of those before it.
+
+    Weights may then slide along a line on which the prediction does not change; they go where the
+    penalty falls, or stays, until one of them is zero. Returns 0, or -1 where none would be.
+    """
+    line = np.empty(i + 1)
+    for a in range(i - 1, -1, -1):
+        line[a] = (factor[i, a] - np.dot(factor[a + 1:i, a].copy(), line[a + 1:i])) / factor[a, a]
+    line[:i] *= -1.0
+    line[i] = 1.0
+    gain = 0.0
+    for a in range(i + 1):
+        gain += line[a] * pull[used[a]]
+    if gain < 0.0:
+        line *= -1.0
+    step, first = np.inf, -1
+    for a in range(i + 1):
+        if line[a] < 0.0 and w[used[a]] < step * -line[a]:
+            step, first = w[used[a]] / -line[a], a
+    if first < 0:
+        return -1
+    for a in range(i + 1):
+        w[used[a]] = max(0.0, w[used[a]] + step * line[a])
+    w[used[first]] = 0.0
+    return 0
+
+
+@compiled
 def _exact_step(gram, pull, w, used):
     """Move, in place, to the exact solution for the units in use, while none turns negative.
 
-    Returns 1 where it was reached, 0 where a unit fell out on the way, -1 where the units in use
-    copy one another.
+    Returns 1 where it was reached, 0 where a unit fell out on the way, -1 where nothing can move.
     """
     k = 0
     for i in range(len(w)):
@@ -46,7 +74,7 @@ def _exact_step(gram, pull, w, used):
             if j < i:
                 factor[i, j] = value / factor[j, j]
             elif value <= LEAST_PIVOT * gram[row, row]:
-                return -1
+                return _slide(factor, i, pull, w, used)
             else:
                 factor[i, i] = np.sqrt(value)
         z[i] = (pull[row] - np.dot(factor[i, :i], z[:i])) / factor[i, i]

@@ -97,7 +97,7 @@ def test_object2vec_as_published_has_81_categories_and_nine_sets():
         folds = cohort.folds(subject)
         assert [len(fold.test) for fold in folds] == [9] * 9
         assert sorted(i for fold in folds for i in fold.test) == list(range(81))
-        assert all(len(fold.validation) == 8 for fold in folds)
+        assert all(len(fold.validation) == 2 for fold in folds)
         for name in ("PPA", "LOC"):
             assert np.isfinite(cohort.responses(subject, [name]).of(name).betas).all()
 

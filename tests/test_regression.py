@@ -83,6 +83,15 @@ def test_of_too_many_units_the_answer_is_the_same(monkeypatch):
     assert (kkt_violation(many, y, fit, 0.03) <= 2e-5 * gradient_scale(many, y)).all()
 
 
+def test_far_more_units_than_conditions_and_hardly_a_penalty_still_converges():
+    """As on 63 categories: the units in use can be mixtures of one another at any time."""
+    x, y = activations(30, 800, 4, seed=8)
+    x = np.hstack([x, x[:, :200] + x[:, 200:400], 2 * x[:, :50]])
+    alpha = 1e-4 * float(gradient_scale(x, y).max())
+    fit = sparse_positive(x, y, alpha)
+    assert (kkt_violation(x, y, fit, alpha) <= 2e-5 * gradient_scale(x, y)).all()
+
+
 def test_at_the_largest_useful_penalty_nothing_is_used_and_just_below_one_unit():
     x, y = activations(v=1)
     largest = ((x - x.mean(0)).T @ (y - y.mean(0)) / len(x)).max()

@@ -113,7 +113,7 @@ class Object2Vec(Cohort):
     def folds(self, subject: str) -> tuple[Fold, ...]:
         """Return the published sets, each the test once; choices by the same rule within the rest.
 
-        For the choice of a layer, each of the other sets is predicted from the rest of them.
+        For the choice of a layer, two halves of the other sets predict each other.
         """
         path = self._folders[subject] / "sets.mat"
         index = {name: i for i, name in enumerate(self.categories)}
@@ -121,11 +121,14 @@ class Object2Vec(Cohort):
         if len(np.unique(np.concatenate(sets))) != len(index):
             raise LabError(f"{path}: the sets do not hold every category once",
                            expected=f"{len(index)} categories", remedy="put it there again")
-        join = lambda *left_out: np.sort(np.concatenate(  # noqa: E731
-            [part for k, part in enumerate(sets) if k not in left_out]))
-        return tuple(Fold(join(k), part, tuple((join(k, j), sets[j])
-                                               for j in range(len(sets)) if j != k))
-                     for k, part in enumerate(sets))
+        every = range(len(sets))
+        join = lambda chosen: np.sort(np.concatenate([sets[j] for j in chosen]))  # noqa: E731
+        folds = []
+        for k in every:
+            rest = [j for j in every if j != k]
+            one, other = join(rest[::2]), join(rest[1::2])
+            folds.append(Fold(join(rest), sets[k], ((one, other), (other, one))))
+        return tuple(folds)
 
     def digest(self, subject: str) -> str:
         """Digest a participant's two files."""
