@@ -1,8 +1,8 @@
 """Floor 3. One grid over participant x region x network x layer x pool of units x method.
 
-A job is one participant and one set of features; jobs go through joblib, and so, unchanged, to a
-Dask cluster (``DASK_SCHEDULER_ADDRESS``). Within a job all regions that want the same fit are
-fitted at once: the vertices' problems are separate, and share what depends on features alone.
+A job is one participant and one set of features. Split by pool, jobs go through joblib, and so,
+unchanged, to a Dask cluster (``DASK_SCHEDULER_ADDRESS``). Within one, all regions that want the
+same fit are fitted at once: the vertices' problems share what depends on features alone.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -57,6 +57,11 @@ class Job:
     folds: tuple[Fold, ...]
     wanted: tuple[tuple[str, str, str, tuple[float, ...]], ...]
 
+    def by_pool(self) -> list[Job]:
+        """Split into one job a pool: these can run apart."""
+        return [replace(self, wanted=tuple(wish for wish in self.wanted if wish[1] == pool))
+                for pool in dict.fromkeys(wish[1] for wish in self.wanted)]
+
 
 def encode(jobs: Iterable[Job], *, n_jobs: int = 1) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Fit, choose and score everything that some jobs want.
@@ -83,7 +88,7 @@ def encode(jobs: Iterable[Job], *, n_jobs: int = 1) -> tuple[pd.DataFrame, pd.Da
     """
     with _cluster():
         done = list(Parallel(n_jobs=n_jobs, return_as="generator", pre_dispatch="n_jobs")(
-            delayed(run_job)(job) for job in jobs))
+            delayed(run_job)(part) for job in jobs for part in job.by_pool()))
     curves, best = (pd.DataFrame([row for part in done for row in part[i]]) for i in (0, 1))
     return curves, best
 

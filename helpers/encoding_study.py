@@ -42,7 +42,7 @@ from helpers.stimuli import DOMAINS
 from helpers.tables import EncodingSpec
 
 POSITIVE, STANDARDISED, OLS, RIDGE, GIST = (
-    "sparse positive", "sparse positive, standardised", "OLS", "ridge", "GistPC")
+    "sparse positive", "sparse positive, standardised", "OLS", "ridge, standardised", "GistPC")
 """Methods, by their names in `helpers.regression.METHODS`."""
 
 Wish = tuple[str, str, str, tuple[float, ...]]

@@ -2,7 +2,10 @@
 
     minimise  w'Gw/2 - q'w + alpha sum(w)  over w >= 0
 
-with G the covariances of the units and q theirs with the response.
+with G the covariances of the units and q theirs with the response. An active set (Lawson & Hanson
+1974, here with a penalty and in blocks): the units that want in most are let in, the units in use
+are solved exactly, whoever turns negative falls out, until nobody wants in. The Cholesky factor of
+the units in use is kept up to date, so that a change costs k² operations, k of them in use.
 """
 
 from __future__ import annotations
@@ -12,155 +15,163 @@ from collections.abc import Callable
 import numpy as np
 from numba import njit
 
-SWEEPS = 10
-"""Passes of coordinate descent before an exact solve for the units in use is tried."""
 LEAST_PIVOT = 1e-11
-"""Below this share of a unit's own variance, what it adds to others is rounding."""
+"""Below this share of a unit's own variance, what it adds to those in use is rounding."""
+LEAST_WISH = 0.5
+"""Let in together: units that want in at least this much of what the first one does, ..."""
+LEAST_BLOCK = 10
+"""... at most so many, or half as many as are in use."""
 
 
 def compiled(function: Callable) -> Callable:
     """Compile; keep the result on disk where a folder for it can be written."""
+    options = {"nogil": True, "fastmath": {"reassoc", "contract"}}  # sums may be vectorised
     try:
-        return njit(nogil=True, cache=True)(function)
+        return njit(cache=True, **options)(function)
     except RuntimeError:  # numba found no such folder
-        return njit(nogil=True)(function)
+        return njit(**options)(function)
 
 
 @compiled
-def _slide(factor, i, pull, w, used):
-    """Let a unit fall out, in place, where unit ``i`` in use is a mixture of those before it.
-
-    Weights may then slide along a line on which the prediction does not change; they go where the
-    penalty falls, or stays, until one of them is zero. Returns 0, or -1 where none would be.
-    """
-    line = np.empty(i + 1)
-    for a in range(i - 1, -1, -1):
-        line[a] = (factor[i, a] - np.dot(factor[a + 1:i, a].copy(), line[a + 1:i])) / factor[a, a]
-    line[:i] *= -1.0
-    line[i] = 1.0
-    gain = 0.0
-    for a in range(i + 1):
-        gain += line[a] * pull[used[a]]
-    if gain < 0.0:
-        line *= -1.0
-    step, first = np.inf, -1
-    for a in range(i + 1):
-        if line[a] < 0.0 and w[used[a]] < step * -line[a]:
-            step, first = w[used[a]] / -line[a], a
-    if first < 0:
-        return -1
-    for a in range(i + 1):
-        w[used[a]] = max(0.0, w[used[a]] + step * line[a])
-    w[used[first]] = 0.0
-    return 0
+def _forward(factor, k, z):
+    """Solve L z = z in place."""
+    for a in range(k):
+        rest = z[a]
+        for b in range(a):
+            rest -= factor[a, b] * z[b]
+        z[a] = rest / factor[a, a]
 
 
 @compiled
-def _exact_step(gram, pull, w, used):
-    """Move, in place, to the exact solution for the units in use, while none turns negative.
-
-    Returns 1 where it was reached, 0 where a unit fell out on the way, -1 where nothing can move.
-    """
-    k = 0
-    for i in range(len(w)):
-        if w[i] > 0.0:
-            used[k] = i
-            k += 1
-    factor, z = np.empty((k, k)), np.empty(k)
-    for i in range(k):
-        row = used[i]
-        for j in range(i + 1):
-            value = gram[row, used[j]] - np.dot(factor[i, :j], factor[j, :j])
-            if j < i:
-                factor[i, j] = value / factor[j, j]
-            elif value <= LEAST_PIVOT * gram[row, row]:
-                return _slide(factor, i, pull, w, used)
-            else:
-                factor[i, i] = np.sqrt(value)
-        z[i] = (pull[row] - np.dot(factor[i, :i], z[:i])) / factor[i, i]
-    for i in range(k - 1, -1, -1):
-        z[i] = (z[i] - np.dot(factor[i + 1:, i].copy(), z[i + 1:])) / factor[i, i]
-    step, first = 1.0, -1
-    for i in range(k):
-        old = w[used[i]]
-        if z[i] <= 0.0 and old < step * (old - z[i]):
-            step, first = old / (old - z[i]), i
-    for i in range(k):
-        w[used[i]] = max(0.0, w[used[i]] + step * (z[i] - w[used[i]]))
-    if first >= 0:
-        w[used[first]] = 0.0
-    return 1 if first < 0 else 0
+def _backward(factor, k, z):
+    """Solve L' z = z in place."""
+    for a in range(k - 1, -1, -1):
+        z[a] /= factor[a, a]
+        for b in range(a):
+            z[b] -= factor[a, b] * z[a]
 
 
 @compiled
-def _balance(gram, pull, w, bound, max_sweeps):
-    """Solve on one working set, in place; ``pull`` is q - alpha. Returns the number of sweeps.
+def _drop(w, used, factor, k, i):
+    """Let the i-th unit in use fall out, in place; returns how many are left."""
+    w[used[i]] = 0.0
+    for a in range(i, k - 1):
+        used[a] = used[a + 1]
+        factor[a, :a + 2] = factor[a + 1, :a + 2]
+    for c in range(i, k - 1):  # turn the column beyond the diagonal away
+        length = np.sqrt(factor[c, c] ** 2 + factor[c, c + 1] ** 2)
+        cosine, sine = factor[c, c] / length, factor[c, c + 1] / length
+        factor[c, c] = length
+        for a in range(c + 1, k - 1):
+            here, there = factor[a, c], factor[a, c + 1]
+            factor[a, c] = cosine * here + sine * there
+            factor[a, c + 1] = cosine * there - sine * here
+    return k - 1
 
-    Coordinate descent finds which units are in use; an exact solve then balances these.
+
+@compiled
+def _slide(pull, w, j, used, k, mixture):
+    """Make room for unit ``j``, a mixture of those in use; returns who falls out (k: ``j``).
+
+    Weights may slide along a line on which the prediction does not change. They go where the
+    penalty falls until one of them is zero.
     """
-    sweeps, k = 0, len(w)
-    used, grad = np.empty(k, np.int64), pull - gram @ w
-    while sweeps < max_sweeps:
-        off = 0.0
-        for _ in range(SWEEPS):
-            sweeps += 1
-            off = 0.0
-            for a in range(k):
-                new = max(0.0, w[a] + grad[a] / gram[a, a])
-                step = new - w[a]
-                if step != 0.0:
-                    w[a] = new
-                    grad -= gram[a] * step
-                    off = max(off, abs(step) * gram[a, a])
-            if off <= bound:
-                return sweeps
-        reached = 0
-        while reached == 0:
-            reached = _exact_step(gram, pull, w, used)
-        grad = pull - gram @ w
-        worst = 0.0
+    gain = pull[j]
+    for a in range(k):
+        gain -= mixture[a] * pull[used[a]]
+    sign = 1.0 if gain > 0.0 else -1.0
+    step, first = (np.inf, k) if gain > 0.0 else (w[j], k)
+    for a in range(k):
+        fall = sign * mixture[a]
+        if fall > 0.0 and w[used[a]] < step * fall:
+            step, first = w[used[a]] / fall, a
+    if step == np.inf:  # more of it for ever: only rounding can say so
+        return k
+    for a in range(k):
+        w[used[a]] = max(0.0, w[used[a]] - sign * step * mixture[a])
+    w[j] += sign * step
+    return first
+
+
+@compiled
+def _admit(gram, pull, w, j, used, factor, k, z):
+    """Put unit ``j`` among those in use, in place; returns how many these are then."""
+    while True:
         for a in range(k):
-            worst = max(worst, abs(grad[a]) if w[a] > 0.0 else grad[a])
-        if worst <= bound:
-            return sweeps
-    return sweeps
+            z[a] = gram[j, used[a]]
+        _forward(factor, k, z)
+        pivot = gram[j, j]
+        for a in range(k):
+            pivot -= z[a] * z[a]
+        if pivot > LEAST_PIVOT * gram[j, j]:
+            factor[k, :k], factor[k, k] = z[:k], np.sqrt(pivot)
+            used[k] = j
+            return k + 1
+        _backward(factor, k, z)
+        first = _slide(pull, w, j, used, k, z)
+        if first == k:
+            w[j] = 0.0
+            return k
+        k = _drop(w, used, factor, k, first)
 
 
 @compiled
-def descend(gram, q, alpha, bound, max_sweeps, w):
-    """Solve one target in place: minimise w'Gw/2 - q'w + alpha sum(w), w >= 0; 1: unfinished."""
-    p, sweeps, used = len(q), 0, 0
-    grad = q.copy()  # q - G w, of all units
-    for j in range(p):
-        if w[j] > 0.0:
-            grad -= gram[j] * w[j]
-    work, wanting = np.empty(p, np.int64), np.empty(p)
-    while sweeps < max_sweeps:
-        # Let in the units that want in most: no more than are in use already, 10 at first.
-        n_wanting = 0
-        for j in range(p):
-            if w[j] == 0.0 and grad[j] - alpha > bound:
-                wanting[n_wanting] = grad[j]
-                n_wanting += 1
-        if n_wanting == 0:
+def _settle(pull, w, used, factor, k, z):
+    """Move, in place, to the exact solution for the units in use; returns how many are left."""
+    while True:
+        for a in range(k):
+            z[a] = pull[used[a]]
+        _forward(factor, k, z)
+        _backward(factor, k, z)
+        step, first, least = 1.0, -1, 0.0
+        for a in range(k):
+            if z[a] > 0.0:
+                continue
+            old = w[used[a]]
+            reach = old / (old - z[a]) if old > 0.0 else 0.0
+            if first < 0 or reach < step or (reach == step and z[a] < least):
+                step, first, least = reach, a, z[a]
+        for a in range(k):
+            w[used[a]] = max(0.0, w[used[a]] + step * (z[a] - w[used[a]]))
+        if first < 0:
+            return k
+        k = _drop(w, used, factor, k, first)
+
+
+@compiled
+def _wanting(grad, w, bound, n_used):
+    """Return the units that want in most, as a block."""
+    outside = np.flatnonzero((w <= 0.0) & (grad > bound))
+    if len(outside) == 0:
+        return outside
+    wishes = np.sort(grad[outside])
+    most = max(LEAST_BLOCK, n_used // 2)
+    least = max(LEAST_WISH * wishes[-1], wishes[max(0, len(wishes) - most)])
+    return outside[grad[outside] >= least]
+
+
+@compiled
+def descend(gram, q, alpha, bound, max_rounds, w):
+    """Solve one target in place, from the weights as they are; returns 1 if it is unfinished.
+
+    ``bound``: how much a unit without weight may still want in.
+    """
+    pull = q - alpha
+    used, z, factor, k = np.empty(64, np.int64), np.empty(64), np.empty((64, 64)), 0
+    entering = np.flatnonzero(w > 0.0)
+    for _ in range(max_rounds):
+        if k + len(entering) > len(used):
+            size = 2 * (k + len(entering))
+            more, wider = np.empty(size, np.int64), np.empty((size, size))
+            more[:k], wider[:k, :k] = used[:k], factor[:k, :k]
+            used, z, factor = more, np.empty(size), wider
+        for j in entering:
+            k = _admit(gram, pull, w, j, used, factor, k, z)
+        k = _settle(pull, w, used, factor, k, z)
+        grad = pull.copy()
+        for a in range(k):
+            grad -= gram[used[a]] * w[used[a]]
+        entering = _wanting(grad, w, bound, k)
+        if len(entering) == 0:
             return 0
-        least = np.sort(wanting[:n_wanting])[max(0, n_wanting - max(10, used))]
-        k = 0
-        for j in range(p):
-            if w[j] > 0.0 or (grad[j] - alpha > bound and grad[j] >= least):
-                work[k] = j
-                k += 1
-        sub, pull, x = np.empty((k, k)), np.empty(k), np.empty(k)
-        for a in range(k):
-            pull[a], x[a] = q[work[a]] - alpha, w[work[a]]
-            for b in range(k):
-                sub[a, b] = gram[work[a], work[b]]
-        sweeps += _balance(sub, pull, x, bound, max_sweeps - sweeps)
-        used = 0
-        for a in range(k):
-            step = x[a] - w[work[a]]
-            if step != 0.0:
-                w[work[a]] = x[a]
-                grad -= gram[work[a]] * step
-            used += x[a] > 0.0
     return 1

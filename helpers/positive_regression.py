@@ -4,10 +4,10 @@ One problem per vertex, all with the same features:
 
     min over w >= 0, b:   1/(2n) ||y - X w - b||^2  +  alpha sum(w)
 
-Solved from second moments (features x features, once for all vertices) by an active set:
-coordinate descent finds which of a few units are in use, an exact solve balances these, then the
-units that still want in are let in, the most wanting first, until none is left. How near the result
-is to the optimality conditions, `kkt_violation` says: about the tolerance asked for.
+Solved from second moments (features x features, once for all vertices) by an active set
+(`helpers.positive_kernel`): units in use are solved exactly, the units that still want in are let
+in, the most wanting first, until none is left. How near the result is to the optimality
+conditions, `kkt_violation` says: within the tolerance asked for.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from helpers.positive_kernel import descend
 
 TOLERANCE = 1e-6
 """Largest violation of the optimality conditions, relative to the vertex's largest gradient."""
-MAX_SWEEPS = 100_000
-"""Passes over the units in use before a vertex counts as not converged."""
+MAX_ROUNDS = 10_000
+"""Times that units are let in before a vertex counts as not converged."""
 FEW = 4096
 """Of more features than this (or than twice the conditions), no full matrix of second moments is
 made: the fit begins with each vertex's best ones and lets in what still wants in. Features are
@@ -87,7 +87,7 @@ def checked(features: NDArray, responses: NDArray) -> tuple[NDArray, NDArray]:
 
 
 def sparse_positive(features: NDArray, responses: NDArray, alpha: float, *,
-                    tol: float = TOLERANCE, max_sweeps: int = MAX_SWEEPS) -> LinearFit:
+                    tol: float = TOLERANCE, max_rounds: int = MAX_ROUNDS) -> LinearFit:
     """Fit the published regression, in raw units.
 
     Parameters
@@ -124,7 +124,7 @@ def sparse_positive(features: NDArray, responses: NDArray, alpha: float, *,
     chosen = np.flatnonzero(alive) if alive.sum() <= few else _best(cross)
     while len(chosen):
         x = features[:, chosen] - mean[chosen]
-        weights[chosen] = _solve(x.T @ x / len(x), cross[:, chosen], alpha, bound, max_sweeps,
+        weights[chosen] = _solve(x.T @ x / len(x), cross[:, chosen], alpha, bound, max_rounds,
                                  weights[chosen].T.copy())
         if len(chosen) == alive.sum():
             break
@@ -138,7 +138,7 @@ def sparse_positive(features: NDArray, responses: NDArray, alpha: float, *,
 
 def sparse_positive_standardised(features: NDArray, responses: NDArray, alpha: float, *,
                                  tol: float = TOLERANCE,
-                                 max_sweeps: int = MAX_SWEEPS) -> LinearFit:
+                                 max_rounds: int = MAX_ROUNDS) -> LinearFit:
     """Fit with units and responses in standard deviations of the fitted conditions.
 
     The penalty is then a correlation: a unit enters only where its correlation with what is not
@@ -147,7 +147,7 @@ def sparse_positive_standardised(features: NDArray, responses: NDArray, alpha: f
 
     Parameters
     ----------
-    features, responses, tol, max_sweeps
+    features, responses, tol, max_rounds
         As for `sparse_positive`.
     alpha : float
         Between 0 and 1.
@@ -160,7 +160,7 @@ def sparse_positive_standardised(features: NDArray, responses: NDArray, alpha: f
     sds = [spread(v, mean) for v, mean in zip((features, responses), means)]
     x, y = (np.divide(1.0, sd, out=np.zeros(len(sd)), where=sd > 0) for sd in sds)
     fit = sparse_positive((features - means[0]) * x, (responses - means[1]) * y, alpha, tol=tol,
-                          max_sweeps=max_sweeps)
+                          max_rounds=max_rounds)
     weights = fit.weights * x[:, None] * sds[1]
     return LinearFit(weights, means[1] - means[0] @ weights)
 
@@ -187,15 +187,15 @@ def _best(wanting: NDArray) -> NDArray[np.int64]:
     return np.unique(best[usable])
 
 
-def _solve(gram: NDArray, cross: NDArray, alpha: float, bound: NDArray, max_sweeps: int,
+def _solve(gram: NDArray, cross: NDArray, alpha: float, bound: NDArray, max_rounds: int,
            weights: NDArray) -> NDArray[np.float64]:
     """Solve all targets from their present weights (n_targets, n_features); give the transpose."""
-    left = sum(descend(gram, np.ascontiguousarray(q), alpha, b, max_sweeps, w)
+    left = sum(descend(gram, np.ascontiguousarray(q), alpha, b, max_rounds, w)
                for q, b, w in zip(cross, bound, weights))
     if left:
         raise LabError(f"{left} of {len(weights)} vertices did not converge",
-                       expected=f"convergence within {max_sweeps} sweeps",
-                       remedy="allow more sweeps, or a larger tol or alpha")
+                       expected=f"convergence within {max_rounds} rounds",
+                       remedy="allow more rounds, or a larger tol or alpha")
     return weights.T
 
 

@@ -18,6 +18,7 @@ from helpers.positive_regression import (
     checked,
     sparse_positive,
     sparse_positive_standardised,
+    spread,
 )
 
 MOST_COMPONENTS = 1000
@@ -48,8 +49,8 @@ def gist_ols(features: NDArray, responses: NDArray, *, n_axes: int = N_AXES) -> 
 
 
 def ridge(features: NDArray, responses: NDArray, alphas: Sequence[float], *,
-          most_components: int = MOST_COMPONENTS) -> LinearFit:
-    """Fit by ridge on principal components, with a penalty for each vertex.
+          most_components: int = MOST_COMPONENTS, each_vertex: bool = True) -> LinearFit:
+    """Fit by ridge on principal components.
 
     Parameters
     ----------
@@ -59,6 +60,9 @@ def ridge(features: NDArray, responses: NDArray, alphas: Sequence[float], *,
         Penalties to choose from, by the error on held-out fifths of these conditions.
     most_components : int
         Components that are kept; found on these conditions, without standardising.
+    each_vertex : bool
+        Whether every vertex has its own penalty, as published; else one serves all, which few
+        conditions can tell better.
     """
     features, responses = checked(features, responses)
     before = get_backend().name
@@ -68,12 +72,28 @@ def ridge(features: NDArray, responses: NDArray, alphas: Sequence[float], *,
         pca = PCA(n, svd_solver="full", random_state=0)
         parts = pca.fit_transform(np.asarray(features, np.float64))
         model = RidgeCV(alphas=np.asarray(alphas, float), fit_intercept=True,
-                        cv=min(N_SPLITS, len(features)))
+                        cv=min(N_SPLITS, len(features)),
+                        solver_params={"local_alpha": each_vertex})
         model.fit(parts, np.asarray(responses, np.float64))
     finally:
         set_backend(before)
     weights = pca.components_.T @ np.asarray(model.coef_)
     return LinearFit(weights, np.asarray(model.intercept_) - pca.mean_ @ weights)
+
+
+def ridge_standardised(features: NDArray, responses: NDArray,
+                       alphas: Sequence[float]) -> LinearFit:
+    """Fit by ridge with units in standard deviations, and one penalty for all vertices.
+
+    Weights are given back in raw units; those of units that do not vary are 0.
+    """
+    features, responses = checked(features, responses)
+    mean = features.mean(0, dtype=np.float64)
+    sd = spread(features, mean)
+    gain = np.divide(1.0, sd, out=np.zeros(len(sd)), where=sd > 0)
+    fit = ridge((features - mean) * gain, responses, alphas, each_vertex=False)
+    weights = fit.weights * gain[:, None]
+    return LinearFit(weights, fit.intercept - mean @ weights)
 
 
 @dataclass(frozen=True)
@@ -100,5 +120,6 @@ METHODS: dict[str, Method] = {
     "OLS": Method(lambda x, y, _: ols(x, y), each=True),
     "GistPC": Method(lambda x, y, _: gist_ols(x, y), each=True),
     "ridge": Method(ridge, each=False),
+    "ridge, standardised": Method(ridge_standardised, each=False),
 }
 """Name -> method."""

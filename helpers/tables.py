@@ -198,7 +198,7 @@ class EncodingSpec:
     alphas_standardised : tuple of float
         Penalties as correlations; chosen on validation with the layer.
     ridge_alphas : tuple of float
-        Penalties of the unconstrained fit, chosen for each vertex on the fitted conditions.
+        Penalties of the unconstrained fit, chosen on the fitted conditions.
     """
 
     rois: tuple[str, ...]
@@ -211,7 +211,8 @@ class EncodingSpec:
     alpha: float = 0.1
     alpha_untrained: float = 0.001
     alphas_standardised: tuple[float, ...] = (0.02, 0.05, 0.1, 0.2)
-    ridge_alphas: tuple[float, ...] = (1.0, 10.0, 100.0, 1e3, 1e4, 1e5, 1e6)
+    ridge_alphas: tuple[float, ...] = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1e3, 3e3, 1e4, 3e4,
+                                       1e5, 1e6)
 
     def __post_init__(self) -> None:
         penalties = (self.alpha, self.alpha_untrained, *self.alphas_standardised,

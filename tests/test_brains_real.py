@@ -9,11 +9,16 @@ import pytest
 from scipy.io import loadmat
 from scipy.spatial.distance import squareform
 
+from helpers import lab
 from helpers.brains.algonauts import read_masks, region_sizes
 from helpers.brains.object2vec import Object2Vec
 from helpers.brains.rsa92 import open_rsa92
+from helpers.cohort_features import mean_features
 from helpers.errors import LabError
 from helpers.paths import ROOT
+from helpers.regression import ridge_standardised
+from helpers.rsa import columnwise_r
+from helpers.tables import EncodingSpec
 
 REAL = ROOT.parent / "shared" / "data"
 SUBJECTS = tuple(f"subj{i:02d}" for i in range(1, 9))
@@ -144,3 +149,24 @@ def test_a_damaged_file_of_the_92_image_study_is_named(tmp_path):
     (tmp_path / "92_brainRDMs.mat").unlink()
     with pytest.raises(LabError, match="92_brainRDMs.mat"):
         open_rsa92(tmp_path)
+
+
+@pytest.mark.slow
+@needs("object2vec/fmri")
+@pytest.mark.skipif(not (REAL / "networks").is_dir(), reason="no ../shared/data/networks here")
+def test_a_real_network_predicts_real_regions_as_well_as_a_straightforward_analysis(
+        monkeypatch, private):
+    """Ridge from one layer's channel means, mean over the nine sets: what the data's notes say."""
+    monkeypatch.setenv("LAB_DATA", str(REAL))
+    laboratory = lab.open("mini", notebook="test")
+    cohort, layer = laboratory.cohort(), "features.12.expand3x3_activation"
+    features = mean_features(laboratory.network("squeezenet1_0-imagenet"), [layer], cohort,
+                             np.arange(81), label="test", batch_size=64)[layer]
+    found = cohort.responses("subj001", ["PPA", "LOC", "OFA", "OPA"])
+    y, scores = found.betas[:, 0], []
+    for fold in cohort.folds("subj001"):
+        fit = ridge_standardised(features[fold.fit], y[fold.fit], EncodingSpec.ridge_alphas)
+        scores.append(columnwise_r(fit.predict(features[fold.test]), y[fold.test]))
+    mean = np.mean(scores, axis=0)
+    for roi, least in {"PPA": 0.71, "LOC": 0.66, "OFA": 0.64, "OPA": 0.61}.items():
+        assert mean[found.members[roi]].mean() >= least, roi
