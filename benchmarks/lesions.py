@@ -40,7 +40,8 @@ from helpers.lesions import (
     rectified,
     shuffled,
 )
-from helpers.networks import Network, Preprocessing, entry
+from helpers.networks import Network
+from helpers.registry import Preprocessing, entry
 from helpers.stimuli import ImageSet, image_folder
 
 BATCH, N_CLASSES, N_RANDOM, SIZE = 32, 1000, 10, 224

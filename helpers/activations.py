@@ -119,8 +119,19 @@ def exact(model: nn.Module) -> Iterator[None]:
         torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = tf32
 
 
+def every_unit(output: Tensor) -> Tensor:
+    """Read all units of an output, (n_images, n_units): a view."""
+    return output.reshape(len(output), -1)
+
+
+def channel_means(output: Tensor) -> Tensor:
+    """Read the mean of every feature map over its positions, (n_images, n_channels)."""
+    return output.flatten(2).mean(2) if output.ndim > 2 else output
+
+
 def stream(model: nn.Module, layers: Mapping[str, str], batches: Iterable[Tensor],
-           consume: Callable[[int, str, Tensor], None]) -> None:
+           consume: Callable[[int, str, Tensor], None], *,
+           read: Callable[[Tensor], Tensor] = every_unit) -> None:
     """Run batches through the network and hand every layer's output on.
 
     Parameters
@@ -132,27 +143,30 @@ def stream(model: nn.Module, layers: Mapping[str, str], batches: Iterable[Tensor
         Moved to the model's device.
     consume : callable
         ``consume(start, name, activations)`` with ``start`` the index of the batch's first
-        image and ``activations`` (n_images, n_units), a view that the next layer may overwrite.
+        image and ``activations`` (n_images, n_units), which the next layer may overwrite.
+    read : callable
+        `every_unit` or `channel_means`.
     """
     parameter = next(model.parameters(), torch.empty(0))
     start = 0
 
-    def flatten(name: str, output: Tensor) -> None:
-        consume(start, name, output.reshape(len(output), -1))
+    def hand_on(name: str, output: Tensor) -> None:
+        consume(start, name, read(output))
 
-    with exact(model), hooked(model, layers, flatten):
+    with exact(model), hooked(model, layers, hand_on):
         for batch in batches:
             model(batch.to(parameter.device, non_blocking=True))
             start += len(batch)
 
 
 def collect(model: nn.Module, layers: Mapping[str, str], batches: Iterable[Tensor],
-            units: Mapping[str, Sequence[int] | Tensor] | None = None) -> dict[str, Tensor]:
+            units: Mapping[str, Sequence[int] | Tensor] | None = None, *,
+            read: Callable[[Tensor], Tensor] = every_unit) -> dict[str, Tensor]:
     """Keep the activations of chosen layers (and units) as arrays.
 
     Parameters
     ----------
-    model, layers, batches
+    model, layers, batches, read
         As for :func:`stream`.
     units : mapping, optional
         Layer name -> indices of the units to keep; all of them by default.
@@ -167,7 +181,7 @@ def collect(model: nn.Module, layers: Mapping[str, str], batches: Iterable[Tenso
         chosen = activations if units is None else activations[:, units[name]]
         parts.setdefault(name, []).append(chosen.to("cpu", torch.float32, copy=True))
 
-    stream(model, layers, batches, keep)
+    stream(model, layers, batches, keep, read=read)
     return {name: torch.cat(rows) for name, rows in parts.items()}
 
 

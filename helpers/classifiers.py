@@ -20,9 +20,10 @@ from helpers.cache import cached, key
 from helpers.console import bar
 from helpers.digest import code_digest
 from helpers.errors import LabError
-from helpers.networks import Network, Preprocessing
+from helpers.networks import Network
 from helpers.paths import cache_dir
 from helpers.readout import Features, WithReadout, features_at, train_readout
+from helpers.registry import Preprocessing
 from helpers.stimuli import ImageSet
 from helpers.tables import ReadoutSpec
 from helpers.weights import read_state_dict, state_digest

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torchvision.transforms.functional import pil_to_tensor
 
-from helpers.activations import count_units, exact, hooked, paths_of, stream
+from helpers.activations import channel_means, count_units, paths_of, stream
 from helpers.album import Transform
 from helpers.brains.cohort import Cohort
 from helpers.cache import cached
@@ -135,14 +135,8 @@ def mean_features(network: Network, layers: Sequence[str], cohort: Cohort,
     paths = paths_of(network.layers, layers)
 
     def look(batches: object, keep: Callable[[str, Tensor], None]) -> None:
-        device = next(network.model.parameters()).device
-
-        def average(name: str, output: Tensor) -> None:
-            keep(name, output.flatten(2).mean(2) if output.ndim > 2 else output)
-
-        with exact(network.model), hooked(network.model, paths, average):
-            for batch in batches:
-                network.model(batch.to(device))
+        stream(network.model, paths, batches, lambda _start, name, means: keep(name, means),
+               read=channel_means)
 
     return _features(network, {"means of": list(layers)}, look, cohort, conditions, label,
                      batch_size)

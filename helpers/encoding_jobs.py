@@ -1,8 +1,8 @@
 """Floor 3. One grid over participant x region x network x layer x pool of units x method.
 
-A job is one participant and one set of features. Split by pool, jobs go through joblib, and so,
-unchanged, to a Dask cluster (``DASK_SCHEDULER_ADDRESS``). Within one, all regions that want the
-same fit are fitted at once: the vertices' problems share what depends on features alone.
+Jobs, one a participant and set of features, are split by pool and go through joblib, and so,
+unchanged, to a Dask cluster (``DASK_SCHEDULER_ADDRESS``). Regions that want the same fit are fitted
+at once: their vertices' problems share what depends on features alone.
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ METRICS = ("veUnivar", "veRSA", "cUnivar", "cRSA", "r_vertex")
 """Scores of a prediction (spec 4.5), and the mean correlation of a vertex."""
 FEWEST = 2
 """Vertices and units that a fit needs, as published."""
-
 Scores = dict[str, float]
 Candidate = tuple[str, float]
 """Layer and penalty."""

@@ -31,11 +31,12 @@ from helpers.classifiers import (
 )
 from helpers.digest import code_digest, imports_of, text_digest
 from helpers.errors import LabError
-from helpers.networks import Network, entry, load_network, pick_device
+from helpers.networks import Network, load_network, pick_device
 from helpers.paths import ROOT, data_dir
 from helpers.present import make_present, prepare, readout_file, weights_file
 from helpers.profile import Profile, load_profile
 from helpers.provenance import Provenance
+from helpers.registry import entry
 from helpers.stimuli import LAYOUTS, ImageSet
 
 SHOWN_DIGITS = 12

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
+from torchvision.transforms.functional import resize
 
 from helpers.console import progress
 from helpers.errors import LabError
@@ -70,8 +70,11 @@ def read_pictures(folder: Path) -> Pictures:
                     tuple(domain_of[name] for name in files.classes))
 
 
+def shrunk(pixels: Tensor, side: int) -> Tensor:
+    """Scale pictures, uint8 (..., 3, height, width), to ``side`` px square, values from 0 to 1."""
+    return resize(pixels, [side, side], antialias=True).float() / 255
+
+
 def raw_pixels(pictures: Pictures, side: int = 16) -> NDArray[np.float32]:
     """Return pictures scaled to ``side`` px, 0 to 1, as rows (n_images, 3 · side²)."""
-    small = functional.interpolate(pictures.images.float() / 255, size=(side, side),
-                                   mode="bilinear", antialias=True, align_corners=False)
-    return small.flatten(1).numpy()
+    return shrunk(pictures.images, side).flatten(1).numpy()

@@ -19,24 +19,25 @@ from helpers.console import say
 from helpers.digest import code_digest
 from helpers.errors import LabError
 from helpers.fetch import Source, fetch_file, fetch_folder, load_source
-from helpers.networks import entry, load_network
+from helpers.networks import load_network
 from helpers.paths import atomic_write, cache_dir, disk_full, ensure_writable, zoo_dir
 from helpers.profile import Profile
+from helpers.registry import entry
 from helpers.tables import CohortSpec, ImageSetSpec, RdmSpec, UniverseSpec
-from helpers.universe.derived import write_algonauts
-from helpers.universe.nod_files import write_nod
-from helpers.universe.nsd_files import write_cohort
-from helpers.universe.write import (
+from helpers.universe.algonauts_files import write_algonauts
+from helpers.universe.image_files import (
     write_channels,
     write_diet,
     write_faces_diet,
     write_localizer,
     write_probe,
 )
+from helpers.universe.nod_files import write_nod
+from helpers.universe.nsd_files import write_cohort
 from helpers.weights import save_state_dict
 
-PICTURES = "helpers.universe.write"
-CODE = {"cohort": "helpers.universe.nsd_files", "algonauts": "helpers.universe.derived",
+PICTURES = "helpers.universe.image_files"
+CODE = {"cohort": "helpers.universe.nsd_files", "algonauts": "helpers.universe.algonauts_files",
         "nod": "helpers.universe.nod_files"}
 """Module that writes a part of the universe, where it is not `PICTURES`."""
 

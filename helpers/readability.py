@@ -13,13 +13,14 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor, nn
-from torchvision.transforms.functional import pil_to_tensor, resize
+from torch import Tensor
+from torchvision.transforms.functional import pil_to_tensor
 
-from helpers.activations import exact, hooked
+from helpers.activations import channel_means, collect
 from helpers.cache import cached
 from helpers.digest import code_digest
 from helpers.networks import Network
+from helpers.pictures import shrunk
 from helpers.probes import knn_accuracy, linear_probe_accuracy
 from helpers.stimuli import ImageSet
 
@@ -38,10 +39,8 @@ def pixels(images: ImageSet, side: int = 16) -> NDArray[np.float32]:
     -------
     array, float32, shape (n_images, 3 * side ** 2)
     """
-    def small(image: Image.Image) -> Tensor:
-        return resize(pil_to_tensor(image), [side, side], antialias=True).float() / 255
-
-    return torch.cat(list(images.batches(_chunks(images), small))).flatten(1).numpy()
+    batches = images.batches(_chunks(images), lambda image: shrunk(pil_to_tensor(image), side))
+    return torch.cat(list(batches)).flatten(1).numpy()
 
 
 def low_level(images: ImageSet) -> pd.DataFrame:
@@ -71,26 +70,13 @@ def seen_by(network: Network, images: ImageSet, layer: str) -> NDArray[np.float3
     """
     def make() -> dict[str, NDArray[np.float32]]:
         batches = images.batches(_chunks(images), network.preprocessing)
-        return {"features": channel_means(network.model, network.layers[layer], batches)}
+        found = collect(network.model, {layer: network.layers[layer]}, batches, read=channel_means)
+        return {"features": found[layer].numpy()}
 
     return cached("features", network.name, {
         "network": network.digest, "layer": layer, "images": images.digest,
         "preprocessing": network.preprocessing,
         "code": code_digest(["helpers.readability"])}, make)["features"]
-
-
-def channel_means(model: nn.Module, path: str, batches: Iterator[Tensor]) -> NDArray[np.float32]:
-    """Return the outputs of the module at ``path``, averaged over positions of feature maps."""
-    rows: list[Tensor] = []
-    device = next(model.parameters()).device
-
-    def keep(_name: str, output: Tensor) -> None:
-        rows.append(output.flatten(2).mean(2).cpu() if output.ndim > 2 else output.cpu().clone())
-
-    with exact(model), hooked(model, {"layer": path}, keep):
-        for batch in batches:
-            model(batch.to(device))
-    return torch.cat(rows).float().numpy()
 
 
 def accuracies(readers: dict[str, NDArray], labels: NDArray, teach: NDArray, test: NDArray, *,

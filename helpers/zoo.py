@@ -27,18 +27,20 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from helpers.activations import channel_means, collect
 from helpers.architectures import build
 from helpers.augmentation import Augmentation, plain_view
 from helpers.classifiers import READOUT, fit_readout
 from helpers.console import bar, say
 from helpers.errors import LabError
-from helpers.networks import Network, entry, load_network, pick_device
+from helpers.networks import Network, load_network, pick_device
 from helpers.paths import atomic_write, data_dir, zoo_dir
 from helpers.pictures import Pictures, raw_pixels, read_pictures
 from helpers.present import make_present
 from helpers.processes import joined, platform_record, rank
 from helpers.profile import Profile, load_profile
-from helpers.readability import accuracies, channel_means
+from helpers.readability import accuracies
+from helpers.registry import entry
 from helpers.stimuli import ImageSet, image_folder
 from helpers.training import OnStep, Recipe, Record, train
 from helpers.weights import save_state_dict, save_tensors
@@ -110,7 +112,8 @@ def features(network: Network, pictures: Pictures) -> NDArray:
     seen = network.preprocessing
     view = Augmentation(size=seen.crop, mean=seen.mean, std=seen.std)
     batches = (plain_view(images, view) for images in pictures.images.split(256))
-    return channel_means(network.model, network.layers[PROBED_LAYER], batches)
+    layer = {PROBED_LAYER: network.layers[PROBED_LAYER]}
+    return collect(network.model, layer, batches, read=channel_means)[PROBED_LAYER].numpy()
 
 
 def probe(learn: Pictures, check: Pictures, read: Read) -> dict[str, dict[str, float]]:

@@ -3,7 +3,7 @@
 #
 # No figure of a paper: the materials of all of them. Read it before any other notebook.
 # On two cores: half a minute and 1.3 GB under `demo` (two minutes the first time, while the world
-# is drawn), two minutes under `mini`.
+# is drawn), two minutes under `mini`; under `paper` not measured.
 
 # %% [markdown]
 # **Goal.** Every figure of this laboratory shows pictures to networks (and later to brains). Here
@@ -38,9 +38,10 @@ print(laboratory.provenance.line)
 # %% [markdown]
 # ## 1 · The pictures
 #
-# **Localizer**: pictures of few domains, to find out which units prefer which. **Probe set**: other
-# exemplars in another style, to test these units on pictures that had no part in choosing them.
-# **Diet**: what networks are trained on. A profile may lack the last two.
+# **Localizer**: pictures of a few *domains* (faces, bodies, …), to find out which units prefer
+# which. **Probe set**: other exemplars in another style, to test these units on pictures that had
+# no part in choosing them. **Diet**: what networks are trained on. A profile may lack the last two.
+# The domain `characters` (letters and numbers) is called *words* in figures, as in the paper.
 
 # %%
 sets = {name: laboratory.images(name) for name in laboratory.available("localizer", "probe")}
@@ -52,7 +53,8 @@ for name, pictures in sets.items():
 # ## 2 · Is there a shortcut?
 #
 # If faces were brighter than houses, a unit that measures brightness would look face-selective.
-# So compare mean luminance and contrast of the localizer's categories, on values from 0 to 1.
+# So compare luminance (the mean over a picture) and contrast (its standard deviation) between the
+# localizer's domains, on values from 0 to 1.
 
 # %%
 localizer = sets["localizer"]
@@ -82,9 +84,9 @@ told.round(2)
 # ## 3 · How good are the networks at the world they grew up in?
 #
 # The diet has many fine classes. A network that was trained without labels never heard of them;
-# if its features separate them all the same, the objective has found something. *k* nearest
-# neighbours vote by cosine similarity; the linear reader is a multinomial logistic regression.
-# A profile without a diet skips this: the loop below is then empty.
+# if its features separate them all the same, its *objective* (what training rewards) has found
+# something. *k* nearest neighbours vote by cosine similarity; the linear reader is a multinomial
+# logistic regression. A profile without a diet skips this: the loop below is then empty.
 
 # %%
 fine = {}
@@ -135,15 +137,19 @@ plots.save_figure(figure, laboratory.provenance, tables)
 figure
 
 # %% [markdown]
-# **Figure 00.** **A** Pictures of every category of the localizer. **Then**, per panel: share of
-# held-out pictures whose label is found by *k* nearest neighbours (dark) and by a linear reader
-# (light) from raw pixels and from one layer of each network; dotted: chance. **Last** Contrast of
-# every localizer picture by domain; a shortcut would shift one domain against the others. No
-# error bars: every picture of the set is used. The stamp says whether the data are REAL or
-# SYNTHETIC.
+# **Figure 00.** **A** Pictures of every category of the localizer. **B** Share of held-out
+# pictures whose domain is found by *k* nearest neighbours (dark) and by a linear reader (light),
+# from raw pixels and from one layer of each network; dotted: chance; n: printed in step 2. Where
+# the profile has a diet, **C** shows the same for its fine classes (n: step 3). **Last panel**
+# Contrast of every localizer picture (dots; bar: mean), by domain; this shortcut would shift one
+# domain against the others. No error bars: one split of the pictures, one network of each kind.
+# The stamp says whether the data are REAL or SYNTHETIC.
 
 # %% [markdown]
 # ## 5 · Claims
+#
+# Each claim stands beside the rule that decides it. No paper asks this of its materials; where one
+# states a property of them, it is named.
 
 # %%
 main, untrained = (laboratory.profile.networks.main, laboratory.profile.networks.untrained)
@@ -194,10 +200,9 @@ print(ledger.text())
 # ## 6 · What we see, and why it matters
 #
 # A good world for this question is one where pixels tell little, an untrained network tells a
-# bit more, and a trained one a lot. Where an untrained network already does well, its "selective"
-# units are explained by low-level statistics, and notebook 01 has to show more than their number.
-# Real photographs differ from drawn ones in exactly this: their backgrounds and frequencies
-# carry information that no drawing plants.
+# bit more, and a trained one a lot. Where pixels or an untrained network already do well,
+# low-level statistics may explain "selective" units, and notebook 01 has to show more than their
+# number. Compare `mini` with `demo`: from photographs, even raw pixels tell more.
 #
 # What these numbers cannot say: a drawn world has fewer kinds of things, and its networks are
 # small. Accuracy here is about whether the *method* has something to find, not about vision.
@@ -205,9 +210,11 @@ print(ledger.text())
 # %% [markdown]
 # ## 7 · Exercises
 #
-# **Read.** Which two domains have the most similar contrast? Sort `levels`.
+# **Read.** In panel B, for which readers do neighbours beat the linear reader? Compare how many
+# pictures taught it with how many numbers describe each: `readers[name].shape`.
 #
-# **Change.** Set `k = 1` in the parameters cell and run again. Which network loses most, and why?
+# **Change.** Let *one* neighbour vote: call `accuracies(…, k=1)` on the five domains, and leave the
+# parameter `k` as it is, to compare with `told`. Which network loses most, and why?
 
 # %%
 your_answer = None    # the name of a network
@@ -224,8 +231,9 @@ one = accuracies(readers, labels, half == 0, half == 1, k=1)["knn"]
 print((told["knn"] - one).drop("raw pixels").idxmax(), "loses most")
 
 # %% [markdown]
-# **Extend.** Add your own pictures as a localizer: copy `helpers/profiles/mini.toml` to
-# `profiles/mine.toml`, point it at eleven folders, and run with `PROFILE=mine`.
+# **Extend.** Use your own pictures as a localizer: copy `helpers/profiles/mini.toml` to
+# `profiles/mine.toml`, set `name = "mine"`, let `path` point at eleven folders with the localizer's
+# names (panel A), and run with `PROFILE=mine`.
 #
 # **Discuss.** (1) Matching luminance and contrast leaves higher statistics free: name one. (2) Is
 # a network with a high accuracy a better model of a brain? (3) What should be true of a synthetic
@@ -234,4 +242,4 @@ print((told["knn"] - one).drop("raw pixels").idxmax(), "loses most")
 # **References.** Stigliani, Weiner & Grill-Spector (2015), *J Neurosci* 35(36) · Zbontar et al.
 # (2021), *ICML* (Barlow Twins) · Chen et al. (2020), *ICML* (SimCLR).
 #
-# Next: [01 · Localize selective units](01_localize_selective_units.ipynb)
+# Next: [01 · Localize selective units](01_localize_selective_units.ipynb), one unit at a time.

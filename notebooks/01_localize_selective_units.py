@@ -4,16 +4,16 @@
 # Prince, Alvarez & Konkle (2024), Figure 1 and Supplementary Figure 1
 # ([doi 10.1126/sciadv.adl1776](https://doi.org/10.1126/sciadv.adl1776)).
 # On two cores: half a minute and 1.2 GB under `demo`, five minutes and 6 GB under `mini`; under
-# `paper` the download of the pictures (195 MB) and weights takes longest.
+# `paper` not measured: pictures and weights are downloaded first.
 
 # %% [markdown]
 # **Goal.** The cortex has patches that respond to faces more than to anything else, others to
 # bodies, scenes or words. Does that need a pressure to tell these categories apart? We show a
-# network that was trained *without labels* the same pictures that find such patches in people,
+# network that was trained *without labels* the kind of pictures that find such patches in people,
 # and ask of every single unit whether it prefers one domain over **every** other.
 #
 # **You will learn**
-# - how a functional localizer becomes a statistical test over two million units;
+# - how a functional localizer becomes a statistical test of every unit in a network;
 # - why a unit must win each of five contrasts, and what correction over units costs;
 # - why an untrained network and an independent set of pictures belong in every such figure.
 
@@ -43,7 +43,8 @@ print(laboratory.provenance.line)
 #
 # A functional localizer shows many pictures of few domains. Its two folders per domain (adult and
 # child faces, houses and corridors …) keep a unit from being called "face-selective" because it
-# likes beards. The scrambled pictures have the same frequencies without the things.
+# likes beards. Scrambled pictures keep the texture without the things. The domain `characters` is
+# called *words* in figures, as in the paper.
 
 # %%
 pictures = laboratory.images("localizer")
@@ -53,9 +54,11 @@ print(f"{len(pictures)} pictures in {len(set(pictures.categories))} folders:", c
 # %% [markdown]
 # ## 2 · The networks
 #
-# One network is the subject of the figure. Its **untrained twin** has the same architecture and
-# first weights (one seed, drawn once and kept, so that every later figure sees the same control).
-# The others change the objective or the diet and keep the architecture.
+# One network is the subject of the figure. *Contrastive* training, the paper's subject, gives it no
+# labels: two altered views of one picture should get the same code, different pictures different
+# ones. The **untrained twin** has the same architecture and random weights, drawn once from a seed
+# and kept, so that every later figure sees the same control. Other networks, where the profile
+# names them, have another objective or another *diet* (the pictures they were trained on).
 
 # %%
 networks = laboratory.networks()
@@ -67,10 +70,11 @@ pd.DataFrame([{"network": name, "objective": network.entry.objective, "diet": ne
 # ## 3 · The test
 #
 # For domain *d* and each other domain *e* (scrambled pictures too) every unit gets a two-sample
-# *t* test over pictures. With *m* units in the layer and
-# $c_m = \sum_{i=1}^{m} 1/i$, the Benjamini–Yekutieli rule rejects the *k* smallest p values for
-# the largest *k* with $p_{(k)} \le \frac{k}{m c_m}\,\alpha$. A unit is *d-selective* if it is
-# rejected **and** *t* > 0 in **all** contrasts. No unit can be selective for two domains.
+# *t* test over pictures: a *contrast*. So many tests need a correction. With *m* units in the layer
+# and $c_m = \sum_{i=1}^{m} 1/i$, the Benjamini–Yekutieli rule rejects the *k* smallest p values for
+# the largest *k* with $p_{(k)} \le \frac{k}{m c_m}\,\alpha$; of the units it lets pass, a share of
+# at most α is expected to be false. A unit is *d-selective* if it passes, with *t* > 0, in **all**
+# contrasts (a *conjunction*). So no unit can be selective for two domains.
 #
 # The whole set runs through the network once. Every layer hands its activations on as they are
 # computed, and only counts, sums and sums of squares per domain are kept.
@@ -86,8 +90,8 @@ print(f"{chosen.main}: {n_units} units in {len(found[chosen.main].layers)} layer
 # %% [markdown]
 # ## 4 · How many units, layer by layer?
 #
-# The share of a layer's units that is selective for each domain. The paper's pies take the raw
-# outputs of the layers that learn, before normalisation and before the ReLU.
+# The share of a layer's units that is selective for each domain, in percent. The paper's pies take
+# the raw outputs of the layers that have weights, before normalisation and before the ReLU.
 
 # %%
 shares = tables[chosen.main].pivot(index="layer", columns="domain", values="share")
@@ -119,7 +123,8 @@ at_layer[chosen.main][columns].round(2)
 
 # %% [markdown]
 # The same question for every network: what share of the units that one half defines passes the
-# whole test on the other half? NaN: there was no unit to follow.
+# whole test on the other half? NaN: there was no unit to follow. And do the two halves pick the
+# same units more often than chance would (hypergeometric test, .05 shared by the five domains)?
 
 # %%
 pd.DataFrame({name: rows["replicated"] for name, rows in at_layer.items()}).round(2)
@@ -135,7 +140,8 @@ for name, domains in twice.items():
 # ## 6 · Do they generalise to pictures of another kind?
 #
 # The second set shows other exemplars in another style. Where a profile has no second set, the
-# localizer's first half defines the units and its second half tests them.
+# localizer's first half defines the units and its second half tests them: a milder question.
+# First the main network, then its untrained twin.
 
 # %%
 defining, independent = laboratory.independent_pair()
@@ -223,9 +229,9 @@ figure
 # %% [markdown]
 # ## 8 · Claims
 #
-# Each claim has a rule that was fixed before looking at the result. The paper's numbers are
-# printed as *unknown* where its text was not at hand; directions are from its abstract, or
-# inferred from its figures' design.
+# Each claim has a rule that was fixed before its result was seen. The paper's numbers are
+# *unknown* where its text was not at hand; directions are from its abstract, or *inferred* from
+# the design of its figures.
 
 # %%
 for domain in core:
@@ -292,13 +298,13 @@ print(ledger.text())
 # %% [markdown]
 # ## 9 · What we see, what the paper says, why they differ
 #
-# The paper reports that selective units emerge without labels and become more frequent with
-# depth. Compare that with the verdicts above, and with panel A for the untrained twin: some
-# domains can be told from others by contrast and spatial frequency alone, and a layer of random
-# filters finds that. This is why "passes the test" and "was learned" are different statements,
-# and why the independent pictures of panel D matter. The published control drew a *new* random
-# network for the second set, so its units could not generalise by construction; ours is one
-# network throughout.
+# The paper reports that selective units emerge without labels; its pies suggest that they become
+# more frequent with depth. Compare that with the verdicts above, and with panel A for the untrained
+# twin. Where spatial frequency alone tells some domains from others, a layer of random filters
+# finds it (under `mini` the twin has more units for words than the trained network). So "passes the
+# test" and "was learned" are different statements, and such units may well generalise, as long as
+# the new pictures share the shortcut. The published control drew a *new* random network for the
+# second set, so its units could not generalise by construction; ours is one network throughout.
 #
 # Three differences in procedure: we hold no activation matrix (the published way needs 13.5 GB),
 # we test each pair of domains once (the reversed contrast has the same p value), and dead units
@@ -325,8 +331,8 @@ else:
 tables[chosen.untrained].query("domain in @DOMAINS").nlargest(1, "share")[["layer", "domain", "share"]]
 
 # %% [markdown]
-# **Change.** How many units would pass if only *one* contrast were needed instead of all five?
-# Guess first; then compare the mean *t* of `found[...].t_mean` with a threshold of your own.
+# **Change.** How many units would pass if only their *mean t* over the five contrasts had to exceed
+# a threshold? Guess first; then set one. Why are there more of them than selective ones?
 
 # %%
 threshold = None    # a mean t
@@ -343,8 +349,8 @@ print({d: f"{(t[i] > 4.5).mean():.0%} against {(found[chosen.main].labels[layer]
        for i, d in enumerate(found[chosen.main].domains)})
 
 # %% [markdown]
-# **Extend.** Apply the *2× rule* (`helpers.selectivity.twofold`) to a ReLU layer. It has no
-# notion of noise: which units does it add, and which does it lose?
+# **Extend.** Apply the *2× rule* (`helpers.selectivity.twofold`: twice the mean response to every
+# other domain) to a ReLU layer. It has no notion of noise: which units does it add, which lose?
 #
 # **Discuss.** (1) What would make a unit selective for scrambled pictures? (2) Two networks have
 # 5 % and 10 % face-selective units. Is the second one better at faces? (3) The test counts
@@ -355,4 +361,4 @@ print({d: f"{(t[i] > 4.5).mean():.0%} against {(found[chosen.main].labels[layer]
 # *Ann Stat* 29(4).
 #
 # Previous: [00 · Meet the universe](00_meet_the_universe.ipynb) · Next:
-# [02 · Lesion selective units](02_lesion_selective_units.ipynb)
+# [02 · Lesion selective units](02_lesion_selective_units.ipynb), to see whether they are used.

@@ -16,7 +16,7 @@ from sklearn.metrics import silhouette_score
 from helpers import channels, plots_channels, separation, tuning
 from helpers.errors import LabError
 from helpers.universe import images
-from helpers.universe.write import write_channels, write_localizer
+from helpers.universe.image_files import write_channels, write_localizer
 
 GOLDEN = {("OLS", False): (1.514, 100), ("Lasso", False): (1.941, 2),
           ("ElasticNet", False): (1.885, 9), ("Ridge", False): (1.529, 100),

@@ -12,7 +12,8 @@ from helpers import brain_data, cohort_features
 from helpers.brains.cohort import Fold, Responses
 from helpers.errors import LabError
 from helpers.localizer import NONE, Localizer
-from helpers.networks import Network, Preprocessing
+from helpers.networks import Network
+from helpers.registry import Preprocessing
 
 
 @pytest.fixture

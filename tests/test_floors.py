@@ -13,8 +13,8 @@ from helpers.paths import ROOT
 FLOORS = [
     {"errors", "console", "paths", "strict", "profile", "tables", "digest", "archive", "download",
      "fetch", "cache", "stats", "processes", "provenance"},
-    {"architectures", "weights", "networks", "stimuli", "album", "brains", "augmentation",
-     "objectives"},
+    {"architectures", "weights", "registry", "networks", "stimuli", "album", "brains",
+     "augmentation", "objectives"},
     {"activations", "replay", "training", "readout", "pictures"},
     {"selectivity", "probes", "lesions", "deficits", "deficit_tests", "channels", "separation",
      "tuning", "rsa", "signal_noise", "noise_ceilings", "gabor", "positive_regression",

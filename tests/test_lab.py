@@ -13,9 +13,9 @@ import torch
 from helpers import lab, present
 from helpers.architectures import build
 from helpers.errors import LabError
-from helpers.networks import entry
 from helpers.paths import ROOT, zoo_dir
 from helpers.profile import load_profile
+from helpers.registry import entry
 from helpers.weights import save_state_dict
 
 TINY = """

@@ -23,9 +23,10 @@ from helpers.deficits import group_means
 from helpers.errors import LabError
 from helpers.lesion_outcomes import correlations, domain_effects, grouped, lesion_network
 from helpers.localizer import NONE, Localizer, localize_network
-from helpers.networks import Network, Preprocessing, entry, load_network
+from helpers.networks import Network, load_network
 from helpers.paths import ROOT
 from helpers.profile import load_profile
+from helpers.registry import Preprocessing, entry
 from helpers.stimuli import FLOC, ImageSet, floc, image_folder, imagenet
 from helpers.tables import ReadoutSpec
 from helpers.weights import state_digest

@@ -18,8 +18,9 @@ from helpers.localizer import (
     overlap_p,
     unit_groups,
 )
-from helpers.networks import Entry, Network, Preprocessing
+from helpers.networks import Network
 from helpers.paths import ROOT
+from helpers.registry import Entry, Preprocessing
 from helpers.stimuli import FLOC, floc
 
 REAL = ROOT.parent / "shared" / "data"

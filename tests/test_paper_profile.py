@@ -22,7 +22,7 @@ import torch
 from brain_files import write_tiny_nsd
 from PIL import Image
 
-from helpers import fetch, networks, present
+from helpers import fetch, present, registry
 from helpers.architectures import build
 from helpers.paths import ROOT
 from helpers.profile import load_profile
@@ -97,7 +97,7 @@ def world(private, served, monkeypatch):
         text = text.replace(real_size, small)
     (private / "paper.toml").write_text(text)
 
-    listed = dict(networks.registry())
+    listed = dict(registry.registry())
     profile = load_profile("paper")
     chosen = profile.networks
     for seed, name in enumerate((chosen.main, *chosen.compare, profile.encoding.faces)):
@@ -112,7 +112,7 @@ def world(private, served, monkeypatch):
         listed[name] = replace(entry, url=f"{address}/{entry.file}", bytes=0,
                                readout=served_readout(entry, folder, address),
                                digest=f"sha256:{digest}" if entry.digest else "")
-    monkeypatch.setattr(networks, "registry", lambda: listed)
+    monkeypatch.setattr(registry, "registry", lambda: listed)
     return private
 
 
@@ -151,6 +151,6 @@ def test_the_notebook_runs_under_paper(source, world, monkeypatch, capsys):
         opened.add(profile.encoding.faces)
     if "laboratory.classifier(" in text:
         opened |= set(profile.lesions.compare)
-        assert networks.registry()[profile.networks.main].readout.file in fetched
-    assert {networks.registry()[name].file for name in opened} <= fetched
+        assert registry.registry()[profile.networks.main].readout.file in fetched
+    assert {registry.registry()[name].file for name in opened} <= fetched
     shutil.rmtree(world / "cache")

@@ -22,7 +22,7 @@ from helpers.brains.nod import NOD
 from helpers.brains.nsd import NSD
 from helpers.brains.rois import FAMILIES
 from helpers.errors import LabError
-from helpers.universe.derived import write_algonauts
+from helpers.universe.algonauts_files import write_algonauts
 from helpers.universe.nod_files import write_nod
 from helpers.universe.nsd_files import write_cohort
 from helpers.universe.truth import read_truth

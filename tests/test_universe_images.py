@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from helpers.errors import LabError
-from helpers.universe import canvas, diet, faces, images, write
-from helpers.universe.write import write_diet, write_faces_diet, write_localizer, write_probe
+from helpers.universe import canvas, diet, faces, image_files, images, writing
+from helpers.universe.image_files import write_diet, write_faces_diet, write_localizer, write_probe
 
 GOLDEN = {
     "adult/adult-1.jpg": [
@@ -240,7 +240,7 @@ def test_an_interruption_leaves_nothing_behind(tmp_path, monkeypatch):
             raise KeyboardInterrupt
         return whole(category, **options)
 
-    monkeypatch.setattr(write.images, "localizer_picture", interrupted)
+    monkeypatch.setattr(image_files.images, "localizer_picture", interrupted)
     with pytest.raises(KeyboardInterrupt):
         write_localizer(tmp_path / "set", seed=7, n_per_category=2, processes=1)
     assert len(drawn) == 5 and not list(tmp_path.iterdir())
@@ -250,7 +250,7 @@ def test_leftovers_of_dead_runs_are_removed_and_of_living_ones_kept(tmp_path, mo
     dead, living = tmp_path / "set.part-11", tmp_path / "set.part-22"
     for left in (dead, living):
         left.mkdir()
-    monkeypatch.setattr(write, "_alive", lambda pid: pid == "22")
+    monkeypatch.setattr(writing, "_alive", lambda pid: pid == "22")
     write_probe(tmp_path / "set", seed=7, n_per_category=1, processes=1)
     assert not dead.exists() and living.exists()
 

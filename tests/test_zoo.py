@@ -14,13 +14,14 @@ from helpers import zoo
 from helpers.augmentation import Augmentation, plain_view
 from helpers.classifiers import read_readout
 from helpers.errors import LabError
-from helpers.networks import entry, load_network
+from helpers.networks import load_network
 from helpers.paths import zoo_dir
 from helpers.pictures import raw_pixels, read_pictures
 from helpers.probes import knn_accuracy
 from helpers.profile import load_profile
+from helpers.registry import entry
 from helpers.stimuli import image_folder
-from helpers.universe.write import write_diet, write_faces_diet
+from helpers.universe.image_files import write_diet, write_faces_diet
 
 RECORD = zoo_dir() / "zoo.json"
 RECORDS = json.loads(RECORD.read_text(encoding="utf-8")) if RECORD.is_file() else {}

@@ -7,22 +7,21 @@ part of each vertex's own and a part that vertices share within a trial. `write_
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from helpers.brains.splits import N_REPEATS, TRIALS
-from helpers.console import progress
 from helpers.errors import LabError
 from helpers.universe.captions import captions
 from helpers.universe.composed import composed_picture
 from helpers.universe.depicted import amounts, energy
 from helpers.universe.images import Latents
 from helpers.universe.participants import RANK, SHARED_NOISE, SIDES, Sheet
+from helpers.universe.writing import made_in_chunks
 
 _CHUNK = 40
 LATE_SHARE = 0.07
@@ -49,7 +48,7 @@ class Pictures:
     energy: NDArray[np.float16]
 
 
-def _paint(ids: range, stream: int, seed: int, size: int) -> list[tuple]:
+def _paint(stream: int, seed: int, size: int, ids: range) -> list[tuple]:
     """Compose some pictures; runs in a process of its own."""
     painted = []
     for index in ids:
@@ -77,14 +76,8 @@ def paint(n_pictures: int, *, stream: int, seed: int, size: int, processes: int 
     label : str
         Of the bar.
     """
-    processes = processes or os.cpu_count() or 1
-    chunks = [range(i, min(i + _CHUNK, n_pictures)) for i in range(0, n_pictures, _CHUNK)]
-    arguments = [[value] * len(chunks) for value in (stream, seed, size)]
-    if processes == 1:
-        parts = [_paint(*one) for one in progress(list(zip(chunks, *arguments)), label)]
-    else:
-        with ProcessPoolExecutor(processes) as pool:
-            parts = list(progress(pool.map(_paint, chunks, *arguments), label, len(chunks)))
+    parts = made_in_chunks(partial(_paint, stream, seed, size), range(n_pictures), chunk=_CHUNK,
+                           processes=processes, label=label)
     pixels, items, said, seen, light = zip(*(one for part in parts for one in part))
     return Pictures(np.stack(pixels), list(items), list(said), np.stack(seen), np.stack(light))
 

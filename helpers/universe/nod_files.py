@@ -22,7 +22,7 @@ from helpers.console import progress
 from helpers.universe.cohort import Pictures, noise_sd, paint, sessions, signals
 from helpers.universe.composed import category
 from helpers.universe.participants import SHEET, SIDES, Sheet, make_sheet
-from helpers.universe.write import counted, whole
+from helpers.universe.writing import counted, whole
 
 STREAM = 10
 """Of the seeds of these pictures: no other set shares one."""

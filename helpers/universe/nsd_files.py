@@ -36,7 +36,7 @@ from helpers.universe.cohort import (
 from helpers.universe.composed import category
 from helpers.universe.depicted import CHANNELS, COLUMNS
 from helpers.universe.participants import CONCEPTS, SHEET, SIDES, TUNING, Sheet, make_sheet
-from helpers.universe.write import counted, whole
+from helpers.universe.writing import counted, whole
 
 STREAM = 9
 """Of the seeds of the cohort's pictures: no other set shares one."""

@@ -5,19 +5,16 @@ from __future__ import annotations
 import io
 import json
 import os
-import shutil
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from helpers.console import progress
 from helpers.errors import LabError
 from helpers.universe import diet, images
 from helpers.universe.captions import captions
+from helpers.universe.writing import counted, made_in_chunks, whole
 
 STREAMS = {"localizer": 1, "probe": 2, "train": 3, "val": 4, "faces-train": 5, "faces-val": 6,
            "captions": 7, "channels": 8}
@@ -64,67 +61,13 @@ def _render(folder: str, jobs: list[_Job]) -> list[list[str]]:
     return said
 
 
-def _alive(pid: str) -> bool:
-    """Say whether a process of this number runs (where the system cannot say: assume so)."""
-    if os.name != "posix" or not pid.isdigit():
-        return True
-    try:
-        os.kill(int(pid), 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
-@contextmanager
-def whole(folder: str | os.PathLike[str]) -> Iterator[Path]:
-    """Give a folder beside ``folder`` that takes its name only when all went well."""
-    folder = Path(folder)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise LabError(f"{folder} is there already and not empty.",
-                       expected="a folder that does not exist yet",
-                       remedy="delete it, or give another name")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    for left in folder.parent.glob(f"{folder.name}.part-*"):
-        if not _alive(left.name.rpartition("-")[2]):
-            shutil.rmtree(left, ignore_errors=True)
-    part = folder.with_name(f"{folder.name}.part-{os.getpid()}")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir()
-    try:
-        yield part
-        if folder.exists():
-            folder.rmdir()
-        part.rename(folder)
-    except BaseException:
-        shutil.rmtree(part, ignore_errors=True)
-        raise
-
-
 def _render_all(part: Path, jobs: list[_Job], processes: int | None, label: str) -> list[list[str]]:
-    """Render ``jobs`` in chunks over ``processes``; captions in the order of the jobs."""
-    processes = processes or os.cpu_count() or 1
+    """Render ``jobs``; captions in the order of the jobs."""
     for parent in {Path(job.path).parent for job in jobs}:
         (part / parent).mkdir(parents=True, exist_ok=True)
-    chunks = [jobs[i:i + _CHUNK] for i in range(0, len(jobs), _CHUNK)]
-    folders, said = [str(part)] * len(chunks), []
-    if processes == 1:
-        for chunk in progress(chunks, label):
-            said += _render(str(part), chunk)
-        return said
-    with ProcessPoolExecutor(processes) as pool:
-        for words in progress(pool.map(_render, folders, chunks), label, total=len(chunks)):
-            said += words
-    return said
-
-
-def counted(**counts: int) -> None:
-    """Refuse a number below 1."""
-    for name, value in counts.items():
-        if value < 1:
-            raise LabError(f"{name} is {value}.", expected="a whole number of at least 1",
-                           remedy=f"give {name}=1 or more")
+    made = made_in_chunks(partial(_render, str(part)), jobs, chunk=_CHUNK, processes=processes,
+                          label=label)
+    return [words for chunk in made for words in chunk]
 
 
 def write_localizer(folder: str | os.PathLike[str], *, seed: int, n_per_category: int = 144,

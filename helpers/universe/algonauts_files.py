@@ -9,8 +9,8 @@ from __future__ import annotations
 import io
 import os
 import shutil
-from collections.abc import Iterable
-from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import h5py
@@ -32,7 +32,7 @@ from helpers.brains.sessions import read_session
 from helpers.brains.splits import TRIALS, presentations, read_presentations
 from helpers.console import progress
 from helpers.errors import LabError
-from helpers.universe.write import counted, whole
+from helpers.universe.writing import counted, made_in_chunks, whole
 
 CHALLENGE = tuple(family for family in FAMILIES_NSD if family != "nsdgeneral")
 """Label sets that the challenge gave out."""
@@ -150,26 +150,13 @@ def _write_pictures(root: Path, brick: Path, splits: dict[str, _Split],
         for folder in ("training_split/training_images", "test_split/test_images"):
             (root / subject / folder).mkdir(parents=True)
     ids = sorted(names)
-    chunks = [ids[i:i + _CHUNK] for i in range(0, len(ids), _CHUNK)]
-    bricks = [str(brick)] * len(chunks)
-    processes, label = processes or os.cpu_count() or 1, "filing pictures"
-    if processes == 1:
-        _file(root, names, chunks, progress(map(_encode, bricks, chunks), label,
-                                            total=len(chunks)))
-        return
-    with ProcessPoolExecutor(processes) as pool:
-        _file(root, names, chunks, progress(pool.map(_encode, bricks, chunks), label,
-                                            total=len(chunks)))
-
-
-def _file(root: Path, names: dict[int, list[str]], chunks: list[list[int]],
-          encoded: Iterable[list[bytes]]) -> None:
-    for ids, contents in zip(chunks, encoded):
-        for index, content in zip(ids, contents):
-            first, *others = (root / name for name in names[index])
-            first.write_bytes(content)
-            for other in others:
-                _link(first, other)
+    encoded = made_in_chunks(partial(_encode, str(brick)), ids, chunk=_CHUNK, processes=processes,
+                             label="filing pictures")
+    for index, content in zip(ids, chain.from_iterable(encoded)):
+        first, *others = (root / name for name in names[index])
+        first.write_bytes(content)
+        for other in others:
+            _link(first, other)
 
 
 def _link(first: Path, other: Path) -> None:

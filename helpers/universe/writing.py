@@ -1,0 +1,87 @@
+"""Floor 4. How all sets of the universe are written: whole or not at all, by several processes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from helpers.console import progress
+from helpers.errors import LabError
+
+Item, Made = TypeVar("Item"), TypeVar("Made")
+
+
+def counted(**counts: int) -> None:
+    """Refuse a number below 1."""
+    for name, value in counts.items():
+        if value < 1:
+            raise LabError(f"{name} is {value}.", expected="a whole number of at least 1",
+                           remedy=f"give {name}=1 or more")
+
+
+def _alive(pid: str) -> bool:
+    """Say whether a process of this number runs (where the system cannot say: assume so)."""
+    if os.name != "posix" or not pid.isdigit():
+        return True
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+@contextmanager
+def whole(folder: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give a folder beside ``folder`` that takes its name only when all went well."""
+    folder = Path(folder)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise LabError(f"{folder} is there already and not empty.",
+                       expected="a folder that does not exist yet",
+                       remedy="delete it, or give another name")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    for left in folder.parent.glob(f"{folder.name}.part-*"):
+        if not _alive(left.name.rpartition("-")[2]):
+            shutil.rmtree(left, ignore_errors=True)
+    part = folder.with_name(f"{folder.name}.part-{os.getpid()}")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir()
+    try:
+        yield part
+        if folder.exists():
+            folder.rmdir()
+        part.rename(folder)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+
+
+def made_in_chunks(make: Callable[[Sequence[Item]], Made], items: Sequence[Item], *, chunk: int,
+                   processes: int | None, label: str) -> Iterator[Made]:
+    """Yield ``make(chunk)`` for each chunk of some items, in order, with a bar.
+
+    Parameters
+    ----------
+    make : callable
+        Runs in a process of its own: a function of a module, or a partial of one.
+    items : sequence
+    chunk : int
+        Items that one call makes.
+    processes : int, optional
+        Default: one per core.
+    label : str
+        Of the bar.
+    """
+    processes = processes or os.cpu_count() or 1
+    chunks = [items[i:i + chunk] for i in range(0, len(items), chunk)]
+    if processes == 1:
+        yield from progress(map(make, chunks), label, total=len(chunks))
+        return
+    with ProcessPoolExecutor(processes) as pool:
+        yield from progress(pool.map(make, chunks), label, total=len(chunks))
