@@ -183,12 +183,15 @@ def rdm_lines(axes: Axes, table: pd.DataFrame, layers: Sequence[str]) -> None:
         trained = network == table["network"].iloc[0]
         part = part.set_index("layer").reindex(layers)
         axes.plot(range(len(layers)), part["r"], color=colour, linewidth=1,
-                  linestyle="-" if trained else ":", label=f"{measured}, {network}")
+                  linestyle="-" if trained else ":",
+                  label=measured if trained else f"{measured}, untrained")
         sure = part["p_holm"] < 0.05
         axes.plot(np.flatnonzero(sure), part["r"][sure], "o", color=colour, markersize=3)
     axes.axhline(0, color="0.4", linestyle=":", linewidth=0.7)
     label_layers(axes, layers, at_most=6)
     axes.set_ylabel("Spearman r of RDMs")
+    axes.set_ylim(top=1.6 * table["r"].max())
+    axes.legend(loc="upper left", fontsize=5)
 
 
 def ceiling_check(axes: Axes, ceilings: pd.DataFrame) -> None:

@@ -41,7 +41,7 @@ print(laboratory.provenance.line)
 # **Localizer**: pictures of a few *domains* (faces, bodies, …), to find out which units prefer
 # which. **Probe set**: other exemplars in another style, to test these units on pictures that had
 # no part in choosing them. **Diet**: what networks are trained on. A profile may lack the last two.
-# The domain `characters` (letters and numbers) is called *words* in figures, as in the paper.
+# The domain `characters` (words and numbers) is called *words* in figures, as in the paper.
 
 # %%
 sets = {name: laboratory.images(name) for name in laboratory.available("localizer", "probe")}
@@ -65,8 +65,8 @@ spread.loc[list(localizer.domain_names)]
 # %% [markdown]
 # Luminance is one shortcut of many. A harder question: can a *linear* reader tell the five
 # domains from the raw pixels (16 × 16)? Half of the pictures teach it, the other half test it.
-# The same reader then sees what the networks see. The distance between pixels and the untrained
-# network is what architecture gives; the distance from there to a trained one is what was learned.
+# The same reader then sees what the networks see. From pixels to the untrained network is what
+# architecture gives; from there to a trained one is what was learned.
 
 # %%
 intact = localizer.select([i for i, d in enumerate(localizer.domains) if d in DOMAINS])
@@ -141,15 +141,14 @@ figure
 # pictures whose domain is found by *k* nearest neighbours (dark) and by a linear reader (light),
 # from raw pixels and from one layer of each network; dotted: chance; n: printed in step 2. Where
 # the profile has a diet, **C** shows the same for its fine classes (n: step 3). **Last panel**
-# Contrast of every localizer picture (dots; bar: mean), by domain; this shortcut would shift one
-# domain against the others. No error bars: one split of the pictures, one network of each kind.
-# The stamp says whether the data are REAL or SYNTHETIC.
+# Contrast of every localizer picture (dots; bar: mean); a shortcut would shift one domain against
+# the others. No error bars: one split of the pictures, one network of each kind. The stamp says
+# whether the data are REAL or SYNTHETIC.
 
 # %% [markdown]
 # ## 5 · Claims
 #
-# Each claim stands beside the rule that decides it. No paper asks this of its materials; where one
-# states a property of them, it is named.
+# Each claim stands beside the rule that decides it.
 
 # %%
 main, untrained = (laboratory.profile.networks.main, laboratory.profile.networks.untrained)
@@ -199,10 +198,12 @@ print(ledger.text())
 # %% [markdown]
 # ## 6 · What we see, and why it matters
 #
-# A good world for this question is one where pixels tell little, an untrained network tells a
-# bit more, and a trained one a lot. Where pixels or an untrained network already do well,
-# low-level statistics may explain "selective" units, and notebook 01 has to show more than their
-# number. Compare `mini` with `demo`: from photographs, even raw pixels tell more.
+# In a good world for this question pixels tell little, an untrained network a bit more, and a
+# trained one a lot. Where pixels or an untrained network already do well, low-level statistics may
+# explain "selective" units, and notebook 01 has to show more than their number. Compare `mini`
+# with `demo`: from photographs, even raw pixels tell more. In the demo, the network that saw faces
+# alone reads the five domains about as well as one that saw all of them: that a domain can be read
+# does not mean that it was learned.
 #
 # What these numbers cannot say: a drawn world has fewer kinds of things, and its networks are
 # small. Accuracy here is about whether the *method* has something to find, not about vision.

@@ -72,8 +72,8 @@ pd.DataFrame([{"network": name, "objective": network.entry.objective, "diet": ne
 # For domain *d* and each other domain *e* (scrambled pictures too) every unit gets a two-sample
 # *t* test over pictures: a *contrast*. So many tests need a correction. With *m* units in the layer
 # and $c_m = \sum_{i=1}^{m} 1/i$, the Benjamini–Yekutieli rule rejects the *k* smallest p values for
-# the largest *k* with $p_{(k)} \le \frac{k}{m c_m}\,\alpha$; of the units it lets pass, a share of
-# at most α is expected to be false. A unit is *d-selective* if it passes, with *t* > 0, in **all**
+# the largest *k* with $p_{(k)} \le \frac{k}{m c_m}\,\alpha$; of these, a share of at most α is
+# expected to be false. A unit is *d-selective* if it is rejected **and** *t* > 0 in **all**
 # contrasts (a *conjunction*). So no unit can be selective for two domains.
 #
 # The whole set runs through the network once. Every layer hands its activations on as they are
@@ -157,8 +157,8 @@ kept[chosen.main][["n_units", "t_defining", "t_independent", "same_preference"]]
 kept[chosen.untrained][["n_units", "t_defining", "t_independent", "same_preference"]].round(2)
 
 # %% [markdown]
-# The heat map shows these units (rows) over the independent pictures (columns), each row as z
-# scores. Blocks on the diagonal are what "selective" means; the rest of the layer is below.
+# The heat map shows the main network's units (rows) over the independent pictures (columns), each
+# row as z scores. Blocks on the diagonal are what "selective" means; other units are below.
 
 # %%
 defined = localizer.localize_network(main, defining, **size)
@@ -302,9 +302,11 @@ print(ledger.text())
 # more frequent with depth. Compare that with the verdicts above, and with panel A for the untrained
 # twin. Where spatial frequency alone tells some domains from others, a layer of random filters
 # finds it (under `mini` the twin has more units for words than the trained network). So "passes the
-# test" and "was learned" are different statements, and such units may well generalise, as long as
-# the new pictures share the shortcut. The published control drew a *new* random network for the
-# second set, so its units could not generalise by construction; ours is one network throughout.
+# test" and "was learned" are different statements; such units can even generalise, if the new
+# pictures share the shortcut. In the demo, the network that saw faces alone has units for scenes
+# and for words (panel A), and both halves confirm them (step 5): training on one domain makes units
+# that tell others apart. The published control drew a *new* random network for the second set, so
+# its units could not generalise by construction; ours is one network throughout.
 #
 # Three differences in procedure: we hold no activation matrix (the published way needs 13.5 GB),
 # we test each pair of domains once (the reversed contrast has the same p value), and dead units
@@ -350,7 +352,7 @@ print({d: f"{(t[i] > 4.5).mean():.0%} against {(found[chosen.main].labels[layer]
 
 # %% [markdown]
 # **Extend.** Apply the *2× rule* (`helpers.selectivity.twofold`: twice the mean response to every
-# other domain) to a ReLU layer. It has no notion of noise: which units does it add, which lose?
+# other domain) to a ReLU layer. It has no notion of noise: which units does it add or drop?
 #
 # **Discuss.** (1) What would make a unit selective for scrambled pictures? (2) Two networks have
 # 5 % and 10 % face-selective units. Is the second one better at faces? (3) The test counts

@@ -4,7 +4,7 @@
 # Prince, Alvarez & Konkle (2024), Figure 2
 # ([doi 10.1126/sciadv.adl1776](https://doi.org/10.1126/sciadv.adl1776)).
 # On two cores: one minute and 1.5 GB under `demo`, ten minutes and 6 GB under `mini`; under
-# `paper` it needs the ImageNet photographs, and a GPU to be bearable.
+# `paper` not measured: it needs the ImageNet photographs, and better a GPU.
 
 # %% [markdown]
 # **Goal.** Notebook 01 found units that prefer faces, bodies, scenes or words. A preference is
@@ -45,7 +45,7 @@ print(laboratory.provenance.line)
 #
 # A network trained without labels has features but no names for things. So its weights are
 # frozen, and one linear layer, the **readout**, learns to name classes from a late layer, with a
-# penalty on the size of its weights. (A network trained with labels has a readout of its own.)
+# penalty on the size of its weights. (A network that names ImageNet's classes keeps its own.)
 # Lesions act before the readout; nothing is trained again after them.
 
 # %%
@@ -62,10 +62,11 @@ ledger.number("readout weights", rounded(classifier.weight_summary()))
 # %% [markdown]
 # ## 2 · The lesions
 #
-# A unit is one channel at one position of the picture, as in the localizer. The lesion of a
-# domain multiplies its selective units by zero, in all ReLU layers at once. The control silences
-# **as many random units in each layer**, several times. All of them are shown the pictures in one
-# pass: what comes before the first lesioned layer is computed once for all.
+# A unit is one channel at one position of the picture, as in the localizer. The lesion of a domain
+# multiplies its selective units by zero, in all ReLU layers (where negative values are set to zero)
+# at once. The control silences **as many random units in each layer**, several times. All lesions
+# share one pass over the pictures: what precedes the first lesioned layer is computed once. The
+# **cost** of a lesion is accuracy before minus accuracy after it; positive: impaired.
 
 # %%
 size = {"batch_size": laboratory.profile.batch_size}
@@ -94,8 +95,8 @@ pd.DataFrame({"units silenced": [silenced[d] for d in core],
 #
 # If the readout relies on a domain's units, then classes that drive these units should suffer
 # most when they are gone. So for every class: how strongly do the units respond in the *intact*
-# network, and how much does accuracy change without them? A negative correlation is the paper's
-# finding. The p value shuffles classes; Holm's rule corrects over the four domains.
+# network, and how much does accuracy change without them? The paper's figure suggests a negative
+# correlation. The p value shuffles classes; Holm's rule corrects over the four domains.
 
 # %%
 activation = outcome.profiles(spec.activation_layer, groups)
@@ -106,7 +107,7 @@ pd.DataFrame([{"lesion": d, "r": t.value, "low": t.low, "high": t.high, "p (Holm
 
 # %% [markdown]
 # The same correlation in every layer, and for the random lesions with *their* units' activation:
-# if any silenced unit did, the relation would say nothing about selectivity.
+# if silencing any units gave it, the relation would say nothing about selectivity.
 
 # %%
 by_layer = lesion_outcomes.correlations(outcome, groups, spec.top_k)
@@ -135,8 +136,8 @@ pd.DataFrame([{"lesion": d, "own - others": test.value, "low": test.low, "high":
               for (d, (test, drawn)), p, q in zip(effects.items(), own_p, random_p)]).round(3)
 
 # %% [markdown]
-# Other networks with the same architecture, other objectives, or no training at all (with
-# a readout trained the same way, or their own), without the random control:
+# The same for other networks that the profile names (other objectives, or no training; a readout
+# trained the same way, or their own), without the random control; now in percentage points:
 
 # %%
 ladder = lesion_outcomes.effect_rows(chosen.main, effects)
@@ -154,10 +155,10 @@ ladder.pivot(index="network", columns="domain", values="value").loc[[chosen.main
 # %% [markdown]
 # ## 5 · Select on one half, report on the other
 #
-# The paper needs no list of domains: it takes the classes that a lesion impairs *most* and calls
-# them its probe set. But the largest of many noisy numbers is large by luck. So the probe set is
-# chosen on half A of each class's pictures and the cost is reported on half B. On data without
-# any effect this gives zero, as a test of this laboratory shows.
+# The paper needs no list of domains: it takes the classes that a lesion impairs *most* as its probe
+# set (not to be confused with the probe *pictures* of notebook 00). But the largest of many noisy
+# numbers is large by luck. So the probe set is chosen on half A of each class's pictures and the
+# cost is reported on half B. On data without any effect this gives zero, as our tests show.
 
 # %%
 half_a, half_b = (outcome.costs(spec.top_k, groups, half=half) for half in (0, 1))
@@ -173,7 +174,7 @@ for domain, line, drop in zip(core, names, main.mean.diagonal()):
 
 # %% [markdown]
 # Then, picture by picture of half B: does the *own* lesion cost these classes more than the three
-# other lesions do? Under the null hypothesis the lesions' names can be dealt anew for every picture.
+# other lesions do? If not, the lesions' names can be dealt anew for every picture.
 
 # %%
 own_test = {}
@@ -261,21 +262,22 @@ figure
 # %% [markdown]
 # **Figure 02.** **A** For each class (or group of classes, where classes are few pictures deep):
 # mean activation of a domain's selective units in the intact network, and change of accuracy when
-# these units are silenced in all ReLU layers. Coloured: the probe set of C. Lines are fitted to
-# the values; points are jittered by 0.5 points for display. r with 95 % bootstrap interval and
-# one-sided permutation p over classes. **B** One picture of each of the most impaired classes.
+# these units are silenced. Negative: impaired. Coloured: the probe set of C. Lines are fitted to
+# the values; dots are jittered (SD 0.5) for display. r with 95 % bootstrap interval and one-sided
+# permutation p over classes, uncorrected. **B** One picture of each of the most impaired classes.
 # **C** Probe sets chosen on half A, cost on half B, for each lesion; bars ± SEM over classes;
 # black: mean of equally large random lesions. **D** Pearson r between cost profiles. **E** The
 # correlation of A by layer; grey: random lesions, mean ± SEM over draws. **F** Cost for own minus
-# other classes, with 95 % bootstrap interval over classes; grey dashes: random lesions. A domain
-# without classes of its own has no point. The stamp says whether the data are REAL or SYNTHETIC.
+# other classes (positive: the own suffer more), with 95 % bootstrap interval over classes; grey
+# dashes: random lesions. A domain without classes of its own has no point. The stamp says whether
+# the data are REAL or SYNTHETIC.
 
 # %% [markdown]
 # ## 8 · Claims
 #
-# The rules were fixed before the results were seen, with one exception: that a probe set suffers
-# more than from *random* units was added after panel C of `mini` had been looked at. The paper's
-# numbers are printed as *unknown* where its text was not at hand; its code has no test of its own.
+# Each claim has a rule that was fixed before its result was seen, with one exception: that a probe
+# set suffers more than from *random* units was added after panel C of `mini` had been looked at.
+# The paper's numbers are *unknown* where its text was not at hand; its code tests no deficit.
 
 # %%
 r_values = {d: related[d].value for d in core}
@@ -361,28 +363,27 @@ print(ledger.text())
 # ## 9 · What we see, what the paper says, why they differ
 #
 # The paper reports that lesions cause selective, dissociable deficits, and shows it by the
-# correlation of A and the bars of C. Both are *relative* statements, and each can mislead alone.
-# A strong correlation in A is compatible with a lesion that hurts everything; the bars of C are
-# chosen where the lesion hurts most, so they cannot show a lesion without victims. F asks the
-# plain question: is the own domain hit more than the rest? Read the verdicts with that in mind. A
-# large lesion hurts widely (compare the shares of silenced units in step 2), and what is hurt
-# besides the own domain tells which features it shares with others. And compare with the black
-# marks of C: in a deep network, silencing as many *random* units in every layer can do as much harm
-# as silencing selective ones, or more. Then the size of a deficit says nothing; only its
-# distribution over classes does.
+# correlation of A and the bars of C. Each can mislead alone. A strong correlation in A is
+# compatible with a lesion that hurts everything. The bars of C look where a lesion hurts *most*,
+# and these classes need not be of its domain: read their names in B. F asks the plain question: is
+# the own domain hit more than the rest? Read the verdicts with that in mind. A large lesion hurts
+# widely (compare the shares of silenced units in step 2); that it hurts other classes may mean
+# shared features. And look at the black marks of C: silencing as many *random* units in every layer
+# can do as much harm as silencing selective ones, or more (under `mini` it does). Then the size of
+# a deficit says nothing; only its distribution over classes does.
 #
-# An untrained network has few selective units and its readout recognises little, so there is not
-# much to lose: a small effect there says no more than that.
+# Where an untrained network is lesioned too, its readout recognises little, so there is not much to
+# lose: a small effect there says no more than that.
 #
-# Three differences in procedure. The published control permutes each domain's units on its own;
+# Differences in procedure. The published control permutes each domain's units on its own;
 # ours deals all domains in one permutation, so that random lesions overlap no more than real
 # ones. Ties count against the network: a network that is silenced altogether recognises nothing.
 # And halves alternate picture by picture, where the published ones are the first and the last 25.
 # With 1,000 classes the published probe set has 10; with fewer classes at least three.
 #
-# Where classes are few pictures deep (`mini`: one photograph each), a class has no accuracy of
-# its own. They are then pooled by kind, and what rests on classes is *not told*. The photographs
-# of `mini` were most likely part of the network's training, so its accuracies are too high; and
+# Where classes are few pictures deep (`mini`: one photograph each), a class has no accuracy of its
+# own. They are then pooled by kind, and what rests on classes *cannot be told*. The photographs of
+# `mini` were most likely part of the network's training, so its accuracies are too high. And its
 # three random draws are few: a test against them finds only what is far outside their range.
 
 # %% [markdown]
@@ -404,8 +405,9 @@ else:
 {d: round(float(cost[0, i].mean() / silenced[d]), 1) for d, i in zip(core, rows)}
 
 # %% [markdown]
-# **Change.** Run the notebook with `method = "fc6"`, then with `method = "relu5"`. Where along the
-# network do selective units matter most? `fraction = 0.01` silences as many units for each domain.
+# **Change.** Set `method` in the parameters cell to one layer, early or late (`relu2`, `relu6` in
+# the demo), and run again. Where along the network do selective units matter most? Then set
+# `fraction = 0.01`, which silences as many units for each domain: which lesion does most harm now?
 #
 # **Extend.** Lesion the face units of *one* layer at a time with
 # `lesion_outcomes.lesion_network(classifier, found, pictures, method=layer, n_random=0)`.
@@ -435,4 +437,4 @@ print(f"{last}: {one.costs(spec.top_k, groups)[0, 0].mean():.1%} lost; the reado
 # (1979), *Scand J Stat* 6(2).
 #
 # Previous: [01 · Localize selective units](01_localize_selective_units.ipynb) · Next:
-# [03 · Predict regions sparsely](03_predict_regions_sparsely.ipynb)
+# [03 · Predict regions sparsely](03_predict_regions_sparsely.ipynb), from networks to brains.

@@ -4,7 +4,7 @@
 # Prince, Alvarez & Konkle (2024), Figure 4
 # ([doi 10.1126/sciadv.adl1776](https://doi.org/10.1126/sciadv.adl1776)).
 # On two cores: four minutes the first time and 3 GB under `demo`, about ten minutes under `mini`;
-# under `paper` it needs the Natural Scenes Dataset (ask its owners) and much memory.
+# under `paper` not measured: it needs the Natural Scenes Dataset (ask its owners) and much memory.
 
 # %% [markdown]
 # **Goal.** Notebook 01 found units that prefer faces, bodies, scenes or words; people have
@@ -44,8 +44,9 @@ print(laboratory.provenance.line)
 # ## 1 · Who was scanned, and where we look
 #
 # A region is what its own localizer scan marked in a participant; not everyone has every region.
-# Of its vertices we keep those whose signal is clear enough: **ncsnr**, the spread of the signal
-# over pictures divided by the spread of the noise over repeats, must exceed a bound.
+# Of its *vertices* (points of the cortical surface; in some data, voxels) we keep those whose
+# signal is clear enough: **ncsnr**, the spread of the signal over pictures divided by the spread
+# of the noise over repeats, must exceed a bound. The table counts them.
 
 # %%
 cohort = laboratory.cohort()
@@ -62,7 +63,9 @@ regions.pivot(index="roi", columns="subject", values="n_used").loc[list(study.ro
 #
 # Responses are noisy, so even the truth would not correlate 1 with them. A generative model of
 # signal and noise, estimated from the repeats, says what the truth would reach: the **noise
-# ceiling**. We check it against plain split-half reliability, which assumes less.
+# ceiling**. We check it against the repeats' own reliability, which needs no such model. Two
+# ceilings: of a region's mean response, and of its geometry of pictures (*rsa*). For geometry the
+# check is only approximate, and too low where noise is strong (panel F).
 
 # %%
 ceilings = brain_data.ceiling_table(cohort, cohort.subjects, study.rois,
@@ -76,14 +79,15 @@ ceilings.pivot_table(index="roi", columns="statistic", values="value").round(2)
 # %% [markdown]
 # ## 3 · The published fit
 #
-# For one region and one layer: take the activations of the layer's units selective for *the
-# region's* domain; find non-negative weights, as few as the penalty asks for, that predict each
-# vertex:
+# For one region and one layer: take the activations $X$ (*n* pictures × units) of the layer's units
+# selective for *the region's* domain; find non-negative weights $w$, as few as the penalty α asks
+# for, and a constant $b$ that predict the responses $y$ of each vertex:
 #
 # $$\min_{w \ge 0} \tfrac{1}{2n} \lVert y - Xw - b \rVert^2 + \alpha \lVert w \rVert_1$$
 #
-# Fit on one set of pictures, choose the layer on a second, report on a third. Two scores: is the
-# region's mean response predicted (**veUnivar**), is its geometry of pictures (**veRSA**)?
+# Fit on one set of pictures, choose the layer on a second, report on a third. Two scores, both
+# correlations: is the region's mean response predicted (**veUnivar**), are the dissimilarities
+# between its response patterns to pictures (**veRSA**)?
 
 # %%
 main = encoding_study.Seen(laboratory.network(chosen.main), localizer.localize_network(
@@ -101,10 +105,9 @@ tests[metric].round(4)
 # ## 4 · The rivals
 #
 # Each asks one question. An **untrained** twin: does training matter? A network taught on **faces
-# only**: does one need a specialist for a special region? **Gabor** energy and its 50 leading axes
-# (**GistPC**): is it only what the picture looks like? The axes are fitted on the fitted pictures
-# alone; the published code fitted them anew on the test pictures, so training and test axes were
-# not the same. And **ridge** on whole layers, without any constraint: what is there to be had?
+# only**: does one need a specialist for a special region? **Gabor** energy (how much of each
+# orientation and size of edge there is, and where) and its 50 leading axes (**GistPC**): is it only
+# what the picture looks like? And **ridge** on whole layers, unconstrained: what can be had at all?
 
 # %%
 found = {"contrastive": contrastive}
@@ -144,10 +147,10 @@ against[metric].pivot(index="roi", columns="rival", values="difference").reindex
 # %% [markdown]
 # ## 5 · The needle's eye: what the constraint does
 #
-# The same units, region by region, from *every* domain's pool: once under the sparse positive
+# Now *every* domain's units (a *pool*) predict some regions, once under the sparse positive
 # constraint, once by ordinary least squares (OLS). If any pool predicts any region, the fit says
-# little about the pool. Beside the paper's four regions: regions of which we *know* what drives
-# them, where the data have such (in the demo, `aTL-faces` was built from face content alone).
+# little about the pool. Where the data have them, regions are added of which we *know* what drives
+# them (in the demo, `aTL-faces` was built from face content alone).
 
 # %%
 probed = [*spec.curve_rois, *spec.known]
@@ -167,7 +170,7 @@ pd.concat({method: table.groupby("roi")[["own", "others", "advantage"]].mean().l
 #
 # The published α = 0.1 acts on raw activations, whose scale differs from layer to layer, and the
 # untrained network got another one. With units and responses standardised on the fitted pictures,
-# α is a *correlation*: a unit enters only where it explains that much of what is left.
+# α is on the scale of a *correlation*: the first unit enters only if its correlation exceeds α.
 
 # %%
 standardised = encoding_study.chosen(best, encoding_study.STANDARDISED, own)
@@ -183,7 +186,8 @@ print("units used per vertex, published α:",
 # ## 7 · One stimulus set, two species
 #
 # Where the profile has the 92 pictures that people and monkeys saw, we ask each layer whether it
-# finds the same pictures alike as inferior temporal cortex (IT) does.
+# finds the same pictures alike as inferior temporal cortex (IT) does. Both are summarised as a
+# representational dissimilarity matrix (RDM): one number for each pair of pictures.
 
 # %%
 measured = laboratory.measured_rdms()
@@ -212,15 +216,16 @@ for letter, line, name in (("A", 0, "veUnivar"), ("B", 1, "veRSA")):
 figure.legend(handles=plots_encoding.rival_handles(names), loc="upper center", ncols=len(names))
 
 # %%
-for letter, line, method in (("C", 2, encoding_study.POSITIVE), ("D", 3, encoding_study.OLS)):
-    row = lines[line].subgridspec(1, len(spec.curve_rois), wspace=0.12).subplots(sharey=True)
+panels = lines[2:4].subgridspec(2, len(spec.curve_rois), wspace=0.12, hspace=0.2).subplots(
+    sharex=True, sharey="row", squeeze=False)
+for row, letter, method in zip(panels, "CD", (encoding_study.POSITIVE, encoding_study.OLS)):
     for axes, roi in zip(row, spec.curve_rois):
         part = curves[(curves["roi"] == roi) & (curves["method"] == method)
                       & (curves["partition"] == "validation")]
         plots_encoding.pool_curves(axes, part, metric, DOMAINS, spec.layers)
         n = part.loc[part[metric].notna(), "subject"].nunique()
         axes.set_title(f"{roi}, {method} (n = {n})", fontsize=6.5)
-    row[0].set_ylabel(f"{metric},\nvalidation (r)")
+    row[0].set_ylabel(f"{metric} (r)")
     plots.panel_letter(row[0], letter, x=-0.2)
 
 # %%
@@ -228,6 +233,7 @@ last = lines[4].subgridspec(1, 3, wspace=0.25, width_ratios=[1.4, 1.4, 1]).subpl
 for axes, (method, table) in zip(last, pools.items()):
     plots_encoding.pool_bars(axes, table, probed, DOMAINS, own)
     axes.set_title(f"every pool, best layer: {method}", fontsize=6.5)
+last[1].sharey(last[0])
 last[0].set_ylabel(f"{metric}, test (r)")
 plots.panel_letter(last[0], "E", x=-0.14)
 if len(rdms):
@@ -249,34 +255,36 @@ figure
 # %% [markdown]
 # **Figure 03.** **A, B** Best layer of each participant (dots), chosen on validation, scored on
 # test pictures; violins over participants (three or more), bar: mean; n under each region: the
-# participants behind it (a small number: fewer for this predictor). Grey band: range of the participants' noise ceilings. Stars: the
-# contrastive network's units differ from this rival (paired t over participants, p < .05 after
-# Bonferroni over all regions and rivals; filled: better, open: worse). **C, D** Score by layer for
-# each domain's units, under the sparse positive constraint and by ordinary least squares; mean ±
-# SEM over participants, validation pictures, as published. **E** Every pool's best layer, test
-# pictures, mean ± SEM; framed: the region's own domain. **F** Noise ceilings of the generative
-# model against split-half reliability, one dot a participant and region; or, where the profile
-# has them, agreement of each layer's dissimilarities with human and monkey IT (Spearman; filled:
-# p < .05, permuting pictures, Holm over layers). The stamp says whether the data are REAL or
-# SYNTHETIC.
+# participants behind it (a small number: fewer for this predictor). No violin: this predictor has
+# no units here, or is not meant for the region. Grey band: range of the participants' noise
+# ceilings. Stars: the contrastive network's units differ from this rival (paired t over
+# participants, p < .05 after Bonferroni over all regions and rivals; filled: better, open: worse;
+# ridge is not tested). **C, D** Score by layer for each domain's units, under the sparse positive
+# constraint and by ordinary least squares; mean ± SEM over participants, validation pictures, as
+# published; a gap: no score there. **E** Every pool's best layer, test pictures, mean ± SEM;
+# framed: the region's own domain. Axes of C and D differ. **F** Noise ceilings
+# of the model against the repeats' reliability, one dot a participant and region; or, where the
+# profile has them, agreement of each layer's dissimilarities with human and monkey IT (Spearman;
+# filled: p < .05, permuting pictures, Holm over layers). The stamp says whether the data are REAL
+# or SYNTHETIC.
 
 # %% [markdown]
 # ## 9 · Claims
 #
-# The rules were fixed before the results were seen, with one exception that says so. The paper's
-# numbers are *unknown* here: its text was not at hand.
+# Each claim has a rule that was fixed before its result was seen, with one exception that says so.
+# The paper's numbers are *unknown* here: its text was not at hand.
 
 # %%
 def several(table, column="mean"):
     return ", ".join(f"{roi} {value:.2f}" for roi, value in zip(table["roi"], table[column])
                      if np.isfinite(value)) or "none"
 
-n_least = min(table["n"].min() for table in tests.values())
+behind = pd.concat(tests.values()).query("n > 0")["n"]
 for name in ("veUnivar", "veRSA"):
     tested = tests[name].dropna(subset="p_holm")
     ledger.claim(f"Pre-identified units predict their region ({name})",
                  source="Fig. 4; abstract", paper="all regions; values unknown",
-                 run=several(tests[name]) + f"; n = {n_least} or more",
+                 run=several(tests[name]) + f"; n = {behind.min()} to {behind.max()}",
                  rule="mean over participants above 0, t test, p < .05 after Holm, in every region "
                       "of the figure; three participants or more",
                  holds=bool((tested["p_holm"] < 0.05).all())
@@ -371,7 +379,8 @@ ledger.number("share of the noise ceiling reached", rounded(share.to_dict()))
 ledger.claim("No prediction is better than the noise ceiling allows",
              source="check of this laboratory", paper="–",
              run=f"{above:.0%} of {len(reached)} scores above the ceiling's upper bound; reached: "
-                 + (", ".join(f"{name} {value:.0%}" for name, value in share.items()) or "–"),
+                 + ", ".join(f"{name} {value:.0%}" for name, value in share.items())
+                 if len(reached) else "no noise ceiling here",
              rule="not more than 10 % of the scores above the 97.5th percentile of experiments with "
                   "the estimated signal and noise (which leaves out the error of the estimate)",
              holds=bool(above <= 0.1) if len(reached) else None)
@@ -401,25 +410,26 @@ print(ledger.text())
 # The paper's argument has two halves, and the demo shows both. Pools of units that were chosen
 # without any brain data predict the matching regions under a constraint that leaves little freedom
 # (A, B). And the constraint is what gives this its meaning: without it, nearly every pool predicts
-# nearly every region (D, E right), because a fit that may *subtract* can build the wanted tuning
-# from units that have another one (notebook 04 shows this in two dimensions).
+# nearly every region (D, E right). A fit that may *subtract* can build the wanted tuning from units
+# that have another one (notebook 04 shows this in two dimensions).
 #
-# But E also shows what the constraint does not do. A region driven by faces *alone* is still
-# predicted, if weakly, from other pools. Pictures hold things together: where there is a face
-# there is less room for a place, and often a body; and units selective for one domain respond a
-# little to others. Only truth that was planted can tell such leakage from shared tuning; in the
-# real brain we cannot. Compare with GistPC as well: fifty axes of Gabor energy, fitted freely, come
-# near the constrained units, so a score alone is no proof of content. What speaks for content
-# is the *advantage of the own pool*, and that an untrained network's units do not have it.
+# But E also shows what the constraint does not do. In the demo, a region driven by faces *alone* is
+# still predicted, less well but plainly, from other pools. Where there is a face there is less room
+# for a place, and often a body; and units selective for one domain respond a little to others. Only
+# truth that was planted can tell such leakage from shared tuning; in the real brain we cannot. Nor
+# is a score alone a proof of content: in the demo, fifty axes of Gabor energy, fitted freely,
+# predict mean responses about as well as the constrained units, and geometry slightly better. What
+# speaks for content is the *advantage of the own pool* (not measured for the untrained twin).
 #
 # Three differences in procedure. The axes of GistPC are fitted on the fitted pictures only; the
-# published ones were fitted anew on the test pictures. The untrained twin is one saved network;
-# the published one was drawn anew at every call. The noise ceiling's signal is scaled by solving
-# for the data's own reliability, where the published code tries steps of a tenth.
+# published ones were fitted anew on the test pictures, so the two sets of axes were not the same.
+# The untrained twin is one saved network; the published one was drawn anew at every call. The noise
+# ceiling's signal is scaled by solving for the data's own reliability, where the published code
+# tries steps of a tenth.
 #
-# Under `mini` the responses are one beta per category and voxel, so there is no noise ceiling,
-# and ten regions come from one person: most claims are *not told* there. Its layers' choice
-# rests on few conditions, which costs some accuracy compared with the best layer in hindsight.
+# Under `mini` the responses are one beta (response estimate) per category and voxel, so there is no
+# noise ceiling. Most regions come from one person, so most claims *cannot be told*. And layers are
+# chosen on few conditions.
 
 # %% [markdown]
 # ## 11 · Exercises
@@ -442,9 +452,9 @@ table = scores[scores["metric"] == metric].groupby(["roi", "predictor"])["score"
 (table["ridge, whole layers"] - table["contrastive"]).dropna().sort_values().round(2)
 
 # %% [markdown]
-# **Change.** Run the notebook with `metric = "veRSA"`. Does the own pool still win in panel E? Then
-# copy the profile and set `alpha = 0.01`: how many more units are used, and what becomes of
-# the advantage of the own pool?
+# **Change.** Set `metric = "veRSA"` in the parameters cell and run again. Does the own pool still
+# win in panel E? Then copy the profile and set `alpha = 0.01` in its table `[encoding]`: how many
+# more units are used (step 6), and what becomes of the advantage of the own pool?
 #
 # **Extend.** One number hides much. For a participant and region of your choice, print the
 # advantage of the own pool under both constraints; is there one for whom the argument fails?
@@ -469,9 +479,9 @@ print(f"{worst['subject']}, {worst['roi']}: advantage {worst['advantage']:.2f}, 
 # better *model* of a region? (3) The layer is chosen for each participant. What would it mean
 # if all participants chose the same one, and what if they did not?
 #
-# **References.** Prince, Alvarez & Konkle (2024), *Science Advances* 10(39), eadl1776 · Allen et al.
-# (2022), *Nature Neuroscience* 25, 116 · Bonner & Epstein (2021), *Nature Communications* 12, 4081 ·
-# Kriegeskorte et al. (2008), *Neuron* 60, 1126.
+# **References.** Prince, Alvarez & Konkle (2024), *Science Advances* 10(39), eadl1776 · Allen et
+# al. (2022), *Nat Neurosci* 25(1) (NSD) · Bonner & Epstein (2021), *Nat Commun* 12, 4081
+# (object2vec) · Kriegeskorte et al. (2008), *Neuron* 60(6) (92 images).
 #
 # Previous: [02 · Lesion selective units](02_lesion_selective_units.ipynb) · Next:
-# [04 · Trace content channels](04_trace_content_channels.ipynb)
+# [04 · Trace content channels](04_trace_content_channels.ipynb), and why signs matter so much.

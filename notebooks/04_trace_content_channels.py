@@ -4,13 +4,13 @@
 # Prince, Alvarez & Konkle (2024), Figure 5 and the authors' page on tuning reorientation
 # ([doi 10.1126/sciadv.adl1776](https://doi.org/10.1126/sciadv.adl1776)).
 # On two cores: half a minute and 1 GB under `demo`, one minute and 4 GB under `mini`; under
-# `paper` the pictures have to be asked for (see the message).
+# `paper` not measured: the pictures have to be put in place by hand (the message says how).
 
 # %% [markdown]
 # **Goal.** The paper's last figure draws every picture as a path: where it lies in the first
 # layer, in a later one, in the last. Paths of faces, buildings, cats and hammers seem to part
-# like channels of a river. We draw that figure, ask how much of it is a matter of chance, mend
-# it, and put a number with an error on what it illustrates.
+# like channels of a river. We draw that figure, ask how much of it is arbitrary, mend it, and put
+# a number with an error on what it illustrates.
 #
 # **You will learn**
 # - why axes of different layers cannot be compared as they come, and how to align them;
@@ -60,8 +60,9 @@ sheet
 # ## 2 · Through the layers
 #
 # The network of the figures and its **untrained twin** see the pictures once. Of every layer we
-# keep two things: the published ten principal components, and the distances between pictures
-# (1 − correlation over *all* units), which need no components at all.
+# keep two things: the published ten *principal components* (the directions in which its responses
+# to pictures vary most), and the distances between pictures (1 − correlation over *all* units),
+# which need no components at all.
 
 # %%
 scores, rdms, n_units = {}, {}, {}
@@ -99,9 +100,10 @@ print(f"{n_layers} × {len(pictures)} points; stress {published.stress:.2f}")
 # which is most of what the published plane shows, has no meaning.
 #
 # The mend: turn each layer's cloud of pictures, as a rigid body, until the same pictures lie as
-# close together as they can in all layers (*generalised Procrustes alignment*). Distances within
-# a layer stay as they are. The distance is 1 − cosine here, because Pearson's *r* takes away the
-# mean over components, and that depends on their signs, too.
+# close together as they can in all layers (*generalised Procrustes alignment*; the mean cloud is
+# the *consensus*). Distances within a layer stay as they are. The distance is 1 − cosine here,
+# because Pearson's *r* takes away the mean over components, and that depends on their signs, too.
+# Some agreement comes from turning alone: hence a comparison with pictures shuffled within layers.
 
 # %%
 aligned = channels.plane(channels.aligned_rdm(scores[chosen.main]), n_layers)
@@ -111,15 +113,12 @@ print(f"stress {aligned.stress:.2f}; the consensus holds {agreement:.0%} of the 
       f"{by_chance.mean():.0%} if pictures are shuffled within layers")
 
 # %% [markdown]
-# Some agreement comes from turning alone: hence the comparison with shuffled pictures.
-
-# %% [markdown]
-# ## 5 · How much of each picture is arbitrary?
+# ## 5 · How much of each plane is arbitrary?
 #
 # Flip the sign of random components in every layer: another correct run of the same analysis.
-# Compare all distances before and after, within layers and between them. If nothing is
-# arbitrary, *r* = 1. The middle row takes the cosine without aligning: is it the alignment that
-# helps, or the cosine?
+# Compare all distances before and after, within layers and between them. If no sign matters,
+# *r* = 1. A third version takes the cosine without aligning: is it the alignment that helps, or
+# the cosine?
 
 # %%
 kinds = {"published": channels.published_rdm, "cosine, not aligned": channels.cosine_rdm,
@@ -134,7 +133,7 @@ strips.groupby(["picture", "part"], sort=False)["r"].describe(percentiles=[0.025
 # %% [markdown]
 # This is no thought experiment. scikit-learn changed its convention for signs in version 1.5
 # ([issue 28826](https://github.com/scikit-learn/scikit-learn/issues/28826)): the same code on
-# the same data draws another figure since.
+# the same data has drawn another figure since.
 
 # %%
 older = channels.older_signs(scores[chosen.main])
@@ -149,9 +148,9 @@ print("between layers, signs of scikit-learn before 1.5 against today's:",
 # Do the categories lie further apart in deeper layers? Each layer can be asked in its own space.
 # The *silhouette* of a picture compares its mean distance to its own category (*a*) with that to
 # the nearest other one (*b*): $(b - a)/\max(a, b)$, 1 for tight and distant clusters, 0 or less
-# where they overlap. Two questions, two tests: *is there any separation?* (labels dealt at
-# random, 1,000 times), and *does it grow?* (the slope over layers, with its error over pictures,
-# from leaving out one picture at a time).
+# where they overlap. Two questions, two tests: *is there any separation?* (labels dealt at random,
+# `n_permutations` times), and *does it grow?* (the slope over layers, with its error over pictures,
+# from leaving out one picture at a time: the *jackknife*).
 
 # %%
 measures = {"silhouette": separation.silhouettes, "nearest centroid": separation.centroid_accuracy}
@@ -179,9 +178,10 @@ separated.pivot(index=["measure", "layer"], columns="network", values=["value", 
 # their own category, the picture itself left out (chance: one in the number of categories). It
 # was added after the silhouette's first results were seen, so no claim rests on it. The two can
 # disagree. A silhouette asks for *compact* categories: what all pictures vary in (size, place,
-# ground) makes it small. A centroid asks only on which side a picture lies. Note too that the
-# silhouette's own chance level is not 0 and sinks where a layer uses few dimensions; the
-# shuffled labels show it.
+# ground) makes it small. A centroid asks only on which side a picture lies. And the silhouette's
+# chance level is not 0: it sinks where a layer uses few dimensions, as shuffled labels show.
+#
+# Now the second question, does separation grow, and the deepest layer against its untrained twin's:
 
 # %%
 slope = separation.slope_weights(n_layers)
@@ -197,9 +197,9 @@ print(f"{spec.layers[-1]}, trained − untrained: {gain.estimate:+.3f} (se {gain
 # %% [markdown]
 # ## 7 · Which way do the features point?
 #
-# Why do the authors predict brains with *positive* weights? Their toy: a target that responds
-# (3, 2.5) to two images, and 100 random features to build it from. A free fit may take a feature
-# that prefers the opposite and subtract it. The *reorientation index* is
+# Why do the authors predict brains with *positive* weights (notebook 03)? Their toy: a target that
+# responds (3, 2.5) to two images, and 100 random features to build it from. A free fit may take a
+# feature that prefers the opposite and subtract it. The *reorientation index* is
 # $\sum_i |w_i|\,(1-\cos(f_i, y)) / \sum_i |w_i|$: 0 if all weight lies on features tuned like
 # the target, 2 if on features tuned the opposite way.
 
@@ -269,10 +269,10 @@ figure
 
 # %% [markdown]
 # **Figure 04.** **A** Every picture's path through the layers, as published (thin lines; open
-# dots: first layer; filled: last; thick lines: category means). **B** The same after the layers'
-# axes were aligned. **C** Pearson's *r* of all distances before and after random flips of the
-# components' signs, one dot a flip; black: distances between layers, grey: within; the cross: the
-# signs of another version of scikit-learn, between layers. **D** Mean silhouette of the
+# dots: first layer; filled: last; thick lines: category means; n: step 1). **B** The same after
+# the layers' axes were aligned. **C** Pearson's *r* of all distances before and after random flips
+# of the components' signs, one dot a flip; black: distances between layers, grey: within; the
+# cross: the signs of another version of scikit-learn, between layers. **D** Mean silhouette of the
 # categories in each layer's own space; bars: 95 % intervals over pictures (jackknife); bands: 95 %
 # of random deals of the labels; dotted: 0. **E** Share of pictures nearest to their own
 # category's centroid; bars: 95 % (binomial); bands as in D. **F** The tuning demonstration (toy
@@ -283,8 +283,8 @@ figure
 # %% [markdown]
 # ## 9 · Claims
 #
-# Each claim has a rule that was fixed before looking at the result. The paper shows Figure 5 as
-# an illustration and gives no statistic, so its column says what the picture suggests.
+# Each claim has a rule that was fixed before its result was seen. The paper's code gives no
+# statistic for Figure 5, an illustration; so its column says what the picture suggests.
 
 # %%
 for name in networks:
@@ -368,14 +368,14 @@ print(ledger.text())
 # adds new information, and its stress says how much a plane leaves out.
 #
 # Panels D and E need no plane and no alignment. Compare each layer with the band of shuffled
-# labels, and the trained network with its twin: some separation is in the pictures themselves
-# (an outline is enough), some in the architecture, and only the rest was learned. Under `mini`
-# (photographs, SqueezeNet) both measures rise with depth. Under `demo` they part company: the
-# trained network's centroids do tell the drawn categories apart better than the twin's, yet the
-# categories do not become compact: the silhouette leaves the band of shuffled labels in the
-# middle layers and is back in it in the deepest. Which of the two is "untangling"? The paper's
-# figure does not say, and its claim was entered with the silhouette before either was seen. So
-# it fails here.
+# labels, and the trained network with its twin: some separation may be in the pictures themselves
+# (an outline can be enough), some in the architecture, and only the rest was learned. Under `mini`
+# (photographs, SqueezeNet) both measures rise with depth in the trained network. Under `demo` they
+# part company. Its centroids do tell the drawn categories apart better than the twin's, yet the
+# categories do not become compact: the silhouette leaves the band of shuffled labels in the middle
+# layers, is back in it in the deepest, and there lies *below* the twin's. Which of the two is
+# "untangling"? The paper's figure does not say. Its claim was entered with the silhouette before
+# either was seen, so in the demo it fails.
 #
 # Differences in procedure: all settings of the scaling are stated, because scikit-learn's
 # defaults changed (spec 5.1 gives only the seed); the published 3-D view shows the same points
@@ -386,7 +386,8 @@ print(ledger.text())
 # %% [markdown]
 # ## 11 · Exercises
 #
-# **Read.** In which layer does training add most to the silhouette?
+# **Read.** In which layer does training add most to the silhouette? Is that much, beside the bars
+# and bands of panel D? Then look for the same in panel E.
 
 # %%
 your_layer = None    # a layer's name
@@ -426,15 +427,17 @@ for flipped in (0, scores[chosen.main].shape[2] - 1):
 
 # %% [markdown]
 # **Extend.** Is any of this in the pictures already? Take the pixels as layer 0: one row per
-# picture into `separation.unit_rdm`, then `separation.silhouettes`.
+# picture (`helpers.readability.pixels`) into `separation.unit_rdm`, then `silhouettes`, which
+# wants a stack of layers: `rdm[None]`.
 #
-# **Discuss.** (1) Alignment assumes that a layer is a rotation of the others. What would a layer
-# have to do for this to hide something interesting? (2) The silhouette counts the nearest other
-# category. Which other definitions of "untangled" do you know, and would they agree? (3) A voxel
-# is fitted with positive weights only. Which voxels could such a model not describe?
+# **Discuss.** (1) Alignment treats layers as if they were rotations of one another. What would a
+# layer have to do for this to hide something interesting? (2) The silhouette counts the nearest
+# other category. Which other definitions of "untangled" do you know, and would they agree? (3) A
+# voxel is fitted with positive weights only. Which voxels could such a model not describe?
 #
 # **References.** Prince, Alvarez & Konkle (2024), *Science Advances* 10(39), eadl1776 ·
 # Gower (1975), *Psychometrika* 40(1) · Rousseeuw (1987), *J Comput Appl Math* 20 ·
 # Kruskal (1964), *Psychometrika* 29(1).
 #
-# Previous: [03 · Predict regions sparsely](03_predict_regions_sparsely.ipynb) · Next: 05 · Fine-tune to a region
+# Previous: [03 · Predict regions sparsely](03_predict_regions_sparsely.ipynb) · Next:
+# 05 · Fine-tune to a region (to come).
