@@ -27,11 +27,8 @@ import torch
 from PIL import Image, ImageFilter
 from torch import Tensor, nn
 
-from helpers.activations import count_units, exact
-from helpers.architectures import build, layer_names
-from helpers.classifiers import Classifier, read_out
-from helpers.console import say
-from helpers.lesions import (
+from helpers.ground.console import say
+from helpers.lesions.silencing import (
     Lesion,
     battery,
     lesion_layers,
@@ -40,9 +37,12 @@ from helpers.lesions import (
     rectified,
     shuffled,
 )
-from helpers.networks import Network
-from helpers.registry import Preprocessing, entry
-from helpers.stimuli import ImageSet, image_folder
+from helpers.networks.activations import count_units, exact
+from helpers.networks.architectures import build, layer_names
+from helpers.networks.network import Network
+from helpers.networks.registry import Preprocessing, entry
+from helpers.stimuli.image_sets import ImageSet, image_folder
+from helpers.training.classifiers import Classifier, read_out
 
 BATCH, N_CLASSES, N_RANDOM, SIZE = 32, 1000, 10, 224
 DOMAINS = ("faces", "bodies", "objects", "scenes", "characters", "scrambled")

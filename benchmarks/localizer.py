@@ -27,11 +27,11 @@ import torch
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from helpers.activations import exact, stream
-from helpers.architectures import AlexNetGN, layer_names
-from helpers.console import say
-from helpers.selectivity import ALPHA, localize
-from helpers.stats import Moments
+from helpers.ground.console import say
+from helpers.ground.stats import Moments
+from helpers.networks.activations import exact, stream
+from helpers.networks.architectures import AlexNetGN, layer_names
+from helpers.selectivity.statistics import ALPHA, localize
 
 DOMAINS = ("faces", "bodies", "objects", "scenes", "characters", "scrambled")
 COUNTS = (288, 288, 288, 288, 288, 144)

@@ -21,7 +21,16 @@ import torch
 from helpers.brains.cohort import Cohort
 from helpers.brains.layouts import open_cohort
 from helpers.brains.rsa92 import MeasuredRdms, open_rsa92
-from helpers.classifiers import (
+from helpers.ground.digest import code_digest, imports_of, text_digest
+from helpers.ground.errors import LabError
+from helpers.ground.paths import ROOT, data_dir
+from helpers.ground.profile import Profile, load_profile
+from helpers.ground.provenance import Provenance
+from helpers.networks.network import Network, load_network, pick_device
+from helpers.networks.registry import entry
+from helpers.present import make_present, prepare, readout_file, weights_file
+from helpers.stimuli.image_sets import LAYOUTS, ImageSet
+from helpers.training.classifiers import (
     Classifier,
     layer_width,
     own_classifier,
@@ -29,15 +38,6 @@ from helpers.classifiers import (
     read_readout,
     trained_readout,
 )
-from helpers.digest import code_digest, imports_of, text_digest
-from helpers.errors import LabError
-from helpers.networks import Network, load_network, pick_device
-from helpers.paths import ROOT, data_dir
-from helpers.present import make_present, prepare, readout_file, weights_file
-from helpers.profile import Profile, load_profile
-from helpers.provenance import Provenance
-from helpers.registry import entry
-from helpers.stimuli import LAYOUTS, ImageSet
 
 SHOWN_DIGITS = 12
 

@@ -14,16 +14,17 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from helpers.cache import key
-from helpers.console import say
-from helpers.digest import code_digest
-from helpers.errors import LabError
-from helpers.fetch import Source, fetch_file, fetch_folder, load_source
-from helpers.networks import load_network
-from helpers.paths import atomic_write, cache_dir, disk_full, ensure_writable, zoo_dir
-from helpers.profile import Profile
-from helpers.registry import entry
-from helpers.tables import CohortSpec, ImageSetSpec, RdmSpec, UniverseSpec
+from helpers.ground.cache import key
+from helpers.ground.console import say
+from helpers.ground.digest import code_digest
+from helpers.ground.errors import LabError
+from helpers.ground.fetch import Source, fetch_file, fetch_folder, load_source
+from helpers.ground.paths import atomic_write, cache_dir, disk_full, ensure_writable, zoo_dir
+from helpers.ground.profile import Profile
+from helpers.ground.tables import CohortSpec, ImageSetSpec, RdmSpec, UniverseSpec
+from helpers.networks.network import load_network
+from helpers.networks.registry import entry
+from helpers.networks.weights import save_state_dict
 from helpers.universe.algonauts_files import write_algonauts
 from helpers.universe.image_files import (
     write_channels,
@@ -34,7 +35,6 @@ from helpers.universe.image_files import (
 )
 from helpers.universe.nod_files import write_nod
 from helpers.universe.nsd_files import write_cohort
-from helpers.weights import save_state_dict
 
 PICTURES = "helpers.universe.image_files"
 CODE = {"cohort": "helpers.universe.nsd_files", "algonauts": "helpers.universe.algonauts_files",

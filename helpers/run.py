@@ -1,4 +1,4 @@
-"""Floor 5. Run the notebooks headless: ``python -m helpers.run``, or ``make figures``.
+"""Floor 6. Run the notebooks headless: ``python -m helpers.run``, or ``make figures``.
 
 Each notebook runs in a process of its own, writes into a staging folder, and its files move to
 ``figures/<profile>/`` only when it has finished. What is fresh already is not run again.
@@ -18,13 +18,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from helpers.claims import VERDICTS
-from helpers.console import HEADLESS, say
-from helpers.errors import LabError
-from helpers.freshness import code_key, is_fresh, outputs, stamp_path, write_stamp
-from helpers.notebooks import FOLDER, check_parameters, choose, defaults, read_source
-from helpers.paths import FIGURES_VARIABLE, ROOT, ensure_writable, figures_dir
-from helpers.profile import Profile, load_profile
+from helpers.figures.claims import VERDICTS
+from helpers.ground.console import HEADLESS, say
+from helpers.ground.errors import LabError
+from helpers.ground.paths import FIGURES_VARIABLE, ROOT, ensure_writable, figures_dir
+from helpers.ground.profile import Profile, load_profile
+from helpers.headless.freshness import code_key, is_fresh, outputs, stamp_path, write_stamp
+from helpers.headless.notebooks import FOLDER, check_parameters, choose, defaults, read_source
 
 ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(2**32), "MALLOC_TRIM_THRESHOLD_": str(2**33)}
 """glibc hands large arrays back to the system after each use, and the next one is zeroed page
@@ -101,7 +101,7 @@ class Runner:
                        "OMP_NUM_THREADS": threads, "TQDM_DISABLE": "1",
                        "CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
         process = subprocess.Popen(
-            [sys.executable, "-m", "helpers.execute", str(job.source),
+            [sys.executable, "-m", "helpers.headless.execute", str(job.source),
              str(staging / f"{job.source.stem}.ipynb"), json.dumps(job.parameters)],
             cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE)

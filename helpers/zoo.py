@@ -1,4 +1,4 @@
-"""Floor 5. Train the demo networks from nothing: pictures → weights, with a record of how.
+"""Floor 6. Train the demo networks from nothing: pictures → weights, with a record of how.
 
     python -m helpers.zoo                                     all, one after the other
     python -m helpers.zoo --only demo-barlow-twins
@@ -27,23 +27,23 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from helpers.activations import channel_means, collect
-from helpers.architectures import build
-from helpers.augmentation import Augmentation, plain_view
-from helpers.classifiers import READOUT, fit_readout
-from helpers.console import bar, say
-from helpers.errors import LabError
-from helpers.networks import Network, load_network, pick_device
-from helpers.paths import atomic_write, data_dir, zoo_dir
-from helpers.pictures import Pictures, raw_pixels, read_pictures
+from helpers.ground.console import bar, say
+from helpers.ground.errors import LabError
+from helpers.ground.paths import atomic_write, data_dir, zoo_dir
+from helpers.ground.profile import Profile, load_profile
+from helpers.networks.activations import channel_means, collect
+from helpers.networks.architectures import build
+from helpers.networks.network import Network, load_network, pick_device
+from helpers.networks.registry import entry
+from helpers.networks.weights import save_state_dict, save_tensors
 from helpers.present import make_present
-from helpers.processes import joined, platform_record, rank
-from helpers.profile import Profile, load_profile
-from helpers.readability import accuracies
-from helpers.registry import entry
-from helpers.stimuli import ImageSet, image_folder
-from helpers.training import OnStep, Recipe, Record, train
-from helpers.weights import save_state_dict, save_tensors
+from helpers.selectivity.readability import accuracies
+from helpers.stimuli.image_sets import ImageSet, image_folder
+from helpers.stimuli.pictures import Pictures, raw_pixels, read_pictures
+from helpers.training.augmentation import Augmentation, plain_view
+from helpers.training.classifiers import READOUT, fit_readout
+from helpers.training.loop import OnStep, Recipe, Record, train
+from helpers.training.processes import joined, platform_record, rank
 
 UNTRAINED = "demo-untrained"
 """The network before training; all others start from its weights."""

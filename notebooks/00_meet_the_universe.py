@@ -25,10 +25,11 @@ k = 20              # neighbours that vote
 import numpy as np
 import pandas as pd
 
-from helpers import lab, plots
-from helpers.claims import Ledger, rounded
-from helpers.readability import accuracies, low_level, pixels, seen_by
-from helpers.stimuli import DOMAINS
+from helpers import lab
+from helpers.figures import plots
+from helpers.figures.claims import Ledger, rounded
+from helpers.selectivity.readability import accuracies, low_level, pixels, seen_by
+from helpers.stimuli.image_sets import DOMAINS
 
 laboratory = lab.open(profile, notebook="00_meet_the_universe")
 ledger = Ledger(laboratory.provenance)

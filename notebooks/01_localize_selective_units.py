@@ -27,10 +27,12 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from helpers import lab, localizer, plots
-from helpers.activations import collect
-from helpers.claims import Ledger, rounded
-from helpers.stimuli import DOMAINS
+from helpers import lab
+from helpers.figures import plots
+from helpers.figures.claims import Ledger, rounded
+from helpers.networks.activations import collect
+from helpers.selectivity import localizer
+from helpers.stimuli.image_sets import DOMAINS
 
 laboratory = lab.open(profile, notebook="01_localize_selective_units")
 ledger = Ledger(laboratory.provenance)
@@ -351,7 +353,7 @@ print({d: f"{(t[i] > 4.5).mean():.0%} against {(found[chosen.main].labels[layer]
        for i, d in enumerate(found[chosen.main].domains)})
 
 # %% [markdown]
-# **Extend.** Apply the *2× rule* (`helpers.selectivity.twofold`: twice the mean response to every
+# **Extend.** Apply the *2× rule* (`helpers.selectivity.statistics.twofold`: twice the mean response to every
 # other domain) to a ReLU layer. It has no notion of noise: which units does it add or drop?
 #
 # **Discuss.** (1) What would make a unit selective for scrambled pictures? (2) Two networks have

@@ -27,11 +27,15 @@ n_shown = 3          # most impaired classes whose pictures are shown, per lesio
 import numpy as np
 import pandas as pd
 
-from helpers import lab, lesion_outcomes, localizer, plots, plots_lesions
-from helpers.claims import Ledger, rounded
-from helpers.deficit_tests import beyond_random, correlation, holm, own_lesion_effect
-from helpers.deficits import cost_similarity, dissociation, group_means, probe_sizes
-from helpers.stimuli import class_name
+from helpers import lab
+from helpers.figures import plots, plots_lesions
+from helpers.figures.claims import Ledger, rounded
+from helpers.ground.stats import corrected
+from helpers.lesions import lesion_outcomes
+from helpers.lesions.deficit_tests import beyond_random, correlation, own_lesion_effect
+from helpers.lesions.deficits import cost_similarity, dissociation, group_means, probe_sizes
+from helpers.selectivity import localizer
+from helpers.stimuli.image_sets import class_name
 
 laboratory = lab.open(profile, notebook="02_lesion_selective_units")
 ledger = Ledger(laboratory.provenance)
@@ -101,9 +105,9 @@ pd.DataFrame({"units silenced": [silenced[d] for d in core],
 # %%
 activation = outcome.profiles(spec.activation_layer, groups)
 related = {d: correlation(activation[0, i], cost[0, i], seed=seed) for d, i in zip(core, rows)}
-corrected = holm([related[d].p for d in core])
+related_p = corrected([related[d].p for d in core])
 pd.DataFrame([{"lesion": d, "r": t.value, "low": t.low, "high": t.high, "p (Holm)": p, "n": t.n}
-              for (d, t), p in zip(related.items(), corrected)]).round(3)
+              for (d, t), p in zip(related.items(), related_p)]).round(3)
 
 # %% [markdown]
 # The same correlation in every layer, and for the random lesions with *their* units' activation:
@@ -128,8 +132,8 @@ print(f"{spec.activation_layer}, mean over the four domains: selective units "
 # %%
 effects = {d: lesion_outcomes.domain_effects(outcome, by_class, spec.top_k, d, seed=seed)
            for d in core}
-own_p = holm([test.p for test, _ in effects.values()])
-random_p = holm([beyond_random(test.value, np.array(drawn)) for test, drawn in effects.values()])
+own_p = corrected([test.p for test, _ in effects.values()])
+random_p = corrected([beyond_random(test.value, np.array(drawn)) for test, drawn in effects.values()])
 pd.DataFrame([{"lesion": d, "own - others": test.value, "low": test.low, "high": test.high,
                "p (Holm)": p, "random lesions": np.mean(drawn) if drawn else np.nan,
                "p against random (Holm)": q}
@@ -181,7 +185,7 @@ own_test = {}
 for place, domain in enumerate(core):
     rows_b = (groups.half == 1) & np.isin(groups.of_image, main.chosen[place])
     own_test[domain] = own_lesion_effect(hits[1:][rows][:, rows_b], place, seed=seed)
-dissociated = holm([test.p for test in own_test.values()])
+dissociated = corrected([test.p for test in own_test.values()])
 pd.DataFrame([{"probe set of": d, "own - other lesions": t.value, "low": t.low, "high": t.high,
                "p (Holm)": p, "pictures": t.n}
               for (d, t), p in zip(own_test.items(), dissociated)]).round(3)
@@ -295,11 +299,11 @@ ledger.number("most impaired classes", {d: ", ".join(line) for d, line in zip(co
 enough = len(groups) >= 20
 ledger.claim("The more a class drives a domain's units, the more their lesion impairs it",
              source="Fig. 2 scatters; inferred", paper="strong negative r; values unknown",
-             run=f"{spec.activation_layer}: r {told(r_values)}{where(corrected)}",
+             run=f"{spec.activation_layer}: r {told(r_values)}{where(related_p)}",
              rule="r < 0 in each of the four domains, permutation p < .05 after Holm; 20 groups "
                   "or more",
-             holds=bool((corrected < 0.05).all()) if enough else None)
-random_p_r = holm([beyond_random(r_values[d], random_r[d].to_numpy(), smaller=True) for d in core])
+             holds=bool((related_p < 0.05).all()) if enough else None)
+random_p_r = corrected([beyond_random(r_values[d], random_r[d].to_numpy(), smaller=True) for d in core])
 ledger.claim("As many random units show a weaker relation, or none",
              source="random-unit control", paper="r near 0; values unknown",
              run=f"random r {told(random_r[core].mean().to_dict())}{where(random_p_r)}",
@@ -330,7 +334,7 @@ ledger.claim("Deficits are dissociable: a probe set suffers most from its own le
                  + where(dissociated),
              rule="own lesion costs more than the three others, p < .05 after Holm, in each domain",
              holds=bool((dissociated < 0.05).all()) if not groups.pooled else None)
-by_random = holm([beyond_random(drops[i], on_random[:, i, i]) for i in range(len(core))])
+by_random = corrected([beyond_random(drops[i], on_random[:, i, i]) for i in range(len(core))])
 ledger.claim("A probe set suffers more from the selective units' lesion than from random ones",
              source="beyond the paper; added after C was seen", paper="–",
              run="random units, half B, points: " + ", ".join(

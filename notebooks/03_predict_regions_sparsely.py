@@ -27,11 +27,14 @@ n_jobs = 2                # processes for the fits; or set DASK_SCHEDULER_ADDRES
 import numpy as np
 import pandas as pd
 
-from helpers import brain_data, encoding_study, encoding_tests, lab, localizer, plots, plots_encoding
+from helpers import lab
 from helpers.brains.rois import domain_of
-from helpers.claims import Ledger, rounded
-from helpers.rdm_study import layer_agreement
-from helpers.stimuli import DOMAINS
+from helpers.encoding import brain_data, encoding_study, encoding_tests
+from helpers.figures import plots, plots_encoding
+from helpers.figures.claims import Ledger, rounded
+from helpers.selectivity import localizer
+from helpers.similarity.rdm_study import layer_agreement
+from helpers.stimuli.image_sets import DOMAINS
 
 laboratory = lab.open(profile, notebook="03_predict_regions_sparsely")
 ledger = Ledger(laboratory.provenance)

@@ -27,9 +27,11 @@ n_permutations = 1000  # random deals of the category labels
 import numpy as np
 import pandas as pd
 
-from helpers import channels, lab, plots, plots_channels, separation, tuning
-from helpers.activations import collect
-from helpers.claims import Ledger, rounded
+from helpers import lab
+from helpers.channels import separation, tracing, tuning
+from helpers.figures import plots, plots_channels
+from helpers.figures.claims import Ledger, rounded
+from helpers.networks.activations import collect
 
 laboratory = lab.open(profile, notebook="04_trace_content_channels")
 ledger = Ledger(laboratory.provenance)
@@ -46,7 +48,7 @@ print(laboratory.provenance.line)
 
 # %%
 images = laboratory.images(spec.images)
-pictures = images.select(channels.choose(images.categories, spec.categories, spec.n_per_category))
+pictures = images.select(tracing.choose(images.categories, spec.categories, spec.n_per_category))
 categories = np.array(pictures.categories)
 counts = {category: int((categories == category).sum()) for category in spec.categories}
 print(f"{len(pictures)} pictures:", counts)
@@ -73,7 +75,7 @@ for name, network in networks.items():
     paths = {layer: network.layers[layer] for layer in spec.layers}
     found = collect(network.model, paths, pictures.batches(batches, network.preprocessing))
     found = {layer: found[layer].numpy() for layer in spec.layers}
-    scores[name] = channels.principal_scores(found, n_components=n_components)
+    scores[name] = tracing.principal_scores(found, n_components=n_components)
     rdms[name] = np.stack([separation.unit_rdm(values) for values in found.values()])
     n_units = {layer: values.shape[1] for layer, values in found.items()}
 main, untrained = networks[chosen.main], networks[chosen.untrained]
@@ -88,7 +90,7 @@ print(f"{chosen.main}, units a layer: {n_units}; components kept: {scores[chosen
 
 # %%
 n_layers = len(spec.layers)
-published = channels.plane(channels.published_rdm(scores[chosen.main]), n_layers)
+published = tracing.plane(tracing.published_rdm(scores[chosen.main]), n_layers)
 print(f"{n_layers} × {len(pictures)} points; stress {published.stress:.2f}")
 
 # %% [markdown]
@@ -106,9 +108,9 @@ print(f"{n_layers} × {len(pictures)} points; stress {published.stress:.2f}")
 # Some agreement comes from turning alone: hence a comparison with pictures shuffled within layers.
 
 # %%
-aligned = channels.plane(channels.aligned_rdm(scores[chosen.main]), n_layers)
-agreement = channels.agreement(channels.align(scores[chosen.main]))
-by_chance = channels.shuffled_agreement(scores[chosen.main], seed=seed)
+aligned = tracing.plane(tracing.aligned_rdm(scores[chosen.main]), n_layers)
+agreement = tracing.agreement(tracing.align(scores[chosen.main]))
+by_chance = tracing.shuffled_agreement(scores[chosen.main], seed=seed)
 print(f"stress {aligned.stress:.2f}; the consensus holds {agreement:.0%} of the layers' variance, "
       f"{by_chance.mean():.0%} if pictures are shuffled within layers")
 
@@ -121,9 +123,9 @@ print(f"stress {aligned.stress:.2f}; the consensus holds {agreement:.0%} of the 
 # the cosine?
 
 # %%
-kinds = {"published": channels.published_rdm, "cosine, not aligned": channels.cosine_rdm,
-         "aligned": channels.aligned_rdm}
-flips = {kind: channels.sign_flips(scores[chosen.main], rdm_of, n_flips=n_flips, seed=seed)
+kinds = {"published": tracing.published_rdm, "cosine, not aligned": tracing.cosine_rdm,
+         "aligned": tracing.aligned_rdm}
+flips = {kind: tracing.sign_flips(scores[chosen.main], rdm_of, n_flips=n_flips, seed=seed)
          for kind, rdm_of in kinds.items()}
 strips = pd.concat(pd.DataFrame({"picture": kind, "part": part, "r": r[:, column]})
                    for kind, r in flips.items()
@@ -136,8 +138,8 @@ strips.groupby(["picture", "part"], sort=False)["r"].describe(percentiles=[0.025
 # the same data has drawn another figure since.
 
 # %%
-older = channels.older_signs(scores[chosen.main])
-other_version = {kind: channels.block_correlations(rdm_of(scores[chosen.main]), rdm_of(older),
+older = tracing.older_signs(scores[chosen.main])
+other_version = {kind: tracing.block_correlations(rdm_of(scores[chosen.main]), rdm_of(older),
                                                    n_layers)[0] for kind, rdm_of in kinds.items()}
 print("between layers, signs of scikit-learn before 1.5 against today's:",
       {kind: f"{r:.2f}" for kind, r in other_version.items()})
@@ -414,20 +416,20 @@ if flipped is None:
 else:
     changed = scores[chosen.main].copy()
     changed[-1, :, flipped] *= -1
-    print(channels.block_correlations(channels.published_rdm(scores[chosen.main]),
-                                      channels.published_rdm(changed), n_layers))
+    print(tracing.block_correlations(tracing.published_rdm(scores[chosen.main]),
+                                      tracing.published_rdm(changed), n_layers))
 
 # %% tags=["solution"]
 for flipped in (0, scores[chosen.main].shape[2] - 1):
     changed = scores[chosen.main].copy()
     changed[-1, :, flipped] *= -1
-    before, after = (channels.published_rdm(x) for x in (scores[chosen.main], changed))
-    between_r, within_r = channels.block_correlations(before, after, n_layers)
+    before, after = (tracing.published_rdm(x) for x in (scores[chosen.main], changed))
+    between_r, within_r = tracing.block_correlations(before, after, n_layers)
     print(f"component {flipped}: between layers {between_r:.2f}, within {within_r:.2f}")
 
 # %% [markdown]
 # **Extend.** Is any of this in the pictures already? Take the pixels as layer 0: one row per
-# picture (`helpers.readability.pixels`) into `separation.unit_rdm`, then `silhouettes`, which
+# picture (`helpers.selectivity.readability.pixels`) into `separation.unit_rdm`, then `silhouettes`, which
 # wants a stack of layers: `rdm[None]`.
 #
 # **Discuss.** (1) Alignment treats layers as if they were rotations of one another. What would a

@@ -7,7 +7,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from helpers.paths import CACHE_VARIABLE, DATA_VARIABLE, FIGURES_VARIABLE
+from helpers.ground.paths import CACHE_VARIABLE, DATA_VARIABLE, FIGURES_VARIABLE
 
 
 def pytest_configure(config):

@@ -7,9 +7,9 @@ import torch
 import torchvision.models as zoo
 from torch import nn
 
-from helpers.activations import collect, count_units, hooked, stream
-from helpers.architectures import layer_names
-from helpers.errors import LabError
+from helpers.ground.errors import LabError
+from helpers.networks.activations import collect, count_units, hooked, stream
+from helpers.networks.architectures import layer_names
 
 
 def batches(n: int, size: int = 64, seed: int = 0) -> list[torch.Tensor]:

@@ -34,8 +34,8 @@ from helpers.brains.splits import (
     read_presentations,
     seen_by_all,
 )
-from helpers.errors import LabError
-from helpers.paths import ROOT
+from helpers.ground.errors import LabError
+from helpers.ground.paths import ROOT
 
 WANTED = ("FFA-1", "PPA", "OFA", "V1v", "nsdgeneral")
 SPLIT = {"n_pool": 400, "n_batches": 4, "n_shared": 20}

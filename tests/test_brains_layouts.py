@@ -21,7 +21,7 @@ from helpers.brains.layouts import open_cohort
 from helpers.brains.nod import NOD
 from helpers.brains.object2vec import Object2Vec
 from helpers.brains.rois import TABLE
-from helpers.errors import LabError
+from helpers.ground.errors import LabError
 
 # ---- Algonauts 2023 -----------------------------------------------------------------------------
 

@@ -13,12 +13,12 @@ from helpers import lab
 from helpers.brains.algonauts import read_masks, region_sizes
 from helpers.brains.object2vec import Object2Vec
 from helpers.brains.rsa92 import open_rsa92
-from helpers.cohort_features import mean_features
-from helpers.errors import LabError
-from helpers.paths import ROOT
-from helpers.regression import ridge_standardised
-from helpers.rsa import columnwise_r
-from helpers.tables import EncodingSpec
+from helpers.encoding.cohort_features import mean_features
+from helpers.encoding.regression import ridge_standardised
+from helpers.ground.errors import LabError
+from helpers.ground.paths import ROOT
+from helpers.ground.tables import EncodingSpec
+from helpers.similarity.rsa import columnwise_r
 
 REAL = ROOT.parent / "shared" / "data"
 SUBJECTS = tuple(f"subj{i:02d}" for i in range(1, 9))

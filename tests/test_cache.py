@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers import cache
-from helpers.cache import cached, key
-from helpers.errors import LabError
+from helpers.ground import cache
+from helpers.ground.cache import cached, key
+from helpers.ground.errors import LabError
 
 ARRAYS = {"t_values": np.arange(6.0).reshape(2, 3), "names": np.array(["a", "bc"])}
 

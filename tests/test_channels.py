@@ -13,8 +13,9 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import MDS
 from sklearn.metrics import silhouette_score
 
-from helpers import channels, plots_channels, separation, tuning
-from helpers.errors import LabError
+from helpers.channels import separation, tracing, tuning
+from helpers.figures import plots_channels
+from helpers.ground.errors import LabError
 from helpers.universe import images
 from helpers.universe.image_files import write_channels, write_localizer
 
@@ -36,7 +37,7 @@ def layers(rng: np.random.Generator, *, strength: float = 1.0, n_layers: int = 3
 
 @pytest.fixture
 def scores():
-    return channels.principal_scores(layers(np.random.default_rng(3)))
+    return tracing.principal_scores(layers(np.random.default_rng(3)))
 
 
 # ---- tuning --------------------------------------------------------------------------------------
@@ -80,11 +81,11 @@ def test_published_picture_against_a_plain_transcription():
     distances = squareform(pdist(stacked, "correlation"))
     plain = MDS(2, metric="precomputed", n_init=4, init="random", max_iter=300, eps=1e-6,
                 random_state=0).fit_transform(distances)
-    scores = channels.principal_scores(activations)
+    scores = tracing.principal_scores(activations)
     assert scores.shape == (3, 24, 10)
-    rdm = channels.published_rdm(scores)
+    rdm = tracing.published_rdm(scores)
     np.testing.assert_allclose(rdm, distances, atol=1e-12)
-    made = channels.plane(rdm, 3)
+    made = tracing.plane(rdm, 3)
     np.testing.assert_allclose(made.points.reshape(-1, 2), plain, atol=1e-3)
     in_plane = squareform(pdist(made.points.reshape(-1, 2)))
     stress = np.sqrt(((in_plane - rdm) ** 2).sum() / (in_plane ** 2).sum())
@@ -93,52 +94,52 @@ def test_published_picture_against_a_plain_transcription():
 
 def test_cosine_distances_are_scipys(scores):
     expected = squareform(pdist(scores.reshape(-1, 10), "cosine"))
-    np.testing.assert_allclose(channels.cosine_rdm(scores), expected, atol=1e-12)
+    np.testing.assert_allclose(tracing.cosine_rdm(scores), expected, atol=1e-12)
 
 
 def test_only_the_aligned_picture_survives_flips_and_rotations(scores):
     turned = scores.copy()
     turned[0] = scores[0] * np.random.default_rng(1).choice([-1, 1], 10)
     turned[2] = scores[2] @ ortho_group.rvs(10, random_state=2)
-    np.testing.assert_allclose(channels.aligned_rdm(turned), channels.aligned_rdm(scores),
+    np.testing.assert_allclose(tracing.aligned_rdm(turned), tracing.aligned_rdm(scores),
                                atol=1e-6)
-    between, within = channels.block_correlations(
-        channels.published_rdm(scores), channels.published_rdm(turned), 3)
+    between, within = tracing.block_correlations(
+        tracing.published_rdm(scores), tracing.published_rdm(turned), 3)
     assert abs(between) < 0.8 and within < 0.999
 
 
 def test_alignment_keeps_distances_within_layers_and_finds_a_planted_rotation(scores):
-    aligned = channels.align(scores)
+    aligned = tracing.align(scores)
     for before, after in zip(scores, aligned):
         scale = np.linalg.norm(before)
         np.testing.assert_allclose(pdist(after) * scale, pdist(before), rtol=1e-9)
     one = scores[0]
     copies = np.stack([one, 7 * one @ ortho_group.rvs(10, random_state=0),
                        one @ ortho_group.rvs(10, random_state=1)])
-    assert channels.agreement(channels.align(copies)) == pytest.approx(1, abs=1e-9)
+    assert tracing.agreement(tracing.align(copies)) == pytest.approx(1, abs=1e-9)
 
 
 def test_agreement_exceeds_that_of_shuffled_pictures_only_where_layers_share_them(scores):
-    null = channels.shuffled_agreement(scores, n_shuffles=20)
-    assert channels.agreement(channels.align(scores)) > null.max()
+    null = tracing.shuffled_agreement(scores, n_shuffles=20)
+    assert tracing.agreement(tracing.align(scores)) > null.max()
     noise = np.random.default_rng(0).normal(size=scores.shape)
-    null = channels.shuffled_agreement(noise - noise.mean(1, keepdims=True), n_shuffles=20)
-    observed = channels.agreement(channels.align(noise - noise.mean(1, keepdims=True)))
+    null = tracing.shuffled_agreement(noise - noise.mean(1, keepdims=True), n_shuffles=20)
+    observed = tracing.agreement(tracing.align(noise - noise.mean(1, keepdims=True)))
     assert abs(observed - null.mean()) < 4 * null.std()
 
 
 def test_sign_flips_tell_what_is_arbitrary(scores):
-    published = channels.sign_flips(scores, channels.published_rdm, n_flips=40)
-    aligned = channels.sign_flips(scores, channels.aligned_rdm, n_flips=5)
+    published = tracing.sign_flips(scores, tracing.published_rdm, n_flips=40)
+    aligned = tracing.sign_flips(scores, tracing.aligned_rdm, n_flips=5)
     low, high = np.quantile(published[:, 0], [0.025, 0.975])
     assert low < 0 < high and abs(published[:, 0].mean()) < 0.2
     assert aligned.min() > 1 - 1e-6
-    unaligned = channels.sign_flips(scores, channels.cosine_rdm, n_flips=5)
+    unaligned = tracing.sign_flips(scores, tracing.cosine_rdm, n_flips=5)
     assert unaligned[:, 1].min() > 1 - 1e-9 > unaligned[:, 0].max()
 
 
 def test_older_signs_make_the_largest_score_positive(scores):
-    older = channels.older_signs(scores)
+    older = tracing.older_signs(scores)
     np.testing.assert_allclose(np.abs(older), np.abs(scores))
     assert (older.max(1) >= -older.min(1)).all() and not np.allclose(older, scores)
 
@@ -146,19 +147,19 @@ def test_older_signs_make_the_largest_score_positive(scores):
 def test_few_pictures_give_few_components_and_bad_layers_are_named():
     rng = np.random.default_rng(0)
     few = {name: x[:8] for name, x in layers(rng).items()}
-    assert channels.principal_scores(few).shape == (3, 8, 7)
+    assert tracing.principal_scores(few).shape == (3, 8, 7)
     with pytest.raises(LabError, match="at least 4"):
-        channels.principal_scores({name: x[:3] for name, x in few.items()})
+        tracing.principal_scores({name: x[:3] for name, x in few.items()})
     for flaw in (np.zeros((8, 9)), np.full((8, 9), np.nan)):
         with pytest.raises(LabError, match="'flat'.*\n.*tells pictures apart"):
-            channels.principal_scores({**few, "flat": flaw})
+            tracing.principal_scores({**few, "flat": flaw})
 
 
 def test_choice_of_pictures_keeps_the_order_and_names_what_there_is():
     there = ["b", "a", "a", "b", "c", "a"]
-    assert channels.choose(there, ["a", "b"], 2).tolist() == [1, 2, 0, 3]
+    assert tracing.choose(there, ["a", "b"], 2).tolist() == [1, 2, 0, 3]
     with pytest.raises(LabError, match=r"'cats'.*\n.*b \(2\), a \(3\), c \(1\)"):
-        channels.choose(there, ["a", "cats"], 2)
+        tracing.choose(there, ["a", "cats"], 2)
 
 
 # ---- separation ----------------------------------------------------------------------------------

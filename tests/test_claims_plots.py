@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from helpers import plots
-from helpers.claims import Ledger, rounded
-from helpers.errors import LabError
-from helpers.provenance import Provenance
+from helpers.figures import plots
+from helpers.figures.claims import Ledger, rounded
+from helpers.ground.errors import LabError
+from helpers.ground.provenance import Provenance
 
 
 def provenance() -> Provenance:
@@ -82,6 +82,6 @@ def test_a_failed_save_leaves_the_old_figure(private, monkeypatch):
 
 
 def test_every_domain_has_its_own_colour_and_marker():
-    from helpers.stimuli import DOMAINS
+    from helpers.stimuli.image_sets import DOMAINS
     for table in (plots.COLOURS, plots.MARKERS, plots.HATCHES):
         assert len({table[domain] for domain in DOMAINS}) == len(DOMAINS)

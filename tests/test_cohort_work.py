@@ -8,12 +8,12 @@ import torch
 from tiny_cohort import TinyCohort
 from torch import nn
 
-from helpers import brain_data, cohort_features
 from helpers.brains.cohort import Fold, Responses
-from helpers.errors import LabError
-from helpers.localizer import NONE, Localizer
-from helpers.networks import Network
-from helpers.registry import Preprocessing
+from helpers.encoding import brain_data, cohort_features
+from helpers.ground.errors import LabError
+from helpers.networks.network import Network
+from helpers.networks.registry import Preprocessing
+from helpers.selectivity.localizer import NONE, Localizer
 
 
 @pytest.fixture

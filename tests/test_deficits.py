@@ -7,15 +7,16 @@ import pytest
 import torch
 from scipy import stats
 
-from helpers import deficit_tests
-from helpers.deficit_tests import (
+from helpers.ground.errors import LabError
+from helpers.ground.stats import corrected
+from helpers.lesions import deficit_tests
+from helpers.lesions.deficit_tests import (
     beyond_random,
     correlation,
-    holm,
     own_domain_effect,
     own_lesion_effect,
 )
-from helpers.deficits import (
+from helpers.lesions.deficits import (
     class_ranks,
     cost_similarity,
     costs,
@@ -23,7 +24,6 @@ from helpers.deficits import (
     group_means,
     probe_sizes,
 )
-from helpers.errors import LabError
 
 
 @pytest.fixture
@@ -135,9 +135,9 @@ def test_beyond_random_is_a_prediction_interval():
 
 
 def test_holm_by_hand_with_a_missing_member():
-    found = holm([0.01, np.nan, 0.04, 0.03])
+    found = corrected([0.01, np.nan, 0.04, 0.03])
     assert found[[0, 2, 3]] == pytest.approx([0.03, 0.06, 0.06]) and np.isnan(found[1])
-    assert np.isnan(holm([np.nan])).all()
+    assert np.isnan(corrected([np.nan])).all()
 
 
 # ---- probe sets ---------------------------------------------------------------------------------

@@ -7,8 +7,8 @@ import os
 
 import pytest
 
-from helpers.digest import closure, code_digest, file_digest, imports_of, text_digest
-from helpers.errors import LabError
+from helpers.ground.digest import closure, code_digest, file_digest, imports_of, text_digest
+from helpers.ground.errors import LabError
 
 FILES = {
     "__init__.py": '"""The package."""\n',
@@ -121,7 +121,8 @@ def test_imports_of_a_notebook(root):
 
 
 def test_real_modules():
-    assert set(closure(["helpers.paths"])) == {"helpers", "helpers.errors", "helpers.paths"}
+    assert set(closure(["helpers.ground.paths"])) == {
+        "helpers", "helpers.ground", "helpers.ground.errors", "helpers.ground.paths"}
 
 
 def test_file_and_text_digest(tmp_path):

@@ -8,9 +8,9 @@ import pytest
 from sklearn.linear_model import LinearRegression
 
 from helpers.brains.cohort import Fold
-from helpers.encoding_jobs import METRICS, SCHEDULER, Job, encode
-from helpers.errors import LabError
-from helpers.rsa import rsa_r, univariate_r
+from helpers.encoding.encoding_jobs import METRICS, SCHEDULER, Job, encode
+from helpers.ground.errors import LabError
+from helpers.similarity.rsa import rsa_r, univariate_r
 
 FIT, CHOOSE, TEST = np.arange(0, 60), np.arange(60, 100), np.arange(100, 140)
 ONE_FOLD = (Fold(FIT, TEST, ((FIT, CHOOSE),)),)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from helpers.encoding_tests import (
+from helpers.encoding.encoding_tests import (
     against_rivals,
     corrected,
     overall,

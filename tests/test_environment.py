@@ -8,7 +8,7 @@ import subprocess
 import yaml
 from packaging.requirements import Requirement
 
-from helpers.paths import ROOT
+from helpers.ground.paths import ROOT
 
 
 def pins() -> dict[str, str]:

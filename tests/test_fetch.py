@@ -18,10 +18,17 @@ from pathlib import Path
 
 import pytest
 
-from helpers import download as transport
-from helpers import paths
-from helpers.errors import LabError
-from helpers.fetch import Source, download, fetch_file, fetch_folder, folder_manifest, load_source
+from helpers.ground import download as transport
+from helpers.ground import paths
+from helpers.ground.errors import LabError
+from helpers.ground.fetch import (
+    Source,
+    download,
+    fetch_file,
+    fetch_folder,
+    folder_manifest,
+    load_source,
+)
 
 BODY = bytes(range(256)) * 4000  # 1.024 MB: some ten pieces
 DIGEST = "sha256:" + hashlib.sha256(BODY).hexdigest()

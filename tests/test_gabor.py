@@ -8,8 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.errors import LabError
-from helpers.gabor import GRID, ORIENTATIONS, gabor_bank, gabor_features, gist_axes, project
+from helpers.ground.errors import LabError
+from helpers.stimuli.gabor import GRID, ORIENTATIONS, gabor_bank, gabor_features, gist_axes, project
 
 FILTERS = [(scale, j) for scale, n in enumerate(ORIENTATIONS) for j in range(n)]
 """Scale and orientation of each of the 30 filters."""

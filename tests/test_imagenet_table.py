@@ -9,9 +9,9 @@ import re
 import pytest
 from torchvision.models import AlexNet_Weights
 
-from helpers.paths import ROOT
+from helpers.ground.paths import ROOT
 
-TABLE = ROOT / "helpers" / "imagenet.csv"
+TABLE = ROOT / "helpers" / "stimuli" / "imagenet.csv"
 VALIDATION = ROOT.parent / "shared" / "data" / "imagenet" / "val"
 
 

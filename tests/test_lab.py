@@ -11,12 +11,12 @@ import pytest
 import torch
 
 from helpers import lab, present
-from helpers.architectures import build
-from helpers.errors import LabError
-from helpers.paths import ROOT, zoo_dir
-from helpers.profile import load_profile
-from helpers.registry import entry
-from helpers.weights import save_state_dict
+from helpers.ground.errors import LabError
+from helpers.ground.paths import ROOT, zoo_dir
+from helpers.ground.profile import load_profile
+from helpers.networks.architectures import build
+from helpers.networks.registry import entry
+from helpers.networks.weights import save_state_dict
 
 TINY = """
 name = "tiny"

@@ -10,26 +10,27 @@ import pytest
 import torch
 from PIL import Image
 
-from helpers import classifiers, lab
-from helpers.architectures import build, layer_names
-from helpers.classifiers import (
+from helpers import lab
+from helpers.ground.errors import LabError
+from helpers.ground.paths import ROOT
+from helpers.ground.profile import load_profile
+from helpers.ground.tables import ReadoutSpec
+from helpers.lesions.deficits import group_means
+from helpers.lesions.lesion_outcomes import correlations, domain_effects, grouped, lesion_network
+from helpers.networks.architectures import build, layer_names
+from helpers.networks.network import Network, load_network
+from helpers.networks.registry import Preprocessing, entry
+from helpers.networks.weights import state_digest
+from helpers.selectivity.localizer import NONE, Localizer, localize_network
+from helpers.stimuli.image_sets import FLOC, ImageSet, floc, image_folder, imagenet
+from helpers.training import classifiers
+from helpers.training.classifiers import (
     epochs_of,
     fit_readout,
     own_classifier,
     read_out,
     trained_readout,
 )
-from helpers.deficits import group_means
-from helpers.errors import LabError
-from helpers.lesion_outcomes import correlations, domain_effects, grouped, lesion_network
-from helpers.localizer import NONE, Localizer, localize_network
-from helpers.networks import Network, load_network
-from helpers.paths import ROOT
-from helpers.profile import load_profile
-from helpers.registry import Preprocessing, entry
-from helpers.stimuli import FLOC, ImageSet, floc, image_folder, imagenet
-from helpers.tables import ReadoutSpec
-from helpers.weights import state_digest
 
 REAL = ROOT.parent / "shared" / "data"
 VIEW = Preprocessing(64, 64, (0.5,) * 3, (0.25,) * 3)
@@ -232,7 +233,8 @@ def test_a_lesion_of_what_a_readout_needs_is_found_and_compared_with_random(plan
 def test_the_battery_is_cached_by_content(planted, coloured, monkeypatch):
     classifier, found = planted
     first = lesion_network(classifier, found, coloured, n_random=2, seed=5)
-    monkeypatch.setattr("helpers.lesion_battery.battery", lambda *_, **__: pytest.fail("again"))
+    monkeypatch.setattr("helpers.lesions.lesion_battery.battery",
+                        lambda *_, **__: pytest.fail("again"))
     again = lesion_network(classifier, found, coloured, n_random=2, seed=5, batch_size=3)
     assert (first.ranks == again.ranks).all()
     renamed = replace(coloured, classes=coloured.classes[::-1])  # the same files, other labels

@@ -12,10 +12,8 @@ import torchvision.models as zoo
 from torch import nn
 from torch.nn import functional
 
-from helpers.activations import count_units, exact
-from helpers.architectures import build, layer_names
-from helpers.errors import LabError
-from helpers.lesions import (
+from helpers.ground.errors import LabError
+from helpers.lesions.silencing import (
     Lesion,
     battery,
     lesion_layers,
@@ -24,7 +22,9 @@ from helpers.lesions import (
     rectified,
     shuffled,
 )
-from helpers.replay import Replay
+from helpers.networks.activations import count_units, exact
+from helpers.networks.architectures import build, layer_names
+from helpers.networks.replay import Replay
 
 SMALL = {"channels": [32, 32, 32, 32, 32], "pool": 2, "projector": [32, 32, 16]}
 

@@ -9,8 +9,11 @@ from PIL import Image
 from torch import nn
 
 from helpers import lab
-from helpers.activations import collect
-from helpers.localizer import (
+from helpers.ground.paths import ROOT
+from helpers.networks.activations import collect
+from helpers.networks.network import Network
+from helpers.networks.registry import Entry, Preprocessing
+from helpers.selectivity.localizer import (
     NONE,
     generalisation,
     localize_network,
@@ -18,10 +21,7 @@ from helpers.localizer import (
     overlap_p,
     unit_groups,
 )
-from helpers.networks import Network
-from helpers.paths import ROOT
-from helpers.registry import Entry, Preprocessing
-from helpers.stimuli import FLOC, floc
+from helpers.stimuli.image_sets import FLOC, floc
 
 REAL = ROOT.parent / "shared" / "data"
 
@@ -93,8 +93,8 @@ def test_second_call_reads_the_cache_and_content_changes_the_key(planted, privat
     network, images = planted
     first = localize_network(network, images)
     calls = []
-    monkeypatch.setattr("helpers.localizer.measure", lambda *a, **k: calls.append(1) or measure(
-        *a, **k))
+    monkeypatch.setattr("helpers.selectivity.localizer.measure",
+                        lambda *a, **k: calls.append(1) or measure(*a, **k))
     again = localize_network(network, images)
     assert not calls
     np.testing.assert_array_equal(first.t_mean["mix"], again.t_mean["mix"])

@@ -13,13 +13,13 @@ import torchvision.models as zoo
 from PIL import Image
 from torch import nn
 
-from helpers.activations import collect, count_units
-from helpers.architectures import AlexNetGN, build, layer_names
-from helpers.errors import LabError
-from helpers.networks import load_network, pick_device
-from helpers.paths import ROOT
-from helpers.registry import entry, read_entry, registry
-from helpers.weights import read_state_dict, save_state_dict, state_digest
+from helpers.ground.errors import LabError
+from helpers.ground.paths import ROOT
+from helpers.networks.activations import collect, count_units
+from helpers.networks.architectures import AlexNetGN, build, layer_names
+from helpers.networks.network import load_network, pick_device
+from helpers.networks.registry import entry, read_entry, registry
+from helpers.networks.weights import read_state_dict, save_state_dict, state_digest
 
 SHARED = Path(os.environ.get("LAB_SHARED", ROOT.parent / "shared" / "data"))
 

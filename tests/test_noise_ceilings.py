@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from helpers import noise_ceilings
-from helpers.errors import LabError
-from helpers.noise_ceilings import (
+from helpers.ground.errors import LabError
+from helpers.similarity import noise_ceilings
+from helpers.similarity.noise_ceilings import (
     analytic_univariate,
     ceiling,
     mixed_ceiling,
@@ -22,8 +22,8 @@ from helpers.noise_ceilings import (
     published_ceiling,
     split_half,
 )
-from helpers.rsa import rsa_r
-from helpers.signal_noise import signal_and_noise
+from helpers.similarity.rsa import rsa_r
+from helpers.similarity.signal_noise import signal_and_noise
 
 N_IMAGES, N_REPEATS, N_VERTICES = 515, 3, 40
 

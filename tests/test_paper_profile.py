@@ -22,11 +22,13 @@ import torch
 from brain_files import write_tiny_nsd
 from PIL import Image
 
-from helpers import fetch, present, registry
-from helpers.architectures import build
-from helpers.paths import ROOT
-from helpers.profile import load_profile
-from helpers.stimuli import CLASSIC, FLOC
+from helpers import present
+from helpers.ground import fetch
+from helpers.ground.paths import ROOT
+from helpers.ground.profile import load_profile
+from helpers.networks import registry
+from helpers.networks.architectures import build
+from helpers.stimuli.image_sets import CLASSIC, FLOC
 
 PER_CATEGORY = 6
 SMALL = {"channels": [32, 32, 32, 32, 32], "projector": [64, 64, 32]}

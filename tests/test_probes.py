@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.neighbors import KNeighborsClassifier
 
-from helpers.probes import knn_accuracy, linear_probe_accuracy
+from helpers.selectivity.probes import knn_accuracy, linear_probe_accuracy
 
 
 @pytest.fixture

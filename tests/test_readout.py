@@ -7,13 +7,13 @@ import torch
 from torch.nn import functional
 from torch.optim.lr_scheduler import OneCycleLR
 
-from helpers.architectures import build, layer_names
-from helpers.classifiers import READOUT, read_readout
-from helpers.errors import LabError
-from helpers.profile import load_profile
-from helpers.readout import WithReadout, features_at, readout_loss, train_readout
-from helpers.tables import ReadoutSpec
-from helpers.weights import save_tensors
+from helpers.ground.errors import LabError
+from helpers.ground.profile import load_profile
+from helpers.ground.tables import ReadoutSpec
+from helpers.networks.architectures import build, layer_names
+from helpers.networks.weights import save_tensors
+from helpers.training.classifiers import READOUT, read_readout
+from helpers.training.readout import WithReadout, features_at, readout_loss, train_readout
 
 SPEC = ReadoutSpec("diet", "train", epochs=4, batch_size=20, l1_positive=1e-3, l1_negative=2e-3)
 SHAPE = (3, 8)

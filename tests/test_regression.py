@@ -11,15 +11,15 @@ from sklearn.linear_model import Lasso, LinearRegression, Ridge
 from sklearn.model_selection import KFold
 from sklearn.preprocessing import StandardScaler
 
-from helpers import positive_regression
-from helpers.errors import LabError
-from helpers.gabor import gist_axes
-from helpers.positive_regression import (
+from helpers.encoding import positive_regression
+from helpers.encoding.positive_regression import (
     kkt_violation,
     sparse_positive,
     sparse_positive_standardised,
 )
-from helpers.regression import METHODS, gist_ols, ols, ridge, ridge_standardised
+from helpers.encoding.regression import METHODS, gist_ols, ols, ridge, ridge_standardised
+from helpers.ground.errors import LabError
+from helpers.stimuli.gabor import gist_axes
 
 
 def activations(n=120, p=60, v=5, seed=0, noise=1.0):

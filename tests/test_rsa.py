@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from scipy import stats
 from scipy.spatial.distance import pdist, squareform
 
-from helpers import rsa
-from helpers.errors import LabError
-from helpers.rsa import (
+from helpers.ground.errors import LabError
+from helpers.similarity import rsa
+from helpers.similarity.rsa import (
     columnwise_r,
     permutation_p,
     rank_r,

@@ -15,12 +15,18 @@ import nbformat
 import pytest
 
 from helpers import run
-from helpers.errors import LabError
-from helpers.freshness import is_fresh
-from helpers.notebooks import check_parameters, cleaned, defaults, read_source, twin_problems
-from helpers.notebooks import write as write_notebook
-from helpers.paths import ROOT
-from helpers.profile import load_profile
+from helpers.ground.errors import LabError
+from helpers.ground.paths import ROOT
+from helpers.ground.profile import load_profile
+from helpers.headless.freshness import is_fresh
+from helpers.headless.notebooks import (
+    check_parameters,
+    cleaned,
+    defaults,
+    read_source,
+    twin_problems,
+)
+from helpers.headless.notebooks import write as write_notebook
 
 SOURCE = '''\
 # %% [markdown]
@@ -35,8 +41,8 @@ rate = 0.5         # a float
 import os
 from pathlib import Path
 
-from helpers.claims import Ledger
-from helpers.provenance import Provenance
+from helpers.figures.claims import Ledger
+from helpers.ground.provenance import Provenance
 
 ledger = Ledger(Provenance("{stem}", profile, "SYNTHETIC", 0, "cpu", "code"))
 {body}
@@ -95,7 +101,7 @@ def test_a_failing_notebook_is_told_and_harms_nothing(private, folder, capsys):
     assert run.main([]) == 0
     before = figures(private)
     other.write_text(SOURCE.format(stem="98_try_that", body=textwrap.dedent('''
-        from helpers.errors import LabError
+        from helpers.ground.errors import LabError
         raise LabError("a hole", expected="a whole", remedy="mend it")''')))
     assert run.main(["--jobs", "2"]) == 1
     said = capsys.readouterr().out
@@ -194,12 +200,12 @@ def test_parameters_cell_must_be_plain_literals(tmp_path):
 
 
 def test_editing_a_helper_touches_only_the_notebooks_that_reach_it():
-    from helpers.digest import closure, imports_of
+    from helpers.ground.digest import closure, imports_of
     reach = {stem: set(closure(imports_of((ROOT / "notebooks" / f"{stem}.py").read_text())))
              for stem in ("00_meet_the_universe", "01_localize_selective_units")}
-    assert "helpers.selectivity" in reach["01_localize_selective_units"]
-    assert "helpers.selectivity" not in reach["00_meet_the_universe"]
-    assert "helpers.readability" not in reach["01_localize_selective_units"]
+    assert "helpers.selectivity.statistics" in reach["01_localize_selective_units"]
+    assert "helpers.selectivity.statistics" not in reach["00_meet_the_universe"]
+    assert "helpers.selectivity.readability" not in reach["01_localize_selective_units"]
     assert all("helpers.universe.faces" in modules for modules in reach.values())
 
 

@@ -10,9 +10,15 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from helpers.errors import LabError
-from helpers.selectivity import d_prime, localize, selectivity_index, top_fraction, twofold
-from helpers.stats import Moments, step_up_threshold, t_values
+from helpers.ground.errors import LabError
+from helpers.ground.stats import Moments, step_up_threshold, t_values
+from helpers.selectivity.statistics import (
+    d_prime,
+    localize,
+    selectivity_index,
+    top_fraction,
+    twofold,
+)
 
 DOMAINS = ("faces", "bodies", "objects", "scenes", "characters", "scrambled")
 
@@ -159,7 +165,7 @@ def test_permuting_units_permutes_the_result():
 def test_blocks_of_units_join_seamlessly(monkeypatch):
     groups = random_layer(7)
     whole = moments_of(groups)
-    monkeypatch.setattr("helpers.stats.BLOCK", 13)
+    monkeypatch.setattr("helpers.ground.stats.BLOCK", 13)
     torch.testing.assert_close(moments_of(groups).squares, whole.squares, rtol=1e-5, atol=1e-3)
 
 

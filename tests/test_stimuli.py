@@ -10,9 +10,9 @@ import torch
 from PIL import Image
 from torchvision.transforms.functional import pil_to_tensor
 
-from helpers.errors import LabError
-from helpers.paths import ROOT
-from helpers.stimuli import (
+from helpers.ground.errors import LabError
+from helpers.ground.paths import ROOT
+from helpers.stimuli.image_sets import (
     CLASSIC,
     FLOC,
     alternate,
@@ -175,7 +175,7 @@ def test_halves_alternate_within_groups():
 
 def test_sets_too_large_to_be_read_are_told_apart_by_sizes(root, monkeypatch):
     before = floc(root).digest
-    monkeypatch.setattr("helpers.stimuli.MANY", 10)
+    monkeypatch.setattr("helpers.stimuli.image_sets.MANY", 10)
     by_size = floc(root).digest
     assert by_size != before
     (root / "adult" / "adult-1.png").write_bytes(b"other")

@@ -11,11 +11,11 @@ from torch import distributed, multiprocessing, nn
 from torch.nn.parallel import DistributedDataParallel
 from torchvision.transforms import functional as reference
 
-from helpers.architectures import AlexNetGN, build
-from helpers.augmentation import Augmentation, augment, plain_view, random_crop, recolour
-from helpers.errors import LabError
-from helpers.objectives import barlow_twins_loss, nt_xent_loss
-from helpers.training import Recipe, Record, train
+from helpers.ground.errors import LabError
+from helpers.networks.architectures import AlexNetGN, build
+from helpers.training.augmentation import Augmentation, augment, plain_view, random_crop, recolour
+from helpers.training.loop import Recipe, Record, train
+from helpers.training.objectives import barlow_twins_loss, nt_xent_loss
 
 SMALL = {"channels": (8, 8, 8, 8, 8), "groups": 4, "pool": 1, "projector": (16, 16, 16)}
 NEUTRAL = Augmentation(crop_scale=(1, 1), aspect=1, flip=0, jitter=0, grey=0,

@@ -21,7 +21,7 @@ from helpers.brains.algonauts import Algonauts
 from helpers.brains.nod import NOD
 from helpers.brains.nsd import NSD
 from helpers.brains.rois import FAMILIES
-from helpers.errors import LabError
+from helpers.ground.errors import LabError
 from helpers.universe.algonauts_files import write_algonauts
 from helpers.universe.nod_files import write_nod
 from helpers.universe.nsd_files import write_cohort

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from helpers.errors import LabError
+from helpers.ground.errors import LabError
 from helpers.universe import canvas, diet, faces, image_files, images, writing
 from helpers.universe.image_files import write_diet, write_faces_diet, write_localizer, write_probe
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import adjusted_mutual_info_score
 
-from helpers.errors import LabError
+from helpers.ground.errors import LabError
 from helpers.universe import characters, objects, scenes, words
 from helpers.universe.canvas import COLOURS
 from helpers.universe.captions import captions, nouns

@@ -11,16 +11,16 @@ import torch
 from PIL import Image
 
 from helpers import zoo
-from helpers.augmentation import Augmentation, plain_view
-from helpers.classifiers import read_readout
-from helpers.errors import LabError
-from helpers.networks import load_network
-from helpers.paths import zoo_dir
-from helpers.pictures import raw_pixels, read_pictures
-from helpers.probes import knn_accuracy
-from helpers.profile import load_profile
-from helpers.registry import entry
-from helpers.stimuli import image_folder
+from helpers.ground.errors import LabError
+from helpers.ground.paths import zoo_dir
+from helpers.ground.profile import load_profile
+from helpers.networks.network import load_network
+from helpers.networks.registry import entry
+from helpers.selectivity.probes import knn_accuracy
+from helpers.stimuli.image_sets import image_folder
+from helpers.stimuli.pictures import raw_pixels, read_pictures
+from helpers.training.augmentation import Augmentation, plain_view
+from helpers.training.classifiers import read_readout
 from helpers.universe.image_files import write_diet, write_faces_diet
 
 RECORD = zoo_dir() / "zoo.json"

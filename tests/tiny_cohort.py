@@ -7,8 +7,8 @@ import hashlib
 import numpy as np
 from PIL import Image
 
-from helpers.album import Album
 from helpers.brains.cohort import Cohort, Fold, Responses
+from helpers.stimuli.album import Album
 
 
 class Drawn(Album):

@@ -1,4 +1,4 @@
-"""Floor 1. Algonauts 2023: NSD averaged over repeats, one folder a participant."""
+"""Algonauts 2023: NSD averaged over repeats, one folder a participant."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from helpers.brains.files import PUT_AGAIN, Files, read_mapping, readable, stat_
 from helpers.brains.nsd_files import FAMILIES_NSD, HEMISPHERES
 from helpers.brains.rois import check_labels, check_values, checked, ordered
 from helpers.brains.splits import fit_choose_test
-from helpers.errors import LabError
+from helpers.ground.errors import LabError
 
 SPACE = "challenge"
 NUMBER = re.compile(r"_nsd-(\d+)\.png$")
@@ -84,7 +84,7 @@ class Algonauts(Cohort):
         if missing:
             raise LabError(f"no {missing[0]}/training_split in {root}",
                            expected="training_split/training_images and training_fmri",
-                           remedy="see [algonauts2023] in helpers/sources.toml")
+                           remedy="see [algonauts2023] in helpers/ground/sources.toml")
         self.subjects = tuple(subjects) or tuple(present)
         self._files = {name: self._pictures(name) for name in self.subjects}
         first: dict[int, Path] = {}

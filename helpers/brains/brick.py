@@ -1,4 +1,4 @@
-"""Floor 1. Pictures in one HDF5 dataset, as NSD has its 73,000."""
+"""Pictures in one HDF5 dataset, as NSD has its 73,000."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import h5py
 import numpy as np
 from PIL import Image
 
-from helpers.album import Album
 from helpers.brains.files import PUT_AGAIN, content_digest, readable
-from helpers.digest import text_digest
-from helpers.errors import LabError
+from helpers.ground.digest import text_digest
+from helpers.ground.errors import LabError
+from helpers.stimuli.album import Album
 
 N_SAMPLED = 16
 """Pictures whose pixels enter the digest: the file of the release has 40 GB."""

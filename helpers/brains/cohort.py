@@ -1,4 +1,4 @@
-"""Floor 1. What every cohort offers, whatever files it is read from.
+"""What every cohort offers, whatever files it is read from.
 
 A *condition* is what a response belongs to: one picture (NSD, Algonauts, NOD) or one category of
 pictures (object2vec). A participant's responses are an array of conditions x repeats x vertices.
@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from helpers.album import Album
-from helpers.errors import LabError
+from helpers.ground.errors import LabError
+from helpers.stimuli.album import Album
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Floor 1. Reading the files of brain data: labels, volumes, safe dictionaries, pictures."""
+"""Reading the files of brain data: labels, volumes, safe dictionaries, pictures."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from helpers.album import Album
-from helpers.digest import file_digest, text_digest
-from helpers.errors import LabError
+from helpers.ground.digest import file_digest, text_digest
+from helpers.ground.errors import LabError
+from helpers.stimuli.album import Album
 
 PUT_AGAIN = "fetch this file again; the message of the profile's data source says from where"
 

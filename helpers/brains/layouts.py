@@ -1,4 +1,4 @@
-"""Floor 1. Layout name in a profile -> the reader of a cohort."""
+"""Layout name in a profile -> the reader of a cohort."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from helpers.brains.cohort import Cohort
 from helpers.brains.nod import NOD
 from helpers.brains.nsd import NSD
 from helpers.brains.object2vec import Object2Vec
-from helpers.errors import LabError
-from helpers.strict import suggest
+from helpers.ground.errors import LabError
+from helpers.ground.strict import suggest
 
 LAYOUTS = {"nsd": NSD, "nsd-volume": NSD, "algonauts": Algonauts, "nod": NOD,
            "object2vec": Object2Vec}

@@ -1,4 +1,4 @@
-"""Floor 1. The Natural Object Dataset in its ciftify layout: single trials, one picture each."""
+"""The Natural Object Dataset in its ciftify layout: single trials, one picture each."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from helpers.brains.cohort import Cohort, Fold, Responses
 from helpers.brains.files import PUT_AGAIN, Files, readable, stat_digest
 from helpers.brains.rois import GLASSER, checked
 from helpers.brains.splits import fit_choose_test
-from helpers.digest import text_digest
-from helpers.errors import LabError
+from helpers.ground.digest import text_digest
+from helpers.ground.errors import LabError
 
 N_LABELS = 180
 """Glasser's areas a hemisphere: 1-180 left, 181-360 right."""
@@ -63,7 +63,7 @@ class NOD(Cohort):
         if missing:
             raise LabError(f"no derivatives/ciftify/{missing[0]}/results in {root}",
                            expected="ses-imagenet01_task-imagenet_run-1 and others",
-                           remedy="see [nod] in helpers/sources.toml")
+                           remedy="see [nod] in helpers/ground/sources.toml")
         self.subjects = tuple(subjects) or tuple(present)
         self._runs = {name: self._list_runs(name, n_sessions) for name in self.subjects}
         self._shown = {name: [_pictures(run) for run in runs]

@@ -1,4 +1,4 @@
-"""Floor 1. The Natural Scenes Dataset as its release has it: surface or volume.
+"""The Natural Scenes Dataset as its release has it: surface or volume.
 
 Session by session, betas are z-scored and scattered into pictures x repeats x vertices.
 """
@@ -36,8 +36,8 @@ from helpers.brains.splits import (
     read_presentations,
     seen_by_all,
 )
-from helpers.errors import LabError
-from helpers.strict import suggest
+from helpers.ground.errors import LabError
+from helpers.ground.strict import suggest
 
 __all__ = ["BETAS", "FAMILIES_NSD", "HEMISPHERES", "NSD"]
 
@@ -104,7 +104,7 @@ class NSD(Cohort):
         if missing:
             raise LabError(f"no betas of {missing[0]} in {root / 'nsddata_betas/ppdata'}",
                            expected=f"{missing[0]}/{self.space.folder}/{BETAS}/",
-                           remedy="see [nsd] in helpers/sources.toml for where to get them")
+                           remedy="see [nsd] in helpers/ground/sources.toml for where to get them")
         self.subjects = tuple(subjects) or tuple(present)
         self.n_sessions = {name: self._place(name).count_sessions() for name in self.subjects}
         self.album = Brick(root / STIMULI)

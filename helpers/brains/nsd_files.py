@@ -1,4 +1,4 @@
-"""Floor 1. Where NSD's files lie, on the surface and in the volume, and their labels."""
+"""Where NSD's files lie, on the surface and in the volume, and their labels."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from helpers.brains.files import read_names, read_volume
 from helpers.brains.rois import FAMILIES, check_labels, check_values
-from helpers.errors import LabError
+from helpers.ground.errors import LabError
 
 BETAS = "betas_fithrf_GLMdenoise_RR"
 HEMISPHERES = ("lh", "rh")

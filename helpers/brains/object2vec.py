@@ -1,4 +1,4 @@
-"""Floor 1. object2vec (Bonner & Epstein 2021): 81 kinds of object, four participants, MATLAB files.
+"""object2vec (Bonner & Epstein 2021): 81 kinds of object, four participants, MATLAB files.
 
 ``stimuli/<category>/*.jpg`` (810 pictures), ``fmri/subj001/{roistack,sets}.mat`` with ten ROIs,
 ``fmri_ppa_loc/subj00{2..4}_old/`` with two. ``fmri_ppa_loc/subj001_old`` is the same person as
@@ -19,9 +19,9 @@ from scipy.io import loadmat
 
 from helpers.brains.cohort import Cohort, Fold, Responses
 from helpers.brains.rois import checked, ordered
-from helpers.digest import file_digest, text_digest
-from helpers.errors import LabError
-from helpers.stimuli import image_folder
+from helpers.ground.digest import file_digest, text_digest
+from helpers.ground.errors import LabError
+from helpers.stimuli.image_sets import image_folder
 
 
 def read_mat(path: Path, name: str) -> Any:
@@ -62,7 +62,7 @@ class Object2Vec(Cohort):
                      "subj*")) if (path / "roistack.mat").is_file()}
         if not found:
             raise LabError(f"no participant in {root}", expected="fmri/subj001/roistack.mat",
-                           remedy="see [object2vec] in helpers/sources.toml for where to get them")
+                           remedy="see [object2vec] in helpers/ground/sources.toml")
         missing = [name for name in subjects if name not in found]
         if missing:
             raise LabError(f"no participant {missing[0]!r} in {root}",

@@ -1,4 +1,4 @@
-"""Floor 1. Regions of interest: one table of names, for every cohort."""
+"""Regions of interest: one table of names, for every cohort."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from helpers.errors import LabError
-from helpers.strict import suggest
+from helpers.ground.errors import LabError
+from helpers.ground.strict import suggest
 
 FAMILIES: dict[str, tuple[str, ...]] = {
     "prf-visualrois": ("V1v", "V1d", "V2v", "V2d", "V3v", "V3d", "hV4"),

@@ -1,4 +1,4 @@
-"""Floor 1. The 92-image study (Kriegeskorte et al. 2008): pictures, human and monkey IT RDMs."""
+"""The 92-image study (Kriegeskorte et al. 2008): pictures, human and monkey IT RDMs."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.spatial.distance import squareform
 
-from helpers.album import Album
 from helpers.brains.object2vec import read_mat
-from helpers.errors import LabError
+from helpers.ground.errors import LabError
+from helpers.stimuli.album import Album
 
 N_PICTURES = 92
 PUT_AGAIN = "put the file of the release there again"

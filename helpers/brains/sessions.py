@@ -1,4 +1,4 @@
-"""Floor 1. One NSD session: read once in blocks, some vertices kept, z-scored per vertex."""
+"""One NSD session: read once in blocks, some vertices kept, z-scored per vertex."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from helpers.brains.files import PUT_AGAIN, readable
 from helpers.brains.splits import TRIALS
-from helpers.errors import LabError
+from helpers.ground.errors import LabError
 
 MAX_BYTES = 2**27
 """Raw betas (and what is taken out of them) that are in memory at once beside the result."""

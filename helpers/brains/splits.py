@@ -1,4 +1,4 @@
-"""Floor 1. How cohorts split their pictures, from the table of presentations alone."""
+"""How cohorts split their pictures, from the table of presentations alone."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from helpers.brains.cohort import Fold
 from helpers.brains.files import PUT_AGAIN, readable
-from helpers.errors import LabError
+from helpers.ground.errors import LabError
 
 TRIALS = 750
 """Trials of one NSD session."""

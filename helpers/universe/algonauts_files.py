@@ -1,4 +1,4 @@
-"""Floor 4. Algonauts 2023's files, derived from NSD's as the originals were.
+"""Algonauts 2023's files, derived from NSD's as the originals were.
 
 Betas are z-scored within sessions and averaged over an image's repeats; the last sessions are
 withheld, and pictures seen in those alone are the test.
@@ -30,8 +30,8 @@ from helpers.brains.nsd_files import (
 )
 from helpers.brains.sessions import read_session
 from helpers.brains.splits import TRIALS, presentations, read_presentations
-from helpers.console import progress
-from helpers.errors import LabError
+from helpers.ground.console import progress
+from helpers.ground.errors import LabError
 from helpers.universe.writing import counted, made_in_chunks, whole
 
 CHALLENGE = tuple(family for family in FAMILIES_NSD if family != "nsdgeneral")

@@ -1,4 +1,4 @@
-"""Floor 4. Drawings of animals.
+"""Drawings of animals.
 
 Each takes a posed canvas in unit coordinates, the latents and a generator for small details.
 """

@@ -1,4 +1,4 @@
-"""Floor 4. Bodies: whole headless clothed bodies in articulated poses, and limbs."""
+"""Bodies: whole headless clothed bodies in articulated poses, and limbs."""
 
 from __future__ import annotations
 

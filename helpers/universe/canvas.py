@@ -1,4 +1,4 @@
-"""Floor 4. A supersampled pen in unit coordinates, and the shared means of every drawing."""
+"""A supersampled pen in unit coordinates, and the shared means of every drawing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Floor 4. Captions: five English sentences for a picture, from a small grammar with synonyms.
+"""Captions: five English sentences for a picture, from a small grammar with synonyms.
 
 A sentence is frame(noun phrase of the main thing, setting, other things). A noun phrase is
 [adjectives] noun [details]; each part is said or left out at random, so that, as among people,
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from helpers.errors import LabError
+from helpers.ground.errors import LabError
 from helpers.universe.phrases import (
     BACKGROUNDS,
     COLOURS,

@@ -1,4 +1,4 @@
-"""Floor 4. Characters: words, pseudowords and numbers, in many fonts, layouts and inks."""
+"""Characters: words, pseudowords and numbers, in many fonts, layouts and inks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Floor 4. Simulated brains looking at composed pictures: who sees what when, and responds how.
+"""Simulated brains looking at composed pictures: who sees what when, and responds how.
 
 Signals come from pixels (early regions) and from what is depicted (everything else); noise has a
 part of each vertex's own and a part that vertices share within a trial. `write_cohort` in
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from helpers.brains.splits import N_REPEATS, TRIALS
-from helpers.errors import LabError
+from helpers.ground.errors import LabError
 from helpers.universe.captions import captions
 from helpers.universe.composed import composed_picture
 from helpers.universe.depicted import amounts, energy

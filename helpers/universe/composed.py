@@ -1,4 +1,4 @@
-"""Floor 4. Composed pictures for the brains: several things in one setting, and what they show.
+"""Composed pictures for the brains: several things in one setting, and what they show.
 
 Between the localizer's single things and photographs of daily life: a place or a plain ground,
 with people's faces and bodies, writing, and objects in it, near or far, overlapping.

@@ -1,4 +1,4 @@
-"""Floor 4. How much of what a picture shows, as numbers; and its Gabor energy, place by place.
+"""How much of what a picture shows, as numbers; and its Gabor energy, place by place.
 
 These are what simulated vertices respond to: latents of the picture and its pixels, never a
 network's features.

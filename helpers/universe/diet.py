@@ -1,4 +1,4 @@
-"""Floor 4. The diet look: colour things in natural clutter, for networks to learn from.
+"""The diet look: colour things in natural clutter, for networks to learn from.
 
 Ground, size, place, turn, colour cast and clutter are drawn independently of the class.
 """

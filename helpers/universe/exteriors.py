@@ -1,4 +1,4 @@
-"""Floor 4. Built places outdoors: street and house."""
+"""Built places outdoors: street and house."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Floor 4. Faces: cut-out heads of adults and children, with identities that last."""
+"""Faces: cut-out heads of adults and children, with identities that last."""
 
 from __future__ import annotations
 

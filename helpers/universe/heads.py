@@ -1,4 +1,4 @@
-"""Floor 4. Heads: where the parts of a face lie, and the hair on top of it."""
+"""Heads: where the parts of a face lie, and the hair on top of it."""
 
 from __future__ import annotations
 

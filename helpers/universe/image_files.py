@@ -1,4 +1,4 @@
-"""Floor 4. The universe's pictures on disk, in the layouts of the real sets."""
+"""The universe's pictures on disk, in the layouts of the real sets."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from helpers.errors import LabError
+from helpers.ground.errors import LabError
 from helpers.universe import diet, images
 from helpers.universe.captions import captions
 from helpers.universe.writing import counted, made_in_chunks, whole

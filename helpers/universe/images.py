@@ -1,4 +1,4 @@
-"""Floor 4. Composed pictures of things: the grey localizer look and the classic probe look.
+"""Composed pictures of things: the grey localizer look and the classic probe look.
 
 The look never depends on the class: size, place, turn, light and ground are drawn from the same
 distributions for every domain, so that none of them gives the class away.

@@ -1,4 +1,4 @@
-"""Floor 4. Drawings of musical instruments.
+"""Drawings of musical instruments.
 
 Each takes a posed canvas in unit coordinates, the latents and a generator for small details.
 """

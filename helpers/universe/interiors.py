@@ -1,4 +1,4 @@
-"""Floor 4. Places indoors, in perspective: corridor and room."""
+"""Places indoors, in perspective: corridor and room."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Floor 4. Limbs: hands with five fingers, arms and legs, and the means that bodies share."""
+"""Limbs: hands with five fingers, arms and legs, and the means that bodies share."""
 
 from __future__ import annotations
 

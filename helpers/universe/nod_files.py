@@ -1,4 +1,4 @@
-"""Floor 4. A second, smaller cohort that sees other pictures, in NOD's ciftify layout.
+"""A second, smaller cohort that sees other pictures, in NOD's ciftify layout.
 
 Its participants are other people than those of the NSD layout, from the same world; signals are
 weaker and single trials are all there is, as at 3 tesla.
@@ -18,7 +18,7 @@ from PIL import Image
 from scipy.io import savemat
 
 from helpers.brains.splits import TRIALS
-from helpers.console import progress
+from helpers.ground.console import progress
 from helpers.universe.cohort import Pictures, noise_sd, paint, sessions, signals
 from helpers.universe.composed import category
 from helpers.universe.participants import SHEET, SIDES, Sheet, make_sheet

@@ -1,4 +1,4 @@
-"""Floor 4. The simulated cohort in NSD's files: betas, labels, ncsnr, presentations, pictures.
+"""The simulated cohort in NSD's files: betas, labels, ncsnr, presentations, pictures.
 
 Also written: captions and object lists as COCO has them, and ``truth.json`` with ``truth.npz``:
 what was planted. Only tests, notebook 00 and cells "against the truth" may read the truth.
@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from helpers.brains.nsd import BETAS, FAMILIES_NSD
 from helpers.brains.rois import FAMILIES
 from helpers.brains.splits import N_REPEATS, TRIALS
-from helpers.console import progress
-from helpers.noise_ceilings import ncsnr
+from helpers.ground.console import progress
+from helpers.similarity.noise_ceilings import ncsnr
 from helpers.universe.cohort import (
     Pictures,
     Plan,

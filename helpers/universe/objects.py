@@ -1,4 +1,4 @@
-"""Floor 4. Objects: eight kinds with their variants, in any colour, pose and light."""
+"""Objects: eight kinds with their variants, in any colour, pose and light."""
 
 from __future__ import annotations
 

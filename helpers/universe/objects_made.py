@@ -1,4 +1,4 @@
-"""Floor 4. Drawings of other made things: cars, cups, chairs, tools.
+"""Drawings of other made things: cars, cups, chairs, tools.
 
 Each takes a posed canvas in unit coordinates, the latents and a generator for small details.
 """

@@ -1,4 +1,4 @@
-"""Floor 4. What outdoor scenes share: sky and trees."""
+"""What outdoor scenes share: sky and trees."""
 
 from __future__ import annotations
 

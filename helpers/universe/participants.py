@@ -1,4 +1,4 @@
-"""Floor 4. Simulated participants: where their regions lie, and what every vertex responds to.
+"""Simulated participants: where their regions lie, and what every vertex responds to.
 
 Two flat sheets a participant. A vertex has a place, a region, a receptive field or weights on
 what pictures show, and a level of noise. Everything is drawn from the seed and the participant.
@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from helpers.errors import LabError
+from helpers.ground.errors import LabError
 from helpers.universe.depicted import COLUMNS, GRID, ORIENTATIONS
 
 SIDES = ("lh", "rh")

@@ -1,4 +1,4 @@
-"""Floor 4. Perspective: a camera, the inside of a box, panels on its walls, framed panes."""
+"""Perspective: a camera, the inside of a box, panels on its walls, framed panes."""
 
 from __future__ import annotations
 

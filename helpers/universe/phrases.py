@@ -1,4 +1,4 @@
-"""Floor 4. The lexicon of the captions: nouns, colours, details, places and sentence frames."""
+"""The lexicon of the captions: nouns, colours, details, places and sentence frames."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Floor 4. Scenes: eight kinds of places, any hour, any hue, seen from anywhere."""
+"""Scenes: eight kinds of places, any hour, any hue, seen from anywhere."""
 
 from __future__ import annotations
 

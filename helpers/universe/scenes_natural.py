@@ -1,4 +1,4 @@
-"""Floor 4. Natural places: field, coast, mountains and forest."""
+"""Natural places: field, coast, mountains and forest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Floor 4. What scenes, characters and objects share: choices, colours, and a pen in a pose."""
+"""What scenes, characters and objects share: choices, colours, and a pen in a pose."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image
 
-from helpers.errors import LabError
+from helpers.ground.errors import LabError
 from helpers.universe.canvas import COLOURS, Canvas, Colour, Point, grid, jitter, noise
 
 WARMTH = {name: "warm" for name in ("red", "orange", "yellow", "pink", "brown")}

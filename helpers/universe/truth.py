@@ -1,4 +1,4 @@
-"""Floor 4. What was planted in the simulated cohort, read back from beside its files.
+"""What was planted in the simulated cohort, read back from beside its files.
 
 Only tests, notebook 00 and cells marked "against the truth" may read it.
 """
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from helpers.errors import LabError
+from helpers.ground.errors import LabError
 
 FILES = ("truth.json", "truth.npz")
 

@@ -1,4 +1,4 @@
-"""Floor 4. Strings: a list of English words, pseudowords that can be spoken, numbers."""
+"""Strings: a list of English words, pseudowords that can be spoken, numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Floor 4. How all sets of the universe are written: whole or not at all, by several processes."""
+"""How all sets of the universe are written: whole or not at all, by several processes."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from helpers.console import progress
-from helpers.errors import LabError
+from helpers.ground.console import progress
+from helpers.ground.errors import LabError
 
 Item, Made = TypeVar("Item"), TypeVar("Made")
 

@@ -1,0 +1,203 @@
+"""A network looks at a cohort's pictures: once per set of pictures, never per region."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torchvision.transforms.functional import pil_to_tensor
+
+from helpers.brains.cohort import Cohort
+from helpers.ground.cache import cached
+from helpers.ground.console import progress
+from helpers.ground.digest import code_digest, text_digest
+from helpers.networks.activations import channel_means, count_units, paths_of, stream
+from helpers.networks.network import Network
+from helpers.selectivity.localizer import Localizer
+from helpers.stimuli.album import Transform
+from helpers.stimuli.gabor import gabor_features
+
+Features = dict[str, NDArray[np.float32]]
+"""Layer -> activations, shape (n_conditions, n_units)."""
+
+WHOLE = "layer"
+"""Name of the pool that is a whole layer (as published for the network taught on faces)."""
+
+
+@dataclass(frozen=True)
+class Pools:
+    """Pre-identified units, layer by layer.
+
+    Attributes
+    ----------
+    units : dict, layer -> int64, shape (n_kept,)
+        Units whose activations are kept: the union of all pools, increasing.
+    members : dict, pool -> dict, layer -> int64
+        Places of a pool's units among the kept ones.
+    """
+
+    units: Mapping[str, NDArray[np.int64]]
+    members: Mapping[str, Mapping[str, NDArray[np.int64]]]
+
+    @property
+    def digest(self) -> str:
+        """What tells these pools from others, 64 hexadecimal digits."""
+        parts = [(layer, pool, _digest(kept[members[layer]]))
+                 for layer, kept in self.units.items() for pool, members in self.members.items()]
+        return text_digest(repr(parts))
+
+
+def selective_pools(found: Localizer, layers: Sequence[str], domains: Sequence[str]) -> Pools:
+    """Return the units that a localizer found selective, one pool per domain."""
+    layers = paths_of(dict.fromkeys(found.layers, ""), layers)
+    units = {layer: np.unique(np.concatenate([found.units(layer, d) for d in domains]))
+             for layer in layers}
+    return Pools(units, {domain: {layer: np.searchsorted(units[layer], found.units(layer, domain))
+                                  for layer in layers} for domain in domains})
+
+
+def whole_layers(network: Network, layers: Sequence[str]) -> Pools:
+    """Return all units of some layers as one pool, `WHOLE`."""
+    counts = count_units(network.model, paths_of(network.layers, layers),
+                         torch.zeros(1, *network.input_shape))
+    units = {layer: np.arange(counts[layer]) for layer in layers}
+    return Pools(units, {WHOLE: units})
+
+
+def by_audience(conditions: Mapping[str, NDArray[np.int64]]) -> dict[str, NDArray[np.int64]]:
+    """Group conditions by who was shown them: all or several ("shared"), or one participant.
+
+    Parameters
+    ----------
+    conditions : dict, subject -> int64
+        What each participant was shown, increasing.
+
+    Returns
+    -------
+    dict
+        Disjoint groups that together hold every condition once; empty ones are left out.
+    """
+    values, counts = np.unique(np.concatenate(list(conditions.values())), return_counts=True)
+    shared = values[counts > 1]
+    groups = {"shared": shared, **{subject: np.setdiff1d(shown, shared)
+                                   for subject, shown in conditions.items()}}
+    return {name: group for name, group in groups.items() if len(group)}
+
+
+def joined(groups: Mapping[str, NDArray[np.int64]], made: Mapping[str, Features],
+           subject: str, conditions: NDArray[np.int64]) -> Features:
+    """Put the features of one participant's conditions together from those of the groups."""
+    names = [name for name in ("shared", subject) if name in groups]
+    have = np.concatenate([groups[name] for name in names])
+    order = np.argsort(have, kind="stable")
+    rows = order[np.searchsorted(have[order], conditions)]
+    return {layer: np.concatenate([made[name][layer] for name in names])[rows]
+            for layer in made[names[0]]}
+
+
+def unit_features(network: Network, pools: Pools, cohort: Cohort, conditions: NDArray[np.int64],
+                  *, label: str, batch_size: int) -> Features:
+    """Return the activations of pooled units to some conditions, computed once.
+
+    A condition of several pictures gets their mean.
+
+    Parameters
+    ----------
+    network : Network
+    pools : Pools
+    cohort : Cohort
+    conditions : array, int64, shape (n_conditions,)
+        Increasing.
+    label : str
+        Names the file and the bar, for people.
+    batch_size : int
+    """
+    layers = paths_of(network.layers, pools.units)
+    units = {layer: torch.from_numpy(np.ascontiguousarray(kept))
+             for layer, kept in pools.units.items()}
+
+    def look(batches: object, keep: Callable[[str, Tensor], None]) -> None:
+        stream(network.model, layers, batches, lambda _start, name, activations: keep(
+            name, activations[:, units[name].to(activations.device)]))
+
+    key = {"units": {layer: _digest(kept) for layer, kept in pools.units.items()}}
+    return _features(network, key, look, cohort, conditions, label, batch_size)
+
+
+def mean_features(network: Network, layers: Sequence[str], cohort: Cohort,
+                  conditions: NDArray[np.int64], *, label: str, batch_size: int) -> Features:
+    """Return whole layers, feature maps averaged over space; otherwise as `unit_features`."""
+    paths = paths_of(network.layers, layers)
+
+    def look(batches: object, keep: Callable[[str, Tensor], None]) -> None:
+        stream(network.model, paths, batches, lambda _start, name, means: keep(name, means),
+               read=channel_means)
+
+    return _features(network, {"means of": list(layers)}, look, cohort, conditions, label,
+                     batch_size)
+
+
+def _features(network: Network, what: Mapping[str, object], look: Callable, cohort: Cohort,
+              conditions: NDArray[np.int64], label: str, batch_size: int) -> Features:
+    def make() -> Features:
+        return _averaged(cohort, conditions, network.preprocessing, look,
+                         f"{network.name}: {label}", batch_size)
+
+    return cached("features", f"{network.name}-{label}", {
+        "network": network.digest, "what": what, "album": cohort.album.digest,
+        "conditions": _digest(conditions), "condition_of": _digest(cohort.condition_of),
+        "preprocessing": network.preprocessing,
+        "code": code_digest(["helpers.encoding.cohort_features"])}, make)
+
+
+def gabor_rows(cohort: Cohort, conditions: NDArray[np.int64], *, side: int, label: str,
+               batch_size: int = 32) -> NDArray[np.float32]:
+    """Return the Gabor features (spec 5.2) of some conditions, shape (n_conditions, 7680).
+
+    Parameters
+    ----------
+    cohort, conditions, label
+        As for `unit_features`.
+    side : int
+        Pictures are scaled to this many pixels where they are not square or of another size.
+    """
+    def pixels(image) -> Tensor:
+        square = image if image.size == (side, side) else image.resize((side, side))
+        return pil_to_tensor(square).permute(1, 2, 0)
+
+    def look(batches: object, keep: Callable[[str, Tensor], None]) -> None:
+        for batch in batches:
+            keep("Gabor", torch.as_tensor(gabor_features(batch)))
+
+    return _averaged(cohort, conditions, pixels, look, f"Gabor: {label}", batch_size)["Gabor"]
+
+
+def _averaged(cohort: Cohort, conditions: NDArray[np.int64], transform: Transform, look: Callable,
+              label: str, batch_size: int) -> Features:
+    """Show all pictures of some conditions; average what is kept over the pictures of each."""
+    shown = np.flatnonzero(np.isin(cohort.condition_of, conditions))
+    shown = shown[np.argsort(cohort.condition_of[shown], kind="stable")]
+    of = np.searchsorted(conditions, cohort.condition_of[shown])
+    starts = np.flatnonzero(np.r_[True, np.diff(of) > 0])
+    counts = np.diff(np.r_[starts, len(of)])
+    parts: dict[str, list[NDArray[np.float32]]] = {}
+
+    def keep(name: str, activations: Tensor) -> None:
+        parts.setdefault(name, []).append(activations.to("cpu", torch.float32, copy=True).numpy())
+
+    chunks = [shown[i:i + batch_size] for i in range(0, len(shown), batch_size)]
+    look(cohort.album.batches(progress(chunks, label), transform), keep)
+    rows = {name: np.concatenate(pieces) for name, pieces in parts.items()}
+    if len(starts) == len(shown):
+        return rows
+    return {name: (np.add.reduceat(values, starts, axis=0) / counts[:, None]).astype(np.float32)
+            for name, values in rows.items()}
+
+
+def _digest(values: NDArray) -> str:
+    return hashlib.sha256(np.ascontiguousarray(values, np.int64).tobytes()).hexdigest()

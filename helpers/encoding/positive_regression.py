@@ -1,0 +1,219 @@
+"""Sparse positive regression: few weights, none negative, solved exactly.
+
+One problem per vertex, all with the same features:
+
+    min over w >= 0, b:   1/(2n) ||y - X w - b||^2  +  alpha sum(w)
+
+Solved from second moments (features x features, once for all vertices) by an active set
+(`positive_kernel`): units in use are solved exactly, the units that still want in are let in, the
+most wanting first, until none is left. How near the result is to the optimality conditions,
+`kkt_violation` says: within the tolerance asked for.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from helpers.encoding.positive_kernel import descend
+from helpers.ground.errors import LabError
+
+TOLERANCE = 1e-6
+"""Largest violation of the optimality conditions, relative to the vertex's largest gradient."""
+MAX_ROUNDS = 10_000
+"""Times that units are let in before a vertex counts as not converged."""
+FEW = 4096
+"""Of more features than this (or than twice the conditions), no full matrix of second moments is
+made: the fit begins with each vertex's best ones and lets in what still wants in. Features are
+read in blocks of this size."""
+PER_TARGET = 24
+"""So many features a vertex are let in at a time, where there are too many."""
+LEAST_SPREAD = 1e-7
+"""A feature whose spread is below this share of its largest magnitude is dead: rounding error."""
+
+
+@dataclass(frozen=True)
+class LinearFit:
+    """A linear prediction, ``features @ weights + intercept``.
+
+    Attributes
+    ----------
+    weights : array, float64, shape (n_features, n_targets)
+    intercept : array, float64, shape (n_targets,)
+    """
+
+    weights: NDArray[np.float64]
+    intercept: NDArray[np.float64]
+
+    def predict(self, features: NDArray) -> NDArray[np.float64]:
+        """Predict targets, shape (n_conditions, n_targets); units without weight are not read."""
+        if features.shape[1] != len(self.weights):
+            raise LabError(f"features of {features.shape[1]} units",
+                           expected=f"the {len(self.weights)} units of the fit",
+                           remedy="take the same pool of units")
+        used = self.weights.any(axis=1)
+        return np.asarray(features[:, used], np.float64) @ self.weights[used] + self.intercept
+
+    @property
+    def n_used(self) -> NDArray[np.int64]:
+        """Features with a weight other than zero, shape (n_targets,)."""
+        return (self.weights != 0).sum(axis=0)
+
+
+def checked(features: NDArray, responses: NDArray) -> tuple[NDArray, NDArray]:
+    """Return both as arrays of conditions x columns, refusing NaN and unequal lengths.
+
+    Raises
+    ------
+    LabError
+        Otherwise.
+    """
+    features, responses = np.asarray(features), np.asarray(responses)
+    if features.ndim != 2 or responses.ndim != 2 or len(features) != len(responses):
+        raise LabError(f"features {features.shape} and responses {responses.shape}",
+                       expected="conditions x units and conditions x vertices",
+                       remedy="give both the same conditions, in the same order")
+    if len(features) < 2:
+        raise LabError(f"{len(features)} condition", expected="2 conditions or more",
+                       remedy="fit on more conditions")
+    for name, values in (("features", features), ("responses", responses)):
+        if not np.isfinite(values).all():
+            raise LabError(f"{(~np.isfinite(values)).sum()} {name} that are NaN or infinite",
+                           expected="finite numbers",
+                           remedy="leave these units or vertices out, and count them")
+    return features, responses
+
+
+def sparse_positive(features: NDArray, responses: NDArray, alpha: float, *,
+                    tol: float = TOLERANCE, max_rounds: int = MAX_ROUNDS) -> LinearFit:
+    """Fit the published regression, in raw units.
+
+    Parameters
+    ----------
+    features : array, float, shape (n_conditions, n_units)
+        Units that do not vary get no weight.
+    responses : array, float, shape (n_conditions, n_vertices)
+    alpha : float
+        Penalty, in units of feature times response (published: 0.1; untrained network: 0.001).
+    tol : float
+        Largest violation of the optimality conditions, relative to each vertex's largest
+        covariance with a unit.
+
+    Raises
+    ------
+    LabError
+        For NaN, unequal lengths, a penalty that is not positive, or no convergence.
+
+    Notes
+    -----
+    Prince et al. (2024), spec 4.4 (there: scikit-learn's Lasso, positive, tol 1e-2).
+    """
+    if alpha <= 0 or tol <= 0:
+        raise LabError(f"alpha = {alpha}, tol = {tol}", expected="numbers above 0",
+                       remedy=f"0.1 and {TOLERANCE} are usual; for no penalty use OLS")
+    features, responses = checked(features, responses)
+    mean, target_mean = (v.mean(0, dtype=np.float64) for v in (features, responses))
+    y = responses - target_mean
+    alive = spread(features, mean) > 0
+    cross = np.where(alive, _covariances(features, mean, y), -np.inf)
+    bound = tol * np.where(alive, np.abs(cross), 0).max(1, initial=1e-300)
+    weights = np.zeros((features.shape[1], responses.shape[1]))
+    few = max(512, min(FEW, 2 * len(features)))
+    chosen = np.flatnonzero(alive) if alive.sum() <= few else _best(cross)
+    while len(chosen):
+        x = features[:, chosen] - mean[chosen]
+        weights[chosen] = _solve(x.T @ x / len(x), cross[:, chosen], alpha, bound, max_rounds,
+                                 weights[chosen].T.copy())
+        if len(chosen) == alive.sum():
+            break
+        excess = _covariances(features, mean, y - x @ weights[chosen]) - (alpha + bound)[:, None]
+        excess[:, ~alive] = excess[:, chosen] = -np.inf
+        if not (excess > 0).any():
+            break
+        chosen = np.union1d(chosen, _best(np.where(excess > 0, excess, -np.inf)))
+    return LinearFit(weights, target_mean - mean @ weights)
+
+
+def sparse_positive_standardised(features: NDArray, responses: NDArray, alpha: float, *,
+                                 tol: float = TOLERANCE,
+                                 max_rounds: int = MAX_ROUNDS) -> LinearFit:
+    """Fit with units and responses in standard deviations of the fitted conditions.
+
+    The penalty is then a correlation: a unit enters only where its correlation with what is not
+    yet explained, in standard deviations of the response, exceeds ``alpha``, in every layer and
+    network alike. Weights are given back in raw units.
+
+    Parameters
+    ----------
+    features, responses, tol, max_rounds
+        As for `sparse_positive`.
+    alpha : float
+        Between 0 and 1.
+    """
+    if not 0 < alpha < 1:
+        raise LabError(f"alpha = {alpha}", expected="a correlation between 0 and 1",
+                       remedy="0.02 to 0.2 are usual")
+    features, responses = checked(features, responses)
+    means = [v.mean(0, dtype=np.float64) for v in (features, responses)]
+    sds = [spread(v, mean) for v, mean in zip((features, responses), means)]
+    x, y = (np.divide(1.0, sd, out=np.zeros(len(sd)), where=sd > 0) for sd in sds)
+    fit = sparse_positive((features - means[0]) * x, (responses - means[1]) * y, alpha, tol=tol,
+                          max_rounds=max_rounds)
+    weights = fit.weights * x[:, None] * sds[1]
+    return LinearFit(weights, means[1] - means[0] @ weights)
+
+
+def spread(values: NDArray, mean: NDArray) -> NDArray[np.float64]:
+    """Return the standard deviation of each column; exactly 0 where it is rounding error."""
+    sd = np.concatenate([(values[:, i:i + FEW] - mean[i:i + FEW]).std(0)
+                         for i in range(0, values.shape[1], FEW)] or [np.zeros(0)])
+    return np.where(sd <= LEAST_SPREAD * np.abs(values).max(0, initial=0), 0.0, sd)
+
+
+def _covariances(features: NDArray, mean: NDArray, y: NDArray) -> NDArray[np.float64]:
+    """Return the covariances of targets with features, (n_targets, n_features), block by block."""
+    return np.concatenate([y.T @ (features[:, i:i + FEW] - mean[i:i + FEW]) / len(features)
+                           for i in range(0, features.shape[1], FEW)]
+                          or [np.zeros((y.shape[1], 0))], axis=1)
+
+
+def _best(wanting: NDArray) -> NDArray[np.int64]:
+    """Return the features that each target wants most, at most `PER_TARGET` of each."""
+    last = min(PER_TARGET, wanting.shape[1] - 1)
+    best = np.argpartition(-wanting, last, axis=1)[:, :PER_TARGET]
+    usable = np.isfinite(np.take_along_axis(wanting, best, axis=1))
+    return np.unique(best[usable])
+
+
+def _solve(gram: NDArray, cross: NDArray, alpha: float, bound: NDArray, max_rounds: int,
+           weights: NDArray) -> NDArray[np.float64]:
+    """Solve all targets from their present weights (n_targets, n_features); give the transpose."""
+    left = sum(descend(gram, np.ascontiguousarray(q), alpha, b, max_rounds, w)
+               for q, b, w in zip(cross, bound, weights))
+    if left:
+        raise LabError(f"{left} of {len(weights)} vertices did not converge",
+                       expected=f"convergence within {max_rounds} rounds",
+                       remedy="allow more rounds, or a larger tol or alpha")
+    return weights.T
+
+
+def kkt_violation(features: NDArray, responses: NDArray, fit: LinearFit,
+                  alpha: float) -> NDArray[np.float64]:
+    r"""Measure how far a fit is from the optimality conditions of `sparse_positive`.
+
+    With :math:`g = X_c^\top (y - \hat y) / n`: :math:`g_j = \alpha` where :math:`w_j > 0`,
+    :math:`g_j \le \alpha` where :math:`w_j = 0`, and no weight is negative.
+
+    Returns
+    -------
+    array, float64, shape (n_vertices,)
+        Largest violation over units, in the units of ``alpha``.
+    """
+    features, responses = checked(features, responses)
+    residual = responses - fit.predict(features)
+    gradient = _covariances(features, features.mean(0, dtype=np.float64),
+                            residual - residual.mean(0)).T
+    off = np.where(fit.weights > 0, np.abs(gradient - alpha), np.maximum(gradient - alpha, 0))
+    return np.where(fit.weights < 0, np.inf, off).max(0, initial=0.0)

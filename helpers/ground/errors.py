@@ -1,0 +1,29 @@
+"""One error for bad input: what was seen, what was expected, what to do."""
+
+from __future__ import annotations
+
+
+class LabError(Exception):
+    """Tell a user what is wrong with the input, in three parts.
+
+    Parameters
+    ----------
+    seen : str
+        What was found (the file, the value, the key), one sentence.
+    expected : str
+        What would have been right; lists the valid choices where there are some.
+    remedy : str
+        What to do about it, as a command or a sentence.
+    """
+
+    def __init__(self, seen: str, *, expected: str, remedy: str) -> None:
+        self.seen, self.expected, self.remedy = seen, expected, remedy
+        super().__init__(f"{seen}\n  expected: {expected}\n  to do: {remedy}")
+
+    def __reduce__(self):
+        """Keep all three parts when the error crosses a process boundary."""
+        return _rebuild, (type(self), self.seen, self.expected, self.remedy)
+
+
+def _rebuild(kind: type[LabError], seen: str, expected: str, remedy: str) -> LabError:
+    return kind(seen, expected=expected, remedy=remedy)

@@ -1,0 +1,128 @@
+"""Profiles: which data, networks and sizes a run uses, read strictly from TOML."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from helpers.ground.errors import LabError
+from helpers.ground.paths import PACKAGE, ROOT
+from helpers.ground.strict import from_table, read_toml, suggest
+from helpers.ground.tables import (
+    ChannelSpec,
+    CohortSpec,
+    EncodingSpec,
+    ImageSetSpec,
+    LesionSpec,
+    NetworkSpec,
+    RdmSpec,
+    ReadoutSpec,
+    UniverseSpec,
+)
+
+Table = LesionSpec | ReadoutSpec | ChannelSpec | CohortSpec | EncodingSpec | RdmSpec
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Everything a run may vary; the notebooks hold no other setting of this kind."""
+
+    name: str
+    title: str
+    data_kind: Literal["REAL", "SYNTHETIC"]
+    seed: int
+    device: str
+    data: str
+    batch_size: int
+    image_sets: dict[str, ImageSetSpec]
+    networks: NetworkSpec
+    lesions: LesionSpec | None = None
+    readout: ReadoutSpec | None = None
+    channels: ChannelSpec | None = None
+    cohort: CohortSpec | None = None
+    encoding: EncodingSpec | None = None
+    rdms: RdmSpec | None = None
+    universe: UniverseSpec | None = None
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1:
+            raise LabError(f"The profile {self.name!r} has batch_size = {self.batch_size}.",
+                           expected="at least 1", remedy="correct the key 'batch_size'")
+        rendered = [name for name, spec in self.sources.items()
+                    if spec.source.startswith("universe:")]
+        if rendered and self.universe is None:
+            raise LabError(
+                f"The profile {self.name!r} renders {', '.join(rendered)} but has no universe.",
+                expected="a table 'universe' with its sizes",
+                remedy="copy the table [universe] from helpers/profiles/demo.toml")
+
+    @property
+    def sources(self) -> dict[str, ImageSetSpec | CohortSpec | RdmSpec]:
+        """All that lies on disk in a folder of its own, by name."""
+        others = {"cohort": self.cohort, "rdms": self.rdms}
+        return {**self.image_sets, **{name: spec for name, spec in others.items() if spec}}
+
+    def table(self, name: str) -> Table:
+        """Return an optional table.
+
+        Raises
+        ------
+        LabError
+            If the profile lacks it.
+        """
+        found = getattr(self, name)
+        if found is None:
+            raise LabError(f"the profile {self.name!r} has no table [{name}]",
+                           expected=f"[{name}], which this notebook reads",
+                           remedy="copy it from helpers/profiles/demo.toml or paper.toml")
+        return found
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the content (64 hexadecimal digits); comments and order do not count."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
+
+def profile_folders() -> tuple[Path, ...]:
+    """Return the folders searched for profiles: the package's, then a user's own."""
+    return (PACKAGE / "profiles", Path.cwd() / "profiles", ROOT / "profiles")
+
+
+def profile_names() -> tuple[str, ...]:
+    """Return the names of all profiles that can be loaded by name."""
+    return tuple(sorted({path.stem for folder in profile_folders()
+                         for path in folder.glob("*.toml")}))
+
+
+def load_profile(name_or_path: str | Path) -> Profile:
+    """Load a profile by name ("demo", "mini", "paper", or a user's own) or by the path of a file.
+
+    Raises
+    ------
+    LabError
+        If there is no such profile, if a key is unknown, missing or of the wrong type, or if the
+        file's ``name`` is not the file's own.
+    """
+    path = _find(str(name_or_path))
+    profile = from_table(Profile, read_toml(path), path.name)
+    if profile.name != path.stem:
+        raise LabError(f"{path} says name = {profile.name!r}.", expected=f"name = {path.stem!r}",
+                       remedy="rename the file or correct the key: figures are filed by this name")
+    return profile
+
+
+def _find(name: str) -> Path:
+    if name.endswith(".toml"):
+        candidates = [Path(name), ROOT / name]
+    else:
+        candidates = [folder / f"{name}.toml" for folder in profile_folders()]
+    for path in candidates:
+        if path.is_file():
+            return path
+    valid = profile_names()
+    raise LabError(f"There is no profile {name!r}.", expected="one of " + ", ".join(valid),
+                   remedy=suggest(name, valid) or "copy helpers/profiles/demo.toml to "
+                   "profiles/<name>.toml, edit it, and pass PROFILE=<name>")

@@ -1,0 +1,238 @@
+"""Silence units of a network, and show all lesions the pictures in one pass.
+
+A lesion multiplies chosen units of chosen layers by zero, unit by unit and position by position
+(Prince, Alvarez & Konkle 2024; spec 3.2). Nothing is retrained or rescaled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from helpers.ground.errors import LabError
+from helpers.networks.activations import hooked
+from helpers.networks.replay import Replay
+
+Masks = Mapping[str, Tensor]
+"""Layer name -> bool (n_units,), True where a unit is silenced; units as `stream` flattens them."""
+
+Consume = Callable[[int, int, Tensor], None]
+Watch = Callable[[int, str, Tensor], None]
+
+RECTIFIERS = (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.ELU, nn.CELU, nn.SELU, nn.GELU, nn.SiLU,
+              nn.Hardswish, nn.Mish, nn.Softplus)
+"""What counts as a ReLU layer where a network has another nonlinearity in its place."""
+
+
+@dataclass(frozen=True)
+class Lesion:
+    """Units to silence together.
+
+    Attributes
+    ----------
+    name : str
+        For people, and for errors.
+    masks : mapping
+        Layer name -> Tensor, bool, shape (n_units,), True where silenced. A layer that is not
+        named, or whose mask is False throughout, is left as it is.
+    """
+
+    name: str
+    masks: Masks
+
+
+@contextmanager
+def lesioned(model: nn.Module, layers: Mapping[str, str], lesion: Lesion) -> Iterator[None]:
+    """Silence units during every forward pass within: the plain way, for one lesion.
+
+    Parameters
+    ----------
+    model : nn.Module
+    layers : mapping
+        Layer name -> module path.
+    lesion : Lesion
+
+    Raises
+    ------
+    LabError
+        If a mask is for a layer that the network lacks, or does not fit the layer's output.
+    """
+    _require_layers([lesion], layers)
+    paths = {name.split("#")[0] for name in lesion.masks}
+
+    def silence(name: str, output: Tensor) -> Tensor | None:
+        mask = lesion.masks.get(name)
+        return None if mask is None else _silence(output, _fitting(lesion, name, output.shape[1:]))
+
+    with hooked(model, {name: layers[name] for name in layers if name in paths}, silence):
+        yield
+
+
+def battery(model: nn.Module, layers: Mapping[str, str], lesions: Sequence[Lesion],
+            batches: Iterable[Tensor], consume: Consume, *, watch: Watch | None = None) -> None:
+    """Run every lesion over the same pictures in one pass.
+
+    The intact network sees each batch once; every lesion then repeats only what comes after its
+    first silenced layer. The numbers are those of `lesioned`, one lesion at a time.
+
+    Parameters
+    ----------
+    model : nn.Module
+    layers : mapping
+        Layer name -> module path.
+    lesions : sequence of Lesion
+    batches : iterable of Tensor, float32, shape (n_images, 3, height, width)
+        Moved to the model's device.
+    consume : callable
+        ``consume(start, number, output)``: index of the batch's first picture, 0 for the intact
+        network or the lesion's place from 1, and the network's output (n_images, ...).
+    watch : callable, optional
+        ``watch(start, layer, activations)`` of the intact network: (n_images, n_units), to be
+        read at once.
+
+    Raises
+    ------
+    LabError
+        If a mask is for a layer that the network lacks or never computes, or does not fit the
+        layer's output; nothing has been computed then.
+    """
+    device = next(model.parameters(), torch.empty(0)).device
+    _require_layers(lesions, layers)
+    with Replay(model, layers) as replay:
+        start, plan = 0, None
+        for batch in batches:
+            images = batch.to(device, non_blocking=True)
+            if plan is None:
+                replay.learn(images[:2])
+                plan = [_plan(lesion, replay, device) for lesion in lesions]
+                replay.keep_for(first for first, _ in plan if first)
+            intact = replay.run(images, see=_seen(watch, start))
+            consume(start, 0, intact)
+            for number, (first, masks) in enumerate(plan, start=1):
+                changed = partial(_change, masks)
+                # A lesion without units leaves the intact network's answer.
+                consume(start, number,
+                        replay.again(images, start=first, change=changed) if first else intact)
+            start += len(images)
+
+
+def _change(masks: Masks, name: str, output: Tensor) -> Tensor:
+    return _silence(output, masks[name]) if name in masks else output
+
+
+def _seen(watch: Watch | None, start: int) -> Callable[[str, Tensor], Tensor] | None:
+    def see(name: str, output: Tensor) -> Tensor:
+        watch(start, name, output.flatten(1))
+        return output
+
+    return see if watch else None
+
+
+def _plan(lesion: Lesion, replay: Replay, device: torch.device) -> tuple[str | None, Masks]:
+    """Return a lesion's first silenced layer and its masks, those without a unit left out."""
+    for name in lesion.masks:
+        if name not in replay.shapes:
+            raise LabError(f"lesion {lesion.name!r}: the layer {name!r} is never computed",
+                           expected=f"one of {', '.join(replay.shapes)}",
+                           remedy="name a layer of this list")
+    masks = {name: _fitting(lesion, name, replay.shapes[name]).to(device)
+             for name, mask in lesion.masks.items() if mask.any()}
+    return min(masks, key=replay.order, default=None), masks
+
+
+def _silence(output: Tensor, mask: Tensor) -> Tensor:
+    """Return ``output`` with the units of ``mask`` (shape of one picture's output) at zero."""
+    return output * (~mask).to(output.dtype)
+
+
+def _fitting(lesion: Lesion, layer: str, shape: tuple[int, ...]) -> Tensor:
+    """Return the mask of a layer in the shape of its output for one picture."""
+    mask, n_units = lesion.masks[layer], int(np.prod(shape))
+    if mask.dtype != torch.bool or mask.shape != (n_units,):
+        raise LabError(f"lesion {lesion.name!r}: the mask of layer {layer!r} is {mask.dtype} "
+                       f"{tuple(mask.shape)}, the layer's output is {tuple(shape)} a picture",
+                       expected=f"torch.bool ({n_units},), one value for every unit",
+                       remedy="localize units in this very network, at this size of pictures")
+    return mask.view(shape)
+
+
+def _require_layers(lesions: Sequence[Lesion], layers: Mapping[str, str]) -> None:
+    for lesion in lesions:
+        for name in lesion.masks:
+            if name.split("#")[0] not in layers:
+                raise LabError(f"lesion {lesion.name!r}: the network has no layer {name!r}",
+                               expected=f"one of {', '.join(layers)}",
+                               remedy="name a layer of this list")
+
+
+# ---- which layers, which units ------------------------------------------------------------------
+
+def rectified(model: nn.Module, layers: Mapping[str, str]) -> list[str]:
+    """Return the names of the ReLU layers (or of what a network has in their place), in order."""
+    modules = dict(model.named_modules())
+    return [name for name, path in layers.items() if isinstance(modules[path], RECTIFIERS)]
+
+
+def lesion_layers(method: str, layers: Sequence[str], relus: Collection[str]) -> list[str]:
+    """Choose the layers of one of the published kinds of lesion (spec 3.2).
+
+    Parameters
+    ----------
+    method : str
+        ``relus`` (all ReLU layers; the figures), ``full`` (every layer), ``relus_1-5``,
+        ``until_relu6`` (every layer up to relu6), or the name of one layer, such as ``fc6``,
+        ``avgpool5``, ``relu5``.
+    layers : sequence of str
+        All layers before the readout, in order; a repeated call of a module is ``name#2``.
+    relus : collection of str
+        Names of the ReLU layers.
+
+    Raises
+    ------
+    LabError
+        If the network has no such layers.
+    """
+    base = {name: name.split("#")[0] for name in layers}
+    rules: dict[str, Callable[[], list[str]]] = {
+        "full": lambda: list(layers),
+        "relus": lambda: [name for name in layers if base[name] in relus],
+        "relus_1-5": lambda: [name for name in layers if base[name] in
+                              {f"relu{block}" for block in range(1, 6)}],
+        "until_relu6": lambda: [*layers[:layers.index("relu6") + 1]] if "relu6" in layers else []}
+    chosen = rules[method]() if method in rules else [name for name in layers
+                                                      if base[name] == method]
+    if not chosen:
+        raise LabError(f"no layer for a lesion {method!r}",
+                       expected=f"{', '.join(rules)}, or one of {', '.join(layers)}",
+                       remedy="choose a method that this network has the layers for")
+    return chosen
+
+
+def shuffled(masks: Mapping[str, np.ndarray], *, seed: Sequence[int]) -> dict[str, np.ndarray]:
+    """Deal each layer's masks to random units: as many of each domain, in each layer.
+
+    The control of spec 3.4. All domains of a layer are dealt in one permutation, so that random
+    lesions of two domains share no more units than the real ones do.
+
+    Parameters
+    ----------
+    masks : mapping
+        Layer -> bool (n_domains, n_units).
+    seed : sequence of int
+        Of this draw; layers draw one after the other.
+    """
+    rng = np.random.default_rng(list(seed))
+    return {layer: values[:, rng.permutation(values.shape[1])] for layer, values in masks.items()}
+
+
+def lesions_of(masks: Mapping[str, np.ndarray], names: Sequence[str],
+               layers: Sequence[str]) -> list[Lesion]:
+    """Make one lesion per domain from its masks (layer -> bool (n_domains, n_units))."""
+    return [Lesion(name, {layer: torch.from_numpy(masks[layer][index]) for layer in layers})
+            for index, name in enumerate(names)]

@@ -1,0 +1,197 @@
+"""The AlexNet with GroupNorm, torchvision's networks, and the names of their layers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+import torch
+import torchvision.models as zoo
+from torch import Tensor, nn
+from torch.nn import functional
+
+from helpers.ground.errors import LabError
+
+POOLED = (1, 2, 5)
+"""The blocks that end with a 3 × 3 maximum over steps of two."""
+
+ALEXNET_PATHS = {
+    **{f"{kind}{block}": f"features.{3 * (block - 1) + offset}"
+       for block in (1, 2) for offset, kind in enumerate(("conv", "relu", "maxpool"))},
+    **{f"{kind}{block}": f"features.{6 + 2 * (block - 3) + offset}"
+       for block in (3, 4, 5) for offset, kind in enumerate(("conv", "relu"))},
+    "maxpool5": "features.12", "avgpool": "avgpool",
+    **{f"{kind}{block}": f"classifier.{3 * (block - 6) + offset}"
+       for block in (6, 7) for offset, kind in enumerate(("dropout", "fc", "relu"))},
+    "fc8": "classifier.6",
+}
+"""Layer name → module path in torchvision's AlexNet."""
+
+
+class L2Norm(nn.Module):
+    """Scale each row to unit length, ``x / max(||x||, 1e-12)``."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return ``x`` of shape (n, features) with rows of length one."""
+        return functional.normalize(x, dim=1)
+
+
+class AlexNetGN(nn.Module):
+    """AlexNet with GroupNorm and a three-layer projector; every layer's output can be read.
+
+    Five blocks (convolution without bias, GroupNorm of 32 groups, ReLU, maximum pooling after
+    blocks 1, 2, 5), average pooling, and the projector whose layers the paper calls fc6, fc7
+    and fc8. At 224 px and full size: 28 layers, 2,123,904 units.
+
+    Parameters
+    ----------
+    channels : sequence of 5 int
+        Channels of the convolutions, each a multiple of ``groups``.
+    stem_stride : int
+        Step of the first convolution, px.
+    groups : int
+        Groups of each GroupNorm.
+    pool : int
+        Side of the map that reaches the projector.
+    projector : sequence of 3 int
+        Widths of fc6, fc7 and fc8.
+    fc_bias : bool
+        Whether fc6, fc7 and fc8 have a bias (open_ipcl: yes; Barlow Twins: no).
+    head : {"batchnorm", "l2norm", "none"}
+        What follows fc8: a BatchNorm without affine terms, unit length, or nothing.
+
+    Notes
+    -----
+    Prince, Alvarez & Konkle (2024), model ``alexnet-barlow-twins``.
+    """
+
+    def __init__(self, *, channels: Sequence[int] = (96, 256, 384, 384, 256),
+                 stem_stride: int = 4, groups: int = 32, pool: int = 6,
+                 projector: Sequence[int] = (4096, 4096, 4096), fc_bias: bool = False,
+                 head: str = "batchnorm") -> None:
+        super().__init__()
+        inputs = (3, *channels[:-1])
+        kernels = ((11, stem_stride, 2), (5, 1, 2), *[(3, 1, 1)] * 3)
+        self.backbone = nn.Sequential(*(
+            _block(inputs[i], channels[i], kernels[i], groups, pooled=i + 1 in POOLED)
+            for i in range(5)))
+        self.pool = nn.AdaptiveAvgPool2d(pool)
+        self.flatten = nn.Flatten()
+        fc6, fc7, fc8 = projector
+        self.projector = nn.Sequential(
+            nn.Linear(channels[-1] * pool**2, fc6, bias=fc_bias), nn.BatchNorm1d(fc6), nn.ReLU(),
+            nn.Linear(fc6, fc7, bias=fc_bias), nn.BatchNorm1d(fc7), nn.ReLU(),
+            nn.Linear(fc7, fc8, bias=fc_bias))
+        self.bn = _head(head, fc8)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map images (n, 3, height, width) float32, normalised, to embeddings (n, fc8)."""
+        return self.bn(self.projector(self.flatten(self.pool(self.backbone(x)))))
+
+
+def _block(inputs: int, outputs: int, kernel: tuple[int, int, int], groups: int, *,
+           pooled: bool) -> nn.Sequential:
+    size, stride, padding = kernel
+    layers = [nn.Conv2d(inputs, outputs, size, stride, padding, bias=False),
+              nn.GroupNorm(groups, outputs), nn.ReLU()]
+    return nn.Sequential(*layers, *([nn.MaxPool2d(3, 2)] if pooled else []))
+
+
+def _head(head: str, width: int) -> nn.Module:
+    heads = {"batchnorm": lambda: nn.BatchNorm1d(width, affine=False), "l2norm": L2Norm,
+             "none": nn.Identity}
+    if head not in heads:
+        raise LabError(f"the head {head!r} is unknown", expected=f"one of {', '.join(heads)}",
+                       remedy="correct `head` in the options of the architecture")
+    return heads[head]()
+
+
+def layer_names(model: nn.Module) -> dict[str, str]:
+    """Name every leaf module of a network, in order.
+
+    Parameters
+    ----------
+    model : nn.Module
+
+    Returns
+    -------
+    dict of str to str
+        Layer name → module path: the field's names (conv1, groupnorm1, … fc8) for both AlexNets,
+        the module path itself for any other network.
+    """
+    if isinstance(model, AlexNetGN):
+        return _alexnet_gn_names(model)
+    if isinstance(model, zoo.AlexNet):
+        return dict(ALEXNET_PATHS)
+    return {path: path for path, module in model.named_modules()
+            if path and not any(module.children()) and not isinstance(module, nn.Identity)}
+
+
+def _alexnet_gn_names(model: AlexNetGN) -> dict[str, str]:
+    kinds = ("conv", "groupnorm", "relu", "maxpool")
+    names = {f"{kind}{block}": f"backbone.{block - 1}.{i}" for block in range(1, 6)
+             for i, kind in zip(range(len(model.backbone[block - 1])), kinds, strict=False)}
+    names |= {"avgpool5": "pool", "flatten": "flatten"}
+    fully = [f"{kind}{block}" for block in (6, 7) for kind in ("fc", "batchnorm", "relu")]
+    names |= {name: f"projector.{i}" for i, name in enumerate([*fully, "fc8"])}
+    last = {nn.BatchNorm1d: "batchnorm8", L2Norm: "l2norm8"}.get(type(model.bn))
+    return names | ({last: "bn"} if last else {})
+
+
+def build(architecture: str, options: Mapping[str, Any], *, seed: int) -> nn.Module:
+    """Build an untrained network with PyTorch's default initial weights.
+
+    Parameters
+    ----------
+    architecture : str
+        ``alexnet_gn`` or ``torchvision:<model>``.
+    options : mapping
+        Keyword arguments of the architecture.
+    seed : int
+        Seed of the initial weights; the global random state is left as it was.
+
+    Returns
+    -------
+    nn.Module
+        In evaluation mode, without layers that overwrite their input.
+
+    Raises
+    ------
+    LabError
+        Where the architecture or an option is unknown.
+    """
+    kind, _, name = architecture.partition(":")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        try:
+            if architecture == "alexnet_gn":
+                model: nn.Module = AlexNetGN(**options)
+            elif kind == "torchvision" and name in torchvision_names():
+                model = zoo.get_model(name, weights=None, **options)
+            else:
+                raise unknown(architecture, ["alexnet_gn", *(
+                    f"torchvision:{known}" for known in torchvision_names())], "architecture")
+        except (TypeError, ValueError) as error:
+            raise LabError(f"{architecture} cannot be built with {dict(options)}: {error}",
+                           expected="options that the architecture knows",
+                           remedy="correct `options` in helpers/networks/registry.toml") from error
+    for module in model.modules():
+        if hasattr(module, "inplace"):
+            # An in-place ReLU would overwrite the output that a hook on the layer before keeps.
+            module.inplace = False
+    return model.eval()
+
+
+def torchvision_names() -> list[str]:
+    """Return the names of torchvision's image classifiers."""
+    return zoo.list_models(module=zoo)
+
+
+def unknown(seen: str, known: Sequence[str], what: str) -> LabError:
+    """Build the error for a name that is not among the known ones, with the nearest of them."""
+    near = get_close_matches(seen, known, n=4, cutoff=0.5) or list(known)[:12]
+    return LabError(f"the {what} {seen!r} is unknown",
+                    expected=f"a known {what}, for example {', '.join(near)}",
+                    remedy=f"correct the name of the {what}, or add it to "
+                           "helpers/networks/registry.toml")

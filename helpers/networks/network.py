@@ -1,0 +1,112 @@
+"""Networks ready to be shown pictures: built, given their weights, on a device."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from helpers.ground.errors import LabError
+from helpers.networks.architectures import build, layer_names
+from helpers.networks.registry import REGISTRY, UNTRAINED, Entry, Preprocessing
+from helpers.networks.weights import read_state_dict, state_digest
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network ready to be shown pictures.
+
+    Parameters
+    ----------
+    name : str
+    entry : Entry
+    model : nn.Module
+        In evaluation mode, float32.
+    layers : dict of str to str
+        Layer name → module path, in order.
+    preprocessing : Preprocessing
+    digest : str
+        SHA-256 over the names and bytes of all tensors: the same weights, the same digest.
+    input_shape : tuple of 3 int
+        Channels, height, width in pixels.
+    """
+
+    name: str
+    entry: Entry
+    model: nn.Module
+    layers: dict[str, str]
+    preprocessing: Preprocessing
+    digest: str
+    input_shape: tuple[int, int, int]
+
+
+def load_network(entry: Entry, weights: Path | None = None, *, seed: int = 0,
+                 device: torch.device | str = "cpu") -> Network:
+    """Build a network and give it its weights.
+
+    Parameters
+    ----------
+    entry : Entry
+    weights : Path, optional
+        The file of weights; None for an untrained network.
+    seed : int
+        Seed of the initial weights, which an untrained network keeps.
+    device : torch.device or str
+
+    Raises
+    ------
+    LabError
+        Where a trained network gets no file, or the file does not fit the architecture.
+    """
+    if weights is None and entry.trained:
+        raise LabError(f"the network {entry.name} was given no file of weights",
+                       expected=f"{entry.file or entry.url}",
+                       remedy=f"pass the file, or ask for {entry.name}{UNTRAINED}")
+    model = build(entry.architecture, entry.options, seed=seed)
+    if weights is not None:
+        state = read_state_dict(weights, key=entry.state_dict_key, prefix=entry.prefix,
+                                keys=entry.keys)
+        _fill(model, state, f"{weights} does not fit {entry.architecture} ({entry.name})")
+    crop = entry.preprocessing.crop
+    return Network(name=entry.name, entry=entry, model=model.to(device).eval(),
+                   layers=layer_names(model), preprocessing=entry.preprocessing,
+                   digest=state_digest(model.state_dict()), input_shape=(3, crop, crop))
+
+
+def _fill(model: nn.Module, state: Mapping[str, Tensor], complaint: str) -> None:
+    wanted = model.state_dict()
+    wrong = {
+        "missing": [name for name in wanted if name not in state],
+        "unexpected": [name for name in state if name not in wanted],
+        "of another shape": [f"{name} {tuple(state[name].shape)} for {tuple(wanted[name].shape)}"
+                             for name in wanted
+                             if name in state and state[name].shape != wanted[name].shape]}
+    if any(wrong.values()):
+        found = "; ".join(f"{len(names)} {kind}: {', '.join(names[:3])}"
+                          for kind, names in wrong.items() if names)
+        raise LabError(f"{complaint}: {found}", expected=f"all {len(wanted)} tensors, no others",
+                       remedy=f"check `architecture`, `options` and `keys` in {REGISTRY.name}")
+    model.load_state_dict({name: tensor.to(wanted[name].dtype) for name, tensor in state.items()})
+
+
+def pick_device(name: str = "auto") -> torch.device:
+    """Choose where to compute: ``auto`` takes a GPU where there is one.
+
+    Raises
+    ------
+    LabError
+        Where the device is unknown or absent.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise LabError(f"the device {name!r} cannot be used: {str(error).splitlines()[0]}",
+                       expected="auto, cpu, cuda or cuda:<n>, and present",
+                       remedy="set `device = \"auto\"` in the profile") from error
+    return device

@@ -1,0 +1,200 @@
+"""The registry of networks: what each is, whence its weights come, what it is shown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+import torchvision.models as zoo
+from PIL import Image
+from torch import Tensor
+from torchvision.transforms import InterpolationMode, functional
+
+from helpers.ground.strict import from_table, read_toml
+from helpers.networks.architectures import torchvision_names, unknown
+
+REGISTRY = Path(__file__).with_suffix(".toml")
+UNTRAINED = "-untrained"
+TORCHVISION = "torchvision:"
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """Turn a picture into what a network was trained to see.
+
+    Parameters
+    ----------
+    resize : int
+        Length of the shorter side, px (antialiased).
+    crop : int
+        Side of the central square, px.
+    mean, std : tuple of 3 float
+        Of each colour channel, on values from 0 to 1.
+    interpolation : {"bilinear", "bicubic"}
+    """
+
+    resize: int
+    crop: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    interpolation: Literal["bilinear", "bicubic"] = "bilinear"
+
+    def __call__(self, image: Image.Image) -> Tensor:
+        """Return ``(x - mean) / std``, float32 (3, crop, crop); grey is repeated over colours."""
+        image = functional.resize(image.convert("RGB"), [self.resize], antialias=True,
+                                  interpolation=InterpolationMode(self.interpolation))
+        pixels = functional.to_tensor(functional.center_crop(image, [self.crop, self.crop]))
+        return functional.normalize(pixels, list(self.mean), list(self.std))
+
+
+@dataclass(frozen=True)
+class ReadoutEntry:
+    """Where a network is read out, and where that readout's weights come from, if from anywhere.
+
+    Parameters
+    ----------
+    layer : str
+        The layer that is read; all layers up to it can be lesioned.
+    resize : int
+        Shorter side of the pictures before the central crop, px; 0 as for the network.
+    file, url, digest, bytes, licence, cite : str, int
+        As for the network itself. Without a file the readout is trained.
+    """
+
+    layer: str
+    resize: int = 0
+    file: str = ""
+    url: str = ""
+    digest: str = ""
+    bytes: int = 0
+    licence: str = ""
+    cite: str = ""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What the registry knows about a network; one table of ``registry.toml``.
+
+    Parameters
+    ----------
+    name, architecture : str
+        ``architecture`` is ``alexnet_gn`` or ``torchvision:<model>``.
+    preprocessing : Preprocessing
+    objective, diet : str
+        What it was trained to do, and on which pictures; objective "none" means untrained.
+    options : dict
+        Keyword arguments of the architecture.
+    url, file : str
+        Where the weights are published, and the name of the file in the folder of weights.
+    local : str
+        Another name under which the same network may lie there, in another format.
+    digest : str
+        ``sha256:<leading digits>``, ``md5:<digits>`` or nothing.
+    bytes : int
+        Approximate size of the download; 0 where the publisher does not say.
+    licence, cite : str
+    state_dict_key, prefix, keys : str
+        How the file names its tensors: the key of the state dict, a prefix to strip, and
+        ``open_ipcl`` for files with the names of that project.
+    readout : ReadoutEntry, optional
+        For networks that do not name classes themselves.
+    """
+
+    name: str
+    architecture: str
+    preprocessing: Preprocessing
+    objective: str
+    diet: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    url: str = ""
+    file: str = ""
+    local: str = ""
+    digest: str = ""
+    bytes: int = 0
+    licence: str = ""
+    cite: str = ""
+    state_dict_key: str = ""
+    prefix: str = ""
+    keys: Literal["", "open_ipcl"] = ""
+    readout: ReadoutEntry | None = None
+
+    @property
+    def names_imagenet(self) -> bool:
+        """Tell whether the network itself names the 1,000 classes of ImageNet."""
+        return self.objective == "supervised" and self.diet == "ImageNet-1k"
+
+    @property
+    def trained(self) -> bool:
+        """Tell whether the network needs a file of weights."""
+        return self.objective != "none"
+
+
+@cache
+def registry() -> dict[str, Entry]:
+    """Read ``registry.toml``: name → entry, in the order of the file."""
+    return {name: read_entry(name, table) for name, table in read_toml(REGISTRY).items()}
+
+
+def read_entry(name: str, table: Mapping[str, Any]) -> Entry:
+    """Read one table of the registry strictly.
+
+    Raises
+    ------
+    LabError
+        Where a key is missing, unknown or of the wrong type.
+    """
+    plain = {key: value for key, value in table.items() if key != "options"}
+    read = from_table(Entry, {"name": name, **plain}, f"{REGISTRY.name}, [{name}]")
+    return replace(read, options=table.get("options", {}))
+
+
+def entry(name: str) -> Entry:
+    """Look a network up.
+
+    Parameters
+    ----------
+    name : str
+        A registered name; ``torchvision:<model>`` for any image classifier of torchvision with
+        its default weights; either with ``-untrained`` for the same network before training.
+
+    Raises
+    ------
+    LabError
+        Where no such network exists; lists names that are close.
+    """
+    if name in registry():
+        return registry()[name]
+    if name.endswith(UNTRAINED):
+        return _untrained(name)
+    if name.startswith(TORCHVISION):
+        return _torchvision(name)
+    raise unknown(name, [*registry(), *(TORCHVISION + known for known in torchvision_names())],
+                  "network")
+
+
+def _untrained(name: str) -> Entry:
+    trained = entry(name.removesuffix(UNTRAINED))
+    return Entry(name=name, architecture=trained.architecture, options=trained.options,
+                 preprocessing=trained.preprocessing, objective="none", diet="none",
+                 readout=trained.readout and ReadoutEntry(trained.readout.layer))
+
+
+def _torchvision(name: str) -> Entry:
+    model = name.removeprefix(TORCHVISION)
+    if model not in torchvision_names():
+        raise unknown(name, [TORCHVISION + known for known in torchvision_names()], "network")
+    weights = zoo.get_model_weights(model).DEFAULT
+    view = weights.transforms()
+    digits = re.search(r"-([0-9a-f]{8,})\.pth$", weights.url)
+    return Entry(
+        name=name, architecture=name, objective="supervised", diet="ImageNet-1k",
+        preprocessing=Preprocessing(view.resize_size[0], view.crop_size[0],
+                                    tuple(view.mean), tuple(view.std),
+                                    view.interpolation.value),
+        url=weights.url, file=weights.url.rsplit("/", 1)[1],
+        digest=f"sha256:{digits[1]}" if digits else "",
+        bytes=round(weights.meta["_file_size"] * 2**20), licence="BSD-3-Clause; ImageNet terms")

@@ -1,0 +1,264 @@
+"""The localizer at work: an image set through a network, into selectivity, cached.
+
+`selectivity` is the pure core; here the pictures are streamed to it, once, for all layers,
+and the result is kept under a key of everything that it depends on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy import stats
+from torch import Tensor
+
+from helpers.ground.cache import cached
+from helpers.ground.console import progress
+from helpers.ground.digest import code_digest
+from helpers.ground.stats import Moments
+from helpers.networks.activations import stream
+from helpers.networks.network import Network
+from helpers.selectivity.statistics import ALPHA, Localization, d_prime, localize
+from helpers.stimuli.image_sets import DOMAINS, ImageSet
+
+NONE = 255
+"""Label of a unit that is selective for no domain."""
+
+
+@dataclass(frozen=True)
+class Localizer:
+    """Where a network's selective units are, by layer.
+
+    Attributes
+    ----------
+    domains : tuple of str
+    labels : dict, layer -> uint8, shape (n_units,)
+        Index of the unit's domain, or ``NONE``; estimated from all pictures.
+    half_labels : dict, layer -> uint8, shape (2, n_units)
+        The same from every second picture only, so that one half can define the units and the
+        other measure them.
+    t_mean : dict, layer -> float32, shape (n_domains, n_units)
+        Mean t of each domain against every other one; NaN for dead units.
+    held_out_d_prime : dict, layer -> float32, shape (n_domains, n_defined)
+        d' of each domain against the pooled others on the second half of the pictures, for the
+        units that the first half defines (those with a label there, in order).
+    """
+
+    domains: tuple[str, ...]
+    labels: dict[str, np.ndarray]
+    half_labels: dict[str, np.ndarray]
+    t_mean: dict[str, np.ndarray]
+    held_out_d_prime: dict[str, np.ndarray]
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Layer names in the order in which the network computes them."""
+        return tuple(self.labels)
+
+    def units(self, layer: str, domain: str) -> np.ndarray:
+        """Return the indices of the units of ``layer`` selective for ``domain``."""
+        return np.flatnonzero(self.labels[layer] == self.domains.index(domain))
+
+    def t_of_selected(self, domain: str) -> np.ndarray:
+        """Return the mean t of all units selective for a domain, over all layers."""
+        index = self.domains.index(domain)
+        return np.concatenate([self.t_mean[layer][index, self.units(layer, domain)]
+                               for layer in self.layers])
+
+    def table(self) -> pd.DataFrame:
+        """Summarise as one row per layer and domain.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``layer, depth`` (0 ... 1), ``domain, n_units, n_selective, share``;
+            ``n_half`` units that pass on the first half, and of these, on the second half:
+            ``replicated`` (share that pass the whole test again), ``same_preference`` (share
+            whose largest d' is again for this domain), ``held_out_d_prime`` (mean d').
+        """
+        rows = [self._row(layer, depth, index)
+                for depth, layer in zip(np.linspace(0, 1, len(self.layers)), self.layers)
+                for index in range(len(self.domains))]
+        return pd.DataFrame(rows)
+
+    def _row(self, layer: str, depth: float, index: int) -> dict[str, object]:
+        labels = self.labels[layer]
+        first = self.half_labels[layer][0]
+        defined = first == index
+        held_out = self.held_out_d_prime[layer][:, first[first != NONE] == index]
+        any_defined = bool(defined.any())
+        return {
+            "layer": layer, "depth": depth, "domain": self.domains[index],
+            "n_units": labels.size, "n_selective": int((labels == index).sum()),
+            "share": float((labels == index).mean()), "n_half": int(defined.sum()),
+            "replicated": float((self.half_labels[layer][1][defined] == index).mean())
+            if any_defined else np.nan,
+            "same_preference": float((np.nan_to_num(held_out, nan=-np.inf).argmax(0) == index)
+                                     .mean()) if any_defined else np.nan,
+            "held_out_d_prime": float(np.nanmean(held_out[index])) if any_defined else np.nan,
+        }
+
+
+def overlap_p(found: Localizer, layer: str, domain: str) -> float:
+    """Test whether both halves of the pictures pick the same units more often than by chance.
+
+    Returns
+    -------
+    float
+        One-sided hypergeometric p value; 1 where a half picks no unit.
+    """
+    first, second = found.half_labels[layer] == found.domains.index(domain)
+    return float(stats.hypergeom.sf((first & second).sum() - 1, first.size, first.sum(),
+                                    second.sum()))
+
+
+def generalisation(found: Localizer, independent: Localizer) -> pd.DataFrame:
+    """Follow the units that one image set defines onto another set.
+
+    Parameters
+    ----------
+    found : Localizer
+        Defines the units.
+    independent : Localizer
+        The same network on independent pictures; its domains include the intact ones.
+
+    Returns
+    -------
+    DataFrame
+        One row per layer and intact domain: ``layer, domain, n_units`` defined, their mean t
+        on both sets (``t_defining, t_independent``), and ``same_preference``: the share whose
+        largest t among the intact domains is again this one (chance 1 / number of domains).
+    """
+    domains = [domain for domain in DOMAINS if domain in found.domains]
+    rows = []
+    for layer in found.layers:
+        t_new = independent.t_mean[layer][[independent.domains.index(d) for d in domains]]
+        preferred = np.nan_to_num(t_new, nan=-np.inf).argmax(0)
+        for index, domain in enumerate(domains):
+            units = found.units(layer, domain)
+            t_old = found.t_mean[layer][found.domains.index(domain), units]
+            rows.append({
+                "layer": layer, "domain": domain, "n_units": len(units),
+                "t_defining": t_old.mean() if len(units) else np.nan,
+                "t_independent": np.nanmean(t_new[index, units]) if len(units) else np.nan,
+                "same_preference": (preferred[units] == index).mean() if len(units) else np.nan})
+    return pd.DataFrame(rows)
+
+
+def unit_groups(found: Localizer, layer: str, domains: Sequence[str], *, at_most: int,
+                seed: int) -> list[tuple[str, np.ndarray]]:
+    """Choose units to show: those of each domain, then the rest, at random where there are many.
+
+    Returns
+    -------
+    list of (str, int array)
+        Group name (a domain or "rest") and unit indices, ordered by the domain's mean t.
+    """
+    rng = np.random.default_rng(seed)
+    groups, named = [], np.zeros(found.labels[layer].size, bool)
+    for domain in domains:
+        units = found.units(layer, domain)
+        named[units] = True
+        t = found.t_mean[layer][found.domains.index(domain)]
+        few = rng.permutation(units)[:at_most]
+        groups.append((domain, few[np.argsort(-t[few], kind="stable")]))
+    groups.append(("rest", np.sort(rng.permutation(np.flatnonzero(~named))[:at_most])))
+    return groups
+
+
+def measure(network: Network, images: ImageSet, *, batch_size: int = 64) -> dict[str, Moments]:
+    """Stream an image set through a network into moments per domain and half.
+
+    Parameters
+    ----------
+    network : Network
+    images : ImageSet
+    batch_size : int
+        Images in one forward pass; changes speed and memory only.
+
+    Returns
+    -------
+    dict, layer -> Moments
+        Group ``2 * domain + half``, domains in the order of ``images.domain_names``.
+    """
+    group_of = (2 * np.array([images.domain_names.index(d) for d in images.domains])
+                + images.halves)
+    order = np.argsort(group_of, kind="stable")
+    n_groups = 2 * len(images.domain_names)
+    moments: dict[str, Moments] = {}
+
+    def consume(start: int, name: str, activations: Tensor) -> None:
+        if name not in moments:
+            moments[name] = Moments.start(n_groups, activations[0])
+        groups = group_of[order[start:start + len(activations)]]
+        for first, last in _runs(groups):
+            moments[name].update(activations[first:last], int(groups[first]))
+
+    chunks = [order[i:i + batch_size] for i in range(0, len(order), batch_size)]
+    batches = images.batches(progress(chunks, f"{network.name}: localizer"), network.preprocessing)
+    stream(network.model, network.layers, batches, consume)
+    return moments
+
+
+def _runs(groups: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Yield the (first, last) of every run of equal values."""
+    edges = [0, *(np.flatnonzero(np.diff(groups)) + 1), len(groups)]
+    yield from zip(edges, edges[1:])
+
+
+def localize_network(network: Network, images: ImageSet, *, alpha: float = ALPHA,
+                     batch_size: int = 64) -> Localizer:
+    """Find the selective units of every layer, once; later calls read the cache.
+
+    Parameters
+    ----------
+    network : Network
+    images : ImageSet
+        Any set with domains; the independent probe set too, for its t values.
+    alpha : float
+        False discovery rate of each contrast.
+    """
+    def make() -> dict[str, np.ndarray]:
+        arrays: dict[str, np.ndarray] = {}
+        moments = measure(network, images, batch_size=batch_size)
+        while moments:
+            layer = next(iter(moments))
+            arrays.update(_summarise(layer, moments.pop(layer), images.domain_names, alpha))
+        return arrays
+
+    arrays = cached("localizer", network.name, {
+        "network": network.digest, "layers": dict(network.layers), "images": images.digest,
+        "preprocessing": network.preprocessing, "alpha": alpha,
+        "code": code_digest(["helpers.selectivity.localizer"]),
+    }, make)
+    fields: dict[str, dict[str, np.ndarray]] = {}
+    for name, values in arrays.items():
+        field, layer = name.split("/", 1)
+        fields.setdefault(field, {})[layer] = values
+    return Localizer(images.domain_names, **fields)
+
+
+def _summarise(layer: str, moments: Moments, domains: tuple[str, ...],
+               alpha: float) -> dict[str, np.ndarray]:
+    """Test one layer on all pictures and on each half."""
+    each = range(len(domains))
+    halves = [moments.pool([[2 * d + half] for d in each]) for half in (0, 1)]
+    whole = localize(moments.pool([[2 * d, 2 * d + 1] for d in each]), domains, alpha=alpha)
+    parts = [localize(half, domains, alpha=alpha) for half in halves]
+    half_labels = np.stack([_labels(part) for part in parts])
+    held_out = d_prime(halves[1]).float().cpu().numpy()
+    return {
+        f"labels/{layer}": _labels(whole),
+        f"half_labels/{layer}": half_labels,
+        f"t_mean/{layer}": whole.t_mean.cpu().numpy(),
+        f"held_out_d_prime/{layer}": held_out[:, half_labels[0] != NONE],
+    }
+
+
+def _labels(found: Localization) -> np.ndarray:
+    """Encode mutually exclusive masks as one label per unit."""
+    label = found.mask.to(torch.uint8).argmax(0).to(torch.uint8)
+    return torch.where(found.mask.any(0), label, NONE).cpu().numpy().astype(np.uint8)

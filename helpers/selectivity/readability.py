@@ -1,0 +1,107 @@
+"""What can be read from pictures, and from what a network makes of them.
+
+Pixels, low-level statistics and a layer's features of an image set, and how well simple
+readers tell categories from each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+from torchvision.transforms.functional import pil_to_tensor
+
+from helpers.ground.cache import cached
+from helpers.ground.digest import code_digest
+from helpers.networks.activations import channel_means, collect
+from helpers.networks.network import Network
+from helpers.selectivity.probes import knn_accuracy, linear_probe_accuracy
+from helpers.stimuli.image_sets import ImageSet
+from helpers.stimuli.pictures import shrunk
+
+BATCH = 64
+
+
+def _chunks(images: ImageSet) -> Iterator[range]:
+    for start in range(0, len(images), BATCH):
+        yield range(start, min(start + BATCH, len(images)))
+
+
+def pixels(images: ImageSet, side: int = 16) -> NDArray[np.float32]:
+    """Return pictures scaled to ``side`` px as rows of values from 0 to 1.
+
+    Returns
+    -------
+    array, float32, shape (n_images, 3 * side ** 2)
+    """
+    batches = images.batches(_chunks(images), lambda image: shrunk(pil_to_tensor(image), side))
+    return torch.cat(list(batches)).flatten(1).numpy()
+
+
+def low_level(images: ImageSet) -> pd.DataFrame:
+    """Measure luminance and contrast of every picture.
+
+    Returns
+    -------
+    DataFrame
+        ``category, domain, luminance`` (mean) and ``contrast`` (standard deviation) of the
+        grey picture, on values from 0 to 1.
+    """
+    def moments(image: Image.Image) -> Tensor:
+        grey = torch.from_numpy(np.asarray(image.convert("L"), dtype=np.float32) / 255)
+        return torch.stack([grey.mean(), grey.std(unbiased=False)])
+
+    values = torch.cat(list(images.batches(_chunks(images), moments))).numpy()
+    return pd.DataFrame({"category": images.categories, "domain": images.domains,
+                         "luminance": values[:, 0], "contrast": values[:, 1]})
+
+
+def seen_by(network: Network, images: ImageSet, layer: str) -> NDArray[np.float32]:
+    """Return a layer's features of an image set, made once; feature maps are averaged over space.
+
+    Returns
+    -------
+    array, float32, shape (n_images, n_channels)
+    """
+    def make() -> dict[str, NDArray[np.float32]]:
+        batches = images.batches(_chunks(images), network.preprocessing)
+        found = collect(network.model, {layer: network.layers[layer]}, batches, read=channel_means)
+        return {"features": found[layer].numpy()}
+
+    return cached("features", network.name, {
+        "network": network.digest, "layer": layer, "images": images.digest,
+        "preprocessing": network.preprocessing,
+        "code": code_digest(["helpers.selectivity.readability"])}, make)["features"]
+
+
+def accuracies(readers: dict[str, NDArray], labels: NDArray, teach: NDArray, test: NDArray, *,
+               k: int = 20) -> pd.DataFrame:
+    """Compare how well labels can be read from several representations of the same pictures.
+
+    Parameters
+    ----------
+    readers : dict
+        Name -> features, shape (n_images, n_features).
+    labels : array, int, shape (n_images,)
+    teach, test : array, bool, shape (n_images,)
+        Disjoint parts.
+    k : int
+        Neighbours that vote.
+
+    Returns
+    -------
+    DataFrame
+        Index: names; ``knn, linear`` (shares of the test pictures whose label is found), and
+        ``chance`` (share of the most frequent label).
+    """
+    chance = np.bincount(labels[test]).max() / test.sum()
+    rows = {name: {"knn": knn_accuracy(x[teach], labels[teach], x[test], labels[test], k=k),
+                   "linear": linear_probe_accuracy(x[teach], labels[teach], x[test], labels[test]),
+                   "chance": chance}
+            for name, x in readers.items()}
+    return pd.DataFrame(rows).T

@@ -1,0 +1,189 @@
+"""Which units are selective for a domain, and how strongly.
+
+The published localizer (Prince, Alvarez & Konkle 2024, Methods; spec 2.2): a unit is
+d-selective if it responds more to domain d than to *every* other domain, each contrast
+corrected over all units of the layer. All measures start from streamed moments, so no
+activation matrix is ever held.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+
+import torch
+from torch import Tensor
+
+from helpers.ground.errors import LabError
+from helpers.ground.stats import Moments, step_up_threshold, t_values
+
+ALPHA = 0.05
+"""Published false discovery rate of each contrast (spec 2.2)."""
+
+
+@dataclass(frozen=True)
+class Localization:
+    """The units of one layer and the domains they are selective for.
+
+    Attributes
+    ----------
+    domains : tuple of str
+    mask : Tensor, bool, shape (n_domains, n_units)
+        True where the unit passes every contrast. At most one True per unit.
+    t_mean : Tensor, float32, shape (n_domains, n_units)
+        Mean t over the contrasts of the domain with every other one (NaNs left out); positive
+        means that the unit prefers the domain. NaN for dead units.
+    n_dead : int
+        Units with one constant value over all images; never selective, always counted in m.
+    """
+
+    domains: tuple[str, ...]
+    mask: Tensor
+    t_mean: Tensor
+    n_dead: int
+
+    @property
+    def share(self) -> Tensor:
+        """Share of all units of the layer, float64, shape (n_domains,)."""
+        return self.mask.double().mean(1)
+
+
+def localize(moments: Moments, domains: tuple[str, ...], *, alpha: float = ALPHA) -> Localization:
+    """Run the conjunction test over all units of a layer.
+
+    Every unordered pair of domains is tested once: the reversed contrast has the opposite
+    sign, the same two-sided p value and so the same rejections.
+
+    Parameters
+    ----------
+    moments : Moments
+        One group per domain.
+    domains : tuple of str
+        Names of the groups, in order.
+    alpha : float
+        False discovery rate (Benjamini-Yekutieli) of each contrast.
+
+    Raises
+    ------
+    LabError
+        If groups and domains differ in number, or a group has fewer than two images.
+    """
+    n_domains, n_units = moments.total.shape
+    if n_domains != len(domains) or n_domains < 2:
+        raise LabError(f"{n_domains} groups of images and {len(domains)} domains {domains}",
+                       expected="one group per domain, at least two",
+                       remedy="pool the groups, or name each of them")
+    device = moments.total.device
+    mask = torch.ones(n_domains, n_units, dtype=torch.bool, device=device)
+    t_sum = torch.zeros(n_domains, n_units, dtype=torch.float64, device=device)
+    t_count = torch.zeros(n_domains, n_units, dtype=torch.uint8, device=device)
+    for first, second in combinations(range(n_domains), 2):
+        t, df = t_values(moments, first, second)
+        critical = step_up_threshold(t.abs(), df, alpha=alpha)
+        mask[first] &= t >= critical
+        mask[second] &= t <= -critical
+        seen = ~t.isnan()
+        for domain, signed in ((first, t), (second, -t)):
+            t_sum[domain] += signed.nan_to_num(nan=0.0, posinf=torch.inf, neginf=-torch.inf)
+            t_count[domain] += seen
+    dead = (moments.squares == 0).all(0)
+    return Localization(domains, mask, (t_sum / t_count).float(), int(dead.sum()))
+
+
+def twofold(moments: Moments, *, ratio: float = 2.0) -> Tensor:
+    """Apply the 2x rule: the target's mean is at least twice that of every other domain.
+
+    The published rule (spec 2.3) divides means, so a unit that responds *most negatively* to
+    the target would pass. A unit with a negative mean in any domain is therefore never
+    selective here; on rectified layers the two rules agree.
+
+    Returns
+    -------
+    Tensor, bool, shape (n_domains, n_units)
+    """
+    mean = moments.mean
+    non_negative = (mean >= 0).all(0)
+    best_other = strongest_other(mean)
+    return (mean >= ratio * best_other) & (mean > 0) & non_negative
+
+
+def strongest_other(mean: Tensor) -> Tensor:
+    """Return, for every domain, the largest mean among the other ones (same shape)."""
+    top = mean.topk(2, dim=0)
+    is_top = torch.arange(len(mean), device=mean.device)[:, None] == top.indices[0]
+    return torch.where(is_top, top.values[1], top.values[0])
+
+
+def top_fraction(t_mean: Tensor, fraction: float) -> Tensor:
+    """Select the units above the (1 - fraction) percentile of mean t, per domain (spec 2.3).
+
+    Parameters
+    ----------
+    t_mean : Tensor, shape (n_domains, n_units)
+        NaN (dead units) never selected.
+    fraction : float
+        Between 0 and 1, of the live units.
+
+    Returns
+    -------
+    Tensor, bool, shape (n_domains, n_units)
+    """
+    if not 0 < fraction < 1:
+        raise LabError(f"fraction = {fraction}", expected="a share between 0 and 1",
+                       remedy="0.05 takes the five percent of units with the largest mean t")
+    cut = torch.stack([_quantile(row[~row.isnan()], 1 - fraction) for row in t_mean])
+    return t_mean > cut[:, None]
+
+
+def _quantile(values: Tensor, q: float) -> Tensor:
+    """Return the linear-interpolated quantile; torch.quantile refuses more than 16 M values."""
+    if not len(values):
+        return torch.tensor(torch.inf, dtype=values.dtype, device=values.device)
+    ordered = values.sort().values
+    position = q * (len(ordered) - 1)
+    low = int(position)
+    high = min(low + 1, len(ordered) - 1)
+    return torch.lerp(ordered[low], ordered[high], position - low)
+
+
+def others(moments: Moments, domain: int) -> Moments:
+    """Pool all images into two groups: those of the domain, and all others."""
+    rest = [g for g in range(len(moments.count)) if g != domain]
+    return moments.pool([[domain], rest])
+
+
+def selectivity_index(moments: Moments) -> Tensor:
+    r"""Compute the category selectivity index of every unit and domain.
+
+    .. math:: \mathrm{CSI} = \frac{m_d - m_o}{|m_d| + |m_o|}
+
+    with :math:`m_o` the mean over the other domains' means. +1: responds to the domain only;
+    0: no preference. Meant for non-negative activations (Lu & Wang 2025; their formula is
+    unknown, this is the stand-in of their spec).
+
+    Returns
+    -------
+    Tensor, float64, shape (n_domains, n_units); NaN where both means are zero.
+    """
+    mean = moments.mean
+    rest = (mean.sum(0, keepdim=True) - mean) / (len(mean) - 1)
+    return (mean - rest) / (mean.abs() + rest.abs())
+
+
+def d_prime(moments: Moments) -> Tensor:
+    r"""Compute d' of every unit and domain against the pooled images of all others.
+
+    .. math:: d' = \frac{m_d - m_o}{\sqrt{(s_d^2 + s_o^2) / 2}}
+
+    Returns
+    -------
+    Tensor, float64, shape (n_domains, n_units)
+        In standard deviations; positive where the domain drives the unit more. NaN for dead
+        units.
+    """
+    rows = []
+    for domain in range(len(moments.count)):
+        pair = others(moments, domain)
+        mean, variance = pair.mean, pair.variance
+        rows.append((mean[0] - mean[1]) / ((variance[0] + variance[1]) / 2).sqrt())
+    return torch.stack(rows)

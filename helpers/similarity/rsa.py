@@ -1,0 +1,271 @@
+"""Representational similarity: dissimilarities of conditions, and scores of predictions.
+
+All inputs are arrays of conditions x columns (vertices, voxels, units).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+from scipy.spatial.distance import squareform
+
+from helpers.ground.errors import LabError
+
+MOST_BAD = 0.1
+"""Published share of a model's dissimilarities that may be undefined (spec 4.5)."""
+LEAST_SPREAD = 1e-9
+"""Dissimilarities that differ by less are equal: from 0 to 2, they carry errors of about 1e-15."""
+
+
+def rdm(patterns: NDArray) -> NDArray[np.float64]:
+    """Return the dissimilarities of all pairs of conditions, ``1 - Pearson r`` of their patterns.
+
+    Parameters
+    ----------
+    patterns : array, float, shape (n_conditions, n_columns)
+
+    Returns
+    -------
+    array, float64, shape (n_conditions * (n_conditions - 1) / 2,)
+        In the order of SciPy's condensed matrices; NaN for a condition whose pattern is constant.
+    """
+    return _pairs(_unit_rows(patterns))
+
+
+def _pairs(rows: NDArray) -> NDArray[np.float64]:
+    return 1 - (rows @ rows.T)[np.triu_indices(len(rows), 1)]
+
+
+def _unit_rows(patterns: NDArray) -> NDArray[np.float64]:
+    """Centre every row and scale it to length one; rows that do not vary become NaN."""
+    rows = np.asarray(patterns, np.float64)
+    if rows.ndim != 2 or len(rows) < 2:
+        raise LabError(f"patterns of shape {rows.shape}",
+                       expected="conditions x columns, two conditions or more",
+                       remedy="pass one pattern a row")
+    rows = rows - rows.mean(1, keepdims=True)
+    length = np.linalg.norm(rows, axis=1, keepdims=True)
+    # What is left of a constant row is rounding error.
+    flat = length <= 1e-9 * np.abs(np.asarray(patterns, float)).max(1, keepdims=True)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(flat, np.nan, rows / length)
+
+
+def pearson(a: NDArray, b: NDArray) -> float:
+    """Correlate two vectors; NaN where one does not vary, or one has a NaN."""
+    return float(columnwise_r(np.asarray(a)[:, None], np.asarray(b)[:, None])[0])
+
+
+def columnwise_r(a: NDArray, b: NDArray) -> NDArray[np.float64]:
+    """Correlate column by column (Pearson); NaN where a column does not vary.
+
+    Parameters
+    ----------
+    a, b : array, float, shape (n_conditions, n_columns)
+
+    Returns
+    -------
+    array, float64, shape (n_columns,)
+    """
+    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    if a.shape != b.shape:
+        raise LabError(f"columns of shapes {a.shape} and {b.shape}", expected="equal shapes",
+                       remedy="pass the same conditions and columns on both sides")
+    scale_a, scale_b = np.abs(a).max(0, initial=0), np.abs(b).max(0, initial=0)
+    a, b = a - a.mean(0), b - b.mean(0)
+    length_a, length_b = np.linalg.norm(a, axis=0), np.linalg.norm(b, axis=0)
+    flat = (length_a <= 1e-9 * scale_a) | (length_b <= 1e-9 * scale_b)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(flat, np.nan, (a * b).sum(0) / (length_a * length_b))
+
+
+def rsa_r_of(model: NDArray, measured: NDArray, *, most_bad: float = MOST_BAD) -> float:
+    """Correlate a model's dissimilarities with measured ones (Pearson).
+
+    Parameters
+    ----------
+    model, measured : array, float, shape (n_pairs,)
+    most_bad : float
+        Share of the model's entries that may be NaN or infinite; they are left out. More: NaN.
+    """
+    model, measured = np.asarray(model, float), np.asarray(measured, float)
+    if model.shape != measured.shape:
+        raise LabError(f"dissimilarities of shapes {model.shape} and {measured.shape}",
+                       expected="the same conditions on both sides", remedy="match the conditions")
+    good = np.isfinite(model)
+    if (~good).mean() > most_bad:
+        return float("nan")
+    if any(np.ptp(values[good]) <= LEAST_SPREAD for values in (model, measured) if good.any()):
+        return float("nan")
+    return pearson(model[good], measured[good])
+
+
+def rsa_r(predicted: NDArray, measured: NDArray, *, most_bad: float = MOST_BAD) -> float:
+    r"""Correlate the dissimilarities of predicted and of measured patterns: veRSA, cRSA.
+
+    Equal to ``rsa_r_of(rdm(predicted), rdm(measured))``, but the pairs are not listed where every
+    pattern varies. With A and B the centred patterns of length one, the sums over pairs are
+
+    .. math:: \sum_{ij} (AA')_{ij} (BB')_{ij} = \lVert A'B \rVert_F^2, \quad
+        \sum_{ij} (AA')_{ij} = \lVert A'1 \rVert^2,
+
+    diagonal included: products of vertices x vertices, where the pairs are many more.
+
+    Parameters
+    ----------
+    predicted : array, float, shape (n_conditions, n_vertices or n_units)
+    measured : array, float, shape (n_conditions, n_vertices)
+    most_bad : float
+        As for `rsa_r_of`.
+
+    Raises
+    ------
+    LabError
+        If the two sides have different numbers of conditions.
+
+    Notes
+    -----
+    Prince et al. (2024), spec 4.5: of fitted responses veRSA, of plain units cRSA.
+    """
+    a, b = _unit_rows(predicted), _unit_rows(measured)
+    if len(a) != len(b):
+        raise LabError(f"patterns of {len(a)} and of {len(b)} conditions",
+                       expected="the same conditions on both sides", remedy="match the conditions")
+    if np.isfinite(a).all() and np.isfinite(b).all():
+        r = _r_without_pairs(a, b)
+        if np.isfinite(r):
+            return r
+    return rsa_r_of(_pairs(a), _pairs(b), most_bad=most_bad)
+
+
+def _r_without_pairs(a: NDArray, b: NDArray) -> float:
+    """Correlate two RDMs from unit rows; NaN where one hardly varies and digits would be lost."""
+    n = len(a)
+    n_ordered = n * (n - 1)
+    mean_a, mean_b = (((rows.sum(0) ** 2).sum() - n) / n_ordered for rows in (a, b))
+    square_a, square_b, product = ((_squared_overlap(x, y) - n) / n_ordered
+                                   for x, y in ((a, a), (b, b), (a, b)))
+    variances = square_a - mean_a**2, square_b - mean_b**2
+    if not (variances[0] > 1e-6 * square_a and variances[1] > 1e-6 * square_b):
+        return float("nan")
+    return float((product - mean_a * mean_b) / np.sqrt(variances[0] * variances[1]))
+
+
+def _squared_overlap(a: NDArray, b: NDArray) -> float:
+    """Return the sum over i and j of (a_i . a_j)(b_i . b_j), by the cheaper of two ways."""
+    if a.shape[1] * b.shape[1] <= len(a) ** 2:
+        return float(((a.T @ b) ** 2).sum())
+    return float(((a @ a.T) * (b @ b.T)).sum())
+
+
+def univariate_r(predicted: NDArray, measured: NDArray) -> float:
+    """Correlate the means over columns, over conditions: veUnivar, cUnivar (spec 4.5).
+
+    Parameters
+    ----------
+    predicted : array, float, shape (n_conditions, n_vertices or n_units)
+    measured : array, float, shape (n_conditions, n_vertices)
+
+    Returns
+    -------
+    float
+        NaN where one of the means does not vary.
+    """
+    predicted, measured = np.asarray(predicted, np.float64), np.asarray(measured, np.float64)
+    if predicted.ndim != 2 or measured.ndim != 2 or len(predicted) != len(measured):
+        raise LabError(f"responses of shapes {predicted.shape} and {measured.shape}",
+                       expected="conditions x columns, the same conditions on both sides",
+                       remedy="match the conditions")
+    return pearson(predicted.mean(1), measured.mean(1))
+
+
+def rank_r(model: NDArray, measured: NDArray) -> float:
+    """Correlate the ranks of two dissimilarity vectors (Spearman); NaN where one has a NaN.
+
+    Parameters
+    ----------
+    model, measured : array, float, shape (n_pairs,)
+    """
+    return pearson(*_ranks(model, measured))
+
+
+def _ranks(model: NDArray, measured: NDArray) -> tuple[NDArray, NDArray]:
+    model, measured = np.asarray(model, float), np.asarray(measured, float)
+    if model.shape != measured.shape or model.ndim != 1:
+        raise LabError(f"dissimilarities of shapes {model.shape} and {measured.shape}",
+                       expected="two vectors over the same pairs", remedy="match the conditions")
+    return stats.rankdata(model), stats.rankdata(measured)
+
+
+def permutation_p(model: NDArray, measured: NDArray, *, seed: int, n: int = 999) -> float:
+    """Test whether two RDMs agree more than with conditions dealt anew (one-sided, ranks).
+
+    Pairs are not independent, conditions are: rows and columns are permuted together.
+
+    Parameters
+    ----------
+    model, measured : array, float, shape (n_pairs,)
+    seed, n : int
+        Of the permutations, and how many.
+
+    Returns
+    -------
+    float
+        Share of deals, the observed one counted among them, that agree at least as well. NaN
+        where the RDMs have no rank correlation.
+    """
+    ranks, target = _ranks(model, measured)
+    square = _square(ranks)
+    upper = np.triu_indices(len(square), 1)
+    observed = pearson(ranks, target)
+    if np.isnan(observed):
+        return float("nan")
+    # Ranks dealt anew keep their mean and variance: their inner products order them as r does.
+    target = target - target.mean()
+    floor = ranks @ target - 1e-9 * np.linalg.norm(ranks) * np.linalg.norm(target)
+    rng = np.random.default_rng(seed)
+    reached = 0
+    for _ in range(n):
+        deal = rng.permutation(len(square))
+        reached += square[deal[upper[0]], deal[upper[1]]] @ target >= floor
+    return float((1 + reached) / (1 + n))
+
+
+def rdm_difference(first: NDArray, second: NDArray, measured: NDArray, *, seed: int,
+                   n: int = 999) -> tuple[float, float, float]:
+    """Compare how well two models' RDMs agree with a measured one (ranks; conditions resampled).
+
+    Parameters
+    ----------
+    first, second, measured : array, float, shape (n_pairs,)
+    seed, n : int
+        Of the bootstrap over conditions, and its size. A pair of a condition with itself, which
+        a bootstrap deals but no experiment measures, is left out.
+
+    Returns
+    -------
+    difference, low, high : float
+        ``rank_r(first) - rank_r(second)`` and its bootstrap interval (95 %, percentiles).
+    """
+    difference = rank_r(first, measured) - rank_r(second, measured)
+    squares = [_square(np.asarray(one, float)) for one in (first, second, measured)]
+    upper = np.triu_indices(len(squares[2]), 1)
+    rng = np.random.default_rng(seed)
+    drawn = []
+    for _ in range(n):
+        deal = rng.integers(len(squares[2]), size=len(squares[2]))
+        rows, columns = deal[upper[0]], deal[upper[1]]
+        apart = rows != columns
+        a, b, c = (one[rows[apart], columns[apart]] for one in squares)
+        drawn.append(rank_r(a, c) - rank_r(b, c))
+    low, high = np.nanpercentile(drawn, [2.5, 97.5])
+    return difference, float(low), float(high)
+
+
+def _square(pairs: NDArray) -> NDArray[np.float64]:
+    n_conditions = round((1 + np.sqrt(1 + 8 * len(pairs))) / 2)
+    if n_conditions * (n_conditions - 1) // 2 != len(pairs):
+        raise LabError(f"{len(pairs)} dissimilarities", expected="one for each pair of conditions",
+                       remedy="pass an RDM as helpers.similarity.rsa.rdm returns it")
+    return squareform(pairs, checks=False)

@@ -1,0 +1,261 @@
+"""Image sets on disk: which pictures, of which category and domain, in which order.
+
+Four layouts are read, and nothing else is known of where a set comes from: fLoc folders,
+the seven "classic" folders, an ImageFolder with one sub-folder per class, and ImageNet's folders.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Hashable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from helpers.ground.digest import file_digest
+from helpers.ground.errors import LabError
+from helpers.stimuli.album import Album
+
+DOMAINS = ("faces", "bodies", "objects", "scenes", "characters")
+"""Intact domains, in the order of the authors' domain index (spec 2.1)."""
+
+FLOC = {"adult": "faces", "body": "bodies", "car": "objects", "child": "faces",
+        "corridor": "scenes", "house": "scenes", "instrument": "objects", "limb": "bodies",
+        "number": "characters", "scrambled": "scrambled", "word": "characters"}
+"""Folders of the VPNL functional localizer and their domains (spec 2.1)."""
+
+CLASSIC = {"1-Faces": "faces", "2-Bodies": "bodies", "3-Scenes": "scenes",
+           "4-Words": "characters", "5-Objects": "objects",
+           "6-ScrambledObjects": "scrambled objects", "7-ScrambledWords": "scrambled words"}
+"""Folders of the independent probe set (spec 2.1)."""
+
+IMAGENET = Path(__file__).with_name("imagenet.csv")
+"""Class folders of ImageNet-1k in the order of the networks' outputs: wnid, name, superclass."""
+
+CLASSES_FILE = "classes.csv"
+"""An ImageFolder may say in this file (columns class, domain) to which domain a class belongs."""
+
+MANY = 200_000
+"""Sets of more pictures are told apart by names and sizes: reading them whole takes hours."""
+
+SUFFIXES = (".jpg", ".jpeg", ".png")
+
+
+@dataclass(frozen=True)
+class ImageSet(Album):
+    """Pictures in a fixed order, each with its category and its domain.
+
+    Attributes
+    ----------
+    root : Path
+    files : tuple of str
+        Paths relative to ``root``, ordered by category, then by number.
+    categories : tuple of str
+        Folder of each picture.
+    domains : tuple of str
+        Domain of each picture (its category where the layout has no domains).
+    classes : tuple of str
+        Categories in the order of a classifier's outputs; some may have no picture here.
+    """
+
+    root: Path
+    files: tuple[str, ...]
+    categories: tuple[str, ...]
+    domains: tuple[str, ...]
+    classes: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over names and contents (sizes, of ``MANY``) of all pictures: its identity."""
+        identify = self._size if len(self) > MANY else self._content
+        with ThreadPoolExecutor() as pool:
+            digests = list(pool.map(identify, self.files))
+        lines = "\n".join(f"{name} {digest}" for name, digest in zip(self.files, digests))
+        return hashlib.sha256(lines.encode()).hexdigest()
+
+    def _content(self, name: str) -> str:
+        return file_digest(self.root / name)
+
+    def _size(self, name: str) -> str:
+        return str((self.root / name).stat().st_size)
+
+    @cached_property
+    def labels(self) -> np.ndarray:
+        """Index of each picture's category in ``classes``, int64, shape (n_images,)."""
+        index = {name: i for i, name in enumerate(self.classes)}
+        return np.array([index[category] for category in self.categories])
+
+    @property
+    def domain_names(self) -> tuple[str, ...]:
+        """Domains that occur: the intact ones in the paper's order, then the others."""
+        present = dict.fromkeys(self.domains)
+        first = [domain for domain in DOMAINS if domain in present]
+        return tuple(first + [domain for domain in present if domain not in first])
+
+    @property
+    def halves(self) -> np.ndarray:
+        """Half of each picture, int, shape (n_images,): 0, 1, 0, 1, ... within its category."""
+        return alternate(self.categories)
+
+    def select(self, chosen: Sequence[int] | np.ndarray) -> ImageSet:
+        """Return the set of some of the pictures, in the order given."""
+        pick = lambda values: tuple(values[i] for i in chosen)  # noqa: E731
+        return ImageSet(self.root, pick(self.files), pick(self.categories), pick(self.domains),
+                        self.classes)
+
+    def open(self, index: int) -> Image.Image:
+        """Decode one picture as RGB.
+
+        Raises
+        ------
+        LabError
+            If the file is missing, truncated or no image.
+        """
+        path = self.root / self.files[index]
+        try:
+            with Image.open(path) as image:
+                return image.convert("RGB")
+        except (OSError, SyntaxError, ValueError) as error:
+            raise LabError(f"{path}: {error}", expected="a complete JPEG or PNG picture",
+                           remedy="delete the file (or its set) and let it be made or fetched "
+                                  "again") from error
+
+
+def alternate(groups: Iterable[Hashable]) -> np.ndarray:
+    """Return 0, 1, 0, 1, ... within each group, in the order given, int (n,)."""
+    seen: Counter[Hashable] = Counter()
+    half = []
+    for group in groups:
+        half.append(seen[group] % 2)
+        seen[group] += 1
+    return np.array(half, dtype=int)
+
+
+def floc(root: Path) -> ImageSet:
+    """Read a functional localizer in fLoc layout: 11 folders with equally many pictures."""
+    return _folders(root, FLOC)
+
+
+def classic(root: Path) -> ImageSet:
+    """Read a probe set in the "classic" layout: 7 folders with equally many pictures."""
+    return _folders(root, CLASSIC)
+
+
+def image_folder(root: Path) -> ImageSet:
+    """Read an ImageFolder: one sub-folder per class, any number of pictures each.
+
+    A file ``classes.csv`` in the folder or the one above gives domains to the classes.
+    """
+    names = _class_folders(root)
+    listed = [folder / CLASSES_FILE for folder in (root, root.parent)
+              if (folder / CLASSES_FILE).is_file()]
+    domain_of = _read_classes(listed[0], names) if listed else {}
+    return _folders(root, {name: domain_of.get(name, name) for name in names}, equal=False)
+
+
+def imagenet(root: Path) -> ImageSet:
+    """Read ImageNet's folders, named by wnid; the domain of a class is its superclass.
+
+    Not every class needs to be there: labels are positions among all 1,000 classes.
+    """
+    table, names = imagenet_classes(), _class_folders(root)
+    strange = [name for name in names if name not in table]
+    if strange:
+        raise LabError(f"the folder {strange[0]!r} in {root}",
+                       expected="folders named by the wnid of an ImageNet-1k class (n01440764 …)",
+                       remedy="move the folder elsewhere, or use the layout 'imagefolder'")
+    found = _folders(root, {name: table[name]["superclass"] for name in names}, equal=False)
+    return replace(found, classes=tuple(table))
+
+
+@cache
+def imagenet_classes() -> dict[str, dict[str, str]]:
+    """Return wnid -> ``name, superclass`` of the 1,000 classes, in the order of their index."""
+    with IMAGENET.open(encoding="utf-8", newline="") as file:
+        return {row["wnid"]: row for row in csv.DictReader(file)}
+
+
+def class_name(category: str) -> str:
+    """Return the word by which figures call a class: ImageNet's name for a wnid."""
+    known = imagenet_classes().get(category)
+    return known["name"] if known else category.replace("_", " ")
+
+
+LAYOUTS = {"floc": floc, "classic": classic, "imagefolder": image_folder, "imagenet": imagenet}
+"""Layout name in a profile -> reader."""
+
+
+def _folders(root: Path, domain_of: dict[str, str], *, equal: bool = True) -> ImageSet:
+    """Read category folders, alphabetically, refusing whatever would shift a label."""
+    found = [path.name for path in _subfolders(root)]
+    strange = sorted(set(found) - set(domain_of))
+    if strange:
+        raise LabError(f"unknown category {strange[0]!r} in {root}",
+                       expected=f"only {', '.join(sorted(domain_of))}",
+                       remedy="move the folder elsewhere or correct its name")
+    members = {category: _pictures(root / category) for category in sorted(domain_of)}
+    empty = [category for category, names in members.items() if not names]
+    if empty:
+        raise LabError(f"no pictures of category {empty[0]!r} in {root}",
+                       expected=f"a folder {empty[0]}/ with .jpg or .png files",
+                       remedy="delete the set and let it be made or fetched again")
+    counts = {category: len(names) for category, names in members.items()}
+    if equal and len(set(counts.values())) > 1:
+        raise LabError(f"unequal counts in {root}: {counts}",
+                       expected="equally many pictures in every category",
+                       remedy="delete the set and let it be made or fetched again")
+    rows = [(f"{category}/{name}", category) for category, names in members.items()
+            for name in names]
+    return ImageSet(root, tuple(name for name, _ in rows), tuple(c for _, c in rows),
+                    tuple(domain_of[c] for _, c in rows), tuple(members))
+
+
+def _class_folders(root: Path) -> list[str]:
+    names = [path.name for path in _subfolders(root)]
+    if not names:
+        raise LabError(f"no class folder in {root}", expected="one sub-folder per class",
+                       remedy="check the path of this image set in the profile")
+    return names
+
+
+def _read_classes(path: Path, names: Sequence[str]) -> dict[str, str]:
+    """Read the domains of classes, refusing a list that leaves one out."""
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    if not rows or set(rows[0]) != {"class", "domain"}:
+        raise LabError(f"{path} has the columns {', '.join(rows[0]) if rows else 'none'}",
+                       expected="class,domain and a line for every class",
+                       remedy=f"correct {path.name}, or delete it: classes then have no domains")
+    domain_of = {row["class"]: row["domain"] for row in rows}
+    missing = [name for name in names if name not in domain_of]
+    if missing:
+        raise LabError(f"{path} does not list the class {missing[0]!r}",
+                       expected="a line for every class folder", remedy="add the line")
+    return domain_of
+
+
+def _subfolders(root: Path) -> list[Path]:
+    if not root.is_dir():
+        raise LabError(f"no folder {root}", expected="an image set there",
+                       remedy="check the data directory (LAB_DATA) and the profile's path")
+    return sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
+
+
+def _pictures(folder: Path) -> list[str]:
+    """List a folder's pictures in natural order (adult-2 before adult-10)."""
+    if not folder.is_dir():
+        return []
+    names = [p.name for p in folder.iterdir()
+             if p.suffix.lower() in SUFFIXES and not p.name.startswith(".")]
+    return sorted(names, key=lambda name: [int(part) if part.isdigit() else part
+                                           for part in re.split(r"(\d+)", name)])

@@ -1,0 +1,243 @@
+"""Networks that name classes: by themselves, or through a linear readout.
+
+The readout's training at work: pictures streamed from disk, cropped and mirrored at random,
+through the frozen network, with a bar, kept after every epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torchvision.transforms import functional
+
+from helpers.ground.cache import cached, key
+from helpers.ground.console import bar
+from helpers.ground.digest import code_digest
+from helpers.ground.errors import LabError
+from helpers.ground.paths import cache_dir
+from helpers.ground.tables import ReadoutSpec
+from helpers.networks.network import Network
+from helpers.networks.registry import Preprocessing
+from helpers.networks.weights import read_state_dict, state_digest
+from helpers.stimuli.image_sets import ImageSet
+from helpers.training.augmentation import Augmentation, augment
+from helpers.training.readout import Features, WithReadout, features_at, train_readout
+
+READOUT = "readout.weight"
+"""Name of the tensor in our own files of readouts."""
+
+LEARNED = (nn.modules.conv._ConvNd, nn.Linear)
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A network ready to name classes, and to be lesioned.
+
+    Attributes
+    ----------
+    name : str
+    network : Network
+        As it is without the readout; its units are those that the localizer tests.
+    model : nn.Module
+        Maps images to one value per class.
+    layers : dict of str to str
+        Layer name -> module path in ``model``, of the layers before the readout, in order.
+    preprocessing : Preprocessing
+        Of the pictures to be named.
+    digest : str
+        Of all weights, the readout's among them.
+    weight : Tensor, optional
+        The linear readout's, float32 (n_classes, n_units); None for a network's own classifier.
+    """
+
+    name: str
+    network: Network
+    model: nn.Module
+    layers: dict[str, str]
+    preprocessing: Preprocessing
+    digest: str
+    weight: Tensor | None = None
+
+    def weight_summary(self) -> dict[str, float]:
+        """Return share of readout weights below .001, mean and SD of their magnitude (spec 6.4)."""
+        if self.weight is None:
+            return {}
+        size = self.weight.abs()
+        return {"share below 0.001": float((size < 0.001).float().mean()),
+                "mean magnitude": float(size.mean()), "sd of magnitude": float(size.std())}
+
+    def before_readout(self, names: Iterable[str]) -> list[str]:
+        """Keep the layer names (``name#2``: a second call) that come before the readout."""
+        return [name for name in names if name.split("#")[0] in self.layers]
+
+
+def own_classifier(network: Network) -> Classifier:
+    """Use a network's own classifier; its last convolution or linear layer is the readout."""
+    modules = dict(network.model.named_modules())
+    names = list(network.layers)
+    last = max(i for i, name in enumerate(names)
+               if isinstance(modules[network.layers[name]], LEARNED))
+    layers = {name: network.layers[name] for name in names[:last]}
+    return Classifier(network.name, network, network.model, layers, network.preprocessing,
+                      network.digest)
+
+
+def read_out(network: Network, weight: Tensor, layer: str, *, resize: int = 0) -> Classifier:
+    """Put a linear readout behind a layer of a network.
+
+    Parameters
+    ----------
+    network : Network
+    weight : Tensor
+        float32 (n_classes, n_units).
+    layer : str
+    resize : int
+        Shorter side of the pictures before the crop, px; 0 as for the network.
+
+    Raises
+    ------
+    LabError
+        If the network has no such layer, or the weights do not fit it.
+    """
+    n_units = layer_width(network, layer)
+    if weight.ndim != 2 or weight.shape[1] != n_units:
+        raise LabError(f"a readout {tuple(weight.shape)} for {layer} of {network.name}",
+                       expected=f"(n_classes, {n_units})",
+                       remedy="train the readout on this network, from this layer")
+    device = next(network.model.parameters()).device
+    names = list(network.layers)
+    layers = {name: f"trunk.{network.layers[name]}" for name in names[:names.index(layer) + 1]}
+    seen = network.preprocessing
+    return Classifier(
+        network.name, network, WithReadout(network.model, network.layers[layer],
+                                           weight.float().to(device)).eval(),
+        layers, replace(seen, resize=resize or seen.resize),
+        key(network=network.digest, readout=state_digest({READOUT: weight.float()}), layer=layer),
+        weight.float())
+
+
+def layer_width(network: Network, layer: str) -> int:
+    """Count the units of a layer for pictures of the network's own size.
+
+    Raises
+    ------
+    LabError
+        If the network has no such layer.
+    """
+    if layer not in network.layers:
+        raise LabError(f"{network.name} has no layer {layer!r} to be read out",
+                       expected=f"one of {', '.join(network.layers)}",
+                       remedy="correct `readout` in helpers/networks/registry.toml")
+    device = next(network.model.parameters()).device
+    blank = torch.zeros(1, *network.input_shape, device=device)
+    return features_at(network.model, network.layers[layer], blank).shape[1]
+
+
+def read_readout(path: Path, n_units: int) -> Tensor:
+    """Read the weights of a readout: our own file, or a published checkpoint of a whole network.
+
+    Parameters
+    ----------
+    path : Path
+        Safetensors with one tensor ``readout.weight``; or a PyTorch checkpoint whose state dict,
+        under ``model``, ends with the readout (spec 3.1).
+    n_units : int
+        Width of the layer that is read.
+
+    Returns
+    -------
+    Tensor, float32, shape (n_classes, n_units)
+
+    Raises
+    ------
+    LabError
+        If the file has no matrix that fits.
+    """
+    state = read_state_dict(path, key="" if path.suffix == ".safetensors" else "model")
+    fitting = [tensor for tensor in state.values()
+               if tensor.ndim == 2 and tensor.shape[1] == n_units]
+    if not fitting:
+        raise LabError(f"{path} has no readout: {', '.join(state)[:200]}",
+                       expected=f"a matrix (n_classes, {n_units})",
+                       remedy="delete the file; it is fetched or trained again")
+    return fitting[-1].float()
+
+
+def epochs_of(network: Network, layer: str, images: ImageSet, spec: ReadoutSpec, *,
+              seed: int) -> Callable[[int], Iterator[Features]]:
+    """Return what makes the batches of an epoch: the same batches for the same number.
+
+    Every picture is scaled to ``spec.size``, cropped and mirrored at random, and shown to the
+    network; a last, incomplete batch is left out.
+
+    Raises
+    ------
+    LabError
+        If there are fewer pictures than one batch.
+    """
+    if len(images) < spec.batch_size:
+        raise LabError(f"{len(images)} pictures for batches of {spec.batch_size}",
+                       expected="at least one batch",
+                       remedy="lower `batch_size` in the table [readout] of the profile")
+    views = Augmentation(size=spec.size, crop_scale=(spec.smallest_crop, 1.0), jitter=0.0,
+                         grey=0.0, mean=network.preprocessing.mean, std=network.preprocessing.std)
+    device = next(network.model.parameters()).device
+    labels = torch.from_numpy(images.labels)
+
+    def whole(image: Image.Image) -> Tensor:
+        small = functional.resize(image, [spec.size], antialias=True)
+        return functional.pil_to_tensor(functional.center_crop(small, [spec.size] * 2))
+
+    def epoch(number: int) -> Iterator[Features]:
+        order = torch.randperm(len(images), generator=torch.Generator().manual_seed(
+            1000 * seed + number))
+        rows = order[:len(images) // spec.batch_size * spec.batch_size].split(spec.batch_size)
+        generator = torch.Generator(device).manual_seed(1000 * seed + number)
+        for chosen, batch in zip(rows, images.batches(rows, whole)):
+            seen = augment(batch.to(device), views, generator=generator)
+            yield (features_at(network.model, network.layers[layer], seen),
+                   labels[chosen].to(device))
+
+    return epoch
+
+
+def fit_readout(network: Network, layer: str, images: ImageSet, spec: ReadoutSpec, *, seed: int,
+                state: Path | None = None, steps: int | None = None
+                ) -> tuple[Tensor, list[float]]:
+    """Train a readout on an image set, with a bar; weights and mean losses of the epochs.
+
+    ``state`` and ``steps`` are those of `helpers.training.readout.train_readout`.
+    """
+    epoch_of = epochs_of(network, layer, images, spec, seed=seed)
+    per_epoch = len(images) // spec.batch_size
+    shape = (len(images.classes), layer_width(network, layer))
+    with bar(f"training the readout of {network.name}", spec.epochs * per_epoch) as shown:
+        def on_step(step: int, loss: float) -> None:
+            shown.set_postfix(loss=f"{loss:.3f}", refresh=False)
+            shown.update(step - shown.n)
+
+        return train_readout(epoch_of, shape, per_epoch, spec, seed=seed, state=state,
+                             steps=steps, on_step=on_step,
+                             device=next(network.model.parameters()).device)
+
+
+def trained_readout(network: Network, layer: str, images: ImageSet, spec: ReadoutSpec, *,
+                    seed: int) -> Tensor:
+    """Train a readout once; later calls read the cache, interrupted ones go on where they were."""
+    parts = {"network": network.digest, "layer": layer, "images": images.digest,
+             "classes": images.classes, "seed": seed,
+             "spec": spec, "preprocessing": network.preprocessing,
+             "code": code_digest(["helpers.training.readout", "helpers.training.augmentation"])}
+    name = network.name.replace(":", "-")
+    state = cache_dir() / "readouts" / f"{name}-{key(**parts)}.state.safetensors"
+
+    def make() -> dict:
+        weight, losses = fit_readout(network, layer, images, spec, seed=seed, state=state)
+        return {"weight": weight.numpy(), "losses": torch.tensor(losses).numpy()}
+
+    return torch.from_numpy(cached("readouts", name, parts, make)["weight"])

@@ -1,0 +1,241 @@
+"""One loop that trains a network: Barlow Twins, SimCLR or labels, one process or many.
+
+Started by ``torchrun``, each process takes its share of every batch; otherwise the same code
+runs alone. The training set is an array of pictures, since augmenting whole batches on the
+device is many times faster than augmenting pictures one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Literal
+
+import torch
+from torch import Generator, Tensor, distributed, nn
+from torch.nn import functional
+from torch.nn.parallel import DistributedDataParallel
+from torch.optim.lr_scheduler import OneCycleLR
+
+from helpers.ground.errors import LabError
+from helpers.training.augmentation import Augmentation, augment
+from helpers.training.objectives import barlow_twins_loss, finite, nt_xent_loss
+
+OnStep = Callable[[int, float, nn.Module], None]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained; everything that a result depends on besides data and seed.
+
+    Parameters
+    ----------
+    objective : {"barlow_twins", "simclr", "supervised"}
+    epochs : int
+    batch_size : int
+        Pictures per step, over all processes; an incomplete last batch is left out.
+    learning_rate, weight_decay : float
+        Of AdamW; the decay spares vectors (norms and biases).
+    warmup : float
+        Share of the steps in which the learning rate rises; then it falls as a cosine.
+    lam : float
+        Barlow Twins: weight of the redundancy term.
+    temperature : float
+        SimCLR: temperature.
+    augmentation : Augmentation
+    """
+
+    objective: Literal["barlow_twins", "simclr", "supervised"]
+    epochs: int
+    batch_size: int = 256
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-4
+    warmup: float = 0.1
+    lam: float = 0.0051
+    temperature: float = 0.1
+    augmentation: Augmentation = field(default_factory=Augmentation)
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1 or self.batch_size < 2 or self.learning_rate <= 0:
+            raise LabError(f"a recipe has {self.epochs} epochs of batches of {self.batch_size} "
+                           f"at learning rate {self.learning_rate}",
+                           expected="1 epoch or more, 2 pictures or more, a positive rate",
+                           remedy="correct the recipe")
+
+    @property
+    def contrasts_views(self) -> bool:
+        """Tell whether the objective compares two views of each picture."""
+        return self.objective != "supervised"
+
+
+@dataclass(frozen=True)
+class Record:
+    """What happened in a training.
+
+    Parameters
+    ----------
+    losses : tuple of float
+        Loss of every step.
+    steps_per_epoch : int
+    """
+
+    losses: tuple[float, ...]
+    steps_per_epoch: int
+
+    @property
+    def epoch_losses(self) -> list[float]:
+        """Mean loss of every (begun) epoch."""
+        starts = range(0, len(self.losses), self.steps_per_epoch)
+        epochs = [self.losses[start:start + self.steps_per_epoch] for start in starts]
+        return [sum(epoch) / len(epoch) for epoch in epochs]
+
+
+def train(model: nn.Module, images: Tensor, labels: Tensor, recipe: Recipe, *, seed: int,
+          device: torch.device | str = "cpu", steps: int | None = None,
+          mixed_precision: bool | None = None, on_step: OnStep | None = None) -> Record:
+    """Train a network in place and leave it in evaluation mode.
+
+    Parameters
+    ----------
+    model : nn.Module
+        Maps (n, 3, size, size) to (n, width). With labels to learn, a linear classifier is put
+        on top and thrown away afterwards.
+    images : Tensor
+        uint8 (n_images, 3, height, width), square.
+    labels : Tensor
+        int64 (n_images,); only read by the objective "supervised".
+    recipe : Recipe
+    seed : int
+        Of the order of the pictures, the views and the classifier. The same seed on the same
+        machine gives the same weights.
+    device : torch.device or str
+    steps : int, optional
+        Stop after so many steps of the whole schedule.
+    mixed_precision : bool, optional
+        Compute in bfloat16 where it is safe; by default where the hardware has it.
+    on_step : callable, optional
+        ``on_step(step, loss, model)`` after each step, counted from 1; ``model.state_dict()`` is
+        then that moment's, and must be copied to be kept.
+
+    Returns
+    -------
+    Record
+
+    Raises
+    ------
+    LabError
+        Where there are fewer pictures than one batch, or the loss is no longer finite.
+    """
+    device = torch.device(device)
+    rank, world = _place()
+    n_batches = _batches_per_epoch(len(images), recipe, world)
+    trainee = _trainee(model, labels, recipe, seed=seed, device=device)
+    optimizer = _optimizer(trainee, recipe)
+    schedule = OneCycleLR(optimizer, recipe.learning_rate, total_steps=recipe.epochs * n_batches,
+                          pct_start=recipe.warmup, cycle_momentum=False)
+    views = torch.Generator(device).manual_seed(seed * world + rank)
+    losses: list[float] = []
+    for step, rows in enumerate(_rows(len(images), recipe, seed=seed, steps=steps), start=1):
+        mine = rows[rank::world]
+        optimizer.zero_grad(set_to_none=True)
+        loss = _loss(trainee, images[mine].to(device), labels[mine].to(device), recipe, views,
+                     _autocast(device, mixed_precision))
+        losses.append(finite(loss, step, remedy="lower `learning_rate`, or set `mixed_precision` "
+                                                "to False"))
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        if on_step is not None:
+            on_step(step, losses[-1], model)
+    _agree(model)
+    model.eval()
+    return Record(tuple(losses), n_batches)
+
+
+def _place() -> tuple[int, int]:
+    """Return this process's rank and the number of processes."""
+    if distributed.is_available() and distributed.is_initialized():
+        return distributed.get_rank(), distributed.get_world_size()
+    return 0, 1
+
+
+def _batches_per_epoch(n_images: int, recipe: Recipe, world: int) -> int:
+    if n_images < recipe.batch_size or recipe.batch_size % world:
+        raise LabError(f"{n_images} pictures, batches of {recipe.batch_size}, {world} processes",
+                       expected="at least one batch, which the processes can share evenly",
+                       remedy="change `batch_size` in the recipe, or the number of processes")
+    return n_images // recipe.batch_size
+
+
+def _trainee(model: nn.Module, labels: Tensor, recipe: Recipe, *, seed: int,
+             device: torch.device) -> nn.Module:
+    """Prepare the module to optimise: the network, its classifier, shared between processes."""
+    trainee = model.to(device)
+    if not recipe.contrasts_views:
+        side = recipe.augmentation.size
+        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            width = model.eval()(torch.zeros(1, 3, side, side, device=device)).shape[1]
+            classifier = nn.Linear(width, int(labels.max()) + 1).to(device)
+        trainee = nn.Sequential(model, classifier)
+    trainee.train()
+    if _place()[1] == 1:
+        return trainee
+    if device.type == "cuda":
+        trainee = nn.SyncBatchNorm.convert_sync_batchnorm(trainee)
+    return DistributedDataParallel(trainee)
+
+
+def _optimizer(trainee: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    parameters = list(trainee.parameters())
+    groups = [{"params": [p for p in parameters if p.ndim > 1],
+               "weight_decay": recipe.weight_decay},
+              {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=recipe.learning_rate)
+
+
+def _rows(n_images: int, recipe: Recipe, *, seed: int, steps: int | None) -> Iterator[Tensor]:
+    """Yield the rows of each batch: the same in every process, each picture once per epoch."""
+    order = torch.Generator().manual_seed(seed)
+    n_batches = n_images // recipe.batch_size
+    left = recipe.epochs * n_batches if steps is None else steps
+    for _ in range(recipe.epochs):
+        shuffled = torch.randperm(n_images, generator=order)
+        yield from shuffled.split(recipe.batch_size)[:min(n_batches, left)]
+        left = max(0, left - n_batches)
+
+
+def _loss(trainee: nn.Module, images: Tensor, labels: Tensor, recipe: Recipe,
+          generator: Generator, precision: AbstractContextManager) -> Tensor:
+    """Compute the loss of one batch. Two views go through the network as one double batch."""
+    views = augment(images, recipe.augmentation, generator=generator)
+    if recipe.contrasts_views:
+        second = augment(images, recipe.augmentation, generator=generator)
+        views = torch.cat([views, second])
+    with precision:
+        outputs = trainee(views)
+    # Outside of autocast: a loss summed in bfloat16 keeps no more than three digits.
+    outputs = outputs.float()
+    if recipe.objective == "supervised":
+        return functional.cross_entropy(outputs, labels)
+    z1, z2 = outputs.chunk(2)
+    if recipe.objective == "barlow_twins":
+        return barlow_twins_loss(z1, z2, lam=recipe.lam)
+    return nt_xent_loss(z1, z2, temperature=recipe.temperature)
+
+
+def _autocast(device: torch.device, wanted: bool | None) -> AbstractContextManager:
+    """Compute in bfloat16 where asked to, or where the hardware multiplies it natively."""
+    if wanted is None:
+        wanted = (torch.cuda.is_bf16_supported(including_emulation=False)
+                  if device.type == "cuda"
+                  else torch.cpu.get_capabilities().get("avx512_bf16", False))
+    return torch.autocast(device.type, torch.bfloat16, enabled=wanted)
+
+
+def _agree(model: nn.Module) -> None:
+    """Give all processes the running means of the first; their weights agree already."""
+    if _place()[1] > 1:
+        for buffer in model.buffers():
+            distributed.broadcast(buffer, src=0)

@@ -1,0 +1,42 @@
+"""The processes and the machine of a training: alone, or many under torchrun."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import distributed
+
+
+def rank() -> int:
+    """Return this process's number; 0 where it runs alone."""
+    return int(os.environ.get("RANK", 0))
+
+
+@contextmanager
+def joined(device: torch.device) -> Iterator[torch.device]:
+    """Join the other processes where torchrun started this one; yield the device to use."""
+    if int(os.environ.get("WORLD_SIZE", 1)) == 1:
+        yield device
+        return
+    if device.type == "cuda":
+        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+        torch.cuda.set_device(device)
+    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield device
+    finally:
+        distributed.destroy_process_group()
+
+
+def platform_record(device: torch.device) -> dict[str, Any]:
+    """Return what a result may depend on: versions, chip, threads."""
+    chip = (torch.cuda.get_device_name(device) if device.type == "cuda"
+            else torch.cpu.get_capabilities().get("cpu_name", platform.processor()))
+    return {"python": platform.python_version(), "torch": torch.__version__,
+            "system": platform.system(), "machine": platform.machine(), "chip": chip,
+            "threads": torch.get_num_threads()}

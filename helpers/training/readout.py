@@ -1,0 +1,207 @@
+"""A linear readout on a frozen network: from features to the names of classes.
+
+Cross-entropy plus a penalty on the magnitude of positive and of negative weights, stochastic
+gradient descent with one cycle of the learning rate (Prince, Alvarez & Konkle 2024; spec 3.1).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.optim.lr_scheduler import OneCycleLR
+
+from helpers.ground.errors import LabError
+from helpers.ground.paths import atomic_write
+from helpers.ground.tables import ReadoutSpec
+from helpers.networks.activations import exact, hooked
+from helpers.networks.weights import read_state_dict
+from helpers.training.objectives import finite
+
+INITIAL_STD = 0.01
+"""Published standard deviation of the first weights."""
+
+Features = tuple[Tensor, Tensor]
+"""Features float32 (n_images, n_units) and labels int64 (n_images,)."""
+
+OnStep = Callable[[int, float], None]
+
+
+class WithReadout(nn.Module):
+    """A network up to one of its layers, and a linear readout without bias behind it.
+
+    Parameters
+    ----------
+    trunk : nn.Module
+    path : str
+        Module path, in the trunk, of the layer that is read.
+    weight : Tensor
+        float32 (n_classes, n_units).
+    """
+
+    def __init__(self, trunk: nn.Module, path: str, weight: Tensor) -> None:
+        super().__init__()
+        self.trunk, self.path = trunk, path
+        self.readout = nn.Linear(weight.shape[1], weight.shape[0], bias=False,
+                                 device=weight.device)
+        with torch.no_grad():
+            self.readout.weight.copy_(weight)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map images (n, 3, height, width) to one value per class (n, n_classes)."""
+        return self.readout(read_at(self.trunk, self.path, images))
+
+
+class _Reached(Exception):
+    """Ends a pass at the layer that is read: what lies behind it need not be computed."""
+
+    def __init__(self, output: Tensor) -> None:
+        super().__init__()
+        self.output = output
+
+
+def read_at(trunk: nn.Module, path: str, images: Tensor) -> Tensor:
+    """Run a network up to a module; return its output, (n_images, n_units).
+
+    Raises
+    ------
+    LabError
+        If the module is never called.
+    """
+    def stop(_name: str, output: Tensor) -> None:
+        raise _Reached(output)
+
+    try:
+        with hooked(trunk, {path: path}, stop):
+            trunk(images)
+    except _Reached as reached:
+        return reached.output.flatten(1)
+    raise LabError(f"the module {path!r} is never called", expected="a layer that is computed",
+                   remedy="read the network out at another layer")
+
+
+def features_at(trunk: nn.Module, path: str, images: Tensor) -> Tensor:
+    """Return what a layer makes of images, float32 (n_images, n_units), to be learned from."""
+    with exact(trunk):
+        found = read_at(trunk, path, images)
+    return found.clone()  # made outside of inference mode, so that a readout can learn from it
+
+
+def readout_loss(logits: Tensor, labels: Tensor, weight: Tensor, *, l1_positive: float,
+                 l1_negative: float) -> Tensor:
+    r"""Compute the loss of a batch.
+
+    .. math:: \mathrm{CE} + \lambda_+ \sum_{w > 0} w + \lambda_- \sum_{w < 0} |w|
+
+    Parameters
+    ----------
+    logits : Tensor, float, shape (n_images, n_classes)
+    labels : Tensor, int64, shape (n_images,)
+    weight : Tensor, float, shape (n_classes, n_units)
+    l1_positive, l1_negative : float
+        Both 1e-5 in the published readout, which is then the ordinary L1 penalty.
+    """
+    penalty = l1_positive * weight.clamp(min=0).sum() - l1_negative * weight.clamp(max=0).sum()
+    return functional.cross_entropy(logits, labels) + penalty
+
+
+def train_readout(epoch_of: Callable[[int], Iterable[Features]], shape: tuple[int, int],
+                  steps_per_epoch: int, spec: ReadoutSpec, *, seed: int,
+                  device: torch.device | str = "cpu", state: Path | None = None,
+                  steps: int | None = None, on_step: OnStep | None = None
+                  ) -> tuple[Tensor, list[float]]:
+    """Train a readout; after an interruption, go on from the last whole epoch.
+
+    Parameters
+    ----------
+    epoch_of : callable
+        ``epoch_of(number)`` yields the batches of an epoch, the same at every call.
+    shape : tuple of 2 int
+        (n_classes, n_units).
+    steps_per_epoch : int
+    spec : ReadoutSpec
+    seed : int
+        Of the first weights.
+    device : torch.device or str
+    state : Path, optional
+        Where to keep weights, momentum and losses after each epoch, and to look for them at
+        first. With the same seed and batches, training ends at the same weights however often
+        it was interrupted. The file is removed at the end.
+    steps : int, optional
+        Stop after so many steps of the whole schedule (a rehearsal).
+    on_step : callable, optional
+        ``on_step(step, loss)``, steps counted from 1 over all epochs.
+
+    Returns
+    -------
+    weight : Tensor, float32, shape (n_classes, n_units), on the CPU
+    losses : list of float
+        Mean loss of every epoch.
+
+    Raises
+    ------
+    LabError
+        If a loss is no longer finite. Epochs already kept stay.
+
+    Notes
+    -----
+    ``OneCycleLR`` with its own defaults, as published, also cycles the momentum
+    (0.95 -> 0.85 -> 0.95), whatever the optimiser was given (0.9 there).
+    """
+    weight, momentum, losses = _begin(shape, seed, state, torch.device(device))
+    done = len(losses)
+    optimizer = torch.optim.SGD([weight], lr=spec.initial_rate, momentum=0.9)
+    schedule = OneCycleLR(optimizer, spec.peak_rate, total_steps=spec.epochs * steps_per_epoch,
+                          pct_start=spec.rise, div_factor=spec.peak_rate / spec.initial_rate)
+    optimizer.step()  # without gradients it changes nothing, and lets the schedule move on
+    for _ in range(done * steps_per_epoch):
+        schedule.step()
+    if momentum is not None:
+        optimizer.state[weight]["momentum_buffer"] = momentum
+    step, last = done * steps_per_epoch, math.inf if steps is None else steps
+    for epoch in range(done, spec.epochs):
+        total = 0.0
+        for features, labels in epoch_of(epoch):
+            optimizer.zero_grad(set_to_none=True)
+            loss = readout_loss(features @ weight.T, labels, weight,
+                                l1_positive=spec.l1_positive, l1_negative=spec.l1_negative)
+            step += 1
+            total += finite(loss, step, remedy="lower `peak_rate` in the table [readout] of the "
+                                               "profile")
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            if on_step is not None:
+                on_step(step, loss.item())
+            if step >= last:
+                return weight.detach().cpu(), [*losses, total / steps_per_epoch]
+        losses.append(total / steps_per_epoch)
+        _keep(state, weight, optimizer.state[weight]["momentum_buffer"], losses)
+    if state is not None:
+        state.unlink(missing_ok=True)
+    return weight.detach().cpu(), losses
+
+
+def _begin(shape: tuple[int, int], seed: int, state: Path | None,
+           device: torch.device) -> tuple[Tensor, Tensor | None, list[float]]:
+    """Return weights, momentum and losses so far: from the kept state, or drawn anew."""
+    if state is not None and state.is_file():
+        kept = read_state_dict(state)
+        if kept["weight"].shape == shape:
+            return (kept["weight"].to(device).requires_grad_(), kept["momentum"].to(device),
+                    kept["losses"].tolist())
+    first = torch.empty(shape).normal_(0, INITIAL_STD,
+                                       generator=torch.Generator().manual_seed(seed))
+    return first.to(device).requires_grad_(), None, []
+
+
+def _keep(state: Path | None, weight: Tensor, momentum: Tensor, losses: list[float]) -> None:
+    if state is not None:
+        tensors = {"weight": weight.detach().cpu().contiguous(), "momentum": momentum.cpu(),
+                   "losses": torch.tensor(losses, dtype=torch.float64)}
+        atomic_write(state, lambda part: save_file(tensors, part))
