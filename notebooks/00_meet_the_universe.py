@@ -178,7 +178,7 @@ ledger.claim("Training, not architecture, makes the domains readable",
 
 # %%
 diet = fine.get("diet")
-unlabelled = [n for n, net in networks.items() if net.entry.objective not in ("supervised", "none")]
+unlabelled = [n for n, net in networks.items() if net.entry.unlabelled]
 worth = diet is not None and bool(unlabelled)
 best = diet.loc[unlabelled, "knn"] if worth else None
 ledger.claim("Networks trained without labels beat the untrained one on fine classes",

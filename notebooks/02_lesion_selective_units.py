@@ -35,12 +35,12 @@ from helpers.lesions import lesion_outcomes
 from helpers.lesions.deficit_tests import beyond_random, correlation, own_lesion_effect
 from helpers.lesions.deficits import cost_similarity, dissociation, group_means, probe_sizes
 from helpers.selectivity import localizer
-from helpers.stimuli.image_sets import class_name
+from helpers.stimuli.image_sets import CORE, class_name
 
 laboratory = lab.open(profile, notebook="02_lesion_selective_units")
 ledger = Ledger(laboratory.provenance)
 chosen, spec = laboratory.profile.networks, laboratory.profile.table("lesions")
-seed, core = laboratory.profile.seed, ["faces", "bodies", "scenes", "characters"]
+seed, core = laboratory.profile.seed, list(CORE)
 plots.use_style()
 print(laboratory.provenance.line)
 

@@ -31,7 +31,7 @@ from helpers import lab
 from helpers.brains.rois import domain_of
 from helpers.encoding import brain_data, encoding_study, encoding_tests
 from helpers.figures import plots, plots_encoding
-from helpers.figures.claims import Ledger, rounded
+from helpers.figures.claims import Ledger, p_text, rounded
 from helpers.selectivity import localizer
 from helpers.similarity.rdm_study import layer_agreement
 from helpers.stimuli.image_sets import DOMAINS
@@ -56,7 +56,8 @@ cohort = laboratory.cohort()
 study = encoding_study.Study(cohort, spec, n_jobs=n_jobs, **size)
 regions = brain_data.region_table(cohort, cohort.subjects, study.rois, least_ncsnr=spec.least_ncsnr)
 fold = cohort.folds(cohort.subjects[0])[0]
-print(f"{cohort.name}: {len(cohort.subjects)} participants, responses in {cohort.units}")
+print(f"{len(cohort.subjects)} participants, in the layout of {cohort.name}; "
+      f"responses: {cohort.units}")
 print(f"fit on {len(fold.fit)} conditions, choose on {len(fold.validation[0][1])}, "
       f"test on {len(fold.test)}; {len(cohort.folds(cohort.subjects[0]))} fold(s)")
 regions.pivot(index="roi", columns="subject", values="n_used").loc[list(study.rois)]
@@ -74,9 +75,10 @@ regions.pivot(index="roi", columns="subject", values="n_used").loc[list(study.ro
 ceilings = brain_data.ceiling_table(cohort, cohort.subjects, study.rois,
                                     least_ncsnr=spec.least_ncsnr, seed=seed)
 known = ceilings.dropna(subset=["value", "split_half"])
-gap = (known["value"] - known["split_half"]).abs()
-print(f"{len(ceilings) // 2} regions with repeats; the two estimates differ by "
-      f"{gap.median():.3f} (median)" if len(known) else "no repeats here: no noise ceiling")
+gap = (known["value"] - known["split_half"]).abs().groupby(known["statistic"]).median()
+print(f"{len(ceilings) // 2} regions of participants have repeats; the two estimates differ by "
+      + ", ".join(f"{value:.3f} ({name})" for name, value in gap.items()) + ", median"
+      if len(known) else "no repeats here: no noise ceiling")
 ceilings.pivot_table(index="roi", columns="statistic", values="value").round(2)
 
 # %% [markdown]
@@ -180,7 +182,7 @@ standardised = encoding_study.chosen(best, encoding_study.STANDARDISED, own)
 for name in ("veUnivar", "veRSA"):
     difference, p, n = encoding_tests.overall(*(
         table[table["metric"] == name] for table in (standardised, contrastive)))
-    print(f"{name}: standardised - published {difference:+.3f} (p = {p:.3f}, n = {n})")
+    print(f"{name}: standardised - published {difference:+.3f} ({p_text(p)}, n = {n})")
 used = curves[(curves["partition"] == "test") & (curves["method"] == encoding_study.POSITIVE)]
 print("units used per vertex, published α:",
       used.groupby("layer", sort=False)["n_used"].mean().round(1).to_dict())
@@ -216,7 +218,7 @@ for letter, line, name in (("A", 0, "veUnivar"), ("B", 1, "veRSA")):
     plots_encoding.significance_row(axes, against[name], spec.rois, names, y=1.08)
     axes.set(ylim=(min(-0.1, part["score"].min() - 0.05), 1.12), ylabel=f"{name}, test (r)")
     plots.panel_letter(axes, letter, x=-0.05)
-figure.legend(handles=plots_encoding.rival_handles(names), loc="upper center", ncols=len(names))
+plots.top_legend(figure, plots_encoding.rival_handles(names))
 
 # %%
 panels = lines[2:4].subgridspec(2, len(spec.curve_rois), wspace=0.12, hspace=0.2).subplots(
@@ -236,7 +238,8 @@ last = lines[4].subgridspec(1, 3, wspace=0.25, width_ratios=[1.4, 1.4, 1]).subpl
 for axes, (method, table) in zip(last, pools.items()):
     plots_encoding.pool_bars(axes, table, probed, DOMAINS, own)
     axes.set_title(f"every pool, best layer: {method}", fontsize=6.5)
-last[1].sharey(last[0])
+for axes in last[:2]:
+    axes.set_ylim(min(a.get_ylim()[0] for a in last[:2]), max(a.get_ylim()[1] for a in last[:2]))
 last[0].set_ylabel(f"{metric}, test (r)")
 plots.panel_letter(last[0], "E", x=-0.14)
 if len(rdms):
@@ -297,9 +300,9 @@ for name in ("veUnivar", "veRSA"):
 for rival in rivals:
     told = {name: encoding_tests.overall(*(t[t["metric"] == name] for t in (
         contrastive, rivals[rival]))) for name in ("veUnivar", "veRSA")}
-    ledger.claim(f"They predict better than: {rival}",
+    ledger.claim(f"They predict better than the rival: {rival}",
                  source="Fig. 4; direction inferred", paper="values unknown",
-                 run=", ".join(f"{name} {d:+.2f} (p = {p:.3f}, n = {n})"
+                 run=", ".join(f"{name} {d:+.2f} ({p_text(p)}, n = {n})"
                                for name, (d, p, n) in told.items()),
                  rule="mean difference over regions above 0, paired t over participants, p < .05, "
                       "in both scores",
@@ -313,7 +316,7 @@ gain, _, gain_p = encoding_tests.paired(positive.to_numpy(), free.reindex(positi
 ledger.claim("Without the constraint almost any pool predicts a region; with it the own pool wins",
              source="Suppl. layer curves; inferred", paper="direction; values unknown",
              run=f"advantage of the own pool: {positive.mean():.2f} sparse positive, "
-                 f"{free.mean():.2f} OLS (p = {gain_p:.3f}, n = {len(positive)})",
+                 f"{free.mean():.2f} OLS ({p_text(gain_p)}, n = {len(positive)})",
              rule="advantage of the own pool over the mean of the others larger under the "
                   "constraint, paired t over participants, p < .05",
              holds=bool(gain > 0 and gain_p < 0.05) if np.isfinite(gain_p) else None)
@@ -337,7 +340,7 @@ ledger.claim("A region that one domain alone drives is predicted by this domain'
 by_pool = {m: table.fillna({"score": 0}).groupby(["roi", "domain"])["score"].mean()
            for m, table in pools.items()}
 faces_alone = [roi for roi, domain in spec.known.items() if domain == "faces"]
-ledger.claim("… and the least of all by the units of scenes, but by those as well without constraint",
+ledger.claim("Units of scenes predict it least of all; without the constraint they predict it too",
              source="beyond the paper: known truth; rule added after panel E was seen", paper="–",
              run="; ".join(f"{roi}, {m}: faces {t[roi, 'faces']:.2f}, scenes {t[roi, 'scenes']:.2f}"
                            for roi in faces_alone for m, t in by_pool.items())
@@ -366,7 +369,7 @@ lost = encoding_tests.overall(*(found[name][found[name]["metric"] == "r_vertex"]
                                 for name in ("ridge, whole layers", "contrastive")))
 ledger.claim("The needle's eye has a price: ridge on whole layers predicts vertices better",
              source="beyond the paper", paper="–",
-             run=f"mean r of a vertex {lost[0]:+.2f} (p = {lost[1]:.3f}, n = {lost[2]})",
+             run=f"mean r of a vertex {lost[0]:+.2f} ({p_text(lost[1])}, n = {lost[2]})",
              rule="ridge minus sparse positive above 0, paired t over participants, p < .05",
              holds=bool(lost[0] > 0 and lost[1] < 0.05) if np.isfinite(lost[1]) else None)
 for name in ("contrastive", "ridge, whole layers"):

@@ -229,8 +229,8 @@ for panel, letter, kind, found in zip(paths, "AB", ("as published", "axes aligne
     plots_channels.trajectories(panel, found.points, categories, styles)
     panel.set_title(f"{kind} · stress {found.stress:.2f}")
     plots.panel_letter(panel, letter, x=0.02)
-figure.legend(handles=plots_channels.category_handles(styles, spec.layers[0], spec.layers[-1]),
-              loc="upper center", ncols=6, columnspacing=1.4)
+plots.top_legend(figure, plots_channels.category_handles(styles, spec.layers[0], spec.layers[-1]),
+                 ncols=6)
 
 # %%
 middle = figure.add_gridspec(1, 3, width_ratios=[1.25, 1, 1], wspace=0.42,
@@ -331,7 +331,7 @@ ledger.claim("Categories lie further apart in deeper layers",
                  f"to {spec.layers[-1]}",
              rule="slope over layers above 0, jackknife over pictures, one-sided p < .05",
              holds=bool(growth[chosen.main].p < 0.05))
-ledger.claim("Training makes them: the untrained twin separates less in the deepest layer",
+ledger.claim("Training parts categories: the untrained twin separates less in the deepest layer",
              source="beyond the paper", paper="not shown",
              run=f"untrained: silhouette {said[chosen.untrained]}",
              rule="trained − untrained above 0, jackknife over pictures, one-sided p < .05",
@@ -416,8 +416,9 @@ if flipped is None:
 else:
     changed = scores[chosen.main].copy()
     changed[-1, :, flipped] *= -1
-    print(tracing.block_correlations(tracing.published_rdm(scores[chosen.main]),
-                                      tracing.published_rdm(changed), n_layers))
+    between_r, within_r = tracing.block_correlations(
+        tracing.published_rdm(scores[chosen.main]), tracing.published_rdm(changed), n_layers)
+    print(f"between layers {between_r:.2f}, within {within_r:.2f}")
 
 # %% tags=["solution"]
 for flipped in (0, scores[chosen.main].shape[2] - 1):

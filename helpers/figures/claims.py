@@ -15,6 +15,11 @@ HOLDS, FAILS, OPEN = "holds", "does not hold", "cannot be told here"
 VERDICTS = (HOLDS, FAILS, OPEN)
 
 
+def p_text(p: float) -> str:
+    """Write a p value: never as zero."""
+    return "p unknown" if math.isnan(p) else "p < .001" if p < 0.001 else f"p = {p:.3f}"
+
+
 @dataclass(frozen=True)
 class Claim:
     """One claim.

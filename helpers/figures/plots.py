@@ -10,6 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
@@ -184,9 +185,15 @@ def domain_strips(axes: Axes, table: pd.DataFrame, value: str, domains: Sequence
 
 def domain_legend(figure: Figure, domains: Sequence[str], *, loc: str = "upper center") -> None:
     """Put one legend of colours and markers along an edge of the figure."""
-    handles = [plt.Line2D([], [], color=COLOURS[d], marker=MARKERS[d], markersize=4, label=shown(d))
-               for d in domains]
-    figure.legend(handles=handles, loc=loc, ncols=len(domains), columnspacing=2.5)
+    top_legend(figure, [plt.Line2D([], [], color=COLOURS[d], marker=MARKERS[d], markersize=4,
+                                   label=shown(d)) for d in domains], loc=loc, columnspacing=2.5)
+
+
+def top_legend(figure: Figure, handles: Sequence[Artist], *, loc: str = "upper center",
+               ncols: int = 0, columnspacing: float = 1.4) -> None:
+    """Put a legend along an edge of the figure, in one row unless ``ncols`` are asked for."""
+    figure.legend(handles=handles, loc=loc, ncols=ncols or len(handles),
+                  columnspacing=columnspacing)
 
 
 def percent_axis(axis: Axis) -> None:

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 from PIL import Image
 
+from helpers.figures.claims import p_text
 from helpers.figures.plots import COLOURS, HATCHES, MARKERS, label_layers, shown
 from helpers.lesions.deficit_tests import Test
 
@@ -22,8 +23,7 @@ def signed_p(test: Test) -> str:
     """Write a correlation with its interval and p value, for a panel."""
     if np.isnan(test.value):
         return "r cannot be told"
-    p = f"p = {test.p:.3f}" if test.p >= 0.001 else "p < .001"
-    return f"r = {test.value:.2f} [{test.low:.2f}, {test.high:.2f}], {p}"
+    return f"r = {test.value:.2f} [{test.low:.2f}, {test.high:.2f}], {p_text(test.p)}"
 
 
 def deficit_scatter(axes: Axes, activation: NDArray, change: NDArray, domain: str,

@@ -128,6 +128,11 @@ class Entry:
         return self.objective == "supervised" and self.diet == "ImageNet-1k"
 
     @property
+    def unlabelled(self) -> bool:
+        """Tell whether it was trained without labels."""
+        return self.objective not in ("supervised", "none")
+
+    @property
     def trained(self) -> bool:
         """Tell whether the network needs a file of weights."""
         return self.objective != "none"

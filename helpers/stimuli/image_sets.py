@@ -25,6 +25,8 @@ from helpers.stimuli.album import Album
 
 DOMAINS = ("faces", "bodies", "objects", "scenes", "characters")
 """Intact domains, in the order of the authors' domain index (spec 2.1)."""
+CORE = ("faces", "bodies", "scenes", "characters")
+"""Domains that the first paper's figures are about."""
 
 FLOC = {"adult": "faces", "body": "bodies", "car": "objects", "child": "faces",
         "corridor": "scenes", "house": "scenes", "instrument": "objects", "limb": "bodies",
