@@ -21,6 +21,7 @@ from helpers.brains.layouts import open_cohort
 from helpers.brains.nod import NOD
 from helpers.brains.object2vec import Object2Vec
 from helpers.brains.rois import TABLE
+from helpers.brains.splits import fit_choose_test
 from helpers.ground.errors import LabError
 
 # ---- Algonauts 2023 -----------------------------------------------------------------------------
@@ -65,6 +66,11 @@ def test_algonauts_has_one_condition_a_picture_whoever_saw_it(challenge):
     (fit, choose), = fold.validation
     assert [len(part) for part in (fit, choose, fold.test)] == [30, 4, 6]
     assert sorted([*fit, *choose, *fold.test]) == second.tolist()
+    pictures = sorted((challenge / "subj02/training_split/training_images").iterdir())
+    numbers = np.array([int(path.stem.split("-")[-1]) for path in pictures])
+    dealt = fit_choose_test(40)
+    assert set(cohort.nsd_ids[fold.test]) == set(numbers[dealt.test])
+    assert set(cohort.nsd_ids[fit]) == set(numbers[dealt.fit])
     assert np.isfinite(cohort.responses("subj02", ["OFA"]).mean(fold.test)).all()
 
 

@@ -7,6 +7,7 @@ import hashlib
 import numpy as np
 import pytest
 from PIL import Image
+from scipy.linalg import orthogonal_procrustes
 from scipy.spatial.distance import pdist, squareform
 from scipy.stats import ortho_group
 from sklearn.decomposition import PCA
@@ -117,6 +118,15 @@ def test_alignment_keeps_distances_within_layers_and_finds_a_planted_rotation(sc
     copies = np.stack([one, 7 * one @ ortho_group.rvs(10, random_state=0),
                        one @ ortho_group.rvs(10, random_state=1)])
     assert tracing.agreement(tracing.align(copies)) == pytest.approx(1, abs=1e-9)
+
+
+def test_every_layer_is_turned_onto_the_consensus_of_all_and_not_onto_the_first(scores):
+    aligned = tracing.align(scores)
+    for layer in aligned:
+        turn = orthogonal_procrustes(layer, aligned.mean(0))[0]
+        np.testing.assert_allclose(turn, np.eye(10), atol=0.01)
+    backwards = tracing.align(scores[::-1])
+    assert tracing.agreement(backwards) == pytest.approx(tracing.agreement(aligned), abs=1e-5)
 
 
 def test_agreement_exceeds_that_of_shuffled_pictures_only_where_layers_share_them(scores):

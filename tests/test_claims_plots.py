@@ -38,6 +38,13 @@ def test_verdicts_are_written_as_they_are(private):
     assert made.text().count("DOES NOT HOLD") == 1
 
 
+def test_what_could_not_be_computed_is_null_and_counts_stay_whole(private):
+    assert rounded({"r": float("nan"), "n": 3, "p": 0.0000123}) == {"r": None, "n": 3, "p": 0.0}
+    made = ledger()
+    made.number("r", rounded({"r": np.float64("nan")}))
+    assert json.loads(made.save().read_text())["numbers"] == {"r": {"r": None}}
+
+
 def test_a_number_is_entered_once(private):
     made = ledger()
     made.number("n", 1)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
-from tiny_cohort import TinyCohort
-from torch import nn
+from tiny_cohort import TinyCohort, network
 
 from helpers.brains.cohort import Fold, Responses
 from helpers.encoding import brain_data, cohort_features
 from helpers.ground.errors import LabError
-from helpers.networks.network import Network
 from helpers.networks.registry import Preprocessing
 from helpers.selectivity.localizer import NONE, Localizer
 
@@ -19,16 +19,6 @@ from helpers.selectivity.localizer import NONE, Localizer
 @pytest.fixture
 def cohort(private):
     return TinyCohort()
-
-
-def network(name="tiny-net", seed=0) -> Network:
-    torch.manual_seed(seed)
-    model = nn.Sequential(nn.Conv2d(3, 4, 5, 4), nn.ReLU(inplace=True), nn.Flatten(),
-                          nn.Linear(4 * 7 * 7, 6)).eval()
-    layers = {"conv": "0", "relu": "1", "fc": "3"}
-    half = (0.5, 0.5, 0.5)
-    return Network(name, None, model, layers, Preprocessing(32, 32, half, half), f"{name}{seed}",
-                   (3, 32, 32))
 
 
 def localizer_of(labels: dict) -> Localizer:
@@ -90,6 +80,7 @@ def test_responses_are_read_once_and_come_back_the_same(cohort):
     noisier = TinyCohort(noise=2.0)
     brain_data.read_responses(noisier, "A", ("FFA-1", "PPA"))
     assert noisier.read == 1, "other files, other artefact"
+    assert brain_data.read_responses(cohort, "A", ("PPA",)).rois == ("PPA",)
 
 
 def test_a_participant_without_any_of_the_regions_is_an_error(cohort):
@@ -102,6 +93,7 @@ def test_the_table_of_regions_says_who_lacks_what(cohort):
     used = table.pivot(index="roi", columns="subject", values="n_used")
     assert used.loc["PPA"].to_dict() == {"A": 3, "B": 0, "C": 3}
     assert table["n_vertices"].max() == 4
+    assert table["median_ncsnr"].dropna().tolist() == [1] * 5  # of known ones
 
 
 def test_ceilings_come_for_every_region_with_repeats_and_for_no_other(private):
@@ -111,6 +103,7 @@ def test_ceilings_come_for_every_region_with_repeats_and_for_no_other(private):
     mean = table[table["statistic"] == "univariate"]
     assert mean["value"].between(0.3, 1).all() and (table["low"] <= table["high"]).all()
     assert (mean["value"] - mean["split_half"]).abs().max() < 0.1
+    np.testing.assert_allclose(table["ncsnr_based"], np.sqrt(1 / (1 + 1 / 3)))
     quiet = brain_data.ceiling_table(TinyCohort(noise=0.05), ("A",), ("FFA-1",), least_ncsnr=0.3,
                                      seed=0)
     assert quiet["value"].iloc[0] > 0.98 > mean["value"].max()
@@ -170,6 +163,20 @@ def test_unit_features_are_the_activations_averaged_over_a_conditions_pictures(p
                                        atol=1e-5)
 
 
+def test_conditions_may_have_unequal_numbers_of_pictures_in_any_order(private):
+    cohort, net = TinyCohort(pictures_per_condition=3), network()
+    cohort.condition_of = np.random.default_rng(0).permutation(np.repeat(np.arange(6),
+                                                                         [1, 20, 3, 90, 6, 300]))
+    conditions = np.array([1, 2, 4])
+    found = cohort_features.unit_features(net, cohort_features.whole_layers(net, ("fc",)), cohort,
+                                          conditions, label="t", batch_size=4)["fc"]
+    with torch.inference_mode():
+        for row, condition in zip(found, conditions):
+            pictures = np.flatnonzero(cohort.condition_of == condition)
+            x = torch.stack([net.preprocessing(cohort.album.open(i)) for i in pictures])
+            np.testing.assert_allclose(row, net.model(x).mean(0), rtol=1e-4, atol=1e-5)
+
+
 def test_features_are_made_once_and_again_for_other_units_or_weights(cohort):
     net, conditions = network(), np.arange(10)
     pools = cohort_features.whole_layers(net, ("fc",))
@@ -181,6 +188,13 @@ def test_features_are_made_once_and_again_for_other_units_or_weights(cohort):
     few = cohort_features.Pools({"fc": np.array([4, 5])}, {"layer": {"fc": np.array([0, 1])}})
     np.testing.assert_array_equal(make(net, few), first[:, 4:])
     assert not np.allclose(make(network(seed=1), pools), first)
+    darker = replace(net, preprocessing=Preprocessing(32, 32, (0.9,) * 3, (0.5,) * 3))
+    assert not np.allclose(make(darker, pools), first)
+    conditions = np.arange(10, 20)
+    assert not np.allclose(make(net, pools), first)
+    cohort.album.pixels = 255 - cohort.album.pixels
+    conditions = np.arange(10)
+    assert not np.allclose(make(net, pools), first)
 
 
 def test_mean_features_average_maps_over_space(cohort):
@@ -192,6 +206,8 @@ def test_mean_features_average_maps_over_space(cohort):
         np.testing.assert_allclose(found["conv"], net.model[0](x).mean((2, 3)), rtol=1e-4,
                                    atol=1e-6)
     assert found["fc"].shape == (5, 6)
+    assert set(cohort_features.mean_features(net, ("relu",), cohort, np.arange(5), label="t",
+                                             batch_size=2)) == {"relu"}
 
 
 def test_a_participants_rows_come_together_from_the_groups(cohort):

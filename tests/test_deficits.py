@@ -120,9 +120,28 @@ def test_a_planted_effect_on_the_own_domain_is_found_with_its_size():
     found = own_domain_effect(cost, own, seed=0)
     assert found.value == pytest.approx(cost[own].mean() - cost[~own].mean())
     assert found.low < 0.25 < found.high and found.p < 0.01
+    assert own_domain_effect(-cost, own, seed=0).p > 0.99  # one-sided: less impaired
     assert np.isnan(own_domain_effect(cost, np.arange(48) < 1, seed=0).value)
     cost[0] = np.nan
     assert own_domain_effect(cost, own, seed=0).n == 47
+
+
+def test_intervals_are_as_wide_as_95_percent_of_a_normal_distribution():
+    rng = np.random.default_rng(0)
+    own, cost = np.arange(400) < 150, rng.normal(size=400)
+    domain = own_domain_effect(cost, own, seed=0)
+    error = np.sqrt(cost[own].var() / 150 + cost[~own].var() / 250)
+    assert domain.high - domain.low == pytest.approx(2 * 1.96 * error, rel=0.05)
+
+    hits = rng.random((4, 400)) < 0.6
+    lesion = own_lesion_effect(hits, 1, seed=0)
+    gain = hits[[0, 2, 3]].mean(0) - hits[1]
+    assert lesion.high - lesion.low == pytest.approx(2 * 1.96 * gain.std() / 20, rel=0.05)
+
+    activation = rng.normal(size=2000)
+    found = correlation(activation, 0.5 * activation + rng.normal(size=2000), seed=0)
+    reference = 2 * 1.96 * (1 - found.value**2) / np.sqrt(2000)
+    assert found.high - found.low == pytest.approx(reference, rel=0.08)
 
 
 def test_beyond_random_is_a_prediction_interval():

@@ -9,6 +9,7 @@ from sklearn.linear_model import LinearRegression
 
 from helpers.brains.cohort import Fold
 from helpers.encoding.encoding_jobs import METRICS, SCHEDULER, Job, encode
+from helpers.encoding.positive_regression import sparse_positive
 from helpers.ground.errors import LabError
 from helpers.similarity.rsa import rsa_r, univariate_r
 
@@ -101,6 +102,31 @@ def test_several_folds_test_every_condition_once_and_choose_within_each():
     assert (best["n_conditions"] == 140).all()
 
 
+def test_each_fold_is_tested_with_its_own_choice_and_validation_is_the_mean_of_folds():
+    """Layer a carries the signal where the first fold chooses and tests, b where the second."""
+    rng, parts = np.random.default_rng(0), np.arange(200).reshape(5, 40)
+    signal, noise = rng.normal(size=(2, 200, 6))
+    a, b = signal.copy(), signal.copy()
+    a[120:], b[40:120] = noise[120:], noise[40:120]
+    y = (signal[:, :1] + 0.1 * rng.normal(size=(200, 5))).astype(np.float32)
+    folds = tuple(Fold(parts[0], parts[k + 1], ((parts[0], parts[k]),)) for k in (1, 3))
+    every = np.arange(6)
+    one = Job("A", "net", {"a": a.astype(np.float32), "b": b.astype(np.float32)},
+              {"faces": {"a": every, "b": every}}, {"FFA-1": y}, folds,
+              (("FFA-1", "faces", "OLS", (0.0,)),))
+    curves, best = encode([one])
+    row = best.set_index("metric").loc["veUnivar"]
+    assert row["n_layers"] == 2 and row["score"] > 0.95
+    on_test = curves[curves["partition"] == "test"].set_index("layer")["veUnivar"]
+    assert on_test.max() < 0.8, "no single layer serves both folds"
+    plain = best.set_index("metric").loc["cUnivar"]
+    assert plain["n_layers"] == 2 and np.isnan(plain["score"]), "layers have no common scale"
+    fit = LinearRegression().fit(a[parts[0]], y[parts[0]])
+    expected = np.mean([univariate_r(fit.predict(a[parts[k]]), y[parts[k]]) for k in (1, 3)])
+    on_choice = curves[curves["partition"] == "validation"].set_index("layer")["veUnivar"]
+    assert on_choice["a"] == pytest.approx(expected, abs=1e-4)
+
+
 @pytest.mark.parametrize("alpha", [0.1, 0.3, 1e6])
 def test_over_several_folds_noise_is_not_predicted_backwards(alpha):
     """A fold's mean is low where its test is high: pooled as it is, it would score about -0.3."""
@@ -138,6 +164,18 @@ def test_a_fit_that_uses_nothing_is_a_result_without_a_score():
     assert curves["veUnivar"].isna().all() and (curves["n_used"] == 0).all()
     assert best.set_index("metric").loc["veUnivar", "why"] == "no fit that predicts anything"
     assert np.isfinite(best.set_index("metric").loc["cUnivar", "score"])
+
+
+def test_a_vertex_of_which_nothing_is_predicted_counts_as_zero():
+    features, responses = world()
+    y = responses["FFA-1"][:, :2] * np.array([1, 1e-4], np.float32)
+    one = Job("A", "net", features, {"faces": {k: np.arange(6) for k in features}}, {"FFA-1": y},
+              ONE_FOLD, (("FFA-1", "faces", "sparse positive", (0.1,)),))
+    curves = encode([one])[0].query("layer == 'b' and partition == 'test'").iloc[0]
+    fit = sparse_positive(features["b"][FIT], y[FIT], 0.1)
+    assert fit.n_used[0] > 0 == fit.n_used[1]
+    r = np.corrcoef(fit.predict(features["b"][TEST])[:, 0], y[TEST, 0])[0, 1]
+    assert curves["r_vertex"] == pytest.approx(r / 2, abs=1e-5)
 
 
 def wishes():

@@ -55,6 +55,13 @@ def test_the_summary_counts_participants_and_keeps_empty_regions():
     assert np.isnan(table.loc["PPA", "p"]) and np.isnan(table.loc["EBA", "mean"])
 
 
+def test_the_summary_corrects_over_regions_step_by_step():
+    table = summary(scores({"FFA-1": [0.5, 0.6, 0.4, 0.7], "PPA": [0.3, -0.1, 0.5, 0.2]}),
+                    ["FFA-1", "PPA"])
+    low, high = sorted(table["p"])
+    assert sorted(table["p_holm"]) == pytest.approx([2 * low, high])
+
+
 def test_rivals_are_compared_where_both_have_a_score_and_corrected_over_all():
     ours = scores({"FFA-1": [0.5, 0.6, 0.4], "PPA": [0.3, 0.35, 0.5]})
     rivals = {"Gabor": scores({"FFA-1": [0.1, 0.2, 0.1], "PPA": [0.3, 0.2, np.nan]}),
@@ -74,6 +81,15 @@ def test_a_rival_with_participants_in_another_order_is_matched_by_name():
     rival = ours.assign(score=ours["score"] - [0.1, 0.2, 0.1]).iloc[::-1]
     assert overall(ours, rival)[0] == pytest.approx(0.4 / 3)
     assert overall(ours, rival)[2] == 3
+
+
+def test_two_predictors_are_compared_over_the_regions_that_both_have():
+    ours = scores({"PPA": [0.1, 0.2, 0.4], "FFA-1": [0.9, 0.8, 0.9]})
+    rival = scores({"PPA": [0.0, 0.1, 0.2], "FFA-1": [np.nan, 0.4, np.nan]})
+    difference, p, n = overall(ours, rival)
+    gain = [0.1, (0.1 + 0.4) / 2, 0.2]
+    assert difference == pytest.approx(np.mean(gain)) and n == 3
+    assert p == pytest.approx(stats.ttest_1samp(gain, 0).pvalue)
 
 
 def test_the_false_alarm_rate_is_the_nominal_one():

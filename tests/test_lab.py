@@ -66,8 +66,15 @@ def test_what_is_missing_is_rendered_once(tiny, private, monkeypatch):
     assert len(laboratory.images("localizer")) == 22
     assert len(laboratory.images("probe")) == 14
     assert set(laboratory.provenance.inputs) == {"localizer", "probe"}
+    about = laboratory.provenance
+    assert (about.profile, about.data_kind, about.seed) == ("tiny", "SYNTHETIC", 3)
     monkeypatch.setattr(present, "write_localizer", lambda *_, **__: pytest.fail("rendered twice"))
     assert len(lab.open(tiny, notebook="none").images("localizer")) == 22
+
+
+@pytest.mark.parametrize("name, kind", [("demo", "SYNTHETIC"), ("mini", "REAL"), ("paper", "REAL")])
+def test_what_is_drawn_and_what_is_photographed_is_told_apart(private, name, kind):
+    assert lab.open(name, notebook="none").provenance.data_kind == kind
 
 
 def test_another_size_is_another_world(tiny, private):

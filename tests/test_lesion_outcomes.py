@@ -15,7 +15,7 @@ from helpers.ground.errors import LabError
 from helpers.ground.paths import ROOT
 from helpers.ground.profile import load_profile
 from helpers.ground.tables import ReadoutSpec
-from helpers.lesions.deficits import group_means
+from helpers.lesions.deficits import costs, group_means
 from helpers.lesions.lesion_outcomes import correlations, domain_effects, grouped, lesion_network
 from helpers.networks.architectures import build, layer_names
 from helpers.networks.network import Network, load_network
@@ -209,11 +209,15 @@ def network_features(classifier, images):
 def test_halves_and_pooled_groups_use_their_own_pictures(planted, coloured):
     classifier, found = planted
     outcome = lesion_network(classifier, found, coloured, n_random=2, seed=5)
+    ranks = np.random.default_rng(0).integers(0, 4, outcome.ranks.shape).astype(np.uint16)
+    outcome = replace(outcome, ranks=ranks)  # halves that differ
     pooled = grouped(coloured, least=13)
     whole, a, b = (outcome.costs(1, pooled, half=half) for half in (None, 0, 1))
-    assert whole == pytest.approx((a + b) / 2)
-    hits, faces_a = outcome.hits(1), (pooled.of_image == 1) & (pooled.half == 0)
-    assert a[0, 0, 1] == pytest.approx(hits[0, faces_a].mean() - hits[1, faces_a].mean())
+    assert whole == pytest.approx((a + b) / 2) and a != pytest.approx(b)
+    for half, found_costs in ((0, a), (1, b)):
+        rows = pooled.half == half
+        expected = costs(outcome.hits(1)[:, rows], pooled.of_image[rows], 2)
+        assert found_costs.reshape(expected.shape) == pytest.approx(expected)
     by_class = outcome.profiles("relu7", grouped(coloured))
     assert outcome.profiles("relu7", pooled)[..., 1] == pytest.approx(by_class[..., :2].mean(-1))
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from PIL import Image
@@ -76,6 +79,21 @@ def test_planted_units_are_found_and_no_others(planted):
     assert table["share"] == 1 / 8 and table["replicated"] == 1 and table["held_out_d_prime"] > 3
 
 
+def test_units_that_one_half_defines_are_measured_on_the_other(planted):
+    """Faces are red on every second picture only: what the first half finds does not replicate."""
+    network, images = planted
+    rng = np.random.default_rng(1)
+    for index in np.flatnonzero(images.halves == 1):
+        if images.domains[index] == "faces":
+            pixels = rng.integers(60, 120, (8, 8, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(images.root / images.files[index])
+    found = localize_network(network, floc(images.root))
+    assert found.half_labels["mix"][:, 0].tolist() == [found.domains.index("faces"), NONE]
+    row = found.table().query("layer == 'mix' and domain == 'faces'").iloc[0]
+    assert row["n_half"] == 1 and row["replicated"] == 0
+    assert abs(row["held_out_d_prime"]) < 1.5
+
+
 def test_moments_equal_those_of_collected_activations(planted):
     network, images = planted
     moments = measure(network, images, batch_size=9)["mix"]
@@ -101,7 +119,11 @@ def test_second_call_reads_the_cache_and_content_changes_the_key(planted, privat
     Image.new("RGB", (8, 8)).save(images.root / images.files[0])
     localize_network(network, floc(images.root))
     localize_network(network, images, alpha=0.01)
-    assert len(calls) == 2
+    few = localize_network(replace(network, layers={"mix": "mix"}), images)
+    assert few.layers == ("mix",)
+    darker = Preprocessing(8, 8, (0.1, 0.1, 0.1), (1.0, 1.0, 1.0))
+    localize_network(replace(network, preprocessing=darker), images)
+    assert len(calls) == 4
 
 
 def test_generalisation_overlap_and_groups(planted):
@@ -111,6 +133,13 @@ def test_generalisation_overlap_and_groups(planted):
     assert table.loc["faces", "same_preference"] == 1
     assert table.loc["faces", "t_independent"] == table.loc["faces", "t_defining"]
     assert np.isnan(table.loc["bodies", "same_preference"])
+    backwards = replace(found, domains=found.domains[::-1],
+                        t_mean={layer: t[::-1] for layer, t in found.t_mean.items()})
+    pd.testing.assert_frame_equal(generalisation(found, backwards), generalisation(found, found))
+    opposite = replace(found, t_mean={layer: -t for layer, t in found.t_mean.items()})
+    other = generalisation(found, opposite).query("layer == 'mix'").set_index("domain")
+    assert other.loc["faces", "same_preference"] == 0
+    assert other.loc["faces", "t_independent"] == -other.loc["faces", "t_defining"]
     assert overlap_p(found, "mix", "faces") == pytest.approx(1 / 8)
     assert overlap_p(found, "mix", "bodies") == 1
     groups = unit_groups(found, "mix", ["faces", "bodies"], at_most=3, seed=0)

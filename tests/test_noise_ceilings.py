@@ -168,10 +168,11 @@ def test_covariances_of_signal_and_noise_are_those_of_some_responses():
             assert np.linalg.eigvalsh(covariance).min() > -1e-10
 
 
-def test_with_few_images_shrinkage_brings_independent_vertices_nearer_to_the_truth():
-    betas = np.random.default_rng(0).normal(size=(30, 3, 60))
+@pytest.mark.parametrize("n_repeats", [2, 3])
+def test_with_few_images_shrinkage_brings_independent_vertices_nearer_to_the_truth(n_repeats):
+    betas = np.random.default_rng(0).normal(size=(30, n_repeats, 60))
     within = (betas - betas.mean(1, keepdims=True)).reshape(-1, 60)
-    plain = within.T @ within / (30 * 2)
+    plain = within.T @ within / (30 * (n_repeats - 1))
     error = lambda covariance: np.linalg.norm(covariance - np.eye(60))  # noqa: E731
     assert error(signal_and_noise(betas).noise) < 0.7 * error(plain)
 

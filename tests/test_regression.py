@@ -13,6 +13,7 @@ from sklearn.preprocessing import StandardScaler
 
 from helpers.encoding import positive_regression
 from helpers.encoding.positive_regression import (
+    LinearFit,
     kkt_violation,
     sparse_positive,
     sparse_positive_standardised,
@@ -74,6 +75,17 @@ def test_kkt_violation_notices_a_wrong_fit():
     assert kkt_violation(x, y, fit, 0.05).max() < 1e-4 < kkt_violation(x, y, fit, 0.06).min()
     worse = type(fit)(fit.weights - 1e-3, fit.intercept)
     assert np.isinf(kkt_violation(x, y, worse, 0.05)).any()
+
+
+def test_kkt_violation_notices_a_unit_that_was_left_out():
+    x, y = activations()
+    fit = sparse_positive(x, y, 0.05)
+    rest = np.delete(np.arange(x.shape[1]), (fit.weights * x.std(0)[:, None]).sum(1).argmax())
+    lacking = sparse_positive(x[:, rest], y, 0.05)
+    weights = np.zeros_like(fit.weights)
+    weights[rest] = lacking.weights
+    assert kkt_violation(x[:, rest], y, lacking, 0.05).max() < 1e-4
+    assert kkt_violation(x, y, LinearFit(weights, lacking.intercept), 0.05).max() > 1e-2
 
 
 @pytest.mark.parametrize("alpha", [0.1, 0.02, 0.001])
@@ -208,3 +220,17 @@ def test_gist_axes_come_from_the_fitted_pictures_alone():
     expected = LinearRegression().fit(x @ axes, y).predict(new @ axes)
     np.testing.assert_allclose(gist_ols(x, y, n_axes=10).predict(new), expected, rtol=1e-4,
                                atol=1e-4)
+
+
+def test_every_name_of_a_method_stands_for_that_method():
+    x, y = activations()
+    penalties, new = (0.05, 500.0), activations(seed=9)[0]
+    expected = {"sparse positive": sparse_positive(x, y, 0.05),
+                "sparse positive, standardised": sparse_positive_standardised(x, y, 0.05),
+                "OLS": ols(x, y), "GistPC": gist_ols(x, y), "ridge": ridge(x, y, penalties),
+                "ridge, standardised": ridge_standardised(x, y, penalties)}
+    assert set(expected) == set(METHODS)
+    made = {name: method.fit(x, y, penalties).predict(new) for name, method in METHODS.items()}
+    for name, fit in expected.items():
+        np.testing.assert_allclose(made[name], fit.predict(new))
+        assert sum(np.allclose(made[name], other, atol=1e-3) for other in made.values()) == 1

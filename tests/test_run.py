@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import signal
@@ -18,12 +19,14 @@ from helpers import run
 from helpers.ground.errors import LabError
 from helpers.ground.paths import ROOT
 from helpers.ground.profile import load_profile
+from helpers.headless import freshness
 from helpers.headless.freshness import is_fresh
 from helpers.headless.notebooks import (
     check_parameters,
     cleaned,
     defaults,
     read_source,
+    sources,
     twin_problems,
 )
 from helpers.headless.notebooks import write as write_notebook
@@ -93,6 +96,30 @@ def test_runs_then_has_nothing_to_do_then_reruns_what_changed(private, folder, c
     source.write_text(source.read_text() + "\n# %%\nmore = 1\n")
     job = run.plan("demo", [], {}, folder)[0]
     assert not is_fresh(source, load_profile("demo"), job.parameters, private / "figures")
+
+
+def test_a_figure_is_stale_where_an_input_a_setting_or_the_code_changed(private, folder,
+                                                                        monkeypatch):
+    source, profile = notebook(folder), load_profile("demo")
+    source.write_text(source.read_text().replace('"code"))', '"code", {"diet": "1"}))'))
+    assert run.main([]) == 0
+    fresh = lambda **given: is_fresh(source, profile, given, private / "figures")  # noqa: E731
+    assert fresh() and not fresh(value=2)
+    for name, counts in (("diet/train/a.png", True), ("networks/alexnet.pth", True),
+                         ("nsd/never_opened.csv", False)):
+        path = private / "data" / name
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"1")
+        assert fresh() != counts, name
+        path.unlink()
+    digest = freshness.file_digest
+    for name in ("registry.toml", "sources.toml", "imagenet.csv", "lab.mplstyle",
+                 "requirements.lock"):
+        with monkeypatch.context() as patched:
+            patched.setattr(freshness, "file_digest",
+                            lambda path, name=name: "x" if path.name == name else digest(path))
+            assert not fresh(), name
+    assert fresh()
 
 
 def test_a_failing_notebook_is_told_and_harms_nothing(private, folder, capsys):
@@ -187,6 +214,19 @@ def test_a_profile_given_as_a_file_reaches_the_notebook(private, folder):
     assert load_profile(job.parameters["profile"]).name == "mine"
 
 
+def test_only_a_whole_run_with_default_parameters_is_published(private, folder, capsys):
+    source = notebook(folder)
+    twin = source.with_suffix(".ipynb")
+    assert run.main(["--publish", "-p", "value=3"]) == 2
+    assert "changed parameters" in capsys.readouterr().err and not twin.exists()
+    assert run.main(["--publish"]) == 0
+    assert twin_problems(source) == []
+    twin.unlink()
+    notebook(folder, "98_try_that", body="1 / 0")
+    assert run.main(["--publish"]) == 1
+    assert not twin.exists()
+
+
 def test_parameters_cell_must_be_plain_literals(tmp_path):
     path = notebook(tmp_path)
     assert defaults(read_source(path), "x") == {"profile": "demo", "value": 1, "rate": 0.5}
@@ -218,10 +258,18 @@ def test_twins_are_compared_by_content(tmp_path):
             cell.execution_count, cell.outputs = 1, []
     write_notebook(twin, path.with_suffix(".ipynb"))
     assert twin_problems(path) == []
+    agreed = copy.deepcopy(twin)
     twin.cells[1].source += "\nx = 1"
     twin.cells[2].execution_count = None
     write_notebook(twin, path.with_suffix(".ipynb"))
     assert len(twin_problems(path)) == 2
+    for change in (lambda n: n.cells.pop(), lambda n: n.cells[1].metadata.pop("tags"),
+                   lambda n: n.cells[2].update(id="other"),
+                   lambda n: n.cells[0].update(cell_type="raw")):
+        changed = copy.deepcopy(agreed)
+        change(changed)
+        write_notebook(changed, path.with_suffix(".ipynb"))
+        assert len(twin_problems(path)) == 1
 
 
 def test_cleaning_drops_injected_cells_and_timings():
@@ -240,7 +288,9 @@ def test_every_notebook_has_its_executed_twin(source):
 
 
 def test_committed_ledgers_say_what_they_are():
-    for path in sorted((ROOT / "figures" / "demo").glob("*.json")):
+    ledgers = sorted((ROOT / "figures" / "demo").glob("*.json"))
+    assert [path.stem for path in ledgers] == [path.stem for path in sources()] != []
+    for path in ledgers:
         ledger = json.loads(path.read_text())
         assert ledger["provenance"]["data_kind"] == "SYNTHETIC"
         assert ledger["claims"] and path.with_suffix(".png").is_file()

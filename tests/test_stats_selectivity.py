@@ -111,6 +111,17 @@ def test_step_up_rule_is_benjamini_yekutieli(seed, m, alpha):
     np.testing.assert_array_equal(t >= threshold, expected)
 
 
+def test_mean_t_is_scipys_and_positive_where_the_unit_prefers_the_domain():
+    groups = random_layer(4)
+    found = localize(moments_of(groups), DOMAINS).t_mean.numpy()
+    with np.errstate(all="ignore"):
+        t = np.array([[stats.ttest_ind(target.astype(float), other.astype(float)).statistic
+                       for other in groups if other is not target] for target in groups])
+    live = np.isfinite(t).all((0, 1))
+    assert live.mean() > 0.5
+    np.testing.assert_allclose(found[:, live], t.mean(1)[:, live], rtol=1e-4, atol=1e-4)
+
+
 def test_dead_units_tighten_the_threshold_and_never_reject():
     """Spec 2.2: NaNs stay in m, so live units need larger t; they poison nothing."""
     t = torch.linspace(0, 8, 400, dtype=torch.float64)

@@ -231,6 +231,22 @@ def test_a_short_training_is_the_beginning_of_the_long_one():
     assert seen == list(enumerate(short.losses, start=1))
 
 
+@pytest.mark.parametrize("objective, change", [
+    ("simclr", {"temperature": 1.0}), ("barlow_twins", {"lam": 0.1})])
+def test_the_settings_of_the_loss_are_the_recipes(objective, change):
+    recipe = Recipe(objective, epochs=1, batch_size=32, augmentation=GENTLE)
+    usual, other = (learn(one, steps=1)[1].losses for one in (recipe, replace(recipe, **change)))
+    assert other[0] != pytest.approx(usual[0], rel=0.05)
+
+
+def test_weights_decay_and_vectors_do_not():
+    recipe = Recipe("supervised", epochs=1, batch_size=32, weight_decay=0.0)
+    (free, _), (decayed, _) = (learn(one, steps=1)
+                               for one in (recipe, replace(recipe, weight_decay=10.0)))
+    for (name, one), other in zip(free.named_parameters(), decayed.parameters()):
+        assert torch.equal(one, other) == (one.ndim <= 1), name
+
+
 def test_each_epoch_shows_each_picture_once():
     """A picture of one brightness each, nothing random: what the network saw can be read off."""
     shown = []

@@ -1,13 +1,17 @@
-"""A cohort in memory, small and fully known, for the tests of what works on cohorts."""
+"""A cohort in memory and a network, small and fully known, for tests of what works on cohorts."""
 
 from __future__ import annotations
 
 import hashlib
 
 import numpy as np
+import torch
 from PIL import Image
+from torch import nn
 
 from helpers.brains.cohort import Cohort, Fold, Responses
+from helpers.networks.network import Network
+from helpers.networks.registry import Preprocessing
 from helpers.stimuli.album import Album
 
 
@@ -79,3 +83,14 @@ class TinyCohort(Cohort):
                          {roi: members[roi] for roi in rois if roi in self.rois(subject)},
                          np.array([1, 1, 1, 0.2, 1, 1, 0.1, np.nan], np.float32),
                          {"constant or NaN": 2})
+
+
+def network(name="tiny-net", seed=0) -> Network:
+    """Build a network of three layers, with 196, 196 and 6 units."""
+    torch.manual_seed(seed)
+    model = nn.Sequential(nn.Conv2d(3, 4, 5, 4), nn.ReLU(inplace=True), nn.Flatten(),
+                          nn.Linear(4 * 7 * 7, 6)).eval()
+    layers = {"conv": "0", "relu": "1", "fc": "3"}
+    half = (0.5, 0.5, 0.5)
+    return Network(name, None, model, layers, Preprocessing(32, 32, half, half), f"{name}{seed}",
+                   (3, 32, 32))
