@@ -122,6 +122,22 @@ def test_mean_t_is_scipys_and_positive_where_the_unit_prefers_the_domain():
     np.testing.assert_allclose(found[:, live], t.mean(1)[:, live], rtol=1e-4, atol=1e-4)
 
 
+def test_units_silent_in_two_domains_have_no_t_between_them_though_the_first_picture_drives_them():
+    """Sums are of differences from the first picture: what rounding leaves of them is no signal."""
+    rng = np.random.default_rng(0)
+    groups = [rng.standard_normal((n, 1200)) for n in (144, 131, 122, 97)]
+    groups[1][:, 800:] += 0.6 * rng.random(400)
+    for values in groups:
+        values[:, :800] = 0
+    groups[0][0, :800] = 0.1 + rng.random(800)
+    groups = [values.astype(np.float32) for values in groups]
+    moments = moments_of(groups, 50)
+    assert torch.isnan(t_values(moments, 1, 2)[0][:800]).all()
+    found = localize(moments, DOMAINS[:4])
+    assert found.t_mean.isfinite().all()
+    np.testing.assert_array_equal(found.mask.numpy(), reference_masks(groups, 0.05))
+
+
 def test_dead_units_tighten_the_threshold_and_never_reject():
     """Spec 2.2: NaNs stay in m, so live units need larger t; they poison nothing."""
     t = torch.linspace(0, 8, 400, dtype=torch.float64)

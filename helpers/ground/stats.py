@@ -19,6 +19,8 @@ from torch import Tensor
 
 from helpers.ground.errors import LabError
 
+ROUNDING = 1e-6
+"""Below this share of what it is the difference of, a difference of float32 sums is no signal."""
 BLOCK = 16_384
 """Units handled at a time while moments are updated: 64 images x 16,384 units stay in cache."""
 
@@ -123,10 +125,13 @@ def t_values(moments: Moments, first: int, second: int) -> tuple[Tensor, int]:
         raise LabError(f"groups of {n1} and {n2} images", expected="at least 2 images in each",
                        remedy="give every domain more images")
     df = n1 + n2 - 2
-    spread = [moments.squares[g] - moments.total[g] ** 2 / n
-              for g, n in ((first, n1), (second, n2))]
-    pooled = (spread[0] + spread[1]).clamp_(min=0).mul_((1 / n1 + 1 / n2) / df).sqrt_()
-    return (moments.total[first] / n1 - moments.total[second] / n2) / pooled, df
+    squares = moments.squares[first] + moments.squares[second]
+    spread = squares - moments.total[first] ** 2 / n1 - moments.total[second] ** 2 / n2
+    means = moments.total[first] / n1, moments.total[second] / n2
+    difference = means[0] - means[1]
+    difference[difference.abs() <= ROUNDING * torch.maximum(*(m.abs() for m in means))] = 0
+    spread[spread <= ROUNDING * squares] = 0
+    return difference / spread.mul_((1 / n1 + 1 / n2) / df).sqrt_(), df
 
 
 @lru_cache(maxsize=256)
