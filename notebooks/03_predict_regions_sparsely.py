@@ -434,8 +434,9 @@ print(ledger.text())
 # tries steps of a tenth.
 #
 # Under `mini` the responses are one beta (response estimate) per category and voxel, so there is no
-# noise ceiling. Most regions come from one person, so most claims *cannot be told*. And layers are
-# chosen on few conditions.
+# noise ceiling; most regions come from one person, and layers are chosen on few conditions. There,
+# over four people's PPA and LOC, the own units do *not* beat the rivals. But the constraint bites: in
+# PPA it leaves only units of scenes and objects above zero, where without it every pool predicts.
 
 # %% [markdown]
 # ## 11 · Exercises
