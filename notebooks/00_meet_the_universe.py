@@ -116,6 +116,7 @@ grid = figure.add_gridspec(1, 2, width_ratios=[1.15, 1], wspace=0.55, left=0.08,
 left = figure.add_subplot(grid[0])
 plots.picture_grid(left, localizer, shown, n_examples)
 left.set_title("localizer")
+left.set_anchor("N")
 plots.panel_letter(left, "A", x=-0.14)
 
 # %%
@@ -222,7 +223,7 @@ print(ledger.text())
 your_answer = None    # the name of a network
 
 if your_answer is None:
-    print("Hint: compare told['knn'] before and after; one neighbour is a noisy vote.")
+    print("Hint: subtract its column 'knn' from told['knn']; one neighbour is a noisy vote.")
 else:
     one = accuracies(readers, labels, half == 0, half == 1, k=1)["knn"]
     worst = (told["knn"] - one).drop("raw pixels").idxmax()

@@ -200,7 +200,7 @@ heat = figure.add_subplot(bottom[0])
 image = plots.unit_heat_map(heat, z, [(d, len(members)) for d, members in groups],
                             [(d, independent.domains.count(d)) for d in DOMAINS])
 heat.set(xlabel="independent pictures", title=f"units of {layer}\n{chosen.main}")
-figure.colorbar(image, ax=heat, label="z", fraction=0.03, pad=0.02)
+figure.colorbar(image, ax=heat, fraction=0.03, pad=0.02).ax.set_title("z", fontsize=6.5)
 plots.panel_letter(heat, "C", x=-0.12)
 
 # %%
@@ -349,7 +349,7 @@ else:
 
 # %% tags=["solution"]
 t, marked = found[chosen.main].t_mean[layer], found[chosen.main].labels[layer]
-least = t[marked[None] == np.arange(len(t))[:, None]].min()   # of any selective unit
+least = t[marked[None] == np.arange(len(t))[:, None]].min(initial=np.inf)   # of any selective unit
 print(f"mean t above {least:.1f}:", {d: f"{(t[i] >= least).mean():.0%} against "
       f"{(marked == i).mean():.0%}" for i, d in enumerate(found[chosen.main].domains)})
 

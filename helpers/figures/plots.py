@@ -164,11 +164,11 @@ def accuracy_bars(axes: Axes, table: pd.DataFrame) -> None:
     axes.barh(place + 0.2, table["linear"], 0.38, color="0.72", label="linear")
     chance = table["chance"].iloc[0]
     axes.axvline(chance, color="k", linestyle=":", linewidth=0.8)
-    axes.text(chance, -0.75, f"chance {chance:.0%}", fontsize=5.5, ha="left", va="bottom")
+    axes.text(chance + 0.01, -1.05, f"chance {chance:.0%}", fontsize=5.5, ha="left", va="top")
     axes.set_yticks(place, [textwrap.fill(name, 18) for name in table.index])
-    axes.set(xlim=(0, 1), ylim=(len(table) - 0.4, -0.8), xlabel="share found")
+    axes.set(xlim=(0, 1), ylim=(len(table) - 0.4, -1.1), xlabel="share found")
     percent_axis(axes.xaxis)
-    axes.legend(loc="lower right")
+    axes.legend(loc="upper right")
 
 
 def domain_strips(axes: Axes, table: pd.DataFrame, value: str, domains: Sequence[str]) -> None:
