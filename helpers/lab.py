@@ -149,20 +149,28 @@ class Laboratory:
         return trained_readout(network, layer, self.images(spec.images, spec.part), spec,
                                seed=self.profile.seed)
 
-    def cohort(self) -> Cohort:
-        """Open the participants of the profile, after making their files present.
+    def cohort(self, table: str = "cohort") -> Cohort:
+        """Open the participants that a table of the profile names, after making them present.
+
+        Parameters
+        ----------
+        table : str
+            ``cohort``; ``tuning_cohort``, which is ``cohort`` where the profile names no other;
+            ``transfer_cohort``.
 
         Raises
         ------
         LabError
-            If the profile names no cohort, or it is absent and cannot be made.
+            If the profile names no such cohort, or it is absent and cannot be made.
         """
-        spec = self.profile.table("cohort")
+        if table == "tuning_cohort" and self.profile.tuning_cohort is None:
+            table = "cohort"
+        spec = self.profile.table(table)
         cohort = open_cohort(spec.layout, make_present(self.profile, spec, self.data),
                              subjects=spec.subjects, n_pool=spec.n_pool,
                              n_batches=spec.n_batches, n_shared=spec.n_shared)
         digests = [cohort.album.digest, *map(cohort.digest, cohort.subjects)]
-        self.provenance.inputs["cohort"] = text_digest(" ".join(digests))[:SHOWN_DIGITS]
+        self.provenance.inputs[table] = text_digest(" ".join(digests))[:SHOWN_DIGITS]
         return cohort
 
     def measured_rdms(self) -> MeasuredRdms | None:

@@ -15,6 +15,7 @@ from helpers.ground.tables import (
     ChannelSpec,
     CohortSpec,
     EncodingSpec,
+    FinetuningSpec,
     ImageSetSpec,
     LesionSpec,
     NetworkSpec,
@@ -23,7 +24,8 @@ from helpers.ground.tables import (
     UniverseSpec,
 )
 
-Table = LesionSpec | ReadoutSpec | ChannelSpec | CohortSpec | EncodingSpec | RdmSpec
+Table = (LesionSpec | ReadoutSpec | ChannelSpec | CohortSpec | EncodingSpec | FinetuningSpec
+         | RdmSpec)
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,9 @@ class Profile:
     channels: ChannelSpec | None = None
     cohort: CohortSpec | None = None
     encoding: EncodingSpec | None = None
+    tuning_cohort: CohortSpec | None = None
+    transfer_cohort: CohortSpec | None = None
+    finetuning: FinetuningSpec | None = None
     rdms: RdmSpec | None = None
     universe: UniverseSpec | None = None
 
@@ -62,7 +67,8 @@ class Profile:
     @property
     def sources(self) -> dict[str, ImageSetSpec | CohortSpec | RdmSpec]:
         """All that lies on disk in a folder of its own, by name."""
-        others = {"cohort": self.cohort, "rdms": self.rdms}
+        others = {"cohort": self.cohort, "tuning_cohort": self.tuning_cohort,
+                  "transfer_cohort": self.transfer_cohort, "rdms": self.rdms}
         return {**self.image_sets, **{name: spec for name, spec in others.items() if spec}}
 
     def table(self, name: str) -> Table:

@@ -1,0 +1,231 @@
+"""How well a layer's features predict voxels: PCA, ridge, and three ways to choose and to report.
+
+Everything that the published stage does (centre, at most 1,000 principal components, ridge with
+intercept for nine penalties) depends on the features through their Gram matrix alone, so that one
+decomposition serves all penalties, voxels, regions and participants.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import eigh
+
+from helpers.ground.errors import LabError
+from helpers.similarity.rsa import columnwise_r
+
+ALPHAS = tuple(10.0**k for k in range(-1, 8))
+"""Published penalties."""
+MOST_COMPONENTS = 1000
+N_FOLDS = 5
+Grams = Mapping[str, NDArray[np.float64]]
+"""Layer -> Gram matrix of its raw features, (n_conditions, n_conditions)."""
+
+
+def gram(features: NDArray) -> NDArray[np.float64]:
+    """Return all products of conditions, (n_conditions, n_conditions), of centred features.
+
+    Parameters
+    ----------
+    features : array, float, shape (n_conditions, n_units)
+
+    Notes
+    -----
+    The mean over conditions is taken off first. Fits centre again on their own conditions, so
+    that this changes nothing but the rounding: features far from zero would lose digits.
+    """
+    features = np.asarray(features, np.float64)
+    features = features - features.mean(0)
+    return features @ features.T
+
+
+def predictions(products: NDArray[np.float64], y: NDArray, fit: NDArray, wanted: NDArray, *,
+                alphas: Sequence[float] = ALPHAS,
+                most_components: int = MOST_COMPONENTS) -> NDArray[np.float64]:
+    """Fit ridge on principal components for all penalties; predict other conditions.
+
+    Parameters
+    ----------
+    products : array, float64, shape (n_conditions, n_conditions)
+        Gram matrix.
+    y : array, float, shape (n_conditions, n_voxels)
+    fit, wanted : array, int
+        Rows.
+    alphas : sequence of float
+    most_components : int
+        Published: 1,000.
+
+    Returns
+    -------
+    array, float64, shape (n_alphas, n_wanted, n_voxels)
+
+    Notes
+    -----
+    With eigenvectors U and eigenvalues l of the centred Gram matrix of the fitted conditions,
+    the components are U sqrt(l), and ridge predicts mean + K U (l + alpha)^-1 U' (y - mean).
+    """
+    inside, across = products[np.ix_(fit, fit)], products[np.ix_(wanted, fit)]
+    middle = inside.mean(0)
+    centred = inside - middle - middle[:, None] + middle.mean()
+    n = min(most_components, len(fit) - 1)
+    first = len(fit) - n
+    values, vectors = (eigh(centred, driver="evd") if first <= 1 else
+                       eigh(centred, driver="evr", subset_by_index=(first, len(fit) - 1)))
+    values, vectors = values[-n:], vectors[:, -n:]
+    values = np.maximum(values, 0)
+    mean = y[fit].mean(0, dtype=np.float64)
+    loads = vectors.T @ (y[fit] - mean)
+    parts = (across - across.mean(1, keepdims=True) - middle + middle.mean()) @ vectors
+    return np.stack([mean + parts / (values + alpha) @ loads for alpha in alphas])
+
+
+def scores(products: NDArray[np.float64], y: NDArray, fit: NDArray, wanted: NDArray,
+           **settings: object) -> NDArray[np.float64]:
+    """Correlate predicted with measured responses, voxel by voxel, (n_alphas, n_voxels).
+
+    A voxel whose prediction or measurement does not vary counts as 0. Other arguments are those
+    of `predictions`.
+    """
+    made = predictions(products, y, fit, wanted, **settings)
+    return np.stack([np.nan_to_num(columnwise_r(one, y[wanted])) for one in made])
+
+
+def deal(n: int, *, n_folds: int = N_FOLDS, seed: int = 0) -> list[NDArray[np.int64]]:
+    """Deal conditions into folds of almost equal size.
+
+    Raises
+    ------
+    LabError
+        If a fold would hold fewer than three conditions, which have no correlation.
+    """
+    if n < 3 * n_folds or n_folds < 3:
+        raise LabError(f"{n} held-out conditions in {n_folds} folds",
+                       expected="3 folds or more, of 3 conditions or more",
+                       remedy="hold more pictures out")
+    order = np.random.default_rng(seed).permutation(n)
+    return [np.sort(part) for part in np.array_split(order, n_folds)]
+
+
+@dataclass(frozen=True)
+class FoldScores:
+    """One layer's scores in all folds.
+
+    Attributes
+    ----------
+    outer : array, float64, shape (n_folds, n_alphas, n_voxels)
+        Fold a, predicted from all others.
+    inner : array, float64, shape (n_folds, n_folds, n_alphas, n_voxels)
+        Place (a, b): fold b, predicted from all folds but a and b; NaN where a = b. What is
+        chosen by row a has never seen fold a.
+    """
+
+    outer: NDArray[np.float64]
+    inner: NDArray[np.float64]
+
+
+def fold_scores(products: NDArray[np.float64], y: NDArray, folds: Sequence[NDArray],
+                **settings: object) -> FoldScores:
+    """Score a layer in all folds, and in all pairs of folds (each fitted once for both)."""
+    n, everything = len(folds), np.arange(len(y))
+    outer = np.stack([scores(products, y, np.setdiff1d(everything, fold), fold, **settings)
+                      for fold in folds])
+    inner = np.full((n, *outer.shape), np.nan)
+    for a in range(n):
+        for b in range(a + 1, n):
+            both = np.concatenate([folds[a], folds[b]])
+            made = predictions(products, y, np.setdiff1d(everything, both), both, **settings)
+            for outside, judged, rows in ((a, b, slice(len(folds[a]), None)),
+                                          (b, a, slice(len(folds[a])))):
+                inner[outside, judged] = [np.nan_to_num(columnwise_r(one[rows], y[folds[judged]]))
+                                          for one in made]
+    return FoldScores(outer, inner)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a protocol reports about one region.
+
+    Attributes
+    ----------
+    r : array, float64, shape (n_voxels,)
+        Correlation of predicted and measured responses.
+    layer : str
+        The layer in use; the most frequent one where folds differ.
+    n_layers : int
+        How many different layers the folds chose.
+    """
+
+    r: NDArray[np.float64]
+    layer: str
+    n_layers: int = 1
+
+
+def nested(by_layer: Mapping[str, FoldScores]) -> Outcome:
+    """Choose inside, report outside: penalty per voxel and layer per region, anew for every fold.
+
+    The rule of choice is that of `p2`, on folds that are not the reported one.
+
+    Parameters
+    ----------
+    by_layer : dict, layer -> FoldScores
+    """
+    layers, parts = list(by_layer), []
+    n_folds = len(by_layer[layers[0]].outer)
+    chosen = []
+    for fold in range(n_folds):
+        inside = {layer: np.nanmean(found.inner[fold], axis=0)
+                  for layer, found in by_layer.items()}
+        layer = max(layers, key=lambda name: inside[name].max(0).mean())
+        alpha = inside[layer].argmax(0)
+        parts.append(np.take_along_axis(by_layer[layer].outer[fold], alpha[None], axis=0)[0])
+        chosen.append(layer)
+    return Outcome(np.mean(parts, axis=0), Counter(chosen).most_common(1)[0][0],
+                   len(set(chosen)))
+
+
+def p2(by_layer: Mapping[str, FoldScores]) -> Outcome:
+    """Choose and report on the same folds, as the authors' later code (spec 3.3, P2): optimistic.
+
+    Mean r over folds for each layer, penalty and voxel; the best penalty of each voxel; then the
+    layer with the best mean over voxels.
+    """
+    best = {layer: found.outer.mean(0).max(0) for layer, found in by_layer.items()}
+    layer = max(best, key=lambda name: best[name].mean())
+    return Outcome(best[layer], layer)
+
+
+def layer_and_alpha(grams: Grams, y: NDArray, folds: Sequence[NDArray], *,
+                    alphas: Sequence[float] = ALPHAS) -> tuple[str, float, dict[str, float]]:
+    """Choose one layer and one penalty for a region, as the preprint (spec 3.3, P1).
+
+    Returns
+    -------
+    layer : str
+        With the best mean r over folds and voxels, at its best penalty in each fold.
+    alpha : float
+        The penalty that most folds found best there.
+    by_layer : dict, layer -> float
+        That mean r (Figure 2).
+
+    Notes
+    -----
+    The published code accumulated the mean over folds wrongly (spec 3.3); this is the mean.
+    """
+    everything, means, picked = np.arange(len(y)), {}, {}
+    for layer, products in grams.items():
+        by_fold = np.stack([scores(products, y, np.setdiff1d(everything, fold), fold,
+                                   alphas=alphas).mean(1) for fold in folds])
+        means[layer] = float(by_fold.max(1).mean())
+        picked[layer] = Counter(by_fold.argmax(1).tolist()).most_common(1)[0][0]
+    layer = max(means, key=means.get)
+    return layer, alphas[picked[layer]], means
+
+
+def p1(grams: Grams, y: NDArray, fit: NDArray, test: NDArray, layer: str,
+       alpha: float) -> Outcome:
+    """Fit on the pictures of the tuning, test on others, layer and penalty fixed beforehand."""
+    return Outcome(scores(grams[layer], y, fit, test, alphas=(alpha,))[0], layer)

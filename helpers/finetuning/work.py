@@ -1,0 +1,274 @@
+"""One job: tune a network as a kind says, or leave it; then look at held-out pictures and judge.
+
+Jobs run in processes of their own, one thread each, so that results do not depend on how many run
+at once. What is tuned and what is judged is kept in the cache; a tuning that was interrupted goes
+on where it was.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from helpers.finetuning import crossvalidation as cv
+from helpers.finetuning.contrastive import information_bound
+from helpers.finetuning.kinds import Kind, build_model
+from helpers.finetuning.tuning import Pairs, Recipe, Scale, tune
+from helpers.ground.cache import Arrays, cached, key
+from helpers.ground.digest import code_digest
+from helpers.ground.paths import cache_dir
+from helpers.ground.tables import FinetuningSpec
+from helpers.networks.activations import exact, paths_of, stream
+from helpers.networks.network import Network
+
+AT_ONCE = 128
+"""Pictures in one forward pass."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """Pictures that are shown to a tuned network, and what is asked of its layers.
+
+    Attributes
+    ----------
+    name : str
+    pixels : array, uint8, shape (n_pictures, 3, side, side)
+    condition : array, int64, shape (n_pictures,)
+        Place of each picture's condition; features are averaged over the pictures of one.
+    responses : dict, region -> float32, shape (n_conditions, n_voxels)
+    folds : tuple of array, int64
+        Parts of the conditions for "nested" and "P2".
+    fixed : dict, region -> (layer, alpha), optional
+        For "P1": what was chosen beforehand …
+    fit, test : array, int64
+        … and the conditions to fit and to test.
+    """
+
+    name: str
+    pixels: NDArray[np.uint8]
+    condition: NDArray[np.int64]
+    responses: Mapping[str, NDArray[np.float32]]
+    folds: tuple[NDArray[np.int64], ...] = ()
+    fixed: Mapping[str, tuple[str, float]] = field(default_factory=dict)
+    fit: NDArray[np.int64] | None = None
+    test: NDArray[np.int64] | None = None
+
+    @property
+    def digest(self) -> str:
+        """What tells this look from others, 64 hexadecimal digits."""
+        text = hashlib.sha256()
+        for name, values in (("pixels", self.pixels), ("condition", self.condition),
+                             ("fit", self.fit), ("test", self.test),
+                             *self.responses.items(), *enumerate(self.folds)):
+            if values is not None:
+                text.update(f"{name} {values.shape} {values.dtype}".encode())
+                text.update(np.ascontiguousarray(values))
+        text.update(repr(sorted(self.fixed.items())).encode())
+        return text.hexdigest()
+
+
+@dataclass(frozen=True)
+class Job:
+    """A network, how it is tuned, and what it is then asked.
+
+    Attributes
+    ----------
+    name : str
+        Of the files, for people.
+    kind : Kind
+    network : Network
+        Trained or untrained, as the kind says; on the device to be used.
+    people : tuple of Pairs
+        To tune on; empty where nothing is tuned.
+    identity : str
+        What tells the responses and pictures of ``people`` from others.
+    recipe : Recipe
+    spec : FinetuningSpec
+    side : int
+        Of the pictures, px.
+    widest : int
+        Voxels of the largest region.
+    seed : int
+    """
+
+    name: str
+    kind: Kind
+    network: Network
+    people: tuple[Pairs, ...]
+    identity: str
+    recipe: Recipe
+    spec: FinetuningSpec
+    side: int
+    widest: int
+    seed: int
+
+    @property
+    def scale(self) -> Scale:
+        """How the network wants its pictures."""
+        seen = self.network.preprocessing
+        return Scale(seen.mean, seen.std)
+
+    @property
+    def parts(self) -> dict[str, object]:
+        """All that the tuned weights depend on."""
+        if not self.people:
+            return {"network": self.network.digest}
+        spec = self.spec
+        return {"network": self.network.digest, "kind": self.kind, "recipe": self.recipe,
+                "identity": self.identity, "side": self.side, "seed": self.seed,
+                "voxels": {p.subject: p.responses.shape[1] for p in self.people},
+                "head": [spec.temperature, spec.attach, spec.symmetric, spec.learned_temperature,
+                         spec.fixed_embedding if self.kind.fixed else 0,
+                         self.widest if self.kind.pooled == "const" else 0],
+                "code": code_digest(["helpers.finetuning.tuning", "helpers.finetuning.kinds"])}
+
+    def build(self) -> nn.Module:
+        """Build the model, before tuning, on a copy of the network."""
+        return build_model(self.kind, copy.deepcopy(self.network.model),
+                           {p.subject: p.responses.shape[1] for p in self.people}, self.spec,
+                           side=self.side, widest=self.widest, seed=self.seed)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute on one thread: sums are then the same whatever else the machine does."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def tuned(job: Job) -> Arrays:
+    """Tune, once: losses of the epochs, and weights by name.
+
+    Returns
+    -------
+    dict
+        ``losses`` (n_epochs,), and a tensor ``model/<name>`` for everything in the model.
+    """
+    state = cache_dir() / "tuned" / f"{job.name}-{key(**job.parts)}.state.safetensors"
+    keep = {epoch: state.with_name(state.name.replace(".state", f".epoch{epoch}"))
+            for epoch in job.spec.checkpoints}
+
+    def make() -> Arrays:
+        model = job.build()
+        losses = tune(model, job.people, job.recipe, job.scale, seed=job.seed, state=state,
+                      keep=keep)
+        return {"losses": np.array(losses),
+                **{f"model/{name}": tensor.cpu().numpy()
+                   for name, tensor in model.state_dict().items()}}
+
+    return cached("tuned", job.name, job.parts, make)
+
+
+def opened(job: Job) -> nn.Module:
+    """Return the tuned model, in evaluation mode; the network itself where nothing is tuned."""
+    if not job.people:
+        return job.network.model
+    model, kept = job.build(), tuned(job)
+    model.load_state_dict({name.removeprefix("model/"): torch.from_numpy(values)
+                           for name, values in kept.items() if name.startswith("model/")})
+    return model.eval()
+
+
+def backbone_of(job: Job, model: nn.Module) -> nn.Module:
+    """Return the network inside a tuned model."""
+    return model.reader.backbone if job.people else model
+
+
+def judged(job: Job, look: Look) -> Arrays:
+    """Judge one job by one look, once.
+
+    Returns
+    -------
+    dict
+        For each region of the look: ``r/<region>`` (n_voxels,), ``p2/<region>`` likewise where
+        there are folds, ``layer/<region>``, ``curve/<region>`` (n_layers,), the mean r of every
+        layer at the best penalty of each voxel; and ``bound/<region>``, the fields of `Bound`,
+        where the contrastive model knows the participant.
+    """
+    def make() -> Arrays:
+        with one_thread():
+            model = opened(job)
+            found: Arrays = {}
+            products = grams(backbone_of(job, model), job, look)
+            for name, y in look.responses.items():
+                found |= {f"{what}/{name}": values
+                          for what, values in _asked(products, y, look, name).items()}
+            for person in job.people if job.kind.objective == "contrastive" else ():
+                mine = [name for name in look.responses if name.startswith(f"{person.subject}/")]
+                for name in mine:
+                    found[f"bound/{name}"] = _bound(model, person.subject, job, look, name)
+            return found
+
+    return cached("judged", job.name, {
+        "tuned": job.parts, "look": look.digest, "layers": list(job.spec.layers),
+        "code": code_digest(["helpers.finetuning.work"])}, make)
+
+
+def _asked(products: cv.Grams, y: NDArray, look: Look, name: str) -> Arrays:
+    if look.fixed:
+        layer, alpha = look.fixed[name]
+        found = cv.p1(products, y, look.fit, look.test, layer, alpha)
+        curve = [cv.p1(products, y, look.fit, look.test, one, alpha).r.mean() for one in products]
+        return {"r": found.r, "layer": np.array(found.layer), "curve": np.array(curve)}
+    by_layer = {layer: cv.fold_scores(values, y, look.folds)
+                for layer, values in products.items()}
+    ours, published = cv.nested(by_layer), cv.p2(by_layer)
+    curve = [scores.outer.mean(0).max(0).mean() for scores in by_layer.values()]
+    return {"r": ours.r, "layer": np.array(ours.layer), "p2": published.r,
+            "curve": np.array(curve)}
+
+
+def shown(pixels: NDArray[np.uint8], scale: Scale, device: torch.device) -> Iterator[Tensor]:
+    """Yield batches as a network wants them."""
+    for start in range(0, len(pixels), AT_ONCE):
+        yield scale(np.array(pixels[start:start + AT_ONCE]), device)
+
+
+def grams(backbone: nn.Module, job: Job, look: Look) -> dict[str, NDArray[np.float64]]:
+    """Return the Gram matrix of every read-out layer over the conditions of a look."""
+    device = next(backbone.parameters()).device
+    parts: dict[str, list[NDArray]] = {}
+    stream(backbone, paths_of(job.network.layers, job.spec.layers),
+           shown(look.pixels, job.scale, device),
+           lambda _start, name, values: parts.setdefault(name, []).append(
+               values.to("cpu", torch.float32, copy=True).numpy()))
+    return {name: cv.gram(averaged(np.concatenate(parts.pop(name)), look.condition))
+            for name in job.spec.layers}
+
+
+def averaged(values: NDArray, condition: NDArray[np.int64]) -> NDArray:
+    """Average rows that belong to one condition, (n_conditions, n_units), in their order."""
+    if np.array_equal(condition, np.arange(len(condition))):
+        return values
+    order = np.argsort(condition, kind="stable")
+    _, first, counts = np.unique(condition[order], return_index=True, return_counts=True)
+    return np.add.reduceat(values[order], first, axis=0) / counts[:, None]
+
+
+def _bound(model: nn.Module, subject: str, job: Job, look: Look, name: str) -> NDArray:
+    """Bound the information that held-out pictures and responses share."""
+    device = next(model.parameters()).device
+    rows = np.arange(len(look.responses[name])) if look.test is None else look.test
+    with exact(model):
+        images = torch.cat([model.embed_images(batch).cpu()
+                            for batch in shown(look.pixels, job.scale, device)])
+        responses = model.embed_responses(
+            torch.from_numpy(np.array(look.responses[name])).to(device), subject).cpu()
+        temperature = float(model.temperature)
+    of_condition = torch.from_numpy(averaged(images.numpy(), look.condition))
+    found = information_bound(of_condition[rows], responses[rows], temperature=temperature,
+                              seed=job.seed)
+    return np.array([found.trained, found.best, found.crossed, found.factor, found.n,
+                     images.shape[1]])
