@@ -34,9 +34,9 @@ from helpers.encoding.cohort_features import (
     whole_layers,
 )
 from helpers.encoding.encoding_jobs import Job, encode
+from helpers.ground.analyses import EncodingSpec
 from helpers.ground.cache import cached_table
 from helpers.ground.digest import code_digest
-from helpers.ground.tables import EncodingSpec
 from helpers.networks.network import Network
 from helpers.selectivity.localizer import Localizer
 from helpers.stimuli.image_sets import DOMAINS

@@ -118,21 +118,26 @@ class FoldScores:
     ----------
     outer : array, float64, shape (n_folds, n_alphas, n_voxels)
         Fold a, predicted from all others.
-    inner : array, float64, shape (n_folds, n_folds, n_alphas, n_voxels)
+    inner : array, float64, shape (n_folds, n_folds, n_alphas, n_voxels), optional
         Place (a, b): fold b, predicted from all folds but a and b; NaN where a = b. What is
         chosen by row a has never seen fold a.
     """
 
     outer: NDArray[np.float64]
-    inner: NDArray[np.float64]
+    inner: NDArray[np.float64] | None = None
 
 
-def fold_scores(products: NDArray[np.float64], y: NDArray, folds: Sequence[NDArray],
-                **settings: object) -> FoldScores:
-    """Score a layer in all folds, and in all pairs of folds (each fitted once for both)."""
+def fold_scores(products: NDArray[np.float64], y: NDArray, folds: Sequence[NDArray], *,
+                inside: bool = True, **settings: object) -> FoldScores:
+    """Score a layer in all folds and, ``inside`` them, in all pairs (each fitted once for both).
+
+    Other arguments are those of `predictions`.
+    """
     n, everything = len(folds), np.arange(len(y))
     outer = np.stack([scores(products, y, np.setdiff1d(everything, fold), fold, **settings)
                       for fold in folds])
+    if not inside:
+        return FoldScores(outer)
     inner = np.full((n, *outer.shape), np.nan)
     for a in range(n):
         for b in range(a + 1, n):

@@ -17,11 +17,11 @@ from torchvision.transforms import functional
 from helpers.brains.cohort import Cohort, Responses
 from helpers.brains.rois import TABLE
 from helpers.encoding.brain_data import read_responses
+from helpers.ground.analyses import FinetuningSpec
 from helpers.ground.cache import cached
 from helpers.ground.console import progress
 from helpers.ground.digest import code_digest
 from helpers.ground.errors import LabError
-from helpers.ground.tables import FinetuningSpec
 from helpers.similarity.noise_ceilings import ncsnr_ceiling
 
 EARLY = ("prf-visualrois", "glasser")
@@ -40,6 +40,11 @@ class Region:
     def name(self) -> str:
         """The region without the participant: "PPA", "lh PPA"."""
         return self.roi if self.hemisphere == "both" else f"{self.hemisphere} {self.roi}"
+
+    @property
+    def label(self) -> str:
+        """Participant and region: "subj01/PPA"."""
+        return f"{self.subject}/{self.name}"
 
 
 def group_of(roi: str) -> str:

@@ -217,7 +217,8 @@ def _visits(people: Sequence[Pairs], recipe: Recipe,
 
 
 def _step(model: nn.Module, optimizer: torch.optim.Optimizer, person: Pairs,
-          rows: NDArray[np.int64], scale: Scale, precision: Precision, device: torch.device) -> Tensor:
+          rows: NDArray[np.int64], scale: Scale, precision: Precision,
+          device: torch.device) -> Tensor:
     images = scale(person.pixels[rows], device)
     responses = torch.from_numpy(person.responses[person.condition[rows]]).to(device)
     optimizer.zero_grad(set_to_none=True)

@@ -12,6 +12,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 import torch
@@ -22,10 +23,10 @@ from helpers.finetuning import crossvalidation as cv
 from helpers.finetuning.contrastive import information_bound
 from helpers.finetuning.kinds import Kind, build_model
 from helpers.finetuning.tuning import Pairs, Recipe, Scale, tune
+from helpers.ground.analyses import FinetuningSpec
 from helpers.ground.cache import Arrays, cached, key
 from helpers.ground.digest import code_digest
 from helpers.ground.paths import cache_dir
-from helpers.ground.tables import FinetuningSpec
 from helpers.networks.activations import exact, paths_of, stream
 from helpers.networks.network import Network
 
@@ -39,11 +40,12 @@ class Look:
 
     Attributes
     ----------
-    name : str
     pixels : array, uint8, shape (n_pictures, 3, side, side)
     condition : array, int64, shape (n_pictures,)
         Place of each picture's condition; features are averaged over the pictures of one.
     responses : dict, region -> float32, shape (n_conditions, n_voxels)
+    protocol : {"nested", "P1", "P2", ""}
+        Of the encoding stage; empty: only the bound is wanted.
     folds : tuple of array, int64
         Parts of the conditions for "nested" and "P2".
     fixed : dict, region -> (layer, alpha), optional
@@ -52,10 +54,10 @@ class Look:
         … and the conditions to fit and to test.
     """
 
-    name: str
     pixels: NDArray[np.uint8]
     condition: NDArray[np.int64]
     responses: Mapping[str, NDArray[np.float32]]
+    protocol: Literal["nested", "P1", "P2", ""] = "nested"
     folds: tuple[NDArray[np.int64], ...] = ()
     fixed: Mapping[str, tuple[str, float]] = field(default_factory=dict)
     fit: NDArray[np.int64] | None = None
@@ -71,7 +73,7 @@ class Look:
             if values is not None:
                 text.update(f"{name} {values.shape} {values.dtype}".encode())
                 text.update(np.ascontiguousarray(values))
-        text.update(repr(sorted(self.fixed.items())).encode())
+        text.update(repr([self.protocol, sorted(self.fixed.items())]).encode())
         return text.hexdigest()
 
 
@@ -192,17 +194,17 @@ def judged(job: Job, look: Look) -> Arrays:
     Returns
     -------
     dict
-        For each region of the look: ``r/<region>`` (n_voxels,), ``p2/<region>`` likewise where
-        there are folds, ``layer/<region>``, ``curve/<region>`` (n_layers,), the mean r of every
-        layer at the best penalty of each voxel; and ``bound/<region>``, the fields of `Bound`,
-        where the contrastive model knows the participant.
+        For each region of the look: ``r/<region>`` (n_voxels,), by the look's protocol; ``p2/…``
+        the same by P2, where there are folds; ``layer/…``; and ``curve/…`` (n_layers,), the mean
+        r of every layer at the best penalty of each voxel. ``bound/…``, the fields of `Bound` and
+        the dimensions, where a contrastive model knows the participant.
     """
     def make() -> Arrays:
         with one_thread():
             model = opened(job)
             found: Arrays = {}
-            products = grams(backbone_of(job, model), job, look)
-            for name, y in look.responses.items():
+            products = grams(backbone_of(job, model), job, look) if look.protocol else {}
+            for name, y in look.responses.items() if look.protocol else ():
                 found |= {f"{what}/{name}": values
                           for what, values in _asked(products, y, look, name).items()}
             for person in job.people if job.kind.objective == "contrastive" else ():
@@ -217,16 +219,18 @@ def judged(job: Job, look: Look) -> Arrays:
 
 
 def _asked(products: cv.Grams, y: NDArray, look: Look, name: str) -> Arrays:
-    if look.fixed:
+    if look.protocol == "P1":
         layer, alpha = look.fixed[name]
-        found = cv.p1(products, y, look.fit, look.test, layer, alpha)
-        curve = [cv.p1(products, y, look.fit, look.test, one, alpha).r.mean() for one in products]
-        return {"r": found.r, "layer": np.array(found.layer), "curve": np.array(curve)}
-    by_layer = {layer: cv.fold_scores(values, y, look.folds)
+        curve = [cv.p1(products, y, look.fit, look.test, one, alpha) for one in products]
+        found = curve[list(products).index(layer)]
+        return {"r": found.r, "layer": np.array(layer),
+                "curve": np.array([one.r.mean() for one in curve])}
+    by_layer = {layer: cv.fold_scores(values, y, look.folds, inside=look.protocol == "nested")
                 for layer, values in products.items()}
-    ours, published = cv.nested(by_layer), cv.p2(by_layer)
+    published = cv.p2(by_layer)
+    found = cv.nested(by_layer) if look.protocol == "nested" else published
     curve = [scores.outer.mean(0).max(0).mean() for scores in by_layer.values()]
-    return {"r": ours.r, "layer": np.array(ours.layer), "p2": published.r,
+    return {"r": found.r, "layer": np.array(found.layer), "p2": published.r,
             "curve": np.array(curve)}
 
 

@@ -8,21 +8,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
+from helpers.ground.analyses import (
+    ChannelSpec,
+    EncodingSpec,
+    FinetuningSpec,
+    LesionSpec,
+    ReadoutSpec,
+)
 from helpers.ground.errors import LabError
 from helpers.ground.paths import PACKAGE, ROOT
 from helpers.ground.strict import from_table, read_toml, suggest
-from helpers.ground.tables import (
-    ChannelSpec,
-    CohortSpec,
-    EncodingSpec,
-    FinetuningSpec,
-    ImageSetSpec,
-    LesionSpec,
-    NetworkSpec,
-    RdmSpec,
-    ReadoutSpec,
-    UniverseSpec,
-)
+from helpers.ground.tables import CohortSpec, ImageSetSpec, NetworkSpec, RdmSpec, UniverseSpec
 
 Table = (LesionSpec | ReadoutSpec | ChannelSpec | CohortSpec | EncodingSpec | FinetuningSpec
          | RdmSpec)

@@ -15,12 +15,12 @@ from PIL import Image
 from torch import Tensor, nn
 from torchvision.transforms import functional
 
+from helpers.ground.analyses import ReadoutSpec
 from helpers.ground.cache import cached, key
 from helpers.ground.console import bar
 from helpers.ground.digest import code_digest
 from helpers.ground.errors import LabError
 from helpers.ground.paths import cache_dir
-from helpers.ground.tables import ReadoutSpec
 from helpers.networks.network import Network
 from helpers.networks.registry import Preprocessing
 from helpers.networks.weights import read_state_dict, state_digest

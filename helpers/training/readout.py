@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim.lr_scheduler import OneCycleLR
 
+from helpers.ground.analyses import ReadoutSpec
 from helpers.ground.errors import LabError
 from helpers.ground.paths import atomic_write
-from helpers.ground.tables import ReadoutSpec
 from helpers.networks.activations import exact, hooked
 from helpers.networks.weights import read_state_dict
 from helpers.training.objectives import finite
