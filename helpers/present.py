@@ -72,7 +72,8 @@ def _writer(name: str, sizes: UniverseSpec) -> Callable[[Path], object]:
                           n_shared=sizes.cohort_shared, n_sessions=sizes.cohort_sessions,
                           size=sizes.cohort_size, **seed),
         "algonauts": partial(write_algonauts),
-        "nod": partial(write_nod, size=sizes.cohort_size, **seed),
+        "nod": partial(write_nod, n_subjects=sizes.nod_subjects, n_runs=sizes.nod_runs,
+                       size=sizes.cohort_size, **seed),
     }
     return writers[name]
 

@@ -15,9 +15,9 @@ from helpers.brains.object2vec import Object2Vec
 from helpers.brains.rsa92 import open_rsa92
 from helpers.encoding.cohort_features import mean_features
 from helpers.encoding.regression import ridge_standardised
+from helpers.ground.analyses import EncodingSpec
 from helpers.ground.errors import LabError
 from helpers.ground.paths import ROOT
-from helpers.ground.tables import EncodingSpec
 from helpers.similarity.rsa import columnwise_r
 
 REAL = ROOT.parent / "shared" / "data"

@@ -11,10 +11,10 @@ import torch
 from PIL import Image
 
 from helpers import lab
+from helpers.ground.analyses import ReadoutSpec
 from helpers.ground.errors import LabError
 from helpers.ground.paths import ROOT
 from helpers.ground.profile import load_profile
-from helpers.ground.tables import ReadoutSpec
 from helpers.lesions.deficits import costs, group_means
 from helpers.lesions.lesion_outcomes import correlations, domain_effects, grouped, lesion_network
 from helpers.networks.architectures import build, layer_names

@@ -7,9 +7,9 @@ import torch
 from torch.nn import functional
 from torch.optim.lr_scheduler import OneCycleLR
 
+from helpers.ground.analyses import ReadoutSpec
 from helpers.ground.errors import LabError
 from helpers.ground.profile import load_profile
-from helpers.ground.tables import ReadoutSpec
 from helpers.networks.architectures import build, layer_names
 from helpers.networks.weights import save_tensors
 from helpers.training.classifiers import READOUT, read_readout

@@ -23,8 +23,8 @@ from helpers.encoding.encoding_study import (
     Study,
     chosen,
 )
+from helpers.ground.analyses import EncodingSpec
 from helpers.ground.stats import corrected
-from helpers.ground.tables import EncodingSpec
 from helpers.selectivity.localizer import Localizer
 from helpers.similarity import rdm_study
 from helpers.similarity.rsa import permutation_p, rdm, univariate_r

@@ -80,6 +80,13 @@ class Ledger:
                       f"   verdict   {claim.verdict.upper()}"]
         return "\n".join(lines)
 
+    def verdicts(self) -> str:
+        """Return claims and verdicts alone: for notebooks that train, whose numbers differ a
+        little from one kind of processor to another.
+        """
+        return "\n".join(f"{index}. {claim.statement}: {claim.verdict.upper()}"
+                         for index, claim in enumerate(self.claims, 1))
+
     def save(self) -> Path:
         """Write ``figures/<profile>/<notebook>.json``: provenance, claims, numbers."""
         path = figures_dir(self.provenance.profile) / f"{self.provenance.notebook}.json"

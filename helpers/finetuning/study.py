@@ -10,13 +10,17 @@ import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 
+from helpers.brains.cohort import Cohort
 from helpers.finetuning.kinds import KINDS, Kind, kind_of, published_rate
 from helpers.finetuning.material import Material, Region, group_of
+from helpers.finetuning.outcomes import REGION
 from helpers.finetuning.planning import Asked, Plan
 from helpers.finetuning.work import Job, Look, judged
+from helpers.ground.analyses import FinetuningSpec
 from helpers.ground.cache import Arrays
 from helpers.ground.console import progress
 from helpers.ground.errors import LabError
+from helpers.networks.network import Network
 
 BOUND = ("trained", "best", "crossed", "factor", "n", "dimensions")
 """Columns of a table of bounds, in the order of `helpers.finetuning.work.judged`."""
@@ -39,6 +43,13 @@ class Study:
 
     plan: Plan
     n_jobs: int = 1
+
+    @classmethod
+    def of(cls, cohort: Cohort, spec: FinetuningSpec, network: Network, untrained: Network, *,
+           seed: int = 0, n_jobs: int = 1) -> Study:
+        """Plan the tuning of a network to a cohort, at the size that the profile asks for."""
+        material = Material(cohort, spec, spec.image_size or network.input_shape[1])
+        return cls(Plan(material, network, untrained, seed), n_jobs)
 
     @cached_property
     def rates(self) -> pd.DataFrame:
@@ -84,13 +95,14 @@ class Study:
         -------
         DataFrame
             Columns ``donor`` (whose network; "all" where pooled, "none" where not tuned),
-            ``subject, roi, hemisphere, group, kind, voxel, r, p2, ceiling, layer``. Scores are
+            ``subject, roi, hemisphere, group, kind, voxel`` (place in the region), ``side,
+            vertex`` (where it is in the cohort's files), ``r, p2, ceiling, layer``. Scores are
             means over splits, where there are several.
         """
         rows = pd.concat([_rows(self.plan.material, one, done, donor, kind)
                           for donor, kind, done in self._judged(kinds, everyone)
                           for one in self._regions_in(done)], ignore_index=True)
-        same = ["donor", "subject", "roi", "hemisphere", "group", "kind", "voxel"]
+        same = ["donor", *REGION, "kind", "voxel", "side", "vertex"]
         return rows.groupby(same, sort=False).agg(
             r=("r", "mean"), p2=("p2", "mean"), ceiling=("ceiling", "first"),
             layer=("layer", "first")).reset_index()
@@ -206,9 +218,10 @@ def _told(region: Region) -> dict[str, str]:
 def _rows(material: Material, region: Region, done: Arrays, donor: str,
           kind: str) -> pd.DataFrame:
     """Return one row a voxel of a region."""
-    r = done[f"r/{region.label}"]
+    r, voxels = done[f"r/{region.label}"], material.voxels(region)
     return pd.DataFrame({
-        "donor": donor, **_told(region), "kind": kind, "voxel": np.arange(len(r)), "r": r,
+        "donor": donor, **_told(region), "kind": kind, "voxel": np.arange(len(r)),
+        "side": voxels.hemisphere.astype(object), "vertex": voxels.vertex, "r": r,
         "p2": done.get(f"p2/{region.label}", np.full(len(r), np.nan)),
         "ceiling": material.ceiling(region), "layer": str(done[f"layer/{region.label}"])})
 

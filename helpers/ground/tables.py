@@ -105,6 +105,8 @@ class UniverseSpec:
     cohort_shared: int = 515
     cohort_sessions: int = 6
     cohort_size: int = 96
+    nod_subjects: int = 3
+    nod_runs: int = 10
 
     def __post_init__(self) -> None:
         for size in fields(self):

@@ -1,0 +1,307 @@
+# %% [markdown]
+# # 07 · How much do pictures and responses share?
+#
+# Mulrooney & Brockmeier (2024), mutual-information matrix and scatter
+# ([arXiv 2410.06067](https://arxiv.org/abs/2410.06067)).
+# On two cores: one minute after notebooks 05 and 06 and 2 GB under `demo`, some minutes under
+# `mini`; under `paper` not measured: it needs the Algonauts 2023 data and a GPU.
+
+# %% [markdown]
+# **Goal.** The contrastive loss is more than a loss: log K minus InfoNCE, on held-out pairs, is a
+# lower bound on the *mutual information* between pictures and responses, in units that can be
+# compared across regions, people and models. The paper reports that large regions share more.
+# But its embedding grows with the region. Is it the region, or the ruler?
+#
+# **You will learn**
+# - what the InfoNCE bound bounds, and why it never exceeds log K;
+# - how a temperature found after training tightens it, and what that costs in honesty;
+# - how to see a confound: change the suspect alone.
+
+# %% tags=["parameters"]
+profile = "demo"          # demo, mini, paper, or the path of your own TOML file
+n_jobs = 2                # processes that tune and judge; one where there is a GPU
+sizes = [4, 64]           # embedding sizes, besides the profile's own, for the test of the confound
+
+# %%
+import numpy as np
+import pandas as pd
+from dataclasses import replace
+
+from helpers import lab
+from helpers.figures import plots, plots_finetuning
+from helpers.figures.claims import Ledger, rounded
+from helpers.finetuning import outcomes
+from helpers.finetuning.contrastive import NATS_PER_BIT
+from helpers.finetuning.kinds import kind_of
+from helpers.finetuning.study import Study
+
+laboratory = lab.open(profile, notebook="07_bound_shared_information")
+ledger = Ledger(laboratory.provenance)
+spec, seed = laboratory.profile.table("finetuning"), laboratory.profile.seed
+plots.use_style()
+print(laboratory.provenance.line)
+
+# %% [markdown]
+# ## 1 · The bound
+#
+# Take all K held-out pictures and their responses in one batch, with $c_{ij}$ the cosine of picture
+# i and response j over the temperature:
+#
+# $$I \;\ge\; \frac1K \sum_i \log \frac{e^{c_{ii}}}{\frac1K \sum_j e^{c_{ij}}} \;\le\; \log K$$
+#
+# If every picture finds its own response with certainty, the bound is log K: more than that, K
+# pairs cannot show. The temperature of the training need not be the best one for the bound, so one
+# factor on it is chosen afterwards. As published, it is chosen on the same pairs ("best"); we also
+# let each half of the pairs choose for the other ("crossed").
+
+# %%
+network, untrained = laboratory.network(spec.network), laboratory.network(spec.untrained)
+cohort = laboratory.cohort("tuning_cohort")
+study = Study.of(cohort, spec, network, untrained, seed=seed, n_jobs=n_jobs)
+kinds = ["contrastive", "contrastive, fixed z", "shuffled", "pooled, avg", "pooled, const"]
+bounds = study.bounds(kinds)
+K = int(bounds["n"].max())
+print(f"K = {K} held-out conditions: at most {np.log(K):.2f} nats = "
+      f"{np.log(K) / NATS_PER_BIT:.2f} bits")
+bounds.groupby("kind", sort=False)[["trained", "best", "crossed", "factor", "dimensions"]].mean(
+    ).round(3)
+
+# %% [markdown]
+# ## 2 · Region by participant
+#
+# In nats and in bits: the published code computes nats (natural logarithms), the published figure
+# says bits, and whether it was converted is unknown. One nat is 1.44 bits.
+
+# %%
+def matrix_of(kind):
+    part = bounds[bounds["kind"] == kind]
+    table = part.pivot_table(index="roi", columns="subject", values="best", sort=False)
+    return table.assign(mean=table.mean(axis=1))
+
+nats = matrix_of("contrastive")
+print("nats:\n", nats.round(2).to_string(), sep="")
+print("bits:\n", (nats / NATS_PER_BIT).round(2).to_string(), sep="")
+
+# %% [markdown]
+# ## 3 · Does a larger region share more?
+#
+# Published: h = 0.8 V and z = 0.2 V, so that a region with more voxels V gets a wider embedding.
+# Beside it the same tuning with the same z for every region. The slope of the bound on the number
+# of voxels, within participants and regions' groups, says what goes with size.
+
+# %%
+def slope(kind):
+    """Nats a hundred voxels, after taking off each group's and participant's mean."""
+    part = bounds[bounds["kind"] == kind]
+    inside = lambda values: values - values.groupby([part["subject"], part["group"]]).transform(
+        "mean")
+    x, y = inside(part["n_voxels"].astype(float)), inside(part["crossed"])
+    return 100 * float((x * y).sum() / (x * x).sum()) if (x * x).sum() else np.nan
+
+slopes = {kind: slope(kind) for kind in ("contrastive", "contrastive, fixed z")}
+across = {kind: bounds[bounds["kind"] == kind][["n_voxels", "crossed"]].corr().iloc[0, 1]
+          for kind in slopes}
+for kind in slopes:
+    print(f"{kind}: {slopes[kind]:+.3f} nats a hundred voxels within groups and participants; "
+          f"r over all regions {across[kind]:+.2f}")
+
+# %% [markdown]
+# ## 4 · The confound, alone
+#
+# Slopes over four regions are weak evidence. So: the same regions, the same voxels, the same
+# pictures, and only z changes. Whatever the bound does now is the ruler, not the brain.
+
+# %%
+some = tuple(dict.fromkeys([spec.rois[0], spec.rois[-1]]))
+rate = study.rate(kind_of("contrastive"))
+tables = [bounds[(bounds["kind"] == "contrastive, fixed z") & bounds["roi"].isin(some)]]
+for size in sizes:
+    narrow = replace(spec, fixed_embedding=int(size), rois=some, rates=(), rate=rate)
+    tables.append(Study.of(cohort, narrow, network, untrained, seed=seed, n_jobs=n_jobs).bounds(
+        ["contrastive, fixed z"]))
+by_size = pd.concat(tables, ignore_index=True)
+by_size.pivot_table(index="dimensions", columns="roi", values="crossed", sort=True).round(3)
+
+# %% [markdown]
+# ## 5 · The figure
+
+# %%
+figure = plots.new_figure(5.4)
+lines = figure.add_gridspec(2, 1, hspace=0.5, left=0.075, right=0.985, top=0.93, bottom=0.1)
+top = lines[0].subgridspec(1, 2, wspace=0.22).subplots()
+plots_finetuning.value_matrix(top[0], nats)
+top[0].set_title("bound, nats (published z, best temperature)", fontsize=6.5)
+plots_finetuning.value_matrix(top[1], nats / NATS_PER_BIT)
+top[1].set_title("the same in bits", fontsize=6.5)
+for axes, letter in zip(top, "AB"):
+    plots.panel_letter(axes, letter, x=-0.1)
+
+# %%
+bottom = lines[1].subgridspec(1, 3, wspace=0.3).subplots()
+plots_finetuning.bound_scatter(bottom[0], bounds, ["contrastive", "contrastive, fixed z"])
+plots_finetuning.bound_scatter(bottom[1], bounds, ["contrastive", "pooled, avg", "pooled, const"])
+for axes in bottom[:2]:
+    axes.set(xlabel="voxels of the region", ylabel="bound, nats (crossed)")
+plots_finetuning.size_lines(bottom[2], by_size)
+bottom[2].set(xlabel="dimensions of the embedding, z", ylabel="bound, nats (crossed)")
+for axes, letter in zip(bottom, "CDE"):
+    plots.panel_letter(axes, letter, x=-0.16)
+plots.top_legend(figure, plots_finetuning.labelled(
+    ["contrastive", "contrastive, fixed z", "pooled, avg", "pooled, const"]))
+
+# %%
+plots.save_figure(figure, laboratory.provenance, {
+    "ABCD": bounds.assign(best_bits=bounds["best"] / NATS_PER_BIT), "E": by_size})
+figure
+
+# %% [markdown]
+# **Figure 07.** **A, B** InfoNCE bound on held-out pairs, contrastive tuning with the published
+# widths, temperature factor chosen on the same pairs as published; by region (rows) and
+# participant, with their mean; in nats and in bits. **C** Bound (factor chosen on the other half)
+# against the number of voxels, one marker a participant's region: with the embedding that grows
+# with the region, and with one size for all. **D** Specific and pooled networks. **E** Same
+# regions and voxels, only z differs; line: mean over participants, dots: participants. Blue: early
+# regions, orange: higher. The stamp says whether the data are REAL or SYNTHETIC.
+
+# %% [markdown]
+# ## 6 · Claims
+#
+# Rules were fixed before the run.
+
+# %%
+largest = bounds[["trained", "best", "crossed"]].max().max()
+ledger.claim("No bound exceeds log K", source="check of this laboratory", paper="log 1477 = 7.30",
+             run=f"largest {largest:.2f} of {np.log(K):.2f} nats", rule="all bounds at most log K",
+             holds=bool((bounds[["trained", "best", "crossed"]].max(axis=1)
+                         <= np.log(bounds["n"]) + 1e-9).all()))
+of = lambda kind: bounds[bounds["kind"] == kind].groupby("subject")["crossed"].mean()
+low, high = outcomes.interval(of("contrastive").to_numpy())
+ledger.claim("Pictures and responses share information that the tuned network finds",
+             source="mutual-information matrix", paper="early about 1.4 to 2.0, PPA 2.4, RSC .5",
+             run=f"{of('contrastive').mean():.2f} nats [{low:.2f}, {high:.2f}], "
+                 f"n = {len(of('contrastive'))}",
+             rule="mean bound, factor crossed, 95 % interval over participants above 0",
+             holds=bool(low > 0) if np.isfinite(low) else None)
+
+# %%
+low, high = outcomes.interval(of("shuffled").to_numpy())
+ledger.claim("Tuned on shuffled pairs, it finds none", source="beyond the paper: control",
+             paper="–", run=f"{of('shuffled').mean():.3f} nats [{low:.3f}, {high:.3f}]",
+             rule="mean bound, factor crossed, below 0.05 nats and a tenth of the contrastive one",
+             holds=bool(of("shuffled").mean() < min(0.05, 0.1 * of("contrastive").mean())))
+optimism = (bounds["best"] - bounds["crossed"]).mean()
+ledger.claim("Choosing the temperature on the same pairs costs little honesty",
+             source="beyond the paper", paper="–", run=f"{optimism:.4f} nats, mean",
+             rule="best minus crossed below 0.02 nats, mean over networks",
+             holds=bool(optimism < 0.02))
+
+# %%
+ledger.claim("Larger regions share more (published embedding)", source="MI against voxel count",
+             paper="grows with voxel count, saturates near 3",
+             run=f"r over regions {across['contrastive']:+.2f}; within groups and participants "
+                 f"{slopes['contrastive']:+.2f} nats a hundred voxels",
+             rule="both above 0", holds=bool(across["contrastive"] > 0 and
+                                             slopes["contrastive"] > 0)
+             if np.isfinite(slopes["contrastive"]) else None)
+ends = by_size.pivot_table(index="subject", columns="dimensions", values="crossed")
+change = ends[ends.columns.max()] - ends[ends.columns.min()]
+low, high = outcomes.interval(change.to_numpy())
+ledger.claim("The size of the embedding alone moves the bound", source="beyond the paper",
+             paper="–", run=f"z {ends.columns.min():.0f} → {ends.columns.max():.0f}: "
+                            f"{change.mean():+.2f} nats [{low:.2f}, {high:.2f}]",
+             rule="same regions and voxels, largest against smallest z: 95 % interval over "
+                  "participants without 0",
+             holds=bool(low > 0 or high < 0) if np.isfinite(low) else None)
+
+# %%
+early = bounds[bounds["group"] == bounds["group"].iloc[0]]
+by_kind = early.pivot_table(index="subject", columns="kind", values="crossed")
+for kind, paper in (("pooled, avg", "about the same"), ("pooled, const", "clearly lower, early")):
+    difference = (by_kind[kind] - by_kind["contrastive"]).to_numpy()
+    low, high = outcomes.interval(difference)
+    same = kind == "pooled, avg"
+    ledger.claim(f"{kind}: the bound is {'about the same as' if same else 'lower than'} that of "
+                 f"specific networks ({early['group'].iloc[0]} regions)",
+                 source="specific against pooled", paper=paper,
+                 run=f"{difference.mean():+.2f} nats [{low:.2f}, {high:.2f}]",
+                 rule="95 % interval over participants holds 0" if same else
+                      "95 % interval over participants below 0",
+                 holds=bool(low <= 0 <= high if same else high < 0) if np.isfinite(low) else None)
+for kind in kinds:
+    ledger.number(f"bound, {kind}", rounded(bounds[bounds["kind"] == kind].groupby("roi")[
+        "crossed"].mean().to_dict(), 3))
+
+# %%
+path = ledger.save()
+print(ledger.text())
+
+# %%
+# NBVAL_CHECK_OUTPUT
+print(ledger.verdicts())
+
+# %% [markdown]
+# ## 7 · What we see, what the paper says, why they differ
+#
+# The bound is small in the demo, a fraction of a nat where log K is above six: with some sixty
+# voxels of three noisy repeats, and a head that was trained for seconds, a picture finds its own
+# response only slightly more often than others. The published values, one to three nats, come from
+# hundreds of voxels and thousands of pictures. *A lower bound says how much was found, not how
+# much there is.*
+#
+# Which is the trouble with comparing it across regions. Panel E holds region, voxels and pictures
+# fixed and changes the embedding alone: what moves there is not information in the brain. In the
+# published design the embedding grows with the region, so that size and ruler change together. With
+# one size for all (panel C, light) the comparison is at least between equals; more voxels may then
+# still mean more signal, and larger regions may differ in what they do.
+#
+# The temperature that is found afterwards matters more than it seems: at the temperature of the
+# training the bound of some networks is *below zero*, which no information is. That it is chosen on
+# the pairs that are reported hardly flatters: it is a single number, chosen by hundreds of pairs.
+#
+# Under `mini` each split holds 27 categories out: no bound can exceed 3.3 nats, and one outlier
+# among 27 pairs moves it. Nothing about regions can be told there.
+
+# %% [markdown]
+# ## 8 · Exercises
+#
+# **Read.** How many pictures must be held out for a bound of 8 bits to be possible at all?
+
+# %%
+your_k = None
+
+if your_k is None:
+    print("Hint: no bound exceeds log K.")
+else:
+    print("Right." if your_k == 2**8 else "Bits are logarithms to which base?")
+
+# %% tags=["solution"]
+print(2**8)
+
+# %% [markdown]
+# **Change.** Set `sizes = [2, 8, 32, 128]` and run again. Is there a size beyond which the bound
+# no longer moves, or does it fall again?
+#
+# **Extend.** Half of the pairs, half of the bound's ceiling: compute what K = 100 would allow, and
+# compare with `bounds`. For which networks would the smaller K have mattered?
+
+# %%
+your_answer = None    # number of networks whose crossed bound exceeds log 100
+
+if your_answer is None:
+    print("Hint: one comparison with `bounds['crossed']`.")
+else:
+    print("Right." if your_answer == int((bounds["crossed"] > np.log(100)).sum()) else "Not yet.")
+
+# %% tags=["solution"]
+int((bounds["crossed"] > np.log(100)).sum())
+
+# %% [markdown]
+# **Discuss.** (1) Mutual information does not change when either side is transformed invertibly.
+# Does the bound? (2) Two regions have the same bound. Do they share the same with the picture?
+# (3) What would you have to hold fixed to say that PPA "carries more information" than V1?
+#
+# **References.** Mulrooney & Brockmeier (2024), arXiv 2410.06067 · van den Oord et al. (2018), arXiv
+# 1807.03748 · Poole et al. (2019), *ICML* (variational bounds of mutual information).
+#
+# Previous: [06 · Transfer between brains](06_transfer_between_brains.ipynb) · Next: map the model
+# landscape (in the making).
