@@ -170,7 +170,7 @@ print(f"{(wide['gain'] > 0).mean():.0%} of {len(wide)} voxels gained; "
 # %%
 figure = plots.new_figure(8.4)
 lines = figure.add_gridspec(4, 1, height_ratios=[1.25, 1.25, 1.15, 1.1], hspace=0.55, left=0.075,
-                            right=0.985, top=0.945, bottom=0.06)
+                            right=0.985, top=0.93, bottom=0.06)
 order = [kind for kind in plots_finetuning.KINDS if kind in set(scores["kind"])]
 top = lines[0].subgridspec(1, 2, width_ratios=[1, 1], wspace=0.18).subplots()
 for axes, value, letter in zip(top, ("r", "normalised"), "AB"):
@@ -179,14 +179,15 @@ for axes, value, letter in zip(top, ("r", "normalised"), "AB"):
     plots.panel_letter(axes, letter, x=-0.1)
 if scores["normalised"].isna().all():
     top[1].text(0.5, 0.5, "no repeats here:\nno ceiling", transform=top[1].transAxes, ha="center")
-plots.top_legend(figure, plots_finetuning.labelled(order), ncols=4)
+plots.top_legend(figure, plots_finetuning.labelled(order), ncols=len(order))
 
 # %%
-second = lines[1].subgridspec(1, 3, width_ratios=[1.5, 1, 1], wspace=0.3).subplots()
+second = lines[1].subgridspec(1, 4, width_ratios=[0.62, 1.35, 1, 1], wspace=0.3).subplots()
+second[0].axis("off")
+second = second[1:]
 plots_finetuning.difference_bars(second[0], compared, groups, pairs)
 second[0].set_xlabel("difference of r, 95 % interval")
-second[0].legend(loc="upper right")
-plots.panel_letter(second[0], "C", x=-0.62)
+plots.panel_letter(second[0], "C", x=-0.68)
 for axes, group in zip(second[1:], groups):
     plots_finetuning.layer_curves(axes, outcomes.in_group(curves, group),
                                   ["untuned", "regression", "contrastive"], spec.layers)
@@ -232,7 +233,8 @@ figure
 # **Figure 05.** **A** Correlation of predicted and measured responses on held-out pictures, nested
 # cross-validation; dots: participants (mean over their regions), joined; bar: mean. **B** The same
 # as a share of the noise ceiling (sum of r over sum of ceilings of a region's voxels). **C** Mean
-# differences within participants with 95 % t intervals; filled: p < .05 after Holm over all rows.
+# differences within participants with 95 % t intervals (blue: early, orange: higher, grey: all
+# regions); filled: p < .05 after Holm over all rows.
 # **D** r by read-out layer, best penalty of each voxel on the reported folds (for comparing
 # layers, not methods), mean ± SEM over participants. **E** The same by region, mean over
 # participants; framed: best layer. **F** Gain of every voxel on the participants' sheets (grey
@@ -347,8 +349,8 @@ print(ledger.verdicts())
 #
 # The controls say what the gain is made of. Tuned on shuffled pairs the network gains nothing: the
 # responses, not more training, are what helps. But the *contrastive* loss is not what helps: given
-# the same search for a learning rate and the same budget, regression does at least as well here,
-# with a single linear layer as with the contrastive model's own head. The published comparison
+# the same search for a learning rate and the same budget, regression does as well here through the
+# contrastive model's own head, and no worse through a single linear layer. The published comparison
 # gave the two different rates, heads and epochs, and found a small advantage; an advantage of that
 # size can come from any of these. Whether it survives in real brains, the published settings
 # cannot tell.

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
@@ -28,7 +28,7 @@ from helpers.ground.errors import LabError
 SPEC = FinetuningSpec("net", "net-untrained", rois=("PPA",), layers=("fc",), fixed_embedding=7)
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def single():
     """Small sums are fastest on one thread."""
     with one_thread():
@@ -180,17 +180,20 @@ def test_each_half_takes_the_other_halfs_factor_and_is_no_better_for_it(seed, k,
     x, y = embeddings(k, 5, seed)
     y = y + signal * x
     found = information_bound(x, y, seed=seed)
-    assert found.trained <= found.best + 1e-12 and found.crossed <= found.best + 1e-12
-    scores = torch.from_numpy(np.array([[float(a @ b / a.norm() / b.norm()) / 0.3 for b in y]
-                                        for a in x]))
-    order = np.random.default_rng(0).permutation(k)  # any halves: see whether the dealt ones fit
-    assert best_factor(scores, torch.from_numpy(order)) == found.factor
+    assert found.crossed <= found.best + 1e-12
+    assert found.trained <= found.best + 1e-4, "1 lies between two of the factors"
+    scores = torch.nn.functional.normalize(x) @ torch.nn.functional.normalize(y).T / 0.3
+    values = [bound_of_scores(scores / factor).mean().item() for factor in FACTORS[::9]]
+    assert found.best >= max(values) - 1e-12
+    assert found.best == pytest.approx(bound_of_scores(scores / found.factor).mean().item())
     dealt = torch.randperm(k, generator=torch.Generator().manual_seed(seed)).numpy()
     one, other = dealt[:-(-k // 2)], dealt[-(-k // 2):]
     total = 0.0
     for mine, yours in ((one, other), (other, one)):
         factor = best_factor(scores, torch.from_numpy(yours))
         total += bound_of_scores(scores / factor)[mine].sum().item()
+        # Where all are told apart already, smaller factors differ by rounding alone.
+        assume(bound_of_scores(scores / factor)[yours].mean().item() < math.log(k) - 1e-3)
     assert found.crossed == pytest.approx(total / k, rel=1e-9, abs=1e-12)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
@@ -24,7 +25,7 @@ RECIPE = Recipe(epochs=4, batch_size=8, rate=3e-3)
 HALF = Scale((0.5,) * 3, (0.5,) * 3)
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def single():
     """Small sums are fastest on one thread."""
     with one_thread():
@@ -178,7 +179,7 @@ def test_pooled_epochs_visit_one_participant_after_another_or_mix_them():
         tune(spy, who, replace(RECIPE, epochs=2, interleaved=interleaved), HALF, seed=0)
         orders[interleaved] = "".join(subject for subject, *_ in spy.seen)
         assert len(orders[interleaved]) == steps_in(who, replace(RECIPE, epochs=2)) == 18
-        for subject, images, responses in spy.seen:
+        for subject, _images, responses in spy.seen:
             known = who["ABC".index(subject)]
             assert responses.shape[1] == known.responses.shape[1], "a batch is of one participant"
     assert orders[False] == "AAABBBCCC" * 2
@@ -204,7 +205,7 @@ def test_every_epoch_has_its_own_order_and_every_seed():
 def test_the_loss_goes_down(kind):
     who = people("AB" if "pooled" in kind else "A", n=40)
     model = model_of(kind, who)
-    losses = tune(model, who, replace(RECIPE, epochs=12), HALF, seed=0)
+    losses = tune(model, who, replace(RECIPE, epochs=12, rate=1e-2), HALF, seed=0)
     assert len(losses) == 12 and np.mean(losses[-3:]) < 0.9 * np.mean(losses[:2])
     assert not model.training
 
@@ -237,7 +238,7 @@ def test_each_step_is_adam_without_decay_and_losses_are_means_of_epochs():
 
 
 def test_what_takes_no_part_stays_put():
-    """No decay and no momentum moves the map of an absent participant, or layers behind the head."""
+    """Neither decay nor momentum moves an absent participant's map, or layers behind the head."""
     who = people("AB")
     model = model_of("pooled, avg", who, attach="1")
     before = weights(model)
@@ -253,7 +254,7 @@ def test_what_takes_no_part_stays_put():
 def test_a_learned_temperature_moves():
     model = model_of(learned_temperature=True)
     tune(model, people(), RECIPE, HALF, seed=0)
-    assert abs(float(model.temperature) - 0.3) > 1e-3
+    assert abs(model.temperature.item() - 0.3) > 1e-3
 
 
 def test_tuning_leaves_the_global_random_state_and_the_data_alone():
@@ -320,14 +321,14 @@ def test_interrupted_and_resumed_is_bit_for_bit_uninterrupted(case, tmp_path):
     whole = model_of(kind, who, **changes)
     expected = tune(whole, who, recipe, HALF, seed=2)
     for stop in (1, 3, None):
-        torch.manual_seed(99)
-        part, steps = model_of(kind, who, seed=7 if stop != 1 else 0, **changes), []
+        # What goes on starts from other weights: nothing but what was kept may count.
+        part, steps = model_of(kind, who, seed=0 if stop == 1 else 7, **changes), Counter()
         losses = tune(part, who, recipe, HALF, seed=2, state=state, keep_seconds=0,
-                      stop_after=stop, on_step=lambda step, _: steps.append(step))
+                      stop_after=stop, on_step=steps.__setitem__)
         assert state.exists() == (stop is not None)
         assert losses == expected[:stop]
-        a_epoch = steps_in(who, recipe) // 4
-        assert steps[0] == {1: 1, 3: a_epoch + 1, None: 3 * a_epoch + 1}[stop]
+        an_epoch = steps_in(who, recipe) // 4
+        assert min(steps) == {1: 1, 3: an_epoch + 1, None: 3 * an_epoch + 1}[stop]
     assert same(weights(part), weights(whole)) and not part.training
 
 

@@ -15,7 +15,7 @@ from helpers.ground.paths import ROOT
 FLOORS = (("ground",),
           ("stimuli", "networks", "brains"),
           ("training",),
-          ("selectivity", "lesions", "channels", "similarity", "encoding"),
+          ("selectivity", "lesions", "channels", "similarity", "encoding", "finetuning"),
           ("figures", "universe"),
           ("headless", "present", "lab"),
           ("run", "zoo"))
@@ -25,7 +25,8 @@ PURE = ("selectivity.statistics", "selectivity.probes", "lesions.silencing", "le
         "lesions.deficit_tests", "channels.tracing", "channels.separation", "channels.tuning",
         "similarity.rsa", "similarity.signal_noise", "similarity.noise_ceilings",
         "stimuli.gabor", "encoding.positive_regression", "encoding.positive_kernel",
-        "encoding.regression", "encoding.encoding_tests", "training.objectives", "ground.stats")
+        "encoding.regression", "encoding.encoding_tests", "finetuning.contrastive",
+        "finetuning.crossvalidation", "finetuning.outcomes", "training.objectives", "ground.stats")
 """Modules that take arrays and return arrays."""
 MODULES = sorted(path for path in (ROOT / "helpers").rglob("*.py") if path.name != "__init__.py")
 

@@ -84,8 +84,7 @@ def difference_bars(axes: Axes, table: pd.DataFrame, groups: Sequence[str],
             (one,) = row.itertuples()
             axes.plot([one.low, one.high], [y, y], color=colours[group], linewidth=1.4)
             axes.plot(one.difference, y, "o", color=colours[group], markersize=3.4,
-                      markerfacecolor=colours[group] if one.p_holm < 0.05 else "white",
-                      label=group if place == 0 else None)
+                      markerfacecolor=colours[group] if one.p_holm < 0.05 else "white")
     axes.axvline(0, color="k", linestyle=":", linewidth=0.8)
     axes.set_yticks(range(len(labels)), labels.values())
     axes.set_ylim(len(labels) - 0.5, -0.5)

@@ -141,7 +141,7 @@ def information_bound(images: Tensor, responses: Tensor, *, temperature: float =
     if len(scores) < 4:
         raise LabError(f"{len(scores)} pairs", expected="4 or more: a half chooses for the other",
                        remedy="hold more pictures out")
-    order = torch.randperm(len(scores), generator=torch.Generator().manual_seed(seed))
+    order = torch.from_numpy(np.random.default_rng(seed).permutation(len(scores)))
     halves = order.tensor_split(2)
     crossed = sum(bound_of_scores(scores / best_factor(scores, other))[own].sum()
                   for own, other in (halves, halves[::-1])) / len(scores)

@@ -5,8 +5,10 @@ All regions of a participant, all objectives and all notebooks share the decoded
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -26,6 +28,9 @@ from helpers.similarity.noise_ceilings import ncsnr_ceiling
 
 EARLY = ("prf-visualrois", "glasser")
 DECODED_AT_ONCE = 256
+MOST_KEPT = 12
+"""Sets of pictures in memory at once; the eldest gives way, and is read from the cache again."""
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, order=True)
@@ -90,8 +95,21 @@ class Material:
         """Participants that are tuned to."""
         return self.spec.subjects or self.cohort.subjects
 
+    @cached_property
+    def _kept(self) -> dict[tuple, Any]:
+        """What was read or decoded already, most of all the pictures (`MOST_KEPT` sets of them)."""
+        return {}
+
+    def _once(self, key: tuple, make: Callable[[], T]) -> T:
+        if key not in self._kept:
+            self._kept[key] = make()
+        return self._kept[key]
+
     def splits(self, subject: str) -> tuple[Split, ...]:
         """Return the cohort's own folds, joined to ``n_splits`` where there are more."""
+        return self._once(("splits", subject), lambda: self._splits(subject))
+
+    def _splits(self, subject: str) -> tuple[Split, ...]:
         folds = self.cohort.folds(subject)
         n = min(self.spec.n_splits or len(folds), len(folds))
         everything = np.unique(np.concatenate([part for fold in folds
@@ -133,7 +151,8 @@ class Material:
         return pd.DataFrame(rows)
 
     def _responses(self, subject: str) -> Responses:
-        return read_responses(self.cohort, subject, self.spec.rois)
+        return self._once(("responses", subject),
+                          lambda: read_responses(self.cohort, subject, self.spec.rois))
 
     def _good(self, subject: str, part: Responses) -> NDArray[np.bool_]:
         """Tell which voxels are finite and vary over the conditions of every training."""
@@ -151,6 +170,9 @@ class Material:
         LabError
             If the participant lacks the region, or it has too few voxels.
         """
+        return self._once(("voxels", region), lambda: self._voxels(region))
+
+    def _voxels(self, region: Region) -> Responses:
         part = _of_side(self._responses(region.subject).of(region.roi), region.hemisphere)
         found = part.select(self._good(region.subject, part), "constant or not finite")
         if len(found.vertex) < self.spec.fewest_voxels:
@@ -189,6 +211,14 @@ class Material:
         condition : array, int64, shape (n_pictures,)
             Place of each picture's condition among ``conditions``.
         """
+        key = ("pictures", conditions.tobytes())
+        sets = [one for one in self._kept if one[0] == "pictures"]
+        if key not in self._kept and len(sets) >= MOST_KEPT:
+            del self._kept[sets[0]]
+        return self._once(key, lambda: self._pictures(conditions))
+
+    def _pictures(self, conditions: NDArray[np.int64]) -> tuple[NDArray[np.uint8],
+                                                                NDArray[np.int64]]:
         shown = np.flatnonzero(np.isin(self.cohort.condition_of, conditions))
         most = self.spec.most_pictures
         if most:  # of each condition, the first ones

@@ -11,6 +11,7 @@ import pandas as pd
 from joblib import Parallel, delayed
 
 from helpers.brains.cohort import Cohort
+from helpers.finetuning.embedding import BOUND
 from helpers.finetuning.kinds import KINDS, Kind, kind_of, published_rate
 from helpers.finetuning.material import Material, Region, group_of
 from helpers.finetuning.outcomes import REGION
@@ -22,8 +23,6 @@ from helpers.ground.console import progress
 from helpers.ground.errors import LabError
 from helpers.networks.network import Network
 
-BOUND = ("trained", "best", "crossed", "factor", "n", "dimensions")
-"""Columns of a table of bounds, in the order of `helpers.finetuning.work.judged`."""
 SEARCHED = ("contrastive", "regression", "regression, same head")
 """Kinds whose learning rate is chosen; the others take that of "contrastive"."""
 ELSEWHERE = {"V1v": "V1", "V2v": "V2", "V3v": "V3", "hV4": "V4"}
@@ -127,7 +126,8 @@ class Study:
         -------
         DataFrame
             Columns ``subject, roi, hemisphere, group, kind, n_voxels``, the fields of
-            `helpers.finetuning.contrastive.Bound`, and ``dimensions`` (z). Means over splits.
+            `helpers.finetuning.contrastive.Bound`, ``dimensions`` (z), and ``shared`` (the best
+            bound with the head's shared running statistics, as published). Means over splits.
         """
         material = self.plan.material
         rows = [{**_told(region), "kind": kind, "n_voxels": len(material.voxels(region).vertex),
@@ -191,9 +191,11 @@ class Study:
                 yield _donor(kind, regions), kind.name, one
 
     def _run(self, asked: Sequence[Asked], label: str) -> list[list[Arrays]]:
-        """Do jobs in processes of their own, with a bar."""
-        done = Parallel(n_jobs=self.n_jobs, return_as="generator", pre_dispatch="n_jobs")(
-            delayed(_do)(job, looks) for job, looks in asked)
+        """Do jobs in processes of their own, with a bar; on a GPU one after another."""
+        on_cpu = next(self.plan.network.model.parameters()).device.type == "cpu"
+        pool = Parallel(n_jobs=self.n_jobs if on_cpu else 1, return_as="generator",
+                        pre_dispatch="n_jobs")
+        done = pool(delayed(_do)(job, looks) for job, looks in asked)
         return list(progress(done, label, len(asked)))
 
     def _regions_in(self, done: Arrays, what: str = "r") -> list[Region]:

@@ -84,7 +84,7 @@ class Scale:
         """Return float32 images (n, 3, side, side) on the device."""
         std = torch.tensor(self.std, device=device).view(1, -1, 1, 1)
         mean = torch.tensor(self.mean, device=device).view(1, -1, 1, 1)
-        images = torch.from_numpy(pixels).to(device, torch.float32)
+        images = torch.from_numpy(np.ascontiguousarray(pixels)).to(device, torch.float32)
         return images.mul_(1 / (255 * std)).sub_(mean / std)
 
 

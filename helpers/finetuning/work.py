@@ -12,26 +12,25 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from multiprocessing import parent_process
 from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 from helpers.finetuning import crossvalidation as cv
-from helpers.finetuning.contrastive import information_bound
+from helpers.finetuning.embedding import averaged, bound, shown
 from helpers.finetuning.kinds import Kind, build_model
-from helpers.finetuning.tuning import Pairs, Recipe, Scale, tune
+from helpers.finetuning.tuning import Pairs, Recipe, Scale, steps_in, tune
 from helpers.ground.analyses import FinetuningSpec
 from helpers.ground.cache import Arrays, cached, key
+from helpers.ground.console import bar
 from helpers.ground.digest import code_digest
 from helpers.ground.paths import cache_dir
-from helpers.networks.activations import exact, paths_of, stream
+from helpers.networks.activations import paths_of, stream
 from helpers.networks.network import Network
-
-AT_ONCE = 128
-"""Pictures in one forward pass."""
 
 
 @dataclass(frozen=True)
@@ -164,8 +163,11 @@ def tuned(job: Job) -> Arrays:
 
     def make() -> Arrays:
         model = job.build()
-        losses = tune(model, job.people, job.recipe, job.scale, seed=job.seed, state=state,
-                      keep=keep)
+        # Beside others the bar of all jobs is enough; a job that is alone shows its steps.
+        with bar(f"tuning {job.name}", steps_in(job.people, job.recipe),
+                 hidden=parent_process() is not None) as steps:
+            losses = tune(model, job.people, job.recipe, job.scale, seed=job.seed, state=state,
+                          keep=keep, on_step=lambda step, _loss: steps.update(step - steps.n))
         return {"losses": np.array(losses),
                 **{f"model/{name}": tensor.cpu().numpy()
                    for name, tensor in model.state_dict().items()}}
@@ -196,8 +198,8 @@ def judged(job: Job, look: Look) -> Arrays:
     dict
         For each region of the look: ``r/<region>`` (n_voxels,), by the look's protocol; ``p2/…``
         the same by P2, where there are folds; ``layer/…``; and ``curve/…`` (n_layers,), the mean
-        r of every layer at the best penalty of each voxel. ``bound/…``, the fields of `Bound` and
-        the dimensions, where a contrastive model knows the participant.
+        r of every layer at the best penalty of each voxel. ``bound/…``, see
+        `helpers.finetuning.embedding.BOUND`, where a contrastive model knows the participant.
     """
     def make() -> Arrays:
         with one_thread():
@@ -210,7 +212,11 @@ def judged(job: Job, look: Look) -> Arrays:
             for person in job.people if job.kind.objective == "contrastive" else ():
                 mine = [name for name in look.responses if name.startswith(f"{person.subject}/")]
                 for name in mine:
-                    found[f"bound/{name}"] = _bound(model, person.subject, job, look, name)
+                    held_out = Pairs(person.subject, look.pixels, look.condition,
+                                     look.responses[name])
+                    rows = np.arange(len(held_out.responses)) if look.test is None else look.test
+                    found[f"bound/{name}"] = bound(model, person, held_out, rows, job.scale,
+                                                   seed=job.seed)
             return found
 
     return cached("judged", job.name, {
@@ -234,12 +240,6 @@ def _asked(products: cv.Grams, y: NDArray, look: Look, name: str) -> Arrays:
             "curve": np.array(curve)}
 
 
-def shown(pixels: NDArray[np.uint8], scale: Scale, device: torch.device) -> Iterator[Tensor]:
-    """Yield batches as a network wants them."""
-    for start in range(0, len(pixels), AT_ONCE):
-        yield scale(np.array(pixels[start:start + AT_ONCE]), device)
-
-
 def grams(backbone: nn.Module, job: Job, look: Look) -> dict[str, NDArray[np.float64]]:
     """Return the Gram matrix of every read-out layer over the conditions of a look."""
     device = next(backbone.parameters()).device
@@ -250,29 +250,3 @@ def grams(backbone: nn.Module, job: Job, look: Look) -> dict[str, NDArray[np.flo
                values.to("cpu", torch.float32, copy=True).numpy()))
     return {name: cv.gram(averaged(np.concatenate(parts.pop(name)), look.condition))
             for name in job.spec.layers}
-
-
-def averaged(values: NDArray, condition: NDArray[np.int64]) -> NDArray:
-    """Average rows that belong to one condition, (n_conditions, n_units), in their order."""
-    if np.array_equal(condition, np.arange(len(condition))):
-        return values
-    order = np.argsort(condition, kind="stable")
-    _, first, counts = np.unique(condition[order], return_index=True, return_counts=True)
-    return np.add.reduceat(values[order], first, axis=0) / counts[:, None]
-
-
-def _bound(model: nn.Module, subject: str, job: Job, look: Look, name: str) -> NDArray:
-    """Bound the information that held-out pictures and responses share."""
-    device = next(model.parameters()).device
-    rows = np.arange(len(look.responses[name])) if look.test is None else look.test
-    with exact(model):
-        images = torch.cat([model.embed_images(batch).cpu()
-                            for batch in shown(look.pixels, job.scale, device)])
-        responses = model.embed_responses(
-            torch.from_numpy(np.array(look.responses[name])).to(device), subject).cpu()
-        temperature = float(model.temperature)
-    of_condition = torch.from_numpy(averaged(images.numpy(), look.condition))
-    found = information_bound(of_condition[rows], responses[rows], temperature=temperature,
-                              seed=job.seed)
-    return np.array([found.trained, found.best, found.crossed, found.factor, found.n,
-                     images.shape[1]])

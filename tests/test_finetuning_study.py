@@ -1,0 +1,746 @@
+"""Tuning at work on a tiny cohort: who is tuned to what, judged on what, and remembered how."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from joblib.externals.loky import get_reusable_executor
+from PIL import Image
+from sklearn.decomposition import PCA
+from sklearn.linear_model import Ridge
+from tiny_cohort import Drawn, TinyCohort, network
+
+from helpers.brains.cohort import Fold, Responses
+from helpers.finetuning import crossvalidation as cv
+from helpers.finetuning import work
+from helpers.finetuning.contrastive import information_bound
+from helpers.finetuning.kinds import KINDS, build_model, recipe_of
+from helpers.finetuning.material import Material, Region, group_of
+from helpers.finetuning.study import BOUND, Study
+from helpers.finetuning.tuning import Pairs, Scale, tune
+from helpers.finetuning.work import averaged, one_thread
+from helpers.ground.analyses import FinetuningSpec
+from helpers.ground.errors import LabError
+from helpers.ground.paths import CACHE_VARIABLE, cache_dir
+from helpers.networks.weights import read_state_dict
+
+SPEC = FinetuningSpec("tiny-net", "tiny-net-untrained", rois=("V1v", "PPA"),
+                      layers=("conv", "relu", "fc"), hemispheres="together", epochs=3,
+                      regression_epochs=4, batch_size=16, rate=3e-3, regression_rate=2e-3,
+                      fixed_embedding=5)
+HALF = Scale((0.5,) * 3, (0.5,) * 3)
+N_TEST, N_OWN = 20, 60
+pytestmark = pytest.mark.filterwarnings("ignore:Mean of empty slice")  # a voxel without a value
+
+
+@pytest.fixture(autouse=True, scope="module")
+def single():
+    """Small sums are fastest on one thread."""
+    with one_thread():
+        yield
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    """One cache for tests of what is found; those of what is remembered have private ones."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(CACHE_VARIABLE, str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+class WideCohort(TinyCohort):
+    """Three participants with 20 common test pictures; B lacks the PPA; A's has broken voxels.
+
+    Vertices 0-29 are V1v (24 left, 6 right), 30-59 PPA (5 left, 25 right).
+    """
+
+    def __init__(self, *, pictures_per_condition: int = 1, common: bool = True) -> None:
+        super().__init__(pictures_per_condition=pictures_per_condition, n_repeats=2, noise=0.3)
+        self.n_conditions, self.common = N_TEST + 3 * N_OWN, common
+        self.album = Drawn(self.n_conditions * pictures_per_condition)
+        tints = np.random.default_rng(1).integers(0, 255, (self.n_conditions, 1, 1, 3))
+        tints = tints.repeat(pictures_per_condition, 0)
+        self.album.pixels = (0.4 * self.album.pixels + 0.6 * tints).astype(np.uint8)
+        self.condition_of = np.repeat(np.arange(self.n_conditions), pictures_per_condition)
+
+    def own(self, subject: str) -> np.ndarray:
+        first = N_TEST + N_OWN * self.subjects.index(subject)
+        return np.arange(first, first + N_OWN)
+
+    def shown(self, subject):
+        return np.r_[np.arange(N_TEST), self.own(subject)]
+
+    def rois(self, subject):
+        return ("V1v",) if subject == "B" else ("V1v", "PPA")
+
+    def folds(self, subject):
+        own = self.own(subject)
+        if self.common:
+            return (Fold(own[:44], np.arange(N_TEST), ((own[:44], own[44:]),)),)
+        return (Fold(own[:30], own[45:], ((own[:30], own[30:45]),)),)
+
+    def digest(self, subject):
+        return f"{subject}-{self.common}-{len(self.album)}"
+
+    def signal(self, subject: str) -> np.ndarray:
+        """Mean colours, weighed otherwise by each voxel, (n_conditions, 60)."""
+        pixels = self.album.pixels.reshape(self.n_conditions, -1, 3)
+        colours = pixels.mean(1) / 50
+        return (colours - colours.mean(0)) @ np.random.default_rng(
+            10 + self.subjects.index(subject)).normal(size=(3, 60))
+
+    def responses(self, subject, rois):
+        self.read += 1
+        conditions = self.shown(subject)
+        rng = np.random.default_rng(20 + self.subjects.index(subject))
+        betas = self.signal(subject)[conditions][:, None] + rng.normal(
+            0, self.noise, (len(conditions), self.n_repeats, 60))
+        if subject == "A":  # one voxel of the PPA never varies, one does only in the test
+            betas[..., 31], betas[N_TEST:, :, 32] = 0.7, 0.1
+            betas[30, :, 33] = np.nan
+        first = np.arange(60) < 30
+        members = {"V1v": first, "PPA": ~first & (subject != "B")}
+        ncsnr = np.where(np.arange(60) % 10 == 9, np.nan, 1.0).astype(np.float32)
+        return Responses(subject, conditions, betas.astype(np.float32),
+                         np.repeat(["lh", "rh", "lh", "rh"], [24, 6, 5, 25]), np.arange(60),
+                         {roi: members[roi] for roi in rois if roi in self.rois(subject)}, ncsnr)
+
+
+def study_of(cohort=None, n_jobs=1, seed=0, **changes) -> Study:
+    return Study.of(cohort or WideCohort(), replace(SPEC, **changes), network(),
+                    network("tiny-net-untrained", seed=1), n_jobs=n_jobs, seed=seed)
+
+
+def no_training(*_, **__):
+    raise AssertionError("tuned again")
+
+
+# ---- regions and responses ----------------------------------------------------------------------
+
+def test_the_table_of_regions_says_why_one_is_left_out(shared):
+    table = study_of().plan.table.set_index(["subject", "roi"])
+    assert table["why"].to_dict() == {
+        ("A", "V1v"): "", ("A", "PPA"): "", ("B", "V1v"): "",
+        ("B", "PPA"): "the participant lacks it", ("C", "V1v"): "", ("C", "PPA"): ""}
+    assert table.loc[("A", "PPA"), ["n_voxels", "n_used"]].tolist() == [30, 27]
+    assert table.loc[("C", "PPA"), ["n_voxels", "n_used"]].tolist() == [30, 30]
+    assert table.loc[("B", "PPA"), ["n_voxels", "n_used"]].tolist() == [0, 0]
+    assert table["group"].to_dict() == {(s, r): "early" if r == "V1v" else "higher"
+                                        for s in "ABC" for r in ("V1v", "PPA")}
+
+
+def test_a_participant_who_has_none_of_the_regions_is_in_the_table_too(shared):
+    study = study_of(rois=("PPA",))
+    assert study.plan.table.set_index("subject")["why"].to_dict() == {
+        "A": "", "B": "the participant lacks it", "C": ""}
+    assert study.plan.regions == [Region("A", "PPA"), Region("C", "PPA")]
+
+
+def test_hemispheres_apart_are_regions_of_their_own(shared):
+    study = study_of(hemispheres="apart", fewest_voxels=22)
+    table = study.plan.table.set_index(["subject", "roi", "hemisphere"])["why"]
+    assert table[("C", "V1v", "lh")] == "" == table[("C", "PPA", "rh")]
+    assert table[("C", "V1v", "rh")] == "6 voxels that vary, fewer than 22"
+    assert table[("A", "PPA", "rh")] == "" and table[("A", "PPA", "lh")].startswith("2 voxels")
+    assert [region.name for region in study.plan.regions if region.subject == "C"] == [
+        "lh V1v", "rh PPA"]
+    assert len(study.plan.material.voxels(Region("C", "V1v", "lh")).vertex) == 24
+
+
+def test_a_region_that_cannot_be_used_is_an_error_with_its_numbers(shared):
+    material = study_of(fewest_voxels=28).plan.material
+    assert len(material.voxels(Region("C", "PPA")).vertex) == 30
+    with pytest.raises(LabError, match="PPA of A has 27 voxels that vary, of 30(?s:.)*28 or more"
+                                       "(?s:.)*fewest_voxels"):
+        material.voxels(Region("A", "PPA"))
+    with pytest.raises(LabError, match="B has no PPA"):
+        material.voxels(Region("B", "PPA"))
+    with pytest.raises(LabError, match="no region of any participant(?s:.)*40 voxels"):
+        _ = study_of(fewest_voxels=40).plan.regions
+
+
+def test_voxels_that_do_not_vary_in_training_are_left_out_and_counted(shared):
+    found = study_of().plan.material.voxels(Region("A", "PPA"))
+    assert not {31, 32, 33} & set(found.vertex.tolist())
+    assert found.excluded["constant or not finite"] == 3
+
+
+def test_early_regions_are_those_of_receptive_fields():
+    assert [group_of(roi) for roi in ("V1v", "hV4", "V1", "EVC", "PPA", "LOC", "EBA")] == [
+        "early"] * 4 + ["higher"] * 3
+
+
+def test_responses_are_means_over_repeats_as_they_are_or_in_sd_of_the_training(shared):
+    cohort, region = WideCohort(), Region("C", "V1v")
+    train, test = cohort.own("C"), np.arange(N_TEST)
+    betas = cohort.responses("C", ("V1v",)).betas[:, :, :30].mean(1)
+    raw = study_of(cohort).plan.material.responses(region, test, train)
+    np.testing.assert_allclose(raw, betas[:N_TEST], rtol=1e-5, atol=1e-6)
+    known = betas[N_TEST:]
+    scaled = study_of(cohort, standardise=True).plan.material.responses(region, test, train)
+    np.testing.assert_allclose(scaled, (betas[:N_TEST] - known.mean(0)) / known.std(0), rtol=1e-4,
+                               atol=1e-5)
+    assert raw.dtype == scaled.dtype == np.float32
+
+
+def test_the_ceiling_is_the_correlation_that_noise_allows(shared):
+    found = study_of().plan.material.ceiling(Region("C", "V1v"))
+    np.testing.assert_allclose(found[:9], np.sqrt(1 / (1 + 1 / 2)))
+    assert np.isnan(found[9])
+
+
+# ---- splits -------------------------------------------------------------------------------------
+
+class FoldedCohort(WideCohort):
+    """Four folds of 20 of 80 pictures, made as those of object2vec are."""
+
+    def folds(self, subject):
+        sets = np.split(np.random.default_rng(3).permutation(self.shown(subject)), 4)
+        found = []
+        for k in range(4):
+            rest = [np.sort(sets[j]) for j in range(4) if j != k]
+            one, other = np.union1d(rest[0], rest[2]), rest[1]
+            found.append(Fold(np.union1d(one, other), np.sort(sets[k]),
+                              ((one, other), (other, one))))
+        return tuple(found)
+
+
+@pytest.mark.parametrize("n_splits, n", [(0, 4), (2, 2), (3, 3), (4, 4), (9, 4)])
+def test_folds_are_joined_and_never_share_a_condition_with_their_training(n_splits, n):
+    cohort = FoldedCohort()
+    splits = Material(cohort, replace(SPEC, n_splits=n_splits), 32).splits("B")
+    assert len(splits) == n
+    tested = np.concatenate([split.test for split in splits])
+    np.testing.assert_array_equal(np.sort(tested), cohort.shown("B"))
+    for split in splits:
+        assert not np.intersect1d(split.train, split.test).size
+        fit, choose = split.search
+        assert not np.intersect1d(fit, choose).size
+        assert np.isin(fit, split.train).all() and np.isin(choose, split.train).all()
+        np.testing.assert_array_equal(split.train, np.unique(split.train))
+        assert len(fit) and len(choose), "there is something to choose a rate by"
+
+
+def test_a_cohorts_single_fold_is_its_split(shared):
+    split, = study_of().plan.material.splits("C")
+    own = WideCohort().own("C")
+    np.testing.assert_array_equal(split.train, own)
+    np.testing.assert_array_equal(split.test, np.arange(N_TEST))
+    np.testing.assert_array_equal(split.search[0], own[:44])
+    np.testing.assert_array_equal(split.search[1], own[44:])
+
+
+# ---- pictures -----------------------------------------------------------------------------------
+
+def test_pictures_are_decoded_once_for_all_regions_and_kinds(private):
+    cohort = WideCohort()
+    study = study_of(cohort)
+    study.run(["untuned", "contrastive"])
+    assert cohort.album.opened == cohort.n_conditions
+    again = WideCohort()
+    study_of(again, epochs=1).run(["contrastive"])
+    assert again.album.opened == 0 == again.read
+
+
+def test_pixels_are_the_pictures_resized_without_cropping(shared):
+    cohort = WideCohort()
+    asked = np.array([3, 40, 100])
+    pixels, condition = replace(study_of(cohort).plan.material, side=16).pictures(asked)
+    assert pixels.shape == (3, 3, 16, 16) and pixels.dtype == np.uint8
+    np.testing.assert_array_equal(condition, [0, 1, 2])
+    for image, place in zip(pixels, asked):
+        expected = Image.fromarray(cohort.album.pixels[place]).resize((16, 16),
+                                                                      Image.Resampling.BILINEAR)
+        np.testing.assert_array_equal(image, np.array(expected).transpose(2, 0, 1))
+
+
+@pytest.mark.parametrize("most", [0, 1, 2])
+def test_each_picture_knows_its_condition_in_whatever_order_they_lie(shared, most):
+    cohort = WideCohort(pictures_per_condition=3)
+    cohort.condition_of = np.random.default_rng(0).permutation(cohort.condition_of)
+    asked = np.array([5, 7, 41])
+    pixels, condition = study_of(cohort, most_pictures=most).plan.material.pictures(asked)
+    assert len(pixels) == len(condition) == 3 * (most or 3)
+    for k, place in enumerate(asked):
+        mine = pixels[condition == k]
+        expected = np.flatnonzero(cohort.condition_of == place)[:most or 3]
+        np.testing.assert_array_equal(mine, cohort.album.pixels[expected].transpose(0, 3, 1, 2))
+
+
+def test_rows_of_one_condition_are_averaged():
+    values = np.arange(12.0).reshape(6, 2)
+    found = averaged(values, np.array([2, 0, 1, 0, 2, 2]))
+    np.testing.assert_allclose(found, [values[[1, 3]].mean(0), values[2],
+                                       values[[0, 4, 5]].mean(0)])
+    np.testing.assert_array_equal(averaged(values, np.arange(6)), values)
+    np.testing.assert_array_equal(averaged(values, np.arange(6)[::-1]), values[::-1])
+
+
+# ---- what is found, worked out by hand ----------------------------------------------------------
+
+def features(model, cohort, conditions) -> dict[str, np.ndarray]:
+    """Show pictures to a tiny network; read its three layers out, averaged over conditions."""
+    found = {"conv": [], "relu": [], "fc": []}
+    for condition in conditions:
+        pictures = cohort.album.pixels[cohort.condition_of == condition]
+        with torch.inference_mode():
+            x = (torch.from_numpy(pictures).permute(0, 3, 1, 2) / 255 - 0.5) / 0.5
+            conv = model[0](x).flatten(1)
+            relu = torch.relu(conv)
+            for name, values in (("conv", conv), ("relu", relu), ("fc", model[3](relu))):
+                found[name].append(values.double().mean(0).numpy())
+    return {name: np.stack(rows) for name, rows in found.items()}
+
+
+def tuned_by_hand(cohort, kind: str, who, conditions=None, rate=None, seed=0, **changes):
+    """Build and tune outside of the study; return the model."""
+    spec, pairs, net = replace(SPEC, **changes), [], network()
+    for subject, roi in who:
+        own = cohort.own(subject) if conditions is None else conditions
+        y = Material(cohort, spec, 32).responses(Region(subject, roi), own, own)
+        keep = np.isin(cohort.condition_of, own)
+        pairs.append(Pairs(subject, cohort.album.pixels[keep].transpose(0, 3, 1, 2).copy(),
+                           np.searchsorted(own, cohort.condition_of[keep]), y))
+    model = build_model(KINDS[kind], copy.deepcopy(net.model),
+                        {p.subject: p.responses.shape[1] for p in pairs}, spec, side=32,
+                        widest=30, seed=seed)
+    plain = spec.regression_rate if kind == "regression" else spec.rate
+    tune(model, pairs, recipe_of(KINDS[kind], spec, rate or plain), HALF, seed=seed)
+    return model
+
+
+def scores_by(protocol, layers, y, folds):
+    by_layer = {name: cv.fold_scores(cv.gram(x), y, folds) for name, x in layers.items()}
+    return protocol(by_layer)
+
+
+def r_of(table, **where) -> np.ndarray:
+    for name, value in where.items():
+        table = table[table[name] == value]
+    return table.sort_values("voxel")["r"].to_numpy()
+
+
+@pytest.mark.parametrize("per_condition", [1, 2])
+def test_scores_of_an_untuned_and_a_tuned_network_are_those_worked_out_by_hand(shared,
+                                                                               per_condition):
+    cohort = WideCohort(pictures_per_condition=per_condition)
+    test, folds = np.arange(N_TEST), cv.deal(N_TEST, seed=0)
+    table = study_of(cohort, subjects=("C",), rois=("PPA",)).run(
+        ["untrained", "untuned", "contrastive", "regression"])
+    y = Material(cohort, SPEC, 32).responses(Region("C", "PPA"), test, test)
+    models = {"untrained": network(seed=1).model, "untuned": network().model}
+    for kind in ("contrastive", "regression"):
+        models[kind] = tuned_by_hand(cohort, kind, [("C", "PPA")]).reader.backbone
+    for kind, model in models.items():
+        layers = features(model, cohort, test)
+        expected = scores_by(cv.nested, layers, y, folds)
+        rows = table[table["kind"] == kind]
+        np.testing.assert_allclose(r_of(rows), expected.r, atol=2e-3)
+        np.testing.assert_allclose(rows.sort_values("voxel")["p2"],
+                                   scores_by(cv.p2, layers, y, folds).r, atol=2e-3)
+        assert set(rows["layer"]) == {expected.layer}
+    ends = [r_of(table, kind=kind) for kind in models]
+    assert all(np.abs(ends[i] - ends[k]).max() > 0.01 for i in range(4) for k in range(i))
+    assert r_of(table, kind="untuned").mean() > 0.3, "there is something to be found"
+
+
+def test_one_row_a_voxel_and_who_gave_the_network(shared):
+    table = study_of().run(["untuned", "contrastive", "pooled, avg", "pooled, const"])
+    assert table.columns.tolist() == ["donor", "subject", "roi", "hemisphere", "group", "kind",
+                                      "voxel", "side", "vertex", "r", "p2", "ceiling", "layer"]
+    sizes = {("A", "V1v"): 30, ("A", "PPA"): 27, ("B", "V1v"): 30, ("C", "V1v"): 30,
+             ("C", "PPA"): 30}
+    for kind, part in table.groupby("kind"):
+        assert part.groupby(["subject", "roi"]).size().to_dict() == sizes
+        for (subject, roi), voxels in part.groupby(["subject", "roi"]):
+            assert voxels["voxel"].tolist() == list(range(len(voxels)))
+            broken = {31, 32, 33} if subject == "A" else set()
+            assert set(voxels["vertex"]) == set(range(30) if roi == "V1v" else
+                                                range(30, 60)) - broken
+            left = voxels["vertex"].isin([*range(24), *range(30, 35)])
+            assert (voxels["side"] == np.where(left, "lh", "rh")).all()
+        donor = {"untuned": "none", "contrastive": None}.get(kind, "all")
+        assert (part["donor"] == (part["subject"] if donor is None else donor)).all()
+    assert np.isfinite(table["r"]).all() and table["r"].between(-1, 1).all()
+    assert table["ceiling"].isna().mean() == pytest.approx(0.1, abs=0.01)
+    assert table["layer"].isin(SPEC.layers).all()
+
+
+def test_a_pooled_network_is_tuned_to_all_who_have_the_region(shared):
+    cohort = WideCohort()
+    table = study_of(cohort).run(["pooled, avg"])
+    model = tuned_by_hand(cohort, "pooled, avg", [("A", "PPA"), ("C", "PPA")])
+    layers = features(model.reader.backbone, cohort, np.arange(N_TEST))
+    for subject in "AC":
+        y = Material(cohort, SPEC, 32).responses(Region(subject, "PPA"), np.arange(N_TEST),
+                                                 cohort.own(subject))
+        expected = scores_by(cv.nested, layers, y, cv.deal(N_TEST, seed=0))
+        np.testing.assert_allclose(r_of(table, subject=subject, roi="PPA"), expected.r, atol=2e-3)
+
+
+def test_shuffled_tuning_gets_the_same_responses_with_other_pictures(shared):
+    study = study_of()
+    region, train = Region("C", "PPA"), WideCohort().own("C")
+    plain, shuffled = (study.plan.job(KINDS[kind], (region,), [train], 1e-3).people[0]
+                       for kind in ("contrastive", "shuffled"))
+    np.testing.assert_array_equal(plain.pixels, shuffled.pixels)
+    moved = (plain.responses != shuffled.responses).any(1)
+    assert moved.mean() > 0.9
+    np.testing.assert_array_equal(np.sort(plain.responses, 0), np.sort(shuffled.responses, 0))
+    rows = {row.tobytes() for row in plain.responses}
+    assert all(row.tobytes() in rows for row in shuffled.responses), "whole responses, not voxels"
+    other = study_of(seed=1).plan.job(KINDS["shuffled"], (region,), [train], 1e-3).people[0]
+    assert (other.responses != shuffled.responses).any()
+
+
+@pytest.mark.parametrize("common", [True, False])
+def test_everyone_meets_every_network_of_the_same_region(shared, common):
+    cohort = WideCohort(common=common)
+    table = study_of(cohort).run(["untuned", "contrastive"], everyone=True)
+    tuned = table[table["kind"] == "contrastive"]
+    pairs = tuned.groupby("roi")[["donor", "subject"]].apply(
+        lambda part: sorted(set(map(tuple, part.to_numpy().tolist()))))
+    assert pairs["V1v"] == [(a, b) for a in "ABC" for b in "ABC"]
+    assert pairs["PPA"] == [(a, b) for a in "AC" for b in "AC"]
+    own = study_of(cohort).run(["contrastive"])
+    mine = tuned[tuned["donor"] == tuned["subject"]]
+    np.testing.assert_allclose(mine.sort_values(["subject", "roi", "voxel"])["r"],
+                               own.sort_values(["subject", "roi", "voxel"])["r"], atol=1e-12)
+    split = study_of(cohort).plan.material.splits("A")[0]
+    model = tuned_by_hand(cohort, "contrastive", [("C", "PPA")],
+                          conditions=study_of(cohort).plan.material.splits("C")[0].train)
+    y = Material(cohort, SPEC, 32).responses(Region("A", "PPA"), split.test, split.train)
+    expected = scores_by(cv.nested, features(model.reader.backbone, cohort, split.test), y,
+                         cv.deal(len(split.test), seed=0))
+    np.testing.assert_allclose(r_of(tuned, donor="C", subject="A", roi="PPA"), expected.r,
+                               atol=2e-3)
+
+
+def test_over_several_splits_scores_are_averaged_and_no_test_is_tuned_on(shared):
+    cohort = FoldedCohort()
+    study = study_of(cohort, n_splits=2, rois=("PPA",), subjects=("C",))
+    table = study.run(["contrastive"])
+    assert len(table) == 30
+    expected = []
+    for split in study.plan.material.splits("C"):
+        model = tuned_by_hand(cohort, "contrastive", [("C", "PPA")], conditions=split.train)
+        y = study.plan.material.responses(Region("C", "PPA"), split.test, split.train)
+        expected.append(scores_by(cv.nested, features(model.reader.backbone, cohort, split.test),
+                                  y, cv.deal(len(split.test), seed=0)).r)
+    assert np.abs(expected[0] - expected[1]).max() > 0.01
+    np.testing.assert_allclose(r_of(table), np.mean(expected, axis=0), atol=2e-3)
+
+
+def test_standardised_responses_are_in_each_participants_own_sd(shared):
+    """The test pictures are common, the training pictures are not."""
+    cohort = WideCohort()
+    study = study_of(cohort, standardise=True)
+    table = study.run(["untuned", "contrastive"])
+    assert len(table) == 2 * 147
+    plain = study_of(cohort).run(["untuned"])
+    np.testing.assert_allclose(r_of(table, kind="untuned", subject="C", roi="PPA"),
+                               r_of(plain, subject="C", roi="PPA"), atol=1e-3)
+
+
+# ---- protocols ----------------------------------------------------------------------------------
+
+def test_p2_reports_what_it_chose_on(shared):
+    study = study_of(protocol="P2")
+    table = study.run(["untuned"])
+    np.testing.assert_array_equal(table["r"], table["p2"])
+    nested = study_of().run(["untuned"])
+    assert table["r"].mean() > nested["r"].mean()
+    np.testing.assert_allclose(table["p2"], nested["p2"], atol=1e-12)
+
+
+def test_p1_takes_layer_and_penalty_from_the_first_participant(shared):
+    cohort = WideCohort()
+    study = study_of(cohort, protocol="P1")
+    table = study.run(["untuned", "contrastive"])
+    assert table["p2"].isna().all()
+    for roi, last in (("V1v", "C"), ("PPA", "C")):
+        train = cohort.own("A")
+        layers = features(network().model, cohort, train)
+        y = study.plan.material.responses(Region("A", roi), train, train)
+        layer, alpha, _ = cv.layer_and_alpha({name: cv.gram(x) for name, x in layers.items()}, y,
+                                             cv.deal(len(train), seed=0))
+        assert set(table[table["roi"] == roi]["layer"]) == {layer}
+        tuned = tuned_by_hand(cohort, "contrastive", [(last, roi)]).reader.backbone
+        for kind, model in (("untuned", network().model), ("contrastive", tuned)):
+            fit, test = cohort.own(last), np.arange(N_TEST)
+            known, new = (features(model, cohort, c)[layer] for c in (fit, test))
+            y = [study.plan.material.responses(Region(last, roi), c, fit) for c in (fit, test)]
+            pca = PCA(min(known.shape[1], len(fit) - 1), svd_solver="full")
+            made = Ridge(alpha).fit(pca.fit_transform(known), y[0].astype(float)).predict(
+                pca.transform(new))
+            expected = [np.corrcoef(made[:, v], y[1][:, v])[0, 1] for v in range(made.shape[1])]
+            np.testing.assert_allclose(r_of(table, kind=kind, subject=last, roi=roi), expected,
+                                       atol=2e-3)
+
+
+def test_curves_hold_every_layer_at_each_voxels_best_penalty(shared):
+    cohort = WideCohort()
+    study = study_of(cohort)
+    curves = study.curves(["untuned", "contrastive"])
+    assert len(curves) == 2 * 5 * 3
+    layers = features(network().model, cohort, np.arange(N_TEST))
+    y = study.plan.material.responses(Region("B", "V1v"), np.arange(N_TEST), cohort.own("B"))
+    mine = curves[(curves["kind"] == "untuned") & (curves["subject"] == "B")].set_index("layer")
+    for name, x in layers.items():
+        outer = cv.fold_scores(cv.gram(x), y, cv.deal(N_TEST, seed=0), inside=False).outer
+        assert mine.loc[name, "r"] == pytest.approx(outer.mean(0).max(0).mean(), abs=2e-3)
+
+
+# ---- rates --------------------------------------------------------------------------------------
+
+def test_without_candidates_rates_are_the_published_ones(shared):
+    study = study_of()
+    assert study.rates.set_index("kind")["rate"].to_dict() == {
+        "contrastive": 3e-3, "regression": 2e-3, "regression, same head": 3e-3}
+    assert study.rates["r"].isna().all() and study.rates["chosen"].all()
+    assert study.rate(KINDS["pooled, avg"]) == study.rate(KINDS["shuffled"]) == 3e-3
+
+
+def test_the_rate_is_the_one_that_predicts_best_on_held_back_training_pictures(shared):
+    cohort = WideCohort()
+    study = study_of(cohort, rates=(1e-5, 3e-2), n_searched=1, protocol="P1")
+    table = study.rates.set_index(["kind", "rate"])
+    assert len(table) == 6 and (table.groupby("kind")["chosen"].sum() == 1).all()
+    found = {}
+    for region in study.plan.regions:  # which one was drawn does not matter here
+        fit, choose = study.plan.material.splits(region.subject)[0].search
+        y = study.plan.material.responses(region, choose, fit)
+        for rate in (1e-5, 3e-2):
+            model = tuned_by_hand(cohort, "regression", [(region.subject, region.roi)],
+                                  conditions=fit, rate=rate).reader.backbone
+            found[region, rate] = scores_by(cv.p2, features(model, cohort, choose), y, cv.deal(
+                len(choose), seed=0)).r.mean()
+    ours = [table.loc[("regression", rate), "r"] for rate in (1e-5, 3e-2)]
+    assert any(np.allclose(ours, [found[region, rate] for rate in (1e-5, 3e-2)], atol=2e-3)
+               for region in study.plan.regions)
+    for kind in ("contrastive", "regression", "regression, same head"):
+        best = table.loc[kind]["r"].idxmax()
+        assert study.rate(KINDS[kind]) == best and table.loc[(kind, best), "chosen"]
+    assert study.rate(KINDS["pooled, const"]) == study.rate(KINDS["contrastive"])
+
+
+def test_rates_are_searched_on_as_many_regions_as_asked_and_never_on_the_test(private,
+                                                                              monkeypatch):
+    cohort = WideCohort()
+    study = study_of(cohort, rates=(1e-3, 1e-2), n_searched=2)
+    tuned = []
+    monkeypatch.setattr(work, "tune", lambda model, people, recipe, *a, **k: tuned.append(
+        (people[0], recipe.rate)) or [1.0])
+    _ = study.rates
+    assert len(tuned) == 3 * 2 * 2
+    assert len({people.subject + str(people.responses.shape) + str(people.responses[0, 0])
+                for people, _ in tuned}) == 2
+    assert {len(people.pixels) for people, _ in tuned} == {44}
+    assert {rate for _, rate in tuned} == {1e-3, 1e-2}
+    assert cohort.album.opened == sum(len(study.plan.material.splits(s)[0].train)
+                                      for s in {people.subject for people, _ in tuned})
+
+
+# ---- bounds -------------------------------------------------------------------------------------
+
+def test_bounds_are_those_of_held_out_pictures_in_one_batch(shared):
+    cohort = WideCohort()
+    study = study_of(cohort)
+    table = study.bounds(["untuned", "regression", "contrastive", "contrastive, fixed z",
+                          "pooled, avg"])
+    assert table.columns.tolist() == ["subject", "roi", "hemisphere", "group", "kind",
+                                      "n_voxels", *BOUND]
+    assert set(table["kind"]) == {"contrastive", "contrastive, fixed z", "pooled, avg"}
+    assert len(table) == 3 * 5 and (table["n"] == N_TEST).all()
+    assert (table["best"] <= np.log(N_TEST)).all()
+    assert (table[["trained", "crossed"]].max(axis=1) <= table["best"] + 1e-12).all()
+    sizes = table.set_index(["kind", "subject", "roi"]).sort_index()
+    assert set(sizes.loc["contrastive, fixed z", "dimensions"]) == {5}
+    assert sizes.loc[("contrastive", "A", "PPA"), ["n_voxels", "dimensions"]].tolist() == [27, 5]
+    assert sizes.loc[("contrastive", "C", "PPA"), ["n_voxels", "dimensions"]].tolist() == [30, 6]
+    assert sizes.loc[("pooled, avg", "A", "PPA"), "dimensions"] == int(0.25 * 28)
+    model = tuned_by_hand(cohort, "contrastive", [("C", "PPA")])
+    pixels = cohort.album.pixels[:N_TEST].transpose(0, 3, 1, 2).copy()
+    y = study.plan.material.responses(Region("C", "PPA"), np.arange(N_TEST), cohort.own("C"))
+    with torch.inference_mode():
+        expected = information_bound(model.embed_images(HALF(pixels, torch.device("cpu"))),
+                                     model.embed_responses(torch.from_numpy(y), "C"))
+    row = sizes.loc[("contrastive", "C", "PPA")]
+    for name in ("trained", "best", "crossed"):
+        assert row[name] == pytest.approx(getattr(expected, name), abs=1e-3)
+
+
+def test_bounds_do_not_depend_on_the_protocol_of_encoding(shared):
+    found = [study_of(protocol=protocol).bounds(["contrastive"]) for protocol in
+             ("nested", "P1", "P2")]
+    for other in found[1:]:
+        pd.testing.assert_frame_equal(found[0], other, rtol=1e-4, atol=1e-5)
+
+
+# ---- a second cohort ----------------------------------------------------------------------------
+
+class OtherCohort(WideCohort):
+    """Other pictures, and an atlas whose V1 stands where the V1v was."""
+
+    name = "other"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.album.pixels = self.album.pixels[::-1].copy()
+
+    def rois(self, subject):
+        return ("V1",)
+
+    def digest(self, subject):
+        return f"other {subject}"
+
+    def responses(self, subject, rois):
+        found = super().responses(subject, ("V1v",))
+        return replace(found, members={"V1": np.arange(60) < 30})
+
+
+def test_networks_meet_a_second_cohort_over_all_its_pictures(shared):
+    cohort, spec = OtherCohort(), replace(SPEC, rois=("V1",), subjects=("B", "C"))
+    kinds = ["untuned", "contrastive", "pooled, avg"]
+    other = Material(cohort, spec, 32)
+    table = study_of().elsewhere(other, kinds)
+    assert len(table) == 3 * 2 * 30 and set(table["roi"]) == {"V1v"}
+    assert set(table["subject"]) == {"B", "C"}
+    assert table.groupby("kind")["donor"].unique().map(list).to_dict() == {
+        "untuned": ["none"], "contrastive": ["A"], "pooled, avg": ["all"]}
+    models = {"untuned": network().model}
+    for kind, who in (("contrastive", "A"), ("pooled, avg", "ABC")):
+        models[kind] = tuned_by_hand(WideCohort(), kind, [(s, "V1v") for s in who]
+                                     ).reader.backbone
+    shown = cohort.shown("C")
+    y = other.responses(Region("C", "V1"), shown, shown)
+    for kind, model in models.items():
+        expected = scores_by(cv.nested, features(model, cohort, shown), y, cv.deal(80, seed=0))
+        np.testing.assert_allclose(r_of(table, kind=kind, subject="C"), expected.r, atol=2e-3)
+
+
+def test_a_second_cohort_without_any_such_region_is_an_error(shared):
+    study = study_of(rois=("PPA",), subjects=("A", "C"))
+    with pytest.raises(LabError, match="no region of both cohorts: PPA(?s:.)*V1v"):
+        study.elsewhere(Material(OtherCohort(), replace(SPEC, rois=("V1",)), 32), ["untuned"])
+
+
+# ---- remembered ---------------------------------------------------------------------------------
+
+def test_a_second_call_reads_what_the_first_found(private, monkeypatch):
+    kinds = ["untuned", "contrastive", "pooled, const", "regression", "shuffled"]
+    few = {"subjects": ("A", "C"), "rois": ("PPA",)}
+    first = study_of(**few).run(kinds)
+    monkeypatch.setattr(work, "tune", no_training)
+    cohort = WideCohort()
+    again = study_of(cohort, **few).run(kinds)
+    pd.testing.assert_frame_equal(first, again)
+    assert cohort.album.opened == 0 == cohort.read
+    study_of(protocol="P2", **few).run(kinds)  # another look at the same networks
+    with pytest.raises(AssertionError, match="tuned again"):
+        study_of(seed=1, **few).run(["contrastive"])
+
+
+@pytest.mark.parametrize("change, again", [
+    ({"temperature": 0.2}, True), ({"symmetric": True}, True), ({"attach": "1"}, True),
+    ({"learned_temperature": True}, True), ({"epochs": 2}, True), ({"rate": 1e-4}, True),
+    ({"batch_size": 9}, True), ({"standardise": True}, True), ({"n_splits": 1}, False),
+    ({"fixed_embedding": 9}, False), ({"layers": ("fc",)}, False),
+    ({"regression_epochs": 2}, False)])
+def test_what_decides_the_weights_and_nothing_else_tunes_again(private, monkeypatch, change,
+                                                               again):
+    region, calls = Region("C", "PPA"), []
+    for changes in ({}, change):
+        study = study_of(**changes)
+        job = study.plan.job(KINDS["contrastive"], (region,), [WideCohort().own("C")],
+                         study.rate(KINDS["contrastive"]))
+        monkeypatch.setattr(work, "tune", lambda *a, **k: calls.append(1) or [1.0])
+        work.tuned(job)
+    assert len(calls) == 1 + again
+
+
+def test_an_interrupted_tuning_goes_on_where_it_was(private, monkeypatch):
+    study = study_of(epochs=6)
+    train = WideCohort().own("C")
+    job = study.plan.job(KINDS["contrastive"], (Region("C", "PPA"),), [train], 3e-3)
+    monkeypatch.setattr(work, "tune", lambda *a, **k: tune(*a, **k, keep_seconds=0,
+                                                           on_step=interrupt))
+
+    def interrupt(step: int, _loss: float) -> None:
+        steps.append(step)
+        if step == 10 and len(steps) == 10:
+            raise KeyboardInterrupt
+
+    steps = []
+    with pytest.raises(KeyboardInterrupt):
+        work.tuned(job)
+    found = work.tuned(job)
+    assert steps[10] == 9, "four steps an epoch; two epochs were kept"
+    assert not list(cache_dir().glob("tuned/*.state.safetensors"))
+    model = tuned_by_hand(WideCohort(), "contrastive", [("C", "PPA")], epochs=6)
+    for name, tensor in model.state_dict().items():
+        np.testing.assert_allclose(found[f"model/{name}"], tensor.numpy(), rtol=1e-5, atol=1e-6)
+
+
+def test_tuning_leaves_the_network_that_it_starts_from_alone(private):
+    study = study_of(subjects=("C",), rois=("PPA",))
+    model = study.plan.network.model
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    study.run(["contrastive", "regression", "untuned"])
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensor, before[name])
+    assert not model.training
+
+
+def test_checkpoints_lie_beside_the_tuned_weights(private):
+    study = study_of(checkpoints=(1, 3), subjects=("C",), rois=("PPA",))
+    study.run(["contrastive"])
+    files = sorted(cache_dir().glob("tuned/*.epoch*.safetensors"))
+    assert [file.name.split(".")[-2] for file in files] == ["epoch1", "epoch3"]
+    model = tuned_by_hand(WideCohort(), "contrastive", [("C", "PPA")])
+    for name, tensor in read_state_dict(files[1]).items():
+        torch.testing.assert_close(tensor, model.state_dict()[name], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_results_do_not_depend_on_how_many_run_at_once(private, monkeypatch):
+    kinds = ["untuned", "contrastive"]
+    get_reusable_executor().shutdown(wait=True)  # processes that know another test's cache
+    few = {"subjects": ("A", "C"), "rois": ("PPA",)}
+    one = study_of(**few, n_jobs=1).run(kinds)
+    monkeypatch.setenv("LAB_CACHE", str(private / "other cache"))
+    two = study_of(**few, n_jobs=2).run(kinds)
+    assert list((private / "other cache" / "tuned").glob("*.npz"))
+    get_reusable_executor().shutdown(wait=True)
+    pd.testing.assert_frame_equal(one, two, check_exact=True)
+
+
+# ---- settings that are not in the paper ---------------------------------------------------------
+
+@pytest.mark.parametrize("change", [{"symmetric": True}, {"learned_temperature": True},
+                                    {"attach": "1"}, {"interleaved": True},
+                                    {"precision": "bfloat16"}, {"temperature": 0.1}])
+def test_every_setting_runs_and_changes_what_is_found(shared, change):
+    kinds = ["pooled, avg" if "interleaved" in change else "contrastive"]
+    where = {"rois": ("PPA",), "subjects": ("A", "C")}
+    plain = study_of(**where).run(kinds)["r"].to_numpy()
+    study = study_of(**where, **change)
+    changed = study.run(kinds)["r"].to_numpy()
+    assert changed.shape == plain.shape and np.isfinite(changed).all()
+    assert np.abs(changed - plain).max() > 1e-6
+    assert np.isfinite(study.bounds(kinds)[list(BOUND)].to_numpy()).all()
+    trains = [WideCohort().own(subject) for subject in "AC"]
+    job = study.plan.job(KINDS[kinds[0]], study.plan.by_name["PPA"], trains, 3e-3)
+    np.testing.assert_array_less(work.tuned(job)["losses"], 2 * np.log(16))
+
+
+def test_an_unknown_kind_is_told_before_anything_is_done(private):
+    cohort = WideCohort()
+    with pytest.raises(LabError, match="no kind of tuning 'pooled'"):
+        study_of(cohort).run(["untuned", "pooled"])
+    assert not list(cache_dir().glob("tuned/*"))
