@@ -19,11 +19,12 @@ from helpers.brains.cohort import Fold, Responses
 from helpers.finetuning import crossvalidation as cv
 from helpers.finetuning import work
 from helpers.finetuning.contrastive import information_bound
+from helpers.finetuning.embedding import BOUND, averaged, calibrate
 from helpers.finetuning.kinds import KINDS, build_model, recipe_of
 from helpers.finetuning.material import Material, Region, group_of
-from helpers.finetuning.study import BOUND, Study
+from helpers.finetuning.study import Study
 from helpers.finetuning.tuning import Pairs, Scale, tune
-from helpers.finetuning.work import averaged, one_thread
+from helpers.finetuning.work import one_thread
 from helpers.ground.analyses import FinetuningSpec
 from helpers.ground.errors import LabError
 from helpers.ground.paths import CACHE_VARIABLE, cache_dir
@@ -564,15 +565,59 @@ def test_bounds_are_those_of_held_out_pictures_in_one_batch(shared):
     assert sizes.loc[("contrastive", "A", "PPA"), ["n_voxels", "dimensions"]].tolist() == [27, 5]
     assert sizes.loc[("contrastive", "C", "PPA"), ["n_voxels", "dimensions"]].tolist() == [30, 6]
     assert sizes.loc[("pooled, avg", "A", "PPA"), "dimensions"] == int(0.25 * 28)
-    model = tuned_by_hand(cohort, "contrastive", [("C", "PPA")])
-    pixels = cohort.album.pixels[:N_TEST].transpose(0, 3, 1, 2).copy()
-    y = study.plan.material.responses(Region("C", "PPA"), np.arange(N_TEST), cohort.own("C"))
-    with torch.inference_mode():
-        expected = information_bound(model.embed_images(HALF(pixels, torch.device("cpu"))),
-                                     model.embed_responses(torch.from_numpy(y), "C"))
-    row = sizes.loc[("contrastive", "C", "PPA")]
-    for name in ("trained", "best", "crossed"):
-        assert row[name] == pytest.approx(getattr(expected, name), abs=1e-3)
+
+
+@pytest.mark.parametrize("kind, who", [("contrastive", "C"), ("pooled, avg", "AC")])
+def test_each_side_of_a_bound_has_the_statistics_of_its_own_training(shared, kind, who):
+    """Worked out layer by layer; for the last of those pooled as for the first."""
+    cohort = WideCohort()
+    study = study_of(cohort)
+    table = study.bounds([kind]).set_index(["subject", "roi"])
+    model = tuned_by_hand(cohort, kind, [(subject, "PPA") for subject in who])
+    test = np.arange(N_TEST)
+    for subject in who:
+        own = cohort.own(subject)
+
+        def inside(conditions, own=own, subject=subject):
+            pixels = cohort.album.pixels[conditions].transpose(0, 3, 1, 2).copy()
+            y = study.plan.material.responses(Region(subject, "PPA"), conditions, own)
+            return (model.from_images(model.reader(HALF(pixels, torch.device("cpu")))),
+                    model.from_responses[subject](torch.from_numpy(y)))
+
+        with torch.inference_mode():
+            sides = [normalised(model.head, known, new)
+                     for known, new in zip(inside(own), inside(test))]
+            mixed = information_bound(*(model.head(new) for new in inside(test)))
+        expected = information_bound(*sides)
+        row = table.loc[(subject, "PPA")]
+        for name in ("trained", "best", "crossed"):
+            assert row[name] == pytest.approx(getattr(expected, name), abs=1e-2)
+        assert row["shared"] == pytest.approx(mixed.best, abs=1e-3)
+
+
+def normalised(head, known, new):
+    """Run both through a head, each normalisation with mean and variance of the known."""
+    for layer in head:
+        if isinstance(layer, torch.nn.BatchNorm1d):
+            mean, deviation = known.mean(0), (known.var(0) + layer.eps).sqrt()
+            known, new = ((x - mean) / deviation * layer.weight + layer.bias for x in (known, new))
+        else:
+            known, new = layer(known), layer(new)
+    return new
+
+
+def test_calibrated_statistics_are_those_of_the_batch_and_nothing_else_changes():
+    head = tuned_by_hand(WideCohort(), "contrastive", [("C", "PPA")], epochs=1).head
+    inputs = 3 * torch.randn(50, head[0].in_features) + 2
+    weights = [parameter.clone() for parameter in head.parameters()]
+    momentum = head[1].momentum
+    calibrate(head, inputs)
+    with torch.no_grad():
+        first = head[0](inputs)
+    torch.testing.assert_close(head[1].running_mean, first.mean(0), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(head[1].running_var, first.var(0), rtol=1e-4, atol=1e-4)
+    assert not head.training and head[1].momentum == momentum
+    assert all(torch.equal(a, b) for a, b in zip(weights, head.parameters()))
 
 
 def test_bounds_do_not_depend_on_the_protocol_of_encoding(shared):
@@ -668,8 +713,8 @@ def test_an_interrupted_tuning_goes_on_where_it_was(private, monkeypatch):
     study = study_of(epochs=6)
     train = WideCohort().own("C")
     job = study.plan.job(KINDS["contrastive"], (Region("C", "PPA"),), [train], 3e-3)
-    monkeypatch.setattr(work, "tune", lambda *a, **k: tune(*a, **k, keep_seconds=0,
-                                                           on_step=interrupt))
+    monkeypatch.setattr(work, "tune", lambda *a, **k: tune(
+        *a, **{**k, "keep_seconds": 0, "on_step": interrupt}))
 
     def interrupt(step: int, _loss: float) -> None:
         steps.append(step)
