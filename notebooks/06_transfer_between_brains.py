@@ -257,16 +257,18 @@ print(ledger.verdicts())
 #
 # In the paper, early regions help each other across people nearly as much as they help themselves,
 # and higher ones hardly; the pooled network is better than borrowed ones for early regions only.
-# The demo has the first half of this: what V1 computes is the same in everyone here, apart from
-# where the receptive fields lie, so one person's network serves another. Its higher regions were
-# also built alike in everyone, more alike than real ones may be, so borrowed networks serve them
-# as well, and the pooled network, which sees four times as many pictures, is best everywhere.
+# The demo has much of this pattern. What V1 computes is the same in everyone here, apart from where
+# the receptive fields lie, so that a borrowed network serves a person's early regions as well as
+# the own one. In higher regions the own network is ahead (E): people differ in taste. But borrowed
+# ones still help there, more than in the paper: the demo's higher regions were built after one
+# plan, more alike than real ones may be. The pooled network is ahead of borrowed ones in early
+# regions; in higher ones four participants cannot tell.
 #
-# That last clause is a warning about the published comparison. A pooled network differs from a
-# specific one in *whose* responses it sees and in *how many* it sees; the two cannot be told apart
-# without a pooled network that sees as many as a specific one. And a matrix of shares of improved
-# voxels has a generous zero: a network that is better by a hair everywhere scores 100 %. Panel E
-# gives the sizes.
+# Two warnings about the published comparison. A pooled network differs from a borrowed one in
+# *whose* responses it sees, the receiver's among them, and in *how many*; these cannot be told
+# apart without a pooled network that sees as many as a specific one. And a matrix of shares of
+# improved voxels has a generous zero: a network that is better by a hair everywhere scores 100 %.
+# Panel E gives the sizes.
 #
 # The second data set was never trained on, not even for the heads: only the layers' features
 # travel. Its single trials are noisy, so all r are small; what matters is the difference from the

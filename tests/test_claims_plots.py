@@ -36,6 +36,7 @@ def test_verdicts_are_written_as_they_are(private):
     assert content["numbers"] == {"share": {"faces": 0.1235}}
     assert content["provenance"]["inputs"] == {"localizer": "123"}
     assert made.text().count("DOES NOT HOLD") == 1
+    assert made.verdicts().splitlines()[1] == "2. claim False: DOES NOT HOLD"
 
 
 def test_what_could_not_be_computed_is_null_and_counts_stay_whole(private):

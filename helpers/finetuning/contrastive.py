@@ -89,7 +89,7 @@ def bound_of_scores(scores: Tensor) -> Tensor:
     -----
     van den Oord et al. (2018); spec 3.4.
     """
-    return np.log(len(scores)) + scores.diagonal() - scores.logsumexp(1)
+    return scores.diagonal() - scores.logsumexp(1) + np.log(len(scores))
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ shared ones give is kept beside it.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 
 import numpy as np
@@ -94,17 +95,17 @@ def bound(model: Contrastive, person: Pairs, held_out: Pairs, rows: NDArray[np.i
     def measured(images: Tensor, responses: Tensor):
         of_condition = averaged(images.cpu().numpy(), held_out.condition)
         return information_bound(torch.from_numpy(of_condition)[rows], responses.cpu()[rows],
-                                 temperature=float(model.temperature), seed=seed)
+                                 temperature=model.temperature.item(), seed=seed)
 
     with exact(model):
         pictures, answers = read(held_out), mapped(held_out)
         shared = measured(model.head(pictures), model.head(answers))
         known = read(person), mapped(person)
-    sides = []
+    head, sides = copy.deepcopy(model.head), []
     for inside, training in zip((pictures, answers), known):
-        calibrate(model.head, training.clone())
-        with exact(model):
-            sides.append(model.head(inside))
+        calibrate(head, training.clone())
+        with exact(head):
+            sides.append(head(inside))
     found = measured(*sides)
     return np.array([found.trained, found.best, found.crossed, found.factor, found.n,
                      sides[0].shape[1], shared.best])

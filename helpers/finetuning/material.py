@@ -112,13 +112,16 @@ class Material:
     def _splits(self, subject: str) -> tuple[Split, ...]:
         folds = self.cohort.folds(subject)
         n = min(self.spec.n_splits or len(folds), len(folds))
+        if n == 1 < len(folds):
+            raise LabError(f"{len(folds)} folds joined to 1", expected="2 splits or more, or 0: "
+                           "every fold by itself", remedy="correct n_splits in [finetuning]")
         everything = np.unique(np.concatenate([part for fold in folds
                                                for part in (fold.fit, fold.test, *(
                                                    p for pair in fold.validation for p in pair))]))
         found = []
-        for k in range(n):
-            test = np.unique(np.concatenate([fold.test for fold in folds[k::n]]))
-            fit, choose = folds[k].validation[0]
+        for part in np.array_split(np.arange(len(folds)), n):
+            test = np.unique(np.concatenate([folds[i].test for i in part]))
+            fit, choose = folds[part[0]].validation[0]
             left = np.setdiff1d(everything, test)
             found.append(Split(left, test, (np.intersect1d(fit, left),
                                             np.intersect1d(choose, left))))
@@ -135,11 +138,12 @@ class Material:
         """
         rows = []
         for subject in progress(self.subjects, "reading responses"):
-            found, owned = self._responses(subject), self.cohort.rois(subject)
+            owned = self.cohort.rois(subject)
+            found = self._responses(subject) if set(owned) & set(self.spec.rois) else None
             for roi in self.spec.rois:
                 for side in self.spec.sides:
                     n, used = 0, 0
-                    if roi in owned and roi in found.rois:
+                    if found is not None and roi in found.rois:
                         part = _of_side(found.of(roi), side)
                         n, used = len(part.vertex), int(self._good(subject, part).sum())
                     why = ("the participant lacks it" if not n else "" if

@@ -120,8 +120,10 @@ class Plan:
         """Yield the looks at regions with common held-out pictures."""
         protocol, first = self.material.spec.protocol, parts[regions[0].subject]
         if kind.fixed or protocol != "P1":
-            yield replace(self.look(regions, first.test, first.train),
-                          protocol="" if kind.fixed else protocol)
+            found = [self.look((region,), first.test, parts[region.subject].train)
+                     for region in regions]
+            yield replace(found[0], protocol="" if kind.fixed else protocol, responses={
+                label: y for look in found for label, y in look.responses.items()})
             return
         for region in regions:
             part = parts[region.subject]

@@ -69,8 +69,7 @@ class Study:
         for (kind, rate, region), (done,) in zip(tried, found):
             rows.append({"kind": kind.name, "rate": rate, "r": done[f"r/{region.label}"].mean()})
         table = pd.DataFrame(rows).groupby(["kind", "rate"], sort=False)["r"].mean().reset_index()
-        best = table.groupby("kind")["r"].transform("max")
-        return table.assign(chosen=table["r"] == best)
+        return table.assign(chosen=table.index.isin(table.groupby("kind")["r"].idxmax()))
 
     def rate(self, kind: Kind) -> float:
         """Return the learning rate of a kind; variants of the contrastive one share its rate."""
@@ -98,9 +97,10 @@ class Study:
             vertex`` (where it is in the cohort's files), ``r, p2, ceiling, layer``. Scores are
             means over splits, where there are several.
         """
-        rows = pd.concat([_rows(self.plan.material, one, done, donor, kind)
-                          for donor, kind, done in self._judged(kinds, everyone)
-                          for one in self._regions_in(done)], ignore_index=True)
+        rows = pd.concat(_some([_rows(self.plan.material, one, done, donor, kind)
+                                for donor, kind, done in self._judged(kinds, everyone)
+                                for one in self._regions_in(done)], "r", kinds),
+                         ignore_index=True)
         same = ["donor", *REGION, "kind", "voxel", "side", "vertex"]
         return rows.groupby(same, sort=False).agg(
             r=("r", "mean"), p2=("p2", "mean"), ceiling=("ceiling", "first"),
@@ -116,7 +116,7 @@ class Study:
                 for region in self._regions_in(done)
                 for layer, r in zip(self.plan.material.spec.layers,
                                     done[f"curve/{region.label}"])]
-        names = [name for name in rows[0] if name != "r"]
+        names = [name for name in _some(rows, "layer", kinds)[0] if name != "r"]
         return pd.DataFrame(rows).groupby(names, sort=False)["r"].mean().reset_index()
 
     def bounds(self, kinds: Sequence[str]) -> pd.DataFrame:
@@ -134,7 +134,7 @@ class Study:
                  **dict(zip(BOUND, done[f"bound/{region.label}"].tolist()))}
                 for _, kind, done in self._judged(kinds, everyone=False)
                 for region in self._regions_in(done, "bound")]
-        names = [name for name in rows[0] if name not in BOUND]
+        names = [name for name in _some(rows, "bound", kinds)[0] if name not in BOUND]
         return pd.DataFrame(rows).groupby(names, sort=False)[list(BOUND)].mean().reset_index()
 
     def elsewhere(self, other: Material, kinds: Sequence[str]) -> pd.DataFrame:
@@ -202,6 +202,15 @@ class Study:
         known = {region.label: region for region in self.plan.regions}
         return [known[name.removeprefix(f"{what}/")] for name in done
                 if name.startswith(f"{what}/")]
+
+
+def _some(found: list, what: str, kinds: Sequence[str]) -> list:
+    """Refuse kinds of tuning of which a table has nothing to tell."""
+    if not found:
+        raise LabError(f"{', '.join(kinds)}: no {what} to tell",
+                       expected="bounds of contrastive kinds; r and layers of any kind but those "
+                                "of fixed z", remedy="ask for other kinds")
+    return found
 
 
 def _do(job: Job, looks: Sequence[Look]) -> list[Arrays]:

@@ -266,6 +266,8 @@ def _resumed(model: nn.Module, trained: Mapping[str, Tensor], optimizer: torch.o
         return []
     model.load_state_dict(weights)
     for name, parameter in trained.items():
+        if f"adam.{name}.step" not in kept:
+            continue  # no gradient ever reached it
         optimizer.state[parameter] = {
             what: kept[f"adam.{name}.{what}"].to("cpu" if what == "step" else parameter.device)
             for what in ("step", "exp_avg", "exp_avg_sq")}

@@ -129,6 +129,7 @@ class Job:
                 "head": [spec.temperature, spec.attach, spec.symmetric, spec.learned_temperature,
                          spec.fixed_embedding if self.kind.fixed else 0,
                          self.widest if self.kind.pooled == "const" else 0],
+                "checkpoints": list(spec.checkpoints),
                 "code": code_digest(["helpers.finetuning.tuning", "helpers.finetuning.kinds"])}
 
     def build(self) -> nn.Module:
