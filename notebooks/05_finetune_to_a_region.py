@@ -3,8 +3,7 @@
 #
 # Mulrooney & Brockmeier (2024), encoding accuracy, best-layer matrix and cortical map
 # ([arXiv 2410.06067](https://arxiv.org/abs/2410.06067)).
-# On two cores: about six minutes the first time and 2 GB under `demo`, about a quarter of an hour
-# under `mini`; under `paper` not measured: it needs the Algonauts 2023 data and a GPU.
+# On two cores: six minutes the first time and 2 GB under `demo`, about twenty minutes under `mini`; under `paper` not measured: it needs the Algonauts 2023 data and a GPU.
 
 # %% [markdown]
 # **Goal.** Notebook 03 took a network as it was and asked how well it predicts a region. Here the

@@ -167,7 +167,7 @@ figure
 # the head's shared BatchNorm statistics, **B** with each side's own, **C** the same in bits. **D**
 # Bound (own statistics; factor chosen on the other half) against the number of voxels, one marker
 # a participant's region: with the embedding that grows with the region, and with one size for all;
-# lines: least squares over all. **E** Specific and pooled networks. **F** Same regions and voxels,
+# lines: least squares within early and within higher regions. **E** Specific and pooled networks. **F** Same regions and voxels,
 # only z differs; line: mean over participants, dots: participants. Blue rims and lines: early
 # regions, orange: higher. The stamp says whether the data are REAL or SYNTHETIC.
 

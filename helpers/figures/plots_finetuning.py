@@ -250,7 +250,7 @@ def own_and_borrowed(axes: Axes, gains: pd.DataFrame, groups: Sequence[str]) -> 
 
 
 def bound_scatter(axes: Axes, bounds: pd.DataFrame, kinds: Sequence[str]) -> None:
-    """Draw the bound against the number of voxels, with a line fitted to each kind.
+    """Draw the bound against the number of voxels, with a line for each kind and group.
 
     Parameters
     ----------
@@ -263,10 +263,11 @@ def bound_scatter(axes: Axes, bounds: pd.DataFrame, kinds: Sequence[str]) -> Non
         part, (colour, marker) = bounds[bounds["kind"] == kind], KINDS[kind]
         axes.scatter(part["n_voxels"], part["crossed"], marker=marker, s=14, linewidths=0.7,
                      facecolors=colour, edgecolors=[GROUP_COLOURS[g] for g in part["group"]])
-        if part["n_voxels"].nunique() > 2:
-            line = np.polyfit(part["n_voxels"], part["crossed"], 1)
-            ends = np.array([part["n_voxels"].min(), part["n_voxels"].max()])
-            axes.plot(ends, np.polyval(line, ends), color=colour, linewidth=0.8)
+        for _, group in part.groupby("group"):
+            if group["n_voxels"].nunique() > 2:
+                line = np.polyfit(group["n_voxels"], group["crossed"], 1)
+                ends = np.array([group["n_voxels"].min(), group["n_voxels"].max()])
+                axes.plot(ends, np.polyval(line, ends), color=colour, linewidth=0.8)
     axes.axhline(0, color="k", linestyle=":", linewidth=0.7)
 
 
@@ -287,4 +288,5 @@ def size_lines(axes: Axes, table: pd.DataFrame) -> None:
         axes.annotate(roi, (mean.index[-1], mean.iloc[-1]), fontsize=6, xytext=(3, 0),
                       textcoords="offset points", va="center")
     axes.set_xscale("log", base=2)
+    axes.set_xlim(right=1.8 * table["dimensions"].max())  # room for the names
     axes.axhline(0, color="k", linestyle=":", linewidth=0.7)

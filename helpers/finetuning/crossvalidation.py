@@ -126,6 +126,11 @@ class FoldScores:
     outer: NDArray[np.float64]
     inner: NDArray[np.float64] | None = None
 
+    def of(self, columns: slice) -> FoldScores:
+        """Return the scores of some voxels."""
+        return FoldScores(self.outer[..., columns],
+                          None if self.inner is None else self.inner[..., columns])
+
 
 def fold_scores(products: NDArray[np.float64], y: NDArray, folds: Sequence[NDArray], *,
                 inside: bool = True, **settings: object) -> FoldScores:

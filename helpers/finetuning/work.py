@@ -206,10 +206,8 @@ def judged(job: Job, look: Look) -> Arrays:
         with one_thread():
             model = opened(job)
             found: Arrays = {}
-            products = grams(backbone_of(job, model), job, look) if look.protocol else {}
-            for name, y in look.responses.items() if look.protocol else ():
-                found |= {f"{what}/{name}": values
-                          for what, values in _asked(products, y, look, name).items()}
+            if look.protocol:
+                found |= _asked(grams(backbone_of(job, model), job, look), look)
             for person in job.people if job.kind.objective == "contrastive" else ():
                 mine = [name for name in look.responses if name.startswith(f"{person.subject}/")]
                 for name in mine:
@@ -225,20 +223,29 @@ def judged(job: Job, look: Look) -> Arrays:
         "code": code_digest(["helpers.finetuning.work"])}, make)
 
 
-def _asked(products: cv.Grams, y: NDArray, look: Look, name: str) -> Arrays:
+def _asked(products: cv.Grams, look: Look) -> Arrays:
+    """Predict all regions of a look; what depends on features alone is computed once for all."""
+    found: Arrays = {}
     if look.protocol == "P1":
-        layer, alpha = look.fixed[name]
-        curve = [cv.p1(products, y, look.fit, look.test, one, alpha) for one in products]
-        found = curve[list(products).index(layer)]
-        return {"r": found.r, "layer": np.array(layer),
-                "curve": np.array([one.r.mean() for one in curve])}
-    by_layer = {layer: cv.fold_scores(values, y, look.folds, inside=look.protocol == "nested")
-                for layer, values in products.items()}
-    published = cv.p2(by_layer)
-    found = cv.nested(by_layer) if look.protocol == "nested" else published
-    curve = [scores.outer.mean(0).max(0).mean() for scores in by_layer.values()]
-    return {"r": found.r, "layer": np.array(found.layer), "p2": published.r,
-            "curve": np.array(curve)}
+        for name, y in look.responses.items():
+            layer, alpha = look.fixed[name]
+            curve = {one: cv.p1(products, y, look.fit, look.test, one, alpha) for one in products}
+            found |= {f"r/{name}": curve[layer].r, f"layer/{name}": np.array(layer),
+                      f"curve/{name}": np.array([one.r.mean() for one in curve.values()])}
+        return found
+    together = np.concatenate(list(look.responses.values()), axis=1)
+    every = {layer: cv.fold_scores(values, together, look.folds,
+                                   inside=look.protocol == "nested")
+             for layer, values in products.items()}
+    edges = np.cumsum([0, *(y.shape[1] for y in look.responses.values())])
+    for name, first, last in zip(look.responses, edges, edges[1:]):
+        by_layer = {layer: scores.of(slice(first, last)) for layer, scores in every.items()}
+        published = cv.p2(by_layer)
+        ours = cv.nested(by_layer) if look.protocol == "nested" else published
+        found |= {f"r/{name}": ours.r, f"layer/{name}": np.array(ours.layer),
+                  f"p2/{name}": published.r, f"curve/{name}": np.array(
+                      [scores.outer.mean(0).max(0).mean() for scores in by_layer.values()])}
+    return found
 
 
 def grams(backbone: nn.Module, job: Job, look: Look) -> dict[str, NDArray[np.float64]]:
