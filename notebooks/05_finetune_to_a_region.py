@@ -3,7 +3,8 @@
 #
 # Mulrooney & Brockmeier (2024), encoding accuracy, best-layer matrix and cortical map
 # ([arXiv 2410.06067](https://arxiv.org/abs/2410.06067)).
-# On two cores: six minutes the first time and 2 GB under `demo`, about twenty minutes under `mini`; under `paper` not measured: it needs the Algonauts 2023 data and a GPU.
+# On two cores: six minutes the first time and 2 GB under `demo`, about twenty minutes under `mini`;
+# under `paper` not measured: it needs the Algonauts 2023 data and a GPU.
 
 # %% [markdown]
 # **Goal.** Notebook 03 took a network as it was and asked how well it predicts a region. Here the
@@ -220,8 +221,8 @@ for place, (subject, side) in enumerate(drawn):
 if drawn:
     plots_finetuning.gain_bar(figure.add_subplot(last[1, len(drawn) // 3:-(len(drawn) // 3) or 1]),
                               limit, "r contrastive - r untuned")
-figure.text(0.018, lines[3].get_position(figure).y1, "F" if drawn else "", fontsize=9,
-            fontweight="bold")
+_ = figure.text(0.018, lines[3].get_position(figure).y1, "F" if drawn else "", fontsize=9,
+                fontweight="bold")
 
 # %%
 plots.save_figure(figure, laboratory.provenance, {

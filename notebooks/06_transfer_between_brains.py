@@ -159,6 +159,8 @@ order = [group for group in ("early", "higher") if group in set(gains["group"])]
 plots_finetuning.own_and_borrowed(bottom[2], gains, order)
 bottom[2].set_ylabel("r tuned - r untuned")
 plots.panel_letter(bottom[2], "E", x=-0.35)
+
+# %%
 if len(elsewhere):
     kinds = list(dict.fromkeys(elsewhere["kind"]))
     plots_finetuning.kind_dots(bottom[3], elsewhere, "r", ["all"], kinds)
@@ -189,10 +191,8 @@ figure
 
 # %%
 def by_receiver(group):
-    part = outcomes.in_group(share, group)
-    mean = lambda rows: rows.groupby("subject")["improved"].mean()
-    own = part["donor"] == part["subject"]
-    return mean(part[own]), mean(part[~own])
+    found = outcomes.own_and_others(outcomes.in_group(share, group)).groupby("subject")
+    return found["own"].mean(), found["others"].mean()
 
 published = {"early": "diagonal .755, off .677", "higher": "diagonal .490, off .348",
              "all": "diagonal .633, off .515"}
@@ -237,7 +237,8 @@ for kind in ("contrastive", "pooled, avg"):
                  run=f"{row['difference']:+.3f} [{row['low']:.3f}, {row['high']:.3f}], "
                      f"{p_text(row['p'])}, {row['improved']:.0%} of vertices, n = {row['n']}"
                  if row is not None else "no second data set here",
-                 rule="r minus that of the untuned network, 95 % interval over participants above 0",
+                 rule="r minus that of the untuned network, 95 % interval over participants "
+                      "above 0",
                  holds=bool(row["low"] > 0) if row is not None and np.isfinite(row["low"])
                  else None)
 for group in groups:
