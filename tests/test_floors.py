@@ -15,7 +15,8 @@ from helpers.ground.paths import ROOT
 FLOORS = (("ground",),
           ("stimuli", "networks", "brains"),
           ("training",),
-          ("selectivity", "lesions", "channels", "similarity", "encoding", "finetuning"),
+          ("selectivity", "lesions", "channels", "similarity", "encoding", "finetuning",
+           "landscape"),
           ("figures", "universe"),
           ("headless", "present", "lab"),
           ("run", "zoo"))
@@ -26,7 +27,8 @@ PURE = ("selectivity.statistics", "selectivity.probes", "lesions.silencing", "le
         "similarity.rsa", "similarity.signal_noise", "similarity.noise_ceilings",
         "stimuli.gabor", "encoding.positive_regression", "encoding.positive_kernel",
         "encoding.regression", "encoding.encoding_tests", "finetuning.contrastive",
-        "finetuning.crossvalidation", "finetuning.outcomes", "training.objectives", "ground.stats")
+        "finetuning.crossvalidation", "finetuning.outcomes",
+        "landscape.inpca", "training.objectives", "ground.stats")
 """Modules that take arrays and return arrays."""
 MODULES = sorted(path for path in (ROOT / "helpers").rglob("*.py") if path.name != "__init__.py")
 

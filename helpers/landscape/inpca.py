@@ -1,0 +1,109 @@
+"""InPCA: a map of models on which all pairwise distances can be read, some axes counting negative.
+
+Mao et al. (2024), PNAS 121(12); spec of contrastive fine-tuning, appendix A.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from helpers.ground.errors import LabError
+
+
+@dataclass(frozen=True)
+class Map:
+    """Models as points in a space in which some axes are "imaginary".
+
+    Attributes
+    ----------
+    coordinates : array, float64, shape (n_models, n_axes)
+        :math:`X_k = v_k \\sqrt{|e_k|}`, axes by falling :math:`|e_k|`.
+    eigenvalues : array, float64, shape (n_axes,)
+        Negative: squared differences along this axis count negative.
+    vectors : array, float64, shape (n_models, n_axes)
+    means : array, float64, shape (n_models,)
+        Mean distance of each model to all.
+    """
+
+    coordinates: NDArray[np.float64]
+    eigenvalues: NDArray[np.float64]
+    vectors: NDArray[np.float64]
+    means: NDArray[np.float64]
+
+    @property
+    def signs(self) -> NDArray[np.float64]:
+        """+1 for real axes, -1 for imaginary ones, (n_axes,)."""
+        return np.where(self.eigenvalues < 0, -1.0, 1.0)
+
+    def distances(self) -> NDArray[np.float64]:
+        r"""Restore the distances :math:`\sum_k \pm_k (x_{ik} - x_{jk})^2`."""
+        signed = self.coordinates * self.signs
+        own = (signed * self.coordinates).sum(1)
+        return own[:, None] + own - 2 * signed @ self.coordinates.T
+
+    def explained_stress(self) -> NDArray[np.float64]:
+        r"""Return what the first k axes explain, for every k: 1 - sqrt(1 - sum e^2 / ||W||^2)."""
+        squares = self.eigenvalues**2
+        left = 1 - np.cumsum(squares) / squares.sum()
+        return 1 - np.sqrt(np.maximum(left, 0))
+
+    def place(self, distances: NDArray) -> NDArray[np.float64]:
+        """Place models that the map was not made from.
+
+        Parameters
+        ----------
+        distances : array, float, shape (n_new, n_models)
+            From each of them to the models of the map.
+
+        Returns
+        -------
+        array, float64, shape (n_new, n_axes)
+            A model of the map comes out where it is. Axes without extent get 0.
+        """
+        distances = np.atleast_2d(np.asarray(distances, np.float64))
+        if distances.shape[1] != len(self.means) or not np.isfinite(distances).all():
+            raise LabError(f"distances {distances.shape} to {len(self.means)} models",
+                           expected="one finite distance to every model of the map",
+                           remedy="measure them on the same pictures")
+        centred = -0.5 * (distances - distances.mean(1, keepdims=True) - self.means
+                          + self.means.mean())
+        scale = self.signs * np.sqrt(np.abs(self.eigenvalues))
+        gain = np.divide(1.0, scale, out=np.zeros_like(scale), where=scale != 0)
+        return centred @ self.vectors * gain
+
+
+def inpca(distances: NDArray) -> Map:
+    r"""Map models by their pairwise distances.
+
+    :math:`W = -\tfrac12 L D L` with :math:`L = I - \tfrac1n 1 1^\top` (D itself, not its square),
+    decomposed; axes by falling magnitude of the eigenvalue.
+
+    Parameters
+    ----------
+    distances : array, float, shape (n_models, n_models)
+        Symmetric, 0 on the diagonal.
+
+    Raises
+    ------
+    LabError
+        If they are not, or there are fewer than two models.
+    """
+    d = np.asarray(distances, np.float64)
+    if d.ndim != 2 or d.shape[0] != d.shape[1] or len(d) < 2 or not np.isfinite(d).all():
+        raise LabError(f"distances of shape {d.shape}", expected="a finite square matrix of two "
+                       "models or more", remedy="clip infinite distances first")
+    if not np.allclose(d, d.T, atol=1e-9) or np.abs(np.diag(d)).max() > 1e-9:
+        raise LabError("distances that are not symmetric, or not 0 from a model to itself",
+                       expected="d(u, v) = d(v, u), d(u, u) = 0",
+                       remedy="use helpers.landscape.distances")
+    means = d.mean(0)
+    w = -0.5 * (d - means - means[:, None] + means.mean())
+    values, vectors = np.linalg.eigh((w + w.T) / 2)
+    order = np.argsort(-np.abs(values), kind="stable")
+    values, vectors = values[order], vectors[:, order]
+    # The sign of an eigenvector has no meaning; this one does not depend on the library.
+    vectors = vectors * np.sign(vectors[np.abs(vectors).argmax(0), np.arange(len(d))])
+    return Map(vectors * np.sqrt(np.abs(values)), values, vectors, means)
