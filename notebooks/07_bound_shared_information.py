@@ -282,8 +282,9 @@ print(ledger.verdicts())
 # is the ruler, not information in the brain. In the published design the embedding grows with the
 # region, so that size and ruler change together. With one size for all (D, light) the bound grows
 # less than half as steeply with the number of voxels, within groups and participants, as with the
-# published one (step 3). What remains may be signal: more voxels average out more noise. That the temperature is found afterwards on the pairs that are reported
-# hardly flatters: it is a single number, chosen by hundreds of pairs.
+# published one (step 3). What remains may be signal: more voxels average out more noise. And that
+# the temperature is found afterwards, on the pairs that are reported, hardly flatters: it is a
+# single number, chosen by hundreds of pairs.
 #
 # Under `mini` each split holds 27 categories out: no bound can exceed 3.3 nats, and one outlier
 # among 27 pairs moves it. Nothing about regions can be told there.

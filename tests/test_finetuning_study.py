@@ -789,3 +789,9 @@ def test_an_unknown_kind_is_told_before_anything_is_done(private):
     with pytest.raises(LabError, match="no kind of tuning 'pooled'"):
         study_of(cohort).run(["untuned", "pooled"])
     assert not list(cache_dir().glob("tuned/*"))
+
+
+def test_a_loss_that_is_not_finite_names_the_network(private):
+    made = study_of(rate=1e30, rates=(), epochs=3)
+    with pytest.raises(LabError, match=r"contrastive-\S+: the loss of step \d+ is"):
+        made.run(["contrastive"])

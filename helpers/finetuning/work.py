@@ -28,6 +28,7 @@ from helpers.ground.analyses import FinetuningSpec
 from helpers.ground.cache import Arrays, cached, key
 from helpers.ground.console import bar
 from helpers.ground.digest import code_digest
+from helpers.ground.errors import LabError
 from helpers.ground.paths import cache_dir
 from helpers.networks.activations import paths_of, stream
 from helpers.networks.network import Network
@@ -167,8 +168,13 @@ def tuned(job: Job) -> Arrays:
         # Beside others the bar of all jobs is enough; a job that is alone shows its steps.
         with bar(f"tuning {job.name}", steps_in(job.people, job.recipe),
                  hidden=parent_process() is not None) as steps:
-            losses = tune(model, job.people, job.recipe, job.scale, seed=job.seed, state=state,
-                          keep=keep, on_step=lambda step, _loss: steps.update(step - steps.n))
+            try:
+                losses = tune(model, job.people, job.recipe, job.scale, seed=job.seed,
+                              state=state, keep=keep,
+                              on_step=lambda step, _loss: steps.update(step - steps.n))
+            except LabError as error:
+                raise LabError(f"{job.name}: {error.seen}", expected=error.expected,
+                               remedy=error.remedy) from error
         return {"losses": np.array(losses),
                 **{f"model/{name}": tensor.cpu().numpy()
                    for name, tensor in model.state_dict().items()}}
