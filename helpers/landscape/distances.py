@@ -79,7 +79,7 @@ def _half(logs: Tensor, shape: tuple[int, ...], device: torch.device | str) -> T
         raise LabError(f"a block of predictions {tuple(logs.shape)}", expected=f"{shape}",
                        remedy="return log-probabilities of models x pictures x classes")
     half = (logs.to(device, torch.float32) / 2).exp_()
-    if not (half <= 1 + 1e-4).all():  # also where it is NaN
+    if not half.max() <= 1 + 1e-4:  # also where it is NaN
         raise LabError("a block holds what is no logarithm of a probability",
                        expected="numbers of 0 or less", remedy="apply log_softmax first")
     return half
@@ -110,6 +110,9 @@ def together(blocks: Sequence[Block]) -> Block:
 def of_array(logs: NDArray | Tensor) -> Block:
     """Read from an array in memory or mapped from disk, (n_models, n_pictures, n_classes)."""
     def block(start: int, stop: int) -> Tensor:
-        return torch.as_tensor(np.ascontiguousarray(logs[:, start:stop]), dtype=torch.float32)
+        piece = logs[:, start:stop]
+        if isinstance(piece, np.ndarray) and not piece.flags.writeable:
+            piece = np.array(piece)  # torch warns of tensors that must not be written to
+        return torch.as_tensor(piece).float()  # in torch's threads, whatever the strides
 
     return block

@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 
 from helpers.ground.errors import LabError
 
+NOTHING = 1e-6
+"""Axes whose extent is below this share of the largest are rounding alone."""
+
 
 @dataclass(frozen=True)
 class Map:
@@ -71,7 +74,8 @@ class Map:
         centred = -0.5 * (distances - distances.mean(1, keepdims=True) - self.means
                           + self.means.mean())
         scale = self.signs * np.sqrt(np.abs(self.eigenvalues))
-        gain = np.divide(1.0, scale, out=np.zeros_like(scale), where=scale != 0)
+        real = np.abs(scale) > NOTHING * np.abs(scale).max()
+        gain = np.divide(1.0, scale, out=np.zeros_like(scale), where=real)
         return centred @ self.vectors * gain
 
 
