@@ -121,10 +121,11 @@ class Job:
     @property
     def parts(self) -> dict[str, object]:
         """All that the tuned weights depend on."""
+        seen = {"network": self.network.digest, "preprocessing": self.network.preprocessing}
         if not self.people:
-            return {"network": self.network.digest}
+            return seen
         spec = self.spec
-        return {"network": self.network.digest, "kind": self.kind, "recipe": self.recipe,
+        return {**seen, "kind": self.kind, "recipe": self.recipe,
                 "identity": self.identity, "side": self.side, "seed": self.seed,
                 "voxels": {p.subject: p.responses.shape[1] for p in self.people},
                 "head": [spec.temperature, spec.attach, spec.symmetric, spec.learned_temperature,
