@@ -43,9 +43,9 @@ from helpers.finetuning.kinds import KINDS, build_model
 from helpers.finetuning.material import Material
 from helpers.finetuning.tuning import Pairs, Recipe, Scale, tune
 from helpers.finetuning.work import one_thread
-from helpers.ground.analyses import FinetuningSpec
 from helpers.ground.console import say
 from helpers.ground.paths import CACHE_VARIABLE
+from helpers.ground.tunings import FinetuningSpec
 from helpers.networks.architectures import build
 from helpers.networks.registry import entry
 

@@ -32,6 +32,7 @@ from helpers.figures import plots, plots_finetuning
 from helpers.figures.claims import Ledger, p_text, rounded
 from helpers.finetuning import outcomes
 from helpers.finetuning.study import ELSEWHERE, Study
+from helpers.ground.stats import interval
 
 laboratory = lab.open(profile, notebook="06_transfer_between_brains")
 ledger = Ledger(laboratory.provenance)
@@ -200,7 +201,7 @@ published = {"early": "diagonal .755, off .677", "higher": "diagonal .490, off .
              "all": "diagonal .633, off .515"}
 for group in groups:
     own, others = by_receiver(group)
-    low, high = outcomes.interval(others.to_numpy())
+    low, high = interval(others.to_numpy())
     ledger.claim(f"Networks tuned to others help, too ({group} regions)",
                  source="cross-subject matrices", paper=published[group],
                  run=f"own {own.mean():.2f}, others' {others.mean():.2f} [{low:.2f}, {high:.2f}], "
@@ -210,7 +211,7 @@ for group in groups:
 
 # %%
 own, others = by_receiver("all")
-low, high = outcomes.interval((own - others).to_numpy())
+low, high = interval((own - others).to_numpy())
 ledger.claim("One's own network helps more than borrowed ones",
              source="cross-subject matrices", paper="all regions .633 against .515",
              run=f"{own.mean() - others.mean():+.2f} [{low:.2f}, {high:.2f}], n = {len(own)}",
@@ -221,7 +222,7 @@ ledger.claim("One's own network helps more than borrowed ones",
 for group in order:
     part = against[against["group"] == group]
     difference = (part["pooled, avg"] - part["others"]).groupby(part["subject"]).mean()
-    low, high = outcomes.interval(difference.to_numpy())
+    low, high = interval(difference.to_numpy())
     ledger.claim(f"The pooled network beats borrowed ones ({group} regions)",
                  source="pooled against cross-subject scatter",
                  paper={"early": "mostly above the line", "higher": "mostly below"}[group],
@@ -254,9 +255,7 @@ print(ledger.text())
 # %%
 # NBVAL_CHECK_OUTPUT
 # Not compared: verdicts that another processor's rounding may turn.
-turning = ("borrowed",)
-print("\n".join(line for line in ledger.verdicts().splitlines()
-                if not any(words in line for words in turning)))
+print(ledger.verdicts(but=("borrowed",)))
 
 # %% [markdown]
 # ## 7 · What we see, what the paper says, why they differ

@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits
 from helpers.finetuning import crossvalidation as cv
 from helpers.finetuning import outcomes
 from helpers.ground.errors import LabError
+from helpers.ground.stats import interval
 
 ALPHAS = (0.1, 10.0, 1e3, 1e5)
 
@@ -424,12 +425,12 @@ def test_comparisons_by_region_leave_out_who_lacks_it():
 
 
 def test_the_interval_is_that_of_t_and_of_one_value_there_is_none():
-    low, high = outcomes.interval([1.0, 2.0, 4.0])
+    low, high = interval([1.0, 2.0, 4.0])
     half = 4.302652729911275 * np.sqrt(7 / 3) / np.sqrt(3)  # t of 97.5 % with 2 degrees
     assert (low, high) == pytest.approx((7 / 3 - half, 7 / 3 + half))
-    narrow = outcomes.interval([1.0, 2.0, 4.0], level=0.5)
+    narrow = interval([1.0, 2.0, 4.0], level=0.5)
     assert low < narrow[0] < narrow[1] < high
-    assert np.isnan(outcomes.interval([1.0])).all() and np.isnan(outcomes.interval([])).all()
+    assert np.isnan(interval([1.0])).all() and np.isnan(interval([])).all()
 
 
 DONORS = pd.DataFrame(rows(

@@ -22,8 +22,8 @@ from helpers.finetuning.kinds import KINDS, build_model, kind_of, published_rate
 from helpers.finetuning.models import Contrastive, Reader, Regression, widths
 from helpers.finetuning.tuning import Pairs, Recipe, Scale, tune
 from helpers.finetuning.work import one_thread
-from helpers.ground.analyses import FinetuningSpec
 from helpers.ground.errors import LabError
+from helpers.ground.tunings import FinetuningSpec
 
 SPEC = FinetuningSpec("net", "net-untrained", rois=("PPA",), layers=("fc",), fixed_embedding=7)
 

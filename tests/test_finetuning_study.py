@@ -25,9 +25,9 @@ from helpers.finetuning.material import Material, Region, group_of
 from helpers.finetuning.study import Study
 from helpers.finetuning.tuning import Pairs, Scale, tune
 from helpers.finetuning.work import one_thread
-from helpers.ground.analyses import FinetuningSpec
 from helpers.ground.errors import LabError
 from helpers.ground.paths import CACHE_VARIABLE, cache_dir
+from helpers.ground.tunings import FinetuningSpec
 from helpers.networks.weights import read_state_dict
 
 SPEC = FinetuningSpec("tiny-net", "tiny-net-untrained", rois=("V1v", "PPA"),

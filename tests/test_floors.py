@@ -16,7 +16,7 @@ FLOORS = (("ground",),
           ("stimuli", "networks", "brains"),
           ("training",),
           ("selectivity", "lesions", "channels", "similarity", "encoding", "finetuning",
-           "landscape"),
+           "landscape", "saliency"),
           ("figures", "universe"),
           ("headless", "present", "lab"),
           ("run", "zoo"))
@@ -28,7 +28,8 @@ PURE = ("selectivity.statistics", "selectivity.probes", "lesions.silencing", "le
         "stimuli.gabor", "encoding.positive_regression", "encoding.positive_kernel",
         "encoding.regression", "encoding.encoding_tests", "finetuning.contrastive",
         "finetuning.crossvalidation", "finetuning.outcomes",
-        "landscape.inpca", "training.objectives", "ground.stats")
+        "landscape.inpca", "landscape.outcomes", "saliency.laterality", "training.objectives",
+        "ground.stats")
 """Modules that take arrays and return arrays."""
 MODULES = sorted(path for path in (ROOT / "helpers").rglob("*.py") if path.name != "__init__.py")
 

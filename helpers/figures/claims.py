@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Literal
+
+import numpy as np
 
 from helpers.ground.errors import LabError
 from helpers.ground.paths import atomic_write, figures_dir
 from helpers.ground.provenance import Provenance
+from helpers.ground.stats import interval
 
 HOLDS, FAILS, OPEN = "holds", "does not hold", "cannot be told here"
 VERDICTS = (HOLDS, FAILS, OPEN)
+Expected = Literal["above 0", "below 0", "around 0"]
 
 
 def p_text(p: float) -> str:
@@ -62,6 +68,34 @@ class Ledger:
         verdict = OPEN if holds is None else HOLDS if holds else FAILS
         self.claims.append(Claim(statement, source, paper, run, rule, verdict))
 
+    def interval(self, statement: str, values: Iterable[float], expected: Expected, *, of: str,
+                 source: str, paper: str, sample: str = "participants") -> None:
+        """Enter a claim on the mean of some values, judged by its 95 % interval (t).
+
+        Parameters
+        ----------
+        statement : str
+        values : iterable of float
+            One a participant, region, ...; NaN is left out. Fewer than two cannot tell.
+        expected : {"above 0", "below 0", "around 0"}
+            Where the interval lies if the claim holds; "around 0": it holds 0.
+        of : str
+            What the values are, for the rule.
+        source, paper : str
+            As of `claim`.
+        sample : str
+            What the values are taken over, for the rule.
+        """
+        known = np.array(list(values), float)
+        known = known[np.isfinite(known)]
+        low, high = interval(known)
+        lies = {"above 0": low > 0, "below 0": high < 0, "around 0": low <= 0 <= high}[expected]
+        self.claim(statement, source=source, paper=paper,
+                   run=f"{known.mean():+.3f} [{low:.3f}, {high:.3f}], n = {len(known)}"
+                       if len(known) else "nothing to compare in these data",
+                   rule=f"{of}, 95 % interval over {sample} {expected}",
+                   holds=bool(lies) if np.isfinite(low) else None)
+
     def number(self, name: str, value: float | int | str | dict) -> None:
         """Enter a headline number under a name that later runs can be compared by."""
         if name in self.numbers:
@@ -80,12 +114,19 @@ class Ledger:
                       f"   verdict   {claim.verdict.upper()}"]
         return "\n".join(lines)
 
-    def verdicts(self) -> str:
+    def verdicts(self, *, but: Sequence[str] = ()) -> str:
         """Return claims and verdicts alone: for notebooks that train, whose numbers differ a
         little from one kind of processor to another.
+
+        Parameters
+        ----------
+        but : sequence of str
+            Claims whose statement holds one of these words are left out: their verdicts are so
+            near that another processor's rounding may turn them.
         """
         return "\n".join(f"{index}. {claim.statement}: {claim.verdict.upper()}"
-                         for index, claim in enumerate(self.claims, 1))
+                         for index, claim in enumerate(self.claims, 1)
+                         if not any(words in claim.statement for words in but))
 
     def save(self) -> Path:
         """Write ``figures/<profile>/<notebook>.json``: provenance, claims, numbers."""

@@ -11,9 +11,9 @@ from torch import nn
 
 from helpers.finetuning.models import Contrastive, Reader, Regression, widths
 from helpers.finetuning.tuning import Recipe
-from helpers.ground.analyses import FinetuningSpec
 from helpers.ground.errors import LabError
 from helpers.ground.strict import suggest
+from helpers.ground.tunings import FinetuningSpec
 
 
 @dataclass(frozen=True)

@@ -19,11 +19,11 @@ from torchvision.transforms import functional
 from helpers.brains.cohort import Cohort, Responses
 from helpers.brains.rois import TABLE
 from helpers.encoding.brain_data import read_responses
-from helpers.ground.analyses import FinetuningSpec
 from helpers.ground.cache import cached
 from helpers.ground.console import progress
 from helpers.ground.digest import code_digest
 from helpers.ground.errors import LabError
+from helpers.ground.tunings import FinetuningSpec
 from helpers.similarity.noise_ceilings import ncsnr_ceiling
 
 EARLY = ("prf-visualrois", "glasser")

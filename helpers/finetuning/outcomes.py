@@ -6,12 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
-from scipy import stats
 
 from helpers.encoding.encoding_tests import paired
 from helpers.ground.errors import LabError
-from helpers.ground.stats import corrected
+from helpers.ground.stats import corrected, interval
 
 REGION = ["subject", "roi", "hemisphere", "group"]
 GROUPS = ("early", "higher", "all")
@@ -133,15 +131,6 @@ def _gains(scores: pd.DataFrame, kind: str, over: str) -> pd.DataFrame:
     ours, theirs = (scores[scores["kind"] == name][[*REGION, "r"]] for name in (kind, over))
     both = ours.merge(theirs, on=REGION, suffixes=("", "_over"))
     return both.assign(gain=both["r"] - both["r_over"])
-
-
-def interval(values: NDArray, level: float = 0.95) -> tuple[float, float]:
-    """Return the t interval of a mean; NaN for fewer than two values."""
-    values = np.asarray(values, float)
-    if len(values) < 2:
-        return np.nan, np.nan
-    half = stats.t.ppf((1 + level) / 2, len(values) - 1) * stats.sem(values)
-    return float(values.mean() - half), float(values.mean() + half)
 
 
 def donor_matrix(share: pd.DataFrame, group: str) -> pd.DataFrame:

@@ -11,10 +11,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from helpers.finetuning import crossvalidation as cv
+from helpers.finetuning.jobs import Job, Look
 from helpers.finetuning.kinds import KINDS, Kind, recipe_of
 from helpers.finetuning.material import Material, Region, Split
 from helpers.finetuning.tuning import Pairs
-from helpers.finetuning.work import Job, Look, grams
+from helpers.finetuning.work import grams
 from helpers.ground.cache import cached
 from helpers.ground.digest import code_digest, text_digest
 from helpers.ground.errors import LabError

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -12,21 +13,24 @@ from joblib import Parallel, delayed
 
 from helpers.brains.cohort import Cohort
 from helpers.finetuning.embedding import BOUND
+from helpers.finetuning.jobs import Job, Look, Member
 from helpers.finetuning.kinds import KINDS, Kind, kind_of, published_rate
 from helpers.finetuning.material import Material, Region, group_of
 from helpers.finetuning.outcomes import REGION
-from helpers.finetuning.planning import Asked, Plan
-from helpers.finetuning.work import Job, Look, judged
-from helpers.ground.analyses import FinetuningSpec
+from helpers.finetuning.planning import Plan
+from helpers.finetuning.work import judged
 from helpers.ground.cache import Arrays
 from helpers.ground.console import progress
 from helpers.ground.errors import LabError
+from helpers.ground.tunings import FinetuningSpec
 from helpers.networks.network import Network
 
 SEARCHED = ("contrastive", "regression", "regression, same head")
 """Kinds whose learning rate is chosen; the others take that of "contrastive"."""
 ELSEWHERE = {"V1v": "V1", "V2v": "V2", "V3v": "V3", "hV4": "V4"}
 """Region that a network was tuned to: the area of the atlas that it then meets (spec, C)."""
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,8 @@ class Study:
         order = np.random.default_rng([self.plan.seed, 5]).permutation(len(self.plan.regions))
         few = [self.plan.regions[i] for i in sorted(order[:spec.n_searched])]
         tried = [(kind, rate, region) for kind in kinds for rate in spec.rates for region in few]
-        found = self._run([self.plan.searched(*one) for one in tried], "choosing learning rates")
+        found = self.each(_do, [self.plan.searched(*one) for one in tried],
+                          "choosing learning rates")
         for (kind, rate, region), (done,) in zip(tried, found):
             rows.append({"kind": kind.name, "rate": rate, "r": done[f"r/{region.label}"].mean()})
         table = pd.DataFrame(rows).groupby(["kind", "rate"], sort=False)["r"].mean().reset_index()
@@ -79,7 +84,8 @@ class Study:
         chosen = self.rates[(self.rates["kind"] == name) & self.rates["chosen"]]
         return float(chosen["rate"].iloc[0])
 
-    def run(self, kinds: Sequence[str], *, everyone: bool = False) -> pd.DataFrame:
+    def run(self, kinds: Sequence[str], *, everyone: bool = False,
+            share: float = 1.0) -> pd.DataFrame:
         """Tune and judge; one row a voxel.
 
         Parameters
@@ -88,6 +94,8 @@ class Study:
             Of `helpers.finetuning.kinds.KINDS`.
         everyone : bool
             Whether each participant's network also meets everyone else's held-out pictures.
+        share : float
+            Of the way to the tuned network; see `helpers.finetuning.jobs.Job`.
 
         Returns
         -------
@@ -98,7 +106,7 @@ class Study:
             means over splits, where there are several.
         """
         rows = pd.concat(_some([_rows(self.plan.material, one, done, donor, kind)
-                                for donor, kind, done in self._judged(kinds, everyone)
+                                for donor, kind, done in self._judged(kinds, everyone, share)
                                 for one in self._regions_in(done)], "r", kinds),
                          ignore_index=True)
         same = ["donor", *REGION, "kind", "voxel", "side", "vertex"]
@@ -112,7 +120,7 @@ class Study:
         Each voxel has its best penalty, on the folds that are reported: for comparing layers.
         """
         rows = [{**_told(region), "kind": kind, "layer": layer, "r": float(r)}
-                for _, kind, done in self._judged(kinds, everyone=False)
+                for _, kind, done in self._judged(kinds)
                 for region in self._regions_in(done)
                 for layer, r in zip(self.plan.material.spec.layers,
                                     done[f"curve/{region.label}"])]
@@ -132,7 +140,7 @@ class Study:
         material = self.plan.material
         rows = [{**_told(region), "kind": kind, "n_voxels": len(material.voxels(region).vertex),
                  **dict(zip(BOUND, done[f"bound/{region.label}"].tolist()))}
-                for _, kind, done in self._judged(kinds, everyone=False)
+                for _, kind, done in self._judged(kinds)
                 for region in self._regions_in(done, "bound")]
         names = [name for name in _some(rows, "bound", kinds)[0] if name not in BOUND]
         return pd.DataFrame(rows).groupby(names, sort=False)[list(BOUND)].mean().reset_index()
@@ -172,7 +180,7 @@ class Study:
                 told.append((_donor(kind, regions), kind.name, met, name))
         frames = [_rows(other, region, done, donor, kind).assign(roi=name)
                   for (donor, kind, met, name), found in zip(
-                      told, self._run(asked, "meeting a second cohort"))
+                      told, self.each(_do, asked, "meeting a second cohort"))
                   for region, done in zip(met, found)]
         if not frames:
             raise LabError(f"no region of both cohorts: {', '.join(self.plan.by_name)}",
@@ -180,22 +188,37 @@ class Study:
                            remedy="name one in [finetuning] of the profile")
         return pd.concat(frames, ignore_index=True)
 
-    def _judged(self, kinds: Sequence[str],
-                everyone: bool) -> Iterator[tuple[str, str, Arrays]]:
+    def _judged(self, kinds: Sequence[str], everyone: bool = False,
+                share: float = 1.0) -> Iterator[tuple[str, str, Arrays]]:
         """Yield donor, kind and what was found, after running all that is missing."""
         wanted = [(kind_of(name), *who) for name in kinds for who in self.plan.who(kind_of(name))]
         asked = [self.plan.asked(kind, regions, split, self.rate(kind), everyone=everyone)
                  for kind, regions, split in wanted]
-        for (kind, regions, _), done in zip(wanted, self._run(asked, "tuning and judging")):
+        asked = [(replace(job, share=share), looks) for job, looks in asked]
+        for (kind, regions, _), done in zip(wanted, self.each(_do, asked, "tuning and judging")):
             for one in done:
                 yield _donor(kind, regions), kind.name, one
 
-    def _run(self, asked: Sequence[Asked], label: str) -> list[list[Arrays]]:
+    def networks(self, kinds: Sequence[str], *, share: float = 1.0) -> list[Member]:
+        """Return the networks of some kinds, tuned on the first split, as jobs yet to be done."""
+        found = []
+        for kind in map(kind_of, kinds):
+            groups = [group for group, split in self.plan.who(kind) if split == 0]
+            for group in groups if kind.objective != "none" else groups[:1]:
+                job, _ = self.plan.asked(kind, group, 0, self.rate(kind), everyone=False)
+                first, tuned = group[0], kind.objective != "none"
+                found.append(Member(_donor(kind, group), first.roi if tuned else "none",
+                                    first.hemisphere if tuned else "none",
+                                    group_of(first.roi) if tuned else "none", kind.name,
+                                    replace(job, share=share)))
+        return found
+
+    def each(self, do: Callable[..., T], asked: Sequence[tuple], label: str) -> list[T]:
         """Do jobs in processes of their own, with a bar; on a GPU one after another."""
         on_cpu = next(self.plan.network.model.parameters()).device.type == "cpu"
         pool = Parallel(n_jobs=self.n_jobs if on_cpu else 1, return_as="generator",
                         pre_dispatch="n_jobs")
-        done = pool(delayed(_do)(job, looks) for job, looks in asked)
+        done = pool(delayed(do)(*one) for one in asked)
         return list(progress(done, label, len(asked)))
 
     def _regions_in(self, done: Arrays, what: str = "r") -> list[Region]:

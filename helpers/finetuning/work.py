@@ -7,13 +7,10 @@ on where it was.
 
 from __future__ import annotations
 
-import copy
-import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import replace
 from multiprocessing import parent_process
-from typing import Literal
 
 import numpy as np
 import torch
@@ -22,123 +19,14 @@ from torch import nn
 
 from helpers.finetuning import crossvalidation as cv
 from helpers.finetuning.embedding import averaged, bound, shown
-from helpers.finetuning.kinds import Kind, build_model
-from helpers.finetuning.tuning import Pairs, Recipe, Scale, steps_in, tune
-from helpers.ground.analyses import FinetuningSpec
+from helpers.finetuning.jobs import Job, Look
+from helpers.finetuning.tuning import Pairs, steps_in, tune
 from helpers.ground.cache import Arrays, cached, key
 from helpers.ground.console import bar
 from helpers.ground.digest import code_digest
 from helpers.ground.errors import LabError
 from helpers.ground.paths import cache_dir
 from helpers.networks.activations import paths_of, stream
-from helpers.networks.network import Network
-
-
-@dataclass(frozen=True)
-class Look:
-    """Pictures that are shown to a tuned network, and what is asked of its layers.
-
-    Attributes
-    ----------
-    pixels : array, uint8, shape (n_pictures, 3, side, side)
-    condition : array, int64, shape (n_pictures,)
-        Place of each picture's condition; features are averaged over the pictures of one.
-    responses : dict, region -> float32, shape (n_conditions, n_voxels)
-    protocol : {"nested", "P1", "P2", ""}
-        Of the encoding stage; empty: only the bound is wanted.
-    folds : tuple of array, int64
-        Parts of the conditions for "nested" and "P2".
-    fixed : dict, region -> (layer, alpha), optional
-        For "P1": what was chosen beforehand …
-    fit, test : array, int64
-        … and the conditions to fit and to test.
-    """
-
-    pixels: NDArray[np.uint8]
-    condition: NDArray[np.int64]
-    responses: Mapping[str, NDArray[np.float32]]
-    protocol: Literal["nested", "P1", "P2", ""] = "nested"
-    folds: tuple[NDArray[np.int64], ...] = ()
-    fixed: Mapping[str, tuple[str, float]] = field(default_factory=dict)
-    fit: NDArray[np.int64] | None = None
-    test: NDArray[np.int64] | None = None
-
-    @property
-    def digest(self) -> str:
-        """What tells this look from others, 64 hexadecimal digits."""
-        text = hashlib.sha256()
-        for name, values in (("pixels", self.pixels), ("condition", self.condition),
-                             ("fit", self.fit), ("test", self.test),
-                             *self.responses.items(), *enumerate(self.folds)):
-            if values is not None:
-                text.update(f"{name} {values.shape} {values.dtype}".encode())
-                text.update(np.ascontiguousarray(values))
-        text.update(repr([self.protocol, sorted(self.fixed.items())]).encode())
-        return text.hexdigest()
-
-
-@dataclass(frozen=True)
-class Job:
-    """A network, how it is tuned, and what it is then asked.
-
-    Attributes
-    ----------
-    name : str
-        Of the files, for people.
-    kind : Kind
-    network : Network
-        Trained or untrained, as the kind says; on the device to be used.
-    people : tuple of Pairs
-        To tune on; empty where nothing is tuned.
-    identity : str
-        What tells the responses and pictures of ``people`` from others.
-    recipe : Recipe
-    spec : FinetuningSpec
-    side : int
-        Of the pictures, px.
-    widest : int
-        Voxels of the largest region.
-    seed : int
-    """
-
-    name: str
-    kind: Kind
-    network: Network
-    people: tuple[Pairs, ...]
-    identity: str
-    recipe: Recipe
-    spec: FinetuningSpec
-    side: int
-    widest: int
-    seed: int
-
-    @property
-    def scale(self) -> Scale:
-        """How the network wants its pictures."""
-        seen = self.network.preprocessing
-        return Scale(seen.mean, seen.std)
-
-    @property
-    def parts(self) -> dict[str, object]:
-        """All that the tuned weights depend on."""
-        seen = {"network": self.network.digest, "preprocessing": self.network.preprocessing}
-        if not self.people:
-            return seen
-        spec = self.spec
-        return {**seen, "kind": self.kind, "recipe": self.recipe,
-                "identity": self.identity, "side": self.side, "seed": self.seed,
-                "voxels": {p.subject: p.responses.shape[1] for p in self.people},
-                "head": [spec.temperature, spec.attach, spec.symmetric, spec.learned_temperature,
-                         spec.fixed_embedding if self.kind.fixed else 0,
-                         self.widest if self.kind.pooled == "const" else 0],
-                "checkpoints": list(spec.checkpoints),
-                "code": code_digest(["helpers.finetuning.tuning", "helpers.finetuning.kinds"])}
-
-    def build(self) -> nn.Module:
-        """Build the model, before tuning, on a copy of the network."""
-        return build_model(self.kind, copy.deepcopy(self.network.model),
-                           {p.subject: p.responses.shape[1] for p in self.people}, self.spec,
-                           side=self.side, widest=self.widest, seed=self.seed)
 
 
 @contextmanager
@@ -160,6 +48,7 @@ def tuned(job: Job) -> Arrays:
     dict
         ``losses`` (n_epochs,), and a tensor ``model/<name>`` for everything in the model.
     """
+    job = replace(job, share=1.0)
     state = cache_dir() / "tuned" / f"{job.name}-{key(**job.parts)}.state.safetensors"
     keep = {epoch: state.with_name(state.name.replace(".state", f".epoch{epoch}"))
             for epoch in job.spec.checkpoints}
@@ -190,6 +79,11 @@ def opened(job: Job) -> nn.Module:
     model, kept = job.build(), tuned(job)
     model.load_state_dict({name.removeprefix("model/"): torch.from_numpy(values)
                            for name, values in kept.items() if name.startswith("model/")})
+    if job.share != 1:
+        before, inside = job.network.model.state_dict(), backbone_of(job, model)
+        inside.load_state_dict({
+            name: torch.lerp(before[name], after, job.share) if after.is_floating_point() else after
+            for name, after in inside.state_dict().items()})
     return model.eval()
 
 

@@ -8,20 +8,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
-from helpers.ground.analyses import (
-    ChannelSpec,
-    EncodingSpec,
-    FinetuningSpec,
-    LesionSpec,
-    ReadoutSpec,
-)
+from helpers.ground.analyses import ChannelSpec, EncodingSpec, LesionSpec, ReadoutSpec
 from helpers.ground.errors import LabError
 from helpers.ground.paths import PACKAGE, ROOT
 from helpers.ground.strict import from_table, read_toml, suggest
 from helpers.ground.tables import CohortSpec, ImageSetSpec, NetworkSpec, RdmSpec, UniverseSpec
+from helpers.ground.tunings import FinetuningSpec, LandscapeSpec, LateralitySpec
 
 Table = (LesionSpec | ReadoutSpec | ChannelSpec | CohortSpec | EncodingSpec | FinetuningSpec
-         | RdmSpec)
+         | LandscapeSpec | LateralitySpec | RdmSpec)
 
 
 @dataclass(frozen=True)
@@ -45,6 +40,8 @@ class Profile:
     tuning_cohort: CohortSpec | None = None
     transfer_cohort: CohortSpec | None = None
     finetuning: FinetuningSpec | None = None
+    landscape: LandscapeSpec | None = None
+    laterality: LateralitySpec | None = None
     rdms: RdmSpec | None = None
     universe: UniverseSpec | None = None
 

@@ -197,3 +197,13 @@ def corrected(p: Sequence[float], method: str = "holm") -> NDArray[np.float64]:
     if known.any():
         values[known] = multipletests(values[known], method=method)[1]
     return values
+
+
+def interval(values: NDArray, level: float = 0.95) -> tuple[float, float]:
+    """Return the t interval of a mean; NaN for fewer than two values."""
+    values = np.asarray(values, float)
+    if len(values) < 2:
+        return np.nan, np.nan
+    standard_error = values.std(ddof=1) / np.sqrt(len(values))
+    half = special.stdtrit(len(values) - 1, (1 + level) / 2) * standard_error
+    return float(values.mean() - half), float(values.mean() + half)

@@ -33,7 +33,7 @@ OnStep = Callable[[int, float], None]
 
 
 class WithReadout(nn.Module):
-    """A network up to one of its layers, and a linear readout without bias behind it.
+    """A network up to one of its layers, and a linear readout behind it.
 
     Parameters
     ----------
@@ -42,15 +42,20 @@ class WithReadout(nn.Module):
         Module path, in the trunk, of the layer that is read.
     weight : Tensor
         float32 (n_classes, n_units).
+    bias : Tensor, optional
+        float32 (n_classes,); without it where there is none.
     """
 
-    def __init__(self, trunk: nn.Module, path: str, weight: Tensor) -> None:
+    def __init__(self, trunk: nn.Module, path: str, weight: Tensor,
+                 bias: Tensor | None = None) -> None:
         super().__init__()
         self.trunk, self.path = trunk, path
-        self.readout = nn.Linear(weight.shape[1], weight.shape[0], bias=False,
+        self.readout = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None,
                                  device=weight.device)
         with torch.no_grad():
             self.readout.weight.copy_(weight)
+            if bias is not None:
+                self.readout.bias.copy_(bias)
 
     def forward(self, images: Tensor) -> Tensor:
         """Map images (n, 3, height, width) to one value per class (n, n_classes)."""

@@ -1,0 +1,161 @@
+"""What one process is asked: a network, how it is tuned, and which pictures it then meets."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from helpers.finetuning.kinds import Kind, build_model
+from helpers.finetuning.tuning import Pairs, Recipe, Scale
+from helpers.ground.digest import code_digest
+from helpers.ground.tunings import FinetuningSpec
+from helpers.networks.network import Network
+
+
+@dataclass(frozen=True)
+class Look:
+    """Pictures that are shown to a tuned network, and what is asked of its layers.
+
+    Attributes
+    ----------
+    pixels : array, uint8, shape (n_pictures, 3, side, side)
+    condition : array, int64, shape (n_pictures,)
+        Place of each picture's condition; features are averaged over the pictures of one.
+    responses : dict, region -> float32, shape (n_conditions, n_voxels)
+    protocol : {"nested", "P1", "P2", ""}
+        Of the encoding stage; empty: only the bound is wanted.
+    folds : tuple of array, int64
+        Parts of the conditions for "nested" and "P2".
+    fixed : dict, region -> (layer, alpha), optional
+        For "P1": what was chosen beforehand …
+    fit, test : array, int64
+        … and the conditions to fit and to test.
+    """
+
+    pixels: NDArray[np.uint8]
+    condition: NDArray[np.int64]
+    responses: Mapping[str, NDArray[np.float32]]
+    protocol: Literal["nested", "P1", "P2", ""] = "nested"
+    folds: tuple[NDArray[np.int64], ...] = ()
+    fixed: Mapping[str, tuple[str, float]] = field(default_factory=dict)
+    fit: NDArray[np.int64] | None = None
+    test: NDArray[np.int64] | None = None
+
+    @property
+    def digest(self) -> str:
+        """What tells this look from others, 64 hexadecimal digits."""
+        text = hashlib.sha256()
+        for name, values in (("pixels", self.pixels), ("condition", self.condition),
+                             ("fit", self.fit), ("test", self.test),
+                             *self.responses.items(), *enumerate(self.folds)):
+            if values is not None:
+                text.update(f"{name} {values.shape} {values.dtype}".encode())
+                text.update(np.ascontiguousarray(values))
+        text.update(repr([self.protocol, sorted(self.fixed.items())]).encode())
+        return text.hexdigest()
+
+
+@dataclass(frozen=True)
+class Job:
+    """A network, how it is tuned, and what it is then asked.
+
+    Attributes
+    ----------
+    name : str
+        Of the files, for people.
+    kind : Kind
+    network : Network
+        Trained or untrained, as the kind says; on the device to be used.
+    people : tuple of Pairs
+        To tune on; empty where nothing is tuned.
+    identity : str
+        What tells the responses and pictures of ``people`` from others.
+    recipe : Recipe
+    spec : FinetuningSpec
+    side : int
+        Of the pictures, px.
+    widest : int
+        Voxels of the largest region.
+    seed : int
+    share : float
+        How far of the way from the network as it was to the tuned one, weight by weight: 1 is the
+        tuned network (Wortsman et al. 2022; not in the paper).
+    """
+
+    name: str
+    kind: Kind
+    network: Network
+    people: tuple[Pairs, ...]
+    identity: str
+    recipe: Recipe
+    spec: FinetuningSpec
+    side: int
+    widest: int
+    seed: int
+    share: float = 1.0
+
+    @property
+    def scale(self) -> Scale:
+        """How the network wants its pictures."""
+        seen = self.network.preprocessing
+        return Scale(seen.mean, seen.std)
+
+    @property
+    def parts(self) -> dict[str, object]:
+        """All that the weights depend on."""
+        seen: dict[str, object] = {"network": self.network.digest,
+                                   "preprocessing": self.network.preprocessing}
+        if not self.people:
+            return seen
+        if self.share != 1:
+            return {"share": self.share, **replace(self, share=1.0).parts}
+        spec = self.spec
+        return {**seen, "kind": self.kind, "recipe": self.recipe,
+                "identity": self.identity, "side": self.side, "seed": self.seed,
+                "voxels": {p.subject: p.responses.shape[1] for p in self.people},
+                "head": [spec.temperature, spec.attach, spec.symmetric, spec.learned_temperature,
+                         spec.fixed_embedding if self.kind.fixed else 0,
+                         self.widest if self.kind.pooled == "const" else 0],
+                "checkpoints": list(spec.checkpoints),
+                "code": code_digest(["helpers.finetuning.tuning", "helpers.finetuning.kinds"])}
+
+    def build(self) -> nn.Module:
+        """Build the model, before tuning, on a copy of the network."""
+        return build_model(self.kind, copy.deepcopy(self.network.model),
+                           {p.subject: p.responses.shape[1] for p in self.people}, self.spec,
+                           side=self.side, widest=self.widest, seed=self.seed)
+
+
+@dataclass(frozen=True)
+class Member:
+    """One network among others: whose it is, and the job that makes it.
+
+    Attributes
+    ----------
+    donor : str
+        The participant it is tuned to; "all" where pooled, "none" where not tuned.
+    roi, hemisphere, group : str
+        What it is tuned to; "none" where not tuned.
+    kind : str
+    job : Job
+    """
+
+    donor: str
+    roi: str
+    hemisphere: str
+    group: str
+    kind: str
+    job: Job
+
+    @property
+    def told(self) -> dict[str, str]:
+        """All but the job, as columns of a table."""
+        return {"donor": self.donor, "roi": self.roi, "hemisphere": self.hemisphere,
+                "group": self.group, "kind": self.kind}

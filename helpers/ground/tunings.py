@@ -1,0 +1,175 @@
+"""The tables of a profile about tuned networks (notebooks 05 to 09): one frozen dataclass each."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import Literal
+
+from helpers.ground.errors import LabError
+
+
+@dataclass(frozen=True)
+class FinetuningSpec:
+    """How networks are tuned to regions (notebooks 05 to 07); defaults are the published ones.
+
+    Parameters
+    ----------
+    network, untrained : str
+        In the registry: what is tuned, and the same architecture before training.
+    rois : tuple of str
+    layers : tuple of str
+        Read-out points, in order of depth (published: eight of AlexNet).
+    subjects : tuple of str
+        Empty: all.
+    hemispheres : {"apart", "together"}
+        Whether a region of each hemisphere has a model of its own, as published.
+    image_size : int
+        Side of the pictures, px; 0: the network's own.
+    most_pictures : int
+        Pictures of each condition; 0: all.
+    fewest_voxels : int
+        Smaller regions are left out, and counted.
+    standardise : bool
+        Responses in SD over the training conditions; by default as the cohort has them.
+    n_splits : int
+        Where the cohort has several folds: joined to so many; 0: all of them.
+    protocol : {"nested", "P1", "P2"}
+        How layer and penalty are chosen (`helpers.finetuning.crossvalidation`).
+    epochs, regression_epochs, batch_size : int
+    rate, regression_rate : float
+        Of Adam.
+    rates : tuple of float
+        Candidates, the same for every kind of tuning; empty: ``rate`` and ``regression_rate``.
+    n_searched : int
+        Regions, drawn at random, that choose a rate (published: 30).
+    temperature : float
+    fixed_embedding : int
+        Dimensions of the embedding where it does not grow with the region (not in the paper).
+    attach : str
+        Module path of the layer that the head reads; empty: the network's output, as published.
+    symmetric, learned_temperature, interleaved : bool
+        Not in the paper.
+    precision : {"float32", "tf32", "bfloat16"}
+    checkpoints : tuple of int
+        Epochs (from 1) after which weights are kept as well.
+    """
+
+    network: str
+    untrained: str
+    rois: tuple[str, ...]
+    layers: tuple[str, ...]
+    subjects: tuple[str, ...] = ()
+    hemispheres: Literal["apart", "together"] = "apart"
+    image_size: int = 0
+    most_pictures: int = 0
+    fewest_voxels: int = 20
+    standardise: bool = False
+    n_splits: int = 0
+    protocol: Literal["nested", "P1", "P2"] = "nested"
+    epochs: int = 30
+    regression_epochs: int = 75
+    batch_size: int = 1024
+    rate: float = 1e-4
+    regression_rate: float = 2.5e-5
+    rates: tuple[float, ...] = ()
+    n_searched: int = 30
+    temperature: float = 0.3
+    fixed_embedding: int = 64
+    attach: str = ""
+    symmetric: bool = False
+    learned_temperature: bool = False
+    interleaved: bool = False
+    precision: Literal["float32", "tf32", "bfloat16"] = "float32"
+    checkpoints: tuple[int, ...] = ()
+
+    @property
+    def sides(self) -> tuple[str, ...]:
+        """Hemispheres that have models of their own; "both": one for the two."""
+        return ("lh", "rh") if self.hemispheres == "apart" else ("both",)
+
+    def __post_init__(self) -> None:
+        rates = (self.rate, self.regression_rate, *self.rates)
+        if not self.rois or not self.layers or min(rates) <= 0 or self.temperature <= 0:
+            raise LabError(f"The fine-tuning has {asdict(self)}.",
+                           expected="ROIs, layers; rates and a temperature above 0",
+                           remedy="correct the table 'finetuning'")
+        if self.batch_size < 2 or min(self.epochs, self.regression_epochs, self.n_searched,
+                                      self.fewest_voxels, self.fixed_embedding) < 1:
+            raise LabError(f"The fine-tuning has batch_size = {self.batch_size}, epochs = "
+                           f"{self.epochs}, regression_epochs = {self.regression_epochs}, "
+                           f"n_searched = {self.n_searched}, fewest_voxels = "
+                           f"{self.fewest_voxels}, fixed_embedding = {self.fixed_embedding}.",
+                           expected="a batch of 2 or more (contrast needs another picture), and "
+                                    "at least 1 of the others",
+                           remedy="correct the table 'finetuning'")
+
+
+@dataclass(frozen=True)
+class LandscapeSpec:
+    """What tuned networks still tell of classes, and how they lie among each other (notebook 08).
+
+    Parameters
+    ----------
+    layer : str
+        Whose features the linear probes read (published: the seventh layer's ReLU).
+    tasks : dict, task -> image set
+        ``set`` or ``set/part``, by the names of the profile.
+    mapped : str
+        Of the tasks: networks are compared by their predictions on its held-out pictures.
+    """
+
+    layer: str
+    tasks: dict[str, str]
+    mapped: str
+
+    def __post_init__(self) -> None:
+        if self.mapped not in self.tasks:
+            raise LabError(f"The landscape is mapped by {self.mapped!r}.",
+                           expected="one of its tasks: " + (", ".join(self.tasks) or "none named"),
+                           remedy="correct `mapped` or `tasks` in the table 'landscape'")
+
+
+@dataclass(frozen=True)
+class LateralitySpec:
+    """Which half of the picture networks look at (notebook 09); tuned as [finetuning] says, but:
+
+    Parameters
+    ----------
+    rois : tuple of str
+        Early regions.
+    controls : tuple of str
+        Of these, the regions to whose shuffled responses networks are tuned as well.
+    task : str
+        Of the landscape's tasks: saliency is that of its classes (published: Caltech-256).
+    layers : tuple of str
+        Whose feature maps are weighed; the first is the published one (the fifth layer's pooling).
+    subject, roi : str
+        Whose networks the panel of pictures shows (published: subject 1, V2v).
+    hemispheres : {"apart", "together"}
+        Together: nothing can be told of laterality, only looked at.
+    image_size : int
+        Side of the pictures, px; 0: as [finetuning] says.
+    """
+
+    rois: tuple[str, ...]
+    controls: tuple[str, ...]
+    task: str
+    layers: tuple[str, ...]
+    subject: str
+    roi: str
+    hemispheres: Literal["apart", "together"] = "apart"
+    image_size: int = 0
+
+    def __post_init__(self) -> None:
+        strange = {self.roi, *self.controls} - set(self.rois)
+        if not self.rois or not self.layers or strange:
+            raise LabError(f"The laterality has the ROIs {', '.join(self.rois) or 'none'}, and "
+                           f"asks for {', '.join(sorted(strange)) or 'none'} besides; layers: "
+                           f"{', '.join(self.layers) or 'none'}.",
+                           expected="`roi` and `controls` among `rois`, and one layer or more",
+                           remedy="correct the table 'laterality'")
+
+    def tuning(self, spec: FinetuningSpec, rate: float) -> FinetuningSpec:
+        """Return how these networks are tuned, at a rate that was chosen before."""
+        return replace(spec, rois=self.rois, hemispheres=self.hemispheres, rates=(), rate=rate,
+                       image_size=self.image_size or spec.image_size)

@@ -1,0 +1,70 @@
+"""Left against right: an index for each picture, and what a network adds to the pictures' own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+
+def index_of(left: NDArray, right: NDArray) -> NDArray[np.float64]:
+    """Return (right - left) / (right + left): -1 all left, +1 all right, NaN where both are 0."""
+    left, right = np.asarray(left, np.float64), np.asarray(right, np.float64)
+    total = left + right
+    return np.divide(right - left, total, out=np.full(total.shape, np.nan), where=total > 0)
+
+
+def halves_of(maps: NDArray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the mass in the left and in the right half of maps (..., height, width).
+
+    A middle column counts to neither.
+    """
+    half = maps.shape[-1] // 2
+    mass = np.asarray(maps, np.float64).sum(-2)
+    return mass[..., :half].sum(-1), mass[..., maps.shape[-1] - half:].sum(-1)
+
+
+def bias_and_content(original: NDArray, mirrored: NDArray) -> tuple[NDArray, NDArray]:
+    """Split indices of a picture and of its mirror image, both by halves of the *frame*.
+
+    Returns
+    -------
+    bias : array
+        (original + mirrored) / 2: the side that the network prefers, whatever is shown there.
+    content : array
+        (original - mirrored) / 2: the side on which the picture has more to show.
+
+    Notes
+    -----
+    In the coordinates of the *picture* (the mirror image turned back) the mirrored index is minus
+    ``mirrored``: a network's preference changes its sign there, what the picture shows does not.
+    """
+    return (original + mirrored) / 2, (original - mirrored) / 2
+
+
+def contralateral(table: pd.DataFrame, kind: str, measure: str, rois: Sequence[str],
+                  column: str = "bias") -> pd.Series:
+    """Return half of what left hemispheres' networks have minus right ones', by participant.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Columns ``donor, roi, hemisphere, kind, measure`` and ``column``, an index that is above 0
+        where more lies right.
+    kind, measure : str
+    rois : sequence of str
+        Averaged over those of which a participant has both hemispheres.
+    column : str
+
+    Returns
+    -------
+    Series, participant -> laterality
+        Above 0: contralateral. What both hemispheres' networks have in common drops out.
+    """
+    part = table[(table["kind"] == kind) & (table["measure"] == measure)
+                 & table["roi"].isin(list(rois))]
+    wide = part.pivot_table(index=["donor", "roi"], columns="hemisphere", values=column)
+    wide = wide.reindex(columns=["lh", "rh"]).dropna()
+    return ((wide["lh"] - wide["rh"]) / 2).groupby("donor").mean()

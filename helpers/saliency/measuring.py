@@ -1,0 +1,42 @@
+"""Many networks measured: which side each prefers, and what the pictures themselves add."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from helpers.finetuning.jobs import Member
+from helpers.finetuning.study import Study
+from helpers.ground.stats import interval
+from helpers.landscape.reading import Task
+from helpers.saliency.laterality import bias_and_content
+from helpers.saliency.looking import VIEWS, looked
+
+
+def laterality(study: Study, members: Sequence[Member], task: Task, layer: str,
+               layers: Sequence[str]) -> pd.DataFrame:
+    """Measure every network.
+
+    Returns
+    -------
+    DataFrame
+        One row a network and measure: ``donor, roi, hemisphere, group, kind, measure``, means
+        over pictures ``original, mirrored`` (both by halves of the frame), ``bias, content``
+        (`bias_and_content`), the 95 % interval of the bias over pictures ``low, high``, and
+        ``n`` pictures.
+    """
+    found = study.each(looked, [(member.job, task, layer, tuple(layers)) for member in members],
+                       "measuring saliency")
+    rows = []
+    for member, done in zip(members, found):
+        for measure in dict.fromkeys(name.rsplit("/", 1)[0] for name in done):
+            both = np.stack([done[f"{measure}/{view}"] for view in VIEWS])
+            both = both[:, np.isfinite(both).all(0)]
+            bias, content = bias_and_content(*both)
+            low, high = interval(bias)
+            rows.append({**member.told, "measure": measure,
+                         **dict(zip(VIEWS, both.mean(1))), "bias": bias.mean(),
+                         "content": content.mean(), "low": low, "high": high, "n": len(bias)})
+    return pd.DataFrame(rows)
