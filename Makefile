@@ -62,11 +62,12 @@ lab: $(READY) ## open JupyterLab
 zoo: $(READY) ## train the demo networks and readouts again from nothing (about an hour on two cores)
 	@$(PY) -m helpers.zoo
 
-bench: $(READY) ## measure localizer, lesions, encoding and fine-tuning: ratios in one run, about 17 minutes
+bench: $(READY) ## measure localizer, lesions, encoding, tuning, landscape: ratios in one run, about 20 minutes
 	@$(PY) benchmarks/localizer.py
 	@$(PY) benchmarks/lesions.py
 	@$(PY) benchmarks/encoding.py
 	@$(PY) benchmarks/finetuning.py
+	@$(PY) benchmarks/landscape.py
 
 lint: $(READY) ## check style
 	@$(PY) -m ruff check helpers tests benchmarks

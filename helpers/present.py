@@ -35,10 +35,12 @@ from helpers.universe.image_files import (
 )
 from helpers.universe.nod_files import write_nod
 from helpers.universe.nsd_files import write_cohort
+from helpers.universe.task_files import write_attributes, write_places
 
 PICTURES = "helpers.universe.image_files"
 CODE = {"cohort": "helpers.universe.nsd_files", "algonauts": "helpers.universe.algonauts_files",
-        "nod": "helpers.universe.nod_files"}
+        "nod": "helpers.universe.nod_files", "places": "helpers.universe.task_files",
+        "attributes": "helpers.universe.task_files"}
 """Module that writes a part of the universe, where it is not `PICTURES`."""
 
 
@@ -74,6 +76,9 @@ def _writer(name: str, sizes: UniverseSpec) -> Callable[[Path], object]:
         "algonauts": partial(write_algonauts),
         "nod": partial(write_nod, n_subjects=sizes.nod_subjects, n_runs=sizes.nod_runs,
                        size=sizes.cohort_size, **seed),
+        "places": partial(write_places, n_pictures=sizes.places, size=sizes.diet_size, **seed),
+        "attributes": partial(write_attributes, n_pictures=sizes.attributes,
+                              size=sizes.diet_size, **seed),
     }
     return writers[name]
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
+import gzip
 import hashlib
 import io
 import re
 import shutil
 import socket
 import subprocess
+import tarfile
 import threading
 import zipfile
 from collections import namedtuple
@@ -452,3 +454,126 @@ def test_data_that_need_an_agreement_are_asked_for(server, source, tmp_path):
     assert server.served == 0
     (tmp_path / "imagenet" / "val").mkdir(parents=True)
     assert fetch_folder(listed, tmp_path / "imagenet") == tmp_path / "imagenet"
+
+
+# Tar archives
+
+def tarred(members, kinds=()):
+    """Pack contents by name, then members that are no files: (name, type, link)."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for name, content in members.items():
+            item = tarfile.TarInfo(name)
+            item.size, item.mode = len(content), 0o4070  # nobody's to read
+            archive.addfile(item, io.BytesIO(content))
+        for name, kind, link in kinds:
+            item = tarfile.TarInfo(name)
+            item.type, item.linkname = kind, link
+            archive.addfile(item)
+    return buffer.getvalue()
+
+
+TARRED = {f"Categories/{name}": content for name, content in IMAGES.items()}
+
+
+@pytest.fixture
+def tar(server):
+    """A source of the three images, served in a tar below ``Categories``."""
+    junk = {"Categories/.DS_Store": b"d", "__MACOSX/adult-0.jpg": b"m", "._Categories": b"x"}
+    empty = [("Categories/adult/greg/vision309", tarfile.DIRTYPE, "")]
+    server.body = tarred({**junk, **TARRED}, empty)
+    return Source(name="images", url=server.url, licence=TERMS, unpack="tar",
+                  member="Categories", files=3)
+
+
+def test_a_tar_is_unpacked_verified_and_tidied_up(server, tar, tmp_path):
+    folder = tmp_path / "caltech"
+    tar = replace(tar, digest="md5:" + hashlib.md5(server.body).hexdigest())
+    for _ in range(2):
+        assert contents(fetch_folder(tar, folder)) == IMAGES
+    assert len(server.asked) == 1 and names(tmp_path) == ["caltech", "caltech.digest"]
+    assert (tmp_path / "caltech.digest").read_text().strip() == folder_manifest(folder)
+    assert (folder / "adult" / "greg" / "vision309").is_dir()
+    modes = {path.stat().st_mode & 0o7722 for path in folder.rglob("*") if path.is_file()}
+    assert modes == {0o600}  # its owner's, and no more than that
+
+
+@pytest.mark.parametrize("name", ["../evil.txt", "Categories/../../evil.txt", "/evil-absolute.txt"])
+def test_a_tars_name_outside_of_the_folder_is_refused(server, tar, tmp_path, name):
+    server.body = tarred({**TARRED, name: b"evil"})
+    with pytest.raises(LabError, match="outside"):
+        fetch_folder(replace(tar, files=0), tmp_path / "deep" / "caltech")
+    assert not list(tmp_path.rglob("*evil*")) and names(tmp_path / "deep") == ["caltech.tar"]
+
+
+@pytest.mark.parametrize("kind, link", [
+    (tarfile.SYMTYPE, "adult-0.jpg"), (tarfile.SYMTYPE, "/etc/passwd"),
+    (tarfile.LNKTYPE, "Categories/adult/adult-0.jpg"), (tarfile.FIFOTYPE, ""),
+    (tarfile.CHRTYPE, ""), (tarfile.BLKTYPE, "")])
+def test_links_and_devices_in_a_tar_are_refused(server, tar, tmp_path, kind, link):
+    server.body = tarred(TARRED, [("Categories/adult/strange", kind, link)])
+    with pytest.raises(LabError, match="'Categories/adult/strange', a link or a device"):
+        fetch_folder(replace(tar, files=0), tmp_path / "caltech")
+    assert names(tmp_path) == ["caltech.tar"]
+
+
+BLOCK = tarfile.BLOCKSIZE
+
+
+@pytest.mark.parametrize("damage", [
+    lambda body: body[:BLOCK + 1],                      # within the content of the first member
+    lambda body: body[:4 * BLOCK],                      # between two members: looks like the end
+    lambda body: body[:4 * BLOCK + 99],                 # within a header
+    lambda body: body[:4 * BLOCK] + b"x" * BLOCK + body[5 * BLOCK:],  # a header overwritten
+    lambda body: zipped(IMAGES), lambda body: b"", lambda body: b"<html>not found</html>" * 90])
+def test_a_damaged_tar_is_told_and_leaves_no_folder(server, tar, tmp_path, damage):
+    server.body = damage(tarred(TARRED))
+    (tmp_path / "caltech.tar").write_bytes(server.body)
+    with pytest.raises(LabError, match="not a whole tar archive"):
+        fetch_folder(replace(tar, files=0), tmp_path / "caltech")
+    assert names(tmp_path) == ["caltech.tar"]
+
+
+def test_a_compressed_tar_is_not_mistaken_for_a_plain_one(server, tar, tmp_path):
+    server.body = gzip.compress(server.body)
+    with pytest.raises(LabError, match="not a whole tar archive"):
+        fetch_folder(tar, tmp_path / "caltech")
+
+
+def test_a_tar_put_there_by_hand_is_verified_and_kept(server, tar, tmp_path):
+    whole = replace(tar, digest="md5:" + hashlib.md5(server.body).hexdigest())
+    (tmp_path / "caltech.tar").write_bytes(tarred({"Categories/other.jpg": b"other"}))
+    with pytest.raises(LabError, match="caltech.tar has the digest md5:") as caught:
+        fetch_folder(whole, tmp_path / "caltech")
+    assert whole.digest in caught.value.expected and names(tmp_path) == ["caltech.tar"]
+    (tmp_path / "caltech.tar").write_bytes(server.body)
+    assert contents(fetch_folder(whole, tmp_path / "caltech")) == IMAGES
+    assert server.asked == [] and "caltech.tar" in names(tmp_path)
+
+
+def test_interrupted_unpacking_of_a_tar_leaves_no_folder(tar, tmp_path, monkeypatch):
+    def interrupted(self, folder, members, filter):
+        (folder / "half").write_text("half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tarfile.TarFile, "extractall", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        fetch_folder(tar, tmp_path / "caltech")
+    assert names(tmp_path) == ["caltech.tar"]
+
+
+def test_too_small_a_disk_is_noticed_before_a_tar_is_unpacked(server, tar, tmp_path, monkeypatch):
+    (tmp_path / "caltech.tar").write_bytes(server.body)
+    usage = namedtuple("usage", "total used free")(10, 9, 50)
+    monkeypatch.setattr(paths.shutil, "disk_usage", lambda folder: usage)
+    with pytest.raises(LabError, match="free(?s:.)*caltech.tar"):
+        fetch_folder(tar, tmp_path / "caltech")
+    assert names(tmp_path) == ["caltech.tar"]
+
+
+def test_the_listed_tasks_of_the_second_paper():
+    caltech, places = load_source("caltech256"), load_source("places365")
+    assert (caltech.unpack, caltech.member) == ("tar", "256_ObjectCategories")
+    assert caltech.digest == "md5:67b4f42ca05d46448c6bb8ecd2220f6d"
+    assert caltech.bytes % BLOCK == 0 and caltech.licence == "CC BY 4.0"
+    assert "val_256.tar" in places.by_hand and "filelist_places365-standard.tar" in places.by_hand

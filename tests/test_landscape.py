@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import mmap
+import runpy
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from helpers.ground.errors import LabError
+from helpers.ground.paths import ROOT
 from helpers.landscape import distances as d
 from helpers.landscape.inpca import inpca
 
@@ -19,24 +24,79 @@ def predictions(n_models=7, n_pictures=30, n_classes=5, seed=0, sharp=3.0):
     return logits.log_softmax(-1).numpy()
 
 
-def direct(logs):
-    p = np.exp(logs.astype(np.float64))
-    found = np.zeros((len(p), len(p)))
-    for u in range(len(p)):
-        for v in range(len(p)):
-            overlap = np.sqrt(p[u] * p[v]).sum(-1)
-            found[u, v] = -np.log(np.maximum(overlap, np.exp(-d.MOST))).mean()
-    np.fill_diagonal(found, 0)
+def direct(logs, others=None):
+    """The formula, picture by picture, in float64."""
+    p, q = (np.exp(part.astype(np.float64)) for part in (logs, logs if others is None else others))
+    overlap = np.einsum("unc,vnc->nuv", np.sqrt(q), np.sqrt(p))
+    found = -np.log(np.clip(overlap, np.exp(-d.MOST), 1)).mean(0)
+    if others is None:
+        np.fill_diagonal(found, 0)
     return found
 
 
+@pytest.fixture(params=[1, 2, 3])
+def threads(request):
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    assert torch.get_num_threads() == request.param, "the caller's setting was not restored"
+    torch.set_num_threads(before)
+
+
 @pytest.mark.parametrize("budget", [2**28, 2**12, 1])
-def test_distances_are_those_of_the_formula_whatever_the_block(budget, monkeypatch):
+@pytest.mark.parametrize(("cached", "tile"), [(2**22, 48), (4 * 7 * 5 * 2, 3), (1, 1)])
+def test_distances_are_those_of_the_formula_however_they_are_cut(budget, cached, tile, threads,
+                                                                  monkeypatch):
     monkeypatch.setattr(d, "BUDGET", budget)
-    logs = predictions()
-    found = d.bhattacharyya(d.of_array(logs), *logs.shape)
-    np.testing.assert_allclose(found, direct(logs), atol=2e-6)
+    monkeypatch.setattr(d, "CACHED", cached)
+    monkeypatch.setattr(d, "TILE", tile)
+    logs, others = predictions(n_pictures=31), predictions(4, 31, seed=1)
+    read, asked = d.of_array(logs), []
+
+    def block(start, stop):
+        asked.append((start, stop, torch.get_num_threads()))
+        return read(start, stop)
+
+    found = d.bhattacharyya(block, *logs.shape)
+    np.testing.assert_allclose(found, direct(logs), atol=1e-6, rtol=0)
     assert (found == found.T).all() and (np.diag(found) == 0).all() and found.min() >= 0
+    assert (found == d.bhattacharyya(block, *logs.shape)).all(), "not the same twice"
+    for some in (others, predictions(9, 31, seed=2)):
+        far = d.bhattacharyya(read, *logs.shape, others=d.of_array(some), n_others=len(some))
+        np.testing.assert_allclose(far, direct(logs, some), atol=1e-6, rtol=0)
+    starts, stops, with_threads = zip(*asked[:len(asked) // 2])
+    assert starts[0] == 0 and starts[1:] == stops[:-1] and stops[-1] == 31
+    assert set(with_threads) == {threads}, "a reader may compute with all threads"
+
+
+def test_thousands_of_models():
+    logs = predictions(2100, 3, 4)
+    found = d.bhattacharyya(d.of_array(logs), *logs.shape)
+    np.testing.assert_allclose(found, direct(logs), atol=1e-6, rtol=0)
+    assert (found == found.T).all()
+
+
+def test_threads_have_sums_of_their_own_unless_these_are_large(threads):
+    assert d._n_workers(142**2, "cpu") == threads
+    assert d._n_workers(10_000**2, "cpu") == 1 == d._n_workers(142**2, "cuda")
+
+
+def test_rounding_makes_no_distance_negative():
+    logs = np.tile(predictions(60, 1, 1000), (2, 1, 1))
+    found = d.bhattacharyya(d.of_array(logs), *logs.shape)
+    assert found.min() >= 0
+    np.testing.assert_allclose(np.diag(found, 60), 0, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float64])
+def test_other_floats_are_read_as_they_are(kind):
+    logs = predictions().astype(kind)
+    before = logs.copy()
+    found = d.bhattacharyya(d.of_array(logs), *logs.shape)
+    np.testing.assert_allclose(found, direct(logs), atol=1e-6, rtol=0)
+    assert (logs == before).all()
+    leaf = torch.from_numpy(logs).requires_grad_()
+    assert (d.bhattacharyya(d.of_array(leaf), *logs.shape) == found).all()
 
 
 def test_models_that_share_nothing_are_at_the_cap_and_tiny_probabilities_are_safe():
@@ -46,6 +106,19 @@ def test_models_that_share_nothing_are_at_the_cap_and_tiny_probabilities_are_saf
     found = d.bhattacharyya(d.of_array(logs), *logs.shape)
     assert found[0, 1] == pytest.approx(d.MOST)
     assert found[0, 2] == pytest.approx(-0.5 * np.log(1e-38), rel=1e-4)
+
+
+def test_the_cap_holds_picture_by_picture_and_not_for_sums():
+    """Certain models that differ on 3 of 8 pictures; one that is certain up to exp(-160)."""
+    certain, n_classes = np.arange(8) % 4, 4
+    other = np.where(np.arange(8) < 3, (certain + 1) % 4, certain)
+    nearly = d.truth(certain, n_classes)(0, 8).clamp(min=-160.0)
+    blocks = [d.truth(certain, n_classes), d.truth(other, n_classes),
+              lambda start, stop: nearly[:, start:stop]]
+    found = d.bhattacharyya(d.together(blocks), 3, 8, n_classes)
+    assert found[0, 1] == pytest.approx(d.MOST * 3 / 8, abs=1e-12)
+    assert found[1, 2] == pytest.approx(80 * 3 / 8, abs=1e-5)
+    assert found[0, 2] == 0
 
 
 def test_truth_and_ignorance():
@@ -59,11 +132,61 @@ def test_truth_and_ignorance():
     np.testing.assert_allclose(far[0], expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("bad", [np.zeros((7, 29, 5)), np.full((7, 30, 5), 0.5),
-                                 np.full((7, 30, 5), np.nan)])
-def test_what_is_no_prediction_is_refused(bad):
+def spoiled(value):
+    logs = predictions().astype(np.float64)
+    logs[-1, -1, -1] = value
+    return logs
+
+
+@pytest.mark.parametrize("bad", [
+    np.zeros((7, 29, 5)), np.full((7, 30, 5), 0.5), np.full((7, 30, 5), np.nan), spoiled(np.nan),
+    spoiled(np.inf), spoiled(0.1), np.full((7, 30, 5), -np.inf), np.exp(predictions()),
+    predictions() - 1])
+def test_what_is_no_prediction_is_refused(bad, threads):
+    good = d.of_array(predictions())
     with pytest.raises(LabError, match="block"):
         d.bhattacharyya(lambda start, stop: torch.from_numpy(bad).float(), 7, 30, 5)
+    with pytest.raises(LabError, match="block"):
+        d.bhattacharyya(good, 7, 30, 5, n_others=7,
+                        others=lambda start, stop: torch.from_numpy(bad).float())
+
+
+def in_file(path, mode, shape=(32, 4000, 64)):
+    logs = np.lib.format.open_memmap(path, "w+", np.float32, shape)
+    logs[:] = -np.log(shape[-1])
+    logs.flush()
+    del logs
+    return np.lib.format.open_memmap(path, mode)
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="only Linux tells")
+@pytest.mark.parametrize("mode", ["r", "r+"])
+@pytest.mark.filterwarnings("error")
+def test_a_file_is_never_in_memory_as_a_whole(tmp_path, mode, monkeypatch):
+    monkeypatch.setattr(d, "BUDGET", 2**20)
+    logs, resident = in_file(tmp_path / "logs.npy", mode), []
+    read = d.of_array(logs)
+
+    def block(start, stop):
+        resident.append(int(Path("/proc/self/statm").read_text().split()[2]) * mmap.PAGESIZE)
+        return read(start, stop)
+
+    assert d.bhattacharyya(block, *logs.shape).max() == 0
+    assert len(resident) >= 30 and max(resident) - resident[0] < logs.nbytes / 2
+
+
+def test_what_was_written_into_a_private_copy_of_a_file_is_kept(tmp_path):
+    logs = in_file(tmp_path / "logs.npy", "c", (6, 20, 8))
+    logs[:] = predictions(6, 20, 8)
+    for _ in range(2):
+        found = d.bhattacharyya(d.of_array(logs), *logs.shape)
+        np.testing.assert_allclose(found, direct(predictions(6, 20, 8)), atol=1e-6)
+
+
+def test_the_benchmark_runs(capsys):
+    found = runpy.run_path(str(ROOT / "benchmarks" / "landscape.py"))["main"](300, 12, 20, 2)
+    assert found[0] > 0 and found[1] > 0.05
+    assert "66 pairs, 300 pictures, 20 classes" in capsys.readouterr().out
 
 
 def reference(dist):

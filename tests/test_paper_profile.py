@@ -12,6 +12,7 @@ import hashlib
 import io
 import re
 import shutil
+import tarfile
 import zipfile
 from dataclasses import replace
 
@@ -33,6 +34,8 @@ from helpers.stimuli.image_sets import CLASSIC, FLOC
 PER_CATEGORY = 6
 SMALL = {"channels": [32, 32, 32, 32, 32], "projector": [64, 64, 32]}
 CHANNELS = ("faces", "bodies", "cats", "buildings", "cars", "chairs", "hammers", "phones")
+OBJECTS = ("001.ak47", "056.dog", "257.clutter")
+PLACES = ("airfield", "bar", "corridor")
 WNIDS = ("n01440764", "n01443537", "n02085620", "n02085782", "n03028079", "n02980441")
 N_CLASSES = 1000
 FEWER = {"n_pool = 4000": "n_pool = 48", "n_shared = 515": "n_shared = 12",
@@ -40,7 +43,8 @@ FEWER = {"n_pool = 4000": "n_pool = 48", "n_shared = 515": "n_shared = 12",
          '"alexnet-supervised" ': '"alexnet-barlow-twins" ',
          '"alexnet-supervised-untrained"': '"alexnet-barlow-twins-untrained"',
          "image_size = 224": "image_size = 64", "epochs = 30": "epochs = 1",
-         "regression_epochs = 75": "regression_epochs = 1", "batch_size = 1024": "batch_size = 60"}
+         "regression_epochs = 75": "regression_epochs = 1", "batch_size = 1024": "batch_size = 60",
+         'controls = ["V1v", "V2v"]': 'controls = ["V1v"]', 'roi = "V2v"': 'roi = "V1v"'}
 FEW_ROIS = '["V1v", "PPA"]'
 FEW_PEOPLE = '["sub-01", "sub-02"]'
 FLOC_ZIP = "fLoc-de6a26cc269a2c7075461a4c839bfd628f225c95"
@@ -70,6 +74,19 @@ def put(folder, categories) -> None:
             (folder / category / f"{category}_{number}.JPEG").write_bytes(picture(rng))
 
 
+def put_places(folder) -> None:
+    """Put pictures there as Places365 has them: one folder, and lists of labels."""
+    (folder / "val_256").mkdir(parents=True)
+    rng, lines = np.random.default_rng(2), []
+    for number in range(PER_CATEGORY * len(PLACES)):
+        name = f"Places365_val_{number + 1:08d}.jpg"
+        (folder / "val_256" / name).write_bytes(picture(rng))
+        lines.append(f"{name} {number % len(PLACES)}")
+    (folder / "places365_val.txt").write_text("\n".join(lines) + "\n")
+    (folder / "categories_places365.txt").write_text("".join(
+        f"/{name[0]}/{name} {index}\n" for index, name in enumerate(PLACES)))
+
+
 def published_names(entry, state: dict) -> dict:
     """Give tensors the names that the file of this network has, prefix and all."""
     if entry.keys == "open_ipcl":
@@ -93,11 +110,17 @@ def world(private, served, monkeypatch):
     real = fetch.load_source
     changed = {"vpnl-floc": {"url": f"{address}/floc.zip", "files": 11 * PER_CATEGORY,
                              "manifest": None, "bytes": 0},
+               "caltech256": {"url": f"{address}/caltech.tar", "bytes": 0, "digest": None,
+                              "files": len(OBJECTS) * PER_CATEGORY},
                "classic-categ": {"url": f"{address}/classic.zip", "files": 7 * PER_CATEGORY}}
     monkeypatch.setattr(present, "load_source",
                         lambda name: replace(real(name), **changed.get(name, {})))
     put(private / "data" / "mc8-shined", CHANNELS)
     put(private / "data" / "imagenet" / "val", WNIDS)
+    put_places(private / "data" / "places365")
+    with tarfile.open(folder / "caltech.tar", "w") as packed:
+        put(private / "packed", OBJECTS)
+        packed.add(private / "packed", "256_ObjectCategories")
 
     write_tiny_nsd(private / "data" / "nsd", n_shared=12, n_own=48, size=24)
     write_tiny_algonauts(private / "data" / "algonauts2023", n_images=120,

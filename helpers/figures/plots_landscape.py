@@ -61,7 +61,8 @@ def model_map(axes: Axes, members: pd.DataFrame, points: NDArray, value: str, no
     for name, place in (beside or {}).items():
         axes.scatter(*place[:2], marker=MARKS[name], s=22, facecolors="white", edgecolors="k",
                      linewidths=0.7, zorder=2)
-        axes.annotate(name, place[:2], xytext=(4, 3), textcoords="offset points", fontsize=5.5)
+        axes.annotate(name, place[:2], xytext=(0, -9), textcoords="offset points", fontsize=5.5,
+                      ha="center", zorder=5)
     axes.axhline(0, color="0.9", linewidth=0.5, zorder=0)
     axes.axvline(0, color="0.9", linewidth=0.5, zorder=0)
 

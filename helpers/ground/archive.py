@@ -1,4 +1,4 @@
-"""Unpack zip archives safely, and describe a folder by one digest."""
+"""Unpack zip and tar archives safely, and describe a folder by one digest."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import errno
 import hashlib
 import re
 import shutil
+import tarfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,7 +34,7 @@ def folder_manifest(folder: Path) -> str:
 
 
 @contextmanager
-def unpack_zip(archive: Path, folder: Path, *, nested: bool = False) -> Iterator[Path]:
+def unpack(archive: Path, folder: Path, *, kind: str = "zip") -> Iterator[Path]:
     """Unpack an archive into ``folder`` for the time of the block; hidden files are left out.
 
     Parameters
@@ -41,19 +42,21 @@ def unpack_zip(archive: Path, folder: Path, *, nested: bool = False) -> Iterator
     archive : Path
     folder : Path
         Emptied before, removed after; move what is to stay.
-    nested : bool
-        Whether to unpack the archives inside too, each where it lies.
+    kind : str
+        "zip"; "zip-in-zip", where the archives inside are unpacked too, each where it lies; or
+        "tar", not compressed.
 
     Raises
     ------
     LabError
-        If the archive is damaged, names a file outside of ``folder``, or does not fit the disk.
+        If the archive is damaged, names a file outside of ``folder``, holds (in a tar) anything
+        but files and folders, or does not fit the disk.
     """
     shutil.rmtree(folder, ignore_errors=True)
     ensure_writable(folder)
     try:
-        _extract(archive, folder)
-        if nested:
+        (_extract_tar if kind == "tar" else _extract)(archive, folder)
+        if kind == "zip-in-zip":
             for inner in sorted(folder.rglob("*.zip")):
                 _extract(inner, inner.parent)
                 inner.unlink()
@@ -128,9 +131,35 @@ def _extract(archive: Path, folder: Path) -> None:
             ensure_space(folder, sum(item.file_size for item in members), archive.name)
             opened.extractall(folder, members)
     except (zipfile.BadZipFile, EOFError) as error:
-        raise LabError(f"{archive} is not a whole zip archive ({error}).",
-                       expected="the archive as its server sends it",
-                       remedy=f"delete {archive} and run again") from error
+        raise _not_whole(archive, "zip", str(error)) from error
+
+
+def _extract_tar(archive: Path, folder: Path) -> None:
+    """Unpack a plain tar; nothing is written before every member is known to be harmless."""
+    try:
+        with tarfile.open(archive, "r:") as opened, archive.open("rb") as raw:
+            members = [item for item in opened.getmembers()
+                       if not _is_hidden(PurePosixPath(item.name).parts)]
+            # A damaged header looks like the end to tarfile; the real end is a block of zeros.
+            raw.seek(opened.offset)
+            if raw.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+                raise _not_whole(archive, "tar", f"no end after {len(members)} members")
+            for item in members:
+                _require_inside(item.name, folder, archive)
+                if not (item.isreg() or item.isdir()):
+                    raise LabError(f"{archive} holds {item.name!r}, a link or a device.",
+                                   expected="files and folders alone",
+                                   remedy="do not use this archive; delete it")
+            ensure_space(folder, sum(item.size for item in members), archive.name)
+            opened.extractall(folder, members, filter="data")
+    except (tarfile.TarError, EOFError) as error:
+        raise _not_whole(archive, "tar", str(error)) from error
+
+
+def _not_whole(archive: Path, kind: str, why: str) -> LabError:
+    return LabError(f"{archive} is not a whole {kind} archive ({why}).",
+                    expected="the archive as its server sends it",
+                    remedy=f"delete {archive} and run again")
 
 
 def _is_hidden(parts: tuple[str, ...]) -> bool:

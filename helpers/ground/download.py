@@ -36,7 +36,7 @@ class Source:
     digest: str | None = None
     bytes: int = 0
     cite: str = ""
-    unpack: Literal["zip", "zip-in-zip"] | None = None
+    unpack: Literal["zip", "zip-in-zip", "tar"] | None = None
     member: str | None = None
     holding: str | None = None
     sorted_by: str | None = None

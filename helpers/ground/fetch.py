@@ -13,7 +13,7 @@ from helpers.ground.archive import (
     folder_manifest,
     sort_files,
     take_folder,
-    unpack_zip,
+    unpack,
     visible_files,
 )
 from helpers.ground.console import say
@@ -76,8 +76,8 @@ def fetch_folder(source: Source, folder: Path, *,
                  session: requests.Session | None = None) -> Path:
     """Make sure that the unpacked content of an archive is in ``folder``; return ``folder``.
 
-    An archive put at ``<folder>.zip`` by hand is used in place of a download. Count and manifest
-    are verified before the folder appears under its name.
+    An archive put at ``<folder>.zip`` (``<folder>.tar``) by hand is used in place of a download.
+    Its digest, count and manifest are verified before the folder appears under its name.
 
     Raises
     ------
@@ -96,8 +96,13 @@ def fetch_folder(source: Source, folder: Path, *,
     with FileLock(folder.with_name(f".{folder.name}.lock")):
         if _is_complete(source, folder):
             return folder
-        archive = folder.with_name(folder.name + ".zip")
+        archive = folder.with_name(f"{folder.name}.{'tar' if source.unpack == 'tar' else 'zip'}")
         by_hand = archive.is_file()
+        if by_hand and source.digest and not _is_right(source, archive):
+            raise LabError(f"{archive} has the digest {digest_like(source.digest, archive)}.",
+                           expected=f"{source.digest}, that of {source.name}",
+                           remedy=f"delete it and run again; it is fetched anew ({source.size}; "
+                                  f"terms: {source.licence})")
         if not by_hand:
             ensure_space(folder.parent, 2 * source.bytes, f"{source.name} and its archive")
             download(source, archive, session=session)
@@ -113,8 +118,8 @@ def _unpack(source: Source, archive: Path, folder: Path) -> None:
     expected = source.manifest
     if expected is None and record.is_file():
         expected = record.read_text(encoding="utf-8").strip()
-    with unpack_zip(archive, folder.with_name(folder.name + ".part"),
-                    nested=source.unpack == "zip-in-zip") as unpacked:
+    with unpack(archive, folder.with_name(folder.name + ".part"),
+                kind=source.unpack or "zip") as unpacked:
         content = take_folder(unpacked, member=source.member, holding=source.holding)
         if source.sorted_by:
             sort_files(content, source.sorted_by, source.sorted_in)

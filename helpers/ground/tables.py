@@ -9,14 +9,15 @@ from typing import Literal
 
 from helpers.ground.errors import LabError
 
-UNIVERSE_PARTS = ("localizer", "probe", "diet", "faces", "channels", "cohort", "algonauts", "nod")
+UNIVERSE_PARTS = ("localizer", "probe", "diet", "faces", "channels", "cohort", "algonauts", "nod",
+                  "places", "attributes")
 
 
 @dataclass(frozen=True)
 class ImageSetSpec:
     """One set of images: its layout, its folder in the data folder, and where it comes from."""
 
-    layout: Literal["floc", "classic", "imagefolder", "imagenet"]
+    layout: Literal["floc", "classic", "imagefolder", "imagenet", "places365"]
     path: str
     source: str
 
@@ -107,6 +108,8 @@ class UniverseSpec:
     cohort_size: int = 96
     nod_subjects: int = 3
     nod_runs: int = 10
+    places: int = 2400
+    attributes: int = 2400
 
     def __post_init__(self) -> None:
         for size in fields(self):

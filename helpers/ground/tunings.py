@@ -116,11 +116,14 @@ class LandscapeSpec:
         ``set`` or ``set/part``, by the names of the profile.
     mapped : str
         Of the tasks: networks are compared by their predictions on its held-out pictures.
+    image_size : int
+        Side of the tasks' pictures, px; 0: the network's own, as published.
     """
 
     layer: str
     tasks: dict[str, str]
     mapped: str
+    image_size: int = 0
 
     def __post_init__(self) -> None:
         if self.mapped not in self.tasks:

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
-from torchvision.transforms import functional
+from torchvision.transforms import InterpolationMode, functional
 
 from helpers.finetuning.embedding import shown
 from helpers.finetuning.jobs import Job
@@ -55,11 +55,11 @@ class Task:
         return self.labels[self.held_out]
 
 
-def open_task(name: str, images: ImageSet, network: Network, side: int) -> Task:
+def open_task(name: str, images: ImageSet, network: Network, side: int = 0) -> Task:
     """Decode a task's pictures, once for all networks.
 
     Scaled and cropped as the network wants its pictures (published: shorter side to 256 px, the
-    middle 224 px), at the size that networks were tuned at.
+    middle 224 px).
 
     Parameters
     ----------
@@ -67,13 +67,14 @@ def open_task(name: str, images: ImageSet, network: Network, side: int) -> Task:
     images : ImageSet
     network : Network
     side : int
-        Of the pictures, px.
+        Of the pictures, px; 0: the network's own, else scaled and cropped in proportion.
     """
     seen = network.preprocessing
-    shorter = round(side * seen.resize / seen.crop)
+    side = side or seen.crop
+    shorter, how = round(side * seen.resize / seen.crop), InterpolationMode(seen.interpolation)
 
     def square(image: Image.Image) -> Tensor:
-        small = functional.resize(image, [shorter], antialias=True)
+        small = functional.resize(image, [shorter], antialias=True, interpolation=how)
         return functional.pil_to_tensor(functional.center_crop(small, [side, side]))
 
     def make() -> Arrays:
@@ -82,11 +83,12 @@ def open_task(name: str, images: ImageSet, network: Network, side: int) -> Task:
         return {"pixels": np.concatenate([batch.numpy() for batch in progress(
             images.batches(parts, square), f"decoding {name}", len(parts))])}
 
-    parts = {"images": images.digest, "shorter": shorter, "side": side,
+    parts = {"images": images.digest, "shorter": shorter, "side": side, "how": how.value,
              "code": code_digest(["helpers.landscape.reading"])}
     pixels = cached("pixels", f"{name.replace(' ', '_')}-{side}px", parts, make)["pixels"]
     return Task(name, pixels, images.labels, images.classes, *deal(len(images)),
-                text_digest(f"{images.digest} {images.classes} {shorter} {side}"))
+                text_digest(f"{images.digest} {images.labels.tolist()} {images.classes} "
+                            f"{shorter} {side} {how.value}"))
 
 
 def probed(job: Job, task: Task, layer: str) -> Arrays:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 from helpers.finetuning.embedding import shown
 from helpers.finetuning.jobs import Job, Member
@@ -19,7 +19,8 @@ from helpers.ground.errors import LabError
 from helpers.landscape.reading import Task, probe_of
 from helpers.networks.activations import paths_of
 from helpers.saliency.laterality import halves_of, index_of
-from helpers.saliency.maps import halves_matter, saliency
+from helpers.saliency.maps import Method, halves_matter, saliency
+from helpers.stimuli.image_sets import class_name
 from helpers.training.readout import WithReadout
 
 METHODS = ("Grad-CAM", "HiResCAM")
@@ -82,6 +83,13 @@ def looked(job: Job, task: Task, layer: str, layers: Sequence[str]) -> Arrays:
         ``<method> <layer>/<view>`` and ``half removed/<view>``, float64 (n_pictures,): the index
         of `helpers.saliency.laterality.index_of`, by halves of the frame.
     """
+    order = list(job.network.layers)
+    for name in paths_of(job.network.layers, [layer, *layers]):
+        if order.index(name) > order.index(layer):
+            raise LabError(f"the layer {name!r} lies behind {layer!r}, which the probe reads",
+                           expected="layers before it: the class does not depend on later ones",
+                           remedy="correct `layers` in [laterality], or `layer` in [landscape]")
+
     def make() -> Arrays:
         with one_thread():
             model, found = named(job, task, layer), {}
@@ -123,7 +131,7 @@ def _module(model: WithReadout, job: Job, name: str) -> nn.Module:
 
 
 def glances(members: Sequence[Member], names: Sequence[str], task: Task, layer: str, heat: str,
-            picture: int) -> list[Glance]:
+            picture: int, *, method: Method = "Grad-CAM") -> list[Glance]:
     """Let networks look at one held-out picture and at its mirror image.
 
     Parameters
@@ -133,9 +141,10 @@ def glances(members: Sequence[Member], names: Sequence[str], task: Task, layer: 
         What the networks are called.
     task : Task
     layer, heat : str
-        That the probe reads; whose maps Grad-CAM weighs.
+        That the probe reads; whose maps are weighed.
     picture : int
         Place among the held-out pictures.
+    method : {"Grad-CAM", "HiResCAM"}
     """
     if not 0 <= picture < len(task.held_out):
         raise LabError(f"picture {picture}", expected=f"0 to {len(task.held_out) - 1}",
@@ -147,12 +156,8 @@ def glances(members: Sequence[Member], names: Sequence[str], task: Task, layer: 
             ((images, classes),) = _batches(model, member.job, pixels, task.labels[[row]])
             with torch.no_grad():
                 probability = model(images).softmax(1)[0, classes[0]].item()
-            found.append(Glance(name, view, pixels[0], _heat(model, member.job, heat, images,
-                                                             classes),
-                                task.classes[task.labels[row]], probability))
+            (found_heat,) = saliency(model, _module(model, member.job, heat), images, classes,
+                                     method=method)
+            found.append(Glance(name, view, pixels[0], found_heat.cpu().numpy(),
+                                class_name(task.classes[task.labels[row]]), probability))
     return found
-
-
-def _heat(model: WithReadout, job: Job, name: str, images: Tensor,
-          classes: Tensor) -> NDArray[np.float32]:
-    return saliency(model, _module(model, job, name), images, classes)[0].cpu().numpy()

@@ -34,9 +34,10 @@ def laterality(study: Study, members: Sequence[Member], task: Task, layer: str,
         for measure in dict.fromkeys(name.rsplit("/", 1)[0] for name in done):
             both = np.stack([done[f"{measure}/{view}"] for view in VIEWS])
             both = both[:, np.isfinite(both).all(0)]
-            bias, content = bias_and_content(*both)
-            low, high = interval(bias)
-            rows.append({**member.told, "measure": measure,
-                         **dict(zip(VIEWS, both.mean(1))), "bias": bias.mean(),
-                         "content": content.mean(), "low": low, "high": high, "n": len(bias)})
+            n = both.shape[1]
+            means = both.mean(1) if n else np.full(2, np.nan)
+            bias, content = bias_and_content(*means)
+            low, high = interval(bias_and_content(*both)[0])
+            rows.append({**member.told, "measure": measure, **dict(zip(VIEWS, means)),
+                         "bias": bias, "content": content, "low": low, "high": high, "n": n})
     return pd.DataFrame(rows)

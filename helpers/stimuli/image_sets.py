@@ -1,7 +1,8 @@
 """Image sets on disk: which pictures, of which category and domain, in which order.
 
-Four layouts are read, and nothing else is known of where a set comes from: fLoc folders,
-the seven "classic" folders, an ImageFolder with one sub-folder per class, and ImageNet's folders.
+Five layouts are read, and nothing else is known of where a set comes from: fLoc folders, the seven
+"classic" folders, an ImageFolder with one sub-folder per class, ImageNet's folders, and Places365's
+validation pictures with their list.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from PIL import Image
 from helpers.ground.digest import file_digest
 from helpers.ground.errors import LabError
 from helpers.stimuli.album import Album
+from helpers.stimuli.places import read_validation
 
 DOMAINS = ("faces", "bodies", "objects", "scenes", "characters")
 """Intact domains, in the order of the authors' domain index (spec 2.1)."""
@@ -180,6 +182,16 @@ def imagenet(root: Path) -> ImageSet:
     return replace(found, classes=tuple(table))
 
 
+def places365(root: Path) -> ImageSet:
+    """Read the validation part of Places365; the domain of a picture is its category.
+
+    Ordered by category, then by number; ``classes`` are all 365 in the order of their index.
+    """
+    listed, classes = read_validation(root)
+    categories = tuple(classes[index] for _, index in listed)
+    return ImageSet(root, tuple(name for name, _ in listed), categories, categories, classes)
+
+
 @cache
 def imagenet_classes() -> dict[str, dict[str, str]]:
     """Return wnid -> ``name, superclass`` of the 1,000 classes, in the order of their index."""
@@ -193,7 +205,8 @@ def class_name(category: str) -> str:
     return known["name"] if known else category.replace("_", " ")
 
 
-LAYOUTS = {"floc": floc, "classic": classic, "imagefolder": image_folder, "imagenet": imagenet}
+LAYOUTS = {"floc": floc, "classic": classic, "imagefolder": image_folder, "imagenet": imagenet,
+           "places365": places365}
 """Layout name in a profile -> reader."""
 
 

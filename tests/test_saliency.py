@@ -1,0 +1,494 @@
+"""Saliency and laterality: by hand, and on networks whose answer is known by construction."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+from test_probes_landscape import (  # noqa: F401  (fixtures are used by their names)
+    job_of,
+    seen_by,
+    shared,
+    single,
+    study_of,
+    task_of,
+    weights_of,
+)
+from tiny_cohort import network
+from torch import nn
+from torch.nn import functional
+
+from helpers.finetuning.jobs import Member
+from helpers.ground.errors import LabError
+from helpers.ground.paths import cache_dir
+from helpers.landscape.reading import probed
+from helpers.networks.network import Network
+from helpers.saliency import looking, measuring
+from helpers.saliency.laterality import bias_and_content, contralateral, halves_of, index_of
+from helpers.saliency.looking import HALVES, METHODS, VIEWS, looked, named
+from helpers.saliency.maps import halves_matter, saliency
+from helpers.saliency.measuring import laterality
+
+
+def pictures(n=4, side=12, seed=0, width=None) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(n, 3, side, width or side, generator=generator)
+
+
+# ---- maps ---------------------------------------------------------------------------------------
+
+def small() -> nn.Sequential:
+    torch.manual_seed(2)
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(inplace=True), nn.Conv2d(4, 5, 3, 2),
+                         nn.ReLU(inplace=True), nn.Flatten(), nn.Linear(5 * 4 * 4, 6)).eval()
+
+
+@pytest.mark.parametrize("place", [0, 1, 2, 3])
+@pytest.mark.parametrize("method", METHODS)
+def test_maps_are_the_formula_over_autograds_gradient(method, place):
+    """Value for value, at every layer, also where the next one overwrites what it is given."""
+    model, images, classes = small(), pictures(), torch.tensor([0, 3, 5, 3])
+    found = saliency(model, model[place], images, classes, method=method)
+    assert not found.requires_grad and not images.requires_grad
+    assert all(one.grad is None for one in model.parameters()), "nothing is left behind"
+    apart = nn.Sequential(*(nn.ReLU() if isinstance(m, nn.ReLU) else m for m in model))
+    maps = apart[:place + 1](images).detach().requires_grad_()
+    apart[place + 1:](maps)[torch.arange(4), classes].sum().backward()
+    expected = torch.zeros(found.shape)
+    for i in range(4):
+        for c in range(maps.shape[1]):
+            weight = maps.grad[i, c].mean() if method == "Grad-CAM" else maps.grad[i, c]
+            expected[i] += weight * maps.detach()[i, c]
+    expected = expected.clamp(min=0)
+    torch.testing.assert_close(found, expected, atol=1e-6, rtol=1e-5)
+    assert found.shape == (4, *maps.shape[2:]) and (expected > 0).float().mean() > 0.1
+
+
+def test_the_published_map_is_the_default_and_the_other_differs():
+    model, images, classes = small(), pictures(), torch.tensor([0, 3, 5, 3])
+    plain = saliency(model, model[3], images, classes)
+    torch.testing.assert_close(plain, saliency(model, model[3], images, classes,
+                                               method="Grad-CAM"))
+    other = saliency(model, model[3], images, classes, method="HiResCAM")
+    assert (plain - other).abs().max() > 0.01
+    with pytest.raises(KeyError):
+        saliency(model, model[3], images, classes, method="GradCAM++")
+
+
+def test_a_picture_has_its_map_whatever_is_beside_it():
+    model, images, classes = small(), pictures(), torch.tensor([0, 3, 5, 3])
+    for method in METHODS:
+        every = saliency(model, model[2], images, classes, method=method)
+        alone = saliency(model, model[2], images[2:3], classes[2:3], method=method)
+        torch.testing.assert_close(every[2:3], alone, atol=1e-6, rtol=1e-5)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_layer_without_positions_has_no_map(method):
+    model, classes = small(), torch.tensor([0, 3, 5, 3])
+    with pytest.raises(LabError, match=r"saliency \(4, \d+\) of a layer without positions"
+                                       r"(?s:.)*convolution or a pooling"):
+        saliency(model, model[5], pictures(), classes, method=method)
+
+
+class OneSided(nn.Module):
+    """Sums a 1x1 convolution over the left (or right) columns alone, into two classes."""
+
+    def __init__(self, columns: slice, width: int = 12) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 2, 1, bias=False)
+        self.register_buffer("counts", torch.zeros(width))
+        self.counts[columns] = 1.0
+        with torch.no_grad():
+            self.conv.weight.copy_(torch.tensor([[1.0, 0.5, 0.25], [0.2, 0.4, 2.0]])[..., None,
+                                                                                     None])
+
+    def forward(self, images):
+        return (self.conv(images) * self.counts).mean((2, 3))
+
+
+def test_only_the_map_without_averaging_sees_the_half_that_counts():
+    """Pictures are the same on both sides; what lies right is multiplied by 0."""
+    model = OneSided(slice(0, 6)).eval()
+    half = pictures(width=6).abs()
+    images = torch.cat([half, half.flip(-1)], -1)
+    for classes in (torch.tensor([0, 1, 0, 1]), torch.tensor([1, 1, 0, 0])):
+        fine = saliency(model, model.conv, images, classes, method="HiResCAM")
+        coarse = saliency(model, model.conv, images, classes, method="Grad-CAM")
+        assert (fine[..., 6:] == 0).all() and (fine[..., :6] > 0).all()
+        np.testing.assert_array_equal(index_of(*halves_of(fine.numpy())), -1)
+        np.testing.assert_allclose(index_of(*halves_of(coarse.numpy())), 0, atol=1e-6)
+        torch.testing.assert_close(2 * coarse[..., :6], fine[..., :6])
+
+
+# ---- half removed -------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("width", [12, 13])
+def test_what_a_network_does_not_read_moves_nothing(width):
+    model = OneSided(slice(0, 6), width).eval()
+    images = pictures(width=width)
+    moved = halves_matter(model, images)
+    assert moved.shape == (4, 2) and (moved[:, 1] == 0).all()
+    one, other = model(images).detach().numpy().T  # both become 0: of two, half the difference
+    np.testing.assert_allclose(moved[:, 0], np.abs(one - other) / np.sqrt(2), atol=1e-6)
+    assert moved[:, 0].min() > 1e-3
+    other = halves_matter(OneSided(slice(width - 6, width), width).eval(), images)
+    assert (other[:, 0] == 0).all() and other[:, 1].min() > 1e-4
+
+
+def relative(logits) -> np.ndarray:
+    """Return scores without what all classes have in common, by the projection that removes it."""
+    logits = np.asarray(logits, float)
+    n = logits.shape[1]
+    return logits @ (np.eye(n) - np.ones((n, n)) / n)
+
+
+def test_what_matters_is_how_far_scores_move_against_each_other():
+    model, images = small(), pictures()
+    before = images.clone()
+    found = halves_matter(model, images).numpy()
+    with torch.no_grad():
+        whole = relative(model(images))
+        for place, columns in enumerate((slice(0, 6), slice(6, 12))):
+            grey = images.numpy().copy()
+            grey[..., columns] = 0
+            moved = relative(model(torch.from_numpy(grey))) - whole
+            np.testing.assert_allclose(found[:, place], np.sqrt((moved**2).sum(1)), atol=1e-6)
+    assert torch.equal(images, before)
+
+
+class Scored(nn.Module):
+    """Adds to a network's scores what depends on the picture alone, and classes nobody taught."""
+
+    def __init__(self, inside: nn.Module, n_absent: int) -> None:
+        super().__init__()
+        self.inside, self.n_absent = inside, n_absent
+
+    def forward(self, images):
+        scores = self.inside(images) + 10 * images.mean((1, 2, 3))[:, None]
+        return torch.cat([scores, scores.new_full((len(scores), self.n_absent), -torch.inf)], 1)
+
+
+@pytest.mark.parametrize("n_absent", [0, 2])
+def test_what_changes_no_probability_does_not_matter(n_absent):
+    model, images = small(), pictures()
+    torch.testing.assert_close(halves_matter(Scored(model, n_absent), images),
+                               halves_matter(model, images), atol=1e-5, rtol=1e-4)
+
+
+def test_a_middle_column_is_never_covered():
+    model = OneSided(slice(6, 7), 13).eval()
+    assert (halves_matter(model, pictures(width=13)) == 0).all()
+
+
+# ---- indices ------------------------------------------------------------------------------------
+
+@pytest.mark.filterwarnings("error")
+def test_the_index_is_minus_one_where_all_lies_left():
+    found = index_of(np.array([1, 0, 2, 0, 1, 3]), np.array([3, 0, 0, 2, 1, 1]))
+    np.testing.assert_array_equal(found, [0.5, np.nan, -1, 1, 0, -0.5])
+    assert found.dtype == np.float64 and index_of(np.zeros((2, 3)), np.ones((2, 3))).shape == (2, 3)
+    assert np.isnan(index_of(0.0, 0.0))
+
+
+def test_halves_are_sums_over_columns_and_a_middle_column_is_of_neither():
+    maps = np.arange(2 * 3 * 5, dtype=np.float32).reshape(2, 3, 5)
+    left, right = halves_of(maps)
+    np.testing.assert_array_equal(left, maps[..., :2].sum((1, 2)))
+    np.testing.assert_array_equal(right, maps[..., 3:].sum((1, 2)))
+    left, right = halves_of(maps[..., :4])
+    np.testing.assert_array_equal([left, right], [maps[..., :2].sum((1, 2)),
+                                                  maps[..., 2:4].sum((1, 2))])
+    one = np.zeros((4, 7))
+    one[:, 3] = 1
+    assert halves_of(one) == (0, 0)
+    for values in halves_of(np.ones((1, 4, 1))):
+        np.testing.assert_array_equal(values, [0])
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(1, 9), st.integers(0, 2**32 - 1))
+def test_mirrored_maps_have_the_opposite_index(width, seed):
+    maps = np.random.default_rng(seed).uniform(size=(3, 4, width))
+    np.testing.assert_allclose(index_of(*halves_of(maps[..., ::-1])), -index_of(*halves_of(maps)),
+                               atol=1e-12)
+
+
+indices = st.lists(st.floats(-1, 1), min_size=1, max_size=6).map(np.array)
+
+
+@given(indices, st.integers(0, 2**32 - 1))
+def test_bias_and_content_are_the_two_parts_of_the_indices(original, seed):
+    mirrored = np.random.default_rng(seed).uniform(-1, 1, len(original))
+    bias, content = bias_and_content(original, mirrored)
+    np.testing.assert_allclose(bias + content, original, atol=1e-12)
+    np.testing.assert_allclose(bias - content, mirrored, atol=1e-12)
+    assert np.abs(bias).max() <= 1 and np.abs(content).max() <= 1
+    swapped_bias, swapped_content = bias_and_content(mirrored, original)
+    np.testing.assert_array_equal(swapped_bias, bias)  # by halves of the frame
+    np.testing.assert_array_equal(swapped_content, -content)
+
+
+@given(indices)
+def test_who_sees_content_alone_has_no_bias_and_who_has_a_side_no_content(index):
+    bias, content = bias_and_content(index, -index)
+    np.testing.assert_array_equal(bias, 0)
+    np.testing.assert_array_equal(content, index)
+    bias, content = bias_and_content(index, index)
+    np.testing.assert_array_equal(bias, index)
+    np.testing.assert_array_equal(content, 0)
+
+
+@given(indices, st.floats(-1, 1))
+def test_a_mirrored_set_flips_the_sign_in_the_coordinates_of_its_pictures(content, side):
+    """Frame: side + content, side - content. Turned back, the mirrored set says content - side."""
+    original, mirrored = side + content, side - content
+    bias, found = bias_and_content(original, mirrored)
+    turned, _ = bias_and_content(-mirrored, -original)
+    np.testing.assert_allclose(bias, side, atol=1e-12)
+    np.testing.assert_allclose(turned, -side, atol=1e-12)
+    np.testing.assert_allclose([found, bias_and_content(-mirrored, -original)[1]],
+                               [content, content], atol=1e-12)
+
+
+def sides() -> pd.DataFrame:
+    rows = [("A", "V1v", "lh", 0.5), ("A", "V1v", "rh", -0.1), ("A", "V2v", "lh", 0.2),
+            ("A", "V2v", "rh", 0.4), ("B", "V1v", "lh", 0.7), ("B", "V2v", "lh", 0.3),
+            ("B", "V2v", "rh", 0.1), ("C", "V1v", "rh", 0.9), ("all", "V1v", "both", 0.3)]
+    table = pd.DataFrame(rows, columns=["donor", "roi", "hemisphere", "bias"])
+    table = table.assign(kind="contrastive", measure="m", mirrored=-2 * table["bias"])
+    wrong = [table.assign(kind="shuffled", bias=9.0), table.assign(measure="n", bias=7.0)]
+    return pd.concat([*wrong, table], ignore_index=True)
+
+
+def test_laterality_is_half_of_left_minus_right_within_each_region_and_participant():
+    """B has no right V1v, C no left one: a region without its other half is left out."""
+    found = contralateral(sides(), "contrastive", "m", ["V1v", "V2v"])
+    pd.testing.assert_series_equal(found, pd.Series({"A": (0.3 - 0.1) / 2, "B": 0.1}),
+                                   check_names=False)
+    assert contralateral(sides(), "contrastive", "m", ["V1v"]).to_dict() == {
+        "A": pytest.approx(0.3)}
+    mirrored = contralateral(sides(), "contrastive", "m", ["V1v", "V2v"], "mirrored")
+    pd.testing.assert_series_equal(mirrored, -2 * found)
+    common = sides().assign(bias=sides()["bias"] + 0.37)
+    pd.testing.assert_series_equal(contralateral(common, "contrastive", "m", ["V1v", "V2v"]),
+                                   found)
+    exchanged = sides().replace({"hemisphere": {"lh": "rh", "rh": "lh"}})
+    pd.testing.assert_series_equal(contralateral(exchanged, "contrastive", "m", ["V1v", "V2v"]),
+                                   -found)
+
+
+def test_without_both_hemispheres_there_is_no_laterality():
+    together = sides().assign(hemisphere="both")
+    for table, rois in ((together, ["V1v", "V2v"]), (sides(), ["hV4"]), (sides(), [])):
+        assert contralateral(table, "contrastive", "m", rois).empty
+
+
+# ---- networks that look -------------------------------------------------------------------------
+
+class Masked(nn.Module):
+    """Lets some columns through."""
+
+    def __init__(self, columns: slice) -> None:
+        super().__init__()
+        self.columns = columns
+
+    def forward(self, maps):
+        through = torch.zeros_like(maps)
+        through[..., self.columns] = maps[..., self.columns]
+        return through
+
+
+def sequence(name: str, layers: dict[str, nn.Module]) -> Network:
+    model = nn.Sequential(*layers.values()).eval()
+    return replace(network(), name=name, digest=name, model=model,
+                   layers={layer: str(i) for i, layer in enumerate(layers)})
+
+
+def left_only(columns=slice(0, 4)) -> Network:
+    """Columns 0-15 of 32 pixels are 0-3 of 8 positions."""
+    torch.manual_seed(0)
+    return sequence(f"columns {columns}", {"conv": nn.Conv2d(3, 4, 4, 4), "relu": nn.ReLU(),
+                                           "masked": Masked(columns)})
+
+
+def symmetric() -> Network:
+    """Mirror-symmetric kernels, then means over all positions."""
+    torch.manual_seed(1)
+    conv = nn.Conv2d(3, 6, 4, 4)
+    with torch.no_grad():
+        conv.weight.add_(conv.weight.flip(-1).clone())
+    return sequence("symmetric", {"conv": conv, "relu": nn.ReLU(), "mean": nn.AdaptiveAvgPool2d(1)})
+
+
+def by_hand(job, task, view: str) -> dict[str, np.ndarray]:
+    """Compute all indices of the tiny network's ReLU, whose probe weighs every position."""
+    pixels = task.pixels[task.held_out][..., ::(-1 if view == "mirrored" else 1)]
+    probe, weights, side = probed(job, task, "relu"), weights_of(job), 7
+    w = probe["weight"].astype(float).reshape(-1, 4, side, side)[task.truth]
+    maps = seen_by(weights, pixels).astype(float).reshape(-1, 4, side, side)
+    found = {}
+    for method, g in (("Grad-CAM", w.mean((2, 3), keepdims=True)), ("HiResCAM", w)):
+        heat = np.maximum((g * maps).sum(1), 0).sum(1)
+        left, right = heat[:, :3].sum(1), heat[:, 4:].sum(1)
+        with np.errstate(invalid="ignore"):
+            found[f"{method} relu"] = (right - left) / (right + left)
+
+    def scores(x):
+        features = functional.conv2d(x, *weights, stride=4).clamp(min=0).flatten(1).double()
+        return relative(features @ torch.from_numpy(probe["weight"][:3].T).double()
+                        + torch.from_numpy(probe["bias"][:3]))
+
+    x = torch.from_numpy(pixels / np.float32(255)).sub(0.5).div(0.5)
+    whole, moved = scores(x), []
+    for columns in (slice(0, 16), slice(16, 32)):
+        grey = x.clone()
+        grey[..., columns] = 0
+        moved.append(np.linalg.norm(scores(grey) - whole, axis=1))
+    found[HALVES] = (moved[1] - moved[0]) / (moved[1] + moved[0])
+    return found
+
+
+def test_indices_of_networks_are_those_worked_out_by_hand(shared):  # noqa: F811
+    """Of every held-out picture, original and mirrored, untuned and tuned."""
+    task = task_of()
+    for member in study_of(rois=("V1v",)).networks(["untuned", "contrastive"])[:2]:
+        found = looked(member.job, task, "relu", ["relu", "conv"])
+        assert set(found) == {f"{measure}/{view}" for view in VIEWS for measure in (
+            "Grad-CAM relu", "HiResCAM relu", "Grad-CAM conv", "HiResCAM conv", HALVES)}
+        for view in VIEWS:
+            for measure, expected in by_hand(member.job, task, view).items():
+                values = found[f"{measure}/{view}"]
+                assert values.shape == task.held_out.shape and values.dtype == np.float64
+                known = task.truth < 3  # classes that were taught
+                np.testing.assert_allclose(values[known], expected[known], atol=1e-3)
+                assert np.nanstd(values) > 0.05, "there is something to be told apart"
+            assert np.isnan(found[f"HiResCAM relu/{view}"][task.truth == 3]).all()
+
+
+def test_the_network_that_names_is_its_probe(shared):  # noqa: F811
+    task = task_of()
+    job = study_of(rois=("V1v",)).networks(["contrastive"])[0].job
+    model, kept = named(job, task, "relu"), probed(job, task, "relu")
+    pixels = torch.from_numpy(task.pixels[task.held_out] / np.float32(255)).sub(0.5).div(0.5)
+    with torch.no_grad():
+        logs = model(pixels).log_softmax(1)
+    np.testing.assert_allclose(logs.numpy(), kept["logs"], atol=1e-4)
+    assert not model.training
+
+
+def test_pictures_go_through_in_batches_with_their_own_classes(shared, monkeypatch):  # noqa: F811
+    job, task = job_of(network()), task_of()
+    whole = looked(job, task, "relu", ["relu"])
+    monkeypatch.setattr("helpers.finetuning.embedding.AT_ONCE", 4)
+    parts = looked(job, replace(task, digest="in parts"), "relu", ["relu"])
+    for name, values in whole.items():
+        np.testing.assert_allclose(parts[name], values, atol=1e-4)
+
+
+def test_a_network_is_looked_at_once_for_each_task_and_layers(private, monkeypatch):
+    job, task, times, plain = job_of(network()), task_of(), [], looking.halves_matter
+    monkeypatch.setattr(looking, "halves_matter", lambda *a: times.append(1) or plain(*a))
+    for _ in range(2):
+        looked(job, task, "relu", ("relu",))
+    assert len(times) == len(VIEWS)
+    for other in ((job, task, "relu", ("relu", "conv")), (job, task, "fc", ("relu",)),
+                  (job_of(network(seed=2)), task, "relu", ("relu",)),
+                  (job, task_of(seed=1), "relu", ("relu",))):
+        looked(*other)
+    assert len(times) == 5 * len(VIEWS)
+    assert len(list((cache_dir() / "saliency").glob("*.npz"))) == 5
+
+
+def test_a_layer_that_cannot_be_weighed_is_told(shared):  # noqa: F811
+    with pytest.raises(LabError, match="of a layer without positions"):
+        looked(job_of(network()), task_of(), "fc", ["fc"])
+    with pytest.raises(LabError, match="no layer 'pool5'(?s:.)*conv, relu, fc"):
+        looked(job_of(network()), task_of(), "relu", ["pool5"])
+
+
+def test_a_layer_behind_the_one_that_is_read_is_told(shared):  # noqa: F811
+    """The prediction does not depend on it."""
+    with pytest.raises(LabError, match="relu"):
+        looked(job_of(network()), task_of(), "conv", ["relu"])
+
+
+def members_of(*networks: Network) -> list[Member]:
+    return [Member(*["none"] * 4, "untuned", job_of(one, one.name.replace(" ", "")))
+            for one in networks]
+
+
+@pytest.mark.parametrize("columns, expected", [(slice(0, 4), -1), (slice(4, 8), 1)])
+def test_a_network_that_looks_to_one_side_has_it_as_its_bias(shared, columns,  # noqa: F811
+                                                             expected):
+    study, task = study_of(), task_of()
+    table = laterality(study, members_of(left_only(columns)), task, "masked",
+                       ("relu", "masked")).set_index("measure")
+    for measure in ("HiResCAM relu", "HiResCAM masked", "Grad-CAM masked", HALVES):
+        row = table.loc[measure]
+        assert row["n"] > 8
+        assert row[["original", "mirrored", "bias", "low", "high"]].tolist() == [expected] * 5
+        assert row["content"] == 0
+    assert abs(table.loc["Grad-CAM relu", "bias"]) < 0.6, "averaged over positions, it is lost"
+
+
+def test_a_network_that_treats_both_sides_alike_has_no_bias(shared):  # noqa: F811
+    """What its pictures show on either side it does see."""
+    task, net = task_of(), symmetric()
+    found = looked(job_of(net, "symmetric"), task, "mean", ("relu",))
+    table = laterality(study_of(), members_of(net), task, "mean", ("relu",)).set_index("measure")
+    for measure in ("Grad-CAM relu", "HiResCAM relu", HALVES):
+        original, mirrored = (found[f"{measure}/{view}"] for view in VIEWS)
+        np.testing.assert_allclose(original, -mirrored, atol=2e-3)
+        assert np.nanmax(np.abs(original)) > 0.05
+        assert abs(table.loc[measure, "bias"]) < 1e-3
+        assert table.loc[measure, "content"] == pytest.approx(np.nanmean(original), abs=2e-3)
+
+
+def test_the_table_holds_means_over_pictures_that_both_views_can_tell_of(shared,  # noqa: F811
+                                                                        monkeypatch):
+    rng, asked = np.random.default_rng(0), []
+    values = {f"{measure}/{view}": rng.uniform(-1, 1, 30) for measure in ("Grad-CAM relu", HALVES)
+              for view in VIEWS}
+    values["Grad-CAM relu/original"][[3, 4]] = np.nan
+    values["Grad-CAM relu/mirrored"][[4, 9]] = np.nan
+
+    def fake(job, task, layer, layers):
+        asked.append((job.name, task.name, layer, layers))
+        return {name: one * (1 if job.kind.name == "untuned" else 0.5)
+                for name, one in values.items()}
+
+    monkeypatch.setattr(measuring, "looked", fake)
+    study = study_of(hemispheres="apart", rois=("V1v",), subjects=("A",))
+    table = laterality(study, study.networks(["untuned", "contrastive"]), task_of(), "fc", ["relu"])
+    assert table.columns.tolist() == ["donor", "roi", "hemisphere", "group", "kind", "measure",
+                                      "original", "mirrored", "bias", "content", "low", "high",
+                                      "n"]
+    assert [one[1:] for one in asked] == [("colours", "fc", ("relu",))] * 3
+    assert table["hemisphere"].tolist() == ["none"] * 2 + ["lh"] * 2 + ["rh"] * 2
+    keep = np.setdiff1d(np.arange(30), [3, 4, 9])
+    for row in table.to_dict("records"):
+        rows = keep if row["measure"] == "Grad-CAM relu" else np.arange(30)
+        one, other = (values[f"{row['measure']}/{view}"][rows] * (1 if row["donor"] == "none"
+                                                                  else 0.5) for view in VIEWS)
+        bias = (one + other) / 2
+        expected = [one.mean(), other.mean(), bias.mean(), (one - other).mean() / 2,
+                    *stats.t.interval(0.95, len(rows) - 1, bias.mean(), stats.sem(bias))]
+        np.testing.assert_allclose([row[name] for name in (
+            "original", "mirrored", "bias", "content", "low", "high")], expected, atol=1e-12)
+        assert row["n"] == len(rows)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_measure_that_tells_of_no_picture_is_unknown(shared, monkeypatch):  # noqa: F811
+    nothing = {f"{HALVES}/{view}": np.full(5, np.nan) for view in VIEWS}
+    monkeypatch.setattr(measuring, "looked", lambda *_: nothing)
+    (row,) = laterality(study_of(), members_of(network()), task_of(), "fc", []).to_dict("records")
+    assert row["n"] == 0
+    assert np.isnan([row[name] for name in ("bias", "content", "low", "high", "original")]).all()
