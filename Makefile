@@ -48,7 +48,7 @@ figure-%: $(READY) ## run one notebook, as in: make figure-01 PROFILE=mini
 
 test: $(READY) ## unit, property and real-data tests, the pairing check, nbval on the notebooks
 	@LAB_HEADLESS=1 TQDM_DISABLE=1 $(PY) -m pytest tests
-	@LAB_HEADLESS=1 TQDM_DISABLE=1 $(PY) -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=600 notebooks
+	@LAB_HEADLESS=1 TQDM_DISABLE=1 $(PY) -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=1800 notebooks
 
 test-fast: $(READY) ## the same without the slow tests and without the notebooks
 	@LAB_HEADLESS=1 TQDM_DISABLE=1 $(PY) -m pytest tests -m "not slow"
