@@ -16,7 +16,7 @@ FLOORS = (("ground",),
           ("stimuli", "networks", "brains"),
           ("training",),
           ("selectivity", "lesions", "channels", "similarity", "encoding", "finetuning",
-           "landscape", "saliency"),
+           "landscape", "saliency", "concepts"),
           ("figures", "universe"),
           ("headless", "present", "lab"),
           ("run", "zoo"))

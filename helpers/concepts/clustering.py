@@ -1,0 +1,199 @@
+"""Shared decodable concepts: clusters of points that several participants have in common.
+
+The adapted DBSCAN of Efird et al. (2024) in its closed form (spec section 4), for a whole grid of
+eps at once. Distance d = 1 - cos; p and q are neighbours if d < eps, decided on cos > 1 - eps.
+
+1. A point is core if at least m participants other than its own have a neighbour of it.
+2. Clusters are the connected components of core points that are neighbours.
+3. They are numbered in the order of their first core points: by participant, then by row.
+4. Any other neighbour of a core point is border; it belongs to the highest-numbered cluster that it
+   touches. The rest is noise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from helpers.concepts.borders import border_clusters
+from helpers.concepts.expansion import expanded
+from helpers.concepts.linkage import Linkage
+from helpers.concepts.neighbours import (
+    group_levels,
+    nearest_neighbours,
+    neighbour_levels,
+    of_others,
+)
+from helpers.concepts.points import Participants, Points, unit_points
+from helpers.concepts.products import Products
+from helpers.ground.errors import LabError
+
+EPS = (0.45, 0.50, 0.55, 0.60, 0.65, 0.70)
+"""Radii, in cosine distance (official code; spec section 4)."""
+MIN_PARTICIPANTS = 3
+"""Other participants that must have a neighbour of a core point (official code)."""
+
+
+def expansion_radius(eps: float) -> float:
+    """Return the radius of the expansion, min(eps + 0.05, 0.65) (official code)."""
+    return min(eps + 0.05, 0.65)
+
+
+@dataclass(frozen=True)
+class Clusters:
+    """Clusters at one eps.
+
+    Attributes
+    ----------
+    eps, expansion : float
+        Radii, in cosine distance.
+    min_participants : int
+    names : tuple of str
+        Participants.
+    n_clusters : int
+    labels : tuple of arrays, int32, shape (n_points,)
+        Per participant; -1 for noise and for excluded points.
+    core : tuple of arrays, bool, shape (n_points,)
+    expanded : tuple of sparse arrays, bool, shape (n_clusters, n_points)
+        Per participant; masks of different clusters may overlap and take in noise.
+    n_excluded : tuple of int
+        Per participant: vectors of length 0.
+    """
+
+    eps: float
+    expansion: float
+    min_participants: int
+    names: tuple[str, ...]
+    n_clusters: int
+    labels: tuple[NDArray[np.int32], ...]
+    core: tuple[NDArray[np.bool_], ...]
+    expanded: tuple[csr_array, ...]
+    n_excluded: tuple[int, ...]
+
+    def counts(self) -> NDArray[np.int64]:
+        """Return how many points each cluster has, (n_clusters, n_participants)."""
+        return np.stack([np.bincount(labels[labels >= 0], minlength=self.n_clusters)
+                         for labels in self.labels], axis=1)
+
+    def expanded_counts(self) -> NDArray[np.int64]:
+        """Return how many points each expanded mask has, (n_clusters, n_participants)."""
+        return np.stack([np.diff(masks.indptr) for masks in self.expanded], axis=1).astype(np.int64)
+
+
+def cluster(participants: Participants, *, eps: Sequence[float] = EPS,
+            min_participants: int = MIN_PARTICIPANTS,
+            expansion: Callable[[float], float] = expansion_radius,
+            device: torch.device | str = "cpu") -> tuple[Clusters, ...]:
+    """Cluster the points of all participants, at every eps of a grid.
+
+    Memory grows with the number of points, not of pairs: cosines exist in blocks alone. They are
+    read at most three times, whatever the length of the grid: once for the nearest neighbours,
+    which say who is core; then only between what is not joined yet; then only beside core points.
+    Results depend neither on blocks, threads nor device (`helpers.concepts.products`).
+
+    Parameters
+    ----------
+    participants : mapping or sequence of arrays, shape (n_points, n_dims)
+        One row per point, of any length. Rows of length 0 are excluded, labelled -1 and counted.
+    eps : sequence of float
+        Radii in cosine distance, in (0, 2), in any order.
+    min_participants : int
+        m, 1 ... n_participants - 1.
+    expansion : callable
+        Returns the radius of the expansion, in (0, 2], for an eps.
+    device : torch.device or str
+
+    Returns
+    -------
+    tuple of Clusters
+        One per eps, in the order given.
+
+    Raises
+    ------
+    LabError
+        If participants, eps or m are not such.
+    """
+    points = unit_points(participants)
+    check_support(min_participants, len(points.names))
+    grid, place = np.unique(_radii(eps), return_inverse=True)
+    radii = _radii([expansion(float(value)) for value in grid])
+    thresholds, products = 1 - grid, Products(points.vectors, device)
+    nearest = nearest_neighbours(points, products)
+    levels = neighbour_levels(points, products, nearest, thresholds)
+    core = of_others(levels, points.owner, min_participants)
+    apart = group_levels(nearest, thresholds, products.tolerance)
+    firsts = Linkage(points, products, nearest, core, apart, thresholds).first_cores()
+    beside = border_clusters(points, products, levels, core, apart, firsts, thresholds)
+    labels = _numbered(firsts, beside)
+    masks = expanded(points, products, nearest.between, labels, 1 - radii)
+    return tuple(_clusters(points, float(grid[a]), float(radii[a]), min_participants, labels[a],
+                           firsts[a] >= 0, masks[a]) for a in place)
+
+
+def _clusters(points: Points, eps: float, radius: float, min_participants: int, labels: NDArray,
+              core: NDArray, masks: Sequence[csr_array]) -> Clusters:
+    """Give one level's results back, participant by participant."""
+    return Clusters(eps, radius, min_participants, points.names, int(labels.max(initial=-1)) + 1,
+                    points.split(labels, -1), points.split(core, False), tuple(masks),
+                    points.n_excluded)
+
+
+def _numbered(firsts: NDArray[np.int32], beside: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Return labels: clusters in the order of their first core points, border points with them."""
+    labels = np.full(firsts.shape, -1, np.int32)
+    for level, (own, touched) in enumerate(zip(firsts, beside)):
+        belongs = np.maximum(own, touched)
+        inside = belongs >= 0
+        labels[level, inside] = np.searchsorted(np.unique(own[own >= 0]), belongs[inside])
+    return labels
+
+
+def check_support(min_participants: int, n_participants: int) -> None:
+    """Raise a LabError if so many other participants cannot be asked for."""
+    if not 1 <= min_participants <= n_participants - 1:
+        raise LabError(f"min_participants = {min_participants} with {n_participants} participants",
+                       expected=f"1 ... {n_participants - 1}: a point's own participant does not "
+                       "count", remedy="ask for fewer, or add participants")
+
+
+def _radii(values: Sequence[float]) -> NDArray[np.float64]:
+    """Return radii as an array, if they are some."""
+    radii = np.asarray(values, np.float64)
+    if radii.ndim != 1 or len(radii) == 0 or not ((radii > 0) & (radii < 2)).all():
+        raise LabError(f"radii {values!r}", expected="one or more cosine distances, above 0 and "
+                       "below 2", remedy=f"the paper's grid is {EPS}")
+    return radii
+
+
+def centroids(participants: Participants, clusters: Clusters) -> NDArray[np.float64]:
+    """Return each cluster's direction: the mean of its members' unit vectors, renormalised.
+
+    Members of all participants, before the expansion (spec section 5).
+
+    Parameters
+    ----------
+    participants : mapping or sequence of arrays, shape (n_points, n_dims)
+        The same as were clustered.
+    clusters : Clusters
+
+    Returns
+    -------
+    array, float64, shape (n_clusters, n_dims)
+        Of length 1.
+    """
+    points = unit_points(participants)
+    if points.names != clusters.names or points.sizes != tuple(map(len, clusters.labels)):
+        raise LabError(f"participants {points.names} with {points.sizes} points",
+                       expected=f"{clusters.names} with {tuple(map(len, clusters.labels))}",
+                       remedy="pass what was clustered")
+    labels = np.concatenate([own[rows] for own, rows in zip(clusters.labels, points.rows)])
+    inside = np.flatnonzero(labels >= 0)
+    member = csr_array((np.ones(len(inside)), (labels[inside], inside)),
+                       shape=(clusters.n_clusters, len(labels)))
+    total = member @ points.vectors
+    return total / np.linalg.norm(total, axis=1, keepdims=True)

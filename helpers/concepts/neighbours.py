@@ -1,0 +1,207 @@
+"""First pass: each point's nearest neighbour in every participant, and the levels of support."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from helpers.concepts import products as blocked
+from helpers.concepts.points import Points
+from helpers.concepts.products import Products, blocks, compiled, dot
+
+NOBODY = -2.0
+"""Cosine to the nearest neighbour where a participant has no other point."""
+
+
+@dataclass(frozen=True)
+class Nearest:
+    """Nearest neighbours of every point in every participant, the own one included.
+
+    Attributes
+    ----------
+    cosine : array, float32, shape (n_points, n_participants)
+        Largest cosine to another point of the participant; `NOBODY` if it has none.
+    index : array, int32, same shape
+        Which point that is; -1 for none.
+    between : array, float32, shape (n_all_groups, n_all_groups)
+        Largest cosine between points of two groups; `NOBODY` if there is no pair.
+    """
+
+    cosine: NDArray[np.float32]
+    index: NDArray[np.int32]
+    between: NDArray[np.float32]
+
+
+def nearest_neighbours(points: Points, products: Products) -> Nearest:
+    """Find them in one pass over the products of all unordered pairs of participants.
+
+    Parameters
+    ----------
+    points : Points
+    products : Products
+        Of the same points.
+    """
+    shape = len(points.vectors), len(points.names)
+    n_groups = points.n_groups * len(points.names)
+    found = Nearest(np.full(shape, NOBODY, np.float32), np.full(shape, -1, np.int32),
+                    np.full((n_groups, n_groups), NOBODY, np.float32))
+
+    def keep(rows: slice, other: int, cosine: NDArray, index: NDArray, first: int) -> None:
+        known = found.cosine[rows, other]
+        better = cosine > known
+        known[better] = cosine[better]
+        found.index[rows, other][better] = index[better] + first
+
+    def work(job: tuple[int, int, slice, slice], space: NDArray) -> None:
+        own, other, rows, columns = job
+        cosines = products.cosines(rows, columns, space)
+        if own == other:
+            _hide_own(cosines, rows.start, columns.start)
+        known, index = found.cosine[rows, other].copy(), np.empty(cosines.shape[0], np.int32)
+        column_best = np.full(cosines.shape[1], NOBODY, np.float32)
+        column_index = np.zeros(cosines.shape[1], np.int32)
+        row_group, column_group = points.group[rows], points.group[columns]
+        high, wide = (slice(group[0], group[-1] + 1) for group in (row_group, column_group))
+        between = np.full_like(found.between[high, wide], NOBODY)
+        _maxima(cosines, row_group - high.start, column_group - wide.start, known, index,
+                column_best, column_index, between)
+        with products.lock:
+            keep(rows, other, known, index, columns.start)
+            keep(columns, own, column_best, column_index, rows.start)
+            np.maximum(found.between[high, wide], between, out=found.between[high, wide])
+
+    products.share(_pairs(points), work)
+    np.maximum(found.between, found.between.T, out=found.between)
+    return found
+
+
+def _pairs(points: Points) -> Iterator[tuple[int, int, slice, slice]]:
+    """Yield the blocks of all unordered pairs of participants; own ones above the diagonal."""
+    starts, n_participants = points.starts, len(points.names)
+    for own in range(n_participants):
+        for rows in blocks(starts[own], starts[own + 1], blocked.ROWS):
+            for other in range(own, n_participants):
+                first = rows.start if other == own else starts[other]
+                for columns in blocks(first, starts[other + 1], blocked.COLUMNS):
+                    yield own, other, rows, columns
+
+
+@compiled
+def _hide_own(cosines, row, column):
+    """Blank, in place, the cosines of points to themselves."""
+    for r in range(cosines.shape[0]):
+        c = row + r - column
+        if 0 <= c < cosines.shape[1]:
+            cosines[r, c] = NOBODY
+
+
+@compiled
+def _maxima(cosines, row_group, column_group, row_best, row_index, column_best, column_index,
+            between):
+    """Raise, in place, rows', columns' and groups' largest cosines; index where they were raised.
+
+    ``row_group``, ``column_group``: rising.
+    """
+    n_rows, n_columns = cosines.shape
+    for r in range(n_rows):
+        line, best, first = cosines[r], np.float32(NOBODY), 0
+        while first < n_columns:
+            last, group = first, column_group[first]
+            top = np.float32(NOBODY)
+            while last < n_columns and column_group[last] == group:
+                last += 1
+            for c in range(first, last):
+                better = line[c] > column_best[c]
+                column_best[c] = line[c] if better else column_best[c]
+                column_index[c] = r if better else column_index[c]
+                top = max(top, line[c])
+            between[row_group[r], group] = max(between[row_group[r], group], top)
+            best, first = max(best, top), last
+        if best > row_best[r]:
+            row_best[r] = best
+            for c in range(n_columns):
+                if line[c] == best:
+                    row_index[r] = c
+                    break
+
+
+def neighbour_levels(points: Points, products: Products, nearest: Nearest,
+                     thresholds: NDArray[np.float64]) -> NDArray[np.int16]:
+    """Return the first threshold that the nearest neighbour in each participant exceeds.
+
+    Cosines that may be off to the other side of a threshold are made again, in float64.
+
+    Parameters
+    ----------
+    points, products, nearest : Points, Products, Nearest
+    thresholds : array, float64, shape (n_levels,)
+        Falling: 1 - eps for rising eps.
+
+    Returns
+    -------
+    array, int16, shape (n_points, n_participants)
+        0 ... n_levels - 1, or n_levels for none.
+    """
+    cosine = nearest.cosine.astype(np.float64)
+    doubtful = np.zeros(cosine.shape, bool)
+    for threshold in thresholds:
+        doubtful |= np.abs(cosine - threshold) <= products.tolerance
+
+    def jobs() -> Iterator[tuple[int, NDArray]]:
+        for other in range(cosine.shape[1]):
+            which = np.flatnonzero(doubtful[:, other])
+            for rows in blocks(0, len(which), blocked.ROWS):
+                yield other, which[rows]
+
+    def work(job: tuple[int, NDArray], space: NDArray) -> None:
+        other, rows = job
+        best = np.full(len(rows), float(NOBODY))
+        least = (nearest.cosine[rows, other] - 3 * products.tolerance).astype(np.float32)
+        for columns in blocks(points.starts[other], points.starts[other + 1], blocked.COLUMNS):
+            _exact_maxima(products.cosines(rows, columns, space), points.vectors, rows,
+                          columns.start, least, best)
+        cosine[rows, other] = best
+
+    products.share(jobs(), work)
+    return sum((cosine <= threshold).astype(np.int16) for threshold in thresholds)
+
+
+@compiled
+def _exact_maxima(cosines, vectors, rows, start, least, best):
+    """Raise, in place, rows' largest cosines to other points, in float64."""
+    for r in range(cosines.shape[0]):
+        for c in range(cosines.shape[1]):
+            if cosines[r, c] > least[r] and rows[r] != start + c:
+                best[r] = max(best[r], dot(vectors[rows[r]], vectors[start + c]))
+
+
+def group_levels(nearest: Nearest, thresholds: NDArray[np.float64],
+                 tolerance: float) -> NDArray[np.int16]:
+    """Return the first threshold that any pair of points of two groups may exceed.
+
+    Returns
+    -------
+    array, int16, shape (n_all_groups, n_all_groups)
+        0 ... n_levels - 1, or n_levels for none.
+    """
+    return sum((nearest.between <= threshold - tolerance).astype(np.int16)
+               for threshold in thresholds)
+
+
+def of_others(values: NDArray, owner: NDArray, rank: int) -> NDArray:
+    """Return each point's ``rank``-th smallest value over the participants that do not own it.
+
+    Parameters
+    ----------
+    values : array, shape (n_points, n_participants)
+    owner : array of int, shape (n_points,)
+    rank : int
+        1 for the smallest, up to n_participants - 1.
+    """
+    others = values.copy()
+    highest = np.iinfo(values.dtype).max if values.dtype.kind == "i" else np.inf
+    others[np.arange(len(values)), owner] = highest
+    return np.partition(others, rank - 1, axis=1)[:, rank - 1]
