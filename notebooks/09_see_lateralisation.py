@@ -3,8 +3,8 @@
 #
 # Mulrooney & Brockmeier (2024), Grad-CAM of left- and right-hemisphere models
 # ([arXiv 2410.06067](https://arxiv.org/abs/2410.06067)).
-# On two cores: some four minutes after notebook 08 and 2 GB under `demo`; under `mini` see README;
-# under `paper` not measured: it needs the Algonauts 2023 data, Caltech-256 and a GPU.
+# On two cores: some five minutes after notebook 08 and 2 GB under `demo`; not measured under `mini`;
+# nor under `paper`, which needs the Algonauts 2023 data, Caltech-256 and a GPU.
 
 # %% [markdown]
 # **Goal.** Early visual cortex of the left hemisphere sees the right half of the visual field, and
