@@ -196,6 +196,25 @@ def test_a_glance_is_one_record_of_what_was_shown_and_found(panel):
         panel.picture, panel.true], np.log(looks[2].probability), atol=1e-4)
 
 
+def test_the_map_of_a_glance_is_by_the_method_that_is_asked_for(panel):
+    weight = probed(panel.members[1].job, panel.task, "relu")["weight"][panel.true]
+    looks = glances(panel.members, NAMES, panel.task, "relu", "relu", panel.picture,
+                    method="HiResCAM")
+    for one in looks[2:4]:
+        seen = panel.features[one.network, one.view][panel.picture]
+        expected = np.maximum((weight * seen).reshape(4, 7, 7).sum(0), 0)
+        np.testing.assert_allclose(one.heat, expected, atol=1e-4)
+        assert one.probability == pytest.approx(panel.expected[one.network, one.view], abs=1e-3)
+
+
+def test_a_glance_calls_classes_by_their_names(panel):
+    names = ["n01440764", "056.dog", "school_bus", "n02084071"]
+    names[panel.true] = "n01440764"
+    task = replace(panel.task, classes=tuple(names))
+    looks = glances(panel.members[:1], NAMES, task, "relu", "relu", panel.picture)
+    assert {one.true_class for one in looks} == {"tench"}
+
+
 def test_only_held_out_pictures_are_glanced_at(panel):
     n = len(panel.task.held_out)
     for place in (-1, n):

@@ -340,6 +340,12 @@ def test_pictures_of_a_task_are_scaled_and_cropped_as_published(pictures, resize
                 (left, top, left + side, top + side))))
 
 
+def test_without_a_size_a_task_has_the_networks_own(pictures):
+    own, named = (open_task("animals", pictures, cropping(40, 24), side) for side in (0, 24))
+    assert own.pixels.shape == (6, 3, 24, 24) and own.digest == named.digest
+    np.testing.assert_array_equal(own.pixels, named.pixels)
+
+
 def test_a_task_knows_its_classes_and_deals_its_pictures(pictures):
     task = open_task("animals", pictures, network(), 32)
     assert (task.name, task.classes) == ("animals", ("cat", "dog", "elk"))
@@ -383,11 +389,12 @@ def test_the_digest_of_a_task_tells_other_labels_of_the_same_pictures_apart(pict
 
 
 def test_pictures_are_interpolated_as_the_network_wants_them(pictures):
+    plain = open_task("animals", pictures, cropping(40, 32), 32)  # and kept
     task = open_task("animals", pictures, cropping(40, 32, "bicubic"), 32)
     wanted = transforms.Compose([
         transforms.Resize(40, transforms.InterpolationMode.BICUBIC), transforms.CenterCrop(32),
         transforms.PILToTensor()])
-    assert task.digest != open_task("animals", pictures, cropping(40, 32), 32).digest
+    assert task.digest != plain.digest
     for pixels, name in zip(task.pixels, pictures.files):
         with Image.open(pictures.root / name) as image:
             np.testing.assert_array_equal(pixels, wanted(image).numpy())
