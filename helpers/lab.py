@@ -21,14 +21,18 @@ import torch
 from helpers.brains.cohort import Cohort
 from helpers.brains.layouts import open_cohort
 from helpers.brains.rsa92 import MeasuredRdms, open_rsa92
+from helpers.decoding.spaces import named_space, picture_space
+from helpers.decoding.study import DecodingStudy
 from helpers.ground.digest import code_digest, imports_of, text_digest
 from helpers.ground.errors import LabError
 from helpers.ground.paths import ROOT, data_dir
 from helpers.ground.profile import Profile, load_profile
 from helpers.ground.provenance import Provenance
+from helpers.networks.clip import Clip, load_clip
+from helpers.networks.named_vectors import read_named_vectors
 from helpers.networks.network import Network, load_network, pick_device
 from helpers.networks.registry import entry
-from helpers.present import make_present, prepare, readout_file, weights_file
+from helpers.present import clip_files, make_present, prepare, readout_file, weights_file
 from helpers.stimuli.image_sets import LAYOUTS, ImageSet
 from helpers.training.classifiers import (
     Classifier,
@@ -111,6 +115,11 @@ class Laboratory:
         self.provenance.inputs[name] = network.digest[:SHOWN_DIGITS]
         return network
 
+    def clip(self, name: str) -> Clip:
+        """Open a network that was taught with captions, both of its towers."""
+        network = self.network(name)
+        return load_clip(network, *clip_files(name, self.data, seed=self.profile.seed))
+
     def classifier(self, name: str) -> Classifier:
         """Open a network that names classes: by itself, or through its readout.
 
@@ -172,6 +181,24 @@ class Laboratory:
         digests = [cohort.album.digest, *map(cohort.digest, cohort.subjects)]
         self.provenance.inputs[table] = text_digest(" ".join(digests))[:SHOWN_DIGITS]
         return cohort
+
+    def decoding(self) -> DecodingStudy:
+        """Open the study of decoders that the profile describes, after making its data present.
+
+        Raises
+        ------
+        LabError
+            If the profile has no table [decoding] or no cohort, or something is absent.
+        """
+        spec, cohort = self.profile.table("decoding"), self.cohort()
+        if spec.names is not None:
+            names = read_named_vectors(make_present(self.profile, spec.names, self.data))
+            space = named_space(names, cohort)
+        else:
+            space = picture_space(self.clip(spec.network), cohort,
+                                  batch_size=self.profile.batch_size)
+        self.provenance.inputs["space"] = space.digest[:SHOWN_DIGITS]
+        return DecodingStudy(cohort, space, spec, self.profile.seed, self.device)
 
     def measured_rdms(self) -> MeasuredRdms | None:
         """Open measured dissimilarities of pictures; None where the profile names none."""

@@ -21,11 +21,12 @@ from helpers.ground.errors import LabError
 from helpers.ground.fetch import Source, fetch_file, fetch_folder, load_source
 from helpers.ground.paths import atomic_write, cache_dir, disk_full, ensure_writable, zoo_dir
 from helpers.ground.profile import Profile
-from helpers.ground.tables import CohortSpec, ImageSetSpec, RdmSpec, UniverseSpec
+from helpers.ground.tables import CohortSpec, FolderSpec, ImageSetSpec, UniverseSpec
 from helpers.networks.network import load_network
 from helpers.networks.registry import entry
 from helpers.networks.weights import save_state_dict
 from helpers.universe.algonauts_files import write_algonauts
+from helpers.universe.captioned_files import write_captioned
 from helpers.universe.image_files import (
     write_channels,
     write_diet,
@@ -40,12 +41,16 @@ from helpers.universe.task_files import write_attributes, write_places
 PICTURES = "helpers.universe.image_files"
 CODE = {"cohort": "helpers.universe.nsd_files", "algonauts": "helpers.universe.algonauts_files",
         "nod": "helpers.universe.nod_files", "places": "helpers.universe.task_files",
-        "attributes": "helpers.universe.task_files"}
+        "attributes": "helpers.universe.task_files",
+        "captioned": "helpers.universe.captioned_files"}
 """Module that writes a part of the universe, where it is not `PICTURES`."""
+TRAINING = ("universe:faces", "universe:captioned")
+"""Pictures that no figure shows: the zoo alone is trained on them."""
 
 
-def make_present(profile: Profile, spec: ImageSetSpec | CohortSpec | RdmSpec, data: Path) -> Path:
-    """Return the folder of an image set, a cohort or RDMs, rendered or fetched where absent."""
+def make_present(profile: Profile, spec: ImageSetSpec | CohortSpec | FolderSpec,
+                 data: Path) -> Path:
+    """Return the folder of an image set, a cohort or other files, rendered or fetched."""
     kind, name = spec.source.split(":", 1)
     folder = data / spec.path
     if kind == "fetch":
@@ -79,6 +84,8 @@ def _writer(name: str, sizes: UniverseSpec) -> Callable[[Path], object]:
         "places": partial(write_places, n_pictures=sizes.places, size=sizes.diet_size, **seed),
         "attributes": partial(write_attributes, n_pictures=sizes.attributes,
                               size=sizes.diet_size, **seed),
+        "captioned": partial(write_captioned, n_pictures=sizes.captioned, size=sizes.diet_size,
+                             **seed),
     }
     return writers[name]
 
@@ -173,12 +180,22 @@ def readout_file(name: str, data: Path) -> Path | None:
     return fetch_file(source, data / "networks" / listed.file)
 
 
+def clip_files(name: str, data: Path, *, seed: int = 0) -> tuple[Path, Path]:
+    """Return the file of a network that was taught with captions, and the folder of its others."""
+    image, listed = weights_file(name, data, seed=seed), entry(name).text
+    for other in (listed.file, listed.words) if listed else ():
+        if other and not (image.parent / other).is_file():
+            raise LabError(f"no {other} beside {image}", expected="all files of the network",
+                           remedy="make zoo trains the demo networks again")
+    return image, image.parent
+
+
 def prepare(profile: Profile, data: Path) -> list[LabError]:
     """Make everything present that the profile's figures need; return what could not be."""
     chosen = profile.networks
     read_out = (chosen.main, *profile.lesions.compare) if profile.lesions else ()
     jobs = [partial(make_present, profile, spec, data)
-            for spec in profile.sources.values() if spec.source != "universe:faces"]
+            for spec in profile.sources.values() if spec.source not in TRAINING]
     jobs += [partial(weights_file, name, data, seed=profile.seed)
              for name in (chosen.main, chosen.untrained, *chosen.compare)]
     jobs += [partial(readout_file, name, data) for name in read_out]

@@ -6,6 +6,7 @@ into sessions that were never completed, axes of volumes, pickled names) is all 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -115,6 +116,33 @@ def _write_table(root: Path, rng, plans, shared: np.ndarray) -> None:
     path = root / "nsddata/experiments/nsd/nsd_stim_info_merged.csv"
     path.parent.mkdir(parents=True)
     table.to_csv(path)
+
+
+def write_tiny_annotations(root: Path, *, size: tuple[int, int] = (64, 48),
+                           things: Sequence[str] = ("cat", "dog", "pizza"), seed: int = 0) -> None:
+    """Write COCO's captions and instances of the pictures in NSD's table, half in each part.
+
+    Every other thing of a picture lies in the lower right corner, which NSD's crop cuts off.
+    """
+    table = pd.read_csv(root / "nsddata/experiments/nsd/nsd_stim_info_merged.csv")
+    rng, folder = np.random.default_rng(seed), root / "annotations"
+    folder.mkdir(parents=True)
+    width, height = size
+    for part, ids in zip(("train2017", "val2017"), np.array_split(table["cocoId"].to_numpy(), 2)):
+        images = [{"id": int(i), "width": width, "height": height} for i in ids]
+        said, boxes = [], []
+        for i in ids:
+            thing = int(rng.integers(len(things)))
+            said += [{"image_id": int(i), "caption": f"A {things[thing]} on a {word} table."}
+                     for word in ("red", "wooden")]
+            boxes += [{"image_id": int(i), "category_id": thing + 1, "bbox": [5, 5, 20, 20]},
+                      {"image_id": int(i), "category_id": (thing + 1) % len(things) + 1,
+                       "bbox": [width - 4, height - 4, 4, 4]}]
+        names = [{"id": i, "name": name} for i, name in enumerate(things, 1)]
+        (folder / f"captions_{part}.json").write_text(json.dumps(
+            {"images": images, "annotations": said}))
+        (folder / f"instances_{part}.json").write_text(json.dumps(
+            {"images": images, "annotations": boxes, "categories": names}))
 
 
 def write_names(folder: Path) -> None:

@@ -51,6 +51,20 @@ def draw(seed: int) -> list[np.ndarray]:
              ).astype(np.float32) for n in rng.integers(3, 14, size=people)]
 
 
+def signs(seed: int) -> list[np.ndarray]:
+    """Integers, +1 or -1 in 16 dimensions: multiples of 1/8 as cosines, exactly; many points twice.
+
+    Some are there twice in one participant, some in several.
+    """
+    rng = np.random.default_rng(seed)
+    common = rng.choice([-1, 1], size=(5, 16))
+    drawn = [common[rng.integers(5, size=n)] * np.where(rng.random((n, 16)) < 0.12, -1, 1)
+             for n in rng.integers(7, 12, size=5)]
+    drawn[1] = np.concatenate([drawn[0][:2], drawn[1], drawn[1][:1]])
+    drawn[4] = np.concatenate([drawn[4], drawn[0][1:3], drawn[4][:2]])
+    return drawn
+
+
 def contested(arrays, found, eps: float) -> int:
     """Count border points that touch core points of several clusters."""
     units = [x / np.linalg.norm(x, axis=1, keepdims=True) for x in arrays]
@@ -72,6 +86,24 @@ def test_clusters_are_those_of_the_published_procedure():
             cases, clusters = cases + 1, clusters + found.n_clusters
             borders += contested(arrays, found, found.eps)
     assert cases == 120 * len(EPS) and borders >= 10 and clusters > cases / 2
+
+
+def test_ties_and_equal_points_are_as_in_the_published_procedure():
+    """Cosines are exact, and some as large as 1 - eps: those are no neighbours."""
+    grid, clusters, alike = (0.125, 0.25, 0.375, 0.5, 0.625), 0, 0
+    for seed in range(40):
+        arrays, m = signs(seed), 1 + seed % 3
+        everyone = np.concatenate(arrays)
+        for found in cluster(arrays, eps=grid, min_participants=m, expansion=lambda eps: eps):
+            theirs = published(arrays, found.eps, m)
+            np.testing.assert_array_equal(np.concatenate(found.labels), np.concatenate(theirs))
+            clusters += found.n_clusters
+            alike += (everyone @ everyone.T == 16 * (1 - found.eps)).sum()
+            for x, labels, masks in zip(arrays, found.labels, found.expanded):
+                near = [((x @ x.T > 16 * (1 - found.eps))[:, labels == number]).any(1)
+                        for number in range(found.n_clusters)]
+                np.testing.assert_array_equal(masks.toarray(), np.reshape(near, masks.shape))
+    assert clusters > 100 and alike > 1000
 
 
 def test_a_mask_takes_in_whoever_is_near_a_member_of_the_same_participant():

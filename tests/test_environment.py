@@ -38,7 +38,7 @@ def test_the_lock_satisfies_the_environment():
 
 def test_both_hold_what_the_helpers_import():
     """Third-party imports of the package must be promised to both kinds of users."""
-    named = {"PIL": "pillow", "sklearn": "scikit-learn"}
+    named = {"PIL": "pillow", "sklearn": "scikit-learn", "open_clip": "open-clip-torch"}
     imported = set()
     for path in (ROOT / "helpers").rglob("*.py"):
         imported |= set(re.findall(r"^(?:from|import) (\w+)", path.read_text(), re.M))

@@ -21,9 +21,9 @@ from helpers.finetuning.contrastive import (
 from helpers.finetuning.kinds import KINDS, build_model, kind_of, published_rate, recipe_of
 from helpers.finetuning.models import Contrastive, Reader, Regression, widths
 from helpers.finetuning.tuning import Pairs, Recipe, Scale, tune
-from helpers.finetuning.work import one_thread
 from helpers.ground.errors import LabError
 from helpers.ground.tunings import FinetuningSpec
+from helpers.training.processes import one_thread
 
 SPEC = FinetuningSpec("net", "net-untrained", rois=("PPA",), layers=("fc",), fixed_embedding=7)
 

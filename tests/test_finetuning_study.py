@@ -24,11 +24,11 @@ from helpers.finetuning.kinds import KINDS, build_model, recipe_of
 from helpers.finetuning.material import Material, Region, group_of
 from helpers.finetuning.study import Study
 from helpers.finetuning.tuning import Pairs, Scale, tune
-from helpers.finetuning.work import one_thread
 from helpers.ground.errors import LabError
 from helpers.ground.paths import CACHE_VARIABLE, cache_dir
 from helpers.ground.tunings import FinetuningSpec
 from helpers.networks.weights import read_state_dict
+from helpers.training.processes import one_thread
 
 SPEC = FinetuningSpec("tiny-net", "tiny-net-untrained", rois=("V1v", "PPA"),
                       layers=("conv", "relu", "fc"), hemispheres="together", epochs=3,

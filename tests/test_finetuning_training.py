@@ -16,10 +16,10 @@ from torchvision.transforms import functional
 
 from helpers.finetuning.kinds import KINDS, build_model
 from helpers.finetuning.tuning import Pairs, Recipe, Scale, batches, products_in, steps_in, tune
-from helpers.finetuning.work import one_thread
 from helpers.ground.errors import LabError
 from helpers.ground.tunings import FinetuningSpec
 from helpers.networks.weights import read_state_dict
+from helpers.training.processes import one_thread
 
 RECIPE = Recipe(epochs=4, batch_size=8, rate=3e-3)
 HALF = Scale((0.5,) * 3, (0.5,) * 3)

@@ -16,7 +16,7 @@ FLOORS = (("ground",),
           ("stimuli", "networks", "brains"),
           ("training",),
           ("selectivity", "lesions", "channels", "similarity", "encoding", "finetuning",
-           "landscape", "saliency", "concepts"),
+           "landscape", "saliency", "decoding", "concepts"),
           ("figures", "universe"),
           ("headless", "present", "lab"),
           ("run", "zoo"))
@@ -29,6 +29,8 @@ PURE = ("selectivity.statistics", "selectivity.probes", "lesions.silencing", "le
         "encoding.regression", "encoding.encoding_tests", "finetuning.contrastive",
         "finetuning.crossvalidation", "finetuning.outcomes",
         "landscape.inpca", "landscape.outcomes", "saliency.laterality", "training.objectives",
+        "decoding.retrieval", "decoding.ridge_decoder", "concepts.meaning", "concepts.nulls",
+        "concepts.stability",
         "ground.stats")
 """Modules that take arrays and return arrays."""
 MODULES = sorted(path for path in (ROOT / "helpers").rglob("*.py") if path.name != "__init__.py")

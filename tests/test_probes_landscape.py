@@ -26,7 +26,7 @@ from helpers.finetuning import work
 from helpers.finetuning.jobs import Job
 from helpers.finetuning.kinds import KINDS, recipe_of
 from helpers.finetuning.study import Study
-from helpers.finetuning.work import backbone_of, one_thread, opened, tuned
+from helpers.finetuning.work import backbone_of, opened, tuned
 from helpers.ground.errors import LabError
 from helpers.ground.paths import CACHE_VARIABLE, ROOT, cache_dir
 from helpers.ground.tunings import FinetuningSpec, LandscapeSpec, LateralitySpec
@@ -38,6 +38,7 @@ from helpers.landscape.reading import Task, open_task, probe_of, probed
 from helpers.networks.network import Network
 from helpers.networks.registry import Preprocessing
 from helpers.stimuli.image_sets import ImageSet, image_folder
+from helpers.training.processes import one_thread
 
 SPEC = FinetuningSpec("tiny-net", "tiny-net-untrained", rois=("V1v", "PPA"),
                       layers=("conv", "relu", "fc"), hemispheres="together", fewest_voxels=10,

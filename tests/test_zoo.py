@@ -10,7 +10,6 @@ import pytest
 import torch
 from PIL import Image
 
-from helpers import zoo
 from helpers.ground.errors import LabError
 from helpers.ground.paths import zoo_dir
 from helpers.ground.profile import load_profile
@@ -22,6 +21,7 @@ from helpers.stimuli.pictures import raw_pixels, read_pictures
 from helpers.training.augmentation import Augmentation, plain_view
 from helpers.training.classifiers import read_readout
 from helpers.universe.image_files import write_diet, write_faces_diet
+from helpers.zoo import training as zoo
 
 RECORD = zoo_dir() / "zoo.json"
 RECORDS = json.loads(RECORD.read_text(encoding="utf-8")) if RECORD.is_file() else {}

@@ -88,6 +88,13 @@ class Responses:
                        vertex=self.vertex[mask], ncsnr=self.ncsnr[mask], excluded=excluded,
                        members={roi: old[mask] for roi, old in self.members.items()})
 
+    def of_conditions(self, conditions: NDArray[np.int64]) -> Responses:
+        """Keep those of some conditions that the participant was shown."""
+        rows = np.flatnonzero(np.isin(self.conditions, conditions))
+        if len(rows) == len(self.conditions):
+            return self
+        return replace(self, conditions=self.conditions[rows], betas=self.betas[rows])
+
     def of(self, roi: str, *, least_ncsnr: float | None = None) -> Responses:
         """Return the responses of one ROI, of vertices whose ncsnr is *above* a bound.
 
@@ -181,6 +188,18 @@ class Cohort(ABC):
             If a file is missing, truncated, or does not fit the others; if an ROI is unknown or
             named twice.
         """
+
+    def everywhere(self, subject: str, least_ncsnr: float) -> Responses:
+        """Read a participant's responses in all that was measured, above a bound of ncsnr.
+
+        Where the files hold regions alone: in all regions. Vertices of unknown ncsnr are kept.
+        """
+        found = self.responses(subject, self.rois(subject))
+        return found.select(~(found.ncsnr <= least_ncsnr), f"ncsnr not above {least_ncsnr:g}")
+
+    def percent(self, subject: str, least_ncsnr: float) -> Responses | None:
+        """Return what `everywhere` returns in percent signal change; None where files lack it."""
+        return None
 
     @abstractmethod
     def folds(self, subject: str) -> tuple[Fold, ...]:

@@ -6,7 +6,7 @@ Session by session, betas are z-scored and scattered into pictures x repeats x v
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import h5py
@@ -38,6 +38,11 @@ from helpers.brains.splits import (
 )
 from helpers.ground.errors import LabError
 from helpers.ground.strict import suggest
+
+SCALE = 300
+"""Betas are stored as so many times percent signal change."""
+Masks = Mapping[str, tuple[NDArray[np.bool_], NDArray[np.bool_]]]
+"""ROI -> vertices in the left and in the right hemisphere."""
 
 __all__ = ["BETAS", "FAMILIES_NSD", "HEMISPHERES", "NSD"]
 
@@ -127,8 +132,7 @@ class NSD(Cohort):
             self._rois[subject] = ordered(found)
         return self._rois[subject]
 
-    def _masks(self, subject: str, rois: Sequence[str]
-               ) -> dict[str, tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
+    def _masks(self, subject: str, rois: Sequence[str]) -> Masks:
         """Return ROI -> vertices in the left and in the right hemisphere."""
         place = self._place(subject)
         labels = {family: place.labels(family) for family in {roi(name).family for name in rois}}
@@ -139,8 +143,21 @@ class NSD(Cohort):
         """Read the betas of all sessions, z-scored within each, one session in memory."""
         present = self.rois(subject)
         chosen = [name for name in checked(rois) if name in present]
-        masks = self._masks(subject, chosen)
-        parts = [self._part(subject, part, masks) for part in self.space.parts]
+        return self._read(subject, self._masks(subject, chosen), None)
+
+    def everywhere(self, subject: str, least_ncsnr: float) -> Responses:
+        """Read the betas of all vertices, whatever their region, whose ncsnr is above a bound."""
+        return self._read(subject, self._masks(subject, self.rois(subject)), least_ncsnr)
+
+    def percent(self, subject: str, least_ncsnr: float) -> Responses:
+        """Read the same in percent signal change against the baseline, as the files have it."""
+        found = self._read(subject, {}, least_ncsnr, scaled=False)
+        return replace(found, betas=found.betas / SCALE)
+
+    def _read(self, subject: str, masks: Masks, least_ncsnr: float | None, *,
+              scaled: bool = True) -> Responses:
+        """Read vertices in one of some masks; or, inside and outside, all above a bound."""
+        parts = [self._part(subject, part, masks, least_ncsnr) for part in self.space.parts]
         shown = presentations(self.info, subject, self.n_sessions[subject])
         conditions = np.flatnonzero((shown >= 0).any(1))
         total = sum(len(part.vertex) for part in parts)
@@ -148,18 +165,17 @@ class NSD(Cohort):
         good, start = np.ones(total, bool), 0
         for part in parts:
             here = slice(start, start + len(part.vertex))
-            self._fill(betas[..., here], good[here], subject, part, shown[conditions])
+            self._fill(betas[..., here], good[here], subject, part, shown[conditions], scaled)
             start = here.stop
         join = lambda arrays: np.concatenate(list(arrays))  # noqa: E731
         found = Responses(
             subject, conditions, betas, join(part.hemisphere for part in parts),
             join(part.vertex for part in parts),
-            {name: join(part.members[name] for part in parts) for name in chosen},
+            {name: join(part.members[name] for part in parts) for name in masks},
             join(part.ncsnr for part in parts))
         return found if good.all() else found.select(good, "constant or NaN")
 
-    def _part(self, subject: str, name: str,
-              masks: Mapping[str, tuple[NDArray[np.bool_], NDArray[np.bool_]]]) -> Part:
+    def _part(self, subject: str, name: str, masks: Masks, least_ncsnr: float | None) -> Part:
         """Find the chosen vertices of a hemisphere (or the volume), checking that files match."""
         place = self._place(subject)
         ncsnr = np.ravel(read_volume(place.ncsnr(name))).astype(np.float32)
@@ -178,6 +194,9 @@ class NSD(Cohort):
             for side, hemisphere in enumerate(HEMISPHERES):
                 if name in ("", hemisphere):
                     sides[side] |= pair[side]
+        if least_ncsnr is not None:
+            sides = np.stack([(ncsnr > least_ncsnr) & (name in ("", hemisphere))
+                              for hemisphere in HEMISPHERES])
         vertex = np.flatnonzero(sides.any(0))
         left, right = sides[:, vertex]
         kept = {region: np.any([pair[side][vertex] for side, hemisphere in enumerate(HEMISPHERES)
@@ -187,12 +206,12 @@ class NSD(Cohort):
                     kept, ncsnr[vertex])
 
     def _fill(self, betas: NDArray[np.float32], good: NDArray[np.bool_], subject: str, part: Part,
-              shown: NDArray[np.int64]) -> None:
+              shown: NDArray[np.int64], scaled: bool) -> None:
         """Scatter all sessions into pictures x repeats x vertices; mark what is constant or NaN."""
         place = self._place(subject)
         for session in range(self.n_sessions[subject]):
             values = read_session(place.session(part.name, session + 1), part.vertex,
-                                  n_vertices=part.n_vertices)
+                                  n_vertices=part.n_vertices, scaled=scaled)
             picture, repeat = np.nonzero(shown // TRIALS == session)
             betas[picture, repeat] = values[shown[picture, repeat] - session * TRIALS]
             good &= np.isfinite(values).all(0)

@@ -20,9 +20,9 @@ BLOCK = 4096
 
 
 def read_session(path: Path, columns: NDArray[np.int64] | None = None, *,
-                 n_trials: int = TRIALS, n_vertices: int | None = None,
+                 n_trials: int = TRIALS, n_vertices: int | None = None, scaled: bool = True,
                  max_bytes: int = MAX_BYTES) -> NDArray[np.float32]:
-    """Read a session's betas, each vertex z-scored over its trials.
+    """Read a session's betas, each vertex z-scored over its trials, or in the file's own numbers.
 
     Parameters
     ----------
@@ -32,6 +32,8 @@ def read_session(path: Path, columns: NDArray[np.int64] | None = None, *,
         Vertices to keep (of a volume: counted in the order of its x, y, z axes, flattened).
     n_trials, n_vertices : int
         Expected size; by default of vertices any.
+    scaled : bool
+        Whether to z-score.
     max_bytes : int
         Bound of the raw betas in memory; a single trial, or slice of a volume, is always read
         whole.
@@ -67,7 +69,8 @@ def read_session(path: Path, columns: NDArray[np.int64] | None = None, *,
             except (OSError, RuntimeError) as error:
                 raise LabError(f"{path} is truncated: {error}", expected="a whole file",
                                remedy=PUT_AGAIN) from error
-    zscore(result)
+    if scaled:
+        zscore(result)
     return result
 
 

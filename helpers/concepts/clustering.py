@@ -105,7 +105,7 @@ def cluster(participants: Participants, *, eps: Sequence[float] = EPS,
     min_participants : int
         m, 1 ... n_participants - 1.
     expansion : callable
-        Returns the radius of the expansion, in (0, 2], for an eps.
+        Returns the radius of the expansion, in (0, 2), for an eps.
     device : torch.device or str
 
     Returns
@@ -120,8 +120,8 @@ def cluster(participants: Participants, *, eps: Sequence[float] = EPS,
     """
     points = unit_points(participants)
     check_support(min_participants, len(points.names))
-    grid, place = np.unique(_radii(eps), return_inverse=True)
-    radii = _radii([expansion(float(value)) for value in grid])
+    grid, place = np.unique(checked_radii(eps), return_inverse=True)
+    radii = checked_radii([expansion(float(value)) for value in grid])
     thresholds, products = 1 - grid, Products(points.vectors, device)
     nearest = nearest_neighbours(points, products)
     levels = neighbour_levels(points, products, nearest, thresholds)
@@ -155,13 +155,13 @@ def _numbered(firsts: NDArray[np.int32], beside: NDArray[np.int32]) -> NDArray[n
 
 def check_support(min_participants: int, n_participants: int) -> None:
     """Raise a LabError if so many other participants cannot be asked for."""
-    if not 1 <= min_participants <= n_participants - 1:
+    if min_participants not in range(1, n_participants):
         raise LabError(f"min_participants = {min_participants} with {n_participants} participants",
                        expected=f"1 ... {n_participants - 1}: a point's own participant does not "
                        "count", remedy="ask for fewer, or add participants")
 
 
-def _radii(values: Sequence[float]) -> NDArray[np.float64]:
+def checked_radii(values: Sequence[float]) -> NDArray[np.float64]:
     """Return radii as an array, if they are some."""
     radii = np.asarray(values, np.float64)
     if radii.ndim != 1 or len(radii) == 0 or not ((radii > 0) & (radii < 2)).all():

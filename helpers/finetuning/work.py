@@ -7,8 +7,6 @@ on where it was.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from multiprocessing import parent_process
 
@@ -27,17 +25,7 @@ from helpers.ground.digest import code_digest
 from helpers.ground.errors import LabError
 from helpers.ground.paths import cache_dir
 from helpers.networks.activations import paths_of, stream
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Compute on one thread: sums are then the same whatever else the machine does."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+from helpers.training.processes import one_thread
 
 
 def tuned(job: Job) -> Arrays:

@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Literal
 
 from helpers.ground.analyses import ChannelSpec, EncodingSpec, LesionSpec, ReadoutSpec
+from helpers.ground.decodings import ConceptSpec, DecodingSpec
 from helpers.ground.errors import LabError
 from helpers.ground.paths import PACKAGE, ROOT
 from helpers.ground.strict import from_table, read_toml, suggest
-from helpers.ground.tables import CohortSpec, ImageSetSpec, NetworkSpec, RdmSpec, UniverseSpec
+from helpers.ground.tables import CohortSpec, FolderSpec, ImageSetSpec, NetworkSpec, UniverseSpec
 from helpers.ground.tunings import FinetuningSpec, LandscapeSpec, LateralitySpec
 
 Table = (LesionSpec | ReadoutSpec | ChannelSpec | CohortSpec | EncodingSpec | FinetuningSpec
-         | LandscapeSpec | LateralitySpec | RdmSpec)
+         | LandscapeSpec | LateralitySpec | DecodingSpec | ConceptSpec | FolderSpec)
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,9 @@ class Profile:
     finetuning: FinetuningSpec | None = None
     landscape: LandscapeSpec | None = None
     laterality: LateralitySpec | None = None
-    rdms: RdmSpec | None = None
+    decoding: DecodingSpec | None = None
+    concepts: ConceptSpec | None = None
+    rdms: FolderSpec | None = None
     universe: UniverseSpec | None = None
 
     def __post_init__(self) -> None:
@@ -58,10 +61,11 @@ class Profile:
                 remedy="copy the table [universe] from helpers/profiles/demo.toml")
 
     @property
-    def sources(self) -> dict[str, ImageSetSpec | CohortSpec | RdmSpec]:
+    def sources(self) -> dict[str, ImageSetSpec | CohortSpec | FolderSpec]:
         """All that lies on disk in a folder of its own, by name."""
         others = {"cohort": self.cohort, "tuning_cohort": self.tuning_cohort,
-                  "transfer_cohort": self.transfer_cohort, "rdms": self.rdms}
+                  "transfer_cohort": self.transfer_cohort, "rdms": self.rdms,
+                  "names": self.decoding and self.decoding.names}
         return {**self.image_sets, **{name: spec for name, spec in others.items() if spec}}
 
     def table(self, name: str) -> Table:

@@ -10,7 +10,7 @@ from typing import Literal
 from helpers.ground.errors import LabError
 
 UNIVERSE_PARTS = ("localizer", "probe", "diet", "faces", "channels", "cohort", "algonauts", "nod",
-                  "places", "attributes")
+                  "places", "attributes", "captioned")
 
 
 @dataclass(frozen=True)
@@ -54,14 +54,14 @@ class CohortSpec:
 
 
 @dataclass(frozen=True)
-class RdmSpec:
-    """Measured dissimilarities of some pictures: their folder, and where they come from."""
+class FolderSpec:
+    """Some files (measured RDMs, embeddings of names): their folder, and where they come from."""
 
     path: str
     source: str
 
     def __post_init__(self) -> None:
-        check_source("The table 'rdms'", self.source)
+        check_source("A folder", self.source)
 
 
 def check_source(what: str, source: str) -> None:
@@ -110,6 +110,7 @@ class UniverseSpec:
     nod_runs: int = 10
     places: int = 2400
     attributes: int = 2400
+    captioned: int = 14400
 
     def __post_init__(self) -> None:
         for size in fields(self):

@@ -13,7 +13,7 @@ from torchvision.transforms import InterpolationMode, functional
 
 from helpers.finetuning.embedding import shown
 from helpers.finetuning.jobs import Job
-from helpers.finetuning.work import backbone_of, one_thread, opened
+from helpers.finetuning.work import backbone_of, opened
 from helpers.ground.cache import Arrays, cached
 from helpers.ground.console import progress
 from helpers.ground.digest import code_digest, text_digest
@@ -21,6 +21,7 @@ from helpers.landscape.probes import Probe, deal, taught_probe
 from helpers.networks.activations import stream
 from helpers.networks.network import Network
 from helpers.stimuli.image_sets import ImageSet
+from helpers.training.processes import one_thread
 
 DECODED_AT_ONCE = 256
 

@@ -1,4 +1,4 @@
-"""The AlexNet with GroupNorm, torchvision's networks, and the names of their layers."""
+"""The AlexNet with GroupNorm, others' networks, and the names of their layers."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from helpers.ground.errors import LabError
+from helpers.networks.open_clip_towers import open_clip_image, open_clip_names
 
 POOLED = (1, 2, 5)
 """The blocks that end with a 3 × 3 maximum over steps of two."""
@@ -145,9 +146,10 @@ def build(architecture: str, options: Mapping[str, Any], *, seed: int) -> nn.Mod
     Parameters
     ----------
     architecture : str
-        ``alexnet_gn`` or ``torchvision:<model>``.
+        ``alexnet_gn``, ``torchvision:<model>``, or ``open_clip:<model>``, whose image tower it is.
     options : mapping
-        Keyword arguments of the architecture.
+        Keyword arguments of the architecture; for open_clip what differs from the model's own
+        configuration.
     seed : int
         Seed of the initial weights; the global random state is left as it was.
 
@@ -169,9 +171,12 @@ def build(architecture: str, options: Mapping[str, Any], *, seed: int) -> nn.Mod
                 model: nn.Module = AlexNetGN(**options)
             elif kind == "torchvision" and name in torchvision_names():
                 model = zoo.get_model(name, weights=None, **options)
+            elif kind == "open_clip" and name in open_clip_names():
+                model = open_clip_image(architecture, options)
             else:
-                raise unknown(architecture, ["alexnet_gn", *(
-                    f"torchvision:{known}" for known in torchvision_names())], "architecture")
+                raise unknown(architecture, [
+                    "alexnet_gn", *(f"torchvision:{known}" for known in torchvision_names()),
+                    *(f"open_clip:{known}" for known in open_clip_names())], "architecture")
         except (TypeError, ValueError) as error:
             raise LabError(f"{architecture} cannot be built with {dict(options)}: {error}",
                            expected="options that the architecture knows",

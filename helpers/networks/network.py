@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from helpers.ground.errors import LabError
 from helpers.networks.architectures import build, layer_names
-from helpers.networks.registry import REGISTRY, UNTRAINED, Entry, Preprocessing
-from helpers.networks.weights import read_state_dict, state_digest
+from helpers.networks.registry import UNTRAINED, Entry, Preprocessing
+from helpers.networks.weights import fill, read_state_dict, state_digest
 
 
 @dataclass(frozen=True)
@@ -69,27 +68,11 @@ def load_network(entry: Entry, weights: Path | None = None, *, seed: int = 0,
     if weights is not None:
         state = read_state_dict(weights, key=entry.state_dict_key, prefix=entry.prefix,
                                 keys=entry.keys)
-        _fill(model, state, f"{weights} does not fit {entry.architecture} ({entry.name})")
+        fill(model, state, f"{weights} does not fit {entry.architecture} ({entry.name})")
     crop = entry.preprocessing.crop
     return Network(name=entry.name, entry=entry, model=model.to(device).eval(),
                    layers=layer_names(model), preprocessing=entry.preprocessing,
                    digest=state_digest(model.state_dict()), input_shape=(3, crop, crop))
-
-
-def _fill(model: nn.Module, state: Mapping[str, Tensor], complaint: str) -> None:
-    wanted = model.state_dict()
-    wrong = {
-        "missing": [name for name in wanted if name not in state],
-        "unexpected": [name for name in state if name not in wanted],
-        "of another shape": [f"{name} {tuple(state[name].shape)} for {tuple(wanted[name].shape)}"
-                             for name in wanted
-                             if name in state and state[name].shape != wanted[name].shape]}
-    if any(wrong.values()):
-        found = "; ".join(f"{len(names)} {kind}: {', '.join(names[:3])}"
-                          for kind, names in wrong.items() if names)
-        raise LabError(f"{complaint}: {found}", expected=f"all {len(wanted)} tensors, no others",
-                       remedy=f"check `architecture`, `options` and `keys` in {REGISTRY.name}")
-    model.load_state_dict({name: tensor.to(wanted[name].dtype) for name, tensor in state.items()})
 
 
 def pick_device(name: str = "auto") -> torch.device:

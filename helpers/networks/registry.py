@@ -76,13 +76,28 @@ class ReadoutEntry:
 
 
 @dataclass(frozen=True)
+class TextEntry:
+    """The tower that reads, of a network that was taught with captions.
+
+    Parameters
+    ----------
+    file, words : str
+        Its weights, and its words, one a line, beside the network's own file. Empty: both towers
+        are in one file, with the words of open_clip.
+    """
+
+    file: str = ""
+    words: str = ""
+
+
+@dataclass(frozen=True)
 class Entry:
     """What the registry knows about a network; one table of ``registry.toml``.
 
     Parameters
     ----------
     name, architecture : str
-        ``architecture`` is ``alexnet_gn`` or ``torchvision:<model>``.
+        ``architecture`` is ``alexnet_gn``, ``torchvision:<model>`` or ``open_clip:<model>``.
     preprocessing : Preprocessing
     objective, diet : str
         What it was trained to do, and on which pictures; objective "none" means untrained.
@@ -99,9 +114,11 @@ class Entry:
     licence, cite : str
     state_dict_key, prefix, keys : str
         How the file names its tensors: the key of the state dict, a prefix to strip, and
-        ``open_ipcl`` for files with the names of that project.
+        ``open_ipcl`` or ``open_clip`` for files with the names of that project.
     readout : ReadoutEntry, optional
         For networks that do not name classes themselves.
+    text : TextEntry, optional
+        For networks that were taught with captions.
     """
 
     name: str
@@ -119,8 +136,9 @@ class Entry:
     cite: str = ""
     state_dict_key: str = ""
     prefix: str = ""
-    keys: Literal["", "open_ipcl"] = ""
+    keys: Literal["", "open_ipcl", "open_clip"] = ""
     readout: ReadoutEntry | None = None
+    text: TextEntry | None = None
 
     @property
     def names_imagenet(self) -> bool:

@@ -12,7 +12,7 @@ from torch import nn
 
 from helpers.finetuning.embedding import shown
 from helpers.finetuning.jobs import Job, Member
-from helpers.finetuning.work import backbone_of, one_thread, opened
+from helpers.finetuning.work import backbone_of, opened
 from helpers.ground.cache import Arrays, cached
 from helpers.ground.digest import code_digest
 from helpers.ground.errors import LabError
@@ -21,6 +21,7 @@ from helpers.networks.activations import paths_of
 from helpers.saliency.laterality import halves_of, index_of
 from helpers.saliency.maps import Method, halves_matter, saliency
 from helpers.stimuli.image_sets import class_name
+from helpers.training.processes import one_thread
 from helpers.training.readout import WithReadout
 
 METHODS = ("Grad-CAM", "HiResCAM")

@@ -1,4 +1,4 @@
-"""One loop that trains a network: Barlow Twins, SimCLR or labels, one process or many.
+"""One loop that trains a network: Barlow Twins, SimCLR, captions or labels, one process or many.
 
 Started by ``torchrun``, each process takes its share of every batch; otherwise the same code
 runs alone. The training set is an array of pictures, since augmenting whole batches on the
@@ -7,6 +7,7 @@ device is many times faster than augmenting pictures one by one.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from torch.optim.lr_scheduler import OneCycleLR
 
 from helpers.ground.errors import LabError
 from helpers.training.augmentation import Augmentation, augment
-from helpers.training.objectives import barlow_twins_loss, finite, nt_xent_loss
+from helpers.training.objectives import barlow_twins_loss, clip_loss, finite, nt_xent_loss
 
 OnStep = Callable[[int, float, nn.Module], None]
 
@@ -31,7 +32,7 @@ class Recipe:
 
     Parameters
     ----------
-    objective : {"barlow_twins", "simclr", "supervised"}
+    objective : {"barlow_twins", "simclr", "clip", "supervised"}
     epochs : int
     batch_size : int
         Pictures per step, over all processes; an incomplete last batch is left out.
@@ -42,11 +43,11 @@ class Recipe:
     lam : float
         Barlow Twins: weight of the redundancy term.
     temperature : float
-        SimCLR: temperature.
+        SimCLR: temperature. CLIP: the first one; it is learned.
     augmentation : Augmentation
     """
 
-    objective: Literal["barlow_twins", "simclr", "supervised"]
+    objective: Literal["barlow_twins", "simclr", "clip", "supervised"]
     epochs: int
     batch_size: int = 256
     learning_rate: float = 1e-3
@@ -66,7 +67,7 @@ class Recipe:
     @property
     def contrasts_views(self) -> bool:
         """Tell whether the objective compares two views of each picture."""
-        return self.objective != "supervised"
+        return self.objective in ("barlow_twins", "simclr")
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,8 @@ class Record:
 
 def train(model: nn.Module, images: Tensor, labels: Tensor, recipe: Recipe, *, seed: int,
           device: torch.device | str = "cpu", steps: int | None = None,
-          mixed_precision: bool | None = None, on_step: OnStep | None = None) -> Record:
+          mixed_precision: bool | None = None, on_step: OnStep | None = None,
+          text: nn.Module | None = None) -> Record:
     """Train a network in place and leave it in evaluation mode.
 
     Parameters
@@ -104,7 +106,8 @@ def train(model: nn.Module, images: Tensor, labels: Tensor, recipe: Recipe, *, s
     images : Tensor
         uint8 (n_images, 3, height, width), square.
     labels : Tensor
-        int64 (n_images,); only read by the objective "supervised".
+        int64 (n_images,), classes, read by the objective "supervised"; or (n_images, n_captions,
+        context), tokens of captions, of which "clip" draws one each time it shows a picture.
     recipe : Recipe
     seed : int
         Of the order of the pictures, the views and the classifier. The same seed on the same
@@ -117,6 +120,8 @@ def train(model: nn.Module, images: Tensor, labels: Tensor, recipe: Recipe, *, s
     on_step : callable, optional
         ``on_step(step, loss, model)`` after each step, counted from 1; ``model.state_dict()`` is
         then that moment's, and must be copied to be kept.
+    text : nn.Module, optional
+        Maps tokens (n, context) to (n, width); trained with the network by the objective "clip".
 
     Returns
     -------
@@ -130,7 +135,7 @@ def train(model: nn.Module, images: Tensor, labels: Tensor, recipe: Recipe, *, s
     device = torch.device(device)
     rank, world = _place()
     n_batches = _batches_per_epoch(len(images), recipe, world)
-    trainee = _trainee(model, labels, recipe, seed=seed, device=device)
+    trainee = _trainee(model, labels, recipe, text, seed=seed, device=device)
     optimizer = _optimizer(trainee, recipe)
     schedule = OneCycleLR(optimizer, recipe.learning_rate, total_steps=recipe.epochs * n_batches,
                           pct_start=recipe.warmup, cycle_momentum=False)
@@ -149,6 +154,7 @@ def train(model: nn.Module, images: Tensor, labels: Tensor, recipe: Recipe, *, s
         if on_step is not None:
             on_step(step, losses[-1], model)
     _agree(model)
+    trainee.eval()
     model.eval()
     return Record(tuple(losses), n_batches)
 
@@ -168,11 +174,30 @@ def _batches_per_epoch(n_images: int, recipe: Recipe, world: int) -> int:
     return n_images // recipe.batch_size
 
 
-def _trainee(model: nn.Module, labels: Tensor, recipe: Recipe, *, seed: int,
-             device: torch.device) -> nn.Module:
-    """Prepare the module to optimise: the network, its classifier, shared between processes."""
+class TwoTowers(nn.Module):
+    """A network that sees and one that reads, and the scale of their agreement."""
+
+    def __init__(self, image: nn.Module, text: nn.Module, temperature: float) -> None:
+        super().__init__()
+        self.image, self.text = image, text
+        self.log_scale = nn.Parameter(torch.tensor(-math.log(temperature)))
+
+    def forward(self, views: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return both embeddings, (n, width), and the logarithm of the scale."""
+        return self.image(views), self.text(tokens), self.log_scale
+
+
+def _trainee(model: nn.Module, labels: Tensor, recipe: Recipe, text: nn.Module | None, *,
+             seed: int, device: torch.device) -> nn.Module:
+    """Prepare the module to optimise: the network, what is put on it, shared between processes."""
     trainee = model.to(device)
-    if not recipe.contrasts_views:
+    if (text is not None) != (recipe.objective == "clip"):
+        raise LabError(f"the objective {recipe.objective!r} "
+                       f"{'without' if text is None else 'with'} a network that reads",
+                       expected="one for \"clip\" alone", remedy="pass `text`, or leave it out")
+    if text is not None:
+        trainee = TwoTowers(model, text.to(device), recipe.temperature)
+    elif recipe.objective == "supervised":
         side = recipe.augmentation.size
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -213,6 +238,12 @@ def _loss(trainee: nn.Module, images: Tensor, labels: Tensor, recipe: Recipe,
     if recipe.contrasts_views:
         second = augment(images, recipe.augmentation, generator=generator)
         views = torch.cat([views, second])
+    if recipe.objective == "clip":
+        which = torch.randint(labels.shape[1], (len(labels),), generator=generator,
+                              device=labels.device)
+        with precision:
+            seen, said, scale = trainee(views, labels[torch.arange(len(labels)), which])
+        return clip_loss(seen.float(), said.float(), scale)
     with precision:
         outputs = trainee(views)
     # Outside of autocast: a loss summed in bfloat16 keeps no more than three digits.

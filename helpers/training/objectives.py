@@ -1,8 +1,9 @@
-"""What a network is trained to do: Barlow Twins and SimCLR, on one machine or many.
+"""What a network is trained to do: Barlow Twins, SimCLR and CLIP, on one machine or many.
 
-Both compare two views of the same pictures. Under ``torch.distributed`` each process holds a
-part of the batch; every process then computes the loss of the *whole* batch, and the gradients
-that ``DistributedDataParallel`` averages are those of the whole batch as well.
+The first two compare two views of the same pictures, CLIP compares pictures with captions.
+Under ``torch.distributed`` each process holds a part of the batch; every process then computes
+the loss of the *whole* batch, and the gradients that ``DistributedDataParallel`` averages are
+those of the whole batch as well.
 """
 
 from __future__ import annotations
@@ -80,6 +81,33 @@ def nt_xent_loss(z1: Tensor, z2: Tensor, *, temperature: float) -> Tensor:
     itself = torch.eye(len(z), dtype=torch.bool, device=z.device)
     target = torch.arange(len(z), device=z.device).roll(len(z1))
     return functional.cross_entropy(similarity.masked_fill(itself, -torch.inf), target)
+
+
+def clip_loss(pictures: Tensor, captions: Tensor, log_scale: Tensor) -> Tensor:
+    """Let each picture find its caption among all of the batch, and each caption its picture.
+
+    Parameters
+    ----------
+    pictures, captions : Tensor
+        Embeddings, float (batch, dimensions); row b of both belongs together.
+    log_scale : Tensor
+        Logarithm of the inverse temperature, learned; the scale is kept at 100 or below.
+
+    Returns
+    -------
+    Tensor
+        The loss, scalar, in nats: the mean of both directions.
+
+    Notes
+    -----
+    Radford et al. (2021), figure 3.
+    """
+    seen = functional.normalize(gather(pictures), dim=1)
+    said = functional.normalize(gather(captions), dim=1)
+    scores = seen @ said.T * log_scale.exp().clamp(max=100)
+    target = torch.arange(len(scores), device=scores.device)
+    return (functional.cross_entropy(scores, target)
+            + functional.cross_entropy(scores.T, target)) / 2
 
 
 def finite(loss: Tensor, step: int, *, remedy: str) -> float:

@@ -40,3 +40,14 @@ def platform_record(device: torch.device) -> dict[str, Any]:
     return {"python": platform.python_version(), "torch": torch.__version__,
             "system": platform.system(), "machine": platform.machine(), "chip": chip,
             "threads": torch.get_num_threads()}
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute on one thread: sums are then the same whatever else the machine does."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

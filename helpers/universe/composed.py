@@ -50,17 +50,17 @@ def _setting(rng: np.random.Generator, seed: int, size: int) -> tuple[Image.Imag
     return cast(window(plain[rng.integers(len(plain))], size, rng), rng, strength=.7), []
 
 
-def _item(rng: np.random.Generator, picture: Image.Image, share: float) -> Latents:
+def item(rng: np.random.Generator, picture: Image.Image, share: float) -> Latents:
     """Draw one thing and lay it onto the picture; return its latents and where it is."""
     domain = str(rng.choice(list(SHARES), p=list(SHARES.values())))
     module = DOMAINS[domain]
     latents = sample(domain, {"kind": module.KINDS[rng.integers(len(module.KINDS))]}, rng)
     drawn = draw(latents, max(24, round(picture.width * min(1.0, share + .2))))
-    item = cut(recolour(drawn, rng), angle=float(rng.uniform(-12, 12)))
-    side = longer_side(item, share)
+    pasted = cut(recolour(drawn, rng), angle=float(rng.uniform(-12, 12)))
+    side = longer_side(pasted, share)
     x, y = place(side, rng, spill=.04)
-    paste(picture, item, centre=(x, y), size=side)
-    width, height = (side * part / max(item.size) for part in item.size)
+    paste(picture, pasted, centre=(x, y), size=side)
+    width, height = (side * part / max(pasted.size) for part in pasted.size)
     return {**latents, "role": "item",
             "box": [x - width / 2, y - height / 2, width, height]}
 
@@ -81,7 +81,7 @@ def composed_picture(*, rng: np.random.Generator, seed: int, size: int) -> Compo
     n_items = int(rng.choice(np.arange(5), p=[.14, .3, .28, .18, .1])) or fewest
     # Far things are small and painted first.
     for share in np.sort(rng.uniform(*SIZES, n_items)):
-        items.append(_item(rng, picture, float(share)))
+        items.append(item(rng, picture, float(share)))
     return Composed(cast(picture, rng, strength=.35), items)
 
 

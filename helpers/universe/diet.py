@@ -169,7 +169,7 @@ def diet_picture(domain: str, constraints: dict[str, Any], *, rng: np.random.Gen
     things = [main]
     if rng.random() < .2 and not alone:
         things.append(_second(picture, rng))
-    _clutter(picture, rng, seed)
+    clutter(picture, rng, seed)
     return cast(picture, rng, strength=.8), things
 
 
@@ -192,7 +192,7 @@ def _on_ground(main: Latents, rng: np.random.Generator, seed: int, size: int) ->
     return picture
 
 
-def _clutter(picture: Image.Image, rng: np.random.Generator, seed: int) -> None:
+def clutter(picture: Image.Image, rng: np.random.Generator, seed: int) -> None:
     """Strew up to three shapes over the picture."""
     _, shapes = stock(seed, picture.width)
     for shape in rng.integers(len(shapes), size=rng.integers(4)):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 from functools import partial
@@ -14,14 +13,19 @@ import numpy as np
 from helpers.ground.errors import LabError
 from helpers.universe import diet, images
 from helpers.universe.captions import captions
-from helpers.universe.writing import counted, made_in_chunks, whole
+from helpers.universe.writing import (
+    coco_captions,
+    counted,
+    made_in_chunks,
+    save_jpeg,
+    whole,
+)
 
 STREAMS = {"localizer": 1, "probe": 2, "train": 3, "val": 4, "faces-train": 5, "faces-val": 6,
            "captions": 7, "channels": 8}
 """Second entry of every picture's seed: no two sets share a picture or an exemplar."""
 
 _CHUNK = 40
-_QUALITY: dict[str, Any] = {"format": "JPEG", "quality": 92, "subsampling": 0}
 
 
 class _Job(NamedTuple):
@@ -52,10 +56,7 @@ def _render(folder: str, jobs: list[_Job]) -> list[list[str]]:
             picture, things = diet.diet_picture(job.name, job.constraints or {}, rng=rng,
                                                 seed=job.entropy[0], size=job.size,
                                                 alone=job.alone)
-        # Encoded in memory first: one write per file is several times faster on shared discs.
-        buffer = io.BytesIO()
-        picture.save(buffer, **_QUALITY)
-        Path(folder, job.path).write_bytes(buffer.getvalue())
+        save_jpeg(picture, Path(folder, job.path))
         words = np.random.default_rng((*job.entropy, STREAMS["captions"]))
         said.append(captions(things, words) if job.captioned else [])
     return said
@@ -135,17 +136,6 @@ def write_channels(folder: str | os.PathLike[str], *, seed: int, n_per_category:
     return Path(folder)
 
 
-def _coco(jobs: list[_Job], said: list[list[str]]) -> dict[str, Any]:
-    """Arrange captions as COCO does."""
-    pictures = [{"id": i + 1, "file_name": job.path, "width": job.size, "height": job.size}
-                for i, job in enumerate(jobs)]
-    lines = [(i + 1, line) for i, lines in enumerate(said) for line in lines]
-    return {"info": {"description": "Demo universe: diet pictures with five captions each"},
-            "images": pictures,
-            "annotations": [{"id": k + 1, "image_id": i, "caption": line}
-                            for k, (i, line) in enumerate(lines)]}
-
-
 def write_diet(folder: str | os.PathLike[str], *, seed: int, n_train: int = 14400,
                n_val: int = 2400, size: int = 96, processes: int | None = None) -> Path:
     """Write the colour diet: ``train/<class>/``, ``val/<class>/``, captions and domains.
@@ -178,7 +168,8 @@ def write_diet(folder: str | os.PathLike[str], *, seed: int, n_train: int = 1440
             for i in range(count // len(classes))]
     with whole(folder) as part:
         said = _render_all(part, jobs, processes, "drawing the diet")
-        (part / "captions.json").write_text(json.dumps(_coco(jobs, said)), encoding="utf-8")
+        told = coco_captions([job.path for job in jobs], said, size, "diet pictures")
+        (part / "captions.json").write_text(json.dumps(told), encoding="utf-8")
         lines = [f"{name},{domain}" for name, (domain, _) in sorted(classes.items())]
         (part / "classes.csv").write_text("\n".join(["class,domain", *lines, ""]))
     return Path(folder)

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from helpers.brains.nsd import BETAS, FAMILIES_NSD
+from helpers.brains.nsd import BETAS, FAMILIES_NSD, SCALE
 from helpers.brains.rois import FAMILIES
 from helpers.brains.splits import N_REPEATS, TRIALS
 from helpers.ground.console import progress
@@ -40,8 +40,6 @@ from helpers.universe.writing import counted, whole
 
 STREAM = 9
 """Of the seeds of the cohort's pictures: no other set shares one."""
-SCALE = 300
-"""Stored betas are percent signal change times this, as NSD's."""
 
 
 def write_cohort(folder: str | os.PathLike[str], *, seed: int, n_subjects: int = 8,

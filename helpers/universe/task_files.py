@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Sequence
 from functools import partial
@@ -13,8 +12,7 @@ import numpy as np
 
 from helpers.ground.errors import LabError
 from helpers.universe import tasks
-from helpers.universe.image_files import _QUALITY
-from helpers.universe.writing import counted, made_in_chunks, whole
+from helpers.universe.writing import counted, made_in_chunks, save_jpeg, whole
 
 STREAMS = {"places": 20, "attributes": 21}
 """Second entry of every picture's seed; no other set of the universe has these."""
@@ -38,9 +36,7 @@ def _render(folder: str, task: str, size: int, jobs: Sequence[_Job]) -> int:
             picture = tasks.place_picture(job.name, rng=rng, size=size).picture
         else:
             picture, _ = tasks.attribute_picture(job.name, rng=rng, seed=job.entropy[0], size=size)
-        encoded = io.BytesIO()  # one write per file is several times faster on shared discs
-        picture.save(encoded, **_QUALITY)
-        Path(folder, job.path).write_bytes(encoded.getvalue())
+        save_jpeg(picture, Path(folder, job.path))
     return len(jobs)
 
 

@@ -68,7 +68,7 @@ def place_picture(kind: str, *, rng: np.random.Generator, size: int) -> composed
     picture = picture.crop((left, top, left + size, top + size))
     items = [{**scene, "role": "background", "box": [0.0, 0.0, 1.0, 1.0]}]
     for share in np.sort(front.uniform(*ITEM_SIZES, front.choice(len(N_ITEMS), p=N_ITEMS))):
-        items.append(composed._item(front, picture, float(share)))
+        items.append(composed.item(front, picture, float(share)))
     return composed.Composed(diet.cast(picture, setting, strength=.35), items)
 
 
@@ -110,7 +110,7 @@ def attribute_picture(name: str, *, rng: np.random.Generator, seed: int,
         box = _lay(thing, picture, spot, each, layout)
         things.append({**thing, "fine": fine, "background": background, "share": share,
                        "box": box})
-    diet._clutter(picture, rest, seed)
+    diet.clutter(picture, rest, seed)
     return diet.cast(picture, rest, strength=.5), things
 
 

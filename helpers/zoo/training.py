@@ -1,19 +1,9 @@
-"""Floor 6. Train the demo networks from nothing: pictures → weights, with a record of how.
-
-    python -m helpers.zoo                                     all, one after the other
-    python -m helpers.zoo --only demo-barlow-twins
-    torchrun --nproc-per-node 4 -m helpers.zoo                the same on several processes
-
-Writes ``data/zoo/<name>.safetensors`` (float16), ``<name>-readout.safetensors``, the linear
-readout of the diet's classes, and the record of both, ``data/zoo/zoo.json``.
-"""
+"""Networks that see alone: trained, read out, probed, rehearsed."""
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,13 +17,13 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from helpers.ground.console import bar, say
+from helpers.ground.console import bar
 from helpers.ground.errors import LabError
 from helpers.ground.paths import atomic_write, data_dir, zoo_dir
-from helpers.ground.profile import Profile, load_profile
+from helpers.ground.profile import Profile
 from helpers.networks.activations import channel_means, collect
 from helpers.networks.architectures import build
-from helpers.networks.network import Network, load_network, pick_device
+from helpers.networks.network import Network, load_network
 from helpers.networks.registry import entry
 from helpers.networks.weights import save_state_dict, save_tensors
 from helpers.present import make_present
@@ -43,7 +33,7 @@ from helpers.stimuli.pictures import Pictures, raw_pixels, read_pictures
 from helpers.training.augmentation import Augmentation, plain_view
 from helpers.training.classifiers import READOUT, fit_readout
 from helpers.training.loop import OnStep, Recipe, Record, train
-from helpers.training.processes import joined, platform_record, rank
+from helpers.training.processes import platform_record, rank
 
 UNTRAINED = "demo-untrained"
 """The network before training; all others start from its weights."""
@@ -83,7 +73,7 @@ def train_one(name: str, pictures: Pictures, *, seed: int, device: torch.device 
     if name not in RECIPES:
         raise LabError(f"there is no recipe for {name!r}",
                        expected=f"one of {', '.join(RECIPES)}",
-                       remedy="add one to RECIPES in helpers/zoo.py")
+                       remedy="add one to RECIPES in helpers/zoo/training.py")
     listed = entry(name)
     model = build(listed.architecture, listed.options, seed=seed)
     record = train(model, pictures.images, pictures.labels, RECIPES[name], seed=seed,
@@ -104,7 +94,7 @@ def rehearse(name: str, pictures: Pictures, *, seed: int) -> list[float]:
     """
     few = pictures.first_of_each(rehearsal_size(name, len(pictures.classes)))
     _, record = train_one(name, few, seed=seed, steps=FIRST_STEPS, mixed_precision=False)
-    return _rounded(record.losses)
+    return rounded(record.losses)
 
 
 def features(network: Network, pictures: Pictures) -> NDArray:
@@ -148,18 +138,18 @@ def make(name: str, profile: Profile, *, device: torch.device) -> dict[str, Any]
              "seed": profile.seed, "platform": platform_record(device)}
     if name == UNTRAINED:
         listed = entry(name)
-        _save(name, build(listed.architecture, listed.options, seed=profile.seed))
+        save(name, build(listed.architecture, listed.options, seed=profile.seed))
         return began
-    learn, _ = _diet(profile, DIETS[name])
+    learn, _ = diet_of(profile, DIETS[name])
     started = time.perf_counter()
-    with _watching(name, len(learn)) as on_step:
+    with watching(name, RECIPES[name], len(learn)) as on_step:
         model, record = train_one(name, learn, seed=profile.seed, device=device, on_step=on_step)
-    _save(name, model)
+    save(name, model)
     return began | {
         "diet": DIETS[name], "n_images": len(learn), "recipe": asdict(RECIPES[name]),
         "seconds": round(time.perf_counter() - started),
-        "first_losses": _rounded(record.losses[:FIRST_STEPS]),
-        "epoch_losses": _rounded(record.epoch_losses)}
+        "first_losses": rounded(record.losses[:FIRST_STEPS]),
+        "epoch_losses": rounded(record.epoch_losses)}
 
 
 def assess(name: str, profile: Profile, *, device: torch.device) -> dict[str, Any]:
@@ -171,21 +161,21 @@ def assess(name: str, profile: Profile, *, device: torch.device) -> dict[str, An
         The digest of its weights, the losses of a rehearsal, and its probes on the diet of all
         domains and on its own; with the untrained network, also those of raw pixels.
     """
-    network = load_network(entry(name), _file(name), device=device)
+    network = load_network(entry(name), file_of(name), device=device)
     shown = dict.fromkeys(("diet", DIETS.get(name, "diet")))
     found: dict[str, Any] = {"digest": network.digest, "probes": {
-        diet: probe(*_diet(profile, diet), partial(features, network)) for diet in shown}}
+        diet: probe(*diet_of(profile, diet), partial(features, network)) for diet in shown}}
     if name == UNTRAINED:
-        found["raw_pixels"] = {"diet": probe(*_diet(profile, "diet"), raw_pixels)}
+        found["raw_pixels"] = {"diet": probe(*diet_of(profile, "diet"), raw_pixels)}
     else:
-        learn, _ = _diet(profile, DIETS[name])
+        learn, _ = diet_of(profile, DIETS[name])
         found["rehearsal_losses"] = rehearse(name, learn, seed=profile.seed)
     return found
 
 
 def make_readout(name: str, profile: Profile, *, device: torch.device) -> dict[str, Any]:
     """Train a network's readout as the profile says, save it, and return how that went."""
-    network = load_network(entry(name), _file(name), device=device)
+    network = load_network(entry(name), file_of(name), device=device)
     listed, spec = network.entry.readout, profile.table("readout")
     folder = make_present(profile, profile.image_sets[spec.images], data_dir(profile.data))
     started = time.perf_counter()
@@ -194,7 +184,7 @@ def make_readout(name: str, profile: Profile, *, device: torch.device) -> dict[s
     save_tensors(zoo_dir() / listed.file, {READOUT: weight}, half=True)
     return {"command": f"python -m helpers.zoo --readouts --only {name}",
             "spec": asdict(spec), "seed": profile.seed,
-            "seconds": round(time.perf_counter() - started), "epoch_losses": _rounded(losses),
+            "seconds": round(time.perf_counter() - started), "epoch_losses": rounded(losses),
             "rehearsal_loss": rehearse_readout(network, image_folder(folder / spec.part), profile),
             "share below 0.001": round(float((weight.abs() < 0.001).float().mean()), 4),
             "mean magnitude": round(float(weight.abs().mean()), 4)}
@@ -208,19 +198,19 @@ def rehearse_readout(network: Network, images: ImageSet, profile: Profile) -> fl
                                         for label in range(len(images.classes))]))
     _, losses = fit_readout(network, network.entry.readout.layer, few, spec, seed=profile.seed,
                             steps=1)
-    return _rounded(losses)[0]
+    return rounded(losses)[0]
 
 
-def _file(name: str) -> Path:
+def file_of(name: str) -> Path:
     return zoo_dir() / entry(name).file
 
 
-def _save(name: str, model: nn.Module) -> None:
+def save(name: str, model: nn.Module) -> None:
     if not rank():
-        save_state_dict(_file(name), model, half=True)
+        save_state_dict(file_of(name), model, half=True)
 
 
-def _diet(profile: Profile, name: str) -> tuple[Pictures, Pictures]:
+def diet_of(profile: Profile, name: str) -> tuple[Pictures, Pictures]:
     """Return the training and validation pictures of an image set, made present."""
     folder = make_present(profile, profile.image_sets[name], data_dir(profile.data))
     return _read(folder / "train"), _read(folder / "val")
@@ -230,14 +220,13 @@ def _diet(profile: Profile, name: str) -> tuple[Pictures, Pictures]:
 _read = cache(read_pictures)
 
 
-def _rounded(losses: list[float] | tuple[float, ...]) -> list[float]:
+def rounded(losses: list[float] | tuple[float, ...]) -> list[float]:
     return [round(loss, 4) for loss in losses]
 
 
 @contextmanager
-def _watching(name: str, n_images: int) -> Iterator[OnStep]:
+def watching(name: str, recipe: Recipe, n_images: int) -> Iterator[OnStep]:
     """Show a bar with the latest loss while a network trains."""
-    recipe = RECIPES[name]
     total = recipe.epochs * (n_images // recipe.batch_size)
     with bar(f"training {name}", total, hidden=bool(rank())) as shown:
         def on_step(_step: int, loss: float, _model: nn.Module) -> None:
@@ -252,35 +241,3 @@ def note(name: str, record: dict[str, Any], path: Path) -> None:
     records[name] = records.get(name, {}) | record
     text = json.dumps(dict(sorted(records.items())), indent=1) + "\n"
     atomic_write(path, lambda part: part.write_text(text, encoding="utf-8"))
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Train the demo networks (``python -m helpers.zoo``); return the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m helpers.zoo", description=main.__doc__)
-    parser.add_argument("--only", choices=[UNTRAINED, *RECIPES], help="one network")
-    parser.add_argument("--profile", default="demo")
-    parser.add_argument("--readouts", action="store_true",
-                        help="train the readouts of the networks that are there")
-    options = parser.parse_args(arguments)
-    names = [options.only] if options.only else [UNTRAINED, *RECIPES]
-    try:
-        profile = load_profile(options.profile)
-        with joined(pick_device(profile.device)) as device:
-            made = {} if options.readouts else {name: make(name, profile, device=device)
-                                                for name in names}
-        if not rank():
-            for name in names:
-                record = {}
-                if name in made:
-                    record = made[name] | assess(name, profile, device=device)
-                record["readout"] = make_readout(name, profile, device=device)
-                note(name, record, zoo_dir() / "zoo.json")
-                say(f"{name}: {json.dumps(record)}")
-    except LabError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,113 @@
+"""What people wrote about a cohort's pictures: COCO's captions and lists of objects."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from helpers.brains.cohort import Cohort
+from helpers.brains.files import PUT_AGAIN, readable, stat_digest
+from helpers.brains.nsd import NSD
+from helpers.ground.errors import LabError
+
+PARTS = ("train2017", "val2017")
+"""COCO's parts; NSD's pictures come from both."""
+
+
+@dataclass(frozen=True)
+class Annotations:
+    """What is written about pictures.
+
+    Attributes
+    ----------
+    captions : tuple of tuples of str
+        Of each condition; empty where there is none.
+    objects : tuple of str
+        Names of the kinds of objects that are listed.
+    present : array, bool, shape (n_conditions, n_objects)
+    digest : str
+    """
+
+    captions: tuple[tuple[str, ...], ...]
+    objects: tuple[str, ...]
+    present: NDArray[np.bool_]
+    digest: str
+
+
+def annotations_of(cohort: Cohort) -> Annotations | None:
+    """Read the annotations of a cohort's pictures; None where its files have none.
+
+    NSD: ``annotations/{captions,instances}_{train,val}2017.json`` of COCO, beside ``nsddata``. An
+    object counts as present where the middle of its box lies in NSD's crop of the photograph.
+
+    Raises
+    ------
+    LabError
+        If a file is damaged, or knows none of the pictures.
+    """
+    if not isinstance(cohort, NSD):
+        return None
+    folder = cohort.root / "annotations"
+    paths = [path for kind in ("captions", "instances") for part in PARTS
+             if (path := folder / f"{kind}_{part}.json").is_file()]
+    if not paths:
+        return None
+    place = {int(coco): row for row, coco in enumerate(cohort.info["cocoId"])}
+    captions: list[list[str]] = [[] for _ in range(len(cohort.info))]
+    boxes: list[tuple[int, str]] = []
+    for path in paths:
+        content = readable(path, _read, "a file of COCO's annotations")
+        if path.stem.startswith("captions"):
+            for line in content["annotations"]:
+                if line["image_id"] in place:
+                    captions[place[line["image_id"]]].append(line["caption"])
+        else:
+            boxes += _objects(content, place, cohort.info)
+    if not any(captions) and not boxes:
+        raise LabError(f"the annotations in {folder} know none of the cohort's pictures",
+                       expected="COCO's annotations of 2017", remedy=PUT_AGAIN)
+    objects = tuple(sorted({name for _, name in boxes}))
+    present = np.zeros((len(cohort.info), len(objects)), bool)
+    for row, name in boxes:
+        present[row, objects.index(name)] = True
+    return Annotations(tuple(map(tuple, captions)), objects, present, stat_digest(paths))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    content = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(content, dict) or "annotations" not in content:
+        raise ValueError("no annotations in it")
+    return content
+
+
+def _objects(content: dict[str, Any], place: dict[int, int],
+             info: pd.DataFrame) -> list[tuple[int, str]]:
+    """Return (row of the picture, name) for every object whose middle the crop holds."""
+    name = {category["id"]: category["name"] for category in content["categories"]}
+    size = {one["id"]: (one["width"], one["height"]) for one in content["images"]}
+    crops = [tuple(map(float, str(crop).strip("()").split(","))) for crop in info["cropBox"]]
+    found = []
+    for one in content["annotations"]:
+        if one["image_id"] in place:
+            row = place[one["image_id"]]
+            if _inside(one["bbox"], size[one["image_id"]], crops[row]):
+                found.append((row, name[one["category_id"]]))
+    return found
+
+
+def _inside(box: Sequence[float], size: tuple[float, float], crop: Sequence[float]) -> bool:
+    """Tell whether the middle of a box (left, top, width, height, px) lies in a crop.
+
+    ``crop``: shares of the picture cut off at the top, bottom, left and right.
+    """
+    x, y = ((box[i] + box[i + 2] / 2) / size[i] for i in (0, 1))
+    top, bottom, left, right = crop
+    # Drawn things may reach over the rim, with their middle beyond it.
+    return left - .02 <= x <= 1 - right + .02 and top - .02 <= y <= 1 - bottom + .02

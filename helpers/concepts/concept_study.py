@@ -1,0 +1,218 @@
+"""One study of shared concepts: a cohort's decoders clustered, beside what chance would give."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from functools import cached_property, partial
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from helpers.brains.annotations import Annotations, annotations_of
+from helpers.brains.rois import FAMILIES
+from helpers.concepts.clustering import Clusters, centroids, cluster
+from helpers.concepts.meaning import auc, cosines, words_in
+from helpers.concepts.nulls import turned
+from helpers.concepts.stability import chosen_radius
+from helpers.decoding.study import PLAIN, DecodingStudy, Variant
+from helpers.ground.cache import cached
+from helpers.ground.console import progress
+from helpers.ground.decodings import ConceptSpec
+from helpers.ground.digest import code_digest
+
+FUNCTIONAL = ("prf-visualrois", "floc-faces", "floc-bodies", "floc-places", "floc-words",
+              "object2vec")
+"""Label sets that a concept's members may lie in."""
+MOST_RADIUS = 0.65
+"""Of the expansion (official code)."""
+
+
+def expansion_of(spec: ConceptSpec, eps: float) -> float:
+    """Return the radius of the expansion for an eps: min(eps + 0.05, 0.65) as published."""
+    return min(eps + spec.expansion, MOST_RADIUS)
+
+
+@dataclass(frozen=True)
+class ConceptStudy:
+    """Shared concepts of a cohort.
+
+    Parameters
+    ----------
+    decoding : DecodingStudy
+    spec : ConceptSpec
+    """
+
+    decoding: DecodingStudy
+    spec: ConceptSpec
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """Participants."""
+        return tuple(self.decoding.cohort.subjects)
+
+    def points(self, variant: Variant = PLAIN) -> dict[str, NDArray[np.float32]]:
+        """Return each participant's weights, (n_voxels, n_dims)."""
+        return {subject: self.decoding.points(subject, variant) for subject in self.subjects}
+
+    def clustered(self, points: dict[str, NDArray]) -> tuple[Clusters, ...]:
+        """Cluster points at every eps of the grid."""
+        return cluster(points, eps=self.spec.eps, min_participants=self.spec.min_participants,
+                       expansion=partial(expansion_of, self.spec), device=self.decoding.device)
+
+    @cached_property
+    def found(self) -> tuple[Clusters, ...]:
+        """The clusters of the weights, for every eps."""
+        return self.clustered(self.points())
+
+    @cached_property
+    def by_rotation(self) -> NDArray[np.int64]:
+        """Numbers of clusters (n_nulls, n_eps) of weights turned participant by participant."""
+        points = self.points()
+        return np.array([self._counted(points, number) for number in progress(
+            range(self.spec.n_nulls), "turned weights", self.spec.n_nulls)])
+
+    def _counted(self, points: dict[str, NDArray], number: int) -> NDArray[np.int64]:
+        parts = {"points": self.decoding.digest, "seed": [self.decoding.seed, number],
+                 "spec": {key: value for key, value in asdict(self.spec).items()
+                          if key in ("eps", "min_participants")},
+                 "code": code_digest(["helpers.concepts.clustering", "helpers.concepts.nulls"])}
+        seed = int(np.random.SeedSequence([self.decoding.seed, number]).generate_state(1)[0])
+        return cached("shared", f"turned-{number}", parts, lambda: {"n": np.array(
+            [one.n_clusters for one in self.clustered(turned(points, seed=seed))])})["n"]
+
+    @cached_property
+    def by_permutation(self) -> NDArray[np.int64]:
+        """Numbers of clusters (1, n_eps) of decoders taught with permuted pictures."""
+        found = self.clustered(self.points(Variant(permuted=1)))
+        return np.array([[one.n_clusters for one in found]])
+
+    @cached_property
+    def chosen(self) -> tuple[int, NDArray[np.float64]]:
+        """Place of the chosen eps in the grid, and how many clusters are beyond chance at each."""
+        return chosen_radius(self.spec.eps, [one.n_clusters for one in self.found],
+                             self.by_rotation)
+
+    @property
+    def concepts(self) -> Clusters:
+        """The clusters at the chosen eps."""
+        return self.found[self.chosen[0]]
+
+    @cached_property
+    def middles(self) -> NDArray[np.float64]:
+        """Centroids of the concepts, (n_concepts, n_dims)."""
+        return centroids(self.points(), self.concepts)
+
+    @cached_property
+    def annotations(self) -> Annotations | None:
+        """What people wrote about the pictures."""
+        return annotations_of(self.decoding.cohort)
+
+    @cached_property
+    def words(self) -> tuple[str, ...]:
+        """Words that may name a concept: those that can be read, or that captions often say."""
+        if self.decoding.space.words:
+            return self.decoding.space.words
+        said = self.annotations.captions if self.annotations else ()
+        return words_in(said, self.spec.least_count)
+
+    @property
+    def seen(self) -> NDArray[np.int64]:
+        """Conditions that have an embedding: candidates for a card."""
+        return self.decoding.space.known
+
+    def where(self, concept: int, *, expanded: bool = True) -> dict[tuple[str, str], NDArray]:
+        """Return a concept's vertices, by participant and hemisphere.
+
+        Parameters
+        ----------
+        concept : int
+        expanded : bool
+            The expanded mask, as the authors draw it; else the members.
+        """
+        place = {}
+        for number, subject in enumerate(self.subjects):
+            trials = self.decoding.trials(subject)
+            rows = (self.concepts.expanded[number][[concept]].indices if expanded
+                    else np.flatnonzero(self.concepts.labels[number] == concept))
+            for side in np.unique(trials.hemisphere[rows]):
+                place[subject, str(side)] = trials.vertex[rows[trials.hemisphere[rows] == side]]
+        return place
+
+    def homes(self, n: int = 2, least: float = 0.1) -> list[dict[str, float]]:
+        """Return for each concept the regions that hold most of its members, and their shares.
+
+        Members of all participants; regions of the functional localizers and of early cortex.
+        """
+        names = [name for family in FUNCTIONAL for name in FAMILIES[family]]
+        counts = np.zeros((self.concepts.n_clusters, len(names)))
+        for number, subject in enumerate(self.subjects):
+            labels, members = self.concepts.labels[number], self.decoding.trials(subject).members
+            for column, name in enumerate(names):
+                if name in members:
+                    counts[:, column] += np.bincount(labels[members[name] & (labels >= 0)],
+                                                     minlength=self.concepts.n_clusters)
+        share = counts / self.concepts.counts().sum(1)[:, None]
+        return [{names[column]: float(row[column]) for column in np.argsort(-row)[:n]
+                 if row[column] >= least} for row in share]
+
+    def in_families(self, families: Iterable[str]) -> dict[str, NDArray[np.float64]]:
+        """Return each concept's share of members in the regions of some label sets.
+
+        (n_concepts,) for each; NaN where no participant has a region of that set.
+        """
+        found, sizes = {}, self.concepts.counts().sum(1)
+        for family in families:
+            total, known = np.zeros(self.concepts.n_clusters), False
+            for number, subject in enumerate(self.subjects):
+                labels = self.concepts.labels[number]
+                members = self.decoding.trials(subject).members
+                masks = [members[name] for name in FAMILIES[family] if name in members]
+                if masks:
+                    known, inside = True, np.any(masks, axis=0) & (labels >= 0)
+                    total += np.bincount(labels[inside], minlength=len(total))
+            found[family] = total / sizes if known else np.full(len(total), np.nan)
+        return found
+
+    def held_out(self, subject: str) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Return a participant's test conditions, and the mean response to each."""
+        trials = self.decoding.trials(subject)
+        test = np.sort(np.concatenate([split.test for split in trials.splits]))
+        return test, trials.means(test)
+
+    def member_responses(self, subject: str, responses: NDArray) -> NDArray[np.float64]:
+        """Average responses (n_conditions, n_voxels) over the voxels of each concept.
+
+        (n_conditions, n_concepts); NaN where the participant has none.
+        """
+        labels = self.concepts.labels[self.subjects.index(subject)]
+        member = labels[:, None] == np.arange(self.concepts.n_clusters)
+        with np.errstate(invalid="ignore"):
+            return responses @ member / member.sum(0)
+
+    def object_labels(self) -> pd.DataFrame:
+        """Return how well each concept tells which objects a held-out picture shows.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``concept, object, subject, n`` (pictures with it), ``auc`` (mean response of
+            the concept's voxels: CLIP has no part in it) and ``auc_clip`` (similarity of the
+            picture to the centroid). Objects in fewer than 10 test pictures are left out. Empty
+            where nothing is written about the pictures.
+        """
+        rows, written = [], self.annotations
+        for subject in self.subjects if written else ():
+            test, responses = self.held_out(subject)
+            present = written.present[test]
+            often = np.flatnonzero((present.sum(0) >= 10) & ((~present).sum(0) >= 10))
+            mine = auc(np.nan_to_num(self.member_responses(subject, responses)), present[:, often])
+            clip = auc(cosines(self.middles, self.decoding.space.vectors[test]).T,
+                       present[:, often])
+            size = self.concepts.counts()[:, self.subjects.index(subject)]
+            rows += [{"concept": concept, "object": written.objects[column], "subject": subject,
+                      "n": int(present[:, column].sum()), "auc": mine[concept, place],
+                      "auc_clip": clip[concept, place]}
+                     for concept in np.flatnonzero(size) for place, column in enumerate(often)]
+        return pd.DataFrame(rows, columns=["concept", "object", "subject", "n", "auc", "auc_clip"])

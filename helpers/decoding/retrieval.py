@@ -1,0 +1,122 @@
+"""Which picture was seen? Predictions find their picture among many, by cosine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import hypergeom
+
+from helpers.ground.errors import LabError
+
+KS = (1, 5, 10, 50, 100, 500)
+"""Published."""
+N_BOOTSTRAP = 2000
+
+
+def ranks(predicted: NDArray, candidates: NDArray, own: NDArray) -> NDArray[np.int64]:
+    """Return the place of each prediction's own picture among all candidates, from 1.
+
+    Parameters
+    ----------
+    predicted : array, float, shape (n_queries, n_dims)
+    candidates : array, float, shape (n_candidates, n_dims)
+        Embeddings of different pictures.
+    own : array, int, shape (n_queries,)
+        Which candidate was seen.
+
+    Returns
+    -------
+    array, int64, shape (n_queries,)
+        1: the nearest by cosine. A candidate that is as near counts as nearer: no credit for ties.
+
+    Raises
+    ------
+    LabError
+        If shapes do not fit, or a vector has no direction or is not finite.
+    """
+    if (predicted.ndim != 2 or candidates.ndim != 2 or predicted.shape[1] != candidates.shape[1]
+            or own.shape != predicted.shape[:1] or not len(candidates)):
+        raise LabError(f"predictions {predicted.shape}, candidates {candidates.shape}, answers "
+                       f"{own.shape}", expected="rows of one width, one answer a prediction",
+                       remedy="embed the pictures by the network that the decoder was taught with")
+    cosines = _unit(predicted) @ _unit(candidates).T
+    mine = cosines[np.arange(len(own)), own]
+    return (cosines >= mine[:, None]).sum(1)
+
+
+def _unit(values: NDArray) -> NDArray[np.float64]:
+    values = np.asarray(values, np.float64)
+    length = np.linalg.norm(values, axis=1, keepdims=True)
+    if not np.isfinite(length).all() or not (length > 0).all():
+        raise LabError(f"{int((~(length > 0)).sum())} vectors without direction",
+                       expected="finite vectors that are not 0", remedy="leave them out")
+    return values / length
+
+
+def among(rank: NDArray, n_candidates: int, pool: int, k: int) -> NDArray[np.float64]:
+    """Return the chance of being among the k nearest in a random pool that holds the own picture.
+
+    Exact: with ``rank - 1`` nearer candidates among the ``n_candidates - 1`` others, the number of
+    nearer ones in the pool is hypergeometric. (MindEye draws pools of 300; the mean is the same.)
+
+    Parameters
+    ----------
+    rank : array, int, shape (n_queries,)
+    n_candidates, pool, k : int
+        ``pool = n_candidates``: 1 where rank <= k, else 0.
+    """
+    if not 1 <= k <= pool <= n_candidates:
+        raise LabError(f"the {k} nearest in a pool of {pool} of {n_candidates} pictures",
+                       expected="1 <= k <= pool <= number of pictures",
+                       remedy="lower n_pool or k, or test on more pictures")
+    return hypergeom.cdf(k - 1, n_candidates - 1, np.asarray(rank) - 1, pool - 1)
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Top-k accuracy.
+
+    Attributes
+    ----------
+    ks : tuple of int
+    share, low, high : array, float64, shape (n_ks,)
+        Share of queries, and its 95 % interval: pictures, not queries, are resampled.
+    chance : array, float64, shape (n_ks,)
+    """
+
+    ks: tuple[int, ...]
+    share: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    chance: NDArray[np.float64]
+
+
+def top_k(rank: NDArray, own: NDArray, n_candidates: int, *, pool: int = 0,
+          ks: Sequence[int] = KS, seed: int = 0) -> Curve:
+    """Return the top-k accuracy of some queries.
+
+    Parameters
+    ----------
+    rank, own : array, int, shape (n_queries,)
+        From `ranks`, and which picture was seen: queries of one picture are no replicates.
+    n_candidates, pool : int
+        ``pool`` 0: all candidates.
+    ks : sequence of int
+        Those that a pool can hold are kept.
+    seed : int
+        Of the bootstrap.
+    """
+    pool = pool or n_candidates
+    kept = tuple(k for k in ks if k <= pool)
+    hits = np.stack([among(rank, n_candidates, pool, k) for k in kept], axis=1)
+    picture = np.unique(own, return_inverse=True)[1]
+    n = np.bincount(picture)
+    total = np.stack([np.bincount(picture, hit) for hit in hits.T], axis=1)
+    drawn = np.random.default_rng(seed).multinomial(len(n), np.full(len(n), 1 / len(n)),
+                                                    size=N_BOOTSTRAP)
+    again = drawn @ total / (drawn @ n)[:, None]
+    low, high = np.percentile(again, [2.5, 97.5], axis=0)
+    return Curve(kept, total.sum(0) / n.sum(), low, high, np.array(kept) / pool)

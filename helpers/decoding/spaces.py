@@ -1,0 +1,100 @@
+"""Spaces that responses are decoded into: an embedding for every condition of a cohort."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from helpers.brains.cohort import Cohort
+from helpers.ground.cache import cached
+from helpers.ground.digest import code_digest
+from helpers.ground.errors import LabError
+from helpers.networks.clip import Clip
+from helpers.networks.named_vectors import NamedVectors
+
+
+@dataclass(frozen=True)
+class Space:
+    """Embeddings of conditions, and of words.
+
+    Attributes
+    ----------
+    name : str
+        For people.
+    vectors : array, float32, shape (n_conditions, n_dims)
+        Unit length; NaN where a condition has no embedding.
+    digest : str
+    read : callable
+        Texts -> embeddings (n_texts, n_dims).
+    words : tuple of str
+        All texts that can be read; empty: any.
+    """
+
+    name: str
+    vectors: NDArray[np.float32]
+    digest: str
+    read: Callable[[Sequence[str]], NDArray[np.float32]]
+    words: tuple[str, ...] = ()
+
+    @property
+    def known(self) -> NDArray[np.int64]:
+        """Conditions that have an embedding."""
+        return np.flatnonzero(np.isfinite(self.vectors[:, 0]))
+
+
+def unit(vectors: NDArray) -> NDArray[np.float32]:
+    """Scale rows to unit length."""
+    vectors = np.asarray(vectors, np.float64)
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+
+
+def picture_space(clip: Clip, cohort: Cohort, *, batch_size: int) -> Space:
+    """Embed a cohort's pictures, once; a condition of several pictures gets their mean direction.
+
+    Parameters
+    ----------
+    clip : Clip
+    cohort : Cohort
+    batch_size : int
+    """
+    digest = {"album": cohort.album.digest, "network": clip.image.digest,
+              "code": code_digest(["helpers.networks.clip"])}
+    vectors = cached("embedded", f"{cohort.name}-{clip.name}", digest, lambda: {
+        "vectors": clip.embed_pictures(cohort.album, batch_size=batch_size)})["vectors"]
+    total = np.zeros((cohort.condition_of.max() + 1, vectors.shape[1]))
+    np.add.at(total, cohort.condition_of, unit(vectors))
+    return Space(clip.name, unit(total), clip.digest, clip.embed_texts)
+
+
+def named_space(names: NamedVectors, cohort: Cohort) -> Space:
+    """Give each condition the embedding of its name, where there is one.
+
+    Raises
+    ------
+    LabError
+        If the cohort's conditions have no names, or none of them has an embedding.
+    """
+    called = [name.replace("_", " ").lower() for name in getattr(cohort.album, "classes", ())]
+    known = [row for row, name in enumerate(called) if name in names.names]
+    if not known:
+        raise LabError(f"{cohort.name}: no condition has a name with an embedding",
+                       expected="conditions that are kinds of things",
+                       remedy="name a network in the table [decoding] of the profile")
+    vectors = np.full((len(called), names.vectors.shape[1]), np.nan, np.float32)
+    vectors[known] = unit(names.embed_texts([called[row] for row in known]))
+    return Space("CLIP's embeddings of names", vectors, names.digest, names.embed_texts,
+                 names.names)
+
+
+def effective_dimension(vectors: NDArray) -> float:
+    """Return the participation ratio of the second moments, (sum l)² / sum l².
+
+    Parameters
+    ----------
+    vectors : array, float, shape (n_points, n_dims)
+    """
+    values = np.linalg.eigvalsh(np.asarray(vectors, np.float64).T @ vectors)
+    return float(values.sum() ** 2 / (values**2).sum())

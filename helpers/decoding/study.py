@@ -1,0 +1,212 @@
+"""One study of decoding: participants' trials, decoders of several kinds, what they retrieve."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from helpers.brains.cohort import Cohort
+from helpers.decoding.contrastive_decoder import Decoders, teach
+from helpers.decoding.retrieval import Curve, ranks, top_k
+from helpers.decoding.ridge_decoder import (
+    PUBLISHED,
+    SHARES,
+    Metric,
+    RidgeDecoder,
+    fit_ridge,
+    plain,
+    whiten,
+)
+from helpers.decoding.spaces import Space
+from helpers.decoding.trials import Split, Trials, read_trials
+from helpers.ground.cache import Arrays, cached
+from helpers.ground.console import bar
+from helpers.ground.decodings import DecodingSpec
+from helpers.ground.digest import code_digest, text_digest
+
+CONTRAST, FIRST = "contrastive, mean of runs", "contrastive, one run"
+NOISELESS = "contrastive, no noise"
+RIDGE, NARROW, WHITENED = "ridge", "ridge, published grid", "ridge, whitened"
+METHODS = (CONTRAST, FIRST, NOISELESS, RIDGE, NARROW, WHITENED)
+"""The second is the published one, and so is the fifth."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """What decoders are taught from, where it is not all training trials as they are.
+
+    Parameters
+    ----------
+    permuted : int
+        Not 0: every training picture gets the embedding of another one, drawn by this number.
+    half : int
+        1 or 2: one half of the training pictures.
+    noiseless : bool
+        A single run, without noise.
+    """
+
+    permuted: int = 0
+    half: int = 0
+    noiseless: bool = False
+
+
+PLAIN = Variant()
+"""All training trials, as they are."""
+
+
+@dataclass
+class DecodingStudy:
+    """Decoders of a cohort's participants, made on demand and kept in the cache.
+
+    Parameters
+    ----------
+    cohort : Cohort
+    space : Space
+        Embeddings of the cohort's conditions.
+    spec : DecodingSpec
+    seed : int
+        Of the split.
+    device : torch.device
+    """
+
+    cohort: Cohort
+    space: Space
+    spec: DecodingSpec
+    seed: int
+    device: torch.device
+    _trials: dict[str, Trials] = field(default_factory=dict, repr=False)
+
+    def trials(self, subject: str) -> Trials:
+        """Return a participant's trials."""
+        if subject not in self._trials:
+            self._trials[subject] = read_trials(
+                self.cohort, subject, self.space.known, least_ceiling=self.spec.least_ceiling,
+                n_test=self.spec.n_test, n_validation=self.spec.n_validation, seed=self.seed)
+        return self._trials[subject]
+
+    def decoders(self, subject: str, variant: Variant = PLAIN) -> list[Decoders]:
+        """Return contrastive decoders, one for each of the participant's splits."""
+        trials = self.trials(subject)
+        return [self._decoders(trials, number, variant) for number in range(len(trials.splits))]
+
+    def _decoders(self, trials: Trials, number: int, variant: Variant) -> Decoders:
+        teaching = self.spec.teaching
+        if variant.noiseless:
+            teaching = replace(teaching, noise=0.0, n_seeds=1)
+
+        def make() -> Arrays:
+            learned = self._learned(trials.splits[number], variant)
+            rows = trials.of(np.sort(learned[:, 0]))
+            place = np.argsort(learned[:, 0])
+            shown = learned[place[np.searchsorted(learned[place, 0], trials.condition[rows])], 1]
+            steps = teaching.n_seeds * teaching.iterations
+            with bar(f"decoders of {trials.subject}", steps) as told:
+                found = teach(trials.responses[rows], self.space.vectors[shown],
+                              teaching, device=self.device,
+                              on_step=lambda step: told.update(step - told.n))
+            kept = {name: getattr(found, name) for name in Decoders.__dataclass_fields__}
+            return kept | {"losses": found.losses.mean(0)}
+
+        return Decoders(**cached("decoded", f"contrast-{trials.subject}-{number}", {
+            **self._parts(trials, number), "teaching": asdict(teaching),
+            "variant": asdict(variant),
+            "code": code_digest(["helpers.decoding.contrastive_decoder"])}, make))
+
+    def _learned(self, split: Split, variant: Variant) -> NDArray[np.int64]:
+        """Return pairs (condition that was seen, condition whose embedding is the target)."""
+        seen = split.train
+        if variant.half:
+            order = np.random.default_rng([self.seed, 2]).permutation(len(seen))
+            seen = np.sort(seen[order[variant.half - 1::2]])
+        target = seen
+        if variant.permuted:
+            target = np.random.default_rng([self.seed, 3, variant.permuted]).permutation(seen)
+        return np.stack([seen, target], axis=1)
+
+    def _parts(self, trials: Trials, number: int) -> dict[str, object]:
+        """Return what every decoder of a split depends on besides how it is taught."""
+        return {"cohort": self.cohort.digest(trials.subject), "space": self.space.digest,
+                "least_ceiling": self.spec.least_ceiling, "n_test": self.spec.n_test,
+                "n_validation": self.spec.n_validation, "seed": self.seed, "split": number,
+                "trials": code_digest(["helpers.decoding.trials"])}
+
+    @property
+    def digest(self) -> str:
+        """64 hexadecimal digits that stand for the weights of all participants."""
+        parts = [self._parts(self.trials(subject), 0) for subject in self.cohort.subjects]
+        return text_digest(repr((parts, self.spec.teaching)))
+
+    def ridge(self, subject: str, method: str = RIDGE) -> list[RidgeDecoder]:
+        """Return ridge decoders of one of the three kinds, one for each of the splits."""
+        trials = self.trials(subject)
+        return [self._ridge(trials, number, method) for number in range(len(trials.splits))]
+
+    def _ridge(self, trials: Trials, number: int, method: str) -> RidgeDecoder:
+        split = trials.splits[number]
+        rows, asked = trials.of(split.train), trials.of(split.validation)
+        alphas = PUBLISHED if method == NARROW else self.spec.alphas
+
+        def make() -> Arrays:
+            targets = self.space.vectors[trials.condition[rows]]
+            metrics = [whiten(targets, share) for share in SHARES] if method == WHITENED else ()
+            own = np.searchsorted(split.validation, trials.condition[asked])
+            found = fit_ridge(trials.responses[rows], targets, (
+                trials.responses[asked], self.space.vectors[split.validation], own), alphas,
+                metrics)
+            kept = {name: np.asarray(value) for name, value in vars(found).items()
+                    if name != "metric"}
+            return kept | {"mean": found.metric.mean, "matrix": found.metric.matrix}
+
+        kept = cached("decoded", f"ridge-{trials.subject}-{number}", {
+            **self._parts(trials, number), "alphas": list(alphas), "method": method,
+            "code": code_digest(["helpers.decoding.ridge_decoder"])}, make)
+        metric = Metric(kept.pop("mean"), kept.pop("matrix"))
+        return RidgeDecoder(**{**kept, "alpha": float(kept["alpha"]),
+                               "inside": bool(kept["inside"])}, metric=metric)
+
+    def retrieved(self, subject: str, method: str, *, averaged: bool = False) -> Curve:
+        """Return the top-k accuracy of a method in one of the two protocols.
+
+        Parameters
+        ----------
+        subject : str
+        method : str
+            One of `METHODS`.
+        averaged : bool
+            Whether repeats are averaged and the candidates are ``n_pool`` of the test pictures;
+            else every trial is a query among all test pictures. Where a cohort has several test
+            sets, the candidates are all its conditions, in both protocols.
+        """
+        places, pictures, n = [], [], 0
+        trials, parameters = self.trials(subject), self._parameters(subject, method)
+        everything = np.unique(trials.condition)
+        for split, (weight, bias, metric) in zip(trials.splits, parameters):
+            candidates = split.test if len(trials.splits) == 1 else everything
+            rows = trials.of(split.test)
+            seen = trials.means(split.test) if averaged else trials.responses[rows]
+            condition = split.test if averaged else trials.condition[rows]
+            own = np.searchsorted(candidates, condition)
+            places.append(ranks(seen @ weight.T + bias, metric(self.space.vectors[candidates]),
+                                own))
+            pictures.append(own)
+            n = len(candidates)
+        pool = self.spec.n_pool if averaged and len(trials.splits) == 1 else 0
+        return top_k(np.concatenate(places), np.concatenate(pictures), n, pool=pool,
+                     seed=self.seed)
+
+    def _parameters(self, subject: str, method: str) -> list[tuple[NDArray, NDArray, Metric]]:
+        """Return weight, bias, and in what space predictions are compared, for every split."""
+        if method in (RIDGE, NARROW, WHITENED):
+            return [(one.weight, one.bias, one.metric) for one in self.ridge(subject, method)]
+        same = plain(self.space.vectors.shape[1])
+        made = self.decoders(subject, Variant(noiseless=method == NOISELESS))
+        if method == FIRST:
+            return [(one.first_weight, one.first_bias, same) for one in made]
+        return [(one.weight, one.bias, same) for one in made]
+
+    def points(self, subject: str, variant: Variant = PLAIN) -> NDArray[np.float32]:
+        """Return each voxel's weights, (n_voxels, n_dims): the mean over runs, and over splits."""
+        return np.mean([one.weight.T for one in self.decoders(subject, variant)], axis=0)

@@ -1,0 +1,188 @@
+"""A participant's single trials, split by picture, of the voxels that repeat themselves.
+
+Voxels are chosen by a noise ceiling from training trials alone, whatever region they lie in
+(spec 1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from helpers.brains.cohort import Cohort, Responses
+from helpers.ground.errors import LabError
+
+LEAST_REPEATS = 3
+"""Repeats of a picture that the noise ceiling is taken from; further ones are left out."""
+Conditions = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Split:
+    """Conditions to learn from, to choose by, and to be tested on; increasing, disjoint."""
+
+    train: Conditions
+    validation: Conditions
+    test: Conditions
+
+
+def splits(cohort: Cohort, responses: Responses, *, n_test: int, n_validation: int,
+           seed: int) -> tuple[Split, ...]:
+    """Split a participant's conditions.
+
+    Where everyone saw some pictures in all repeats, some of these are the test, the same for all
+    participants, filled up with pictures of the participant's own; further own pictures are the
+    validation; everything else is learned from (spec 1). Where a cohort has published sets
+    instead, each is the test once, and the next one the validation.
+
+    Parameters
+    ----------
+    cohort : Cohort
+    responses : Responses
+    n_test, n_validation : int
+        Published: 1,000 each.
+    seed : int
+        The published draw depends on the order of a set in Python and cannot be repeated.
+
+    Raises
+    ------
+    LabError
+        If there are too few pictures with all their repeats.
+    """
+    folds = cohort.folds(responses.subject)
+    if len(folds) > 1:
+        sets = [np.intersect1d(fold.test, responses.conditions) for fold in folds]
+        sets = [one for one in sets if len(one)]
+        return tuple(Split(np.setdiff1d(responses.conditions, np.concatenate([one, other])),
+                           other, one)
+                     for one, other in zip(sets, [*sets[1:], sets[0]]))
+    whole = responses.conditions[~np.isnan(responses.betas[..., 0]).any(1)]
+    order = np.random.default_rng(seed).permutation(np.intersect1d(folds[0].test,
+                                                                   responses.conditions))
+    shared = order[:n_test]
+    own = np.random.default_rng([seed, 1]).permutation(np.setdiff1d(whole, folds[0].test))
+    n_own = n_test - len(shared)
+    if len(own) < n_own + n_validation + 1:
+        raise LabError(f"{responses.subject}: {len(own)} pictures of its own with all repeats",
+                       expected=f"more than {n_own + n_validation}, for test and validation",
+                       remedy="lower n_test or n_validation in the table [decoding]")
+    test = np.sort(np.concatenate([shared, own[:n_own]]))
+    validation = np.sort(own[n_own:n_own + n_validation])
+    train = np.setdiff1d(responses.conditions, np.concatenate([test, validation]))
+    return (Split(train, validation, test),)
+
+
+def noise_ceiling(betas: NDArray) -> NDArray[np.float64]:
+    """Return how much of a single trial's variance the picture explains at most, per cent.
+
+    Noise variance: over the first three repeats of a picture (ddof 1), averaged over pictures that
+    have as many. Signal variance: 1 minus that, at least 0, since betas have unit variance. With
+    ncsnr the ratio of the two standard deviations, 100 ncsnr² / (ncsnr² + 1) (spec 1).
+
+    Parameters
+    ----------
+    betas : array, float, shape (n_pictures, n_repeats, n_voxels)
+        z-scored; NaN where a picture was shown less often.
+
+    Raises
+    ------
+    LabError
+        If no picture has three repeats.
+    """
+    whole = betas[:, :LEAST_REPEATS]
+    whole = whole[~np.isnan(whole[..., 0]).any(1)]
+    if whole.shape[1] < LEAST_REPEATS or not len(whole):
+        raise LabError("no training picture with three repeats", expected="some",
+                       remedy="learn from more pictures: lower n_test or n_validation")
+    noise = np.mean([part.var(1, ddof=1, dtype=np.float64).sum(0) for part in
+                     np.array_split(whole, max(1, len(whole) // 64))], axis=0)
+    noise = noise * max(1, len(whole) // 64) / len(whole)
+    signal = np.maximum(0, 1 - noise)
+    return 100 * np.divide(signal, signal + noise, out=np.zeros_like(noise), where=noise > 0)
+
+
+@dataclass(frozen=True)
+class Trials:
+    """Single trials of chosen voxels.
+
+    Attributes
+    ----------
+    subject : str
+    responses : array, float32, shape (n_trials, n_voxels)
+    condition : array, int64, shape (n_trials,)
+    splits : tuple of Split
+    hemisphere, vertex : arrays, shape (n_voxels,)
+    ceiling : array, float64, shape (n_voxels,)
+        Per cent; NaN where nothing was repeated.
+    members : dict, ROI -> bool, shape (n_voxels,)
+    n_measured : int
+        Voxels among which these were chosen.
+    """
+
+    subject: str
+    responses: NDArray[np.float32]
+    condition: NDArray[np.int64]
+    splits: tuple[Split, ...]
+    hemisphere: NDArray[np.str_]
+    vertex: NDArray[np.int64]
+    ceiling: NDArray[np.float64]
+    members: Mapping[str, NDArray[np.bool_]]
+    n_measured: int
+
+    def of(self, conditions: Conditions) -> NDArray[np.int64]:
+        """Return the trials of some conditions, increasing."""
+        return np.flatnonzero(np.isin(self.condition, conditions))
+
+    def means(self, conditions: Conditions) -> NDArray[np.float32]:
+        """Average the repeats of some conditions, (n_conditions, n_voxels)."""
+        rows = self.of(conditions)
+        place = np.searchsorted(conditions, self.condition[rows])
+        total = np.zeros((len(conditions), self.responses.shape[1]))
+        np.add.at(total, place, self.responses[rows])
+        return (total / np.bincount(place, minlength=len(conditions))[:, None]).astype(np.float32)
+
+
+def read_trials(cohort: Cohort, subject: str, known: Conditions, *, least_ceiling: float,
+                n_test: int, n_validation: int, seed: int) -> Trials:
+    """Read a participant's single trials, split them, and choose the voxels.
+
+    The files' own ncsnr, from all trials, only keeps voxels out of memory that are far from the
+    bound: those with less than half of it. Where nothing was repeated, all voxels are kept.
+
+    Parameters
+    ----------
+    cohort : Cohort
+    subject : str
+    known : array, int
+        Conditions that have an embedding; the others are left out.
+    least_ceiling : float
+        Voxels above this noise ceiling are kept, per cent (published: 8).
+    n_test, n_validation, seed : int
+        Of `splits`.
+
+    Raises
+    ------
+    LabError
+        If no voxel is kept.
+    """
+    half = least_ceiling / 200
+    found = cohort.everywhere(subject, float(np.sqrt(half / (1 - half))))
+    found = found.of_conditions(known)
+    parts = splits(cohort, found, n_test=n_test, n_validation=n_validation, seed=seed)
+    n_measured, ceiling = found.betas.shape[2], np.full(found.betas.shape[2], np.nan)
+    if found.betas.shape[1] >= LEAST_REPEATS and len(parts) == 1:
+        ceiling = noise_ceiling(found.betas[found.rows(parts[0].train)])
+    kept = ~(ceiling <= least_ceiling)
+    if not kept.any():
+        raise LabError(f"{subject}: no voxel of {n_measured} has a noise ceiling above "
+                       f"{least_ceiling:g} %", expected="some",
+                       remedy="lower least_ceiling in the table [decoding], or leave "
+                              "this participant out")
+    found = found.select(kept)
+    shown = ~np.isnan(found.betas[..., 0])
+    condition = np.broadcast_to(found.conditions[:, None], shown.shape)[shown]
+    return Trials(subject, found.betas[shown], condition, parts, found.hemisphere, found.vertex,
+                  ceiling[kept], dict(found.members), n_measured)

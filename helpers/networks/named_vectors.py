@@ -1,0 +1,92 @@
+"""CLIP's embeddings of the names of things, as published beside Detic: no network is needed."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from helpers.ground.digest import file_digest, text_digest
+from helpers.ground.errors import LabError
+
+FILES = ("lvis_v1_train_cat_info.json", "lvis_v1_clip_a+cname.npy", "Objects365_names_fix.csv",
+         "o365_clip_a+cnamefix.npy")
+"""Names and embeddings of LVIS, and of Objects365: of "a NAME", by ViT-B/32."""
+WIDTH = 512
+
+
+@dataclass(frozen=True)
+class NamedVectors:
+    """Embeddings of names.
+
+    Attributes
+    ----------
+    names : tuple of str
+        In lower case, no two alike.
+    vectors : array, float32, shape (n_names, 512)
+        Not normalised.
+    digest : str
+    """
+
+    names: tuple[str, ...]
+    vectors: NDArray[np.float32]
+    digest: str
+
+    def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return the embeddings of some of the names, (n_texts, 512).
+
+        Raises
+        ------
+        LabError
+            If there is no such name.
+        """
+        place = {name: row for row, name in enumerate(self.names)}
+        absent = [text for text in texts if text not in place]
+        if absent:
+            raise LabError(f"no embedding of {absent[0]!r}",
+                           expected=f"one of {len(self.names)} names of things",
+                           remedy="leave it out, or use a network that reads any text")
+        return self.vectors[[place[text] for text in texts]]
+
+
+def read_named_vectors(folder: Path) -> NamedVectors:
+    """Read the names of LVIS, and those of Objects365 that LVIS does not have.
+
+    Raises
+    ------
+    LabError
+        If a file is missing or damaged, or names and embeddings differ in number.
+    """
+    lacking = [name for name in FILES if not (folder / name).is_file()]
+    if lacking:
+        raise LabError(f"no {lacking[0]} in {folder}", expected=", ".join(FILES),
+                       remedy="see [clip-names] in helpers/ground/sources.toml")
+    lvis, first, objects, second = (folder / name for name in FILES)
+    try:
+        listed = sorted(json.loads(lvis.read_text(encoding="utf-8")), key=lambda one: one["id"])
+        with objects.open(encoding="utf-8", newline="") as file:
+            fixed = [row[-1] for row in csv.reader(file) if row]
+        names = [[_plain(one["name"]) for one in listed], [_plain(name) for name in fixed]]
+        vectors = [np.load(path, allow_pickle=False) for path in (first, second)]
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        raise LabError(f"the names in {folder} cannot be read: {error}",
+                       expected="whole files of the release", remedy="fetch them again") from error
+    for said, values in zip(names, vectors):
+        if values.shape != (len(said), WIDTH):
+            raise LabError(f"{len(said)} names, embeddings {values.shape}",
+                           expected=f"{WIDTH} numbers a name", remedy="fetch the files again")
+    found: dict[str, NDArray] = {}
+    for name, vector in zip(names[0] + names[1], np.concatenate(vectors)):
+        found.setdefault(name, vector)
+    return NamedVectors(tuple(found), np.stack(list(found.values())).astype(np.float32),
+                        text_digest(" ".join(file_digest(folder / name) for name in FILES)))
+
+
+def _plain(name: str) -> str:
+    """Write a name as people would: lower case, blanks, without what tells its senses apart."""
+    return name.replace("_(", " (").replace("_", " ").split(" (")[0].split("/")[0].strip().lower()

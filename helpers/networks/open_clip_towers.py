@@ -1,0 +1,133 @@
+"""CLIP's image tower and text tower as open_clip builds them, each alone, and CLIP's tokens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import open_clip
+import torch
+from open_clip.model import _build_text_tower, _build_vision_tower  # CLIP itself builds both
+from torch import Tensor, nn
+
+from helpers.ground.errors import LabError
+from helpers.networks.weights import fill
+
+TOWERS = ("vision_cfg", "text_cfg")
+PARTS = ("embed_dim", "quick_gelu", *TOWERS)
+"""The parts of open_clip's model configurations that decide what the towers are."""
+
+
+def open_clip_names() -> list[str]:
+    """Return the names of open_clip's models; ``-quickgelu`` has the activation of OpenAI's."""
+    return open_clip.list_models()
+
+
+def open_clip_image(architecture: str, options: Mapping[str, Any]) -> nn.Module:
+    """Build an untrained image tower, from the global random state.
+
+    Parameters
+    ----------
+    architecture : str
+        ``open_clip:<model>``.
+    options : mapping
+        What differs from the model's configuration: ``embed_dim``, ``quick_gelu``, and within
+        ``vision_cfg`` and ``text_cfg`` single settings.
+
+    Returns
+    -------
+    nn.Module
+        Maps images (n, 3, height, width) float32, normalised, to embeddings (n, embed_dim) that
+        are not of unit length.
+
+    Raises
+    ------
+    LabError
+        Where the architecture or an option is unknown, or an option impossible.
+    """
+    return _build(_build_vision_tower, architecture, options, "vision_cfg")
+
+
+def open_clip_text(architecture: str, options: Mapping[str, Any],
+                   state: Mapping[str, Tensor]) -> nn.Module:
+    """Build the text tower of CLIP and give it its weights.
+
+    Parameters
+    ----------
+    architecture, options
+        As for `open_clip_image`: one entry of the registry describes both towers.
+    state : mapping of str to Tensor
+        From ``read_state_dict(path, keys="open_clip_text")``.
+
+    Returns
+    -------
+    nn.Module
+        Maps tokens (n, context) int64 to embeddings (n, embed_dim) that are not of unit length;
+        in evaluation mode, float32.
+
+    Raises
+    ------
+    LabError
+        As `open_clip_image`; where open_clip leaves the words to another project; or where the
+        weights do not fit.
+    """
+    _require_own_words(architecture)
+    with torch.random.fork_rng(devices=[]):
+        model = _build(_build_text_tower, architecture, options, "text_cfg")
+    fill(model, state, f"the weights do not fit the text tower of {architecture}")
+    return model.eval()
+
+
+def open_clip_tokens(architecture: str, texts: Sequence[str]) -> Tensor:
+    """Turn texts into CLIP's tokens, int64 (n_texts, context), padded with 0.
+
+    A text begins with token 49406 and ends with 49407, also where it is too long and is cut.
+
+    Raises
+    ------
+    LabError
+        Where the architecture is unknown, or open_clip leaves its words to another project.
+    """
+    return _tokenizer(architecture)(list(texts))
+
+
+@cache
+def _tokenizer(architecture: str) -> Callable[[list[str]], Tensor]:
+    _require_own_words(architecture)
+    return open_clip.get_tokenizer(architecture.partition(":")[2])
+
+
+def _require_own_words(architecture: str) -> None:
+    """Refuse models whose vocabulary would have to be downloaded, and their text towers."""
+    if any(setting.startswith("hf_") for setting in _configuration(architecture, {})["text_cfg"]):
+        raise LabError(f"{architecture} reads words with the files of another project",
+                       expected="a model with CLIP's own vocabulary",
+                       remedy="choose another, for example open_clip:ViT-B-32-quickgelu")
+
+
+def _configuration(architecture: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return open_clip's configuration of a model, with ``options`` in place of its settings."""
+    kind, _, name = architecture.partition(":")
+    if kind != "open_clip" or name not in open_clip_names():
+        raise LabError(f"the architecture {architecture!r} is unknown",
+                       expected="open_clip:<model>, for example open_clip:ViT-B-32-quickgelu",
+                       remedy="correct `architecture` in helpers/networks/registry.toml; "
+                              "open_clip.list_models() lists the models")
+    if strange := [part for part in options if part not in PARTS]:
+        raise TypeError(f"{', '.join(strange)} is none of {', '.join(PARTS)}")
+    named = {"quick_gelu": False, **open_clip.get_model_config(name)}
+    towers = {tower: {**named[tower], "output_tokens": False, **options.get(tower, {})}
+              for tower in TOWERS}
+    return {part: {**named, **options, **towers}[part] for part in PARTS}
+
+
+def _build(builder: Callable[..., nn.Module], architecture: str, options: Mapping[str, Any],
+           tower: str) -> nn.Module:
+    try:
+        chosen = _configuration(architecture, options)
+        return builder(chosen["embed_dim"], chosen[tower], chosen["quick_gelu"])
+    except (TypeError, ValueError, ArithmeticError, AssertionError, RuntimeError) as error:
+        raise LabError(f"{architecture} cannot be built with {dict(options)}: {error}",
+                       expected="options that open_clip knows and that fit together",
+                       remedy="correct `options` in helpers/networks/registry.toml") from error

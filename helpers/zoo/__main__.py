@@ -1,0 +1,65 @@
+"""Train the demo networks from nothing: pictures → weights, with a record of how.
+
+    python -m helpers.zoo                                     all, one after the other
+    python -m helpers.zoo --only demo-barlow-twins
+    torchrun --nproc-per-node 4 -m helpers.zoo                the same on several processes
+
+Writes ``data/zoo/<name>.safetensors`` (float16), ``<name>-readout.safetensors``, the linear
+readout of the diet's classes, and the record of both, ``data/zoo/zoo.json``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import Any
+
+import torch
+
+from helpers.ground.console import say
+from helpers.ground.errors import LabError
+from helpers.ground.paths import zoo_dir
+from helpers.ground.profile import Profile, load_profile
+from helpers.networks.network import pick_device
+from helpers.training.processes import joined, rank
+from helpers.zoo.towers import RECIPES as TOWERS
+from helpers.zoo.towers import assess_towers, make_towers
+from helpers.zoo.training import RECIPES, UNTRAINED, assess, make, make_readout, note
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Train the demo networks (``python -m helpers.zoo``); return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m helpers.zoo", description=main.__doc__)
+    parser.add_argument("--only", choices=[UNTRAINED, *RECIPES, *TOWERS], help="one network")
+    parser.add_argument("--profile", default="demo")
+    parser.add_argument("--readouts", action="store_true",
+                        help="train the readouts of the networks that are there")
+    options = parser.parse_args(arguments)
+    names = [options.only] if options.only else [UNTRAINED, *RECIPES, *TOWERS]
+    try:
+        profile = load_profile(options.profile)
+        with joined(pick_device(profile.device)) as device:
+            made = {name: {} if options.readouts else
+                    (make_towers if name in TOWERS else make)(name, profile, device=device)
+                    for name in names}
+        for name, record in made.items() if not rank() else ():
+            record = record | _assessed(name, profile, device, again=options.readouts)
+            note(name, record, zoo_dir() / "zoo.json")
+            say(f"{name}: {json.dumps(record)}")
+    except LabError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+def _assessed(name: str, profile: Profile, device: torch.device, *, again: bool) -> dict[str, Any]:
+    """Measure a network as saved, and train its readout; ``again``: the readout alone."""
+    if name in TOWERS:
+        return {} if again else assess_towers(name, profile, device=device)
+    found = {} if again else assess(name, profile, device=device)
+    return found | {"readout": make_readout(name, profile, device=device)}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

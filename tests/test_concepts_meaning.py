@@ -1,0 +1,139 @@
+"""What concepts mean, chance, and whether they are found again: against counting by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from helpers.concepts.clustering import cluster
+from helpers.concepts.meaning import associated, auc, cosines, words_in
+from helpers.concepts.nulls import turned
+from helpers.concepts.stability import (
+    agreement,
+    chosen_radius,
+    clustered_alone,
+    found_again,
+    leave_one_out,
+)
+from helpers.decoding.spaces import unit
+from helpers.ground.errors import LabError
+
+
+def test_areas_are_scikit_learns():
+    rng = np.random.default_rng(0)
+    values = rng.integers(0, 6, (40, 3)).astype(float)  # with ties
+    present = rng.random((40, 4)) < [.1, .5, .9, .3]
+    found = auc(values, present)
+    for cluster_number in range(3):
+        for thing in range(4):
+            assert found[cluster_number, thing] == pytest.approx(roc_auc_score(
+                present[:, thing], values[:, cluster_number]), abs=1e-12)
+
+
+def test_no_area_where_all_pictures_have_the_object_or_none():
+    found = auc(np.arange(4.0)[:, None], np.array([[1, 0, 1]] * 4, bool))
+    assert np.isnan(found).all()
+    with pytest.raises(LabError, match="as many pictures in both"):
+        auc(np.ones((4, 1)), np.ones((5, 1), bool))
+
+
+def test_the_most_and_the_least_associated_are_those_of_sorting():
+    rng = np.random.default_rng(1)
+    middles, vectors = rng.standard_normal((3, 5)), rng.standard_normal((20, 5))
+    most, least = associated(middles, vectors, 4)
+    for number, middle in enumerate(middles):
+        near = vectors @ middle / np.linalg.norm(vectors, axis=1)
+        assert most[number].tolist() == sorted(range(20), key=lambda i: -near[i])[:4]
+        assert least[number].tolist() == sorted(range(20), key=lambda i: near[i])[:4]
+    assert associated(middles, vectors, 50)[0].shape == (3, 20)
+
+
+@pytest.mark.parametrize(("vectors", "said"), [
+    (np.ones((3, 4)), "rows of the same width"), (np.zeros((3, 5)), "without direction"),
+    (np.full((3, 5), np.nan), "without direction")])
+def test_vectors_that_fit_no_centroid_are_told(vectors, said):
+    with pytest.raises(LabError, match=said):
+        cosines(np.ones((2, 5)), vectors)
+
+
+def test_words_are_counted_once_a_picture_without_stop_words_and_quotations():
+    said = [["A red apple.", "The apple is red"], ['The word "APPLE" on a red sign'],
+            ["A picture of a red-brown dog"]]
+    assert words_in(said, 2) == ("red",)
+    assert words_in(said, 1) == ("apple", "dog", "red", "red-brown", "sign", "word")
+
+
+def people(n_people=6, n_dims=40, n_points=30, seed=0, shared=3):
+    """Draw points about directions that all share, or that each has alone."""
+    rng = np.random.default_rng(seed)
+    common = rng.standard_normal((shared, n_dims))
+    found = {}
+    for name in "abcdefgh"[:n_people]:
+        own = rng.standard_normal((2, n_dims))
+        middles = np.concatenate([common, own])
+        which = np.arange(n_points) % len(middles)
+        found[name] = middles[which] + .35 * rng.standard_normal((n_points, n_dims))
+    return found
+
+
+def test_turning_keeps_what_it_should_and_destroys_what_is_shared():
+    points = people(shared=12, n_points=84)
+    found = turned(points, seed=1)
+    before, after = ({name: unit(values) for name, values in one.items()}
+                     for one in (points, found))
+    for name in points:
+        np.testing.assert_allclose(after[name] @ after[name].T, before[name] @ before[name].T,
+                                   atol=1e-5)
+    assert [one.n_clusters for one in cluster(points, eps=[.3])] == [12]
+    assert cluster(found, eps=[.3])[0].n_clusters <= 2
+    again = turned(points, seed=1)
+    np.testing.assert_array_equal(found["a"], again["a"])
+    assert np.abs(found["a"] - turned(points, seed=2)["a"]).max() > .1
+
+
+def test_turning_keeps_the_pooled_covariance():
+    rng = np.random.default_rng(0)
+    spread = np.repeat([4.0, 2.0, 1.0], 4)
+    points = {name: rng.standard_normal((400, 12)) * spread for name in "abcde"}
+    moments = [sum(unit(v).astype(float).T @ unit(v) for v in one.values())
+               for one in (points, turned(points, seed=0))]
+    np.testing.assert_allclose(*moments, atol=.05 * moments[0].max())
+
+
+def test_the_radius_is_where_most_are_beyond_chance():
+    place, beyond = chosen_radius([.1, .2, .3, .4], [2, 9, 9, 1], np.array([[0, 1, 5, 1],
+                                                                           [0, 1, 3, 1]]))
+    assert place == 1 and beyond.tolist() == [2, 8, 5, 0]
+    assert chosen_radius([.1, .2], [3, 3], np.zeros((1, 2)))[0] == 0
+
+
+def test_what_everyone_shares_is_found_without_one_and_in_that_one():
+    points = people()
+    whole = cluster(points, eps=[.3])[0]
+    for one in leave_one_out(points, whole, .3, 3):
+        assert (one.again > .95).all() and (one.place > .99).all()
+    lonely = {name: values for name, values in points.items() if name in "abcd"}
+    whole = cluster(lonely, eps=[.3])[0]
+    # Three of them are too few for a core point with three others.
+    assert all((one.again > .95).all() for one in leave_one_out(lonely, whole, .3, 3))
+
+
+def test_centroids_are_found_again_or_not():
+    first = np.eye(3)
+    assert found_again(first, first[[2, 0]]).tolist() == [1, 0, 1]
+    assert found_again(first, np.empty((0, 3))).tolist() == [-1, -1, -1]
+    assert found_again(np.empty((0, 3)), first).shape == (0,)
+
+
+def test_a_participant_alone_has_its_own_directions_too():
+    points = people()
+    assert len(clustered_alone(points["a"], .3, 4)) == 5
+    assert clustered_alone(points["a"][:3], .3, 4).shape == (0, 40)
+
+
+def test_agreement_counts_noise_as_a_class():
+    labels, truth = [np.array([0, 0, 1]), np.array([1, -1])], [np.array([5, 5, 2]),
+                                                               np.array([2, 0])]
+    assert agreement(labels, truth) == 1
+    assert agreement([np.array([0, 0, 0]), np.array([0, 0])], truth) < .1
