@@ -17,7 +17,7 @@ from helpers.concepts.clustering import centroids, cluster
 from helpers.concepts.merging import merge_tree
 
 GRID = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
-M = 2
+M, SEEDS = 2, (0, 1)
 CUTS = {"blocks": {(blocked, "ROWS"): 5, (blocked, "COLUMNS"): 3},
         "rows": {(blocked, "ROWS"): 1},
         "columns": {(blocked, "COLUMNS"): 1},
@@ -58,6 +58,13 @@ def lives(arrays) -> np.ndarray:
     return np.array([history.born, history.ended, history.point, history.n_core])
 
 
+@pytest.fixture(scope="module")
+def uncut():
+    """What comes out with the constants as they are."""
+    found = [results(make(seed)) for make in (people, signs) for seed in SEEDS]
+    return found, [lives(signs(seed)) for seed in SEEDS]
+
+
 def same(mine: list[np.ndarray], theirs: list[np.ndarray]) -> None:
     assert len(mine) == len(theirs)
     for one, other in zip(mine, theirs):
@@ -73,7 +80,7 @@ def cut(monkeypatch, constants) -> None:
 
 def test_what_is_cut_has_something_of_everything():
     """Several clusters, border points, overlapping masks, noise taken in, and points left out."""
-    for seed in range(3):
+    for seed in SEEDS:
         found = cluster(people(seed), eps=GRID, min_participants=M)
         assert max(each.n_clusters for each in found) > 5 and found[-1].n_clusters < 3
         labels, core = (np.concatenate(part) for part in (found[0].labels, found[0].core))
@@ -84,15 +91,13 @@ def test_what_is_cut_has_something_of_everything():
 
 
 @pytest.mark.parametrize("constants", CUTS.values(), ids=CUTS)
-def test_results_do_not_depend_on_how_work_is_cut(constants, monkeypatch):
-    whole = [results(people(seed)) for seed in range(3)]
-    exact = [results(signs(seed)) for seed in range(3)]
-    told = [lives(signs(seed)) for seed in range(3)]
+def test_results_do_not_depend_on_how_work_is_cut(constants, uncut, monkeypatch):
     cut(monkeypatch, constants)
-    for seed in range(3):
-        same(results(people(seed)), whole[seed])
-        same(results(signs(seed)), exact[seed])
-        np.testing.assert_array_equal(lives(signs(seed)), told[seed])
+    arrays = [make(seed) for make in (people, signs) for seed in SEEDS]
+    for x, expected in zip(arrays, uncut[0]):
+        same(results(x), expected)
+    for x, expected in zip(arrays[len(SEEDS):], uncut[1]):
+        np.testing.assert_array_equal(lives(x), expected)
 
 
 def test_products_are_cut_as_told(monkeypatch):
@@ -121,18 +126,16 @@ def test_results_do_not_depend_on_the_stride(monkeypatch):
         same(results(x), expected)
 
 
-def test_results_do_not_depend_on_the_number_of_threads(monkeypatch):
+@pytest.mark.parametrize("n_threads", [1, 2, 5])
+def test_results_do_not_depend_on_the_number_of_threads(n_threads, uncut, monkeypatch):
     cut(monkeypatch, CUTS["blocks"])
-    before, found = torch.get_num_threads(), []
+    before = torch.get_num_threads()
     try:
-        for n_threads in (1, 2, 5):
-            torch.set_num_threads(n_threads)
-            found.append([results(people(seed)) for seed in range(3)])
+        torch.set_num_threads(n_threads)
+        for seed, expected in zip(SEEDS, uncut[0]):
+            same(results(people(seed)), expected)
     finally:
         torch.set_num_threads(before)
-    for others in found[1:]:
-        for mine, theirs in zip(others, found[0]):
-            same(mine, theirs)
 
 
 @pytest.mark.parametrize("kind", [np.int8, np.int64, np.float64, list])

@@ -54,7 +54,9 @@ def whole_model(architecture, precision=torch.float32):
 def publish(architecture, path):
     """Save a tiny CLIP as OpenAI does: TorchScript, partly float16, with three scalars."""
     model = whole_model(architecture, precision=None)
-    sizes = {"input_resolution": 64, "context_length": 12, "vocab_size": 64}
+    text = TINY[architecture]["text_cfg"]
+    sizes = {"input_resolution": 64, "context_length": text["context_length"],
+             "vocab_size": text["vocab_size"]}
     mask = model.attn_mask
     for name in ("context_length", "vocab_size", "attn_mask"):
         delattr(model, name)

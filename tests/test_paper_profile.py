@@ -20,8 +20,14 @@ import matplotlib
 import numpy as np
 import pytest
 import torch
-from brain_files import write_tiny_algonauts, write_tiny_nod, write_tiny_nsd
+from brain_files import (
+    write_tiny_algonauts,
+    write_tiny_annotations,
+    write_tiny_nod,
+    write_tiny_nsd,
+)
 from PIL import Image
+from test_open_clip import TEXT, TINY, VIT, publish
 
 from helpers import present
 from helpers.ground import fetch
@@ -44,6 +50,10 @@ FEWER = {"n_pool = 4000": "n_pool = 48", "n_shared = 515": "n_shared = 12",
          '"alexnet-supervised-untrained"': '"alexnet-barlow-twins-untrained"',
          "image_size = 224": "image_size = 64", "epochs = 30": "epochs = 1",
          "regression_epochs = 75": "regression_epochs = 1", "batch_size = 1024": "batch_size = 60",
+         "n_test = 1000": "n_test = 12", "n_validation = 1000": "n_validation = 8",
+         "n_pool = 300 ": "n_pool = 8 ", "least_count = 100": "least_count = 2",
+         "[concepts] ": "[decoding.teaching]\niterations = 40\nbatch_size = 32\n"
+                        "rate = 1e-2\nn_seeds = 2\n\n[concepts]\nn_nulls = 3\n",
          'controls = ["V1v", "V2v"]': 'controls = ["V1v"]', 'roi = "V2v"': 'roi = "V1v"'}
 FEW_ROIS = '["V1v", "PPA"]'
 FEW_PEOPLE = '["sub-01", "sub-02"]'
@@ -123,6 +133,7 @@ def world(private, served, monkeypatch):
         packed.add(private / "packed", "256_ObjectCategories")
 
     write_tiny_nsd(private / "data" / "nsd", n_shared=12, n_own=48, size=24)
+    write_tiny_annotations(private / "data" / "nsd")
     write_tiny_algonauts(private / "data" / "algonauts2023", n_images=120,
                          vertices=(390, 390), size=24)
     write_tiny_nod(private / "data" / "nod")
@@ -150,8 +161,20 @@ def world(private, served, monkeypatch):
         listed[name] = replace(entry, url=f"{address}/{entry.file}", bytes=0,
                                readout=served_readout(entry, folder, address),
                                digest=f"sha256:{digest}" if entry.digest else "")
+    name = profile.decoding.network
+    listed[name] = serve_clip(listed[name], folder, address, monkeypatch)
     monkeypatch.setattr(registry, "registry", lambda: listed)
     return private
+
+
+def serve_clip(entry, folder, address: str, monkeypatch):
+    """Serve a small CLIP as OpenAI publishes it, with CLIP's own words."""
+    monkeypatch.setitem(TINY[VIT], "text_cfg", {**TEXT, "vocab_size": 49408, "context_length": 77})
+    publish(VIT, folder / entry.file)
+    digest = hashlib.sha256((folder / entry.file).read_bytes()).hexdigest()
+    return replace(entry, url=f"{address}/{entry.file}", options=TINY[VIT],
+                   digest=f"sha256:{digest}",
+                   preprocessing=replace(entry.preprocessing, resize=64, crop=64))
 
 
 def served_readout(entry, folder, address: str):

@@ -181,6 +181,20 @@ class ConceptStudy:
         test = np.sort(np.concatenate([split.test for split in trials.splits]))
         return test, trials.means(test)
 
+    def in_percent(self, subject: str) -> tuple[NDArray[np.int64], NDArray[np.float32] | None]:
+        """Return test conditions, and the mean response in percent signal change to each.
+
+        (n_conditions, n_voxels), in the order of the weights; None where files do not have it.
+        """
+        trials = self.decoding.trials(subject)
+        test = np.sort(np.concatenate([split.test for split in trials.splits]))
+        raw = self.decoding.cohort.percent(subject, trials.bound)
+        if raw is None:
+            return test, None
+        place = {key: column for column, key in enumerate(zip(raw.hemisphere, raw.vertex))}
+        columns = [place[key] for key in zip(trials.hemisphere, trials.vertex)]
+        return test, raw.mean(test)[:, columns]
+
     def member_responses(self, subject: str, responses: NDArray) -> NDArray[np.float64]:
         """Average responses (n_conditions, n_voxels) over the voxels of each concept.
 

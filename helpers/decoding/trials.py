@@ -120,6 +120,8 @@ class Trials:
     members : dict, ROI -> bool, shape (n_voxels,)
     n_measured : int
         Voxels among which these were chosen.
+    bound : float
+        Their ncsnr, in the files, is above this.
     """
 
     subject: str
@@ -131,6 +133,7 @@ class Trials:
     ceiling: NDArray[np.float64]
     members: Mapping[str, NDArray[np.bool_]]
     n_measured: int
+    bound: float
 
     def of(self, conditions: Conditions) -> NDArray[np.int64]:
         """Return the trials of some conditions, increasing."""
@@ -169,7 +172,8 @@ def read_trials(cohort: Cohort, subject: str, known: Conditions, *, least_ceilin
         If no voxel is kept.
     """
     half = least_ceiling / 200
-    found = cohort.everywhere(subject, float(np.sqrt(half / (1 - half))))
+    bound = float(np.sqrt(half / (1 - half)))
+    found = cohort.everywhere(subject, bound)
     found = found.of_conditions(known)
     parts = splits(cohort, found, n_test=n_test, n_validation=n_validation, seed=seed)
     n_measured, ceiling = found.betas.shape[2], np.full(found.betas.shape[2], np.nan)
@@ -185,4 +189,4 @@ def read_trials(cohort: Cohort, subject: str, known: Conditions, *, least_ceilin
     shown = ~np.isnan(found.betas[..., 0])
     condition = np.broadcast_to(found.conditions[:, None], shown.shape)[shown]
     return Trials(subject, found.betas[shown], condition, parts, found.hemisphere, found.vertex,
-                  ceiling[kept], dict(found.members), n_measured)
+                  ceiling[kept], dict(found.members), n_measured, bound)

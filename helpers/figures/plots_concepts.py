@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.tri import Triangulation
 from numpy.typing import NDArray
 from PIL import Image
+from scipy.cluster.hierarchy import leaves_list, linkage
 
 from helpers.brains.surfaces import Surface
 from helpers.concepts.merging import History
@@ -206,3 +207,59 @@ def null_lines(axes: Axes, eps: Sequence[float], found: Sequence[float],
         axes.plot(eps, values.mean(0), color=colour, linewidth=0.8, label=name)
     axes.axvline(chosen, color="k", linestyle=":", linewidth=0.8)
     axes.set_xlabel("eps, cosine distance")
+
+
+def again_dots(axes: Axes, groups: Mapping[str, Sequence[float]]) -> None:
+    """Draw a dot for every participant (or half), and the mean, by question."""
+    for place, values in enumerate(groups.values()):
+        values = np.asarray(values, float)
+        offset = np.linspace(-0.15, 0.15, len(values)) if len(values) > 1 else np.zeros(1)
+        axes.plot(place + offset, values, "o", color="tab:blue", markersize=2.5)
+        axes.hlines(np.nanmean(values), place - 0.3, place + 0.3, color="k", linewidth=1)
+    axes.set_xticks(range(len(groups)), list(groups), fontsize=5.5)
+    axes.set_ylim(-0.03, 1.05)
+
+
+def angle_matrix(axes: Axes, angles: NDArray) -> None:
+    """Draw the cosines of centroids, those that are alike beside one another."""
+    if len(angles) > 2:
+        order = leaves_list(linkage(angles, "average", optimal_ordering=True))
+    else:
+        order = np.arange(len(angles))
+    if len(angles):
+        axes.imshow(angles[np.ix_(order, order)], cmap="RdBu_r", vmin=-1, vmax=1)
+    axes.set_xticks(range(len(order)), order, fontsize=4.5)
+    axes.set_yticks(range(len(order)), order, fontsize=4.5)
+    axes.set_title("cosines of centroids, -1 (blue) to 1 (red)", fontsize=6.5)
+    axes.tick_params(length=0)
+
+
+def level_lines(axes: Axes, table: pd.DataFrame) -> None:
+    """Draw each concept's response to the nearest, all and the farthest pictures.
+
+    Parameters
+    ----------
+    axes : Axes
+    table : DataFrame
+        Columns ``most, usual, least``, indexed by concept.
+    """
+    x = np.arange(len(table))
+    if len(table):
+        axes.vlines(x, table["least"].astype(float), table["most"].astype(float), color="0.7",
+                    linewidth=1)
+        for column, marker, colour in (("most", "^", "tab:green"), ("usual", "_", "k"),
+                                       ("least", "v", "tab:red")):
+            axes.plot(x, table[column].astype(float), marker, color=colour, markersize=4)
+    axes.axhline(0, color="k", linestyle=":", linewidth=0.7)
+    axes.set_xticks(x, table.index, fontsize=5)
+    axes.set_xlabel("concept")
+
+
+def truth_matrix(axes: Axes, table: pd.DataFrame) -> None:
+    """Draw planted concepts against clusters, each row shaded by its largest share."""
+    share = table.div(table.sum(axis=1), axis=0)
+    axes.imshow(share, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    axes.set_xticks(range(len(table.columns)), table.columns, fontsize=4.5)
+    axes.set_yticks(range(len(table)), table.index, fontsize=5)
+    axes.set_xlabel("cluster")
+    axes.tick_params(length=0)

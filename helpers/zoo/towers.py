@@ -33,7 +33,7 @@ VIEWS = Augmentation(size=96, crop_scale=(0.6, 1.0), brightness=0.2, contrast=0.
                      hue=0.02, jitter=0.8, grey=0.0)
 """Weak changes: captions tell colours, and where things stand."""
 
-RECIPES = {"demo-clip": Recipe("clip", epochs=14, batch_size=256, learning_rate=2e-3,
+RECIPES = {"demo-clip": Recipe("clip", epochs=16, batch_size=256, learning_rate=2e-3,
                                weight_decay=1e-2, temperature=0.07, augmentation=VIEWS)}
 SETS = ("captioned", "diet")
 """Image sets of the profile that the towers learn from; of the diet, not its validation part."""
