@@ -62,12 +62,14 @@ lab: $(READY) ## open JupyterLab
 zoo: $(READY) ## train the demo networks and readouts again from nothing (about an hour on two cores)
 	@$(PY) -m helpers.zoo
 
-bench: $(READY) ## measure localizer, lesions, encoding, tuning, landscape: ratios in one run, about 20 minutes
+bench: $(READY) ## measure the methods of all papers: ratios in one run, about 35 minutes
 	@$(PY) benchmarks/localizer.py
 	@$(PY) benchmarks/lesions.py
 	@$(PY) benchmarks/encoding.py
 	@$(PY) benchmarks/finetuning.py
 	@$(PY) benchmarks/landscape.py
+	@$(PY) benchmarks/decoding.py
+	@$(PY) benchmarks/concepts.py
 
 lint: $(READY) ## check style
 	@$(PY) -m ruff check helpers tests benchmarks

@@ -334,4 +334,5 @@ round(float(np.corrcoef(part["original"], part["bias"])[0, 1]), 3)
 # (Grad-CAM) · Draelos & Carin (2020), arXiv 2011.08891 (HiResCAM) · Kokhlikyan et al. (2020),
 # arXiv 2009.07896 (Captum).
 #
-# Previous: [08 · Map the model landscape](08_map_the_model_landscape.ipynb)
+# Previous: [08 · Map the model landscape](08_map_the_model_landscape.ipynb) · Next:
+# [10 · Decode brains to CLIP](10_decode_brains_to_clip.ipynb): which picture was it?

@@ -217,3 +217,71 @@ print(ledger.text())
 # %%
 # NBVAL_CHECK_OUTPUT
 print(ledger.verdicts())
+
+# %% [markdown]
+# ## 7 · What we see, what the paper says, why they differ
+#
+# WHATWESEE10
+
+# %% [markdown]
+# ## 8 · Exercises
+#
+# **Read.** How much more often does the contrastive decoder (mean of runs) find the picture than
+# chance, averaged over participants, in single trials?
+
+# %%
+your_factor = None    # a number, to one digit after the point
+
+if your_factor is None:
+    print("Hint: `single` holds top-1 by participant; chance is one over the test pictures.")
+else:
+    expected = single[CONTRAST].mean() / found[~found["averaged"]]["chance"].min()
+    print("Right." if abs(your_factor - expected) < 0.06 else "Not yet: which k, which protocol?")
+
+# %% tags=["solution"]
+print(round(single[CONTRAST].mean() / found[~found["averaged"]]["chance"].min(), 1))
+
+# %% [markdown]
+# **Change.** Copy the profile and set `noise = 3.0` in `[decoding.teaching]`. What happens to the
+# loss of the training, to accuracy, and to the gap between one run and the mean of runs?
+#
+# **Extend.** Whitening gives all directions of the space the same say. Is it the common mean or the
+# few large directions that held ridge back? Let ridge predict targets that are centred, not
+# whitened, and compare.
+
+# %%
+your_answer = None    # top-1 of ridge to centred targets, mean over participants
+
+if your_answer is None:
+    print("Hint: `Metric(mean, np.eye(n))` of helpers.decoding.ridge_decoder subtracts the mean.")
+else:
+    print("Between ridge and whitened." if single[RIDGE].mean() <= your_answer
+          <= single[WHITENED].mean() else "Outside of the two: check the candidates' metric.")
+
+# %% tags=["solution"]
+from helpers.decoding.retrieval import ranks
+from helpers.decoding.ridge_decoder import Metric, fit_ridge
+
+trials, centred = study.trials(people[0]), Metric(mean, np.eye(len(mean)))
+split = trials.splits[0]
+learn, choose, test = (trials.of(one) for one in (split.train, split.validation, split.test))
+fit = fit_ridge(trials.responses[learn], study.space.vectors[trials.condition[learn]], (
+    trials.responses[choose], study.space.vectors[split.validation],
+    np.searchsorted(split.validation, trials.condition[choose])), spec.alphas, [centred])
+place = ranks(trials.responses[test] @ fit.weight.T + fit.bias,
+              centred(study.space.vectors[split.test]),
+              np.searchsorted(split.test, trials.condition[test]))
+print(f"{people[0]}: centred {(place == 1).mean():.3f}, ridge {single[RIDGE].iloc[0]:.3f}, "
+      f"whitened {single[WHITENED].iloc[0]:.3f}")
+
+# %% [markdown]
+# **Discuss.** (1) The decoder is scored by finding a picture among others. What would it have to do
+# to *see*? (2) Repeats of a picture in one batch count as different pictures. Whom does that hurt?
+# (3) If whitening the targets does what the contrastive loss does, which of the two would you rather
+# explain to a reader?
+#
+# **References.** Efird et al. (2025), arXiv 2405.17663 · Radford et al. (2021), PMLR 139 (CLIP) ·
+# Allen et al. (2022), *Nat Neurosci* 25(1) (NSD) · Scotti et al. (2023), arXiv 2305.18274 (MindEye).
+#
+# Previous: [09 · See lateralisation](09_see_lateralisation.ipynb) · Next:
+# [11 · Find shared concepts](11_find_shared_concepts.ipynb): what do the weights have in common?

@@ -215,17 +215,72 @@ ledger.interval("Held-out responses of a concept's voxels tell its best object f
                 of="area under the ROC curve minus .5", source="beyond the paper", paper="–")
 
 # %%
+by_chance = study.by_rotation[:, place]
 ledger.claim("More concepts are shared than by chance", source="reviewers' question",
-             paper="not tested", run=f"{found.n_clusters} against {study.by_rotation[:, place].mean()"
-             f":.1f} (at most {study.by_rotation[:, place].max()}) of turned weights",
+             paper="not tested", run=f"{found.n_clusters} against {by_chance.mean():.1f} (at most "
+                                     f"{by_chance.max()}) of turned weights",
              rule="more at the chosen radius than any of the turned ones",
-             holds=bool(found.n_clusters > study.by_rotation[:, place].max()))
+             holds=bool(found.n_clusters > by_chance.max()))
 ledger.number("eps", spec.eps[place])
 ledger.number("concepts", found.n_clusters)
-ledger.number("concepts by chance", rounded({"mean": study.by_rotation[:, place].mean()}, 2))
+ledger.number("concepts by chance", rounded({"mean": by_chance.mean()}, 2))
 path = ledger.save()
 print(ledger.text())
 
 # %%
 # NBVAL_CHECK_OUTPUT
 print(ledger.verdicts())
+
+# %% [markdown]
+# ## 6 · What we see, what the paper says, why they differ
+#
+# WHATWESEE11
+
+# %% [markdown]
+# ## 7 · Exercises
+#
+# **Read.** Which concept (number) has voxels in most participants, and of those the most voxels?
+
+# %%
+your_concept = None    # its number
+
+if your_concept is None:
+    print("Hint: `found.counts()` has a row a concept and a column a participant.")
+else:
+    size = found.counts()
+    expected = max(range(len(size)), key=lambda c: ((size[c] > 0).sum(), size[c].sum()))
+    print("Right." if your_concept == expected else "Not yet: first participants, then voxels.")
+
+# %% tags=["solution"]
+size = found.counts()
+print(max(range(len(size)), key=lambda c: ((size[c] > 0).sum(), size[c].sum()), default=None))
+
+# %% [markdown]
+# **Change.** Copy the profile, set `min_participants = 5` in its table `[concepts]`, and run again.
+# Which cards go, and what do they have in common?
+#
+# **Extend.** A concept that one person has and three others touch by chance passes the published
+# rule. Count as *evenly shared* those of which half of the participants have three voxels or more.
+
+# %%
+your_count = None    # how many are evenly shared?
+
+if your_count is None:
+    print("Hint: `(found.counts() >= 3).sum(1)` counts participants.")
+else:
+    expected = int(((found.counts() >= 3).sum(1) >= len(people) / 2).sum())
+    print("Right." if your_count == expected else "Not yet: half of the participants, or more.")
+
+# %% tags=["solution"]
+print(int(((found.counts() >= 3).sum(1) >= len(people) / 2).sum()), "of", found.n_clusters)
+
+# %% [markdown]
+# **Discuss.** (1) A card is chosen pictures and words: what could make any direction look like a
+# concept? (2) Voxels are clustered in CLIP's space. Which concepts can never be found there?
+# (3) Labels by response need lists of objects. What is not an object?
+#
+# **References.** Efird et al. (2025), arXiv 2405.17663 · Ester et al. (1996), KDD (DBSCAN) · Lin et
+# al. (2014), arXiv 1405.0312 (COCO) · Allen et al. (2022), *Nat Neurosci* 25(1) (NSD).
+#
+# Previous: [10 · Decode brains to CLIP](10_decode_brains_to_clip.ipynb) · Next:
+# [12 · Test shared concepts](12_test_shared_concepts.ipynb): are they more than chance?

@@ -30,11 +30,12 @@ import pandas as pd
 from helpers import lab
 from helpers.brains.planted import CONCEPT, planted_regions
 from helpers.concepts import stability
-from helpers.concepts.clustering import centroids
+from helpers.concepts.clustering import centroids, cluster
 from helpers.concepts.concept_study import ConceptStudy
 from helpers.concepts.meaning import auc, cosines
 from helpers.concepts.merging import merge_tree
 from helpers.concepts.negation import signal_levels
+from helpers.concepts.nulls import turned
 from helpers.decoding.spaces import effective_dimension, unit
 from helpers.decoding.study import Variant
 from helpers.figures import plots, plots_concepts
@@ -173,21 +174,47 @@ print(f"adjusted Rand index over the planted voxels: {rand:.2f}; of those in a c
 pd.crosstab(truth["concept"], truth["label"])
 
 # %% [markdown]
-# Two kinds of patches respond *least* to writing: one falls below baseline, the other stays above
-# it. Relative to the session mean they are the same. Does the response to the pictures that are
-# farthest from their concept tell them apart?
+# **Filters or patterns?** A weight is a *filter*: what a voxel adds when all others are known. Two
+# voxels that say the same share the weight, and noise that one voxel can cancel in another gives it
+# a weight, too. A *pattern* (Haufe et al. 2014) is what a voxel's response goes with: its
+# covariance with the predicted embedding. Clustered in the same way, with a radius by the same
+# rule, which of the two finds what was planted?
 
 # %%
-voxels = [(subject, voxel, str(region)) for subject in people if known
-          for voxel, region in enumerate(planted[subject]) if "writing" in str(region)]
-kinds = pd.DataFrame(voxels, columns=["subject", "voxel", "planted"]).merge(
-    levels, on=["subject", "voxel"])
-is_below = kinds["planted"].str.contains("below").to_numpy()
-grade = (auc(-kinds[["least"]].to_numpy(float), is_below[:, None])[0, 0]
-         if 0 < is_below.sum() < len(is_below) else np.nan)
-print(f"{len(kinds)} voxels that respond least to writing are in a concept; their response to the "
-      f"farthest pictures tells the suppressed ones with an area of {grade:.2f}")
-kinds.groupby("planted")[["most", "usual", "least", "below"]].mean().astype(float).round(2)
+patterns = study.patterns()
+grid = [0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4]
+by_pattern = cluster(patterns, eps=grid, min_participants=spec.min_participants)
+turns = [[one.n_clusters for one in cluster(turned(patterns, seed=number), eps=grid,
+                                            min_participants=spec.min_participants)]
+         for number in range(spec.n_nulls)]
+best, _ = stability.chosen_radius(grid, [one.n_clusters for one in by_pattern], np.array(turns))
+truth["pattern"] = [int(label) for subject, labels in zip(people, by_pattern[best].labels) if known
+                    for region, label in zip(planted[subject], labels)
+                    if str(region).startswith(CONCEPT)]
+graded = truth[truth["in"] > spec.min_participants]
+rand_pattern = stability.agreement([graded["pattern"]], [graded["concept"]]) if known else np.nan
+print(f"patterns: {by_pattern[best].n_clusters} concepts at eps = {grid[best]:.2f}, "
+      f"{np.mean(turns, 0)[best]:.1f} by chance; adjusted Rand index {rand_pattern:.2f} "
+      f"(weights {rand:.2f})")
+
+# %% [markdown]
+# **Suppressed, or only less?** Two kinds of patches respond *least* to writing: one falls below
+# baseline, the other stays above it. In z-scores they are the same. Does the response against
+# baseline to held-out pictures in which writing is listed tell them apart?
+
+# %%
+rows = []
+for subject in people if known else ():
+    test, raw = study.in_percent(subject)
+    names = [study.annotations.objects.index(name) for name in ("word", "pseudoword", "number")]
+    shown = study.annotations.present[test][:, names].any(1)
+    rows += [(str(region), raw[shown, voxel].mean(), raw[~shown, voxel].mean())
+             for voxel, region in enumerate(planted[subject]) if "writing" in str(region)]
+kinds = pd.DataFrame(rows, columns=["planted", "writing", "no writing"])
+is_below = kinds["planted"].str.contains("below baseline").to_numpy(bool)
+grade = auc(-kinds[["writing"]].to_numpy(float), is_below[:, None])[0, 0] if known else np.nan
+print(f"{len(kinds)} voxels; area under the ROC curve {grade:.2f}")
+kinds.groupby("planted").mean().round(2)
 
 # %% [markdown]
 # ## 7 · The figure
@@ -204,9 +231,9 @@ plots_concepts.null_lines(axes[1], spec.eps, counts["found"], nulls, eps)
 axes[1].set_ylabel("concepts")
 axes[1].legend(fontsize=5.5)
 plots_concepts.again_dots(axes[2], {
-    "without one\nparticipant": again["found again"], "its place in\nthat one (AUC)":
-    again["place, AUC"], "half of the\npictures": [float((one > near).mean()) for one in split],
-    "one participant\nalone": single["shared concepts shown"]})
+    "without\none": again["found again"], "place in\nthat one": again["place, AUC"],
+    "half the\npictures": [float((one > near).mean()) for one in split],
+    "one\nalone": single["shared concepts shown"]})
 axes[2].set_ylabel("share of concepts; AUC")
 
 # %%
@@ -232,8 +259,8 @@ figure
 # **Figure 12.** **A** Merge tree: a line a cluster, from birth to the eps at which an older one
 # swallows it; the longest lives; thickness: core voxels; dotted: the chosen eps. **B** Number of
 # concepts over eps; grey: turned weights (mean and central 95 % of the drawings), red: decoders
-# taught with permuted pictures (one drawing). **C** Found again: a dot a participant (or half), bar:
-# mean. *Share of concepts* whose centroid is nearer than the cosine `near` to one found without a
+# taught with permuted pictures (one drawing). **C** Found again: a dot a participant (or half);
+# bar: mean. *Share of concepts* whose centroid is nearer than the cosine `near` to one found without a
 # participant, from half of the pictures, or in one participant alone; and the AUC of a concept's
 # place in the one who was left out. **D** Cosines of all centroids. **E** Mean response of each
 # concept's voxels to the nearest (up), all (middle) and farthest (down) held-out pictures, against
@@ -282,8 +309,8 @@ if len(levels):
     ledger.claim("What lies farthest from a concept suppresses its voxels", **new,
                  run=f"below baseline in over half of the voxels: {(worst > 0.5).sum()} of "
                      f"{len(worst)} concepts",
-                 rule="in over half of the concepts, over half of the voxels respond below baseline "
-                      "to the farthest pictures (one-sided t, p < .05 after Holm)",
+                 rule="in over half of the concepts, over half of the voxels respond below "
+                      "baseline to the farthest pictures (one-sided t, p < .05 after Holm)",
                  holds=bool((worst > 0.5).mean() > 0.5))
 ledger.claim("There are antipodal pairs of concepts", **new,
              run=f"{len(pairs)} pairs", rule="one or more pairs of centroids with a cosine "
@@ -299,6 +326,11 @@ ledger.claim("Planted concepts that all share are found as such", **against,
              if known else "no known truth",
              rule="adjusted Rand index of 0.9 or more over the planted voxels, noise a class",
              holds=bool(rand >= 0.9) if known else None)
+ledger.claim("Patterns find more of what was planted than weights do", **against,
+             run=f"adjusted Rand index {rand_pattern:.2f} against {rand:.2f}" if known
+             else "no known truth",
+             rule="a larger adjusted Rand index, each at the radius that the rule chooses",
+             holds=bool(rand_pattern > rand) if known else None)
 ledger.claim("What one participant alone has is not called shared", **against,
              run=f"{int(lonely.sum())} of {len(private)} voxels lie in a concept, where they are "
                  f"{max([n / of_cluster[c] for c, n in lonely.items()], default=0):.0%} of it at "
@@ -306,18 +338,72 @@ ledger.claim("What one participant alone has is not called shared", **against,
              rule="they make up less than half of every concept that holds some of them",
              holds=all(n < of_cluster[c] / 2 for c, n in lonely.items()) if known else None)
 ledger.claim("Responses against baseline tell suppressed voxels from those that respond less",
-             **against, run=f"area under the ROC curve {grade:.2f}, {len(kinds)} voxels",
+             **against, run=f"area under the ROC curve {grade:.2f}, {len(kinds)} voxels"
+             if known else "no known truth",
              rule="area of 0.9 or more", holds=bool(grade >= 0.9) if np.isfinite(grade) else None)
 
 # %%
 ledger.number("concepts", found.n_clusters)
 ledger.number("effective dimension", rounded(wide, 1))
-ledger.number("adjusted Rand index", rounded({"all": rand, "in a concept": rand_inside}, 2))
+ledger.number("adjusted Rand index", rounded({
+    "weights": rand, "weights, in a concept": rand_inside, "patterns": rand_pattern}, 2))
 low, high = interval(again["place, AUC"].to_numpy())
-print(f"place in the one who was left out: {again['place, AUC'].mean():.2f} [{low:.2f}, {high:.2f}]")
+print(f"place in the one left out: {again['place, AUC'].mean():.2f} [{low:.2f}, {high:.2f}]")
 path = ledger.save()
 print(ledger.text())
 
 # %%
 # NBVAL_CHECK_OUTPUT
 print(ledger.verdicts())
+
+# %% [markdown]
+# ## 9 · What we see, what the paper says, why they differ
+#
+# WHATWESEE12
+
+# %% [markdown]
+# ## 10 · Exercises
+#
+# **Read.** At which eps of the grid would decoders that were taught nothing have given most
+# "shared concepts"?
+
+# %%
+your_eps = None    # one of spec.eps
+
+if your_eps is None:
+    print("Hint: `counts` has a column for each null.")
+else:
+    expected = counts["permuted pictures"].idxmax()
+    print("Right." if your_eps == expected else "Look at the column of the permuted pictures.")
+
+# %% tags=["solution"]
+counts["permuted pictures"].idxmax()
+
+# %% [markdown]
+# **Change.** Set `near = 0.6` in the parameters. Which of the answers in panel C change, and which
+# do not? What does that say about the threshold, and what about the answers?
+#
+# **Extend.** Chance has two parts: how narrow the space is, and how many voxels try. Take every
+# second voxel of everyone away and count concepts again, in the data and in the turned weights.
+
+# %%
+your_answer = None    # concepts with half of the voxels, at the chosen eps
+
+if your_answer is None:
+    print("Hint: `study.clustered({name: values[::2] for name, values in points.items()})`.")
+else:
+    expected = study.clustered({name: one[::2] for name, one in points.items()})[place].n_clusters
+    print("Right." if your_answer == expected else "Not yet: the same eps, every second row.")
+
+# %% tags=["solution"]
+print(study.clustered({name: one[::2] for name, one in points.items()})[place].n_clusters)
+
+# %% [markdown]
+# **Discuss.** (1) Which of the two nulls would you show in a paper, and what could a reader object
+# to it? (2) A filter and a pattern answer different questions. Which of them is "where a concept
+# is"? (3) What would convince you that a concept is shared by *all* people?
+#
+# **References.** Efird et al. (2025), arXiv 2405.17663, and its reviews · Haufe et al. (2014),
+# *NeuroImage* 87 (filters and patterns) · Hubert & Arabie (1985), *J Classif* 2 (adjusted Rand).
+#
+# Previous: [11 · Find shared concepts](11_find_shared_concepts.ipynb).

@@ -66,6 +66,22 @@ class ConceptStudy:
         """The clusters of the weights, for every eps."""
         return self.clustered(self.points())
 
+    def patterns(self) -> dict[str, NDArray[np.float32]]:
+        """Return how each voxel's response varies with the prediction, (n_voxels, n_dims).
+
+        Weights are filters: what a voxel adds beside all others. Patterns (Haufe et al. 2014; here
+        covariances with the predicted embedding, of training trials) say what it goes with.
+        """
+        found = {}
+        for subject in self.subjects:
+            trials, total = self.decoding.trials(subject), 0
+            for split, decoder in zip(trials.splits, self.decoding.decoders(subject)):
+                responses = trials.responses[trials.of(split.train)]
+                predicted = responses @ decoder.weight.T
+                total = total + responses.T @ (predicted - predicted.mean(0)) / len(responses)
+            found[subject] = total / len(trials.splits)
+        return found
+
     @cached_property
     def by_rotation(self) -> NDArray[np.int64]:
         """Numbers of clusters (n_nulls, n_eps) of weights turned participant by participant."""

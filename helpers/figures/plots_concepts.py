@@ -206,7 +206,7 @@ def null_lines(axes: Axes, eps: Sequence[float], found: Sequence[float],
                           linewidth=0)
         axes.plot(eps, values.mean(0), color=colour, linewidth=0.8, label=name)
     axes.axvline(chosen, color="k", linestyle=":", linewidth=0.8)
-    axes.set_xlabel("eps, cosine distance")
+    axes.set(xlabel="eps, cosine distance", ylim=(-0.5, 1.6 * max(1, *found)))
 
 
 def again_dots(axes: Axes, groups: Mapping[str, Sequence[float]]) -> None:
