@@ -3,8 +3,8 @@
 #
 # Efird, Murphy, Zylberberg & Fyshe (2025), shared decodable concepts
 # ([arXiv 2405.17663](https://arxiv.org/abs/2405.17663)).
-# On two cores: MINUTES after notebook 10 under `demo`; not measured under `paper`, which needs
-# what notebook 10 needs, and COCO's annotations; about a minute under `mini`.
+# On two cores: half a minute after notebook 10 under `demo`; not measured under `paper`, which needs
+# what notebook 10 needs, and COCO's annotations; minutes under `mini`.
 
 # %% [markdown]
 # **Goal.** A decoder's weights give every voxel a direction in CLIP's space: where a prediction
@@ -234,7 +234,18 @@ print(ledger.verdicts())
 # %% [markdown]
 # ## 6 · What we see, what the paper says, why they differ
 #
-# WHATWESEE11
+# The cards can be read: kinds of places, upright lines, pictures full of things, cars, and what their
+# voxels respond to in held-out pictures agrees with what CLIP says. More of them are found than by
+# chance. But *faces, bodies, places and words*, the paper's showpieces, are not there as regions:
+# in the demo some dozen regions overlap in what drives them, and a decoder splits the weight among
+# voxels that say the same, so that a single voxel's direction is mostly noise. Patches with a
+# drive of their own, and early cortex, keep theirs. NSD has four times the trials; whether its face
+# regions are found for that reason, or because they are so strongly driven, only NSD can tell.
+#
+# And one card shows a flaw of the rule. *Cars* were planted in one participant alone. Her voxels
+# need one neighbour in three other people, anywhere in the brain, and among a thousand voxels each
+# there is one by chance: the concept passes as shared, with most of its voxels in her. The bars
+# tell. The maps of the paper should be read with their voxel counts.
 
 # %% [markdown]
 # ## 7 · Exercises
