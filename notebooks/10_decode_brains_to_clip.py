@@ -216,7 +216,8 @@ print(ledger.text())
 
 # %%
 # NBVAL_CHECK_OUTPUT
-print(ledger.verdicts())
+# Not compared: verdicts that another processor's rounding may turn.
+print(ledger.verdicts(but=("whitened", "mean over runs")))
 
 # %% [markdown]
 # ## 7 · What we see, what the paper says, why they differ

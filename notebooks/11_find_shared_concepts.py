@@ -229,7 +229,8 @@ print(ledger.text())
 
 # %%
 # NBVAL_CHECK_OUTPUT
-print(ledger.verdicts())
+# Not compared: verdicts that another processor's rounding may turn.
+print(ledger.verdicts(but=("regions of bodies", "regions of words")))
 
 # %% [markdown]
 # ## 6 · What we see, what the paper says, why they differ

@@ -354,7 +354,8 @@ print(ledger.text())
 
 # %%
 # NBVAL_CHECK_OUTPUT
-print(ledger.verdicts())
+# Not compared: verdicts that another processor's rounding may turn.
+print(ledger.verdicts(but=("any one participant", "Patterns")))
 
 # %% [markdown]
 # ## 9 · What we see, what the paper says, why they differ
