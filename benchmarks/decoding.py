@@ -109,7 +109,7 @@ def products(n_voxels: int, n_dims: int, teaching: Teaching, device: torch.devic
 
 def compare_jointly(device: torch.device) -> None:
     """Print how many times faster the same weights are found."""
-    teaching = Teaching(iterations=30, n_seeds=50)
+    teaching = Teaching(iterations=100, n_seeds=50)
     responses, targets = drawn(1250, 128)
     teach(responses, targets, Teaching(iterations=2, n_seeds=2), device=device)
     ours = timed(lambda: teach(responses, targets, teaching, device=device))
