@@ -199,6 +199,8 @@ def prepare(profile: Profile, data: Path) -> list[LabError]:
     jobs += [partial(weights_file, name, data, seed=profile.seed)
              for name in (chosen.main, chosen.untrained, *chosen.compare)]
     jobs += [partial(readout_file, name, data) for name in read_out]
+    if profile.decoding and profile.decoding.network:
+        jobs.append(partial(clip_files, profile.decoding.network, data, seed=profile.seed))
     absent = []
     for job in jobs:
         try:

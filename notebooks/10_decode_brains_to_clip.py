@@ -27,7 +27,7 @@ import numpy as np
 import pandas as pd
 
 from helpers import lab
-from helpers.decoding.spaces import effective_dimension
+from helpers.decoding.directions import effective_dimension
 from helpers.decoding.study import CONTRAST, FIRST, METHODS, NARROW, NOISELESS, RIDGE, WHITENED
 from helpers.figures import plots, plots_concepts
 from helpers.figures.claims import Ledger, rounded
@@ -69,7 +69,7 @@ for subject in people:
     trials = study.trials(subject)
     split = trials.splits[0]
     rows.append({"subject": subject, "voxels": trials.responses.shape[1],
-                 "measured": trials.n_measured, "trials": len(trials.condition),
+                 "considered": trials.n_considered, "trials": len(trials.condition),
                  "train": len(trials.of(split.train)), "validation": len(split.validation),
                  "test": sum(len(one.test) for one in trials.splits),
                  "median ceiling, %": np.round(np.median(trials.ceiling), 1)})
@@ -90,7 +90,7 @@ pd.DataFrame(rows).set_index("subject")
 
 # %%
 made = {subject: study.decoders(subject) for subject in people}
-losses = pd.DataFrame({subject: one[0].losses for subject, one in made.items()})
+losses = pd.DataFrame({subject: one[0].losses.mean(0) for subject, one in made.items()})
 steps = losses.index + 1
 end = losses.tail(50).mean().mean()
 print(f"loss {losses.iloc[:5].mean().mean():.2f} nats at first, {end:.2f} at last; chance is "
@@ -126,8 +126,7 @@ found[found["k"] == shown_k].pivot_table(index="method", columns=["averaged", "s
 
 # %%
 figure = plots.new_figure(5.6)
-lines = figure.add_gridspec(2, 1, height_ratios=[1, 1], hspace=0.5, left=0.075, right=0.985,
-                            top=0.9, bottom=0.12)
+lines = figure.add_gridspec(2, 1, hspace=0.5, left=0.075, right=0.985, top=0.9, bottom=0.12)
 top = lines[0].subgridspec(1, 4, wspace=0.42).subplots()
 top[0].plot(steps, losses, linewidth=0.5, color="tab:blue", alpha=0.6)
 top[0].axhline(np.log(spec.teaching.batch_size), color="k", linestyle=":", linewidth=0.8)
@@ -135,6 +134,8 @@ top[0].set(xlabel="step", ylabel="loss, nats", xscale="log")
 top[1].plot(spec.alphas, grid, color="tab:orange", linewidth=0.6)
 top[1].axvspan(1e3, 1e4, color="wheat", alpha=0.6, linewidth=0)
 top[1].set(xscale="log", xlabel="penalty of ridge", ylabel="top-1, validation")
+
+# %%
 for axes, averaged, title in zip(top[2:], (False, True), ("single trials", "averaged")):
     part = found[found["averaged"] == averaged]
     plots_concepts.retrieval_curves(axes, part, [CONTRAST, NOISELESS, RIDGE, WHITENED])
@@ -228,8 +229,8 @@ print(ledger.verdicts(but=("whitened", "mean over runs")))
 # pictures are told apart by the others. Give all directions the same variance, and ridge comes
 # close; what is left is small. The paper's rival was never given that chance.
 #
-# Noise on the input is no detail: without it the same decoder does not do better than ridge. In a
-# linear decoder it acts as a penalty, and it stands only in the code, not in the abstract. One run
+# Noise on the input is no detail: in single trials the same decoder does no better than ridge
+# without it. In a linear decoder it acts as a penalty, and it stands only in the code, not in the abstract. One run
 # retrieves as well as the mean over runs; the mean matters for the weights (notebook 11).
 #
 # How far this carries to NSD cannot be told here: the demo's space has some fifteen effective
@@ -291,11 +292,12 @@ print(f"{people[0]}: centred {(place == 1).mean():.3f}, ridge {single[RIDGE].ilo
 # %% [markdown]
 # **Discuss.** (1) The decoder is scored by finding a picture among others. What would it have to do
 # to *see*? (2) Repeats of a picture in one batch count as different pictures. Whom does that hurt?
-# (3) If whitening the targets does what the contrastive loss does, which of the two would you rather
-# explain to a reader?
+# (3) If whitening the targets does what the contrastive loss does, which of the two would you
+# rather explain to a reader?
 #
 # **References.** Efird et al. (2025), arXiv 2405.17663 · Radford et al. (2021), PMLR 139 (CLIP) ·
-# Allen et al. (2022), *Nat Neurosci* 25(1) (NSD) · Scotti et al. (2023), arXiv 2305.18274 (MindEye).
+# Allen et al. (2022), *Nat Neurosci* 25(1) (NSD) · Scotti et al. (2023), arXiv 2305.18274
+# (MindEye).
 #
 # Previous: [09 · See lateralisation](09_see_lateralisation.ipynb) · Next:
 # [11 · Find shared concepts](11_find_shared_concepts.ipynb): what do the weights have in common?

@@ -3,8 +3,8 @@
 #
 # Efird, Murphy, Zylberberg & Fyshe (2025), shared decodable concepts
 # ([arXiv 2405.17663](https://arxiv.org/abs/2405.17663)).
-# On two cores: half a minute after notebook 10 under `demo`; not measured under `paper`, which needs
-# what notebook 10 needs, and COCO's annotations; minutes under `mini`.
+# On two cores: half a minute after notebook 10 under `demo`; not measured under `paper`, which
+# needs what notebook 10 needs, and COCO's annotations; minutes under `mini`.
 
 # %% [markdown]
 # **Goal.** A decoder's weights give every voxel a direction in CLIP's space: where a prediction
@@ -28,10 +28,11 @@ import numpy as np
 import pandas as pd
 
 from helpers import lab
+from helpers.brains.rois import FAMILIES
 from helpers.brains.surfaces import surface_of
 from helpers.concepts.concept_study import ConceptStudy
-from helpers.concepts.meaning import associated
-from helpers.decoding.spaces import effective_dimension, unit
+from helpers.concepts.meaning import associated, crossed
+from helpers.decoding.directions import effective_dimension, unit
 from helpers.figures import plots, plots_concepts
 from helpers.figures.claims import Ledger, rounded
 
@@ -52,10 +53,9 @@ print(laboratory.provenance.line)
 spec = laboratory.profile.table("concepts")
 study = ConceptStudy(laboratory.decoding(), spec)
 people, space = list(study.subjects), study.decoding.space
-points = study.points()
 pd.DataFrame({subject: {"voxels": len(values), "effective dimension":
                         round(effective_dimension(unit(values)), 1)}
-              for subject, values in points.items()}).T
+              for subject, values in study.weights.items()}).T
 
 # %% [markdown]
 # ## 2 · Clusters, at every radius at once
@@ -123,13 +123,11 @@ cards.set_index("concept")
 # %%
 sheets = {(subject, side): sheet for subject in people for side in ("lh", "rh")
           if (sheet := surface_of(study.decoding.cohort, subject, side)) is not None}
-flat = bool(sheets) and all(sheet.flat for sheet in sheets.values())
-pictures = study.decoding.cohort
-first = {condition: index for index, condition in reversed(list(enumerate(
-    pictures.condition_of.tolist())))}
+cohort = study.decoding.cohort
+first = dict(zip(*np.unique(cohort.condition_of, return_index=True)))
 
 def strip(axes, conditions, colour):
-    plots_concepts.picture_strip(axes, [pictures.album.open(first[int(one)])
+    plots_concepts.picture_strip(axes, [cohort.album.open(int(first[one]))
                                         for one in conditions[:8]], 4, colour)
 
 # %%
@@ -139,17 +137,8 @@ grid = figure.add_gridspec(max(1, len(drawn)), 5, width_ratios=[0.8, 0.5, 1.25, 
                            hspace=0.3, wspace=0.09, left=0.03, right=0.99, top=0.95, bottom=0.03)
 expanded = found.expanded_counts()
 for row, concept in enumerate(drawn):
-    where = study.where(concept)
-    largest = max(where, key=lambda place: len(where[place]), default=None)
-    folded = bool(sheets) and not flat
-    axes = figure.add_subplot(grid[row, 0], **({"projection": "3d"} if folded else {}))
-    if flat:
-        plots_concepts.concept_map(axes, sheets, where, people)
-    elif folded:
-        plots_concepts.folded_map(axes, sheets[largest], where[largest],
-                                  plots_concepts.PEOPLE[people.index(largest[0])])
-    else:
-        axes.axis("off")
+    axes = figure.add_subplot(grid[row, 0], **plots_concepts.map_axes(sheets))
+    plots_concepts.concept_map(axes, sheets, study.where(concept), people)
     axes.set_title(f"{concept}: {', '.join(homes[concept]) or 'elsewhere'}", fontsize=5.5, pad=2)
     bars = figure.add_subplot(grid[row, 1])
     plots_concepts.count_bars(bars, expanded[concept], people)
@@ -189,9 +178,8 @@ figure
 # %%
 families = {"faces": "floc-faces", "bodies": "floc-bodies", "scenes": "floc-places",
             "characters": "floc-words"}
-inside = study.in_families(families.values())
 for domain, family in families.items():
-    share = inside[family]
+    share = study.share_inside(FAMILIES[family])
     ledger.claim(f"A shared concept lies in the regions of {plots.shown(domain)}",
                  source="SDC figures: faces, bodies, places, words", paper="shown on maps",
                  run=f"largest share of a concept's members there: {share.max():.0%}"
@@ -209,10 +197,11 @@ ledger.claim("What a concept's voxels respond to is what CLIP says that it is",
              rule="for over half of the concepts, the object that the voxels' held-out responses "
                   "tell best is among the three that CLIP tells best",
              holds=bool(np.mean(agree) > 0.5) if len(agree) else None)
-told = labels.merge(pd.DataFrame(list(top), columns=["concept", "object"])) if len(mean) else labels
-ledger.interval("Held-out responses of a concept's voxels tell its best object from others",
-                told.groupby("concept")["auc"].mean() - 0.5, "above 0", sample="concepts",
-                of="area under the ROC curve minus .5", source="beyond the paper", paper="–")
+named = crossed(labels)
+ledger.interval("The object that names a concept in the others names it in each participant, too",
+                named.groupby("concept")["auc"].mean() - 0.5, "above 0", sample="concepts",
+                of="area under the ROC curve in the participant who had no part in the naming, "
+                   "minus .5", source="beyond the paper", paper="–")
 
 # %%
 by_chance = study.by_rotation[:, place]
@@ -235,12 +224,12 @@ print(ledger.verdicts(but=("regions of bodies", "regions of words")))
 # %% [markdown]
 # ## 6 · What we see, what the paper says, why they differ
 #
-# The cards can be read: kinds of places, upright lines, pictures full of things, cars, and what their
-# voxels respond to in held-out pictures agrees with what CLIP says. More of them are found than by
-# chance. But *faces, bodies, places and words*, the paper's showpieces, are not there as regions:
+# The cards can be read: kinds of places, upright lines, pictures full of things, cars, and what
+# their voxels respond to in held-out pictures agrees with what CLIP says. More of them are found
+# than by chance. But *faces, bodies, places and words*, the paper's showpieces, are not there as regions:
 # in the demo some dozen regions overlap in what drives them, and a decoder splits the weight among
 # voxels that say the same, so that a single voxel's direction is mostly noise. Patches with a
-# drive of their own, and early cortex, keep theirs. NSD has four times the trials; whether its face
+# drive of their own, and early cortex, keep theirs. NSD has some five times the trials; whether its face
 # regions are found for that reason, or because they are so strongly driven, only NSD can tell.
 #
 # And one card shows a flaw of the rule. *Cars* were planted in one participant alone. Her voxels

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from helpers.concepts.clustering import cluster
-from helpers.concepts.meaning import associated, auc, cosines, words_in
+from helpers.concepts.clustering import centroids, cluster
+from helpers.concepts.meaning import associated, auc, crossed, words_in
 from helpers.concepts.nulls import turned
 from helpers.concepts.stability import (
     agreement,
     chosen_radius,
     clustered_alone,
     found_again,
-    leave_one_out,
+    left_out,
+    predicted,
 )
-from helpers.decoding.spaces import unit
+from helpers.decoding.directions import cosines, unit
 from helpers.ground.errors import LabError
 
 
@@ -108,15 +110,47 @@ def test_the_radius_is_where_most_are_beyond_chance():
     assert chosen_radius([.1, .2], [3, 3], np.zeros((1, 2)))[0] == 0
 
 
-def test_what_everyone_shares_is_found_without_one_and_in_that_one():
+def test_what_everyone_shares_is_found_without_one():
     points = people()
-    whole = cluster(points, eps=[.3])[0]
-    for one in leave_one_out(points, whole, .3, 3):
-        assert (one.again > .95).all() and (one.place > .99).all()
-    lonely = {name: values for name, values in points.items() if name in "abcd"}
-    whole = cluster(lonely, eps=[.3])[0]
-    # Three of them are too few for a core point with three others.
-    assert all((one.again > .95).all() for one in leave_one_out(lonely, whole, .3, 3))
+    middles = centroids(points, cluster(points, eps=[.3])[0])
+    for name in points:
+        again, nearest = left_out(points, middles, name, .3, 3)
+        assert (again > .95).all()
+        np.testing.assert_allclose((nearest * middles).sum(1), again, atol=1e-9)
+    few = {name: values for name, values in points.items() if name in "abcd"}
+    # Three that are left are too few for three others: two have to do.
+    assert (left_out(few, middles, "a", .3, 3)[0] > .95).all()
+    own = middles[:2] * 0 + np.eye(40)[:2]
+    again, nearest = left_out({name: values[3:4] for name, values in people(shared=0).items()},
+                              own, "a", .3, 3)
+    assert (again == -1).all() and np.isnan(nearest).all()
+
+
+def test_voxels_near_a_concept_respond_to_it_and_the_others_do_not():
+    rng = np.random.default_rng(0)
+    centre, pictures = np.eye(8)[0], rng.standard_normal((60, 8))
+    weights = np.concatenate([np.tile(centre, (5, 1)), rng.standard_normal((40, 8)) - centre * 2])
+    similar = pictures @ centre / np.linalg.norm(pictures, axis=1)
+    responses = rng.standard_normal((60, 45))
+    responses[:, :5] += 2 * similar[:, None]
+    r, r_all = predicted(centre, weights, responses, pictures, .3)
+    assert r == pytest.approx(np.corrcoef(similar, responses[:, :5].mean(1))[0, 1])
+    assert r_all == pytest.approx(np.corrcoef(similar, responses.mean(1))[0, 1]) and r > r_all
+    assert np.isnan(predicted(centre, weights[5:], responses[:, 5:], pictures, .3)[0])
+    assert np.isnan(predicted(centre * np.nan, weights, responses, pictures, .3)).all()
+
+
+def test_names_are_tried_in_those_who_had_no_part_in_the_naming():
+    """In each of three participants another object looks best: none of the names holds."""
+    rows = [(0, thing, subject, .9 if thing == subject else .5) for subject in "abc"
+            for thing in "abc"] + [(1, "a", "c", 1.0)]
+    found = crossed(pd.DataFrame(rows, columns=["concept", "object", "subject", "auc"]))
+    assert found["concept"].tolist() == [0, 0, 0] and (found["auc"] == .5).all()
+    rng = np.random.default_rng(0)
+    noise = pd.DataFrame([(0, thing, subject, rng.uniform(.3, .7)) for subject in range(40)
+                          for thing in range(30)], columns=["concept", "object", "subject", "auc"])
+    assert abs(crossed(noise)["auc"].mean() - .5) < .05
+    assert noise.groupby("subject")["auc"].max().mean() > .65  # as choosing in the same would have
 
 
 def test_centroids_are_found_again_or_not():

@@ -12,9 +12,9 @@ from torch import nn
 from torch.nn import functional
 
 from helpers.decoding.contrastive_decoder import contrast, teach
+from helpers.decoding.directions import effective_dimension, unit
 from helpers.decoding.retrieval import among, ranks, top_k
 from helpers.decoding.ridge_decoder import Metric, fit_ridge, plain, whiten
-from helpers.decoding.spaces import effective_dimension, unit
 from helpers.ground.decodings import DecodingSpec, Teaching
 from helpers.ground.errors import LabError
 
@@ -24,7 +24,7 @@ SMALL = Teaching(iterations=30, batch_size=16, rate=1e-2, n_seeds=3)
 def world(n=70, n_voxels=12, n_dims=5, seed=0):
     """Draw responses that tell of embeddings, with noise."""
     rng = np.random.default_rng(seed)
-    targets = unit(rng.standard_normal((n, n_dims)) + 1)
+    targets = unit(rng.standard_normal((n, n_dims)) + 1).astype(np.float32)
     responses = targets @ rng.standard_normal((n_dims, n_voxels)) + .3 * rng.standard_normal(
         (n, n_voxels))
     return responses.astype(np.float32), targets
@@ -189,8 +189,9 @@ def test_ranks_count_who_is_nearer_and_give_no_credit_for_ties():
 
 
 @pytest.mark.parametrize(("arguments", "said"), [
-    ((np.ones((2, 3)), np.ones((4, 2)), np.array([0, 1])), "rows of one width"),
-    ((np.zeros((2, 3)), np.ones((4, 3)), np.array([0, 1])), "without direction")])
+    ((np.ones((2, 3)), np.ones((4, 2)), np.array([0, 1])), "rows of the same width"),
+    ((np.zeros((2, 3)), np.ones((4, 3)), np.array([0, 1])), "without direction"),
+    ((np.ones((2, 3)), np.ones((4, 3)), np.array([0, 4])), "among the candidates")])
 def test_what_cannot_be_ranked_is_told(arguments, said):
     with pytest.raises(LabError, match=said):
         ranks(*arguments)

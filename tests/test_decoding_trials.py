@@ -12,7 +12,8 @@ from brain_files import write_tiny_annotations, write_tiny_nsd
 from helpers.brains.annotations import annotations_of
 from helpers.brains.nsd import NSD
 from helpers.brains.planted import planted_regions
-from helpers.decoding.spaces import Space, unit
+from helpers.decoding.directions import unit
+from helpers.decoding.spaces import Space
 from helpers.decoding.study import CONTRAST, METHODS, RIDGE, DecodingStudy, Variant
 from helpers.decoding.trials import noise_ceiling, read_trials
 from helpers.ground.decodings import DecodingSpec, Teaching
@@ -96,7 +97,7 @@ def test_voxels_are_chosen_by_training_trials_alone(cohort):
     ceiling = noise_ceiling(everything.betas[everything.rows(trials.splits[0].train)])
     near = everything.ncsnr > np.sqrt(.04 / .96)  # half of the bound, by the files' own ncsnr
     kept = np.flatnonzero((ceiling > 8) & near)
-    assert trials.n_measured == near.sum() >= trials.responses.shape[1] == len(kept)
+    assert trials.n_considered == near.sum() >= trials.responses.shape[1] == len(kept)
     np.testing.assert_allclose(trials.ceiling, ceiling[kept], rtol=1e-6)
 
 

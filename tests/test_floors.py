@@ -29,9 +29,8 @@ PURE = ("selectivity.statistics", "selectivity.probes", "lesions.silencing", "le
         "encoding.regression", "encoding.encoding_tests", "finetuning.contrastive",
         "finetuning.crossvalidation", "finetuning.outcomes",
         "landscape.inpca", "landscape.outcomes", "saliency.laterality", "training.objectives",
-        "decoding.retrieval", "decoding.ridge_decoder", "concepts.meaning", "concepts.nulls",
-        "concepts.stability",
-        "ground.stats")
+        "decoding.directions", "decoding.retrieval", "decoding.ridge_decoder", "concepts.meaning",
+        "concepts.nulls", "concepts.stability", "ground.stats")
 """Modules that take arrays and return arrays."""
 MODULES = sorted(path for path in (ROOT / "helpers").rglob("*.py") if path.name != "__init__.py")
 

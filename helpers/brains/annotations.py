@@ -109,5 +109,4 @@ def _inside(box: Sequence[float], size: tuple[float, float], crop: Sequence[floa
     """
     x, y = ((box[i] + box[i + 2] / 2) / size[i] for i in (0, 1))
     top, bottom, left, right = crop
-    # Drawn things may reach over the rim, with their middle beyond it.
-    return left - .02 <= x <= 1 - right + .02 and top - .02 <= y <= 1 - bottom + .02
+    return left <= x <= 1 - right and top <= y <= 1 - bottom

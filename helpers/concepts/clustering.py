@@ -39,9 +39,9 @@ MIN_PARTICIPANTS = 3
 """Other participants that must have a neighbour of a core point (official code)."""
 
 
-def expansion_radius(eps: float) -> float:
+def expansion_radius(eps: float, added: float = 0.05) -> float:
     """Return the radius of the expansion, min(eps + 0.05, 0.65) (official code)."""
-    return min(eps + 0.05, 0.65)
+    return min(eps + added, 0.65)
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property, partial
 
 import numpy as np
@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from helpers.brains.annotations import Annotations, annotations_of
 from helpers.brains.rois import FAMILIES
-from helpers.concepts.clustering import Clusters, centroids, cluster
-from helpers.concepts.meaning import auc, cosines, words_in
+from helpers.concepts.clustering import Clusters, centroids, cluster, expansion_radius
+from helpers.concepts.meaning import auc, words_in
 from helpers.concepts.nulls import turned
-from helpers.concepts.stability import chosen_radius
+from helpers.concepts.stability import chosen_radius, left_out, predicted
+from helpers.decoding.directions import cosines
 from helpers.decoding.study import PLAIN, DecodingStudy, Variant
 from helpers.ground.cache import cached
 from helpers.ground.console import progress
@@ -25,13 +26,10 @@ from helpers.ground.digest import code_digest
 FUNCTIONAL = ("prf-visualrois", "floc-faces", "floc-bodies", "floc-places", "floc-words",
               "object2vec")
 """Label sets that a concept's members may lie in."""
-MOST_RADIUS = 0.65
-"""Of the expansion (official code)."""
-
-
-def expansion_of(spec: ConceptSpec, eps: float) -> float:
-    """Return the radius of the expansion for an eps: min(eps + 0.05, 0.65) as published."""
-    return min(eps + spec.expansion, MOST_RADIUS)
+LEAST_SHARE = 0.1
+"""Of a concept's members, for a region to be named."""
+LEAST_PICTURES = 10
+"""With an object, and without it, for an area under the curve."""
 
 
 @dataclass(frozen=True)
@@ -59,12 +57,18 @@ class ConceptStudy:
     def clustered(self, points: dict[str, NDArray]) -> tuple[Clusters, ...]:
         """Cluster points at every eps of the grid."""
         return cluster(points, eps=self.spec.eps, min_participants=self.spec.min_participants,
-                       expansion=partial(expansion_of, self.spec), device=self.decoding.device)
+                       expansion=partial(expansion_radius, added=self.spec.expansion),
+                       device=self.decoding.device)
+
+    @cached_property
+    def weights(self) -> dict[str, NDArray[np.float32]]:
+        """Each participant's weights, as they are clustered."""
+        return self.points()
 
     @cached_property
     def found(self) -> tuple[Clusters, ...]:
         """The clusters of the weights, for every eps."""
-        return self.clustered(self.points())
+        return self.clustered(self.weights)
 
     def patterns(self) -> dict[str, NDArray[np.float32]]:
         """Return how each voxel's response varies with the prediction, (n_voxels, n_dims).
@@ -85,18 +89,16 @@ class ConceptStudy:
     @cached_property
     def by_rotation(self) -> NDArray[np.int64]:
         """Numbers of clusters (n_nulls, n_eps) of weights turned participant by participant."""
-        points = self.points()
-        return np.array([self._counted(points, number) for number in progress(
+        return np.array([self._counted(number) for number in progress(
             range(self.spec.n_nulls), "turned weights", self.spec.n_nulls)])
 
-    def _counted(self, points: dict[str, NDArray], number: int) -> NDArray[np.int64]:
+    def _counted(self, number: int) -> NDArray[np.int64]:
         parts = {"points": self.decoding.digest, "seed": [self.decoding.seed, number],
-                 "spec": {key: value for key, value in asdict(self.spec).items()
-                          if key in ("eps", "min_participants")},
+                 "eps": list(self.spec.eps), "min_participants": self.spec.min_participants,
                  "code": code_digest(["helpers.concepts.clustering", "helpers.concepts.nulls"])}
         seed = int(np.random.SeedSequence([self.decoding.seed, number]).generate_state(1)[0])
         return cached("shared", f"turned-{number}", parts, lambda: {"n": np.array(
-            [one.n_clusters for one in self.clustered(turned(points, seed=seed))])})["n"]
+            [one.n_clusters for one in self.clustered(turned(self.weights, seed=seed))])})["n"]
 
     @cached_property
     def by_permutation(self) -> NDArray[np.int64]:
@@ -118,7 +120,7 @@ class ConceptStudy:
     @cached_property
     def middles(self) -> NDArray[np.float64]:
         """Centroids of the concepts, (n_concepts, n_dims)."""
-        return centroids(self.points(), self.concepts)
+        return centroids(self.weights, self.concepts)
 
     @cached_property
     def annotations(self) -> Annotations | None:
@@ -138,78 +140,80 @@ class ConceptStudy:
         """Conditions that have an embedding: candidates for a card."""
         return self.decoding.space.known
 
-    def where(self, concept: int, *, expanded: bool = True) -> dict[tuple[str, str], NDArray]:
-        """Return a concept's vertices, by participant and hemisphere.
-
-        Parameters
-        ----------
-        concept : int
-        expanded : bool
-            The expanded mask, as the authors draw it; else the members.
-        """
+    def where(self, concept: int) -> dict[tuple[str, str], NDArray]:
+        """Return the vertices of a concept's expanded masks, by participant and hemisphere."""
         place = {}
         for number, subject in enumerate(self.subjects):
             trials = self.decoding.trials(subject)
-            rows = (self.concepts.expanded[number][[concept]].indices if expanded
-                    else np.flatnonzero(self.concepts.labels[number] == concept))
+            rows = self.concepts.expanded[number][[concept]].indices
             for side in np.unique(trials.hemisphere[rows]):
                 place[subject, str(side)] = trials.vertex[rows[trials.hemisphere[rows] == side]]
         return place
 
-    def homes(self, n: int = 2, least: float = 0.1) -> list[dict[str, float]]:
-        """Return for each concept the regions that hold most of its members, and their shares.
+    def share_inside(self, regions: Sequence[str]) -> NDArray[np.float64]:
+        """Return each concept's share of members, of all participants, in some regions.
 
-        Members of all participants; regions of the functional localizers and of early cortex.
+        (n_concepts,); NaN where no participant has one of the regions.
         """
-        names = [name for family in FUNCTIONAL for name in FAMILIES[family]]
-        counts = np.zeros((self.concepts.n_clusters, len(names)))
+        total, known = np.zeros(self.concepts.n_clusters), False
         for number, subject in enumerate(self.subjects):
             labels, members = self.concepts.labels[number], self.decoding.trials(subject).members
-            for column, name in enumerate(names):
-                if name in members:
-                    counts[:, column] += np.bincount(labels[members[name] & (labels >= 0)],
-                                                     minlength=self.concepts.n_clusters)
-        share = counts / self.concepts.counts().sum(1)[:, None]
-        return [{names[column]: float(row[column]) for column in np.argsort(-row)[:n]
-                 if row[column] >= least} for row in share]
+            masks = [members[name] for name in regions if name in members]
+            if masks:
+                known, inside = True, np.any(masks, axis=0) & (labels >= 0)
+                total += np.bincount(labels[inside], minlength=len(total))
+        return total / self.concepts.counts().sum(1) if known else np.full(len(total), np.nan)
 
-    def in_families(self, families: Iterable[str]) -> dict[str, NDArray[np.float64]]:
-        """Return each concept's share of members in the regions of some label sets.
+    def homes(self) -> list[dict[str, float]]:
+        """Return for each concept the two regions that hold most of its members, and the shares.
 
-        (n_concepts,) for each; NaN where no participant has a region of that set.
+        Regions of the functional localizers and of early cortex, of `LEAST_SHARE` or more.
         """
-        found, sizes = {}, self.concepts.counts().sum(1)
-        for family in families:
-            total, known = np.zeros(self.concepts.n_clusters), False
-            for number, subject in enumerate(self.subjects):
-                labels = self.concepts.labels[number]
-                members = self.decoding.trials(subject).members
-                masks = [members[name] for name in FAMILIES[family] if name in members]
-                if masks:
-                    known, inside = True, np.any(masks, axis=0) & (labels >= 0)
-                    total += np.bincount(labels[inside], minlength=len(total))
-            found[family] = total / sizes if known else np.full(len(total), np.nan)
-        return found
+        names = [name for family in FUNCTIONAL for name in FAMILIES[family]]
+        share = np.nan_to_num([self.share_inside([name]) for name in names]).T
+        return [{names[column]: float(row[column]) for column in np.argsort(-row)[:2]
+                 if row[column] >= LEAST_SHARE} for row in share]
 
-    def held_out(self, subject: str) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Return a participant's test conditions, and the mean response to each."""
-        trials = self.decoding.trials(subject)
-        test = np.sort(np.concatenate([split.test for split in trials.splits]))
-        return test, trials.means(test)
+    def tested(self, subject: str) -> NDArray[np.int64]:
+        """Return a participant's test conditions."""
+        return np.sort(np.concatenate([one.test for one in self.decoding.trials(subject).splits]))
 
-    def in_percent(self, subject: str) -> tuple[NDArray[np.int64], NDArray[np.float32] | None]:
-        """Return test conditions, and the mean response in percent signal change to each.
+    def in_percent(self, subject: str) -> NDArray[np.float32] | None:
+        """Return the mean response in percent signal change to each test condition.
 
         (n_conditions, n_voxels), in the order of the weights; None where files do not have it.
         """
         trials = self.decoding.trials(subject)
-        test = np.sort(np.concatenate([split.test for split in trials.splits]))
         raw = self.decoding.cohort.percent(subject, trials.bound)
         if raw is None:
-            return test, None
+            return None
         place = {key: column for column, key in enumerate(zip(raw.hemisphere, raw.vertex))}
         columns = [place[key] for key in zip(trials.hemisphere, trials.vertex)]
-        return test, raw.mean(test)[:, columns]
+        return raw.mean(self.tested(subject))[:, columns]
+
+    def without_one(self) -> pd.DataFrame:
+        """Leave each participant out, and let the others' concepts predict its responses.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``subject, concept``; ``again``: cosine of the concept with the nearest one of
+            the others; ``r``: over held-out pictures, of their similarity to that one's centroid
+            with the mean response of those voxels whose weights lie within eps of it, and
+            ``r_all``: with the mean response of all voxels. Voxels were found from training
+            pictures: neither r is high by construction. NaN where there is no such voxel.
+        """
+        eps, rows = self.concepts.eps, []
+        for subject in self.subjects:
+            again, nearest = left_out(self.weights, self.middles, subject, eps,
+                                      self.spec.min_participants)
+            test = self.tested(subject)
+            responses = self.decoding.trials(subject).means(test)
+            for concept, (cosine, centre) in enumerate(zip(again, nearest)):
+                r = predicted(centre, self.weights[subject], responses,
+                              self.decoding.space.vectors[test], eps)
+                rows.append((subject, concept, cosine, *r))
+        return pd.DataFrame(rows, columns=["subject", "concept", "again", "r", "r_all"])
 
     def member_responses(self, subject: str, responses: NDArray) -> NDArray[np.float64]:
         """Average responses (n_conditions, n_voxels) over the voxels of each concept.
@@ -229,14 +233,14 @@ class ConceptStudy:
         DataFrame
             Columns ``concept, object, subject, n`` (pictures with it), ``auc`` (mean response of
             the concept's voxels: CLIP has no part in it) and ``auc_clip`` (similarity of the
-            picture to the centroid). Objects in fewer than 10 test pictures are left out. Empty
-            where nothing is written about the pictures.
+            picture to the centroid). Objects in fewer than `LEAST_PICTURES` test pictures are left
+            out. Empty where nothing is written about the pictures.
         """
         rows, written = [], self.annotations
         for subject in self.subjects if written else ():
-            test, responses = self.held_out(subject)
-            present = written.present[test]
-            often = np.flatnonzero((present.sum(0) >= 10) & ((~present).sum(0) >= 10))
+            test = self.tested(subject)
+            responses, present = self.decoding.trials(subject).means(test), written.present[test]
+            often = np.flatnonzero(np.minimum(present.sum(0), (~present).sum(0)) >= LEAST_PICTURES)
             mine = auc(np.nan_to_num(self.member_responses(subject, responses)), present[:, often])
             clip = auc(cosines(self.middles, self.decoding.space.vectors[test]).T,
                        present[:, often])

@@ -7,10 +7,12 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 
+from helpers.decoding.directions import cosines
 from helpers.ground.errors import LabError
 
 OF_CAPTIONS = frozenset({"picture", "photo", "image", "drawing", "view", "shows", "look", "drawn"})
@@ -35,26 +37,6 @@ def associated(centroids: NDArray, vectors: NDArray, n: int
     """
     order = np.argsort(-cosines(centroids, vectors), axis=1, kind="stable")
     return order[:, :n], order[:, ::-1][:, :n]
-
-
-def cosines(centroids: NDArray, vectors: NDArray) -> NDArray[np.float64]:
-    """Return the cosine of every centroid with every vector, (n_clusters, n_vectors).
-
-    Raises
-    ------
-    LabError
-        If their dimensions differ, or a vector has no direction.
-    """
-    centroids, vectors = np.asarray(centroids, np.float64), np.asarray(vectors, np.float64)
-    if centroids.ndim != 2 or vectors.ndim != 2 or centroids.shape[1] != vectors.shape[1]:
-        raise LabError(f"centroids {centroids.shape}, vectors {vectors.shape}",
-                       expected="rows of the same width",
-                       remedy="embed by the network that the responses were decoded into")
-    lengths = [np.linalg.norm(values, axis=1, keepdims=True) for values in (centroids, vectors)]
-    if not all((length > 0).all() and np.isfinite(length).all() for length in lengths):
-        raise LabError("vectors without direction", expected="finite vectors that are not 0",
-                       remedy="leave them out")
-    return (centroids / lengths[0]) @ (vectors / lengths[1]).T
 
 
 def words_in(captions: Iterable[Sequence[str]], least: int) -> tuple[str, ...]:
@@ -101,3 +83,29 @@ def auc(values: NDArray, present: NDArray) -> NDArray[np.float64]:
     total = place.T @ present
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where((n > 0) & (rest > 0), (total - n * (n + 1) / 2) / (n * rest), np.nan)
+
+
+def crossed(labels: pd.DataFrame) -> pd.DataFrame:
+    """Name each concept by the other participants, and see whether the name holds in the one.
+
+    Parameters
+    ----------
+    labels : DataFrame
+        Columns ``concept, object, subject, auc``, of `ConceptStudy.object_labels`.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``concept, subject, object`` (the best one in the mean over the others) and ``auc``
+        (in this participant). Concepts of one participant alone are left out.
+    """
+    rows = []
+    for concept, part in labels.groupby("concept"):
+        table = part.pivot(index="subject", columns="object", values="auc")
+        for subject in table.index if len(table) > 1 else ():
+            others = table.drop(index=subject).mean().dropna()
+            known = table.loc[subject].dropna().index.intersection(others.index)
+            if len(known):
+                best = others[known].idxmax()
+                rows.append((concept, subject, best, table.loc[subject, best]))
+    return pd.DataFrame(rows, columns=["concept", "subject", "object", "auc"])

@@ -7,24 +7,29 @@ percent signal change tell (spec 7, reviewers' question 5).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import t as t_distribution
 
 from helpers.concepts.concept_study import ConceptStudy
-from helpers.concepts.meaning import cosines
+from helpers.decoding.directions import cosines
 from helpers.ground.stats import corrected
 
 COLUMNS = ["subject", "concept", "voxel", "most", "least", "usual", "p_below", "below"]
 
 
-def signal_levels(study: ConceptStudy, *, share: float = 0.1) -> pd.DataFrame:
+def signal_levels(study: ConceptStudy, percent: Mapping[str, NDArray | None], *,
+                  share: float = 0.1) -> pd.DataFrame:
     """Return each member voxel's response to the nearest and to the farthest held-out images.
 
     Parameters
     ----------
     study : ConceptStudy
+    percent : dict, participant -> array
+        Of `ConceptStudy.in_percent`.
     share : float
         Of the held-out images that count as nearest, and as farthest.
 
@@ -37,16 +42,16 @@ def signal_levels(study: ConceptStudy, *, share: float = 0.1) -> pd.DataFrame:
         to the farthest is below 0; ``below``: after Holm over all members of the participant,
         at .05. Empty where the files do not have percent signal change.
     """
-    parts = [part for subject in study.subjects
-             if len(part := _of_subject(study, subject, share))]
+    parts = [part for subject, responses in percent.items() if responses is not None
+             if len(part := _of_subject(study, subject, responses, share))]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=COLUMNS)
 
 
-def _of_subject(study: ConceptStudy, subject: str, share: float) -> pd.DataFrame:
+def _of_subject(study: ConceptStudy, subject: str, responses: NDArray,
+                share: float) -> pd.DataFrame:
     labels = study.concepts.labels[study.subjects.index(subject)]
-    members = np.flatnonzero(labels >= 0)
-    test, responses = study.in_percent(subject)
-    if responses is None or not len(members):
+    members, test = np.flatnonzero(labels >= 0), study.tested(subject)
+    if not len(members):
         return pd.DataFrame(columns=COLUMNS)
     near = np.argsort(-cosines(study.middles, study.decoding.space.vectors[test]), axis=1)
     n = max(2, round(share * len(test)))

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from helpers.decoding.directions import unit
+
 SAME = 0.8
 """Directions whose variances differ by less than this ratio are turned into one another."""
 
@@ -31,7 +33,7 @@ def turned(participants: Mapping[str, NDArray], *, seed: int) -> dict[str, NDArr
     dict of arrays, float64
         Unit vectors.
     """
-    units = {name: _unit(np.asarray(values, np.float64)) for name, values in participants.items()}
+    units = {name: unit(values) for name, values in participants.items()}
     moments = sum(values.T @ values for values in units.values())
     variances, axes = np.linalg.eigh(moments)
     blocks = _alike(variances[::-1])
@@ -42,11 +44,6 @@ def turned(participants: Mapping[str, NDArray], *, seed: int) -> dict[str, NDArr
             along[:, block] = along[:, block] @ _orthogonal(block.stop - block.start, rng)
         found[name] = along @ axes.T
     return found
-
-
-def _unit(values: NDArray) -> NDArray:
-    length = np.linalg.norm(values, axis=1, keepdims=True)
-    return values / np.where(length > 0, length, 1)
 
 
 def _alike(variances: NDArray) -> list[slice]:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.cluster import DBSCAN
 from sklearn.metrics import adjusted_rand_score
 
-from helpers.concepts.clustering import Clusters, centroids, cluster
-from helpers.concepts.meaning import auc, cosines
+from helpers.concepts.clustering import centroids, cluster
+from helpers.decoding.directions import cosines, unit
 
 Points = Mapping[str, NDArray]
 """Participant -> weights, (n_voxels, n_dims)."""
@@ -54,54 +53,61 @@ def found_again(first: NDArray, second: NDArray) -> NDArray[np.float64]:
     return cosines(first, second).max(1)
 
 
-@dataclass(frozen=True)
-class LeftOut:
-    """What the others' concepts say of a participant who was left out.
-
-    Attributes
-    ----------
-    subject : str
-    again : array, float64, shape (n_clusters,)
-        Cosine of each concept of all participants with the nearest one of the others.
-    place : array, float64, shape (n_clusters,)
-        How well the cosine of a voxel's weights with the others' nearest concept tells the voxels
-        that belong to the concept when everyone is clustered (AUC); NaN where none does, or all do.
-    """
-
-    subject: str
-    again: NDArray[np.float64]
-    place: NDArray[np.float64]
-
-
-def leave_one_out(points: Points, whole: Clusters, eps: float, min_participants: int
-                  ) -> list[LeftOut]:
-    """Cluster all but one participant, for each, and predict where the concepts lie in that one.
+def left_out(points: Points, middles: NDArray, subject: str, eps: float, min_participants: int
+             ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Cluster all but one participant.
 
     Parameters
     ----------
     points : mapping of arrays
-    whole : Clusters
-        Of all participants, at ``eps``.
+    middles : array, float, shape (n_clusters, n_dims)
+        Centroids of the concepts of all participants.
+    subject : str
+        Who is left out.
     eps : float
     min_participants : int
-        As many others as for all participants.
+        As many others as for all participants; where there are fewer, all of them.
+
+    Returns
+    -------
+    again : array, float64, shape (n_clusters,)
+        Cosine of each concept with the nearest one of the others; -1 where they have none.
+    nearest : array, float64, shape (n_clusters, n_dims)
+        That one's centroid; NaN where they have none.
     """
-    middle, found = centroids(points, whole), []
-    for number, name in enumerate(points):
-        others = {other: values for other, values in points.items() if other != name}
-        most = min(min_participants, len(others) - 1)
-        without = cluster(others, eps=[eps], min_participants=most)[0]
-        centres = centroids(others, without)
-        again = found_again(middle, centres)
-        place = np.full(len(middle), np.nan)
-        if len(centres) and len(middle):
-            nearest = cosines(middle, centres).argmax(1)
-            near = cosines(centres, points[name]).T
-            inside = whole.labels[number][:, None] == np.arange(len(middle))
-            every = auc(near, inside)
-            place = every[nearest, np.arange(len(middle))]
-        found.append(LeftOut(name, again, place))
-    return found
+    others = {name: values for name, values in points.items() if name != subject}
+    without = cluster(others, eps=[eps], min_participants=min(min_participants, len(others) - 1))[0]
+    centres = centroids(others, without)
+    again = found_again(middles, centres)
+    if not len(middles) or not len(centres):
+        return again, np.full(middles.shape, np.nan)
+    return again, centres[cosines(middles, centres).argmax(1)]
+
+
+def predicted(centre: NDArray, weights: NDArray, responses: NDArray, pictures: NDArray,
+              eps: float) -> tuple[float, float]:
+    """Correlate pictures' similarity to a concept with the responses of voxels that lie near it.
+
+    Parameters
+    ----------
+    centre : array, float, shape (n_dims,)
+    weights : array, float, shape (n_voxels, n_dims)
+    responses : array, float, shape (n_pictures, n_voxels)
+    pictures : array, float, shape (n_pictures, n_dims)
+    eps : float
+        Voxels within this cosine distance of the centre.
+
+    Returns
+    -------
+    pair of float
+        r of their mean response, and of the mean response of all voxels. NaN where there is none.
+    """
+    if not np.isfinite(centre).all():
+        return np.nan, np.nan
+    chosen = cosines(weights, centre[None])[:, 0] > 1 - eps
+    similar = cosines(pictures, centre[None])[:, 0]
+    r = lambda mask: float(np.corrcoef(similar, responses[:, mask].mean(1))[0, 1])  # noqa: E731
+    return (r(chosen) if chosen.any() else np.nan), r(np.ones(len(weights), bool))
 
 
 def clustered_alone(values: NDArray, eps: float, min_samples: int) -> NDArray[np.float64]:
@@ -115,7 +121,7 @@ def clustered_alone(values: NDArray, eps: float, min_samples: int) -> NDArray[np
     min_samples : int
         Points in a core point's neighbourhood, itself included.
     """
-    units = values / np.linalg.norm(values, axis=1, keepdims=True)
+    units = unit(values)
     labels = DBSCAN(eps=eps, min_samples=min_samples, metric="cosine").fit_predict(units)
     means = [units[labels == number].mean(0) for number in range(labels.max() + 1)]
-    return np.array([mean / np.linalg.norm(mean) for mean in means]).reshape(-1, values.shape[1])
+    return unit(np.reshape(means, (-1, values.shape[1])))

@@ -140,7 +140,7 @@ def contrast(predicted: Tensor, targets: Tensor, temperature: float) -> tuple[Te
     return losses, (slope - unit * (unit * slope).sum(2, keepdim=True)) / length
 
 
-def teach(responses: NDArray, targets: NDArray, teaching: Teaching, *, first_seed: int = 0,
+def teach(responses: NDArray, targets: NDArray, teaching: Teaching, *,
           device: torch.device | str = "cpu", together: int | None = None,
           on_step: Callable[[int], None] | None = None) -> Decoders:
     """Teach decoders of ``n_seeds`` seeds.
@@ -152,7 +152,6 @@ def teach(responses: NDArray, targets: NDArray, teaching: Teaching, *, first_see
     targets : array, float, shape (n_trials, n_dims)
         Embedding of each trial's picture; only its direction counts.
     teaching : Teaching
-    first_seed : int
     device : torch.device or str
         On the CPU a run takes one thread, and as many runs go on side by side as torch has
         threads: the weights of one run stay in the processor's cache. Elsewhere all runs share
@@ -168,10 +167,10 @@ def teach(responses: NDArray, targets: NDArray, teaching: Teaching, *, first_see
         If there are fewer trials than one batch, if anything is not finite, if a target has no
         direction, or if the loss is no longer finite.
     """
-    x, y = checked(responses, targets, teaching)
+    x, y = _checked(responses, targets, teaching)
     device = torch.device(device)
     x, y = torch.from_numpy(x).to(device), functional.normalize(torch.from_numpy(y).to(device))
-    seeds = range(first_seed, first_seed + teaching.n_seeds)
+    seeds = range(teaching.n_seeds)
     together = together or (1 if device.type == "cpu" else len(seeds))
     groups = [seeds[i:i + together] for i in range(0, len(seeds), together)]
     done, lock = [0], Lock()
@@ -190,8 +189,8 @@ def teach(responses: NDArray, targets: NDArray, teaching: Teaching, *, first_see
         return _mean(list(pool.map(taught, groups)))
 
 
-def checked(responses: NDArray, targets: NDArray,
-            teaching: Teaching) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _checked(responses: NDArray, targets: NDArray,
+             teaching: Teaching) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return responses and targets in float32, refusing what cannot be learned from."""
     x, y = (np.ascontiguousarray(values, np.float32) for values in (responses, targets))
     if x.ndim != 2 or y.ndim != 2 or len(x) != len(y) or min(x.shape[1:] + y.shape[1:]) < 1:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import hypergeom
 
+from helpers.decoding.directions import cosines
 from helpers.ground.errors import LabError
 
 KS = (1, 5, 10, 50, 100, 500)
@@ -37,23 +38,12 @@ def ranks(predicted: NDArray, candidates: NDArray, own: NDArray) -> NDArray[np.i
     LabError
         If shapes do not fit, or a vector has no direction or is not finite.
     """
-    if (predicted.ndim != 2 or candidates.ndim != 2 or predicted.shape[1] != candidates.shape[1]
-            or own.shape != predicted.shape[:1] or not len(candidates)):
+    near = cosines(predicted, candidates)
+    if own.shape != near.shape[:1] or not near.size or own.min() < 0 or own.max() >= near.shape[1]:
         raise LabError(f"predictions {predicted.shape}, candidates {candidates.shape}, answers "
-                       f"{own.shape}", expected="rows of one width, one answer a prediction",
-                       remedy="embed the pictures by the network that the decoder was taught with")
-    cosines = _unit(predicted) @ _unit(candidates).T
-    mine = cosines[np.arange(len(own)), own]
-    return (cosines >= mine[:, None]).sum(1)
-
-
-def _unit(values: NDArray) -> NDArray[np.float64]:
-    values = np.asarray(values, np.float64)
-    length = np.linalg.norm(values, axis=1, keepdims=True)
-    if not np.isfinite(length).all() or not (length > 0).all():
-        raise LabError(f"{int((~(length > 0)).sum())} vectors without direction",
-                       expected="finite vectors that are not 0", remedy="leave them out")
-    return values / length
+                       f"{own.shape}", expected="one answer a prediction, among the candidates",
+                       remedy="pass the row of each prediction's own picture")
+    return (near >= near[np.arange(len(own)), own, None]).sum(1)
 
 
 def among(rank: NDArray, n_candidates: int, pool: int, k: int) -> NDArray[np.float64]:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from helpers.brains.cohort import Cohort
+from helpers.decoding.directions import unit
 from helpers.ground.cache import cached
 from helpers.ground.digest import code_digest
 from helpers.ground.errors import LabError
@@ -45,12 +46,6 @@ class Space:
         return np.flatnonzero(np.isfinite(self.vectors[:, 0]))
 
 
-def unit(vectors: NDArray) -> NDArray[np.float32]:
-    """Scale rows to unit length."""
-    vectors = np.asarray(vectors, np.float64)
-    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
-
-
 def picture_space(clip: Clip, cohort: Cohort, *, batch_size: int) -> Space:
     """Embed a cohort's pictures, once; a condition of several pictures gets their mean direction.
 
@@ -66,7 +61,7 @@ def picture_space(clip: Clip, cohort: Cohort, *, batch_size: int) -> Space:
         "vectors": clip.embed_pictures(cohort.album, batch_size=batch_size)})["vectors"]
     total = np.zeros((cohort.condition_of.max() + 1, vectors.shape[1]))
     np.add.at(total, cohort.condition_of, unit(vectors))
-    return Space(clip.name, unit(total), clip.digest, clip.embed_texts)
+    return Space(clip.name, unit(total).astype(np.float32), clip.digest, clip.embed_texts)
 
 
 def named_space(names: NamedVectors, cohort: Cohort) -> Space:
@@ -87,14 +82,3 @@ def named_space(names: NamedVectors, cohort: Cohort) -> Space:
     vectors[known] = unit(names.embed_texts([called[row] for row in known]))
     return Space("CLIP's embeddings of names", vectors, names.digest, names.embed_texts,
                  names.names)
-
-
-def effective_dimension(vectors: NDArray) -> float:
-    """Return the participation ratio of the second moments, (sum l)² / sum l².
-
-    Parameters
-    ----------
-    vectors : array, float, shape (n_points, n_dims)
-    """
-    values = np.linalg.eigvalsh(np.asarray(vectors, np.float64).T @ vectors)
-    return float(values.sum() ** 2 / (values**2).sum())

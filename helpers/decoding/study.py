@@ -22,10 +22,10 @@ from helpers.decoding.ridge_decoder import (
 )
 from helpers.decoding.spaces import Space
 from helpers.decoding.trials import Split, Trials, read_trials
-from helpers.ground.cache import Arrays, cached
+from helpers.ground.cache import Arrays, cached, key
 from helpers.ground.console import bar
-from helpers.ground.decodings import DecodingSpec
-from helpers.ground.digest import code_digest, text_digest
+from helpers.ground.decodings import DecodingSpec, Teaching
+from helpers.ground.digest import code_digest
 
 CONTRAST, FIRST = "contrastive, mean of runs", "contrastive, one run"
 NOISELESS = "contrastive, no noise"
@@ -93,30 +93,34 @@ class DecodingStudy:
         return [self._decoders(trials, number, variant) for number in range(len(trials.splits))]
 
     def _decoders(self, trials: Trials, number: int, variant: Variant) -> Decoders:
-        teaching = self.spec.teaching
-        if variant.noiseless:
-            teaching = replace(teaching, noise=0.0, n_seeds=1)
+        teaching = self._teaching(variant)
 
         def make() -> Arrays:
-            learned = self._learned(trials.splits[number], variant)
-            rows = trials.of(np.sort(learned[:, 0]))
-            place = np.argsort(learned[:, 0])
-            shown = learned[place[np.searchsorted(learned[place, 0], trials.condition[rows])], 1]
+            seen, target = self._learned(trials.splits[number], variant).T
+            rows = trials.of(seen)
+            shown = target[np.searchsorted(seen, trials.condition[rows])]
             steps = teaching.n_seeds * teaching.iterations
             with bar(f"decoders of {trials.subject}", steps) as told:
                 found = teach(trials.responses[rows], self.space.vectors[shown],
                               teaching, device=self.device,
                               on_step=lambda step: told.update(step - told.n))
-            kept = {name: getattr(found, name) for name in Decoders.__dataclass_fields__}
-            return kept | {"losses": found.losses.mean(0)}
+            return dict(vars(found))
 
-        return Decoders(**cached("decoded", f"contrast-{trials.subject}-{number}", {
-            **self._parts(trials, number), "teaching": asdict(teaching),
-            "variant": asdict(variant),
-            "code": code_digest(["helpers.decoding.contrastive_decoder"])}, make))
+        return Decoders(**cached("decoded", f"contrast-{trials.subject}-{number}",
+                                 self._contrast_parts(trials, number, variant), make))
+
+    def _contrast_parts(self, trials: Trials, number: int, variant: Variant) -> dict[str, object]:
+        """Return all that the contrastive decoders of a split depend on."""
+        return {**self._parts(trials, number), "teaching": asdict(self._teaching(variant)),
+                "variant": asdict(variant),
+                "code": code_digest(["helpers.decoding.contrastive_decoder"])}
+
+    def _teaching(self, variant: Variant) -> Teaching:
+        teaching = self.spec.teaching
+        return replace(teaching, noise=0.0, n_seeds=1) if variant.noiseless else teaching
 
     def _learned(self, split: Split, variant: Variant) -> NDArray[np.int64]:
-        """Return pairs (condition that was seen, condition whose embedding is the target)."""
+        """Return pairs (condition seen, rising; condition whose embedding is the target)."""
         seen = split.train
         if variant.half:
             order = np.random.default_rng([self.seed, 2]).permutation(len(seen))
@@ -135,9 +139,10 @@ class DecodingStudy:
 
     @property
     def digest(self) -> str:
-        """64 hexadecimal digits that stand for the weights of all participants."""
-        parts = [self._parts(self.trials(subject), 0) for subject in self.cohort.subjects]
-        return text_digest(repr((parts, self.spec.teaching)))
+        """Stands for the weights of all participants."""
+        return key(weights=[self._contrast_parts(self.trials(subject), number, PLAIN)
+                            for subject in self.cohort.subjects
+                            for number in range(len(self.trials(subject).splits))])
 
     def ridge(self, subject: str, method: str = RIDGE) -> list[RidgeDecoder]:
         """Return ridge decoders of one of the three kinds, one for each of the splits."""

@@ -118,7 +118,7 @@ class Trials:
     ceiling : array, float64, shape (n_voxels,)
         Per cent; NaN where nothing was repeated.
     members : dict, ROI -> bool, shape (n_voxels,)
-    n_measured : int
+    n_considered : int
         Voxels among which these were chosen.
     bound : float
         Their ncsnr, in the files, is above this.
@@ -132,7 +132,7 @@ class Trials:
     vertex: NDArray[np.int64]
     ceiling: NDArray[np.float64]
     members: Mapping[str, NDArray[np.bool_]]
-    n_measured: int
+    n_considered: int
     bound: float
 
     def of(self, conditions: Conditions) -> NDArray[np.int64]:
@@ -176,12 +176,12 @@ def read_trials(cohort: Cohort, subject: str, known: Conditions, *, least_ceilin
     found = cohort.everywhere(subject, bound)
     found = found.of_conditions(known)
     parts = splits(cohort, found, n_test=n_test, n_validation=n_validation, seed=seed)
-    n_measured, ceiling = found.betas.shape[2], np.full(found.betas.shape[2], np.nan)
+    n_considered, ceiling = found.betas.shape[2], np.full(found.betas.shape[2], np.nan)
     if found.betas.shape[1] >= LEAST_REPEATS and len(parts) == 1:
         ceiling = noise_ceiling(found.betas[found.rows(parts[0].train)])
     kept = ~(ceiling <= least_ceiling)
     if not kept.any():
-        raise LabError(f"{subject}: no voxel of {n_measured} has a noise ceiling above "
+        raise LabError(f"{subject}: no voxel of {n_considered} has a noise ceiling above "
                        f"{least_ceiling:g} %", expected="some",
                        remedy="lower least_ceiling in the table [decoding], or leave "
                               "this participant out")
@@ -189,4 +189,4 @@ def read_trials(cohort: Cohort, subject: str, known: Conditions, *, least_ceilin
     shown = ~np.isnan(found.betas[..., 0])
     condition = np.broadcast_to(found.conditions[:, None], shown.shape)[shown]
     return Trials(subject, found.betas[shown], condition, parts, found.hemisphere, found.vertex,
-                  ceiling[kept], dict(found.members), n_measured, bound)
+                  ceiling[kept], dict(found.members), n_considered, bound)

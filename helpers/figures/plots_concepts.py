@@ -83,46 +83,58 @@ Place = tuple[str, str]
 """Participant and hemisphere."""
 
 
+def _all_flat(sheets: Mapping[Place, Surface]) -> bool:
+    return all(sheet.flat for sheet in sheets.values())
+
+
+def map_axes(sheets: Mapping[Place, Surface]) -> dict[str, str]:
+    """Return what axes `concept_map` needs: folded sheets are drawn in three dimensions."""
+    return {} if _all_flat(sheets) else {"projection": "3d"}
+
+
 def concept_map(axes: Axes, sheets: Mapping[Place, Surface], inside: Mapping[Place, NDArray],
                 people: Sequence[str]) -> None:
-    """Draw where a concept lies: flat sheets of all participants over one another.
+    """Draw where a concept lies.
 
-    A dot a voxel, a colour a participant, as in the authors' maps. Folded sheets do not lie over
-    one another: see `folded_map`.
+    Flat sheets of all participants lie over one another, a dot a voxel, a colour a participant, as
+    in the authors' maps. Folded ones do not: of them the one with most voxels is drawn, from below.
 
     Parameters
     ----------
     axes : Axes
+        With `map_axes`.
     sheets : dict
+        Empty: no map.
     inside : dict
         Vertices, by the cohort's numbers.
     people : sequence of str
         All participants, in the order of `PEOPLE`.
     """
-    for (subject, _), surface in sheets.items():
-        if subject == people[0]:
-            across, along = _flat(surface)
-            sheet = Triangulation(surface.points[:, across], surface.points[:, along],
-                                  surface.faces)
-            axes.triplot(sheet, color="0.88", linewidth=0.12, zorder=0)
-    for (subject, side), vertex in inside.items():
-        surface = sheets[subject, side]
-        across, along = _flat(surface)
-        place = surface.points[surface.place[vertex]]
-        axes.scatter(place[:, across], place[:, along], s=2.5, alpha=0.75, linewidths=0,
-                     color=PEOPLE[people.index(subject) % len(PEOPLE)])
-    axes.set_aspect("equal")
+    colour = {subject: PEOPLE[number % len(PEOPLE)] for number, subject in enumerate(people)}
+    known = {place: vertex for place, vertex in inside.items() if place in sheets}
     axes.axis("off")
+    if not _all_flat(sheets):
+        largest = max(known, key=lambda place: len(known[place]), default=None)
+        if largest:
+            _folded(axes, sheets[largest], known[largest], colour[largest[0]])
+        return
+    for surface in [sheet for (subject, _), sheet in sheets.items() if subject == people[0]]:
+        across, along = _extent(surface)
+        sheet = Triangulation(surface.points[:, across], surface.points[:, along], surface.faces)
+        axes.triplot(sheet, color="0.88", linewidth=0.12, zorder=0)
+    for (subject, side), vertex in known.items():
+        surface = sheets[subject, side]
+        place = surface.points[surface.place[vertex]][:, _extent(surface)]
+        axes.scatter(*place.T, s=2.5, alpha=0.75, linewidths=0, color=colour[subject])
+    axes.set_aspect("equal")
 
 
-def _flat(surface: Surface) -> tuple[int, int]:
+def _extent(surface: Surface) -> list[int]:
     """Return the two axes in which a flat sheet extends, the shorter one first."""
-    across, along = np.argsort(np.ptp(surface.points, axis=0), kind="stable")[1:]
-    return int(across), int(along)
+    return np.argsort(np.ptp(surface.points, axis=0), kind="stable")[1:].tolist()
 
 
-def folded_map(axes: Axes, surface: Surface, vertex: NDArray, colour: str) -> None:
-    """Draw one participant's voxels of a concept on a folded surface, from below."""
+def _folded(axes: Axes, surface: Surface, vertex: NDArray, colour: str) -> None:
     # Here and not above: only maps of folded cortex pay for the import, which takes seconds.
     from matplotlib.colors import ListedColormap
     from nilearn.plotting import plot_surf_roi
@@ -212,12 +224,12 @@ def null_lines(axes: Axes, eps: Sequence[float], found: Sequence[float],
 def again_dots(axes: Axes, groups: Mapping[str, Sequence[float]]) -> None:
     """Draw a dot for every participant (or half), and the mean, by question."""
     for place, values in enumerate(groups.values()):
-        values = np.asarray(values, float)
+        values = pd.Series(list(values), dtype=float)
         offset = np.linspace(-0.15, 0.15, len(values)) if len(values) > 1 else np.zeros(1)
         axes.plot(place + offset, values, "o", color="tab:blue", markersize=2.5)
-        axes.hlines(np.nanmean(values), place - 0.3, place + 0.3, color="k", linewidth=1)
+        axes.hlines(values.mean(), place - 0.3, place + 0.3, color="k", linewidth=1)
     axes.set_xticks(range(len(groups)), list(groups), fontsize=5.5)
-    axes.set_ylim(-0.03, 1.05)
+    axes.set_ylim(top=1.05)
 
 
 def angle_matrix(axes: Axes, angles: NDArray) -> None:

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from helpers.decoding.directions import effective_dimension, unit
 from helpers.decoding.retrieval import ranks
-from helpers.decoding.spaces import effective_dimension, unit
 from helpers.ground.errors import LabError
 from helpers.ground.paths import data_dir, zoo_dir
 from helpers.ground.profile import Profile
