@@ -150,6 +150,7 @@ def weights_file(name: str, data: Path, *, seed: int = 0) -> Path:
         if path.is_file():
             return path
     if not listed.trained:
+        seed += listed.seed
         kept = cache_dir() / "weights" / f"{name.replace(':', '-')}-seed{seed}.safetensors"
         if not kept.is_file():
             save_state_dict(kept, load_network(listed, seed=seed).model)

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from helpers.ground.errors import LabError
+from helpers.stimuli import scrambling
 from helpers.universe import canvas, diet, faces, image_files, images, writing
 from helpers.universe.image_files import write_diet, write_faces_diet, write_localizer, write_probe
 
@@ -166,7 +167,7 @@ def test_localizer_luminance_and_contrast_are_matched(localizer):
 def test_phase_scrambling_keeps_the_amplitudes_and_loses_the_picture():
     rng = np.random.default_rng(0)
     picture = canvas.noise(64, rng) + np.linspace(0, 2, 64)
-    scrambled = canvas.phase_scramble(picture, rng)
+    scrambled = scrambling.phase_scramble(picture, rng)
     np.testing.assert_allclose(np.abs(np.fft.fft2(scrambled))[1:32, 1:32],
                                np.abs(np.fft.fft2(picture))[1:32, 1:32], rtol=1e-6)
     assert scrambled.mean() == pytest.approx(picture.mean())
@@ -176,7 +177,7 @@ def test_phase_scrambling_keeps_the_amplitudes_and_loses_the_picture():
 def test_block_scrambling_only_moves_tiles():
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, (64, 64, 3)).astype(np.uint8)
-    moved = np.asarray(canvas.block_scramble(Image.fromarray(pixels), rng, tiles=8))
+    moved = np.asarray(scrambling.block_scramble(Image.fromarray(pixels), rng, tiles=8))
 
     def tiles(array: np.ndarray) -> set[bytes]:
         return {array[i:i + 8, j:j + 8].tobytes() for i in range(0, 64, 8) for j in range(0, 64, 8)}
@@ -187,7 +188,7 @@ def test_block_scrambling_only_moves_tiles():
 @pytest.mark.parametrize(("mean", "std"), [(0.5, 0.15), (0.3, 0.2), (0.7, 0.1)])
 def test_match_luminance_reaches_its_target_despite_clipping(mean, std):
     skewed = np.random.default_rng(0).gamma(0.7, size=(64, 64))
-    matched = canvas.match_luminance(skewed, mean, std)
+    matched = scrambling.match_luminance(skewed, mean, std)
     assert matched.min() >= 0 and matched.max() <= 1
     assert matched.mean() == pytest.approx(mean, abs=0.01)
     assert matched.std() == pytest.approx(std, abs=0.01)

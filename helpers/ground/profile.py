@@ -11,13 +11,15 @@ from typing import Literal
 from helpers.ground.analyses import ChannelSpec, EncodingSpec, LesionSpec, ReadoutSpec
 from helpers.ground.decodings import ConceptSpec, DecodingSpec
 from helpers.ground.errors import LabError
+from helpers.ground.languages import LanguageSpec
 from helpers.ground.paths import PACKAGE, ROOT
 from helpers.ground.strict import from_table, read_toml, suggest
 from helpers.ground.tables import CohortSpec, FolderSpec, ImageSetSpec, NetworkSpec, UniverseSpec
 from helpers.ground.tunings import FinetuningSpec, LandscapeSpec, LateralitySpec
 
 Table = (LesionSpec | ReadoutSpec | ChannelSpec | CohortSpec | EncodingSpec | FinetuningSpec
-         | LandscapeSpec | LateralitySpec | DecodingSpec | ConceptSpec | FolderSpec)
+         | LandscapeSpec | LateralitySpec | DecodingSpec | ConceptSpec | LanguageSpec
+         | FolderSpec)
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class Profile:
     laterality: LateralitySpec | None = None
     decoding: DecodingSpec | None = None
     concepts: ConceptSpec | None = None
+    language: LanguageSpec | None = None
     rdms: FolderSpec | None = None
     universe: UniverseSpec | None = None
 

@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from helpers.ground.errors import LabError
 from helpers.networks.open_clip_towers import open_clip_image, open_clip_names
+from helpers.networks.residual import SmallResNet
 
 POOLED = (1, 2, 5)
 """The blocks that end with a 3 × 3 maximum over steps of two."""
@@ -108,6 +109,10 @@ def _head(head: str, width: int) -> nn.Module:
     return heads[head]()
 
 
+OURS = {"alexnet_gn": AlexNetGN, "small_resnet": SmallResNet}
+"""Architectures that are built here."""
+
+
 def layer_names(model: nn.Module) -> dict[str, str]:
     """Name every leaf module of a network, in order.
 
@@ -146,7 +151,7 @@ def build(architecture: str, options: Mapping[str, Any], *, seed: int) -> nn.Mod
     Parameters
     ----------
     architecture : str
-        ``alexnet_gn``, ``torchvision:<model>``, or ``open_clip:<model>``, whose image tower it is.
+        One of ``OURS``, ``torchvision:<model>``, or ``open_clip:<model>``, whose image tower it is.
     options : mapping
         Keyword arguments of the architecture; for open_clip what differs from the model's own
         configuration.
@@ -167,15 +172,15 @@ def build(architecture: str, options: Mapping[str, Any], *, seed: int) -> nn.Mod
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         try:
-            if architecture == "alexnet_gn":
-                model: nn.Module = AlexNetGN(**options)
+            if architecture in OURS:
+                model: nn.Module = OURS[architecture](**options)
             elif kind == "torchvision" and name in torchvision_names():
                 model = zoo.get_model(name, weights=None, **options)
             elif kind == "open_clip" and name in open_clip_names():
                 model = open_clip_image(architecture, options)
             else:
                 raise unknown(architecture, [
-                    "alexnet_gn", *(f"torchvision:{known}" for known in torchvision_names()),
+                    *OURS, *(f"torchvision:{known}" for known in torchvision_names()),
                     *(f"open_clip:{known}" for known in open_clip_names())], "architecture")
         except (TypeError, ValueError) as error:
             raise LabError(f"{architecture} cannot be built with {dict(options)}: {error}",

@@ -14,11 +14,13 @@ from PIL import Image
 from torch import Tensor
 from torchvision.transforms import InterpolationMode, functional
 
+from helpers.ground.errors import LabError
 from helpers.ground.strict import from_table, read_toml
 from helpers.networks.architectures import torchvision_names, unknown
 
 REGISTRY = Path(__file__).with_suffix(".toml")
 UNTRAINED = "-untrained"
+SEED = "-seed"
 TORCHVISION = "torchvision:"
 
 
@@ -97,7 +99,8 @@ class Entry:
     Parameters
     ----------
     name, architecture : str
-        ``architecture`` is ``alexnet_gn``, ``torchvision:<model>`` or ``open_clip:<model>``.
+        ``architecture`` is ``alexnet_gn``, ``small_resnet``, ``torchvision:<model>`` or
+        ``open_clip:<model>``.
     preprocessing : Preprocessing
     objective, diet : str
         What it was trained to do, and on which pictures; objective "none" means untrained.
@@ -115,6 +118,11 @@ class Entry:
     state_dict_key, prefix, keys : str
         How the file names its tensors: the key of the state dict, a prefix to strip, and
         ``open_ipcl`` or ``open_clip`` for files with the names of that project.
+    seeds : int
+        Of networks that differ in their seed alone: how many. They are called ``<name>-seed0`` and
+        so on, each with its own file.
+    seed : int
+        Which of these; it is added to the profile's.
     readout : ReadoutEntry, optional
         For networks that do not name classes themselves.
     text : TextEntry, optional
@@ -137,6 +145,8 @@ class Entry:
     state_dict_key: str = ""
     prefix: str = ""
     keys: Literal["", "open_ipcl", "open_clip"] = ""
+    seeds: int = 0
+    seed: int = 0
     readout: ReadoutEntry | None = None
     text: TextEntry | None = None
 
@@ -181,7 +191,7 @@ def entry(name: str) -> Entry:
     Parameters
     ----------
     name : str
-        A registered name; ``torchvision:<model>`` for any image classifier of torchvision with
+        A registered name, with ``-seed<k>`` where there are several; ``torchvision:<model>`` for any image classifier of torchvision with
         its default weights; either with ``-untrained`` for the same network before training.
 
     Raises
@@ -190,13 +200,38 @@ def entry(name: str) -> Entry:
         Where no such network exists; lists names that are close.
     """
     if name in registry():
-        return registry()[name]
+        return _single(registry()[name])
+    if found := _one_of_many(name):
+        return found
     if name.endswith(UNTRAINED):
         return _untrained(name)
     if name.startswith(TORCHVISION):
         return _torchvision(name)
     raise unknown(name, [*registry(), *(TORCHVISION + known for known in torchvision_names())],
                   "network")
+
+
+def _single(found: Entry) -> Entry:
+    if found.seeds:
+        raise LabError(f"{found.name!r} are {found.seeds} networks",
+                       expected=f"one of {', '.join(members(found.name))}",
+                       remedy="name one of them")
+    return found
+
+
+def members(name: str) -> list[str]:
+    """Return the names of networks that differ in their seed alone; of one network, its own."""
+    many = registry().get(name)
+    return [f"{name}{SEED}{k}" for k in range(many.seeds)] if many and many.seeds else [name]
+
+
+def _one_of_many(name: str) -> Entry | None:
+    base, _, seed = name.rpartition(SEED)
+    many = registry().get(base)
+    if many is None or not seed.isdigit() or int(seed) >= many.seeds:
+        return None
+    return replace(many, name=name, seeds=0, seed=int(seed),
+                   file=f"{name}.safetensors" if many.trained else "")
 
 
 def _untrained(name: str) -> Entry:

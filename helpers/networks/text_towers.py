@@ -100,7 +100,9 @@ class TextTower(nn.Module):
     ----------
     n_tokens : int
         Size of the vocabulary.
-    context, width, heads, layers, output : int
+    context, width, heads, output : int
+    layers : int
+        0: the words count, their order does not.
     """
 
     def __init__(self, n_tokens: int, *, context: int = 24, width: int = 128, heads: int = 4,
@@ -110,13 +112,16 @@ class TextTower(nn.Module):
         self.places = nn.Parameter(torch.randn(context, width) * 0.02)
         layer = nn.TransformerEncoderLayer(width, heads, 4 * width, dropout=0.0, activation="gelu",
                                            batch_first=True, norm_first=True)
-        self.encoder = nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)
+        self.encoder = (nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)
+                        if layers else None)
         self.norm = nn.LayerNorm(width)
         self.project = nn.Linear(width, output, bias=False)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Map tokens (n, context), padded with 0, to embeddings (n, output)."""
         absent = tokens == PADDING
-        states = self.encoder(self.words(tokens) + self.places, src_key_padding_mask=absent)
+        states = self.words(tokens) + self.places
+        if self.encoder is not None:
+            states = self.encoder(states, src_key_padding_mask=absent)
         present = (~absent).to(states.dtype)[..., None]
         return self.project(self.norm((states * present).sum(1) / present.sum(1)))

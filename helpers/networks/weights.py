@@ -71,8 +71,9 @@ def read_state_dict(path: Path, *, key: str = "", prefix: str = "",
 
 def _read_safetensors(path: Path) -> Mapping[str, Any]:
     with path.open("rb") as file:
-        head = file.read(4)
-    if head.startswith((b"\x80", b"PK")):
+        head = file.read(9)
+    # A safetensors file begins with the length of its header, which is text and any number.
+    if head.startswith((b"\x80", b"PK")) and not head.endswith(b"{"):
         raise LabError(f"{path} is a pickle where safetensors is expected",
                        expected="a safetensors file, which cannot carry code",
                        remedy="do not rename it: fetch the original, or save it as .pth")

@@ -187,3 +187,45 @@ def d_prime(moments: Moments) -> Tensor:
         mean, variance = pair.mean, pair.variance
         rows.append((mean[0] - mean[1]) / ((variance[0] + variance[1]) / 2).sqrt())
     return torch.stack(rows)
+
+
+def least_t(moments: Moments) -> Tensor:
+    """Return the smallest t of every domain against any other: how clear its weakest contrast is.
+
+    The conjunction test asks for this value to be large, so it ranks units for a comparison at
+    equal numbers.
+
+    Returns
+    -------
+    Tensor, float64, shape (n_domains, n_units)
+        Positive in one domain at most. NaN where a contrast has no t.
+    """
+    n_domains, n_units = moments.total.shape
+    least = torch.full((n_domains, n_units), torch.inf, dtype=torch.float64,
+                       device=moments.total.device)
+    for first, second in combinations(range(n_domains), 2):
+        t, _ = t_values(moments, first, second)
+        least[first], least[second] = torch.minimum(least[first], t), torch.minimum(least[second], -t)
+    return least
+
+
+def lifetime_sparseness(moments: Moments) -> Tensor:
+    r"""Compute how few of the pictures a unit answers to.
+
+    .. math:: S = \frac{1 - \langle r \rangle^2 / \langle r^2 \rangle}{1 - 1/n}
+
+    over all n pictures of all groups. 0: the same answer to every picture; 1: to one alone. For
+    non-negative activations.
+
+    Returns
+    -------
+    Tensor, float64, shape (n_units,); NaN for units that are always zero.
+
+    Notes
+    -----
+    Vinje & Gallant (2000), after Rolls & Tovee (1995).
+    """
+    every = moments.pool([list(range(len(moments.count)))])
+    n, mean = every.n[0], every.mean[0]
+    square = mean.square() + every.deviations[0] / n
+    return (1 - mean.square() / square) / (1 - 1 / n)

@@ -39,9 +39,20 @@ class Captioned:
     def __len__(self) -> int:
         return len(self.images)
 
+    def select(self, rows: Sequence[int] | Tensor) -> Captioned:
+        """Keep some of the pictures, in the order given."""
+        rows = torch.as_tensor(rows)
+        return Captioned(self.images[rows], tuple(self.captions[row] for row in rows.tolist()))
+
     def first(self, n: int) -> Captioned:
         """Keep the first pictures."""
-        return Captioned(self.images[:n], self.captions[:n])
+        return self.select(range(n))
+
+    def shuffled(self, seed: int) -> Captioned:
+        """Give every picture the captions of another, for good."""
+        order = np.random.default_rng(seed).permutation(len(self))
+        given = dict(zip(order, np.roll(order, 1)))
+        return Captioned(self.images, tuple(self.captions[given[i]] for i in range(len(self))))
 
 
 def read_captioned(folders: Sequence[Path], *, but: str = "") -> Captioned:
@@ -86,7 +97,8 @@ def _decoded(path: Path) -> np.ndarray:
 
 
 def train_towers(model: nn.Module, pictures: Captioned, recipe: Recipe, *, width: int, seed: int,
-                 words: Vocabulary | None = None, device: torch.device | str = "cpu",
+                 words: Vocabulary | None = None, layers: int = 1,
+                 device: torch.device | str = "cpu",
                  steps: int | None = None, mixed_precision: bool | None = None,
                  on_step: OnStep | None = None) -> tuple[TextTower, Vocabulary, Record]:
     """Train a network in place, with a text tower of its own, to match pictures and captions.
@@ -104,6 +116,8 @@ def train_towers(model: nn.Module, pictures: Captioned, recipe: Recipe, *, width
         As for `helpers.training.loop.train`.
     words : Vocabulary, optional
         By default learned from the captions.
+    layers : int
+        Of the text tower.
 
     Returns
     -------
@@ -113,7 +127,7 @@ def train_towers(model: nn.Module, pictures: Captioned, recipe: Recipe, *, width
     tokens = words.tokens([line for said in pictures.captions for line in said])
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        tower = TextTower(len(words), context=words.context, output=width)
+        tower = TextTower(len(words), context=words.context, layers=layers, output=width)
     record = train(model, pictures.images, tokens.view(len(pictures), -1, words.context), recipe,
                    seed=seed, device=device, steps=steps, mixed_precision=mixed_precision,
                    on_step=on_step, text=tower)

@@ -1,4 +1,4 @@
-"""One loop that trains a network: Barlow Twins, SimCLR, captions or labels, one process or many.
+"""One loop that trains a network: by views, captions, targets or labels, one process or many.
 
 Started by ``torchrun``, each process takes its share of every batch; otherwise the same code
 runs alone. The training set is an array of pictures, since augmenting whole batches on the
@@ -21,7 +21,13 @@ from torch.optim.lr_scheduler import OneCycleLR
 
 from helpers.ground.errors import LabError
 from helpers.training.augmentation import Augmentation, augment
-from helpers.training.objectives import barlow_twins_loss, clip_loss, finite, nt_xent_loss
+from helpers.training.objectives import (
+    barlow_twins_loss,
+    clip_loss,
+    finite,
+    nt_xent_loss,
+    target_loss,
+)
 
 OnStep = Callable[[int, float, nn.Module], None]
 
@@ -32,7 +38,7 @@ class Recipe:
 
     Parameters
     ----------
-    objective : {"barlow_twins", "simclr", "clip", "supervised"}
+    objective : {"barlow_twins", "simclr", "clip", "targets", "supervised"}
     epochs : int
     batch_size : int
         Pictures per step, over all processes; an incomplete last batch is left out.
@@ -47,7 +53,7 @@ class Recipe:
     augmentation : Augmentation
     """
 
-    objective: Literal["barlow_twins", "simclr", "clip", "supervised"]
+    objective: Literal["barlow_twins", "simclr", "clip", "targets", "supervised"]
     epochs: int
     batch_size: int = 256
     learning_rate: float = 1e-3
@@ -106,8 +112,9 @@ def train(model: nn.Module, images: Tensor, labels: Tensor, recipe: Recipe, *, s
     images : Tensor
         uint8 (n_images, 3, height, width), square.
     labels : Tensor
-        int64 (n_images,), classes, read by the objective "supervised"; or (n_images, n_captions,
-        context), tokens of captions, of which "clip" draws one each time it shows a picture.
+        int64 (n_images,), classes, read by the objective "supervised"; int64 (n_images,
+        n_captions, context), tokens of captions, or float32 (n_images, n_captions, width), where
+        they lie: of these "clip" and "targets" draw one each time they show a picture.
     recipe : Recipe
     seed : int
         Of the order of the pictures, the views and the classifier. The same seed on the same
@@ -238,11 +245,13 @@ def _loss(trainee: nn.Module, images: Tensor, labels: Tensor, recipe: Recipe,
     if recipe.contrasts_views:
         second = augment(images, recipe.augmentation, generator=generator)
         views = torch.cat([views, second])
-    if recipe.objective == "clip":
+    if recipe.objective in ("clip", "targets"):
         which = torch.randint(labels.shape[1], (len(labels),), generator=generator,
                               device=labels.device)
+        labels = labels[torch.arange(len(labels)), which]
+    if recipe.objective == "clip":
         with precision:
-            seen, said, scale = trainee(views, labels[torch.arange(len(labels)), which])
+            seen, said, scale = trainee(views, labels)
         return clip_loss(seen.float(), said.float(), scale)
     with precision:
         outputs = trainee(views)
@@ -250,6 +259,8 @@ def _loss(trainee: nn.Module, images: Tensor, labels: Tensor, recipe: Recipe,
     outputs = outputs.float()
     if recipe.objective == "supervised":
         return functional.cross_entropy(outputs, labels)
+    if recipe.objective == "targets":
+        return target_loss(outputs, labels)
     z1, z2 = outputs.chunk(2)
     if recipe.objective == "barlow_twins":
         return barlow_twins_loss(z1, z2, lam=recipe.lam)

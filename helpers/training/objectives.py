@@ -1,4 +1,4 @@
-"""What a network is trained to do: Barlow Twins, SimCLR and CLIP, on one machine or many.
+"""What a network is trained to do: Barlow Twins, SimCLR, CLIP, targets; one machine or many.
 
 The first two compare two views of the same pictures, CLIP compares pictures with captions.
 Under ``torch.distributed`` each process holds a part of the batch; every process then computes
@@ -108,6 +108,24 @@ def clip_loss(pictures: Tensor, captions: Tensor, log_scale: Tensor) -> Tensor:
     target = torch.arange(len(scores), device=scores.device)
     return (functional.cross_entropy(scores, target)
             + functional.cross_entropy(scores.T, target)) / 2
+
+
+def target_loss(pictures: Tensor, targets: Tensor) -> Tensor:
+    """Turn each picture's embedding towards a direction given beforehand.
+
+    ``loss = mean_b (1 - cos(pictures_b, targets_b))``.
+
+    Parameters
+    ----------
+    pictures, targets : Tensor
+        Float (batch, dimensions); row b of both belongs together.
+
+    Returns
+    -------
+    Tensor
+        The loss, scalar; 1 where they have nothing in common.
+    """
+    return 1 - functional.cosine_similarity(pictures, targets, dim=1).mean()
 
 
 def finite(loss: Tensor, step: int, *, remedy: str) -> float:

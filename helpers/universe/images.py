@@ -11,16 +11,9 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
+from helpers.stimuli.scrambling import block_scramble, match_luminance, phase_scramble
 from helpers.universe import bodies, characters, faces, objects, scenes
-from helpers.universe.canvas import (
-    block_scramble,
-    cut,
-    grid,
-    match_luminance,
-    noise,
-    paste,
-    phase_scramble,
-)
+from helpers.universe.canvas import cut, grid, noise, paste
 
 DOMAINS: dict[str, Any] = {"faces": faces, "bodies": bodies, "scenes": scenes,
                            "characters": characters, "objects": objects}

@@ -23,40 +23,56 @@ from helpers.ground.paths import zoo_dir
 from helpers.ground.profile import Profile, load_profile
 from helpers.networks.network import pick_device
 from helpers.training.processes import joined, rank
+from helpers.zoo.siblings import SIBLINGS, assess_sibling, make_sibling
 from helpers.zoo.towers import RECIPES as TOWERS
 from helpers.zoo.towers import assess_towers, make_towers
 from helpers.zoo.training import RECIPES, UNTRAINED, assess, make, make_readout, note
 
 
+NAMES = [UNTRAINED, *RECIPES, *TOWERS, *SIBLINGS]
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Train the demo networks (``python -m helpers.zoo``); return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m helpers.zoo", description=main.__doc__)
-    parser.add_argument("--only", choices=[UNTRAINED, *RECIPES, *TOWERS], help="one network")
+    parser.add_argument("--only", choices=NAMES, nargs="+", metavar="NAME", default=NAMES,
+                        help=f"some of {', '.join(NAMES)}")
     parser.add_argument("--profile", default="demo")
     parser.add_argument("--readouts", action="store_true",
                         help="train the readouts of the networks that are there")
     options = parser.parse_args(arguments)
-    names = [options.only] if options.only else [UNTRAINED, *RECIPES, *TOWERS]
     try:
         profile = load_profile(options.profile)
         with joined(pick_device(profile.device)) as device:
-            made = {name: {} if options.readouts else
-                    (make_towers if name in TOWERS else make)(name, profile, device=device)
-                    for name in names}
-        for name, record in made.items() if not rank() else ():
-            record = record | _assessed(name, profile, device, again=options.readouts)
-            note(name, record, zoo_dir() / "zoo.json")
-            say(f"{name}: {json.dumps(record)}")
+            for name in options.only:
+                if not options.readouts:
+                    _note(name, _made(name, profile, device))
+                if not rank():
+                    _note(name, _assessed(name, profile, device, again=options.readouts))
     except LabError as error:
         sys.stderr.write(f"{error}\n")
         return 1
     return 0
 
 
+def _note(name: str, record: dict[str, Any]) -> None:
+    """Keep what is known of a network at once: what comes next may fail."""
+    if not rank():
+        note(name, record, zoo_dir() / "zoo.json")
+        say(f"{name}: {json.dumps(record)}")
+
+
+def _made(name: str, profile: Profile, device: torch.device) -> dict[str, Any]:
+    """Train a network and save it."""
+    train = make_towers if name in TOWERS else make_sibling if name in SIBLINGS else make
+    return train(name, profile, device=device)
+
+
 def _assessed(name: str, profile: Profile, device: torch.device, *, again: bool) -> dict[str, Any]:
     """Measure a network as saved, and train its readout; ``again``: the readout alone."""
-    if name in TOWERS:
-        return {} if again else assess_towers(name, profile, device=device)
+    if name in TOWERS or name in SIBLINGS:
+        measure = assess_towers if name in TOWERS else assess_sibling
+        return {} if again else measure(name, profile, device=device)
     found = {} if again else assess(name, profile, device=device)
     return found | {"readout": make_readout(name, profile, device=device)}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
@@ -121,25 +122,30 @@ def rehearse_towers(name: str, pictures: Captioned, *, seed: int) -> list[float]
     return rounded(record.losses)
 
 
-def _folders(profile: Profile) -> list[Path]:
-    missing = [one for one in SETS if one not in profile.image_sets]
+def _folders(profile: Profile, sets: Sequence[str]) -> list[Path]:
+    missing = [one for one in sets if one not in profile.image_sets]
     if missing:
         raise LabError(f"the profile {profile.name!r} has no image set {missing[0]!r}",
-                       expected=" and ".join(SETS),
+                       expected=" and ".join(sets),
                        remedy="copy it from helpers/profiles/demo.toml")
     data = data_dir(profile.data)
-    return [make_present(profile, profile.image_sets[one], data) for one in SETS]
+    return [make_present(profile, profile.image_sets[one], data) for one in sets]
 
 
 def _told(profile: Profile) -> Captioned:
-    return _read(tuple(_folders(profile)), "val/")
+    return _read(tuple(_folders(profile, SETS)), "val/")
+
+
+def diet_told(profile: Profile) -> Captioned:
+    """Return the diet's training pictures with their captions."""
+    return _read(tuple(_folders(profile, ("diet",))), "val/")
 
 
 def _asked(profile: Profile) -> Captioned:
     """Return every so manieth of the diet's validation pictures."""
-    held_out = _read((_folders(profile)[1],), "train/")
-    rows = np.linspace(0, len(held_out) - 1, min(N_ASKED, len(held_out))).astype(int)
-    return Captioned(held_out.images[rows], tuple(held_out.captions[row] for row in rows))
+    held_out = _read(tuple(_folders(profile, ("diet",))), "train/")
+    return held_out.select(np.linspace(0, len(held_out) - 1,
+                                       min(N_ASKED, len(held_out))).astype(int))
 
 
 @cache

@@ -97,13 +97,13 @@ def rehearse(name: str, pictures: Pictures, *, seed: int) -> list[float]:
     return rounded(record.losses)
 
 
-def features(network: Network, pictures: Pictures) -> NDArray:
-    """Return the activations of ``PROBED_LAYER``, float32 (n_images, n_units)."""
+def features(network: Network, pictures: Pictures, *, layer: str = PROBED_LAYER) -> NDArray:
+    """Return the activations of a layer, means of feature maps, float32 (n_images, n_units)."""
     seen = network.preprocessing
     view = Augmentation(size=seen.crop, mean=seen.mean, std=seen.std)
     batches = (plain_view(images, view) for images in pictures.images.split(256))
-    layer = {PROBED_LAYER: network.layers[PROBED_LAYER]}
-    return collect(network.model, layer, batches, read=channel_means)[PROBED_LAYER].numpy()
+    read = {layer: network.layers[layer]}
+    return collect(network.model, read, batches, read=channel_means)[layer].numpy()
 
 
 def probe(learn: Pictures, check: Pictures, read: Read) -> dict[str, dict[str, float]]:

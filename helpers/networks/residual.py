@@ -1,0 +1,65 @@
+"""A small residual network, of torchvision's blocks, with torchvision's names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+from torchvision.models.resnet import BasicBlock
+
+GROUP = 8
+"""Channels of a group of GroupNorm."""
+
+
+class SmallResNet(nn.Module):
+    """ResNet with one block in each of its four stages, and GroupNorm.
+
+    Parameters
+    ----------
+    channels : sequence of 4 int
+        Of the stages; each a multiple of 8.
+    strides : sequence of 4 int
+        Of the stages. The stem before them, a convolution and a maximum, takes two steps of two.
+    output : int
+        Width of the last, linear layer.
+
+    Notes
+    -----
+    He et al. (2016). Stages are called ``layer1`` ... ``layer4``, as in torchvision and in CLIP's
+    ResNets. GroupNorm, as in the AlexNet of this house, so that a network means the same before
+    its first step and after it: BatchNorm in evaluation would need running means first.
+    """
+
+    def __init__(self, *, channels: Sequence[int] = (32, 64, 96, 128),
+                 strides: Sequence[int] = (1, 2, 2, 1), output: int = 128) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, channels[0], 5, 2, 2, bias=False)
+        self.bn1 = _norm(channels[0])
+        self.relu = nn.ReLU()
+        self.maxpool = nn.MaxPool2d(3, 2, 1)
+        inputs = (channels[0], *channels)
+        self.layer1, self.layer2, self.layer3, self.layer4 = (
+            nn.Sequential(_block(*sizes)) for sizes in zip(inputs, channels, strides))
+        self.avgpool = nn.AdaptiveAvgPool2d(1)
+        self.flatten = nn.Flatten()
+        self.fc = nn.Linear(channels[-1], output)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map images (n, 3, height, width) float32, normalised, to (n, output)."""
+        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
+        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        return self.fc(self.flatten(self.avgpool(x)))
+
+
+def _block(inputs: int, outputs: int, stride: int) -> BasicBlock:
+    same = stride == 1 and inputs == outputs
+    shortcut = None if same else nn.Sequential(
+        nn.Conv2d(inputs, outputs, 1, stride, bias=False), _norm(outputs))
+    return BasicBlock(inputs, outputs, stride, shortcut, norm_layer=_norm)
+
+
+def _norm(channels: int) -> nn.GroupNorm:
+    return nn.GroupNorm(channels // GROUP, channels)

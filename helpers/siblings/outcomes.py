@@ -1,0 +1,180 @@
+"""What stages tell, as tables: shares, strength, equal numbers; networks as replicates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from helpers.siblings.stages import RATE, RATES, WHOLE, Answers, Stage
+
+STRENGTHS = ("CSI", "d'", "sparseness", "activation")
+"""Selectivity index, d' and lifetime sparseness; response to the preferred set over the mean
+response of the whole layer."""
+REPLICATE = ["kind", "seed"]
+
+
+def share_rows(stages: Mapping[str, Stage], domains: Sequence[str]) -> pd.DataFrame:
+    """Count selective units at every false discovery rate.
+
+    Returns
+    -------
+    DataFrame
+        One row per layer, rate and domain: ``layer, depth`` (0 ... 1), ``rate, domain, n_units,
+        share`` (of the layer's units, from all pictures), ``again``: of the units that the first
+        half finds, the share that the second finds again (NaN without any).
+    """
+    rows = []
+    for layer, depth, stage in _in_order(stages):
+        for rate in RATES:
+            for domain in domains:
+                first, second = (stage.selective(domain, half, rate) for half in (0, 1))
+                whole = stage.selective(domain, WHOLE, rate)
+                rows.append({"layer": layer, "depth": depth, "rate": rate, "domain": domain,
+                             "n_units": int(whole.sum()), "share": float(whole.mean()),
+                             "again": float(second[first].mean()) if first.any() else np.nan})
+    return pd.DataFrame(rows)
+
+
+def strength_rows(stages: Mapping[str, Stage], domains: Sequence[str], *,
+                  n_best: int = 0) -> pd.DataFrame:
+    """Measure units on the pictures that had no part in choosing them, both ways round.
+
+    Parameters
+    ----------
+    stages : dict, layer -> Stage
+    domains : sequence of str
+    n_best : int
+        0: all units that a half calls selective. Else as many of each domain and layer, whatever
+        the test says: those whose weakest contrast is clearest.
+
+    Returns
+    -------
+    DataFrame
+        One row per layer, domain and measure of ``STRENGTHS``: ``layer, depth, domain, measure,
+        value`` (mean over units, then over both ways; NaN where a half chooses none), ``n_units``
+        (mean over both ways).
+    """
+    rows = []
+    for layer, depth, stage in _in_order(stages):
+        for domain in domains:
+            chosen = [stage.best(domain, half, n_best) if n_best
+                      else np.flatnonzero(stage.selective(domain, half)) for half in (0, 1)]
+            both = np.array([_strength(stage, domain, units, 1 - half)
+                             for half, units in enumerate(chosen)])
+            rows += [{"layer": layer, "depth": depth, "domain": domain, "measure": measure,
+                      "value": float(value), "n_units": np.mean([len(units) for units in chosen])}
+                     for measure, value in zip(STRENGTHS, both.mean(0))]
+    return pd.DataFrame(rows)
+
+
+def _in_order(stages: Mapping[str, Stage]):
+    return zip(stages, np.linspace(0, 1, len(stages)), stages.values())
+
+
+def _strength(stage: Stage, domain: str, units: NDArray[np.int64], half: int) -> list[float]:
+    """Average each of ``STRENGTHS`` over some units, on one half."""
+    if not len(units):
+        return [np.nan] * len(STRENGTHS)
+    of = stage.sets.index(domain)
+    typical = stage.mean[:, half].mean()
+    return [float(np.nanmean(stage.index[of, half, units])),
+            float(np.nanmean(stage.d_prime[of, half, units])),
+            float(np.nanmean(stage.sparseness[half, units])),
+            float(stage.mean[of, half, units].mean() / typical) if typical > 0 else np.nan]
+
+
+def strength_resampled(answers: Mapping[str, Answers], sets: NDArray[np.str_],
+                       domains: Sequence[str], *, seed: int, n_boot: int) -> pd.DataFrame:
+    """Measure chosen units again on pictures drawn anew, with replacement within each set.
+
+    Parameters
+    ----------
+    answers : dict, layer -> Answers
+    sets : array, str, shape (n_pictures,)
+        Set of each picture.
+    domains : sequence of str
+    seed, n_boot : int
+        Networks that saw the same pictures get the same draws.
+
+    Returns
+    -------
+    DataFrame
+        One row per draw: ``draw``, and the means over layers and domains (those with units) of
+        ``CSI`` and ``d'``. Draw -1 is the pictures as they are.
+    """
+    names = list(dict.fromkeys(sets))
+    weights = _draws(sets, names, seed=seed, n_boot=n_boot)
+    found: list[NDArray] = []
+    for one in answers.values():
+        index, d_prime = _resampled(one.values, weights)
+        for domain in domains:
+            units = one.domain == domain
+            if units.any():
+                of = names.index(domain)
+                found.append(np.stack([np.nanmean(index[:, of, units], 1),
+                                       np.nanmean(d_prime[:, of, units], 1)]))
+    means = np.mean(found, axis=0) if found else np.full((2, n_boot + 1), np.nan)
+    return pd.DataFrame({"draw": np.arange(-1, n_boot), "CSI": means[0], "d'": means[1]})
+
+
+def _draws(sets: NDArray[np.str_], names: Sequence[str], *, seed: int,
+           n_boot: int) -> NDArray[np.float64]:
+    """Return how often each draw takes each picture, (n_boot + 1, n_sets, n_pictures)."""
+    rng = np.random.default_rng(seed)
+    weights = np.zeros((n_boot + 1, len(names), len(sets)))
+    for place, name in enumerate(names):
+        its = np.flatnonzero(sets == name)
+        weights[0, place, its] = 1
+        weights[1:, place, its] = rng.multinomial(len(its), np.full(len(its), 1 / len(its)),
+                                                  size=n_boot)
+    return weights
+
+
+def _resampled(values: NDArray, weights: NDArray) -> tuple[NDArray, NDArray]:
+    """Return selectivity index and d', (n_draws, n_sets, n_units), from counts of pictures."""
+    n = weights.sum(2)[..., None]
+    values = values.astype(np.float64)
+    total, squares = weights @ values, weights @ np.square(values)
+    mean = total / n
+    rest = (mean.sum(1, keepdims=True) - mean) / (mean.shape[1] - 1)
+    n_rest, total_rest, squares_rest = (part.sum(1, keepdims=True) - part
+                                        for part in (n, total, squares))
+    variance = (squares - total**2 / n) / (n - 1)
+    variance_rest = (squares_rest - total_rest**2 / n_rest) / (n_rest - 1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return ((mean - rest) / (np.abs(mean) + np.abs(rest)),
+                (mean - total_rest / n_rest) / np.sqrt((variance + variance_rest) / 2))
+
+
+def of_networks(table: pd.DataFrame, value: str = "value") -> pd.Series:
+    """Average a table of layers and domains: one value per kind and seed, NaN left out.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Columns ``kind, seed`` and ``value``.
+    """
+    return table.groupby(REPLICATE, sort=False)[value].mean()
+
+
+def between(values: pd.Series, first: str, second: str) -> NDArray[np.float64]:
+    """Return ``first - second`` for every seed that both kinds have; empty where one is absent."""
+    kinds = values.index.get_level_values("kind")
+    if first not in kinds or second not in kinds:
+        return np.array([])
+    both = pd.concat([values[first], values[second]], axis=1, join="inner")
+    return (both.iloc[:, 0] - both.iloc[:, 1]).to_numpy(float)
+
+
+def at_rate(shares: pd.DataFrame, rate: float = RATE) -> pd.DataFrame:
+    """Keep the rows of one false discovery rate."""
+    return shares[shares["rate"] == rate]
+
+
+def summed(shares: pd.DataFrame) -> pd.DataFrame:
+    """Add the shares of all domains up: one row per kind, seed, layer and rate."""
+    return (shares.groupby([*REPLICATE, "layer", "depth", "rate"], sort=False)["share"].sum()
+            .reset_index())

@@ -1,0 +1,91 @@
+"""Do layers agree on which pictures are alike? Layer by layer, with images resampled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from helpers.ground.errors import LabError
+from helpers.similarity.rsa import rdm
+
+
+@dataclass(frozen=True)
+class Consistency:
+    """Agreement of layers.
+
+    Attributes
+    ----------
+    matrix : array, float64, shape (n_layers, n_layers)
+        Spearman's r of their dissimilarities; NaN where a layer has none.
+    mean, low, high : float
+        Mean over pairs of layers, and its 95 % interval over resampled pictures.
+    """
+
+    matrix: NDArray[np.float64]
+    mean: float
+    low: float
+    high: float
+
+
+def consistency(patterns: Sequence[NDArray], *, seed: int, n_boot: int = 200) -> Consistency:
+    """Compare the dissimilarities of pictures (1 - Pearson r over units) between layers.
+
+    Parameters
+    ----------
+    patterns : sequence of arrays, float, shape (n_pictures, n_units)
+        One a layer; the same pictures. A layer of fewer than two units has no dissimilarities; a
+        picture that moves no unit is like no other (1).
+    seed, n_boot : int
+        Of the bootstrap over pictures. Pairs of a picture with itself, which it deals and nobody
+        measures, are left out.
+
+    Raises
+    ------
+    LabError
+        If layers were shown different numbers of pictures, or fewer than four.
+
+    Notes
+    -----
+    Lu & Wang (2025) report cross-layer representational consistency; their method is unknown.
+    """
+    n = len(patterns[0])
+    if {len(one) for one in patterns} != {n} or n < 4:
+        raise LabError(f"patterns of {sorted({len(one) for one in patterns})} pictures",
+                       expected="the same pictures in every layer, four or more",
+                       remedy="pass one row a picture")
+    rdms = np.stack([np.nan_to_num(rdm(one), nan=1.0) if one.shape[1] > 1
+                     else np.full(n * (n - 1) // 2, np.nan) for one in patterns])
+    matrix = _agreement(rdms)
+    square = np.zeros((n, n), dtype=np.int64)
+    upper = np.triu_indices(n, 1)
+    square[upper] = np.arange(len(upper[0]))
+    square += square.T
+    rng, means = np.random.default_rng(seed), []
+    for _ in range(n_boot):
+        deal = rng.integers(n, size=n)
+        rows, columns = deal[upper[0]], deal[upper[1]]
+        apart = rows != columns
+        means.append(off_diagonal(_agreement(rdms[:, square[rows[apart], columns[apart]]])))
+    low, high = (np.nanpercentile(means, [2.5, 97.5]) if np.isfinite(means).any()
+                 else (np.nan, np.nan))
+    return Consistency(matrix, off_diagonal(matrix), float(low), float(high))
+
+
+def off_diagonal(matrix: NDArray) -> float:
+    """Return the mean over pairs of different layers, those without a value left out."""
+    values = matrix[np.triu_indices(len(matrix), 1)]
+    return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
+
+
+def _agreement(rdms: NDArray) -> NDArray[np.float64]:
+    """Return Spearman's r of all pairs of rows; NaN where a row has a NaN."""
+    known = np.isfinite(rdms).all(1)
+    matrix = np.full((len(rdms), len(rdms)), np.nan)
+    if known.any():
+        ranks = stats.rankdata(rdms[known], axis=1)
+        matrix[np.ix_(known, known)] = np.corrcoef(ranks)
+    return matrix
