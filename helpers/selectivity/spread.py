@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import signal
 
 from helpers.ground.errors import LabError
 
@@ -102,8 +103,8 @@ def morans_i(mask: NDArray[np.bool_]) -> float:
     -----
     Moran (1950), pooled over maps; which measure of space Lu & Wang (2025) used is unknown.
     """
-    z = np.asarray(mask, float)
-    if z.shape[1] * z.shape[2] < 2:
+    z = np.asarray(mask)[np.any(mask, (1, 2))].astype(np.float32)
+    if not z.size or z.shape[1] * z.shape[2] < 2:
         return float("nan")
     z = z - z.mean((1, 2), keepdims=True)
     down, right = z[:, 1:] * z[:, :-1], z[:, :, 1:] * z[:, :, :-1]
@@ -130,10 +131,10 @@ def mean_distance(mask: NDArray[np.bool_]) -> float:
     n, (height, width) = counts.sum(), counts.shape
     if n < 2:
         return float("nan")
-    y, x = (axis.ravel() for axis in np.indices((height, width)))
-    apart = np.hypot(y[:, None] - y, x[:, None] - x)
-    flat = counts.ravel()
-    return float(flat @ apart @ flat / (n * (n - 1)))
+    # How many pairs lie (dy, dx) apart is the map's correlation with itself.
+    pairs = signal.fftconvolve(counts, counts[::-1, ::-1])
+    apart = np.hypot(*np.ogrid[1 - height:height, 1 - width:width])
+    return float((pairs * apart).sum() / (n * (n - 1)))
 
 
 MEASURES: dict[str, Callable[[NDArray], float]] = {

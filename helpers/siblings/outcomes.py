@@ -109,13 +109,10 @@ def strength_resampled(answers: Mapping[str, Answers], sets: NDArray[np.str_],
     weights = _draws(sets, names, seed=seed, n_boot=n_boot)
     found: list[NDArray] = []
     for one in answers.values():
-        index, d_prime = _resampled(one.values, weights)
         for domain in domains:
             units = one.domain == domain
             if units.any():
-                of = names.index(domain)
-                found.append(np.stack([np.nanmean(index[:, of, units], 1),
-                                       np.nanmean(d_prime[:, of, units], 1)]))
+                found.append(_resampled(one.values[:, units], weights, names.index(domain)))
     means = np.mean(found, axis=0) if found else np.full((2, n_boot + 1), np.nan)
     return pd.DataFrame({"draw": np.arange(-1, n_boot), "CSI": means[0], "d'": means[1]})
 
@@ -133,20 +130,23 @@ def _draws(sets: NDArray[np.str_], names: Sequence[str], *, seed: int,
     return weights
 
 
-def _resampled(values: NDArray, weights: NDArray) -> tuple[NDArray, NDArray]:
-    """Return selectivity index and d', (n_draws, n_sets, n_units), from counts of pictures."""
-    n = weights.sum(2)[..., None]
-    values = values.astype(np.float64)
-    total, squares = weights @ values, weights @ np.square(values)
-    mean = total / n
-    rest = (mean.sum(1, keepdims=True) - mean) / (mean.shape[1] - 1)
-    n_rest, total_rest, squares_rest = (part.sum(1, keepdims=True) - part
-                                        for part in (n, total, squares))
-    variance = (squares - total**2 / n) / (n - 1)
-    variance_rest = (squares_rest - total_rest**2 / n_rest) / (n_rest - 1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return ((mean - rest) / (np.abs(mean) + np.abs(rest)),
-                (mean - total_rest / n_rest) / np.sqrt((variance + variance_rest) / 2))
+def _resampled(values: NDArray, weights: NDArray, of: int) -> NDArray[np.float64]:
+    """Return mean selectivity index and mean d' of one set's units, (2, n_draws)."""
+    values, found = values.astype(np.float64), []
+    squares_of = np.square(values)
+    n = weights[0].sum(1)
+    n_rest, others = n.sum() - n[of], np.arange(len(n)) != of
+    for draw in weights:
+        total, squares = draw @ values, draw @ squares_of
+        mean = total / n[:, None]
+        rest, total_rest = mean[others].mean(0), total[others].sum(0)
+        variance = (squares[of] - total[of]**2 / n[of]) / (n[of] - 1)
+        variance_rest = (squares[others].sum(0) - total_rest**2 / n_rest) / (n_rest - 1)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            index = (mean[of] - rest) / (np.abs(mean[of]) + np.abs(rest))
+            d_prime = (mean[of] - total_rest / n_rest) / np.sqrt((variance + variance_rest) / 2)
+        found.append((np.nanmean(index), np.nanmean(d_prime)))
+    return np.array(found).T
 
 
 def of_networks(table: pd.DataFrame, value: str = "value") -> pd.Series:
