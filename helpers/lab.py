@@ -33,6 +33,7 @@ from helpers.networks.named_vectors import read_named_vectors
 from helpers.networks.network import Network, load_network, pick_device
 from helpers.networks.registry import entry
 from helpers.present import clip_files, make_present, prepare, readout_file, weights_file
+from helpers.siblings.emergence import EARLY, Regions, regions_of
 from helpers.siblings.study import SiblingStudy
 from helpers.stimuli.image_sets import LAYOUTS, ImageSet
 from helpers.stimuli.six_sets import six_sets
@@ -214,6 +215,17 @@ class Laboratory:
         pictures = six_sets(self.images(images or spec.images))
         return SiblingStudy(spec, pictures, self.network, self.profile.seed,
                             self.profile.batch_size)
+
+    def regions(self) -> Regions | None:
+        """Read the regions that networks of the table [language] are compared with.
+
+        None where the table names none, or the profile has no cohort.
+        """
+        spec = self.profile.table("language")
+        if not spec.regions or self.profile.cohort is None:
+            return None
+        early = {EARLY: spec.early} if spec.early else {}
+        return regions_of(self.cohort(), {**spec.regions, **early})
 
     def measured_rdms(self) -> MeasuredRdms | None:
         """Open measured dissimilarities of pictures; None where the profile names none."""

@@ -37,6 +37,9 @@ class LanguageSpec:
         Whose responses networks are compared with (notebook 15); needs the table [cohort].
     early : str
         A region that prefers no domain, for comparison.
+    record : str
+        File in the zoo that says how the measures of notebook 15 rose while networks were
+        trained; empty: there is none, and networks are shown before and after training.
     """
 
     kinds: dict[str, str]
@@ -54,6 +57,7 @@ class LanguageSpec:
     n_nulls: int = 200
     regions: dict[str, str] | None = None
     early: str = ""
+    record: str = ""
 
     def __post_init__(self) -> None:
         roles = [self.vision, self.untrained, self.language, self.targets, self.shuffled]

@@ -21,7 +21,7 @@ from helpers.ground.digest import code_digest
 from helpers.ground.stats import Moments
 from helpers.networks.activations import stream
 from helpers.networks.network import Network
-from helpers.selectivity.statistics import ALPHA, Localization, d_prime, localize
+from helpers.selectivity.statistics import ALPHA, d_prime, localize
 from helpers.stimuli.image_sets import DOMAINS, ImageSet
 
 NONE = 255
@@ -248,17 +248,17 @@ def _summarise(layer: str, moments: Moments, domains: tuple[str, ...],
     halves = [moments.pool([[2 * d + half] for d in each]) for half in (0, 1)]
     whole = localize(moments.pool([[2 * d, 2 * d + 1] for d in each]), domains, alpha=alpha)
     parts = [localize(half, domains, alpha=alpha) for half in halves]
-    half_labels = np.stack([labels_of(part) for part in parts])
+    half_labels = np.stack([labels_of(part.mask) for part in parts])
     held_out = d_prime(halves[1]).float().cpu().numpy()
     return {
-        f"labels/{layer}": labels_of(whole),
+        f"labels/{layer}": labels_of(whole.mask),
         f"half_labels/{layer}": half_labels,
         f"t_mean/{layer}": whole.t_mean.cpu().numpy(),
         f"held_out_d_prime/{layer}": held_out[:, half_labels[0] != NONE],
     }
 
 
-def labels_of(found: Localization) -> np.ndarray:
-    """Encode mutually exclusive masks as one label per unit."""
-    label = found.mask.to(torch.uint8).argmax(0).to(torch.uint8)
-    return torch.where(found.mask.any(0), label, NONE).cpu().numpy().astype(np.uint8)
+def labels_of(mask: Tensor) -> np.ndarray:
+    """Encode mutually exclusive masks, (..., n_domains, n_units), as one label per unit, uint8."""
+    label = mask.to(torch.uint8).argmax(-2).to(torch.uint8)
+    return torch.where(mask.any(-2), label, NONE).cpu().numpy().astype(np.uint8)

@@ -8,6 +8,7 @@ activation matrix is ever held.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -77,8 +78,7 @@ def localize(moments: Moments, domains: tuple[str, ...], *, alpha: float = ALPHA
     mask = torch.ones(n_domains, n_units, dtype=torch.bool, device=device)
     t_sum = torch.zeros(n_domains, n_units, dtype=torch.float64, device=device)
     t_count = torch.zeros(n_domains, n_units, dtype=torch.uint8, device=device)
-    for first, second in combinations(range(n_domains), 2):
-        t, df = t_values(moments, first, second)
+    for first, second, t, df in _contrasts(moments):
         critical = step_up_threshold(t.abs(), df, alpha=alpha)
         mask[first] &= t >= critical
         mask[second] &= t <= -critical
@@ -88,6 +88,36 @@ def localize(moments: Moments, domains: tuple[str, ...], *, alpha: float = ALPHA
             t_count[domain] += seen
     dead = (moments.squares == 0).all(0)
     return Localization(domains, mask, (t_sum / t_count).float(), int(dead.sum()))
+
+
+def _contrasts(moments: Moments) -> Iterator[tuple[int, int, Tensor, int]]:
+    """Yield two domains, t of every unit (positive: the first drives it more), and df."""
+    for first, second in combinations(range(len(moments.count)), 2):
+        yield first, second, *t_values(moments, first, second)
+
+
+def conjunctions(moments: Moments, rates: Sequence[float]) -> Tensor:
+    """Run the conjunction test at several false discovery rates, each contrast computed once.
+
+    Parameters
+    ----------
+    moments : Moments
+        One group per domain.
+    rates : sequence of float
+
+    Returns
+    -------
+    Tensor, bool, shape (n_rates, n_domains, n_units)
+        For each rate the mask that `localize` returns.
+    """
+    mask = torch.ones(len(rates), *moments.total.shape, dtype=torch.bool,
+                      device=moments.total.device)
+    for first, second, t, df in _contrasts(moments):
+        for its, rate in zip(mask, rates):
+            critical = step_up_threshold(t.abs(), df, alpha=rate)
+            its[first] &= t >= critical
+            its[second] &= t <= -critical
+    return mask
 
 
 def twofold(moments: Moments, *, ratio: float = 2.0) -> Tensor:
@@ -203,8 +233,7 @@ def least_t(moments: Moments) -> Tensor:
     n_domains, n_units = moments.total.shape
     least = torch.full((n_domains, n_units), torch.inf, dtype=torch.float64,
                        device=moments.total.device)
-    for first, second in combinations(range(n_domains), 2):
-        t, _ = t_values(moments, first, second)
+    for first, second, t, _ in _contrasts(moments):
         least[first], least[second] = torch.minimum(least[first], t), torch.minimum(least[second], -t)
     return least
 

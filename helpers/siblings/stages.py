@@ -21,10 +21,10 @@ from helpers.networks.activations import collect, hooked
 from helpers.networks.network import Network
 from helpers.selectivity.localizer import labels_of, measure
 from helpers.selectivity.statistics import (
+    conjunctions,
     d_prime,
     least_t,
     lifetime_sparseness,
-    localize,
     selectivity_index,
 )
 from helpers.stimuli.six_sets import SixSets
@@ -113,15 +113,9 @@ def stage_statistics(network: Network, pictures: SixSets, *,
     dict, layer -> Stage
     """
     def make() -> dict[str, NDArray]:
-        shapes = _shapes(network)
-        moments = measure(network, pictures, batch_size=batch_size)
-        found: dict[str, NDArray] = {}
-        while moments:
-            layer = next(iter(moments))
-            parts = _summary(moments.pop(layer), pictures.domain_names)
-            parts["shape"] = np.array(shapes[layer])
-            found |= {f"{name}/{layer}": values for name, values in parts.items()}
-        return found
+        stages = measure_stages(network, pictures, batch_size=batch_size)
+        return {f"{name}/{layer}": np.array(value) for layer, stage in stages.items()
+                for name, value in vars(stage).items()}
 
     arrays = cached("stages", network.name, {
         "network": network.digest, "layers": dict(network.layers), "images": pictures.digest,
@@ -129,20 +123,31 @@ def stage_statistics(network: Network, pictures: SixSets, *,
         "code": code_digest(["helpers.siblings.stages"])}, make)
     fields = {layer: {name.split("/", 1)[0]: values for name, values in arrays.items()
                       if name.split("/", 1)[1] == layer} for layer in network.layers}
-    return {layer: Stage(pictures.domain_names, tuple(map(int, parts.pop("shape"))), **parts)
+    return {layer: Stage(tuple(map(str, parts.pop("sets"))),
+                         tuple(map(int, parts.pop("shape"))), **parts)
             for layer, parts in fields.items()}
 
 
-def _summary(moments: Moments, sets: tuple[str, ...]) -> dict[str, NDArray]:
-    each = range(len(sets))
+def measure_stages(network: Network, pictures: SixSets, *, batch_size: int) -> dict[str, Stage]:
+    """Do what `stage_statistics` does, and keep nothing."""
+    shapes, found = _shapes(network), {}
+    moments = measure(network, pictures, batch_size=batch_size)
+    while moments:
+        layer = next(iter(moments))
+        found[layer] = Stage(pictures.domain_names, shapes[layer],
+                             **_summary(moments.pop(layer), len(pictures.domain_names)))
+    return found
+
+
+def _summary(moments: Moments, n_sets: int) -> dict[str, NDArray]:
+    each = range(n_sets)
     halves = [moments.pool([[2 * d + half] for d in each]) for half in (0, 1)]
     parts = [*halves, moments.pool([[2 * d, 2 * d + 1] for d in each])]
 
     def both(measure) -> NDArray[np.float32]:
         return torch.stack([measure(half) for half in halves], -2).float().cpu().numpy()
 
-    return {"labels": np.stack([[labels_of(localize(part, sets, alpha=rate)) for part in parts]
-                                for rate in RATES]),
+    return {"labels": np.stack([labels_of(conjunctions(part, RATES)) for part in parts], 1),
             "mean": both(lambda half: half.mean), "index": both(selectivity_index),
             "d_prime": both(d_prime), "least_t": both(least_t),
             "sparseness": both(lifetime_sparseness)}

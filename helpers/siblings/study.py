@@ -14,6 +14,7 @@ from helpers.ground.languages import LanguageSpec
 from helpers.networks.network import Network
 from helpers.networks.registry import members
 from helpers.selectivity.spread import spread
+from helpers.siblings.emergence import Regions, moment_rows
 from helpers.siblings.outcomes import share_rows, strength_resampled, strength_rows
 from helpers.siblings.stages import (
     WHOLE,
@@ -24,7 +25,7 @@ from helpers.siblings.stages import (
     with_stages,
 )
 from helpers.similarity.consistency import consistency
-from helpers.stimuli.image_sets import CORE
+from helpers.stimuli.image_sets import CORE, ImageSet
 from helpers.stimuli.six_sets import SixSets
 
 
@@ -130,6 +131,11 @@ class SiblingStudy:
                  "high": np.nan} for i, one in enumerate(layers) for j, other in enumerate(layers)]
         return pd.DataFrame([*rows, {"layer": "all", "other": "all", "r": found.mean,
                                      "low": found.low, "high": found.high}])
+
+    def moment(self, name: str, categories: ImageSet, regions: Regions | None) -> pd.DataFrame:
+        """Return `helpers.siblings.emergence.moment_rows` of one network as it is."""
+        return moment_rows(self.network(name), self.stages(name), categories, regions,
+                           n_best=self.spec.n_units, batch_size=self.batch_size)
 
     def _each(self, table_of: Callable[[str], pd.DataFrame]) -> pd.DataFrame:
         tables = [table_of(name).assign(kind=kind, seed=seed)

@@ -23,7 +23,7 @@ from helpers.ground.paths import zoo_dir
 from helpers.ground.profile import Profile, load_profile
 from helpers.networks.network import pick_device
 from helpers.training.processes import joined, rank
-from helpers.zoo.siblings import SIBLINGS, assess_sibling, make_sibling
+from helpers.zoo.siblings import SIBLINGS, assess_sibling, make_sibling, measure_sibling
 from helpers.zoo.towers import RECIPES as TOWERS
 from helpers.zoo.towers import assess_towers, make_towers
 from helpers.zoo.training import RECIPES, UNTRAINED, assess, make, make_readout, note
@@ -40,15 +40,20 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--profile", default="demo")
     parser.add_argument("--readouts", action="store_true",
                         help="train the readouts of the networks that are there")
+    parser.add_argument("--moments", action="store_true",
+                        help="measure again what the siblings were at their moments, which are kept "
+                             "in the cache")
     options = parser.parse_args(arguments)
     try:
         profile = load_profile(options.profile)
         with joined(pick_device(profile.device)) as device:
             for name in options.only:
-                if not options.readouts:
+                if not (options.readouts or options.moments):
                     _note(name, _made(name, profile, device))
-                if not rank():
+                if not (options.moments or rank()):
                     _note(name, _assessed(name, profile, device, again=options.readouts))
+                if name in SIBLINGS and not (options.readouts or rank()):
+                    measure_sibling(name, profile, device=device)
     except LabError as error:
         sys.stderr.write(f"{error}\n")
         return 1

@@ -17,16 +17,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
+from filelock import FileLock
 from torch import Tensor, nn
 
+from helpers import lab
 from helpers.ground.errors import LabError
-from helpers.ground.paths import cache_dir
+from helpers.ground.paths import atomic_write, cache_dir, zoo_dir
 from helpers.ground.profile import Profile
 from helpers.networks.architectures import build
 from helpers.networks.network import load_network
 from helpers.networks.registry import entry, members, registry
 from helpers.networks.weights import save_state_dict
+from helpers.siblings.emergence import COLUMNS, moment_rows
+from helpers.siblings.stages import measure_stages, with_stages
 from helpers.training.captioned import LEAST, Captioned, train_towers
 from helpers.training.loop import OnStep, Recipe, Record, train
 from helpers.training.processes import platform_record, rank
@@ -123,6 +128,39 @@ def assess_sibling(name: str, profile: Profile, *, device: torch.device) -> dict
     read = partial(features, network, layer=PROBED)
     return {"digest": network.digest, "probes": {"diet": probe(*diet_of(profile, "diet"), read)},
             "rehearsal_losses": rehearse_sibling(name, *_told(profile), seed=profile.seed)}
+
+
+def measure_sibling(name: str, profile: Profile, *, device: torch.device) -> None:
+    """Measure what a network was at its moments, as notebook 15 shows it, and note it."""
+    laboratory, spec = lab.open(profile.name, notebook="zoo"), profile.table("language")
+    study, pictures = laboratory.siblings(), laboratory.images(spec.images)
+    regions, family = laboratory.regions(), name.rpartition("-seed")[0]
+    kind = next(kind for kind, its in spec.kinds.items() if its == family)
+    tables = []
+    for step in moments(recipe_of(name), profile.universe.diet_train):
+        network = with_stages(load_network(entry(name), kept(name, step), device=device),
+                              spec.layers)
+        stages = measure_stages(network, study.pictures, batch_size=profile.batch_size)
+        rows = moment_rows(network, stages, pictures, regions, n_best=spec.n_units,
+                           batch_size=profile.batch_size)
+        tables.append(rows.assign(kind=kind, seed=entry(name).seed, step=step))
+    note_moments(pd.concat(tables)[list(COLUMNS)], zoo_dir() / spec.record)
+
+
+def note_moments(table: pd.DataFrame, path: Path) -> None:
+    """Put the moments of one network into the zoo's file, leaving the others as they are."""
+    with FileLock(cache_dir() / f".{path.name}.lock"):
+        _note_moments(table, path)
+
+
+def _note_moments(table: pd.DataFrame, path: Path) -> None:
+    known = pd.read_csv(path) if path.is_file() else table.iloc[:0]
+    own = table[["kind", "seed"]].iloc[0]
+    others = known[(known["kind"] != own["kind"]) | (known["seed"] != own["seed"])]
+    both = pd.concat([part for part in (others, table) if len(part)])
+    both = both.sort_values(["kind", "seed", "step"], kind="stable")
+    atomic_write(path, lambda part: both.to_csv(part, index=False, float_format="%.4f",
+                                                lineterminator="\n"))
 
 
 def rehearse_sibling(name: str, told: Captioned, labels: Tensor, *, seed: int) -> list[float]:
