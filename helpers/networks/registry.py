@@ -191,8 +191,9 @@ def entry(name: str) -> Entry:
     Parameters
     ----------
     name : str
-        A registered name, with ``-seed<k>`` where there are several; ``torchvision:<model>`` for any image classifier of torchvision with
-        its default weights; either with ``-untrained`` for the same network before training.
+        A registered name, with ``-seed<k>`` where there are several; ``torchvision:<model>`` for
+        any image classifier of torchvision with its default weights; either with ``-untrained``
+        for the same network before training.
 
     Raises
     ------

@@ -163,11 +163,12 @@ def corrected_value(name: str, observed: float, null_mean: float) -> float:
     -------
     float
         Of ``RATIOS``: observed / null, so 1 where units are spread by chance alone. Of the others:
-        (observed - null) / (1 - null), so 0 by chance, 1 at the largest value.
+        (observed - null) / (1 - null), so 0 by chance, 1 at the largest value; NaN where chance
+        alone gives that value (of a single unit, for one).
     """
     if name in RATIOS:
         return observed / null_mean if null_mean else float("nan")
-    return (observed - null_mean) / (1 - null_mean)
+    return (observed - null_mean) / (1 - null_mean) if null_mean != 1 else float("nan")
 
 
 @dataclass(frozen=True)

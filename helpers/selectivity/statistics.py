@@ -234,7 +234,8 @@ def least_t(moments: Moments) -> Tensor:
     least = torch.full((n_domains, n_units), torch.inf, dtype=torch.float64,
                        device=moments.total.device)
     for first, second, t, _ in _contrasts(moments):
-        least[first], least[second] = torch.minimum(least[first], t), torch.minimum(least[second], -t)
+        least[first] = torch.minimum(least[first], t)
+        least[second] = torch.minimum(least[second], -t)
     return least
 
 

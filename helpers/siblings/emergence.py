@@ -1,4 +1,4 @@
-"""What a network tells at one moment of its training: selectivity, decodability, likeness to brains.
+"""A network at one moment of its training: selectivity, decodability, likeness to brains.
 
 The zoo measures networks so while it trains them; a notebook measures one that is there.
 """
@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import cached_property, reduce
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy import stats
 
 from helpers.brains.cohort import Cohort
 from helpers.encoding.brain_data import FEWEST, read_responses
@@ -60,6 +62,11 @@ class Regions:
             return float("nan")
         return float(np.mean([rank_r(np.delete(rows, i, 0).mean(0), row)
                               for i, row in enumerate(rows)]))
+
+    @cached_property
+    def ranks(self) -> dict[str, NDArray[np.float64]]:
+        """The ranks of ``rdms``, each participant's with mean 0 and length 1."""
+        return {domain: _standard_ranks(rows) for domain, rows in self.rdms.items()}
 
 
 def regions_of(cohort: Cohort, names: Mapping[str, str]) -> Regions:
@@ -117,7 +124,7 @@ def moment_rows(network: Network, stages: Mapping[str, Stage], categories: Image
         of the ``n_best`` units on the pictures that had no part in choosing them; ``recall``: the
         share of a domain's pictures whose folder a linear reader of the layer's feature maps
         tells, taught on the other half; ``similarity`` to the domain's region (Spearman's r of
-        dissimilarities). Rows of ``EARLY`` have the last alone.
+        dissimilarities, mean over participants). Rows of ``EARLY`` have the last alone.
     """
     shares = at_rate(share_rows(stages, CORE)).set_index(["layer", "domain"])["share"]
     strong = strength_rows(stages, CORE, n_best=n_best)
@@ -153,9 +160,38 @@ def _similarity(network: Network, regions: Regions, batch_size: int) -> pd.Serie
     found = {}
     for layer, rows in features.items():
         of_layer = rdm(rows)
-        found |= {(layer, domain): rank_r(of_layer, measured.mean(0))
-                  for domain, measured in regions.rdms.items()}
+        found |= {(layer, domain): float(np.mean(_rank_correlations(measured, of_layer)))
+                  for domain, measured in regions.ranks.items()}
     return pd.Series(found, dtype=float)
+
+
+def read_record(path: Path) -> pd.DataFrame:
+    """Read the zoo's record of moments.
+
+    Raises
+    ------
+    LabError
+        If it is absent, or is no such record.
+    """
+    if not path.is_file():
+        raise LabError(f"no {path}", expected="the record of how networks were on their way",
+                       remedy="make zoo trains the demo networks again and writes it")
+    found = pd.read_csv(path)
+    if tuple(found.columns) != COLUMNS:
+        raise LabError(f"{path} has the columns {', '.join(found.columns)}",
+                       expected=", ".join(COLUMNS), remedy="make zoo writes it again")
+    return found
+
+
+def _standard_ranks(rows: NDArray) -> NDArray[np.float64]:
+    ranks = stats.rankdata(rows, axis=-1, nan_policy="propagate")
+    ranks = ranks - ranks.mean(-1, keepdims=True)
+    return ranks / np.linalg.norm(ranks, axis=-1, keepdims=True)
+
+
+def _rank_correlations(standard: NDArray, row: NDArray) -> NDArray[np.float64]:
+    """Return Spearman's r of every row of standard ranks with another row."""
+    return standard @ _standard_ranks(row)
 
 
 def chance_of_recall(categories: ImageSet) -> float:

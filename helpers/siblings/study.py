@@ -11,10 +11,11 @@ import pandas as pd
 from helpers.ground.cache import cached_table
 from helpers.ground.digest import code_digest
 from helpers.ground.languages import LanguageSpec
+from helpers.ground.paths import zoo_dir
 from helpers.networks.network import Network
 from helpers.networks.registry import members
 from helpers.selectivity.spread import spread
-from helpers.siblings.emergence import Regions, moment_rows
+from helpers.siblings.emergence import COLUMNS, Regions, moment_rows, read_record
 from helpers.siblings.outcomes import share_rows, strength_resampled, strength_rows
 from helpers.siblings.stages import (
     WHOLE,
@@ -136,6 +137,23 @@ class SiblingStudy:
         """Return `helpers.siblings.emergence.moment_rows` of one network as it is."""
         return moment_rows(self.network(name), self.stages(name), categories, regions,
                            n_best=self.spec.n_units, batch_size=self.batch_size)
+
+    def moments(self, categories: ImageSet, regions: Regions | None) -> pd.DataFrame:
+        """Return how networks' measures rose while they were trained, as the zoo recorded it.
+
+        Where the profile names no record, the networks are measured as they are: step 0 those that
+        are untrained, step 1 all others.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``COLUMNS`` of `helpers.siblings.emergence`.
+        """
+        if self.spec.record:
+            return read_record(zoo_dir() / self.spec.record)
+        return pd.concat([self.moment(name, categories, regions).assign(
+            kind=kind, seed=seed, step=int(kind != self.spec.untrained))
+            for kind, seed, name in self.members()], ignore_index=True)[list(COLUMNS)]
 
     def _each(self, table_of: Callable[[str], pd.DataFrame]) -> pd.DataFrame:
         tables = [table_of(name).assign(kind=kind, seed=seed)

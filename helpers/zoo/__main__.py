@@ -28,7 +28,6 @@ from helpers.zoo.towers import RECIPES as TOWERS
 from helpers.zoo.towers import assess_towers, make_towers
 from helpers.zoo.training import RECIPES, UNTRAINED, assess, make, make_readout, note
 
-
 NAMES = [UNTRAINED, *RECIPES, *TOWERS, *SIBLINGS]
 
 
@@ -41,8 +40,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--readouts", action="store_true",
                         help="train the readouts of the networks that are there")
     parser.add_argument("--moments", action="store_true",
-                        help="measure again what the siblings were at their moments, which are kept "
-                             "in the cache")
+                        help="measure again what the siblings were at their moments, which are "
+                             "kept in the cache")
     options = parser.parse_args(arguments)
     try:
         profile = load_profile(options.profile)

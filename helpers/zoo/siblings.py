@@ -28,7 +28,7 @@ from helpers.ground.paths import atomic_write, cache_dir, zoo_dir
 from helpers.ground.profile import Profile
 from helpers.networks.architectures import build
 from helpers.networks.network import load_network
-from helpers.networks.registry import entry, members, registry
+from helpers.networks.registry import entry, members
 from helpers.networks.weights import save_state_dict
 from helpers.siblings.emergence import COLUMNS, moment_rows
 from helpers.siblings.stages import measure_stages, with_stages

@@ -1,0 +1,94 @@
+"""The table [language] of a profile: refused where it is wrong, and known to the registry."""
+
+from __future__ import annotations
+
+import pytest
+
+from helpers.ground.errors import LabError
+from helpers.ground.languages import LanguageSpec
+from helpers.ground.profile import load_profile
+from helpers.networks.registry import entry, members
+from helpers.stimuli.image_sets import CORE
+
+PLAIN = {"kinds": {"labels": "demo-resnet-labels", "captions": "demo-resnet-captions",
+                   "untrained": "demo-resnet-untrained"},
+         "layers": ("layer1", "layer2"), "vision": "labels", "untrained": "untrained"}
+ROLES = ("vision", "untrained", "language", "targets", "shuffled")
+
+
+def language_of(**changes: object) -> LanguageSpec:
+    return LanguageSpec(**(PLAIN | changes))
+
+
+def test_a_plain_table_is_read_with_what_it_leaves_out():
+    spec = language_of(language="captions")
+    assert (spec.language, spec.targets, spec.shuffled, spec.second) == ("captions", "", "", "")
+    assert (spec.images, spec.regions) == ("localizer", None)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_kind_that_is_not_there_is_refused_with_those_that_are(role):
+    with pytest.raises(LabError, match="names the kind 'lables'") as caught:
+        language_of(**{role: "lables"})
+    assert "labels, captions, untrained" in caught.value.expected
+    assert "language" in caught.value.remedy
+
+
+def test_the_name_of_a_network_is_not_that_of_a_kind():
+    with pytest.raises(LabError, match="names the kind 'demo-resnet-labels'"):
+        language_of(vision="demo-resnet-labels")
+
+
+def test_a_table_without_layers_is_refused():
+    with pytest.raises(LabError, match="names no layer"):
+        language_of(layers=())
+
+
+@pytest.mark.parametrize("name", ["n_units", "n_kept", "n_boot", "n_nulls"])
+@pytest.mark.parametrize("number", [1, 0, -3])
+def test_numbers_below_two_are_refused_by_name(name, number):
+    with pytest.raises(LabError, match=f"{name} = {number}") as caught:
+        language_of(**{name: number})
+    assert "2 or more" in caught.value.expected
+    assert getattr(language_of(**{name: 2}), name) == 2
+
+
+@pytest.mark.xfail(strict=True, reason="an empty role counts as one that is left out")
+@pytest.mark.parametrize("role", ["vision", "untrained"])
+def test_the_two_kinds_that_are_always_needed_may_not_be_empty(role):
+    with pytest.raises(LabError, match="names the kind ''"):
+        language_of(**{role: ""})
+
+
+@pytest.mark.parametrize("name", ["demo", "mini"])
+def test_the_profiles_kinds_are_known_to_the_registry(name):
+    profile = load_profile(name)
+    spec = profile.language
+    assert spec is not None and len(spec.kinds) >= 2
+    assert not entry(members(spec.kinds[spec.untrained])[0]).trained
+    assert entry(members(spec.kinds[spec.vision])[0]).trained
+    for many in spec.kinds.values():
+        every = [entry(one) for one in members(many)]
+        assert every and len({one.name for one in every}) == len(every)
+        assert len({one.architecture for one in every}) == 1
+
+
+@pytest.mark.parametrize("name", ["demo", "mini"])
+def test_the_profiles_pictures_and_regions_are_known(name):
+    profile = load_profile(name)
+    spec = profile.language
+    assert {spec.images, spec.second or spec.images} <= set(profile.image_sets)
+    assert set(spec.regions) <= set(CORE)
+
+
+def test_kinds_of_the_demo_are_of_one_architecture_and_as_many_seeds():
+    spec = load_profile("demo").language
+    kinds = {kind: [entry(one) for one in members(many)] for kind, many in spec.kinds.items()}
+    assert len({(one.architecture, one.preprocessing) for its in kinds.values()
+                for one in its}) == 1
+    roles = {role: kinds[getattr(spec, role)] for role in ROLES}
+    assert {role: [one.seed for one in its] for role, its in roles.items()} == dict.fromkeys(
+        ROLES, [0, 1, 2, 3])
+    assert {role: its[0].objective for role, its in roles.items()} == {
+        "vision": "supervised", "untrained": "none", "language": "clip", "targets": "targets",
+        "shuffled": "clip"}
