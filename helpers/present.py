@@ -23,7 +23,7 @@ from helpers.ground.paths import atomic_write, cache_dir, disk_full, ensure_writ
 from helpers.ground.profile import Profile
 from helpers.ground.tables import CohortSpec, FolderSpec, ImageSetSpec, UniverseSpec
 from helpers.networks.network import load_network
-from helpers.networks.registry import entry
+from helpers.networks.registry import entry, members
 from helpers.networks.weights import save_state_dict
 from helpers.universe.algonauts_files import write_algonauts
 from helpers.universe.captioned_files import write_captioned
@@ -200,6 +200,9 @@ def prepare(profile: Profile, data: Path) -> list[LabError]:
     jobs += [partial(weights_file, name, data, seed=profile.seed)
              for name in (chosen.main, chosen.untrained, *chosen.compare)]
     jobs += [partial(readout_file, name, data) for name in read_out]
+    if profile.language:
+        jobs += [partial(weights_file, one, data, seed=profile.seed)
+                 for name in profile.language.kinds.values() for one in members(name)]
     if profile.decoding and profile.decoding.network:
         jobs.append(partial(clip_files, profile.decoding.network, data, seed=profile.seed))
     absent = []

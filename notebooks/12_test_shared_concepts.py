@@ -429,4 +429,5 @@ print(study.clustered({name: one[::2] for name, one in points.items()})[place].n
 # **References.** Efird et al. (2025), arXiv 2405.17663, and its reviews · Haufe et al. (2014),
 # *NeuroImage* 87 (filters and patterns) · Hubert & Arabie (1985), *J Classif* 2 (adjusted Rand).
 #
-# Previous: [11 · Find shared concepts](11_find_shared_concepts.ipynb).
+# Previous: [11 · Find shared concepts](11_find_shared_concepts.ipynb). Next:
+# [13 · Compare vision and language](13_compare_vision_and_language.ipynb).

@@ -166,7 +166,8 @@ drawn = study.resampled()
 pair = {kind: drawn[(drawn["kind"] == kind) & (drawn["seed"] == 0)].set_index("draw")["d'"]
         for kind in (spec.language, spec.vision) if kind}
 one_pair = pair[spec.language] - pair[spec.vision] if spec.language else pd.Series([np.nan])
-low, high = np.nanpercentile(one_pair.iloc[1:], [2.5, 97.5]) if spec.language else (np.nan, np.nan)
+known = one_pair.iloc[1:].dropna()
+low, high = np.percentile(known, [2.5, 97.5]) if len(known) else (np.nan, np.nan)
 print(f"d', first {spec.language or 'no'} network minus first {spec.vision}: "
       f"{one_pair.iloc[0]:+.3f} [{low:.3f}, {high:.3f}] over resampled pictures")
 
@@ -202,12 +203,11 @@ bottom[0].set(ylabel="selective units", title="by threshold")
 bottom[0].set_yscale("symlog", linthresh=1e-3)
 bottom[0].set_ylim(bottom=0)
 plots.panel_letter(bottom[0], "C", x=-0.3)
-known = {why: its for why, its in gaps.items() if any(len(gap) for gap in its.values())}
-plots_siblings.difference_dots(bottom[1], {why: its["share"] for why, its in known.items()})
+plots_siblings.difference_dots(bottom[1], {why: its["share"] for why, its in gaps.items()})
 bottom[1].set(title="more units", xlabel="difference in share")
 plots.panel_letter(bottom[1], "D", x=-0.5)
 plots_siblings.difference_dots(bottom[2], {f"{why}{how}": its[f"d'{how}"] for how in
-                                           ("", ", equal n") for why, its in known.items()})
+                                           ("", ", equal n") for why, its in gaps.items()})
 bottom[2].set(title="sharper units", xlabel="difference in d'")
 plots.panel_letter(bottom[2], "E", x=-0.6)
 
@@ -291,7 +291,7 @@ ledger.claim("Untrained networks have fewer such units", source="future work nam
              f"{100 * values['share'][spec.vision].mean():.2f} {spec.vision}",
              rule="share below that of every network that was taught labels",
              holds=bool(nothing < values["share"][spec.vision].min()))
-single = len(networks[networks["kind"] == spec.language]) == 1
+single = len(networks[networks["kind"] == spec.language]) == 1 and len(known) > 0
 ledger.claim("In the published pair, units are less sharply tuned with language",
              source="abstracts", paper="less",
              run=f"d' {one_pair.iloc[0]:+.3f} [{low:.3f}, {high:.3f}]" if single

@@ -87,8 +87,9 @@ def test_kinds_of_the_demo_are_of_one_architecture_and_as_many_seeds():
     assert len({(one.architecture, one.preprocessing) for its in kinds.values()
                 for one in its}) == 1
     roles = {role: kinds[getattr(spec, role)] for role in ROLES}
-    assert {role: [one.seed for one in its] for role, its in roles.items()} == dict.fromkeys(
-        ROLES, [0, 1, 2, 3])
+    n = len(roles["vision"])
+    assert n >= 2 and {role: [one.seed for one in its] for role, its in roles.items()} == {
+        role: list(range(n)) for role in ROLES}
     assert {role: its[0].objective for role, its in roles.items()} == {
         "vision": "supervised", "untrained": "none", "language": "clip", "targets": "targets",
         "shuffled": "clip"}

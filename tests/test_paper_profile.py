@@ -27,7 +27,7 @@ from brain_files import (
     write_tiny_nsd,
 )
 from PIL import Image
-from test_open_clip import TEXT, TINY, VIT, publish
+from test_open_clip import RESNET, TEXT, TINY, VIT, publish
 
 from helpers import present
 from helpers.ground import fetch
@@ -54,6 +54,7 @@ FEWER = {"n_pool = 4000": "n_pool = 48", "n_shared = 515": "n_shared = 12",
          "n_pool = 300 ": "n_pool = 8 ", "least_count = 100": "least_count = 2",
          "[concepts] ": "[decoding.teaching]\niterations = 40\nbatch_size = 32\n"
                         "rate = 1e-2\nn_seeds = 2\n\n[concepts]\nn_nulls = 3\n",
+         "[language] ": "[language]\nn_nulls = 10\nn_boot = 10\nn_units = 4\n",
          'controls = ["V1v", "V2v"]': 'controls = ["V1v"]', 'roi = "V2v"': 'roi = "V1v"'}
 FEW_ROIS = '["V1v", "PPA"]'
 FEW_PEOPLE = '["sub-01", "sub-02"]'
@@ -161,18 +162,34 @@ def world(private, served, monkeypatch):
         listed[name] = replace(entry, url=f"{address}/{entry.file}", bytes=0,
                                readout=served_readout(entry, folder, address),
                                digest=f"sha256:{digest}" if entry.digest else "")
+    for architecture in (VIT, RESNET):
+        monkeypatch.setitem(TINY[architecture], "text_cfg",
+                            {**TEXT, "vocab_size": 49408, "context_length": 77})
     name = profile.decoding.network
-    listed[name] = serve_clip(listed[name], folder, address, monkeypatch)
+    listed[name] = serve_clip(listed[name], folder, address, VIT)
+    listed |= serve_stages(listed, profile.language, folder, address)
     monkeypatch.setattr(registry, "registry", lambda: listed)
     return private
 
 
-def serve_clip(entry, folder, address: str, monkeypatch):
+def serve_stages(listed, spec, folder, address: str) -> dict:
+    """Serve a ResNet and CLIP's ResNet with stages of the same names, both small."""
+    name = spec.kinds[spec.vision]
+    entry = replace(listed[name], architecture="torchvision:resnet18",
+                    preprocessing=replace(listed[name].preprocessing, resize=64, crop=64))
+    path = folder / entry.file
+    torch.save(build(entry.architecture, {}, seed=7).state_dict(), path)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    clip = spec.kinds[spec.language]
+    return {name: replace(entry, url=f"{address}/{entry.file}", bytes=0, digest=f"sha256:{digest}"),
+            clip: serve_clip(listed[clip], folder, address, RESNET)}
+
+
+def serve_clip(entry, folder, address: str, architecture: str):
     """Serve a small CLIP as OpenAI publishes it, with CLIP's own words."""
-    monkeypatch.setitem(TINY[VIT], "text_cfg", {**TEXT, "vocab_size": 49408, "context_length": 77})
-    publish(VIT, folder / entry.file)
+    publish(architecture, folder / entry.file)
     digest = hashlib.sha256((folder / entry.file).read_bytes()).hexdigest()
-    return replace(entry, url=f"{address}/{entry.file}", options=TINY[VIT],
+    return replace(entry, url=f"{address}/{entry.file}", options=TINY[architecture],
                    digest=f"sha256:{digest}",
                    preprocessing=replace(entry.preprocessing, resize=64, crop=64))
 
@@ -205,7 +222,11 @@ def test_the_notebook_runs_under_paper(source, world, monkeypatch, capsys):
     assert (world / "figures" / f"{source.stem}.png").stat().st_size > 10_000
     fetched = {path.name for path in (world / "data" / "networks").iterdir()}
     profile = load_profile("paper")
-    opened = {profile.networks.main} if "chosen.main" in text or "networks" in text else set()
+    shows_main = "chosen.main" in text or "laboratory.network" in text
+    opened = {profile.networks.main} if shows_main else set()
+    if "laboratory.siblings()" in text:
+        opened |= {name for name in profile.language.kinds.values()
+                   if registry.entry(name).trained}
     if "laboratory.networks()" in text:
         opened |= set(profile.networks.compare)
     if "laboratory.cohort()" in text:

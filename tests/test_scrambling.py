@@ -186,6 +186,13 @@ def test_a_mosaic_has_the_size_of_its_picture(size):
         np.testing.assert_array_equal(np.sort(np.asarray(mosaic), None), np.sort(pixels, None))
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_phase_scrambling_never_turns_light_into_its_negative(seed):
+    rng = np.random.default_rng(seed)
+    grey = rng.random((16, 16))
+    assert phase_scramble(grey, rng).mean() == pytest.approx(grey.mean())
+
+
 def test_only_pixels_of_the_mask_count_for_the_light():
     grey = np.random.default_rng(0).random((40, 40)) * 0.3
     mask = np.zeros((40, 40), bool)

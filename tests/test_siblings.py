@@ -18,7 +18,7 @@ from helpers.ground.languages import LanguageSpec
 from helpers.ground.stats import Moments
 from helpers.networks.activations import collect
 from helpers.networks.network import Network
-from helpers.networks.registry import Entry, Preprocessing
+from helpers.networks.registry import Entry, Preprocessing, members
 from helpers.selectivity.localizer import NONE
 from helpers.selectivity.localizer import measure as measure_moments
 from helpers.selectivity.spread import MEASURES
@@ -411,6 +411,15 @@ def test_shares_by_hand(stages):
     assert row.loc[("stage", "faces"), "share"] == pytest.approx(n / 48)
 
 
+def test_units_found_again_are_a_share_of_those_of_the_first_half():
+    labels = np.full((len(RATES), 3, 6), NONE, np.uint8)
+    labels[:, 0, :4], labels[:, 1, 3] = 1, 1
+    found = share_rows({"only": stage_of(labels=labels)}, ["faces", "scenes"])
+    assert found["again"].groupby(found["domain"]).first().to_dict() == {
+        "faces": pytest.approx(np.nan, nan_ok=True), "scenes": 1 / 4}
+    assert found["again"].isna().sum() == len(RATES)
+
+
 def test_shares_of_all_domains_are_added_up(stages):
     table = share_rows(stages, CORE).assign(kind="told", seed=0)
     total = summed(table).set_index(["layer", "rate"])["share"]
@@ -639,8 +648,9 @@ def test_members_are_networks_of_every_kind_and_seed(study):
     assert list(study.members()) == [("told", 0, "planted-told"), ("seen", 0, "planted-seen")]
     spec = replace(SPEC, kinds={"told": "demo-resnet-captions", "seen": "demo-clip"})
     assert list(replace(study, spec=spec).members()) == [
-        *[("told", k, f"demo-resnet-captions-seed{k}") for k in range(4)],
+        *[("told", k, name) for k, name in enumerate(members("demo-resnet-captions"))],
         ("seen", 0, "demo-clip")]
+    assert members("demo-resnet-captions")[1] == "demo-resnet-captions-seed1"
 
 
 def test_networks_are_opened_once_and_measured_once(private, pictures, monkeypatch):
@@ -651,6 +661,7 @@ def test_networks_are_opened_once_and_measured_once(private, pictures, monkeypat
     one.shares(), one.strengths(), one.strengths(n_best=2)
     assert opened == ["planted-told", "planted-seen"] and len(calls) == 2
     assert tuple(one.network("planted-told").layers) == SPEC.layers
+    assert one.network("planted-told") is one.network("planted-told") and len(opened) == 2
 
 
 def test_shares_and_strengths_are_those_of_each_network(study):

@@ -5,7 +5,8 @@
     torchrun --nproc-per-node 4 -m helpers.zoo                the same on several processes
 
 Writes ``data/zoo/<name>.safetensors`` (float16), ``<name>-readout.safetensors``, the linear
-readout of the diet's classes, and the record of both, ``data/zoo/zoo.json``.
+readout of the diet's classes, and the record of both, ``data/zoo/zoo.json``. Of the siblings
+(``demo-resnet-...``) also what they were on their way, ``data/zoo/emergence.csv``.
 """
 
 from __future__ import annotations

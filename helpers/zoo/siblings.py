@@ -8,6 +8,7 @@ steps is kept until it is measured.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -163,9 +164,18 @@ def _note_moments(table: pd.DataFrame, path: Path) -> None:
                                                 lineterminator="\n"))
 
 
+def rehearsal_size(n_classes: int) -> int:
+    """Return how many pictures of each class a rehearsal takes: two batches in all."""
+    return math.ceil(2 * COMMON["batch_size"] / n_classes)
+
+
 def rehearse_sibling(name: str, told: Captioned, labels: Tensor, *, seed: int) -> list[float]:
-    """Return the first losses of a training on every so manieth picture, in float32 on the CPU."""
-    few = torch.linspace(0, len(told) - 1, 2 * recipe_of(name).batch_size).long()
+    """Return the first losses of a training on the first few pictures of each class.
+
+    As `helpers.zoo.training.rehearse`: computed in float32 on the CPU, to be compared.
+    """
+    n = rehearsal_size(int(labels.max()) + 1)
+    few = torch.cat([(labels == label).nonzero().flatten()[:n] for label in labels.unique()])
     _, record = train_sibling(name, told.select(few), labels[few], seed=seed, steps=FIRST_STEPS,
                               mixed_precision=False)
     return rounded(record.losses)

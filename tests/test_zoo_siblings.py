@@ -1,0 +1,133 @@
+"""The networks that were told different things: as recorded, and as the record of moments says."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from helpers import lab
+from helpers.ground.errors import LabError
+from helpers.ground.paths import zoo_dir
+from helpers.ground.profile import load_profile
+from helpers.networks.network import load_network
+from helpers.networks.registry import entry, members
+from helpers.siblings.emergence import COLUMNS, MEASURES, half_way, read_record
+from helpers.stimuli.pictures import read_pictures
+from helpers.training.captioned import read_captioned
+from helpers.universe.image_files import write_diet
+from helpers.zoo import siblings
+
+RECORDS = json.loads((zoo_dir() / "zoo.json").read_text(encoding="utf-8"))
+RECORD = zoo_dir() / load_profile("demo").language.record
+needs_zoo = pytest.mark.skipif(siblings.SIBLINGS[0] not in RECORDS or not RECORD.is_file(),
+                               reason="no siblings in the zoo yet: make zoo")
+
+
+def test_all_begin_alike_and_see_the_same_pictures_in_the_same_order():
+    first = {name: siblings.build(entry(name).architecture, entry(name).options,
+                                  seed=entry(name).seed).state_dict()
+             for name in siblings.SIBLINGS if name.endswith("seed1")}
+    one = first.pop("demo-resnet-labels-seed1")
+    assert len(first) == 3
+    assert all(torch.equal(one[key], other[key]) for other in first.values() for key in one)
+    told = {(recipe.epochs, recipe.batch_size, recipe.learning_rate, recipe.weight_decay)
+            for recipe in siblings.RECIPES.values()}
+    assert len(told) == 1
+    views = {recipe.augmentation for name, recipe in siblings.RECIPES.items()
+             if recipe.objective != "simclr"}
+    assert len(views) == 1
+
+
+def test_moments_lie_ever_further_apart_from_first_weights_to_last():
+    recipe = siblings.RECIPES["demo-resnet-labels"]
+    steps = siblings.moments(recipe, 14400)
+    assert steps[0] == 0 and steps[-1] == recipe.epochs * (14400 // recipe.batch_size)
+    assert (np.diff(np.diff(steps)) >= 0).all() and len(steps) == siblings.N_MOMENTS + 1
+
+
+def test_moments_are_noted_side_by_side(tmp_path):
+    def rows(kind, seed, value):
+        return pd.DataFrame([{**dict.fromkeys(COLUMNS, value), "kind": kind, "seed": seed,
+                              "step": 0, "layer": "layer1", "domain": "faces"}])[list(COLUMNS)]
+
+    path = tmp_path / "moments.csv"
+    for table in (rows("b", 0, 0.1), rows("a", 1, 0.2), rows("b", 0, 0.3)):
+        siblings.note_moments(table, path)
+    found = read_record(path)
+    assert found[["kind", "seed", "share"]].to_numpy().tolist() == [["a", 1, 0.2], ["b", 0, 0.3]]
+
+
+def test_records_that_are_none_are_told(tmp_path):
+    with pytest.raises(LabError, match="make zoo"):
+        read_record(tmp_path / "absent.csv")
+    (tmp_path / "other.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(LabError, match="has the columns a, b"):
+        read_record(tmp_path / "other.csv")
+
+
+def test_half_way_lies_where_half_is_reached():
+    steps = [0, 9, 99, 999]
+    assert half_way(steps, [0.0, 0.0, 1.0, 1.0]) == pytest.approx(10**1.5 - 1)
+    assert half_way(steps, [0.2, 0.2, 0.2, 0.4]) == pytest.approx(10**2.5 - 1)
+    assert np.isnan(half_way(steps, [0.5, 0.9, 0.7, 0.5]))
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory):
+    sizes, folder = load_profile("demo").universe, tmp_path_factory.mktemp("diet") / "diet"
+    write_diet(folder, seed=sizes.seed, n_train=48 * siblings.rehearsal_size(48), n_val=48,
+               size=sizes.diet_size)
+    return read_captioned([folder], but="val/"), read_pictures(folder / "train")
+
+
+@needs_zoo
+@pytest.mark.parametrize("family", siblings.RECIPES)
+def test_training_again_begins_as_recorded(family, told):
+    pictures, learn = told
+    assert torch.equal(pictures.images, learn.images)
+    name = members(family)[0]
+    losses = siblings.rehearse_sibling(name, pictures, learn.labels,
+                                       seed=load_profile("demo").seed)
+    assert losses == pytest.approx(RECORDS[name]["rehearsal_losses"], rel=2e-2)
+
+
+@needs_zoo
+@pytest.mark.parametrize("name", siblings.SIBLINGS)
+def test_committed_weights_are_those_of_the_record(name):
+    network = load_network(entry(name), zoo_dir() / entry(name).file)
+    assert network.digest == RECORDS[name]["digest"]
+
+
+@needs_zoo
+def test_every_network_has_its_moments():
+    found, spec = read_record(RECORD), load_profile("demo").language
+    kinds = {kind: len(members(name)) for kind, name in spec.kinds.items()
+             if kind != spec.untrained}
+    assert found.groupby("kind")["seed"].nunique().to_dict() == kinds
+    steps = found.groupby(["kind", "seed"])["step"].unique().map(tuple)
+    assert steps.nunique() == 1 and steps.iloc[0][0] == 0
+    known = found[found["domain"] != "early"]
+    assert known[list(MEASURES)].notna().all().all()
+    first = known[known["step"] == 0].groupby(["seed", "layer", "domain"])
+    assert (first[["share", "d_prime", "similarity"]].nunique() == 1).all().all()
+
+
+@needs_zoo
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["labels", "captions"])
+def test_the_last_moment_is_the_committed_network(kind):
+    """The record was made before weights were rounded to float16 and committed."""
+    laboratory = lab.open("demo", notebook="zoo")
+    study = laboratory.siblings()
+    name = members(study.spec.kinds[kind])[1]
+    found = study.moment(name, laboratory.images("localizer"), laboratory.regions())
+    record = read_record(RECORD)
+    its = record[(record["kind"] == kind) & (record["seed"] == 1)]
+    its = its[its["step"] == its["step"].max()].reset_index(drop=True)
+    assert its[["layer", "domain"]].equals(found[["layer", "domain"]])
+    for measure, tolerance in zip(MEASURES, (2e-3, 0.02, 0.03, 5e-3)):
+        np.testing.assert_allclose(found[measure], its[measure], atol=tolerance)
