@@ -142,7 +142,6 @@ def test_a_picture_that_moves_no_unit_is_like_no_other():
     assert np.isfinite([found.low, found.high]).all()
 
 
-@pytest.mark.xfail(strict=True, reason="ranks of equal dissimilarities follow rounding errors")
 def test_equal_dissimilarities_are_ties_whatever_rounding_leaves_of_them():
     """Two units know two dissimilarities, 0 and 2; a gain changes their last bits alone."""
     two = np.random.default_rng(0).random((20, 2)).astype(np.float32)

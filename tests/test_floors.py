@@ -23,7 +23,8 @@ FLOORS = (("ground",),
 """Packages of ``helpers``, and the four modules that are doors, from the ground up."""
 FLOOR = {name: level for level, names in enumerate(FLOORS) for name in names}
 PURE = ("selectivity.statistics", "selectivity.probes", "selectivity.spread",
-        "similarity.consistency", "siblings.outcomes", "stimuli.scrambling", "lesions.silencing", "lesions.deficits",
+        "similarity.consistency", "siblings.outcomes", "stimuli.scrambling",
+        "lesions.silencing", "lesions.deficits",
         "lesions.deficit_tests", "channels.tracing", "channels.separation", "channels.tuning",
         "similarity.rsa", "similarity.signal_noise", "similarity.noise_ceilings",
         "stimuli.gabor", "encoding.positive_regression", "encoding.positive_kernel",

@@ -53,7 +53,6 @@ def test_numbers_below_two_are_refused_by_name(name, number):
     assert getattr(language_of(**{name: 2}), name) == 2
 
 
-@pytest.mark.xfail(strict=True, reason="an empty role counts as one that is left out")
 @pytest.mark.parametrize("role", ["vision", "untrained"])
 def test_the_two_kinds_that_are_always_needed_may_not_be_empty(role):
     with pytest.raises(LabError, match="names the kind ''"):

@@ -133,8 +133,6 @@ def test_options_change_its_sizes_and_wrong_ones_are_refused():
         build("small_resnet", {"chanels": [8] * 4}, seed=0)
 
 
-@pytest.mark.xfail(strict=True, reason="12 channels become one group of 12, and 4 no group at all",
-                   raises=(pytest.fail.Exception, ZeroDivisionError))
 @pytest.mark.parametrize("channels", [[8, 12, 16, 16], [4, 8, 8, 8]])
 def test_channels_that_are_no_multiples_of_eight_are_refused(channels):
     with pytest.raises(LabError, match="small_resnet cannot be built"):
@@ -191,12 +189,10 @@ def test_every_member_of_the_registry_is_found_and_has_a_file_of_its_own():
     assert len(set(files)) == len(files) == sum(many.seeds for many in trained) > len(trained)
 
 
-@pytest.mark.xfail(strict=True, reason="an entry that is untrained by its name forgets its seed")
 def test_a_member_before_training_keeps_its_seed():
     assert entry("demo-resnet-labels-seed1-untrained").seed == 1
 
 
-@pytest.mark.xfail(strict=True, reason="a seed is read as a number, however it is written")
 def test_one_network_has_one_name():
     with pytest.raises(LabError, match="unknown"):
         entry("demo-resnet-labels-seed01")
@@ -383,8 +379,6 @@ def test_more_dimensions_than_words_are_refused():
             text_targets([["a cat"], ["a dog"], ["a cat"]], width=width, least=1, seed=0)
 
 
-@pytest.mark.xfail(strict=True, raises=ValueError,
-                   reason="scikit-learn's own error where no word is left")
 def test_captions_of_rare_words_alone_are_refused():
     with pytest.raises(LabError, match="0 words"):
         text_targets([["a cat"], ["a dog"]], width=2, least=5, seed=0)

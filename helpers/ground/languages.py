@@ -60,8 +60,9 @@ class LanguageSpec:
     record: str = ""
 
     def __post_init__(self) -> None:
-        roles = [self.vision, self.untrained, self.language, self.targets, self.shuffled]
-        strange = [role for role in roles if role and role not in self.kinds]
+        may_lack = [role for role in (self.language, self.targets, self.shuffled) if role]
+        strange = [role for role in (self.vision, self.untrained, *may_lack)
+                   if role not in self.kinds]
         if strange or not self.layers:
             raise LabError(f"The language table names the kind {strange[0]!r}" if strange
                            else "The language table names no layer",

@@ -229,7 +229,7 @@ def members(name: str) -> list[str]:
 def _one_of_many(name: str) -> Entry | None:
     base, _, seed = name.rpartition(SEED)
     many = registry().get(base)
-    if many is None or not seed.isdigit() or int(seed) >= many.seeds:
+    if many is None or name not in members(base):
         return None
     return replace(many, name=name, seeds=0, seed=int(seed),
                    file=f"{name}.safetensors" if many.trained else "")
@@ -239,6 +239,7 @@ def _untrained(name: str) -> Entry:
     trained = entry(name.removesuffix(UNTRAINED))
     return Entry(name=name, architecture=trained.architecture, options=trained.options,
                  preprocessing=trained.preprocessing, objective="none", diet="none",
+                 seed=trained.seed,
                  readout=trained.readout and ReadoutEntry(trained.readout.layer))
 
 

@@ -33,6 +33,8 @@ class SmallResNet(nn.Module):
     def __init__(self, *, channels: Sequence[int] = (32, 64, 96, 128),
                  strides: Sequence[int] = (1, 2, 2, 1), output: int = 128) -> None:
         super().__init__()
+        if any(width % GROUP or width < GROUP for width in channels):
+            raise ValueError(f"channels {list(channels)} are no multiples of {GROUP}")
         self.conv1 = nn.Conv2d(3, channels[0], 5, 2, 2, bias=False)
         self.bn1 = _norm(channels[0])
         self.relu = nn.ReLU()

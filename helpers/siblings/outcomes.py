@@ -80,9 +80,9 @@ def _strength(stage: Stage, domain: str, units: NDArray[np.int64], half: int) ->
         return [np.nan] * len(STRENGTHS)
     of = stage.sets.index(domain)
     typical = stage.mean[:, half].mean()
-    return [float(np.nanmean(stage.index[of, half, units])),
-            float(np.nanmean(stage.d_prime[of, half, units])),
-            float(np.nanmean(stage.sparseness[half, units])),
+    return [float(_mean_of_known(stage.index[of, half, units])),
+            float(_mean_of_known(stage.d_prime[of, half, units])),
+            float(_mean_of_known(stage.sparseness[half, units])),
             float(stage.mean[of, half, units].mean() / typical) if typical > 0 else np.nan]
 
 
@@ -113,7 +113,7 @@ def strength_resampled(answers: Mapping[str, Answers], sets: NDArray[np.str_],
             units = one.domain == domain
             if units.any():
                 found.append(_resampled(one.values[:, units], weights, names.index(domain)))
-    means = np.mean(found, axis=0) if found else np.full((2, n_boot + 1), np.nan)
+    means = _mean_of_known(np.array(found)) if found else np.full((2, n_boot + 1), np.nan)
     return pd.DataFrame({"draw": np.arange(-1, n_boot), "CSI": means[0], "d'": means[1]})
 
 
@@ -145,8 +145,15 @@ def _resampled(values: NDArray, weights: NDArray, of: int) -> NDArray[np.float64
         with np.errstate(invalid="ignore", divide="ignore"):
             index = (mean[of] - rest) / (np.abs(mean[of]) + np.abs(rest))
             d_prime = (mean[of] - total_rest / n_rest) / np.sqrt((variance + variance_rest) / 2)
-        found.append((np.nanmean(index), np.nanmean(d_prime)))
+        found.append((_mean_of_known(index), _mean_of_known(d_prime)))
     return np.array(found).T
+
+
+def _mean_of_known(values: NDArray) -> NDArray[np.float64]:
+    """Average over the first axis, NaN left out; NaN where there is nothing else."""
+    known = np.isfinite(values)
+    count = known.sum(0)
+    return np.where(count > 0, np.where(known, values, 0).sum(0) / np.maximum(count, 1), np.nan)
 
 
 def of_networks(table: pd.DataFrame, value: str = "value") -> pd.Series:

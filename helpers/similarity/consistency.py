@@ -10,7 +10,10 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from helpers.ground.errors import LabError
-from helpers.similarity.rsa import rdm
+from helpers.similarity.rsa import LEAST_SPREAD, rdm
+
+ROUNDED = 9
+"""Digits of a dissimilarity that are no rounding error: ranks must not order those."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +40,9 @@ def consistency(patterns: Sequence[NDArray], *, seed: int, n_boot: int = 200) ->
     Parameters
     ----------
     patterns : sequence of arrays, float, shape (n_pictures, n_units)
-        One a layer; the same pictures. A layer of fewer than two units has no dissimilarities; a
-        picture that moves no unit is like no other (1).
+        One a layer; the same pictures. A layer of fewer than two units, or one that finds all
+        pictures equally alike, has no dissimilarities; a picture that moves no unit is like no
+        other (1).
     seed, n_boot : int
         Of the bootstrap over pictures. Pairs of a picture with itself, which it deals and nobody
         measures, are left out.
@@ -52,13 +56,13 @@ def consistency(patterns: Sequence[NDArray], *, seed: int, n_boot: int = 200) ->
     -----
     Lu & Wang (2025) report cross-layer representational consistency; their method is unknown.
     """
-    n = len(patterns[0])
-    if {len(one) for one in patterns} != {n} or n < 4:
-        raise LabError(f"patterns of {sorted({len(one) for one in patterns})} pictures",
-                       expected="the same pictures in every layer, four or more",
+    shapes = [np.shape(one) for one in patterns]
+    n = shapes[0][0] if shapes and shapes[0] else 0
+    if n < 4 or any(len(shape) != 2 or shape[0] != n for shape in shapes):
+        raise LabError(f"patterns of shapes {shapes}",
+                       expected="pictures x units, the same four pictures or more in every layer",
                        remedy="pass one row a picture")
-    rdms = np.stack([np.nan_to_num(rdm(one), nan=1.0) if one.shape[1] > 1
-                     else np.full(n * (n - 1) // 2, np.nan) for one in patterns])
+    rdms = np.stack([_dissimilarities(one) for one in patterns])
     matrix = _agreement(rdms)
     square = np.zeros((n, n), dtype=np.int64)
     upper = np.triu_indices(n, 1)
@@ -75,6 +79,14 @@ def consistency(patterns: Sequence[NDArray], *, seed: int, n_boot: int = 200) ->
     return Consistency(matrix, off_diagonal(matrix), float(low), float(high))
 
 
+def _dissimilarities(patterns: NDArray) -> NDArray[np.float64]:
+    """Return the RDM of a layer, equal values without their rounding errors; NaN without any."""
+    found = np.nan_to_num(rdm(patterns), nan=1.0) if patterns.shape[1] > 1 else None
+    if found is None or np.ptp(found) <= LEAST_SPREAD:
+        return np.full(len(patterns) * (len(patterns) - 1) // 2, np.nan)
+    return np.round(found, ROUNDED)
+
+
 def off_diagonal(matrix: NDArray) -> float:
     """Return the mean over pairs of different layers, those without a value left out."""
     values = matrix[np.triu_indices(len(matrix), 1)]
@@ -83,7 +95,7 @@ def off_diagonal(matrix: NDArray) -> float:
 
 def _agreement(rdms: NDArray) -> NDArray[np.float64]:
     """Return Spearman's r of all pairs of rows; NaN where a row has a NaN."""
-    known = np.isfinite(rdms).all(1)
+    known = np.isfinite(rdms).all(1) & (np.ptp(rdms, axis=1) > 0)
     matrix = np.full((len(rdms), len(rdms)), np.nan)
     if known.any():
         ranks = stats.rankdata(rdms[known], axis=1)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from helpers.ground.errors import LabError
 from helpers.stimuli.image_sets import CORE, ImageSet
@@ -60,6 +60,8 @@ class SixSets(ImageSet):
     def open(self, index: int) -> Image.Image:
         """Decode one picture, scramble it where it is to be, and match its luminance; RGB."""
         grey = super().open(index).convert("L")
+        if grey.width != grey.height:
+            grey = ImageOps.fit(grey, (min(grey.size),) * 2)
         way, rng = self.ways[index], np.random.default_rng(_seed(self.files[index]))
         if way == "phase":
             pixels = phase_scramble(np.asarray(grey) / 255, rng)

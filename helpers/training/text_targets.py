@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import torch
@@ -37,7 +38,8 @@ def text_targets(captions: Sequence[Sequence[str]], *, width: int, least: int, s
     Raises
     ------
     LabError
-        If there are fewer words than dimensions.
+        If there are no more words, or captions, than dimensions; or pictures differ in their number
+        of captions.
 
     Notes
     -----
@@ -45,11 +47,16 @@ def text_targets(captions: Sequence[Sequence[str]], *, width: int, least: int, s
     any, is unknown.
     """
     lines = [line for said in captions for line in said]
+    if len({len(said) for said in captions}) != 1:
+        raise LabError("pictures with different numbers of captions",
+                       expected="as many captions of each picture", remedy="leave some out")
+    seen = Counter(word for line in lines for word in set(words_of(line)))
+    n_words = sum(count >= least for count in seen.values())
+    if min(n_words, len(lines)) <= width:
+        raise LabError(f"{n_words} words in {len(lines)} captions for {width} dimensions",
+                       expected="more words, and more captions, than dimensions",
+                       remedy="give more captions, or a smaller width")
     counts = TfidfVectorizer(tokenizer=words_of, token_pattern=None, lowercase=False,
                              min_df=least).fit_transform(lines)
-    if counts.shape[1] <= width:
-        raise LabError(f"{counts.shape[1]} words for {width} dimensions",
-                       expected="more words than dimensions",
-                       remedy="give more captions, or a smaller width")
     found = torch.from_numpy(TruncatedSVD(width, random_state=seed).fit_transform(counts)).float()
     return functional.normalize(found - found.mean(0), dim=1).view(len(captions), -1, width)
