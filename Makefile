@@ -59,7 +59,7 @@ notebooks: $(READY) ## run the demo and write the executed notebooks beside thei
 lab: $(READY) ## open JupyterLab
 	@$(PY) -m jupyter lab notebooks
 
-zoo: $(READY) ## train the demo networks and readouts again from nothing (an hour and a half on two cores)
+zoo: $(READY) ## train the demo networks and readouts again from nothing (two and a half hours on two cores)
 	@$(PY) -m helpers.zoo
 
 bench: $(READY) ## measure the methods of all papers: ratios in one run, about 35 minutes

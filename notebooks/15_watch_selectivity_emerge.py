@@ -239,6 +239,28 @@ print(ledger.verdicts(but=()))
 
 # %% [markdown]
 # ## 7 · What we see, what the paper says, why they differ
+#
+# In the demo, nothing happens for some fifty steps; then all measures rise within a few hundred.
+# Words come first, then faces: the *share* of units for words is at its height when that for faces
+# begins to rise, and then falls a little, as units turn to other things. Bodies and scenes follow,
+# and few units are selective for them, though their kinds are told best. So telling kinds apart
+# does not wait for units that pass the test, nor does it need many: half of the way it is ahead
+# where captions teach, and not beyond doubt where labels do. d′ of the sharpest units rises
+# before any share can, since a share waits for the test's power.
+#
+# Networks that are told other pictures' captions stay at the untrained floor in everything, while
+# their loss falls no further than chance. Networks that are told nothing (views) grow slowly, in
+# recall more than in units.
+#
+# All that learn something grow like the brain's category regions, and much less like V1v; they
+# stay at about half of the likeness of one participant to the others. The four domains' regions can
+# hardly be told apart by this: pictures that are alike to one are alike to the others, in these
+# brains as in these networks. Seen afterwards, and no claim that was fixed beforehand: captions
+# bring the likeness earlier than labels, and text vectors most of it.
+#
+# These brains are simulated, from what is in the pictures. That networks grow towards them says
+# that they learn what is in pictures; whether they learn it as cortex does needs real brains
+# (`paper`), and there is no record of moments of real networks here.
 
 # %% [markdown]
 # ## 8 · Exercises

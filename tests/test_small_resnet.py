@@ -375,7 +375,7 @@ def test_rare_words_are_left_out_of_targets():
 
 def test_more_dimensions_than_words_are_refused():
     for width in (3, 5):
-        with pytest.raises(LabError, match=f"3 words for {width} dimensions"):
+        with pytest.raises(LabError, match=f"3 words in 3 captions for {width} dimensions"):
             text_targets([["a cat"], ["a dog"], ["a cat"]], width=width, least=1, seed=0)
 
 
