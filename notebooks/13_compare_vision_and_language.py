@@ -3,7 +3,7 @@
 #
 # Lu & Wang (2025), share and strength of selective units
 # ([arXiv 2502.16456](https://arxiv.org/abs/2502.16456)).
-# On two cores: a minute and a half and 1.5 GB under `demo`, a minute under `mini`; under `paper`
+# On two cores: a minute and 1.5 GB under `demo`, two minutes under `mini`; under `paper`
 # not measured: weights are downloaded first.
 
 # %% [markdown]
@@ -332,6 +332,11 @@ print(ledger.verdicts(but=("equal numbers of units: d'",)))
 # its 1,000 classes, and captions of web pictures name all of them. That is a guess, which a diet
 # with other labels would test. The published pair can be run under `paper`; it cannot part language
 # from data and scale. Three seeds leave wide intervals: small differences are beyond this sample.
+#
+# Under `mini` (REAL photographs, SqueezeNet) there is no language, but a warning: its *untrained*
+# twin has as many selective units, nearly all of them for words, which differ from all other sets
+# by low-level cues. They are weak, and do not sharpen with depth as those of the trained one do: a
+# count without a strength, or without this control, would mislead.
 
 # %% [markdown]
 # ## 11 · Exercises

@@ -3,7 +3,7 @@
 #
 # Future work that Lu & Wang (2025) name: untrained networks, stages of training, comparison with
 # category-selective cortex ([arXiv 2502.16456](https://arxiv.org/abs/2502.16456)).
-# On two cores: half a minute and 1.5 GB under `demo`, a minute or two under `mini`; under `paper`
+# On two cores: half a minute and 1.5 GB under `demo`, three minutes under `mini`; under `paper`
 # not measured.
 
 # %% [markdown]
@@ -141,6 +141,9 @@ for measure, row in zip(names, panels):
 for panel in panels[3]:
     for domain, value in ceilings.items():
         panel.axhline(value, xmin=0.96, color=plots.COLOURS.get(domain, "0.5"), linewidth=2)
+    if record["step"].max() == 1:
+        panel.set_xticks([1, 2], ["before", "after"])
+        panel.minorticks_off()
 plots.domain_legend(figure, CORE)
 plots.save_figure(figure, laboratory.provenance, {"A": record})
 figure

@@ -90,6 +90,9 @@ def difference_dots(axes: Axes, differences: Mapping[str, Sequence[float]], *,
         if np.isfinite(low):
             axes.hlines(place, low, high, color=colour, linewidth=1.2)
     axes.axvline(0, color="0.4", linestyle=":", linewidth=0.8)
+    if not any(np.isfinite(np.asarray(values, float)).any() for values in differences.values()):
+        axes.text(0.5, 0.5, "no such networks", transform=axes.transAxes, ha="center", color="0.5")
+        axes.set_xticks([])
     axes.set_yticks(range(len(differences)), list(differences))
     axes.set_ylim(len(differences) - 0.5, -0.5)
 
