@@ -130,7 +130,7 @@ for column, kind in zip(panels.T, kinds):
     column[-1].set_xlabel("step + 1")
 for letter, row, words in zip("ABCD", panels, names.values()):
     row[0].set_ylabel(words)
-    plots.panel_letter(row[0], letter, x=-0.3)
+    plots.panel_letter(row[0], letter, x=-0.06 * len(kinds))
 
 # %%
 for measure, row in zip(names, panels):
@@ -262,8 +262,10 @@ print(ledger.verdicts(but=()))
 # bring the likeness earlier than labels, and text vectors most of it.
 #
 # These brains are simulated, from what is in the pictures. That networks grow towards them says
-# that they learn what is in pictures; whether they learn it as cortex does needs real brains
-# (`paper`), and there is no record of moments of real networks here.
+# that they learn what is in pictures; whether they learn it as cortex does needs real brains.
+# Under `mini` (REAL photographs, SqueezeNet, object2vec's few participants) there is no record of
+# moments, but the two ends say the same: the trained network is more like FFA, EBA and PPA than its
+# untrained twin, and less like early visual cortex. One network of each kind cannot tell more.
 
 # %% [markdown]
 # ## 8 · Exercises
