@@ -33,10 +33,7 @@ from helpers.networks.named_vectors import read_named_vectors
 from helpers.networks.network import Network, load_network, pick_device
 from helpers.networks.registry import entry
 from helpers.present import clip_files, make_present, prepare, readout_file, weights_file
-from helpers.siblings.emergence import EARLY, Regions, regions_of
-from helpers.siblings.study import SiblingStudy
 from helpers.stimuli.image_sets import LAYOUTS, ImageSet
-from helpers.stimuli.six_sets import six_sets
 from helpers.training.classifiers import (
     Classifier,
     layer_width,
@@ -202,30 +199,6 @@ class Laboratory:
                                   batch_size=self.profile.batch_size)
         self.provenance.inputs["space"] = space.digest[:SHOWN_DIGITS]
         return DecodingStudy(cohort, space, spec, self.profile.seed, self.device)
-
-    def siblings(self, images: str = "") -> SiblingStudy:
-        """Open the networks that the profile's table [language] compares, and their six sets.
-
-        Parameters
-        ----------
-        images : str
-            The image set that the six sets are made from; by default the table's.
-        """
-        spec = self.profile.table("language")
-        pictures = six_sets(self.images(images or spec.images))
-        return SiblingStudy(spec, pictures, self.network, self.profile.seed,
-                            self.profile.batch_size)
-
-    def regions(self) -> Regions | None:
-        """Read the regions that networks of the table [language] are compared with.
-
-        None where the table names none, or the profile has no cohort.
-        """
-        spec = self.profile.table("language")
-        if not spec.regions or self.profile.cohort is None:
-            return None
-        early = {EARLY: spec.early} if spec.early else {}
-        return regions_of(self.cohort(), {**spec.regions, **early})
 
     def measured_rdms(self) -> MeasuredRdms | None:
         """Open measured dissimilarities of pictures; None where the profile names none."""

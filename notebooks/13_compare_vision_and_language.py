@@ -34,6 +34,7 @@ from helpers.lesions.silencing import Lesion, lesioned
 from helpers.networks.activations import channel_means, collect
 from helpers.selectivity.probes import linear_probe
 from helpers.siblings import outcomes
+from helpers.siblings.study import SiblingStudy
 from helpers.stimuli.image_sets import CORE
 
 # %%
@@ -50,7 +51,7 @@ print(laboratory.provenance.line)
 # each set defines units, the other half measures them, and the other way round.
 
 # %%
-study = laboratory.siblings()
+study = SiblingStudy.of(laboratory.profile, laboratory.images, laboratory.network)
 spec, pictures = study.spec, study.pictures
 print(f"{len(pictures)} pictures:", {name: pictures.domains.count(name)
                                      for name in pictures.domain_names})
@@ -131,11 +132,12 @@ print(f"{spec.n_units} units of each domain and stage")
 (100 * total.pivot_table(index="kind", columns="rate", values="share")).reindex(kinds).round(2)
 
 # %%
-again = laboratory.siblings(spec.second) if spec.second else None
-if again is None:
+if not spec.second:
     print("this profile names no second localizer")
     elsewhere = pd.Series(dtype=float)
 else:
+    again = SiblingStudy.of(laboratory.profile, laboratory.images, laboratory.network,
+                            second=True)
     other = outcomes.summed(again.shares())
     elsewhere = outcomes.of_networks(other[other["rate"] == shown_rate], "share")
     print((100 * elsewhere.groupby("kind", sort=False).mean()).round(2).to_string())

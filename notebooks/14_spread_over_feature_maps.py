@@ -33,7 +33,7 @@ from helpers.figures.claims import Ledger, rounded
 from helpers.ground.stats import interval
 from helpers.selectivity import spread
 from helpers.siblings import outcomes
-from helpers.siblings.study import matrix_of
+from helpers.siblings.study import SiblingStudy, matrix_of
 
 # %%
 laboratory = lab.open(profile, notebook="14_spread_over_feature_maps")
@@ -67,7 +67,7 @@ pd.DataFrame({name: {measure: one.corrected for measure, one in its.items()}
 # lie side by side; *mean distance* whether all of them, whatever their map, share a place.
 
 # %%
-study = laboratory.siblings()
+study = SiblingStudy.of(laboratory.profile, laboratory.images, laboratory.network)
 spec, kinds, layers = study.spec, list(study.spec.kinds), list(study.spec.layers)
 spreads = study.spreads()
 measured = spreads[spreads["n_units"] >= fewest]

@@ -32,6 +32,7 @@ from helpers.figures import plots, plots_siblings
 from helpers.figures.claims import Ledger, rounded
 from helpers.ground.stats import interval
 from helpers.siblings import emergence
+from helpers.siblings.study import SiblingStudy
 from helpers.stimuli.image_sets import CORE
 
 # %%
@@ -48,9 +49,10 @@ print(laboratory.provenance.line)
 # networks are measured as they are: untrained (step 0) and trained (step 1 of 1).
 
 # %%
-study = laboratory.siblings()
+study = SiblingStudy.of(laboratory.profile, laboratory.images, laboratory.network)
 spec, stage = study.spec, study.spec.layers[which_stage]
-categories, regions = laboratory.images(spec.images), laboratory.regions()
+categories = laboratory.images(spec.images)
+regions = emergence.regions_of(laboratory.cohort(), spec) if spec.regions else None
 record = study.moments(categories, regions)
 moments = record.groupby("kind", sort=False)["step"].unique().map(list)
 kinds = [kind for kind in spec.kinds if kind in moments.index]

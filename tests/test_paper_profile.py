@@ -224,7 +224,7 @@ def test_the_notebook_runs_under_paper(source, world, monkeypatch, capsys):
     profile = load_profile("paper")
     shows_main = "chosen.main" in text or "laboratory.network" in text
     opened = {profile.networks.main} if shows_main else set()
-    if "laboratory.siblings()" in text:
+    if "SiblingStudy.of(" in text:
         opened |= {name for name in profile.language.kinds.values()
                    if registry.entry(name).trained}
     if "laboratory.networks()" in text:

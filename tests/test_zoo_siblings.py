@@ -15,7 +15,8 @@ from helpers.ground.paths import zoo_dir
 from helpers.ground.profile import load_profile
 from helpers.networks.network import load_network
 from helpers.networks.registry import entry, members
-from helpers.siblings.emergence import COLUMNS, MEASURES, half_way, read_record
+from helpers.siblings.emergence import COLUMNS, MEASURES, half_way, read_record, regions_of
+from helpers.siblings.study import SiblingStudy
 from helpers.stimuli.pictures import read_pictures
 from helpers.training.captioned import read_captioned
 from helpers.universe.image_files import write_diet
@@ -122,9 +123,10 @@ def test_every_network_has_its_moments():
 def test_the_last_moment_is_the_committed_network(kind):
     """The record was made before weights were rounded to float16 and committed."""
     laboratory = lab.open("demo", notebook="zoo")
-    study = laboratory.siblings()
+    study = SiblingStudy.of(laboratory.profile, laboratory.images, laboratory.network)
     name = members(study.spec.kinds[kind])[1]
-    found = study.moment(name, laboratory.images("localizer"), laboratory.regions())
+    found = study.moment(name, laboratory.images("localizer"),
+                         regions_of(laboratory.cohort(), study.spec))
     record = read_record(RECORD)
     its = record[(record["kind"] == kind) & (record["seed"] == 1)]
     its = its[its["step"] == its["step"].max()].reset_index(drop=True)

@@ -19,6 +19,7 @@ from helpers.brains.cohort import Cohort
 from helpers.encoding.brain_data import FEWEST, read_responses
 from helpers.encoding.cohort_features import mean_features
 from helpers.ground.errors import LabError
+from helpers.ground.languages import LanguageSpec
 from helpers.networks.activations import channel_means, collect
 from helpers.networks.network import Network
 from helpers.selectivity.probes import linear_probe
@@ -69,20 +70,21 @@ class Regions:
         return {domain: _standard_ranks(rows) for domain, rows in self.rdms.items()}
 
 
-def regions_of(cohort: Cohort, names: Mapping[str, str]) -> Regions:
+def regions_of(cohort: Cohort, spec: LanguageSpec) -> Regions:
     """Read the regions that networks are compared with, at the test pictures of all participants.
 
     Parameters
     ----------
     cohort : Cohort
-    names : dict, domain -> ROI
-        Those that nobody has are left out.
+    spec : LanguageSpec
+        Names the regions; those that nobody has are left out.
 
     Raises
     ------
     LabError
         If the participants share fewer than four test conditions.
     """
+    names = {**(spec.regions or {}), **({EARLY: spec.early} if spec.early else {})}
     tests = [np.unique(np.concatenate([fold.test for fold in cohort.folds(subject)]))
              for subject in cohort.subjects]
     conditions = reduce(np.intersect1d, tests)

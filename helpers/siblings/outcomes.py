@@ -14,6 +14,8 @@ STRENGTHS = ("CSI", "d'", "sparseness", "activation")
 """Selectivity index, d' and lifetime sparseness; response to the preferred set over the mean
 response of the whole layer."""
 REPLICATE = ["kind", "seed"]
+BLOCK = 20
+"""Resampled sets of pictures at a time."""
 
 
 def share_rows(stages: Mapping[str, Stage], domains: Sequence[str]) -> pd.DataFrame:
@@ -136,17 +138,18 @@ def _resampled(values: NDArray, weights: NDArray, of: int) -> NDArray[np.float64
     squares_of = np.square(values)
     n = weights[0].sum(1)
     n_rest, others = n.sum() - n[of], np.arange(len(n)) != of
-    for draw in weights:
-        total, squares = draw @ values, draw @ squares_of
+    for draws in np.array_split(weights, -(-len(weights) // BLOCK)):
+        flat, shape = draws.reshape(-1, draws.shape[2]), (*draws.shape[:2], -1)
+        total, squares = (flat @ values).reshape(shape), (flat @ squares_of).reshape(shape)
         mean = total / n[:, None]
-        rest, total_rest = mean[others].mean(0), total[others].sum(0)
-        variance = (squares[of] - total[of]**2 / n[of]) / (n[of] - 1)
-        variance_rest = (squares[others].sum(0) - total_rest**2 / n_rest) / (n_rest - 1)
+        rest, total_rest = mean[:, others].mean(1), total[:, others].sum(1)
+        variance = (squares[:, of] - total[:, of]**2 / n[of]) / (n[of] - 1)
+        variance_rest = (squares[:, others].sum(1) - total_rest**2 / n_rest) / (n_rest - 1)
         with np.errstate(invalid="ignore", divide="ignore"):
-            index = (mean[of] - rest) / (np.abs(mean[of]) + np.abs(rest))
-            d_prime = (mean[of] - total_rest / n_rest) / np.sqrt((variance + variance_rest) / 2)
-        found.append((_mean_of_known(index), _mean_of_known(d_prime)))
-    return np.array(found).T
+            index = (mean[:, of] - rest) / (np.abs(mean[:, of]) + np.abs(rest))
+            d_prime = (mean[:, of] - total_rest / n_rest) / np.sqrt((variance + variance_rest) / 2)
+        found.append([_mean_of_known(index.T), _mean_of_known(d_prime.T)])
+    return np.concatenate(found, axis=1)
 
 
 def _mean_of_known(values: NDArray) -> NDArray[np.float64]:

@@ -12,6 +12,7 @@ from helpers.ground.cache import cached_table
 from helpers.ground.digest import code_digest
 from helpers.ground.languages import LanguageSpec
 from helpers.ground.paths import zoo_dir
+from helpers.ground.profile import Profile
 from helpers.networks.network import Network
 from helpers.networks.registry import members
 from helpers.selectivity.spread import spread
@@ -27,7 +28,7 @@ from helpers.siblings.stages import (
 )
 from helpers.similarity.consistency import consistency
 from helpers.stimuli.image_sets import CORE, ImageSet
-from helpers.stimuli.six_sets import SixSets
+from helpers.stimuli.six_sets import SixSets, six_sets
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,29 @@ class SiblingStudy:
     batch_size: int
     _opened: dict[str, Network] = field(default_factory=dict)
     _stages: dict[str, dict[str, Stage]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, profile: Profile, images: Callable[[str], ImageSet],
+           open_network: Callable[[str], Network], *, second: bool = False) -> SiblingStudy:
+        """Begin the study that a profile's table [language] describes.
+
+        Parameters
+        ----------
+        profile : Profile
+        images, open_network : callable
+            Name of an image set, or of a network -> what it names, made present: a laboratory's
+            ``images`` and ``network``.
+        second : bool
+            Make the six sets from the table's second localizer.
+
+        Raises
+        ------
+        LabError
+            If the profile has no such table, or something is absent.
+        """
+        spec = profile.table("language")
+        return cls(spec, six_sets(images(spec.second if second else spec.images)), open_network,
+                   profile.seed, profile.batch_size)
 
     def members(self) -> Iterator[tuple[str, int, str]]:
         """Yield kind, seed and name of every network."""

@@ -31,8 +31,9 @@ from helpers.networks.architectures import build
 from helpers.networks.network import load_network
 from helpers.networks.registry import entry, members
 from helpers.networks.weights import save_state_dict
-from helpers.siblings.emergence import COLUMNS, moment_rows
+from helpers.siblings.emergence import COLUMNS, moment_rows, regions_of
 from helpers.siblings.stages import measure_stages, with_stages
+from helpers.siblings.study import SiblingStudy
 from helpers.training.captioned import LEAST, Captioned, train_towers
 from helpers.training.loop import OnStep, Recipe, Record, train
 from helpers.training.processes import platform_record, rank
@@ -134,8 +135,9 @@ def assess_sibling(name: str, profile: Profile, *, device: torch.device) -> dict
 def measure_sibling(name: str, profile: Profile, *, device: torch.device) -> None:
     """Measure what a network was at its moments, as notebook 15 shows it, and note it."""
     laboratory, spec = lab.open(profile.name, notebook="zoo"), profile.table("language")
-    study, pictures = laboratory.siblings(), laboratory.images(spec.images)
-    regions, family = laboratory.regions(), name.rpartition("-seed")[0]
+    study = SiblingStudy.of(profile, laboratory.images, laboratory.network)
+    pictures, regions = laboratory.images(spec.images), regions_of(laboratory.cohort(), spec)
+    family = name.rpartition("-seed")[0]
     kind = next(kind for kind, its in spec.kinds.items() if its == family)
     tables = []
     for step in moments(recipe_of(name), profile.universe.diet_train):
