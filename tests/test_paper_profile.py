@@ -222,14 +222,14 @@ def test_the_notebook_runs_under_paper(source, world, monkeypatch, capsys):
     assert (world / "figures" / f"{source.stem}.png").stat().st_size > 10_000
     fetched = {path.name for path in (world / "data" / "networks").iterdir()}
     profile = load_profile("paper")
-    shows_main = "chosen.main" in text or "laboratory.network" in text
+    shows_main = "chosen.main" in text or "laboratory.network(" in text
     opened = {profile.networks.main} if shows_main else set()
     if "SiblingStudy.of(" in text:
         opened |= {name for name in profile.language.kinds.values()
                    if registry.entry(name).trained}
     if "laboratory.networks()" in text:
-        opened |= set(profile.networks.compare)
-    if "laboratory.cohort()" in text:
+        opened |= {profile.networks.main, *profile.networks.compare}
+    if "laboratory.cohort()" in text and 'table("encoding")' in text:
         opened.add(profile.encoding.faces)
     if "laboratory.classifier(" in text:
         opened |= set(profile.lesions.compare)
