@@ -113,20 +113,9 @@ sure.round(3)
 # has too few units are left out for both, so that the same places are compared.
 
 # %%
-compared = {"language": (spec.language, spec.vision), "text vectors": (spec.targets, spec.vision),
-            "what it says": (spec.language, spec.shuffled)}
-
-
-def gap(measure: str, one: str, other: str) -> np.ndarray:
-    its = measured[measured["measure"] == measure]
-    wide = its.pivot_table(index=["layer", "domain", "seed"], columns="kind", values="corrected")
-    if one not in wide or other not in wide:
-        return np.array([])
-    return (wide[one] - wide[other]).dropna().groupby("seed").mean().to_numpy()
-
-
-# %%
-gaps = {why: {measure: gap(measure, *pair) for measure in spread.MEASURES}
+compared = outcomes.comparisons(spec)
+gaps = {why: {measure: outcomes.between_places(measured[measured["measure"] == measure], *pair,
+                                               value="corrected") for measure in spread.MEASURES}
         for why, pair in compared.items()}
 consistent = whole.set_index(["kind", "seed"])["r"].dropna()
 for why, pair in compared.items():
@@ -176,8 +165,8 @@ plots.panel_letter(last[0], "D", x=-0.5)
 # %%
 maps = grid[2].subgridspec(1, len(layers), wspace=0.1).subplots(squeeze=False)[0]
 seen = spec.language or spec.vision
-for panel, (layer, stage) in zip(maps, study.stages(dict(
-        (kind, name) for kind, _, name in reversed(list(study.members())))[seen]).items()):
+first = next(name for kind, _, name in study.members() if kind == seen)
+for panel, (layer, stage) in zip(maps, study.stages(first).items()):
     counts = spread.over_positions(stage.maps(stage.selective(map_domain)))
     panel.imshow(counts, cmap="magma", interpolation="nearest", vmin=0)
     panel.set(xticks=[], yticks=[], title=f"{layer}: {int(counts.sum())} units")
@@ -206,32 +195,27 @@ figure
 
 # %%
 alone = measured[measured["kind"] == spec.vision]
-far = alone[alone["measure"] == "Gini over maps"]
-ledger.claim("Selective units sit in few feature maps, more than chance would have it",
-             source="implied by the abstracts", paper="not told",
-             run=f"{(far['observed'] > far['null_high']).mean():.0%} of {len(far)} stages and "
-                 f"domains, {spec.vision}",
-             rule="Gini's coefficient above 97.5 % of units drawn anew in most of them",
-             holds=bool((far["observed"] > far["null_high"]).mean() > 0.5) if len(far) else None)
-near = alone[alone["measure"] == "Moran's I"]
-ledger.claim("Within a map, selective units lie side by side, more than chance would have it",
-             source="implied by the second abstract", paper="not told",
-             run=f"{(near['observed'] > near['null_high']).mean():.0%} of {len(near)} stages and "
-                 f"domains, {spec.vision}",
-             rule="Moran's I above 97.5 % of units drawn anew in most of them",
-             holds=bool((near["observed"] > near["null_high"]).mean() > 0.5) if len(near) else None)
+for measure, words in (("Gini over maps", "Selective units sit in few feature maps"),
+                       ("Moran's I", "Within a map, selective units lie side by side")):
+    its = alone[alone["measure"] == measure]
+    above = (its["observed"] > its["null_high"]).mean()
+    ledger.claim(f"{words}, more than chance would have it", source="implied by the abstracts",
+                 paper="not told", run=f"{above:.0%} of {len(its)} stages and domains, "
+                 f"{spec.vision}" if len(its) else "nothing to measure",
+                 rule=f"{measure} above 97.5 % of units drawn anew in most of them",
+                 holds=bool(above > 0.5) if len(its) else None)
 
 # %%
 over = {"sample": "seeds"}
-told = {"language": "captions minus labels", "text vectors": "text vectors minus labels"}
 expected = {"entropy over maps": ("above 0", "lie more evenly over feature maps", "first abstract"),
             "Gini over maps": ("below 0", "lie more evenly over feature maps", "first abstract"),
             "Moran's I": ("below 0", "are less localised in space", "second abstract"),
             "mean distance": ("above 0", "are less localised in space", "second abstract"),
             "consistency": ("above 0", "agree more across layers", "first abstract")}
 for measure, (direction, words, source) in expected.items():
-    for why, pair in told.items():
-        ledger.interval(f"Selective units {words}: {measure}, {pair}", gaps[why][measure],
+    for why, pair in compared.items():
+        ledger.interval(f"Selective units {words}: {measure}, {outcomes.minus(pair)}",
+                        gaps[why][measure],
                         direction, of="corrected for the number of units, the same stages and "
                         "domains" if measure != "consistency" else "mean over pairs of stages",
                         source=f"{source}; measure unknown", paper=words, **over)

@@ -27,6 +27,9 @@ from helpers.siblings.outcomes import (
     STRENGTHS,
     at_rate,
     between,
+    between_places,
+    comparisons,
+    minus,
     of_networks,
     share_rows,
     strength_resampled,
@@ -723,3 +726,22 @@ def test_tables_are_kept_and_made_again_for_other_weights(private, pictures, mon
         pd.testing.assert_frame_equal(again.agreements(), agreements)
         with pytest.raises(TypeError):
             siblings(pictures, gain=2.0).spreads()
+
+
+def test_kinds_are_compared_where_both_have_units():
+    rows = [("a", 0, "layer1", "faces", 1.0), ("a", 0, "layer1", "bodies", 5.0),
+            ("b", 0, "layer1", "faces", 0.5), ("b", 0, "layer1", "bodies", np.nan),
+            ("a", 1, "layer1", "faces", 2.0), ("b", 1, "layer1", "faces", 4.0),
+            ("b", 2, "layer1", "faces", 9.0)]
+    table = pd.DataFrame(rows, columns=["kind", "seed", "layer", "domain", "value"])
+    assert between_places(table, "a", "b").tolist() == [0.5, -2.0]
+    assert len(between_places(table, "a", "c")) == 0
+    assert len(between_places(table, "", "b")) == 0
+
+
+def test_differences_are_named_by_their_kinds():
+    spec = LanguageSpec({"x": "n", "y": "m"}, ("layer1",), vision="x", untrained="y", language="y")
+    pairs = comparisons(spec)
+    assert {why: minus(pair) for why, pair in pairs.items()} == {
+        "language": "y minus x", "text vectors": "none here minus x",
+        "what it says": "y minus none here"}

@@ -80,8 +80,8 @@ def test_half_way_lies_where_half_is_reached():
 @pytest.fixture(scope="module")
 def told(tmp_path_factory):
     sizes, folder = load_profile("demo").universe, tmp_path_factory.mktemp("diet") / "diet"
-    write_diet(folder, seed=sizes.seed, n_train=48 * siblings.rehearsal_size(48), n_val=48,
-               size=sizes.diet_size)
+    write_diet(folder, seed=sizes.seed, n_val=48, size=sizes.diet_size,
+               n_train=48 * siblings.rehearsal_size(siblings.RECIPES["demo-resnet-labels"], 48))
     return read_captioned([folder], but="val/"), read_pictures(folder / "train")
 
 

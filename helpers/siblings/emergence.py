@@ -45,13 +45,11 @@ class Regions:
         Shown to all of them.
     rdms : dict, domain (or ``EARLY``) -> array, float64, shape (n_subjects, n_pairs)
         Of the participants who have the region.
-    names : dict, domain -> ROI
     """
 
     cohort: Cohort
     conditions: NDArray[np.int64]
     rdms: Mapping[str, NDArray[np.float64]]
-    names: Mapping[str, str]
 
     def ceiling(self, domain: str) -> float:
         """Return how well one participant's dissimilarities agree with the mean of the others'.
@@ -99,7 +97,7 @@ def regions_of(cohort: Cohort, spec: LanguageSpec) -> Regions:
             if roi in owned and responses.members[roi].sum() >= FEWEST:
                 rows[domain].append(rdm(responses.of(roi).mean(conditions)))
     return Regions(cohort, conditions,
-                   {domain: np.array(found) for domain, found in rows.items() if found}, names)
+                   {domain: np.array(found) for domain, found in rows.items() if found})
 
 
 def moment_rows(network: Network, stages: Mapping[str, Stage], categories: ImageSet,

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from helpers.ground.languages import LanguageSpec
 from helpers.siblings.stages import RATE, RATES, WHOLE, Answers, Stage
 
 STRENGTHS = ("CSI", "d'", "sparseness", "activation")
@@ -177,6 +178,40 @@ def between(values: pd.Series, first: str, second: str) -> NDArray[np.float64]:
         return np.array([])
     both = pd.concat([values[first], values[second]], axis=1, join="inner")
     return (both.iloc[:, 0] - both.iloc[:, 1]).to_numpy(float)
+
+
+def between_places(table: pd.DataFrame, first: str, second: str,
+                   value: str = "value") -> NDArray[np.float64]:
+    """Return ``first - second`` for every seed, over the layers and domains that both have.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Columns ``kind, seed, layer, domain`` and ``value``; of one measure.
+    first, second : str
+        Kinds.
+    value : str
+
+    Returns
+    -------
+    array, float64, shape (n_seeds,)
+        Means over layers and domains; empty where a kind is absent, or they share no place.
+    """
+    wide = table.pivot_table(index=["layer", "domain", "seed"], columns="kind", values=value)
+    if first not in wide or second not in wide:
+        return np.array([])
+    return (wide[first] - wide[second]).dropna().groupby("seed").mean().to_numpy()
+
+
+def comparisons(spec: LanguageSpec) -> dict[str, tuple[str, str]]:
+    """Return why kinds are compared -> the two; empty: there is none."""
+    return {"language": (spec.language, spec.vision), "text vectors": (spec.targets, spec.vision),
+            "what it says": (spec.language, spec.shuffled)}
+
+
+def minus(pair: tuple[str, str]) -> str:
+    """Name the difference of two kinds."""
+    return " minus ".join(kind or "none here" for kind in pair)
 
 
 def at_rate(shares: pd.DataFrame, rate: float = RATE) -> pd.DataFrame:

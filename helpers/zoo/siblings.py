@@ -8,12 +8,11 @@ steps is kept until it is measured.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +30,10 @@ from helpers.networks.architectures import build
 from helpers.networks.network import load_network
 from helpers.networks.registry import entry, members
 from helpers.networks.weights import save_state_dict
-from helpers.siblings.emergence import COLUMNS, moment_rows, regions_of
+from helpers.siblings.emergence import COLUMNS, Regions, moment_rows, regions_of
 from helpers.siblings.stages import measure_stages, with_stages
 from helpers.siblings.study import SiblingStudy
+from helpers.stimuli.image_sets import ImageSet
 from helpers.training.captioned import LEAST, Captioned, train_towers
 from helpers.training.loop import OnStep, Recipe, Record, train
 from helpers.training.processes import platform_record, rank
@@ -46,6 +46,7 @@ from helpers.zoo.training import (
     features,
     file_of,
     probe,
+    rehearsal_size,
     rounded,
     save,
     watching,
@@ -134,9 +135,8 @@ def assess_sibling(name: str, profile: Profile, *, device: torch.device) -> dict
 
 def measure_sibling(name: str, profile: Profile, *, device: torch.device) -> None:
     """Measure what a network was at its moments, as notebook 15 shows it, and note it."""
-    laboratory, spec = lab.open(profile.name, notebook="zoo"), profile.table("language")
-    study = SiblingStudy.of(profile, laboratory.images, laboratory.network)
-    pictures, regions = laboratory.images(spec.images), regions_of(laboratory.cohort(), spec)
+    spec = profile.table("language")
+    study, pictures, regions = _material(profile.name)
     family = name.rpartition("-seed")[0]
     kind = next(kind for kind, its in spec.kinds.items() if its == family)
     tables = []
@@ -150,25 +150,25 @@ def measure_sibling(name: str, profile: Profile, *, device: torch.device) -> Non
     note_moments(pd.concat(tables)[list(COLUMNS)], zoo_dir() / spec.record)
 
 
+@cache
+def _material(profile: str) -> tuple[SiblingStudy, ImageSet, Regions]:
+    """Open what all networks are measured with, once."""
+    laboratory = lab.open(profile, notebook="zoo")
+    spec = laboratory.profile.table("language")
+    study = SiblingStudy.of(laboratory.profile, laboratory.images, laboratory.network)
+    return study, laboratory.images(spec.images), regions_of(laboratory.cohort(), spec)
+
+
 def note_moments(table: pd.DataFrame, path: Path) -> None:
     """Put the moments of one network into the zoo's file, leaving the others as they are."""
-    with FileLock(cache_dir() / f".{path.name}.lock"):
-        _note_moments(table, path)
-
-
-def _note_moments(table: pd.DataFrame, path: Path) -> None:
-    known = pd.read_csv(path) if path.is_file() else table.iloc[:0]
     own = table[["kind", "seed"]].iloc[0]
-    others = known[(known["kind"] != own["kind"]) | (known["seed"] != own["seed"])]
-    both = pd.concat([part for part in (others, table) if len(part)])
-    both = both.sort_values(["kind", "seed", "step"], kind="stable")
-    atomic_write(path, lambda part: both.to_csv(part, index=False, float_format="%.4f",
-                                                lineterminator="\n"))
-
-
-def rehearsal_size(n_classes: int) -> int:
-    """Return how many pictures of each class a rehearsal takes: two batches in all."""
-    return math.ceil(2 * COMMON["batch_size"] / n_classes)
+    with FileLock(cache_dir() / f".{path.name}.lock"):
+        known = pd.read_csv(path) if path.is_file() else table.iloc[:0]
+        others = known[(known["kind"] != own["kind"]) | (known["seed"] != own["seed"])]
+        both = pd.concat([part for part in (others, table) if len(part)])
+        both = both.sort_values(["kind", "seed", "step"], kind="stable")
+        atomic_write(path, lambda part: both.to_csv(part, index=False, float_format="%.4f",
+                                                    lineterminator="\n"))
 
 
 def rehearse_sibling(name: str, told: Captioned, labels: Tensor, *, seed: int) -> list[float]:
@@ -176,7 +176,7 @@ def rehearse_sibling(name: str, told: Captioned, labels: Tensor, *, seed: int) -
 
     As `helpers.zoo.training.rehearse`: computed in float32 on the CPU, to be compared.
     """
-    n = rehearsal_size(int(labels.max()) + 1)
+    n = rehearsal_size(recipe_of(name), int(labels.max()) + 1)
     few = torch.cat([(labels == label).nonzero().flatten()[:n] for label in labels.unique()])
     _, record = train_sibling(name, told.select(few), labels[few], seed=seed, steps=FIRST_STEPS,
                               mixed_precision=False)

@@ -81,9 +81,9 @@ def train_one(name: str, pictures: Pictures, *, seed: int, device: torch.device 
     return model, record
 
 
-def rehearsal_size(name: str, n_classes: int) -> int:
+def rehearsal_size(recipe: Recipe, n_classes: int) -> int:
     """Return how many pictures of each class a rehearsal takes: two batches in all."""
-    return math.ceil(2 * RECIPES[name].batch_size / n_classes)
+    return math.ceil(2 * recipe.batch_size / n_classes)
 
 
 def rehearse(name: str, pictures: Pictures, *, seed: int) -> list[float]:
@@ -92,7 +92,7 @@ def rehearse(name: str, pictures: Pictures, *, seed: int) -> list[float]:
     A test renders these few pictures and no others, and compares: that tells whether pictures,
     views, network and loss are still those of the record. Computed in float32 on the CPU.
     """
-    few = pictures.first_of_each(rehearsal_size(name, len(pictures.classes)))
+    few = pictures.first_of_each(rehearsal_size(RECIPES[name], len(pictures.classes)))
     _, record = train_one(name, few, seed=seed, steps=FIRST_STEPS, mixed_precision=False)
     return rounded(record.losses)
 
