@@ -246,8 +246,9 @@ print(ledger.verdicts(but=()))
 #
 # In the demo, selective units are far from evenly spread in every network that has any: they sit in
 # few feature maps, and side by side within these, in the part of the picture where things stand. No
-# measure says that language changes this in the direction of the paper. With text vectors, units
-# even sit in *fewer* maps than with labels, in every seed.
+# measure says that language, held against labels, changes this in the direction of the paper. With
+# text vectors, units even sit in *fewer* maps than with labels, in every seed. Held against other
+# pictures' captions, units lie farther apart; but these have units in the first stage alone.
 #
 # The raw values would have told another story: kinds differ in their number of units, and raw
 # entropy rises with that number (exercise *Extend*). Whether the paper corrected for it is unknown.
