@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import eigh
+from scipy.linalg import eigh, solve
 
 from helpers.ground.errors import LabError
 from helpers.similarity.rsa import columnwise_r
@@ -90,8 +90,12 @@ def scores(products: NDArray[np.float64], y: NDArray, fit: NDArray, wanted: NDAr
     A voxel whose prediction or measurement does not vary counts as 0. Other arguments are those
     of `predictions`.
     """
-    made = predictions(products, y, fit, wanted, **settings)
-    return np.stack([np.nan_to_num(columnwise_r(one, y[wanted])) for one in made])
+    return _correlated(predictions(products, y, fit, wanted, **settings), y[wanted])
+
+
+def _correlated(made: NDArray[np.float64], y: NDArray) -> NDArray[np.float64]:
+    """Correlate predictions (n_alphas, n, n_voxels) with y; what does not vary counts as 0."""
+    return np.stack([np.nan_to_num(columnwise_r(one, y)) for one in made])
 
 
 def deal(n: int, *, n_folds: int = N_FOLDS, seed: int = 0) -> list[NDArray[np.int64]]:
@@ -133,26 +137,79 @@ class FoldScores:
 
 
 def fold_scores(products: NDArray[np.float64], y: NDArray, folds: Sequence[NDArray], *,
-                inside: bool = True, **settings: object) -> FoldScores:
+                inside: bool = True, alphas: Sequence[float] = ALPHAS,
+                most_components: int = MOST_COMPONENTS) -> FoldScores:
     """Score a layer in all folds and, ``inside`` them, in all pairs (each fitted once for both).
 
-    Other arguments are those of `predictions`.
+    Parameters
+    ----------
+    products : array, float64, shape (n_conditions, n_conditions)
+        Gram matrix.
+    y : array, float, shape (n_conditions, n_voxels)
+    folds : sequence of array, int
+        Rows of each fold; together all rows.
+    inside : bool
+    alphas, most_components
+        As of `predictions`.
     """
-    n, everything = len(folds), np.arange(len(y))
-    outer = np.stack([scores(products, y, np.setdiff1d(everything, fold), fold, **settings)
-                      for fold in folds])
+    pairs = [(a, b) for a in range(len(folds)) for b in range(a + 1, len(folds))] if inside else []
+    held_out = [*folds, *(np.concatenate([folds[a], folds[b]]) for a, b in pairs)]
+    # With fewer components than conditions every fit has components of its own.
+    predict = held_out_predictions if len(y) - 1 <= most_components else _refitted
+    made = predict(products, y, held_out, alphas=alphas, most_components=most_components)
+    outer = np.stack([_correlated(one, y[fold]) for one, fold in zip(made, folds)])
     if not inside:
         return FoldScores(outer)
-    inner = np.full((n, *outer.shape), np.nan)
-    for a in range(n):
-        for b in range(a + 1, n):
-            both = np.concatenate([folds[a], folds[b]])
-            made = predictions(products, y, np.setdiff1d(everything, both), both, **settings)
-            for outside, judged, rows in ((a, b, slice(len(folds[a]), None)),
-                                          (b, a, slice(len(folds[a])))):
-                inner[outside, judged] = [np.nan_to_num(columnwise_r(one[rows], y[folds[judged]]))
-                                          for one in made]
+    inner = np.full((len(folds), *outer.shape), np.nan)
+    for (a, b), one in zip(pairs, made[len(folds):]):
+        inner[b, a] = _correlated(one[:, :len(folds[a])], y[folds[a]])
+        inner[a, b] = _correlated(one[:, len(folds[a]):], y[folds[b]])
     return FoldScores(outer, inner)
+
+
+def held_out_predictions(products: NDArray[np.float64], y: NDArray,
+                         held_out: Sequence[NDArray], *, alphas: Sequence[float] = ALPHAS,
+                         most_components: int = MOST_COMPONENTS) -> list[NDArray[np.float64]]:
+    r"""Predict sets of rows from all others, from one decomposition for all sets and penalties.
+
+    Ridge with an intercept is a linear smoother: on all rows, :math:`y - \hat y = R y` with
+    :math:`R = \alpha (K + \alpha I)^{-1} - 11'/n` and K the centred Gram matrix. Without the rows
+    F, the residual *there* is :math:`R_{FF}^{-1} (R y)_F`, exactly (the leave-one-out identity, for
+    sets of rows).
+
+    Parameters
+    ----------
+    products, y, alphas, most_components
+        As of `predictions`; all components are in use.
+    held_out : sequence of array, int
+
+    Returns
+    -------
+    list of array, float64, shape (n_alphas, n_rows, n_voxels)
+        One for each set of rows.
+    """
+    del most_components  # as many as there are
+    n, y = len(y), np.asarray(y, np.float64)
+    middle = products.mean(0)
+    values, vectors = eigh(products - middle - middle[:, None] + middle.mean(), driver="evd",
+                           overwrite_a=True, check_finite=False)
+    values = np.maximum(values, 0)
+    centred = y - y.mean(0)
+    found: list[list[NDArray[np.float64]]] = [[] for _ in held_out]
+    for alpha in alphas:
+        residual = (vectors * (alpha / (values + alpha))) @ vectors.T - 1 / n
+        left = residual @ centred
+        for rows, made in zip(held_out, found):
+            made.append(y[rows] - solve(residual[np.ix_(rows, rows)], left[rows], assume_a="pos",
+                                        overwrite_a=True, check_finite=False))
+    return [np.stack(made) for made in found]
+
+
+def _refitted(products: NDArray[np.float64], y: NDArray, held_out: Sequence[NDArray],
+              **settings: object) -> list[NDArray[np.float64]]:
+    everything = np.arange(len(y))
+    return [predictions(products, y, np.setdiff1d(everything, rows), rows, **settings)
+            for rows in held_out]
 
 
 @dataclass(frozen=True)
