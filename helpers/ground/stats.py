@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy import special
-from statsmodels.stats.multitest import multipletests
 from torch import Tensor
 
 from helpers.ground.errors import LabError
@@ -192,6 +191,8 @@ def corrected(p: Sequence[float], method: str = "holm") -> NDArray[np.float64]:
     p : sequence of float
     method : {"bonferroni", "holm"}
     """
+    from statsmodels.stats.multitest import multipletests  # late: it loads half of statsmodels
+
     values = np.array(p, float)
     known = np.isfinite(values)
     if known.any():
