@@ -23,8 +23,9 @@ from helpers.figures.verdicts import (
     verdict_of_test,
 )
 from helpers.ground.errors import LabError
+from helpers.ground.intervals import against_draws, difference_interval, proportion_interval
 from helpers.ground.provenance import Provenance
-from helpers.ground.stats import interval, proportion_interval
+from helpers.ground.stats import interval
 from helpers.headless.numbers import flattened, moved
 
 SAID = {"source": "s", "paper": "unknown"}
@@ -100,6 +101,24 @@ def test_a_proportion_has_its_exact_interval():
     assert np.isnan(proportion_interval(0, 0)).all()
 
 
+def test_two_proportions_differ_by_the_published_interval():
+    """Newcombe (1998), Statistics in Medicine 17, method 10: example (a), 56/70 - 48/80."""
+    assert difference_interval(56, 70, 48, 80) == pytest.approx((0.2, 0.0524, 0.3339), abs=1e-4)
+    assert np.isnan(difference_interval(0, 0, 1, 2)).all()
+
+
+def test_one_more_random_draw_lies_in_the_interval_as_often_as_it_says():
+    rng = np.random.default_rng(0)
+    inside = 0
+    for _ in range(4000):
+        value, *drawn = rng.normal(3, 2, size=7)
+        difference, low, high = against_draws(value, np.array(drawn))
+        assert difference == pytest.approx(value - np.mean(drawn))
+        inside += low <= 0 <= high
+    assert inside / 4000 == pytest.approx(0.95, abs=0.012)
+    assert against_draws(3, np.zeros(5)) == (3, 3, 3) and np.isnan(against_draws(3, [1.0])).all()
+
+
 # ---- the rules ----------------------------------------------------------------------------------
 
 OPPOSITE = {"above 0": "below 0", "below 0": "above 0", "around 0": "around 0"}
@@ -158,9 +177,10 @@ def test_a_test_decides_by_its_sign_and_cannot_support_absence():
 
 
 def test_a_claim_in_several_parts_needs_all_of_them():
-    assert all_of([SUPPORTED, SUPPORTED, UNTESTABLE]) == SUPPORTED
+    assert all_of([SUPPORTED, SUPPORTED]) == SUPPORTED
     assert all_of([SUPPORTED, INCONCLUSIVE]) == INCONCLUSIVE
-    assert all_of([SUPPORTED, INCONCLUSIVE, CONTRADICTED]) == CONTRADICTED
+    assert all_of([SUPPORTED, INCONCLUSIVE, UNTESTABLE]) == UNTESTABLE
+    assert all_of([SUPPORTED, UNTESTABLE, CONTRADICTED]) == CONTRADICTED
     assert all_of([UNTESTABLE]) == all_of([]) == UNTESTABLE
 
 
@@ -194,6 +214,24 @@ def test_claims_carry_their_numbers_and_what_they_rest_on(private):
     assert set(VERDICTS) == {claim["verdict"] for claim in saved}
     assert len(made.verdicts().splitlines()) == len(saved), "all of them, always"
     assert saved[5]["mean"] == -0.4 and saved[6]["mean"] is None
+
+
+def test_the_part_that_is_hardest_to_support_stands_for_a_claim_in_parts():
+    made, parts = ledger(), {"a": (0.5, 0.4, 0.6), "b": (0.3, 0.1, 0.5), "c": (0.2, 0.15, 0.25)}
+    mirrored = {name: (-mean, -high, -low) for name, (mean, low, high) in parts.items()}
+    unknown = {"d": (np.nan, np.nan, np.nan)}
+    made.intervals("up", parts, "above 0", of="d", n="n = 3", **SAID)
+    made.intervals("down", mirrored, "below 0", of="d", **SAID)
+    made.intervals("none", parts, "around 0", within=0.55, of="d", **SAID)
+    made.intervals("unknown", parts | unknown, "above 0", of="d", **SAID)
+    made.intervals("against", mirrored | unknown, "above 0", of="d", **SAID)
+    made.intervals("nothing", unknown, "above 0", of="d", **SAID)
+    up, down, none, *rest = made.claims
+    assert (up.mean, up.low, up.high, up.verdict) == (0.3, 0.1, 0.5, SUPPORTED)
+    assert (down.mean, down.low, down.high, down.verdict) == (-0.3, -0.5, -0.1, SUPPORTED)
+    assert (none.mean, none.verdict) == (0.5, INCONCLUSIVE)
+    assert [claim.verdict for claim in rest] == [UNTESTABLE, CONTRADICTED, UNTESTABLE]
+    assert up.run.startswith("a +0.500 [0.400, 0.600], b") and up.run.endswith("; n = 3")
 
 
 # ---- two runs compared --------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -23,9 +23,9 @@ from helpers.figures.verdicts import (  # noqa: F401 (the four words are also fo
     verdict_of_test,
 )
 from helpers.ground.errors import LabError
+from helpers.ground.intervals import mean_interval, proportion_interval
 from helpers.ground.paths import atomic_write, figures_dir
 from helpers.ground.provenance import Provenance
-from helpers.ground.stats import interval, proportion_interval
 
 NOTHING = "nothing to compare in these data"
 
@@ -146,11 +146,36 @@ class Ledger:
         table = table[np.isfinite(table).all(1)]
         n_seeds = table.shape[1] if table.size else 1
         seeds = f" x {n_seeds} seeds" * (n_seeds > 1)
-        low, high = interval(table)
-        self.judge(statement, table.mean() if len(table) else math.nan, low, high, expected,
+        self.judge(statement, *mean_interval(table), expected,
                    of=f"{of}, over {sample}" + " and training seeds" * (n_seeds > 1),
                    source=source, paper=paper, n=f"n = {len(table)}{seeds}", within=within,
                    rests_on=rests_on)
+
+    def intervals(self, statement: str, found: Mapping[str, tuple[float, float, float]],
+                  expected: Expected, *, of: str, source: str, paper: str, n: str = "",
+                  within: float | None = None, rests_on: str = "") -> None:
+        """Enter a claim on several estimates at once, all of which must lie where expected.
+
+        Since all must, their 95 % intervals need no correction for their number.
+
+        Parameters
+        ----------
+        statement : str
+        found : dict of str to (mean, low, high)
+            An unknown interval leaves the claim not testable, unless another contradicts it.
+        expected, of, source, paper, n, within, rests_on
+            As of `judge`. The claim's numbers are those of the part that is hardest to support.
+        """
+        each = [verdict_of(low, high, expected, within) for _, low, high in found.values()]
+        run = ", ".join(f"{name} {mean:+.3f} [{low:.3f}, {high:.3f}]" for name, (mean, low, high)
+                        in found.items() if math.isfinite(low + high))
+        least = {"above 0": lambda part: part[1], "below 0": lambda part: -part[2],
+                 "around 0": lambda part: -max(-part[1], part[2])}[expected]
+        known = [part for part in found.values() if math.isfinite(part[1] + part[2])]
+        place = f"within ±{within:g}" if within else expected
+        self._enter(statement, source, paper, run + f"; {n}" * bool(n) if run else NOTHING,
+                    f"{of}, each 95 % interval {place}", all_of(each), rests_on,
+                    *(min(known, key=least) if known else ()))
 
     def test(self, statement: str, effect: float, p: float, expected: Expected, *, of: str,
              source: str, paper: str, n: str = "", rests_on: str = "") -> None:
@@ -162,7 +187,7 @@ class Ledger:
         self.tests(statement, {"": (effect, p)}, expected, of=of, source=source, paper=paper, n=n,
                    rests_on=rests_on)
 
-    def tests(self, statement: str, found: dict[str, tuple[float, float]], expected: Expected, *,
+    def tests(self, statement: str, found: Mapping[str, tuple[float, float]], expected: Expected, *,
               of: str, source: str, paper: str, n: str = "", rests_on: str = "") -> None:
         """Enter a claim on several effects at once: all must have the claimed sign.
 

@@ -79,9 +79,9 @@ def verdict_of_test(effect: float, p: float, expected: Expected) -> str:
 def all_of(verdicts: Iterable[str]) -> str:
     """Join verdicts on the parts of one claim, which needs all of them.
 
-    One contradicted part contradicts it; it is supported if every testable part is, and
-    inconclusive otherwise; without a testable part it is not testable.
+    One contradicted part contradicts the claim; otherwise a part that is not testable here leaves
+    it not testable, an inconclusive one leaves it inconclusive.
     """
-    known = set(verdicts) - {UNTESTABLE}
-    return (UNTESTABLE if not known else CONTRADICTED if CONTRADICTED in known
-            else INCONCLUSIVE if INCONCLUSIVE in known else SUPPORTED)
+    known = list(verdicts) or [UNTESTABLE]
+    return next(word for word in (CONTRADICTED, UNTESTABLE, INCONCLUSIVE, SUPPORTED)
+                if word in known)

@@ -15,7 +15,6 @@ import torch
 from numpy.typing import NDArray
 from scipy import special
 from statsmodels.stats.multitest import multipletests
-from statsmodels.stats.proportion import proportion_confint
 from torch import Tensor
 
 from helpers.ground.errors import LabError
@@ -258,11 +257,3 @@ def _crossed_interval(values: NDArray, level: float) -> tuple[float, float]:
                             + ms_residual**2 / (df_row * df_column))
         half = max(half, quantile(df) * np.sqrt(variance / values.size))
     return float(mean - half), float(mean + half)
-
-
-def proportion_interval(k: int, n: int, level: float = 0.95) -> tuple[float, float]:
-    """Return the exact binomial interval of a proportion (Clopper-Pearson); NaN for none."""
-    if not n:
-        return np.nan, np.nan
-    low, high = proportion_confint(k, n, alpha=1 - level, method="beta")
-    return float(low), float(high)
