@@ -5,16 +5,19 @@ from __future__ import annotations
 import errno
 import json
 import multiprocessing
+import os
 import time
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from joblib import Parallel, delayed
 
 from helpers.ground import cache
-from helpers.ground.cache import cached, key
+from helpers.ground.cache import Busy, cached, cooperatively, key, not_waiting
 from helpers.ground.errors import LabError
 
 ARRAYS = {"t_values": np.arange(6.0).reshape(2, 3), "names": np.array(["a", "bc"])}
@@ -111,6 +114,19 @@ def test_sidecar_tells_from_what_it_was_made(tmp_path):
     assert sidecar["parts"] == {"seed": 0, "layers": ["fc6", "fc7"]}
     assert sidecar["shapes"] == {"t_values": [[2, 3], "float64"], "names": [[2], "<U2"]}
     assert sidecar["versions"]["numpy"] == np.__version__ and sidecar["seconds"] >= 0
+
+
+def test_sidecar_tells_the_work_from_the_waiting(tmp_path):
+    def make():
+        time.sleep(0.3)
+        begin = time.process_time()
+        while time.process_time() < begin + 0.1:
+            pass
+        return ARRAYS
+
+    ask(tmp_path, make)
+    sidecar = json.loads(next(tmp_path.rglob("*.json")).read_text())
+    assert sidecar["seconds"] >= 0.4 and 0.1 <= sidecar["cpu_seconds"] < sidecar["seconds"] - 0.2
 
 
 def truncate(path):
@@ -228,3 +244,100 @@ def test_two_processes_that_ask_at_once_make_it_once(tmp_path):
         process.join(20)
     assert [process.exitcode for process in processes] == [0, 0]
     assert (tmp_path / "calls").read_text() == "x"
+
+
+def _hold(folder, item, made, held, release):
+    """Make an artefact in another process, slowly, or die while at it."""
+    def make():
+        held.set()
+        release.wait(20)
+        return {"item": np.array(item)} if made else os._exit(9)
+
+    cached("jobs", f"item{item}", {}, make, folder=folder)
+
+
+@pytest.fixture
+def held(tmp_path):
+    """Start processes that hold items of the folder ``jobs``; each call returns how to let go."""
+    context = multiprocessing.get_context("fork")
+    started = []
+
+    def start(item, *, made=True):
+        ready, release = context.Event(), context.Event()
+        process = context.Process(target=_hold, args=(tmp_path, item, made, ready, release))
+        process.start()
+        started.append((process, release))
+        assert ready.wait(20)
+        return release
+
+    yield start
+    for process, release in started:
+        release.set()
+        process.join(20)
+
+
+def test_who_does_not_wait_is_told_that_another_is_at_it(tmp_path, held):
+    held(1)
+    make = Maker({"item": np.array(1)})
+    with pytest.raises(Busy, match="item1"), not_waiting():
+        cached("jobs", "item1", {}, make, folder=tmp_path)
+    with not_waiting():
+        cached("jobs", "item2", {}, make, folder=tmp_path)
+    assert make.calls == 1
+
+
+def test_an_artefact_within_another_that_is_busy_frees_both(tmp_path, held):
+    release = held(1)
+
+    def outer():
+        return cached("jobs", "item1", {}, Maker(), folder=tmp_path)
+
+    with pytest.raises(Busy), not_waiting():
+        cached("outer", "all", {}, outer, folder=tmp_path)
+    release.set()
+    assert int(cached("outer", "all", {}, outer, folder=tmp_path)["item"]) == 1
+
+
+@pytest.mark.parametrize("made", [True, False])
+def test_work_is_shared_and_nothing_waits_while_there_is_any_left(tmp_path, held, made):
+    """Items 0 and 2 are another's: they come last, read or (if it died) made here; order stays."""
+    releases = [held(0, made=made), held(2, made=made)]
+    order = []
+
+    def do(item):
+        def make():
+            order.append(item)
+            return {"item": np.array(item)}
+
+        if len(order) == 2:  # all that is nobody's has been made
+            for release in releases:
+                release.set()
+        return int(cached("jobs", f"item{item}", {}, make, folder=tmp_path)["item"])
+
+    assert cooperatively(do, iter(range(4))) == [0, 1, 2, 3]
+    assert order[:2] == [1, 3] and sorted(order[2:]) == ([] if made else [0, 2])
+
+
+def test_an_error_of_the_work_is_not_taken_for_waiting(tmp_path):
+    def broken(item):
+        raise LabError("a hole", expected="a whole", remedy="mend it")
+
+    with pytest.raises(LabError, match="a hole"):
+        cooperatively(broken, [1])
+    assert cooperatively(broken, []) == []
+
+
+def _square(folder, item):
+    return int(cached("jobs", f"item{item}", {}, Maker({"item": np.array(item**2)}),
+                      folder=folder)["item"])
+
+
+def test_work_can_be_shared_among_own_workers_too(tmp_path, held):
+    release = held(1)
+
+    def each(do, items):
+        found = Parallel(n_jobs=2)(delayed(do)(item) for item in items)
+        release.set()
+        return found
+
+    assert cooperatively(partial(_square, tmp_path), range(4), each=each) == [0, 1, 4, 9]

@@ -32,11 +32,11 @@ def test_verdicts_are_written_as_they_are(private):
     made.number("share", rounded({"faces": np.float64(0.123456)}))
     content = json.loads(made.save().read_text())
     verdicts = [claim["verdict"] for claim in content["claims"]]
-    assert verdicts == ["holds", "does not hold", "cannot be told here"]
+    assert verdicts == ["supported", "contradicted", "not testable here"]
     assert content["numbers"] == {"share": {"faces": 0.1235}}
     assert content["provenance"]["inputs"] == {"localizer": "123"}
-    assert made.text().count("DOES NOT HOLD") == 1
-    assert made.verdicts().splitlines()[1] == "2. claim False: DOES NOT HOLD"
+    assert made.text().count("CONTRADICTED") == 1
+    assert made.verdicts().splitlines()[1] == "2. claim False: CONTRADICTED"
 
 
 def test_what_could_not_be_computed_is_null_and_counts_stay_whole(private):

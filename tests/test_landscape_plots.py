@@ -28,11 +28,9 @@ from test_probes_landscape import (  # noqa: F401  (fixtures are used by their n
 )
 
 from helpers.figures import plots_landscape
-from helpers.figures.claims import Ledger
 from helpers.figures.plots_finetuning import GROUP_COLOURS, KINDS
 from helpers.figures.plots_landscape import MARKS, glance_panel, mark_of
 from helpers.ground.errors import LabError
-from helpers.ground.provenance import Provenance
 from helpers.landscape.reading import probed
 from helpers.saliency import looking
 from helpers.saliency.looking import VIEWS, glances
@@ -428,22 +426,3 @@ def test_effects_stand_from_top_to_bottom_with_their_intervals(axes):
     assert [label.get_text() for label in axes.get_yticklabels()] == ["one", "two", "three"]
     low, high = axes.get_ylim()
     assert low > 2 and high < 0, "the first row is at the top"
-
-
-# ---- claims that are too near -------------------------------------------------------------------
-
-def test_verdicts_that_rounding_may_turn_are_left_out_and_keep_their_numbers():
-    made = Ledger(Provenance("99_test_this", "demo", "SYNTHETIC", 0, "cpu", "abc", {}))
-    for statement, holds in (("Early regions cost more", True), ("Pooled forgets more", False),
-                             ("Higher regions gain (r)", None)):
-        made.claim(statement, source="s", paper="unknown", run="1", rule="r", holds=holds)
-    first, second, third = ("1. Early regions cost more: HOLDS",
-                            "2. Pooled forgets more: DOES NOT HOLD",
-                            "3. Higher regions gain (r): CANNOT BE TOLD HERE")
-    assert made.verdicts().splitlines() == [first, second, third]
-    assert made.verdicts(but=()).splitlines() == [first, second, third]
-    assert made.verdicts(but=["Pooled"]).splitlines() == [first, third]
-    assert made.verdicts(but=["regions"]).splitlines() == [second]
-    assert made.verdicts(but=["gain (r)", "Early regions"]).splitlines() == [second]
-    assert made.verdicts(but=["HOLDS", "r.gions", "pooled"]).splitlines() == [first, second, third]
-    assert len(made.claims) == 3 and made.text().count("verdict") == 3, "nothing is forgotten"

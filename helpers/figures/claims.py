@@ -1,24 +1,33 @@
-"""The ledger of claims: what the paper says, what this run says, whether it holds."""
+"""The ledger of claims: what the paper says, what this run says, and the verdict."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
+from helpers.figures.verdicts import (  # noqa: F401 (the four words are also found here)
+    CONTRADICTED,
+    INCONCLUSIVE,
+    SUPPORTED,
+    UNTESTABLE,
+    VERDICTS,
+    Expected,
+    all_of,
+    verdict_of,
+    verdict_of_test,
+)
 from helpers.ground.errors import LabError
+from helpers.ground.intervals import mean_interval, proportion_interval
 from helpers.ground.paths import atomic_write, figures_dir
 from helpers.ground.provenance import Provenance
-from helpers.ground.stats import interval
 
-HOLDS, FAILS, OPEN = "holds", "does not hold", "cannot be told here"
-VERDICTS = (HOLDS, FAILS, OPEN)
-Expected = Literal["above 0", "below 0", "around 0"]
+NOTHING = "nothing to compare in these data"
 
 
 def p_text(p: float) -> str:
@@ -41,9 +50,11 @@ class Claim:
     run : str
         What this run found, rounded.
     rule : str
-        When the claim counts as holding; fixed before looking.
+        When the claim counts as supported; fixed before looking.
     verdict : str
         One of ``VERDICTS``.
+    mean, low, high : float, optional
+        What was judged and its 95 % interval, rounded; None where there is none.
     """
 
     statement: str
@@ -52,6 +63,9 @@ class Claim:
     run: str
     rule: str
     verdict: str
+    mean: float | None = None
+    low: float | None = None
+    high: float | None = None
 
 
 @dataclass
@@ -63,38 +77,167 @@ class Ledger:
     numbers: dict[str, object] = field(default_factory=dict)
 
     def claim(self, statement: str, *, source: str, paper: str, run: str, rule: str,
-              holds: bool | None) -> None:
-        """Enter a claim; ``holds=None`` means that these data cannot tell."""
-        verdict = OPEN if holds is None else HOLDS if holds else FAILS
-        self.claims.append(Claim(statement, source, paper, run, rule, verdict))
+              holds: bool | None, rests_on: str = "") -> None:
+        """Enter a claim that is decided without an interval: a count, an identity.
 
-    def interval(self, statement: str, values: Iterable[float], expected: Expected, *, of: str,
-                 source: str, paper: str, sample: str = "participants") -> None:
-        """Enter a claim on the mean of some values, judged by its 95 % interval (t).
+        ``holds`` True is supported, False contradicted, None not testable here. ``rests_on`` says
+        what the verdict rests on where that is one training: it is shown beside the rule.
+        """
+        verdict = UNTESTABLE if holds is None else SUPPORTED if holds else CONTRADICTED
+        self._enter(statement, source, paper, run, rule, verdict, rests_on)
+
+    def judge(self, statement: str, mean: float, low: float, high: float, expected: Expected, *,
+              of: str, source: str, paper: str, n: str = "", within: float | None = None,
+              rests_on: str = "") -> None:
+        """Enter a claim judged by a 95 % interval that was computed elsewhere.
 
         Parameters
         ----------
         statement : str
-        values : iterable of float
-            One a participant, region, ...; NaN is left out. Fewer than two cannot tell.
+        mean, low, high : float
+            The estimate and its interval; NaN: not testable here.
         expected : {"above 0", "below 0", "around 0"}
-            Where the interval lies if the claim holds; "around 0": it holds 0.
+            As of `verdict_of`.
+        of : str
+            What was estimated and over what, for the rule.
+        source, paper : str
+            As of `claim`.
+        n : str
+            What the interval is taken over, for the text of the run.
+        within : float, optional
+            Equivalence bound of a claim of absence.
+        rests_on : str
+            As of `claim`.
+        """
+        verdict = verdict_of(low, high, expected, within)
+        run = (f"{mean:+.3f} [{low:.3f}, {high:.3f}]" + f", {n}" * bool(n)
+               if verdict != UNTESTABLE else NOTHING)
+        place = f"within ±{within:g}" if within else expected
+        self._enter(statement, source, paper, run, f"{of}, 95 % interval {place}", verdict,
+                    rests_on, mean, low, high)
+
+    def interval(self, statement: str, values: Iterable, expected: Expected, *, of: str,
+                 source: str, paper: str, sample: str = "participants",
+                 within: float | None = None, rests_on: str = "") -> None:
+        """Enter a claim on the mean of some values, judged by its 95 % interval.
+
+        Parameters
+        ----------
+        statement : str
+        values : array or iterable of float, shape (n,) or (n, n_seeds)
+            One a participant, region, ...; or a table with one column a training seed, whose
+            interval covers both (`helpers.ground.stats.interval`). Rows with NaN are left out.
+            Fewer than two rows: not testable here.
+        expected : {"above 0", "below 0", "around 0"}
+            As of `verdict_of`.
         of : str
             What the values are, for the rule.
         source, paper : str
             As of `claim`.
         sample : str
-            What the values are taken over, for the rule.
+            What the rows are, for the rule.
+        within : float, optional
+            Equivalence bound of a claim of absence.
+        rests_on : str
+            As of `claim`.
         """
-        known = np.array(list(values), float)
-        known = known[np.isfinite(known)]
-        low, high = interval(known)
-        lies = {"above 0": low > 0, "below 0": high < 0, "around 0": low <= 0 <= high}[expected]
-        self.claim(statement, source=source, paper=paper,
-                   run=f"{known.mean():+.3f} [{low:.3f}, {high:.3f}], n = {len(known)}"
-                       if len(known) else "nothing to compare in these data",
-                   rule=f"{of}, 95 % interval over {sample} {expected}",
-                   holds=bool(lies) if np.isfinite(low) else None)
+        table = np.array(values if hasattr(values, "__array__") else list(values), float)
+        table = table.reshape(len(table), -1 if table.size else 1)
+        table = table[np.isfinite(table).all(1)]
+        n_seeds = table.shape[1] if table.size else 1
+        seeds = f" x {n_seeds} seeds" * (n_seeds > 1)
+        self.judge(statement, *mean_interval(table), expected,
+                   of=f"{of}, over {sample}" + " and training seeds" * (n_seeds > 1),
+                   source=source, paper=paper, n=f"n = {len(table)}{seeds}", within=within,
+                   rests_on=rests_on)
+
+    def intervals(self, statement: str, found: Mapping[str, tuple[float, float, float]],
+                  expected: Expected, *, of: str, source: str, paper: str, n: str = "",
+                  within: float | None = None, rests_on: str = "") -> None:
+        """Enter a claim on several estimates at once, all of which must lie where expected.
+
+        Since all must, their 95 % intervals need no correction for their number.
+
+        Parameters
+        ----------
+        statement : str
+        found : dict of str to (mean, low, high)
+            An unknown interval leaves the claim not testable, unless another contradicts it.
+        expected, of, source, paper, n, within, rests_on
+            As of `judge`. The claim's numbers are those of the part that is hardest to support.
+        """
+        each = [verdict_of(low, high, expected, within) for _, low, high in found.values()]
+        run = ", ".join(f"{name} {mean:+.3f} [{low:.3f}, {high:.3f}]" for name, (mean, low, high)
+                        in found.items() if math.isfinite(low + high))
+        least = {"above 0": lambda part: part[1], "below 0": lambda part: -part[2],
+                 "around 0": lambda part: -max(-part[1], part[2])}[expected]
+        known = [part for part in found.values() if math.isfinite(part[1] + part[2])]
+        place = f"within ±{within:g}" if within else expected
+        self._enter(statement, source, paper, run + f"; {n}" * bool(n) if run else NOTHING,
+                    f"{of}, each 95 % interval {place}", all_of(each), rests_on,
+                    *(min(known, key=least) if known else ()))
+
+    def test(self, statement: str, effect: float, p: float, expected: Expected, *, of: str,
+             source: str, paper: str, n: str = "", rests_on: str = "") -> None:
+        """Enter a claim judged by a two-sided test, where an effect has no interval.
+
+        Supported if p < .05 and the effect has the claimed sign, contradicted if p < .05 and it
+        has the other, inconclusive otherwise; a test cannot support absence. NaN: not testable.
+        """
+        self.tests(statement, {"": (effect, p)}, expected, of=of, source=source, paper=paper, n=n,
+                   rests_on=rests_on)
+
+    def tests(self, statement: str, found: Mapping[str, tuple[float, float]], expected: Expected, *,
+              of: str, source: str, paper: str, n: str = "", rests_on: str = "") -> None:
+        """Enter a claim on several effects at once: all must have the claimed sign.
+
+        Parameters
+        ----------
+        statement : str
+        found : dict of str to (effect, two-sided p)
+            P values corrected for their number.
+        expected : {"above 0", "below 0"}
+        of, source, paper, n, rests_on
+            As of `judge`.
+        """
+        each = [verdict_of_test(effect, p, expected) for effect, p in found.values()]
+        run = ", ".join(f"{name} {effect:+.3f} ({p_text(p)})".strip()
+                        for name, (effect, p) in found.items() if not math.isnan(effect * p))
+        self._enter(statement, source, paper, run + f", {n}" * bool(n) if run else NOTHING,
+                    f"{of}, two-sided p < .05 and {expected}", all_of(each), rests_on,
+                    *([next(iter(found.values()))[0]] if len(found) == 1 else []))
+
+    def count(self, statement: str, k: int, n: int, expected: Literal["above", "below"],
+              bound: float, *, of: str, source: str, paper: str, rests_on: str = "") -> None:
+        """Enter a claim on a proportion, k of n, judged by its exact binomial interval.
+
+        Parameters
+        ----------
+        statement : str
+        k, n : int
+        expected : {"above", "below"}
+            Where the 95 % interval (Clopper-Pearson) lies of ``bound``.
+        bound : float
+            A proportion, such as chance, fixed beforehand.
+        of : str
+            What is counted, for the rule.
+        source, paper, rests_on : str
+            As of `claim`.
+        """
+        low, high = proportion_interval(k, n)
+        verdict = verdict_of(low - bound, high - bound, f"{expected} 0")
+        mean = k / n if n else math.nan
+        run = (NOTHING if verdict == UNTESTABLE
+               else f"{k} of {n}, {mean:.0%} [{low:.0%}, {high:.0%}]")
+        self._enter(statement, source, paper, run,
+                    f"{of}, exact 95 % interval {expected} {bound:.0%}", verdict, rests_on,
+                    mean, low, high)
+
+    def _enter(self, statement: str, source: str, paper: str, run: str, rule: str, verdict: str,
+               rests_on: str, *numbers: float) -> None:
+        shown = rule + f"; rests on {rests_on}" * bool(rests_on)
+        known = [round(float(value), 4) if math.isfinite(value) else None for value in numbers]
+        self.claims.append(Claim(statement, source, paper, run, shown, verdict, *known))
 
     def number(self, name: str, value: float | int | str | dict) -> None:
         """Enter a headline number under a name that later runs can be compared by."""
@@ -104,7 +247,7 @@ class Ledger:
         self.numbers[name] = value
 
     def text(self) -> str:
-        """Return the claims as plain lines: stable text, which the tests of a notebook compare."""
+        """Return the claims as plain lines, with the numbers of this run."""
         lines = []
         for index, claim in enumerate(self.claims, 1):
             lines += [f"{index}. {claim.statement}",
@@ -114,19 +257,10 @@ class Ledger:
                       f"   verdict   {claim.verdict.upper()}"]
         return "\n".join(lines)
 
-    def verdicts(self, *, but: Sequence[str] = ()) -> str:
-        """Return claims and verdicts alone: for notebooks that train, whose numbers differ a
-        little from one kind of processor to another.
-
-        Parameters
-        ----------
-        but : sequence of str
-            Claims whose statement holds one of these words are left out: their verdicts are so
-            near that another processor's rounding may turn them.
-        """
+    def verdicts(self) -> str:
+        """Return all claims with their verdicts, and no numbers: what every machine agrees on."""
         return "\n".join(f"{index}. {claim.statement}: {claim.verdict.upper()}"
-                         for index, claim in enumerate(self.claims, 1)
-                         if not any(words in claim.statement for words in but))
+                         for index, claim in enumerate(self.claims, 1))
 
     def save(self) -> Path:
         """Write ``figures/<profile>/<notebook>.json``: provenance, claims, numbers."""

@@ -2,6 +2,9 @@
 
 ``<cache>/<kind>/<name>-<key>.npz`` holds the arrays; a JSON file beside it says from what, with
 which versions and in how many seconds they were made, and the digest that proves them whole.
+
+Processes that need the same list of artefacts share the work with `cooperatively`: each makes what
+no other is making.
 """
 
 from __future__ import annotations
@@ -10,15 +13,18 @@ import hashlib
 import json
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import asdict, is_dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from helpers.ground.console import say
 from helpers.ground.digest import file_digest
@@ -26,8 +32,15 @@ from helpers.ground.errors import LabError
 from helpers.ground.paths import atomic_write, cache_dir, ensure_writable
 
 Arrays = dict[str, np.ndarray]
+T = TypeVar("T")
+Item = TypeVar("Item")
 
 ABSENT = "absent"
+_WAITS = ContextVar("waits for what another process is making", default=True)
+
+
+class Busy(Exception):
+    """Another process is making the artefact that was asked for, and the caller does not wait."""
 
 
 def key(**parts: Any) -> str:
@@ -69,6 +82,8 @@ def cached(kind: str, name: str, parts: Mapping[str, Any], make: Callable[[], Ar
     LabError
         If ``make`` returns something that is not an array of numbers or text, if the folder is
         read-only, or if the disk is full. Nothing half-made stays behind.
+    Busy
+        Within `not_waiting`, if another process is making it.
     """
     for label, word in (("kind", kind), ("name", name)):
         if not word or word.startswith(".") or set(word) & set("/\\"):
@@ -79,7 +94,7 @@ def cached(kind: str, name: str, parts: Mapping[str, Any], make: Callable[[], Ar
     if not _flaw(path):
         return _read(path)
     ensure_writable(path.parent)
-    with FileLock(path.with_name(f".{path.name}.lock")):
+    with _locked(path):
         flaw = _flaw(path)  # another process may have made it while this one waited
         if not flaw:
             return _read(path)
@@ -105,10 +120,73 @@ def cached_table(kind: str, name: str, parts: Mapping[str, Any],
                          for label, values in arrays.items()}).infer_objects()
 
 
+@contextmanager
+def not_waiting() -> Iterator[None]:
+    """Let `cached` raise `Busy` where it would wait for another process."""
+    token = _WAITS.set(False)
+    try:
+        yield
+    finally:
+        _WAITS.reset(token)
+
+
+def attempt(do: Callable[[Item], T], item: Item) -> T | Busy:
+    """Return ``do(item)``; what was `Busy`, where another process is making an artefact of it."""
+    try:
+        with not_waiting():
+            return do(item)
+    except Busy as busy:
+        return busy
+
+
+def cooperatively(do: Callable[[Item], T], items: Iterable[Item], *,
+                  each: Callable[[Callable[[Item], T], list[Item]], Iterable[T]] = map) -> list[T]:
+    """Return ``[do(item) for item in items]``, sharing the work with other processes.
+
+    Items that another process is working at are postponed. Once all that are left are being made
+    elsewhere, the first of them is waited for, or made here if that process ended without it.
+
+    Parameters
+    ----------
+    do : callable
+        Keeps its result with `cached`, which may call `cached` again for what it needs.
+    items : iterable
+    each : callable
+        Maps a function over a list, in order; one that starts processes of its own needs a ``do``
+        that can be pickled.
+    """
+    items = list(items)
+    done: dict[int, T] = {}
+    left = list(range(len(items)))
+    while left:
+        found = each(partial(attempt, do), [items[index] for index in left])
+        done |= {index: one for index, one in zip(left, found) if not isinstance(one, Busy)}
+        later = [index for index in left if index not in done]
+        if len(later) == len(left):
+            first = later.pop(0)
+            (done[first],) = each(do, [items[first]])
+        left = later
+    return [done[index] for index in range(len(items))]
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Keep other processes from making an artefact; the system lets go if this process dies."""
+    lock = FileLock(path.with_name(f".{path.name}.lock"))
+    try:
+        lock.acquire(timeout=-1 if _WAITS.get() else 0)
+    except Timeout as error:
+        raise Busy(path.name) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 def _make(path: Path, parts: Mapping[str, Any], make: Callable[[], Arrays]) -> Arrays:
-    start = time.perf_counter()
+    start, cpu_start = time.perf_counter(), time.process_time()
     arrays = {label: np.asarray(array) for label, array in make().items()}
-    seconds = time.perf_counter() - start
+    seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu_start
     for label, array in arrays.items():
         if array.dtype.hasobject:
             raise LabError(f"The array {label!r} for {path.name} has dtype {array.dtype}.",
@@ -119,6 +197,7 @@ def _make(path: Path, parts: Mapping[str, Any], make: Callable[[], Arrays]) -> A
         "parts": _canonical(parts, "parts"),
         "versions": _versions(),
         "seconds": round(seconds, 3),
+        "cpu_seconds": round(cpu_seconds, 3),
         "shapes": {label: [list(array.shape), str(array.dtype)]
                    for label, array in arrays.items()},
         "bytes": path.stat().st_size,

@@ -1,4 +1,8 @@
-"""CLIP's image tower and text tower as open_clip builds them, each alone, and CLIP's tokens."""
+"""CLIP's image tower and text tower as open_clip builds them, each alone, and CLIP's tokens.
+
+open_clip is imported where it is used: with timm it takes as long as NumPy and pandas together,
+and most notebooks open no such network.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-import open_clip
 import torch
-from open_clip.model import _build_text_tower, _build_vision_tower  # CLIP itself builds both
 from torch import Tensor, nn
 
 from helpers.ground.errors import LabError
@@ -21,6 +23,8 @@ PARTS = ("embed_dim", "quick_gelu", *TOWERS)
 
 def open_clip_names() -> list[str]:
     """Return the names of open_clip's models; ``-quickgelu`` has the activation of OpenAI's."""
+    import open_clip
+
     return open_clip.list_models()
 
 
@@ -46,6 +50,8 @@ def open_clip_image(architecture: str, options: Mapping[str, Any]) -> nn.Module:
     LabError
         Where the architecture or an option is unknown, or an option impossible.
     """
+    from open_clip.model import _build_vision_tower  # CLIP itself builds both towers with these
+
     return _build(_build_vision_tower, architecture, options, "vision_cfg")
 
 
@@ -72,6 +78,8 @@ def open_clip_text(architecture: str, options: Mapping[str, Any],
         As `open_clip_image`; where open_clip leaves the words to another project; or where the
         weights do not fit.
     """
+    from open_clip.model import _build_text_tower
+
     _require_own_words(architecture)
     with torch.random.fork_rng(devices=[]):
         model = _build(_build_text_tower, architecture, options, "text_cfg")
@@ -94,6 +102,8 @@ def open_clip_tokens(architecture: str, texts: Sequence[str]) -> Tensor:
 
 @cache
 def _tokenizer(architecture: str) -> Callable[[list[str]], Tensor]:
+    import open_clip
+
     _require_own_words(architecture)
     return open_clip.get_tokenizer(architecture.partition(":")[2])
 
@@ -108,6 +118,8 @@ def _require_own_words(architecture: str) -> None:
 
 def _configuration(architecture: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """Return open_clip's configuration of a model, with ``options`` in place of its settings."""
+    import open_clip
+
     kind, _, name = architecture.partition(":")
     if kind != "open_clip" or name not in open_clip_names():
         raise LabError(f"the architecture {architecture!r} is unknown",

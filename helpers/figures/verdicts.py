@@ -1,0 +1,87 @@
+"""Verdicts on claims: rules that take numbers and return one of four words.
+
+A verdict is *supported*, *contradicted*, *inconclusive* or *not testable here*, and comes from a
+95 % interval wherever there is one: an interval on the claimed side supports, an interval wholly
+on the other side contradicts, anything else is inconclusive. Absence ("around 0") is supported
+only by an interval within an equivalence bound that was fixed beforehand.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Literal
+
+from helpers.ground.errors import LabError
+
+SUPPORTED, CONTRADICTED, INCONCLUSIVE = "supported", "contradicted", "inconclusive"
+UNTESTABLE = "not testable here"
+VERDICTS = (SUPPORTED, CONTRADICTED, INCONCLUSIVE, UNTESTABLE)
+ALPHA = 0.05
+Expected = Literal["above 0", "below 0", "around 0"]
+
+
+def verdict_of(low: float, high: float, expected: Expected, within: float | None = None) -> str:
+    """Judge a claim by a 95 % interval.
+
+    Parameters
+    ----------
+    low, high : float
+        The interval; NaN: not testable here.
+    expected : {"above 0", "below 0", "around 0"}
+    within : float, optional
+        Equivalence bound, larger than 0: needed by "around 0", and only by it.
+
+    Returns
+    -------
+    str
+        One of ``VERDICTS``.
+
+    Raises
+    ------
+    LabError
+        If a claim of absence has no bound, or another claim has one.
+    """
+    if expected not in ("above 0", "below 0", "around 0"):
+        raise LabError(f"a mean expected {expected!r}", expected="above 0, below 0 or around 0",
+                       remedy="write one of these")
+    if (expected == "around 0") != (within is not None and 0 < within < math.inf):
+        raise LabError(f"a mean expected {expected} within {within}",
+                       expected="an equivalence bound above 0 for 'around 0', and for it alone",
+                       remedy="fix within= before looking, from the scale of what is measured")
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return UNTESTABLE
+    if expected == "around 0":
+        return (SUPPORTED if -within < low and high < within
+                else CONTRADICTED if low > within or high < -within else INCONCLUSIVE)
+    if expected == "below 0":
+        low, high = -high, -low
+    return SUPPORTED if low > 0 else CONTRADICTED if high < 0 else INCONCLUSIVE
+
+
+def verdict_of_test(effect: float, p: float, expected: Expected) -> str:
+    """Judge a claim on the sign of an effect by a two-sided test; NaN: not testable here.
+
+    Raises
+    ------
+    LabError
+        If absence is claimed: a test cannot support it.
+    """
+    sign = {"above 0": 1, "below 0": -1}.get(expected)
+    if sign is None:
+        raise LabError(f"a test of an effect {expected}", expected="above 0 or below 0",
+                       remedy="absence needs an interval and an equivalence bound")
+    if math.isnan(effect * p):
+        return UNTESTABLE
+    return INCONCLUSIVE if p >= ALPHA else SUPPORTED if sign * effect > 0 else CONTRADICTED
+
+
+def all_of(verdicts: Iterable[str]) -> str:
+    """Join verdicts on the parts of one claim, which needs all of them.
+
+    One contradicted part contradicts the claim; otherwise a part that is not testable here leaves
+    it not testable, an inconclusive one leaves it inconclusive.
+    """
+    known = list(verdicts) or [UNTESTABLE]
+    return next(word for word in (CONTRADICTED, UNTESTABLE, INCONCLUSIVE, SUPPORTED)
+                if word in known)

@@ -1,0 +1,54 @@
+"""What the machine offers, and how a run divides it."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+import torch
+
+from helpers.ground import machine
+from helpers.ground.machine import free_memory, usable_cores, workers
+
+
+@pytest.fixture
+def container(tmp_path, monkeypatch):
+    """A control group without limits; write limits into the folder."""
+    monkeypatch.setattr(machine, "CGROUP", tmp_path)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
+    monkeypatch.delenv("LAB_WORKERS", raising=False)
+    return tmp_path
+
+
+@pytest.mark.parametrize("quota, cores", [
+    ("max 100000", 8), ("200000 100000", 2), ("150000 100000", 2), ("10000 100000", 1),
+    ("1600000 100000", 8),
+])
+def test_cores_are_those_of_the_affinity_and_of_the_container(container, quota, cores):
+    assert usable_cores() == 8
+    (container / "cpu.max").write_text(quota + "\n")
+    assert usable_cores() == cores
+
+
+@pytest.mark.parametrize("share, asked, given", [
+    (None, None, 8), (None, 3, 3), (None, 0, 8), ("2", None, 2), ("2", 4, 2), ("4", 2, 2),
+    ("0", 4, 1), ("many", 3, 3),
+])
+def test_no_more_workers_than_the_run_allows(container, monkeypatch, share, asked, given):
+    if share is not None:
+        monkeypatch.setenv("LAB_WORKERS", share)
+    assert workers(asked) == given
+
+
+def test_memory_of_a_container_counts(container):
+    free = free_memory()
+    assert free > 2**20
+    (container / "memory.max").write_text(f"{2**30}\n")
+    (container / "memory.current").write_text(f"{2**30 - 2**20}\n")
+    assert free_memory() == 2**20
+
+
+def test_the_machine_says_what_rounding_depends_on():
+    said = machine.machine()
+    assert said["cpu"] and said["threads"] >= 1
+    assert said["capability"] == torch.backends.cpu.get_cpu_capability()

@@ -1,0 +1,271 @@
+"""Verdicts: their rules, and the intervals that they come from."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.api as sm
+from scipy import stats
+from statsmodels.formula.api import ols
+
+from helpers.figures.claims import Ledger
+from helpers.figures.verdicts import (
+    CONTRADICTED,
+    INCONCLUSIVE,
+    SUPPORTED,
+    UNTESTABLE,
+    VERDICTS,
+    all_of,
+    verdict_of,
+    verdict_of_test,
+)
+from helpers.ground.errors import LabError
+from helpers.ground.intervals import against_draws, difference_interval, proportion_interval
+from helpers.ground.provenance import Provenance
+from helpers.ground.stats import interval
+from helpers.headless.numbers import flattened, moved
+
+SAID = {"source": "s", "paper": "unknown"}
+
+
+def ledger() -> Ledger:
+    return Ledger(Provenance("99_test_this", "demo", "SYNTHETIC", 0, "cpu", "abc", {}))
+
+
+def crossed(rng, participants: float, seeds: float, residual: float, shape=(4, 3)):
+    """Draw participants x seeds around 0."""
+    return (rng.normal(size=(shape[0], 1)) * participants + rng.normal(size=shape) * residual
+            + rng.normal(size=(1, shape[1])) * seeds)
+
+
+# ---- the interval over participants and seeds ---------------------------------------------------
+
+@pytest.mark.parametrize("spread", [0.1, 1.0, 3.0])
+def test_the_interval_is_that_of_an_independent_analysis_of_variance(spread):
+    values = crossed(np.random.default_rng(3), 1, spread, 0.5, (5, 3)) + 0.4
+    long = pd.DataFrame(values).rename_axis("row").reset_index().melt("row", var_name="column",
+                                                                      value_name="y")
+    table = sm.stats.anova_lm(ols("y ~ C(row) + C(column)", long).fit())
+    ms, df = table["sum_sq"] / table["df"], table["df"]
+    parts = {"C(row)": 1.0}
+    if ms["C(column)"] > ms["Residual"]:
+        parts |= {"C(column)": 1.0, "Residual": -1.0}
+    total = sum(sign * ms[name] for name, sign in parts.items())
+    satterthwaite = total**2 / sum(ms[name] ** 2 / df[name] for name in parts)
+    half = stats.t.ppf(0.975, satterthwaite) * np.sqrt(total / values.size)
+    narrow = stats.t.ppf(0.975, df["C(row)"]) * np.sqrt(ms["C(row)"] / values.size)
+    half = max(half, narrow)
+    assert interval(values) == pytest.approx((values.mean() - half, values.mean() + half))
+
+
+def test_one_seed_is_the_t_interval_and_two_seeds_are_never_narrower():
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        values = crossed(rng, *rng.exponential(size=3), (rng.integers(2, 7), rng.integers(2, 5)))
+        for one in (values[:, 0], values[:, :1]):
+            expected = stats.t.interval(0.95, len(one) - 1, one.mean(), stats.sem(one.ravel()))
+            assert interval(one) == pytest.approx(expected)
+        low, high = interval(values)
+        narrow = interval(values.mean(1))
+        assert low <= narrow[0] + 1e-12 and high >= narrow[1] - 1e-12
+        assert interval(values[::-1, ::-1]) == pytest.approx((low, high))
+    assert np.isnan(interval(values[:1])).all() and np.isnan(interval(values[:1, 0])).all()
+
+
+@pytest.mark.parametrize(("spread", "shape"), [(0.0, (4, 2)), (0.5, (4, 2)), (1.0, (4, 3)),
+                                               (1.0, (8, 2)), (2.0, (4, 3))])
+def test_it_covers_the_truth_and_one_shared_seed_does_not(spread, shape):
+    """Crossed random effects, 3,000 experiments (standard error of the coverage 0.4 points)."""
+    rng = np.random.default_rng(1)
+    both = one = 0
+    for _ in range(3000):
+        values = crossed(rng, 1, spread, 1, shape)
+        low, high = interval(values)
+        both += low <= 0 <= high
+        low, high = interval(values[:, 0])
+        one += low <= 0 <= high
+    assert both / 3000 > (0.93 if shape != (8, 2) else 0.90)
+    if spread >= 1:
+        assert one / 3000 < 0.86
+    if spread == 0:
+        assert one / 3000 == pytest.approx(0.95, abs=0.015)
+
+
+def test_a_proportion_has_its_exact_interval():
+    for k, n in ((0, 10), (3, 10), (10, 10), (16, 31)):
+        expected = stats.binomtest(k, n).proportion_ci(method="exact")
+        assert proportion_interval(k, n) == pytest.approx((expected.low, expected.high), abs=1e-9)
+    assert np.isnan(proportion_interval(0, 0)).all()
+
+
+def test_two_proportions_differ_by_the_published_interval():
+    """Newcombe (1998), Statistics in Medicine 17, method 10: example (a), 56/70 - 48/80."""
+    assert difference_interval(56, 70, 48, 80) == pytest.approx((0.2, 0.0524, 0.3339), abs=1e-4)
+    assert np.isnan(difference_interval(0, 0, 1, 2)).all()
+
+
+def test_one_more_random_draw_lies_in_the_interval_as_often_as_it_says():
+    rng = np.random.default_rng(0)
+    inside = 0
+    for _ in range(4000):
+        value, *drawn = rng.normal(3, 2, size=7)
+        difference, low, high = against_draws(value, np.array(drawn))
+        assert difference == pytest.approx(value - np.mean(drawn))
+        inside += low <= 0 <= high
+    assert inside / 4000 == pytest.approx(0.95, abs=0.012)
+    assert against_draws(3, np.zeros(5)) == (3, 3, 3) and np.isnan(against_draws(3, [1.0])).all()
+
+
+# ---- the rules ----------------------------------------------------------------------------------
+
+OPPOSITE = {"above 0": "below 0", "below 0": "above 0", "around 0": "around 0"}
+
+
+def test_turning_all_signs_turns_the_claim_and_not_the_verdict():
+    rng = np.random.default_rng(0)
+    met = set()
+    for _ in range(400):
+        low, high = np.sort(rng.normal(size=2) + rng.normal())
+        for expected, mirrored in OPPOSITE.items():
+            within = 0.7 if expected == "around 0" else None
+            verdict = verdict_of(low, high, expected, within)
+            assert verdict == verdict_of(-high, -low, mirrored, within)
+            met.add((expected, verdict))
+        opposite = {SUPPORTED: CONTRADICTED, CONTRADICTED: SUPPORTED, INCONCLUSIVE: INCONCLUSIVE}
+        assert verdict_of(low, high, "below 0") == opposite[verdict_of(low, high, "above 0")]
+    assert len(met) == 9, "each verdict was met with each claim"
+
+
+@pytest.mark.parametrize(("low", "high", "expected", "within", "verdict"), [
+    (0.1, 0.2, "above 0", None, SUPPORTED), (-0.1, 0.2, "above 0", None, INCONCLUSIVE),
+    (0.0, 0.2, "above 0", None, INCONCLUSIVE), (-0.2, -0.1, "above 0", None, CONTRADICTED),
+    (-0.2, -0.1, "below 0", None, SUPPORTED), (0.1, 0.2, "below 0", None, CONTRADICTED),
+    (-0.1, 0.1, "around 0", 0.2, SUPPORTED), (0.05, 0.1, "around 0", 0.2, SUPPORTED),
+    (-0.1, 0.3, "around 0", 0.2, INCONCLUSIVE), (0.1, 0.3, "around 0", 0.2, INCONCLUSIVE),
+    (0.25, 0.3, "around 0", 0.2, CONTRADICTED), (-5, 5, "around 0", 0.2, INCONCLUSIVE),
+    (np.nan, np.nan, "above 0", None, UNTESTABLE), (np.nan, 1, "around 0", 1, UNTESTABLE)])
+def test_where_the_interval_lies_decides(low, high, expected, within, verdict):
+    assert verdict_of(low, high, expected, within) == verdict
+
+
+@pytest.mark.parametrize(("expected", "within"), [("around 0", None), ("around 0", 0),
+                                                  ("around 0", np.inf), ("around 0", np.nan),
+                                                  ("around 0", -1), ("above 0", 0.1)])
+def test_absence_and_only_absence_needs_a_bound(expected, within):
+    with pytest.raises(LabError, match="equivalence bound"):
+        ledger().interval("c", [0.1, 0.2], expected, of="d", within=within, **SAID)
+
+
+def test_an_unknown_direction_is_refused():
+    with pytest.raises(LabError, match="above 0, below 0 or around 0"):
+        verdict_of(0, 1, "about 0")
+
+
+def test_a_test_decides_by_its_sign_and_cannot_support_absence():
+    assert verdict_of_test(0.3, 0.01, "above 0") == verdict_of_test(-0.3, 0.01, "below 0") \
+        == SUPPORTED
+    assert verdict_of_test(-0.3, 0.01, "above 0") == CONTRADICTED
+    assert verdict_of_test(-0.3, 0.2, "above 0") == verdict_of_test(9, 0.05, "above 0") \
+        == INCONCLUSIVE
+    assert verdict_of_test(np.nan, 0.01, "above 0") == verdict_of_test(1, np.nan, "above 0") \
+        == UNTESTABLE
+    with pytest.raises(LabError, match="equivalence bound"):
+        verdict_of_test(0.0, 0.9, "around 0")
+
+
+def test_a_claim_in_several_parts_needs_all_of_them():
+    assert all_of([SUPPORTED, SUPPORTED]) == SUPPORTED
+    assert all_of([SUPPORTED, INCONCLUSIVE]) == INCONCLUSIVE
+    assert all_of([SUPPORTED, INCONCLUSIVE, UNTESTABLE]) == UNTESTABLE
+    assert all_of([SUPPORTED, UNTESTABLE, CONTRADICTED]) == CONTRADICTED
+    assert all_of([UNTESTABLE]) == all_of([]) == UNTESTABLE
+
+
+# ---- the ledger ---------------------------------------------------------------------------------
+
+def test_claims_carry_their_numbers_and_what_they_rest_on(private):
+    made = ledger()
+    values = np.array([[1.0, 1.2], [1.1, 1.3], [np.nan, 1.0], [0.9, 1.2]])
+    made.interval("up", values, "above 0", of="d", **SAID)
+    made.interval("frame", pd.DataFrame(values), "above 0", of="d", **SAID)
+    made.interval("none", iter([np.nan, 1.0]), "above 0", of="d", **SAID)
+    made.interval("empty", [], "below 0", of="d", **SAID)
+    made.judge("absent", 0.01, -0.02, 0.04, "around 0", of="d", n="4 networks", within=0.05,
+               rests_on="one training", **SAID)
+    made.test("turned", -0.4, 0.001, "above 0", of="r", **SAID)
+    made.tests("both", {"a": (0.4, 0.001), "b": (0.1, 0.4)}, "above 0", of="r", **SAID)
+    made.count("most", 9, 10, "above", 0.5, of="k", **SAID)
+    made.count("few", 1, 10, "above", 0.5, of="k", **SAID)
+    low, high = interval(values[[0, 1, 3]])
+    saved = json.loads(made.save().read_text())["claims"]
+    assert [saved[0][name] for name in ("mean", "low", "high")] == pytest.approx(
+        [values[[0, 1, 3]].mean(), low, high], abs=1e-4)
+    assert saved[0]["run"].endswith("n = 3 x 2 seeds") and "training seeds" in saved[0]["rule"]
+    assert {**saved[1], "statement": "up"} == saved[0]
+    assert saved[2]["mean"] == 1.0 and saved[2]["low"] is None and saved[3]["mean"] is None
+    assert "within ±0.05; rests on one training" in saved[4]["rule"]
+    assert "4 networks" in saved[4]["run"]
+    assert [claim["verdict"] for claim in saved] == [
+        SUPPORTED, SUPPORTED, UNTESTABLE, UNTESTABLE, SUPPORTED, CONTRADICTED, INCONCLUSIVE,
+        SUPPORTED, CONTRADICTED]
+    assert set(VERDICTS) == {claim["verdict"] for claim in saved}
+    assert len(made.verdicts().splitlines()) == len(saved), "all of them, always"
+    assert saved[5]["mean"] == -0.4 and saved[6]["mean"] is None
+
+
+def test_the_part_that_is_hardest_to_support_stands_for_a_claim_in_parts():
+    made, parts = ledger(), {"a": (0.5, 0.4, 0.6), "b": (0.3, 0.1, 0.5), "c": (0.2, 0.15, 0.25)}
+    mirrored = {name: (-mean, -high, -low) for name, (mean, low, high) in parts.items()}
+    unknown = {"d": (np.nan, np.nan, np.nan)}
+    made.intervals("up", parts, "above 0", of="d", n="n = 3", **SAID)
+    made.intervals("down", mirrored, "below 0", of="d", **SAID)
+    made.intervals("none", parts, "around 0", within=0.55, of="d", **SAID)
+    made.intervals("unknown", parts | unknown, "above 0", of="d", **SAID)
+    made.intervals("against", mirrored | unknown, "above 0", of="d", **SAID)
+    made.intervals("nothing", unknown, "above 0", of="d", **SAID)
+    up, down, none, *rest = made.claims
+    assert (up.mean, up.low, up.high, up.verdict) == (0.3, 0.1, 0.5, SUPPORTED)
+    assert (down.mean, down.low, down.high, down.verdict) == (-0.3, -0.5, -0.1, SUPPORTED)
+    assert (none.mean, none.verdict) == (0.5, INCONCLUSIVE)
+    assert [claim.verdict for claim in rest] == [UNTESTABLE, CONTRADICTED, UNTESTABLE]
+    assert up.run.startswith("a +0.500 [0.400, 0.600], b") and up.run.endswith("; n = 3")
+
+
+# ---- two runs compared --------------------------------------------------------------------------
+
+def content(r=0.5, n=4, word="drum", verdict=SUPPORTED, mean=0.2, low=0.1) -> dict:
+    return {"provenance": {}, "numbers": {"r, early": {"a": r, "b": None}, "eps": 0.4,
+                                          "units": {"n": n}, "worst": {"faces": word}},
+            "claims": [{"statement": "c", "verdict": verdict, "mean": mean, "low": low,
+                        "high": None}]}
+
+
+def test_numbers_and_claims_have_one_flat_name_each():
+    assert flattened(content()) == {
+        "r, early/a": 0.5, "r, early/b": None, "eps": 0.4, "units/n": 4, "worst/faces": "drum",
+        "claims/1/verdict": SUPPORTED, "claims/1/mean": 0.2, "claims/1/low": 0.1}
+
+
+@pytest.mark.parametrize(("changed", "tolerances", "told"), [
+    ({}, {}, []), ({"r": 0.5001}, {}, []), ({"n": 5}, {}, []),
+    ({"r": 0.51}, {"r, early": {"a": 0.02}}, []), ({"n": 7}, {"units": {"n": 3}}, []),
+    ({"low": 0.13}, {"claims": {"1": {"low": 0.03}}}, []),
+    ({"r": 0.53}, {"r, early": {"a": 0.02}},
+     ["r, early/a: 0.5 became 0.53, tolerance 0.02"]),
+    ({"r": 0.5002}, {}, ["r, early/a: 0.5 became 0.5002, tolerance 0.0001"]),
+    ({"r": None}, {"r, early": {"a": 1}}, ["r, early/a: 0.5 became None"]),
+    ({"word": "piano"}, {}, ["worst/faces: drum became piano"]),
+    ({"verdict": INCONCLUSIVE}, {}, ["claims/1/verdict: supported became inconclusive"]),
+    ({"mean": None}, {}, ["claims/1/mean: not in this run"])])
+def test_what_moved_is_told_and_what_is_within_tolerance_is_not(changed, tolerances, told):
+    assert moved(content(), content(**changed), tolerances) == told
+
+
+def test_a_number_that_nobody_committed_is_told():
+    more = content()
+    more["numbers"]["new"] = 1
+    assert moved(content(), more, {}) == ["new: not committed"]
+    assert moved(more, content(), {}) == ["new: not in this run"]
