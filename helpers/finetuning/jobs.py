@@ -141,6 +141,8 @@ class Member:
     ----------
     donor : str
         The participant it is tuned to; "all" where pooled, "none" where not tuned.
+    seed : int
+        Which of its trainings, from 0.
     roi, hemisphere, group : str
         What it is tuned to; "none" where not tuned.
     kind : str
@@ -148,6 +150,7 @@ class Member:
     """
 
     donor: str
+    seed: int
     roi: str
     hemisphere: str
     group: str
@@ -157,5 +160,5 @@ class Member:
     @property
     def told(self) -> dict[str, str]:
         """All but the job, as columns of a table."""
-        return {"donor": self.donor, "roi": self.roi, "hemisphere": self.hemisphere,
-                "group": self.group, "kind": self.kind}
+        return {"donor": self.donor, "seed": self.seed, "roi": self.roi,
+                "hemisphere": self.hemisphere, "group": self.group, "kind": self.kind}

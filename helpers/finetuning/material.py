@@ -122,7 +122,8 @@ class Material:
         for part in np.array_split(np.arange(len(folds)), n):
             test = np.unique(np.concatenate([folds[i].test for i in part]))
             fit, choose = folds[part[0]].validation[0]
-            left = np.setdiff1d(everything, test)
+            left = _spread(np.setdiff1d(everything, test), self.spec.n_train)
+            test = _spread(test, self.spec.n_test)
             found.append(Split(left, test, (np.intersect1d(fit, left),
                                             np.intersect1d(choose, left))))
         return tuple(found)
@@ -245,6 +246,13 @@ class Material:
         parts = [shown[i:i + DECODED_AT_ONCE] for i in range(0, len(shown), DECODED_AT_ONCE)]
         return np.concatenate([batch.numpy() for batch in progress(
             self.cohort.album.batches(parts, square), "decoding pictures", len(parts))])
+
+
+def _spread(conditions: NDArray[np.int64], n: int) -> NDArray[np.int64]:
+    """Keep ``n`` conditions (0: all), evenly spaced in their order."""
+    if not 0 < n < len(conditions):
+        return conditions
+    return conditions[np.arange(n) * len(conditions) // n]
 
 
 def _of_side(part: Responses, hemisphere: str) -> Responses:

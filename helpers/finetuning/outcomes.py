@@ -1,4 +1,4 @@
-"""What tuning bought: regions compared between kinds, participants as the sample."""
+"""What tuning bought: regions compared between kinds; participants and trainings as the sample."""
 
 from __future__ import annotations
 
@@ -26,14 +26,15 @@ def region_scores(voxels: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns ``donor, subject, roi, hemisphere, group, kind, n_voxels, r, p2, normalised,
+        Columns ``donor, subject, roi, hemisphere, group, kind, seed, n_voxels, r, p2, normalised,
         layer``. ``normalised`` is the sum of r over the sum of the voxels' ceilings: voxels
         without signal have a ceiling near 0, by which no single r can be divided.
     """
     rows = []
-    for values, part in voxels.groupby(["donor", *REGION, "kind"], sort=False):
+    network = ["donor", *REGION, "kind", "seed"]
+    for values, part in voxels.groupby(network, sort=False):
         known = part["ceiling"] > 0
-        rows.append({**dict(zip(["donor", *REGION, "kind"], values)), "n_voxels": len(part),
+        rows.append({**dict(zip(network, values)), "n_voxels": len(part),
                      "r": part["r"].mean(), "p2": part["p2"].mean(),
                      "normalised": part.loc[known, "r"].sum() / part.loc[known, "ceiling"].sum()
                      if known.any() else np.nan, "layer": part["layer"].iloc[0]})
@@ -52,8 +53,8 @@ def improved(voxels: pd.DataFrame, kind: str, over: str) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns ``donor`` (of ``kind``), ``subject, roi, hemisphere, group, improved`` (0 to 1),
-        one row for each region and donor.
+        Columns ``donor`` (of ``kind``), ``subject, roi, hemisphere, group, seed, improved``
+        (0 to 1), one row for each region, donor and training.
 
     Notes
     -----
@@ -63,12 +64,17 @@ def improved(voxels: pd.DataFrame, kind: str, over: str) -> pd.DataFrame:
     if ours.empty or theirs.empty:
         raise LabError(f"no scores of {kind if ours.empty else over!r}",
                        expected="both kinds in the table", remedy="run both kinds first")
-    theirs = theirs[[*REGION, "voxel", "r", "donor"]].rename(columns={"donor": "of"})
-    both = ours.merge(theirs, on=[*REGION, "voxel"], suffixes=("", "_over"))
+    theirs = theirs[[*REGION, "seed", "voxel", "r", "donor"]].rename(columns={"donor": "of"})
+    both = ours.merge(theirs, on=[*REGION, "seed", "voxel"], suffixes=("", "_over"))
     # Where both have donors, a network is compared with the one of the same donor.
     both = both[(both["of"] == both["donor"]) | ~both["of"].isin(both["donor"].unique())]
     better = both.assign(improved=(both["r"] > both["r_over"]).astype(float))
-    return better.groupby(["donor", *REGION], sort=False)["improved"].mean().reset_index()
+    return better.groupby(["donor", *REGION, "seed"], sort=False)["improved"].mean().reset_index()
+
+
+def by_seed(table: pd.DataFrame, value: str, row: str = "subject") -> pd.DataFrame:
+    """Average a column over regions: participants (rows) x trainings (columns)."""
+    return table.pivot_table(index=row, columns="seed", values=value, sort=False)
 
 
 def in_group(table: pd.DataFrame, group: str) -> pd.DataFrame:
@@ -89,23 +95,24 @@ def compared(voxels: pd.DataFrame, pairs: Sequence[tuple[str, str]]) -> pd.DataF
     -------
     DataFrame
         One row per pair and group: ``kind, over, group, n`` (participants), ``difference`` (of
-        mean r, averaged over regions within participants), ``low, high`` (95 % interval, t over
-        participants), ``p, p_holm`` (two-sided, corrected over all rows) and ``improved``.
+        mean r, averaged over regions within participants), ``low, high`` (95 % interval over
+        participants and trainings), ``p, p_holm`` (two-sided, of the participants' means over
+        trainings, corrected over all rows) and ``improved``.
     """
     scores, rows = region_scores(voxels), []
     for kind, over in pairs:
         share = improved(voxels, kind, over)
         gains = _gains(scores, kind, over)
         for group in GROUPS:
-            each = in_group(gains, group).groupby("subject")["gain"].mean().to_numpy()
+            each = by_seed(in_group(gains, group), "gain").to_numpy()
             if not len(each):
                 continue
             low, high = interval(each)
+            each = each.mean(1)
             rows.append({"kind": kind, "over": over, "group": group, "n": len(each),
                          "difference": each.mean(), "low": low, "high": high,
                          "p": paired(each, np.zeros(len(each)))[2],
-                         "improved": in_group(share, group).groupby("subject")[
-                             "improved"].mean().mean()})
+                         "improved": by_seed(in_group(share, group), "improved").mean(axis=None)})
     found = pd.DataFrame(rows)
     return found.assign(p_holm=corrected(found["p"], "holm"))
 
@@ -119,7 +126,7 @@ def compared_by_region(voxels: pd.DataFrame, pairs: Sequence[tuple[str, str]]) -
     for kind, over in pairs:
         for (roi, side), part in _gains(scores, kind, over).groupby(["roi", "hemisphere"],
                                                                     sort=False):
-            gain = part["gain"].to_numpy()
+            gain = by_seed(part, "gain").mean(axis=1).to_numpy()
             difference, t, p = paired(gain, np.zeros(len(gain)))
             rows.append({"kind": kind, "over": over, "roi": roi, "hemisphere": side,
                          "n": len(gain), "difference": difference, "t": t, "p": p})
@@ -128,8 +135,9 @@ def compared_by_region(voxels: pd.DataFrame, pairs: Sequence[tuple[str, str]]) -
 
 
 def _gains(scores: pd.DataFrame, kind: str, over: str) -> pd.DataFrame:
-    ours, theirs = (scores[scores["kind"] == name][[*REGION, "r"]] for name in (kind, over))
-    both = ours.merge(theirs, on=REGION, suffixes=("", "_over"))
+    ours, theirs = (scores[scores["kind"] == name][[*REGION, "seed", "r"]]
+                    for name in (kind, over))
+    both = ours.merge(theirs, on=[*REGION, "seed"], suffixes=("", "_over"))
     return both.assign(gain=both["r"] - both["r_over"])
 
 
@@ -152,7 +160,10 @@ def donor_matrix(share: pd.DataFrame, group: str) -> pd.DataFrame:
 
 
 def own_and_others(share: pd.DataFrame) -> pd.DataFrame:
-    """Return for every region ``own`` (its participant's network) and ``others`` (mean, donors)."""
+    """Return ``own`` (the participant's network) and ``others`` (mean over donors).
+
+    One row for every region and training.
+    """
     own = share["donor"] == share["subject"]
-    mean = lambda rows: rows.groupby(REGION, sort=False)["improved"].mean()  # noqa: E731
+    mean = lambda rows: rows.groupby([*REGION, "seed"], sort=False)["improved"].mean()  # noqa: E731
     return pd.DataFrame({"own": mean(share[own]), "others": mean(share[~own])}).reset_index()

@@ -70,30 +70,44 @@ class Plan:
         return {name: tuple(group) for name, group in found.items()}
 
     def who(self, kind: Kind) -> list[tuple[tuple[Region, ...], int]]:
-        """Return the regions of each network of a kind, and the split it is tuned on."""
+        """Return the regions of each network of a kind, and the split it is tuned on.
+
+        Where nothing is tuned, one network meets all regions.
+        """
         n = max(len(self.material.splits(s)) for s in self.material.subjects)
-        together = kind.pooled or kind.objective == "none"
-        groups = (list(self.by_name.values()) if together
+        groups = ([tuple(self.regions)] if kind.objective == "none"
+                  else list(self.by_name.values()) if kind.pooled
                   else [(region,) for region in self.regions])
         return [(group, split) for group in groups for split in range(n)]
 
+    def seed_of(self, regions: Sequence[Region], number: int) -> int:
+        """Return the seed of a network's training: another one for each network and number.
+
+        Kinds of tuning share it, so that they differ in nothing but what they are.
+        """
+        name = f"{self.seed} {number} {' '.join(region.label for region in regions)}"
+        return int(text_digest(name)[:7], 16)
+
     def job(self, kind: Kind, regions: Sequence[Region], trains: Sequence[NDArray[np.int64]],
-            rate: float) -> Job:
-        """Plan the tuning of one network on the conditions ``trains`` of each region."""
+            rate: float, number: int = 0) -> Job:
+        """Plan the tuning of one network on the conditions ``trains`` of each region.
+
+        ``number`` says which of its trainings, from 0.
+        """
         spec, people, told = self.material.spec, [], []
         for region, train in zip(regions, trains) if kind.objective != "none" else ():
             pixels, condition = self.material.pictures(train)
             y = self.material.responses(region, train, train)
             if kind.shuffled:
-                y = y[np.random.default_rng([self.seed, 6]).permutation(len(y))]
+                y = y[np.random.default_rng([self.seed, 6, number]).permutation(len(y))]
             people.append(Pairs(region.subject, pixels, condition, y))
             told += [region.label, str(train.tolist()), spec.standardise, spec.most_pictures,
                      self.material.cohort.digest(region.subject)]
-        name = f"{kind.name}-{regions[0].name}-{regions[0].subject}".replace(" ", "_")
+        name = f"{kind.name}-{regions[0].name}-{regions[0].subject}-{number}".replace(" ", "_")
         return Job(name.replace(",", ""), kind, self.network if kind.trained else self.untrained,
                    tuple(people), text_digest(f"{self.material.cohort.album.digest} {told}"),
                    recipe_of(kind, spec, rate), spec, self.material.side,
-                   int(self.table["n_used"].max()), self.seed)
+                   int(self.table["n_used"].max()), self.seed_of(regions, number))
 
     def searched(self, kind: Kind, rate: float, region: Region) -> Asked:
         """Plan a trial of a learning rate, on parts of the training conditions alone."""
@@ -102,14 +116,15 @@ class Plan:
                 (replace(self.look((region,), choose, fit), protocol="P2"),))
 
     def asked(self, kind: Kind, regions: tuple[Region, ...], split: int, rate: float, *,
-              everyone: bool) -> Asked:
+              everyone: bool, number: int = 0) -> Asked:
         """Plan a network and its looks at the held-out pictures of those whom it meets.
 
         Its own participants, or ``everyone`` who has a region of the same name.
         """
         parts = {s: self.material.splits(s)[split] for s in self.material.subjects}
-        job = self.job(kind, regions, [parts[region.subject].train for region in regions], rate)
-        met = self.by_name[regions[0].name] if everyone else regions
+        job = self.job(kind, regions, [parts[region.subject].train for region in regions], rate,
+                       number)
+        met = self.by_name[regions[0].name] if everyone and kind.objective != "none" else regions
         by_pictures: dict[bytes, list[Region]] = {}
         for region in met:
             by_pictures.setdefault(parts[region.subject].test.tobytes(), []).append(region)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import partial
+from itertools import product
 from typing import TypeVar
 
 import numpy as np
@@ -19,9 +20,10 @@ from helpers.finetuning.material import Material, Region, group_of
 from helpers.finetuning.outcomes import REGION
 from helpers.finetuning.planning import Plan
 from helpers.finetuning.work import judged
-from helpers.ground.cache import Arrays
+from helpers.ground.cache import Arrays, cooperatively
 from helpers.ground.console import progress
 from helpers.ground.errors import LabError
+from helpers.ground.machine import workers
 from helpers.ground.tunings import FinetuningSpec
 from helpers.networks.network import Network
 
@@ -54,18 +56,30 @@ class Study:
         material = Material(cohort, spec, spec.image_size or network.input_shape[1])
         return cls(Plan(material, network, untrained, seed), n_jobs)
 
-    @cached_property
+    @property
     def rates(self) -> pd.DataFrame:
-        """Learning rates tried: columns ``kind, rate, r, chosen``; ``r`` is NaN where none was.
+        """Learning rates: columns ``kind, rate, r, chosen``.
+
+        What `search` found once and the profile keeps, so that no rounding chooses anew; where
+        the profile keeps nothing, its one rate, with ``r`` NaN.
+        """
+        spec, rows = self.plan.material.spec, []
+        for kind in (KINDS[name] for name in SEARCHED):
+            found = spec.searched.get(kind.name, ())
+            rows += [{"kind": kind.name, "rate": rate, "r": r, "chosen": r == max(found)}
+                     for rate, r in zip(spec.rates, found)] or [
+                         {"kind": kind.name, "rate": published_rate(kind, spec), "r": np.nan,
+                          "chosen": True}]
+        return pd.DataFrame(rows)
+
+    def search(self) -> pd.DataFrame:
+        """Search for learning rates: columns ``kind, rate, r``, for [finetuning.searched].
 
         Each rate tunes the same few regions on a part of the training conditions; the other part
         judges, by cross-validated encoding. The same candidates, regions and criterion for all.
         """
         spec, rows = self.plan.material.spec, []
         kinds = [KINDS[name] for name in SEARCHED]
-        if not spec.rates:
-            return pd.DataFrame([{"kind": kind.name, "rate": published_rate(kind, spec),
-                                  "r": np.nan, "chosen": True} for kind in kinds])
         order = np.random.default_rng([self.plan.seed, 5]).permutation(len(self.plan.regions))
         few = [self.plan.regions[i] for i in sorted(order[:spec.n_searched])]
         tried = [(kind, rate, region) for kind in kinds for rate in spec.rates for region in few]
@@ -73,8 +87,7 @@ class Study:
                           "choosing learning rates")
         for (kind, rate, region), (done,) in zip(tried, found):
             rows.append({"kind": kind.name, "rate": rate, "r": done[f"r/{region.label}"].mean()})
-        table = pd.DataFrame(rows).groupby(["kind", "rate"], sort=False)["r"].mean().reset_index()
-        return table.assign(chosen=table.index.isin(table.groupby("kind")["r"].idxmax()))
+        return pd.DataFrame(rows).groupby(["kind", "rate"], sort=False)["r"].mean().reset_index()
 
     def rate(self, kind: Kind) -> float:
         """Return the learning rate of a kind; variants of the contrastive one share its rate."""
@@ -101,26 +114,27 @@ class Study:
         -------
         DataFrame
             Columns ``donor`` (whose network; "all" where pooled, "none" where not tuned),
-            ``subject, roi, hemisphere, group, kind, voxel`` (place in the region), ``side,
-            vertex`` (where it is in the cohort's files), ``r, p2, ceiling, layer``. Scores are
-            means over splits, where there are several.
+            ``subject, roi, hemisphere, group, kind, seed`` (which training), ``voxel`` (place in
+            the region), ``side, vertex`` (where it is in the cohort's files), ``r, p2, ceiling,
+            layer``. Scores are means over splits, where there are several. What is not tuned has
+            the same rows for every seed.
         """
-        rows = pd.concat(_some([_rows(self.plan.material, one, done, donor, kind)
-                                for donor, kind, done in self._judged(kinds, everyone, share)
+        rows = pd.concat(_some([_rows(self.plan.material, one, done, donor, kind, seed)
+                                for donor, kind, seed, done in self._judged(kinds, everyone, share)
                                 for one in self._regions_in(done)], "r", kinds),
                          ignore_index=True)
-        same = ["donor", *REGION, "kind", "voxel", "side", "vertex"]
+        same = ["donor", *REGION, "kind", "seed", "voxel", "side", "vertex"]
         return rows.groupby(same, sort=False).agg(
             r=("r", "mean"), p2=("p2", "mean"), ceiling=("ceiling", "first"),
             layer=("layer", "first")).reset_index()
 
     def curves(self, kinds: Sequence[str]) -> pd.DataFrame:
-        """Return the mean r of every layer: ``subject, roi, hemisphere, group, kind, layer, r``.
+        """Return the mean r of layers: ``subject, roi, hemisphere, group, kind, seed, layer, r``.
 
         Each voxel has its best penalty, on the folds that are reported: for comparing layers.
         """
-        rows = [{**_told(region), "kind": kind, "layer": layer, "r": float(r)}
-                for _, kind, done in self._judged(kinds)
+        rows = [{**_told(region), "kind": kind, "seed": seed, "layer": layer, "r": float(r)}
+                for _, kind, seed, done in self._judged(kinds)
                 for region in self._regions_in(done)
                 for layer, r in zip(self.plan.material.spec.layers,
                                     done[f"curve/{region.label}"])]
@@ -133,14 +147,15 @@ class Study:
         Returns
         -------
         DataFrame
-            Columns ``subject, roi, hemisphere, group, kind, n_voxels``, the fields of
+            Columns ``subject, roi, hemisphere, group, kind, seed, n_voxels``, the fields of
             `helpers.finetuning.contrastive.Bound`, ``dimensions`` (z), and ``shared`` (the best
             bound with the head's shared running statistics, as published). Means over splits.
         """
         material = self.plan.material
-        rows = [{**_told(region), "kind": kind, "n_voxels": len(material.voxels(region).vertex),
+        rows = [{**_told(region), "kind": kind, "seed": seed,
+                 "n_voxels": len(material.voxels(region).vertex),
                  **dict(zip(BOUND, done[f"bound/{region.label}"].tolist()))}
-                for _, kind, done in self._judged(kinds)
+                for _, kind, seed, done in self._judged(kinds)
                 for region in self._regions_in(done, "bound")]
         names = [name for name in _some(rows, "bound", kinds)[0] if name not in BOUND]
         return pd.DataFrame(rows).groupby(names, sort=False)[list(BOUND)].mean().reset_index()
@@ -171,15 +186,16 @@ class Study:
             area = ELSEWHERE.get(group[0].roi)
             met = [one for one in meet.regions if one.roi == area
                    and one.hemisphere == group[0].hemisphere]
-            for kind in map(kind_of, kinds if met else ()):
+            for kind, seed in product(map(kind_of, kinds if met else ()), self.seeds):
                 regions = group if kind.pooled else group[:1]
-                job, _ = self.plan.asked(kind, regions, 0, self.rate(kind), everyone=False)
+                job, _ = self.plan.asked(kind, regions, 0, self.rate(kind), everyone=False,
+                                         number=seed)
                 looks = tuple(meet.look((one,), shown, shown) for one in met
                               for shown in [_everything(other, one.subject)])
                 asked.append((job, looks))
-                told.append((_donor(kind, regions), kind.name, met, name))
-        frames = [_rows(other, region, done, donor, kind).assign(roi=name)
-                  for (donor, kind, met, name), found in zip(
+                told.append((_donor(kind, regions), kind.name, seed, met, name))
+        frames = [_rows(other, region, done, donor, kind, seed).assign(roi=name)
+                  for (donor, kind, seed, met, name), found in zip(
                       told, self.each(_do, asked, "meeting a second cohort"))
                   for region, done in zip(met, found)]
         if not frames:
@@ -188,38 +204,53 @@ class Study:
                            remedy="name one in [finetuning] of the profile")
         return pd.concat(frames, ignore_index=True)
 
+    @property
+    def seeds(self) -> range:
+        """Numbers of the trainings of every network."""
+        return range(self.plan.material.spec.n_seeds)
+
     def _judged(self, kinds: Sequence[str], everyone: bool = False,
-                share: float = 1.0) -> Iterator[tuple[str, str, Arrays]]:
-        """Yield donor, kind and what was found, after running all that is missing."""
-        wanted = [(kind_of(name), *who) for name in kinds for who in self.plan.who(kind_of(name))]
-        asked = [self.plan.asked(kind, regions, split, self.rate(kind), everyone=everyone)
-                 for kind, regions, split in wanted]
+                share: float = 1.0) -> Iterator[tuple[str, str, int, Arrays]]:
+        """Yield donor, kind, seed and what was found, after running all that is missing."""
+        wanted = [(kind_of(name), *who, seed) for name in kinds
+                  for who in self.plan.who(kind_of(name)) for seed in self.seeds]
+        asked = [self.plan.asked(kind, regions, split, self.rate(kind), everyone=everyone,
+                                 number=seed) for kind, regions, split, seed in wanted]
         asked = [(replace(job, share=share), looks) for job, looks in asked]
-        for (kind, regions, _), done in zip(wanted, self.each(_do, asked, "tuning and judging")):
+        for (kind, regions, _, seed), done in zip(
+                wanted, self.each(_do, asked, "tuning and judging")):
             for one in done:
-                yield _donor(kind, regions), kind.name, one
+                yield _donor(kind, regions), kind.name, seed, one
 
     def networks(self, kinds: Sequence[str], *, share: float = 1.0) -> list[Member]:
-        """Return the networks of some kinds, tuned on the first split, as jobs yet to be done."""
+        """Return the networks of some kinds, tuned on the first split, as jobs yet to be done.
+
+        One for each training; one alone where nothing is tuned.
+        """
         found = []
         for kind in map(kind_of, kinds):
             groups = [group for group, split in self.plan.who(kind) if split == 0]
-            for group in groups if kind.objective != "none" else groups[:1]:
-                job, _ = self.plan.asked(kind, group, 0, self.rate(kind), everyone=False)
-                first, tuned = group[0], kind.objective != "none"
-                found.append(Member(_donor(kind, group), first.roi if tuned else "none",
+            tuned = kind.objective != "none"
+            for group, seed in product(groups, self.seeds if tuned else range(1)):
+                job, _ = self.plan.asked(kind, group, 0, self.rate(kind), everyone=False,
+                                         number=seed)
+                first = group[0]
+                found.append(Member(_donor(kind, group), seed, first.roi if tuned else "none",
                                     first.hemisphere if tuned else "none",
                                     group_of(first.roi) if tuned else "none", kind.name,
                                     replace(job, share=share)))
         return found
 
     def each(self, do: Callable[..., T], asked: Sequence[tuple], label: str) -> list[T]:
-        """Do jobs in processes of their own, with a bar; on a GPU one after another."""
+        """Do jobs, with a bar, and share them with other notebooks that run now.
+
+        In so many processes as `n_jobs` and the run allow; on a GPU one after another.
+        """
         on_cpu = next(self.plan.network.model.parameters()).device.type == "cpu"
-        pool = Parallel(n_jobs=self.n_jobs if on_cpu else 1, return_as="generator",
+        pool = Parallel(n_jobs=workers(self.n_jobs) if on_cpu else 1, return_as="generator",
                         pre_dispatch="n_jobs")
-        done = pool(delayed(do)(*one) for one in asked)
-        return list(progress(done, label, len(asked)))
+        return cooperatively(partial(_unpacked, do), asked, each=lambda one, some: progress(
+            pool(delayed(one)(item) for item in some), label, len(some)))
 
     def _regions_in(self, done: Arrays, what: str = "r") -> list[Region]:
         known = {region.label: region for region in self.plan.regions}
@@ -236,6 +267,10 @@ def _some(found: list, what: str, kinds: Sequence[str]) -> list:
     return found
 
 
+def _unpacked(do: Callable[..., T], arguments: tuple) -> T:
+    return do(*arguments)
+
+
 def _do(job: Job, looks: Sequence[Look]) -> list[Arrays]:
     return [judged(job, look) for look in looks]
 
@@ -249,12 +284,12 @@ def _told(region: Region) -> dict[str, str]:
             "group": group_of(region.roi)}
 
 
-def _rows(material: Material, region: Region, done: Arrays, donor: str,
-          kind: str) -> pd.DataFrame:
+def _rows(material: Material, region: Region, done: Arrays, donor: str, kind: str,
+          seed: int) -> pd.DataFrame:
     """Return one row a voxel of a region."""
     r, voxels = done[f"r/{region.label}"], material.voxels(region)
     return pd.DataFrame({
-        "donor": donor, **_told(region), "kind": kind, "voxel": np.arange(len(r)),
+        "donor": donor, **_told(region), "kind": kind, "seed": seed, "voxel": np.arange(len(r)),
         "side": voxels.hemisphere.astype(object), "vertex": voxels.vertex, "r": r,
         "p2": done.get(f"p2/{region.label}", np.full(len(r), np.nan)),
         "ceiling": material.ceiling(region), "layer": str(done[f"layer/{region.label}"])})

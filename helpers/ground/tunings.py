@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Literal
 
 from helpers.ground.errors import LabError
@@ -27,6 +27,11 @@ class FinetuningSpec:
         Side of the pictures, px; 0: the network's own.
     most_pictures : int
         Pictures of each condition; 0: all.
+    n_train, n_test : int
+        Conditions to tune on and conditions held out; 0: all that the cohort has.
+    n_seeds : int
+        Trainings of every network: head, order of the images. Each has a seed of its own, drawn
+        from its name and its number, so that no two participants share one.
     fewest_voxels : int
         Smaller regions are left out, and counted.
     standardise : bool
@@ -39,7 +44,10 @@ class FinetuningSpec:
     rate, regression_rate : float
         Of Adam.
     rates : tuple of float
-        Candidates, the same for every kind of tuning; empty: ``rate`` and ``regression_rate``.
+        Candidates of the search, the same for every kind of tuning.
+    searched : dict, kind of tuning -> tuple of float
+        What the search found: r of each of ``rates``. The best one is used. Where a kind is not
+        named, nothing has been searched and ``rate`` or ``regression_rate`` is used.
     n_searched : int
         Regions, drawn at random, that choose a rate (published: 30).
     temperature : float
@@ -62,6 +70,9 @@ class FinetuningSpec:
     hemispheres: Literal["apart", "together"] = "apart"
     image_size: int = 0
     most_pictures: int = 0
+    n_train: int = 0
+    n_test: int = 0
+    n_seeds: int = 1
     fewest_voxels: int = 20
     standardise: bool = False
     n_splits: int = 0
@@ -72,6 +83,7 @@ class FinetuningSpec:
     rate: float = 1e-4
     regression_rate: float = 2.5e-5
     rates: tuple[float, ...] = ()
+    searched: dict[str, tuple[float, ...]] = field(default_factory=dict)
     n_searched: int = 30
     temperature: float = 0.3
     fixed_embedding: int = 64
@@ -102,6 +114,17 @@ class FinetuningSpec:
                            expected="a batch of 2 or more (contrast needs another picture), and "
                                     "at least 1 of the others",
                            remedy="correct the table 'finetuning'")
+        if self.n_seeds < 1 or min(self.n_train, self.n_test) < 0:
+            raise LabError(f"The fine-tuning has n_seeds = {self.n_seeds}, n_train = "
+                           f"{self.n_train}, n_test = {self.n_test}.",
+                           expected="1 seed or more; numbers of conditions, 0 for all",
+                           remedy="correct the table 'finetuning'")
+        odd = {kind: len(r) for kind, r in self.searched.items() if len(r) != len(self.rates)}
+        if odd:
+            raise LabError(f"The fine-tuning has {len(self.rates)} rates and, of its search, "
+                           + ", ".join(f"{n} values of {kind!r}" for kind, n in odd.items()),
+                           expected="one r for each of `rates`",
+                           remedy="search again, or correct [finetuning.searched]")
 
 
 @dataclass(frozen=True)
@@ -151,7 +174,10 @@ class LateralitySpec:
     hemispheres : {"apart", "together"}
         Together: nothing can be told of laterality, only looked at.
     image_size : int
-        Side of the pictures, px; 0: as [finetuning] says.
+        Side of the pictures, px, in tuning and in the task; 0: as [finetuning] says, and in the
+        task the network's own.
+    n_seeds : int
+        Trainings of every network; 0: as [finetuning] says.
     """
 
     rois: tuple[str, ...]
@@ -162,6 +188,7 @@ class LateralitySpec:
     roi: str
     hemispheres: Literal["apart", "together"] = "apart"
     image_size: int = 0
+    n_seeds: int = 0
 
     def __post_init__(self) -> None:
         strange = {self.roi, *self.controls} - set(self.rois)
@@ -174,5 +201,6 @@ class LateralitySpec:
 
     def tuning(self, spec: FinetuningSpec, rate: float) -> FinetuningSpec:
         """Return how these networks are tuned, at a rate that was chosen before."""
-        return replace(spec, rois=self.rois, hemispheres=self.hemispheres, rates=(), rate=rate,
-                       image_size=self.image_size or spec.image_size)
+        return replace(spec, rois=self.rois, hemispheres=self.hemispheres, rates=(), searched={},
+                       rate=rate, image_size=self.image_size or spec.image_size,
+                       n_seeds=self.n_seeds or spec.n_seeds)

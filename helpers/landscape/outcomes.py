@@ -6,7 +6,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-NETWORK = ["donor", "roi", "hemisphere", "group", "kind"]
+from helpers.finetuning.outcomes import by_seed
+
+NETWORK = ["donor", "seed", "roi", "hemisphere", "group", "kind"]
 """What tells a network from others in a table."""
 
 
@@ -22,12 +24,18 @@ def changed(accuracies: pd.DataFrame) -> pd.DataFrame:
     return accuracies.assign(change=accuracies["accuracy"] - accuracies["task"].map(before))
 
 
-def by_person(table: pd.DataFrame, value: str, **where: str) -> pd.Series:
-    """Average a column over the networks of each participant, of rows ``where`` columns agree."""
+def by_person(table: pd.DataFrame, value: str, **where: str) -> pd.DataFrame:
+    """Average a column over the networks of each participant, of rows ``where`` columns agree.
+
+    Returns
+    -------
+    DataFrame
+        Participants (rows) x trainings (columns).
+    """
     rows = np.ones(len(table), bool)
     for column, wanted in where.items():
         rows &= (table[column] == wanted).to_numpy()
-    return table[rows].groupby("donor", sort=False)[value].mean()
+    return by_seed(table[rows], value, "donor")
 
 
 def result_matrix(accuracies: pd.DataFrame, task: str, kind: str = "contrastive") -> pd.DataFrame:
@@ -42,14 +50,14 @@ def result_matrix(accuracies: pd.DataFrame, task: str, kind: str = "contrastive"
                                                   values="accuracy", sort=False)
     wide["mean"] = wide.mean(axis=1)
     for pooled in part.loc[part["donor"] == "all", "kind"].unique():
-        wide[pooled] = part[part["kind"] == pooled].set_index("region")["accuracy"]
+        wide[pooled] = part[part["kind"] == pooled].groupby("region")["accuracy"].mean()
     before = part.loc[part["kind"] == "untuned", "accuracy"].iloc[0]
     first = pd.DataFrame({"mean": before}, index=["untuned"]).reindex(columns=wide.columns)
     return pd.concat([first, wide]).rename_axis(index=None, columns=None)
 
 
 def gains_of(scores: pd.DataFrame) -> pd.DataFrame:
-    """Return each network's gain in r over the untuned network; pooled ones: mean over people.
+    """Return each network's gain in r over the untuned network; pooled ones: participants' mean.
 
     Parameters
     ----------
@@ -61,31 +69,31 @@ def gains_of(scores: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         Columns `NETWORK` and ``gain``.
     """
-    place = ["subject", "roi", "hemisphere", "group"]
+    place = ["subject", "roi", "hemisphere", "group", "seed"]
     before = scores[scores["kind"] == "untuned"][[*place, "r"]]
     both = scores[scores["kind"] != "untuned"].merge(before, on=place, suffixes=("", "_untuned"))
     both["gain"] = both["r"] - both["r_untuned"]
     return both.groupby(NETWORK, sort=False)["gain"].mean().reset_index()
 
 
-def opposite_minus_same(distances: NDArray, members: pd.DataFrame) -> pd.Series:
+def opposite_minus_same(distances: NDArray, members: pd.DataFrame) -> pd.DataFrame:
     """Compare pairs of opposite hemispheres with pairs of the same one, of different regions.
 
     Parameters
     ----------
     distances : array, float, shape (n_members, n_members)
     members : DataFrame
-        Columns ``donor, roi, hemisphere``, in the order of ``distances``.
+        Columns ``donor, seed, roi, hemisphere``, in the order of ``distances``.
 
     Returns
     -------
-    Series, participant -> mean distance of opposite minus that of same pairs
-        Pairs within a participant only. NaN without both sorts of pairs; untuned networks, whose
-        hemisphere is "none", are left out.
+    DataFrame, participants x trainings: mean distance of opposite minus that of same pairs
+        Pairs within a participant's training only. NaN without both sorts of pairs; untuned
+        networks, whose hemisphere is "none", are left out.
     """
     places = np.arange(len(members))
     found = {}
-    for donor, rows in members.assign(place=places).groupby("donor", sort=False):
+    for name, rows in members.assign(place=places).groupby(["donor", "seed"], sort=False):
         rows = rows[rows["hemisphere"].isin(["lh", "rh", "both"])]
         one, other = np.triu_indices(len(rows), 1)
         roi, side, place = (rows[name].to_numpy() for name in ("roi", "hemisphere", "place"))
@@ -93,6 +101,7 @@ def opposite_minus_same(distances: NDArray, members: pd.DataFrame) -> pd.Series:
         opposite = side[one] != side[other]
         sorts = values[differ & opposite], values[differ & ~opposite]
         if len(rows):
-            found[donor] = (sorts[0].mean() - sorts[1].mean() if all(map(len, sorts))
+            found[name] = (sorts[0].mean() - sorts[1].mean() if all(map(len, sorts))
                             else np.nan)
-    return pd.Series(found, dtype=float)
+    index = pd.MultiIndex.from_tuples(found, names=["donor", "seed"])
+    return pd.Series(list(found.values()), index, dtype=float).unstack("seed")

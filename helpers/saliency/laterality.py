@@ -45,14 +45,14 @@ def bias_and_content(original: NDArray, mirrored: NDArray) -> tuple[NDArray, NDA
 
 
 def contralateral(table: pd.DataFrame, kind: str, measure: str, rois: Sequence[str],
-                  column: str = "bias") -> pd.Series:
+                  column: str = "bias") -> pd.DataFrame:
     """Return half of what left hemispheres' networks have minus right ones', by participant.
 
     Parameters
     ----------
     table : DataFrame
-        Columns ``donor, roi, hemisphere, kind, measure`` and ``column``, an index that is above 0
-        where more lies right.
+        Columns ``donor, seed, roi, hemisphere, kind, measure`` and ``column``, an index that is
+        above 0 where more lies right.
     kind, measure : str
     rois : sequence of str
         Averaged over those of which a participant has both hemispheres.
@@ -60,11 +60,12 @@ def contralateral(table: pd.DataFrame, kind: str, measure: str, rois: Sequence[s
 
     Returns
     -------
-    Series, participant -> laterality
-        Above 0: contralateral. What both hemispheres' networks have in common drops out.
+    DataFrame, participants x trainings
+        Laterality; above 0: contralateral. What both hemispheres' networks have in common drops
+        out.
     """
     part = table[(table["kind"] == kind) & (table["measure"] == measure)
                  & table["roi"].isin(list(rois))]
-    wide = part.pivot_table(index=["donor", "roi"], columns="hemisphere", values=column)
+    wide = part.pivot_table(index=["donor", "roi", "seed"], columns="hemisphere", values=column)
     wide = wide.reindex(columns=["lh", "rh"]).dropna()
-    return ((wide["lh"] - wide["rh"]) / 2).groupby("donor").mean()
+    return ((wide["lh"] - wide["rh"]) / 2).groupby(["donor", "seed"]).mean().unstack("seed")

@@ -19,7 +19,7 @@ from helpers.ground.errors import LabError
 from helpers.landscape.reading import Task, probe_of
 from helpers.networks.activations import paths_of
 from helpers.saliency.laterality import halves_of, index_of
-from helpers.saliency.maps import Method, halves_matter, saliency
+from helpers.saliency.maps import Method, halves_matter, saliency, saliency_maps
 from helpers.stimuli.image_sets import class_name
 from helpers.training.processes import one_thread
 from helpers.training.readout import WithReadout
@@ -108,13 +108,13 @@ def _halves(model: WithReadout, job: Job, pixels: NDArray[np.uint8], truth: NDAr
             layers: Sequence[str]) -> dict[str, tuple[NDArray, NDArray]]:
     """Return what lies left and right, by every measure, each (n_pictures,)."""
     parts: dict[str, list[NDArray]] = {}
+    modules = {name: _module(model, job, name) for name in layers}
     for images, classes in _batches(model, job, pixels, truth):
-        for method in METHODS:
-            for name in layers:
-                maps = saliency(model, _module(model, job, name), images, classes, method=method)
-                parts.setdefault(f"{method} {name}", []).append(
-                    np.stack(halves_of(maps.cpu().numpy())))
-        parts.setdefault(HALVES, []).append(halves_matter(model, images).T.cpu().numpy())
+        scores, maps = saliency_maps(model, modules, images, classes)
+        for (method, name), found in maps.items():
+            parts.setdefault(f"{method} {name}", []).append(
+                np.stack(halves_of(found.cpu().numpy())))
+        parts.setdefault(HALVES, []).append(halves_matter(model, images, scores).T.cpu().numpy())
     return {name: tuple(np.concatenate(values, axis=1)) for name, values in parts.items()}
 
 

@@ -6,10 +6,10 @@ is taken away.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 import torch
-from captum.attr import LayerGradCam, LayerGradientXActivation
 from torch import Tensor, nn
 
 from helpers.ground.errors import LabError
@@ -19,7 +19,13 @@ Method = Literal["Grad-CAM", "HiResCAM"]
 
 def saliency(model: nn.Module, layer: nn.Module, images: Tensor, classes: Tensor, *,
              method: Method = "Grad-CAM") -> Tensor:
-    r"""Map the evidence for a class over a layer's positions.
+    """Map the evidence for a class over one layer's positions; see `saliency_maps`."""
+    return saliency_maps(model, {"": layer}, images, classes)[1][method, ""]
+
+
+def saliency_maps(model: nn.Module, layers: Mapping[str, nn.Module], images: Tensor,
+                  classes: Tensor) -> tuple[Tensor, dict[tuple[Method, str], Tensor]]:
+    r"""Map the evidence for a class over the positions of several layers, in one pass.
 
     .. math:: \mathrm{ReLU}\Big(\sum_c \bar g_c A_c(x, y)\Big) \quad\text{or}\quad
               \mathrm{ReLU}\Big(\sum_c g_c(x, y) A_c(x, y)\Big), \qquad
@@ -29,34 +35,55 @@ def saliency(model: nn.Module, layer: nn.Module, images: Tensor, classes: Tensor
     ----------
     model : nn.Module
         In evaluation mode; maps images to one value per class.
-    layer : nn.Module
+    layers : dict, name -> nn.Module
         Of the model, with feature maps as output.
     images : Tensor, float32, shape (n_images, 3, height, width)
     classes : Tensor, int64, shape (n_images,)
-    method : {"Grad-CAM", "HiResCAM"}
-        Grad-CAM (Selvaraju et al. 2017) averages the gradient over all positions before it weighs
-        a feature map: *where* the class depends on the map is lost. HiResCAM (Draelos & Carin
-        2020) does not.
 
     Returns
     -------
-    Tensor, float32, shape (n_images, map height, map width), 0 or more
+    scores : Tensor, float32, shape (n_images, n_classes)
+    maps : dict, (method, name) -> Tensor, float32, shape (n_images, map height, map width)
+        0 or more. Grad-CAM (Selvaraju et al. 2017) averages the gradient over all positions before
+        it weighs a feature map: *where* the class depends on the map is lost. HiResCAM (Draelos &
+        Carin 2020) does not.
 
     Raises
     ------
     LabError
-        If the layer's output has no positions.
+        If a layer's output has no positions.
     """
-    explain = {"Grad-CAM": LayerGradCam, "HiResCAM": LayerGradientXActivation}[method]
-    found = explain(model, layer).attribute(images, target=classes)
-    if found.ndim != 4:
-        raise LabError(f"saliency {tuple(found.shape)} of a layer without positions",
-                       expected="feature maps (n_images, n_channels, height, width)",
-                       remedy="choose a convolution or a pooling in [laterality]")
-    return found.sum(1).clamp(min=0).detach()
+    seen: dict[str, Tensor] = {}
+
+    def keep(name: str) -> Callable[[nn.Module, object, Tensor], Tensor]:
+        def hook(_module: nn.Module, _inputs: object, output: Tensor) -> Tensor:
+            # A leaf, where nothing before it needs a gradient: the pass back ends at the first.
+            seen[name] = output if output.requires_grad else output.detach().requires_grad_()
+            return seen[name].clone()  # a later ReLU may work in place
+        return hook
+
+    hooks = [layer.register_forward_hook(keep(name)) for name, layer in layers.items()]
+    try:
+        with torch.enable_grad():
+            scores = model(images)
+            gradients = torch.autograd.grad(scores.gather(1, classes[:, None]).sum(),
+                                            list(seen.values()))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    found: dict[tuple[Method, str], Tensor] = {}
+    for (name, maps), gradient in zip(seen.items(), gradients):
+        if maps.ndim != 4:
+            raise LabError(f"saliency {tuple(maps.shape)} of a layer without positions",
+                           expected="feature maps (n_images, n_channels, height, width)",
+                           remedy="choose a convolution or a pooling in [laterality]")
+        maps = maps.detach()
+        found["Grad-CAM", name] = (gradient.mean((2, 3), keepdim=True) * maps).sum(1).clamp(min=0)
+        found["HiResCAM", name] = (gradient * maps).sum(1).clamp(min=0)
+    return scores.detach(), found
 
 
-def halves_matter(model: nn.Module, images: Tensor) -> Tensor:
+def halves_matter(model: nn.Module, images: Tensor, scores: Tensor) -> Tensor:
     """Return how far the classes' scores move when the left, or the right, half turns grey.
 
     Parameters
@@ -64,6 +91,8 @@ def halves_matter(model: nn.Module, images: Tensor) -> Tensor:
     model : nn.Module
     images : Tensor, float32, shape (n_images, 3, height, width)
         Standardised: 0 is the mean colour.
+    scores : Tensor, float32, shape (n_images, n_classes)
+        Of the whole images.
 
     Returns
     -------
@@ -74,7 +103,7 @@ def halves_matter(model: nn.Module, images: Tensor) -> Tensor:
     """
     half = images.shape[-1] // 2
     with torch.no_grad():
-        whole = _centred(model(images))
+        whole = _centred(scores)
         moved = []
         for columns in (slice(0, half), slice(images.shape[-1] - half, None)):
             covered = images.clone()

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+from threadpoolctl import threadpool_limits
 from torch import distributed
 
 
@@ -44,10 +45,11 @@ def platform_record(device: torch.device) -> dict[str, Any]:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Compute on one thread: sums are then the same whatever else the machine does."""
+    """Compute on one thread, BLAS too: sums are then the same whatever else the machine does."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        yield
+        with threadpool_limits(1):
+            yield
     finally:
         torch.set_num_threads(before)
