@@ -76,6 +76,34 @@ def gains_of(scores: pd.DataFrame) -> pd.DataFrame:
     return both.groupby(NETWORK, sort=False)["gain"].mean().reset_index()
 
 
+def bargain(paths: pd.DataFrame, share: float) -> pd.DataFrame:
+    r"""Compare how much of the gain and how much of the loss some weights on the way have.
+
+    .. math:: \frac{g_s\, l_1 - l_s\, g_1}{\bar g_1\, \bar l_1}
+
+    With one participant this is :math:`g_s / g_1 - l_s / l_1`, the share of the gain minus that of
+    the loss; participants count by what they gain and lose, so that none is divided by nearly 0.
+
+    Parameters
+    ----------
+    paths : DataFrame
+        Columns ``donor, seed, share, gain, change`` (of accuracy; the loss is minus this), one row
+        a network.
+    share : float
+        Of the way, s.
+
+    Returns
+    -------
+    DataFrame, participants x trainings
+        Above 0: a bargain.
+    """
+    mean = paths.groupby(["share", "donor", "seed"])[["gain", "change"]].mean()
+    some, whole = mean.loc[share], mean.loc[1.0]
+    scale = whole["gain"].mean() * whole["change"].mean()
+    return ((some["gain"] * whole["change"] - some["change"] * whole["gain"])
+            / (scale or np.nan)).unstack("seed")
+
+
 def opposite_minus_same(distances: NDArray, members: pd.DataFrame) -> pd.DataFrame:
     """Compare pairs of opposite hemispheres with pairs of the same one, of different regions.
 
