@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from helpers.ground.paths import CACHE_VARIABLE, DATA_VARIABLE, FIGURES_VARIABLE
+if "PYTEST_XDIST_WORKER" in os.environ:  # before torch: processes that share cores have one thread
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from helpers.ground.paths import CACHE_VARIABLE, DATA_VARIABLE, FIGURES_VARIABLE  # noqa: E402
 
 
-def pytest_configure(config):
-    config.addinivalue_line("markers", "slow: takes more than a few seconds")
+def own_folders(monkeypatch, folder):
+    """Lead data, cache and figures into ``folder``; return it."""
+    monkeypatch.setenv(DATA_VARIABLE, str(folder / "data"))
+    monkeypatch.setenv(CACHE_VARIABLE, str(folder / "cache"))
+    monkeypatch.setenv(FIGURES_VARIABLE, str(folder / "figures"))
+    return folder
 
 
 @pytest.fixture
 def private(tmp_path, monkeypatch):
     """Give a test its own data, cache and figures folders; return their parent."""
-    monkeypatch.setenv(DATA_VARIABLE, str(tmp_path / "data"))
-    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
-    monkeypatch.setenv(FIGURES_VARIABLE, str(tmp_path / "figures"))
-    return tmp_path
+    return own_folders(monkeypatch, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def private_module(tmp_path_factory, request):
+    """Give the tests of a module data, cache and figures folders of their own, made once."""
+    with pytest.MonkeyPatch.context() as patch:
+        yield own_folders(patch, tmp_path_factory.mktemp(request.module.__name__))
 
 
 @pytest.fixture
