@@ -5,10 +5,10 @@
     python benchmarks/machines.py --record               also measure figures/demo/tolerances.json
 
 A processor with fewer instructions rounds differently: exp and sums in NumPy, products in
-OpenBLAS and MKL, convolutions in oneDNN, exp and pow in the C library. Environment variables make
-each of these libraries forget instructions. Every machine has a cache and figures of its own, in
-``<cache>/machines/<name>``; data are shared (that they are drawn alike everywhere is tested in
-``tests/``). What a machine has finished is not run again, unless --force.
+OpenBLAS and MKL, convolutions in oneDNN, exp and pow in the C library, sums in what Numba
+compiles. Environment variables make each of these forget instructions. Every machine has a cache
+and figures of its own, in ``<cache>/machines/<name>``; data are shared (that they are drawn alike
+everywhere is tested in ``tests/``). What a machine has finished is not run again, unless --force.
 
 The files of claims and numbers are compared with the committed ones: verdicts must be the same,
 numbers may move by their tolerance. The exit status is 1 where they do not. With --record, a
@@ -63,14 +63,15 @@ def without(*beyond: str) -> str:
 
 SSE = {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41", "MKL_CBWR": "COMPATIBLE",
        "OPENBLAS_CORETYPE": "Nehalem", "NPY_DISABLE_CPU_FEATURES": without(""),
-       "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX2,-FMA,-FMA4,-AVX512F"}
+       "NUMBA_CPU_NAME": "generic", "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX2,-FMA,-FMA4,-AVX512F"}
 AVX2 = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_CBWR": "AVX2",
-        "OPENBLAS_CORETYPE": "Haswell", "NPY_DISABLE_CPU_FEATURES": without("AVX512", "X86_V4")}
+        "OPENBLAS_CORETYPE": "Haswell", "NPY_DISABLE_CPU_FEATURES": without("AVX512", "X86_V4"),
+        "NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": "+avx,+avx2,+fma,+bmi,+bmi2,+popcnt"}
 
 
 @dataclass(frozen=True)
 class Machine:
-    """One way to run the demo: what libraries may use, notebooks at once, threads, workers."""
+    """One way to run the demo: what libraries may use and how many processes; notebooks at once."""
 
     environment: Mapping[str, str] = field(default_factory=dict)
     jobs: int = CORES
@@ -80,8 +81,8 @@ MACHINES = {
     "here": Machine(),
     "sse": Machine(SSE),
     "avx2": Machine(AVX2),
-    "avx2-two-threads": Machine({**AVX2, "OMP_NUM_THREADS": "2"}, jobs=1),
-    "one-worker": Machine({"LAB_WORKERS": "1"}, jobs=1),
+    "avx2-two-threads": Machine({**AVX2, "OMP_NUM_THREADS": "2", "LAB_WORKERS": "1"}, jobs=1),
+    "two-workers": Machine({"LAB_WORKERS": "2"}, jobs=1),
 }
 
 

@@ -22,15 +22,24 @@ _spec.loader.exec_module(machines)
 
 STEM, OTHER = "01_localize_selective_units", "13_compare_vision_and_language"
 PROBE = """
-import hashlib, numpy as np, torch
+import hashlib, numba, numpy as np, torch
 from threadpoolctl import threadpool_info
 rng = np.random.default_rng(0)
 x = rng.random((64, 96))
 f, images, filters = (torch.from_numpy(rng.random(shape, np.float32))
                       for shape in ((64, 96), (4, 16, 20, 20), (16, 16, 3, 3)))
+
+@numba.njit(fastmath={"reassoc", "contract"})
+def dot(x, y):
+    total = 0.0
+    for i in range(len(x)):
+        total += x[i] * y[i]
+    return total
+
 found = {"exp in NumPy": np.exp(x), "product in NumPy": x @ x.T, "product in torch": f @ f.T,
          "convolution": torch.conv2d(images, filters), "softmax": torch.softmax(f, 1),
-         "pow in C": np.array([value ** 1.7 for value in rng.random(9999).tolist()])}
+         "pow in C": np.array([value ** 1.7 for value in rng.random(9999).tolist()]),
+         "sums in Numba": np.array([dot(x[i], x[i + 1]) for i in range(60)])}
 print({name: hashlib.sha256(np.asarray(a).tobytes()).hexdigest() for name, a in found.items()}
       | {"capability": torch.backends.cpu.get_cpu_capability(), "blas": sorted(
          {pool["architecture"] for pool in threadpool_info() if "architecture" in pool})})
@@ -141,11 +150,11 @@ def test_the_drill_fails_where_a_verdict_or_a_number_moved_and_records_tolerance
 
 def test_a_machine_has_a_folder_of_its_own_and_keeps_only_stamps(drill):
     drill(here=content(), default=content())
-    assert machines.main(["--machines", "one-worker", "--only", "1"]) == 0
-    folder = drill.folder / "cache/machines/one-worker"
+    assert machines.main(["--machines", "two-workers", "--only", "1"]) == 0
+    folder = drill.folder / "cache/machines/two-workers"
     assert [path.name for path in (folder / "cache").iterdir()] == ["runs"]
     assert (folder / f"figures/{STEM}.json").is_file()
-    assert machines.main(["--machines", "one-worker", "--only", "1", "--keep", "--force"]) == 0
+    assert machines.main(["--machines", "two-workers", "--only", "1", "--keep", "--force"]) == 0
     assert (folder / "cache/features").is_dir()
     first, second = (drill.folder / "found.log").read_text().splitlines()
     assert first == f"--jobs 1 --only {STEM}" and second == f"{first} --force"
