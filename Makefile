@@ -20,12 +20,12 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup figures test test-fast notebooks lab zoo bench lint clean
+.PHONY: help setup figures test test-notebooks test-fast test-all drill-machines notebooks lab zoo bench lint clean
 
 help: ## show this list
 	@awk '/^#/ { sub(/^# ?/, ""); print; next } /^$$/ { exit }' $(firstword $(MAKEFILE_LIST))
 	@echo
-	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z%-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: $(READY) ## create .venv with the exact packages of requirements.lock
 
@@ -46,12 +46,28 @@ figures: $(READY) ## run every notebook whose figure is not fresh (PROFILE, JOBS
 figure-%: $(READY) ## run one notebook, as in: make figure-01 PROFILE=mini
 	@$(PY) -m helpers.run --profile $(PROFILE) --only $*
 
-test: $(READY) ## unit, property and real-data tests, the pairing check, nbval on the notebooks
-	@LAB_HEADLESS=1 TQDM_DISABLE=1 $(PY) -m pytest tests
-	@LAB_HEADLESS=1 TQDM_DISABLE=1 $(PY) -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=1800 notebooks
+# One thread a process: as many processes as JOBS share the cores.
+PYTEST := LAB_HEADLESS=1 TQDM_DISABLE=1 OMP_NUM_THREADS=1 $(PY) -m pytest -n $(JOBS) --dist worksteal
+TESTED := data/cache/tested
 
-test-fast: $(READY) ## the same without the slow tests and without the notebooks
-	@LAB_HEADLESS=1 TQDM_DISABLE=1 $(PY) -m pytest tests -m "not slow"
+test: $(READY) ## everything that can fail on your machine: tests, the demo against committed numbers, nbval
+	@$(PYTEST) tests -m "not exhaustive"
+	@$(MAKE) --no-print-directory test-notebooks
+
+test-notebooks: $(READY) ## run the demo once, compare its numbers with the committed ones, then nbval
+	@LAB_FIGURES=$(TESTED) $(PY) -m helpers.run --profile demo --jobs $(JOBS)
+	@LAB_FIGURES=$(TESTED) $(PY) -m pytest tests/test_committed_numbers.py
+	@$(PYTEST) --dist loadscope --nbval-lax --nbval-current-env --nbval-cell-timeout=900 notebooks
+
+test-fast: $(READY) ## the quick tests alone: under two minutes
+	@$(PYTEST) tests -m "not slow and not exhaustive"
+
+test-all: $(READY) ## make test, and what is slow and rarely fails: larger data, more seeds
+	@$(PYTEST) tests
+	@$(MAKE) --no-print-directory test-notebooks
+
+drill-machines: $(READY) ## run the demo as other processors would; say which verdicts and numbers move
+	@$(PY) benchmarks/machines.py
 
 notebooks: $(READY) ## run the demo and write the executed notebooks beside their sources
 	@$(PY) -m helpers.run --profile demo --jobs $(JOBS) --publish

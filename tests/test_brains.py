@@ -191,7 +191,8 @@ np.save(out, found[:, chosen] if every == "all" else found)
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
-@pytest.mark.parametrize("chunks", [None, (750, 512)])
+@pytest.mark.parametrize("chunks", [
+    pytest.param(None, marks=pytest.mark.exhaustive), (750, 512)])
 def test_a_session_of_the_real_size_is_read_in_bounded_memory(tmp_path, chunks):
     """750 x 227,021 betas (340 MB): besides the result, at most 180 MB are held."""
     rng, path = np.random.default_rng(0), tmp_path / "lh.betas_session01.hdf5"

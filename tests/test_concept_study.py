@@ -27,10 +27,10 @@ from helpers.ground.errors import LabError
 matplotlib.use("agg")
 
 
-@pytest.fixture
-def study(tmp_path, private):
+@pytest.fixture(scope="module")
+def study(private_module):
     """Open a study of five participants whose embeddings are what all their voxels tell."""
-    root = write_tiny_nsd(tmp_path / "nsd", n_shared=12, n_own=60, n_subjects=5)
+    root = write_tiny_nsd(private_module / "nsd", n_shared=12, n_own=60, n_subjects=5)
     write_tiny_annotations(root)
     cohort = NSD(root, n_pool=40, n_batches=2, n_shared=0)
     rng = np.random.default_rng(0)

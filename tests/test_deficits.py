@@ -97,7 +97,6 @@ def test_correlation_leaves_out_what_is_not_finite_and_says_when_it_cannot_tell(
         assert np.isnan(correlation(a, b, seed=0).value)
 
 
-@pytest.mark.slow
 def test_on_noise_the_tests_reject_at_the_nominal_rate(few):
     """400 data sets without any effect: between 2 and 9 % of p values below .05."""
     rng = np.random.default_rng(0)

@@ -188,6 +188,7 @@ def three_jobs():
     return (job(wishes(), subject=s, seed=i) for i, s in enumerate("ABC"))
 
 
+@pytest.mark.slow
 def test_processes_give_the_same_tables_in_the_same_order():
     one, two = encode(three_jobs()), encode(three_jobs(), n_jobs=2)
     for a, b in zip(one, two):
@@ -195,7 +196,7 @@ def test_processes_give_the_same_tables_in_the_same_order():
     assert list(dict.fromkeys(one[0]["subject"])) == ["A", "B", "C"]
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_a_dask_cluster_gives_the_table_of_one_process(monkeypatch):
     from distributed import LocalCluster
     one = encode(three_jobs())
@@ -206,6 +207,7 @@ def test_a_dask_cluster_gives_the_table_of_one_process(monkeypatch):
         pd.testing.assert_frame_equal(a, b, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_an_error_in_a_job_reaches_the_caller_whole():
     broken = job([("FFA-1", "faces", "OLS", (0.0,))])
     broken.responses["FFA-1"][3, 2] = np.nan

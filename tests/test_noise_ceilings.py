@@ -201,7 +201,9 @@ def test_univariate_ceilings_are_the_closed_form(rank, snr, shared):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("shared", [0.0, 0.5])
-@pytest.mark.parametrize(("rank", "snr"), [(2, 0.3), (8, 0.1), (8, 0.3), (8, 1.0), (40, 0.3)])
+@pytest.mark.parametrize(("rank", "snr"), [
+    (8, 0.3), (40, 0.3), *(pytest.param(*case, marks=pytest.mark.exhaustive)
+                           for case in ((2, 0.3), (8, 0.1), (8, 1.0)))])
 def test_rsa_ceilings_are_those_of_the_planted_region(rank, snr, shared):
     region, truth = Region.plant(rank=rank, snr=snr, shared=shared), brute_force_rsa(
         rank, snr, shared)

@@ -14,7 +14,9 @@ import re
 import shutil
 import tarfile
 import zipfile
+from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import matplotlib
 import numpy as np
@@ -109,35 +111,31 @@ def published_names(entry, state: dict) -> dict:
     return {entry.prefix + name: tensor for name, tensor in state.items()}
 
 
-@pytest.fixture
-def world(private, served, monkeypatch):
-    """Serve tiny archives and weights, and point the lists of sources at them."""
-    folder, address = served
+def put_archives(folder) -> None:
+    """Pack the archives that are downloaded."""
     (folder / "floc.zip").write_bytes(archive(f"{FLOC_ZIP}/stimuli", FLOC))
     nested = io.BytesIO()
     with zipfile.ZipFile(nested, "w") as packed:
         packed.writestr("classic-categ.zip", archive("classic-categ", CLASSIC))
     (folder / "classic.zip").write_bytes(nested.getvalue())
-    real = fetch.load_source
-    changed = {"vpnl-floc": {"url": f"{address}/floc.zip", "files": 11 * PER_CATEGORY,
-                             "manifest": None, "bytes": 0},
-               "caltech256": {"url": f"{address}/caltech.tar", "bytes": 0, "digest": None,
-                              "files": len(OBJECTS) * PER_CATEGORY},
-               "classic-categ": {"url": f"{address}/classic.zip", "files": 7 * PER_CATEGORY}}
-    monkeypatch.setattr(present, "load_source",
-                        lambda name: replace(real(name), **changed.get(name, {})))
-    put(private / "data" / "mc8-shined", CHANNELS)
-    put(private / "data" / "imagenet" / "val", WNIDS)
-    put_places(private / "data" / "places365")
     with tarfile.open(folder / "caltech.tar", "w") as packed:
-        put(private / "packed", OBJECTS)
-        packed.add(private / "packed", "256_ObjectCategories")
+        put(folder / "packed", OBJECTS)
+        packed.add(folder / "packed", "256_ObjectCategories")
 
-    write_tiny_nsd(private / "data" / "nsd", n_shared=12, n_own=48, size=24)
-    write_tiny_annotations(private / "data" / "nsd")
-    write_tiny_algonauts(private / "data" / "algonauts2023", n_images=120,
-                         vertices=(390, 390), size=24)
-    write_tiny_nod(private / "data" / "nod")
+
+def put_data(folder) -> None:
+    """Write what a user brings along."""
+    put(folder / "mc8-shined", CHANNELS)
+    put(folder / "imagenet" / "val", WNIDS)
+    put_places(folder / "places365")
+    write_tiny_nsd(folder / "nsd", n_shared=12, n_own=48, size=24)
+    write_tiny_annotations(folder / "nsd")
+    write_tiny_algonauts(folder / "algonauts2023", n_images=120, vertices=(390, 390), size=24)
+    write_tiny_nod(folder / "nod")
+
+
+def put_profile(path) -> None:
+    """Write the paper profile with fewer of everything that takes time."""
     text = (ROOT / "helpers" / "profiles" / "paper.toml").read_text()
     for real_size, small in FEWER.items():
         assert real_size in text
@@ -145,66 +143,109 @@ def world(private, served, monkeypatch):
     head, tuning = text.split("[transfer_cohort]")
     tuning = re.sub(r"(?s)(subjects = )\[.*?\]", rf"\1{FEW_PEOPLE}", tuning)
     tuning = re.sub(r"(?s)(rois = )\[.*?\]", rf"\1{FEW_ROIS}", tuning)
-    (private / "paper.toml").write_text(f"{head}[transfer_cohort]{tuning}")
+    path.write_text(f"{head}[transfer_cohort]{tuning}")
 
-    listed = dict(registry.registry())
-    profile = load_profile("paper")
-    chosen = profile.networks
+
+def reduced(entry):
+    """Return an entry of the registry with fewer channels and units."""
+    if entry.architecture == "alexnet_gn":
+        return replace(entry, options={**entry.options, **SMALL})
+    return entry
+
+
+def put_weights(folder, profile) -> None:
+    """Save weights, and readouts as the deposit has them: the whole network, the readout last."""
+    listed, chosen = registry.registry(), profile.networks
     for seed, name in enumerate((chosen.main, *chosen.compare, profile.encoding.faces)):
-        entry = listed[name]
-        if entry.architecture == "alexnet_gn":
-            entry = replace(entry, options={**entry.options, **SMALL})
+        entry = reduced(listed[name])
         state = build(entry.architecture, entry.options, seed=seed).state_dict()
         content = published_names(entry, state)
+        torch.save({entry.state_dict_key: content} if entry.state_dict_key else content,
+                   folder / entry.file)
+        if entry.readout is not None and entry.readout.url:
+            width = SMALL["projector"][1]
+            torch.save({"epoch": 10, "best_acc": 0.1, "optimizer": {}, "scheduler": {}, "model": {
+                "fc7.weight": torch.randn(width, width),
+                "readout.weight": torch.randn(N_CLASSES, width)}}, folder / entry.readout.file)
+    spec = profile.language
+    torch.save(build("torchvision:resnet18", {}, seed=7).state_dict(),
+               folder / listed[spec.kinds[spec.vision]].file)
+    with clip_vocabulary():
+        publish(VIT, folder / listed[profile.decoding.network].file)
+        publish(RESNET, folder / listed[spec.kinds[spec.language]].file)
+
+
+@contextmanager
+def clip_vocabulary():
+    """Let the tiny CLIPs read CLIP's own words."""
+    with pytest.MonkeyPatch.context() as patch:
+        for architecture in (VIT, RESNET):
+            patch.setitem(TINY[architecture], "text_cfg",
+                          {**TEXT, "vocab_size": 49408, "context_length": 77})
+        yield
+
+
+def named_by_digest(path, kind: str) -> str:
+    return f"{kind}:{hashlib.new(kind, path.read_bytes()).hexdigest()}"
+
+
+def served_entries(profile, folder, address: str) -> dict:
+    """Return the registry with the served files' addresses, digests and sizes."""
+    def at(entry, **changes):
         path = folder / entry.file
-        torch.save({entry.state_dict_key: content} if entry.state_dict_key else content, path)
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()[:10]
-        listed[name] = replace(entry, url=f"{address}/{entry.file}", bytes=0,
-                               readout=served_readout(entry, folder, address),
-                               digest=f"sha256:{digest}" if entry.digest else "")
-    for architecture in (VIT, RESNET):
-        monkeypatch.setitem(TINY[architecture], "text_cfg",
-                            {**TEXT, "vocab_size": 49408, "context_length": 77})
-    name = profile.decoding.network
-    listed[name] = serve_clip(listed[name], folder, address, VIT)
-    listed |= serve_stages(listed, profile.language, folder, address)
-    monkeypatch.setattr(registry, "registry", lambda: listed)
-    return private
+        return replace(entry, url=f"{address}/{entry.file}", bytes=0,
+                       digest=named_by_digest(path, "sha256")[:17] if entry.digest else "",
+                       **changes)
+
+    listed, chosen, spec = dict(registry.registry()), profile.networks, profile.language
+    for name in (chosen.main, *chosen.compare, profile.encoding.faces):
+        entry = reduced(listed[name])
+        if entry.readout is not None and entry.readout.url:
+            path = folder / entry.readout.file
+            entry = replace(entry, readout=replace(entry.readout, url=f"{address}/{path.name}",
+                                                   digest=named_by_digest(path, "md5")))
+        listed[name] = at(entry)
+    small = {"resize": 64, "crop": 64}
+    vision = spec.kinds[spec.vision]
+    listed[vision] = at(listed[vision], architecture="torchvision:resnet18",
+                        preprocessing=replace(listed[vision].preprocessing, **small))
+    for name, tiny in ((profile.decoding.network, VIT), (spec.kinds[spec.language], RESNET)):
+        listed[name] = at(listed[name], options=TINY[tiny],
+                          preprocessing=replace(listed[name].preprocessing, **small))
+    return listed
 
 
-def serve_stages(listed, spec, folder, address: str) -> dict:
-    """Serve a ResNet and CLIP's ResNet with stages of the same names, both small."""
-    name = spec.kinds[spec.vision]
-    entry = replace(listed[name], architecture="torchvision:resnet18",
-                    preprocessing=replace(listed[name].preprocessing, resize=64, crop=64))
-    path = folder / entry.file
-    torch.save(build(entry.architecture, {}, seed=7).state_dict(), path)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    clip = spec.kinds[spec.language]
-    return {name: replace(entry, url=f"{address}/{entry.file}", bytes=0, digest=f"sha256:{digest}"),
-            clip: serve_clip(listed[clip], folder, address, RESNET)}
+@pytest.fixture(scope="session")
+def made(once) -> Path:
+    """Make the files that are served and the data that a user brings: once for all processes."""
+    def make(folder):
+        for part in ("served", "data"):
+            (folder / part).mkdir(parents=True)
+        put_archives(folder / "served")
+        put_data(folder / "data")
+        put_profile(folder / "paper.toml")
+        put_weights(folder / "served", load_profile("paper"))
+
+    return once("paper", make)
 
 
-def serve_clip(entry, folder, address: str, architecture: str):
-    """Serve a small CLIP as OpenAI publishes it, with CLIP's own words."""
-    publish(architecture, folder / entry.file)
-    digest = hashlib.sha256((folder / entry.file).read_bytes()).hexdigest()
-    return replace(entry, url=f"{address}/{entry.file}", options=TINY[architecture],
-                   digest=f"sha256:{digest}",
-                   preprocessing=replace(entry.preprocessing, resize=64, crop=64))
-
-
-def served_readout(entry, folder, address: str):
-    """Serve a checkpoint as the deposit has it: the whole network, the readout last."""
-    if entry.readout is None or not entry.readout.url:
-        return entry.readout
-    width = SMALL["projector"][1]
-    path = folder / entry.readout.file
-    torch.save({"epoch": 10, "best_acc": 0.1, "optimizer": {}, "scheduler": {}, "model": {
-        "fc7.weight": torch.randn(width, width),
-        "readout.weight": torch.randn(N_CLASSES, width)}}, path)
-    digest = hashlib.md5(path.read_bytes()).hexdigest()
-    return replace(entry.readout, url=f"{address}/{path.name}", digest=f"md5:{digest}")
+@pytest.fixture
+def world(made, private, serve, monkeypatch):
+    """Give a test a copy of the data, and point the lists of sources at the server."""
+    shutil.copytree(made / "data", private / "data")
+    shutil.copy(made / "paper.toml", private)
+    address, real = serve(made / "served"), fetch.load_source
+    changed = {"vpnl-floc": {"url": f"{address}/floc.zip", "files": 11 * PER_CATEGORY,
+                             "manifest": None, "bytes": 0},
+               "caltech256": {"url": f"{address}/caltech.tar", "bytes": 0, "digest": None,
+                              "files": len(OBJECTS) * PER_CATEGORY},
+               "classic-categ": {"url": f"{address}/classic.zip", "files": 7 * PER_CATEGORY}}
+    monkeypatch.setattr(present, "load_source",
+                        lambda name: replace(real(name), **changed.get(name, {})))
+    with clip_vocabulary():
+        listed = served_entries(load_profile("paper"), made / "served", address)
+        monkeypatch.setattr(registry, "registry", lambda: listed)
+        yield private
 
 
 @pytest.mark.slow

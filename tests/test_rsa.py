@@ -239,6 +239,7 @@ def test_the_bootstrap_leaves_out_pairs_of_a_condition_with_itself():
     assert found[1:] == pytest.approx(tuple(np.percentile(drawn, [2.5, 97.5])))
 
 
+@pytest.mark.slow
 def test_equally_good_models_are_rarely_told_apart():
     rng = np.random.default_rng(1)
     apart = 0

@@ -98,6 +98,7 @@ def test_runs_then_has_nothing_to_do_then_reruns_what_changed(private, folder, c
     assert not is_fresh(source, load_profile("demo"), job.parameters, private / "figures")
 
 
+@pytest.mark.slow
 def test_a_figure_is_stale_where_an_input_a_setting_or_the_code_changed(private, folder,
                                                                         monkeypatch):
     source, profile = notebook(folder), load_profile("demo")
@@ -122,6 +123,7 @@ def test_a_figure_is_stale_where_an_input_a_setting_or_the_code_changed(private,
     assert fresh()
 
 
+@pytest.mark.slow
 def test_a_failing_notebook_is_told_and_harms_nothing(private, folder, capsys):
     notebook(folder)
     other = notebook(folder, "98_try_that")
@@ -139,6 +141,7 @@ def test_a_failing_notebook_is_told_and_harms_nothing(private, folder, capsys):
     assert (private / "cache/runs/demo/98_try_that.failed.ipynb").is_file()
 
 
+@pytest.mark.slow
 def test_a_notebook_that_makes_no_figure_fails(private, folder, capsys):
     path = notebook(folder)
     path.write_text(path.read_text().replace(".png", ".txt"))
@@ -170,6 +173,7 @@ def test_a_read_only_figures_folder_is_told(private, folder, monkeypatch, capsys
     assert "to do:" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_interrupt_leaves_nothing_half_made(private):
     """Ctrl-C, as a terminal sends it: to the runner and all of its children."""
     folder = private / "notebooks"
@@ -192,6 +196,7 @@ def test_interrupt_leaves_nothing_half_made(private):
     assert not (private / "cache/runs").exists() or not list((private / "cache").rglob("97*.json"))
 
 
+@pytest.mark.slow
 def test_what_a_killed_run_left_behind_is_removed(private, folder):
     notebook(folder)
     gone = subprocess.Popen([sys.executable, "-c", ""])
@@ -214,6 +219,7 @@ def test_a_profile_given_as_a_file_reaches_the_notebook(private, folder):
     assert load_profile(job.parameters["profile"]).name == "mine"
 
 
+@pytest.mark.slow
 def test_only_a_whole_run_with_default_parameters_is_published(private, folder, capsys):
     source = notebook(folder)
     twin = source.with_suffix(".ipynb")

@@ -105,6 +105,7 @@ def test_captions_count_and_tell_what_is_there():
                    for numbers in NUMBERS for number in numbers)
 
 
+@pytest.mark.slow
 def test_captioned_pictures_are_the_same_whatever_the_processes(told, tmp_path):
     write_captioned(tmp_path / "few", seed=0, n_pictures=45, processes=1)
     few, many = read_captioned([tmp_path / "few"]), read_captioned([told])
@@ -126,6 +127,7 @@ def test_towers_learn_to_match(told):
               seed=0)
 
 
+@pytest.mark.slow
 @needs_zoo
 def test_training_the_towers_again_begins_as_recorded(told):
     losses = towers.rehearse_towers(NAME, read_captioned([told]), seed=RECORD["seed"])

@@ -319,6 +319,7 @@ def two_processes(tmp_path_factory):
     return [torch.load(f"{folder}/found-{rank}.pt") for rank in range(2)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LOSSES)
 def test_two_processes_compute_the_loss_of_the_whole_batch(two_processes, name):
     layer = _linear()

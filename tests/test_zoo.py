@@ -104,6 +104,7 @@ def rehearsal(tmp_path_factory):
     return render
 
 
+@pytest.mark.slow
 @needs_zoo
 @pytest.mark.parametrize("name", zoo.RECIPES)
 def test_training_again_begins_as_recorded(rehearsal, name):

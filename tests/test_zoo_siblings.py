@@ -85,6 +85,7 @@ def told(tmp_path_factory):
     return read_captioned([folder], but="val/"), read_pictures(folder / "train")
 
 
+@pytest.mark.slow
 @needs_zoo
 @pytest.mark.parametrize("family", siblings.RECIPES)
 def test_training_again_begins_as_recorded(family, told):

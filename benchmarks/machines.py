@@ -1,0 +1,258 @@
+"""Run the demo as other processors would; say which verdicts and numbers move: make drill-machines.
+
+    python benchmarks/machines.py                        all machines, all notebooks
+    python benchmarks/machines.py --machines sse avx2 --only 01 13
+    python benchmarks/machines.py --record               also measure figures/demo/tolerances.json
+
+A processor with fewer instructions rounds differently: exp and sums in NumPy, products in
+OpenBLAS and MKL, convolutions in oneDNN, exp and pow in the C library, sums in what Numba
+compiles. Environment variables make each of these forget instructions. Every machine has a cache
+and figures of its own, in ``<cache>/machines/<name>``; data are shared (that they are drawn alike
+everywhere is tested in ``tests/``). What a machine has finished is not run again, unless --force.
+
+The files of claims and numbers are compared with the committed ones: verdicts must be the same,
+numbers may move by their tolerance. The exit status is 1 where they do not. With --record, a
+number's tolerance becomes three times the largest difference that any machine showed; numbers
+that are not named in the file may differ by one unit in the last digit.
+
+Machines with SSE alone take about twice the CPU time (convolutions).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from helpers.ground.console import say
+from helpers.ground.errors import LabError
+from helpers.ground.paths import (
+    CACHE_VARIABLE,
+    FIGURES_VARIABLE,
+    ROOT,
+    atomic_write,
+    cache_dir,
+    ensure_writable,
+)
+from helpers.headless.notebooks import choose
+from helpers.headless.numbers import Value, flattened, last_digit, moved
+
+COMMITTED = ROOT / "figures" / "demo"
+TOLERANCES = COMMITTED / "tolerances.json"
+SAFETY = 3
+"""A tolerance is so many times the largest difference seen: a few machines stand for all."""
+
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def without(*beyond: str) -> str:
+    """Name what NumPy found on this processor and is to forget, by the beginnings of the names."""
+    found = np.show_config(mode="dicts")["SIMD Extensions"].get("found", [])
+    return ",".join(name for name in found if name.startswith(beyond))
+
+
+SSE = {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41", "MKL_CBWR": "COMPATIBLE",
+       "OPENBLAS_CORETYPE": "Nehalem", "NPY_DISABLE_CPU_FEATURES": without(""),
+       "NUMBA_CPU_NAME": "generic", "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX2,-FMA,-FMA4,-AVX512F"}
+AVX2 = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_CBWR": "AVX2",
+        "OPENBLAS_CORETYPE": "Haswell", "NPY_DISABLE_CPU_FEATURES": without("AVX512", "X86_V4"),
+        "NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": "+avx,+avx2,+fma,+bmi,+bmi2,+popcnt"}
+
+
+@dataclass(frozen=True)
+class Machine:
+    """One way to run the demo: what libraries may use and how many processes; notebooks at once."""
+
+    environment: Mapping[str, str] = field(default_factory=dict)
+    jobs: int = CORES
+
+
+MACHINES = {
+    "here": Machine(),
+    "sse": Machine(SSE),
+    "avx2": Machine(AVX2),
+    "avx2-two-threads": Machine({**AVX2, "OMP_NUM_THREADS": "2", "LAB_WORKERS": "1"}, jobs=1),
+    "two-workers": Machine({"LAB_WORKERS": "2"}, jobs=1),
+}
+
+
+@dataclass
+class Outcome:
+    """What one machine made of the notebooks.
+
+    Attributes
+    ----------
+    status : int
+        Exit status of the run; 0: every notebook was made or was fresh.
+    wall, cpu : float
+        Seconds spent so far, earlier runs that were continued included.
+    found : dict of str to dict
+        Notebook -> content of its file of claims and numbers.
+    """
+
+    status: int
+    wall: float
+    cpu: float
+    found: dict[str, dict]
+
+
+def run(name: str, stems: list[str], *, force: bool = False, keep: bool = False) -> Outcome:
+    """Run notebooks as one machine, in its own folder; only what is not fresh there is run."""
+    machine, folder = MACHINES[name], ensure_writable(cache_dir() / "machines" / name)
+    figures, caches, clock = folder / "figures", folder / "cache", folder / "seconds.json"
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", **machine.environment,
+                   CACHE_VARIABLE: str(caches), FIGURES_VARIABLE: str(figures)}
+    command = [sys.executable, "-m", "helpers.run", "--jobs", str(machine.jobs), "--only", *stems]
+    start, begin, before = time.time(), time.perf_counter(), os.times()
+    process = subprocess.Popen(command + ["--force"] * force, cwd=ROOT, env=environment)
+    try:
+        status = process.wait()
+    except KeyboardInterrupt:  # it reaches the child, too, which ends its kernels
+        status = process.wait()
+    spent = [time.perf_counter() - begin, sum(os.times()[2:4]) - sum(before[2:4])]
+    files = {stem: path for stem in stems if (path := figures / f"{stem}.json").is_file()}
+    if clock.is_file() and any(path.stat().st_mtime < start for path in files.values()):
+        spent = [now + earlier for now, earlier in zip(spent, read(clock))]  # an earlier run's
+    atomic_write(clock, lambda part: part.write_text(json.dumps(spent)))
+    if status in (2, 130):
+        raise KeyboardInterrupt if status == 130 else SystemExit(2)
+    if status == 0 and not keep:
+        for made in caches.iterdir():  # a run's stamps stay: what is fresh is not run again
+            if made.name != "runs":
+                shutil.rmtree(made) if made.is_dir() else made.unlink()
+    return Outcome(status, *spent, {stem: read(path) for stem, path in files.items()})
+
+
+def read(path: Path) -> dict | list:
+    """Read a JSON file; nothing where there is none."""
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def verdicts_moved(committed: Mapping, found: Mapping) -> list[str]:
+    """Say which claims got another verdict, in one line each."""
+    lines = []
+    for old, new in zip(committed["claims"], found["claims"]):
+        if old["verdict"] != new["verdict"]:
+            lines.append(f"{old['statement']}: {old['verdict']} ({old['run']}) "
+                         f"became {new['verdict']} ({new['run']})")
+    return lines
+
+
+def distances(committed: Mapping, found: Mapping) -> dict[str, float]:
+    """Return how far each number moved from the committed one."""
+    before, after = flattened(committed), flattened(found)
+    return {name: abs(after[name] - old) for name, old in before.items()
+            if _number(old) and _number(after.get(name))}
+
+
+def _number(value: Value) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def worst(committed: Mapping, found: Mapping, allowed: Mapping[str, float]) -> tuple[float, str]:
+    """Return the largest distance over its tolerance, and the number that it belongs to."""
+    before = flattened(committed)
+    ratios = [(distance / max(allowed.get(name, 0.0), last_digit(before[name])), name)
+              for name, distance in distances(committed, found).items()]
+    return max(ratios, default=(0.0, ""))
+
+
+def measured(committed: Mapping, runs: Iterable[Mapping]) -> dict[str, float]:
+    """Return a tolerance for each number that moved: `SAFETY` times the largest distance."""
+    before, largest = flattened(committed), {}
+    for found in runs:
+        for name, distance in distances(committed, found).items():
+            largest[name] = max(largest.get(name, 0.0), distance)
+    return {name: _rounded_up(SAFETY * distance) for name, distance in sorted(largest.items())
+            if SAFETY * distance > last_digit(before[name])}
+
+
+def _rounded_up(value: float) -> float:
+    """Round up to two digits, so that the file is short and the tolerance holds."""
+    unit = 10.0 ** (math.floor(math.log10(value)) - 1)
+    return float(f"{math.ceil(value / unit - 1e-9) * unit:.2g}")
+
+
+def record(outcomes: Mapping[str, Outcome], stems: list[str]) -> None:
+    """Write the tolerances of the notebooks that every machine has run; keep those of others."""
+    kept = read(TOLERANCES)
+    for stem in stems:
+        runs = [outcome.found[stem] for outcome in outcomes.values() if stem in outcome.found]
+        if len(runs) < len(outcomes):
+            say(f"{stem}: not every machine has made it, its tolerances stay as they were")
+            continue
+        kept[stem] = measured(read(COMMITTED / f"{stem}.json"), runs)
+    text = json.dumps(dict(sorted(kept.items())), indent=1) + "\n"
+    atomic_write(TOLERANCES, lambda part: part.write_text(text, encoding="utf-8"))
+    say(f"{TOLERANCES.relative_to(ROOT)}: {sum(map(len, kept.values()))} numbers may move by more "
+        f"than one unit in the last digit.")
+
+
+def report(outcomes: Mapping[str, Outcome], stems: list[str]) -> bool:
+    """Print what moved, machine by machine; return whether everything agrees."""
+    allowed, lines, agrees = read(TOLERANCES), [], True
+    width = max(map(len, outcomes), default=0)
+    say(f"\n{'machine':{width}}  {'wall s':>7}  {'CPU s':>7}  {'notebooks':>9}  verdicts moved  "
+        "numbers out  largest distance / tolerance")
+    for name, outcome in outcomes.items():
+        flips, outside, largest = [], [], (0.0, "", "")
+        for stem, found in outcome.found.items():
+            committed, own = read(COMMITTED / f"{stem}.json"), allowed.get(stem, {})
+            flips += [f"{stem}: {line}" for line in verdicts_moved(committed, found)]
+            outside += [f"{stem}: {line}" for line in moved(committed, found, own)
+                        if "/verdict:" not in line]
+            ratio, number = worst(committed, found, own)
+            lines.append(f"  {name:{width}}  {stem:32}  {ratio:6.2f}  {number}")
+            largest = max(largest, (ratio, stem, number))
+        say(f"{name:{width}}  {outcome.wall:7.0f}  {outcome.cpu:7.0f}  "
+            f"{len(outcome.found):>3} of {len(stems):>2}  {len(flips):>14}  {len(outside):>11}  "
+            f"{largest[0]:.2f}  {' '.join(largest[1:])}")
+        for line in (*flips, *outside):
+            say(f"  {line}")
+        agrees &= not (flips or outside or outcome.status)
+    say("\nlargest distance over its tolerance, notebook by notebook")
+    for line in lines:
+        say(line)
+    return agrees
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the drill; return 0 where every verdict stood and every number kept its tolerance."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--machines", nargs="+", choices=MACHINES, default=list(MACHINES))
+    parser.add_argument("--only", nargs="*", default=[], metavar="NN", help="numbers or names")
+    parser.add_argument("--record", action="store_true", help="write figures/demo/tolerances.json")
+    parser.add_argument("--keep", action="store_true", help="keep the caches of finished machines")
+    parser.add_argument("--force", action="store_true", help="run again what is finished")
+    options = parser.parse_args(arguments)
+    try:
+        stems = [path.stem for path in choose(options.only)]
+        if subprocess.call([sys.executable, "-m", "helpers.lab", "prepare"], cwd=ROOT):
+            return 2
+        outcomes = {}
+        for name in options.machines:
+            say(f"\n== {name}")
+            outcomes[name] = run(name, stems, force=options.force, keep=options.keep)
+    except LabError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    except KeyboardInterrupt:
+        sys.stderr.write("\nInterrupted: what is finished is kept; the same command goes on.\n")
+        return 130
+    if options.record:
+        record(outcomes, stems)
+    return 0 if report(outcomes, stems) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
