@@ -72,7 +72,7 @@ def paint(n_pictures: int, *, stream: int, seed: int, size: int, processes: int 
         Keeps the pictures of different sets apart.
     seed, size : int
     processes : int, optional
-        Default: one per core.
+        Default: as many as ``LAB_WORKERS`` says.
     label : str
         Of the bar.
     """

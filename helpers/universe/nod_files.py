@@ -66,7 +66,7 @@ def write_nod(folder: str | os.PathLike[str], *, seed: int, n_subjects: int = 3,
     size : int
         Side of the pictures, pixels.
     processes : int, optional
-        That paint pictures. Default: one per core.
+        That paint pictures. Default: as many as ``LAB_WORKERS`` says.
 
     Returns
     -------

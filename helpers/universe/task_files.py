@@ -76,7 +76,7 @@ def write_places(folder: str | os.PathLike[str], *, seed: int, n_pictures: int =
     size : int
         Side of the square pictures, pixels.
     processes : int, optional
-        Default: one per core.
+        Default: as many as ``LAB_WORKERS`` says.
 
     Returns
     -------
