@@ -19,6 +19,7 @@ from helpers.ground.errors import LabError
 from helpers.universe.captions import captions
 from helpers.universe.composed import composed_picture
 from helpers.universe.depicted import amounts, energy
+from helpers.universe.diet import stock
 from helpers.universe.images import Latents
 from helpers.universe.participants import RANK, SHARED_NOISE, SIDES, Sheet
 from helpers.universe.writing import made_in_chunks
@@ -76,6 +77,7 @@ def paint(n_pictures: int, *, stream: int, seed: int, size: int, processes: int 
     label : str
         Of the bar.
     """
+    stock(seed, size)
     parts = made_in_chunks(partial(_paint, stream, seed, size), range(n_pictures), chunk=_CHUNK,
                            processes=processes, label=label)
     pixels, items, said, seen, light = zip(*(one for part in parts for one in part))

@@ -52,6 +52,7 @@ def _gradient(rng: np.random.Generator, size: int) -> Image.Image:
     return Image.fromarray(levels(ends[0] * weight + ends[1] * (1 - weight)))
 
 
+# Whoever starts processes calls this before: where these are forked, they have the stock.
 @lru_cache(maxsize=2)
 def stock(seed: int, size: int) -> tuple[list[tuple[str, Image.Image]], list[Image.Image]]:
     """Paint the grounds and the clutter that all diet pictures of a seed draw from.

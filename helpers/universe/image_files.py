@@ -167,6 +167,7 @@ def write_diet(folder: str | os.PathLike[str], *, seed: int, n_train: int = 1440
             for split, count in (("train", n_train), ("val", n_val))
             for c, (name, (domain, constraints)) in enumerate(sorted(classes.items()))
             for i in range(count // len(classes))]
+    diet.stock(seed, size)
     with whole(folder) as part:
         said = _render_all(part, jobs, processes, "drawing the diet")
         told = coco_captions([job.path for job in jobs], said, size, "diet pictures")
