@@ -44,7 +44,7 @@ CODE = {"cohort": "helpers.universe.nsd_files", "algonauts": "helpers.universe.a
         "attributes": "helpers.universe.task_files",
         "captioned": "helpers.universe.captioned_files"}
 """Module that writes a part of the universe, where it is not `PICTURES`."""
-TRAINING = ("universe:faces", "universe:captioned")
+TRAINING = ("universe:faces", "universe:captioned", "universe:training_diet")
 """Pictures that no figure shows: the zoo alone is trained on them."""
 
 
@@ -69,8 +69,9 @@ def _writer(name: str, sizes: UniverseSpec) -> Callable[[Path], object]:
         "localizer": partial(write_localizer, n_per_category=sizes.localizer_per_category, **size),
         "probe": partial(write_probe, n_per_category=sizes.probe_per_category, **size),
         "channels": partial(write_channels, n_per_category=sizes.channels_per_category, **size),
-        "diet": partial(write_diet, size=sizes.diet_size, n_train=sizes.diet_train,
-                        n_val=sizes.diet_val, **seed),
+        "diet": partial(write_diet, size=sizes.diet_size, n_train=0, n_val=sizes.diet_val, **seed),
+        "training_diet": partial(write_diet, size=sizes.diet_size, n_train=sizes.diet_train,
+                                 n_val=sizes.diet_val, **seed),
         "faces": partial(write_faces_diet, size=sizes.diet_size,
                          n_identities=sizes.face_identities,
                          n_train_per_identity=sizes.face_train_per_identity,

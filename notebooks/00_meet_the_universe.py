@@ -92,8 +92,8 @@ told.round(2)
 # %%
 fine = {}
 for name in laboratory.available("diet"):
-    learn, check = (laboratory.images(name, part) for part in ("train", "val"))
-    learn = learn.select(range(0, len(learn), 4))
+    unseen = laboratory.images(name, "val")  # no network was trained on these
+    learn, check = (unseen.select(np.flatnonzero(unseen.halves == part)) for part in (0, 1))
     known = {"raw pixels": np.concatenate([pixels(learn), pixels(check)])}
     known |= {n: np.concatenate([seen_by(network, part, layer) for part in (learn, check)])
               for n, network in networks.items()}

@@ -10,7 +10,7 @@ from typing import Literal
 from helpers.ground.errors import LabError
 
 UNIVERSE_PARTS = ("localizer", "probe", "diet", "faces", "channels", "cohort", "algonauts", "nod",
-                  "places", "attributes", "captioned")
+                  "places", "attributes", "captioned", "training_diet")
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,10 @@ def phase_scramble(grey: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     -------
     ndarray, shape (height, width), float; real, with the mean of ``grey``.
     """
-    spectrum = np.fft.rfft2(grey)
-    phases = np.angle(np.fft.rfft2(rng.standard_normal(grey.shape)))
-    phases[0, 0] = 0
-    return np.fft.irfft2(spectrum * np.exp(1j * phases), s=grey.shape)
+    white = np.fft.rfft2(rng.standard_normal(grey.shape))
+    phases = white / np.abs(white)
+    phases[0, 0] = 1
+    return np.fft.irfft2(np.fft.rfft2(np.asarray(grey, np.float64)) * phases, s=grey.shape)
 
 
 def block_scramble(image: Image.Image, rng: np.random.Generator, tiles: int = 8) -> Image.Image:

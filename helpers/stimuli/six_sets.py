@@ -15,6 +15,7 @@ from PIL import Image, ImageOps
 
 from helpers.ground.errors import LabError
 from helpers.stimuli.image_sets import CORE, ImageSet
+from helpers.stimuli.levels import grey_levels
 from helpers.stimuli.scrambling import block_scramble, match_luminance, phase_scramble
 
 SCRAMBLED = {"scrambled scenes": "scenes", "scrambled words": "characters"}
@@ -70,7 +71,7 @@ class SixSets(ImageSet):
         else:
             pixels = np.asarray(grey) / 255
         matched = match_luminance(pixels, MEAN, SPREAD)
-        return Image.fromarray(np.round(matched * 255).astype(np.uint8)).convert("RGB")
+        return Image.fromarray(grey_levels(matched)).convert("RGB")
 
 
 def _seed(name: str) -> int:

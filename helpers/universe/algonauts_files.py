@@ -56,7 +56,7 @@ def write_algonauts(folder: str | os.PathLike[str], *, nsd: Path, n_withheld: in
     n_withheld : int
         Last sessions of each participant whose responses are kept back (original: 3 of up to 40).
     processes : int, optional
-        That encode pictures. Default: one per core.
+        That encode pictures. Default: as many as ``LAB_WORKERS`` says.
 
     Returns
     -------

@@ -9,6 +9,8 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
+from helpers.stimuli.levels import NUDGE, levels
+
 Point = tuple[float, float]
 Colour = Sequence[int]
 
@@ -44,7 +46,7 @@ class Canvas:
         self.pen = ImageDraw.Draw(self.image)
 
     def _pixels(self, points: Sequence[Point]) -> list[Point]:
-        return [(x * self.side, y * self.side) for x, y in points]
+        return [(x * self.side + NUDGE, y * self.side + NUDGE) for x, y in points]
 
     def polygon(self, points: Sequence[Point], fill: Colour) -> None:
         """Fill the polygon through ``points``."""
@@ -100,9 +102,10 @@ def _circle(n: int) -> tuple[Point, ...]:
 
 @lru_cache(maxsize=8)
 def _catmull_rom(steps: int) -> np.ndarray:
-    t = np.linspace(0, 1, steps, endpoint=False)[:, None]
-    return 0.5 * np.hstack([-t + 2 * t**2 - t**3, 2 - 5 * t**2 + 3 * t**3,
-                            t + 4 * t**2 - 3 * t**3, -t**2 + t**3])
+    t = np.linspace(0, 1, steps, endpoint=False)
+    square, cube = t * t, t * t * t  # powers differ between processors, products do not
+    return 0.5 * np.stack([-t + 2 * square - cube, 2 - 5 * square + 3 * cube,
+                           t + 4 * square - 3 * cube, cube - square])[..., None]
 
 
 def smooth(points: Sequence[Point], *, closed: bool, steps: int = 6) -> list[Point]:
@@ -112,11 +115,10 @@ def smooth(points: Sequence[Point], *, closed: bool, steps: int = 6) -> list[Poi
         knots = np.vstack([given[-1:], given, given[:2]])
     else:
         knots = np.vstack([given[:1], given, given[-1:]])
-    windows = np.stack([knots[i:len(knots) - 3 + i] for i in range(4)], axis=1)
-    path = np.einsum("tk,skd->std", _catmull_rom(steps), windows).reshape(-1, 2)
-    if not closed:
-        path = np.vstack([path, given[-1:]])
-    return [(float(x), float(y)) for x, y in path]
+    path = sum(weight * knots[i:len(knots) - 3 + i, None]
+               for i, weight in enumerate(_catmull_rom(steps)))
+    points = [(x, y) for x, y in path.reshape(-1, 2).tolist()]
+    return points if closed else [*points, tuple(given[-1].tolist())]
 
 
 # ---- colour -------------------------------------------------------------------------------------
@@ -143,7 +145,7 @@ def mix(one: Colour, other: Colour, weight: float) -> tuple[int, int, int]:
 @lru_cache(maxsize=8)
 def grid(size: int) -> tuple[np.ndarray, np.ndarray]:
     """Give x and y of every pixel, each of shape (size, size), from -1 to 1."""
-    axis = np.linspace(-1, 1, size, dtype=np.float32)
+    axis = np.linspace(-1, 1, size)
     x, y = np.meshgrid(axis, axis)
     return x, y
 
@@ -154,18 +156,22 @@ def light(image: Image.Image, angle: float, strength: float) -> Image.Image:
     The blurred alpha serves as height; its slope towards the light brightens. A plain gradient
     over the square is added. ``strength`` of about 0.3 looks natural.
     """
-    size = image.width
-    pixels = np.array(image, dtype=np.float32)
+    size, visible = image.width, image.getbbox()
+    if visible is None:
+        return image
     soft = image.getchannel("A").filter(ImageFilter.GaussianBlur(size / 14))
-    height = np.asarray(soft, dtype=np.float32)
+    height = np.asarray(soft, dtype=np.float64)
     cos, sin = math.cos(math.radians(angle)), math.sin(math.radians(angle))
     slope = np.zeros_like(height)
     slope[:, 1:-1] -= cos * (height[:, 2:] - height[:, :-2])
     slope[1:-1] += sin * (height[2:] - height[:-2])
     x, y = grid(size)
     gain = 1 + strength * (slope * (size / 1800) + 0.5 * (x * cos - y * sin))
-    pixels[..., :3] *= np.clip(gain, 0.25, 1.8)[..., None]
-    return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
+    left, top, right, bottom = visible
+    pixels = np.array(image)
+    lit = pixels[top:bottom, left:right, :3]
+    lit[:] = levels(lit * np.clip(gain[top:bottom, left:right], 0.25, 1.8)[..., None])
+    return Image.fromarray(pixels)
 
 
 # ---- texture ------------------------------------------------------------------------------------
@@ -177,7 +183,7 @@ def noise(size: int, rng: np.random.Generator, *, power: float = 1.0) -> np.ndar
     frequency[0, 0] = np.inf
     spectrum = np.fft.rfft2(rng.standard_normal((size, size))) / frequency**power
     texture = np.fft.irfft2(spectrum, s=(size, size))
-    return ((texture - texture.mean()) / texture.std()).astype(np.float32)
+    return (texture - texture.mean()) / texture.std()
 
 
 def cut(item: Image.Image, *, angle: float = 0.0, flip: bool = False) -> Image.Image:

@@ -49,7 +49,7 @@ def write_captioned(folder: str | os.PathLike[str], *, seed: int, n_pictures: in
     size : int
         Side of the square pictures, pixels.
     processes : int, optional
-        Default: one per core.
+        Default: as many as ``LAB_WORKERS`` says.
 
     Returns
     -------

@@ -19,6 +19,7 @@ from helpers.ground.errors import LabError
 from helpers.universe.captions import captions
 from helpers.universe.composed import composed_picture
 from helpers.universe.depicted import amounts, energy
+from helpers.universe.diet import stock
 from helpers.universe.images import Latents
 from helpers.universe.participants import RANK, SHARED_NOISE, SIDES, Sheet
 from helpers.universe.writing import made_in_chunks
@@ -37,15 +38,15 @@ class Pictures:
     pixels : array, uint8, shape (n_pictures, size, size, 3)
     items : list of list of dict
     captions : list of list of str
-    amounts : array, float32, shape (n_pictures, n_columns)
-    energy : array, float16, shape (n_pictures, n_channels, GRID, GRID)
+    amounts : array, float64, shape (n_pictures, n_columns)
+    energy : array, uint16, shape (n_pictures, n_channels, GRID, GRID)
     """
 
     pixels: NDArray[np.uint8]
     items: list[list[Latents]]
     captions: list[list[str]]
-    amounts: NDArray[np.float32]
-    energy: NDArray[np.float16]
+    amounts: NDArray[np.float64]
+    energy: NDArray[np.uint16]
 
 
 def _paint(stream: int, seed: int, size: int, ids: range) -> list[tuple]:
@@ -72,10 +73,11 @@ def paint(n_pictures: int, *, stream: int, seed: int, size: int, processes: int 
         Keeps the pictures of different sets apart.
     seed, size : int
     processes : int, optional
-        Default: one per core.
+        Default: as many as ``LAB_WORKERS`` says.
     label : str
         Of the bar.
     """
+    stock(seed, size)
     parts = made_in_chunks(partial(_paint, stream, seed, size), range(n_pictures), chunk=_CHUNK,
                            processes=processes, label=label)
     pixels, items, said, seen, light = zip(*(one for part in parts for one in part))
@@ -150,27 +152,33 @@ def picture_of_trial(plan: Plan, subject: int) -> NDArray[np.int64]:
     return shown
 
 
-def signals(sheet: Sheet, pictures: Pictures, shown: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Return every vertex's noise-free response to every picture, in percent signal change.
+def signals(sheet: Sheet, pictures: Pictures, shown: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return every vertex's noise-free response in every trial, in percent signal change.
 
     Parameters
     ----------
     sheet : Sheet
     pictures : Pictures
     shown : array, int64, shape (n_trials,)
-        The participant's trials: the signal's spread over them is the planted one.
+        The picture of each of the participant's trials: the signal's spread over them is the
+        planted one.
 
     Returns
     -------
-    array, float32, shape (n_pictures, n_vertices)
+    array, float64, shape (n_trials, n_vertices)
+
+    Notes
+    -----
+    Both products are sums of whole multiples of a power of two, hence exact.
     """
-    drive = pictures.amounts @ sheet.weights.T
-    light = pictures.energy.reshape(len(drive), -1).astype(np.float32)
+    seen, place = np.unique(shown, return_inverse=True)
+    drive = pictures.amounts[seen] @ sheet.weights.T
+    light = pictures.energy[seen].reshape(len(seen), -1).astype(np.float64)
     drive[:, sheet.early] = light @ sheet.fields.reshape(len(sheet.fields), -1).T
-    drive = np.sign(drive) * np.abs(drive) ** sheet.exponent
-    spread = drive[shown].std(0)
+    drive = (np.sign(drive) * np.abs(drive) ** sheet.exponent)[place]
+    spread = drive.std(0)
     gain = np.where(spread > 0, sheet.signal_sd / np.where(spread > 0, spread, 1), 0)
-    return (drive * gain + sheet.offset).astype(np.float32)
+    return drive * gain + sheet.offset
 
 
 def noise_sd(sheet: Sheet) -> NDArray[np.float64]:
@@ -178,8 +186,8 @@ def noise_sd(sheet: Sheet) -> NDArray[np.float64]:
     return sheet.signal_sd / sheet.ncsnr
 
 
-def sessions(sheet: Sheet, signal: NDArray[np.float32], shown: NDArray[np.int64], *,
-             entropy: tuple[int, ...]) -> Iterator[NDArray[np.float32]]:
+def sessions(sheet: Sheet, signal: NDArray[np.float64], *, entropy: tuple[int, ...]
+             ) -> Iterator[NDArray[np.float64]]:
     """Yield the betas of one session after the other, shape (750, n_vertices).
 
     Each session has a mean of its own in every vertex, and a gain near 1.
@@ -187,13 +195,13 @@ def sessions(sheet: Sheet, signal: NDArray[np.float32], shown: NDArray[np.int64]
     n_vertices, sd = len(sheet.region), noise_sd(sheet)
     shared = np.random.default_rng(entropy).normal(size=(RANK, n_vertices))
     shared /= np.linalg.norm(shared, axis=0)
-    for session, start in enumerate(range(0, len(shown), TRIALS)):
+    for session, start in enumerate(range(0, len(signal), TRIALS)):
         rng = np.random.default_rng([*entropy, session])
         own = rng.standard_normal((TRIALS, n_vertices), np.float32)
         common = rng.standard_normal((TRIALS, RANK), np.float32) @ shared
         noise = sd * (np.sqrt(SHARED_NOISE) * common + np.sqrt(1 - SHARED_NOISE) * own)
         gain, mean = rng.uniform(.93, 1.07), rng.normal(0, .3, n_vertices)
-        yield (gain * (signal[shown[start:start + TRIALS]] + noise) + mean).astype(np.float32)
+        yield gain * (signal[start:start + TRIALS] + noise) + mean
 
 
 def sheet_number(side: str) -> int:

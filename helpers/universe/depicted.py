@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from helpers.stimuli.levels import nearest, on_grid
 from helpers.universe.images import Latents
 from helpers.universe.things import WARMTH
 
@@ -34,7 +35,8 @@ CHANNELS = tuple(f"{frequency:g} at {45 * o} deg" for frequency in FREQUENCIES
                  for o in range(ORIENTATIONS)) + ("red-green", "blue-yellow")
 
 _ROUND, _LONG = ("apple", "orange", "cake"), ("banana", "carrot", "baguette")
-_GREY = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+ENERGY_STEPS, AMOUNT_BITS = 2**15, 16
+"""Energy is counted in 1 / 32,768; amounts are multiples of 2**-16: sums of them are exact."""
 
 
 def _visible(items: list[Latents], index: int) -> float:
@@ -80,19 +82,19 @@ def _words(item: Latents) -> dict[str, bool]:
     }
 
 
-def amounts(items: list[Latents], light: NDArray) -> NDArray[np.float32]:
+def amounts(items: list[Latents], light: NDArray) -> NDArray[np.float64]:
     """Return how much of everything a picture shows.
 
     Parameters
     ----------
     items : list of dict
         Of `helpers.universe.composed.composed_picture`.
-    light : array, float, shape (n_channels, GRID, GRID)
+    light : array, uint16, shape (n_channels, GRID, GRID)
         The picture's `energy`.
 
     Returns
     -------
-    array, float32, shape (n_columns,)
+    array, float64, shape (n_columns,)
         0: none; grows with the square root of the visible area, more in the middle. "many" is
         the number of items over four, "upright" the share of upright edges among upright and
         level ones.
@@ -108,11 +110,11 @@ def amounts(items: list[Latents], light: NDArray) -> NDArray[np.float32]:
     upright, level = (float(light[o:12:ORIENTATIONS].mean(dtype=np.float64))
                       for o in (0, ORIENTATIONS // 2))
     values["upright"] = upright / (upright + level) if upright + level else 0.5
-    return np.array([values[word] for word in COLUMNS], np.float32)
+    return on_grid([values[word] for word in COLUMNS], AMOUNT_BITS)
 
 
 @lru_cache(maxsize=1)
-def _filters() -> NDArray[np.float32]:
+def _filters() -> NDArray[np.float64]:
     """Return one-sided Gabor filters in the frequency domain, (12, SIDE, SIDE)."""
     fy, fx = np.meshgrid(np.fft.fftfreq(SIDE), np.fft.fftfreq(SIDE), indexing="ij")
     filters = []
@@ -122,21 +124,22 @@ def _filters() -> NDArray[np.float32]:
             cx, cy = frequency * np.cos(turn), frequency * np.sin(turn)
             width = .45 * frequency
             filters.append(np.exp(-((fx - cx) ** 2 + (fy - cy) ** 2) / (2 * width**2)))
-    return np.array(filters, np.float32)
+    return np.array(filters)
 
 
-def energy(picture: Image.Image) -> NDArray[np.float16]:
-    """Return the energy of every channel in every block, float16, shape (14, GRID, GRID).
+def energy(picture: Image.Image) -> NDArray[np.uint16]:
+    """Return the energy of every channel in every block, uint16, shape (14, GRID, GRID).
 
     Twelve Gabor channels (the magnitude of a quadrature pair), then the strength of two colour
-    contrasts.
+    contrasts; 32,768 is the greatest possible contrast.
     """
-    pixels = np.asarray(picture.resize((SIDE, SIDE), Image.Resampling.BOX), np.float32) / 255
-    grey = pixels @ _GREY
-    spectrum = np.fft.fft2(grey - grey.mean())
-    maps = [*np.abs(np.fft.ifft2(spectrum * _filters())),
-            np.abs(pixels[..., 0] - pixels[..., 1]),
-            np.abs(pixels[..., 2] - pixels[..., :2].mean(-1))]
+    shown = picture.resize((SIDE, SIDE), Image.Resampling.BOX)
+    red, green, blue = np.moveaxis(np.asarray(shown) / 255, -1, 0)
+    grey = 0.299 * red + 0.587 * green + 0.114 * blue
+    maps = np.empty((len(CHANNELS), SIDE, SIDE))
+    np.abs(np.fft.ifft2(np.fft.fft2(grey - grey.mean()) * _filters()), out=maps[:-2])
+    maps[-2], maps[-1] = np.abs(red - green), np.abs(blue - (red + green) / 2)
     step = SIDE // GRID
-    blocks = np.stack(maps).reshape(len(maps), GRID, step, GRID, step).mean((2, 4))
-    return blocks.astype(np.float16)
+    rows = sum(maps[:, i::step] for i in range(step))
+    blocks = sum(rows[..., i::step] for i in range(step)) / step**2
+    return nearest(blocks * ENERGY_STEPS).astype(np.uint16)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageFilter
 
+from helpers.stimuli.levels import levels
 from helpers.universe import scenes
 from helpers.universe.canvas import Canvas, cut, grid, jitter, noise, paste
 from helpers.universe.images import Latents, draw, fine_classes, framed, longer_side, place, sample
@@ -33,12 +34,12 @@ def _collage(rng: np.random.Generator, size: int) -> Image.Image:
 
 def _texture(rng: np.random.Generator, size: int) -> Image.Image:
     """Colour two mixed 1/f textures by three random colours."""
-    ends = rng.integers(20, 236, (3, 3)).astype(np.float32)
+    ends = rng.integers(20, 236, (3, 3))
     power = float(rng.uniform(.8, 1.8))
     one, two = (1 / (1 + np.exp(-1.2 * noise(size, rng, power=power)))[..., None]
                 for _ in range(2))
-    return Image.fromarray((ends[0] * one * two + ends[1] * (1 - one) * two
-                            + ends[2] * (1 - two)).astype(np.uint8))
+    return Image.fromarray(levels(ends[0] * one * two + ends[1] * (1 - one) * two
+                                  + ends[2] * (1 - two)))
 
 
 def _gradient(rng: np.random.Generator, size: int) -> Image.Image:
@@ -48,9 +49,10 @@ def _gradient(rng: np.random.Generator, size: int) -> Image.Image:
     ramp = x * np.cos(angle) + y * np.sin(angle) + rng.uniform(-.5, .5)
     weight = 1 / (1 + np.exp(-ramp * float(rng.choice([1.5, 4, 40]))))[..., None]
     ends = rng.integers(20, 236, (2, 3))
-    return Image.fromarray((ends[0] * weight + ends[1] * (1 - weight)).astype(np.uint8))
+    return Image.fromarray(levels(ends[0] * weight + ends[1] * (1 - weight)))
 
 
+# Whoever starts processes calls this before: where these are forked, they have the stock.
 @lru_cache(maxsize=2)
 def stock(seed: int, size: int) -> tuple[list[tuple[str, Image.Image]], list[Image.Image]]:
     """Paint the grounds and the clutter that all diet pictures of a seed draw from.

@@ -86,7 +86,7 @@ def write_localizer(folder: str | os.PathLike[str], *, seed: int, n_per_category
     size : int
         Side of the square pictures, pixels.
     processes : int, optional
-        Default: one per core.
+        Default: as many as ``LAB_WORKERS`` says.
 
     Returns
     -------
@@ -147,7 +147,8 @@ def write_diet(folder: str | os.PathLike[str], *, seed: int, n_train: int = 1440
     folder, seed, size, processes
         As for ``write_localizer``.
     n_train, n_val : int
-        Pictures in all; the same number in each of the 48 classes.
+        Pictures in all; the same number in each of the 48 classes. No picture depends on them:
+        with ``n_train`` 0 the validation pictures are the same, and alone.
 
     Raises
     ------
@@ -155,17 +156,18 @@ def write_diet(folder: str | os.PathLike[str], *, seed: int, n_train: int = 1440
         Where a number is no multiple of the number of classes.
     """
     classes = images.fine_classes()
-    counted(n_train=n_train, n_val=n_val, size=size)
+    counted(n_val=n_val, size=size)
     for name, count in (("n_train", n_train), ("n_val", n_val)):
-        if count % len(classes):
+        if count < 0 or count % len(classes):
             raise LabError(f"{name} is {count}.",
                            expected=f"a multiple of {len(classes)}, the number of classes",
-                           remedy=f"give {name}={count // len(classes) * len(classes) or 48}")
+                           remedy=f"give {name}={max(48, count // len(classes) * len(classes))}")
     jobs = [_Job(f"{split}/{name}/{name}_{i + 1:05d}.jpg", "diet", domain,
                  (seed, STREAMS[split], c, i), size, constraints, captioned=True)
             for split, count in (("train", n_train), ("val", n_val))
             for c, (name, (domain, constraints)) in enumerate(sorted(classes.items()))
             for i in range(count // len(classes))]
+    diet.stock(seed, size)
     with whole(folder) as part:
         said = _render_all(part, jobs, processes, "drawing the diet")
         told = coco_captions([job.path for job in jobs], said, size, "diet pictures")

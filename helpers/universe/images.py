@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
+from helpers.stimuli.levels import grey_levels, levels
 from helpers.stimuli.scrambling import block_scramble, match_luminance, phase_scramble
 from helpers.universe import bodies, characters, faces, objects, scenes
 from helpers.universe.canvas import cut, grid, noise, paste
@@ -45,7 +46,6 @@ CHANNEL_CATEGORIES: dict[str, tuple[str, tuple[str, ...], dict[str, Any]]] = {
 MEAN, STD = 0.5, 0.15
 """Luminance and contrast of every grey picture, on [0, 1]."""
 
-_GREY = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 Latents = dict[str, Any]
 
 
@@ -107,11 +107,12 @@ def longer_side(item: Image.Image, share: float) -> float:
 # ---- localizer and channels: grey items on phase-scrambled grounds ------------------------------
 
 def _grey(image: Image.Image) -> np.ndarray:
-    return np.asarray(image.convert("RGB"), dtype=np.float32) @ _GREY / 255
+    red, green, blue = np.moveaxis(np.asarray(image.convert("RGB")), -1, 0)
+    return (0.299 * red + 0.587 * green + 0.114 * blue) / 255
 
 
 def _as_image(grey: np.ndarray) -> Image.Image:
-    return Image.fromarray(np.round(np.clip(grey, 0, 1) * 255).astype(np.uint8))
+    return Image.fromarray(grey_levels(grey))
 
 
 def _mixed(rng: np.random.Generator, size: int) -> np.ndarray:
@@ -198,7 +199,7 @@ def _plain(rng: np.random.Generator, size: int) -> Image.Image:
     angle, slope = rng.uniform(0, 2 * np.pi), rng.uniform(0, 26) * (rng.random() < .6)
     plane = tone + slope * (x * np.cos(angle) + y * np.sin(angle))
     pixels = plane[..., None] + rng.normal(0, 5, 3)
-    return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
+    return Image.fromarray(levels(pixels))
 
 
 def probe_picture(category: str, *, rng: np.random.Generator, size: int) -> Image.Image:

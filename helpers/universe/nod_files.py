@@ -19,6 +19,7 @@ from scipy.io import savemat
 
 from helpers.brains.splits import TRIALS
 from helpers.ground.console import progress
+from helpers.stimuli.levels import on_grid
 from helpers.universe.cohort import Pictures, noise_sd, paint, sessions, signals
 from helpers.universe.composed import category
 from helpers.universe.participants import SHEET, SIDES, Sheet, make_sheet
@@ -42,6 +43,8 @@ AREA_OF = {"V1v": "V1", "V1d": "V1", "V2v": "V2", "V2d": "V2", "V3v": "V3", "V3d
            "hV4": "V4", "RSC": "RSC", "FFA-1": "FFC", "FFA-2": "FFC", "OPA": "V3B", "EBA": "LO2",
            "OFA": "PIT"}
 """Simulated region: the area that it lies in."""
+BETA_BITS = 10
+"""Betas are multiples of 2**-10 percent signal change, which float32 holds exactly."""
 N_LABELS = 180
 """Areas of a hemisphere; the right one's are counted on."""
 
@@ -63,7 +66,7 @@ def write_nod(folder: str | os.PathLike[str], *, seed: int, n_subjects: int = 3,
     size : int
         Side of the pictures, pixels.
     processes : int, optional
-        That paint pictures. Default: one per core.
+        That paint pictures. Default: as many as ``LAB_WORKERS`` says.
 
     Returns
     -------
@@ -118,14 +121,15 @@ def _betas(sheets: list[Sheet], pictures: Pictures, shown: NDArray[np.int64], *,
     """Simulate all trials of a participant, (n_trials, n_vertices), left before right."""
     sides = []
     # Offsets change from run to run, as they do from session to session in the first cohort.
-    filled = np.concatenate([np.resize(run, TRIALS) for run in shown.reshape(-1, N_TRIALS)])
+    filled = np.concatenate([np.resize(run, TRIALS)
+                             for run in np.arange(len(shown)).reshape(-1, N_TRIALS)])
     for side, sheet in enumerate(sheets):
         signal = signals(sheet, pictures, shown)
-        runs = sessions(sheet, signal, filled, entropy=(*entropy, side))
+        runs = sessions(sheet, signal[filled], entropy=(*entropy, side))
         noisy = np.concatenate([run[:N_TRIALS] for run in runs])
         extra = np.random.default_rng([*entropy, side, 1]).standard_normal(noisy.shape, np.float32)
         sides.append(noisy + np.sqrt(WEAKER**2 - 1) * noise_sd(sheet) * extra)
-    return np.concatenate(sides, axis=1).astype(np.float32)
+    return on_grid(np.concatenate(sides, axis=1), BETA_BITS).astype(np.float32)
 
 
 def _cortex(rows: list[str], values: NDArray[np.float32]) -> Cifti2Image:

@@ -23,6 +23,7 @@ from helpers.brains.rois import FAMILIES
 from helpers.brains.splits import N_REPEATS, TRIALS
 from helpers.ground.console import progress
 from helpers.similarity.noise_ceilings import ncsnr
+from helpers.stimuli.levels import nearest
 from helpers.universe.cohort import (
     Pictures,
     Plan,
@@ -62,7 +63,7 @@ def write_cohort(folder: str | os.PathLike[str], *, seed: int, n_subjects: int =
     size : int
         Side of the pictures, pixels.
     processes : int, optional
-        That paint pictures. Default: one per core.
+        That paint pictures. Default: as many as ``LAB_WORKERS`` says.
 
     Returns
     -------
@@ -90,11 +91,10 @@ def write_cohort(folder: str | os.PathLike[str], *, seed: int, n_subjects: int =
 
 
 def write_brick(path: Path, pixels: NDArray[np.uint8]) -> None:
-    """Write pictures as NSD's ``imgBrick``, compressed one by one."""
+    """Write pictures as NSD's ``imgBrick``, in chunks of one picture."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with h5py.File(path, "w", libver="latest", track_order=False) as file:
         file.create_dataset("imgBrick", data=pixels, chunks=(1, *pixels.shape[1:]),
-                            compression="gzip", compression_opts=1, shuffle=True,
                             track_times=False)
 
 
@@ -202,13 +202,13 @@ def _write_betas(root: Path, name: str, side: str, sheet: Sheet, pictures: Pictu
     folder.mkdir(parents=True, exist_ok=True)
     shown = picture_of_trial(plan, subject)
     signal = signals(sheet, pictures, shown)
-    scored = np.empty((len(shown), len(sheet.region)), np.float32)
+    scored = np.empty((len(shown), len(sheet.region)))
     entropy = (seed, 50, subject, SIDES.index(side))
-    for k, betas in enumerate(sessions(sheet, signal, shown, entropy=entropy)):
-        stored = np.clip(np.round(betas * SCALE), -32768, 32767).astype(np.int16)
+    for k, betas in enumerate(sessions(sheet, signal, entropy=entropy)):
+        stored = np.clip(nearest(betas * SCALE), -32768, 32767).astype(np.int16)
         with h5py.File(folder / f"{side}.betas_session{k + 1:02d}.hdf5", "w") as file:
             file.create_dataset("betas", data=stored, track_times=False)
-        values = stored.astype(np.float32)
+        values = stored.astype(np.float64)
         with np.errstate(invalid="ignore", divide="ignore"):
             scored[k * TRIALS:(k + 1) * TRIALS] = (values - values.mean(0)) / values.std(0)
     complete = plan.trials[subject][((plan.trials[subject] >= 0)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from helpers.ground.errors import LabError
+from helpers.stimuli.levels import on_grid
 from helpers.universe.depicted import COLUMNS, GRID, ORIENTATIONS
 
 SIDES = ("lh", "rh")
@@ -79,6 +80,10 @@ N_CONCEPT = 9
 """Vertices of such a patch on each sheet."""
 
 
+SHEET_BITS, FIELD_BITS = 16, 24
+"""What describes a vertex is a multiple of 2**-16; weights on energy, of 2**-24."""
+
+
 @dataclass(frozen=True)
 class Sheet:
     """One hemisphere of a participant.
@@ -89,9 +94,9 @@ class Sheet:
         Posterior to anterior, ventral to dorsal, from 0 to 1.
     region : array of str, shape (n_vertices,)
         A region, ``concept: <name>``, or empty.
-    fields : array, float32, shape (n_early, n_channels, GRID, GRID)
+    fields : array, float64, shape (n_early, n_channels, GRID, GRID)
         Weights on the energy of pictures, for the vertices of early regions, in their order.
-    weights : array, float32, shape (n_vertices, n_columns)
+    weights : array, float64, shape (n_vertices, n_columns)
         Weights on what pictures show; 0 for early vertices.
     exponent : array, float64, shape (n_vertices,)
         Of the compressive response.
@@ -104,8 +109,8 @@ class Sheet:
 
     places: NDArray[np.float64]
     region: NDArray[np.str_]
-    fields: NDArray[np.float32]
-    weights: NDArray[np.float32]
+    fields: NDArray[np.float64]
+    weights: NDArray[np.float64]
     exponent: NDArray[np.float64]
     centre: NDArray[np.float64]
     spread: NDArray[np.float64]
@@ -149,14 +154,15 @@ def make_sheet(subject: str, side: str, *, seed: int) -> Sheet:
     taste = {name: own.normal(0, TASTE, len(COLUMNS)) for name in TUNING}
     weights = np.stack([_weights(name, taste.get(str(name)), rng) for name in region])
     clarity = .5 * np.exp(own.normal(0, .25))
-    ncsnr = np.clip(np.exp(rng.normal(np.log(clarity), .45, n)), .1, 1.0)
+    ncsnr = on_grid(np.clip(clarity * np.exp(rng.normal(0, .45, n)), .1, 1.0), SHEET_BITS)
     offset = rng.uniform(0, .5, n)
     offset[region == "concept: below baseline for writing"] = .1
     offset[region == "concept: less for writing, above baseline"] = 4.5
     signal_sd = rng.uniform(.4, 1.2, n)
     signal_sd[region == "concept: less for writing, above baseline"] *= .6
-    return Sheet(places, region, fields, weights, rng.uniform(.6, 1.0, n), centre, spread, ncsnr,
-                 signal_sd, offset)
+    exponent = rng.uniform(.6, 1.0, n)
+    return Sheet(places, region, fields, weights, exponent, centre, spread, ncsnr, signal_sd,
+                 offset)
 
 
 def _layout(subject: str, side: str, rng: np.random.Generator
@@ -223,11 +229,12 @@ def _receptive_field(name: str, side: str, rng: np.random.Generator
     centre = np.array([.5 + right * eccentricity * np.cos(angle),
                        .5 - eccentricity * np.sin(angle)])
     smallest = EARLY["hV4" if name == "hV4" else name[:2]]
-    return centre, smallest * (1 + 1.2 * eccentricity) * rng.uniform(.8, 1.2)
+    spread = smallest * (1 + 1.2 * eccentricity) * rng.uniform(.8, 1.2)
+    return on_grid(centre, SHEET_BITS), float(on_grid(spread, SHEET_BITS))
 
 
 def _field(name: str, centre: NDArray, spread: float, rng: np.random.Generator
-           ) -> NDArray[np.float32]:
+           ) -> NDArray[np.float64]:
     """Weigh channels and blocks: one orientation and frequency most; in hV4 colour as well."""
     middle = (np.arange(GRID) + .5) / GRID
     window = np.exp(-((middle[None] - centre[0]) ** 2 + (middle[:, None] - centre[1]) ** 2)
@@ -238,10 +245,10 @@ def _field(name: str, centre: NDArray, spread: float, rng: np.random.Generator
     scale = rng.dirichlet([.6, 1.0, .8])
     colour = rng.uniform(.5, 1.5, 2) if name == "hV4" else np.zeros(2)
     channel = np.concatenate([(scale[:, None] * orientation).ravel(), .15 * colour])
-    return (channel[:, None, None] * (window / window.sum())).astype(np.float32)
+    return on_grid(channel[:, None, None] * (window / window.sum()), FIELD_BITS)
 
 
-def _weights(name: str, taste: NDArray | None, rng: np.random.Generator) -> NDArray[np.float32]:
+def _weights(name: str, taste: NDArray | None, rng: np.random.Generator) -> NDArray[np.float64]:
     """Draw a vertex's weights on what pictures show."""
     weights = dict.fromkeys(COLUMNS, 0.0)
     if name.startswith("concept: "):
@@ -257,4 +264,4 @@ def _weights(name: str, taste: NDArray | None, rng: np.random.Generator) -> NDAr
             weights[word] += usual * rng.gamma(2, .5)  # graded: some much, some hardly
     elif not name and rng.random() < .5:
         weights |= {word: rng.normal(0, .3) for word in COLUMNS}
-    return np.array([weights[word] for word in COLUMNS], np.float32)
+    return on_grid([weights[word] for word in COLUMNS], SHEET_BITS)

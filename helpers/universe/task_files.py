@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from helpers.ground.errors import LabError
-from helpers.universe import tasks
+from helpers.universe import diet, tasks
 from helpers.universe.writing import counted, made_in_chunks, save_jpeg, whole
 
 STREAMS = {"places": 20, "attributes": 21}
@@ -51,6 +51,8 @@ def _write(folder: str | os.PathLike[str], task: str, classes: Sequence[str], *,
                        remedy=f"give {max(each, 1) * len(classes)}")
     jobs = [_Job(f"{name}/{name}_{i + 1:05d}.jpg", name, (seed, STREAMS[task], c, i))
             for c, name in enumerate(classes) for i in range(each)]
+    if task == "attributes":
+        diet.stock(seed, size)
     with whole(folder) as part:
         for name in classes:
             (part / name).mkdir()
@@ -76,7 +78,7 @@ def write_places(folder: str | os.PathLike[str], *, seed: int, n_pictures: int =
     size : int
         Side of the square pictures, pixels.
     processes : int, optional
-        Default: one per core.
+        Default: as many as ``LAB_WORKERS`` says.
 
     Returns
     -------

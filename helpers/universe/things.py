@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from helpers.ground.errors import LabError
+from helpers.stimuli.levels import NUDGE, levels
 from helpers.universe.canvas import COLOURS, Canvas, Colour, Point, grid, jitter, noise
 
 WARMTH = {name: "warm" for name in ("red", "orange", "yellow", "pink", "brown")}
@@ -97,7 +98,7 @@ class PosedCanvas(Canvas):
 
     def _pixels(self, points: Sequence[Point]) -> list[Point]:
         a, b, c, d = self._map
-        half, side = self.side / 2, self.side
+        half, side = self.side / 2 + NUDGE, self.side
         return [(half + side * (a * (x - 0.5) + b * (y - 0.5)),
                  half + side * (c * (x - 0.5) + d * (y - 0.5))) for x, y in points]
 
@@ -153,5 +154,5 @@ def grain(image: Image.Image, latents: Mapping, amount: float, slope: float) -> 
     x, y = grid(size)
     gain = 1 + amount * texture + slope * (x * math.cos(turn) - y * math.sin(turn))
     pixels = np.full((size, size, 4), 255, dtype=np.uint8)
-    pixels[..., :3] = np.clip(np.asarray(image) * gain[..., None], 0, 255)
+    pixels[..., :3] = levels(np.asarray(image) * gain[..., None])
     return Image.fromarray(pixels, "RGBA")

@@ -27,7 +27,7 @@ class Truth:
     ----------
     words : dict
         ``truth.json``: what drives each region, the concepts and who has them.
-    amounts : array, float32, shape (n_pictures, n_columns)
+    amounts : array, float64, shape (n_pictures, n_columns)
         How much of everything each picture shows, by nsdId; columns as in ``words["columns"]``.
     sheets : dict, (subject, hemisphere) -> dict, field -> array with a first axis of n_vertices
         ``region``, ``weights`` (on the columns), ``centre`` and ``spread`` of receptive fields
@@ -36,10 +36,10 @@ class Truth:
     """
 
     words: dict[str, Any]
-    amounts: NDArray[np.float32]
+    amounts: NDArray[np.float64]
     sheets: dict[tuple[str, str], dict[str, NDArray]]
 
-    def column(self, name: str) -> NDArray[np.float32]:
+    def column(self, name: str) -> NDArray[np.float64]:
         """Return how much of one thing each picture shows, (n_pictures,).
 
         Raises

@@ -16,6 +16,8 @@ from PIL import Image
 from helpers.ground.console import progress
 from helpers.ground.errors import LabError
 
+WORKERS = "LAB_WORKERS"
+"""Environment variable: how many processes draw; by default as many as there are cores."""
 Item, Made = TypeVar("Item"), TypeVar("Made")
 
 
@@ -25,6 +27,15 @@ def counted(**counts: int) -> None:
         if value < 1:
             raise LabError(f"{name} is {value}.", expected="a whole number of at least 1",
                            remedy=f"give {name}=1 or more")
+
+
+def workers() -> int:
+    """Return how many processes draw: ``LAB_WORKERS``, or as many as there are cores."""
+    wanted = os.environ.get(WORKERS) or str(os.cpu_count() or 1)
+    if not wanted.isdecimal() or not int(wanted):
+        raise LabError(f"{WORKERS} is {wanted!r}.", expected="a whole number of at least 1",
+                       remedy=f"set {WORKERS} to the number of processes, or to nothing")
+    return int(wanted)
 
 
 def save_jpeg(picture: Image.Image, path: Path) -> None:
@@ -108,13 +119,13 @@ def made_in_chunks(make: Callable[[Sequence[Item]], Made], items: Sequence[Item]
     chunk : int
         Items that one call makes.
     processes : int, optional
-        Default: one per core.
+        Default: `workers`.
     label : str
         Of the bar.
     """
-    processes = processes or os.cpu_count() or 1
     chunks = [items[i:i + chunk] for i in range(0, len(items), chunk)]
-    if processes == 1:
+    processes = min(processes or workers(), len(chunks))
+    if processes <= 1:
         yield from progress(map(make, chunks), label, total=len(chunks))
         return
     with ProcessPoolExecutor(processes) as pool:

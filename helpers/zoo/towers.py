@@ -28,7 +28,7 @@ from helpers.training.augmentation import Augmentation, plain_view
 from helpers.training.captioned import Captioned, read_captioned, train_towers
 from helpers.training.loop import Recipe, Record
 from helpers.training.processes import platform_record, rank
-from helpers.zoo.training import FIRST_STEPS, file_of, rounded, save, watching
+from helpers.zoo.training import FIRST_STEPS, TRAINING_SETS, file_of, rounded, save, watching
 
 VIEWS = Augmentation(size=96, crop_scale=(0.6, 1.0), brightness=0.2, contrast=0.2, saturation=0.2,
                      hue=0.02, jitter=0.8, grey=0.0)
@@ -123,6 +123,7 @@ def rehearse_towers(name: str, pictures: Captioned, *, seed: int) -> list[float]
 
 
 def _folders(profile: Profile, sets: Sequence[str]) -> list[Path]:
+    sets = [TRAINING_SETS.get(one, one) for one in sets]
     missing = [one for one in sets if one not in profile.image_sets]
     if missing:
         raise LabError(f"the profile {profile.name!r} has no image set {missing[0]!r}",

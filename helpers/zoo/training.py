@@ -55,6 +55,9 @@ RECIPES = {
 DIETS = {name: "faces_diet" if name == "demo-faces" else "diet" for name in RECIPES}
 """Network → the image set of the profile that it is trained on."""
 
+TRAINING_SETS = {"diet": "training_diet"}
+"""Image set, as records name it → the set of the profile that has its training images, too."""
+
 PROBED_LAYER = "relu6"
 FIRST_STEPS = 3
 Read = Callable[[Pictures], NDArray]
@@ -212,7 +215,8 @@ def save(name: str, model: nn.Module) -> None:
 
 def diet_of(profile: Profile, name: str) -> tuple[Pictures, Pictures]:
     """Return the training and validation pictures of an image set, made present."""
-    folder = make_present(profile, profile.image_sets[name], data_dir(profile.data))
+    spec = profile.image_sets[TRAINING_SETS.get(name, name)]
+    folder = make_present(profile, spec, data_dir(profile.data))
     return _read(folder / "train"), _read(folder / "val")
 
 
