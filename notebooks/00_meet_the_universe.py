@@ -93,7 +93,7 @@ told.round(2)
 fine = {}
 for name in laboratory.available("diet"):
     learn, check = (laboratory.images(name, part) for part in ("train", "val"))
-    learn = learn.select(range(0, len(learn), 4))
+    learn, check = learn.select(range(0, len(learn), 8)), check.select(range(0, len(check), 2))
     known = {"raw pixels": np.concatenate([pixels(learn), pixels(check)])}
     known |= {n: np.concatenate([seen_by(network, part, layer) for part in (learn, check)])
               for n, network in networks.items()}
