@@ -85,7 +85,8 @@ def test_remembered_pixels_are_those_of_the_file(root, monkeypatch):
         for index, found in enumerate(batch):
             small = images.open(index).resize((6, 6), Image.Resampling.BILINEAR)
             pixels = to_tensor(small)[:, :5, :5]  # of 6, torchvision's centre crop leaves the last
-            torch.testing.assert_close(found, normalize(pixels, view.mean, view.std), rtol=0, atol=0)
+            wanted = normalize(pixels, view.mean, view.std)
+            torch.testing.assert_close(found, wanted, rtol=0, atol=0)
     assert len(album._remembered) == len(images)
 
 
