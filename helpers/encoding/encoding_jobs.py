@@ -82,7 +82,7 @@ def encode(jobs: Iterable[Job], *, n_jobs: int = 1) -> tuple[pd.DataFrame, pd.Da
     best : DataFrame
         One row per subject, roi, network, domain, method and metric: ``score`` on the test
         conditions with the layer and penalty that did best on validation, in each fold;
-        ``layer, alpha`` (chosen most often), ``n_layers`` chosen, ``n_conditions, n_vertices, why``.
+        ``layer, alpha`` (most often), ``n_layers`` chosen, ``n_conditions, n_vertices, why``.
     """
     processes = int(os.environ.get("LAB_WORKERS", n_jobs))
     with _cluster():
