@@ -54,7 +54,7 @@ print(laboratory.provenance.line)
 
 # %%
 classifier = laboratory.classifier(chosen.main)
-pictures = laboratory.images(spec.images, spec.part)
+pictures = laboratory.images(spec.images, spec.part).first_of_each(spec.n_per_class)
 groups, by_class = (lesion_outcomes.grouped(pictures, least=least)
                     for least in (lesion_outcomes.LEAST, 1))
 print(f"{chosen.main}: {len(classifier.layers)} layers before the readout")

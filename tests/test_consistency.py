@@ -6,11 +6,11 @@ import warnings
 
 import numpy as np
 import pytest
-from scipy.spatial.distance import pdist
+from scipy.spatial.distance import pdist, squareform
 from scipy.stats import spearmanr
 
 from helpers.ground.errors import LabError
-from helpers.similarity.consistency import consistency, off_diagonal
+from helpers.similarity.consistency import ROUNDED, consistency, off_diagonal
 
 
 def noise_layers(n_pictures: int, widths: list[int], seed: int) -> list[np.ndarray]:
@@ -34,6 +34,25 @@ def test_the_matrix_is_scipys(seed):
     np.testing.assert_allclose(found.matrix, spearmanr(rdms).statistic, atol=1e-9)
     assert found.mean == pytest.approx(np.mean([found.matrix[i, j]
                                                 for i, j in ((0, 1), (0, 2), (1, 2))]))
+
+
+def test_the_interval_is_that_of_pairs_listed_one_by_one():
+    """Images drawn anew, every pair of two of them listed and ranked by SciPy; ties among them."""
+    rng = np.random.default_rng(3)
+    layers = [rng.integers(0, 3, (17, 4)) + one for one in np.zeros((3, 17, 4))]
+    layers[1][:9], layers[2][8:] = layers[0][:9], layers[0][8:]
+    rdms = [np.nan_to_num(squareform(pdist(one, "correlation")), nan=1) for one in layers]
+    draws, means = np.random.default_rng(5), []
+    for _ in range(40):
+        deal = draws.integers(17, size=17)
+        pairs = [(deal[i], deal[j]) for i in range(17) for j in range(i + 1, 17)
+                 if deal[i] != deal[j]]
+        listed = [[round(one[a, b], ROUNDED) for a, b in pairs] for one in rdms]
+        means.append(np.mean([spearmanr(listed[i], listed[j]).statistic
+                              for i, j in ((0, 1), (0, 2), (1, 2))]))
+    found = consistency(layers, seed=5, n_boot=40)
+    assert (found.low, found.high) == pytest.approx(tuple(np.percentile(means, [2.5, 97.5])),
+                                                    abs=1e-10)
 
 
 def test_pictures_in_another_order_give_the_same_matrix():

@@ -77,7 +77,9 @@ def test_runs_are_those_of_a_plain_training_loop():
     responses, targets = world()
     found = teach(responses, targets, SMALL)
     runs = [plain_run(responses, targets, SMALL, seed) for seed in range(3)]
-    np.testing.assert_allclose(found.first_weight, runs[0][0], atol=2e-4)
+    for number, (weight, bias) in enumerate(runs):
+        np.testing.assert_allclose(found.run_weights[number], weight, atol=2e-4)
+        np.testing.assert_allclose(found.run_biases[number], bias, atol=2e-4)
     np.testing.assert_allclose(found.weight, np.mean([run[0] for run in runs], 0), atol=2e-4)
     np.testing.assert_allclose(found.bias, np.mean([run[1] for run in runs], 0), atol=2e-4)
     assert found.losses.shape == (3, 30) and found.losses[:, -5:].mean() < found.losses[:, 0].mean()

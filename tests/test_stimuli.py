@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torchvision.transforms.functional import pil_to_tensor
+from torchvision.transforms.functional import normalize, pil_to_tensor, to_tensor
 
 from helpers.ground.errors import LabError
 from helpers.ground.paths import ROOT
+from helpers.networks.registry import Preprocessing
+from helpers.stimuli import album
 from helpers.stimuli.image_sets import (
     CLASSIC,
     FLOC,
@@ -67,6 +70,45 @@ def test_the_classic_set_has_seven_domains(tmp_path):
     images = classic(make_set(tmp_path / "classic", CLASSIC))
     assert len(images.domain_names) == 7
     assert images.domain_names[:5] == ("faces", "bodies", "objects", "scenes", "characters")
+
+
+VIEW = Preprocessing(resize=6, crop=5, mean=(.4, .5, .6), std=(.2, .25, .3))
+
+
+def test_remembered_pixels_are_those_of_the_file(root, monkeypatch):
+    """Bit by bit as torchvision's own transforms give them, the first time and the second."""
+    monkeypatch.setattr(album, "_remembered", {})
+    images = floc(root)
+    others = Preprocessing(resize=6, crop=5, mean=(.1, .1, .1), std=(.5, .5, .5))
+    for view in (VIEW, others, VIEW):
+        batch, = images.batches([range(len(images))], view)
+        for index, found in enumerate(batch):
+            small = images.open(index).resize((6, 6), Image.Resampling.BILINEAR)
+            pixels = to_tensor(small)[:, :5, :5]  # of 6, torchvision's centre crop leaves the last
+            wanted = normalize(pixels, view.mean, view.std)
+            torch.testing.assert_close(found, wanted, rtol=0, atol=0)
+    assert len(album._remembered) == len(images)
+
+
+def test_a_changed_file_is_decoded_anew_and_memory_has_an_end(root, monkeypatch):
+    monkeypatch.setattr(album, "_remembered", {})
+    monkeypatch.setattr(album, "MOST_BYTES", 3 * 25 * 2)
+    images = floc(root)
+    before, = images.batches([range(4)], VIEW)
+    assert len(album._remembered) == 2
+    path = images.root / images.files[0]
+    Image.new("RGB", (8, 8), "red").save(path)
+    os.utime(path, ns=(0, 0))
+    after, = images.batches([range(4)], VIEW)
+    assert not torch.equal(before[0], after[0]) and torch.equal(before[1:], after[1:])
+
+
+def test_first_of_each_category(root):
+    images = floc(root)
+    few = images.first_of_each(2)
+    assert few.classes == images.classes and len(few) == 2 * len(set(images.categories))
+    assert all(name.endswith(("-1.png", "-2.png")) for name in few.files)
+    assert images.first_of_each(0) is images and len(images.first_of_each(99)) == len(images)
 
 
 def test_batches_keep_order_and_shape(root):

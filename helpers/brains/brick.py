@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from functools import cached_property
 from pathlib import Path
 
@@ -56,6 +57,10 @@ class Brick(Album):
         state = (self.path.name, self.path.stat().st_size, self.shape)
         return text_digest(repr((state, [content_digest(self.open(int(i)).tobytes())
                                          for i in some])))
+
+    def identity(self, index: int) -> Hashable:
+        """Return the file, when it was written, and the place in it."""
+        return str(self.path), self.path.stat().st_mtime_ns, self.name, index
 
     def open(self, index: int) -> Image.Image:
         """Decode one picture."""

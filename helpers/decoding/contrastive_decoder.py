@@ -26,6 +26,8 @@ from helpers.training.processes import one_thread
 
 BETAS, TINY = (0.9, 0.999), 1e-8
 """Of Adam, its defaults."""
+N_KEPT = 4
+"""Runs whose own weights are kept beside the mean over all: 50 would be gigabytes as published."""
 
 
 @dataclass(frozen=True)
@@ -37,15 +39,16 @@ class Decoders:
     weight : array, float32, shape (n_dims, n_voxels)
         Mean over runs.
     bias : array, float32, shape (n_dims,)
-    first_weight, first_bias : arrays
-        Of the first run alone.
+    run_weights : array, float32, shape (n_kept, n_dims, n_voxels)
+        Of the first runs alone, at most `N_KEPT`: how much one training varies.
+    run_biases : array, float32, shape (n_kept, n_dims)
     losses : array, float32, shape (n_runs, iterations)
     """
 
     weight: NDArray[np.float32]
     bias: NDArray[np.float32]
-    first_weight: NDArray[np.float32]
-    first_bias: NDArray[np.float32]
+    run_weights: NDArray[np.float32]
+    run_biases: NDArray[np.float32]
     losses: NDArray[np.float32]
 
 
@@ -80,14 +83,17 @@ class Runs:
                                      eps=TINY, fused=True)
         shape = (len(seeds), teaching.batch_size)
         self.noisy = torch.empty((*shape, n_voxels), device=device)
+        self.shown = torch.empty(shape[1:] + (n_voxels,), device=device)
 
     def step(self) -> Tensor:
         """Learn from one batch of every run; return the losses (n_runs,)."""
         rows = self._rows()
         for space, some, one in zip(self.noisy, rows, self.random):
-            space.normal_(0, self.teaching.noise, generator=one) if self.teaching.noise else (
-                space.zero_())
-            space += self.responses[some]
+            if not self.teaching.noise:
+                torch.index_select(self.responses, 0, some, out=space)
+                continue
+            space.normal_(0, self.teaching.noise, generator=one)
+            space += torch.index_select(self.responses, 0, some, out=self.shown)
         predicted = torch.baddbmm(self.bias[:, None], self.noisy, self.weight.mT)
         losses, slope = contrast(predicted, self.targets[rows], self.teaching.temperature)
         torch.bmm(slope.mT, self.noisy, out=self.weight.grad)
@@ -230,4 +236,5 @@ def _mean(groups: list[list[tuple[NDArray, NDArray, NDArray]]]) -> Decoders:
     runs = [run for group in groups for run in group]
     weight, bias = (np.mean([run[part] for run in runs], axis=0, dtype=np.float64)
                     .astype(np.float32) for part in (0, 1))
-    return Decoders(weight, bias, runs[0][0], runs[0][1], np.stack([run[2] for run in runs]))
+    kept = [np.stack([run[part] for run in runs[:N_KEPT]]) for part in (0, 1)]
+    return Decoders(weight, bias, *kept, np.stack([run[2] for run in runs]))

@@ -172,7 +172,8 @@ class DecodingStudy:
         return RidgeDecoder(**{**kept, "alpha": float(kept["alpha"]),
                                "inside": bool(kept["inside"])}, metric=metric)
 
-    def retrieved(self, subject: str, method: str, *, averaged: bool = False) -> Curve:
+    def retrieved(self, subject: str, method: str, *, averaged: bool = False,
+                  run: int = 0) -> Curve:
         """Return the top-k accuracy of a method in one of the two protocols.
 
         Parameters
@@ -184,9 +185,11 @@ class DecodingStudy:
             Whether repeats are averaged and the candidates are ``n_pool`` of the test pictures;
             else every trial is a query among all test pictures. Where a cohort has several test
             sets, the candidates are all its conditions, in both protocols.
+        run : int
+            Which run speaks for `FIRST`; of those that are kept.
         """
         places, pictures, n = [], [], 0
-        trials, parameters = self.trials(subject), self._parameters(subject, method)
+        trials, parameters = self.trials(subject), self._parameters(subject, method, run)
         everything = np.unique(trials.condition)
         for split, (weight, bias, metric) in zip(trials.splits, parameters):
             candidates = split.test if len(trials.splits) == 1 else everything
@@ -202,14 +205,15 @@ class DecodingStudy:
         return top_k(np.concatenate(places), np.concatenate(pictures), n, pool=pool,
                      seed=self.seed)
 
-    def _parameters(self, subject: str, method: str) -> list[tuple[NDArray, NDArray, Metric]]:
+    def _parameters(self, subject: str, method: str,
+                    run: int) -> list[tuple[NDArray, NDArray, Metric]]:
         """Return weight, bias, and in what space predictions are compared, for every split."""
         if method in (RIDGE, NARROW, WHITENED):
             return [(one.weight, one.bias, one.metric) for one in self.ridge(subject, method)]
         same = plain(self.space.vectors.shape[1])
         made = self.decoders(subject, Variant(noiseless=method == NOISELESS))
         if method == FIRST:
-            return [(one.first_weight, one.first_bias, same) for one in made]
+            return [(one.run_weights[run], one.run_biases[run], same) for one in made]
         return [(one.weight, one.bias, same) for one in made]
 
     def points(self, subject: str, variant: Variant = PLAIN) -> NDArray[np.float32]:

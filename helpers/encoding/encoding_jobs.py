@@ -70,7 +70,7 @@ def encode(jobs: Iterable[Job], *, n_jobs: int = 1) -> tuple[pd.DataFrame, pd.Da
     jobs : iterable of Job
         Taken one after another: no more are in memory than are at work.
     n_jobs : int
-        Processes; with ``DASK_SCHEDULER_ADDRESS`` set, the cluster's workers in their place.
+        Processes (``LAB_WORKERS`` goes first); with ``DASK_SCHEDULER_ADDRESS``, its workers.
 
     Returns
     -------
@@ -82,11 +82,11 @@ def encode(jobs: Iterable[Job], *, n_jobs: int = 1) -> tuple[pd.DataFrame, pd.Da
     best : DataFrame
         One row per subject, roi, network, domain, method and metric: ``score`` on the test
         conditions with the layer and penalty that did best on validation, in each fold;
-        ``layer, alpha`` (those chosen most often), ``n_layers`` chosen, ``n_conditions,
-        n_vertices, why``.
+        ``layer, alpha`` (most often), ``n_layers`` chosen, ``n_conditions, n_vertices, why``.
     """
+    processes = int(os.environ.get("LAB_WORKERS", n_jobs))
     with _cluster():
-        done = list(Parallel(n_jobs=n_jobs, return_as="generator", pre_dispatch="n_jobs")(
+        done = list(Parallel(processes, return_as="generator", pre_dispatch="n_jobs")(
             delayed(run_job)(part) for job in jobs for part in job.by_pool()))
     curves, best = (pd.DataFrame([row for part in done for row in part[i]]) for i in (0, 1))
     return curves, best

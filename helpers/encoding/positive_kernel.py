@@ -24,7 +24,10 @@ LEAST_BLOCK = 10
 
 
 def compiled(function: Callable) -> Callable:
-    """Compile; keep the result on disk where a folder for it can be written."""
+    """Compile; keep the result on disk where a folder for it can be written.
+
+    Loops over numbers, no slices: these take most of the time that compiling does.
+    """
     options = {"nogil": True, "fastmath": {"reassoc", "contract"}}  # sums may be vectorised
     try:
         return njit(cache=True, **options)(function)
@@ -57,7 +60,8 @@ def _drop(w, used, factor, k, i):
     w[used[i]] = 0.0
     for a in range(i, k - 1):
         used[a] = used[a + 1]
-        factor[a, :a + 2] = factor[a + 1, :a + 2]
+        for b in range(a + 2):
+            factor[a, b] = factor[a + 1, b]
     for c in range(i, k - 1):  # turn the column beyond the diagonal away
         length = np.sqrt(factor[c, c] ** 2 + factor[c, c + 1] ** 2)
         cosine, sine = factor[c, c] / length, factor[c, c + 1] / length
@@ -104,8 +108,9 @@ def _admit(gram, pull, w, j, used, factor, k, z):
         for a in range(k):
             pivot -= z[a] * z[a]
         if pivot > LEAST_PIVOT * gram[j, j]:
-            factor[k, :k], factor[k, k] = z[:k], np.sqrt(pivot)
-            used[k] = j
+            for a in range(k):
+                factor[k, a] = z[a]
+            used[k], factor[k, k] = j, np.sqrt(pivot)
             return k + 1
         _backward(factor, k, z)
         first = _slide(pull, w, j, used, k, z)
@@ -139,15 +144,34 @@ def _settle(pull, w, used, factor, k, z):
 
 
 @compiled
-def _wanting(grad, w, bound, n_used):
-    """Return the units that want in most, as a block."""
-    outside = np.flatnonzero((w <= 0.0) & (grad > bound))
-    if len(outside) == 0:
-        return outside
-    wishes = np.sort(grad[outside])
-    most = max(LEAST_BLOCK, n_used // 2)
-    least = max(LEAST_WISH * wishes[-1], wishes[max(0, len(wishes) - most)])
-    return outside[grad[outside] >= least]
+def _wanting(grad, w, bound, n_used, entering):
+    """Write the units that want in most, as a block; returns how many these are."""
+    first = bound
+    for j in range(len(grad)):
+        if w[j] <= 0.0 and grad[j] > first:
+            first = grad[j]
+    most, n = max(LEAST_BLOCK, n_used // 2), 0
+    top = np.empty(most)  # the largest wishes so far, falling
+    for j in range(len(grad)):
+        wish = grad[j]
+        if w[j] > 0.0 or wish <= bound or wish < LEAST_WISH * first:
+            continue
+        if n == most and wish <= top[most - 1]:
+            continue
+        n = min(n + 1, most)
+        a = n - 1
+        while a > 0 and top[a - 1] < wish:
+            top[a] = top[a - 1]
+            a -= 1
+        top[a] = wish
+    if n == 0:
+        return 0
+    n_entering = 0
+    for j in range(len(grad)):
+        if w[j] <= 0.0 and grad[j] > bound and grad[j] >= top[n - 1]:
+            entering[n_entering] = j
+            n_entering += 1
+    return n_entering
 
 
 @compiled
@@ -156,22 +180,33 @@ def descend(gram, q, alpha, bound, max_rounds, w):
 
     ``bound``: how much a unit without weight may still want in.
     """
-    pull = q - alpha
-    used, z, factor, k = np.empty(64, np.int64), np.empty(64), np.empty((64, 64)), 0
-    entering = np.flatnonzero(w > 0.0)
+    n_units = len(q)
+    pull, grad, entering = np.empty(n_units), np.empty(n_units), np.empty(n_units, np.int64)
+    used, z, factor, k, n_entering = np.empty(64, np.int64), np.empty(64), np.empty((64, 64)), 0, 0
+    for j in range(n_units):
+        pull[j] = q[j] - alpha
+        if w[j] > 0.0:
+            entering[n_entering] = j
+            n_entering += 1
     for _ in range(max_rounds):
-        if k + len(entering) > len(used):
-            size = 2 * (k + len(entering))
+        if k + n_entering > len(used):
+            size = 2 * (k + n_entering)
             more, wider = np.empty(size, np.int64), np.empty((size, size))
-            more[:k], wider[:k, :k] = used[:k], factor[:k, :k]
+            for a in range(k):
+                more[a] = used[a]
+                for b in range(a + 1):
+                    wider[a, b] = factor[a, b]
             used, z, factor = more, np.empty(size), wider
-        for j in entering:
-            k = _admit(gram, pull, w, j, used, factor, k, z)
+        for i in range(n_entering):
+            k = _admit(gram, pull, w, entering[i], used, factor, k, z)
         k = _settle(pull, w, used, factor, k, z)
-        grad = pull.copy()
+        for j in range(n_units):
+            grad[j] = pull[j]
         for a in range(k):
-            grad -= gram[used[a]] * w[used[a]]
-        entering = _wanting(grad, w, bound, k)
-        if len(entering) == 0:
+            row, weight = gram[used[a]], w[used[a]]
+            for j in range(n_units):
+                grad[j] -= row[j] * weight
+        n_entering = _wanting(grad, w, bound, k, entering)
+        if n_entering == 0:
             return 0
     return 1

@@ -23,6 +23,8 @@ class LesionSpec:
         Layer whose selective units' activation is shown against the deficit.
     compare : tuple of str
         Further networks whose units are lesioned, without random control.
+    n_per_class : int
+        The first so many images of each class; 0: all.
     """
 
     images: str
@@ -31,11 +33,13 @@ class LesionSpec:
     n_random: int
     activation_layer: str
     compare: tuple[str, ...]
+    n_per_class: int = 0
 
     def __post_init__(self) -> None:
-        if self.top_k < 1 or self.n_random < 2:
-            raise LabError(f"The lesions have top_k = {self.top_k}, n_random = {self.n_random}.",
-                           expected="top_k of 1 or more, n_random of 2 or more",
+        if self.top_k < 1 or self.n_random < 2 or self.n_per_class < 0:
+            raise LabError(f"The lesions have top_k = {self.top_k}, n_random = {self.n_random}, "
+                           f"n_per_class = {self.n_per_class}.",
+                           expected="top_k of 1 or more, n_random of 2 or more, no negative number",
                            remedy="correct the table 'lesions'")
 
 

@@ -14,7 +14,7 @@ from helpers.lesions.deficits import costs, rowwise_r
 from helpers.lesions.lesion_battery import measured, unit_masks
 from helpers.lesions.silencing import lesion_layers, rectified
 from helpers.selectivity.localizer import Localizer
-from helpers.stimuli.image_sets import ImageSet, alternate
+from helpers.stimuli.image_sets import DOMAINS, ImageSet, alternate
 from helpers.training.classifiers import Classifier
 
 LEAST = 10
@@ -176,6 +176,8 @@ def lesion_network(classifier: Classifier, found: Localizer, images: ImageSet, *
                    seed: int = 0, batch_size: int = 64) -> Outcome:
     """Lesion every domain's units, and as many random ones; measure recognition.
 
+    Units that prefer scrambled images are left alone: no class of images is theirs.
+
     Parameters
     ----------
     classifier : Classifier
@@ -192,10 +194,13 @@ def lesion_network(classifier: Classifier, found: Localizer, images: ImageSet, *
     before = classifier.before_readout(found.layers)
     relus = rectified(classifier.network.model, classifier.network.layers)
     chosen = lesion_layers(method, before, relus)
-    masks = unit_masks(found, before, fraction=fraction)
-    arrays = measured(classifier, masks, found.domains, chosen, images, n_random=n_random,
+    intact = [index for index, domain in enumerate(found.domains) if domain in DOMAINS]
+    domains = tuple(found.domains[index] for index in intact)
+    masks = {layer: mask[intact] for layer, mask in
+             unit_masks(found, before, fraction=fraction).items()}
+    arrays = measured(classifier, masks, domains, chosen, images, n_random=n_random,
                       seed=seed, batch_size=batch_size)
-    return Outcome(found.domains, arrays["ranks"],
+    return Outcome(domains, arrays["ranks"],
                    {layer: arrays[f"activation/{layer}"] for layer in before},
                    {layer: masks[layer].sum(1) for layer in chosen},
                    {layer: masks[layer].shape[1] for layer in chosen})

@@ -47,10 +47,22 @@ class Preprocessing:
 
     def __call__(self, image: Image.Image) -> Tensor:
         """Return ``(x - mean) / std``, float32 (3, crop, crop); grey is repeated over colours."""
+        return self.normalised(self.pixels(image))
+
+    @property
+    def geometry(self) -> tuple[int, int, str]:
+        """What `pixels` depends on: networks that agree in it are shown the same pixels."""
+        return self.resize, self.crop, self.interpolation
+
+    def pixels(self, image: Image.Image) -> Tensor:
+        """Scale and crop an image, uint8 (3, crop, crop)."""
         image = functional.resize(image.convert("RGB"), [self.resize], antialias=True,
                                   interpolation=InterpolationMode(self.interpolation))
-        pixels = functional.to_tensor(functional.center_crop(image, [self.crop, self.crop]))
-        return functional.normalize(pixels, list(self.mean), list(self.std))
+        return functional.pil_to_tensor(functional.center_crop(image, [self.crop, self.crop]))
+
+    def normalised(self, pixels: Tensor) -> Tensor:
+        """Return ``(x - mean) / std`` of pixels, uint8 (..., 3, height, width), as float32."""
+        return functional.normalize(pixels.float().div(255), list(self.mean), list(self.std))
 
 
 @dataclass(frozen=True)

@@ -137,11 +137,12 @@ def _resampled(values: NDArray, weights: NDArray, of: int) -> NDArray[np.float64
     """Return mean selectivity index and mean d' of one set's units, (2, n_draws)."""
     values, found = values.astype(np.float64), []
     squares_of = np.square(values)
-    n = weights[0].sum(1)
+    n, images = weights[0].sum(1), [np.flatnonzero(row) for row in weights[0]]
     n_rest, others = n.sum() - n[of], np.arange(len(n)) != of
     for draws in np.array_split(weights, -(-len(weights) // BLOCK)):
-        flat, shape = draws.reshape(-1, draws.shape[2]), (*draws.shape[:2], -1)
-        total, squares = (flat @ values).reshape(shape), (flat @ squares_of).reshape(shape)
+        # A set's draws take its own images alone: no product with the others' zeros.
+        total, squares = (np.stack([draws[:, place, mine] @ its[mine] for place, mine
+                                    in enumerate(images)], 1) for its in (values, squares_of))
         mean = total / n[:, None]
         rest, total_rest = mean[:, others].mean(1), total[:, others].sum(1)
         variance = (squares[:, of] - total[:, of]**2 / n[of]) / (n[of] - 1)

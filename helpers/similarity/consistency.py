@@ -64,16 +64,13 @@ def consistency(patterns: Sequence[NDArray], *, seed: int, n_boot: int = 200) ->
                        remedy="pass one row a picture")
     rdms = np.stack([_dissimilarities(one) for one in patterns])
     matrix = _agreement(rdms)
-    square = np.zeros((n, n), dtype=np.int64)
     upper = np.triu_indices(n, 1)
-    square[upper] = np.arange(len(upper[0]))
-    square += square.T
+    levels = [np.unique(one, return_inverse=True)[1] if np.isfinite(one).all() else None
+              for one in rdms]
     rng, means = np.random.default_rng(seed), []
     for _ in range(n_boot):
-        deal = rng.integers(n, size=n)
-        rows, columns = deal[upper[0]], deal[upper[1]]
-        apart = rows != columns
-        means.append(off_diagonal(_agreement(rdms[:, square[rows[apart], columns[apart]]])))
+        times = np.bincount(rng.integers(n, size=n), minlength=n)
+        means.append(off_diagonal(_weighted_agreement(levels, times[upper[0]] * times[upper[1]])))
     low, high = (np.nanpercentile(means, [2.5, 97.5]) if np.isfinite(means).any()
                  else (np.nan, np.nan))
     return Consistency(matrix, off_diagonal(matrix), float(low), float(high))
@@ -100,4 +97,32 @@ def _agreement(rdms: NDArray) -> NDArray[np.float64]:
     if known.any():
         ranks = stats.rankdata(rdms[known], axis=1)
         matrix[np.ix_(known, known)] = np.corrcoef(ranks)
+    return matrix
+
+
+def _weighted_agreement(levels: Sequence[NDArray | None], times: NDArray) -> NDArray[np.float64]:
+    """Return what `_agreement` of the pairs would, each of them as often as ``times`` says.
+
+    Pairs are not listed so often, and nothing is sorted again: ranks follow from how many of the
+    drawn pairs have a lower level.
+
+    Parameters
+    ----------
+    levels : sequence of arrays, int, shape (n_pairs,)
+        Place of each pair's dissimilarity among the different values of its layer, or None.
+    times : array, int, shape (n_pairs,)
+    """
+    matrix = np.full((len(levels), len(levels)), np.nan)
+    ranks, known = [], []
+    for place, level in enumerate(levels):
+        drawn = None if level is None else np.bincount(level, weights=times)
+        if drawn is None or (drawn > 0).sum() < 2:
+            continue
+        known.append(place)
+        ranks.append((np.cumsum(drawn) - (drawn - 1) / 2)[level])
+    if known:
+        centred = np.array(ranks) - (times.sum() + 1) / 2
+        products = (centred * times) @ centred.T
+        length = np.sqrt(np.diag(products))
+        matrix[np.ix_(known, known)] = products / np.outer(length, length)
     return matrix

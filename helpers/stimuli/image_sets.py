@@ -117,6 +117,23 @@ class ImageSet(Album):
         return ImageSet(self.root, pick(self.files), pick(self.categories), pick(self.domains),
                         self.classes)
 
+    def first_of_each(self, n: int) -> ImageSet:
+        """Return the set of the first ``n`` images of each class; 0: of all images."""
+        if not n:
+            return self
+        seen: Counter[str] = Counter()
+        chosen = []
+        for index, category in enumerate(self.categories):
+            if seen[category] < n:
+                chosen.append(index)
+            seen[category] += 1
+        return self.select(chosen)
+
+    def identity(self, index: int) -> Hashable:
+        """Return the file and when it was written."""
+        path = self.root / self.files[index]
+        return (str(path), path.stat().st_mtime_ns) if path.is_file() else None
+
     def open(self, index: int) -> Image.Image:
         """Decode one picture as RGB.
 

@@ -7,7 +7,7 @@ one spread of luminance, so that no set is told by its light.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,6 +57,11 @@ class SixSets(ImageSet):
         few = super().select(chosen)
         return SixSets(few.root, few.files, few.categories, few.domains, few.classes,
                        tuple(self.ways[i] for i in chosen), self.source)
+
+    def identity(self, index: int) -> Hashable:
+        """Return the file, and what is done to it."""
+        of_file = super().identity(index)
+        return None if of_file is None else (of_file, self.ways[index], MEAN, SPREAD)
 
     def open(self, index: int) -> Image.Image:
         """Decode one picture, scramble it where it is to be, and match its luminance; RGB."""
