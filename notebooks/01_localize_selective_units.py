@@ -276,7 +276,7 @@ ledger.intervals("The units keep their preference on independent pictures", keep
 # %%
 total = {name: found[name].labels[layer].size for name in (chosen.main, chosen.untrained)}
 fewer = {d: difference_interval(*(count for name in (chosen.untrained, chosen.main) for count in (
-    int(at_layer[name].loc[d, "n_units"]), total[name]))) for d in CORE}
+    round(at_layer[name].loc[d, "share"] * total[name]), total[name]))) for d in CORE}
 ledger.intervals("Training makes selective units: the untrained twin has fewer, in each of the four "
                  "domains", fewer, "below 0", of=f"share of {layer}'s units, untrained minus trained",
                  source="Suppl. Fig. 1; inferred", paper="fewer; numbers unknown", rests_on=one)
