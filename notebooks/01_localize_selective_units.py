@@ -310,7 +310,8 @@ print(ledger.verdicts())
 # pictures share the shortcut. In the demo, the network that saw faces alone has units for scenes
 # and for words (panel A), and both halves confirm them (step 5): training on one domain makes units
 # that tell others apart. The published control drew a *new* random network for the second set, so
-# its units could not generalise by construction; ours is one network throughout.
+# its units could not generalise by construction; ours is one network throughout. In the demo it has
+# so few selective units that whether they generalise is inconclusive.
 #
 # Three differences in procedure: we hold no activation matrix (the published way needs 13.5 GB),
 # we test each pair of domains once (the reversed contrast has the same p value), and dead units
@@ -357,8 +358,9 @@ print(f"mean t above {least:.1f}:", {d: f"{(t[i] >= least).mean():.0%} against "
       f"{(marked == i).mean():.0%}" for i, d in enumerate(found[chosen.main].domains)})
 
 # %% [markdown]
-# **Extend.** Apply the *2× rule* (`helpers.selectivity.statistics.twofold`: twice the mean response to every
-# other domain) to a ReLU layer. It has no notion of noise: which units does it add or drop?
+# **Extend.** Apply the *2× rule* (`helpers.selectivity.statistics.twofold`: twice the mean response
+# to every other domain) to a ReLU layer. It has no notion of noise: which units does it add or
+# drop?
 #
 # **Discuss.** (1) What would make a unit selective for scrambled pictures? (2) Two networks have
 # 5 % and 10 % face-selective units. Is the second one better at faces? (3) The test counts

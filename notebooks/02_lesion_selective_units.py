@@ -374,11 +374,12 @@ print(ledger.verdicts())
 # correlation of A and the bars of C. Each can mislead alone. A strong correlation in A is
 # compatible with a lesion that hurts everything. The bars of C look where a lesion hurts *most*,
 # and these classes need not be of its domain: read their names in B. F asks the plain question: is
-# the own domain hit more than the rest? Read the verdicts with that in mind. A large lesion hurts
-# widely (compare the shares of silenced units in step 2); that it hurts other classes may mean
-# shared features. And look at the black marks of C: silencing as many *random* units in every layer
-# can do as much harm as silencing selective ones, or more (under `mini` it does). Then the size of
-# a deficit says nothing; only its distribution over classes does.
+# the own domain hit more than the rest? Read the verdicts with that in mind: a claim about each of
+# the four domains is inconclusive where one domain's interval holds 0, in the demo that of scenes.
+# A large lesion hurts widely (compare the shares of silenced units in step 2); that it hurts other
+# classes may mean shared features. And look at the black marks of C: silencing as many *random*
+# units in every layer can do as much harm as silencing selective ones, or more (under `mini` it
+# does). Then the size of a deficit says nothing; only its distribution over classes does.
 #
 # Where an untrained network is lesioned too, its readout recognises little, so there is not much to
 # lose: a small effect there says no more than that.
@@ -390,9 +391,10 @@ print(ledger.verdicts())
 # With 1,000 classes the published probe set has 10; with fewer classes at least three.
 #
 # Where classes are few pictures deep (`mini`: one photograph each), a class has no accuracy of its
-# own. They are then pooled by kind, and what rests on classes is *not testable here*. The photographs of
-# `mini` were most likely part of the network's training, so its accuracies are too high. And its
-# three random draws are few: a test against them finds only what is far outside their range.
+# own. They are then pooled by kind, and what rests on classes is *not testable here*. The
+# photographs of `mini` were most likely part of the network's training, so its accuracies are too
+# high. And its three random draws are few: a test against them finds only what is far outside their
+# range.
 
 # %% [markdown]
 # ## 10 · Exercises

@@ -418,8 +418,9 @@ print(ledger.verdicts())
 #
 # Under `mini` the responses are one beta (response estimate) per category and voxel, so there is no
 # noise ceiling; most regions come from one person, and layers are chosen on few conditions. There,
-# over four people's PPA and LOC, the own units do *not* beat the rivals. But the constraint bites: in
-# PPA it leaves only units of scenes and objects above zero, where without it every pool predicts.
+# over four people's PPA and LOC, the own units do *not* beat the rivals. But the constraint bites:
+# in PPA it leaves only units of scenes and objects above zero, where without it every pool
+# predicts.
 
 # %% [markdown]
 # ## 11 · Exercises

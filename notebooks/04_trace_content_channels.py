@@ -433,8 +433,8 @@ for flipped in (0, scores[chosen.main].shape[2] - 1):
 
 # %% [markdown]
 # **Extend.** Is any of this in the pictures already? Take the pixels as layer 0: one row per
-# picture (`helpers.selectivity.readability.pixels`) into `separation.unit_rdm`, then `silhouettes`, which
-# wants a stack of layers: `rdm[None]`.
+# picture (`helpers.selectivity.readability.pixels`) into `separation.unit_rdm`, then `silhouettes`,
+# which wants a stack of layers: `rdm[None]`.
 #
 # **Discuss.** (1) Alignment treats layers as if they were rotations of one another. What would a
 # layer have to do for this to hide something interesting? (2) The silhouette counts the nearest

@@ -239,8 +239,9 @@ print(ledger.verdicts())
 # close; what is left is small. The paper's rival was never given that chance.
 #
 # Noise on the input is no detail: in single trials the same decoder does no better than ridge
-# without it. In a linear decoder it acts as a penalty, and it stands only in the code, not in the abstract. One run
-# retrieves as well as the mean over runs; the mean matters for the weights (notebook 11).
+# without it. In a linear decoder it acts as a penalty, and it stands only in the code, not in the
+# abstract. Whether the mean over runs retrieves better than one run, its verdict tells; the mean
+# matters for the weights (notebook 11).
 #
 # How far this carries to NSD is not testable here: the demo's space has some fifteen effective
 # directions and 300 test pictures. Under `mini`, 57 categories of object2vec whose names have a

@@ -265,12 +265,12 @@ figure
 # concepts over eps; grey: turned weights (mean and central 95 % of the drawings), red: decoders
 # taught with permuted pictures (one drawing). **C** Found again: a dot a participant (or half);
 # bar: mean. *Share of concepts* whose centroid is nearer than the cosine `near` to one found
-# without a participant, from half of the pictures, or in one participant alone; *r*: of the held-out
-# responses of the voxels that the others' concepts point to in the one who was left out, and of
-# all voxels. **D** Cosines of all centroids. **E** Mean response of each
-# concept's voxels to the nearest (up), all (middle) and farthest (down) held-out pictures, against
-# baseline. **F** What was planted (rows) against clusters (columns; -1: none); shade: voxels. n:
-# participants in step 3. The stamp says whether the data are REAL or SYNTHETIC.
+# without a participant, from half of the pictures, or in one participant alone; *r*: of the
+# held-out responses of the voxels that the others' concepts point to in the one who was left out,
+# and of all voxels. **D** Cosines of all centroids. **E** Mean response of each concept's voxels to
+# the nearest (up), all (middle) and farthest (down) held-out pictures, against baseline. **F** What
+# was planted (rows) against clusters (columns; -1: none); shade: voxels. n: participants in step 3.
+# The stamp says whether the data are REAL or SYNTHETIC.
 
 # %% [markdown]
 # ## 8 · Claims

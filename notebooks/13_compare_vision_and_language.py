@@ -328,14 +328,16 @@ print(ledger.verdicts())
 #
 # In the demo, with pictures, steps, architecture and first weights held fixed, captions do **not**
 # make more units selective than labels: they make fewer, in every seed, at every threshold and on
-# both localizers. Nor are these units less sharp on the whole; among as many of the sharpest they
-# are a little less so (the index in every seed; d′ is inconclusive). What captions say is
-# everything: with other pictures' captions the same loss makes no more units than no training.
+# both localizers. Whether these units are less sharp on the whole is inconclusive with three seeds;
+# among as many of the sharpest they are a little less so by the index (by d′: inconclusive). What
+# captions say is everything: with other pictures' captions the same loss makes no more units than
+# no training.
 #
 # "Language" is not one thing, though. Text vectors, which say what captions mean to one who never
-# saw a picture, make as many units as labels, but other ones: more for faces, fewer for bodies.
-# A guess: the domain is the clearest of the directions along which such targets lie, while captions
-# must tell every picture of a batch from every other, so much besides the domain counts.
+# saw a picture, make about as many units as labels (more or fewer: inconclusive), but other ones:
+# more for faces, fewer for bodies. A guess: the domain is the clearest of the directions along
+# which such targets lie, while captions must tell every picture of a batch from every other, so
+# much besides the domain counts.
 #
 # The paper found more units with language, first in CLIP, then in a network taught with language
 # on the same kind of images. Our world differs from theirs: its labels *are* nearly the categories

@@ -248,8 +248,8 @@ print(ledger.verdicts())
 #
 # The raw values would have told another story: kinds differ in their number of units, and raw
 # entropy rises with that number (exercise *Extend*). Whether the paper corrected for it is unknown.
-# Layers agree no more with captions than with labels, and the intervals are wide: agreement is that
-# of the last two stages, and between seeds it differs as much as between kinds. Where a network has
+# Whether layers agree more with captions than with labels is inconclusive: agreement is that of the
+# last two stages, and between seeds it differs as much as between kinds. Where a network has
 # hardly any selective units (shuffled captions, untrained), agreement cannot be computed at all.
 #
 # Units in the middle of the map are what these pictures would make of any network: the localizer's
