@@ -247,8 +247,8 @@ for name in (chosen.main, chosen.untrained):
 
 # %%
 one, four = "one training of each network", "in each of the four domains"
-agree = lambda name: {d: (at_layer[name].loc[d, "share"], min(1.0, 2 * len(DOMAINS) * overlap[name][d]))
-                      for d in CORE}
+agree = lambda name: {d: (at_layer[name].loc[d, "share"],
+                          min(1.0, 2 * len(DOMAINS) * overlap[name][d])) for d in CORE}
 contrastive = main.entry.unlabelled
 ledger.tests("A network trained by contrast, without labels, has units selective for faces, "
              "bodies, scenes and words", agree(chosen.main) if contrastive else {}, "above 0",
@@ -280,6 +280,8 @@ fewer = {d: difference_interval(*(count for name in (chosen.untrained, chosen.ma
 ledger.intervals("Training makes selective units: the untrained twin has fewer, in each of the four "
                  "domains", fewer, "below 0", of=f"share of {layer}'s units, untrained minus trained",
                  source="Suppl. Fig. 1; inferred", paper="fewer; numbers unknown", rests_on=one)
+
+# %%
 _, (n_again, n_lost) = again(chosen.untrained)
 ledger.count("The untrained twin's selective units do not generalise to independent pictures",
              int(n_again), int(n_lost), "below", 0.5, of="units that prefer the same domain again; "

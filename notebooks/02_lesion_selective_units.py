@@ -32,14 +32,8 @@ from helpers.figures import plots, plots_lesions
 from helpers.figures.claims import Ledger, rounded
 from helpers.ground.intervals import against_draws
 from helpers.ground.stats import corrected
-from helpers.lesions import lesion_outcomes
-from helpers.lesions.deficit_tests import (
-    UNKNOWN,
-    beyond_random,
-    correlation,
-    mean_similarity,
-    own_lesion_effect,
-)
+from helpers.lesions import deficit_tests, lesion_outcomes
+from helpers.lesions.deficit_tests import beyond_random, correlation, own_lesion_effect
 from helpers.lesions.deficits import cost_similarity, dissociation, group_means, probe_sizes
 from helpers.selectivity import localizer
 from helpers.stimuli.image_sets import CORE, class_name
@@ -343,16 +337,18 @@ ledger.intervals("A probe set suffers more from the selective units' lesion than
 
 # %%
 profiles = cost[0, [outcome.domains.index(d) for d in five]]
-similarity = mean_similarity(profiles, seed=seed)
+similarity = deficit_tests.mean_similarity(profiles, seed=seed)
 ledger.judge("Different lesions have different cost profiles",
              *(value - 0.5 if enough else np.nan for value in
                (similarity.value, similarity.low, similarity.high)), "below 0",
              of="mean of the 10 correlations minus .5 (a quarter of the variance shared), bootstrap "
                 "over classes", n=f"{similarity.n} classes", rests_on=one,
              source="Fig. 2 matrix; inferred", paper="mean r of 10 pairs unknown")
-less = {d: lesion_outcomes.effect_difference(rivals[chosen.untrained], outcome, by_class, spec.top_k,
-                                             d, seed=seed) if chosen.untrained in rivals
-        else UNKNOWN for d in core}
+
+# %%
+bare = rivals.get(chosen.untrained)
+less = {d: lesion_outcomes.effect_difference(bare, outcome, by_class, spec.top_k, d, seed=seed)
+        if bare else deficit_tests.UNKNOWN for d in core}
 ledger.intervals("An untrained network's selective units matter less to their own domain",
                  {d: points((t.value, t.low, t.high)) for d, t in less.items()}, "below 0",
                  of="points lost, own minus other classes, untrained minus trained network, "

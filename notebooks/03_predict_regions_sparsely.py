@@ -341,9 +341,10 @@ ledger.intervals("Units of scenes predict it least of all; without the constrain
                   for roi in faces_alone
                   for method, share, sign in ((sparse, 1 / 3, 1), (least, 2 / 3, -1))},
                  "above 0", rests_on=ONE,
-                 of="under the constraint a third of the face units' score minus the scene units'; by "
-                    "OLS the scene units' minus two thirds of the face units'; over participants",
-                 source="beyond the paper: known truth; rule added after panel E was seen", paper="–")
+                 of="under the constraint a third of the face units' score minus the scene units'; "
+                    "by OLS the scene units' minus two thirds of the face units'; over participants",
+                 source="beyond the paper: known truth; rule added after panel E was seen",
+                 paper="–")
 
 # %%
 ledger.intervals("A penalty that means the same in every layer loses nothing",

@@ -345,8 +345,8 @@ ledger.claim("Distances between layers in the published picture are arbitrary",
              source="beyond the paper (spec 5.1)", paper="not discussed",
              run=f"r after sign flips, published: 95% in {low:z.1f} to {high:z.1f}; aligned: at "
                  f"least {between['aligned'].min():.2f}",
-             rule="published: the middle 95% of r below .5, so that signs decide three quarters of the "
-                  "variance or more; aligned: r above .999 in every flip",
+             rule="published: the middle 95% of r below .5, so that signs decide three quarters of "
+                  "the variance or more; aligned: r above .999 in every flip",
              holds=bool(high < 0.5 and between["aligned"].min() > 0.999))
 ledger.judge("Aligned layers agree by more than turning them gives by itself",
              *against_draws(agreement, by_chance), "above 0", n=f"{len(by_chance)} shuffles",

@@ -180,6 +180,8 @@ single = found[~found["averaged"] & (found["k"] == 1)].pivot(index="subject", co
                                                              values="share")
 paired = found[found["averaged"] & (found["k"] == 1)].pivot(index="subject", columns="method",
                                                             values="share")
+
+# %%
 runs = pd.DataFrame({run: {subject: study.retrieved(subject, FIRST, run=run).share[0]
                            for subject in people}
                      for run in range(min(spec.teaching.n_seeds, N_KEPT))})

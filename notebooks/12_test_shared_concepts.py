@@ -287,6 +287,8 @@ ledger.judge("More concepts are shared than in turned weights",
              *against_draws(found.n_clusters, by_chance), "above 0", **new,
              of="concepts at the chosen radius minus those of turned weights, over drawings",
              n=f"{found.n_clusters} concepts, {len(by_chance)} drawings")
+
+# %%
 ledger.claim("Decoders that were taught nothing share nothing", **new,
              run=f"{study.by_permutation[0, place]} concepts with permuted pictures, "
                  f"{found.n_clusters} found",

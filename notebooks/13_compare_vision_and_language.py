@@ -266,6 +266,8 @@ for kind in (spec.vision, spec.language, spec.shuffled):
                     within=0.01 if control else None,
                     source="beyond the paper: control" if control else "abstracts",
                     paper="not tested" if control else "grow")
+
+# %%
 for why in told:
     ledger.interval(f"More units are selective: {told[why]}", gaps[why].get("share", []),
                     "above 0", of="share, mean over stages", **over,
