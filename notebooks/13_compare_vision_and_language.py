@@ -329,11 +329,12 @@ print(ledger.verdicts())
 # ## 10 · What we see, what the paper says, why they differ
 #
 # In the demo, with pictures, steps, architecture and first weights held fixed, captions do **not**
-# make more units selective than labels: they make fewer, in every seed, at every threshold and on
-# both localizers. Whether these units are less sharp on the whole is inconclusive with three seeds;
-# among as many of the sharpest they are a little less so by the index (by d′: inconclusive). What
-# captions say is everything: with other pictures' captions the same loss makes no more units than
-# no training.
+# make more units selective than labels: they make fewer, which contradicts the abstracts. The means
+# say so at every threshold and on both localizers; with three seeds the strictest thresholds and
+# the second localizer alone would be inconclusive. So is whether these units are less sharp on the
+# whole; among as many of the sharpest they are a little less so by the index (by d′: inconclusive).
+# What captions say is everything: with other pictures' captions the same loss makes no more units
+# than no training.
 #
 # "Language" is not one thing, though. Text vectors, which say what captions mean to one who never
 # saw a picture, make about as many units as labels (more or fewer: inconclusive), but other ones:
