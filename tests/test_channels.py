@@ -7,6 +7,7 @@ import hashlib
 import numpy as np
 import pytest
 from PIL import Image
+from scipy import stats
 from scipy.linalg import orthogonal_procrustes
 from scipy.spatial.distance import pdist, squareform
 from scipy.stats import ortho_group
@@ -220,6 +221,9 @@ def test_growth_is_found_where_it_is_and_rarely_where_it_is_not():
     grown = trend([0, 0.5, 1, 1.5], 0)
     assert grown.estimate > 0 and grown.p < 0.001
     assert trend([1.5, 1, 0.5, 0], 0).p > 0.99
+    low, high = grown.interval
+    assert 0 < low < grown.estimate < high and high - grown.estimate == pytest.approx(
+        grown.estimate - low) == pytest.approx(stats.t.isf(0.025, 23) * grown.se)
     level = [trend([0.8, 0.8, 0.8], seed).p < 0.05 for seed in range(80)]
     assert sum(level) <= 10  # 80 * .05 = 4 expected
 

@@ -160,6 +160,20 @@ def test_holm_by_hand_with_a_missing_member():
 
 # ---- probe sets ---------------------------------------------------------------------------------
 
+def test_the_mean_similarity_has_an_interval_over_classes():
+    rng = np.random.default_rng(0)
+    shared, n = rng.normal(size=60), 5
+    for weight, expected in ((0.0, 0.0), (1.0, 0.5)):
+        cost = weight * shared + rng.normal(size=(n, 60))
+        found = deficit_tests.mean_similarity(cost, seed=0)
+        pairs = np.corrcoef(cost)[np.triu_indices(n, 1)]
+        assert found.value == pytest.approx(pairs.mean()) and found.n == 60
+        assert found.low < found.value < found.high and found.low < expected < found.high
+    cost[:, 0] = np.nan
+    assert deficit_tests.mean_similarity(cost, seed=0).n == 59
+    assert np.isnan(deficit_tests.mean_similarity(cost[:, :4], seed=0).value)
+
+
 def halves(rng, drop: np.ndarray, n_classes: int = 40, each: int = 10):
     """Draw recognition of both halves; lesion i costs class j ``drop[i, j]``."""
     found = []

@@ -10,6 +10,7 @@ from scipy import stats
 from helpers.encoding.encoding_tests import (
     against_rivals,
     corrected,
+    gains,
     overall,
     paired,
     pool_advantage,
@@ -89,6 +90,7 @@ def test_two_predictors_are_compared_over_the_regions_that_both_have():
     difference, p, n = overall(ours, rival)
     gain = [0.1, (0.1 + 0.4) / 2, 0.2]
     assert difference == pytest.approx(np.mean(gain)) and n == 3
+    assert gains(ours, rival) == pytest.approx(gain)
     assert p == pytest.approx(stats.ttest_1samp(gain, 0).pvalue)
 
 

@@ -61,16 +61,15 @@ def test_opposite_pairs_minus_same_pairs_within_a_participant():
 
 
 @pytest.mark.parametrize(("values", "expected", "verdict"), [
-    ([1, 1.1, 1.2], "above 0", "holds"), ([1, 1.1, 1.2], "below 0", "does not hold"),
-    ([-1, -1.1, -1.2], "below 0", "holds"), ([-1, 1, .1], "around 0", "holds"),
-    ([1, 1.1, 1.2], "around 0", "does not hold"), ([1, np.nan], "above 0", "cannot be told here"),
-    ([], "above 0", "cannot be told here")])
+    ([1, 1.1, 1.2], "above 0", "supported"), ([1, 1.1, 1.2], "below 0", "contradicted"),
+    ([-1, -1.1, -1.2], "below 0", "supported"), ([-1, 1, .1], "above 0", "inconclusive"),
+    ([1, np.nan], "above 0", "not testable here"), ([], "above 0", "not testable here")])
 def test_a_claim_is_judged_by_the_interval_of_its_mean(values, expected, verdict):
     ledger = Ledger(Provenance("00", "demo", "SYNTHETIC", 0, "cpu", "abc"))
     ledger.interval("claim", values, expected, of="a difference", source="s", paper="p")
     (claim,) = ledger.claims
     assert claim.verdict == verdict
-    assert claim.rule == f"a difference, 95 % interval over participants {expected}"
+    assert claim.rule == f"a difference, over participants, 95 % interval {expected}"
     if len(values) == 3:
         low, high = stats.t.interval(.95, 2, np.mean(values), stats.sem(values))
         assert claim.run == f"{np.mean(values):+.3f} [{low:.3f}, {high:.3f}], n = 3"

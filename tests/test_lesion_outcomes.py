@@ -16,7 +16,13 @@ from helpers.ground.errors import LabError
 from helpers.ground.paths import ROOT
 from helpers.ground.profile import load_profile
 from helpers.lesions.deficits import costs, group_means
-from helpers.lesions.lesion_outcomes import correlations, domain_effects, grouped, lesion_network
+from helpers.lesions.lesion_outcomes import (
+    correlations,
+    domain_effects,
+    effect_difference,
+    grouped,
+    lesion_network,
+)
 from helpers.networks.architectures import build, layer_names
 from helpers.networks.network import Network, load_network
 from helpers.networks.registry import Preprocessing, entry
@@ -232,6 +238,13 @@ def test_a_lesion_of_what_a_readout_needs_is_found_and_compared_with_random(plan
     cost = outcome.costs(1, own)[:, 0]
     assert test.value == pytest.approx(cost[0, :2].mean() - cost[0, 2:].mean())
     assert random == pytest.approx([row[:2].mean() - row[2:].mean() for row in cost[1:]])
+    other = lesion_network(classifier, found, coloured, n_random=0, seed=0)
+    same = effect_difference(outcome, other, own, 1, "faces", seed=0)
+    assert (same.value, same.low, same.high) == (0, 0, 0)
+    spared = replace(other, ranks=np.repeat(other.ranks[:1], len(other.ranks), axis=0))
+    less = effect_difference(spared, outcome, own, 1, "faces", seed=0)
+    assert less.value == pytest.approx(-test.value)
+    assert (less.low, less.high) == pytest.approx((-test.high, -test.low), abs=0.1)
 
 
 def test_the_battery_is_cached_by_content(planted, coloured, monkeypatch):

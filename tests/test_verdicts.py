@@ -105,6 +105,15 @@ def test_two_proportions_differ_by_the_published_interval():
     """Newcombe (1998), Statistics in Medicine 17, method 10: example (a), 56/70 - 48/80."""
     assert difference_interval(56, 70, 48, 80) == pytest.approx((0.2, 0.0524, 0.3339), abs=1e-4)
     assert np.isnan(difference_interval(0, 0, 1, 2)).all()
+    assert difference_interval(40, 100, 10, 80, times=0) == pytest.approx(
+        (0.4, *sm.stats.proportion_confint(40, 100, method="wilson")))
+
+
+def test_a_multiple_of_a_proportion_is_covered_too():
+    rng = np.random.default_rng(0)
+    spans = [difference_interval(*(int(k) for k in (k, 120, other, 90)), times=2)
+             for k, other in zip(rng.binomial(120, 0.4, 3000), rng.binomial(90, 0.15, 3000))]
+    assert np.mean([low <= 0.1 <= high for _, low, high in spans]) == pytest.approx(0.95, abs=0.015)
 
 
 def test_one_more_random_draw_lies_in_the_interval_as_often_as_it_says():

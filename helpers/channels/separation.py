@@ -157,11 +157,19 @@ class Contrast:
     estimate, se : float
     p : float
         One-sided: how probable so large an estimate would be if the true one were 0.
+    n_images : int
     """
 
     estimate: float
     se: float
     p: float
+    n_images: int
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The 95 % interval over pictures, *t* with n - 1 degrees of freedom."""
+        half = float(stats.t.ppf(0.975, self.n_images - 1)) * self.se
+        return self.estimate - half, self.estimate + half
 
 
 def contrast(rdms: Array, labels: Sequence[str] | NDArray, weights: Sequence[float] | Array,
@@ -193,7 +201,7 @@ def contrast(rdms: Array, labels: Sequence[str] | NDArray, weights: Sequence[flo
     estimate = float(weights @ silhouettes(rdms, labels))
     se = float(np.sqrt((n_images - 1) * left_out.var()))
     ratio = estimate / se if se > 0 else np.sign(estimate) * np.inf if estimate else 0.0
-    return Contrast(estimate, se, float(stats.t.sf(ratio, n_images - 1)))
+    return Contrast(estimate, se, float(stats.t.sf(ratio, n_images - 1)), n_images)
 
 
 def slope_weights(n_layers: int) -> Array:

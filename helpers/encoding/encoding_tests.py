@@ -110,6 +110,18 @@ def against_rivals(main: pd.DataFrame, rivals: Mapping[str, pd.DataFrame],
     return found.assign(p_bonferroni=corrected(found["p"], "bonferroni"))
 
 
+def gains(main: pd.DataFrame, rival: pd.DataFrame) -> NDArray[np.float64]:
+    """Return each participant's ``main`` minus ``rival``, mean over the regions that both have.
+
+    Parameters
+    ----------
+    main, rival : DataFrame
+        Columns ``subject, roi, score``.
+    """
+    ours, theirs = by_subject(main), by_subject(rival)
+    return (ours - theirs.reindex(index=ours.index, columns=ours.columns)).mean(axis=1).to_numpy()
+
+
 def overall(main: pd.DataFrame, rival: pd.DataFrame) -> tuple[float, float, int]:
     """Compare two predictors over the regions that both have, averaged within participants.
 
@@ -120,10 +132,9 @@ def overall(main: pd.DataFrame, rival: pd.DataFrame) -> tuple[float, float, int]
     n : int
         Participants.
     """
-    ours, theirs = by_subject(main), by_subject(rival)
-    gain = (ours - theirs.reindex(index=ours.index, columns=ours.columns)).mean(axis=1)
-    difference, _, p = paired(gain.to_numpy(), np.zeros(len(gain)))
-    return difference, p, int(gain.notna().sum())
+    gain = gains(main, rival)
+    difference, _, p = paired(gain, np.zeros(len(gain)))
+    return difference, p, int(np.isfinite(gain).sum())
 
 
 def pool_advantage(scores: pd.DataFrame, own: Mapping[str, str]) -> pd.DataFrame:

@@ -22,7 +22,7 @@ JITTER = 0.5
 def signed_p(test: Test) -> str:
     """Write a correlation with its interval and p value, for a panel."""
     if np.isnan(test.value):
-        return "r cannot be told"
+        return "r unknown"
     return f"r = {test.value:.2f} [{test.low:.2f}, {test.high:.2f}], {p_text(test.p)}"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
-from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
+from statsmodels.stats.proportion import proportion_confint
 
 from helpers.ground.stats import interval
 
@@ -18,12 +18,20 @@ def proportion_interval(k: int, n: int, level: float = 0.95) -> tuple[float, flo
     return float(low), float(high)
 
 
-def difference_interval(k: int, n: int, k_other: int, n_other: int) -> tuple[float, float, float]:
-    """Return the difference of two proportions and its 95 % interval (Newcombe); NaN for none."""
+def difference_interval(k: int, n: int, k_other: int, n_other: int,
+                        times: float = 1.0) -> tuple[float, float, float]:
+    """Return ``k / n - times * k_other / n_other`` and its 95 % interval; NaN for none.
+
+    Newcombe's method 10 (1998, Statistics in Medicine 17): Wilson's limits, squared and added.
+    """
     if not n or not n_other:
         return np.nan, np.nan, np.nan
-    low, high = confint_proportions_2indep(k, n, k_other, n_other, method="newcomb")
-    return k / n - k_other / n_other, float(low), float(high)
+    one, other = k / n, k_other / n_other
+    low, high = proportion_confint(k, n, method="wilson")
+    low_other, high_other = proportion_confint(k_other, n_other, method="wilson")
+    difference = one - times * other
+    return (difference, float(difference - np.hypot(one - low, times * (high_other - other))),
+            float(difference + np.hypot(high - one, times * (other - low_other))))
 
 
 def against_draws(value: float, drawn: NDArray, level: float = 0.95) -> tuple[float, float, float]:

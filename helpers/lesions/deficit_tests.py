@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from helpers.lesions.deficits import rowwise_r
+from helpers.lesions.deficits import cost_similarity, rowwise_r
 
 N_RESAMPLES = 4999
 """Permutations, and bootstrap samples; the smallest possible p value is 1 / 5000."""
@@ -173,3 +173,32 @@ def own_lesion_effect(hits: NDArray[np.bool_], own: int, *, seed: int) -> Test:
     drawn = gains[own][rng.integers(n_images, size=(N_RESAMPLES, n_images))].mean(1)
     low, high = np.percentile(drawn, [2.5, 97.5])
     return Test(float(value), float(low), float(high), float(p), n_images)
+
+
+def mean_similarity(cost: NDArray, *, seed: int) -> Test:
+    """Average the correlations between all pairs of cost profiles, classes resampled.
+
+    Parameters
+    ----------
+    cost : array, float, shape (n_lesions, n_classes)
+        Classes that are not finite for every lesion are left out, and so are lesions that cost
+        every class the same.
+    seed : int
+
+    Returns
+    -------
+    Test
+        Mean r over pairs with its bootstrap interval over classes; no p. Unknown for under four
+        classes.
+    """
+    cost = cost[:, np.isfinite(cost).all(0)]
+    n_classes = cost.shape[1]
+    if n_classes < 4:
+        return UNKNOWN
+    above = np.triu_indices(len(cost), 1)
+    rows = np.random.default_rng(seed).integers(n_classes, size=(N_RESAMPLES, n_classes))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        drawn = [np.nanmean(cost_similarity(cost[:, chosen])[above]) for chosen in rows]
+    low, high = np.nanpercentile(drawn, [2.5, 97.5])
+    return Test(float(np.nanmean(cost_similarity(cost)[above])), float(low), float(high), np.nan,
+                n_classes)

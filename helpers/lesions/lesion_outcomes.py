@@ -156,6 +156,14 @@ def domain_effects(outcome: Outcome, by_class: Groups, top_k: int, domain: str, 
     return test, [float(row[own].mean() - row[~own].mean()) for row in cost[1:]]
 
 
+def effect_difference(outcome: Outcome, other: Outcome, by_class: Groups, top_k: int, domain: str,
+                      *, seed: int) -> Test:
+    """Compare two networks' `domain_effects`, class by class: ``outcome`` minus ``other``."""
+    cost, cost_other = (one.costs(top_k, by_class)[0, one.domains.index(domain)]
+                        for one in (outcome, other))
+    return own_domain_effect(cost - cost_other, np.array(by_class.domains) == domain, seed=seed)
+
+
 def effect_rows(network: str, effects: Mapping[str, tuple[Test, list[float]]]
                 ) -> list[dict[str, object]]:
     """Arrange a network's effects by domain as rows of a table, in percentage points.
