@@ -25,6 +25,7 @@ from helpers.decoding.spaces import named_space, picture_space
 from helpers.decoding.study import DecodingStudy
 from helpers.ground.digest import code_digest, imports_of, text_digest
 from helpers.ground.errors import LabError
+from helpers.ground.machine import machine
 from helpers.ground.paths import ROOT, data_dir
 from helpers.ground.profile import Profile, load_profile
 from helpers.ground.provenance import Provenance
@@ -239,7 +240,8 @@ def open(profile: str, *, notebook: str, data: str | None = None) -> Laboratory:
     source = ROOT / "notebooks" / f"{notebook}.py"
     text = source.read_text(encoding="utf-8") if source.is_file() else "import helpers.lab"
     code = text_digest(code_digest(imports_of(text)) + text)[:8]
-    provenance = Provenance(notebook, chosen.name, chosen.data_kind, chosen.seed, device.type, code)
+    provenance = Provenance(notebook, chosen.name, chosen.data_kind, chosen.seed, device.type, code,
+                            machine=machine())
     return Laboratory(chosen, provenance, data_dir(chosen.data, data), device)
 
 

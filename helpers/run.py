@@ -1,30 +1,42 @@
 """Floor 6. Run the notebooks headless: ``python -m helpers.run``, or ``make figures``.
 
 Each notebook runs in a process of its own, writes into a staging folder, and its files move to
-``figures/<profile>/`` only when it has finished. What is fresh already is not run again.
+``figures/<profile>/`` only when it has finished. What is fresh already is not run again. As many
+notebooks run at once as there are cores, long ones first, and each may use its share of the cores.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import shutil
-import subprocess
 import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from helpers.figures.claims import VERDICTS
+from helpers.figures.verdicts import VERDICTS
 from helpers.ground.console import HEADLESS, say
 from helpers.ground.errors import LabError
-from helpers.ground.paths import FIGURES_VARIABLE, ROOT, ensure_writable, figures_dir
+from helpers.ground.machine import WORKERS_VARIABLE, divided, usable_cores
+from helpers.ground.paths import FIGURES_VARIABLE, cache_dir, ensure_writable, figures_dir
 from helpers.ground.profile import Profile, load_profile
-from helpers.headless.freshness import code_key, is_fresh, outputs, stamp_path, write_stamp
-from helpers.headless.notebooks import FOLDER, check_parameters, choose, defaults, read_source
+from helpers.headless.apart import Outcome, run_apart
+from helpers.headless.freshness import (
+    code_key,
+    is_fresh,
+    outputs,
+    read_stamp,
+    stamp_path,
+    write_stamp,
+)
+from helpers.headless.notebooks import FOLDER, check_parameters, choose, defaults
+from helpers.headless.watching import Watch, clock, expected_seconds
 
 ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(2**32), "MALLOC_TRIM_THRESHOLD_": str(2**33)}
 """glibc hands large arrays back to the system after each use, and the next one is zeroed page
@@ -41,6 +53,7 @@ class Job:
     parameters: dict[str, object]
     state: str = FRESH
     seconds: float = 0.0
+    outcome: Outcome = field(default_factory=Outcome)
 
 
 @dataclass
@@ -50,7 +63,7 @@ class Runner:
     profile: Profile
     jobs: list[Job]
     at_once: int
-    processes: set[subprocess.Popen] = field(default_factory=set)
+    processes: set[Any] = field(default_factory=set)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -62,57 +75,69 @@ class Runner:
         """Run what is not fresh; Ctrl-C ends every kernel and removes what was staged."""
         ensure_writable(self.folder)
         _sweep(self.folder)
+        listings: dict[Path, str] = {}  # the same folders stand behind most notebooks
         stale = [job for job in self.jobs if force or not is_fresh(
-            job.source, self.profile, job.parameters, self.folder)]
-        pool = ThreadPoolExecutor(self.at_once)
+            job.source, self.profile, job.parameters, self.folder, listings)]
+        if not stale:
+            return
+        self.at_once, warnings = divided(min(self.at_once, len(stale)),
+                                         [ensure_writable(cache_dir()), self.folder])
+        for warning in warnings:
+            say(warning)
+        seconds = {job.source.stem: expected_seconds(
+            job.source.stem, read_stamp(self.profile, job.source.stem)) for job in stale}
+        stale.sort(key=lambda job: -seconds[job.source.stem])  # none long is left for the end
+        watch, pool = Watch(seconds, self.at_once), ThreadPoolExecutor(self.at_once)
         try:
-            for done in [pool.submit(self._run_one, job) for job in stale]:
+            for done in [pool.submit(self._run_one, job, watch) for job in stale]:
                 done.result()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
-            for process in list(self.processes):
-                process.terminate()
+            with self.lock:
+                for process in self.processes:
+                    process.terminate()
             raise
         finally:
             pool.shutdown()
 
-    def _run_one(self, job: Job) -> None:
+    def _run_one(self, job: Job, watch: Watch) -> None:
         stem, begin = job.source.stem, time.perf_counter()
         code = code_key(job.source, self.profile, job.parameters)
         staging = ensure_writable(self.folder / f".staging-{stem}-{os.getpid()}")
-        say(f"… {stem}  started")
+        watch.start(stem)
         try:
-            problem = self._execute(job, staging) or self._incomplete(staging, stem)
+            job.outcome = run_apart(
+                job.source, staging / f"{stem}.ipynb", job.parameters, self._environment(staging),
+                log=staging / ".log", started=self._started,
+                tell=lambda *cell: watch.cell(stem, *cell))
+            problem = job.outcome.problem or self._incomplete(staging, stem)
+            job.seconds = time.perf_counter() - begin
             if problem:
                 self._keep_failed(staging, stem)
             else:
                 self._publish(staging, job, code)
         finally:
             shutil.rmtree(staging, ignore_errors=True)
-        job.seconds = time.perf_counter() - begin
         job.state = FAILED if problem else MADE
         mark = "✗" if problem else "✓"
-        say(f"{mark} {stem}  {job.seconds:.0f} s" + (f"\n{problem}" if problem else ""))
+        watch.end(stem, f"{mark} {stem}  {job.seconds:.0f} s", problem)
 
-    def _execute(self, job: Job, staging: Path) -> str:
-        """Run the notebook in its own process; return what went wrong."""
-        threads = str(max(1, (os.cpu_count() or 1) // self.at_once))
-        environment = {**ALLOCATOR, **os.environ, HEADLESS: "1", FIGURES_VARIABLE: str(staging),
-                       "OMP_NUM_THREADS": threads, "TQDM_DISABLE": "1",
-                       "CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
-        process = subprocess.Popen(
-            [sys.executable, "-m", "helpers.headless.execute", str(job.source),
-             str(staging / f"{job.source.stem}.ipynb"), json.dumps(job.parameters)],
-            cwd=ROOT, env=environment, text=True, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE)
+    def _started(self, process: Any) -> None:
         with self.lock:
             self.processes.add(process)
-        told, errors = process.communicate()
-        with self.lock:
-            self.processes.discard(process)
-        if process.returncode:
-            return told.strip() or errors.strip() or f"ended with status {process.returncode}"
-        return ""
+
+    def _environment(self, staging: Path) -> dict[str, str]:
+        """Return what a notebook's processes find in their environment; a user's choice goes first.
+
+        Threads and worker processes of all notebooks together are as many as the cores.
+        """
+        share = str(max(1, usable_cores() // self.at_once))
+        chosen = {**ALLOCATOR, "OMP_NUM_THREADS": share, WORKERS_VARIABLE: share}
+        if self.at_once > 1:
+            chosen["OMP_WAIT_POLICY"] = "passive"  # threads that spin while they wait take cores
+        return {name: os.environ.get(name, value) for name, value in chosen.items()} | {
+            HEADLESS: "1", "TQDM_DISABLE": "1", FIGURES_VARIABLE: str(staging),
+            "CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
 
     @staticmethod
     def _incomplete(staging: Path, stem: str) -> str:
@@ -129,7 +154,7 @@ class Runner:
                 old.unlink()
         for path in made:
             os.replace(path, self.folder / path.name)
-        write_stamp(job.source, self.profile, code, self.folder)
+        write_stamp(job.source, self.profile, code, self.folder, job.seconds)
 
     def _keep_failed(self, staging: Path, stem: str) -> None:
         executed = staging / f"{stem}.ipynb"
@@ -138,13 +163,17 @@ class Runner:
             os.replace(executed, kept)
 
     def table(self) -> str:
-        """Return the closing table: notebook, seconds, claims that hold, do not, cannot be told."""
+        """Return the closing table: a notebook's cost, and how many claims have which verdict."""
         width = max(len(job.source.stem) for job in self.jobs)
-        lines = [f"{'notebook':{width}}  {'state':6}  {'seconds':>7}  " + "  ".join(VERDICTS)]
+        lines = ["  ".join([f"{'notebook':{width}}", "state ", "seconds", " CPU s", "peak MB",
+                            *VERDICTS])]
         for job in self.jobs:
             counts = self._verdicts(job) if job.state != FAILED else ["–"] * len(VERDICTS)
             cells = "  ".join(f"{count:>{len(name)}}" for count, name in zip(counts, VERDICTS))
-            lines.append(f"{job.source.stem:{width}}  {job.state:6}  {job.seconds:7.0f}  {cells}")
+            cpu, memory = job.outcome.cpu_seconds, job.outcome.memory / 1e6
+            cost = f"{'–' if math.isnan(cpu) else f'{cpu:.0f}':>6}  {f'{memory:.0f}':>7}"
+            lines.append(f"{job.source.stem:{width}}  {job.state:6}  {job.seconds:7.0f}  "
+                         f"{cost}  {cells}")
         return "\n".join(lines)
 
     def _verdicts(self, job: Job) -> list[int]:
@@ -173,7 +202,7 @@ def plan(profile: str, only: list[str], given: dict[str, str],
         profile = str(Path(profile).resolve())
     jobs = []
     for source in choose(only, folder):
-        known = defaults(read_source(source), source.stem)
+        known = defaults(source.read_text(encoding="utf-8"), source.stem)
         values = check_parameters({"profile": profile, **given}, known, source.stem)
         jobs.append(Job(source, {name: value for name, value in values.items()
                                  if value != known[name]}))
@@ -206,14 +235,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m helpers.run", description=main.__doc__)
     parser.add_argument("--profile", default="demo", help="name or path of a profile")
     parser.add_argument("--only", nargs="*", default=[], metavar="NN", help="numbers or names")
-    parser.add_argument("--jobs", type=int, default=min(4, os.cpu_count() or 1), metavar="N",
-                        help="notebooks at once")
+    parser.add_argument("--jobs", type=int, default=usable_cores(), metavar="N",
+                        help="notebooks at once; as many as there are cores if not given")
     parser.add_argument("-p", dest="parameters", action="append", default=[],
                         metavar="name=value", help="a parameter of the notebooks")
     parser.add_argument("--force", action="store_true", help="run also what is fresh")
     parser.add_argument("--publish", action="store_true",
                         help="then write the executed notebooks beside their sources")
     options = parser.parse_args(arguments)
+    begin = time.perf_counter()
     try:
         profile = load_profile(options.profile)
         jobs = plan(options.profile, options.only, _assignments(options.parameters))
@@ -228,7 +258,12 @@ def main(arguments: list[str] | None = None) -> int:
         sys.stderr.write("\nInterrupted: nothing half-made was kept; earlier figures are intact.\n")
         return 130
     say(runner.table())
-    if all(job.state == FRESH for job in jobs):
+    made = [job for job in jobs if job.state != FRESH]
+    if made:
+        cpu = math.fsum(job.outcome.cpu_seconds for job in made)
+        say(f"{clock(time.perf_counter() - begin)} in all"
+            + ("" if math.isnan(cpu) else f", {clock(cpu)} of CPU time"))
+    else:
         say(f"Nothing to do: all figures of profile {profile.name} are fresh.")
     return 1 if any(job.state == FAILED for job in jobs) else 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 
@@ -32,7 +33,7 @@ def test_every_pin_is_exact():
 def test_the_lock_satisfies_the_environment():
     locked = pins()
     for wanted in conda():
-        version = locked[wanted.name.lower()].removeprefix("==")
+        version = locked[wanted.name.lower().replace("_", "-")].removeprefix("==")
         assert wanted.specifier.contains(version), f"{wanted} against {version} in the lock"
 
 
@@ -41,11 +42,15 @@ def test_both_hold_what_the_helpers_import():
     named = {"PIL": "pillow", "sklearn": "scikit-learn", "open_clip": "open-clip-torch"}
     imported = set()
     for path in (ROOT / "helpers").rglob("*.py"):
-        imported |= set(re.findall(r"^(?:from|import) (\w+)", path.read_text(), re.M))
+        for node in ast.walk(ast.parse(path.read_text())):  # also what is imported late
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                imported.add(node.module.split(".")[0])
     import sys
     outside = imported - set(sys.stdlib_module_names) - {"helpers"}
-    names = {named.get(name, name) for name in outside}
-    people = {requirement.name.lower() for requirement in conda()}
+    names = {named.get(name, name).replace("_", "-") for name in outside}
+    people = {requirement.name.lower().replace("_", "-") for requirement in conda()}
     assert names <= people, names - people
     assert names <= set(pins())
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from helpers.ground import machine
+from helpers.ground.errors import LabError
 from helpers.ground.machine import free_memory, usable_cores, workers
 
 
@@ -52,3 +53,40 @@ def test_the_machine_says_what_rounding_depends_on():
     said = machine.machine()
     assert said["cpu"] and said["threads"] >= 1
     assert said["capability"] == torch.backends.cpu.get_cpu_capability()
+
+
+@pytest.fixture
+def roomy(container, monkeypatch):
+    """A machine with four cores and plenty of memory and disk; returns a setter of these."""
+    offered = {"usable_cores": 4, "free_memory": 10**11}
+    for name in offered:
+        monkeypatch.setattr(machine, name, lambda name=name: offered[name])
+    space = {"free": 10**12}
+    usage = type("Usage", (), {"free": property(lambda _: space["free"])})()
+    monkeypatch.setattr("shutil.disk_usage", lambda _: usage)
+    return offered, space
+
+
+def test_enough_of_everything_is_not_talked_about(roomy, tmp_path):
+    assert machine.divided(4, [tmp_path]) == (4, [])
+
+
+@pytest.mark.parametrize("offered, asked, given, told", [
+    ({"usable_cores": 1}, 1, 1, "1 core"),
+    ({}, 6, 6, "6 notebooks at once on 4 cores"),
+    ({"free_memory": 3 * 10**9}, 4, 1, "3 GB of memory free, 4 GB expected: notebooks at once: 1"),
+    ({"free_memory": 10**8}, 4, 1, "100 MB of memory free"),
+    ({"free": 2 * 10**9}, 4, 4, "2 GB of disk free"),
+])
+def test_what_is_scarce_is_told_and_the_run_goes_on(roomy, tmp_path, offered, asked, given, told):
+    machines, space = roomy
+    machines.update({name: value for name, value in offered.items() if name in machines})
+    space.update({name: value for name, value in offered.items() if name in space})
+    at_once, (said,) = machine.divided(asked, [tmp_path])
+    assert at_once == given and told in said
+
+
+def test_a_full_disk_is_refused_before_anything_runs(roomy, tmp_path):
+    roomy[1]["free"] = 10**8
+    with pytest.raises(LabError, match="100 MB free"):
+        machine.divided(4, [tmp_path])

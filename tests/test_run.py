@@ -79,8 +79,12 @@ def test_runs_then_has_nothing_to_do_then_reruns_what_changed(private, folder, c
     source = notebook(folder)
     assert run.main([]) == 0
     assert set(figures(private)) == {"97_try_this.png", "97_try_this.json"}
-    table = capsys.readouterr().out.splitlines()[-1].split()
-    assert table[:2] == ["97_try_this", "made"] and table[3:] == ["1", "0", "1"]
+    said = capsys.readouterr().out
+    table = said.splitlines()[-2].split()
+    assert table[:2] == ["97_try_this", "made"] and table[5:] == ["1", "0", "0", "1"]
+    seconds, cpu, megabytes = map(float, table[2:5])
+    assert 0 < cpu and megabytes > 30, "what the notebook's processes spent and held"
+    assert "in all" in said.splitlines()[-1] and "CPU time" in said.splitlines()[-1]
 
     begin = time.perf_counter()
     assert run.main([]) == 0
@@ -139,6 +143,114 @@ def test_a_failing_notebook_is_told_and_harms_nothing(private, folder, capsys):
     assert figures(private) == before
     assert not list((private / "figures").glob(".staging*"))
     assert (private / "cache/runs/demo/98_try_that.failed.ipynb").is_file()
+
+
+KERNEL_KILLED = "os.kill(os.getpid(), 9)"
+RUNNER_KILLED = "os.kill(os.getppid(), 9); import time; time.sleep(60)"
+WORKER_KILLED = """
+from joblib import Parallel, delayed
+
+def die(number):
+    import os, signal
+    os.kill(os.getpid(), signal.SIGKILL)
+
+Parallel(n_jobs=2)(delayed(die)(number) for number in range(2))"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("body, said", [
+    (KERNEL_KILLED, "the kernel was killed (signal 9), most likely out of memory"),
+    (RUNNER_KILLED, "the process that runs the notebook was killed (signal 9)"),
+    (WORKER_KILLED, "a worker process was killed, most likely out of memory"),
+    ("os._exit(3)", "the kernel died with status 3"),
+])
+def test_what_is_killed_fails_its_notebook_alone_and_a_second_run_resumes(private, folder, capsys,
+                                                                          body, said):
+    """The message names notebook and cell; the other notebook is made, and is not made again."""
+    notebook(folder)
+    broken = notebook(folder, "98_try_that", body)
+    broken.write_text(broken.read_text().replace("# # A tiny", "# # Title\n# ## A tiny"))
+    assert run.main(["--jobs", "2"]) == 1
+    told = capsys.readouterr().out
+    problem = told[told.index("✗ 98_try_that"):]
+    assert said in problem and "cell 3 of 3 (A tiny notebook)" in problem and "to do:" in problem
+    assert set(figures(private)) == {"97_try_this.png", "97_try_this.json"}
+    assert not list((private / "figures").glob(".staging*"))
+    notebook(folder, "98_try_that")
+    assert run.main([]) == 0
+    table = capsys.readouterr().out.splitlines()
+    assert any("97_try_this  fresh" in line for line in table)
+    assert any("98_try_that  made" in line for line in table)
+
+
+@pytest.mark.slow
+def test_a_kernel_that_does_not_start_is_told(private, folder, monkeypatch):
+    """Run in this process, so that the limit can be short and the kernel a program that is mute."""
+    from helpers.headless import execute
+
+    monkeypatch.setattr(execute, "START_LIMIT", 2)
+    monkeypatch.setattr(execute.Kernel, "format_kernel_cmd",
+                        lambda *_, **__: [sys.executable, "-c", "import time; time.sleep(60)"])
+    problem = execute.execute(notebook(folder), private / "done.ipynb", {})
+    assert "the kernel did not start" in problem and "within 2 s" in problem
+
+
+@pytest.mark.slow
+def test_a_kernel_that_ends_as_it_starts_is_started_again(private, folder, monkeypatch):
+    from helpers.headless import execute
+
+    command, starts = execute.Kernel.format_kernel_cmd, []
+
+    def unlucky(self, *given, **named):
+        starts.append(1)
+        return ([sys.executable, "-c", ""] if len(starts) < execute.STARTS
+                else command(self, *given, **named))
+
+    monkeypatch.setattr(execute.Kernel, "format_kernel_cmd", unlucky)
+    (private / "figures").mkdir()
+    assert execute.execute(notebook(folder), private / "done.ipynb", {}) == ""
+    monkeypatch.setattr(execute, "STARTS", 1)
+    monkeypatch.setattr(execute.Kernel, "format_kernel_cmd",
+                        lambda *_, **__: [sys.executable, "-c", ""])
+    assert "the kernel did not start" in execute.execute(folder / "97_try_this.py",
+                                                         private / "done.ipynb", {})
+
+
+SHARE = """
+from helpers.ground.machine import workers
+policy = os.environ.get("OMP_WAIT_POLICY", "")
+(Path(os.environ["LAB_CACHE"]) / "{stem}.txt").write_text(
+    " ".join([os.environ["OMP_NUM_THREADS"], str(workers(8)), policy]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cores, jobs, share", [(4, "2", "2 2 passive"), (4, "1", "4 4 "),
+                                                (1, "2", "1 1 passive")])
+def test_notebooks_share_the_cores(private, folder, monkeypatch, capsys, cores, jobs, share):
+    for name in ("OMP_NUM_THREADS", "LAB_WORKERS", "OMP_WAIT_POLICY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(run, "usable_cores", lambda: cores)
+    stems = ("97_try_this", "98_try_that")
+    for stem in stems:
+        notebook(folder, stem, SHARE.format(stem=stem))
+    assert run.main(["--jobs", jobs]) == 0
+    assert [(private / "cache" / f"{stem}.txt").read_text() for stem in stems] == [share] * 2
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert run.main(["--jobs", jobs, "--force"]) == 0
+    assert (private / "cache" / f"{stems[0]}.txt").read_text().startswith("3 ")
+
+
+@pytest.mark.slow
+def test_what_took_longest_begins_first(private, folder, capsys):
+    notebook(folder)
+    notebook(folder, "98_try_that", "import time; time.sleep(3)")
+    started = lambda: [line.split()[1] for line in capsys.readouterr().out.splitlines()  # noqa: E731
+                       if line.startswith("…")]
+    assert run.main(["--jobs", "1"]) == 0
+    assert started() == ["97_try_this", "98_try_that"]
+    assert run.main(["--jobs", "1", "--force"]) == 0
+    assert started() == ["98_try_that", "97_try_this"]
 
 
 @pytest.mark.slow
@@ -235,14 +347,14 @@ def test_only_a_whole_run_with_default_parameters_is_published(private, folder, 
 
 def test_parameters_cell_must_be_plain_literals(tmp_path):
     path = notebook(tmp_path)
-    assert defaults(read_source(path), "x") == {"profile": "demo", "value": 1, "rate": 0.5}
+    assert defaults(path.read_text(), "x") == {"profile": "demo", "value": 1, "rate": 0.5}
     assert check_parameters({"rate": "1"}, {"rate": 0.5}, "x") == {"rate": 1.0}
     path.write_text(path.read_text().replace("value = 1 ", "value = 1 + len('a')"))
     with pytest.raises(LabError, match="name = literal"):
-        defaults(read_source(path), "x")
+        defaults(path.read_text(), "x")
     path.write_text(path.read_text().replace('tags=["parameters"]', ""))
     with pytest.raises(LabError, match="0 cells tagged"):
-        defaults(read_source(path), "x")
+        defaults(path.read_text(), "x")
 
 
 def test_editing_a_helper_touches_only_the_notebooks_that_reach_it():

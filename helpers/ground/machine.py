@@ -8,13 +8,21 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 import sys
+from collections.abc import Iterable
 from pathlib import Path
+
+from helpers.ground.paths import ensure_space, size_text
 
 WORKERS_VARIABLE = "LAB_WORKERS"
 """Environment variable: set by the runner, for each notebook that it starts."""
 
 CGROUP = Path("/sys/fs/cgroup")
+MEMORY, MEMORY_EACH = 4 * 10**9, 2 * 10**9
+"""Bytes that should be free: for the whole demo, and for each notebook that runs beside others."""
+DISK, LEAST_DISK = 3 * 10**9, 2 * 10**8
+"""Bytes that the demo writes from nothing, and without which no notebook is begun."""
 
 
 def usable_cores() -> int:
@@ -50,6 +58,39 @@ def free_memory() -> int:
     free = psutil.virtual_memory().available
     most, used = _limit("memory.max"), _limit("memory.current")
     return min(free, int(most) - int(used)) if most.isdigit() and used.isdigit() else free
+
+
+def divided(at_once: int, folders: Iterable[Path]) -> tuple[int, list[str]]:
+    """Fit a run to the machine: return how many notebooks to run at once, and what to warn of.
+
+    Parameters
+    ----------
+    at_once : int
+        Notebooks that were asked for.
+    folders : iterable of Path
+        Existing folders that will be written to.
+
+    Raises
+    ------
+    LabError
+        If the disk of a folder is as good as full.
+    """
+    cores, free, told = usable_cores(), free_memory(), []
+    if cores == 1:
+        told.append("1 core: the demo is sized for two and will take about twice as long.")
+    if at_once > cores > 1:
+        told.append(f"{at_once} notebooks at once on {cores} cores: they will wait for each other.")
+    if free < MEMORY:
+        at_once = max(1, min(at_once, free // MEMORY_EACH))
+        told.append(f"{size_text(free)} of memory free, {size_text(MEMORY)} expected: "
+                    f"notebooks at once: {at_once}. Close other programs if one is killed.")
+    for folder in folders:
+        ensure_space(folder, LEAST_DISK, "one notebook")
+        space = shutil.disk_usage(folder).free
+        if space < DISK:
+            told.append(f"{size_text(space)} of disk free for {folder}, {size_text(DISK)} expected "
+                        "for the whole demo: LAB_DATA, LAB_CACHE name folders on another disk.")
+    return at_once, told
 
 
 def machine() -> dict[str, str | int]:

@@ -24,6 +24,9 @@ class Provenance:
     inputs : dict of str to str
         Name of each image set and network that was opened -> first digits of its digest.
         Filled as the notebook opens them.
+    machine : dict of str to str or int
+        Chip, instructions and threads (`helpers.ground.machine`): what rounding depends on. Recorded
+        with the numbers; neither printed nor compared, since every machine should give the same.
     """
 
     notebook: str
@@ -33,6 +36,7 @@ class Provenance:
     device: str
     code: str
     inputs: dict[str, str] = field(default_factory=dict)
+    machine: dict[str, str | int] = field(default_factory=dict)
 
     @property
     def line(self) -> str:

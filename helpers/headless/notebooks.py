@@ -1,21 +1,23 @@
 """Notebooks as files: the percent source, its parameters, and its executed twin.
 
 The ``.py`` is the only edited source. The ``.ipynb`` is made from it, executed, and committed;
-`twin_problems` says where the two differ.
+`twin_problems` says where the two differ. jupytext and nbformat are loaded where they are used: to
+see that nothing is to be done, the parameters cell is enough.
 """
 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Mapping
 from pathlib import Path
-
-import jupytext
-import nbformat
-from nbformat import NotebookNode
+from typing import TYPE_CHECKING
 
 from helpers.ground.errors import LabError
 from helpers.ground.paths import ROOT, atomic_write
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 FOLDER = ROOT / "notebooks"
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
@@ -54,6 +56,9 @@ def choose(only: list[str], folder: Path = FOLDER) -> list[Path]:
 
 def read_source(path: Path) -> NotebookNode:
     """Read a percent source as a notebook with kernel, and cell ids that never change by chance."""
+    import jupytext
+    from nbformat import NotebookNode
+
     notebook = jupytext.read(path, fmt="py:percent")
     notebook.metadata = NotebookNode({"kernelspec": NotebookNode(KERNEL),
                                       "language_info": NotebookNode({"name": "python"})})
@@ -64,20 +69,22 @@ def read_source(path: Path) -> NotebookNode:
     return notebook
 
 
-def defaults(notebook: NotebookNode, name: str) -> dict[str, Literal]:
-    """Read the parameters cell: plain literals, one per line.
+def defaults(text: str, name: str) -> dict[str, Literal]:
+    """Read the parameters cell of a percent source: plain literals, one per line.
 
     Raises
     ------
     LabError
         If there is not exactly one such cell, or a line is not ``name = literal``.
     """
-    cells = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    _, *parts = re.split(r"^# %%(.*)$", text, flags=re.MULTILINE)
+    cells = [cell for head, cell in zip(parts[::2], parts[1::2])
+             if re.search(r"""tags=\[.*["']parameters["']""", head)]
     if len(cells) != 1:
         raise LabError(f"{len(cells)} cells tagged 'parameters' in {name}", expected="exactly one",
                        remedy='tag the cell: # %% tags=["parameters"]')
     values = {}
-    for statement in ast.parse(cells[0].source).body:
+    for statement in ast.parse(cells[0]).body:
         try:
             (target,) = statement.targets
             values[target.id] = ast.literal_eval(statement.value)
@@ -126,11 +133,15 @@ def _like(text: str, default: Literal, parameter: str, name: str) -> Literal:
 
 def write(notebook: NotebookNode, path: Path) -> Path:
     """Write a notebook, whole or not at all."""
+    import nbformat
+
     return atomic_write(path, lambda part: nbformat.write(notebook, part))
 
 
 def cleaned(executed: NotebookNode) -> NotebookNode:
     """Drop what changes from run to run: timings, the runner's own marks, injected cells."""
+    from nbformat import NotebookNode
+
     executed.metadata = NotebookNode({"kernelspec": NotebookNode(KERNEL),
                                       "language_info": NotebookNode({"name": "python"})})
     executed.cells = [cell for cell in executed.cells
@@ -141,6 +152,8 @@ def cleaned(executed: NotebookNode) -> NotebookNode:
 
 
 def _tags_only(cell: NotebookNode) -> NotebookNode:
+    from nbformat import NotebookNode
+
     tags = cell.metadata.get("tags", [])
     return NotebookNode({"tags": tags} if tags else {})
 
@@ -151,6 +164,8 @@ def twin_problems(source: Path) -> list[str]:
     Contents are compared, not times: cells, their kinds, texts and tags, and whether every code
     cell was executed.
     """
+    import nbformat
+
     twin = source.with_suffix(".ipynb")
     if not twin.is_file():
         return [f"{twin.name} is missing"]
