@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 
 import pytest
@@ -42,6 +43,26 @@ def edit(root, name, old, new):
     before = path.stat().st_mtime_ns
     path.write_text(text.replace(old, new), encoding="utf-8")
     os.utime(path, ns=(before + 10**6, before + 10**6))  # whatever the clock's grain
+
+
+def test_messages_make_nothing_stale_and_what_computes_does(tmp_path):
+    """The same three modules in another repository; one after the other is edited."""
+    def digest(**edited: str) -> str:
+        texts = {"console": "A = 1", "errors": "B = 1", "cache": "C = 1", **edited}
+        folder = tmp_path / "helpers" / "ground"
+        folder.mkdir(parents=True, exist_ok=True)
+        for package in (folder, folder.parent):
+            (package / "__init__.py").touch()
+        for name, text in texts.items():
+            (folder / f"{name}.py").write_text(text)
+            os.utime(folder / f"{name}.py", ns=(next(clock), next(clock)))
+        (folder / "top.py").write_text("from helpers.ground import cache, console, errors\n")
+        return code_digest(["helpers.ground.top"], root=tmp_path)
+
+    clock = itertools.count(10**18, 10**9)
+    plain = digest()
+    assert digest(console="A = 2", errors="B = 2") == plain
+    assert digest(cache="C = 2") != plain
 
 
 def test_closure_follows_imports_of_every_kind(root):

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from helpers.brains.cohort import Fold
 from helpers.encoding.regression import METHODS
+from helpers.ground.machine import workers
 from helpers.similarity.rsa import columnwise_r, pearson, rdm, rsa_r, rsa_r_of, univariate_r
 
 SCHEDULER = "DASK_SCHEDULER_ADDRESS"
@@ -70,7 +71,7 @@ def encode(jobs: Iterable[Job], *, n_jobs: int = 1) -> tuple[pd.DataFrame, pd.Da
     jobs : iterable of Job
         Taken one after another: no more are in memory than are at work.
     n_jobs : int
-        Processes (``LAB_WORKERS`` goes first); with ``DASK_SCHEDULER_ADDRESS``, its workers.
+        Processes (as many as ``LAB_WORKERS`` allows); with ``DASK_SCHEDULER_ADDRESS``, its workers.
 
     Returns
     -------
@@ -84,7 +85,7 @@ def encode(jobs: Iterable[Job], *, n_jobs: int = 1) -> tuple[pd.DataFrame, pd.Da
         conditions with the layer and penalty that did best on validation, in each fold;
         ``layer, alpha`` (most often), ``n_layers`` chosen, ``n_conditions, n_vertices, why``.
     """
-    processes = int(os.environ.get("LAB_WORKERS", n_jobs))
+    processes = workers(n_jobs)
     with _cluster():
         done = list(Parallel(processes, return_as="generator", pre_dispatch="n_jobs")(
             delayed(run_job)(part) for job in jobs for part in job.by_pool()))

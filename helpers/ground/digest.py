@@ -11,6 +11,10 @@ from pathlib import Path
 from helpers.ground.errors import LabError
 from helpers.ground.paths import ROOT
 
+NO_PART_IN_RESULTS = frozenset({"helpers.ground.console", "helpers.ground.errors",
+                                "helpers.ground.machine"})
+"""Bars, messages, the number of processes: another wording makes nothing stale."""
+
 
 def file_digest(path: str | Path, algorithm: str = "sha256") -> str:
     """Return the digest of a file's bytes in hexadecimal."""
@@ -27,7 +31,8 @@ def code_digest(module_names: Iterable[str], package: str = "helpers", *,
                 root: Path = ROOT) -> str:
     """Return the SHA-256 of what some modules do: of their code and of all they import.
 
-    Comments, docstrings and formatting do not count; nor do files of data that a module reads.
+    Comments, docstrings and formatting do not count; nor do files of data that a module reads,
+    nor `NO_PART_IN_RESULTS`.
 
     Parameters
     ----------
@@ -44,7 +49,8 @@ def code_digest(module_names: Iterable[str], package: str = "helpers", *,
         If a module does not exist or is not valid Python.
     """
     lines = (f"{name} {_module(_file_of(name, root))[0]}"
-             for name in closure(module_names, package, root=root))
+             for name in closure(module_names, package, root=root)
+             if name not in NO_PART_IN_RESULTS)
     return text_digest("\n".join(lines))
 
 

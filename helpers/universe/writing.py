@@ -15,9 +15,8 @@ from PIL import Image
 
 from helpers.ground.console import progress
 from helpers.ground.errors import LabError
+from helpers.ground.machine import workers
 
-WORKERS = "LAB_WORKERS"
-"""Environment variable: how many processes draw; by default as many as there are cores."""
 Item, Made = TypeVar("Item"), TypeVar("Made")
 
 
@@ -27,15 +26,6 @@ def counted(**counts: int) -> None:
         if value < 1:
             raise LabError(f"{name} is {value}.", expected="a whole number of at least 1",
                            remedy=f"give {name}=1 or more")
-
-
-def workers() -> int:
-    """Return how many processes draw: ``LAB_WORKERS``, or as many as there are cores."""
-    wanted = os.environ.get(WORKERS) or str(os.cpu_count() or 1)
-    if not wanted.isdecimal() or not int(wanted):
-        raise LabError(f"{WORKERS} is {wanted!r}.", expected="a whole number of at least 1",
-                       remedy=f"set {WORKERS} to the number of processes, or to nothing")
-    return int(wanted)
 
 
 def save_jpeg(picture: Image.Image, path: Path) -> None:
