@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import eigh, solve
+from scipy.linalg import eigh
+from scipy.linalg.lapack import dposv
 
 from helpers.ground.errors import LabError
 from helpers.similarity.rsa import columnwise_r
@@ -95,7 +96,10 @@ def scores(products: NDArray[np.float64], y: NDArray, fit: NDArray, wanted: NDAr
 
 def _correlated(made: NDArray[np.float64], y: NDArray) -> NDArray[np.float64]:
     """Correlate predictions (n_alphas, n, n_voxels) with y; what does not vary counts as 0."""
-    return np.stack([np.nan_to_num(columnwise_r(one, y)) for one in made])
+    n_alphas, n, n_voxels = made.shape
+    side_by_side = made.transpose(1, 0, 2).reshape(n, n_alphas * n_voxels)
+    r = columnwise_r(side_by_side, np.tile(y, (1, n_alphas)))
+    return np.nan_to_num(r).reshape(n_alphas, n_voxels)
 
 
 def deal(n: int, *, n_folds: int = N_FOLDS, seed: int = 0) -> list[NDArray[np.int64]]:
@@ -198,9 +202,14 @@ def held_out_predictions(products: NDArray[np.float64], y: NDArray,
         residual = (vectors * (alpha / (values + alpha))) @ vectors.T
         left = residual @ centred
         for rows, made in zip(held_out, found):
-            made.append(y[rows] - solve(residual[np.ix_(rows, rows)], left[rows], assume_a="pos",
-                                        overwrite_a=True, check_finite=False))
+            made.append(y[rows] - _solved(residual[np.ix_(rows, rows)], left[rows]))
     return [np.stack(made) for made in found]
+
+
+def _solved(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Solve a x = b, a positive definite; no estimate of its condition, which takes longer."""
+    _, x, failed = dposv(a, b, lower=1)
+    return np.linalg.lstsq(a, b, rcond=None)[0] if failed else x
 
 
 def _centred_eigenvectors(products: NDArray[np.float64]) -> tuple[NDArray, NDArray]:
