@@ -20,7 +20,7 @@ else
   READY := $(VENV)/.ready
 endif
 
-LARGE := about 3.3 GB to download, 6.2 GB on disk (0.5 GB without an NVIDIA card: TORCH_INDEX, see README)
+LARGE := about 3.3 GB to download, 6.6 GB on disk (0.5 GB without an NVIDIA card: TORCH_INDEX, see README)
 SMALL := about 0.5 GB to download, 2 GB on disk
 
 .DEFAULT_GOAL := help
