@@ -1,11 +1,13 @@
-# The open laboratory. Both main commands set everything up by themselves:
+# The open laboratory. The main commands set everything up by themselves:
+#   make figure-01      the first figure
 #   make figures        all notebooks, headless, into figures/<profile>/
 #   make test           everything that can be checked
-# Settings: PROFILE=demo|mini|paper|<yours>  JOBS=<n>  PYTHON=<python3.11 or later>  VENV=<folder>
+# Settings: PROFILE=demo|mini|paper|<yours>  JOBS=<n>  PYTHON=<python3.11 to 3.14>  VENV=<folder>
+#           TORCH_INDEX=<url>: take torch from there, without NVIDIA's libraries (README: Set-up)
 #           LAB_DATA, LAB_CACHE: folders of the data and of what is made from them
 
 PROFILE ?= demo
-JOBS    ?= 2
+JOBS    ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
 PYTHON  ?= python3
 VENV    ?= .venv
 
@@ -18,9 +20,12 @@ else
   READY := $(VENV)/.ready
 endif
 
+LARGE := about 3.3 GB to download, 6.6 GB on disk (0.5 GB without an NVIDIA card: TORCH_INDEX, see README)
+SMALL := about 0.5 GB to download, 2 GB on disk
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup figures test test-notebooks test-fast test-all drill-machines notebooks lab zoo bench lint clean
+.PHONY: help setup figures test test-notebooks test-fast test-all drill-machines notebooks lab zoo bench bench-run lint clean
 
 help: ## show this list
 	@awk '/^#/ { sub(/^# ?/, ""); print; next } /^$$/ { exit }' $(firstword $(MAKEFILE_LIST))
@@ -29,11 +34,26 @@ help: ## show this list
 
 setup: $(READY) ## create .venv with the exact packages of requirements.lock
 
+# uv installs in a tenth of pip's time, and compiles at once what every notebook would compile
+# again; where uv cannot be had or fails, pip does the same. torch comes before what depends on it.
+INSTALL = install() { \
+	$(VENV)/bin/python -m uv pip install --compile-bytecode --python $(VENV)/bin/python "$$@" \
+	|| { echo "uv did not do it: pip does it, which takes some minutes" \
+	     && $(VENV)/bin/python -m pip install --disable-pip-version-check "$$@"; }; }
+NVIDIA  := ^(nvidia|cuda|triton)[-=]
+TORCH   := ^(torch|torchvision)==
+
 $(VENV)/.ready: requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(v < (3, 11) and f"Python {v[0]}.{v[1]} seen, 3.11 or later expected: make PYTHON=python3.11 $(MAKECMDGOALS)" or 0)'
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:3]; sys.exit(not (3, 11, 5) <= v < (3, 15) and f"Python {v[0]}.{v[1]}.{v[2]} seen, 3.11.5 to 3.14 expected: make PYTHON=python3.12 $(MAKECMDGOALS)" or 0)'
+	@echo "Setting up $(VENV), once: $(if $(TORCH_INDEX),$(SMALL),$(LARGE)). Downloads are kept for the next time."
 	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check uv || true
+	@grep -Ev '$(if $(TORCH_INDEX),$(NVIDIA)|$(TORCH),^$$)' requirements.lock > $(VENV)/others.txt
+	@grep -E '$(TORCH)' requirements.lock > $(VENV)/torch.txt
+	@set -e; $(INSTALL); \
+	$(if $(TORCH_INDEX),install --no-deps --index-url $(TORCH_INDEX) --requirement $(VENV)/torch.txt;) \
+	install --requirement $(VENV)/others.txt; \
+	install --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(CONDA_PREFIX)/.category-selectivity-lab: pyproject.toml environment.yml
@@ -86,6 +106,9 @@ bench: $(READY) ## measure the methods of all papers: ratios in one run, about 3
 	@$(PY) benchmarks/landscape.py
 	@$(PY) benchmarks/decoding.py
 	@$(PY) benchmarks/concepts.py
+
+bench-run: $(READY) ## measure a cold and a warm run of all notebooks: by notebook, by kind of work
+	@$(PY) benchmarks/whole_run.py --profile $(PROFILE)
 
 lint: $(READY) ## check style
 	@$(PY) -m ruff check helpers tests benchmarks

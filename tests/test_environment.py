@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import subprocess
+import sys
 
+import pytest
 import yaml
 from packaging.requirements import Requirement
 
@@ -47,7 +50,6 @@ def test_both_hold_what_the_helpers_import():
                 imported |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom):
                 imported.add(node.module.split(".")[0])
-    import sys
     outside = imported - set(sys.stdlib_module_names) - {"helpers"}
     names = {named.get(name, name).replace("_", "-") for name in outside}
     people = {requirement.name.lower().replace("_", "-") for requirement in conda()}
@@ -67,3 +69,54 @@ def test_help_lists_every_target():
     for target in re.search(r"\.PHONY: (.*)", text)[1].split():
         assert f"make {target}" in said
     assert "PROFILE=demo" in said
+
+
+@pytest.fixture
+def set_up(tmp_path):
+    """Run ``make setup`` with a Python that only notes how it was called; uv fails if asked to."""
+    def run(*settings: str, uv: bool) -> list[str]:
+        venv = tmp_path / "venv"
+        python = venv / "bin" / "python"
+        python.parent.mkdir(parents=True)
+        python.write_text(f'#!/bin/sh\necho "$*" >> {tmp_path}/calls\n'
+                          + ("" if uv else '[ "$2" != uv ]\n'))
+        python.chmod(0o755)
+        environment = {name: value for name, value in os.environ.items()
+                       if not name.startswith(("CONDA", "MAKE"))}
+        said = subprocess.run(["make", "-C", str(ROOT), "setup", f"VENV={venv}",
+                               f"PYTHON={sys.executable}", *settings], env=environment,
+                              capture_output=True, text=True, check=True).stdout
+        assert "to download" in said and "on disk" in said
+        return [line for line in (tmp_path / "calls").read_text().splitlines()
+                if " install " in line]
+
+    return run
+
+
+def test_set_up_uses_uv_and_compiles(set_up, tmp_path):
+    uv, packages, ours = set_up(uv=True)
+    assert uv.startswith("-m pip install") and uv.endswith(" uv")
+    assert packages.startswith("-m uv pip install --compile-bytecode") and "others.txt" in packages
+    assert ours.endswith("--editable .")
+    lock = (ROOT / "requirements.lock").read_text()
+    assert (tmp_path / "venv" / "others.txt").read_text() == lock
+
+
+def test_set_up_falls_back_to_pip(set_up):
+    uv, failed, packages, _, ours = set_up(uv=False)
+    assert failed.startswith("-m uv") and packages.startswith("-m pip install")
+    assert "others.txt" in packages and ours.startswith("-m pip") and "--editable ." in ours
+    assert "--quiet" not in packages, "progress is shown"
+
+
+def test_torch_comes_from_another_index_if_asked(set_up, tmp_path):
+    _, torch, packages, _ = set_up("TORCH_INDEX=https://example.org/cpu", uv=True)
+    assert "--no-deps --index-url https://example.org/cpu" in torch and "torch.txt" in torch
+    assert "--index-url" not in packages, "all else from where it always comes"
+    pair = (tmp_path / "venv" / "torch.txt").read_text().splitlines()
+    assert pair == [f"torch{pins()['torch']}", f"torchvision{pins()['torchvision']}"]
+    others = (tmp_path / "venv" / "others.txt").read_text()
+    assert not re.search(r"^(nvidia|cuda|triton|torch==|torchvision==)", others, re.M)
+    lock = (ROOT / "requirements.lock").read_text().splitlines()
+    wanted = [line for line in lock if not re.match(r"nvidia-|cuda-|triton=|torch(vision)?=", line)]
+    assert others.splitlines() == wanted

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import nbformat
+import psutil
 import pytest
 
 from helpers import run
@@ -184,6 +185,18 @@ def test_what_is_killed_fails_its_notebook_alone_and_a_second_run_resumes(privat
 
 
 @pytest.mark.slow
+def test_workers_of_a_killed_kernel_do_not_stay(private, folder):
+    """They would hold memory and cores until their task is done."""
+    notebook(folder, body=f"""
+import subprocess, sys
+worker = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(120)"])
+Path({str(private)!r}, "pid").write_text(str(worker.pid))
+{KERNEL_KILLED}""")
+    assert run.main([]) == 1
+    pid = int((private / "pid").read_text())
+    assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
 def test_a_kernel_that_does_not_start_is_told(private, folder, monkeypatch):
     """Run in this process, so that the limit can be short and the kernel a program that is mute."""
     from helpers.headless import execute

@@ -25,7 +25,7 @@ class Provenance:
         Name of each image set and network that was opened -> first digits of its digest.
         Filled as the notebook opens them.
     machine : dict of str to str or int
-        Chip, instructions and threads (`helpers.ground.machine`): what rounding depends on. Recorded
+        Chip, instructions, threads (`helpers.ground.machine`): what rounding depends on. Recorded
         with the numbers; neither printed nor compared, since every machine should give the same.
     """
 

@@ -8,6 +8,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -37,16 +38,18 @@ Tell = Callable[[int, int, str], None]
 
 
 class Kernel(AsyncKernelManager):
-    """A kernel that remembers the status with which its process ended."""
+    """A kernel that remembers the status with which its process ended, and leaves no workers."""
 
     status: int | None = None
 
     async def is_alive(self) -> bool:
-        """Tell whether the process runs; note how it ended."""
-        process = getattr(self.provisioner, "process", None)
+        """Tell whether the process runs; note how it ended, and end the workers that it started."""
+        process, group = (getattr(self.provisioner, name, None) for name in ("process", "pgid"))
         alive = await super().is_alive()
         if not alive and process is not None:
             Kernel.status = process.returncode
+            with suppress(OSError):
+                os.killpg(group, signal.SIGKILL)
         return alive
 
 
