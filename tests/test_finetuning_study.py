@@ -360,8 +360,9 @@ def test_scores_of_an_untuned_and_a_tuned_network_are_those_worked_out_by_hand(s
 
 def test_one_row_a_voxel_and_who_gave_the_network(shared):
     table = study_of().run(["untuned", "contrastive", "pooled, avg", "pooled, const"])
-    assert table.columns.tolist() == ["donor", "subject", "roi", "hemisphere", "group", "kind", "seed",
-                                      "voxel", "side", "vertex", "r", "p2", "ceiling", "layer"]
+    assert table.columns.tolist() == ["donor", "subject", "roi", "hemisphere", "group", "kind",
+                                      "seed", "voxel", "side", "vertex", "r", "p2", "ceiling",
+                                      "layer"]
     sizes = {("A", "V1v"): 30, ("A", "PPA"): 27, ("B", "V1v"): 30, ("C", "V1v"): 30,
              ("C", "PPA"): 30}
     for kind, part in table.groupby("kind"):
