@@ -475,8 +475,8 @@ def test_the_table_holds_means_over_pictures_that_both_views_can_tell_of(shared,
     study = study_of(hemispheres="apart", rois=("V1v",), subjects=("A",))
     table = laterality(study, study.networks(["untuned", "contrastive"]), task_of(), "fc", ["relu"])
     assert table.columns.tolist() == ["donor", "seed", "roi", "hemisphere", "group", "kind",
-                                      "measure", "original", "mirrored", "bias", "content", "low", "high",
-                                      "n"]
+                                      "measure", "original", "mirrored", "bias", "content",
+                                      "low", "high", "n"]
     assert [one[1:] for one in asked] == [("colours", "fc", ("relu",))] * 3
     assert table["hemisphere"].tolist() == ["none"] * 2 + ["lh"] * 2 + ["rh"] * 2
     keep = np.setdiff1d(np.arange(30), [3, 4, 9])
