@@ -264,10 +264,10 @@ def told(kind, over, group="all"):
 def judge(statement, kind, over, group="all", *, source, paper):
     row = told(kind, over, group)
     found = (np.nan,) * 3 if row is None else row[["difference", "low", "high"]]
-    n = "" if row is None else (f"n = {row['n']} x {spec.n_seeds} seeds, "
+    n = "" if row is None else (f"n = {row['n']} x {spec.n_seeds} trainings, "
                                 f"{row['improved']:.0%} of voxels")
     ledger.judge(statement, *found, "above 0", of=f"r, {kind} minus {over}, over participants and "
-                 "training seeds", source=source, paper=paper, n=n)
+                 "trainings", source=source, paper=paper, n=n)
 
 # %%
 published = {"early": "P1 .430 → .434, 74 % of voxels; P2 .386 → .417, 93 %",

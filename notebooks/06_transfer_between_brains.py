@@ -195,7 +195,7 @@ figure
 # %%
 def by_receiver(group):
     found = outcomes.own_and_others(outcomes.in_group(share, group))
-    return outcomes.by_seed(found, "own"), outcomes.by_seed(found, "others")
+    return outcomes.by_training(found, "own"), outcomes.by_training(found, "others")
 
 published = {"early": "diagonal .755, off .677", "higher": "diagonal .490, off .348",
              "all": "diagonal .633, off .515"}
@@ -203,12 +203,13 @@ for group in groups:
     own, others = by_receiver(group)
     ledger.interval(f"Networks tuned to others help, too ({group} regions)", others - 0.5, "above 0",
                     of="share of voxels improved by others' networks, minus one half",
-                    source="cross-subject matrices", paper=published[group], sample="receivers")
+                    source="cross-subject matrices", paper=published[group], sample="receivers",
+                    shared=True)
 
 # %%
 own, others = by_receiver("all")
 ledger.interval("One's own network helps more than borrowed ones", own - others, "above 0",
-                of="share of voxels improved, own network minus others'", sample="receivers",
+                of="share of voxels improved, own network minus others'", sample="receivers", shared=True,
                 source="cross-subject matrices", paper="all regions .633 against .515")
 
 # %%
@@ -216,7 +217,7 @@ for group in order:
     part = against[against["group"] == group]
     part = part.assign(more=part["pooled, avg"] - part["others"])
     ledger.interval(f"The pooled network beats borrowed ones ({group} regions)",
-                    outcomes.by_seed(part, "more"), "above 0", sample="receivers",
+                    outcomes.by_training(part, "more"), "above 0", sample="receivers", shared=True,
                     of="share of voxels improved, pooled (avg) minus others'",
                     source="pooled against cross-subject scatter",
                     paper={"early": "mostly above the line", "higher": "mostly below"}[group])
@@ -227,9 +228,9 @@ for kind in ("contrastive", "pooled, avg"):
            if len(compared) else None)
     found = (np.nan,) * 3 if row is None else row[["difference", "low", "high"]]
     ledger.judge(f"What was learned carries over to a second data set ({kind})", *found, "above 0",
-                 of="r minus that of the untuned network, over participants and training seeds",
+                 of="r minus that of the untuned network, over participants and trainings",
                  source="transfer to NOD; abstract", paper="numbers unknown",
-                 n="" if row is None else f"n = {row['n']} x {spec.n_seeds} seeds, "
+                 n="" if row is None else f"n = {row['n']} x {spec.n_seeds} trainings, "
                                           f"{row['improved']:.0%} of vertices")
 for group in groups:
     own, others = by_receiver(group)

@@ -30,7 +30,7 @@ from dataclasses import replace
 from helpers import lab
 from helpers.figures import plots, plots_finetuning
 from helpers.figures.claims import Ledger, rounded
-from helpers.finetuning.outcomes import by_seed
+from helpers.finetuning.outcomes import by_seed, by_training
 from helpers.finetuning.contrastive import NATS_PER_BIT
 from helpers.finetuning.kinds import kind_of
 from helpers.finetuning.study import Study
@@ -230,12 +230,13 @@ ledger.interval("A wider embedding alone raises the bound", large - small, "abov
 
 # %%
 early = bounds[bounds["group"] == bounds["group"].iloc[0]]
+per_training = lambda kind: by_training(early[early["kind"] == kind], "crossed")
 for kind, words, paper, expected, within in (
         ("pooled, avg", "about the same as", "about the same", "around 0", 0.15),
         ("pooled, const", "lower than", "clearly lower, early", "below 0", None)):
     ledger.interval(f"{kind}: the bound is {words} that of specific networks "
                     f"({early['group'].iloc[0]} regions)",
-                    of(kind, table=early) - of("contrastive", table=early), expected,
+                    per_training(kind) - per_training("contrastive"), expected, shared=True,
                     of="bound, pooled minus specific, nats"
                        + " (a tenth of the paper's early bounds)" * bool(within),
                     source="specific against pooled", paper=paper, within=within)

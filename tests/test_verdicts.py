@@ -58,7 +58,9 @@ def test_the_interval_is_that_of_an_independent_analysis_of_variance(spread):
     half = stats.t.ppf(0.975, satterthwaite) * np.sqrt(total / values.size)
     narrow = stats.t.ppf(0.975, df["C(row)"]) * np.sqrt(ms["C(row)"] / values.size)
     half = max(half, narrow)
-    assert interval(values) == pytest.approx((values.mean() - half, values.mean() + half))
+    assert satterthwaite > 2, "the bound from below is tested elsewhere"
+    expected = values.mean() - half, values.mean() + half
+    assert interval(values, shared=True) == pytest.approx(expected)
 
 
 def test_one_seed_is_the_t_interval_and_two_seeds_are_never_narrower():
@@ -67,12 +69,30 @@ def test_one_seed_is_the_t_interval_and_two_seeds_are_never_narrower():
         values = crossed(rng, *rng.exponential(size=3), (rng.integers(2, 7), rng.integers(2, 5)))
         for one in (values[:, 0], values[:, :1]):
             expected = stats.t.interval(0.95, len(one) - 1, one.mean(), stats.sem(one.ravel()))
-            assert interval(one) == pytest.approx(expected)
-        low, high = interval(values)
+            assert interval(one) == interval(one, shared=True) == pytest.approx(expected)
+        low, high = interval(values, shared=True)
         narrow = interval(values.mean(1))
         assert low <= narrow[0] + 1e-12 and high >= narrow[1] - 1e-12
-        assert interval(values[::-1, ::-1]) == pytest.approx((low, high))
+        assert interval(values[::-1, ::-1], shared=True) == pytest.approx((low, high))
+        assert interval(values) == pytest.approx(narrow)
     assert np.isnan(interval(values[:1])).all() and np.isnan(interval(values[:1, 0])).all()
+
+
+def test_trainings_of_their_own_are_covered_by_participants_means():
+    """Nested: each cell has its own; 3,000 experiments, whatever the trainings' spread."""
+    rng = np.random.default_rng(2)
+    for spread in (0.3, 3.0):
+        draws = [rng.normal(size=(4, 1)) + spread * rng.normal(size=(4, 2)) for _ in range(3000)]
+        covered = [low <= 0 <= high for low, high in map(interval, draws)]
+        assert np.mean(covered) == pytest.approx(0.95, abs=0.013)
+
+
+def test_degrees_of_freedom_are_bounded_from_below():
+    """Two shared trainings that differ a lot: Student's t with one degree of freedom, no less."""
+    values = np.array([[0.0, 1.0]] * 4) + np.arange(4)[:, None] * 1e-3
+    low, high = interval(values, shared=True)
+    half = stats.t.ppf(0.975, 1) * values.mean(0).std(ddof=1) / np.sqrt(2)
+    assert high - low == pytest.approx(2 * half, rel=0.01)
 
 
 @pytest.mark.parametrize(("spread", "shape"), [(0.0, (4, 2)), (0.5, (4, 2)), (1.0, (4, 3)),
@@ -83,7 +103,7 @@ def test_it_covers_the_truth_and_one_shared_seed_does_not(spread, shape):
     both = one = 0
     for _ in range(3000):
         values = crossed(rng, 1, spread, 1, shape)
-        low, high = interval(values)
+        low, high = interval(values, shared=True)
         both += low <= 0 <= high
         low, high = interval(values[:, 0])
         one += low <= 0 <= high
@@ -212,7 +232,7 @@ def test_claims_carry_their_numbers_and_what_they_rest_on(private):
     saved = json.loads(made.save().read_text())["claims"]
     assert [saved[0][name] for name in ("mean", "low", "high")] == pytest.approx(
         [values[[0, 1, 3]].mean(), low, high], abs=1e-4)
-    assert saved[0]["run"].endswith("n = 3 x 2 seeds") and "training seeds" in saved[0]["rule"]
+    assert saved[0]["run"].endswith("n = 3 x 2 trainings") and "trainings" in saved[0]["rule"]
     assert {**saved[1], "statement": "up"} == saved[0]
     assert saved[2]["mean"] == 1.0 and saved[2]["low"] is None and saved[3]["mean"] is None
     assert "within ±0.05; rests on one training" in saved[4]["rule"]

@@ -118,16 +118,16 @@ class Ledger:
 
     def interval(self, statement: str, values: Iterable, expected: Expected, *, of: str,
                  source: str, paper: str, sample: str = "participants",
-                 within: float | None = None, rests_on: str = "") -> None:
+                 within: float | None = None, rests_on: str = "", shared: bool = False) -> None:
         """Enter a claim on the mean of some values, judged by its 95 % interval.
 
         Parameters
         ----------
         statement : str
         values : array or iterable of float, shape (n,) or (n, n_seeds)
-            One a participant, region, ...; or a table with one column a training seed, whose
-            interval covers both (`helpers.ground.stats.interval`). Rows with NaN are left out.
-            Fewer than two rows: not testable here.
+            One a participant, region, ...; or a table with one column a training, whose interval
+            covers both (`helpers.ground.stats.interval`). Rows with NaN are left out. Fewer than
+            two rows: not testable here.
         expected : {"above 0", "below 0", "around 0"}
             As of `verdict_of`.
         of : str
@@ -140,14 +140,16 @@ class Ledger:
             Equivalence bound of a claim of absence.
         rests_on : str
             As of `claim`.
+        shared : bool
+            Whether the rows have their trainings in common.
         """
         table = np.array(values if hasattr(values, "__array__") else list(values), float)
         table = table.reshape(len(table), -1 if table.size else 1)
         table = table[np.isfinite(table).all(1)]
         n_seeds = table.shape[1] if table.size else 1
-        seeds = f" x {n_seeds} seeds" * (n_seeds > 1)
-        self.judge(statement, *mean_interval(table), expected,
-                   of=f"{of}, over {sample}" + " and training seeds" * (n_seeds > 1),
+        seeds = f" x {n_seeds} {'shared ' * shared}trainings" * (n_seeds > 1)
+        self.judge(statement, *mean_interval(table, shared=shared), expected,
+                   of=f"{of}, over {sample}" + " and trainings" * (n_seeds > 1),
                    source=source, paper=paper, n=f"n = {len(table)}{seeds}", within=within,
                    rests_on=rests_on)
 

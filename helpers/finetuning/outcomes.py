@@ -77,6 +77,15 @@ def by_seed(table: pd.DataFrame, value: str, row: str = "subject") -> pd.DataFra
     return table.pivot_table(index=row, columns="seed", values=value, sort=False)
 
 
+def by_training(table: pd.DataFrame, value: str) -> pd.DataFrame:
+    """Arrange a column of networks that participants share: participants x (region, training).
+
+    Regions that not all participants have are left out.
+    """
+    return table.pivot_table(index="subject", columns=["roi", "hemisphere", "seed"], values=value,
+                             sort=False).dropna(axis=1)
+
+
 def in_group(table: pd.DataFrame, group: str) -> pd.DataFrame:
     """Keep the rows of a group of regions; "all" keeps everything."""
     return table if group == "all" else table[table["group"] == group]
@@ -96,18 +105,22 @@ def compared(voxels: pd.DataFrame, pairs: Sequence[tuple[str, str]]) -> pd.DataF
     DataFrame
         One row per pair and group: ``kind, over, group, n`` (participants), ``difference`` (of
         mean r, averaged over regions within participants), ``low, high`` (95 % interval over
-        participants and trainings), ``p, p_holm`` (two-sided, of the participants' means over
+        participants and trainings, shared ones where a network is not the participant's own),
+        ``p, p_holm`` (two-sided, of the participants' means over
         trainings, corrected over all rows) and ``improved``.
     """
     scores, rows = region_scores(voxels), []
     for kind, over in pairs:
         share = improved(voxels, kind, over)
         gains = _gains(scores, kind, over)
+        part = voxels[voxels["kind"].isin([kind, over])]
+        shared = bool((~part["donor"].isin(["none"]) & (part["donor"] != part["subject"])).any())
         for group in GROUPS:
-            each = by_seed(in_group(gains, group), "gain").to_numpy()
-            if not len(each):
+            arranged = (by_training if shared else by_seed)(in_group(gains, group), "gain")
+            each = arranged.to_numpy()
+            if not each.size:
                 continue
-            low, high = interval(each)
+            low, high = interval(each, shared=shared)
             each = each.mean(1)
             rows.append({"kind": kind, "over": over, "group": group, "n": len(each),
                          "difference": each.mean(), "low": low, "high": high,

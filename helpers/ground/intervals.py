@@ -56,9 +56,9 @@ def against_draws(value: float, drawn: NDArray, level: float = 0.95) -> tuple[fl
     return difference, difference - float(half), difference + float(half)
 
 
-def mean_interval(values: NDArray) -> tuple[float, float, float]:
+def mean_interval(values: NDArray, *, shared: bool = False) -> tuple[float, float, float]:
     """Return a mean and its `interval`; rows with NaN are left out."""
     table = np.asarray(values, float)
     table = table.reshape(len(table), -1 if table.size else 1)
     table = table[np.isfinite(table).all(1)]
-    return (float(table.mean()) if len(table) else np.nan, *interval(table))
+    return (float(table.mean()) if len(table) else np.nan, *interval(table, shared=shared))

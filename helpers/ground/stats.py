@@ -200,23 +200,29 @@ def corrected(p: Sequence[float], method: str = "holm") -> NDArray[np.float64]:
     return values
 
 
-def interval(values: NDArray, level: float = 0.95) -> tuple[float, float]:
-    r"""Return the confidence interval of a mean over participants, or participants and seeds.
+def interval(values: NDArray, level: float = 0.95, *,
+             shared: bool = False) -> tuple[float, float]:
+    r"""Return the interval of a mean over participants, and over trainings where there are several.
 
-    One value a participant gives Student's t interval. A table (rows: participants, columns:
-    training seeds) gives the interval of the grand mean of crossed random effects. With the mean
-    squares of the two-way analysis of variance without replication, MSP, MSS and MSR,
+    One value a participant gives Student's t interval. In a table (rows: participants, columns:
+    trainings) where every cell is a training of its own, the participants' means hold what their
+    trainings add, and the t interval over these means covers both.
+
+    Where trainings are ``shared`` by the participants (a pooled network), it is the interval of the
+    grand mean of crossed random effects. With the mean squares of the two-way analysis of variance
+    without replication, MSP, MSS and MSR,
 
     .. math:: SE^2 = (MSP + \max(0, MSS - MSR)) / (P S),
 
-    with Satterthwaite's degrees of freedom. It is never narrower than the t interval over the
-    participants' means.
+    with Satterthwaite's degrees of freedom, at least one less than the smaller of P and S. It is
+    never narrower than the t interval over the participants' means.
 
     Parameters
     ----------
-    values : array, shape (n_participants,) or (n_participants, n_seeds)
+    values : array, shape (n_participants,) or (n_participants, n_trainings)
         No NaN.
     level : float
+    shared : bool
 
     Returns
     -------
@@ -225,13 +231,13 @@ def interval(values: NDArray, level: float = 0.95) -> tuple[float, float]:
 
     Notes
     -----
-    Coverage in simulations: 95 % or more, but 91 to 93 % with two seeds whose spread is larger
-    than the participants': the spread of two values is hardly known (Satterthwaite 1946).
+    Coverage of the crossed interval in simulations: 95 % or more, but 91 to 93 % with two trainings
+    whose spread is larger than the participants' (Satterthwaite 1946).
     """
     values = np.asarray(values, float)
-    if values.ndim == 2 and values.shape[1] > 1:
+    if shared and values.ndim == 2 and values.shape[1] > 1:
         return _crossed_interval(values, level)
-    values = values.reshape(len(values))
+    values = values.mean(1) if values.ndim == 2 and values.size else values.reshape(len(values))
     if len(values) < 2:
         return np.nan, np.nan
     standard_error = values.std(ddof=1) / np.sqrt(len(values))
@@ -256,5 +262,6 @@ def _crossed_interval(values: NDArray, level: float) -> tuple[float, float]:
         variance = ms_row + ms_column - ms_residual
         df = variance**2 / (ms_row**2 / df_row + ms_column**2 / df_column
                             + ms_residual**2 / (df_row * df_column))
+        df = max(df, min(df_row, df_column))
         half = max(half, quantile(df) * np.sqrt(variance / values.size))
     return float(mean - half), float(mean + half)
