@@ -3,7 +3,7 @@
 #
 # Mulrooney & Brockmeier (2024), encoding accuracy, best-layer matrix and cortical map
 # ([arXiv 2410.06067](https://arxiv.org/abs/2410.06067)).
-# On two cores: six minutes the first time and 2 GB under `demo`, twelve minutes under `mini`;
+# On two cores: three minutes the first time and 2 GB under `demo`, twelve minutes under `mini`;
 # under `paper` not measured: it needs the Algonauts 2023 data and a GPU.
 
 # %% [markdown]
@@ -239,8 +239,8 @@ figure
 
 # %% [markdown]
 # **Figure 05.** **A** Correlation of predicted and measured responses on held-out pictures, nested
-# cross-validation; dots: participants (mean over their regions and trainings), joined; bar: mean. **B** The same
-# as a share of the noise ceiling (sum of r over sum of ceilings of a region's voxels). **C** Mean
+# cross-validation; dots: participants (mean over their regions and trainings), joined; bar: mean.
+# **B** The same as a share of the noise ceiling (sum of r over sum of ceilings of a region's voxels). **C** Mean
 # differences within participants with 95 % intervals over participants and trainings (blue: early,
 # orange: higher, grey: all regions); filled: p < .05 after Holm over all rows.
 # **D** r by read-out layer, best penalty of each voxel on the reported folds (for comparing
@@ -327,22 +327,20 @@ print(ledger.verdicts())
 # ## 9 · What we see, what the paper says, why they differ
 #
 # In the demo, early regions are image-computable and higher ones follow what is depicted, so a
-# network can gain in both, and it does: on pictures that no tuning saw, far more than the
-# hundredths that the paper reports. Two reasons. The demo's responses have planted causes and no
-# more; and a network trained for minutes has more to learn than one trained on a million
-# photographs.
+# network can gain in both; the claims say whether it does, and by how much. Training is short here
+# (a few hundred images, three epochs): the gains are not those of a network trained to its end.
 #
-# The controls say what the gain is made of. Tuned on shuffled pairs the network gains nothing: the
-# responses, not more training, are what helps. But the *contrastive* loss is not what helps: given
-# the same search for a learning rate and the same budget, regression does as well here through the
-# contrastive model's own head, and no worse through a single linear layer. The published comparison
-# gave the two different rates, heads and epochs, and found a small advantage; an advantage of that
-# size can come from any of these. Whether it survives in real brains, the published settings
-# cannot tell.
+# The controls say what the gain is made of. Contrastive training on shuffled pairs sees the same
+# images and responses, and ends below the pretrained network (C): what helps is that they belong
+# together. But the *contrastive* loss is not what helps: given the same search for a learning rate
+# and the same budget, regression does better here, through a single linear layer and through the
+# contrastive model's own head. The published comparison gave the two different rates, heads and
+# epochs, and found a small advantage of contrast; an advantage of that size can come from any of
+# these. Pooled networks, which see four times as many pairs, do better than specific ones.
 #
-# And: choosing layer and penalty on the folds that are reported adds to every method's r about as
-# much as the paper's methods differ by. Since it adds to all of them, their order survives, but a
-# gain over a *fixed* baseline would not.
+# Choosing layer and penalty on the folds that are reported adds to every method's r about as much
+# as the paper's methods differ by. Since it adds to all of them, their order survives, but a gain
+# over a *fixed* baseline would not.
 #
 # Under `mini` there are 81 categories, of which each split holds 27 out, and a few passes over some
 # hundred photographs, shown small. There tuning does not make PPA and LOC of four people more

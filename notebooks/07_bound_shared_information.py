@@ -257,24 +257,22 @@ print(ledger.verdicts())
 # %% [markdown]
 # ## 7 · What we see, what the paper says, why they differ
 #
-# In the demo a picture finds its response far more often than by chance, by about one nat in early
-# regions, which pictures determine directly, and by a third of it in higher ones, which see only
-# what is depicted. The published order is the other way round: OPA, EBA and PPA first. There they
-# are also by far the largest regions; here all are of one size. *A lower bound says how much was
-# found, not how much there is.*
+# In the demo an image finds its response more often than by chance, more so in early regions, which
+# images determine directly, than in higher ones, which see only what is depicted. The published
+# order is the other way round: OPA, EBA and PPA first. There they are also by far the largest
+# regions; here all are of one size. *A lower bound says how much was found, not how much there is*:
+# training is short here, and pooled networks, which see four times as many pairs, find more than
+# specific ones. The paper found no more, or less; its specific networks were trained for longer.
 #
 # Panel A against B is a finding about the method. The head's BatchNorms have one running mean for
 # two kinds of input. Outside of training it fits neither, and most of the bound is lost, more in
-# some networks than in others, which makes regions and people look more different than they are.
-# Anyone who computes bounds with such a head should give each side its own statistics.
+# some networks than in others, which makes regions and participants look more different than they
+# are. Anyone who computes bounds with such a head should give each side its own statistics.
 #
-# Panel F holds region, voxels and pictures fixed and changes the embedding alone: what moves there
-# is the ruler, not information in the brain. In the published design the embedding grows with the
-# region, so that size and ruler change together. The slopes of step 3 point the same way (less than
-# half as steep where z is the same for all), but they rest on two regions a group, and the lines of
-# D, which mix participants, do not show it: F is the evidence. That the temperature is found
-# afterwards, on the pairs that are reported, hardly flatters: it is a single number, chosen by
-# hundreds of pairs.
+# Panel F holds region, voxels and images fixed and changes the embedding alone: what moves there is
+# the embedding's size, not information in the brain. In the published design the embedding grows
+# with the region, so that both change together. Whether larger regions share more cannot be told
+# here: the slopes of step 3 rest on two regions a group, and their interval is wide.
 #
 # Under `mini` each split holds 27 categories out: no bound can exceed 3.3 nats, and one outlier
 # among 27 pairs moves it. Nothing about regions can be told there.
