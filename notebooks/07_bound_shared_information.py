@@ -20,7 +20,7 @@
 # %% tags=["parameters"]
 profile = "demo"          # demo, mini, paper, or the path of your own TOML file
 n_jobs = 2                # processes that tune and judge; one where there is a GPU
-sizes = [4, 64]           # embedding sizes, besides the profile's own, for the test of the confound
+sizes = [64]              # embedding sizes, besides the profile's own, for the test of the confound
 
 # %%
 import numpy as np

@@ -58,7 +58,8 @@ network, untrained = laboratory.network(spec.network), laboratory.network(spec.u
 cohort = laboratory.cohort("tuning_cohort")
 study = Study.of(cohort, spec, network, untrained, seed=seed, n_jobs=n_jobs)
 tasks = {name: reading.open_task(name, laboratory.images(*where.split("/", 1)), network,
-                                 chosen.image_size) for name, where in chosen.tasks.items()}
+                                 chosen.image_size, chosen.max_images)
+         for name, where in chosen.tasks.items()}
 pd.DataFrame([{"task": name, "classes": len(np.unique(task.labels)), "taught": len(task.taught),
                "examined": len(task.held_out), "for example": ", ".join(task.classes[:3])}
               for name, task in tasks.items()]).set_index("task")
@@ -145,7 +146,8 @@ rate = study.rate(next(member.job.kind for member in members if member.kind == "
 early = Study.of(cohort, lateral.tuning(spec, rate), network, untrained, seed=seed, n_jobs=n_jobs)
 halves = early.networks(["untuned", "contrastive"])
 where = chosen.tasks[chosen.mapped].split("/", 1)
-large = reading.open_task(chosen.mapped, laboratory.images(*where), network, lateral.image_size)
+large = reading.open_task(chosen.mapped, laboratory.images(*where), network, lateral.image_size,
+                          chosen.max_images)
 apart, _ = comparing.distances_between(early, halves, large, chosen.layer)
 sides = comparing.accuracies(early, halves, [large], chosen.layer)
 sides["from untuned"] = apart[0]

@@ -63,7 +63,7 @@ study = Study.of(cohort, lateral.tuning(spec, rate), network, untrained, seed=se
 members = [member for member in study.networks(["untuned", "contrastive", "shuffled"])
            if member.kind != "shuffled" or member.roi in lateral.controls]
 images = laboratory.images(*chosen.tasks[lateral.task].split("/", 1))
-task = open_task(lateral.task, images, network, lateral.image_size)
+task = open_task(lateral.task, images, network, lateral.image_size, chosen.max_images)
 print(pd.Series([member.kind for member in members]).value_counts(sort=False).to_dict(),
       f"networks; {len(task.held_out)} held-out pictures of {len(task.classes)} classes")
 

@@ -175,6 +175,29 @@ def test_without_the_inside_only_the_outside_is_scored():
                                                               alphas=ALPHAS).outer)
 
 
+@pytest.mark.parametrize("p, scale", [(25, 1e-3), (25, 1.0), (200, 1e-3), (200, 1.0), (200, 1e4)])
+def test_folds_from_one_decomposition_are_those_fitted_one_by_one(p, scale):
+    """Every penalty, more units than conditions and fewer; at 1e4 all penalties are tiny."""
+    features, y = data(p=p)
+    features = scale * (features - features.mean(0))
+    held_out = [FOLDS[0], np.concatenate(FOLDS[1:3])]
+    made = cv.held_out_predictions(cv.gram(features), y, held_out)
+    for rows, one in zip(held_out, made):
+        rest = np.setdiff1d(EVERYTHING, rows)
+        for alpha, found in zip(cv.ALPHAS, one):
+            ridge = Ridge(alpha, solver="svd").fit(features[rest], y[rest].astype(float))
+            np.testing.assert_allclose(found, ridge.predict(features[rows]), rtol=1e-9, atol=1e-9)
+
+
+def test_fewer_components_than_conditions_are_fitted_anew_in_every_fold():
+    features, y = data(p=200)
+    found = cv.fold_scores(cv.gram(features), y, FOLDS, most_components=7, alphas=(10.0,))
+    for a, test in enumerate(FOLDS):
+        rest = np.setdiff1d(EVERYTHING, test)
+        expected = correlated(predicted(features, y, rest, test, 10.0, 7), y[test])
+        np.testing.assert_allclose(found.outer[a, 0], expected, atol=1e-8)
+
+
 # ---- protocols ----------------------------------------------------------------------------------
 
 def three_layers(seed=0, noise=2.0, v=5):
@@ -302,8 +325,8 @@ def test_p1_takes_the_best_layer_of_all_voxels_and_the_most_frequent_penalty(see
 def rows(*cells, kind, donor=None) -> list[dict]:
     """Write (subject, roi, group, [r of each voxel]) as rows of a study."""
     return [{"donor": donor or subject, "subject": subject, "roi": roi, "hemisphere": "both",
-             "group": group, "kind": kind, "voxel": v, "r": r, "p2": r + 0.1, "ceiling": 0.5,
-             "layer": "fc"} for subject, roi, group, values in cells
+             "group": group, "kind": kind, "seed": 0, "voxel": v, "r": r, "p2": r + 0.1,
+             "ceiling": 0.5, "layer": "fc"} for subject, roi, group, values in cells
             for v, r in enumerate(values)]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 from dataclasses import replace
 
 import numpy as np
@@ -298,9 +299,16 @@ def features(model, cohort, conditions) -> dict[str, np.ndarray]:
     return {name: np.stack(rows) for name, rows in found.items()}
 
 
-def tuned_by_hand(cohort, kind: str, who, conditions=None, rate=None, seed=0, **changes):
+def seed_by_hand(who, number=0) -> int:
+    """A seed of its own for each network and training: from the names of its regions."""
+    name = " ".join([f"0 {number}", *(f"{subject}/{roi}" for subject, roi in who)])
+    return int(hashlib.sha256(name.encode()).hexdigest()[:7], 16)
+
+
+def tuned_by_hand(cohort, kind: str, who, conditions=None, rate=None, number=0, **changes):
     """Build and tune outside of the study; return the model."""
     spec, pairs, net = replace(SPEC, **changes), [], network()
+    seed = seed_by_hand(who, number)
     for subject, roi in who:
         own = cohort.own(subject) if conditions is None else conditions
         y = Material(cohort, spec, 32).responses(Region(subject, roi), own, own)
@@ -353,7 +361,8 @@ def test_scores_of_an_untuned_and_a_tuned_network_are_those_worked_out_by_hand(s
 def test_one_row_a_voxel_and_who_gave_the_network(shared):
     table = study_of().run(["untuned", "contrastive", "pooled, avg", "pooled, const"])
     assert table.columns.tolist() == ["donor", "subject", "roi", "hemisphere", "group", "kind",
-                                      "voxel", "side", "vertex", "r", "p2", "ceiling", "layer"]
+                                      "seed", "voxel", "side", "vertex", "r", "p2", "ceiling",
+                                      "layer"]
     sizes = {("A", "V1v"): 30, ("A", "PPA"): 27, ("B", "V1v"): 30, ("C", "V1v"): 30,
              ("C", "PPA"): 30}
     for kind, part in table.groupby("kind"):
@@ -510,8 +519,8 @@ def test_without_candidates_rates_are_the_published_ones(shared):
 def test_the_rate_is_the_one_that_predicts_best_on_held_back_training_pictures(shared):
     cohort = WideCohort()
     study = study_of(cohort, rates=(1e-5, 3e-2), n_searched=1, protocol="P1")
-    table = study.rates.set_index(["kind", "rate"])
-    assert len(table) == 6 and (table.groupby("kind")["chosen"].sum() == 1).all()
+    table = study.search().set_index(["kind", "rate"])
+    assert len(table) == 6
     found = {}
     for region in study.plan.regions:  # which one was drawn does not matter here
         fit, choose = study.plan.material.splits(region.subject)[0].search
@@ -524,10 +533,61 @@ def test_the_rate_is_the_one_that_predicts_best_on_held_back_training_pictures(s
     ours = [table.loc[("regression", rate), "r"] for rate in (1e-5, 3e-2)]
     assert any(np.allclose(ours, [found[region, rate] for rate in (1e-5, 3e-2)], atol=2e-3)
                for region in study.plan.regions)
-    for kind in ("contrastive", "regression", "regression, same head"):
-        best = table.loc[kind]["r"].idxmax()
-        assert study.rate(KINDS[kind]) == best and table.loc[(kind, best), "chosen"]
-    assert study.rate(KINDS["pooled, const"]) == study.rate(KINDS["contrastive"])
+    assert study.rate(KINDS["contrastive"]) == SPEC.rate, "a search changes no setting"
+
+
+def test_the_recorded_search_decides_and_is_shown(shared):
+    searched = {"contrastive": (0.1, 0.3), "regression": (0.4, 0.2)}
+    study = study_of(rates=(1e-5, 3e-2), searched=searched)
+    table = study.rates.set_index(["kind", "rate"])
+    assert len(table) == 5 and (table.groupby("kind")["chosen"].sum() == 1).all()
+    assert table.loc[("regression", 3e-2), "r"] == 0.2
+    assert study.rate(KINDS["regression"]) == 1e-5
+    assert study.rate(KINDS["regression, same head"]) == SPEC.rate, "of it nothing was recorded"
+    assert study.rate(KINDS["contrastive"]) == study.rate(KINDS["pooled, const"]) == 3e-2
+    with pytest.raises(LabError, match="2 rates(?s:.)*3 values of 'regression'"):
+        study_of(rates=(1e-5, 3e-2), searched={"regression": (1.0, 2.0, 3.0)})
+
+
+# ---- seeds --------------------------------------------------------------------------------------
+
+def test_every_network_has_seeds_of_its_own(shared):
+    """The second training is that of the second seed; what is not tuned is the same for both."""
+    cohort, few = WideCohort(), {"subjects": ("A", "C"), "rois": ("PPA",)}
+    study = study_of(cohort, n_seeds=2, **few)
+    table = study.run(["untuned", "contrastive"])
+    assert len(table) == 2 * 2 * 57 and set(table["seed"]) == {0, 1}
+    first, second = (table[(table["kind"] == "untuned") & (table["seed"] == k)]["r"].to_numpy()
+                     for k in (0, 1))
+    np.testing.assert_array_equal(first, second)
+    plain = study_of(cohort, **few).run(["contrastive"])
+    np.testing.assert_array_equal(r_of(plain, subject="C"),
+                                  r_of(table, subject="C", kind="contrastive", seed=0))
+    model = tuned_by_hand(cohort, "contrastive", [("C", "PPA")], number=1).reader.backbone
+    y = Material(cohort, SPEC, 32).responses(Region("C", "PPA"), np.arange(N_TEST),
+                                             cohort.own("C"))
+    expected = scores_by(cv.nested, features(model, cohort, np.arange(N_TEST)), y,
+                         cv.deal(N_TEST, seed=0))
+    np.testing.assert_allclose(r_of(table, subject="C", kind="contrastive", seed=1), expected.r,
+                               atol=2e-3)
+    members = study.networks(["untuned", "contrastive", "regression"])
+    assert [(m.kind, m.donor, m.seed) for m in members] == [("untuned", "none", 0)] + [
+        (kind, donor, seed) for kind in ("contrastive", "regression") for donor in "AC"
+        for seed in (0, 1)]
+    seeds = {(m.donor, m.seed): m.job.seed for m in members if m.kind == "contrastive"}
+    assert len(set(seeds.values())) == 4, "no two participants share one"
+    assert seeds == {(m.donor, m.seed): m.job.seed for m in members if m.kind == "regression"}
+
+
+def test_fewer_conditions_are_spread_over_all(shared):
+    split, = study_of(n_train=11, n_test=6).plan.material.splits("C")
+    own = WideCohort().own("C")
+    np.testing.assert_array_equal(split.train, own[np.arange(11) * len(own) // 11])
+    np.testing.assert_array_equal(split.test, np.arange(6) * N_TEST // 6)
+    fit, choose = split.search
+    np.testing.assert_array_equal(np.union1d(fit, choose), split.train)
+    whole, = study_of(n_train=10**6, n_test=N_TEST).plan.material.splits("C")
+    np.testing.assert_array_equal(whole.train, own)
 
 
 def test_rates_are_searched_on_as_many_regions_as_asked_and_never_on_the_test(private,
@@ -537,7 +597,7 @@ def test_rates_are_searched_on_as_many_regions_as_asked_and_never_on_the_test(pr
     tuned = []
     monkeypatch.setattr(work, "tune", lambda model, people, recipe, *a, **k: tuned.append(
         (people[0], recipe.rate)) or [1.0])
-    _ = study.rates
+    study.search()
     assert len(tuned) == 3 * 2 * 2
     assert len({people.subject + str(people.responses.shape) + str(people.responses[0, 0])
                 for people, _ in tuned}) == 2
@@ -554,7 +614,7 @@ def test_bounds_are_those_of_held_out_pictures_in_one_batch(shared):
     study = study_of(cohort)
     table = study.bounds(["untuned", "regression", "contrastive", "contrastive, fixed z",
                           "pooled, avg"])
-    assert table.columns.tolist() == ["subject", "roi", "hemisphere", "group", "kind",
+    assert table.columns.tolist() == ["subject", "roi", "hemisphere", "group", "kind", "seed",
                                       "n_voxels", *BOUND]
     assert set(table["kind"]) == {"contrastive", "contrastive, fixed z", "pooled, avg"}
     assert len(table) == 3 * 5 and (table["n"] == N_TEST).all()
@@ -588,7 +648,7 @@ def test_each_side_of_a_bound_has_the_statistics_of_its_own_training(shared, kin
             sides = [normalised(model.head, known, new)
                      for known, new in zip(inside(own), inside(test))]
             mixed = information_bound(*(model.head(new) for new in inside(test)))
-        expected = information_bound(*sides)
+        expected = information_bound(*sides, seed=seed_by_hand([(s, "PPA") for s in who]))
         row = table.loc[(subject, "PPA")]
         for name in ("trained", "best", "crossed"):
             assert row[name] == pytest.approx(getattr(expected, name), abs=1e-2)

@@ -85,7 +85,7 @@ def test_rounding_makes_no_distance_negative():
     logs = np.tile(predictions(60, 1, 1000), (2, 1, 1))
     found = d.bhattacharyya(d.of_array(logs), *logs.shape)
     assert found.min() >= 0
-    np.testing.assert_allclose(np.diag(found, 60), 0, atol=1e-6)
+    np.testing.assert_allclose(np.diag(found, 60), 0, atol=1e-5)  # sums of float32
 
 
 @pytest.mark.parametrize("kind", [np.float16, np.float64])

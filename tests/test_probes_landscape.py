@@ -460,8 +460,8 @@ def test_every_network_is_examined_on_every_task(shared):
     study = study_of()
     members = study.networks(["untuned", "contrastive", "pooled, avg"])
     table = accuracies(study, members, tasks, "relu")
-    assert table.columns.tolist() == ["donor", "roi", "hemisphere", "group", "kind", "task",
-                                      "accuracy"]
+    assert table.columns.tolist() == ["donor", "seed", "roi", "hemisphere", "group", "kind",
+                                      "task", "accuracy"]
     expected = [(readout(weights_of(member.job), task).predict(
         seen_by(weights_of(member.job), task.pixels[task.held_out])) == task.truth).mean()
                 for member in members for task in tasks]
@@ -484,8 +484,8 @@ def test_the_networks_of_some_kinds(shared):
                     ("pooled, avg", "all", "V1v", "both", "early", 3),
                     ("pooled, avg", "all", "PPA", "both", "higher", 2)]
     assert [m.job.network.name for m in found[:2]] == ["tiny-net-untrained", "tiny-net"]
-    assert found[2].told == {"donor": "A", "roi": "V1v", "hemisphere": "both", "group": "early",
-                             "kind": "contrastive"}
+    assert found[2].told == {"donor": "A", "seed": 0, "roi": "V1v", "hemisphere": "both",
+                             "group": "early", "kind": "contrastive"}
     apart = study_of(hemispheres="apart").networks(["contrastive"])
     assert len(apart) == 10 and {m.hemisphere for m in apart} == {"lh", "rh"}
     with pytest.raises(LabError, match="no kind of tuning 'tuned'"):

@@ -36,6 +36,11 @@ from helpers.saliency.maps import halves_matter, saliency
 from helpers.saliency.measuring import laterality
 
 
+def moved_by_halves(model, images) -> torch.Tensor:
+    with torch.no_grad():
+        return halves_matter(model, images, model(images))
+
+
 def pictures(n=4, side=12, seed=0, width=None) -> torch.Tensor:
     generator = torch.Generator().manual_seed(seed)
     return torch.randn(n, 3, side, width or side, generator=generator)
@@ -133,12 +138,12 @@ def test_only_the_map_without_averaging_sees_the_half_that_counts():
 def test_what_a_network_does_not_read_moves_nothing(width):
     model = OneSided(slice(0, 6), width).eval()
     images = pictures(width=width)
-    moved = halves_matter(model, images)
+    moved = moved_by_halves(model, images)
     assert moved.shape == (4, 2) and (moved[:, 1] == 0).all()
     one, other = model(images).detach().numpy().T  # both become 0: of two, half the difference
     np.testing.assert_allclose(moved[:, 0], np.abs(one - other) / np.sqrt(2), atol=1e-6)
     assert moved[:, 0].min() > 1e-3
-    other = halves_matter(OneSided(slice(width - 6, width), width).eval(), images)
+    other = moved_by_halves(OneSided(slice(width - 6, width), width).eval(), images)
     assert (other[:, 0] == 0).all() and other[:, 1].min() > 1e-4
 
 
@@ -152,7 +157,7 @@ def relative(logits) -> np.ndarray:
 def test_what_matters_is_how_far_scores_move_against_each_other():
     model, images = small(), pictures()
     before = images.clone()
-    found = halves_matter(model, images).numpy()
+    found = moved_by_halves(model, images).numpy()
     with torch.no_grad():
         whole = relative(model(images))
         for place, columns in enumerate((slice(0, 6), slice(6, 12))):
@@ -178,13 +183,13 @@ class Scored(nn.Module):
 @pytest.mark.parametrize("n_absent", [0, 2])
 def test_what_changes_no_probability_does_not_matter(n_absent):
     model, images = small(), pictures()
-    torch.testing.assert_close(halves_matter(Scored(model, n_absent), images),
-                               halves_matter(model, images), atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(moved_by_halves(Scored(model, n_absent), images),
+                               moved_by_halves(model, images), atol=1e-5, rtol=1e-4)
 
 
 def test_a_middle_column_is_never_covered():
     model = OneSided(slice(6, 7), 13).eval()
-    assert (halves_matter(model, pictures(width=13)) == 0).all()
+    assert (moved_by_halves(model, pictures(width=13)) == 0).all()
 
 
 # ---- indices ------------------------------------------------------------------------------------
@@ -262,7 +267,7 @@ def sides() -> pd.DataFrame:
             ("A", "V2v", "rh", 0.4), ("B", "V1v", "lh", 0.7), ("B", "V2v", "lh", 0.3),
             ("B", "V2v", "rh", 0.1), ("C", "V1v", "rh", 0.9), ("all", "V1v", "both", 0.3)]
     table = pd.DataFrame(rows, columns=["donor", "roi", "hemisphere", "bias"])
-    table = table.assign(kind="contrastive", measure="m", mirrored=-2 * table["bias"])
+    table = table.assign(kind="contrastive", measure="m", seed=0, mirrored=-2 * table["bias"])
     wrong = [table.assign(kind="shuffled", bias=9.0), table.assign(measure="n", bias=7.0)]
     return pd.concat([*wrong, table], ignore_index=True)
 
@@ -270,17 +275,19 @@ def sides() -> pd.DataFrame:
 def test_laterality_is_half_of_left_minus_right_within_each_region_and_participant():
     """B has no right V1v, C no left one: a region without its other half is left out."""
     found = contralateral(sides(), "contrastive", "m", ["V1v", "V2v"])
-    pd.testing.assert_series_equal(found, pd.Series({"A": (0.3 - 0.1) / 2, "B": 0.1}),
-                                   check_names=False)
-    assert contralateral(sides(), "contrastive", "m", ["V1v"]).to_dict() == {
+    assert found[0].to_dict() == {"A": pytest.approx((0.3 - 0.1) / 2), "B": pytest.approx(0.1)}
+    assert contralateral(sides(), "contrastive", "m", ["V1v"])[0].to_dict() == {
         "A": pytest.approx(0.3)}
+    twice = pd.concat([sides(), sides().assign(seed=1, bias=3 * sides()["bias"])])
+    np.testing.assert_allclose(contralateral(twice, "contrastive", "m", ["V1v", "V2v"]),
+                               found.to_numpy() * [[1, 3]])
     mirrored = contralateral(sides(), "contrastive", "m", ["V1v", "V2v"], "mirrored")
-    pd.testing.assert_series_equal(mirrored, -2 * found)
+    pd.testing.assert_frame_equal(mirrored, -2 * found)
     common = sides().assign(bias=sides()["bias"] + 0.37)
-    pd.testing.assert_series_equal(contralateral(common, "contrastive", "m", ["V1v", "V2v"]),
+    pd.testing.assert_frame_equal(contralateral(common, "contrastive", "m", ["V1v", "V2v"]),
                                    found)
     exchanged = sides().replace({"hemisphere": {"lh": "rh", "rh": "lh"}})
-    pd.testing.assert_series_equal(contralateral(exchanged, "contrastive", "m", ["V1v", "V2v"]),
+    pd.testing.assert_frame_equal(contralateral(exchanged, "contrastive", "m", ["V1v", "V2v"]),
                                    -found)
 
 
@@ -420,7 +427,7 @@ def test_a_layer_behind_the_one_that_is_read_is_told(shared):  # noqa: F811
 
 
 def members_of(*networks: Network) -> list[Member]:
-    return [Member(*["none"] * 4, "untuned", job_of(one, one.name.replace(" ", "")))
+    return [Member("none", 0, *["none"] * 3, "untuned", job_of(one, one.name.replace(" ", "")))
             for one in networks]
 
 
@@ -467,9 +474,9 @@ def test_the_table_holds_means_over_pictures_that_both_views_can_tell_of(shared,
     monkeypatch.setattr(measuring, "looked", fake)
     study = study_of(hemispheres="apart", rois=("V1v",), subjects=("A",))
     table = laterality(study, study.networks(["untuned", "contrastive"]), task_of(), "fc", ["relu"])
-    assert table.columns.tolist() == ["donor", "roi", "hemisphere", "group", "kind", "measure",
-                                      "original", "mirrored", "bias", "content", "low", "high",
-                                      "n"]
+    assert table.columns.tolist() == ["donor", "seed", "roi", "hemisphere", "group", "kind",
+                                      "measure", "original", "mirrored", "bias", "content",
+                                      "low", "high", "n"]
     assert [one[1:] for one in asked] == [("colours", "fc", ("relu",))] * 3
     assert table["hemisphere"].tolist() == ["none"] * 2 + ["lh"] * 2 + ["rh"] * 2
     keep = np.setdiff1d(np.arange(30), [3, 4, 9])

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import eigh, solve
+from scipy.linalg import eigh
+from scipy.linalg.lapack import dposv
 
 from helpers.ground.errors import LabError
 from helpers.similarity.rsa import columnwise_r
@@ -95,7 +96,10 @@ def scores(products: NDArray[np.float64], y: NDArray, fit: NDArray, wanted: NDAr
 
 def _correlated(made: NDArray[np.float64], y: NDArray) -> NDArray[np.float64]:
     """Correlate predictions (n_alphas, n, n_voxels) with y; what does not vary counts as 0."""
-    return np.stack([np.nan_to_num(columnwise_r(one, y)) for one in made])
+    n_alphas, n, n_voxels = made.shape
+    side_by_side = made.transpose(1, 0, 2).reshape(n, n_alphas * n_voxels)
+    r = columnwise_r(side_by_side, np.tile(y, (1, n_alphas)))
+    return np.nan_to_num(r).reshape(n_alphas, n_voxels)
 
 
 def deal(n: int, *, n_folds: int = N_FOLDS, seed: int = 0) -> list[NDArray[np.int64]]:
@@ -173,7 +177,8 @@ def held_out_predictions(products: NDArray[np.float64], y: NDArray,
     r"""Predict sets of rows from all others, from one decomposition for all sets and penalties.
 
     Ridge with an intercept is a linear smoother: on all rows, :math:`y - \hat y = R y` with
-    :math:`R = \alpha (K + \alpha I)^{-1} - 11'/n` and K the centred Gram matrix. Without the rows
+    :math:`R = V \alpha (\Lambda + \alpha)^{-1} V'`, of the centred Gram matrix's eigenvectors V
+    and eigenvalues, the constant vector left out. Without the rows
     F, the residual *there* is :math:`R_{FF}^{-1} (R y)_F`, exactly (the leave-one-out identity, for
     sets of rows).
 
@@ -189,20 +194,40 @@ def held_out_predictions(products: NDArray[np.float64], y: NDArray,
         One for each set of rows.
     """
     del most_components  # as many as there are
-    n, y = len(y), np.asarray(y, np.float64)
-    middle = products.mean(0)
-    values, vectors = eigh(products - middle - middle[:, None] + middle.mean(), driver="evd",
-                           overwrite_a=True, check_finite=False)
-    values = np.maximum(values, 0)
+    y = np.asarray(y, np.float64)
+    values, vectors = _centred_eigenvectors(products)
     centred = y - y.mean(0)
     found: list[list[NDArray[np.float64]]] = [[] for _ in held_out]
     for alpha in alphas:
-        residual = (vectors * (alpha / (values + alpha))) @ vectors.T - 1 / n
+        residual = (vectors * (alpha / (values + alpha))) @ vectors.T
         left = residual @ centred
         for rows, made in zip(held_out, found):
-            made.append(y[rows] - solve(residual[np.ix_(rows, rows)], left[rows], assume_a="pos",
-                                        overwrite_a=True, check_finite=False))
+            made.append(y[rows] - _solved(residual[np.ix_(rows, rows)], left[rows]))
     return [np.stack(made) for made in found]
+
+
+def _solved(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Solve a x = b, a positive definite; no estimate of its condition, which takes longer."""
+    _, x, failed = dposv(a, b, lower=1)
+    return np.linalg.lstsq(a, b, rcond=None)[0] if failed else x
+
+
+def _centred_eigenvectors(products: NDArray[np.float64]) -> tuple[NDArray, NDArray]:
+    """Return eigenvalues (n - 1,) and eigenvectors (n, n - 1) of a Gram matrix, centred.
+
+    A reflection that takes the constant vector to the first axis leaves n - 1 dimensions: no
+    eigenvector holds a trace of it, however small the penalty is beside the eigenvalues.
+    """
+    n = len(products)
+    axis = np.full(n, n**-0.5)
+    axis[0] += 1
+    axis /= np.linalg.norm(axis)
+    turned = products - 2 * np.outer(products @ axis, axis)
+    turned -= 2 * np.outer(axis, axis @ turned)
+    values, inner = eigh(turned[1:, 1:], driver="evd", check_finite=False)
+    vectors = np.vstack([np.zeros(n - 1), inner])
+    vectors -= 2 * np.outer(axis, axis @ vectors)
+    return np.maximum(values, 0), vectors
 
 
 def _refitted(products: NDArray[np.float64], y: NDArray, held_out: Sequence[NDArray],

@@ -141,12 +141,15 @@ class LandscapeSpec:
         Of the tasks: networks are compared by their predictions on its held-out pictures.
     image_size : int
         Side of the tasks' pictures, px; 0: the network's own, as published.
+    max_images : int
+        Of each task, evenly spaced in its order; 0: all.
     """
 
     layer: str
     tasks: dict[str, str]
     mapped: str
     image_size: int = 0
+    max_images: int = 0
 
     def __post_init__(self) -> None:
         if self.mapped not in self.tasks:

@@ -56,7 +56,8 @@ class Task:
         return self.labels[self.held_out]
 
 
-def open_task(name: str, images: ImageSet, network: Network, side: int = 0) -> Task:
+def open_task(name: str, images: ImageSet, network: Network, side: int = 0,
+              max_images: int = 0) -> Task:
     """Decode a task's pictures, once for all networks.
 
     Scaled and cropped as the network wants its pictures (published: shorter side to 256 px, the
@@ -69,7 +70,11 @@ def open_task(name: str, images: ImageSet, network: Network, side: int = 0) -> T
     network : Network
     side : int
         Of the pictures, px; 0: the network's own, else scaled and cropped in proportion.
+    max_images : int
+        Evenly spaced in the order of the set; 0: all.
     """
+    if 0 < max_images < len(images):
+        images = images.select(np.arange(max_images) * len(images) // max_images)
     seen = network.preprocessing
     side = side or seen.crop
     shorter, how = round(side * seen.resize / seen.crop), InterpolationMode(seen.interpolation)
