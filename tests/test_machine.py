@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import asdict
 
 import pytest
 import torch
@@ -10,6 +11,8 @@ import torch
 from helpers.ground import machine
 from helpers.ground.errors import LabError
 from helpers.ground.machine import free_memory, usable_cores, workers
+from helpers.ground.provenance import Provenance
+from helpers.headless.numbers import moved
 
 
 @pytest.fixture
@@ -90,3 +93,15 @@ def test_a_full_disk_is_refused_before_anything_runs(roomy, tmp_path):
     roomy[1]["free"] = 10**8
     with pytest.raises(LabError, match="100 MB free"):
         machine.divided(4, [tmp_path])
+
+
+def test_the_machine_is_recorded_but_not_shown():
+    """What is printed and stamped is the same everywhere; the file of numbers says where."""
+    there, elsewhere = (Provenance("n", "demo", "SYNTHETIC", 0, "cpu", "code", machine=found)
+                        for found in ({"cpu": "A", "capability": "AVX512"},
+                                      {"cpu": "B", "capability": "AVX2"}))
+    assert there.line == elsewhere.line
+    contents = [{"provenance": asdict(one), "claims": [], "numbers": {"r": 0.5}}
+                for one in (there, elsewhere)]
+    assert contents[0] != contents[1]
+    assert moved(*contents, tolerances={}) == []
