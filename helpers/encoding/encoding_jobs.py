@@ -85,9 +85,8 @@ def encode(jobs: Iterable[Job], *, n_jobs: int = 1) -> tuple[pd.DataFrame, pd.Da
         conditions with the layer and penalty that did best on validation, in each fold;
         ``layer, alpha`` (most often), ``n_layers`` chosen, ``n_conditions, n_vertices, why``.
     """
-    processes = workers(n_jobs)
     with _cluster():
-        done = list(Parallel(processes, return_as="generator", pre_dispatch="n_jobs")(
+        done = list(Parallel(workers(n_jobs), return_as="generator", pre_dispatch="n_jobs")(
             delayed(run_job)(part) for job in jobs for part in job.by_pool()))
     curves, best = (pd.DataFrame([row for part in done for row in part[i]]) for i in (0, 1))
     return curves, best
