@@ -179,8 +179,8 @@ class LateralitySpec:
     image_size : int
         Side of the pictures, px, in tuning and in the task; 0: as [finetuning] says, and in the
         task the network's own.
-    n_seeds : int
-        Trainings of every network; 0: as [finetuning] says.
+    n_seeds, n_train, epochs : int
+        Trainings of every network, conditions to tune on, passes; 0: as [finetuning] says.
     """
 
     rois: tuple[str, ...]
@@ -192,6 +192,8 @@ class LateralitySpec:
     hemispheres: Literal["apart", "together"] = "apart"
     image_size: int = 0
     n_seeds: int = 0
+    n_train: int = 0
+    epochs: int = 0
 
     def __post_init__(self) -> None:
         strange = {self.roi, *self.controls} - set(self.rois)
@@ -206,4 +208,5 @@ class LateralitySpec:
         """Return how these networks are tuned, at a rate that was chosen before."""
         return replace(spec, rois=self.rois, hemispheres=self.hemispheres, rates=(), searched={},
                        rate=rate, image_size=self.image_size or spec.image_size,
-                       n_seeds=self.n_seeds or spec.n_seeds)
+                       n_seeds=self.n_seeds or spec.n_seeds, n_train=self.n_train or spec.n_train,
+                       epochs=self.epochs or spec.epochs)
