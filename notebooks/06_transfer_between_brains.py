@@ -3,7 +3,7 @@
 #
 # Mulrooney & Brockmeier (2024), cross-subject matrices, pooled models, transfer to a second data
 # set ([arXiv 2410.06067](https://arxiv.org/abs/2410.06067)).
-# On two cores: two minutes after notebook 05 and 2 GB under `demo`, one minute under `mini`;
+# On two cores: one minute after notebook 05 and 2 GB under `demo`, one minute under `mini`;
 # under `paper` not measured: it needs the Algonauts 2023 and NOD data and a GPU.
 
 # %% [markdown]
@@ -190,7 +190,8 @@ figure
 # %% [markdown]
 # ## 6 · Claims
 #
-# Rules were fixed before the run.
+# Rules were fixed before the run. A network that is not the receiver's own is shared by several
+# receivers: intervals then treat receivers and trainings as crossed samples.
 
 # %%
 def by_receiver(group):
@@ -251,11 +252,9 @@ print(ledger.verdicts())
 # In the paper, early regions help each other across people nearly as much as they help themselves,
 # and higher ones hardly; the pooled network is better than borrowed ones for early regions only.
 # The demo has much of this pattern. What V1 computes is the same in everyone here, apart from where
-# the receptive fields lie, so that a borrowed network serves a person's early regions as well as
-# the own one. In higher regions the own network is ahead (E): people differ in taste. But borrowed
-# ones still help there, more than in the paper: the demo's higher regions were built after one
-# plan, more alike than real ones may be. The pooled network is ahead of borrowed ones in early
-# regions; in higher ones four participants cannot tell.
+# the receptive fields lie, so that a borrowed network serves a person's early regions about as well
+# as the own one. In higher regions people differ in taste, and few trainings are shared by all
+# receivers: the interval, which covers both, is wide, and the claims about them are inconclusive.
 #
 # Two warnings about the published comparison. A pooled network differs from a borrowed one in
 # *whose* responses it sees, the receiver's among them, and in *how many*; these cannot be told

@@ -3,7 +3,7 @@
 #
 # Mulrooney & Brockmeier (2024), classification matrices and model landscapes
 # ([arXiv 2410.06067](https://arxiv.org/abs/2410.06067)).
-# On two cores: some ten minutes after notebook 05 and 2 GB under `demo`; not measured under `mini`;
+# On two cores: two minutes after notebook 05 and 2 GB under `demo`; not measured under `mini`;
 # nor under `paper`, which needs the Algonauts 2023 data, three image sets and a GPU.
 
 # %% [markdown]
@@ -336,28 +336,26 @@ print(ledger.verdicts())
 # %% [markdown]
 # ## 8 · What we see, what the paper says, why they differ
 #
-# Forgetting is real, and in the demo it is drastic: a network that named two thirds of 48 classes
-# names one in seven after tuning; of places two thirds are left, of attributes little above chance.
-# The paper's networks lose far less (ImageNet .46 to .35 or .43). They were tuned with a small rate
-# to hundreds of voxels; ours with the rate that *encoding* chose, thirty times larger, to a few
-# dozen voxels. The order is the published one: untuned, then higher, then early regions, and pooled
-# networks forget most.
+# Forgetting is real: after a few steps of training towards a region, probes find less of every task.
+# The paper's networks lose more of some tasks and less of others; they were trained with a smaller
+# rate, for longer, on hundreds of voxels. Its order (pretrained, then higher, then early regions,
+# pooled networks last) cannot be told at this size: participants and trainings differ by as much.
 #
-# Two controls say what forgetting is *not*. Networks tuned to **shuffled** responses forget as much
-# and gain nothing: what is lost is not the price of what is gained. And regression forgets no more
-# than contrast, unless it is given the contrastive model's head. (The published matrices of 2023,
-# in which regression lost most, used other rates and budgets for the two.)
+# Two controls say what forgetting is *not*. Networks trained on **shuffled** responses forget about
+# as much and gain nothing: what is lost is not the price of what is gained. And we see no sure
+# difference between contrast and regression, with their own heads or with the same one. (The
+# published matrices of 2023, in which regression lost most, used other rates and budgets for the
+# two.) None of these comparisons was made with a bound for equivalence: no difference was found,
+# which is not the same as finding none.
 #
-# On the map, the untuned network lies between all others and truth: nothing that was tuned came
-# nearer to truth, and the controls lie in the same cloud as the rest. Few axes do not explain much
-# of the stress here; what the eye sees in two of them is a part only. Left and right networks do
-# leave in different directions, by a small margin that the picture alone would not settle. V1's
-# networks are no farther away than hV4's.
+# On the map, the pretrained network lies between all others and truth: nothing that was fine-tuned
+# came nearer to truth. Few axes do not explain much of the stress here; what the eye sees in two of
+# them is a part only. Whether left and right networks leave in different directions is decided by
+# all distances within a participant, not by the picture.
 #
-# Panels H and I are the question that the paper did not ask. Everything that gains forgets. Half
-# the way keeps more of the gain than of the loss for higher regions, less for early ones: no
-# bargain in general. A better trade needs another training (a penalty on leaving, a smaller rate),
-# not a point on this line.
+# Panels H and I are the question that the paper did not ask. Everything that gains forgets. Whether
+# half the way keeps more of the gain than of the loss is inconclusive here. A better trade needs
+# another training (a penalty on leaving, a smaller rate), not a point on this line.
 #
 # Under `mini` there is one task, the localizer's eleven categories, and no early region.
 

@@ -3,7 +3,7 @@
 #
 # Mulrooney & Brockmeier (2024), Grad-CAM of left- and right-hemisphere models
 # ([arXiv 2410.06067](https://arxiv.org/abs/2410.06067)).
-# On two cores: some five minutes after notebook 08 and 2 GB under `demo`; not measured under `mini`;
+# On two cores: three minutes after notebook 08 and 2 GB under `demo`; not measured under `mini`;
 # nor under `paper`, which needs the Algonauts 2023 data, Caltech-256 and a GPU.
 
 # %% [markdown]
@@ -280,7 +280,7 @@ print(ledger.verdicts())
 #
 # Our demo differs from the paper in size (96 px, five by five positions at most where AlexNet has
 # thirteen), in the number of voxels (some thirty a region, not hundreds) and in what is forgotten:
-# the demo's networks lose most of their classes (notebook 08), so "the true class" is often not
+# the demo's networks lose many of their classes (notebook 08), so "the true class" is often not
 # what they would say. Under `mini` the files do not tell hemispheres apart: the panel is drawn, and
 # the claims say that these data cannot tell.
 

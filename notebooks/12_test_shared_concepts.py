@@ -3,7 +3,7 @@
 #
 # Beyond Efird, Murphy, Zylberberg & Fyshe (2025): what the paper's reviewers asked
 # ([arXiv 2405.17663](https://arxiv.org/abs/2405.17663); spec, section 7).
-# On two cores: six to twelve minutes after notebook 11 under `demo`; not measured under `paper`;
+# On two cores: two minutes after notebook 11 under `demo`; not measured under `paper`;
 # minutes under `mini`.
 
 # %% [markdown]
