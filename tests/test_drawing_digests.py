@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.ground.errors import LabError
+from helpers.ground.machine import WORKERS_VARIABLE
 from helpers.ground.paths import ROOT, data_dir
 from helpers.ground.profile import load_profile
 from helpers.present import TRAINING, make_present
@@ -19,7 +19,6 @@ from helpers.stimuli.levels import NUDGE, grey_levels, levels, nearest, on_grid
 from helpers.universe import canvas, digests, images
 from helpers.universe.image_files import write_diet
 from helpers.universe.participants import FIELD_BITS, SHEET_BITS, make_sheet
-from helpers.universe.writing import WORKERS, workers
 
 DEMO = load_profile("demo")
 DRAWN = {spec.source.removeprefix("universe:"): spec for spec in DEMO.sources.values()
@@ -35,11 +34,11 @@ def without(*kept: str) -> str:
 
 MACHINES = {
     "AVX2": {"NPY_DISABLE_CPU_FEATURES": without("X86_V3", "AVX2", "FMA3", "ASIMDHP"),
-             "OPENBLAS_CORETYPE": "Haswell", "OMP_NUM_THREADS": "1", WORKERS: "1"},
+             "OPENBLAS_CORETYPE": "Haswell", "OMP_NUM_THREADS": "1", WORKERS_VARIABLE: "1"},
     "SSE": {"NPY_DISABLE_CPU_FEATURES": without(), "OPENBLAS_CORETYPE": "Prescott",
             "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX2,-FMA,-FMA4,-AVX512F", "JSIMD_FORCENONE": "1",
             "MKL_CBWR": "COMPATIBLE", "ATEN_CPU_CAPABILITY": "default", "OMP_NUM_THREADS": "2",
-            WORKERS: "2"},
+            WORKERS_VARIABLE: "2"},
 }
 """Other processors, as far as libraries can be made to take this one for them."""
 PROBE = """
@@ -137,18 +136,7 @@ def test_sums_of_a_sheet_are_exact():
         assert largest < 2.0**53
 
 
-# ---- processes ----------------------------------------------------------------------------------
-
-def test_workers_are_those_of_the_environment(monkeypatch):
-    monkeypatch.setenv(WORKERS, "3")
-    assert workers() == 3
-    monkeypatch.setenv(WORKERS, "")
-    assert workers() == (os.cpu_count() or 1)
-    for wrong in ("0", "two", "-1", "1.5"):
-        monkeypatch.setenv(WORKERS, wrong)
-        with pytest.raises(LabError, match=f"{WORKERS} is '{wrong}'"):
-            workers()
-
+# ---- parts ---------------------------------------------------------------------------------------
 
 def test_validation_pictures_do_not_depend_on_the_training_pictures(tmp_path):
     both = write_diet(tmp_path / "both", seed=7, n_train=48, n_val=48, size=32)

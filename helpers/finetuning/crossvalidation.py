@@ -60,12 +60,8 @@ def predictions(products: NDArray[np.float64], y: NDArray, fit: NDArray, wanted:
     most_components : int
         Published: 1,000.
 
-    Returns
-    -------
-    array, float64, shape (n_alphas, n_wanted, n_voxels)
+    Returns an array, float64, shape (n_alphas, n_wanted, n_voxels).
 
-    Notes
-    -----
     With eigenvectors U and eigenvalues l of the centred Gram matrix of the fitted conditions,
     the components are U sqrt(l), and ridge predicts mean + K U (l + alpha)^-1 U' (y - mean).
     """
@@ -145,16 +141,7 @@ def fold_scores(products: NDArray[np.float64], y: NDArray, folds: Sequence[NDArr
                 most_components: int = MOST_COMPONENTS) -> FoldScores:
     """Score a layer in all folds and, ``inside`` them, in all pairs (each fitted once for both).
 
-    Parameters
-    ----------
-    products : array, float64, shape (n_conditions, n_conditions)
-        Gram matrix.
-    y : array, float, shape (n_conditions, n_voxels)
-    folds : sequence of array, int
-        Rows of each fold; together all rows.
-    inside : bool
-    alphas, most_components
-        As of `predictions`.
+    ``folds`` are rows, together all; other arguments are those of `predictions`.
     """
     pairs = [(a, b) for a in range(len(folds)) for b in range(a + 1, len(folds))] if inside else []
     held_out = [*folds, *(np.concatenate([folds[a], folds[b]]) for a, b in pairs)]
@@ -180,18 +167,8 @@ def held_out_predictions(products: NDArray[np.float64], y: NDArray,
     :math:`R = V \alpha (\Lambda + \alpha)^{-1} V'`, of the centred Gram matrix's eigenvectors V
     and eigenvalues, the constant vector left out. Without the rows
     F, the residual *there* is :math:`R_{FF}^{-1} (R y)_F`, exactly (the leave-one-out identity, for
-    sets of rows).
-
-    Parameters
-    ----------
-    products, y, alphas, most_components
-        As of `predictions`; all components are in use.
-    held_out : sequence of array, int
-
-    Returns
-    -------
-    list of array, float64, shape (n_alphas, n_rows, n_voxels)
-        One for each set of rows.
+    sets of rows). Arguments as of `predictions`; all components are in use. Returns an array
+    (n_alphas, n_rows, n_voxels) for each set of rows.
     """
     del most_components  # as many as there are
     y = np.asarray(y, np.float64)
@@ -215,8 +192,7 @@ def _solved(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float6
 def _centred_eigenvectors(products: NDArray[np.float64]) -> tuple[NDArray, NDArray]:
     """Return eigenvalues (n - 1,) and eigenvectors (n, n - 1) of a Gram matrix, centred.
 
-    A reflection that takes the constant vector to the first axis leaves n - 1 dimensions: no
-    eigenvector holds a trace of it, however small the penalty is beside the eigenvalues.
+    A reflection takes the constant vector to the first axis, and no eigenvector has a part in it.
     """
     n = len(products)
     axis = np.full(n, n**-0.5)
