@@ -223,10 +223,7 @@ class Study:
                 yield _donor(kind, regions), kind.name, seed, one
 
     def networks(self, kinds: Sequence[str], *, share: float = 1.0) -> list[Member]:
-        """Return the networks of some kinds, tuned on the first split, as jobs yet to be done.
-
-        One for each training; one alone where nothing is tuned.
-        """
+        """Return the networks of some kinds and all trainings, on the first split, not yet done."""
         found = []
         for kind in map(kind_of, kinds):
             groups = [group for group, split in self.plan.who(kind) if split == 0]
@@ -242,10 +239,7 @@ class Study:
         return found
 
     def each(self, do: Callable[..., T], asked: Sequence[tuple], label: str) -> list[T]:
-        """Do jobs, with a bar, and share them with other notebooks that run now.
-
-        In so many processes as `n_jobs` and the run allow; on a GPU one after another.
-        """
+        """Do jobs, with a bar, sharing them with other notebooks; on a GPU one after another."""
         on_cpu = next(self.plan.network.model.parameters()).device.type == "cpu"
         pool = Parallel(n_jobs=workers(self.n_jobs) if on_cpu else 1, return_as="generator",
                         pre_dispatch="n_jobs")
