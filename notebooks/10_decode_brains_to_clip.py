@@ -240,13 +240,13 @@ print(ledger.verdicts())
 # pictures are told apart by the others. Give all directions the same variance, and ridge comes
 # close; what is left is small. The paper's rival was never given that chance.
 #
-# Noise on the input is no detail: in single trials the same decoder does no better than ridge
+# Noise on the input is no detail: in single trials the same decoder does hardly better than ridge
 # without it. In a linear decoder it acts as a penalty, and it stands only in the code, not in the
 # abstract. Whether the mean over runs retrieves better than one run, its verdict tells; the mean
 # matters for the weights (notebook 11).
 #
-# How far this carries to NSD is not testable here: the demo's space has some fifteen effective
-# directions and 300 test pictures. Under `mini`, 57 categories of object2vec whose names have a
+# How far this carries to NSD is not testable here: the demo's space has a dozen effective
+# directions (the number is below the claims' table, in the JSON) and 300 test pictures. Under `mini`, 57 categories of object2vec whose names have a
 # published embedding are all there is. Categories that were not taught are found less often than
 # by chance among those that were, which decoders prefer: the steps run on real data, and no more.
 
