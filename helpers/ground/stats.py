@@ -227,15 +227,11 @@ def interval(values: NDArray, level: float = 0.95, *,
     Returns
     -------
     low, high : float
-        NaN for fewer than two participants.
-
-    Notes
-    -----
-    Coverage of the crossed interval in simulations: 95 % or more, but 91 to 93 % with two trainings
-    whose spread is larger than the participants' (Satterthwaite 1946).
+        NaN for fewer than two participants, or than three shared trainings: of two, the spread
+        is hardly known, and another machine's rounding may turn whatever is said.
     """
     values = np.asarray(values, float)
-    if shared and values.ndim == 2 and values.shape[1] > 1:
+    if shared:
         return _crossed_interval(values, level)
     values = values.mean(1) if values.ndim == 2 and values.size else values.reshape(len(values))
     if len(values) < 2:
@@ -247,8 +243,8 @@ def interval(values: NDArray, level: float = 0.95, *,
 
 def _crossed_interval(values: NDArray, level: float) -> tuple[float, float]:
     """Return the interval of the grand mean, rows and columns both drawn at random."""
-    n_rows, n_columns = values.shape
-    if n_rows < 2:
+    n_rows, n_columns = values.shape if values.ndim == 2 else (0, 0)
+    if n_rows < 2 or n_columns < 3:
         return np.nan, np.nan
     mean, rows, columns = values.mean(), values.mean(1), values.mean(0)
     residual = values - rows[:, None] - columns + mean
