@@ -13,7 +13,8 @@ everywhere is tested in ``tests/``). What a machine has finished is not run agai
 The files of claims and numbers are compared with the committed ones: verdicts must be the same,
 numbers may move by their tolerance. The exit status is 1 where they do not. With --record, a
 number's tolerance becomes three times the largest difference that any machine showed; numbers
-that are not named in the file may differ by one unit in the last digit.
+that are not named in the file may differ by one unit in the last digit. Claims that a machine
+turned are added to `helpers/profiles/turned.json`: every machine then prints them as inconclusive.
 
 Machines with SSE alone take about twice the CPU time (convolutions).
 """
@@ -34,6 +35,7 @@ from pathlib import Path
 
 import numpy as np
 
+from helpers.figures.claims import TURNED
 from helpers.ground.console import say
 from helpers.ground.errors import LabError
 from helpers.ground.paths import (
@@ -183,6 +185,22 @@ def _rounded_up(value: float) -> float:
     return float(f"{math.ceil(value / unit - 1e-9) * unit:.2g}")
 
 
+def record_turned(outcomes: Mapping[str, Outcome], stems: list[str]) -> None:
+    """Add claims that a machine turned to those printed as inconclusive; earlier ones stay."""
+    known = read(TURNED)
+    for stem in stems:
+        claims = known.setdefault("demo", {}).setdefault(stem, [])
+        for outcome in outcomes.values():
+            if stem in outcome.found:
+                old, new = read(COMMITTED / f"{stem}.json")["claims"], outcome.found[stem]["claims"]
+                claims += [one["statement"] for one, other in zip(old, new)
+                           if one["verdict"] != other["verdict"]
+                           and one["statement"] not in claims]
+    known["demo"] = {stem: claims for stem, claims in sorted(known["demo"].items()) if claims}
+    text = json.dumps(known, indent=1, ensure_ascii=False) + "\n"
+    atomic_write(TURNED, lambda part: part.write_text(text, encoding="utf-8"))
+
+
 def record(outcomes: Mapping[str, Outcome], stems: list[str]) -> None:
     """Write the tolerances of the notebooks that every machine has run; keep those of others."""
     kept = read(TOLERANCES)
@@ -192,6 +210,7 @@ def record(outcomes: Mapping[str, Outcome], stems: list[str]) -> None:
             say(f"{stem}: not every machine has made it, its tolerances stay as they were")
             continue
         kept[stem] = measured(read(COMMITTED / f"{stem}.json"), runs)
+    record_turned(outcomes, stems)
     text = json.dumps(dict(sorted(kept.items())), indent=1) + "\n"
     atomic_write(TOLERANCES, lambda part: part.write_text(text, encoding="utf-8"))
     say(f"{TOLERANCES.relative_to(ROOT)}: {sum(map(len, kept.values()))} numbers may move by more "

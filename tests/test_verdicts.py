@@ -11,6 +11,7 @@ import statsmodels.api as sm
 from scipy import stats
 from statsmodels.formula.api import ols
 
+from helpers.figures import claims
 from helpers.figures.claims import Ledger
 from helpers.figures.verdicts import (
     CONTRADICTED,
@@ -216,6 +217,18 @@ def test_a_claim_in_several_parts_needs_all_of_them():
 
 
 # ---- the ledger ---------------------------------------------------------------------------------
+
+def test_what_another_machine_turned_is_inconclusive_on_every_machine(private, monkeypatch):
+    known = private / "turned.json"
+    known.write_text(json.dumps({"demo": {"99_test_this": ["up", "open"]}}))
+    monkeypatch.setattr(claims, "TURNED", known)
+    made = ledger()
+    for statement in ("up", "other"):
+        made.judge(statement, 1.0, 0.5, 1.5, "above 0", of="d", **SAID)
+    made.judge("open", 0.1, -0.5, 0.7, "above 0", of="d", **SAID)
+    assert [claim.verdict for claim in made.claims] == [INCONCLUSIVE, SUPPORTED, INCONCLUSIVE]
+    assert ["rounding" in claim.rule for claim in made.claims] == [True, False, False]
+
 
 def test_claims_carry_their_numbers_and_what_they_rest_on(private):
     made = ledger()

@@ -24,10 +24,14 @@ from helpers.figures.verdicts import (  # noqa: F401 (the four words are also fo
 )
 from helpers.ground.errors import LabError
 from helpers.ground.intervals import mean_interval, proportion_interval
-from helpers.ground.paths import atomic_write, figures_dir
+from helpers.ground.paths import PACKAGE, atomic_write, figures_dir
 from helpers.ground.provenance import Provenance
 
 NOTHING = "nothing to compare in these data"
+
+
+TURNED = PACKAGE / "profiles" / "turned.json"
+"""Profile -> notebook -> claims that are inconclusive: their verdict depends on the machine."""
 
 
 def p_text(p: float) -> str:
@@ -66,6 +70,11 @@ class Claim:
     mean: float | None = None
     low: float | None = None
     high: float | None = None
+
+
+def turned(profile: str, notebook: str) -> list[str]:
+    """Return the claims whose verdict another machine turned over, as the drill recorded them."""
+    return json.loads(TURNED.read_text(encoding="utf-8")).get(profile, {}).get(notebook, [])
 
 
 @dataclass
@@ -238,6 +247,9 @@ class Ledger:
     def _enter(self, statement: str, source: str, paper: str, run: str, rule: str, verdict: str,
                rests_on: str, *numbers: float) -> None:
         shown = rule + f"; rests on {rests_on}" * bool(rests_on)
+        if verdict in (SUPPORTED, CONTRADICTED) and statement in turned(
+                self.provenance.profile, self.provenance.notebook):
+            verdict, shown = INCONCLUSIVE, f"{shown}; another machine's rounding turns the verdict"
         known = [round(float(value), 4) if math.isfinite(value) else None for value in numbers]
         self.claims.append(Claim(statement, source, paper, run, shown, verdict, *known))
 

@@ -21,7 +21,7 @@ from helpers.ground.paths import PACKAGE, ROOT, atomic_write, cache_dir, data_di
 from helpers.ground.profile import Profile
 
 RESOURCES = ("networks/registry.toml", "ground/sources.toml", "stimuli/imagenet.csv",
-             "figures/lab.mplstyle")
+             "figures/lab.mplstyle", "profiles/turned.json")
 RUNNER = ("helpers.headless.execute",)
 
 
