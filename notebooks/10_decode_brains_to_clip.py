@@ -245,10 +245,11 @@ print(ledger.verdicts())
 # abstract. Whether the mean over runs retrieves better than one run, its verdict tells; the mean
 # matters for the weights (notebook 11).
 #
-# How far this carries to NSD is not testable here: the demo's space has a dozen effective
-# directions (the number is below the claims' table, in the JSON) and 300 test pictures. Under `mini`, 57 categories of object2vec whose names have a
-# published embedding are all there is. Categories that were not taught are found less often than
-# by chance among those that were, which decoders prefer: the steps run on real data, and no more.
+# How far this carries to NSD is not testable here: there are 300 test pictures, and the demo's
+# space has few effective directions (how many is in the figure's JSON file). Under `mini`, 57
+# categories of object2vec whose names have a published embedding are all there is. Categories that
+# were not taught are found less often than by chance among those that were, which decoders prefer:
+# the steps run on real data, and no more.
 
 # %% [markdown]
 # ## 8 · Exercises

@@ -516,6 +516,11 @@ def test_without_candidates_rates_are_the_published_ones(shared):
     assert study.rate(KINDS["pooled, avg"]) == study.rate(KINDS["shuffled"]) == 3e-3
 
 
+def test_a_search_without_candidates_is_refused(shared):
+    with pytest.raises(LabError, match="names no learning rates"):
+        study_of().search()
+
+
 def test_the_rate_is_the_one_that_predicts_best_on_held_back_training_pictures(shared):
     cohort = WideCohort()
     study = study_of(cohort, rates=(1e-5, 3e-2), n_searched=1, protocol="P1")

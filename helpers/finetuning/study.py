@@ -77,8 +77,13 @@ class Study:
 
         Each rate tunes the same few regions on a part of the training conditions; the other part
         judges, by cross-validated encoding. The same candidates, regions and criterion for all.
+        A profile that names no candidates is refused (LabError).
         """
         spec, rows = self.plan.material.spec, []
+        if not spec.rates:
+            raise LabError("This profile names no learning rates to choose from",
+                           expected="several, as in rates = [1e-3, 3e-3, 1e-2]",
+                           remedy="add them to [finetuning] in the profile, or use its one rate")
         kinds = [KINDS[name] for name in SEARCHED]
         order = np.random.default_rng([self.plan.seed, 5]).permutation(len(self.plan.regions))
         few = [self.plan.regions[i] for i in sorted(order[:spec.n_searched])]

@@ -202,8 +202,3 @@ def sessions(sheet: Sheet, signal: NDArray[np.float64], *, entropy: tuple[int, .
         noise = sd * (np.sqrt(SHARED_NOISE) * common + np.sqrt(1 - SHARED_NOISE) * own)
         gain, mean = rng.uniform(.93, 1.07), rng.normal(0, .3, n_vertices)
         yield gain * (signal[start:start + TRIALS] + noise) + mean
-
-
-def sheet_number(side: str) -> int:
-    """Return the place of a hemisphere in the seeds of its noise."""
-    return SIDES.index(side)
