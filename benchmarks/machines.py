@@ -35,7 +35,7 @@ from pathlib import Path
 
 import numpy as np
 
-from helpers.figures.claims import TURNED
+from helpers.figures.verdicts import TURNED
 from helpers.ground.console import say
 from helpers.ground.errors import LabError
 from helpers.ground.paths import (

@@ -20,7 +20,7 @@
 # %% tags=["parameters"]
 profile = "demo"       # demo, mini, paper, or the path of your own TOML file
 n_components = 10      # principal components of each layer (published: 10)
-n_flips = 100          # random flips of the components' signs
+n_flips = 50           # random flips of the components' signs
 n_permutations = 1000  # random deals of the category labels
 
 # %%

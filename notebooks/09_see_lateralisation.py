@@ -267,8 +267,8 @@ print(ledger.verdicts())
 #
 # The networks *are* lateralised, and the published measure does not see it. Where the gradient
 # keeps its place (C), networks of the left hemisphere lean right and those of the right hemisphere
-# left, most for V1, whose receptive fields are smallest, least for hV4. Taking half of the picture
-# away says the same, without any gradient. Grad-CAM, at its published layer or at a finer one, is
+# left, by how much in each region, the table of step 3 tells. Taking half of the picture away says
+# the same, without any gradient. Grad-CAM, at its published layer or at a finer one, is
 # scattered around zero. This is no accident of the demo: averaging a gradient over positions and
 # then multiplying with maps that know no left or right cannot show a preference that lives in the
 # weights behind them. Two pictures on which it seems to show one are easily found in any network.

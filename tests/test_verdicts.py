@@ -11,7 +11,7 @@ import statsmodels.api as sm
 from scipy import stats
 from statsmodels.formula.api import ols
 
-from helpers.figures import claims
+from helpers.figures import verdicts
 from helpers.figures.claims import Ledger
 from helpers.figures.verdicts import (
     CONTRADICTED,
@@ -221,7 +221,7 @@ def test_a_claim_in_several_parts_needs_all_of_them():
 def test_what_another_machine_turned_is_inconclusive_on_every_machine(private, monkeypatch):
     known = private / "turned.json"
     known.write_text(json.dumps({"demo": {"99_test_this": ["up", "open"]}}))
-    monkeypatch.setattr(claims, "TURNED", known)
+    monkeypatch.setattr(verdicts, "TURNED", known)
     made = ledger()
     for statement in ("up", "other"):
         made.judge(statement, 1.0, 0.5, 1.5, "above 0", of="d", **SAID)

@@ -19,19 +19,16 @@ from helpers.figures.verdicts import (  # noqa: F401 (the four words are also fo
     VERDICTS,
     Expected,
     all_of,
+    turned,
     verdict_of,
     verdict_of_test,
 )
 from helpers.ground.errors import LabError
 from helpers.ground.intervals import mean_interval, proportion_interval
-from helpers.ground.paths import PACKAGE, atomic_write, figures_dir
+from helpers.ground.paths import atomic_write, figures_dir
 from helpers.ground.provenance import Provenance
 
 NOTHING = "nothing to compare in these data"
-
-
-TURNED = PACKAGE / "profiles" / "turned.json"
-"""Profile -> notebook -> claims that are inconclusive: their verdict depends on the machine."""
 
 
 def p_text(p: float) -> str:
@@ -70,11 +67,6 @@ class Claim:
     mean: float | None = None
     low: float | None = None
     high: float | None = None
-
-
-def turned(profile: str, notebook: str) -> list[str]:
-    """Return the claims whose verdict another machine turned over, as the drill recorded them."""
-    return json.loads(TURNED.read_text(encoding="utf-8")).get(profile, {}).get(notebook, [])
 
 
 @dataclass

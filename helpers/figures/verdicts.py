@@ -8,17 +8,26 @@ only by an interval within an equivalence bound that was fixed beforehand.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterable
 from typing import Literal
 
 from helpers.ground.errors import LabError
+from helpers.ground.paths import PACKAGE
 
 SUPPORTED, CONTRADICTED, INCONCLUSIVE = "supported", "contradicted", "inconclusive"
 UNTESTABLE = "not testable here"
 VERDICTS = (SUPPORTED, CONTRADICTED, INCONCLUSIVE, UNTESTABLE)
 ALPHA = 0.05
 Expected = Literal["above 0", "below 0", "around 0"]
+TURNED = PACKAGE / "profiles" / "turned.json"
+"""Profile -> notebook -> claims that are inconclusive: their verdict depends on the machine."""
+
+
+def turned(profile: str, notebook: str) -> list[str]:
+    """Return the claims whose verdict another machine turned over, as the drill recorded them."""
+    return json.loads(TURNED.read_text(encoding="utf-8")).get(profile, {}).get(notebook, [])
 
 
 def verdict_of(low: float, high: float, expected: Expected, within: float | None = None) -> str:

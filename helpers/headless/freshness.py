@@ -15,13 +15,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from helpers.figures.verdicts import turned
 from helpers.ground.cache import key
 from helpers.ground.digest import code_digest, file_digest, imports_of, text_digest
 from helpers.ground.paths import PACKAGE, ROOT, atomic_write, cache_dir, data_dir, zoo_dir
 from helpers.ground.profile import Profile
 
 RESOURCES = ("networks/registry.toml", "ground/sources.toml", "stimuli/imagenet.csv",
-             "figures/lab.mplstyle", "profiles/turned.json")
+             "figures/lab.mplstyle")
 RUNNER = ("helpers.headless.execute",)
 
 
@@ -33,6 +34,7 @@ def code_key(source: Path, profile: Profile, parameters: Mapping[str, object]) -
                resources={name: file_digest(PACKAGE / name) for name in RESOURCES},
                profile=profile.digest, parameters=dict(parameters),
                lock=file_digest(lock) if lock.is_file() else "",
+               turned=turned(profile.name, source.stem),
                python=".".join(map(str, sys.version_info[:2])))
 
 

@@ -21,7 +21,7 @@ from helpers.universe.composed import composed_picture
 from helpers.universe.depicted import amounts, energy
 from helpers.universe.diet import stock
 from helpers.universe.images import Latents
-from helpers.universe.participants import RANK, SHARED_NOISE, SIDES, Sheet
+from helpers.universe.participants import RANK, SHARED_NOISE, Sheet
 from helpers.universe.writing import made_in_chunks
 
 _CHUNK = 40
