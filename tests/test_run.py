@@ -125,6 +125,11 @@ def test_a_figure_is_stale_where_an_input_a_setting_or_the_code_changed(private,
             patched.setattr(freshness, "file_digest",
                             lambda path, name=name: "x" if path.name == name else digest(path))
             assert not fresh(), name
+    for stem, counts in ((source.stem, True), ("98_another", False)):
+        with monkeypatch.context() as patched:
+            patched.setattr(freshness, "turned", lambda profile, notebook, stem=stem: (
+                ["a claim"] if (profile, notebook) == ("demo", stem) else []))
+            assert fresh() != counts, stem
     assert fresh()
 
 
