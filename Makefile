@@ -11,13 +11,19 @@ JOBS    ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
 PYTHON  ?= python3
 VENV    ?= .venv
 
+# Blanks in paths: quoted for the shell, escaped in targets.
+BLANK    := $(subst ,, )
+in-target = $(subst $(BLANK),\$(BLANK),$(1))
+IN_CONDA := $(call in-target,$(CONDA_PREFIX)/.category-selectivity-lab)
+IN_VENV  := $(call in-target,$(VENV)/.ready)
+
 # An active conda environment (not base) is used as it is.
 ifneq ($(filter-out base,$(CONDA_DEFAULT_ENV)),)
-  PY    := $(CONDA_PREFIX)/bin/python
-  READY := $(CONDA_PREFIX)/.category-selectivity-lab
+  PY    := "$(CONDA_PREFIX)/bin/python"
+  READY := $(IN_CONDA)
 else
-  PY    := $(VENV)/bin/python
-  READY := $(VENV)/.ready
+  PY    := "$(VENV)/bin/python"
+  READY := $(IN_VENV)
 endif
 
 LARGE := about 3.3 GB to download, 6.6 GB on disk (0.5 GB without an NVIDIA card: TORCH_INDEX, see README)
@@ -37,34 +43,34 @@ setup: $(READY) ## create .venv with the exact packages of requirements.lock
 # uv installs in a tenth of pip's time, and compiles at once what every notebook would compile
 # again; where uv cannot be had or fails, pip does the same. torch comes before what depends on it.
 INSTALL = install() { \
-	$(VENV)/bin/python -m uv pip install --compile-bytecode --python $(VENV)/bin/python "$$@" \
+	"$(VENV)/bin/python" -m uv pip install --compile-bytecode --python "$(VENV)/bin/python" "$$@" \
 	|| { echo "uv did not do it: pip does it, which takes some minutes" \
-	     && $(VENV)/bin/python -m pip install --disable-pip-version-check "$$@"; }; }
+	     && "$(VENV)/bin/python" -m pip install --disable-pip-version-check "$$@"; }; }
 NVIDIA  := ^(nvidia|cuda|triton)[-=]
 TORCH   := ^(torch|torchvision)==
 
-$(VENV)/.ready: requirements.lock pyproject.toml
-	@$(PYTHON) -c 'import sys; v = sys.version_info[:3]; sys.exit(not (3, 11, 5) <= v < (3, 15) and f"Python {v[0]}.{v[1]}.{v[2]} seen, 3.11.5 to 3.14 expected: make PYTHON=python3.12 $(MAKECMDGOALS)" or 0)'
+$(IN_VENV): requirements.lock pyproject.toml
+	@"$(PYTHON)" -c 'import sys; v = sys.version_info[:3]; sys.exit(not (3, 11, 5) <= v < (3, 15) and f"Python {v[0]}.{v[1]}.{v[2]} seen, 3.11.5 to 3.14 expected: make PYTHON=python3.12 $(MAKECMDGOALS)" or 0)'
 	@echo "Setting up $(VENV), once: $(if $(TORCH_INDEX),$(SMALL),$(LARGE)). Downloads are kept for the next time."
-	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
-	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check uv || true
-	@grep -Ev '$(if $(TORCH_INDEX),$(NVIDIA)|$(TORCH),^$$)' requirements.lock > $(VENV)/others.txt
-	@grep -E '$(TORCH)' requirements.lock > $(VENV)/torch.txt
+	@test -x "$(VENV)/bin/python" || "$(PYTHON)" -m venv "$(VENV)"
+	@"$(VENV)/bin/python" -m pip install --quiet --disable-pip-version-check uv || true
+	@grep -Ev '$(if $(TORCH_INDEX),$(NVIDIA)|$(TORCH),^$$)' requirements.lock > "$(VENV)/others.txt"
+	@grep -E '$(TORCH)' requirements.lock > "$(VENV)/torch.txt"
 	@set -e; $(INSTALL); \
-	$(if $(TORCH_INDEX),install --no-deps --index-url $(TORCH_INDEX) --requirement $(VENV)/torch.txt;) \
-	install --requirement $(VENV)/others.txt; \
+	$(if $(TORCH_INDEX),install --no-deps --index-url $(TORCH_INDEX) --requirement "$(VENV)/torch.txt";) \
+	install --requirement "$(VENV)/others.txt"; \
 	install --no-deps --no-build-isolation --editable .
-	@touch $@
+	@touch "$@"
 
-$(CONDA_PREFIX)/.category-selectivity-lab: pyproject.toml environment.yml
+$(IN_CONDA): pyproject.toml environment.yml
 	$(PY) -m pip install --quiet --no-deps --no-build-isolation --editable .
-	@touch $@
+	@touch "$@"
 
 figures: $(READY) ## run every notebook whose figure is not fresh (PROFILE, JOBS)
-	@$(PY) -m helpers.run --profile $(PROFILE) --jobs $(JOBS)
+	@$(PY) -m helpers.run --profile "$(PROFILE)" --jobs $(JOBS)
 
 figure-%: $(READY) ## run one notebook, as in: make figure-01 PROFILE=mini
-	@$(PY) -m helpers.run --profile $(PROFILE) --only $*
+	@$(PY) -m helpers.run --profile "$(PROFILE)" --only $*
 
 # One thread a process: as many processes as JOBS share the cores.
 PYTEST := LAB_HEADLESS=1 TQDM_DISABLE=1 OMP_NUM_THREADS=1 $(PY) -m pytest -n $(JOBS) --dist worksteal
@@ -108,7 +114,7 @@ bench: $(READY) ## measure the methods of all papers: ratios in one run, about 3
 	@$(PY) benchmarks/concepts.py
 
 bench-run: $(READY) ## measure a cold and a warm run of all notebooks: by notebook, by kind of work
-	@$(PY) benchmarks/whole_run.py --profile $(PROFILE)
+	@$(PY) benchmarks/whole_run.py --profile "$(PROFILE)"
 
 lint: $(READY) ## check style
 	@$(PY) -m ruff check helpers tests benchmarks

@@ -185,11 +185,13 @@ class Runner:
 
 def _sweep(folder: Path) -> None:
     """Remove the staging folders of runs that were killed."""
-    for left in folder.glob(".staging-*"):
+    for left in folder.glob(".staging-*-[0-9]*"):
         try:
             os.kill(int(left.name.rpartition("-")[2]), 0)
         except ProcessLookupError:
             shutil.rmtree(left, ignore_errors=True)
+        except (PermissionError, ValueError, OverflowError):
+            pass  # another user's process is alive; or not a folder of ours
 
 
 def plan(profile: str, only: list[str], given: dict[str, str],

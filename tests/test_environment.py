@@ -75,10 +75,10 @@ def test_help_lists_every_target():
 def set_up(tmp_path):
     """Run ``make setup`` with a Python that only notes how it was called; uv fails if asked to."""
     def run(*settings: str, uv: bool) -> list[str]:
-        venv = tmp_path / "venv"
+        venv = tmp_path / "my venv"
         python = venv / "bin" / "python"
         python.parent.mkdir(parents=True)
-        python.write_text(f'#!/bin/sh\necho "$*" >> {tmp_path}/calls\n'
+        python.write_text(f'#!/bin/sh\necho "$*" >> "{tmp_path}/calls"\n'
                           + ("" if uv else '[ "$2" != uv ]\n'))
         python.chmod(0o755)
         environment = {name: value for name, value in os.environ.items()
@@ -99,7 +99,7 @@ def test_set_up_uses_uv_and_compiles(set_up, tmp_path):
     assert packages.startswith("-m uv pip install --compile-bytecode") and "others.txt" in packages
     assert ours.endswith("--editable .")
     lock = (ROOT / "requirements.lock").read_text()
-    assert (tmp_path / "venv" / "others.txt").read_text() == lock
+    assert (tmp_path / "my venv" / "others.txt").read_text() == lock
 
 
 def test_set_up_falls_back_to_pip(set_up):
@@ -113,10 +113,24 @@ def test_torch_comes_from_another_index_if_asked(set_up, tmp_path):
     _, torch, packages, _ = set_up("TORCH_INDEX=https://example.org/cpu", uv=True)
     assert "--no-deps --index-url https://example.org/cpu" in torch and "torch.txt" in torch
     assert "--index-url" not in packages, "all else from where it always comes"
-    pair = (tmp_path / "venv" / "torch.txt").read_text().splitlines()
+    pair = (tmp_path / "my venv" / "torch.txt").read_text().splitlines()
     assert pair == [f"torch{pins()['torch']}", f"torchvision{pins()['torchvision']}"]
-    others = (tmp_path / "venv" / "others.txt").read_text()
+    others = (tmp_path / "my venv" / "others.txt").read_text()
     assert not re.search(r"^(nvidia|cuda|triton|torch==|torchvision==)", others, re.M)
     lock = (ROOT / "requirements.lock").read_text().splitlines()
     wanted = [line for line in lock if not re.match(r"nvidia-|cuda-|triton=|torch(vision)?=", line)]
     assert others.splitlines() == wanted
+
+
+def test_a_conda_environment_may_lie_below_a_folder_with_a_blank(tmp_path):
+    python = tmp_path / "con da" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text('#!/bin/sh\necho "called $*"\n')
+    python.chmod(0o755)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    environment |= {"CONDA_DEFAULT_ENV": "mine", "CONDA_PREFIX": str(python.parents[1])}
+    make = ["make", "-C", str(ROOT), "figures", "PROFILE=my own"]
+    said = [subprocess.run(make, env=environment, capture_output=True, text=True,
+                           check=True).stdout for _ in range(2)]
+    assert all("called -m helpers.run --profile my own" in text for text in said)
+    assert ["pip install" in text for text in said] == [True, False], "set up once"

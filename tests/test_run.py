@@ -24,6 +24,7 @@ from helpers.headless import freshness
 from helpers.headless.freshness import is_fresh
 from helpers.headless.notebooks import (
     check_parameters,
+    choose,
     cleaned,
     defaults,
     read_source,
@@ -337,6 +338,43 @@ def test_what_a_killed_run_left_behind_is_removed(private, folder):
         path.mkdir(parents=True)
     assert run.main([]) == 0
     assert not left.exists() and alive.exists()
+
+
+def test_what_is_not_a_dead_runs_staging_folder_is_left_alone(private, monkeypatch):
+    def another_users(number, signal):
+        raise PermissionError(1, "Operation not permitted")
+
+    names = (".staging-97_try_this-1", ".staging-97_try_this-x", ".staging-97-9" + "9" * 30)
+    for name in names:
+        (private / name).mkdir()
+    monkeypatch.setattr(run.os, "kill", another_users)
+    run._sweep(private)
+    monkeypatch.undo()
+    run._sweep(private)  # process 1 lives
+    assert all((private / name).is_dir() for name in names)
+
+
+@pytest.mark.parametrize("name", ["1", "01", "01_localize_selective_units",
+                                  "01_localize_selective_units.py",
+                                  "notebooks/01_localize_selective_units.ipynb"])
+def test_a_notebook_is_chosen_by_number_name_or_file(name):
+    assert [path.stem for path in choose([name])] == ["01_localize_selective_units"]
+
+
+@pytest.mark.parametrize("name", ["\N{SUPERSCRIPT TWO}", "01,02", "1.0", "-1", ""])
+def test_a_name_of_no_notebook_is_refused(name):
+    with pytest.raises(LabError, match="no notebook"):
+        choose([name])
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"outputs": {}}'])
+def test_half_a_stamp_is_none(private, text):
+    profile = load_profile("demo")
+    path = freshness.stamp_path(profile, "97_try_this")
+    path.parent.mkdir(parents=True)
+    path.write_text(text)
+    assert freshness.read_stamp(profile, "97_try_this") is None
+    assert not is_fresh(notebook(private), profile, {}, private)
 
 
 def test_a_profile_given_as_a_file_reaches_the_notebook(private, folder):

@@ -99,11 +99,13 @@ def is_fresh(source: Path, profile: Profile, parameters: Mapping[str, object],
 
 
 def read_stamp(profile: Profile, stem: str) -> dict[str, Any] | None:
-    """Return what the last finished run of a notebook recorded; None if there is nothing."""
+    """Return what the last finished run of a notebook recorded; None if there is nothing whole."""
     try:
-        return json.loads(stamp_path(profile, stem).read_text(encoding="utf-8"))
+        stamp = json.loads(stamp_path(profile, stem).read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         return None
+    whole = isinstance(stamp, dict) and {"code", "opened", "inputs", "outputs"} <= stamp.keys()
+    return stamp if whole else None
 
 
 def write_stamp(source: Path, profile: Profile, code: str, folder: Path,

@@ -31,7 +31,7 @@ def sources(folder: Path = FOLDER) -> list[Path]:
 
 
 def choose(only: list[str], folder: Path = FOLDER) -> list[Path]:
-    """Return the sources asked for by number (``01``, ``1``) or stem; all if none is named.
+    """Return the sources asked for by number (``01``, ``1``), name or file; all if none is named.
 
     Raises
     ------
@@ -43,9 +43,10 @@ def choose(only: list[str], folder: Path = FOLDER) -> list[Path]:
         return found
     chosen = []
     for name in only:
-        number = f"{int(name):02d}_" if name.isdigit() else None
+        stem = Path(name).name.removesuffix(".py").removesuffix(".ipynb")
+        number = f"{int(stem):02d}_" if stem.isascii() and stem.isdigit() else None
         match = [path for path in found
-                 if path.stem == name or (number and path.stem.startswith(number))]
+                 if path.stem == stem or (number and path.stem.startswith(number))]
         if not match:
             raise LabError(f"no notebook {name!r}",
                            expected=f"one of {', '.join(path.stem for path in found)}",
