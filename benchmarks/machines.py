@@ -14,9 +14,10 @@ The files of claims and numbers are compared with the committed ones: verdicts m
 numbers may move by their tolerance. The exit status is 1 where they do not. With --record, a
 number's tolerance becomes three times the largest difference that any machine showed; numbers
 that are not named in the file may differ by one unit in the last digit. Claims that a machine
-turned are added to `helpers/profiles/turned.json`: every machine then prints them as inconclusive.
+turned, and those whose interval comes closer to the edge on one machine than machines differ, are
+added to `helpers/profiles/turned.json`: every machine then prints them as inconclusive.
 
-Machines with SSE alone take about twice the CPU time (convolutions).
+Machines with SSE alone take two to three times the CPU time (convolutions).
 """
 
 from __future__ import annotations
@@ -25,11 +26,12 @@ import argparse
 import json
 import math
 import os
+import re
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -185,17 +187,33 @@ def _rounded_up(value: float) -> float:
     return float(f"{math.ceil(value / unit - 1e-9) * unit:.2g}")
 
 
+def depends_on_the_machine(same: Sequence[Mapping]) -> bool:
+    """Tell whether one claim, as several machines judged it, may get another verdict on the next.
+
+    It does where verdicts differ; or where the bound of the interval that decides comes as close to
+    0 on one machine as machines lie apart: the next may then differ by as much, and cross it.
+    """
+    if len({claim["verdict"] for claim in same}) > 1:
+        return True
+    if not re.search(r"interval (above|below) 0(?![\d.%])", same[0]["rule"]):
+        return False
+    bounds = np.array([[claim.get(end) for end in ("low", "high")] for claim in same], float)
+    for decisive in (bounds[:, 0], -bounds[:, 1]):
+        if (decisive > 0).all():
+            return bool(decisive.min() < np.ptp(decisive))
+    return False
+
+
 def record_turned(outcomes: Mapping[str, Outcome], stems: list[str]) -> None:
-    """Add claims that a machine turned to those printed as inconclusive; earlier ones stay."""
+    """Add claims that depend on the machine to those printed as inconclusive; earlier ones stay."""
     known = read(TURNED)
     for stem in stems:
         claims = known.setdefault("demo", {}).setdefault(stem, [])
-        for outcome in outcomes.values():
-            if stem in outcome.found:
-                old, new = read(COMMITTED / f"{stem}.json")["claims"], outcome.found[stem]["claims"]
-                claims += [one["statement"] for one, other in zip(old, new)
-                           if one["verdict"] != other["verdict"]
-                           and one["statement"] not in claims]
+        runs = [read(COMMITTED / f"{stem}.json"), *(
+            outcome.found[stem] for outcome in outcomes.values() if stem in outcome.found)]
+        for same in zip(*(found["claims"] for found in runs)):
+            if depends_on_the_machine(same) and same[0]["statement"] not in claims:
+                claims.append(same[0]["statement"])
     known["demo"] = {stem: claims for stem, claims in sorted(known["demo"].items()) if claims}
     text = json.dumps(known, indent=1, ensure_ascii=False) + "\n"
     atomic_write(TURNED, lambda part: part.write_text(text, encoding="utf-8"))

@@ -64,7 +64,7 @@ def test_a_machine_with_sse_alone_rounds_differently_in_every_library():
 
 def content(**values) -> dict:
     claims = [{"statement": "faces come first", "run": "r", "verdict": "supported", "mean": 0.5,
-               "low": 0.25, "high": 0.75}]
+               "low": 0.25, "high": 0.75, "rule": "d, 95 % interval above 0"}]
     return {"claims": claims, "numbers": {"units": {"face": 10, "house": 0.5, "word": None},
                                           "all": 0.3, **values}}
 
@@ -88,6 +88,25 @@ def test_distances_are_measured_and_tolerances_hold_what_was_seen():
     assert machines.worst(committed, one, {})[0] == pytest.approx(4)
     for value in (0.0999, 1e-9, 3.0, 7.01, 120.5):
         assert value <= machines._rounded_up(value) <= 1.1 * value
+
+
+@pytest.mark.parametrize(("rule", "intervals", "depends"), [
+    ("interval above 0", [(.25, .75), (.2, .7)], False),
+    ("interval above 0", [(.25, .75), (.12, .7)], True),
+    ("interval above 0; rests on one", [(.12, .75), (.25, .7)], True),
+    ("interval below 0", [(-.75, -.25), (-.7, -.12)], True),
+    ("interval below 0", [(-.75, -.25), (-.7, -.14)], False),
+    ("interval above 0", [(-.5, .75), (-.1, .7)], False),
+    ("interval above 0", [(None, None), (.1, .7)], False),
+    ("interval within ±0.05", [(.01, .04), (.001, .04)], False),
+    ("interval below 5%", [(.01, .04), (.001, .04)], False)])
+def test_a_bound_nearer_to_the_edge_than_machines_differ_depends_on_the_machine(
+        rule, intervals, depends):
+    same = [{"verdict": "supported", "rule": f"d, 95 % {rule}", "low": low, "high": high}
+            for low, high in intervals]
+    assert machines.depends_on_the_machine(same) is depends
+    same[1]["verdict"] = "inconclusive"
+    assert machines.depends_on_the_machine(same)
 
 
 @pytest.fixture

@@ -241,7 +241,7 @@ class Ledger:
         shown = rule + f"; rests on {rests_on}" * bool(rests_on)
         if verdict in (SUPPORTED, CONTRADICTED) and statement in turned(
                 self.provenance.profile, self.provenance.notebook):
-            verdict, shown = INCONCLUSIVE, f"{shown}; another machine's rounding turns the verdict"
+            verdict, shown = INCONCLUSIVE, f"{shown}; another machine's rounding may turn it"
         known = [round(float(value), 4) if math.isfinite(value) else None for value in numbers]
         self.claims.append(Claim(statement, source, paper, run, shown, verdict, *known))
 

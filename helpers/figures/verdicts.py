@@ -26,7 +26,7 @@ TURNED = PACKAGE / "profiles" / "turned.json"
 
 
 def turned(profile: str, notebook: str) -> list[str]:
-    """Return the claims whose verdict another machine turned over, as the drill recorded them."""
+    """Return the claims whose verdict another machine may turn over, as the drill recorded them."""
     return json.loads(TURNED.read_text(encoding="utf-8")).get(profile, {}).get(notebook, [])
 
 
