@@ -265,13 +265,15 @@ print(ledger.verdicts())
 # %% [markdown]
 # ## 7 · What we see, what the paper says, why they differ
 #
-# The networks *are* lateralised, and the published measure does not see it. Where the gradient
-# keeps its place (C), networks of the left hemisphere lean right and those of the right hemisphere
-# left, by how much in each region, the table of step 3 tells. Taking half of the picture away says
-# the same, without any gradient. Grad-CAM, at its published layer or at a finer one, is
-# scattered around zero. This is no accident of the demo: averaging a gradient over positions and
-# then multiplying with maps that know no left or right cannot show a preference that lives in the
-# weights behind them. Two pictures on which it seems to show one are easily found in any network.
+# Where the gradient keeps its place (C), networks of the left hemisphere lean right and those of
+# the right hemisphere left, on the mean of regions and participants, and the sign flips with the
+# picture. Taking half of the picture away says the same, without any gradient. How sure that is,
+# the claims tell: each network was trained once, there are four participants, and training on a
+# machine that rounds differently moves an interval by as much as it lies away from zero. Grad-CAM,
+# at its published layer or at a finer one, is scattered around zero whatever the machine. This is
+# no accident of the demo: averaging a gradient over positions and then multiplying with maps that
+# know no left or right cannot show a preference that lives in the weights behind them. Two pictures
+# on which it seems to show one are easily found in any network.
 #
 # So the published conclusion may well be right, but its figure is weak evidence for it. What one
 # would need: a measure that keeps positions, many pictures, their mirror images, and a network that
