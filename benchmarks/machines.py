@@ -98,15 +98,14 @@ class Outcome:
     ----------
     status : int
         Exit status of the run; 0: every notebook was made or was fresh.
-    wall, cpu : float
-        Seconds spent so far, earlier runs that were continued included.
+    wall : float
+        Seconds so far, earlier runs that were continued included.
     found : dict of str to dict
         Notebook -> content of its file of claims and numbers.
     """
 
     status: int
     wall: float
-    cpu: float
     found: dict[str, dict]
 
 
@@ -117,24 +116,24 @@ def run(name: str, stems: list[str], *, force: bool = False, keep: bool = False)
     environment = {**os.environ, "OMP_NUM_THREADS": "1", **machine.environment,
                    CACHE_VARIABLE: str(caches), FIGURES_VARIABLE: str(figures)}
     command = [sys.executable, "-m", "helpers.run", "--jobs", str(machine.jobs), "--only", *stems]
-    start, begin, before = time.time(), time.perf_counter(), os.times()
+    start, begin = time.time(), time.perf_counter()
     process = subprocess.Popen(command + ["--force"] * force, cwd=ROOT, env=environment)
     try:
         status = process.wait()
     except KeyboardInterrupt:  # it reaches the child, too, which ends its kernels
         status = process.wait()
-    spent = [time.perf_counter() - begin, sum(os.times()[2:4]) - sum(before[2:4])]
+    wall = time.perf_counter() - begin
     files = {stem: path for stem in stems if (path := figures / f"{stem}.json").is_file()}
     if clock.is_file() and any(path.stat().st_mtime < start for path in files.values()):
-        spent = [now + earlier for now, earlier in zip(spent, read(clock))]  # an earlier run's
-    atomic_write(clock, lambda part: part.write_text(json.dumps(spent)))
+        wall += read(clock)  # an earlier run's
+    atomic_write(clock, lambda part: part.write_text(json.dumps(wall)))
     if status in (2, 130):
         raise KeyboardInterrupt if status == 130 else SystemExit(2)
     if status == 0 and not keep:
         for made in caches.iterdir():  # a run's stamps stay: what is fresh is not run again
             if made.name != "runs":
                 shutil.rmtree(made) if made.is_dir() else made.unlink()
-    return Outcome(status, *spent, {stem: read(path) for stem, path in files.items()})
+    return Outcome(status, wall, {stem: read(path) for stem, path in files.items()})
 
 
 def read(path: Path) -> dict | list:
@@ -239,8 +238,8 @@ def report(outcomes: Mapping[str, Outcome], stems: list[str]) -> bool:
     """Print what moved, machine by machine; return whether everything agrees."""
     allowed, lines, agrees = read(TOLERANCES), [], True
     width = max(map(len, outcomes), default=0)
-    say(f"\n{'machine':{width}}  {'wall s':>7}  {'CPU s':>7}  {'notebooks':>9}  verdicts moved  "
-        "numbers out  largest distance / tolerance")
+    say(f"\n{'machine':{width}}  {'wall s':>7}  {'notebooks':>9}  verdicts moved  numbers out  "
+        "largest distance / tolerance")
     for name, outcome in outcomes.items():
         flips, outside, largest = [], [], (0.0, "", "")
         for stem, found in outcome.found.items():
@@ -251,9 +250,8 @@ def report(outcomes: Mapping[str, Outcome], stems: list[str]) -> bool:
             ratio, number = worst(committed, found, own)
             lines.append(f"  {name:{width}}  {stem:32}  {ratio:6.2f}  {number}")
             largest = max(largest, (ratio, stem, number))
-        say(f"{name:{width}}  {outcome.wall:7.0f}  {outcome.cpu:7.0f}  "
-            f"{len(outcome.found):>3} of {len(stems):>2}  {len(flips):>14}  {len(outside):>11}  "
-            f"{largest[0]:.2f}  {' '.join(largest[1:])}")
+        say(f"{name:{width}}  {outcome.wall:7.0f}  {len(outcome.found):>3} of {len(stems):>2}  "
+            f"{len(flips):>14}  {len(outside):>11}  {largest[0]:.2f}  {' '.join(largest[1:])}")
         for line in (*flips, *outside):
             say(f"  {line}")
         agrees &= not (flips or outside or outcome.status)
