@@ -106,7 +106,8 @@ table.groupby(["kind", "measure", "hemisphere"], sort=False)[
 # %%
 def summary(values):
     low, high = interval(values.to_numpy()) if len(values) else (np.nan, np.nan)
-    return {"mean": values.mean(axis=None), "low": low, "high": high, "n": len(values)}
+    mean = values.to_numpy().mean() if len(values) else np.nan
+    return {"mean": mean, "low": low, "high": high, "n": len(values)}
 
 regions_of = {"contrastive": lateral.rois, "shuffled": lateral.controls}
 effects = pd.DataFrame([{"kind": kind, "measure": measure,
