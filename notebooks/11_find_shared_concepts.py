@@ -227,13 +227,12 @@ print(ledger.verdicts())
 # ## 6 · What we see, what the paper says, why they differ
 #
 # Most cards can be read, and what their voxels respond to in held-out pictures agrees with what
-# CLIP says. More of them are found
-# than by chance. But *faces, bodies, places and words*, the paper's showpieces, are not there as
-# regions: in the demo some dozen regions overlap in what drives them, and a decoder splits the
-# weight among voxels that say the same, so that a single voxel's direction is mostly noise. Patches
-# with a drive of their own, and early cortex, keep theirs. NSD has some five times the trials;
-# whether its face regions are found for that reason, or because they are so strongly driven, only
-# NSD can tell.
+# CLIP says. More of them are found than by chance. But *faces, bodies, places and words*, the
+# paper's showpieces, are not there as regions: in the demo some dozen regions overlap in what
+# drives them, and a decoder splits the weight among voxels that say the same, so that a single
+# voxel's direction is mostly noise. Patches with a drive of their own, and early cortex, keep
+# theirs. NSD has some five times the trials; whether its face regions are found for that reason, or
+# because they are so strongly driven, only NSD can tell.
 #
 # The rule has a flaw. *Cars* were planted in one participant alone. Her voxels need one neighbour in
 # three other people, anywhere in the brain, and among a thousand voxels each there can be one by

@@ -381,8 +381,9 @@ print(ledger.verdicts())
 # Against the truth the picture is sober. Voxels that are in a concept are sorted almost perfectly,
 # but few of the planted voxels are in any: weights of single voxels are too noisy, and CLIP's space
 # here hardly holds some of what was planted (food by colour, for one). What one participant alone
-# has can pass as shared (a claim says whether it does here). Covariances with the prediction (patterns) are less noisy but lie in a
-# much narrower cone; clustered by the same rule they did not find more.
+# has can pass as shared (a claim says whether it does here). Covariances with the prediction
+# (patterns) are less noisy but lie in a much narrower cone; clustered by the same rule they did not
+# find more.
 #
 # The reviewers' doubt about negation is right: the pictures farthest from a concept lower its
 # voxels below their mean, rarely below baseline. Responses against baseline can tell the two, and
