@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import os
 import re
 import shutil
 import tarfile
@@ -17,7 +16,7 @@ from typing import NoReturn
 from helpers.ground.digest import file_digest
 from helpers.ground.errors import LabError
 from helpers.ground.paths import disk_full, ensure_space, ensure_writable
-from helpers.ground.strays import is_stray
+from helpers.ground.strays import is_stray, visible_files
 
 MOST_SQUEEZED = 1100
 """No member of a zip is smaller by more than this (Deflate: 1032), except in rare formats."""
@@ -27,22 +26,6 @@ FIRST_BYTES = {b"PK": "zip", b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": 
                b"7z\xbc\xaf": "7z", b"Rar!": "rar", b"(\xb5/\xfd": "zstd",
                b"<": PAGE}
 """How files begin that people take for an archive of another kind."""
-
-
-def visible_files(folder: Path) -> list[str]:
-    """Return the sorted relative paths of the files under ``folder``, without strays.
-
-    Folders behind symbolic links count as well: they are read as well.
-    """
-    names, seen = [], set()
-    for root, folders, files in os.walk(folder, followlinks=True):
-        here = os.path.realpath(root)
-        folders[:] = [] if here in seen else [name for name in folders if not is_stray(name)]
-        if here not in seen:
-            names += [(Path(root) / name).relative_to(folder).as_posix() for name in files
-                      if not is_stray(name)]
-        seen.add(here)
-    return sorted(names)
 
 
 def folder_manifest(folder: Path) -> str:

@@ -16,14 +16,13 @@ from helpers.ground.archive import (
     sort_files,
     take_folder,
     unpack,
-    visible_files,
 )
 from helpers.ground.console import say
 from helpers.ground.digest import file_digest
 from helpers.ground.download import DIGEST, Source, digest_like, download
 from helpers.ground.errors import LabError
 from helpers.ground.paths import atomic_write, ensure_space, ensure_writable
-from helpers.ground.strays import is_stray
+from helpers.ground.strays import is_stray, visible_files
 from helpers.ground.strict import from_table, read_toml, suggest
 
 __all__ = ["Source", "download", "fetch_file", "fetch_folder", "folder_manifest", "load_source"]

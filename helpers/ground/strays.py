@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Collection, Iterable
 from pathlib import Path
@@ -18,6 +19,8 @@ COPY = re.compile(
     r"(?P<name>.+?)(?:~|[ _]?\(\d+\)|[ _.-]+(?:copy|kopie|copie|copia|backup|bak|old|orig|original)"
     r"(?:[ _-]*\(?\d+\)?)?)", re.IGNORECASE)
 """How desktops and people name a copy of something."""
+PERHAPS_COPY = re.compile(r"[ ~()]|cop|kopie|ba[ck]|old|orig", re.IGNORECASE)
+"""Quicker, for lists of a million names: what every name of a copy holds."""
 
 
 def is_stray(name: str) -> bool:
@@ -26,8 +29,26 @@ def is_stray(name: str) -> bool:
             or name.lower() in LEFT_BY_DESKTOPS)
 
 
+def visible_files(folder: Path) -> list[str]:
+    """Return the sorted relative paths of the files under ``folder``, without strays.
+
+    Folders behind symbolic links count as well: they are read as well.
+    """
+    names, seen = [], set()
+    for root, folders, files in os.walk(folder, followlinks=True):
+        here = os.path.realpath(root)
+        folders[:] = [] if here in seen else [name for name in folders if not is_stray(name)]
+        if here not in seen:
+            names += [(Path(root) / name).relative_to(folder).as_posix() for name in files
+                      if not is_stray(name)]
+        seen.add(here)
+    return sorted(names)
+
+
 def original_of(name: str, names: Collection[str]) -> str | None:
     """Return which of some names this one is the name of a copy of; None if of none."""
+    if not PERHAPS_COPY.search(name):
+        return None
     stem, dot, suffix = name.rpartition(".")
     for base, end in ((name, ""), (stem, dot + suffix)):
         found = COPY.fullmatch(base)

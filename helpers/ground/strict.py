@@ -47,7 +47,8 @@ def read_toml(path: Path) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         found = re.search(r"at line (\d+)", str(error))
         line = lines[int(found[1]) - 1].strip() if found else ""
-        remedy = next((advice for pattern, advice in REMEDIES if re.search(pattern, line)),
+        code = re.split(r"\s#", line)[0]
+        remedy = next((advice for pattern, advice in REMEDIES if re.search(pattern, code)),
                       "remove one of the two lines of this name"
                       if re.search("overwrite|twice", str(error)) else
                       "correct that line; strings stand in \"quotes\"")

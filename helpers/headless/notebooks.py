@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from helpers.ground.errors import LabError
 from helpers.ground.paths import ROOT, atomic_write
+from helpers.ground.strays import original_of
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -27,7 +28,9 @@ Literal = str | int | float | bool | None
 
 def sources(folder: Path = FOLDER) -> list[Path]:
     """Return the percent sources, by number."""
-    return sorted(folder.glob("[0-9][0-9]_*.py"))
+    found = sorted(folder.glob("[0-9][0-9]_*.py"))
+    stems = {path.stem for path in found}
+    return [path for path in found if original_of(path.stem, stems) is None]
 
 
 def choose(only: list[str], folder: Path = FOLDER) -> list[Path]:
