@@ -20,7 +20,7 @@ from helpers.ground.archive import (
 from helpers.ground.console import say
 from helpers.ground.digest import file_digest
 from helpers.ground.download import DIGEST, Source, digest_like, download
-from helpers.ground.errors import LabError
+from helpers.ground.errors import LabError, one_of
 from helpers.ground.paths import atomic_write, ensure_space, ensure_writable
 from helpers.ground.strays import is_stray, visible_files
 from helpers.ground.strict import from_table, read_toml, suggest
@@ -40,7 +40,7 @@ def load_source(name: str, path: Path = SOURCES) -> Source:
     """
     tables = read_toml(path)
     if name not in tables:
-        raise LabError(f"There is no source {name!r}.", expected="one of " + ", ".join(tables),
+        raise LabError(f"There is no source {name!r}.", expected=one_of(tables),
                        remedy=suggest(name, tables) or f"list it in {path.name}")
     return from_table(Source, {"name": name, **tables[name]}, f"{path.name}, [{name}]")
 

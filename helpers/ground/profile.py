@@ -10,7 +10,7 @@ from typing import Literal
 
 from helpers.ground.analyses import ChannelSpec, EncodingSpec, LesionSpec, ReadoutSpec
 from helpers.ground.decodings import ConceptSpec, DecodingSpec
-from helpers.ground.errors import LabError
+from helpers.ground.errors import LabError, one_of
 from helpers.ground.languages import LanguageSpec
 from helpers.ground.paths import PACKAGE, ROOT
 from helpers.ground.strays import is_stray
@@ -138,6 +138,6 @@ def _find(name: str) -> Path:
             if same.is_file():
                 return same
     valid = profile_names()
-    raise LabError(f"There is no profile {name!r}.", expected="one of " + ", ".join(valid),
+    raise LabError(f"There is no profile {name!r}.", expected=one_of(valid),
                    remedy=suggest(name, valid) or "copy helpers/profiles/demo.toml to "
                    "profiles/<name>.toml, edit it, and pass PROFILE=<name>")

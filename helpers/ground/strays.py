@@ -58,7 +58,8 @@ def original_of(name: str, names: Collection[str]) -> str | None:
     return None
 
 
-def exactly(paths: Iterable[Path], pattern: re.Pattern[str], example: str) -> list[Path]:
+def exactly(paths: Iterable[Path], pattern: re.Pattern[str], what: str,
+            example: str) -> list[Path]:
     """Return the paths whose whole name fits a pattern, by name.
 
     Strays are left out, and copies whose name goes on after that of a file that fits and is there
@@ -69,8 +70,8 @@ def exactly(paths: Iterable[Path], pattern: re.Pattern[str], example: str) -> li
     paths : iterable of Path
         Of one folder: whatever is, or resembles, what is looked for.
     pattern : regular expression
-    example : str
-        A name that fits, for the error.
+    what, example : str
+        What is looked for, and a name that fits, for the error.
 
     Raises
     ------
@@ -85,7 +86,7 @@ def exactly(paths: Iterable[Path], pattern: re.Pattern[str], example: str) -> li
         if not any(stem.startswith(right) and not stem[len(right)].isalnum()
                    for right in beside if len(stem) > len(right)) \
                 and original_of(name, fitting) is None:
-            raise LabError(f"the name {name!r} in {named[name].parent}",
+            raise LabError(f"{what} {name} in {named[name].parent}",
                            expected=f"names like {example}",
                            remedy="rename it if it belongs there, or move it out of this folder")
     return [named[name] for name in fitting]

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from helpers.ground.errors import LabError
+from helpers.ground.errors import LabError, one_of
 from helpers.ground.paths import ROOT, atomic_write
 from helpers.ground.strays import original_of
 
@@ -52,7 +52,8 @@ def choose(only: list[str], folder: Path = FOLDER) -> list[Path]:
                  if path.stem == stem or (number and path.stem.startswith(number))]
         if not match:
             raise LabError(f"no notebook {name!r}",
-                           expected=f"one of {', '.join(path.stem for path in found)}",
+                           expected=one_of((path.stem for path in found),
+                                           f"a notebook in {folder}; there is none"),
                            remedy="give its number or its full name")
         chosen += match
     return list(dict.fromkeys(chosen))
@@ -113,7 +114,7 @@ def check_parameters(given: Mapping[str, str], known: Mapping[str, Literal],
     for parameter, text in given.items():
         if parameter not in known:
             raise LabError(f"unknown parameter {parameter!r} for {name}",
-                           expected=f"one of {', '.join(known)}",
+                           expected=one_of(known, "no parameter: it has none"),
                            remedy="correct the name; it is written in the parameters cell")
         values[parameter] = _like(text, known[parameter], parameter, name)
     return values

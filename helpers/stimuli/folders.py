@@ -62,14 +62,20 @@ def list_pictures(folder: Path) -> list[str]:
                        remedy="save them as PNG, or move them out of the image set")
     names = {name for name in names if name.lower().endswith(SUFFIXES)}
     copies = {name for name in names if (of := original_of(name, names))
-              and filecmp.cmp(folder / name, folder / of, shallow=False)}
+              and _same_content(folder / name, folder / of)}
     return sorted(names - copies, key=_natural)
+
+
+def _same_content(one: Path, other: Path) -> bool:
+    return one.is_file() and other.is_file() and filecmp.cmp(one, other, shallow=False)
 
 
 def _natural(name: str) -> tuple[list[str | int], str]:
     """Return a key that sorts numbers by value; names that tie (a1, a01), by their letters."""
     parts = re.split(r"(\d+)", unicodedata.normalize("NFC", name))
     return [int(part) if i % 2 else part for i, part in enumerate(parts)], name
+
+
 def refuse_copies(root: Path, names: Sequence[str], known: Iterable[str]) -> None:
     """Refuse a class folder whose name is that of a copy of another's, unless a list knows it."""
     for name in names:
