@@ -126,11 +126,13 @@ class Table:
         LabError
             If a cell is no whole number: names the line.
         """
-        cells = [cell or empty for cell in self.columns[name]]
+        cells = self.columns[name]
+        if empty and "" in cells:
+            cells = [cell or empty for cell in cells]
         try:
-            values = np.array(cells, dtype=np.float64)
+            values = np.array(list(map(float, cells)))
         except ValueError:
-            values = np.array([_number(cell) for cell in cells])
+            values = np.array(list(map(_number, cells)))
         wrong = np.flatnonzero(~np.isfinite(values) | (values != np.round(values)))
         if len(wrong):
             raise self._refused(name, int(wrong[0]), "a whole number")
@@ -241,14 +243,14 @@ def _rows(path: Path, text: str, separator: str, width: int
     try:
         for row in reader:
             line, start = start, reader.line_num + 1
-            if any("\n" in cell for cell in row):
+            if start > line + 1:
                 raise LabError(f"{path}, line {line}: a quotation mark that is not closed there",
                                expected="quotes around a whole cell, in one line",
                                remedy="close or remove the quotation mark")
-            cells = [cell.strip() for cell in row]
+            cells = list(map(str.strip, row))
             if not any(cells):
                 continue
-            if len(cells) < width or any(cells[width:]):
+            if len(cells) != width and (len(cells) < width or any(cells[width:])):
                 raise LabError(
                     f"{path}, line {line}: {len(cells)} cells: {separator.join(cells)[:80]!r}",
                     expected=f"{width} cells, with a {SEPARATORS[separator]} between them",
