@@ -115,6 +115,7 @@ class NOD(Cohort):
 
     def rois(self, subject: str) -> tuple[str, ...]:
         """Return the early areas, which everyone has."""
+        self.opened(subject)
         return tuple(name for name, sides in self._areas.items() if any(s.any() for s in sides))
 
     def _chosen(self, subject: str, rois: Sequence[str]) -> tuple[dict[str, NDArray], int]:

@@ -243,7 +243,7 @@ def _rows(path: Path, text: str, separator: str, width: int
     try:
         for row in reader:
             line, start = start, reader.line_num + 1
-            if start > line + 1:
+            if start > line + 1 or row and "\n" in row[-1]:
                 raise LabError(f"{path}, line {line}: a quotation mark that is not closed there",
                                expected="quotes around a whole cell, in one line",
                                remedy="close or remove the quotation mark")
