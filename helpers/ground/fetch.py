@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,7 +21,7 @@ from helpers.ground.digest import file_digest
 from helpers.ground.download import DIGEST, Source, digest_like, download
 from helpers.ground.errors import LabError, one_of
 from helpers.ground.paths import atomic_write, ensure_space, ensure_writable
-from helpers.ground.strays import is_stray, visible_files
+from helpers.ground.strays import LEFT_BY_DESKTOPS, is_stray, visible_files
 from helpers.ground.strict import from_table, read_toml, suggest
 
 __all__ = ["Source", "download", "fetch_file", "fetch_folder", "folder_manifest", "load_source"]
@@ -134,11 +133,25 @@ def _unpack(source: Source, archive: Path, folder: Path) -> None:
             raise LabError(f"The files of {source.name} have the manifest {seen}.",
                            expected=expected, remedy=_other_content(source, archive)
                            + f" (recorded in {record} at first)" * (not source.manifest))
-        if there.is_dir():  # it holds strays at most: whatever else would have counted as data
-            shutil.rmtree(there)
+        _make_room(there)
         os.replace(content, there)
     if expected is None:
         _record(record, seen)
+
+
+def _make_room(folder: Path) -> None:
+    """Remove a folder that holds nothing but what desktops left there."""
+    if not folder.is_dir():
+        return
+    for path in folder.iterdir():
+        if path.is_file() and path.name.lower() in (".ds_store", *LEFT_BY_DESKTOPS):
+            path.unlink()
+    try:
+        folder.rmdir()
+    except OSError as error:
+        raise LabError(f"{folder} holds {sorted(path.name for path in folder.iterdir())[:3]}, and "
+                       "is to be filled", expected="an empty folder, or none",
+                       remedy="move what is in it elsewhere and run again") from error
 
 
 def _other_content(source: Source, archive: Path) -> str:
