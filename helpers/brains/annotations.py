@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from helpers.brains.cohort import Cohort
-from helpers.brains.files import PUT_AGAIN, readable, stat_digest
+from helpers.brains.files import PUT_AGAIN, readable
 from helpers.brains.nsd import NSD
 from helpers.ground.errors import LabError
 
@@ -32,13 +32,11 @@ class Annotations:
     objects : tuple of str
         Names of the kinds of objects that are listed.
     present : array, bool, shape (n_conditions, n_objects)
-    digest : str
     """
 
     captions: tuple[tuple[str, ...], ...]
     objects: tuple[str, ...]
     present: NDArray[np.bool_]
-    digest: str
 
 
 def annotations_of(cohort: Cohort) -> Annotations | None:
@@ -77,7 +75,7 @@ def annotations_of(cohort: Cohort) -> Annotations | None:
     present = np.zeros((len(cohort.info), len(objects)), bool)
     for row, name in boxes:
         present[row, objects.index(name)] = True
-    return Annotations(tuple(map(tuple, captions)), objects, present, stat_digest(paths))
+    return Annotations(tuple(map(tuple, captions)), objects, present)
 
 
 def _read(path: Path) -> dict[str, Any]:

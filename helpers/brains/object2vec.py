@@ -19,7 +19,8 @@ from scipy.io import loadmat
 
 from helpers.brains.cohort import Cohort, Fold, Responses
 from helpers.brains.rois import checked, ordered
-from helpers.ground.digest import file_digest, text_digest
+from helpers.ground.contents import files_digest
+from helpers.ground.digest import text_digest
 from helpers.ground.errors import LabError
 from helpers.stimuli.image_sets import image_folder
 
@@ -131,6 +132,7 @@ class Object2Vec(Cohort):
         return tuple(folds)
 
     def digest(self, subject: str) -> str:
-        """Digest a participant's two files."""
-        return text_digest(" ".join(file_digest(self._folders[subject] / name)
-                                    for name in ("roistack.mat", "sets.mat")))
+        """Digest a participant's two files, and the order of the categories."""
+        files = files_digest([self._folders[subject] / name
+                              for name in ("roistack.mat", "sets.mat")])
+        return text_digest(repr((files, self.categories)))

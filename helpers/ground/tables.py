@@ -11,6 +11,9 @@ from helpers.ground.errors import LabError
 
 UNIVERSE_PARTS = ("localizer", "probe", "diet", "faces", "channels", "cohort", "algonauts", "nod",
                   "places", "attributes", "captioned", "training_diet")
+CLASSES_FILE = "classes.csv"
+"""An ImageFolder may say in this file (columns class, domain) to which domain a class belongs; it
+lies in the set's folder or in the one above."""
 
 
 @dataclass(frozen=True)
