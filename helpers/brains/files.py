@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import zlib
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -27,7 +28,7 @@ def readable(path: Path, read: Callable[[Path], Any], what: str) -> Any:
     try:
         return read(path)
     except (OSError, ValueError, KeyError, IndexError, EOFError, TypeError, AttributeError,
-            pickle.UnpicklingError, nib.filebasedimages.ImageFileError,
+            pickle.UnpicklingError, zlib.error, nib.filebasedimages.ImageFileError,
             nib.spatialimages.HeaderDataError) as error:
         raise LabError(f"{path} cannot be read: {error}", expected=f"{what}, whole",
                        remedy=PUT_AGAIN) from error

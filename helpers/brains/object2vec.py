@@ -118,10 +118,12 @@ class Object2Vec(Cohort):
         """
         path = self._folders[subject] / "sets.mat"
         index = {name: i for i, name in enumerate(self.categories)}
-        sets = [np.sort([index[str(name)] for name in part]) for part in read_mat(path, "sets")]
-        if len(np.unique(np.concatenate(sets))) != len(index):
+        names = [[str(name) for name in part] for part in read_mat(path, "sets")]
+        if sorted(name for part in names for name in part) != sorted(index):
             raise LabError(f"{path}: the sets do not hold every category once",
-                           expected=f"{len(index)} categories", remedy="put it there again")
+                           expected=f"the {len(index)} folders of stimuli/",
+                           remedy="use pictures and sets of the same release")
+        sets = [np.sort([index[name] for name in part]) for part in names]
         every = range(len(sets))
         join = lambda chosen: np.sort(np.concatenate([sets[j] for j in chosen]))  # noqa: E731
         folds = []
