@@ -152,7 +152,7 @@ def weights_file(name: str, data: Path, *, seed: int = 0) -> Path:
             return path
     if not listed.trained:
         seed += listed.seed
-        drawn = key(architecture=listed.architecture, options=dict(listed.options), seed=seed)
+        drawn = key(architecture=listed.architecture, options=listed.options, seed=seed)
         kept = cache_dir() / "weights" / f"{name.replace(':', '-')}-{drawn}.safetensors"
         if not kept.is_file():
             save_state_dict(kept, load_network(listed, seed=seed).model)

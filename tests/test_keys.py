@@ -18,7 +18,6 @@ import h5py
 import key_worlds
 import numpy as np
 import pytest
-import torch
 from brain_files import (
     write_tiny_algonauts,
     write_tiny_nod,
@@ -38,7 +37,6 @@ from key_worlds import (
     write_world,
 )
 from PIL import Image
-from tiny_cohort import network
 
 from helpers import lab, present
 from helpers.brains.layouts import open_cohort
@@ -50,7 +48,6 @@ from helpers.ground.paths import CACHE_VARIABLE, ROOT
 from helpers.ground.profile import load_profile
 from helpers.ground.tables import FolderSpec, ImageSetSpec
 from helpers.headless import freshness
-from helpers.networks import clip
 from helpers.networks.clip import Clip
 from helpers.networks.registry import entry
 
@@ -300,15 +297,6 @@ def test_sets_too_large_to_be_read_are_never_taken_for_what_they_were(name, worl
 
 
 # ---- handles that are no artefacts --------------------------------------------------------------
-
-def test_the_words_of_a_network_are_in_its_digest():
-    def digest(*words: str) -> str:
-        text = torch.nn.Linear(2, 2)
-        torch.nn.init.ones_(text.weight), torch.nn.init.ones_(text.bias)
-        return clip._joined(network(), text, None, " ".join(words)).digest
-
-    assert digest("cat", "dog") != digest("dog", "cat") and digest("cat") == digest("cat")
-
 
 def test_untrained_weights_are_drawn_anew_where_the_network_is_built_otherwise(private,
                                                                              monkeypatch):

@@ -36,7 +36,7 @@ class Clip:
     tokens : callable
         Texts -> tokens, int64 (n_texts, context).
     digest : str
-        Of the weights of both towers, and of the words.
+        Of the weights of both towers.
     """
 
     image: Network
@@ -105,10 +105,9 @@ def load_clip(network: Network, image_file: Path, folder: Path) -> Clip:
                       output=state["project.weight"].shape[0]
                       if "project.weight" in state else 1)
     fill(tower, state, f"{folder / listed.file} does not fit the words in {listed.words}")
-    return _joined(network, tower.to(device), words.tokens, " ".join(words.words))
+    return _joined(network, tower.to(device), words.tokens)
 
 
-def _joined(network: Network, tower: nn.Module, tokens: Callable[[Sequence[str]], Tensor],
-            words: str = "") -> Clip:
+def _joined(network: Network, tower: nn.Module, tokens: Callable[[Sequence[str]], Tensor]) -> Clip:
     return Clip(network, tower.eval(), tokens,
-                text_digest(network.digest + state_digest(tower.state_dict()) + words))
+                text_digest(network.digest + state_digest(tower.state_dict())))

@@ -44,7 +44,7 @@ class Network:
     @property
     def parts(self) -> dict[str, object]:
         """All that its answers depend on, for keys: the same weights may be built otherwise."""
-        built = [self.entry.architecture, dict(self.entry.options)] if self.entry else []
+        built = [self.entry.architecture, self.entry.options] if self.entry else []
         return {"weights": self.digest, "built": built,
                 "layers": [list(pair) for pair in self.layers.items()],
                 "preprocessing": self.preprocessing, "input_shape": self.input_shape}
