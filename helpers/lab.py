@@ -194,6 +194,7 @@ class Laboratory:
         spec, cohort = self.profile.table("decoding"), self.cohort()
         if spec.names is not None:
             names = read_named_vectors(make_present(self.profile, spec.names, self.data))
+            self.provenance.inputs["names"] = names.digest[:SHOWN_DIGITS]
             space = named_space(names, cohort)
         else:
             space = picture_space(self.clip(spec.network), cohort,

@@ -156,7 +156,8 @@ def weights_file(name: str, data: Path, *, seed: int = 0) -> Path:
             return path
     if not listed.trained:
         seed += listed.seed
-        kept = cache_dir() / "weights" / f"{name.replace(':', '-')}-seed{seed}.safetensors"
+        drawn = key(architecture=listed.architecture, options=listed.options, seed=seed)
+        kept = cache_dir() / "weights" / f"{name.replace(':', '-')}-{drawn}.safetensors"
         if not kept.is_file():
             save_state_dict(kept, load_network(listed, seed=seed).model)
         return kept

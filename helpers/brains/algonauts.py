@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from helpers.brains.cohort import Cohort, Fold, Responses
-from helpers.brains.files import PUT_THERE, Files, read_mapping, readable, stat_digest
+from helpers.brains.files import PUT_THERE, Files, read_mapping, readable
 from helpers.brains.nsd_files import FAMILIES_NSD, HEMISPHERES, subjects_in
 from helpers.brains.rois import check_labels, check_values, checked, ordered, refuse_lacking
 from helpers.brains.splits import fit_choose_test
+from helpers.ground.contents import files_digest
+from helpers.ground.digest import text_digest
 from helpers.ground.errors import LabError
 from helpers.ground.strays import exactly
 
@@ -173,10 +175,13 @@ class Algonauts(Cohort):
         return (Fold(place(fold.fit), place(fold.test), ((place(fit), place(choose)),)),)
 
     def digest(self, subject: str) -> str:
-        """Identify a participant's files by name and size, the small ones by content."""
-        return stat_digest([*(self._fmri(subject, side) for side in HEMISPHERES),
-                            *self._files[subject]],
-                           sorted((self.root / subject / "roi_masks").glob("*.npy")))
+        """Identify a participant's responses and labels by content; of pictures, the names.
+
+        The names give the order of the rows; what the pictures show is the album's to tell.
+        """
+        files = files_digest([*(self._fmri(subject, side) for side in HEMISPHERES),
+                              *sorted((self.root / subject / "roi_masks").glob("*.npy"))])
+        return text_digest(" ".join([files, *(path.name for path in self._files[subject])]))
 
 
 def _number(path: Path) -> int:

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from helpers.brains.cohort import Cohort
-from helpers.brains.files import USE_RELEASED, read_json, stat_digest
+from helpers.brains.files import USE_RELEASED, read_json
 from helpers.brains.nsd import NSD
 from helpers.ground.errors import LabError
 
@@ -31,13 +31,11 @@ class Annotations:
     objects : tuple of str
         Names of the kinds of objects that are listed.
     present : array, bool, shape (n_conditions, n_objects)
-    digest : str
     """
 
     captions: tuple[tuple[str, ...], ...]
     objects: tuple[str, ...]
     present: NDArray[np.bool_]
-    digest: str
 
 
 def annotations_of(cohort: Cohort) -> Annotations | None:
@@ -76,7 +74,7 @@ def annotations_of(cohort: Cohort) -> Annotations | None:
     present = np.zeros((len(cohort.info), len(objects)), bool)
     for row, name in boxes:
         present[row, objects.index(name)] = True
-    return Annotations(tuple(map(tuple, captions)), objects, present, stat_digest(paths))
+    return Annotations(tuple(map(tuple, captions)), objects, present)
 
 
 def _objects(content: dict[str, Any], place: dict[int, int],

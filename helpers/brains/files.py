@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import pickle
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from helpers.ground.digest import file_digest, text_digest
+from helpers.ground.contents import files_digest
 from helpers.ground.errors import LabError
 from helpers.ground.text import read_lines, read_text
 from helpers.stimuli.album import Album
@@ -130,9 +129,8 @@ class Files(Album):
 
     @cached_property
     def digest(self) -> str:
-        """Digest of names and sizes: sets of this kind have tens of thousands of pictures."""
-        return text_digest(repr([(path.name, readable(path, lambda p: p.stat().st_size,
-                                                      "a picture")) for path in self.paths]))
+        """Digest of names and contents, in their order."""
+        return files_digest(self.paths)
 
     def open(self, index: int) -> Image.Image:
         """Decode one picture as RGB."""
@@ -141,20 +139,3 @@ class Files(Album):
                 return image.convert("RGB")
 
         return readable(self.paths[index], read, "a picture")
-
-
-def content_digest(content: bytes) -> str:
-    """Return the SHA-256 of some bytes, in hexadecimal."""
-    return hashlib.sha256(content).hexdigest()
-
-
-def stat_digest(large: Iterable[Path], small: Iterable[Path] = ()) -> str:
-    """Identify large files by name and size, small ones by name and content.
-
-    Times of change do not count: a copy of the data is the same data.
-    """
-    sizes = [(path.name, readable(path, lambda p: p.stat().st_size, "a file of this cohort"))
-             for path in large]
-    contents = [(path.name, readable(path, file_digest, "a file of this cohort"))
-                for path in small]
-    return text_digest(repr((sizes, contents)))

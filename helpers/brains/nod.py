@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from scipy.io import loadmat
 
 from helpers.brains.cohort import Cohort, Fold, Responses
-from helpers.brains.files import USE_RELEASED, Files, readable, stat_digest
+from helpers.brains.files import USE_RELEASED, Files, readable
 from helpers.brains.rois import GLASSER, checked
 from helpers.brains.splits import fit_choose_test
+from helpers.ground.contents import files_digest
 from helpers.ground.digest import text_digest
 from helpers.ground.errors import LabError
 from helpers.ground.strays import exactly, is_stray
@@ -193,7 +194,7 @@ class NOD(Cohort):
                      ((np.sort(shown[fit]), np.sort(shown[choose])),)),)
 
     def digest(self, subject: str) -> str:
-        """Identify betas by name and size, labels, atlas and pRF parameters by content.
+        """Identify betas, labels, atlas and pRF parameters by name and content.
 
         How vertices are chosen and z-scored counts as well.
         """
@@ -202,7 +203,7 @@ class NOD(Cohort):
                  *sorted((self._results(subject) / "ses-prf_task-prf").glob("*_params.*")),
                  *(self.root / "supportfiles" / name
                    for name in ("MMP_mpmLR32k.mat", "roilbl_mmp.csv"))]
-        return text_digest(f"{self.n_best} {self.per_run} {stat_digest(betas, small)}")
+        return text_digest(f"{self.n_best} {self.per_run} {files_digest([*betas, *small])}")
 
 
 def _label_file(run: Path) -> Path:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from helpers.brains.brick import Brick
 from helpers.brains.cohort import Cohort, Fold, Responses
-from helpers.brains.files import USE_RELEASED, read_volume, readable, stat_digest
+from helpers.brains.files import USE_RELEASED, read_volume, readable
 from helpers.brains.nsd_files import (
     BETAS,
     FAMILIES_NSD,
@@ -37,6 +37,7 @@ from helpers.brains.splits import (
     read_presentations,
     seen_by_all,
 )
+from helpers.ground.contents import files_digest
 from helpers.ground.errors import LabError
 from helpers.ground.strict import suggest
 
@@ -234,8 +235,8 @@ class NSD(Cohort):
         return (Fold(fit, test, ((fit, choose),)),)
 
     def digest(self, subject: str) -> str:
-        """Identify the sessions' files by name and size, the small files by content."""
+        """Identify the files of all sessions, of labels and of the table by name and content."""
         place = self._place(subject)
         sessions = [place.session(part, number + 1) for part in self.space.parts
                     for number in range(self.n_sessions[subject])]
-        return stat_digest(sessions, [self.root / TABLE, *place.small_files()])
+        return files_digest([*sessions, self.root / TABLE, *place.small_files()])

@@ -21,7 +21,8 @@ from scipy.io import loadmat
 from helpers.brains.cohort import Cohort, Fold, Responses
 from helpers.brains.files import USE_RELEASED, readable
 from helpers.brains.rois import checked, ordered
-from helpers.ground.digest import file_digest, text_digest
+from helpers.ground.contents import files_digest
+from helpers.ground.digest import text_digest
 from helpers.ground.errors import LabError
 from helpers.ground.strays import exactly
 from helpers.ground.text import same_name
@@ -147,6 +148,7 @@ class Object2Vec(Cohort):
         return tuple(folds)
 
     def digest(self, subject: str) -> str:
-        """Digest a participant's two files."""
-        return text_digest(" ".join(file_digest(self._folders[self.opened(subject)] / name)
-                                    for name in ("roistack.mat", "sets.mat")))
+        """Digest a participant's two files, and the order of the categories."""
+        files = files_digest([self._folders[self.opened(subject)] / name
+                              for name in ("roistack.mat", "sets.mat")])
+        return text_digest(repr((files, self.categories)))

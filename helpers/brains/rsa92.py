@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from scipy.spatial.distance import squareform
 
 from helpers.brains.files import USE_RELEASED
 from helpers.brains.object2vec import read_mat
+from helpers.ground.digest import array_digest
 from helpers.ground.errors import LabError
 from helpers.stimuli.album import Album
 
@@ -36,7 +36,7 @@ class Stack(Album):
     @property
     def digest(self) -> str:
         """SHA-256 of all pixels."""
-        return hashlib.sha256(np.ascontiguousarray(self.pixels).tobytes()).hexdigest()
+        return array_digest(self.pixels)
 
     def open(self, index: int) -> Image.Image:
         """Return one picture as RGB."""

@@ -95,6 +95,7 @@ class ConceptStudy:
     def _counted(self, number: int) -> NDArray[np.int64]:
         parts = {"points": self.decoding.digest, "seed": [self.decoding.seed, number],
                  "eps": list(self.spec.eps), "min_participants": self.spec.min_participants,
+                 "expansion": self.spec.expansion,
                  "code": code_digest(["helpers.concepts.clustering", "helpers.concepts.nulls"])}
         seed = int(np.random.SeedSequence([self.decoding.seed, number]).generate_state(1)[0])
         return cached("shared", f"turned-{number}", parts, lambda: {"n": np.array(

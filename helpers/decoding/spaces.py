@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from helpers.brains.cohort import Cohort
 from helpers.decoding.directions import unit
 from helpers.ground.cache import cached
-from helpers.ground.digest import code_digest
+from helpers.ground.digest import array_digest, code_digest, modules_of
 from helpers.ground.errors import LabError
 from helpers.networks.clip import Clip
 from helpers.networks.named_vectors import NamedVectors
@@ -28,6 +29,7 @@ class Space:
     vectors : array, float32, shape (n_conditions, n_dims)
         Unit length; NaN where a condition has no embedding.
     digest : str
+        Of what reads texts; of the conditions' vectors, see `key`.
     read : callable
         Texts -> embeddings (n_texts, n_dims).
     words : tuple of str
@@ -39,6 +41,11 @@ class Space:
     digest: str
     read: Callable[[Sequence[str]], NDArray[np.float32]]
     words: tuple[str, ...] = ()
+
+    @cached_property
+    def key(self) -> str:
+        """What tells the vectors from others, wherever they come from."""
+        return array_digest(self.vectors)
 
     @property
     def known(self) -> NDArray[np.int64]:
@@ -55,9 +62,9 @@ def picture_space(clip: Clip, cohort: Cohort, *, batch_size: int) -> Space:
     cohort : Cohort
     batch_size : int
     """
-    digest = {"album": cohort.album.digest, "network": clip.image.digest,
-              "code": code_digest(["helpers.networks.clip"])}
-    vectors = cached("embedded", f"{cohort.name}-{clip.name}", digest, lambda: {
+    parts = {"album": cohort.album.digest, "network": clip.image.parts,
+             "code": code_digest(["helpers.networks.clip", *modules_of(cohort.album)])}
+    vectors = cached("embedded", f"{cohort.name}-{clip.name}", parts, lambda: {
         "vectors": clip.embed_pictures(cohort.album, batch_size=batch_size)})["vectors"]
     total = np.zeros((cohort.condition_of.max() + 1, vectors.shape[1]))
     np.add.at(total, cohort.condition_of, unit(vectors))

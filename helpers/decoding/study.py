@@ -25,7 +25,7 @@ from helpers.decoding.trials import Split, Trials, read_trials
 from helpers.ground.cache import Arrays, cached, key
 from helpers.ground.console import bar
 from helpers.ground.decodings import DecodingSpec, Teaching
-from helpers.ground.digest import code_digest
+from helpers.ground.digest import array_digest, code_digest, modules_of
 
 CONTRAST, FIRST = "contrastive, mean of runs", "contrastive, one run"
 NOISELESS = "contrastive, no noise"
@@ -132,10 +132,11 @@ class DecodingStudy:
 
     def _parts(self, trials: Trials, number: int) -> dict[str, object]:
         """Return what every decoder of a split depends on besides how it is taught."""
-        return {"cohort": self.cohort.digest(trials.subject), "space": self.space.digest,
-                "least_ceiling": self.spec.least_ceiling, "n_test": self.spec.n_test,
-                "n_validation": self.spec.n_validation, "seed": self.seed, "split": number,
-                "trials": code_digest(["helpers.decoding.trials"])}
+        split = trials.splits[number]
+        return {"cohort": self.cohort.digest(trials.subject), "subject": trials.subject,
+                "space": self.space.key, "least_ceiling": self.spec.least_ceiling,
+                "split": [array_digest(part) for part in vars(split).values()], "seed": self.seed,
+                "trials": code_digest(["helpers.decoding.trials", *modules_of(self.cohort)])}
 
     @property
     def digest(self) -> str:

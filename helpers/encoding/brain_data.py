@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from helpers.brains.cohort import Cohort, Fold, Responses
 from helpers.ground.cache import cached
 from helpers.ground.console import progress
-from helpers.ground.digest import code_digest
+from helpers.ground.digest import array_digest, code_digest, modules_of
 from helpers.ground.errors import LabError, one_of
 from helpers.similarity.noise_ceilings import ceiling, ncsnr_ceiling, split_half
 
@@ -62,8 +62,7 @@ def read_responses(cohort: Cohort, subject: str, rois: Sequence[str]) -> Respons
                 **{f"member/{roi}": mask for roi, mask in found.members.items()}}
 
     arrays = cached("responses", f"{cohort.name}-{subject}", {
-        "files": cohort.digest(subject), "rois": present, "folds": fold_key(cohort, subject),
-        "code": code_digest(["helpers.encoding.brain_data"])}, make)
+        **responses_key(cohort, subject), "rois": present}, make)
     return Responses(subject, arrays["conditions"], arrays["betas"], arrays["hemisphere"],
                      arrays["vertex"],
                      {name.removeprefix("member/"): mask for name, mask in arrays.items()
@@ -73,10 +72,12 @@ def read_responses(cohort: Cohort, subject: str, rois: Sequence[str]) -> Respons
                                                                arrays["excluded"])})
 
 
-def fold_key(cohort: Cohort, subject: str) -> list[list[int]]:
-    """Return what tells two ways of splitting apart, in terms that a cache key takes."""
-    return [[int(v) for v in part] for fold in cohort.folds(subject)
-            for part in (fold.fit, fold.test, *(p for pair in fold.validation for p in pair))]
+def responses_key(cohort: Cohort, subject: str) -> dict[str, object]:
+    """Return all that a participant's responses and their splitting depend on, for keys."""
+    folds = [array_digest(part) for fold in cohort.folds(subject)
+             for part in (fold.fit, fold.test, *(p for pair in fold.validation for p in pair))]
+    return {"subject": subject, "files": cohort.digest(subject), "folds": folds,
+            "code": code_digest(["helpers.encoding.brain_data", *modules_of(cohort)])}
 
 
 def region_table(cohort: Cohort, subjects: Sequence[str], rois: Sequence[str], *,
@@ -118,9 +119,8 @@ def ceiling_table(cohort: Cohort, subjects: Sequence[str], rois: Sequence[str], 
     """
     frames = []
     for subject in progress(subjects, "noise ceilings"):
-        parts = {"files": cohort.digest(subject), "rois": list(rois), "least_ncsnr": least_ncsnr,
-                 "folds": fold_key(cohort, subject), "seed": seed,
-                 "code": code_digest(["helpers.encoding.brain_data"])}
+        parts = {**responses_key(cohort, subject), "rois": list(rois),
+                 "least_ncsnr": least_ncsnr, "seed": seed}
         arrays = cached("ceilings", f"{cohort.name}-{subject}", parts, lambda s=subject: _columns(
             _ceilings(read_responses(cohort, s, rois), cohort.folds(s), least_ncsnr, seed)))
         frames.append(pd.DataFrame(arrays))

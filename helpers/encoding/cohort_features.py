@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,7 +14,7 @@ from torchvision.transforms.functional import pil_to_tensor
 from helpers.brains.cohort import Cohort
 from helpers.ground.cache import cached
 from helpers.ground.console import progress
-from helpers.ground.digest import code_digest, text_digest
+from helpers.ground.digest import array_digest, code_digest, modules_of, text_digest
 from helpers.networks.activations import channel_means, count_units, paths_of, stream
 from helpers.networks.network import Network
 from helpers.selectivity.localizer import Localizer
@@ -47,7 +46,7 @@ class Pools:
     @property
     def digest(self) -> str:
         """What tells these pools from others, 64 hexadecimal digits."""
-        parts = [(layer, pool, _digest(kept[members[layer]]))
+        parts = [(layer, pool, array_digest(kept[members[layer]]))
                  for layer, kept in self.units.items() for pool, members in self.members.items()]
         return text_digest(repr(parts))
 
@@ -125,7 +124,7 @@ def unit_features(network: Network, pools: Pools, cohort: Cohort, conditions: ND
         stream(network.model, layers, batches, lambda _start, name, activations: keep(
             name, activations[:, units[name].to(activations.device)]))
 
-    key = {"units": {layer: _digest(kept) for layer, kept in pools.units.items()}}
+    key = {"units": {layer: array_digest(kept) for layer, kept in pools.units.items()}}
     return _features(network, key, look, cohort, conditions, label, batch_size)
 
 
@@ -149,10 +148,14 @@ def _features(network: Network, what: Mapping[str, object], look: Callable, coho
                          f"{network.name}: {label}", batch_size)
 
     return cached("features", f"{network.name}-{label}", {
-        "network": network.digest, "what": what, "album": cohort.album.digest,
-        "conditions": _digest(conditions), "condition_of": _digest(cohort.condition_of),
-        "preprocessing": network.preprocessing,
-        "code": code_digest(["helpers.encoding.cohort_features"])}, make)
+        "network": network.parts, "what": what, **pictures_key(cohort),
+        "conditions": array_digest(conditions)}, make)
+
+
+def pictures_key(cohort: Cohort) -> dict[str, object]:
+    """Return all that a cohort's pictures and their conditions depend on, for keys."""
+    return {"album": cohort.album.digest, "condition_of": array_digest(cohort.condition_of),
+            "code": code_digest(["helpers.encoding.cohort_features", *modules_of(cohort.album)])}
 
 
 def gabor_rows(cohort: Cohort, conditions: NDArray[np.int64], *, side: int, label: str,
@@ -197,7 +200,3 @@ def _averaged(cohort: Cohort, conditions: NDArray[np.int64], transform: Transfor
         return rows
     return {name: (np.add.reduceat(values, starts, axis=0) / counts[:, None]).astype(np.float32)
             for name, values in rows.items()}
-
-
-def _digest(values: NDArray) -> str:
-    return hashlib.sha256(np.ascontiguousarray(values, np.int64).tobytes()).hexdigest()

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from helpers.brains.cohort import Cohort
 from helpers.brains.rois import domain_of
-from helpers.encoding.brain_data import as_rows, fold_key, read_responses, used_conditions
+from helpers.encoding.brain_data import as_rows, read_responses, responses_key, used_conditions
 from helpers.encoding.cohort_features import (
     WHOLE,
     Features,
@@ -29,6 +29,7 @@ from helpers.encoding.cohort_features import (
     gabor_rows,
     joined,
     mean_features,
+    pictures_key,
     selective_pools,
     unit_features,
     whole_layers,
@@ -124,7 +125,7 @@ class Study:
             return mean_features(network, self.spec.layers, self.cohort, conditions,
                                  label=f"{group}, means", batch_size=self.batch_size)
 
-        key = {"network": network.digest, "layers": list(self.spec.layers)}
+        key = {"network": network.parts, "layers": list(self.spec.layers)}
         return self._encode(f"{network.name}, whole", key, features, None, wanted)
 
     def _units(self, network: Network, pools: Pools,
@@ -133,18 +134,16 @@ class Study:
             return unit_features(network, pools, self.cohort, conditions, label=group,
                                  batch_size=self.batch_size)
 
-        return self._encode(network.name, {"network": network.digest, "pools": pools.digest},
+        return self._encode(network.name, {"network": network.parts, "pools": pools.digest},
                             features, pools, wanted)
 
     def _encode(self, name: str, key: Mapping[str, object], features, pools: Pools | None,
                 wanted: list[Wish]) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Fit and score everything wanted, once; later calls read the cache."""
-        subjects = self.cohort.subjects
         parts = {"name": name, **key, "wanted": wanted, "least_ncsnr": self.spec.least_ncsnr,
-                 "album": self.cohort.album.digest,
-                 "files": {s: self.cohort.digest(s) for s in subjects},
-                 "folds": {s: fold_key(self.cohort, s) for s in subjects},
-                 "code": code_digest(["helpers.encoding.encoding_study"])}
+                 "rois": self.rois, **pictures_key(self.cohort),
+                 "responses": [responses_key(self.cohort, s) for s in self.cohort.subjects],
+                 "study": code_digest(["helpers.encoding.encoding_study"])}
         tables: list[pd.DataFrame] = []
 
         def make(index: int) -> pd.DataFrame:

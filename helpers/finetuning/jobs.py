@@ -76,7 +76,7 @@ class Job:
     people : tuple of Pairs
         To tune on; empty where nothing is tuned.
     identity : str
-        What tells the responses and pictures of ``people`` from others.
+        What tells the responses and pictures of ``people``, and how they were read, from others.
     recipe : Recipe
     spec : FinetuningSpec
     side : int
@@ -110,8 +110,7 @@ class Job:
     @property
     def parts(self) -> dict[str, object]:
         """All that the weights depend on."""
-        seen: dict[str, object] = {"network": self.network.digest,
-                                   "preprocessing": self.network.preprocessing}
+        seen: dict[str, object] = {"network": self.network.parts}
         if not self.people:
             return seen
         if self.share != 1:

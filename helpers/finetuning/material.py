@@ -21,7 +21,7 @@ from helpers.brains.rois import TABLE
 from helpers.encoding.brain_data import read_responses
 from helpers.ground.cache import cached
 from helpers.ground.console import progress
-from helpers.ground.digest import code_digest
+from helpers.ground.digest import array_digest, code_digest, modules_of
 from helpers.ground.errors import LabError
 from helpers.ground.tunings import FinetuningSpec
 from helpers.similarity.noise_ceilings import ncsnr_ceiling
@@ -94,6 +94,14 @@ class Material:
     def subjects(self) -> tuple[str, ...]:
         """Participants that are tuned to."""
         return self.spec.subjects or self.cohort.subjects
+
+    @cached_property
+    def pictures_key(self) -> dict[str, object]:
+        """All that the pixels of a picture depend on, for keys."""
+        album = self.cohort.album
+        return {"album": album.digest, "condition_of": array_digest(self.cohort.condition_of),
+                "side": self.side,
+                "code": code_digest(["helpers.finetuning.material", *modules_of(album)])}
 
     @cached_property
     def _kept(self) -> dict[tuple, Any]:
@@ -233,8 +241,7 @@ class Material:
             turn = np.arange(len(order)) - np.repeat(first, counts)
             shown = np.sort(shown[order][turn < most])
         pixels = cached("pixels", f"{self.cohort.name}-{self.side}px", {
-            "album": self.cohort.album.digest, "shown": shown.tolist(), "side": self.side,
-            "code": code_digest(["helpers.finetuning.material"])},
+            **self.pictures_key, "shown": shown.tolist()},
             lambda: {"pixels": self._decoded(shown)})["pixels"]
         return pixels, np.searchsorted(conditions, self.cohort.condition_of[shown])
 

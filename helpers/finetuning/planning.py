@@ -17,7 +17,7 @@ from helpers.finetuning.material import Material, Region, Split
 from helpers.finetuning.tuning import Pairs
 from helpers.finetuning.work import grams
 from helpers.ground.cache import cached
-from helpers.ground.digest import code_digest, text_digest
+from helpers.ground.digest import array_digest, code_digest, text_digest
 from helpers.ground.errors import LabError
 from helpers.networks.network import Network
 
@@ -101,11 +101,10 @@ class Plan:
             if kind.shuffled:
                 y = y[np.random.default_rng([self.seed, 6, number]).permutation(len(y))]
             people.append(Pairs(region.subject, pixels, condition, y))
-            told += [region.label, str(train.tolist()), spec.standardise, spec.most_pictures,
-                     self.material.cohort.digest(region.subject)]
+            told += [region.label, array_digest(train), spec.most_pictures, array_digest(y)]
         name = f"{kind.name}-{regions[0].name}-{regions[0].subject}-{number}".replace(" ", "_")
         return Job(name.replace(",", ""), kind, self.network if kind.trained else self.untrained,
-                   tuple(people), text_digest(f"{self.material.cohort.album.digest} {told}"),
+                   tuple(people), text_digest(f"{self.material.pictures_key} {told}"),
                    recipe_of(kind, spec, rate), spec, self.material.side,
                    int(self.table["n_used"].max()), self.seed_of(regions, number))
 
@@ -173,7 +172,7 @@ class Plan:
             return {"layer": np.array(layer), "alpha": np.array(alpha)}
 
         made = cached("judged", f"beforehand-{first.name}".replace(" ", "_"), {
-            "network": self.network.digest, "look": look.digest,
+            "network": self.network.parts, "look": look.digest,
             "layers": list(self.material.spec.layers),
             "code": code_digest(["helpers.finetuning.work"])}, make)
         return str(made["layer"]), float(made["alpha"])

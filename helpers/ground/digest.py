@@ -8,6 +8,9 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from helpers.ground.errors import LabError
 from helpers.ground.paths import ROOT
 
@@ -25,6 +28,22 @@ def file_digest(path: str | Path, algorithm: str = "sha256") -> str:
 def text_digest(text: str) -> str:
     """Return the SHA-256 of a text in UTF-8, in hexadecimal."""
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+
+def array_digest(values: NDArray) -> str:
+    """Return the SHA-256 of an array's shape, type and values, in hexadecimal."""
+    digest = hashlib.sha256(f"{values.shape} {values.dtype}".encode())
+    digest.update(np.ascontiguousarray(values))
+    return digest.hexdigest()
+
+
+def modules_of(*objects: object, package: str = "helpers") -> list[str]:
+    """Return the modules of the package in which the classes of some objects are written.
+
+    For `code_digest`, where a result depends on who reads the data: a cohort, a set of pictures.
+    """
+    return sorted({kind.__module__ for one in objects for kind in type(one).__mro__
+                   if kind.__module__.split(".")[0] == package})
 
 
 def code_digest(module_names: Iterable[str], package: str = "helpers", *,

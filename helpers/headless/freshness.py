@@ -1,7 +1,7 @@
 """Whether a figure is still what its notebook would make: judged by content.
 
 A figure depends on its notebook's text, on every helper that the notebook can reach, on the
-profile, on the parameters, on the pictures and weights on disk, and on the installed packages.
+profile, on the parameters, on the data and weights on disk, and on the installed packages.
 A stamp outside the repository's history records the digest of all these and of the files made,
 so a fresh clone really runs and a damaged figure is made again.
 """
@@ -17,9 +17,11 @@ from typing import Any
 
 from helpers.figures.verdicts import turned
 from helpers.ground.cache import key
+from helpers.ground.contents import file_state
 from helpers.ground.digest import code_digest, file_digest, imports_of, text_digest
 from helpers.ground.paths import PACKAGE, ROOT, atomic_write, cache_dir, data_dir, zoo_dir
 from helpers.ground.profile import Profile
+from helpers.stimuli.folders import CLASSES_FILE
 
 RESOURCES = ("networks/registry.toml", "ground/sources.toml", "stimuli/imagenet.csv",
              "figures/lab.mplstyle")
@@ -40,7 +42,10 @@ def code_key(source: Path, profile: Profile, parameters: Mapping[str, object]) -
 
 def inputs_key(profile: Profile, names: Iterable[str],
                listings: dict[Path, str] | None = None) -> str:
-    """Digest the pictures and weights on disk, by name, size and time of every file.
+    """Digest the data and weights on disk, by the name and state of every file.
+
+    See `helpers.ground.contents.file_state`: contents are not read. A figure may be made again
+    after its data were copied; it is never called fresh after they changed.
 
     Parameters
     ----------
@@ -56,21 +61,36 @@ def inputs_key(profile: Profile, names: Iterable[str],
                if name.split("/")[0] in profile.sources}
     folders |= {"zoo": zoo_dir(), "networks": data / "networks"}
     for folder in set(folders.values()) - listings.keys():
-        listings[folder] = text_digest("\n".join(sorted(_listing(folder))))
-    return key(**{name: listings[folder] for name, folder in folders.items()})
+        above = (folder.parent / CLASSES_FILE,)  # the classes of an image set may be listed there
+        listings[folder] = text_digest("\n".join(sorted([*_listing(folder), *_states(above)])))
+    drawn = (cache_dir() / "weights").glob("*.safetensors")  # of the untrained networks
+    opened = {name.replace(":", "-") for name in names}
+    mine = [path for path in drawn if path.stem.rpartition("-")[0] in opened]
+    return key(folders={name: listings[folder] for name, folder in folders.items()},
+               drawn=sorted(_states(mine)))
 
 
-def _listing(folder: str | Path, within: str = "") -> Iterator[str]:
-    """Yield the name, size and time of every file below a folder."""
-    if not os.path.isdir(folder):
+def _listing(folder: str | Path, within: str = "", above: tuple[str, ...] = ()) -> Iterator[str]:
+    """Yield the name and state of every file below a folder, behind links as well.
+
+    ``above``: the folders on the way, where they really are; a link back to one ends there.
+    """
+    real = os.path.realpath(folder)
+    if not os.path.isdir(real) or real in above:
         return
-    with os.scandir(folder) as entries:  # a third of pathlib's time, for tens of thousands of files
+    with os.scandir(real) as entries:  # a third of pathlib's time, for tens of thousands of files
         for one in entries:
-            if one.is_dir(follow_symlinks=False):
-                yield from _listing(one.path, f"{within}{one.name}/")
+            if one.is_dir():
+                yield from _listing(one.path, f"{within}{one.name}/", (*above, real))
             elif one.is_file() and not one.name.startswith("."):
-                state = one.stat()
-                yield f"{within}{one.name} {state.st_size} {state.st_mtime_ns}"
+                yield f"{within}{one.name} {file_state(one.stat())}"
+
+
+def _states(paths: Iterable[Path]) -> Iterator[str]:
+    """Yield the name and state of those of some files that are there."""
+    for path in paths:
+        if path.is_file():
+            yield f"../{path.name} {file_state(path.stat())}"
 
 
 def stamp_path(profile: Profile, stem: str) -> Path:

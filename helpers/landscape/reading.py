@@ -16,7 +16,7 @@ from helpers.finetuning.jobs import Job
 from helpers.finetuning.work import backbone_of, opened
 from helpers.ground.cache import Arrays, cached
 from helpers.ground.console import progress
-from helpers.ground.digest import code_digest, text_digest
+from helpers.ground.digest import code_digest, modules_of, text_digest
 from helpers.landscape.probes import Probe, deal, taught_probe
 from helpers.networks.activations import stream
 from helpers.networks.network import Network
@@ -90,11 +90,10 @@ def open_task(name: str, images: ImageSet, network: Network, side: int = 0,
             images.batches(parts, square), f"decoding {name}", len(parts))])}
 
     parts = {"images": images.digest, "shorter": shorter, "side": side, "how": how.value,
-             "code": code_digest(["helpers.landscape.reading"])}
+             "code": code_digest(["helpers.landscape.reading", *modules_of(images)])}
     pixels = cached("pixels", f"{name.replace(' ', '_')}-{side}px", parts, make)["pixels"]
     return Task(name, pixels, images.labels, images.classes, *deal(len(images)),
-                text_digest(f"{images.digest} {images.labels.tolist()} {images.classes} "
-                            f"{shorter} {side} {how.value}"))
+                text_digest(repr(sorted(parts.items()))))
 
 
 def probed(job: Job, task: Task, layer: str) -> Arrays:

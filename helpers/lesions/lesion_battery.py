@@ -15,11 +15,10 @@ from torch import Tensor
 
 from helpers.ground.cache import cached
 from helpers.ground.console import progress
-from helpers.ground.digest import code_digest
+from helpers.ground.digest import array_digest, code_digest, modules_of
 from helpers.ground.errors import LabError
 from helpers.lesions.deficits import class_ranks
 from helpers.lesions.silencing import battery, lesions_of, shuffled
-from helpers.networks.weights import state_digest
 from helpers.selectivity.localizer import Localizer
 from helpers.selectivity.statistics import top_fraction
 from helpers.stimuli.image_sets import ImageSet
@@ -77,11 +76,11 @@ def measured(classifier: Classifier, masks: dict[str, NDArray[np.bool_]],
     LabError
         If the classifier names other classes than the pictures have.
     """
-    parts = {"classifier": classifier.digest, "images": images.digest,
-             "classes": images.classes, "layers": list(chosen),
-             "masks": state_digest({k: torch.from_numpy(v) for k, v in masks.items()}),
-             "n_random": n_random, "seed": seed, "preprocessing": classifier.preprocessing,
-             "code": code_digest(["helpers.lesions.lesion_battery"])}
+    parts = {"classifier": classifier.parts, "images": images.digest,
+             "domains": domains, "layers": list(chosen),
+             "masks": [[layer, array_digest(mask)] for layer, mask in masks.items()],
+             "n_random": n_random, "seed": seed,
+             "code": code_digest(["helpers.lesions.lesion_battery", *modules_of(images)])}
 
     def make() -> dict[str, NDArray]:
         sets = [masks, *(shuffled(masks, seed=(seed, draw)) for draw in range(n_random))]

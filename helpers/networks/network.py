@@ -41,6 +41,14 @@ class Network:
     digest: str
     input_shape: tuple[int, int, int]
 
+    @property
+    def parts(self) -> dict[str, object]:
+        """All that its answers depend on, for keys: the same weights may be built otherwise."""
+        built = [self.entry.architecture, self.entry.options] if self.entry else []
+        return {"weights": self.digest, "built": built,
+                "layers": [list(pair) for pair in self.layers.items()],
+                "preprocessing": self.preprocessing, "input_shape": self.input_shape}
+
 
 def load_network(entry: Entry, weights: Path | None = None, *, seed: int = 0,
                  device: torch.device | str = "cpu") -> Network:

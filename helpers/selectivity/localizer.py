@@ -17,7 +17,7 @@ from torch import Tensor
 
 from helpers.ground.cache import cached
 from helpers.ground.console import progress
-from helpers.ground.digest import code_digest
+from helpers.ground.digest import code_digest, modules_of
 from helpers.ground.stats import Moments
 from helpers.networks.activations import stream
 from helpers.networks.network import Network
@@ -230,9 +230,8 @@ def localize_network(network: Network, images: ImageSet, *, alpha: float = ALPHA
         return arrays
 
     arrays = cached("localizer", network.name, {
-        "network": network.digest, "layers": dict(network.layers), "images": images.digest,
-        "preprocessing": network.preprocessing, "alpha": alpha,
-        "code": code_digest(["helpers.selectivity.localizer"]),
+        "network": network.parts, "images": images.digest, "alpha": alpha,
+        "code": code_digest(["helpers.selectivity.localizer", *modules_of(images)]),
     }, make)
     fields: dict[str, dict[str, np.ndarray]] = {}
     for name, values in arrays.items():

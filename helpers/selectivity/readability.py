@@ -17,7 +17,7 @@ from torch import Tensor
 from torchvision.transforms.functional import pil_to_tensor
 
 from helpers.ground.cache import cached
-from helpers.ground.digest import code_digest
+from helpers.ground.digest import code_digest, modules_of
 from helpers.networks.activations import channel_means, collect
 from helpers.networks.network import Network
 from helpers.selectivity.probes import knn_accuracy, linear_probe_accuracy
@@ -74,9 +74,9 @@ def seen_by(network: Network, images: ImageSet, layer: str) -> NDArray[np.float3
         return {"features": found[layer].numpy()}
 
     return cached("features", network.name, {
-        "network": network.digest, "layer": layer, "images": images.digest,
-        "preprocessing": network.preprocessing,
-        "code": code_digest(["helpers.selectivity.readability"])}, make)["features"]
+        "network": network.parts, "layer": layer, "images": images.digest,
+        "code": code_digest(["helpers.selectivity.readability", *modules_of(images)])},
+        make)["features"]
 
 
 def accuracies(readers: dict[str, NDArray], labels: NDArray, teach: NDArray, test: NDArray, *,

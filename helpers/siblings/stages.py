@@ -118,8 +118,7 @@ def stage_statistics(network: Network, pictures: SixSets, *,
                 for name, value in vars(stage).items()}
 
     arrays = cached("stages", network.name, {
-        "network": network.digest, "layers": dict(network.layers), "images": pictures.digest,
-        "preprocessing": network.preprocessing,
+        "network": network.parts, "images": pictures.digest,
         "code": code_digest(["helpers.siblings.stages"])}, make)
     fields = {layer: {name.split("/", 1)[0]: values for name, values in arrays.items()
                       if name.split("/", 1)[1] == layer} for layer in network.layers}
@@ -220,9 +219,8 @@ def held_out_answers(network: Network, pictures: SixSets, stages: dict[str, Stag
         return {layer: values.numpy() for layer, values in found.items()}
 
     arrays = cached("answers", network.name, {
-        "network": network.digest, "images": pictures.digest,
+        "network": network.parts, "images": pictures.digest,
         "units": {layer: kept.tolist() for layer, kept in chosen.items()},
-        "preprocessing": network.preprocessing,
         "code": code_digest(["helpers.siblings.stages"])}, make)
     return {layer: Answers(names[layer], arrays[layer]) for layer in stages}
 

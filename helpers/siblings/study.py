@@ -187,8 +187,7 @@ class SiblingStudy:
     def _kept(self, kind: str, name: str, make: Callable[[str], pd.DataFrame]) -> pd.DataFrame:
         network = self.network(name)
         return cached_table(kind, name, {
-            "network": network.digest, "layers": dict(network.layers),
-            "images": self.pictures.digest, "preprocessing": network.preprocessing,
+            "network": network.parts, "images": self.pictures.digest,
             "seed": self.seed, "spec": self.spec,
             "code": code_digest(["helpers.siblings.study"])}, lambda: make(name))
 

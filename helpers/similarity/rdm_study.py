@@ -11,7 +11,7 @@ from torch import Tensor
 
 from helpers.ground.cache import cached
 from helpers.ground.console import progress
-from helpers.ground.digest import code_digest
+from helpers.ground.digest import code_digest, modules_of
 from helpers.ground.stats import corrected
 from helpers.networks.activations import paths_of, stream
 from helpers.networks.network import Network
@@ -43,9 +43,8 @@ def layer_rdms(network: Network, album: Album, layers: Sequence[str], *,
         return {layer: rdm(np.concatenate(parts)) for layer, parts in rows.items()}
 
     return cached("rdms", network.name, {
-        "network": network.digest, "layers": list(layers), "album": album.digest,
-        "preprocessing": network.preprocessing,
-        "code": code_digest(["helpers.similarity.rdm_study"])}, make)
+        "network": network.parts, "layers": list(layers), "album": album.digest,
+        "code": code_digest(["helpers.similarity.rdm_study", *modules_of(album)])}, make)
 
 
 def layer_agreement(networks: Sequence[Network], album: Album | None,

@@ -15,7 +15,8 @@ from helpers.ground.strict import suggest
 from helpers.ground.text import read_table, same_name
 
 CLASSES_FILE = "classes.csv"
-"""An ImageFolder may say in this file (columns class, domain) to which domain a class belongs."""
+"""An ImageFolder may say in this file (columns class, domain) to which domain a class belongs; it
+lies in the set's folder or in the one above."""
 
 SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".ppm", ".pgm", ".bmp", ".tif", ".tiff",
             ".webp")

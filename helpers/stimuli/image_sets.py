@@ -7,10 +7,8 @@ validation pictures with their list.
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
@@ -18,7 +16,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from helpers.ground.digest import file_digest
+from helpers.ground.contents import content_digests, file_state
+from helpers.ground.digest import text_digest
 from helpers.ground.errors import LabError
 from helpers.ground.text import read_table
 from helpers.stimuli.album import Album
@@ -51,7 +50,8 @@ IMAGENET = Path(__file__).with_name("imagenet.csv")
 """Class folders of ImageNet-1k in the order of the networks' outputs: wnid, name, superclass."""
 
 MANY = 200_000
-"""Sets of more pictures are told apart by names and sizes: reading them whole takes hours."""
+"""Of sets of more pictures, sizes and times of files stand for contents: reading takes hours. What
+depends on such a set is made anew after it was copied, and is never stale."""
 
 @dataclass(frozen=True)
 class ImageSet(Album):
@@ -81,18 +81,11 @@ class ImageSet(Album):
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 over names and contents (sizes, of ``MANY``) of all pictures: its identity."""
-        identify = self._size if len(self) > MANY else self._content
-        with ThreadPoolExecutor() as pool:
-            digests = list(pool.map(identify, self.files))
-        lines = "\n".join(f"{name} {digest}" for name, digest in zip(self.files, digests))
-        return hashlib.sha256(lines.encode()).hexdigest()
-
-    def _content(self, name: str) -> str:
-        return file_digest(self.root / name)
-
-    def _size(self, name: str) -> str:
-        return str((self.root / name).stat().st_size)
+        """SHA-256 over pictures (contents; states, of `MANY`), their order, labels and classes."""
+        paths = [self.root / name for name in self.files]
+        held = ([file_state(path.stat()) for path in paths] if len(self) > MANY
+                else content_digests(paths))
+        return text_digest(repr((self.files, held, self.categories, self.domains, self.classes)))
 
     @cached_property
     def labels(self) -> np.ndarray:

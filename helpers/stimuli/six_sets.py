@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageOps
 
+from helpers.ground.digest import text_digest
 from helpers.ground.errors import LabError
 from helpers.stimuli.image_sets import CORE, ImageSet
 from helpers.stimuli.levels import grey_levels
@@ -48,9 +49,8 @@ class SixSets(ImageSet):
     @property
     def digest(self) -> str:
         """Return what stands for pictures, order, and what is done to them."""
-        lines = [self.source, repr((MEAN, SPREAD)),
-                 *(f"{name} {way}" for name, way in zip(self.files, self.ways))]
-        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+        return text_digest(repr((self.source, MEAN, SPREAD, self.files, self.ways,
+                                 self.categories, self.domains, self.classes)))
 
     def select(self, chosen: Sequence[int] | np.ndarray) -> SixSets:
         """Return the set of some of the pictures, in the order given."""

@@ -18,7 +18,7 @@ from torchvision.transforms import functional
 from helpers.ground.analyses import ReadoutSpec
 from helpers.ground.cache import cached, key
 from helpers.ground.console import bar
-from helpers.ground.digest import code_digest
+from helpers.ground.digest import code_digest, modules_of
 from helpers.ground.errors import LabError, one_of
 from helpers.ground.paths import cache_dir
 from helpers.networks.network import Network
@@ -62,6 +62,13 @@ class Classifier:
     preprocessing: Preprocessing
     digest: str
     weight: Tensor | None = None
+
+    @property
+    def parts(self) -> dict[str, object]:
+        """All that its answers depend on, for keys."""
+        return {"network": self.network.parts, "weights": self.digest,
+                "layers": [list(pair) for pair in self.layers.items()],
+                "preprocessing": self.preprocessing}
 
     def weight_summary(self) -> dict[str, float]:
         """Return share of readout weights below .001, mean and SD of their magnitude (spec 6.4)."""
@@ -230,10 +237,9 @@ def fit_readout(network: Network, layer: str, images: ImageSet, spec: ReadoutSpe
 def trained_readout(network: Network, layer: str, images: ImageSet, spec: ReadoutSpec, *,
                     seed: int) -> Tensor:
     """Train a readout once; later calls read the cache, interrupted ones go on where they were."""
-    parts = {"network": network.digest, "layer": layer, "images": images.digest,
-             "classes": images.classes, "seed": seed,
-             "spec": spec, "preprocessing": network.preprocessing,
-             "code": code_digest(["helpers.training.readout", "helpers.training.augmentation"])}
+    parts = {"network": network.parts, "layer": layer, "images": images.digest, "seed": seed,
+             "spec": spec,
+             "code": code_digest(["helpers.training.classifiers", *modules_of(images)])}
     name = network.name.replace(":", "-")
     state = cache_dir() / "readouts" / f"{name}-{key(**parts)}.state.safetensors"
 
