@@ -10,6 +10,7 @@ from torch import nn
 
 from helpers.ground.errors import LabError
 from helpers.networks.architectures import build, layer_names
+from helpers.networks.axes import answering
 from helpers.networks.registry import UNTRAINED, Entry, Preprocessing
 from helpers.networks.weights import fill, read_state_dict, state_digest
 
@@ -70,9 +71,11 @@ def load_network(entry: Entry, weights: Path | None = None, *, seed: int = 0,
                                 keys=entry.keys)
         fill(model, state, f"{weights} does not fit {entry.architecture} ({entry.name})")
     crop = entry.preprocessing.crop
+    input_shape = (3, crop, crop)
     return Network(name=entry.name, entry=entry, model=model.to(device).eval(),
-                   layers=layer_names(model), preprocessing=entry.preprocessing,
-                   digest=state_digest(model.state_dict()), input_shape=(3, crop, crop))
+                   layers=answering(model, layer_names(model), input_shape),
+                   preprocessing=entry.preprocessing, digest=state_digest(model.state_dict()),
+                   input_shape=input_shape)
 
 
 def pick_device(name: str = "auto") -> torch.device:
