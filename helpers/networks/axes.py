@@ -218,8 +218,19 @@ def answering(model: nn.Module, layers: Mapping[str, str],
 
     Others are never called (heads that only serve training, parts whose weights another module
     uses), give tuples, or mix images with other things on the first axis.
+
+    Raises
+    ------
+    LabError
+        If the network cannot take images of this shape.
     """
-    calls = trial(model, torch.empty(TRIAL, *input_shape, device="meta"))
+    try:
+        calls = trial(model, torch.empty(TRIAL, *input_shape, device="meta"))
+    except (RuntimeError, ValueError, AssertionError) as error:
+        raise LabError(f"the network cannot take images of {input_shape[1]} x {input_shape[2]} "
+                       f"pixels: {(str(error).splitlines() or [''])[0]}",
+                       expected="images that it is made for",
+                       remedy="correct `crop` in `preprocessing`, or `options`") from error
     return {name: path for name, path in layers.items()
             if all(answer.whole and answer.shape[:1] == (TRIAL,)
                    for answer in calls.get(path, [Answer((), None, whole=False)]))}
