@@ -124,7 +124,7 @@ class Turned(nn.Module):
 def test_what_cannot_be_told_is_refused_with_layer_and_shape():
     model = nn.Sequential(nn.Conv2d(3, 8, 1), Turned(), nn.ReLU()).eval()
     for place in ("1", "2"):
-        with pytest.raises(LabError, match=rf"the layer turned.*\(2, 8, 8, 8\)"):
+        with pytest.raises(LabError, match=r"the layer turned.*\(2, 8, 8, 8\)"):
             collect(model, {"turned": place}, [images(2, 8)], read=channel_means)
     assert collect(model, {"conv": "0"}, [images(2, 8)], read=channel_means)["conv"].shape == (2, 8)
     assert collect(model, {"turned": "1"}, [images(2, 8)])["turned"].shape == (2, 512)

@@ -46,7 +46,8 @@ def published(name: str) -> tuple[nn.Module, OrderedDict]:
         whole["state"] = model.state_dict()
 
     torch.manual_seed(0)
-    with device_of(name), warnings.catch_warnings(), patch.object(nn.Module, "load_state_dict", keep), \
+    with device_of(name), warnings.catch_warnings(), \
+            patch.object(nn.Module, "load_state_dict", keep), \
             patch.object(zoo.WeightsEnum, "get_state_dict", lambda *_args, **_options: {}):
         warnings.simplefilter("ignore")
         model = zoo.get_model(name, weights="DEFAULT").eval()
@@ -153,10 +154,10 @@ def test_all_preprocessings_are_torchvisions():
     picture = Image.fromarray(rng.integers(256, size=(260, 330, 3), dtype=np.uint8))
     kinds: dict[tuple, str] = {}
     for name in torchvision_names():
-        theirs, ours = zoo.get_model_weights(name).DEFAULT.transforms(), entry(f"torchvision:{name}")
+        theirs = zoo.get_model_weights(name).DEFAULT.transforms()
         view = Preprocessing(*theirs.resize_size, *theirs.crop_size, tuple(theirs.mean),
                              tuple(theirs.std), theirs.interpolation.value)
-        assert ours.preprocessing == view and theirs.antialias
+        assert entry(f"torchvision:{name}").preprocessing == view and theirs.antialias
         kinds.setdefault((view.resize, view.crop, view.interpolation), name)
     assert entry("torchvision:inception_v3").preprocessing.geometry == (342, 299, "bilinear")
     for _, name in sorted(kinds.items())[:6]:

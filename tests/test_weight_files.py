@@ -65,7 +65,7 @@ def test_python_objects_are_named_and_the_file_is_not_called_damaged(tmp_path, c
     path = tmp_path / "x.pth"
     torch.save(content, path, _use_new_zipfile_serialization=zipped)
     error = refused(path)
-    assert f"holds Python objects: " in error.seen and named in error.seen
+    assert "holds Python objects: " in error.seen and named in error.seen
     assert "fetch it again" not in error.remedy.replace("to fetch it again changes nothing", "")
     assert "save the tensors alone" in error.remedy
 

@@ -49,8 +49,8 @@ def unreadable(path: Path, error: Exception) -> LabError:
         return LabError(
             f"{path} cannot be read: beside tensors it holds Python objects: {objects}",
             expected=TENSORS_ONLY,
-            remedy="to fetch it again changes nothing. Where you trust its source, open it with the "
-                   "program that made it, apart from this project; save the tensors alone, "
+            remedy="to fetch it again changes nothing. Where you trust its source, open it with "
+                   "the program that made it, apart from this project; save the tensors alone, "
                    "torch.save(model.state_dict(), 'new.pth'), and name the new file in place of "
                    f"{path.name}")
     return LabError(f"{path} cannot be read: {_first_line(error)}",
