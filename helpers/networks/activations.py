@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from helpers.ground.errors import LabError, one_of
+from helpers.networks.axes import channel_axes, nth_call
 
 Consumer = Callable[[str, Tensor], Tensor | None]
 """Takes a layer's name and its output (n_images, ...); must copy what it wants to keep. A tensor
@@ -82,11 +83,6 @@ def hooked(model: nn.Module, layers: Mapping[str, str], consume: Consumer) -> It
             handle.remove()
 
 
-def nth_call(name: str, n: int) -> str:
-    """Name the ``n``-th call (from 1) of a layer in one pass."""
-    return name if n == 1 else f"{name}#{n}"
-
-
 def first_tensor(output: object) -> Tensor:
     """Return a module's output, or its first part where it is a tuple or a mapping."""
     while not isinstance(output, Tensor):
@@ -119,19 +115,24 @@ def exact(model: nn.Module) -> Iterator[None]:
         torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = tf32
 
 
-def every_unit(output: Tensor) -> Tensor:
+def every_unit(output: Tensor, _axis: int = 1) -> Tensor:
     """Read all units of an output, (n_images, n_units): a view."""
     return output.reshape(len(output), -1)
 
 
-def channel_means(output: Tensor) -> Tensor:
-    """Read the mean of every feature map over its positions, (n_images, n_channels)."""
-    return output.flatten(2).mean(2) if output.ndim > 2 else output
+def channel_means(output: Tensor, axis: int) -> Tensor:
+    """Read the mean of every channel over its positions or tokens, (n_images, n_channels).
+
+    ``axis`` is where the channels are: 1, or the last.
+    """
+    if output.ndim < 3:
+        return output
+    return output.movedim(axis, 1).flatten(2).mean(2)
 
 
 def stream(model: nn.Module, layers: Mapping[str, str], batches: Iterable[Tensor],
            consume: Callable[[int, str, Tensor], None], *,
-           read: Callable[[Tensor], Tensor] = every_unit) -> None:
+           read: Callable[[Tensor, int], Tensor] = every_unit) -> None:
     """Run batches through the network and hand every layer's output on.
 
     Parameters
@@ -146,22 +147,36 @@ def stream(model: nn.Module, layers: Mapping[str, str], batches: Iterable[Tensor
         image and ``activations`` (n_images, n_units), which the next layer may overwrite.
     read : callable
         `every_unit` or `channel_means`.
+
+    Raises
+    ------
+    LabError
+        If a path is not a module of the network; if a layer does not give one row per image; for
+        `channel_means`, if its channels and positions cannot be told apart.
     """
     parameter = next(model.parameters(), torch.empty(0))
-    start = 0
+    start, axes = 0, {}
 
     def hand_on(name: str, output: Tensor) -> None:
-        consume(start, name, read(output))
+        if output.shape[:1] != batch.shape[:1]:
+            raise LabError(f"the layer {name} gives {tuple(output.shape)} for {len(batch)} images",
+                           expected="one row per image",
+                           remedy="choose another layer; load_network lists those that do")
+        consume(start, name, read(output, axes[name].axis if axes else 1))
 
-    with exact(model), hooked(model, layers, hand_on):
+    with exact(model):
         for batch in batches:
-            model(batch.to(parameter.device, non_blocking=True))
+            images = batch.to(parameter.device, non_blocking=True)
+            if read is channel_means and not axes:
+                axes = channel_axes(model, layers, images[:2])
+            with hooked(model, layers, hand_on):
+                model(images)
             start += len(batch)
 
 
 def collect(model: nn.Module, layers: Mapping[str, str], batches: Iterable[Tensor],
             units: Mapping[str, Sequence[int] | Tensor] | None = None, *,
-            read: Callable[[Tensor], Tensor] = every_unit) -> dict[str, Tensor]:
+            read: Callable[[Tensor, int], Tensor] = every_unit) -> dict[str, Tensor]:
     """Keep the activations of chosen layers (and units) as arrays.
 
     Parameters

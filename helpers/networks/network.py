@@ -10,6 +10,7 @@ from torch import nn
 
 from helpers.ground.errors import LabError
 from helpers.networks.architectures import build, layer_names
+from helpers.networks.axes import answering
 from helpers.networks.registry import UNTRAINED, Entry, Preprocessing
 from helpers.networks.weights import fill, read_state_dict, state_digest
 
@@ -77,10 +78,25 @@ def load_network(entry: Entry, weights: Path | None = None, *, seed: int = 0,
         state = read_state_dict(weights, key=entry.state_dict_key, prefix=entry.prefix,
                                 keys=entry.keys)
         fill(model, state, f"{weights} does not fit {entry.architecture} ({entry.name})")
+        _require_stated_input(model, entry)
     crop = entry.preprocessing.crop
+    input_shape = (3, crop, crop)
     return Network(name=entry.name, entry=entry, model=model.to(device).eval(),
-                   layers=layer_names(model), preprocessing=entry.preprocessing,
-                   digest=state_digest(model.state_dict()), input_shape=(3, crop, crop))
+                   layers=answering(model, layer_names(model), input_shape),
+                   preprocessing=entry.preprocessing, digest=state_digest(model.state_dict()),
+                   input_shape=input_shape)
+
+
+def _require_stated_input(model: nn.Module, entry: Entry) -> None:
+    """Refuse to guess whether GoogLeNet and Inception v3 re-scale their input: no file says it."""
+    if hasattr(model, "transform_input") and "transform_input" not in entry.options:
+        raise LabError(f"it is not known whether {entry.name} ({entry.architecture}) re-scales its "
+                       "input",
+                       expected="`options` with transform_input = true for torchvision's published "
+                                "weights, false for weights trained on images standardised as in "
+                                "`preprocessing`",
+                       remedy="add it to `options` in registry.toml; or name "
+                              f"{entry.architecture}, which has the published ones")
 
 
 def pick_device(name: str = "auto") -> torch.device:

@@ -249,7 +249,9 @@ def _one_of_many(name: str) -> Entry | None:
 
 def _untrained(name: str) -> Entry:
     trained = entry(name.removesuffix(UNTRAINED))
-    return Entry(name=name, architecture=trained.architecture, options=trained.options,
+    options = {option: True if option == "init_weights" else value
+               for option, value in trained.options.items()}
+    return Entry(name=name, architecture=trained.architecture, options=options,
                  preprocessing=trained.preprocessing, objective="none", diet="none",
                  seed=trained.seed,
                  readout=trained.readout and ReadoutEntry(trained.readout.layer))
@@ -264,9 +266,17 @@ def _torchvision(name: str) -> Entry:
     digits = re.search(r"-([0-9a-f]{8,})\.pth$", weights.url)
     return Entry(
         name=name, architecture=name, objective="supervised", diet="ImageNet-1k",
+        options=_implied(model, weights),
         preprocessing=Preprocessing(view.resize_size[0], view.crop_size[0],
                                     tuple(view.mean), tuple(view.std),
                                     view.interpolation.value),
         url=weights.url, file=weights.url.rsplit("/", 1)[1],
         digest=f"sha256:{digits[1]}" if digits else "",
         bytes=round(weights.meta["_file_size"] * 2**20), licence="BSD-3-Clause; ImageNet terms")
+
+
+def _implied(model: str, weights: zoo.WeightsEnum) -> dict[str, Any]:
+    """Return the options that torchvision's own constructors take from published weights."""
+    if model in ("googlenet", "inception_v3"):
+        return {"transform_input": True, "aux_logits": True, "init_weights": False}
+    return {"image_size": weights.meta["min_size"][0]} if model.startswith("vit_") else {}

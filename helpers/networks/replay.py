@@ -20,7 +20,8 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_map_only
 
 from helpers.ground.errors import LabError
-from helpers.networks.activations import exact, first_tensor, nth_call, with_first_tensor
+from helpers.networks.activations import exact, first_tensor, with_first_tensor
+from helpers.networks.axes import nth_call
 
 Change = Callable[[str, Tensor], Tensor]
 """Takes a layer's name and its output (n_images, ...); returns what takes its place."""

@@ -7,6 +7,7 @@ import pickle
 import re
 import warnings
 import zipfile
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,13 @@ from torch import Tensor, nn
 
 from helpers.ground.errors import LabError
 from helpers.ground.paths import atomic_write
+from helpers.networks.weight_errors import absent, unreadable
 
 OPEN_IPCL_FC = {"fc6.0": "projector.0", "fc6.1": "projector.1", "fc7.0": "projector.3",
                 "fc7.1": "projector.4", "fc8.0": "projector.6"}
 """Names of the projector's modules in the open_ipcl files → names here."""
+
+_DENSE_LAYER = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12]\.)")
 
 OF_NO_TOWER = ("logit_scale", "logit_bias", "input_resolution", "context_length", "vocab_size")
 """Tensors in the files of CLIP that neither tower has: the loss's two, and OpenAI's three sizes."""
@@ -49,12 +53,11 @@ def read_state_dict(path: Path, *, key: str = "", prefix: str = "",
     ------
     LabError
         Where the file is absent, damaged, not what its name says, would run code when it is
-        read, or lacks ``key``.
+        read, lacks ``key``, or holds values that are not finite.
     """
     path = Path(path)
     if not path.is_file():
-        raise LabError(f"there are no weights at {path}", expected="a file of weights",
-                       remedy="fetch them (make fetch), or train them again (make zoo)")
+        raise absent(path)
     content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
     if key:
         if not isinstance(content.get(key), Mapping):
@@ -62,11 +65,38 @@ def read_state_dict(path: Path, *, key: str = "", prefix: str = "",
                            expected=f"a checkpoint with the state dict under {key!r}",
                            remedy="correct `state_dict_key` in registry.toml")
         content = content[key]
-    if not all(isinstance(value, Tensor) for value in content.values()):
+    if not all(isinstance(name, str) and isinstance(value, Tensor)
+               for name, value in content.items()):
         raise LabError(f"{path} holds more than tensors: {', '.join(map(str, content))[:200]}",
                        expected="a state dict", remedy="set `state_dict_key` in registry.toml")
-    state = {name.removeprefix(prefix): tensor for name, tensor in content.items()}
-    return TRANSLATIONS[keys](state) if keys else state
+    state = _without_prefix(content, prefix)
+    state = TRANSLATIONS[keys](state) if keys else state
+    _require_finite(state, f"{path} holds")
+    return state
+
+
+def _without_prefix(content: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Strip a prefix from the names of tensors, and from those of modules in the metadata.
+
+    PyTorch keeps each module's version beside the tensors, and loads old files by it.
+    """
+    state = OrderedDict((name.removeprefix(prefix), value) for name, value in content.items())
+    if hasattr(content, "_metadata"):
+        state._metadata = OrderedDict(
+            (f"{name}.".removeprefix(prefix).removesuffix(".") if prefix else name, version)
+            for name, version in content._metadata.items())
+    return state
+
+
+def _require_finite(state: Mapping[str, Tensor], holder: str, *, remedy: str = (
+        "such weights come of a training that failed, or of a conversion to fewer bits; take "
+        "another checkpoint, or the original")) -> None:
+    for name, tensor in state.items():
+        wide = tensor.float() if tensor.element_size() == 1 else tensor
+        if tensor.is_floating_point() and not (finite := wide.isfinite()).all():
+            raise LabError(f"{holder} {int((~finite).sum())} of {tensor.numel()} values in "
+                           f"{name} that are infinite or not a number",
+                           expected="finite weights", remedy=remedy)
 
 
 def _read_safetensors(path: Path) -> Mapping[str, Any]:
@@ -76,11 +106,12 @@ def _read_safetensors(path: Path) -> Mapping[str, Any]:
     if head.startswith((b"\x80", b"PK")) and not head.endswith(b"{"):
         raise LabError(f"{path} is a pickle where safetensors is expected",
                        expected="a safetensors file, which cannot carry code",
-                       remedy="do not rename it: fetch the original, or save it as .pth")
+                       remedy=f"rename it to {path.with_suffix('.pth').name} and correct `file` "
+                              "in the registry; it is then read without running code, or refused")
     try:
         return load_file(path)
-    except SafetensorError as error:
-        raise _damaged(path, error) from error
+    except (SafetensorError, OSError) as error:
+        raise unreadable(path, error) from error
 
 
 def _read_torch(path: Path) -> Mapping[str, Any]:
@@ -90,8 +121,11 @@ def _read_torch(path: Path) -> Mapping[str, Any]:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, zipfile.BadZipFile, RuntimeError, EOFError, OSError,
             ValueError, KeyError) as error:
-        raise _damaged(path, error) from error
-    return content if isinstance(content, Mapping) else {}
+        raise unreadable(path, error) from error
+    if not isinstance(content, Mapping):
+        raise LabError(f"{path} holds a {type(content).__name__}", expected="a state dict",
+                       remedy="save model.state_dict(), and name that file")
+    return content
 
 
 def _is_torchscript(path: Path) -> bool:
@@ -109,17 +143,11 @@ def _read_torchscript(path: Path) -> Mapping[str, Any]:
     if any(b"__setstate__" in text for text in code):
         raise LabError(f"{path} would run code when it is read: it defines __setstate__",
                        expected="a TorchScript archive whose code need not be run",
-                       remedy=f"delete {path.name} and fetch the publisher's own file")
+                       remedy="take the publisher's own file; or, where you trust this one, save "
+                              "its state_dict() with the program that made it")
     with warnings.catch_warnings():  # PyTorch makes no more of these, but OpenAI's stay as they are
         warnings.filterwarnings("ignore", r"`torch\.jit\.load`", FutureWarning)
         return torch.jit.load(path, map_location="cpu").state_dict()
-
-
-def _damaged(path: Path, error: Exception) -> LabError:
-    first = (str(error).splitlines() or [type(error).__name__])[0]
-    return LabError(f"{path} cannot be read: {first[:200]}",
-                    expected="an undamaged file that holds tensors and plain values only",
-                    remedy=f"delete {path.name} and fetch it again")
 
 
 def _rename(name: str) -> str:
@@ -153,6 +181,8 @@ TRANSLATIONS: dict[str, Callable[[Mapping[str, Tensor]], dict[str, Tensor]]] = {
 def fill(model: nn.Module, state: Mapping[str, Tensor], complaint: str) -> None:
     """Give a network its weights, in the precision that it has: all of them, and no others.
 
+    The model's own ``load_state_dict`` does it.
+
     Parameters
     ----------
     model : nn.Module
@@ -165,19 +195,40 @@ def fill(model: nn.Module, state: Mapping[str, Tensor], complaint: str) -> None:
     LabError
         Where a tensor is missing, unexpected or of another shape.
     """
-    wanted = model.state_dict()
-    wrong = {
-        "missing": [name for name in wanted if name not in state],
-        "unexpected": [name for name in state if name not in wanted],
-        "of another shape": [f"{name} {tuple(state[name].shape)} for {tuple(wanted[name].shape)}"
-                             for name in wanted
-                             if name in state and state[name].shape != wanted[name].shape]}
+    own = model.state_dict()
+    state = _own_names(state, own)
+    try:
+        # The model's own loader: it knows the names and forms of its publisher's old files.
+        missing, unexpected = model.load_state_dict(state, strict=False)
+        wrong = {"missing": missing, "unexpected": unexpected}
+    except (RuntimeError, ValueError) as error:
+        shapes = [f"{name} {tuple(state[name].shape)} for {tuple(own[name].shape)}"
+                  for name in own if name in state and state[name].shape != own[name].shape]
+        wrong = {"missing": [name for name in own if name not in state],
+                 "unexpected": [name for name in state if name not in own],
+                 "of another shape": shapes} if shapes else {"refused": [" ".join(
+                     str(error).split())[:200]]}
     if any(wrong.values()):
         found = "; ".join(f"{len(names)} {kind}: {', '.join(names[:3])}"
                           for kind, names in wrong.items() if names)
-        raise LabError(f"{complaint}: {found}", expected=f"all {len(wanted)} tensors, no others",
+        raise LabError(f"{complaint}: {found}", expected=f"all {len(own)} tensors, no others",
                        remedy="check `architecture`, `options` and `keys` in registry.toml")
-    model.load_state_dict({name: tensor.to(wanted[name].dtype) for name, tensor in state.items()})
+
+
+def _own_names(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Translate DenseNet's published names, and give files without versions those of the model.
+
+    torchvision has the first in a function of its own, which also downloads. Safetensors files
+    have no versions; where all names agree, their tensors are of the model's present form.
+    """
+    metadata = getattr(state, "_metadata", None)
+    state = OrderedDict((name if name in own else _DENSE_LAYER.sub(r"\1\2", name), tensor)
+                        for name, tensor in state.items())
+    if metadata is None and state.keys() == own.keys():
+        metadata = own._metadata
+    if metadata is not None:
+        state._metadata = metadata
+    return state
 
 
 def state_digest(state: Mapping[str, Tensor]) -> str:
@@ -203,9 +254,17 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], *, half: bool = Fals
     tensors : mapping of str to Tensor
     half : bool
         Store floating-point tensors as float16: half the size, relative error below 0.05 %.
+
+    Raises
+    ------
+    LabError
+        With ``half``, where a value is not finite in float16; nothing is written.
     """
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     if half:
         state = {name: tensor.half() if tensor.is_floating_point() else tensor
                  for name, tensor in state.items()}
+        _require_finite(state, f"{path}, in half precision, would hold",
+                        remedy="save without half=True: float16 ends at 65,504; if the weights "
+                               "are not finite themselves, the training has failed")
     atomic_write(Path(path), lambda part: save_file(state, part))

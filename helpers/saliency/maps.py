@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from helpers.ground.errors import LabError
+from helpers.networks.axes import channel_axes
 
 Method = Literal["Grad-CAM", "HiResCAM"]
 
@@ -51,8 +52,11 @@ def saliency_maps(model: nn.Module, layers: Mapping[str, nn.Module], images: Ten
     Raises
     ------
     LabError
-        If a layer's output has no positions.
+        If a layer's output has no positions, or if they cannot be told from its channels.
     """
+    paths = {module: path for path, module in model.named_modules()}
+    answers = channel_axes(model, {name: paths[layer] for name, layer in layers.items()},
+                           images[:1])
     seen: dict[str, Tensor] = {}
 
     def keep(name: str) -> Callable[[nn.Module, object, Tensor], Tensor]:
@@ -77,9 +81,10 @@ def saliency_maps(model: nn.Module, layers: Mapping[str, nn.Module], images: Ten
             raise LabError(f"saliency {tuple(maps.shape)} of a layer without positions",
                            expected="feature maps (n_images, n_channels, height, width)",
                            remedy="choose a convolution or a pooling in [laterality]")
-        maps = maps.detach()
-        found["Grad-CAM", name] = (gradient.mean((2, 3), keepdim=True) * maps).sum(1).clamp(min=0)
-        found["HiResCAM", name] = (gradient * maps).sum(1).clamp(min=0)
+        maps, axis = maps.detach(), answers[name].axis
+        space = [other for other in (1, 2, 3) if other != axis]
+        found["Grad-CAM", name] = (gradient.mean(space, keepdim=True) * maps).sum(axis).clamp(min=0)
+        found["HiResCAM", name] = (gradient * maps).sum(axis).clamp(min=0)
     return scores.detach(), found
 
 

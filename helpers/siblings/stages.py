@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from helpers.ground.cache import cached
 from helpers.ground.digest import code_digest
 from helpers.ground.errors import LabError
 from helpers.ground.stats import Moments
 from helpers.networks.activations import collect, hooked
+from helpers.networks.axes import channel_axes
 from helpers.networks.network import Network
 from helpers.selectivity.localizer import labels_of, measure
 from helpers.selectivity.statistics import (
@@ -154,18 +154,16 @@ def _summary(moments: Moments, n_sets: int) -> dict[str, NDArray]:
 
 def _shapes(network: Network) -> dict[str, tuple[int, int, int]]:
     """Return feature maps, height and width of every layer; positions of a flat one are 1 x 1."""
+    device = next(network.model.parameters()).device
+    blank = torch.zeros(1, *network.input_shape, device=device)
     shapes: dict[str, tuple[int, int, int]] = {}
-
-    def keep(name: str, output: Tensor) -> None:
-        if output.ndim not in (2, 4):
-            raise LabError(f"the layer {name} of {network.name} gives {tuple(output.shape)}",
+    for name, answer in channel_axes(network.model, network.layers, blank).items():
+        if len(answer.shape) not in (2, 4) or answer.axis != 1:
+            raise LabError(f"the layer {name} of {network.name} gives {answer.shape}, channels on "
+                           f"axis {answer.axis}",
                            expected="images x feature maps x height x width",
                            remedy="choose another layer in the table [language] of the profile")
-        shapes[name] = (*output.shape[1:], 1, 1)[:3]
-
-    device = next(network.model.parameters()).device
-    with torch.inference_mode(), hooked(network.model, network.layers, keep):
-        network.model(torch.zeros(1, *network.input_shape, device=device))
+        shapes[name] = (*answer.shape[1:], 1, 1)[:3]
     return shapes
 
 
