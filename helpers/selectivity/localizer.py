@@ -7,7 +7,7 @@ and the result is kept under a key of everything that it depends on.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -16,9 +16,9 @@ from scipy import stats
 from torch import Tensor
 
 from helpers.ground.cache import cached
-from helpers.ground.console import progress
+from helpers.ground.console import progress, say
 from helpers.ground.digest import code_digest
-from helpers.ground.stats import Moments
+from helpers.ground.stats import Moments, finite_mean
 from helpers.networks.activations import stream
 from helpers.networks.network import Network
 from helpers.selectivity.statistics import ALPHA, d_prime, localize
@@ -26,6 +26,8 @@ from helpers.stimuli.image_sets import DOMAINS, ImageSet
 
 NONE = 255
 """Label of a unit that is selective for no domain."""
+BEYOND = 1e12
+"""More than any finite t: what an infinite one counts in a ranking."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +43,17 @@ class Localizer:
         The same from every second picture only, so that one half can define the units and the
         other measure them.
     t_mean : dict, layer -> float32, shape (n_domains, n_units)
-        Mean t of each domain against every other one; NaN for dead units.
+        Mean t of each domain against every other one, over the contrasts with a finite t; NaN
+        where there are none, as for dead units.
     held_out_d_prime : dict, layer -> float32, shape (n_domains, n_defined)
         d' of each domain against the pooled others on the second half of the pictures, for the
-        units that the first half defines (those with a label there, in order).
+        units that the first half defines (those with a label there, in order). Infinite where a
+        unit is constant within both but differs between them.
+    infinite_units : dict, layer -> int64, shape (n_infinite,)
+        Units whose t is infinite in some contrast: constant within two domains and different
+        between them, as a saturated ReLU6 unit may be. None in most networks.
+    infinite : dict, layer -> int8, shape (n_domains, n_infinite)
+        Their contrasts with an infinite t, won minus lost.
     """
 
     domains: tuple[str, ...]
@@ -52,6 +61,8 @@ class Localizer:
     half_labels: dict[str, np.ndarray]
     t_mean: dict[str, np.ndarray]
     held_out_d_prime: dict[str, np.ndarray]
+    infinite_units: dict[str, np.ndarray] = field(default_factory=dict)
+    infinite: dict[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -62,11 +73,36 @@ class Localizer:
         """Return the indices of the units of ``layer`` selective for ``domain``."""
         return np.flatnonzero(self.labels[layer] == self.domains.index(domain))
 
+    @property
+    def n_infinite(self) -> dict[str, int]:
+        """Number of units with an infinite t, of the layers that have some."""
+        return {layer: len(units) for layer, units in self.infinite_units.items() if len(units)}
+
+    def ranking(self, layer: str) -> np.ndarray:
+        """Return what orders units by their preference for a domain, and domains within a unit.
+
+        It is the mean t; but a unit with infinite t comes before all others where it wins more
+        such contrasts than it loses, after all others where it loses more, whatever its finite t.
+
+        Returns
+        -------
+        array, float64, shape (n_domains, n_units); NaN for dead units.
+        """
+        order = self.t_mean[layer].astype(np.float64)
+        units = self.infinite_units.get(layer, ())
+        if len(units):
+            order[:, units] = np.nan_to_num(order[:, units]) + BEYOND * self.infinite[layer]
+        return order
+
     def t_of_selected(self, domain: str) -> np.ndarray:
-        """Return the mean t of all units selective for a domain, over all layers."""
+        """Return the mean t of all units selective for a domain, over all layers.
+
+        Units whose t is infinite in every contrast have no finite mean and are left out.
+        """
         index = self.domains.index(domain)
-        return np.concatenate([self.t_mean[layer][index, self.units(layer, domain)]
-                               for layer in self.layers])
+        found = np.concatenate([self.t_mean[layer][index, self.units(layer, domain)]
+                                for layer in self.layers])
+        return found[np.isfinite(found)]
 
     def table(self) -> pd.DataFrame:
         """Summarise as one row per layer and domain.
@@ -77,7 +113,7 @@ class Localizer:
             Columns ``layer, depth`` (0 ... 1), ``domain, n_units, n_selective, share``;
             ``n_half`` units that pass on the first half, and of these, on the second half:
             ``replicated`` (share that pass the whole test again), ``same_preference`` (share
-            whose largest d' is again for this domain), ``held_out_d_prime`` (mean d').
+            whose largest d' is again for this domain), ``held_out_d_prime`` (mean of finite d').
         """
         rows = [self._row(layer, depth, index)
                 for depth, layer in zip(np.linspace(0, 1, len(self.layers)), self.layers)
@@ -96,10 +132,16 @@ class Localizer:
             "share": float((labels == index).mean()), "n_half": int(defined.sum()),
             "replicated": float((self.half_labels[layer][1][defined] == index).mean())
             if any_defined else np.nan,
-            "same_preference": float((np.nan_to_num(held_out, nan=-np.inf).argmax(0) == index)
-                                     .mean()) if any_defined else np.nan,
-            "held_out_d_prime": float(np.nanmean(held_out[index])) if any_defined else np.nan,
+            "same_preference": float((_largest(held_out) == index).mean())
+            if any_defined else np.nan,
+            "held_out_d_prime": float(finite_mean(held_out[index])),
         }
+
+
+def _largest(values: np.ndarray) -> np.ndarray:
+    """Return the row of each column's largest value; -1 where no value is known."""
+    return np.where(np.isnan(values).all(0), -1,
+                    np.where(np.isnan(values), -np.inf, values).argmax(0))
 
 
 def overlap_p(found: Localizer, layer: str, domain: str) -> float:
@@ -135,15 +177,16 @@ def generalisation(found: Localizer, independent: Localizer) -> pd.DataFrame:
     domains = [domain for domain in DOMAINS if domain in found.domains]
     rows = []
     for layer in found.layers:
-        t_new = independent.t_mean[layer][[independent.domains.index(d) for d in domains]]
-        preferred = np.nan_to_num(t_new, nan=-np.inf).argmax(0)
+        same = [independent.domains.index(d) for d in domains]
+        t_new = independent.t_mean[layer][same]
+        preferred = _largest(independent.ranking(layer)[same])
         for index, domain in enumerate(domains):
             units = found.units(layer, domain)
             t_old = found.t_mean[layer][found.domains.index(domain), units]
             rows.append({
                 "layer": layer, "domain": domain, "n_units": len(units),
-                "t_defining": t_old.mean() if len(units) else np.nan,
-                "t_independent": np.nanmean(t_new[index, units]) if len(units) else np.nan,
+                "t_defining": finite_mean(t_old),
+                "t_independent": finite_mean(t_new[index, units]),
                 "same_preference": (preferred[units] == index).mean() if len(units) else np.nan})
     return pd.DataFrame(rows)
 
@@ -162,7 +205,7 @@ def unit_groups(found: Localizer, layer: str, domains: Sequence[str], *, at_most
     for domain in domains:
         units = found.units(layer, domain)
         named[units] = True
-        t = found.t_mean[layer][found.domains.index(domain)]
+        t = found.ranking(layer)[found.domains.index(domain)]
         few = rng.permutation(units)[:at_most]
         groups.append((domain, few[np.argsort(-t[few], kind="stable")]))
     groups.append(("rest", np.sort(rng.permutation(np.flatnonzero(~named))[:at_most])))
@@ -238,7 +281,13 @@ def localize_network(network: Network, images: ImageSet, *, alpha: float = ALPHA
     for name, values in arrays.items():
         field, layer = name.split("/", 1)
         fields.setdefault(field, {})[layer] = values
-    return Localizer(images.domain_names, **fields)
+    found = Localizer(images.domain_names, **fields)
+    if found.n_infinite:
+        layers = ", ".join(f"{layer} {n}" for layer, n in found.n_infinite.items())
+        say(f"{network.name}: units with an infinite t, constant within two domains and different "
+            f"between them, by layer: {layers}. Means of t and d' are over finite values; in "
+            "rankings such units come first where they win.")
+    return found
 
 
 def _summarise(layer: str, moments: Moments, domains: tuple[str, ...],
@@ -250,11 +299,14 @@ def _summarise(layer: str, moments: Moments, domains: tuple[str, ...],
     parts = [localize(half, domains, alpha=alpha) for half in halves]
     half_labels = np.stack([labels_of(part.mask) for part in parts])
     held_out = d_prime(halves[1]).float().cpu().numpy()
+    endless = whole.infinite.any(0)
     return {
         f"labels/{layer}": labels_of(whole.mask),
         f"half_labels/{layer}": half_labels,
         f"t_mean/{layer}": whole.t_mean.cpu().numpy(),
         f"held_out_d_prime/{layer}": held_out[:, half_labels[0] != NONE],
+        f"infinite_units/{layer}": endless.nonzero().flatten().cpu().numpy(),
+        f"infinite/{layer}": whole.infinite[:, endless].cpu().numpy(),
     }
 
 
