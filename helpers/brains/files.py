@@ -17,6 +17,7 @@ from PIL import Image
 from helpers.ground.digest import file_digest, text_digest
 from helpers.ground.errors import LabError
 from helpers.stimuli.album import Album
+from helpers.stimuli.decode import decoded
 
 PUT_AGAIN = "fetch this file again; the message of the profile's data source says from where"
 
@@ -102,11 +103,7 @@ class Files(Album):
 
     def open(self, index: int) -> Image.Image:
         """Decode one picture as RGB."""
-        def read(path: Path) -> Image.Image:
-            with Image.open(path) as image:
-                return image.convert("RGB")
-
-        return readable(self.paths[index], read, "a picture")
+        return readable(self.paths[index], decoded, "a picture")
 
 
 def content_digest(content: bytes) -> str:

@@ -25,9 +25,19 @@ class Stack(Album):
     Parameters
     ----------
     pixels : array, uint8, shape (n_pictures, height, width, 3)
+
+    Raises
+    ------
+    LabError
+        If the array has another type or shape: its range would have to be guessed.
     """
 
     def __init__(self, pixels: NDArray[np.uint8]) -> None:
+        if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[3] != 3:
+            raise LabError(f"pictures of shape {pixels.shape}, {pixels.dtype}",
+                           expected="(n_pictures, height, width, 3), uint8, from 0 to 255",
+                           remedy="use the file as it was published, or scale the pictures to 8 "
+                                  "bits a colour")
         self.pixels = pixels
 
     def __len__(self) -> int:
