@@ -24,7 +24,7 @@ from helpers.brains.rsa92 import MeasuredRdms, open_rsa92
 from helpers.decoding.spaces import named_space, picture_space
 from helpers.decoding.study import DecodingStudy
 from helpers.ground.digest import code_digest, imports_of, text_digest
-from helpers.ground.errors import LabError
+from helpers.ground.errors import LabError, one_of
 from helpers.ground.machine import machine
 from helpers.ground.paths import ROOT, data_dir
 from helpers.ground.profile import Profile, load_profile
@@ -88,7 +88,7 @@ class Laboratory:
         spec = self.profile.image_sets.get(name)
         if spec is None:
             raise LabError(f"profile {self.profile.name!r} has no image set {name!r}",
-                           expected=f"one of {', '.join(self.profile.image_sets)}",
+                           expected=one_of(self.profile.image_sets, "an image set; it has none"),
                            remedy=f"add a table [image_sets.{name}] to the profile")
         folder = make_present(self.profile, spec, self.data)
         images = LAYOUTS[spec.layout](folder / part if part else folder)

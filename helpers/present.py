@@ -133,7 +133,11 @@ def _write(writer: Callable[[Path], object], folder: Path) -> None:
 
 
 def _is_made(folder: Path, made: Path, identity: dict[str, str]) -> bool:
-    return folder.is_dir() and made.is_file() and json.loads(made.read_text()) == identity
+    """Tell whether a folder is what its record says; a record cut short says nothing."""
+    try:
+        return folder.is_dir() and json.loads(made.read_text(encoding="utf-8")) == identity
+    except (OSError, ValueError):
+        return False
 
 
 def weights_file(name: str, data: Path, *, seed: int = 0) -> Path:

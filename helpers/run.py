@@ -26,7 +26,7 @@ from helpers.ground.console import HEADLESS, say
 from helpers.ground.errors import LabError
 from helpers.ground.machine import WORKERS_VARIABLE, divided, usable_cores
 from helpers.ground.paths import FIGURES_VARIABLE, cache_dir, ensure_writable, figures_dir
-from helpers.ground.profile import Profile, load_profile
+from helpers.ground.profile import Profile, is_toml, load_profile
 from helpers.headless.apart import Outcome, run_apart
 from helpers.headless.freshness import (
     code_key,
@@ -201,7 +201,7 @@ def plan(profile: str, only: list[str], given: dict[str, str],
     A profile given as a file is passed on by its full path, so that a notebook finds it from
     wherever it runs.
     """
-    if profile.endswith(".toml"):
+    if is_toml(profile):
         profile = str(Path(profile).resolve())
     jobs = []
     for source in choose(only, folder):

@@ -10,14 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from helpers.brains.cohort import Cohort, Fold, Responses
-from helpers.brains.files import PUT_AGAIN, Files, read_mapping, readable, stat_digest
-from helpers.brains.nsd_files import FAMILIES_NSD, HEMISPHERES
-from helpers.brains.rois import check_labels, check_values, checked, ordered
+from helpers.brains.files import PUT_THERE, Files, read_mapping, readable, stat_digest
+from helpers.brains.nsd_files import FAMILIES_NSD, HEMISPHERES, subjects_in
+from helpers.brains.rois import check_labels, check_values, checked, ordered, refuse_lacking
 from helpers.brains.splits import fit_choose_test
 from helpers.ground.errors import LabError
+from helpers.ground.strays import exactly
 
 SPACE = "challenge"
-NUMBER = re.compile(r"_nsd-(\d+)\.png$")
+PICTURE = re.compile(r"train-\d+_nsd-(\d+)\.png")
+EXAMPLE = "train-0001_nsd-00013.png"
 
 
 def read_masks(root: Path, subject: str, space: str = SPACE
@@ -36,10 +38,8 @@ def read_masks(root: Path, subject: str, space: str = SPACE
         If a file is missing, damaged, or names a region otherwise than the table of ROIs.
     """
     folder, masks = root / subject / "roi_masks", {}
-    for family in FAMILIES_NSD:
+    for family in families_in(root, subject, space):
         path = folder / f"mapping_{family}.npy"
-        if not path.is_file():
-            continue
         names = read_mapping(path)
         check_labels(family, names, str(path))
         sides = [readable(folder / f"{side}.{family}_{space}_space.npy",
@@ -51,8 +51,15 @@ def read_masks(root: Path, subject: str, space: str = SPACE
                   for label, name in names.items() if label > 0}
     if not masks:
         raise LabError(f"no label files in {folder}", expected="mapping_floc-faces.npy and others",
-                       remedy=PUT_AGAIN)
+                       remedy=PUT_THERE)
     return {name: masks[name] for name in ordered(masks)}
+
+
+def families_in(root: Path, subject: str, space: str = SPACE) -> tuple[str, ...]:
+    """Return the label sets of which a participant has a file: of names, or of a hemisphere."""
+    folder = root / subject / "roi_masks"
+    return tuple(family for family in FAMILIES_NSD if any((folder / name).is_file() for name in (
+        f"mapping_{family}.npy", *(f"{side}.{family}_{space}_space.npy" for side in HEMISPHERES))))
 
 
 def region_sizes(root: Path, subject: str, space: str = SPACE) -> dict[str, tuple[int, int]]:
@@ -79,13 +86,14 @@ class Algonauts(Cohort):
 
     def __init__(self, root: Path, *, subjects: Sequence[str] = ()) -> None:
         self.root = root
-        present = sorted(path.parent.name for path in root.glob("subj*/training_split"))
+        present = subjects_in(root, "training_split")
         missing = [name for name in subjects if name not in present] if present else ["subj01"]
         if missing:
             raise LabError(f"no {missing[0]}/training_split in {root}",
                            expected="training_split/training_images and training_fmri",
                            remedy="see [algonauts2023] in helpers/ground/sources.toml")
         self.subjects = tuple(subjects) or tuple(present)
+        refuse_lacking({name: families_in(root, name) for name in self.subjects}, root)
         self._files = {name: self._pictures(name) for name in self.subjects}
         first: dict[int, Path] = {}
         for files in self._files.values():
@@ -96,22 +104,27 @@ class Algonauts(Cohort):
         self.condition_of = np.arange(len(self.album))
 
     def _pictures(self, subject: str) -> list[Path]:
-        files = sorted((self.root / subject / "training_split/training_images").glob("*.png"))
+        folder = self.root / subject / "training_split/training_images"
+        files = exactly(folder.glob("*.[pP][nN][gG]"), PICTURE, "the picture", EXAMPLE)
         if not files:
-            raise LabError(f"no pictures of {subject}", expected="train-0001_nsd-00013.png …",
-                           remedy=PUT_AGAIN)
-        if len({_number(path) for path in files}) < len(files):
-            raise LabError(f"{subject} has two training pictures of one NSD number",
-                           expected="each picture once", remedy=PUT_AGAIN)
+            raise LabError(f"no pictures of {subject} in {folder}", expected=f"{EXAMPLE} …",
+                           remedy=PUT_THERE)
+        first: dict[int, Path] = {}
+        for path in files:
+            if first.setdefault(_number(path), path) is not path:
+                raise LabError(f"two training pictures of one NSD number in {folder}: "
+                               f"{first[_number(path)].name}, {path.name}",
+                               expected="each picture once, in the order of the responses",
+                               remedy="move the one that does not belong to the release elsewhere")
         return files
 
     def _numbers(self, subject: str) -> NDArray[np.int64]:
         """Return the NSD number of each row."""
-        return np.array([_number(path) for path in self._files[subject]])
+        return np.array([_number(path) for path in self._files[self.opened(subject)]])
 
     def rois(self, subject: str) -> tuple[str, ...]:
         """Return the regions with at least one vertex."""
-        return tuple(name for name, sides in read_masks(self.root, subject).items()
+        return tuple(name for name, sides in read_masks(self.root, self.opened(subject)).items()
                      if any(side.any() for side in sides))
 
     def _fmri(self, subject: str, side: str) -> Path:
@@ -119,7 +132,7 @@ class Algonauts(Cohort):
 
     def responses(self, subject: str, rois: Sequence[str]) -> Responses:
         """Read the mean responses to the training pictures, by memory map."""
-        masks = read_masks(self.root, subject)
+        masks = read_masks(self.root, self.opened(subject))
         chosen = [name for name in checked(rois)
                   if name in masks and any(side.any() for side in masks[name])]
         conditions = np.searchsorted(self.nsd_ids, self._numbers(subject))
@@ -167,8 +180,4 @@ class Algonauts(Cohort):
 
 
 def _number(path: Path) -> int:
-    found = NUMBER.search(path.name)
-    if not found:
-        raise LabError(f"the picture {path.name}", expected="a name like train-0001_nsd-00013.png",
-                       remedy="remove other files from this folder")
-    return int(found[1])
+    return int(PICTURE.fullmatch(path.name)[1])

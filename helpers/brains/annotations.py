@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from helpers.brains.cohort import Cohort
-from helpers.brains.files import PUT_AGAIN, readable, stat_digest
+from helpers.brains.files import USE_RELEASED, read_json, stat_digest
 from helpers.brains.nsd import NSD
 from helpers.ground.errors import LabError
 
@@ -63,7 +62,7 @@ def annotations_of(cohort: Cohort) -> Annotations | None:
     captions: list[list[str]] = [[] for _ in range(len(cohort.info))]
     boxes: list[tuple[int, str]] = []
     for path in paths:
-        content = readable(path, _read, "a file of COCO's annotations")
+        content = read_json(path, "annotations", "a file of COCO's annotations")
         if path.stem.startswith("captions"):
             for line in content["annotations"]:
                 if line["image_id"] in place:
@@ -72,7 +71,7 @@ def annotations_of(cohort: Cohort) -> Annotations | None:
             boxes += _objects(content, place, cohort.info)
     if not any(captions) and not boxes:
         raise LabError(f"the annotations in {folder} know none of the cohort's pictures",
-                       expected="COCO's annotations of 2017", remedy=PUT_AGAIN)
+                       expected="COCO's annotations of 2017", remedy=USE_RELEASED)
     objects = tuple(sorted({name for _, name in boxes}))
     present = np.zeros((len(cohort.info), len(objects)), bool)
     for row, name in boxes:
@@ -80,19 +79,12 @@ def annotations_of(cohort: Cohort) -> Annotations | None:
     return Annotations(tuple(map(tuple, captions)), objects, present, stat_digest(paths))
 
 
-def _read(path: Path) -> dict[str, Any]:
-    content = json.loads(path.read_text(encoding="utf-8"))
-    if not isinstance(content, dict) or "annotations" not in content:
-        raise ValueError("no annotations in it")
-    return content
-
-
 def _objects(content: dict[str, Any], place: dict[int, int],
              info: pd.DataFrame) -> list[tuple[int, str]]:
     """Return (row of the picture, name) for every object whose middle the crop holds."""
     name = {category["id"]: category["name"] for category in content["categories"]}
     size = {one["id"]: (one["width"], one["height"]) for one in content["images"]}
-    crops = [tuple(map(float, str(crop).strip("()").split(","))) for crop in info["cropBox"]]
+    crops = [_crop(row, text) for row, text in enumerate(info["cropBox"])]
     found = []
     for one in content["annotations"]:
         if one["image_id"] in place:
@@ -100,6 +92,16 @@ def _objects(content: dict[str, Any], place: dict[int, int],
             if _inside(one["bbox"], size[one["image_id"]], crops[row]):
                 found.append((row, name[one["category_id"]]))
     return found
+
+
+def _crop(row: int, text: str) -> tuple[float, ...]:
+    """Read four shares of a picture, as NSD's table writes them."""
+    crop = tuple(map(float, re.findall(r"\d+(?:\.\d*)?(?:[eE][+-]?\d+)?", text)))
+    if len(crop) != 4 or not all(0 <= share < 1 for share in crop):
+        raise LabError(f"cropBox of picture {row} is {text!r} in NSD's table of presentations",
+                       expected="four shares from 0 to 1: top, bottom, left, right",
+                       remedy=USE_RELEASED)
+    return crop
 
 
 def _inside(box: Sequence[float], size: tuple[float, float], crop: Sequence[float]) -> bool:

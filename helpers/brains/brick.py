@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 from PIL import Image
 
-from helpers.brains.files import PUT_AGAIN, content_digest, readable
+from helpers.brains.files import PUT_AGAIN, USE_RELEASED, content_digest, readable
 from helpers.ground.digest import text_digest
 from helpers.ground.errors import LabError
 from helpers.stimuli.album import Album
@@ -41,7 +41,8 @@ class Brick(Album):
             if not isinstance(found, h5py.Dataset) or found.dtype != np.uint8 \
                     or found.ndim != 4 or found.shape[3] != 3:
                 raise LabError(f"{path} has no dataset {name!r} of pictures",
-                               expected="(n_pictures, height, width, 3), uint8", remedy=PUT_AGAIN)
+                               expected="(n_pictures, height, width, 3), uint8",
+                               remedy=USE_RELEASED)
             self.shape = found.shape
 
     def _file(self) -> h5py.File:

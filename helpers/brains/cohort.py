@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from helpers.ground.errors import LabError
+from helpers.ground.errors import LabError, one_of
 from helpers.stimuli.album import Album
 
 
@@ -107,7 +107,7 @@ class Responses:
         """
         if roi not in self.rois:
             raise LabError(f"{self.subject} has no {roi}",
-                           expected="one of " + ", ".join(self.rois),
+                           expected=one_of(self.rois, "a region, but here there is none"),
                            remedy="leave this participant out of this ROI, and count who is left")
         found = self.select(self.members[roi])
         if least_ncsnr is None:
@@ -173,6 +173,13 @@ class Cohort(ABC):
     subjects: tuple[str, ...]
     album: Album
     condition_of: NDArray[np.int64]
+
+    def opened(self, subject: str) -> str:
+        """Return a participant's name, refusing who is not among those opened."""
+        if subject not in self.subjects:
+            raise LabError(f"no participant {subject!r} of {self.name}",
+                           expected=one_of(self.subjects), remedy="correct the name")
+        return subject
 
     @abstractmethod
     def rois(self, subject: str) -> tuple[str, ...]:

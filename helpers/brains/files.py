@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import pickle
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
@@ -16,23 +17,51 @@ from PIL import Image
 
 from helpers.ground.digest import file_digest, text_digest
 from helpers.ground.errors import LabError
+from helpers.ground.text import read_lines, read_text
 from helpers.stimuli.album import Album
 from helpers.stimuli.decode import decoded
 
-PUT_AGAIN = "fetch this file again; the message of the profile's data source says from where"
+PUT_THERE = ("put it there, from where the profile's data source has it "
+             "(helpers/ground/sources.toml)")
+PUT_AGAIN = ("it is damaged or cut short: fetch this file again, from where the profile's data "
+             "source has it (helpers/ground/sources.toml)")
+USE_RELEASED = ("the file is whole, but not the published one, or was changed: keep it elsewhere, "
+                "and put the published one there (helpers/ground/sources.toml says where to fetch "
+                "it)")
 
 
 def readable(path: Path, read: Callable[[Path], Any], what: str) -> Any:
     """Read a file, turning whatever is wrong with it into an error that names it."""
     if not path.is_file():
-        raise LabError(f"no file {path}", expected=what, remedy=PUT_AGAIN)
+        raise LabError(f"no file {path}", expected=what, remedy=PUT_THERE)
     try:
         return read(path)
-    except (OSError, ValueError, KeyError, IndexError, EOFError, TypeError, AttributeError,
-            pickle.UnpicklingError, nib.filebasedimages.ImageFileError,
-            nib.spatialimages.HeaderDataError) as error:
-        raise LabError(f"{path} cannot be read: {error}", expected=f"{what}, whole",
-                       remedy=PUT_AGAIN) from error
+    except LabError:
+        raise
+    except PermissionError as error:
+        raise LabError(f"{path} cannot be read: {error.strerror}", expected=f"{what}, readable",
+                       remedy="give yourself the right to read it") from error
+    except Foreign as error:
+        raise LabError(f"{path} cannot be read: {error}", expected=what,
+                       remedy=USE_RELEASED) from error
+    except Exception as error:  # damaged bytes lead the libraries into any exception
+        raise LabError(f"{path} cannot be read: {error or type(error).__name__}",
+                       expected=f"{what}, whole", remedy=PUT_AGAIN) from error
+
+
+class Foreign(Exception):
+    """A file that is whole, and is not what it should be."""
+
+
+def read_json(path: Path, key: str, what: str) -> dict[str, Any]:
+    """Read a JSON file that holds an object with a given key."""
+    def read(where: Path) -> dict[str, Any]:
+        content = json.loads(read_text(where, what))
+        if not isinstance(content, dict) or key not in content:
+            raise Foreign(f"no {key} in it")
+        return content
+
+    return readable(path, read, what)
 
 
 def read_volume(path: Path) -> NDArray:
@@ -43,11 +72,16 @@ def read_volume(path: Path) -> NDArray:
 
 def read_names(path: Path) -> dict[int, str]:
     """Read a ``.ctab``: lines of an integer and a name (further columns are colours)."""
-    def read(where: Path) -> dict[int, str]:
-        lines = [line.split() for line in where.read_text(encoding="utf-8").splitlines()]
-        return {int(line[0]): line[1] for line in lines if len(line) > 1 and line[0] != "#"}
-
-    return readable(path, read, "lines of an integer and a name")
+    what, found = "lines of an integer and a name", {}
+    for number, line in readable(path, lambda p: read_lines(p, what), what):
+        label, name = (*line.split(), "", "")[:2]
+        if label.startswith("#") or not name:
+            continue
+        if not label.removeprefix("-").isdecimal() or found.setdefault(int(label), name) != name:
+            raise LabError(f"{path}, line {number}: {line!r}",
+                           expected=f"{what}, each integer once",
+                           remedy="correct this line, or use the file as it was published")
+    return found
 
 
 class _PlainUnpickler(pickle.Unpickler):
@@ -59,7 +93,7 @@ class _PlainUnpickler(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in self.ALLOWED:
-            raise pickle.UnpicklingError(f"it would run {module}.{name}")
+            raise Foreign(f"it would run {module}.{name}")
         return super().find_class(module, name)
 
 
@@ -71,10 +105,10 @@ def read_mapping(path: Path) -> dict[int, str]:
     def read(where: Path) -> dict[int, str]:
         with where.open("rb") as file:
             if np.lib.format.read_magic(file) != (1, 0):
-                raise ValueError("not a .npy file of version 1.0")
+                raise Foreign("not a .npy file of version 1.0")
             _, _, kind = np.lib.format.read_array_header_1_0(file)
             if not kind.hasobject:
-                raise ValueError(f"an array of {kind}")
+                raise Foreign(f"an array of {kind}")
             content = _PlainUnpickler(file).load().item()
         return {int(label): str(name) for label, name in content.items()}
 

@@ -12,17 +12,19 @@ from numpy.typing import NDArray
 from scipy.io import loadmat
 
 from helpers.brains.cohort import Cohort, Fold, Responses
-from helpers.brains.files import PUT_AGAIN, Files, readable, stat_digest
+from helpers.brains.files import USE_RELEASED, Files, readable, stat_digest
 from helpers.brains.rois import GLASSER, checked
 from helpers.brains.splits import fit_choose_test
 from helpers.ground.digest import text_digest
 from helpers.ground.errors import LabError
+from helpers.ground.strays import exactly, is_stray
+from helpers.ground.text import read_lines, read_text
 
 N_LABELS = 180
 """Glasser's areas a hemisphere: 1-180 left, 181-360 right."""
 R2_ROW = 3
 """Row of the pRF parameters that holds R² (after angle, eccentricity and size)."""
-RUN = re.compile(r"ses-imagenet(\d+)_task-imagenet_run-(\d+)$")
+RUN = re.compile(r"ses-imagenet(\d\d)_task-imagenet_run-(\d+)")
 AREA = re.compile(r"[LR]_(\w+)_ROI")
 
 
@@ -57,8 +59,9 @@ class NOD(Cohort):
             raise LabError(f"per_run = {per_run!r}", expected="'vertex' or 'scalar'",
                            remedy="choose one of these")
         self.root, self.n_best, self.per_run = root, n_best, per_run
-        present = sorted(path.parent.name for path in
-                         root.glob("derivatives/ciftify/sub-*/results"))
+        found = [path.parent for path in root.glob("derivatives/ciftify/[sS][uU][bB]*/results")]
+        present = [path.name for path in exactly(found, re.compile(r"sub-\d\d"),
+                                                 "the participant", "sub-01")]
         missing = [name for name in subjects if name not in present] if present else ["sub-01"]
         if missing:
             raise LabError(f"no derivatives/ciftify/{missing[0]}/results in {root}",
@@ -75,13 +78,14 @@ class NOD(Cohort):
         self._areas = self._read_areas()
 
     def _results(self, subject: str) -> Path:
-        return self.root / "derivatives/ciftify" / subject / "results"
+        return self.root / "derivatives/ciftify" / self.opened(subject) / "results"
 
     def _list_runs(self, subject: str, n_sessions: int) -> list[Path]:
         """Return a participant's runs, in order, refusing a gap."""
         folder = self._results(subject)
-        found = {tuple(map(int, RUN.search(path.name).groups())): path
-                 for path in folder.iterdir() if RUN.search(path.name)}
+        runs = exactly(folder.glob("ses-imagenet*"), RUN, "the run",
+                       "ses-imagenet01_task-imagenet_run-1")
+        found = {tuple(map(int, RUN.fullmatch(path.name).groups())): path for path in runs}
         found = {key: path for key, path in found.items() if key[0] <= n_sessions}
         before = {(session, r) for session, run in found for r in range(1, run)}
         before |= {(s, 1) for session, _ in found for s in range(1, session)}
@@ -97,7 +101,7 @@ class NOD(Cohort):
         folder = self.root / "supportfiles"
         values = readable(folder / "MMP_mpmLR32k.mat",
                           lambda p: np.ravel(loadmat(p)["glasser_MMP"]), "glasser_MMP")
-        text = readable(folder / "roilbl_mmp.csv", lambda p: p.read_text(encoding="utf-8"),
+        text = readable(folder / "roilbl_mmp.csv", read_text,
                         "names of areas, a row each")
         rows = [AREA.search(line) for line in text.splitlines()]
         names = [row[1] for row in rows if row]  # the heading has no such name
@@ -105,7 +109,7 @@ class NOD(Cohort):
             if names[label - 1:label] != [name]:
                 raise LabError(f"{folder / 'roilbl_mmp.csv'}: area {label} is not {name}",
                                expected=f"{N_LABELS} rows, L_{name}_ROI in row {label}",
-                               remedy=PUT_AGAIN)
+                               remedy=USE_RELEASED)
         return {name: (values == label, values == label + N_LABELS)
                 for name, label in GLASSER.items()}
 
@@ -160,7 +164,8 @@ class NOD(Cohort):
         if len(values) != n_trials or values.shape[1] < n:
             raise LabError(f"{path}: betas {values.shape}, {n_trials} labels, atlas of {n} "
                            "vertices", expected="a row a label, and the atlas's vertices first",
-                           remedy=PUT_AGAIN)
+                           remedy=f"use betas and labels of one run, as they were published; look "
+                                  f"into {_label_file(run).name} for a line too many or too few")
         kept = values[:, columns].astype(np.float64)
         from_ = values[:, :n] if self.per_run == "scalar" else kept  # the subcortex never counts
         axis = None if self.per_run == "scalar" else 0
@@ -171,7 +176,8 @@ class NOD(Cohort):
 
     def _conditions(self, subject: str) -> NDArray[np.int64]:
         """Return the picture of every trial, in the order of the runs."""
-        found = np.array([self._index[name] for run in self._shown[subject] for name in run])
+        found = np.array([self._index[name] for run in self._shown[self.opened(subject)]
+                          for name in run])
         if len(np.unique(found)) != len(found):
             raise LabError(f"{subject} saw a picture twice", expected="single presentations",
                            remedy="leave such sessions out: repeats are not read here")
@@ -199,17 +205,20 @@ class NOD(Cohort):
 
 
 def _label_file(run: Path) -> Path:
-    found = sorted(run.glob("*_label.txt"))
-    return found[0] if found else run / f"{run.name}_label.txt"
+    """Return the labels of a run: of its own name, or the only ones that are there."""
+    own = run / f"{run.name}_label.txt"
+    found = [path for path in sorted(run.glob("*_label.txt")) if not is_stray(path.name)]
+    if not own.is_file() and len(found) > 1:
+        raise LabError(f"{len(found)} files of labels in {run}: {found[0].name}, {found[1].name}",
+                       expected=own.name, remedy="move those elsewhere that are not this run's")
+    return found[0] if found and not own.is_file() else own
 
 
 def _pictures(run: Path) -> list[str]:
     """Read the picture of each row, as its path below ``stimuli``."""
-    text = readable(_label_file(run), lambda p: p.read_text(encoding="utf-8"),
-                    "one picture a line")
-    lines = [line.strip().removeprefix("stimuli/") for line in text.splitlines()]
-    return [line if "/" in line else f"imagenet/{line.split('_')[0]}/{line}"
-            for line in lines if line]
+    lines = [line.replace("\\", "/").removeprefix("stimuli/")
+             for _, line in readable(_label_file(run), read_lines, "one picture a line")]
+    return [line if "/" in line else f"imagenet/{line.split('_')[0]}/{line}" for line in lines]
 
 
 def _values(path: Path) -> NDArray[np.float32]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from helpers.brains.brick import Brick
 from helpers.brains.cohort import Cohort, Fold, Responses
-from helpers.brains.files import PUT_AGAIN, read_volume, readable, stat_digest
+from helpers.brains.files import USE_RELEASED, read_volume, readable, stat_digest
 from helpers.brains.nsd_files import (
     BETAS,
     FAMILIES_NSD,
@@ -24,8 +24,9 @@ from helpers.brains.nsd_files import (
     STIMULI,
     TABLE,
     Place,
+    subjects_in,
 )
-from helpers.brains.rois import FAMILIES, checked, ordered, roi
+from helpers.brains.rois import FAMILIES, checked, ordered, refuse_lacking, roi
 from helpers.brains.sessions import read_session
 from helpers.brains.splits import (
     N_REPEATS,
@@ -103,24 +104,24 @@ class NSD(Cohort):
         self._split = {"n_pool": n_pool, "n_batches": n_batches}
         self.n_shared = n_shared
         self.info = read_presentations(root / TABLE)
-        present = sorted(path.parent.parent.name for path in (
-            root / "nsddata_betas/ppdata").glob(f"subj*/{self.space.folder}/{BETAS}"))
+        present = subjects_in(root / "nsddata_betas/ppdata", f"{self.space.folder}/{BETAS}")
         missing = [name for name in subjects if name not in present] if present else ["subj01"]
         if missing:
             raise LabError(f"no betas of {missing[0]} in {root / 'nsddata_betas/ppdata'}",
                            expected=f"{missing[0]}/{self.space.folder}/{BETAS}/",
                            remedy="see [nsd] in helpers/ground/sources.toml for where to get them")
         self.subjects = tuple(subjects) or tuple(present)
+        refuse_lacking({name: self._place(name).families() for name in self.subjects}, root)
         self.n_sessions = {name: self._place(name).count_sessions() for name in self.subjects}
         self.album = Brick(root / STIMULI)
         if len(self.album) != len(self.info):
             raise LabError(f"{len(self.album)} pictures in {STIMULI}, {len(self.info)} rows in "
-                           f"{TABLE}", expected="as many", remedy=PUT_AGAIN)
+                           f"{TABLE}", expected="as many", remedy=USE_RELEASED)
         self.condition_of = np.arange(len(self.album))
         self._rois: dict[str, tuple[str, ...]] = {}
 
     def _place(self, subject: str) -> Place:
-        return Place(self.root, self.space, subject)
+        return Place(self.root, self.space, self.opened(subject))
 
     def rois(self, subject: str) -> tuple[str, ...]:
         """Return the regions with at least one vertex."""
@@ -228,7 +229,8 @@ class NSD(Cohort):
             raise LabError(f"{len(test)} pictures were seen {N_REPEATS} times by all "
                            f"{len(everyone)} participants", expected=f"{self.n_shared}",
                            remedy="fetch all sessions of all participants, or set n_shared to 0")
-        fit, choose, *_ = batches(self.info, subject, self.n_sessions[subject], **self._split)
+        fit, choose, *_ = batches(self.info, subject, self.n_sessions[self.opened(subject)],
+                                  **self._split)
         return (Fold(fit, test, ((fit, choose),)),)
 
     def digest(self, subject: str) -> str:

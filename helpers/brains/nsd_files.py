@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from helpers.brains.files import read_names, read_volume
 from helpers.brains.rois import FAMILIES, check_labels, check_values
 from helpers.ground.errors import LabError
+from helpers.ground.strays import exactly
 
 BETAS = "betas_fithrf_GLMdenoise_RR"
 HEMISPHERES = ("lh", "rh")
@@ -19,6 +21,20 @@ TABLE = "nsddata/experiments/nsd/nsd_stim_info_merged.csv"
 STIMULI = "nsddata_stimuli/stimuli/nsd/nsd_stimuli.hdf5"
 NAMES = "nsddata/freesurfer/{subject}/label/{family}.mgz.ctab"
 """Names of a family's labels, for both spaces."""
+
+
+def subjects_in(folder: Path, inside: str) -> list[str]:
+    """Return the participants subj01, subj02, … whose folder holds a given one.
+
+    Raises
+    ------
+    LabError
+        If another folder that holds it might be a participant's as well.
+    """
+    depth = len(Path(inside).parts)
+    found = [path.parents[depth - 1] for path in folder.glob(f"[sS][uU][bB]*/{inside}")]
+    return [path.name for path in exactly(found, re.compile(r"subj\d\d"), "the participant",
+                                             "subj01")]
 
 
 @dataclass(frozen=True)
@@ -102,16 +118,21 @@ class Place:
         LabError
             If there is none, if their numbers have a gap, or if a hemisphere lacks one.
         """
-        found = {part: {int(path.stem[-2:]) for path in self.betas.glob(
-            f"{part}.betas_session*.hdf5" if part else "betas_session*.hdf5")}
-            for part in self.space.parts}
+        found = {}
+        for part in self.space.parts:
+            pattern = f"{part}.betas_session*.hdf5".lstrip(".")
+            fit = re.compile(re.escape(pattern).replace(r"\*", r"(\d\d)"))
+            files = exactly(self.betas.glob(pattern), fit, "the session",
+                            self.session(part, 1).name)
+            found[part] = {int(fit.fullmatch(path.name)[1]) for path in files}
         n = max((number for numbers in found.values() for number in numbers), default=0)
         for part, numbers in found.items():
             lacking = sorted(set(range(1, max(n, 1) + 1)) - numbers)
             if lacking:
                 raise LabError(f"no file {self.session(part, lacking[0])}",
                                expected=f"all sessions from 1 to {n or 'the last'}",
-                               remedy="fetch it: without it, later trials cannot be told apart")
+                               remedy="fetch it: without it, later trials cannot be told apart; if "
+                                      f"session {n} is not this participant's, move it elsewhere")
         return n
 
     def labels(self, family: str) -> tuple[NDArray[np.int16], NDArray[np.int16]]:

@@ -9,6 +9,7 @@ used: the 1,875 numbers of ``fmri/subj001`` do not match its 1,870 voxels.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,12 @@ from numpy.typing import NDArray
 from scipy.io import loadmat
 
 from helpers.brains.cohort import Cohort, Fold, Responses
+from helpers.brains.files import USE_RELEASED, readable
 from helpers.brains.rois import checked, ordered
 from helpers.ground.digest import file_digest, text_digest
 from helpers.ground.errors import LabError
+from helpers.ground.strays import exactly
+from helpers.ground.text import same_name
 from helpers.stimuli.image_sets import image_folder
 
 
@@ -32,14 +36,18 @@ def read_mat(path: Path, name: str) -> Any:
     LabError
         If the file is missing or damaged, or holds no such variable.
     """
-    try:
-        content = loadmat(path, squeeze_me=True, struct_as_record=False)
-    except (OSError, ValueError, TypeError, NotImplementedError) as error:
-        raise LabError(f"{path} cannot be read: {error}", expected="a whole MATLAB 5 file",
-                       remedy="delete it and put it there again") from error
+    def read(where: Path) -> dict[str, Any]:
+        try:
+            return loadmat(where, squeeze_me=True, struct_as_record=False)
+        except NotImplementedError as error:  # HDF5 inside
+            raise LabError(f"{path} is of MATLAB 7.3", expected="a MATLAB 5 file",
+                           remedy="save it in MATLAB with the option '-v7', or use the file as it "
+                                  "was published") from error
+
+    content = readable(path, read, "a MATLAB 5 file")
     if name not in content:
         raise LabError(f"{path} has no variable {name!r}", expected=name,
-                       remedy="check that it is the file of this name from the release")
+                       remedy=USE_RELEASED)
     return content[name]
 
 
@@ -57,9 +65,12 @@ class Object2Vec(Cohort):
     name, units = "object2vec", "beta (any unit)"
 
     def __init__(self, root: Path, *, subjects: Sequence[str] = ()) -> None:
-        found = {path.name.removesuffix("_old"): path
-                 for folder in ("fmri_ppa_loc", "fmri") for path in sorted((root / folder).glob(
-                     "subj*")) if (path / "roistack.mat").is_file()}
+        found = {}
+        for folder, end in (("fmri_ppa_loc", "(_old)?"), ("fmri", "")):
+            there = [path.parent for path in (root / folder).glob("[sS][uU][bB]*/roistack.mat")]
+            for path in exactly(there, re.compile(rf"subj\d{{3}}{end}"), "the participant",
+                                "subj001"):
+                found[path.name.removesuffix("_old")] = path
         if not found:
             raise LabError(f"no participant in {root}", expected="fmri/subj001/roistack.mat",
                            remedy="see [object2vec] in helpers/ground/sources.toml")
@@ -79,18 +90,18 @@ class Object2Vec(Cohort):
         return ordered(str(name) for name in np.atleast_1d(self._stack(subject).rois))
 
     def _stack(self, subject: str) -> Any:
-        return read_mat(self._folders[subject] / "roistack.mat", "roistack")
+        return read_mat(self._folders[self.opened(subject)] / "roistack.mat", "roistack")
 
     def responses(self, subject: str, rois: Sequence[str]) -> Responses:
         """Read the betas, categories in alphabetical order."""
-        path, stack = self._folders[subject] / "roistack.mat", self._stack(subject)
+        path, stack = self._folders[self.opened(subject)] / "roistack.mat", self._stack(subject)
         names, betas = [str(name) for name in np.atleast_1d(stack.rois)], np.asarray(stack.betas)
         index = np.asarray(stack.indices)
-        order = self._order(path, [str(name) for name in stack.conds])
+        order = self._order(path, [same_name(str(name)) for name in stack.conds])
         if betas.shape != (len(order), len(index)):
             raise LabError(f"{path}: betas of shape {betas.shape}, {len(index)} labels",
                            expected=f"{len(order)} categories x as many voxels as labels",
-                           remedy="put the file of the release there again")
+                           remedy=USE_RELEASED)
         chosen = [roi for roi in checked(rois) if roi in names]
         members = {roi: index == names.index(roi) + 1 for roi in chosen}
         good = np.isfinite(betas).all(0)
@@ -115,12 +126,17 @@ class Object2Vec(Cohort):
 
         For the choice of a layer, two halves of the other sets predict each other.
         """
-        path = self._folders[subject] / "sets.mat"
+        path = self._folders[self.opened(subject)] / "sets.mat"
         index = {name: i for i, name in enumerate(self.categories)}
-        sets = [np.sort([index[str(name)] for name in part]) for part in read_mat(path, "sets")]
+        sets = [[same_name(str(name)) for name in part] for part in read_mat(path, "sets")]
+        strange = sorted({name for part in sets for name in part} - index.keys())
+        if strange:
+            raise LabError(f"{path} names the category {strange[0]!r}",
+                           expected=f"the {len(index)} folders of stimuli/", remedy=USE_RELEASED)
+        sets = [np.sort([index[name] for name in part]) for part in sets]
         if len(np.unique(np.concatenate(sets))) != len(index):
             raise LabError(f"{path}: the sets do not hold every category once",
-                           expected=f"{len(index)} categories", remedy="put it there again")
+                           expected=f"{len(index)} categories", remedy=USE_RELEASED)
         every = range(len(sets))
         join = lambda chosen: np.sort(np.concatenate([sets[j] for j in chosen]))  # noqa: E731
         folds = []
@@ -132,5 +148,5 @@ class Object2Vec(Cohort):
 
     def digest(self, subject: str) -> str:
         """Digest a participant's two files."""
-        return text_digest(" ".join(file_digest(self._folders[subject] / name)
+        return text_digest(" ".join(file_digest(self._folders[self.opened(subject)] / name)
                                     for name in ("roistack.mat", "sets.mat")))

@@ -129,6 +129,29 @@ def check_labels(family: str, mapping: Mapping[int, str], where: str) -> None:
                                   "helpers/brains/rois.py")
 
 
+def refuse_lacking(families: Mapping[str, Iterable[str]], root: object) -> None:
+    """Refuse a label set that some participants have and others lack: its files are missing.
+
+    Parameters
+    ----------
+    families : dict, subject -> label sets
+    root : Path
+        Of the files, for the error.
+
+    Raises
+    ------
+    LabError
+        If there is such a label set.
+    """
+    every = {family for own in families.values() for family in own}
+    for subject, own in families.items():
+        for family in sorted(every - set(own)):
+            other = next(name for name in families if family in families[name])
+            raise LabError(f"{subject} has no files of the labels {family} in {root}",
+                           expected=f"those that {other} has",
+                           remedy=f"put them there; the regions of {family} would be missing")
+
+
 def check_values(family: str, values: NDArray[np.integer], where: str) -> None:
     """Refuse labels that no region of a family has.
 

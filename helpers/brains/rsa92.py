@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.spatial.distance import squareform
 
+from helpers.brains.files import USE_RELEASED
 from helpers.brains.object2vec import read_mat
 from helpers.ground.errors import LabError
 from helpers.stimuli.album import Album
 
 N_PICTURES = 92
-PUT_AGAIN = "put the file of the release there again"
 
 
 class Stack(Album):
@@ -97,10 +97,10 @@ def open_rsa92(root: Path) -> MeasuredRdms:
     labels = tuple(str(label).strip() for label in read_mat(main, "categoryLabels"))
     if len(pictures) != N_PICTURES or vectors.shape != (N_PICTURES, len(labels)):
         raise LabError(f"{main} holds {len(pictures)} pictures, categories {vectors.shape}",
-                       expected=f"{N_PICTURES} of each", remedy=PUT_AGAIN)
+                       expected=f"{N_PICTURES} of each", remedy=USE_RELEASED)
     if not str(monkey.name).startswith("mIT"):
         raise LabError(f"{main}: the first RDM is {monkey.name}", expected="mIT_674neurons",
-                       remedy=PUT_AGAIN)
+                       remedy=USE_RELEASED)
     return MeasuredRdms(Stack(np.stack([one.image for one in pictures])),
                         {"human IT": np.mean(list(single.values()), axis=0),
                          "monkey IT": _condensed(monkey.RDM, main)},
@@ -113,5 +113,6 @@ def _condensed(values: NDArray, where: Path) -> NDArray[np.float64]:
     flat = squareform(values, checks=False) if values.ndim == 2 else values
     if flat.shape != (N_PICTURES * (N_PICTURES - 1) // 2,) or not np.isfinite(flat).all():
         raise LabError(f"{where}: an RDM of shape {values.shape}, or with NaN",
-                       expected=f"the dissimilarities of {N_PICTURES} pictures", remedy=PUT_AGAIN)
+                       expected=f"the dissimilarities of {N_PICTURES} pictures",
+                       remedy=USE_RELEASED)
     return flat

@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from helpers.brains.files import PUT_AGAIN, readable
+from helpers.brains.files import PUT_AGAIN, USE_RELEASED, readable
 from helpers.brains.splits import TRIALS
 from helpers.ground.errors import LabError
 
@@ -53,12 +53,13 @@ def read_session(path: Path, columns: NDArray[np.int64] | None = None, *,
         betas = file.get("betas")
         if not isinstance(betas, h5py.Dataset) or betas.ndim not in (2, 4):
             raise LabError(f"{path} has no dataset 'betas' of trials x vertices",
-                           expected=f"{n_trials} trials x vertices", remedy=PUT_AGAIN)
+                           expected=f"{n_trials} trials x vertices",
+                           remedy=USE_RELEASED)
         width = int(np.prod(betas.shape[1:], dtype=int))
         if betas.shape[0] != n_trials or width != (n_vertices or width):
             raise LabError(f"{path} holds {betas.shape[0]} trials of {width} vertices",
                            expected=f"{n_trials} trials of {n_vertices or 'all'} vertices",
-                           remedy=PUT_AGAIN)
+                           remedy=USE_RELEASED)
         wanted = np.arange(width) if columns is None else np.asarray(columns, np.int64)
         result = np.empty((n_trials, len(wanted)), np.float32)
         if len(wanted):

@@ -11,12 +11,14 @@ import torch
 from numpy.typing import NDArray
 
 from helpers.brains.cohort import Fold
-from helpers.brains.files import PUT_AGAIN, readable
+from helpers.brains.files import USE_RELEASED
 from helpers.ground.errors import LabError
+from helpers.ground.text import read_table
 
 TRIALS = 750
 """Trials of one NSD session."""
 N_REPEATS = 3
+MOST_SUBJECTS = 99
 
 SPECIAL515 = {f"subj{i:02d}": n for i, n in enumerate((40, 40, 32, 30, 40, 32, 40, 30), 1)}
 """Completed sessions: 515 pictures were then seen three times by everyone."""
@@ -30,19 +32,29 @@ def read_presentations(path: Path) -> pd.DataFrame:
     Raises
     ------
     LabError
-        If it is missing, lacks a column, or its rows are not in the order of nsdId.
+        If it is missing, lacks a column, a cell is not what its column holds, or its rows are not
+        in the order of nsdId.
     """
-    info = readable(path, pd.read_csv, "NSD's table of presentations")
-    columns = ["cocoId", "nsdId", "shared1000", *(
-        f"{name}_rep{k}" for name in info.columns if name.startswith("subject")
-        and name.removeprefix("subject").isdigit() for k in range(N_REPEATS))]
-    lacking = [name for name in columns if name not in info]
-    if lacking or len(columns) == 3:
-        raise LabError(f"{path} has no column {[*lacking, 'subject1'][0]!r}",
-                       expected=", ".join(columns), remedy=PUT_AGAIN)
+    subjects = [f"subject{number}" for number in range(1, MOST_SUBJECTS + 1)]
+    repeats = [f"{name}_rep{k}" for name in subjects for k in range(N_REPEATS)]
+    table = read_table(path, ("cocoId", "nsdId", "shared1000"), may_lack=("cropBox", *subjects,
+                       *repeats), what="NSD's table of presentations")
+    present = [name for name in subjects if name in table.columns or any(
+        f"{name}_rep{k}" in table.columns for k in range(N_REPEATS))]
+    columns = [f"{name}_rep{k}" for name in present or ["subject1"] for k in range(N_REPEATS)]
+    lacking = [name for name in columns if name not in table.columns]
+    if lacking:
+        raise LabError(f"{path} has no column {lacking[0]!r}",
+                       expected=", ".join(["cocoId", "nsdId", "shared1000", *columns]),
+                       remedy=USE_RELEASED)
+    # An empty cell means the same as 0 there: not shown.
+    info = pd.DataFrame({**table.columns, "shared1000": table.truths("shared1000"),
+                         **{name: table.whole(name) for name in ("cocoId", "nsdId")},
+                         **{name: table.whole(name, empty="0") for name in columns}})
     if not np.array_equal(info["nsdId"], np.arange(len(info))):
         raise LabError(f"{path}: rows that are not in the order of nsdId",
-                       expected="nsdId 0, 1, 2, …", remedy=PUT_AGAIN)
+                       expected="nsdId 0, 1, 2, …, each once",
+                       remedy="sort the rows by nsdId, or use the table as it was published")
     return info
 
 

@@ -12,7 +12,7 @@ from helpers.brains.cohort import Cohort, Fold, Responses
 from helpers.ground.cache import cached
 from helpers.ground.console import progress
 from helpers.ground.digest import code_digest
-from helpers.ground.errors import LabError
+from helpers.ground.errors import LabError, one_of
 from helpers.similarity.noise_ceilings import ceiling, ncsnr_ceiling, split_half
 
 FEWEST = 2
@@ -48,7 +48,7 @@ def read_responses(cohort: Cohort, subject: str, rois: Sequence[str]) -> Respons
     present = [roi for roi in rois if roi in owned]
     if not present:
         raise LabError(f"{subject} has none of {', '.join(rois)}",
-                       expected=f"one of {', '.join(owned)}",
+                       expected=one_of(owned, "a region; it has none"),
                        remedy="name other ROIs, or leave this participant out")
 
     def make() -> dict[str, np.ndarray]:

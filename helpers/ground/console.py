@@ -16,9 +16,25 @@ HEADLESS = "LAB_HEADLESS"
 
 
 def say(text: str = "") -> None:
-    """Write one line to standard output at once."""
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+    """Write one line to standard output at once.
+
+    Letters that the output cannot show are replaced; that nobody listens is no error.
+    """
+    write(text + "\n")
+
+
+def write(text: str) -> None:
+    """Write to standard output as it is, at once, as `say` does."""
+    stream = sys.stdout
+    try:
+        try:
+            stream.write(text)
+        except UnicodeEncodeError:
+            shown = text.encode(stream.encoding or "ascii", "replace")
+            stream.write(shown.decode(stream.encoding or "ascii"))
+        stream.flush()
+    except (OSError, ValueError, AttributeError):  # full, closed, or there is none at all
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
 
 
 def progress(iterable: Iterable[T], label: str, total: int | None = None) -> Iterable[T]:
@@ -33,10 +49,14 @@ def progress(iterable: Iterable[T], label: str, total: int | None = None) -> Ite
         Length, where ``iterable`` does not know it.
     """
     return tqdm(iterable, desc=label, total=total, mininterval=0.5, leave=False,
-                disable=bool(os.environ.get(HEADLESS)))
+                disable=_unseen())
 
 
 def bar(label: str, total: int, *, hidden: bool = False) -> tqdm:
     """Return a bar to be moved by hand; use it as a context."""
     return tqdm(desc=label, total=total, mininterval=0.5, leave=False,
-                disable=hidden or bool(os.environ.get(HEADLESS)))
+                disable=hidden or _unseen())
+
+
+def _unseen() -> bool:
+    return bool(os.environ.get(HEADLESS)) or sys.stderr is None

@@ -22,6 +22,7 @@ ATTEMPTS = 4
 BACKOFF_S = 0.5
 TIMEOUT_S = 30
 PIECE_BYTES = 100_000
+DIGEST = r"(sha256|md5):[0-9a-f]{8,}"
 AGENT = "open-laboratory-notebooks/1.0 (reproduction of published figures; python-requests)"
 
 
@@ -47,7 +48,7 @@ class Source:
 
     def __post_init__(self) -> None:
         for digest in (self.digest, self.manifest):
-            if digest is not None and not re.fullmatch(r"(sha256|md5):[0-9a-f]{8,}", digest):
+            if digest is not None and not re.fullmatch(DIGEST, digest):
                 raise LabError(f"The source {self.name!r} has the digest {digest!r}.",
                                expected="'sha256:…' or 'md5:…' with 8 or more digits of 0-9, a-f",
                                remedy="correct it where the source is listed")

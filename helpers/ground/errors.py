@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 
 class LabError(Exception):
     """Tell a user what is wrong with the input, in three parts.
@@ -23,6 +25,12 @@ class LabError(Exception):
     def __reduce__(self):
         """Keep all three parts when the error crosses a process boundary."""
         return _rebuild, (type(self), self.seen, self.expected, self.remedy)
+
+
+def one_of(names: Iterable[object], none: str = "nothing: there is none to choose from") -> str:
+    """Return "one of a, b", for what was expected; or what to say where there is nothing."""
+    listed = ", ".join(map(str, names))
+    return f"one of {listed}" if listed else none
 
 
 def _rebuild(kind: type[LabError], seen: str, expected: str, remedy: str) -> LabError:

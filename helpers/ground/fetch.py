@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,13 +16,13 @@ from helpers.ground.archive import (
     sort_files,
     take_folder,
     unpack,
-    visible_files,
 )
 from helpers.ground.console import say
 from helpers.ground.digest import file_digest
-from helpers.ground.download import Source, digest_like, download
-from helpers.ground.errors import LabError
+from helpers.ground.download import DIGEST, Source, digest_like, download
+from helpers.ground.errors import LabError, one_of
 from helpers.ground.paths import atomic_write, ensure_space, ensure_writable
+from helpers.ground.strays import is_stray, visible_files
 from helpers.ground.strict import from_table, read_toml, suggest
 
 __all__ = ["Source", "download", "fetch_file", "fetch_folder", "folder_manifest", "load_source"]
@@ -38,7 +40,7 @@ def load_source(name: str, path: Path = SOURCES) -> Source:
     """
     tables = read_toml(path)
     if name not in tables:
-        raise LabError(f"There is no source {name!r}.", expected="one of " + ", ".join(tables),
+        raise LabError(f"There is no source {name!r}.", expected=one_of(tables),
                        remedy=suggest(name, tables) or f"list it in {path.name}")
     return from_table(Source, {"name": name, **tables[name]}, f"{path.name}, [{name}]")
 
@@ -56,7 +58,7 @@ def fetch_file(source: Source, path: Path, *, session: requests.Session | None =
     """
     record = path.with_name(path.name + ".digest")
     if source.digest is None and record.is_file():
-        source = replace(source, digest=record.read_text(encoding="utf-8").strip())
+        source = replace(source, digest=_recorded(record))
     if _is_right(source, path):
         return path
     ensure_writable(path.parent)
@@ -101,8 +103,8 @@ def fetch_folder(source: Source, folder: Path, *,
         if by_hand and source.digest and not _is_right(source, archive):
             raise LabError(f"{archive} has the digest {digest_like(source.digest, archive)}.",
                            expected=f"{source.digest}, that of {source.name}",
-                           remedy=f"delete it and run again; it is fetched anew ({source.size}; "
-                                  f"terms: {source.licence})")
+                           remedy=f"move it away and run again; it is fetched ({source.size}; "
+                                  f"terms: {source.licence}), or put the right one there")
         if not by_hand:
             ensure_space(folder.parent, 2 * source.bytes, f"{source.name} and its archive")
             download(source, archive, session=session)
@@ -115,24 +117,33 @@ def fetch_folder(source: Source, folder: Path, *,
 def _unpack(source: Source, archive: Path, folder: Path) -> None:
     """Unpack beside ``folder``, verify there, and rename."""
     record = folder.with_name(folder.name + ".digest")
-    expected = source.manifest
-    if expected is None and record.is_file():
-        expected = record.read_text(encoding="utf-8").strip()
-    with unpack(archive, folder.with_name(folder.name + ".part"),
+    expected = source.manifest or _recorded(record)
+    there = folder.resolve()  # a link to a folder elsewhere stays a link
+    with unpack(archive, there.with_name(there.name + ".part"),
                 kind=source.unpack or "zip") as unpacked:
         content = take_folder(unpacked, member=source.member, holding=source.holding)
         if source.sorted_by:
             sort_files(content, source.sorted_by, source.sorted_in)
-        _require_count(source, content)
+        n_files = len(visible_files(content))
+        if source.files and n_files != source.files:
+            raise LabError(f"{archive} holds {n_files} files.",
+                           expected=f"{source.files} files of {source.name}",
+                           remedy=_other_content(source, archive))
         seen = folder_manifest(content)
         if expected and not seen.startswith(expected):
             raise LabError(f"The files of {source.name} have the manifest {seen}.",
-                           expected=expected,
-                           remedy=f"delete {archive} and run again; if it repeats, the data at "
-                                  f"{source.url} have changed (recorded in {record} at first)")
-        os.replace(content, folder)
+                           expected=expected, remedy=_other_content(source, archive)
+                           + f" (recorded in {record} at first)" * (not source.manifest))
+        if there.is_dir():  # it holds strays at most: whatever else would have counted as data
+            shutil.rmtree(there)
+        os.replace(content, there)
     if expected is None:
         _record(record, seen)
+
+
+def _other_content(source: Source, archive: Path) -> str:
+    return (f"move {archive} away and run again; if it repeats, the data at {source.url} have "
+            "changed")
 
 
 def _is_right(source: Source, path: Path) -> bool:
@@ -141,21 +152,39 @@ def _is_right(source: Source, path: Path) -> bool:
 
 
 def _is_complete(source: Source, folder: Path) -> bool:
-    if not folder.is_dir() or not any(folder.iterdir()):
+    if not folder.is_dir():
         return False
-    _require_count(source, folder)
+    if not source.files:
+        return any(not is_stray(path.name) for path in folder.iterdir())
+    names = visible_files(folder)
+    if not names:
+        return False
+    if len(names) != source.files:
+        raise _other_count(source, folder, names)
     return True
 
 
-def _require_count(source: Source, folder: Path) -> None:
-    if not source.files:
-        return
-    n_files = len(visible_files(folder))
-    if n_files != source.files:
-        raise LabError(f"{folder} holds {n_files} files.",
-                       expected=f"{source.files} files of {source.name}",
-                       remedy=f"delete this folder and run again; it is fetched anew "
-                              f"({source.size}; terms: {source.licence})")
+def _other_count(source: Source, folder: Path, names: list[str]) -> LabError:
+    """Say what to do about too many files (move some) or too few (put them back, or fetch)."""
+    if len(names) > source.files:
+        newest = sorted(names, key=lambda name: -(folder / name).lstat().st_mtime)[:3]
+        remedy = ("move what does not belong to it out of this folder (the newest files there: "
+                  f"{', '.join(newest)})")
+    elif source.by_hand:
+        remedy = f"put the missing files there ({source.url}: {source.by_hand})"
+    else:
+        remedy = ("put the missing files back, or move this folder away and run again; it is "
+                  f"fetched anew ({source.size}; terms: {source.licence})")
+    return LabError(f"{folder} holds {len(names)} files.",
+                    expected=f"{source.files} files of {source.name}", remedy=remedy)
+
+
+def _recorded(record: Path) -> str | None:
+    """Return the digest that a file records; None where it is absent, or was cut short."""
+    if not record.is_file():
+        return None
+    digest = record.read_text(encoding="utf-8", errors="replace").strip()
+    return digest if re.fullmatch(DIGEST, digest) else None
 
 
 def _record(path: Path, digest: str) -> None:

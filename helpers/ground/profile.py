@@ -10,9 +10,10 @@ from typing import Literal
 
 from helpers.ground.analyses import ChannelSpec, EncodingSpec, LesionSpec, ReadoutSpec
 from helpers.ground.decodings import ConceptSpec, DecodingSpec
-from helpers.ground.errors import LabError
+from helpers.ground.errors import LabError, one_of
 from helpers.ground.languages import LanguageSpec
 from helpers.ground.paths import PACKAGE, ROOT
+from helpers.ground.strays import is_stray
 from helpers.ground.strict import from_table, read_toml, suggest
 from helpers.ground.tables import CohortSpec, FolderSpec, ImageSetSpec, NetworkSpec, UniverseSpec
 from helpers.ground.tunings import FinetuningSpec, LandscapeSpec, LateralitySpec
@@ -99,8 +100,14 @@ def profile_folders() -> tuple[Path, ...]:
 
 def profile_names() -> tuple[str, ...]:
     """Return the names of all profiles that can be loaded by name."""
-    return tuple(sorted({path.stem for folder in profile_folders()
-                         for path in folder.glob("*.toml")}))
+    return tuple(sorted({path.stem for folder in profile_folders() if folder.is_dir()
+                         for path in folder.iterdir()
+                         if is_toml(path.name) and not is_stray(path.name)}))
+
+
+def is_toml(name: str) -> bool:
+    """Tell whether a name is that of a TOML file, in small letters or not."""
+    return name.lower().endswith(".toml")
 
 
 def load_profile(name_or_path: str | Path) -> Profile:
@@ -121,14 +128,16 @@ def load_profile(name_or_path: str | Path) -> Profile:
 
 
 def _find(name: str) -> Path:
-    if name.endswith(".toml"):
+    if is_toml(name):
         candidates = [Path(name), ROOT / name]
     else:
         candidates = [folder / f"{name}.toml" for folder in profile_folders()]
     for path in candidates:
-        if path.is_file():
-            return path
+        # The ending may be written otherwise than on disk: .TOML for .toml.
+        for same in (path, *(path.with_suffix(end) for end in (".toml", ".TOML"))):
+            if same.is_file():
+                return same
     valid = profile_names()
-    raise LabError(f"There is no profile {name!r}.", expected="one of " + ", ".join(valid),
+    raise LabError(f"There is no profile {name!r}.", expected=one_of(valid),
                    remedy=suggest(name, valid) or "copy helpers/profiles/demo.toml to "
                    "profiles/<name>.toml, edit it, and pass PROFILE=<name>")

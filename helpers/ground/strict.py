@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 import types
+from collections.abc import Iterator
 from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from helpers.ground.errors import LabError
+from helpers.ground.text import read_text
 
 T = TypeVar("T")
 
 PLAIN_TYPES = {str: "a string", int: "a whole number", float: "a number", bool: "true or false"}
+
+
+WINDOWS_REMEDY = (r"write a path of Windows in single quotes, 'C:\data', or with forward slashes, "
+                  '"C:/data": in "double quotes" a backslash means something else')
+REMEDIES = (
+    (r"[\u201c\u201d\u201e\u2018\u2019\u201a\u00ab\u00bb]",
+     "replace the curly quotes by straight ones, \"…\": write it in a plain editor, not in Word"),
+    (r'"[^"]*\\', WINDOWS_REMEDY),
+    (r"[^\S \t]", "replace the blank that is not a plain one (a no-break space?) by a plain one"),
+    (r"=\s*(True|False|TRUE|FALSE|Yes|No|yes|no)\b", "write true or false, in small letters"),
+    (r"=\s*[+-]?\d+,\d", "write a decimal point, not a comma"))
+"""What a line that TOML refuses may hold -> what to do about it."""
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -22,13 +37,38 @@ def read_toml(path: Path) -> dict[str, Any]:
     Raises
     ------
     LabError
-        If the file is not valid UTF-8 or not valid TOML; line and column are named.
+        If the file is not valid TOML, or not in an encoding that `read_text` knows; the line is
+        named. Also if a backslash in "double quotes" made a tab or an end of line of a path.
     """
+    text = read_text(path, "a TOML file in UTF-8")
+    lines = text.split("\n")
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise LabError(f"{path} cannot be read: {error}.", expected="a TOML file in UTF-8",
-                       remedy="correct that line; strings stand in \"quotes\"") from error
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        found = re.search(r"at line (\d+)", str(error))
+        line = lines[int(found[1]) - 1].strip() if found else ""
+        code = re.split(r"\s#", line)[0]
+        remedy = next((advice for pattern, advice in REMEDIES if re.search(pattern, code)),
+                      "remove one of the two lines of this name"
+                      if re.search("overwrite|twice", str(error)) else
+                      "correct that line; strings stand in \"quotes\"")
+        raise LabError(f"{path} cannot be read: {error}" + (f": {line[:100]}" if line else "."),
+                       expected="a TOML file in UTF-8", remedy=remedy) from error
+    for key, value in _strings(content):
+        if '"""' not in text and any(sign in value for sign in "\b\t\n\f\r"):
+            raise LabError(f"{path}, key {key}: the value is {value!r}, with a tab or an end of "
+                           "line", expected="a string in one line", remedy=WINDOWS_REMEDY)
+    return content
+
+
+def _strings(content: Any, key: str = "") -> Iterator[tuple[str, str]]:
+    """Yield every string of a TOML file, with the keys that lead to it."""
+    if isinstance(content, str):
+        yield key, content
+    parts = content.items() if isinstance(content, dict) else enumerate(content) if isinstance(
+        content, list) else ()
+    for name, part in parts:
+        yield from _strings(part, f"{key}.{name}".lstrip("."))
 
 
 def from_table(cls: type[T], table: dict[str, Any], where: str) -> T:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import resource
 import signal
-import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -162,8 +161,8 @@ def serve(line: Connection, source: Path, target: Path, parameters: dict[str, ob
     os.environ.clear()
     os.environ.update(environment)
     with log.open("w") as chat:
-        for stream in (sys.stdout, sys.stderr):
-            os.dup2(chat.fileno(), stream.fileno())
+        for stream in (1, 2):  # by number: what was closed before is no object in sys
+            os.dup2(chat.fileno(), stream)
     problem = execute(source, target, parameters, lambda *cell: line.send(("cell", *cell)))
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     line.send(("done", problem, sum(one.ru_utime + one.ru_stime for one in used)))

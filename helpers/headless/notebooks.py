@@ -13,8 +13,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from helpers.ground.errors import LabError
+from helpers.ground.errors import LabError, one_of
 from helpers.ground.paths import ROOT, atomic_write
+from helpers.ground.strays import original_of
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -27,7 +28,9 @@ Literal = str | int | float | bool | None
 
 def sources(folder: Path = FOLDER) -> list[Path]:
     """Return the percent sources, by number."""
-    return sorted(folder.glob("[0-9][0-9]_*.py"))
+    found = sorted(folder.glob("[0-9][0-9]_*.py"))
+    stems = {path.stem for path in found}
+    return [path for path in found if original_of(path.stem, stems) is None]
 
 
 def choose(only: list[str], folder: Path = FOLDER) -> list[Path]:
@@ -49,7 +52,8 @@ def choose(only: list[str], folder: Path = FOLDER) -> list[Path]:
                  if path.stem == stem or (number and path.stem.startswith(number))]
         if not match:
             raise LabError(f"no notebook {name!r}",
-                           expected=f"one of {', '.join(path.stem for path in found)}",
+                           expected=one_of((path.stem for path in found),
+                                           f"a notebook in {folder}; there is none"),
                            remedy="give its number or its full name")
         chosen += match
     return list(dict.fromkeys(chosen))
@@ -110,7 +114,7 @@ def check_parameters(given: Mapping[str, str], known: Mapping[str, Literal],
     for parameter, text in given.items():
         if parameter not in known:
             raise LabError(f"unknown parameter {parameter!r} for {name}",
-                           expected=f"one of {', '.join(known)}",
+                           expected=one_of(known, "no parameter: it has none"),
                            remedy="correct the name; it is written in the parameters cell")
         values[parameter] = _like(text, known[parameter], parameter, name)
     return values

@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from helpers.ground.console import say
+from helpers.ground.console import say, write
 
 EVERY = 10.0
 """Seconds between two lines about a notebook, where a log is written and nobody watches."""
@@ -48,7 +48,7 @@ class Watch:
 
     def __init__(self, expected: Mapping[str, float], at_once: int) -> None:
         self.expected, self.at_once = dict(expected), at_once
-        self.live = sys.stdout.isatty()
+        self.live = sys.stdout is not None and sys.stdout.isatty()
         self.begun: dict[str, float] = {}
         self.took: dict[str, float] = {}
         self.cells: dict[str, str] = {}
@@ -106,5 +106,4 @@ class Watch:
         parts = [f"{cell} · {clock(now - self.begun[stem])}" for stem, cell in self.cells.items()]
         width = shutil.get_terminal_size().columns - 1
         text = (" | ".join(parts) + self._rest())[:width] if parts else ""
-        sys.stdout.write(f"\r\x1b[K{text}")
-        sys.stdout.flush()
+        write(f"\r\x1b[K{text}")

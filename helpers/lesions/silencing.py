@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from helpers.ground.errors import LabError
+from helpers.ground.errors import LabError, one_of
 from helpers.networks.activations import hooked
 from helpers.networks.replay import Replay
 
@@ -139,7 +139,7 @@ def _plan(lesion: Lesion, replay: Replay, device: torch.device) -> tuple[str | N
     for name in lesion.masks:
         if name not in replay.shapes:
             raise LabError(f"lesion {lesion.name!r}: the layer {name!r} is never computed",
-                           expected=f"one of {', '.join(replay.shapes)}",
+                           expected=one_of(replay.shapes),
                            remedy="name a layer of this list")
     masks = {name: _fitting(lesion, name, replay.shapes[name]).to(device)
              for name, mask in lesion.masks.items() if mask.any()}
@@ -167,7 +167,7 @@ def _require_layers(lesions: Sequence[Lesion], layers: Mapping[str, str]) -> Non
         for name in lesion.masks:
             if name.split("#")[0] not in layers:
                 raise LabError(f"lesion {lesion.name!r}: the network has no layer {name!r}",
-                               expected=f"one of {', '.join(layers)}",
+                               expected=one_of(layers),
                                remedy="name a layer of this list")
 
 

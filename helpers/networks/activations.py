@@ -14,7 +14,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from helpers.ground.errors import LabError
+from helpers.ground.errors import LabError, one_of
 
 Consumer = Callable[[str, Tensor], Tensor | None]
 """Takes a layer's name and its output (n_images, ...); must copy what it wants to keep. A tensor
@@ -32,7 +32,7 @@ def paths_of(known: Mapping[str, str], layers: Iterable[str]) -> dict[str, str]:
     layers = list(layers)
     missing = [layer for layer in layers if layer not in known]
     if missing:
-        raise LabError(f"no layer {missing[0]!r}", expected=f"one of {', '.join(known)}",
+        raise LabError(f"no layer {missing[0]!r}", expected=one_of(known),
                        remedy="correct the names of layers in the profile")
     return {layer: known[layer] for layer in layers}
 
@@ -61,7 +61,7 @@ def hooked(model: nn.Module, layers: Mapping[str, str], consume: Consumer) -> It
     missing = [path for path in layers.values() if path not in modules]
     if missing:
         raise LabError(f"no module {missing[0]!r} in the network",
-                       expected=f"one of {', '.join(list(modules)[1:])}",
+                       expected=one_of(list(modules)[1:]),
                        remedy="choose a layer from this list")
     calls: Counter[str] = Counter()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from helpers.ground.digest import file_digest, text_digest
 from helpers.ground.errors import LabError
+from helpers.ground.text import read_table, read_text
 
 FILES = ("lvis_v1_train_cat_info.json", "lvis_v1_clip_a+cname.npy", "Objects365_names_fix.csv",
          "o365_clip_a+cnamefix.npy")
@@ -68,18 +68,20 @@ def read_named_vectors(folder: Path) -> NamedVectors:
                        remedy="see [clip-names] in helpers/ground/sources.toml")
     lvis, first, objects, second = (folder / name for name in FILES)
     try:
-        listed = sorted(json.loads(lvis.read_text(encoding="utf-8")), key=lambda one: one["id"])
-        with objects.open(encoding="utf-8", newline="") as file:
-            fixed = [row[-1] for row in csv.reader(file) if row]
+        listed = sorted(json.loads(read_text(lvis)), key=lambda one: one["id"])
+        fixed = read_table(objects, ("id", "name", "fixed"), header=False).columns["fixed"]
         names = [[_plain(one["name"]) for one in listed], [_plain(name) for name in fixed]]
         vectors = [np.load(path, allow_pickle=False) for path in (first, second)]
     except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
         raise LabError(f"the names in {folder} cannot be read: {error}",
-                       expected="whole files of the release", remedy="fetch them again") from error
+                       expected="whole files of the release",
+                       remedy="fetch the one that is damaged again") from error
     for said, values in zip(names, vectors):
         if values.shape != (len(said), WIDTH):
             raise LabError(f"{len(said)} names, embeddings {values.shape}",
-                           expected=f"{WIDTH} numbers a name", remedy="fetch the files again")
+                           expected=f"{WIDTH} numbers a name",
+                           remedy="use names and embeddings of one release, as they were "
+                                  "published")
     found: dict[str, NDArray] = {}
     for name, vector in zip(names[0] + names[1], np.concatenate(vectors)):
         found.setdefault(name, vector)

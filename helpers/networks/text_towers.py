@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from helpers.ground.errors import LabError
 from helpers.ground.paths import atomic_write
+from helpers.ground.text import read_text
 
 PADDING, UNKNOWN, QUOTED, NUMBER = range(4)
 """Tokens that are no words: nothing, a rare word, a quoted string, a number."""
@@ -87,10 +88,11 @@ def read_vocabulary(path: Path) -> Vocabulary:
     LabError
         If the file is absent or empty.
     """
-    if not path.is_file() or not path.read_text(encoding="utf-8").split():
+    words = read_text(path).split() if path.is_file() else []
+    if not words:
         raise LabError(f"no words in {path}", expected="one word a line",
                        remedy="make zoo trains the demo networks again")
-    return Vocabulary(tuple(path.read_text(encoding="utf-8").split()))
+    return Vocabulary(tuple(words))
 
 
 class TextTower(nn.Module):

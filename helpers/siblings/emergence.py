@@ -5,6 +5,7 @@ The zoo measures networks so while it trains them; a notebook measures one that 
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, reduce
@@ -20,6 +21,7 @@ from helpers.encoding.brain_data import FEWEST, read_responses
 from helpers.encoding.cohort_features import mean_features
 from helpers.ground.errors import LabError
 from helpers.ground.languages import LanguageSpec
+from helpers.ground.text import read_text
 from helpers.networks.activations import channel_means, collect
 from helpers.networks.network import Network
 from helpers.selectivity.probes import linear_probe
@@ -176,7 +178,11 @@ def read_record(path: Path) -> pd.DataFrame:
     if not path.is_file():
         raise LabError(f"no {path}", expected="the record of how networks were on their way",
                        remedy="make zoo trains the demo networks again and writes it")
-    found = pd.read_csv(path)
+    try:
+        found = pd.read_csv(io.StringIO(read_text(path)))
+    except ValueError as error:
+        raise LabError(f"{path} cannot be read: {error}", expected="the zoo's record, as it was "
+                       "written", remedy="take it from the repository (git checkout)") from error
     if tuple(found.columns) != COLUMNS:
         raise LabError(f"{path} has the columns {', '.join(found.columns)}",
                        expected=", ".join(COLUMNS), remedy="make zoo writes it again")

@@ -7,9 +7,7 @@ validation pictures with their list.
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import re
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,8 +20,17 @@ from PIL import Image
 
 from helpers.ground.digest import file_digest
 from helpers.ground.errors import LabError
+from helpers.ground.text import read_table
 from helpers.stimuli.album import Album
 from helpers.stimuli.decode import decoded
+from helpers.stimuli.folders import (
+    CLASSES_FILE,
+    SUFFIXES,
+    list_pictures,
+    read_classes,
+    refuse_copies,
+    subfolders,
+)
 from helpers.stimuli.places import read_validation
 
 DOMAINS = ("faces", "bodies", "objects", "scenes", "characters")
@@ -44,14 +51,8 @@ CLASSIC = {"1-Faces": "faces", "2-Bodies": "bodies", "3-Scenes": "scenes",
 IMAGENET = Path(__file__).with_name("imagenet.csv")
 """Class folders of ImageNet-1k in the order of the networks' outputs: wnid, name, superclass."""
 
-CLASSES_FILE = "classes.csv"
-"""An ImageFolder may say in this file (columns class, domain) to which domain a class belongs."""
-
 MANY = 200_000
 """Sets of more pictures are told apart by names and sizes: reading them whole takes hours."""
-
-SUFFIXES = (".jpg", ".jpeg", ".png")
-
 
 @dataclass(frozen=True)
 class ImageSet(Album):
@@ -174,7 +175,8 @@ def image_folder(root: Path) -> ImageSet:
     names = _class_folders(root)
     listed = [folder / CLASSES_FILE for folder in (root, root.parent)
               if (folder / CLASSES_FILE).is_file()]
-    domain_of = _read_classes(listed[0], names) if listed else {}
+    domain_of = read_classes(listed[0], names, DOMAINS) if listed else {}
+    refuse_copies(root, names, domain_of)
     return _folders(root, {name: domain_of.get(name, name) for name in names}, equal=False)
 
 
@@ -206,8 +208,8 @@ def places365(root: Path) -> ImageSet:
 @cache
 def imagenet_classes() -> dict[str, dict[str, str]]:
     """Return wnid -> ``name, superclass`` of the 1,000 classes, in the order of their index."""
-    with IMAGENET.open(encoding="utf-8", newline="") as file:
-        return {row["wnid"]: row for row in csv.DictReader(file)}
+    table = read_table(IMAGENET, ("wnid", "name", "superclass")).columns
+    return {row[0]: dict(zip(table, row)) for row in zip(*table.values())}
 
 
 def class_name(category: str) -> str:
@@ -223,65 +225,37 @@ LAYOUTS = {"floc": floc, "classic": classic, "imagefolder": image_folder, "image
 
 def _folders(root: Path, domain_of: dict[str, str], *, equal: bool = True) -> ImageSet:
     """Read category folders, alphabetically, refusing whatever would shift a label."""
-    found = [path.name for path in _subfolders(root)]
+    found = subfolders(root)
     strange = sorted(set(found) - set(domain_of))
     if strange:
         raise LabError(f"unknown category {strange[0]!r} in {root}",
                        expected=f"only {', '.join(sorted(domain_of))}",
                        remedy="move the folder elsewhere or correct its name")
-    members = {category: _pictures(root / category) for category in sorted(domain_of)}
+    members = {category: list_pictures(found.get(category, root / category))
+               for category in sorted(domain_of)}
     empty = [category for category, names in members.items() if not names]
     if empty:
         raise LabError(f"no pictures of category {empty[0]!r} in {root}",
-                       expected=f"a folder {empty[0]}/ with .jpg or .png files",
-                       remedy="delete the set and let it be made or fetched again")
+                       expected=f"a folder {empty[0]}/ with pictures ({', '.join(SUFFIXES[:5])} …)",
+                       remedy="put its pictures there; if it is no category of this set, move the "
+                              "empty folder elsewhere")
     counts = {category: len(names) for category, names in members.items()}
     if equal and len(set(counts.values())) > 1:
+        usual = Counter(counts.values()).most_common(1)[0][0]
+        other = [category for category, n in counts.items() if n != usual]
         raise LabError(f"unequal counts in {root}: {counts}",
                        expected="equally many pictures in every category",
-                       remedy="delete the set and let it be made or fetched again")
-    rows = [(f"{category}/{name}", category) for category, names in members.items()
+                       remedy=f"look into {', '.join(other[:3])}: put back what is missing, or "
+                              "move what does not belong there elsewhere")
+    rows = [(f"{found[category].name}/{name}", category) for category, names in members.items()
             for name in names]
     return ImageSet(root, tuple(name for name, _ in rows), tuple(c for _, c in rows),
                     tuple(domain_of[c] for _, c in rows), tuple(members))
 
 
 def _class_folders(root: Path) -> list[str]:
-    names = [path.name for path in _subfolders(root)]
+    names = list(subfolders(root))
     if not names:
         raise LabError(f"no class folder in {root}", expected="one sub-folder per class",
                        remedy="check the path of this image set in the profile")
     return names
-
-
-def _read_classes(path: Path, names: Sequence[str]) -> dict[str, str]:
-    """Read the domains of classes, refusing a list that leaves one out."""
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    if not rows or set(rows[0]) != {"class", "domain"}:
-        raise LabError(f"{path} has the columns {', '.join(rows[0]) if rows else 'none'}",
-                       expected="class,domain and a line for every class",
-                       remedy=f"correct {path.name}, or delete it: classes then have no domains")
-    domain_of = {row["class"]: row["domain"] for row in rows}
-    missing = [name for name in names if name not in domain_of]
-    if missing:
-        raise LabError(f"{path} does not list the class {missing[0]!r}",
-                       expected="a line for every class folder", remedy="add the line")
-    return domain_of
-
-
-def _subfolders(root: Path) -> list[Path]:
-    if not root.is_dir():
-        raise LabError(f"no folder {root}", expected="an image set there",
-                       remedy="check the data directory (LAB_DATA) and the profile's path")
-    return sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
-
-
-def _pictures(folder: Path) -> list[str]:
-    """List a folder's pictures in natural order (adult-2 before adult-10)."""
-    if not folder.is_dir():
-        return []
-    names = [p.name for p in folder.iterdir()
-             if p.suffix.lower() in SUFFIXES and not p.name.startswith(".")]
-    return sorted(names, key=lambda name: [int(part) if part.isdigit() else part
-                                           for part in re.split(r"(\d+)", name)])

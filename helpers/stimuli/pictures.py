@@ -63,7 +63,7 @@ def read_pictures(folder: Path) -> Pictures:
     if len(sizes) > 1:
         raise LabError(f"{folder} has pictures of {len(sizes)} sizes: {sizes[:3]}",
                        expected="pictures of one size",
-                       remedy="resize them, or delete the folder and let it be made again")
+                       remedy="resize them to one size")
     domain_of = dict(zip(files.categories, files.domains))
     images = torch.from_numpy(np.stack(decoded)).permute(0, 3, 1, 2).contiguous()
     return Pictures(images, torch.from_numpy(files.labels), files.classes,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from helpers.ground.errors import LabError
+from helpers.ground.text import read_lines
 
 FOLDER, LIST, NAMES = "val_256", "places365_val.txt", "categories_places365.txt"
 """Folder of the small validation pictures, their list, and the list of categories."""
@@ -61,13 +63,11 @@ def _read(path: Path) -> dict[str, int]:
         raise LabError(f"no {path}", expected="it beside the pictures",
                        remedy="unpack filelist_places365-standard.tar there")
     found: dict[str, int] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        name, _, index = line.strip().rpartition(" ")
-        if not line.strip():
-            continue
+    for number, line in read_lines(path):
+        name, index = re.fullmatch(r"(?:(.*\S)\s+)?(\S+)", line).groups()
         if not name or not index.isdecimal() or name in found:
             raise LabError(f"{path}, line {number}: {line!r}",
-                           expected="a name that was not yet there, a space and an index",
+                           expected="a name that was not yet there, a space or tab, and an index",
                            remedy="take it again from filelist_places365-standard.tar")
         found[name] = int(index)
     if not found:

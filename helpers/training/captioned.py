@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from helpers.ground.errors import LabError
+from helpers.ground.text import read_text
 from helpers.networks.text_towers import TextTower, Vocabulary, learn_vocabulary
 from helpers.stimuli.decode import decoded
 from helpers.training.loop import OnStep, Recipe, Record, train
@@ -74,8 +75,8 @@ def read_captioned(folders: Sequence[Path], *, but: str = "") -> Captioned:
         path = folder / "captions.json"
         if not path.is_file():
             raise LabError(f"no {path}", expected="captions, as COCO arranges them",
-                           remedy="delete the folder and let it be made again")
-        content = json.loads(path.read_text(encoding="utf-8"))
+                           remedy="put it there, or move the folder away: it is made again")
+        content = json.loads(read_text(path))
         said: dict[int, list[str]] = {}
         for line in content["annotations"]:
             said.setdefault(line["image_id"], []).append(line["caption"])
@@ -86,7 +87,8 @@ def read_captioned(folders: Sequence[Path], *, but: str = "") -> Captioned:
     if len({(picture.shape, len(said)) for picture, (_, said) in zip(pixels, files)}) != 1:
         raise LabError(f"pictures of several sizes or numbers of captions in {folders[0]}, …",
                        expected="pictures of one size, as many captions of each",
-                       remedy="delete the folders and let them be made again")
+                       remedy="correct the pictures, or move the folders away: they are made "
+                              "again")
     images = torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).contiguous()
     return Captioned(images, tuple(said for _, said in files))
 

@@ -19,7 +19,7 @@ from helpers.ground.analyses import ReadoutSpec
 from helpers.ground.cache import cached, key
 from helpers.ground.console import bar
 from helpers.ground.digest import code_digest
-from helpers.ground.errors import LabError
+from helpers.ground.errors import LabError, one_of
 from helpers.ground.paths import cache_dir
 from helpers.networks.network import Network
 from helpers.networks.registry import Preprocessing
@@ -131,7 +131,7 @@ def layer_width(network: Network, layer: str) -> int:
     """
     if layer not in network.layers:
         raise LabError(f"{network.name} has no layer {layer!r} to be read out",
-                       expected=f"one of {', '.join(network.layers)}",
+                       expected=one_of(network.layers),
                        remedy="correct `readout` in helpers/networks/registry.toml")
     device = next(network.model.parameters()).device
     blank = torch.zeros(1, *network.input_shape, device=device)
@@ -164,7 +164,8 @@ def read_readout(path: Path, n_units: int) -> Tensor:
     if not fitting:
         raise LabError(f"{path} has no readout: {', '.join(state)[:200]}",
                        expected=f"a matrix (n_classes, {n_units})",
-                       remedy="delete the file; it is fetched or trained again")
+                       remedy="put the readout of this network and layer there; where none is, it "
+                              "is fetched or trained")
     return fitting[-1].float()
 
 

@@ -27,6 +27,7 @@ from helpers.brains.nsd_files import (
     STIMULI,
     TABLE,
     Place,
+    subjects_in,
 )
 from helpers.brains.sessions import read_session
 from helpers.brains.splits import TRIALS, presentations, read_presentations
@@ -74,7 +75,7 @@ def write_algonauts(folder: str | os.PathLike[str], *, nsd: Path, n_withheld: in
     counted(n_withheld=n_withheld)
     nsd = Path(nsd)
     info = read_presentations(nsd / TABLE)
-    subjects = sorted(path.name for path in (nsd / "nsddata_betas/ppdata").glob("subj*"))
+    subjects = subjects_in(nsd / "nsddata_betas/ppdata", "nativesurface")
     if not subjects:
         raise LabError(f"no participants in {nsd / 'nsddata_betas/ppdata'}",
                        expected="subj01 and others", remedy="write or fetch NSD's files first")

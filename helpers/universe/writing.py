@@ -61,13 +61,13 @@ def coco_captions(paths: Sequence[str], said: Sequence[Sequence[str]], size: int
 
 def _alive(pid: str) -> bool:
     """Say whether a process of this number runs (where the system cannot say: assume so)."""
-    if os.name != "posix" or not pid.isdigit():
+    if os.name != "posix" or not pid.isdecimal():
         return True
     try:
         os.kill(int(pid), 0)
     except ProcessLookupError:
         return False
-    except PermissionError:
+    except (PermissionError, OverflowError):
         return True
     return True
 
@@ -79,7 +79,7 @@ def whole(folder: str | os.PathLike[str]) -> Iterator[Path]:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise LabError(f"{folder} is there already and not empty.",
                        expected="a folder that does not exist yet",
-                       remedy="delete it, or give another name")
+                       remedy="move it away, or give another name")
     folder.parent.mkdir(parents=True, exist_ok=True)
     for left in folder.parent.glob(f"{folder.name}.part-*"):
         if not _alive(left.name.rpartition("-")[2]):

@@ -209,5 +209,5 @@ def _told(profile: Profile) -> tuple[Captioned, Tensor]:
     told, learn = towers.diet_told(profile), diet_of(profile, "diet")[0]
     if not torch.equal(told.images, learn.images):
         raise LabError("the captions of the diet come in another order than its folders",
-                       expected="one order", remedy="delete the diet and let it be made again")
+                       expected="one order", remedy="move the diet away and let it be made again")
     return told, learn.labels

@@ -1,0 +1,117 @@
+"""Folders of pictures: which are categories, which files are pictures, and in which order."""
+
+from __future__ import annotations
+
+import filecmp
+import os
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from helpers.ground.errors import LabError
+from helpers.ground.strays import is_stray, original_of
+from helpers.ground.strict import suggest
+from helpers.ground.text import read_table, same_name
+
+CLASSES_FILE = "classes.csv"
+"""An ImageFolder may say in this file (columns class, domain) to which domain a class belongs."""
+
+SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".ppm", ".pgm", ".bmp", ".tif", ".tiff",
+            ".webp")
+"""Formats that are read: those of torchvision's ImageFolder, and JPEG's other names."""
+OTHER_SUFFIXES = (".gif", ".apng", ".avif", ".heic", ".heif", ".jp2", ".j2k", ".jxl", ".tga",
+                  ".ico", ".psd", ".svg", ".eps", ".raw", ".dng", ".cr2", ".nef", ".arw", ".exr")
+"""Formats of pictures that are not read: never left out in silence."""
+
+
+def subfolders(root: Path) -> dict[str, Path]:
+    """Return the folders in a folder, by their names as lists have them; strays are left out."""
+    if not root.is_dir():
+        raise LabError(f"no folder {root}", expected="an image set there",
+                       remedy="check the data directory (LAB_DATA) and the profile's path")
+    found: dict[str, Path] = {}
+    for path in sorted(root.iterdir()):
+        if path.is_dir() and not is_stray(path.name):
+            if found.setdefault(same_name(path.name), path) is not path:
+                raise LabError(f"two folders {same_name(path.name)!r} in {root}, which differ in "
+                               "blanks or in how accents are written",
+                               expected="one folder per class",
+                               remedy="put their pictures into one of them")
+    return dict(sorted(found.items()))
+
+
+def list_pictures(folder: Path) -> list[str]:
+    """List a folder's pictures in natural order (adult-2 before adult-10, then a01 before a1).
+
+    Strays are left out, and copies: of another's name with "(1)" or "copy", and of its content.
+
+    Raises
+    ------
+    LabError
+        If there are pictures in a format that is not read.
+    """
+    if not folder.is_dir():
+        return []
+    with os.scandir(folder) as entries:
+        names = {entry.name for entry in entries if not is_stray(entry.name) and not entry.is_dir()}
+    other = sorted(name for name in names if name.lower().endswith(OTHER_SUFFIXES))
+    if other:
+        raise LabError(f"{len(other)} pictures in {folder} that are not read: "
+                       f"{', '.join(other[:3])}", expected=f"pictures as {', '.join(SUFFIXES)}",
+                       remedy="save them as PNG, or move them out of the image set")
+    names = {name for name in names if name.lower().endswith(SUFFIXES)}
+    copies = {name for name in names if (of := original_of(name, names))
+              and _same_content(folder / name, folder / of)}
+    return sorted(names - copies, key=_natural)
+
+
+def _same_content(one: Path, other: Path) -> bool:
+    return one.is_file() and other.is_file() and filecmp.cmp(one, other, shallow=False)
+
+
+def _natural(name: str) -> tuple[list[str | int], str]:
+    """Return a key that sorts numbers by value; names that tie (a1, a01), by their letters."""
+    parts = re.split(r"(\d+)", unicodedata.normalize("NFC", name))
+    return [int(part) if i % 2 else part for i, part in enumerate(parts)], name
+
+
+def refuse_copies(root: Path, names: Sequence[str], known: Iterable[str]) -> None:
+    """Refuse a class folder whose name is that of a copy of another's, unless a list knows it."""
+    for name in names:
+        of = original_of(name, names)
+        if of is not None and name not in known:
+            raise LabError(f"the folder {name!r} in {root} has the name of a copy of {of!r}",
+                           expected="one sub-folder per class, and no copies",
+                           remedy=f"move it out of this folder; if it is a class of its own, "
+                                  f"rename it, or list it in {CLASSES_FILE}")
+
+
+def read_classes(path: Path, names: Sequence[str], domains: Iterable[str]) -> dict[str, str]:
+    """Read the domains of classes, refusing a list that leaves one out or names two domains.
+
+    Parameters
+    ----------
+    path : Path
+        Columns class and domain.
+    names : sequence of str
+        Classes that must be listed.
+    domains : iterable of str
+        Domains whose spelling is known: a list may write them in capitals.
+    """
+    table = read_table(path, ("class", "domain"), what="a line for every class")
+    spelt = {domain.casefold(): domain for domain in domains}
+    domain_of: dict[str, str] = {}
+    for line, name, domain in zip(table.lines, table.columns["class"], table.columns["domain"]):
+        domain = spelt.setdefault(domain.casefold(), domain)
+        if domain_of.setdefault(name, domain) != domain:
+            raise LabError(f"{path}, line {line}: {name!r} has the domain {domain!r}, and "
+                           f"{domain_of[name]!r} further up", expected="each class once",
+                           remedy="remove the line that is wrong")
+    missing = [name for name in names if name not in domain_of]
+    if missing:
+        near = suggest(missing[0], domain_of)
+        raise LabError(f"{path} does not list the class {missing[0]!r}",
+                       expected="a line for every class folder",
+                       remedy=f"add the line{near and '; ' + near}")
+    return domain_of
