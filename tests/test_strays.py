@@ -127,7 +127,7 @@ def test_copies_of_folders_are_no_participants_and_no_classes(loader, name):
 def test_folders_behind_links_are_read_and_counted(loader, tmp_path):
     layout, root, expected = loader
     n_files = len(visible_files(root))
-    for i, path in enumerate(sorted((path for path in root.iterdir() if path.is_dir()))):
+    for i, path in enumerate(sorted(path for path in root.iterdir() if path.is_dir())):
         path.rename(tmp_path / f"elsewhere-{i}")
         path.symlink_to(tmp_path / f"elsewhere-{i}")
     assert read(layout, root) == expected

@@ -49,7 +49,7 @@ def decoded(path: Path) -> Image.Image:
         raise LabError(f"no file {path}", expected="a picture",
                        remedy="put it there, or open the set anew if it was changed") from error
     except Exception as error:  # Pillow's decoders raise anything on damaged bytes
-        raise LabError(f"{path} cannot be decoded: {error}", expected="a whole picture",
+        raise LabError(f"{path} cannot be read: {error}", expected="a whole picture",
                        remedy="look at this one file: if it is damaged or cut short, put a whole "
                               "copy of it there; if it is no picture, move it elsewhere"
                        ) from error
