@@ -131,14 +131,6 @@ def t_values(moments: Moments, first: int, second: int) -> tuple[Tensor, int]:
     return difference / within.mul_((1 / n1 + 1 / n2) / df).sqrt_(), df
 
 
-def finite_mean(values: NDArray) -> NDArray[np.float64]:
-    """Average over the first axis, leaving out what is not finite; NaN where nothing is left."""
-    known = np.isfinite(values)
-    count = known.sum(0)
-    total = np.where(known, values, 0).sum(0, dtype=np.float64)
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
-
-
 @lru_cache(maxsize=256)
 def harmonic(m: int) -> float:
     """Return the sum of 1/i for i = 1 ... m."""

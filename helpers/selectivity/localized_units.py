@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from helpers.ground.stats import finite_mean
+from helpers.ground.varying import finite_mean
 
 NONE = 255
 """Label of a unit that is selective for no domain."""

@@ -17,7 +17,8 @@ from torch import Tensor
 from helpers.ground.cache import cached
 from helpers.ground.console import progress, say
 from helpers.ground.digest import code_digest
-from helpers.ground.stats import Moments, finite_mean
+from helpers.ground.stats import Moments
+from helpers.ground.varying import finite_mean
 from helpers.networks.activations import stream
 from helpers.networks.network import Network
 from helpers.selectivity.localized_units import NONE, Localizer, largest

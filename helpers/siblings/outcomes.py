@@ -9,7 +9,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from helpers.ground.languages import LanguageSpec
-from helpers.ground.stats import ROUNDING, finite_mean
+from helpers.ground.stats import ROUNDING
+from helpers.ground.varying import finite_mean
 from helpers.siblings.stages import RATE, RATES, WHOLE, Answers, Stage
 
 STRENGTHS = ("CSI", "d'", "sparseness", "activation")
