@@ -12,6 +12,7 @@ from PIL import Image
 from torch import nn
 
 from helpers import lab
+from helpers.ground.errors import LabError
 from helpers.ground.paths import ROOT
 from helpers.lesions.lesion_battery import unit_masks
 from helpers.networks.activations import collect
@@ -185,6 +186,15 @@ def test_saturated_units_pass_through_the_steps_of_notebook_01(planted, capsys):
     assert unit_groups(found, "clip", ["faces"], at_most=3, seed=0)[0][1].tolist() == [0]
     for domain in ("faces", "scenes", "characters"):
         assert np.isfinite(found.t_of_selected(domain)).all()
+
+
+def test_activations_that_are_not_finite_are_refused_by_layer_and_number(planted):
+    network, images = planted
+    model = Averages().eval()
+    with torch.no_grad():
+        model.mix.bias[:2] = torch.tensor([torch.inf, torch.nan])
+    with pytest.raises(LabError, match="2 units of mix in planted have activations that are not"):
+        measure(replace(network, model=model), images)
 
 
 def test_a_unit_that_is_dead_on_new_pictures_prefers_no_domain_there(planted):

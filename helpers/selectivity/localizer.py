@@ -17,6 +17,7 @@ from torch import Tensor
 from helpers.ground.cache import cached
 from helpers.ground.console import progress, say
 from helpers.ground.digest import code_digest
+from helpers.ground.errors import LabError
 from helpers.ground.stats import Moments
 from helpers.ground.varying import finite_mean
 from helpers.networks.activations import stream
@@ -108,6 +109,11 @@ def measure(network: Network, images: ImageSet, *, batch_size: int = 64) -> dict
     -------
     dict, layer -> Moments
         Group ``2 * domain + half``, domains in the order of ``images.domain_names``.
+
+    Raises
+    ------
+    LabError
+        If an activation is not finite.
     """
     group_of = (2 * np.array([images.domain_names.index(d) for d in images.domains])
                 + images.halves)
@@ -125,6 +131,13 @@ def measure(network: Network, images: ImageSet, *, batch_size: int = 64) -> dict
     chunks = [order[i:i + batch_size] for i in range(0, len(order), batch_size)]
     batches = images.batches(progress(chunks, f"{network.name}: localizer"), network.preprocessing)
     stream(network.model, network.layers, batches, consume)
+    for layer, found in moments.items():
+        wrong = int((~found.mean.isfinite()).any(0).sum())
+        if wrong:
+            raise LabError(f"{wrong} units of {layer} in {network.name} have activations that are "
+                           "not finite", expected="finite activations to every picture",
+                           remedy="check the weights: they may be damaged, or of a precision too "
+                                  "low for this network")
     return moments
 
 
