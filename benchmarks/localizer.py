@@ -136,7 +136,7 @@ def compare_network(n_images: int = sum(COUNTS), size: int = 224) -> None:
     base, _ = seconds(bare, repeats=2)
     hooks, _ = seconds(hooks_only, repeats=2)
     everything, _ = seconds(with_statistics, repeats=2)
-    n_units = sum(found.total.shape[1] for found in moments.values())
+    n_units = sum(found.mean.shape[1] for found in moments.values())
     say(f"network: {n_units} units, {n_images} images at {size} px; bare forward {base:.1f} s; "
         f"hooks alone {hooks / base:.2f} times; with all statistics {everything / base:.2f} times")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2

@@ -46,6 +46,27 @@ def test_what_could_not_be_computed_is_null_and_counts_stay_whole(private):
     assert json.loads(made.save().read_text())["numbers"] == {"r": {"r": None}}
 
 
+def test_what_is_not_finite_is_null_with_a_reason_and_no_claim_rests_on_it(private):
+    made = ledger()
+    made.number("t", rounded({"mean": np.float32("inf"), "n": 3}) | {"low": -np.inf})
+    made.number("r", np.float64("nan"))
+    made.test("endless", np.inf, 0.01, "above 0", of="t", source="s", paper="–")
+    made.judge("endless mean", np.inf, 0.1, np.inf, "above 0", of="t", source="s", paper="–")
+    content = json.loads(made.save().read_text())
+    assert content["numbers"] == {"t": {"mean": None, "n": 3, "low": None}, "r": None}
+    assert content["unknown"] == {"t/mean": "infinite", "t/low": "infinite", "r": "not a number"}
+    assert [claim["verdict"] for claim in content["claims"][-2:]] == 2 * ["not testable here"]
+    assert "unknown" not in json.loads(ledger().save().read_text())
+
+
+def test_infinite_values_of_a_panel_are_counted_on_the_figure(private):
+    table = pd.DataFrame({"layer": ["a", "b", "c"], "t": [1.0, np.inf, np.nan]})
+    for panels, said in (({"D": table}, ["infinite, not drawn: 1 in D"]), ({"D": table[::2]}, [])):
+        drawn = plt.figure()
+        plots.save_figure(drawn, provenance(), panels)
+        assert [text.get_text() for text in drawn.texts if "infinite" in text.get_text()] == said
+
+
 def test_a_number_is_entered_once(private):
     made = ledger()
     made.number("n", 1)

@@ -33,6 +33,7 @@ PURE = ("selectivity.statistics", "selectivity.probes", "selectivity.spread",
         "landscape.inpca", "landscape.outcomes", "saliency.laterality", "training.objectives",
         "decoding.directions", "decoding.retrieval", "decoding.ridge_decoder", "concepts.meaning",
         "concepts.nulls", "concepts.stability", "ground.stats", "ground.intervals",
+        "ground.varying",
         "figures.verdicts")
 """Modules that take arrays and return arrays."""
 MODULES = sorted(path for path in (ROOT / "helpers").rglob("*.py") if path.name != "__init__.py")

@@ -12,7 +12,9 @@ from PIL import Image
 from torch import nn
 
 from helpers import lab
+from helpers.ground.errors import LabError
 from helpers.ground.paths import ROOT
+from helpers.lesions.lesion_battery import unit_masks
 from helpers.networks.activations import collect
 from helpers.networks.network import Network
 from helpers.networks.registry import Entry, Preprocessing
@@ -146,6 +148,66 @@ def test_generalisation_overlap_and_groups(planted):
     assert [(name, len(units)) for name, units in groups] == [("faces", 1), ("bodies", 0),
                                                              ("rest", 3)]
     assert 0 not in groups[2][1]
+
+
+class Saturating(Averages):
+    """ReLU6 units of one colour channel each: at 6 for what has the colour, at 0 for the rest."""
+
+    def __init__(self):
+        super().__init__()
+        self.clip = nn.ReLU6()
+        with torch.no_grad():
+            self.mix.weight.mul_(100)
+            self.mix.bias.fill_(-50)
+
+    def forward(self, x):
+        return self.clip(super().forward(x))
+
+
+def test_saturated_units_pass_through_the_steps_of_notebook_01(planted, capsys):
+    """Constant within domains: t is infinite; counted by layer, kept out of means and ledger."""
+    network, images = planted
+    layers = {"flat": "flat", "mix": "mix", "clip": "clip"}
+    network = replace(network, model=Saturating().eval(), layers=layers)
+    found = localize_network(network, images)
+    assert found.n_infinite == {"clip": 3}
+    assert "infinite t" in capsys.readouterr().out
+    assert found.infinite_units["clip"].tolist() == [0, 1, 2]
+    assert [int(found.labels["clip"][unit]) for unit in range(3)] == [
+        found.domains.index(domain) for domain in ("faces", "scenes", "characters")]
+    assert not any(np.isinf(t).any() for t in found.t_mean.values())
+    table, follow = found.table(), generalisation(found, found)
+    numbers = [*table.select_dtypes("number"), *follow.select_dtypes("number")]
+    assert not np.isinf(pd.concat([table, follow])[list(dict.fromkeys(numbers))]).any(axis=None)
+    clipped = follow[follow["layer"] == "clip"].set_index("domain")
+    assert clipped.loc[["faces", "scenes", "characters"], "same_preference"].tolist() == [1, 1, 1]
+    top = unit_masks(found, ["clip"], fraction=0.2)["clip"]
+    assert top[:, :3].any(0).all(), "what separates perfectly is ranked first"
+    assert unit_groups(found, "clip", ["faces"], at_most=3, seed=0)[0][1].tolist() == [0]
+    for domain in ("faces", "scenes", "characters"):
+        assert np.isfinite(found.t_of_selected(domain)).all()
+
+
+def test_activations_that_are_not_finite_are_refused_by_layer_and_number(planted):
+    network, images = planted
+    model = Averages().eval()
+    with torch.no_grad():
+        model.mix.bias[:2] = torch.tensor([torch.inf, torch.nan])
+    with pytest.raises(LabError, match="2 units of mix in planted have activations that are not"):
+        measure(replace(network, model=model), images)
+
+
+def test_a_unit_that_is_dead_on_new_pictures_prefers_no_domain_there(planted):
+    network, images = planted
+    found = localize_network(network, images)
+    dead = replace(found, t_mean={layer: t * np.nan for layer, t in found.t_mean.items()})
+    table = generalisation(found, dead).query("layer == 'mix'").set_index("domain")
+    row = table.loc["faces"]
+    assert row["same_preference"] == 0 and np.isnan(row["t_independent"])
+    silent = replace(found, held_out_d_prime={layer: d * np.nan for layer, d in
+                                              found.held_out_d_prime.items()})
+    row = silent.table().query("layer == 'mix' and domain == 'faces'").iloc[0]
+    assert row["same_preference"] == 0 and np.isnan(row["held_out_d_prime"])
 
 
 @pytest.mark.slow

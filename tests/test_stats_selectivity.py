@@ -122,6 +122,87 @@ def test_mean_t_is_scipys_and_positive_where_the_unit_prefers_the_domain():
     np.testing.assert_allclose(found[:, live], t.mean(1)[:, live], rtol=1e-4, atol=1e-4)
 
 
+def sparse_layer(seed: int) -> list[np.ndarray]:
+    """Draw sparse rectified units, of all strengths, many driven most by the very first image."""
+    rng = np.random.default_rng(seed)
+    n_units = int(rng.integers(20, 300))
+    counts = rng.integers(2, 60, 4)
+    density, scale = rng.uniform(0, 0.2, n_units), 10 ** rng.uniform(-6, 4, n_units)
+    groups = [scale * np.maximum(rng.standard_normal((n, n_units)), 0)
+              * (rng.random((n, n_units)) < density) for n in counts]
+    groups[0][0] = scale * 10 ** rng.uniform(-2, 6, n_units)
+    return [values.astype(np.float32) for values in groups]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 64))
+def test_t_of_sparse_units_is_scipys_however_strong_the_first_image(seed, batch):
+    groups = sparse_layer(seed)
+    moments = moments_of(groups, batch)
+    for first, second in ((0, 1), (0, 3), (2, 1), (3, 2)):
+        with np.errstate(all="ignore"):
+            expected = stats.ttest_ind(*(groups[g].astype(np.float64)
+                                         for g in (first, second))).statistic
+        found = t_values(moments, first, second)[0].numpy()
+        constant = np.ptp(groups[first], 0) + np.ptp(groups[second], 0) == 0
+        assert np.isfinite(found[~constant]).all()
+        np.testing.assert_allclose(found[~constant], expected[~constant], rtol=1e-12, atol=5e-11)
+        same = groups[first][0] == groups[second][0]
+        assert np.isnan(found[constant & same]).all() and np.isinf(found[constant & ~same]).all()
+
+
+@pytest.mark.parametrize("value", [0.1, 1 / 3, 6.0, -1e-20, 16777217.0, 3e38])
+def test_a_constant_is_recognised_whatever_its_value_batches_and_pools(value):
+    groups = [np.full((n, 3), value, np.float32) for n in (7, 30, 49, 11)]
+    for batch in (1, 3, 7, 64):
+        moments = moments_of(groups, batch)
+        for part in (moments, moments.pool([[0, 2], [1, 3]]), moments.pool([[3, 0, 1], [2, 1]])):
+            assert not part.deviations.any()
+            assert t_values(part, 0, 1)[0].isnan().all()
+        assert d_prime(moments).isnan().all()
+        found = localize(moments, DOMAINS[:4])
+        assert found.n_dead == 3 and not found.mask.any() and not found.infinite.any()
+
+
+def saturated_layer() -> tuple[list[np.ndarray], list[int]]:
+    """Draw 300 ReLU6 units; the first ten saturate at faces, and are silent at bodies."""
+    rng = np.random.default_rng(3)
+    groups = [np.clip(rng.standard_normal((n, 300)) * 2 + 1, 0, 6).astype(np.float32)
+              for n in (20, 30, 25, 40)]
+    groups[0][:, :10], groups[1][:, :10] = 6, 0
+    groups[2][:, 0], groups[3][:, 0] = 0, 3   # this one is constant everywhere
+    return groups, list(range(10))
+
+
+def test_infinite_t_is_counted_and_leaves_means_finite():
+    groups, saturated = saturated_layer()
+    found = localize(moments_of(groups), DOMAINS[:4])
+    assert found.n_infinite == 10
+    assert found.infinite[:, 1:10].T.tolist() == 9 * [[1, -1, 0, 0]]
+    assert found.infinite[:, 0].tolist() == [3, -2, -2, 1]
+    assert not found.infinite[:, 10:].any()
+    assert not found.t_mean.isinf().any()
+    assert found.t_mean[:, 0].isnan().all(), "no contrast of this unit has a finite t"
+    with np.errstate(all="ignore"):
+        expected = np.mean([stats.ttest_ind(groups[0][:, 1:].astype(float),
+                                            groups[e][:, 1:].astype(float)).statistic
+                            for e in (2, 3)], 0)
+    np.testing.assert_allclose(found.t_mean[0, 1:10], expected[:9], rtol=1e-5)
+    np.testing.assert_array_equal(found.mask.numpy(), reference_masks(groups, 0.05))
+    assert found.mask[0, saturated].all(), "perfectly separated: selective, as in SciPy"
+
+
+@pytest.mark.parametrize("n_infinite", [0, 3, 50, 60])
+def test_top_fraction_takes_infinite_units_and_loses_no_other(n_infinite):
+    t = torch.linspace(-4, 4, 1000)[None].clone()
+    t[0, :n_infinite] = torch.inf
+    t[0, 70:75] = -torch.inf
+    t[0, 80] = torch.nan
+    chosen = top_fraction(t, 0.05)[0]
+    assert chosen[:n_infinite].all() and chosen.sum() == max(50, n_infinite)
+    assert not chosen[70:81].any()
+
+
 def test_units_silent_in_two_domains_have_no_t_between_them_though_the_first_picture_drives_them():
     """Sums are of differences from the first picture: what rounding leaves of them is no signal."""
     rng = np.random.default_rng(0)
@@ -193,7 +274,8 @@ def test_blocks_of_units_join_seamlessly(monkeypatch):
     groups = random_layer(7)
     whole = moments_of(groups)
     monkeypatch.setattr("helpers.ground.stats.BLOCK", 13)
-    torch.testing.assert_close(moments_of(groups).squares, whole.squares, rtol=1e-5, atol=1e-3)
+    torch.testing.assert_close(moments_of(groups).deviations, whole.deviations, rtol=1e-14,
+                               atol=1e-14)
 
 
 def test_twofold_rule_by_hand_and_on_signed_units():

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from helpers.brains.cohort import Cohort, Fold, Responses
-from helpers.brains.files import PUT_THERE, Files, read_mapping, readable
+from helpers.brains.files import PUT_THERE, USE_RELEASED, Files, read_mapping, readable
 from helpers.brains.nsd_files import FAMILIES_NSD, HEMISPHERES, subjects_in
 from helpers.brains.rois import check_labels, check_values, checked, ordered, refuse_lacking
 from helpers.brains.splits import fit_choose_test
@@ -39,7 +39,7 @@ def read_masks(root: Path, subject: str, space: str = SPACE
     LabError
         If a file is missing, damaged, or names a region otherwise than the table of ROIs.
     """
-    folder, masks = root / subject / "roi_masks", {}
+    folder, masks, lengths = root / subject / "roi_masks", {}, ()
     for family in families_in(root, subject, space):
         path = folder / f"mapping_{family}.npy"
         names = read_mapping(path)
@@ -49,6 +49,12 @@ def read_masks(root: Path, subject: str, space: str = SPACE
                  for side in HEMISPHERES]
         for side, values in zip(HEMISPHERES, sides):
             check_values(family, values, f"{folder}, {side}, {family}")
+        for side, values, length in zip(HEMISPHERES, sides, lengths or map(np.shape, sides)):
+            if values.shape != length or values.ndim != 1:
+                raise LabError(f"{folder}: {side}.{family}_{space}_space.npy is {values.shape}",
+                               expected="one label a vertex, as many as the other families have "
+                                        f"({length})", remedy=USE_RELEASED)
+        lengths = tuple(map(np.shape, sides))
         masks |= {name: tuple(side == label for side in sides)
                   for label, name in names.items() if label > 0}
     if not masks:

@@ -18,6 +18,7 @@ from helpers.ground.contents import files_digest
 from helpers.ground.errors import LabError
 from helpers.ground.text import read_lines, read_text
 from helpers.stimuli.album import Album
+from helpers.stimuli.decode import decoded
 
 PUT_THERE = ("put it there, from where the profile's data source has it "
              "(helpers/ground/sources.toml)")
@@ -82,6 +83,41 @@ def read_names(path: Path) -> dict[int, str]:
     return found
 
 
+def whole_numbers(values: NDArray, where: object, *, least: float = -np.inf,
+                  most: float = np.inf) -> NDArray[np.int64]:
+    """Return labels or codes of a file as integers, refusing whatever a conversion would change.
+
+    Parameters
+    ----------
+    values : array, any type and shape
+    where : Path or str
+        The file, for the error.
+    least, most : float
+        Range that they must lie in.
+
+    Returns
+    -------
+    array, int64, same shape
+
+    Raises
+    ------
+    LabError
+        If one is not a finite whole number, or outside the range: names its value and place.
+    """
+    values = np.asarray(values)
+    number = values.dtype.kind in "iufb"
+    with np.errstate(invalid="ignore"):
+        good = ((values >= least) & (values <= most) & np.isfinite(values)
+                & (values == np.round(values))) if number else np.zeros(values.shape, bool)
+    if not good.all():
+        place = np.unravel_index(np.flatnonzero(~good)[0], values.shape)
+        span = f" from {least:g} to {most:g}" if np.isfinite([least, most]).all() else ""
+        raise LabError(f"{where}: the value {values[place]!s} at {', '.join(map(str, place))} "
+                       f"(from 0; {int((~good).sum())} such)",
+                       expected=f"whole numbers{span}", remedy=USE_RELEASED)
+    return values.astype(np.int64)
+
+
 class _PlainUnpickler(pickle.Unpickler):
     """Unpickle dictionaries of numbers and text, as NumPy stores them, and nothing that runs."""
 
@@ -108,7 +144,8 @@ def read_mapping(path: Path) -> dict[int, str]:
             if not kind.hasobject:
                 raise Foreign(f"an array of {kind}")
             content = _PlainUnpickler(file).load().item()
-        return {int(label): str(name) for label, name in content.items()}
+        labels = whole_numbers(list(content), where).tolist()
+        return dict(zip(labels, map(str, content.values())))
 
     return readable(path, read, "a dictionary of integers and names")
 
@@ -134,8 +171,4 @@ class Files(Album):
 
     def open(self, index: int) -> Image.Image:
         """Decode one picture as RGB."""
-        def read(path: Path) -> Image.Image:
-            with Image.open(path) as image:
-                return image.convert("RGB")
-
-        return readable(self.paths[index], read, "a picture")
+        return readable(self.paths[index], decoded, "a picture")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.io import loadmat
 
 from helpers.brains.cohort import Cohort, Fold, Responses
-from helpers.brains.files import USE_RELEASED, Files, readable
+from helpers.brains.files import USE_RELEASED, Files, readable, whole_numbers
 from helpers.brains.rois import GLASSER, checked
 from helpers.brains.splits import fit_choose_test
 from helpers.ground.contents import files_digest
@@ -26,6 +26,8 @@ N_LABELS = 180
 R2_ROW = 3
 """Row of the pRF parameters that holds R² (after angle, eccentricity and size)."""
 RUN = re.compile(r"ses-imagenet(\d\d)_task-imagenet_run-(\d+)")
+PICTURE = re.compile(r"(?!/)(?!(.*/)?\.\./)(.+/.+|n\d+_\d+)\.[A-Za-z]+")
+"""A picture's path, or its name in ImageNet, whose folder the name begins with."""
 AREA = re.compile(r"[LR]_(\w+)_ROI")
 
 
@@ -100,12 +102,22 @@ class NOD(Cohort):
     def _read_areas(self) -> dict[str, tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
         """Return V1 to V4, left and right, among the cortical vertices."""
         folder = self.root / "supportfiles"
-        values = readable(folder / "MMP_mpmLR32k.mat",
-                          lambda p: np.ravel(loadmat(p)["glasser_MMP"]), "glasser_MMP")
+        atlas = folder / "MMP_mpmLR32k.mat"
+        values = whole_numbers(readable(atlas, lambda p: np.ravel(loadmat(p)["glasser_MMP"]),
+                                        "glasser_MMP"), atlas, least=0, most=2 * N_LABELS)
+        if not (values > N_LABELS).any():
+            raise LabError(f"{atlas}: labels up to {values.max(initial=0)}",
+                           expected=f"1 to {N_LABELS} left, {N_LABELS + 1} to {2 * N_LABELS} right",
+                           remedy=USE_RELEASED)
         text = readable(folder / "roilbl_mmp.csv", read_text,
                         "names of areas, a row each")
         rows = [AREA.search(line) for line in text.splitlines()]
         names = [row[1] for row in rows if row]  # the heading has no such name
+        swapped = [row[0] for row in rows if row and f"L_{row[1]}_ROI" not in row.string]
+        if swapped:
+            raise LabError(f"{folder / 'roilbl_mmp.csv'}: {swapped[0]} and no left area in its row",
+                           expected=f"labels 1 to {N_LABELS} of the left hemisphere",
+                           remedy=USE_RELEASED)
         for name, label in GLASSER.items():
             if names[label - 1:label] != [name]:
                 raise LabError(f"{folder / 'roilbl_mmp.csv'}: area {label} is not {name}",
@@ -128,7 +140,12 @@ class NOD(Cohort):
                 raise LabError(f"{subject} has no {path.name}",
                                expected="pRF parameters, to choose the vertices they fit best",
                                remedy="take sub-01 to sub-09, or open NOD with n_best=0")
-            r2 = np.nan_to_num(_values(path)[R2_ROW], nan=-np.inf)
+            values, n = _values(path), len(self._areas["V1"][0])
+            if values.ndim != 2 or len(values) <= R2_ROW or values.shape[1] < n:
+                raise LabError(f"{path} is {values.shape}",
+                               expected=f"{R2_ROW + 1} rows or more (R² in row {R2_ROW + 1}), {n} "
+                                        "vertices or more", remedy=USE_RELEASED)
+            r2 = np.where(np.isfinite(values[R2_ROW]), values[R2_ROW], -np.inf)
         for name in rois:
             best = []
             for area in self._areas[name]:
@@ -170,6 +187,8 @@ class NOD(Cohort):
                                   f"into {_label_file(run).name} for a line too many or too few")
         kept = values[:, columns].astype(np.float64)
         from_ = values[:, :n] if self.per_run == "scalar" else kept  # the subcortex never counts
+        if self.per_run == "scalar":  # a vertex without values costs itself, not the whole run
+            from_ = from_[:, np.isfinite(from_).all(0)]
         axis = None if self.per_run == "scalar" else 0
         mean, spread = from_.mean(axis, dtype=np.float64), from_.std(axis, dtype=np.float64)
         constant = (kept == kept[:1]).all(0)
@@ -218,9 +237,15 @@ def _label_file(run: Path) -> Path:
 
 def _pictures(run: Path) -> list[str]:
     """Read the picture of each row, as its path below ``stimuli``."""
-    lines = [line.replace("\\", "/").removeprefix("stimuli/")
-             for _, line in readable(_label_file(run), read_lines, "one picture a line")]
-    return [line if "/" in line else f"imagenet/{line.split('_')[0]}/{line}" for line in lines]
+    path, found = _label_file(run), []
+    for number, line in readable(path, read_lines, "one picture a line"):
+        name = line.replace("\\", "/").removeprefix("stimuli/")
+        if not PICTURE.fullmatch(name):
+            raise LabError(f"{path}, line {number}: {line!r}",
+                           expected="a picture's name, such as n01440764_10026.JPEG",
+                           remedy=USE_RELEASED)
+        found.append(name if "/" in name else f"imagenet/{name.split('_')[0]}/{name}")
+    return found
 
 
 def _values(path: Path) -> NDArray[np.float32]:

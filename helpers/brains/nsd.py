@@ -153,6 +153,14 @@ class NSD(Cohort):
 
     def percent(self, subject: str, least_ncsnr: float) -> Responses:
         """Read the same in percent signal change against the baseline, as the files have it."""
+        for part in self.space.parts:
+            path = self._place(subject).session(part, 1)
+            with readable(path, h5py.File, "an HDF5 file of betas") as file:
+                kind = file["betas"].dtype
+            if kind.kind != "i":
+                raise LabError(f"{path} has betas of type {kind}, of unknown scale",
+                               expected=f"integers: percent signal change times {SCALE}",
+                               remedy="use the betas as they were published (int16)")
         found = self._read(subject, {}, least_ncsnr, scaled=False)
         return replace(found, betas=found.betas / SCALE)
 

@@ -154,8 +154,9 @@ class Place:
         sides = []
         for side in HEMISPHERES:
             path = self.label_file(side, family)
-            sides.append(np.ravel(read_volume(path)).astype(np.int16))
-            check_values(family, sides[-1], str(path))
+            values = np.ravel(read_volume(path))
+            check_values(family, values, str(path))
+            sides.append(values.astype(np.int16))
         return sides[0], sides[1]
 
     def small_files(self) -> list[Path]:

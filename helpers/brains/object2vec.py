@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scipy.io import loadmat
 
 from helpers.brains.cohort import Cohort, Fold, Responses
-from helpers.brains.files import USE_RELEASED, readable
+from helpers.brains.files import USE_RELEASED, readable, whole_numbers
 from helpers.brains.rois import checked, ordered
 from helpers.ground.contents import files_digest
 from helpers.ground.digest import text_digest
@@ -97,7 +97,8 @@ class Object2Vec(Cohort):
         """Read the betas, categories in alphabetical order."""
         path, stack = self._folders[self.opened(subject)] / "roistack.mat", self._stack(subject)
         names, betas = [str(name) for name in np.atleast_1d(stack.rois)], np.asarray(stack.betas)
-        index = np.asarray(stack.indices)
+        index = whole_numbers(np.atleast_1d(stack.indices), f"{path}, indices", least=1,
+                              most=len(names))  # MATLAB counts from 1
         order = self._order(path, [same_name(str(name)) for name in stack.conds])
         if betas.shape != (len(order), len(index)):
             raise LabError(f"{path}: betas of shape {betas.shape}, {len(index)} labels",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from helpers.brains.files import whole_numbers
 from helpers.ground.errors import LabError
 from helpers.ground.strict import suggest
 
@@ -166,8 +167,9 @@ def check_values(family: str, values: NDArray[np.integer], where: str) -> None:
     Raises
     ------
     LabError
-        If a label is unknown.
+        If a label is unknown, or no whole number.
     """
+    values = whole_numbers(values, where)
     labels = [0, *(TABLE[name].label for name in FAMILIES[family])]
     unknown = np.setdiff1d(np.maximum(values, 0), labels)
     if len(unknown):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.spatial.distance import squareform
 
-from helpers.brains.files import USE_RELEASED
+from helpers.brains.files import USE_RELEASED, whole_numbers
 from helpers.brains.object2vec import read_mat
 from helpers.ground.digest import array_digest
 from helpers.ground.errors import LabError
@@ -25,9 +25,19 @@ class Stack(Album):
     Parameters
     ----------
     pixels : array, uint8, shape (n_pictures, height, width, 3)
+
+    Raises
+    ------
+    LabError
+        If the array has another type or shape: its range would have to be guessed.
     """
 
     def __init__(self, pixels: NDArray[np.uint8]) -> None:
+        if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[3] != 3:
+            raise LabError(f"pictures of shape {pixels.shape}, {pixels.dtype}",
+                           expected="(n_pictures, height, width, 3), uint8, from 0 to 255",
+                           remedy="use the file as it was published, or scale the pictures to 8 "
+                                  "bits a colour")
         self.pixels = pixels
 
     def __len__(self) -> int:
@@ -83,7 +93,8 @@ def open_rsa92(root: Path) -> MeasuredRdms:
     monkey, _ = read_mat(main, "RDMs_mIT_hIT_fig1")
     single = {str(one.name): _condensed(one.RDM, root / "92_brainRDMs.mat")
               for one in np.ravel(read_mat(root / "92_brainRDMs.mat", "RDMs"))}
-    vectors = np.asarray(read_mat(main, "categoryVectors"), bool)
+    vectors = whole_numbers(read_mat(main, "categoryVectors"), f"{main}, categoryVectors", least=0,
+                            most=1).astype(bool)
     labels = tuple(str(label).strip() for label in read_mat(main, "categoryLabels"))
     if len(pictures) != N_PICTURES or vectors.shape != (N_PICTURES, len(labels)):
         raise LabError(f"{main} holds {len(pictures)} pictures, categories {vectors.shape}",
@@ -100,9 +111,12 @@ def open_rsa92(root: Path) -> MeasuredRdms:
 def _condensed(values: NDArray, where: Path) -> NDArray[np.float64]:
     """Return an RDM's upper triangle, whether it is stored square or condensed."""
     values = np.asarray(values, np.float64)
-    flat = squareform(values, checks=False) if values.ndim == 2 else values
-    if flat.shape != (N_PICTURES * (N_PICTURES - 1) // 2,) or not np.isfinite(flat).all():
-        raise LabError(f"{where}: an RDM of shape {values.shape}, or with NaN",
+    fits = values.shape in ((N_PICTURES, N_PICTURES), (N_PICTURES * (N_PICTURES - 1) // 2,))
+    square = fits and values.ndim == 2
+    flat = squareform(values, checks=False) if square else values
+    if not fits or not np.isfinite(flat).all() or (
+            square and not np.allclose(flat, squareform(values.T, checks=False), atol=1e-6)):
+        raise LabError(f"{where}: an RDM of shape {values.shape}, or with NaN, or not symmetric",
                        expected=f"the dissimilarities of {N_PICTURES} pictures",
                        remedy=USE_RELEASED)
     return flat

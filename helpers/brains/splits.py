@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from helpers.brains.cohort import Fold
 from helpers.brains.files import USE_RELEASED
 from helpers.ground.errors import LabError
-from helpers.ground.text import read_table
+from helpers.ground.text import Table, read_table
 
 TRIALS = 750
 """Trials of one NSD session."""
@@ -51,11 +51,25 @@ def read_presentations(path: Path) -> pd.DataFrame:
     info = pd.DataFrame({**table.columns, "shared1000": table.truths("shared1000"),
                          **{name: table.whole(name) for name in ("cocoId", "nsdId")},
                          **{name: table.whole(name, empty="0") for name in columns}})
+    for start in range(0, len(columns), N_REPEATS):
+        _check_trials(table, info[columns[start:start + N_REPEATS]])
     if not np.array_equal(info["nsdId"], np.arange(len(info))):
         raise LabError(f"{path}: rows that are not in the order of nsdId",
                        expected="nsdId 0, 1, 2, …, each once",
                        remedy="sort the rows by nsdId, or use the table as it was published")
     return info
+
+
+def _check_trials(table: Table, trials: pd.DataFrame) -> None:
+    """Refuse trials of one participant that are negative, or show two pictures."""
+    values = trials.to_numpy().ravel()
+    wrong = (values < 0) | (values > 0) & pd.Series(values).duplicated().to_numpy()
+    if wrong.any():
+        row, column = divmod(int(np.flatnonzero(wrong)[0]), trials.shape[1])
+        raise LabError(f"{table.path}, line {table.lines[row]}: {trials.columns[column]} is "
+                       f"{trials.iat[row, column]}, negative or the trial of another picture",
+                       expected="trials from 1, one picture each; 0: not shown",
+                       remedy=USE_RELEASED)
 
 
 def presentations(info: pd.DataFrame, subject: str, n_sessions: int) -> NDArray[np.int64]:

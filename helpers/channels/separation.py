@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from helpers.ground.errors import LabError
+from helpers.ground.varying import FLAT, centred
 
 BLOCK = 65_536
 """Units whose inner products are added at a time, in double precision."""
@@ -31,6 +32,7 @@ def unit_rdm(activations: NDArray) -> Array:
     Returns
     -------
     ndarray, float64, shape (n_images, n_images)
+        A picture to which all units respond alike is like no other: 1.
     """
     mean = activations.mean(1, dtype=np.float64, keepdims=True)
     products = np.zeros((len(activations), len(activations)))
@@ -38,6 +40,7 @@ def unit_rdm(activations: NDArray) -> Array:
         block = activations[:, start:start + BLOCK] - mean
         products += block @ block.T
     length = np.sqrt(np.diag(products))
+    length[length <= FLAT * np.abs(activations).max(1)] = np.inf
     rdm = 1 - products / np.maximum(np.outer(length, length), np.finfo(float).tiny)
     np.fill_diagonal(rdm, 0)
     return rdm
@@ -70,7 +73,7 @@ def silhouettes(rdms: Array, labels: Sequence[str] | NDArray) -> Array:
     means[:, rows, code] = np.inf
     b = means.min(2)
     larger = np.maximum(a, b)
-    return np.divide(b - a, larger, out=np.zeros_like(a), where=larger > 0).mean(1)
+    return np.divide(b - a, larger, out=np.zeros_like(a), where=larger > FLAT).mean(1)
 
 
 def _coded(labels: Sequence[str] | NDArray) -> tuple[NDArray, Array, NDArray]:
@@ -155,6 +158,7 @@ class Contrast:
     Attributes
     ----------
     estimate, se : float
+        The error is NaN, and p and the interval with it, where no picture makes a difference.
     p : float
         One-sided: how probable so large an estimate would be if the true one were 0.
     n_images : int
@@ -199,9 +203,10 @@ def contrast(rdms: Array, labels: Sequence[str] | NDArray, weights: Sequence[flo
         rest = np.delete(np.arange(n_images), image)
         left_out[image] = weights @ silhouettes(rdms[:, rest][:, :, rest], labels[rest])
     estimate = float(weights @ silhouettes(rdms, labels))
+    if not centred(left_out).any():
+        return Contrast(estimate, np.nan, np.nan, n_images)
     se = float(np.sqrt((n_images - 1) * left_out.var()))
-    ratio = estimate / se if se > 0 else np.sign(estimate) * np.inf if estimate else 0.0
-    return Contrast(estimate, se, float(stats.t.sf(ratio, n_images - 1)), n_images)
+    return Contrast(estimate, se, float(stats.t.sf(estimate / se, n_images - 1)), n_images)
 
 
 def slope_weights(n_layers: int) -> Array:

@@ -19,6 +19,8 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import MDS
 
 from helpers.ground.errors import LabError
+from helpers.ground.varying import centred
+from helpers.similarity.rsa import pearson
 
 N_COMPONENTS = 10
 """Published number of principal components of every layer (spec 5.1)."""
@@ -127,9 +129,9 @@ def correlation_rdm(scores: Array) -> Array:
     Returns
     -------
     ndarray, shape (n_layers * n_images, n_layers * n_images), 0 to 2
+        A row that does not vary is like no other: 1.
     """
-    rows = scores.reshape(-1, scores.shape[-1])
-    return cosine_rdm(rows - rows.mean(1, keepdims=True))
+    return cosine_rdm(centred(scores.reshape(-1, scores.shape[-1]), 1))
 
 
 def cosine_rdm(scores: Array) -> Array:
@@ -242,7 +244,7 @@ def block_correlations(before: Array, after: Array, n_layers: int) -> tuple[floa
     layer = np.repeat(np.arange(n_layers), len(before) // n_layers)
     upper = np.triu(np.ones(before.shape, dtype=bool), 1)
     same = layer[:, None] == layer
-    return tuple(float(np.corrcoef(before[part], after[part])[0, 1])
+    return tuple(pearson(before[part], after[part])
                  for part in (upper & ~same, upper & same))
 
 

@@ -17,6 +17,7 @@ from scipy.stats import t as t_distribution
 from helpers.concepts.concept_study import ConceptStudy
 from helpers.decoding.directions import cosines
 from helpers.ground.stats import corrected
+from helpers.ground.varying import centred
 
 COLUMNS = ["subject", "concept", "voxel", "most", "least", "usual", "p_below", "below"]
 
@@ -67,8 +68,8 @@ def _of_subject(study: ConceptStudy, subject: str, responses: NDArray,
 def below(values: NDArray) -> float:
     """Return the one-sided p of a t test that the mean of some values is below 0."""
     values = np.asarray(values, float)
-    spread = values.std(ddof=1)
-    if spread == 0:
+    if not centred(values).any():
         return float(not values.mean() < 0)
+    spread = values.std(ddof=1)
     return float(t_distribution.cdf(values.mean() / (spread / np.sqrt(len(values))),
                                     len(values) - 1))

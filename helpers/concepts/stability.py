@@ -11,6 +11,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from helpers.concepts.clustering import centroids, cluster
 from helpers.decoding.directions import cosines, unit
+from helpers.similarity.rsa import pearson
 
 Points = Mapping[str, NDArray]
 """Participant -> weights, (n_voxels, n_dims)."""
@@ -106,7 +107,7 @@ def predicted(centre: NDArray, weights: NDArray, responses: NDArray, pictures: N
         return np.nan, np.nan
     chosen = cosines(weights, centre[None])[:, 0] > 1 - eps
     similar = cosines(pictures, centre[None])[:, 0]
-    r = lambda mask: float(np.corrcoef(similar, responses[:, mask].mean(1))[0, 1])  # noqa: E731
+    r = lambda mask: pearson(similar, responses[:, mask].mean(1))  # noqa: E731
     return (r(chosen) if chosen.any() else np.nan), r(np.ones(len(weights), bool))
 
 

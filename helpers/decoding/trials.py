@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from helpers.brains.cohort import Cohort, Responses
 from helpers.ground.errors import LabError
+from helpers.ground.varying import FLAT
 
 LEAST_REPEATS = 3
 """Repeats of a picture that the noise ceiling is taken from; further ones are left out."""
@@ -100,6 +101,7 @@ def noise_ceiling(betas: NDArray) -> NDArray[np.float64]:
     noise = np.mean([part.var(1, ddof=1, dtype=np.float64).sum(0) for part in
                      np.array_split(whole, max(1, len(whole) // 64))], axis=0)
     noise = noise * max(1, len(whole) // 64) / len(whole)
+    noise[noise <= (FLAT * np.abs(whole).max((0, 1))) ** 2] = 0  # repeats that never differ
     signal = np.maximum(0, 1 - noise)
     return 100 * np.divide(signal, signal + noise, out=np.zeros_like(noise), where=noise > 0)
 

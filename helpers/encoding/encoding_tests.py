@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from helpers.ground.stats import corrected
+from helpers.ground.varying import centred
 
 FEWEST = 3
 """Participants that a test over participants needs; below, p is unknown (NaN)."""
@@ -37,7 +38,7 @@ def paired(one: NDArray, other: NDArray) -> tuple[float, float, float]:
     gain = np.asarray(one, float) - np.asarray(other, float)
     gain = gain[np.isfinite(gain)]
     mean = float(gain.mean()) if len(gain) else np.nan
-    if len(gain) < FEWEST or np.ptp(gain) == 0:
+    if len(gain) < FEWEST or not centred(gain).any():
         return mean, np.nan, np.nan
     test = stats.ttest_1samp(gain, 0.0)
     return mean, float(test.statistic), float(test.pvalue)
@@ -66,7 +67,7 @@ def summary(scores: pd.DataFrame, rois: Sequence[str]) -> pd.DataFrame:
     table, rows = by_subject(scores).reindex(columns=list(rois)), []
     for roi in rois:
         values = table[roi].dropna().to_numpy()
-        enough = len(values) >= FEWEST and np.ptp(values) > 0
+        enough = len(values) >= FEWEST and centred(values).any()
         test = stats.ttest_1samp(values, 0.0, alternative="greater") if enough else None
         rows.append({"roi": roi, "n": len(values),
                      "mean": values.mean() if len(values) else np.nan,

@@ -11,6 +11,11 @@ from typing import Literal
 
 import numpy as np
 
+from helpers.figures.headline import (  # noqa: F401 (notebooks find it here)
+    finite_or_none,
+    plain,
+    rounded,
+)
 from helpers.figures.verdicts import (  # noqa: F401 (the four words are also found here)
     CONTRADICTED,
     INCONCLUSIVE,
@@ -71,11 +76,22 @@ class Claim:
 
 @dataclass
 class Ledger:
-    """The claims and headline numbers of one notebook."""
+    """The claims and headline numbers of one notebook.
+
+    Attributes
+    ----------
+    provenance : Provenance
+    claims : list of Claim
+    numbers : dict, name -> value
+        None where a value is not finite.
+    unknown : dict, name -> str
+        Which entries of ``numbers`` are None, and what they were: "infinite", "not a number".
+    """
 
     provenance: Provenance
     claims: list[Claim] = field(default_factory=list)
     numbers: dict[str, object] = field(default_factory=dict)
+    unknown: dict[str, str] = field(default_factory=dict)
 
     def claim(self, statement: str, *, source: str, paper: str, run: str, rule: str,
               holds: bool | None, rests_on: str = "") -> None:
@@ -185,7 +201,8 @@ class Ledger:
         """Enter a claim judged by a two-sided test, where an effect has no interval.
 
         Supported if p < .05 and the effect has the claimed sign, contradicted if p < .05 and it
-        has the other, inconclusive otherwise; a test cannot support absence. NaN: not testable.
+        has the other, inconclusive otherwise; a test cannot support absence. NaN or infinite: not
+        testable.
         """
         self.tests(statement, {"": (effect, p)}, expected, of=of, source=source, paper=paper, n=n,
                    rests_on=rests_on)
@@ -205,7 +222,7 @@ class Ledger:
         """
         each = [verdict_of_test(effect, p, expected) for effect, p in found.values()]
         run = ", ".join(f"{name} {effect:+.3f} ({p_text(p)})".strip()
-                        for name, (effect, p) in found.items() if not math.isnan(effect * p))
+                        for name, (effect, p) in found.items() if math.isfinite(effect + p))
         self._enter(statement, source, paper, run + f", {n}" * bool(n) if run else NOTHING,
                     f"{of}, two-sided p < .05 and {expected}", all_of(each), rests_on,
                     *([next(iter(found.values()))[0]] if len(found) == 1 else []))
@@ -246,11 +263,15 @@ class Ledger:
         self.claims.append(Claim(statement, source, paper, run, shown, verdict, *known))
 
     def number(self, name: str, value: float | int | str | dict) -> None:
-        """Enter a headline number under a name that later runs can be compared by."""
+        """Enter a headline number under a name that later runs can be compared by.
+
+        What is not finite is written as null, and what it was under ``unknown``, so that a run
+        of hours does not end at its last line.
+        """
         if name in self.numbers:
             raise LabError(f"the number {name!r} was entered twice", expected="one value a name",
                            remedy="rename one of them")
-        self.numbers[name] = value
+        self.numbers[name] = finite_or_none(name, value, self.unknown)
 
     def text(self) -> str:
         """Return the claims as plain lines, with the numbers of this run."""
@@ -273,19 +294,7 @@ class Ledger:
         path = figures_dir(self.provenance.profile) / f"{self.provenance.notebook}.json"
         content = {"provenance": asdict(self.provenance),
                    "claims": [asdict(claim) for claim in self.claims], "numbers": self.numbers}
+        content |= {"unknown": self.unknown} if self.unknown else {}
         text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False,
-                          default=_plain) + "\n"
+                          default=plain) + "\n"
         return atomic_write(path, lambda part: part.write_text(text, encoding="utf-8"))
-
-
-def _plain(value: object) -> object:
-    """Let JSON take NumPy scalars, and floats at the precision that other machines share."""
-    if hasattr(value, "item"):
-        return value.item()
-    raise TypeError(f"{type(value).__name__} cannot be written to JSON")
-
-
-def rounded(values: dict[str, float], digits: int = 4) -> dict[str, float | None]:
-    """Round a table of headline numbers for the ledger; what could not be computed is None."""
-    return {name: value if isinstance(value, int) else None if math.isnan(value)
-            else round(float(value), digits) for name, value in values.items()}

@@ -206,7 +206,8 @@ def save_figure(figure: Figure, provenance: Provenance,
     """Write the figure as PNG and PDF, and one tidy CSV per panel, under the notebook's stem.
 
     The stamp at the lower edge says profile, REAL or SYNTHETIC, seed, device and code; the same
-    stands in the files' metadata. Dates are left out, so equal figures are equal files.
+    stands in the files' metadata. Dates are left out, so equal figures are equal files. Infinite
+    values cannot be drawn: their number by panel stands beside the stamp, and they in the CSV.
 
     Returns
     -------
@@ -215,6 +216,11 @@ def save_figure(figure: Figure, provenance: Provenance,
     folder, stem = figures_dir(provenance.profile), provenance.notebook
     figure.text(0.995, 0.004, f"{stem} · {provenance.line}", ha="right", va="bottom",
                 fontsize=5, color="0.45")
+    endless = {panel: int(np.isinf(table.select_dtypes("number").to_numpy(float)).sum())
+               for panel, table in (panels or {}).items()}
+    if any(endless.values()):
+        figure.text(0.005, 0.004, "infinite, not drawn: " + ", ".join(
+            f"{n} in {panel}" for panel, n in endless.items() if n), va="bottom", fontsize=5)
     metadata = {"Title": stem, "Creator": provenance.line}
     atomic_write(folder / f"{stem}.pdf", lambda part: figure.savefig(
         part, metadata={**metadata, "CreationDate": None, "ModDate": None, "Producer": None}))

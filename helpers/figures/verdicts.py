@@ -69,7 +69,7 @@ def verdict_of(low: float, high: float, expected: Expected, within: float | None
 
 
 def verdict_of_test(effect: float, p: float, expected: Expected) -> str:
-    """Judge a claim on the sign of an effect by a two-sided test; NaN: not testable here.
+    """Judge a claim on the sign of an effect by a two-sided test; NaN or infinite: not testable.
 
     Raises
     ------
@@ -80,7 +80,7 @@ def verdict_of_test(effect: float, p: float, expected: Expected) -> str:
     if sign is None:
         raise LabError(f"a test of an effect {expected}", expected="above 0 or below 0",
                        remedy="absence needs an interval and an equivalence bound")
-    if math.isnan(effect * p):
+    if not math.isfinite(effect + p):
         return UNTESTABLE
     return INCONCLUSIVE if p >= ALPHA else SUPPORTED if sign * effect > 0 else CONTRADICTED
 

@@ -24,6 +24,7 @@ from helpers.ground.console import progress
 from helpers.ground.digest import array_digest, code_digest, modules_of
 from helpers.ground.errors import LabError
 from helpers.ground.tunings import FinetuningSpec
+from helpers.ground.varying import centred
 from helpers.similarity.noise_ceilings import ncsnr_ceiling
 
 EARLY = ("prf-visualrois", "glasser")
@@ -172,7 +173,7 @@ class Material:
         good = np.ones(len(part.vertex), bool)
         for split in self.splits(subject):
             y = part.mean(split.train)
-            good &= np.isfinite(y).all(0) & (y != y[:1]).any(0)
+            good &= np.isfinite(y).all(0) & centred(y).any(0)
         return good
 
     def voxels(self, region: Region) -> Responses:

@@ -7,7 +7,7 @@ rule without p values and without a sort, and corrections of a few p values.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -18,41 +18,40 @@ from torch import Tensor
 
 from helpers.ground.errors import LabError
 
-ROUNDING = 1e-6
-"""Below this share of what it is the difference of, a difference of float32 sums is no signal."""
-BLOCK = 16_384
-"""Units handled at a time while moments are updated: 64 images x 16,384 units stay in cache."""
+ROUNDING = 1e-12
+"""Below this share of what it is the difference of, a difference of float64 sums is no signal."""
+BLOCK = 2048
+"""Units handled at a time while moments are updated: 64 images x 2,048 units stay in cache."""
 
 
 @dataclass(frozen=True)
 class Moments:
-    """Counts, sums and sums of squares of every unit, per group of images.
+    """Counts, means and sums of squared deviations of every unit, per group of images.
 
-    All sums are of ``activation - shift``, where ``shift`` is the unit's activation to the
-    very first image. A unit that never changes therefore has exactly zero sums, so it is
-    recognised as dead and not as nearly constant.
+    Images enter batch by batch, each batch centred in float64 on its own mean, and batches are
+    joined by the pairwise update of Chan, Golub & LeVeque (1983). Nothing large is ever subtracted
+    from something equally large: a unit driven strongly by one image loses no precision, and a
+    unit that never changes has deviations of exactly zero.
 
     Attributes
     ----------
     count : Tensor, int64, shape (n_groups,)
         Images seen per group.
-    shift : Tensor, float32, shape (n_units,)
-    total : Tensor, float64, shape (n_groups, n_units)
-        Sum over images of the shifted activation.
-    squares : Tensor, float64, shape (n_groups, n_units)
-        Sum over images of its square.
+    mean : Tensor, float64, shape (n_groups, n_units)
+        Mean activation; 0 before the first image.
+    deviations : Tensor, float64, shape (n_groups, n_units)
+        Sum of squared deviations from the group's mean.
     """
 
     count: Tensor
-    shift: Tensor
-    total: Tensor
-    squares: Tensor
+    mean: Tensor
+    deviations: Tensor
 
     @classmethod
     def start(cls, n_groups: int, first: Tensor) -> Moments:
-        """Begin with no image seen; ``first`` (n_units,) is the first image's activation."""
+        """Begin with no image seen; ``first`` (n_units,) tells number and device of the units."""
         empty = torch.zeros(n_groups, first.numel(), dtype=torch.float64, device=first.device)
-        return cls(torch.zeros(n_groups, dtype=torch.int64), first.clone(), empty, empty.clone())
+        return cls(torch.zeros(n_groups, dtype=torch.int64), empty, empty.clone())
 
     def update(self, activations: Tensor, group: int) -> None:
         """Add images of one group, in place.
@@ -63,36 +62,38 @@ class Moments:
         group : int
         """
         n_images, n_units = activations.shape
-        buffer = torch.empty(n_images, min(BLOCK, n_units), dtype=activations.dtype,
+        before = int(self.count[group])
+        total = before + n_images
+        # A tensor on the device: dividing by a plain number multiplies by its reciprocal there,
+        # and the mean of a constant would be off by rounding.
+        n = torch.tensor(n_images, dtype=torch.float64, device=activations.device)
+        buffer = torch.empty(n_images, min(BLOCK, n_units), dtype=torch.float64,
                              device=activations.device)
         for start in range(0, n_units, BLOCK):
             block = slice(start, min(start + BLOCK, n_units))
-            shifted = buffer[:, : block.stop - start]
-            torch.sub(activations[:, block], self.shift[block], out=shifted)
-            self.total[group, block] += shifted.sum(0)
-            self.squares[group, block] += shifted.square_().sum(0)
-        self.count[group] += n_images
+            values = buffer[:, : block.stop - start].copy_(activations[:, block])
+            mean = values.sum(0) / n
+            step = mean - self.mean[group, block]
+            self.mean[group, block] += step * (n_images / total)
+            self.deviations[group, block] += values.sub_(mean).square_().sum(0)
+            self.deviations[group, block] += step.square_() * (before * n_images / total)
+        self.count[group] = total
 
     def pool(self, groups: list[list[int]]) -> Moments:
         """Join groups: entry ``i`` of the result is the union of ``groups[i]``."""
-        join = lambda values: torch.stack([values[members].sum(0) for members in groups])  # noqa: E731
-        return replace(self, count=join(self.count), total=join(self.total),
-                       squares=join(self.squares))
+        parts = [self._union(members) for members in groups]
+        return Moments(*(torch.stack(values) for values in zip(*parts)))
+
+    def _union(self, members: list[int]) -> tuple[Tensor, Tensor, Tensor]:
+        n, means = self.n[members], self.mean[members]
+        mean = means[0] + (n * (means - means[0])).sum(0) / n.sum()
+        deviations = self.deviations[members].sum(0) + (n * (means - mean).square_()).sum(0)
+        return self.count[members].sum(), mean, deviations
 
     @property
     def n(self) -> Tensor:
         """Images per group as a float64 column, shape (n_groups, 1)."""
-        return self.count.to(self.total)[:, None]
-
-    @property
-    def mean(self) -> Tensor:
-        """Mean activation, float64, shape (n_groups, n_units)."""
-        return self.shift.double() + self.total / self.n
-
-    @property
-    def deviations(self) -> Tensor:
-        """Sum of squared deviations from the group's mean, float64, shape (n_groups, n_units)."""
-        return (self.squares - self.total**2 / self.n).clamp_(min=0)
+        return self.count.to(self.mean)[:, None]
 
     @property
     def variance(self) -> Tensor:
@@ -115,7 +116,8 @@ def t_values(moments: Moments, first: int, second: int) -> tuple[Tensor, int]:
     -------
     t : Tensor, float64, shape (n_units,)
         NaN where a unit has the same constant value in both groups; infinite where it is
-        constant within both but differs between them (as in SciPy).
+        constant within both but differs between them, as a saturated ReLU6 unit may (as in
+        SciPy).
     df : int
         Degrees of freedom, :math:`n_1 + n_2 - 2`.
     """
@@ -124,13 +126,9 @@ def t_values(moments: Moments, first: int, second: int) -> tuple[Tensor, int]:
         raise LabError(f"groups of {n1} and {n2} images", expected="at least 2 images in each",
                        remedy="give every domain more images")
     df = n1 + n2 - 2
-    squares = moments.squares[first] + moments.squares[second]
-    spread = squares - moments.total[first] ** 2 / n1 - moments.total[second] ** 2 / n2
-    means = moments.total[first] / n1, moments.total[second] / n2
-    difference = means[0] - means[1]
-    difference[difference.abs() <= ROUNDING * torch.maximum(*(m.abs() for m in means))] = 0
-    spread[spread <= ROUNDING * squares] = 0
-    return difference / spread.mul_((1 / n1 + 1 / n2) / df).sqrt_(), df
+    within = moments.deviations[first] + moments.deviations[second]
+    difference = moments.mean[first] - moments.mean[second]
+    return difference / within.mul_((1 / n1 + 1 / n2) / df).sqrt_(), df
 
 
 @lru_cache(maxsize=256)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from helpers.ground.varying import FLAT, centred
 from helpers.lesions.deficits import cost_similarity, rowwise_r
 
 N_RESAMPLES = 4999
@@ -65,7 +66,7 @@ def correlation(activation: NDArray, cost: NDArray, *, seed: int) -> Test:
     """
     finite = np.isfinite(activation) & np.isfinite(cost)
     x, y = np.asarray(activation, float)[finite], -np.asarray(cost, float)[finite]
-    if len(x) < 4 or np.ptp(x) == 0 or np.ptp(y) == 0:
+    if len(x) < 4 or not centred(x).any() or not centred(y).any():
         return UNKNOWN
     rng = np.random.default_rng(seed)
     found = stats.pearsonr(x, y, alternative="less",
@@ -136,9 +137,9 @@ def beyond_random(value: float, drawn: NDArray, *, smaller: bool = False) -> flo
     if len(drawn) < 2 or not np.isfinite(value):
         return float("nan")
     distance = (drawn.mean() - value) if smaller else (value - drawn.mean())
+    if not centred(drawn).any():
+        return 0.0 if distance > FLAT * abs(value) else 1.0
     spread = drawn.std(ddof=1) * np.sqrt(1 + 1 / len(drawn))
-    if spread == 0:
-        return 0.0 if distance > 0 else 1.0
     return float(stats.t.sf(distance / spread, len(drawn) - 1))
 
 

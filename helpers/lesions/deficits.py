@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from helpers.ground.errors import LabError
+from helpers.ground.varying import centred
 
 
 def class_ranks(logits: Tensor, labels: Tensor) -> Tensor:
@@ -81,8 +82,7 @@ def costs(hits: NDArray[np.bool_], groups: NDArray, n_groups: int) -> NDArray[np
 
 def rowwise_r(x: NDArray, y: NDArray) -> NDArray[np.float64]:
     """Compute Pearson r of each row of ``x`` with the same row of ``y``; NaN if constant."""
-    x = x - x.mean(-1, keepdims=True)
-    y = y - y.mean(-1, keepdims=True)
+    x, y = centred(x, -1), centred(y, -1)
     with np.errstate(invalid="ignore", divide="ignore"):
         return (x * y).sum(-1) / np.sqrt((x**2).sum(-1) * (y**2).sum(-1))
 

@@ -35,10 +35,10 @@ def unit_masks(found: Localizer, layers: Sequence[str], *, fraction: float = 0.0
     layers : sequence of str
     fraction : float
         0 for the units that pass the localizer's test; else, of each layer, this share of units
-        with the largest mean t (a published variant; spec 2.3).
+        with the largest mean t (a published variant; spec 2.3), units with an infinite t first.
     """
     if fraction:
-        return {layer: top_fraction(torch.from_numpy(found.t_mean[layer]), fraction).numpy()
+        return {layer: top_fraction(torch.from_numpy(found.ranking(layer)), fraction).numpy()
                 for layer in layers}
     index = np.arange(len(found.domains))[:, None]
     return {layer: found.labels[layer] == index for layer in layers}

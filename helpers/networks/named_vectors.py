@@ -82,6 +82,11 @@ def read_named_vectors(folder: Path) -> NamedVectors:
                            expected=f"{WIDTH} numbers a name",
                            remedy="use names and embeddings of one release, as they were "
                                   "published")
+    for path, values in zip((first, second), vectors):
+        if not np.isfinite(values).all():
+            raise LabError(f"{path}: row {np.argwhere(~np.isfinite(values))[0][0]} (from 0) is not "
+                           "finite", expected=f"{WIDTH} finite numbers a name",
+                           remedy="use the embeddings as they were published")
     found: dict[str, NDArray] = {}
     for name, vector in zip(names[0] + names[1], np.concatenate(vectors)):
         found.setdefault(name, vector)

@@ -7,7 +7,6 @@ and the result is kept under a key of everything that it depends on.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -16,90 +15,16 @@ from scipy import stats
 from torch import Tensor
 
 from helpers.ground.cache import cached
-from helpers.ground.console import progress
+from helpers.ground.console import progress, say
 from helpers.ground.digest import code_digest, modules_of
+from helpers.ground.errors import LabError
 from helpers.ground.stats import Moments
+from helpers.ground.varying import finite_mean
 from helpers.networks.activations import stream
 from helpers.networks.network import Network
+from helpers.selectivity.localized_units import NONE, Localizer, largest
 from helpers.selectivity.statistics import ALPHA, d_prime, localize
 from helpers.stimuli.image_sets import DOMAINS, ImageSet
-
-NONE = 255
-"""Label of a unit that is selective for no domain."""
-
-
-@dataclass(frozen=True)
-class Localizer:
-    """Where a network's selective units are, by layer.
-
-    Attributes
-    ----------
-    domains : tuple of str
-    labels : dict, layer -> uint8, shape (n_units,)
-        Index of the unit's domain, or ``NONE``; estimated from all pictures.
-    half_labels : dict, layer -> uint8, shape (2, n_units)
-        The same from every second picture only, so that one half can define the units and the
-        other measure them.
-    t_mean : dict, layer -> float32, shape (n_domains, n_units)
-        Mean t of each domain against every other one; NaN for dead units.
-    held_out_d_prime : dict, layer -> float32, shape (n_domains, n_defined)
-        d' of each domain against the pooled others on the second half of the pictures, for the
-        units that the first half defines (those with a label there, in order).
-    """
-
-    domains: tuple[str, ...]
-    labels: dict[str, np.ndarray]
-    half_labels: dict[str, np.ndarray]
-    t_mean: dict[str, np.ndarray]
-    held_out_d_prime: dict[str, np.ndarray]
-
-    @property
-    def layers(self) -> tuple[str, ...]:
-        """Layer names in the order in which the network computes them."""
-        return tuple(self.labels)
-
-    def units(self, layer: str, domain: str) -> np.ndarray:
-        """Return the indices of the units of ``layer`` selective for ``domain``."""
-        return np.flatnonzero(self.labels[layer] == self.domains.index(domain))
-
-    def t_of_selected(self, domain: str) -> np.ndarray:
-        """Return the mean t of all units selective for a domain, over all layers."""
-        index = self.domains.index(domain)
-        return np.concatenate([self.t_mean[layer][index, self.units(layer, domain)]
-                               for layer in self.layers])
-
-    def table(self) -> pd.DataFrame:
-        """Summarise as one row per layer and domain.
-
-        Returns
-        -------
-        DataFrame
-            Columns ``layer, depth`` (0 ... 1), ``domain, n_units, n_selective, share``;
-            ``n_half`` units that pass on the first half, and of these, on the second half:
-            ``replicated`` (share that pass the whole test again), ``same_preference`` (share
-            whose largest d' is again for this domain), ``held_out_d_prime`` (mean d').
-        """
-        rows = [self._row(layer, depth, index)
-                for depth, layer in zip(np.linspace(0, 1, len(self.layers)), self.layers)
-                for index in range(len(self.domains))]
-        return pd.DataFrame(rows)
-
-    def _row(self, layer: str, depth: float, index: int) -> dict[str, object]:
-        labels = self.labels[layer]
-        first = self.half_labels[layer][0]
-        defined = first == index
-        held_out = self.held_out_d_prime[layer][:, first[first != NONE] == index]
-        any_defined = bool(defined.any())
-        return {
-            "layer": layer, "depth": depth, "domain": self.domains[index],
-            "n_units": labels.size, "n_selective": int((labels == index).sum()),
-            "share": float((labels == index).mean()), "n_half": int(defined.sum()),
-            "replicated": float((self.half_labels[layer][1][defined] == index).mean())
-            if any_defined else np.nan,
-            "same_preference": float((np.nan_to_num(held_out, nan=-np.inf).argmax(0) == index)
-                                     .mean()) if any_defined else np.nan,
-            "held_out_d_prime": float(np.nanmean(held_out[index])) if any_defined else np.nan,
-        }
 
 
 def overlap_p(found: Localizer, layer: str, domain: str) -> float:
@@ -135,15 +60,16 @@ def generalisation(found: Localizer, independent: Localizer) -> pd.DataFrame:
     domains = [domain for domain in DOMAINS if domain in found.domains]
     rows = []
     for layer in found.layers:
-        t_new = independent.t_mean[layer][[independent.domains.index(d) for d in domains]]
-        preferred = np.nan_to_num(t_new, nan=-np.inf).argmax(0)
+        same = [independent.domains.index(d) for d in domains]
+        t_new = independent.t_mean[layer][same]
+        preferred = largest(independent.ranking(layer)[same])
         for index, domain in enumerate(domains):
             units = found.units(layer, domain)
             t_old = found.t_mean[layer][found.domains.index(domain), units]
             rows.append({
                 "layer": layer, "domain": domain, "n_units": len(units),
-                "t_defining": t_old.mean() if len(units) else np.nan,
-                "t_independent": np.nanmean(t_new[index, units]) if len(units) else np.nan,
+                "t_defining": finite_mean(t_old),
+                "t_independent": finite_mean(t_new[index, units]),
                 "same_preference": (preferred[units] == index).mean() if len(units) else np.nan})
     return pd.DataFrame(rows)
 
@@ -162,7 +88,7 @@ def unit_groups(found: Localizer, layer: str, domains: Sequence[str], *, at_most
     for domain in domains:
         units = found.units(layer, domain)
         named[units] = True
-        t = found.t_mean[layer][found.domains.index(domain)]
+        t = found.ranking(layer)[found.domains.index(domain)]
         few = rng.permutation(units)[:at_most]
         groups.append((domain, few[np.argsort(-t[few], kind="stable")]))
     groups.append(("rest", np.sort(rng.permutation(np.flatnonzero(~named))[:at_most])))
@@ -183,6 +109,11 @@ def measure(network: Network, images: ImageSet, *, batch_size: int = 64) -> dict
     -------
     dict, layer -> Moments
         Group ``2 * domain + half``, domains in the order of ``images.domain_names``.
+
+    Raises
+    ------
+    LabError
+        If an activation is not finite.
     """
     group_of = (2 * np.array([images.domain_names.index(d) for d in images.domains])
                 + images.halves)
@@ -200,6 +131,13 @@ def measure(network: Network, images: ImageSet, *, batch_size: int = 64) -> dict
     chunks = [order[i:i + batch_size] for i in range(0, len(order), batch_size)]
     batches = images.batches(progress(chunks, f"{network.name}: localizer"), network.preprocessing)
     stream(network.model, network.layers, batches, consume)
+    for layer, found in moments.items():
+        wrong = int((~found.mean.isfinite()).any(0).sum())
+        if wrong:
+            raise LabError(f"{wrong} units of {layer} in {network.name} have activations that are "
+                           "not finite", expected="finite activations to every picture",
+                           remedy="check the weights: they may be damaged, or of a precision too "
+                                  "low for this network")
     return moments
 
 
@@ -237,7 +175,13 @@ def localize_network(network: Network, images: ImageSet, *, alpha: float = ALPHA
     for name, values in arrays.items():
         field, layer = name.split("/", 1)
         fields.setdefault(field, {})[layer] = values
-    return Localizer(images.domain_names, **fields)
+    found = Localizer(images.domain_names, **fields)
+    if found.n_infinite:
+        layers = ", ".join(f"{layer} {n}" for layer, n in found.n_infinite.items())
+        say(f"{network.name}: units with an infinite t, constant within two domains and different "
+            f"between them, by layer: {layers}. Means of t and d' are over finite values; in "
+            "rankings such units come first where they win.")
+    return found
 
 
 def _summarise(layer: str, moments: Moments, domains: tuple[str, ...],
@@ -249,11 +193,14 @@ def _summarise(layer: str, moments: Moments, domains: tuple[str, ...],
     parts = [localize(half, domains, alpha=alpha) for half in halves]
     half_labels = np.stack([labels_of(part.mask) for part in parts])
     held_out = d_prime(halves[1]).float().cpu().numpy()
+    endless = whole.infinite.any(0)
     return {
         f"labels/{layer}": labels_of(whole.mask),
         f"half_labels/{layer}": half_labels,
         f"t_mean/{layer}": whole.t_mean.cpu().numpy(),
         f"held_out_d_prime/{layer}": held_out[:, half_labels[0] != NONE],
+        f"infinite_units/{layer}": endless.nonzero().flatten().cpu().numpy(),
+        f"infinite/{layer}": whole.infinite[:, endless].cpu().numpy(),
     }
 
 

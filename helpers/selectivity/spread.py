@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy import signal
 
 from helpers.ground.errors import LabError
+from helpers.ground.varying import FLAT
 
 TOP = 0.05
 """Share of the feature maps whose part of the selective units is told."""
@@ -168,7 +169,7 @@ def corrected_value(name: str, observed: float, null_mean: float) -> float:
     """
     if name in RATIOS:
         return observed / null_mean if null_mean else float("nan")
-    return (observed - null_mean) / (1 - null_mean) if null_mean != 1 else float("nan")
+    return (observed - null_mean) / (1 - null_mean) if 1 - null_mean > FLAT else float("nan")
 
 
 @dataclass(frozen=True)

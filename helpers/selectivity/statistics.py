@@ -32,8 +32,11 @@ class Localization:
     mask : Tensor, bool, shape (n_domains, n_units)
         True where the unit passes every contrast. At most one True per unit.
     t_mean : Tensor, float32, shape (n_domains, n_units)
-        Mean t over the contrasts of the domain with every other one (NaNs left out); positive
-        means that the unit prefers the domain. NaN for dead units.
+        Mean t over those contrasts of the domain with every other one whose t is finite; positive
+        means that the unit prefers the domain. NaN where there are none, as for dead units.
+    infinite : Tensor, int8, shape (n_domains, n_units)
+        Contrasts with an infinite t, won minus lost. Such a unit has one constant value in each of
+        two domains, as a saturated ReLU6 unit may; 0 in all domains for every other unit.
     n_dead : int
         Units with one constant value over all images; never selective, always counted in m.
     """
@@ -41,12 +44,18 @@ class Localization:
     domains: tuple[str, ...]
     mask: Tensor
     t_mean: Tensor
+    infinite: Tensor
     n_dead: int
 
     @property
     def share(self) -> Tensor:
         """Share of all units of the layer, float64, shape (n_domains,)."""
         return self.mask.double().mean(1)
+
+    @property
+    def n_infinite(self) -> int:
+        """Units with an infinite t in some contrast."""
+        return int(self.infinite.any(0).sum())
 
 
 def localize(moments: Moments, domains: tuple[str, ...], *, alpha: float = ALPHA) -> Localization:
@@ -69,25 +78,32 @@ def localize(moments: Moments, domains: tuple[str, ...], *, alpha: float = ALPHA
     LabError
         If groups and domains differ in number, or a group has fewer than two images.
     """
-    n_domains, n_units = moments.total.shape
+    n_domains, n_units = moments.mean.shape
     if n_domains != len(domains) or n_domains < 2:
         raise LabError(f"{n_domains} groups of images and {len(domains)} domains {domains}",
                        expected="one group per domain, at least two",
                        remedy="pool the groups, or name each of them")
-    device = moments.total.device
+    device = moments.mean.device
     mask = torch.ones(n_domains, n_units, dtype=torch.bool, device=device)
     t_sum = torch.zeros(n_domains, n_units, dtype=torch.float64, device=device)
     t_count = torch.zeros(n_domains, n_units, dtype=torch.uint8, device=device)
+    infinite = torch.zeros(n_domains, n_units, dtype=torch.int8, device=device)
     for first, second, t, df in _contrasts(moments):
         critical = step_up_threshold(t.abs(), df, alpha=alpha)
         mask[first] &= t >= critical
         mask[second] &= t <= -critical
+        endless = t.isinf()
+        if endless.any():
+            sign = torch.where(endless, t.sign(), 0).to(torch.int8)
+            infinite[first] += sign
+            infinite[second] -= sign
+            t[endless] = torch.nan
         seen = ~t.isnan()
         for domain, signed in ((first, t), (second, -t)):
-            t_sum[domain] += signed.nan_to_num(nan=0.0, posinf=torch.inf, neginf=-torch.inf)
+            t_sum[domain] += signed.nan_to_num()
             t_count[domain] += seen
-    dead = (moments.squares == 0).all(0)
-    return Localization(domains, mask, (t_sum / t_count).float(), int(dead.sum()))
+    dead = (moments.deviations == 0).all(0) & (moments.mean == moments.mean[0]).all(0)
+    return Localization(domains, mask, (t_sum / t_count).float(), infinite, int(dead.sum()))
 
 
 def _contrasts(moments: Moments) -> Iterator[tuple[int, int, Tensor, int]]:
@@ -110,8 +126,8 @@ def conjunctions(moments: Moments, rates: Sequence[float]) -> Tensor:
     Tensor, bool, shape (n_rates, n_domains, n_units)
         For each rate the mask that `localize` returns.
     """
-    mask = torch.ones(len(rates), *moments.total.shape, dtype=torch.bool,
-                      device=moments.total.device)
+    mask = torch.ones(len(rates), *moments.mean.shape, dtype=torch.bool,
+                      device=moments.mean.device)
     for first, second, t, df in _contrasts(moments):
         for its, rate in zip(mask, rates):
             critical = step_up_threshold(t.abs(), df, alpha=rate)
@@ -150,7 +166,7 @@ def top_fraction(t_mean: Tensor, fraction: float) -> Tensor:
     Parameters
     ----------
     t_mean : Tensor, shape (n_domains, n_units)
-        NaN (dead units) never selected.
+        NaN (dead units) is never selected, infinity always.
     fraction : float
         Between 0 and 1, of the live units.
 
@@ -162,7 +178,7 @@ def top_fraction(t_mean: Tensor, fraction: float) -> Tensor:
         raise LabError(f"fraction = {fraction}", expected="a share between 0 and 1",
                        remedy="0.05 takes the five percent of units with the largest mean t")
     cut = torch.stack([_quantile(row[~row.isnan()], 1 - fraction) for row in t_mean])
-    return t_mean > cut[:, None]
+    return (t_mean > cut[:, None]) | (t_mean == torch.inf)
 
 
 def _quantile(values: Tensor, q: float) -> Tensor:
@@ -173,6 +189,8 @@ def _quantile(values: Tensor, q: float) -> Tensor:
     position = q * (len(ordered) - 1)
     low = int(position)
     high = min(low + 1, len(ordered) - 1)
+    if ordered[low] == ordered[high] or ordered[high].isinf():
+        return ordered[low]  # between infinities there is nothing to interpolate
     return torch.lerp(ordered[low], ordered[high], position - low)
 
 
@@ -209,7 +227,7 @@ def d_prime(moments: Moments) -> Tensor:
     -------
     Tensor, float64, shape (n_domains, n_units)
         In standard deviations; positive where the domain drives the unit more. NaN for dead
-        units.
+        units; infinite where a unit is constant within both sides but differs between them.
     """
     rows = []
     for domain in range(len(moments.count)):
@@ -228,11 +246,11 @@ def least_t(moments: Moments) -> Tensor:
     Returns
     -------
     Tensor, float64, shape (n_domains, n_units)
-        Positive in one domain at most. NaN where a contrast has no t.
+        Positive in one domain at most. NaN where a contrast has no t; infinite only where all are.
     """
-    n_domains, n_units = moments.total.shape
+    n_domains, n_units = moments.mean.shape
     least = torch.full((n_domains, n_units), torch.inf, dtype=torch.float64,
-                       device=moments.total.device)
+                       device=moments.mean.device)
     for first, second, t, _ in _contrasts(moments):
         least[first] = torch.minimum(least[first], t)
         least[second] = torch.minimum(least[second], -t)

@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import stats
 
 from helpers.brains.cohort import Cohort
 from helpers.encoding.brain_data import FEWEST, read_responses
@@ -27,7 +26,7 @@ from helpers.networks.network import Network
 from helpers.selectivity.probes import linear_probe
 from helpers.siblings.outcomes import at_rate, share_rows, strength_rows
 from helpers.siblings.stages import Stage
-from helpers.similarity.rsa import rank_r, rdm
+from helpers.similarity.rsa import rank_r, ranks_of, rdm
 from helpers.stimuli.image_sets import CORE, ImageSet
 
 EARLY = "early"
@@ -190,9 +189,10 @@ def read_record(path: Path) -> pd.DataFrame:
 
 
 def _standard_ranks(rows: NDArray) -> NDArray[np.float64]:
-    ranks = stats.rankdata(rows, axis=-1, nan_policy="propagate")
+    ranks = ranks_of(rows)
     ranks = ranks - ranks.mean(-1, keepdims=True)
-    return ranks / np.linalg.norm(ranks, axis=-1, keepdims=True)
+    with np.errstate(invalid="ignore"):  # ranks that are all equal: NaN
+        return ranks / np.linalg.norm(ranks, axis=-1, keepdims=True)
 
 
 def _rank_correlations(standard: NDArray, row: NDArray) -> NDArray[np.float64]:

@@ -9,6 +9,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from helpers.ground.languages import LanguageSpec
+from helpers.ground.stats import ROUNDING
+from helpers.ground.varying import finite_mean
 from helpers.siblings.stages import RATE, RATES, WHOLE, Answers, Stage
 
 STRENGTHS = ("CSI", "d'", "sparseness", "activation")
@@ -83,9 +85,9 @@ def _strength(stage: Stage, domain: str, units: NDArray[np.int64], half: int) ->
         return [np.nan] * len(STRENGTHS)
     of = stage.sets.index(domain)
     typical = stage.mean[:, half].mean()
-    return [float(_mean_of_known(stage.index[of, half, units])),
-            float(_mean_of_known(stage.d_prime[of, half, units])),
-            float(_mean_of_known(stage.sparseness[half, units])),
+    return [float(finite_mean(stage.index[of, half, units])),
+            float(finite_mean(stage.d_prime[of, half, units])),
+            float(finite_mean(stage.sparseness[half, units])),
             float(stage.mean[of, half, units].mean() / typical) if typical > 0 else np.nan]
 
 
@@ -116,7 +118,7 @@ def strength_resampled(answers: Mapping[str, Answers], sets: NDArray[np.str_],
             units = one.domain == domain
             if units.any():
                 found.append(_resampled(one.values[:, units], weights, names.index(domain)))
-    means = _mean_of_known(np.array(found)) if found else np.full((2, n_boot + 1), np.nan)
+    means = finite_mean(np.array(found)) if found else np.full((2, n_boot + 1), np.nan)
     return pd.DataFrame({"draw": np.arange(-1, n_boot), "CSI": means[0], "d'": means[1]})
 
 
@@ -145,20 +147,19 @@ def _resampled(values: NDArray, weights: NDArray, of: int) -> NDArray[np.float64
                                     in enumerate(images)], 1) for its in (values, squares_of))
         mean = total / n[:, None]
         rest, total_rest = mean[:, others].mean(1), total[:, others].sum(1)
-        variance = (squares[:, of] - total[:, of]**2 / n[of]) / (n[of] - 1)
-        variance_rest = (squares[:, others].sum(1) - total_rest**2 / n_rest) / (n_rest - 1)
+        variance = _variance(squares[:, of], total[:, of], n[of])
+        variance_rest = _variance(squares[:, others].sum(1), total_rest, n_rest)
         with np.errstate(invalid="ignore", divide="ignore"):
             index = (mean[:, of] - rest) / (np.abs(mean[:, of]) + np.abs(rest))
             d_prime = (mean[:, of] - total_rest / n_rest) / np.sqrt((variance + variance_rest) / 2)
-        found.append([_mean_of_known(index.T), _mean_of_known(d_prime.T)])
+        found.append([finite_mean(index.T), finite_mean(d_prime.T)])
     return np.concatenate(found, axis=1)
 
 
-def _mean_of_known(values: NDArray) -> NDArray[np.float64]:
-    """Average over the first axis, NaN left out; NaN where there is nothing else."""
-    known = np.isfinite(values)
-    count = known.sum(0)
-    return np.where(count > 0, np.where(known, values, 0).sum(0) / np.maximum(count, 1), np.nan)
+def _variance(squares: NDArray, total: NDArray, n: float) -> NDArray[np.float64]:
+    """Return the variance of n values from their sums; 0 where no more than rounding is left."""
+    left = squares - total**2 / n
+    return np.where(left > ROUNDING * squares, left, 0) / (n - 1)
 
 
 def of_networks(table: pd.DataFrame, value: str = "value") -> pd.Series:

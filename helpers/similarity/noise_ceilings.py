@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from helpers.ground.errors import LabError
+from helpers.ground.varying import FLAT, centred
 from helpers.similarity.rsa import columnwise_r, rsa_r, univariate_r
 from helpers.similarity.signal_noise import Model, repeated, root, signal_and_noise
 
@@ -41,7 +42,7 @@ class NoiseCeiling:
     Attributes
     ----------
     value : float
-        r: closed form for the univariate statistic, median over experiments for RSA.
+        r: closed form (univariate) or median over experiments (RSA); NaN if nothing varies.
     low, high : float
         2.5th and 97.5th percentile over simulated experiments: how far one experiment's own
         ceiling strays. How well the region's signal and noise are known is not in it.
@@ -77,7 +78,7 @@ def ncsnr(betas: NDArray, *, unit_variance: bool = True) -> NDArray[np.float64]:
     Returns
     -------
     array, float64, shape (n_vertices,)
-        0: no signal; NaN where a vertex has a NaN, or never varies.
+        0: no signal; NaN where a vertex has a NaN, or never varies between repeats.
 
     Raises
     ------
@@ -86,6 +87,7 @@ def ncsnr(betas: NDArray, *, unit_variance: bool = True) -> NDArray[np.float64]:
     """
     betas = repeated(betas)
     noise = betas.var(axis=1, ddof=1).mean(0)
+    noise[noise <= (FLAT * np.abs(betas).max((0, 1))) ** 2] = np.nan
     signal = (1 - noise if unit_variance
               else betas.mean(1).var(axis=0, ddof=1) - noise / betas.shape[1])
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -93,10 +95,7 @@ def ncsnr(betas: NDArray, *, unit_variance: bool = True) -> NDArray[np.float64]:
 
 
 def ncsnr_ceiling(values: NDArray, n_repeats: int) -> NDArray[np.float64]:
-    """Return the share of variance that is signal in a mean over repeats, from ncsnr.
-
-    ``ncsnr^2 / (ncsnr^2 + 1 / n_repeats)``; its square root is a correlation.
-    """
+    """Return ``ncsnr^2 / (ncsnr^2 + 1 / n)``, the signal's share of variance in a mean; r^2."""
     power = np.asarray(values, float) ** 2
     return power / (power + 1 / n_repeats)
 
@@ -106,8 +105,7 @@ def mixed_ceiling(values: NDArray, shown: NDArray) -> NDArray[np.float64]:
 
     Parameters
     ----------
-    values : array, float
-        ncsnr.
+    values : array, float (ncsnr)
     shown : array, int, shape (n_conditions,)
         Repeats of each condition, 1 or more; the mean of 1 / repeats is the published
         ``(n3 / 3 + n2 / 2 + n1) / (n1 + n2 + n3)``.
@@ -210,6 +208,8 @@ def _summary(drawn: list[NDArray], betas: NDArray, n_conditions: int,
     """Average medians and percentiles over draws of vertices; no correlation counts as none."""
     median, low, high = np.mean([np.percentile(np.nan_to_num(r), [50, 2.5, 97.5])
                                  for r in drawn], axis=0)
+    if not centred(betas.reshape(-1, betas.shape[2])).any():
+        value = low = high = np.nan
     return NoiseCeiling(float(median if value is None else value), float(low), float(high),
                         betas.shape[2], betas.shape[1], n_conditions)
 

@@ -11,6 +11,7 @@ from scipy import stats
 from scipy.spatial.distance import squareform
 
 from helpers.ground.errors import LabError
+from helpers.ground.varying import centred
 
 MOST_BAD = 0.1
 """Published share of a model's dissimilarities that may be undefined (spec 4.5)."""
@@ -44,12 +45,9 @@ def _unit_rows(patterns: NDArray) -> NDArray[np.float64]:
         raise LabError(f"patterns of shape {rows.shape}",
                        expected="conditions x columns, two conditions or more",
                        remedy="pass one pattern a row")
-    rows = rows - rows.mean(1, keepdims=True)
-    length = np.linalg.norm(rows, axis=1, keepdims=True)
-    # What is left of a constant row is rounding error.
-    flat = length <= 1e-9 * np.abs(np.asarray(patterns, float)).max(1, keepdims=True)
+    rows = centred(patterns, 1)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(flat, np.nan, rows / length)
+        return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
 
 def pearson(a: NDArray, b: NDArray) -> float:
@@ -68,16 +66,13 @@ def columnwise_r(a: NDArray, b: NDArray) -> NDArray[np.float64]:
     -------
     array, float64, shape (n_columns,)
     """
-    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    a, b = np.asarray(a), np.asarray(b)
     if a.shape != b.shape:
         raise LabError(f"columns of shapes {a.shape} and {b.shape}", expected="equal shapes",
                        remedy="pass the same conditions and columns on both sides")
-    scale_a, scale_b = np.abs(a).max(0, initial=0), np.abs(b).max(0, initial=0)
-    a, b = a - a.mean(0), b - b.mean(0)
-    length_a, length_b = np.linalg.norm(a, axis=0), np.linalg.norm(b, axis=0)
-    flat = (length_a <= 1e-9 * scale_a) | (length_b <= 1e-9 * scale_b)
+    a, b = centred(a), centred(b)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(flat, np.nan, (a * b).sum(0) / (length_a * length_b))
+        return (a * b).sum(0) / (np.linalg.norm(a, axis=0) * np.linalg.norm(b, axis=0))
 
 
 def rsa_r_of(model: NDArray, measured: NDArray, *, most_bad: float = MOST_BAD) -> float:
@@ -195,7 +190,14 @@ def _ranks(model: NDArray, measured: NDArray) -> tuple[NDArray, NDArray]:
     if model.shape != measured.shape or model.ndim != 1:
         raise LabError(f"dissimilarities of shapes {model.shape} and {measured.shape}",
                        expected="two vectors over the same pairs", remedy="match the conditions")
-    return stats.rankdata(model), stats.rankdata(measured)
+    return ranks_of(model), ranks_of(measured)
+
+
+def ranks_of(values: NDArray) -> NDArray[np.float64]:
+    """Return ranks along the last axis; all equal where values differ by rounding alone."""
+    values = np.asarray(values, float)
+    varies = np.isnan(values) | centred(values, -1).any(-1, keepdims=True)
+    return stats.rankdata(np.where(varies, values, 0.0), axis=-1, nan_policy="propagate")
 
 
 def permutation_p(model: NDArray, measured: NDArray, *, seed: int, n: int = 999) -> float:

@@ -21,6 +21,7 @@ from helpers.ground.digest import text_digest
 from helpers.ground.errors import LabError
 from helpers.ground.text import read_table
 from helpers.stimuli.album import Album
+from helpers.stimuli.decode import decoded
 from helpers.stimuli.folders import (
     CLASSES_FILE,
     SUFFIXES,
@@ -129,21 +130,14 @@ class ImageSet(Album):
         return (str(path), path.stat().st_mtime_ns) if path.is_file() else None
 
     def open(self, index: int) -> Image.Image:
-        """Decode one picture as RGB.
+        """Decode one picture as RGB, as `helpers.stimuli.decode.decoded` says.
 
         Raises
         ------
         LabError
-            If the file is missing, truncated or no image.
+            If the file is missing, damaged, too large, or no image.
         """
-        path = self.root / self.files[index]
-        try:
-            with Image.open(path) as image:
-                return image.convert("RGB")
-        except (OSError, SyntaxError, ValueError) as error:
-            raise LabError(f"{path}: {error}", expected="a complete JPEG or PNG picture",
-                           remedy="delete the file (or its set) and let it be made or fetched "
-                                  "again") from error
+        return decoded(self.root / self.files[index])
 
 
 def alternate(groups: Iterable[Hashable]) -> np.ndarray:

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor, nn
 
 from helpers.ground.errors import LabError
 from helpers.ground.text import read_text
 from helpers.networks.text_towers import TextTower, Vocabulary, learn_vocabulary
+from helpers.stimuli.decode import decoded
 from helpers.training.loop import OnStep, Recipe, Record, train
 
 LEAST = 10
@@ -83,19 +83,14 @@ def read_captioned(folders: Sequence[Path], *, but: str = "") -> Captioned:
         files += [(folder / one["file_name"], tuple(said.get(one["id"], ())))
                   for one in content["images"] if not but or not one["file_name"].startswith(but)]
     with ThreadPoolExecutor() as pool:
-        decoded = list(pool.map(_decoded, [path for path, _ in files]))
-    if len({(picture.shape, len(said)) for picture, (_, said) in zip(decoded, files)}) != 1:
+        pixels = list(map(np.asarray, pool.map(decoded, [path for path, _ in files])))
+    if len({(picture.shape, len(said)) for picture, (_, said) in zip(pixels, files)}) != 1:
         raise LabError(f"pictures of several sizes or numbers of captions in {folders[0]}, …",
                        expected="pictures of one size, as many captions of each",
                        remedy="correct the pictures, or move the folders away: they are made "
                               "again")
-    images = torch.from_numpy(np.stack(decoded)).permute(0, 3, 1, 2).contiguous()
+    images = torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).contiguous()
     return Captioned(images, tuple(said for _, said in files))
-
-
-def _decoded(path: Path) -> np.ndarray:
-    with Image.open(path) as picture:
-        return np.asarray(picture.convert("RGB"))
 
 
 def train_towers(model: nn.Module, pictures: Captioned, recipe: Recipe, *, width: int, seed: int,
