@@ -80,7 +80,7 @@ pd.DataFrame([{"network": name, "objective": network.entry.objective, "diet": ne
 # contrasts (a *conjunction*). So no unit can be selective for two domains.
 #
 # The whole set runs through the network once. Every layer hands its activations on as they are
-# computed, and only counts, sums and sums of squares per domain are kept.
+# computed, and only counts, means and sums of squared deviations per domain are kept.
 
 # %%
 found = {name: localizer.localize_network(network, pictures, alpha=alpha,
@@ -355,7 +355,8 @@ else:
 
 # %% tags=["solution"]
 t, marked = found[chosen.main].t_mean[layer], found[chosen.main].labels[layer]
-least = t[marked[None] == np.arange(len(t))[:, None]].min(initial=np.inf)   # of any selective unit
+own = marked[None] == np.arange(len(t))[:, None]
+least = np.nanmin(t[own], initial=np.inf)   # of any selective unit
 print(f"mean t above {least:.1f}:", {d: f"{(t[i] >= least).mean():.0%} against "
       f"{(marked == i).mean():.0%}" for i, d in enumerate(found[chosen.main].domains)})
 
