@@ -9,6 +9,7 @@ import warnings
 import zipfile
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from os.path import commonprefix
 from pathlib import Path
 from typing import Any
 
@@ -68,11 +69,20 @@ def read_state_dict(path: Path, *, key: str = "", prefix: str = "",
     if not all(isinstance(name, str) and isinstance(value, Tensor)
                for name, value in content.items()):
         raise LabError(f"{path} holds more than tensors: {', '.join(map(str, content))[:200]}",
-                       expected="a state dict", remedy="set `state_dict_key` in registry.toml")
+                       expected="a state dict", remedy=_where_the_tensors_are(content))
     state = _without_prefix(content, prefix)
     state = TRANSLATIONS[keys](state) if keys else state
     _require_finite(state, f"{path} holds")
     return state
+
+
+def _where_the_tensors_are(content: Mapping[str, Any]) -> str:
+    """Name the key of a checkpoint that holds tensors, where there is one."""
+    keys = [key for key, value in content.items() if isinstance(value, Mapping)
+            and any(isinstance(part, Tensor) for part in value.values())]
+    if not keys:
+        return "save the tensors alone: torch.save(model.state_dict(), ...)"
+    return f"set `state_dict_key` in its table of registry.toml; tensors are in {', '.join(keys)}"
 
 
 def _without_prefix(content: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
@@ -212,7 +222,18 @@ def fill(model: nn.Module, state: Mapping[str, Tensor], complaint: str) -> None:
         found = "; ".join(f"{len(names)} {kind}: {', '.join(names[:3])}"
                           for kind, names in wrong.items() if names)
         raise LabError(f"{complaint}: {found}", expected=f"all {len(own)} tensors, no others",
-                       remedy="check `architecture`, `options` and `keys` in registry.toml")
+                       remedy=_ways_to_fit(state, own))
+
+
+def _ways_to_fit(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> str:
+    """Say what to correct in the registry: a prefix, where all names of the file share one."""
+    shared, dot, _ = commonprefix(list(state)).rpartition(".")
+    parts = (shared + dot).split(".")
+    for depth in range(1, len(parts)):
+        prefix = ".".join(parts[:depth]) + "."
+        if {name.removeprefix(prefix) for name in state} & own.keys():
+            return f"set `prefix = \"{prefix}\"` in its table of registry.toml"
+    return "check `architecture`, `options` and `keys` in registry.toml"
 
 
 def _own_names(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
