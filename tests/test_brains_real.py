@@ -151,7 +151,7 @@ def test_a_damaged_file_of_the_92_image_study_is_named(tmp_path):
         open_rsa92(tmp_path)
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @needs("object2vec/fmri")
 @pytest.mark.skipif(not (REAL / "networks").is_dir(), reason="no ../shared/data/networks here")
 def test_a_real_network_predicts_real_regions_as_well_as_a_straightforward_analysis(

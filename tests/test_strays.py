@@ -112,8 +112,8 @@ def test_copies_of_files_change_nothing(loader):
     assert read(layout, root) == expected
 
 
-@pytest.mark.parametrize("name", ["{}_old", pytest.param("{} copy", marks=pytest.mark.slow),
-                                  pytest.param("{}.bak", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", ["{}_old", pytest.param("{} copy", marks=pytest.mark.exhaustive),
+                                  pytest.param("{}.bak", marks=pytest.mark.exhaustive)])
 def test_copies_of_folders_are_no_participants_and_no_classes(loader, name):
     layout, root, expected = loader
     for path in tree(root)[0][1:]:
