@@ -82,7 +82,8 @@ def test_every_compression_that_python_has_is_read(tmp_path, method):
     (patched(zipped(), 8, 10, lambda _: 9), "deflate64"),
     (patched(zipped(), 8, 10, lambda _: 93), r"\(zstd|93\)"),
     (patched(zipped(), 6, 8, lambda flags: flags | 1), "password"),
-    (gzip.compress(zipped(), mtime=0), "begins like gzip"), (b"7z\xbc\xaf\x27\x1c" + bytes(99), "7z"),
+    (gzip.compress(zipped(), mtime=0), "begins like gzip"),
+    (b"7z\xbc\xaf\x27\x1c" + bytes(99), "7z"),
     (b"Rar!\x1a\x07\x01\x00" + bytes(99), "rar")])
 def test_what_python_cannot_unpack_is_to_be_unpacked_by_hand(tmp_path, content, message):
     error = attempt(tmp_path, content, "zip")
