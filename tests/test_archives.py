@@ -21,6 +21,8 @@ from helpers.ground.errors import LabError
 from helpers.ground.fetch import Source, fetch_file, fetch_folder
 from helpers.present import _is_made
 
+pytestmark = pytest.mark.slow
+
 FILES = {f"set/a/{i}.png": np.random.default_rng(i).bytes(900) + b"a" * 900 for i in range(3)}
 
 

@@ -18,6 +18,8 @@ from helpers.networks.registry import entry
 from helpers.saliency.maps import saliency_maps
 from helpers.siblings.stages import measure_stages, with_stages
 
+pytestmark = pytest.mark.slow
+
 
 def images(n: int = 3, side: int = 64) -> Tensor:
     return torch.randn(n, 3, side, side, generator=torch.Generator().manual_seed(0))

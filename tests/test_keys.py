@@ -51,6 +51,8 @@ from helpers.headless import freshness
 from helpers.networks.clip import Clip
 from helpers.networks.registry import entry
 
+pytestmark = pytest.mark.slow
+
 
 class Asked(Exception):
     """An artefact is wanted; its key is known, and it need not be made."""

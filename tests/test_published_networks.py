@@ -27,6 +27,8 @@ from helpers.networks.network import load_network
 from helpers.networks.registry import Preprocessing, entry, read_entry
 from helpers.networks.weights import fill, read_state_dict
 
+pytestmark = pytest.mark.slow
+
 FAST = ["densenet121", "googlenet", "mnasnet0_5", "mobilenet_v3_small", "regnet_y_400mf",
         "shufflenet_v2_x0_5", "squeezenet1_1"]
 SLOW = ["alexnet", "convnext_tiny", "efficientnet_b0", "inception_v3", "maxvit_t", "mobilenet_v2",

@@ -22,6 +22,8 @@ from helpers.headless.notebooks import sources
 from helpers.stimuli.folders import OTHER_SUFFIXES, SUFFIXES, list_pictures
 from helpers.stimuli.image_sets import CLASSIC, FLOC, LAYOUTS, image_folder, imagenet_classes
 
+pytestmark = pytest.mark.slow
+
 STRAYS = (".DS_Store", "Thumbs.db", "ehthumbs.db", "desktop.ini", "~$list.csv", "notes.txt~")
 FOLDERS = ("__MACOSX", ".ipynb_checkpoints", "@eaDir", "$RECYCLE.BIN")
 
