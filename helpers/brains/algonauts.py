@@ -181,9 +181,9 @@ class Algonauts(Cohort):
         return (Fold(place(fold.fit), place(fold.test), ((place(fit), place(choose)),)),)
 
     def digest(self, subject: str) -> str:
-        """Identify a participant's responses and labels by content; of pictures, the names.
+        """Identify a participant's responses and labels by content, images by their names.
 
-        The names give the order of the rows; what the pictures show is the album's to tell.
+        The names give the order of the rows; the album's digest covers what the images show.
         """
         files = files_digest([*(self._fmri(subject, side) for side in HEMISPHERES),
                               *sorted((self.root / subject / "roi_masks").glob("*.npy"))])

@@ -93,7 +93,7 @@ def _objects(content: dict[str, Any], place: dict[int, int],
 
 
 def _crop(row: int, text: str) -> tuple[float, ...]:
-    """Read four shares of a picture, as NSD's table writes them."""
+    """Read four shares of an image, as NSD's table writes them."""
     crop = tuple(map(float, re.findall(r"\d+(?:\.\d*)?(?:[eE][+-]?\d+)?", text)))
     if len(crop) != 4 or not all(0 <= share < 1 for share in crop):
         raise LabError(f"cropBox of picture {row} is {text!r} in NSD's table of presentations",

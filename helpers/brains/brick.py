@@ -51,7 +51,7 @@ class Brick(Album):
 
     @cached_property
     def digest(self) -> str:
-        """Digest of the file's content, and which dataset of it holds the pictures."""
+        """Digest of the file's content, and which dataset of it holds the images."""
         return text_digest(f"{files_digest([self.path])} {self.name}")
 
     def identity(self, index: int) -> Hashable:

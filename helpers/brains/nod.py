@@ -27,7 +27,7 @@ R2_ROW = 3
 """Row of the pRF parameters that holds R² (after angle, eccentricity and size)."""
 RUN = re.compile(r"ses-imagenet(\d\d)_task-imagenet_run-(\d+)")
 PICTURE = re.compile(r"(?!/)(?!(.*/)?\.\./)(.+/.+|n\d+_\d+)\.[A-Za-z]+")
-"""A picture's path, or its name in ImageNet, whose folder the name begins with."""
+"""An image's path, or its name in ImageNet, whose folder the name begins with."""
 AREA = re.compile(r"[LR]_(\w+)_ROI")
 
 

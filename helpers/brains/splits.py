@@ -61,7 +61,7 @@ def read_presentations(path: Path) -> pd.DataFrame:
 
 
 def _check_trials(table: Table, trials: pd.DataFrame) -> None:
-    """Refuse trials of one participant that are negative, or show two pictures."""
+    """Refuse trials of one participant that are negative, or show two images."""
     values = trials.to_numpy().ravel()
     wrong = (values < 0) | (values > 0) & pd.Series(values).duplicated().to_numpy()
     if wrong.any():

@@ -32,7 +32,7 @@ def unit_rdm(activations: NDArray) -> Array:
     Returns
     -------
     ndarray, float64, shape (n_images, n_images)
-        A picture to which all units respond alike is like no other: 1.
+        An image to which all units respond alike is like no other: 1.
     """
     mean = activations.mean(1, dtype=np.float64, keepdims=True)
     products = np.zeros((len(activations), len(activations)))
@@ -158,7 +158,7 @@ class Contrast:
     Attributes
     ----------
     estimate, se : float
-        The error is NaN, and p and the interval with it, where no picture makes a difference.
+        The error is NaN, and p and the interval with it, where no image makes a difference.
     p : float
         One-sided: how probable so large an estimate would be if the true one were 0.
     n_images : int

@@ -153,7 +153,7 @@ def _features(network: Network, what: Mapping[str, object], look: Callable, coho
 
 
 def pictures_key(cohort: Cohort) -> dict[str, object]:
-    """Return all that a cohort's pictures and their conditions depend on, for keys."""
+    """Return all that a cohort's images and their conditions depend on, for keys."""
     return {"album": cohort.album.digest, "condition_of": array_digest(cohort.condition_of),
             "code": code_digest(["helpers.encoding.cohort_features", *modules_of(cohort.album)])}
 

@@ -9,9 +9,9 @@ import numpy as np
 
 
 def rounded(values: dict[str, float], digits: int = 4) -> dict[str, float | None]:
-    """Round a table of headline numbers for the ledger; what could not be computed is None.
+    """Round headline numbers for the table of claims; what could not be computed is None.
 
-    Infinite values stay: the ledger writes null for them, and says so.
+    Infinite values stay: they are written as null, with the reason.
     """
     return {name: value if isinstance(value, int) else None if math.isnan(value)
             else round(float(value), digits) for name, value in values.items()}

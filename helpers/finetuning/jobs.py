@@ -76,7 +76,7 @@ class Job:
     people : tuple of Pairs
         To tune on; empty where nothing is tuned.
     identity : str
-        What tells the responses and pictures of ``people``, and how they were read, from others.
+        What tells the responses and images of ``people``, and how they were read, from others.
     recipe : Recipe
     spec : FinetuningSpec
     side : int

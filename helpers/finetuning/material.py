@@ -98,7 +98,7 @@ class Material:
 
     @cached_property
     def pictures_key(self) -> dict[str, object]:
-        """All that the pixels of a picture depend on, for keys."""
+        """All that the pixels of an image depend on, for keys."""
         album = self.cohort.album
         return {"album": album.digest, "condition_of": array_digest(self.cohort.condition_of),
                 "side": self.side,

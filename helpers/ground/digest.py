@@ -40,7 +40,7 @@ def array_digest(values: NDArray) -> str:
 def modules_of(*objects: object, package: str = "helpers") -> list[str]:
     """Return the modules of the package in which the classes of some objects are written.
 
-    For `code_digest`, where a result depends on who reads the data: a cohort, a set of pictures.
+    For `code_digest`, where a result depends on who reads the data: a cohort, a set of images.
     """
     return sorted({kind.__module__ for one in objects for kind in type(one).__mro__
                    if kind.__module__.split(".")[0] == package})

@@ -1,4 +1,4 @@
-"""What does not vary has no score: constants told from variation, and means of known scores."""
+"""Constant values have no score: centring that maps constants to 0, means of finite scores."""
 
 from __future__ import annotations
 

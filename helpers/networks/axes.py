@@ -1,4 +1,4 @@
-"""Which axis of a layer's output holds its channels: told from a trial pass, never guessed.
+"""Which axis of a layer's output holds its channels: found in a trial pass, never guessed.
 
 PyTorch's modules declare their layout: convolutions, batch norms and poolings have channels on
 axis 1, linear layers and layer norms on the last. What such a module takes or gives is known;

@@ -23,15 +23,15 @@ class Localizer:
     ----------
     domains : tuple of str
     labels : dict, layer -> uint8, shape (n_units,)
-        Index of the unit's domain, or ``NONE``; estimated from all pictures.
+        Index of the unit's domain, or ``NONE``; estimated from all images.
     half_labels : dict, layer -> uint8, shape (2, n_units)
-        The same from every second picture only, so that one half can define the units and the
+        The same from every second image only, so that one half can define the units and the
         other measure them.
     t_mean : dict, layer -> float32, shape (n_domains, n_units)
         Mean t of each domain against every other one, over the contrasts with a finite t; NaN
         where there are none, as for dead units.
     held_out_d_prime : dict, layer -> float32, shape (n_domains, n_defined)
-        d' of each domain against the pooled others on the second half of the pictures, for the
+        d' of each domain against the pooled others on the second half of the images, for the
         units that the first half defines (those with a label there, in order). Infinite where a
         unit is constant within both but differs between them.
     infinite_units : dict, layer -> int64, shape (n_infinite,)

@@ -1,4 +1,4 @@
-"""One way to decode a picture's file: what Pillow's ``convert("RGB")`` gives, and no clipping."""
+"""One way to decode an image's file: what Pillow's ``convert("RGB")`` gives, and no clipping."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ UNMULTIPLIED = {"RGBa": "RGBA", "La": "LA"}
 
 
 def decoded(path: Path) -> Image.Image:
-    """Decode a picture's file as RGB with 8 bits a colour.
+    """Decode an image's file as RGB with 8 bits a colour.
 
     As in the published pipelines (torchvision's ImageFolder): the first frame of several; pixels
     as they are stored, whatever orientation EXIF notes; opacity is dropped, so that transparent

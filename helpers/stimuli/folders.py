@@ -1,4 +1,4 @@
-"""Folders of pictures: which are categories, which files are pictures, and in which order."""
+"""Folders of images: which are categories, which files are images, and in which order."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".ppm", ".pgm", ".bmp", ".
 """Formats that are read: those of torchvision's ImageFolder, and JPEG's other names."""
 OTHER_SUFFIXES = (".gif", ".apng", ".avif", ".heic", ".heif", ".jp2", ".j2k", ".jxl", ".tga",
                   ".ico", ".psd", ".svg", ".eps", ".raw", ".dng", ".cr2", ".nef", ".arw", ".exr")
-"""Formats of pictures that are not read: never left out in silence."""
+"""Formats of images that are not read: never left out in silence."""
 
 
 def subfolders(root: Path) -> dict[str, Path]:
@@ -43,14 +43,14 @@ def subfolders(root: Path) -> dict[str, Path]:
 
 
 def list_pictures(folder: Path) -> list[str]:
-    """List a folder's pictures in natural order (adult-2 before adult-10, then a01 before a1).
+    """List a folder's images in natural order (adult-2 before adult-10, then a01 before a1).
 
     Strays are left out, and copies: of another's name with "(1)" or "copy", and of its content.
 
     Raises
     ------
     LabError
-        If there are pictures in a format that is not read.
+        If there are images in a format that is not read.
     """
     if not folder.is_dir():
         return []

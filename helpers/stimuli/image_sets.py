@@ -51,7 +51,7 @@ IMAGENET = Path(__file__).with_name("imagenet.csv")
 """Class folders of ImageNet-1k in the order of the networks' outputs: wnid, name, superclass."""
 
 MANY = 200_000
-"""Of sets of more pictures, sizes and times of files stand for contents: reading takes hours. What
+"""Of sets of more images, sizes and times of files stand for contents: reading takes hours. What
 depends on such a set is made anew after it was copied, and is never stale."""
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class ImageSet(Album):
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 over pictures (contents; states, of `MANY`), their order, labels and classes."""
+        """SHA-256 over images (contents; states, of `MANY`), their order, labels and classes."""
         paths = [self.root / name for name in self.files]
         held = ([file_state(path.stat()) for path in paths] if len(self) > MANY
                 else content_digests(paths))
@@ -130,7 +130,7 @@ class ImageSet(Album):
         return (str(path), path.stat().st_mtime_ns) if path.is_file() else None
 
     def open(self, index: int) -> Image.Image:
-        """Decode one picture as RGB, as `helpers.stimuli.decode.decoded` says.
+        """Decode one image as RGB, as `helpers.stimuli.decode.decoded` says.
 
         Raises
         ------
