@@ -209,6 +209,7 @@ def test_nod_betas_are_zscored_within_each_run(nod, per_run):
         np.testing.assert_array_equal(np.asarray(cohort.album.open(3)), np.asarray(image))
 
 
+@pytest.mark.slow
 def test_nod_keeps_the_vertices_that_the_prf_model_fits_best(nod):
     cohort = open_cohort("nod", nod)
     assert cohort.rois("sub-01") == ("V1", "V2", "V3", "V4")
@@ -225,6 +226,7 @@ def test_nod_keeps_the_vertices_that_the_prf_model_fits_best(nod):
     assert len(everything.vertex) == 280 and everything.excluded == {}
 
 
+@pytest.mark.slow
 def test_nod_reads_full_grayordinates_as_it_reads_the_cortex(nod, tmp_path):
     full = files.write_tiny_nod(tmp_path / "full", n_subjects=1, n_runs=1, full=True)
     values = run_values(full, 1)
@@ -277,6 +279,7 @@ def test_nod_files_that_are_missing_or_do_not_match_are_named(nod, tmp_path, spo
         NOD(root).responses("sub-01", ["V1", "V2"])
 
 
+@pytest.mark.slow
 def test_a_constant_vertex_of_a_run_is_left_out_of_nod_and_counted(nod, tmp_path):
     root = Path(shutil.copytree(nod, tmp_path / "nod"))
     column = columns_by_hand(root, 1, 50)[3]
@@ -294,6 +297,7 @@ def test_a_constant_vertex_of_a_run_is_left_out_of_nod_and_counted(nod, tmp_path
         NOD(root).responses("sub-01", ["PPA"]).of("PPA")
 
 
+@pytest.mark.slow
 def test_nod_takes_the_first_four_sessions_as_published(tmp_path):
     root = files.write_tiny_nod(tmp_path / "nod", n_subjects=1, n_sessions=5, n_runs=1, n_trials=4)
     assert len(NOD(root).responses("sub-01", ["V1"]).conditions) == 16

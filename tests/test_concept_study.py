@@ -46,6 +46,7 @@ def study(private_module):
     return ConceptStudy(decoding, ConceptSpec(eps=(.2, .4, .6), n_nulls=3, least_count=1))
 
 
+@pytest.mark.slow
 def test_a_study_agrees_with_counting_by_hand(study):
     found = study.concepts
     assert found.n_clusters >= 1 and found.eps == study.spec.eps[study.chosen[0]]

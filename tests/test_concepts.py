@@ -75,6 +75,7 @@ def contested(arrays, found, eps: float) -> int:
         (labels >= 0) & ~core))
 
 
+@pytest.mark.slow
 def test_clusters_are_those_of_the_published_procedure():
     cases = borders = clusters = 0
     for seed in range(120):

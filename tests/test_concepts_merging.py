@@ -97,6 +97,7 @@ def test_a_cut_at_any_eps_is_what_full_distances_give(m):
     assert several >= 10
 
 
+@pytest.mark.slow
 def test_lives_are_those_seen_while_eps_is_raised_step_by_step():
     n = several = 0
     for seed in range(50):

@@ -278,6 +278,7 @@ def test_a_classifier_of_other_classes_is_refused(planted, coloured):
         lesion_network(other, found, coloured, n_random=0)
 
 
+@pytest.mark.slow
 def test_a_residual_network_is_localized_and_lesioned_call_by_call(tmp_path, private):
     """From pictures to costs, in all calls of the ReLUs that blocks share."""
     rng, wnids = np.random.default_rng(0), ("n01440764", "n02085620", "n03028079")

@@ -54,6 +54,7 @@ def probed(environment) -> dict:
     return ast.literal_eval(done.stdout)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="not an x86 processor")
 @pytest.mark.skipif(bool(EMULATED & os.environ.keys()), reason="the tests run as another machine")
 def test_a_machine_with_sse_alone_rounds_differently_in_every_library():

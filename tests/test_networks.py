@@ -275,6 +275,7 @@ def test_devices():
         pick_device("gpu")
 
 
+@pytest.mark.slow
 def test_a_real_network_recognises_real_photographs():
     folder = SHARED / "imagenet" / "val"
     known = entry("squeezenet1_0-imagenet")

@@ -282,6 +282,7 @@ np.savez(sys.argv[2], seen=seen, **out)
 """
 
 
+@pytest.mark.slow
 def test_tensors_are_taught_where_they_are_with_the_same_result(tmp_path):
     given = {"four": clouds(), "two": clouds(classes=(1, 3), seed=2)}
     np.savez(tmp_path / "given.npz", **{f"{letter}-{name}": values for name, made in given.items()

@@ -77,6 +77,7 @@ def figures(private: Path) -> dict[str, bytes]:
             if p.suffix in (".png", ".json")}
 
 
+@pytest.mark.slow
 def test_runs_then_has_nothing_to_do_then_reruns_what_changed(private, folder, capsys):
     source = notebook(folder)
     assert run.main([]) == 0
@@ -203,6 +204,7 @@ Path({str(private)!r}, "pid").write_text(str(worker.pid))
     assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
+@pytest.mark.slow
 def test_a_kernel_that_does_not_start_is_told(private, folder, monkeypatch):
     """Run in this process, so that the limit can be short and the kernel a program that is mute."""
     from helpers.headless import execute

@@ -118,6 +118,7 @@ def test_scores_are_taken_from_the_own_units_or_from_whole_layers():
                                                                              "FFA-1"]
 
 
+@pytest.mark.slow
 def test_layers_are_compared_with_every_measurement_and_corrected_over_layers(private):
     net, album, layers = network(), Drawn(24), ("conv", "fc")
     with torch.inference_mode():

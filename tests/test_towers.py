@@ -115,6 +115,7 @@ def test_captioned_pictures_are_the_same_whatever_the_processes(told, tmp_path):
         read_captioned([tmp_path])
 
 
+@pytest.mark.slow
 def test_towers_learn_to_match(told):
     pictures = read_captioned([told])
     model = nn.Sequential(nn.AdaptiveAvgPool2d(8), nn.Flatten(), nn.Linear(192, 8))
@@ -145,6 +146,7 @@ def test_the_committed_towers_are_those_of_the_record(clip):
     assert clip.digest == RECORD["digest"]
 
 
+@pytest.mark.slow
 @needs_zoo
 def test_the_committed_towers_match_pictures_and_captions_that_they_never_saw(clip, tmp_path):
     fresh = write_captioned(tmp_path / "fresh", seed=5, n_pictures=120, processes=2)
