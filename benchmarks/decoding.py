@@ -30,8 +30,8 @@ from torch.nn import functional
 from helpers.decoding.contrastive_decoder import teach
 from helpers.ground.console import say
 from helpers.ground.decodings import Teaching
-from helpers.networks.network import pick_device
-from helpers.training.processes import one_thread
+from helpers.networks.network import select_device
+from helpers.training.processes import single_thread
 
 N_TRIALS = 3000
 
@@ -98,7 +98,7 @@ def products(n_voxels: int, n_dims: int, teaching: Teaching, device: torch.devic
 
     def side_by_side() -> None:
         n_threads = torch.get_num_threads()
-        with one_thread(), ThreadPoolExecutor(n_threads) as pool:
+        with single_thread(), ThreadPoolExecutor(n_threads) as pool:
             list(pool.map(run, range(teaching.n_seeds)))
 
     ways = [lambda: [run(seed) for seed in range(teaching.n_seeds)]]
@@ -140,4 +140,4 @@ PARTS = {"jointly": compare_jointly, "products": compare_products}
 
 if __name__ == "__main__":
     for part in [sys.argv[1]] if len(sys.argv) > 1 else list(PARTS):
-        PARTS[part](pick_device())
+        PARTS[part](select_device())

@@ -93,7 +93,7 @@ def regression() -> None:
         say(f"largest difference from scikit-learn at tol 1e-12, in SD of the prediction: {name} "
             f"{np.abs(predicted - truth).max() / truth.std():.1e}")
     say(f"ours: KKT violation {kkt_violation(x, y, ours, ALPHA).max():.1e} at alpha = {ALPHA}, "
-        f"{ours.n_used.mean():.0f} units a voxel")
+        f"{ours.n_nonzero_weights.mean():.0f} units a voxel")
 
 
 def per_vertex(path: Path) -> float:

@@ -3,15 +3,15 @@
     python benchmarks/finetuning.py           all three parts, under three minutes on two cores
     python benchmarks/finetuning.py loop      only the first; others: decoding, precision
 
-1. *loop*: pictures a second of `tune`, over those of the bare forward and backward pass of the
+1. *loop*: pictures a second of `train_model`, over those of the bare forward and backward pass of the
    same backbone in training mode on ready float batches (no head, no optimiser; the loss is the
-   mean square of the output). `tune` counts whole: dealing batches, uint8 to scaled floats,
+   mean square of the output). `train_model` counts whole: dealing batches, uint8 to scaled floats,
    responses, head, InfoNCE, backward pass, Adam, the look at the loss. A bare epoch is run after
-   every epoch of `tune`, within one call of it, and the median of the ratios is taken. The first
+   every epoch of `train_model`, within one call of it, and the median of the ratios is taken. The first
    epoch is left out: what it takes longer (Adam's moments, memory) is paid once a training, and
    is printed. Goal: `GOAL` or more.
 2. *decoding*: one participant's regions tuned one after another, pictures decoded once
-   (`Material.pictures`: kept, and read again for every region), against the same trainings on
+   (`CohortData.pictures`: kept, and read again for every region), against the same trainings on
    pictures decoded for every region, and for every region and epoch (one after another, batch by
    batch, as a script without workers). The losses must be identical.
 3. *precision*: on a GPU, pictures a second in float32, tf32 and bfloat16, at the published size
@@ -39,15 +39,15 @@ from torch import nn
 from torchvision.transforms import functional
 
 from helpers.brains.files import Files
-from helpers.finetuning.kinds import KINDS, build_model
-from helpers.finetuning.material import Material
-from helpers.finetuning.tuning import Pairs, Recipe, Scale, tune
-from helpers.finetuning.work import one_thread
+from helpers.finetuning.kinds import CONDITIONS, build_model
+from helpers.finetuning.cohort_data import CohortData
+from helpers.finetuning.tuning import SubjectPairs, FineTuningConfig, PixelNormalisation, train_model
+from helpers.finetuning.work import single_thread
 from helpers.ground.console import say
 from helpers.ground.paths import CACHE_VARIABLE
 from helpers.ground.tunings import FinetuningSpec
 from helpers.networks.architectures import build
-from helpers.networks.registry import entry
+from helpers.networks.registry import get_entry
 
 GOAL = 0.85
 SUBJECT = "subj01"
@@ -57,32 +57,32 @@ REGIONS, N_PICTURES, EPOCHS, STORED = 8, 120, 4, 425
 """Of part 2: regions, pictures (one batch of the demo), the demo's epochs, NSD's pictures in px."""
 
 
-def backbone(name: str) -> tuple[nn.Module, Scale]:
+def backbone(name: str) -> tuple[nn.Module, PixelNormalisation]:
     """Build a network, untrained: speed does not depend on the weights."""
-    found = entry(name)
+    found = get_entry(name)
     seen = found.preprocessing
-    return build(found.architecture, found.options, seed=SEED), Scale(seen.mean, seen.std)
+    return build(found.architecture, found.options, seed=SEED), PixelNormalisation(seen.mean, seen.std)
 
 
-def contrastive(network: nn.Module, side: int, voxels: int, seed: int = SEED) -> nn.Module:
+def contrastive(network: nn.Module, image_size: int, voxels: int, seed: int = SEED) -> nn.Module:
     """Put the contrastive head on a copy of a network."""
-    return build_model(KINDS["contrastive"], copy.deepcopy(network), {SUBJECT: voxels}, SPEC,
-                       side=side, widest=voxels, seed=seed)
+    return build_model(CONDITIONS["contrastive"], copy.deepcopy(network), {SUBJECT: voxels}, SPEC,
+                       image_size=image_size, max_voxels=voxels, seed=seed)
 
 
-def drawn(n: int, side: int, voxels: int) -> Pairs:
+def drawn(n: int, image_size: int, voxels: int) -> SubjectPairs:
     """Draw pictures and responses."""
     rng = np.random.default_rng(SEED)
-    return Pairs(SUBJECT, rng.integers(256, size=(n, 3, side, side), dtype=np.uint8),
+    return SubjectPairs(SUBJECT, rng.integers(256, size=(n, 3, image_size, image_size), dtype=np.uint8),
                  np.arange(n), rng.standard_normal((n, voxels), np.float32))
 
 
-def loop(name: str, side: int, batch: int, *, steps: int, epochs: int, voxels: int) -> float:
-    """Print and return the speed of `tune` over that of the bare passes, epoch by epoch."""
-    network, scale = backbone(name)
-    pairs = drawn(steps * batch, side, voxels)
-    model, bare = contrastive(network, side, voxels), network.train()
-    ready = [scale(part, torch.device("cpu")) for part in np.split(pairs.pixels, steps)]
+def loop(name: str, image_size: int, batch: int, *, steps: int, epochs: int, voxels: int) -> float:
+    """Print and return the speed of `train_model` over that of the bare passes, epoch by epoch."""
+    network, normalise = backbone(name)
+    pairs = drawn(steps * batch, image_size, voxels)
+    model, bare = contrastive(network, image_size, voxels), network.train()
+    ready = [normalise(part, torch.device("cpu")) for part in np.split(pairs.pixels, steps)]
     tuned_s, bare_s = [], []
 
     def bare_epoch() -> float:
@@ -101,11 +101,11 @@ def loop(name: str, side: int, batch: int, *, steps: int, epochs: int, voxels: i
 
     bare_epoch()
     start = time.perf_counter()
-    tune(model, (pairs,), Recipe(epochs + 1, batch, RATE), scale, seed=SEED, on_step=on_step)
+    train_model(model, (pairs,), FineTuningConfig(epochs + 1, batch, RATE), normalise, seed=SEED, on_step=on_step)
     ours, limit = np.array(tuned_s[1:]), np.array(bare_s[1:])
     ratios = limit / ours
     ratio, n = float(np.median(ratios)), steps * batch
-    say(f"{name}, {side} px, batches of {batch}, {voxels} voxels, {epochs} epochs of {n} pictures: "
+    say(f"{name}, {image_size} px, batches of {batch}, {voxels} voxels, {epochs} epochs of {n} pictures: "
         f"tune {n / np.median(ours):.0f} pictures/s, bare passes {n / np.median(limit):.0f}: "
         f"median ratio {ratio:.3f} (quartiles {np.quantile(ratios, 0.25):.3f} to "
         f"{np.quantile(ratios, 0.75):.3f}), goal {GOAL}{'' if ratio >= GOAL else ' MISSED'}; "
@@ -116,13 +116,13 @@ def loop(name: str, side: int, batch: int, *, steps: int, epochs: int, voxels: i
 class Again:
     """Pixels that are decoded anew whenever they are asked for, in order, by one thread."""
 
-    def __init__(self, album: Files, side: int) -> None:
-        self.album, self.side = album, side
+    def __init__(self, album: Files, image_size: int) -> None:
+        self.album, self.image_size = album, image_size
 
     def __getitem__(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
-        """Decode pictures and scale them to a square, as `Material.pictures`."""
+        """Decode pictures and scale them to a square, as `CohortData.pictures`."""
         return torch.stack([functional.pil_to_tensor(functional.resize(
-            self.album.open(int(row)), [self.side, self.side], antialias=True))
+            self.album.open(int(row)), [self.image_size, self.image_size], antialias=True))
             for row in rows]).numpy()
 
 
@@ -135,59 +135,59 @@ def stored(folder: Path, n: int) -> Files:
     return Files(paths)
 
 
-def decoding(side: int = 64, voxels: int = 80) -> None:
+def decoding(image_size: int = 64, voxels: int = 80) -> None:
     """Print the time of all regions' trainings, by how often pictures are decoded."""
-    network, scale = backbone("demo-supervised")
+    network, normalise = backbone("demo-supervised")
     everything = np.arange(N_PICTURES)
     responses = np.random.default_rng(SEED).standard_normal((REGIONS, N_PICTURES, voxels),
                                                             np.float32)
     with (tempfile.TemporaryDirectory() as folder,
           patch.dict(os.environ, {CACHE_VARIABLE: f"{folder}/cache"})):
-        again = Again(stored(Path(folder), N_PICTURES), side)
+        again = Again(stored(Path(folder), N_PICTURES), image_size)
         cohort = SimpleNamespace(name="bench", album=again.album, condition_of=everything)
-        material = Material(cohort, SPEC, side)
-        ways = {"once": lambda: material.pictures(everything)[0],
+        cohort_data = CohortData(cohort, SPEC, image_size)
+        ways = {"once": lambda: cohort_data.pictures(everything)[0],
                 "for every region": lambda: again[everything],
                 "for every region and epoch": lambda: again}
         seconds, losses = dict.fromkeys(ways, 0.0), {way: [] for way in ways}
         for region in range(REGIONS):
             for way, pictures in ways.items():
-                model = contrastive(network, side, voxels, seed=region)
+                model = contrastive(network, image_size, voxels, seed=region)
                 start = time.perf_counter()
-                pairs = Pairs(SUBJECT, pictures(), everything, responses[region])
-                losses[way].append(tune(model, (pairs,), Recipe(EPOCHS, N_PICTURES, RATE), scale,
+                pairs = SubjectPairs(SUBJECT, pictures(), everything, responses[region])
+                losses[way].append(train_model(model, (pairs,), FineTuningConfig(EPOCHS, N_PICTURES, RATE), normalise,
                                         seed=region))
                 seconds[way] += time.perf_counter() - start
     ours = seconds["once"]
     for way, found in losses.items():
         if found != losses["once"]:
             raise SystemExit(f"losses differ where pictures are decoded {way}")
-        say(f"{REGIONS} regions, {N_PICTURES} PNG files of {STORED} px to {side} px, {EPOCHS} "
+        say(f"{REGIONS} regions, {N_PICTURES} PNG files of {STORED} px to {image_size} px, {EPOCHS} "
             f"epochs, decoded {way}: {seconds[way]:.2f} s" +
             ("" if way == "once" else f": {seconds[way] / ours:.1f} times as long"))
 
 
-def precision(name: str = "torchvision:alexnet", side: int = 224, batch: int = 1024, *,
+def precision(name: str = "torchvision:alexnet", image_size: int = 224, batch: int = 1024, *,
               steps: int = 2, epochs: int = 4, voxels: int = 500, device: str = "cuda") -> None:
-    """Print pictures a second of `tune` in all precisions; the first epoch is left out."""
+    """Print pictures a second of `train_model` in all precisions; the first epoch is left out."""
     if device == "cuda" and not torch.cuda.is_available():
         say("precision: no CUDA device here, nothing to measure")
         return
-    network, scale = backbone(name)
-    pairs, speeds = drawn(steps * batch, side, voxels), {}
+    network, normalise = backbone(name)
+    pairs, speeds = drawn(steps * batch, image_size, voxels), {}
     for kind in ("float32", "tf32", "bfloat16"):
-        model, ends = contrastive(network, side, voxels).to(device), []
-        tune(model, (pairs,), Recipe(epochs + 1, batch, RATE, precision=kind), scale, seed=SEED,
+        model, ends = contrastive(network, image_size, voxels).to(device), []
+        train_model(model, (pairs,), FineTuningConfig(epochs + 1, batch, RATE, precision=kind), normalise, seed=SEED,
              on_step=lambda _step, _loss, ends=ends: ends.append(time.perf_counter()))
         taken = np.diff(ends[steps - 1::steps])  # the look at the loss waits for the device
         speeds[kind] = steps * batch / float(np.median(taken))
-        say(f"{name}, {side} px, batches of {batch}, {kind}: {speeds[kind]:.0f} pictures/s, "
+        say(f"{name}, {image_size} px, batches of {batch}, {kind}: {speeds[kind]:.0f} pictures/s, "
             f"{speeds[kind] / speeds['float32']:.2f} times float32")
 
 
 if __name__ == "__main__":
     part = sys.argv[1] if len(sys.argv) > 1 else "all"
-    with one_thread():
+    with single_thread():
         if part in ("all", "loop"):
             loop("demo-supervised", 64, 120, steps=8, epochs=15, voxels=80)
             loop("torchvision:alexnet-untrained", 224, 64, steps=1, epochs=5, voxels=500)

@@ -34,7 +34,7 @@ import torch
 from numpy.typing import NDArray
 
 from helpers.ground.console import say
-from helpers.landscape.distances import bhattacharyya, of_array
+from helpers.landscape.distances import bhattacharyya, block_from_array
 
 TIMES, GB = 3.0, 4.0
 N_MODELS, N_PICTURES, N_CLASSES = 142, 7500, 1000
@@ -78,9 +78,9 @@ def bare_product(n_models: int, n_classes: int) -> Callable[[int], None]:
     return lambda n_pictures: product(n_pictures, fastest)
 
 
-def measured(logs: np.memmap, bare: Callable[[int], None]) -> tuple[float, float, NDArray]:
+def measured(log_probs: np.memmap, bare: Callable[[int], None]) -> tuple[float, float, NDArray]:
     """Return the seconds of ours and of the bare products, in turn, and the distances."""
-    read, bare_s = of_array(logs), []
+    read, bare_s = block_from_array(log_probs), []
 
     def block(start: int, stop: int) -> torch.Tensor:
         begun = time.perf_counter()
@@ -89,14 +89,14 @@ def measured(logs: np.memmap, bare: Callable[[int], None]) -> tuple[float, float
         return read(start, stop)
 
     begun = time.perf_counter()
-    found = bhattacharyya(block, *logs.shape)
+    found = bhattacharyya(block, *log_probs.shape)
     return time.perf_counter() - begun - sum(bare_s), sum(bare_s), found
 
 
-def agree(logs: np.memmap, found: NDArray, pairs: int = 3) -> None:
+def agree(log_probs: np.memmap, found: NDArray, pairs: int = 3) -> None:
     """Compare some pairs with the formula in float64."""
-    for u, v in np.random.default_rng(0).choice(len(logs), (pairs, 2), replace=False):
-        overlaps = [np.exp((a.astype(float) + b) / 2).sum() for a, b in zip(logs[u], logs[v])]
+    for u, v in np.random.default_rng(0).choice(len(log_probs), (pairs, 2), replace=False):
+        overlaps = [np.exp((a.astype(float) + b) / 2).sum() for a, b in zip(log_probs[u], log_probs[v])]
         off = abs(found[u, v] + np.log(overlaps).mean())
         if off > 1e-6:
             raise SystemExit(f"models {u} and {v}: {off:.1e} from the formula in float64")
@@ -107,15 +107,15 @@ def main(n_pictures: int = N_PICTURES, n_models: int = N_MODELS, n_classes: int 
     """Write predictions, measure both ways, print and return the ratio and the memory."""
     shape = n_models, n_pictures, n_classes
     with tempfile.TemporaryDirectory() as folder:
-        logs = written(Path(folder) / "predictions.npy", shape)
+        log_probs = written(Path(folder) / "predictions.npy", shape)
         bare = bare_product(n_models, n_classes)
         seconds = []
         for _ in range(repeats):
-            *both, found = measured(logs, bare)
+            *both, found = measured(log_probs, bare)
             seconds.append(both)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
-        agree(logs, found)
-        del logs  # some systems do not remove a file that is open
+        agree(log_probs, found)
+        del log_probs  # some systems do not remove a file that is open
     ours, limit = np.array(seconds).T
     ratio = float(np.median(ours / limit))
     say(f"{n_models * (n_models - 1) // 2} pairs, {n_pictures} pictures, {n_classes} classes, "

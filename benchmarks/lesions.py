@@ -30,19 +30,19 @@ from torch import Tensor, nn
 from helpers.ground.console import say
 from helpers.lesions.silencing import (
     Lesion,
-    battery,
-    lesion_layers,
-    lesioned,
-    lesions_of,
-    rectified,
-    shuffled,
+    run_lesions,
+    select_lesion_layers,
+    apply_lesion,
+    make_lesions,
+    find_relu_layers,
+    shuffle_units,
 )
-from helpers.networks.activations import count_units, exact
+from helpers.networks.activations import count_units, exact_inference
 from helpers.networks.architectures import build, layer_names
 from helpers.networks.network import Network
-from helpers.networks.registry import Preprocessing, entry
+from helpers.networks.registry import Preprocessing, get_entry
 from helpers.stimuli.image_sets import ImageSet, image_folder
-from helpers.training.classifiers import Classifier, read_out
+from helpers.training.classifiers import Classifier, attach_readout
 
 BATCH, N_CLASSES, N_RANDOM, SIZE = 32, 1000, 10, 224
 DOMAINS = ("faces", "bodies", "objects", "scenes", "characters", "scrambled")
@@ -50,7 +50,7 @@ SHARES = (0.02, 0.005, 0.01, 0.01, 0.03, 0.01)
 """Shares of units about as the localizer finds them."""
 
 
-def pictures(folder: Path, n: int) -> ImageSet:
+def open_images(folder: Path, n: int) -> ImageSet:
     """Write smooth random pictures as JPEG files and open them as an image set."""
     rng = np.random.default_rng(0)
     (folder / "class").mkdir(parents=True)
@@ -64,7 +64,7 @@ def network() -> Network:
     """Build the paper's AlexNet-GN, untrained: speed does not depend on the weights."""
     model = build("alexnet_gn", {}, seed=0)
     view = Preprocessing(256, SIZE, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-    return Network("alexnet-gn", entry("alexnet-barlow-twins"), model, layer_names(model), view,
+    return Network("alexnet-gn", get_entry("alexnet-barlow-twins"), model, layer_names(model), view,
                    "", (3, SIZE, SIZE))
 
 
@@ -96,7 +96,7 @@ def published(model: nn.Module, layers: dict[str, str], lesions: list[Lesion], b
             module = copied.get_submodule(path)
             module.lesion_name = layer
             module.register_forward_hook(multiply)
-        with exact(copied):
+        with exact_inference(copied):
             answers.append(torch.cat([copied(batch) for batch in batches()]))
     return answers
 
@@ -106,7 +106,7 @@ def plain(model: nn.Module, layers: dict[str, str], lesions: list[Lesion],
     """Answer with one full pass per lesion, masks only where units are silenced."""
     answers = []
     for lesion in lesions:
-        with exact(model), lesioned(model, layers, lesion):
+        with exact_inference(model), apply_lesion(model, layers, lesion):
             answers.append(torch.cat([model(batch) for batch in batches()]))
     return answers
 
@@ -115,7 +115,7 @@ def ours(model: nn.Module, layers: dict[str, str], lesions: list[Lesion],
          batches: Callable) -> list[Tensor]:
     """Answer in one pass over the pictures."""
     answers: dict[int, list[Tensor]] = {}
-    battery(model, layers, lesions, batches(),
+    run_lesions(model, layers, lesions, batches(),
             lambda _start, number, output: answers.setdefault(number, []).append(output))
     return [torch.cat(parts) for parts in answers.values()]
 
@@ -126,7 +126,7 @@ def limit(model: nn.Module, first: str, n_answers: int, batches: Callable) -> fl
     before = nn.Sequential(*trunk.backbone[:block], trunk.backbone[block][:3]).eval()
     behind = nn.Sequential(trunk.backbone[block][3:], *trunk.backbone[block + 1:], trunk.pool,
                            trunk.flatten, trunk.projector[:6], model.readout).eval()
-    with exact(before), exact(behind):
+    with exact_inference(before), exact_inference(behind):
         begun = [before(batch) for batch in batches()]
         behind(begun[0])
         begin = time.perf_counter()
@@ -147,16 +147,16 @@ def main(n_images: int = 64) -> None:
     """Print the ratios; exit with an error if the answers differ."""
     net = network()
     units = count_units(net.model, net.layers, torch.zeros(1, 3, SIZE, SIZE))
-    classifier = read_out(net, torch.randn(N_CLASSES, units["relu7"]) / 64, "relu7")
+    classifier = attach_readout(net, torch.randn(N_CLASSES, units["relu7"]) / 64, "relu7")
     masks = planted({layer: units[layer] for layer in classifier.layers})
-    sets = [masks, *(shuffled(masks, seed=(0, draw)) for draw in range(N_RANDOM))]
+    sets = [masks, *(shuffle_units(masks, seed=(0, draw)) for draw in range(N_RANDOM))]
     with tempfile.TemporaryDirectory() as folder:
-        images = pictures(Path(folder), n_images)
+        images = open_images(Path(folder), n_images)
         rows = [range(i, min(i + BATCH, n_images)) for i in range(0, n_images, BATCH)]
         for method in ("relus", "relu5"):
-            chosen = lesion_layers(method, list(classifier.layers),
-                                   rectified(net.model, net.layers))
-            lesions = [lesion for one in sets for lesion in lesions_of(one, DOMAINS, chosen)]
+            chosen = select_lesion_layers(method, list(classifier.layers),
+                                   find_relu_layers(net.model, net.layers))
+            lesions = [lesion for one in sets for lesion in make_lesions(one, DOMAINS, chosen)]
             compare(method, classifier, chosen[0], lesions,
                     {layer: units[layer] for layer in classifier.layers},
                     lambda: images.batches(rows, net.preprocessing))

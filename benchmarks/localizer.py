@@ -29,7 +29,7 @@ from statsmodels.stats.multitest import multipletests
 
 from helpers.ground.console import say
 from helpers.ground.stats import Moments
-from helpers.networks.activations import exact, stream
+from helpers.networks.activations import exact_inference, stream_activations
 from helpers.networks.architectures import AlexNetGN, layer_names
 from helpers.selectivity.statistics import ALPHA, localize
 
@@ -111,12 +111,12 @@ def compare_network(n_images: int = sum(COUNTS), size: int = 224) -> None:
     moments: dict[str, Moments] = {}
 
     def bare() -> None:
-        with exact(model):
+        with exact_inference(model):
             for _, batch in batches:
                 model(batch)
 
     def hooks_only() -> None:
-        stream(model, layers, [batch for _, batch in batches], lambda *_: None)
+        stream_activations(model, layers, [batch for _, batch in batches], lambda *_: None)
 
     def with_statistics() -> None:
         moments.clear()
@@ -128,7 +128,7 @@ def compare_network(n_images: int = sum(COUNTS), size: int = 224) -> None:
                 moments[name] = Moments.start(len(DOMAINS), activations[0])
             moments[name].update(activations, group_of[start])
 
-        stream(model, layers, (batch for _, batch in batches), consume)
+        stream_activations(model, layers, (batch for _, batch in batches), consume)
         for found in moments.values():
             localize(found, DOMAINS)
 

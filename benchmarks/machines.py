@@ -37,7 +37,7 @@ from pathlib import Path
 
 import numpy as np
 
-from helpers.figures.verdicts import TURNED
+from helpers.figures.verdicts import MACHINE_DEPENDENT
 from helpers.ground.console import say
 from helpers.ground.errors import LabError
 from helpers.ground.paths import (
@@ -203,9 +203,9 @@ def depends_on_the_machine(same: Sequence[Mapping]) -> bool:
     return False
 
 
-def record_turned(outcomes: Mapping[str, Outcome], stems: list[str]) -> None:
+def record_machine_dependent(outcomes: Mapping[str, Outcome], stems: list[str]) -> None:
     """Add claims that depend on the machine to those printed as inconclusive; earlier ones stay."""
-    known = read(TURNED)
+    known = read(MACHINE_DEPENDENT)
     for stem in stems:
         claims = known.setdefault("demo", {}).setdefault(stem, [])
         runs = [read(COMMITTED / f"{stem}.json"), *(
@@ -215,7 +215,7 @@ def record_turned(outcomes: Mapping[str, Outcome], stems: list[str]) -> None:
                 claims.append(same[0]["statement"])
     known["demo"] = {stem: claims for stem, claims in sorted(known["demo"].items()) if claims}
     text = json.dumps(known, indent=1, ensure_ascii=False) + "\n"
-    atomic_write(TURNED, lambda part: part.write_text(text, encoding="utf-8"))
+    atomic_write(MACHINE_DEPENDENT, lambda part: part.write_text(text, encoding="utf-8"))
 
 
 def record(outcomes: Mapping[str, Outcome], stems: list[str]) -> None:
@@ -227,7 +227,7 @@ def record(outcomes: Mapping[str, Outcome], stems: list[str]) -> None:
             say(f"{stem}: not every machine has made it, its tolerances stay as they were")
             continue
         kept[stem] = measured(read(COMMITTED / f"{stem}.json"), runs)
-    record_turned(outcomes, stems)
+    record_machine_dependent(outcomes, stems)
     text = json.dumps(dict(sorted(kept.items())), indent=1) + "\n"
     atomic_write(TOLERANCES, lambda part: part.write_text(text, encoding="utf-8"))
     say(f"{TOLERANCES.relative_to(ROOT)}: {sum(map(len, kept.values()))} numbers may move by more "

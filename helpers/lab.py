@@ -29,19 +29,19 @@ from helpers.ground.machine import machine
 from helpers.ground.paths import ROOT, data_dir
 from helpers.ground.profile import Profile, load_profile
 from helpers.ground.provenance import Provenance
-from helpers.networks.clip import Clip, load_clip
-from helpers.networks.named_vectors import read_named_vectors
-from helpers.networks.network import Network, load_network, pick_device
-from helpers.networks.registry import entry
+from helpers.networks.clip import ClipModel, load_clip
+from helpers.networks.named_vectors import read_name_embeddings
+from helpers.networks.network import Network, load_network, select_device
+from helpers.networks.registry import get_entry
 from helpers.present import clip_files, make_present, prepare, readout_file, weights_file
 from helpers.stimuli.image_sets import LAYOUTS, ImageSet
 from helpers.training.classifiers import (
     Classifier,
-    layer_width,
-    own_classifier,
-    read_out,
-    read_readout,
-    trained_readout,
+    count_layer_units,
+    builtin_classifier,
+    attach_readout,
+    read_readout_weight,
+    cached_readout,
 )
 
 SHOWN_DIGITS = 12
@@ -110,13 +110,13 @@ class Laboratory:
 
     def network(self, name: str) -> Network:
         """Open a network of the registry by name, after making its weights present."""
-        listed = entry(name)
+        listed = get_entry(name)
         weights = weights_file(name, self.data, seed=self.profile.seed)
         network = load_network(listed, weights, seed=self.profile.seed, device=self.device)
         self.provenance.inputs[name] = network.digest[:SHOWN_DIGITS]
         return network
 
-    def clip(self, name: str) -> Clip:
+    def clip(self, name: str) -> ClipModel:
         """Open a network that was taught with captions, both of its towers."""
         network = self.network(name)
         return load_clip(network, *clip_files(name, self.data, seed=self.profile.seed))
@@ -135,16 +135,16 @@ class Laboratory:
         """
         network = self.network(name)
         listed = network.entry.readout
-        own = own_classifier(network)
-        if network.entry.names_imagenet:
+        own = builtin_classifier(network)
+        if network.entry.classifies_imagenet:
             return own
         layer = listed.layer if listed else list(own.layers)[-1]
         path = readout_file(name, self.data)
         if path is not None:
-            weight = read_readout(path, layer_width(network, layer))
+            weight = read_readout_weight(path, count_layer_units(network, layer))
         else:
             weight = self._train_readout(network, layer)
-        found = read_out(network, weight, layer, resize=listed.resize if listed else 0)
+        found = attach_readout(network, weight, layer, resize=listed.resize if listed else 0)
         self.provenance.inputs[f"readout of {name}"] = found.digest[:SHOWN_DIGITS]
         return found
 
@@ -156,7 +156,7 @@ class Laboratory:
                            expected="a table [readout] in the profile: pictures, epochs, rates",
                            remedy="copy [readout] from helpers/profiles/paper.toml; it is then "
                                   "trained on first use, with a bar, and kept")
-        return trained_readout(network, layer, self.images(spec.images, spec.part), spec,
+        return cached_readout(network, layer, self.images(spec.images, spec.part), spec,
                                seed=self.profile.seed)
 
     def cohort(self, table: str = "cohort") -> Cohort:
@@ -193,7 +193,7 @@ class Laboratory:
         """
         spec, cohort = self.profile.table("decoding"), self.cohort()
         if spec.names is not None:
-            names = read_named_vectors(make_present(self.profile, spec.names, self.data))
+            names = read_name_embeddings(make_present(self.profile, spec.names, self.data))
             self.provenance.inputs["names"] = names.digest[:SHOWN_DIGITS]
             space = named_space(names, cohort)
         else:
@@ -237,7 +237,7 @@ def open(profile: str, *, notebook: str, data: str | None = None) -> Laboratory:
     """
     chosen = load_profile(profile)
     torch.manual_seed(chosen.seed)
-    device = pick_device(chosen.device)
+    device = select_device(chosen.device)
     source = ROOT / "notebooks" / f"{notebook}.py"
     text = source.read_text(encoding="utf-8") if source.is_file() else "import helpers.lab"
     code = text_digest(code_digest(imports_of(text)) + text)[:8]

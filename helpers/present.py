@@ -23,7 +23,7 @@ from helpers.ground.paths import atomic_write, cache_dir, disk_full, ensure_writ
 from helpers.ground.profile import Profile
 from helpers.ground.tables import CohortSpec, FolderSpec, ImageSetSpec, UniverseSpec
 from helpers.networks.network import load_network
-from helpers.networks.registry import entry, members
+from helpers.networks.registry import get_entry, seed_names
 from helpers.networks.weights import save_state_dict
 from helpers.universe.algonauts_files import write_algonauts
 from helpers.universe.captioned_files import write_captioned
@@ -147,7 +147,7 @@ def weights_file(name: str, data: Path, *, seed: int = 0) -> Path:
     untrained network is drawn once from its seed and kept, so that every figure sees the same
     one.
     """
-    listed = entry(name)
+    listed = get_entry(name)
     ready = [data / "networks" / listed.local] if listed.local else []
     if listed.file and not listed.url:
         ready += [zoo_dir() / listed.file, data / "networks" / listed.file]
@@ -174,7 +174,7 @@ def readout_file(name: str, data: Path) -> Path | None:
 
     Looked for in the zoo and in ``networks/`` of the data directory.
     """
-    listed = entry(name).readout
+    listed = get_entry(name).readout
     if listed is None or not listed.file:
         return None
     for path in (zoo_dir() / listed.file, data / "networks" / listed.file):
@@ -189,7 +189,7 @@ def readout_file(name: str, data: Path) -> Path | None:
 
 def clip_files(name: str, data: Path, *, seed: int = 0) -> tuple[Path, Path]:
     """Return the file of a network that was taught with captions, and the folder of its others."""
-    image, listed = weights_file(name, data, seed=seed), entry(name).text
+    image, listed = weights_file(name, data, seed=seed), get_entry(name).text
     for other in (listed.file, listed.words) if listed else ():
         if other and not (image.parent / other).is_file():
             raise LabError(f"no {other} beside {image}", expected="all files of the network",
@@ -200,15 +200,15 @@ def clip_files(name: str, data: Path, *, seed: int = 0) -> tuple[Path, Path]:
 def prepare(profile: Profile, data: Path) -> list[LabError]:
     """Make everything present that the profile's figures need; return what could not be."""
     chosen = profile.networks
-    read_out = (chosen.main, *profile.lesions.compare) if profile.lesions else ()
+    attach_readout = (chosen.main, *profile.lesions.compare) if profile.lesions else ()
     jobs = [partial(make_present, profile, spec, data)
             for spec in profile.sources.values() if spec.source not in TRAINING]
     jobs += [partial(weights_file, name, data, seed=profile.seed)
              for name in (chosen.main, chosen.untrained, *chosen.compare)]
-    jobs += [partial(readout_file, name, data) for name in read_out]
+    jobs += [partial(readout_file, name, data) for name in attach_readout]
     if profile.language:
         jobs += [partial(weights_file, one, data, seed=profile.seed)
-                 for name in profile.language.kinds.values() for one in members(name)]
+                 for name in profile.language.kinds.values() for one in seed_names(name)]
     if profile.decoding and profile.decoding.network:
         jobs.append(partial(clip_files, profile.decoding.network, data, seed=profile.seed))
     absent = []

@@ -178,8 +178,8 @@ class Runner:
         return "\n".join(lines)
 
     def _verdicts(self, job: Job) -> list[int]:
-        ledger = json.loads((self.folder / f"{job.source.stem}.json").read_text(encoding="utf-8"))
-        found = [claim["verdict"] for claim in ledger["claims"]]
+        results_json = json.loads((self.folder / f"{job.source.stem}.json").read_text(encoding="utf-8"))
+        found = [claim["verdict"] for claim in results_json["claims"]]
         return [found.count(verdict) for verdict in VERDICTS]
 
 

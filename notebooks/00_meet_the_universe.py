@@ -27,13 +27,13 @@ import pandas as pd
 
 from helpers import lab
 from helpers.figures import plots
-from helpers.figures.claims import Ledger, rounded
+from helpers.figures.claims import ClaimsTable, round_numbers
 from helpers.ground.intervals import difference_interval
-from helpers.selectivity.readability import accuracies, low_level, pixels, seen_by
+from helpers.selectivity.readability import probe_accuracies, luminance_and_contrast, pixel_features, extract_features
 from helpers.stimuli.image_sets import DOMAINS
 
 laboratory = lab.open(profile, notebook="00_meet_the_universe")
-ledger = Ledger(laboratory.provenance)
+claims = ClaimsTable(laboratory.provenance)
 plots.use_style()
 print(laboratory.provenance.line)
 
@@ -60,9 +60,9 @@ for name, pictures in sets.items():
 
 # %%
 localizer = sets["localizer"]
-levels = low_level(localizer)
-spread = levels.groupby("domain")[["luminance", "contrast"]].agg(["mean", "std"]).round(3)
-spread.loc[list(localizer.domain_names)]
+levels = luminance_and_contrast(localizer)
+level_summary = levels.groupby("domain")[["luminance", "contrast"]].agg(["mean", "std"]).round(3)
+level_summary.loc[list(localizer.domain_names)]
 
 # %% [markdown]
 # Luminance is one shortcut of many. A harder question: can a *linear* reader tell the five
@@ -74,13 +74,13 @@ spread.loc[list(localizer.domain_names)]
 intact = localizer.select([i for i, d in enumerate(localizer.domains) if d in DOMAINS])
 networks = laboratory.networks()
 layer = laboratory.profile.networks.heat_map_layer
-readers = {"raw pixels": pixels(intact)}
-readers |= {name: seen_by(network, intact, layer) for name, network in networks.items()}
+representations = {"raw pixels": pixel_features(intact)}
+representations |= {name: extract_features(network, intact, layer) for name, network in networks.items()}
 labels = np.array([DOMAINS.index(domain) for domain in intact.domains])
 half = intact.halves
-told = accuracies(readers, labels, half == 0, half == 1, k=k)
-print(f"five domains, chance {told['chance'].iloc[0]:.0%}; taught by {np.sum(half == 0)} pictures")
-told.round(2)
+domain_accuracy = probe_accuracies(representations, labels, half == 0, half == 1, k=k)
+print(f"five domains, chance {domain_accuracy['chance'].iloc[0]:.0%}; taught by {np.sum(half == 0)} pictures")
+domain_accuracy.round(2)
 
 # %% [markdown]
 # ## 3 · How good are the networks at the world they grew up in?
@@ -93,51 +93,51 @@ told.round(2)
 # loop below is then empty.
 
 # %%
-fine = {}
+class_accuracy = {}
 for name in laboratory.available("diet"):
-    unseen = laboratory.images(name, "val")  # no network was trained on these
-    learn, check = (unseen.select(np.flatnonzero(unseen.halves == part)) for part in (0, 1))
-    known = {"raw pixels": np.concatenate([pixels(learn), pixels(check)])}
-    known |= {n: np.concatenate([seen_by(network, part, layer) for part in (learn, check)])
+    validation_images = laboratory.images(name, "val")  # no network was trained on these
+    train_images, test_images = (validation_images.select(np.flatnonzero(validation_images.halves == part)) for part in (0, 1))
+    class_features = {"raw pixels": np.concatenate([pixel_features(train_images), pixel_features(test_images)])}
+    class_features |= {n: np.concatenate([extract_features(network, part, layer) for part in (train_images, test_images)])
               for n, network in networks.items()}
-    names = sorted(set(learn.categories))
-    classes = np.array([names.index(c) for c in learn.categories + check.categories])
-    teach = np.arange(len(classes)) < len(learn)
-    fine[name] = accuracies(known, classes, teach, ~teach, k=k)
-    print(f"{name}: {len(names)} classes, {len(learn)} pictures teach, {len(check)} test")
-pd.concat(fine).round(2) if fine else "this profile has no diet"
+    names = sorted(set(train_images.categories))
+    classes = np.array([names.index(c) for c in train_images.categories + test_images.categories])
+    is_train = np.arange(len(classes)) < len(train_images)
+    class_accuracy[name] = probe_accuracies(class_features, classes, is_train, ~is_train, k=k)
+    print(f"{name}: {len(names)} classes, {len(train_images)} pictures teach, {len(test_images)} test")
+pd.concat(class_accuracy).round(2) if class_accuracy else "this profile has no diet"
 
 # %% [markdown]
 # ## 4 · The figure
 
 # %%
-shown = [c for d in (*DOMAINS, "scrambled") for c in sorted(set(localizer.categories))
+shown_categories = [c for d in (*DOMAINS, "scrambled") for c in sorted(set(localizer.categories))
          if localizer.domains[localizer.categories.index(c)] == d]
 figure = plots.new_figure(6.6)
 grid = figure.add_gridspec(1, 2, width_ratios=[1.15, 1], wspace=0.55, left=0.08, right=0.97,
                            top=0.95, bottom=0.1)
-left = figure.add_subplot(grid[0])
-plots.picture_grid(left, localizer, shown, n_examples)
-left.set_title("localizer")
-left.set_anchor("N")
-plots.panel_letter(left, "A", x=-0.14)
+localizer_axes = figure.add_subplot(grid[0])
+plots.picture_grid(localizer_axes, localizer, shown_categories, n_examples)
+localizer_axes.set_title("localizer")
+localizer_axes.set_anchor("N")
+plots.panel_letter(localizer_axes, "A", x=-0.14)
 
 # %%
-panels = [("five domains, localizer", told)] + [(f"{n}: fine classes", t) for n, t in fine.items()]
-right = grid[1].subgridspec(len(panels) + 1, 1, hspace=0.55)
+panels = [("five domains, localizer", domain_accuracy)] + [(f"{n}: fine classes", t) for n, t in class_accuracy.items()]
+accuracy_grid = grid[1].subgridspec(len(panels) + 1, 1, hspace=0.55)
 for row, (title, table) in enumerate(panels):
-    axes = figure.add_subplot(right[row])
+    axes = figure.add_subplot(accuracy_grid[row])
     plots.accuracy_bars(axes, table)
     axes.set_title(title)
     plots.panel_letter(axes, "BCDE"[row], x=-0.12)
 
 # %%
-axes = figure.add_subplot(right[len(panels)])
+axes = figure.add_subplot(accuracy_grid[len(panels)])
 plots.domain_strips(axes, levels, "contrast", localizer.domain_names)
 axes.set(title="contrast of the localizer's pictures", ylabel="SD of luminance")
 plots.panel_letter(axes, "BCDE"[len(panels)], x=-0.12)
-tables = {"levels": levels, "domains": told.reset_index(names="reader")}
-tables |= {n: t.reset_index(names="reader") for n, t in fine.items()}
+tables = {"levels": levels, "domains": domain_accuracy.reset_index(names="representation")}
+tables |= {n: t.reset_index(names="representation") for n, t in class_accuracy.items()}
 plots.save_figure(figure, laboratory.provenance, tables)
 figure
 
@@ -161,51 +161,51 @@ figure
 # %%
 main, untrained = (laboratory.profile.networks.main, laboratory.profile.networks.untrained)
 by_domain = levels[levels["domain"].isin(DOMAINS)].groupby("domain")[["luminance", "contrast"]].mean()
-widest = by_domain.max() - by_domain.min()
-ledger.claim("Luminance and contrast are matched between the localizer's domains",
+largest_difference = by_domain.max() - by_domain.min()
+claims.claim("Luminance and contrast are matched between the localizer's domains",
              source="Stigliani et al. 2015; our universe", paper="matched",
-             run=f"largest difference between domains: luminance {widest['luminance']:.3f}, "
-                 f"contrast {widest['contrast']:.3f}",
+             run=f"largest difference between domains: luminance {largest_difference['luminance']:.3f}, "
+                 f"contrast {largest_difference['contrast']:.3f}",
              rule="largest difference below 0.02 on values from 0 to 1, 5 of 255 grey levels",
-             holds=bool((widest < 0.02).all()))
-pixel, n_test = told.loc["raw pixels"], int((half == 1).sum())
-ledger.count("Raw pixels do not give the five domains away",
-             round(pixel[["linear", "knn"]].max() * n_test), n_test, "below", 0.4,
+             holds=bool((largest_difference < 0.02).all()))
+pixel_accuracy, n_test = domain_accuracy.loc["raw pixels"], int((half == 1).sum())
+claims.count("Raw pixels do not give the five domains away",
+             round(pixel_accuracy[["linear", "knn"]].max() * n_test), n_test, "below", 0.4,
              of="pictures whose domain the better of the two readers finds; twice the chance",
              source="beyond the papers", paper="not reported")
 
 # %%
 one = "one training of each network"
 gain, *span = difference_interval(*(count for name in (main, untrained) for count in (
-    round(told.loc[name, "knn"] * n_test), n_test)))
-ledger.judge("Training, not architecture, makes the domains readable", gain - 0.1,
+    round(domain_accuracy.loc[name, "knn"] * n_test), n_test)))
+claims.judge("Training, not architecture, makes the domains readable", gain - 0.1,
              *(end - 0.1 for end in span), "above 0", n=f"{n_test} pictures", rests_on=one,
              of="neighbours, trained minus untrained, minus 10 points", source="beyond the papers",
              paper="not reported")
 
 # %%
-diet = fine.get("diet")
-unlabelled = [n for n, net in networks.items() if net.entry.unlabelled]
-worth, n_check = diet is not None and bool(unlabelled), 0
-if worth:
-    n_check, worst = len(check), diet.loc[unlabelled, "knn"].min()
-gain = difference_interval(*((round(worst * n_check), n_check, round(
-    diet.loc[untrained, "knn"] * n_check), n_check) if worth else (0, 0, 0, 0)), times=2)
-ledger.judge("Networks trained without labels beat the untrained one on fine classes", *gain,
-             "above 0", n=f"{n_check} pictures", rests_on=one, source="beyond the papers",
-             of=f"neighbours, the worst of {len(unlabelled)} minus twice the untrained network's",
+diet = class_accuracy.get("diet")
+trained_without_labels = [n for n, net in networks.items() if net.entry.trained_without_labels]
+testable, n_test_images = diet is not None and bool(trained_without_labels), 0
+if testable:
+    n_test_images, worst = len(test_images), diet.loc[trained_without_labels, "knn"].min()
+gain = difference_interval(*((round(worst * n_test_images), n_test_images, round(
+    diet.loc[untrained, "knn"] * n_test_images), n_test_images) if testable else (0, 0, 0, 0)), times=2)
+claims.judge("Networks trained without labels beat the untrained one on fine classes", *gain,
+             "above 0", n=f"{n_test_images} pictures", rests_on=one, source="beyond the papers",
+             of=f"neighbours, the worst of {len(trained_without_labels)} minus twice the untrained network's",
              paper="not reported")
-for name, table in {"five domains": told, **fine}.items():
+for name, table in {"five domains": domain_accuracy, **class_accuracy}.items():
     for measure in ("knn", "linear"):
-        ledger.number(f"{name}, {measure}", rounded(table[measure].to_dict(), 3))
+        claims.number(f"{name}, {measure}", round_numbers(table[measure].to_dict(), 3))
 
 # %%
-path = ledger.save()
-print(ledger.text())
+path = claims.save()
+print(claims.text())
 
 # %%
 # NBVAL_CHECK_OUTPUT
-print(ledger.verdicts())
+print(claims.verdicts())
 
 # %% [markdown]
 # ## 6 · What we see, and why it matters
@@ -224,10 +224,10 @@ print(ledger.verdicts())
 # ## 7 · Exercises
 #
 # **Read.** In panel B, for which readers do neighbours beat the linear reader? Compare how many
-# pictures taught it with how many numbers describe each: `readers[name].shape`.
+# pictures taught it with how many numbers describe each: `representations[name].shape`.
 #
-# **Change.** Let *one* neighbour vote: call `accuracies(…, k=1)` on the five domains, and leave the
-# parameter `k` as it is, to compare with `told`. Which network loses most, and why?
+# **Change.** Let *one* neighbour vote: call `probe_accuracies(…, k=1)` on the five domains, and leave the
+# parameter `k` as it is, to compare with `domain_accuracy`. Which network loses most, and why?
 
 # %%
 your_answer = None    # the name of a network
@@ -235,13 +235,13 @@ your_answer = None    # the name of a network
 if your_answer is None:
     print("Hint: subtract its column 'knn' from told['knn']; one neighbour is a noisy vote.")
 else:
-    one = accuracies(readers, labels, half == 0, half == 1, k=1)["knn"]
-    worst = (told["knn"] - one).drop("raw pixels").idxmax()
+    one = probe_accuracies(representations, labels, half == 0, half == 1, k=1)["knn"]
+    worst = (domain_accuracy["knn"] - one).drop("raw pixels").idxmax()
     print("Right." if your_answer == worst else "Look again at the difference.")
 
 # %% tags=["solution"]
-one = accuracies(readers, labels, half == 0, half == 1, k=1)["knn"]
-print((told["knn"] - one).drop("raw pixels").idxmax(), "loses most")
+one = probe_accuracies(representations, labels, half == 0, half == 1, k=1)["knn"]
+print((domain_accuracy["knn"] - one).drop("raw pixels").idxmax(), "loses most")
 
 # %% [markdown]
 # **Extend.** Use your own pictures as a localizer: copy `helpers/profiles/mini.toml` to

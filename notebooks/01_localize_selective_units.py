@@ -20,7 +20,7 @@
 # %% tags=["parameters"]
 profile = "demo"    # demo, mini, paper, or the path of your own TOML file
 alpha = 0.05        # false discovery rate of each contrast (published: 0.05)
-at_most = 120       # units of one domain that the heat map shows
+max_units = 120       # units of one domain that the heat map shows
 
 # %%
 import numpy as np
@@ -29,15 +29,15 @@ from scipy import stats
 
 from helpers import lab
 from helpers.figures import plots
-from helpers.figures.claims import Ledger, rounded
+from helpers.figures.claims import ClaimsTable, round_numbers
 from helpers.ground.intervals import difference_interval, proportion_interval
-from helpers.networks.activations import collect
+from helpers.networks.activations import extract_activations
 from helpers.selectivity import localizer
 from helpers.stimuli.image_sets import CORE, DOMAINS
 
 laboratory = lab.open(profile, notebook="01_localize_selective_units")
-ledger = Ledger(laboratory.provenance)
-chosen = laboratory.profile.networks
+claims = ClaimsTable(laboratory.provenance)
+network_spec = laboratory.profile.networks
 plots.use_style()
 print(laboratory.provenance.line)
 
@@ -65,7 +65,7 @@ print(f"{len(pictures)} pictures in {len(set(pictures.categories))} folders:", c
 
 # %%
 networks = laboratory.networks()
-main, untrained = networks[chosen.main], networks[chosen.untrained]
+main, untrained = networks[network_spec.main], networks[network_spec.untrained]
 pd.DataFrame([{"network": name, "objective": network.entry.objective, "diet": network.entry.diet,
                "layers": len(network.layers)} for name, network in networks.items()])
 
@@ -83,12 +83,12 @@ pd.DataFrame([{"network": name, "objective": network.entry.objective, "diet": ne
 # computed, and only counts, means and sums of squared deviations per domain are kept.
 
 # %%
-found = {name: localizer.localize_network(network, pictures, alpha=alpha,
+localizer_results = {name: localizer.localize_network(network, pictures, alpha=alpha,
                                           batch_size=laboratory.profile.batch_size)
          for name, network in networks.items()}
-tables = {name: result.table() for name, result in found.items()}
-n_units = sum(labels.size for labels in found[chosen.main].labels.values())
-print(f"{chosen.main}: {n_units} units in {len(found[chosen.main].layers)} layers tested")
+tables = {name: result.table() for name, result in localizer_results.items()}
+n_units = sum(labels.size for labels in localizer_results[network_spec.main].labels.values())
+print(f"{network_spec.main}: {n_units} units in {len(localizer_results[network_spec.main].layers)} layers tested")
 
 # %% [markdown]
 # ## 4 · How many units, layer by layer?
@@ -97,16 +97,16 @@ print(f"{chosen.main}: {n_units} units in {len(found[chosen.main].layers)} layer
 # the raw outputs of the layers that have weights, before normalisation and before the ReLU.
 
 # %%
-shares = tables[chosen.main].pivot(index="layer", columns="domain", values="share")
-shares = shares.loc[list(chosen.pies), list(DOMAINS)]
-(100 * shares).round(1)
+proportions = tables[network_spec.main].pivot(index="layer", columns="domain", values="proportion")
+proportions = proportions.loc[list(network_spec.pies), list(DOMAINS)]
+(100 * proportions).round(1)
 
 # %%
-summed = shares.sum(axis=1)
-trend = stats.spearmanr(np.arange(len(summed)), summed)
-print(f"from {summed.iloc[0]:.0%} in {summed.index[0]} to {summed.iloc[-1]:.0%} in "
-      f"{summed.index[-1]}; rank correlation with depth {trend.statistic:.2f}")
-ledger.number("selective share, five domains, by layer", rounded(summed.to_dict()))
+total_proportion = proportions.sum(axis=1)
+trend = stats.spearmanr(np.arange(len(total_proportion)), total_proportion)
+print(f"from {total_proportion.iloc[0]:.0%} in {total_proportion.index[0]} to {total_proportion.iloc[-1]:.0%} in "
+      f"{total_proportion.index[-1]}; rank correlation with depth {trend.statistic:.2f}")
+claims.number("selective share, five domains, by layer", round_numbers(total_proportion.to_dict()))
 
 # %% [markdown]
 # ## 5 · The same units again?
@@ -117,11 +117,11 @@ ledger.number("selective share, five domains, by layer", rounded(summed.to_dict(
 # *d′* the distance between the domain and all others, in standard deviations.
 
 # %%
-layer = chosen.heat_map_layer
+layer = network_spec.heat_map_layer
 at_layer = {name: table[table["layer"] == layer].set_index("domain").loc[list(DOMAINS)]
             for name, table in tables.items()}
-columns = ["n_units", "n_half", "replicated", "same_preference", "held_out_d_prime"]
-at_layer[chosen.main][columns].round(2)
+columns = ["n_units", "n_selective_half", "proportion_replicated", "same_preference", "held_out_d_prime"]
+at_layer[network_spec.main][columns].round(2)
 
 # %% [markdown]
 # The same question for every network: what share of the units that one half defines passes the
@@ -129,13 +129,13 @@ at_layer[chosen.main][columns].round(2)
 # same units more often than chance would (hypergeometric test, .05 shared by the five domains)?
 
 # %%
-pd.DataFrame({name: rows["replicated"] for name, rows in at_layer.items()}).round(2)
+pd.DataFrame({name: rows["proportion_replicated"] for name, rows in at_layer.items()}).round(2)
 
 # %%
-overlap = {name: {domain: localizer.overlap_p(result, layer, domain) for domain in DOMAINS}
-           for name, result in found.items()}
-twice = {name: [d for d in DOMAINS if p[d] < 0.05 / len(DOMAINS)] for name, p in overlap.items()}
-for name, domains in twice.items():
+overlap = {name: {domain: localizer.split_half_overlap_p(result, layer, domain) for domain in DOMAINS}
+           for name, result in localizer_results.items()}
+replicated_domains = {name: [d for d in DOMAINS if p[d] < 0.05 / len(DOMAINS)] for name, p in overlap.items()}
+for name, domains in replicated_domains.items():
     print(f"{name}: both halves agree on units for {', '.join(domains) or 'no domain'}")
 
 # %% [markdown]
@@ -148,15 +148,15 @@ for name, domains in twice.items():
 # %%
 defining, independent = laboratory.independent_pair()
 size = {"batch_size": laboratory.profile.batch_size, "alpha": alpha}
-follow = {name: localizer.generalisation(localizer.localize_network(networks[name], defining, **size),
+generalisation_tables = {name: localizer.measure_generalisation(localizer.localize_network(networks[name], defining, **size),
                                          localizer.localize_network(networks[name], independent, **size))
-          for name in (chosen.main, chosen.untrained)}
-kept = {name: table[table["layer"] == layer].set_index("domain") for name, table in follow.items()}
+          for name in (network_spec.main, network_spec.untrained)}
+generalisation_at_layer = {name: table[table["layer"] == layer].set_index("domain") for name, table in generalisation_tables.items()}
 print(f"units defined on {len(defining)} pictures, tested on {len(independent)} others, {layer}")
-kept[chosen.main][["n_units", "t_defining", "t_independent", "same_preference"]].round(2)
+generalisation_at_layer[network_spec.main][["n_units", "t_defining", "t_independent", "same_preference"]].round(2)
 
 # %%
-kept[chosen.untrained][["n_units", "t_defining", "t_independent", "same_preference"]].round(2)
+generalisation_at_layer[network_spec.untrained][["n_units", "t_defining", "t_independent", "same_preference"]].round(2)
 
 # %% [markdown]
 # The heat map shows the main network's units (rows) over the independent pictures (columns), each
@@ -164,13 +164,13 @@ kept[chosen.untrained][["n_units", "t_defining", "t_independent", "same_preferen
 
 # %%
 defined = localizer.localize_network(main, defining, **size)
-groups = localizer.unit_groups(defined, layer, DOMAINS, at_most=at_most,
+groups = localizer.select_units_to_plot(defined, layer, DOMAINS, max_units=max_units,
                                seed=laboratory.profile.seed)
 order = np.concatenate([np.flatnonzero(np.array(independent.domains) == d)
                         for d in DOMAINS])
 batches = independent.batches(np.array_split(order, -(-len(order) // 64)), main.preprocessing)
 units = np.concatenate([members for _, members in groups])
-responses = collect(main.model, {layer: main.layers[layer]}, batches, {layer: units})[layer]
+responses = extract_activations(main.model, {layer: main.layers[layer]}, batches, {layer: units})[layer]
 z = stats.zscore(responses.numpy(), axis=0).T
 print(f"{z.shape[0]} units of {layer} × {z.shape[1]} pictures")
 
@@ -183,30 +183,30 @@ rows = figure.add_gridspec(3, 1, height_ratios=[1.3, 0.75, 2.3], hspace=0.5,
                            left=0.1, right=0.985, top=0.92, bottom=0.085)
 axes = rows[0].subgridspec(1, len(networks), wspace=0.15).subplots(sharey=True, squeeze=False)[0]
 for panel, (name, table) in zip(axes, tables.items()):
-    plots.layer_lines(panel, table, "share", DOMAINS)
+    plots.layer_lines(panel, table, "proportion", DOMAINS)
     panel.set_title(name)
-axes[0].set_ylabel("share of units")
+axes[0].set_ylabel("proportion of units")
 plots.percent_axis(axes[0].yaxis)
 plots.panel_letter(axes[0], "A", x=-0.25)
 plots.domain_legend(figure, DOMAINS)
 
 # %%
-pies = rows[1].subgridspec(1, len(chosen.pies), wspace=0.0).subplots(squeeze=False)[0]
-for panel, name in zip(pies, chosen.pies):
-    plots.share_pie(panel, shares.loc[name].to_dict())
-    panel.set_title(f"{plots.two_lines(name)}\n{summed[name]:.1%}", fontsize=6.5, y=-0.05, va="top")
+pies = rows[1].subgridspec(1, len(network_spec.pies), wspace=0.0).subplots(squeeze=False)[0]
+for panel, name in zip(pies, network_spec.pies):
+    plots.proportion_pie(panel, proportions.loc[name].to_dict())
+    panel.set_title(f"{plots.two_lines(name)}\n{total_proportion[name]:.1%}", fontsize=6.5, y=-0.05, va="top")
 plots.panel_letter(pies[0], "B", x=-0.1)
 bottom = rows[2].subgridspec(1, 2, width_ratios=[1.7, 1], wspace=0.3)
 heat = figure.add_subplot(bottom[0])
 image = plots.unit_heat_map(heat, z, [(d, len(members)) for d, members in groups],
                             [(d, independent.domains.count(d)) for d in DOMAINS])
-heat.set(xlabel="independent pictures", title=f"units of {layer}\n{chosen.main}")
+heat.set(xlabel="independent pictures", title=f"units of {layer}\n{network_spec.main}")
 figure.colorbar(image, ax=heat, fraction=0.03, pad=0.02).ax.set_title("z", fontsize=6.5)
 plots.panel_letter(heat, "C", x=-0.12)
 
 # %%
 right = bottom[1].subgridspec(2, 1, hspace=0.25).subplots(sharex=True, sharey=True)
-for panel, (name, table) in zip(right, follow.items()):
+for panel, (name, table) in zip(right, generalisation_tables.items()):
     plots.layer_lines(panel, table, "t_independent", DOMAINS)
     panel.axhline(0, color="0.4", linestyle=":", linewidth=0.7)
     panel.set(title=name, ylabel="mean t")
@@ -214,8 +214,8 @@ for panel, (name, table) in zip(right, follow.items()):
 plots.panel_letter(right[0], "D", x=-0.14)
 plots.save_figure(figure, laboratory.provenance, {
     "A": pd.concat(tables, names=["network"]).reset_index(level=0),
-    "B": shares.reset_index(),
-    "D": pd.concat(follow, names=["network"]).reset_index(level=0)})
+    "B": proportions.reset_index(),
+    "D": pd.concat(generalisation_tables, names=["network"]).reset_index(level=0)})
 figure
 
 # %% [markdown]
@@ -237,69 +237,69 @@ figure
 
 # %%
 for domain in CORE:
-    t = found[chosen.main].t_of_selected(domain)
-    spread = {"mean": t.mean(), "sd": t.std()} if len(t) else {}
-    ledger.number(f"t of selective units, all layers, {domain}", rounded({"n": len(t), **spread}))
-for name in (chosen.main, chosen.untrained):
-    ledger.number(f"{layer}, {name}", rounded({
-        "share, four core domains": at_layer[name].loc[list(CORE), "share"].sum(),
-        "mean t, independent pictures": kept[name].loc[list(CORE), "t_independent"].mean()}))
+    t = localizer_results[network_spec.main].t_of_selective_units(domain)
+    mean_and_sd = {"mean": t.mean(), "sd": t.std()} if len(t) else {}
+    claims.number(f"t of selective units, all layers, {domain}", round_numbers({"n": len(t), **mean_and_sd}))
+for name in (network_spec.main, network_spec.untrained):
+    claims.number(f"{layer}, {name}", round_numbers({
+        "share, four core domains": at_layer[name].loc[list(CORE), "proportion"].sum(),
+        "mean t, independent pictures": generalisation_at_layer[name].loc[list(CORE), "t_independent"].mean()}))
 
 # %%
 one, four = "one training of each network", "in each of the four domains"
-agree = lambda name: {d: (at_layer[name].loc[d, "share"],
+split_half_tests = lambda name: {d: (at_layer[name].loc[d, "proportion"],
                           min(1.0, 2 * len(DOMAINS) * overlap[name][d])) for d in CORE}
-contrastive = main.entry.unlabelled
-ledger.tests("A network trained by contrast, without labels, has units selective for faces, "
-             "bodies, scenes and words", agree(chosen.main) if contrastive else {}, "above 0",
+contrastive = main.entry.trained_without_labels
+claims.tests("A network trained by contrast, without labels, has units selective for faces, "
+             "bodies, scenes and words", split_half_tests(network_spec.main) if contrastive else {}, "above 0",
              of=f"share of {layer}; both halves of the pictures pick the same units, {four}, "
                 f"hypergeometric, Bonferroni over {len(DOMAINS)} domains",
              source="abstract; Fig. 1", paper="they emerge; shares unknown", rests_on=one)
-ledger.test("The share of selective units grows with depth", trend.statistic, trend.pvalue,
+claims.test("The share of selective units grows with depth", trend.statistic, trend.pvalue,
             "above 0", of="rank correlation with depth over the pies' layers", rests_on=one,
             source="Fig. 1 pies; inferred", paper="grows; totals unknown")
 
 # %%
-def again(name, bound=0.5):
+def same_preference_intervals(name, bound=0.5):
     """Share of a domain's units that prefer it again, minus a bound, with its interval."""
-    rows = kept[name].loc[list(CORE), ["n_units", "same_preference"]]
-    counts = {d: (round(n * share), int(n)) if n else (0, 0)
-              for d, n, share in rows.itertuples()}
+    rows = generalisation_at_layer[name].loc[list(CORE), ["n_units", "same_preference"]]
+    counts = {d: (round(n * proportion), int(n)) if n else (0, 0)
+              for d, n, proportion in rows.itertuples()}
     return {d: tuple(value - bound for value in (k / n if n else np.nan, *proportion_interval(k, n)))
             for d, (k, n) in counts.items()}, np.sum(list(counts.values()), axis=0)
 
-keeps, _ = again(chosen.main)
-ledger.intervals("The units keep their preference on independent pictures", keeps, "above 0",
+same_preference, _ = same_preference_intervals(network_spec.main)
+claims.intervals("The units keep their preference on independent pictures", same_preference, "above 0",
                  of=f"share of units that prefer the same domain again, minus half, {four}",
                  source="Fig. 1 heat map; by design", paper="they do; number unknown", rests_on=one)
 
 # %%
-total = {name: found[name].labels[layer].size for name in (chosen.main, chosen.untrained)}
-fewer = {d: difference_interval(*(count for name in (chosen.untrained, chosen.main) for count in (
-    round(at_layer[name].loc[d, "share"] * total[name]), total[name]))) for d in CORE}
-ledger.intervals("Training makes selective units: the untrained twin has fewer, in each of the four "
-                 "domains", fewer, "below 0", of=f"share of {layer}'s units, untrained minus trained",
+total = {name: localizer_results[name].labels[layer].size for name in (network_spec.main, network_spec.untrained)}
+untrained_minus_trained = {d: difference_interval(*(count for name in (network_spec.untrained, network_spec.main) for count in (
+    round(at_layer[name].loc[d, "proportion"] * total[name]), total[name]))) for d in CORE}
+claims.intervals("Training makes selective units: the untrained twin has fewer, in each of the four "
+                 "domains", untrained_minus_trained, "below 0", of=f"share of {layer}'s units, untrained minus trained",
                  source="Suppl. Fig. 1; inferred", paper="fewer; numbers unknown", rests_on=one)
 
 # %%
-_, (n_again, n_lost) = again(chosen.untrained)
-ledger.count("The untrained twin's selective units do not generalise to independent pictures",
+_, (n_again, n_lost) = same_preference_intervals(network_spec.untrained)
+claims.count("The untrained twin's selective units do not generalise to independent pictures",
              int(n_again), int(n_lost), "below", 0.5, of="units that prefer the same domain again; "
              "fewer than half", source="published control, confounded there (spec 8.2)",
              paper="mean t near 0; inferred", rests_on=one)
-others = [name for name in chosen.compare if networks[name].entry.diet == main.entry.diet]
-ledger.tests("Other objectives on the same diet have such units too",
-             {f"{name}, {d}": pair for name in others for d, pair in agree(name).items()}, "above 0",
+other_networks = [name for name in network_spec.compare if networks[name].entry.diet == main.entry.diet]
+claims.tests("Other objectives on the same diet have such units too",
+             {f"{name}, {d}": pair for name in other_networks for d, pair in split_half_tests(name).items()}, "above 0",
              of=f"as the first claim, {four}", source="Suppl. Fig. 1; inferred",
              paper="yes; shares unknown", rests_on=one)
 
 # %%
-path = ledger.save()
-print(ledger.text())
+path = claims.save()
+print(claims.text())
 
 # %%
 # NBVAL_CHECK_OUTPUT
-print(ledger.verdicts())
+print(claims.verdicts())
 
 # %% [markdown]
 # ## 9 · What we see, what the paper says, why they differ
@@ -333,11 +333,11 @@ your_layer = None    # a layer's name
 if your_layer is None:
     print("Hint: tables[chosen.untrained] has a column 'share'; sort by it.")
 else:
-    best = tables[chosen.untrained].query("domain in @DOMAINS").nlargest(1, "share").iloc[0]
+    best = tables[network_spec.untrained].query("domain in @DOMAINS").nlargest(1, "proportion").iloc[0]
     print("Right." if your_layer == best["layer"] else "Look again: sort by 'share'.")
 
 # %% tags=["solution"]
-tables[chosen.untrained].query("domain in @DOMAINS").nlargest(1, "share")[["layer", "domain", "share"]]
+tables[network_spec.untrained].query("domain in @DOMAINS").nlargest(1, "proportion")[["layer", "domain", "proportion"]]
 
 # %% [markdown]
 # **Change.** How many units would pass if only their *mean t* over the five contrasts had to exceed
@@ -349,16 +349,16 @@ threshold = None    # a mean t
 if threshold is None:
     print("Hint: (t_mean > threshold).mean(axis=1) gives a share per domain.")
 else:
-    for i, d in enumerate(found[chosen.main].domains):
-        print(f"{d}: {(found[chosen.main].t_mean[layer][i] > threshold).mean():.0%} against "
-              f"{(found[chosen.main].labels[layer] == i).mean():.0%} selective")
+    for i, d in enumerate(localizer_results[network_spec.main].domains):
+        print(f"{d}: {(localizer_results[network_spec.main].t_mean[layer][i] > threshold).mean():.0%} against "
+              f"{(localizer_results[network_spec.main].labels[layer] == i).mean():.0%} selective")
 
 # %% tags=["solution"]
-t, marked = found[chosen.main].t_mean[layer], found[chosen.main].labels[layer]
-own = marked[None] == np.arange(len(t))[:, None]
-least = np.nanmin(t[own], initial=np.inf)   # of any selective unit
-print(f"mean t above {least:.1f}:", {d: f"{(t[i] >= least).mean():.0%} against "
-      f"{(marked == i).mean():.0%}" for i, d in enumerate(found[chosen.main].domains)})
+t, unit_labels = localizer_results[network_spec.main].t_mean[layer], localizer_results[network_spec.main].labels[layer]
+own = unit_labels[None] == np.arange(len(t))[:, None]
+min_t = np.nanmin(t[own], initial=np.inf)   # of any selective unit
+print(f"mean t above {min_t:.1f}:", {d: f"{(t[i] >= min_t).mean():.0%} against "
+      f"{(unit_labels == i).mean():.0%}" for i, d in enumerate(localizer_results[network_spec.main].domains)})
 
 # %% [markdown]
 # **Extend.** Apply the *2× rule* (`helpers.selectivity.statistics.twofold`: twice the mean response

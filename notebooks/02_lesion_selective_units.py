@@ -29,18 +29,18 @@ import pandas as pd
 
 from helpers import lab
 from helpers.figures import plots, plots_lesions
-from helpers.figures.claims import Ledger, rounded
+from helpers.figures.claims import ClaimsTable, round_numbers
 from helpers.ground.intervals import against_draws
 from helpers.ground.stats import corrected
 from helpers.lesions import deficit_tests, lesion_outcomes
-from helpers.lesions.deficit_tests import beyond_random, correlation, own_lesion_effect
-from helpers.lesions.deficits import cost_similarity, dissociation, group_means, probe_sizes
+from helpers.lesions.deficit_tests import p_against_random_lesions, activation_deficit_correlation, compare_own_and_other_lesions
+from helpers.lesions.deficits import deficit_correlations, dissociation, group_means, probe_set_sizes
 from helpers.selectivity import localizer
 from helpers.stimuli.image_sets import CORE, class_name
 
 laboratory = lab.open(profile, notebook="02_lesion_selective_units")
-ledger = Ledger(laboratory.provenance)
-chosen, spec = laboratory.profile.networks, laboratory.profile.table("lesions")
+claims = ClaimsTable(laboratory.provenance)
+network_spec, spec = laboratory.profile.networks, laboratory.profile.table("lesions")
 seed, core = laboratory.profile.seed, list(CORE)
 plots.use_style()
 print(laboratory.provenance.line)
@@ -54,15 +54,15 @@ print(laboratory.provenance.line)
 # Lesions act before the readout; nothing is trained again after them.
 
 # %%
-classifier = laboratory.classifier(chosen.main)
+classifier = laboratory.classifier(network_spec.main)
 pictures = laboratory.images(spec.images, spec.part).first_of_each(spec.n_per_class)
-groups, by_class = (lesion_outcomes.grouped(pictures, least=least)
-                    for least in (lesion_outcomes.LEAST, 1))
-print(f"{chosen.main}: {len(classifier.layers)} layers before the readout")
+groups, by_class = (lesion_outcomes.group_images(pictures, min_images=min_images)
+                    for min_images in (lesion_outcomes.MIN_IMAGES, 1))
+print(f"{network_spec.main}: {len(classifier.layers)} layers before the readout")
 print(f"{len(pictures)} pictures of {len(by_class)} classes to be named")
 print(f"accuracies of {len(groups)} " + ("groups: classes are too small here, so they are pooled by "
       "kind" if groups.pooled else "classes"))
-ledger.number("readout weights", rounded(classifier.weight_summary()))
+claims.number("readout weights", round_numbers(classifier.summarise_weights()))
 
 # %% [markdown]
 # ## 2 · The lesions
@@ -75,25 +75,25 @@ ledger.number("readout weights", rounded(classifier.weight_summary()))
 
 # %%
 size = {"batch_size": laboratory.profile.batch_size}
-found = localizer.localize_network(classifier.network, laboratory.images("localizer"), **size)
-outcome = lesion_outcomes.lesion_network(classifier, found, pictures, method=method,
+localizer_result = localizer.localize_network(classifier.network, laboratory.images("localizer"), **size)
+outcome = lesion_outcomes.lesion_network(classifier, localizer_result, pictures, method=method,
                                          fraction=fraction, n_random=spec.n_random, seed=seed, **size)
 total = sum(outcome.n_units.values())
-silenced = dict(zip(outcome.domains, sum(outcome.n_silenced.values()) / total))
+silenced = dict(zip(outcome.domains, sum(outcome.n_lesioned.values()) / total))
 print(f"{total} units in {len(outcome.n_units)} layers; silenced:",
-      ", ".join(f"{d} {share:.1%}" for d, share in silenced.items()))
-ledger.number("share of units silenced", rounded(silenced))
+      ", ".join(f"{d} {proportion:.1%}" for d, proportion in silenced.items()))
+claims.number("share of units silenced", round_numbers(silenced))
 
 # %%
-hits = outcome.hits(spec.top_k)
-intact = group_means(hits[0], groups.of_image, len(groups))
-cost = outcome.costs(spec.top_k, groups)        # (1 + n_random, n_domains, n_groups)
+correct = outcome.correct(spec.top_k)
+intact = group_means(correct[0], groups.group_of_image, len(groups))
+deficit = outcome.compute_deficits(spec.top_k, groups)        # (1 + n_random, n_domains, n_groups)
 rows = [outcome.domains.index(domain) for domain in core]
 print(f"intact: top-{spec.top_k} accuracy {intact.mean():.1%} ± {intact.std():.1%} (SD over groups)")
-ledger.number("intact accuracy", rounded({"mean": intact.mean(), "sd": intact.std()}))
+claims.number("intact accuracy", round_numbers({"mean": intact.mean(), "sd": intact.std()}))
 pd.DataFrame({"units silenced": [silenced[d] for d in core],
-              "accuracy lost": cost[0, rows].mean(1),
-              "accuracy lost, random units": cost[1:, rows].mean((0, 2))}, index=core).round(3)
+              "accuracy lost": deficit[0, rows].mean(1),
+              "accuracy lost, random units": deficit[1:, rows].mean((0, 2))}, index=core).round(3)
 
 # %% [markdown]
 # ## 3 · The more active, the more impaired?
@@ -104,22 +104,22 @@ pd.DataFrame({"units silenced": [silenced[d] for d in core],
 # correlation. The p value shuffles classes; Holm's rule corrects over the four domains.
 
 # %%
-activation = outcome.profiles(spec.activation_layer, groups)
-related = {d: correlation(activation[0, i], cost[0, i], seed=seed) for d, i in zip(core, rows)}
-related_p = corrected([related[d].p for d in core])
+activation = outcome.activation_by_group(spec.activation_layer, groups)
+activation_r = {d: activation_deficit_correlation(activation[0, i], deficit[0, i], seed=seed) for d, i in zip(core, rows)}
+activation_r_p = corrected([activation_r[d].p for d in core])
 pd.DataFrame([{"lesion": d, "r": t.value, "low": t.low, "high": t.high, "p (Holm)": p, "n": t.n}
-              for (d, t), p in zip(related.items(), related_p)]).round(3)
+              for (d, t), p in zip(activation_r.items(), activation_r_p)]).round(3)
 
 # %% [markdown]
 # The same correlation in every layer, and for the random lesions with *their* units' activation:
 # if silencing any units gave it, the relation would say nothing about selectivity.
 
 # %%
-by_layer = lesion_outcomes.correlations(outcome, groups, spec.top_k)
-here = by_layer[by_layer["layer"] == spec.activation_layer]
-random_r = here[here["draw"] > 0].pivot(index="draw", columns="domain", values="r")
+by_layer = lesion_outcomes.activation_deficit_by_layer(outcome, groups, spec.top_k)
+at_layer = by_layer[by_layer["layer"] == spec.activation_layer]
+random_r = at_layer[at_layer["draw"] > 0].pivot(index="draw", columns="domain", values="r")
 print(f"{spec.activation_layer}, mean over the four domains: selective units "
-      f"{np.mean([t.value for t in related.values()]):.2f}, random units "
+      f"{np.mean([t.value for t in activation_r.values()]):.2f}, random units "
       f"{random_r[core].mean(axis=None):.2f} (mean of {spec.n_random} draws)")
 
 # %% [markdown]
@@ -131,31 +131,31 @@ print(f"{spec.activation_layer}, mean over the four domains: selective units "
 # of as many units would do the same. NaN: the pictures have no classes of this domain.
 
 # %%
-effects = {d: lesion_outcomes.domain_effects(outcome, by_class, spec.top_k, d, seed=seed)
+effects = {d: lesion_outcomes.own_class_effects(outcome, by_class, spec.top_k, d, seed=seed)
            for d in core}
 own_p = corrected([test.p for test, _ in effects.values()])
-random_p = corrected([beyond_random(test.value, np.array(drawn)) for test, drawn in effects.values()])
+random_p = corrected([p_against_random_lesions(test.value, np.array(random_effects)) for test, random_effects in effects.values()])
 pd.DataFrame([{"lesion": d, "own - others": test.value, "low": test.low, "high": test.high,
-               "p (Holm)": p, "random lesions": np.mean(drawn) if drawn else np.nan,
+               "p (Holm)": p, "random lesions": np.mean(random_effects) if random_effects else np.nan,
                "p against random (Holm)": q}
-              for (d, (test, drawn)), p, q in zip(effects.items(), own_p, random_p)]).round(3)
+              for (d, (test, random_effects)), p, q in zip(effects.items(), own_p, random_p)]).round(3)
 
 # %% [markdown]
 # The same for other networks that the profile names (other objectives, or no training; a readout
 # trained the same way, or their own), without the random control; now in percentage points:
 
 # %%
-ladder, rivals = lesion_outcomes.effect_rows(chosen.main, effects), {}
+effect_table, other_outcomes = lesion_outcomes.effect_rows(network_spec.main, effects), {}
 for name in spec.compare:
-    rival = laboratory.classifier(name)
-    units = localizer.localize_network(rival.network, laboratory.images("localizer"), **size)
-    other = lesion_outcomes.lesion_network(rival, units, pictures, method=method,
+    other_classifier = laboratory.classifier(name)
+    units = localizer.localize_network(other_classifier.network, laboratory.images("localizer"), **size)
+    other_outcome = lesion_outcomes.lesion_network(other_classifier, units, pictures, method=method,
                                            fraction=fraction, n_random=0, seed=seed, **size)
-    rivals[name] = other
-    ladder += lesion_outcomes.effect_rows(name, {
-        d: lesion_outcomes.domain_effects(other, by_class, spec.top_k, d, seed=seed) for d in core})
-ladder = pd.DataFrame(ladder)
-ladder.pivot(index="network", columns="domain", values="value").loc[[chosen.main, *spec.compare],
+    other_outcomes[name] = other_outcome
+    effect_table += lesion_outcomes.effect_rows(name, {
+        d: lesion_outcomes.own_class_effects(other_outcome, by_class, spec.top_k, d, seed=seed) for d in core})
+effect_table = pd.DataFrame(effect_table)
+effect_table.pivot(index="network", columns="domain", values="value").loc[[network_spec.main, *spec.compare],
                                                                     core].round(1)
 
 # %% [markdown]
@@ -167,14 +167,14 @@ ladder.pivot(index="network", columns="domain", values="value").loc[[chosen.main
 # cost is reported on half B. On data without any effect this gives zero, as our tests show.
 
 # %%
-half_a, half_b = (outcome.costs(spec.top_k, groups, half=half) for half in (0, 1))
-sizes = probe_sizes(len(groups))
-bars = {k: dissociation(half_a[0, rows], half_b[0, rows], k) for k in sizes}
+half_a, half_b = (outcome.compute_deficits(spec.top_k, groups, half=half) for half in (0, 1))
+sizes = probe_set_sizes(len(groups))
+dissociations = {k: dissociation(half_a[0, rows], half_b[0, rows], k) for k in sizes}
 k_main = next(k for k in sizes if k >= len(groups) / 100)     # published: 10 of 1,000
-main = bars[k_main]
-on_random = np.stack([half_b[draw][rows][:, main.chosen].mean(-1)
+main = dissociations[k_main]
+random_deficit = np.stack([half_b[draw][rows][:, main.most_impaired].mean(-1)
                       for draw in range(1, len(half_b))])
-names = [[class_name(groups.names[g]) for g in line] for line in main.chosen]
+names = [[class_name(groups.names[g]) for g in line] for line in main.most_impaired]
 for domain, line, drop in zip(core, names, main.mean.diagonal()):
     print(f"{domain}: {drop:.0%} lost in {', '.join(line)}")
 
@@ -183,14 +183,14 @@ for domain, line, drop in zip(core, names, main.mean.diagonal()):
 # other lesions do? If not, the lesions' names can be dealt anew for every picture.
 
 # %%
-own_test = {}
-for place, domain in enumerate(core):
-    rows_b = (groups.half == 1) & np.isin(groups.of_image, main.chosen[place])
-    own_test[domain] = own_lesion_effect(hits[1:][rows][:, rows_b], place, seed=seed)
-dissociated = corrected([test.p for test in own_test.values()])
+own_lesion_tests = {}
+for domain_idx, domain in enumerate(core):
+    rows_b = (groups.half == 1) & np.isin(groups.group_of_image, main.most_impaired[domain_idx])
+    own_lesion_tests[domain] = compare_own_and_other_lesions(correct[1:][rows][:, rows_b], domain_idx, seed=seed)
+own_lesion_p = corrected([test.p for test in own_lesion_tests.values()])
 pd.DataFrame([{"probe set of": d, "own - other lesions": t.value, "low": t.low, "high": t.high,
                "p (Holm)": p, "pictures": t.n}
-              for (d, t), p in zip(own_test.items(), dissociated)]).round(3)
+              for (d, t), p in zip(own_lesion_tests.items(), own_lesion_p)]).round(3)
 
 # %% [markdown]
 # ## 6 · Do different lesions leave different deficits?
@@ -199,70 +199,70 @@ pd.DataFrame([{"probe set of": d, "own - other lesions": t.value, "low": t.low, 
 # profiles correlate; if each has its own victims, they do not.
 
 # %%
-five = [*core, "objects"]
-similar = cost_similarity(cost[0, [outcome.domains.index(d) for d in five]])
-pairs = similar[np.triu_indices(5, 1)]
+five_domains = [*core, "objects"]
+deficit_r = deficit_correlations(deficit[0, [outcome.domains.index(d) for d in five_domains]])
+pairs = deficit_r[np.triu_indices(5, 1)]
 print(f"mean of the 10 correlations {np.nanmean(pairs):.2f} ± {np.nanstd(pairs):.2f} (SD)")
-pd.DataFrame(similar, five, five).round(2)
+pd.DataFrame(deficit_r, five_domains, five_domains).round(2)
 
 # %% [markdown]
 # ## 7 · The figure
 
 # %%
 figure = plots.new_figure(8.4)
-lines = figure.add_gridspec(4, 1, height_ratios=[1.3, 0.7, 1.5, 1.45], hspace=0.5,
+figure_rows = figure.add_gridspec(4, 1, height_ratios=[1.3, 0.7, 1.5, 1.45], hspace=0.5,
                             left=0.085, right=0.97, top=0.915, bottom=0.085)
-scatters = lines[0].subgridspec(1, 4, wspace=0.22).subplots(sharey=True)
-for place, (axes, domain) in enumerate(zip(scatters, core)):
-    plots_lesions.deficit_scatter(axes, activation[0, rows[place]], -100 * cost[0, rows[place]],
-                                  domain, main.chosen[place], related[domain])
+scatters = figure_rows[0].subgridspec(1, 4, wspace=0.22).subplots(sharey=True)
+for domain_idx, (axes, domain) in enumerate(zip(scatters, core)):
+    plots_lesions.deficit_scatter(axes, activation[0, rows[domain_idx]], -100 * deficit[0, rows[domain_idx]],
+                                  domain, main.most_impaired[domain_idx], activation_r[domain])
 scatters[0].set_ylabel(f"change in top-{spec.top_k}\naccuracy (points)")
 plots.panel_letter(scatters[0], "A", x=-0.2, y=1.12)
-plots.domain_legend(figure, five)
+plots.domain_legend(figure, five_domains)
 
 # %%
-strips = lines[1].subgridspec(1, 4, wspace=0.1).subplots()
-for place, (axes, domain) in enumerate(zip(strips, core)):
-    examples = [pictures.open(int(np.flatnonzero(groups.of_image == group)[0]))
-                for group in main.chosen[place][:n_shown]]
-    plots_lesions.probe_pictures(axes, examples, names[place][:n_shown], domain)
+strips = figure_rows[1].subgridspec(1, 4, wspace=0.1).subplots()
+for domain_idx, (axes, domain) in enumerate(zip(strips, core)):
+    examples = [pictures.open(int(np.flatnonzero(groups.group_of_image == group)[0]))
+                for group in main.most_impaired[domain_idx][:n_shown]]
+    plots_lesions.most_impaired_examples(axes, examples, names[domain_idx][:n_shown], domain)
 plots.panel_letter(strips[0], "B", x=-0.08, y=1.1)
 
 # %%
-middle = lines[2].subgridspec(1, 3, width_ratios=[1.9, 1, 0.04], wspace=0.25)
+middle = figure_rows[2].subgridspec(1, 3, width_ratios=[1.9, 1, 0.04], wspace=0.25)
 axes = figure.add_subplot(middle[0])
-plots_lesions.dissociation_bars(axes, main.mean, main.sem, core, on_random)
+plots_lesions.dissociation_bars(axes, main.mean, main.sem, core, random_deficit)
 axes.set_title(f"each lesion on each probe set, {k_main} of {len(groups)} "
                f"{'groups' if groups.pooled else 'classes'}")
 axes.legend(loc="lower right", fontsize=5.5)
 plots.panel_letter(axes, "C", x=-0.08)
 matrix = figure.add_subplot(middle[1])
-image = plots_lesions.similarity_matrix(matrix, similar, five)
-matrix.set_title("similarity of cost profiles (r)")
+image = plots_lesions.similarity_matrix(matrix, deficit_r, five_domains)
+matrix.set_title("correlation of deficit profiles (r)")
 figure.colorbar(image, cax=figure.add_subplot(middle[2]), ticks=[-1, 0, 1])
 plots.panel_letter(matrix, "D", x=-0.3)
 
 # %%
-bottom = lines[3].subgridspec(1, 2, width_ratios=[1.25, 1], wspace=0.28)
+bottom = figure_rows[3].subgridspec(1, 2, width_ratios=[1.25, 1], wspace=0.28)
 axes = figure.add_subplot(bottom[0])
 plots_lesions.correlation_by_layer(axes, by_layer, core)
-axes.set_title(chosen.main)
+axes.set_title(network_spec.main)
 plots.panel_letter(axes, "E", x=-0.11)
 axes = figure.add_subplot(bottom[1])
-plots_lesions.effect_ladder(axes, ladder, core)
+plots_lesions.effect_intervals(axes, effect_table, core)
 axes.set_title("own classes against all others")
 plots.panel_letter(axes, "F", x=-0.15)
 
 # %%
 a = pd.DataFrame([{"domain": d, "group": groups.names[g], "group domain": groups.domains[g],
-                   "activation": activation[0, i, g], "change": -100 * cost[0, i, g]}
+                   "activation": activation[0, i, g], "change": -100 * deficit[0, i, g]}
                   for d, i in zip(core, rows) for g in range(len(groups))])
 c = pd.DataFrame([{"k": k, "lesion": core[i], "probe set": core[j],
-                   "change": -100 * found_k.mean[i, j], "sem": 100 * found_k.sem[i, j]}
-                  for k, found_k in bars.items() for i in range(4) for j in range(4)])
+                   "change": -100 * dissociation_k.mean[i, j], "sem": 100 * dissociation_k.sem[i, j]}
+                  for k, dissociation_k in dissociations.items() for i in range(4) for j in range(4)])
 plots.save_figure(figure, laboratory.provenance, {
-    "A": a, "C": c, "D": pd.DataFrame(similar, five, five).reset_index(names="lesion"),
-    "E": by_layer, "F": ladder.drop(columns="random")})
+    "A": a, "C": c, "D": pd.DataFrame(deficit_r, five_domains, five_domains).reset_index(names="lesion"),
+    "E": by_layer, "F": effect_table.drop(columns="random")})
 figure
 
 # %% [markdown]
@@ -286,82 +286,82 @@ figure
 # The paper's numbers are *unknown* where its text was not at hand; its code tests no deficit.
 
 # %%
-r_values = {d: related[d].value for d in core}
-ledger.number(f"activation-deficit r, {spec.activation_layer}", rounded(
+r_values = {d: activation_r[d].value for d in core}
+claims.number(f"activation-deficit r, {spec.activation_layer}", round_numbers(
     r_values | {"mean": np.mean([*r_values.values()]), "sd": np.std([*r_values.values()])}))
-ledger.number("cost-profile r, 10 pairs", rounded({"mean": np.nanmean(pairs), "sd": np.nanstd(pairs)}))
-drops = main.mean.diagonal()
-ledger.number(f"half-B drop, k = {k_main}", rounded(
-    dict(zip(core, drops)) | {"mean": drops.mean(), "sd": drops.std()}))
-ledger.number("most impaired classes", {d: ", ".join(line) for d, line in zip(core, names)})
+claims.number("cost-profile r, 10 pairs", round_numbers({"mean": np.nanmean(pairs), "sd": np.nanstd(pairs)}))
+own_deficits = main.mean.diagonal()
+claims.number(f"half-B drop, k = {k_main}", round_numbers(
+    dict(zip(core, own_deficits)) | {"mean": own_deficits.mean(), "sd": own_deficits.std()}))
+claims.number("most impaired classes", {d: ", ".join(line) for d, line in zip(core, names)})
 
 # %%
 one, four = "one training of each network", "in each of the four domains"
-points = lambda span: tuple(100 * value for value in span)
-judged = lambda tests: {d: (t.value, t.low, t.high) for d, t in tests.items()}
-enough = len(groups) >= 20
-unknown = {"too few groups": (np.nan,) * 3}
-ledger.intervals("The more a class drives a domain's units, the more their lesion impairs it",
-                 judged(related) if enough else unknown, "below 0",
+to_points = lambda span: tuple(100 * value for value in span)
+as_intervals = lambda tests: {d: (t.value, t.low, t.high) for d, t in tests.items()}
+has_enough_groups = len(groups) >= 20
+undefined = {"too few groups": (np.nan,) * 3}
+claims.intervals("The more a class drives a domain's units, the more their lesion impairs it",
+                 as_intervals(activation_r) if has_enough_groups else undefined, "below 0",
                  of=f"r with the change of accuracy, {spec.activation_layer}, bootstrap over "
                     f"classes, {four}; 20 groups or more", rests_on=one,
                  source="Fig. 2 scatters; inferred", paper="strong negative r; values unknown")
-ledger.intervals("As many random units show a weaker relation, or none",
+claims.intervals("As many random units show a weaker relation, or none",
                  {d: against_draws(r_values[d], random_r[d].to_numpy()) for d in core}, "below 0",
                  of=f"r of selective minus that of random units, over random draws, {four}",
                  source="random-unit control", paper="r near 0; values unknown", rests_on=one)
 
 # %%
-ledger.intervals("A lesion impairs the classes of its own domain more than the others",
-                 {d: points((t.value, t.low, t.high)) for d, (t, _) in effects.items()}, "above 0",
+claims.intervals("A lesion impairs the classes of its own domain more than the others",
+                 {d: to_points((t.value, t.low, t.high)) for d, (t, _) in effects.items()}, "above 0",
                  of=f"points lost, own minus other classes, bootstrap over classes, {four}",
                  source="abstract: selective deficits", paper="direction; values unknown",
                  rests_on=one)
-ledger.intervals("… and more so than a lesion of as many random units",
-                 {d: points(against_draws(t.value, np.array(drawn)))
-                  for d, (t, drawn) in effects.items()}, "above 0",
+claims.intervals("… and more so than a lesion of as many random units",
+                 {d: to_points(against_draws(t.value, np.array(random_effects)))
+                  for d, (t, random_effects) in effects.items()}, "above 0",
                  of=f"points, selective minus random units, over random draws, {four}",
                  source="beyond the paper", paper="–", rests_on=one)
 
 # %%
-ledger.intervals("Deficits are dissociable: a probe set suffers most from its own lesion",
-                 judged(own_test) if not groups.pooled else unknown, "above 0",
+claims.intervals("Deficits are dissociable: a probe set suffers most from its own lesion",
+                 as_intervals(own_lesion_tests) if not groups.pooled else undefined, "above 0",
                  of=f"cost of the own minus the three other lesions, half B, bootstrap over "
                     f"pictures, {four}", rests_on=one,
                  source="Fig. 2 bars; abstract", paper="−70 to 15 points on its axis; values unknown")
-ledger.intervals("A probe set suffers more from the selective units' lesion than from random ones",
-                 {d: points(against_draws(drops[i], on_random[:, i, i]))
+claims.intervals("A probe set suffers more from the selective units' lesion than from random ones",
+                 {d: to_points(against_draws(own_deficits[i], random_deficit[:, i, i]))
                   for i, d in enumerate(core)}, "above 0",
                  of=f"points lost, half B, selective minus random units, over random draws, {four}",
                  source="beyond the paper; added after C was seen", paper="–", rests_on=one)
 
 # %%
-profiles = cost[0, [outcome.domains.index(d) for d in five]]
-similarity = deficit_tests.mean_similarity(profiles, seed=seed)
-ledger.judge("Different lesions have different cost profiles",
-             *(value - 0.5 if enough else np.nan for value in
+profiles = deficit[0, [outcome.domains.index(d) for d in five_domains]]
+similarity = deficit_tests.mean_deficit_correlation(profiles, seed=seed)
+claims.judge("Different lesions have different cost profiles",
+             *(value - 0.5 if has_enough_groups else np.nan for value in
                (similarity.value, similarity.low, similarity.high)), "below 0",
              of="mean of the 10 correlations minus .5 (a quarter of the variance shared), bootstrap "
                 "over classes", n=f"{similarity.n} classes", rests_on=one,
              source="Fig. 2 matrix; inferred", paper="mean r of 10 pairs unknown")
 
 # %%
-bare = rivals.get(chosen.untrained)
-less = {d: lesion_outcomes.effect_difference(bare, outcome, by_class, spec.top_k, d, seed=seed)
-        if bare else deficit_tests.UNKNOWN for d in core}
-ledger.intervals("An untrained network's selective units matter less to their own domain",
-                 {d: points((t.value, t.low, t.high)) for d, t in less.items()}, "below 0",
+untrained_outcome = other_outcomes.get(network_spec.untrained)
+untrained_minus_trained = {d: lesion_outcomes.compare_own_class_effects(untrained_outcome, outcome, by_class, spec.top_k, d, seed=seed)
+        if untrained_outcome else deficit_tests.UNDEFINED for d in core}
+claims.intervals("An untrained network's selective units matter less to their own domain",
+                 {d: to_points((t.value, t.low, t.high)) for d, t in untrained_minus_trained.items()}, "below 0",
                  of="points lost, own minus other classes, untrained minus trained network, "
                     f"bootstrap over classes, {four}", rests_on=one,
                  source="beyond the paper", paper="–")
 
 # %%
-path = ledger.save()
-print(ledger.text())
+path = claims.save()
+print(claims.text())
 
 # %%
 # NBVAL_CHECK_OUTPUT
-print(ledger.verdicts())
+print(claims.verdicts())
 
 # %% [markdown]
 # ## 9 · What we see, what the paper says, why they differ
@@ -404,11 +404,11 @@ your_domain = None    # the domain with the largest loss per share of silenced u
 if your_domain is None:
     print("Hint: divide cost[0, rows].mean(1) by the shares in `silenced`.")
 else:
-    harm = {d: cost[0, i].mean() / silenced[d] for d, i in zip(core, rows)}
-    print("Right." if your_domain == max(harm, key=harm.get) else "Look again at both columns.")
+    deficit_per_unit = {d: deficit[0, i].mean() / silenced[d] for d, i in zip(core, rows)}
+    print("Right." if your_domain == max(deficit_per_unit, key=deficit_per_unit.get) else "Look again at both columns.")
 
 # %% tags=["solution"]
-{d: round(float(cost[0, i].mean() / silenced[d]), 1) for d, i in zip(core, rows)}
+{d: round(float(deficit[0, i].mean() / silenced[d]), 1) for d, i in zip(core, rows)}
 
 # %% [markdown]
 # **Change.** Set `method` in the parameters cell to one layer, early or late (`relu2`, `relu6` in
@@ -416,7 +416,7 @@ else:
 # `fraction = 0.01`, which silences as many units for each domain: which lesion does most harm now?
 #
 # **Extend.** Lesion the face units of *one* layer at a time with
-# `lesion_outcomes.lesion_network(classifier, found, pictures, method=layer, n_random=0)`.
+# `lesion_outcomes.lesion_network(classifier, localizer_result, pictures, method=layer, n_random=0)`.
 
 # %%
 layer = None    # one of list(classifier.layers)
@@ -424,13 +424,13 @@ layer = None    # one of list(classifier.layers)
 if layer is None:
     print("Hint: costs(spec.top_k, groups)[0, 0] is the face lesion's cost by class; take its mean.")
 else:
-    one = lesion_outcomes.lesion_network(classifier, found, pictures, method=layer, n_random=0, **size)
-    print(f"{layer}: {one.costs(spec.top_k, groups)[0, 0].mean():.1%} lost")
+    one = lesion_outcomes.lesion_network(classifier, localizer_result, pictures, method=layer, n_random=0, **size)
+    print(f"{layer}: {one.compute_deficits(spec.top_k, groups)[0, 0].mean():.1%} lost")
 
 # %% tags=["solution"]
 last = list(outcome.n_units)[-1]
-one = lesion_outcomes.lesion_network(classifier, found, pictures, method=last, n_random=0, **size)
-print(f"{last}: {one.costs(spec.top_k, groups)[0, 0].mean():.1%} lost; the readout sees this layer "
+one = lesion_outcomes.lesion_network(classifier, localizer_result, pictures, method=last, n_random=0, **size)
+print(f"{last}: {one.compute_deficits(spec.top_k, groups)[0, 0].mean():.1%} lost; the readout sees this layer "
       f"(or what follows it) alone")
 
 # %% [markdown]

@@ -31,16 +31,16 @@ from helpers import lab
 from helpers.brains.rois import domain_of
 from helpers.encoding import brain_data, encoding_study, encoding_tests
 from helpers.figures import plots, plots_encoding
-from helpers.figures.claims import Ledger, p_text, rounded
+from helpers.figures.claims import ClaimsTable, format_p, round_numbers
 from helpers.ground.intervals import mean_interval
 from helpers.selectivity import localizer
-from helpers.similarity.rdm_study import layer_agreement
+from helpers.similarity.rdm_study import correlate_layer_rdms
 from helpers.stimuli.image_sets import DOMAINS
 
 laboratory = lab.open(profile, notebook="03_predict_regions_sparsely")
-ledger = Ledger(laboratory.provenance)
-chosen, spec = laboratory.profile.networks, laboratory.profile.table("encoding")
-seed, size = laboratory.profile.seed, {"batch_size": laboratory.profile.batch_size}
+claims = ClaimsTable(laboratory.provenance)
+network_names, spec = laboratory.profile.networks, laboratory.profile.table("encoding")
+seed, batch = laboratory.profile.seed, {"batch_size": laboratory.profile.batch_size}
 plots.use_style()
 print(laboratory.provenance.line)
 
@@ -54,14 +54,14 @@ print(laboratory.provenance.line)
 
 # %%
 cohort = laboratory.cohort()
-study = encoding_study.Study(cohort, spec, n_jobs=n_jobs, **size)
-regions = brain_data.region_table(cohort, cohort.subjects, study.rois, least_ncsnr=spec.least_ncsnr)
+study = encoding_study.EncodingStudy(cohort, spec, n_jobs=n_jobs, **batch)
+regions = brain_data.roi_table(cohort, cohort.subjects, study.rois, min_ncsnr=spec.min_ncsnr)
 fold = cohort.folds(cohort.subjects[0])[0]
 print(f"{len(cohort.subjects)} participants, in the layout of {cohort.name}; "
       f"responses: {cohort.units}")
 print(f"fit on {len(fold.fit)} conditions, choose on {len(fold.validation[0][1])}, "
       f"test on {len(fold.test)}; {len(cohort.folds(cohort.subjects[0]))} fold(s)")
-regions.pivot(index="roi", columns="subject", values="n_used").loc[list(study.rois)]
+regions.pivot(index="roi", columns="subject", values="n_nonzero_weights").loc[list(study.rois)]
 
 # %% [markdown]
 # ## 2 · How good could the best model be?
@@ -73,12 +73,12 @@ regions.pivot(index="roi", columns="subject", values="n_used").loc[list(study.ro
 # check is only approximate, and too low where noise is strong (panel F).
 
 # %%
-ceilings = brain_data.ceiling_table(cohort, cohort.subjects, study.rois,
-                                    least_ncsnr=spec.least_ncsnr, seed=seed)
+ceilings = brain_data.noise_ceiling_table(cohort, cohort.subjects, study.rois,
+                                    min_ncsnr=spec.min_ncsnr, seed=seed)
 known = ceilings.dropna(subset=["value", "split_half"])
-gap = (known["value"] - known["split_half"]).abs().groupby(known["statistic"]).median()
+difference_by_statistic = (known["value"] - known["split_half"]).abs().groupby(known["statistic"]).median()
 print(f"{len(ceilings) // 2} regions of participants have repeats; the two estimates differ by "
-      + ", ".join(f"{value:.3f} ({name})" for name, value in gap.items()) + ", median"
+      + ", ".join(f"{value:.3f} ({name})" for name, value in difference_by_statistic.items()) + ", median"
       if len(known) else "no repeats here: no noise ceiling")
 ceilings.pivot_table(index="roi", columns="statistic", values="value").round(2)
 
@@ -96,15 +96,15 @@ ceilings.pivot_table(index="roi", columns="statistic", values="value").round(2)
 # between its response patterns to pictures (**veRSA**)?
 
 # %%
-main = encoding_study.Seen(laboratory.network(chosen.main), localizer.localize_network(
-    laboratory.network(chosen.main), laboratory.images("localizer"), **size))
-curves, best = study.selective(main)
-own = {roi: domain_of(roi) for roi in study.rois}
-contrastive = encoding_study.chosen(best, encoding_study.POSITIVE, own)
-tests = {name: encoding_tests.summary(contrastive[contrastive["metric"] == name], spec.rois)
+main = encoding_study.LocalizedNetwork(laboratory.network(network_names.main), localizer.localize_network(
+    laboratory.network(network_names.main), laboratory.images("localizer"), **batch))
+curves, best = study.selective_unit_scores(main)
+domain_by_roi = {roi: domain_of(roi) for roi in study.rois}
+contrastive = encoding_study.select_own_pool(best, encoding_study.SPARSE_POSITIVE, domain_by_roi)
+tests = {name: encoding_tests.roi_summary(contrastive[contrastive["metric"] == name], spec.rois)
          for name in ("veUnivar", "veRSA")}
 for name, table in tests.items():
-    ledger.number(f"{name} by region", rounded(dict(zip(table["roi"], table["mean"]))))
+    claims.number(f"{name} by region", round_numbers(dict(zip(table["roi"], table["mean"]))))
 tests[metric].round(4)
 
 # %% [markdown]
@@ -116,39 +116,39 @@ tests[metric].round(4)
 # what the picture looks like? And **ridge** on whole layers, unconstrained: what can be had at all?
 
 # %%
-found = {"contrastive": contrastive}
-twin = laboratory.network(chosen.untrained)
-found["untrained"] = encoding_study.chosen(study.untrained(encoding_study.Seen(
-    twin, localizer.localize_network(twin, laboratory.images("localizer"), **size)))[1],
-    encoding_study.POSITIVE, own)
-if spec.faces:
-    found["faces only"] = encoding_study.chosen(
-        study.faces_only(laboratory.network(spec.faces))[1], encoding_study.POSITIVE, own)
+predictor_scores = {"contrastive": contrastive}
+untrained_network = laboratory.network(network_names.untrained)
+predictor_scores["untrained"] = encoding_study.select_own_pool(study.untrained_unit_scores(encoding_study.LocalizedNetwork(
+    untrained_network, localizer.localize_network(untrained_network, laboratory.images("localizer"), **batch)))[1],
+    encoding_study.SPARSE_POSITIVE, domain_by_roi)
+if spec.face_network:
+    predictor_scores["faces only"] = encoding_study.select_own_pool(
+        study.face_network_scores(laboratory.network(spec.face_network))[1], encoding_study.SPARSE_POSITIVE, domain_by_roi)
 
 # %%
-low_level = study.low_level()[1]
-found["GistPC"] = encoding_study.chosen(low_level, encoding_study.GIST, own)
-found["Gabor"] = encoding_study.chosen(low_level, encoding_study.OLS, own)
-found["ridge, whole layers"] = encoding_study.chosen(study.ridge(main.network)[1],
-                                                     encoding_study.RIDGE, own)
-scores = pd.concat([table.assign(predictor=name) for name, table in found.items()],
+gabor_scores = study.gabor_scores()[1]
+predictor_scores["GistPC"] = encoding_study.select_own_pool(gabor_scores, encoding_study.GIST, domain_by_roi)
+predictor_scores["Gabor"] = encoding_study.select_own_pool(gabor_scores, encoding_study.OLS, domain_by_roi)
+predictor_scores["ridge, whole layers"] = encoding_study.select_own_pool(study.ridge_scores(main.network)[1],
+                                                     encoding_study.RIDGE, domain_by_roi)
+scores = pd.concat([table.assign(predictor=name) for name, table in predictor_scores.items()],
                    ignore_index=True)
 scores[scores["metric"] == metric].pivot_table(
     index="roi", columns="predictor", values="score").reindex(list(spec.rois)).round(2)
 
 # %%
-rivals = {name: table for name, table in found.items()
+competitors = {name: table for name, table in predictor_scores.items()
           if name not in ("contrastive", "ridge, whole layers")}
-against = {name: encoding_tests.against_rivals(
+comparisons = {name: encoding_tests.compare_with_competitors(
     contrastive[contrastive["metric"] == name],
-    {rival: table[table["metric"] == name] for rival, table in rivals.items()}, spec.rois)
+    {competitor: table[table["metric"] == name] for competitor, table in competitors.items()}, spec.rois)
     for name in ("veUnivar", "veRSA")}
-for name, table in against.items():
-    passed = (table["p_bonferroni"] < 0.05) & (table["difference"] > 0)
-    print(f"{name}: better in {passed.sum()} of {len(table)} comparisons (Bonferroni), worse in "
+for name, table in comparisons.items():
+    significantly_better = (table["p_bonferroni"] < 0.05) & (table["difference"] > 0)
+    print(f"{name}: better in {significantly_better.sum()} of {len(table)} comparisons (Bonferroni), worse in "
           f"{((table['p_bonferroni'] < 0.05) & (table['difference'] < 0)).sum()}")
-against[metric].pivot(index="roi", columns="rival", values="difference").reindex(
-    [roi for roi in spec.rois if roi in set(against[metric]["roi"])]).round(2)
+comparisons[metric].pivot(index="roi", columns="competitor", values="difference").reindex(
+    [roi for roi in spec.rois if roi in set(comparisons[metric]["roi"])]).round(2)
 
 # %% [markdown]
 # ## 5 · The needle's eye: what the constraint does
@@ -159,16 +159,16 @@ against[metric].pivot(index="roi", columns="rival", values="difference").reindex
 # them (in the demo, `aTL-faces` was built from face content alone).
 
 # %%
-probed = [*spec.curve_rois, *spec.known]
+pool_rois = [*spec.curve_rois, *spec.single_domain_rois]
 pools = {method: best[(best["method"] == method) & (best["metric"] == metric)
-                      & best["roi"].isin(probed)]
-         for method in (encoding_study.POSITIVE, encoding_study.OLS)}
-advantage = {method: encoding_tests.pool_advantage(table, own) for method, table in pools.items()}
+                      & best["roi"].isin(pool_rois)]
+         for method in (encoding_study.SPARSE_POSITIVE, encoding_study.OLS)}
+advantage = {method: encoding_tests.pool_advantage(table, domain_by_roi) for method, table in pools.items()}
 for method, table in advantage.items():
-    right = (table["best"] == table["roi"].map(own)).mean()
-    print(f"{method}: own pool best in {right:.0%} of {len(table)} (participant, region) pairs; "
+    own_is_best = (table["best_domain"] == table["roi"].map(domain_by_roi)).mean()
+    print(f"{method}: own pool best in {own_is_best:.0%} of {len(table)} (participant, region) pairs; "
           f"mean advantage over the other pools {table['advantage'].mean():.2f}")
-pd.concat({method: table.groupby("roi")[["own", "others", "advantage"]].mean().loc[probed]
+pd.concat({method: table.groupby("roi")[["own_pool", "other_pools", "advantage"]].mean().loc[pool_rois]
            for method, table in advantage.items()}, axis=1).round(2)
 
 # %% [markdown]
@@ -179,14 +179,14 @@ pd.concat({method: table.groupby("roi")[["own", "others", "advantage"]].mean().l
 # α is on the scale of a *correlation*: the first unit enters only if its correlation exceeds α.
 
 # %%
-standardised = encoding_study.chosen(best, encoding_study.STANDARDISED, own)
+standardised = encoding_study.select_own_pool(best, encoding_study.STANDARDISED, domain_by_roi)
 for name in ("veUnivar", "veRSA"):
-    difference, p, n = encoding_tests.overall(*(
+    difference, p, n = encoding_tests.paired_test_over_rois(*(
         table[table["metric"] == name] for table in (standardised, contrastive)))
-    print(f"{name}: standardised - published {difference:+.3f} ({p_text(p)}, n = {n})")
-used = curves[(curves["partition"] == "test") & (curves["method"] == encoding_study.POSITIVE)]
+    print(f"{name}: standardised - published {difference:+.3f} ({format_p(p)}, n = {n})")
+test_curves = curves[(curves["partition"] == "test") & (curves["method"] == encoding_study.SPARSE_POSITIVE)]
 print("units used per vertex, published α:",
-      used.groupby("layer", sort=False)["n_used"].mean().round(1).to_dict())
+      test_curves.groupby("layer", sort=False)["n_nonzero_weights"].mean().round(1).to_dict())
 
 # %% [markdown]
 # ## 7 · One stimulus set, two species
@@ -198,65 +198,65 @@ print("units used per vertex, published α:",
 # %%
 measured = laboratory.measured_rdms()
 album, references = (measured.album, measured.rdms) if measured else (None, {})
-rdms = layer_agreement([main.network, twin], album, references, layers=spec.layers, seed=seed)
-print(f"{rdms['measured'].nunique()} measured RDMs" if len(rdms) else
+rdm_correlations = correlate_layer_rdms([main.network, untrained_network], album, references, layers=spec.layers, seed=seed)
+print(f"{rdm_correlations['measured'].nunique()} measured RDMs" if len(rdm_correlations) else
       "this profile has no measured RDMs")
-rdms.pivot_table(index="layer", columns=["measured", "network"], values="r", sort=False).round(2)
+rdm_correlations.pivot_table(index="layer", columns=["measured", "network"], values="spearman_r", sort=False).round(2)
 
 # %% [markdown]
 # ## 8 · The figure
 
 # %%
-names = ["contrastive", *[n for n in plots_encoding.RIVALS if n in found and n != "contrastive"]]
+names = ["contrastive", *[n for n in plots_encoding.PREDICTOR_STYLES if n in predictor_scores and n != "contrastive"]]
 figure = plots.new_figure(9.6)
-lines = figure.add_gridspec(5, 1, height_ratios=[1.5, 1.5, 1, 1, 1.15], hspace=0.55,
+rows_grid = figure.add_gridspec(5, 1, height_ratios=[1.5, 1.5, 1, 1, 1.15], hspace=0.55,
                             left=0.075, right=0.985, top=0.95, bottom=0.075)
 for letter, line, name in (("A", 0, "veUnivar"), ("B", 1, "veRSA")):
-    axes = figure.add_subplot(lines[line])
+    axes = figure.add_subplot(rows_grid[line])
     part = scores[scores["metric"] == name]
-    band = ceilings[ceilings["statistic"] == {"veUnivar": "univariate", "veRSA": "rsa"}[name]]
-    plots_encoding.rival_violins(axes, part, band, spec.rois, names)
-    plots_encoding.significance_row(axes, against[name], spec.rois, names, y=1.08)
+    ceiling_range = ceilings[ceilings["statistic"] == {"veUnivar": "univariate", "veRSA": "rsa"}[name]]
+    plots_encoding.predictor_violins(axes, part, ceiling_range, spec.rois, names)
+    plots_encoding.significance_row(axes, comparisons[name], spec.rois, names, y=1.08)
     axes.set(ylim=(min(-0.1, part["score"].min() - 0.05), 1.12), ylabel=f"{name}, test (r)")
     plots.panel_letter(axes, letter, x=-0.05)
-plots.top_legend(figure, plots_encoding.rival_handles(names))
+plots.top_legend(figure, plots_encoding.predictor_handles(names))
 
 # %%
-panels = lines[2:4].subgridspec(2, len(spec.curve_rois), wspace=0.12, hspace=0.2).subplots(
+panels = rows_grid[2:4].subgridspec(2, len(spec.curve_rois), wspace=0.12, hspace=0.2).subplots(
     sharex=True, sharey="row", squeeze=False)
-for row, letter, method in zip(panels, "CD", (encoding_study.POSITIVE, encoding_study.OLS)):
+for row, letter, method in zip(panels, "CD", (encoding_study.SPARSE_POSITIVE, encoding_study.OLS)):
     for axes, roi in zip(row, spec.curve_rois):
         part = curves[(curves["roi"] == roi) & (curves["method"] == method)
                       & (curves["partition"] == "validation")]
-        plots_encoding.pool_curves(axes, part, metric, DOMAINS, spec.layers)
+        plots_encoding.pool_layer_curves(axes, part, metric, DOMAINS, spec.layers)
         n = part.loc[part[metric].notna(), "subject"].nunique()
         axes.set_title(f"{roi}, {method} (n = {n})", fontsize=6.5)
     row[0].set_ylabel(f"{metric} (r)")
     plots.panel_letter(row[0], letter, x=-0.2)
 
 # %%
-last = lines[4].subgridspec(1, 3, wspace=0.25, width_ratios=[1.4, 1.4, 1]).subplots()
-for axes, (method, table) in zip(last, pools.items()):
-    plots_encoding.pool_bars(axes, table, probed, DOMAINS, own)
+bottom_axes = rows_grid[4].subgridspec(1, 3, wspace=0.25, width_ratios=[1.4, 1.4, 1]).subplots()
+for axes, (method, table) in zip(bottom_axes, pools.items()):
+    plots_encoding.pool_bars(axes, table, pool_rois, DOMAINS, domain_by_roi)
     axes.set_title(f"every pool, best layer: {method}", fontsize=6.5)
-for axes in last[:2]:
-    axes.set_ylim(min(a.get_ylim()[0] for a in last[:2]), max(a.get_ylim()[1] for a in last[:2]))
-last[0].set_ylabel(f"{metric}, test (r)")
-plots.panel_letter(last[0], "E", x=-0.14)
-if len(rdms):
-    plots_encoding.rdm_lines(last[2], rdms, spec.layers)
+for axes in bottom_axes[:2]:
+    axes.set_ylim(min(a.get_ylim()[0] for a in bottom_axes[:2]), max(a.get_ylim()[1] for a in bottom_axes[:2]))
+bottom_axes[0].set_ylabel(f"{metric}, test (r)")
+plots.panel_letter(bottom_axes[0], "E", x=-0.14)
+if len(rdm_correlations):
+    plots_encoding.rdm_layer_curves(bottom_axes[2], rdm_correlations, spec.layers)
 else:
-    plots_encoding.ceiling_check(last[2], known)
-plots.panel_letter(last[2], "F", x=-0.2)
+    plots_encoding.noise_ceiling_scatter(bottom_axes[2], known)
+plots.panel_letter(bottom_axes[2], "F", x=-0.2)
 plots.domain_legend(figure, DOMAINS, loc="lower left")
 
 # %%
 columns = ["subject", "roi", "predictor", "metric", "score", "layer", "n_vertices"]
 plots.save_figure(figure, laboratory.provenance, {
     "AB": scores[scores["metric"].isin(["veUnivar", "veRSA"])][columns],
-    "AB-tests": pd.concat([t.assign(metric=name) for name, t in against.items()]),
+    "AB-tests": pd.concat([t.assign(metric=name) for name, t in comparisons.items()]),
     "CD": curves[curves["roi"].isin(spec.curve_rois) & (curves["partition"] == "validation")],
-    "E": pd.concat(pools.values()), "F": rdms if len(rdms) else known, "regions": regions})
+    "E": pd.concat(pools.values()), "F": rdm_correlations if len(rdm_correlations) else known, "regions": regions})
 figure
 
 # %% [markdown]
@@ -284,62 +284,62 @@ figure
 
 # %%
 ONE = "one training of each network"
-BOTH = ("veUnivar", "veRSA")
-behind = pd.concat(tests.values()).query("n > 0")["n"]
-driven = [roi for roi in spec.rois if own[roi]]
-for name in BOTH:
-    by_region = encoding_tests.by_subject(contrastive[contrastive["metric"] == name])
-    ledger.intervals(f"Pre-identified units predict their region ({name})",
+SCORES = ("veUnivar", "veRSA")
+n_subjects = pd.concat(tests.values()).query("n > 0")["n"]
+domain_rois = [roi for roi in spec.rois if domain_by_roi[roi]]
+for name in SCORES:
+    by_region = encoding_tests.subject_by_roi(contrastive[contrastive["metric"] == name])
+    claims.intervals(f"Pre-identified units predict their region ({name})",
                      {roi: mean_interval(by_region[roi].dropna() if roi in by_region else [])
-                      for roi in driven}, "above 0", n=f"n = {behind.min()} to {behind.max()}",
+                      for roi in domain_rois}, "above 0", n=f"n = {n_subjects.min()} to {n_subjects.max()}",
                      of="mean over participants, in every region of the figure", rests_on=ONE,
                      source="Fig. 4; abstract", paper="all regions; values unknown")
 
 # %%
-def gained(main, rival):
+def mean_gains(main, competitor):
     """Interval of the mean gain over regions, over participants, in both scores."""
     return {name: mean_interval(encoding_tests.gains(*(table[table["metric"] == name]
-                                                       for table in (main, rival))))
-            for name in BOTH}
+                                                       for table in (main, competitor))))
+            for name in SCORES}
 
-for rival in rivals:
-    ledger.intervals(f"They predict better than the rival: {rival}",
-                     gained(contrastive, rivals[rival]), "above 0",
+for competitor in competitors:
+    claims.intervals(f"They predict better than the rival: {competitor}",
+                     mean_gains(contrastive, competitors[competitor]), "above 0",
                      of="mean difference over regions, over participants, in both scores",
                      source="Fig. 4; direction inferred", paper="values unknown", rests_on=ONE)
 
 # %%
 gains = {method: table.groupby("subject")["advantage"].mean() for method, table in advantage.items()}
-positive, free = (gains[m] for m in (encoding_study.POSITIVE, encoding_study.OLS))
-ledger.interval("Without the constraint almost any pool predicts a region; with it the own pool wins",
-                positive - free.reindex(positive.index), "above 0", rests_on=ONE,
+positive, unconstrained = (gains[m] for m in (encoding_study.SPARSE_POSITIVE, encoding_study.OLS))
+claims.interval("Without the constraint almost any pool predicts a region; with it the own pool wins",
+                positive - unconstrained.reindex(positive.index), "above 0", rests_on=ONE,
                 of="advantage of the own pool over the mean of the others, with minus without the "
                    "constraint", source="Suppl. layer curves; inferred",
                 paper="direction; values unknown")
 
 # %%
-def leaves(method, roi, pool, share, sign):
-    """Interval of ``share`` of the own pool's score minus the other pool's, over participants."""
+def own_pool_margin(method, roi, pool, fraction, sign):
+    """Interval of ``fraction`` of the own pool's score minus the other pool's, over participants."""
     table = pools[method][pools[method]["roi"] == roi].fillna({"score": 0.0})
     wide = table.pivot(index="subject", columns="domain", values="score")
-    rest = wide.drop(columns=own[roi]).mean(axis=1) if pool == "others" else wide[pool]
-    return mean_interval(sign * (share * wide[own[roi]] - rest))
+    other_score = wide.drop(columns=domain_by_roi[roi]).mean(axis=1) if pool == "other_pools" else wide[pool]
+    return mean_interval(sign * (fraction * wide[domain_by_roi[roi]] - other_score))
 
-sparse, least = encoding_study.POSITIVE, encoding_study.OLS
-ledger.intervals("A region that one domain alone drives is predicted by this domain's units only",
-                 {f"{roi}, {method}": leaves(method, roi, "others", 1 / 3, sign)
-                  for roi in spec.known for method, sign in ((sparse, 1), (least, -1))},
+sparse, ols = encoding_study.SPARSE_POSITIVE, encoding_study.OLS
+claims.intervals("A region that one domain alone drives is predicted by this domain's units only",
+                 {f"{roi}, {method}": own_pool_margin(method, roi, "other_pools", 1 / 3, sign)
+                  for roi in spec.single_domain_rois for method, sign in ((sparse, 1), (ols, -1))},
                  "above 0", rests_on=ONE,
                  of="sparse positive: a third of the own pool's score minus the mean of the other "
                     "pools; OLS: the reverse; over participants",
                  source="beyond the paper: known truth", paper="–")
 
 # %%
-faces_alone = [roi for roi, domain in spec.known.items() if domain == "faces"]
-ledger.intervals("Units of scenes predict it least of all; without the constraint they predict it too",
-                 {f"{roi}, {method}": leaves(method, roi, "scenes", share, sign)
-                  for roi in faces_alone
-                  for method, share, sign in ((sparse, 1 / 3, 1), (least, 2 / 3, -1))},
+face_rois = [roi for roi, domain in spec.single_domain_rois.items() if domain == "faces"]
+claims.intervals("Units of scenes predict it least of all; without the constraint they predict it too",
+                 {f"{roi}, {method}": own_pool_margin(method, roi, "scenes", fraction, sign)
+                  for roi in face_rois
+                  for method, fraction, sign in ((sparse, 1 / 3, 1), (ols, 2 / 3, -1))},
                  "above 0", rests_on=ONE,
                  of="under the constraint a third of the face units' score minus the scene units'; "
                     "by OLS the scene units' minus two thirds of the face units'; over participants",
@@ -347,52 +347,52 @@ ledger.intervals("Units of scenes predict it least of all; without the constrain
                  paper="–")
 
 # %%
-ledger.intervals("A penalty that means the same in every layer loses nothing",
+claims.intervals("A penalty that means the same in every layer loses nothing",
                  {name: tuple(value + 0.01 for value in span)
-                  for name, span in gained(standardised, contrastive).items()}, "above 0",
+                  for name, span in mean_gains(standardised, contrastive).items()}, "above 0",
                  of="standardised minus published, mean over regions, plus .01 (the second printed "
                     "digit of a score), over participants", source="beyond the paper", paper="–",
                  rests_on=ONE)
 
 # %%
-ledger.interval("The needle's eye has a price: ridge on whole layers predicts vertices better",
-                encoding_tests.gains(*(found[name][found[name]["metric"] == "r_vertex"] for name in (
+claims.interval("The needle's eye has a price: ridge on whole layers predicts vertices better",
+                encoding_tests.gains(*(predictor_scores[name][predictor_scores[name]["metric"] == "r_vertex"] for name in (
                     "ridge, whole layers", "contrastive"))), "above 0",
                 of="mean r of a vertex, ridge minus sparse positive", source="beyond the paper",
                 paper="–", rests_on=ONE)
 for name in ("contrastive", "ridge, whole layers"):
-    by_vertex = found[name][found[name]["metric"] == "r_vertex"].groupby("roi")["score"].mean()
-    ledger.number(f"r of a vertex, {name}", rounded(by_vertex.reindex(study.rois).to_dict()))
+    by_vertex = predictor_scores[name][predictor_scores[name]["metric"] == "r_vertex"].groupby("roi")["score"].mean()
+    claims.number(f"r of a vertex, {name}", round_numbers(by_vertex.reindex(study.rois).to_dict()))
 
 # %%
-reached = contrastive.merge(ceilings.replace({"statistic": {"univariate": "veUnivar", "rsa": "veRSA"}})
+scores_with_ceiling = contrastive.merge(ceilings.replace({"statistic": {"univariate": "veUnivar", "rsa": "veRSA"}})
                             .rename(columns={"statistic": "metric"}), on=["subject", "roi", "metric"])
-share = (reached["score"] / reached["value"]).groupby(reached["metric"]).median()
-above = int((reached["score"] > reached["high"]).sum())
-ledger.number("share of the noise ceiling reached", rounded(share.to_dict()))
-print("reached:", ", ".join(f"{name} {value:.0%}" for name, value in share.items()) or "–")
-ledger.count("No prediction is better than the noise ceiling allows", above, len(reached), "below",
+fraction = (scores_with_ceiling["score"] / scores_with_ceiling["value"]).groupby(scores_with_ceiling["metric"]).median()
+n_above_ceiling = int((scores_with_ceiling["score"] > scores_with_ceiling["high"]).sum())
+claims.number("share of the noise ceiling reached", round_numbers(fraction.to_dict()))
+print("reached:", ", ".join(f"{name} {value:.0%}" for name, value in fraction.items()) or "–")
+claims.count("No prediction is better than the noise ceiling allows", n_above_ceiling, len(scores_with_ceiling), "below",
              0.1, of="scores above the 97.5th percentile of experiments with the estimated signal "
              "and noise (which leaves out the error of the estimate)",
              source="check of this laboratory", paper="–")
 
 # %%
-trained = rdms[rdms["network"] == main.network.name]
-bare = {m: rdms.loc[(rdms["measured"] == m) & (rdms["network"] == twin.name), "r"].max()
+trained = rdm_correlations[rdm_correlations["network"] == main.network.name]
+untrained_r = {m: rdm_correlations.loc[(rdm_correlations["measured"] == m) & (rdm_correlations["network"] == untrained_network.name), "spearman_r"].max()
         for m in trained["measured"].unique()}
-best_layer = {m: t.loc[t["r"].idxmax()] for m, t in trained.groupby("measured", sort=False)}
-ledger.tests("The layers resemble inferior temporal cortex, and training is the reason",
-             {m: (row["r"] - bare[m], row["p_holm"]) for m, row in best_layer.items()}, "above 0",
+best_layer = {m: t.loc[t["spearman_r"].idxmax()] for m, t in trained.groupby("measured", sort=False)}
+claims.tests("The layers resemble inferior temporal cortex, and training is the reason",
+             {m: (row["spearman_r"] - untrained_r[m], row["p_holm"]) for m, row in best_layer.items()}, "above 0",
              of="r of the best layer minus the untrained network's best; the best layer's p (Holm "
                 "over layers), for each measured RDM", source="beyond the paper", paper="–")
 
 # %%
-path = ledger.save()
-print(ledger.text())
+path = claims.save()
+print(claims.text())
 
 # %%
 # NBVAL_CHECK_OUTPUT
-print(ledger.verdicts())
+print(claims.verdicts())
 
 # %% [markdown]
 # ## 10 · What we see, what the paper says, why they differ
@@ -436,8 +436,8 @@ if your_region is None:
     print("Hint: in `scores`, compare the two predictors' means by region, for `metric`.")
 else:
     table = scores[scores["metric"] == metric].groupby(["roi", "predictor"])["score"].mean().unstack()
-    price = (table["ridge, whole layers"] - table["contrastive"]).dropna()
-    print("Right." if your_region == price.idxmin() else "Look again at both columns.")
+    deficit = (table["ridge, whole layers"] - table["contrastive"]).dropna()
+    print("Right." if your_region == deficit.idxmin() else "Look again at both columns.")
 
 # %% tags=["solution"]
 table = scores[scores["metric"] == metric].groupby(["roi", "predictor"])["score"].mean().unstack()
@@ -452,18 +452,18 @@ table = scores[scores["metric"] == metric].groupby(["roi", "predictor"])["score"
 # advantage of the own pool under both constraints; is there one for whom the argument fails?
 
 # %%
-who = None    # one of cohort.subjects
+participant = None    # one of cohort.subjects
 
-if who is None:
+if participant is None:
     print("Hint: `advantage[method]` has one row a participant and region.")
 else:
     for method, table in advantage.items():
-        print(method, table[table["subject"] == who].set_index("roi")["advantage"].round(2).to_dict())
+        print(method, table[table["subject"] == participant].set_index("roi")["advantage"].round(2).to_dict())
 
 # %% tags=["solution"]
-worst = advantage[encoding_study.POSITIVE].sort_values("advantage").iloc[0]
+worst = advantage[encoding_study.SPARSE_POSITIVE].sort_values("advantage").iloc[0]
 print(f"{worst['subject']}, {worst['roi']}: advantage {worst['advantage']:.2f}, "
-      f"best pool {worst['best']}")
+      f"best pool {worst['best_domain']}")
 
 # %% [markdown]
 # **Discuss.** (1) A region's vertices differ in their tuning. What does veUnivar not see that

@@ -30,13 +30,13 @@ import pandas as pd
 from helpers import lab
 from helpers.channels import separation, tracing, tuning
 from helpers.figures import plots, plots_channels
-from helpers.figures.claims import Ledger, rounded
+from helpers.figures.claims import ClaimsTable, round_numbers
 from helpers.ground.intervals import against_draws
-from helpers.networks.activations import collect
+from helpers.networks.activations import extract_activations
 
 laboratory = lab.open(profile, notebook="04_trace_content_channels")
-ledger = Ledger(laboratory.provenance)
-chosen, spec = laboratory.profile.networks, laboratory.profile.table("channels")
+claims = ClaimsTable(laboratory.provenance)
+network_spec, spec = laboratory.profile.networks, laboratory.profile.table("channels")
 seed = laboratory.profile.seed
 plots.use_style()
 print(laboratory.provenance.line)
@@ -49,15 +49,15 @@ print(laboratory.provenance.line)
 
 # %%
 images = laboratory.images(spec.images)
-pictures = images.select(tracing.choose(images.categories, spec.categories, spec.n_per_category))
-categories = np.array(pictures.categories)
+stimuli = images.select(tracing.select_images(images.categories, spec.categories, spec.n_per_category))
+categories = np.array(stimuli.categories)
 counts = {category: int((categories == category).sum()) for category in spec.categories}
-print(f"{len(pictures)} pictures:", counts)
+print(f"{len(stimuli)} pictures:", counts)
 
 # %%
-sheet = plots.new_figure(2.6)
-plots.picture_grid(sheet.add_subplot(), pictures, spec.categories, 10)
-sheet
+image_grid = plots.new_figure(2.6)
+plots.picture_grid(image_grid.add_subplot(), stimuli, spec.categories, 10)
+image_grid
 
 # %% [markdown]
 # ## 2 · Through the layers
@@ -70,17 +70,17 @@ sheet
 # %%
 scores, rdms, n_units = {}, {}, {}
 size = laboratory.profile.batch_size
-batches = np.array_split(np.arange(len(pictures)), -(-len(pictures) // size))
-networks = {name: laboratory.network(name) for name in (chosen.main, chosen.untrained)}
+batches = np.array_split(np.arange(len(stimuli)), -(-len(stimuli) // size))
+networks = {name: laboratory.network(name) for name in (network_spec.main, network_spec.untrained)}
 for name, network in networks.items():
     paths = {layer: network.layers[layer] for layer in spec.layers}
-    found = collect(network.model, paths, pictures.batches(batches, network.preprocessing))
-    found = {layer: found[layer].numpy() for layer in spec.layers}
-    scores[name] = tracing.principal_scores(found, n_components=n_components)
-    rdms[name] = np.stack([separation.unit_rdm(values) for values in found.values()])
-    n_units = {layer: values.shape[1] for layer, values in found.items()}
-main, untrained = networks[chosen.main], networks[chosen.untrained]
-print(f"{chosen.main}, units a layer: {n_units}; components kept: {scores[chosen.main].shape[2]}")
+    activations = extract_activations(network.model, paths, stimuli.batches(batches, network.preprocessing))
+    activations = {layer: activations[layer].numpy() for layer in spec.layers}
+    scores[name] = tracing.compute_pca_scores(activations, n_components=n_components)
+    rdms[name] = np.stack([separation.layer_rdm(values) for values in activations.values()])
+    n_units = {layer: values.shape[1] for layer, values in activations.items()}
+main, untrained = networks[network_spec.main], networks[network_spec.untrained]
+print(f"{network_spec.main}, units a layer: {n_units}; components kept: {scores[network_spec.main].shape[2]}")
 
 # %% [markdown]
 # ## 3 · The published picture
@@ -91,8 +91,8 @@ print(f"{chosen.main}, units a layer: {n_units}; components kept: {scores[chosen
 
 # %%
 n_layers = len(spec.layers)
-published = tracing.plane(tracing.published_rdm(scores[chosen.main]), n_layers)
-print(f"{n_layers} × {len(pictures)} points; stress {published.stress:.2f}")
+published = tracing.fit_mds(tracing.published_rdm(scores[network_spec.main]), n_layers)
+print(f"{n_layers} × {len(stimuli)} points; stress {published.stress:.2f}")
 
 # %% [markdown]
 # ## 4 · What is wrong with it, and the aligned picture
@@ -109,11 +109,11 @@ print(f"{n_layers} × {len(pictures)} points; stress {published.stress:.2f}")
 # Some agreement comes from turning alone: hence a comparison with pictures shuffled within layers.
 
 # %%
-aligned = tracing.plane(tracing.aligned_rdm(scores[chosen.main]), n_layers)
-agreement = tracing.agreement(tracing.align(scores[chosen.main]))
-by_chance = tracing.shuffled_agreement(scores[chosen.main], seed=seed)
-print(f"stress {aligned.stress:.2f}; the consensus holds {agreement:.0%} of the layers' variance, "
-      f"{by_chance.mean():.0%} if pictures are shuffled within layers")
+aligned = tracing.fit_mds(tracing.aligned_rdm(scores[network_spec.main]), n_layers)
+consensus_variance = tracing.consensus_variance(tracing.procrustes_align(scores[network_spec.main]))
+permuted_variance = tracing.permuted_consensus_variance(scores[network_spec.main], seed=seed)
+print(f"stress {aligned.stress:.2f}; the consensus holds {consensus_variance:.0%} of the layers' variance, "
+      f"{permuted_variance.mean():.0%} if pictures are shuffled within layers")
 
 # %% [markdown]
 # ## 5 · How much of each plane is arbitrary?
@@ -124,14 +124,14 @@ print(f"stress {aligned.stress:.2f}; the consensus holds {agreement:.0%} of the 
 # the cosine?
 
 # %%
-kinds = {"published": tracing.published_rdm, "cosine, not aligned": tracing.cosine_rdm,
+rdm_functions = {"published": tracing.published_rdm, "cosine, not aligned": tracing.cosine_rdm,
          "aligned": tracing.aligned_rdm}
-flips = {kind: tracing.sign_flips(scores[chosen.main], rdm_of, n_flips=n_flips, seed=seed)
-         for kind, rdm_of in kinds.items()}
-strips = pd.concat(pd.DataFrame({"picture": kind, "part": part, "r": r[:, column]})
-                   for kind, r in flips.items()
+flips = {variant: tracing.sign_flip_correlations(scores[network_spec.main], rdm_function, n_flips=n_flips, seed=seed)
+         for variant, rdm_function in rdm_functions.items()}
+sign_flip_table = pd.concat(pd.DataFrame({"embedding": variant, "part": part, "r": r[:, column]})
+                   for variant, r in flips.items()
                    for column, part in enumerate(("between", "within")))
-strips.groupby(["picture", "part"], sort=False)["r"].describe(percentiles=[0.025, 0.975]).round(2)
+sign_flip_table.groupby(["embedding", "part"], sort=False)["r"].describe(percentiles=[0.025, 0.975]).round(2)
 
 # %% [markdown]
 # This is no thought experiment. scikit-learn changed its convention for signs in version 1.5
@@ -139,11 +139,11 @@ strips.groupby(["picture", "part"], sort=False)["r"].describe(percentiles=[0.025
 # the same data has drawn another figure since.
 
 # %%
-older = tracing.older_signs(scores[chosen.main])
-other_version = {kind: tracing.block_correlations(rdm_of(scores[chosen.main]), rdm_of(older),
-                                                   n_layers)[0] for kind, rdm_of in kinds.items()}
+older = tracing.legacy_pca_signs(scores[network_spec.main])
+legacy_r = {variant: tracing.block_correlations(rdm_function(scores[network_spec.main]), rdm_function(older),
+                                                   n_layers)[0] for variant, rdm_function in rdm_functions.items()}
 print("between layers, signs of scikit-learn before 1.5 against today's:",
-      {kind: f"{r:.2f}" for kind, r in other_version.items()})
+      {variant: f"{r:.2f}" for variant, r in legacy_r.items()})
 
 # %% [markdown]
 # ## 6 · A number for what the figure illustrates
@@ -156,24 +156,24 @@ print("between layers, signs of scikit-learn before 1.5 against today's:",
 # from leaving out one picture at a time: the *jackknife*).
 
 # %%
-measures = {"silhouette": separation.silhouettes, "nearest centroid": separation.centroid_accuracy}
+measures = {"silhouette": separation.silhouettes, "nearest centroid": separation.nearest_centroid_accuracy}
 parts = []
 for name, r in rdms.items():
-    hits = separation.centroid_hits(r, categories)
-    se = {"silhouette": [separation.contrast(r, categories, row).se for row in np.eye(n_layers)],
-          "nearest centroid": hits.std(axis=1) / np.sqrt(len(pictures))}
+    hits = separation.nearest_centroid_correct(r, categories)
+    se = {"silhouette": [separation.jackknife_contrast(r, categories, row).se for row in np.eye(n_layers)],
+          "nearest centroid": hits.std(axis=1) / np.sqrt(len(stimuli))}
     for measure, of in measures.items():
         value = of(r, categories)
-        null = separation.label_null(r, categories, of, n_permutations=n_permutations, seed=seed)
+        null = separation.label_permutation_null(r, categories, of, n_permutations=n_permutations, seed=seed)
         low, high = np.quantile(null, [0.025, 0.975], axis=0)
         parts.append(pd.DataFrame({
             "network": name, "measure": measure, "layer": spec.layers, "value": value,
             "se": se[measure], "null_low": low, "null_mean": null.mean(axis=0), "null_high": high,
-            "p": separation.permutation_p(value, null)}))
+            "p": separation.permutation_p_values(value, null)}))
 
 # %%
-separated = pd.concat(parts, ignore_index=True)
-separated.pivot(index=["measure", "layer"], columns="network", values=["value", "null_mean", "p"]
+separability = pd.concat(parts, ignore_index=True)
+separability.pivot(index=["measure", "layer"], columns="network", values=["value", "null_mean", "p"]
                 ).loc[list(measures)].reindex(spec.layers, level="layer").round(3)
 
 # %% [markdown]
@@ -188,14 +188,14 @@ separated.pivot(index=["measure", "layer"], columns="network", values=["value", 
 
 # %%
 slope = separation.slope_weights(n_layers)
-growth = {name: separation.contrast(r, categories, slope) for name, r in rdms.items()}
+trends = {name: separation.jackknife_contrast(r, categories, slope) for name, r in rdms.items()}
 last = np.eye(n_layers)[-1]
-gain = separation.contrast(np.concatenate([rdms[chosen.main], rdms[chosen.untrained]]), categories,
+trained_minus_untrained = separation.jackknife_contrast(np.concatenate([rdms[network_spec.main], rdms[network_spec.untrained]]), categories,
                            np.concatenate([last, -last]))
-for name, test in growth.items():
+for name, test in trends.items():
     print(f"{name}: {test.estimate:+.3f} a layer (se {test.se:.3f}, one-sided p {test.p:.2g})")
-print(f"{spec.layers[-1]}, trained − untrained: {gain.estimate:+.3f} (se {gain.se:.3f}, "
-      f"one-sided p {gain.p:.2g})")
+print(f"{spec.layers[-1]}, trained − untrained: {trained_minus_untrained.estimate:+.3f} (se {trained_minus_untrained.se:.3f}, "
+      f"one-sided p {trained_minus_untrained.p:.2g})")
 
 # %% [markdown]
 # ## 7 · Which way do the features point?
@@ -208,27 +208,27 @@ print(f"{spec.layers[-1]}, trained − untrained: {gain.estimate:+.3f} (se {gain
 
 # %%
 features = tuning.published_features()
-fits = tuning.fit_all(features)
+fits = tuning.fit_models(features)
 published_index = {"OLS": (1.514, 0.254), "Lasso": (1.941, 0.055), "ElasticNet": (1.885, 0.140),
                    "Ridge": (1.529, 0.242)}
 table = pd.DataFrame([{"model": fit.model, "positive": fit.positive, "index": round(fit.index, 3),
                        "published": published_index[fit.model][fit.positive],
-                       "features used": fit.n_used} for fit in fits])
+                       "features used": fit.n_nonzero} for fit in fits])
 table
 
 # %% [markdown]
 # ## 8 · The figure
 
 # %%
-domain_of = dict(zip(pictures.categories, pictures.domains))
+domain_of = dict(zip(stimuli.categories, stimuli.domains))
 styles = plots_channels.category_styles(domain_of)
 figure = plots.new_figure(7.8)
 paths = figure.add_gridspec(1, 2, wspace=0.03, left=0.02, right=0.985, top=0.93,
                             bottom=0.56).subplots()
-for panel, letter, kind, found in zip(paths, "AB", ("as published", "axes aligned"),
+for panel, letter, variant, trajectories in zip(paths, "AB", ("as published", "axes aligned"),
                                       (published, aligned)):
-    plots_channels.trajectories(panel, found.points, categories, styles)
-    panel.set_title(f"{kind} · stress {found.stress:.2f}")
+    plots_channels.trajectory_paths(panel, trajectories.points, categories, styles)
+    panel.set_title(f"{variant} · stress {trajectories.stress:.2f}")
     plots.panel_letter(panel, letter, x=0.02)
 plots.top_legend(figure, plots_channels.category_handles(styles, spec.layers[0], spec.layers[-1]),
                  ncols=6)
@@ -237,12 +237,12 @@ plots.top_legend(figure, plots_channels.category_handles(styles, spec.layers[0],
 middle = figure.add_gridspec(1, 3, width_ratios=[1.25, 1, 1], wspace=0.42,
                              left=0.1, right=0.985, top=0.49, bottom=0.355)
 panels = middle.subplots()
-plots_channels.flip_strips(panels[0], strips, marked=other_version)
+plots_channels.sign_flip_strips(panels[0], sign_flip_table, highlighted=legacy_r)
 panels[0].legend(loc="lower left", bbox_to_anchor=(-0.05, 1.02), ncols=2, handletextpad=0.3,
                  columnspacing=0.8, fontsize=6)
 for panel, measure in zip(panels[1:], measures):
-    plots_channels.separation_lines(panel, separated, measure,
-                                    {chosen.main: "k", chosen.untrained: "0.55"})
+    plots_channels.separability_lines(panel, separability, measure,
+                                    {network_spec.main: "k", network_spec.untrained: "0.55"})
 panels[1].axhline(0, color="0.4", linestyle=":", linewidth=0.7)
 plots.percent_axis(panels[2].yaxis)
 panels[1].legend(loc="lower left", bbox_to_anchor=(-0.05, 1.12), ncols=2, fontsize=6)
@@ -253,21 +253,21 @@ for panel, letter, x in zip(panels, "CDE", (-0.26, -0.3, -0.22)):
 lower = figure.add_gridspec(2, 4, hspace=0.26, wspace=0.02, left=0.03, right=0.88, top=0.27,
                             bottom=0.02).subplots(squeeze=False)
 for panel, fit in zip(lower.flat, fits):
-    arrows = plots_channels.tuning_arrows(panel, fit, features, tuning.TARGET)
+    arrows = plots_channels.tuning_vectors(panel, fit, features, tuning.TARGET)
 figure.colorbar(arrows, cax=figure.add_axes((0.9, 0.07, 0.012, 0.15)), label="weight",
                 extend="both", ticks=[-0.03, 0, 0.03])
 plots.panel_letter(lower[0, 0], "F", x=-0.05)
 
 # %%
-points = pd.concat({kind: pd.DataFrame({
-    "layer": np.repeat(spec.layers, len(pictures)), "category": np.tile(categories, n_layers),
-    "picture": np.tile(pictures.files, n_layers), "x": found.points[..., 0].ravel(),
-    "y": found.points[..., 1].ravel()}) for kind, found in
+points = pd.concat({variant: pd.DataFrame({
+    "layer": np.repeat(spec.layers, len(stimuli)), "category": np.tile(categories, n_layers),
+    "embedding": np.tile(stimuli.files, n_layers), "x": trajectories.points[..., 0].ravel(),
+    "y": trajectories.points[..., 1].ravel()}) for variant, trajectories in
     (("A", published), ("B", aligned))}, names=["panel"]).reset_index(level=0)
 plots.save_figure(figure, laboratory.provenance, {
-    **{kind: rows.drop(columns="panel") for kind, rows in points.groupby("panel")},
-    "C": strips, "D": separated[separated["measure"] == "silhouette"],
-    "E": separated[separated["measure"] == "nearest centroid"], "F": table})
+    **{variant: rows.drop(columns="panel") for variant, rows in points.groupby("panel")},
+    "C": sign_flip_table, "D": separability[separability["measure"] == "silhouette"],
+    "E": separability[separability["measure"] == "nearest centroid"], "F": table})
 figure
 
 # %% [markdown]
@@ -291,18 +291,18 @@ figure
 
 # %%
 for name in networks:
-    rows = separated[separated["network"] == name].set_index("layer")
+    rows = separability[separability["network"] == name].set_index("layer")
     for measure, own in rows.groupby("measure", sort=False):
-        ledger.number(f"{measure}, {name}", rounded(own["value"].to_dict(), 3))
-        ledger.number(f"{measure}, {name}, shuffled labels",
-                      rounded(own["null_mean"].to_dict(), 3))
-    ledger.number(f"slope of the silhouette, {name}", rounded(
-        {"a layer": growth[name].estimate, "se": growth[name].se, "p": growth[name].p}, 3))
-ledger.number("deepest layer, trained minus untrained", rounded(
-    {"silhouette": gain.estimate, "se": gain.se, "p": gain.p}, 3))
-ledger.number("tuning reorientation", {
+        claims.number(f"{measure}, {name}", round_numbers(own["value"].to_dict(), 3))
+        claims.number(f"{measure}, {name}, shuffled labels",
+                      round_numbers(own["null_mean"].to_dict(), 3))
+    claims.number(f"slope of the silhouette, {name}", round_numbers(
+        {"a layer": trends[name].estimate, "se": trends[name].se, "p": trends[name].p}, 3))
+claims.number("deepest layer, trained minus untrained", round_numbers(
+    {"silhouette": trained_minus_untrained.estimate, "se": trained_minus_untrained.se, "p": trained_minus_untrained.p}, 3))
+claims.number("tuning reorientation", {
     f"{'positive ' if fit.positive else ''}{fit.model}": round(fit.index, 3) for fit in fits})
-ledger.number("aligned layers", rounded({"agreement": agreement, "by chance": by_chance.mean(),
+claims.number("aligned layers", round_numbers({"agreement": consensus_variance, "by chance": permuted_variance.mean(),
                                          "stress": aligned.stress,
                                          "stress, published": published.stress}, 2))
 
@@ -310,13 +310,13 @@ ledger.number("aligned layers", rounded({"agreement": agreement, "by chance": by
 same = (table["index"] == table["published"]).sum()
 free, positive = ({fit.model: fit.index for fit in fits if fit.positive is sign}
                   for sign in (False, True))
-ledger.claim("The tuning demonstration comes out as published",
+claims.claim("The tuning demonstration comes out as published",
              source="figure titles of the authors' page", paper=", ".join(
                  f"{model} {pair[0]:.3f}/{pair[1]:.3f}" for model, pair in published_index.items()),
              run=", ".join(f"{model} {free[model]:.3f}/{positive[model]:.3f}" for model in free),
              rule="all eight indices (free/positive) equal to three decimals",
              holds=bool(same == len(fits)))
-ledger.claim("Positive fits keep features that are tuned like the target",
+claims.claim("Positive fits keep features that are tuned like the target",
              source="the authors' page", paper="every positive index below its free one",
              run=f"positive at most {max(positive.values()):.2f}, free at least "
                  f"{min(free.values()):.2f}",
@@ -325,41 +325,41 @@ ledger.claim("Positive fits keep features that are tuned like the target",
 
 # %%
 by_layer = {name: separation.silhouettes(r, categories).tolist() for name, r in rdms.items()}
-said = {name: ", ".join(f"{value:z.2f}" for value in values) for name, values in by_layer.items()}
+silhouette_text = {name: ", ".join(f"{value:z.2f}" for value in values) for name, values in by_layer.items()}
 one = "one training of each network"
-for name, values in said.items():
+for name, values in silhouette_text.items():
     print(f"{name}: silhouette {values} from {spec.layers[0]} to {spec.layers[-1]}")
-ledger.judge("Categories lie further apart in deeper layers", growth[chosen.main].estimate,
-             *growth[chosen.main].interval, "above 0", n=f"{len(pictures)} pictures", rests_on=one,
+claims.judge("Categories lie further apart in deeper layers", trends[network_spec.main].estimate,
+             *trends[network_spec.main].interval, "above 0", n=f"{len(stimuli)} pictures", rests_on=one,
              of="slope of the silhouette over layers, jackknife over pictures",
              source="Fig. 5, an illustration", paper="they part; no statistic")
-ledger.judge("Training parts categories: the untrained twin separates less in the deepest layer",
-             gain.estimate, *gain.interval, "above 0", n=f"{len(pictures)} pictures", rests_on=one,
+claims.judge("Training parts categories: the untrained twin separates less in the deepest layer",
+             trained_minus_untrained.estimate, *trained_minus_untrained.interval, "above 0", n=f"{len(stimuli)} pictures", rests_on=one,
              of="silhouette, trained minus untrained, jackknife over pictures",
              source="beyond the paper", paper="not shown")
 
 # %%
-between = {kind: r[:, 0] for kind, r in flips.items()}
+between = {variant: r[:, 0] for variant, r in flips.items()}
 low, high = np.quantile(between["published"], [0.025, 0.975])
-ledger.claim("Distances between layers in the published picture are arbitrary",
+claims.claim("Distances between layers in the published picture are arbitrary",
              source="beyond the paper (spec 5.1)", paper="not discussed",
              run=f"r after sign flips, published: 95% in {low:z.1f} to {high:z.1f}; aligned: at "
                  f"least {between['aligned'].min():.2f}",
              rule="published: the middle 95% of r below .5, so that signs decide three quarters of "
                   "the variance or more; aligned: r above .999 in every flip",
              holds=bool(high < 0.5 and between["aligned"].min() > 0.999))
-ledger.judge("Aligned layers agree by more than turning them gives by itself",
-             *against_draws(agreement, by_chance), "above 0", n=f"{len(by_chance)} shuffles",
+claims.judge("Aligned layers agree by more than turning them gives by itself",
+             *against_draws(consensus_variance, permuted_variance), "above 0", n=f"{len(permuted_variance)} shuffles",
              of="variance that the consensus holds, minus that of pictures shuffled within layers, "
                 "over shuffles", source="beyond the paper", paper="not shown", rests_on=one)
 
 # %%
-path = ledger.save()
-print(ledger.text())
+path = claims.save()
+print(claims.text())
 
 # %%
 # NBVAL_CHECK_OUTPUT
-print(ledger.verdicts())
+print(claims.verdicts())
 
 # %% [markdown]
 # ## 10 · What we see, what the paper says, why they differ
@@ -400,11 +400,11 @@ your_layer = None    # a layer's name
 if your_layer is None:
     print("Hint: subtract the untrained network's column of by_layer from the trained one's.")
 else:
-    added = np.subtract(by_layer[chosen.main], by_layer[chosen.untrained])
+    added = np.subtract(by_layer[network_spec.main], by_layer[network_spec.untrained])
     print("Right." if your_layer == spec.layers[added.argmax()] else "Look again at panel D.")
 
 # %% tags=["solution"]
-added = np.subtract(by_layer[chosen.main], by_layer[chosen.untrained])
+added = np.subtract(by_layer[network_spec.main], by_layer[network_spec.untrained])
 dict(zip(spec.layers, added.round(3)))
 
 # %% [markdown]
@@ -417,23 +417,23 @@ flipped = None    # number of the component to flip, from 0
 if flipped is None:
     print("Hint: copy the scores, multiply [-1, :, flipped] by -1, use block_correlations.")
 else:
-    changed = scores[chosen.main].copy()
+    changed = scores[network_spec.main].copy()
     changed[-1, :, flipped] *= -1
     between_r, within_r = tracing.block_correlations(
-        tracing.published_rdm(scores[chosen.main]), tracing.published_rdm(changed), n_layers)
+        tracing.published_rdm(scores[network_spec.main]), tracing.published_rdm(changed), n_layers)
     print(f"between layers {between_r:.2f}, within {within_r:.2f}")
 
 # %% tags=["solution"]
-for flipped in (0, scores[chosen.main].shape[2] - 1):
-    changed = scores[chosen.main].copy()
+for flipped in (0, scores[network_spec.main].shape[2] - 1):
+    changed = scores[network_spec.main].copy()
     changed[-1, :, flipped] *= -1
-    before, after = (tracing.published_rdm(x) for x in (scores[chosen.main], changed))
+    before, after = (tracing.published_rdm(x) for x in (scores[network_spec.main], changed))
     between_r, within_r = tracing.block_correlations(before, after, n_layers)
     print(f"component {flipped}: between layers {between_r:.2f}, within {within_r:.2f}")
 
 # %% [markdown]
 # **Extend.** Is any of this in the pictures already? Take the pixels as layer 0: one row per
-# picture (`helpers.selectivity.readability.pixels`) into `separation.unit_rdm`, then `silhouettes`,
+# picture (`helpers.selectivity.readability.pixels`) into `separation.layer_rdm`, then `silhouettes`,
 # which wants a stack of layers: `rdm[None]`.
 #
 # **Discuss.** (1) Alignment treats layers as if they were rotations of one another. What would a

@@ -29,12 +29,12 @@ import pandas as pd
 from helpers import lab
 from helpers.brains.surfaces import surface_of
 from helpers.figures import plots, plots_finetuning
-from helpers.figures.claims import Ledger, rounded
+from helpers.figures.claims import ClaimsTable, round_numbers
 from helpers.finetuning import outcomes
-from helpers.finetuning.study import Study
+from helpers.finetuning.study import FineTuningStudy
 
 laboratory = lab.open(profile, notebook="05_finetune_to_a_region")
-ledger = Ledger(laboratory.provenance)
+claims = ClaimsTable(laboratory.provenance)
 spec, seed = laboratory.profile.table("finetuning"), laboratory.profile.seed
 plots.use_style()
 print(laboratory.provenance.line)
@@ -49,14 +49,14 @@ print(laboratory.provenance.line)
 
 # %%
 cohort = laboratory.cohort("tuning_cohort")
-study = Study.of(cohort, spec, laboratory.network(spec.network),
+study = FineTuningStudy.from_cohort(cohort, spec, laboratory.network(spec.network),
                  laboratory.network(spec.untrained), seed=seed, n_jobs=n_jobs)
-regions, split = study.plan.table, study.plan.material.splits(study.plan.material.subjects[0])
+regions, split = study.plan.table, study.plan.cohort_data.splits(study.plan.cohort_data.subjects[0])
 print(f"{regions['subject'].nunique()} participants, in the layout of {cohort.name}; "
-      f"{(regions['why'] == '').sum()} regions used, {(regions['why'] != '').sum()} left out")
+      f"{(regions['excluded_because'] == '').sum()} regions used, {(regions['excluded_because'] != '').sum()} left out")
 print(f"{len(split)} split(s): {len(split[0].train)} conditions to tune on, "
       f"{len(split[0].test)} that no tuning sees")
-regions.pivot_table(index=["group", "roi"], columns="subject", values="n_used", aggfunc="sum",
+regions.pivot_table(index=["group", "roi"], columns="subject", values="n_voxels", aggfunc="sum",
                     sort=False)
 
 # %% [markdown]
@@ -71,14 +71,14 @@ regions.pivot_table(index=["group", "roi"], columns="subject", values="n_used", 
 # The rival, **regression**, predicts the response itself, with squared error. A fair comparison
 # lets both choose their learning rate from the same candidates, by the same criterion, on a part of
 # the training images. The search was run once; the profile keeps what it found (`r`, below), so that
-# no rounding chooses anew. `study.search()` runs it again. (Where the profile keeps nothing, the
+# no rounding chooses anew. `study.search_learning_rates()` runs it again. (Where the profile keeps nothing, the
 # published rates are taken.)
 
 # %%
-rates = study.rates
-chosen = rates[rates["chosen"]]
-print("; ".join(f"{row.kind}: rate {row.rate:g}" for row in chosen.itertuples()))
-rates.pivot(index="kind", columns="rate", values="r").round(3)
+learning_rates = study.learning_rates
+chosen_rates = learning_rates[learning_rates["chosen"]]
+print("; ".join(f"{row.condition}: rate {row.rate:g}" for row in chosen_rates.itertuples()))
+learning_rates.pivot(index="condition", columns="learning_rate", values="r").round(3)
 
 # %% [markdown]
 # ## 3 · Before any tuning: which layer predicts which region?
@@ -89,9 +89,9 @@ rates.pivot(index="kind", columns="rate", values="r").round(3)
 # responses, voxel by voxel, averaged over a region.
 
 # %%
-untuned = study.run(["untrained", "untuned"])
-curves = study.curves(["untuned", "contrastive", "regression"])
-by_layer = curves[curves["kind"] == "untuned"].pivot_table(
+pretrained = study.voxel_scores(["untrained", "pretrained"])
+curves = study.curves(["pretrained", "contrastive", "regression"])
+by_layer = curves[curves["condition"] == "pretrained"].pivot_table(
     index="roi", columns="layer", values="r", sort=False)
 by_layer = by_layer.reindex(columns=list(spec.layers))
 print("best layer of the untuned network:", by_layer.idxmax(axis=1).to_dict())
@@ -108,13 +108,13 @@ by_layer.round(3)
 # images): what another training would change is then part of every interval.
 
 # %%
-kinds = ["shuffled", "regression", "regression, same head", "contrastive", "pooled, avg",
+conditions = ["shuffled", "regression", "regression, same head", "contrastive", "pooled, avg",
          "pooled, const"]
-voxels = pd.concat([untuned, study.run(kinds)], ignore_index=True)
+voxels = pd.concat([pretrained, study.voxel_scores(conditions)], ignore_index=True)
 scores = outcomes.region_scores(voxels)
-groups = [group for group in outcomes.GROUPS if len(outcomes.in_group(scores, group))
+groups = [group for group in outcomes.GROUPS if len(outcomes.select_group(scores, group))
           and (group == "all" or scores["group"].nunique() > 1)]
-means = {group: outcomes.in_group(scores, group).groupby("kind", sort=False)["r"].mean()
+means = {group: outcomes.select_group(scores, group).groupby("condition", sort=False)["r"].mean()
          for group in groups}
 pd.DataFrame(means).round(3)
 
@@ -124,17 +124,17 @@ pd.DataFrame(means).round(3)
 # of voxels that got better.
 
 # %%
-pairs = {("untuned", "untrained"): "untuned - untrained",
-         ("shuffled", "untuned"): "shuffled - untuned",
-         ("regression", "untuned"): "regression - untuned",
-         ("contrastive", "untuned"): "contrastive - untuned",
+pairs = {("pretrained", "untrained"): "untuned - untrained",
+         ("shuffled", "pretrained"): "shuffled - untuned",
+         ("regression", "pretrained"): "regression - untuned",
+         ("contrastive", "pretrained"): "contrastive - untuned",
          ("contrastive", "shuffled"): "contrastive - shuffled",
          ("contrastive", "regression"): "contrastive - regression",
          ("contrastive", "regression, same head"): "contrastive - regr., same head",
          ("pooled, avg", "contrastive"): "pooled avg - contrastive",
          ("pooled, const", "contrastive"): "pooled const - contrastive"}
-compared = outcomes.compared(voxels, list(pairs))
-compared.round({"difference": 3, "low": 3, "high": 3, "p": 4, "p_holm": 4, "improved": 2})
+comparisons = outcomes.comparisons(voxels, list(pairs))
+comparisons.round({"difference": 3, "low": 3, "high": 3, "p": 4, "p_holm": 4, "improved": 2})
 
 # %% [markdown]
 # ## 5 · Region by region, and how far from the ceiling
@@ -144,13 +144,13 @@ compared.round({"difference": 3, "low": 3, "high": 3, "p": 4, "p_holm": 4, "impr
 # looks better than it is: the last column is by how much.
 
 # %%
-by_region = outcomes.compared_by_region(voxels, [("contrastive", "untuned")])
-optimism = (scores["p2"] - scores["r"]).groupby(scores["kind"], sort=False).mean()
-print("P2 minus nested:", {kind: round(float(value), 3) for kind, value in optimism.items()})
+by_region = outcomes.compare_by_region(voxels, [("contrastive", "pretrained")])
+optimism = (scores["p2"] - scores["r"]).groupby(scores["condition"], sort=False).mean()
+print("P2 minus nested:", {condition: round(float(value), 3) for condition, value in optimism.items()})
 table = by_region[["roi", "hemisphere", "n", "difference", "p_holm"]].round(3)
-reached = scores.pivot_table(index="roi", columns="kind", values="normalised", sort=False)
-pd.concat([table.set_index("roi"), reached.add_prefix("normalised, ").round(2)], axis=1) if (
-    len(reached)) else table.set_index("roi")
+normalised_by_region = scores.pivot_table(index="roi", columns="condition", values="normalised_r", sort=False)
+pd.concat([table.set_index("roi"), normalised_by_region.add_prefix("normalised, ").round(2)], axis=1) if (
+    len(normalised_by_region)) else table.set_index("roi")
 
 # %% [markdown]
 # ## 6 · Where on the cortex
@@ -158,16 +158,16 @@ pd.concat([table.set_index("roi"), reached.add_prefix("normalised, ").round(2)],
 # The gain of every voxel, on the participant's own sheet, where the data have one.
 
 # %%
-keys = [*outcomes.REGION, "voxel", "side", "vertex"]
-wide = voxels[voxels["kind"].isin(["untuned", "contrastive"])].pivot_table(
-    index=keys, columns="kind", values="r").reset_index()
-wide["gain"] = wide["contrastive"] - wide["untuned"]
+keys = [*outcomes.REGION_COLUMNS, "voxel", "vertex_hemisphere", "vertex"]
+wide = voxels[voxels["condition"].isin(["pretrained", "contrastive"])].pivot_table(
+    index=keys, columns="condition", values="r").reset_index()
+wide["gain"] = wide["contrastive"] - wide["pretrained"]
 limit = float(np.nanpercentile(wide["gain"].abs(), 98))
-sheets = {(subject, side): surface_of(cohort, subject, side)
-          for subject in study.plan.material.subjects for side in ("lh", "rh")}
-known = {place: sheet for place, sheet in sheets.items() if sheet is not None}
+surfaces = {(subject, hemisphere): surface_of(cohort, subject, hemisphere)
+          for subject in study.plan.cohort_data.subjects for hemisphere in ("lh", "rh")}
+available_surfaces = {place: flat_map for place, flat_map in surfaces.items() if flat_map is not None}
 print(f"{(wide['gain'] > 0).mean():.0%} of {len(wide)} voxels gained; "
-      f"{len(known)} hemispheres can be drawn")
+      f"{len(available_surfaces)} hemispheres can be drawn")
 
 # %% [markdown]
 # ## 7 · The figure
@@ -176,28 +176,28 @@ print(f"{(wide['gain'] > 0).mean():.0%} of {len(wide)} voxels gained; "
 figure = plots.new_figure(8.4)
 lines = figure.add_gridspec(4, 1, height_ratios=[1.25, 1.25, 1.15, 1.1], hspace=0.55, left=0.075,
                             right=0.985, top=0.93, bottom=0.06)
-order = [kind for kind in plots_finetuning.KINDS if kind in set(scores["kind"])]
+order = [condition for condition in plots_finetuning.CONDITION_STYLES if condition in set(scores["condition"])]
 top = lines[0].subgridspec(1, 2, width_ratios=[1, 1], wspace=0.18).subplots()
-for axes, value, letter in zip(top, ("r", "normalised"), "AB"):
-    plots_finetuning.kind_dots(axes, scores, value, groups, order)
-    axes.set_ylabel({"r": f"r, held out ({spec.protocol})", "normalised": "share of the ceiling"}[
+for axes, value, letter in zip(top, ("r", "normalised_r"), "AB"):
+    plots_finetuning.condition_dots(axes, scores, value, groups, order)
+    axes.set_ylabel({"r": f"r, held out ({spec.protocol})", "normalised_r": "share of the ceiling"}[
         value])
     plots.panel_letter(axes, letter, x=-0.1)
-if scores["normalised"].isna().all():
+if scores["normalised_r"].isna().all():
     top[1].text(0.5, 0.5, "no repeats here:\nno ceiling", transform=top[1].transAxes, ha="center")
     top[1].set_yticks([])
-plots.top_legend(figure, plots_finetuning.labelled(order), ncols=len(order))
+plots.top_legend(figure, plots_finetuning.condition_handles(order), ncols=len(order))
 
 # %%
 second = lines[1].subgridspec(1, 4, width_ratios=[0.62, 1.35, 1, 1], wspace=0.3).subplots()
 second[0].axis("off")
 second = second[1:]
-plots_finetuning.difference_bars(second[0], compared, groups, pairs)
+plots_finetuning.difference_bars(second[0], comparisons, groups, pairs)
 second[0].set_xlabel("difference of r, 95 % interval")
 plots.panel_letter(second[0], "C", x=-0.68)
 for axes, group in zip(second[1:], groups):
-    plots_finetuning.layer_curves(axes, outcomes.in_group(curves, group),
-                                  ["untuned", "regression", "contrastive"], spec.layers)
+    plots_finetuning.layer_curves(axes, outcomes.select_group(curves, group),
+                                  ["pretrained", "regression", "contrastive"], spec.layers)
     axes.set_title(f"{group} regions, by layer", fontsize=6.5)
 second[1].set_ylabel("r")
 plots.panel_letter(second[1], "D", x=-0.2)
@@ -206,27 +206,27 @@ for axes in second[1 + len(groups):]:
 
 # %%
 third = lines[2].subgridspec(1, 2, wspace=0.25).subplots()
-for axes, kind in zip(third, ("untuned", "contrastive")):
-    matrix = curves[curves["kind"] == kind].pivot_table(
+for axes, condition in zip(third, ("pretrained", "contrastive")):
+    matrix = curves[curves["condition"] == condition].pivot_table(
         index="roi", columns="layer", values="r", sort=False).reindex(columns=list(spec.layers))
     low, high = matrix.min(axis=1), matrix.max(axis=1)
     shades = matrix.sub(low, axis=0).div((high - low).where(high > low, 1), axis=0)
     plots_finetuning.value_matrix(axes, matrix, boxed=True, shades=shades)
-    axes.set_title(f"{kind}: r by layer, rows shaded from worst to best", fontsize=6.5)
+    axes.set_title(f"{condition}: r by layer, rows shaded from worst to best", fontsize=6.5)
 plots.panel_letter(third[0], "E", x=-0.1)
 
 # %%
-drawn = list(known)[:8]
+drawn = list(available_surfaces)[:8]
 last = lines[3].subgridspec(2, max(len(drawn), 1), height_ratios=[1, 0.05], wspace=0.05)
-for place, (subject, side) in enumerate(drawn):
-    sheet = known[subject, side]
-    axes = figure.add_subplot(last[0, place], **({} if sheet.flat else {"projection": "3d"}))
-    part = wide[(wide["subject"] == subject) & (wide["side"] == side)]
-    plots_finetuning.gain_map(axes, sheet, part["vertex"].to_numpy(), part["gain"].to_numpy(),
+for place, (subject, hemisphere) in enumerate(drawn):
+    flat_map = available_surfaces[subject, hemisphere]
+    axes = figure.add_subplot(last[0, place], **({} if flat_map.flat else {"projection": "3d"}))
+    part = wide[(wide["subject"] == subject) & (wide["vertex_hemisphere"] == hemisphere)]
+    plots_finetuning.gain_map(axes, flat_map, part["vertex"].to_numpy(), part["gain"].to_numpy(),
                               limit)
-    axes.set_title(f"{subject} {side}", fontsize=6)
+    axes.set_title(f"{subject} {hemisphere}", fontsize=6)
 if drawn:
-    plots_finetuning.gain_bar(figure.add_subplot(last[1, len(drawn) // 3:-(len(drawn) // 3) or 1]),
+    plots_finetuning.gain_colorbar(figure.add_subplot(last[1, len(drawn) // 3:-(len(drawn) // 3) or 1]),
                               limit, "r contrastive - r untuned")
 else:
     figure.text(0.5, 0.12, "no cortical sheets here: no map", ha="center")
@@ -234,7 +234,7 @@ _ = figure.text(0.018, lines[3].get_position(figure).y1, "F", fontsize=9, fontwe
 
 # %%
 plots.save_figure(figure, laboratory.provenance, {
-    "AB": scores, "C": compared, "DE": curves, "F": wide, "regions": regions, "rates": rates})
+    "AB": scores, "C": comparisons, "DE": curves, "F": wide, "regions": regions, "rates": learning_rates})
 figure
 
 # %% [markdown]
@@ -256,24 +256,24 @@ figure
 # protocols exist in the authors' history (P1: the preprint's; P2: their later code).
 
 # %%
-def told(kind, over, group="all"):
-    row = compared[(compared["kind"] == kind) & (compared["over"] == over)
-                   & (compared["group"] == group)]
+def find_row(condition, baseline, group="all"):
+    row = comparisons[(comparisons["condition"] == condition) & (comparisons["baseline"] == baseline)
+                   & (comparisons["group"] == group)]
     return row.iloc[0] if len(row) else None
 
-def judge(statement, kind, over, group="all", *, source, paper):
-    row = told(kind, over, group)
+def judge(statement, condition, baseline, group="all", *, source, paper):
+    row = find_row(condition, baseline, group)
     found = (np.nan,) * 3 if row is None else row[["difference", "low", "high"]]
     n = "" if row is None else (f"n = {row['n']} x {spec.n_seeds} trainings, "
                                 f"{row['improved']:.0%} of voxels")
-    ledger.judge(statement, *found, "above 0", of=f"r, {kind} minus {over}, over participants and "
+    claims.judge(statement, *found, "above 0", of=f"r, {condition} minus {baseline}, over participants and "
                  "trainings", source=source, paper=paper, n=n)
 
 # %%
 published = {"early": "P1 .430 → .434, 74 % of voxels; P2 .386 → .417, 93 %",
              "higher": "P1 .382 → .382, 50 % of voxels; P2 .353 → .367, 78 %"}
 for group, paper in published.items():
-    judge(f"Contrastive tuning makes {group} regions more predictable", "contrastive", "untuned",
+    judge(f"Contrastive tuning makes {group} regions more predictable", "contrastive", "pretrained",
           group, source="encoding accuracy; abstract claims it for early regions", paper=paper)
 
 # %%
@@ -286,42 +286,42 @@ for rival, (words, paper) in rivals.items():
 # %%
 judge("What helps is that images and responses belong together", "contrastive", "shuffled",
       source="beyond the paper: control", paper="–")
-judge("The network's first training helped already", "untuned", "untrained",
+judge("The network's first training helped already", "pretrained", "untrained",
       source="beyond the paper: control", paper="–")
 
 # %%
-for kind in ("pooled, avg", "pooled, const"):
-    judge(f"Learning from all participants is better still ({groups[0]} regions, {kind})", kind,
+for condition in ("pooled, avg", "pooled, const"):
+    judge(f"Learning from all participants is better still ({groups[0]} regions, {condition})", condition,
           "contrastive", groups[0], source="P2 arrays: early only",
           paper="P2 early .417 → .428, 72 % of voxels")
 
 # %%
-gain = curves.pivot_table(index=["subject", "seed", "layer"], columns="kind",
+gain = curves.pivot_table(index=["subject", "seed", "layer"], columns="condition",
                           values="r").reset_index()
-gain["gain"] = gain["contrastive"] - gain["untuned"]
+gain["gain"] = gain["contrastive"] - gain["pretrained"]
 half = len(spec.layers) // 2
-deep, shallow = (outcomes.by_seed(gain[gain["layer"].isin(part)], "gain")
+deep, shallow = (outcomes.pivot_subject_by_seed(gain[gain["layer"].isin(part)], "gain")
                  for part in (spec.layers[half:], spec.layers[:half]))
-ledger.interval("The gain is in the deep layers", deep - shallow, "above 0",
+claims.interval("The gain is in the deep layers", deep - shallow, "above 0",
                 of="gain of r, deeper half of the layers minus the other",
                 source="P2 arrays, early regions by layer",
                 paper="first layer .347 → .347, last .289 → .400")
 
 # %%
-flattery = outcomes.by_seed(scores.assign(more=scores["p2"] - scores["r"]), "more")
-ledger.interval("Choosing on the reported folds (P2) flatters", flattery, "above 0",
+selection_bias = outcomes.pivot_subject_by_seed(scores.assign(more=scores["p2"] - scores["r"]), "more")
+claims.interval("Choosing on the reported folds (P2) flatters", selection_bias, "above 0",
                 of="r, P2 minus nested", source="beyond the paper", paper="–")
 for group in groups:
-    ledger.number(f"r, {group}", rounded(means[group].to_dict(), 3))
-ledger.number("normalised", rounded(scores.groupby("kind")["normalised"].mean().to_dict(), 3))
+    claims.number(f"r, {group}", round_numbers(means[group].to_dict(), 3))
+claims.number("normalised_r", round_numbers(scores.groupby("condition")["normalised_r"].mean().to_dict(), 3))
 
 # %%
-path = ledger.save()
-print(ledger.text())
+path = claims.save()
+print(claims.text())
 
 # %%
 # NBVAL_CHECK_OUTPUT
-print(ledger.verdicts())
+print(claims.verdicts())
 
 # %% [markdown]
 # ## 9 · What we see, what the paper says, why they differ
@@ -378,17 +378,17 @@ gain.groupby("layer")["gain"].mean().reindex(list(spec.layers)).round(3)
 # %%
 your_answer = None    # the correlation over all voxels
 
-ceilings = voxels[voxels["kind"] == "untuned"][[*keys, "ceiling"]].drop_duplicates(keys)
+ceilings = voxels[voxels["condition"] == "pretrained"][[*keys, "noise_ceiling"]].drop_duplicates(keys)
 if your_answer is None:
     print("Hint: merge `wide` with `ceilings`.")
 else:
     room = wide.merge(ceilings, on=keys)
-    expected = np.corrcoef(room["ceiling"] - room["untuned"], room["gain"])[0, 1]
+    expected = np.corrcoef(room["noise_ceiling"] - room["pretrained"], room["gain"])[0, 1]
     print("Right." if abs(your_answer - expected) < 0.01 else "Not yet: NaN ceilings left in?")
 
 # %% tags=["solution"]
 room = wide.merge(ceilings, on=keys).dropna()
-print("r(room, gain) =", round(float((room["ceiling"] - room["untuned"]).corr(room["gain"])), 3),
+print("r(room, gain) =", round(float((room["noise_ceiling"] - room["pretrained"]).corr(room["gain"])), 3),
       "- but noise in the untuned r enters both with the same sign, so part of it is circular")
 
 # %% [markdown]

@@ -29,12 +29,12 @@ from dataclasses import replace
 
 from helpers import lab
 from helpers.figures import plots, plots_finetuning
-from helpers.figures.claims import Ledger, rounded
+from helpers.figures.claims import ClaimsTable, round_numbers
 from helpers.finetuning import outcomes
-from helpers.finetuning.study import ELSEWHERE, Study
+from helpers.finetuning.study import TRANSFER_AREAS, FineTuningStudy
 
 laboratory = lab.open(profile, notebook="06_transfer_between_brains")
-ledger = Ledger(laboratory.provenance)
+claims = ClaimsTable(laboratory.provenance)
 spec, seed = laboratory.profile.table("finetuning"), laboratory.profile.seed
 plots.use_style()
 print(laboratory.provenance.line)
@@ -49,12 +49,12 @@ print(laboratory.provenance.line)
 # %%
 network, untrained = laboratory.network(spec.network), laboratory.network(spec.untrained)
 cohort = laboratory.cohort("tuning_cohort")
-study = Study.of(cohort, spec, network, untrained, seed=seed, n_jobs=n_jobs)
-met = study.run(["contrastive"], everyone=True)
-untuned = study.run(["untuned"])
-n_networks = met.groupby(["donor", "roi", "hemisphere", "seed"]).ngroups
-print(f"{n_networks} networks met {met.groupby(['subject', 'roi', 'hemisphere']).ngroups} regions "
-      f"of {met['subject'].nunique()} participants in the layout of {cohort.name}")
+study = FineTuningStudy.from_cohort(cohort, spec, network, untrained, seed=seed, n_jobs=n_jobs)
+cross_subject = study.voxel_scores(["contrastive"], all_subjects=True)
+pretrained = study.voxel_scores(["pretrained"])
+n_networks = cross_subject.groupby(["donor", "roi", "hemisphere", "seed"]).ngroups
+print(f"{n_networks} networks met {cross_subject.groupby(['subject', 'roi', 'hemisphere']).ngroups} regions "
+      f"of {cross_subject['subject'].nunique()} participants in the layout of {cohort.name}")
 
 # %% [markdown]
 # ## 2 · How many voxels improve?
@@ -64,10 +64,10 @@ print(f"{n_networks} networks met {met.groupby(['subject', 'roi', 'hemisphere'])
 # published, a matrix averages over the regions that all participants have.
 
 # %%
-share = outcomes.improved(pd.concat([met, untuned]), "contrastive", "untuned")
-groups = [group for group in outcomes.GROUPS if len(outcomes.in_group(share, group))
-          and (group == "all" or share["group"].nunique() > 1)]
-matrices = {group: outcomes.donor_matrix(share, group) for group in groups}
+improved_fraction = outcomes.fraction_improved(pd.concat([cross_subject, pretrained]), "contrastive", "pretrained")
+groups = [group for group in outcomes.GROUPS if len(outcomes.select_group(improved_fraction, group))
+          and (group == "all" or improved_fraction["group"].nunique() > 1)]
+matrices = {group: outcomes.donor_matrix(improved_fraction, group) for group in groups}
 for group, matrix in matrices.items():
     own = np.diag(matrix.reindex(columns=matrix.index))
     others = matrix.to_numpy()[~np.eye(len(matrix), dtype=bool)]
@@ -80,14 +80,14 @@ matrices[groups[-1]].round(2)
 # regions, one's own network against those of the others.
 
 # %%
-scores, before = outcomes.region_scores(met), outcomes.region_scores(untuned)
-place = [*outcomes.REGION, "seed"]
-gains = scores.merge(before[[*place, "r"]], on=place,
-                     suffixes=("", "_untuned"))
-gains["gain"] = gains["r"] - gains["r_untuned"]
-gains["whose"] = np.where(gains["donor"] == gains["subject"], "own", "others'")
-by_whose = gains.pivot_table(index=["subject", "group"], columns="whose", values="gain")
-by_whose.round(3)
+scores, pretrained_scores = outcomes.region_scores(cross_subject), outcomes.region_scores(pretrained)
+place = [*outcomes.REGION_COLUMNS, "seed"]
+gains = scores.merge(pretrained_scores[[*place, "r"]], on=place,
+                     suffixes=("", "_pretrained"))
+gains["gain"] = gains["r"] - gains["r_pretrained"]
+gains["model"] = np.where(gains["donor"] == gains["subject"], "within_participant", "cross_participant")
+gains_by_model = gains.pivot_table(index=["subject", "group"], columns="model", values="gain")
+gains_by_model.round(3)
 
 # %% [markdown]
 # ## 3 · One network for all
@@ -98,13 +98,13 @@ by_whose.round(3)
 
 # %%
 pooled_kinds = ["pooled, avg", "pooled, const"]
-pooled = study.run(pooled_kinds)
-against = outcomes.own_and_others(share)
-for kind in pooled_kinds:
-    found = outcomes.improved(pd.concat([pooled, untuned]), kind, "untuned")
-    against = against.merge(found.drop(columns="donor").rename(columns={"improved": kind}),
+pooled = study.voxel_scores(pooled_kinds)
+pooled_comparison = outcomes.within_and_cross_participant(improved_fraction)
+for condition in pooled_kinds:
+    found = outcomes.fraction_improved(pd.concat([pooled, pretrained]), condition, "pretrained")
+    pooled_comparison = pooled_comparison.merge(found.drop(columns="donor").rename(columns={"improved": condition}),
                             on=place)
-against.groupby("group")[["own", "others", *pooled_kinds]].mean().round(2)
+pooled_comparison.groupby("group")[["within_participant", "cross_participant", *pooled_kinds]].mean().round(2)
 
 # %% [markdown]
 # ## 4 · A second data set
@@ -115,26 +115,26 @@ against.groupby("group")[["own", "others", *pooled_kinds]].mean().round(2)
 # receiver's pictures: **every fold is run** (the published script ran its first fold five times).
 
 # %%
-second = None
+transfer_voxels = None
 if laboratory.profile.transfer_cohort is not None:
-    people = laboratory.cohort("transfer_cohort")
-    areas = tuple(ELSEWHERE[roi] for roi in spec.rois if roi in ELSEWHERE)
-    other = Study.of(people, replace(spec, rois=areas, subjects=()), network, untrained,
-                     seed=seed, n_jobs=n_jobs).plan.material
-    second = study.elsewhere(other, ["untuned", "regression", "contrastive", "pooled, avg"])
-    print(f"{second['subject'].nunique()} participants in the layout of {people.name}, "
-          f"{len(areas)} areas, {len(second) // second['kind'].nunique()} vertices")
+    transfer_cohort = laboratory.cohort("transfer_cohort")
+    areas = tuple(TRANSFER_AREAS[roi] for roi in spec.rois if roi in TRANSFER_AREAS)
+    transfer_data = FineTuningStudy.from_cohort(transfer_cohort, replace(spec, rois=areas, subjects=()), network, untrained,
+                     seed=seed, n_jobs=n_jobs).plan.cohort_data
+    transfer_voxels = study.transfer(transfer_data, ["pretrained", "regression", "contrastive", "pooled, avg"])
+    print(f"{transfer_voxels['subject'].nunique()} participants in the layout of {transfer_cohort.name}, "
+          f"{len(areas)} areas, {len(transfer_voxels) // transfer_voxels['condition'].nunique()} vertices")
 else:
     print("this profile names no second cohort")
 
 # %%
-elsewhere, compared = pd.DataFrame(), pd.DataFrame()
-if second is not None:
-    elsewhere = outcomes.region_scores(second)
-    compared = outcomes.compared(second, [("contrastive", "untuned"), ("regression", "untuned"),
-                                          ("pooled, avg", "untuned")])
-elsewhere.pivot_table(index="roi", columns="kind", values="r", sort=False).round(3) if len(
-    elsewhere) else None
+transfer_scores, comparisons = pd.DataFrame(), pd.DataFrame()
+if transfer_voxels is not None:
+    transfer_scores = outcomes.region_scores(transfer_voxels)
+    comparisons = outcomes.comparisons(transfer_voxels, [("contrastive", "pretrained"), ("regression", "pretrained"),
+                                          ("pooled, avg", "pretrained")])
+transfer_scores.pivot_table(index="roi", columns="condition", values="r", sort=False).round(3) if len(
+    transfer_scores) else None
 
 # %% [markdown]
 # ## 5 · The figure
@@ -153,29 +153,29 @@ for axes in top[len(groups):]:
 
 # %%
 bottom = lines[1].subgridspec(1, 4, wspace=0.42).subplots()
-for axes, kind in zip(bottom[:2], pooled_kinds):
-    plots_finetuning.group_scatter(axes, against["others"], against[kind], against["group"])
-    axes.set(xlabel="others' networks, voxels improved", ylabel=f"{kind}, voxels improved")
+for axes, condition in zip(bottom[:2], pooled_kinds):
+    plots_finetuning.group_scatter(axes, pooled_comparison["cross_participant"], pooled_comparison[condition], pooled_comparison["group"])
+    axes.set(xlabel="others' networks, voxels improved", ylabel=f"{condition}, voxels improved")
     plots.percent_axis(axes.xaxis), plots.percent_axis(axes.yaxis)
 plots.panel_letter(bottom[0], "D", x=-0.3)
 order = [group for group in ("early", "higher") if group in set(gains["group"])]
-plots_finetuning.own_and_borrowed(bottom[2], gains, order)
+plots_finetuning.within_and_cross_gains(bottom[2], gains, order)
 bottom[2].set_ylabel("r tuned - r untuned")
 plots.panel_letter(bottom[2], "E", x=-0.35)
 
 # %%
-if len(elsewhere):
-    kinds = list(dict.fromkeys(elsewhere["kind"]))
-    plots_finetuning.kind_dots(bottom[3], elsewhere, "r", ["all"], kinds)
+if len(transfer_scores):
+    conditions = list(dict.fromkeys(transfer_scores["condition"]))
+    plots_finetuning.condition_dots(bottom[3], transfer_scores, "r", ["all"], conditions)
     bottom[3].set(ylabel="r, second data set", xticks=[])
-    plots.top_legend(figure, plots_finetuning.labelled(kinds))
+    plots.top_legend(figure, plots_finetuning.condition_handles(conditions))
     plots.panel_letter(bottom[3], "F", x=-0.35)
 else:
     bottom[3].axis("off")
 
 # %%
 plots.save_figure(figure, laboratory.provenance, {
-    "ABC": share, "D": against, "E": gains, "F": elsewhere})
+    "ABC": improved_fraction, "D": pooled_comparison, "E": gains, "F": transfer_scores})
 figure
 
 # %% [markdown]
@@ -195,56 +195,56 @@ figure
 
 # %%
 def by_receiver(group):
-    found = outcomes.own_and_others(outcomes.in_group(share, group))
-    return outcomes.by_training(found, "own"), outcomes.by_training(found, "others")
+    found = outcomes.within_and_cross_participant(outcomes.select_group(improved_fraction, group))
+    return outcomes.pivot_shared_models(found, "within_participant"), outcomes.pivot_shared_models(found, "cross_participant")
 
 published = {"early": "diagonal .755, off .677", "higher": "diagonal .490, off .348",
              "all": "diagonal .633, off .515"}
 for group in groups:
     own, others = by_receiver(group)
-    ledger.interval(f"Networks tuned to others help, too ({group} regions)", others - 0.5, "above 0",
+    claims.interval(f"Networks tuned to others help, too ({group} regions)", others - 0.5, "above 0",
                     of="share of voxels improved by others' networks, minus one half",
                     source="cross-subject matrices", paper=published[group], sample="receivers",
                     shared=True)
 
 # %%
 own, others = by_receiver("all")
-ledger.interval("One's own network helps more than borrowed ones", own - others, "above 0",
+claims.interval("One's own network helps more than borrowed ones", own - others, "above 0",
                 of="share of voxels improved, own network minus others'", sample="receivers", shared=True,
                 source="cross-subject matrices", paper="all regions .633 against .515")
 
 # %%
 for group in order:
-    part = against[against["group"] == group]
-    part = part.assign(more=part["pooled, avg"] - part["others"])
-    ledger.interval(f"The pooled network beats borrowed ones ({group} regions)",
-                    outcomes.by_training(part, "more"), "above 0", sample="receivers", shared=True,
+    part = pooled_comparison[pooled_comparison["group"] == group]
+    part = part.assign(more=part["pooled, avg"] - part["cross_participant"])
+    claims.interval(f"The pooled network beats borrowed ones ({group} regions)",
+                    outcomes.pivot_shared_models(part, "more"), "above 0", sample="receivers", shared=True,
                     of="share of voxels improved, pooled (avg) minus others'",
                     source="pooled against cross-subject scatter",
                     paper={"early": "mostly above the line", "higher": "mostly below"}[group])
 
 # %%
-for kind in ("contrastive", "pooled, avg"):
-    row = (compared[(compared["kind"] == kind) & (compared["group"] == "all")].iloc[0]
-           if len(compared) else None)
+for condition in ("contrastive", "pooled, avg"):
+    row = (comparisons[(comparisons["condition"] == condition) & (comparisons["group"] == "all")].iloc[0]
+           if len(comparisons) else None)
     found = (np.nan,) * 3 if row is None else row[["difference", "low", "high"]]
-    ledger.judge(f"What was learned carries over to a second data set ({kind})", *found, "above 0",
+    claims.judge(f"What was learned carries over to a second data set ({condition})", *found, "above 0",
                  of="r minus that of the untuned network, over participants and trainings",
                  source="transfer to NOD; abstract", paper="numbers unknown",
                  n="" if row is None else f"n = {row['n']} x {spec.n_seeds} trainings, "
                                           f"{row['improved']:.0%} of vertices")
 for group in groups:
     own, others = by_receiver(group)
-    ledger.number(f"improved, {group}", rounded({"own": own.mean(axis=None),
-                                                 "others": others.mean(axis=None)}, 3))
+    claims.number(f"improved, {group}", round_numbers({"within_participant": own.mean(axis=None),
+                                                 "cross_participant": others.mean(axis=None)}, 3))
 
 # %%
-path = ledger.save()
-print(ledger.text())
+path = claims.save()
+print(claims.text())
 
 # %%
 # NBVAL_CHECK_OUTPUT
-print(ledger.verdicts())
+print(claims.verdicts())
 
 # %% [markdown]
 # ## 7 · What we see, what the paper says, why they differ
@@ -280,12 +280,12 @@ your_donor = None    # one of the participants
 if your_donor is None:
     print("Hint: `share` has donor and subject; leave out where they are the same person.")
 else:
-    borrowed = share[share["donor"] != share["subject"]]
-    best = borrowed.groupby("donor")["improved"].mean().idxmax()
+    cross_participant = improved_fraction[improved_fraction["donor"] != improved_fraction["subject"]]
+    best = cross_participant.groupby("donor")["improved"].mean().idxmax()
     print("Right." if your_donor == best else "Did you leave the diagonal out?")
 
 # %% tags=["solution"]
-share[share["donor"] != share["subject"]].groupby("donor")["improved"].mean().round(3)
+improved_fraction[improved_fraction["donor"] != improved_fraction["subject"]].groupby("donor")["improved"].mean().round(3)
 
 # %% [markdown]
 # **Change.** Copy the profile and set `interleaved = true` in `[finetuning]`: the pooled network

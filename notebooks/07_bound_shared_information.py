@@ -29,14 +29,14 @@ from dataclasses import replace
 
 from helpers import lab
 from helpers.figures import plots, plots_finetuning
-from helpers.figures.claims import Ledger, rounded
-from helpers.finetuning.outcomes import by_seed, by_training
+from helpers.figures.claims import ClaimsTable, round_numbers
+from helpers.finetuning.outcomes import pivot_subject_by_seed, pivot_shared_models
 from helpers.finetuning.contrastive import NATS_PER_BIT
-from helpers.finetuning.kinds import kind_of
-from helpers.finetuning.study import Study
+from helpers.finetuning.conditions import get_condition
+from helpers.finetuning.study import FineTuningStudy
 
 laboratory = lab.open(profile, notebook="07_bound_shared_information")
-ledger = Ledger(laboratory.provenance)
+claims = ClaimsTable(laboratory.provenance)
 spec, seed = laboratory.profile.table("finetuning"), laboratory.profile.seed
 plots.use_style()
 print(laboratory.provenance.line)
@@ -57,14 +57,14 @@ print(laboratory.provenance.line)
 # %%
 network, untrained = laboratory.network(spec.network), laboratory.network(spec.untrained)
 cohort = laboratory.cohort("tuning_cohort")
-study = Study.of(cohort, spec, network, untrained, seed=seed, n_jobs=n_jobs)
-kinds = ["contrastive", "contrastive, fixed z", "shuffled", "pooled, avg", "pooled, const"]
-bounds = study.bounds(kinds)
+study = FineTuningStudy.from_cohort(cohort, spec, network, untrained, seed=seed, n_jobs=n_jobs)
+conditions = ["contrastive", "contrastive, fixed z", "shuffled", "pooled, avg", "pooled, const"]
+bounds = study.bounds(conditions)
 K = int(bounds["n"].max())
 print(f"K = {K} held-out conditions: at most {np.log(K):.2f} nats = "
       f"{np.log(K) / NATS_PER_BIT:.2f} bits")
-bounds.groupby("kind", sort=False)[["shared", "trained", "best", "crossed", "factor",
-                                    "dimensions"]].mean().round(3)
+bounds.groupby("condition", sort=False)[["shared_batchnorm", "uncalibrated", "calibrated", "cross_validated", "temperature_factor",
+                                    "embedding_dim"]].mean().round(3)
 
 # %% [markdown]
 # One column needs explaining. The published head is shared by pictures and responses, and so are
@@ -80,12 +80,12 @@ bounds.groupby("kind", sort=False)[["shared", "trained", "best", "crossed", "fac
 # says bits, and whether it was converted is unknown. One nat is 1.44 bits.
 
 # %%
-def matrix_of(kind, column):
-    part = bounds[bounds["kind"] == kind]
+def matrix_of(condition, column):
+    part = bounds[bounds["condition"] == condition]
     table = part.pivot_table(index="roi", columns="subject", values=column, sort=False)
     return table.assign(mean=table.mean(axis=1))
 
-shared, nats = (matrix_of("contrastive", column) for column in ("shared", "best"))
+shared_batchnorm, nats = (matrix_of("contrastive", column) for column in ("shared_batchnorm", "calibrated"))
 print("nats:\n", nats.round(2).to_string(), sep="")
 print("bits:\n", (nats / NATS_PER_BIT).round(2).to_string(), sep="")
 
@@ -97,30 +97,30 @@ print("bits:\n", (nats / NATS_PER_BIT).round(2).to_string(), sep="")
 # of voxels, within participants and regions' groups, says what goes with size.
 
 # %%
-def slope(kind):
+def slope(condition):
     """Nats a hundred voxels, after taking off each group's and participant's mean."""
-    part = bounds[bounds["kind"] == kind]
+    part = bounds[bounds["condition"] == condition]
     inside = lambda values: values - values.groupby([part["subject"], part["group"]]).transform(
         "mean")
-    x, y = inside(part["n_voxels"].astype(float)), inside(part["crossed"])
+    x, y = inside(part["n_voxels"].astype(float)), inside(part["cross_validated"])
     return 100 * float((x * y).sum() / (x * x).sum()) if (x * x).sum() else np.nan
 
-slopes = {kind: slope(kind) for kind in ("contrastive", "contrastive, fixed z")}
-def parts_of_slope(kind):
+slopes = {condition: slope(condition) for condition in ("contrastive", "contrastive, fixed z")}
+def parts_of_slope(condition):
     """Participants' parts in the slope, by training; their mean is the slope of all."""
-    part = bounds[bounds["kind"] == kind]
+    part = bounds[bounds["condition"] == condition]
     inside = lambda values: values - values.groupby(
         [part["subject"], part["group"], part["seed"]]).transform("mean")
-    x, y = inside(part["n_voxels"].astype(float)), inside(part["crossed"])
+    x, y = inside(part["n_voxels"].astype(float)), inside(part["cross_validated"])
     n = part.groupby(["subject", "seed"]).ngroups
     return (100 * n / ((x * x).sum() or np.nan) * x * y).groupby(
         [part["subject"], part["seed"]]).sum().unstack("seed")
 
-across = {kind: bounds[bounds["kind"] == kind][["n_voxels", "crossed"]].corr().iloc[0, 1]
-          for kind in slopes}
-for kind in slopes:
-    print(f"{kind}: {slopes[kind]:+.3f} nats a hundred voxels within groups and participants; "
-          f"r over all regions {across[kind]:+.2f}")
+size_correlation = {condition: bounds[bounds["condition"] == condition][["n_voxels", "cross_validated"]].corr().iloc[0, 1]
+          for condition in slopes}
+for condition in slopes:
+    print(f"{condition}: {slopes[condition]:+.3f} nats a hundred voxels within groups and participants; "
+          f"r over all regions {size_correlation[condition]:+.2f}")
 
 # %% [markdown]
 # ## 4 · The confound, alone
@@ -129,15 +129,15 @@ for kind in slopes:
 # pictures, and only z changes. Whatever the bound does now is the ruler, not the brain.
 
 # %%
-some = tuple(dict.fromkeys([spec.rois[0], spec.rois[-1]]))
-rate = study.rate(kind_of("contrastive"))
-tables = [bounds[(bounds["kind"] == "contrastive, fixed z") & bounds["roi"].isin(some)]]
+subset_rois = tuple(dict.fromkeys([spec.rois[0], spec.rois[-1]]))
+learning_rate = study.learning_rate(get_condition("contrastive"))
+tables = [bounds[(bounds["condition"] == "contrastive, fixed z") & bounds["roi"].isin(subset_rois)]]
 for size in sizes:
-    narrow = replace(spec, fixed_embedding=int(size), rois=some, rates=(), searched={}, rate=rate)
-    tables.append(Study.of(cohort, narrow, network, untrained, seed=seed, n_jobs=n_jobs).bounds(
+    narrow_spec = replace(spec, fixed_embedding_dim=int(size), rois=subset_rois, learning_rates=(), rate_search_scores={}, learning_rate=learning_rate)
+    tables.append(FineTuningStudy.from_cohort(cohort, narrow_spec, network, untrained, seed=seed, n_jobs=n_jobs).bounds(
         ["contrastive, fixed z"]))
 by_size = pd.concat(tables, ignore_index=True)
-by_size.pivot_table(index="dimensions", columns="roi", values="crossed", sort=True).round(3)
+by_size.pivot_table(index="embedding_dim", columns="roi", values="cross_validated", sort=True).round(3)
 
 # %% [markdown]
 # ## 5 · The figure
@@ -146,7 +146,7 @@ by_size.pivot_table(index="dimensions", columns="roi", values="crossed", sort=Tr
 figure = plots.new_figure(5.4)
 lines = figure.add_gridspec(2, 1, hspace=0.5, left=0.075, right=0.985, top=0.93, bottom=0.1)
 top = lines[0].subgridspec(1, 3, wspace=0.3).subplots()
-for axes, table, words in zip(top, (shared, nats, nats / NATS_PER_BIT), (
+for axes, table, words in zip(top, (shared_batchnorm, nats, nats / NATS_PER_BIT), (
         "nats, shared statistics", "nats, each side's own", "the same in bits")):
     plots_finetuning.value_matrix(axes, table)
     axes.set_title(f"bound: {words}", fontsize=6.5)
@@ -159,16 +159,16 @@ plots_finetuning.bound_scatter(bottom[0], bounds, ["contrastive", "contrastive, 
 plots_finetuning.bound_scatter(bottom[1], bounds, ["contrastive", "pooled, avg", "pooled, const"])
 for axes in bottom[:2]:
     axes.set(xlabel="voxels of the region", ylabel="bound, nats (crossed)")
-plots_finetuning.size_lines(bottom[2], by_size)
+plots_finetuning.embedding_dim_lines(bottom[2], by_size)
 bottom[2].set(xlabel="dimensions of the embedding, z", ylabel="bound, nats (crossed)")
 for axes, letter in zip(bottom, "DEF"):
     plots.panel_letter(axes, letter, x=-0.16)
-plots.top_legend(figure, plots_finetuning.labelled(
+plots.top_legend(figure, plots_finetuning.condition_handles(
     ["contrastive", "contrastive, fixed z", "pooled, avg", "pooled, const"]))
 
 # %%
 plots.save_figure(figure, laboratory.provenance, {
-    "ABCDE": bounds.assign(best_bits=bounds["best"] / NATS_PER_BIT), "F": by_size})
+    "ABCDE": bounds.assign(calibrated_bits=bounds["calibrated"] / NATS_PER_BIT), "F": by_size})
 figure
 
 # %% [markdown]
@@ -188,71 +188,71 @@ figure
 # Rules were fixed before the run, with one exception that says so.
 
 # %%
-largest = bounds[["trained", "best", "crossed"]].max().max()
-ledger.claim("No bound exceeds log K", source="check of this laboratory", paper="log 1477 = 7.30",
+largest = bounds[["uncalibrated", "calibrated", "cross_validated"]].max().max()
+claims.claim("No bound exceeds log K", source="check of this laboratory", paper="log 1477 = 7.30",
              run=f"largest {largest:.2f} of {np.log(K):.2f} nats", rule="all bounds at most log K",
-             holds=bool((bounds[["trained", "best", "crossed"]].max(axis=1)
+             holds=bool((bounds[["uncalibrated", "calibrated", "cross_validated"]].max(axis=1)
                          <= np.log(bounds["n"]) + 1e-9).all()))
-of = lambda kind, column="crossed", table=bounds: by_seed(table[table["kind"] == kind], column)
-ledger.interval("Images and responses share information that the tuned network finds",
+bound_by_subject = lambda condition, column="cross_validated", table=bounds: pivot_subject_by_seed(table[table["condition"] == condition], column)
+claims.interval("Images and responses share information that the tuned network finds",
                 of("contrastive"), "above 0", of="mean bound, factor crossed, nats",
                 source="mutual-information matrix",
                 paper="early about 1.4 to 2.0, PPA 2.4, RSC .5")
 
 # %%
-ledger.interval("Normalising both sides by one running mean hides information that was found",
-                of("contrastive", "best") - of("contrastive", "shared"), "above 0",
+claims.interval("Normalising both sides by one running mean hides information that was found",
+                bound_by_subject("contrastive", "calibrated") - bound_by_subject("contrastive", "shared_batchnorm"), "above 0",
                 of="bound with each side's own statistics minus shared ones, nats",
                 source="beyond the paper; rule added after it was seen", paper="–")
 
 # %%
-ledger.interval("Tuned on shuffled pairs, it finds none", of("shuffled"), "around 0", within=0.05,
+claims.interval("Tuned on shuffled pairs, it finds none", bound_by_subject("shuffled"), "around 0", within=0.05,
                 of="mean bound, factor crossed, nats (a tenth of the paper's smallest region)",
                 source="beyond the paper: control", paper="–")
 
 # %%
-optimism = by_seed(bounds.assign(more=bounds["best"] - bounds["crossed"]), "more")
-ledger.interval("Choosing the temperature on the same pairs costs little honesty", optimism,
+optimism = pivot_subject_by_seed(bounds.assign(more=bounds["calibrated"] - bounds["cross_validated"]), "more")
+claims.interval("Choosing the temperature on the same pairs costs little honesty", optimism,
                 "around 0", within=0.02, source="beyond the paper", paper="–",
                 of="best minus crossed, nats (one per cent of the paper's early bounds)")
 
 # %%
-ledger.interval("Larger regions share more (published embedding)", parts_of_slope("contrastive"),
+claims.interval("Larger regions share more (published embedding)", parts_of_slope("contrastive"),
                 "above 0", of="each participant's part in the slope of step 3, nats a hundred voxels",
                 source="MI against voxel count", paper="grows with voxel count, saturates near 3")
 
 # %%
-least, most = by_size["dimensions"].min(), by_size["dimensions"].max()
-small, large = (by_seed(by_size[by_size["dimensions"] == z], "crossed") for z in (least, most))
-ledger.interval("A wider embedding alone raises the bound", large - small, "above 0",
-                of=f"bound with z = {most:.0f} minus z = {least:.0f}, same regions and voxels, nats",
+min_dim, max_dim = by_size["embedding_dim"].min(), by_size["embedding_dim"].max()
+small, large = (pivot_subject_by_seed(by_size[by_size["embedding_dim"] == z], "cross_validated") for z in (min_dim, max_dim))
+claims.interval("A wider embedding alone raises the bound", large - small, "above 0",
+                of=f"bound with z = {max_dim:.0f} minus z = {min_dim:.0f}, same regions and voxels, nats",
                 source="beyond the paper", paper="–")
 
 # %%
 early = bounds[bounds["group"] == bounds["group"].iloc[0]]
-per_training = lambda kind: by_training(early[early["kind"] == kind], "crossed")
-for kind, words, paper, expected, within in (
+per_training = lambda condition: pivot_shared_models(early[early["condition"] == condition], "cross_validated")
+for condition, words, paper, expected, within in (
         ("pooled, avg", "about the same as", "about the same", "around 0", 0.15),
         ("pooled, const", "lower than", "clearly lower, early", "below 0", None)):
-    ledger.interval(f"{kind}: the bound is {words} that of specific networks "
+    claims.interval(f"{condition}: the bound is {words} that of specific networks "
                     f"({early['group'].iloc[0]} regions)",
-                    per_training(kind) - per_training("contrastive"), expected, shared=True,
+                    per_training(condition) - per_training("contrastive"), expected, shared=True,
                     of="bound, pooled minus specific, nats"
                        + " (a tenth of the paper's early bounds)" * bool(within),
                     source="specific against pooled", paper=paper, within=within)
 
 # %%
-for kind in kinds:
-    ledger.number(f"bound, {kind}", rounded(bounds[bounds["kind"] == kind].groupby("roi")[
-        "crossed"].mean().to_dict(), 3))
+for condition in conditions:
+    claims.number(f"bound, {condition}", round_numbers(bounds[bounds["condition"] == condition].groupby("roi")[
+        "cross_validated"].mean().to_dict(), 3))
 
 # %%
-path = ledger.save()
-print(ledger.text())
+path = claims.save()
+print(claims.text())
 
 # %%
 # NBVAL_CHECK_OUTPUT
-print(ledger.verdicts())
+print(claims.verdicts())
 
 # %% [markdown]
 # ## 7 · What we see, what the paper says, why they differ
@@ -306,10 +306,10 @@ your_answer = None    # number of networks whose crossed bound exceeds log 100
 if your_answer is None:
     print("Hint: one comparison with `bounds['crossed']`.")
 else:
-    print("Right." if your_answer == int((bounds["crossed"] > np.log(100)).sum()) else "Not yet.")
+    print("Right." if your_answer == int((bounds["cross_validated"] > np.log(100)).sum()) else "Not yet.")
 
 # %% tags=["solution"]
-int((bounds["crossed"] > np.log(100)).sum())
+int((bounds["cross_validated"] > np.log(100)).sum())
 
 # %% [markdown]
 # **Discuss.** (1) Mutual information does not change when either side is transformed invertibly.

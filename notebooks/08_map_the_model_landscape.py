@@ -29,18 +29,18 @@ from matplotlib.colors import Normalize
 
 from helpers import lab
 from helpers.figures import plots, plots_finetuning, plots_landscape
-from helpers.figures.claims import Ledger, rounded
-from helpers.finetuning.outcomes import by_seed, in_group, region_scores
-from helpers.finetuning.study import Study
+from helpers.figures.claims import ClaimsTable, round_numbers
+from helpers.finetuning.outcomes import pivot_subject_by_seed, select_group, region_scores
+from helpers.finetuning.study import FineTuningStudy
 from helpers.landscape import comparing, outcomes, reading
-from helpers.landscape.distances import ignorance, truth
-from helpers.landscape.inpca import inpca
+from helpers.landscape.distances import ignorance_model, truth_model
+from helpers.landscape.inpca import fit_inpca
 
 # %%
 laboratory = lab.open(profile, notebook="08_map_the_model_landscape")
-ledger = Ledger(laboratory.provenance)
+claims = ClaimsTable(laboratory.provenance)
 spec, seed = laboratory.profile.table("finetuning"), laboratory.profile.seed
-chosen = laboratory.profile.table("landscape")
+landscape_spec = laboratory.profile.table("landscape")
 plots.use_style()
 print(laboratory.provenance.line)
 
@@ -56,12 +56,12 @@ print(laboratory.provenance.line)
 # %%
 network, untrained = laboratory.network(spec.network), laboratory.network(spec.untrained)
 cohort = laboratory.cohort("tuning_cohort")
-study = Study.of(cohort, spec, network, untrained, seed=seed, n_jobs=n_jobs)
-tasks = {name: reading.open_task(name, laboratory.images(*where.split("/", 1)), network,
-                                 chosen.image_size, chosen.max_images)
-         for name, where in chosen.tasks.items()}
-pd.DataFrame([{"task": name, "classes": len(np.unique(task.labels)), "taught": len(task.taught),
-               "examined": len(task.held_out), "for example": ", ".join(task.classes[:3])}
+study = FineTuningStudy.from_cohort(cohort, spec, network, untrained, seed=seed, n_jobs=n_jobs)
+tasks = {name: reading.load_task(name, laboratory.images(*where.split("/", 1)), network,
+                                 landscape_spec.image_size, landscape_spec.max_images)
+         for name, where in landscape_spec.tasks.items()}
+pd.DataFrame([{"task": name, "classes": len(np.unique(task.labels)), "n_train": len(task.train_idx),
+               "n_test": len(task.test_idx), "for example": ", ".join(task.classes[:3])}
               for name, task in tasks.items()]).set_index("task")
 
 # %% [markdown]
@@ -71,17 +71,17 @@ pd.DataFrame([{"task": name, "classes": len(np.unique(task.labels)), "taught": l
 # the one by which the map below is drawn. Chance is one over the number of classes.
 
 # %%
-kinds = ["untrained", "untuned", "shuffled", "regression", "regression, same head", "contrastive",
+conditions = ["untrained", "pretrained", "shuffled", "regression", "regression, same head", "contrastive",
          "pooled, avg", "pooled, const"]
-members = study.networks(kinds)
-published = [member for member in members if member.kind not in (
+finetuned_models = study.networks(conditions)
+published = [finetuned_model for finetuned_model in finetuned_models if finetuned_model.condition not in (
     "untrained", "shuffled", "regression", "regression, same head")]
-accuracy = outcomes.changed(pd.concat([
-    comparing.accuracies(study, members if name == chosen.mapped else published, [one],
-                         chosen.layer) for name, one in tasks.items()]))
-table = accuracy.pivot_table(index="kind", columns=["task", "group"], values="accuracy",
+accuracy = outcomes.add_accuracy_change(pd.concat([
+    comparing.task_accuracies(study, finetuned_models if name == landscape_spec.map_task else published, [one],
+                         landscape_spec.layer) for name, one in tasks.items()]))
+table = accuracy.pivot_table(index="condition", columns=["task", "group"], values="accuracy",
                              sort=False)
-print(f"{len(members)} networks; chance "
+print(f"{len(finetuned_models)} networks; chance "
       + ", ".join(f"{1 / len(np.unique(task.labels)):.3f} ({name})"
                   for name, task in tasks.items()))
 table.round(3)
@@ -91,8 +91,8 @@ table.round(3)
 # networks. The first row is the network before tuning.
 
 # %%
-matrices = {name: outcomes.result_matrix(accuracy, name) for name in tasks}
-matrices[chosen.mapped].round(3)
+matrices = {name: outcomes.accuracy_matrix(accuracy, name) for name in tasks}
+matrices[landscape_spec.map_task].round(3)
 
 # %% [markdown]
 # ## 3 · A map of models
@@ -109,26 +109,26 @@ matrices[chosen.mapped].round(3)
 # is always right and sure, and *ignorance*, which finds all classes equally likely.
 
 # %%
-task = tasks[chosen.mapped]
-drawn = [member for member in members if member.seed == 0]  # one training of each, to draw
+task = tasks[landscape_spec.map_task]
+drawn = [finetuned_model for finetuned_model in finetuned_models if finetuned_model.seed == 0]  # one training of each, to draw
 n_classes = len(task.classes)
-among, to_known = comparing.distances_between(
-    study, drawn, task, chosen.layer, [truth(task.truth, n_classes), ignorance(n_classes)])
-whole = inpca(among)
-known = dict(zip(("truth", "ignorance"), whole.place(to_known)))
-restored = float(np.abs(whole.distances() - among).max())
-stress = whole.explained_stress()
-print(f"{len(drawn)} networks, {len(task.held_out)} images; distances up to {among.max():.2f}; "
-      f"restored to {restored:.0e}")
+pairwise_distances, distances_to_references = comparing.prediction_distances(
+    study, drawn, task, landscape_spec.layer, [truth_model(task.test_labels, n_classes), ignorance_model(n_classes)])
+inpca_map = fit_inpca(pairwise_distances)
+reference_points = dict(zip(("truth", "ignorance"), inpca_map.project(distances_to_references)))
+reconstruction_error = float(np.abs(inpca_map.distances() - pairwise_distances).max())
+stress = inpca_map.explained_stress()
+print(f"{len(drawn)} networks, {len(task.test_idx)} images; distances up to {pairwise_distances.max():.2f}; "
+      f"restored to {reconstruction_error:.0e}")
 print(f"two axes explain {stress[1]:.0%} of the stress, five {stress[4]:.0%}; imaginary among the "
-      f"first ten: {(whole.signs[:10] < 0).sum()}")
+      f"first ten: {(inpca_map.signs[:10] < 0).sum()}")
 
 # %%
-every = accuracy[accuracy["task"] == chosen.mapped].drop(columns="task")
-told = every[every["seed"] == 0].reset_index(drop=True)
-start = kinds.index("untuned")
-told["from untuned"], told["to truth"] = among[start], to_known[0]
-told.groupby("kind", sort=False)[["from untuned", "to truth", "accuracy"]].mean().round(3)
+map_accuracy = accuracy[accuracy["task"] == landscape_spec.map_task].drop(columns="task")
+model_table = map_accuracy[map_accuracy["seed"] == 0].reset_index(drop=True)
+pretrained_row = conditions.index("pretrained")
+model_table["from pretrained"], model_table["to truth"] = pairwise_distances[pretrained_row], distances_to_references[0]
+model_table.groupby("condition", sort=False)[["from pretrained", "to truth", "accuracy"]].mean().round(3)
 
 # %% [markdown]
 # ## 4 · Left and right
@@ -141,18 +141,18 @@ told.groupby("kind", sort=False)[["from untuned", "to truth", "accuracy"]].mean(
 # feature maps, and a network without positions has no left.)
 
 # %%
-lateral = laboratory.profile.table("laterality")
-rate = study.rate(next(member.job.kind for member in members if member.kind == "contrastive"))
-early = Study.of(cohort, lateral.tuning(spec, rate), network, untrained, seed=seed, n_jobs=n_jobs)
-halves = early.networks(["untuned", "contrastive"])
-where = chosen.tasks[chosen.mapped].split("/", 1)
-large = reading.open_task(chosen.mapped, laboratory.images(*where), network, lateral.image_size,
-                          chosen.max_images)
-apart, _ = comparing.distances_between(early, halves, large, chosen.layer)
-sides = comparing.accuracies(early, halves, [large], chosen.layer)
-sides["from untuned"] = apart[0]
-two = inpca(apart)
-print(f"{len(halves) - 1} networks; two axes explain {two.explained_stress()[1]:.0%} of the stress")
+laterality_spec = laboratory.profile.table("laterality")
+learning_rate = study.learning_rate(next(finetuned_model.run.condition for finetuned_model in finetuned_models if finetuned_model.condition == "contrastive"))
+early = FineTuningStudy.from_cohort(cohort, laterality_spec.finetuning_spec(spec, learning_rate), network, untrained, seed=seed, n_jobs=n_jobs)
+hemisphere_models = early.networks(["pretrained", "contrastive"])
+where = landscape_spec.tasks[landscape_spec.map_task].split("/", 1)
+large = reading.load_task(landscape_spec.map_task, laboratory.images(*where), network, laterality_spec.image_size,
+                          landscape_spec.max_images)
+hemisphere_distances, _ = comparing.prediction_distances(early, hemisphere_models, large, landscape_spec.layer)
+hemisphere_table = comparing.task_accuracies(early, hemisphere_models, [large], landscape_spec.layer)
+hemisphere_table["from pretrained"] = hemisphere_distances[0]
+hemisphere_map = fit_inpca(hemisphere_distances)
+print(f"{len(hemisphere_models) - 1} networks; two axes explain {hemisphere_map.explained_stress()[1]:.0%} of the stress")
 
 # %% [markdown]
 # The eye sees two arms in many clouds of points. So, within each participant, over pairs of
@@ -160,10 +160,10 @@ print(f"{len(halves) - 1} networks; two axes explain {two.explained_stress()[1]:
 # hemispheres?
 
 # %%
-directions = outcomes.opposite_minus_same(apart, sides)
+directions = outcomes.hemisphere_distance_difference(hemisphere_distances, hemisphere_table)
 print("opposite minus same:", directions.mean(axis=1).round(3).to_dict())
-sides[sides["roi"] != "none"].pivot_table(index="roi", columns="hemisphere", sort=False,
-                                          values=["from untuned", "accuracy"]).round(3)
+hemisphere_table[hemisphere_table["roi"] != "none"].pivot_table(index="roi", columns="hemisphere", sort=False,
+                                          values=["from pretrained", "accuracy"]).round(3)
 
 # %% [markdown]
 # ## 5 · Beyond: gain against forgetting
@@ -174,22 +174,22 @@ sides[sides["roi"] != "none"].pivot_table(index="roi", columns="hemisphere", sor
 # sooner than forgetting, there is a bargain on that way.
 
 # %%
-scores = region_scores(study.run([kind for kind in kinds if kind != "untrained"]))
-trade = every.merge(outcomes.gains_of(scores), on=outcomes.NETWORK)
-trade.groupby(["kind", "group"], sort=False)[["gain", "change"]].mean().round(3)
+scores = region_scores(study.voxel_scores([condition for condition in conditions if condition != "untrained"]))
+trade_off = map_accuracy.merge(outcomes.encoding_gains(scores), on=outcomes.MODEL_COLUMNS)
+trade_off.groupby(["condition", "group"], sort=False)[["gain", "change"]].mean().round(3)
 
 # %%
-untuned, before = study.run(["untuned"]), accuracy[accuracy["kind"] == "untuned"]
-ways = [trade[trade["kind"] == "contrastive"].assign(share=1.0)]
-ways.append(ways[0].assign(share=0.0, gain=0.0, change=0.0))
-half = {"kinds": ["contrastive"], "share": 0.5}
-gained = outcomes.gains_of(region_scores(pd.concat([untuned, study.run(**half)])))
-part = comparing.accuracies(study, study.networks(**half), [task], chosen.layer)
-part = outcomes.changed(pd.concat([before, part]))
-ways.append(part.merge(gained, on=outcomes.NETWORK).assign(share=0.5))
-paths = pd.concat(ways).sort_values("share")[
-    ["donor", "seed", "roi", "group", "share", "gain", "change"]]
-paths.pivot_table(index="share", columns="group", values=["gain", "change"]).round(3)
+pretrained, before = study.voxel_scores(["pretrained"]), accuracy[accuracy["condition"] == "pretrained"]
+path_tables = [trade_off[trade_off["condition"] == "contrastive"].assign(interpolation=1.0)]
+path_tables.append(path_tables[0].assign(interpolation=0.0, gain=0.0, change=0.0))
+halfway = {"kinds": ["contrastive"], "interpolation": 0.5}
+gained = outcomes.encoding_gains(region_scores(pd.concat([pretrained, study.voxel_scores(**halfway)])))
+part = comparing.task_accuracies(study, study.networks(**halfway), [task], landscape_spec.layer)
+part = outcomes.add_accuracy_change(pd.concat([before, part]))
+path_tables.append(part.merge(gained, on=outcomes.MODEL_COLUMNS).assign(interpolation=0.5))
+paths = pd.concat(path_tables).sort_values("interpolation")[
+    ["donor", "seed", "roi", "group", "interpolation", "gain", "change"]]
+paths.pivot_table(index="interpolation", columns="group", values=["gain", "change"]).round(3)
 
 # %% [markdown]
 # ## 6 · The figure
@@ -209,46 +209,46 @@ for axes in top[len(matrices):]:
 # %%
 *middle, bar = lines[1].subgridspec(1, 5, wspace=0.58,
                                     width_ratios=[1.5, 1.5, 1, 1, 0.06]).subplots()
-norm = Normalize(min(told["accuracy"].min(), sides["accuracy"].min()),
-                 max(told["accuracy"].max(), sides["accuracy"].max()))
-plots_landscape.model_map(middle[0], told, whole.coordinates[:, :2], "accuracy", norm, beside=known)
-plots_landscape.axis_names(middle[0], whole.signs, stress)
-plots_landscape.model_map(middle[1], sides, two.coordinates[:, :2], "accuracy", norm)
-plots_landscape.axis_names(middle[1], two.signs, two.explained_stress())
-keep = {"higher regions": (told["group"] == "higher") & (told["kind"] == "contrastive"),
-        "pooled": told["donor"] == "all"}
-for axes, (name, rows) in zip(middle[2:], keep.items()):
-    rows = np.flatnonzero(rows | (told["kind"] == "untuned"))
-    part = inpca(among[np.ix_(rows, rows)])
-    plots_landscape.model_map(axes, told.iloc[rows], part.coordinates[:, :2], "accuracy", norm)
-    plots_landscape.axis_names(axes, part.signs, part.explained_stress())
+norm = Normalize(min(model_table["accuracy"].min(), hemisphere_table["accuracy"].min()),
+                 max(model_table["accuracy"].max(), hemisphere_table["accuracy"].max()))
+plots_landscape.model_map(middle[0], model_table, inpca_map.coordinates[:, :2], "accuracy", norm, references=reference_points)
+plots_landscape.label_inpca_axes(middle[0], inpca_map.signs, stress)
+plots_landscape.model_map(middle[1], hemisphere_table, hemisphere_map.coordinates[:, :2], "accuracy", norm)
+plots_landscape.label_inpca_axes(middle[1], hemisphere_map.signs, hemisphere_map.explained_stress())
+subsets = {"higher regions": (model_table["group"] == "higher") & (model_table["condition"] == "contrastive"),
+        "pooled": model_table["donor"] == "all"}
+for axes, (name, rows) in zip(middle[2:], subsets.items()):
+    rows = np.flatnonzero(rows | (model_table["condition"] == "pretrained"))
+    part = fit_inpca(pairwise_distances[np.ix_(rows, rows)])
+    plots_landscape.model_map(axes, model_table.iloc[rows], part.coordinates[:, :2], "accuracy", norm)
+    plots_landscape.label_inpca_axes(axes, part.signs, part.explained_stress())
 
 # %%
 for axes, letter, title in zip(middle, "DEFG", ("all networks", "left and right, early",
-                                                *keep)):
+                                                *subsets)):
     axes.set_title(title)
     plots.panel_letter(axes, letter, x=-0.22)
-figure.colorbar(middle[0].collections[0], cax=bar).set_label(f"accuracy, {chosen.mapped}")
-marks = dict.fromkeys(plots_landscape.mark_of(*row) for row in pd.concat([told, sides])[
-    ["roi", "hemisphere", "group", "kind"]].to_numpy())
-middle[0].legend(handles=plots_landscape.mark_handles([*marks, *known]), fontsize=5,
+figure.colorbar(middle[0].collections[0], cax=bar).set_label(f"accuracy, {landscape_spec.map_task}")
+marks = dict.fromkeys(plots_landscape.marker_key(*row) for row in pd.concat([model_table, hemisphere_table])[
+    ["roi", "hemisphere", "group", "condition"]].to_numpy())
+middle[0].legend(handles=plots_landscape.marker_handles([*marks, *reference_points]), fontsize=5,
                  ncols=2, loc="best", handletextpad=0.2, columnspacing=0.6)
 
 # %%
 bottom = lines[2].subgridspec(1, 2, wspace=0.25).subplots()
-shown = list(dict.fromkeys(trade["kind"]))
-plots_landscape.trade_off(bottom[0], trade, shown)
-bottom[0].legend(handles=plots_finetuning.labelled(shown), fontsize=5.5)
-plots_landscape.share_paths(bottom[1], paths)
+drawn_conditions = list(dict.fromkeys(trade_off["condition"]))
+plots_landscape.trade_off(bottom[0], trade_off, drawn_conditions)
+bottom[0].legend(handles=plots_finetuning.condition_handles(drawn_conditions), fontsize=5.5)
+plots_landscape.interpolation_paths(bottom[1], paths)
 bottom[1].legend(title="share of the way, by group")
 for axes, letter in zip(bottom, "HI"):
-    axes.set(xlabel=f"change of accuracy, {chosen.mapped}", ylabel="r tuned - r untuned")
+    axes.set(xlabel=f"change of accuracy, {landscape_spec.map_task}", ylabel="r tuned - r untuned")
     plots.panel_letter(axes, letter, x=-0.09)
 
 # %%
 plots.save_figure(figure, laboratory.provenance, {
-    "ABC": accuracy, "D": told.assign(x=whole.coordinates[:, 0], y=whole.coordinates[:, 1]),
-    "E": sides.assign(x=two.coordinates[:, 0], y=two.coordinates[:, 1]), "H": trade, "I": paths})
+    "ABC": accuracy, "D": model_table.assign(x=inpca_map.coordinates[:, 0], y=inpca_map.coordinates[:, 1]),
+    "E": hemisphere_table.assign(x=hemisphere_map.coordinates[:, 0], y=hemisphere_map.coordinates[:, 1]), "H": trade_off, "I": paths})
 figure
 
 # %% [markdown]
@@ -268,24 +268,24 @@ figure
 # has networks of their own; pooled networks are compared region by region.
 
 # %%
-known_there = {"Caltech-256": ".703 untuned, .61 to .65 early, .66 to .67 higher",
+published_accuracies = {"Caltech-256": ".703 untuned, .61 to .65 early, .66 to .67 higher",
                "Places365": ".291 untuned, .22 to .25 early, .25 to .26 higher",
                "ImageNet": ".458 untuned, .35 to .40 early, .41 to .43 higher"}
 for name in tasks:
-    ledger.interval(f"Tuning to a brain region forgets ({name})", outcomes.by_person(
-        accuracy, "change", kind="contrastive", task=name), "below 0",
+    claims.interval(f"Tuning to a brain region forgets ({name})", outcomes.pivot_donor_by_seed(
+        accuracy, "change", condition="contrastive", task=name), "below 0",
         of="accuracy minus that of the untuned network", source="classification matrices",
-        paper=known_there.get(name, "in all tasks: untuned > higher > early"))
+        paper=published_accuracies.get(name, "in all tasks: untuned > higher > early"))
 
 # %%
-lost = {(kind, group): outcomes.by_person(in_group(every, group), "change", kind=kind)
-        for kind in kinds for group in ("early", "higher", "all")}
-of_region = {kind: by_seed(every[every["kind"] == kind], "accuracy", "roi")
-             for kind in ("pooled, avg", "contrastive")}
-ledger.interval("Early regions cost more than higher ones", lost["contrastive", "early"]
-                - lost["contrastive", "higher"], "below 0", of="accuracy, early minus higher",
+accuracy_change = {(condition, group): outcomes.pivot_donor_by_seed(select_group(map_accuracy, group), "change", condition=condition)
+        for condition in conditions for group in ("early", "higher", "all")}
+of_region = {condition: pivot_subject_by_seed(map_accuracy[map_accuracy["condition"] == condition], "accuracy", "roi")
+             for condition in ("pooled, avg", "contrastive")}
+claims.interval("Early regions cost more than higher ones", accuracy_change["contrastive", "early"]
+                - accuracy_change["contrastive", "higher"], "below 0", of="accuracy, early minus higher",
                 source="classification matrices", paper="untuned > higher > early")
-ledger.interval("A pooled network forgets more than specific ones",
+claims.interval("A pooled network forgets more than specific ones",
                 of_region["pooled, avg"] - of_region["contrastive"], "below 0", sample="regions",
                 of="accuracy, pooled (avg) minus the mean of specific networks",
                 source="classification matrices", paper="pooled early .19, specific .35 to .40")
@@ -295,43 +295,43 @@ for rival, source, paper in (
         ("regression", "2023 version", ".63 against .49 (Caltech-256)"),
         ("regression, same head", "beyond the paper", "unknown"),
         ("shuffled", "beyond the paper", "unknown")):
-    ledger.interval(f"Contrastive tuning forgets less than {rival}",
-                    lost["contrastive", "all"] - lost[rival, "all"], "above 0",
+    claims.interval(f"Contrastive tuning forgets less than {rival}",
+                    accuracy_change["contrastive", "all"] - accuracy_change[rival, "all"], "above 0",
                     of=f"accuracy, contrastive minus {rival}", source=source, paper=paper)
 
 # %%
-ledger.interval("Networks of opposite hemispheres leave in different directions", directions,
+claims.interval("Networks of opposite hemispheres leave in different directions", directions,
                 "above 0", of="distance of opposite minus that of same hemisphere",
                 source="subject landscape", paper="two arms, left and right")
-area = sides.assign(area=sides["roi"].str[:2])
-farther = (outcomes.by_person(area, "from untuned", area="V1")
-           - outcomes.by_person(area, "from untuned", area="hV"))
-ledger.interval("V1 lies farther from the untuned network than hV4", farther, "above 0",
+area = hemisphere_table.assign(area=hemisphere_table["roi"].str[:2])
+farther = (outcomes.pivot_donor_by_seed(area, "from pretrained", area="V1")
+           - outcomes.pivot_donor_by_seed(area, "from pretrained", area="hV"))
+claims.interval("V1 lies farther from the untuned network than hV4", farther, "above 0",
                 of="distance from untuned, V1 minus hV4", source="subject landscape",
                 paper="V1 farthest, hV4 nearest")
 
 # %%
-gained = trade[~trade["kind"].isin(["shuffled", "untrained"]) & (trade["gain"] > 0)]
-ledger.count("Nothing is gained without forgetting", int((gained["change"] >= 0).sum()), len(gained),
+gained = trade_off[~trade_off["condition"].isin(["shuffled", "untrained"]) & (trade_off["gain"] > 0)]
+claims.count("Nothing is gained without forgetting", int((gained["change"] >= 0).sum()), len(gained),
              "below", 0.05, of="networks that gained and have the untuned one's accuracy or more",
              source="beyond the paper", paper="unknown")
-ledger.interval("Half the way is a bargain", outcomes.bargain(paths, 0.5), "above 0",
+claims.interval("Half the way is a bargain", outcomes.interpolation_advantage(paths, 0.5), "above 0",
                 of="share of the gain minus share of the loss that half the way's weights have",
                 source="beyond the paper", paper="unknown")
 
 # %%
 for name in tasks:
-    part = accuracy[accuracy["task"] == name].groupby("kind", sort=False)["accuracy"].mean()
-    ledger.number(f"accuracy, {name}", rounded(part.to_dict(), 3))
-ledger.number("explained stress, two axes", rounded({"all": stress[1]}, 3))
+    part = accuracy[accuracy["task"] == name].groupby("condition", sort=False)["accuracy"].mean()
+    claims.number(f"accuracy, {name}", round_numbers(part.to_dict(), 3))
+claims.number("explained stress, two axes", round_numbers({"all": stress[1]}, 3))
 
 # %%
-path = ledger.save()
-print(ledger.text())
+path = claims.save()
+print(claims.text())
 
 # %%
 # NBVAL_CHECK_OUTPUT
-print(ledger.verdicts())
+print(claims.verdicts())
 
 # %% [markdown]
 # ## 8 · What we see, what the paper says, why they differ
@@ -371,15 +371,15 @@ your_kind = None    # one of the kinds of tuning
 if your_kind is None:
     print("Hint: `told` has the distance from the untuned network; leave out that one itself.")
 else:
-    nearest = told.drop(index=start).groupby("kind")["from untuned"].mean().idxmin()
+    nearest = model_table.drop(index=pretrained_row).groupby("condition")["from pretrained"].mean().idxmin()
     print("Right." if your_kind == nearest else "Take the mean over networks of a kind.")
 
 # %% tags=["solution"]
-told.drop(index=start).groupby("kind")["from untuned"].mean().round(3)
+model_table.drop(index=pretrained_row).groupby("condition")["from pretrained"].mean().round(3)
 
 # %% [markdown]
-# **Change.** Make the map from the tuned networks alone (leave row and column `start` out of
-# `among`), and place the untuned network on it with `place`. Does it land where it was?
+# **Change.** Make the map from the tuned networks alone (leave row and column `pretrained_row` out of
+# `pairwise_distances`), and place the untuned network on it with `place`. Does it land where it was?
 #
 # **Extend.** Distances are averages over pictures. Are networks of one region nearer to each other
 # than to networks of other regions, across participants? Give the difference of the two mean
@@ -388,10 +388,10 @@ told.drop(index=start).groupby("kind")["from untuned"].mean().round(3)
 # %%
 your_difference = None    # a number
 
-rows = told[told["kind"] == "contrastive"]
+rows = model_table[model_table["condition"] == "contrastive"]
 one, other = np.triu_indices(len(rows), 1)
 same = rows["roi"].to_numpy()[one] == rows["roi"].to_numpy()[other]
-pairs = among[rows.index[one], rows.index[other]]
+pairs = pairwise_distances[rows.index[one], rows.index[other]]
 if your_difference is None:
     print("Hint: `pairs` holds the distance of every pair, `same` whether the regions agree.")
 else:

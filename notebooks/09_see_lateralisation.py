@@ -23,7 +23,7 @@
 profile = "demo"          # demo, mini, paper, or the path of your own TOML file
 n_jobs = 2                # processes that tune and look; one where there is a GPU
 n_pictures = 2            # in the panel of pictures
-least = 0.75              # probability of the true class, before tuning, of pictures in the panel
+min_probability = 0.75              # probability of the true class, before tuning, of pictures in the panel
 
 # %%
 import numpy as np
@@ -31,16 +31,16 @@ import pandas as pd
 
 from helpers import lab
 from helpers.figures import plots, plots_landscape
-from helpers.figures.claims import Ledger, rounded
-from helpers.finetuning.study import Study
+from helpers.figures.claims import ClaimsTable, round_numbers
+from helpers.finetuning.study import FineTuningStudy
 from helpers.ground.stats import interval
-from helpers.landscape.reading import open_task, probed
-from helpers.saliency.laterality import contralateral
-from helpers.saliency.looking import HALVES, METHODS, glances
-from helpers.saliency.measuring import laterality
+from helpers.landscape.reading import load_task, fit_probe
+from helpers.saliency.laterality import contralateral_bias
+from helpers.saliency.looking import OCCLUSION, METHODS, saliency_examples
+from helpers.saliency.measuring import laterality_table
 
 laboratory = lab.open(profile, notebook="09_see_lateralisation")
-ledger = Ledger(laboratory.provenance)
+claims = ClaimsTable(laboratory.provenance)
 plots.use_style()
 print(laboratory.provenance.line)
 
@@ -54,18 +54,18 @@ print(laboratory.provenance.line)
 
 # %%
 spec, seed = laboratory.profile.table("finetuning"), laboratory.profile.seed
-lateral, chosen = (laboratory.profile.table(name) for name in ("laterality", "landscape"))
+laterality_spec, landscape_spec = (laboratory.profile.table(name) for name in ("laterality", "landscape"))
 network, untrained = laboratory.network(spec.network), laboratory.network(spec.untrained)
 cohort = laboratory.cohort("tuning_cohort")
-whole = Study.of(cohort, spec, network, untrained, seed=seed, n_jobs=n_jobs)
-rate = whole.rate(whole.networks(["contrastive"])[0].job.kind)
-study = Study.of(cohort, lateral.tuning(spec, rate), network, untrained, seed=seed, n_jobs=n_jobs)
-members = [member for member in study.networks(["untuned", "contrastive", "shuffled"])
-           if member.kind != "shuffled" or member.roi in lateral.controls]
-images = laboratory.images(*chosen.tasks[lateral.task].split("/", 1))
-task = open_task(lateral.task, images, network, lateral.image_size, chosen.max_images)
-print(pd.Series([member.kind for member in members]).value_counts(sort=False).to_dict(),
-      f"networks; {len(task.held_out)} held-out pictures of {len(task.classes)} classes")
+finetuning_study = FineTuningStudy.from_cohort(cohort, spec, network, untrained, seed=seed, n_jobs=n_jobs)
+learning_rate = finetuning_study.learning_rate(finetuning_study.networks(["contrastive"])[0].run.condition)
+study = FineTuningStudy.from_cohort(cohort, laterality_spec.finetuning_spec(spec, learning_rate), network, untrained, seed=seed, n_jobs=n_jobs)
+finetuned_models = [finetuned_model for finetuned_model in study.networks(["pretrained", "contrastive", "shuffled"])
+           if finetuned_model.condition != "shuffled" or finetuned_model.roi in laterality_spec.shuffled_rois]
+images = laboratory.images(*landscape_spec.tasks[laterality_spec.task].split("/", 1))
+task = load_task(laterality_spec.task, images, network, laterality_spec.image_size, landscape_spec.max_images)
+print(pd.Series([finetuned_model.condition for finetuned_model in finetuned_models]).value_counts(sort=False).to_dict(),
+      f"networks; {len(task.test_idx)} held-out pictures of {len(task.classes)} classes")
 
 # %% [markdown]
 # ## 2 · Three ways to ask where a network looks
@@ -91,10 +91,10 @@ print(pd.Series([member.kind for member in members]).value_counts(sort=False).to
 # Half the difference is the pictures' **content**.
 
 # %%
-table = laterality(study, members, task, chosen.layer, lateral.layers)
+table = laterality_table(study, finetuned_models, task, landscape_spec.layer, laterality_spec.layers)
 measures = list(dict.fromkeys(table["measure"]))
-published, finer = (f"{METHODS[0]} {lateral.layers[0]}", f"{METHODS[1]} {lateral.layers[-1]}")
-table.groupby(["kind", "measure", "hemisphere"], sort=False)[
+published_measure, fine_measure = (f"{METHODS[0]} {laterality_spec.layers[0]}", f"{METHODS[1]} {laterality_spec.layers[-1]}")
+table.groupby(["condition", "measure", "hemisphere"], sort=False)[
     ["original", "mirrored", "bias", "content"]].mean().round(3)
 
 # %% [markdown]
@@ -109,19 +109,19 @@ def summary(values):
     mean = values.to_numpy().mean() if len(values) else np.nan
     return {"mean": mean, "low": low, "high": high, "n": len(values)}
 
-regions_of = {"contrastive": lateral.rois, "shuffled": lateral.controls}
-effects = pd.DataFrame([{"kind": kind, "measure": measure,
-                         **summary(contralateral(table, kind, measure, rois))}
-                        for kind, rois in regions_of.items() for measure in measures])
-effects.set_index(["kind", "measure"]).round(3)
+rois_by_condition = {"contrastive": laterality_spec.rois, "shuffled": laterality_spec.shuffled_rois}
+effects = pd.DataFrame([{"condition": condition, "measure": measure,
+                         **summary(contralateral_bias(table, condition, measure, rois))}
+                        for condition, rois in rois_by_condition.items() for measure in measures])
+effects.set_index(["condition", "measure"]).round(3)
 
 # %% [markdown]
 # Region by region, by the measure that takes half of the picture away:
 
 # %%
-regions = pd.DataFrame([{"roi": roi, "measure": measure, **summary(contralateral(
-    table, "contrastive", measure, [roi]))} for roi in lateral.rois for measure in measures])
-regions[regions["measure"] == HALVES].set_index("roi").drop(columns="measure").round(3)
+regions = pd.DataFrame([{"roi": roi, "measure": measure, **summary(contralateral_bias(
+    table, "contrastive", measure, [roi]))} for roi in laterality_spec.rois for measure in measures])
+regions[regions["measure"] == OCCLUSION].set_index("roi").drop(columns="measure").round(3)
 
 # %% [markdown]
 # ## 4 · The published panel
@@ -132,64 +132,64 @@ regions[regions["measure"] == HALVES].set_index("roi").drop(columns="measure").r
 # network for that view*. (In the published figure two of these numbers are exchanged.)
 
 # %%
-def member_of(kind, hemisphere=None):
-    found = [m for m in members if m.kind == kind and (kind == "untuned" or (
-        m.donor == lateral.subject and m.roi == lateral.roi
+def find_model(condition, hemisphere=None):
+    found = [m for m in finetuned_models if m.condition == condition and (condition == "pretrained" or (
+        m.donor == laterality_spec.subject and m.roi == laterality_spec.roi
         and hemisphere in (None, m.hemisphere)))]
     return found[0]
 
-tuned_to = [("left ", "lh"), ("right ", "rh")] if lateral.hemispheres == "apart" else [("", None)]
-panel = [("untuned", member_of("untuned")),
-         *((f"{name}{lateral.roi}", member_of("contrastive", side)) for name, side in tuned_to)]
+tuned_to = [("left ", "lh"), ("right ", "rh")] if laterality_spec.hemispheres == "apart" else [("", None)]
+panel = [("pretrained", find_model("pretrained")),
+         *((f"{name}{laterality_spec.roi}", find_model("contrastive", side)) for name, side in tuned_to)]
 
 # %%
-logs = probed(panel[0][1].job, task, chosen.layer)["logs"]
-sure = np.exp(logs[np.arange(len(logs)), task.truth])
-order = np.argsort(sure < least, kind="stable")      # the sure ones first, in their order
-_, first = np.unique(task.truth[order], return_index=True)
+log_probs = fit_probe(panel[0][1].run, task, landscape_spec.layer)["log_probs"]
+true_class_probability = np.exp(log_probs[np.arange(len(log_probs)), task.test_labels])
+order = np.argsort(true_class_probability < min_probability, kind="stable")      # the sure ones first, in their order
+_, first = np.unique(task.test_labels[order], return_index=True)
 pictures = order[np.sort(first)][:n_pictures]
-names, looking = zip(*panel)
-looks = {(int(picture), measure): glances(looking, names, task, chosen.layer, where, int(picture),
+names, panel_models = zip(*panel)
+examples = {(int(picture), measure): saliency_examples(panel_models, names, task, landscape_spec.layer, where, int(picture),
                                           method=method)
          for picture in pictures for measure, method, where in (
-             (published, METHODS[0], lateral.layers[0]), (finer, METHODS[1], lateral.layers[-1]))}
+             (published_measure, METHODS[0], laterality_spec.layers[0]), (fine_measure, METHODS[1], laterality_spec.layers[-1]))}
 
 # %% [markdown]
 # ## 5 · The figure
 
 # %%
-figure = plots.new_figure(4.4 + 1.3 * len(looks))
+figure = plots.new_figure(4.4 + 1.3 * len(examples))
 lines = figure.add_gridspec(2, 1, hspace=0.18, left=0.08, right=0.985, top=0.96, bottom=0.085,
-                            height_ratios=[1.3 * len(looks), 4.2])
-above = lines[0].subgridspec(len(looks), 2 * len(panel), wspace=0.06, hspace=0.32).subplots()
-for line, ((_, measure), seen) in zip(above, looks.items()):
-    for axes, glance in zip(line, seen):
-        plots_landscape.glance_panel(axes, glance)
+                            height_ratios=[1.3 * len(examples), 4.2])
+above = lines[0].subgridspec(len(examples), 2 * len(panel), wspace=0.06, hspace=0.32).subplots()
+for line, ((_, measure), line_examples) in zip(above, examples.items()):
+    for axes, example in zip(line, line_examples):
+        plots_landscape.saliency_panel(axes, example)
     line[0].text(-0.08, 0.5, measure, transform=line[0].transAxes, rotation=90, fontsize=6,
                  ha="right", va="center")
 plots.panel_letter(above[0, 0], "A", x=-0.25)
 
 # %%
 below = lines[1].subgridspec(2, 3, wspace=0.35, hspace=0.75, width_ratios=[1, 1, 1.05])
-dots = {"B": published, "C": finer, "D": HALVES}
+dots = {"B": published_measure, "C": fine_measure, "D": OCCLUSION}
 for place, (letter, measure) in zip(((0, 0), (0, 1), (1, 0)), dots.items()):
     axes = figure.add_subplot(below[place])
-    plots_landscape.laterality_dots(axes, table[(table["kind"] == "contrastive")
-                                                & (table["measure"] == measure)], lateral.rois)
+    plots_landscape.laterality_dots(axes, table[(table["condition"] == "contrastive")
+                                                & (table["measure"] == measure)], laterality_spec.rois)
     axes.set(title=measure, ylabel="left  -  bias  -  right")
     plots.panel_letter(axes, letter, x=-0.2)
 axes = figure.add_subplot(below[1, 1])
-plots_landscape.laterality_dots(axes, table[(table["kind"] == "shuffled")
-                                            & (table["measure"] == HALVES)], lateral.controls)
-axes.set(title=f"{HALVES}, shuffled pairs", ylabel="left  -  bias  -  right")
+plots_landscape.laterality_dots(axes, table[(table["condition"] == "shuffled")
+                                            & (table["measure"] == OCCLUSION)], laterality_spec.shuffled_rois)
+axes.set(title=f"{OCCLUSION}, shuffled pairs", ylabel="left  -  bias  -  right")
 plots.panel_letter(axes, "E", x=-0.2)
 
 # %%
 axes = figure.add_subplot(below[:, 2])
 colour = {"contrastive": "royalblue", "shuffled": "tan"}
 rows = effects.assign(label=effects["measure"].str.replace(" ", "\n", n=1),
-                      colour=effects["kind"].map(colour))
-plots_landscape.effect_rows(axes, rows)
+                      colour=effects["condition"].map(colour))
+plots_landscape.effect_intervals(axes, rows)
 axes.set(xlabel="laterality (above 0: contralateral)", title="contrastive (blue), shuffled (tan)")
 plots.panel_letter(axes, "F", x=-0.35)
 plots.top_legend(figure, [plots.plt.Line2D([], [], color=tone, marker=".", linestyle="none",
@@ -198,9 +198,9 @@ plots.top_legend(figure, [plots.plt.Line2D([], [], color=tone, marker=".", lines
 
 # %%
 plots.save_figure(figure, laboratory.provenance, {
-    "A": pd.DataFrame([{"picture": picture, "network": glance.network, "view": glance.view,
-                        "class": glance.true_class, "probability": glance.probability}
-                       for (picture, _), seen in looks.items() for glance in seen]),
+    "A": pd.DataFrame([{"picture": picture, "network": example.network, "view": example.view,
+                        "class": example.true_class, "probability": example.probability}
+                       for (picture, _), line_examples in examples.items() for example in line_examples]),
     "BCDE": table, "F": effects, "regions": regions})
 figure
 
@@ -222,46 +222,46 @@ figure
 # picture is gone, and gave a laterality of +.019 [-.006, .044].
 
 # %%
-sources = {published: ("Grad-CAM figure", "opposite halves, two pictures"),
-           finer: ("beyond the paper", "unknown"), HALVES: ("beyond the paper", "unknown")}
+sources = {published_measure: ("Grad-CAM figure", "opposite halves, two pictures"),
+           fine_measure: ("beyond the paper", "unknown"), OCCLUSION: ("beyond the paper", "unknown")}
 for measure, (source, told) in sources.items():
-    ledger.interval(f"Networks look at the contralateral half ({measure})",
-                    contralateral(table, "contrastive", measure, lateral.rois), "above 0",
+    claims.interval(f"Networks look at the contralateral half ({measure})",
+                    contralateral_bias(table, "contrastive", measure, laterality_spec.rois), "above 0",
                     of="laterality", source=source, paper=told)
 
 # %%
-for measure in (finer, HALVES):
-    ledger.interval(f"In the mirrored pictures' own coordinates the sign flips ({measure})",
-                    -contralateral(table, "contrastive", measure, lateral.rois, "mirrored"),
+for measure in (fine_measure, OCCLUSION):
+    claims.interval(f"In the mirrored pictures' own coordinates the sign flips ({measure})",
+                    -contralateral_bias(table, "contrastive", measure, laterality_spec.rois, "mirrored"),
                     "below 0", of="laterality on mirrored pictures, turned back",
                     source="beyond the paper", paper="two pictures")
-    shuffled, true = (contralateral(table, kind, measure, lateral.controls)
-                      for kind in ("shuffled", "contrastive"))
-    ledger.interval(f"A network tuned to shuffled pairs prefers no side ({measure})", shuffled,
+    shuffled, true = (contralateral_bias(table, condition, measure, laterality_spec.shuffled_rois)
+                      for condition in ("shuffled", "contrastive"))
+    claims.interval(f"A network tuned to shuffled pairs prefers no side ({measure})", shuffled,
                     "around 0", within=0.05, source="beyond the paper", paper="unknown",
                     of="laterality (a twentieth of the largest possible)")
-    ledger.interval(f"Only true pairs teach a side ({measure})", true - shuffled, "above 0",
+    claims.interval(f"Only true pairs teach a side ({measure})", true - shuffled, "above 0",
                     of="laterality, contrastive minus shuffled, same regions",
                     source="beyond the paper", paper="unknown")
 
 # %%
 for measure in sources:
     part = regions[regions["measure"] == measure].set_index("roi")[["mean", "low", "high"]]
-    ledger.intervals(f"Every early region, by itself, is contralateral ({measure})",
+    claims.intervals(f"Every early region, by itself, is contralateral ({measure})",
                      {roi: tuple(row) for roi, row in part.iterrows()}, "above 0",
                      of="laterality of each region over participants", source="abstract",
                      paper="left and right V2v shown")
-for kind in regions_of:
-    values = effects[effects["kind"] == kind].set_index("measure")["mean"]
-    ledger.number(f"laterality, {kind}", rounded(values.to_dict(), 3))
+for condition in rois_by_condition:
+    values = effects[effects["condition"] == condition].set_index("measure")["mean"]
+    claims.number(f"laterality, {condition}", round_numbers(values.to_dict(), 3))
 
 # %%
-path = ledger.save()
-print(ledger.text())
+path = claims.save()
+print(claims.text())
 
 # %%
 # NBVAL_CHECK_OUTPUT
-print(ledger.verdicts())
+print(claims.verdicts())
 
 # %% [markdown]
 # ## 7 · What we see, what the paper says, why they differ
@@ -298,14 +298,14 @@ your_region = None    # one of the early regions
 if your_region is None:
     print("Hint: `regions` has a row for each region and measure.")
 else:
-    part = regions[regions["measure"] == finer].set_index("roi")["mean"]
+    part = regions[regions["measure"] == fine_measure].set_index("roi")["mean"]
     print("Right." if your_region == part.idxmax() else "Did you take the right measure?")
 
 # %% tags=["solution"]
-regions[regions["measure"] == finer].set_index("roi")["mean"].round(3)
+regions[regions["measure"] == fine_measure].set_index("roi")["mean"].round(3)
 
 # %% [markdown]
-# **Change.** Set `least = 0.3` in the parameters, and look at other pictures in panel A. How many
+# **Change.** Set `min_probability = 0.3` in the parameters, and look at other pictures in panel A. How many
 # pairs do you need until one seems to show what you expect?
 #
 # **Extend.** Are mirror images worth the trouble? How well does the index of the original pictures
@@ -315,7 +315,7 @@ regions[regions["measure"] == finer].set_index("roi")["mean"].round(3)
 # %%
 your_correlation = None    # a number
 
-part = table[(table["kind"] == "contrastive") & (table["measure"] == finer)]
+part = table[(table["condition"] == "contrastive") & (table["measure"] == fine_measure)]
 if your_correlation is None:
     print("Hint: `table` has the columns original and bias.")
 else:

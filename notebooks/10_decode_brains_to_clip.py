@@ -31,10 +31,10 @@ from helpers.decoding.contrastive_decoder import N_KEPT
 from helpers.decoding.directions import effective_dimension
 from helpers.decoding.study import CONTRAST, FIRST, METHODS, NARROW, NOISELESS, RIDGE, WHITENED
 from helpers.figures import plots, plots_concepts
-from helpers.figures.claims import Ledger, rounded
+from helpers.figures.claims import ClaimsTable, round_numbers
 
 laboratory = lab.open(profile, notebook="10_decode_brains_to_clip")
-ledger = Ledger(laboratory.provenance)
+claims = ClaimsTable(laboratory.provenance)
 plots.use_style()
 print(laboratory.provenance.line)
 
@@ -187,22 +187,22 @@ runs = pd.DataFrame({run: {subject: study.retrieved(subject, FIRST, run=run).sha
                      for run in range(min(spec.teaching.n_seeds, N_KEPT))})
 beyond = lambda method: runs.sub(single[method], axis=0)
 of = "difference of top-1, single trials"
-ledger.interval("A contrastive decoder finds the picture more often than ridge does (one run, "
+claims.interval("A contrastive decoder finds the picture more often than ridge does (one run, "
                 "penalties as published)", beyond(NARROW), "above 0", of=of,
                 source="decoder accuracy", paper="contrastive better; numbers unknown")
-ledger.interval("It still does when ridge may choose its penalty from a wide grid",
+claims.interval("It still does when ridge may choose its penalty from a wide grid",
                 beyond(RIDGE), "above 0", of=of, source="beyond the paper", paper="–")
-ledger.interval("It still does when ridge predicts whitened targets",
+claims.interval("It still does when ridge predicts whitened targets",
                 beyond(WHITENED), "above 0", of=of, source="beyond the paper", paper="–")
 
 # %%
-ledger.interval("Noise on the input helps the contrastive decoder", beyond(NOISELESS), "above 0",
+claims.interval("Noise on the input helps the contrastive decoder", beyond(NOISELESS), "above 0",
                 of=of, source="official code, which adds it", paper="unknown",
                 rests_on="one training without noise")
-ledger.interval("The mean over runs is better than one run", -beyond(CONTRAST), "above 0", of=of,
+claims.interval("The mean over runs is better than one run", -beyond(CONTRAST), "above 0", of=of,
                 source="beyond the paper", paper="–",
                 rests_on=f"one mean over {spec.teaching.n_seeds} runs")
-ledger.interval("Averaging repeats helps (contrastive, mean of runs)",
+claims.interval("Averaging repeats helps (contrastive, mean of runs)",
                 paired[CONTRAST] - single[CONTRAST], "above 0", source="beyond the paper",
                 paper="–", of="averaged minus single trials, top-1 in pools of "
                               f"{spec.n_pool} and {spec.n_test}",
@@ -213,7 +213,7 @@ above = found[(found["k"] == 1) & (found["method"] == CONTRAST)]
 each = {f"{subject}{', averaged' * averaged}": (share - chance, low - chance, high - chance)
         for subject, averaged, share, low, high, chance in
         above[["subject", "averaged", "share", "low", "high", "chance"]].itertuples(index=False)}
-ledger.intervals("Every participant's pictures are found above chance", each, "above 0",
+claims.intervals("Every participant's pictures are found above chance", each, "above 0",
                  of="top-1 minus chance, bootstrap over pictures, all participants and protocols",
                  source="decoder accuracy", paper="\"highly accurate\"; numbers unknown",
                  rests_on=f"one mean over {spec.teaching.n_seeds} runs")
@@ -222,14 +222,14 @@ ledger.intervals("Every participant's pictures are found above chance", each, "a
 share_of = (single[WHITENED] - single[RIDGE]).mean() / (single[FIRST] - single[RIDGE]).mean()
 print(f"of the advantage of contrast over ridge, whitened targets give {share_of:.0%}")
 for name, table in (("single trials", single), ("averaged", paired)):
-    ledger.number(f"top-1, {name}", rounded(table.mean()[list(METHODS)].to_dict(), 3))
-ledger.number("effective dimension of the pictures", round(effective_dimension(vectors - mean), 1))
-path = ledger.save()
-print(ledger.text())
+    claims.number(f"top-1, {name}", round_numbers(table.mean()[list(METHODS)].to_dict(), 3))
+claims.number("effective dimension of the pictures", round(effective_dimension(vectors - mean), 1))
+path = claims.save()
+print(claims.text())
 
 # %%
 # NBVAL_CHECK_OUTPUT
-print(ledger.verdicts())
+print(claims.verdicts())
 
 # %% [markdown]
 # ## 7 · What we see, what the paper says, why they differ

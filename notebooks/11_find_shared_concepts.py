@@ -34,11 +34,11 @@ from helpers.concepts.concept_study import ConceptStudy
 from helpers.concepts.meaning import associated, crossed
 from helpers.decoding.directions import effective_dimension, unit
 from helpers.figures import plots, plots_concepts
-from helpers.figures.claims import Ledger, rounded
+from helpers.figures.claims import ClaimsTable, round_numbers
 from helpers.ground.intervals import against_draws, proportion_interval
 
 laboratory = lab.open(profile, notebook="11_find_shared_concepts")
-ledger = Ledger(laboratory.provenance)
+claims = ClaimsTable(laboratory.provenance)
 plots.use_style()
 print(laboratory.provenance.line)
 
@@ -184,7 +184,7 @@ for domain, family in families.items():
     share = study.share_inside(FAMILIES[family])
     spans = np.array([(k / n, *proportion_interval(k, n)) for k, n in zip(
         np.round(share * sizes).astype(int), sizes)] if np.isfinite(share).any() else [])
-    ledger.judge(f"A shared concept lies in the regions of {plots.shown(domain)}",
+    claims.judge(f"A shared concept lies in the regions of {plots.shown(domain)}",
                  *(spans.max(0) - 0.5 if len(spans) else (np.nan,) * 3), "above 0",
                  of="largest share of a concept's members in regions of that domain, minus half, the "
                     "largest exact limits of all concepts", n=f"{len(sizes)} concepts",
@@ -195,12 +195,12 @@ for domain, family in families.items():
 top = mean.groupby("concept")["auc"].idxmax() if len(mean) else []
 rank = mean.groupby("concept")["auc_clip"].rank(ascending=False) if len(mean) else mean
 agree = [float(rank[one]) <= 3 for one in top]
-ledger.count("What a concept's voxels respond to is what CLIP says that it is", sum(agree),
+claims.count("What a concept's voxels respond to is what CLIP says that it is", sum(agree),
              len(agree), "above", 0.5, of="concepts whose object that the voxels' held-out responses "
              "tell best is among the three that CLIP tells best", paper="not tested",
              source="reviewers' question: brain or CLIP?", rests_on=rests_on)
 named = crossed(labels)
-ledger.interval("The object that names a concept in the others names it in each participant, too",
+claims.interval("The object that names a concept in the others names it in each participant, too",
                 named.groupby("concept")["auc"].mean() - 0.5, "above 0", sample="concepts",
                 of="area under the ROC curve in the participant who had no part in the naming, "
                    "minus .5", source="beyond the paper", paper="–",
@@ -208,20 +208,20 @@ ledger.interval("The object that names a concept in the others names it in each 
 
 # %%
 by_chance = study.by_rotation[:, place]
-ledger.judge("More concepts are shared than by chance",
+claims.judge("More concepts are shared than by chance",
              *against_draws(found.n_clusters, by_chance), "above 0",
              of="concepts at the chosen radius minus those of turned weights, over drawings",
              n=f"{found.n_clusters} concepts, {len(by_chance)} drawings", rests_on=rests_on,
              source="reviewers' question", paper="not tested")
-ledger.number("eps", spec.eps[place])
-ledger.number("concepts", found.n_clusters)
-ledger.number("concepts by chance", rounded({"mean": by_chance.mean()}, 2))
-path = ledger.save()
-print(ledger.text())
+claims.number("eps", spec.eps[place])
+claims.number("concepts", found.n_clusters)
+claims.number("concepts by chance", round_numbers({"mean": by_chance.mean()}, 2))
+path = claims.save()
+print(claims.text())
 
 # %%
 # NBVAL_CHECK_OUTPUT
-print(ledger.verdicts())
+print(claims.verdicts())
 
 # %% [markdown]
 # ## 6 · What we see, what the paper says, why they differ

@@ -39,11 +39,11 @@ from helpers.concepts.nulls import turned
 from helpers.decoding.directions import cosines, effective_dimension, unit
 from helpers.decoding.study import Variant
 from helpers.figures import plots, plots_concepts
-from helpers.figures.claims import Ledger, rounded
+from helpers.figures.claims import ClaimsTable, round_numbers
 from helpers.ground.intervals import against_draws, proportion_interval
 
 laboratory = lab.open(profile, notebook="12_test_shared_concepts")
-ledger = Ledger(laboratory.provenance)
+claims = ClaimsTable(laboratory.provenance)
 plots.use_style()
 print(laboratory.provenance.line)
 
@@ -283,49 +283,49 @@ rests_on = f"one mean over {study.decoding.spec.teaching.n_seeds} runs"
 new = {"source": "beyond the paper: reviewers' questions", "paper": "not tested",
        "rests_on": rests_on}
 by_chance = study.by_rotation[:, place]
-ledger.judge("More concepts are shared than in turned weights",
+claims.judge("More concepts are shared than in turned weights",
              *against_draws(found.n_clusters, by_chance), "above 0", **new,
              of="concepts at the chosen radius minus those of turned weights, over drawings",
              n=f"{found.n_clusters} concepts, {len(by_chance)} drawings")
 
 # %%
-ledger.claim("Decoders that were taught nothing share nothing", **new,
+claims.claim("Decoders that were taught nothing share nothing", **new,
              run=f"{study.by_permutation[0, place]} concepts with permuted pictures, "
                  f"{found.n_clusters} found",
              rule="at most one for every ten that are found (a false discovery rate of .1), at the "
                   "chosen radius; one drawing",
              holds=bool(10 * study.by_permutation[0, place] <= found.n_clusters)
              if found.n_clusters else None)
-ledger.claim("The number of concepts does not hang on the radius", **new,
+claims.claim("The number of concepts does not hang on the radius", **new,
              run=f"{counts['found'].min()} to {counts['found'].max()} over the grid",
              rule="over the grid of eps, never fewer than half of the largest number",
              holds=bool(counts["found"].min() >= counts["found"].max() / 2)
              if counts["found"].any() else None)
 
 # %%
-ledger.interval("Concepts are found without any one participant", again["found_again"] - 0.8,
+claims.interval("Concepts are found without any one participant", again["found_again"] - 0.8,
                 "above 0", of="share found again minus .8", **new)
-ledger.interval("The others' concepts tell what a participant's voxels respond to",
+claims.interval("The others' concepts tell what a participant's voxels respond to",
                 again["r"] - again["r_all"], "above 0", of="r over held-out pictures of the voxels "
                 "near the others' centroids, minus that of all voxels", **new)
-ledger.intervals("Concepts are found again from other pictures",
+claims.intervals("Concepts are found again from other pictures",
                  {f"half {number}": tuple(value - 0.8 for value in (
                      k / len(middles) if len(middles) else np.nan,
                      *proportion_interval(k, len(middles))))
                   for number, k in enumerate((int((one > near).sum()) for one in split), 1)},
                  "above 0", of=f"share of concepts with a cosine above {near} in one half, exact, "
                  "minus .8", n=f"{len(middles)} concepts", **new)
-ledger.interval("One participant alone would not have shown the shared concepts",
+claims.interval("One participant alone would not have shown the shared concepts",
                 0.8 - single["shared concepts shown"], "above 0",
                 of=".8 minus the share shown by one", **new)
 
 # %%
 if len(levels):
     worst = by_concept["below baseline"]
-    ledger.count("What lies farthest from a concept suppresses its voxels", int((worst > 0.5).sum()),
+    claims.count("What lies farthest from a concept suppresses its voxels", int((worst > 0.5).sum()),
                  len(worst), "above", 0.5, of="concepts in which over half of the voxels respond "
                  "below baseline to the farthest pictures (one-sided t, p < .05 after Holm)", **new)
-ledger.claim("There are antipodal pairs of concepts", **new,
+claims.claim("There are antipodal pairs of concepts", **new,
              run=f"{len(pairs)} pairs", rule="one or more pairs of centroids with a cosine "
                                             "below -.5", holds=len(pairs) > 0)
 
@@ -333,10 +333,10 @@ ledger.claim("There are antipodal pairs of concepts", **new,
 against = {"source": "beyond the paper: known truth", "paper": "–", "rests_on": rests_on}
 each = lambda column: pd.Series({subject: stability.agreement([its[column]], [its["concept"]])
                                  for subject, its in graded.groupby("subject")}, dtype=float)
-ledger.interval("Planted concepts that all share are found as such", each("label") - 0.9, "above 0",
+claims.interval("Planted concepts that all share are found as such", each("label") - 0.9, "above 0",
                 of="adjusted Rand index over a participant's planted voxels, noise a class, minus .9",
                 **against)
-ledger.interval("Patterns find more of what was planted than weights do",
+claims.interval("Patterns find more of what was planted than weights do",
                 each("pattern") - each("label"), "above 0",
                 of="adjusted Rand index, each at the radius that the rule chooses", **against)
 
@@ -348,26 +348,26 @@ shares = {f"concept {label}": tuple(value - 0.5 for value in (
     k / of_cluster[label], *proportion_interval(k, of_cluster[label])))
     for label, k in lonely.items()}
 print(f"{lonely.sum()} of {len(private)} voxels that one participant alone has lie in a concept")
-ledger.intervals("What one participant alone has is not called shared",
+claims.intervals("What one participant alone has is not called shared",
                  shares or ({"no concept": (-0.5,) * 3} if known else {}), "below 0",
                  of="its share of every concept that holds some of it, minus half, exact", **against)
-ledger.claim("Responses against baseline tell suppressed voxels from those that respond less",
+claims.claim("Responses against baseline tell suppressed voxels from those that respond less",
              **against, run=f"area under the ROC curve {grade:.2f}, {len(kinds)} voxels"
              if known else "no known truth",
              rule="area of 0.9 or more", holds=bool(grade >= 0.9) if np.isfinite(grade) else None)
 
 # %%
-ledger.number("concepts", found.n_clusters)
-ledger.number("effective dimension", rounded(wide, 1))
-ledger.number("adjusted Rand index", rounded({
+claims.number("concepts", found.n_clusters)
+claims.number("effective dimension", round_numbers(wide, 1))
+claims.number("adjusted Rand index", round_numbers({
     "weights": rand, "weights, in a concept": rand_inside, "patterns": rand_pattern}, 2))
-ledger.number("found again, r", rounded(again.mean().to_dict(), 2))
-path = ledger.save()
-print(ledger.text())
+claims.number("found again, r", round_numbers(again.mean().to_dict(), 2))
+path = claims.save()
+print(claims.text())
 
 # %%
 # NBVAL_CHECK_OUTPUT
-print(ledger.verdicts())
+print(claims.verdicts())
 
 # %% [markdown]
 # ## 9 · What we see, what the paper says, why they differ

@@ -20,7 +20,7 @@
 
 # %% tags=["parameters"]
 profile = "demo"    # demo, mini, paper, or the path of your own TOML file
-shown_rate = 0.05   # false discovery rate of panels A and the claims (Lu & Wang's is unknown)
+shown_fdr_alpha = 0.05   # false discovery rate of panels A and the claims (Lu & Wang's is unknown)
 
 # %%
 import numpy as np
@@ -29,18 +29,18 @@ import torch
 
 from helpers import lab
 from helpers.figures import plots, plots_siblings
-from helpers.figures.claims import Ledger, rounded
+from helpers.figures.claims import ClaimsTable, round_numbers
 from helpers.ground.intervals import mean_interval
-from helpers.lesions.silencing import Lesion, lesioned
-from helpers.networks.activations import channel_means, collect
-from helpers.selectivity.probes import linear_probe
+from helpers.lesions.silencing import Lesion, apply_lesion
+from helpers.networks.activations import channel_means, extract_activations
+from helpers.selectivity.probes import predict_linear_probe
 from helpers.siblings import outcomes
-from helpers.siblings.study import SiblingStudy
+from helpers.siblings.study import MatchedModelsStudy
 from helpers.stimuli.image_sets import CORE
 
 # %%
 laboratory = lab.open(profile, notebook="13_compare_vision_and_language")
-ledger = Ledger(laboratory.provenance)
+claims = ClaimsTable(laboratory.provenance)
 plots.use_style()
 print(laboratory.provenance.line)
 
@@ -52,7 +52,7 @@ print(laboratory.provenance.line)
 # each set defines units, the other half measures them, and the other way round.
 
 # %%
-study = SiblingStudy.of(laboratory.profile, laboratory.images, laboratory.network)
+study = MatchedModelsStudy.from_profile(laboratory.profile, laboratory.images, laboratory.network)
 spec, pictures = study.spec, study.pictures
 print(f"{len(pictures)} pictures:", {name: pictures.domains.count(name)
                                      for name in pictures.domain_names})
@@ -68,13 +68,13 @@ print(f"{len(pictures)} pictures:", {name: pictures.domains.count(name)
 # other kinds.
 
 # %%
-networks = pd.DataFrame(list(study.members()), columns=["kind", "seed", "network"])
-kinds, layers = list(spec.kinds), list(spec.layers)
-first = networks.groupby("kind", sort=False).first()
-entries = {kind: study.network(name).entry for kind, name in first["network"].items()}
-pd.DataFrame({"told": {kind: one.objective for kind, one in entries.items()},
-              "pictures": {kind: one.diet for kind, one in entries.items()},
-              "networks": networks.groupby("kind", sort=False).size()})
+networks = pd.DataFrame(list(study.iter_networks()), columns=["condition", "seed", "network"])
+conditions, layers = list(spec.conditions), list(spec.layers)
+first = networks.groupby("condition", sort=False).first()
+entries = {condition: study.network(name).entry for condition, name in first["network"].items()}
+pd.DataFrame({"objective": {condition: one.objective for condition, one in entries.items()},
+              "pictures": {condition: one.diet for condition, one in entries.items()},
+              "networks": networks.groupby("condition", sort=False).size()})
 
 # %% [markdown]
 # ## 3 · How many units?
@@ -84,17 +84,17 @@ pd.DataFrame({"told": {kind: one.objective for kind, one in entries.items()},
 # the feature maps at the end of each stage. Which test the paper used is unknown.
 
 # %%
-shares = study.shares()
-total = outcomes.summed(shares)
-at_rate = total[total["rate"] == shown_rate]
-(100 * at_rate.pivot_table(index="kind", columns="layer", values="share")).reindex(kinds).round(2)
+proportions = study.proportions()
+total = outcomes.sum_over_domains(proportions)
+at_fdr_alpha = total[total["fdr_alpha"] == shown_fdr_alpha]
+(100 * at_fdr_alpha.pivot_table(index="condition", columns="layer", values="proportion")).reindex(conditions).round(2)
 
 # %%
-by_domain = shares[shares["rate"] == shown_rate]
+by_domain = proportions[proportions["fdr_alpha"] == shown_fdr_alpha]
 last = by_domain[by_domain["layer"] == layers[-1]]
 print(f"share in {layers[-1]}, percent, mean over networks")
-(100 * last.pivot_table(index="kind", columns="domain", values="share")
- .reindex(index=kinds, columns=CORE)).round(2)
+(100 * last.pivot_table(index="condition", columns="domain", values="proportion")
+ .reindex(index=conditions, columns=CORE)).round(2)
 
 # %% [markdown]
 # These shares come from all pictures. Of the units that one half of the pictures finds, how many
@@ -102,8 +102,8 @@ print(f"share in {layers[-1]}, percent, mean over networks")
 
 # %%
 print(f"units of {layers[-1]} found again, share, mean over networks")
-(last.pivot_table(index="kind", columns="domain", values="again")
- .reindex(index=kinds, columns=CORE)).round(2)
+(last.pivot_table(index="condition", columns="domain", values="proportion_replicated")
+ .reindex(index=conditions, columns=CORE)).round(2)
 
 # %% [markdown]
 # ## 4 · How sharp are they?
@@ -115,9 +115,9 @@ print(f"units of {layers[-1]} found again, share, mean over networks")
 # "specificity" is, is unknown, so all stand side by side.
 
 # %%
-strengths = study.strengths()
-(strengths.pivot_table(index="kind", columns="measure", values="value")
- .reindex(index=kinds, columns=outcomes.STRENGTHS)).round(3)
+tuning_strengths = study.tuning_strengths()
+(tuning_strengths.pivot_table(index="condition", columns="measure", values="value")
+ .reindex(index=conditions, columns=outcomes.TUNING_MEASURES)).round(3)
 
 # %% [markdown]
 # ## 5 · The same number of units
@@ -127,10 +127,10 @@ strengths = study.strengths()
 # units whose *weakest* contrast is clearest, whatever the test says.
 
 # %%
-equal = study.strengths(n_best=spec.n_units)
+equal_n_strengths = study.tuning_strengths(n_best=spec.n_units)
 print(f"{spec.n_units} units of each domain and stage")
-(equal.pivot_table(index="kind", columns="measure", values="value")
- .reindex(index=kinds, columns=outcomes.STRENGTHS)).round(3)
+(equal_n_strengths.pivot_table(index="condition", columns="measure", values="value")
+ .reindex(index=conditions, columns=outcomes.TUNING_MEASURES)).round(3)
 
 # %% [markdown]
 # ## 6 · Other thresholds, other pictures
@@ -139,18 +139,18 @@ print(f"{spec.n_units} units of each domain and stage")
 # where the profile names one, has other exemplars in another style.
 
 # %%
-(100 * total.pivot_table(index="kind", columns="rate", values="share")).reindex(kinds).round(2)
+(100 * total.pivot_table(index="condition", columns="fdr_alpha", values="proportion")).reindex(conditions).round(2)
 
 # %%
-if not spec.second:
+if not spec.second_localizer:
     print("this profile names no second localizer")
-    elsewhere = pd.Series(dtype=float)
+    second_localizer_proportion = pd.Series(dtype=float)
 else:
-    again = SiblingStudy.of(laboratory.profile, laboratory.images, laboratory.network,
-                            second=True)
-    other = outcomes.summed(again.shares())
-    elsewhere = outcomes.of_networks(other[other["rate"] == shown_rate], "share")
-    print((100 * elsewhere.groupby("kind", sort=False).mean()).round(2).to_string())
+    second_study = MatchedModelsStudy.from_profile(laboratory.profile, laboratory.images, laboratory.network,
+                            second_localizer=True)
+    other = outcomes.sum_over_domains(second_study.proportions())
+    second_localizer_proportion = outcomes.mean_per_network(other[other["fdr_alpha"] == shown_fdr_alpha], "proportion")
+    print((100 * second_localizer_proportion.groupby("condition", sort=False).mean()).round(2).to_string())
 
 # %% [markdown]
 # ## 7 · Networks as the sample
@@ -163,29 +163,29 @@ else:
 # still a difference between *two networks*.
 
 # %%
-compared = outcomes.comparisons(spec)
-values = {"share": outcomes.of_networks(at_rate, "share"), "share, second set": elsewhere}
-gaps = {why: {name: outcomes.between(one, *pair) for name, one in values.items() if len(one)}
-        for why, pair in compared.items()}
-for how, table in (("", strengths), (", equal n", equal)):
-    for measure in outcomes.STRENGTHS:
+pairs = outcomes.condition_pairs(spec)
+values = {"proportion": outcomes.mean_per_network(at_fdr_alpha, "proportion"), "proportion, second localizer": second_localizer_proportion}
+differences = {comparison: {name: outcomes.paired_differences(one, *pair) for name, one in values.items() if len(one)}
+        for comparison, pair in pairs.items()}
+for subset, table in (("", tuning_strengths), (", equal n", equal_n_strengths)):
+    for measure in outcomes.TUNING_MEASURES:
         its = table[table["measure"] == measure]
-        for why, pair in compared.items():
-            gaps[why][measure + how] = outcomes.between_places(its, *pair)
-pd.DataFrame({why: {measure: gap.mean() if len(gap) else np.nan for measure, gap in its.items()}
-              for why, its in gaps.items()}).round(4)
+        for comparison, pair in pairs.items():
+            differences[comparison][measure + subset] = outcomes.paired_differences_by_layer(its, *pair)
+pd.DataFrame({comparison: {measure: difference.mean() if len(difference) else np.nan for measure, difference in its.items()}
+              for comparison, its in differences.items()}).round(4)
 
 # %%
-drawn = study.resampled().pivot(index="draw", columns=["kind", "seed"], values="d'")
+bootstrap_d_prime = study.bootstrap_strengths().pivot(index="draw", columns=["condition", "seed"], values="d'")
 print("d' of selective units, one network a row: as measured, and 95 % over resampled pictures")
-pd.DataFrame({"d'": drawn.loc[-1], "low": drawn.loc[0:].quantile(0.025),
-              "high": drawn.loc[0:].quantile(0.975)}).dropna().round(3)
+pd.DataFrame({"d'": bootstrap_d_prime.loc[-1], "low": bootstrap_d_prime.loc[0:].quantile(0.025),
+              "high": bootstrap_d_prime.loc[0:].quantile(0.975)}).dropna().round(3)
 
 # %%
-one_pair = (drawn[spec.language, 0] - drawn[spec.vision, 0] if spec.language
-            else pd.Series(np.nan, drawn.index))
-low, high = one_pair.loc[0:].quantile([0.025, 0.975])
-print(f"first of each, {outcomes.minus(compared['language'])}: d' {one_pair.loc[-1]:+.3f} "
+published_pair_difference = (bootstrap_d_prime[spec.language, 0] - bootstrap_d_prime[spec.vision, 0] if spec.language
+            else pd.Series(np.nan, bootstrap_d_prime.index))
+low, high = published_pair_difference.loc[0:].quantile([0.025, 0.975])
+print(f"first of each, {outcomes.format_difference(pairs['language'])}: d' {published_pair_difference.loc[-1]:+.3f} "
       f"[{low:.3f}, {high:.3f}]")
 
 # %% [markdown]
@@ -197,43 +197,43 @@ grid = figure.add_gridspec(3, 1, height_ratios=[1, 1, 1.15], hspace=0.62, left=0
                            top=0.93, bottom=0.085)
 top = grid[0].subgridspec(1, 4, wspace=0.35).subplots()
 for panel, domain in zip(top, CORE):
-    plots_siblings.kind_lines(panel, by_domain[by_domain["domain"] == domain], "share", kinds,
+    plots_siblings.condition_lines(panel, by_domain[by_domain["domain"] == domain], "proportion", conditions,
                               layers)
-    panel.set_title(plots.shown(domain))
+    panel.set_title(plots.display_name(domain))
     plots.percent_axis(panel.yaxis)
 top[0].set_ylabel("selective units")
 plots.panel_letter(top[0], "A", x=-0.3)
-plots_siblings.kind_legend(figure, kinds)
+plots_siblings.condition_legend(figure, conditions)
 
 # %%
 middle = grid[1].subgridspec(1, 4, wspace=0.35).subplots()
-for panel, measure in zip(middle, outcomes.STRENGTHS):
-    plots_siblings.kind_lines(panel, equal[equal["measure"] == measure], "value", kinds,
+for panel, measure in zip(middle, outcomes.TUNING_MEASURES):
+    plots_siblings.condition_lines(panel, equal_n_strengths[equal_n_strengths["measure"] == measure], "value", conditions,
                               layers)
     panel.set_title(f"{measure}, {spec.n_units} units")
 plots.panel_letter(middle[0], "B", x=-0.3)
 
 # %%
 bottom = grid[2].subgridspec(1, 3, width_ratios=[1, 0.8, 0.8], wspace=0.75).subplots()
-plots_siblings.rate_lines(bottom[0], total, "share", kinds)
+plots_siblings.fdr_alpha_lines(bottom[0], total, "proportion", conditions)
 bottom[0].set(ylabel="selective units", title="by threshold")
 bottom[0].set_yscale("symlog", linthresh=1e-3)
 bottom[0].set_ylim(bottom=0)
 plots.panel_letter(bottom[0], "C", x=-0.2)
-plots_siblings.difference_dots(bottom[1], {why: its["share"] for why, its in gaps.items()})
-bottom[1].set(title="more units", xlabel="difference in share")
+plots_siblings.difference_dots(bottom[1], {comparison: its["proportion"] for comparison, its in differences.items()})
+bottom[1].set(title="more units", xlabel="difference in proportion")
 plots.panel_letter(bottom[1], "D", x=-0.5)
-plots_siblings.difference_dots(bottom[2], {f"{why}{how}": its[f"d'{how}"] for how in
-                                           ("", ", equal n") for why, its in gaps.items()})
-bottom[2].set(title="sharper units", xlabel="difference in d'")
+plots_siblings.difference_dots(bottom[2], {f"{comparison}{subset}": its[f"d'{subset}"] for subset in
+                                           ("", ", equal n") for comparison, its in differences.items()})
+bottom[2].set(title="tuning strength", xlabel="difference in d'")
 plots.panel_letter(bottom[2], "E", x=-0.6)
 
 # %%
 plots.save_figure(figure, laboratory.provenance, {
-    "A": by_domain, "B": equal, "C": total, "D": pd.DataFrame(
-        [{"compared": why, "measure": measure, "seed": seed, "difference": value}
-         for why, its in gaps.items() for measure, gap in its.items()
-         for seed, value in enumerate(gap)])})
+    "A": by_domain, "B": equal_n_strengths, "C": total, "D": pd.DataFrame(
+        [{"comparison": comparison, "measure": measure, "seed": seed, "difference": value}
+         for comparison, its in differences.items() for measure, difference in its.items()
+         for seed, value in enumerate(difference)])})
 figure
 
 # %% [markdown]
@@ -253,14 +253,14 @@ figure
 # Directions are from the abstracts of the paper's two versions; its numbers are *unknown*.
 
 # %%
-over = {"sample": "seeds"}
-told = {why: outcomes.minus(pair) for why, pair in compared.items()}
-for kind in (spec.vision, spec.language, spec.shuffled):
-    its = outcomes.of_networks(at_rate[at_rate["layer"] == layers[-1]], "share") - \
-        outcomes.of_networks(at_rate[at_rate["layer"] == layers[0]], "share")
-    rise, control = its[kind].to_numpy() if kind else [], kind == spec.shuffled
-    ledger.interval(f"Selective units {'do not ' * control}grow with depth ({kind or 'none here'})",
-                    rise, "around 0" if control else "above 0", **over,
+over_seeds = {"sample": "seeds"}
+pair_names = {comparison: outcomes.format_difference(pair) for comparison, pair in pairs.items()}
+for condition in (spec.vision, spec.language, spec.shuffled):
+    its = outcomes.mean_per_network(at_fdr_alpha[at_fdr_alpha["layer"] == layers[-1]], "proportion") - \
+        outcomes.mean_per_network(at_fdr_alpha[at_fdr_alpha["layer"] == layers[0]], "proportion")
+    rise, control = its[condition].to_numpy() if condition else [], condition == spec.shuffled
+    claims.interval(f"Selective units {'do not ' * control}grow with depth ({condition or 'none here'})",
+                    rise, "around 0" if control else "above 0", **over_seeds,
                     of="share in the last stage minus the first" + control * (
                         "; one unit in a hundred would be a difference of interest"),
                     within=0.01 if control else None,
@@ -268,62 +268,62 @@ for kind in (spec.vision, spec.language, spec.shuffled):
                     paper="not tested" if control else "grow")
 
 # %%
-for why in told:
-    ledger.interval(f"More units are selective: {told[why]}", gaps[why].get("share", []),
-                    "above 0", of="share, mean over stages", **over,
-                    source="abstracts" if why != "what it says" else "beyond the paper: control",
-                    paper="more with language" if why != "what it says" else "not tested")
+for comparison in pair_names:
+    claims.interval(f"More units are selective: {pair_names[comparison]}", differences[comparison].get("proportion", []),
+                    "above 0", of="share, mean over stages", **over_seeds,
+                    source="abstracts" if comparison != "captions − shuffled captions" else "beyond the paper: control",
+                    paper="more with language" if comparison != "captions − shuffled captions" else "not tested")
 
 # %%
-for measure in outcomes.STRENGTHS:
-    ledger.interval(f"Units are less sharply tuned with language: {measure}",
-                    gaps["language"][measure], "below 0", **over,
-                    of=f"{told['language']}, held-out pictures, the same stages and domains",
+for measure in outcomes.TUNING_MEASURES:
+    claims.interval(f"Units are less sharply tuned with language: {measure}",
+                    differences["language"][measure], "below 0", **over_seeds,
+                    of=f"{pair_names['language']}, held-out pictures, the same stages and domains",
                     source="abstracts; measure unknown", paper="less")
-for why in ("language", "what it says"):
+for comparison in ("language", "captions − shuffled captions"):
     for measure in ("CSI", "d'", "activation"):
-        ledger.interval(f"Equal numbers of units are less sharply tuned: {measure}, {told[why]}",
-                        gaps[why][f"{measure}, equal n"], "below 0", **over,
+        claims.interval(f"Equal numbers of units are less sharply tuned: {measure}, {pair_names[comparison]}",
+                        differences[comparison][f"{measure}, equal n"], "below 0", **over_seeds,
                         of="held-out pictures, best units of each stage and domain",
                         source="beyond the paper", paper="not tested")
 
 # %%
-sweep = {rate: outcomes.between(outcomes.of_networks(total[total["rate"] == rate], "share"),
-                                spec.language, spec.vision) for rate in sorted(set(total["rate"]))}
-gap = gaps["language"].get("share", np.array([]))
-sign = np.sign(gap.mean()) if len(gap) else np.nan
-ledger.intervals("The answer does not hang on the threshold",
-                 {f"{rate:g}": mean_interval(sign * one) for rate, one in sweep.items()}, "above 0",
-                 of=f"share, {told['language']}, in the direction found at {shown_rate:g}, at all "
+difference_by_alpha = {fdr_alpha: outcomes.paired_differences(outcomes.mean_per_network(total[total["fdr_alpha"] == fdr_alpha], "proportion"),
+                                spec.language, spec.vision) for fdr_alpha in sorted(set(total["fdr_alpha"]))}
+difference = differences["language"].get("proportion", np.array([]))
+sign = np.sign(difference.mean()) if len(difference) else np.nan
+claims.intervals("The answer does not hang on the threshold",
+                 {f"{fdr_alpha:g}": mean_interval(sign * one) for fdr_alpha, one in difference_by_alpha.items()}, "above 0",
+                 of=f"share, {pair_names['language']}, in the direction found at {shown_fdr_alpha:g}, at all "
                     "false discovery rates", n="over seeds", source="beyond the paper",
                  paper="not tested")
-second = gaps["language"].get("share, second set", np.array([]))
-ledger.interval("The answer does not hang on the pictures", sign * second, "above 0", **over,
-                of=f"share, {told['language']}, on the second localizer, in the direction found on "
+second = differences["language"].get("proportion, second localizer", np.array([]))
+claims.interval("The answer does not hang on the pictures", sign * second, "above 0", **over_seeds,
+                of=f"share, {pair_names['language']}, on the second localizer, in the direction found on "
                    "the first", source="beyond the paper", paper="not tested")
 
 # %%
-ledger.interval("Untrained networks have fewer such units",
-                outcomes.between(values["share"], spec.untrained, spec.vision), "below 0", **over,
+claims.interval("Untrained networks have fewer such units",
+                outcomes.paired_differences(values["proportion"], spec.untrained, spec.vision), "below 0", **over_seeds,
                 of=f"share, untrained minus {spec.vision}", source="future work named in v1",
                 paper="not tested")
-single = (networks["kind"] == spec.language).sum() == 1
-ledger.judge("In the published pair, units are less sharply tuned with language",
-             *(one_pair.loc[-1], low, high) if single else (np.nan,) * 3, "below 0",
+single = (networks["condition"] == spec.language).sum() == 1
+claims.judge("In the published pair, units are less sharply tuned with language",
+             *(published_pair_difference.loc[-1], low, high) if single else (np.nan,) * 3, "below 0",
              of="difference in held-out d', over resampled pictures", source="abstracts",
              paper="less", rests_on="one training of each network")
 
 # %%
-for kind in kinds:
-    ledger.number(f"share, mean over stages, {kind}",
-                  rounded({"mean": values["share"][kind].mean(),
-                           "networks": len(values["share"][kind])}))
-path = ledger.save()
-print(ledger.text())
+for condition in conditions:
+    claims.number(f"share, mean over stages, {condition}",
+                  round_numbers({"mean": values["proportion"][condition].mean(),
+                           "networks": len(values["proportion"][condition])}))
+path = claims.save()
+print(claims.text())
 
 # %%
 # NBVAL_CHECK_OUTPUT
-print(ledger.verdicts())
+print(claims.verdicts())
 
 # %% [markdown]
 # ## 10 · What we see, what the paper says, why they differ
@@ -366,16 +366,16 @@ your_domain = None    # one of CORE
 if your_domain is None:
     print("Hint: the second table of section 3.")
 else:
-    its = last[last["kind"] == (spec.language or spec.vision)]
-    expected = its.groupby("domain")["share"].mean().idxmax()
+    its = last[last["condition"] == (spec.language or spec.vision)]
+    expected = its.groupby("domain")["proportion"].mean().idxmax()
     print("Right." if your_domain == expected else "Read along the row of that kind.")
 
 # %% tags=["solution"]
-its = last[last["kind"] == (spec.language or spec.vision)]
-print(its.groupby("domain")["share"].mean().idxmax())
+its = last[last["condition"] == (spec.language or spec.vision)]
+print(its.groupby("domain")["proportion"].mean().idxmax())
 
 # %% [markdown]
-# **Change.** Set `shown_rate = 0.5` in the parameters. Which claims turn, and which stay?
+# **Change.** Set `shown_fdr_alpha = 0.5` in the parameters. Which claims turn, and which stay?
 #
 # **Extend.** *Lesions.* Silence the face-selective units of the stage before the last, and ask a
 # linear reader of the last stage, taught on the intact network, for the sets of the held-out
@@ -393,25 +393,25 @@ else:
 # %% tags=["solution"]
 def losses(name: str, domain: str) -> tuple[float, float]:
     network, (before, end) = study.network(name), layers[-2:]
-    mask = {before: torch.from_numpy(study.stages(name)[before].selective(domain))}
-    rows, seen = np.array_split(np.arange(len(pictures)), 12), {}
+    mask = {before: torch.from_numpy(study.blocks(name)[before].selective_mask(domain))}
+    rows, features = np.array_split(np.arange(len(pictures)), 12), {}
     for state, masks in (("intact", {}), ("lesioned", mask)):
-        with lesioned(network.model, network.layers, Lesion(domain, masks)):
+        with apply_lesion(network.model, network.layers, Lesion(domain, masks)):
             batches = pictures.batches(rows, network.preprocessing)
-            seen[state] = collect(network.model, {end: end}, batches,
+            features[state] = extract_activations(network.model, {end: end}, batches,
                                   read=channel_means)[end].numpy()
-    teach, sets = pictures.halves == 0, np.array(pictures.domains)
-    right = {state: linear_probe(seen["intact"][teach], sets[teach], x[~teach]) == sets[~teach]
-             for state, x in seen.items()}
-    lost = right["intact"].astype(float) - right["lesioned"]
-    return lost[sets[~teach] == domain].mean(), lost[~np.isin(sets[~teach], [domain])].mean()
+    train, sets = pictures.halves == 0, np.array(pictures.domains)
+    correct = {state: predict_linear_probe(features["intact"][train], sets[train], x[~train]) == sets[~train]
+             for state, x in features.items()}
+    accuracy_drop = correct["intact"].astype(float) - correct["lesioned"]
+    return accuracy_drop[sets[~train] == domain].mean(), accuracy_drop[~np.isin(sets[~train], [domain])].mean()
 
 
 # %% tags=["solution"]
-for kind in [kind for kind in (spec.vision, spec.language, spec.shuffled) if kind]:
-    first = networks.loc[networks["kind"] == kind, "network"].iloc[0]  # of its seeds
+for condition in [condition for condition in (spec.vision, spec.language, spec.shuffled) if condition]:
+    first = networks.loc[networks["condition"] == condition, "network"].iloc[0]  # of its seeds
     own, others = losses(first, "faces")
-    print(f"{kind}: faces {own:.1%} lost, other sets {others:.1%}")
+    print(f"{condition}: faces {own:.1%} lost, other sets {others:.1%}")
 
 # %% [markdown]
 # **Discuss.** (1) Captions name many things besides the four categories. Should that make units

@@ -21,7 +21,7 @@
 # %% tags=["parameters"]
 profile = "demo"    # demo, mini, paper, or the path of your own TOML file
 map_domain = "faces"    # whose units panel D maps
-fewest = 10         # units that a domain needs in a stage to be measured
+min_units = 10         # units that a domain needs in a stage to be measured
 
 # %%
 import numpy as np
@@ -29,15 +29,15 @@ import pandas as pd
 
 from helpers import lab
 from helpers.figures import plots, plots_siblings
-from helpers.figures.claims import Ledger, rounded
+from helpers.figures.claims import ClaimsTable, round_numbers
 from helpers.ground.stats import interval
 from helpers.selectivity import spread
 from helpers.siblings import outcomes
-from helpers.siblings.study import SiblingStudy, matrix_of
+from helpers.siblings.study import MatchedModelsStudy, mean_consistency_matrix
 
 # %%
 laboratory = lab.open(profile, notebook="14_spread_over_feature_maps")
-ledger = Ledger(laboratory.provenance)
+claims = ClaimsTable(laboratory.provenance)
 plots.use_style()
 print(laboratory.provenance.line)
 
@@ -51,11 +51,11 @@ print(laboratory.provenance.line)
 
 # %%
 rng = np.random.default_rng(laboratory.profile.seed)
-planted = {name: np.zeros((128, 5, 5), bool) for name in ("at random", "ten maps", "one corner")}
-planted["at random"].reshape(-1)[rng.choice(3200, 60, replace=False)] = True
-planted["ten maps"][:10].reshape(-1)[rng.choice(250, 60, replace=False)] = True
-planted["one corner"][rng.choice(128, 15, replace=False), :2, :2] = True
-example = {name: spread.spread(mask, seed=0) for name, mask in planted.items()}
+ground_truth_masks = {name: np.zeros((128, 5, 5), bool) for name in ("at random", "ten maps", "one corner")}
+ground_truth_masks["at random"].reshape(-1)[rng.choice(3200, 60, replace=False)] = True
+ground_truth_masks["ten maps"][:10].reshape(-1)[rng.choice(250, 60, replace=False)] = True
+ground_truth_masks["one corner"][rng.choice(128, 15, replace=False), :2, :2] = True
+example = {name: spread.spread(mask, seed=0) for name, mask in ground_truth_masks.items()}
 pd.DataFrame({name: {measure: one.corrected for measure, one in its.items()}
               for name, its in example.items()}).round(2)
 
@@ -63,21 +63,21 @@ pd.DataFrame({name: {measure: one.corrected for measure, one in its.items()}
 # ## 2 · Over feature maps, and over positions
 #
 # For every network, stage and domain: where do the selective units lie? Stages with fewer than
-# `fewest` units of a domain are left out. *Moran's I* asks whether the selective units of a map
+# `min_units` units of a domain are left out. *Moran's I* asks whether the selective units of a map
 # lie side by side; *mean distance* whether all of them, whatever their map, share a place.
 
 # %%
-study = SiblingStudy.of(laboratory.profile, laboratory.images, laboratory.network)
-spec, kinds, layers = study.spec, list(study.spec.kinds), list(study.spec.layers)
-spreads = study.spreads()
-measured = spreads[spreads["n_units"] >= fewest]
-counted = measured[measured["measure"] == "Moran's I"].groupby("kind", sort=False).size()
-print("stages x domains x networks that can be measured:", counted.reindex(kinds).to_dict())
+study = MatchedModelsStudy.from_profile(laboratory.profile, laboratory.images, laboratory.network)
+spec, conditions, layers = study.spec, list(study.spec.conditions), list(study.spec.layers)
+unit_distributions = study.unit_distributions()
+measurable = unit_distributions[unit_distributions["n_units"] >= min_units]
+counted = measurable[measurable["measure"] == "Moran's I"].groupby("condition", sort=False).size()
+print("stages x domains x networks that can be measured:", counted.reindex(conditions).to_dict())
 
 # %%
 print("corrected: 1 is chance for entropies, share of maps with any and distance; 0 for the others")
-(measured.pivot_table(index="kind", columns="measure", values="corrected")
- .reindex(index=kinds, columns=list(spread.MEASURES))).round(2)
+(measurable.pivot_table(index="condition", columns="measure", values="corrected")
+ .reindex(index=conditions, columns=list(spread.MEASURES))).round(2)
 
 # %% [markdown]
 # ## 3 · Is it more than chance?
@@ -85,10 +85,10 @@ print("corrected: 1 is chance for entropies, share of maps with any and distance
 # In how many stages and domains does a measure leave the central 95 % of units drawn anew?
 
 # %%
-outside = measured.assign(outside=(measured["observed"] < measured["null_low"])
-                          | (measured["observed"] > measured["null_high"]))
-(outside.pivot_table(index="kind", columns="measure", values="outside")
- .reindex(index=kinds, columns=list(spread.MEASURES))).round(2)
+outside_null = measurable.assign(outside_null=(measurable["observed"] < measurable["null_low"])
+                          | (measurable["observed"] > measurable["null_high"]))
+(outside_null.pivot_table(index="condition", columns="measure", values="outside_null")
+ .reindex(index=conditions, columns=list(spread.MEASURES))).round(2)
 
 # %% [markdown]
 # ## 4 · Do layers agree?
@@ -99,12 +99,12 @@ outside = measured.assign(outside=(measured["observed"] < measured["null_low"])
 # stages is a network's consistency; resampled pictures say how sure it is.
 
 # %%
-agreements = study.agreements()
-whole = agreements[agreements["layer"] == "all"]
-matrices = {kind: matrix_of(agreements, kind, layers) for kind in kinds}
-sure = whole.groupby("kind", sort=False)[["r", "low", "high"]].mean().reindex(kinds)
+layer_consistencies = study.layer_consistencies()
+mean_consistency = layer_consistencies[layer_consistencies["layer"] == "all"]
+matrices = {condition: mean_consistency_matrix(layer_consistencies, condition, layers) for condition in conditions}
+consistency_by_condition = mean_consistency.groupby("condition", sort=False)[["r", "low", "high"]].mean().reindex(conditions)
 print("consistency, mean over networks; interval over resampled pictures, of one network")
-sure.round(3)
+consistency_by_condition.round(3)
 
 # %% [markdown]
 # ## 5 · Networks as the sample
@@ -113,18 +113,18 @@ sure.round(3)
 # has too few units are left out for both, so that the same places are compared.
 
 # %%
-compared = outcomes.comparisons(spec)
-gaps = {why: {measure: outcomes.between_places(measured[measured["measure"] == measure], *pair,
+pairs = outcomes.condition_pairs(spec)
+differences = {comparison: {measure: outcomes.paired_differences_by_layer(measurable[measurable["measure"] == measure], *pair,
                                                value="corrected") for measure in spread.MEASURES}
-        for why, pair in compared.items()}
-consistent = whole.set_index(["kind", "seed"])["r"].dropna()
-for why, pair in compared.items():
-    gaps[why]["consistency"] = outcomes.between(consistent, *pair)
+        for comparison, pair in pairs.items()}
+consistent = mean_consistency.set_index(["condition", "seed"])["r"].dropna()
+for comparison, pair in pairs.items():
+    differences[comparison]["consistency"] = outcomes.paired_differences(consistent, *pair)
 
 # %%
-pd.DataFrame({why: {measure: f"{one.mean():+.3f} [{interval(one)[0]:.3f}, {interval(one)[1]:.3f}]"
+pd.DataFrame({comparison: {measure: f"{one.mean():+.3f} [{interval(one)[0]:.3f}, {interval(one)[1]:.3f}]"
                     if len(one) else "" for measure, one in its.items()}
-              for why, its in gaps.items()})
+              for comparison, its in differences.items()})
 
 # %% [markdown]
 # ## 6 · The figure
@@ -133,48 +133,48 @@ pd.DataFrame({why: {measure: f"{one.mean():+.3f} [{interval(one)[0]:.3f}, {inter
 figure = plots.new_figure(7.4)
 grid = figure.add_gridspec(4, 1, height_ratios=[1, 1.15, 0.85, 0.7], hspace=0.7, left=0.12,
                            right=0.985, top=0.935, bottom=0.07)
-drawn = ("entropy over maps", "Gini over maps", "Moran's I", "mean distance")
+plotted_measures = ("entropy over maps", "Gini over maps", "Moran's I", "mean distance")
 top = grid[0].subgridspec(1, 4, wspace=0.4).subplots()
-for panel, measure in zip(top, drawn):
-    its = measured[measured["measure"] == measure]
-    plots_siblings.kind_lines(panel, its, "corrected", kinds, layers)
+for panel, measure in zip(top, plotted_measures):
+    its = measurable[measurable["measure"] == measure]
+    plots_siblings.condition_lines(panel, its, "corrected", conditions, layers)
     panel.axhline(1 if measure in spread.RATIOS else 0, color="k", linestyle=":", linewidth=0.7)
     panel.set_title(measure)
 top[0].set_ylabel("corrected")
 plots.panel_letter(top[0], "A", x=-0.35)
 
 # %%
-plots_siblings.kind_legend(figure, kinds)
-shown = [kind for kind in kinds if np.isfinite(matrices[kind]).sum() > len(layers)]
-middle = grid[1].subgridspec(1, max(len(shown), 1), wspace=0.25).subplots(squeeze=False)[0]
-for panel, kind in zip(middle, shown):
-    plots_siblings.layer_matrix(panel, matrices[kind], layers)
-    panel.set_title(kind)
+plots_siblings.condition_legend(figure, conditions)
+shown_conditions = [condition for condition in conditions if np.isfinite(matrices[condition]).sum() > len(layers)]
+middle = grid[1].subgridspec(1, max(len(shown_conditions), 1), wspace=0.25).subplots(squeeze=False)[0]
+for panel, condition in zip(middle, shown_conditions):
+    plots_siblings.layer_consistency_matrix(panel, matrices[condition], layers)
+    panel.set_title(condition)
     panel.label_outer()
 plots.panel_letter(middle[0], "B", x=-0.4)
 
 # %%
 last = grid[3].subgridspec(1, 5, wspace=0.25).subplots()
-for panel, name in zip(last, (*drawn, "consistency")):
-    plots_siblings.difference_dots(panel, {why: its[name] for why, its in gaps.items()})
+for panel, name in zip(last, (*plotted_measures, "consistency")):
+    plots_siblings.difference_dots(panel, {comparison: its[name] for comparison, its in differences.items()})
     panel.set_title(name)
     panel.label_outer()
-last[2].set_xlabel("difference between kinds")
+last[2].set_xlabel("difference between conditions")
 plots.panel_letter(last[0], "D", x=-0.5)
 
 # %%
 maps = grid[2].subgridspec(1, len(layers), wspace=0.1).subplots(squeeze=False)[0]
-seen = spec.language or spec.vision
-first = next(name for kind, _, name in study.members() if kind == seen)
-for panel, (layer, stage) in zip(maps, study.stages(first).items()):
-    counts = spread.over_positions(stage.maps(stage.selective(map_domain)))
+shown_condition = spec.language or spec.vision
+first = next(name for condition, _, name in study.iter_networks() if condition == shown_condition)
+for panel, (layer, block) in zip(maps, study.blocks(first).items()):
+    counts = spread.count_per_position(block.to_feature_maps(block.selective_mask(map_domain)))
     panel.imshow(counts, cmap="magma", interpolation="nearest", vmin=0)
     panel.set(xticks=[], yticks=[], title=f"{layer}: {int(counts.sum())} units")
 plots.panel_letter(maps[0], "C", x=-0.35)
 plots.save_figure(figure, laboratory.provenance, {
-    "A": measured, "B": agreements, "D": pd.DataFrame(
-        [{"compared": why, "measure": measure, "seed": seed, "difference": value}
-         for why, its in gaps.items() for measure, one in its.items()
+    "A": measurable, "B": layer_consistencies, "D": pd.DataFrame(
+        [{"comparison": comparison, "measure": measure, "seed": seed, "difference": value}
+         for comparison, its in differences.items() for measure, one in its.items()
          for seed, value in enumerate(one)])})
 figure
 
@@ -194,48 +194,48 @@ figure
 # Directions are from the abstracts of the paper's two versions; its numbers are *unknown*.
 
 # %%
-alone = measured[measured["kind"] == spec.vision]
+vision_only = measurable[measurable["condition"] == spec.vision]
 for measure, words in (("Gini over maps", "Selective units sit in few feature maps"),
                        ("Moran's I", "Within a map, selective units lie side by side")):
-    its = alone[alone["measure"] == measure]
+    its = vision_only[vision_only["measure"] == measure]
     above = int((its["observed"] > its["null_high"]).sum())
-    ledger.count(f"{words}, more than chance would have it", above, len(its), "above", 0.5,
+    claims.count(f"{words}, more than chance would have it", above, len(its), "above", 0.5,
                  of=f"stages, domains and networks ({spec.vision}) with {measure} above 97.5 % of "
                     "units drawn anew", source="implied by the abstracts", paper="not told")
 
 # %%
-over = {"sample": "seeds"}
+over_seeds = {"sample": "seeds"}
 expected = {"entropy over maps": ("above 0", "lie more evenly over feature maps", "first abstract"),
             "Gini over maps": ("below 0", "lie more evenly over feature maps", "first abstract"),
             "Moran's I": ("below 0", "are less localised in space", "second abstract"),
             "mean distance": ("above 0", "are less localised in space", "second abstract"),
             "consistency": ("above 0", "agree more across layers", "first abstract")}
 for measure, (direction, words, source) in expected.items():
-    for why, pair in compared.items():
-        ledger.interval(f"Selective units {words}: {measure}, {outcomes.minus(pair)}",
-                        gaps[why][measure],
+    for comparison, pair in pairs.items():
+        claims.interval(f"Selective units {words}: {measure}, {outcomes.format_difference(pair)}",
+                        differences[comparison][measure],
                         direction, of="corrected for the number of units, the same stages and "
                         "domains" if measure != "consistency" else "mean over pairs of stages",
-                        source=f"{source}; measure unknown", paper=words, **over)
+                        source=f"{source}; measure unknown", paper=words, **over_seeds)
 
 # %%
-single = sum(kind == spec.language for kind, *_ in study.members()) == 1
-rows = whole.set_index("kind").reindex([spec.language, spec.vision]) if single else None
+single = sum(condition == spec.language for condition, *_ in study.iter_networks()) == 1
+rows = mean_consistency.set_index("condition").reindex([spec.language, spec.vision]) if single else None
 ends = rows[["r", "low", "high"]].to_numpy(float) if single else np.full((2, 3), np.nan)
-ledger.judge("In the published pair, layers agree more with language", ends[0, 0] - ends[1, 0],
+claims.judge("In the published pair, layers agree more with language", ends[0, 0] - ends[1, 0],
              ends[0, 1] - ends[1, 2], ends[0, 2] - ends[1, 1], "above 0", source="first abstract",
              paper="more", of="difference of consistency, from the two intervals over resampled "
              "pictures", rests_on="one training of each network")
 
 # %%
-for kind in kinds:
-    ledger.number(f"consistency, {kind}", rounded({"mean": sure.loc[kind, "r"]}))
-path = ledger.save()
-print(ledger.text())
+for condition in conditions:
+    claims.number(f"consistency, {condition}", round_numbers({"mean": consistency_by_condition.loc[condition, "r"]}))
+path = claims.save()
+print(claims.text())
 
 # %%
 # NBVAL_CHECK_OUTPUT
-print(ledger.verdicts())
+print(claims.verdicts())
 
 # %% [markdown]
 # ## 8 · What we see, what the paper says, why they differ
@@ -278,7 +278,7 @@ for name, its in example.items():
     print(f"{name}: {one.observed:.3f}, by chance {one.null_low:.3f} to {one.null_high:.3f}")
 
 # %% [markdown]
-# **Change.** Set `fewest = 40` in the parameters. Which places are lost, and what happens to the
+# **Change.** Set `min_units = 40` in the parameters. Which places are lost, and what happens to the
 # intervals of panel D?
 #
 # **Extend.** Two networks have 20 and 200 selective units, both thrown at random over 128 maps of
@@ -295,9 +295,9 @@ else:
     print("Right." if abs(your_difference - expected) < 0.02 else "Not yet: average many draws.")
 
 # %% tags=["solution"]
-drawn = {n: np.mean([spread.MEASURES["entropy over maps"](
+plotted_measures = {n: np.mean([spread.MEASURES["entropy over maps"](
     (rng.permutation(3200) < n).reshape(128, 5, 5)) for _ in range(100)]) for n in (20, 200)}
-print(f"{drawn[200] - drawn[20]:.3f}")
+print(f"{plotted_measures[200] - plotted_measures[20]:.3f}")
 
 # %% [markdown]
 # **Discuss.** (1) A convolution has the same weights everywhere. What does it mean, then, that

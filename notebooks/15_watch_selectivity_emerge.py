@@ -21,7 +21,7 @@
 
 # %% tags=["parameters"]
 profile = "demo"    # demo, mini, paper, or the path of your own TOML file
-which_stage = -1    # stage that panels A to D show: its place among the profile's layers
+layer_index = -1    # stage that panels A to D show: its place among the profile's layers
 
 # %%
 import numpy as np
@@ -29,15 +29,15 @@ import pandas as pd
 
 from helpers import lab
 from helpers.figures import plots, plots_siblings
-from helpers.figures.claims import Ledger, rounded
+from helpers.figures.claims import ClaimsTable, round_numbers
 from helpers.ground.intervals import mean_interval
 from helpers.siblings import emergence
-from helpers.siblings.study import SiblingStudy
+from helpers.siblings.study import MatchedModelsStudy
 from helpers.stimuli.image_sets import CORE
 
 # %%
 laboratory = lab.open(profile, notebook="15_watch_selectivity_emerge")
-ledger = Ledger(laboratory.provenance)
+claims = ClaimsTable(laboratory.provenance)
 plots.use_style()
 print(laboratory.provenance.line)
 
@@ -49,15 +49,15 @@ print(laboratory.provenance.line)
 # networks are measured as they are: untrained (step 0) and trained (step 1 of 1).
 
 # %%
-study = SiblingStudy.of(laboratory.profile, laboratory.images, laboratory.network)
-spec, stage = study.spec, study.spec.layers[which_stage]
+study = MatchedModelsStudy.from_profile(laboratory.profile, laboratory.images, laboratory.network)
+spec, layer = study.spec, study.spec.layers[layer_index]
 categories = laboratory.images(spec.images)
-regions = emergence.regions_of(laboratory.cohort(), spec) if spec.regions else None
-record = study.moments(categories, regions)
-moments = record.groupby("kind", sort=False)["step"].unique().map(list)
-kinds = [kind for kind in spec.kinds if kind in moments.index]
-pd.DataFrame({"networks": record.groupby("kind", sort=False)["seed"].nunique(),
-              "moments": moments.map(len), "last step": moments.map(max)}).reindex(kinds)
+regions = emergence.load_regions(laboratory.cohort(), spec) if spec.regions else None
+record = study.training_record(categories, regions)
+steps_by_condition = record.groupby("condition", sort=False)["step"].unique().map(list)
+conditions = [condition for condition in spec.conditions if condition in steps_by_condition.index]
+pd.DataFrame({"networks": record.groupby("condition", sort=False)["seed"].nunique(),
+              "checkpoints": steps_by_condition.map(len), "last step": steps_by_condition.map(max)}).reindex(conditions)
 
 # %% [markdown]
 # ## 2 · Before the first step, and after the last
@@ -67,19 +67,19 @@ pd.DataFrame({"networks": record.groupby("kind", sort=False)["seed"].nunique(),
 # of each domain is the one that the profile names; *early* is a region that prefers none.
 
 # %%
-here = record[record["layer"] == stage]
-ends = here.groupby(["kind", "seed"])["step"].transform("max")
-floor, done = here[here["step"] == 0], here[(here["step"] == ends) & (ends > 0)]
-table = pd.concat({"untrained": floor.groupby("domain")[list(emergence.MEASURES)].mean(),
-                   **{kind: its.groupby("domain")[list(emergence.MEASURES)].mean()
-                      for kind, its in done.groupby("kind", sort=False)}})
+at_layer = record[record["layer"] == layer]
+ends = at_layer.groupby(["condition", "seed"])["step"].transform("max")
+untrained_rows, last_checkpoint = at_layer[at_layer["step"] == 0], at_layer[(at_layer["step"] == ends) & (ends > 0)]
+table = pd.concat({"untrained": untrained_rows.groupby("domain")[list(emergence.MEASURES)].mean(),
+                   **{condition: its.groupby("domain")[list(emergence.MEASURES)].mean()
+                      for condition, its in last_checkpoint.groupby("condition", sort=False)}})
 table.swaplevel().reindex([*CORE, emergence.EARLY], level=0).round(3)
 
 # %%
-ceilings = {domain: regions.ceiling(domain) for domain in regions.rdms} if regions else {}
-chance = emergence.chance_of_recall(categories)
+noise_ceilings = {domain: regions.noise_ceiling(domain) for domain in regions.rdms} if regions else {}
+chance = emergence.chance_recall(categories)
 print(f"chance of recall {chance:.2f};", "one participant's likeness to the others:",
-      {domain: round(value, 2) for domain, value in ceilings.items()} or "no regions here")
+      {domain: round(value, 2) for domain, value in noise_ceilings.items()} or "no regions here")
 
 # %% [markdown]
 # ## 3 · Half of the way
@@ -90,14 +90,14 @@ print(f"chance of recall {chance:.2f};", "one participant's likeness to the othe
 
 # %%
 rows = []
-for (kind, seed, domain), its in here[here["domain"] != emergence.EARLY].groupby(
-        ["kind", "seed", "domain"], sort=False):
+for (condition, seed, domain), its in at_layer[at_layer["domain"] != emergence.EARLY].groupby(
+        ["condition", "seed", "domain"], sort=False):
     its = its.sort_values("step")
-    rows += [{"kind": kind, "seed": seed, "domain": domain, "measure": measure,
-              "half": emergence.half_way(its["step"], its[measure])}
+    rows += [{"condition": condition, "seed": seed, "domain": domain, "measure": measure,
+              "half_step": emergence.half_maximum_step(its["step"], its[measure])}
              for measure in emergence.MEASURES if len(its) > 2 and its[measure].notna().all()]
-halves = pd.DataFrame(rows, columns=["kind", "seed", "domain", "measure", "half"])
-halves.pivot_table(index="kind", columns="measure", values="half").round(0)
+half_steps = pd.DataFrame(rows, columns=["condition", "seed", "domain", "measure", "half_step"])
+half_steps.pivot_table(index="condition", columns="measure", values="half_step").round(0)
 
 # %% [markdown]
 # ## 4 · Do selective units come with what a network can tell?
@@ -106,42 +106,42 @@ halves.pivot_table(index="kind", columns="measure", values="half").round(0)
 # kinds that are told better, at the same moment? Each domain by itself.
 
 # %%
-late = here[(here["step"] > 0) & here["domain"].isin(CORE)]
-together = {domain: its[["share", "recall", "similarity"]].corr(method="spearman")
-            for domain, its in late.groupby("domain", sort=False)}
-pd.DataFrame({domain: {"share and recall": r.loc["share", "recall"],
-                       "share and similarity": r.loc["share", "similarity"],
+after_training_start = at_layer[(at_layer["step"] > 0) & at_layer["domain"].isin(CORE)]
+correlations = {domain: its[["proportion", "recall", "similarity"]].corr(method="spearman")
+            for domain, its in after_training_start.groupby("domain", sort=False)}
+pd.DataFrame({domain: {"share and recall": r.loc["proportion", "recall"],
+                       "share and similarity": r.loc["proportion", "similarity"],
                        "recall and similarity": r.loc["recall", "similarity"]}
-              for domain, r in together.items()}).round(2)
+              for domain, r in correlations.items()}).round(2)
 
 # %% [markdown]
 # ## 5 · The figure
 
 # %%
 figure = plots.new_figure(8.2)
-names = {"share": "selective units", "d_prime": f"d' of the {spec.n_units} sharpest",
-         "recall": "recall of kinds", "similarity": "likeness to the region"}
-panels = figure.add_gridspec(4, len(kinds), hspace=0.28, wspace=0.12, left=0.09, right=0.985,
+names = {"proportion": "selective units", "d_prime": f"d' of the {spec.n_units} most selective units",
+         "recall": "recall of categories", "similarity": "similarity to the region (ρ)"}
+panels = figure.add_gridspec(4, len(conditions), hspace=0.28, wspace=0.12, left=0.09, right=0.985,
                              top=0.92, bottom=0.06).subplots(sharex=True, sharey="row",
                                                              squeeze=False)
-for column, kind in zip(panels.T, kinds):
+for column, condition in zip(panels.T, conditions):
     for panel, measure in zip(column, names):
-        plots_siblings.moment_lines(panel, here[here["kind"] == kind], measure,
+        plots_siblings.training_curves(panel, at_layer[at_layer["condition"] == condition], measure,
                                     (*CORE, emergence.EARLY))
-    column[0].set_title(kind)
+    column[0].set_title(condition)
     column[-1].set_xlabel("step + 1")
 for letter, row, words in zip("ABCD", panels, names.values()):
     row[0].set_ylabel(words)
-    plots.panel_letter(row[0], letter, x=-0.06 * len(kinds))
+    plots.panel_letter(row[0], letter, x=-0.06 * len(conditions))
 
 # %%
 for measure, row in zip(names, panels):
     for panel in row:
-        panel.axhline(floor[measure].mean(), color="k", linestyle=":", linewidth=0.7)
-    if measure in ("share", "recall"):
+        panel.axhline(untrained_rows[measure].mean(), color="k", linestyle=":", linewidth=0.7)
+    if measure in ("proportion", "recall"):
         plots.percent_axis(row[0].yaxis)
 for panel in panels[3]:
-    for domain, value in ceilings.items():
+    for domain, value in noise_ceilings.items():
         panel.axhline(value, xmin=0.96, color=plots.COLOURS.get(domain, "0.5"), linewidth=2)
     if record["step"].max() == 1:
         panel.set_xticks([1, 2], ["before", "after"])
@@ -166,78 +166,78 @@ figure
 # None of them was tested in the paper, which names these questions as future work.
 
 # %%
-asked = {"source": "future work named in v1", "paper": "not tested"}
-means = here[here["domain"].isin(CORE)].groupby(["kind", "seed", "step"])[
-    ["share", "d_prime", "recall"]].mean()
-likeness = here[here["domain"].isin(CORE)].groupby(["kind", "seed", "step"])["similarity"].mean()
-taught = [kind for kind in (spec.vision, spec.language) if kind]
+not_in_paper = {"source": "future work named in v1", "paper": "not tested"}
+means = at_layer[at_layer["domain"].isin(CORE)].groupby(["condition", "seed", "step"])[
+    ["proportion", "d_prime", "recall"]].mean()
+region_similarity = at_layer[at_layer["domain"].isin(CORE)].groupby(["condition", "seed", "step"])["similarity"].mean()
+supervised_conditions = [condition for condition in (spec.vision, spec.language) if condition]
 
 
-def ends_of(values: pd.Series, kind: str) -> np.ndarray:
-    if kind not in values.index.get_level_values("kind"):
+def change_over_training(values: pd.Series, condition: str) -> np.ndarray:
+    if condition not in values.index.get_level_values("condition"):
         return np.array([])
-    its = values[kind].unstack("step").sort_index(axis=1)
+    its = values[condition].unstack("step").sort_index(axis=1)
     start = its[0] if 0 in its else values[spec.untrained].mean()
     return (its.iloc[:, -1] - start).to_numpy(float)
 
 
 # %%
-for kind in taught:
-    for measure, words in (("share", "Selective units emerge"), ("d_prime", "Units sharpen")):
-        ledger.interval(f"{words} with training: {kind}", ends_of(means[measure], kind), "above 0",
-                        of=f"last minus first moment, mean over domains, {stage}", sample="seeds",
-                        **asked)
-    ledger.interval(f"Stages grow like the domains' regions with training: {kind}",
-                    ends_of(likeness, kind), "above 0", sample="seeds",
-                    of=f"last minus first moment, mean over regions, {stage}", **asked)
+for condition in supervised_conditions:
+    for measure, words in (("proportion", "Selective units emerge"), ("d_prime", "Units sharpen")):
+        claims.interval(f"{words} with training: {condition}", change_over_training(means[measure], condition), "above 0",
+                        of=f"last minus first moment, mean over domains, {layer}", sample="seeds",
+                        **not_in_paper)
+    claims.interval(f"Stages grow like the domains' regions with training: {condition}",
+                    change_over_training(region_similarity, condition), "above 0", sample="seeds",
+                    of=f"last minus first moment, mean over regions, {layer}", **not_in_paper)
 if spec.shuffled:
-    ledger.interval("Captions that say nothing about their pictures make no selective units",
-                    ends_of(means["share"], spec.shuffled), "around 0", sample="seeds", within=0.01,
-                    of=f"last minus first moment, mean over domains, {stage}; one unit in a hundred "
-                       "would be a difference of interest", **asked)
+    claims.interval("Captions that say nothing about their pictures make no selective units",
+                    change_over_training(means["proportion"], spec.shuffled), "around 0", sample="seeds", within=0.01,
+                    of=f"last minus first moment, mean over domains, {layer}; one unit in a hundred "
+                       "would be a difference of interest", **not_in_paper)
 
 # %%
-first = halves.pivot_table(index=["kind", "seed"], columns="measure", values="half")
-order = {kind: np.log1p(first.loc[kind]) for kind in taught if kind in first.index}
-for kind in taught:
-    its = order.get(kind, pd.DataFrame(columns=list(emergence.MEASURES), dtype=float))
-    ledger.interval(f"Telling kinds apart comes before selective units: {kind}",
-                    its["share"] - its["recall"], "above 0", sample="seeds",
-                    of="log of the half-way step, share minus recall, mean over domains", **asked)
-pair = [order[kind]["share"] for kind in taught if kind in order]
-ledger.interval("Language brings selective units later",
+first = half_steps.pivot_table(index=["condition", "seed"], columns="measure", values="half_step")
+order = {condition: np.log1p(first.loc[condition]) for condition in supervised_conditions if condition in first.index}
+for condition in supervised_conditions:
+    its = order.get(condition, pd.DataFrame(columns=list(emergence.MEASURES), dtype=float))
+    claims.interval(f"Telling kinds apart comes before selective units: {condition}",
+                    its["proportion"] - its["recall"], "above 0", sample="seeds",
+                    of="log of the half-way step, share minus recall, mean over domains", **not_in_paper)
+pair = [order[condition]["proportion"] for condition in supervised_conditions if condition in order]
+claims.interval("Language brings selective units later",
                 (pair[1] - pair[0]).dropna() if len(pair) == 2 else [], "above 0", sample="seeds",
-                of="log of the half-way step of the share, captions minus labels", **asked)
+                of="log of the half-way step of the share, captions minus labels", **not_in_paper)
 
 # %%
-specific = []
-for (kind, seed), its in done.groupby(["kind", "seed"], sort=False):
+category_minus_early = []
+for (condition, seed), its in last_checkpoint.groupby(["condition", "seed"], sort=False):
     its = its.set_index("domain")["similarity"]
-    if kind in taught and emergence.EARLY in its:
-        specific.append(its.reindex(CORE).mean() - its[emergence.EARLY])
+    if condition in supervised_conditions and emergence.EARLY in its:
+        category_minus_early.append(its.reindex(CORE).mean() - its[emergence.EARLY])
 
 # %%
-ledger.interval("The last stage is more like category regions than like an early one", specific,
+claims.interval("The last stage is more like category regions than like an early one", category_minus_early,
                 "above 0", of="likeness, mean of the domains' regions minus the early region, "
-                "networks taught labels or captions", sample="networks", **asked)
-reached = {domain: mean_interval(its["similarity"] - ceilings[domain]) for domain, its in done[
-    done["kind"].isin(taught)].groupby("domain") if domain in ceilings and domain in CORE}
-ledger.intervals("Stages stay below the likeness of one participant to the others", reached,
+                "networks taught labels or captions", sample="networks", **not_in_paper)
+similarity_minus_ceiling = {domain: mean_interval(its["similarity"] - noise_ceilings[domain]) for domain, its in last_checkpoint[
+    last_checkpoint["condition"].isin(supervised_conditions)].groupby("domain") if domain in noise_ceilings and domain in CORE}
+claims.intervals("Stages stay below the likeness of one participant to the others", similarity_minus_ceiling,
                  "below 0", of="likeness minus that of one participant, in every domain, over "
                  "networks taught labels or captions",
                  source="human-human ceiling of a 2026 study (spec 5.4)", paper="well below it")
 
 # %%
-for kind in kinds:
-    its = done[(done["kind"] == kind) & done["domain"].isin(CORE)]
-    ledger.number(f"last moment, {kind}", rounded(
+for condition in conditions:
+    its = last_checkpoint[(last_checkpoint["condition"] == condition) & last_checkpoint["domain"].isin(CORE)]
+    claims.number(f"last moment, {condition}", round_numbers(
         its[list(emergence.MEASURES)].mean().to_dict() if len(its) else {}))
-path = ledger.save()
-print(ledger.text())
+path = claims.save()
+print(claims.text())
 
 # %%
 # NBVAL_CHECK_OUTPUT
-print(ledger.verdicts())
+print(claims.verdicts())
 
 # %% [markdown]
 # ## 7 · What we see, what the paper says, why they differ
@@ -278,14 +278,14 @@ your_domain = None    # one of CORE
 if your_domain is None:
     print("Hint: the rows `untrained` of section 2.")
 else:
-    expected = floor.groupby("domain")["recall"].mean().idxmax()
+    expected = untrained_rows.groupby("domain")["recall"].mean().idxmax()
     print("Right." if your_domain == expected else "Compare the four rows named untrained.")
 
 # %% tags=["solution"]
-print(floor.groupby("domain")["recall"].mean().round(2).sort_values().to_string())
+print(untrained_rows.groupby("domain")["recall"].mean().round(2).sort_values().to_string())
 
 # %% [markdown]
-# **Change.** Set `which_stage = 1` in the parameters. Does the stage before grow like the early
+# **Change.** Set `layer_index = 1` in the parameters. Does the stage before grow like the early
 # region, or like the domains' regions?
 #
 # **Extend.** Is a stage more like the region of *its* best domain than like the others? Say for
@@ -300,10 +300,10 @@ else:
     print("Compare with the solution; with few regions, any of them may be nearest.")
 
 # %% tags=["solution"]
-near = done[done["domain"].isin(list(ceilings))].assign(
-    relative=lambda its: its["similarity"] / its["domain"].map(ceilings))
-if len(near):
-    print(near.pivot_table(index="kind", columns="domain", values="relative").round(2).to_string())
+relative_similarity = last_checkpoint[last_checkpoint["domain"].isin(list(noise_ceilings))].assign(
+    relative=lambda its: its["similarity"] / its["domain"].map(noise_ceilings))
+if len(relative_similarity):
+    print(relative_similarity.pivot_table(index="condition", columns="domain", values="relative").round(2).to_string())
 
 # %% [markdown]
 # **Discuss.** (1) A share of units that pass a test cannot rise before the test has power. What

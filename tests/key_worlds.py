@@ -22,30 +22,30 @@ from helpers.brains.rsa92 import Stack
 from helpers.concepts.concept_study import ConceptStudy
 from helpers.decoding.spaces import Space, picture_space
 from helpers.decoding.study import DecodingStudy, Variant
-from helpers.encoding.brain_data import ceiling_table, read_responses
-from helpers.encoding.cohort_features import Pools, mean_features, unit_features
-from helpers.encoding.encoding_study import Study
-from helpers.finetuning.kinds import KINDS
-from helpers.finetuning.material import Material
-from helpers.finetuning.planning import Plan
-from helpers.finetuning.work import judged, tuned
+from helpers.encoding.brain_data import noise_ceiling_table, read_responses
+from helpers.encoding.cohort_features import UnitPools, channel_mean_features, unit_features
+from helpers.encoding.encoding_study import EncodingStudy
+from helpers.finetuning.kinds import CONDITIONS
+from helpers.finetuning.cohort_data import CohortData
+from helpers.finetuning.planning import RunPlan
+from helpers.finetuning.work import evaluate, finetune
 from helpers.ground.analyses import EncodingSpec, ReadoutSpec
 from helpers.ground.decodings import ConceptSpec, DecodingSpec, Teaching
 from helpers.ground.languages import LanguageSpec
 from helpers.ground.tunings import FinetuningSpec
-from helpers.landscape.reading import open_task, probed
+from helpers.landscape.reading import load_task, fit_probe
 from helpers.lesions.lesion_battery import measured
-from helpers.networks.clip import Clip
-from helpers.networks.registry import Entry
-from helpers.saliency.looking import looked
+from helpers.networks.clip import ClipModel
+from helpers.networks.registry import NetworkEntry
+from helpers.saliency.looking import measure_laterality
 from helpers.selectivity.localizer import localize_network
-from helpers.selectivity.readability import seen_by
-from helpers.siblings.stages import Stage, held_out_answers, stage_statistics
-from helpers.siblings.study import SiblingStudy
+from helpers.selectivity.readability import extract_features
+from helpers.siblings.stages import BlockStatistics, collect_held_out_responses, compute_block_statistics
+from helpers.siblings.study import MatchedModelsStudy
 from helpers.similarity.rdm_study import layer_rdms
 from helpers.stimuli.image_sets import image_folder
 from helpers.stimuli.six_sets import six_sets
-from helpers.training.classifiers import own_classifier, trained_readout
+from helpers.training.classifiers import builtin_classifier, cached_readout
 
 DOMAIN = {"p": "faces", "q": "bodies", "r": "scenes", "s": "characters"}
 
@@ -63,7 +63,7 @@ class World:
         plain = network()
         seen = replace(plain.preprocessing, resize=32, crop=32, mean=half, std=half)
         self.net = replace(plain, preprocessing=seen,
-                           entry=Entry("tiny-net", "tiny", seen, "none", "none", {"width": 1}))
+                           entry=NetworkEntry("tiny-net", "tiny", seen, "none", "none", {"width": 1}))
 
     @property
     def pictures(self) -> Path:
@@ -189,7 +189,7 @@ def of_spec(name: str, spec: Any, **values: Any) -> dict:
 
 READOUT = ReadoutSpec("x", "", rise=0.2, smallest_crop=0.3)
 LANGUAGE = LanguageSpec({"a": "tiny-net"}, ("0", "3"), "a", "a")
-TUNING = FinetuningSpec("tiny-net", "tiny-net", ("EBA", "PPA"), ("conv", "fc"), fewest_voxels=2,
+TUNING = FinetuningSpec("tiny-net", "tiny-net", ("EBA", "PPA"), ("conv", "fc"), min_voxels=2,
                         hemispheres="together", epochs=3, batch_size=8, checkpoints=(1,))
 TEACHING = Teaching(iterations=3, batch_size=4, n_seeds=1)
 DECODING = DecodingSpec("x", n_test=4, n_validation=3, n_pool=2, teaching=TEACHING)
@@ -202,29 +202,29 @@ def localizer(w):
 
 
 def read_layer(w):
-    return seen_by(w.net, w.images, w.get("layer", "fc"))
+    return extract_features(w.net, w.images, w.get("layer", "fc"))
 
 
 def readout(w):
-    return trained_readout(w.net, w.get("layer", "fc"), w.images, w.get("spec", READOUT),
+    return cached_readout(w.net, w.get("layer", "fc"), w.images, w.get("spec", READOUT),
                            seed=w.get("seed", 0))
 
 
 def stages(w):
-    return stage_statistics(w.net, six_sets(w.images), batch_size=8)
+    return compute_block_statistics(w.net, six_sets(w.images), batch_size=8)
 
 
 def answers(w):
     selective = np.full((9, 3, 6), 9, np.uint8)
     selective[:, :, w.get("unit", 5)] = 0
     empty = np.zeros(0, np.float32)
-    stage = Stage(six_sets(w.images).domain_names, (6, 1, 1), selective, *[empty] * 5)
-    return held_out_answers(w.net, six_sets(w.images), {w.get("layer", "fc"): stage},
-                            ["faces", "bodies"], at_most=3, seed=0, batch_size=8)
+    stage = BlockStatistics(six_sets(w.images).domain_names, (6, 1, 1), selective, *[empty] * 5)
+    return collect_held_out_responses(w.net, six_sets(w.images), {w.get("layer", "fc"): stage},
+                            ["faces", "bodies"], max_units=3, seed=0, batch_size=8)
 
 
 def sibling(kind, w):
-    study = SiblingStudy(w.get("spec", LANGUAGE), six_sets(w.images), lambda _: w.net,
+    study = MatchedModelsStudy(w.get("spec", LANGUAGE), six_sets(w.images), lambda _: w.net,
                          w.get("seed", 0), 8, {"tiny-net": w.net})
     return study._kept(kind, "tiny-net", getattr(study, f"_{kind}"))
 
@@ -232,7 +232,7 @@ def sibling(kind, w):
 def lesions(w):
     masks = {layer: np.arange(n) % 4 == np.arange(2)[:, None]
              for layer, n in w.get("masks", (("conv", 196), ("relu", 196)))}
-    return measured(own_classifier(w.net), masks, ("faces", "bodies"), w.get("layers", ["conv"]),
+    return measured(builtin_classifier(w.net), masks, ("faces", "bodies"), w.get("layers", ["conv"]),
                     w.images, n_random=w.get("n_random", 1), seed=w.get("seed", 0))
 
 
@@ -241,47 +241,47 @@ def rdms(w):
                       w.get("layers", ["fc"]))
 
 
-def material_of(w) -> Material:
-    return Material(w.cohort, w.get("tuning", TUNING), w.get("side", 32))
+def cohort_data_of(w) -> CohortData:
+    return CohortData(w.cohort, w.get("tuning", TUNING), w.get("side", 32))
 
 
 def cohort_pixels(w):
-    return material_of(w).pictures(np.arange(w.get("n", 9)))
+    return cohort_data_of(w).pictures(np.arange(w.get("n", 9)))
 
 
 def task_of(w):
-    return open_task("task", w.images, w.net, w.get("side", 0), w.get("most", 0))
+    return load_task("task", w.images, w.net, w.get("side", 0), w.get("most", 0))
 
 
-def plan_of(w) -> Plan:
-    return Plan(material_of(w), w.net, w.net, w.get("seed", 0))
+def run_plan_of(w) -> RunPlan:
+    return RunPlan(cohort_data_of(w), w.net, w.net, w.get("seed", 0))
 
 
-def job_of(w, kind="contrastive"):
-    plan = plan_of(w)
-    chosen = KINDS[w.get("kind", kind)]
+def run_of(w, kind="contrastive"):
+    plan = run_plan_of(w)
+    chosen = CONDITIONS[w.get("kind", kind)]
     region = plan.regions[w.get("region", 0)]
-    train = plan.material.splits(region.subject)[0].train
-    return plan.job(chosen, (region,), [train[w.get("first", 0):]], w.get("rate", 1e-3),
+    train = plan.cohort_data.splits(region.subject)[0].train
+    return plan.make_run(chosen, (region,), [train[w.get("first", 0):]], w.get("rate", 1e-3),
                     w.get("number", 0))
 
 
-def look_of(w):
-    plan, region = plan_of(w), plan_of(w).regions[0]
-    part = plan.material.splits(region.subject)[0]
-    return replace(plan.look((region,), part.train, part.train), protocol=w.get("protocol", "P2"))
+def evaluation_set_of(w):
+    plan, region = run_plan_of(w), run_plan_of(w).regions[0]
+    part = plan.cohort_data.splits(region.subject)[0]
+    return replace(plan.evaluation_set((region,), part.train, part.train), protocol=w.get("protocol", "P2"))
 
 
 def before_tuning(w):
-    return plan_of(w)._beforehand(plan_of(w).regions[0], 0)
+    return run_plan_of(w)._preselect_layer_and_alpha(run_plan_of(w).regions[0], 0)
 
 
 def probe(w):
-    return probed(job_of(w, "untuned"), task_of(w), w.get("layer", "fc"))
+    return fit_probe(run_of(w, "pretrained"), task_of(w), w.get("layer", "fc"))
 
 
 def saliency(w):
-    return looked(job_of(w, "untuned"), task_of(w), "fc", w.get("layers", ["conv"]))
+    return measure_laterality(run_of(w, "pretrained"), task_of(w), "fc", w.get("layers", ["conv"]))
 
 
 def decoding_of(w) -> DecodingStudy:
@@ -307,7 +307,7 @@ def turned(w):
 
 
 def embedded(w):
-    return picture_space(Clip(w.net, None, None, ""), w.cohort, batch_size=8)
+    return picture_space(ClipModel(w.net, None, None, ""), w.cohort, batch_size=8)
 
 
 def responses(w):
@@ -315,23 +315,23 @@ def responses(w):
 
 
 def ceilings(w):
-    return ceiling_table(w.cohort, ["subj01"], w.get("rois", ["EBA", "PPA"]), seed=w.get("seed", 0),
-                         least_ncsnr=w.get("least_ncsnr", 0.3))
+    return noise_ceiling_table(w.cohort, ["subj01"], w.get("rois", ["EBA", "PPA"]), seed=w.get("seed", 0),
+                         min_ncsnr=w.get("min_ncsnr", 0.3))
 
 
 def whole_layers(w):
-    return mean_features(w.net, w.get("layers", ["fc"]), w.cohort, np.arange(w.get("n", 9)),
+    return channel_mean_features(w.net, w.get("layers", ["fc"]), w.cohort, np.arange(w.get("n", 9)),
                          label="x", batch_size=8)
 
 
 def units(w):
     kept = {"fc": np.arange(w.get("units", 3))}
-    return unit_features(w.net, Pools(kept, {"x": kept}), w.cohort, np.arange(w.get("n", 9)),
+    return unit_features(w.net, UnitPools(kept, {"x": kept}), w.cohort, np.arange(w.get("n", 9)),
                          label="x", batch_size=8)
 
 
 def encoding(w):
-    return Study(w.cohort, w.get("encoding", ENCODING), 8).ridge(w.net)
+    return EncodingStudy(w.cohort, w.get("encoding", ENCODING), 8).ridge_scores(w.net)
 
 
 LEARNING = NETWORK | SHOWN | RESPONSES
@@ -356,20 +356,20 @@ SITES: list[tuple[str, Any, dict]] = [
     ("similarity.rdm_study rdms", rdms, NETWORK | setting(
         layers=["conv"], stack=np.ones((4, 32, 32, 3), np.uint8))
      | {"shape": partial(_setting, "stack", np.zeros((4, 64, 16, 3), np.uint8))}),
-    ("finetuning.material pixels", cohort_pixels, SHOWN | setting(side=24, n=8)),
-    ("landscape.reading pixels", task_of, {**IMAGES, **setting(side=24, most=8), **{
+    ("finetuning.data pixels", cohort_pixels, SHOWN | setting(image_size=24, n=8)),
+    ("landscape.classification pixels", task_of, {**IMAGES, **setting(image_size=24, most=8), **{
         name: PREPROCESSING[name] for name in ("resize", "crop", "interpolation")}}),
-    ("landscape.reading probed", probe, NETWORK | IMAGES | setting(layer="conv")),
-    ("saliency.looking saliency", saliency, NETWORK | IMAGES | setting(layers=["relu"])),
-    ("finetuning.work tuned", lambda w: tuned(job_of(w)), LEARNING | setting(
-        kind="regression", region=1, first=1, rate=1e-2, number=1, seed=1, side=24) | of_spec(
-        "tuning", TUNING, epochs=4, batch_size=9, temperature=.2, symmetric=True, attach="1",
+    ("landscape.classification linear_probes", probe, NETWORK | IMAGES | setting(layer="conv")),
+    ("saliency.study saliency", saliency, NETWORK | IMAGES | setting(layers=["relu"])),
+    ("finetuning.evaluate finetuned", lambda w: finetune(run_of(w)), LEARNING | setting(
+        kind="regression", region=1, first=1, rate=1e-2, number=1, seed=1, image_size=24) | of_spec(
+        "tuning", TUNING, epochs=4, batch_size=9, temperature=.2, symmetric=True, head_layer="1",
         learned_temperature=True, interleaved=True, precision="tf32", checkpoints=(2,),
         standardise=True)),
-    ("finetuning.work judged", lambda w: judged(job_of(w, "untuned"), look_of(w)),
-     LEARNING | setting(side=24, seed=1, protocol="nested")
+    ("finetuning.evaluate evaluations", lambda w: evaluate(run_of(w, "pretrained"), evaluation_set_of(w)),
+     LEARNING | setting(image_size=24, seed=1, protocol="nested")
      | of_spec("tuning", TUNING, layers=("conv",), standardise=True)),
-    ("finetuning.planning judged", before_tuning, LEARNING | setting(side=24, seed=1)
+    ("finetuning.run_plan evaluations", before_tuning, LEARNING | setting(image_size=24, seed=1)
      | of_spec("tuning", TUNING, layers=("conv",), standardise=True)),
     ("decoding.study decoded", decoders, DECODES | TEACHES | setting(variant=Variant(half=1))),
     ("decoding.study decoded", ridge, DECODES | setting(method="ridge, whitened")
@@ -379,12 +379,12 @@ SITES: list[tuple[str, Any, dict]] = [
     ("decoding.spaces embedded", embedded, NETWORK | SHOWN),
     ("encoding.brain_data responses", responses, RESPONSES | setting(rois=["PPA", "EBA"])),
     ("encoding.brain_data ceilings", ceilings, RESPONSES | setting(
-        rois=["PPA"], seed=1, least_ncsnr=.2)),
+        rois=["PPA"], seed=1, min_ncsnr=.2)),
     ("encoding.cohort_features features", whole_layers, NETWORK | SHOWN
      | setting(layers=["conv"], n=8)),
     ("encoding.cohort_features features", units, NETWORK | SHOWN | setting(units=2, n=8)),
     ("encoding.encoding_study encoding", encoding, LEARNING | setting(subjects=("subj02", "subj01"))
-     | of_spec("encoding", ENCODING, rois=("EBA",), layers=("fc",), least_ncsnr=.2,
+     | of_spec("encoding", ENCODING, rois=("EBA",), layers=("fc",), min_ncsnr=.2,
                ridge_alphas=(1.0,))),
 ]
 """Module and kind of every call of `cached`; what asks for it; its inputs, each with a change."""

@@ -10,13 +10,13 @@ import torchvision.models as zoo
 from torch import Tensor, nn
 
 from helpers.ground.errors import LabError
-from helpers.networks.activations import channel_means, collect, stream
+from helpers.networks.activations import channel_means, extract_activations, stream_activations
 from helpers.networks.architectures import build, layer_names
-from helpers.networks.axes import TRIAL, answering, channel_axes, trial
+from helpers.networks.axes import TRACE_BATCH_SIZE, select_tensor_layers, channel_axes, trace_outputs
 from helpers.networks.network import load_network
-from helpers.networks.registry import entry
+from helpers.networks.registry import get_entry
 from helpers.saliency.maps import saliency_maps
-from helpers.siblings.stages import measure_stages, with_stages
+from helpers.siblings.stages import measure_blocks, with_block_layers
 
 pytestmark = pytest.mark.slow
 
@@ -25,7 +25,7 @@ def images(n: int = 3, side: int = 64) -> Tensor:
     return torch.randn(n, 3, side, side, generator=torch.Generator().manual_seed(0))
 
 
-def seen_at(model: nn.Module, path: str, shown: Tensor) -> Tensor:
+def output_at(model: nn.Module, path: str, shown: Tensor) -> Tensor:
     """Return a module's output by a hook of this test's own."""
     kept = []
     with torch.inference_mode():
@@ -72,19 +72,19 @@ def tiny(name: str) -> nn.Module:
     ("vit", "encoder.dropout", 24, (1,))])
 def test_means_are_over_positions_in_networks_of_either_order(name, path, channels, space):
     model = tiny(name)
-    found = collect(model, {"layer": path}, [images()], read=channel_means)["layer"]
+    found = extract_activations(model, {"layer": path}, [images()], read=channel_means)["layer"]
     assert found.shape == (3, channels)
-    torch.testing.assert_close(found, seen_at(model, path, images()).mean(space))
+    torch.testing.assert_close(found, output_at(model, path, images()).mean(space))
 
 
 def test_means_of_networks_with_channels_first_are_as_before_bit_by_bit():
     model = build("torchvision:resnet18", {}, seed=0)
     layers = {name: path for name, path in layer_names(model).items()
               if name in ("conv1", "maxpool", "layer2.0.conv2", "layer4.1.relu", "avgpool", "fc")}
-    found = collect(model, layers, [images()], read=channel_means)
+    found = extract_activations(model, layers, [images()], read=channel_means)
     for name, rows in found.items():
         if "#" not in name:
-            output = seen_at(model, layers[name], images())
+            output = output_at(model, layers[name], images())
             assert torch.equal(rows, output.flatten(2).mean(2) if output.ndim > 2 else output)
 
 
@@ -99,7 +99,7 @@ def test_every_output_of_classical_networks_has_its_channels_first(name):
     options = {"init_weights": False} if name == "googlenet" else {}
     with torch.device("cpu" if name.startswith("regnet") else "meta"):
         model = zoo.get_model(name, weights=None, **options).eval()
-    calls = trial(model, torch.empty(TRIAL, 3, 224, 224, device="meta"))
+    calls = trace_outputs(model, torch.empty(TRACE_BATCH_SIZE, 3, 224, 224, device="meta"))
     assert {answer.axis for found in calls.values() for answer in found} == EXPECTED[name]
 
 
@@ -110,7 +110,7 @@ def test_every_output_of_classical_networks_has_its_channels_first(name):
 def test_blocks_have_the_order_of_what_takes_them_next(name, block, axis):
     with torch.device("meta"):
         model = zoo.get_model(name, weights=None).eval()
-    calls = trial(model, torch.empty(TRIAL, 3, 224, 224, device="meta"))
+    calls = trace_outputs(model, torch.empty(TRACE_BATCH_SIZE, 3, 224, 224, device="meta"))
     (answer,) = calls[block]
     assert answer.axis == axis
 
@@ -127,20 +127,20 @@ def test_what_cannot_be_told_is_refused_with_layer_and_shape():
     model = nn.Sequential(nn.Conv2d(3, 8, 1), Turned(), nn.ReLU()).eval()
     for place in ("1", "2"):
         with pytest.raises(LabError, match=r"the layer turned.*\(2, 8, 8, 8\)"):
-            collect(model, {"turned": place}, [images(2, 8)], read=channel_means)
-    assert collect(model, {"conv": "0"}, [images(2, 8)], read=channel_means)["conv"].shape == (2, 8)
-    assert collect(model, {"turned": "1"}, [images(2, 8)])["turned"].shape == (2, 512)
+            extract_activations(model, {"turned": place}, [images(2, 8)], read=channel_means)
+    assert extract_activations(model, {"conv": "0"}, [images(2, 8)], read=channel_means)["conv"].shape == (2, 8)
+    assert extract_activations(model, {"turned": "1"}, [images(2, 8)])["turned"].shape == (2, 512)
     known = nn.Sequential(model, nn.Linear(8, 5)).eval()
-    found = collect(known, {"turned": "0.1"}, [images(2, 8)], read=channel_means)["turned"]
-    torch.testing.assert_close(found, seen_at(known, "0.1", images(2, 8)).mean((1, 2)))
+    found = extract_activations(known, {"turned": "0.1"}, [images(2, 8)], read=channel_means)["turned"]
+    torch.testing.assert_close(found, output_at(known, "0.1", images(2, 8)).mean((1, 2)))
 
 
 def test_rows_that_are_no_images_are_refused_with_layer_and_shape():
     """In Swin v2 a small network turns distances, not images, into biases: (1, 7, 7, 512)."""
     model, path = tiny("swin_v2"), "features.1.0.attn.cpb_mlp.0"
-    assert path not in answering(model, layer_names(model), (3, 64, 64))
+    assert path not in select_tensor_layers(model, layer_names(model), (3, 64, 64))
     with pytest.raises(LabError, match=r"the layer bias gives \(1, 7, 7, 512\) for 2 images"):
-        stream(model, {"bias": path}, [images(2)], lambda *_: None)
+        stream_activations(model, {"bias": path}, [images(2)], lambda *_: None)
 
 
 @pytest.mark.parametrize("name, left_out", [
@@ -151,17 +151,17 @@ def test_only_layers_that_answer_are_listed(name, left_out):
     model = tiny(name) if name in ("vit", "swin", "swin_v2") else zoo.get_model(
         name, weights=None, **({"init_weights": False} if name == "googlenet" else {})).eval()
     names = layer_names(model)
-    listed = answering(model, names, (3, 64, 64))
+    listed = select_tensor_layers(model, names, (3, 64, 64))
     assert left_out in names and left_out not in listed
-    found = collect(model, listed, [images(1)], read=channel_means)
+    found = extract_activations(model, listed, [images(1)], read=channel_means)
     assert {call.split("#")[0] for call in found} == set(listed)
     assert list(listed) == [name for name in names if name in listed], "in their order"
 
 
 def test_networks_are_opened_with_the_layers_that_answer():
-    network = load_network(entry("torchvision:shufflenet_v2_x0_5-untrained"))
+    network = load_network(get_entry("torchvision:shufflenet_v2_x0_5-untrained"))
     assert "stage2.1.branch1" not in network.layers and list(network.layers)[-1] == "fc"
-    demo = load_network(entry("demo-untrained"))
+    demo = load_network(get_entry("demo-untrained"))
     assert demo.layers == layer_names(demo.model), "all of the paper's network answer"
 
 
@@ -198,7 +198,7 @@ class Odd(nn.Module):
 def test_tuples_mappings_and_unused_layers_are_not_listed():
     model = Odd().eval()
     names = {path: path for path, _ in model.named_modules() if path}
-    assert list(answering(model, names, (3, 8, 8))) == ["conv", "relu"]
+    assert list(select_tensor_layers(model, names, (3, 8, 8))) == ["conv", "relu"]
     assert next(model.parameters()).device.type == "cpu", "the network is left as it was"
     assert not any(module._forward_hooks for module in model.modules())
 
@@ -206,15 +206,15 @@ def test_tuples_mappings_and_unused_layers_are_not_listed():
 def test_the_trial_leaves_no_trace_and_is_the_same_with_and_without_values():
     model = tiny("swin")
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    real = trial(model, images(TRIAL, 64))
-    empty = trial(model, torch.empty(TRIAL, 3, 64, 64, device="meta"))
+    real = trace_outputs(model, images(TRACE_BATCH_SIZE, 64))
+    empty = trace_outputs(model, torch.empty(TRACE_BATCH_SIZE, 3, 64, 64, device="meta"))
     assert real == empty
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
     assert not any(module._forward_hooks for module in model.modules())
 
 
 def test_images_that_a_network_cannot_take_are_named_on_loading():
-    listed = entry("torchvision:alexnet-untrained")
+    listed = get_entry("torchvision:alexnet-untrained")
     view = listed.preprocessing.__class__(16, 16, (0.5,) * 3, (0.5,) * 3)
     with pytest.raises(LabError, match="cannot take images of 16 x 16"):
         load_network(listed.__class__(**{**vars(listed), "preprocessing": view}))
@@ -244,10 +244,10 @@ def test_saliency_of_a_layer_with_channels_last_is_summed_over_channels():
 
 
 def test_stages_with_channels_last_are_refused():
-    network = with_stages(replace(load_network(entry("demo-untrained")), model=tiny("swin"),
+    network = with_block_layers(replace(load_network(get_entry("demo-untrained")), model=tiny("swin"),
                                   input_shape=(3, 64, 64)), ["features.1"])
     with pytest.raises(LabError, match=r"the layer features\.1 of .*channels on axis 3"):
-        measure_stages(network, None, batch_size=2)
+        measure_blocks(network, None, batch_size=2)
 
 
 def test_a_layer_called_twice_is_told_call_by_call():

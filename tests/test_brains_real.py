@@ -13,12 +13,12 @@ from helpers import lab
 from helpers.brains.algonauts import read_masks, region_sizes
 from helpers.brains.object2vec import Object2Vec
 from helpers.brains.rsa92 import open_rsa92
-from helpers.encoding.cohort_features import mean_features
+from helpers.encoding.cohort_features import channel_mean_features
 from helpers.encoding.regression import ridge_standardised
 from helpers.ground.analyses import EncodingSpec
 from helpers.ground.errors import LabError
 from helpers.ground.paths import ROOT
-from helpers.similarity.rsa import columnwise_r
+from helpers.similarity.rsa import pearson_r
 
 REAL = ROOT.parent / "shared" / "data"
 SUBJECTS = tuple(f"subj{i:02d}" for i in range(1, 9))
@@ -160,13 +160,13 @@ def test_a_real_network_predicts_real_regions_as_well_as_a_straightforward_analy
     monkeypatch.setenv("LAB_DATA", str(REAL))
     laboratory = lab.open("mini", notebook="test")
     cohort, layer = laboratory.cohort(), "features.12.expand3x3_activation"
-    features = mean_features(laboratory.network("squeezenet1_0-imagenet"), [layer], cohort,
+    features = channel_mean_features(laboratory.network("squeezenet1_0-imagenet"), [layer], cohort,
                              np.arange(81), label="test", batch_size=64)[layer]
     found = cohort.responses("subj001", ["PPA", "LOC", "OFA", "OPA"])
     y, scores = found.betas[:, 0], []
     for fold in cohort.folds("subj001"):
         fit = ridge_standardised(features[fold.fit], y[fold.fit], EncodingSpec.ridge_alphas)
-        scores.append(columnwise_r(fit.predict(features[fold.test]), y[fold.test]))
+        scores.append(pearson_r(fit.predict(features[fold.test]), y[fold.test]))
     mean = np.mean(scores, axis=0)
     for roi, least in {"PPA": 0.71, "LOC": 0.66, "OFA": 0.64, "OPA": 0.61}.items():
         assert mean[found.members[roi]].mean() >= least, roi

@@ -39,14 +39,14 @@ def layers(rng: np.random.Generator, *, strength: float = 1.0, n_layers: int = 3
 
 @pytest.fixture
 def scores():
-    return tracing.principal_scores(layers(np.random.default_rng(3)))
+    return tracing.compute_pca_scores(layers(np.random.default_rng(3)))
 
 
 # ---- tuning --------------------------------------------------------------------------------------
 
 def test_the_eight_golden_values_of_the_tuning_demonstration():
-    fits = tuning.fit_all(tuning.published_features())
-    found = {(fit.model, fit.positive): (round(fit.index, 3), fit.n_used) for fit in fits}
+    fits = tuning.fit_models(tuning.published_features())
+    found = {(fit.model, fit.positive): (round(fit.index, 3), fit.n_nonzero) for fit in fits}
     assert found == GOLDEN
 
 
@@ -83,11 +83,11 @@ def test_published_picture_against_a_plain_transcription():
     distances = squareform(pdist(stacked, "correlation"))
     plain = MDS(2, metric="precomputed", n_init=4, init="random", max_iter=300, eps=1e-6,
                 random_state=0).fit_transform(distances)
-    scores = tracing.principal_scores(activations)
+    scores = tracing.compute_pca_scores(activations)
     assert scores.shape == (3, 24, 10)
     rdm = tracing.published_rdm(scores)
     np.testing.assert_allclose(rdm, distances, atol=1e-12)
-    made = tracing.plane(rdm, 3)
+    made = tracing.fit_mds(rdm, 3)
     np.testing.assert_allclose(made.points.reshape(-1, 2), plain, atol=1e-3)
     in_plane = squareform(pdist(made.points.reshape(-1, 2)))
     stress = np.sqrt(((in_plane - rdm) ** 2).sum() / (in_plane ** 2).sum())
@@ -111,46 +111,46 @@ def test_only_the_aligned_picture_survives_flips_and_rotations(scores):
 
 
 def test_alignment_keeps_distances_within_layers_and_finds_a_planted_rotation(scores):
-    aligned = tracing.align(scores)
+    aligned = tracing.procrustes_align(scores)
     for before, after in zip(scores, aligned):
         scale = np.linalg.norm(before)
         np.testing.assert_allclose(pdist(after) * scale, pdist(before), rtol=1e-9)
     one = scores[0]
     copies = np.stack([one, 7 * one @ ortho_group.rvs(10, random_state=0),
                        one @ ortho_group.rvs(10, random_state=1)])
-    assert tracing.agreement(tracing.align(copies)) == pytest.approx(1, abs=1e-9)
+    assert tracing.consensus_variance(tracing.procrustes_align(copies)) == pytest.approx(1, abs=1e-9)
 
 
 def test_every_layer_is_turned_onto_the_consensus_of_all_and_not_onto_the_first(scores):
-    aligned = tracing.align(scores)
+    aligned = tracing.procrustes_align(scores)
     for layer in aligned:
         turn = orthogonal_procrustes(layer, aligned.mean(0))[0]
         np.testing.assert_allclose(turn, np.eye(10), atol=0.01)
-    backwards = tracing.align(scores[::-1])
-    assert tracing.agreement(backwards) == pytest.approx(tracing.agreement(aligned), abs=1e-5)
+    backwards = tracing.procrustes_align(scores[::-1])
+    assert tracing.consensus_variance(backwards) == pytest.approx(tracing.consensus_variance(aligned), abs=1e-5)
 
 
 def test_agreement_exceeds_that_of_shuffled_pictures_only_where_layers_share_them(scores):
-    null = tracing.shuffled_agreement(scores, n_shuffles=20)
-    assert tracing.agreement(tracing.align(scores)) > null.max()
+    null = tracing.permuted_consensus_variance(scores, n_shuffles=20)
+    assert tracing.consensus_variance(tracing.procrustes_align(scores)) > null.max()
     noise = np.random.default_rng(0).normal(size=scores.shape)
-    null = tracing.shuffled_agreement(noise - noise.mean(1, keepdims=True), n_shuffles=20)
-    observed = tracing.agreement(tracing.align(noise - noise.mean(1, keepdims=True)))
+    null = tracing.permuted_consensus_variance(noise - noise.mean(1, keepdims=True), n_shuffles=20)
+    observed = tracing.consensus_variance(tracing.procrustes_align(noise - noise.mean(1, keepdims=True)))
     assert abs(observed - null.mean()) < 4 * null.std()
 
 
 def test_sign_flips_tell_what_is_arbitrary(scores):
-    published = tracing.sign_flips(scores, tracing.published_rdm, n_flips=40)
-    aligned = tracing.sign_flips(scores, tracing.aligned_rdm, n_flips=5)
+    published = tracing.sign_flip_correlations(scores, tracing.published_rdm, n_flips=40)
+    aligned = tracing.sign_flip_correlations(scores, tracing.aligned_rdm, n_flips=5)
     low, high = np.quantile(published[:, 0], [0.025, 0.975])
     assert low < 0 < high and abs(published[:, 0].mean()) < 0.2
     assert aligned.min() > 1 - 1e-6
-    unaligned = tracing.sign_flips(scores, tracing.cosine_rdm, n_flips=5)
+    unaligned = tracing.sign_flip_correlations(scores, tracing.cosine_rdm, n_flips=5)
     assert unaligned[:, 1].min() > 1 - 1e-9 > unaligned[:, 0].max()
 
 
 def test_older_signs_make_the_largest_score_positive(scores):
-    older = tracing.older_signs(scores)
+    older = tracing.legacy_pca_signs(scores)
     np.testing.assert_allclose(np.abs(older), np.abs(scores))
     assert (older.max(1) >= -older.min(1)).all() and not np.allclose(older, scores)
 
@@ -158,26 +158,26 @@ def test_older_signs_make_the_largest_score_positive(scores):
 def test_few_pictures_give_few_components_and_bad_layers_are_named():
     rng = np.random.default_rng(0)
     few = {name: x[:8] for name, x in layers(rng).items()}
-    assert tracing.principal_scores(few).shape == (3, 8, 7)
+    assert tracing.compute_pca_scores(few).shape == (3, 8, 7)
     with pytest.raises(LabError, match="at least 4"):
-        tracing.principal_scores({name: x[:3] for name, x in few.items()})
+        tracing.compute_pca_scores({name: x[:3] for name, x in few.items()})
     for flaw in (np.zeros((8, 9)), np.full((8, 9), np.nan)):
         with pytest.raises(LabError, match="'flat'.*\n.*tells pictures apart"):
-            tracing.principal_scores({**few, "flat": flaw})
+            tracing.compute_pca_scores({**few, "flat": flaw})
 
 
 def test_choice_of_pictures_keeps_the_order_and_names_what_there_is():
     there = ["b", "a", "a", "b", "c", "a"]
-    assert tracing.choose(there, ["a", "b"], 2).tolist() == [1, 2, 0, 3]
+    assert tracing.select_images(there, ["a", "b"], 2).tolist() == [1, 2, 0, 3]
     with pytest.raises(LabError, match=r"'cats'.*\n.*b \(2\), a \(3\), c \(1\)"):
-        tracing.choose(there, ["a", "cats"], 2)
+        tracing.select_images(there, ["a", "cats"], 2)
 
 
 # ---- separation ----------------------------------------------------------------------------------
 
 def test_distances_and_silhouettes_are_scikit_learns():
     activations = list(layers(np.random.default_rng(5)).values())
-    rdms = np.stack([separation.unit_rdm(x.astype(np.float32)) for x in activations])
+    rdms = np.stack([separation.layer_rdm(x.astype(np.float32)) for x in activations])
     found = separation.silhouettes(rdms, LABELS)
     for x, rdm, value in zip(activations, rdms, found):
         np.testing.assert_allclose(rdm, squareform(pdist(x, "correlation")), atol=1e-6)
@@ -192,31 +192,31 @@ def test_centroid_hits_against_a_plain_loop():
         rest = np.arange(24) != i
         near = [np.corrcoef(z[i], z[rest & (LABELS == k)].mean(0))[0, 1] for k in "abcd"]
         plain.append("abcd"[int(np.argmax(near))] == LABELS[i])
-    found = separation.centroid_hits(separation.unit_rdm(x)[None], LABELS)[0]
+    found = separation.nearest_centroid_correct(separation.layer_rdm(x)[None], LABELS)[0]
     assert found.tolist() == plain and 0.3 < found.mean() < 1
 
 
-@pytest.mark.parametrize("measure", [separation.silhouettes, separation.centroid_accuracy])
+@pytest.mark.parametrize("measure", [separation.silhouettes, separation.nearest_centroid_accuracy])
 def test_planted_separation_is_found_and_noise_is_not(measure):
     rejected = 0
     for seed in range(60):
         noise = np.random.default_rng(seed).normal(size=(24, 30))
-        rdm = separation.unit_rdm(noise)[None]
-        null = separation.label_null(rdm, LABELS, measure, n_permutations=99, seed=seed)
-        rejected += separation.permutation_p(measure(rdm, LABELS), null)[0] <= 0.05
+        rdm = separation.layer_rdm(noise)[None]
+        null = separation.label_permutation_null(rdm, LABELS, measure, n_permutations=99, seed=seed)
+        rejected += separation.permutation_p_values(measure(rdm, LABELS), null)[0] <= 0.05
     assert rejected <= 8  # 60 * .05 = 3 expected
-    planted = separation.unit_rdm(layers(np.random.default_rng(0))["layer0"])[None]
-    null = separation.label_null(planted, LABELS, measure, n_permutations=99)
-    assert separation.permutation_p(measure(planted, LABELS), null)[0] == 0.01
+    planted = separation.layer_rdm(layers(np.random.default_rng(0))["layer0"])[None]
+    null = separation.label_permutation_null(planted, LABELS, measure, n_permutations=99)
+    assert separation.permutation_p_values(measure(planted, LABELS), null)[0] == 0.01
 
 
 def test_growth_is_found_where_it_is_and_rarely_where_it_is_not():
     def trend(strengths, seed):
         rng = np.random.default_rng(seed)
         means = np.repeat(rng.normal(size=(4, 30)), 6, axis=0)
-        rdms = np.stack([separation.unit_rdm(s * means + rng.normal(size=(24, 30)))
+        rdms = np.stack([separation.layer_rdm(s * means + rng.normal(size=(24, 30)))
                          for s in strengths])
-        return separation.contrast(rdms, LABELS, separation.slope_weights(len(strengths)))
+        return separation.jackknife_contrast(rdms, LABELS, separation.slope_weights(len(strengths)))
 
     grown = trend([0, 0.5, 1, 1.5], 0)
     assert grown.estimate > 0 and grown.p < 0.001

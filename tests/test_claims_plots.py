@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from helpers.figures import plots
-from helpers.figures.claims import Ledger, rounded
+from helpers.figures.claims import ClaimsTable, round_numbers
 from helpers.ground.errors import LabError
 from helpers.ground.provenance import Provenance
 
@@ -20,16 +20,16 @@ def provenance() -> Provenance:
     return Provenance("99_test_this", "demo", "SYNTHETIC", 0, "cpu", "abc", {"localizer": "123"})
 
 
-def ledger() -> Ledger:
-    made = Ledger(provenance())
+def claims() -> ClaimsTable:
+    made = ClaimsTable(provenance())
     for holds in (True, False, None):
         made.claim(f"claim {holds}", source="s", paper="unknown", run="1 %", rule="r", holds=holds)
     return made
 
 
 def test_verdicts_are_written_as_they_are(private):
-    made = ledger()
-    made.number("share", rounded({"faces": np.float64(0.123456)}))
+    made = claims()
+    made.number("share", round_numbers({"faces": np.float64(0.123456)}))
     content = json.loads(made.save().read_text())
     verdicts = [claim["verdict"] for claim in content["claims"]]
     assert verdicts == ["supported", "contradicted", "not testable here"]
@@ -40,15 +40,15 @@ def test_verdicts_are_written_as_they_are(private):
 
 
 def test_what_could_not_be_computed_is_null_and_counts_stay_whole(private):
-    assert rounded({"r": float("nan"), "n": 3, "p": 0.0000123}) == {"r": None, "n": 3, "p": 0.0}
-    made = ledger()
-    made.number("r", rounded({"r": np.float64("nan")}))
+    assert round_numbers({"r": float("nan"), "n": 3, "p": 0.0000123}) == {"r": None, "n": 3, "p": 0.0}
+    made = claims()
+    made.number("r", round_numbers({"r": np.float64("nan")}))
     assert json.loads(made.save().read_text())["numbers"] == {"r": {"r": None}}
 
 
 def test_what_is_not_finite_is_null_with_a_reason_and_no_claim_rests_on_it(private):
-    made = ledger()
-    made.number("t", rounded({"mean": np.float32("inf"), "n": 3}) | {"low": -np.inf})
+    made = claims()
+    made.number("t", round_numbers({"mean": np.float32("inf"), "n": 3}) | {"low": -np.inf})
     made.number("r", np.float64("nan"))
     made.test("endless", np.inf, 0.01, "above 0", of="t", source="s", paper="–")
     made.judge("endless mean", np.inf, 0.1, np.inf, "above 0", of="t", source="s", paper="–")
@@ -56,7 +56,7 @@ def test_what_is_not_finite_is_null_with_a_reason_and_no_claim_rests_on_it(priva
     assert content["numbers"] == {"t": {"mean": None, "n": 3, "low": None}, "r": None}
     assert content["unknown"] == {"t/mean": "infinite", "t/low": "infinite", "r": "not a number"}
     assert [claim["verdict"] for claim in content["claims"][-2:]] == 2 * ["not testable here"]
-    assert "unknown" not in json.loads(ledger().save().read_text())
+    assert "unknown" not in json.loads(claims().save().read_text())
 
 
 def test_infinite_values_of_a_panel_are_counted_on_the_figure(private):
@@ -68,7 +68,7 @@ def test_infinite_values_of_a_panel_are_counted_on_the_figure(private):
 
 
 def test_a_number_is_entered_once(private):
-    made = ledger()
+    made = claims()
     made.number("n", 1)
     with pytest.raises(LabError, match="entered twice"):
         made.number("n", 2)

@@ -37,7 +37,7 @@ def test_a_fold_refuses_to_test_what_it_was_fitted_or_chosen_on():
 
 def test_vertices_left_out_are_counted_and_unknown_ones_kept(cohort):
     found = cohort.responses("A", ("FFA-1", "PPA"))
-    face, place = (found.of(roi, least_ncsnr=0.3) for roi in ("FFA-1", "PPA"))
+    face, place = (found.of(roi, min_ncsnr=0.3) for roi in ("FFA-1", "PPA"))
     assert list(face.vertex) == [0, 1, 2] and face.excluded["ncsnr not above 0.3"] == 1
     assert list(place.vertex) == [4, 5, 7], "an unknown ncsnr is no reason to drop a vertex"
     assert face.excluded["constant or NaN"] == 2
@@ -89,25 +89,25 @@ def test_a_participant_without_any_of_the_regions_is_an_error(cohort):
 
 
 def test_the_table_of_regions_says_who_lacks_what(cohort):
-    table = brain_data.region_table(cohort, cohort.subjects, ("FFA-1", "PPA"), least_ncsnr=0.3)
-    used = table.pivot(index="roi", columns="subject", values="n_used")
+    table = brain_data.roi_table(cohort, cohort.subjects, ("FFA-1", "PPA"), min_ncsnr=0.3)
+    used = table.pivot(index="roi", columns="subject", values="n_reliable_vertices")
     assert used.loc["PPA"].to_dict() == {"A": 3, "B": 0, "C": 3}
     assert table["n_vertices"].max() == 4
     assert table["median_ncsnr"].dropna().tolist() == [1] * 5  # of known ones
 
 
 def test_ceilings_come_for_every_region_with_repeats_and_for_no_other(private):
-    table = brain_data.ceiling_table(TinyCohort(), ("A", "B", "C"), ("FFA-1", "PPA"),
-                                     least_ncsnr=0.3, seed=0)
+    table = brain_data.noise_ceiling_table(TinyCohort(), ("A", "B", "C"), ("FFA-1", "PPA"),
+                                     min_ncsnr=0.3, seed=0)
     assert len(table) == 2 * 5
     mean = table[table["statistic"] == "univariate"]
     assert mean["value"].between(0.3, 1).all() and (table["low"] <= table["high"]).all()
     assert (mean["value"] - mean["split_half"]).abs().max() < 0.1
     np.testing.assert_allclose(table["ncsnr_based"], np.sqrt(1 / (1 + 1 / 3)))
-    quiet = brain_data.ceiling_table(TinyCohort(noise=0.05), ("A",), ("FFA-1",), least_ncsnr=0.3,
+    quiet = brain_data.noise_ceiling_table(TinyCohort(noise=0.05), ("A",), ("FFA-1",), min_ncsnr=0.3,
                                      seed=0)
     assert quiet["value"].iloc[0] > 0.98 > mean["value"].max()
-    once = brain_data.ceiling_table(TinyCohort(n_repeats=1), ("A",), ("FFA-1",), least_ncsnr=0.3,
+    once = brain_data.noise_ceiling_table(TinyCohort(n_repeats=1), ("A",), ("FFA-1",), min_ncsnr=0.3,
                                     seed=0)
     assert once.empty
 
@@ -115,7 +115,7 @@ def test_ceilings_come_for_every_region_with_repeats_and_for_no_other(private):
 def test_folds_become_places_among_the_conditions_used(cohort):
     folds = cohort.folds("B")
     used = brain_data.used_conditions(folds)
-    (fold,) = brain_data.as_rows(folds, used)
+    (fold,) = brain_data.folds_to_rows(folds, used)
     np.testing.assert_array_equal(used[fold.test], folds[0].test)
     np.testing.assert_array_equal(used[fold.validation[0][1]], folds[0].validation[0][1])
 
@@ -123,12 +123,12 @@ def test_folds_become_places_among_the_conditions_used(cohort):
 # ---- features -----------------------------------------------------------------------------------
 
 def test_every_condition_is_in_one_group_of_pictures(cohort):
-    groups = cohort_features.by_audience({s: cohort.shown(s) for s in cohort.subjects})
+    groups = cohort_features.group_conditions({s: cohort.shown(s) for s in cohort.subjects})
     assert list(groups) == ["shared", "A", "B", "C"]
     np.testing.assert_array_equal(groups["shared"], np.arange(20))
     everything = np.concatenate(list(groups.values()))
     assert len(everything) == len(set(everything)) == 140
-    alone = cohort_features.by_audience({"A": np.array([3, 4])})
+    alone = cohort_features.group_conditions({"A": np.array([3, 4])})
     assert list(alone) == ["A"]
 
 
@@ -150,7 +150,7 @@ def test_pools_hold_the_units_of_the_localizer():
 def test_unit_features_are_the_activations_averaged_over_a_conditions_pictures(private,
                                                                                per_condition):
     cohort, net = TinyCohort(pictures_per_condition=per_condition), network()
-    pools = cohort_features.whole_layers(net, ("relu", "fc"))
+    pools = cohort_features.whole_layer_pool(net, ("relu", "fc"))
     conditions = np.array([2, 30, 77])
     found = cohort_features.unit_features(net, pools, cohort, conditions, label="t", batch_size=4)
     with torch.inference_mode():
@@ -168,7 +168,7 @@ def test_conditions_may_have_unequal_numbers_of_pictures_in_any_order(private):
     cohort.condition_of = np.random.default_rng(0).permutation(np.repeat(np.arange(6),
                                                                          [1, 20, 3, 90, 6, 300]))
     conditions = np.array([1, 2, 4])
-    found = cohort_features.unit_features(net, cohort_features.whole_layers(net, ("fc",)), cohort,
+    found = cohort_features.unit_features(net, cohort_features.whole_layer_pool(net, ("fc",)), cohort,
                                           conditions, label="t", batch_size=4)["fc"]
     with torch.inference_mode():
         for row, condition in zip(found, conditions):
@@ -179,13 +179,13 @@ def test_conditions_may_have_unequal_numbers_of_pictures_in_any_order(private):
 
 def test_features_are_made_once_and_again_for_other_units_or_weights(cohort):
     net, conditions = network(), np.arange(10)
-    pools = cohort_features.whole_layers(net, ("fc",))
+    pools = cohort_features.whole_layer_pool(net, ("fc",))
     make = lambda n, p: cohort_features.unit_features(n, p, cohort, conditions,  # noqa: E731
                                                       label="t", batch_size=4)["fc"]
     first, opened = make(net, pools), cohort.album.opened
     np.testing.assert_array_equal(make(net, pools), first)
     assert cohort.album.opened == opened
-    few = cohort_features.Pools({"fc": np.array([4, 5])}, {"layer": {"fc": np.array([0, 1])}})
+    few = cohort_features.UnitPools({"fc": np.array([4, 5])}, {"layer": {"fc": np.array([0, 1])}})
     np.testing.assert_array_equal(make(net, few), first[:, 4:])
     assert not np.allclose(make(network(seed=1), pools), first)
     darker = replace(net, preprocessing=Preprocessing(32, 32, (0.9,) * 3, (0.5,) * 3))
@@ -199,27 +199,27 @@ def test_features_are_made_once_and_again_for_other_units_or_weights(cohort):
 
 def test_mean_features_average_maps_over_space(cohort):
     net = network()
-    found = cohort_features.mean_features(net, ("conv", "fc"), cohort, np.arange(5), label="t",
+    found = cohort_features.channel_mean_features(net, ("conv", "fc"), cohort, np.arange(5), label="t",
                                           batch_size=2)
     with torch.inference_mode():
         x = torch.stack([net.preprocessing(cohort.album.open(i)) for i in range(5)])
         np.testing.assert_allclose(found["conv"], net.model[0](x).mean((2, 3)), rtol=1e-4,
                                    atol=1e-6)
     assert found["fc"].shape == (5, 6)
-    assert set(cohort_features.mean_features(net, ("relu",), cohort, np.arange(5), label="t",
+    assert set(cohort_features.channel_mean_features(net, ("relu",), cohort, np.arange(5), label="t",
                                              batch_size=2)) == {"relu"}
 
 
 def test_a_participants_rows_come_together_from_the_groups(cohort):
     shown = {s: cohort.shown(s) for s in cohort.subjects}
-    groups = cohort_features.by_audience(shown)
+    groups = cohort_features.group_conditions(shown)
     made = {name: {"x": group[:, None].astype(np.float32)} for name, group in groups.items()}
     for subject, conditions in shown.items():
-        rows = cohort_features.joined(groups, made, subject, conditions)["x"]
+        rows = cohort_features.join_features(groups, made, subject, conditions)["x"]
         np.testing.assert_array_equal(rows[:, 0], conditions)
 
 
 def test_gabor_rows_do_not_depend_on_the_company(cohort):
-    all_rows = cohort_features.gabor_rows(cohort, np.arange(6), side=32, label="t")
-    one = cohort_features.gabor_rows(cohort, np.array([4]), side=32, label="t")
+    all_rows = cohort_features.cohort_gabor_features(cohort, np.arange(6), side=32, label="t")
+    one = cohort_features.cohort_gabor_features(cohort, np.array([4]), side=32, label="t")
     np.testing.assert_allclose(all_rows[4], one[0], rtol=1e-4, atol=1e-3)

@@ -10,7 +10,7 @@ from scipy.spatial.distance import pdist, squareform
 from scipy.stats import spearmanr
 
 from helpers.ground.errors import LabError
-from helpers.similarity.consistency import ROUNDED, consistency, off_diagonal
+from helpers.similarity.consistency import N_DECIMALS, consistency, mean_off_diagonal
 
 
 def noise_layers(n_pictures: int, widths: list[int], seed: int) -> list[np.ndarray]:
@@ -47,7 +47,7 @@ def test_the_interval_is_that_of_pairs_listed_one_by_one():
         deal = draws.integers(17, size=17)
         pairs = [(deal[i], deal[j]) for i in range(17) for j in range(i + 1, 17)
                  if deal[i] != deal[j]]
-        listed = [[round(one[a, b], ROUNDED) for a, b in pairs] for one in rdms]
+        listed = [[round(one[a, b], N_DECIMALS) for a, b in pairs] for one in rdms]
         means.append(np.mean([spearmanr(listed[i], listed[j]).statistic
                               for i, j in ((0, 1), (0, 2), (1, 2))]))
     found = consistency(layers, seed=5, n_boot=40)
@@ -170,10 +170,10 @@ def test_equal_dissimilarities_are_ties_whatever_rounding_leaves_of_them():
 
 def test_off_diagonal_by_hand():
     nan = np.nan
-    assert off_diagonal(np.array([[1, .2, .4], [.2, 1, .6], [.4, .6, 1]])) == pytest.approx(0.4)
-    assert off_diagonal(np.array([[1, nan, .4], [nan, nan, nan], [.4, nan, 1]])) == 0.4
-    assert np.isnan(off_diagonal(np.array([[1.0]])))
-    assert np.isnan(off_diagonal(np.full((3, 3), nan)))
+    assert mean_off_diagonal(np.array([[1, .2, .4], [.2, 1, .6], [.4, .6, 1]])) == pytest.approx(0.4)
+    assert mean_off_diagonal(np.array([[1, nan, .4], [nan, nan, nan], [.4, nan, 1]])) == 0.4
+    assert np.isnan(mean_off_diagonal(np.array([[1.0]])))
+    assert np.isnan(mean_off_diagonal(np.full((3, 3), nan)))
 
 
 @pytest.mark.parametrize(("counts", "seen"), [((9, 8), r"\(9, 5\), \(8, 5\)"),

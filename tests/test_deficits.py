@@ -11,18 +11,18 @@ from helpers.ground.errors import LabError
 from helpers.ground.stats import corrected
 from helpers.lesions import deficit_tests
 from helpers.lesions.deficit_tests import (
-    beyond_random,
-    correlation,
-    own_domain_effect,
-    own_lesion_effect,
+    p_against_random_lesions,
+    activation_deficit_correlation,
+    compare_own_and_other_classes,
+    compare_own_and_other_lesions,
 )
 from helpers.lesions.deficits import (
-    class_ranks,
-    cost_similarity,
-    costs,
+    target_ranks,
+    deficit_correlations,
+    compute_deficits,
     dissociation,
     group_means,
-    probe_sizes,
+    probe_set_sizes,
 )
 
 
@@ -38,38 +38,38 @@ def test_ranks_agree_with_topk():
     rng = torch.Generator().manual_seed(0)
     logits = torch.randn(200, 30, generator=rng)
     labels = torch.randint(30, (200,), generator=rng)
-    ranks = class_ranks(logits, labels)
+    ranks = target_ranks(logits, labels)
     for k in (1, 5):
         expected = (logits.topk(k).indices == labels[:, None]).any(1)
         assert torch.equal(ranks < k, expected)
 
 
 def test_a_silent_network_recognises_nothing():
-    ranks = class_ranks(torch.zeros(4, 10), torch.tensor([0, 3, 9, 9]))
+    ranks = target_ranks(torch.zeros(4, 10), torch.tensor([0, 3, 9, 9]))
     assert (ranks == 9).all()
     with pytest.raises(LabError, match="not finite"):
-        class_ranks(torch.full((1, 3), torch.nan), torch.tensor([0]))
+        target_ranks(torch.full((1, 3), torch.nan), torch.tensor([0]))
 
 
 def test_costs_are_accuracy_before_minus_after():
     rng = np.random.default_rng(0)
-    hits, groups = rng.random((4, 60)) < 0.6, rng.integers(0, 5, 60)
-    found = costs(hits, groups, 6)
+    correct, groups = rng.random((4, 60)) < 0.6, rng.integers(0, 5, 60)
+    found = compute_deficits(correct, groups, 6)
     assert found.shape == (3, 6)
     for lesion in range(3):
         for group in range(5):
             rows = groups == group
             assert found[lesion, group] == pytest.approx(
-                hits[0, rows].mean() - hits[lesion + 1, rows].mean())
-    assert np.isnan(found[:, 5]).all() and np.isnan(group_means(hits, groups, 6)[0, 5])
+                correct[0, rows].mean() - correct[lesion + 1, rows].mean())
+    assert np.isnan(found[:, 5]).all() and np.isnan(group_means(correct, groups, 6)[0, 5])
 
 
 def test_cost_similarity_is_pearson_r_over_classes():
-    cost = np.random.default_rng(0).normal(size=(4, 50))
-    assert cost_similarity(cost) == pytest.approx(np.corrcoef(cost))
-    cost[2, 7] = np.nan
-    assert cost_similarity(cost)[0, 1] == pytest.approx(
-        stats.pearsonr(np.delete(cost[0], 7), np.delete(cost[1], 7)).statistic)
+    deficit = np.random.default_rng(0).normal(size=(4, 50))
+    assert deficit_correlations(deficit) == pytest.approx(np.corrcoef(deficit))
+    deficit[2, 7] = np.nan
+    assert deficit_correlations(deficit)[0, 1] == pytest.approx(
+        stats.pearsonr(np.delete(deficit[0], 7), np.delete(deficit[1], 7)).statistic)
 
 
 # ---- activation and deficit ---------------------------------------------------------------------
@@ -77,24 +77,24 @@ def test_cost_similarity_is_pearson_r_over_classes():
 def test_correlation_is_scipys_with_its_interval_and_sign():
     rng = np.random.default_rng(0)
     activation = rng.normal(size=60)
-    cost = 0.5 * activation + rng.normal(size=60)
-    found = correlation(activation, cost, seed=0)
-    reference = stats.pearsonr(activation, -cost)
+    deficit = 0.5 * activation + rng.normal(size=60)
+    found = activation_deficit_correlation(activation, deficit, seed=0)
+    reference = stats.pearsonr(activation, -deficit)
     interval = reference.confidence_interval()
     assert found.value == pytest.approx(reference.statistic) and found.value < 0
     assert (found.low, found.high) == pytest.approx((interval.low, interval.high), abs=0.08)
     assert found.p <= 0.01 and found.n == 60
-    assert correlation(activation, -cost, seed=0).p > 0.9  # one-sided: less impaired is no finding
+    assert activation_deficit_correlation(activation, -deficit, seed=0).p > 0.9  # one-sided: less impaired is no finding
 
 
 def test_correlation_leaves_out_what_is_not_finite_and_says_when_it_cannot_tell():
-    x, cost = np.arange(8.0), np.arange(8.0)
-    x[0], cost[1] = np.nan, np.nan
-    found = correlation(x, cost, seed=0)
+    x, deficit = np.arange(8.0), np.arange(8.0)
+    x[0], deficit[1] = np.nan, np.nan
+    found = activation_deficit_correlation(x, deficit, seed=0)
     assert found.n == 6 and found.value == pytest.approx(-1)
     for a, b in ((np.ones(9), np.arange(9.0)), (np.arange(3.0), np.arange(3.0)),
                  (np.full(9, np.nan), np.arange(9.0))):
-        assert np.isnan(correlation(a, b, seed=0).value)
+        assert np.isnan(activation_deficit_correlation(a, b, seed=0).value)
 
 
 def test_on_noise_the_tests_reject_at_the_nominal_rate(few):
@@ -103,11 +103,11 @@ def test_on_noise_the_tests_reject_at_the_nominal_rate(few):
     own = np.arange(30) < 6
     p = {"correlation": [], "own domain": [], "own lesion": [], "random": []}
     for trial in range(400):
-        p["correlation"].append(correlation(rng.normal(size=30), rng.normal(size=30),
+        p["correlation"].append(activation_deficit_correlation(rng.normal(size=30), rng.normal(size=30),
                                             seed=trial).p)
-        p["own domain"].append(own_domain_effect(rng.normal(size=30), own, seed=trial).p)
-        p["own lesion"].append(own_lesion_effect(rng.random((4, 80)) < 0.6, 1, seed=trial).p)
-        p["random"].append(beyond_random(rng.normal(), rng.normal(size=10)))
+        p["own domain"].append(compare_own_and_other_classes(rng.normal(size=30), own, seed=trial).p)
+        p["own lesion"].append(compare_own_and_other_lesions(rng.random((4, 80)) < 0.6, 1, seed=trial).p)
+        p["random"].append(p_against_random_lesions(rng.normal(), rng.normal(size=10)))
     for name, values in p.items():
         assert 0.02 <= np.mean(np.array(values) < 0.05) <= 0.09, name
 
@@ -115,30 +115,30 @@ def test_on_noise_the_tests_reject_at_the_nominal_rate(few):
 def test_a_planted_effect_on_the_own_domain_is_found_with_its_size():
     rng = np.random.default_rng(0)
     own = np.arange(48) < 10
-    cost = rng.normal(0.1, 0.1, 48) + 0.25 * own
-    found = own_domain_effect(cost, own, seed=0)
-    assert found.value == pytest.approx(cost[own].mean() - cost[~own].mean())
+    deficit = rng.normal(0.1, 0.1, 48) + 0.25 * own
+    found = compare_own_and_other_classes(deficit, own, seed=0)
+    assert found.value == pytest.approx(deficit[own].mean() - deficit[~own].mean())
     assert found.low < 0.25 < found.high and found.p < 0.01
-    assert own_domain_effect(-cost, own, seed=0).p > 0.99  # one-sided: less impaired
-    assert np.isnan(own_domain_effect(cost, np.arange(48) < 1, seed=0).value)
-    cost[0] = np.nan
-    assert own_domain_effect(cost, own, seed=0).n == 47
+    assert compare_own_and_other_classes(-deficit, own, seed=0).p > 0.99  # one-sided: less impaired
+    assert np.isnan(compare_own_and_other_classes(deficit, np.arange(48) < 1, seed=0).value)
+    deficit[0] = np.nan
+    assert compare_own_and_other_classes(deficit, own, seed=0).n == 47
 
 
 def test_intervals_are_as_wide_as_95_percent_of_a_normal_distribution():
     rng = np.random.default_rng(0)
-    own, cost = np.arange(400) < 150, rng.normal(size=400)
-    domain = own_domain_effect(cost, own, seed=0)
-    error = np.sqrt(cost[own].var() / 150 + cost[~own].var() / 250)
+    own, deficit = np.arange(400) < 150, rng.normal(size=400)
+    domain = compare_own_and_other_classes(deficit, own, seed=0)
+    error = np.sqrt(deficit[own].var() / 150 + deficit[~own].var() / 250)
     assert domain.high - domain.low == pytest.approx(2 * 1.96 * error, rel=0.05)
 
-    hits = rng.random((4, 400)) < 0.6
-    lesion = own_lesion_effect(hits, 1, seed=0)
-    gain = hits[[0, 2, 3]].mean(0) - hits[1]
+    correct = rng.random((4, 400)) < 0.6
+    lesion = compare_own_and_other_lesions(correct, 1, seed=0)
+    gain = correct[[0, 2, 3]].mean(0) - correct[1]
     assert lesion.high - lesion.low == pytest.approx(2 * 1.96 * gain.std() / 20, rel=0.05)
 
     activation = rng.normal(size=2000)
-    found = correlation(activation, 0.5 * activation + rng.normal(size=2000), seed=0)
+    found = activation_deficit_correlation(activation, 0.5 * activation + rng.normal(size=2000), seed=0)
     reference = 2 * 1.96 * (1 - found.value**2) / np.sqrt(2000)
     assert found.high - found.low == pytest.approx(reference, rel=0.08)
 
@@ -146,10 +146,10 @@ def test_intervals_are_as_wide_as_95_percent_of_a_normal_distribution():
 def test_beyond_random_is_a_prediction_interval():
     drawn = np.random.default_rng(0).normal(size=10)
     edge = drawn.mean() + stats.t.isf(0.05, 9) * drawn.std(ddof=1) * np.sqrt(1.1)
-    assert beyond_random(edge, drawn) == pytest.approx(0.05)
-    assert beyond_random(-edge, -drawn, smaller=True) == pytest.approx(0.05)
-    assert np.isnan(beyond_random(1.0, np.array([0.3])))
-    assert beyond_random(1.0, np.zeros(5)) == 0 and beyond_random(0.0, np.zeros(5)) == 1
+    assert p_against_random_lesions(edge, drawn) == pytest.approx(0.05)
+    assert p_against_random_lesions(-edge, -drawn, lower_tail=True) == pytest.approx(0.05)
+    assert np.isnan(p_against_random_lesions(1.0, np.array([0.3])))
+    assert p_against_random_lesions(1.0, np.zeros(5)) == 0 and p_against_random_lesions(0.0, np.zeros(5)) == 1
 
 
 def test_holm_by_hand_with_a_missing_member():
@@ -164,14 +164,14 @@ def test_the_mean_similarity_has_an_interval_over_classes():
     rng = np.random.default_rng(0)
     shared, n = rng.normal(size=60), 5
     for weight, expected in ((0.0, 0.0), (1.0, 0.5)):
-        cost = weight * shared + rng.normal(size=(n, 60))
-        found = deficit_tests.mean_similarity(cost, seed=0)
-        pairs = np.corrcoef(cost)[np.triu_indices(n, 1)]
+        deficit = weight * shared + rng.normal(size=(n, 60))
+        found = deficit_tests.mean_deficit_correlation(deficit, seed=0)
+        pairs = np.corrcoef(deficit)[np.triu_indices(n, 1)]
         assert found.value == pytest.approx(pairs.mean()) and found.n == 60
         assert found.low < found.value < found.high and found.low < expected < found.high
-    cost[:, 0] = np.nan
-    assert deficit_tests.mean_similarity(cost, seed=0).n == 59
-    assert np.isnan(deficit_tests.mean_similarity(cost[:, :4], seed=0).value)
+    deficit[:, 0] = np.nan
+    assert deficit_tests.mean_deficit_correlation(deficit, seed=0).n == 59
+    assert np.isnan(deficit_tests.mean_deficit_correlation(deficit[:, :4], seed=0).value)
 
 
 def halves(rng, drop: np.ndarray, n_classes: int = 40, each: int = 10):
@@ -204,31 +204,31 @@ def test_a_planted_dissociation_is_found():
     a, b = halves(np.random.default_rng(1), drop, each=50)
     found = dissociation(a, b, 5)
     for lesion in range(3):
-        assert set(found.chosen[lesion]) == set(range(5 * lesion, 5 * lesion + 5))
+        assert set(found.most_impaired[lesion]) == set(range(5 * lesion, 5 * lesion + 5))
     assert (found.mean.diagonal() > 0.35).all()
     assert (np.abs(found.mean[~np.eye(3, dtype=bool)]) < 0.15).all()
-    expected = b[0, found.chosen[1]].std() / np.sqrt(5)
+    expected = b[0, found.most_impaired[1]].std() / np.sqrt(5)
     assert found.sem[0, 1] == pytest.approx(expected)
 
 
 def test_probe_sets_hold_only_classes_that_both_halves_have():
     a = np.array([[0.9, 0.8, 0.1, 0.2]])
     b = np.array([[np.nan, 0.5, 0.1, 0.2]])
-    assert dissociation(a, b, 2).chosen.tolist() == [[1, 3]]
+    assert dissociation(a, b, 2).most_impaired.tolist() == [[1, 3]]
     with pytest.raises(LabError, match="4 most impaired of 3"):
         dissociation(a, b, 4)
 
 
 def test_sizes_of_probe_sets_are_the_published_ones_scaled():
-    assert probe_sizes(1000) == [5, 10, 25, 50, 75, 100]
-    assert probe_sizes(48) == [3, 4, 5] and probe_sizes(2) == [2]
+    assert probe_set_sizes(1000) == [5, 10, 25, 50, 75, 100]
+    assert probe_set_sizes(48) == [3, 4, 5] and probe_set_sizes(2) == [2]
 
 
 def test_the_own_lesions_extra_cost_is_found_picture_by_picture():
     rng = np.random.default_rng(0)
-    hits = rng.random((4, 150)) < np.array([0.6, 0.3, 0.6, 0.6])[:, None]
-    found = own_lesion_effect(hits, 1, seed=0)
-    assert found.value == pytest.approx(hits[[0, 2, 3]].mean() - hits[1].mean())
+    correct = rng.random((4, 150)) < np.array([0.6, 0.3, 0.6, 0.6])[:, None]
+    found = compare_own_and_other_lesions(correct, 1, seed=0)
+    assert found.value == pytest.approx(correct[[0, 2, 3]].mean() - correct[1].mean())
     assert found.low < 0.3 < found.high and found.p < 0.01 and found.n == 150
-    assert own_lesion_effect(hits, 0, seed=0).p > 0.5
-    assert np.isnan(own_lesion_effect(hits[:, :1], 1, seed=0).value)
+    assert compare_own_and_other_lesions(correct, 0, seed=0).p > 0.5
+    assert np.isnan(compare_own_and_other_lesions(correct[:, :1], 1, seed=0).value)

@@ -8,7 +8,7 @@ import pytest
 from sklearn.linear_model import LinearRegression
 
 from helpers.brains.cohort import Fold
-from helpers.encoding.encoding_jobs import METRICS, SCHEDULER, Job, encode
+from helpers.encoding.encoding_jobs import METRICS, SCHEDULER, EncodingJob, fit_encoding_models
 from helpers.encoding.positive_regression import sparse_positive
 from helpers.ground.errors import LabError
 from helpers.similarity.rsa import rsa_r, univariate_r
@@ -30,14 +30,14 @@ def world(seed=0, n=140):
     return features, responses
 
 
-def job(wanted, *, folds=ONE_FOLD, subject="A", seed=0, pools=None):
+def job(fit_specs, *, folds=ONE_FOLD, subject="A", seed=0, pools=None):
     features, responses = world(seed)
     pools = pools or {"faces": {"a": np.arange(6), "b": np.arange(6)}}
-    return Job(subject, "net", features, pools, responses, folds, tuple(wanted))
+    return EncodingJob(subject, "net", features, pools, responses, folds, tuple(fit_specs))
 
 
 def test_the_layer_is_chosen_on_validation_and_never_on_test():
-    curves, best = encode([job([("FFA-1", "faces", "OLS", (0.0,))])])
+    curves, best = fit_encoding_models([job([("FFA-1", "faces", "OLS", (0.0,))])])
     on_test = curves[curves["partition"] == "test"].set_index("layer")["veUnivar"]
     assert on_test["b"] > 0.9 > 0.3 > abs(on_test["a"]), "layer b is best on the test alone"
     row = best.set_index("metric").loc["veUnivar"]
@@ -46,7 +46,7 @@ def test_the_layer_is_chosen_on_validation_and_never_on_test():
 
 def test_scores_are_those_of_a_plain_fit():
     features, responses = world()
-    curves, _ = encode([job([("PPA", "faces", "OLS", (0.0,))])])
+    curves, _ = fit_encoding_models([job([("PPA", "faces", "OLS", (0.0,))])])
     row = curves[(curves["layer"] == "b") & (curves["partition"] == "test")].iloc[0]
     x, y = features["b"], responses["PPA"]
     predicted = LinearRegression().fit(x[FIT], y[FIT]).predict(x[TEST])
@@ -60,10 +60,10 @@ def test_scores_are_those_of_a_plain_fit():
 
 
 def test_regions_fitted_together_score_as_they_do_alone():
-    wanted = [(roi, "faces", "sparse positive", (0.1,)) for roi in ("FFA-1", "PPA")]
-    together = encode([job(wanted)])[0]
-    alone = pd.concat([encode([job([one])])[0] for one in wanted])
-    columns = ["roi", "layer", "partition", "veUnivar", "veRSA", "r_vertex", "n_used"]
+    fit_specs = [(roi, "faces", "sparse positive", (0.1,)) for roi in ("FFA-1", "PPA")]
+    together = fit_encoding_models([job(fit_specs)])[0]
+    alone = pd.concat([fit_encoding_models([job([one])])[0] for one in fit_specs])
+    columns = ["roi", "layer", "partition", "veUnivar", "veRSA", "r_vertex", "n_nonzero_weights"]
     order = ["roi", "layer", "partition"]
     pd.testing.assert_frame_equal(
         together[columns].sort_values(order).reset_index(drop=True),
@@ -72,7 +72,7 @@ def test_regions_fitted_together_score_as_they_do_alone():
 
 def test_the_penalty_is_chosen_with_the_layer_where_each_is_a_candidate():
     alphas = (0.02, 0.9)
-    curves, best = encode([job([("FFA-1", "faces", "sparse positive, standardised", alphas)])])
+    curves, best = fit_encoding_models([job([("FFA-1", "faces", "sparse positive, standardised", alphas)])])
     assert set(curves["alpha"]) == set(alphas)
     on_choice = curves[curves["partition"] == "validation"].set_index(["layer", "alpha"])
     row = best.set_index("metric").loc["veUnivar"]
@@ -88,7 +88,7 @@ def nested(sets):
 
 def test_several_folds_test_every_condition_once_and_choose_within_each():
     folds = nested(np.array_split(np.arange(140), 5))
-    curves, best = encode([job([("FFA-1", "faces", "OLS", (0.0,))], folds=folds)])
+    curves, best = fit_encoding_models([job([("FFA-1", "faces", "OLS", (0.0,))], folds=folds)])
     assert (curves.loc[curves["partition"] == "test", "n_conditions"] == 140).all()
     assert (curves.loc[curves["partition"] == "validation", "n_conditions"] == 112).all()
     features, responses = world()
@@ -111,10 +111,10 @@ def test_each_fold_is_tested_with_its_own_choice_and_validation_is_the_mean_of_f
     y = (signal[:, :1] + 0.1 * rng.normal(size=(200, 5))).astype(np.float32)
     folds = tuple(Fold(parts[0], parts[k + 1], ((parts[0], parts[k]),)) for k in (1, 3))
     every = np.arange(6)
-    one = Job("A", "net", {"a": a.astype(np.float32), "b": b.astype(np.float32)},
+    one = EncodingJob("A", "net", {"a": a.astype(np.float32), "b": b.astype(np.float32)},
               {"faces": {"a": every, "b": every}}, {"FFA-1": y}, folds,
               (("FFA-1", "faces", "OLS", (0.0,)),))
-    curves, best = encode([one])
+    curves, best = fit_encoding_models([one])
     row = best.set_index("metric").loc["veUnivar"]
     assert row["n_layers"] == 2 and row["score"] > 0.95
     on_test = curves[curves["partition"] == "test"].set_index("layer")["veUnivar"]
@@ -136,9 +136,9 @@ def test_over_several_folds_noise_is_not_predicted_backwards(alpha):
         x = np.maximum(rng.normal(size=(81, 30)), 0).astype(np.float32)
         y = (rng.normal(size=(81, 1)) + rng.normal(size=(81, 12))).astype(np.float32)
         folds = nested(np.array_split(rng.permutation(81), 9))
-        one = Job("A", "net", {"a": x}, {"layer": {"a": np.arange(30)}}, {"FFA": y}, folds,
+        one = EncodingJob("A", "net", {"a": x}, {"layer": {"a": np.arange(30)}}, {"FFA": y}, folds,
                   (("FFA", "layer", "sparse positive", (alpha,)),))
-        curves = encode([one])[0]
+        curves = fit_encoding_models([one])[0]
         scores.append(curves.loc[curves["partition"] == "test", "veUnivar"].item())
     scores = np.array(scores)
     if alpha == 1e6:
@@ -149,31 +149,31 @@ def test_over_several_folds_noise_is_not_predicted_backwards(alpha):
 
 def test_what_cannot_be_fitted_has_a_row_that_says_why():
     pools = {"faces": {"a": np.arange(1), "b": np.arange(0)}}
-    curves, best = encode([job([("FFA-1", "faces", "sparse positive", (0.1,))], pools=pools)])
-    assert set(curves["why"]) == {"fewer than 2 units"} and curves["veUnivar"].isna().all()
-    assert len(best) == len(METRICS) and best["score"].isna().all() and (best["why"] != "").all()
+    curves, best = fit_encoding_models([job([("FFA-1", "faces", "sparse positive", (0.1,))], pools=pools)])
+    assert set(curves["excluded_because"]) == {"fewer than 2 units"} and curves["veUnivar"].isna().all()
+    assert len(best) == len(METRICS) and best["score"].isna().all() and (best["excluded_because"] != "").all()
     features, responses = world()
-    narrow = Job("A", "net", features, {"faces": {k: np.arange(6) for k in features}},
+    narrow = EncodingJob("A", "net", features, {"faces": {k: np.arange(6) for k in features}},
                  {"FFA-1": responses["FFA-1"][:, :1]}, ONE_FOLD,
                  (("FFA-1", "faces", "OLS", (0.0,)),))
-    assert set(encode([narrow])[1]["why"]) == {"fewer than 2 vertices"}
+    assert set(fit_encoding_models([narrow])[1]["excluded_because"]) == {"fewer than 2 vertices"}
 
 
 def test_a_fit_that_uses_nothing_is_a_result_without_a_score():
-    curves, best = encode([job([("FFA-1", "faces", "sparse positive", (1e6,))])])
-    assert curves["veUnivar"].isna().all() and (curves["n_used"] == 0).all()
-    assert best.set_index("metric").loc["veUnivar", "why"] == "no fit that predicts anything"
+    curves, best = fit_encoding_models([job([("FFA-1", "faces", "sparse positive", (1e6,))])])
+    assert curves["veUnivar"].isna().all() and (curves["n_nonzero_weights"] == 0).all()
+    assert best.set_index("metric").loc["veUnivar", "excluded_because"] == "no fit that predicts anything"
     assert np.isfinite(best.set_index("metric").loc["cUnivar", "score"])
 
 
 def test_a_vertex_of_which_nothing_is_predicted_counts_as_zero():
     features, responses = world()
     y = responses["FFA-1"][:, :2] * np.array([1, 1e-4], np.float32)
-    one = Job("A", "net", features, {"faces": {k: np.arange(6) for k in features}}, {"FFA-1": y},
+    one = EncodingJob("A", "net", features, {"faces": {k: np.arange(6) for k in features}}, {"FFA-1": y},
               ONE_FOLD, (("FFA-1", "faces", "sparse positive", (0.1,)),))
-    curves = encode([one])[0].query("layer == 'b' and partition == 'test'").iloc[0]
+    curves = fit_encoding_models([one])[0].query("layer == 'b' and partition == 'test'").iloc[0]
     fit = sparse_positive(features["b"][FIT], y[FIT], 0.1)
-    assert fit.n_used[0] > 0 == fit.n_used[1]
+    assert fit.n_nonzero_weights[0] > 0 == fit.n_nonzero_weights[1]
     r = np.corrcoef(fit.predict(features["b"][TEST])[:, 0], y[TEST, 0])[0, 1]
     assert curves["r_vertex"] == pytest.approx(r / 2, abs=1e-5)
 
@@ -190,7 +190,7 @@ def three_jobs():
 
 @pytest.mark.slow
 def test_processes_give_the_same_tables_in_the_same_order():
-    one, two = encode(three_jobs()), encode(three_jobs(), n_jobs=2)
+    one, two = fit_encoding_models(three_jobs()), fit_encoding_models(three_jobs(), n_jobs=2)
     for a, b in zip(one, two):
         pd.testing.assert_frame_equal(a, b, rtol=1e-6)
     assert list(dict.fromkeys(one[0]["subject"])) == ["A", "B", "C"]
@@ -199,10 +199,10 @@ def test_processes_give_the_same_tables_in_the_same_order():
 @pytest.mark.exhaustive
 def test_a_dask_cluster_gives_the_table_of_one_process(monkeypatch):
     from distributed import LocalCluster
-    one = encode(three_jobs())
+    one = fit_encoding_models(three_jobs())
     with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
         monkeypatch.setenv(SCHEDULER, cluster.scheduler_address)
-        other = encode(three_jobs())
+        other = fit_encoding_models(three_jobs())
     for a, b in zip(one, other):
         pd.testing.assert_frame_equal(a, b, rtol=1e-6)
 
@@ -212,7 +212,7 @@ def test_an_error_in_a_job_reaches_the_caller_whole():
     broken = job([("FFA-1", "faces", "OLS", (0.0,))])
     broken.responses["FFA-1"][3, 2] = np.nan
     with pytest.raises(LabError, match="responses that are NaN"):
-        encode([broken], n_jobs=2)
+        fit_encoding_models([broken], n_jobs=2)
 
 
 def test_face_content_passes_the_needles_eye_for_face_units_only():
@@ -226,12 +226,12 @@ def test_face_content_passes_the_needles_eye_for_face_units_only():
     x = np.hstack([unit(faces), unit(places)]).astype(np.float32)
     y = (faces[:, None] * rng.uniform(0.5, 1.5, 20) + rng.normal(size=(n, 20))).astype(np.float32)
     rows = np.array_split(np.arange(n), 3)
-    one = Job("A", "net", {"fc": x}, {"faces": {"fc": np.arange(30)},
+    one = EncodingJob("A", "net", {"fc": x}, {"faces": {"fc": np.arange(30)},
                                       "scenes": {"fc": np.arange(30, 60)}}, {"aTL-faces": y},
               (Fold(rows[0], rows[2], ((rows[0], rows[1]),)),),
               tuple(("aTL-faces", pool, method, alphas) for pool in ("faces", "scenes")
                     for method, alphas in (("sparse positive", (0.1,)), ("OLS", (0.0,)))))
-    best = encode([one])[1]
+    best = fit_encoding_models([one])[1]
     score = best[best["metric"] == "veUnivar"].set_index(["method", "domain"])["score"].fillna(0)
     assert score["sparse positive", "faces"] > 0.9
     assert score["sparse positive", "scenes"] < 0.1

@@ -14,34 +14,34 @@ from helpers.brains.algonauts import Algonauts
 from helpers.brains.surfaces import Surface, surface_of
 from helpers.figures import plots, plots_finetuning
 from helpers.finetuning.contrastive import information_bound
-from helpers.finetuning.embedding import BOUND, averaged, bound, calibrate
-from helpers.finetuning.models import Contrastive, Reader, head
-from helpers.finetuning.tuning import Pairs, Scale
+from helpers.finetuning.embedding import BOUND_COLUMNS, average_by_condition, held_out_bound, refit_batchnorm
+from helpers.finetuning.models import ContrastiveModel, FeatureExtractor, head
+from helpers.finetuning.tuning import SubjectPairs, PixelNormalisation
 
-SCALE = Scale((0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
+SCALE = PixelNormalisation((0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
 
 
 def test_averaged_keeps_the_order_of_conditions():
     values = np.arange(12.0).reshape(6, 2)
-    found = averaged(values, np.array([2, 0, 1, 0, 2, 2]))
+    found = average_by_condition(values, np.array([2, 0, 1, 0, 2, 2]))
     expected = [values[[1, 3]].mean(0), values[2], values[[0, 4, 5]].mean(0)]
     np.testing.assert_allclose(found, expected)
-    assert averaged(values, np.arange(6)) is values
+    assert average_by_condition(values, np.arange(6)) is values
 
 
 def test_calibrated_norms_have_the_statistics_of_their_own_inputs():
     torch.manual_seed(0)
     net, inputs = head(6, 3), 5 + 2 * torch.randn(400, 6)
     before = [norm.momentum for norm in net.modules() if isinstance(norm, nn.BatchNorm1d)]
-    calibrate(net, inputs)
+    refit_batchnorm(net, inputs)
     assert not net.training
     assert [n.momentum for n in net.modules() if isinstance(n, nn.BatchNorm1d)] == before
     first = net[0](inputs)
     torch.testing.assert_close(net[1].running_mean, first.mean(0))
     torch.testing.assert_close(net[1].running_var, first.var(0))
     evaluated = net(inputs)
-    trained = net.train()(inputs)
-    torch.testing.assert_close(evaluated, trained, atol=0.02, rtol=0.02)
+    uncalibrated = net.train()(inputs)
+    torch.testing.assert_close(evaluated, uncalibrated, atol=0.02, rtol=0.02)
 
 
 @pytest.fixture
@@ -52,56 +52,56 @@ def pairs():
     pixels = np.broadcast_to(colours[:, :, None, None], (240, 3, 4, 4)).copy()
     y = (colours / 64.0 + rng.normal(0, 0.3, (240, 3))).astype(np.float32)
     y = np.repeat(y, 8, axis=1) - 30  # far from the pictures: the sides need their own means
-    make = lambda rows: Pairs("A", pixels[rows], np.arange(len(rows)), y[rows])  # noqa: E731
+    make = lambda rows: SubjectPairs("A", pixels[rows], np.arange(len(rows)), y[rows])  # noqa: E731
     return make(np.arange(120)), make(np.arange(120, 240))
 
 
-def model_of(n_voxels: int = 24) -> Contrastive:
+def model_of(n_voxels: int = 24) -> ContrastiveModel:
     torch.manual_seed(1)
     backbone = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 5))
-    return Contrastive(Reader(backbone), 5, {"A": n_voxels}, hidden=10, embedding=4).eval()
+    return ContrastiveModel(FeatureExtractor(backbone), 5, {"A": n_voxels}, hidden=10, embedding=4).eval()
 
 
 def test_bound_is_that_of_both_sides_normalised_by_their_own(pairs):
-    person, held_out = pairs
+    subject_pairs, held_out = pairs
     model = model_of()
-    found = dict(zip(BOUND, bound(model, person, held_out, np.arange(120), SCALE, seed=3)))
+    found = dict(zip(BOUND_COLUMNS, held_out_bound(model, subject_pairs, held_out, np.arange(120), SCALE, seed=3)))
 
     def side(known, seen):
         net = head(10, 4)
         net.load_state_dict(model.head.state_dict())
-        calibrate(net, known.detach())
+        refit_batchnorm(net, known.detach())
         return net(seen).detach()
 
     def images(p):
-        return model.from_images(model.reader(SCALE(p.pixels, torch.device("cpu"))))
+        return model.from_images(model.feature_extractor(SCALE(p.pixels, torch.device("cpu"))))
 
     def answers(p):
         return model.from_responses["A"](torch.from_numpy(p.responses))
 
-    expected = information_bound(side(images(person), images(held_out)),
-                                 side(answers(person), answers(held_out)), seed=3)
-    assert found["best"] == pytest.approx(expected.best, abs=1e-6)
-    assert found["crossed"] == pytest.approx(expected.crossed, abs=1e-6)
-    assert (found["n"], found["dimensions"]) == (120, 4)
+    expected = information_bound(side(images(subject_pairs), images(held_out)),
+                                 side(answers(subject_pairs), answers(held_out)), seed=3)
+    assert found["calibrated"] == pytest.approx(expected.calibrated, abs=1e-6)
+    assert found["cross_validated"] == pytest.approx(expected.cross_validated, abs=1e-6)
+    assert (found["n"], found["embedding_dim"]) == (120, 4)
 
 
 def test_shared_statistics_are_those_that_the_training_left(pairs):
-    person, held_out = pairs
+    subject_pairs, held_out = pairs
     model = model_of()
     images = SCALE(held_out.pixels, torch.device("cpu"))
     with torch.no_grad():
         expected = information_bound(
             model.embed_images(images),
             model.embed_responses(torch.from_numpy(held_out.responses), "A"))
-    found = dict(zip(BOUND, bound(model, person, held_out, np.arange(120), SCALE, seed=0)))
-    assert found["shared"] == pytest.approx(expected.best, abs=1e-6)
+    found = dict(zip(BOUND_COLUMNS, held_out_bound(model, subject_pairs, held_out, np.arange(120), SCALE, seed=0)))
+    assert found["shared_batchnorm"] == pytest.approx(expected.calibrated, abs=1e-6)
 
 
 def test_only_the_rows_that_count_are_bounded(pairs):
-    person, held_out = pairs
-    found = bound(model_of(), person, held_out, np.arange(40), SCALE, seed=0)
-    assert found[BOUND.index("n")] == 40
+    subject_pairs, held_out = pairs
+    found = held_out_bound(model_of(), subject_pairs, held_out, np.arange(40), SCALE, seed=0)
+    assert found[BOUND_COLUMNS.index("n")] == 40
 
 
 def test_vertices_of_challenge_space_lie_on_fsaverage(tmp_path):

@@ -63,7 +63,7 @@ def test_predictions_are_those_of_principal_components_and_ridge(p, n_components
     order = np.random.default_rng(1).permutation(60)
     fit, wanted = order[:40], order[40:]
     n = min(n_components, p)
-    found = cv.predictions(cv.gram(features), y, fit, wanted, most_components=n_components)
+    found = cv.predict_ridge(cv.linear_kernel(features), y, fit, wanted, max_components=n_components)
     assert found.shape == (9, 20, 5)
     for alpha, made in zip(cv.ALPHAS, found):
         np.testing.assert_allclose(made, predicted(features, y, fit, wanted, alpha, n),
@@ -73,8 +73,8 @@ def test_predictions_are_those_of_principal_components_and_ridge(p, n_components
 def test_with_few_conditions_all_components_are_in_use():
     features, y = data(p=200)
     fit, wanted = np.arange(40), np.arange(40, 60)
-    found = cv.predictions(cv.gram(features), y, fit, wanted, alphas=(10.0,))
-    fewer = cv.predictions(cv.gram(features), y, fit, wanted, alphas=(10.0,), most_components=38)
+    found = cv.predict_ridge(cv.linear_kernel(features), y, fit, wanted, alphas=(10.0,))
+    fewer = cv.predict_ridge(cv.linear_kernel(features), y, fit, wanted, alphas=(10.0,), max_components=38)
     plain = Ridge(10.0).fit(features[fit], y[fit].astype(float)).predict(features[wanted])
     np.testing.assert_allclose(found[0], plain, rtol=1e-7, atol=1e-7)
     assert np.abs(fewer - found).max() > 1e-6
@@ -82,7 +82,7 @@ def test_with_few_conditions_all_components_are_in_use():
 
 def test_penalties_and_components_are_the_published_ones():
     assert cv.ALPHAS == (0.1, 1, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7)
-    assert (cv.MOST_COMPONENTS, cv.N_FOLDS) == (1000, 5)
+    assert (cv.MAX_COMPONENTS, cv.N_FOLDS) == (1000, 5)
 
 
 def test_shifted_features_and_rotated_units_predict_the_same():
@@ -90,33 +90,33 @@ def test_shifted_features_and_rotated_units_predict_the_same():
     fit, wanted = np.arange(40), np.arange(40, 60)
     rng = np.random.default_rng(3)
     turned = features @ np.linalg.qr(rng.normal(size=(40, 40)))[0] + rng.normal(size=40) * 100
-    one, other = (cv.predictions(cv.gram(x), y, fit, wanted, most_components=12)
+    one, other = (cv.predict_ridge(cv.linear_kernel(x), y, fit, wanted, max_components=12)
                   for x in (features, turned))
     np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-6)
     uncentred = features @ features.T
-    np.testing.assert_allclose(cv.predictions(uncentred, y, fit, wanted), cv.predictions(
-        cv.gram(features), y, fit, wanted), rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(cv.predict_ridge(uncentred, y, fit, wanted), cv.predict_ridge(
+        cv.linear_kernel(features), y, fit, wanted), rtol=1e-6, atol=1e-6)
 
 
 def test_features_far_from_zero_keep_their_digits():
     features, y = data()
     fit, wanted = np.arange(40), np.arange(40, 60)
-    far = cv.gram((features + 1e6).astype(np.float64))
-    np.testing.assert_allclose(far, cv.gram(features), rtol=1e-5, atol=1e-5)
-    np.testing.assert_allclose(cv.scores(far, y, fit, wanted),
-                               cv.scores(cv.gram(features), y, fit, wanted), atol=1e-5)
+    far = cv.linear_kernel((features + 1e6).astype(np.float64))
+    np.testing.assert_allclose(far, cv.linear_kernel(features), rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(cv.score_ridge(far, y, fit, wanted),
+                               cv.score_ridge(cv.linear_kernel(features), y, fit, wanted), atol=1e-5)
 
 
 def test_scores_are_correlations_and_what_does_not_vary_counts_as_none():
     features, y = data()
     fit, wanted = np.arange(40), np.arange(40, 60)
-    found = cv.scores(cv.gram(features), y, fit, wanted, alphas=ALPHAS)
+    found = cv.score_ridge(cv.linear_kernel(features), y, fit, wanted, alphas=ALPHAS)
     np.testing.assert_allclose(found, reference(features, y, fit, wanted), atol=1e-8)
     y[wanted, 0], y[fit, 1] = 3.3, 2.2
-    flat = cv.scores(cv.gram(features), y, fit, wanted, alphas=ALPHAS)
+    flat = cv.score_ridge(cv.linear_kernel(features), y, fit, wanted, alphas=ALPHAS)
     assert not flat[:, :2].any()
     np.testing.assert_array_equal(flat[:, 2:], found[:, 2:])
-    dead = cv.scores(np.zeros((60, 60)), y, fit, wanted, alphas=ALPHAS)
+    dead = cv.score_ridge(np.zeros((60, 60)), y, fit, wanted, alphas=ALPHAS)
     assert dead.shape == (4, 5) and not dead.any()
 
 
@@ -124,12 +124,12 @@ def test_scores_are_correlations_and_what_does_not_vary_counts_as_none():
 
 @pytest.mark.parametrize("n, n_folds", [(15, 5), (17, 5), (62, 5), (9, 3)])
 def test_folds_hold_every_condition_once_in_almost_equal_parts(n, n_folds):
-    folds = cv.deal(n, n_folds=n_folds, seed=1)
+    folds = cv.make_folds(n, n_folds=n_folds, seed=1)
     np.testing.assert_array_equal(np.sort(np.concatenate(folds)), np.arange(n))
     sizes = [len(fold) for fold in folds]
     assert len(folds) == n_folds and max(sizes) - min(sizes) <= 1
     assert any((np.diff(fold) != 1).any() for fold in folds), "dealt, not cut"
-    assert any((one != other).any() for one, other in zip(folds, cv.deal(n, n_folds=n_folds,
+    assert any((one != other).any() for one, other in zip(folds, cv.make_folds(n, n_folds=n_folds,
                                                                          seed=5)))
 
 
@@ -137,16 +137,16 @@ def test_folds_hold_every_condition_once_in_almost_equal_parts(n, n_folds):
 def test_folds_too_small_for_a_correlation_are_refused(n, n_folds):
     with pytest.raises(LabError, match=f"{n} held-out conditions in {n_folds} folds(?s:.)*3 cond"
                                        "(?s:.)*hold more pictures out"):
-        cv.deal(n, n_folds=n_folds)
+        cv.make_folds(n, n_folds=n_folds)
 
 
-FOLDS = cv.deal(60, n_folds=4, seed=2)
+FOLDS = cv.make_folds(60, n_folds=4, seed=2)
 EVERYTHING = np.arange(60)
 
 
 def test_scores_of_folds_have_seen_neither_the_reported_nor_the_judged_fold():
     features, y = data()
-    found = cv.fold_scores(cv.gram(features), y, FOLDS, alphas=ALPHAS)
+    found = cv.compute_fold_scores(cv.linear_kernel(features), y, FOLDS, alphas=ALPHAS)
     assert found.outer.shape == (4, 4, 5) and found.inner.shape == (4, 4, 4, 5)
     for a in range(4):
         rest = np.setdiff1d(EVERYTHING, FOLDS[a])
@@ -161,7 +161,7 @@ def test_scores_of_folds_have_seen_neither_the_reported_nor_the_judged_fold():
 def test_folds_of_unequal_size_are_told_apart():
     features, y = data(n=22)
     folds = [np.arange(10), np.arange(10, 14), np.arange(14, 22)]
-    found = cv.fold_scores(cv.gram(features), y, folds, alphas=ALPHAS)
+    found = cv.compute_fold_scores(cv.linear_kernel(features), y, folds, alphas=ALPHAS)
     for a, b, c in ((0, 1, 2), (1, 0, 2), (2, 0, 1), (2, 1, 0)):
         np.testing.assert_allclose(found.inner[a, b], reference(features, y, folds[c], folds[b]),
                                    atol=1e-7)
@@ -169,9 +169,9 @@ def test_folds_of_unequal_size_are_told_apart():
 
 def test_without_the_inside_only_the_outside_is_scored():
     features, y = data()
-    found = cv.fold_scores(cv.gram(features), y, FOLDS, inside=False, alphas=ALPHAS)
+    found = cv.compute_fold_scores(cv.linear_kernel(features), y, FOLDS, inside=False, alphas=ALPHAS)
     assert found.inner is None
-    np.testing.assert_array_equal(found.outer, cv.fold_scores(cv.gram(features), y, FOLDS,
+    np.testing.assert_array_equal(found.outer, cv.compute_fold_scores(cv.linear_kernel(features), y, FOLDS,
                                                               alphas=ALPHAS).outer)
 
 
@@ -181,7 +181,7 @@ def test_folds_from_one_decomposition_are_those_fitted_one_by_one(p, scale):
     features, y = data(p=p)
     features = scale * (features - features.mean(0))
     held_out = [FOLDS[0], np.concatenate(FOLDS[1:3])]
-    made = cv.held_out_predictions(cv.gram(features), y, held_out)
+    made = cv.predict_held_out(cv.linear_kernel(features), y, held_out)
     for rows, one in zip(held_out, made):
         rest = np.setdiff1d(EVERYTHING, rows)
         for alpha, found in zip(cv.ALPHAS, one):
@@ -191,7 +191,7 @@ def test_folds_from_one_decomposition_are_those_fitted_one_by_one(p, scale):
 
 def test_fewer_components_than_conditions_are_fitted_anew_in_every_fold():
     features, y = data(p=200)
-    found = cv.fold_scores(cv.gram(features), y, FOLDS, most_components=7, alphas=(10.0,))
+    found = cv.compute_fold_scores(cv.linear_kernel(features), y, FOLDS, max_components=7, alphas=(10.0,))
     for a, test in enumerate(FOLDS):
         rest = np.setdiff1d(EVERYTHING, test)
         expected = correlated(predicted(features, y, rest, test, 10.0, 7), y[test])
@@ -208,8 +208,8 @@ def three_layers(seed=0, noise=2.0, v=5):
             "high": 0.2 * features + other}, y
 
 
-def judged(layers, y, alphas=ALPHAS, folds=FOLDS):
-    return {name: cv.fold_scores(cv.gram(x), y, folds, alphas=alphas)
+def evaluate(layers, y, alphas=ALPHAS, folds=FOLDS):
+    return {name: cv.compute_fold_scores(cv.linear_kernel(x), y, folds, alphas=alphas)
             for name, x in layers.items()}
 
 
@@ -235,7 +235,7 @@ def nested_in_loops(seed: int, alphas=ALPHAS):
 @pytest.mark.parametrize("seed", [1, 26, 27])
 def test_nested_is_choice_inside_and_report_outside(seed):
     expected, names, penalties = nested_in_loops(seed)
-    found = cv.nested(judged(*three_layers(seed)))
+    found = cv.score_nested(evaluate(*three_layers(seed)))
     np.testing.assert_allclose(found.r, expected, atol=1e-7)
     assert found.layer == Counter(names).most_common(1)[0][0]
     assert found.n_layers == len(set(names)) == {1: 1, 26: 3, 27: 2}[seed]
@@ -265,8 +265,8 @@ def test_a_fold_has_no_say_in_what_is_chosen_for_it(fold):
             layers = {name: x.copy() for name, x in layers.items()}
             for x in layers.values():
                 x[FOLDS[fold]] = 50 * rng.normal(size=x[FOLDS[fold]].shape)
-        found = judged(layers, y)
-        choices.append((4 * cv.nested(outside_replaced(found, fold)).r).round(6))
+        found = evaluate(layers, y)
+        choices.append((4 * cv.score_nested(outside_replaced(found, fold)).r).round(6))
     np.testing.assert_array_equal(*choices)
     _, names, penalties = nested_in_loops(26)
     place = list(layers).index(names[fold])
@@ -281,7 +281,7 @@ def test_p2_chooses_and_reports_on_the_same_folds():
                        axis=0)
         best[name] = mean.max(0)
     layer = max(best, key=lambda name: best[name].mean())
-    found = cv.p2(judged(layers, y))
+    found = cv.score_p2(evaluate(layers, y))
     assert found.layer == layer and found.n_layers == 1
     np.testing.assert_allclose(found.r, best[layer], atol=1e-8)
 
@@ -291,9 +291,9 @@ def test_on_noise_p2_is_optimistic_and_nested_is_not():
     for seed in range(12):
         rng = np.random.default_rng(seed)
         y = rng.normal(size=(60, 30))
-        found = judged({name: rng.normal(size=(60, 20)) for name in "abc"}, y, cv.ALPHAS)
-        honest.append(cv.nested(found).r.mean())
-        published.append(cv.p2(found).r.mean())
+        found = evaluate({name: rng.normal(size=(60, 20)) for name in "abc"}, y, cv.ALPHAS)
+        honest.append(cv.score_nested(found).r.mean())
+        published.append(cv.score_p2(found).r.mean())
         assert published[-1] > honest[-1]
     error = np.std(honest) / np.sqrt(12)
     assert abs(np.mean(honest)) < 3 * error + 0.02
@@ -309,12 +309,12 @@ def test_p1_takes_the_best_layer_of_all_voxels_and_the_most_frequent_penalty(see
                    for test in FOLDS]
         expected[name] = np.mean([max(one) for one in by_fold])
         picked[name] = Counter(int(np.argmax(one)) for one in by_fold).most_common(1)[0][0]
-    grams = {name: cv.gram(x) for name, x in layers.items()}
-    layer, alpha, means = cv.layer_and_alpha(grams, y, FOLDS, alphas=ALPHAS)
+    grams = {name: cv.linear_kernel(x) for name, x in layers.items()}
+    layer, alpha, means = cv.select_layer_and_alpha(grams, y, FOLDS, alphas=ALPHAS)
     assert means == pytest.approx(expected, abs=1e-8)
     assert layer == max(expected, key=expected.get) and alpha == ALPHAS[picked[layer]]
     fit, test = np.arange(40), np.arange(40, 60)
-    found = cv.p1(grams, y, fit, test, "mid", 10.0)
+    found = cv.score_p1(grams, y, fit, test, "mid", 10.0)
     np.testing.assert_allclose(found.r, reference(layers["mid"], y, fit, test, (10.0,))[0],
                                atol=1e-8)
     assert found.layer == "mid"
@@ -322,76 +322,76 @@ def test_p1_takes_the_best_layer_of_all_voxels_and_the_most_frequent_penalty(see
 
 # ---- outcomes -----------------------------------------------------------------------------------
 
-def rows(*cells, kind, donor=None) -> list[dict]:
+def rows(*cells, condition, donor=None) -> list[dict]:
     """Write (subject, roi, group, [r of each voxel]) as rows of a study."""
     return [{"donor": donor or subject, "subject": subject, "roi": roi, "hemisphere": "both",
-             "group": group, "kind": kind, "seed": 0, "voxel": v, "r": r, "p2": r + 0.1,
-             "ceiling": 0.5, "layer": "fc"} for subject, roi, group, values in cells
+             "group": group, "condition": condition, "seed": 0, "voxel": v, "r": r, "p2": r + 0.1,
+             "noise_ceiling": 0.5, "layer": "fc"} for subject, roi, group, values in cells
             for v, r in enumerate(values)]
 
 
 SCORES = pd.DataFrame(
     rows(("A", "V1v", "early", [0.1, 0.2, 0.3]), ("A", "PPA", "higher", [0.4, 0.0]),
          ("B", "V1v", "early", [0.2, 0.2]), ("C", "V1v", "early", [0.5]),
-         ("C", "PPA", "higher", [0.3, 0.3]), kind="untuned", donor="none")
+         ("C", "PPA", "higher", [0.3, 0.3]), condition="pretrained", donor="none")
     + rows(("A", "V1v", "early", [0.2, 0.1, 0.4]), ("A", "PPA", "higher", [0.5, 0.2]),
            ("B", "V1v", "early", [0.2, 0.4]), ("C", "V1v", "early", [0.8]),
-           ("C", "PPA", "higher", [0.2, 0.0]), kind="contrastive"))
+           ("C", "PPA", "higher", [0.2, 0.0]), condition="contrastive"))
 """B lacks the PPA; mean gains: V1v .0333, .1, .3; PPA .15, -.2."""
 
 
 def test_region_scores_average_voxels_and_divide_sums_by_sums():
     table = SCORES.copy()
     a_ppa = (table["subject"] == "A") & (table["roi"] == "PPA")
-    table.loc[a_ppa & (table["voxel"] == 1), "ceiling"] = 0.0
-    table.loc[table["subject"] == "B", "ceiling"] = np.nan
-    found = outcomes.region_scores(table).set_index(["kind", "subject", "roi"])
+    table.loc[a_ppa & (table["voxel"] == 1), "noise_ceiling"] = 0.0
+    table.loc[table["subject"] == "B", "noise_ceiling"] = np.nan
+    found = outcomes.region_scores(table).set_index(["condition", "subject", "roi"])
     assert len(found) == 10
-    one = found.loc[("untuned", "A", "V1v")]
+    one = found.loc[("pretrained", "A", "V1v")]
     assert (one["n_voxels"], one["donor"], one["layer"]) == (3, "none", "fc")
     assert one["r"] == pytest.approx(0.2) and one["p2"] == pytest.approx(0.3)
-    assert one["normalised"] == pytest.approx(0.6 / 1.5)
-    assert found.loc[("contrastive", "A", "PPA"), "normalised"] == pytest.approx(0.5 / 0.5)
+    assert one["normalised_r"] == pytest.approx(0.6 / 1.5)
+    assert found.loc[("contrastive", "A", "PPA"), "normalised_r"] == pytest.approx(0.5 / 0.5)
     assert found.loc[("contrastive", "A", "PPA"), "r"] == pytest.approx(0.35)
-    assert np.isnan(found.loc[("contrastive", "B", "V1v"), "normalised"])
-    table["ceiling"] = np.linspace(0.2, 0.9, len(table))
-    part = table[(table["kind"] == "contrastive") & (table["subject"] == "A")
+    assert np.isnan(found.loc[("contrastive", "B", "V1v"), "normalised_r"])
+    table["noise_ceiling"] = np.linspace(0.2, 0.9, len(table))
+    part = table[(table["condition"] == "contrastive") & (table["subject"] == "A")
                  & (table["roi"] == "V1v")]
-    found = outcomes.region_scores(table).set_index(["kind", "subject", "roi"])
-    assert found.loc[("contrastive", "A", "V1v"), "normalised"] == pytest.approx(
-        0.7 / part["ceiling"].sum())
+    found = outcomes.region_scores(table).set_index(["condition", "subject", "roi"])
+    assert found.loc[("contrastive", "A", "V1v"), "normalised_r"] == pytest.approx(
+        0.7 / part["noise_ceiling"].sum())
 
 
 def test_regions_without_any_ceiling_have_no_normalised_score():
-    for ceiling in (0.0, np.nan):
-        assert outcomes.region_scores(SCORES.assign(ceiling=ceiling))["normalised"].isna().all()
+    for noise_ceiling in (0.0, np.nan):
+        assert outcomes.region_scores(SCORES.assign(noise_ceiling=noise_ceiling))["normalised_r"].isna().all()
 
 
 def test_improved_is_the_share_of_voxels_that_gained():
-    found = outcomes.improved(SCORES, "contrastive", "untuned").set_index(["subject", "roi"])
+    found = outcomes.fraction_improved(SCORES, "contrastive", "pretrained").set_index(["subject", "roi"])
     assert found["improved"].to_dict() == pytest.approx({
         ("A", "V1v"): 2 / 3, ("A", "PPA"): 1.0, ("B", "V1v"): 0.5, ("C", "V1v"): 1.0,
         ("C", "PPA"): 0.0})  # a voxel without change has not improved
     assert (found["donor"] == found.index.get_level_values("subject")).all()
-    back = outcomes.improved(SCORES, "untuned", "contrastive").set_index(["subject", "roi"])
+    back = outcomes.fraction_improved(SCORES, "pretrained", "contrastive").set_index(["subject", "roi"])
     assert back.loc[("A", "V1v"), "improved"] == pytest.approx(1 / 3)
 
 
-@pytest.mark.parametrize("kind, over", [("pooled, avg", "untuned"), ("untuned", "pooled, avg")])
-def test_a_kind_that_was_not_run_is_told(kind, over):
+@pytest.mark.parametrize("kind, over", [("pooled, avg", "pretrained"), ("pretrained", "pooled, avg")])
+def test_a_kind_that_was_not_run_is_told(condition, baseline):
     with pytest.raises(LabError, match="no scores of 'pooled, avg'(?s:.)*run both kinds first"):
-        outcomes.improved(SCORES, kind, over)
+        outcomes.fraction_improved(SCORES, condition, baseline)
 
 
 def test_voxels_are_matched_by_their_number_and_not_by_their_row():
     shuffled = SCORES.sample(frac=1, random_state=0)
-    one, other = (outcomes.improved(table, "contrastive", "untuned").sort_values(
+    one, other = (outcomes.fraction_improved(table, "contrastive", "pretrained").sort_values(
         ["subject", "roi"])["improved"].tolist() for table in (SCORES, shuffled))
     assert one == other
 
 
 def test_comparisons_take_participants_as_the_sample():
-    found = outcomes.compared(SCORES, [("contrastive", "untuned")]).set_index("group")
+    found = outcomes.compare_conditions(SCORES, [("contrastive", "pretrained")]).set_index("group")
     gains = {"early": [0.1 / 3, 0.1, 0.3], "higher": [0.15, -0.2],
              "all": [(0.1 / 3 + 0.15) / 2, 0.1, 0.05]}
     for group, each in gains.items():
@@ -414,28 +414,28 @@ def test_comparisons_take_participants_as_the_sample():
 
 def test_each_region_is_compared_with_itself():
     more = pd.concat([SCORES, pd.DataFrame(
-        rows(*((subject, "V2v", "early", [0.9]) for subject in "ABC"), kind="untuned")
-        + rows(*((subject, "V2v", "early", [0.4]) for subject in "ABC"), kind="contrastive"))])
-    found = outcomes.compared(more, [("contrastive", "untuned")]).set_index("group")
+        rows(*((subject, "V2v", "early", [0.9]) for subject in "ABC"), condition="pretrained")
+        + rows(*((subject, "V2v", "early", [0.4]) for subject in "ABC"), condition="contrastive"))])
+    found = outcomes.compare_conditions(more, [("contrastive", "pretrained")]).set_index("group")
     gains = [(0.1 / 3 - 0.5) / 2, (0.1 - 0.5) / 2, (0.3 - 0.5) / 2]
     assert found.loc["early", "difference"] == pytest.approx(np.mean(gains))
     assert found.loc["early", "p"] == pytest.approx(stats.ttest_1samp(gains, 0).pvalue)
-    by_region = outcomes.compared_by_region(more, [("contrastive", "untuned")]).set_index("roi")
+    by_region = outcomes.compare_by_region(more, [("contrastive", "pretrained")]).set_index("roi")
     assert by_region.loc["V2v", "difference"] == pytest.approx(-0.5)
     assert by_region["n"].to_dict() == {"V1v": 3, "PPA": 2, "V2v": 3}
 
 
 def test_groups_that_no_region_belongs_to_are_left_out():
-    found = outcomes.compared(SCORES[SCORES["group"] == "early"], [("contrastive", "untuned")])
+    found = outcomes.compare_conditions(SCORES[SCORES["group"] == "early"], [("contrastive", "pretrained")])
     assert found["group"].tolist() == ["early", "all"]
 
 
 def test_comparisons_by_region_leave_out_who_lacks_it():
     four = pd.concat([SCORES, pd.DataFrame(
-        rows(("D", "PPA", "higher", [0.2]), ("D", "V1v", "early", [0.3]), kind="untuned")
+        rows(("D", "PPA", "higher", [0.2]), ("D", "V1v", "early", [0.3]), condition="pretrained")
         + rows(("D", "PPA", "higher", [0.8]), ("D", "V1v", "early", [0.31]),
-               kind="contrastive"))])
-    found = outcomes.compared_by_region(four, [("contrastive", "untuned")]).set_index("roi")
+               condition="contrastive"))])
+    found = outcomes.compare_by_region(four, [("contrastive", "pretrained")]).set_index("roi")
     assert found["n"].to_dict() == {"V1v": 4, "PPA": 3}
     one, other = [0.35, 0.1, 0.8], [0.2, 0.3, 0.2]
     test = stats.ttest_rel(one, other)
@@ -458,50 +458,50 @@ def test_the_interval_is_that_of_t_and_of_one_value_there_is_none():
 
 DONORS = pd.DataFrame(rows(
     ("A", "V1v", "early", [0, 0]), ("B", "V1v", "early", [0, 0]), ("A", "V2v", "early", [0, 0]),
-    ("B", "V2v", "early", [0, 0]), ("A", "PPA", "higher", [0, 0]), kind="untuned", donor="none")
+    ("B", "V2v", "early", [0, 0]), ("A", "PPA", "higher", [0, 0]), condition="pretrained", donor="none")
     + rows(("A", "V1v", "early", [1, 1]), ("B", "V1v", "early", [1, -1]),
            ("A", "V2v", "early", [1, -1]), ("B", "V2v", "early", [-1, -1]),
-           ("A", "PPA", "higher", [1, -1]), kind="contrastive", donor="A")
+           ("A", "PPA", "higher", [1, -1]), condition="contrastive", donor="A")
     + rows(("A", "V1v", "early", [-1, -1]), ("B", "V1v", "early", [1, 1]),
-           ("A", "V2v", "early", [-1, 1]), ("B", "V2v", "early", [1, -1]), kind="contrastive",
+           ("A", "V2v", "early", [-1, 1]), ("B", "V2v", "early", [1, -1]), condition="contrastive",
            donor="B"))
 """Two participants, each one's network with both; only A has a PPA."""
 
 
 def test_donors_and_receivers_are_averaged_over_regions_that_all_have():
-    share = outcomes.improved(DONORS, "contrastive", "untuned")
+    improved_fraction = outcomes.fraction_improved(DONORS, "contrastive", "pretrained")
     for group in ("early", "all"):  # the PPA, which only A has, counts in neither
-        found = outcomes.donor_matrix(share, group)
+        found = outcomes.donor_matrix(improved_fraction, group)
         assert found.index.tolist() == found.columns.tolist() == ["A", "B"]
         assert found.to_numpy().tolist() == [[0.75, 0.25], [0.25, 0.75]]
-    assert outcomes.donor_matrix(share, "higher").to_numpy().tolist() == [[0.5]]
+    assert outcomes.donor_matrix(improved_fraction, "higher").to_numpy().tolist() == [[0.5]]
 
 
 def test_own_networks_and_those_of_others():
-    share = outcomes.improved(DONORS, "contrastive", "untuned")
-    found = outcomes.own_and_others(share).set_index(["subject", "roi"])
-    assert found["own"].to_dict() == {("A", "V1v"): 1, ("A", "V2v"): 0.5, ("A", "PPA"): 0.5,
+    improved_fraction = outcomes.fraction_improved(DONORS, "contrastive", "pretrained")
+    found = outcomes.within_and_cross_participant(improved_fraction).set_index(["subject", "roi"])
+    assert found["within_participant"].to_dict() == {("A", "V1v"): 1, ("A", "V2v"): 0.5, ("A", "PPA"): 0.5,
                                       ("B", "V1v"): 1, ("B", "V2v"): 0.5}
-    others = found["others"].to_dict()
+    others = found["cross_participant"].to_dict()
     assert np.isnan(others.pop(("A", "PPA"))), "nobody else has a network for it"
     assert others == {("A", "V1v"): 0, ("A", "V2v"): 0.5, ("B", "V1v"): 0.5, ("B", "V2v"): 0}
 
 
 def test_networks_of_the_same_donor_are_compared_where_both_kinds_have_donors():
-    regression = DONORS[DONORS["kind"] == "contrastive"].assign(kind="regression")
+    regression = DONORS[DONORS["condition"] == "contrastive"].assign(condition="regression")
     regression = regression.assign(r=regression["r"].where(regression["donor"] == "A", 5))
     table = pd.concat([DONORS, regression])
-    found = outcomes.improved(table, "contrastive", "regression")
+    found = outcomes.fraction_improved(table, "contrastive", "regression")
     assert len(found) == 9 and not found["improved"].any()
-    lower = table.assign(r=table["r"].where(table["kind"] != "regression", table["r"] - 0.5))
-    found = outcomes.improved(lower, "contrastive", "regression").set_index("donor")["improved"]
+    lower = table.assign(r=table["r"].where(table["condition"] != "regression", table["r"] - 0.5))
+    found = outcomes.fraction_improved(lower, "contrastive", "regression").set_index("donor")["improved"]
     assert found["A"].tolist() == [1] * 5 and found["B"].tolist() == [0] * 4
 
 
 def test_pooled_networks_are_compared_with_each_participants_own():
     own = DONORS[DONORS["donor"] == DONORS["subject"]]
-    pooled = own.assign(kind="pooled, avg", donor="all", r=0.5)
-    found = outcomes.improved(pd.concat([own, pooled]), "pooled, avg", "contrastive")
+    pooled = own.assign(condition="pooled, avg", donor="all", r=0.5)
+    found = outcomes.fraction_improved(pd.concat([own, pooled]), "pooled, avg", "contrastive")
     assert (found["donor"] == "all").all() and len(found) == 5
     assert found.set_index(["subject", "roi"])["improved"].to_dict() == {
         ("A", "V1v"): 0, ("A", "V2v"): 0.5, ("A", "PPA"): 0.5, ("B", "V1v"): 0,

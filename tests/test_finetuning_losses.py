@@ -12,26 +12,26 @@ from hypothesis import strategies as st
 from torch import nn
 
 from helpers.finetuning.contrastive import (
-    FACTORS,
-    best_factor,
-    bound_of_scores,
+    TEMPERATURE_FACTORS,
+    best_temperature_factor,
+    infonce_bound_terms,
     info_nce,
     information_bound,
 )
-from helpers.finetuning.kinds import KINDS, build_model, kind_of, published_rate, recipe_of
-from helpers.finetuning.models import Contrastive, Reader, Regression, widths
-from helpers.finetuning.tuning import Pairs, Recipe, Scale, tune
+from helpers.finetuning.conditions import CONDITIONS, build_model, get_condition, default_learning_rate, make_finetuning_config
+from helpers.finetuning.models import ContrastiveModel, FeatureExtractor, RegressionModel, head_widths
+from helpers.finetuning.tuning import SubjectPairs, FineTuningConfig, PixelNormalisation, train_model
 from helpers.ground.errors import LabError
 from helpers.ground.tunings import FinetuningSpec
-from helpers.training.processes import one_thread
+from helpers.training.processes import single_thread
 
-SPEC = FinetuningSpec("net", "net-untrained", rois=("PPA",), layers=("fc",), fixed_embedding=7)
+SPEC = FinetuningSpec("net", "net-untrained", rois=("PPA",), layers=("fc",), fixed_embedding_dim=7)
 
 
 @pytest.fixture(autouse=True, scope="module")
 def single():
     """Small sums are fastest on one thread."""
-    with one_thread():
+    with single_thread():
         yield
 
 
@@ -139,23 +139,23 @@ def test_no_bound_is_above_log_k_and_all_are_the_formula(seed, k, size):
         scores = np.round(scores)
     if seed % 5 == 0:
         scores[np.diag_indices(k)] = np.abs(scores).max() + 1
-    found = bound_of_scores(torch.from_numpy(scores))
+    found = infonce_bound_terms(torch.from_numpy(scores))
     assert found.shape == (k,) and found.max().item() <= math.log(k) + 1e-9
     assert found.mean().item() == pytest.approx(bound_in_loops(scores.tolist()), rel=1e-9,
                                                 abs=1e-9)
-    assert bound_of_scores(torch.from_numpy(scores + 7)).mean().item() == pytest.approx(
+    assert infonce_bound_terms(torch.from_numpy(scores + 7)).mean().item() == pytest.approx(
         found.mean().item(), rel=1e-9, abs=1e-8), "only differences of scores count"
 
 
 def test_the_bound_is_log_k_less_the_loss_and_reaches_both_of_its_ends():
     x, y = embeddings(40, 6)
     found = information_bound(x, y, temperature=0.3)
-    assert found.trained == pytest.approx(math.log(40) - info_nce(x, y).item(), rel=1e-9)
+    assert found.uncalibrated == pytest.approx(math.log(40) - info_nce(x, y).item(), rel=1e-9)
     assert found.n == 40
     eye = torch.eye(40)
-    assert information_bound(eye, eye).best == pytest.approx(math.log(40), abs=1e-9)
+    assert information_bound(eye, eye).calibrated == pytest.approx(math.log(40), abs=1e-9)
     flat = information_bound(torch.ones(40, 3), torch.ones(40, 3))
-    assert flat.trained == pytest.approx(0, abs=1e-9) == flat.best == flat.crossed
+    assert flat.uncalibrated == pytest.approx(0, abs=1e-9) == flat.calibrated == flat.cross_validated
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -164,14 +164,14 @@ def test_the_best_factor_is_that_of_all_the_thousand(seed):
     scores = rng.normal(size=(14, 14)) * (0.1, 1, 5, 40)[seed]
     scores += np.eye(14) * (0.2, 1, 0, 30)[seed]
     rows = np.sort(rng.permutation(14)[:9])
-    values = [bound_of_scores(torch.from_numpy(scores / f))[rows].mean().item() for f in FACTORS]
-    assert best_factor(torch.from_numpy(scores), torch.from_numpy(rows)) == FACTORS[
+    values = [infonce_bound_terms(torch.from_numpy(scores / f))[rows].mean().item() for f in TEMPERATURE_FACTORS]
+    assert best_temperature_factor(torch.from_numpy(scores), torch.from_numpy(rows)) == TEMPERATURE_FACTORS[
         int(np.argmax(values))]
 
 
 def test_the_thousand_factors_are_those_of_the_spec():
-    assert len(FACTORS) == 1000
-    np.testing.assert_allclose(FACTORS, 10 ** (np.arange(1000) / 999 * 4 - 2))
+    assert len(TEMPERATURE_FACTORS) == 1000
+    np.testing.assert_allclose(TEMPERATURE_FACTORS, 10 ** (np.arange(1000) / 999 * 4 - 2))
 
 
 @given(seed=st.integers(0, 999), k=st.integers(4, 24), signal=st.floats(0, 3))
@@ -180,21 +180,21 @@ def test_each_half_takes_the_other_halfs_factor_and_is_no_better_for_it(seed, k,
     x, y = embeddings(k, 5, seed)
     y = y + signal * x
     found = information_bound(x, y, seed=seed)
-    assert found.crossed <= found.best + 1e-12
-    assert found.trained <= found.best + 1e-4, "1 lies between two of the factors"
+    assert found.cross_validated <= found.calibrated + 1e-12
+    assert found.uncalibrated <= found.calibrated + 1e-4, "1 lies between two of the factors"
     scores = torch.nn.functional.normalize(x) @ torch.nn.functional.normalize(y).T / 0.3
-    values = [bound_of_scores(scores / factor).mean().item() for factor in FACTORS[::9]]
-    assert found.best >= max(values) - 1e-12
-    assert found.best == pytest.approx(bound_of_scores(scores / found.factor).mean().item())
+    values = [infonce_bound_terms(scores / temperature_factor).mean().item() for temperature_factor in TEMPERATURE_FACTORS[::9]]
+    assert found.calibrated >= max(values) - 1e-12
+    assert found.calibrated == pytest.approx(infonce_bound_terms(scores / found.temperature_factor).mean().item())
     dealt = np.random.default_rng(seed).permutation(k)
     one, other = dealt[:-(-k // 2)], dealt[-(-k // 2):]
     total = 0.0
     for mine, yours in ((one, other), (other, one)):
-        factor = best_factor(scores, torch.from_numpy(yours))
-        total += bound_of_scores(scores / factor)[mine].sum().item()
+        temperature_factor = best_temperature_factor(scores, torch.from_numpy(yours))
+        total += infonce_bound_terms(scores / temperature_factor)[mine].sum().item()
         # Where all are told apart already, smaller factors differ by rounding alone.
-        assume(bound_of_scores(scores / factor)[yours].mean().item() < math.log(k) - 1e-3)
-    assert found.crossed == pytest.approx(total / k, rel=1e-9, abs=1e-12)
+        assume(infonce_bound_terms(scores / temperature_factor)[yours].mean().item() < math.log(k) - 1e-3)
+    assert found.cross_validated == pytest.approx(total / k, rel=1e-9, abs=1e-12)
 
 
 def test_what_a_half_prefers_does_not_leak_into_its_own_bound():
@@ -204,8 +204,8 @@ def test_what_a_half_prefers_does_not_leak_into_its_own_bound():
     y = x.clone()
     y[order[:20]] = x[np.roll(order[:20], 1)]  # these are all wrong
     found = information_bound(x, y, seed=3)
-    assert found.crossed < found.best - 1
-    assert information_bound(x, y, seed=4).crossed > found.crossed + 1, "mixed halves agree"
+    assert found.cross_validated < found.calibrated - 1
+    assert information_bound(x, y, seed=4).cross_validated > found.cross_validated + 1, "mixed halves agree"
 
 
 @pytest.mark.parametrize("spoil, words", [
@@ -243,7 +243,7 @@ def test_with_the_best_critic_the_bound_climbs_to_the_information_and_not_above(
 
     bounds = []
     for k in (16, 64, 256, 1024):
-        terms = np.concatenate([bound_of_scores(torch.from_numpy(log_ratio(
+        terms = np.concatenate([infonce_bound_terms(torch.from_numpy(log_ratio(
             x[i:i + k], y[i:i + k]))).numpy() for i in range(0, n, k)])
         error = terms.std() / np.sqrt(n)
         bounds.append(terms.mean())
@@ -258,39 +258,39 @@ def test_a_trained_model_finds_information_where_there_is_some_and_none_where_th
     x, y = gaussian_pairs(n, d, rho, seed=1)
     pixels = np.clip(128 + 30 * x.repeat(4, 1), 0, 255).astype(np.uint8).reshape(n, d, 2, 2)
     voxels = 0.3 * y @ np.random.default_rng(2).normal(size=(d, 40))  # nothing lost: 3 into 40
-    pairs = Pairs("A", pixels[:n_train], np.arange(n_train), voxels[:n_train].astype(np.float32))
-    scale = Scale((0.5,) * 3, (0.25,) * 3)
+    pairs = SubjectPairs("A", pixels[:n_train], np.arange(n_train), voxels[:n_train].astype(np.float32))
+    scale = PixelNormalisation((0.5,) * 3, (0.25,) * 3)
     torch.manual_seed(0)
-    model = Contrastive(Reader(nn.Sequential(nn.Flatten(), nn.Linear(12, 16))), 16, {"A": 40},
+    model = ContrastiveModel(FeatureExtractor(nn.Sequential(nn.Flatten(), nn.Linear(12, 16))), 16, {"A": 40},
                         hidden=32, embedding=8)
-    losses = tune(model, [pairs], Recipe(12, 64, 3e-3), scale, seed=0)
+    losses = train_model(model, [pairs], FineTuningConfig(12, 64, 3e-3), scale, seed=0)
     with torch.no_grad():
         found = information_bound(
             model.embed_images(scale(pixels[n_train:], torch.device("cpu"))),
             model.embed_responses(torch.from_numpy(voxels[n_train:]).float(), "A"))
     assert losses[-1] < losses[0]
     if rho:
-        assert 0.5 < found.crossed <= found.best < information(d, rho)
+        assert 0.5 < found.cross_validated <= found.calibrated < information(d, rho)
     else:
-        assert found.trained < 0 and abs(found.crossed) < 0.02
+        assert found.uncalibrated < 0 and abs(found.cross_validated) < 0.02
 
 
 # ---- heads --------------------------------------------------------------------------------------
 
 def test_widths_are_the_published_ones():
-    assert widths({"S1": 632}) == (505, 126)
-    assert widths({"S1": 700, "S2": 601}, pooled=True) == (650, 162)  # mean 650.5
-    assert widths({"S1": 700, "S2": 601}, pooled=True, const=5741) == (5741, 1435)
-    assert widths({"S1": 632}, embedding=64) == (505, 64)
-    assert widths({"S1": 20}) == (16, 4) and widths({"S1": 5}) == (4, 1)
+    assert head_widths({"S1": 632}) == (505, 126)
+    assert head_widths({"S1": 700, "S2": 601}, pooled=True) == (650, 162)  # mean 650.5
+    assert head_widths({"S1": 700, "S2": 601}, pooled=True, const=5741) == (5741, 1435)
+    assert head_widths({"S1": 632}, embedding=64) == (505, 64)
+    assert head_widths({"S1": 20}) == (16, 4) and head_widths({"S1": 5}) == (4, 1)
 
 
 def test_a_region_that_would_leave_no_dimension_is_refused():
     with pytest.raises(LabError, match="head of 3 units and 0 dimensions(?s:.)*20 voxels or more"):
-        widths({"S1": 4})
+        head_widths({"S1": 4})
     with pytest.raises(LabError, match="0 dimensions"):
-        widths({"S1": 3, "S2": 3}, pooled=True)
-    assert widths({"S1": 4}, embedding=8) == (3, 8)
+        head_widths({"S1": 3, "S2": 3}, pooled=True)
+    assert head_widths({"S1": 4}, embedding=8) == (3, 8)
 
 
 def shapes(module: nn.Module) -> list[tuple]:
@@ -307,11 +307,11 @@ def small_backbone(seed=0) -> nn.Module:
                          nn.Linear(36, 10))
 
 
-def built(kind: str, voxels=None, *, widest=0, seed=0, **changes) -> nn.Module:
+def built(condition: str, voxels=None, *, max_voxels=0, seed=0, **changes) -> nn.Module:
     spec = FinetuningSpec("net", "net-untrained", rois=("PPA",), layers=("fc",),
-                          **{"fixed_embedding": 7, **changes})
-    return build_model(KINDS[kind], small_backbone(), voxels or {"A": 30}, spec, side=8,
-                       widest=widest, seed=seed)
+                          **{"fixed_embedding_dim": 7, **changes})
+    return build_model(CONDITIONS[condition], small_backbone(), voxels or {"A": 30}, spec, image_size=8,
+                       max_voxels=max_voxels, seed=seed)
 
 
 G = [("Linear", 24, 24, True), ("BatchNorm1d", 24), ("ReLU",)] * 2
@@ -319,8 +319,8 @@ G = [("Linear", 24, 24, True), ("BatchNorm1d", 24), ("ReLU",)] * 2
 
 @pytest.mark.parametrize("kind, z", [("contrastive", 6), ("contrastive, fixed z", 7),
                                      ("shuffled", 6)])
-def test_the_contrastive_model_is_two_maps_without_bias_and_one_head(kind, z):
-    model = built(kind)
+def test_the_contrastive_model_is_two_maps_without_bias_and_one_head(condition, z):
+    model = built(condition)
     assert shapes(model.head) == [*G, ("Linear", 24, z, False)]
     assert shapes(model.from_images) == [("Linear", 10, 24, False)]
     assert shapes(model.from_responses["A"]) == [("Linear", 30, 24, False)]
@@ -333,7 +333,7 @@ def test_pooled_models_share_all_but_one_map_a_participant():
     assert shapes(model.head)[-1] == ("Linear", 25, 6, False)
     assert {name: shapes(m)[0] for name, m in model.from_responses.items()} == {
         "A": ("Linear", 30, 25, False), "B": ("Linear", 21, 25, False)}
-    wide = built("pooled, const", {"A": 30, "B": 21}, widest=41)
+    wide = built("pooled, const", {"A": 30, "B": 21}, max_voxels=41)
     assert shapes(wide.head)[-1] == ("Linear", 41, 10, False)
     assert shapes(wide.from_images) == [("Linear", 10, 41, False)]
 
@@ -358,7 +358,7 @@ def test_pictures_and_responses_pass_through_the_head_apart():
         return x @ weights[8].T
 
     z_x, z_y = model(images, responses, "A")
-    torch.testing.assert_close(z_x, by_hand(model.reader(images) @ model.from_images.weight.T),
+    torch.testing.assert_close(z_x, by_hand(model.feature_extractor(images) @ model.from_images.weight.T),
                                rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(z_y, by_hand(responses @ model.from_responses["A"].weight.T),
                                rtol=1e-4, atol=1e-5)
@@ -372,10 +372,10 @@ def test_every_call_of_the_head_moves_the_one_set_of_running_statistics():
         2, 2]
 
 
-@pytest.mark.parametrize("kind", ["contrastive", "pooled, avg", "regression",
+@pytest.mark.parametrize("condition", ["contrastive", "pooled, avg", "regression",
                                   "regression, same head"])
-def test_the_whole_network_learns(kind):
-    model = built(kind).train()
+def test_the_whole_network_learns(condition):
+    model = built(condition).train()
     model.loss(*model(torch.randn(9, 3, 8, 8), torch.randn(9, 30), "A")).backward()
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
@@ -383,10 +383,10 @@ def test_the_whole_network_learns(kind):
 
 
 def test_regression_loss_is_the_mean_squared_error():
-    model = Regression(Reader(small_backbone()), 10, 5)
+    model = RegressionModel(FeatureExtractor(small_backbone()), 10, 5)
     images, y = torch.randn(4, 3, 8, 8), torch.randn(4, 5)
     predicted, measured = model(images, y, "whoever")
-    torch.testing.assert_close(predicted, model.reader(images) @ model.predict.weight.T
+    torch.testing.assert_close(predicted, model.feature_extractor(images) @ model.predict.weight.T
                                + model.predict.bias)
     by_hand = sum((a - b) ** 2 for a, b in zip(predicted.flatten().tolist(),
                                                y.flatten().tolist())) / 20
@@ -413,16 +413,16 @@ def test_a_head_reads_the_network_at_any_layer(path, n_units):
     conv = nn.functional.conv2d(images, backbone[0].weight, backbone[0].bias, stride=2).flatten(1)
     linear = torch.relu(conv) @ backbone[3].weight.T + backbone[3].bias
     expected = {"": linear, "0": conv, "1": torch.relu(conv), "3": linear}[path]
-    torch.testing.assert_close(Reader(backbone, path)(images), expected)
-    model = built("contrastive", attach=path)
+    torch.testing.assert_close(FeatureExtractor(backbone, path)(images), expected)
+    model = built("contrastive", head_layer=path)
     assert model.from_images.in_features == n_units
 
 
 def test_layers_behind_the_attached_one_do_not_learn():
-    model = built("regression", attach="1").train()
+    model = built("regression", head_layer="1").train()
     model.loss(*model(torch.randn(9, 3, 8, 8), torch.randn(9, 30), "A")).backward()
-    assert model.reader.backbone[0].weight.grad.abs().max() > 0
-    assert model.reader.backbone[3].weight.grad is None
+    assert model.feature_extractor.backbone[0].weight.grad.abs().max() > 0
+    assert model.feature_extractor.backbone[3].weight.grad is None
 
 
 # ---- kinds --------------------------------------------------------------------------------------
@@ -436,7 +436,7 @@ def test_first_weights_follow_the_seed_and_leave_the_global_state_alone():
     torch.set_rng_state(before)
     backbone = small_backbone()
     before = torch.get_rng_state()
-    build_model(KINDS["contrastive"], backbone, {"A": 30}, SPEC, side=8, widest=0, seed=1)
+    build_model(CONDITIONS["contrastive"], backbone, {"A": 30}, SPEC, image_size=8, max_voxels=0, seed=1)
     assert torch.equal(torch.get_rng_state(), before)
     again, other = built("contrastive", seed=1), built("contrastive", seed=2)
     for name, tensor in one.head.state_dict().items():
@@ -445,18 +445,18 @@ def test_first_weights_follow_the_seed_and_leave_the_global_state_alone():
 
 
 def test_kinds_have_the_published_budgets_and_the_same_head_the_contrastive_one():
-    found = {name: recipe_of(kind, SPEC, published_rate(kind, SPEC))
-             for name, kind in KINDS.items()}
-    assert (found["contrastive"].epochs, found["contrastive"].rate) == (30, 1e-4)
-    assert (found["regression"].epochs, found["regression"].rate) == (75, 2.5e-5)
+    found = {name: make_finetuning_config(condition, SPEC, default_learning_rate(condition, SPEC))
+             for name, condition in CONDITIONS.items()}
+    assert (found["contrastive"].epochs, found["contrastive"].learning_rate) == (30, 1e-4)
+    assert (found["regression"].epochs, found["regression"].learning_rate) == (75, 2.5e-5)
     assert found["regression, same head"] == found["contrastive"] == found["pooled, const"]
-    assert {recipe.batch_size for recipe in found.values()} == {1024}
-    assert recipe_of(KINDS["pooled, avg"], FinetuningSpec(
+    assert {config.batch_size for config in found.values()} == {1024}
+    assert make_finetuning_config(CONDITIONS["pooled, avg"], FinetuningSpec(
         "n", "u", ("PPA",), ("fc",), interleaved=True), 1.0).interleaved
 
 
 def test_an_unknown_kind_is_refused_and_a_near_one_suggested():
     with pytest.raises(LabError, match="no kind of tuning 'contrastiv'(?s:.)*untuned(?s:.)*"
                                        "contrastive"):
-        kind_of("contrastiv")
-    assert kind_of("untuned").objective == "none" and not kind_of("untrained").trained
+        get_condition("contrastiv")
+    assert get_condition("pretrained").objective == "none" and not get_condition("untrained").uncalibrated

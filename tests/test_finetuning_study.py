@@ -20,22 +20,22 @@ from helpers.brains.cohort import Fold, Responses
 from helpers.finetuning import crossvalidation as cv
 from helpers.finetuning import work
 from helpers.finetuning.contrastive import information_bound
-from helpers.finetuning.embedding import BOUND, averaged, calibrate
-from helpers.finetuning.kinds import KINDS, build_model, recipe_of
-from helpers.finetuning.material import Material, Region, group_of
-from helpers.finetuning.study import Study
-from helpers.finetuning.tuning import Pairs, Scale, tune
+from helpers.finetuning.embedding import BOUND_COLUMNS, average_by_condition, refit_batchnorm
+from helpers.finetuning.conditions import CONDITIONS, build_model, make_finetuning_config
+from helpers.finetuning.cohort_data import CohortData, Region, region_group
+from helpers.finetuning.study import FineTuningStudy
+from helpers.finetuning.tuning import SubjectPairs, PixelNormalisation, train_model
 from helpers.ground.errors import LabError
 from helpers.ground.paths import CACHE_VARIABLE, cache_dir
 from helpers.ground.tunings import FinetuningSpec
 from helpers.networks.weights import read_state_dict
-from helpers.training.processes import one_thread
+from helpers.training.processes import single_thread
 
 SPEC = FinetuningSpec("tiny-net", "tiny-net-untrained", rois=("V1v", "PPA"),
                       layers=("conv", "relu", "fc"), hemispheres="together", epochs=3,
-                      regression_epochs=4, batch_size=16, rate=3e-3, regression_rate=2e-3,
-                      fixed_embedding=5)
-HALF = Scale((0.5,) * 3, (0.5,) * 3)
+                      regression_epochs=4, batch_size=16, learning_rate=3e-3, regression_learning_rate=2e-3,
+                      fixed_embedding_dim=5)
+HALF = PixelNormalisation((0.5,) * 3, (0.5,) * 3)
 N_TEST, N_OWN = 20, 60
 pytestmark = pytest.mark.filterwarnings("ignore:Mean of empty slice")  # a voxel without a value
 
@@ -43,7 +43,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Mean of empty slice")  # a voxel
 @pytest.fixture(autouse=True, scope="module")
 def single():
     """Small sums are fastest on one thread."""
-    with one_thread():
+    with single_thread():
         yield
 
 
@@ -98,23 +98,23 @@ class WideCohort(TinyCohort):
 
     def responses(self, subject, rois):
         self.read += 1
-        conditions = self.shown(subject)
+        stimulus_ids = self.shown(subject)
         rng = np.random.default_rng(20 + self.subjects.index(subject))
-        betas = self.signal(subject)[conditions][:, None] + rng.normal(
-            0, self.noise, (len(conditions), self.n_repeats, 60))
+        betas = self.signal(subject)[stimulus_ids][:, None] + rng.normal(
+            0, self.noise, (len(stimulus_ids), self.n_repeats, 60))
         if subject == "A":  # one voxel of the PPA never varies, one does only in the test
             betas[..., 31], betas[N_TEST:, :, 32] = 0.7, 0.1
             betas[30, :, 33] = np.nan
         first = np.arange(60) < 30
         members = {"V1v": first, "PPA": ~first & (subject != "B")}
         ncsnr = np.where(np.arange(60) % 10 == 9, np.nan, 1.0).astype(np.float32)
-        return Responses(subject, conditions, betas.astype(np.float32),
+        return Responses(subject, stimulus_ids, betas.astype(np.float32),
                          np.repeat(["lh", "rh", "lh", "rh"], [24, 6, 5, 25]), np.arange(60),
                          {roi: members[roi] for roi in rois if roi in self.rois(subject)}, ncsnr)
 
 
-def study_of(cohort=None, n_jobs=1, seed=0, **changes) -> Study:
-    return Study.of(cohort or WideCohort(), replace(SPEC, **changes), network(),
+def study_of(cohort=None, n_jobs=1, seed=0, **changes) -> FineTuningStudy:
+    return FineTuningStudy.from_cohort(cohort or WideCohort(), replace(SPEC, **changes), network(),
                     network("tiny-net-untrained", seed=1), n_jobs=n_jobs, seed=seed)
 
 
@@ -126,54 +126,54 @@ def no_training(*_, **__):
 
 def test_the_table_of_regions_says_why_one_is_left_out(shared):
     table = study_of().plan.table.set_index(["subject", "roi"])
-    assert table["why"].to_dict() == {
+    assert table["excluded_because"].to_dict() == {
         ("A", "V1v"): "", ("A", "PPA"): "", ("B", "V1v"): "",
         ("B", "PPA"): "the participant lacks it", ("C", "V1v"): "", ("C", "PPA"): ""}
-    assert table.loc[("A", "PPA"), ["n_voxels", "n_used"]].tolist() == [30, 27]
-    assert table.loc[("C", "PPA"), ["n_voxels", "n_used"]].tolist() == [30, 30]
-    assert table.loc[("B", "PPA"), ["n_voxels", "n_used"]].tolist() == [0, 0]
+    assert table.loc[("A", "PPA"), ["n_voxels", "n_voxels"]].tolist() == [30, 27]
+    assert table.loc[("C", "PPA"), ["n_voxels", "n_voxels"]].tolist() == [30, 30]
+    assert table.loc[("B", "PPA"), ["n_voxels", "n_voxels"]].tolist() == [0, 0]
     assert table["group"].to_dict() == {(s, r): "early" if r == "V1v" else "higher"
                                         for s in "ABC" for r in ("V1v", "PPA")}
 
 
 def test_a_participant_who_has_none_of_the_regions_is_in_the_table_too(shared):
     study = study_of(rois=("PPA",))
-    assert study.plan.table.set_index("subject")["why"].to_dict() == {
+    assert study.plan.table.set_index("subject")["excluded_because"].to_dict() == {
         "A": "", "B": "the participant lacks it", "C": ""}
     assert study.plan.regions == [Region("A", "PPA"), Region("C", "PPA")]
 
 
 def test_hemispheres_apart_are_regions_of_their_own(shared):
-    study = study_of(hemispheres="apart", fewest_voxels=22)
-    table = study.plan.table.set_index(["subject", "roi", "hemisphere"])["why"]
+    study = study_of(hemispheres="apart", min_voxels=22)
+    table = study.plan.table.set_index(["subject", "roi", "hemisphere"])["excluded_because"]
     assert table[("C", "V1v", "lh")] == "" == table[("C", "PPA", "rh")]
     assert table[("C", "V1v", "rh")] == "6 voxels that vary, fewer than 22"
     assert table[("A", "PPA", "rh")] == "" and table[("A", "PPA", "lh")].startswith("2 voxels")
     assert [region.name for region in study.plan.regions if region.subject == "C"] == [
         "lh V1v", "rh PPA"]
-    assert len(study.plan.material.voxels(Region("C", "V1v", "lh")).vertex) == 24
+    assert len(study.plan.cohort_data.voxels(Region("C", "V1v", "lh")).vertex) == 24
 
 
 def test_a_region_that_cannot_be_used_is_an_error_with_its_numbers(shared):
-    material = study_of(fewest_voxels=28).plan.material
-    assert len(material.voxels(Region("C", "PPA")).vertex) == 30
+    cohort_data = study_of(min_voxels=28).plan.cohort_data
+    assert len(cohort_data.voxels(Region("C", "PPA")).vertex) == 30
     with pytest.raises(LabError, match="PPA of A has 27 voxels that vary, of 30(?s:.)*28 or more"
                                        "(?s:.)*fewest_voxels"):
-        material.voxels(Region("A", "PPA"))
+        cohort_data.voxels(Region("A", "PPA"))
     with pytest.raises(LabError, match="B has no PPA"):
-        material.voxels(Region("B", "PPA"))
+        cohort_data.voxels(Region("B", "PPA"))
     with pytest.raises(LabError, match="no region of any participant(?s:.)*40 voxels"):
-        _ = study_of(fewest_voxels=40).plan.regions
+        _ = study_of(min_voxels=40).plan.regions
 
 
 def test_voxels_that_do_not_vary_in_training_are_left_out_and_counted(shared):
-    found = study_of().plan.material.voxels(Region("A", "PPA"))
+    found = study_of().plan.cohort_data.voxels(Region("A", "PPA"))
     assert not {31, 32, 33} & set(found.vertex.tolist())
     assert found.excluded["constant or not finite"] == 3
 
 
 def test_early_regions_are_those_of_receptive_fields():
-    assert [group_of(roi) for roi in ("V1v", "hV4", "V1", "EVC", "PPA", "LOC", "EBA")] == [
+    assert [region_group(roi) for roi in ("V1v", "hV4", "V1", "EVC", "PPA", "LOC", "EBA")] == [
         "early"] * 4 + ["higher"] * 3
 
 
@@ -181,17 +181,17 @@ def test_responses_are_means_over_repeats_as_they_are_or_in_sd_of_the_training(s
     cohort, region = WideCohort(), Region("C", "V1v")
     train, test = cohort.own("C"), np.arange(N_TEST)
     betas = cohort.responses("C", ("V1v",)).betas[:, :, :30].mean(1)
-    raw = study_of(cohort).plan.material.responses(region, test, train)
+    raw = study_of(cohort).plan.cohort_data.responses(region, test, train)
     np.testing.assert_allclose(raw, betas[:N_TEST], rtol=1e-5, atol=1e-6)
     known = betas[N_TEST:]
-    scaled = study_of(cohort, standardise=True).plan.material.responses(region, test, train)
+    scaled = study_of(cohort, standardise=True).plan.cohort_data.responses(region, test, train)
     np.testing.assert_allclose(scaled, (betas[:N_TEST] - known.mean(0)) / known.std(0), rtol=1e-4,
                                atol=1e-5)
     assert raw.dtype == scaled.dtype == np.float32
 
 
 def test_the_ceiling_is_the_correlation_that_noise_allows(shared):
-    found = study_of().plan.material.ceiling(Region("C", "V1v"))
+    found = study_of().plan.cohort_data.noise_ceiling(Region("C", "V1v"))
     np.testing.assert_allclose(found[:9], np.sqrt(1 / (1 + 1 / 2)))
     assert np.isnan(found[9])
 
@@ -215,13 +215,13 @@ class FoldedCohort(WideCohort):
 @pytest.mark.parametrize("n_splits, n", [(0, 4), (2, 2), (3, 3), (4, 4), (9, 4)])
 def test_folds_are_joined_and_never_share_a_condition_with_their_training(n_splits, n):
     cohort = FoldedCohort()
-    splits = Material(cohort, replace(SPEC, n_splits=n_splits), 32).splits("B")
+    splits = CohortData(cohort, replace(SPEC, n_splits=n_splits), 32).splits("B")
     assert len(splits) == n
     tested = np.concatenate([split.test for split in splits])
     np.testing.assert_array_equal(np.sort(tested), cohort.shown("B"))
     for split in splits:
         assert not np.intersect1d(split.train, split.test).size
-        fit, choose = split.search
+        fit, choose = split.rate_search
         assert not np.intersect1d(fit, choose).size
         assert np.isin(fit, split.train).all() and np.isin(choose, split.train).all()
         np.testing.assert_array_equal(split.train, np.unique(split.train))
@@ -229,12 +229,12 @@ def test_folds_are_joined_and_never_share_a_condition_with_their_training(n_spli
 
 
 def test_a_cohorts_single_fold_is_its_split(shared):
-    split, = study_of().plan.material.splits("C")
+    split, = study_of().plan.cohort_data.splits("C")
     own = WideCohort().own("C")
     np.testing.assert_array_equal(split.train, own)
     np.testing.assert_array_equal(split.test, np.arange(N_TEST))
-    np.testing.assert_array_equal(split.search[0], own[:44])
-    np.testing.assert_array_equal(split.search[1], own[44:])
+    np.testing.assert_array_equal(split.rate_search[0], own[:44])
+    np.testing.assert_array_equal(split.rate_search[1], own[44:])
 
 
 # ---- pictures -----------------------------------------------------------------------------------
@@ -242,19 +242,19 @@ def test_a_cohorts_single_fold_is_its_split(shared):
 def test_pictures_are_decoded_once_for_all_regions_and_kinds(private):
     cohort = WideCohort()
     study = study_of(cohort)
-    study.run(["untuned", "contrastive"])
+    study.voxel_scores(["pretrained", "contrastive"])
     assert cohort.album.opened == cohort.n_conditions
     again = WideCohort()
-    study_of(again, epochs=1).run(["contrastive"])
+    study_of(again, epochs=1).voxel_scores(["contrastive"])
     assert again.album.opened == 0 == again.read
 
 
 def test_pixels_are_the_pictures_resized_without_cropping(shared):
     cohort = WideCohort()
     asked = np.array([3, 40, 100])
-    pixels, condition = replace(study_of(cohort).plan.material, side=16).pictures(asked)
+    pixels, response_idx = replace(study_of(cohort).plan.cohort_data, image_size=16).pictures(asked)
     assert pixels.shape == (3, 3, 16, 16) and pixels.dtype == np.uint8
-    np.testing.assert_array_equal(condition, [0, 1, 2])
+    np.testing.assert_array_equal(response_idx, [0, 1, 2])
     for image, place in zip(pixels, asked):
         expected = Image.fromarray(cohort.album.pixels[place]).resize((16, 16),
                                                                       Image.Resampling.BILINEAR)
@@ -262,34 +262,34 @@ def test_pixels_are_the_pictures_resized_without_cropping(shared):
 
 
 @pytest.mark.parametrize("most", [0, 1, 2])
-def test_each_picture_knows_its_condition_in_whatever_order_they_lie(shared, most):
+def test_each_picture_knows_its_condition_in_whatever_order_they_lie(shared, max_images):
     cohort = WideCohort(pictures_per_condition=3)
     cohort.condition_of = np.random.default_rng(0).permutation(cohort.condition_of)
     asked = np.array([5, 7, 41])
-    pixels, condition = study_of(cohort, most_pictures=most).plan.material.pictures(asked)
-    assert len(pixels) == len(condition) == 3 * (most or 3)
+    pixels, response_idx = study_of(cohort, max_images_per_condition=max_images).plan.cohort_data.pictures(asked)
+    assert len(pixels) == len(response_idx) == 3 * (max_images or 3)
     for k, place in enumerate(asked):
-        mine = pixels[condition == k]
-        expected = np.flatnonzero(cohort.condition_of == place)[:most or 3]
+        mine = pixels[response_idx == k]
+        expected = np.flatnonzero(cohort.condition_of == place)[:max_images or 3]
         np.testing.assert_array_equal(mine, cohort.album.pixels[expected].transpose(0, 3, 1, 2))
 
 
 def test_rows_of_one_condition_are_averaged():
     values = np.arange(12.0).reshape(6, 2)
-    found = averaged(values, np.array([2, 0, 1, 0, 2, 2]))
+    found = average_by_condition(values, np.array([2, 0, 1, 0, 2, 2]))
     np.testing.assert_allclose(found, [values[[1, 3]].mean(0), values[2],
                                        values[[0, 4, 5]].mean(0)])
-    np.testing.assert_array_equal(averaged(values, np.arange(6)), values)
-    np.testing.assert_array_equal(averaged(values, np.arange(6)[::-1]), values[::-1])
+    np.testing.assert_array_equal(average_by_condition(values, np.arange(6)), values)
+    np.testing.assert_array_equal(average_by_condition(values, np.arange(6)[::-1]), values[::-1])
 
 
 # ---- what is found, worked out by hand ----------------------------------------------------------
 
-def features(model, cohort, conditions) -> dict[str, np.ndarray]:
+def features(model, cohort, stimulus_ids) -> dict[str, np.ndarray]:
     """Show pictures to a tiny network; read its three layers out, averaged over conditions."""
     found = {"conv": [], "relu": [], "fc": []}
-    for condition in conditions:
-        pictures = cohort.album.pixels[cohort.condition_of == condition]
+    for response_idx in stimulus_ids:
+        pictures = cohort.album.pixels[cohort.condition_of == response_idx]
         with torch.inference_mode():
             x = (torch.from_numpy(pictures).permute(0, 3, 1, 2) / 255 - 0.5) / 0.5
             conv = model[0](x).flatten(1)
@@ -299,32 +299,32 @@ def features(model, cohort, conditions) -> dict[str, np.ndarray]:
     return {name: np.stack(rows) for name, rows in found.items()}
 
 
-def seed_by_hand(who, number=0) -> int:
+def seed_by_hand(subjects_trained_on, number=0) -> int:
     """A seed of its own for each network and training: from the names of its regions."""
-    name = " ".join([f"0 {number}", *(f"{subject}/{roi}" for subject, roi in who)])
+    name = " ".join([f"0 {number}", *(f"{subject}/{roi}" for subject, roi in subjects_trained_on)])
     return int(hashlib.sha256(name.encode()).hexdigest()[:7], 16)
 
 
-def tuned_by_hand(cohort, kind: str, who, conditions=None, rate=None, number=0, **changes):
+def tuned_by_hand(cohort, condition: str, subjects_trained_on, stimulus_ids=None, learning_rate=None, number=0, **changes):
     """Build and tune outside of the study; return the model."""
     spec, pairs, net = replace(SPEC, **changes), [], network()
-    seed = seed_by_hand(who, number)
-    for subject, roi in who:
-        own = cohort.own(subject) if conditions is None else conditions
-        y = Material(cohort, spec, 32).responses(Region(subject, roi), own, own)
+    seed = seed_by_hand(subjects_trained_on, number)
+    for subject, roi in subjects_trained_on:
+        own = cohort.own(subject) if stimulus_ids is None else stimulus_ids
+        y = CohortData(cohort, spec, 32).responses(Region(subject, roi), own, own)
         keep = np.isin(cohort.condition_of, own)
-        pairs.append(Pairs(subject, cohort.album.pixels[keep].transpose(0, 3, 1, 2).copy(),
+        pairs.append(SubjectPairs(subject, cohort.album.pixels[keep].transpose(0, 3, 1, 2).copy(),
                            np.searchsorted(own, cohort.condition_of[keep]), y))
-    model = build_model(KINDS[kind], copy.deepcopy(net.model),
-                        {p.subject: p.responses.shape[1] for p in pairs}, spec, side=32,
-                        widest=30, seed=seed)
-    plain = spec.regression_rate if kind == "regression" else spec.rate
-    tune(model, pairs, recipe_of(KINDS[kind], spec, rate or plain), HALF, seed=seed)
+    model = build_model(CONDITIONS[condition], copy.deepcopy(net.model),
+                        {p.subject: p.responses.shape[1] for p in pairs}, spec, image_size=32,
+                        max_voxels=30, seed=seed)
+    plain = spec.regression_learning_rate if condition == "regression" else spec.learning_rate
+    train_model(model, pairs, make_finetuning_config(CONDITIONS[condition], spec, learning_rate or plain), HALF, seed=seed)
     return model
 
 
 def scores_by(protocol, layers, y, folds):
-    by_layer = {name: cv.fold_scores(cv.gram(x), y, folds) for name, x in layers.items()}
+    by_layer = {name: cv.compute_fold_scores(cv.linear_kernel(x), y, folds) for name, x in layers.items()}
     return protocol(by_layer)
 
 
@@ -338,34 +338,34 @@ def r_of(table, **where) -> np.ndarray:
 def test_scores_of_an_untuned_and_a_tuned_network_are_those_worked_out_by_hand(shared,
                                                                                per_condition):
     cohort = WideCohort(pictures_per_condition=per_condition)
-    test, folds = np.arange(N_TEST), cv.deal(N_TEST, seed=0)
-    table = study_of(cohort, subjects=("C",), rois=("PPA",)).run(
-        ["untrained", "untuned", "contrastive", "regression"])
-    y = Material(cohort, SPEC, 32).responses(Region("C", "PPA"), test, test)
-    models = {"untrained": network(seed=1).model, "untuned": network().model}
-    for kind in ("contrastive", "regression"):
-        models[kind] = tuned_by_hand(cohort, kind, [("C", "PPA")]).reader.backbone
-    for kind, model in models.items():
+    test, folds = np.arange(N_TEST), cv.make_folds(N_TEST, seed=0)
+    table = study_of(cohort, subjects=("C",), rois=("PPA",)).voxel_scores(
+        ["untrained", "pretrained", "contrastive", "regression"])
+    y = CohortData(cohort, SPEC, 32).responses(Region("C", "PPA"), test, test)
+    models = {"untrained": network(seed=1).model, "pretrained": network().model}
+    for condition in ("contrastive", "regression"):
+        models[condition] = tuned_by_hand(cohort, condition, [("C", "PPA")]).feature_extractor.backbone
+    for condition, model in models.items():
         layers = features(model, cohort, test)
-        expected = scores_by(cv.nested, layers, y, folds)
-        rows = table[table["kind"] == kind]
+        expected = scores_by(cv.score_nested, layers, y, folds)
+        rows = table[table["condition"] == condition]
         np.testing.assert_allclose(r_of(rows), expected.r, atol=2e-3)
         np.testing.assert_allclose(rows.sort_values("voxel")["p2"],
-                                   scores_by(cv.p2, layers, y, folds).r, atol=2e-3)
+                                   scores_by(cv.score_p2, layers, y, folds).r, atol=2e-3)
         assert set(rows["layer"]) == {expected.layer}
-    ends = [r_of(table, kind=kind) for kind in models]
+    ends = [r_of(table, condition=condition) for condition in models]
     assert all(np.abs(ends[i] - ends[k]).max() > 0.01 for i in range(4) for k in range(i))
-    assert r_of(table, kind="untuned").mean() > 0.3, "there is something to be found"
+    assert r_of(table, condition="pretrained").mean() > 0.3, "there is something to be found"
 
 
 def test_one_row_a_voxel_and_who_gave_the_network(shared):
-    table = study_of().run(["untuned", "contrastive", "pooled, avg", "pooled, const"])
-    assert table.columns.tolist() == ["donor", "subject", "roi", "hemisphere", "group", "kind",
-                                      "seed", "voxel", "side", "vertex", "r", "p2", "ceiling",
+    table = study_of().voxel_scores(["pretrained", "contrastive", "pooled, avg", "pooled, const"])
+    assert table.columns.tolist() == ["donor", "subject", "roi", "hemisphere", "group", "condition",
+                                      "seed", "voxel", "vertex_hemisphere", "vertex", "r", "p2", "noise_ceiling",
                                       "layer"]
     sizes = {("A", "V1v"): 30, ("A", "PPA"): 27, ("B", "V1v"): 30, ("C", "V1v"): 30,
              ("C", "PPA"): 30}
-    for kind, part in table.groupby("kind"):
+    for condition, part in table.groupby("condition"):
         assert part.groupby(["subject", "roi"]).size().to_dict() == sizes
         for (subject, roi), voxels in part.groupby(["subject", "roi"]):
             assert voxels["voxel"].tolist() == list(range(len(voxels)))
@@ -373,60 +373,60 @@ def test_one_row_a_voxel_and_who_gave_the_network(shared):
             assert set(voxels["vertex"]) == set(range(30) if roi == "V1v" else
                                                 range(30, 60)) - broken
             left = voxels["vertex"].isin([*range(24), *range(30, 35)])
-            assert (voxels["side"] == np.where(left, "lh", "rh")).all()
-        donor = {"untuned": "none", "contrastive": None}.get(kind, "all")
+            assert (voxels["vertex_hemisphere"] == np.where(left, "lh", "rh")).all()
+        donor = {"pretrained": "none", "contrastive": None}.get(condition, "all")
         assert (part["donor"] == (part["subject"] if donor is None else donor)).all()
     assert np.isfinite(table["r"]).all() and table["r"].between(-1, 1).all()
-    assert table["ceiling"].isna().mean() == pytest.approx(0.1, abs=0.01)
+    assert table["noise_ceiling"].isna().mean() == pytest.approx(0.1, abs=0.01)
     assert table["layer"].isin(SPEC.layers).all()
 
 
 def test_a_pooled_network_is_tuned_to_all_who_have_the_region(shared):
     cohort = WideCohort()
-    table = study_of(cohort).run(["pooled, avg"])
+    table = study_of(cohort).voxel_scores(["pooled, avg"])
     model = tuned_by_hand(cohort, "pooled, avg", [("A", "PPA"), ("C", "PPA")])
-    layers = features(model.reader.backbone, cohort, np.arange(N_TEST))
+    layers = features(model.feature_extractor.backbone, cohort, np.arange(N_TEST))
     for subject in "AC":
-        y = Material(cohort, SPEC, 32).responses(Region(subject, "PPA"), np.arange(N_TEST),
+        y = CohortData(cohort, SPEC, 32).responses(Region(subject, "PPA"), np.arange(N_TEST),
                                                  cohort.own(subject))
-        expected = scores_by(cv.nested, layers, y, cv.deal(N_TEST, seed=0))
+        expected = scores_by(cv.score_nested, layers, y, cv.make_folds(N_TEST, seed=0))
         np.testing.assert_allclose(r_of(table, subject=subject, roi="PPA"), expected.r, atol=2e-3)
 
 
 def test_shuffled_tuning_gets_the_same_responses_with_other_pictures(shared):
     study = study_of()
     region, train = Region("C", "PPA"), WideCohort().own("C")
-    plain, shuffled = (study.plan.job(KINDS[kind], (region,), [train], 1e-3).people[0]
-                       for kind in ("contrastive", "shuffled"))
+    plain, shuffled = (study.plan.make_run(CONDITIONS[condition], (region,), [train], 1e-3).training_pairs[0]
+                       for condition in ("contrastive", "shuffled"))
     np.testing.assert_array_equal(plain.pixels, shuffled.pixels)
     moved = (plain.responses != shuffled.responses).any(1)
     assert moved.mean() > 0.9
     np.testing.assert_array_equal(np.sort(plain.responses, 0), np.sort(shuffled.responses, 0))
     rows = {row.tobytes() for row in plain.responses}
     assert all(row.tobytes() in rows for row in shuffled.responses), "whole responses, not voxels"
-    other = study_of(seed=1).plan.job(KINDS["shuffled"], (region,), [train], 1e-3).people[0]
+    other = study_of(seed=1).plan.make_run(CONDITIONS["shuffled"], (region,), [train], 1e-3).training_pairs[0]
     assert (other.responses != shuffled.responses).any()
 
 
 @pytest.mark.parametrize("common", [True, False])
 def test_everyone_meets_every_network_of_the_same_region(shared, common):
     cohort = WideCohort(common=common)
-    table = study_of(cohort).run(["untuned", "contrastive"], everyone=True)
-    tuned = table[table["kind"] == "contrastive"]
+    table = study_of(cohort).voxel_scores(["pretrained", "contrastive"], all_subjects=True)
+    tuned = table[table["condition"] == "contrastive"]
     pairs = tuned.groupby("roi")[["donor", "subject"]].apply(
         lambda part: sorted(set(map(tuple, part.to_numpy().tolist()))))
     assert pairs["V1v"] == [(a, b) for a in "ABC" for b in "ABC"]
     assert pairs["PPA"] == [(a, b) for a in "AC" for b in "AC"]
-    own = study_of(cohort).run(["contrastive"])
+    own = study_of(cohort).voxel_scores(["contrastive"])
     mine = tuned[tuned["donor"] == tuned["subject"]]
     np.testing.assert_allclose(mine.sort_values(["subject", "roi", "voxel"])["r"],
                                own.sort_values(["subject", "roi", "voxel"])["r"], atol=1e-12)
-    split = study_of(cohort).plan.material.splits("A")[0]
+    split = study_of(cohort).plan.cohort_data.splits("A")[0]
     model = tuned_by_hand(cohort, "contrastive", [("C", "PPA")],
-                          conditions=study_of(cohort).plan.material.splits("C")[0].train)
-    y = Material(cohort, SPEC, 32).responses(Region("A", "PPA"), split.test, split.train)
-    expected = scores_by(cv.nested, features(model.reader.backbone, cohort, split.test), y,
-                         cv.deal(len(split.test), seed=0))
+                          stimulus_ids=study_of(cohort).plan.cohort_data.splits("C")[0].train)
+    y = CohortData(cohort, SPEC, 32).responses(Region("A", "PPA"), split.test, split.train)
+    expected = scores_by(cv.score_nested, features(model.feature_extractor.backbone, cohort, split.test), y,
+                         cv.make_folds(len(split.test), seed=0))
     np.testing.assert_allclose(r_of(tuned, donor="C", subject="A", roi="PPA"), expected.r,
                                atol=2e-3)
 
@@ -434,14 +434,14 @@ def test_everyone_meets_every_network_of_the_same_region(shared, common):
 def test_over_several_splits_scores_are_averaged_and_no_test_is_tuned_on(shared):
     cohort = FoldedCohort()
     study = study_of(cohort, n_splits=2, rois=("PPA",), subjects=("C",))
-    table = study.run(["contrastive"])
+    table = study.voxel_scores(["contrastive"])
     assert len(table) == 30
     expected = []
-    for split in study.plan.material.splits("C"):
-        model = tuned_by_hand(cohort, "contrastive", [("C", "PPA")], conditions=split.train)
-        y = study.plan.material.responses(Region("C", "PPA"), split.test, split.train)
-        expected.append(scores_by(cv.nested, features(model.reader.backbone, cohort, split.test),
-                                  y, cv.deal(len(split.test), seed=0)).r)
+    for split in study.plan.cohort_data.splits("C"):
+        model = tuned_by_hand(cohort, "contrastive", [("C", "PPA")], stimulus_ids=split.train)
+        y = study.plan.cohort_data.responses(Region("C", "PPA"), split.test, split.train)
+        expected.append(scores_by(cv.score_nested, features(model.feature_extractor.backbone, cohort, split.test),
+                                  y, cv.make_folds(len(split.test), seed=0)).r)
     assert np.abs(expected[0] - expected[1]).max() > 0.01
     np.testing.assert_allclose(r_of(table), np.mean(expected, axis=0), atol=2e-3)
 
@@ -450,10 +450,10 @@ def test_standardised_responses_are_in_each_participants_own_sd(shared):
     """The test pictures are common, the training pictures are not."""
     cohort = WideCohort()
     study = study_of(cohort, standardise=True)
-    table = study.run(["untuned", "contrastive"])
+    table = study.voxel_scores(["pretrained", "contrastive"])
     assert len(table) == 2 * 147
-    plain = study_of(cohort).run(["untuned"])
-    np.testing.assert_allclose(r_of(table, kind="untuned", subject="C", roi="PPA"),
+    plain = study_of(cohort).voxel_scores(["pretrained"])
+    np.testing.assert_allclose(r_of(table, condition="pretrained", subject="C", roi="PPA"),
                                r_of(plain, subject="C", roi="PPA"), atol=1e-3)
 
 
@@ -461,9 +461,9 @@ def test_standardised_responses_are_in_each_participants_own_sd(shared):
 
 def test_p2_reports_what_it_chose_on(shared):
     study = study_of(protocol="P2")
-    table = study.run(["untuned"])
+    table = study.voxel_scores(["pretrained"])
     np.testing.assert_array_equal(table["r"], table["p2"])
-    nested = study_of().run(["untuned"])
+    nested = study_of().voxel_scores(["pretrained"])
     assert table["r"].mean() > nested["r"].mean()
     np.testing.assert_allclose(table["p2"], nested["p2"], atol=1e-12)
 
@@ -471,38 +471,38 @@ def test_p2_reports_what_it_chose_on(shared):
 def test_p1_takes_layer_and_penalty_from_the_first_participant(shared):
     cohort = WideCohort()
     study = study_of(cohort, protocol="P1")
-    table = study.run(["untuned", "contrastive"])
+    table = study.voxel_scores(["pretrained", "contrastive"])
     assert table["p2"].isna().all()
     for roi, last in (("V1v", "C"), ("PPA", "C")):
         train = cohort.own("A")
         layers = features(network().model, cohort, train)
-        y = study.plan.material.responses(Region("A", roi), train, train)
-        layer, alpha, _ = cv.layer_and_alpha({name: cv.gram(x) for name, x in layers.items()}, y,
-                                             cv.deal(len(train), seed=0))
+        y = study.plan.cohort_data.responses(Region("A", roi), train, train)
+        layer, alpha, _ = cv.select_layer_and_alpha({name: cv.linear_kernel(x) for name, x in layers.items()}, y,
+                                             cv.make_folds(len(train), seed=0))
         assert set(table[table["roi"] == roi]["layer"]) == {layer}
-        tuned = tuned_by_hand(cohort, "contrastive", [(last, roi)]).reader.backbone
-        for kind, model in (("untuned", network().model), ("contrastive", tuned)):
+        tuned = tuned_by_hand(cohort, "contrastive", [(last, roi)]).feature_extractor.backbone
+        for condition, model in (("pretrained", network().model), ("contrastive", tuned)):
             fit, test = cohort.own(last), np.arange(N_TEST)
             known, new = (features(model, cohort, c)[layer] for c in (fit, test))
-            y = [study.plan.material.responses(Region(last, roi), c, fit) for c in (fit, test)]
+            y = [study.plan.cohort_data.responses(Region(last, roi), c, fit) for c in (fit, test)]
             pca = PCA(min(known.shape[1], len(fit) - 1), svd_solver="full")
             made = Ridge(alpha).fit(pca.fit_transform(known), y[0].astype(float)).predict(
                 pca.transform(new))
             expected = [np.corrcoef(made[:, v], y[1][:, v])[0, 1] for v in range(made.shape[1])]
-            np.testing.assert_allclose(r_of(table, kind=kind, subject=last, roi=roi), expected,
+            np.testing.assert_allclose(r_of(table, condition=condition, subject=last, roi=roi), expected,
                                        atol=2e-3)
 
 
 def test_curves_hold_every_layer_at_each_voxels_best_penalty(shared):
     cohort = WideCohort()
     study = study_of(cohort)
-    curves = study.curves(["untuned", "contrastive"])
+    curves = study.curves(["pretrained", "contrastive"])
     assert len(curves) == 2 * 5 * 3
     layers = features(network().model, cohort, np.arange(N_TEST))
-    y = study.plan.material.responses(Region("B", "V1v"), np.arange(N_TEST), cohort.own("B"))
-    mine = curves[(curves["kind"] == "untuned") & (curves["subject"] == "B")].set_index("layer")
+    y = study.plan.cohort_data.responses(Region("B", "V1v"), np.arange(N_TEST), cohort.own("B"))
+    mine = curves[(curves["condition"] == "pretrained") & (curves["subject"] == "B")].set_index("layer")
     for name, x in layers.items():
-        outer = cv.fold_scores(cv.gram(x), y, cv.deal(N_TEST, seed=0), inside=False).outer
+        outer = cv.compute_fold_scores(cv.linear_kernel(x), y, cv.make_folds(N_TEST, seed=0), inside=False).outer
         assert mine.loc[name, "r"] == pytest.approx(outer.mean(0).max(0).mean(), abs=2e-3)
 
 
@@ -510,48 +510,48 @@ def test_curves_hold_every_layer_at_each_voxels_best_penalty(shared):
 
 def test_without_candidates_rates_are_the_published_ones(shared):
     study = study_of()
-    assert study.rates.set_index("kind")["rate"].to_dict() == {
+    assert study.learning_rates.set_index("condition")["learning_rate"].to_dict() == {
         "contrastive": 3e-3, "regression": 2e-3, "regression, same head": 3e-3}
-    assert study.rates["r"].isna().all() and study.rates["chosen"].all()
-    assert study.rate(KINDS["pooled, avg"]) == study.rate(KINDS["shuffled"]) == 3e-3
+    assert study.learning_rates["r"].isna().all() and study.learning_rates["chosen"].all()
+    assert study.learning_rate(CONDITIONS["pooled, avg"]) == study.learning_rate(CONDITIONS["shuffled"]) == 3e-3
 
 
 def test_a_search_without_candidates_is_refused(shared):
     with pytest.raises(LabError, match="names no learning rates"):
-        study_of().search()
+        study_of().search_learning_rates()
 
 
 def test_the_rate_is_the_one_that_predicts_best_on_held_back_training_pictures(shared):
     cohort = WideCohort()
-    study = study_of(cohort, rates=(1e-5, 3e-2), n_searched=1, protocol="P1")
-    table = study.search().set_index(["kind", "rate"])
+    study = study_of(cohort, learning_rates=(1e-5, 3e-2), n_rate_search_regions=1, protocol="P1")
+    table = study.search_learning_rates().set_index(["condition", "learning_rate"])
     assert len(table) == 6
     found = {}
     for region in study.plan.regions:  # which one was drawn does not matter here
-        fit, choose = study.plan.material.splits(region.subject)[0].search
-        y = study.plan.material.responses(region, choose, fit)
-        for rate in (1e-5, 3e-2):
+        fit, choose = study.plan.cohort_data.splits(region.subject)[0].rate_search
+        y = study.plan.cohort_data.responses(region, choose, fit)
+        for learning_rate in (1e-5, 3e-2):
             model = tuned_by_hand(cohort, "regression", [(region.subject, region.roi)],
-                                  conditions=fit, rate=rate).reader.backbone
-            found[region, rate] = scores_by(cv.p2, features(model, cohort, choose), y, cv.deal(
+                                  stimulus_ids=fit, learning_rate=learning_rate).feature_extractor.backbone
+            found[region, learning_rate] = scores_by(cv.score_p2, features(model, cohort, choose), y, cv.make_folds(
                 len(choose), seed=0)).r.mean()
-    ours = [table.loc[("regression", rate), "r"] for rate in (1e-5, 3e-2)]
-    assert any(np.allclose(ours, [found[region, rate] for rate in (1e-5, 3e-2)], atol=2e-3)
+    ours = [table.loc[("regression", learning_rate), "r"] for learning_rate in (1e-5, 3e-2)]
+    assert any(np.allclose(ours, [found[region, learning_rate] for learning_rate in (1e-5, 3e-2)], atol=2e-3)
                for region in study.plan.regions)
-    assert study.rate(KINDS["contrastive"]) == SPEC.rate, "a search changes no setting"
+    assert study.learning_rate(CONDITIONS["contrastive"]) == SPEC.learning_rate, "a search changes no setting"
 
 
 def test_the_recorded_search_decides_and_is_shown(shared):
-    searched = {"contrastive": (0.1, 0.3), "regression": (0.4, 0.2)}
-    study = study_of(rates=(1e-5, 3e-2), searched=searched)
-    table = study.rates.set_index(["kind", "rate"])
-    assert len(table) == 5 and (table.groupby("kind")["chosen"].sum() == 1).all()
+    rate_search_scores = {"contrastive": (0.1, 0.3), "regression": (0.4, 0.2)}
+    study = study_of(learning_rates=(1e-5, 3e-2), rate_search_scores=rate_search_scores)
+    table = study.learning_rates.set_index(["condition", "learning_rate"])
+    assert len(table) == 5 and (table.groupby("condition")["chosen"].sum() == 1).all()
     assert table.loc[("regression", 3e-2), "r"] == 0.2
-    assert study.rate(KINDS["regression"]) == 1e-5
-    assert study.rate(KINDS["regression, same head"]) == SPEC.rate, "of it nothing was recorded"
-    assert study.rate(KINDS["contrastive"]) == study.rate(KINDS["pooled, const"]) == 3e-2
+    assert study.learning_rate(CONDITIONS["regression"]) == 1e-5
+    assert study.learning_rate(CONDITIONS["regression, same head"]) == SPEC.learning_rate, "of it nothing was recorded"
+    assert study.learning_rate(CONDITIONS["contrastive"]) == study.learning_rate(CONDITIONS["pooled, const"]) == 3e-2
     with pytest.raises(LabError, match="2 rates(?s:.)*3 values of 'regression'"):
-        study_of(rates=(1e-5, 3e-2), searched={"regression": (1.0, 2.0, 3.0)})
+        study_of(learning_rates=(1e-5, 3e-2), rate_search_scores={"regression": (1.0, 2.0, 3.0)})
 
 
 # ---- seeds --------------------------------------------------------------------------------------
@@ -560,56 +560,56 @@ def test_every_network_has_seeds_of_its_own(shared):
     """The second training is that of the second seed; what is not tuned is the same for both."""
     cohort, few = WideCohort(), {"subjects": ("A", "C"), "rois": ("PPA",)}
     study = study_of(cohort, n_seeds=2, **few)
-    table = study.run(["untuned", "contrastive"])
+    table = study.voxel_scores(["pretrained", "contrastive"])
     assert len(table) == 2 * 2 * 57 and set(table["seed"]) == {0, 1}
-    first, second = (table[(table["kind"] == "untuned") & (table["seed"] == k)]["r"].to_numpy()
+    first, second = (table[(table["condition"] == "pretrained") & (table["seed"] == k)]["r"].to_numpy()
                      for k in (0, 1))
     np.testing.assert_array_equal(first, second)
-    plain = study_of(cohort, **few).run(["contrastive"])
+    plain = study_of(cohort, **few).voxel_scores(["contrastive"])
     np.testing.assert_array_equal(r_of(plain, subject="C"),
-                                  r_of(table, subject="C", kind="contrastive", seed=0))
-    model = tuned_by_hand(cohort, "contrastive", [("C", "PPA")], number=1).reader.backbone
-    y = Material(cohort, SPEC, 32).responses(Region("C", "PPA"), np.arange(N_TEST),
+                                  r_of(table, subject="C", condition="contrastive", seed=0))
+    model = tuned_by_hand(cohort, "contrastive", [("C", "PPA")], number=1).feature_extractor.backbone
+    y = CohortData(cohort, SPEC, 32).responses(Region("C", "PPA"), np.arange(N_TEST),
                                              cohort.own("C"))
-    expected = scores_by(cv.nested, features(model, cohort, np.arange(N_TEST)), y,
-                         cv.deal(N_TEST, seed=0))
-    np.testing.assert_allclose(r_of(table, subject="C", kind="contrastive", seed=1), expected.r,
+    expected = scores_by(cv.score_nested, features(model, cohort, np.arange(N_TEST)), y,
+                         cv.make_folds(N_TEST, seed=0))
+    np.testing.assert_allclose(r_of(table, subject="C", condition="contrastive", seed=1), expected.r,
                                atol=2e-3)
-    members = study.networks(["untuned", "contrastive", "regression"])
-    assert [(m.kind, m.donor, m.seed) for m in members] == [("untuned", "none", 0)] + [
-        (kind, donor, seed) for kind in ("contrastive", "regression") for donor in "AC"
+    members = study.networks(["pretrained", "contrastive", "regression"])
+    assert [(m.condition, m.donor, m.seed) for m in members] == [("pretrained", "none", 0)] + [
+        (condition, donor, seed) for condition in ("contrastive", "regression") for donor in "AC"
         for seed in (0, 1)]
-    seeds = {(m.donor, m.seed): m.job.seed for m in members if m.kind == "contrastive"}
+    seeds = {(m.donor, m.seed): m.run.seed for m in members if m.condition == "contrastive"}
     assert len(set(seeds.values())) == 4, "no two participants share one"
-    assert seeds == {(m.donor, m.seed): m.job.seed for m in members if m.kind == "regression"}
+    assert seeds == {(m.donor, m.seed): m.run.seed for m in members if m.condition == "regression"}
 
 
 def test_fewer_conditions_are_spread_over_all(shared):
-    split, = study_of(n_train=11, n_test=6).plan.material.splits("C")
+    split, = study_of(n_train=11, n_test=6).plan.cohort_data.splits("C")
     own = WideCohort().own("C")
     np.testing.assert_array_equal(split.train, own[np.arange(11) * len(own) // 11])
     np.testing.assert_array_equal(split.test, np.arange(6) * N_TEST // 6)
-    fit, choose = split.search
+    fit, choose = split.rate_search
     np.testing.assert_array_equal(np.union1d(fit, choose), split.train)
-    whole, = study_of(n_train=10**6, n_test=N_TEST).plan.material.splits("C")
+    whole, = study_of(n_train=10**6, n_test=N_TEST).plan.cohort_data.splits("C")
     np.testing.assert_array_equal(whole.train, own)
 
 
 def test_rates_are_searched_on_as_many_regions_as_asked_and_never_on_the_test(private,
                                                                               monkeypatch):
     cohort = WideCohort()
-    study = study_of(cohort, rates=(1e-3, 1e-2), n_searched=2)
+    study = study_of(cohort, learning_rates=(1e-3, 1e-2), n_rate_search_regions=2)
     tuned = []
-    monkeypatch.setattr(work, "tune", lambda model, people, recipe, *a, **k: tuned.append(
-        (people[0], recipe.rate)) or [1.0])
-    study.search()
+    monkeypatch.setattr(work, "train_model", lambda model, training_pairs, config, *a, **k: tuned.append(
+        (training_pairs[0], config.learning_rate)) or [1.0])
+    study.search_learning_rates()
     assert len(tuned) == 3 * 2 * 2
-    assert len({people.subject + str(people.responses.shape) + str(people.responses[0, 0])
-                for people, _ in tuned}) == 2
-    assert {len(people.pixels) for people, _ in tuned} == {44}
-    assert {rate for _, rate in tuned} == {1e-3, 1e-2}
-    assert cohort.album.opened == sum(len(study.plan.material.splits(s)[0].train)
-                                      for s in {people.subject for people, _ in tuned})
+    assert len({training_pairs.subject + str(training_pairs.responses.shape) + str(training_pairs.responses[0, 0])
+                for training_pairs, _ in tuned}) == 2
+    assert {len(training_pairs.pixels) for training_pairs, _ in tuned} == {44}
+    assert {learning_rate for _, learning_rate in tuned} == {1e-3, 1e-2}
+    assert cohort.album.opened == sum(len(study.plan.cohort_data.splits(s)[0].train)
+                                      for s in {training_pairs.subject for training_pairs, _ in tuned})
 
 
 # ---- bounds -------------------------------------------------------------------------------------
@@ -617,50 +617,50 @@ def test_rates_are_searched_on_as_many_regions_as_asked_and_never_on_the_test(pr
 def test_bounds_are_those_of_held_out_pictures_in_one_batch(shared):
     cohort = WideCohort()
     study = study_of(cohort)
-    table = study.bounds(["untuned", "regression", "contrastive", "contrastive, fixed z",
+    table = study.bounds(["pretrained", "regression", "contrastive", "contrastive, fixed z",
                           "pooled, avg"])
-    assert table.columns.tolist() == ["subject", "roi", "hemisphere", "group", "kind", "seed",
-                                      "n_voxels", *BOUND]
-    assert set(table["kind"]) == {"contrastive", "contrastive, fixed z", "pooled, avg"}
+    assert table.columns.tolist() == ["subject", "roi", "hemisphere", "group", "condition", "seed",
+                                      "n_voxels", *BOUND_COLUMNS]
+    assert set(table["condition"]) == {"contrastive", "contrastive, fixed z", "pooled, avg"}
     assert len(table) == 3 * 5 and (table["n"] == N_TEST).all()
-    assert (table["best"] <= np.log(N_TEST)).all()
-    assert (table[["trained", "crossed"]].max(axis=1) <= table["best"] + 1e-12).all()
-    sizes = table.set_index(["kind", "subject", "roi"]).sort_index()
-    assert set(sizes.loc["contrastive, fixed z", "dimensions"]) == {5}
-    assert sizes.loc[("contrastive", "A", "PPA"), ["n_voxels", "dimensions"]].tolist() == [27, 5]
-    assert sizes.loc[("contrastive", "C", "PPA"), ["n_voxels", "dimensions"]].tolist() == [30, 6]
-    assert sizes.loc[("pooled, avg", "A", "PPA"), "dimensions"] == int(0.25 * 28)
+    assert (table["calibrated"] <= np.log(N_TEST)).all()
+    assert (table[["uncalibrated", "cross_validated"]].max(axis=1) <= table["calibrated"] + 1e-12).all()
+    sizes = table.set_index(["condition", "subject", "roi"]).sort_index()
+    assert set(sizes.loc["contrastive, fixed z", "embedding_dim"]) == {5}
+    assert sizes.loc[("contrastive", "A", "PPA"), ["n_voxels", "embedding_dim"]].tolist() == [27, 5]
+    assert sizes.loc[("contrastive", "C", "PPA"), ["n_voxels", "embedding_dim"]].tolist() == [30, 6]
+    assert sizes.loc[("pooled, avg", "A", "PPA"), "embedding_dim"] == int(0.25 * 28)
 
 
 @pytest.mark.parametrize("kind, who", [("contrastive", "C"), ("pooled, avg", "AC")])
-def test_each_side_of_a_bound_has_the_statistics_of_its_own_training(shared, kind, who):
+def test_each_side_of_a_bound_has_the_statistics_of_its_own_training(shared, condition, subjects_trained_on):
     """Worked out layer by layer; for the last of those pooled as for the first."""
     cohort = WideCohort()
     study = study_of(cohort)
-    table = study.bounds([kind]).set_index(["subject", "roi"])
-    model = tuned_by_hand(cohort, kind, [(subject, "PPA") for subject in who])
+    table = study.bounds([condition]).set_index(["subject", "roi"])
+    model = tuned_by_hand(cohort, condition, [(subject, "PPA") for subject in subjects_trained_on])
     test = np.arange(N_TEST)
-    for subject in who:
+    for subject in subjects_trained_on:
         own = cohort.own(subject)
 
-        def inside(conditions, own=own, subject=subject):
-            pixels = cohort.album.pixels[conditions].transpose(0, 3, 1, 2).copy()
-            y = study.plan.material.responses(Region(subject, "PPA"), conditions, own)
-            return (model.from_images(model.reader(HALF(pixels, torch.device("cpu")))),
+        def inside(stimulus_ids, own=own, subject=subject):
+            pixels = cohort.album.pixels[stimulus_ids].transpose(0, 3, 1, 2).copy()
+            y = study.plan.cohort_data.responses(Region(subject, "PPA"), stimulus_ids, own)
+            return (model.from_images(model.feature_extractor(HALF(pixels, torch.device("cpu")))),
                     model.from_responses[subject](torch.from_numpy(y)))
 
         with torch.inference_mode():
-            sides = [normalised(model.head, known, new)
+            sides = [normalise(model.head, known, new)
                      for known, new in zip(inside(own), inside(test))]
             mixed = information_bound(*(model.head(new) for new in inside(test)))
-        expected = information_bound(*sides, seed=seed_by_hand([(s, "PPA") for s in who]))
+        expected = information_bound(*sides, seed=seed_by_hand([(s, "PPA") for s in subjects_trained_on]))
         row = table.loc[(subject, "PPA")]
-        for name in ("trained", "best", "crossed"):
+        for name in ("uncalibrated", "calibrated", "cross_validated"):
             assert row[name] == pytest.approx(getattr(expected, name), abs=1e-2)
-        assert row["shared"] == pytest.approx(mixed.best, abs=1e-3)
+        assert row["shared_batchnorm"] == pytest.approx(mixed.calibrated, abs=1e-3)
 
 
-def normalised(head, known, new):
+def normalise(head, known, new):
     """Run both through a head, each normalisation with mean and variance of the known."""
     for layer in head:
         if isinstance(layer, torch.nn.BatchNorm1d):
@@ -676,7 +676,7 @@ def test_calibrated_statistics_are_those_of_the_batch_and_nothing_else_changes()
     inputs = 3 * torch.randn(50, head[0].in_features) + 2
     weights = [parameter.clone() for parameter in head.parameters()]
     momentum = head[1].momentum
-    calibrate(head, inputs)
+    refit_batchnorm(head, inputs)
     with torch.no_grad():
         first = head[0](inputs)
     torch.testing.assert_close(head[1].running_mean, first.mean(0), rtol=1e-4, atol=1e-4)
@@ -716,70 +716,70 @@ class OtherCohort(WideCohort):
 
 def test_networks_meet_a_second_cohort_over_all_its_pictures(shared):
     cohort, spec = OtherCohort(), replace(SPEC, rois=("V1",), subjects=("B", "C"))
-    kinds = ["untuned", "contrastive", "pooled, avg"]
-    other = Material(cohort, spec, 32)
-    table = study_of().elsewhere(other, kinds)
+    conditions = ["pretrained", "contrastive", "pooled, avg"]
+    other = CohortData(cohort, spec, 32)
+    table = study_of().transfer(other, conditions)
     assert len(table) == 3 * 2 * 30 and set(table["roi"]) == {"V1v"}
     assert set(table["subject"]) == {"B", "C"}
-    assert table.groupby("kind")["donor"].unique().map(list).to_dict() == {
-        "untuned": ["none"], "contrastive": ["A"], "pooled, avg": ["all"]}
-    models = {"untuned": network().model}
-    for kind, who in (("contrastive", "A"), ("pooled, avg", "ABC")):
-        models[kind] = tuned_by_hand(WideCohort(), kind, [(s, "V1v") for s in who]
-                                     ).reader.backbone
+    assert table.groupby("condition")["donor"].unique().map(list).to_dict() == {
+        "pretrained": ["none"], "contrastive": ["A"], "pooled, avg": ["all"]}
+    models = {"pretrained": network().model}
+    for condition, subjects_trained_on in (("contrastive", "A"), ("pooled, avg", "ABC")):
+        models[condition] = tuned_by_hand(WideCohort(), condition, [(s, "V1v") for s in subjects_trained_on]
+                                     ).feature_extractor.backbone
     shown = cohort.shown("C")
     y = other.responses(Region("C", "V1"), shown, shown)
-    for kind, model in models.items():
-        expected = scores_by(cv.nested, features(model, cohort, shown), y, cv.deal(80, seed=0))
-        np.testing.assert_allclose(r_of(table, kind=kind, subject="C"), expected.r, atol=2e-3)
+    for condition, model in models.items():
+        expected = scores_by(cv.score_nested, features(model, cohort, shown), y, cv.make_folds(80, seed=0))
+        np.testing.assert_allclose(r_of(table, condition=condition, subject="C"), expected.r, atol=2e-3)
 
 
 def test_a_second_cohort_without_any_such_region_is_an_error(shared):
     study = study_of(rois=("PPA",), subjects=("A", "C"))
     with pytest.raises(LabError, match="no region of both cohorts: PPA(?s:.)*V1v"):
-        study.elsewhere(Material(OtherCohort(), replace(SPEC, rois=("V1",)), 32), ["untuned"])
+        study.transfer(CohortData(OtherCohort(), replace(SPEC, rois=("V1",)), 32), ["pretrained"])
 
 
 # ---- remembered ---------------------------------------------------------------------------------
 
 def test_a_second_call_reads_what_the_first_found(private, monkeypatch):
-    kinds = ["untuned", "contrastive", "pooled, const", "regression", "shuffled"]
+    conditions = ["pretrained", "contrastive", "pooled, const", "regression", "shuffled"]
     few = {"subjects": ("A", "C"), "rois": ("PPA",)}
-    first = study_of(**few).run(kinds)
-    monkeypatch.setattr(work, "tune", no_training)
+    first = study_of(**few).voxel_scores(conditions)
+    monkeypatch.setattr(work, "train_model", no_training)
     cohort = WideCohort()
-    again = study_of(cohort, **few).run(kinds)
+    again = study_of(cohort, **few).voxel_scores(conditions)
     pd.testing.assert_frame_equal(first, again)
     assert cohort.album.opened == 0 == cohort.read
-    study_of(protocol="P2", **few).run(kinds)  # another look at the same networks
+    study_of(protocol="P2", **few).voxel_scores(conditions)  # another look at the same networks
     with pytest.raises(AssertionError, match="tuned again"):
-        study_of(seed=1, **few).run(["contrastive"])
+        study_of(seed=1, **few).voxel_scores(["contrastive"])
 
 
 @pytest.mark.parametrize("change, again", [
     ({"temperature": 0.2}, True), ({"symmetric": True}, True), ({"attach": "1"}, True),
-    ({"learned_temperature": True}, True), ({"epochs": 2}, True), ({"rate": 1e-4}, True),
+    ({"learned_temperature": True}, True), ({"epochs": 2}, True), ({"learning_rate": 1e-4}, True),
     ({"batch_size": 9}, True), ({"standardise": True}, True), ({"n_splits": 1}, False),
-    ({"fixed_embedding": 9}, False), ({"layers": ("fc",)}, False),
+    ({"fixed_embedding_dim": 9}, False), ({"layers": ("fc",)}, False),
     ({"regression_epochs": 2}, False)])
 def test_what_decides_the_weights_and_nothing_else_tunes_again(private, monkeypatch, change,
                                                                again):
     region, calls = Region("C", "PPA"), []
     for changes in ({}, change):
         study = study_of(**changes)
-        job = study.plan.job(KINDS["contrastive"], (region,), [WideCohort().own("C")],
-                         study.rate(KINDS["contrastive"]))
-        monkeypatch.setattr(work, "tune", lambda *a, **k: calls.append(1) or [1.0])
-        work.tuned(job)
+        run = study.plan.run(CONDITIONS["contrastive"], (region,), [WideCohort().own("C")],
+                         study.learning_rate(CONDITIONS["contrastive"]))
+        monkeypatch.setattr(work, "train_model", lambda *a, **k: calls.append(1) or [1.0])
+        work.finetune(run)
     assert len(calls) == 1 + again
 
 
 def test_an_interrupted_tuning_goes_on_where_it_was(private, monkeypatch):
     study = study_of(epochs=6)
     train = WideCohort().own("C")
-    job = study.plan.job(KINDS["contrastive"], (Region("C", "PPA"),), [train], 3e-3)
-    monkeypatch.setattr(work, "tune", lambda *a, **k: tune(
-        *a, **{**k, "keep_seconds": 0, "on_step": interrupt}))
+    run = study.plan.run(CONDITIONS["contrastive"], (Region("C", "PPA"),), [train], 3e-3)
+    monkeypatch.setattr(work, "train_model", lambda *a, **k: train_model(
+        *a, **{**k, "min_seconds_between_states": 0, "on_step": interrupt}))
 
     def interrupt(step: int, _loss: float) -> None:
         steps.append(step)
@@ -788,8 +788,8 @@ def test_an_interrupted_tuning_goes_on_where_it_was(private, monkeypatch):
 
     steps = []
     with pytest.raises(KeyboardInterrupt):
-        work.tuned(job)
-    found = work.tuned(job)
+        work.finetune(run)
+    found = work.finetune(run)
     assert steps[10] == 9, "four steps an epoch; two epochs were kept"
     assert not list(cache_dir().glob("tuned/*.state.safetensors"))
     model = tuned_by_hand(WideCohort(), "contrastive", [("C", "PPA")], epochs=6)
@@ -801,7 +801,7 @@ def test_tuning_leaves_the_network_that_it_starts_from_alone(private):
     study = study_of(subjects=("C",), rois=("PPA",))
     model = study.plan.network.model
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    study.run(["contrastive", "regression", "untuned"])
+    study.voxel_scores(["contrastive", "regression", "pretrained"])
     for name, tensor in model.state_dict().items():
         assert torch.equal(tensor, before[name])
     assert not model.training
@@ -809,7 +809,7 @@ def test_tuning_leaves_the_network_that_it_starts_from_alone(private):
 
 def test_checkpoints_lie_beside_the_tuned_weights(private):
     study = study_of(checkpoints=(1, 3), subjects=("C",), rois=("PPA",))
-    study.run(["contrastive"])
+    study.voxel_scores(["contrastive"])
     files = sorted(cache_dir().glob("tuned/*.epoch*.safetensors"))
     assert [file.name.split(".")[-2] for file in files] == ["epoch1", "epoch3"]
     model = tuned_by_hand(WideCohort(), "contrastive", [("C", "PPA")])
@@ -819,13 +819,13 @@ def test_checkpoints_lie_beside_the_tuned_weights(private):
 
 @pytest.mark.slow
 def test_results_do_not_depend_on_how_many_run_at_once(private, monkeypatch):
-    kinds = ["untuned", "contrastive"]
+    conditions = ["pretrained", "contrastive"]
     get_reusable_executor().shutdown(wait=True)  # processes that know another test's cache
     few = {"subjects": ("A", "C"), "rois": ("PPA",)}
-    one = study_of(**few, n_jobs=1).run(kinds)
+    one = study_of(**few, n_jobs=1).voxel_scores(conditions)
     monkeypatch.setenv("LAB_CACHE", str(private / "other cache"))
-    two = study_of(**few, n_jobs=2).run(kinds)
-    assert list((private / "other cache" / "tuned").glob("*.npz"))
+    two = study_of(**few, n_jobs=2).voxel_scores(conditions)
+    assert list((private / "other cache" / "finetuned").glob("*.npz"))
     get_reusable_executor().shutdown(wait=True)
     pd.testing.assert_frame_equal(one, two, check_exact=True)
 
@@ -836,27 +836,27 @@ def test_results_do_not_depend_on_how_many_run_at_once(private, monkeypatch):
                                     {"attach": "1"}, {"interleaved": True},
                                     {"precision": "bfloat16"}, {"temperature": 0.1}])
 def test_every_setting_runs_and_changes_what_is_found(shared, change):
-    kinds = ["pooled, avg" if "interleaved" in change else "contrastive"]
+    conditions = ["pooled, avg" if "interleaved" in change else "contrastive"]
     where = {"rois": ("PPA",), "subjects": ("A", "C")}
-    plain = study_of(**where).run(kinds)["r"].to_numpy()
+    plain = study_of(**where).voxel_scores(conditions)["r"].to_numpy()
     study = study_of(**where, **change)
-    changed = study.run(kinds)["r"].to_numpy()
+    changed = study.voxel_scores(conditions)["r"].to_numpy()
     assert changed.shape == plain.shape and np.isfinite(changed).all()
     assert np.abs(changed - plain).max() > 1e-6
-    assert np.isfinite(study.bounds(kinds)[list(BOUND)].to_numpy()).all()
+    assert np.isfinite(study.bounds(conditions)[list(BOUND_COLUMNS)].to_numpy()).all()
     trains = [WideCohort().own(subject) for subject in "AC"]
-    job = study.plan.job(KINDS[kinds[0]], study.plan.by_name["PPA"], trains, 3e-3)
-    np.testing.assert_array_less(work.tuned(job)["losses"], 2 * np.log(16))
+    run = study.plan.run(CONDITIONS[conditions[0]], study.plan.regions_by_name["PPA"], trains, 3e-3)
+    np.testing.assert_array_less(work.finetune(run)["losses"], 2 * np.log(16))
 
 
 def test_an_unknown_kind_is_told_before_anything_is_done(private):
     cohort = WideCohort()
     with pytest.raises(LabError, match="no kind of tuning 'pooled'"):
-        study_of(cohort).run(["untuned", "pooled"])
+        study_of(cohort).voxel_scores(["pretrained", "pooled"])
     assert not list(cache_dir().glob("tuned/*"))
 
 
 def test_a_loss_that_is_not_finite_names_the_network(private):
-    made = study_of(rate=1e30, rates=(), epochs=3)
+    made = study_of(learning_rate=1e30, learning_rates=(), epochs=3)
     with pytest.raises(LabError, match=r"contrastive-\S+: the loss of step \d+ is"):
-        made.run(["contrastive"])
+        made.voxel_scores(["contrastive"])

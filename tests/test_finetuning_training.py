@@ -14,25 +14,25 @@ from hypothesis import strategies as st
 from torch import nn
 from torchvision.transforms import functional
 
-from helpers.finetuning.kinds import KINDS, build_model
-from helpers.finetuning.tuning import Pairs, Recipe, Scale, batches, products_in, steps_in, tune
+from helpers.finetuning.conditions import CONDITIONS, build_model
+from helpers.finetuning.tuning import SubjectPairs, FineTuningConfig, PixelNormalisation, split_into_batches, matmul_precision, count_steps, train_model
 from helpers.ground.errors import LabError
 from helpers.ground.tunings import FinetuningSpec
 from helpers.networks.weights import read_state_dict
-from helpers.training.processes import one_thread
+from helpers.training.processes import single_thread
 
-RECIPE = Recipe(epochs=4, batch_size=8, rate=3e-3)
-HALF = Scale((0.5,) * 3, (0.5,) * 3)
+CONFIG = FineTuningConfig(epochs=4, batch_size=8, learning_rate=3e-3)
+HALF = PixelNormalisation((0.5,) * 3, (0.5,) * 3)
 
 
 @pytest.fixture(autouse=True, scope="module")
 def single():
     """Small sums are fastest on one thread."""
-    with one_thread():
+    with single_thread():
         yield
 
 
-def people(subjects="A", n=20, n_voxels=30, per_condition=1) -> list[Pairs]:
+def training_pairs(subjects="A", n=20, n_voxels=30, per_condition=1) -> list[SubjectPairs]:
     """Random pictures; each voxel weighs the mean colours of its picture."""
     found = []
     for k, subject in enumerate(subjects):
@@ -40,20 +40,20 @@ def people(subjects="A", n=20, n_voxels=30, per_condition=1) -> list[Pairs]:
         pixels = rng.integers(0, 256, (n * per_condition, 3, 8, 8), dtype=np.uint8)
         colours = pixels.reshape(n, per_condition, 3, -1).mean((1, 3)) / 10
         y = (colours - colours.mean(0)) @ rng.normal(size=(3, n_voxels + k))
-        found.append(Pairs(subject, pixels, np.repeat(np.arange(n), per_condition),
+        found.append(SubjectPairs(subject, pixels, np.repeat(np.arange(n), per_condition),
                            y.astype(np.float32)))
     return found
 
 
-def model_of(kind="contrastive", who=None, seed=0, **changes) -> nn.Module:
+def model_of(condition="contrastive", subjects_trained_on=None, seed=0, **changes) -> nn.Module:
     """A network with dropout under the head of a kind."""
     spec = FinetuningSpec("n", "u", ("PPA",), ("fc",), **changes)
     torch.manual_seed(seed)
     backbone = nn.Sequential(nn.Conv2d(3, 4, 3, 2), nn.ReLU(inplace=True), nn.Flatten(),
                              nn.Dropout(0.4), nn.Linear(36, 12))
-    return build_model(KINDS[kind], backbone, {p.subject: p.responses.shape[1]
-                                               for p in who or people()},
-                       spec, side=8, widest=33, seed=seed)
+    return build_model(CONDITIONS[condition], backbone, {p.subject: p.responses.shape[1]
+                                               for p in subjects_trained_on or training_pairs()},
+                       spec, image_size=8, max_voxels=33, seed=seed)
 
 
 def weights(model: nn.Module) -> dict[str, torch.Tensor]:
@@ -66,68 +66,68 @@ def same(one: dict, other: dict) -> bool:
 
 # ---- batches ------------------------------------------------------------------------------------
 
-conditions_of_pictures = st.lists(st.integers(0, 8), min_size=2, max_size=40).filter(
+response_idx_lists = st.lists(st.integers(0, 8), min_size=2, max_size=40).filter(
     lambda c: len(set(c)) > 1)
 
 
-@given(condition=conditions_of_pictures, size=st.integers(2, 12), seed=st.integers(0, 99))
+@given(response_idx=response_idx_lists, size=st.integers(2, 12), seed=st.integers(0, 99))
 @settings(max_examples=150, deadline=None)
-def test_no_batch_holds_a_condition_twice_and_no_epoch_a_picture_twice(condition, size, seed):
-    condition = np.array(condition)
-    dealt = batches(condition, size, generator=torch.Generator().manual_seed(seed))
-    shown = np.concatenate(dealt)
-    assert len(shown) == len(set(shown.tolist())) and set(shown) <= set(range(len(condition)))
-    for rows in dealt:
+def test_no_batch_holds_a_condition_twice_and_no_epoch_a_picture_twice(response_idx, size, seed):
+    response_idx = np.array(response_idx)
+    all_batches = split_into_batches(response_idx, size, generator=torch.Generator().manual_seed(seed))
+    shown = np.concatenate(all_batches)
+    assert len(shown) == len(set(shown.tolist())) and set(shown) <= set(range(len(response_idx)))
+    for rows in all_batches:
         assert 2 <= len(rows) <= size + 1
-        assert len(set(condition[rows])) == len(rows)
-    assert set(condition[shown]) == set(condition), "every condition is met"
-    counts = np.sort(np.unique(condition, return_counts=True)[1])
-    assert len(shown) == len(condition) - (counts[-1] - counts[-2]), (
+        assert len(set(response_idx[rows])) == len(rows)
+    assert set(response_idx[shown]) == set(response_idx), "every condition is met"
+    counts = np.sort(np.unique(response_idx, return_counts=True)[1])
+    assert len(shown) == len(response_idx) - (counts[-1] - counts[-2]), (
         "left out is only what would stand alone")
 
 
 @given(n=st.integers(2, 60), size=st.integers(2, 20), seed=st.integers(0, 99))
 @settings(max_examples=100, deadline=None)
 def test_one_picture_a_condition_is_the_plain_shuffled_epoch(n, size, seed):
-    dealt = batches(np.arange(n) * 3 + 1, size, generator=torch.Generator().manual_seed(seed))
-    np.testing.assert_array_equal(np.sort(np.concatenate(dealt)), np.arange(n))
+    all_batches = split_into_batches(np.arange(n) * 3 + 1, size, generator=torch.Generator().manual_seed(seed))
+    np.testing.assert_array_equal(np.sort(np.concatenate(all_batches)), np.arange(n))
     full, rest = divmod(n, size)
     expected = [size] * full + ([rest] if rest else [])
     if rest == 1 and full:
         expected[-2:] = [size + 1]
-    assert [len(rows) for rows in dealt] == expected
+    assert [len(rows) for rows in all_batches] == expected
 
 
 def test_a_single_picture_left_over_joins_the_batch_before():
-    sizes = [len(rows) for rows in batches(np.arange(9), 4, generator=torch.Generator())]
+    sizes = [len(rows) for rows in split_into_batches(np.arange(9), 4, generator=torch.Generator())]
     assert sizes == [4, 5]
-    assert [len(r) for r in batches(np.arange(10), 4, generator=torch.Generator())] == [4, 4, 2]
+    assert [len(r) for r in split_into_batches(np.arange(10), 4, generator=torch.Generator())] == [4, 4, 2]
 
 
 def test_batches_differ_between_epochs_and_which_picture_goes_first_does_too():
-    condition = np.repeat(np.arange(12), 3)
-    deal = lambda seed: batches(condition, 6,  # noqa: E731
+    response_idx = np.repeat(np.arange(12), 3)
+    deal = lambda seed: split_into_batches(response_idx, 6,  # noqa: E731
                                 generator=torch.Generator().manual_seed(seed))
     np.testing.assert_array_equal(np.concatenate(deal(1)), np.concatenate(deal(1)))
     assert (np.concatenate(deal(1)) != np.concatenate(deal(2))).any()
     first = np.array([sorted(np.concatenate(deal(seed)[:2])) for seed in range(30)])
     assert len(set(first[:, 0])) == 3, "each of the three pictures of condition 0"
-    together = [frozenset(condition[rows]) for seed in range(30) for rows in deal(seed)]
+    together = [frozenset(response_idx[rows]) for seed in range(30) for rows in deal(seed)]
     assert len(set(together)) > 100, "which conditions meet is drawn anew"
 
 
 @pytest.mark.parametrize("condition, size", [(np.arange(5), 1), (np.zeros(5, int), 4),
                                              (np.arange(1), 4)])
-def test_nothing_to_tell_apart_is_refused(condition, size):
+def test_nothing_to_tell_apart_is_refused(response_idx, size):
     with pytest.raises(LabError, match="batches of(?s:.)*2 or more of both"):
-        batches(condition, size, generator=torch.Generator())
+        split_into_batches(response_idx, size, generator=torch.Generator())
 
 
-@pytest.mark.parametrize("change", [{"epochs": 0}, {"batch_size": 1}, {"rate": 0.0},
-                                    {"rate": -1e-4}])
+@pytest.mark.parametrize("change", [{"epochs": 0}, {"batch_size": 1}, {"learning_rate": 0.0},
+                                    {"learning_rate": -1e-4}])
 def test_impossible_recipes_are_refused(change):
     with pytest.raises(LabError, match="1 epoch or more, 2 pictures or more(?s:.)*finetuning"):
-        replace(RECIPE, **change)
+        replace(CONFIG, **change)
 
 
 # ---- what the network sees ----------------------------------------------------------------------
@@ -136,7 +136,7 @@ def test_pixels_become_what_torchvision_would_make_of_them():
     mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
     pixels = np.random.default_rng(0).integers(0, 256, (5, 3, 6, 6), dtype=np.uint8)
     before = pixels.copy()
-    found = Scale(mean, std)(pixels, torch.device("cpu"))
+    found = PixelNormalisation(mean, std)(pixels, torch.device("cpu"))
     expected = functional.normalize(torch.from_numpy(pixels).float() / 255, mean, std)
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
     assert found.dtype == torch.float32 and (pixels == before).all()
@@ -159,9 +159,9 @@ class Spy(nn.Module):
 
 
 def test_each_picture_comes_with_the_response_to_its_condition():
-    (pairs,) = people(per_condition=2)
+    (pairs,) = training_pairs(per_condition=2)
     spy = Spy()
-    tune(spy, [pairs], replace(RECIPE, epochs=1), HALF, seed=3)
+    train_model(spy, [pairs], replace(CONFIG, epochs=1), HALF, seed=3)
     assert not spy.training
     images = torch.cat([images for _, images, _ in spy.seen])
     responses = torch.cat([responses for _, _, responses in spy.seen])
@@ -172,15 +172,15 @@ def test_each_picture_comes_with_the_response_to_its_condition():
 
 
 def test_pooled_epochs_visit_one_participant_after_another_or_mix_them():
-    who = people("ABC")
+    subjects_trained_on = training_pairs("ABC")
     orders = {}
     for interleaved in (False, True):
         spy = Spy()
-        tune(spy, who, replace(RECIPE, epochs=2, interleaved=interleaved), HALF, seed=0)
+        train_model(spy, subjects_trained_on, replace(CONFIG, epochs=2, interleaved=interleaved), HALF, seed=0)
         orders[interleaved] = "".join(subject for subject, *_ in spy.seen)
-        assert len(orders[interleaved]) == steps_in(who, replace(RECIPE, epochs=2)) == 18
+        assert len(orders[interleaved]) == count_steps(subjects_trained_on, replace(CONFIG, epochs=2)) == 18
         for subject, _images, responses in spy.seen:
-            known = who["ABC".index(subject)]
+            known = subjects_trained_on["ABC".index(subject)]
             assert responses.shape[1] == known.responses.shape[1], "a batch is of one participant"
     assert orders[False] == "AAABBBCCC" * 2
     first, second = orders[True][:9], orders[True][9:]
@@ -192,7 +192,7 @@ def test_every_epoch_has_its_own_order_and_every_seed():
     found = []
     for seed in (0, 1):
         spy = Spy()
-        tune(spy, people(), replace(RECIPE, epochs=2), HALF, seed=seed)
+        train_model(spy, training_pairs(), replace(CONFIG, epochs=2), HALF, seed=seed)
         found += [torch.cat([r for _, _, r in spy.seen[:3]]), torch.cat([r for _, _, r in
                                                                          spy.seen[3:]])]
     assert all(not torch.equal(found[i], found[k]) for i in range(4) for k in range(i))
@@ -200,30 +200,30 @@ def test_every_epoch_has_its_own_order_and_every_seed():
 
 # ---- learning -----------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("kind", ["contrastive", "regression", "regression, same head",
+@pytest.mark.parametrize("condition", ["contrastive", "regression", "regression, same head",
                                   "pooled, avg"])
-def test_the_loss_goes_down(kind):
-    who = people("AB" if "pooled" in kind else "A", n=40)
-    model = model_of(kind, who)
-    losses = tune(model, who, replace(RECIPE, epochs=12, rate=1e-2), HALF, seed=0)
+def test_the_loss_goes_down(condition):
+    subjects_trained_on = training_pairs("AB" if "pooled" in condition else "A", n=40)
+    model = model_of(condition, subjects_trained_on)
+    losses = train_model(model, subjects_trained_on, replace(CONFIG, epochs=12, learning_rate=1e-2), HALF, seed=0)
     assert len(losses) == 12 and np.mean(losses[-3:]) < 0.9 * np.mean(losses[:2])
     assert not model.training
 
 
 def test_each_step_is_adam_without_decay_and_losses_are_means_of_epochs():
     """Against PyTorch's plain Adam on the batches that are dealt, in a model without dropout."""
-    (pairs,) = people()
+    (pairs,) = training_pairs()
     ours = model_of("regression")
-    ours.reader.backbone[3] = nn.Identity()
+    ours.feature_extractor.backbone[3] = nn.Identity()
     theirs, steps = copy.deepcopy(ours).train(), []
-    losses = tune(ours, [pairs], replace(RECIPE, epochs=2), HALF, seed=5,
+    losses = train_model(ours, [pairs], replace(CONFIG, epochs=2), HALF, seed=5,
                   on_step=lambda step, loss: steps.append((step, loss)))
-    optimizer = torch.optim.Adam(theirs.parameters(), lr=RECIPE.rate, betas=(0.9, 0.999),
+    optimizer = torch.optim.Adam(theirs.parameters(), lr=CONFIG.learning_rate, betas=(0.9, 0.999),
                                  weight_decay=0)
     expected = []
     for epoch in range(2):
         generator = torch.Generator().manual_seed(1_000_003 * 5 + epoch)
-        for rows in batches(pairs.condition, 8, generator=generator):
+        for rows in split_into_batches(pairs.response_idx, 8, generator=generator):
             optimizer.zero_grad()
             loss = (theirs(HALF(pairs.pixels[rows], torch.device("cpu")), None, "A")[0]
                     - torch.from_numpy(pairs.responses[rows])).square().mean()
@@ -239,29 +239,29 @@ def test_each_step_is_adam_without_decay_and_losses_are_means_of_epochs():
 
 def test_what_takes_no_part_stays_put():
     """Neither decay nor momentum moves an absent participant's map, or layers behind the head."""
-    who = people("AB")
-    model = model_of("pooled, avg", who, attach="1")
+    subjects_trained_on = training_pairs("AB")
+    model = model_of("pooled, avg", subjects_trained_on, head_layer="1")
     before = weights(model)
-    tune(model, who[:1], RECIPE, HALF, seed=0)
+    train_model(model, subjects_trained_on[:1], CONFIG, HALF, seed=0)
     after = weights(model)
     moved = {name for name in before if not torch.equal(before[name], after[name])}
-    assert {"from_responses.B.weight", "reader.backbone.4.weight", "log_temperature"}.isdisjoint(
+    assert {"from_responses.B.weight", "feature_extractor.backbone.4.weight", "log_temperature"}.isdisjoint(
         moved)
-    assert {"from_responses.A.weight", "reader.backbone.0.weight", "from_images.weight",
+    assert {"from_responses.A.weight", "feature_extractor.backbone.0.weight", "from_images.weight",
             "head.0.weight", "head.6.weight", "head.1.running_mean"} <= moved
 
 
 def test_a_learned_temperature_moves():
     model = model_of(learned_temperature=True)
-    tune(model, people(), RECIPE, HALF, seed=0)
+    train_model(model, training_pairs(), CONFIG, HALF, seed=0)
     assert abs(model.temperature.item() - 0.3) > 1e-3
 
 
 def test_tuning_leaves_the_global_random_state_and_the_data_alone():
-    (pairs,), model = people(), model_of()
+    (pairs,), model = training_pairs(), model_of()
     pixels, responses = pairs.pixels.copy(), pairs.responses.copy()
     before, legacy = torch.get_rng_state(), np.random.get_state()[1].copy()
-    tune(model, [pairs], RECIPE, HALF, seed=0)
+    train_model(model, [pairs], CONFIG, HALF, seed=0)
     assert torch.equal(torch.get_rng_state(), before)
     assert (np.random.get_state()[1] == legacy).all()
     assert (pairs.pixels == pixels).all() and (pairs.responses == responses).all()
@@ -272,11 +272,11 @@ def test_the_global_random_state_does_not_reach_the_result():
     for state in (1, 2):
         model = model_of()
         torch.manual_seed(state)
-        tune(model, people(), RECIPE, HALF, seed=0)
+        train_model(model, training_pairs(), CONFIG, HALF, seed=0)
         ends.append(weights(model))
     assert same(*ends)
     other = model_of()
-    tune(other, people(), RECIPE, HALF, seed=1)
+    train_model(other, training_pairs(), CONFIG, HALF, seed=1)
     assert not same(ends[0], weights(other))
 
 
@@ -284,7 +284,7 @@ def test_products_in_bfloat16_are_less_exact_and_learn_all_the_same():
     ends, losses = [], []
     for precision in ("float32", "bfloat16"):
         model = model_of()
-        losses.append(tune(model, people(), replace(RECIPE, precision=precision), HALF, seed=0))
+        losses.append(train_model(model, training_pairs(), replace(CONFIG, precision=precision), HALF, seed=0))
         ends.append(weights(model))
         assert all(tensor.dtype in (torch.float32, torch.int64) for tensor in ends[-1].values())
     assert not same(*ends)
@@ -296,7 +296,7 @@ def test_what_products_may_be_is_restored_after_an_error(precision):
     flags = lambda: (torch.backends.cudnn.allow_tf32,  # noqa: E731
                      torch.backends.cuda.matmul.allow_tf32)
     before = flags()
-    with pytest.raises(KeyError), products_in(precision):
+    with pytest.raises(KeyError), matmul_precision(precision):
         assert flags() == ((precision == "tf32"),) * 2
         raise KeyError
     assert flags() == before
@@ -315,72 +315,72 @@ CASES = {"contrastive": ("contrastive", "A", {}),
 
 @pytest.mark.parametrize("case", CASES)
 def test_interrupted_and_resumed_is_bit_for_bit_uninterrupted(case, tmp_path):
-    kind, subjects, changes = CASES[case]
-    who, state = people(subjects), tmp_path / "some.state.safetensors"
-    recipe = replace(RECIPE, interleaved="interleaved" in case)
-    whole = model_of(kind, who, **changes)
-    expected = tune(whole, who, recipe, HALF, seed=2)
+    condition, subjects, changes = CASES[case]
+    subjects_trained_on, state = training_pairs(subjects), tmp_path / "some.state.safetensors"
+    config = replace(CONFIG, interleaved="interleaved" in case)
+    whole = model_of(condition, subjects_trained_on, **changes)
+    expected = train_model(whole, subjects_trained_on, config, HALF, seed=2)
     for stop in (1, 3, None):
         # What goes on starts from other weights: nothing but what was kept may count.
-        part, steps = model_of(kind, who, seed=0 if stop == 1 else 7, **changes), Counter()
-        losses = tune(part, who, recipe, HALF, seed=2, state=state, keep_seconds=0,
+        part, steps = model_of(condition, subjects_trained_on, seed=0 if stop == 1 else 7, **changes), Counter()
+        losses = train_model(part, subjects_trained_on, config, HALF, seed=2, state=state, min_seconds_between_states=0,
                       stop_after=stop, on_step=steps.__setitem__)
         assert state.exists() == (stop is not None)
         assert losses == expected[:stop]
-        an_epoch = steps_in(who, recipe) // 4
+        an_epoch = count_steps(subjects_trained_on, config) // 4
         assert min(steps) == {1: 1, 3: an_epoch + 1, None: 3 * an_epoch + 1}[stop]
     assert same(weights(part), weights(whole)) and not part.training
 
 
 def test_an_interruption_within_an_epoch_costs_that_epoch_alone(tmp_path):
     state, whole = tmp_path / "s.safetensors", model_of()
-    expected = tune(whole, people(), RECIPE, HALF, seed=0)
+    expected = train_model(whole, training_pairs(), CONFIG, HALF, seed=0)
 
     def interrupt(step: int, _loss: float) -> None:
         if step == 8:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        tune(model_of(), people(), RECIPE, HALF, seed=0, state=state, keep_seconds=0,
+        train_model(model_of(), training_pairs(), CONFIG, HALF, seed=0, state=state, min_seconds_between_states=0,
              on_step=interrupt)
     part, steps = model_of(), []
-    assert tune(part, people(), RECIPE, HALF, seed=0, state=state,
+    assert train_model(part, training_pairs(), CONFIG, HALF, seed=0, state=state,
                 on_step=lambda step, _: steps.append(step)) == expected
     assert steps[0] == 7 and same(weights(part), weights(whole))
 
 
 def test_a_state_that_does_not_fit_is_ignored_and_replaced(tmp_path):
-    state, who = tmp_path / "s.safetensors", people()
-    tune(model_of("regression"), who, RECIPE, HALF, seed=0, state=state, keep_seconds=0,
+    state, subjects_trained_on = tmp_path / "s.safetensors", training_pairs()
+    train_model(model_of("regression"), subjects_trained_on, CONFIG, HALF, seed=0, state=state, min_seconds_between_states=0,
          stop_after=2)
     whole, part = model_of(), model_of()
-    expected = tune(whole, who, RECIPE, HALF, seed=0)
-    assert tune(part, who, RECIPE, HALF, seed=0, state=state, keep_seconds=0) == expected
+    expected = train_model(whole, subjects_trained_on, CONFIG, HALF, seed=0)
+    assert train_model(part, subjects_trained_on, CONFIG, HALF, seed=0, state=state, min_seconds_between_states=0) == expected
     assert same(weights(part), weights(whole)) and not state.exists()
-    wider = people(n_voxels=40)  # the same names, other shapes
-    tune(model_of(who=wider), wider, RECIPE, HALF, seed=0, state=state, keep_seconds=0,
+    wider = training_pairs(n_voxels=40)  # the same names, other shapes
+    train_model(model_of(subjects_trained_on=wider), wider, CONFIG, HALF, seed=0, state=state, min_seconds_between_states=0,
          stop_after=2)
-    assert tune(model_of(), who, RECIPE, HALF, seed=0, state=state) == expected
+    assert train_model(model_of(), subjects_trained_on, CONFIG, HALF, seed=0, state=state) == expected
 
 
 def test_states_are_kept_no_more_often_than_asked(tmp_path):
     state = tmp_path / "s.safetensors"
-    tune(model_of(), people(), RECIPE, HALF, seed=0, state=state, keep_seconds=60, stop_after=3)
+    train_model(model_of(), training_pairs(), CONFIG, HALF, seed=0, state=state, min_seconds_between_states=60, stop_after=3)
     assert not state.exists()
 
 
 def test_checkpoints_are_the_weights_after_their_epochs(tmp_path):
     files = {epoch: tmp_path / f"{epoch}.safetensors" for epoch in (1, 3)}
-    tune(model_of(), people(), RECIPE, HALF, seed=0, keep=files)
+    train_model(model_of(), training_pairs(), CONFIG, HALF, seed=0, checkpoints=files)
     for epoch, file in files.items():
         short = model_of()
-        tune(short, people(), RECIPE, HALF, seed=0, stop_after=epoch)
+        train_model(short, training_pairs(), CONFIG, HALF, seed=0, stop_after=epoch)
         assert same(read_state_dict(file), weights(short))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["1.safetensors", "3.safetensors"]
 
 
 def test_a_loss_that_is_not_finite_is_told_and_the_epochs_before_it_stay(tmp_path):
-    state, (pairs,) = tmp_path / "s.safetensors", people()
+    state, (pairs,) = tmp_path / "s.safetensors", training_pairs()
     model = model_of("regression")
 
     def spoil(step: int, _loss: float) -> None:
@@ -389,9 +389,9 @@ def test_a_loss_that_is_not_finite_is_told_and_the_epochs_before_it_stay(tmp_pat
                 model.predict.weight.fill_(torch.inf)
 
     with pytest.raises(LabError, match="loss of step 8 is (nan|inf)(?s:.)*lower `rate`"):
-        tune(model, [pairs], RECIPE, HALF, seed=0, state=state, keep_seconds=0, on_step=spoil)
+        train_model(model, [pairs], CONFIG, HALF, seed=0, state=state, min_seconds_between_states=0, on_step=spoil)
     assert len(read_state_dict(state)["losses"]) == 2
     resumed, whole = model_of("regression"), model_of("regression")
-    tune(resumed, [pairs], RECIPE, HALF, seed=0, state=state)
-    tune(whole, [pairs], RECIPE, HALF, seed=0)
+    train_model(resumed, [pairs], CONFIG, HALF, seed=0, state=state)
+    train_model(whole, [pairs], CONFIG, HALF, seed=0)
     assert same(weights(resumed), weights(whole))

@@ -48,8 +48,8 @@ from helpers.ground.paths import CACHE_VARIABLE, ROOT
 from helpers.ground.profile import load_profile
 from helpers.ground.tables import FolderSpec, ImageSetSpec
 from helpers.headless import freshness
-from helpers.networks.clip import Clip
-from helpers.networks.registry import entry
+from helpers.networks.clip import ClipModel
+from helpers.networks.registry import get_entry
 
 pytestmark = pytest.mark.slow
 
@@ -254,7 +254,7 @@ def test_every_file_that_is_opened_is_in_the_key(write, ask, private, monkeypatc
     write(private / "data")
     (private / "data").rename(private / "tiny")
     with monkeypatch.context() as patch:
-        patch.setattr(Clip, "embed_pictures", lambda self, album, **_: np.stack(
+        patch.setattr(ClipModel, "embed_pictures", lambda self, album, **_: np.stack(
             [np.asarray(album.open(i), np.float32).mean((0, 1)) for i in range(len(album))]))
         with watched(private / "tiny") as opened:
             ask(private / "tiny")
@@ -303,7 +303,7 @@ def test_sets_too_large_to_be_read_are_never_taken_for_what_they_were(name, worl
 def test_untrained_weights_are_drawn_anew_where_the_network_is_built_otherwise(private,
                                                                              monkeypatch):
     name = "demo-untrained"
-    listed = replace(entry(name), file="")
+    listed = replace(get_entry(name), file="")
     found = []
     for one in (listed, listed, replace(listed, options={**listed.options, "n_classes": 3})):
         monkeypatch.setattr(present, "entry", lambda _name, one=one: one)
@@ -373,7 +373,7 @@ def test_a_notebook_that_reads_name_embeddings_says_so(monkeypatch, private):
     """Stamps follow what the ledger names as opened, by the names in `Profile.sources`."""
     laboratory = lab.open("mini", notebook="none", data=str(private))
     monkeypatch.setattr(lab, "make_present", lambda *_: private)
-    monkeypatch.setattr(lab, "read_named_vectors", lambda _: SimpleNamespace(digest="1" * 64))
+    monkeypatch.setattr(lab, "read_name_embeddings", lambda _: SimpleNamespace(digest="1" * 64))
     monkeypatch.setattr(lab, "named_space", lambda *_: SimpleNamespace(digest="2" * 64))
     monkeypatch.setattr(lab.Laboratory, "cohort", lambda self, table="cohort": None)
     laboratory.decoding()

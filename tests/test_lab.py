@@ -15,7 +15,7 @@ from helpers.ground.errors import LabError
 from helpers.ground.paths import ROOT, zoo_dir
 from helpers.ground.profile import load_profile
 from helpers.networks.architectures import build
-from helpers.networks.registry import entry
+from helpers.networks.registry import get_entry
 from helpers.networks.weights import save_state_dict
 
 TINY = """
@@ -155,7 +155,7 @@ def test_every_network_of_every_profile_is_registered():
     for name in ("demo", "mini", "paper"):
         chosen = load_profile(name).networks
         for network in (chosen.main, chosen.untrained, *chosen.compare):
-            assert entry(network).name == network
+            assert get_entry(network).name == network
 
 
 def test_the_demo_needs_no_download():
@@ -166,14 +166,14 @@ def test_the_demo_needs_no_download():
 
 def test_weights_are_fetched_checked_and_opened(tiny, private, served, monkeypatch):
     folder, address = served
-    plain = entry("torchvision:squeezenet1_1")
+    plain = get_entry("torchvision:squeezenet1_1")
     model = build(plain.architecture, plain.options, seed=7)
     save_state_dict(folder / "weights.safetensors", model)
     digest = hashlib.sha256((folder / "weights.safetensors").read_bytes()).hexdigest()[:12]
     listed = replace(plain, url=f"{address}/weights.safetensors", file="weights.safetensors",
                      digest=f"sha256:{digest}")
     for module in (lab, present):
-        monkeypatch.setattr(module, "entry", lambda _name: listed)
+        monkeypatch.setattr(module, "get_entry", lambda _name: listed)
     laboratory = lab.open(tiny, notebook="none")
     network = laboratory.network("torchvision:squeezenet1_1")
     for name, tensor in network.model.state_dict().items():
@@ -182,15 +182,15 @@ def test_weights_are_fetched_checked_and_opened(tiny, private, served, monkeypat
     (private / "data" / "networks" / "weights.safetensors").unlink()
     wrong = replace(listed, digest="sha256:" + "0" * 10)
     for module in (lab, present):
-        monkeypatch.setattr(module, "entry", lambda _name: wrong)
+        monkeypatch.setattr(module, "get_entry", lambda _name: wrong)
     with pytest.raises(LabError, match="0000000000"):
         laboratory.network("torchvision:squeezenet1_1")
     assert not (private / "data" / "networks" / "weights.safetensors").exists()
 
 
 def test_without_a_network_the_message_says_what_to_put_where(private, monkeypatch, capsys):
-    listed = replace(entry("torchvision:alexnet"), url="http://127.0.0.1:9/alexnet.pth")
-    monkeypatch.setattr(present, "entry", lambda _name: listed)
+    listed = replace(get_entry("torchvision:alexnet"), url="http://127.0.0.1:9/alexnet.pth")
+    monkeypatch.setattr(present, "get_entry", lambda _name: listed)
     monkeypatch.setattr("time.sleep", lambda _seconds: None)
     with pytest.raises(LabError) as caught:
         present.weights_file("torchvision:alexnet", private / "data")

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from helpers.ground.errors import LabError
 from helpers.ground.paths import ROOT
 from helpers.landscape import distances as d
-from helpers.landscape.inpca import inpca
+from helpers.landscape.fit_inpca import fit_inpca
 
 
 def predictions(n_models=7, n_pictures=30, n_classes=5, seed=0, sharp=3.0):
@@ -24,11 +24,11 @@ def predictions(n_models=7, n_pictures=30, n_classes=5, seed=0, sharp=3.0):
     return logits.log_softmax(-1).numpy()
 
 
-def direct(logs, others=None):
+def direct(log_probs, others=None):
     """The formula, picture by picture, in float64."""
-    p, q = (np.exp(part.astype(np.float64)) for part in (logs, logs if others is None else others))
+    p, q = (np.exp(part.astype(np.float64)) for part in (log_probs, log_probs if others is None else others))
     overlap = np.einsum("unc,vnc->nuv", np.sqrt(q), np.sqrt(p))
-    found = -np.log(np.clip(overlap, np.exp(-d.MOST), 1)).mean(0)
+    found = -np.log(np.clip(overlap, np.exp(-d.MAX_DISTANCE), 1)).mean(0)
     if others is None:
         np.fill_diagonal(found, 0)
     return found
@@ -50,29 +50,29 @@ def test_distances_are_those_of_the_formula_however_they_are_cut(budget, cached,
     monkeypatch.setattr(d, "BUDGET", budget)
     monkeypatch.setattr(d, "CACHED", cached)
     monkeypatch.setattr(d, "TILE", tile)
-    logs, others = predictions(n_pictures=31), predictions(4, 31, seed=1)
-    read, asked = d.of_array(logs), []
+    log_probs, others = predictions(n_pictures=31), predictions(4, 31, seed=1)
+    read, asked = d.block_from_array(log_probs), []
 
     def block(start, stop):
         asked.append((start, stop, torch.get_num_threads()))
         return read(start, stop)
 
-    found = d.bhattacharyya(block, *logs.shape)
-    np.testing.assert_allclose(found, direct(logs), atol=1e-6, rtol=0)
+    found = d.bhattacharyya(block, *log_probs.shape)
+    np.testing.assert_allclose(found, direct(log_probs), atol=1e-6, rtol=0)
     assert (found == found.T).all() and (np.diag(found) == 0).all() and found.min() >= 0
-    assert (found == d.bhattacharyya(block, *logs.shape)).all(), "not the same twice"
+    assert (found == d.bhattacharyya(block, *log_probs.shape)).all(), "not the same twice"
     for some in (others, predictions(9, 31, seed=2)):
-        far = d.bhattacharyya(read, *logs.shape, others=d.of_array(some), n_others=len(some))
-        np.testing.assert_allclose(far, direct(logs, some), atol=1e-6, rtol=0)
+        far = d.bhattacharyya(read, *log_probs.shape, others=d.block_from_array(some), n_others=len(some))
+        np.testing.assert_allclose(far, direct(log_probs, some), atol=1e-6, rtol=0)
     starts, stops, with_threads = zip(*asked[:len(asked) // 2])
     assert starts[0] == 0 and starts[1:] == stops[:-1] and stops[-1] == 31
     assert set(with_threads) == {threads}, "a reader may compute with all threads"
 
 
 def test_thousands_of_models():
-    logs = predictions(2100, 3, 4)
-    found = d.bhattacharyya(d.of_array(logs), *logs.shape)
-    np.testing.assert_allclose(found, direct(logs), atol=1e-6, rtol=0)
+    log_probs = predictions(2100, 3, 4)
+    found = d.bhattacharyya(d.block_from_array(log_probs), *log_probs.shape)
+    np.testing.assert_allclose(found, direct(log_probs), atol=1e-6, rtol=0)
     assert (found == found.T).all()
 
 
@@ -82,29 +82,29 @@ def test_threads_have_sums_of_their_own_unless_these_are_large(threads):
 
 
 def test_rounding_makes_no_distance_negative():
-    logs = np.tile(predictions(60, 1, 1000), (2, 1, 1))
-    found = d.bhattacharyya(d.of_array(logs), *logs.shape)
+    log_probs = np.tile(predictions(60, 1, 1000), (2, 1, 1))
+    found = d.bhattacharyya(d.block_from_array(log_probs), *log_probs.shape)
     assert found.min() >= 0
     np.testing.assert_allclose(np.diag(found, 60), 0, atol=1e-5)  # sums of float32
 
 
-@pytest.mark.parametrize("kind", [np.float16, np.float64])
-def test_other_floats_are_read_as_they_are(kind):
-    logs = predictions().astype(kind)
-    before = logs.copy()
-    found = d.bhattacharyya(d.of_array(logs), *logs.shape)
-    np.testing.assert_allclose(found, direct(logs), atol=1e-6, rtol=0)
-    assert (logs == before).all()
-    leaf = torch.from_numpy(logs).requires_grad_()
-    assert (d.bhattacharyya(d.of_array(leaf), *logs.shape) == found).all()
+@pytest.mark.parametrize("condition", [np.float16, np.float64])
+def test_other_floats_are_read_as_they_are(condition):
+    log_probs = predictions().astype(condition)
+    before = log_probs.copy()
+    found = d.bhattacharyya(d.block_from_array(log_probs), *log_probs.shape)
+    np.testing.assert_allclose(found, direct(log_probs), atol=1e-6, rtol=0)
+    assert (log_probs == before).all()
+    leaf = torch.from_numpy(log_probs).requires_grad_()
+    assert (d.bhattacharyya(d.block_from_array(leaf), *log_probs.shape) == found).all()
 
 
 def test_models_that_share_nothing_are_at_the_cap_and_tiny_probabilities_are_safe():
-    logs = np.full((3, 4, 3), -np.inf, np.float32)
-    logs[0, :, 0] = logs[1, :, 1] = 0
-    logs[2] = np.log([1e-38, 1 - 2e-8, 2e-8])
-    found = d.bhattacharyya(d.of_array(logs), *logs.shape)
-    assert found[0, 1] == pytest.approx(d.MOST)
+    log_probs = np.full((3, 4, 3), -np.inf, np.float32)
+    log_probs[0, :, 0] = log_probs[1, :, 1] = 0
+    log_probs[2] = np.log([1e-38, 1 - 2e-8, 2e-8])
+    found = d.bhattacharyya(d.block_from_array(log_probs), *log_probs.shape)
+    assert found[0, 1] == pytest.approx(d.MAX_DISTANCE)
     assert found[0, 2] == pytest.approx(-0.5 * np.log(1e-38), rel=1e-4)
 
 
@@ -115,27 +115,27 @@ def test_the_cap_holds_picture_by_picture_and_not_for_sums():
     nearly = d.truth(certain, n_classes)(0, 8).clamp(min=-160.0)
     blocks = [d.truth(certain, n_classes), d.truth(other, n_classes),
               lambda start, stop: nearly[:, start:stop]]
-    found = d.bhattacharyya(d.together(blocks), 3, 8, n_classes)
-    assert found[0, 1] == pytest.approx(d.MOST * 3 / 8, abs=1e-12)
+    found = d.bhattacharyya(d.concatenate_blocks(blocks), 3, 8, n_classes)
+    assert found[0, 1] == pytest.approx(d.MAX_DISTANCE * 3 / 8, abs=1e-12)
     assert found[1, 2] == pytest.approx(80 * 3 / 8, abs=1e-5)
     assert found[0, 2] == 0
 
 
 def test_truth_and_ignorance():
     labels, n_classes = np.array([0, 2, 1, 1]), 3
-    both = d.together([d.truth(labels, n_classes), d.ignorance(n_classes)])
+    both = d.concatenate_blocks([d.truth(labels, n_classes), d.ignorance_model(n_classes)])
     found = d.bhattacharyya(both, 2, 4, n_classes)
     assert found[0, 1] == pytest.approx(0.5 * np.log(3), abs=1e-6)
-    logs = predictions(4, 4, 3)
-    far = d.bhattacharyya(d.of_array(logs), 4, 4, 3, others=d.truth(labels, 3), n_others=1)
-    expected = -0.5 * logs[:, np.arange(4), labels].mean(1)
+    log_probs = predictions(4, 4, 3)
+    far = d.bhattacharyya(d.block_from_array(log_probs), 4, 4, 3, others=d.truth(labels, 3), n_others=1)
+    expected = -0.5 * log_probs[:, np.arange(4), labels].mean(1)
     np.testing.assert_allclose(far[0], expected, atol=1e-5)
 
 
 def spoiled(value):
-    logs = predictions().astype(np.float64)
-    logs[-1, -1, -1] = value
-    return logs
+    log_probs = predictions().astype(np.float64)
+    log_probs[-1, -1, -1] = value
+    return log_probs
 
 
 @pytest.mark.parametrize("bad", [
@@ -143,7 +143,7 @@ def spoiled(value):
     spoiled(np.inf), spoiled(0.1), np.full((7, 30, 5), -np.inf), np.exp(predictions()),
     predictions() - 1])
 def test_what_is_no_prediction_is_refused(bad, threads):
-    good = d.of_array(predictions())
+    good = d.block_from_array(predictions())
     with pytest.raises(LabError, match="block"):
         d.bhattacharyya(lambda start, stop: torch.from_numpy(bad).float(), 7, 30, 5)
     with pytest.raises(LabError, match="block"):
@@ -152,10 +152,10 @@ def test_what_is_no_prediction_is_refused(bad, threads):
 
 
 def in_file(path, mode, shape=(32, 4000, 64)):
-    logs = np.lib.format.open_memmap(path, "w+", np.float32, shape)
-    logs[:] = -np.log(shape[-1])
-    logs.flush()
-    del logs
+    log_probs = np.lib.format.open_memmap(path, "w+", np.float32, shape)
+    log_probs[:] = -np.log(shape[-1])
+    log_probs.flush()
+    del log_probs
     return np.lib.format.open_memmap(path, mode)
 
 
@@ -164,22 +164,22 @@ def in_file(path, mode, shape=(32, 4000, 64)):
 @pytest.mark.filterwarnings("error")
 def test_a_file_is_never_in_memory_as_a_whole(tmp_path, mode, monkeypatch):
     monkeypatch.setattr(d, "BUDGET", 2**20)
-    logs, resident = in_file(tmp_path / "logs.npy", mode), []
-    read = d.of_array(logs)
+    log_probs, resident = in_file(tmp_path / "logs.npy", mode), []
+    read = d.block_from_array(log_probs)
 
     def block(start, stop):
         resident.append(int(Path("/proc/self/statm").read_text().split()[2]) * mmap.PAGESIZE)
         return read(start, stop)
 
-    assert d.bhattacharyya(block, *logs.shape).max() == 0
-    assert len(resident) >= 30 and max(resident) - resident[0] < logs.nbytes / 2
+    assert d.bhattacharyya(block, *log_probs.shape).max() == 0
+    assert len(resident) >= 30 and max(resident) - resident[0] < log_probs.nbytes / 2
 
 
 def test_what_was_written_into_a_private_copy_of_a_file_is_kept(tmp_path):
-    logs = in_file(tmp_path / "logs.npy", "c", (6, 20, 8))
-    logs[:] = predictions(6, 20, 8)
+    log_probs = in_file(tmp_path / "logs.npy", "c", (6, 20, 8))
+    log_probs[:] = predictions(6, 20, 8)
     for _ in range(2):
-        found = d.bhattacharyya(d.of_array(logs), *logs.shape)
+        found = d.bhattacharyya(d.block_from_array(log_probs), *log_probs.shape)
         np.testing.assert_allclose(found, direct(predictions(6, 20, 8)), atol=1e-6)
 
 
@@ -205,17 +205,17 @@ def test_the_map_is_the_direct_decomposition_and_restores_all_distances(n, seed)
     dist = np.abs(rng.normal(size=(n, n)))
     dist = dist + dist.T
     np.fill_diagonal(dist, 0)  # no metric: some axes are imaginary
-    found = inpca(dist)
+    found = fit_inpca(dist)
     values, _ = reference(dist)
     np.testing.assert_allclose(np.sort(found.eigenvalues), np.sort(values), atol=1e-9)
     np.testing.assert_allclose(found.distances(), dist, atol=1e-8)
-    np.testing.assert_allclose(found.place(dist), found.coordinates, atol=1e-6)
+    np.testing.assert_allclose(found.project(dist), found.coordinates, atol=1e-6)
     assert (np.diff(np.abs(found.eigenvalues)) <= 1e-12).all()
 
 
 def test_negative_eigenvalues_are_there_and_count():
     dist = np.array([[0, 1, 1, 1], [1, 0, 9, 9], [1, 9, 0, 9], [1, 9, 9, 0]], float)
-    found = inpca(dist)
+    found = fit_inpca(dist)
     assert (found.eigenvalues < -0.1).any()
     without = found.coordinates @ found.coordinates.T
     own = np.diag(without)
@@ -226,12 +226,12 @@ def test_negative_eigenvalues_are_there_and_count():
 def test_squared_euclidean_distances_need_as_many_axes_as_there_are_dimensions():
     points = np.random.default_rng(0).normal(size=(20, 3))
     dist = ((points[:, None] - points) ** 2).sum(-1)
-    found = inpca(dist)
+    found = fit_inpca(dist)
     assert found.explained_stress()[2] == pytest.approx(1, abs=1e-6)
     assert found.explained_stress()[0] < 0.9
     assert (found.eigenvalues[:3] > 0).all()
     new = np.array([0.3, -0.2, 1.0])
-    placed = found.place(((points - new) ** 2).sum(-1))[0, :3]
+    placed = found.project(((points - new) ** 2).sum(-1))[0, :3]
     back = ((found.coordinates[:, :3] - placed) ** 2).sum(1)
     np.testing.assert_allclose(back, ((points - new) ** 2).sum(1), atol=1e-8)
 
@@ -240,4 +240,4 @@ def test_squared_euclidean_distances_need_as_many_axes_as_there_are_dimensions()
                                  np.full((3, 3), np.inf), np.zeros((2, 3))])
 def test_what_are_no_distances_is_refused(bad):
     with pytest.raises(LabError):
-        inpca(bad)
+        fit_inpca(bad)

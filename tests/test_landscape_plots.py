@@ -28,12 +28,12 @@ from test_probes_landscape import (  # noqa: F401  (fixtures are used by their n
 )
 
 from helpers.figures import plots_landscape
-from helpers.figures.plots_finetuning import GROUP_COLOURS, KINDS
-from helpers.figures.plots_landscape import MARKS, glance_panel, mark_of
+from helpers.figures.plots_finetuning import GROUP_COLOURS, CONDITION_STYLES
+from helpers.figures.plots_landscape import MARKERS, saliency_panel, marker_key
 from helpers.ground.errors import LabError
-from helpers.landscape.reading import probed
+from helpers.landscape.reading import fit_probe
 from helpers.saliency import looking
-from helpers.saliency.looking import VIEWS, glances
+from helpers.saliency.looking import VIEWS, saliency_examples
 
 matplotlib.use("Agg")
 
@@ -47,48 +47,48 @@ def axes():
 
 # ---- the panel of glances -----------------------------------------------------------------------
 
-NAMES = ("untuned", "left V1v", "right V1v")
+NAMES = ("pretrained", "left V1v", "right V1v")
 
 
 class Panel:
     """Three networks' looks at one picture and its mirror image, and the same by hand.
 
-    ``expected`` has the probability of the true class by (network, view), ``heat`` the map, and
+    ``expected`` has the probability of the true class by (network, view), ``saliency_map`` the map, and
     ``pixels`` the picture by view, none of them made by the helpers that draw the panel.
     """
 
     def __init__(self) -> None:
         self.task = task_of(strength=0.2)
-        self.members = study_of(hemispheres="apart", rois=("V1v",), subjects=("A",)).networks(
-            ["untuned", "contrastive"])
-        assert [m.hemisphere for m in self.members] == ["none", "lh", "rh"]
-        weights = {name: weights_of(m.job) for name, m in zip(NAMES, self.members)}
+        self.finetuned_models = study_of(hemispheres="apart", rois=("V1v",), subjects=("A",)).networks(
+            ["pretrained", "contrastive"])
+        assert [m.hemisphere for m in self.finetuned_models] == ["none", "lh", "rh"]
+        weights = {name: weights_of(m.run) for name, m in zip(NAMES, self.finetuned_models)}
         chains = {name: readout(values, self.task) for name, values in weights.items()}
         self.features, self.every = {}, {}
         for name, chain in chains.items():
             for view, step in zip(VIEWS, (1, -1)):
-                seen = seen_by(weights[name], self.task.pixels[self.task.held_out][..., ::step])
+                seen = seen_by(weights[name], self.task.pixels[self.task.test_idx][..., ::step])
                 self.features[name, view] = seen
                 p = np.c_[chain.predict_proba(seen), np.zeros(len(seen))]
-                self.every[name, view] = p[np.arange(len(seen)), self.task.truth]
+                self.every[name, view] = p[np.arange(len(seen)), self.task.test_labels]
         gaps = np.diff(np.sort(list(self.every.values()), axis=0), axis=0).min(0)
         self.picture, self.gap = int(gaps.argmax()), float(gaps.max())
         self.expected = {key: float(p[self.picture]) for key, p in self.every.items()}
-        self.true = int(self.task.truth[self.picture])
-        original = self.task.pixels[self.task.held_out[self.picture]]
+        self.true = int(self.task.test_labels[self.picture])
+        original = self.task.pixels[self.task.test_idx[self.picture]]
         self.pixels = {"original": original, "mirrored": original[:, :, ::-1]}
-        self.heat = {(name, view): self.map(m, name, view) for name, m in zip(NAMES, self.members)
+        self.saliency_map = {(name, view): self.map(m, name, view) for name, m in zip(NAMES, self.finetuned_models)
                      for view in VIEWS}
 
-    def map(self, member, name, view) -> np.ndarray:
+    def map(self, finetuned_model, name, view) -> np.ndarray:
         """Compute Grad-CAM of the ReLU: the gradient is the weights of the probe."""
-        weight = probed(member.job, self.task, "relu")["weight"][self.true]
+        weight = fit_probe(finetuned_model.run, self.task, "relu")["weight"][self.true]
         mean = weight.reshape(4, 7, 7).mean((1, 2))[:, None, None]
         seen = self.features[name, view][self.picture]
         return np.maximum((mean * seen.reshape(4, 7, 7)).sum(0), 0)
 
-    def looks(self):
-        return glances(self.members, NAMES, self.task, "relu", "relu", self.picture)
+    def examples(self):
+        return saliency_examples(self.finetuned_models, NAMES, self.task, "relu", "relu", self.picture)
 
 
 @pytest.fixture(scope="module")
@@ -107,11 +107,11 @@ def check(panel: Panel, row) -> set:
     """Hold every number to the picture that it stands over; return what was shown."""
     found = set()
     for axes in row:
-        shown, over = (np.asarray(image.get_array()) for image in axes.images)
+        shown, baseline = (np.asarray(image.get_array()) for image in axes.images)
         (view,) = [view for view, pixels in panel.pixels.items()
                    if np.array_equal(shown, pixels.transpose(1, 2, 0))]
-        (name,) = [name for name in NAMES if np.allclose(over, drawn(panel.heat[name, view]),
-                                                         atol=1e-4 + 1e-3 * over.max())]
+        (name,) = [name for name in NAMES if np.allclose(baseline, drawn(panel.saliency_map[name, view]),
+                                                         atol=1e-4 + 1e-3 * baseline.max())]
         above, below = axes.get_title().split("\n")
         assert above == f"{name}, {view}"
         what, number = below.split(" = ")
@@ -121,15 +121,15 @@ def check(panel: Panel, row) -> set:
     return found
 
 
-def drawn(heat: np.ndarray) -> np.ndarray:
+def drawn(saliency_map: np.ndarray) -> np.ndarray:
     """Bring a map to the size of its picture."""
-    return np.asarray(Image.fromarray(heat.astype(np.float32)).resize(
+    return np.asarray(Image.fromarray(saliency_map.astype(np.float32)).resize(
         (32, 32), Image.Resampling.BICUBIC))
 
 
 def test_every_probability_stands_over_the_picture_and_network_it_belongs_to(panel, row):
-    for axes, glance in zip(row, panel.looks()):
-        glance_panel(axes, glance)
+    for axes, example in zip(row, panel.examples()):
+        saliency_panel(axes, example)
     assert check(panel, row) == {(name, view) for name in NAMES for view in VIEWS}
     texts = [axes.get_title().split("\n")[1] for axes in row]
     assert panel.gap > 0.02 and len(set(texts)) == 6, "any two exchanged are noticed"
@@ -137,8 +137,8 @@ def test_every_probability_stands_over_the_picture_and_network_it_belongs_to(pan
 
 def test_the_published_mistake_and_any_other_exchange_would_be_noticed(panel, row):
     """Published: the numbers of "right, original" and "left, mirrored" are exchanged."""
-    for axes, glance in zip(row, panel.looks()):
-        glance_panel(axes, glance)
+    for axes, example in zip(row, panel.examples()):
+        saliency_panel(axes, example)
     right, left = (next(axes for axes in row if axes.get_title().startswith(name)) for name in (
         "right V1v, original", "left V1v, mirrored"))
     pairs = list(combinations(row, 2))
@@ -162,11 +162,11 @@ def test_the_published_mistake_and_any_other_exchange_would_be_noticed(panel, ro
 @pytest.mark.parametrize("wrong", ["views", "networks", "class"])
 def test_a_glance_with_anothers_probability_would_be_noticed(panel, row, wrong):
     """Deliberately wrong copies: of the other view, the next network, the likeliest class."""
-    looks = panel.looks()
+    examples = panel.examples()
     other = {"views": [1, 0, 3, 2, 5, 4], "networks": [2, 3, 4, 5, 0, 1], "class": range(6)}[wrong]
-    for axes, glance, place in zip(row, looks, other):
-        probability = (1 - glance.probability if wrong == "class" else looks[place].probability)
-        glance_panel(axes, replace(glance, probability=probability))
+    for axes, example, place in zip(row, examples, other):
+        probability = (1 - example.probability if wrong == "class" else examples[place].probability)
+        saliency_panel(axes, replace(example, probability=probability))
     with pytest.raises(AssertionError):
         check(panel, row)
 
@@ -175,33 +175,33 @@ def test_pictures_shown_the_wrong_way_round_would_be_noticed(panel, row, monkeyp
     plain = looking._views
     monkeypatch.setattr(looking, "_views", lambda pixels: dict(zip(
         VIEWS, reversed(plain(pixels).values()))))
-    for axes, glance in zip(row, panel.looks()):
-        glance_panel(axes, glance)
+    for axes, example in zip(row, panel.examples()):
+        saliency_panel(axes, example)
     with pytest.raises(AssertionError):
         check(panel, row)
 
 
 def test_a_glance_is_one_record_of_what_was_shown_and_found(panel):
-    looks = panel.looks()
-    assert [(one.network, one.view) for one in looks] == [(n, v) for n in NAMES for v in VIEWS]
-    for one in looks:
+    examples = panel.examples()
+    assert [(one.network, one.view) for one in examples] == [(n, v) for n in NAMES for v in VIEWS]
+    for one in examples:
         key = one.network, one.view
         assert one.true_class == f"class {panel.true}"
         assert one.probability == pytest.approx(panel.expected[key], abs=1e-3)
         np.testing.assert_array_equal(one.pixels, panel.pixels[one.view])
-        np.testing.assert_allclose(one.heat, panel.heat[key], atol=1e-4)
-    np.testing.assert_allclose(probed(panel.members[1].job, panel.task, "relu")["logs"][
-        panel.picture, panel.true], np.log(looks[2].probability), atol=1e-4)
+        np.testing.assert_allclose(one.saliency_map, panel.saliency_map[key], atol=1e-4)
+    np.testing.assert_allclose(fit_probe(panel.finetuned_models[1].run, panel.task, "relu")["logs"][
+        panel.picture, panel.true], np.log(examples[2].probability), atol=1e-4)
 
 
 def test_the_map_of_a_glance_is_by_the_method_that_is_asked_for(panel):
-    weight = probed(panel.members[1].job, panel.task, "relu")["weight"][panel.true]
-    looks = glances(panel.members, NAMES, panel.task, "relu", "relu", panel.picture,
+    weight = fit_probe(panel.finetuned_models[1].run, panel.task, "relu")["weight"][panel.true]
+    examples = saliency_examples(panel.finetuned_models, NAMES, panel.task, "relu", "relu", panel.picture,
                     method="HiResCAM")
-    for one in looks[2:4]:
+    for one in examples[2:4]:
         seen = panel.features[one.network, one.view][panel.picture]
         expected = np.maximum((weight * seen).reshape(4, 7, 7).sum(0), 0)
-        np.testing.assert_allclose(one.heat, expected, atol=1e-4)
+        np.testing.assert_allclose(one.saliency_map, expected, atol=1e-4)
         assert one.probability == pytest.approx(panel.expected[one.network, one.view], abs=1e-3)
 
 
@@ -209,35 +209,35 @@ def test_a_glance_calls_classes_by_their_names(panel):
     names = ["n01440764", "056.dog", "school_bus", "n02084071"]
     names[panel.true] = "n01440764"
     task = replace(panel.task, classes=tuple(names))
-    looks = glances(panel.members[:1], NAMES, task, "relu", "relu", panel.picture)
-    assert {one.true_class for one in looks} == {"tench"}
+    examples = saliency_examples(panel.finetuned_models[:1], NAMES, task, "relu", "relu", panel.picture)
+    assert {one.true_class for one in examples} == {"tench"}
 
 
 def test_only_held_out_pictures_are_glanced_at(panel):
-    n = len(panel.task.held_out)
+    n = len(panel.task.test_idx)
     for place in (-1, n):
         with pytest.raises(LabError, match=f"picture {place}(?s:.)*0 to {n - 1}"):
-            glances(panel.members, NAMES, panel.task, "relu", "relu", place)
+            saliency_examples(panel.finetuned_models, NAMES, panel.task, "relu", "relu", place)
 
 
 def test_the_map_is_over_its_picture_and_the_middle_is_marked(axes):
-    heat = np.zeros((4, 4), np.float32)
-    heat[1, 0] = 2.0
+    saliency_map = np.zeros((4, 4), np.float32)
+    saliency_map[1, 0] = 2.0
     pixels = np.random.default_rng(0).integers(0, 255, (3, 8, 8), dtype=np.uint8)
-    glance_panel(axes, looking.Glance("a", "original", pixels, heat, "dog", 0.126))
-    picture, over = axes.images
+    saliency_panel(axes, looking.SaliencyExample("a", "original", pixels, saliency_map, "dog", 0.126))
+    picture, baseline = axes.images
     np.testing.assert_array_equal(picture.get_array(), pixels.transpose(1, 2, 0))
-    assert picture.get_extent() == over.get_extent() and over.get_array().shape == (8, 8)
-    peak = np.unravel_index(over.get_array().argmax(), (8, 8))
-    assert peak[0] in (2, 3) and peak[1] in (0, 1) and over.get_clim()[0] == 0
-    assert 0 < over.get_alpha() < 1
+    assert picture.get_extent() == baseline.get_extent() and baseline.get_array().shape == (8, 8)
+    peak = np.unravel_index(baseline.get_array().argmax(), (8, 8))
+    assert peak[0] in (2, 3) and peak[1] in (0, 1) and baseline.get_clim()[0] == 0
+    assert 0 < baseline.get_alpha() < 1
     assert axes.lines[0].get_xdata()[0] == 3.5
     assert axes.get_title() == "a, original\np(dog) = 0.13" and not axes.axison
 
 
 @pytest.mark.filterwarnings("error")
 def test_a_map_of_nothing_is_drawn_as_nothing(axes):
-    glance_panel(axes, looking.Glance("a", "mirrored", np.zeros((3, 8, 8), np.uint8),
+    saliency_panel(axes, looking.SaliencyExample("a", "mirrored", np.zeros((3, 8, 8), np.uint8),
                                       np.zeros((2, 2), np.float32), "dog", 0.0))
     axes.figure.canvas.draw()
     low, high = axes.images[1].get_clim()
@@ -248,7 +248,7 @@ def test_a_map_of_nothing_is_drawn_as_nothing(axes):
 
 MEMBERS = pd.DataFrame([
     ("none", "none", "none", "none", "untrained", 0.1),
-    ("none", "none", "none", "none", "untuned", 0.9),
+    ("none", "none", "none", "none", "pretrained", 0.9),
     ("A", "V1v", "lh", "early", "contrastive", 0.2), ("A", "V2d", "rh", "early", "regression", 0.3),
     ("A", "V1v", "both", "early", "shuffled", 0.4),
     ("A", "EBA", "lh", "higher", "contrastive", 0.5),
@@ -257,17 +257,17 @@ MEMBERS = pd.DataFrame([
     ("C", "ventral", "rh", "higher", "x", 0.65),
     ("all", "V3v", "rh", "early", "pooled, avg", 0.35),
     ("all", "OPA", "lh", "higher", "pooled, const", 0.45)],
-    columns=["donor", "roi", "hemisphere", "group", "kind", "accuracy"])
-MARKED = ["untrained", "untuned", "early, left", "early, right", "early", "bodies", "faces",
+    columns=["donor", "roi", "hemisphere", "group", "condition", "accuracy"])
+MARKED = ["untrained", "pretrained", "early, left", "early, right", "early", "bodies", "faces",
           "scenes", "characters", "objects", "objects", "early, right", "scenes"]
 
 
 def test_networks_are_marked_by_what_they_were_tuned_to():
-    found = [mark_of(*row) for row in MEMBERS[["roi", "hemisphere", "group", "kind"]].to_numpy()]
+    found = [marker_key(*row) for row in MEMBERS[["roi", "hemisphere", "group", "condition"]].to_numpy()]
     assert found == MARKED
-    assert len(set(MARKS.values())) == len(MARKS)
-    assert [MARKS[name] for name in ("early, left", "early, right", "bodies", "faces", "scenes",
-                                     "characters", "untuned", "truth")] == [*"<>^osv*D"]
+    assert len(set(MARKERS.values())) == len(MARKERS)
+    assert [MARKERS[name] for name in ("early, left", "early, right", "bodies", "faces", "scenes",
+                                     "characters", "pretrained", "truth")] == [*"<>^osv*D"]
 
 
 def scattered(axes) -> dict:
@@ -294,21 +294,21 @@ def same_marker(path, marker: str) -> bool:
 
 def test_a_map_of_models_says_what_each_was_tuned_to_and_how_well_it_does(axes):
     points = np.random.default_rng(0).normal(size=(len(MEMBERS), 2))
-    norm, members = Normalize(0.0, 1.0), MEMBERS.set_index(np.arange(len(MEMBERS))[::-1] + 40)
-    plots_landscape.model_map(axes, members, points, "accuracy", norm, beside={
+    norm, finetuned_models = Normalize(0.0, 1.0), MEMBERS.set_index(np.arange(len(MEMBERS))[::-1] + 40)
+    plots_landscape.model_map(axes, finetuned_models, points, "accuracy", norm, references={
         "truth": np.array([3.0, -1.0, 99.0]), "ignorance": np.array([-3.0, 2.0, 88.0])})
     found = scattered(axes)
     assert len(found) == len(MEMBERS) + 2
     for (x, y), row, mark in zip(points, MEMBERS.to_dict("records"), MARKED):
         one = found[round(x, 6)]
-        assert one["y"] == pytest.approx(y) and same_marker(one["path"], MARKS[mark])
+        assert one["y"] == pytest.approx(y) and same_marker(one["path"], MARKERS[mark])
         assert one["value"] == row["accuracy"] and one["norm"] is norm
         np.testing.assert_allclose(one["face"], matplotlib.colormaps["viridis"](row["accuracy"]))
         assert same_color(one["edge"], "magenta" if row["donor"] == "all" else "k")
         assert (one["width"] > 0.5) == (row["donor"] == "all")
     assert found[3.0]["y"] == -1 and found[-3.0]["y"] == 2
     for x, name in ((3.0, "truth"), (-3.0, "ignorance")):
-        assert same_marker(found[x]["path"], MARKS[name]) and same_color(found[x]["face"], "w")
+        assert same_marker(found[x]["path"], MARKERS[name]) and same_color(found[x]["face"], "w")
         (text,) = [one for one in axes.texts if one.get_text() == name]
         assert text.xy[0] == x
         assert found[x]["z"] < min(one["z"] for place, one in found.items() if abs(place) != 3)
@@ -325,16 +325,16 @@ def test_a_map_without_points_beside_it_has_networks_alone(axes):
     ([1, -1, 1], [0.61, 0.8, 0.9], ("InPCA 1 (61%)", "InPCA 2, imaginary (19%)")),
     ([-1, 1, 1], [0.4, 0.6, 0.9], ("InPCA 1, imaginary (40%)", "InPCA 2 (20%)"))])
 def test_axes_say_whether_they_are_imaginary_and_their_own_share(axes, signs, explained, names):
-    plots_landscape.axis_names(axes, np.array(signs), np.array(explained))
+    plots_landscape.label_inpca_axes(axes, np.array(signs), np.array(explained))
     assert (axes.get_xlabel(), axes.get_ylabel()) == names
 
 
 def test_the_legend_calls_domains_as_the_paper_does():
-    names = ["early, left", "scenes", "characters", "untuned", "truth"]
-    found = plots_landscape.mark_handles(names)
-    assert [one.get_label() for one in found] == ["early, left", "places", "words", "untuned",
+    names = ["early, left", "scenes", "characters", "pretrained", "truth"]
+    found = plots_landscape.marker_handles(names)
+    assert [one.get_label() for one in found] == ["early, left", "places", "words", "pretrained",
                                                   "truth"]
-    assert [one.get_marker() for one in found] == [MARKS[name] for name in names]
+    assert [one.get_marker() for one in found] == [MARKERS[name] for name in names]
     assert [same_color(one.get_markerfacecolor(), "white") for one in found] == [False] * 4 + [True]
 
 
@@ -344,12 +344,12 @@ def test_a_trade_is_gain_against_change_in_the_colour_of_its_kind(axes):
     rows = [("contrastive", "early", 0.1, -0.3), ("contrastive", "higher", 0.2, -0.2),
             ("regression", "early", 0.3, -0.1), ("shuffled", "early", 0.4, -0.15),
             ("shuffled", "higher", 0.5, -0.05), ("pooled, avg", "early", 9.0, 0.5)]
-    table = pd.DataFrame(rows, columns=["kind", "group", "gain", "change"])
+    table = pd.DataFrame(rows, columns=["condition", "group", "gain", "change"])
     plots_landscape.trade_off(axes, table, ["contrastive", "regression", "shuffled"])
     found = scattered(axes)
     assert len(found) == 5, "kinds that were not asked for are left out"
-    for kind, group, gain, change in rows[:5]:
-        one, (colour, marker) = found[change], KINDS[kind]
+    for condition, group, gain, change in rows[:5]:
+        one, (colour, marker) = found[change], CONDITION_STYLES[condition]
         assert one["y"] == gain and same_marker(one["path"], marker)
         if marker != "x":
             assert same_color(one["edge"], colour)
@@ -365,8 +365,8 @@ def test_the_way_is_the_mean_over_regions_then_over_participants(axes):
             ("B", "early", 0.0, 0.0, 0.0), ("A", "early", 1.0, 0.2, -0.4),
             ("A", "early", 1.0, 0.4, -0.2), ("B", "early", 1.0, 0.1, -0.1),
             ("A", "higher", 0.0, 0.0, 0.0), ("A", "higher", 1.0, 0.7, -0.6)]
-    table = pd.DataFrame(rows, columns=["donor", "group", "share", "gain", "change"])
-    plots_landscape.share_paths(axes, table)
+    table = pd.DataFrame(rows, columns=["donor", "group", "interpolation", "gain", "change"])
+    plots_landscape.interpolation_paths(axes, table)
     drawn_ = [(one.get_xydata().tolist(), one.get_color(), one.get_label(), one.get_marker())
               for one in axes.lines if len(one.get_xydata()) and one.get_linestyle() == "-"]
     thick = {label: (np.array(points), colour) for points, colour, label, marker in drawn_
@@ -415,7 +415,7 @@ def test_effects_stand_from_top_to_bottom_with_their_intervals(axes):
     table = pd.DataFrame({"label": ["one", "two", "three"], "mean": [0.2, -0.1, 0.0],
                           "low": [0.1, -0.3, -0.2], "high": [0.3, 0.1, 0.2],
                           "colour": ["royalblue", "tan", "k"]}, index=[7, 3, 5])
-    plots_landscape.effect_rows(axes, table)
+    plots_landscape.effect_intervals(axes, table)
     spans = [one for one in axes.lines if len(one.get_xdata()) == 2 and one.get_linestyle() == "-"]
     points = [one for one in axes.lines if one.get_marker() == "o"]
     for place, row in enumerate(table.to_dict("records")):

@@ -7,10 +7,10 @@ import pytest
 from helpers.ground.errors import LabError
 from helpers.ground.languages import LanguageSpec
 from helpers.ground.profile import load_profile
-from helpers.networks.registry import entry, members
+from helpers.networks.registry import get_entry, seed_names
 from helpers.stimuli.image_sets import CORE
 
-PLAIN = {"kinds": {"labels": "demo-resnet-labels", "captions": "demo-resnet-captions",
+PLAIN = {"conditions": {"labels": "demo-resnet-labels", "captions": "demo-resnet-captions",
                    "untrained": "demo-resnet-untrained"},
          "layers": ("layer1", "layer2"), "vision": "labels", "untrained": "untrained"}
 ROLES = ("vision", "untrained", "language", "targets", "shuffled")
@@ -22,7 +22,7 @@ def language_of(**changes: object) -> LanguageSpec:
 
 def test_a_plain_table_is_read_with_what_it_leaves_out():
     spec = language_of(language="captions")
-    assert (spec.language, spec.targets, spec.shuffled, spec.second) == ("captions", "", "", "")
+    assert (spec.language, spec.targets, spec.shuffled, spec.second_localizer) == ("captions", "", "", "")
     assert (spec.images, spec.regions) == ("localizer", None)
 
 
@@ -44,7 +44,7 @@ def test_a_table_without_layers_is_refused():
         language_of(layers=())
 
 
-@pytest.mark.parametrize("name", ["n_units", "n_kept", "n_boot", "n_nulls"])
+@pytest.mark.parametrize("name", ["n_units", "max_units", "n_boot", "n_nulls"])
 @pytest.mark.parametrize("number", [1, 0, -3])
 def test_numbers_below_two_are_refused_by_name(name, number):
     with pytest.raises(LabError, match=f"{name} = {number}") as caught:
@@ -63,11 +63,11 @@ def test_the_two_kinds_that_are_always_needed_may_not_be_empty(role):
 def test_the_profiles_kinds_are_known_to_the_registry(name):
     profile = load_profile(name)
     spec = profile.language
-    assert spec is not None and len(spec.kinds) >= 2
-    assert not entry(members(spec.kinds[spec.untrained])[0]).trained
-    assert entry(members(spec.kinds[spec.vision])[0]).trained
-    for many in spec.kinds.values():
-        every = [entry(one) for one in members(many)]
+    assert spec is not None and len(spec.conditions) >= 2
+    assert not get_entry(seed_names(spec.conditions[spec.untrained])[0]).trained
+    assert get_entry(seed_names(spec.conditions[spec.vision])[0]).trained
+    for many in spec.conditions.values():
+        every = [get_entry(one) for one in seed_names(many)]
         assert every and len({one.name for one in every}) == len(every)
         assert len({one.architecture for one in every}) == 1
 
@@ -76,16 +76,16 @@ def test_the_profiles_kinds_are_known_to_the_registry(name):
 def test_the_profiles_pictures_and_regions_are_known(name):
     profile = load_profile(name)
     spec = profile.language
-    assert {spec.images, spec.second or spec.images} <= set(profile.image_sets)
+    assert {spec.images, spec.second_localizer or spec.images} <= set(profile.image_sets)
     assert set(spec.regions) <= set(CORE)
 
 
 def test_kinds_of_the_demo_are_of_one_architecture_and_as_many_seeds():
     spec = load_profile("demo").language
-    kinds = {kind: [entry(one) for one in members(many)] for kind, many in spec.kinds.items()}
-    assert len({(one.architecture, one.preprocessing) for its in kinds.values()
+    conditions = {kind: [get_entry(one) for one in seed_names(many)] for kind, many in spec.conditions.items()}
+    assert len({(one.architecture, one.preprocessing) for its in conditions.values()
                 for one in its}) == 1
-    roles = {role: kinds[getattr(spec, role)] for role in ROLES}
+    roles = {role: conditions[getattr(spec, role)] for role in ROLES}
     n = len(roles["vision"])
     assert n >= 2 and {role: [one.seed for one in its] for role, its in roles.items()} == {
         role: list(range(n)) for role in ROLES}

@@ -15,27 +15,27 @@ from helpers.ground.analyses import ReadoutSpec
 from helpers.ground.errors import LabError
 from helpers.ground.paths import ROOT
 from helpers.ground.profile import load_profile
-from helpers.lesions.deficits import costs, group_means
+from helpers.lesions.deficits import compute_deficits, group_means
 from helpers.lesions.lesion_outcomes import (
-    correlations,
-    domain_effects,
-    effect_difference,
-    grouped,
+    activation_deficit_by_layer,
+    own_class_effects,
+    compare_own_class_effects,
+    group_images,
     lesion_network,
 )
 from helpers.networks.architectures import build, layer_names
 from helpers.networks.network import Network, load_network
-from helpers.networks.registry import Preprocessing, entry
+from helpers.networks.registry import Preprocessing, get_entry
 from helpers.networks.weights import state_digest
-from helpers.selectivity.localizer import NONE, Localizer, localize_network
+from helpers.selectivity.localizer import NONE, LocalizerResult, localize_network
 from helpers.stimuli.image_sets import FLOC, ImageSet, floc, image_folder, imagenet
 from helpers.training import classifiers
 from helpers.training.classifiers import (
-    epochs_of,
+    make_epoch_iterator,
     fit_readout,
-    own_classifier,
-    read_out,
-    trained_readout,
+    builtin_classifier,
+    attach_readout,
+    cached_readout,
 )
 
 REAL = ROOT.parent / "shared" / "data"
@@ -45,7 +45,7 @@ SMALL = {"channels": [32, 32, 32, 32, 32], "pool": 2, "projector": [24, 12, 8]}
 
 def tiny_network(seed: int = 0) -> Network:
     model = build("alexnet_gn", SMALL, seed=seed)
-    return Network("tiny", entry("demo-untrained"), model, layer_names(model), VIEW,
+    return Network("tiny", get_entry("demo-untrained"), model, layer_names(model), VIEW,
                    state_digest(model.state_dict()), (3, 64, 64))
 
 
@@ -66,8 +66,8 @@ def coloured(tmp_path_factory) -> ImageSet:
     return image_folder(root)
 
 
-def found_in(network: Network, labels: dict[str, np.ndarray]) -> Localizer:
-    return Localizer(("faces", "bodies"), labels, {}, {}, {})
+def found_in(network: Network, labels: dict[str, np.ndarray]) -> LocalizerResult:
+    return LocalizerResult(("faces", "bodies"), labels, {}, {}, {})
 
 
 # ---- readouts at work ---------------------------------------------------------------------------
@@ -84,15 +84,15 @@ def test_a_readout_learns_from_pictures_on_disk(coloured):
 
 
 def test_epochs_show_other_views_in_another_order_and_can_be_repeated(coloured):
-    epoch_of = epochs_of(tiny_network(), "relu7", coloured, SPEC, seed=0)
-    first, again, second = (list(epoch_of(number)) for number in (0, 0, 1))
+    iter_epoch = make_epoch_iterator(tiny_network(), "relu7", coloured, SPEC, seed=0)
+    first, again, second = (list(iter_epoch(number)) for number in (0, 0, 1))
     assert len(first) == 6 and all(len(labels) == 8 for _, labels in first)
     order = [torch.cat([labels for _, labels in epoch]) for epoch in (first, again, second)]
     assert torch.equal(order[0], order[1]) and not torch.equal(order[0], order[2])
     assert sorted(order[2].tolist()) == sorted(coloured.labels.tolist())  # every picture once
     for (a, _), (b, _), (c, _) in zip(first, again, second):
         assert torch.equal(a, b) and not torch.equal(a, c)
-    views = epochs_of(tiny_network(), "relu7", coloured.select([0] * 8), SPEC, seed=0)
+    views = make_epoch_iterator(tiny_network(), "relu7", coloured.select([0] * 8), SPEC, seed=0)
     (features, _), = views(0)
     assert len(features.unique(dim=0)) > 4  # one picture, eight random crops
 
@@ -112,11 +112,11 @@ def test_a_readouts_training_is_resumed_and_cached(coloured, private, monkeypatc
 
     monkeypatch.setattr(classifiers, "train_readout", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        trained_readout(network, "relu7", coloured, SPEC, seed=3)
-    weight = trained_readout(network, "relu7", coloured, SPEC, seed=3)
+        cached_readout(network, "relu7", coloured, SPEC, seed=3)
+    weight = cached_readout(network, "relu7", coloured, SPEC, seed=3)
     assert torch.equal(weight, expected)
     assert steps[15] == 13 and len(steps) == 15 + 36 - 12  # two whole epochs were kept
-    assert torch.equal(trained_readout(network, "relu7", coloured, SPEC, seed=3), expected)
+    assert torch.equal(cached_readout(network, "relu7", coloured, SPEC, seed=3), expected)
     assert len(steps) == 39
     assert [path.suffix for path in (private / "cache" / "readouts").glob("tiny*")
             if "state" in path.name] == []
@@ -131,32 +131,32 @@ def test_too_few_pictures_for_a_batch(coloured):
     ("torchvision:alexnet", "relu7"), ("torchvision:resnet18", "avgpool"),
     ("torchvision:squeezenet1_0", "classifier.0"), ("torchvision:vit_b_16", "encoder.ln")])
 def test_a_networks_own_classifier_begins_at_its_last_learned_layer(name, last):
-    listed = entry(name)
-    assert listed.names_imagenet and not entry(f"{name}-untrained").names_imagenet
-    found = own_classifier(load_network(entry(f"{name}-untrained")))
+    listed = get_entry(name)
+    assert listed.classifies_imagenet and not get_entry(f"{name}-untrained").classifies_imagenet
+    found = builtin_classifier(load_network(get_entry(f"{name}-untrained")))
     assert list(found.layers)[-1] == last
-    assert found.before_readout([last, f"{last}#2", "fc8", "heads.head"]) == [last, f"{last}#2"]
+    assert found.select_lesionable_layers([last, f"{last}#2", "fc8", "heads.head"]) == [last, f"{last}#2"]
 
 
 def test_readouts_that_do_not_fit_are_refused():
     network = tiny_network()
     with pytest.raises(LabError, match=r"\(4, 5\) for relu7 of tiny(?s:.)*\(n_classes, 12\)"):
-        read_out(network, torch.zeros(4, 5), "relu7")
+        attach_readout(network, torch.zeros(4, 5), "relu7")
     with pytest.raises(LabError, match="no layer 'relu8'(?s:.)*conv1"):
-        read_out(network, torch.zeros(4, 5), "relu8")
+        attach_readout(network, torch.zeros(4, 5), "relu8")
 
 
 # ---- what lesions did ---------------------------------------------------------------------------
 
 def test_classes_of_few_pictures_are_pooled_by_domain(coloured):
-    by_class, pooled = grouped(coloured, least=12), grouped(coloured, least=13)
+    by_class, pooled = group_images(coloured, min_images=12), group_images(coloured, min_images=13)
     assert by_class.names == coloured.classes and not by_class.pooled
     assert pooled.names == ("bodies", "faces") and pooled.pooled
-    assert pooled.of_image.tolist() == [1] * 24 + [0] * 24
-    assert pooled.share.tolist() == [[0, 0.5], [0, 0.5], [0.5, 0], [0.5, 0]]
-    assert np.bincount(2 * pooled.of_image + pooled.half).tolist() == [12, 12, 12, 12]
+    assert pooled.group_of_image.tolist() == [1] * 24 + [0] * 24
+    assert pooled.class_proportions.tolist() == [[0, 0.5], [0, 0.5], [0.5, 0], [0.5, 0]]
+    assert np.bincount(2 * pooled.group_of_image + pooled.half).tolist() == [12, 12, 12, 12]
     one_each = coloured.select(range(0, 48, 12))
-    assert grouped(one_each, least=1).half.tolist() == [0, 0, 0, 0]
+    assert group_images(one_each, min_images=1).half.tolist() == [0, 0, 0, 0]
 
 
 @pytest.fixture
@@ -171,14 +171,14 @@ def planted(coloured, private):
     label = np.where(np.arange(12) < 6, 0, 1).astype(np.uint8)
     labels = {name: np.full(n, NONE, np.uint8) for name, n in (("relu6", 24), ("relu7", 12))}
     labels["relu7"] = label
-    return read_out(network, weight, "relu7"), found_in(network, labels)
+    return attach_readout(network, weight, "relu7"), found_in(network, labels)
 
 
 def test_accuracies_and_activations_are_those_of_plain_passes(planted, coloured):
     classifier, found = planted
     outcome = lesion_network(classifier, found, coloured, n_random=2, seed=5, batch_size=7)
     assert outcome.ranks.shape == (1 + 2 * 3, 48) and outcome.domains == ("faces", "bodies")
-    assert {k: v.tolist() for k, v in outcome.n_silenced.items()} == {"relu6": [0, 0],
+    assert {k: v.tolist() for k, v in outcome.n_lesioned.items()} == {"relu6": [0, 0],
                                                                       "relu7": [6, 6]}
     images = next(coloured.batches([range(48)], VIEW))
     labels = torch.from_numpy(coloured.labels)
@@ -190,20 +190,20 @@ def test_accuracies_and_activations_are_those_of_plain_passes(planted, coloured)
             logits = (features * keep) @ weight.T
             expected = (logits >= logits.gather(1, labels[:, None])).sum(1) - 1
             assert (outcome.ranks[row] == expected.numpy()).mean() > 0.95, row  # batches differ
-    by_class = grouped(coloured)
-    cost = outcome.costs(1, by_class)
-    hits = outcome.hits(1)
-    assert cost[0, 1] == pytest.approx(group_means(hits[0], coloured.labels, 4)
-                                       - group_means(hits[2], coloured.labels, 4))
-    profile = outcome.profiles("relu7", by_class)[0]
+    by_class = group_images(coloured)
+    deficit = outcome.compute_deficits(1, by_class)
+    correct = outcome.correct(1)
+    assert deficit[0, 1] == pytest.approx(group_means(correct[0], coloured.labels, 4)
+                                       - group_means(correct[2], coloured.labels, 4))
+    profile = outcome.activation_by_group("relu7", by_class)[0]
     for label in range(4):
         assert profile[0, label] == pytest.approx(
             float(features[labels == label][:, :6].mean()), rel=1e-4)
-    assert np.isnan(outcome.profiles("relu6", by_class)).all()  # no units there
-    table = correlations(outcome, by_class, 1)
+    assert np.isnan(outcome.activation_by_group("relu6", by_class)).all()  # no units there
+    table = activation_deficit_by_layer(outcome, by_class, 1)
     assert len(table) == 2 * 3 * 2
     row = table[(table["layer"] == "relu7") & (table["draw"] == 0)].set_index("domain")["r"]
-    expected = np.corrcoef(profile[1], -cost[0, 1])[0, 1]
+    expected = np.corrcoef(profile[1], -deficit[0, 1])[0, 1]
     assert row["bodies"] == pytest.approx(expected, nan_ok=True)
 
 
@@ -217,32 +217,32 @@ def test_halves_and_pooled_groups_use_their_own_pictures(planted, coloured):
     outcome = lesion_network(classifier, found, coloured, n_random=2, seed=5)
     ranks = np.random.default_rng(0).integers(0, 4, outcome.ranks.shape).astype(np.uint16)
     outcome = replace(outcome, ranks=ranks)  # halves that differ
-    pooled = grouped(coloured, least=13)
-    whole, a, b = (outcome.costs(1, pooled, half=half) for half in (None, 0, 1))
+    pooled = group_images(coloured, min_images=13)
+    whole, a, b = (outcome.compute_deficits(1, pooled, half=half) for half in (None, 0, 1))
     assert whole == pytest.approx((a + b) / 2) and a != pytest.approx(b)
     for half, found_costs in ((0, a), (1, b)):
         rows = pooled.half == half
-        expected = costs(outcome.hits(1)[:, rows], pooled.of_image[rows], 2)
+        expected = compute_deficits(outcome.correct(1)[:, rows], pooled.group_of_image[rows], 2)
         assert found_costs.reshape(expected.shape) == pytest.approx(expected)
-    by_class = outcome.profiles("relu7", grouped(coloured))
-    assert outcome.profiles("relu7", pooled)[..., 1] == pytest.approx(by_class[..., :2].mean(-1))
+    by_class = outcome.activation_by_group("relu7", group_images(coloured))
+    assert outcome.activation_by_group("relu7", pooled)[..., 1] == pytest.approx(by_class[..., :2].mean(-1))
 
 
 def test_a_lesion_of_what_a_readout_needs_is_found_and_compared_with_random(planted, coloured):
     classifier, found = planted
     outcome = lesion_network(classifier, found, coloured, n_random=3, seed=0)
-    own = grouped(coloured)
-    silent = outcome.hits(1)[1][coloured.labels < 2]
+    own = group_images(coloured)
+    silent = outcome.correct(1)[1][coloured.labels < 2]
     assert not silent.any()  # nothing is left to read blue and green from
-    test, random = domain_effects(outcome, own, 1, "faces", seed=0)
-    cost = outcome.costs(1, own)[:, 0]
-    assert test.value == pytest.approx(cost[0, :2].mean() - cost[0, 2:].mean())
-    assert random == pytest.approx([row[:2].mean() - row[2:].mean() for row in cost[1:]])
+    test, random = own_class_effects(outcome, own, 1, "faces", seed=0)
+    deficit = outcome.compute_deficits(1, own)[:, 0]
+    assert test.value == pytest.approx(deficit[0, :2].mean() - deficit[0, 2:].mean())
+    assert random == pytest.approx([row[:2].mean() - row[2:].mean() for row in deficit[1:]])
     other = lesion_network(classifier, found, coloured, n_random=0, seed=0)
-    same = effect_difference(outcome, other, own, 1, "faces", seed=0)
+    same = compare_own_class_effects(outcome, other, own, 1, "faces", seed=0)
     assert (same.value, same.low, same.high) == (0, 0, 0)
     spared = replace(other, ranks=np.repeat(other.ranks[:1], len(other.ranks), axis=0))
-    less = effect_difference(spared, outcome, own, 1, "faces", seed=0)
+    less = compare_own_class_effects(spared, outcome, own, 1, "faces", seed=0)
     assert less.value == pytest.approx(-test.value)
     assert (less.low, less.high) == pytest.approx((-test.high, -test.low), abs=0.1)
 
@@ -250,7 +250,7 @@ def test_a_lesion_of_what_a_readout_needs_is_found_and_compared_with_random(plan
 def test_the_battery_is_cached_by_content(planted, coloured, monkeypatch):
     classifier, found = planted
     first = lesion_network(classifier, found, coloured, n_random=2, seed=5)
-    monkeypatch.setattr("helpers.lesions.lesion_battery.battery",
+    monkeypatch.setattr("helpers.lesions.lesion_battery.run_lesions",
                         lambda *_, **__: pytest.fail("again"))
     again = lesion_network(classifier, found, coloured, n_random=2, seed=5, batch_size=3)
     assert (first.ranks == again.ranks).all()
@@ -268,12 +268,12 @@ def test_the_largest_t_values_can_be_lesioned_instead(planted, coloured):
               for name, values in found.labels.items()}
     outcome = lesion_network(classifier, replace(found, t_mean=t_mean), coloured, fraction=0.25,
                              n_random=0)
-    assert outcome.n_silenced["relu6"].tolist() == [6, 6]
+    assert outcome.n_lesioned["relu6"].tolist() == [6, 6]
 
 
 def test_a_classifier_of_other_classes_is_refused(planted, coloured):
     classifier, found = planted
-    other = read_out(classifier.network, torch.zeros(7, 12), "relu7")
+    other = attach_readout(classifier.network, torch.zeros(7, 12), "relu7")
     with pytest.raises(LabError, match=r"names \(7,\) classes(?s:.)*has 4"):
         lesion_network(other, found, coloured, n_random=0)
 
@@ -291,16 +291,16 @@ def test_a_residual_network_is_localized_and_lesioned_call_by_call(tmp_path, pri
         (tmp_path / name).mkdir()
         for category in members:
             (tmp_path / category).rename(tmp_path / name / category)
-    network = replace(load_network(entry("torchvision:resnet18-untrained")), preprocessing=VIEW)
+    network = replace(load_network(get_entry("torchvision:resnet18-untrained")), preprocessing=VIEW)
     found = localize_network(network, floc(tmp_path / "floc"), alpha=0.5)
     photographs = imagenet(tmp_path / "imagenet")
-    outcome = lesion_network(own_classifier(network), found, photographs, fraction=0.2, n_random=1)
+    outcome = lesion_network(builtin_classifier(network), found, photographs, fraction=0.2, n_random=1)
     assert len(outcome.n_units) == 17 and "layer1.0.relu#2" in outcome.n_units
     assert "fc" not in outcome.activation and "avgpool" in outcome.activation
     assert "scrambled" in found.domains and outcome.domains == tuple(
         domain for domain in found.domains if domain != "scrambled")
     assert outcome.ranks.shape == (11, 12) and (outcome.ranks[1:] != outcome.ranks[0]).any()
-    assert grouped(photographs).names == ("dogs", "fish and sea animals", "scenes")
+    assert group_images(photographs).names == ("dogs", "fish and sea animals", "scenes")
 
 
 # ---- in the laboratory --------------------------------------------------------------------------
@@ -337,12 +337,12 @@ def test_a_real_network_names_real_photographs(private, monkeypatch):
     laboratory = lab.open("mini", notebook="test")
     classifier = laboratory.classifier("squeezenet1_0-imagenet")
     images = laboratory.images("imagenet", "val")
-    assert len(images) == 1000 and grouped(images).pooled
+    assert len(images) == 1000 and group_images(images).pooled
     few = images.select(range(0, 1000, 4))
     last = list(classifier.layers)[-1]
     labels = np.arange(13 * 13 * 512) % 50
-    found = Localizer(("faces", "bodies"), {last: labels.astype(np.uint8)}, {}, {}, {})
+    found = LocalizerResult(("faces", "bodies"), {last: labels.astype(np.uint8)}, {}, {}, {})
     outcome = lesion_network(classifier, found, few, method=last, n_random=0)
-    assert 0.75 < outcome.hits(5)[0].mean() < 0.92
+    assert 0.75 < outcome.correct(5)[0].mean() < 0.92
     assert outcome.ranks.max() < 1000
     assert Path(images.root).name == "val"

@@ -15,21 +15,21 @@ from torch.nn import functional
 from helpers.ground.errors import LabError
 from helpers.lesions.silencing import (
     Lesion,
-    battery,
-    lesion_layers,
-    lesioned,
-    lesions_of,
-    rectified,
-    shuffled,
+    run_lesions,
+    select_lesion_layers,
+    apply_lesion,
+    make_lesions,
+    find_relu_layers,
+    shuffle_units,
 )
-from helpers.networks.activations import count_units, exact
+from helpers.networks.activations import count_units, exact_inference
 from helpers.networks.architectures import build, layer_names
-from helpers.networks.replay import Replay
+from helpers.networks.replay import PartialForward
 
 SMALL = {"channels": [32, 32, 32, 32, 32], "pool": 2, "projector": [32, 32, 16]}
 
 
-def pictures(n: int, size: int) -> torch.Tensor:
+def random_images(n: int, size: int) -> torch.Tensor:
     return torch.randn(n, 3, size, size, generator=torch.Generator().manual_seed(0))
 
 
@@ -78,7 +78,7 @@ NETWORKS = {
 
 def run(model, layers, lesions, batches, **options) -> dict[int, torch.Tensor]:
     found: dict[int, list] = {}
-    battery(model, layers, lesions, batches,
+    run_lesions(model, layers, lesions, batches,
             lambda _start, number, output: found.setdefault(number, []).append(output.clone()),
             **options)
     return {number: torch.cat(parts) for number, parts in found.items()}
@@ -89,7 +89,7 @@ def test_the_battery_gives_the_numbers_of_one_lesion_at_a_time(name):
     """Random units of random layers, early and late, bit for bit; and without any unit, nothing."""
     torch.manual_seed(0)
     model, size = NETWORKS[name]()
-    model, layers, images = model.eval(), layer_names(model), pictures(5, size)
+    model, layers, images = model.eval(), layer_names(model), random_images(5, size)
     units, rng = count_units(model, layers, images), np.random.default_rng(0)
     lesions = [Lesion("nothing", {layer: torch.zeros(units[layer], dtype=torch.bool)
                                   for layer in units})]
@@ -99,10 +99,10 @@ def test_the_battery_gives_the_numbers_of_one_lesion_at_a_time(name):
             layer: torch.from_numpy(rng.random(units[layer]) < 0.4) for layer in some}))
     found = run(model, layers, lesions, images.split(3))
     for number, lesion in enumerate(lesions, start=1):
-        with exact(model), lesioned(model, layers, lesion):
+        with exact_inference(model), apply_lesion(model, layers, lesion):
             expected = torch.cat([model(part) for part in images.split(3)])
         assert torch.equal(found[number], expected), lesion.name
-    with exact(model):
+    with exact_inference(model):
         intact = torch.cat([model(part) for part in images.split(3)])
     assert torch.equal(found[0], intact) and torch.equal(found[1], intact)
     assert any(not torch.equal(found[number], intact) for number in range(2, 8))
@@ -112,7 +112,7 @@ def test_the_battery_gives_the_numbers_of_one_lesion_at_a_time(name):
 @pytest.mark.parametrize("layer", ["conv2", "relu3", "maxpool5", "fc6"])
 def test_a_mask_of_all_units_equals_zeroing_the_layer(layer):
     model = build("alexnet_gn", SMALL, seed=0)
-    layers, images = layer_names(model), pictures(3, 64)
+    layers, images = layer_names(model), random_images(3, 64)
     n_units = count_units(model, layers, images)[layer]
     found = run(model, layers, [Lesion("all", {layer: torch.ones(n_units, dtype=torch.bool)})],
                 [images])[1]
@@ -128,7 +128,7 @@ def test_a_mask_of_all_units_equals_zeroing_the_layer(layer):
     silent = copy.deepcopy(model)
     parent, _, leaf = layers[layer].rpartition(".")
     setattr(silent.get_submodule(parent), leaf, Zeros(silent.get_submodule(layers[layer])))
-    with exact(silent):
+    with exact_inference(silent):
         assert torch.equal(found, silent(images))
 
 
@@ -136,7 +136,7 @@ def test_a_residual_network_matches_a_forward_pass_written_by_hand():
     """Masks on the first ReLU and on both calls of a block's shared ReLU, skip path included."""
     torch.manual_seed(0)
     model = zoo.resnet18(weights=None).eval()
-    layers, images = layer_names(model), pictures(4, 64)
+    layers, images = layer_names(model), random_images(4, 64)
     units = count_units(model, layers, images)
     rng = np.random.default_rng(1)
     masks = {name: torch.from_numpy(rng.random(units[name]) < 0.5)
@@ -162,31 +162,31 @@ def test_outputs_that_are_written_into_further_on_are_kept_whole():
     """``out += skip`` writes into what the main path made before the skip path was lesioned."""
     torch.manual_seed(0)
     model = zoo.resnet18(weights=None).eval()
-    layers, images = layer_names(model), pictures(3, 64)
+    layers, images = layer_names(model), random_images(3, 64)
     name, rng = "layer2.0.downsample.1", np.random.default_rng(0)
     n_units = count_units(model, layers, images)[name]
     lesions = [Lesion(str(i), {name: torch.from_numpy(rng.random(n_units) < 0.5)})
                for i in range(3)]
     found = run(model, layers, lesions, [images])
     for number, lesion in enumerate(lesions, start=1):
-        with exact(model), lesioned(model, layers, lesion):
+        with exact_inference(model), apply_lesion(model, layers, lesion):
             assert torch.equal(found[number], model(images)), number
 
 
 def test_no_more_is_kept_than_repeated_passes_need():
     """Of a chain of blocks: whole blocks before the lesion, and single layers within its own."""
     model = build("alexnet_gn", SMALL, seed=0)
-    with Replay(model, layer_names(model)) as replay:
-        replay.learn(pictures(1, 64))
-        replay.keep_for(["relu5"])
-        replay.run(pictures(2, 64))
-        kept = {id(call.module) for call in replay._calls if call.output is not None}
+    with PartialForward(model, layer_names(model)) as partial_forward:
+        partial_forward.trace(random_images(1, 64))
+        partial_forward.cache_outputs_before(["relu5"])
+        partial_forward.run(random_images(2, 64))
+        kept = {id(call.module) for call in partial_forward._calls if call.output is not None}
         assert kept == {id(module) for module in (*model.backbone[:4], *model.backbone[4][:3])}
 
 
 def test_every_picture_is_taken_once_and_the_beginning_is_computed_once_a_batch():
     model = build("alexnet_gn", SMALL, seed=0)
-    layers, images = layer_names(model), pictures(6, 64)
+    layers, images = layer_names(model), random_images(6, 64)
     units = count_units(model, layers, images)
     calls, taken = Counter(), 0
     for name in ("conv1", "conv3", "fc7"):
@@ -209,12 +209,12 @@ def test_every_picture_is_taken_once_and_the_beginning_is_computed_once_a_batch(
 
 def test_activations_of_the_intact_network_can_be_watched():
     model = build("alexnet_gn", SMALL, seed=0)
-    layers, images = layer_names(model), pictures(4, 64)
+    layers, images = layer_names(model), random_images(4, 64)
     n_units = count_units(model, layers, images)["relu1"]
     seen = {}
     run(model, layers, [Lesion("all", {"relu1": torch.ones(n_units, dtype=torch.bool)})],
         images.split(2), watch=lambda start, name, a: seen.update({(start, name): a.clone()}))
-    with exact(model):
+    with exact_inference(model):
         expected = model.backbone[0][:3](images).flatten(1)
     assert torch.equal(torch.cat([seen[0, "relu1"], seen[2, "relu1"]]), expected)
     assert {name for _, name in seen} == set(layers)
@@ -222,16 +222,16 @@ def test_activations_of_the_intact_network_can_be_watched():
 
 # ---- bad input ----------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("way", ["battery", "lesioned"])
+@pytest.mark.parametrize("way", ["run_lesions", "apply_lesion"])
 def test_a_mask_of_the_wrong_shape_names_the_layer_and_both_shapes(way):
     model = build("alexnet_gn", SMALL, seed=0)
-    layers, images = layer_names(model), pictures(2, 64)
+    layers, images = layer_names(model), random_images(2, 64)
     lesion = Lesion("faces", {"relu6": torch.ones(31, dtype=torch.bool)})
     with pytest.raises(LabError, match=r"'faces'.*'relu6'.*\(31,\).*\(32,\)(?s:.)*\(32,\), one"):
-        if way == "battery":
+        if way == "run_lesions":
             run(model, layers, [lesion], [images])
         else:
-            with exact(model), lesioned(model, layers, lesion):
+            with exact_inference(model), apply_lesion(model, layers, lesion):
                 model(images)
     assert not any("forward" in vars(module) for module in model.modules())
 
@@ -240,15 +240,15 @@ def test_masks_are_booleans():
     model = build("alexnet_gn", SMALL, seed=0)
     with pytest.raises(LabError, match="torch.float32(?s:.)*torch.bool"):
         run(model, layer_names(model), [Lesion("faces", {"relu6": torch.ones(32)})],
-            [pictures(2, 64)])
+            [random_images(2, 64)])
 
 
 def test_an_unknown_layer_is_named_with_those_there_are():
     model = build("alexnet_gn", SMALL, seed=0)
     layers = layer_names(model)
     lesion = Lesion("faces", {"relu9": torch.ones(32, dtype=torch.bool)})
-    for attempt in (lambda: run(model, layers, [lesion], [pictures(2, 64)]),
-                    lambda: lesioned(model, layers, lesion).__enter__()):
+    for attempt in (lambda: run(model, layers, [lesion], [random_images(2, 64)]),
+                    lambda: apply_lesion(model, layers, lesion).__enter__()):
         with pytest.raises(LabError, match="no layer 'relu9'(?s:.)*conv1, groupnorm1"):
             attempt()
 
@@ -260,7 +260,7 @@ def test_a_layer_that_is_never_computed_is_told():
     assert name in layer_names(model)
     with pytest.raises(LabError, match="out_proj' is never computed"):
         run(model, layer_names(model), [Lesion("x", {name: torch.ones(5, dtype=torch.bool)})],
-            [pictures(2, 32)])
+            [random_images(2, 32)])
 
 
 def test_a_network_that_takes_another_path_is_refused():
@@ -276,7 +276,7 @@ def test_a_network_that_takes_another_path_is_refused():
     model = Fickle()
     lesion = Lesion("all", {"a": torch.ones(4, dtype=torch.bool)})
     with pytest.raises(LabError, match="another path"):
-        run(model, layer_names(model), [lesion], [pictures(2, 4)])
+        run(model, layer_names(model), [lesion], [random_images(2, 4)])
     assert not any("forward" in vars(module) for module in model.modules())
 
 
@@ -286,37 +286,37 @@ def test_the_published_kinds_of_lesion_on_the_published_network():
     model = build("alexnet_gn", SMALL, seed=0)
     names = layer_names(model)
     before = list(names)[:list(names).index("relu7") + 1]
-    relus = rectified(model, names)
-    assert lesion_layers("relus", before, relus) == [f"relu{i}" for i in range(1, 8)]
-    assert lesion_layers("full", before, relus) == before
-    assert lesion_layers("relus_1-5", before, relus) == [f"relu{i}" for i in range(1, 6)]
-    assert lesion_layers("until_relu6", before, relus)[-1] == "relu6"
+    relus = find_relu_layers(model, names)
+    assert select_lesion_layers("relus", before, relus) == [f"relu{i}" for i in range(1, 8)]
+    assert select_lesion_layers("full", before, relus) == before
+    assert select_lesion_layers("relus_1-5", before, relus) == [f"relu{i}" for i in range(1, 6)]
+    assert select_lesion_layers("until_relu6", before, relus)[-1] == "relu6"
     for layer in ("fc6", "avgpool5", "relu5"):
-        assert lesion_layers(layer, before, relus) == [layer]
+        assert select_lesion_layers(layer, before, relus) == [layer]
 
 
 def test_relus_of_other_networks_with_all_their_calls():
     resnet, transformer = zoo.resnet18(weights=None), vision_transformer()
-    calls = [*count_units(resnet, layer_names(resnet), pictures(1, 32))]
-    relus = rectified(resnet, layer_names(resnet))
-    assert len(lesion_layers("relus", calls, relus)) == 17 and len(relus) == 9
-    assert lesion_layers("layer1.0.relu", calls, relus) == ["layer1.0.relu", "layer1.0.relu#2"]
-    assert len(rectified(transformer, layer_names(transformer))) == 2  # its GELUs
+    calls = [*count_units(resnet, layer_names(resnet), random_images(1, 32))]
+    relus = find_relu_layers(resnet, layer_names(resnet))
+    assert len(select_lesion_layers("relus", calls, relus)) == 17 and len(relus) == 9
+    assert select_lesion_layers("layer1.0.relu", calls, relus) == ["layer1.0.relu", "layer1.0.relu#2"]
+    assert len(find_relu_layers(transformer, layer_names(transformer))) == 2  # its GELUs
     with pytest.raises(LabError, match="no layer for a lesion 'until_relu6'"):
-        lesion_layers("until_relu6", calls, relus)
+        select_lesion_layers("until_relu6", calls, relus)
 
 
 def test_random_lesions_take_as_many_units_of_each_domain_in_each_layer():
     rng = np.random.default_rng(0)
     labels = {"a": rng.integers(0, 4, 500), "b": rng.integers(0, 9, 300)}
     masks = {layer: values == np.arange(3)[:, None] for layer, values in labels.items()}
-    drawn = [shuffled(masks, seed=(7, i)) for i in range(3)]
+    drawn = [shuffle_units(masks, seed=(7, i)) for i in range(3)]
     for one in drawn:
         for layer in masks:
             assert (one[layer].sum(1) == masks[layer].sum(1)).all()
             assert (one[layer].sum(0) <= 1).all()  # still no unit of two domains
     assert not (drawn[0]["a"] == drawn[1]["a"]).all()
-    again = shuffled(masks, seed=(7, 0))
+    again = shuffle_units(masks, seed=(7, 0))
     assert all((again[layer] == drawn[0][layer]).all() for layer in masks)
     overlap = (drawn[0]["a"] & masks["a"]).sum() / masks["a"].sum()
     assert overlap == pytest.approx(0.25, abs=0.08)  # by chance, no more
@@ -324,6 +324,6 @@ def test_random_lesions_take_as_many_units_of_each_domain_in_each_layer():
 
 def test_lesions_are_made_from_masks_by_domain():
     masks = {"a": np.array([[True, False], [False, True]]), "b": np.array([[True], [False]])}
-    faces, bodies = lesions_of(masks, ("faces", "bodies"), ["a"])
+    faces, bodies = make_lesions(masks, ("faces", "bodies"), ["a"])
     assert (faces.name, bodies.name) == ("faces", "bodies") and set(faces.masks) == {"a"}
     assert bodies.masks["a"].tolist() == [False, True]

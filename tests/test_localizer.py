@@ -15,16 +15,16 @@ from helpers import lab
 from helpers.ground.errors import LabError
 from helpers.ground.paths import ROOT
 from helpers.lesions.lesion_battery import unit_masks
-from helpers.networks.activations import collect
+from helpers.networks.activations import extract_activations
 from helpers.networks.network import Network
-from helpers.networks.registry import Entry, Preprocessing
+from helpers.networks.registry import NetworkEntry, Preprocessing
 from helpers.selectivity.localizer import (
     NONE,
-    generalisation,
+    measure_generalisation,
     localize_network,
-    measure,
-    overlap_p,
-    unit_groups,
+    stream_moments,
+    split_half_overlap_p,
+    select_units_to_plot,
 )
 from helpers.stimuli.image_sets import FLOC, floc
 
@@ -64,7 +64,7 @@ def planted(private):
             Image.fromarray(pixels).save(folder / f"{category}-{number}.png")
     model = Averages().eval()
     view = Preprocessing(8, 8, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
-    entry = Entry("planted", "none", view, {}, "none", "none")
+    entry = NetworkEntry("planted", "none", view, {}, "none", "none")
     layers = {"flat": "flat", "mix": "mix"}
     return Network("planted", entry, model, layers, view, "digest", (3, 8, 8)), floc(
         private / "data" / "floc")
@@ -78,7 +78,7 @@ def test_planted_units_are_found_and_no_others(planted):
     assert found.units("mix", "scenes").tolist() == [1]
     assert np.isnan(found.t_mean["mix"][:, 6:]).all(), "dead units have no t"
     table = found.table().query("layer == 'mix' and domain == 'faces'").iloc[0]
-    assert table["share"] == 1 / 8 and table["replicated"] == 1 and table["held_out_d_prime"] > 3
+    assert table["proportion"] == 1 / 8 and table["proportion_replicated"] == 1 and table["held_out_d_prime"] > 3
 
 
 def test_units_that_one_half_defines_are_measured_on_the_other(planted):
@@ -92,15 +92,15 @@ def test_units_that_one_half_defines_are_measured_on_the_other(planted):
     found = localize_network(network, floc(images.root))
     assert found.half_labels["mix"][:, 0].tolist() == [found.domains.index("faces"), NONE]
     row = found.table().query("layer == 'mix' and domain == 'faces'").iloc[0]
-    assert row["n_half"] == 1 and row["replicated"] == 0
+    assert row["n_selective_half"] == 1 and row["proportion_replicated"] == 0
     assert abs(row["held_out_d_prime"]) < 1.5
 
 
 def test_moments_equal_those_of_collected_activations(planted):
     network, images = planted
-    moments = measure(network, images, batch_size=9)["mix"]
+    moments = stream_moments(network, images, batch_size=9)["mix"]
     batches = images.batches([range(len(images))], network.preprocessing)
-    rows = collect(network.model, {"mix": "mix"}, batches)["mix"].double().numpy()
+    rows = extract_activations(network.model, {"mix": "mix"}, batches)["mix"].double().numpy()
     for index, domain in enumerate(images.domain_names):
         for half in (0, 1):
             chosen = (np.array(images.domains) == domain) & (images.halves == half)
@@ -113,8 +113,8 @@ def test_second_call_reads_the_cache_and_content_changes_the_key(planted, privat
     network, images = planted
     first = localize_network(network, images)
     calls = []
-    monkeypatch.setattr("helpers.selectivity.localizer.measure",
-                        lambda *a, **k: calls.append(1) or measure(*a, **k))
+    monkeypatch.setattr("helpers.selectivity.localizer.stream_moments",
+                        lambda *a, **k: calls.append(1) or stream_moments(*a, **k))
     again = localize_network(network, images)
     assert not calls
     np.testing.assert_array_equal(first.t_mean["mix"], again.t_mean["mix"])
@@ -131,20 +131,20 @@ def test_second_call_reads_the_cache_and_content_changes_the_key(planted, privat
 def test_generalisation_overlap_and_groups(planted):
     network, images = planted
     found = localize_network(network, images)
-    table = generalisation(found, found).query("layer == 'mix'").set_index("domain")
+    table = measure_generalisation(found, found).query("layer == 'mix'").set_index("domain")
     assert table.loc["faces", "same_preference"] == 1
     assert table.loc["faces", "t_independent"] == table.loc["faces", "t_defining"]
     assert np.isnan(table.loc["bodies", "same_preference"])
     backwards = replace(found, domains=found.domains[::-1],
                         t_mean={layer: t[::-1] for layer, t in found.t_mean.items()})
-    pd.testing.assert_frame_equal(generalisation(found, backwards), generalisation(found, found))
+    pd.testing.assert_frame_equal(measure_generalisation(found, backwards), measure_generalisation(found, found))
     opposite = replace(found, t_mean={layer: -t for layer, t in found.t_mean.items()})
-    other = generalisation(found, opposite).query("layer == 'mix'").set_index("domain")
+    other = measure_generalisation(found, opposite).query("layer == 'mix'").set_index("domain")
     assert other.loc["faces", "same_preference"] == 0
     assert other.loc["faces", "t_independent"] == -other.loc["faces", "t_defining"]
-    assert overlap_p(found, "mix", "faces") == pytest.approx(1 / 8)
-    assert overlap_p(found, "mix", "bodies") == 1
-    groups = unit_groups(found, "mix", ["faces", "bodies"], at_most=3, seed=0)
+    assert split_half_overlap_p(found, "mix", "faces") == pytest.approx(1 / 8)
+    assert split_half_overlap_p(found, "mix", "bodies") == 1
+    groups = select_units_to_plot(found, "mix", ["faces", "bodies"], max_units=3, seed=0)
     assert [(name, len(units)) for name, units in groups] == [("faces", 1), ("bodies", 0),
                                                              ("rest", 3)]
     assert 0 not in groups[2][1]
@@ -176,16 +176,16 @@ def test_saturated_units_pass_through_the_steps_of_notebook_01(planted, capsys):
     assert [int(found.labels["clip"][unit]) for unit in range(3)] == [
         found.domains.index(domain) for domain in ("faces", "scenes", "characters")]
     assert not any(np.isinf(t).any() for t in found.t_mean.values())
-    table, follow = found.table(), generalisation(found, found)
+    table, follow = found.table(), measure_generalisation(found, found)
     numbers = [*table.select_dtypes("number"), *follow.select_dtypes("number")]
     assert not np.isinf(pd.concat([table, follow])[list(dict.fromkeys(numbers))]).any(axis=None)
     clipped = follow[follow["layer"] == "clip"].set_index("domain")
     assert clipped.loc[["faces", "scenes", "characters"], "same_preference"].tolist() == [1, 1, 1]
     top = unit_masks(found, ["clip"], fraction=0.2)["clip"]
     assert top[:, :3].any(0).all(), "what separates perfectly is ranked first"
-    assert unit_groups(found, "clip", ["faces"], at_most=3, seed=0)[0][1].tolist() == [0]
+    assert select_units_to_plot(found, "clip", ["faces"], max_units=3, seed=0)[0][1].tolist() == [0]
     for domain in ("faces", "scenes", "characters"):
-        assert np.isfinite(found.t_of_selected(domain)).all()
+        assert np.isfinite(found.t_of_selective_units(domain)).all()
 
 
 def test_activations_that_are_not_finite_are_refused_by_layer_and_number(planted):
@@ -194,14 +194,14 @@ def test_activations_that_are_not_finite_are_refused_by_layer_and_number(planted
     with torch.no_grad():
         model.mix.bias[:2] = torch.tensor([torch.inf, torch.nan])
     with pytest.raises(LabError, match="2 units of mix in planted have activations that are not"):
-        measure(replace(network, model=model), images)
+        stream_moments(replace(network, model=model), images)
 
 
 def test_a_unit_that_is_dead_on_new_pictures_prefers_no_domain_there(planted):
     network, images = planted
     found = localize_network(network, images)
     dead = replace(found, t_mean={layer: t * np.nan for layer, t in found.t_mean.items()})
-    table = generalisation(found, dead).query("layer == 'mix'").set_index("domain")
+    table = measure_generalisation(found, dead).query("layer == 'mix'").set_index("domain")
     row = table.loc["faces"]
     assert row["same_preference"] == 0 and np.isnan(row["t_independent"])
     silent = replace(found, held_out_d_prime={layer: d * np.nan for layer, d in
@@ -222,6 +222,6 @@ def test_real_photographs_through_a_real_network(private, monkeypatch):
     ends = {"first": "features.0", "last": "features.12.expand3x3"}
     small = Network(network.name, network.entry, network.model, ends, network.preprocessing,
                     network.digest, network.input_shape)
-    table = localize_network(small, few).table().set_index(["layer", "domain"])["share"]
+    table = localize_network(small, few).table().set_index(["layer", "domain"])["proportion"]
     assert table["last", "faces"] > 0.01 > table["first", "faces"]
     assert table["last", "characters"] > table["first", "characters"]

@@ -122,7 +122,7 @@ def drill(private, monkeypatch):
         (committed / f"{stem}.json").write_text(json.dumps(content()))
     monkeypatch.setattr(machines, "COMMITTED", committed)
     monkeypatch.setattr(machines, "TOLERANCES", committed / "tolerances.json")
-    monkeypatch.setattr(machines, "TURNED", committed / "turned.json")
+    monkeypatch.setattr(machines, "MACHINE_DEPENDENT", committed / "turned.json")
     monkeypatch.setattr(machines, "ROOT", private)
     runner = private / "helpers"
     runner.mkdir()

@@ -12,7 +12,7 @@ from helpers.concepts.meaning import associated
 from helpers.decoding.spaces import named_space
 from helpers.ground.errors import LabError
 from helpers.ground.paths import ROOT
-from helpers.networks.named_vectors import FILES, WIDTH, read_named_vectors
+from helpers.networks.named_vectors import RELEASE_FILES, N_DIMS, read_name_embeddings
 
 REAL = ROOT.parent / "shared" / "data" / "clip_text"
 needs_real = pytest.mark.skipif(not REAL.is_dir(), reason="no ../shared/data/clip_text here")
@@ -24,17 +24,17 @@ def folder(tmp_path):
     rng = np.random.default_rng(0)
     names = [{"id": 2, "name": "cup"}, {"id": 1, "name": "bow_(weapon)"},
              {"id": 3, "name": "swivel_chair"}]
-    (tmp_path / FILES[0]).write_text(json.dumps(names))
-    np.save(tmp_path / FILES[1], rng.standard_normal((3, WIDTH)).astype(np.float16))
-    (tmp_path / FILES[2]).write_text("1,Cup,Cup\n2,Tree/Bush,Tree/Bush\n")
-    np.save(tmp_path / FILES[3], rng.standard_normal((2, WIDTH)).astype(np.float16))
+    (tmp_path / RELEASE_FILES[0]).write_text(json.dumps(names))
+    np.save(tmp_path / RELEASE_FILES[1], rng.standard_normal((3, N_DIMS)).astype(np.float16))
+    (tmp_path / RELEASE_FILES[2]).write_text("1,Cup,Cup\n2,Tree/Bush,Tree/Bush\n")
+    np.save(tmp_path / RELEASE_FILES[3], rng.standard_normal((2, N_DIMS)).astype(np.float16))
     return tmp_path
 
 
 def test_names_are_read_in_the_order_of_their_embeddings(folder):
-    found = read_named_vectors(folder)
+    found = read_name_embeddings(folder)
     assert found.names == ("bow", "cup", "swivel chair", "tree")
-    first, second = (np.load(folder / name) for name in (FILES[1], FILES[3]))
+    first, second = (np.load(folder / name) for name in (RELEASE_FILES[1], RELEASE_FILES[3]))
     np.testing.assert_array_equal(found.embed_texts(["cup", "tree"]),
                                   np.stack([first[1], second[1]]).astype(np.float32))
     with pytest.raises(LabError, match="no embedding of 'dog'"):
@@ -42,19 +42,19 @@ def test_names_are_read_in_the_order_of_their_embeddings(folder):
 
 
 def test_files_that_are_absent_or_do_not_fit_are_told(folder):
-    np.save(folder / FILES[3], np.zeros((3, WIDTH)))
+    np.save(folder / RELEASE_FILES[3], np.zeros((3, N_DIMS)))
     with pytest.raises(LabError, match=r"2 names, embeddings \(3, 512\)"):
-        read_named_vectors(folder)
-    (folder / FILES[0]).write_text("[")
+        read_name_embeddings(folder)
+    (folder / RELEASE_FILES[0]).write_text("[")
     with pytest.raises(LabError, match="cannot be read"):
-        read_named_vectors(folder)
-    (folder / FILES[2]).unlink()
+        read_name_embeddings(folder)
+    (folder / RELEASE_FILES[2]).unlink()
     with pytest.raises(LabError, match="Objects365_names_fix.csv"):
-        read_named_vectors(folder)
+        read_name_embeddings(folder)
 
 
 def test_conditions_get_the_embedding_of_their_name(folder):
-    names = read_named_vectors(folder)
+    names = read_name_embeddings(folder)
     cohort = SimpleNamespace(name="kinds", album=SimpleNamespace(
         classes=("cup", "sea", "swivel_chair")))
     space = named_space(names, cohort)
@@ -68,7 +68,7 @@ def test_conditions_get_the_embedding_of_their_name(folder):
 
 @needs_real
 def test_real_words_are_nearest_to_what_belongs_with_them():
-    names = read_named_vectors(REAL)
+    names = read_name_embeddings(REAL)
     assert len(names.names) > 1300
     asked = {"cat": {"kitten", "dog", "cat"}, "pizza": {"pizza", "pasta", "lasagna", "pie"},
              "car": {"car", "automobile", "vehicle", "sports car", "van"}}

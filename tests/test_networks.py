@@ -15,10 +15,10 @@ from torch import nn
 
 from helpers.ground.errors import LabError
 from helpers.ground.paths import ROOT
-from helpers.networks.activations import collect, count_units
+from helpers.networks.activations import extract_activations, count_units
 from helpers.networks.architectures import AlexNetGN, build, layer_names
-from helpers.networks.network import load_network, pick_device
-from helpers.networks.registry import entry, read_entry, registry
+from helpers.networks.network import load_network, select_device
+from helpers.networks.registry import get_entry, parse_entry, registry
 from helpers.networks.weights import read_state_dict, save_state_dict, state_digest
 
 SHARED = Path(os.environ.get("LAB_SHARED", ROOT.parent / "shared" / "data"))
@@ -39,7 +39,7 @@ SMALL = {"channels": (8, 8, 8, 8, 8), "groups": 4, "pool": 1, "projector": (12, 
 def small_entry(**changes):
     """Return an entry of a tiny AlexNetGN."""
     view = {"resize": 64, "crop": 64, "mean": [0.5] * 3, "std": [0.25] * 3}
-    return read_entry("small", {"architecture": "alexnet_gn", "objective": "supervised",
+    return parse_entry("small", {"architecture": "alexnet_gn", "objective": "supervised",
                                 "diet": "noise", "preprocessing": view, "options": SMALL,
                                 **changes})
 
@@ -101,10 +101,10 @@ def test_every_registered_network_can_be_built():
 def test_untrained_networks_are_seeded_and_touch_no_global_state():
     torch.manual_seed(5)
     before = torch.get_rng_state()
-    digests = [load_network(entry("demo-untrained"), seed=seed).digest for seed in (0, 0, 1)]
+    digests = [load_network(get_entry("demo-untrained"), seed=seed).digest for seed in (0, 0, 1)]
     assert digests[0] == digests[1] != digests[2]
     assert torch.equal(torch.get_rng_state(), before)
-    twin = load_network(entry("demo-barlow-twins-untrained"), seed=0)
+    twin = load_network(get_entry("demo-barlow-twins-untrained"), seed=0)
     assert twin.digest == digests[0]
     assert twin.name == "demo-barlow-twins-untrained"
 
@@ -220,7 +220,7 @@ def test_absent_files_and_keys_are_named(small_file, tmp_path):
     ("torchvision:resnet51", "torchvision:resnet50"), ("resnet50-supervized-untrained", "resnet")])
 def test_unknown_names_get_the_nearest_known_ones(name, near):
     with pytest.raises(LabError) as caught:
-        entry(name)
+        get_entry(name)
     assert near in caught.value.expected
 
 
@@ -237,7 +237,7 @@ def test_the_registry_is_read_strictly():
 
 @pytest.mark.parametrize("model", ["alexnet", "resnet50", "efficientnet_b0"])
 def test_any_torchvision_network_can_be_asked_for(model):
-    found = entry(f"torchvision:{model}")
+    found = get_entry(f"torchvision:{model}")
     weights = zoo.get_model_weights(model).DEFAULT
     assert found.url == weights.url
     assert weights.url.endswith(f"-{found.digest.removeprefix('sha256:')}.pth")
@@ -251,14 +251,14 @@ def test_any_torchvision_network_can_be_asked_for(model):
 def test_the_registry_agrees_with_torchvision():
     for name in ("alexnet-supervised", "squeezenet1_0-imagenet", "resnet50-supervised"):
         ours = registry()[name]
-        theirs = entry(ours.architecture)
+        theirs = get_entry(ours.architecture)
         assert (ours.url, ours.digest, ours.preprocessing, ours.bytes) == (
             theirs.url, theirs.digest, theirs.preprocessing, theirs.bytes)
 
 
 def test_layers_are_not_overwritten_by_the_next():
     """In torchvision's own SqueezeNet a ReLU works in place, and a kept output turns positive."""
-    network = load_network(entry("torchvision:squeezenet1_1-untrained"), seed=0)
+    network = load_network(get_entry("torchvision:squeezenet1_1-untrained"), seed=0)
     picture = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     kept = []
     hook = network.model.features[0].register_forward_hook(lambda _m, _i, out: kept.append(out))
@@ -269,16 +269,16 @@ def test_layers_are_not_overwritten_by_the_next():
 
 
 def test_devices():
-    assert pick_device("cpu") == torch.device("cpu")
-    assert pick_device("auto").type in ("cpu", "cuda")
+    assert select_device("cpu") == torch.device("cpu")
+    assert select_device("auto").type in ("cpu", "cuda")
     with pytest.raises(LabError, match="'gpu' cannot be used"):
-        pick_device("gpu")
+        select_device("gpu")
 
 
 @pytest.mark.slow
 def test_a_real_network_recognises_real_photographs():
     folder = SHARED / "imagenet" / "val"
-    known = entry("squeezenet1_0-imagenet")
+    known = get_entry("squeezenet1_0-imagenet")
     weights = SHARED / "networks" / known.local
     if not (folder.is_dir() and weights.is_file()):
         pytest.skip(f"needs {weights.name} and photographs in {SHARED} (set LAB_SHARED)")
@@ -286,6 +286,6 @@ def test_a_real_network_recognises_real_photographs():
     classes = sorted(folder.iterdir())[::25]
     pictures = torch.stack([network.preprocessing(Image.open(next(wnid.iterdir())))
                             for wnid in classes])
-    scores = collect(network.model, {"out": "classifier.3"}, [pictures])["out"]
+    scores = extract_activations(network.model, {"out": "classifier.3"}, [pictures])["out"]
     hits = (scores.argmax(1) == torch.arange(0, 1000, 25)).float().mean()
     assert hits > 0.45

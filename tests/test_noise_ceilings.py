@@ -14,13 +14,13 @@ from scipy import stats
 from helpers.ground.errors import LabError
 from helpers.similarity import noise_ceilings
 from helpers.similarity.noise_ceilings import (
-    analytic_univariate,
-    ceiling,
-    mixed_ceiling,
+    univariate_noise_ceiling,
+    estimate_noise_ceiling,
+    mixed_repeats_noise_ceiling,
     ncsnr,
-    ncsnr_ceiling,
-    published_ceiling,
-    split_half,
+    ncsnr_noise_ceiling,
+    published_noise_ceiling,
+    split_half_noise_ceiling,
 )
 from helpers.similarity.rsa import rsa_r
 from helpers.similarity.signal_noise import signal_and_noise
@@ -63,7 +63,7 @@ class Region:
 
     @property
     def univariate(self) -> float:
-        return analytic_univariate(self.signal @ self.signal.T, self.noise @ self.noise.T,
+        return univariate_noise_ceiling(self.signal @ self.signal.T, self.noise @ self.noise.T,
                                    N_REPEATS)
 
 
@@ -125,8 +125,8 @@ def test_a_vertex_of_noise_alone_has_no_ncsnr():
 
 
 def test_an_ncsnr_of_point_three_is_21_percent_with_three_repeats():
-    assert ncsnr_ceiling(0.3, 3) == pytest.approx(0.213, abs=5e-4)
-    assert ncsnr_ceiling(np.array([0.0, 1.0]), 1).tolist() == [0, 0.5]
+    assert ncsnr_noise_ceiling(0.3, 3) == pytest.approx(0.213, abs=5e-4)
+    assert ncsnr_noise_ceiling(np.array([0.0, 1.0]), 1).tolist() == [0, 0.5]
 
 
 def test_the_ncsnr_ceiling_is_the_squared_correlation_with_the_truth():
@@ -135,17 +135,17 @@ def test_the_ncsnr_ceiling_is_the_squared_correlation_with_the_truth():
     for n in (1, 2, 5):
         seen = truth + rng.normal(size=truth.size) / np.sqrt(n)
         r = np.corrcoef(truth, seen)[0, 1]
-        assert ncsnr_ceiling(0.7, n) == pytest.approx(r**2, abs=0.01)
+        assert ncsnr_noise_ceiling(0.7, n) == pytest.approx(r**2, abs=0.01)
 
 
 def test_unequal_repeats_give_algonauts_ceiling():
     shown = np.repeat([1, 2, 3], [11, 5, 20])
     t = (20 / 3 + 5 / 2 + 11) / 36
     values = np.array([0.2, 1.1])
-    np.testing.assert_allclose(mixed_ceiling(values, shown), values**2 / (values**2 + t))
-    np.testing.assert_allclose(mixed_ceiling(values, np.full(9, 3)), ncsnr_ceiling(values, 3))
+    np.testing.assert_allclose(mixed_repeats_noise_ceiling(values, shown), values**2 / (values**2 + t))
+    np.testing.assert_allclose(mixed_repeats_noise_ceiling(values, np.full(9, 3)), ncsnr_noise_ceiling(values, 3))
     with pytest.raises(LabError, match="shown 0 times"):
-        mixed_ceiling(values, np.array([0, 3]))
+        mixed_repeats_noise_ceiling(values, np.array([0, 3]))
 
 
 # ---- the model of signal and noise --------------------------------------------------------------
@@ -185,7 +185,7 @@ def test_the_closed_form_is_the_correlation_of_the_means_over_vertices(s, e, n):
     rng = np.random.default_rng(0)
     truth = np.sqrt(s) * rng.normal(size=200_000)
     seen = truth + np.sqrt(e / n) * rng.normal(size=truth.size)
-    found = analytic_univariate(np.full((4, 4), s), np.full((4, 4), e), n)
+    found = univariate_noise_ceiling(np.full((4, 4), s), np.full((4, 4), e), n)
     assert found == pytest.approx(np.corrcoef(truth, seen)[0, 1], abs=0.01)
 
 
@@ -193,7 +193,7 @@ def test_the_closed_form_is_the_correlation_of_the_means_over_vertices(s, e, n):
 @pytest.mark.parametrize(("rank", "snr"), [(2, 0.3), (8, 0.1), (8, 1.0), (40, 0.3)])
 def test_univariate_ceilings_are_the_closed_form(rank, snr, shared):
     region = Region.plant(rank=rank, snr=snr, shared=shared, common=0.3)
-    found = [ceiling(region.betas(seed), statistic="univariate", seed=seed, n_simulations=2).value
+    found = [estimate_noise_ceiling(region.betas(seed), statistic="univariate", seed=seed, n_simulations=2).value
              for seed in range(60)]
     assert 0.4 < region.univariate < 0.98
     assert np.mean(found) == pytest.approx(region.univariate, abs=0.02)
@@ -207,7 +207,7 @@ def test_univariate_ceilings_are_the_closed_form(rank, snr, shared):
 def test_rsa_ceilings_are_those_of_the_planted_region(rank, snr, shared):
     region, truth = Region.plant(rank=rank, snr=snr, shared=shared), brute_force_rsa(
         rank, snr, shared)
-    found = [ceiling(region.betas(seed), statistic="rsa", seed=seed, n_simulations=8).value
+    found = [estimate_noise_ceiling(region.betas(seed), statistic="rsa", seed=seed, n_simulations=8).value
              for seed in range(20)]
     error = np.std(found, ddof=1) / np.sqrt(len(found))
     assert abs(np.mean(found) - truth) < 0.02 + 2 * error
@@ -218,7 +218,7 @@ def test_a_pattern_common_to_all_images_changes_rsas_ceiling_and_that_is_seen():
     region = Region.plant(rank=2, snr=0.3, shared=0.0)
     region = replace(region, mean=4 * region.mean)
     truth = brute_force_rsa(2, 0.3, 0.0, level=4.0)
-    found = [ceiling(region.betas(seed), statistic="rsa", seed=seed, n_simulations=8).value
+    found = [estimate_noise_ceiling(region.betas(seed), statistic="rsa", seed=seed, n_simulations=8).value
              for seed in range(8)]
     assert truth > brute_force_rsa(2, 0.3, 0.0) + 0.04
     assert np.mean(found) == pytest.approx(truth, abs=0.02)
@@ -228,7 +228,7 @@ def test_a_pattern_common_to_all_images_changes_rsas_ceiling_and_that_is_seen():
 def test_a_strong_regions_ceiling_is_known_from_one_experiment(statistic):
     region = Region.plant(rank=8, snr=1.0, shared=0.3, common=0.5)
     truth, betas = region.draw(np.random.default_rng(7))
-    found = ceiling(betas, statistic=statistic, seed=0)
+    found = estimate_noise_ceiling(betas, statistic=statistic, seed=0)
     reached = noise_ceilings.STATISTICS[statistic](truth, betas.mean(1))
     assert found.value == pytest.approx(reached, abs=0.02)
     assert found.low < found.value < found.high
@@ -239,7 +239,7 @@ def test_where_there_is_only_noise_half_the_ceilings_are_zero_and_none_is_high()
     """A ceiling is the root of a reliability, which chance leaves near but not at zero."""
     nothing = replace(Region.plant(rank=2, snr=1, shared=0.3), signal=np.zeros((N_VERTICES, 1)))
     for statistic, most, n in (("univariate", 0.5, 60), ("rsa", 0.25, 24)):
-        found = np.array([ceiling(nothing.betas(seed), statistic=statistic, seed=seed,
+        found = np.array([estimate_noise_ceiling(nothing.betas(seed), statistic=statistic, seed=seed,
                                   n_simulations=6).value for seed in range(n)])
         zeros = int((found == 0).sum())
         assert stats.binomtest(zeros, n, 0.5).pvalue > 0.001
@@ -249,7 +249,7 @@ def test_where_there_is_only_noise_half_the_ceilings_are_zero_and_none_is_high()
 def test_more_repeats_raise_the_ceiling():
     region = Region.plant(rank=8, snr=0.3, shared=0.2, common=0.5)
     for statistic in ("univariate", "rsa"):
-        found = [ceiling(region.betas(1, n_repeats=n), statistic=statistic, seed=0,
+        found = [estimate_noise_ceiling(region.betas(1, n_repeats=n), statistic=statistic, seed=0,
                          n_simulations=10).value for n in (2, 4, 12)]
         assert found[0] < found[1] < found[2] < 1
 
@@ -259,14 +259,14 @@ def test_the_order_of_vertices_and_images_does_not_matter():
     betas = region.betas(0)
     mixed = betas[rng.permutation(N_IMAGES)][:, :, rng.permutation(N_VERTICES)]
     for statistic, slack in (("univariate", 1e-9), ("rsa", 0.02)):
-        expected = ceiling(betas, statistic=statistic, seed=0).value
-        assert ceiling(mixed, statistic=statistic, seed=0).value == pytest.approx(
+        expected = estimate_noise_ceiling(betas, statistic=statistic, seed=0).value
+        assert estimate_noise_ceiling(mixed, statistic=statistic, seed=0).value == pytest.approx(
             expected, abs=slack)
 
 
 def test_a_seed_fixes_the_ceiling():
     betas = Region.plant(rank=8, snr=0.3, shared=0.2).betas(0, n_images=60)
-    for estimate in (ceiling, published_ceiling):
+    for estimate in (estimate_noise_ceiling, published_noise_ceiling):
         first, again, other = (estimate(betas, statistic="rsa", seed=seed, n_simulations=8)
                                for seed in (1, 1, 2))
         assert first == again and first != other
@@ -274,13 +274,13 @@ def test_a_seed_fixes_the_ceiling():
 
 def test_large_regions_are_drawn_from_without_replacement(monkeypatch):
     betas = Region.plant(rank=8, snr=0.5, shared=0.2).betas(0)
-    monkeypatch.setattr(noise_ceilings, "MOST_VERTICES", 30)
+    monkeypatch.setattr(noise_ceilings, "MAX_VERTICES", 30)
     parts = noise_ceilings._parts(betas, np.random.default_rng(0))
     assert len(parts) == 3 and not np.array_equal(parts[0], parts[1])
     for part in parts:
         assert len(np.unique(part[0, 0])) == 30
-    drawn = ceiling(betas, statistic="rsa", seed=0)
-    alone = [ceiling(part, statistic="rsa", seed=0).value for part in parts]
+    drawn = estimate_noise_ceiling(betas, statistic="rsa", seed=0)
+    alone = [estimate_noise_ceiling(part, statistic="rsa", seed=0).value for part in parts]
     assert drawn.n_vertices == 40
     assert drawn.value == pytest.approx(np.mean(alone), abs=0.01)
 
@@ -290,26 +290,26 @@ def test_the_published_steps_agree_but_scatter_more_where_the_signal_is_weak():
     region = Region.plant(rank=40, snr=0.1, shared=0.5)
     ours, published = ([estimate(region.betas(seed), statistic="rsa", seed=seed,
                                  n_simulations=12).value for seed in range(16)]
-                       for estimate in (ceiling, published_ceiling))
+                       for estimate in (estimate_noise_ceiling, published_noise_ceiling))
     assert np.std(published) > 1.3 * np.std(ours)
     clipped = Region.plant(rank=8, snr=0.1, shared=0.0)  # needs a factor of about 1.5
-    found = [published_ceiling(clipped.betas(seed), statistic="rsa", seed=seed).value
+    found = [published_noise_ceiling(clipped.betas(seed), statistic="rsa", seed=seed).value
              for seed in range(6)]
     assert np.mean(found) == pytest.approx(brute_force_rsa(8, 0.1, 0.0), abs=0.03)
     strong = Region.plant(rank=8, snr=1.0, shared=0.3, common=0.5)
     for statistic in ("univariate", "rsa"):
-        found = published_ceiling(strong.betas(0), statistic=statistic, seed=0)
+        found = published_noise_ceiling(strong.betas(0), statistic=statistic, seed=0)
         assert found.value == pytest.approx(
-            ceiling(strong.betas(0), statistic=statistic, seed=0).value, abs=0.03)
+            estimate_noise_ceiling(strong.betas(0), statistic=statistic, seed=0).value, abs=0.03)
         assert found.n_conditions == 50
 
 
 def test_split_halves_agree_for_means_and_are_too_low_for_rsa():
     region = Region.plant(rank=8, snr=0.3, shared=0.5, common=0.5)
-    found = [split_half(region.betas(seed), statistic="univariate") for seed in range(20)]
+    found = [split_half_noise_ceiling(region.betas(seed), statistic="univariate") for seed in range(20)]
     assert np.mean(found) == pytest.approx(region.univariate, abs=0.02)
     plain = Region.plant(rank=8, snr=0.3, shared=0.5)
-    found = [split_half(plain.betas(seed), statistic="rsa") for seed in range(5)]
+    found = [split_half_noise_ceiling(plain.betas(seed), statistic="rsa") for seed in range(5)]
     assert -0.2 < np.mean(found) - brute_force_rsa(8, 0.3, 0.5) < -0.05
 
 
@@ -317,15 +317,15 @@ def test_repeats_that_contradict_each_other_have_no_reliability():
     rng = np.random.default_rng(0)
     first = rng.normal(size=(100, 1, 5))
     betas = np.concatenate([first, -first, 0.1 * rng.normal(size=(100, 1, 5))], axis=1)
-    assert split_half(betas, statistic="univariate") == 0
-    assert ceiling(betas, statistic="univariate", seed=0).value == 0
+    assert split_half_noise_ceiling(betas, statistic="univariate") == 0
+    assert estimate_noise_ceiling(betas, statistic="univariate", seed=0).value == 0
 
 
 def test_what_cannot_have_a_ceiling_is_refused():
     betas = Region.plant(rank=2, snr=1, shared=0).betas(0, n_images=10)
     holes = betas.copy()
     holes[0, 2] = np.nan
-    for estimate in (ceiling, published_ceiling):
+    for estimate in (estimate_noise_ceiling, published_noise_ceiling):
         for wrong, seen in ((betas[:, :1], "betas of shape"), (betas[:1], "betas of shape"),
                             (betas[:, 0], "betas of shape"), (betas[..., :1], "1 vertex"),
                             (holes, "not finite")):
@@ -337,4 +337,4 @@ def test_what_cannot_have_a_ceiling_is_refused():
         with pytest.raises(LabError, match="betas of shape"):
             ncsnr(wrong)
     with pytest.raises(LabError, match="not finite"):
-        split_half(holes, statistic="rsa")
+        split_half_noise_ceiling(holes, statistic="rsa")

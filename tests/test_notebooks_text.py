@@ -23,19 +23,19 @@ def code(request) -> list[str]:
 def calls(cells: list[str], names) -> list[ast.Call]:
     return [node for cell in cells for node in ast.walk(ast.parse(cell))
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
-            and node.func.attr in names and getattr(node.func.value, "id", "") == "ledger"]
+            and node.func.attr in names and getattr(node.func.value, "id", "") == "claims"]
 
 
 def test_one_checked_cell_prints_all_verdicts_and_nothing_that_rounding_moves(code):
     checked = [cell.split(CHECK)[1].strip() for cell in code if CHECK in cell]
-    assert "print(ledger.verdicts())" in checked
-    assert sum("ledger" in cell for cell in checked) == 1, "numbers are compared with tolerances"
+    assert "print(claims.verdicts())" in checked
+    assert sum("claims" in cell for cell in checked) == 1, "numbers are compared with tolerances"
     assert not any("but=" in cell for cell in code), "no verdict is left out"
 
 
 def test_the_claims_are_saved_and_shown_with_their_numbers(code):
     whole = "\n".join(code)
-    assert whole.count("ledger.save()") == 1 and whole.count("print(ledger.text())") == 1
+    assert whole.count("claims.save()") == 1 and whole.count("print(claims.text())") == 1
 
 
 def test_a_claim_of_absence_has_a_bound(code):

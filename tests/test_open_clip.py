@@ -14,11 +14,11 @@ from torch import nn
 from torch.nn import functional
 
 from helpers.ground.errors import LabError
-from helpers.networks.activations import collect, count_units
+from helpers.networks.activations import extract_activations, count_units
 from helpers.networks.architectures import build, layer_names
 from helpers.networks.network import load_network
-from helpers.networks.open_clip_towers import open_clip_image, open_clip_text, open_clip_tokens
-from helpers.networks.registry import entry, read_entry, registry
+from helpers.networks.open_clip_towers import build_open_clip_image_encoder, build_open_clip_text_encoder, tokenize_open_clip
+from helpers.networks.registry import get_entry, parse_entry, registry
 from helpers.networks.weights import read_state_dict, save_tensors, state_digest
 
 VIT, RESNET = "open_clip:ViT-B-32-quickgelu", "open_clip:RN50-quickgelu"
@@ -81,10 +81,10 @@ def tiny_entry(architecture):
     view = {"resize": 64, "crop": 64, "mean": [0.5] * 3, "std": [0.25] * 3}
     table = {"architecture": architecture, "objective": "clip", "diet": "noise",
              "keys": "open_clip", "options": TINY[architecture], "preprocessing": view}
-    return read_entry("tiny", table)
+    return parse_entry("tiny", table)
 
 
-def pictures(n=3):
+def random_images(n=3):
     """Return random pictures (n, 3, 64, 64)."""
     return torch.randn(n, 3, 64, 64, generator=torch.Generator().manual_seed(0))
 
@@ -100,8 +100,8 @@ def captions():
 
 def text_tower(architecture, path):
     """Return the text tower of a file."""
-    return open_clip_text(architecture, TINY[architecture],
-                          read_state_dict(path, keys="open_clip_text"))
+    return build_open_clip_text_encoder(architecture, TINY[architecture],
+                          read_state_dict(path, keys="build_open_clip_text_encoder"))
 
 
 def test_the_archive_is_as_openai_publishes(published):
@@ -123,7 +123,7 @@ def test_reading_an_archive_says_nothing_of_deprecation(published):
 
 def test_the_towers_share_all_tensors_of_a_file(published):
     _, path = published
-    image, text = (read_state_dict(path, keys=keys) for keys in ("open_clip", "open_clip_text"))
+    image, text = (read_state_dict(path, keys=keys) for keys in ("open_clip", "build_open_clip_text_encoder"))
     rest = {"logit_scale", "input_resolution", "context_length", "vocab_size"}
     assert {f"visual.{name}" for name in image} | set(text) | rest == set(read_state_dict(path))
     assert not rest & set(text)
@@ -134,7 +134,7 @@ def test_both_towers_are_those_of_the_whole_model(published):
     architecture, path = published
     whole = whole_model(architecture)
     network = load_network(tiny_entry(architecture), path)
-    ours, theirs = network.model(pictures()), whole.encode_image(pictures())
+    ours, theirs = network.model(random_images()), whole.encode_image(random_images())
     assert ours.shape == (3, 16)
     assert torch.allclose(ours, theirs, atol=1e-5)
     assert theirs.std(0).min() > 1e-3, "different pictures should differ"
@@ -170,9 +170,9 @@ def test_state_dicts_of_open_clip_itself_are_split_too(tmp_path, prefix):
     for name, found in (("clip.safetensors", {}),
                         ("clip.pt", {"key": "state_dict", "prefix": "module."})):
         image, text = (read_state_dict(tmp_path / name, keys=keys, **found)
-                       for keys in ("open_clip", "open_clip_text"))
+                       for keys in ("open_clip", "build_open_clip_text_encoder"))
         assert state_digest(image) == state_digest(whole.visual.state_dict())
-        tower = open_clip_text(VIT, TINY[VIT], text)
+        tower = build_open_clip_text_encoder(VIT, TINY[VIT], text)
         with torch.no_grad():
             assert torch.allclose(tower(captions()), whole.encode_text(captions()), atol=1e-5)
 
@@ -196,9 +196,9 @@ def test_quickgelu_where_the_name_says_so(published):
 @torch.no_grad()
 def test_the_wrong_activation_would_be_seen(tmp_path):
     publish(VIT, tmp_path / "tiny.pt")
-    right = load_network(tiny_entry(VIT), tmp_path / "tiny.pt").model(pictures())
+    right = load_network(tiny_entry(VIT), tmp_path / "tiny.pt").model(random_images())
     plain = replace(tiny_entry(VIT), architecture="open_clip:ViT-B-32")
-    wrong = load_network(plain, tmp_path / "tiny.pt").model(pictures())
+    wrong = load_network(plain, tmp_path / "tiny.pt").model(random_images())
     assert not torch.allclose(right, wrong, atol=1e-3)
 
 
@@ -206,11 +206,11 @@ def test_layers_are_named_by_their_paths_and_can_be_read(published):
     architecture, path = published
     network = load_network(tiny_entry(architecture), path)
     assert all(name == path for name, path in network.layers.items())
-    counts = count_units(network.model, network.layers, pictures())
+    counts = count_units(network.model, network.layers, random_images())
     wanted = {VIT: ("conv1", 32 * 4), RESNET: ("conv1", 4 * 32 * 32)}[architecture]
     assert counts[wanted[0]] == wanted[1]
     last = {VIT: "ln_post", RESNET: "layer4.0.act3"}[architecture]
-    assert collect(network.model, {last: last}, [pictures()])[last].std(0).max() > 1e-3
+    assert extract_activations(network.model, {last: last}, [random_images()])[last].std(0).max() > 1e-3
     assert not any(getattr(module, "inplace", False) for module in network.model.modules())
 
 
@@ -265,10 +265,10 @@ def test_files_that_do_not_fit_are_refused(published, tmp_path):
     with pytest.raises(LabError, match="does not fit"):
         load_network(tiny_entry(other), path)
     with pytest.raises(LabError, match="missing: positional_embedding"):
-        open_clip_text(architecture, TINY[architecture], {})
+        build_open_clip_text_encoder(architecture, TINY[architecture], {})
     deeper = TINY[architecture] | {"text_cfg": TEXT | {"layers": 3}}
     with pytest.raises(LabError, match=r"missing: transformer\.resblocks\.2"):
-        open_clip_text(architecture, deeper, read_state_dict(path, keys="open_clip_text"))
+        build_open_clip_text_encoder(architecture, deeper, read_state_dict(path, keys="build_open_clip_text_encoder"))
     torch.save({"fc.weight": torch.ones(2, 2)}, tmp_path / "other.pt")
     with pytest.raises(LabError, match="missing"):
         load_network(tiny_entry(architecture), tmp_path / "other.pt")
@@ -288,19 +288,19 @@ def test_unknown_models_are_refused():
     with pytest.raises(LabError) as caught:
         build("open_clip:ViT-B-32-quikgelu", {}, seed=0)
     assert VIT in caught.value.expected
-    for read in (lambda name: open_clip_tokens(name, ["a face"]),
-                 lambda name: open_clip_text(name, {}, {})):
+    for read in (lambda name: tokenize_open_clip(name, ["a face"]),
+                 lambda name: build_open_clip_text_encoder(name, {}, {})):
         with pytest.raises(LabError, match="'open_clip:ViT' is unknown"):
             read("open_clip:ViT")
         with pytest.raises(LabError, match="files of another project"):
             read("open_clip:roberta-ViT-B-32")
     for name in ("open_clip:ViT", "torchvision:RN50", "RN50"):
         with pytest.raises(LabError, match=f"'{name}' is unknown"):
-            open_clip_image(name, {})
+            build_open_clip_image_encoder(name, {})
 
 
 def test_tokens_are_clips():
-    tokens = open_clip_tokens(VIT, ["a face", "A photo of a FACE. ", "face " * 100])
+    tokens = tokenize_open_clip(VIT, ["a face", "A photo of a FACE. ", "face " * 100])
     assert tokens.shape == (3, 77)
     assert tokens.dtype == torch.int64
     assert tokens[0, :5].tolist() == [49406, 320, 1710, 49407, 0]
@@ -332,4 +332,4 @@ def test_the_registered_networks_are_openais(name):
     assert {f"visual.{name}" for name in tower.state_dict()} == {
         name for name in whole.state_dict() if name.startswith("visual.")}
     assert "conv1" in layer_names(tower)
-    assert entry(f"{name}-untrained").architecture == known.architecture
+    assert get_entry(f"{name}-untrained").architecture == known.architecture

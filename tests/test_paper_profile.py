@@ -169,10 +169,10 @@ def put_weights(folder, profile) -> None:
                 "readout.weight": torch.randn(N_CLASSES, width)}}, folder / entry.readout.file)
     spec = profile.language
     torch.save(build("torchvision:resnet18", {}, seed=7).state_dict(),
-               folder / listed[spec.kinds[spec.vision]].file)
+               folder / listed[spec.conditions[spec.vision]].file)
     with clip_vocabulary():
         publish(VIT, folder / listed[profile.decoding.network].file)
-        publish(RESNET, folder / listed[spec.kinds[spec.language]].file)
+        publish(RESNET, folder / listed[spec.conditions[spec.language]].file)
 
 
 @contextmanager
@@ -206,10 +206,10 @@ def served_entries(profile, folder, address: str) -> dict:
                                                    digest=named_by_digest(path, "md5")))
         listed[name] = at(entry)
     small = {"resize": 64, "crop": 64}
-    vision = spec.kinds[spec.vision]
+    vision = spec.conditions[spec.vision]
     listed[vision] = at(listed[vision], architecture="torchvision:resnet18",
                         preprocessing=replace(listed[vision].preprocessing, **small))
-    for name, tiny in ((profile.decoding.network, VIT), (spec.kinds[spec.language], RESNET)):
+    for name, tiny in ((profile.decoding.network, VIT), (spec.conditions[spec.language], RESNET)):
         listed[name] = at(listed[name], options=TINY[tiny],
                           preprocessing=replace(listed[name].preprocessing, **small))
     return listed
@@ -266,8 +266,8 @@ def test_the_notebook_runs_under_paper(source, world, monkeypatch, capsys):
     shows_main = "chosen.main" in text or "laboratory.network(" in text
     opened = {profile.networks.main} if shows_main else set()
     if "SiblingStudy.of(" in text:
-        opened |= {name for name in profile.language.kinds.values()
-                   if registry.entry(name).trained}
+        opened |= {name for name in profile.language.conditions.values()
+                   if registry.get_entry(name).trained}
     if "laboratory.networks()" in text:
         opened |= {profile.networks.main, *profile.networks.compare}
     if "laboratory.cohort()" in text and 'table("encoding")' in text:

@@ -23,33 +23,33 @@ from torchvision import transforms
 
 from helpers.brains.cohort import Fold, Responses
 from helpers.finetuning import work
-from helpers.finetuning.jobs import Job
-from helpers.finetuning.kinds import KINDS, recipe_of
-from helpers.finetuning.study import Study
-from helpers.finetuning.work import backbone_of, opened, tuned
+from helpers.finetuning.jobs import FineTuningRun
+from helpers.finetuning.conditions import CONDITIONS, make_finetuning_config
+from helpers.finetuning.study import FineTuningStudy
+from helpers.finetuning.work import get_backbone, load_model, finetune
 from helpers.ground.errors import LabError
 from helpers.ground.paths import CACHE_VARIABLE, ROOT, cache_dir
 from helpers.ground.tunings import FinetuningSpec, LandscapeSpec, LateralitySpec
 from helpers.landscape import comparing, reading
-from helpers.landscape.comparing import accuracies, distances_between
-from helpers.landscape.distances import MOST, ignorance, truth
-from helpers.landscape.probes import deal, taught_probe
-from helpers.landscape.reading import Task, open_task, probe_of, probed
+from helpers.landscape.comparing import task_accuracies, prediction_distances
+from helpers.landscape.distances import MAX_DISTANCE, ignorance_model, truth_model
+from helpers.landscape.probes import split_train_test, fit_logistic_probe
+from helpers.landscape.reading import ClassificationTask, load_task, load_probe, fit_probe
 from helpers.networks.network import Network
 from helpers.networks.registry import Preprocessing
 from helpers.stimuli.image_sets import ImageSet, image_folder
-from helpers.training.processes import one_thread
+from helpers.training.processes import single_thread
 
 SPEC = FinetuningSpec("tiny-net", "tiny-net-untrained", rois=("V1v", "PPA"),
-                      layers=("conv", "relu", "fc"), hemispheres="together", fewest_voxels=10,
-                      epochs=2, regression_epochs=2, batch_size=16, rate=1e-2,
-                      regression_rate=1e-2)
+                      layers=("conv", "relu", "fc"), hemispheres="together", min_voxels=10,
+                      epochs=2, regression_epochs=2, batch_size=16, learning_rate=1e-2,
+                      regression_learning_rate=1e-2)
 
 
 @pytest.fixture(autouse=True, scope="module")
 def single():
     """Small sums are fastest on one thread."""
-    with one_thread():
+    with single_thread():
         yield
 
 
@@ -89,35 +89,35 @@ class Halves(TinyCohort):
         seen = halves.reshape(self.n_conditions, 6)
         betas = seen @ rng.normal(size=(6, 48)) + rng.normal(0, 0.2, (self.n_conditions, 48))
         first = np.arange(48) < 24
-        members = {"V1v": first, "PPA": ~first}
+        finetuned_models = {"V1v": first, "PPA": ~first}
         return Responses(subject, conditions, betas[conditions][:, None].astype(np.float32),
                          np.tile(np.repeat(["lh", "rh"], 12), 2), np.arange(48),
-                         {roi: members[roi] for roi in rois if roi in self.rois(subject)},
+                         {roi: finetuned_models[roi] for roi in rois if roi in self.rois(subject)},
                          np.ones(48, np.float32))
 
 
-def study_of(cohort=None, net=None, n_jobs=1, **changes) -> Study:
-    return Study.of(cohort or Halves(), replace(SPEC, **changes), net or network(),
+def study_of(cohort=None, net=None, n_jobs=1, **changes) -> FineTuningStudy:
+    return FineTuningStudy.from_cohort(cohort or Halves(), replace(SPEC, **changes), net or network(),
                     network("tiny-net-untrained", seed=1), n_jobs=n_jobs)
 
 
-def job_of(net: Network, name: str = "untuned") -> Job:
+def run_of(net: Network, name: str = "pretrained") -> FineTuningRun:
     """Return the job of leaving a network as it is."""
-    kind = KINDS["untuned"]
-    return Job(name, kind, net, (), "", recipe_of(kind, SPEC, 1.0), SPEC, 32, 24, 0)
+    condition = CONDITIONS["pretrained"]
+    return FineTuningRun(name, condition, net, (), "", make_finetuning_config(condition, SPEC, 1.0), SPEC, 32, 24, 0)
 
 
-def task_of(n=120, n_classes=3, seed=0, name="colours", strength=0.45) -> Task:
+def task_of(n=120, n_classes=3, seed=0, name="colours", strength=0.45) -> ClassificationTask:
     """Return noisy pictures of tinted sides; the last of the classes is never taught."""
     rng = np.random.default_rng(seed)
-    taught, held_out = deal(n)
+    train_idx, test_idx = split_train_test(n)
     labels = rng.integers(n_classes, size=n)
-    labels[held_out[:2]] = n_classes
+    labels[test_idx[:2]] = n_classes
     tint = rng.integers(60, 200, (n_classes + 1, 3, 1, 2)).repeat(16, 3)
     noise = Drawn(n, seed=seed + 9).pixels.transpose(0, 3, 1, 2)
     pixels = ((1 - strength) * noise + strength * tint[labels]).astype(np.uint8)
     classes = tuple(f"class {i}" for i in range(n_classes + 1))
-    return Task(name, pixels, labels, classes, taught, held_out,
+    return ClassificationTask(name, pixels, labels, classes, train_idx, test_idx,
                 f"{name}-{n}-{n_classes}-{seed}-{strength}")
 
 
@@ -127,20 +127,20 @@ def seen_by(weights, pixels: np.ndarray) -> np.ndarray:
     return functional.conv2d(x, *weights, stride=4).clamp(min=0).flatten(1).numpy()
 
 
-def weights_of(job: Job) -> tuple[torch.Tensor, torch.Tensor]:
+def weights_of(run: FineTuningRun) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the first layer of the tiny network: as it is, or as it was kept when tuned."""
-    if not job.people:
-        return tuple(one.detach() for one in (job.network.model[0].weight,
-                                              job.network.model[0].bias))
-    kept = tuned(job)
-    return tuple(torch.from_numpy(kept[f"model/reader.backbone.0.{name}"])
+    if not run.training_pairs:
+        return tuple(one.detach() for one in (run.network.model[0].weight,
+                                              run.network.model[0].bias))
+    kept = finetune(run)
+    return tuple(torch.from_numpy(kept[f"model/feature_extractor.backbone.0.{name}"])
                  for name in ("weight", "bias"))
 
 
-def readout(weights, task: Task):
+def readout(weights, task: ClassificationTask):
     """Teach scikit-learn's own chain what the tiny network's ReLU makes of a task."""
     chain = make_pipeline(StandardScaler(), LogisticRegression(max_iter=5000))
-    return chain.fit(seen_by(weights, task.pixels[task.taught]), task.labels[task.taught])
+    return chain.fit(seen_by(weights, task.pixels[task.train_idx]), task.labels[task.train_idx])
 
 
 # ---- who teaches and who examines ---------------------------------------------------------------
@@ -150,23 +150,23 @@ def test_pictures_are_dealt_as_published(n):
     """Published: ``torch.manual_seed(0)``, then ``random_split`` into int(0.85 n) and the rest."""
     torch.manual_seed(0)
     parts = random_split(range(n), [int(0.85 * n), n - int(0.85 * n)])
-    found = deal(n)
+    found = split_train_test(n)
     for values, part in zip(found, parts):
         np.testing.assert_array_equal(values, sorted(part.indices))
         assert values.dtype == np.int64
     np.testing.assert_array_equal(np.sort(np.concatenate(found)), np.arange(n))
     torch.manual_seed(99)
     before = torch.get_rng_state()
-    np.testing.assert_array_equal(deal(n)[0], found[0])
+    np.testing.assert_array_equal(split_train_test(n)[0], found[0])
     assert torch.equal(before, torch.get_rng_state()), "the global state is left alone"
 
 
 def test_shares_and_seeds_of_dealing():
-    assert [len(part) for part in deal(40, share=0.5)] == [20, 20]
-    assert (deal(40, seed=1)[1] != deal(40)[1]).any()
-    for n, share in ((1, 0.85), (0, 0.85), (3, 1.0)):
+    assert [len(part) for part in split_train_test(40, train_fraction=0.5)] == [20, 20]
+    assert (split_train_test(40, seed=1)[1] != split_train_test(40)[1]).any()
+    for n, train_fraction in ((1, 0.85), (0, 0.85), (3, 1.0)):
         with pytest.raises(LabError, match=f"{n} pictures for a probe(?s:.)*larger image set"):
-            deal(n, share=share)
+            split_train_test(n, train_fraction=train_fraction)
 
 
 # ---- one probe ----------------------------------------------------------------------------------
@@ -204,11 +204,11 @@ def best_logs(x: torch.Tensor, labels: np.ndarray, new: torch.Tensor, n_classes:
 def test_a_probe_is_the_minimum_of_its_loss():
     """Of a network's raw features: the standardisation is in weights and bias."""
     x, labels, new, _ = clouds()
-    probe = taught_probe(x, labels, 4)
+    probe = fit_logistic_probe(x, labels, 4)
     assert probe.weight.shape == (4, 12) and probe.bias.shape == (4,)
     assert probe.weight.dtype == probe.bias.dtype == np.float32
     expected = best_logs(x, labels, new, 4)
-    found = probe.logs(new)
+    found = probe.log_probs(new)
     assert found.dtype == torch.float32
     torch.testing.assert_close(found.exp().double(), expected.exp(), atol=2e-3, rtol=0)
     assert expected.exp().max(1).values.mean() < 0.98, "there is something to be uncertain about"
@@ -219,8 +219,8 @@ def test_a_probe_is_scikit_learns_chain_with_published_settings(classes):
     x, labels, new, _ = clouds(classes=classes, seed=1)
     chain = make_pipeline(StandardScaler(), LogisticRegression(max_iter=5000))
     expected = chain.fit(x.numpy(), labels).predict_proba(new.numpy())
-    probe = taught_probe(x, labels, 5)
-    found = probe.logs(new).exp().numpy()
+    probe = fit_logistic_probe(x, labels, 5)
+    found = probe.log_probs(new).exp().numpy()
     np.testing.assert_allclose(found[:, list(classes)], expected, atol=2e-4)
     by_hand = new.numpy() @ probe.weight.T + probe.bias
     np.testing.assert_array_equal(np.array(classes)[expected.argmax(1)], by_hand.argmax(1))
@@ -228,14 +228,14 @@ def test_a_probe_is_scikit_learns_chain_with_published_settings(classes):
 
 def test_a_class_of_which_nothing_was_taught_is_never_named():
     x, labels, new, _ = clouds(classes=(0, 2, 5))
-    probe = taught_probe(x, labels, 7)
+    probe = fit_logistic_probe(x, labels, 7)
     absent = [1, 3, 4, 6]
     assert (probe.bias[absent] == -np.inf).all() and (probe.weight[absent] == 0).all()
     assert np.isfinite(probe.bias[[0, 2, 5]]).all()
-    logs = probe.logs(new)
-    assert (logs[:, absent] == -torch.inf).all() and not logs.isnan().any()
-    torch.testing.assert_close(logs.exp().sum(1), torch.ones(len(new)))
-    assert set(logs.argmax(1).tolist()) == {0, 2, 5}
+    log_probs = probe.log_probs(new)
+    assert (log_probs[:, absent] == -torch.inf).all() and not log_probs.isnan().any()
+    torch.testing.assert_close(log_probs.exp().sum(1), torch.ones(len(new)))
+    assert set(log_probs.argmax(1).tolist()) == {0, 2, 5}
 
 
 @pytest.mark.parametrize("value", [0.0, 0.1, -1000.1, 1e-6])
@@ -244,21 +244,21 @@ def test_units_that_never_vary_tell_nothing(value):
     x, labels, new, _ = clouds(n=151)
     still = torch.full((len(x), 3), value)
     still[::3, 1] = torch.nextafter(still[::3, 1], torch.tensor(torch.inf)) if value else 0.0
-    with_still = taught_probe(torch.cat([x, still], 1), labels, 4)
+    with_still = fit_logistic_probe(torch.cat([x, still], 1), labels, 4)
     moved = torch.cat([new, still + 0.5], 1)
-    torch.testing.assert_close(with_still.logs(moved).exp(),
-                               taught_probe(x, labels, 4).logs(new).exp(), atol=1e-4, rtol=0)
+    torch.testing.assert_close(with_still.log_probs(moved).exp(),
+                               fit_logistic_probe(x, labels, 4).log_probs(new).exp(), atol=1e-4, rtol=0)
 
 
 def test_what_cannot_be_taught_is_told():
     x, labels, _, _ = clouds()
     with pytest.raises(LabError, match="1 classes, features finite(?s:.)*two classes or more"):
-        taught_probe(x, np.zeros_like(labels), 4)
+        fit_logistic_probe(x, np.zeros_like(labels), 4)
     for wrong in (torch.nan, torch.inf):
         broken = x.clone()
         broken[3, 5] = wrong
         with pytest.raises(LabError, match="4 classes, features not finite(?s:.)*diverged"):
-            taught_probe(broken, labels, 4)
+            fit_logistic_probe(broken, labels, 4)
 
 
 DISPATCHED = """
@@ -276,7 +276,7 @@ def watched(self, x, y):
 LogisticRegression.fit = watched
 out = {}
 for name in ("four", "two"):
-    probe = probes.taught_probe(torch.from_numpy(given["x-" + name]), given["y-" + name], 5)
+    probe = probes.fit_logistic_probe(torch.from_numpy(given["x-" + name]), given["y-" + name], 5)
     out |= {"w-" + name: probe.weight, "b-" + name: probe.bias}
 np.savez(sys.argv[2], seen=seen, **out)
 """
@@ -293,9 +293,9 @@ def test_tensors_are_taught_where_they_are_with_the_same_result(tmp_path):
     made = np.load(tmp_path / "made.npz")
     assert made["seen"].tolist() == ["Tensor", "Tensor"]
     for name, (x, labels, new, _) in given.items():
-        here = taught_probe(x, labels, 5)
+        here = fit_logistic_probe(x, labels, 5)
         there = type(here)(made[f"w-{name}"], made[f"b-{name}"])
-        torch.testing.assert_close(there.logs(new).exp(), here.logs(new).exp(), atol=1e-3, rtol=0)
+        torch.testing.assert_close(there.log_probs(new).exp(), here.log_probs(new).exp(), atol=1e-3, rtol=0)
 
 
 # ---- tasks --------------------------------------------------------------------------------------
@@ -323,13 +323,13 @@ def cropping(resize: int, crop: int, interpolation="bilinear") -> Network:
 
 @pytest.mark.parametrize("resize, crop, side, shorter", [(256, 224, 28, 32), (40, 32, 32, 40),
                                                          (32, 32, 20, 20), (256, 224, 33, 38)])
-def test_pictures_of_a_task_are_scaled_and_cropped_as_published(pictures, resize, crop, side,
+def test_pictures_of_a_task_are_scaled_and_cropped_as_published(pictures, resize, crop, image_size,
                                                                 shorter):
     """Published: shorter side to 256 px, then the middle 224 px; smaller in proportion."""
-    task = open_task("animals", pictures, cropping(resize, crop), side)
-    wanted = transforms.Compose([transforms.Resize(shorter), transforms.CenterCrop(side),
+    task = load_task("animals", pictures, cropping(resize, crop), image_size)
+    wanted = transforms.Compose([transforms.Resize(shorter), transforms.CenterCrop(image_size),
                                  transforms.PILToTensor()])
-    assert task.pixels.shape == (6, 3, side, side) and task.pixels.dtype == np.uint8
+    assert task.pixels.shape == (6, 3, image_size, image_size) and task.pixels.dtype == np.uint8
     for i, pixels in enumerate(task.pixels):
         with Image.open(pictures.root / pictures.files[i]) as image:
             np.testing.assert_array_equal(pixels, wanted(image).numpy())
@@ -337,46 +337,46 @@ def test_pictures_of_a_task_are_scaled_and_cropped_as_published(pictures, resize
             scale = shorter / min(width, height)
             small = image.resize((int(width * scale + 1e-9), int(height * scale + 1e-9)),
                                  Image.Resampling.BILINEAR)
-            left, top = (round((length - side) / 2) for length in small.size)
+            left, top = (round((length - image_size) / 2) for length in small.size)
             np.testing.assert_array_equal(pixels.transpose(1, 2, 0), np.array(small.crop(
-                (left, top, left + side, top + side))))
+                (left, top, left + image_size, top + image_size))))
 
 
 def test_without_a_size_a_task_has_the_networks_own(pictures):
-    own, named = (open_task("animals", pictures, cropping(40, 24), side) for side in (0, 24))
+    own, named = (load_task("animals", pictures, cropping(40, 24), image_size) for image_size in (0, 24))
     assert own.pixels.shape == (6, 3, 24, 24) and own.digest == named.digest
     np.testing.assert_array_equal(own.pixels, named.pixels)
 
 
 def test_a_task_knows_its_classes_and_deals_its_pictures(pictures):
-    task = open_task("animals", pictures, network(), 32)
+    task = load_task("animals", pictures, network(), 32)
     assert (task.name, task.classes) == ("animals", ("cat", "dog", "elk"))
     np.testing.assert_array_equal(task.labels, [0, 0, 1, 1, 1, 2])
-    for found, expected in zip((task.taught, task.held_out), deal(6)):
+    for found, expected in zip((task.train_idx, task.test_idx), split_train_test(6)):
         np.testing.assert_array_equal(found, expected)
-    np.testing.assert_array_equal(task.truth, task.labels[task.held_out])
+    np.testing.assert_array_equal(task.test_labels, task.labels[task.test_idx])
 
 
 def test_pictures_of_a_task_are_decoded_once_in_blocks_of_any_size(pictures, monkeypatch):
     opened_, plain = [], ImageSet.open
     monkeypatch.setattr(ImageSet, "open", lambda self, i: opened_.append(i) or plain(self, i))
     monkeypatch.setattr(reading, "DECODED_AT_ONCE", 4)
-    first = open_task("two words", pictures, network(), 32)
+    first = load_task("two words", pictures, network(), 32)
     assert sorted(opened_) == list(range(6))
-    again = open_task("two words", pictures, network(), 32)
+    again = load_task("two words", pictures, network(), 32)
     assert len(opened_) == 6
     np.testing.assert_array_equal(again.pixels, first.pixels)
     assert len(list((cache_dir() / "pixels").glob("two_words-32px-*.npz"))) == 1
-    open_task("two words", pictures, network(), 28)
-    open_task("two words", pictures, cropping(40, 32), 32)
+    load_task("two words", pictures, network(), 28)
+    load_task("two words", pictures, cropping(40, 32), 32)
     assert len(opened_) == 18
 
 
 def test_the_digest_of_a_task_tells_size_crop_pictures_and_classes_apart(pictures):
-    def digest(images=pictures, net=None, side=32):
-        return open_task("animals", images, net or network(), side).digest
+    def digest(images=pictures, net=None, image_size=32):
+        return load_task("animals", images, net or network(), image_size).digest
 
-    found = [digest(), digest(side=28), digest(net=cropping(40, 32)),
+    found = [digest(), digest(image_size=28), digest(net=cropping(40, 32)),
              digest(pictures.select([0, 1, 2, 3, 5, 4])),
              digest(replace(pictures, classes=("cat", "dog", "elk", "fox")))]
     assert len(set(found)) == len(found) and digest() == found[0]
@@ -386,13 +386,13 @@ def test_the_digest_of_a_task_tells_other_labels_of_the_same_pictures_apart(pict
     """In Places365 a file's name does not say its class: a list does."""
     other = replace(pictures, categories=("cat",) * 3 + ("dog",) * 2 + ("elk",))
     assert other.digest != pictures.digest
-    one, two = (open_task("animals", images, network(), 32) for images in (pictures, other))
+    one, two = (load_task("animals", images, network(), 32) for images in (pictures, other))
     assert (one.labels != two.labels).any() and one.digest != two.digest
 
 
 def test_pictures_are_interpolated_as_the_network_wants_them(pictures):
-    plain = open_task("animals", pictures, cropping(40, 32), 32)  # and kept
-    task = open_task("animals", pictures, cropping(40, 32, "bicubic"), 32)
+    plain = load_task("animals", pictures, cropping(40, 32), 32)  # and kept
+    task = load_task("animals", pictures, cropping(40, 32, "bicubic"), 32)
     wanted = transforms.Compose([
         transforms.Resize(40, transforms.InterpolationMode.BICUBIC), transforms.CenterCrop(32),
         transforms.PILToTensor()])
@@ -406,17 +406,17 @@ def test_pictures_are_interpolated_as_the_network_wants_them(pictures):
 
 def test_what_is_probed_is_what_scikit_learn_makes_of_the_features(shared):
     task = task_of()
-    for member in study_of(rois=("V1v",)).networks(["untuned", "contrastive"])[:2]:
-        weights = weights_of(member.job)
-        found = probed(member.job, task, "relu")
-        new = seen_by(weights, task.pixels[task.held_out])
+    for finetuned_model in study_of(rois=("V1v",)).networks(["pretrained", "contrastive"])[:2]:
+        weights = weights_of(finetuned_model.run)
+        found = fit_probe(finetuned_model.run, task, "relu")
+        new = seen_by(weights, task.pixels[task.test_idx])
         expected = readout(weights, task).predict_proba(new)
-        np.testing.assert_allclose(np.exp(found["logs"][:, :3]), expected, atol=1e-4)
-        assert (found["logs"][:, 3] == -np.inf).all() and found["logs"].dtype == np.float32
-        right = expected.argmax(1) == task.truth
+        np.testing.assert_allclose(np.exp(found["log_probs"][:, :3]), expected, atol=1e-4)
+        assert (found["log_probs"][:, 3] == -np.inf).all() and found["log_probs"].dtype == np.float32
+        right = expected.argmax(1) == task.test_labels
         assert float(found["accuracy"]) == right.mean() and 0.3 < right.mean() < 0.95
-        probe = probe_of(member.job, task, "relu")
-        np.testing.assert_allclose(probe.logs(torch.from_numpy(new)).numpy(), found["logs"],
+        probe = load_probe(finetuned_model.run, task, "relu")
+        np.testing.assert_allclose(probe.log_probs(torch.from_numpy(new)).numpy(), found["log_probs"],
                                    atol=1e-4)
         np.testing.assert_array_equal(probe.weight, found["weight"])
 
@@ -424,34 +424,34 @@ def test_what_is_probed_is_what_scikit_learn_makes_of_the_features(shared):
 def test_probes_read_the_layer_that_is_asked_for(shared):
     """conv and relu differ by what is below 0; fc is six numbers."""
     task, net = task_of(), network()
-    found = {layer: probed(job_of(net), task, layer) for layer in ("conv", "relu", "fc")}
+    found = {layer: fit_probe(run_of(net), task, layer) for layer in ("conv", "relu", "fc")}
     assert [values["weight"].shape for values in found.values()] == [(4, 196), (4, 196), (4, 6)]
-    new, weights = task.pixels[task.held_out], weights_of(job_of(net))
+    new, weights = task.pixels[task.test_idx], weights_of(run_of(net))
     raw = functional.conv2d(torch.from_numpy(new / np.float32(255)).sub(0.5).div(0.5), *weights,
                             stride=4).flatten(1)
     six = torch.from_numpy(seen_by(weights, new)) @ net.model[3].weight.T + net.model[3].bias
     for layer, features in (("conv", raw), ("fc", six.detach())):
-        logs = probe_of(job_of(net), task, layer).logs(features)
-        np.testing.assert_allclose(logs.numpy(), found[layer]["logs"], atol=1e-4)
+        log_probs = load_probe(run_of(net), task, layer).log_probs(features)
+        np.testing.assert_allclose(log_probs.numpy(), found[layer]["log_probs"], atol=1e-4)
 
 
 def test_a_network_is_probed_once_for_each_task_layer_and_tuning(private, monkeypatch):
-    task, taught = task_of(), []
-    plain = reading.taught_probe
-    monkeypatch.setattr(reading, "taught_probe", lambda *a: taught.append(a) or plain(*a))
+    task, train_idx = task_of(), []
+    plain = reading.fit_logistic_probe
+    monkeypatch.setattr(reading, "fit_logistic_probe", lambda *a: train_idx.append(a) or plain(*a))
     for _ in range(2):
-        first = probed(job_of(network()), task, "relu")
-    assert len(taught) == 1
-    np.testing.assert_array_equal(taught[0][1], task.labels[task.taught])
-    assert len(taught[0][0]) == len(task.taught) and taught[0][2] == 4
-    for job, other, layer in ((job_of(network()), task, "fc"),
-                              (job_of(network()), task_of(seed=1), "relu"),
-                              (job_of(network(seed=3)), task, "relu"),
-                              (job_of(cropping(40, 32)), task, "relu")):
-        probed(job, other, layer)
-    assert len(taught) == 5
-    again = probed(job_of(network()), task, "relu")
-    assert len(taught) == 5
+        first = fit_probe(run_of(network()), task, "relu")
+    assert len(train_idx) == 1
+    np.testing.assert_array_equal(train_idx[0][1], task.labels[task.train_idx])
+    assert len(train_idx[0][0]) == len(task.train_idx) and train_idx[0][2] == 4
+    for run, other, layer in ((run_of(network()), task, "fc"),
+                              (run_of(network()), task_of(seed=1), "relu"),
+                              (run_of(network(seed=3)), task, "relu"),
+                              (run_of(cropping(40, 32)), task, "relu")):
+        fit_probe(run, other, layer)
+    assert len(train_idx) == 5
+    again = fit_probe(run_of(network()), task, "relu")
+    assert len(train_idx) == 5
     for name, values in first.items():
         np.testing.assert_array_equal(again[name], values)
 
@@ -459,82 +459,82 @@ def test_a_network_is_probed_once_for_each_task_layer_and_tuning(private, monkey
 def test_every_network_is_examined_on_every_task(shared):
     tasks = [task_of(), task_of(n=80, seed=5, name="more colours")]
     study = study_of()
-    members = study.networks(["untuned", "contrastive", "pooled, avg"])
-    table = accuracies(study, members, tasks, "relu")
-    assert table.columns.tolist() == ["donor", "seed", "roi", "hemisphere", "group", "kind",
+    finetuned_models = study.networks(["pretrained", "contrastive", "pooled, avg"])
+    table = task_accuracies(study, finetuned_models, tasks, "relu")
+    assert table.columns.tolist() == ["donor", "seed", "roi", "hemisphere", "group", "condition",
                                       "task", "accuracy"]
-    expected = [(readout(weights_of(member.job), task).predict(
-        seen_by(weights_of(member.job), task.pixels[task.held_out])) == task.truth).mean()
-                for member in members for task in tasks]
+    expected = [(readout(weights_of(finetuned_model.run), task).predict(
+        seen_by(weights_of(finetuned_model.run), task.pixels[task.test_idx])) == task.test_labels).mean()
+                for finetuned_model in finetuned_models for task in tasks]
     np.testing.assert_allclose(table["accuracy"], expected, atol=1e-12)
-    assert table["task"].tolist() == ["colours", "more colours"] * len(members)
-    assert table["donor"].tolist()[::2] == [member.donor for member in members]
+    assert table["task"].tolist() == ["colours", "more colours"] * len(finetuned_models)
+    assert table["donor"].tolist()[::2] == [finetuned_model.donor for finetuned_model in finetuned_models]
     assert table["accuracy"].nunique() > 3
 
 
 # ---- which networks there are -------------------------------------------------------------------
 
 def test_the_networks_of_some_kinds(shared):
-    found = study_of().networks(["untrained", "untuned", "contrastive", "pooled, avg"])
-    told = [(m.kind, m.donor, m.roi, m.hemisphere, m.group, len(m.job.people)) for m in found]
+    found = study_of().networks(["untrained", "pretrained", "contrastive", "pooled, avg"])
+    told = [(m.condition, m.donor, m.roi, m.hemisphere, m.group, len(m.run.training_pairs)) for m in found]
     assert told == [("untrained", "none", "none", "none", "none", 0),
-                    ("untuned", "none", "none", "none", "none", 0),
+                    ("pretrained", "none", "none", "none", "none", 0),
                     *(("contrastive", donor, roi, "both", group, 1) for donor, roi, group in (
                         ("A", "V1v", "early"), ("A", "PPA", "higher"), ("B", "V1v", "early"),
                         ("C", "V1v", "early"), ("C", "PPA", "higher"))),
                     ("pooled, avg", "all", "V1v", "both", "early", 3),
                     ("pooled, avg", "all", "PPA", "both", "higher", 2)]
-    assert [m.job.network.name for m in found[:2]] == ["tiny-net-untrained", "tiny-net"]
-    assert found[2].told == {"donor": "A", "seed": 0, "roi": "V1v", "hemisphere": "both",
-                             "group": "early", "kind": "contrastive"}
+    assert [m.run.network.name for m in found[:2]] == ["tiny-net-untrained", "tiny-net"]
+    assert found[2].metadata == {"donor": "A", "seed": 0, "roi": "V1v", "hemisphere": "both",
+                             "group": "early", "condition": "contrastive"}
     apart = study_of(hemispheres="apart").networks(["contrastive"])
     assert len(apart) == 10 and {m.hemisphere for m in apart} == {"lh", "rh"}
     with pytest.raises(LabError, match="no kind of tuning 'tuned'"):
-        study_of().networks(["tuned"])
+        study_of().networks(["finetuned"])
 
 
 def test_of_several_splits_the_networks_of_the_first_are_taken(shared):
     cohort = Halves(n_folds=2)
     study = study_of(cohort, subjects=("C",), rois=("PPA",))
-    found, splits = study.networks(["contrastive"]), study.plan.material.splits("C")
+    found, splits = study.networks(["contrastive"]), study.plan.cohort_data.splits("C")
     assert len(found) == 1 and len(splits) == 2
     shown = cohort.album.pixels[splits[0].train].transpose(0, 3, 1, 2)
-    np.testing.assert_array_equal(found[0].job.people[0].pixels, shown)
+    np.testing.assert_array_equal(found[0].run.training_pairs[0].pixels, shown)
 
 
 def test_a_job_and_a_task_go_to_another_process_and_come_back(shared):
-    member = study_of().networks(["contrastive"])[0]
-    job, task = pickle.loads(pickle.dumps((member.job, task_of())))
-    assert job.parts == member.job.parts and task.digest == task_of().digest
+    finetuned_model = study_of().networks(["contrastive"])[0]
+    run, task = pickle.loads(pickle.dumps((finetuned_model.run, task_of())))
+    assert run.parts == finetuned_model.run.parts and task.digest == task_of().digest
 
 
 def test_jobs_are_done_in_order_on_this_process_or_others(shared):
     study = study_of()
-    assert study.each(pow, [(2, k) for k in range(5)], "powers") == [1, 2, 4, 8, 16]
-    assert study.each(pow, [], "powers") == []
+    assert study.map_runs(pow, [(2, k) for k in range(5)], "powers") == [1, 2, 4, 8, 16]
+    assert study.map_runs(pow, [], "powers") == []
 
 
 # ---- distances ----------------------------------------------------------------------------------
 
 def test_distances_are_those_of_the_formula_over_probed_predictions(shared):
     study, task = study_of(), task_of()
-    members = study.networks(["untuned", "contrastive"])
-    among, to_others = distances_between(study, members, task, "relu", [
-        truth(task.truth, 4), ignorance(4)])
-    p = np.exp(np.stack([probed(m.job, task, "relu")["logs"] for m in members]).astype(float))
-    n = len(members)
+    finetuned_models = study.networks(["pretrained", "contrastive"])
+    among, to_others = prediction_distances(study, finetuned_models, task, "relu", [
+        truth_model(task.test_labels, 4), ignorance_model(4)])
+    p = np.exp(np.stack([fit_probe(m.run, task, "relu")["log_probs"] for m in finetuned_models]).astype(float))
+    n = len(finetuned_models)
     assert among.shape == (n, n) and to_others.shape == (2, n)
     for u in range(n):
         for v in range(n):
             direct = -np.log(np.sqrt(p[u] * p[v]).sum(1)).mean()
             assert among[u, v] == pytest.approx(direct, abs=2e-6)
-        own = p[u, np.arange(len(task.truth)), task.truth]
-        capped = np.where(own > 0, -np.log(np.sqrt(np.maximum(own, 1e-300))), MOST)
-        assert (capped == MOST).sum() == 2, "two pictures are of a class that was never taught"
+        own = p[u, np.arange(len(task.test_labels)), task.test_labels]
+        capped = np.where(own > 0, -np.log(np.sqrt(np.maximum(own, 1e-300))), MAX_DISTANCE)
+        assert (capped == MAX_DISTANCE).sum() == 2, "two pictures are of a class that was never taught"
         assert to_others[0, u] == pytest.approx(capped.mean(), rel=1e-6)
         assert to_others[1, u] == pytest.approx(-np.log(np.sqrt(p[u] / 4).sum(1)).mean(), abs=2e-6)
     assert among[np.triu_indices(n, 1)].min() > 1e-3
-    alone, nobody = distances_between(study, members[:2], task, "relu")
+    alone, nobody = prediction_distances(study, finetuned_models[:2], task, "relu")
     assert nobody.shape == (0, 2)
     np.testing.assert_allclose(alone, among[:2, :2], atol=1e-9)
 
@@ -555,14 +555,14 @@ def test_the_file_of_predictions_is_removed_whatever_happens(private, monkeypatc
         return plain(block, n_models, n_pictures, *rest, **options)
 
     monkeypatch.setattr(comparing, "bhattacharyya", watched)
-    members = study.networks(["untrained", "untuned"])
+    finetuned_models = study.networks(["untrained", "pretrained"])
     if fails:
         with pytest.raises(KeyboardInterrupt):
-            distances_between(study, members, task, "relu", [ignorance(4)])
+            prediction_distances(study, finetuned_models, task, "relu", [ignorance_model(4)])
     else:
-        distances_between(study, members, task, "relu", [ignorance(4)])
+        prediction_distances(study, finetuned_models, task, "relu", [ignorance_model(4)])
     (size,) = seen[0]
-    assert size == pytest.approx(2 * len(task.held_out) * 4 * 4, abs=200) and not folders()
+    assert size == pytest.approx(2 * len(task.test_idx) * 4 * 4, abs=200) and not folders()
 
 
 # ---- a share of the way -------------------------------------------------------------------------
@@ -583,74 +583,74 @@ def normed() -> Network:
 
 
 def test_weights_lie_a_share_of_the_way_from_the_network_to_the_tuned_one(shared):
-    job = study_of(net=normed()).networks(["contrastive"])[0].job
-    before = {name: values.clone() for name, values in job.network.model.state_dict().items()}
-    kept = tuned(job)
-    after = {name: torch.from_numpy(kept[f"model/reader.backbone.{name}"]) for name in before}
+    run = study_of(net=normed()).networks(["contrastive"])[0].run
+    before = {name: values.clone() for name, values in run.network.model.state_dict().items()}
+    kept = finetune(run)
+    after = {name: torch.from_numpy(kept[f"model/feature_extractor.backbone.{name}"]) for name in before}
     moved = [name for name in before if (before[name] != after[name]).any()]
     assert len(moved) == len(before), "all tuning has something to show"
-    for share in (0.0, 0.25, 0.5, 1.0, 1):
-        part = replace(job, share=share)
-        found = backbone_of(part, opened(part)).state_dict()
-        assert not opened(part).training
+    for interpolation in (0.0, 0.25, 0.5, 1.0, 1):
+        part = replace(run, interpolation=interpolation)
+        found = get_backbone(part, load_model(part)).state_dict()
+        assert not load_model(part).training
         for name, values in found.items():
             if not values.is_floating_point():
                 assert torch.equal(values, after[name])  # a count of batches has no middle
-            elif share in (0, 1):
-                assert torch.equal(values, (before, after)[int(share)][name])
+            elif interpolation in (0, 1):
+                assert torch.equal(values, (before, after)[int(interpolation)][name])
             else:
-                expected = (1 - share) * before[name].double() + share * after[name].double()
+                expected = (1 - interpolation) * before[name].double() + interpolation * after[name].double()
                 torch.testing.assert_close(values.double(), expected, rtol=1e-5, atol=1e-7)
-    for name, values in job.network.model.state_dict().items():
+    for name, values in run.network.model.state_dict().items():
         assert torch.equal(values, before[name]), "the network itself stays as it was"
 
 
 def test_no_share_predicts_as_the_untuned_network_and_the_whole_as_the_tuned_one(shared):
     study, task = study_of(), task_of()
-    untuned = study.networks(["untuned"])[0].job
-    jobs = {share: study.networks(["contrastive"], share=share)[1].job for share in (0.0, 0.5, 1.0)}
-    assert [job.share for job in jobs.values()] == [0.0, 0.5, 1.0]
-    logs = {share: probed(job, task, "relu")["logs"] for share, job in jobs.items()}
-    np.testing.assert_array_equal(logs[0.0], probed(untuned, task, "relu")["logs"])
-    whole = study.networks(["contrastive"])[1].job
-    np.testing.assert_array_equal(logs[1.0], probed(whole, task, "relu")["logs"])
-    middle = [(a + b) / 2 for a, b in zip(weights_of(untuned), weights_of(whole))]
-    expected = readout(middle, task).predict_proba(seen_by(middle, task.pixels[task.held_out]))
-    np.testing.assert_allclose(np.exp(logs[0.5][:, :3]), expected, atol=1e-4)
-    assert np.abs(np.exp(logs[0.5]) - np.exp(logs[1.0])).max() > 0.02
+    pretrained = study.networks(["pretrained"])[0].run
+    runs = {interpolation: study.networks(["contrastive"], interpolation=interpolation)[1].run for interpolation in (0.0, 0.5, 1.0)}
+    assert [run.interpolation for run in runs.values()] == [0.0, 0.5, 1.0]
+    log_probs = {interpolation: fit_probe(run, task, "relu")["log_probs"] for interpolation, run in runs.items()}
+    np.testing.assert_array_equal(log_probs[0.0], fit_probe(pretrained, task, "relu")["log_probs"])
+    whole = study.networks(["contrastive"])[1].run
+    np.testing.assert_array_equal(log_probs[1.0], fit_probe(whole, task, "relu")["log_probs"])
+    middle = [(a + b) / 2 for a, b in zip(weights_of(pretrained), weights_of(whole))]
+    expected = readout(middle, task).predict_proba(seen_by(middle, task.pixels[task.test_idx]))
+    np.testing.assert_allclose(np.exp(log_probs[0.5][:, :3]), expected, atol=1e-4)
+    assert np.abs(np.exp(log_probs[0.5]) - np.exp(log_probs[1.0])).max() > 0.02
 
 
 def test_shares_have_keys_of_their_own_and_the_whole_keeps_its_old_one(shared):
-    untuned, job, *_ = (m.job for m in study_of().networks(["untuned", "contrastive"]))
-    assert "share" not in job.parts and replace(job, share=1.0).parts == job.parts
-    half, most = (replace(job, share=share).parts for share in (0.5, 0.75))
-    assert half != most and half != job.parts
-    assert {name: part for name, part in half.items() if name != "share"} == job.parts
-    assert replace(untuned, share=0.5).parts == untuned.parts, "nothing lies between it and itself"
+    pretrained, run, *_ = (m.run for m in study_of().networks(["pretrained", "contrastive"]))
+    assert "interpolation" not in run.parts and replace(run, interpolation=1.0).parts == run.parts
+    half, most = (replace(run, interpolation=interpolation).parts for interpolation in (0.5, 0.75))
+    assert half != most and half != run.parts
+    assert {name: part for name, part in half.items() if name != "interpolation"} == run.parts
+    assert replace(pretrained, interpolation=0.5).parts == pretrained.parts, "nothing lies between it and itself"
 
 
 def test_a_network_is_tuned_once_for_all_shares(private, monkeypatch):
     study, task = study_of(rois=("PPA",), subjects=("C",)), task_of()
-    times, plain = [], work.tune
-    monkeypatch.setattr(work, "tune", lambda *a, **k: times.append(1) or plain(*a, **k))
-    first, *_ = (probed(m.job, task, "relu") for share in (0.5, 1.0, 0.25)
-                 for m in study.networks(["contrastive"], share=share))
+    times, plain = [], work.train_model
+    monkeypatch.setattr(work, "train_model", lambda *a, **k: times.append(1) or plain(*a, **k))
+    first, *_ = (fit_probe(m.run, task, "relu") for interpolation in (0.5, 1.0, 0.25)
+                 for m in study.networks(["contrastive"], interpolation=interpolation))
     assert len(times) == 1
-    assert len(list((cache_dir() / "tuned").glob("*.npz"))) == 1
-    assert len(list((cache_dir() / "probed").glob("*.npz"))) == 3
-    again, = (probed(m.job, task, "relu") for m in study.networks(["contrastive"], share=0.5))
-    np.testing.assert_array_equal(again["logs"], first["logs"])
+    assert len(list((cache_dir() / "finetuned").glob("*.npz"))) == 1
+    assert len(list((cache_dir() / "linear_probes").glob("*.npz"))) == 3
+    again, = (fit_probe(m.run, task, "relu") for m in study.networks(["contrastive"], interpolation=0.5))
+    np.testing.assert_array_equal(again["log_probs"], first["log_probs"])
 
 
 def test_encoding_is_judged_at_a_share_too(shared):
     study = study_of(rois=("PPA",))
-    ends = study.run(["untuned", "contrastive"])
-    parts = {share: study.run(["contrastive"], share=share) for share in (0.0, 0.5, 1.0)}
-    untuned, whole = (ends[ends["kind"] == kind] for kind in ("untuned", "contrastive"))
-    for part, same in ((parts[0.0], untuned), (parts[1.0], whole)):
+    ends = study.voxel_scores(["pretrained", "contrastive"])
+    parts = {interpolation: study.voxel_scores(["contrastive"], interpolation=interpolation) for interpolation in (0.0, 0.5, 1.0)}
+    pretrained, whole = (ends[ends["condition"] == condition] for condition in ("pretrained", "contrastive"))
+    for part, same in ((parts[0.0], pretrained), (parts[1.0], whole)):
         np.testing.assert_array_equal(part["r"], same["r"])
     assert (parts[0.5]["r"].to_numpy() != whole["r"].to_numpy()).any()
-    assert (parts[0.5]["r"].to_numpy() != untuned["r"].to_numpy()).any()
+    assert (parts[0.5]["r"].to_numpy() != pretrained["r"].to_numpy()).any()
     assert parts[0.0].columns.tolist() == ends.columns.tolist()
     assert (parts[0.0]["donor"] == parts[0.0]["subject"]).all()
 
@@ -659,9 +659,9 @@ def test_encoding_is_judged_at_a_share_too(shared):
 
 def test_a_landscape_is_mapped_by_one_of_its_tasks():
     spec = LandscapeSpec("relu", {"objects": "things/val", "places": "rooms"}, "places")
-    assert spec.mapped in spec.tasks
+    assert spec.map_task in spec.tasks
     with pytest.raises(LabError, match="mapped by 'faces'(?s:.)*objects, places(?s:.)*`mapped`"):
-        replace(spec, mapped="faces")
+        replace(spec, map_task="faces")
     with pytest.raises(LabError, match="none named"):
         replace(spec, tasks={})
 
@@ -680,9 +680,9 @@ def test_a_laterality_that_cannot_be_measured_is_told(change, told):
 
 
 def test_laterality_is_tuned_as_finetuning_says_but_for_its_own_settings():
-    spec = replace(SPEC, rates=(1e-3, 1e-2), image_size=32, rate=1e-4)
-    found = LATERAL.tuning(spec, 5e-3)
-    assert found == replace(spec, rois=("V1v", "V2v"), hemispheres="apart", rates=(), rate=5e-3,
+    spec = replace(SPEC, learning_rates=(1e-3, 1e-2), image_size=32, learning_rate=1e-4)
+    found = LATERAL.finetuning_spec(spec, 5e-3)
+    assert found == replace(spec, rois=("V1v", "V2v"), hemispheres="apart", learning_rates=(), learning_rate=5e-3,
                             image_size=64)
-    assert replace(LATERAL, image_size=0).tuning(spec, 5e-3).image_size == 32
-    assert replace(LATERAL, hemispheres="together").tuning(spec, 1.0).sides == ("both",)
+    assert replace(LATERAL, image_size=0).finetuning_spec(spec, 5e-3).image_size == 32
+    assert replace(LATERAL, hemispheres="together").finetuning_spec(spec, 1.0).sides == ("both",)

@@ -21,11 +21,11 @@ from safetensors.torch import save_file
 from torch import nn
 
 from helpers.ground.errors import LabError
-from helpers.networks.activations import hooked
-from helpers.networks.architectures import build, torchvision_names
+from helpers.networks.activations import layer_hooks
+from helpers.networks.architectures import build, list_torchvision_models
 from helpers.networks.network import load_network
-from helpers.networks.registry import Preprocessing, entry, read_entry
-from helpers.networks.weights import fill, read_state_dict
+from helpers.networks.registry import Preprocessing, get_entry, parse_entry
+from helpers.networks.weights import load_weights, read_state_dict
 
 pytestmark = pytest.mark.slow
 
@@ -94,7 +94,7 @@ def published_form(name: str, state: OrderedDict) -> OrderedDict:
 
 def answers(model: nn.Module, paths: list[str], images: torch.Tensor) -> dict[str, torch.Tensor]:
     found: dict[str, torch.Tensor] = {}
-    with torch.inference_mode(), hooked(model, dict(zip(paths, paths)), lambda path, output:
+    with torch.inference_mode(), layer_hooks(model, dict(zip(paths, paths)), lambda path, output:
                                         found.update({path: output.clone()})):
         found["output"] = model(images)
     return found
@@ -103,12 +103,12 @@ def answers(model: nn.Module, paths: list[str], images: torch.Tensor) -> dict[st
 def compare(name: str, folder: Path) -> None:
     """Load a network's file through the registry; its layers answer as the publisher's own."""
     own, state = published(name)
-    known = entry(f"torchvision:{name}")
+    known = get_entry(f"torchvision:{name}")
     if is_large(name):
         del own
         with device_of(name):
             model = build(known.architecture, known.options, seed=0).to("meta")
-        fill(model, state, name)
+        load_weights(model, state, name)
         return
     torch.save(state, folder / known.file)
     network = load_network(known, folder / known.file)
@@ -133,20 +133,20 @@ def device_of(name: str) -> torch.device:
 @pytest.mark.filterwarnings("ignore:.*copying from a non-meta parameter:UserWarning")
 @pytest.mark.parametrize("name", [
     *FAST, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW),
-    *(pytest.param(name, marks=pytest.mark.exhaustive) for name in torchvision_names()
+    *(pytest.param(name, marks=pytest.mark.exhaustive) for name in list_torchvision_models()
       if name not in (*FAST, *SLOW))])
 def test_published_files_give_the_publishers_activations(name, tmp_path):
     compare(name, tmp_path)
 
 
 def test_every_name_of_torchvision_is_tested():
-    assert {*FAST, *SLOW} <= set(torchvision_names()) and len(torchvision_names()) >= 80
+    assert {*FAST, *SLOW} <= set(list_torchvision_models()) and len(list_torchvision_models()) >= 80
 
 
 def test_the_input_of_googlenet_is_rescaled_as_published():
     for name in ("googlenet", "inception_v3"):
-        assert entry(f"torchvision:{name}").options["transform_input"] is True
-        untrained = entry(f"torchvision:{name}-untrained").options
+        assert get_entry(f"torchvision:{name}").options["transform_input"] is True
+        untrained = get_entry(f"torchvision:{name}-untrained").options
         assert untrained["transform_input"] is True and untrained["init_weights"] is True
 
 
@@ -155,22 +155,22 @@ def test_all_preprocessings_are_torchvisions():
     rng = np.random.default_rng(0)
     picture = Image.fromarray(rng.integers(256, size=(260, 330, 3), dtype=np.uint8))
     kinds: dict[tuple, str] = {}
-    for name in torchvision_names():
+    for name in list_torchvision_models():
         theirs = zoo.get_model_weights(name).DEFAULT.transforms()
         view = Preprocessing(*theirs.resize_size, *theirs.crop_size, tuple(theirs.mean),
                              tuple(theirs.std), theirs.interpolation.value)
-        assert entry(f"torchvision:{name}").preprocessing == view and theirs.antialias
+        assert get_entry(f"torchvision:{name}").preprocessing == view and theirs.antialias
         kinds.setdefault((view.resize, view.crop, view.interpolation), name)
-    assert entry("torchvision:inception_v3").preprocessing.geometry == (342, 299, "bilinear")
+    assert get_entry("torchvision:inception_v3").preprocessing.geometry == (342, 299, "bilinear")
     for _, name in sorted(kinds.items())[:6]:
         wanted = zoo.get_model_weights(name).DEFAULT.transforms()(picture)
-        assert torch.allclose(entry(f"torchvision:{name}").preprocessing(picture), wanted,
+        assert torch.allclose(get_entry(f"torchvision:{name}").preprocessing(picture), wanted,
                               atol=1e-6)
 
 
 def own_entry(architecture: str, **options):
     view = {"resize": 64, "crop": 64, "mean": [0.5] * 3, "std": [0.25] * 3}
-    return read_entry("mine", {"architecture": architecture, "objective": "supervised",
+    return parse_entry("mine", {"architecture": architecture, "objective": "supervised",
                                "diet": "mine", "file": "x.pth", "preprocessing": view,
                                "options": {"num_classes": 5, **options}})
 
@@ -208,7 +208,7 @@ def test_versions_survive_a_prefix_and_a_key(tmp_path):
     torch.save({"state_dict": wrapped}, tmp_path / "x.pth")
     read = read_state_dict(tmp_path / "x.pth", key="state_dict", prefix="module.")
     assert read._metadata == state._metadata
-    fill(zoo.mnasnet0_5(weights=None, num_classes=5), read, "mnasnet")
+    load_weights(zoo.mnasnet0_5(weights=None, num_classes=5), read, "mnasnet")
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])

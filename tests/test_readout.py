@@ -12,14 +12,14 @@ from helpers.ground.errors import LabError
 from helpers.ground.profile import load_profile
 from helpers.networks.architectures import build, layer_names
 from helpers.networks.weights import save_tensors
-from helpers.training.classifiers import READOUT, read_readout
-from helpers.training.readout import WithReadout, features_at, readout_loss, train_readout
+from helpers.training.classifiers import READOUT_TENSOR, read_readout_weight
+from helpers.training.readout import NetworkWithReadout, extract_layer_features, readout_loss, train_readout
 
 SPEC = ReadoutSpec("diet", "train", epochs=4, batch_size=20, l1_positive=1e-3, l1_negative=2e-3)
 SHAPE = (3, 8)
 
 
-def epoch_of(number: int):
+def iter_epoch(number: int):
     """Yield five batches that three directions of eight tell apart."""
     generator = torch.Generator().manual_seed(number)
     for _ in range(5):
@@ -30,7 +30,7 @@ def epoch_of(number: int):
 
 
 def train(**options):
-    return train_readout(epoch_of, SHAPE, 5, SPEC, seed=1, **options)
+    return train_readout(iter_epoch, SHAPE, 5, SPEC, seed=1, **options)
 
 
 def test_the_loss_is_the_formula_summed_by_hand():
@@ -53,7 +53,7 @@ def test_training_is_plain_sgd_with_one_cycle():
     schedule = OneCycleLR(optimizer, max_lr=0.05, steps_per_epoch=5, epochs=4,
                           div_factor=0.05 / 0.001)
     for number in range(4):
-        for features, labels in epoch_of(number):
+        for features, labels in iter_epoch(number):
             optimizer.zero_grad()
             w = layer.weight
             loss = (functional.cross_entropy(layer(features), labels)
@@ -88,7 +88,7 @@ def test_a_loss_that_is_not_finite_is_told_and_the_epochs_before_it_stay(tmp_pat
     state = tmp_path / "state.safetensors"
 
     def broken(number: int):
-        for features, labels in epoch_of(number):
+        for features, labels in iter_epoch(number):
             yield features * (torch.nan if number == 2 else 1), labels
 
     with pytest.raises(LabError, match="loss of step 11 is nan(?s:.)*peak_rate"):
@@ -107,8 +107,8 @@ def test_the_readout_names_from_its_layer_on_and_leaves_the_trunk_alone():
     path, images = layer_names(model)["relu7"], torch.randn(4, 3, 64, 64)
     weight = torch.randn(5, 12)
     with torch.inference_mode():
-        logits = WithReadout(model, path, weight)(images)
-    features = features_at(model, path, images)
+        logits = NetworkWithReadout(model, path, weight)(images)
+    features = extract_layer_features(model, path, images)
     torch.testing.assert_close(logits, features @ weight.T)
     torch.testing.assert_close(features, model.projector[:6](
         model.flatten(model.pool(model.backbone(images)))).detach())
@@ -126,14 +126,14 @@ def test_the_paper_profile_has_the_published_settings():
 def test_readouts_are_read_from_our_files_and_from_the_published_checkpoint(tmp_path):
     ours, published = tmp_path / "ours.safetensors", tmp_path / "theirs.pth"
     weight = torch.randn(3, 8)
-    save_tensors(ours, {READOUT: weight})
-    assert torch.equal(read_readout(ours, 8), weight)
+    save_tensors(ours, {READOUT_TENSOR: weight})
+    assert torch.equal(read_readout_weight(ours, 8), weight)
     torch.save({"epoch": 10, "best_acc": 0.5, "optimizer": {"lr": 0.1}, "model": {
         "backbone.0.weight": torch.randn(4, 3, 3, 3), "projector.3.weight": torch.randn(8, 8),
         "readout.0.weight": weight}}, published)
-    assert torch.equal(read_readout(published, 8), weight)
+    assert torch.equal(read_readout_weight(published, 8), weight)
     with pytest.raises(LabError, match=r"no readout(?s:.)*\(n_classes, 9\)"):
-        read_readout(ours, 9)
+        read_readout_weight(ours, 9)
 
 
 @pytest.mark.parametrize("change", [{"epochs": 0}, {"initial_rate": 0.1}, {"l1_negative": -1.0},

@@ -101,7 +101,7 @@ def test_of_too_many_units_the_answer_is_the_same(monkeypatch):
     """Weaker copies of all units change nothing but the number of units, and so the way."""
     x, y = activations(80, 300, 7, seed=3)
     whole = sparse_positive(x, y, 0.03).predict(x)
-    monkeypatch.setattr(positive_regression, "PER_TARGET", 2)
+    monkeypatch.setattr(positive_regression, "MAX_ENTERING_PER_TARGET", 2)
     many = np.hstack([x, 0.5 * x])
     fit = sparse_positive(many, y, 0.03)
     np.testing.assert_allclose(fit.predict(many), whole, atol=1e-3)
@@ -122,7 +122,7 @@ def test_at_the_largest_useful_penalty_nothing_is_used_and_just_below_one_unit()
     x, y = activations(v=1)
     largest = ((x - x.mean(0)).T @ (y - y.mean(0)) / len(x)).max()
     assert not sparse_positive(x, y, 1.0001 * largest).weights.any()
-    assert sparse_positive(x, y, 0.999 * largest).n_used == [1]
+    assert sparse_positive(x, y, 0.999 * largest).n_nonzero_weights == [1]
 
 
 def test_permuting_voxels_and_units_permutes_the_fit():
@@ -141,15 +141,15 @@ def test_standardised_fits_do_not_care_about_units_of_measurement():
     other = sparse_positive_standardised(x.astype(float) * gains + shifts, 7 * y + 3, 0.1)
     np.testing.assert_allclose(other.predict(x.astype(float) * gains + shifts), 7 * one + 3,
                                rtol=1e-3, atol=1e-2)
-    raw = sparse_positive(x, y, 0.05).n_used
-    assert (raw != sparse_positive(x * 30, y, 0.05).n_used).any(), "raw fits do care"
+    raw = sparse_positive(x, y, 0.05).n_nonzero_weights
+    assert (raw != sparse_positive(x * 30, y, 0.05).n_nonzero_weights).any(), "raw fits do care"
 
 
 def test_the_standardised_penalty_is_a_correlation():
     """Just below a unit's correlation with the response, that unit enters; above it, none."""
     x, y = activations(v=1)
     r = np.corrcoef(np.column_stack([x, y]).T)[-1, :-1]
-    assert sparse_positive_standardised(x, y, float(r.max()) + 1e-3).n_used == [0]
+    assert sparse_positive_standardised(x, y, float(r.max()) + 1e-3).n_nonzero_weights == [0]
     fit = sparse_positive_standardised(x, y, float(r.max()) - 1e-3)
     assert np.flatnonzero(fit.weights[:, 0])[0] == r.argmax()
 

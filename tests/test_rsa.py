@@ -12,13 +12,13 @@ from scipy.spatial.distance import pdist, squareform
 from helpers.ground.errors import LabError
 from helpers.similarity import rsa
 from helpers.similarity.rsa import (
-    columnwise_r,
-    permutation_p,
-    rank_r,
+    pearson_r,
+    rdm_permutation_test,
+    spearman_rdms,
     rdm,
-    rdm_difference,
+    rdm_correlation_difference,
     rsa_r,
-    rsa_r_of,
+    compare_rdms,
     univariate_r,
 )
 
@@ -68,14 +68,14 @@ def test_rsa_without_listing_pairs_is_rsa_over_pairs(size):
     a, b = alike(*size)
     expected = stats.pearsonr(pdist(a, "correlation"), pdist(b, "correlation")).statistic
     assert rsa_r(a, b) == pytest.approx(expected, abs=1e-9)
-    assert rsa_r_of(rdm(a), rdm(b)) == pytest.approx(expected, abs=1e-9)
+    assert compare_rdms(rdm(a), rdm(b)) == pytest.approx(expected, abs=1e-9)
 
 
 @pytest.mark.parametrize("columns", [(5, 9), (60, 80), (5, 400)])
 def test_ordinary_patterns_need_no_list_of_pairs(columns, monkeypatch):
     a, b = alike(30, *columns, 1)
     expected = stats.pearsonr(pdist(a, "correlation"), pdist(b, "correlation")).statistic
-    monkeypatch.setattr(rsa, "_pairs", None)
+    monkeypatch.setattr(rsa, "_condensed_rdm", None)
     assert rsa_r(a, b) == pytest.approx(expected, abs=1e-9)
 
 
@@ -107,18 +107,18 @@ def test_bad_dissimilarities_of_the_model_are_dropped_up_to_a_tenth():
     rng = np.random.default_rng(0)
     model, measured = rng.normal(size=(2, 40))
     model[:4] = np.nan, np.inf, -np.inf, np.nan
-    assert rsa_r_of(model, measured) == pytest.approx(
+    assert compare_rdms(model, measured) == pytest.approx(
         stats.pearsonr(model[4:], measured[4:]).statistic)
     model[4] = np.nan
-    assert np.isnan(rsa_r_of(model, measured))
-    assert np.isfinite(rsa_r_of(model, measured, most_bad=0.2))
+    assert np.isnan(compare_rdms(model, measured))
+    assert np.isfinite(compare_rdms(model, measured, max_undefined=0.2))
 
 
 def test_nothing_is_dropped_for_the_measured_side():
     rng = np.random.default_rng(0)
     model, measured = rng.normal(size=(2, 40))
     measured[0] = np.nan
-    assert np.isnan(rsa_r_of(model, measured))
+    assert np.isnan(compare_rdms(model, measured))
 
 
 def test_one_silent_prediction_among_many_is_left_out_of_the_score():
@@ -135,7 +135,7 @@ def test_rsa_of_different_conditions_is_refused():
     with pytest.raises(LabError, match="10 and of 9"):
         rsa_r(a, b[:9])
     with pytest.raises(LabError, match="dissimilarities of shapes"):
-        rsa_r_of(rdm(a), rdm(b[:9]))
+        compare_rdms(rdm(a), rdm(b[:9]))
 
 
 # ---- univariate scores --------------------------------------------------------------------------
@@ -156,14 +156,14 @@ def test_columns_are_correlated_one_by_one():
     a = rng.normal(size=(50, 6)) + 1000  # a large mean must not cost digits
     b = a + rng.normal(size=(50, 6))
     b[:, 2] = 0.1
-    found = columnwise_r(a, b)
+    found = pearson_r(a, b)
     for column in (0, 1, 3, 4, 5):
         assert found[column] == pytest.approx(stats.pearsonr(a[:, column], b[:, column]).statistic)
     assert np.isnan(found[2])
     order = rng.permutation(6)
-    np.testing.assert_allclose(columnwise_r(a[:, order], b[:, order]), found[order])
+    np.testing.assert_allclose(pearson_r(a[:, order], b[:, order]), found[order])
     with pytest.raises(LabError, match="columns of shapes"):
-        columnwise_r(a, b[:, :5])
+        pearson_r(a, b[:, :5])
 
 
 # ---- comparing RDMs -----------------------------------------------------------------------------
@@ -171,11 +171,11 @@ def test_columns_are_correlated_one_by_one():
 def test_the_rank_score_is_spearmans_with_ties():
     rng = np.random.default_rng(0)
     a, b = rng.integers(0, 9, (2, 60)).astype(float)
-    assert rank_r(a, b) == pytest.approx(stats.spearmanr(a, b).statistic)
+    assert spearman_rdms(a, b) == pytest.approx(stats.spearmanr(a, b).statistic)
     a[3] = np.nan
-    assert np.isnan(rank_r(a, b))
+    assert np.isnan(spearman_rdms(a, b))
     with pytest.raises(LabError, match="dissimilarities of shapes"):
-        rank_r(a, b[:50])
+        spearman_rdms(a, b[:50])
 
 
 def test_permutation_p_deals_conditions_not_pairs():
@@ -187,7 +187,7 @@ def test_permutation_p_deals_conditions_not_pairs():
         dealt = squareform(square[np.ix_(deal, deal)], checks=False)
         reached += stats.spearmanr(dealt, b).statistic >= observed - 1e-12
     assert 0 < reached < 99
-    assert permutation_p(a, b, seed=3, n=99) == (1 + reached) / 100
+    assert rdm_permutation_test(a, b, seed=3, n=99) == (1 + reached) / 100
 
 
 def test_permutation_p_errs_at_its_nominal_rate_where_a_test_of_pairs_does_not():
@@ -197,7 +197,7 @@ def test_permutation_p_errs_at_its_nominal_rate_where_a_test_of_pairs_does_not()
         # Each side has strong and weak conditions, but not the same ones.
         a, b = (rdm(3 * rng.random((15, 1)) * np.arange(4) + rng.normal(size=(15, 4)))
                 for _ in range(2))
-        ours.append(permutation_p(a, b, seed=trial, n=99))
+        ours.append(rdm_permutation_test(a, b, seed=trial, n=99))
         pairs.append(stats.spearmanr(a, b, alternative="greater").pvalue)
     assert np.mean(np.array(ours) <= 0.05) < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 300)
     assert stats.kstest(ours, "uniform").pvalue > 0.01
@@ -206,12 +206,12 @@ def test_permutation_p_errs_at_its_nominal_rate_where_a_test_of_pairs_does_not()
 
 def test_planted_agreement_is_found_and_nothing_is_found_in_nothing():
     a, b = (rdm(part) for part in alike(30, 20, 20, 0, common=1.0))
-    assert permutation_p(a, b, seed=0, n=199) == 1 / 200
-    assert permutation_p(a, -b, seed=0, n=199) > 0.9
+    assert rdm_permutation_test(a, b, seed=0, n=199) == 1 / 200
+    assert rdm_permutation_test(a, -b, seed=0, n=199) > 0.9
     bad = a.copy()
     bad[0] = np.nan
-    assert np.isnan(permutation_p(bad, b, seed=0, n=9))
-    assert np.isnan(permutation_p(np.ones_like(a), b, seed=0, n=9))
+    assert np.isnan(rdm_permutation_test(bad, b, seed=0, n=9))
+    assert np.isnan(rdm_permutation_test(np.ones_like(a), b, seed=0, n=9))
 
 
 def test_the_better_of_two_models_is_told_and_a_model_does_not_beat_itself():
@@ -219,11 +219,11 @@ def test_the_better_of_two_models_is_told_and_a_model_does_not_beat_itself():
     truth = rng.normal(size=(40, 12))
     measured, good, poor = (rdm(truth + noise * rng.normal(size=truth.shape))
                             for noise in (0.5, 0.5, 2.5))
-    difference, low, high = rdm_difference(good, poor, measured, seed=0, n=199)
-    assert difference == pytest.approx(rank_r(good, measured) - rank_r(poor, measured))
+    difference, low, high = rdm_correlation_difference(good, poor, measured, seed=0, n=199)
+    assert difference == pytest.approx(spearman_rdms(good, measured) - spearman_rdms(poor, measured))
     assert 0 < low < difference < high
-    assert rdm_difference(good, good, measured, seed=0, n=19) == (0, 0, 0)
-    mirrored = rdm_difference(poor, good, measured, seed=0, n=199)
+    assert rdm_correlation_difference(good, good, measured, seed=0, n=19) == (0, 0, 0)
+    mirrored = rdm_correlation_difference(poor, good, measured, seed=0, n=199)
     assert mirrored == pytest.approx((-difference, -high, -low))
 
 
@@ -235,7 +235,7 @@ def test_the_bootstrap_leaves_out_pairs_of_a_condition_with_itself():
         pairs = [(i, j) for k, i in enumerate(deal) for j in deal[k + 1:] if i != j]
         a, b, c = ([squareform(one)[i, j] for i, j in pairs] for one in (first, second, measured))
         drawn.append(stats.spearmanr(a, c).statistic - stats.spearmanr(b, c).statistic)
-    found = rdm_difference(first, second, measured, seed=5, n=20)
+    found = rdm_correlation_difference(first, second, measured, seed=5, n=20)
     assert found[1:] == pytest.approx(tuple(np.percentile(drawn, [2.5, 97.5])))
 
 
@@ -246,18 +246,18 @@ def test_equally_good_models_are_rarely_told_apart():
     for trial in range(60):
         truth = rng.normal(size=(25, 10))
         drawn = [rdm(truth + rng.normal(size=truth.shape)) for _ in range(3)]
-        _, low, high = rdm_difference(*drawn, seed=trial, n=99)
+        _, low, high = rdm_correlation_difference(*drawn, seed=trial, n=99)
         apart += low > 0 or high < 0
     assert apart <= stats.binom.isf(0.001, 60, 0.05)
 
 
 def test_a_vector_that_is_no_rdm_is_refused():
     with pytest.raises(LabError, match="7 dissimilarities"):
-        permutation_p(np.arange(7.0), np.arange(7.0), seed=0)
+        rdm_permutation_test(np.arange(7.0), np.arange(7.0), seed=0)
     with pytest.raises(LabError, match="dissimilarities of shapes"):
-        permutation_p(np.arange(6.0), np.arange(10.0), seed=0)
+        rdm_permutation_test(np.arange(6.0), np.arange(10.0), seed=0)
     with pytest.raises(LabError, match="dissimilarities"):
-        rdm_difference(np.arange(6.0), np.arange(10.0), np.arange(6.0), seed=0)
+        rdm_correlation_difference(np.arange(6.0), np.arange(10.0), np.arange(6.0), seed=0)
 
 
 def test_the_same_pattern_for_every_condition_has_no_score_however_many_vertices():

@@ -46,15 +46,15 @@ rate = 0.5         # a float
 import os
 from pathlib import Path
 
-from helpers.figures.claims import Ledger
+from helpers.figures.claims import ClaimsTable
 from helpers.ground.provenance import Provenance
 
-ledger = Ledger(Provenance("{stem}", profile, "SYNTHETIC", 0, "cpu", "code"))
+claims = ClaimsTable(Provenance("{stem}", profile, "SYNTHETIC", 0, "cpu", "code"))
 {body}
-ledger.claim("one", source="s", paper="p", run=str(value), rule="r", holds=True)
-ledger.claim("two", source="s", paper="p", run=str(rate), rule="r", holds=None)
+claims.claim("one", source="s", paper="p", run=str(value), rule="r", holds=True)
+claims.claim("two", source="s", paper="p", run=str(rate), rule="r", holds=None)
 (Path(os.environ["LAB_FIGURES"]) / "{stem}.png").write_bytes(b"png %d" % value)
-path = ledger.save()
+path = claims.save()
 '''
 
 
@@ -129,7 +129,7 @@ def test_a_figure_is_stale_where_an_input_a_setting_or_the_code_changed(private,
             assert not fresh(), name
     for stem, counts in ((source.stem, True), ("98_another", False)):
         with monkeypatch.context() as patched:
-            patched.setattr(freshness, "turned", lambda profile, notebook, stem=stem: (
+            patched.setattr(freshness, "machine_dependent", lambda profile, notebook, stem=stem: (
                 ["a claim"] if (profile, notebook) == ("demo", stem) else []))
             assert fresh() != counts, stem
     assert fresh()
@@ -469,6 +469,6 @@ def test_committed_ledgers_say_what_they_are():
     assert ledgers and {path.name for path in folder.glob("*.json")} == {
         "tolerances.json", *(path.name for path in ledgers)}
     for path in ledgers:
-        ledger = json.loads(path.read_text())
-        assert ledger["provenance"]["data_kind"] == "SYNTHETIC"
-        assert ledger["claims"] and path.with_suffix(".png").is_file()
+        results_json = json.loads(path.read_text())
+        assert results_json["provenance"]["data_kind"] == "SYNTHETIC"
+        assert results_json["claims"] and path.with_suffix(".png").is_file()

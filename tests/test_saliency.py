@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from test_probes_landscape import (  # noqa: F401  (fixtures are used by their names)
-    job_of,
+    run_of,
     seen_by,
     shared,
     single,
@@ -24,26 +24,26 @@ from tiny_cohort import network
 from torch import nn
 from torch.nn import functional
 
-from helpers.finetuning.jobs import Member
+from helpers.finetuning.jobs import FineTunedModel
 from helpers.ground.errors import LabError
 from helpers.ground.paths import cache_dir
-from helpers.landscape.reading import probed
+from helpers.landscape.reading import fit_probe
 from helpers.networks.network import Network
 from helpers.saliency import looking, measuring
-from helpers.saliency.laterality import bias_and_content, contralateral, halves_of, index_of
-from helpers.saliency.looking import HALVES, METHODS, VIEWS, looked, named
-from helpers.saliency.maps import halves_matter, saliency
-from helpers.saliency.measuring import laterality
+from helpers.saliency.laterality import split_bias_and_content, contralateral_bias, hemifield_mass, laterality_index
+from helpers.saliency.looking import OCCLUSION, METHODS, VIEWS, measure_laterality, attach_probe
+from helpers.saliency.maps import hemifield_occlusion, saliency
+from helpers.saliency.measuring import laterality_table
 
 
 def moved_by_halves(model, images) -> torch.Tensor:
     with torch.no_grad():
-        return halves_matter(model, images, model(images))
+        return hemifield_occlusion(model, images, model(images))
 
 
-def pictures(n=4, side=12, seed=0, width=None) -> torch.Tensor:
+def pictures(n=4, image_size=12, seed=0, width=None) -> torch.Tensor:
     generator = torch.Generator().manual_seed(seed)
-    return torch.randn(n, 3, side, width or side, generator=generator)
+    return torch.randn(n, 3, image_size, width or image_size, generator=generator)
 
 
 # ---- maps ---------------------------------------------------------------------------------------
@@ -127,8 +127,8 @@ def test_only_the_map_without_averaging_sees_the_half_that_counts():
         fine = saliency(model, model.conv, images, classes, method="HiResCAM")
         coarse = saliency(model, model.conv, images, classes, method="Grad-CAM")
         assert (fine[..., 6:] == 0).all() and (fine[..., :6] > 0).all()
-        np.testing.assert_array_equal(index_of(*halves_of(fine.numpy())), -1)
-        np.testing.assert_allclose(index_of(*halves_of(coarse.numpy())), 0, atol=1e-6)
+        np.testing.assert_array_equal(laterality_index(*hemifield_mass(fine.numpy())), -1)
+        np.testing.assert_allclose(laterality_index(*hemifield_mass(coarse.numpy())), 0, atol=1e-6)
         torch.testing.assert_close(2 * coarse[..., :6], fine[..., :6])
 
 
@@ -196,24 +196,24 @@ def test_a_middle_column_is_never_covered():
 
 @pytest.mark.filterwarnings("error")
 def test_the_index_is_minus_one_where_all_lies_left():
-    found = index_of(np.array([1, 0, 2, 0, 1, 3]), np.array([3, 0, 0, 2, 1, 1]))
+    found = laterality_index(np.array([1, 0, 2, 0, 1, 3]), np.array([3, 0, 0, 2, 1, 1]))
     np.testing.assert_array_equal(found, [0.5, np.nan, -1, 1, 0, -0.5])
-    assert found.dtype == np.float64 and index_of(np.zeros((2, 3)), np.ones((2, 3))).shape == (2, 3)
-    assert np.isnan(index_of(0.0, 0.0))
+    assert found.dtype == np.float64 and laterality_index(np.zeros((2, 3)), np.ones((2, 3))).shape == (2, 3)
+    assert np.isnan(laterality_index(0.0, 0.0))
 
 
 def test_halves_are_sums_over_columns_and_a_middle_column_is_of_neither():
     maps = np.arange(2 * 3 * 5, dtype=np.float32).reshape(2, 3, 5)
-    left, right = halves_of(maps)
+    left, right = hemifield_mass(maps)
     np.testing.assert_array_equal(left, maps[..., :2].sum((1, 2)))
     np.testing.assert_array_equal(right, maps[..., 3:].sum((1, 2)))
-    left, right = halves_of(maps[..., :4])
+    left, right = hemifield_mass(maps[..., :4])
     np.testing.assert_array_equal([left, right], [maps[..., :2].sum((1, 2)),
                                                   maps[..., 2:4].sum((1, 2))])
     one = np.zeros((4, 7))
     one[:, 3] = 1
-    assert halves_of(one) == (0, 0)
-    for values in halves_of(np.ones((1, 4, 1))):
+    assert hemifield_mass(one) == (0, 0)
+    for values in hemifield_mass(np.ones((1, 4, 1))):
         np.testing.assert_array_equal(values, [0])
 
 
@@ -221,7 +221,7 @@ def test_halves_are_sums_over_columns_and_a_middle_column_is_of_neither():
 @given(st.integers(1, 9), st.integers(0, 2**32 - 1))
 def test_mirrored_maps_have_the_opposite_index(width, seed):
     maps = np.random.default_rng(seed).uniform(size=(3, 4, width))
-    np.testing.assert_allclose(index_of(*halves_of(maps[..., ::-1])), -index_of(*halves_of(maps)),
+    np.testing.assert_allclose(laterality_index(*hemifield_mass(maps[..., ::-1])), -laterality_index(*hemifield_mass(maps)),
                                atol=1e-12)
 
 
@@ -231,21 +231,21 @@ indices = st.lists(st.floats(-1, 1), min_size=1, max_size=6).map(np.array)
 @given(indices, st.integers(0, 2**32 - 1))
 def test_bias_and_content_are_the_two_parts_of_the_indices(original, seed):
     mirrored = np.random.default_rng(seed).uniform(-1, 1, len(original))
-    bias, content = bias_and_content(original, mirrored)
+    bias, content = split_bias_and_content(original, mirrored)
     np.testing.assert_allclose(bias + content, original, atol=1e-12)
     np.testing.assert_allclose(bias - content, mirrored, atol=1e-12)
     assert np.abs(bias).max() <= 1 and np.abs(content).max() <= 1
-    swapped_bias, swapped_content = bias_and_content(mirrored, original)
+    swapped_bias, swapped_content = split_bias_and_content(mirrored, original)
     np.testing.assert_array_equal(swapped_bias, bias)  # by halves of the frame
     np.testing.assert_array_equal(swapped_content, -content)
 
 
 @given(indices)
 def test_who_sees_content_alone_has_no_bias_and_who_has_a_side_no_content(index):
-    bias, content = bias_and_content(index, -index)
+    bias, content = split_bias_and_content(index, -index)
     np.testing.assert_array_equal(bias, 0)
     np.testing.assert_array_equal(content, index)
-    bias, content = bias_and_content(index, index)
+    bias, content = split_bias_and_content(index, index)
     np.testing.assert_array_equal(bias, index)
     np.testing.assert_array_equal(content, 0)
 
@@ -254,11 +254,11 @@ def test_who_sees_content_alone_has_no_bias_and_who_has_a_side_no_content(index)
 def test_a_mirrored_set_flips_the_sign_in_the_coordinates_of_its_pictures(content, side):
     """Frame: side + content, side - content. Turned back, the mirrored set says content - side."""
     original, mirrored = side + content, side - content
-    bias, found = bias_and_content(original, mirrored)
-    turned, _ = bias_and_content(-mirrored, -original)
+    bias, found = split_bias_and_content(original, mirrored)
+    turned, _ = split_bias_and_content(-mirrored, -original)
     np.testing.assert_allclose(bias, side, atol=1e-12)
     np.testing.assert_allclose(turned, -side, atol=1e-12)
-    np.testing.assert_allclose([found, bias_and_content(-mirrored, -original)[1]],
+    np.testing.assert_allclose([found, split_bias_and_content(-mirrored, -original)[1]],
                                [content, content], atol=1e-12)
 
 
@@ -267,34 +267,34 @@ def sides() -> pd.DataFrame:
             ("A", "V2v", "rh", 0.4), ("B", "V1v", "lh", 0.7), ("B", "V2v", "lh", 0.3),
             ("B", "V2v", "rh", 0.1), ("C", "V1v", "rh", 0.9), ("all", "V1v", "both", 0.3)]
     table = pd.DataFrame(rows, columns=["donor", "roi", "hemisphere", "bias"])
-    table = table.assign(kind="contrastive", measure="m", seed=0, mirrored=-2 * table["bias"])
-    wrong = [table.assign(kind="shuffled", bias=9.0), table.assign(measure="n", bias=7.0)]
+    table = table.assign(condition="contrastive", measure="m", seed=0, mirrored=-2 * table["bias"])
+    wrong = [table.assign(condition="shuffled", bias=9.0), table.assign(measure="n", bias=7.0)]
     return pd.concat([*wrong, table], ignore_index=True)
 
 
 def test_laterality_is_half_of_left_minus_right_within_each_region_and_participant():
     """B has no right V1v, C no left one: a region without its other half is left out."""
-    found = contralateral(sides(), "contrastive", "m", ["V1v", "V2v"])
+    found = contralateral_bias(sides(), "contrastive", "m", ["V1v", "V2v"])
     assert found[0].to_dict() == {"A": pytest.approx((0.3 - 0.1) / 2), "B": pytest.approx(0.1)}
-    assert contralateral(sides(), "contrastive", "m", ["V1v"])[0].to_dict() == {
+    assert contralateral_bias(sides(), "contrastive", "m", ["V1v"])[0].to_dict() == {
         "A": pytest.approx(0.3)}
     twice = pd.concat([sides(), sides().assign(seed=1, bias=3 * sides()["bias"])])
-    np.testing.assert_allclose(contralateral(twice, "contrastive", "m", ["V1v", "V2v"]),
+    np.testing.assert_allclose(contralateral_bias(twice, "contrastive", "m", ["V1v", "V2v"]),
                                found.to_numpy() * [[1, 3]])
-    mirrored = contralateral(sides(), "contrastive", "m", ["V1v", "V2v"], "mirrored")
+    mirrored = contralateral_bias(sides(), "contrastive", "m", ["V1v", "V2v"], "mirrored")
     pd.testing.assert_frame_equal(mirrored, -2 * found)
     common = sides().assign(bias=sides()["bias"] + 0.37)
-    pd.testing.assert_frame_equal(contralateral(common, "contrastive", "m", ["V1v", "V2v"]),
+    pd.testing.assert_frame_equal(contralateral_bias(common, "contrastive", "m", ["V1v", "V2v"]),
                                    found)
     exchanged = sides().replace({"hemisphere": {"lh": "rh", "rh": "lh"}})
-    pd.testing.assert_frame_equal(contralateral(exchanged, "contrastive", "m", ["V1v", "V2v"]),
+    pd.testing.assert_frame_equal(contralateral_bias(exchanged, "contrastive", "m", ["V1v", "V2v"]),
                                    -found)
 
 
 def test_without_both_hemispheres_there_is_no_laterality():
     together = sides().assign(hemisphere="both")
     for table, rois in ((together, ["V1v", "V2v"]), (sides(), ["hV4"]), (sides(), [])):
-        assert contralateral(table, "contrastive", "m", rois).empty
+        assert contralateral_bias(table, "contrastive", "m", rois).empty
 
 
 # ---- networks that look -------------------------------------------------------------------------
@@ -334,12 +334,12 @@ def symmetric() -> Network:
     return sequence("symmetric", {"conv": conv, "relu": nn.ReLU(), "mean": nn.AdaptiveAvgPool2d(1)})
 
 
-def by_hand(job, task, view: str) -> dict[str, np.ndarray]:
+def by_hand(run, task, view: str) -> dict[str, np.ndarray]:
     """Compute all indices of the tiny network's ReLU, whose probe weighs every position."""
-    pixels = task.pixels[task.held_out][..., ::(-1 if view == "mirrored" else 1)]
-    probe, weights, side = probed(job, task, "relu"), weights_of(job), 7
-    w = probe["weight"].astype(float).reshape(-1, 4, side, side)[task.truth]
-    maps = seen_by(weights, pixels).astype(float).reshape(-1, 4, side, side)
+    pixels = task.pixels[task.test_idx][..., ::(-1 if view == "mirrored" else 1)]
+    probe, weights, image_size = fit_probe(run, task, "relu"), weights_of(run), 7
+    w = probe["weight"].astype(float).reshape(-1, 4, image_size, image_size)[task.test_labels]
+    maps = seen_by(weights, pixels).astype(float).reshape(-1, 4, image_size, image_size)
     found = {}
     for method, g in (("Grad-CAM", w.mean((2, 3), keepdims=True)), ("HiResCAM", w)):
         heat = np.maximum((g * maps).sum(1), 0).sum(1)
@@ -358,76 +358,76 @@ def by_hand(job, task, view: str) -> dict[str, np.ndarray]:
         grey = x.clone()
         grey[..., columns] = 0
         moved.append(np.linalg.norm(scores(grey) - whole, axis=1))
-    found[HALVES] = (moved[1] - moved[0]) / (moved[1] + moved[0])
+    found[OCCLUSION] = (moved[1] - moved[0]) / (moved[1] + moved[0])
     return found
 
 
 def test_indices_of_networks_are_those_worked_out_by_hand(shared):  # noqa: F811
     """Of every held-out picture, original and mirrored, untuned and tuned."""
     task = task_of()
-    for member in study_of(rois=("V1v",)).networks(["untuned", "contrastive"])[:2]:
-        found = looked(member.job, task, "relu", ["relu", "conv"])
+    for finetuned_model in study_of(rois=("V1v",)).networks(["pretrained", "contrastive"])[:2]:
+        found = measure_laterality(finetuned_model.run, task, "relu", ["relu", "conv"])
         assert set(found) == {f"{measure}/{view}" for view in VIEWS for measure in (
-            "Grad-CAM relu", "HiResCAM relu", "Grad-CAM conv", "HiResCAM conv", HALVES)}
+            "Grad-CAM relu", "HiResCAM relu", "Grad-CAM conv", "HiResCAM conv", OCCLUSION)}
         for view in VIEWS:
-            for measure, expected in by_hand(member.job, task, view).items():
+            for measure, expected in by_hand(finetuned_model.run, task, view).items():
                 values = found[f"{measure}/{view}"]
-                assert values.shape == task.held_out.shape and values.dtype == np.float64
-                known = task.truth < 3  # classes that were taught
+                assert values.shape == task.test_idx.shape and values.dtype == np.float64
+                known = task.test_labels < 3  # classes that were taught
                 np.testing.assert_allclose(values[known], expected[known], atol=1e-3)
                 assert np.nanstd(values) > 0.05, "there is something to be told apart"
-            assert np.isnan(found[f"HiResCAM relu/{view}"][task.truth == 3]).all()
+            assert np.isnan(found[f"HiResCAM relu/{view}"][task.test_labels == 3]).all()
 
 
 def test_the_network_that_names_is_its_probe(shared):  # noqa: F811
     task = task_of()
-    job = study_of(rois=("V1v",)).networks(["contrastive"])[0].job
-    model, kept = named(job, task, "relu"), probed(job, task, "relu")
-    pixels = torch.from_numpy(task.pixels[task.held_out] / np.float32(255)).sub(0.5).div(0.5)
+    run = study_of(rois=("V1v",)).networks(["contrastive"])[0].run
+    model, kept = attach_probe(run, task, "relu"), fit_probe(run, task, "relu")
+    pixels = torch.from_numpy(task.pixels[task.test_idx] / np.float32(255)).sub(0.5).div(0.5)
     with torch.no_grad():
-        logs = model(pixels).log_softmax(1)
-    np.testing.assert_allclose(logs.numpy(), kept["logs"], atol=1e-4)
+        log_probs = model(pixels).log_softmax(1)
+    np.testing.assert_allclose(log_probs.numpy(), kept["log_probs"], atol=1e-4)
     assert not model.training
 
 
 def test_pictures_go_through_in_batches_with_their_own_classes(shared, monkeypatch):  # noqa: F811
-    job, task = job_of(network()), task_of()
-    whole = looked(job, task, "relu", ["relu"])
-    monkeypatch.setattr("helpers.finetuning.embedding.AT_ONCE", 4)
-    parts = looked(job, replace(task, digest="in parts"), "relu", ["relu"])
+    run, task = run_of(network()), task_of()
+    whole = measure_laterality(run, task, "relu", ["relu"])
+    monkeypatch.setattr("helpers.finetuning.embedding.BATCH_SIZE", 4)
+    parts = measure_laterality(run, replace(task, digest="in parts"), "relu", ["relu"])
     for name, values in whole.items():
         np.testing.assert_allclose(parts[name], values, atol=1e-4)
 
 
 def test_a_network_is_looked_at_once_for_each_task_and_layers(private, monkeypatch):
-    job, task, times, plain = job_of(network()), task_of(), [], looking.halves_matter
-    monkeypatch.setattr(looking, "halves_matter", lambda *a: times.append(1) or plain(*a))
+    run, task, times, plain = run_of(network()), task_of(), [], looking.hemifield_occlusion
+    monkeypatch.setattr(looking, "hemifield_occlusion", lambda *a: times.append(1) or plain(*a))
     for _ in range(2):
-        looked(job, task, "relu", ("relu",))
+        measure_laterality(run, task, "relu", ("relu",))
     assert len(times) == len(VIEWS)
-    for other in ((job, task, "relu", ("relu", "conv")), (job, task, "fc", ("relu",)),
-                  (job_of(network(seed=2)), task, "relu", ("relu",)),
-                  (job, task_of(seed=1), "relu", ("relu",))):
-        looked(*other)
+    for other in ((run, task, "relu", ("relu", "conv")), (run, task, "fc", ("relu",)),
+                  (run_of(network(seed=2)), task, "relu", ("relu",)),
+                  (run, task_of(seed=1), "relu", ("relu",))):
+        measure_laterality(*other)
     assert len(times) == 5 * len(VIEWS)
     assert len(list((cache_dir() / "saliency").glob("*.npz"))) == 5
 
 
 def test_a_layer_that_cannot_be_weighed_is_told(shared):  # noqa: F811
     with pytest.raises(LabError, match="of a layer without positions"):
-        looked(job_of(network()), task_of(), "fc", ["fc"])
+        measure_laterality(run_of(network()), task_of(), "fc", ["fc"])
     with pytest.raises(LabError, match="no layer 'pool5'(?s:.)*conv, relu, fc"):
-        looked(job_of(network()), task_of(), "relu", ["pool5"])
+        measure_laterality(run_of(network()), task_of(), "relu", ["pool5"])
 
 
 def test_a_layer_behind_the_one_that_is_read_is_told(shared):  # noqa: F811
     """The prediction does not depend on it."""
     with pytest.raises(LabError, match="relu"):
-        looked(job_of(network()), task_of(), "conv", ["relu"])
+        measure_laterality(run_of(network()), task_of(), "conv", ["relu"])
 
 
-def members_of(*networks: Network) -> list[Member]:
-    return [Member("none", 0, *["none"] * 3, "untuned", job_of(one, one.name.replace(" ", "")))
+def models_of(*networks: Network) -> list[FineTunedModel]:
+    return [FineTunedModel("none", 0, *["none"] * 3, "pretrained", run_of(one, one.name.replace(" ", "")))
             for one in networks]
 
 
@@ -435,9 +435,9 @@ def members_of(*networks: Network) -> list[Member]:
 def test_a_network_that_looks_to_one_side_has_it_as_its_bias(shared, columns,  # noqa: F811
                                                              expected):
     study, task = study_of(), task_of()
-    table = laterality(study, members_of(left_only(columns)), task, "masked",
+    table = laterality_table(study, models_of(left_only(columns)), task, "masked",
                        ("relu", "masked")).set_index("measure")
-    for measure in ("HiResCAM relu", "HiResCAM masked", "Grad-CAM masked", HALVES):
+    for measure in ("HiResCAM relu", "HiResCAM masked", "Grad-CAM masked", OCCLUSION):
         row = table.loc[measure]
         assert row["n"] > 8
         assert row[["original", "mirrored", "bias", "low", "high"]].tolist() == [expected] * 5
@@ -448,9 +448,9 @@ def test_a_network_that_looks_to_one_side_has_it_as_its_bias(shared, columns,  #
 def test_a_network_that_treats_both_sides_alike_has_no_bias(shared):  # noqa: F811
     """What its pictures show on either side it does see."""
     task, net = task_of(), symmetric()
-    found = looked(job_of(net, "symmetric"), task, "mean", ("relu",))
-    table = laterality(study_of(), members_of(net), task, "mean", ("relu",)).set_index("measure")
-    for measure in ("Grad-CAM relu", "HiResCAM relu", HALVES):
+    found = measure_laterality(run_of(net, "symmetric"), task, "mean", ("relu",))
+    table = laterality_table(study_of(), models_of(net), task, "mean", ("relu",)).set_index("measure")
+    for measure in ("Grad-CAM relu", "HiResCAM relu", OCCLUSION):
         original, mirrored = (found[f"{measure}/{view}"] for view in VIEWS)
         np.testing.assert_allclose(original, -mirrored, atol=2e-3)
         assert np.nanmax(np.abs(original)) > 0.05
@@ -461,20 +461,20 @@ def test_a_network_that_treats_both_sides_alike_has_no_bias(shared):  # noqa: F8
 def test_the_table_holds_means_over_pictures_that_both_views_can_tell_of(shared,  # noqa: F811
                                                                         monkeypatch):
     rng, asked = np.random.default_rng(0), []
-    values = {f"{measure}/{view}": rng.uniform(-1, 1, 30) for measure in ("Grad-CAM relu", HALVES)
+    values = {f"{measure}/{view}": rng.uniform(-1, 1, 30) for measure in ("Grad-CAM relu", OCCLUSION)
               for view in VIEWS}
     values["Grad-CAM relu/original"][[3, 4]] = np.nan
     values["Grad-CAM relu/mirrored"][[4, 9]] = np.nan
 
-    def fake(job, task, layer, layers):
-        asked.append((job.name, task.name, layer, layers))
-        return {name: one * (1 if job.kind.name == "untuned" else 0.5)
+    def fake(run, task, layer, layers):
+        asked.append((run.name, task.name, layer, layers))
+        return {name: one * (1 if run.condition.name == "pretrained" else 0.5)
                 for name, one in values.items()}
 
-    monkeypatch.setattr(measuring, "looked", fake)
+    monkeypatch.setattr(measuring, "measure_laterality", fake)
     study = study_of(hemispheres="apart", rois=("V1v",), subjects=("A",))
-    table = laterality(study, study.networks(["untuned", "contrastive"]), task_of(), "fc", ["relu"])
-    assert table.columns.tolist() == ["donor", "seed", "roi", "hemisphere", "group", "kind",
+    table = laterality_table(study, study.networks(["pretrained", "contrastive"]), task_of(), "fc", ["relu"])
+    assert table.columns.tolist() == ["donor", "seed", "roi", "hemisphere", "group", "condition",
                                       "measure", "original", "mirrored", "bias", "content",
                                       "low", "high", "n"]
     assert [one[1:] for one in asked] == [("colours", "fc", ("relu",))] * 3
@@ -494,8 +494,8 @@ def test_the_table_holds_means_over_pictures_that_both_views_can_tell_of(shared,
 
 @pytest.mark.filterwarnings("error")
 def test_a_measure_that_tells_of_no_picture_is_unknown(shared, monkeypatch):  # noqa: F811
-    nothing = {f"{HALVES}/{view}": np.full(5, np.nan) for view in VIEWS}
-    monkeypatch.setattr(measuring, "looked", lambda *_: nothing)
-    (row,) = laterality(study_of(), members_of(network()), task_of(), "fc", []).to_dict("records")
+    nothing = {f"{OCCLUSION}/{view}": np.full(5, np.nan) for view in VIEWS}
+    monkeypatch.setattr(measuring, "measure_laterality", lambda *_: nothing)
+    (row,) = laterality_table(study_of(), models_of(network()), task_of(), "fc", []).to_dict("records")
     assert row["n"] == 0
     assert np.isnan([row[name] for name in ("bias", "content", "low", "high", "original")]).all()

@@ -13,18 +13,18 @@ from torch import nn
 from torch.nn import functional
 
 from helpers.ground.errors import LabError
-from helpers.networks.activations import collect
+from helpers.networks.activations import extract_activations
 from helpers.networks.architectures import build, layer_names
 from helpers.networks.network import load_network
-from helpers.networks.registry import entry, members, registry
-from helpers.networks.text_towers import FIRST_WORD, PADDING, TextTower
+from helpers.networks.registry import get_entry, seed_names, registry
+from helpers.networks.text_towers import FIRST_WORD_TOKEN, PADDING, TextEncoder
 from helpers.networks.weights import read_state_dict, save_state_dict
 from helpers.present import weights_file
 from helpers.training.augmentation import Augmentation
-from helpers.training.captioned import Captioned
-from helpers.training.loop import Recipe, train
+from helpers.training.captioned import CaptionedImages
+from helpers.training.loop import TrainingRecipe, train
 from helpers.training.objectives import target_loss
-from helpers.training.text_targets import text_targets
+from helpers.training.text_embedding_targets import text_embedding_targets
 
 STAGES = {"layer1": (32, 20, 20), "layer2": (64, 10, 10), "layer3": (96, 5, 5),
           "layer4": (128, 5, 5)}
@@ -42,7 +42,7 @@ def noise(*shape: int) -> torch.Tensor:
 # ---- the network --------------------------------------------------------------------------------
 
 def test_the_stages_have_the_shapes_of_the_figures(resnet):
-    found = collect(resnet, dict(zip(STAGES, STAGES)), [noise(2, 3, 80, 80)])
+    found = extract_activations(resnet, dict(zip(STAGES, STAGES)), [noise(2, 3, 80, 80)])
     assert {name: values.shape[1] for name, values in found.items()} == {
         name: int(np.prod(shape)) for name, shape in STAGES.items()}
     seen = {}
@@ -144,25 +144,25 @@ def test_channels_that_are_no_multiples_of_eight_are_refused(channels):
 def test_members_are_named_by_their_seed():
     n = registry()["demo-resnet-labels"].seeds
     assert n >= 2
-    assert members("demo-resnet-labels") == [f"demo-resnet-labels-seed{k}" for k in range(n)]
-    assert members("demo-clip") == ["demo-clip"]
-    assert members("torchvision:alexnet") == ["torchvision:alexnet"]
+    assert seed_names("demo-resnet-labels") == [f"demo-resnet-labels-seed{k}" for k in range(n)]
+    assert seed_names("demo-clip") == ["demo-clip"]
+    assert seed_names("torchvision:alexnet") == ["torchvision:alexnet"]
 
 
 def test_a_member_has_its_own_file_and_seed():
-    one = entry("demo-resnet-labels-seed1")
+    one = get_entry("demo-resnet-labels-seed1")
     assert (one.name, one.file, one.seed, one.seeds) == (
         "demo-resnet-labels-seed1", "demo-resnet-labels-seed1.safetensors", 1, 0)
     assert one.architecture == "small_resnet" and one.objective == "supervised" and one.trained
-    untrained = entry("demo-resnet-untrained-seed2")
+    untrained = get_entry("demo-resnet-untrained-seed2")
     assert (untrained.file, untrained.seed, untrained.trained) == ("", 2, False)
 
 
 @pytest.mark.parametrize("name", ["demo-resnet-labels", "demo-resnet-labels-untrained"])
 def test_the_name_of_many_is_refused_with_the_names_of_each(name):
     with pytest.raises(LabError, match=r"'demo-resnet-labels' are \d networks") as caught:
-        entry(name)
-    assert all(one in caught.value.expected for one in members("demo-resnet-labels"))
+        get_entry(name)
+    assert all(one in caught.value.expected for one in seed_names("demo-resnet-labels"))
 
 
 @pytest.mark.parametrize("name", [
@@ -170,32 +170,32 @@ def test_the_name_of_many_is_refused_with_the_names_of_each(name):
     f"demo-resnet-labels-seed{registry()['demo-resnet-labels'].seeds}", "demo-clip-seed0"])
 def test_a_seed_that_is_not_there_is_refused(name):
     with pytest.raises(LabError, match=f"{name}' is unknown"):
-        entry(name)
+        get_entry(name)
 
 
 def test_other_names_still_work():
     for name, one in registry().items():
         if not one.seeds:
-            assert entry(name) is one
-    assert entry("demo-clip-untrained").objective == "none"
-    assert entry("torchvision:alexnet").trained
+            assert get_entry(name) is one
+    assert get_entry("demo-clip-untrained").objective == "none"
+    assert get_entry("torchvision:alexnet").trained
 
 
 def test_every_member_of_the_registry_is_found_and_has_a_file_of_its_own():
-    names = [name for many in registry() for name in members(many)]
-    assert len(set(names)) == len(names) and all(entry(name).name == name for name in names)
-    files = [entry(name).file for name in names if name not in registry() and entry(name).file]
+    names = [name for many in registry() for name in seed_names(many)]
+    assert len(set(names)) == len(names) and all(get_entry(name).name == name for name in names)
+    files = [get_entry(name).file for name in names if name not in registry() and get_entry(name).file]
     trained = [many for many in registry().values() if many.seeds and many.trained]
     assert len(set(files)) == len(files) == sum(many.seeds for many in trained) > len(trained)
 
 
 def test_a_member_before_training_keeps_its_seed():
-    assert entry("demo-resnet-labels-seed1-untrained").seed == 1
+    assert get_entry("demo-resnet-labels-seed1-untrained").seed == 1
 
 
 def test_one_network_has_one_name():
     with pytest.raises(LabError, match="unknown"):
-        entry("demo-resnet-labels-seed01")
+        get_entry("demo-resnet-labels-seed01")
 
 
 def test_untrained_members_are_the_initial_weights_of_their_seed(private):
@@ -207,7 +207,7 @@ def test_untrained_members_are_the_initial_weights_of_their_seed(private):
         found = read_state_dict(path)
         assert found.keys() == expected.keys()
         assert all(torch.equal(found[name], values) for name, values in expected.items())
-    networks = [load_network(entry(f"demo-resnet-untrained-seed{k}"), path)
+    networks = [load_network(get_entry(f"demo-resnet-untrained-seed{k}"), path)
                 for k, path in enumerate((first, second))]
     assert networks[0].digest != networks[1].digest
 
@@ -298,13 +298,13 @@ def test_the_resnets_own_file_is_read(tmp_path, resnet):
 @pytest.mark.parametrize("layers, ordered", [(0, False), (1, True)])
 def test_the_order_of_words_counts_with_a_layer_alone(layers, ordered):
     torch.manual_seed(0)
-    tower = TextTower(30, context=12, width=16, heads=2, layers=layers, output=6).eval()
+    tower = TextEncoder(30, context=12, width=16, heads=2, layers=layers, output=6).eval()
     assert sum("encoder" in name for name, _ in tower.named_parameters()) == 12 * layers
-    tokens = torch.randint(FIRST_WORD, 30, (4, 12))
+    tokens = torch.randint(FIRST_WORD_TOKEN, 30, (4, 12))
     tokens[:, 8:] = PADDING
     moved = torch.cat([tokens[:, [3, 7, 1, 0, 6, 2, 5, 4]], tokens[:, 8:]], dim=1)
     changed = tokens.clone()
-    changed[:, 2] = FIRST_WORD + (changed[:, 2] - FIRST_WORD + 1) % 20
+    changed[:, 2] = FIRST_WORD_TOKEN + (changed[:, 2] - FIRST_WORD_TOKEN + 1) % 20
     with torch.no_grad():
         tower.places.mul_(20)
         before = tower(tokens)
@@ -330,16 +330,16 @@ TOPICS = (["a red {} by the sea", "the {} sails over waves", "water and a {}"],
 NAMES = (["boat", "ship", "ferry", "yacht"], ["pot", "pan", "kettle", "jug"])
 
 
-def told() -> list[list[str]]:
+def example_captions() -> list[list[str]]:
     return [[line.format(name) for line in lines] for lines, names in zip(TOPICS, NAMES)
             for name in names]
 
 
 def test_targets_are_of_unit_length_and_the_same_for_the_same_words():
-    said = told()
-    said[1][2], said[5][0] = "a boat and WATER", "Water, a boat (and a boat?)"
-    said[5][0] = "and water a boat"
-    found = text_targets(said, width=5, least=1, seed=0)
+    caption_sets = example_captions()
+    caption_sets[1][2], caption_sets[5][0] = "a boat and WATER", "Water, a boat (and a boat?)"
+    caption_sets[5][0] = "and water a boat"
+    found = text_embedding_targets(caption_sets, width=5, min_count=1, seed=0)
     assert found.shape == (8, 3, 5) and found.dtype == torch.float32
     torch.testing.assert_close(found.norm(dim=-1), torch.ones(8, 3))
     torch.testing.assert_close(found[0, 2], found[1, 2])
@@ -348,27 +348,27 @@ def test_targets_are_of_unit_length_and_the_same_for_the_same_words():
 
 
 def test_targets_tell_two_topics_apart():
-    found = text_targets(told(), width=3, least=1, seed=0).view(24, 3)
+    found = text_embedding_targets(example_captions(), width=3, min_count=1, seed=0).view(24, 3)
     similar, topic = found @ found.T, torch.arange(24) // 12
     same, other = topic[:, None] == topic, topic[:, None] != topic
     assert similar[same].mean() > 0.3 > -0.2 > similar[other].mean()
 
 
 def test_targets_do_not_depend_on_the_order_of_pictures_and_repeat_for_a_seed():
-    said = told()
-    found = text_targets(said, width=3, least=1, seed=0)
-    assert torch.equal(found, text_targets(said, width=3, least=1, seed=0))
+    caption_sets = example_captions()
+    found = text_embedding_targets(caption_sets, width=3, min_count=1, seed=0)
+    assert torch.equal(found, text_embedding_targets(caption_sets, width=3, min_count=1, seed=0))
     # The sign of a dimension is arbitrary, likeness is not.
     flat = found.view(24, 3)
-    back = text_targets(said[::-1], width=3, least=1, seed=0).flip(0).view(24, 3)
+    back = text_embedding_targets(caption_sets[::-1], width=3, min_count=1, seed=0).flip(0).view(24, 3)
     torch.testing.assert_close(back @ back.T, flat @ flat.T, atol=1e-3, rtol=1e-3)
 
 
 def test_rare_words_are_left_out_of_targets():
     """Captions that differ in a word said once mean the same."""
-    said = [["a cat sat here now", "a dog ran there then"] for _ in range(4)]
-    said[0][0] += " zyzzyva"
-    with_it, without = (text_targets(said, width=2, least=least, seed=0) for least in (1, 2))
+    caption_sets = [["a cat sat here now", "a dog ran there then"] for _ in range(4)]
+    caption_sets[0][0] += " zyzzyva"
+    with_it, without = (text_embedding_targets(caption_sets, width=2, min_count=min_count, seed=0) for min_count in (1, 2))
     torch.testing.assert_close(without[0, 0], without[1, 0])
     assert (with_it[0, 0] - with_it[1, 0]).abs().max() > 1e-3
 
@@ -376,24 +376,24 @@ def test_rare_words_are_left_out_of_targets():
 def test_more_dimensions_than_words_are_refused():
     for width in (3, 5):
         with pytest.raises(LabError, match=f"3 words in 3 captions for {width} dimensions"):
-            text_targets([["a cat"], ["a dog"], ["a cat"]], width=width, least=1, seed=0)
+            text_embedding_targets([["a cat"], ["a dog"], ["a cat"]], width=width, min_count=1, seed=0)
 
 
 def test_captions_of_rare_words_alone_are_refused():
     with pytest.raises(LabError, match="0 words"):
-        text_targets([["a cat"], ["a dog"]], width=2, least=5, seed=0)
+        text_embedding_targets([["a cat"], ["a dog"]], width=2, min_count=5, seed=0)
 
 
-def captioned(n: int = 12) -> Captioned:
+def captioned(n: int = 12) -> CaptionedImages:
     images = torch.arange(n, dtype=torch.uint8).view(n, 1, 1, 1).expand(n, 3, 4, 4).contiguous()
-    return Captioned(images, tuple((f"one {i}", f"two {i}") for i in range(n)))
+    return CaptionedImages(images, tuple((f"one {i}", f"two {i}") for i in range(n)))
 
 
 @pytest.mark.parametrize("n", [2, 3, 12, 101])
 @pytest.mark.parametrize("seed", range(5))
 def test_shuffled_captions_are_those_of_another_picture(n, seed):
     pictures = captioned(n)
-    moved = pictures.shuffled(seed)
+    moved = pictures.shuffle_captions(seed)
     assert torch.equal(moved.images, pictures.images)
     assert all(a != b for a, b in zip(moved.captions, pictures.captions))
     assert sorted(moved.captions) == sorted(pictures.captions), "each is given once, and whole"
@@ -401,7 +401,7 @@ def test_shuffled_captions_are_those_of_another_picture(n, seed):
 
 def test_captions_are_shuffled_for_good():
     pictures = captioned()
-    first, again, other = (pictures.shuffled(seed).captions for seed in (0, 0, 1))
+    first, again, other = (pictures.shuffle_captions(seed).captions for seed in (0, 0, 1))
     assert first == again != other
 
 
@@ -428,7 +428,7 @@ def small_network() -> nn.Module:
 
 def test_training_with_targets_lowers_the_loss_towards_both_captions():
     images, targets = coloured()
-    recipe = Recipe("targets", epochs=30, batch_size=16, learning_rate=3e-2, augmentation=STILL)
+    recipe = TrainingRecipe("targets", epochs=30, batch_size=16, learning_rate=3e-2, augmentation=STILL)
     model = small_network()
     record = train(model, images, targets, recipe, seed=0)
     # The best that one direction can do for two captions at once: their middle.
@@ -441,7 +441,7 @@ def test_training_with_targets_lowers_the_loss_towards_both_captions():
 
 def test_training_with_targets_repeats_for_a_seed_and_draws_captions_anew():
     images, targets = coloured()
-    recipe = Recipe("targets", epochs=2, batch_size=16, augmentation=STILL)
+    recipe = TrainingRecipe("targets", epochs=2, batch_size=16, augmentation=STILL)
     first, again = (train(small_network(), images, targets, recipe, seed=0) for _ in range(2))
     assert first == again
     turned = train(small_network(), images, targets.flip(1), recipe, seed=0)
@@ -451,13 +451,13 @@ def test_training_with_targets_repeats_for_a_seed_and_draws_captions_anew():
 
 def test_a_text_tower_is_for_clip_alone():
     images, targets = coloured()
-    recipe = Recipe("targets", epochs=1, batch_size=16, augmentation=STILL)
+    recipe = TrainingRecipe("targets", epochs=1, batch_size=16, augmentation=STILL)
     with pytest.raises(LabError, match="'targets' with a network that reads"):
         train(small_network(), images, targets, recipe, seed=0, text=nn.Linear(6, 6))
 
 
 def test_a_network_of_another_width_than_the_targets_fails():
     images, targets = coloured()
-    recipe = Recipe("targets", epochs=1, batch_size=16, augmentation=STILL)
+    recipe = TrainingRecipe("targets", epochs=1, batch_size=16, augmentation=STILL)
     with pytest.raises((LabError, RuntimeError)):
         train(small_network(), images, targets[..., :4], recipe, seed=0)

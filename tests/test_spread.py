@@ -15,16 +15,16 @@ from helpers.ground.errors import LabError
 from helpers.selectivity.spread import (
     MEASURES,
     RATIOS,
-    Spread,
-    corrected_value,
+    DistributionMeasure,
+    correct_for_chance,
     gini,
     mean_distance,
     morans_i,
     normalised_entropy,
-    over_maps,
-    over_positions,
+    count_per_map,
+    count_per_position,
     spread,
-    top_share,
+    top_maps_proportion,
 )
 
 NAN = float("nan")
@@ -96,16 +96,16 @@ def test_gini_is_half_the_mean_absolute_difference_over_the_mean(counts):
 def test_top_share_by_hand():
     counts = np.ones(40)
     counts[[3, 30]] = 11, 9
-    assert top_share(counts) == pytest.approx(20 / 58), "2 of 40 maps are 5 %"
-    assert top_share(counts, top=0.025) == pytest.approx(11 / 58)
-    assert top_share([1, 0, 3]) == pytest.approx(3 / 4), "one map at least"
+    assert top_maps_proportion(counts) == pytest.approx(20 / 58), "2 of 40 maps are 5 %"
+    assert top_maps_proportion(counts, fraction=0.025) == pytest.approx(11 / 58)
+    assert top_maps_proportion([1, 0, 3]) == pytest.approx(3 / 4), "one map at least"
 
 
 def test_counts_over_maps_and_positions_by_hand():
     mask = np.zeros((3, 2, 2), bool)
     mask[0, 0, 1] = mask[2, 0, 1] = mask[2, 1, 1] = True
-    assert over_maps(mask).tolist() == [1, 0, 2]
-    assert over_positions(mask).tolist() == [[0, 2], [0, 1]]
+    assert count_per_map(mask).tolist() == [1, 0, 2]
+    assert count_per_position(mask).tolist() == [[0, 2], [0, 1]]
 
 
 def test_a_checkerboard_has_morans_i_of_minus_one():
@@ -154,10 +154,10 @@ def test_mean_distance_by_hand():
 
 
 def test_correction_by_hand():
-    assert corrected_value("entropy over maps", 0.4, 0.8) == pytest.approx(0.5)
-    assert corrected_value("mean distance", 6, 4) == pytest.approx(1.5)
-    assert corrected_value("Gini over maps", 0.6, 0.2) == pytest.approx(0.5)
-    assert corrected_value("Moran's I", 1, -0.1) == pytest.approx(1)
+    assert correct_for_chance("entropy over maps", 0.4, 0.8) == pytest.approx(0.5)
+    assert correct_for_chance("mean distance", 6, 4) == pytest.approx(1.5)
+    assert correct_for_chance("Gini over maps", 0.6, 0.2) == pytest.approx(0.5)
+    assert correct_for_chance("Moran's I", 1, -0.1) == pytest.approx(1)
     assert set(RATIOS) < set(MEASURES)
 
 
@@ -185,7 +185,7 @@ def test_measures_over_maps_do_not_see_positions_and_those_over_positions_no_map
 # ---- chance -------------------------------------------------------------------------------------
 
 @pytest.fixture(scope="module")
-def by_chance() -> list[dict[str, Spread]]:
+def by_chance() -> list[dict[str, DistributionMeasure]]:
     return [spread(uniform_mask((16, 5, 5), 30, seed), seed=100 + seed, n_nulls=150)
             for seed in range(20)]
 
@@ -230,8 +230,8 @@ def test_units_of_one_channel_are_found():
     assert found["entropy over maps"].observed == 0 < found["entropy over maps"].null_low
     assert found["Gini over maps"].observed == pytest.approx(19 / 20)
     assert found["Gini over maps"].observed > found["Gini over maps"].null_high
-    assert found["share of the top 5 % maps"].corrected == pytest.approx(1)
-    assert found["share of maps with any"].observed == pytest.approx(1 / 20)
+    assert found["proportion in the top 5 % of maps"].corrected == pytest.approx(1)
+    assert found["proportion of maps with any"].observed == pytest.approx(1 / 20)
 
 
 def test_units_at_one_position_are_found():
@@ -241,7 +241,7 @@ def test_units_at_one_position_are_found():
     assert found["mean distance"].observed == pytest.approx(0, abs=1e-9)
     assert found["mean distance"].null_low > 1
     assert found["entropy over positions"].corrected == pytest.approx(0)
-    assert found["share of maps with any"].observed == 1
+    assert found["proportion of maps with any"].observed == 1
 
 
 def test_opposite_corners_are_farther_apart_than_by_chance():
@@ -277,10 +277,10 @@ def _no_warnings():
 @pytest.mark.usefixtures("_no_warnings")
 def test_without_units_nothing_is_known():
     found = spread(np.zeros((6, 3, 3), bool), seed=0, n_nulls=5)
-    assert found["share of maps with any"].observed == 0
+    assert found["proportion of maps with any"].observed == 0
     for name, one in found.items():
         assert np.isnan(one.corrected), name
-        if name != "share of maps with any":
+        if name != "proportion of maps with any":
             assert np.isnan([one.observed, one.null_mean, one.null_low, one.null_high]).all(), name
 
 
@@ -290,8 +290,8 @@ def test_measures_of_one_unit():
     mask[2, 1, 1] = True
     found = {name: measure(mask) for name, measure in MEASURES.items()}
     assert found == pytest.approx({
-        "entropy over maps": 0, "Gini over maps": 5 / 6, "share of the top 5 % maps": 1,
-        "share of maps with any": 1 / 6, "entropy over positions": 0,
+        "entropy over maps": 0, "Gini over maps": 5 / 6, "proportion in the top 5 % of maps": 1,
+        "proportion of maps with any": 1 / 6, "entropy over positions": 0,
         # z = 8/9 in the middle, -1/9 around: 4 sides of -8/81 and 8 of 1/81 over 8/81.
         "Moran's I": (4 * -8 + 8) / 12 / 8, "mean distance": NAN}, nan_ok=True)
 
@@ -301,7 +301,7 @@ def test_measures_of_one_unit():
     np.arange(54).reshape(6, 3, 3) == 20,
     np.arange(25).reshape(1, 5, 5) < 7], ids=["one unit", "one map"])
 def test_a_null_that_is_always_the_largest_value_corrects_to_nan(mask):
-    found = spread(mask, seed=0, n_nulls=5)["share of the top 5 % maps"]
+    found = spread(mask, seed=0, n_nulls=5)["proportion in the top 5 % of maps"]
     assert found.observed == found.null_mean == 1 and np.isnan(found.corrected)
 
 
@@ -312,7 +312,7 @@ def test_maps_of_one_position_have_no_space():
     for name in ("entropy over positions", "Moran's I"):
         assert np.isnan([found[name].observed, found[name].corrected]).all(), name
     assert found["mean distance"].observed == 0 and np.isnan(found["mean distance"].corrected)
-    assert found["share of maps with any"].observed == pytest.approx(1 / 5)
+    assert found["proportion of maps with any"].observed == pytest.approx(1 / 5)
 
 
 @pytest.mark.usefixtures("_no_warnings")
@@ -322,7 +322,7 @@ def test_morans_i_of_full_and_of_no_maps_is_nan():
 
 
 @pytest.mark.usefixtures("_no_warnings")
-@pytest.mark.parametrize("measure", [normalised_entropy, gini, top_share])
+@pytest.mark.parametrize("measure", [normalised_entropy, gini, top_maps_proportion])
 def test_counts_of_nothing_are_nan(measure):
     assert np.isnan(measure(np.zeros(4, int)))
     assert np.isnan(normalised_entropy([5])), "one bin is neither even nor uneven"

@@ -17,7 +17,7 @@ from helpers.selectivity.statistics import (
     localize,
     selectivity_index,
     top_fraction,
-    twofold,
+    select_twofold,
 )
 
 DOMAINS = ("faces", "bodies", "objects", "scenes", "characters", "scrambled")
@@ -161,7 +161,7 @@ def test_a_constant_is_recognised_whatever_its_value_batches_and_pools(value):
             assert t_values(part, 0, 1)[0].isnan().all()
         assert d_prime(moments).isnan().all()
         found = localize(moments, DOMAINS[:4])
-        assert found.n_dead == 3 and not found.mask.any() and not found.infinite.any()
+        assert found.n_dead == 3 and not found.mask.any() and not found.infinite_contrasts.any()
 
 
 def saturated_layer() -> tuple[list[np.ndarray], list[int]]:
@@ -178,9 +178,9 @@ def test_infinite_t_is_counted_and_leaves_means_finite():
     groups, saturated = saturated_layer()
     found = localize(moments_of(groups), DOMAINS[:4])
     assert found.n_infinite == 10
-    assert found.infinite[:, 1:10].T.tolist() == 9 * [[1, -1, 0, 0]]
-    assert found.infinite[:, 0].tolist() == [3, -2, -2, 1]
-    assert not found.infinite[:, 10:].any()
+    assert found.infinite_contrasts[:, 1:10].T.tolist() == 9 * [[1, -1, 0, 0]]
+    assert found.infinite_contrasts[:, 0].tolist() == [3, -2, -2, 1]
+    assert not found.infinite_contrasts[:, 10:].any()
     assert not found.t_mean.isinf().any()
     assert found.t_mean[:, 0].isnan().all(), "no contrast of this unit has a finite t"
     with np.errstate(all="ignore"):
@@ -280,7 +280,7 @@ def test_blocks_of_units_join_seamlessly(monkeypatch):
 
 def test_twofold_rule_by_hand_and_on_signed_units():
     means = np.array([[4, 4, 0, -4, 1], [2, 3, 0, -1, 0], [1, 1, 0, -2, 0]], np.float32)
-    mask = twofold(moments_of([np.repeat(row[None], 3, 0) for row in means], 3))
+    mask = select_twofold(moments_of([np.repeat(row[None], 3, 0) for row in means], 3))
     assert mask[0].tolist() == [True, False, False, False, True]
     assert not mask[1:].any()
 

@@ -16,48 +16,48 @@ from helpers.encoding import encoding_study
 from helpers.encoding.encoding_study import (
     GIST,
     OLS,
-    POSITIVE,
+    SPARSE_POSITIVE,
     RIDGE,
     STANDARDISED,
-    Seen,
-    Study,
-    chosen,
+    LocalizedNetwork,
+    EncodingStudy,
+    select_own_pool,
 )
 from helpers.ground.analyses import EncodingSpec
 from helpers.ground.stats import corrected
 from helpers.selectivity.localizer import Localizer
 from helpers.similarity import rdm_study
-from helpers.similarity.rsa import permutation_p, rdm, univariate_r
+from helpers.similarity.rsa import rdm_permutation_test, rdm, univariate_r
 from helpers.stimuli.image_sets import DOMAINS
 
-SPEC = EncodingSpec(("FFA-1", "PPA"), ("relu", "fc"), least_ncsnr=0.3, curve_rois=("FFA-1",),
+SPEC = EncodingSpec(("FFA-1", "PPA"), ("relu", "fc"), min_ncsnr=0.3, curve_rois=("FFA-1",),
                     alpha=0.01, alpha_untrained=0.002, alphas_standardised=(0.05, 0.2))
 OWN = {"FFA-1": "faces", "PPA": "scenes"}
 
 
-def seen() -> Seen:
+def seen() -> LocalizedNetwork:
     """Deal the units of a network to the domains in turn."""
     labels = {"relu": np.arange(196) % 5, "fc": np.array([0, 0, 0, 3, 3, 3])}
-    return Seen(network(), Localizer(DOMAINS, labels, {}, {}, {}))
+    return LocalizedNetwork(network(), Localizer(DOMAINS, labels, {}, {}, {}))
 
 
-def study(**options) -> Study:
-    return Study(TinyCohort(**options), SPEC, batch_size=32)
+def study(**options) -> EncodingStudy:
+    return EncodingStudy(TinyCohort(**options), SPEC, batch_size=32)
 
 
 def test_selective_units_predict_what_the_settings_say_and_as_a_plain_fit_does(private):
     about = study()
-    curves, best = about.selective(seen())
+    curves, best = about.selective_unit_scores(seen())
     made = set(best[["roi", "domain", "method"]].itertuples(index=False, name=None))
     assert made == {
-        *(("FFA-1", domain, method) for domain in DOMAINS for method in (POSITIVE, OLS)),
-        ("PPA", "scenes", POSITIVE), *((roi, OWN[roi], STANDARDISED) for roi in OWN)}
+        *(("FFA-1", domain, method) for domain in DOMAINS for method in (SPARSE_POSITIVE, OLS)),
+        ("PPA", "scenes", SPARSE_POSITIVE), *((roi, OWN[roi], STANDARDISED) for roi in OWN)}
     assert set(best.loc[best["roi"] == "PPA", "subject"]) == {"A", "C"}, "B lacks the PPA"
     used = curves.dropna(subset="alpha").groupby("method")["alpha"].unique().map(set).to_dict()
-    assert used == {POSITIVE: {0.01}, STANDARDISED: {0.05, 0.2}, OLS: {0.0}}
+    assert used == {SPARSE_POSITIVE: {0.01}, STANDARDISED: {0.05, 0.2}, OLS: {0.0}}
 
     fold, = about.cohort.folds("A")
-    y = about.cohort.responses("A", ("FFA-1",)).of("FFA-1", least_ncsnr=0.3)
+    y = about.cohort.responses("A", ("FFA-1",)).of("FFA-1", min_ncsnr=0.3)
     with torch.inference_mode():
         fc = lambda rows: torch.cat([  # noqa: E731
             seen().network.model(seen().network.preprocessing(about.cohort.album.open(i))[None])
@@ -72,48 +72,48 @@ def test_selective_units_predict_what_the_settings_say_and_as_a_plain_fit_does(p
 
 def test_every_rival_has_its_own_features_regions_and_penalties(private):
     about = study()
-    curves, best = about.untrained(seen())
-    assert set(curves["alpha"].dropna()) == {0.002} and set(best["method"]) == {POSITIVE}
-    about = replace(about, spec=replace(SPEC, faces="tiny", face_layers=("fc",)))
-    curves, best = about.faces_only(network())
+    curves, best = about.untrained_unit_scores(seen())
+    assert set(curves["alpha"].dropna()) == {0.002} and set(best["method"]) == {SPARSE_POSITIVE}
+    about = replace(about, spec=replace(SPEC, face_network="tiny", face_layers=("fc",)))
+    curves, best = about.face_network_scores(network())
     assert set(best["roi"]) == {"FFA-1"} and set(curves["layer"]) == {"fc"}
     assert (curves["n_units"] == 6).all() and set(curves["alpha"]) == {0.01}
-    curves, best = about.low_level()
+    curves, best = about.gabor_scores()
     assert set(best["method"]) == {OLS, GIST} and (curves["n_units"] == 7680).all()
-    curves, best = about.ridge(network())
+    curves, best = about.ridge_scores(network())
     assert set(best["method"]) == {RIDGE} and set(best["roi"]) == {"FFA-1", "PPA"}
     assert curves.groupby("layer")["n_units"].unique().map(list).to_dict() == {"fc": [6],
                                                                               "relu": [4]}
 
 
 def test_a_study_is_fitted_once_and_again_for_other_data_or_settings(private, monkeypatch):
-    first = study().untrained(seen())
-    fits, real = [], encoding_study.encode
-    monkeypatch.setattr(encoding_study, "encode",
+    first = study().untrained_unit_scores(seen())
+    fits, real = [], encoding_study.fit_encoding_models
+    monkeypatch.setattr(encoding_study, "fit_encoding_models",
                         lambda *a, **k: fits.append(1) or real(*a, **k))
-    for table, again in zip(first, study().untrained(seen())):
+    for table, again in zip(first, study().untrained_unit_scores(seen())):
         pd.testing.assert_frame_equal(table, again)
     assert not fits
-    other = seen().found
+    other = seen().localizer
     other.labels["fc"][:3] = 3
     other.labels["fc"][3:] = 0
     for about, units in ((study(noise=1.0), seen()),
-                         (replace(study(), spec=replace(SPEC, least_ncsnr=0.1)), seen()),
+                         (replace(study(), spec=replace(SPEC, min_ncsnr=0.1)), seen()),
                          (replace(study(), spec=replace(SPEC, alpha_untrained=0.1)), seen()),
-                         (study(), Seen(network(seed=1), seen().found)),
-                         (study(), Seen(network(), other))):
+                         (study(), LocalizedNetwork(network(seed=1), seen().localizer)),
+                         (study(), LocalizedNetwork(network(), other))):
         fits.clear()
-        about.untrained(units)
+        about.untrained_unit_scores(units)
         assert len(fits) == 1
 
 
 def test_scores_are_taken_from_the_own_units_or_from_whole_layers():
     rows = [{"subject": "A", "roi": roi, "domain": domain, "method": method, "metric": "veRSA",
              "score": 0.1, "layer": "fc", "n_vertices": 3, "alpha": 0.1}
-            for roi, domain, method in (("PPA", "faces", POSITIVE), ("PPA", "scenes", POSITIVE),
-                                        ("PPA", "scenes", OLS), ("FFA-1", "layer", POSITIVE),
-                                        ("FFA-1", "faces", POSITIVE))]
-    found = chosen(pd.DataFrame(rows).assign(score=range(5)), POSITIVE, OWN)
+            for roi, domain, method in (("PPA", "faces", SPARSE_POSITIVE), ("PPA", "scenes", SPARSE_POSITIVE),
+                                        ("PPA", "scenes", OLS), ("FFA-1", "layer", SPARSE_POSITIVE),
+                                        ("FFA-1", "faces", SPARSE_POSITIVE))]
+    found = select_own_pool(pd.DataFrame(rows).assign(score=range(5)), SPARSE_POSITIVE, OWN)
     assert found["score"].tolist() == [1, 3, 4] and found["roi"].tolist() == ["PPA", "FFA-1",
                                                                              "FFA-1"]
 
@@ -126,17 +126,17 @@ def test_layers_are_compared_with_every_measurement_and_corrected_over_layers(pr
         rdms = {"conv": rdm(net.model[0](x).flatten(1).numpy()), "fc": rdm(net.model(x).numpy())}
     measured = {"itself": rdms["fc"],
                 "other": rdm(np.random.default_rng(0).normal(size=(24, 9)))}
-    table = rdm_study.layer_agreement([net], album, measured, layers=layers, seed=3)
+    table = rdm_study.correlate_layer_rdms([net], album, measured, layers=layers, seed=3)
     assert table["layer"].tolist() == ["conv", "fc"] * 2
     for name, part in table.groupby("measured"):
-        p = [permutation_p(rdms[layer], measured[name], seed=3) for layer in layers]
+        p = [rdm_permutation_test(rdms[layer], measured[name], seed=3) for layer in layers]
         np.testing.assert_allclose(part["p"], p)
         np.testing.assert_allclose(part["p_holm"], corrected(p, "holm"))
-        np.testing.assert_allclose(part["r"], [stats.spearmanr(rdms[layer], measured[name])[0]
+        np.testing.assert_allclose(part["spearman_r"], [stats.spearmanr(rdms[layer], measured[name])[0]
                                                for layer in layers], atol=1e-4)
-    assert table.query("measured == 'itself' and layer == 'fc'")["r"].item() == pytest.approx(1)
+    assert table.query("measured == 'itself' and layer == 'fc'")["spearman_r"].item() == pytest.approx(1)
     opened = album.opened
-    rdm_study.layer_agreement([net], album, measured, layers=layers, seed=3)
+    rdm_study.correlate_layer_rdms([net], album, measured, layers=layers, seed=3)
     assert album.opened == opened, "made once"
     assert set(rdm_study.layer_rdms(net, album, ["relu"])) == {"relu"}
-    assert rdm_study.layer_agreement([net], None, measured, layers=layers, seed=3).empty
+    assert rdm_study.correlate_layer_rdms([net], None, measured, layers=layers, seed=3).empty

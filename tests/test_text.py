@@ -25,13 +25,13 @@ from helpers.ground.paths import PACKAGE
 from helpers.ground.profile import load_profile
 from helpers.ground.strict import read_toml
 from helpers.ground.text import read_lines, read_table, read_text
-from helpers.networks.named_vectors import FILES, WIDTH, read_named_vectors
+from helpers.networks.named_vectors import FILES, WIDTH, read_name_embeddings
 from helpers.networks.text_towers import read_vocabulary
-from helpers.siblings.emergence import COLUMNS, read_record
+from helpers.siblings.emergence import COLUMNS, read_training_record
 from helpers.stimuli import image_sets
 from helpers.stimuli.image_sets import image_folder
 from helpers.stimuli.places import read_validation
-from helpers.training.captioned import read_captioned
+from helpers.training.captioned import read_captioned_images
 
 DEMO = PACKAGE / "profiles/demo.toml"
 
@@ -130,13 +130,13 @@ READERS = {
     "NSD's table": (lambda r: nsd(r, TABLE), lambda p: read_presentations(p).to_csv()),
     "NSD's names of labels": (lambda r: nsd(r, CTAB), read_names),
     "COCO's captions": (lambda r: nsd(r, "annotations/captions_val2017.json"), annotated),
-    "names of LVIS": (lambda r: names(r, FILES[0]), lambda p: read_named_vectors(p.parent).names),
+    "names of LVIS": (lambda r: names(r, FILES[0]), lambda p: read_name_embeddings(p.parent).names),
     "names of Objects365": (lambda r: names(r, FILES[2]),
-                            lambda p: read_named_vectors(p.parent).names),
+                            lambda p: read_name_embeddings(p.parent).names),
     "words": (lambda r: written(r, "words.txt", "cat\ndog\n"), read_vocabulary),
     "moments": (lambda r: written(r, "moments.csv", f"{','.join(COLUMNS)}\n" + ",".join(
-        "1" for _ in COLUMNS) + "\n"), lambda p: read_record(p).to_csv()),
-    "captions.json": (captions, lambda p: read_captioned([p.parent]).captions),
+        "1" for _ in COLUMNS) + "\n"), lambda p: read_training_record(p).to_csv()),
+    "captions.json": (captions, lambda p: read_captioned_images([p.parent]).captions),
 }
 NOD = {"NOD's labels": "derivatives/ciftify/sub-01/results/ses-imagenet01_task-imagenet_run-1/"
                        "ses-imagenet01_task-imagenet_run-1_label.txt",

@@ -15,22 +15,22 @@ from helpers.ground.errors import LabError
 from helpers.ground.paths import zoo_dir
 from helpers.networks.clip import load_clip
 from helpers.networks.network import load_network
-from helpers.networks.registry import entry
+from helpers.networks.registry import get_entry
 from helpers.networks.text_towers import (
-    FIRST_WORD,
+    FIRST_WORD_TOKEN,
     NUMBER,
     PADDING,
     QUOTED,
     UNKNOWN,
-    TextTower,
+    TextEncoder,
     Vocabulary,
-    learn_vocabulary,
+    build_vocabulary,
     read_vocabulary,
-    words_of,
+    split_words,
 )
 from helpers.stimuli.image_sets import image_folder
-from helpers.training.captioned import read_captioned, train_towers
-from helpers.training.loop import Recipe, train
+from helpers.training.captioned import read_captioned_images, train_clip
+from helpers.training.loop import TrainingRecipe, train
 from helpers.training.objectives import clip_loss
 from helpers.universe.captioned import NUMBERS, captioned_picture
 from helpers.universe.captioned_files import write_captioned
@@ -42,15 +42,15 @@ needs_zoo = pytest.mark.skipif(not RECORD, reason="no network with two towers ye
 
 
 def test_words_of_a_caption():
-    assert words_of('A look at the WORD "tromu" 42, a man-made child\'s face.') == [
+    assert split_words('A look at the WORD "tromu" 42, a man-made child\'s face.') == [
         "a", "look", "at", "the", "word", '"tromu"', "42", "a", "man-made", "child's", "face"]
 
 
 def test_tokens_are_words_or_what_kind_of_string_it_is(tmp_path):
-    words = learn_vocabulary(["a red car", "a red dog", 'a "red" 7'], 2)
-    assert words.words == ("a", "red") and len(words) == FIRST_WORD + 2
+    words = build_vocabulary(["a red car", "a red dog", 'a "red" 7'], 2)
+    assert words.words == ("a", "red") and len(words) == FIRST_WORD_TOKEN + 2
     found = words.tokens(['a red "car" 12 dog', "red"])
-    a, red = FIRST_WORD, FIRST_WORD + 1
+    a, red = FIRST_WORD_TOKEN, FIRST_WORD_TOKEN + 1
     assert found[0, :6].tolist() == [a, red, QUOTED, NUMBER, UNKNOWN, PADDING]
     assert found.shape == (2, words.context) and found[1].count_nonzero() == 1
     assert words.tokens(["red " * 50])[0].tolist() == [red] * words.context
@@ -67,8 +67,8 @@ def test_texts_and_files_without_words_are_told(tmp_path):
 
 def test_a_text_tower_does_not_see_padding():
     torch.manual_seed(0)
-    tower = TextTower(20, context=10, width=16, heads=2, output=6).eval()
-    tokens = torch.randint(FIRST_WORD, 20, (3, 10))
+    tower = TextEncoder(20, context=10, width=16, heads=2, output=6).eval()
+    tokens = torch.randint(FIRST_WORD_TOKEN, 20, (3, 10))
     tokens[:, 6:] = PADDING
     with torch.no_grad():
         tower.places[6:] = torch.randn(4, 16) * 9  # places that hold nothing
@@ -83,14 +83,14 @@ def test_the_loss_is_that_of_both_directions():
     seen, said = torch.randn(7, 4), torch.randn(7, 4)
     logits = functional.normalize(seen) @ functional.normalize(said).T * 5
     own = torch.arange(7)
-    wanted = (functional.cross_entropy(logits, own) + functional.cross_entropy(logits.T, own)) / 2
-    assert clip_loss(seen, said, torch.tensor(5.0).log()).item() == pytest.approx(wanted.item())
+    expected = (functional.cross_entropy(logits, own) + functional.cross_entropy(logits.T, own)) / 2
+    assert clip_loss(seen, said, torch.tensor(5.0).log()).item() == pytest.approx(expected.item())
     at_most = clip_loss(seen, said, torch.tensor(1e6).log())
     assert at_most.item() == pytest.approx(clip_loss(seen, said, torch.tensor(100.0).log()).item())
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory):
+def captioned_folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("told") / "captioned"
     return write_captioned(folder, seed=0, n_pictures=2 * towers.RECIPES[NAME].batch_size,
                            processes=2)
@@ -106,21 +106,21 @@ def test_captions_count_and_tell_what_is_there():
 
 
 @pytest.mark.slow
-def test_captioned_pictures_are_the_same_whatever_the_processes(told, tmp_path):
+def test_captioned_pictures_are_the_same_whatever_the_processes(captioned_folder, tmp_path):
     write_captioned(tmp_path / "few", seed=0, n_pictures=45, processes=1)
-    few, many = read_captioned([tmp_path / "few"]), read_captioned([told])
+    few, many = read_captioned_images([tmp_path / "few"]), read_captioned_images([captioned_folder])
     assert torch.equal(few.images, many.images[:45]) and few.captions == many.captions[:45]
-    assert len(read_captioned([told], but="composed/composed_0000")) == len(many) - 9
+    assert len(read_captioned_images([captioned_folder], exclude_prefix="composed/composed_0000")) == len(many) - 9
     with pytest.raises(LabError, match="captions.json"):
-        read_captioned([tmp_path])
+        read_captioned_images([tmp_path])
 
 
 @pytest.mark.slow
-def test_towers_learn_to_match(told):
-    pictures = read_captioned([told])
+def test_towers_learn_to_match(captioned_folder):
+    pictures = read_captioned_images([captioned_folder])
     model = nn.Sequential(nn.AdaptiveAvgPool2d(8), nn.Flatten(), nn.Linear(192, 8))
-    recipe = Recipe("clip", epochs=6, batch_size=64, learning_rate=1e-2, temperature=0.2)
-    tower, words, record = train_towers(model, pictures, recipe, width=8, seed=0)
+    recipe = TrainingRecipe("clip", epochs=6, batch_size=64, learning_rate=1e-2, temperature=0.2)
+    tower, words, record = train_clip(model, pictures, recipe, width=8, seed=0)
     assert record.epoch_losses[-1] < record.epoch_losses[0] - 0.1
     assert not model.training and not tower.training and len(words) > 100
     with pytest.raises(LabError, match="without a network that reads"):
@@ -130,15 +130,15 @@ def test_towers_learn_to_match(told):
 
 @pytest.mark.slow
 @needs_zoo
-def test_training_the_towers_again_begins_as_recorded(told):
-    losses = towers.rehearse_towers(NAME, read_captioned([told]), seed=RECORD["seed"])
+def test_training_the_towers_again_begins_as_recorded(captioned_folder):
+    losses = towers.reproduce_clip_losses(NAME, read_captioned_images([captioned_folder]), seed=RECORD["seed"])
     assert losses == pytest.approx(RECORD["rehearsal_losses"], rel=2e-2)
 
 
 @pytest.fixture(scope="module")
 def clip():
-    network = load_network(entry(NAME), zoo_dir() / entry(NAME).file)
-    return load_clip(network, zoo_dir() / entry(NAME).file, zoo_dir())
+    network = load_network(get_entry(NAME), zoo_dir() / get_entry(NAME).file)
+    return load_clip(network, zoo_dir() / get_entry(NAME).file, zoo_dir())
 
 
 @needs_zoo
@@ -150,7 +150,7 @@ def test_the_committed_towers_are_those_of_the_record(clip):
 @needs_zoo
 def test_the_committed_towers_match_pictures_and_captions_that_they_never_saw(clip, tmp_path):
     fresh = write_captioned(tmp_path / "fresh", seed=5, n_pictures=120, processes=2)
-    pictures = read_captioned([fresh])
+    pictures = read_captioned_images([fresh])
     seen = clip.embed_pictures(image_folder(fresh), batch_size=60)
     said = np.mean([clip.embed_texts([lines[i] for lines in pictures.captions]) for i in range(5)],
                    axis=0)
@@ -160,6 +160,6 @@ def test_the_committed_towers_match_pictures_and_captions_that_they_never_saw(cl
 
 @needs_zoo
 def test_a_network_without_a_tower_that_reads_is_refused(clip):
-    alone = load_network(entry("demo-untrained"), zoo_dir() / entry("demo-untrained").file)
+    alone = load_network(get_entry("demo-untrained"), zoo_dir() / get_entry("demo-untrained").file)
     with pytest.raises(LabError, match="not taught with captions"):
-        load_clip(alone, zoo_dir() / entry("demo-untrained").file, zoo_dir())
+        load_clip(alone, zoo_dir() / get_entry("demo-untrained").file, zoo_dir())

@@ -13,8 +13,8 @@ from torchvision.transforms import functional as reference
 
 from helpers.ground.errors import LabError
 from helpers.networks.architectures import AlexNetGN, build
-from helpers.training.augmentation import Augmentation, augment, plain_view, random_crop, recolour
-from helpers.training.loop import Recipe, Record, train
+from helpers.training.augmentation import Augmentation, augment, resize_and_normalise, random_crop, jitter_colours
+from helpers.training.loop import TrainingRecipe, TrainingHistory, train
 from helpers.training.objectives import barlow_twins_loss, nt_xent_loss
 
 SMALL = {"channels": (8, 8, 8, 8, 8), "groups": 4, "pool": 1, "projector": (16, 16, 16)}
@@ -81,26 +81,26 @@ def test_losses_at_known_points():
 
 # ---------------------------------------------------------------- views
 
-def pictures(n: int = 8, side: int = 64) -> torch.Tensor:
+def random_images(n: int = 8, side: int = 64) -> torch.Tensor:
     return torch.randint(0, 256, (n, 3, side, side), dtype=torch.uint8, generator=generator(3))
 
 
 def test_a_neutral_augmentation_changes_nothing():
-    images = pictures()
+    images = random_images()
     assert torch.allclose(augment(images, NEUTRAL, generator=generator()), images / 255, atol=1e-5)
-    assert torch.allclose(plain_view(images, NEUTRAL), images / 255)
+    assert torch.allclose(resize_and_normalise(images, NEUTRAL), images / 255)
 
 
 def test_flips_mirror():
-    flipped = augment(pictures(), replace(NEUTRAL, flip=1.0), generator=generator())
-    assert torch.allclose(flipped, pictures().flip(-1) / 255, atol=1e-5)
+    flipped = augment(random_images(), replace(NEUTRAL, flip=1.0), generator=generator())
+    assert torch.allclose(flipped, random_images().flip(-1) / 255, atol=1e-5)
 
 
 def test_views_are_normalised_like_the_networks_pictures():
     scaled = replace(NEUTRAL, mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.4))
-    wanted = reference.normalize(pictures() / 255, scaled.mean, scaled.std)
-    for view in (augment(pictures(), scaled, generator=generator()),
-                 plain_view(pictures(), scaled)):
+    wanted = reference.normalize(random_images() / 255, scaled.mean, scaled.std)
+    for view in (augment(random_images(), scaled, generator=generator()),
+                 resize_and_normalise(random_images(), scaled)):
         assert torch.allclose(view, wanted, atol=1e-4)
 
 
@@ -121,8 +121,8 @@ def test_crops_keep_their_area_inside_the_picture():
 
 
 def test_grey_pictures_have_the_luminance_of_the_original():
-    grey = augment(pictures(), replace(NEUTRAL, grey=1.0), generator=generator())
-    wanted = reference.rgb_to_grayscale(pictures() / 255, num_output_channels=3)
+    grey = augment(random_images(), replace(NEUTRAL, grey=1.0), generator=generator())
+    wanted = reference.rgb_to_grayscale(random_images() / 255, num_output_channels=3)
     assert torch.allclose(grey, wanted, atol=1e-3)
 
 
@@ -134,7 +134,7 @@ def soft_pictures() -> torch.Tensor:
 def changed(**limits: float) -> torch.Tensor:
     still = {"brightness": 0.0, "contrast": 0.0, "saturation": 0.0, "hue": 0.0}
     view = replace(NEUTRAL, jitter=1.0, **(still | limits))
-    return recolour(soft_pictures(), view, generator=generator(5))
+    return jitter_colours(soft_pictures(), view, generator=generator(5))
 
 
 @pytest.mark.parametrize("limit, adjust", [
@@ -169,7 +169,7 @@ def test_hue_keeps_brightness_and_colourfulness():
 
 def test_views_follow_the_generator():
     strong = Augmentation(blur=0.5)
-    first, again, other = (augment(pictures(), strong, generator=generator(seed))
+    first, again, other = (augment(random_images(), strong, generator=generator(seed))
                            for seed in (0, 0, 1))
     assert torch.equal(first, again)
     assert not torch.allclose(first, other)
@@ -186,7 +186,7 @@ def coloured(n: int = 64) -> tuple[torch.Tensor, torch.Tensor]:
     return images, labels
 
 
-def learn(recipe: Recipe, *, seed: int = 0, **options) -> tuple[nn.Module, Record]:
+def learn(recipe: TrainingRecipe, *, seed: int = 0, **options) -> tuple[nn.Module, TrainingHistory]:
     model = build("alexnet_gn", SMALL, seed=0)
     return model, train(model, *coloured(), recipe, seed=seed, **options)
 
@@ -196,7 +196,7 @@ GENTLE = replace(Augmentation(), jitter=0.0, grey=0.0, crop_scale=(0.5, 1.0))
 
 @pytest.mark.parametrize("objective", ["barlow_twins", "simclr", "supervised"])
 def test_every_objective_learns(objective):
-    recipe = Recipe(objective, epochs=8, batch_size=32, learning_rate=3e-3, augmentation=GENTLE)
+    recipe = TrainingRecipe(objective, epochs=8, batch_size=32, learning_rate=3e-3, augmentation=GENTLE)
     model, record = learn(recipe)
     assert len(record.losses) == 16 and len(record.epoch_losses) == 8
     assert record.epoch_losses[0] == pytest.approx(sum(record.losses[:2]) / 2)
@@ -205,13 +205,13 @@ def test_every_objective_learns(objective):
 
 
 def test_labels_are_learned_not_just_pictures():
-    recipe = Recipe("supervised", epochs=10, batch_size=32, learning_rate=3e-3,
+    recipe = TrainingRecipe("supervised", epochs=10, batch_size=32, learning_rate=3e-3,
                     augmentation=GENTLE)
     assert learn(recipe)[1].epoch_losses[-1] < 0.35
 
 
 def test_the_same_seed_gives_the_same_weights():
-    recipe = Recipe("barlow_twins", epochs=1, batch_size=32)
+    recipe = TrainingRecipe("barlow_twins", epochs=1, batch_size=32)
     torch.manual_seed(9)
     before = torch.get_rng_state()
     (first, one), (again, two), (other, _) = (learn(recipe, seed=seed) for seed in (0, 0, 1))
@@ -223,7 +223,7 @@ def test_the_same_seed_gives_the_same_weights():
 
 
 def test_a_short_training_is_the_beginning_of_the_long_one():
-    recipe = Recipe("simclr", epochs=3, batch_size=16)
+    recipe = TrainingRecipe("simclr", epochs=3, batch_size=16)
     seen = []
     _, short = learn(recipe, steps=5, on_step=lambda *about: seen.append(about[:2]))
     _, long = learn(recipe)
@@ -234,13 +234,13 @@ def test_a_short_training_is_the_beginning_of_the_long_one():
 @pytest.mark.parametrize("objective, change", [
     ("simclr", {"temperature": 1.0}), ("barlow_twins", {"lam": 0.1})])
 def test_the_settings_of_the_loss_are_the_recipes(objective, change):
-    recipe = Recipe(objective, epochs=1, batch_size=32, augmentation=GENTLE)
+    recipe = TrainingRecipe(objective, epochs=1, batch_size=32, augmentation=GENTLE)
     usual, other = (learn(one, steps=1)[1].losses for one in (recipe, replace(recipe, **change)))
     assert other[0] != pytest.approx(usual[0], rel=0.05)
 
 
 def test_weights_decay_and_vectors_do_not():
-    recipe = Recipe("supervised", epochs=1, batch_size=32, weight_decay=0.0)
+    recipe = TrainingRecipe("supervised", epochs=1, batch_size=32, weight_decay=0.0)
     (free, _), (decayed, _) = (learn(one, steps=1)
                                for one in (recipe, replace(recipe, weight_decay=10.0)))
     for (name, one), other in zip(free.named_parameters(), decayed.parameters()):
@@ -262,7 +262,7 @@ def test_each_epoch_shows_each_picture_once():
             return x.mean((2, 3)) @ self.weight
 
     images = torch.arange(32, dtype=torch.uint8)[:, None, None, None].expand(32, 3, 8, 8)
-    recipe = Recipe("supervised", epochs=2, batch_size=8, augmentation=replace(NEUTRAL, size=8))
+    recipe = TrainingRecipe("supervised", epochs=2, batch_size=8, augmentation=replace(NEUTRAL, size=8))
     train(Watch(), images, torch.zeros(32, dtype=torch.long), recipe, seed=0,
           mixed_precision=False)
     assert sorted(shown[:32]) == sorted(shown[32:]) == list(range(32))
@@ -271,13 +271,13 @@ def test_each_epoch_shows_each_picture_once():
 
 def test_bad_recipes_and_broken_networks_are_named():
     with pytest.raises(LabError, match="a recipe has 0 epochs"):
-        Recipe("simclr", epochs=0)
+        TrainingRecipe("simclr", epochs=0)
     with pytest.raises(LabError, match="64 pictures, batches of 256"):
-        learn(Recipe("simclr", epochs=1))
+        learn(TrainingRecipe("simclr", epochs=1))
     model = AlexNetGN(**SMALL)
     nn.init.constant_(model.projector[6].weight, float("nan"))
     with pytest.raises(LabError, match="loss of step 1 is nan"):
-        train(model, *coloured(), Recipe("simclr", epochs=1, batch_size=32), seed=0)
+        train(model, *coloured(), TrainingRecipe("simclr", epochs=1, batch_size=32), seed=0)
 
 
 # ---------------------------------------------------------------- two processes
@@ -299,7 +299,7 @@ def _work(rank: int, folder: str) -> None:
         value.backward()
         found[name] = (value.detach(), layer.module.weight.grad)
     for objective in ("barlow_twins", "supervised"):
-        model, record = learn(Recipe(objective, epochs=1, batch_size=32))
+        model, record = learn(TrainingRecipe(objective, epochs=1, batch_size=32))
         found[objective] = (model.state_dict(), record.losses)
     torch.save(found, f"{folder}/found-{rank}.pt")
     distributed.destroy_process_group()

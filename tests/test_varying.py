@@ -9,19 +9,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from helpers.channels.separation import contrast, unit_rdm
+from helpers.channels.separation import jackknife_contrast, layer_rdm
 from helpers.channels.tracing import block_correlations, correlation_rdm
 from helpers.concepts.negation import below
 from helpers.concepts.stability import predicted
 from helpers.decoding.trials import noise_ceiling as percent_ceilings
-from helpers.encoding.encoding_tests import paired, summary
+from helpers.encoding.encoding_tests import paired_t_test, roi_summary
 from helpers.ground.varying import centred, finite_mean
-from helpers.lesions.deficit_tests import beyond_random, correlation
-from helpers.lesions.deficits import cost_similarity, rowwise_r
+from helpers.lesions.deficit_tests import p_against_random_lesions, activation_deficit_correlation
+from helpers.lesions.deficits import deficit_correlations, pearson_r_rows
 from helpers.siblings.emergence import _standard_ranks
 from helpers.siblings.outcomes import _draws, _resampled
-from helpers.similarity.noise_ceilings import ceiling, ncsnr, published_ceiling, split_half
-from helpers.similarity.rsa import columnwise_r, pearson, rank_r, rdm, univariate_r
+from helpers.similarity.noise_ceilings import estimate_noise_ceiling, ncsnr, published_noise_ceiling, split_half_noise_ceiling
+from helpers.similarity.rsa import pearson_r, pearson, spearman_rdms, rdm, univariate_r
 
 CONSTANTS = [0.0, 0.1, 1 / 3, -2.7, 1e-30, 1e9 + 0.1, 12345.678]
 RNG = np.random.default_rng(0)
@@ -53,9 +53,9 @@ def test_scores_of_what_varies_are_scipys(seed, n, offset, scale):
     x, y = offset + scale * rng.standard_normal((2, n))
     wanted = stats.pearsonr(x, y).statistic
     assert pearson(x, y) == pytest.approx(wanted, abs=1e-7)
-    assert rowwise_r(x[None], y[None])[0] == pytest.approx(wanted, abs=1e-7)
-    assert rank_r(x, y) == pytest.approx(stats.spearmanr(x, y).statistic, abs=1e-12)
-    _, t, p = paired(x, y)
+    assert pearson_r_rows(x[None], y[None])[0] == pytest.approx(wanted, abs=1e-7)
+    assert spearman_rdms(x, y) == pytest.approx(stats.spearmanr(x, y).statistic, abs=1e-12)
+    _, t, p = paired_t_test(x, y)
     test = stats.ttest_rel(x, y)
     assert (t, p) == pytest.approx((test.statistic, test.pvalue), rel=1e-9)
     assert below(x) == pytest.approx(stats.ttest_1samp(x, 0, alternative="less").pvalue, rel=1e-9)
@@ -66,12 +66,12 @@ def test_scores_of_what_varies_are_scipys(seed, n, offset, scale):
 def test_correlations_with_a_constant_are_unknown(constant):
     pair = (constant, VARIED)
     for one, other in (pair, pair[::-1], (constant, constant)):
-        assert np.isnan(pearson(one, other)) and np.isnan(rank_r(one, other))
-        assert np.isnan(rowwise_r(one[None], other[None])).all()
-        assert np.isnan(correlation(one, other, seed=0).value)
-        assert np.isnan(columnwise_r(one[:, None], other[:, None])).all()
+        assert np.isnan(pearson(one, other)) and np.isnan(spearman_rdms(one, other))
+        assert np.isnan(pearson_r_rows(one[None], other[None])).all()
+        assert np.isnan(activation_deficit_correlation(one, other, seed=0).value)
+        assert np.isnan(pearson_r(one[:, None], other[:, None])).all()
         assert np.isnan(univariate_r(np.stack([one, one], 1), other[:, None]))
-    assert np.isnan(cost_similarity(np.stack(pair))[0]).all()
+    assert np.isnan(deficit_correlations(np.stack(pair))[0]).all()
     assert np.isnan(_standard_ranks(constant)).all()
     assert np.isnan(rdm(np.stack([constant, VARIED, VARIED**2]))[:2]).all()
     matrix = np.zeros((6, 6))
@@ -82,25 +82,25 @@ def test_correlations_with_a_constant_are_unknown(constant):
 @pytest.mark.parametrize("value", CONSTANTS[1:])
 def test_rows_that_do_not_vary_are_like_no_other_among_pictures(value):
     rows = np.stack([np.full(9, value), *RNG.standard_normal((4, 9))])
-    np.testing.assert_array_equal(unit_rdm(rows)[0], [0, 1, 1, 1, 1])
+    np.testing.assert_array_equal(layer_rdm(rows)[0], [0, 1, 1, 1, 1])
     np.testing.assert_array_equal(correlation_rdm(rows[None])[0], [0, 1, 1, 1, 1])
 
 
 def test_no_test_rests_on_differences_that_are_all_equal_but_for_rounding():
     gain = np.array([0.3, 0.4, 0.7]) - np.array([0.2, 0.3, 0.6])
     assert np.ptp(gain) > 0, "guard: rounding makes them differ"
-    difference, t, p = paired(np.array([0.3, 0.4, 0.7]), np.array([0.2, 0.3, 0.6]))
+    difference, t, p = paired_t_test(np.array([0.3, 0.4, 0.7]), np.array([0.2, 0.3, 0.6]))
     assert difference == pytest.approx(0.1) and np.isnan([t, p]).all()
     table = pd.DataFrame({"subject": list("abc"), "roi": "V1v", "score": gain})
-    assert summary(table, ["V1v"])[["t", "p"]].isna().all(axis=None)
-    assert beyond_random(1.0, gain) == 0 and beyond_random(0.1, gain) == 1
+    assert roi_summary(table, ["V1v"])[["t", "p"]].isna().all(axis=None)
+    assert p_against_random_lesions(1.0, gain) == 0 and p_against_random_lesions(0.1, gain) == 1
     assert below(gain) == 1 and below(-gain) == 0
 
 
 def test_a_constant_contrast_of_silhouettes_has_no_error_and_no_test():
     side = np.array([0, 0, 0, 1, 1, 1])
     apart = (side[:, None] != side).astype(float)[None]
-    found = contrast(apart, side, [0.1])
+    found = jackknife_contrast(apart, side, [0.1])
     assert found.estimate == pytest.approx(0.1) and np.isnan([found.se, found.p]).all()
     assert np.isnan(found.interval).all()
 
@@ -116,10 +116,10 @@ def test_noise_ceilings_of_what_never_varies_are_unknown(value):
     assert np.isnan(ncsnr(repeated)).all(), "repeats that never differ tell no noise"
     np.testing.assert_array_equal(percent_ceilings(betas)[:3], 0)
     for statistic in ("univariate", "rsa"):
-        for estimate in (ceiling, published_ceiling):
+        for estimate in (estimate_noise_ceiling, published_noise_ceiling):
             found = estimate(betas[..., :3], statistic=statistic, seed=0, n_simulations=3)
             assert np.isnan([found.value, found.low, found.high]).all()
-        assert np.isnan(split_half(betas[..., :3], statistic=statistic))
+        assert np.isnan(split_half_noise_ceiling(betas[..., :3], statistic=statistic))
 
 
 @pytest.mark.parametrize("value", CONSTANTS)

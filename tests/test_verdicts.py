@@ -12,16 +12,16 @@ from scipy import stats
 from statsmodels.formula.api import ols
 
 from helpers.figures import verdicts
-from helpers.figures.claims import Ledger
+from helpers.figures.claims import ClaimsTable
 from helpers.figures.verdicts import (
     CONTRADICTED,
     INCONCLUSIVE,
     SUPPORTED,
     UNTESTABLE,
     VERDICTS,
-    all_of,
-    verdict_of,
-    verdict_of_test,
+    combine_verdicts,
+    verdict_from_interval,
+    verdict_from_test,
 )
 from helpers.ground.errors import LabError
 from helpers.ground.intervals import against_draws, difference_interval, proportion_interval
@@ -32,8 +32,8 @@ from helpers.headless.numbers import flattened, moved
 SAID = {"source": "s", "paper": "unknown"}
 
 
-def ledger() -> Ledger:
-    return Ledger(Provenance("99_test_this", "demo", "SYNTHETIC", 0, "cpu", "abc", {}))
+def claims() -> ClaimsTable:
+    return ClaimsTable(Provenance("99_test_this", "demo", "SYNTHETIC", 0, "cpu", "abc", {}))
 
 
 def crossed(rng, participants: float, seeds: float, residual: float, shape=(4, 3)):
@@ -163,11 +163,11 @@ def test_turning_all_signs_turns_the_claim_and_not_the_verdict():
         low, high = np.sort(rng.normal(size=2) + rng.normal())
         for expected, mirrored in OPPOSITE.items():
             within = 0.7 if expected == "around 0" else None
-            verdict = verdict_of(low, high, expected, within)
-            assert verdict == verdict_of(-high, -low, mirrored, within)
+            verdict = verdict_from_interval(low, high, expected, within)
+            assert verdict == verdict_from_interval(-high, -low, mirrored, within)
             met.add((expected, verdict))
         opposite = {SUPPORTED: CONTRADICTED, CONTRADICTED: SUPPORTED, INCONCLUSIVE: INCONCLUSIVE}
-        assert verdict_of(low, high, "below 0") == opposite[verdict_of(low, high, "above 0")]
+        assert verdict_from_interval(low, high, "below 0") == opposite[verdict_from_interval(low, high, "above 0")]
     assert len(met) == 9, "each verdict was met with each claim"
 
 
@@ -180,7 +180,7 @@ def test_turning_all_signs_turns_the_claim_and_not_the_verdict():
     (0.25, 0.3, "around 0", 0.2, CONTRADICTED), (-5, 5, "around 0", 0.2, INCONCLUSIVE),
     (np.nan, np.nan, "above 0", None, UNTESTABLE), (np.nan, 1, "around 0", 1, UNTESTABLE)])
 def test_where_the_interval_lies_decides(low, high, expected, within, verdict):
-    assert verdict_of(low, high, expected, within) == verdict
+    assert verdict_from_interval(low, high, expected, within) == verdict
 
 
 @pytest.mark.parametrize(("expected", "within"), [("around 0", None), ("around 0", 0),
@@ -188,32 +188,32 @@ def test_where_the_interval_lies_decides(low, high, expected, within, verdict):
                                                   ("around 0", -1), ("above 0", 0.1)])
 def test_absence_and_only_absence_needs_a_bound(expected, within):
     with pytest.raises(LabError, match="equivalence bound"):
-        ledger().interval("c", [0.1, 0.2], expected, of="d", within=within, **SAID)
+        claims().interval("c", [0.1, 0.2], expected, of="d", within=within, **SAID)
 
 
 def test_an_unknown_direction_is_refused():
     with pytest.raises(LabError, match="above 0, below 0 or around 0"):
-        verdict_of(0, 1, "about 0")
+        verdict_from_interval(0, 1, "about 0")
 
 
 def test_a_test_decides_by_its_sign_and_cannot_support_absence():
-    assert verdict_of_test(0.3, 0.01, "above 0") == verdict_of_test(-0.3, 0.01, "below 0") \
+    assert verdict_from_test(0.3, 0.01, "above 0") == verdict_from_test(-0.3, 0.01, "below 0") \
         == SUPPORTED
-    assert verdict_of_test(-0.3, 0.01, "above 0") == CONTRADICTED
-    assert verdict_of_test(-0.3, 0.2, "above 0") == verdict_of_test(9, 0.05, "above 0") \
+    assert verdict_from_test(-0.3, 0.01, "above 0") == CONTRADICTED
+    assert verdict_from_test(-0.3, 0.2, "above 0") == verdict_from_test(9, 0.05, "above 0") \
         == INCONCLUSIVE
-    assert verdict_of_test(np.nan, 0.01, "above 0") == verdict_of_test(1, np.nan, "above 0") \
+    assert verdict_from_test(np.nan, 0.01, "above 0") == verdict_from_test(1, np.nan, "above 0") \
         == UNTESTABLE
     with pytest.raises(LabError, match="equivalence bound"):
-        verdict_of_test(0.0, 0.9, "around 0")
+        verdict_from_test(0.0, 0.9, "around 0")
 
 
 def test_a_claim_in_several_parts_needs_all_of_them():
-    assert all_of([SUPPORTED, SUPPORTED]) == SUPPORTED
-    assert all_of([SUPPORTED, INCONCLUSIVE]) == INCONCLUSIVE
-    assert all_of([SUPPORTED, INCONCLUSIVE, UNTESTABLE]) == UNTESTABLE
-    assert all_of([SUPPORTED, UNTESTABLE, CONTRADICTED]) == CONTRADICTED
-    assert all_of([UNTESTABLE]) == all_of([]) == UNTESTABLE
+    assert combine_verdicts([SUPPORTED, SUPPORTED]) == SUPPORTED
+    assert combine_verdicts([SUPPORTED, INCONCLUSIVE]) == INCONCLUSIVE
+    assert combine_verdicts([SUPPORTED, INCONCLUSIVE, UNTESTABLE]) == UNTESTABLE
+    assert combine_verdicts([SUPPORTED, UNTESTABLE, CONTRADICTED]) == CONTRADICTED
+    assert combine_verdicts([UNTESTABLE]) == combine_verdicts([]) == UNTESTABLE
 
 
 # ---- the ledger ---------------------------------------------------------------------------------
@@ -221,8 +221,8 @@ def test_a_claim_in_several_parts_needs_all_of_them():
 def test_what_another_machine_turned_is_inconclusive_on_every_machine(private, monkeypatch):
     known = private / "turned.json"
     known.write_text(json.dumps({"demo": {"99_test_this": ["up", "open"]}}))
-    monkeypatch.setattr(verdicts, "TURNED", known)
-    made = ledger()
+    monkeypatch.setattr(verdicts, "MACHINE_DEPENDENT", known)
+    made = claims()
     for statement in ("up", "other"):
         made.judge(statement, 1.0, 0.5, 1.5, "above 0", of="d", **SAID)
     made.judge("open", 0.1, -0.5, 0.7, "above 0", of="d", **SAID)
@@ -231,7 +231,7 @@ def test_what_another_machine_turned_is_inconclusive_on_every_machine(private, m
 
 
 def test_claims_carry_their_numbers_and_what_they_rest_on(private):
-    made = ledger()
+    made = claims()
     values = np.array([[1.0, 1.2], [1.1, 1.3], [np.nan, 1.0], [0.9, 1.2]])
     made.interval("up", values, "above 0", of="d", **SAID)
     made.interval("frame", pd.DataFrame(values), "above 0", of="d", **SAID)
@@ -261,7 +261,7 @@ def test_claims_carry_their_numbers_and_what_they_rest_on(private):
 
 
 def test_the_part_that_is_hardest_to_support_stands_for_a_claim_in_parts():
-    made, parts = ledger(), {"a": (0.5, 0.4, 0.6), "b": (0.3, 0.1, 0.5), "c": (0.2, 0.15, 0.25)}
+    made, parts = claims(), {"a": (0.5, 0.4, 0.6), "b": (0.3, 0.1, 0.5), "c": (0.2, 0.15, 0.25)}
     mirrored = {name: (-mean, -high, -low) for name, (mean, low, high) in parts.items()}
     unknown = {"d": (np.nan, np.nan, np.nan)}
     made.intervals("up", parts, "above 0", of="d", n="n = 3", **SAID)

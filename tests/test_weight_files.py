@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from helpers.ground.errors import LabError
-from helpers.networks.weights import fill, read_state_dict, save_state_dict
+from helpers.networks.weights import load_weights, read_state_dict, save_state_dict
 
 STATE = {"weight": torch.ones(300, 4), "bias": torch.zeros(4)}
 POINTER = (b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 3\n")
@@ -128,12 +128,12 @@ def test_half_precision_refuses_what_it_cannot_hold(tmp_path, value, fits):
 def test_a_prefix_that_all_names_share_is_named(prefix):
     state = {f"{prefix}{name}": tensor for name, tensor in nn.Linear(300, 4).state_dict().items()}
     with pytest.raises(LabError, match=rf'set `prefix = "{prefix}"`'):
-        fill(nn.Linear(300, 4), state, "x.pth does not fit")
+        load_weights(nn.Linear(300, 4), state, "x.pth does not fit")
 
 
 def test_another_network_is_not_blamed_on_a_prefix():
     with pytest.raises(LabError, match="check `architecture`"):
-        fill(nn.Linear(300, 4), {"module.conv.kernel": torch.ones(2, 2)}, "x.pth does not fit")
+        load_weights(nn.Linear(300, 4), {"module.conv.kernel": torch.ones(2, 2)}, "x.pth does not fit")
 
 
 @pytest.mark.parametrize("content, remedy", [

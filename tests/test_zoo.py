@@ -14,12 +14,12 @@ from helpers.ground.errors import LabError
 from helpers.ground.paths import zoo_dir
 from helpers.ground.profile import load_profile
 from helpers.networks.network import load_network
-from helpers.networks.registry import entry
+from helpers.networks.registry import get_entry
 from helpers.selectivity.probes import knn_accuracy
 from helpers.stimuli.image_sets import image_folder
 from helpers.stimuli.pictures import raw_pixels, read_pictures
-from helpers.training.augmentation import Augmentation, plain_view
-from helpers.training.classifiers import read_readout
+from helpers.training.augmentation import Augmentation, resize_and_normalise
+from helpers.training.classifiers import read_readout_weight
 from helpers.universe.image_files import write_diet, write_faces_diet
 from helpers.zoo import training as zoo
 
@@ -58,8 +58,8 @@ def test_pictures_of_several_sizes_are_refused(folder):
 
 def test_a_plain_view_is_what_the_preprocessing_gives(folder):
     """Probes scale whole batches; notebooks scale picture by picture, rounding to 8 bits."""
-    pictures, seen = read_pictures(folder), entry("demo-untrained").preprocessing
-    view = plain_view(pictures.images, Augmentation(size=seen.crop, mean=seen.mean, std=seen.std))
+    pictures, seen = read_pictures(folder), get_entry("demo-untrained").preprocessing
+    view = resize_and_normalise(pictures.images, Augmentation(size=seen.crop, mean=seen.mean, std=seen.std))
     one_by_one = torch.stack([seen(Image.fromarray(image.permute(1, 2, 0).numpy()))
                               for image in pictures.images])
     assert (view - one_by_one).abs().max() <= 1.01 / 255 / 0.25
@@ -75,13 +75,13 @@ def test_raw_pixels_are_means_of_squares(folder):
 
 def test_a_network_without_recipe_is_named():
     with pytest.raises(LabError, match="no recipe for 'demo-untrained'"):
-        zoo.train_one("demo-untrained", None, seed=0)
+        zoo.train_demo_network("demo-untrained", None, seed=0)
 
 
 def test_records_are_kept_side_by_side(tmp_path):
-    zoo.note("b", {"x": 1}, tmp_path / "zoo.json")
-    zoo.note("a", {"x": 2}, tmp_path / "zoo.json")
-    zoo.note("b", {"x": 3}, tmp_path / "zoo.json")
+    zoo.update_record("b", {"x": 1}, tmp_path / "zoo.json")
+    zoo.update_record("a", {"x": 2}, tmp_path / "zoo.json")
+    zoo.update_record("b", {"x": 3}, tmp_path / "zoo.json")
     assert json.loads((tmp_path / "zoo.json").read_text()) == {"a": {"x": 2}, "b": {"x": 3}}
 
 
@@ -89,11 +89,11 @@ def test_records_are_kept_side_by_side(tmp_path):
 def rehearsal(tmp_path_factory):
     """Return a function that renders the few pictures a rehearsal needs: diet → Pictures."""
     sizes, folder = load_profile("demo").universe, tmp_path_factory.mktemp("diets")
-    n = lambda name, n_classes: zoo.rehearsal_size(zoo.RECIPES[name], n_classes)  # noqa: E731
+    n = lambda name, n_classes: zoo.n_images_per_class_to_reproduce(zoo.RECIPES[name], n_classes)  # noqa: E731
 
     def render(name):
-        path = folder / zoo.DIETS[name]
-        if not path.exists() and zoo.DIETS[name] == "diet":
+        path = folder / zoo.DIET_OF_NETWORK[name]
+        if not path.exists() and zoo.DIET_OF_NETWORK[name] == "diet":
             write_diet(path, seed=sizes.seed, n_train=48 * n(name, 48), n_val=48,
                        size=sizes.diet_size)
         elif not path.exists():
@@ -108,23 +108,23 @@ def rehearsal(tmp_path_factory):
 @needs_zoo
 @pytest.mark.parametrize("name", zoo.RECIPES)
 def test_training_again_begins_as_recorded(rehearsal, name):
-    losses = zoo.rehearse(name, rehearsal(name), seed=RECORDS[name]["seed"])
+    losses = zoo.reproduce_losses(name, rehearsal(name), seed=RECORDS[name]["seed"])
     assert losses == pytest.approx(RECORDS[name]["rehearsal_losses"], rel=2e-2)
 
 
 @needs_zoo
-@pytest.mark.parametrize("name", [zoo.UNTRAINED, *zoo.RECIPES])
+@pytest.mark.parametrize("name", [zoo.UNTRAINED_NETWORK, *zoo.RECIPES])
 def test_committed_weights_are_those_of_the_record(name):
-    network = load_network(entry(name), zoo_dir() / entry(name).file)
+    network = load_network(get_entry(name), zoo_dir() / get_entry(name).file)
     assert network.digest == RECORDS[name]["digest"]
     assert len(network.layers) == 28
 
 
 @needs_zoo
 def test_every_network_of_the_zoo_has_its_readout():
-    for name in (zoo.UNTRAINED, *zoo.RECIPES):
-        listed = entry(name).readout
-        weight = read_readout(zoo_dir() / listed.file, 256)
+    for name in (zoo.UNTRAINED_NETWORK, *zoo.RECIPES):
+        listed = get_entry(name).readout
+        weight = read_readout_weight(zoo_dir() / listed.file, 256)
         assert weight.shape == (48, 256) and name in RECORDS
         record = RECORDS[name]["readout"]
         assert record["mean magnitude"] == pytest.approx(float(weight.abs().mean()), abs=1e-3)
@@ -133,22 +133,22 @@ def test_every_network_of_the_zoo_has_its_readout():
 
 @needs_zoo
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["demo-barlow-twins", zoo.UNTRAINED])
+@pytest.mark.parametrize("name", ["demo-barlow-twins", zoo.UNTRAINED_NETWORK])
 def test_training_a_readout_again_begins_as_recorded(name, tmp_path):
     """On the pictures that the record's first step saw: the first few of each class."""
     profile = load_profile("demo")
     each = math.ceil(profile.readout.batch_size / 48)
     write_diet(tmp_path / "diet", seed=profile.universe.seed, n_train=48 * each, n_val=48,
                size=profile.universe.diet_size)
-    network = load_network(entry(name), zoo_dir() / entry(name).file)
-    loss = zoo.rehearse_readout(network, image_folder(tmp_path / "diet" / "train"), profile)
+    network = load_network(get_entry(name), zoo_dir() / get_entry(name).file)
+    loss = zoo.reproduce_readout_loss(network, image_folder(tmp_path / "diet" / "train"), profile)
     assert loss == pytest.approx(RECORDS[name]["readout"]["rehearsal_loss"], rel=2e-2)
 
 
 @needs_zoo
 def test_untrained_weights_are_the_seeded_ones():
-    saved = load_network(entry(zoo.UNTRAINED), zoo_dir() / entry(zoo.UNTRAINED).file).model
-    seeded = load_network(entry(zoo.UNTRAINED), seed=RECORDS[zoo.UNTRAINED]["seed"]).model
+    saved = load_network(get_entry(zoo.UNTRAINED_NETWORK), zoo_dir() / get_entry(zoo.UNTRAINED_NETWORK).file).model
+    seeded = load_network(get_entry(zoo.UNTRAINED_NETWORK), seed=RECORDS[zoo.UNTRAINED_NETWORK]["seed"]).model
     for name, tensor in saved.state_dict().items():
         assert torch.allclose(tensor, seeded.state_dict()[name], rtol=2**-10, atol=1e-6), name
 
@@ -158,8 +158,8 @@ def test_the_main_network_sees_more_than_the_untrained(rehearsal):
     """On pictures of its own diet: leave half out, find their class by nearest neighbours."""
     pictures = rehearsal("demo-barlow-twins")
     found = {}
-    for name in ("demo-barlow-twins", zoo.UNTRAINED):
-        x = zoo.features(load_network(entry(name), zoo_dir() / entry(name).file), pictures)
+    for name in ("demo-barlow-twins", zoo.UNTRAINED_NETWORK):
+        x = zoo.extract_features(load_network(get_entry(name), zoo_dir() / get_entry(name).file), pictures)
         y = pictures.labels.numpy()
         found[name] = knn_accuracy(x[::2], y[::2], x[1::2], y[1::2], k=5)
-    assert found["demo-barlow-twins"] > 1.5 * found[zoo.UNTRAINED]
+    assert found["demo-barlow-twins"] > 1.5 * found[zoo.UNTRAINED_NETWORK]

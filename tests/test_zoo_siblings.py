@@ -14,30 +14,30 @@ from helpers.ground.errors import LabError
 from helpers.ground.paths import zoo_dir
 from helpers.ground.profile import load_profile
 from helpers.networks.network import load_network
-from helpers.networks.registry import entry, members
-from helpers.siblings.emergence import COLUMNS, MEASURES, half_way, read_record, regions_of
-from helpers.siblings.study import SiblingStudy
+from helpers.networks.registry import get_entry, seed_names
+from helpers.siblings.emergence import COLUMNS, MEASURES, half_maximum_step, read_training_record, load_regions
+from helpers.siblings.study import MatchedModelsStudy
 from helpers.stimuli.pictures import read_pictures
-from helpers.training.captioned import read_captioned
+from helpers.training.captioned import read_captioned_images
 from helpers.universe.image_files import write_diet
 from helpers.zoo import siblings
 
 RECORDS = json.loads((zoo_dir() / "zoo.json").read_text(encoding="utf-8"))
 RECORD = zoo_dir() / load_profile("demo").language.record
-needs_zoo = pytest.mark.skipif(siblings.SIBLINGS[0] not in RECORDS or not RECORD.is_file(),
+needs_zoo = pytest.mark.skipif(siblings.MATCHED_MODELS[0] not in RECORDS or not RECORD.is_file(),
                                reason="no siblings in the zoo yet: make zoo")
 
 
 def test_all_begin_alike_and_see_the_same_pictures_in_the_same_order():
-    first = {name: siblings.build(entry(name).architecture, entry(name).options,
-                                  seed=entry(name).seed).state_dict()
-             for name in siblings.SIBLINGS if name.endswith("seed1")}
+    first = {name: siblings.build(get_entry(name).architecture, get_entry(name).options,
+                                  seed=get_entry(name).seed).state_dict()
+             for name in siblings.MATCHED_MODELS if name.endswith("seed1")}
     one = first.pop("demo-resnet-labels-seed1")
     assert len(first) == 3
     assert all(torch.equal(one[key], other[key]) for other in first.values() for key in one)
-    told = {(recipe.epochs, recipe.batch_size, recipe.learning_rate, recipe.weight_decay)
+    schedules = {(recipe.epochs, recipe.batch_size, recipe.learning_rate, recipe.weight_decay)
             for recipe in siblings.RECIPES.values()}
-    assert len(told) == 1
+    assert len(schedules) == 1
     views = {recipe.augmentation for name, recipe in siblings.RECIPES.items()
              if recipe.objective != "simclr"}
     assert len(views) == 1
@@ -45,91 +45,91 @@ def test_all_begin_alike_and_see_the_same_pictures_in_the_same_order():
 
 def test_moments_lie_ever_further_apart_from_first_weights_to_last():
     recipe = siblings.RECIPES["demo-resnet-labels"]
-    steps = siblings.moments(recipe, 14400)
+    steps = siblings.checkpoint_steps(recipe, 14400)
     assert steps[0] == 0 and steps[-1] == recipe.epochs * (14400 // recipe.batch_size)
-    assert (np.diff(np.diff(steps[1:])) >= 0).all() and len(steps) == siblings.N_MOMENTS + 1
+    assert (np.diff(np.diff(steps[1:])) >= 0).all() and len(steps) == siblings.N_CHECKPOINTS + 1
 
 
 def test_moments_are_noted_side_by_side(tmp_path):
-    def rows(kind, seed, value):
-        return pd.DataFrame([{**dict.fromkeys(COLUMNS, value), "kind": kind, "seed": seed,
+    def rows(condition, seed, value):
+        return pd.DataFrame([{**dict.fromkeys(COLUMNS, value), "condition": condition, "seed": seed,
                               "step": 0, "layer": "layer1", "domain": "faces"}])[list(COLUMNS)]
 
     path = tmp_path / "moments.csv"
     for table in (rows("b", 0, 0.1), rows("a", 1, 0.2), rows("b", 0, 0.3)):
-        siblings.note_moments(table, path)
-    found = read_record(path)
-    assert found[["kind", "seed", "share"]].to_numpy().tolist() == [["a", 1, 0.2], ["b", 0, 0.3]]
+        siblings.update_checkpoint_table(table, path)
+    found = read_training_record(path)
+    assert found[["condition", "seed", "proportion"]].to_numpy().tolist() == [["a", 1, 0.2], ["b", 0, 0.3]]
 
 
 def test_records_that_are_none_are_told(tmp_path):
     with pytest.raises(LabError, match="make zoo"):
-        read_record(tmp_path / "absent.csv")
+        read_training_record(tmp_path / "absent.csv")
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
     with pytest.raises(LabError, match="has the columns a, b"):
-        read_record(tmp_path / "other.csv")
+        read_training_record(tmp_path / "other.csv")
 
 
 def test_half_way_lies_where_half_is_reached():
     steps = [0, 9, 99, 999]
-    assert half_way(steps, [0.0, 0.0, 1.0, 1.0]) == pytest.approx(10**1.5 - 1)
-    assert half_way(steps, [0.2, 0.2, 0.2, 0.4]) == pytest.approx(10**2.5 - 1)
-    assert np.isnan(half_way(steps, [0.5, 0.9, 0.7, 0.5]))
+    assert half_maximum_step(steps, [0.0, 0.0, 1.0, 1.0]) == pytest.approx(10**1.5 - 1)
+    assert half_maximum_step(steps, [0.2, 0.2, 0.2, 0.4]) == pytest.approx(10**2.5 - 1)
+    assert np.isnan(half_maximum_step(steps, [0.5, 0.9, 0.7, 0.5]))
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory):
+def rehearsal_data(tmp_path_factory):
     sizes, folder = load_profile("demo").universe, tmp_path_factory.mktemp("diet") / "diet"
     write_diet(folder, seed=sizes.seed, n_val=48, size=sizes.diet_size,
-               n_train=48 * siblings.rehearsal_size(siblings.RECIPES["demo-resnet-labels"], 48))
-    return read_captioned([folder], but="val/"), read_pictures(folder / "train")
+               n_train=48 * siblings.n_images_per_class_to_reproduce(siblings.RECIPES["demo-resnet-labels"], 48))
+    return read_captioned_images([folder], exclude_prefix="val/"), read_pictures(folder / "train")
 
 
 @pytest.mark.slow
 @needs_zoo
 @pytest.mark.parametrize("family", siblings.RECIPES)
-def test_training_again_begins_as_recorded(family, told):
-    pictures, learn = told
+def test_training_again_begins_as_recorded(family, rehearsal_data):
+    pictures, learn = rehearsal_data
     assert torch.equal(pictures.images, learn.images)
-    name = members(family)[0]
-    losses = siblings.rehearse_sibling(name, pictures, learn.labels,
+    name = seed_names(family)[0]
+    losses = siblings.reproduce_matched_model_losses(name, pictures, learn.labels,
                                        seed=load_profile("demo").seed)
     assert losses == pytest.approx(RECORDS[name]["rehearsal_losses"], rel=2e-2)
 
 
 @needs_zoo
-@pytest.mark.parametrize("name", siblings.SIBLINGS)
+@pytest.mark.parametrize("name", siblings.MATCHED_MODELS)
 def test_committed_weights_are_those_of_the_record(name):
-    network = load_network(entry(name), zoo_dir() / entry(name).file)
+    network = load_network(get_entry(name), zoo_dir() / get_entry(name).file)
     assert network.digest == RECORDS[name]["digest"]
 
 
 @needs_zoo
 def test_every_network_has_its_moments():
-    found, spec = read_record(RECORD), load_profile("demo").language
-    kinds = {kind: len(members(name)) for kind, name in spec.kinds.items()
-             if kind != spec.untrained}
-    assert found.groupby("kind")["seed"].nunique().to_dict() == kinds
-    steps = found.groupby(["kind", "seed"])["step"].unique().map(tuple)
+    found, spec = read_training_record(RECORD), load_profile("demo").language
+    conditions = {condition: len(seed_names(name)) for condition, name in spec.conditions.items()
+             if condition != spec.untrained}
+    assert found.groupby("condition")["seed"].nunique().to_dict() == conditions
+    steps = found.groupby(["condition", "seed"])["step"].unique().map(tuple)
     assert steps.nunique() == 1 and steps.iloc[0][0] == 0
     known = found[found["domain"] != "early"]
     assert known[list(MEASURES)].notna().all().all()
     first = known[known["step"] == 0].groupby(["seed", "layer", "domain"])
-    assert (first[["share", "d_prime", "similarity"]].nunique() == 1).all().all()
+    assert (first[["proportion", "d_prime", "similarity"]].nunique() == 1).all().all()
 
 
 @needs_zoo
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["labels", "captions"])
-def test_the_last_moment_is_the_committed_network(kind):
+@pytest.mark.parametrize("condition", ["labels", "captions"])
+def test_the_last_moment_is_the_committed_network(condition):
     """The record was made before weights were rounded to float16 and committed."""
     laboratory = lab.open("demo", notebook="zoo")
-    study = SiblingStudy.of(laboratory.profile, laboratory.images, laboratory.network)
-    name = members(study.spec.kinds[kind])[1]
-    found = study.moment(name, laboratory.images("localizer"),
-                         regions_of(laboratory.cohort(), study.spec))
-    record = read_record(RECORD)
-    its = record[(record["kind"] == kind) & (record["seed"] == 1)]
+    study = MatchedModelsStudy.from_profile(laboratory.profile, laboratory.images, laboratory.network)
+    name = seed_names(study.spec.conditions[condition])[1]
+    found = study.checkpoint_measures(name, laboratory.images("localizer"),
+                         load_regions(laboratory.cohort(), study.spec))
+    record = read_training_record(RECORD)
+    its = record[(record["condition"] == condition) & (record["seed"] == 1)]
     its = its[its["step"] == its["step"].max()].reset_index(drop=True)
     assert its[["layer", "domain"]].equals(found[["layer", "domain"]])
     for measure, tolerance in zip(MEASURES, (2e-3, 0.02, 0.03, 5e-3)):

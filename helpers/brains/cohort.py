@@ -95,7 +95,7 @@ class Responses:
             return self
         return replace(self, conditions=self.conditions[rows], betas=self.betas[rows])
 
-    def of(self, roi: str, *, least_ncsnr: float | None = None) -> Responses:
+    def of(self, roi: str, *, min_ncsnr: float | None = None) -> Responses:
         """Return the responses of one ROI, of vertices whose ncsnr is *above* a bound.
 
         Vertices of unknown ncsnr are kept: what is not known is no reason to drop data.
@@ -110,9 +110,9 @@ class Responses:
                            expected=one_of(self.rois, "a region, but here there is none"),
                            remedy="leave this participant out of this ROI, and count who is left")
         found = self.select(self.members[roi])
-        if least_ncsnr is None:
+        if min_ncsnr is None:
             return found
-        return found.select(~(found.ncsnr <= least_ncsnr), f"ncsnr not above {least_ncsnr:g}")
+        return found.select(~(found.ncsnr <= min_ncsnr), f"ncsnr not above {min_ncsnr:g}")
 
     def repeated(self, conditions: NDArray[np.int64], least: int) -> NDArray[np.float32]:
         """Return the first repeats of some conditions, (n_conditions, least, n_vertices).
@@ -196,15 +196,15 @@ class Cohort(ABC):
             named twice.
         """
 
-    def everywhere(self, subject: str, least_ncsnr: float) -> Responses:
+    def everywhere(self, subject: str, min_ncsnr: float) -> Responses:
         """Read a participant's responses in all that was measured, above a bound of ncsnr.
 
         Where the files hold regions alone: in all regions. Vertices of unknown ncsnr are kept.
         """
         found = self.responses(subject, self.rois(subject))
-        return found.select(~(found.ncsnr <= least_ncsnr), f"ncsnr not above {least_ncsnr:g}")
+        return found.select(~(found.ncsnr <= min_ncsnr), f"ncsnr not above {min_ncsnr:g}")
 
-    def percent(self, subject: str, least_ncsnr: float) -> Responses | None:
+    def percent(self, subject: str, min_ncsnr: float) -> Responses | None:
         """Return what `everywhere` returns in percent signal change; None where files lack it."""
         return None
 

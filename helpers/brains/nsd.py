@@ -147,11 +147,11 @@ class NSD(Cohort):
         chosen = [name for name in checked(rois) if name in present]
         return self._read(subject, self._masks(subject, chosen), None)
 
-    def everywhere(self, subject: str, least_ncsnr: float) -> Responses:
+    def everywhere(self, subject: str, min_ncsnr: float) -> Responses:
         """Read the betas of all vertices, whatever their region, whose ncsnr is above a bound."""
-        return self._read(subject, self._masks(subject, self.rois(subject)), least_ncsnr)
+        return self._read(subject, self._masks(subject, self.rois(subject)), min_ncsnr)
 
-    def percent(self, subject: str, least_ncsnr: float) -> Responses:
+    def percent(self, subject: str, min_ncsnr: float) -> Responses:
         """Read the same in percent signal change against the baseline, as the files have it."""
         for part in self.space.parts:
             path = self._place(subject).session(part, 1)
@@ -161,13 +161,13 @@ class NSD(Cohort):
                 raise LabError(f"{path} has betas of type {kind}, of unknown scale",
                                expected=f"integers: percent signal change times {SCALE}",
                                remedy="use the betas as they were published (int16)")
-        found = self._read(subject, {}, least_ncsnr, scaled=False)
+        found = self._read(subject, {}, min_ncsnr, scaled=False)
         return replace(found, betas=found.betas / SCALE)
 
-    def _read(self, subject: str, masks: Masks, least_ncsnr: float | None, *,
+    def _read(self, subject: str, masks: Masks, min_ncsnr: float | None, *,
               scaled: bool = True) -> Responses:
         """Read vertices in one of some masks; or, inside and outside, all above a bound."""
-        parts = [self._part(subject, part, masks, least_ncsnr) for part in self.space.parts]
+        parts = [self._part(subject, part, masks, min_ncsnr) for part in self.space.parts]
         shown = presentations(self.info, subject, self.n_sessions[subject])
         conditions = np.flatnonzero((shown >= 0).any(1))
         total = sum(len(part.vertex) for part in parts)
@@ -185,7 +185,7 @@ class NSD(Cohort):
             join(part.ncsnr for part in parts))
         return found if good.all() else found.select(good, "constant or NaN")
 
-    def _part(self, subject: str, name: str, masks: Masks, least_ncsnr: float | None) -> Part:
+    def _part(self, subject: str, name: str, masks: Masks, min_ncsnr: float | None) -> Part:
         """Find the chosen vertices of a hemisphere (or the volume), checking that files match."""
         place = self._place(subject)
         ncsnr = np.ravel(read_volume(place.ncsnr(name))).astype(np.float32)
@@ -204,8 +204,8 @@ class NSD(Cohort):
             for side, hemisphere in enumerate(HEMISPHERES):
                 if name in ("", hemisphere):
                     sides[side] |= pair[side]
-        if least_ncsnr is not None:
-            sides = np.stack([(ncsnr > least_ncsnr) & (name in ("", hemisphere))
+        if min_ncsnr is not None:
+            sides = np.stack([(ncsnr > min_ncsnr) & (name in ("", hemisphere))
                               for hemisphere in HEMISPHERES])
         vertex = np.flatnonzero(sides.any(0))
         left, right = sides[:, vertex]

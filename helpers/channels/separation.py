@@ -22,7 +22,7 @@ BLOCK = 65_536
 Array = NDArray[np.float64]
 
 
-def unit_rdm(activations: NDArray) -> Array:
+def layer_rdm(activations: NDArray) -> Array:
     """Return 1 - Pearson's r over all units of a layer, between all pictures.
 
     Parameters
@@ -35,13 +35,13 @@ def unit_rdm(activations: NDArray) -> Array:
         An image to which all units respond alike is like no other: 1.
     """
     mean = activations.mean(1, dtype=np.float64, keepdims=True)
-    products = np.zeros((len(activations), len(activations)))
+    gram = np.zeros((len(activations), len(activations)))
     for start in range(0, activations.shape[1], BLOCK):
         block = activations[:, start:start + BLOCK] - mean
-        products += block @ block.T
-    length = np.sqrt(np.diag(products))
-    length[length <= FLAT * np.abs(activations).max(1)] = np.inf
-    rdm = 1 - products / np.maximum(np.outer(length, length), np.finfo(float).tiny)
+        gram += block @ block.T
+    norms = np.sqrt(np.diag(gram))
+    norms[norms <= FLAT * np.abs(activations).max(1)] = np.inf
+    rdm = 1 - gram / np.maximum(np.outer(norms, norms), np.finfo(float).tiny)
     np.fill_diagonal(rdm, 0)
     return rdm
 
@@ -65,28 +65,28 @@ def silhouettes(rdms: Array, labels: Sequence[str] | NDArray) -> Array:
     ndarray, shape (n_layers,), -1 to 1
         1: categories are points far apart; 0 or below: they overlap.
     """
-    code, own, counts = _coded(labels)
-    sums = rdms @ own
-    rows = np.arange(len(code))
-    a = sums[:, rows, code] / (counts[code] - 1)
+    category_idx, one_hot, counts = _encode_labels(labels)
+    sums = rdms @ one_hot
+    rows = np.arange(len(category_idx))
+    a = sums[:, rows, category_idx] / (counts[category_idx] - 1)
     means = sums / counts
-    means[:, rows, code] = np.inf
+    means[:, rows, category_idx] = np.inf
     b = means.min(2)
-    larger = np.maximum(a, b)
-    return np.divide(b - a, larger, out=np.zeros_like(a), where=larger > FLAT).mean(1)
+    larger_distance = np.maximum(a, b)
+    return np.divide(b - a, larger_distance, out=np.zeros_like(a), where=larger_distance > FLAT).mean(1)
 
 
-def _coded(labels: Sequence[str] | NDArray) -> tuple[NDArray, Array, NDArray]:
+def _encode_labels(labels: Sequence[str] | NDArray) -> tuple[NDArray, Array, NDArray]:
     """Return category numbers (n_images,), one-hot rows (n_images, n_categories), and counts."""
-    names, code, counts = np.unique(np.asarray(labels), return_inverse=True, return_counts=True)
+    names, category_idx, counts = np.unique(np.asarray(labels), return_inverse=True, return_counts=True)
     if len(names) < 2 or counts.min() < 2:
         raise LabError(f"categories {dict(zip(names.tolist(), counts.tolist()))}",
                        expected="at least 2 categories, 2 pictures in each",
                        remedy="give every category more pictures")
-    return code, np.eye(len(names))[code], counts
+    return category_idx, np.eye(len(names))[category_idx], counts
 
 
-def centroid_hits(rdms: Array, labels: Sequence[str] | NDArray) -> NDArray[np.bool_]:
+def nearest_centroid_correct(rdms: Array, labels: Sequence[str] | NDArray) -> NDArray[np.bool_]:
     r"""Say which pictures lie nearest to the centroid of their own category, they left out.
 
     Patterns are standardised over units, and nearest means the largest Pearson's r. Both follow
@@ -99,7 +99,7 @@ def centroid_hits(rdms: Array, labels: Sequence[str] | NDArray) -> NDArray[np.bo
     Parameters
     ----------
     rdms : ndarray, shape (n_layers, n_images, n_images)
-        Of `unit_rdm`.
+        Of `layer_rdm`.
     labels : sequence, n_images
 
     Returns
@@ -107,23 +107,23 @@ def centroid_hits(rdms: Array, labels: Sequence[str] | NDArray) -> NDArray[np.bo
     ndarray, bool, shape (n_layers, n_images)
         Chance is one in the number of categories where they are equally large.
     """
-    code, own, _ = _coded(labels)
-    rows = np.arange(len(code))
-    sums = (1 - rdms) @ own
-    squares = np.einsum("ik,lik->lk", own, sums)[:, None].repeat(len(code), axis=1)
-    mine = sums[:, rows, code]
-    squares[:, rows, code] += 1 - 2 * mine
-    sums[:, rows, code] = mine - 1
-    nearness = sums / np.sqrt(np.maximum(squares, np.finfo(float).tiny))
-    return nearness.argmax(2) == code
+    category_idx, one_hot, _ = _encode_labels(labels)
+    rows = np.arange(len(category_idx))
+    sums = (1 - rdms) @ one_hot
+    squares = np.einsum("ik,lik->lk", one_hot, sums)[:, None].repeat(len(category_idx), axis=1)
+    own_sums = sums[:, rows, category_idx]
+    squares[:, rows, category_idx] += 1 - 2 * own_sums
+    sums[:, rows, category_idx] = own_sums - 1
+    similarity = sums / np.sqrt(np.maximum(squares, np.finfo(float).tiny))
+    return similarity.argmax(2) == category_idx
 
 
-def centroid_accuracy(rdms: Array, labels: Sequence[str] | NDArray) -> Array:
-    """Return the share of `centroid_hits` in every layer, shape (n_layers,)."""
-    return centroid_hits(rdms, labels).mean(1)
+def nearest_centroid_accuracy(rdms: Array, labels: Sequence[str] | NDArray) -> Array:
+    """Return the share of `nearest_centroid_correct` in every layer, shape (n_layers,)."""
+    return nearest_centroid_correct(rdms, labels).mean(1)
 
 
-def label_null(rdms: Array, labels: Sequence[str] | NDArray,
+def label_permutation_null(rdms: Array, labels: Sequence[str] | NDArray,
                measure: Callable[[Array, NDArray], Array] = silhouettes, *,
                n_permutations: int = 1000, seed: int = 0) -> Array:
     """Return the measure for categories that were dealt to the pictures at random.
@@ -136,11 +136,11 @@ def label_null(rdms: Array, labels: Sequence[str] | NDArray,
     ndarray, shape (n_permutations, n_layers)
         One deal holds for all layers.
     """
-    rng, code = np.random.default_rng(seed), _coded(labels)[0]
-    return np.stack([measure(rdms, rng.permutation(code)) for _ in range(n_permutations)])
+    rng, category_idx = np.random.default_rng(seed), _encode_labels(labels)[0]
+    return np.stack([measure(rdms, rng.permutation(category_idx)) for _ in range(n_permutations)])
 
 
-def permutation_p(observed: Array, null: Array) -> Array:
+def permutation_p_values(observed: Array, null: Array) -> Array:
     """Return the one-sided p value: the share of the null, the data included, as large or larger.
 
     Parameters
@@ -152,7 +152,7 @@ def permutation_p(observed: Array, null: Array) -> Array:
 
 
 @dataclass(frozen=True)
-class Contrast:
+class JackknifeResult:
     """A weighted sum of silhouettes over layers, with its error over pictures.
 
     Attributes
@@ -176,8 +176,8 @@ class Contrast:
         return self.estimate - half, self.estimate + half
 
 
-def contrast(rdms: Array, labels: Sequence[str] | NDArray, weights: Sequence[float] | Array,
-             ) -> Contrast:
+def jackknife_contrast(rdms: Array, labels: Sequence[str] | NDArray, weights: Sequence[float] | Array,
+             ) -> JackknifeResult:
     r"""Test a contrast of layers (or of networks) by the jackknife over pictures.
 
     .. math:: \hat\theta = \sum_l w_l s_l,\quad
@@ -196,7 +196,7 @@ def contrast(rdms: Array, labels: Sequence[str] | NDArray, weights: Sequence[flo
     weights : sequence of float, n_layers
         For a trend: :func:`slope_weights`. For a difference: +1 and -1.
     """
-    weights, labels = np.asarray(weights, dtype=float), _coded(labels)[0]
+    weights, labels = np.asarray(weights, dtype=float), _encode_labels(labels)[0]
     n_images = len(labels)
     left_out = np.empty(n_images)
     for image in range(n_images):
@@ -204,9 +204,9 @@ def contrast(rdms: Array, labels: Sequence[str] | NDArray, weights: Sequence[flo
         left_out[image] = weights @ silhouettes(rdms[:, rest][:, :, rest], labels[rest])
     estimate = float(weights @ silhouettes(rdms, labels))
     if not centred(left_out).any():
-        return Contrast(estimate, np.nan, np.nan, n_images)
+        return JackknifeResult(estimate, np.nan, np.nan, n_images)
     se = float(np.sqrt((n_images - 1) * left_out.var()))
-    return Contrast(estimate, se, float(stats.t.sf(estimate / se, n_images - 1)), n_images)
+    return JackknifeResult(estimate, se, float(stats.t.sf(estimate / se, n_images - 1)), n_images)
 
 
 def slope_weights(n_layers: int) -> Array:

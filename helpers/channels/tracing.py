@@ -33,14 +33,14 @@ Array = NDArray[np.float64]
 
 # ---- which pictures, which layers ----------------------------------------------------------------
 
-def choose(categories: Sequence[str], wanted: Sequence[str], n_per_category: int) -> NDArray:
+def select_images(categories: Sequence[str], selected: Sequence[str], n_per_category: int) -> NDArray:
     """Return the indices of the first pictures of each wanted category, in the order wanted.
 
     Parameters
     ----------
     categories : sequence of str, n_images
         Category of every picture.
-    wanted : sequence of str
+    selected : sequence of str
     n_per_category : int
         At most so many of each; fewer where there are fewer.
 
@@ -50,18 +50,18 @@ def choose(categories: Sequence[str], wanted: Sequence[str], n_per_category: int
         If a category has fewer than two pictures; the message says which categories exist.
     """
     names = np.asarray(categories)
-    found = {name: np.flatnonzero(names == name)[:n_per_category] for name in wanted}
-    for name, indices in found.items():
+    category_images = {name: np.flatnonzero(names == name)[:n_per_category] for name in selected}
+    for name, indices in category_images.items():
         if len(indices) < 2:
             raise LabError(f"{len(indices)} pictures of the category {name!r}",
                            expected="at least 2; there are "
                                     + ", ".join(f"{c} ({np.sum(names == c)})" for c in
                                                 dict.fromkeys(categories)),
                            remedy="choose other 'categories' in the profile's table [channels]")
-    return np.concatenate(list(found.values()))
+    return np.concatenate(list(category_images.values()))
 
 
-def principal_scores(activations: Mapping[str, NDArray], *, n_components: int = N_COMPONENTS,
+def compute_pca_scores(activations: Mapping[str, NDArray], *, n_components: int = N_COMPONENTS,
                      seed: int = 0) -> Array:
     """Project every layer on its own principal components, as published.
 
@@ -137,8 +137,8 @@ def correlation_rdm(scores: Array) -> Array:
 def cosine_rdm(scores: Array) -> Array:
     """Return 1 - cosine between all rows of all layers; shapes as for `correlation_rdm`."""
     rows = scores.reshape(-1, scores.shape[-1])
-    unit = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.finfo(float).tiny)
-    rdm = np.clip(1 - unit @ unit.T, 0, 2)
+    normed = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.finfo(float).tiny)
+    rdm = np.clip(1 - normed @ normed.T, 0, 2)
     np.fill_diagonal(rdm, 0)
     return (rdm + rdm.T) / 2
 
@@ -155,10 +155,10 @@ def aligned_rdm(scores: Array) -> Array:
     changes its sign, so the published distance is not even fixed within a layer. The cosine
     leaves it out, and so depends on nothing but the geometry.
     """
-    return cosine_rdm(align(scores))
+    return cosine_rdm(procrustes_align(scores))
 
 
-def align(scores: Array, *, tolerance: float = 1e-8, max_rounds: int = 500) -> Array:
+def procrustes_align(scores: Array, *, tolerance: float = 1e-8, max_rounds: int = 500) -> Array:
     r"""Rotate every layer onto the layers' consensus (generalised Procrustes analysis).
 
     .. math:: \min_{R_l^\top R_l = I} \sum_l \| X_l R_l - \bar X \|_F^2,\quad
@@ -184,34 +184,34 @@ def align(scores: Array, *, tolerance: float = 1e-8, max_rounds: int = 500) -> A
     Gower (1975), Psychometrika 40. Scaling by an own factor per layer changes no cosine; it only
     keeps a layer of large activations from ruling the consensus.
     """
-    unit = scores / np.linalg.norm(scores, axis=(1, 2), keepdims=True)
-    turned, before = unit, -1.0
-    consensus = unit[0]
+    normed = scores / np.linalg.norm(scores, axis=(1, 2), keepdims=True)
+    rotated, before = normed, -1.0
+    consensus = normed[0]
     for _ in range(max_rounds):
-        turned = np.stack([x @ orthogonal_procrustes(x, consensus)[0] for x in unit])
-        consensus = turned.mean(0)
-        if agreement(turned) - before < tolerance:
+        rotated = np.stack([x @ orthogonal_procrustes(x, consensus)[0] for x in normed])
+        consensus = rotated.mean(0)
+        if consensus_variance(rotated) - before < tolerance:
             break
-        before = agreement(turned)
-    return turned
+        before = consensus_variance(rotated)
+    return rotated
 
 
-def agreement(aligned: Array) -> float:
+def consensus_variance(aligned: Array) -> float:
     """Return the share of the aligned layers' variance that their consensus holds, 0 to 1."""
     return float((aligned.mean(0) ** 2).sum())
 
 
-def shuffled_agreement(scores: Array, *, n_shuffles: int = 20, seed: int = 0) -> Array:
+def permuted_consensus_variance(scores: Array, *, n_shuffles: int = 20, seed: int = 0) -> Array:
     """Return the agreement that alignment finds when pictures are shuffled in every layer.
 
     Rotations are free parameters: some agreement comes from them alone. Shape (n_shuffles,).
     """
     rng = np.random.default_rng(seed)
-    return np.array([agreement(align(np.stack([rng.permutation(layer) for layer in scores])))
+    return np.array([consensus_variance(procrustes_align(np.stack([rng.permutation(layer) for layer in scores])))
                      for _ in range(n_shuffles)])
 
 
-def plane(rdm: Array, n_layers: int, *, seed: int = 0) -> Trajectories:
+def fit_mds(rdm: Array, n_layers: int, *, seed: int = 0) -> Trajectories:
     """Place all pictures of all layers in a plane by metric multidimensional scaling.
 
     scikit-learn's defaults have changed more than once since the paper, so all are stated: four
@@ -225,10 +225,10 @@ def plane(rdm: Array, n_layers: int, *, seed: int = 0) -> Trajectories:
     seed : int
         Published: 0.
     """
-    scaling = MDS(2, metric_mds=True, metric="precomputed", n_init=4, init="random", max_iter=300,
+    mds = MDS(2, metric_mds=True, metric="precomputed", n_init=4, init="random", max_iter=300,
                   eps=1e-6, normalized_stress=True, random_state=seed)
-    points = scaling.fit_transform(rdm)
-    return Trajectories(points.reshape(n_layers, -1, 2), float(scaling.stress_))
+    points = mds.fit_transform(rdm)
+    return Trajectories(points.reshape(n_layers, -1, 2), float(mds.stress_))
 
 
 # ---- how much of it is arbitrary -----------------------------------------------------------------
@@ -248,7 +248,7 @@ def block_correlations(before: Array, after: Array, n_layers: int) -> tuple[floa
                  for part in (upper & ~same, upper & same))
 
 
-def sign_flips(scores: Array, rdm_of: Callable[[Array], Array], *, n_flips: int = 100,
+def sign_flip_correlations(scores: Array, rdm_function: Callable[[Array], Array], *, n_flips: int = 100,
                seed: int = 0) -> Array:
     """Flip random components' signs in every layer, and correlate the RDM before and after.
 
@@ -260,13 +260,13 @@ def sign_flips(scores: Array, rdm_of: Callable[[Array], Array], *, n_flips: int 
     ndarray, shape (n_flips, 2)
         `block_correlations`: between layers, within layers. 1: nothing is arbitrary.
     """
-    rng, before = np.random.default_rng(seed), rdm_of(scores)
+    rng, before = np.random.default_rng(seed), rdm_function(scores)
     signs = rng.choice([-1.0, 1.0], size=(n_flips, len(scores), 1, scores.shape[-1]))
-    return np.array([block_correlations(before, rdm_of(scores * flip), len(scores))
+    return np.array([block_correlations(before, rdm_function(scores * flip), len(scores))
                      for flip in signs])
 
 
-def older_signs(scores: Array) -> Array:
+def legacy_pca_signs(scores: Array) -> Array:
     """Return the scores with the signs that scikit-learn gave before version 1.5.
 
     Then, each component's largest score in magnitude was made positive; now, its largest weight.

@@ -24,7 +24,7 @@ N_FEATURES = 100
 
 
 @dataclass(frozen=True)
-class Fit:
+class LinearFit:
     """One linear fit of the target.
 
     Attributes
@@ -44,7 +44,7 @@ class Fit:
     index: float
 
     @property
-    def n_used(self) -> int:
+    def n_nonzero(self) -> int:
         """Number of weights that are not 0."""
         return int(np.count_nonzero(self.weights))
 
@@ -82,8 +82,8 @@ def reorientation_index(weights: Array, features: Array, target: Array) -> float
         raise LabError("all weights are 0, or a feature or the target is",
                        expected="at least one weight; no feature without a direction",
                        remedy="penalise less, or leave such features out")
-    away = 1 - features @ target / lengths
-    return float((np.abs(weights) * away).sum() / np.abs(weights).sum())
+    cosine_distance = 1 - features @ target / lengths
+    return float((np.abs(weights) * cosine_distance).sum() / np.abs(weights).sum())
 
 
 def published_features(seed: int = 1) -> Array:
@@ -94,7 +94,7 @@ def published_features(seed: int = 1) -> Array:
     return np.random.RandomState(seed).randn(N_FEATURES, len(TARGET)) * 1.5 - 0.75
 
 
-def fit_all(features: Array, target: Array = TARGET) -> list[Fit]:
+def fit_models(features: Array, target: Array = TARGET) -> list[LinearFit]:
     """Fit the target in the eight published ways: four models, first free, then positive.
 
     Images are the samples, features the columns; no intercept.
@@ -106,12 +106,12 @@ def fit_all(features: Array, target: Array = TARGET) -> list[Fit]:
     """
     fits = []
     for positive in (False, True):
-        shared = {"fit_intercept": False, "positive": positive}
-        models = {"OLS": LinearRegression(**shared), "Lasso": Lasso(alpha=0.5, **shared),
-                  "ElasticNet": ElasticNet(alpha=0.5, **shared),
-                  "Ridge": Ridge(alpha=1000, tol=1e-4, **shared)}
+        common = {"fit_intercept": False, "positive": positive}
+        models = {"OLS": LinearRegression(**common), "Lasso": Lasso(alpha=0.5, **common),
+                  "ElasticNet": ElasticNet(alpha=0.5, **common),
+                  "Ridge": Ridge(alpha=1000, tol=1e-4, **common)}
         for name, model in models.items():
             weights = model.fit(features.T, target).coef_
-            fits.append(Fit(name, positive, weights,
+            fits.append(LinearFit(name, positive, weights,
                             reorientation_index(weights, features, target)))
     return fits

@@ -22,7 +22,7 @@ from torch.nn import functional
 
 from helpers.ground.decodings import Teaching
 from helpers.ground.errors import LabError
-from helpers.training.processes import one_thread
+from helpers.training.processes import single_thread
 
 BETAS, TINY = (0.9, 0.999), 1e-8
 """Of Adam, its defaults."""
@@ -191,7 +191,7 @@ def teach(responses: NDArray, targets: NDArray, teaching: Teaching, *,
     if device.type != "cpu":
         return _mean([taught(group) for group in groups])
     n_threads = torch.get_num_threads()
-    with one_thread(), ThreadPoolExecutor(n_threads) as pool:
+    with single_thread(), ThreadPoolExecutor(n_threads) as pool:
         return _mean(list(pool.map(taught, groups)))
 
 

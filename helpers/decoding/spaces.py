@@ -14,8 +14,8 @@ from helpers.decoding.directions import unit
 from helpers.ground.cache import cached
 from helpers.ground.digest import array_digest, code_digest, modules_of
 from helpers.ground.errors import LabError
-from helpers.networks.clip import Clip
-from helpers.networks.named_vectors import NamedVectors
+from helpers.networks.clip import ClipModel
+from helpers.networks.named_vectors import NameEmbeddings
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Space:
         return np.flatnonzero(np.isfinite(self.vectors[:, 0]))
 
 
-def picture_space(clip: Clip, cohort: Cohort, *, batch_size: int) -> Space:
+def picture_space(clip: ClipModel, cohort: Cohort, *, batch_size: int) -> Space:
     """Embed a cohort's pictures, once; a condition of several pictures gets their mean direction.
 
     Parameters
@@ -71,7 +71,7 @@ def picture_space(clip: Clip, cohort: Cohort, *, batch_size: int) -> Space:
     return Space(clip.name, unit(total).astype(np.float32), clip.digest, clip.embed_texts)
 
 
-def named_space(names: NamedVectors, cohort: Cohort) -> Space:
+def named_space(names: NameEmbeddings, cohort: Cohort) -> Space:
     """Give each condition the embedding of its name, where there is one.
 
     Raises

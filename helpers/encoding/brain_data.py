@@ -13,9 +13,9 @@ from helpers.ground.cache import cached
 from helpers.ground.console import progress
 from helpers.ground.digest import array_digest, code_digest, modules_of
 from helpers.ground.errors import LabError, one_of
-from helpers.similarity.noise_ceilings import ceiling, ncsnr_ceiling, split_half
+from helpers.similarity.noise_ceilings import estimate_noise_ceiling, ncsnr_noise_ceiling, split_half_noise_ceiling
 
-FEWEST = 2
+MIN_SIZE = 2
 """Vertices (and repeats) that a region needs; below, nothing is computed, and that is counted."""
 
 
@@ -26,9 +26,9 @@ def used_conditions(folds: Sequence[Fold]) -> NDArray[np.int64]:
     return np.unique(np.concatenate(parts))
 
 
-def as_rows(folds: Sequence[Fold], conditions: NDArray[np.int64]) -> tuple[Fold, ...]:
+def folds_to_rows(folds: Sequence[Fold], conditions: NDArray[np.int64]) -> tuple[Fold, ...]:
     """Translate folds from conditions to their places in ``conditions`` (increasing)."""
-    row = lambda chosen: np.searchsorted(conditions, chosen)  # noqa: E731
+    row = lambda subset: np.searchsorted(conditions, subset)  # noqa: E731
     return tuple(Fold(row(fold.fit), row(fold.test),
                       tuple((row(fit), row(predict)) for fit, predict in fold.validation))
                  for fold in folds)
@@ -44,25 +44,25 @@ def read_responses(cohort: Cohort, subject: str, rois: Sequence[str]) -> Respons
     rois : sequence of str
         Those that the participant lacks have no vertex in the result.
     """
-    owned = cohort.rois(subject)
-    present = [roi for roi in rois if roi in owned]
-    if not present:
+    available_rois = cohort.rois(subject)
+    present_rois = [roi for roi in rois if roi in available_rois]
+    if not present_rois:
         raise LabError(f"{subject} has none of {', '.join(rois)}",
-                       expected=one_of(owned, "a region; it has none"),
+                       expected=one_of(available_rois, "a region; it has none"),
                        remedy="name other ROIs, or leave this participant out")
 
     def make() -> dict[str, np.ndarray]:
-        found = cohort.responses(subject, present)
+        roi_responses = cohort.responses(subject, present_rois)
         conditions = used_conditions(cohort.folds(subject))
-        reasons = list(found.excluded)
-        return {"conditions": conditions, "betas": found.betas[found.rows(conditions)],
-                "hemisphere": found.hemisphere, "vertex": found.vertex, "ncsnr": found.ncsnr,
+        reasons = list(roi_responses.excluded)
+        return {"conditions": conditions, "betas": roi_responses.betas[roi_responses.rows(conditions)],
+                "hemisphere": roi_responses.hemisphere, "vertex": roi_responses.vertex, "ncsnr": roi_responses.ncsnr,
                 "reasons": np.array(reasons, dtype="U"),
-                "excluded": np.array([found.excluded[reason] for reason in reasons], int),
-                **{f"member/{roi}": mask for roi, mask in found.members.items()}}
+                "excluded": np.array([roi_responses.excluded[reason] for reason in reasons], int),
+                **{f"member/{roi}": mask for roi, mask in roi_responses.members.items()}}
 
     arrays = cached("responses", f"{cohort.name}-{subject}", {
-        **responses_key(cohort, subject), "rois": present}, make)
+        **responses_key(cohort, subject), "rois": present_rois}, make)
     return Responses(subject, arrays["conditions"], arrays["betas"], arrays["hemisphere"],
                      arrays["vertex"],
                      {name.removeprefix("member/"): mask for name, mask in arrays.items()
@@ -80,33 +80,33 @@ def responses_key(cohort: Cohort, subject: str) -> dict[str, object]:
             "code": code_digest(["helpers.encoding.brain_data", *modules_of(cohort)])}
 
 
-def region_table(cohort: Cohort, subjects: Sequence[str], rois: Sequence[str], *,
-                 least_ncsnr: float) -> pd.DataFrame:
+def roi_table(cohort: Cohort, subjects: Sequence[str], rois: Sequence[str], *,
+                 min_ncsnr: float) -> pd.DataFrame:
     """Count the vertices of every region: all, left out for a stated reason, used.
 
     Returns
     -------
     DataFrame
         Columns ``subject, roi, n_vertices`` (0: the participant lacks the region),
-        ``n_used`` (ncsnr above ``least_ncsnr``, or unknown), ``median_ncsnr``.
+        ``n_used`` (ncsnr above ``min_ncsnr``, or unknown), ``median_ncsnr``.
     """
     rows = []
     for subject in progress(subjects, "reading responses"):
         responses = read_responses(cohort, subject, rois)
         for roi in rois:
-            row = {"subject": subject, "roi": roi, "n_vertices": 0, "n_used": 0,
+            row = {"subject": subject, "roi": roi, "n_vertices": 0, "n_reliable_vertices": 0,
                    "median_ncsnr": np.nan}
             if roi in responses.rois:
-                all_of, used = responses.of(roi), responses.of(roi, least_ncsnr=least_ncsnr)
-                known = all_of.ncsnr[np.isfinite(all_of.ncsnr)]
-                row |= {"n_vertices": len(all_of.vertex), "n_used": len(used.vertex),
-                        "median_ncsnr": float(np.median(known)) if len(known) else np.nan}
+                all_vertices, reliable = responses.of(roi), responses.of(roi, min_ncsnr=min_ncsnr)
+                finite = all_vertices.ncsnr[np.isfinite(all_vertices.ncsnr)]
+                row |= {"n_vertices": len(all_vertices.vertex), "n_reliable_vertices": len(reliable.vertex),
+                        "median_ncsnr": float(np.median(finite)) if len(finite) else np.nan}
             rows.append(row)
     return pd.DataFrame(rows)
 
 
-def ceiling_table(cohort: Cohort, subjects: Sequence[str], rois: Sequence[str], *,
-                  least_ncsnr: float, seed: int) -> pd.DataFrame:
+def noise_ceiling_table(cohort: Cohort, subjects: Sequence[str], rois: Sequence[str], *,
+                  min_ncsnr: float, seed: int) -> pd.DataFrame:
     """Estimate the noise ceilings of every region on the test conditions, once.
 
     Returns
@@ -120,39 +120,39 @@ def ceiling_table(cohort: Cohort, subjects: Sequence[str], rois: Sequence[str], 
     frames = []
     for subject in progress(subjects, "noise ceilings"):
         parts = {**responses_key(cohort, subject), "rois": list(rois),
-                 "least_ncsnr": least_ncsnr, "seed": seed}
-        arrays = cached("ceilings", f"{cohort.name}-{subject}", parts, lambda s=subject: _columns(
-            _ceilings(read_responses(cohort, s, rois), cohort.folds(s), least_ncsnr, seed)))
+                 "min_ncsnr": min_ncsnr, "seed": seed}
+        arrays = cached("ceilings", f"{cohort.name}-{subject}", parts, lambda s=subject: _to_arrays(
+            _estimate_noise_ceilings(read_responses(cohort, s, rois), cohort.folds(s), min_ncsnr, seed)))
         frames.append(pd.DataFrame(arrays))
     return pd.concat(frames, ignore_index=True)
 
 
-CEILING_COLUMNS = {"subject": "U", "roi": "U", "statistic": "U", "value": float, "low": float,
+NOISE_CEILING_COLUMNS = {"subject": "U", "roi": "U", "statistic": "U", "value": float, "low": float,
                    "high": float, "split_half": float, "ncsnr_based": float,
                    "n_vertices": int, "n_repeats": int}
 
 
-def _columns(rows: list[dict[str, object]]) -> dict[str, np.ndarray]:
-    return {name: np.array([row[name] for row in rows], dtype=kind)
-            for name, kind in CEILING_COLUMNS.items()}
+def _to_arrays(rows: list[dict[str, object]]) -> dict[str, np.ndarray]:
+    return {name: np.array([row[name] for row in rows], dtype=column_dtype)
+            for name, column_dtype in NOISE_CEILING_COLUMNS.items()}
 
 
-def _ceilings(responses: Responses, folds: Sequence[Fold], least_ncsnr: float,
+def _estimate_noise_ceilings(responses: Responses, folds: Sequence[Fold], min_ncsnr: float,
               seed: int) -> list[dict[str, object]]:
     test = np.unique(np.concatenate([fold.test for fold in folds]))
     n_repeats = responses.betas.shape[1]
     rows = []
     for roi in responses.rois:
-        region = responses.of(roi, least_ncsnr=least_ncsnr)
-        if len(region.vertex) < FEWEST or n_repeats < FEWEST:
+        region = responses.of(roi, min_ncsnr=min_ncsnr)
+        if len(region.vertex) < MIN_SIZE or n_repeats < MIN_SIZE:
             continue
         betas = region.repeated(test, n_repeats)
-        based = float(np.nanmean(np.sqrt(ncsnr_ceiling(region.ncsnr, n_repeats))))
+        from_ncsnr = float(np.nanmean(np.sqrt(ncsnr_noise_ceiling(region.ncsnr, n_repeats))))
         for statistic in ("univariate", "rsa"):
-            found = ceiling(betas, statistic=statistic, seed=seed)
+            estimate = estimate_noise_ceiling(betas, statistic=statistic, seed=seed)
             rows.append({"subject": responses.subject, "roi": roi, "statistic": statistic,
-                         "value": found.value, "low": found.low, "high": found.high,
-                         "split_half": split_half(betas, statistic=statistic),
-                         "ncsnr_based": based, "n_vertices": len(region.vertex),
+                         "value": estimate.value, "low": estimate.low, "high": estimate.high,
+                         "split_half": split_half_noise_ceiling(betas, statistic=statistic),
+                         "ncsnr_based": from_ncsnr, "n_vertices": len(region.vertex),
                          "n_repeats": n_repeats})
     return rows

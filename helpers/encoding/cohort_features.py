@@ -15,7 +15,7 @@ from helpers.brains.cohort import Cohort
 from helpers.ground.cache import cached
 from helpers.ground.console import progress
 from helpers.ground.digest import array_digest, code_digest, modules_of, text_digest
-from helpers.networks.activations import channel_means, count_units, paths_of, stream
+from helpers.networks.activations import channel_means, count_units, select_layer_paths, stream_activations
 from helpers.networks.network import Network
 from helpers.selectivity.localizer import Localizer
 from helpers.stimuli.album import Transform
@@ -24,12 +24,12 @@ from helpers.stimuli.gabor import gabor_features
 Features = dict[str, NDArray[np.float32]]
 """Layer -> activations, shape (n_conditions, n_units)."""
 
-WHOLE = "layer"
+WHOLE_LAYER = "layer"
 """Name of the pool that is a whole layer (as published for the network taught on faces)."""
 
 
 @dataclass(frozen=True)
-class Pools:
+class UnitPools:
     """Pre-identified units, layer by layer.
 
     Attributes
@@ -46,29 +46,29 @@ class Pools:
     @property
     def digest(self) -> str:
         """What tells these pools from others, 64 hexadecimal digits."""
-        parts = [(layer, pool, array_digest(kept[members[layer]]))
-                 for layer, kept in self.units.items() for pool, members in self.members.items()]
+        parts = [(layer, pool, array_digest(unit_idx[members[layer]]))
+                 for layer, unit_idx in self.units.items() for pool, members in self.members.items()]
         return text_digest(repr(parts))
 
 
-def selective_pools(found: Localizer, layers: Sequence[str], domains: Sequence[str]) -> Pools:
+def selective_pools(localizer: Localizer, layers: Sequence[str], domains: Sequence[str]) -> UnitPools:
     """Return the units that a localizer found selective, one pool per domain."""
-    layers = paths_of(dict.fromkeys(found.layers, ""), layers)
-    units = {layer: np.unique(np.concatenate([found.units(layer, d) for d in domains]))
+    layers = select_layer_paths(dict.fromkeys(localizer.layers, ""), layers)
+    units = {layer: np.unique(np.concatenate([localizer.units(layer, d) for d in domains]))
              for layer in layers}
-    return Pools(units, {domain: {layer: np.searchsorted(units[layer], found.units(layer, domain))
+    return UnitPools(units, {domain: {layer: np.searchsorted(units[layer], localizer.units(layer, domain))
                                   for layer in layers} for domain in domains})
 
 
-def whole_layers(network: Network, layers: Sequence[str]) -> Pools:
-    """Return all units of some layers as one pool, `WHOLE`."""
-    counts = count_units(network.model, paths_of(network.layers, layers),
+def whole_layer_pool(network: Network, layers: Sequence[str]) -> UnitPools:
+    """Return all units of some layers as one pool, `WHOLE_LAYER`."""
+    counts = count_units(network.model, select_layer_paths(network.layers, layers),
                          torch.zeros(1, *network.input_shape))
     units = {layer: np.arange(counts[layer]) for layer in layers}
-    return Pools(units, {WHOLE: units})
+    return UnitPools(units, {WHOLE_LAYER: units})
 
 
-def by_audience(conditions: Mapping[str, NDArray[np.int64]]) -> dict[str, NDArray[np.int64]]:
+def group_conditions(conditions: Mapping[str, NDArray[np.int64]]) -> dict[str, NDArray[np.int64]]:
     """Group conditions by who was shown them: all or several ("shared"), or one participant.
 
     Parameters
@@ -83,23 +83,23 @@ def by_audience(conditions: Mapping[str, NDArray[np.int64]]) -> dict[str, NDArra
     """
     values, counts = np.unique(np.concatenate(list(conditions.values())), return_counts=True)
     shared = values[counts > 1]
-    groups = {"shared": shared, **{subject: np.setdiff1d(shown, shared)
-                                   for subject, shown in conditions.items()}}
+    groups = {"shared": shared, **{subject: np.setdiff1d(subject_conditions, shared)
+                                   for subject, subject_conditions in conditions.items()}}
     return {name: group for name, group in groups.items() if len(group)}
 
 
-def joined(groups: Mapping[str, NDArray[np.int64]], made: Mapping[str, Features],
+def join_features(groups: Mapping[str, NDArray[np.int64]], group_features: Mapping[str, Features],
            subject: str, conditions: NDArray[np.int64]) -> Features:
     """Put the features of one participant's conditions together from those of the groups."""
     names = [name for name in ("shared", subject) if name in groups]
-    have = np.concatenate([groups[name] for name in names])
-    order = np.argsort(have, kind="stable")
-    rows = order[np.searchsorted(have[order], conditions)]
-    return {layer: np.concatenate([made[name][layer] for name in names])[rows]
-            for layer in made[names[0]]}
+    available = np.concatenate([groups[name] for name in names])
+    order = np.argsort(available, kind="stable")
+    rows = order[np.searchsorted(available[order], conditions)]
+    return {layer: np.concatenate([group_features[name][layer] for name in names])[rows]
+            for layer in group_features[names[0]]}
 
 
-def unit_features(network: Network, pools: Pools, cohort: Cohort, conditions: NDArray[np.int64],
+def unit_features(network: Network, pools: UnitPools, cohort: Cohort, conditions: NDArray[np.int64],
                   *, label: str, batch_size: int) -> Features:
     """Return the activations of pooled units to some conditions, computed once.
 
@@ -116,39 +116,39 @@ def unit_features(network: Network, pools: Pools, cohort: Cohort, conditions: ND
         Names the file and the bar, for people.
     batch_size : int
     """
-    layers = paths_of(network.layers, pools.units)
-    units = {layer: torch.from_numpy(np.ascontiguousarray(kept))
-             for layer, kept in pools.units.items()}
+    layers = select_layer_paths(network.layers, pools.units)
+    units = {layer: torch.from_numpy(np.ascontiguousarray(unit_idx))
+             for layer, unit_idx in pools.units.items()}
 
-    def look(batches: object, keep: Callable[[str, Tensor], None]) -> None:
-        stream(network.model, layers, batches, lambda _start, name, activations: keep(
+    def extract(batches: object, collect: Callable[[str, Tensor], None]) -> None:
+        stream_activations(network.model, layers, batches, lambda _start, name, activations: collect(
             name, activations[:, units[name].to(activations.device)]))
 
-    key = {"units": {layer: array_digest(kept) for layer, kept in pools.units.items()}}
-    return _features(network, key, look, cohort, conditions, label, batch_size)
+    key = {"units": {layer: array_digest(unit_idx) for layer, unit_idx in pools.units.items()}}
+    return _cached_features(network, key, extract, cohort, conditions, label, batch_size)
 
 
-def mean_features(network: Network, layers: Sequence[str], cohort: Cohort,
+def channel_mean_features(network: Network, layers: Sequence[str], cohort: Cohort,
                   conditions: NDArray[np.int64], *, label: str, batch_size: int) -> Features:
     """Return whole layers, feature maps averaged over space; otherwise as `unit_features`."""
-    paths = paths_of(network.layers, layers)
+    paths = select_layer_paths(network.layers, layers)
 
-    def look(batches: object, keep: Callable[[str, Tensor], None]) -> None:
-        stream(network.model, paths, batches, lambda _start, name, means: keep(name, means),
+    def extract(batches: object, collect: Callable[[str, Tensor], None]) -> None:
+        stream_activations(network.model, paths, batches, lambda _start, name, means: collect(name, means),
                read=channel_means)
 
-    return _features(network, {"means of": list(layers)}, look, cohort, conditions, label,
+    return _cached_features(network, {"means of": list(layers)}, extract, cohort, conditions, label,
                      batch_size)
 
 
-def _features(network: Network, what: Mapping[str, object], look: Callable, cohort: Cohort,
+def _cached_features(network: Network, selection: Mapping[str, object], extract: Callable, cohort: Cohort,
               conditions: NDArray[np.int64], label: str, batch_size: int) -> Features:
     def make() -> Features:
-        return _averaged(cohort, conditions, network.preprocessing, look,
+        return _condition_means(cohort, conditions, network.preprocessing, extract,
                          f"{network.name}: {label}", batch_size)
 
     return cached("features", f"{network.name}-{label}", {
-        "network": network.parts, "what": what, **pictures_key(cohort),
+        "network": network.parts, "what": selection, **pictures_key(cohort),
         "conditions": array_digest(conditions)}, make)
 
 
@@ -158,7 +158,7 @@ def pictures_key(cohort: Cohort) -> dict[str, object]:
             "code": code_digest(["helpers.encoding.cohort_features", *modules_of(cohort.album)])}
 
 
-def gabor_rows(cohort: Cohort, conditions: NDArray[np.int64], *, side: int, label: str,
+def cohort_gabor_features(cohort: Cohort, conditions: NDArray[np.int64], *, side: int, label: str,
                batch_size: int = 32) -> NDArray[np.float32]:
     """Return the Gabor features (spec 5.2) of some conditions, shape (n_conditions, 7680).
 
@@ -173,30 +173,30 @@ def gabor_rows(cohort: Cohort, conditions: NDArray[np.int64], *, side: int, labe
         square = image if image.size == (side, side) else image.resize((side, side))
         return pil_to_tensor(square).permute(1, 2, 0)
 
-    def look(batches: object, keep: Callable[[str, Tensor], None]) -> None:
+    def extract(batches: object, collect: Callable[[str, Tensor], None]) -> None:
         for batch in batches:
-            keep("Gabor", torch.as_tensor(gabor_features(batch)))
+            collect("Gabor", torch.as_tensor(gabor_features(batch)))
 
-    return _averaged(cohort, conditions, pixels, look, f"Gabor: {label}", batch_size)["Gabor"]
+    return _condition_means(cohort, conditions, pixels, extract, f"Gabor: {label}", batch_size)["Gabor"]
 
 
-def _averaged(cohort: Cohort, conditions: NDArray[np.int64], transform: Transform, look: Callable,
+def _condition_means(cohort: Cohort, conditions: NDArray[np.int64], transform: Transform, extract: Callable,
               label: str, batch_size: int) -> Features:
     """Show all pictures of some conditions; average what is kept over the pictures of each."""
-    shown = np.flatnonzero(np.isin(cohort.condition_of, conditions))
-    shown = shown[np.argsort(cohort.condition_of[shown], kind="stable")]
-    of = np.searchsorted(conditions, cohort.condition_of[shown])
-    starts = np.flatnonzero(np.r_[True, np.diff(of) > 0])
-    counts = np.diff(np.r_[starts, len(of)])
+    image_idx = np.flatnonzero(np.isin(cohort.condition_of, conditions))
+    image_idx = image_idx[np.argsort(cohort.condition_of[image_idx], kind="stable")]
+    condition_idx = np.searchsorted(conditions, cohort.condition_of[image_idx])
+    starts = np.flatnonzero(np.r_[True, np.diff(condition_idx) > 0])
+    counts = np.diff(np.r_[starts, len(condition_idx)])
     parts: dict[str, list[NDArray[np.float32]]] = {}
 
-    def keep(name: str, activations: Tensor) -> None:
+    def collect(name: str, activations: Tensor) -> None:
         parts.setdefault(name, []).append(activations.to("cpu", torch.float32, copy=True).numpy())
 
-    chunks = [shown[i:i + batch_size] for i in range(0, len(shown), batch_size)]
-    look(cohort.album.batches(progress(chunks, label), transform), keep)
+    chunks = [image_idx[i:i + batch_size] for i in range(0, len(image_idx), batch_size)]
+    extract(cohort.album.batches(progress(chunks, label), transform), collect)
     rows = {name: np.concatenate(pieces) for name, pieces in parts.items()}
-    if len(starts) == len(shown):
+    if len(starts) == len(image_idx):
         return rows
     return {name: (np.add.reduceat(values, starts, axis=0) / counts[:, None]).astype(np.float32)
             for name, values in rows.items()}

@@ -20,21 +20,21 @@ from numpy.typing import NDArray
 
 from helpers.brains.cohort import Cohort
 from helpers.brains.rois import domain_of
-from helpers.encoding.brain_data import as_rows, read_responses, responses_key, used_conditions
+from helpers.encoding.brain_data import folds_to_rows, read_responses, responses_key, used_conditions
 from helpers.encoding.cohort_features import (
-    WHOLE,
+    WHOLE_LAYER,
     Features,
-    Pools,
-    by_audience,
-    gabor_rows,
-    joined,
-    mean_features,
+    UnitPools,
+    group_conditions,
+    cohort_gabor_features,
+    join_features,
+    channel_mean_features,
     pictures_key,
     selective_pools,
     unit_features,
-    whole_layers,
+    whole_layer_pool,
 )
-from helpers.encoding.encoding_jobs import Job, encode
+from helpers.encoding.encoding_jobs import EncodingJob, fit_encoding_models
 from helpers.ground.analyses import EncodingSpec
 from helpers.ground.cache import cached_table
 from helpers.ground.digest import code_digest
@@ -42,24 +42,24 @@ from helpers.networks.network import Network
 from helpers.selectivity.localizer import Localizer
 from helpers.stimuli.image_sets import DOMAINS
 
-POSITIVE, STANDARDISED, OLS, RIDGE, GIST = (
+SPARSE_POSITIVE, STANDARDISED, OLS, RIDGE, GIST = (
     "sparse positive", "sparse positive, standardised", "OLS", "ridge, standardised", "GistPC")
 """Methods, by their names in `helpers.encoding.regression.METHODS`."""
 
-Wish = tuple[str, str, str, tuple[float, ...]]
+FitSpec = tuple[str, str, str, tuple[float, ...]]
 """ROI, pool, method, penalties."""
 
 
 @dataclass(frozen=True)
-class Seen:
+class LocalizedNetwork:
     """A network and where its selective units are."""
 
     network: Network
-    found: Localizer
+    localizer: Localizer
 
 
 @dataclass(frozen=True)
-class Study:
+class EncodingStudy:
     """A cohort and the settings under which all rivals are compared.
 
     Parameters
@@ -81,66 +81,66 @@ class Study:
     @property
     def rois(self) -> tuple[str, ...]:
         """Regions of the figure, then those of which it is known what drives them."""
-        return tuple(dict.fromkeys([*self.spec.rois, *self.spec.known]))
+        return tuple(dict.fromkeys([*self.spec.rois, *self.spec.single_domain_rois]))
 
-    def selective(self, seen: Seen) -> tuple[pd.DataFrame, pd.DataFrame]:
+    def selective_unit_scores(self, localized: LocalizedNetwork) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Predict regions from a trained network's selective units, under each constraint."""
-        free = (*self.spec.curve_rois, *self.spec.known)
-        wanted = [(roi, domain, POSITIVE, (self.spec.alpha,)) for roi in self.rois
-                  for domain in (DOMAINS if roi in free else (domain_of(roi),)) if domain]
-        wanted += [(roi, domain_of(roi), STANDARDISED, self.spec.alphas_standardised)
+        unconstrained_rois = (*self.spec.curve_rois, *self.spec.single_domain_rois)
+        fit_specs = [(roi, domain, SPARSE_POSITIVE, (self.spec.alpha,)) for roi in self.rois
+                  for domain in (DOMAINS if roi in unconstrained_rois else (domain_of(roi),)) if domain]
+        fit_specs += [(roi, domain_of(roi), STANDARDISED, self.spec.alphas_standardised)
                    for roi in self.rois if domain_of(roi)]
-        wanted += [(roi, domain, OLS, (0.0,)) for roi in free for domain in DOMAINS]
-        return self._units(seen.network, selective_pools(seen.found, self.spec.layers, DOMAINS),
-                           wanted)
+        fit_specs += [(roi, domain, OLS, (0.0,)) for roi in unconstrained_rois for domain in DOMAINS]
+        return self._fit_pools(localized.network, selective_pools(localized.localizer, self.spec.layers, DOMAINS),
+                           fit_specs)
 
-    def untrained(self, seen: Seen) -> tuple[pd.DataFrame, pd.DataFrame]:
+    def untrained_unit_scores(self, localized: LocalizedNetwork) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Predict regions from the units that an untrained network happens to have."""
-        wanted = [(roi, domain_of(roi), POSITIVE, (self.spec.alpha_untrained,))
+        fit_specs = [(roi, domain_of(roi), SPARSE_POSITIVE, (self.spec.alpha_untrained,))
                   for roi in self.rois if domain_of(roi)]
-        return self._units(seen.network, selective_pools(seen.found, self.spec.layers, DOMAINS),
-                           wanted)
+        return self._fit_pools(localized.network, selective_pools(localized.localizer, self.spec.layers, DOMAINS),
+                           fit_specs)
 
-    def faces_only(self, network: Network) -> tuple[pd.DataFrame, pd.DataFrame]:
+    def face_network_scores(self, network: Network) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Predict face regions from whole layers of a network taught on faces alone."""
-        wanted = [(roi, WHOLE, POSITIVE, (self.spec.alpha,))
+        fit_specs = [(roi, WHOLE_LAYER, SPARSE_POSITIVE, (self.spec.alpha,))
                   for roi in self.rois if domain_of(roi) == "faces"]
-        return self._units(network, whole_layers(network, self.spec.face_layers), wanted)
+        return self._fit_pools(network, whole_layer_pool(network, self.spec.face_layers), fit_specs)
 
-    def low_level(self) -> tuple[pd.DataFrame, pd.DataFrame]:
+    def gabor_scores(self) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Predict regions from Gabor energy and from its leading axes, without constraint."""
         side = min(self.cohort.album.open(0).size)
-        wanted = [(roi, WHOLE, method, (0.0,)) for roi in self.rois for method in (OLS, GIST)]
+        fit_specs = [(roi, WHOLE_LAYER, method, (0.0,)) for roi in self.rois for method in (OLS, GIST)]
 
-        def features(group: str, conditions: NDArray[np.int64]) -> Features:
-            return {"Gabor": gabor_rows(self.cohort, conditions, side=side, label=group)}
+        def make_features(group: str, conditions: NDArray[np.int64]) -> Features:
+            return {"Gabor": cohort_gabor_features(self.cohort, conditions, side=side, label=group)}
 
-        return self._encode("Gabor", {"side": side}, features, None, wanted)
+        return self._fit_cached("Gabor", {"side": side}, make_features, None, fit_specs)
 
-    def ridge(self, network: Network) -> tuple[pd.DataFrame, pd.DataFrame]:
+    def ridge_scores(self, network: Network) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Predict regions from whole layers of a network by ridge, feature maps averaged."""
-        wanted = [(roi, WHOLE, RIDGE, self.spec.ridge_alphas) for roi in self.rois]
+        fit_specs = [(roi, WHOLE_LAYER, RIDGE, self.spec.ridge_alphas) for roi in self.rois]
 
-        def features(group: str, conditions: NDArray[np.int64]) -> Features:
-            return mean_features(network, self.spec.layers, self.cohort, conditions,
+        def make_features(group: str, conditions: NDArray[np.int64]) -> Features:
+            return channel_mean_features(network, self.spec.layers, self.cohort, conditions,
                                  label=f"{group}, means", batch_size=self.batch_size)
 
         key = {"network": network.parts, "layers": list(self.spec.layers)}
-        return self._encode(f"{network.name}, whole", key, features, None, wanted)
+        return self._fit_cached(f"{network.name}, whole", key, make_features, None, fit_specs)
 
-    def _units(self, network: Network, pools: Pools,
-               wanted: list[Wish]) -> tuple[pd.DataFrame, pd.DataFrame]:
-        def features(group: str, conditions: NDArray[np.int64]) -> Features:
+    def _fit_pools(self, network: Network, pools: UnitPools,
+               fit_specs: list[FitSpec]) -> tuple[pd.DataFrame, pd.DataFrame]:
+        def make_features(group: str, conditions: NDArray[np.int64]) -> Features:
             return unit_features(network, pools, self.cohort, conditions, label=group,
                                  batch_size=self.batch_size)
 
-        return self._encode(network.name, {"network": network.parts, "pools": pools.digest},
-                            features, pools, wanted)
+        return self._fit_cached(network.name, {"network": network.parts, "pools": pools.digest},
+                            make_features, pools, fit_specs)
 
-    def _encode(self, name: str, key: Mapping[str, object], features, pools: Pools | None,
-                wanted: list[Wish]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    def _fit_cached(self, name: str, key: Mapping[str, object], make_features, pools: UnitPools | None,
+                fit_specs: list[FitSpec]) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Fit and score everything wanted, once; later calls read the cache."""
-        parts = {"name": name, **key, "wanted": wanted, "least_ncsnr": self.spec.least_ncsnr,
+        parts = {"name": name, **key, "fit_specs": fit_specs, "min_ncsnr": self.spec.min_ncsnr,
                  "rois": self.rois, **pictures_key(self.cohort),
                  "responses": [responses_key(self.cohort, s) for s in self.cohort.subjects],
                  "study": code_digest(["helpers.encoding.encoding_study"])}
@@ -148,7 +148,7 @@ class Study:
 
         def make(index: int) -> pd.DataFrame:
             if not tables:
-                tables.extend(encode(self._jobs(name, features, pools, wanted),
+                tables.extend(fit_encoding_models(self._jobs(name, make_features, pools, fit_specs),
                                      n_jobs=self.n_jobs))
             return tables[index]
 
@@ -157,40 +157,40 @@ class Study:
                         for i, what in enumerate(("curves", "best")))
         return curves, best
 
-    def _jobs(self, name: str, features, pools: Pools | None,
-              wanted: list[Wish]) -> Iterator[Job]:
+    def _jobs(self, name: str, make_features, pools: UnitPools | None,
+              fit_specs: list[FitSpec]) -> Iterator[EncodingJob]:
         """Yield one job a participant; features are made once per set of pictures."""
         folds = {s: self.cohort.folds(s) for s in self.cohort.subjects}
         conditions = {s: used_conditions(folds[s]) for s in folds}
-        groups = by_audience(conditions)
-        shared = {name: features(name, groups[name]) for name in groups if name == "shared"}
-        for subject, shown in conditions.items():
-            made = dict(shared)
+        groups = group_conditions(conditions)
+        shared = {name: make_features(name, groups[name]) for name in groups if name == "shared"}
+        for subject, subject_conditions in conditions.items():
+            group_features = dict(shared)
             if subject in groups:
-                made[subject] = features(subject, groups[subject])
-            rows = joined(groups, made, subject, shown)
+                group_features[subject] = make_features(subject, groups[subject])
+            features = join_features(groups, group_features, subject, subject_conditions)
             members = pools.members if pools else {
-                WHOLE: {layer: np.arange(values.shape[1]) for layer, values in rows.items()}}
-            responses = self._means(subject, shown)
-            yield Job(subject, name, rows, members, responses, as_rows(folds[subject], shown),
-                      tuple(wish for wish in wanted if wish[0] in responses))
+                WHOLE_LAYER: {layer: np.arange(values.shape[1]) for layer, values in features.items()}}
+            responses = self._mean_responses(subject, subject_conditions)
+            yield EncodingJob(subject, name, features, members, responses, folds_to_rows(folds[subject], subject_conditions),
+                      tuple(fit_spec for fit_spec in fit_specs if fit_spec[0] in responses))
 
-    def _means(self, subject: str, shown: NDArray[np.int64]) -> dict[str, NDArray[np.float32]]:
+    def _mean_responses(self, subject: str, subject_conditions: NDArray[np.int64]) -> dict[str, NDArray[np.float32]]:
         """Return the mean response over repeats of every region that the participant has."""
-        found = read_responses(self.cohort, subject, self.rois)
-        return {roi: found.of(roi, least_ncsnr=self.spec.least_ncsnr).mean(shown)
-                for roi in found.rois}
+        responses = read_responses(self.cohort, subject, self.rois)
+        return {roi: responses.of(roi, min_ncsnr=self.spec.min_ncsnr).mean(subject_conditions)
+                for roi in responses.rois}
 
 
-def chosen(best: pd.DataFrame, method: str, own: Mapping[str, str]) -> pd.DataFrame:
+def select_own_pool(best: pd.DataFrame, method: str, domain_by_roi: Mapping[str, str]) -> pd.DataFrame:
     """Take the test scores of one method, from each region's own pool.
 
     Parameters
     ----------
     best : DataFrame
-        Of a method of `Study`.
+        Of a method of `EncodingStudy`.
     method : str
-    own : dict, ROI -> domain
+    domain_by_roi : dict, ROI -> domain
         Rows from another domain's units are left out; a pool that is a whole layer is everyone's.
 
     Returns
@@ -198,6 +198,6 @@ def chosen(best: pd.DataFrame, method: str, own: Mapping[str, str]) -> pd.DataFr
     DataFrame
         Columns ``subject, roi, metric, score, layer, n_vertices``; one row for each of these.
     """
-    ours = [domain in (own.get(roi), WHOLE) for roi, domain in zip(best["roi"], best["domain"])]
-    rows = best[(best["method"] == method) & np.array(ours, bool)]
+    matches = [domain in (domain_by_roi.get(roi), WHOLE_LAYER) for roi, domain in zip(best["roi"], best["domain"])]
+    rows = best[(best["method"] == method) & np.array(matches, bool)]
     return rows[["subject", "roi", "metric", "score", "layer", "n_vertices"]].reset_index(drop=True)

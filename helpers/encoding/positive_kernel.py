@@ -15,15 +15,15 @@ from collections.abc import Callable
 import numpy as np
 from numba import njit
 
-LEAST_PIVOT = 1e-11
+MIN_RELATIVE_PIVOT = 1e-11
 """Below this share of a unit's own variance, what it adds to those in use is rounding."""
-LEAST_WISH = 0.5
+MIN_RELATIVE_GRADIENT = 0.5
 """Let in together: units that want in at least this much of what the first one does, ..."""
-LEAST_BLOCK = 10
+MIN_BLOCK_SIZE = 10
 """... at most so many, or half as many as are in use."""
 
 
-def compiled(function: Callable) -> Callable:
+def compile_kernel(function: Callable) -> Callable:
     """Compile; keep the result on disk where a folder for it can be written.
 
     Loops over numbers, no slices: these take most of the time that compiling does.
@@ -35,7 +35,7 @@ def compiled(function: Callable) -> Callable:
         return njit(**options)(function)
 
 
-@compiled
+@compile_kernel
 def _forward(factor, k, z):
     """Solve L z = z in place."""
     for a in range(k):
@@ -45,7 +45,7 @@ def _forward(factor, k, z):
         z[a] = rest / factor[a, a]
 
 
-@compiled
+@compile_kernel
 def _backward(factor, k, z):
     """Solve L' z = z in place."""
     for a in range(k - 1, -1, -1):
@@ -54,12 +54,12 @@ def _backward(factor, k, z):
             z[b] -= factor[a, b] * z[a]
 
 
-@compiled
-def _drop(w, used, factor, k, i):
+@compile_kernel
+def _remove_active(w, active, factor, k, i):
     """Let the i-th unit in use fall out, in place; returns how many are left."""
-    w[used[i]] = 0.0
+    w[active[i]] = 0.0
     for a in range(i, k - 1):
-        used[a] = used[a + 1]
+        active[a] = active[a + 1]
         for b in range(a + 2):
             factor[a, b] = factor[a + 1, b]
     for c in range(i, k - 1):  # turn the column beyond the diagonal away
@@ -73,97 +73,97 @@ def _drop(w, used, factor, k, i):
     return k - 1
 
 
-@compiled
-def _slide(pull, w, j, used, k, mixture):
+@compile_kernel
+def _exchange_dependent(linear_term, w, j, active, k, coefficients):
     """Make room for unit ``j``, a mixture of those in use; returns who falls out (k: ``j``).
 
     Weights may slide along a line on which the prediction does not change. They go where the
     penalty falls until one of them is zero.
     """
-    gain = pull[j]
+    gain = linear_term[j]
     for a in range(k):
-        gain -= mixture[a] * pull[used[a]]
+        gain -= coefficients[a] * linear_term[active[a]]
     sign = 1.0 if gain > 0.0 else -1.0
-    step, first = (np.inf, k) if gain > 0.0 else (w[j], k)
+    step, leaving = (np.inf, k) if gain > 0.0 else (w[j], k)
     for a in range(k):
-        fall = sign * mixture[a]
-        if fall > 0.0 and w[used[a]] < step * fall:
-            step, first = w[used[a]] / fall, a
+        decrease = sign * coefficients[a]
+        if decrease > 0.0 and w[active[a]] < step * decrease:
+            step, leaving = w[active[a]] / decrease, a
     if step == np.inf:  # more of it for ever: only rounding can say so
         return k
     for a in range(k):
-        w[used[a]] = max(0.0, w[used[a]] - sign * step * mixture[a])
+        w[active[a]] = max(0.0, w[active[a]] - sign * step * coefficients[a])
     w[j] += sign * step
-    return first
+    return leaving
 
 
-@compiled
-def _admit(gram, pull, w, j, used, factor, k, z):
+@compile_kernel
+def _add_active(gram, linear_term, w, j, active, factor, k, z):
     """Put unit ``j`` among those in use, in place; returns how many these are then."""
     while True:
         for a in range(k):
-            z[a] = gram[j, used[a]]
+            z[a] = gram[j, active[a]]
         _forward(factor, k, z)
         pivot = gram[j, j]
         for a in range(k):
             pivot -= z[a] * z[a]
-        if pivot > LEAST_PIVOT * gram[j, j]:
+        if pivot > MIN_RELATIVE_PIVOT * gram[j, j]:
             for a in range(k):
                 factor[k, a] = z[a]
-            used[k], factor[k, k] = j, np.sqrt(pivot)
+            active[k], factor[k, k] = j, np.sqrt(pivot)
             return k + 1
         _backward(factor, k, z)
-        first = _slide(pull, w, j, used, k, z)
-        if first == k:
+        leaving = _exchange_dependent(linear_term, w, j, active, k, z)
+        if leaving == k:
             w[j] = 0.0
             return k
-        k = _drop(w, used, factor, k, first)
+        k = _remove_active(w, active, factor, k, leaving)
 
 
-@compiled
-def _settle(pull, w, used, factor, k, z):
+@compile_kernel
+def _solve_active(linear_term, w, active, factor, k, z):
     """Move, in place, to the exact solution for the units in use; returns how many are left."""
     while True:
         for a in range(k):
-            z[a] = pull[used[a]]
+            z[a] = linear_term[active[a]]
         _forward(factor, k, z)
         _backward(factor, k, z)
-        step, first, least = 1.0, -1, 0.0
+        step, leaving, lowest = 1.0, -1, 0.0
         for a in range(k):
             if z[a] > 0.0:
                 continue
-            old = w[used[a]]
-            reach = old / (old - z[a]) if old > 0.0 else 0.0
-            if first < 0 or reach < step or (reach == step and z[a] < least):
-                step, first, least = reach, a, z[a]
+            old = w[active[a]]
+            max_step = old / (old - z[a]) if old > 0.0 else 0.0
+            if leaving < 0 or max_step < step or (max_step == step and z[a] < lowest):
+                step, leaving, lowest = max_step, a, z[a]
         for a in range(k):
-            w[used[a]] = max(0.0, w[used[a]] + step * (z[a] - w[used[a]]))
-        if first < 0:
+            w[active[a]] = max(0.0, w[active[a]] + step * (z[a] - w[active[a]]))
+        if leaving < 0:
             return k
-        k = _drop(w, used, factor, k, first)
+        k = _remove_active(w, active, factor, k, leaving)
 
 
-@compiled
-def _wanting(grad, w, bound, n_used, entering):
+@compile_kernel
+def _select_entering(grad, w, bound, n_active, entering):
     """Write the units that want in most, as a block; returns how many these are."""
-    first = bound
+    largest = bound
     for j in range(len(grad)):
-        if w[j] <= 0.0 and grad[j] > first:
-            first = grad[j]
-    most, n = max(LEAST_BLOCK, n_used // 2), 0
-    top = np.empty(most)  # the largest wishes so far, falling
+        if w[j] <= 0.0 and grad[j] > largest:
+            largest = grad[j]
+    block_size, n = max(MIN_BLOCK_SIZE, n_active // 2), 0
+    top = np.empty(block_size)  # the largest wishes so far, falling
     for j in range(len(grad)):
-        wish = grad[j]
-        if w[j] > 0.0 or wish <= bound or wish < LEAST_WISH * first:
+        candidate_gradient = grad[j]
+        if w[j] > 0.0 or candidate_gradient <= bound or candidate_gradient < MIN_RELATIVE_GRADIENT * largest:
             continue
-        if n == most and wish <= top[most - 1]:
+        if n == block_size and candidate_gradient <= top[block_size - 1]:
             continue
-        n = min(n + 1, most)
+        n = min(n + 1, block_size)
         a = n - 1
-        while a > 0 and top[a - 1] < wish:
+        while a > 0 and top[a - 1] < candidate_gradient:
             top[a] = top[a - 1]
             a -= 1
-        top[a] = wish
+        top[a] = candidate_gradient
     if n == 0:
         return 0
     n_entering = 0
@@ -174,39 +174,39 @@ def _wanting(grad, w, bound, n_used, entering):
     return n_entering
 
 
-@compiled
-def descend(gram, q, alpha, bound, max_rounds, w):
+@compile_kernel
+def solve_target(gram, q, alpha, bound, max_rounds, w):
     """Solve one target in place, from the weights as they are; returns 1 if it is unfinished.
 
     ``bound``: how much a unit without weight may still want in.
     """
     n_units = len(q)
-    pull, grad, entering = np.empty(n_units), np.empty(n_units), np.empty(n_units, np.int64)
-    used, z, factor, k, n_entering = np.empty(64, np.int64), np.empty(64), np.empty((64, 64)), 0, 0
+    linear_term, grad, entering = np.empty(n_units), np.empty(n_units), np.empty(n_units, np.int64)
+    active, z, factor, k, n_entering = np.empty(64, np.int64), np.empty(64), np.empty((64, 64)), 0, 0
     for j in range(n_units):
-        pull[j] = q[j] - alpha
+        linear_term[j] = q[j] - alpha
         if w[j] > 0.0:
             entering[n_entering] = j
             n_entering += 1
     for _ in range(max_rounds):
-        if k + n_entering > len(used):
+        if k + n_entering > len(active):
             size = 2 * (k + n_entering)
-            more, wider = np.empty(size, np.int64), np.empty((size, size))
+            larger_active, larger_factor = np.empty(size, np.int64), np.empty((size, size))
             for a in range(k):
-                more[a] = used[a]
+                larger_active[a] = active[a]
                 for b in range(a + 1):
-                    wider[a, b] = factor[a, b]
-            used, z, factor = more, np.empty(size), wider
+                    larger_factor[a, b] = factor[a, b]
+            active, z, factor = larger_active, np.empty(size), larger_factor
         for i in range(n_entering):
-            k = _admit(gram, pull, w, entering[i], used, factor, k, z)
-        k = _settle(pull, w, used, factor, k, z)
+            k = _add_active(gram, linear_term, w, entering[i], active, factor, k, z)
+        k = _solve_active(linear_term, w, active, factor, k, z)
         for j in range(n_units):
-            grad[j] = pull[j]
+            grad[j] = linear_term[j]
         for a in range(k):
-            row, weight = gram[used[a]], w[used[a]]
+            row, weight = gram[active[a]], w[active[a]]
             for j in range(n_units):
                 grad[j] -= row[j] * weight
-        n_entering = _wanting(grad, w, bound, k, entering)
+        n_entering = _select_entering(grad, w, bound, k, entering)
         if n_entering == 0:
             return 0
     return 1

@@ -17,20 +17,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from helpers.encoding.positive_kernel import descend
+from helpers.encoding.positive_kernel import solve_target
 from helpers.ground.errors import LabError
 
 TOLERANCE = 1e-6
 """Largest violation of the optimality conditions, relative to the vertex's largest gradient."""
 MAX_ROUNDS = 10_000
 """Times that units are let in before a vertex counts as not converged."""
-FEW = 4096
+MAX_FULL_GRAM = 4096
 """Of more features than this (or than twice the conditions), no full matrix of second moments is
 made: the fit begins with each vertex's best ones and lets in what still wants in. Features are
 read in blocks of this size."""
-PER_TARGET = 24
+MAX_ENTERING_PER_TARGET = 24
 """So many features a vertex are let in at a time, where there are too many."""
-LEAST_SPREAD = 1e-7
+MIN_RELATIVE_SD = 1e-7
 """A feature whose spread is below this share of its largest magnitude is dead: rounding error."""
 
 
@@ -53,16 +53,16 @@ class LinearFit:
             raise LabError(f"features of {features.shape[1]} units",
                            expected=f"the {len(self.weights)} units of the fit",
                            remedy="take the same pool of units")
-        used = self.weights.any(axis=1)
-        return np.asarray(features[:, used], np.float64) @ self.weights[used] + self.intercept
+        nonzero = self.weights.any(axis=1)
+        return np.asarray(features[:, nonzero], np.float64) @ self.weights[nonzero] + self.intercept
 
     @property
-    def n_used(self) -> NDArray[np.int64]:
+    def n_nonzero_weights(self) -> NDArray[np.int64]:
         """Features with a weight other than zero, shape (n_targets,)."""
         return (self.weights != 0).sum(axis=0)
 
 
-def checked(features: NDArray, responses: NDArray) -> tuple[NDArray, NDArray]:
+def check_arrays(features: NDArray, responses: NDArray) -> tuple[NDArray, NDArray]:
     """Return both as arrays of conditions x columns, refusing NaN and unequal lengths.
 
     Raises
@@ -113,26 +113,26 @@ def sparse_positive(features: NDArray, responses: NDArray, alpha: float, *,
     if alpha <= 0 or tol <= 0:
         raise LabError(f"alpha = {alpha}, tol = {tol}", expected="numbers above 0",
                        remedy=f"0.1 and {TOLERANCE} are usual; for no penalty use OLS")
-    features, responses = checked(features, responses)
+    features, responses = check_arrays(features, responses)
     mean, target_mean = (v.mean(0, dtype=np.float64) for v in (features, responses))
     y = responses - target_mean
-    alive = spread(features, mean) > 0
-    cross = np.where(alive, _covariances(features, mean, y), -np.inf)
-    bound = tol * np.where(alive, np.abs(cross), 0).max(1, initial=1e-300)
+    varies = column_sd(features, mean) > 0
+    cross = np.where(varies, _covariances(features, mean, y), -np.inf)
+    bound = tol * np.where(varies, np.abs(cross), 0).max(1, initial=1e-300)
     weights = np.zeros((features.shape[1], responses.shape[1]))
-    few = max(512, min(FEW, 2 * len(features)))
-    chosen = np.flatnonzero(alive) if alive.sum() <= few else _best(cross)
-    while len(chosen):
-        x = features[:, chosen] - mean[chosen]
-        weights[chosen] = _solve(x.T @ x / len(x), cross[:, chosen], alpha, bound, max_rounds,
-                                 weights[chosen].T.copy())
-        if len(chosen) == alive.sum():
+    max_features = max(512, min(MAX_FULL_GRAM, 2 * len(features)))
+    active = np.flatnonzero(varies) if varies.sum() <= max_features else _largest_gradients(cross)
+    while len(active):
+        x = features[:, active] - mean[active]
+        weights[active] = _solve(x.T @ x / len(x), cross[:, active], alpha, bound, max_rounds,
+                                 weights[active].T.copy())
+        if len(active) == varies.sum():
             break
-        excess = _covariances(features, mean, y - x @ weights[chosen]) - (alpha + bound)[:, None]
-        excess[:, ~alive] = excess[:, chosen] = -np.inf
-        if not (excess > 0).any():
+        violation = _covariances(features, mean, y - x @ weights[active]) - (alpha + bound)[:, None]
+        violation[:, ~varies] = violation[:, active] = -np.inf
+        if not (violation > 0).any():
             break
-        chosen = np.union1d(chosen, _best(np.where(excess > 0, excess, -np.inf)))
+        active = np.union1d(active, _largest_gradients(np.where(violation > 0, violation, -np.inf)))
     return LinearFit(weights, target_mean - mean @ weights)
 
 
@@ -155,9 +155,9 @@ def sparse_positive_standardised(features: NDArray, responses: NDArray, alpha: f
     if not 0 < alpha < 1:
         raise LabError(f"alpha = {alpha}", expected="a correlation between 0 and 1",
                        remedy="0.02 to 0.2 are usual")
-    features, responses = checked(features, responses)
+    features, responses = check_arrays(features, responses)
     means = [v.mean(0, dtype=np.float64) for v in (features, responses)]
-    sds = [spread(v, mean) for v, mean in zip((features, responses), means)]
+    sds = [column_sd(v, mean) for v, mean in zip((features, responses), means)]
     x, y = (np.divide(1.0, sd, out=np.zeros(len(sd)), where=sd > 0) for sd in sds)
     fit = sparse_positive((features - means[0]) * x, (responses - means[1]) * y, alpha, tol=tol,
                           max_rounds=max_rounds)
@@ -165,35 +165,35 @@ def sparse_positive_standardised(features: NDArray, responses: NDArray, alpha: f
     return LinearFit(weights, means[1] - means[0] @ weights)
 
 
-def spread(values: NDArray, mean: NDArray) -> NDArray[np.float64]:
+def column_sd(values: NDArray, mean: NDArray) -> NDArray[np.float64]:
     """Return the standard deviation of each column; exactly 0 where it is rounding error."""
-    sd = np.concatenate([(values[:, i:i + FEW] - mean[i:i + FEW]).std(0)
-                         for i in range(0, values.shape[1], FEW)] or [np.zeros(0)])
-    return np.where(sd <= LEAST_SPREAD * np.abs(values).max(0, initial=0), 0.0, sd)
+    sd = np.concatenate([(values[:, i:i + MAX_FULL_GRAM] - mean[i:i + MAX_FULL_GRAM]).std(0)
+                         for i in range(0, values.shape[1], MAX_FULL_GRAM)] or [np.zeros(0)])
+    return np.where(sd <= MIN_RELATIVE_SD * np.abs(values).max(0, initial=0), 0.0, sd)
 
 
 def _covariances(features: NDArray, mean: NDArray, y: NDArray) -> NDArray[np.float64]:
     """Return the covariances of targets with features, (n_targets, n_features), block by block."""
-    return np.concatenate([y.T @ (features[:, i:i + FEW] - mean[i:i + FEW]) / len(features)
-                           for i in range(0, features.shape[1], FEW)]
+    return np.concatenate([y.T @ (features[:, i:i + MAX_FULL_GRAM] - mean[i:i + MAX_FULL_GRAM]) / len(features)
+                           for i in range(0, features.shape[1], MAX_FULL_GRAM)]
                           or [np.zeros((y.shape[1], 0))], axis=1)
 
 
-def _best(wanting: NDArray) -> NDArray[np.int64]:
-    """Return the features that each target wants most, at most `PER_TARGET` of each."""
-    last = min(PER_TARGET, wanting.shape[1] - 1)
-    best = np.argpartition(-wanting, last, axis=1)[:, :PER_TARGET]
-    usable = np.isfinite(np.take_along_axis(wanting, best, axis=1))
+def _largest_gradients(excess_gradient: NDArray) -> NDArray[np.int64]:
+    """Return the features that each target wants most, at most `MAX_ENTERING_PER_TARGET` of each."""
+    last = min(MAX_ENTERING_PER_TARGET, excess_gradient.shape[1] - 1)
+    best = np.argpartition(-excess_gradient, last, axis=1)[:, :MAX_ENTERING_PER_TARGET]
+    usable = np.isfinite(np.take_along_axis(excess_gradient, best, axis=1))
     return np.unique(best[usable])
 
 
 def _solve(gram: NDArray, cross: NDArray, alpha: float, bound: NDArray, max_rounds: int,
            weights: NDArray) -> NDArray[np.float64]:
     """Solve all targets from their present weights (n_targets, n_features); give the transpose."""
-    left = sum(descend(gram, np.ascontiguousarray(q), alpha, b, max_rounds, w)
+    n_unconverged = sum(solve_target(gram, np.ascontiguousarray(q), alpha, b, max_rounds, w)
                for q, b, w in zip(cross, bound, weights))
-    if left:
-        raise LabError(f"{left} of {len(weights)} vertices did not converge",
+    if n_unconverged:
+        raise LabError(f"{n_unconverged} of {len(weights)} vertices did not converge",
                        expected=f"convergence within {max_rounds} rounds",
                        remedy="allow more rounds, or a larger tol or alpha")
     return weights.T
@@ -211,9 +211,9 @@ def kkt_violation(features: NDArray, responses: NDArray, fit: LinearFit,
     array, float64, shape (n_vertices,)
         Largest violation over units, in the units of ``alpha``.
     """
-    features, responses = checked(features, responses)
+    features, responses = check_arrays(features, responses)
     residual = responses - fit.predict(features)
     gradient = _covariances(features, features.mean(0, dtype=np.float64),
                             residual - residual.mean(0)).T
-    off = np.where(fit.weights > 0, np.abs(gradient - alpha), np.maximum(gradient - alpha, 0))
-    return np.where(fit.weights < 0, np.inf, off).max(0, initial=0.0)
+    violation_of_unit = np.where(fit.weights > 0, np.abs(gradient - alpha), np.maximum(gradient - alpha, 0))
+    return np.where(fit.weights < 0, np.inf, violation_of_unit).max(0, initial=0.0)

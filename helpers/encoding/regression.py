@@ -14,14 +14,14 @@ from sklearn.linear_model import LinearRegression
 
 from helpers.encoding.positive_regression import (
     LinearFit,
-    checked,
+    check_arrays,
     sparse_positive,
     sparse_positive_standardised,
-    spread,
+    column_sd,
 )
 from helpers.stimuli.gabor import N_AXES, gist_axes
 
-MOST_COMPONENTS = 1000
+MAX_COMPONENTS = 1000
 """Principal components before ridge, as published by Mulrooney & Brockmeier (2024, spec 3.3)."""
 N_SPLITS = 5
 """Parts of the fitted conditions that choose the penalty of ridge."""
@@ -35,21 +35,21 @@ def ols(features: NDArray, responses: NDArray) -> LinearFit:
     features : array, float, shape (n_conditions, n_units)
     responses : array, float, shape (n_conditions, n_vertices)
     """
-    features, responses = checked(features, responses)
+    features, responses = check_arrays(features, responses)
     fit = LinearRegression().fit(np.asarray(features, np.float64), responses)
     return LinearFit(np.atleast_2d(fit.coef_).T, np.atleast_1d(fit.intercept_))
 
 
 def gist_ols(features: NDArray, responses: NDArray, *, n_axes: int = N_AXES) -> LinearFit:
     """Fit by least squares on the features' leading axes, found on these conditions (GistPC)."""
-    features, responses = checked(features, responses)
+    features, responses = check_arrays(features, responses)
     axes = gist_axes(features, n_axes=n_axes)
     fit = ols(np.asarray(features, np.float64) @ axes, responses)
     return LinearFit(axes @ fit.weights, fit.intercept)
 
 
 def ridge(features: NDArray, responses: NDArray, alphas: Sequence[float], *,
-          most_components: int = MOST_COMPONENTS, each_vertex: bool = True) -> LinearFit:
+          max_components: int = MAX_COMPONENTS, local_alpha: bool = True) -> LinearFit:
     """Fit by ridge on principal components.
 
     Parameters
@@ -58,25 +58,25 @@ def ridge(features: NDArray, responses: NDArray, alphas: Sequence[float], *,
         As for `ols`.
     alphas : sequence of float
         Penalties to choose from, by the error on held-out fifths of these conditions.
-    most_components : int
+    max_components : int
         Components that are kept; found on these conditions, without standardising.
-    each_vertex : bool
+    local_alpha : bool
         Whether every vertex has its own penalty, as published; else one serves all, which few
         conditions can tell better.
     """
-    features, responses = checked(features, responses)
-    before = get_backend().name
+    features, responses = check_arrays(features, responses)
+    previous_backend = get_backend().name
     set_backend("numpy")
     try:
-        n = min(most_components, len(features) - 1, features.shape[1])
+        n = min(max_components, len(features) - 1, features.shape[1])
         pca = PCA(n, svd_solver="full", random_state=0)
-        parts = pca.fit_transform(np.asarray(features, np.float64))
+        components = pca.fit_transform(np.asarray(features, np.float64))
         model = RidgeCV(alphas=np.asarray(alphas, float), fit_intercept=True,
                         cv=min(N_SPLITS, len(features)),
-                        solver_params={"local_alpha": each_vertex})
-        model.fit(parts, np.asarray(responses, np.float64))
+                        solver_params={"local_alpha": local_alpha})
+        model.fit(components, np.asarray(responses, np.float64))
     finally:
-        set_backend(before)
+        set_backend(previous_backend)
     weights = pca.components_.T @ np.asarray(model.coef_)
     return LinearFit(weights, np.asarray(model.intercept_) - pca.mean_ @ weights)
 
@@ -87,12 +87,12 @@ def ridge_standardised(features: NDArray, responses: NDArray,
 
     Weights are given back in raw units; those of units that do not vary are 0.
     """
-    features, responses = checked(features, responses)
+    features, responses = check_arrays(features, responses)
     mean = features.mean(0, dtype=np.float64)
-    sd = spread(features, mean)
-    gain = np.divide(1.0, sd, out=np.zeros(len(sd)), where=sd > 0)
-    fit = ridge((features - mean) * gain, responses, alphas, each_vertex=False)
-    weights = fit.weights * gain[:, None]
+    sd = column_sd(features, mean)
+    inverse_sd = np.divide(1.0, sd, out=np.zeros(len(sd)), where=sd > 0)
+    fit = ridge((features - mean) * inverse_sd, responses, alphas, local_alpha=False)
+    weights = fit.weights * inverse_sd[:, None]
     return LinearFit(weights, fit.intercept - mean @ weights)
 
 
@@ -104,22 +104,22 @@ class Method:
     ----------
     fit : callable
         ``fit(features, responses, alphas)`` with a tuple of penalties.
-    each : bool
+    single_alpha : bool
         Whether every penalty is a candidate of its own, chosen with the layer on validation; else
         the fit takes them all.
     """
 
     fit: Callable[[NDArray, NDArray, tuple[float, ...]], LinearFit]
-    each: bool
+    single_alpha: bool
 
 
 METHODS: dict[str, Method] = {
-    "sparse positive": Method(lambda x, y, a: sparse_positive(x, y, a[0]), each=True),
+    "sparse positive": Method(lambda x, y, a: sparse_positive(x, y, a[0]), single_alpha=True),
     "sparse positive, standardised": Method(
-        lambda x, y, a: sparse_positive_standardised(x, y, a[0]), each=True),
-    "OLS": Method(lambda x, y, _: ols(x, y), each=True),
-    "GistPC": Method(lambda x, y, _: gist_ols(x, y), each=True),
-    "ridge": Method(ridge, each=False),
-    "ridge, standardised": Method(ridge_standardised, each=False),
+        lambda x, y, a: sparse_positive_standardised(x, y, a[0]), single_alpha=True),
+    "OLS": Method(lambda x, y, _: ols(x, y), single_alpha=True),
+    "GistPC": Method(lambda x, y, _: gist_ols(x, y), single_alpha=True),
+    "ridge": Method(ridge, single_alpha=False),
+    "ridge, standardised": Method(ridge_standardised, single_alpha=False),
 }
 """Name -> method."""

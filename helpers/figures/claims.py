@@ -13,8 +13,8 @@ import numpy as np
 
 from helpers.figures.headline import (  # noqa: F401 (notebooks find it here)
     finite_or_none,
-    plain,
-    rounded,
+    to_builtin,
+    round_numbers,
 )
 from helpers.figures.verdicts import (  # noqa: F401 (the four words are also found here)
     CONTRADICTED,
@@ -23,20 +23,20 @@ from helpers.figures.verdicts import (  # noqa: F401 (the four words are also fo
     UNTESTABLE,
     VERDICTS,
     Expected,
-    all_of,
-    turned,
-    verdict_of,
-    verdict_of_test,
+    combine_verdicts,
+    machine_dependent,
+    verdict_from_interval,
+    verdict_from_test,
 )
 from helpers.ground.errors import LabError
 from helpers.ground.intervals import mean_interval, proportion_interval
 from helpers.ground.paths import atomic_write, figures_dir
 from helpers.ground.provenance import Provenance
 
-NOTHING = "nothing to compare in these data"
+NOTHING_TO_COMPARE = "nothing to compare in these data"
 
 
-def p_text(p: float) -> str:
+def format_p(p: float) -> str:
     """Write a p value: never as zero."""
     return "p unknown" if math.isnan(p) else "p < .001" if p < 0.001 else f"p = {p:.3f}"
 
@@ -75,7 +75,7 @@ class Claim:
 
 
 @dataclass
-class Ledger:
+class ClaimsTable:
     """The claims and headline numbers of one notebook.
 
     Attributes
@@ -101,7 +101,7 @@ class Ledger:
         what the verdict rests on where that is one training: it is shown beside the rule.
         """
         verdict = UNTESTABLE if holds is None else SUPPORTED if holds else CONTRADICTED
-        self._enter(statement, source, paper, run, rule, verdict, rests_on)
+        self._add_claim(statement, source, paper, run, rule, verdict, rests_on)
 
     def judge(self, statement: str, mean: float, low: float, high: float, expected: Expected, *,
               of: str, source: str, paper: str, n: str = "", within: float | None = None,
@@ -114,7 +114,7 @@ class Ledger:
         mean, low, high : float
             The estimate and its interval; NaN: not testable here.
         expected : {"above 0", "below 0", "around 0"}
-            As of `verdict_of`.
+            As of `verdict_from_interval`.
         of : str
             What was estimated and over what, for the rule.
         source, paper : str
@@ -126,11 +126,11 @@ class Ledger:
         rests_on : str
             As of `claim`.
         """
-        verdict = verdict_of(low, high, expected, within)
+        verdict = verdict_from_interval(low, high, expected, within)
         run = (f"{mean:+.3f} [{low:.3f}, {high:.3f}]" + f", {n}" * bool(n)
-               if verdict != UNTESTABLE else NOTHING)
-        place = f"within ±{within:g}" if within else expected
-        self._enter(statement, source, paper, run, f"{of}, 95 % interval {place}", verdict,
+               if verdict != UNTESTABLE else NOTHING_TO_COMPARE)
+        criterion = f"within ±{within:g}" if within else expected
+        self._add_claim(statement, source, paper, run, f"{of}, 95 % interval {criterion}", verdict,
                     rests_on, mean, low, high)
 
     def interval(self, statement: str, values: Iterable, expected: Expected, *, of: str,
@@ -146,7 +146,7 @@ class Ledger:
             covers both (`helpers.ground.stats.interval`). Rows with NaN are left out. Fewer than
             two rows: not testable here.
         expected : {"above 0", "below 0", "around 0"}
-            As of `verdict_of`.
+            As of `verdict_from_interval`.
         of : str
             What the values are, for the rule.
         source, paper : str
@@ -170,7 +170,7 @@ class Ledger:
                    source=source, paper=paper, n=f"n = {len(table)}{seeds}", within=within,
                    rests_on=rests_on)
 
-    def intervals(self, statement: str, found: Mapping[str, tuple[float, float, float]],
+    def intervals(self, statement: str, estimates: Mapping[str, tuple[float, float, float]],
                   expected: Expected, *, of: str, source: str, paper: str, n: str = "",
                   within: float | None = None, rests_on: str = "") -> None:
         """Enter a claim on several estimates at once, all of which must lie where expected.
@@ -180,21 +180,21 @@ class Ledger:
         Parameters
         ----------
         statement : str
-        found : dict of str to (mean, low, high)
+        estimates : dict of str to (mean, low, high)
             An unknown interval leaves the claim not testable, unless another contradicts it.
         expected, of, source, paper, n, within, rests_on
             As of `judge`. The claim's numbers are those of the part that is hardest to support.
         """
-        each = [verdict_of(low, high, expected, within) for _, low, high in found.values()]
+        part_verdicts = [verdict_from_interval(low, high, expected, within) for _, low, high in estimates.values()]
         run = ", ".join(f"{name} {mean:+.3f} [{low:.3f}, {high:.3f}]" for name, (mean, low, high)
-                        in found.items() if math.isfinite(low + high))
-        least = {"above 0": lambda part: part[1], "below 0": lambda part: -part[2],
+                        in estimates.items() if math.isfinite(low + high))
+        support_margin = {"above 0": lambda part: part[1], "below 0": lambda part: -part[2],
                  "around 0": lambda part: -max(-part[1], part[2])}[expected]
-        known = [part for part in found.values() if math.isfinite(part[1] + part[2])]
-        place = f"within ±{within:g}" if within else expected
-        self._enter(statement, source, paper, run + f"; {n}" * bool(n) if run else NOTHING,
-                    f"{of}, each 95 % interval {place}", all_of(each), rests_on,
-                    *(min(known, key=least) if known else ()))
+        finite = [part for part in estimates.values() if math.isfinite(part[1] + part[2])]
+        criterion = f"within ±{within:g}" if within else expected
+        self._add_claim(statement, source, paper, run + f"; {n}" * bool(n) if run else NOTHING_TO_COMPARE,
+                    f"{of}, each 95 % interval {criterion}", combine_verdicts(part_verdicts), rests_on,
+                    *(min(finite, key=support_margin) if finite else ()))
 
     def test(self, statement: str, effect: float, p: float, expected: Expected, *, of: str,
              source: str, paper: str, n: str = "", rests_on: str = "") -> None:
@@ -207,25 +207,25 @@ class Ledger:
         self.tests(statement, {"": (effect, p)}, expected, of=of, source=source, paper=paper, n=n,
                    rests_on=rests_on)
 
-    def tests(self, statement: str, found: Mapping[str, tuple[float, float]], expected: Expected, *,
+    def tests(self, statement: str, estimates: Mapping[str, tuple[float, float]], expected: Expected, *,
               of: str, source: str, paper: str, n: str = "", rests_on: str = "") -> None:
         """Enter a claim on several effects at once: all must have the claimed sign.
 
         Parameters
         ----------
         statement : str
-        found : dict of str to (effect, two-sided p)
+        estimates : dict of str to (effect, two-sided p)
             P values corrected for their number.
         expected : {"above 0", "below 0"}
         of, source, paper, n, rests_on
             As of `judge`.
         """
-        each = [verdict_of_test(effect, p, expected) for effect, p in found.values()]
-        run = ", ".join(f"{name} {effect:+.3f} ({p_text(p)})".strip()
-                        for name, (effect, p) in found.items() if math.isfinite(effect + p))
-        self._enter(statement, source, paper, run + f", {n}" * bool(n) if run else NOTHING,
-                    f"{of}, two-sided p < .05 and {expected}", all_of(each), rests_on,
-                    *([next(iter(found.values()))[0]] if len(found) == 1 else []))
+        part_verdicts = [verdict_from_test(effect, p, expected) for effect, p in estimates.values()]
+        run = ", ".join(f"{name} {effect:+.3f} ({format_p(p)})".strip()
+                        for name, (effect, p) in estimates.items() if math.isfinite(effect + p))
+        self._add_claim(statement, source, paper, run + f", {n}" * bool(n) if run else NOTHING_TO_COMPARE,
+                    f"{of}, two-sided p < .05 and {expected}", combine_verdicts(part_verdicts), rests_on,
+                    *([next(iter(estimates.values()))[0]] if len(estimates) == 1 else []))
 
     def count(self, statement: str, k: int, n: int, expected: Literal["above", "below"],
               bound: float, *, of: str, source: str, paper: str, rests_on: str = "") -> None:
@@ -245,22 +245,22 @@ class Ledger:
             As of `claim`.
         """
         low, high = proportion_interval(k, n)
-        verdict = verdict_of(low - bound, high - bound, f"{expected} 0")
+        verdict = verdict_from_interval(low - bound, high - bound, f"{expected} 0")
         mean = k / n if n else math.nan
-        run = (NOTHING if verdict == UNTESTABLE
+        run = (NOTHING_TO_COMPARE if verdict == UNTESTABLE
                else f"{k} of {n}, {mean:.0%} [{low:.0%}, {high:.0%}]")
-        self._enter(statement, source, paper, run,
+        self._add_claim(statement, source, paper, run,
                     f"{of}, exact 95 % interval {expected} {bound:.0%}", verdict, rests_on,
                     mean, low, high)
 
-    def _enter(self, statement: str, source: str, paper: str, run: str, rule: str, verdict: str,
+    def _add_claim(self, statement: str, source: str, paper: str, run: str, rule: str, verdict: str,
                rests_on: str, *numbers: float) -> None:
-        shown = rule + f"; rests on {rests_on}" * bool(rests_on)
-        if verdict in (SUPPORTED, CONTRADICTED) and statement in turned(
+        rule_text = rule + f"; rests on {rests_on}" * bool(rests_on)
+        if verdict in (SUPPORTED, CONTRADICTED) and statement in machine_dependent(
                 self.provenance.profile, self.provenance.notebook):
-            verdict, shown = INCONCLUSIVE, f"{shown}; another machine's rounding may turn it"
-        known = [round(float(value), 4) if math.isfinite(value) else None for value in numbers]
-        self.claims.append(Claim(statement, source, paper, run, shown, verdict, *known))
+            verdict, rule_text = INCONCLUSIVE, f"{rule_text}; another machine's rounding may turn it"
+        finite = [round(float(value), 4) if math.isfinite(value) else None for value in numbers]
+        self.claims.append(Claim(statement, source, paper, run, rule_text, verdict, *finite))
 
     def number(self, name: str, value: float | int | str | dict) -> None:
         """Enter a headline number under a name that later runs can be compared by.
@@ -296,5 +296,5 @@ class Ledger:
                    "claims": [asdict(claim) for claim in self.claims], "numbers": self.numbers}
         content |= {"unknown": self.unknown} if self.unknown else {}
         text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False,
-                          default=plain) + "\n"
+                          default=to_builtin) + "\n"
         return atomic_write(path, lambda part: part.write_text(text, encoding="utf-8"))

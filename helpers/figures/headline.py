@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 
-def rounded(values: dict[str, float], digits: int = 4) -> dict[str, float | None]:
+def round_numbers(values: dict[str, float], digits: int = 4) -> dict[str, float | None]:
     """Round headline numbers for the table of claims; what could not be computed is None.
 
     Infinite values stay: they are written as null, with the reason.
@@ -31,7 +31,7 @@ def finite_or_none(name: str, value: object, unknown: dict[str, str]) -> object:
     return value
 
 
-def plain(value: object) -> object:
+def to_builtin(value: object) -> object:
     """Let JSON take NumPy scalars."""
     if hasattr(value, "item"):
         return value.item()

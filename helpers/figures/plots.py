@@ -28,7 +28,7 @@ MARKERS = {"faces": "o", "bodies": "s", "objects": "v", "scenes": "^", "characte
            "scrambled": "x"}
 HATCHES = {"faces": "", "bodies": "////", "objects": "....", "scenes": "\\\\\\\\",
            "characters": "xxxx", "rest": ""}
-SHOWN_AS = {"characters": "words"}
+DISPLAY_NAMES = {"characters": "words"}
 """Names that the paper's figures use instead of ours."""
 
 
@@ -48,9 +48,9 @@ def new_figure(height: float) -> Figure:
     return figure
 
 
-def shown(domain: str) -> str:
+def display_name(domain: str) -> str:
     """Return the word by which figures call a domain."""
-    return SHOWN_AS.get(domain, domain)
+    return DISPLAY_NAMES.get(domain, domain)
 
 
 def panel_letter(axes: Axes, letter: str, *, x: float = -0.02, y: float = 1.04) -> None:
@@ -75,12 +75,12 @@ def layer_lines(axes: Axes, table: pd.DataFrame, value: str, domains: Sequence[s
     for domain in domains:
         values = table[table["domain"] == domain].set_index("layer")[value].reindex(layers)
         axes.plot(np.arange(len(layers)), values, color=COLOURS[domain], marker=MARKERS[domain],
-                  markersize=2.2, linewidth=1, label=shown(domain))
+                  markersize=2.2, linewidth=1, label=display_name(domain))
     axes.set_xlim(-0.5, len(layers) - 0.5)
     label_layers(axes, layers)
 
 
-def label_layers(axes: Axes, layers: Sequence[str], *, at_most: int = 8) -> None:
+def label_layers(axes: Axes, layers: Sequence[str], *, max_labels: int = 8) -> None:
     """Name layers on the x axis, thinned until they fit.
 
     The layers that learn (conv, fc) are named; where names are module paths (``features.3.…``),
@@ -90,7 +90,7 @@ def label_layers(axes: Axes, layers: Sequence[str], *, at_most: int = 8) -> None
     if len(named) < 2:
         blocks = [".".join(layer.split(".")[:2]) for layer in layers]
         named = {blocks.index(block): block for block in dict.fromkeys(blocks)}
-    step = -(-len(named) // at_most)
+    step = -(-len(named) // max_labels)
     axes.set_xticks(list(named)[::step], list(named.values())[::step], rotation=60, ha="right",
                     rotation_mode="anchor")
 
@@ -100,13 +100,13 @@ def two_lines(layer: str) -> str:
     return "\n".join(layer.rsplit(".", 1)) if len(layer) > 12 else layer
 
 
-def share_pie(axes: Axes, shares: dict[str, float]) -> None:
+def proportion_pie(axes: Axes, proportions: dict[str, float]) -> None:
     """Draw a pie of the shares per domain; what is left is "rest", in grey."""
-    rest = max(0.0, 1 - sum(shares.values()))
-    wedges, _ = axes.pie([*shares.values(), rest], startangle=90, counterclock=False,
-                         colors=[COLOURS[d] for d in (*shares, "rest")],
+    rest = max(0.0, 1 - sum(proportions.values()))
+    wedges, _ = axes.pie([*proportions.values(), rest], startangle=90, counterclock=False,
+                         colors=[COLOURS[d] for d in (*proportions, "rest")],
                          wedgeprops={"linewidth": 0.3, "edgecolor": "white"})
-    for wedge, domain in zip(wedges, (*shares, "rest")):
+    for wedge, domain in zip(wedges, (*proportions, "rest")):
         wedge.set_hatch(HATCHES[domain])
 
 
@@ -134,8 +134,8 @@ def unit_heat_map(axes: Axes, responses: np.ndarray, rows: Sequence[tuple[str, i
             line(edge - 0.5, color="cyan", linewidth=0.5)
         visible = [(name, (low + high) / 2) for (name, _), low, high
                    in zip(groups, edges, edges[1:]) if high - low > 0.02 * edges[-1]]
-        getattr(axes, f"set_{span}ticks")([middle for _, middle in visible],
-                                          [shown(name) for name, _ in visible])
+        getattr(axes, f"set_{span}ticks")([centre for _, centre in visible],
+                                          [display_name(name) for name, _ in visible])
     axes.tick_params(length=0)
     sns.despine(ax=axes, left=True, bottom=True)
     return image
@@ -146,10 +146,10 @@ def picture_grid(axes: Axes, images: ImageSet, categories: Sequence[str], n: int
     side = 72
     canvas = np.full((len(categories) * side, n * side, 3), 255, np.uint8)
     for row, category in enumerate(categories):
-        members = [i for i, c in enumerate(images.categories) if c == category][:n]
-        for column, index in enumerate(members):
-            picture = images.open(index).resize((side - 2, side - 2))
-            canvas[row * side:(row + 1) * side - 2, column * side:(column + 1) * side - 2] = picture
+        image_idx = [i for i, c in enumerate(images.categories) if c == category][:n]
+        for column, index in enumerate(image_idx):
+            thumbnail = images.open(index).resize((side - 2, side - 2))
+            canvas[row * side:(row + 1) * side - 2, column * side:(column + 1) * side - 2] = thumbnail
     axes.imshow(canvas, interpolation="antialiased", aspect="equal")
     axes.set_yticks((np.arange(len(categories)) + 0.5) * side, categories)
     axes.set_xticks([])
@@ -159,34 +159,34 @@ def picture_grid(axes: Axes, images: ImageSet, categories: Sequence[str], n: int
 
 def accuracy_bars(axes: Axes, table: pd.DataFrame) -> None:
     """Draw neighbours (dark) and linear reader (light) per row, with chance as a dotted line."""
-    place = np.arange(len(table))
-    axes.barh(place - 0.2, table["knn"], 0.38, color="0.3", label="neighbours")
-    axes.barh(place + 0.2, table["linear"], 0.38, color="0.72", label="linear")
+    position = np.arange(len(table))
+    axes.barh(position - 0.2, table["knn"], 0.38, color="0.3", label="k-nearest neighbours")
+    axes.barh(position + 0.2, table["linear"], 0.38, color="0.72", label="linear")
     chance = table["chance"].iloc[0]
     axes.axvline(chance, color="k", linestyle=":", linewidth=0.8)
     axes.text(chance + 0.01, -1.05, f"chance {chance:.0%}", fontsize=5.5, ha="left", va="top")
-    axes.set_yticks(place, [textwrap.fill(name, 18) for name in table.index])
-    axes.set(xlim=(0, 1), ylim=(len(table) - 0.4, -1.1), xlabel="share found")
+    axes.set_yticks(position, [textwrap.fill(name, 18) for name in table.index])
+    axes.set(xlim=(0, 1), ylim=(len(table) - 0.4, -1.1), xlabel="accuracy")
     percent_axis(axes.xaxis)
     axes.legend(loc="upper right")
 
 
 def domain_strips(axes: Axes, table: pd.DataFrame, value: str, domains: Sequence[str]) -> None:
     """Draw every picture's value as a dot, by domain, with the domain's mean as a line."""
-    spread = np.random.default_rng(0)
-    for place, domain in enumerate(domains):
+    jitter = np.random.default_rng(0)
+    for position, domain in enumerate(domains):
         values = table.loc[table["domain"] == domain, value]
-        axes.plot(place + spread.uniform(-0.28, 0.28, len(values)), values, ".", markersize=1.2,
+        axes.plot(position + jitter.uniform(-0.28, 0.28, len(values)), values, ".", markersize=1.2,
                   color=COLOURS[domain], alpha=0.6)
-        axes.hlines(values.mean(), place - 0.36, place + 0.36, color="k", linewidth=1)
-    axes.set_xticks(range(len(domains)), [shown(d) for d in domains], rotation=20, ha="right")
+        axes.hlines(values.mean(), position - 0.36, position + 0.36, color="k", linewidth=1)
+    axes.set_xticks(range(len(domains)), [display_name(d) for d in domains], rotation=20, ha="right")
     axes.set_ylim(0, 1.15 * table[value].max())
 
 
 def domain_legend(figure: Figure, domains: Sequence[str], *, loc: str = "upper center") -> None:
     """Put one legend of colours and markers along an edge of the figure."""
     top_legend(figure, [plt.Line2D([], [], color=COLOURS[d], marker=MARKERS[d], markersize=4,
-                                   label=shown(d)) for d in domains], loc=loc, columnspacing=2.5)
+                                   label=display_name(d)) for d in domains], loc=loc, columnspacing=2.5)
 
 
 def top_legend(figure: Figure, handles: Sequence[Artist], *, loc: str = "upper center",
@@ -198,7 +198,7 @@ def top_legend(figure: Figure, handles: Sequence[Artist], *, loc: str = "upper c
 
 def percent_axis(axis: Axis) -> None:
     """Write the ticks of an axis of shares in percent."""
-    axis.set_major_formatter(lambda share, _position: f"{100 * share:g}%")
+    axis.set_major_formatter(lambda fraction, _position: f"{100 * fraction:g}%")
 
 
 def save_figure(figure: Figure, provenance: Provenance,
@@ -216,11 +216,11 @@ def save_figure(figure: Figure, provenance: Provenance,
     folder, stem = figures_dir(provenance.profile), provenance.notebook
     figure.text(0.995, 0.004, f"{stem} · {provenance.line}", ha="right", va="bottom",
                 fontsize=5, color="0.45")
-    endless = {panel: int(np.isinf(table.select_dtypes("number").to_numpy(float)).sum())
+    n_infinite = {panel: int(np.isinf(table.select_dtypes("number").to_numpy(float)).sum())
                for panel, table in (panels or {}).items()}
-    if any(endless.values()):
+    if any(n_infinite.values()):
         figure.text(0.005, 0.004, "infinite, not drawn: " + ", ".join(
-            f"{n} in {panel}" for panel, n in endless.items() if n), va="bottom", fontsize=5)
+            f"{n} in {panel}" for panel, n in n_infinite.items() if n), va="bottom", fontsize=5)
     metadata = {"Title": stem, "Creator": provenance.line}
     atomic_write(folder / f"{stem}.pdf", lambda part: figure.savefig(
         part, metadata={**metadata, "CreationDate": None, "ModDate": None, "Producer": None}))

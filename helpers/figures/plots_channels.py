@@ -13,7 +13,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from helpers.channels.tuning import Fit
+from helpers.channels.tuning import LinearFit
 from helpers.figures.plots import COLOURS, MARKERS
 
 DOMAIN_OF = {"buildings": "scenes", "cats": "objects", "cars": "objects", "chairs": "objects",
@@ -42,11 +42,11 @@ def category_styles(domain_of: Mapping[str, str]) -> dict[str, tuple[tuple, str]
     -------
     dict of str to (colour, marker)
     """
-    seen: dict[str, int] = {}
+    n_per_domain: dict[str, int] = {}
     styles = {}
     for category, domain in domain_of.items():
         domain = domain if domain in MARKERS else DOMAIN_OF.get(category, "objects")
-        rank = seen[domain] = seen.get(domain, -1) + 1
+        rank = n_per_domain[domain] = n_per_domain.get(domain, -1) + 1
         marker = OTHER_MARKERS[(rank - 1) % len(OTHER_MARKERS)] if rank else MARKERS[domain]
         styles[category] = (_shaded(COLOURS[domain], SHADES[rank % len(SHADES)]), marker)
     return styles
@@ -57,7 +57,7 @@ def _shaded(colour: str, shade: float) -> tuple[float, float, float]:
     return tuple(float(c + abs(shade) * (end - c)) for c in to_rgb(colour))
 
 
-def trajectories(axes: Axes, points: NDArray, categories: Sequence[str],
+def trajectory_paths(axes: Axes, points: NDArray, categories: Sequence[str],
                  styles: Mapping[str, tuple[tuple, str]]) -> None:
     """Draw every picture's path through the layers, and the path of each category's mean.
 
@@ -101,34 +101,34 @@ def category_handles(styles: Mapping[str, tuple[tuple, str]], first: str, last: 
                    label=f"{last} (end); thick: mean")]
 
 
-def flip_strips(axes: Axes, table: pd.DataFrame, *, marked: Mapping[str, float]) -> None:
+def sign_flip_strips(axes: Axes, table: pd.DataFrame, *, highlighted: Mapping[str, float]) -> None:
     """Draw the correlation that each random flip of signs leaves, one row per picture.
 
     Parameters
     ----------
     axes : Axes
     table : DataFrame
-        Columns ``picture``, ``part`` (between or within), ``r``.
-    marked : mapping of str to float
+        Columns ``embedding``, ``part`` (between or within), ``r``.
+    highlighted : mapping of str to float
         Picture -> correlation with the signs of another version of scikit-learn; a cross.
     """
-    spread = np.random.default_rng(0)
-    pictures = list(dict.fromkeys(table["picture"]))
-    for row, picture in enumerate(pictures):
+    jitter = np.random.default_rng(0)
+    embeddings = list(dict.fromkeys(table["embedding"]))
+    for row, embedding in enumerate(embeddings):
         for part, shift, colour in (("between", -0.17, "k"), ("within", 0.17, "0.6")):
-            r = table.loc[(table["picture"] == picture) & (table["part"] == part), "r"]
-            axes.plot(r, row + shift + spread.uniform(-0.1, 0.1, len(r)), ".", markersize=2.5,
+            r = table.loc[(table["embedding"] == embedding) & (table["part"] == part), "r"]
+            axes.plot(r, row + shift + jitter.uniform(-0.1, 0.1, len(r)), ".", markersize=2.5,
                       color=colour, label=f"{part} layers" if not row else None)
-    for number, (picture, r) in enumerate(marked.items()):
-        axes.plot(r, pictures.index(picture) - 0.17, "x", color="crimson", markersize=5,
+    for number, (embedding, r) in enumerate(highlighted.items()):
+        axes.plot(r, embeddings.index(embedding) - 0.17, "x", color="crimson", markersize=5,
                   markeredgewidth=1.3, label=None if number else "signs of scikit-learn < 1.5")
     axes.axvline(0, color="0.4", linestyle=":", linewidth=0.7)
-    axes.set_yticks(range(len(pictures)), [textwrap.fill(name, 12) for name in pictures])
-    axes.set(xlim=(-1.05, 1.05), ylim=(len(pictures) - 0.5, -0.5),
+    axes.set_yticks(range(len(embeddings)), [textwrap.fill(name, 12) for name in embeddings])
+    axes.set(xlim=(-1.05, 1.05), ylim=(len(embeddings) - 0.5, -0.5),
              xlabel="r of distances before and after")
 
 
-def separation_lines(axes: Axes, table: pd.DataFrame, value: str, colours: Mapping[str, str],
+def separability_lines(axes: Axes, table: pd.DataFrame, value: str, colours: Mapping[str, str],
                      ) -> None:
     """Draw a measure of separation by layer, its error, and what shuffled labels give.
 
@@ -152,12 +152,12 @@ def separation_lines(axes: Axes, table: pd.DataFrame, value: str, colours: Mappi
                       marker="os"[rank % 2], markersize=3, linewidth=1, elinewidth=0.7,
                       label=network)
     layers = [".".join(layer.split(".")[:2]) for layer in dict.fromkeys(table["layer"])]
-    turn = {"rotation": 30, "ha": "right"} if max(map(len, layers)) > 7 else {}
-    axes.set_xticks(range(len(layers)), layers, **turn)
+    label_rotation = {"rotation": 30, "ha": "right"} if max(map(len, layers)) > 7 else {}
+    axes.set_xticks(range(len(layers)), layers, **label_rotation)
     axes.set(xlim=(-0.3, len(layers) - 0.6), ylabel=value)
 
 
-def tuning_arrows(axes: Axes, fit: Fit, features: NDArray, target: NDArray):
+def tuning_vectors(axes: Axes, fit: LinearFit, features: NDArray, target: NDArray):
     """Draw a fit's features as arrows coloured by weight, the target in green.
 
     Parameters
@@ -182,6 +182,6 @@ def tuning_arrows(axes: Axes, fit: Fit, features: NDArray, target: NDArray):
     axes.set(xlim=(left, right), ylim=(low, high), aspect="equal")
     axes.axis("off")
     sign = "positive " if fit.positive else ""
-    axes.set_title(f"{sign}{fit.model} {fit.index:.3f}\n{fit.n_used} features used", fontsize=6.5,
+    axes.set_title(f"{sign}{fit.model} {fit.index:.3f}\n{fit.n_nonzero} features used", fontsize=6.5,
                    pad=2)
     return arrows

@@ -14,19 +14,19 @@ from matplotlib.tri import Triangulation
 
 from helpers.brains.surfaces import Surface
 
-KINDS = {"untrained": ("0.75", "^"), "untuned": ("0.45", "s"), "shuffled": ("tan", "x"),
+CONDITION_STYLES = {"untrained": ("0.75", "^"), "pretrained": ("0.45", "s"), "shuffled": ("tan", "x"),
          "regression": ("darkorange", "v"), "regression, same head": ("gold", "D"),
          "contrastive": ("royalblue", "o"), "contrastive, fixed z": ("lightskyblue", "o"),
          "pooled, avg": ("mediumvioletred", "P"), "pooled, const": ("plum", "X")}
 """Kind of tuning -> colour and marker, the same in every figure."""
 GROUP_COLOURS = {"early": "royalblue", "higher": "darkorange"}
 """Published colours of the groups of regions."""
-GAIN = LinearSegmentedColormap.from_list("gain", ["deepskyblue", "0.12", "orangered"])
+GAIN_CMAP = LinearSegmentedColormap.from_list("gain", ["deepskyblue", "0.12", "orangered"])
 """Diverging, dark at 0, as published."""
 
 
-def kind_dots(axes: Axes, scores: pd.DataFrame, value: str, groups: Sequence[str],
-              kinds: Sequence[str]) -> None:
+def condition_dots(axes: Axes, scores: pd.DataFrame, value: str, groups: Sequence[str],
+              conditions: Sequence[str]) -> None:
     """Draw every participant's mean by group and kind, joined within a participant.
 
     Parameters
@@ -36,20 +36,20 @@ def kind_dots(axes: Axes, scores: pd.DataFrame, value: str, groups: Sequence[str
         Columns ``subject, group, kind`` and ``value``, one row a region; "all": every region.
     value : str
     groups : sequence of str
-    kinds : sequence of str
+    conditions : sequence of str
         In order, from left to right.
     """
-    width = 0.8 / len(kinds)
+    width = 0.8 / len(conditions)
     for place, group in enumerate(groups):
         part = scores if group == "all" else scores[scores["group"] == group]
-        means = part.pivot_table(index="subject", columns="kind", values=value).reindex(
-            columns=list(kinds))
-        x = place + (np.arange(len(kinds)) - (len(kinds) - 1) / 2) * width
+        means = part.pivot_table(index="subject", columns="condition", values=value).reindex(
+            columns=list(conditions))
+        x = place + (np.arange(len(conditions)) - (len(conditions) - 1) / 2) * width
         for _, row in means.iterrows():
             axes.plot(x, row, color="0.8", linewidth=0.5, zorder=1)
-        for where, kind in zip(x, kinds):
-            colour, marker = KINDS[kind]
-            values = means[kind].dropna()
+        for where, condition in zip(x, conditions):
+            colour, marker = CONDITION_STYLES[condition]
+            values = means[condition].dropna()
             axes.plot(np.full(len(values), where), values, marker, color=colour, markersize=3,
                       zorder=2)
             if len(values):
@@ -76,7 +76,7 @@ def difference_bars(axes: Axes, table: pd.DataFrame, groups: Sequence[str],
     height = 0.7 / len(groups)
     for place, pair in enumerate(labels):
         for rank, group in enumerate(groups):
-            row = table[(table["kind"] == pair[0]) & (table["over"] == pair[1])
+            row = table[(table["condition"] == pair[0]) & (table["baseline"] == pair[1])
                         & (table["group"] == group)]
             if row.empty:
                 continue
@@ -159,27 +159,27 @@ def gain_map(axes: Axes, surface: Surface, vertex: np.ndarray, values: np.ndarra
     limit : float
         Colours saturate at plus and minus this.
     """
-    shown = np.full(len(surface.points), np.nan)
-    shown[surface.place[vertex]] = values
+    vertex_values = np.full(len(surface.points), np.nan)
+    vertex_values[surface.place[vertex]] = values
     if not surface.flat:
         # Here and not above: only maps of folded cortex pay for the import, which takes seconds.
         from nilearn.plotting import plot_surf_stat_map
-        plot_surf_stat_map([surface.points, surface.faces], shown, axes=axes, cmap=GAIN,
+        plot_surf_stat_map([surface.points, surface.faces], vertex_values, axes=axes, cmap=GAIN_CMAP,
                            vmax=limit, view=(-45, -90), colorbar=False)
         return
     across, along = np.argsort(np.ptp(surface.points, axis=0), kind="stable")[1:]
-    sheet = Triangulation(surface.points[:, across], surface.points[:, along], surface.faces)
-    axes.triplot(sheet, color="0.85", linewidth=0.15, zorder=0)
-    known = np.isfinite(shown)
-    axes.scatter(surface.points[known, across], surface.points[known, along], c=shown[known],
-                 cmap=GAIN, vmin=-limit, vmax=limit, s=4.5, linewidths=0)
+    flat_map = Triangulation(surface.points[:, across], surface.points[:, along], surface.faces)
+    axes.triplot(flat_map, color="0.85", linewidth=0.15, zorder=0)
+    finite = np.isfinite(vertex_values)
+    axes.scatter(surface.points[finite, across], surface.points[finite, along], c=vertex_values[finite],
+                 cmap=GAIN_CMAP, vmin=-limit, vmax=limit, s=4.5, linewidths=0)
     axes.set_aspect("equal")
     axes.axis("off")
 
 
-def gain_bar(axes: Axes, limit: float, label: str) -> None:
+def gain_colorbar(axes: Axes, limit: float, label: str) -> None:
     """Draw the colour bar of `gain_map`."""
-    axes.imshow(np.linspace(-limit, limit, 256)[None], cmap=GAIN, aspect="auto",
+    axes.imshow(np.linspace(-limit, limit, 256)[None], cmap=GAIN_CMAP, aspect="auto",
                 extent=(-limit, limit, 0, 1))
     axes.set_yticks([])
     axes.set_xlabel(label)
@@ -196,13 +196,13 @@ def group_scatter(axes: Axes, x: Sequence[float], y: Sequence[float],
     axes.scatter(x, y, c=colours, s=10, linewidths=0.3, edgecolors="white")
 
 
-def labelled(kinds: Sequence[str]) -> list:
+def condition_handles(conditions: Sequence[str]) -> list:
     """Return legend handles of kinds."""
-    return [Line2D([], [], color=KINDS[kind][0], marker=KINDS[kind][1], linestyle="none",
-                   markersize=4, label=kind) for kind in kinds]
+    return [Line2D([], [], color=CONDITION_STYLES[condition][0], marker=CONDITION_STYLES[condition][1], linestyle="none",
+                   markersize=4, label=condition) for condition in conditions]
 
 
-def layer_curves(axes: Axes, table: pd.DataFrame, kinds: Sequence[str],
+def layer_curves(axes: Axes, table: pd.DataFrame, conditions: Sequence[str],
                  layers: Sequence[str]) -> None:
     """Draw the mean r of every layer, one line a kind, mean and SEM over participants.
 
@@ -212,44 +212,44 @@ def layer_curves(axes: Axes, table: pd.DataFrame, kinds: Sequence[str],
     table : DataFrame
         Columns ``subject, kind, layer, r``.
     """
-    for kind in kinds:
-        means = table[table["kind"] == kind].pivot_table(index="subject", columns="layer",
+    for condition in conditions:
+        means = table[table["condition"] == condition].pivot_table(index="subject", columns="layer",
                                                          values="r").reindex(columns=list(layers))
         if means.empty:
             continue
-        colour, marker = KINDS[kind]
+        colour, marker = CONDITION_STYLES[condition]
         axes.errorbar(range(len(layers)), means.mean(), means.sem() if len(means) > 1 else None,
                       color=colour, marker=marker, markersize=3, linewidth=1, elinewidth=0.7)
     axes.set_xticks(range(len(layers)), list(layers), rotation=60, ha="right",
                     rotation_mode="anchor")
 
 
-def own_and_borrowed(axes: Axes, gains: pd.DataFrame, groups: Sequence[str]) -> None:
+def within_and_cross_gains(axes: Axes, gains: pd.DataFrame, groups: Sequence[str]) -> None:
     """Draw what each participant gained from its own network and from others'.
 
     Parameters
     ----------
     axes : Axes
     gains : DataFrame
-        Columns ``subject, group, whose`` ("own", "others'") and ``gain``.
+        Columns ``subject, group, model`` ("own", "others'") and ``gain``.
     groups : sequence of str
     """
-    places = {"own": -0.2, "others'": 0.2}
+    places = {"within_participant": -0.2, "cross_participant": 0.2}
     for place, group in enumerate(groups):
         means = gains[gains["group"] == group].pivot_table(
-            index="subject", columns="whose", values="gain").reindex(columns=list(places))
+            index="subject", columns="model", values="gain").reindex(columns=list(places))
         x = [place + offset for offset in places.values()]
         for _, row in means.iterrows():
             axes.plot(x, row, "o-", color=GROUP_COLOURS[group], markersize=3, linewidth=0.6)
-        for where, whose in zip(x, places):
-            axes.hlines(means[whose].mean(), where - 0.12, where + 0.12, color="k", linewidth=1)
+        for where, model in zip(x, places):
+            axes.hlines(means[model].mean(), where - 0.12, where + 0.12, color="k", linewidth=1)
     axes.axhline(0, color="k", linestyle=":", linewidth=0.7)
     axes.set_xticks([place + offset for place in range(len(groups))
                      for offset in places.values()],
-                    [f"{group},\n{whose}" for group in groups for whose in places], fontsize=5)
+                    [f"{group},\n{model}" for group in groups for model in places], fontsize=5)
 
 
-def bound_scatter(axes: Axes, bounds: pd.DataFrame, kinds: Sequence[str]) -> None:
+def bound_scatter(axes: Axes, bounds: pd.DataFrame, conditions: Sequence[str]) -> None:
     """Draw the bound against the number of voxels, with a line for each kind and group.
 
     Parameters
@@ -257,36 +257,36 @@ def bound_scatter(axes: Axes, bounds: pd.DataFrame, kinds: Sequence[str]) -> Non
     axes : Axes
     bounds : DataFrame
         Of `helpers.finetuning.study.Study.bounds`.
-    kinds : sequence of str
+    conditions : sequence of str
     """
-    for kind in kinds:
-        part, (colour, marker) = bounds[bounds["kind"] == kind], KINDS[kind]
-        axes.scatter(part["n_voxels"], part["crossed"], marker=marker, s=14, linewidths=0.7,
+    for condition in conditions:
+        part, (colour, marker) = bounds[bounds["condition"] == condition], CONDITION_STYLES[condition]
+        axes.scatter(part["n_voxels"], part["cross_validated"], marker=marker, s=14, linewidths=0.7,
                      facecolors=colour, edgecolors=[GROUP_COLOURS[g] for g in part["group"]])
         for _, group in part.groupby("group"):
             if group["n_voxels"].nunique() > 2:
-                line = np.polyfit(group["n_voxels"], group["crossed"], 1)
+                line = np.polyfit(group["n_voxels"], group["cross_validated"], 1)
                 ends = np.array([group["n_voxels"].min(), group["n_voxels"].max()])
                 axes.plot(ends, np.polyval(line, ends), color=colour, linewidth=0.8)
     axes.axhline(0, color="k", linestyle=":", linewidth=0.7)
 
 
-def size_lines(axes: Axes, table: pd.DataFrame) -> None:
+def embedding_dim_lines(axes: Axes, table: pd.DataFrame) -> None:
     """Draw the bound against the embedding's size, a line a region: mean, and participants.
 
     Parameters
     ----------
     axes : Axes
     table : DataFrame
-        Columns ``subject, roi, group, dimensions, crossed``.
+        Columns ``subject, roi, group, embedding_dim, cross_validated``.
     """
     for (roi, group), part in table.groupby(["roi", "group"], sort=False):
         colour = GROUP_COLOURS[group]
-        mean = part.groupby("dimensions")["crossed"].mean()
-        axes.plot(part["dimensions"], part["crossed"], ".", color=colour, markersize=3, alpha=0.6)
+        mean = part.groupby("embedding_dim")["cross_validated"].mean()
+        axes.plot(part["embedding_dim"], part["cross_validated"], ".", color=colour, markersize=3, alpha=0.6)
         axes.plot(mean.index, mean, color=colour, linewidth=1.2)
         axes.annotate(roi, (mean.index[-1], mean.iloc[-1]), fontsize=6, xytext=(3, 0),
                       textcoords="offset points", va="center")
     axes.set_xscale("log", base=2)
-    axes.set_xlim(right=1.8 * table["dimensions"].max())  # room for the names
+    axes.set_xlim(right=1.8 * table["embedding_dim"].max())  # room for the names
     axes.axhline(0, color="k", linestyle=":", linewidth=0.7)

@@ -14,52 +14,52 @@ from PIL import Image
 
 from helpers.brains.rois import TABLE
 from helpers.figures.plots import percent_axis
-from helpers.figures.plots_finetuning import GROUP_COLOURS, KINDS
-from helpers.saliency.looking import Glance
+from helpers.figures.plots_finetuning import GROUP_COLOURS, CONDITION_STYLES
+from helpers.saliency.looking import SaliencyExample
 
-MARKS = {"early, left": "<", "early, right": ">", "early": "p", "bodies": "^", "faces": "o",
-         "scenes": "s", "characters": "v", "objects": "h", "untuned": "*", "untrained": "X",
+MARKERS = {"early, left": "<", "early, right": ">", "early": "p", "bodies": "^", "faces": "o",
+         "scenes": "s", "characters": "v", "objects": "h", "pretrained": "*", "untrained": "X",
          "truth": "D", "ignorance": "d"}
 """What a network was tuned to -> marker; left, right, domains and truth as published."""
-CALLED = {"scenes": "places", "characters": "words"}
+DISPLAY_NAMES = {"scenes": "places", "characters": "words"}
 
 
-def mark_of(roi: str, hemisphere: str, group: str, kind: str) -> str:
-    """Return the key of `MARKS` for a network."""
+def marker_key(roi: str, hemisphere: str, group: str, condition: str) -> str:
+    """Return the key of `MARKERS` for a network."""
     if roi == "none":
-        return kind
+        return condition
     if group == "early":
         return {"lh": "early, left", "rh": "early, right"}.get(hemisphere, "early")
     return TABLE[roi].domain or "objects"
 
 
-def model_map(axes: Axes, members: pd.DataFrame, points: NDArray, value: str, norm: Normalize, *,
-              beside: Mapping[str, NDArray] | None = None) -> None:
+def model_map(axes: Axes, finetuned_models: pd.DataFrame, points: NDArray, value: str, norm: Normalize, *,
+              references: Mapping[str, NDArray] | None = None) -> None:
     """Draw networks on the first two axes of a map.
 
     Parameters
     ----------
     axes : Axes
-    members : DataFrame
+    finetuned_models : DataFrame
         Columns ``donor, roi, hemisphere, group, kind`` and ``value``, which is the colour.
     points : array, float, shape (n_members, 2)
     value : str
     norm : Normalize
         Of the colours; pooled networks have magenta edges.
-    beside : dict, key of `MARKS` -> array (2,), optional
+    references : dict, key of `MARKERS` -> array (2,), optional
         Points that the map was not made from.
     """
-    marks = [mark_of(*row) for row in members[["roi", "hemisphere", "group", "kind"]].to_numpy()]
-    pooled = members["donor"].to_numpy() == "all"
+    marks = [marker_key(*row) for row in finetuned_models[["roi", "hemisphere", "group", "condition"]].to_numpy()]
+    pooled = finetuned_models["donor"].to_numpy() == "all"
     for mark in dict.fromkeys(marks):
         rows = np.array([one == mark for one in marks])
-        alone = mark in ("untuned", "untrained")
-        axes.scatter(points[rows, 0], points[rows, 1], c=members.loc[rows, value], norm=norm,
-                     cmap="viridis", marker=MARKS[mark], s=48 if alone else 17,
+        alone = mark in ("pretrained", "untrained")
+        axes.scatter(points[rows, 0], points[rows, 1], c=finetuned_models.loc[rows, value], norm=norm,
+                     cmap="viridis", marker=MARKERS[mark], s=48 if alone else 17,
                      linewidths=np.where(pooled[rows], 0.9, 0.3),
                      edgecolors=np.where(pooled[rows], "magenta", "k"), zorder=4 if alone else 3)
-    for name, place in (beside or {}).items():
-        axes.scatter(*place[:2], marker=MARKS[name], s=22, facecolors="white", edgecolors="k",
+    for name, place in (references or {}).items():
+        axes.scatter(*place[:2], marker=MARKERS[name], s=22, facecolors="white", edgecolors="k",
                      linewidths=0.7, zorder=2)
         axes.annotate(name, place[:2], xytext=(0, -9), textcoords="offset points", fontsize=5.5,
                       ha="center", zorder=5)
@@ -67,22 +67,22 @@ def model_map(axes: Axes, members: pd.DataFrame, points: NDArray, value: str, no
     axes.axvline(0, color="0.9", linewidth=0.5, zorder=0)
 
 
-def axis_names(axes: Axes, signs: NDArray, explained: NDArray) -> None:
+def label_inpca_axes(axes: Axes, signs: NDArray, explained: NDArray) -> None:
     """Name the first two axes: whether they count negative, and the stress that they explain."""
     for one, name in ((0, "x"), (1, "y")):
         imaginary = ", imaginary" if signs[one] < 0 else ""
-        share = explained[one] - (explained[one - 1] if one else 0)
-        getattr(axes, f"set_{name}label")(f"InPCA {one + 1}{imaginary} ({share:.0%})")
+        interpolation = explained[one] - (explained[one - 1] if one else 0)
+        getattr(axes, f"set_{name}label")(f"InPCA {one + 1}{imaginary} ({interpolation:.0%})")
 
 
-def mark_handles(marks: Sequence[str]) -> list[Line2D]:
+def marker_handles(marks: Sequence[str]) -> list[Line2D]:
     """Return legend handles of what networks were tuned to."""
-    return [Line2D([], [], color="0.4", marker=MARKS[mark], linestyle="none", markersize=4,
+    return [Line2D([], [], color="0.4", marker=MARKERS[mark], linestyle="none", markersize=4,
                    markerfacecolor="white" if mark in ("truth", "ignorance") else "0.4",
-                   label=CALLED.get(mark, mark)) for mark in marks]
+                   label=DISPLAY_NAMES.get(mark, mark)) for mark in marks]
 
 
-def trade_off(axes: Axes, table: pd.DataFrame, kinds: Sequence[str]) -> None:
+def trade_off(axes: Axes, table: pd.DataFrame, conditions: Sequence[str]) -> None:
     """Draw what encoding gained against what classification lost, one point a network.
 
     Parameters
@@ -90,11 +90,11 @@ def trade_off(axes: Axes, table: pd.DataFrame, kinds: Sequence[str]) -> None:
     axes : Axes
     table : DataFrame
         Columns ``kind, group, gain`` (of r), ``change`` (of accuracy). Early regions are open.
-    kinds : sequence of str
+    conditions : sequence of str
     """
-    for kind in kinds:
-        colour, marker = KINDS[kind]
-        for group, part in table[table["kind"] == kind].groupby("group"):
+    for condition in conditions:
+        colour, marker = CONDITION_STYLES[condition]
+        for group, part in table[table["condition"] == condition].groupby("group"):
             hollow = group == "early" and marker != "x"
             axes.scatter(part["change"], part["gain"], s=13, marker=marker, linewidths=0.8,
                          edgecolors=None if marker == "x" else colour,
@@ -104,43 +104,43 @@ def trade_off(axes: Axes, table: pd.DataFrame, kinds: Sequence[str]) -> None:
     percent_axis(axes.xaxis)
 
 
-def share_paths(axes: Axes, table: pd.DataFrame) -> None:
+def interpolation_paths(axes: Axes, table: pd.DataFrame) -> None:
     """Draw the way from the untuned to the tuned network: mean over regions, by group.
 
     Parameters
     ----------
     axes : Axes
     table : DataFrame
-        Columns ``donor, group, share, gain, change``.
+        Columns ``donor, group, interpolation, gain, change``.
     """
     for group, part in table.groupby("group"):
         colour = GROUP_COLOURS[group]
-        means = part.groupby(["share", "donor"])[["change", "gain"]].mean()
+        means = part.groupby(["interpolation", "donor"])[["change", "gain"]].mean()
         for _, one in means.groupby("donor"):
             axes.plot(one["change"], one["gain"], color=colour, linewidth=0.4, alpha=0.5)
-        middle = means.groupby("share").mean()
+        middle = means.groupby("interpolation").mean()
         axes.plot(middle["change"], middle["gain"], "o-", color=colour, markersize=3, label=group)
-        for share, row in middle.iterrows():
-            axes.annotate(f"{share:g}", (row["change"], row["gain"]), fontsize=5,
+        for interpolation, row in middle.iterrows():
+            axes.annotate(f"{interpolation:g}", (row["change"], row["gain"]), fontsize=5,
                           xytext=(2, 3), textcoords="offset points")
     axes.axhline(0, color="k", linestyle=":", linewidth=0.7)
     axes.axvline(0, color="k", linestyle=":", linewidth=0.7)
     percent_axis(axes.xaxis)
 
 
-def glance_panel(axes: Axes, glance: Glance) -> None:
+def saliency_panel(axes: Axes, example: SaliencyExample) -> None:
     """Draw a network's look at a picture: the map over the picture, and its own numbers above.
 
     Everything comes from one record, so that no number can stand over another picture.
     """
-    picture = glance.pixels.transpose(1, 2, 0)
+    picture = example.pixels.transpose(1, 2, 0)
     side = picture.shape[0]
-    heat = np.asarray(Image.fromarray(glance.heat).resize((side, side), Image.Resampling.BICUBIC))
+    saliency_map = np.asarray(Image.fromarray(example.saliency_map).resize((side, side), Image.Resampling.BICUBIC))
     axes.imshow(picture)
-    axes.imshow(heat, cmap="inferno", alpha=0.45, vmin=0, vmax=max(float(heat.max()), 1e-9))
+    axes.imshow(saliency_map, cmap="inferno", alpha=0.45, vmin=0, vmax=max(float(saliency_map.max()), 1e-9))
     axes.axvline((side - 1) / 2, color="white", linewidth=0.5, linestyle=":")
-    axes.set_title(f"{glance.network}, {glance.view}\n"
-                   f"p({glance.true_class}) = {glance.probability:.2f}", fontsize=5.5)
+    axes.set_title(f"{example.network}, {example.view}\n"
+                   f"p({example.true_class}) = {example.probability:.2f}", fontsize=5.5)
     axes.axis("off")
 
 
@@ -170,7 +170,7 @@ def laterality_dots(axes: Axes, table: pd.DataFrame, rois: Sequence[str]) -> Non
                     rotation_mode="anchor")
 
 
-def effect_rows(axes: Axes, table: pd.DataFrame) -> None:
+def effect_intervals(axes: Axes, table: pd.DataFrame) -> None:
     """Draw effects with intervals, one row each.
 
     Parameters

@@ -13,27 +13,27 @@ from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from helpers.figures.plots import COLOURS, MARKERS, shown, top_legend
+from helpers.figures.plots import COLOURS, MARKERS, display_name, top_legend
 from helpers.ground.stats import interval
 
 MARKS = "osD^vPX*"
 
 
-def kind_style(kinds: Sequence[str]) -> dict[str, dict[str, object]]:
+def condition_styles(conditions: Sequence[str]) -> dict[str, dict[str, object]]:
     """Return colour, marker and line of every kind, in the order given; the last one dotted."""
-    colours = sns.color_palette("colorblind", len(kinds))
-    return {kind: {"color": colour, "marker": MARKS[place % len(MARKS)],
-                   "linestyle": ":" if place == len(kinds) - 1 else "-"}
-            for place, (kind, colour) in enumerate(zip(kinds, colours))}
+    colours = sns.color_palette("colorblind", len(conditions))
+    return {condition: {"color": colour, "marker": MARKS[position % len(MARKS)],
+                   "linestyle": ":" if position == len(conditions) - 1 else "-"}
+            for position, (condition, colour) in enumerate(zip(conditions, colours))}
 
 
-def kind_legend(figure: Figure, kinds: Sequence[str], **where: object) -> None:
+def condition_legend(figure: Figure, conditions: Sequence[str], **where: object) -> None:
     """Put one legend of kinds along an edge of the figure."""
-    top_legend(figure, [Line2D([], [], markersize=4, label=kind, **style)
-                        for kind, style in kind_style(kinds).items()], **where)
+    top_legend(figure, [Line2D([], [], markersize=4, label=condition, **style)
+                        for condition, style in condition_styles(conditions).items()], **where)
 
 
-def kind_lines(axes: Axes, table: pd.DataFrame, value: str, kinds: Sequence[str],
+def condition_lines(axes: Axes, table: pd.DataFrame, value: str, conditions: Sequence[str],
                layers: Sequence[str]) -> None:
     """Draw one line per kind, the mean over its seeds, and every seed as a small dot.
 
@@ -41,28 +41,28 @@ def kind_lines(axes: Axes, table: pd.DataFrame, value: str, kinds: Sequence[str]
     ----------
     axes : Axes
     table : DataFrame
-        Columns ``kind, seed, layer`` and ``value``; several rows of a layer are averaged.
+        Columns ``condition, seed, layer`` and ``value``; several rows of a layer are averaged.
     value : str
         Column of the y axis.
-    kinds, layers : sequence of str
+    conditions, layers : sequence of str
         In order.
     """
-    for shift, (kind, style) in zip(np.linspace(-0.15, 0.15, len(kinds)),
-                                    kind_style(kinds).items()):
-        its = table[table["kind"] == kind]
-        wide = its.pivot_table(index="layer", columns="seed", values=value).reindex(layers)
+    for shift, (condition, style) in zip(np.linspace(-0.15, 0.15, len(conditions)),
+                                    condition_styles(conditions).items()):
+        condition_rows = table[table["condition"] == condition]
+        by_seed = condition_rows.pivot_table(index="layer", columns="seed", values=value).reindex(layers)
         x = np.arange(len(layers)) + shift
-        axes.plot(x, wide.mean(axis=1), markersize=3, linewidth=1, **style)
-        for _, one in wide.items():
+        axes.plot(x, by_seed.mean(axis=1), markersize=3, linewidth=1, **style)
+        for _, one in by_seed.items():
             axes.plot(x, one, ".", markersize=1.8, color=style["color"], alpha=0.6)
     axes.set_xticks(range(len(layers)), layers, rotation=30, ha="right", rotation_mode="anchor")
     axes.set_xlim(-0.4, len(layers) - 0.6)
 
 
-def rate_lines(axes: Axes, table: pd.DataFrame, value: str, kinds: Sequence[str]) -> None:
+def fdr_alpha_lines(axes: Axes, table: pd.DataFrame, value: str, conditions: Sequence[str]) -> None:
     """Draw one line per kind over false discovery rates, on a logarithmic axis."""
-    for kind, style in kind_style(kinds).items():
-        means = table[table["kind"] == kind].groupby("rate")[value].mean()
+    for condition, style in condition_styles(conditions).items():
+        means = table[table["condition"] == condition].groupby("fdr_alpha")[value].mean()
         axes.plot(means.index, means, markersize=3, linewidth=1, **style)
     axes.set_xscale("log")
     axes.set_xlabel("false discovery rate")
@@ -79,16 +79,16 @@ def difference_dots(axes: Axes, differences: Mapping[str, Sequence[float]], *,
         From top to bottom; a label without values keeps its place.
     colour : str
     """
-    for place, values in enumerate(differences.values()):
+    for position, values in enumerate(differences.values()):
         known = np.asarray(values, float)
         known = known[np.isfinite(known)]
         if not len(known):
             continue
         low, high = interval(known)
-        axes.plot(known, np.full(len(known), place + 0.22), ".", markersize=3, color="0.55")
-        axes.plot(known.mean(), place, "o", markersize=3.5, color=colour)
+        axes.plot(known, np.full(len(known), position + 0.22), ".", markersize=3, color="0.55")
+        axes.plot(known.mean(), position, "o", markersize=3.5, color=colour)
         if np.isfinite(low):
-            axes.hlines(place, low, high, color=colour, linewidth=1.2)
+            axes.hlines(position, low, high, color=colour, linewidth=1.2)
     axes.axvline(0, color="0.4", linestyle=":", linewidth=0.8)
     if not any(np.isfinite(np.asarray(values, float)).any() for values in differences.values()):
         axes.text(0.5, 0.5, "no such networks", transform=axes.transAxes, ha="center", color="0.5")
@@ -97,7 +97,7 @@ def difference_dots(axes: Axes, differences: Mapping[str, Sequence[float]], *,
     axes.set_ylim(len(differences) - 0.5, -0.5)
 
 
-def layer_matrix(axes: Axes, matrix: NDArray, layers: Sequence[str]) -> AxesImage:
+def layer_consistency_matrix(axes: Axes, matrix: NDArray, layers: Sequence[str]) -> AxesImage:
     """Draw how much each pair of layers agrees (Spearman's r), with the numbers."""
     image = axes.imshow(matrix, vmin=0, vmax=1, cmap="mako")
     for (row, column), r in np.ndenumerate(matrix):
@@ -111,7 +111,7 @@ def layer_matrix(axes: Axes, matrix: NDArray, layers: Sequence[str]) -> AxesImag
     return image
 
 
-def moment_lines(axes: Axes, record: pd.DataFrame, value: str, domains: Sequence[str]) -> None:
+def training_curves(axes: Axes, record: pd.DataFrame, value: str, domains: Sequence[str]) -> None:
     """Draw a measure over training steps, a line per domain, the mean over seeds; seeds faint.
 
     Parameters
@@ -124,12 +124,12 @@ def moment_lines(axes: Axes, record: pd.DataFrame, value: str, domains: Sequence
         Others (a region that prefers no domain) are grey.
     """
     for domain in domains:
-        wide = record[record["domain"] == domain].pivot_table(index="step", columns="seed",
+        by_seed = record[record["domain"] == domain].pivot_table(index="step", columns="seed",
                                                               values=value)
-        if wide.empty:
+        if by_seed.empty:
             continue
-        x, colour = wide.index + 1, COLOURS.get(domain, "0.5")
-        axes.plot(x, wide, color=colour, linewidth=0.4, alpha=0.4)
-        axes.plot(x, wide.mean(axis=1), color=colour, marker=MARKERS.get(domain, "."),
-                  markersize=2.5, linewidth=1.1, label=shown(domain))
+        x, colour = by_seed.index + 1, COLOURS.get(domain, "0.5")
+        axes.plot(x, by_seed, color=colour, linewidth=0.4, alpha=0.4)
+        axes.plot(x, by_seed.mean(axis=1), color=colour, marker=MARKERS.get(domain, "."),
+                  markersize=2.5, linewidth=1.1, label=display_name(domain))
     axes.set_xscale("log")

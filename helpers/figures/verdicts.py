@@ -21,16 +21,16 @@ UNTESTABLE = "not testable here"
 VERDICTS = (SUPPORTED, CONTRADICTED, INCONCLUSIVE, UNTESTABLE)
 ALPHA = 0.05
 Expected = Literal["above 0", "below 0", "around 0"]
-TURNED = PACKAGE / "profiles" / "turned.json"
+MACHINE_DEPENDENT = PACKAGE / "profiles" / "machine_dependent.json"
 """Profile -> notebook -> claims that are inconclusive: their verdict depends on the machine."""
 
 
-def turned(profile: str, notebook: str) -> list[str]:
+def machine_dependent(profile: str, notebook: str) -> list[str]:
     """Return the claims whose verdict another machine may turn over, as the drill recorded them."""
-    return json.loads(TURNED.read_text(encoding="utf-8")).get(profile, {}).get(notebook, [])
+    return json.loads(MACHINE_DEPENDENT.read_text(encoding="utf-8")).get(profile, {}).get(notebook, [])
 
 
-def verdict_of(low: float, high: float, expected: Expected, within: float | None = None) -> str:
+def verdict_from_interval(low: float, high: float, expected: Expected, within: float | None = None) -> str:
     """Judge a claim by a 95 % interval.
 
     Parameters
@@ -68,7 +68,7 @@ def verdict_of(low: float, high: float, expected: Expected, within: float | None
     return SUPPORTED if low > 0 else CONTRADICTED if high < 0 else INCONCLUSIVE
 
 
-def verdict_of_test(effect: float, p: float, expected: Expected) -> str:
+def verdict_from_test(effect: float, p: float, expected: Expected) -> str:
     """Judge a claim on the sign of an effect by a two-sided test; NaN or infinite: not testable.
 
     Raises
@@ -85,12 +85,12 @@ def verdict_of_test(effect: float, p: float, expected: Expected) -> str:
     return INCONCLUSIVE if p >= ALPHA else SUPPORTED if sign * effect > 0 else CONTRADICTED
 
 
-def all_of(verdicts: Iterable[str]) -> str:
+def combine_verdicts(verdicts: Iterable[str]) -> str:
     """Join verdicts on the parts of one claim, which needs all of them.
 
     One contradicted part contradicts the claim; otherwise a part that is not testable here leaves
     it not testable, an inconclusive one leaves it inconclusive.
     """
-    known = list(verdicts) or [UNTESTABLE]
+    parts = list(verdicts) or [UNTESTABLE]
     return next(word for word in (CONTRADICTED, UNTESTABLE, INCONCLUSIVE, SUPPORTED)
-                if word in known)
+                if word in parts)

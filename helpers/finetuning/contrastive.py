@@ -17,7 +17,7 @@ from helpers.ground.errors import LabError
 
 TEMPERATURE = 0.3
 """Published; fixed."""
-FACTORS = tuple(float(f) for f in np.logspace(-2, 2, 1000))
+TEMPERATURE_FACTORS = tuple(float(f) for f in np.logspace(-2, 2, 1000))
 """Factors on the temperature that are tried after training (spec 3.4)."""
 NATS_PER_BIT = float(np.log(2))
 
@@ -47,13 +47,13 @@ def info_nce(images: Tensor, responses: Tensor, *, temperature: float | Tensor =
     -----
     Mulrooney & Brockmeier (2024); spec 3.1.
     """
-    scores = cosines(images, responses) / temperature
+    scores = cosine_similarities(images, responses) / temperature
     target = torch.arange(len(scores), device=scores.device)
     loss = functional.cross_entropy(scores, target)
     return (loss + functional.cross_entropy(scores.T, target)) / 2 if symmetric else loss
 
 
-def cosines(images: Tensor, responses: Tensor) -> Tensor:
+def cosine_similarities(images: Tensor, responses: Tensor) -> Tensor:
     """Return the cosine of every picture (row) with every response (column), (n, n).
 
     Raises
@@ -70,7 +70,7 @@ def cosines(images: Tensor, responses: Tensor) -> Tensor:
     return functional.normalize(images, dim=1) @ functional.normalize(responses, dim=1).T
 
 
-def bound_of_scores(scores: Tensor) -> Tensor:
+def infonce_bound_terms(scores: Tensor) -> Tensor:
     r"""Return each pair's term of the InfoNCE bound on mutual information, in nats.
 
     .. math:: I \ge \frac1K \sum_i \log \frac{e^{c_{ii}}}{\frac1K \sum_j e^{c_{ij}}} \le \log K
@@ -93,32 +93,32 @@ def bound_of_scores(scores: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Bound:
+class InformationBound:
     """A lower bound on the mutual information of pictures and responses.
 
     Attributes
     ----------
-    trained : float
+    uncalibrated : float
         At the temperature of the training, nats.
-    best : float
-        At the best of `FACTORS`, chosen on the same pairs, as published: slightly too good.
-    crossed : float
+    calibrated : float
+        At the best of `TEMPERATURE_FACTORS`, chosen on the same pairs, as published: slightly too good.
+    cross_validated : float
         The factor for each half of the pairs is the best one of the other half.
-    factor : float
+    temperature_factor : float
         The best factor.
     n : int
         K; no bound exceeds log K.
     """
 
-    trained: float
-    best: float
-    crossed: float
-    factor: float
+    uncalibrated: float
+    calibrated: float
+    cross_validated: float
+    temperature_factor: float
     n: int
 
 
 def information_bound(images: Tensor, responses: Tensor, *, temperature: float = TEMPERATURE,
-                      seed: int = 0) -> Bound:
+                      seed: int = 0) -> InformationBound:
     """Bound the information that held-out pictures and responses share, all in one batch.
 
     Parameters
@@ -137,31 +137,31 @@ def information_bound(images: Tensor, responses: Tensor, *, temperature: float =
     if not (torch.isfinite(images).all() and torch.isfinite(responses).all()):
         raise LabError("embeddings that are not finite", expected="finite numbers",
                        remedy="train again with a lower learning rate")
-    scores = cosines(images.double(), responses.double()) / temperature
+    scores = cosine_similarities(images.double(), responses.double()) / temperature
     if len(scores) < 4:
         raise LabError(f"{len(scores)} pairs", expected="4 or more: a half chooses for the other",
                        remedy="hold more pictures out")
     order = torch.from_numpy(np.random.default_rng(seed).permutation(len(scores)))
     halves = order.tensor_split(2)
-    crossed = sum(bound_of_scores(scores / best_factor(scores, other))[own].sum()
+    cross_validated = sum(infonce_bound_terms(scores / best_temperature_factor(scores, other))[own].sum()
                   for own, other in (halves, halves[::-1])) / len(scores)
-    factor = best_factor(scores, order)
-    return Bound(bound_of_scores(scores).mean().item(),
-                 bound_of_scores(scores / factor).mean().item(), float(crossed), factor,
+    temperature_factor = best_temperature_factor(scores, order)
+    return InformationBound(infonce_bound_terms(scores).mean().item(),
+                 infonce_bound_terms(scores / temperature_factor).mean().item(), float(cross_validated), temperature_factor,
                  len(scores))
 
 
-def best_factor(scores: Tensor, rows: Tensor) -> float:
-    """Return that of `FACTORS` on the temperature that makes the bound of some rows largest.
+def best_temperature_factor(scores: Tensor, rows: Tensor) -> float:
+    """Return that of `TEMPERATURE_FACTORS` on the temperature that makes the bound of some rows largest.
 
     The bound is concave in the inverse temperature, so that along the increasing factors it
     rises and then falls: where two neighbours say which way it goes, half of them need no look.
     """
-    def at(place: int) -> float:
-        return bound_of_scores(scores / FACTORS[place])[rows].mean().item()
+    def bound_at(factor_idx: int) -> float:
+        return infonce_bound_terms(scores / TEMPERATURE_FACTORS[factor_idx])[rows].mean().item()
 
-    low, high = 0, len(FACTORS) - 1
+    low, high = 0, len(TEMPERATURE_FACTORS) - 1
     while low < high:
         middle = (low + high) // 2
-        low, high = (low, middle) if at(middle) >= at(middle + 1) else (middle + 1, high)
-    return FACTORS[low]
+        low, high = (low, middle) if bound_at(middle) >= bound_at(middle + 1) else (middle + 1, high)
+    return TEMPERATURE_FACTORS[low]

@@ -17,32 +17,32 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from helpers.finetuning.contrastive import information_bound
-from helpers.finetuning.models import Contrastive
-from helpers.finetuning.tuning import Pairs, Scale
+from helpers.finetuning.models import ContrastiveModel
+from helpers.finetuning.tuning import SubjectPairs, PixelNormalisation
 from helpers.networks.activations import exact
 
-AT_ONCE = 128
+BATCH_SIZE = 128
 """Pictures in one forward pass."""
-BOUND = ("trained", "best", "crossed", "factor", "n", "dimensions", "shared")
-"""What `bound` returns: the fields of `Bound`, z, and the best bound with shared statistics."""
+BOUND_COLUMNS = ("uncalibrated", "calibrated", "cross_validated", "temperature_factor", "n", "embedding_dim", "shared_batchnorm")
+"""What `held_out_bound` returns: the fields of `Bound`, z, and the best bound with shared statistics."""
 
 
-def shown(pixels: NDArray[np.uint8], scale: Scale, device: torch.device) -> Iterator[Tensor]:
+def iter_batches(pixels: NDArray[np.uint8], normalise: PixelNormalisation, device: torch.device) -> Iterator[Tensor]:
     """Yield batches of float32 images as a network wants them."""
-    for start in range(0, len(pixels), AT_ONCE):
-        yield scale(np.array(pixels[start:start + AT_ONCE]), device)
+    for start in range(0, len(pixels), BATCH_SIZE):
+        yield normalise(np.array(pixels[start:start + BATCH_SIZE]), device)
 
 
-def averaged(values: NDArray, condition: NDArray[np.int64]) -> NDArray:
+def average_by_condition(values: NDArray, response_idx: NDArray[np.int64]) -> NDArray:
     """Average rows that belong to one condition, (n_conditions, n_units), in their order."""
-    if np.array_equal(condition, np.arange(len(condition))):
+    if np.array_equal(response_idx, np.arange(len(response_idx))):
         return values
-    order = np.argsort(condition, kind="stable")
-    _, first, counts = np.unique(condition[order], return_index=True, return_counts=True)
+    order = np.argsort(response_idx, kind="stable")
+    _, first, counts = np.unique(response_idx[order], return_index=True, return_counts=True)
     return np.add.reduceat(values[order], first, axis=0) / counts[:, None]
 
 
-def calibrate(head: nn.Module, inputs: Tensor) -> None:
+def refit_batchnorm(head: nn.Module, inputs: Tensor) -> None:
     """Give the BatchNorms of a head the statistics of one side's training data, in place.
 
     Parameters
@@ -51,61 +51,61 @@ def calibrate(head: nn.Module, inputs: Tensor) -> None:
     inputs : Tensor, float32, shape (n, h)
         What enters the head.
     """
-    norms = [module for module in head.modules() if isinstance(module, nn.BatchNorm1d)]
-    before = [norm.momentum for norm in norms]
+    batchnorms = [module for module in head.modules() if isinstance(module, nn.BatchNorm1d)]
+    momenta = [norm.momentum for norm in batchnorms]
     head.train()
-    for norm in norms:
+    for norm in batchnorms:
         norm.momentum = 1.0
     with torch.no_grad():
         head(inputs)
-    for norm, momentum in zip(norms, before):
+    for norm, momentum in zip(batchnorms, momenta):
         norm.momentum = momentum
     head.eval()
 
 
-def bound(model: Contrastive, person: Pairs, held_out: Pairs, rows: NDArray[np.int64],
-          scale: Scale, *, seed: int) -> NDArray[np.float64]:
+def held_out_bound(model: ContrastiveModel, subject_pairs: SubjectPairs, held_out: SubjectPairs, rows: NDArray[np.int64],
+          normalise: PixelNormalisation, *, seed: int) -> NDArray[np.float64]:
     """Bound the information that held-out pictures and responses share.
 
     Parameters
     ----------
     model : Contrastive
         Tuned, in evaluation mode.
-    person, held_out : Pairs
+    subject_pairs, held_out : Pairs
         What it was tuned on, of the participant in question; and what it never saw.
     rows : array, int
         Conditions of ``held_out`` that count.
-    scale : Scale
+    normalise : Scale
     seed : int
 
     Returns
     -------
-    array, float64, in the order of `BOUND`
+    array, float64, in the order of `BOUND_COLUMNS`
     """
     device = next(model.parameters()).device
 
-    def read(pairs: Pairs) -> Tensor:
-        return torch.cat([model.from_images(model.reader(batch)).clone()
-                          for batch in shown(pairs.pixels, scale, device)])
+    def embed_image_inputs(pairs: SubjectPairs) -> Tensor:
+        return torch.cat([model.from_images(model.feature_extractor(batch)).clone()
+                          for batch in iter_batches(pairs.pixels, normalise, device)])
 
-    def mapped(pairs: Pairs) -> Tensor:
+    def embed_response_inputs(pairs: SubjectPairs) -> Tensor:
         responses = torch.from_numpy(np.array(pairs.responses)).to(device)
         return model.from_responses[held_out.subject](responses).clone()
 
-    def measured(images: Tensor, responses: Tensor):
-        of_condition = averaged(images.cpu().numpy(), held_out.condition)
-        return information_bound(torch.from_numpy(of_condition)[rows], responses.cpu()[rows],
+    def compute_bound(images: Tensor, responses: Tensor):
+        mean_images = average_by_condition(images.cpu().numpy(), held_out.response_idx)
+        return information_bound(torch.from_numpy(mean_images)[rows], responses.cpu()[rows],
                                  temperature=model.temperature.item(), seed=seed)
 
     with exact(model):
-        pictures, answers = read(held_out), mapped(held_out)
-        shared = measured(model.head(pictures), model.head(answers))
-        known = read(person), mapped(person)
-    head, sides = copy.deepcopy(model.head), []
-    for inside, training in zip((pictures, answers), known):
-        calibrate(head, training.clone())
+        image_inputs, response_inputs = embed_image_inputs(held_out), embed_response_inputs(held_out)
+        shared_batchnorm = compute_bound(model.head(image_inputs), model.head(response_inputs))
+        train_inputs = embed_image_inputs(subject_pairs), embed_response_inputs(subject_pairs)
+    head, embeddings = copy.deepcopy(model.head), []
+    for inside, training in zip((image_inputs, response_inputs), train_inputs):
+        refit_batchnorm(head, training.clone())
         with exact(head):
-            sides.append(head(inside))
-    found = measured(*sides)
-    return np.array([found.trained, found.best, found.crossed, found.factor, found.n,
-                     sides[0].shape[1], shared.best])
+            embeddings.append(head(inside))
+    result = compute_bound(*embeddings)
+    return np.array([result.uncalibrated, result.calibrated, result.cross_validated, result.temperature_factor, result.n,
+                     embeddings[0].shape[1], shared_batchnorm.calibrated])

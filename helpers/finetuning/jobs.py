@@ -12,21 +12,21 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from helpers.finetuning.kinds import Kind, build_model
-from helpers.finetuning.tuning import Pairs, Recipe, Scale
+from helpers.finetuning.conditions import Condition, build_model
+from helpers.finetuning.tuning import SubjectPairs, FineTuningConfig, PixelNormalisation
 from helpers.ground.digest import code_digest
 from helpers.ground.tunings import FinetuningSpec
 from helpers.networks.network import Network
 
 
 @dataclass(frozen=True)
-class Look:
+class EvaluationSet:
     """Pictures that are shown to a tuned network, and what is asked of its layers.
 
     Attributes
     ----------
     pixels : array, uint8, shape (n_pictures, 3, side, side)
-    condition : array, int64, shape (n_pictures,)
+    response_idx : array, int64, shape (n_pictures,)
         Place of each picture's condition; features are averaged over the pictures of one.
     responses : dict, region -> float32, shape (n_conditions, n_voxels)
     protocol : {"nested", "P1", "P2", ""}
@@ -35,25 +35,25 @@ class Look:
         Parts of the conditions for "nested" and "P2".
     fixed : dict, region -> (layer, alpha), optional
         For "P1": what was chosen beforehand …
-    fit, test : array, int64
+    train, test : array, int64
         … and the conditions to fit and to test.
     """
 
     pixels: NDArray[np.uint8]
-    condition: NDArray[np.int64]
+    response_idx: NDArray[np.int64]
     responses: Mapping[str, NDArray[np.float32]]
     protocol: Literal["nested", "P1", "P2", ""] = "nested"
     folds: tuple[NDArray[np.int64], ...] = ()
     fixed: Mapping[str, tuple[str, float]] = field(default_factory=dict)
-    fit: NDArray[np.int64] | None = None
+    train: NDArray[np.int64] | None = None
     test: NDArray[np.int64] | None = None
 
     @property
     def digest(self) -> str:
         """What tells this look from others, 64 hexadecimal digits."""
         text = hashlib.sha256()
-        for name, values in (("pixels", self.pixels), ("condition", self.condition),
-                             ("fit", self.fit), ("test", self.test),
+        for name, values in (("pixels", self.pixels), ("condition", self.response_idx),
+                             ("train", self.train), ("test", self.test),
                              *self.responses.items(), *enumerate(self.folds)):
             if values is not None:
                 text.update(f"{name} {values.shape} {values.dtype}".encode())
@@ -63,7 +63,7 @@ class Look:
 
 
 @dataclass(frozen=True)
-class Job:
+class FineTuningRun:
     """A network, how it is tuned, and what it is then asked.
 
     Attributes
@@ -73,67 +73,67 @@ class Job:
     kind : Kind
     network : Network
         Trained or untrained, as the kind says; on the device to be used.
-    people : tuple of Pairs
+    training_pairs : tuple of Pairs
         To tune on; empty where nothing is tuned.
-    identity : str
-        What tells the responses and images of ``people``, and how they were read, from others.
-    recipe : Recipe
+    data_digest : str
+        What tells the responses and images of ``training_pairs``, and how they were read, from others.
+    config : Recipe
     spec : FinetuningSpec
-    side : int
+    image_size : int
         Of the pictures, px.
-    widest : int
+    max_voxels : int
         Voxels of the largest region.
     seed : int
-    share : float
+    interpolation : float
         How far of the way from the network as it was to the tuned one, weight by weight: 1 is the
         tuned network (Wortsman et al. 2022; not in the paper).
     """
 
     name: str
-    kind: Kind
+    condition: Condition
     network: Network
-    people: tuple[Pairs, ...]
-    identity: str
-    recipe: Recipe
+    training_pairs: tuple[SubjectPairs, ...]
+    data_digest: str
+    config: FineTuningConfig
     spec: FinetuningSpec
-    side: int
-    widest: int
+    image_size: int
+    max_voxels: int
     seed: int
-    share: float = 1.0
+    interpolation: float = 1.0
 
     @property
-    def scale(self) -> Scale:
+    def normalise(self) -> PixelNormalisation:
         """How the network wants its pictures."""
         seen = self.network.preprocessing
-        return Scale(seen.mean, seen.std)
+        return PixelNormalisation(seen.mean, seen.std)
 
     @property
     def parts(self) -> dict[str, object]:
         """All that the weights depend on."""
         seen: dict[str, object] = {"network": self.network.parts}
-        if not self.people:
+        if not self.training_pairs:
             return seen
-        if self.share != 1:
-            return {"share": self.share, **replace(self, share=1.0).parts}
+        if self.interpolation != 1:
+            return {"interpolation": self.interpolation, **replace(self, interpolation=1.0).parts}
         spec = self.spec
-        return {**seen, "kind": self.kind, "recipe": self.recipe,
-                "identity": self.identity, "side": self.side, "seed": self.seed,
-                "voxels": {p.subject: p.responses.shape[1] for p in self.people},
-                "head": [spec.temperature, spec.attach, spec.symmetric, spec.learned_temperature,
-                         spec.fixed_embedding if self.kind.fixed else 0,
-                         self.widest if self.kind.pooled == "const" else 0],
+        return {**seen, "condition": self.condition, "config": self.config,
+                "data_digest": self.data_digest, "side": self.image_size, "seed": self.seed,
+                "voxels": {p.subject: p.responses.shape[1] for p in self.training_pairs},
+                "head": [spec.temperature, spec.head_layer, spec.symmetric, spec.learned_temperature,
+                         spec.fixed_embedding_dim if self.condition.fixed else 0,
+                         self.max_voxels if self.condition.pooled == "const" else 0],
                 "checkpoints": list(spec.checkpoints),
                 "code": code_digest(["helpers.finetuning.tuning", "helpers.finetuning.kinds"])}
 
     def build(self) -> nn.Module:
         """Build the model, before tuning, on a copy of the network."""
-        return build_model(self.kind, copy.deepcopy(self.network.model),
-                           {p.subject: p.responses.shape[1] for p in self.people}, self.spec,
-                           side=self.side, widest=self.widest, seed=self.seed)
+        return build_model(self.condition, copy.deepcopy(self.network.model),
+                           {p.subject: p.responses.shape[1] for p in self.training_pairs}, self.spec,
+                           image_size=self.image_size, max_voxels=self.max_voxels, seed=self.seed)
 
 
 @dataclass(frozen=True)
-class Member:
+class FineTunedModel:
     """One network among others: whose it is, and the job that makes it.
 
     Attributes
@@ -145,7 +145,7 @@ class Member:
     roi, hemisphere, group : str
         What it is tuned to; "none" where not tuned.
     kind : str
-    job : Job
+    run : Job
     """
 
     donor: str
@@ -153,11 +153,11 @@ class Member:
     roi: str
     hemisphere: str
     group: str
-    kind: str
-    job: Job
+    condition: str
+    run: FineTuningRun
 
     @property
-    def told(self) -> dict[str, str]:
+    def metadata(self) -> dict[str, str]:
         """All but the job, as columns of a table."""
         return {"donor": self.donor, "seed": self.seed, "roi": self.roi,
-                "hemisphere": self.hemisphere, "group": self.group, "kind": self.kind}
+                "hemisphere": self.hemisphere, "group": self.group, "condition": self.condition}

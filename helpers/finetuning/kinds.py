@@ -9,22 +9,22 @@ from typing import Literal
 import torch
 from torch import nn
 
-from helpers.finetuning.models import Contrastive, Reader, Regression, widths
-from helpers.finetuning.tuning import Recipe
+from helpers.finetuning.models import ContrastiveModel, FeatureExtractor, RegressionModel, head_widths
+from helpers.finetuning.tuning import FineTuningConfig
 from helpers.ground.errors import LabError
 from helpers.ground.strict import suggest
 from helpers.ground.tunings import FinetuningSpec
 
 
 @dataclass(frozen=True)
-class Kind:
+class Condition:
     """One way to tune, or not to.
 
     Attributes
     ----------
     name : str
     objective : {"none", "contrastive", "regression"}
-    trained : bool
+    from_pretrained : bool
         Whether it starts from the trained network, else from its untrained twin.
     shuffled : bool
         Whether each picture gets another picture's response: a control that learns from the same
@@ -39,28 +39,28 @@ class Kind:
 
     name: str
     objective: Literal["none", "contrastive", "regression"] = "contrastive"
-    trained: bool = True
+    from_pretrained: bool = True
     shuffled: bool = False
     same_head: bool = False
     fixed: bool = False
     pooled: Literal["", "avg", "const"] = ""
 
 
-KINDS: dict[str, Kind] = {kind.name: kind for kind in (
-    Kind("untrained", objective="none", trained=False),
-    Kind("untuned", objective="none"),
-    Kind("shuffled", shuffled=True),
-    Kind("regression", objective="regression"),
-    Kind("regression, same head", objective="regression", same_head=True),
-    Kind("contrastive"),
-    Kind("contrastive, fixed z", fixed=True),
-    Kind("pooled, avg", pooled="avg"),
-    Kind("pooled, const", pooled="const"),
+CONDITIONS: dict[str, Condition] = {condition.name: condition for condition in (
+    Condition("untrained", objective="none", from_pretrained=False),
+    Condition("pretrained", objective="none"),
+    Condition("shuffled", shuffled=True),
+    Condition("regression", objective="regression"),
+    Condition("regression, same head", objective="regression", same_head=True),
+    Condition("contrastive"),
+    Condition("contrastive, fixed z", fixed=True),
+    Condition("pooled, avg", pooled="avg"),
+    Condition("pooled, const", pooled="const"),
 )}
 """Name -> kind. "untrained", "shuffled", "same head" and "fixed z" are not in the paper."""
 
 
-def kind_of(name: str) -> Kind:
+def get_condition(name: str) -> Condition:
     """Look a kind up.
 
     Raises
@@ -68,28 +68,28 @@ def kind_of(name: str) -> Kind:
     LabError
         If there is none of this name.
     """
-    if name not in KINDS:
+    if name not in CONDITIONS:
         raise LabError(f"there is no kind of tuning {name!r}",
-                       expected="one of " + ", ".join(KINDS),
-                       remedy=suggest(name, KINDS) or "add it to helpers/finetuning/kinds.py")
-    return KINDS[name]
+                       expected="one of " + ", ".join(CONDITIONS),
+                       remedy=suggest(name, CONDITIONS) or "add it to helpers/finetuning/kinds.py")
+    return CONDITIONS[name]
 
 
-def recipe_of(kind: Kind, spec: FinetuningSpec, rate: float) -> Recipe:
+def make_finetuning_config(condition: Condition, spec: FinetuningSpec, learning_rate: float) -> FineTuningConfig:
     """Return how long and at which rate a kind is trained."""
-    plain = kind.objective == "regression" and not kind.same_head
-    return Recipe(spec.regression_epochs if plain else spec.epochs, spec.batch_size, rate,
+    plain = condition.objective == "regression" and not condition.same_head
+    return FineTuningConfig(spec.regression_epochs if plain else spec.epochs, spec.batch_size, learning_rate,
                   interleaved=spec.interleaved, precision=spec.precision)
 
 
-def published_rate(kind: Kind, spec: FinetuningSpec) -> float:
+def default_learning_rate(condition: Condition, spec: FinetuningSpec) -> float:
     """Return the rate of a kind where none is searched for."""
-    plain = kind.objective == "regression" and not kind.same_head
-    return spec.regression_rate if plain else spec.rate
+    plain = condition.objective == "regression" and not condition.same_head
+    return spec.regression_learning_rate if plain else spec.learning_rate
 
 
-def build_model(kind: Kind, backbone: nn.Module, voxels: Mapping[str, int],
-                spec: FinetuningSpec, *, side: int, widest: int, seed: int) -> nn.Module:
+def build_model(condition: Condition, backbone: nn.Module, voxels: Mapping[str, int],
+                spec: FinetuningSpec, *, image_size: int, max_voxels: int, seed: int) -> nn.Module:
     """Put the head of a kind on a network.
 
     Parameters
@@ -100,29 +100,29 @@ def build_model(kind: Kind, backbone: nn.Module, voxels: Mapping[str, int],
         Trained in place, all its layers.
     voxels : dict, participant -> int
     spec : FinetuningSpec
-    side : int
+    image_size : int
         Of the pictures, px.
-    widest : int
+    max_voxels : int
         Voxels of the largest region: the head's width where ``pooled`` is "const".
     seed : int
         Of the head's first weights; the global random state is left as it was.
     """
-    reader = Reader(backbone, spec.attach)
+    feature_extractor = FeatureExtractor(backbone, spec.head_layer)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         backbone.eval()
         first = next(backbone.parameters())
         with torch.no_grad():
-            n_units = reader(torch.zeros(2, 3, side, side, device=first.device)).shape[1]
-        if kind.objective == "regression":
+            n_units = feature_extractor(torch.zeros(2, 3, image_size, image_size, device=first.device)).shape[1]
+        if condition.objective == "regression":
             (n_voxels,) = voxels.values()
-            hidden = widths(voxels)[0] if kind.same_head else 0
-            model: nn.Module = Regression(reader, n_units, n_voxels, hidden=hidden)
+            hidden = head_widths(voxels)[0] if condition.same_head else 0
+            model: nn.Module = RegressionModel(feature_extractor, n_units, n_voxels, hidden=hidden)
         else:
-            hidden, embedding = widths(voxels, const=widest if kind.pooled == "const" else 0,
-                                       embedding=spec.fixed_embedding if kind.fixed else 0,
-                                       pooled=bool(kind.pooled))
-            model = Contrastive(reader, n_units, voxels, hidden=hidden, embedding=embedding,
+            hidden, embedding = head_widths(voxels, const=max_voxels if condition.pooled == "const" else 0,
+                                       embedding=spec.fixed_embedding_dim if condition.fixed else 0,
+                                       pooled=bool(condition.pooled))
+            model = ContrastiveModel(feature_extractor, n_units, voxels, hidden=hidden, embedding=embedding,
                                 temperature=spec.temperature, symmetric=spec.symmetric,
                                 learned_temperature=spec.learned_temperature)
     return model.to(first.device)

@@ -25,16 +25,16 @@ from helpers.ground.digest import array_digest, code_digest, modules_of
 from helpers.ground.errors import LabError
 from helpers.ground.tunings import FinetuningSpec
 from helpers.ground.varying import centred
-from helpers.similarity.noise_ceilings import ncsnr_ceiling
+from helpers.similarity.noise_ceilings import ncsnr_noise_ceiling
 
-EARLY = ("prf-visualrois", "glasser")
-DECODED_AT_ONCE = 256
-MOST_KEPT = 12
+EARLY_FAMILIES = ("prf-visualrois", "glasser")
+DECODE_BATCH_SIZE = 256
+MAX_IMAGE_SETS = 12
 """Sets of pictures in memory at once; the eldest gives way, and is read from the cache again."""
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True, by_condition=True)
 class Region:
     """One participant's region, of one hemisphere ("lh", "rh") or of "both"."""
 
@@ -53,30 +53,30 @@ class Region:
         return f"{self.subject}/{self.name}"
 
 
-def group_of(roi: str) -> str:
+def region_group(roi: str) -> str:
     """Return "early" for regions that receptive fields define, else "higher"."""
-    return "early" if TABLE[roi].family in EARLY or roi == "EVC" else "higher"
+    return "early" if TABLE[roi].family in EARLY_FAMILIES or roi == "EVC" else "higher"
 
 
 @dataclass(frozen=True)
-class Split:
+class StimulusSplit:
     """Conditions to tune on and conditions that no tuning sees.
 
     Attributes
     ----------
     train, test : array, int64
         Increasing.
-    search : tuple of (array, array)
+    rate_search : tuple of (array, array)
         Parts of ``train``: tuned on, and judged on, where a learning rate is chosen.
     """
 
     train: NDArray[np.int64]
     test: NDArray[np.int64]
-    search: tuple[NDArray[np.int64], NDArray[np.int64]]
+    rate_search: tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
 @dataclass(frozen=True)
-class Material:
+class CohortData:
     """A cohort, as tunings see it.
 
     Parameters
@@ -105,36 +105,36 @@ class Material:
                 "code": code_digest(["helpers.finetuning.material", *modules_of(album)])}
 
     @cached_property
-    def _kept(self) -> dict[tuple, Any]:
-        """What was read or decoded already, most of all the pictures (`MOST_KEPT` sets of them)."""
+    def _memory(self) -> dict[tuple, Any]:
+        """What was read or decoded already, most of all the pictures (`MAX_IMAGE_SETS` sets of them)."""
         return {}
 
-    def _once(self, key: tuple, make: Callable[[], T]) -> T:
-        if key not in self._kept:
-            self._kept[key] = make()
-        return self._kept[key]
+    def _memoise(self, key: tuple, make: Callable[[], T]) -> T:
+        if key not in self._memory:
+            self._memory[key] = make()
+        return self._memory[key]
 
-    def splits(self, subject: str) -> tuple[Split, ...]:
+    def splits(self, subject: str) -> tuple[StimulusSplit, ...]:
         """Return the cohort's own folds, joined to ``n_splits`` where there are more."""
-        return self._once(("splits", subject), lambda: self._splits(subject))
+        return self._memoise(("splits", subject), lambda: self._splits(subject))
 
-    def _splits(self, subject: str) -> tuple[Split, ...]:
+    def _splits(self, subject: str) -> tuple[StimulusSplit, ...]:
         folds = self.cohort.folds(subject)
         n = min(self.spec.n_splits or len(folds), len(folds))
         if n == 1 < len(folds):
             raise LabError(f"{len(folds)} folds joined to 1", expected="2 splits or more, or 0: "
                            "every fold by itself", remedy="correct n_splits in [finetuning]")
-        everything = np.unique(np.concatenate([part for fold in folds
+        all_ids = np.unique(np.concatenate([part for fold in folds
                                                for part in (fold.fit, fold.test, *(
                                                    p for pair in fold.validation for p in pair))]))
         found = []
         for part in np.array_split(np.arange(len(folds)), n):
             test = np.unique(np.concatenate([folds[i].test for i in part]))
             fit, choose = folds[part[0]].validation[0]
-            left = _spread(np.setdiff1d(everything, test), self.spec.n_train)
-            test = _spread(test, self.spec.n_test)
-            found.append(Split(left, test, (np.intersect1d(fit, left),
-                                            np.intersect1d(choose, left))))
+            train = _evenly_spaced(np.setdiff1d(all_ids, test), self.spec.n_train)
+            test = _evenly_spaced(test, self.spec.n_test)
+            found.append(StimulusSplit(train, test, (np.intersect1d(fit, train),
+                                            np.intersect1d(choose, train))))
         return tuple(found)
 
     def regions(self) -> pd.DataFrame:
@@ -143,38 +143,38 @@ class Material:
         Returns
         -------
         DataFrame
-            Columns ``subject, roi, hemisphere, group, n_voxels, n_used, why``; ``why`` is empty
+            Columns ``subject, roi, hemisphere, group, n_voxels, n_used, excluded_because``; ``excluded_because`` is empty
             where the region is used.
         """
         rows = []
         for subject in progress(self.subjects, "reading responses"):
-            owned = self.cohort.rois(subject)
-            found = self._responses(subject) if set(owned) & set(self.spec.rois) else None
+            available_rois = self.cohort.rois(subject)
+            found = self._responses(subject) if set(available_rois) & set(self.spec.rois) else None
             for roi in self.spec.rois:
-                for side in self.spec.sides:
+                for side in self.spec.model_hemispheres:
                     n, used = 0, 0
                     if found is not None and roi in found.rois:
-                        part = _of_side(found.of(roi), side)
-                        n, used = len(part.vertex), int(self._good(subject, part).sum())
-                    why = ("the participant lacks it" if not n else "" if
-                           used >= self.spec.fewest_voxels else
-                           f"{used} voxels that vary, fewer than {self.spec.fewest_voxels}")
+                        part = _select_hemisphere(found.of(roi), side)
+                        n, used = len(part.vertex), int(self._finite_and_varying(subject, part).sum())
+                    excluded_because = ("the participant lacks it" if not n else "" if
+                           used >= self.spec.min_voxels else
+                           f"{used} voxels that vary, fewer than {self.spec.min_voxels}")
                     rows.append({"subject": subject, "roi": roi, "hemisphere": side,
-                                 "group": group_of(roi), "n_voxels": n, "n_used": used,
-                                 "why": why})
+                                 "group": region_group(roi), "n_region_voxels": n, "n_voxels": used,
+                                 "excluded_because": excluded_because})
         return pd.DataFrame(rows)
 
     def _responses(self, subject: str) -> Responses:
-        return self._once(("responses", subject),
+        return self._memoise(("responses", subject),
                           lambda: read_responses(self.cohort, subject, self.spec.rois))
 
-    def _good(self, subject: str, part: Responses) -> NDArray[np.bool_]:
+    def _finite_and_varying(self, subject: str, part: Responses) -> NDArray[np.bool_]:
         """Tell which voxels are finite and vary over the conditions of every training."""
-        good = np.ones(len(part.vertex), bool)
+        valid = np.ones(len(part.vertex), bool)
         for split in self.splits(subject):
             y = part.mean(split.train)
-            good &= np.isfinite(y).all(0) & centred(y).any(0)
-        return good
+            valid &= np.isfinite(y).all(0) & centred(y).any(0)
+        return valid
 
     def voxels(self, region: Region) -> Responses:
         """Return the responses of a region's voxels that vary.
@@ -184,37 +184,37 @@ class Material:
         LabError
             If the participant lacks the region, or it has too few voxels.
         """
-        return self._once(("voxels", region), lambda: self._voxels(region))
+        return self._memoise(("voxels", region), lambda: self._voxels(region))
 
     def _voxels(self, region: Region) -> Responses:
-        part = _of_side(self._responses(region.subject).of(region.roi), region.hemisphere)
-        found = part.select(self._good(region.subject, part), "constant or not finite")
-        if len(found.vertex) < self.spec.fewest_voxels:
+        part = _select_hemisphere(self._responses(region.subject).of(region.roi), region.hemisphere)
+        found = part.select(self._finite_and_varying(region.subject, part), "constant or not finite")
+        if len(found.vertex) < self.spec.min_voxels:
             raise LabError(f"{region.name} of {region.subject} has {len(found.vertex)} voxels "
                            f"that vary, of {len(part.vertex)}",
-                           expected=f"{self.spec.fewest_voxels} or more",
+                           expected=f"{self.spec.min_voxels} or more",
                            remedy="leave the region out, or lower `fewest_voxels` in [finetuning]")
         return found
 
-    def responses(self, region: Region, conditions: NDArray[np.int64],
+    def responses(self, region: Region, stimulus_ids: NDArray[np.int64],
                   train: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return mean responses (n_conditions, n_voxels), in SD over ``train`` where asked for."""
         voxels = self.voxels(region)
-        y = voxels.mean(conditions)
+        y = voxels.mean(stimulus_ids)
         if self.spec.standardise:
-            known = voxels.mean(train)
-            y = (y - known.mean(0)) / known.std(0)
+            train_responses = voxels.mean(train)
+            y = (y - train_responses.mean(0)) / train_responses.std(0)
         return y.astype(np.float32)
 
-    def ceiling(self, region: Region) -> NDArray[np.float64]:
+    def noise_ceiling(self, region: Region) -> NDArray[np.float64]:
         """Return the largest r that each voxel's noise allows on held-out pictures; NaN: unknown.
 
         The square root of the share of variance that is signal, from ncsnr and the repeats.
         """
         voxels = self.voxels(region)
-        return np.sqrt(ncsnr_ceiling(voxels.ncsnr, voxels.betas.shape[1]))
+        return np.sqrt(ncsnr_noise_ceiling(voxels.ncsnr, voxels.betas.shape[1]))
 
-    def pictures(self, conditions: NDArray[np.int64]) -> tuple[NDArray[np.uint8],
+    def pictures(self, stimulus_ids: NDArray[np.int64]) -> tuple[NDArray[np.uint8],
                                                                NDArray[np.int64]]:
         """Decode the pictures of some conditions, once; the cache later.
 
@@ -223,45 +223,45 @@ class Material:
         pixels : array, uint8, shape (n_pictures, 3, side, side)
             Scaled to a square without cropping, as published.
         condition : array, int64, shape (n_pictures,)
-            Place of each picture's condition among ``conditions``.
+            Place of each picture's condition among ``stimulus_ids``.
         """
-        key = ("pictures", conditions.tobytes())
-        sets = [one for one in self._kept if one[0] == "pictures"]
-        if key not in self._kept and len(sets) >= MOST_KEPT:
-            del self._kept[sets[0]]
-        return self._once(key, lambda: self._pictures(conditions))
+        key = ("pictures", stimulus_ids.tobytes())
+        sets = [one for one in self._memory if one[0] == "pictures"]
+        if key not in self._memory and len(sets) >= MAX_IMAGE_SETS:
+            del self._memory[sets[0]]
+        return self._memoise(key, lambda: self._pictures(stimulus_ids))
 
-    def _pictures(self, conditions: NDArray[np.int64]) -> tuple[NDArray[np.uint8],
+    def _pictures(self, stimulus_ids: NDArray[np.int64]) -> tuple[NDArray[np.uint8],
                                                                 NDArray[np.int64]]:
-        shown = np.flatnonzero(np.isin(self.cohort.condition_of, conditions))
-        most = self.spec.most_pictures
-        if most:  # of each condition, the first ones
-            order = np.argsort(self.cohort.condition_of[shown], kind="stable")
-            _, first, counts = np.unique(self.cohort.condition_of[shown][order],
+        image_ids = np.flatnonzero(np.isin(self.cohort.condition_of, stimulus_ids))
+        max_images = self.spec.max_images_per_condition
+        if max_images:  # of each condition, the first ones
+            by_condition = np.argsort(self.cohort.condition_of[image_ids], kind="stable")
+            _, first, counts = np.unique(self.cohort.condition_of[image_ids][by_condition],
                                          return_index=True, return_counts=True)
-            turn = np.arange(len(order)) - np.repeat(first, counts)
-            shown = np.sort(shown[order][turn < most])
+            occurrence = np.arange(len(by_condition)) - np.repeat(first, counts)
+            image_ids = np.sort(image_ids[by_condition][occurrence < max_images])
         pixels = cached("pixels", f"{self.cohort.name}-{self.side}px", {
-            **self.pictures_key, "shown": shown.tolist()},
-            lambda: {"pixels": self._decoded(shown)})["pixels"]
-        return pixels, np.searchsorted(conditions, self.cohort.condition_of[shown])
+            **self.pictures_key, "image_ids": image_ids.tolist()},
+            lambda: {"pixels": self._decode(image_ids)})["pixels"]
+        return pixels, np.searchsorted(stimulus_ids, self.cohort.condition_of[image_ids])
 
-    def _decoded(self, shown: Sequence[int]) -> NDArray[np.uint8]:
-        def square(image) -> torch.Tensor:
+    def _decode(self, image_ids: Sequence[int]) -> NDArray[np.uint8]:
+        def to_square_tensor(image) -> torch.Tensor:
             return functional.pil_to_tensor(functional.resize(image, [self.side, self.side],
                                                               antialias=True))
 
-        parts = [shown[i:i + DECODED_AT_ONCE] for i in range(0, len(shown), DECODED_AT_ONCE)]
+        parts = [image_ids[i:i + DECODE_BATCH_SIZE] for i in range(0, len(image_ids), DECODE_BATCH_SIZE)]
         return np.concatenate([batch.numpy() for batch in progress(
-            self.cohort.album.batches(parts, square), "decoding pictures", len(parts))])
+            self.cohort.album.batches(parts, to_square_tensor), "decoding pictures", len(parts))])
 
 
-def _spread(conditions: NDArray[np.int64], n: int) -> NDArray[np.int64]:
+def _evenly_spaced(stimulus_ids: NDArray[np.int64], n: int) -> NDArray[np.int64]:
     """Keep ``n`` conditions (0: all), evenly spaced in their order."""
-    if not 0 < n < len(conditions):
-        return conditions
-    return conditions[np.arange(n) * len(conditions) // n]
+    if not 0 < n < len(stimulus_ids):
+        return stimulus_ids
+    return stimulus_ids[np.arange(n) * len(stimulus_ids) // n]
 
 
-def _of_side(part: Responses, hemisphere: str) -> Responses:
+def _select_hemisphere(part: Responses, hemisphere: str) -> Responses:
     return part if hemisphere == "both" else part.select(part.hemisphere == hemisphere)

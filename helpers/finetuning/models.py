@@ -13,13 +13,13 @@ from torch import Tensor, nn
 
 from helpers.finetuning.contrastive import TEMPERATURE, info_nce
 from helpers.ground.errors import LabError
-from helpers.training.readout import read_at
+from helpers.training.readout import forward_to_layer
 
-HIDDEN, EMBEDDING, POOLED_EMBEDDING = 0.8, 0.2, 0.25
+HIDDEN_FRACTION, EMBEDDING_FRACTION, POOLED_EMBEDDING_FRACTION = 0.8, 0.2, 0.25
 """Width of the head and of the embedding: shares of the voxels (of the width, where pooled)."""
 
 
-def widths(voxels: Mapping[str, int], *, pooled: bool = False, const: int = 0,
+def head_widths(voxels: Mapping[str, int], *, pooled: bool = False, const: int = 0,
            embedding: int = 0) -> tuple[int, int]:
     """Return the head's width h and the embedding's z, as published (spec 2).
 
@@ -40,13 +40,13 @@ def widths(voxels: Mapping[str, int], *, pooled: bool = False, const: int = 0,
         If a width would be below 1.
     """
     mean = sum(voxels.values()) / len(voxels)
-    hidden = const or int(mean if pooled else HIDDEN * mean)
-    narrow = embedding or int(POOLED_EMBEDDING * hidden if pooled else EMBEDDING * mean)
-    if min(hidden, narrow) < 1:
-        raise LabError(f"a head of {hidden} units and {narrow} dimensions for {dict(voxels)} "
+    hidden = const or int(mean if pooled else HIDDEN_FRACTION * mean)
+    embedding_dim = embedding or int(POOLED_EMBEDDING_FRACTION * hidden if pooled else EMBEDDING_FRACTION * mean)
+    if min(hidden, embedding_dim) < 1:
+        raise LabError(f"a head of {hidden} units and {embedding_dim} dimensions for {dict(voxels)} "
                        "voxels", expected="regions of 20 voxels or more",
                        remedy="leave this region out")
-    return hidden, narrow
+    return hidden, embedding_dim
 
 
 def head(hidden: int, out: int, *, bias: bool = False) -> nn.Sequential:
@@ -57,7 +57,7 @@ def head(hidden: int, out: int, *, bias: bool = False) -> nn.Sequential:
     return nn.Sequential(*layers, nn.Linear(hidden, out, bias=bias))
 
 
-class Reader(nn.Module):
+class FeatureExtractor(nn.Module):
     """A network up to the layer to which a head is attached.
 
     Parameters
@@ -74,16 +74,16 @@ class Reader(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Map images (n, 3, height, width) to (n, n_units)."""
         if self.path:
-            return read_at(self.backbone, self.path, images)
+            return forward_to_layer(self.backbone, self.path, images)
         return self.backbone(images).flatten(1)
 
 
-class Contrastive(nn.Module):
+class ContrastiveModel(nn.Module):
     """Pictures and responses meet in one space.
 
     Parameters
     ----------
-    reader : Reader
+    feature_extractor : Reader
     n_units : int
         That the reader returns.
     voxels : dict, participant -> int
@@ -101,17 +101,17 @@ class Contrastive(nn.Module):
     responses pass through g in separate calls, each with its own batch statistics.
     """
 
-    def __init__(self, reader: Reader, n_units: int, voxels: Mapping[str, int], *, hidden: int,
+    def __init__(self, feature_extractor: FeatureExtractor, n_units: int, voxels: Mapping[str, int], *, hidden: int,
                  embedding: int, temperature: float = TEMPERATURE,
                  learned_temperature: bool = False, symmetric: bool = False) -> None:
         super().__init__()
-        self.reader, self.symmetric = reader, symmetric
+        self.feature_extractor, self.symmetric = feature_extractor, symmetric
         self.from_images = nn.Linear(n_units, hidden, bias=False)
         self.from_responses = nn.ModuleDict(
             {name: nn.Linear(n, hidden, bias=False) for name, n in voxels.items()})
         self.head = head(hidden, embedding)
-        log = torch.tensor(float(temperature)).log()
-        self.log_temperature = nn.Parameter(log, requires_grad=learned_temperature)
+        log_initial = torch.tensor(float(temperature)).log_initial()
+        self.log_temperature = nn.Parameter(log_initial, requires_grad=learned_temperature)
 
     @property
     def temperature(self) -> Tensor:
@@ -120,7 +120,7 @@ class Contrastive(nn.Module):
 
     def embed_images(self, images: Tensor) -> Tensor:
         """Map images (n, 3, height, width) to embeddings (n, z)."""
-        return self.head(self.from_images(self.reader(images)))
+        return self.head(self.from_images(self.feature_extractor(images)))
 
     def embed_responses(self, responses: Tensor, subject: str) -> Tensor:
         """Map one participant's responses (n, n_voxels) to embeddings (n, z)."""
@@ -136,12 +136,12 @@ class Contrastive(nn.Module):
                         symmetric=self.symmetric)
 
 
-class Regression(nn.Module):
+class RegressionModel(nn.Module):
     """Pictures predict responses.
 
     Parameters
     ----------
-    reader : Reader
+    feature_extractor : Reader
     n_units : int
     n_voxels : int
     hidden : int
@@ -149,16 +149,16 @@ class Regression(nn.Module):
         width between the two, so that nothing but the objective differs.
     """
 
-    def __init__(self, reader: Reader, n_units: int, n_voxels: int, *, hidden: int = 0) -> None:
+    def __init__(self, feature_extractor: FeatureExtractor, n_units: int, n_voxels: int, *, hidden: int = 0) -> None:
         super().__init__()
-        self.reader = reader
+        self.feature_extractor = feature_extractor
         self.predict = nn.Linear(n_units, n_voxels) if not hidden else nn.Sequential(
             nn.Linear(n_units, hidden, bias=False), head(hidden, n_voxels, bias=True))
 
     def forward(self, images: Tensor, responses: Tensor, subject: str) -> tuple[Tensor, Tensor]:
         """Map a batch to predicted responses, (n, n_voxels), and return the measured ones."""
         del subject  # there is only one
-        return self.predict(self.reader(images)), responses
+        return self.predict(self.feature_extractor(images)), responses
 
     def loss(self, predicted: Tensor, responses: Tensor) -> Tensor:
         """Compute the mean squared error."""

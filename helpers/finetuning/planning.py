@@ -11,39 +11,39 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from helpers.finetuning import crossvalidation as cv
-from helpers.finetuning.jobs import Job, Look
-from helpers.finetuning.kinds import KINDS, Kind, recipe_of
-from helpers.finetuning.material import Material, Region, Split
-from helpers.finetuning.tuning import Pairs
-from helpers.finetuning.work import grams
+from helpers.finetuning.jobs import FineTuningRun, EvaluationSet
+from helpers.finetuning.conditions import CONDITIONS, Condition, make_finetuning_config
+from helpers.finetuning.cohort_data import CohortData, Region, StimulusSplit
+from helpers.finetuning.tuning import SubjectPairs
+from helpers.finetuning.work import layer_kernels
 from helpers.ground.cache import cached
 from helpers.ground.digest import array_digest, code_digest, text_digest
 from helpers.ground.errors import LabError
 from helpers.networks.network import Network
 
-Asked = tuple[Job, tuple[Look, ...]]
+EvaluationRequest = tuple[FineTuningRun, tuple[EvaluationSet, ...]]
 
 
 @dataclass(frozen=True)
-class Plan:
+class RunPlan:
     """A cohort and a network: every job that may be asked for.
 
     Parameters
     ----------
-    material : Material
+    cohort_data : Material
     network, untrained : Network
     seed : int
     """
 
-    material: Material
+    cohort_data: CohortData
     network: Network
     untrained: Network
     seed: int = 0
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """The regions of all participants; see `Material.regions`."""
-        return self.material.regions()
+        """The regions of all participants; see `CohortData.regions`."""
+        return self.cohort_data.regions()
 
     @cached_property
     def regions(self) -> list[Region]:
@@ -54,33 +54,33 @@ class Plan:
         LabError
             If there are none.
         """
-        used = self.table[self.table["why"] == ""]
+        used = self.table[self.table["excluded_because"] == ""]
         if used.empty:
             raise LabError("no region of any participant can be used",
-                           expected=f"{self.material.spec.fewest_voxels} voxels that vary",
+                           expected=f"{self.cohort_data.spec.min_voxels} voxels that vary",
                            remedy="name other ROIs in [finetuning] of the profile")
         return [Region(*row) for row in zip(used["subject"], used["roi"], used["hemisphere"])]
 
     @cached_property
-    def by_name(self) -> dict[str, tuple[Region, ...]]:
+    def regions_by_name(self) -> dict[str, tuple[Region, ...]]:
         """Regions of the same name, of all participants who have them."""
         found: dict[str, list[Region]] = {}
         for region in self.regions:
             found.setdefault(region.name, []).append(region)
         return {name: tuple(group) for name, group in found.items()}
 
-    def who(self, kind: Kind) -> list[tuple[tuple[Region, ...], int]]:
+    def training_groups(self, condition: Condition) -> list[tuple[tuple[Region, ...], int]]:
         """Return the regions of each network of a kind, and the split it is tuned on.
 
         Where nothing is tuned, one network meets all regions.
         """
-        n = max(len(self.material.splits(s)) for s in self.material.subjects)
-        groups = ([tuple(self.regions)] if kind.objective == "none"
-                  else list(self.by_name.values()) if kind.pooled
+        n = max(len(self.cohort_data.splits(s)) for s in self.cohort_data.subjects)
+        groups = ([tuple(self.regions)] if condition.objective == "none"
+                  else list(self.regions_by_name.values()) if condition.pooled
                   else [(region,) for region in self.regions])
         return [(group, split) for group in groups for split in range(n)]
 
-    def seed_of(self, regions: Sequence[Region], number: int) -> int:
+    def training_seed(self, regions: Sequence[Region], number: int) -> int:
         """Return the seed of a network's training: another one for each network and number.
 
         Kinds of tuning share it, so that they differ in nothing but what they are.
@@ -88,91 +88,91 @@ class Plan:
         name = f"{self.seed} {number} {' '.join(region.label for region in regions)}"
         return int(text_digest(name)[:7], 16)
 
-    def job(self, kind: Kind, regions: Sequence[Region], trains: Sequence[NDArray[np.int64]],
-            rate: float, number: int = 0) -> Job:
-        """Plan the tuning of one network on the conditions ``trains`` of each region.
+    def make_run(self, condition: Condition, regions: Sequence[Region], train_ids: Sequence[NDArray[np.int64]],
+            learning_rate: float, number: int = 0) -> FineTuningRun:
+        """Plan the tuning of one network on the conditions ``train_ids`` of each region.
 
         ``number`` says which of its trainings, from 0.
         """
-        spec, people, told = self.material.spec, [], []
-        for region, train in zip(regions, trains) if kind.objective != "none" else ():
-            pixels, condition = self.material.pictures(train)
-            y = self.material.responses(region, train, train)
-            if kind.shuffled:
+        spec, training_pairs, digests = self.cohort_data.spec, [], []
+        for region, train in zip(regions, train_ids) if condition.objective != "none" else ():
+            pixels, response_idx = self.cohort_data.pictures(train)
+            y = self.cohort_data.responses(region, train, train)
+            if condition.shuffled:
                 y = y[np.random.default_rng([self.seed, 6, number]).permutation(len(y))]
-            people.append(Pairs(region.subject, pixels, condition, y))
-            told += [region.label, array_digest(train), spec.most_pictures, array_digest(y)]
-        name = f"{kind.name}-{regions[0].name}-{regions[0].subject}-{number}".replace(" ", "_")
-        return Job(name.replace(",", ""), kind, self.network if kind.trained else self.untrained,
-                   tuple(people), text_digest(f"{self.material.pictures_key} {told}"),
-                   recipe_of(kind, spec, rate), spec, self.material.side,
-                   int(self.table["n_used"].max()), self.seed_of(regions, number))
+            training_pairs.append(SubjectPairs(region.subject, pixels, response_idx, y))
+            digests += [region.label, array_digest(train), spec.max_images_per_condition, array_digest(y)]
+        name = f"{condition.name}-{regions[0].name}-{regions[0].subject}-{number}".replace(" ", "_")
+        return FineTuningRun(name.replace(",", ""), condition, self.network if condition.from_pretrained else self.untrained,
+                   tuple(training_pairs), text_digest(f"{self.cohort_data.pictures_key} {digests}"),
+                   make_finetuning_config(condition, spec, learning_rate), spec, self.cohort_data.image_size,
+                   int(self.table["n_voxels"].max()), self.training_seed(regions, number))
 
-    def searched(self, kind: Kind, rate: float, region: Region) -> Asked:
+    def rate_search_request(self, condition: Condition, learning_rate: float, region: Region) -> EvaluationRequest:
         """Plan a trial of a learning rate, on parts of the training conditions alone."""
-        fit, choose = self.material.splits(region.subject)[0].search
-        return (self.job(kind, (region,), [fit], rate),
-                (replace(self.look((region,), choose, fit), protocol="P2"),))
+        train, choose = self.cohort_data.splits(region.subject)[0].rate_search
+        return (self.make_run(condition, (region,), [train], learning_rate),
+                (replace(self.evaluation_set((region,), choose, train), protocol="P2"),))
 
-    def asked(self, kind: Kind, regions: tuple[Region, ...], split: int, rate: float, *,
-              everyone: bool, number: int = 0) -> Asked:
+    def evaluation_request(self, condition: Condition, regions: tuple[Region, ...], split: int, learning_rate: float, *,
+              all_subjects: bool, number: int = 0) -> EvaluationRequest:
         """Plan a network and its looks at the held-out pictures of those whom it meets.
 
-        Its own participants, or ``everyone`` who has a region of the same name.
+        Its own participants, or ``all_subjects`` who has a region of the same name.
         """
-        parts = {s: self.material.splits(s)[split] for s in self.material.subjects}
-        job = self.job(kind, regions, [parts[region.subject].train for region in regions], rate,
+        splits = {s: self.cohort_data.splits(s)[split] for s in self.cohort_data.subjects}
+        run = self.run(condition, regions, [splits[region.subject].train for region in regions], learning_rate,
                        number)
-        met = self.by_name[regions[0].name] if everyone and kind.objective != "none" else regions
-        by_pictures: dict[bytes, list[Region]] = {}
-        for region in met:
-            by_pictures.setdefault(parts[region.subject].test.tobytes(), []).append(region)
-        return job, tuple(look for group in by_pictures.values()
-                          for look in self._looks(kind, tuple(group), parts, split))
+        receivers = self.regions_by_name[regions[0].name] if all_subjects and condition.objective != "none" else regions
+        by_test_images: dict[bytes, list[Region]] = {}
+        for region in receivers:
+            by_test_images.setdefault(splits[region.subject].test.tobytes(), []).append(region)
+        return run, tuple(evaluation_set for group in by_test_images.values()
+                          for evaluation_set in self._evaluation_sets(condition, tuple(group), splits, split))
 
-    def _looks(self, kind: Kind, regions: tuple[Region, ...], parts: Mapping[str, Split],
-               split: int) -> Iterator[Look]:
+    def _evaluation_sets(self, condition: Condition, regions: tuple[Region, ...], splits: Mapping[str, StimulusSplit],
+               split: int) -> Iterator[EvaluationSet]:
         """Yield the looks at regions with common held-out pictures."""
-        protocol, first = self.material.spec.protocol, parts[regions[0].subject]
-        if kind.fixed or protocol != "P1":
-            found = [self.look((region,), first.test, parts[region.subject].train)
+        protocol, first = self.cohort_data.spec.protocol, splits[regions[0].subject]
+        if condition.fixed or protocol != "P1":
+            found = [self.evaluation_set((region,), first.test, splits[region.subject].train)
                      for region in regions]
-            yield replace(found[0], protocol="" if kind.fixed else protocol, responses={
-                label: y for look in found for label, y in look.responses.items()})
+            yield replace(found[0], protocol="" if condition.fixed else protocol, responses={
+                label: y for evaluation_set in found for label, y in evaluation_set.responses.items()})
             return
         for region in regions:
-            part = parts[region.subject]
-            conditions = np.union1d(part.train, part.test)
-            yield replace(self.look((region,), conditions, part.train), folds=(),
-                          protocol="P1", fixed={region.label: self._beforehand(region, split)},
-                          fit=np.searchsorted(conditions, part.train),
-                          test=np.searchsorted(conditions, part.test))
+            part = splits[region.subject]
+            stimulus_ids = np.union1d(part.train, part.test)
+            yield replace(self.evaluation_set((region,), stimulus_ids, part.train), folds=(),
+                          protocol="P1", fixed={region.label: self._preselect_layer_and_alpha(region, split)},
+                          train=np.searchsorted(stimulus_ids, part.train),
+                          test=np.searchsorted(stimulus_ids, part.test))
 
-    def look(self, regions: Sequence[Region], conditions: NDArray[np.int64],
-             train: NDArray[np.int64]) -> Look:
+    def evaluation_set(self, regions: Sequence[Region], stimulus_ids: NDArray[np.int64],
+             train: NDArray[np.int64]) -> EvaluationSet:
         """Show the pictures of some conditions, and ask for the responses of some regions."""
-        pixels, condition = self.material.pictures(conditions)
-        y = {region.label: self.material.responses(region, conditions, train)
+        pixels, response_idx = self.cohort_data.pictures(stimulus_ids)
+        y = {region.label: self.cohort_data.responses(region, stimulus_ids, train)
              for region in regions}
-        return Look(pixels, condition, y, folds=tuple(cv.deal(len(conditions), seed=self.seed)))
+        return EvaluationSet(pixels, response_idx, y, folds=tuple(cv.make_folds(len(stimulus_ids), seed=self.seed)))
 
-    def _beforehand(self, region: Region, split: int) -> tuple[str, float]:
+    def _preselect_layer_and_alpha(self, region: Region, split: int) -> tuple[str, float]:
         """Choose layer and penalty once, on the untuned network (P1, spec 3.3).
 
         On the training conditions of the first participant who has the region.
         """
-        first = self.by_name[region.name][0]
-        train = self.material.splits(first.subject)[split].train
-        look = self.look((first,), train, train)
-        job = self.job(KINDS["untuned"], (first,), [train], 1.0)
+        first = self.regions_by_name[region.name][0]
+        train = self.cohort_data.splits(first.subject)[split].train
+        evaluation_set = self.evaluation_set((first,), train, train)
+        run = self.run(CONDITIONS["pretrained"], (first,), [train], 1.0)
 
         def make() -> dict[str, np.ndarray]:
-            products = grams(self.network.model, job, look)
-            layer, alpha, _ = cv.layer_and_alpha(products, look.responses[first.label], look.folds)
+            K = layer_kernels(self.network.model, run, evaluation_set)
+            layer, alpha, _ = cv.select_layer_and_alpha(K, evaluation_set.responses[first.label], evaluation_set.folds)
             return {"layer": np.array(layer), "alpha": np.array(alpha)}
 
-        made = cached("judged", f"beforehand-{first.name}".replace(" ", "_"), {
-            "network": self.network.parts, "look": look.digest,
-            "layers": list(self.material.spec.layers),
+        selected = cached("evaluations", f"beforehand-{first.name}".replace(" ", "_"), {
+            "network": self.network.splits, "evaluation_set": evaluation_set.digest,
+            "layers": list(self.cohort_data.spec.layers),
             "code": code_digest(["helpers.finetuning.work"])}, make)
-        return str(made["layer"]), float(made["alpha"])
+        return str(selected["layer"]), float(selected["alpha"])

@@ -13,13 +13,13 @@ import pandas as pd
 from joblib import Parallel, delayed
 
 from helpers.brains.cohort import Cohort
-from helpers.finetuning.embedding import BOUND
-from helpers.finetuning.jobs import Job, Look, Member
-from helpers.finetuning.kinds import KINDS, Kind, kind_of, published_rate
-from helpers.finetuning.material import Material, Region, group_of
-from helpers.finetuning.outcomes import REGION
-from helpers.finetuning.planning import Plan
-from helpers.finetuning.work import judged
+from helpers.finetuning.embedding import BOUND_COLUMNS
+from helpers.finetuning.jobs import FineTuningRun, EvaluationSet, FineTunedModel
+from helpers.finetuning.conditions import CONDITIONS, Condition, get_condition, default_learning_rate
+from helpers.finetuning.cohort_data import CohortData, Region, region_group
+from helpers.finetuning.outcomes import REGION_COLUMNS
+from helpers.finetuning.planning import RunPlan
+from helpers.finetuning.work import evaluate
 from helpers.ground.cache import Arrays, cooperatively
 from helpers.ground.console import progress
 from helpers.ground.errors import LabError
@@ -27,16 +27,16 @@ from helpers.ground.machine import workers
 from helpers.ground.tunings import FinetuningSpec
 from helpers.networks.network import Network
 
-SEARCHED = ("contrastive", "regression", "regression, same head")
+SEARCHED_CONDITIONS = ("contrastive", "regression", "regression, same head")
 """Kinds whose learning rate is chosen; the others take that of "contrastive"."""
-ELSEWHERE = {"V1v": "V1", "V2v": "V2", "V3v": "V3", "hV4": "V4"}
+TRANSFER_AREAS = {"V1v": "V1", "V2v": "V2", "V3v": "V3", "hV4": "V4"}
 """Region that a network was tuned to: the area of the atlas that it then meets (spec, C)."""
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Study:
+class FineTuningStudy:
     """All kinds of tuning, run and compared.
 
     Parameters
@@ -46,74 +46,74 @@ class Study:
         Processes. On a GPU one is enough.
     """
 
-    plan: Plan
+    plan: RunPlan
     n_jobs: int = 1
 
     @classmethod
-    def of(cls, cohort: Cohort, spec: FinetuningSpec, network: Network, untrained: Network, *,
-           seed: int = 0, n_jobs: int = 1) -> Study:
+    def from_cohort(cls, cohort: Cohort, spec: FinetuningSpec, network: Network, untrained: Network, *,
+           seed: int = 0, n_jobs: int = 1) -> FineTuningStudy:
         """Plan the tuning of a network to a cohort, at the size that the profile asks for."""
-        material = Material(cohort, spec, spec.image_size or network.input_shape[1])
-        return cls(Plan(material, network, untrained, seed), n_jobs)
+        cohort_data = CohortData(cohort, spec, spec.image_size or network.input_shape[1])
+        return cls(RunPlan(cohort_data, network, untrained, seed), n_jobs)
 
     @property
-    def rates(self) -> pd.DataFrame:
-        """Learning rates: columns ``kind, rate, r, chosen``.
+    def learning_rates(self) -> pd.DataFrame:
+        """Learning rates: columns ``kind, learning_rate, r, chosen``.
 
-        What `search` found once and the profile keeps, so that no rounding chooses anew; where
+        What `search_learning_rates` found once and the profile keeps, so that no rounding chooses anew; where
         the profile keeps nothing, its one rate, with ``r`` NaN.
         """
-        spec, rows = self.plan.material.spec, []
-        for kind in (KINDS[name] for name in SEARCHED):
-            found = spec.searched.get(kind.name, ())
-            rows += [{"kind": kind.name, "rate": rate, "r": r, "chosen": r == max(found)}
-                     for rate, r in zip(spec.rates, found)] or [
-                         {"kind": kind.name, "rate": published_rate(kind, spec), "r": np.nan,
+        spec, rows = self.plan.cohort_data.spec, []
+        for condition in (CONDITIONS[name] for name in SEARCHED_CONDITIONS):
+            results = spec.rate_search_scores.get(condition.name, ())
+            rows += [{"condition": condition.name, "learning_rate": learning_rate, "r": r, "chosen": r == max(results)}
+                     for learning_rate, r in zip(spec.learning_rates, results)] or [
+                         {"condition": condition.name, "learning_rate": default_learning_rate(condition, spec), "r": np.nan,
                           "chosen": True}]
         return pd.DataFrame(rows)
 
-    def search(self) -> pd.DataFrame:
-        """Search for learning rates: columns ``kind, rate, r``, for [finetuning.searched].
+    def search_learning_rates(self) -> pd.DataFrame:
+        """Search for learning rates: columns ``kind, learning_rate, r``, for [finetuning.searched].
 
         Each rate tunes the same few regions on a part of the training conditions; the other part
         judges, by cross-validated encoding. The same candidates, regions and criterion for all.
         A profile that names no candidates is refused (LabError).
         """
-        spec, rows = self.plan.material.spec, []
-        if not spec.rates:
+        spec, rows = self.plan.cohort_data.spec, []
+        if not spec.learning_rates:
             raise LabError("This profile names no learning rates to choose from",
                            expected="several, as in rates = [1e-3, 3e-3, 1e-2]",
                            remedy="add them to [finetuning] in the profile, or use its one rate")
-        kinds = [KINDS[name] for name in SEARCHED]
+        conditions = [CONDITIONS[name] for name in SEARCHED_CONDITIONS]
         order = np.random.default_rng([self.plan.seed, 5]).permutation(len(self.plan.regions))
-        few = [self.plan.regions[i] for i in sorted(order[:spec.n_searched])]
-        tried = [(kind, rate, region) for kind in kinds for rate in spec.rates for region in few]
-        found = self.each(_do, [self.plan.searched(*one) for one in tried],
+        search_regions = [self.plan.regions[i] for i in sorted(order[:spec.n_rate_search_regions])]
+        candidates = [(condition, learning_rate, region) for condition in conditions for learning_rate in spec.learning_rates for region in search_regions]
+        results = self.map_runs(_evaluate_all, [self.plan.rate_search_request(*one) for one in candidates],
                           "choosing learning rates")
-        for (kind, rate, region), (done,) in zip(tried, found):
-            rows.append({"kind": kind.name, "rate": rate, "r": done[f"r/{region.label}"].mean()})
-        return pd.DataFrame(rows).groupby(["kind", "rate"], sort=False)["r"].mean().reset_index()
+        for (condition, learning_rate, region), (result,) in zip(candidates, results):
+            rows.append({"condition": condition.name, "learning_rate": learning_rate, "r": result[f"r/{region.label}"].mean()})
+        return pd.DataFrame(rows).groupby(["condition", "learning_rate"], sort=False)["r"].mean().reset_index()
 
-    def rate(self, kind: Kind) -> float:
+    def learning_rate(self, condition: Condition) -> float:
         """Return the learning rate of a kind; variants of the contrastive one share its rate."""
-        if kind.objective == "none":
+        if condition.objective == "none":
             return 1.0  # of no training
-        name = kind.name if kind.name in SEARCHED else "contrastive"
-        chosen = self.rates[(self.rates["kind"] == name) & self.rates["chosen"]]
-        return float(chosen["rate"].iloc[0])
+        name = condition.name if condition.name in SEARCHED_CONDITIONS else "contrastive"
+        chosen = self.learning_rates[(self.learning_rates["condition"] == name) & self.learning_rates["chosen"]]
+        return float(chosen["learning_rate"].iloc[0])
 
-    def run(self, kinds: Sequence[str], *, everyone: bool = False,
-            share: float = 1.0) -> pd.DataFrame:
+    def voxel_scores(self, conditions: Sequence[str], *, all_subjects: bool = False,
+            interpolation: float = 1.0) -> pd.DataFrame:
         """Tune and judge; one row a voxel.
 
         Parameters
         ----------
-        kinds : sequence of str
-            Of `helpers.finetuning.kinds.KINDS`.
-        everyone : bool
+        conditions : sequence of str
+            Of `helpers.finetuning.conditions.CONDITIONS`.
+        all_subjects : bool
             Whether each participant's network also meets everyone else's held-out pictures.
-        share : float
-            Of the way to the tuned network; see `helpers.finetuning.jobs.Job`.
+        interpolation : float
+            Of the way to the tuned network; see `helpers.finetuning.jobs.FineTuningRun`.
 
         Returns
         -------
@@ -124,29 +124,29 @@ class Study:
             layer``. Scores are means over splits, where there are several. What is not tuned has
             the same rows for every seed.
         """
-        rows = pd.concat(_some([_rows(self.plan.material, one, done, donor, kind, seed)
-                                for donor, kind, seed, done in self._judged(kinds, everyone, share)
-                                for one in self._regions_in(done)], "r", kinds),
+        rows = pd.concat(_require_rows([_voxel_rows(self.plan.cohort_data, one, result, donor, condition, seed)
+                                for donor, condition, seed, result in self._iter_evaluations(conditions, all_subjects, interpolation)
+                                for one in self._regions_in(result)], "r", conditions),
                          ignore_index=True)
-        same = ["donor", *REGION, "kind", "seed", "voxel", "side", "vertex"]
-        return rows.groupby(same, sort=False).agg(
-            r=("r", "mean"), p2=("p2", "mean"), ceiling=("ceiling", "first"),
+        key_columns = ["donor", *REGION_COLUMNS, "condition", "seed", "voxel", "vertex_hemisphere", "vertex"]
+        return rows.groupby(key_columns, sort=False).agg(
+            r=("r", "mean"), p2=("p2", "mean"), noise_ceiling=("noise_ceiling", "first"),
             layer=("layer", "first")).reset_index()
 
-    def curves(self, kinds: Sequence[str]) -> pd.DataFrame:
+    def curves(self, conditions: Sequence[str]) -> pd.DataFrame:
         """Return the mean r of layers: ``subject, roi, hemisphere, group, kind, seed, layer, r``.
 
         Each voxel has its best penalty, on the folds that are reported: for comparing layers.
         """
-        rows = [{**_told(region), "kind": kind, "seed": seed, "layer": layer, "r": float(r)}
-                for _, kind, seed, done in self._judged(kinds)
-                for region in self._regions_in(done)
-                for layer, r in zip(self.plan.material.spec.layers,
-                                    done[f"curve/{region.label}"])]
-        names = [name for name in _some(rows, "layer", kinds)[0] if name != "r"]
+        rows = [{**_region_columns(region), "condition": condition, "seed": seed, "layer": layer, "r": float(r)}
+                for _, condition, seed, result in self._iter_evaluations(conditions)
+                for region in self._regions_in(result)
+                for layer, r in zip(self.plan.cohort_data.spec.layers,
+                                    result[f"curve/{region.label}"])]
+        names = [name for name in _require_rows(rows, "layer", conditions)[0] if name != "r"]
         return pd.DataFrame(rows).groupby(names, sort=False)["r"].mean().reset_index()
 
-    def bounds(self, kinds: Sequence[str]) -> pd.DataFrame:
+    def bounds(self, conditions: Sequence[str]) -> pd.DataFrame:
         """Bound the information that held-out pictures and responses share, in nats.
 
         Returns
@@ -156,23 +156,23 @@ class Study:
             `helpers.finetuning.contrastive.Bound`, ``dimensions`` (z), and ``shared`` (the best
             bound with the head's shared running statistics, as published). Means over splits.
         """
-        material = self.plan.material
-        rows = [{**_told(region), "kind": kind, "seed": seed,
-                 "n_voxels": len(material.voxels(region).vertex),
-                 **dict(zip(BOUND, done[f"bound/{region.label}"].tolist()))}
-                for _, kind, seed, done in self._judged(kinds)
-                for region in self._regions_in(done, "bound")]
-        names = [name for name in _some(rows, "bound", kinds)[0] if name not in BOUND]
-        return pd.DataFrame(rows).groupby(names, sort=False)[list(BOUND)].mean().reset_index()
+        cohort_data = self.plan.cohort_data
+        rows = [{**_region_columns(region), "condition": condition, "seed": seed,
+                 "n_voxels": len(cohort_data.voxels(region).vertex),
+                 **dict(zip(BOUND_COLUMNS, result[f"bound/{region.label}"].tolist()))}
+                for _, condition, seed, result in self._iter_evaluations(conditions)
+                for region in self._regions_in(result, "bound")]
+        names = [name for name in _require_rows(rows, "bound", conditions)[0] if name not in BOUND_COLUMNS]
+        return pd.DataFrame(rows).groupby(names, sort=False)[list(BOUND_COLUMNS)].mean().reset_index()
 
-    def elsewhere(self, other: Material, kinds: Sequence[str]) -> pd.DataFrame:
+    def transfer(self, other: CohortData, conditions: Sequence[str]) -> pd.DataFrame:
         """Let networks meet a second cohort, whose pictures and responses no tuning has seen.
 
         Parameters
         ----------
         other : Material
-            Its regions are those of `ELSEWHERE`.
-        kinds : sequence of str
+            Its regions are those of `TRANSFER_AREAS`.
+        conditions : sequence of str
             Networks of the first participant, as published, or of all where pooled.
 
         Returns
@@ -185,116 +185,116 @@ class Study:
         Cross-validated over all pictures of a participant, every fold run (the published script
         ran its first fold five times; spec, appendix C).
         """
-        meet = Plan(other, self.plan.network, self.plan.untrained, self.plan.seed)
-        asked, told = [], []
-        for name, group in self.plan.by_name.items():
-            area = ELSEWHERE.get(group[0].roi)
-            met = [one for one in meet.regions if one.roi == area
+        transfer_plan = RunPlan(other, self.plan.network, self.plan.untrained, self.plan.seed)
+        requests, rows = [], []
+        for name, group in self.plan.regions_by_name.items():
+            area = TRANSFER_AREAS.get(group[0].roi)
+            receivers = [one for one in transfer_plan.regions if one.roi == area
                    and one.hemisphere == group[0].hemisphere]
-            for kind, seed in product(map(kind_of, kinds if met else ()), self.seeds):
-                regions = group if kind.pooled else group[:1]
-                job, _ = self.plan.asked(kind, regions, 0, self.rate(kind), everyone=False,
+            for condition, seed in product(map(get_condition, conditions if receivers else ()), self.seeds):
+                regions = group if condition.pooled else group[:1]
+                run, _ = self.plan.evaluation_request(condition, regions, 0, self.learning_rate(condition), all_subjects=False,
                                          number=seed)
-                looks = tuple(meet.look((one,), shown, shown) for one in met
-                              for shown in [_everything(other, one.subject)])
-                asked.append((job, looks))
-                told.append((_donor(kind, regions), kind.name, seed, met, name))
-        frames = [_rows(other, region, done, donor, kind, seed).assign(roi=name)
-                  for (donor, kind, seed, met, name), found in zip(
-                      told, self.each(_do, asked, "meeting a second cohort"))
-                  for region, done in zip(met, found)]
+                evaluation_sets = tuple(transfer_plan.evaluation_set((one,), shown, shown) for one in receivers
+                              for shown in [_all_stimulus_ids(other, one.subject)])
+                requests.append((run, evaluation_sets))
+                rows.append((_donor(condition, regions), condition.name, seed, receivers, name))
+        frames = [_voxel_rows(other, region, result, donor, condition, seed).assign(roi=name)
+                  for (donor, condition, seed, receivers, name), results in zip(
+                      rows, self.map_runs(_evaluate_all, requests, "meeting a second cohort"))
+                  for region, result in zip(receivers, results)]
         if not frames:
-            raise LabError(f"no region of both cohorts: {', '.join(self.plan.by_name)}",
-                           expected="one of " + ", ".join(ELSEWHERE),
+            raise LabError(f"no region of both cohorts: {', '.join(self.plan.regions_by_name)}",
+                           expected="one of " + ", ".join(TRANSFER_AREAS),
                            remedy="name one in [finetuning] of the profile")
         return pd.concat(frames, ignore_index=True)
 
     @property
     def seeds(self) -> range:
         """Numbers of the trainings of every network."""
-        return range(self.plan.material.spec.n_seeds)
+        return range(self.plan.cohort_data.spec.n_seeds)
 
-    def _judged(self, kinds: Sequence[str], everyone: bool = False,
-                share: float = 1.0) -> Iterator[tuple[str, str, int, Arrays]]:
+    def _iter_evaluations(self, conditions: Sequence[str], all_subjects: bool = False,
+                interpolation: float = 1.0) -> Iterator[tuple[str, str, int, Arrays]]:
         """Yield donor, kind, seed and what was found, after running all that is missing."""
-        wanted = [(kind_of(name), *who, seed) for name in kinds
-                  for who in self.plan.who(kind_of(name)) for seed in self.seeds]
-        asked = [self.plan.asked(kind, regions, split, self.rate(kind), everyone=everyone,
-                                 number=seed) for kind, regions, split, seed in wanted]
-        asked = [(replace(job, share=share), looks) for job, looks in asked]
-        for (kind, regions, _, seed), done in zip(
-                wanted, self.each(_do, asked, "tuning and judging")):
-            for one in done:
-                yield _donor(kind, regions), kind.name, seed, one
+        requested = [(get_condition(name), *group, seed) for name in conditions
+                  for group in self.plan.training_groups(get_condition(name)) for seed in self.seeds]
+        requests = [self.plan.requests(condition, regions, split, self.learning_rate(condition), all_subjects=all_subjects,
+                                 number=seed) for condition, regions, split, seed in requested]
+        requests = [(replace(run, interpolation=interpolation), evaluation_sets) for run, evaluation_sets in requests]
+        for (condition, regions, _, seed), result in zip(
+                requested, self.map_runs(_evaluate_all, requests, "tuning and judging")):
+            for one in result:
+                yield _donor(condition, regions), condition.name, seed, one
 
-    def networks(self, kinds: Sequence[str], *, share: float = 1.0) -> list[Member]:
+    def networks(self, conditions: Sequence[str], *, interpolation: float = 1.0) -> list[FineTunedModel]:
         """Return the networks of some kinds and all trainings, on the first split, not yet done."""
-        found = []
-        for kind in map(kind_of, kinds):
-            groups = [group for group, split in self.plan.who(kind) if split == 0]
-            tuned = kind.objective != "none"
-            for group, seed in product(groups, self.seeds if tuned else range(1)):
-                job, _ = self.plan.asked(kind, group, 0, self.rate(kind), everyone=False,
+        results = []
+        for condition in map(get_condition, conditions):
+            groups = [group for group, split in self.plan.training_groups(condition) if split == 0]
+            is_finetuned = condition.objective != "none"
+            for group, seed in product(groups, self.seeds if is_finetuned else range(1)):
+                run, _ = self.plan.evaluation_request(condition, group, 0, self.learning_rate(condition), all_subjects=False,
                                          number=seed)
                 first = group[0]
-                found.append(Member(_donor(kind, group), seed, first.roi if tuned else "none",
-                                    first.hemisphere if tuned else "none",
-                                    group_of(first.roi) if tuned else "none", kind.name,
-                                    replace(job, share=share)))
-        return found
+                results.append(FineTunedModel(_donor(condition, group), seed, first.roi if is_finetuned else "none",
+                                    first.hemisphere if is_finetuned else "none",
+                                    region_group(first.roi) if is_finetuned else "none", condition.name,
+                                    replace(run, interpolation=interpolation)))
+        return results
 
-    def each(self, do: Callable[..., T], asked: Sequence[tuple], label: str) -> list[T]:
+    def map_runs(self, function: Callable[..., T], requests: Sequence[tuple], label: str) -> list[T]:
         """Do jobs, with a bar, sharing them with other notebooks; on a GPU one after another."""
         on_cpu = next(self.plan.network.model.parameters()).device.type == "cpu"
         pool = Parallel(n_jobs=workers(self.n_jobs) if on_cpu else 1, return_as="generator",
                         pre_dispatch="n_jobs")
-        return cooperatively(partial(_unpacked, do), asked, each=lambda one, some: progress(
+        return cooperatively(partial(_call_with, function), requests, each=lambda one, some: progress(
             pool(delayed(one)(item) for item in some), label, len(some)))
 
-    def _regions_in(self, done: Arrays, what: str = "r") -> list[Region]:
+    def _regions_in(self, result: Arrays, what: str = "r") -> list[Region]:
         known = {region.label: region for region in self.plan.regions}
-        return [known[name.removeprefix(f"{what}/")] for name in done
+        return [known[name.removeprefix(f"{what}/")] for name in result
                 if name.startswith(f"{what}/")]
 
 
-def _some(found: list, what: str, kinds: Sequence[str]) -> list:
+def _require_rows(results: list, what: str, conditions: Sequence[str]) -> list:
     """Refuse kinds of tuning of which a table has nothing to tell."""
-    if not found:
-        raise LabError(f"{', '.join(kinds)}: no {what} to tell",
+    if not results:
+        raise LabError(f"{', '.join(conditions)}: no {what} to tell",
                        expected="bounds of contrastive kinds; r and layers of any kind but those "
                                 "of fixed z", remedy="ask for other kinds")
-    return found
+    return results
 
 
-def _unpacked(do: Callable[..., T], arguments: tuple) -> T:
-    return do(*arguments)
+def _call_with(function: Callable[..., T], arguments: tuple) -> T:
+    return function(*arguments)
 
 
-def _do(job: Job, looks: Sequence[Look]) -> list[Arrays]:
-    return [judged(job, look) for look in looks]
+def _evaluate_all(run: FineTuningRun, evaluation_sets: Sequence[EvaluationSet]) -> list[Arrays]:
+    return [evaluate(run, evaluation_set) for evaluation_set in evaluation_sets]
 
 
-def _donor(kind: Kind, regions: Sequence[Region]) -> str:
-    return "none" if kind.objective == "none" else "all" if kind.pooled else regions[0].subject
+def _donor(condition: Condition, regions: Sequence[Region]) -> str:
+    return "none" if condition.objective == "none" else "all" if condition.pooled else regions[0].subject
 
 
-def _told(region: Region) -> dict[str, str]:
+def _region_columns(region: Region) -> dict[str, str]:
     return {"subject": region.subject, "roi": region.roi, "hemisphere": region.hemisphere,
-            "group": group_of(region.roi)}
+            "group": region_group(region.roi)}
 
 
-def _rows(material: Material, region: Region, done: Arrays, donor: str, kind: str,
+def _voxel_rows(cohort_data: CohortData, region: Region, result: Arrays, donor: str, condition: str,
           seed: int) -> pd.DataFrame:
     """Return one row a voxel of a region."""
-    r, voxels = done[f"r/{region.label}"], material.voxels(region)
+    r, voxels = result[f"r/{region.label}"], cohort_data.voxels(region)
     return pd.DataFrame({
-        "donor": donor, **_told(region), "kind": kind, "seed": seed, "voxel": np.arange(len(r)),
-        "side": voxels.hemisphere.astype(object), "vertex": voxels.vertex, "r": r,
-        "p2": done.get(f"p2/{region.label}", np.full(len(r), np.nan)),
-        "ceiling": material.ceiling(region), "layer": str(done[f"layer/{region.label}"])})
+        "donor": donor, **_region_columns(region), "condition": condition, "seed": seed, "voxel": np.arange(len(r)),
+        "vertex_hemisphere": voxels.hemisphere.astype(object), "vertex": voxels.vertex, "r": r,
+        "p2": result.get(f"p2/{region.label}", np.full(len(r), np.nan)),
+        "noise_ceiling": cohort_data.noise_ceiling(region), "layer": str(result[f"layer/{region.label}"])})
 
 
-def _everything(material: Material, subject: str) -> np.ndarray:
+def _all_stimulus_ids(cohort_data: CohortData, subject: str) -> np.ndarray:
     """Return all conditions of a participant's first split."""
-    split = material.splits(subject)[0]
+    split = cohort_data.splits(subject)[0]
     return np.union1d(split.train, split.test)

@@ -16,19 +16,19 @@ from numpy.typing import NDArray
 from torch import nn
 
 from helpers.finetuning import crossvalidation as cv
-from helpers.finetuning.embedding import averaged, bound, shown
-from helpers.finetuning.jobs import Job, Look
-from helpers.finetuning.tuning import Pairs, steps_in, tune
+from helpers.finetuning.embedding import average_by_condition, held_out_bound, iter_batches
+from helpers.finetuning.jobs import FineTuningRun, EvaluationSet
+from helpers.finetuning.tuning import SubjectPairs, count_steps, train_model
 from helpers.ground.cache import Arrays, cached, key
 from helpers.ground.console import bar
 from helpers.ground.digest import code_digest
 from helpers.ground.errors import LabError
 from helpers.ground.paths import cache_dir
-from helpers.networks.activations import paths_of, stream
-from helpers.training.processes import one_thread
+from helpers.networks.activations import select_layer_paths, stream_activations
+from helpers.training.processes import single_thread
 
 
-def tuned(job: Job) -> Arrays:
+def finetune(run: FineTuningRun) -> Arrays:
     """Tune, once: losses of the epochs, and weights by name.
 
     Returns
@@ -36,51 +36,51 @@ def tuned(job: Job) -> Arrays:
     dict
         ``losses`` (n_epochs,), and a tensor ``model/<name>`` for everything in the model.
     """
-    job = replace(job, share=1.0)
-    state = cache_dir() / "tuned" / f"{job.name}-{key(**job.parts)}.state.safetensors"
-    keep = {epoch: state.with_name(state.name.replace(".state", f".epoch{epoch}"))
-            for epoch in job.spec.checkpoints}
+    run = replace(run, interpolation=1.0)
+    state = cache_dir() / "finetuned" / f"{run.name}-{key(**run.parts)}.state.safetensors"
+    checkpoints = {epoch: state.with_name(state.name.replace(".state", f".epoch{epoch}"))
+            for epoch in run.spec.checkpoints}
 
     def make() -> Arrays:
-        model = job.build()
+        model = run.build()
         # Beside others the bar of all jobs is enough; a job that is alone shows its steps.
-        with bar(f"tuning {job.name}", steps_in(job.people, job.recipe),
+        with bar(f"tuning {run.name}", count_steps(run.training_pairs, run.config),
                  hidden=parent_process() is not None) as steps:
             try:
-                losses = tune(model, job.people, job.recipe, job.scale, seed=job.seed,
-                              state=state, keep=keep,
+                losses = train_model(model, run.training_pairs, run.config, run.normalise, seed=run.seed,
+                              state=state, checkpoints=checkpoints,
                               on_step=lambda step, _loss: steps.update(step - steps.n))
             except LabError as error:
-                raise LabError(f"{job.name}: {error.seen}", expected=error.expected,
+                raise LabError(f"{run.name}: {error.seen}", expected=error.expected,
                                remedy=error.remedy) from error
         return {"losses": np.array(losses),
                 **{f"model/{name}": tensor.cpu().numpy()
                    for name, tensor in model.state_dict().items()}}
 
-    return cached("tuned", job.name, job.parts, make)
+    return cached("finetuned", run.name, run.parts, make)
 
 
-def opened(job: Job) -> nn.Module:
+def load_model(run: FineTuningRun) -> nn.Module:
     """Return the tuned model, in evaluation mode; the network itself where nothing is tuned."""
-    if not job.people:
-        return job.network.model
-    model, kept = job.build(), tuned(job)
+    if not run.training_pairs:
+        return run.network.model
+    model, saved = run.build(), finetune(run)
     model.load_state_dict({name.removeprefix("model/"): torch.from_numpy(values)
-                           for name, values in kept.items() if name.startswith("model/")})
-    if job.share != 1:
-        before, inside = job.network.model.state_dict(), backbone_of(job, model)
-        inside.load_state_dict({
-            name: torch.lerp(before[name], after, job.share) if after.is_floating_point() else after
-            for name, after in inside.state_dict().items()})
+                           for name, values in saved.items() if name.startswith("model/")})
+    if run.interpolation != 1:
+        before, backbone = run.network.model.state_dict(), get_backbone(run, model)
+        backbone.load_state_dict({
+            name: torch.lerp(before[name], after, run.interpolation) if after.is_floating_point() else after
+            for name, after in backbone.state_dict().items()})
     return model.eval()
 
 
-def backbone_of(job: Job, model: nn.Module) -> nn.Module:
+def get_backbone(run: FineTuningRun, model: nn.Module) -> nn.Module:
     """Return the network inside a tuned model."""
-    return model.reader.backbone if job.people else model
+    return model.feature_extractor.backbone if run.training_pairs else model
 
 
-def judged(job: Job, look: Look) -> Arrays:
+def evaluate(run: FineTuningRun, evaluation_set: EvaluationSet) -> Arrays:
     """Judge one job by one look, once.
 
     Returns
@@ -88,62 +88,62 @@ def judged(job: Job, look: Look) -> Arrays:
     dict
         For each region of the look: ``r/<region>`` (n_voxels,), by the look's protocol; ``p2/…``
         the same by P2, where there are folds; ``layer/…``; and ``curve/…`` (n_layers,), the mean
-        r of every layer at the best penalty of each voxel. ``bound/…``, see
-        `helpers.finetuning.embedding.BOUND`, where a contrastive model knows the participant.
+        r of every layer at the best penalty of each voxel. ``held_out_bound/…``, see
+        `helpers.finetuning.embedding.BOUND_COLUMNS`, where a contrastive model knows the participant.
     """
     def make() -> Arrays:
-        with one_thread():
-            model = opened(job)
-            found: Arrays = {}
-            if look.protocol:
-                found |= _asked(grams(backbone_of(job, model), job, look), look)
-            for person in job.people if job.kind.objective == "contrastive" else ():
-                mine = [name for name in look.responses if name.startswith(f"{person.subject}/")]
-                for name in mine:
-                    held_out = Pairs(person.subject, look.pixels, look.condition,
-                                     look.responses[name])
-                    rows = np.arange(len(held_out.responses)) if look.test is None else look.test
-                    found[f"bound/{name}"] = bound(model, person, held_out, rows, job.scale,
-                                                   seed=job.seed)
-            return found
+        with single_thread():
+            model = load_model(run)
+            results: Arrays = {}
+            if evaluation_set.protocol:
+                results |= _score_regions(layer_kernels(get_backbone(run, model), run, evaluation_set), evaluation_set)
+            for subject_pairs in run.training_pairs if run.condition.objective == "contrastive" else ():
+                own_regions = [name for name in evaluation_set.responses if name.startswith(f"{subject_pairs.subject}/")]
+                for name in own_regions:
+                    held_out = SubjectPairs(subject_pairs.subject, evaluation_set.pixels, evaluation_set.response_idx,
+                                     evaluation_set.responses[name])
+                    rows = np.arange(len(held_out.responses)) if evaluation_set.test is None else evaluation_set.test
+                    results[f"bound/{name}"] = held_out_bound(model, subject_pairs, held_out, rows, run.normalise,
+                                                   seed=run.seed)
+            return results
 
-    return cached("judged", job.name, {
-        "tuned": job.parts, "look": look.digest, "layers": list(job.spec.layers),
+    return cached("evaluations", run.name, {
+        "finetuned": run.parts, "evaluation_set": evaluation_set.digest, "layers": list(run.spec.layers),
         "code": code_digest(["helpers.finetuning.work"])}, make)
 
 
-def _asked(products: cv.Grams, look: Look) -> Arrays:
+def _score_regions(K: cv.LayerKernels, evaluation_set: EvaluationSet) -> Arrays:
     """Predict all regions of a look; what depends on features alone is computed once for all."""
-    found: Arrays = {}
-    if look.protocol == "P1":
-        for name, y in look.responses.items():
-            layer, alpha = look.fixed[name]
-            curve = {one: cv.p1(products, y, look.fit, look.test, one, alpha) for one in products}
-            found |= {f"r/{name}": curve[layer].r, f"layer/{name}": np.array(layer),
+    results: Arrays = {}
+    if evaluation_set.protocol == "P1":
+        for name, y in evaluation_set.responses.items():
+            layer, alpha = evaluation_set.fixed[name]
+            curve = {one: cv.score_p1(K, y, evaluation_set.train, evaluation_set.test, one, alpha) for one in K}
+            results |= {f"r/{name}": curve[layer].r, f"layer/{name}": np.array(layer),
                       f"curve/{name}": np.array([one.r.mean() for one in curve.values()])}
-        return found
-    together = np.concatenate(list(look.responses.values()), axis=1)
-    every = {layer: cv.fold_scores(values, together, look.folds,
-                                   inside=look.protocol == "nested")
-             for layer, values in products.items()}
-    edges = np.cumsum([0, *(y.shape[1] for y in look.responses.values())])
-    for name, first, last in zip(look.responses, edges, edges[1:]):
-        by_layer = {layer: scores.of(slice(first, last)) for layer, scores in every.items()}
-        published = cv.p2(by_layer)
-        ours = cv.nested(by_layer) if look.protocol == "nested" else published
-        found |= {f"r/{name}": ours.r, f"layer/{name}": np.array(ours.layer),
+        return results
+    all_responses = np.concatenate(list(evaluation_set.responses.values()), axis=1)
+    fold_scores = {layer: cv.compute_fold_scores(values, all_responses, evaluation_set.folds,
+                                   inside=evaluation_set.protocol == "nested")
+             for layer, values in K.items()}
+    edges = np.cumsum([0, *(y.shape[1] for y in evaluation_set.responses.values())])
+    for name, first, last in zip(evaluation_set.responses, edges, edges[1:]):
+        by_layer = {layer: scores.select(slice(first, last)) for layer, scores in fold_scores.items()}
+        published = cv.score_p2(by_layer)
+        reported = cv.score_nested(by_layer) if evaluation_set.protocol == "nested" else published
+        results |= {f"r/{name}": reported.r, f"layer/{name}": np.array(reported.layer),
                   f"p2/{name}": published.r, f"curve/{name}": np.array(
                       [scores.outer.mean(0).max(0).mean() for scores in by_layer.values()])}
-    return found
+    return results
 
 
-def grams(backbone: nn.Module, job: Job, look: Look) -> dict[str, NDArray[np.float64]]:
+def layer_kernels(backbone: nn.Module, run: FineTuningRun, evaluation_set: EvaluationSet) -> dict[str, NDArray[np.float64]]:
     """Return the Gram matrix of every read-out layer over the conditions of a look."""
     device = next(backbone.parameters()).device
     parts: dict[str, list[NDArray]] = {}
-    stream(backbone, paths_of(job.network.layers, job.spec.layers),
-           shown(look.pixels, job.scale, device),
+    stream_activations(backbone, select_layer_paths(run.network.layers, run.spec.layers),
+           iter_batches(evaluation_set.pixels, run.normalise, device),
            lambda _start, name, values: parts.setdefault(name, []).append(
                values.to("cpu", torch.float32, copy=True).numpy()))
-    return {name: cv.gram(averaged(np.concatenate(parts.pop(name)), look.condition))
-            for name in job.spec.layers}
+    return {name: cv.linear_kernel(average_by_condition(np.concatenate(parts.pop(name)), evaluation_set.response_idx))
+            for name in run.spec.layers}

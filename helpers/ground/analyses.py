@@ -111,14 +111,14 @@ class EncodingSpec:
         Of the main figure.
     layers : tuple of str
         Of the main network and its untrained twin, in order of depth.
-    faces : str
+    face_network : str
         A network taught on faces alone, whose whole layers are the rival in face regions.
     face_layers : tuple of str
-    least_ncsnr : float
+    min_ncsnr : float
         Vertices above this ncsnr are predicted; those of unknown ncsnr are kept.
     curve_rois : tuple of str
         Regions that are predicted from every domain's units, also without constraint.
-    known : dict, ROI -> domain
+    single_domain_rois : dict, ROI -> domain
         Regions of which it is known that one domain alone drives them.
     alpha, alpha_untrained : float
         Penalty in raw units, as published.
@@ -130,11 +130,11 @@ class EncodingSpec:
 
     rois: tuple[str, ...]
     layers: tuple[str, ...]
-    faces: str = ""
+    face_network: str = ""
     face_layers: tuple[str, ...] = ()
-    least_ncsnr: float = 0.3
+    min_ncsnr: float = 0.3
     curve_rois: tuple[str, ...] = ()
-    known: dict[str, str] = field(default_factory=dict)
+    single_domain_rois: dict[str, str] = field(default_factory=dict)
     alpha: float = 0.1
     alpha_untrained: float = 0.001
     alphas_standardised: tuple[float, ...] = (0.02, 0.05, 0.1, 0.2)
@@ -144,7 +144,7 @@ class EncodingSpec:
     def __post_init__(self) -> None:
         penalties = (self.alpha, self.alpha_untrained, *self.alphas_standardised,
                      *self.ridge_alphas)
-        if not self.rois or not self.layers or bool(self.faces) != bool(self.face_layers):
+        if not self.rois or not self.layers or bool(self.face_network) != bool(self.face_layers):
             raise LabError(f"The encoding has {asdict(self)}.",
                            expected="ROIs, layers, and face_layers where a network is named",
                            remedy="correct the table 'encoding'")

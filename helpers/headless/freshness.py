@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from helpers.figures.verdicts import turned
+from helpers.figures.verdicts import machine_dependent
 from helpers.ground.cache import key
 from helpers.ground.contents import file_state
 from helpers.ground.digest import code_digest, file_digest, imports_of, text_digest
@@ -36,7 +36,7 @@ def code_key(source: Path, profile: Profile, parameters: Mapping[str, object]) -
                resources={name: file_digest(PACKAGE / name) for name in RESOURCES},
                profile=profile.digest, parameters=dict(parameters),
                lock=file_digest(lock) if lock.is_file() else "",
-               turned=turned(profile.name, source.stem),
+               machine_dependent=machine_dependent(profile.name, source.stem),
                python=".".join(map(str, sys.version_info[:2])))
 
 
@@ -134,8 +134,8 @@ def write_stamp(source: Path, profile: Profile, code: str, folder: Path,
 
     ``seconds`` judge nothing: they tell the next run what to begin with.
     """
-    ledger = json.loads((folder / f"{source.stem}.json").read_text(encoding="utf-8"))
-    opened = sorted(ledger["provenance"]["inputs"])
+    results_json = json.loads((folder / f"{source.stem}.json").read_text(encoding="utf-8"))
+    opened = sorted(results_json["provenance"]["inputs"])
     stamp = {"code": code, "opened": opened, "inputs": inputs_key(profile, opened),
              "seconds": round(seconds, 1),
              "outputs": {file.name: file_digest(file) for file in outputs(folder, source.stem)}}

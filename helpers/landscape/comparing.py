@@ -10,15 +10,15 @@ import pandas as pd
 from numpy.lib.format import open_memmap
 from numpy.typing import NDArray
 
-from helpers.finetuning.jobs import Job, Member
-from helpers.finetuning.study import Study
+from helpers.finetuning.jobs import FineTuningRun, FineTunedModel
+from helpers.finetuning.study import FineTuningStudy
 from helpers.ground.console import progress
 from helpers.ground.paths import cache_dir, ensure_writable
-from helpers.landscape.distances import Block, bhattacharyya, of_array, together
-from helpers.landscape.reading import Task, probed
+from helpers.landscape.distances import PredictionBlock, bhattacharyya, block_from_array, concatenate_blocks
+from helpers.landscape.reading import ClassificationTask, fit_probe
 
 
-def accuracies(study: Study, members: Sequence[Member], tasks: Sequence[Task],
+def task_accuracies(study: FineTuningStudy, finetuned_models: Sequence[FineTunedModel], tasks: Sequence[ClassificationTask],
                layer: str) -> pd.DataFrame:
     """Examine every network on every task.
 
@@ -27,19 +27,19 @@ def accuracies(study: Study, members: Sequence[Member], tasks: Sequence[Task],
     DataFrame
         Columns ``donor, roi, hemisphere, group, kind, task, accuracy`` (0 to 1).
     """
-    asked = [(member.job, task, layer) for member in members for task in tasks]
-    found = study.each(_accuracy, asked, "probing")
-    told = [(member, task) for member in members for task in tasks]
-    return pd.DataFrame([{**member.told, "task": task.name, "accuracy": accuracy}
-                         for (member, task), accuracy in zip(told, found)])
+    arguments = [(finetuned_model.run, task, layer) for finetuned_model in finetuned_models for task in tasks]
+    found = study.map_runs(_accuracy, arguments, "probing")
+    pairs = [(finetuned_model, task) for finetuned_model in finetuned_models for task in tasks]
+    return pd.DataFrame([{**finetuned_model.metadata, "task": task.name, "accuracy": accuracy}
+                         for (finetuned_model, task), accuracy in zip(pairs, found)])
 
 
-def _accuracy(job: Job, task: Task, layer: str) -> float:
-    return float(probed(job, task, layer)["accuracy"])
+def _accuracy(run: FineTuningRun, task: ClassificationTask, layer: str) -> float:
+    return float(fit_probe(run, task, layer)["accuracy"])
 
 
-def distances_between(study: Study, members: Sequence[Member], task: Task, layer: str,
-                      others: Sequence[Block] = ()) -> tuple[NDArray[np.float64],
+def prediction_distances(study: FineTuningStudy, finetuned_models: Sequence[FineTunedModel], task: ClassificationTask, layer: str,
+                      others: Sequence[PredictionBlock] = ()) -> tuple[NDArray[np.float64],
                                                              NDArray[np.float64]]:
     """Return distances between networks' predictions, and from others to them.
 
@@ -50,19 +50,19 @@ def distances_between(study: Study, members: Sequence[Member], task: Task, layer
     array, float64, shape (n_members, n_members)
     array, float64, shape (n_others, n_members)
     """
-    accuracies(study, members, [task], layer)  # those that are missing, side by side
-    n_pictures, n_classes = len(task.held_out), len(task.classes)
+    task_accuracies(study, finetuned_models, [task], layer)  # those that are missing, side by side
+    n_pictures, n_classes = len(task.test_idx), len(task.classes)
     ensure_writable(cache_dir())
     with TemporaryDirectory(dir=cache_dir(), prefix="predictions-") as folder:
-        logs = open_memmap(f"{folder}/logs.npy", "w+", np.float32,
-                           (len(members), n_pictures, n_classes))
-        for row, member in enumerate(progress(members, "gathering predictions")):
-            logs[row] = probed(member.job, task, layer)["logs"]
+        log_probs = open_memmap(f"{folder}/logs.npy", "w+", np.float32,
+                           (len(finetuned_models), n_pictures, n_classes))
+        for row, finetuned_model in enumerate(progress(finetuned_models, "gathering predictions")):
+            log_probs[row] = fit_probe(finetuned_model.run, task, layer)["log_probs"]
         device = next(study.plan.network.model.parameters()).device
-        size = len(members), n_pictures, n_classes
-        among = bhattacharyya(of_array(logs), *size, device=device)
-        to_others = bhattacharyya(of_array(logs), *size, others=together(others),
+        size = len(finetuned_models), n_pictures, n_classes
+        pairwise_distances = bhattacharyya(block_from_array(log_probs), *size, device=device)
+        distances_to_others = bhattacharyya(block_from_array(log_probs), *size, others=concatenate_blocks(others),
                                   n_others=len(others), device=device) if others else np.zeros(
-                                      (0, len(members)))
-        del logs  # some systems do not remove a file that is open
-    return among, to_others
+                                      (0, len(finetuned_models)))
+        del log_probs  # some systems do not remove a file that is open
+    return pairwise_distances, distances_to_others

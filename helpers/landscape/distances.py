@@ -18,23 +18,23 @@ from torch import Tensor
 
 from helpers.ground.errors import LabError
 
-MOST = 100.0
+MAX_DISTANCE = 100.0
 """Distance on a picture where two models have nothing in common (it would be infinite; spec A)."""
-BUDGET = 2**28
+MEMORY_BUDGET = 2**28
 """Bytes for the predictions of one block of pictures, for the sums of all threads, and on a GPU
 for each array."""
-CACHED = 2**22
+CACHE_BYTES = 2**22
 """Bytes for each array of the pictures that a thread of the CPU has in hand: they stay in cache."""
 TILE = 48
 """Models whose overlaps are computed at once; pairs that are in an earlier tile are left out."""
-SLACK = 0.01
+NORM_TOLERANCE = 0.01
 """How far the square roots of a distribution may be from length 1: float16 keeps three digits."""
-Block = Callable[[int, int], Tensor]
+PredictionBlock = Callable[[int, int], Tensor]
 """``block(start, stop)``: log-probabilities, floats, (n_models, stop - start, n_classes)."""
 
 
-def bhattacharyya(block: Block, n_models: int, n_pictures: int, n_classes: int, *,
-                  others: Block | None = None, n_others: int = 0,
+def bhattacharyya(block: PredictionBlock, n_models: int, n_pictures: int, n_classes: int, *,
+                  others: PredictionBlock | None = None, n_others: int = 0,
                   device: torch.device | str = "cpu") -> NDArray[np.float64]:
     r"""Return the mean distance over pictures of every pair of models.
 
@@ -52,7 +52,7 @@ def bhattacharyya(block: Block, n_models: int, n_pictures: int, n_classes: int, 
     Returns
     -------
     array, float64, shape (n_models, n_models), or (n_others, n_models)
-        Symmetric with 0 on the diagonal; on one picture at most `MOST`, never below 0.
+        Symmetric with 0 on the diagonal; on one picture at most `MAX_DISTANCE`, never below 0.
 
     Raises
     ------
@@ -62,12 +62,12 @@ def bhattacharyya(block: Block, n_models: int, n_pictures: int, n_classes: int, 
     rows = n_others if others else n_models
     totals = [torch.zeros(rows, n_models, dtype=torch.float64, device=device)
               for _ in range(_n_workers(rows * n_models, device))]
-    one = 4 * n_classes * max(n_models, rows)  # bytes of a picture
-    for start, stop in _spans(n_pictures, BUDGET // one):
-        columns = _seen(block(start, stop), (n_models, stop - start, n_classes))
-        lines = _seen(others(start, stop), (n_others, stop - start, n_classes)) if others else None
-        in_hand = (CACHED if totals[0].is_cpu else BUDGET) // max(one, 4 * TILE * n_models)
-        _add_side_by_side(totals, columns, lines, list(_spans(stop - start, in_hand)))
+    bytes_per_image = 4 * n_classes * max(n_models, rows)  # bytes of a picture
+    for start, stop in _spans(n_pictures, MEMORY_BUDGET // bytes_per_image):
+        column_block = _checked_block(block(start, stop), (n_models, stop - start, n_classes))
+        row_block = _checked_block(others(start, stop), (n_others, stop - start, n_classes)) if others else None
+        images_per_chunk = (CACHE_BYTES if totals[0].is_cpu else MEMORY_BUDGET) // max(bytes_per_image, 4 * TILE * n_models)
+        _accumulate_in_threads(totals, column_block, row_block, list(_spans(stop - start, images_per_chunk)))
     mean = (sum(totals) / n_pictures).cpu().numpy()
     if others is None:
         mean = np.triu(mean, 1)
@@ -78,7 +78,7 @@ def bhattacharyya(block: Block, n_models: int, n_pictures: int, n_classes: int, 
 def _n_workers(n_pairs: int, device: torch.device | str) -> int:
     """Return how many threads keep a sum: torch's, or 1 where the sums would be large."""
     threads = torch.get_num_threads() if torch.device(device).type == "cpu" else 1
-    return threads if 8 * n_pairs * threads <= BUDGET else 1
+    return threads if 8 * n_pairs * threads <= MEMORY_BUDGET else 1
 
 
 def _spans(n_pictures: int, size: int) -> Iterator[tuple[int, int]]:
@@ -88,21 +88,21 @@ def _spans(n_pictures: int, size: int) -> Iterator[tuple[int, int]]:
         yield start, min(start + size, n_pictures)
 
 
-def _seen(logs: Tensor, shape: tuple[int, ...]) -> Tensor:
+def _checked_block(log_probs: Tensor, shape: tuple[int, ...]) -> Tensor:
     """Return a block if it has the shape that was asked for."""
-    if tuple(logs.shape) != shape:
-        raise LabError(f"a block of predictions {tuple(logs.shape)}", expected=f"{shape}",
+    if tuple(log_probs.shape) != shape:
+        raise LabError(f"a block of predictions {tuple(log_probs.shape)}", expected=f"{shape}",
                        remedy="return log-probabilities of models x pictures x classes")
-    return logs.detach()
+    return log_probs.detach()
 
 
-def _add_side_by_side(totals: Sequence[Tensor], columns: Tensor, lines: Tensor | None,
+def _accumulate_in_threads(totals: Sequence[Tensor], column_block: Tensor, row_block: Tensor | None,
                       spans: Sequence[tuple[int, int]]) -> None:
     """Share the spans of a block among the workers, in a fixed order, one total for each."""
     def work(worker: int) -> None:
         for start, stop in spans[worker::len(totals)]:
-            _add(totals[worker], columns[:, start:stop],
-                 None if lines is None else lines[:, start:stop])
+            _accumulate(totals[worker], column_block[:, start:stop],
+                 None if row_block is None else row_block[:, start:stop])
 
     if len(totals) == 1:
         return work(0)
@@ -116,58 +116,58 @@ def _add_side_by_side(totals: Sequence[Tensor], columns: Tensor, lines: Tensor |
         torch.set_num_threads(before)
 
 
-def _add(total: Tensor, columns: Tensor, lines: Tensor | None) -> None:
-    """Add the distances on some pictures; without ``lines`` those above the diagonal alone."""
-    right = _roots(columns, total.device)
-    left = right if lines is None else _roots(lines, total.device)
+def _accumulate(total: Tensor, column_block: Tensor, row_block: Tensor | None) -> None:
+    """Add the distances on some pictures; without ``row_block`` those above the diagonal alone."""
+    right = _sqrt_probabilities(column_block, total.device)
+    left = right if row_block is None else _sqrt_probabilities(row_block, total.device)
     for top in range(0, len(total), TILE):
-        first = top if lines is None else 0
+        first = top if row_block is None else 0
         overlap = torch.bmm(left[:, top:top + TILE], right[:, first:].transpose(1, 2))
         # Models that share nothing overlap by 0: the logarithm, not the overlap, is capped.
-        overlap.log_().clamp_(-MOST, 0.0)
+        overlap.log_().clamp_(-MAX_DISTANCE, 0.0)
         total[top:top + TILE, first:] -= overlap.sum(0, dtype=torch.float64)
 
 
-def _roots(logs: Tensor, device: torch.device) -> Tensor:
+def _sqrt_probabilities(log_probs: Tensor, device: torch.device) -> Tensor:
     """Return the square roots of probabilities, pictures first, from their logarithms."""
-    logs = logs.to(device).transpose(0, 1)
-    roots = torch.empty(logs.shape, device=device)
-    torch.mul(logs, 0.5, out=roots).exp_()
-    off = (torch.linalg.vector_norm(roots, dim=-1) - 1).abs().max()
-    if not off <= SLACK:  # also where it is NaN
+    log_probs = log_probs.to(device).transpose(0, 1)
+    roots = torch.empty(log_probs.shape, device=device)
+    torch.mul(log_probs, 0.5, out=roots).exp_()
+    deviation = (torch.linalg.vector_norm(roots, dim=-1) - 1).abs().max()
+    if not deviation <= NORM_TOLERANCE:  # also where it is NaN
         raise LabError("a block holds what are no logarithms of probabilities",
                        expected="in all pictures probabilities that add up to 1",
                        remedy="apply log_softmax first")
     return roots
 
 
-def truth(labels: Sequence[int] | NDArray, n_classes: int) -> Block:
+def truth_model(labels: Sequence[int] | NDArray, n_classes: int) -> PredictionBlock:
     """Return the model that is always right: all probability on the true class."""
     labels = np.asarray(labels)
 
     def block(start: int, stop: int) -> Tensor:
-        logs = torch.full((1, stop - start, n_classes), -torch.inf)
-        logs[0, torch.arange(stop - start), torch.from_numpy(labels[start:stop])] = 0.0
-        return logs
+        log_probs = torch.full((1, stop - start, n_classes), -torch.inf)
+        log_probs[0, torch.arange(stop - start), torch.from_numpy(labels[start:stop])] = 0.0
+        return log_probs
 
     return block
 
 
-def ignorance(n_classes: int) -> Block:
+def ignorance_model(n_classes: int) -> PredictionBlock:
     """Return the model that knows nothing: every class is as likely."""
     return lambda start, stop: torch.full((1, stop - start, n_classes), -float(np.log(n_classes)))
 
 
-def together(blocks: Sequence[Block]) -> Block:
+def concatenate_blocks(blocks: Sequence[PredictionBlock]) -> PredictionBlock:
     """Join models into one reader, in order."""
     return lambda start, stop: torch.cat([block(start, stop) for block in blocks])
 
 
-def of_array(logs: NDArray | Tensor) -> Block:
+def block_from_array(log_probs: NDArray | Tensor) -> PredictionBlock:
     """Read from an array in memory or mapped from disk, (n_models, n_pictures, n_classes)."""
     def block(start: int, stop: int) -> Tensor:
-        _forget(logs)
-        piece = logs[:, start:stop]
+        _release_pages(log_probs)
+        piece = log_probs[:, start:stop]
         if isinstance(piece, np.ndarray) and not piece.flags.writeable:
             piece = np.array(piece)  # torch warns of tensors that must not be written to
         return torch.as_tensor(piece)
@@ -175,9 +175,9 @@ def of_array(logs: NDArray | Tensor) -> Block:
     return block
 
 
-def _forget(logs: NDArray | Tensor) -> None:
+def _release_pages(log_probs: NDArray | Tensor) -> None:
     """Let go of the pages of a mapped file that were read: they would count as this process's."""
-    pages = getattr(logs, "base", None)
-    if (isinstance(logs, np.memmap) and isinstance(pages, mmap.mmap) and logs.mode != "c"
+    pages = getattr(log_probs, "base", None)
+    if (isinstance(log_probs, np.memmap) and isinstance(pages, mmap.mmap) and log_probs.mode != "c"
             and hasattr(mmap, "MADV_DONTNEED")):  # "c" keeps what was written in its pages alone
         pages.madvise(mmap.MADV_DONTNEED)

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from helpers.ground.errors import LabError
 
-NOTHING = 1e-6
+MIN_RELATIVE_EXTENT = 1e-6
 """Axes whose extent is below this share of the largest are rounding alone."""
 
 
 @dataclass(frozen=True)
-class Map:
+class InPCAMap:
     """Models as points in a space in which some axes are "imaginary".
 
     Attributes
@@ -27,14 +27,14 @@ class Map:
     eigenvalues : array, float64, shape (n_axes,)
         Negative: squared differences along this axis count negative.
     vectors : array, float64, shape (n_models, n_axes)
-    means : array, float64, shape (n_models,)
+    mean_distances : array, float64, shape (n_models,)
         Mean distance of each model to all.
     """
 
     coordinates: NDArray[np.float64]
     eigenvalues: NDArray[np.float64]
     vectors: NDArray[np.float64]
-    means: NDArray[np.float64]
+    mean_distances: NDArray[np.float64]
 
     @property
     def signs(self) -> NDArray[np.float64]:
@@ -50,10 +50,10 @@ class Map:
     def explained_stress(self) -> NDArray[np.float64]:
         r"""Return what the first k axes explain, for every k: 1 - sqrt(1 - sum e^2 / ||W||^2)."""
         squares = self.eigenvalues**2
-        left = 1 - np.cumsum(squares) / squares.sum()
-        return 1 - np.sqrt(np.maximum(left, 0))
+        residual = 1 - np.cumsum(squares) / squares.sum()
+        return 1 - np.sqrt(np.maximum(residual, 0))
 
-    def place(self, distances: NDArray) -> NDArray[np.float64]:
+    def project(self, distances: NDArray) -> NDArray[np.float64]:
         """Place models that the map was not made from.
 
         Parameters
@@ -67,19 +67,19 @@ class Map:
             A model of the map comes out where it is. Axes without extent get 0.
         """
         distances = np.atleast_2d(np.asarray(distances, np.float64))
-        if distances.shape[1] != len(self.means) or not np.isfinite(distances).all():
-            raise LabError(f"distances {distances.shape} to {len(self.means)} models",
+        if distances.shape[1] != len(self.mean_distances) or not np.isfinite(distances).all():
+            raise LabError(f"distances {distances.shape} to {len(self.mean_distances)} models",
                            expected="one finite distance to every model of the map",
                            remedy="measure them on the same pictures")
-        centred = -0.5 * (distances - distances.mean(1, keepdims=True) - self.means
-                          + self.means.mean())
+        centred = -0.5 * (distances - distances.mean(1, keepdims=True) - self.mean_distances
+                          + self.mean_distances.mean())
         scale = self.signs * np.sqrt(np.abs(self.eigenvalues))
-        real = np.abs(scale) > NOTHING * np.abs(scale).max()
-        gain = np.divide(1.0, scale, out=np.zeros_like(scale), where=real)
-        return centred @ self.vectors * gain
+        nonzero = np.abs(scale) > MIN_RELATIVE_EXTENT * np.abs(scale).max()
+        inverse_scale = np.divide(1.0, scale, out=np.zeros_like(scale), where=nonzero)
+        return centred @ self.vectors * inverse_scale
 
 
-def inpca(distances: NDArray) -> Map:
+def fit_inpca(distances: NDArray) -> InPCAMap:
     r"""Map models by their pairwise distances.
 
     :math:`W = -\tfrac12 L D L` with :math:`L = I - \tfrac1n 1 1^\top` (D itself, not its square),
@@ -103,11 +103,11 @@ def inpca(distances: NDArray) -> Map:
         raise LabError("distances that are not symmetric, or not 0 from a model to itself",
                        expected="d(u, v) = d(v, u), d(u, u) = 0",
                        remedy="use helpers.landscape.distances")
-    means = d.mean(0)
-    w = -0.5 * (d - means - means[:, None] + means.mean())
+    mean_distances = d.mean(0)
+    w = -0.5 * (d - mean_distances - mean_distances[:, None] + mean_distances.mean())
     values, vectors = np.linalg.eigh((w + w.T) / 2)
     order = np.argsort(-np.abs(values), kind="stable")
     values, vectors = values[order], vectors[:, order]
     # The sign of an eigenvector has no meaning; this one does not depend on the library.
     vectors = vectors * np.sign(vectors[np.abs(vectors).argmax(0), np.arange(len(d))])
-    return Map(vectors * np.sqrt(np.abs(values)), values, vectors, means)
+    return InPCAMap(vectors * np.sqrt(np.abs(values)), values, vectors, mean_distances)

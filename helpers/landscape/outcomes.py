@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from helpers.finetuning.outcomes import by_seed
+from helpers.finetuning.outcomes import pivot_subject_by_seed
 
-NETWORK = ["donor", "seed", "roi", "hemisphere", "group", "kind"]
+MODEL_COLUMNS = ["donor", "seed", "roi", "hemisphere", "group", "condition"]
 """What tells a network from others in a table."""
 
 
-def changed(accuracies: pd.DataFrame) -> pd.DataFrame:
+def add_accuracy_change(accuracies: pd.DataFrame) -> pd.DataFrame:
     """Add the change of accuracy from the untuned network, task by task, as ``change``.
 
     Parameters
@@ -20,11 +20,11 @@ def changed(accuracies: pd.DataFrame) -> pd.DataFrame:
     accuracies : DataFrame
         Of `helpers.landscape.reading.accuracies`, the kind "untuned" in it.
     """
-    before = accuracies[accuracies["kind"] == "untuned"].set_index("task")["accuracy"]
+    before = accuracies[accuracies["condition"] == "pretrained"].set_index("task")["accuracy"]
     return accuracies.assign(change=accuracies["accuracy"] - accuracies["task"].map(before))
 
 
-def by_person(table: pd.DataFrame, value: str, **where: str) -> pd.DataFrame:
+def pivot_donor_by_seed(table: pd.DataFrame, value: str, **where: str) -> pd.DataFrame:
     """Average a column over the networks of each participant, of rows ``where`` columns agree.
 
     Returns
@@ -33,12 +33,12 @@ def by_person(table: pd.DataFrame, value: str, **where: str) -> pd.DataFrame:
         Participants (rows) x trainings (columns).
     """
     rows = np.ones(len(table), bool)
-    for column, wanted in where.items():
-        rows &= (table[column] == wanted).to_numpy()
-    return by_seed(table[rows], value, "donor")
+    for column, level in where.items():
+        rows &= (table[column] == level).to_numpy()
+    return pivot_subject_by_seed(table[rows], value, "donor")
 
 
-def result_matrix(accuracies: pd.DataFrame, task: str, kind: str = "contrastive") -> pd.DataFrame:
+def accuracy_matrix(accuracies: pd.DataFrame, task: str, condition: str = "contrastive") -> pd.DataFrame:
     """Arrange accuracies as published: regions x participants, their mean, pooled networks.
 
     The first row is the untuned network, in the column ``mean``; NaN where there is no network.
@@ -46,17 +46,17 @@ def result_matrix(accuracies: pd.DataFrame, task: str, kind: str = "contrastive"
     part = accuracies[accuracies["task"] == task]
     side = part["hemisphere"].replace({"both": "", "none": ""})
     part = part.assign(region=(side + " " + part["roi"]).str.strip())
-    wide = part[part["kind"] == kind].pivot_table(index="region", columns="donor",
+    wide = part[part["condition"] == condition].pivot_table(index="region", columns="donor",
                                                   values="accuracy", sort=False)
     wide["mean"] = wide.mean(axis=1)
-    for pooled in part.loc[part["donor"] == "all", "kind"].unique():
-        wide[pooled] = part[part["kind"] == pooled].groupby("region")["accuracy"].mean()
-    before = part.loc[part["kind"] == "untuned", "accuracy"].iloc[0]
-    first = pd.DataFrame({"mean": before}, index=["untuned"]).reindex(columns=wide.columns)
+    for pooled in part.loc[part["donor"] == "all", "condition"].unique():
+        wide[pooled] = part[part["condition"] == pooled].groupby("region")["accuracy"].mean()
+    before = part.loc[part["condition"] == "pretrained", "accuracy"].iloc[0]
+    first = pd.DataFrame({"mean": before}, index=["pretrained"]).reindex(columns=wide.columns)
     return pd.concat([first, wide]).rename_axis(index=None, columns=None)
 
 
-def gains_of(scores: pd.DataFrame) -> pd.DataFrame:
+def encoding_gains(scores: pd.DataFrame) -> pd.DataFrame:
     """Return each network's gain in r over the untuned network; pooled ones: participants' mean.
 
     Parameters
@@ -67,16 +67,16 @@ def gains_of(scores: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns `NETWORK` and ``gain``.
+        Columns `MODEL_COLUMNS` and ``gain``.
     """
     place = ["subject", "roi", "hemisphere", "group", "seed"]
-    before = scores[scores["kind"] == "untuned"][[*place, "r"]]
-    both = scores[scores["kind"] != "untuned"].merge(before, on=place, suffixes=("", "_untuned"))
-    both["gain"] = both["r"] - both["r_untuned"]
-    return both.groupby(NETWORK, sort=False)["gain"].mean().reset_index()
+    before = scores[scores["condition"] == "pretrained"][[*place, "r"]]
+    both = scores[scores["condition"] != "pretrained"].merge(before, on=place, suffixes=("", "_pretrained"))
+    both["gain"] = both["r"] - both["r_pretrained"]
+    return both.groupby(MODEL_COLUMNS, sort=False)["gain"].mean().reset_index()
 
 
-def bargain(paths: pd.DataFrame, share: float) -> pd.DataFrame:
+def interpolation_advantage(paths: pd.DataFrame, interpolation: float) -> pd.DataFrame:
     r"""Compare how much of the gain and how much of the loss some weights on the way have.
 
     .. math:: \frac{g_s\, l_1 - l_s\, g_1}{\bar g_1\, \bar l_1}
@@ -87,9 +87,9 @@ def bargain(paths: pd.DataFrame, share: float) -> pd.DataFrame:
     Parameters
     ----------
     paths : DataFrame
-        Columns ``donor, seed, share, gain, change`` (of accuracy; the loss is minus this), one row
+        Columns ``donor, seed, interpolation, gain, change`` (of accuracy; the loss is minus this), one row
         a network.
-    share : float
+    interpolation : float
         Of the way, s.
 
     Returns
@@ -97,20 +97,20 @@ def bargain(paths: pd.DataFrame, share: float) -> pd.DataFrame:
     DataFrame, participants x trainings
         Above 0: a bargain.
     """
-    mean = paths.groupby(["share", "donor", "seed"])[["gain", "change"]].mean()
-    some, whole = mean.loc[share], mean.loc[1.0]
+    mean = paths.groupby(["interpolation", "donor", "seed"])[["gain", "change"]].mean()
+    some, whole = mean.loc[interpolation], mean.loc[1.0]
     scale = whole["gain"].mean() * whole["change"].mean()
     return ((some["gain"] * whole["change"] - some["change"] * whole["gain"])
             / (scale or np.nan)).unstack("seed")
 
 
-def opposite_minus_same(distances: NDArray, members: pd.DataFrame) -> pd.DataFrame:
+def hemisphere_distance_difference(distances: NDArray, finetuned_models: pd.DataFrame) -> pd.DataFrame:
     """Compare pairs of opposite hemispheres with pairs of the same one, of different regions.
 
     Parameters
     ----------
     distances : array, float, shape (n_members, n_members)
-    members : DataFrame
+    finetuned_models : DataFrame
         Columns ``donor, seed, roi, hemisphere``, in the order of ``distances``.
 
     Returns
@@ -119,17 +119,17 @@ def opposite_minus_same(distances: NDArray, members: pd.DataFrame) -> pd.DataFra
         Pairs within a participant's training only. NaN without both sorts of pairs; untuned
         networks, whose hemisphere is "none", are left out.
     """
-    places = np.arange(len(members))
+    places = np.arange(len(finetuned_models))
     found = {}
-    for name, rows in members.assign(place=places).groupby(["donor", "seed"], sort=False):
+    for name, rows in finetuned_models.assign(place=places).groupby(["donor", "seed"], sort=False):
         rows = rows[rows["hemisphere"].isin(["lh", "rh", "both"])]
         one, other = np.triu_indices(len(rows), 1)
         roi, side, place = (rows[name].to_numpy() for name in ("roi", "hemisphere", "place"))
         values, differ = distances[place[one], place[other]], roi[one] != roi[other]
         opposite = side[one] != side[other]
-        sorts = values[differ & opposite], values[differ & ~opposite]
+        by_hemisphere = values[differ & opposite], values[differ & ~opposite]
         if len(rows):
-            found[name] = (sorts[0].mean() - sorts[1].mean() if all(map(len, sorts))
+            found[name] = (by_hemisphere[0].mean() - by_hemisphere[1].mean() if all(map(len, by_hemisphere))
                             else np.nan)
     index = pd.MultiIndex.from_tuples(found, names=["donor", "seed"])
     return pd.Series(list(found.values()), index, dtype=float).unstack("seed")

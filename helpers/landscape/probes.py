@@ -18,34 +18,34 @@ from torch import Tensor
 
 from helpers.ground.errors import LabError
 
-TAUGHT = 0.85
+TRAIN_FRACTION = 0.85
 """Share of the pictures that a probe is taught, as published."""
-MOST_STEPS = 5000
+MAX_ITER = 5000
 """Published limit of L-BFGS."""
-DISPATCH = "SCIPY_ARRAY_API"
+ARRAY_API_VARIABLE = "SCIPY_ARRAY_API"
 """Environment variable with which SciPy and scikit-learn, when imported, accept torch's tensors."""
 
 
-def deal(n_pictures: int, *, share: float = TAUGHT,
+def split_train_test(n_pictures: int, *, train_fraction: float = TRAIN_FRACTION,
          seed: int = 0) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Deal pictures at random into those that teach and those that examine.
 
     Returns
     -------
-    taught, held_out : array, int64
+    train_idx, test_idx : array, int64
         Increasing; int(share n) and the rest, as published.
     """
-    n_taught = int(share * n_pictures)
-    if not 0 < n_taught < n_pictures:
+    n_train = int(train_fraction * n_pictures)
+    if not 0 < n_train < n_pictures:
         raise LabError(f"{n_pictures} pictures for a probe",
                        expected="enough to teach and to examine",
                        remedy="name a larger image set in [landscape]")
     order = torch.randperm(n_pictures, generator=torch.Generator().manual_seed(seed)).numpy()
-    return np.sort(order[:n_taught]), np.sort(order[n_taught:])
+    return np.sort(order[:n_train]), np.sort(order[n_train:])
 
 
 @dataclass(frozen=True)
-class Probe:
+class LinearProbe:
     """A linear readout of a layer, for features as the network gives them.
 
     Attributes
@@ -59,14 +59,14 @@ class Probe:
     weight: NDArray[np.float32]
     bias: NDArray[np.float32]
 
-    def logs(self, features: Tensor) -> Tensor:
+    def log_probs(self, features: Tensor) -> Tensor:
         """Return log-probabilities, float32 (n_pictures, n_classes), of raw features."""
         weight, bias = (torch.from_numpy(values).to(features.device)
                         for values in (self.weight, self.bias))
         return (features @ weight.T + bias).log_softmax(1)
 
 
-def taught_probe(features: Tensor, labels: NDArray[np.int64], n_classes: int) -> Probe:
+def fit_logistic_probe(features: Tensor, labels: NDArray[np.int64], n_classes: int) -> LinearProbe:
     """Teach a probe.
 
     Parameters
@@ -82,30 +82,30 @@ def taught_probe(features: Tensor, labels: NDArray[np.int64], n_classes: int) ->
     LabError
         If there are fewer than two classes, or features that are not finite.
     """
-    known = np.unique(labels)
-    if len(known) < 2 or not torch.isfinite(features).all():
-        raise LabError(f"{len(known)} classes, features "
+    classes = np.unique(labels)
+    if len(classes) < 2 or not torch.isfinite(features).all():
+        raise LabError(f"{len(classes)} classes, features "
                        f"{'finite' if torch.isfinite(features).all() else 'not finite'}",
                        expected="pictures of two classes or more, finite features",
                        remedy="check the image set, and whether the tuning diverged")
     mean, scale = features.mean(0), features.std(0, correction=0)
     scale = torch.where(scale > 10 * torch.finfo(torch.float32).eps * mean.abs(), scale, 1.0)
     x = (features - mean) / scale
-    as_tensors = os.environ.get(DISPATCH) == "1"
-    fit = LogisticRegression(max_iter=MOST_STEPS)
-    with config_context(array_api_dispatch=as_tensors):
-        if as_tensors:
+    use_array_api = os.environ.get(ARRAY_API_VARIABLE) == "1"
+    fit = LogisticRegression(max_iter=MAX_ITER)
+    with config_context(array_api_dispatch=use_array_api):
+        if use_array_api:
             fit.fit(x, torch.from_numpy(labels).to(x.device))
         else:
             fit.fit(x.cpu().numpy(), labels)
     # Two classes share one row of coefficients: that of the second.
     weight, bias = (torch.as_tensor(values, dtype=torch.float32, device=x.device)
                     for values in (fit.coef_, fit.intercept_))
-    if len(known) == 2:
+    if len(classes) == 2:
         weight, bias = torch.cat([-weight, weight]) / 2, torch.cat([-bias, bias]) / 2
     weight = weight / scale
-    every = np.zeros((n_classes, features.shape[1]), np.float32)
-    heights = np.full(n_classes, -np.inf, np.float32)
-    every[known] = weight.cpu().numpy()
-    heights[known] = (bias - weight @ mean).cpu().numpy()
-    return Probe(every, heights)
+    weights = np.zeros((n_classes, features.shape[1]), np.float32)
+    biases = np.full(n_classes, -np.inf, np.float32)
+    weights[classes] = weight.cpu().numpy()
+    biases[classes] = (bias - weight @ mean).cpu().numpy()
+    return LinearProbe(weights, biases)

@@ -16,7 +16,7 @@ from helpers.ground.errors import LabError
 from helpers.ground.varying import centred
 
 
-def class_ranks(logits: Tensor, labels: Tensor) -> Tensor:
+def target_ranks(logits: Tensor, labels: Tensor) -> Tensor:
     """Count how many classes a network takes to be at least as likely as the right one.
 
     Parameters
@@ -38,8 +38,8 @@ def class_ranks(logits: Tensor, labels: Tensor) -> Tensor:
     if not torch.isfinite(logits).all():
         raise LabError("a network's output is not finite", expected="finite values",
                        remedy="check the weights; activations may have overflowed")
-    right = logits.gather(1, labels[:, None])
-    return (logits >= right).sum(1) - 1
+    target_logit = logits.gather(1, labels[:, None])
+    return (logits >= target_logit).sum(1) - 1
 
 
 def group_means(values: NDArray, groups: NDArray, n_groups: int) -> NDArray[np.float64]:
@@ -56,17 +56,17 @@ def group_means(values: NDArray, groups: NDArray, n_groups: int) -> NDArray[np.f
     array, float64, shape (..., n_groups)
         NaN for a group without pictures.
     """
-    member = (groups[:, None] == np.arange(n_groups)).astype(float)
+    one_hot = (groups[:, None] == np.arange(n_groups)).astype(float)
     with np.errstate(invalid="ignore"):
-        return np.asarray(values, dtype=float) @ member / member.sum(0)
+        return np.asarray(values, dtype=float) @ one_hot / one_hot.sum(0)
 
 
-def costs(hits: NDArray[np.bool_], groups: NDArray, n_groups: int) -> NDArray[np.float64]:
+def compute_deficits(correct: NDArray[np.bool_], groups: NDArray, n_groups: int) -> NDArray[np.float64]:
     """Compute how much recognition each lesion takes from each class (or group of classes).
 
     Parameters
     ----------
-    hits : array, bool, shape (1 + n_lesions, n_images)
+    correct : array, bool, shape (1 + n_lesions, n_images)
         Whether each picture is recognised; the first row is the intact network.
     groups : array, int, shape (n_images,)
 
@@ -76,23 +76,23 @@ def costs(hits: NDArray[np.bool_], groups: NDArray, n_groups: int) -> NDArray[np
         Accuracy before minus accuracy after, from -1 to 1; positive means impaired. NaN for a
         group without pictures.
     """
-    accuracy = group_means(hits, groups, n_groups)
+    accuracy = group_means(correct, groups, n_groups)
     return accuracy[0] - accuracy[1:]
 
 
-def rowwise_r(x: NDArray, y: NDArray) -> NDArray[np.float64]:
+def pearson_r_rows(x: NDArray, y: NDArray) -> NDArray[np.float64]:
     """Compute Pearson r of each row of ``x`` with the same row of ``y``; NaN if constant."""
     x, y = centred(x, -1), centred(y, -1)
     with np.errstate(invalid="ignore", divide="ignore"):
         return (x * y).sum(-1) / np.sqrt((x**2).sum(-1) * (y**2).sum(-1))
 
 
-def cost_similarity(cost: NDArray) -> NDArray[np.float64]:
+def deficit_correlations(deficit: NDArray) -> NDArray[np.float64]:
     """Correlate the cost profiles of every pair of lesions over classes.
 
     Parameters
     ----------
-    cost : array, float, shape (n_lesions, n_classes)
+    deficit : array, float, shape (n_lesions, n_classes)
         Classes that are not finite for every lesion are left out.
 
     Returns
@@ -100,8 +100,8 @@ def cost_similarity(cost: NDArray) -> NDArray[np.float64]:
     array, float64, shape (n_lesions, n_lesions)
         Pearson r; NaN for a lesion that costs every class the same.
     """
-    cost = cost[:, np.isfinite(cost).all(0)]
-    return rowwise_r(cost[:, None], cost[None])
+    deficit = deficit[:, np.isfinite(deficit).all(0)]
+    return pearson_r_rows(deficit[:, None], deficit[None])
 
 
 @dataclass(frozen=True)
@@ -112,24 +112,24 @@ class Dissociation:
     ----------
     k : int
         Classes per probe set.
-    chosen : array, int, shape (n_domains, k)
+    most_impaired : array, int, shape (n_domains, k)
         Classes with the largest cost on half A, per lesion; the probe sets.
     mean, sem : array, float64, shape (n_lesions, n_probe_sets)
         Mean cost on half B and its standard error over the k classes (SD / sqrt k, ddof 0).
     """
 
     k: int
-    chosen: NDArray[np.int64]
+    most_impaired: NDArray[np.int64]
     mean: NDArray[np.float64]
     sem: NDArray[np.float64]
 
 
-def dissociation(cost_a: NDArray, cost_b: NDArray, k: int) -> Dissociation:
+def dissociation(deficit_a: NDArray, deficit_b: NDArray, k: int) -> Dissociation:
     """Choose each lesion's k most impaired classes on half A; measure all lesions on half B.
 
     Parameters
     ----------
-    cost_a, cost_b : array, float, shape (n_lesions, n_classes)
+    deficit_a, deficit_b : array, float, shape (n_lesions, n_classes)
         Of two halves of the pictures. Classes without pictures in a half cannot be chosen; of
         equal costs the first is chosen.
     k : int
@@ -139,18 +139,18 @@ def dissociation(cost_a: NDArray, cost_b: NDArray, k: int) -> Dissociation:
     LabError
         If there are fewer than k classes.
     """
-    usable = np.isfinite(cost_a).all(0) & np.isfinite(cost_b).all(0)
-    if not 1 <= k <= usable.sum():
-        raise LabError(f"the {k} most impaired of {usable.sum()} classes",
+    valid = np.isfinite(deficit_a).all(0) & np.isfinite(deficit_b).all(0)
+    if not 1 <= k <= valid.sum():
+        raise LabError(f"the {k} most impaired of {valid.sum()} classes",
                        expected="no more classes than have pictures in both halves",
                        remedy="choose a smaller k, or show more pictures")
-    order = np.argsort(np.where(usable, -cost_a, np.inf), axis=1, kind="stable")
-    chosen = order[:, :k]
-    on_b = cost_b[:, chosen]
-    return Dissociation(k, chosen, on_b.mean(-1), on_b.std(-1) / np.sqrt(k))
+    ranking = np.argsort(np.where(valid, -deficit_a, np.inf), axis=1, kind="stable")
+    most_impaired = ranking[:, :k]
+    chosen_deficit_b = deficit_b[:, most_impaired]
+    return Dissociation(k, most_impaired, chosen_deficit_b.mean(-1), chosen_deficit_b.std(-1) / np.sqrt(k))
 
 
-def probe_sizes(n_classes: int) -> list[int]:
+def probe_set_sizes(n_classes: int) -> list[int]:
     """Scale the published 5, 10, 25, 50, 75, 100 of 1,000 classes to ``n_classes``; at least 3."""
     return sorted({min(n_classes, max(3, round(k * n_classes / 1000)))
                    for k in (5, 10, 25, 50, 75, 100)})

@@ -17,35 +17,35 @@ from helpers.ground.cache import cached
 from helpers.ground.console import progress
 from helpers.ground.digest import array_digest, code_digest, modules_of
 from helpers.ground.errors import LabError
-from helpers.lesions.deficits import class_ranks
-from helpers.lesions.silencing import battery, lesions_of, shuffled
-from helpers.selectivity.localizer import Localizer
+from helpers.lesions.deficits import target_ranks
+from helpers.lesions.silencing import run_lesions, make_lesions, shuffle_units
+from helpers.selectivity.localizer import LocalizerResult
 from helpers.selectivity.statistics import top_fraction
 from helpers.stimuli.image_sets import ImageSet
 from helpers.training.classifiers import Classifier
 
 
-def unit_masks(found: Localizer, layers: Sequence[str], *, fraction: float = 0.0
+def unit_masks(localizer_result: LocalizerResult, layers: Sequence[str], *, fraction: float = 0.0
                ) -> dict[str, NDArray[np.bool_]]:
     """Return the units to silence: layer -> bool (n_domains, n_units).
 
     Parameters
     ----------
-    found : Localizer
+    localizer_result : Localizer
     layers : sequence of str
     fraction : float
         0 for the units that pass the localizer's test; else, of each layer, this share of units
         with the largest mean t (a published variant; spec 2.3), units with an infinite t first.
     """
     if fraction:
-        return {layer: top_fraction(torch.from_numpy(found.ranking(layer)), fraction).numpy()
+        return {layer: top_fraction(torch.from_numpy(localizer_result.ranking(layer)), fraction).numpy()
                 for layer in layers}
-    index = np.arange(len(found.domains))[:, None]
-    return {layer: found.labels[layer] == index for layer in layers}
+    index = np.arange(len(localizer_result.domains))[:, None]
+    return {layer: localizer_result.labels[layer] == index for layer in layers}
 
 
-def measured(classifier: Classifier, masks: dict[str, NDArray[np.bool_]],
-             domains: tuple[str, ...], chosen: Sequence[str], images: ImageSet, *,
+def evaluate_lesions(classifier: Classifier, masks: dict[str, NDArray[np.bool_]],
+             domains: tuple[str, ...], lesion_layer_names: Sequence[str], images: ImageSet, *,
              n_random: int, seed: int, batch_size: int = 64) -> dict[str, NDArray]:
     """Show the pictures to the intact and to every lesioned network, once; then read the cache.
 
@@ -55,7 +55,7 @@ def measured(classifier: Classifier, masks: dict[str, NDArray[np.bool_]],
     masks : dict, layer -> bool (n_domains, n_units)
         Units of every domain, of all layers before the readout.
     domains : tuple of str
-    chosen : sequence of str
+    lesion_layer_names : sequence of str
         Layers in which they are silenced.
     images : ImageSet
         Its classes are the classifier's.
@@ -67,7 +67,7 @@ def measured(classifier: Classifier, masks: dict[str, NDArray[np.bool_]],
     Returns
     -------
     dict
-        ``ranks`` uint16 (1 + n_domains * (1 + n_random), n_images), see `class_ranks`: the intact
+        ``ranks`` uint16 (1 + n_domains * (1 + n_random), n_images), see `target_ranks`: the intact
         network, the domains' lesions, then the random ones, draw by draw; ``activation/<layer>``
         float32 (1 + n_random, n_domains, n_classes), of the intact network.
 
@@ -77,53 +77,53 @@ def measured(classifier: Classifier, masks: dict[str, NDArray[np.bool_]],
         If the classifier names other classes than the pictures have.
     """
     parts = {"classifier": classifier.parts, "images": images.digest,
-             "domains": domains, "layers": list(chosen),
+             "domains": domains, "layers": list(lesion_layer_names),
              "masks": [[layer, array_digest(mask)] for layer, mask in masks.items()],
              "n_random": n_random, "seed": seed,
              "code": code_digest(["helpers.lesions.lesion_battery", *modules_of(images)])}
 
     def make() -> dict[str, NDArray]:
-        sets = [masks, *(shuffled(masks, seed=(seed, draw)) for draw in range(n_random))]
-        return _measure(classifier, domains, images, sets, chosen, batch_size)
+        mask_sets = [masks, *(shuffle_units(masks, seed=(seed, draw)) for draw in range(n_random))]
+        return _evaluate(classifier, domains, images, mask_sets, lesion_layer_names, batch_size)
 
     return cached("lesions", classifier.name.replace(":", "-"), parts, make)
 
 
-def _measure(classifier: Classifier, domains: tuple[str, ...], images: ImageSet,
-             sets: list[dict[str, NDArray]], chosen: Sequence[str], batch_size: int
+def _evaluate(classifier: Classifier, domains: tuple[str, ...], images: ImageSet,
+             mask_sets: list[dict[str, NDArray]], lesion_layer_names: Sequence[str], batch_size: int
              ) -> dict[str, NDArray]:
-    lesions = [lesion for masks in sets for lesion in lesions_of(masks, domains, chosen)]
+    lesions = [lesion for masks in mask_sets for lesion in make_lesions(masks, domains, lesion_layer_names)]
     labels = torch.from_numpy(images.labels)
     ranks = np.zeros((1 + len(lesions), len(images)), dtype=np.uint16)
-    sums = _ActivationSums(sets, labels, len(images.classes))
+    sums = _ActivationSums(mask_sets, labels, len(images.classes))
 
-    def consume(start: int, number: int, output: Tensor) -> None:
-        _require_classes(classifier, output, images)
-        mine = labels[start:start + len(output)].to(output.device)
-        ranks[number, start:start + len(output)] = class_ranks(output, mine).cpu().numpy()
+    def consume(start: int, lesion_idx: int, output: Tensor) -> None:
+        _check_classes(classifier, output, images)
+        batch_labels = labels[start:start + len(output)].to(output.device)
+        ranks[lesion_idx, start:start + len(output)] = target_ranks(output, batch_labels).cpu().numpy()
 
     rows = [range(start, min(start + batch_size, len(images)))
             for start in range(0, len(images), batch_size)]
     batches = images.batches(progress(rows, f"{classifier.name}: {len(lesions)} lesions"),
                              classifier.preprocessing)
-    battery(classifier.model, classifier.layers, lesions, batches, consume, watch=sums.add)
-    return {"ranks": ranks, **sums.means((len(sets), len(domains)))}
+    run_lesions(classifier.model, classifier.layers, lesions, batches, consume, watch=sums.add)
+    return {"ranks": ranks, **sums.means((len(mask_sets), len(domains)))}
 
 
 class _ActivationSums:
     """Sums over pictures of a class, of the mean activation of each domain's units."""
 
-    def __init__(self, sets: list[dict[str, NDArray]], labels: Tensor, n_classes: int) -> None:
-        self.sets, self.labels = sets, labels
+    def __init__(self, mask_sets: list[dict[str, NDArray]], labels: Tensor, n_classes: int) -> None:
+        self.mask_sets, self.labels = mask_sets, labels
         self.count = torch.bincount(labels, minlength=n_classes)
         self.masks: dict[str, Tensor] = {}
         self.total: dict[str, Tensor] = {}
 
     def add(self, start: int, layer: str, activations: Tensor) -> None:
-        if layer not in self.sets[0]:
+        if layer not in self.mask_sets[0]:
             return
         if layer not in self.masks:
-            stacked = np.concatenate([masks[layer] for masks in self.sets])
+            stacked = np.concatenate([masks[layer] for masks in self.mask_sets])
             self.masks[layer] = torch.from_numpy(stacked).to(activations.device)
             self.total[layer] = torch.zeros(len(self.count), len(stacked), dtype=torch.float64)
         masks = self.masks[layer]
@@ -136,7 +136,7 @@ class _ActivationSums:
                 .reshape(*shape, -1) for layer, total in self.total.items()}
 
 
-def _require_classes(classifier: Classifier, output: Tensor, images: ImageSet) -> None:
+def _check_classes(classifier: Classifier, output: Tensor, images: ImageSet) -> None:
     if output.ndim != 2 or output.shape[1] != len(images.classes):
         raise LabError(f"{classifier.name} names {tuple(output.shape[1:])} classes, "
                        f"{images.root} has {len(images.classes)}",

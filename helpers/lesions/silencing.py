@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from helpers.ground.errors import LabError, one_of
-from helpers.networks.activations import hooked
-from helpers.networks.replay import Replay
+from helpers.networks.activations import layer_hooks
+from helpers.networks.replay import PartialForward
 
 Masks = Mapping[str, Tensor]
 """Layer name -> bool (n_units,), True where a unit is silenced; units as `stream` flattens them."""
@@ -48,7 +48,7 @@ class Lesion:
 
 
 @contextmanager
-def lesioned(model: nn.Module, layers: Mapping[str, str], lesion: Lesion) -> Iterator[None]:
+def apply_lesion(model: nn.Module, layers: Mapping[str, str], lesion: Lesion) -> Iterator[None]:
     """Silence units during every forward pass within: the plain way, for one lesion.
 
     Parameters
@@ -63,23 +63,23 @@ def lesioned(model: nn.Module, layers: Mapping[str, str], lesion: Lesion) -> Ite
     LabError
         If a mask is for a layer that the network lacks, or does not fit the layer's output.
     """
-    _require_layers([lesion], layers)
+    _check_layers([lesion], layers)
     paths = {name.split("#")[0] for name in lesion.masks}
 
     def silence(name: str, output: Tensor) -> Tensor | None:
         mask = lesion.masks.get(name)
-        return None if mask is None else _silence(output, _fitting(lesion, name, output.shape[1:]))
+        return None if mask is None else _silence(output, _reshape_mask(lesion, name, output.shape[1:]))
 
-    with hooked(model, {name: layers[name] for name in layers if name in paths}, silence):
+    with layer_hooks(model, {name: layers[name] for name in layers if name in paths}, silence):
         yield
 
 
-def battery(model: nn.Module, layers: Mapping[str, str], lesions: Sequence[Lesion],
+def run_lesions(model: nn.Module, layers: Mapping[str, str], lesions: Sequence[Lesion],
             batches: Iterable[Tensor], consume: Consume, *, watch: Watch | None = None) -> None:
     """Run every lesion over the same pictures in one pass.
 
     The intact network sees each batch once; every lesion then repeats only what comes after its
-    first silenced layer. The numbers are those of `lesioned`, one lesion at a time.
+    first silenced layer. The numbers are those of `apply_lesion`, one lesion at a time.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def battery(model: nn.Module, layers: Mapping[str, str], lesions: Sequence[Lesio
     batches : iterable of Tensor, float32, shape (n_images, 3, height, width)
         Moved to the model's device.
     consume : callable
-        ``consume(start, number, output)``: index of the batch's first picture, 0 for the intact
+        ``consume(start, lesion_idx, output)``: index of the batch's first picture, 0 for the intact
         network or the lesion's place from 1, and the network's output (n_images, ...).
     watch : callable, optional
         ``watch(start, layer, activations)`` of the intact network: (n_images, n_units), to be
@@ -103,30 +103,30 @@ def battery(model: nn.Module, layers: Mapping[str, str], lesions: Sequence[Lesio
         layer's output; nothing has been computed then.
     """
     device = next(model.parameters(), torch.empty(0)).device
-    _require_layers(lesions, layers)
-    with Replay(model, layers) as replay:
+    _check_layers(lesions, layers)
+    with PartialForward(model, layers) as partial_forward:
         start, plan = 0, None
         for batch in batches:
             images = batch.to(device, non_blocking=True)
             if plan is None:
-                replay.learn(images[:2])
-                plan = [_plan(lesion, replay, device) for lesion in lesions]
-                replay.keep_for(first for first, _ in plan if first)
-            intact = replay.run(images, see=_seen(watch, start))
+                partial_forward.trace(images[:2])
+                plan = [_plan_lesion(lesion, partial_forward, device) for lesion in lesions]
+                partial_forward.cache_outputs_before(first for first, _ in plan if first)
+            intact = partial_forward.run(images, transform=_make_observer(watch, start))
             consume(start, 0, intact)
-            for number, (first, masks) in enumerate(plan, start=1):
-                changed = partial(_change, masks)
+            for lesion_idx, (first, masks) in enumerate(plan, start=1):
+                changed = partial(_apply_masks, masks)
                 # A lesion without units leaves the intact network's answer.
-                consume(start, number,
-                        replay.again(images, start=first, change=changed) if first else intact)
+                consume(start, lesion_idx,
+                        partial_forward.rerun_from(images, start=first, transform=changed) if first else intact)
             start += len(images)
 
 
-def _change(masks: Masks, name: str, output: Tensor) -> Tensor:
+def _apply_masks(masks: Masks, name: str, output: Tensor) -> Tensor:
     return _silence(output, masks[name]) if name in masks else output
 
 
-def _seen(watch: Watch | None, start: int) -> Callable[[str, Tensor], Tensor] | None:
+def _make_observer(watch: Watch | None, start: int) -> Callable[[str, Tensor], Tensor] | None:
     def see(name: str, output: Tensor) -> Tensor:
         watch(start, name, output.flatten(1))
         return output
@@ -134,16 +134,16 @@ def _seen(watch: Watch | None, start: int) -> Callable[[str, Tensor], Tensor] | 
     return see if watch else None
 
 
-def _plan(lesion: Lesion, replay: Replay, device: torch.device) -> tuple[str | None, Masks]:
+def _plan_lesion(lesion: Lesion, partial_forward: PartialForward, device: torch.device) -> tuple[str | None, Masks]:
     """Return a lesion's first silenced layer and its masks, those without a unit left out."""
     for name in lesion.masks:
-        if name not in replay.shapes:
+        if name not in partial_forward.shapes:
             raise LabError(f"lesion {lesion.name!r}: the layer {name!r} is never computed",
-                           expected=one_of(replay.shapes),
+                           expected=one_of(partial_forward.shapes),
                            remedy="name a layer of this list")
-    masks = {name: _fitting(lesion, name, replay.shapes[name]).to(device)
+    masks = {name: _reshape_mask(lesion, name, partial_forward.shapes[name]).to(device)
              for name, mask in lesion.masks.items() if mask.any()}
-    return min(masks, key=replay.order, default=None), masks
+    return min(masks, key=partial_forward.call_rank, default=None), masks
 
 
 def _silence(output: Tensor, mask: Tensor) -> Tensor:
@@ -151,7 +151,7 @@ def _silence(output: Tensor, mask: Tensor) -> Tensor:
     return output * (~mask).to(output.dtype)
 
 
-def _fitting(lesion: Lesion, layer: str, shape: tuple[int, ...]) -> Tensor:
+def _reshape_mask(lesion: Lesion, layer: str, shape: tuple[int, ...]) -> Tensor:
     """Return the mask of a layer in the shape of its output for one picture."""
     mask, n_units = lesion.masks[layer], int(np.prod(shape))
     if mask.dtype != torch.bool or mask.shape != (n_units,):
@@ -162,7 +162,7 @@ def _fitting(lesion: Lesion, layer: str, shape: tuple[int, ...]) -> Tensor:
     return mask.view(shape)
 
 
-def _require_layers(lesions: Sequence[Lesion], layers: Mapping[str, str]) -> None:
+def _check_layers(lesions: Sequence[Lesion], layers: Mapping[str, str]) -> None:
     for lesion in lesions:
         for name in lesion.masks:
             if name.split("#")[0] not in layers:
@@ -173,13 +173,13 @@ def _require_layers(lesions: Sequence[Lesion], layers: Mapping[str, str]) -> Non
 
 # ---- which layers, which units ------------------------------------------------------------------
 
-def rectified(model: nn.Module, layers: Mapping[str, str]) -> list[str]:
+def find_relu_layers(model: nn.Module, layers: Mapping[str, str]) -> list[str]:
     """Return the names of the ReLU layers (or of what a network has in their place), in order."""
     modules = dict(model.named_modules())
     return [name for name, path in layers.items() if isinstance(modules[path], RECTIFIERS)]
 
 
-def lesion_layers(method: str, layers: Sequence[str], relus: Collection[str]) -> list[str]:
+def select_lesion_layers(method: str, layers: Sequence[str], relus: Collection[str]) -> list[str]:
     """Choose the layers of one of the published kinds of lesion (spec 3.2).
 
     Parameters
@@ -205,16 +205,16 @@ def lesion_layers(method: str, layers: Sequence[str], relus: Collection[str]) ->
         "relus_1-5": lambda: [name for name in layers if base[name] in
                               {f"relu{block}" for block in range(1, 6)}],
         "until_relu6": lambda: [*layers[:layers.index("relu6") + 1]] if "relu6" in layers else []}
-    chosen = rules[method]() if method in rules else [name for name in layers
+    selected = rules[method]() if method in rules else [name for name in layers
                                                       if base[name] == method]
-    if not chosen:
+    if not selected:
         raise LabError(f"no layer for a lesion {method!r}",
                        expected=f"{', '.join(rules)}, or one of {', '.join(layers)}",
                        remedy="choose a method that this network has the layers for")
-    return chosen
+    return selected
 
 
-def shuffled(masks: Mapping[str, np.ndarray], *, seed: Sequence[int]) -> dict[str, np.ndarray]:
+def shuffle_units(masks: Mapping[str, np.ndarray], *, seed: Sequence[int]) -> dict[str, np.ndarray]:
     """Deal each layer's masks to random units: as many of each domain, in each layer.
 
     The control of spec 3.4. All domains of a layer are dealt in one permutation, so that random
@@ -231,7 +231,7 @@ def shuffled(masks: Mapping[str, np.ndarray], *, seed: Sequence[int]) -> dict[st
     return {layer: values[:, rng.permutation(values.shape[1])] for layer, values in masks.items()}
 
 
-def lesions_of(masks: Mapping[str, np.ndarray], names: Sequence[str],
+def make_lesions(masks: Mapping[str, np.ndarray], names: Sequence[str],
                layers: Sequence[str]) -> list[Lesion]:
     """Make one lesion per domain from its masks (layer -> bool (n_domains, n_units))."""
     return [Lesion(name, {layer: torch.from_numpy(masks[layer][index]) for layer in layers})

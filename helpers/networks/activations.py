@@ -15,14 +15,14 @@ import torch
 from torch import Tensor, nn
 
 from helpers.ground.errors import LabError, one_of
-from helpers.networks.axes import channel_axes, nth_call
+from helpers.networks.axes import channel_axes, call_name
 
-Consumer = Callable[[str, Tensor], Tensor | None]
+OutputCallback = Callable[[str, Tensor], Tensor | None]
 """Takes a layer's name and its output (n_images, ...); must copy what it wants to keep. A tensor
 that it returns takes the output's place."""
 
 
-def paths_of(known: Mapping[str, str], layers: Iterable[str]) -> dict[str, str]:
+def select_layer_paths(layer_paths: Mapping[str, str], layers: Iterable[str]) -> dict[str, str]:
     """Return layer name -> module path of some of a network's layers.
 
     Raises
@@ -31,18 +31,18 @@ def paths_of(known: Mapping[str, str], layers: Iterable[str]) -> dict[str, str]:
         If the network has no layer of a name.
     """
     layers = list(layers)
-    missing = [layer for layer in layers if layer not in known]
-    if missing:
-        raise LabError(f"no layer {missing[0]!r}", expected=one_of(known),
+    unknown_layers = [layer for layer in layers if layer not in layer_paths]
+    if unknown_layers:
+        raise LabError(f"no layer {unknown_layers[0]!r}", expected=one_of(layer_paths),
                        remedy="correct the names of layers in the profile")
-    return {layer: known[layer] for layer in layers}
+    return {layer: layer_paths[layer] for layer in layers}
 
 
 @contextmanager
-def hooked(model: nn.Module, layers: Mapping[str, str], consume: Consumer) -> Iterator[None]:
-    """Hand the outputs of ``layers`` to ``consume`` during every forward pass within.
+def layer_hooks(model: nn.Module, layers: Mapping[str, str], callback: OutputCallback) -> Iterator[None]:
+    """Hand the outputs of ``layers`` to ``callback`` during every forward pass within.
 
-    ``consume`` may read an output, or replace it by returning another tensor.
+    ``callback`` may read an output, or replace it by returning another tensor.
 
     Parameters
     ----------
@@ -50,8 +50,8 @@ def hooked(model: nn.Module, layers: Mapping[str, str], consume: Consumer) -> It
     layers : mapping
         Layer name -> module path. A module that is called several times in one pass (a ReLU
         shared within a residual block) gives ``name``, ``name#2``, ... in order of the calls.
-    consume : callable
-        ``consume(name, output)``; a module that returns a tuple gives its first tensor.
+    callback : callable
+        ``callback(name, output)``; a module that returns a tuple gives its first tensor.
 
     Raises
     ------
@@ -59,21 +59,21 @@ def hooked(model: nn.Module, layers: Mapping[str, str], consume: Consumer) -> It
         If a path is not a module of the network.
     """
     modules = dict(model.named_modules())
-    missing = [path for path in layers.values() if path not in modules]
-    if missing:
-        raise LabError(f"no module {missing[0]!r} in the network",
+    unknown_layers = [path for path in layers.values() if path not in modules]
+    if unknown_layers:
+        raise LabError(f"no module {unknown_layers[0]!r} in the network",
                        expected=one_of(list(modules)[1:]),
                        remedy="choose a layer from this list")
     calls: Counter[str] = Counter()
 
-    def hand_on(name: str) -> Callable:
+    def pass_to_callback(name: str) -> Callable:
         def hook(_module: nn.Module, _inputs: object, output: object) -> object:
             calls[name] += 1
-            changed = consume(nth_call(name, calls[name]), first_tensor(output))
-            return None if changed is None else with_first_tensor(output, changed)
+            replacement = callback(call_name(name, calls[name]), first_tensor(output))
+            return None if replacement is None else replace_first_tensor(output, replacement)
         return hook
 
-    handles = [modules[path].register_forward_hook(hand_on(name))
+    handles = [modules[path].register_forward_hook(pass_to_callback(name))
                for name, path in layers.items()]
     handles.append(model.register_forward_pre_hook(lambda *_: calls.clear()))
     try:
@@ -90,18 +90,18 @@ def first_tensor(output: object) -> Tensor:
     return output
 
 
-def with_first_tensor(output: object, changed: Tensor) -> object:
+def replace_first_tensor(output: object, replacement: Tensor) -> object:
     """Return an output with another first tensor."""
     if isinstance(output, Tensor):
-        return changed
+        return replacement
     if isinstance(output, Mapping):
         first = next(iter(output))
-        return {**output, first: with_first_tensor(output[first], changed)}
-    return (with_first_tensor(output[0], changed), *output[1:])
+        return {**output, first: replace_first_tensor(output[first], replacement)}
+    return (replace_first_tensor(output[0], replacement), *output[1:])
 
 
 @contextmanager
-def exact(model: nn.Module) -> Iterator[None]:
+def exact_inference(model: nn.Module) -> Iterator[None]:
     """Evaluate in ``eval`` mode, without gradients and without TF32, and restore all three."""
     training = model.training
     tf32 = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
@@ -115,7 +115,7 @@ def exact(model: nn.Module) -> Iterator[None]:
         torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = tf32
 
 
-def every_unit(output: Tensor, _axis: int = 1) -> Tensor:
+def flatten_units(output: Tensor, _axis: int = 1) -> Tensor:
     """Read all units of an output, (n_images, n_units): a view."""
     return output.reshape(len(output), -1)
 
@@ -130,9 +130,9 @@ def channel_means(output: Tensor, axis: int) -> Tensor:
     return output.movedim(axis, 1).flatten(2).mean(2)
 
 
-def stream(model: nn.Module, layers: Mapping[str, str], batches: Iterable[Tensor],
-           consume: Callable[[int, str, Tensor], None], *,
-           read: Callable[[Tensor, int], Tensor] = every_unit) -> None:
+def stream_activations(model: nn.Module, layers: Mapping[str, str], batches: Iterable[Tensor],
+           callback: Callable[[int, str, Tensor], None], *,
+           read: Callable[[Tensor, int], Tensor] = flatten_units) -> None:
     """Run batches through the network and hand every layer's output on.
 
     Parameters
@@ -142,11 +142,11 @@ def stream(model: nn.Module, layers: Mapping[str, str], batches: Iterable[Tensor
         Layer name -> module path.
     batches : iterable of Tensor, float32, shape (n_images, 3, height, width)
         Moved to the model's device.
-    consume : callable
-        ``consume(start, name, activations)`` with ``start`` the index of the batch's first
+    callback : callable
+        ``callback(start, name, activations)`` with ``start`` the index of the batch's first
         image and ``activations`` (n_images, n_units), which the next layer may overwrite.
     read : callable
-        `every_unit` or `channel_means`.
+        `flatten_units` or `channel_means`.
 
     Raises
     ------
@@ -157,32 +157,32 @@ def stream(model: nn.Module, layers: Mapping[str, str], batches: Iterable[Tensor
     parameter = next(model.parameters(), torch.empty(0))
     start, axes = 0, {}
 
-    def hand_on(name: str, output: Tensor) -> None:
+    def pass_to_callback(name: str, output: Tensor) -> None:
         if output.shape[:1] != batch.shape[:1]:
             raise LabError(f"the layer {name} gives {tuple(output.shape)} for {len(batch)} images",
                            expected="one row per image",
                            remedy="choose another layer; load_network lists those that do")
-        consume(start, name, read(output, axes[name].axis if axes else 1))
+        callback(start, name, read(output, axes[name].axis if axes else 1))
 
-    with exact(model):
+    with exact_inference(model):
         for batch in batches:
             images = batch.to(parameter.device, non_blocking=True)
             if read is channel_means and not axes:
                 axes = channel_axes(model, layers, images[:2])
-            with hooked(model, layers, hand_on):
+            with layer_hooks(model, layers, pass_to_callback):
                 model(images)
             start += len(batch)
 
 
-def collect(model: nn.Module, layers: Mapping[str, str], batches: Iterable[Tensor],
+def extract_activations(model: nn.Module, layers: Mapping[str, str], batches: Iterable[Tensor],
             units: Mapping[str, Sequence[int] | Tensor] | None = None, *,
-            read: Callable[[Tensor, int], Tensor] = every_unit) -> dict[str, Tensor]:
+            read: Callable[[Tensor, int], Tensor] = flatten_units) -> dict[str, Tensor]:
     """Keep the activations of chosen layers (and units) as arrays.
 
     Parameters
     ----------
     model, layers, batches, read
-        As for :func:`stream`.
+        As for :func:`stream_activations`.
     units : mapping, optional
         Layer name -> indices of the units to keep; all of them by default.
 
@@ -192,17 +192,17 @@ def collect(model: nn.Module, layers: Mapping[str, str], batches: Iterable[Tenso
     """
     parts: dict[str, list[Tensor]] = {}
 
-    def keep(_start: int, name: str, activations: Tensor) -> None:
-        chosen = activations if units is None else activations[:, units[name]]
-        parts.setdefault(name, []).append(chosen.to("cpu", torch.float32, copy=True))
+    def append_activations(_start: int, name: str, activations: Tensor) -> None:
+        selected = activations if units is None else activations[:, units[name]]
+        parts.setdefault(name, []).append(selected.to("cpu", torch.float32, copy=True))
 
-    stream(model, layers, batches, keep, read=read)
+    stream_activations(model, layers, batches, append_activations, read=read)
     return {name: torch.cat(rows) for name, rows in parts.items()}
 
 
 def count_units(model: nn.Module, layers: Mapping[str, str], batch: Tensor) -> dict[str, int]:
     """Count the units of every layer for images of the batch's shape."""
     counts: dict[str, int] = {}
-    stream(model, layers, [batch[:1]],
+    stream_activations(model, layers, [batch[:1]],
            lambda _start, name, activations: counts.update({name: activations.shape[1]}))
     return counts

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from helpers.ground.errors import LabError
-from helpers.networks.open_clip_towers import open_clip_image, open_clip_names
+from helpers.networks.open_clip_towers import build_open_clip_image_encoder, list_open_clip_models
 from helpers.networks.residual import SmallResNet
 
-POOLED = (1, 2, 5)
+POOLED_BLOCKS = (1, 2, 5)
 """The blocks that end with a 3 × 3 maximum over steps of two."""
 
 ALEXNET_PATHS = {
@@ -76,7 +76,7 @@ class AlexNetGN(nn.Module):
         inputs = (3, *channels[:-1])
         kernels = ((11, stem_stride, 2), (5, 1, 2), *[(3, 1, 1)] * 3)
         self.backbone = nn.Sequential(*(
-            _block(inputs[i], channels[i], kernels[i], groups, pooled=i + 1 in POOLED)
+            _conv_block(inputs[i], channels[i], kernels[i], groups, pooled=i + 1 in POOLED_BLOCKS)
             for i in range(5)))
         self.pool = nn.AdaptiveAvgPool2d(pool)
         self.flatten = nn.Flatten()
@@ -85,22 +85,22 @@ class AlexNetGN(nn.Module):
             nn.Linear(channels[-1] * pool**2, fc6, bias=fc_bias), nn.BatchNorm1d(fc6), nn.ReLU(),
             nn.Linear(fc6, fc7, bias=fc_bias), nn.BatchNorm1d(fc7), nn.ReLU(),
             nn.Linear(fc7, fc8, bias=fc_bias))
-        self.bn = _head(head, fc8)
+        self.bn = _build_head(head, fc8)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map images (n, 3, height, width) float32, normalised, to embeddings (n, fc8)."""
         return self.bn(self.projector(self.flatten(self.pool(self.backbone(x)))))
 
 
-def _block(inputs: int, outputs: int, kernel: tuple[int, int, int], groups: int, *,
+def _conv_block(in_channels: int, out_channels: int, kernel: tuple[int, int, int], groups: int, *,
            pooled: bool) -> nn.Sequential:
     size, stride, padding = kernel
-    layers = [nn.Conv2d(inputs, outputs, size, stride, padding, bias=False),
-              nn.GroupNorm(groups, outputs), nn.ReLU()]
+    layers = [nn.Conv2d(in_channels, out_channels, size, stride, padding, bias=False),
+              nn.GroupNorm(groups, out_channels), nn.ReLU()]
     return nn.Sequential(*layers, *([nn.MaxPool2d(3, 2)] if pooled else []))
 
 
-def _head(head: str, width: int) -> nn.Module:
+def _build_head(head: str, width: int) -> nn.Module:
     heads = {"batchnorm": lambda: nn.BatchNorm1d(width, affine=False), "l2norm": L2Norm,
              "none": nn.Identity}
     if head not in heads:
@@ -109,7 +109,7 @@ def _head(head: str, width: int) -> nn.Module:
     return heads[head]()
 
 
-OURS = {"alexnet_gn": AlexNetGN, "small_resnet": SmallResNet}
+CUSTOM_ARCHITECTURES = {"alexnet_gn": AlexNetGN, "small_resnet": SmallResNet}
 """Architectures that are built here."""
 
 
@@ -139,10 +139,10 @@ def _alexnet_gn_names(model: AlexNetGN) -> dict[str, str]:
     names = {f"{kind}{block}": f"backbone.{block - 1}.{i}" for block in range(1, 6)
              for i, kind in zip(range(len(model.backbone[block - 1])), kinds, strict=False)}
     names |= {"avgpool5": "pool", "flatten": "flatten"}
-    fully = [f"{kind}{block}" for block in (6, 7) for kind in ("fc", "batchnorm", "relu")]
-    names |= {name: f"projector.{i}" for i, name in enumerate([*fully, "fc8"])}
-    last = {nn.BatchNorm1d: "batchnorm8", L2Norm: "l2norm8"}.get(type(model.bn))
-    return names | ({last: "bn"} if last else {})
+    projector_names = [f"{kind}{block}" for block in (6, 7) for kind in ("fc", "batchnorm", "relu")]
+    names |= {name: f"projector.{i}" for i, name in enumerate([*projector_names, "fc8"])}
+    head_name = {nn.BatchNorm1d: "batchnorm8", L2Norm: "l2norm8"}.get(type(model.bn))
+    return names | ({head_name: "bn"} if head_name else {})
 
 
 def build(architecture: str, options: Mapping[str, Any], *, seed: int) -> nn.Module:
@@ -151,7 +151,7 @@ def build(architecture: str, options: Mapping[str, Any], *, seed: int) -> nn.Mod
     Parameters
     ----------
     architecture : str
-        One of ``OURS``, ``torchvision:<model>``, or ``open_clip:<model>``, whose image tower it is.
+        One of ``CUSTOM_ARCHITECTURES``, ``torchvision:<model>``, or ``open_clip:<model>``, whose image tower it is.
     options : mapping
         Keyword arguments of the architecture; for open_clip what differs from the model's own
         configuration.
@@ -172,16 +172,16 @@ def build(architecture: str, options: Mapping[str, Any], *, seed: int) -> nn.Mod
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         try:
-            if architecture in OURS:
-                model: nn.Module = OURS[architecture](**options)
-            elif kind == "torchvision" and name in torchvision_names():
+            if architecture in CUSTOM_ARCHITECTURES:
+                model: nn.Module = CUSTOM_ARCHITECTURES[architecture](**options)
+            elif kind == "torchvision" and name in list_torchvision_models():
                 model = zoo.get_model(name, weights=None, **options)
-            elif kind == "open_clip" and name in open_clip_names():
-                model = open_clip_image(architecture, options)
+            elif kind == "open_clip" and name in list_open_clip_models():
+                model = build_open_clip_image_encoder(architecture, options)
             else:
-                raise unknown(architecture, [
-                    *OURS, *(f"torchvision:{known}" for known in torchvision_names()),
-                    *(f"open_clip:{known}" for known in open_clip_names())], "architecture")
+                raise unknown_name_error(architecture, [
+                    *CUSTOM_ARCHITECTURES, *(f"torchvision:{known}" for known in list_torchvision_models()),
+                    *(f"open_clip:{known}" for known in list_open_clip_models())], "architecture")
         except (TypeError, ValueError) as error:
             raise LabError(f"{architecture} cannot be built with {dict(options)}: {error}",
                            expected="options that the architecture knows",
@@ -193,15 +193,15 @@ def build(architecture: str, options: Mapping[str, Any], *, seed: int) -> nn.Mod
     return model.eval()
 
 
-def torchvision_names() -> list[str]:
+def list_torchvision_models() -> list[str]:
     """Return the names of torchvision's image classifiers."""
     return zoo.list_models(module=zoo)
 
 
-def unknown(seen: str, known: Sequence[str], what: str) -> LabError:
+def unknown_name_error(name_given: str, known_names: Sequence[str], category: str) -> LabError:
     """Build the error for a name that is not among the known ones, with the nearest of them."""
-    near = get_close_matches(seen, known, n=4, cutoff=0.5) or list(known)[:12]
-    return LabError(f"the {what} {seen!r} is unknown",
-                    expected=f"a known {what}, for example {', '.join(near)}",
-                    remedy=f"correct the name of the {what}, or add it to "
+    suggestions = get_close_matches(name_given, known_names, n=4, cutoff=0.5) or list(known_names)[:12]
+    return LabError(f"the {category} {name_given!r} is unknown",
+                    expected=f"a known {category}, for example {', '.join(suggestions)}",
+                    remedy=f"correct the name of the {category}, or add it to "
                            "helpers/networks/registry.toml")

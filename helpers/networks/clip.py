@@ -15,17 +15,17 @@ from helpers.ground.console import progress
 from helpers.ground.digest import text_digest
 from helpers.ground.errors import LabError
 from helpers.networks.network import Network
-from helpers.networks.open_clip_towers import open_clip_text, open_clip_tokens
-from helpers.networks.text_towers import TextTower, read_vocabulary
-from helpers.networks.weights import fill, read_state_dict, state_digest
+from helpers.networks.open_clip_towers import build_open_clip_text_encoder, tokenize_open_clip
+from helpers.networks.text_towers import TextEncoder, read_vocabulary
+from helpers.networks.weights import load_weights, read_state_dict, state_digest
 from helpers.stimuli.album import Album
 
-BATCH = 256
+TEXT_BATCH_SIZE = 256
 """Texts at a time."""
 
 
 @dataclass(frozen=True)
-class Clip:
+class ClipModel:
     """Two towers, one space.
 
     Attributes
@@ -52,7 +52,7 @@ class Clip:
     def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return the embeddings of some texts, float32 (n_texts, n_dims), not normalised."""
         device = next(self.text.parameters()).device
-        parts = [texts[start:start + BATCH] for start in range(0, len(texts), BATCH)]
+        parts = [texts[start:start + TEXT_BATCH_SIZE] for start in range(0, len(texts), TEXT_BATCH_SIZE)]
         with torch.inference_mode():
             return np.concatenate([self.text(self.tokens(part).to(device)).float().cpu().numpy()
                                    for part in parts])
@@ -60,17 +60,17 @@ class Clip:
     def embed_pictures(self, album: Album, *, batch_size: int) -> NDArray[np.float32]:
         """Return the embeddings of all pictures, float32 (n_pictures, n_dims), not normalised."""
         device = next(self.image.model.parameters()).device
-        rows = [range(start, min(start + batch_size, len(album)))
+        batch_rows = [range(start, min(start + batch_size, len(album)))
                 for start in range(0, len(album), batch_size)]
-        found = []
+        embeddings = []
         with torch.inference_mode():
-            for batch in progress(album.batches(rows, self.image.preprocessing),
-                                  f"{self.name} looks", len(rows)):
-                found.append(self.image.model(batch.to(device)).float().cpu().numpy())
-        return np.concatenate(found)
+            for batch in progress(album.batches(batch_rows, self.image.preprocessing),
+                                  f"{self.name} looks", len(batch_rows)):
+                embeddings.append(self.image.model(batch.to(device)).float().cpu().numpy())
+        return np.concatenate(embeddings)
 
 
-def load_clip(network: Network, image_file: Path, folder: Path) -> Clip:
+def load_clip(network: Network, image_file: Path, folder: Path) -> ClipModel:
     """Give a network the tower that reads.
 
     Parameters
@@ -87,27 +87,27 @@ def load_clip(network: Network, image_file: Path, folder: Path) -> Clip:
     LabError
         If the network was not taught with captions, or a file is absent or does not fit.
     """
-    listed = network.entry.text
-    if listed is None:
+    text_entry = network.entry.text
+    if text_entry is None:
         raise LabError(f"{network.name} was not taught with captions",
                        expected="a network of the registry with a table `text`",
                        remedy="name another network in the table [decoding] of the profile")
     device = next(network.model.parameters()).device
-    if not listed.words:
+    if not text_entry.words:
         architecture = network.entry.architecture
         state = read_state_dict(image_file, keys="open_clip_text")
-        tower = open_clip_text(architecture, network.entry.options, state)
-        return _joined(network, tower.to(device),
-                       lambda texts: open_clip_tokens(architecture, texts))
-    words = read_vocabulary(folder / listed.words)
-    state = read_state_dict(folder / listed.file)
-    tower = TextTower(len(words), context=words.context,
+        text_encoder = build_open_clip_text_encoder(architecture, network.entry.options, state)
+        return _build_clip_model(network, text_encoder.to(device),
+                       lambda texts: tokenize_open_clip(architecture, texts))
+    words = read_vocabulary(folder / text_entry.words)
+    state = read_state_dict(folder / text_entry.file)
+    text_encoder = TextEncoder(len(words), context=words.context,
                       output=state["project.weight"].shape[0]
                       if "project.weight" in state else 1)
-    fill(tower, state, f"{folder / listed.file} does not fit the words in {listed.words}")
-    return _joined(network, tower.to(device), words.tokens)
+    load_weights(text_encoder, state, f"{folder / text_entry.file} does not fit the words in {text_entry.words}")
+    return _build_clip_model(network, text_encoder.to(device), words.tokens)
 
 
-def _joined(network: Network, tower: nn.Module, tokens: Callable[[Sequence[str]], Tensor]) -> Clip:
-    return Clip(network, tower.eval(), tokens,
-                text_digest(network.digest + state_digest(tower.state_dict())))
+def _build_clip_model(network: Network, text_encoder: nn.Module, tokens: Callable[[Sequence[str]], Tensor]) -> ClipModel:
+    return ClipModel(network, text_encoder.eval(), tokens,
+                text_digest(network.digest + state_digest(text_encoder.state_dict())))

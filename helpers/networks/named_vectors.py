@@ -14,14 +14,14 @@ from helpers.ground.digest import file_digest, text_digest
 from helpers.ground.errors import LabError
 from helpers.ground.text import read_table, read_text
 
-FILES = ("lvis_v1_train_cat_info.json", "lvis_v1_clip_a+cname.npy", "Objects365_names_fix.csv",
+RELEASE_FILES = ("lvis_v1_train_cat_info.json", "lvis_v1_clip_a+cname.npy", "Objects365_names_fix.csv",
          "o365_clip_a+cnamefix.npy")
 """Names and embeddings of LVIS, and of Objects365: of "a NAME", by ViT-B/32."""
-WIDTH = 512
+N_DIMS = 512
 
 
 @dataclass(frozen=True)
-class NamedVectors:
+class NameEmbeddings:
     """Embeddings of names.
 
     Attributes
@@ -45,16 +45,16 @@ class NamedVectors:
         LabError
             If there is no such name.
         """
-        place = {name: row for row, name in enumerate(self.names)}
-        absent = [text for text in texts if text not in place]
-        if absent:
-            raise LabError(f"no embedding of {absent[0]!r}",
+        row_of_name = {name: row for row, name in enumerate(self.names)}
+        missing_names = [text for text in texts if text not in row_of_name]
+        if missing_names:
+            raise LabError(f"no embedding of {missing_names[0]!r}",
                            expected=f"one of {len(self.names)} names of things",
                            remedy="leave it out, or use a network that reads any text")
-        return self.vectors[[place[text] for text in texts]]
+        return self.vectors[[row_of_name[text] for text in texts]]
 
 
-def read_named_vectors(folder: Path) -> NamedVectors:
+def read_name_embeddings(folder: Path) -> NameEmbeddings:
     """Read the names of LVIS, and those of Objects365 that LVIS does not have.
 
     Raises
@@ -62,38 +62,38 @@ def read_named_vectors(folder: Path) -> NamedVectors:
     LabError
         If a file is missing or damaged, or names and embeddings differ in number.
     """
-    lacking = [name for name in FILES if not (folder / name).is_file()]
-    if lacking:
-        raise LabError(f"no {lacking[0]} in {folder}", expected=", ".join(FILES),
+    missing_files = [name for name in RELEASE_FILES if not (folder / name).is_file()]
+    if missing_files:
+        raise LabError(f"no {missing_files[0]} in {folder}", expected=", ".join(RELEASE_FILES),
                        remedy="see [clip-names] in helpers/ground/sources.toml")
-    lvis, first, objects, second = (folder / name for name in FILES)
+    lvis_names_path, lvis_embeddings_path, objects365_names_path, objects365_embeddings_path = (folder / name for name in RELEASE_FILES)
     try:
-        listed = sorted(json.loads(read_text(lvis)), key=lambda one: one["id"])
-        fixed = read_table(objects, ("id", "name", "fixed"), header=False).columns["fixed"]
-        names = [[_plain(one["name"]) for one in listed], [_plain(name) for name in fixed]]
-        vectors = [np.load(path, allow_pickle=False) for path in (first, second)]
+        lvis_categories = sorted(json.loads(read_text(lvis_names_path)), key=lambda one: one["id"])
+        fixed = read_table(objects365_names_path, ("id", "name", "fixed"), header=False).columns["fixed"]
+        names = [[_normalise_name(one["name"]) for one in lvis_categories], [_normalise_name(name) for name in fixed]]
+        vectors = [np.load(path, allow_pickle=False) for path in (lvis_embeddings_path, objects365_embeddings_path)]
     except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
         raise LabError(f"the names in {folder} cannot be read: {error}",
                        expected="whole files of the release",
                        remedy="fetch the one that is damaged again") from error
-    for said, values in zip(names, vectors):
-        if values.shape != (len(said), WIDTH):
-            raise LabError(f"{len(said)} names, embeddings {values.shape}",
-                           expected=f"{WIDTH} numbers a name",
+    for group_names, values in zip(names, vectors):
+        if values.shape != (len(group_names), N_DIMS):
+            raise LabError(f"{len(group_names)} names, embeddings {values.shape}",
+                           expected=f"{N_DIMS} numbers a name",
                            remedy="use names and embeddings of one release, as they were "
                                   "published")
-    for path, values in zip((first, second), vectors):
+    for path, values in zip((lvis_embeddings_path, objects365_embeddings_path), vectors):
         if not np.isfinite(values).all():
             raise LabError(f"{path}: row {np.argwhere(~np.isfinite(values))[0][0]} (from 0) is not "
-                           "finite", expected=f"{WIDTH} finite numbers a name",
+                           "finite", expected=f"{N_DIMS} finite numbers a name",
                            remedy="use the embeddings as they were published")
-    found: dict[str, NDArray] = {}
-    for name, vector in zip(names[0] + names[1], np.concatenate(vectors)):
-        found.setdefault(name, vector)
-    return NamedVectors(tuple(found), np.stack(list(found.values())).astype(np.float32),
-                        text_digest(" ".join(file_digest(folder / name) for name in FILES)))
+    embedding_of_name: dict[str, NDArray] = {}
+    for name, embedding in zip(names[0] + names[1], np.concatenate(vectors)):
+        embedding_of_name.setdefault(name, embedding)
+    return NameEmbeddings(tuple(embedding_of_name), np.stack(list(embedding_of_name.values())).astype(np.float32),
+                        text_digest(" ".join(file_digest(folder / name) for name in RELEASE_FILES)))
 
 
-def _plain(name: str) -> str:
+def _normalise_name(name: str) -> str:
     """Write a name as people would: lower case, blanks, without what tells its senses apart."""
     return name.replace("_(", " (").replace("_", " ").split(" (")[0].split("/")[0].strip().lower()

@@ -10,9 +10,9 @@ from torch import nn
 
 from helpers.ground.errors import LabError
 from helpers.networks.architectures import build, layer_names
-from helpers.networks.axes import answering
-from helpers.networks.registry import UNTRAINED, Entry, Preprocessing
-from helpers.networks.weights import fill, read_state_dict, state_digest
+from helpers.networks.axes import select_tensor_layers
+from helpers.networks.registry import UNTRAINED_SUFFIX, NetworkEntry, Preprocessing
+from helpers.networks.weights import load_weights, read_state_dict, state_digest
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Network:
     """
 
     name: str
-    entry: Entry
+    entry: NetworkEntry
     model: nn.Module
     layers: dict[str, str]
     preprocessing: Preprocessing
@@ -51,7 +51,7 @@ class Network:
                 "preprocessing": self.preprocessing, "input_shape": self.input_shape}
 
 
-def load_network(entry: Entry, weights: Path | None = None, *, seed: int = 0,
+def load_network(entry: NetworkEntry, weights: Path | None = None, *, seed: int = 0,
                  device: torch.device | str = "cpu") -> Network:
     """Build a network and give it its weights.
 
@@ -72,22 +72,22 @@ def load_network(entry: Entry, weights: Path | None = None, *, seed: int = 0,
     if weights is None and entry.trained:
         raise LabError(f"the network {entry.name} was given no file of weights",
                        expected=f"{entry.file or entry.url}",
-                       remedy=f"pass the file, or ask for {entry.name}{UNTRAINED}")
+                       remedy=f"pass the file, or ask for {entry.name}{UNTRAINED_SUFFIX}")
     model = build(entry.architecture, entry.options, seed=seed)
     if weights is not None:
         state = read_state_dict(weights, key=entry.state_dict_key, prefix=entry.prefix,
                                 keys=entry.keys)
-        fill(model, state, f"{weights} does not fit {entry.architecture} ({entry.name})")
-        _require_stated_input(model, entry)
+        load_weights(model, state, f"{weights} does not fit {entry.architecture} ({entry.name})")
+        _require_known_input_scaling(model, entry)
     crop = entry.preprocessing.crop
     input_shape = (3, crop, crop)
     return Network(name=entry.name, entry=entry, model=model.to(device).eval(),
-                   layers=answering(model, layer_names(model), input_shape),
+                   layers=select_tensor_layers(model, layer_names(model), input_shape),
                    preprocessing=entry.preprocessing, digest=state_digest(model.state_dict()),
                    input_shape=input_shape)
 
 
-def _require_stated_input(model: nn.Module, entry: Entry) -> None:
+def _require_known_input_scaling(model: nn.Module, entry: NetworkEntry) -> None:
     """Refuse to guess whether GoogLeNet and Inception v3 re-scale their input: no file says it."""
     if hasattr(model, "transform_input") and "transform_input" not in entry.options:
         raise LabError(f"it is not known whether {entry.name} ({entry.architecture}) re-scales its "
@@ -99,7 +99,7 @@ def _require_stated_input(model: nn.Module, entry: Entry) -> None:
                               f"{entry.architecture}, which has the published ones")
 
 
-def pick_device(name: str = "auto") -> torch.device:
+def select_device(name: str = "auto") -> torch.device:
     """Choose where to compute: ``auto`` takes a GPU where there is one.
 
     Raises

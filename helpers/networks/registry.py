@@ -16,12 +16,12 @@ from torchvision.transforms import InterpolationMode, functional
 
 from helpers.ground.errors import LabError
 from helpers.ground.strict import from_table, read_toml
-from helpers.networks.architectures import torchvision_names, unknown
+from helpers.networks.architectures import list_torchvision_models, unknown_name_error
 
-REGISTRY = Path(__file__).with_suffix(".toml")
-UNTRAINED = "-untrained"
-SEED = "-seed"
-TORCHVISION = "torchvision:"
+REGISTRY_PATH = Path(__file__).with_suffix(".toml")
+UNTRAINED_SUFFIX = "-untrained"
+SEED_SUFFIX = "-seed"
+TORCHVISION_PREFIX = "torchvision:"
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Preprocessing:
 
     def __call__(self, image: Image.Image) -> Tensor:
         """Return ``(x - mean) / std``, float32 (3, crop, crop); grey is repeated over colours."""
-        return self.normalised(self.pixels(image))
+        return self.normalise(self.pixels(image))
 
     @property
     def geometry(self) -> tuple[int, int, str]:
@@ -60,7 +60,7 @@ class Preprocessing:
                                   interpolation=InterpolationMode(self.interpolation))
         return functional.pil_to_tensor(functional.center_crop(image, [self.crop, self.crop]))
 
-    def normalised(self, pixels: Tensor) -> Tensor:
+    def normalise(self, pixels: Tensor) -> Tensor:
         """Return ``(x - mean) / std`` of pixels, uint8 (..., 3, height, width), as float32."""
         return functional.normalize(pixels.float().div(255), list(self.mean), list(self.std))
 
@@ -90,7 +90,7 @@ class ReadoutEntry:
 
 
 @dataclass(frozen=True)
-class TextEntry:
+class TextEncoderEntry:
     """The tower that reads, of a network that was taught with captions.
 
     Parameters
@@ -105,7 +105,7 @@ class TextEntry:
 
 
 @dataclass(frozen=True)
-class Entry:
+class NetworkEntry:
     """What the registry knows about a network; one table of ``registry.toml``.
 
     Parameters
@@ -123,7 +123,7 @@ class Entry:
     local : str
         Another name under which the same network may lie there, in another format.
     digest : str
-        ``sha256:<leading digits>``, ``md5:<digits>`` or nothing.
+        ``sha256:<leading digest_match>``, ``md5:<digest_match>`` or nothing.
     bytes : int
         Approximate size of the download; 0 where the publisher does not say.
     licence, cite : str
@@ -137,7 +137,7 @@ class Entry:
         Which of these; it is added to the profile's.
     readout : ReadoutEntry, optional
         For networks that do not name classes themselves.
-    text : TextEntry, optional
+    text : TextEncoderEntry, optional
         For networks that were taught with captions.
     """
 
@@ -160,15 +160,15 @@ class Entry:
     seeds: int = 0
     seed: int = 0
     readout: ReadoutEntry | None = None
-    text: TextEntry | None = None
+    text: TextEncoderEntry | None = None
 
     @property
-    def names_imagenet(self) -> bool:
+    def classifies_imagenet(self) -> bool:
         """Tell whether the network itself names the 1,000 classes of ImageNet."""
         return self.objective == "supervised" and self.diet == "ImageNet-1k"
 
     @property
-    def unlabelled(self) -> bool:
+    def trained_without_labels(self) -> bool:
         """Tell whether it was trained without labels."""
         return self.objective not in ("supervised", "none")
 
@@ -179,12 +179,12 @@ class Entry:
 
 
 @cache
-def registry() -> dict[str, Entry]:
+def registry() -> dict[str, NetworkEntry]:
     """Read ``registry.toml``: name → entry, in the order of the file."""
-    return {name: read_entry(name, table) for name, table in read_toml(REGISTRY).items()}
+    return {name: parse_entry(name, table) for name, table in read_toml(REGISTRY_PATH).items()}
 
 
-def read_entry(name: str, table: Mapping[str, Any]) -> Entry:
+def parse_entry(name: str, table: Mapping[str, Any]) -> NetworkEntry:
     """Read one table of the registry strictly.
 
     Raises
@@ -192,12 +192,12 @@ def read_entry(name: str, table: Mapping[str, Any]) -> Entry:
     LabError
         Where a key is missing, unknown or of the wrong type.
     """
-    plain = {key: value for key, value in table.items() if key != "options"}
-    read = from_table(Entry, {"name": name, **plain}, f"{REGISTRY.name}, [{name}]")
-    return replace(read, options=table.get("options", {}))
+    table_without_options = {key: value for key, value in table.items() if key != "options"}
+    parsed = from_table(NetworkEntry, {"name": name, **table_without_options}, f"{REGISTRY_PATH.name}, [{name}]")
+    return replace(parsed, options=table.get("options", {}))
 
 
-def entry(name: str) -> Entry:
+def get_entry(name: str) -> NetworkEntry:
     """Look a network up.
 
     Parameters
@@ -213,69 +213,69 @@ def entry(name: str) -> Entry:
         Where no such network exists; lists names that are close.
     """
     if name in registry():
-        return _single(registry()[name])
-    if found := _one_of_many(name):
+        return _require_single_seed(registry()[name])
+    if found := _entry_of_seed(name):
         return found
-    if name.endswith(UNTRAINED):
-        return _untrained(name)
-    if name.startswith(TORCHVISION):
-        return _torchvision(name)
-    raise unknown(name, [*registry(), *(TORCHVISION + known for known in torchvision_names())],
+    if name.endswith(UNTRAINED_SUFFIX):
+        return _untrained_entry(name)
+    if name.startswith(TORCHVISION_PREFIX):
+        return _torchvision_entry(name)
+    raise unknown_name_error(name, [*registry(), *(TORCHVISION_PREFIX + known for known in list_torchvision_models())],
                   "network")
 
 
-def _single(found: Entry) -> Entry:
+def _require_single_seed(found: NetworkEntry) -> NetworkEntry:
     if found.seeds:
         raise LabError(f"{found.name!r} are {found.seeds} networks",
-                       expected=f"one of {', '.join(members(found.name))}",
+                       expected=f"one of {', '.join(seed_names(found.name))}",
                        remedy="name one of them")
     return found
 
 
-def members(name: str) -> list[str]:
+def seed_names(name: str) -> list[str]:
     """Return the names of networks that differ in their seed alone; of one network, its own."""
-    many = registry().get(name)
-    return [f"{name}{SEED}{k}" for k in range(many.seeds)] if many and many.seeds else [name]
+    family = registry().get(name)
+    return [f"{name}{SEED_SUFFIX}{k}" for k in range(family.seeds)] if family and family.seeds else [name]
 
 
-def _one_of_many(name: str) -> Entry | None:
-    base, _, seed = name.rpartition(SEED)
-    many = registry().get(base)
-    if many is None or name not in members(base):
+def _entry_of_seed(name: str) -> NetworkEntry | None:
+    base, _, seed = name.rpartition(SEED_SUFFIX)
+    family = registry().get(base)
+    if family is None or name not in seed_names(base):
         return None
-    return replace(many, name=name, seeds=0, seed=int(seed),
-                   file=f"{name}.safetensors" if many.trained else "")
+    return replace(family, name=name, seeds=0, seed=int(seed),
+                   file=f"{name}.safetensors" if family.trained else "")
 
 
-def _untrained(name: str) -> Entry:
-    trained = entry(name.removesuffix(UNTRAINED))
+def _untrained_entry(name: str) -> NetworkEntry:
+    trained = get_entry(name.removesuffix(UNTRAINED_SUFFIX))
     options = {option: True if option == "init_weights" else value
                for option, value in trained.options.items()}
-    return Entry(name=name, architecture=trained.architecture, options=options,
+    return NetworkEntry(name=name, architecture=trained.architecture, options=options,
                  preprocessing=trained.preprocessing, objective="none", diet="none",
                  seed=trained.seed,
                  readout=trained.readout and ReadoutEntry(trained.readout.layer))
 
 
-def _torchvision(name: str) -> Entry:
-    model = name.removeprefix(TORCHVISION)
-    if model not in torchvision_names():
-        raise unknown(name, [TORCHVISION + known for known in torchvision_names()], "network")
+def _torchvision_entry(name: str) -> NetworkEntry:
+    model = name.removeprefix(TORCHVISION_PREFIX)
+    if model not in list_torchvision_models():
+        raise unknown_name_error(name, [TORCHVISION_PREFIX + known for known in list_torchvision_models()], "network")
     weights = zoo.get_model_weights(model).DEFAULT
-    view = weights.transforms()
-    digits = re.search(r"-([0-9a-f]{8,})\.pth$", weights.url)
-    return Entry(
+    default_transforms = weights.transforms()
+    digest_match = re.search(r"-([0-9a-f]{8,})\.pth$", weights.url)
+    return NetworkEntry(
         name=name, architecture=name, objective="supervised", diet="ImageNet-1k",
-        options=_implied(model, weights),
-        preprocessing=Preprocessing(view.resize_size[0], view.crop_size[0],
-                                    tuple(view.mean), tuple(view.std),
-                                    view.interpolation.value),
+        options=_implied_options(model, weights),
+        preprocessing=Preprocessing(default_transforms.resize_size[0], default_transforms.crop_size[0],
+                                    tuple(default_transforms.mean), tuple(default_transforms.std),
+                                    default_transforms.interpolation.value),
         url=weights.url, file=weights.url.rsplit("/", 1)[1],
-        digest=f"sha256:{digits[1]}" if digits else "",
+        digest=f"sha256:{digest_match[1]}" if digest_match else "",
         bytes=round(weights.meta["_file_size"] * 2**20), licence="BSD-3-Clause; ImageNet terms")
 
 
-def _implied(model: str, weights: zoo.WeightsEnum) -> dict[str, Any]:
+def _implied_options(model: str, weights: zoo.WeightsEnum) -> dict[str, Any]:
     """Return the options that torchvision's own constructors take from published weights."""
     if model in ("googlenet", "inception_v3"):
         return {"transform_input": True, "aux_logits": True, "init_weights": False}

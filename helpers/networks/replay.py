@@ -20,13 +20,13 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_map_only
 
 from helpers.ground.errors import LabError
-from helpers.networks.activations import exact, first_tensor, with_first_tensor
-from helpers.networks.axes import nth_call
+from helpers.networks.activations import exact_inference, first_tensor, replace_first_tensor
+from helpers.networks.axes import call_name
 
-Change = Callable[[str, Tensor], Tensor]
+OutputTransform = Callable[[str, Tensor], Tensor]
 """Takes a layer's name and its output (n_images, ...); returns what takes its place."""
 
-NOTHING, NEVER = -1, sys.maxsize
+NO_CALL, NEVER = -1, sys.maxsize
 
 
 @dataclass
@@ -37,16 +37,16 @@ class _Call:
     name: str
     end: int = NEVER
     """Number of the first call that begins after this one and its parts have ended."""
-    finished: int = NEVER
+    end_rank: int = NEVER
     """Rank among all calls by the time of their end; a call may be left before its end."""
-    mutated: bool = False
+    is_mutated: bool = False
     """Whether code further on writes into the output (``out += identity``)."""
-    kept: bool = False
+    is_cached: bool = False
     """Whether some repeated pass takes the output instead of computing it."""
     output: Any = None
 
 
-class Replay:
+class PartialForward:
     """A network whose passes can begin at any of its layers; use it as a context.
 
     Parameters
@@ -65,22 +65,22 @@ class Replay:
     def __init__(self, model: nn.Module, layers: Mapping[str, str]) -> None:
         self.model = model
         self.shapes: dict[str, tuple[int, ...]] = {}
-        self._named = {path: name for name, path in layers.items()}
+        self._layer_of_path = {path: name for name, path in layers.items()}
         self._calls: list[_Call] = []
-        self._rank: dict[str, int] = {}
-        self._known = False
-        self._next = 0
-        self._replay_to = NOTHING
-        self._see: Change | None = None
+        self._end_rank_of_layer: dict[str, int] = {}
+        self._is_traced = False
+        self._next_call = 0
+        self._skip_to = NO_CALL
+        self._transform: OutputTransform | None = None
 
-    def __enter__(self) -> Replay:
+    def __enter__(self) -> PartialForward:
         with ExitStack() as stack:
-            stack.enter_context(exact(self.model))
+            stack.enter_context(exact_inference(self.model))
             for path, module in self.model.named_modules():
                 if path:
-                    own = module.__dict__.get("forward")
-                    stack.callback(_restore, module, own)
-                    module.forward = self._wrapped(module, self._named.get(path, ""))
+                    instance_forward = module.__dict__.get("forward")
+                    stack.callback(_restore_forward, module, instance_forward)
+                    module.forward = self._wrap_forward(module, self._layer_of_path.get(path, ""))
             self._stack = stack.pop_all()
         return self
 
@@ -88,13 +88,13 @@ class Replay:
         self._calls = []
         self._stack.__exit__(*error)
 
-    def learn(self, images: Tensor) -> None:
+    def trace(self, images: Tensor) -> None:
         """Learn the order of the calls and the shapes of the layers' outputs from few pictures.
 
         Afterwards ``shapes`` maps every layer that is computed, in order, to the shape of its
         output for one picture.
         """
-        self._calls, self._rank, self.shapes, self._known = [], {}, {}, False
+        self._calls, self._end_rank_of_layer, self.shapes, self._is_traced = [], {}, {}, False
         self._counts: Counter[str] = Counter()
         self._versions: list[int] = []
         self._n_finished = 0
@@ -103,42 +103,42 @@ class Replay:
             self._start()
             self.model(images.clone())
         for call, version in zip(self._calls, self._versions):
-            if call.finished < NEVER:
-                call.mutated = first_tensor(call.output)._version != version
+            if call.end_rank < NEVER:
+                call.is_mutated = first_tensor(call.output)._version != version
                 call.output = None
-        self._known = True
+        self._is_traced = True
 
-    def order(self, layer: str) -> int:
+    def call_rank(self, layer: str) -> int:
         """Return the place of a layer among all calls by the time of its end."""
-        return self._rank[layer]
+        return self._end_rank_of_layer[layer]
 
-    def keep_for(self, starts: Iterable[str]) -> None:
+    def cache_outputs_before(self, start_layers: Iterable[str]) -> None:
         """Let later passes keep what repeated passes from these layers on will need.
 
         Of nested modules, the outermost one that has ended is enough.
         """
-        ranks = {self._rank[layer] for layer in starts}
+        ranks = {self._end_rank_of_layer[layer] for layer in start_layers}
         open_calls: list[_Call] = []
         for number, call in enumerate(self._calls):
             while open_calls and open_calls[-1].end <= number:
                 open_calls.pop()
-            outer = min((other.finished for other in open_calls), default=NEVER)
-            call.kept = any(call.finished <= rank < outer for rank in ranks)
+            outer_end_rank = min((other.end_rank for other in open_calls), default=NEVER)
+            call.is_cached = any(call.end_rank <= rank < outer_end_rank for rank in ranks)
             open_calls.append(call)
 
-    def run(self, images: Tensor, *, see: Change | None = None) -> Tensor:
+    def run(self, images: Tensor, *, transform: OutputTransform | None = None) -> Tensor:
         """Run a whole pass.
 
         Parameters
         ----------
         images : Tensor, float32, shape (n_images, 3, height, width)
-        see : callable, optional
-            ``see(layer, output)`` returns the output, or what takes its place.
+        transform : callable, optional
+            ``transform(layer, output)`` returns the output, or what takes its place.
         """
-        self._start(see=see)
+        self._start(transform=transform)
         return self.model(images)
 
-    def again(self, images: Tensor, *, start: str, change: Change) -> Tensor:
+    def rerun_from(self, images: Tensor, *, start: str, transform: OutputTransform) -> Tensor:
         """Repeat the pass over the same pictures from the layer ``start`` on, with changes.
 
         Parameters
@@ -146,42 +146,42 @@ class Replay:
         images : Tensor
             Those of the last `run`.
         start : str
-            First layer whose output changes; one of those that `keep_for` was told.
-        change : callable
-            ``change(layer, output)`` returns what takes the output's place; it must not write
+            First layer whose output changes; one of those that `cache_outputs_before` was told.
+        transform : callable
+            ``transform(layer, output)`` returns what takes the output's place; it must not write
             into ``output``.
         """
-        self._start(replay_to=self._rank[start], see=change)
+        self._start(skip_to=self._end_rank_of_layer[start], transform=transform)
         return self.model(images)
 
-    def _start(self, *, replay_to: int = NOTHING, see: Change | None = None) -> None:
-        self._next, self._replay_to, self._see = 0, replay_to, see
+    def _start(self, *, skip_to: int = NO_CALL, transform: OutputTransform | None = None) -> None:
+        self._next_call, self._skip_to, self._transform = 0, skip_to, transform
 
-    def _wrapped(self, module: nn.Module, name: str) -> Callable:
+    def _wrap_forward(self, module: nn.Module, name: str) -> Callable:
         original = module.forward
 
         def forward(*arguments: Any, **options: Any) -> Any:
-            number = self._next
-            call = self._enter(module, name)
-            if self._known and call.finished <= self._replay_to:
-                self._next = call.end
-                output = _copy(call.output) if call.mutated else call.output
+            number = self._next_call
+            call = self._begin_call(module, name)
+            if self._is_traced and call.end_rank <= self._skip_to:
+                self._next_call = call.end
+                output = _copy(call.output) if call.is_mutated else call.output
             else:
                 output = original(*arguments, **options)
-                self._leave(call, number, output)
-            if self._see is None or not call.name:
+                self._end_call(call, number, output)
+            if self._transform is None or not call.name:
                 return output
-            changed = self._see(call.name, first_tensor(output))
-            return output if changed is first_tensor(output) else with_first_tensor(output, changed)
+            replacement = self._transform(call.name, first_tensor(output))
+            return output if replacement is first_tensor(output) else replace_first_tensor(output, replacement)
 
         return forward
 
-    def _enter(self, module: nn.Module, name: str) -> _Call:
-        number, self._next = self._next, self._next + 1
-        if not self._known:
+    def _begin_call(self, module: nn.Module, name: str) -> _Call:
+        number, self._next_call = self._next_call, self._next_call + 1
+        if not self._is_traced:
             if name:
                 self._counts[name] += 1
-                name = nth_call(name, self._counts[name])
+                name = call_name(name, self._counts[name])
             self._calls.append(_Call(module, name))
             self._versions.append(0)
         elif number >= len(self._calls) or self._calls[number].module is not module:
@@ -191,23 +191,23 @@ class Replay:
                                   "runs every pass from the beginning")
         return self._calls[number]
 
-    def _leave(self, call: _Call, number: int, output: Any) -> None:
-        if not self._known:
-            call.end, call.finished, call.output = self._next, self._n_finished, output
+    def _end_call(self, call: _Call, number: int, output: Any) -> None:
+        if not self._is_traced:
+            call.end, call.end_rank, call.output = self._next_call, self._n_finished, output
             self._n_finished += 1
             self._versions[number] = first_tensor(output)._version
             if call.name:
-                self._rank[call.name] = call.finished
+                self._end_rank_of_layer[call.name] = call.end_rank
                 self.shapes[call.name] = tuple(first_tensor(output).shape[1:])
-        elif call.kept and self._replay_to == NOTHING:
-            call.output = _copy(output) if call.mutated else output
+        elif call.is_cached and self._skip_to == NO_CALL:
+            call.output = _copy(output) if call.is_mutated else output
 
 
-def _restore(module: nn.Module, own: Callable | None) -> None:
-    if own is None:
+def _restore_forward(module: nn.Module, instance_forward: Callable | None) -> None:
+    if instance_forward is None:
         del module.forward
     else:
-        module.forward = own
+        module.forward = instance_forward
 
 
 def _copy(output: Any) -> Any:

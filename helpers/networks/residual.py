@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock
 
-GROUP = 8
+CHANNELS_PER_GROUP = 8
 """Channels of a group of GroupNorm."""
 
 
@@ -33,15 +33,15 @@ class SmallResNet(nn.Module):
     def __init__(self, *, channels: Sequence[int] = (32, 64, 96, 128),
                  strides: Sequence[int] = (1, 2, 2, 1), output: int = 128) -> None:
         super().__init__()
-        if any(width % GROUP or width < GROUP for width in channels):
-            raise ValueError(f"channels {list(channels)} are no multiples of {GROUP}")
+        if any(width % CHANNELS_PER_GROUP or width < CHANNELS_PER_GROUP for width in channels):
+            raise ValueError(f"channels {list(channels)} are no multiples of {CHANNELS_PER_GROUP}")
         self.conv1 = nn.Conv2d(3, channels[0], 5, 2, 2, bias=False)
         self.bn1 = _norm(channels[0])
         self.relu = nn.ReLU()
         self.maxpool = nn.MaxPool2d(3, 2, 1)
         inputs = (channels[0], *channels)
         self.layer1, self.layer2, self.layer3, self.layer4 = (
-            nn.Sequential(_block(*sizes)) for sizes in zip(inputs, channels, strides))
+            nn.Sequential(_residual_block(*sizes)) for sizes in zip(inputs, channels, strides))
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.flatten = nn.Flatten()
         self.fc = nn.Linear(channels[-1], output)
@@ -56,12 +56,12 @@ class SmallResNet(nn.Module):
         return self.fc(self.flatten(self.avgpool(x)))
 
 
-def _block(inputs: int, outputs: int, stride: int) -> BasicBlock:
-    same = stride == 1 and inputs == outputs
-    shortcut = None if same else nn.Sequential(
-        nn.Conv2d(inputs, outputs, 1, stride, bias=False), _norm(outputs))
-    return BasicBlock(inputs, outputs, stride, shortcut, norm_layer=_norm)
+def _residual_block(in_channels: int, out_channels: int, stride: int) -> BasicBlock:
+    is_identity = stride == 1 and in_channels == out_channels
+    shortcut = None if is_identity else nn.Sequential(
+        nn.Conv2d(in_channels, out_channels, 1, stride, bias=False), _norm(out_channels))
+    return BasicBlock(in_channels, out_channels, stride, shortcut, norm_layer=_norm)
 
 
 def _norm(channels: int) -> nn.GroupNorm:
-    return nn.GroupNorm(channels // GROUP, channels)
+    return nn.GroupNorm(channels // CHANNELS_PER_GROUP, channels)

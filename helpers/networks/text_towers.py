@@ -17,13 +17,13 @@ from helpers.ground.text import read_text
 
 PADDING, UNKNOWN, QUOTED, NUMBER = range(4)
 """Tokens that are no words: nothing, a rare word, a quoted string, a number."""
-FIRST_WORD = 4
-_TOKEN = re.compile(r'"[^"]*"|[0-9]+|[a-z]+(?:[-\'][a-z]+)*')
+FIRST_WORD_TOKEN = 4
+_WORD_PATTERN = re.compile(r'"[^"]*"|[0-9]+|[a-z]+(?:[-\'][a-z]+)*')
 
 
-def words_of(text: str) -> list[str]:
+def split_words(text: str) -> list[str]:
     """Split a caption into lower-case words, numbers, and quoted strings with their quotes."""
-    return _TOKEN.findall(text.lower())
+    return _WORD_PATTERN.findall(text.lower())
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Vocabulary:
     Parameters
     ----------
     words : tuple of str
-        Word i has the token ``FIRST_WORD + i``.
+        Word i has the token ``FIRST_WORD_TOKEN + i``.
     context : int
         Tokens of a caption; longer ones are cut, shorter ones padded.
     """
@@ -43,7 +43,7 @@ class Vocabulary:
 
     def __len__(self) -> int:
         """Number of tokens, the special ones included."""
-        return FIRST_WORD + len(self.words)
+        return FIRST_WORD_TOKEN + len(self.words)
 
     def tokens(self, texts: Sequence[str]) -> Tensor:
         """Turn captions into tokens, int64 (n_texts, context).
@@ -53,15 +53,15 @@ class Vocabulary:
         LabError
             If a caption has no word at all.
         """
-        number = {word: FIRST_WORD + i for i, word in enumerate(self.words)}
-        found = torch.full((len(texts), self.context), PADDING)
+        id_of_word = {word: FIRST_WORD_TOKEN + i for i, word in enumerate(self.words)}
+        token_ids = torch.full((len(texts), self.context), PADDING)
         for row, text in enumerate(texts):
-            said = [number.get(word, _kind(word)) for word in words_of(text)][:self.context]
-            if not said:
+            caption_ids = [id_of_word.get(word, _special_token(word)) for word in split_words(text)][:self.context]
+            if not caption_ids:
                 raise LabError(f"text {row} has no word: {text!r}", expected="a caption",
                                remedy="leave it out")
-            found[row, :len(said)] = torch.tensor(said)
-        return found
+            token_ids[row, :len(caption_ids)] = torch.tensor(caption_ids)
+        return token_ids
 
     def save(self, path: Path) -> None:
         """Write one word a line."""
@@ -69,15 +69,15 @@ class Vocabulary:
                                                         encoding="utf-8"))
 
 
-def _kind(word: str) -> int:
+def _special_token(word: str) -> int:
     return QUOTED if word[0] == '"' else NUMBER if word.isdigit() else UNKNOWN
 
 
-def learn_vocabulary(texts: Iterable[str], least: int) -> Vocabulary:
-    """Keep the words that occur at least ``least`` times, in alphabetical order."""
-    counts = Counter(word for text in texts for word in words_of(text))
+def build_vocabulary(texts: Iterable[str], min_count: int) -> Vocabulary:
+    """Keep the words that occur at least ``min_count`` times, in alphabetical order."""
+    counts = Counter(word for text in texts for word in split_words(text))
     return Vocabulary(tuple(sorted(word for word, n in counts.items()
-                                   if n >= least and word[0].isalpha())))
+                                   if n >= min_count and word[0].isalpha())))
 
 
 def read_vocabulary(path: Path) -> Vocabulary:
@@ -95,7 +95,7 @@ def read_vocabulary(path: Path) -> Vocabulary:
     return Vocabulary(tuple(words))
 
 
-class TextTower(nn.Module):
+class TextEncoder(nn.Module):
     """A small transformer: the mean of its outputs over a caption's words, projected.
 
     Parameters
@@ -121,9 +121,9 @@ class TextTower(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Map tokens (n, context), padded with 0, to embeddings (n, output)."""
-        absent = tokens == PADDING
+        is_padding = tokens == PADDING
         states = self.words(tokens) + self.places
         if self.encoder is not None:
-            states = self.encoder(states, src_key_padding_mask=absent)
-        present = (~absent).to(states.dtype)[..., None]
-        return self.project(self.norm((states * present).sum(1) / present.sum(1)))
+            states = self.encoder(states, src_key_padding_mask=is_padding)
+        is_word = (~is_padding).to(states.dtype)[..., None]
+        return self.project(self.norm((states * is_word).sum(1) / is_word.sum(1)))

@@ -9,21 +9,21 @@ from pathlib import Path
 
 from helpers.ground.errors import LabError
 
-LFS = b"version https://git-lfs.github.com/spec/"
+LFS_HEADER = b"version https://git-lfs.github.com/spec/"
 """How the text begins that Git keeps in place of a large file."""
 
-FORMATS = {b"\x89HDF\r\n": "HDF5", b"\x93NUMPY": "NumPy", b"\x1f\x8b": "gzip",
+FOREIGN_FORMATS = {b"\x89HDF\r\n": "HDF5", b"\x93NUMPY": "NumPy", b"\x1f\x8b": "gzip",
            b"7z\xbc\xaf": "7-Zip", b"\xfd7zXZ": "xz", b"BZh": "bzip2"}
 """First bytes -> formats in which weights are published, that are not read here."""
 
 TENSORS_ONLY = "tensors and plain values only: anything else runs code when it is read"
-AGAIN = ("compare its size with the original's; fetch it again, or copy it again from where it "
+FETCH_AGAIN = ("compare its size with the original's; fetch it again, or copy it again from where it "
          "was made")
-_OBJECT = re.compile(r"GLOBAL (\S+)")
-_TEXT = re.compile(rb"[\t\r\n -~\x80-\xff]*")
+_OBJECT_PATTERN = re.compile(r"GLOBAL (\S+)")
+_TEXT_PATTERN = re.compile(rb"[\t\r\n -~\x80-\xff]*")
 
 
-def absent(path: Path) -> LabError:
+def missing_weights_error(path: Path) -> LabError:
     """Return the error for weights that are no file."""
     if path.is_dir():
         return LabError(f"{path} is a folder", expected="a file of weights",
@@ -33,7 +33,7 @@ def absent(path: Path) -> LabError:
                     remedy="fetch them (make fetch), or train them again (make zoo)")
 
 
-def unreadable(path: Path, error: Exception) -> LabError:
+def unreadable_weights_error(path: Path, error: Exception) -> LabError:
     """Return the error for a file of weights, told by its first bytes and by what PyTorch says.
 
     PyTorch's own advice, to read the file without its safeguards, is left out.
@@ -43,9 +43,9 @@ def unreadable(path: Path, error: Exception) -> LabError:
                         remedy="see to its permissions, or to the disk")
     with path.open("rb") as file:
         head = file.read(512)
-    if found := _not_weights(path, head):
+    if found := _wrong_format_error(path, head):
         return found
-    if objects := _objects(path, error):
+    if objects := _pickled_objects(path, error):
         return LabError(
             f"{path} cannot be read: beside tensors it holds Python objects: {objects}",
             expected=TENSORS_ONLY,
@@ -53,24 +53,24 @@ def unreadable(path: Path, error: Exception) -> LabError:
                    "the program that made it, apart from this project; save the tensors alone, "
                    "torch.save(model.state_dict(), 'new.pth'), and name the new file in place of "
                    f"{path.name}")
-    return LabError(f"{path} cannot be read: {_first_line(error)}",
+    return LabError(f"{path} cannot be read: {_short_message(error)}",
                     expected="an undamaged file that holds tensors and plain values only",
-                    remedy=AGAIN)
+                    remedy=FETCH_AGAIN)
 
 
-def _not_weights(path: Path, head: bytes) -> LabError | None:
+def _wrong_format_error(path: Path, head: bytes) -> LabError | None:
     """Recognise what is no file of weights, or not by this name."""
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if not head:
         return LabError(f"{path} cannot be read: it is empty", expected="a file of weights",
                         remedy="fetch it again, or copy it again from where it was made")
-    if head.startswith(LFS):
+    if head.startswith(LFS_HEADER):
         return LabError(f"{path} cannot be read: it is a pointer of Git LFS, not the file itself",
                         expected="the weights that the pointer stands for",
                         remedy="run `git lfs pull` where it was cloned, and copy the file from "
                                "there")
     if text.startswith(b"<"):
-        return LabError(f"{path} cannot be read: it is a web page: {_shown(text)}",
+        return LabError(f"{path} cannot be read: it is a web page: {_excerpt(text)}",
                         expected="a file of weights",
                         remedy="open its address in a browser: the server may ask for a login, "
                                "for consent, or to wait; then fetch it again")
@@ -79,23 +79,23 @@ def _not_weights(path: Path, head: bytes) -> LabError | None:
                         expected="safetensors files named *.safetensors",
                         remedy=f"rename it to {path.with_suffix('.safetensors').name}, and "
                                "correct `file` in the registry")
-    for first, name in FORMATS.items():
-        if head.startswith(first):
+    for magic, name in FOREIGN_FORMATS.items():
+        if head.startswith(magic):
             return LabError(f"{path} cannot be read: it is a {name} file",
                             expected="safetensors, or a file of torch.save",
                             remedy="unpack it, or convert it, and name the result")
-    if members := _foreign_archive(path):
+    if members := _archive_members(path):
         return LabError(f"{path} cannot be read: it is a zip archive of {members}",
                         expected="safetensors, or a file of torch.save",
                         remedy="unpack it, and name the file of weights in it")
-    if _TEXT.fullmatch(head):
-        return LabError(f"{path} cannot be read: it is a text: {_shown(text)}",
+    if _TEXT_PATTERN.fullmatch(head):
+        return LabError(f"{path} cannot be read: it is a text: {_excerpt(text)}",
                         expected="a file of weights",
                         remedy="read the text: it may say why there is no file, or where it is")
     return None
 
 
-def _foreign_archive(path: Path) -> str:
+def _archive_members(path: Path) -> str:
     """Name the members of a zip archive that torch.save did not write; or return nothing."""
     if not zipfile.is_zipfile(path):
         return ""
@@ -104,26 +104,26 @@ def _foreign_archive(path: Path) -> str:
     return "" if any(name.endswith("data.pkl") for name in members) else ", ".join(members)[:200]
 
 
-def _objects(path: Path, error: Exception) -> str:
+def _pickled_objects(path: Path, error: Exception) -> str:
     """Name the Python objects in a whole file, for which PyTorch refused it; or nothing."""
     if not isinstance(error, pickle.UnpicklingError):
         return ""
     from torch.serialization import get_unsafe_globals_in_checkpoint
 
-    found = _OBJECT.findall(str(error))
+    found = _OBJECT_PATTERN.findall(str(error))
     if zipfile.is_zipfile(path):
         found = get_unsafe_globals_in_checkpoint(path) or found
     return ", ".join(sorted(set(found)))[:200]
 
 
-def _first_line(error: Exception) -> str:
+def _short_message(error: Exception) -> str:
     """Return what PyTorch says happened, without its advice and its colours."""
     text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
     text = text.partition("WeightsUnpickler error: ")[2] or text
-    first = (text.strip().splitlines() or [type(error).__name__])[0]
-    return "it is no file of torch.save" if "weights_only" in first or "Weights only" in first \
-        else first.partition(" This is an internal")[0][:200]
+    magic = (text.strip().splitlines() or [type(error).__name__])[0]
+    return "it is no file of torch.save" if "weights_only" in magic or "Weights only" in magic \
+        else magic.partition(" This is an internal")[0][:200]
 
 
-def _shown(text: bytes) -> str:
+def _excerpt(text: bytes) -> str:
     return repr(" ".join(text.decode("utf-8", errors="replace").split())[:60])

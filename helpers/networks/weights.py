@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from helpers.ground.errors import LabError
 from helpers.ground.paths import atomic_write
-from helpers.networks.weight_errors import absent, unreadable
+from helpers.networks.weight_errors import missing_weights_error, unreadable_weights_error
 
 OPEN_IPCL_FC = {"fc6.0": "projector.0", "fc6.1": "projector.1", "fc7.0": "projector.3",
                 "fc7.1": "projector.4", "fc8.0": "projector.6"}
@@ -28,7 +28,7 @@ OPEN_IPCL_FC = {"fc6.0": "projector.0", "fc6.1": "projector.1", "fc7.0": "projec
 
 _DENSE_LAYER = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12]\.)")
 
-OF_NO_TOWER = ("logit_scale", "logit_bias", "input_resolution", "context_length", "vocab_size")
+SHARED_CLIP_TENSORS = ("logit_scale", "logit_bias", "input_resolution", "context_length", "vocab_size")
 """Tensors in the files of CLIP that neither tower has: the loss's two, and OpenAI's three sizes."""
 
 
@@ -58,7 +58,7 @@ def read_state_dict(path: Path, *, key: str = "", prefix: str = "",
     """
     path = Path(path)
     if not path.is_file():
-        raise absent(path)
+        raise missing_weights_error(path)
     content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
     if key:
         if not isinstance(content.get(key), Mapping):
@@ -69,14 +69,14 @@ def read_state_dict(path: Path, *, key: str = "", prefix: str = "",
     if not all(isinstance(name, str) and isinstance(value, Tensor)
                for name, value in content.items()):
         raise LabError(f"{path} holds more than tensors: {', '.join(map(str, content))[:200]}",
-                       expected="a state dict", remedy=_where_the_tensors_are(content))
-    state = _without_prefix(content, prefix)
-    state = TRANSLATIONS[keys](state) if keys else state
+                       expected="a state dict", remedy=_suggest_state_dict_key(content))
+    state = _strip_prefix(content, prefix)
+    state = KEY_TRANSLATIONS[keys](state) if keys else state
     _require_finite(state, f"{path} holds")
     return state
 
 
-def _where_the_tensors_are(content: Mapping[str, Any]) -> str:
+def _suggest_state_dict_key(content: Mapping[str, Any]) -> str:
     """Name the key of a checkpoint that holds tensors, where there is one."""
     keys = [key for key, value in content.items() if isinstance(value, Mapping)
             and any(isinstance(part, Tensor) for part in value.values())]
@@ -85,7 +85,7 @@ def _where_the_tensors_are(content: Mapping[str, Any]) -> str:
     return f"set `state_dict_key` in its table of registry.toml; tensors are in {', '.join(keys)}"
 
 
-def _without_prefix(content: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+def _strip_prefix(content: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     """Strip a prefix from the names of tensors, and from those of modules in the metadata.
 
     PyTorch keeps each module's version beside the tensors, and loads old files by it.
@@ -98,13 +98,13 @@ def _without_prefix(content: Mapping[str, Tensor], prefix: str) -> dict[str, Ten
     return state
 
 
-def _require_finite(state: Mapping[str, Tensor], holder: str, *, remedy: str = (
+def _require_finite(state: Mapping[str, Tensor], subject: str, *, remedy: str = (
         "such weights come of a training that failed, or of a conversion to fewer bits; take "
         "another checkpoint, or the original")) -> None:
     for name, tensor in state.items():
-        wide = tensor.float() if tensor.element_size() == 1 else tensor
-        if tensor.is_floating_point() and not (finite := wide.isfinite()).all():
-            raise LabError(f"{holder} {int((~finite).sum())} of {tensor.numel()} values in "
+        as_float = tensor.float() if tensor.element_size() == 1 else tensor
+        if tensor.is_floating_point() and not (finite := as_float.isfinite()).all():
+            raise LabError(f"{subject} {int((~finite).sum())} of {tensor.numel()} values in "
                            f"{name} that are infinite or not a number",
                            expected="finite weights", remedy=remedy)
 
@@ -121,7 +121,7 @@ def _read_safetensors(path: Path) -> Mapping[str, Any]:
     try:
         return load_file(path)
     except (SafetensorError, OSError) as error:
-        raise unreadable(path, error) from error
+        raise unreadable_weights_error(path, error) from error
 
 
 def _read_torch(path: Path) -> Mapping[str, Any]:
@@ -131,7 +131,7 @@ def _read_torch(path: Path) -> Mapping[str, Any]:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, zipfile.BadZipFile, RuntimeError, EOFError, OSError,
             ValueError, KeyError) as error:
-        raise unreadable(path, error) from error
+        raise unreadable_weights_error(path, error) from error
     if not isinstance(content, Mapping):
         raise LabError(f"{path} holds a {type(content).__name__}", expected="a state dict",
                        remedy="save model.state_dict(), and name that file")
@@ -160,35 +160,35 @@ def _read_torchscript(path: Path) -> Mapping[str, Any]:
         return torch.jit.load(path, map_location="cpu").state_dict()
 
 
-def _rename(name: str) -> str:
+def _rename_open_ipcl(name: str) -> str:
     """Translate the name of an open_ipcl tensor: conv_block_1.0.weight → backbone.0.0.weight."""
-    if found := re.match(r"conv_block_(\d)(\..+)", name):
-        return f"backbone.{int(found[1]) - 1}{found[2]}"
+    if matched := re.match(r"conv_block_(\d)(\..+)", name):
+        return f"backbone.{int(matched[1]) - 1}{matched[2]}"
     module, _, tensor = name.rpartition(".")
     return f"{OPEN_IPCL_FC[module]}.{tensor}" if module in OPEN_IPCL_FC else name
 
 
-def _open_ipcl(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {_rename(name): tensor for name, tensor in state.items()}
+def _translate_open_ipcl(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {_rename_open_ipcl(name): tensor for name, tensor in state.items()}
 
 
-def _image_tower(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _select_image_encoder(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name.removeprefix("visual."): tensor for name, tensor in state.items()
             if name.startswith("visual.")}
 
 
-def _text_tower(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _select_text_encoder(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Keep what is the text tower's; some files of open_clip put ``text.`` before its names."""
     return {name.removeprefix("text."): tensor for name, tensor in state.items()
-            if not name.startswith("visual.") and name not in OF_NO_TOWER}
+            if not name.startswith("visual.") and name not in SHARED_CLIP_TENSORS}
 
 
-TRANSLATIONS: dict[str, Callable[[Mapping[str, Tensor]], dict[str, Tensor]]] = {
-    "open_ipcl": _open_ipcl, "open_clip": _image_tower, "open_clip_text": _text_tower}
+KEY_TRANSLATIONS: dict[str, Callable[[Mapping[str, Tensor]], dict[str, Tensor]]] = {
+    "open_ipcl": _translate_open_ipcl, "open_clip": _select_image_encoder, "open_clip_text": _select_text_encoder}
 """Value of ``keys`` → what gives a file's tensors the names that they have here."""
 
 
-def fill(model: nn.Module, state: Mapping[str, Tensor], complaint: str) -> None:
+def load_weights(model: nn.Module, state: Mapping[str, Tensor], error_prefix: str) -> None:
     """Give a network its weights, in the precision that it has: all of them, and no others.
 
     The model's own ``load_state_dict`` does it.
@@ -197,7 +197,7 @@ def fill(model: nn.Module, state: Mapping[str, Tensor], complaint: str) -> None:
     ----------
     model : nn.Module
     state : mapping of str to Tensor
-    complaint : str
+    error_prefix : str
         Begins the message of the error.
 
     Raises
@@ -205,48 +205,48 @@ def fill(model: nn.Module, state: Mapping[str, Tensor], complaint: str) -> None:
     LabError
         Where a tensor is missing, unexpected or of another shape.
     """
-    own = model.state_dict()
-    state = _own_names(state, own)
+    model_state = model.state_dict()
+    state = _match_model_names(state, model_state)
     try:
         # The model's own loader: it knows the names and forms of its publisher's old files.
         missing, unexpected = model.load_state_dict(state, strict=False)
-        wrong = {"missing": missing, "unexpected": unexpected}
+        mismatches = {"missing": missing, "unexpected": unexpected}
     except (RuntimeError, ValueError) as error:
-        shapes = [f"{name} {tuple(state[name].shape)} for {tuple(own[name].shape)}"
-                  for name in own if name in state and state[name].shape != own[name].shape]
-        wrong = {"missing": [name for name in own if name not in state],
-                 "unexpected": [name for name in state if name not in own],
+        shapes = [f"{name} {tuple(state[name].shape)} for {tuple(model_state[name].shape)}"
+                  for name in model_state if name in state and state[name].shape != model_state[name].shape]
+        mismatches = {"missing": [name for name in model_state if name not in state],
+                 "unexpected": [name for name in state if name not in model_state],
                  "of another shape": shapes} if shapes else {"refused": [" ".join(
                      str(error).split())[:200]]}
-    if any(wrong.values()):
-        found = "; ".join(f"{len(names)} {kind}: {', '.join(names[:3])}"
-                          for kind, names in wrong.items() if names)
-        raise LabError(f"{complaint}: {found}", expected=f"all {len(own)} tensors, no others",
-                       remedy=_ways_to_fit(state, own))
+    if any(mismatches.values()):
+        summary = "; ".join(f"{len(names)} {mismatch}: {', '.join(names[:3])}"
+                          for mismatch, names in mismatches.items() if names)
+        raise LabError(f"{error_prefix}: {summary}", expected=f"all {len(model_state)} tensors, no others",
+                       remedy=_suggest_registry_fix(state, model_state))
 
 
-def _ways_to_fit(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> str:
+def _suggest_registry_fix(state: Mapping[str, Tensor], model_state: Mapping[str, Tensor]) -> str:
     """Say what to correct in the registry: a prefix, where all names of the file share one."""
-    shared, dot, _ = commonprefix(list(state)).rpartition(".")
-    parts = (shared + dot).split(".")
+    common_prefix, dot, _ = commonprefix(list(state)).rpartition(".")
+    parts = (common_prefix + dot).split(".")
     for depth in range(1, len(parts)):
         prefix = ".".join(parts[:depth]) + "."
-        if {name.removeprefix(prefix) for name in state} & own.keys():
+        if {name.removeprefix(prefix) for name in state} & model_state.keys():
             return f"set `prefix = \"{prefix}\"` in its table of registry.toml"
     return "check `architecture`, `options` and `keys` in registry.toml"
 
 
-def _own_names(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _match_model_names(state: Mapping[str, Tensor], model_state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Translate DenseNet's published names, and give files without versions those of the model.
 
     torchvision has the first in a function of its own, which also downloads. Safetensors files
     have no versions; where all names agree, their tensors are of the model's present form.
     """
     metadata = getattr(state, "_metadata", None)
-    state = OrderedDict((name if name in own else _DENSE_LAYER.sub(r"\1\2", name), tensor)
+    state = OrderedDict((name if name in model_state else _DENSE_LAYER.sub(r"\1\2", name), tensor)
                         for name, tensor in state.items())
-    if metadata is None and state.keys() == own.keys():
-        metadata = own._metadata
+    if metadata is None and state.keys() == model_state.keys():
+        metadata = model_state._metadata
     if metadata is not None:
         state._metadata = metadata
     return state

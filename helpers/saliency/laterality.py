@@ -9,14 +9,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 
-def index_of(left: NDArray, right: NDArray) -> NDArray[np.float64]:
+def laterality_index(left: NDArray, right: NDArray) -> NDArray[np.float64]:
     """Return (right - left) / (right + left): -1 all left, +1 all right, NaN where both are 0."""
     left, right = np.asarray(left, np.float64), np.asarray(right, np.float64)
     total = left + right
     return np.divide(right - left, total, out=np.full(total.shape, np.nan), where=total > 0)
 
 
-def halves_of(maps: NDArray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def hemifield_mass(maps: NDArray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the mass in the left and in the right half of maps (..., height, width).
 
     A middle column counts to neither.
@@ -26,7 +26,7 @@ def halves_of(maps: NDArray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return mass[..., :half].sum(-1), mass[..., maps.shape[-1] - half:].sum(-1)
 
 
-def bias_and_content(original: NDArray, mirrored: NDArray) -> tuple[NDArray, NDArray]:
+def split_bias_and_content(original: NDArray, mirrored: NDArray) -> tuple[NDArray, NDArray]:
     """Split indices of a picture and of its mirror image, both by halves of the *frame*.
 
     Returns
@@ -44,7 +44,7 @@ def bias_and_content(original: NDArray, mirrored: NDArray) -> tuple[NDArray, NDA
     return (original + mirrored) / 2, (original - mirrored) / 2
 
 
-def contralateral(table: pd.DataFrame, kind: str, measure: str, rois: Sequence[str],
+def contralateral_bias(table: pd.DataFrame, condition: str, measure: str, rois: Sequence[str],
                   column: str = "bias") -> pd.DataFrame:
     """Return half of what left hemispheres' networks have minus right ones', by participant.
 
@@ -64,7 +64,7 @@ def contralateral(table: pd.DataFrame, kind: str, measure: str, rois: Sequence[s
         Laterality; above 0: contralateral. What both hemispheres' networks have in common drops
         out.
     """
-    part = table[(table["kind"] == kind) & (table["measure"] == measure)
+    part = table[(table["condition"] == condition) & (table["measure"] == measure)
                  & table["roi"].isin(list(rois))]
     wide = part.pivot_table(index=["donor", "roi", "seed"], columns="hemisphere", values=column)
     wide = wide.reindex(columns=["lh", "rh"]).dropna()

@@ -55,15 +55,15 @@ def saliency_maps(model: nn.Module, layers: Mapping[str, nn.Module], images: Ten
         If a layer's output has no positions, or if they cannot be told from its channels.
     """
     paths = {module: path for path, module in model.named_modules()}
-    answers = channel_axes(model, {name: paths[layer] for name, layer in layers.items()},
+    axes = channel_axes(model, {name: paths[layer] for name, layer in layers.items()},
                            images[:1])
-    seen: dict[str, Tensor] = {}
+    outputs: dict[str, Tensor] = {}
 
     def keep(name: str) -> Callable[[nn.Module, object, Tensor], Tensor]:
         def hook(_module: nn.Module, _inputs: object, output: Tensor) -> Tensor:
             # A leaf, where nothing before it needs a gradient: the pass back ends at the first.
-            seen[name] = output if output.requires_grad else output.detach().requires_grad_()
-            return seen[name].clone()  # a later ReLU may work in place
+            outputs[name] = output if output.requires_grad else output.detach().requires_grad_()
+            return outputs[name].clone()  # a later ReLU may work in place
         return hook
 
     hooks = [layer.register_forward_hook(keep(name)) for name, layer in layers.items()]
@@ -71,24 +71,24 @@ def saliency_maps(model: nn.Module, layers: Mapping[str, nn.Module], images: Ten
         with torch.enable_grad():
             scores = model(images)
             gradients = torch.autograd.grad(scores.gather(1, classes[:, None]).sum(),
-                                            list(seen.values()))
+                                            list(outputs.values()))
     finally:
         for hook in hooks:
             hook.remove()
     found: dict[tuple[Method, str], Tensor] = {}
-    for (name, maps), gradient in zip(seen.items(), gradients):
+    for (name, maps), gradient in zip(outputs.items(), gradients):
         if maps.ndim != 4:
             raise LabError(f"saliency {tuple(maps.shape)} of a layer without positions",
                            expected="feature maps (n_images, n_channels, height, width)",
                            remedy="choose a convolution or a pooling in [laterality]")
-        maps, axis = maps.detach(), answers[name].axis
+        maps, axis = maps.detach(), axes[name].axis
         space = [other for other in (1, 2, 3) if other != axis]
         found["Grad-CAM", name] = (gradient.mean(space, keepdim=True) * maps).sum(axis).clamp(min=0)
         found["HiResCAM", name] = (gradient * maps).sum(axis).clamp(min=0)
     return scores.detach(), found
 
 
-def halves_matter(model: nn.Module, images: Tensor, scores: Tensor) -> Tensor:
+def hemifield_occlusion(model: nn.Module, images: Tensor, scores: Tensor) -> Tensor:
     """Return how far the classes' scores move when the left, or the right, half turns grey.
 
     Parameters
@@ -108,17 +108,17 @@ def halves_matter(model: nn.Module, images: Tensor, scores: Tensor) -> Tensor:
     """
     half = images.shape[-1] // 2
     with torch.no_grad():
-        whole = _centred(scores)
-        moved = []
+        full_scores = _centred(scores)
+        changes = []
         for columns in (slice(0, half), slice(images.shape[-1] - half, None)):
-            covered = images.clone()
-            covered[..., columns] = 0
-            moved.append((_centred(model(covered)) - whole).norm(dim=1))
-    return torch.stack(moved, 1)
+            occluded = images.clone()
+            occluded[..., columns] = 0
+            changes.append((_centred(model(occluded)) - full_scores).norm(dim=1))
+    return torch.stack(changes, 1)
 
 
 def _centred(scores: Tensor) -> Tensor:
     """Take off each picture's mean score; classes that nobody was taught (-inf) count 0."""
-    known = scores.isfinite()
-    mean = scores.where(known, 0).sum(1, keepdim=True) / known.sum(1, keepdim=True)
-    return (scores - mean).where(known, 0)
+    finite = scores.isfinite()
+    mean = scores.where(finite, 0).sum(1, keepdim=True) / finite.sum(1, keepdim=True)
+    return (scores - mean).where(finite, 0)

@@ -7,15 +7,15 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from helpers.finetuning.jobs import Member
-from helpers.finetuning.study import Study
+from helpers.finetuning.jobs import FineTunedModel
+from helpers.finetuning.study import FineTuningStudy
 from helpers.ground.stats import interval
-from helpers.landscape.reading import Task
-from helpers.saliency.laterality import bias_and_content
-from helpers.saliency.looking import VIEWS, looked
+from helpers.landscape.reading import ClassificationTask
+from helpers.saliency.laterality_table import split_bias_and_content
+from helpers.saliency.looking import VIEWS, measure_laterality
 
 
-def laterality(study: Study, members: Sequence[Member], task: Task, layer: str,
+def laterality_table(study: FineTuningStudy, finetuned_models: Sequence[FineTunedModel], task: ClassificationTask, layer: str,
                layers: Sequence[str]) -> pd.DataFrame:
     """Measure every network.
 
@@ -24,20 +24,20 @@ def laterality(study: Study, members: Sequence[Member], task: Task, layer: str,
     DataFrame
         One row a network and measure: ``donor, roi, hemisphere, group, kind, measure``, means
         over pictures ``original, mirrored`` (both by halves of the frame), ``bias, content``
-        (`bias_and_content`), the 95 % interval of the bias over pictures ``low, high``, and
+        (`split_bias_and_content`), the 95 % interval of the bias over pictures ``low, high``, and
         ``n`` pictures.
     """
-    found = study.each(looked, [(member.job, task, layer, tuple(layers)) for member in members],
+    found = study.map_runs(measure_laterality, [(finetuned_model.run, task, layer, tuple(layers)) for finetuned_model in finetuned_models],
                        "measuring saliency")
     rows = []
-    for member, done in zip(members, found):
+    for finetuned_model, done in zip(finetuned_models, found):
         for measure in dict.fromkeys(name.rsplit("/", 1)[0] for name in done):
             both = np.stack([done[f"{measure}/{view}"] for view in VIEWS])
             both = both[:, np.isfinite(both).all(0)]
             n = both.shape[1]
             means = both.mean(1) if n else np.full(2, np.nan)
-            bias, content = bias_and_content(*means)
-            low, high = interval(bias_and_content(*both)[0])
-            rows.append({**member.told, "measure": measure, **dict(zip(VIEWS, means)),
+            bias, content = split_bias_and_content(*means)
+            low, high = interval(split_bias_and_content(*both)[0])
+            rows.append({**finetuned_model.metadata, "measure": measure, **dict(zip(VIEWS, means)),
                          "bias": bias, "content": content, "low": low, "high": high, "n": n})
     return pd.DataFrame(rows)

@@ -11,12 +11,12 @@ from helpers.ground.varying import finite_mean
 
 NONE = 255
 """Label of a unit that is selective for no domain."""
-BEYOND = 1e12
+INFINITE_T_RANK = 1e12
 """More than any finite t: what an infinite one counts in a ranking."""
 
 
 @dataclass(frozen=True)
-class Localizer:
+class LocalizerResult:
     """Where a network's selective units are, by layer.
 
     Attributes
@@ -37,7 +37,7 @@ class Localizer:
     infinite_units : dict, layer -> int64, shape (n_infinite,)
         Units whose t is infinite in some contrast: constant within two domains and different
         between them, as a saturated ReLU6 unit may be. None in most networks.
-    infinite : dict, layer -> int8, shape (n_domains, n_infinite)
+    infinite_contrasts : dict, layer -> int8, shape (n_domains, n_infinite)
         Their contrasts with an infinite t, won minus lost.
     """
 
@@ -47,7 +47,7 @@ class Localizer:
     t_mean: dict[str, np.ndarray]
     held_out_d_prime: dict[str, np.ndarray]
     infinite_units: dict[str, np.ndarray] = field(default_factory=dict)
-    infinite: dict[str, np.ndarray] = field(default_factory=dict)
+    infinite_contrasts: dict[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -76,18 +76,18 @@ class Localizer:
         order = self.t_mean[layer].astype(np.float64)
         units = self.infinite_units.get(layer, ())
         if len(units):
-            order[:, units] = np.nan_to_num(order[:, units]) + BEYOND * self.infinite[layer]
+            order[:, units] = np.nan_to_num(order[:, units]) + INFINITE_T_RANK * self.infinite_contrasts[layer]
         return order
 
-    def t_of_selected(self, domain: str) -> np.ndarray:
+    def t_of_selective_units(self, domain: str) -> np.ndarray:
         """Return the mean t of all units selective for a domain, over all layers.
 
         Units whose t is infinite in every contrast have no finite mean and are left out.
         """
         index = self.domains.index(domain)
-        found = np.concatenate([self.t_mean[layer][index, self.units(layer, domain)]
+        t = np.concatenate([self.t_mean[layer][index, self.units(layer, domain)]
                                 for layer in self.layers])
-        return found[np.isfinite(found)]
+        return t[np.isfinite(t)]
 
     def table(self) -> pd.DataFrame:
         """Summarise as one row per layer and domain.
@@ -95,9 +95,9 @@ class Localizer:
         Returns
         -------
         DataFrame
-            Columns ``layer, depth`` (0 ... 1), ``domain, n_units, n_selective, share``;
-            ``n_half`` units that pass on the first half, and of these, on the second half:
-            ``replicated`` (share that pass the whole test again), ``same_preference`` (share
+            Columns ``layer, depth`` (0 ... 1), ``domain, n_units, n_selective, proportion``;
+            ``n_selective_half`` units that pass on the first half, and of these, on the second half:
+            ``proportion_replicated`` (share that pass the whole test again), ``same_preference`` (share
             whose largest d' is again for this domain), ``held_out_d_prime`` (mean of finite d').
         """
         rows = [self._row(layer, depth, index)
@@ -114,16 +114,16 @@ class Localizer:
         return {
             "layer": layer, "depth": depth, "domain": self.domains[index],
             "n_units": labels.size, "n_selective": int((labels == index).sum()),
-            "share": float((labels == index).mean()), "n_half": int(defined.sum()),
-            "replicated": float((self.half_labels[layer][1][defined] == index).mean())
+            "proportion": float((labels == index).mean()), "n_selective_half": int(defined.sum()),
+            "proportion_replicated": float((self.half_labels[layer][1][defined] == index).mean())
             if any_defined else np.nan,
-            "same_preference": float((largest(held_out) == index).mean())
+            "same_preference": float((nan_argmax(held_out) == index).mean())
             if any_defined else np.nan,
             "held_out_d_prime": float(finite_mean(held_out[index])),
         }
 
 
-def largest(values: np.ndarray) -> np.ndarray:
+def nan_argmax(values: np.ndarray) -> np.ndarray:
     """Return the row of each column's largest value; -1 where no value is known."""
     return np.where(np.isnan(values).all(0), -1,
                     np.where(np.isnan(values), -np.inf, values).argmax(0))

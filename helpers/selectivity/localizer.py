@@ -20,14 +20,14 @@ from helpers.ground.digest import code_digest, modules_of
 from helpers.ground.errors import LabError
 from helpers.ground.stats import Moments
 from helpers.ground.varying import finite_mean
-from helpers.networks.activations import stream
+from helpers.networks.activations import stream_activations
 from helpers.networks.network import Network
-from helpers.selectivity.localized_units import NONE, Localizer, largest
+from helpers.selectivity.localized_units import NONE, LocalizerResult, nan_argmax
 from helpers.selectivity.statistics import ALPHA, d_prime, localize
 from helpers.stimuli.image_sets import DOMAINS, ImageSet
 
 
-def overlap_p(found: Localizer, layer: str, domain: str) -> float:
+def split_half_overlap_p(localizer_result: LocalizerResult, layer: str, domain: str) -> float:
     """Test whether both halves of the pictures pick the same units more often than by chance.
 
     Returns
@@ -35,17 +35,17 @@ def overlap_p(found: Localizer, layer: str, domain: str) -> float:
     float
         One-sided hypergeometric p value; 1 where a half picks no unit.
     """
-    first, second = found.half_labels[layer] == found.domains.index(domain)
+    first, second = localizer_result.half_labels[layer] == localizer_result.domains.index(domain)
     return float(stats.hypergeom.sf((first & second).sum() - 1, first.size, first.sum(),
                                     second.sum()))
 
 
-def generalisation(found: Localizer, independent: Localizer) -> pd.DataFrame:
+def measure_generalisation(localizer_result: LocalizerResult, independent: LocalizerResult) -> pd.DataFrame:
     """Follow the units that one image set defines onto another set.
 
     Parameters
     ----------
-    found : Localizer
+    localizer_result : Localizer
         Defines the units.
     independent : Localizer
         The same network on independent pictures; its domains include the intact ones.
@@ -57,24 +57,24 @@ def generalisation(found: Localizer, independent: Localizer) -> pd.DataFrame:
         on both sets (``t_defining, t_independent``), and ``same_preference``: the share whose
         largest t among the intact domains is again this one (chance 1 / number of domains).
     """
-    domains = [domain for domain in DOMAINS if domain in found.domains]
+    domains = [domain for domain in DOMAINS if domain in localizer_result.domains]
     rows = []
-    for layer in found.layers:
+    for layer in localizer_result.layers:
         same = [independent.domains.index(d) for d in domains]
-        t_new = independent.t_mean[layer][same]
-        preferred = largest(independent.ranking(layer)[same])
+        t_independent = independent.t_mean[layer][same]
+        preferred = nan_argmax(independent.ranking(layer)[same])
         for index, domain in enumerate(domains):
-            units = found.units(layer, domain)
-            t_old = found.t_mean[layer][found.domains.index(domain), units]
+            units = localizer_result.units(layer, domain)
+            t_defining = localizer_result.t_mean[layer][localizer_result.domains.index(domain), units]
             rows.append({
                 "layer": layer, "domain": domain, "n_units": len(units),
-                "t_defining": finite_mean(t_old),
-                "t_independent": finite_mean(t_new[index, units]),
+                "t_defining": finite_mean(t_defining),
+                "t_independent": finite_mean(t_independent[index, units]),
                 "same_preference": (preferred[units] == index).mean() if len(units) else np.nan})
     return pd.DataFrame(rows)
 
 
-def unit_groups(found: Localizer, layer: str, domains: Sequence[str], *, at_most: int,
+def select_units_to_plot(localizer_result: LocalizerResult, layer: str, domains: Sequence[str], *, max_units: int,
                 seed: int) -> list[tuple[str, np.ndarray]]:
     """Choose units to show: those of each domain, then the rest, at random where there are many.
 
@@ -84,18 +84,18 @@ def unit_groups(found: Localizer, layer: str, domains: Sequence[str], *, at_most
         Group name (a domain or "rest") and unit indices, ordered by the domain's mean t.
     """
     rng = np.random.default_rng(seed)
-    groups, named = [], np.zeros(found.labels[layer].size, bool)
+    groups, is_selective = [], np.zeros(localizer_result.labels[layer].size, bool)
     for domain in domains:
-        units = found.units(layer, domain)
-        named[units] = True
-        t = found.ranking(layer)[found.domains.index(domain)]
-        few = rng.permutation(units)[:at_most]
-        groups.append((domain, few[np.argsort(-t[few], kind="stable")]))
-    groups.append(("rest", np.sort(rng.permutation(np.flatnonzero(~named))[:at_most])))
+        units = localizer_result.units(layer, domain)
+        is_selective[units] = True
+        t = localizer_result.ranking(layer)[localizer_result.domains.index(domain)]
+        sampled = rng.permutation(units)[:max_units]
+        groups.append((domain, sampled[np.argsort(-t[sampled], kind="stable")]))
+    groups.append(("rest", np.sort(rng.permutation(np.flatnonzero(~is_selective))[:max_units])))
     return groups
 
 
-def measure(network: Network, images: ImageSet, *, batch_size: int = 64) -> dict[str, Moments]:
+def stream_moments(network: Network, images: ImageSet, *, batch_size: int = 64) -> dict[str, Moments]:
     """Stream an image set through a network into moments per domain and half.
 
     Parameters
@@ -125,30 +125,30 @@ def measure(network: Network, images: ImageSet, *, batch_size: int = 64) -> dict
         if name not in moments:
             moments[name] = Moments.start(n_groups, activations[0])
         groups = group_of[order[start:start + len(activations)]]
-        for first, last in _runs(groups):
+        for first, last in _run_bounds(groups):
             moments[name].update(activations[first:last], int(groups[first]))
 
     chunks = [order[i:i + batch_size] for i in range(0, len(order), batch_size)]
     batches = images.batches(progress(chunks, f"{network.name}: localizer"), network.preprocessing)
-    stream(network.model, network.layers, batches, consume)
-    for layer, found in moments.items():
-        wrong = int((~found.mean.isfinite()).any(0).sum())
-        if wrong:
-            raise LabError(f"{wrong} units of {layer} in {network.name} have activations that are "
+    stream_activations(network.model, network.layers, batches, consume)
+    for layer, layer_moments in moments.items():
+        n_nonfinite = int((~layer_moments.mean.isfinite()).any(0).sum())
+        if n_nonfinite:
+            raise LabError(f"{n_nonfinite} units of {layer} in {network.name} have activations that are "
                            "not finite", expected="finite activations to every picture",
                            remedy="check the weights: they may be damaged, or of a precision too "
                                   "low for this network")
     return moments
 
 
-def _runs(groups: np.ndarray) -> Iterator[tuple[int, int]]:
+def _run_bounds(groups: np.ndarray) -> Iterator[tuple[int, int]]:
     """Yield the (first, last) of every run of equal values."""
     edges = [0, *(np.flatnonzero(np.diff(groups)) + 1), len(groups)]
     yield from zip(edges, edges[1:])
 
 
 def localize_network(network: Network, images: ImageSet, *, alpha: float = ALPHA,
-                     batch_size: int = 64) -> Localizer:
+                     batch_size: int = 64) -> LocalizerResult:
     """Find the selective units of every layer, once; later calls read the cache.
 
     Parameters
@@ -161,7 +161,7 @@ def localize_network(network: Network, images: ImageSet, *, alpha: float = ALPHA
     """
     def make() -> dict[str, np.ndarray]:
         arrays: dict[str, np.ndarray] = {}
-        moments = measure(network, images, batch_size=batch_size)
+        moments = stream_moments(network, images, batch_size=batch_size)
         while moments:
             layer = next(iter(moments))
             arrays.update(_summarise(layer, moments.pop(layer), images.domain_names, alpha))
@@ -175,36 +175,36 @@ def localize_network(network: Network, images: ImageSet, *, alpha: float = ALPHA
     for name, values in arrays.items():
         field, layer = name.split("/", 1)
         fields.setdefault(field, {})[layer] = values
-    found = Localizer(images.domain_names, **fields)
-    if found.n_infinite:
-        layers = ", ".join(f"{layer} {n}" for layer, n in found.n_infinite.items())
+    localizer_result = LocalizerResult(images.domain_names, **fields)
+    if localizer_result.n_infinite:
+        layers = ", ".join(f"{layer} {n}" for layer, n in localizer_result.n_infinite.items())
         say(f"{network.name}: units with an infinite t, constant within two domains and different "
             f"between them, by layer: {layers}. Means of t and d' are over finite values; in "
             "rankings such units come first where they win.")
-    return found
+    return localizer_result
 
 
 def _summarise(layer: str, moments: Moments, domains: tuple[str, ...],
                alpha: float) -> dict[str, np.ndarray]:
     """Test one layer on all pictures and on each half."""
-    each = range(len(domains))
-    halves = [moments.pool([[2 * d + half] for d in each]) for half in (0, 1)]
-    whole = localize(moments.pool([[2 * d, 2 * d + 1] for d in each]), domains, alpha=alpha)
+    domain_idx = range(len(domains))
+    halves = [moments.pool([[2 * d + half] for d in domain_idx]) for half in (0, 1)]
+    whole = localize(moments.pool([[2 * d, 2 * d + 1] for d in domain_idx]), domains, alpha=alpha)
     parts = [localize(half, domains, alpha=alpha) for half in halves]
-    half_labels = np.stack([labels_of(part.mask) for part in parts])
+    half_labels = np.stack([labels_from_masks(part.mask) for part in parts])
     held_out = d_prime(halves[1]).float().cpu().numpy()
-    endless = whole.infinite.any(0)
+    is_infinite = whole.infinite_contrasts.any(0)
     return {
-        f"labels/{layer}": labels_of(whole.mask),
+        f"labels/{layer}": labels_from_masks(whole.mask),
         f"half_labels/{layer}": half_labels,
         f"t_mean/{layer}": whole.t_mean.cpu().numpy(),
         f"held_out_d_prime/{layer}": held_out[:, half_labels[0] != NONE],
-        f"infinite_units/{layer}": endless.nonzero().flatten().cpu().numpy(),
-        f"infinite/{layer}": whole.infinite[:, endless].cpu().numpy(),
+        f"infinite_units/{layer}": is_infinite.nonzero().flatten().cpu().numpy(),
+        f"infinite_contrasts/{layer}": whole.infinite_contrasts[:, is_infinite].cpu().numpy(),
     }
 
 
-def labels_of(mask: Tensor) -> np.ndarray:
+def labels_from_masks(mask: Tensor) -> np.ndarray:
     """Encode mutually exclusive masks, (..., n_domains, n_units), as one label per unit, uint8."""
     label = mask.to(torch.uint8).argmax(-2).to(torch.uint8)
     return torch.where(mask.any(-2), label, NONE).cpu().numpy().astype(np.uint8)

@@ -34,23 +34,23 @@ def knn_accuracy(train_x: NDArray, train_y: NDArray, test_x: NDArray, test_y: ND
     -----
     Wu et al. (2018) weigh votes by similarity; equal votes need no temperature to be chosen.
     """
-    train_unit, test_unit = _unit_length(train_x), _unit_length(test_x)
+    train_normed, test_normed = _normalise_rows(train_x), _normalise_rows(test_x)
     n_classes = int(max(train_y.max(), test_y.max())) + 1
-    k = min(k, len(train_unit))
-    right = 0
-    for start in range(0, len(test_unit), BLOCK):
-        similarity = test_unit[start:start + BLOCK] @ train_unit.T
+    k = min(k, len(train_normed))
+    n_correct = 0
+    for start in range(0, len(test_normed), BLOCK):
+        similarity = test_normed[start:start + BLOCK] @ train_normed.T
         nearest = np.argpartition(similarity, -k, axis=1)[:, -k:]
         votes = np.zeros((len(nearest), n_classes), dtype=np.int64)
         np.add.at(votes, (np.arange(len(nearest))[:, None], train_y[nearest]), 1)
-        right += int((votes.argmax(axis=1) == test_y[start:start + BLOCK]).sum())
-    return right / len(test_unit)
+        n_correct += int((votes.argmax(axis=1) == test_y[start:start + BLOCK]).sum())
+    return n_correct / len(test_normed)
 
 
-def _unit_length(x: NDArray) -> NDArray:
+def _normalise_rows(x: NDArray) -> NDArray:
     x = np.asarray(x, dtype=np.float32)
-    length = np.linalg.norm(x, axis=1, keepdims=True)
-    return x / np.maximum(length, np.finfo(np.float32).tiny)
+    norms = np.linalg.norm(x, axis=1, keepdims=True)
+    return x / np.maximum(norms, np.finfo(np.float32).tiny)
 
 
 def linear_probe_accuracy(train_x: NDArray, train_y: NDArray, test_x: NDArray, test_y: NDArray,
@@ -76,11 +76,11 @@ def linear_probe_accuracy(train_x: NDArray, train_y: NDArray, test_x: NDArray, t
     float
         Share of the test pictures whose label is found, 0 to 1.
     """
-    told = linear_probe(train_x, train_y, test_x, penalty=penalty, max_iter=max_iter)
-    return float((told == test_y).mean())
+    predicted = predict_linear_probe(train_x, train_y, test_x, penalty=penalty, max_iter=max_iter)
+    return float((predicted == test_y).mean())
 
 
-def linear_probe(train_x: NDArray, train_y: NDArray, test_x: NDArray, *, penalty: float = 100.0,
+def predict_linear_probe(train_x: NDArray, train_y: NDArray, test_x: NDArray, *, penalty: float = 100.0,
                  max_iter: int = 500) -> NDArray:
     """Return the labels that the reader of `linear_probe_accuracy` tells, (n_test,)."""
     probe = make_pipeline(StandardScaler(),

@@ -18,7 +18,7 @@ from torchvision.transforms.functional import pil_to_tensor
 
 from helpers.ground.cache import cached
 from helpers.ground.digest import code_digest, modules_of
-from helpers.networks.activations import channel_means, collect
+from helpers.networks.activations import channel_means, extract_activations
 from helpers.networks.network import Network
 from helpers.selectivity.probes import knn_accuracy, linear_probe_accuracy
 from helpers.stimuli.image_sets import ImageSet
@@ -32,7 +32,7 @@ def _chunks(images: ImageSet) -> Iterator[range]:
         yield range(start, min(start + BATCH, len(images)))
 
 
-def pixels(images: ImageSet, side: int = 16) -> NDArray[np.float32]:
+def pixel_features(images: ImageSet, side: int = 16) -> NDArray[np.float32]:
     """Return pictures scaled to ``side`` px as rows of values from 0 to 1.
 
     Returns
@@ -43,7 +43,7 @@ def pixels(images: ImageSet, side: int = 16) -> NDArray[np.float32]:
     return torch.cat(list(batches)).flatten(1).numpy()
 
 
-def low_level(images: ImageSet) -> pd.DataFrame:
+def luminance_and_contrast(images: ImageSet) -> pd.DataFrame:
     """Measure luminance and contrast of every picture.
 
     Returns
@@ -61,7 +61,7 @@ def low_level(images: ImageSet) -> pd.DataFrame:
                          "luminance": values[:, 0], "contrast": values[:, 1]})
 
 
-def seen_by(network: Network, images: ImageSet, layer: str) -> NDArray[np.float32]:
+def extract_features(network: Network, images: ImageSet, layer: str) -> NDArray[np.float32]:
     """Return a layer's features of an image set, made once; feature maps are averaged over space.
 
     Returns
@@ -70,8 +70,8 @@ def seen_by(network: Network, images: ImageSet, layer: str) -> NDArray[np.float3
     """
     def make() -> dict[str, NDArray[np.float32]]:
         batches = images.batches(_chunks(images), network.preprocessing)
-        found = collect(network.model, {layer: network.layers[layer]}, batches, read=channel_means)
-        return {"features": found[layer].numpy()}
+        layer_features = extract_activations(network.model, {layer: network.layers[layer]}, batches, read=channel_means)
+        return {"features": layer_features[layer].numpy()}
 
     return cached("features", network.name, {
         "network": network.parts, "layer": layer, "images": images.digest,
@@ -79,16 +79,16 @@ def seen_by(network: Network, images: ImageSet, layer: str) -> NDArray[np.float3
         make)["features"]
 
 
-def accuracies(readers: dict[str, NDArray], labels: NDArray, teach: NDArray, test: NDArray, *,
+def probe_accuracies(representations: dict[str, NDArray], labels: NDArray, train: NDArray, test: NDArray, *,
                k: int = 20) -> pd.DataFrame:
     """Compare how well labels can be read from several representations of the same pictures.
 
     Parameters
     ----------
-    readers : dict
+    representations : dict
         Name -> features, shape (n_images, n_features).
     labels : array, int, shape (n_images,)
-    teach, test : array, bool, shape (n_images,)
+    train, test : array, bool, shape (n_images,)
         Disjoint parts.
     k : int
         Neighbours that vote.
@@ -100,8 +100,8 @@ def accuracies(readers: dict[str, NDArray], labels: NDArray, teach: NDArray, tes
         ``chance`` (share of the most frequent label).
     """
     chance = np.bincount(labels[test]).max() / test.sum()
-    rows = {name: {"knn": knn_accuracy(x[teach], labels[teach], x[test], labels[test], k=k),
-                   "linear": linear_probe_accuracy(x[teach], labels[teach], x[test], labels[test]),
+    rows = {name: {"knn": knn_accuracy(x[train], labels[train], x[test], labels[test], k=k),
+                   "linear": linear_probe_accuracy(x[train], labels[train], x[test], labels[test]),
                    "chance": chance}
-            for name, x in readers.items()}
+            for name, x in representations.items()}
     return pd.DataFrame(rows).T

@@ -17,7 +17,7 @@ from scipy import signal
 from helpers.ground.errors import LabError
 from helpers.ground.varying import FLAT
 
-TOP = 0.05
+TOP_FRACTION = 0.05
 """Share of the feature maps whose part of the selective units is told."""
 
 
@@ -61,22 +61,22 @@ def gini(counts: NDArray) -> float:
     return float(((2 * rank - ordered.size - 1) * ordered).sum() / (ordered.size * ordered.sum()))
 
 
-def top_share(counts: NDArray, top: float = TOP) -> float:
-    """Return the part of all units that the fullest ``top`` share of the bins holds (0 to 1).
+def top_maps_proportion(counts: NDArray, fraction: float = TOP_FRACTION) -> float:
+    """Return the part of all units that the fullest ``fraction`` share of the bins holds (0 to 1).
 
     At least one bin counts; NaN without units.
     """
     counts = np.sort(np.asarray(counts, float))[::-1]
-    n_top = max(1, round(top * counts.size))
+    n_top = max(1, round(fraction * counts.size))
     return float(counts[:n_top].sum() / counts.sum()) if counts.sum() else float("nan")
 
 
-def over_maps(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
+def count_per_map(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Count the selective units of every feature map, (n_channels,)."""
     return mask.sum((1, 2))
 
 
-def over_positions(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
+def count_per_position(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Count the selective units at every position, (height, width)."""
     return mask.sum(0)
 
@@ -108,12 +108,12 @@ def morans_i(mask: NDArray[np.bool_]) -> float:
     if not z.size or z.shape[1] * z.shape[2] < 2:
         return float("nan")
     z = z - z.mean((1, 2), keepdims=True)
-    down, right = z[:, 1:] * z[:, :-1], z[:, :, 1:] * z[:, :, :-1]
-    n_pairs = (down.size + right.size) / len(z)
+    vertical, horizontal = z[:, 1:] * z[:, :-1], z[:, :, 1:] * z[:, :, :-1]
+    n_pairs = (vertical.size + horizontal.size) / len(z)
     variance = z.var((1, 2)).sum()
     if variance == 0:
         return float("nan")
-    return float((down.sum() + right.sum()) / n_pairs / variance)
+    return float((vertical.sum() + horizontal.sum()) / n_pairs / variance)
 
 
 def mean_distance(mask: NDArray[np.bool_]) -> float:
@@ -128,30 +128,30 @@ def mean_distance(mask: NDArray[np.bool_]) -> float:
     float
         In sides of a position; units of one position are 0 apart. NaN with fewer than two units.
     """
-    counts = over_positions(mask).astype(float)
+    counts = count_per_position(mask).astype(float)
     n, (height, width) = counts.sum(), counts.shape
     if n < 2:
         return float("nan")
     # How many pairs lie (dy, dx) apart is the map's correlation with itself.
     pairs = signal.fftconvolve(counts, counts[::-1, ::-1])
-    apart = np.hypot(*np.ogrid[1 - height:height, 1 - width:width])
-    return float((pairs * apart).sum() / (n * (n - 1)))
+    distance = np.hypot(*np.ogrid[1 - height:height, 1 - width:width])
+    return float((pairs * distance).sum() / (n * (n - 1)))
 
 
 MEASURES: dict[str, Callable[[NDArray], float]] = {
-    "entropy over maps": lambda mask: normalised_entropy(over_maps(mask)),
-    "Gini over maps": lambda mask: gini(over_maps(mask)),
-    "share of the top 5 % maps": lambda mask: top_share(over_maps(mask)),
-    "share of maps with any": lambda mask: float((over_maps(mask) > 0).mean()),
-    "entropy over positions": lambda mask: normalised_entropy(over_positions(mask).ravel()),
+    "entropy over maps": lambda mask: normalised_entropy(count_per_map(mask)),
+    "Gini over maps": lambda mask: gini(count_per_map(mask)),
+    "proportion in the top 5 % of maps": lambda mask: top_maps_proportion(count_per_map(mask)),
+    "proportion of maps with any": lambda mask: float((count_per_map(mask) > 0).mean()),
+    "entropy over positions": lambda mask: normalised_entropy(count_per_position(mask).ravel()),
     "Moran's I": morans_i,
     "mean distance": mean_distance,
 }
-RATIOS = ("entropy over maps", "share of maps with any", "entropy over positions", "mean distance")
+RATIOS = ("entropy over maps", "proportion of maps with any", "entropy over positions", "mean distance")
 """Measures that are corrected as a ratio to the null: 1 as chance."""
 
 
-def corrected_value(name: str, observed: float, null_mean: float) -> float:
+def correct_for_chance(name: str, observed: float, null_mean: float) -> float:
     """Correct a measure for the number of units.
 
     Parameters
@@ -173,7 +173,7 @@ def corrected_value(name: str, observed: float, null_mean: float) -> float:
 
 
 @dataclass(frozen=True)
-class Spread:
+class DistributionMeasure:
     """One measure of one mask, and what chance would give.
 
     Attributes
@@ -190,7 +190,7 @@ class Spread:
     null_high: float
 
 
-def spread(mask: NDArray[np.bool_], *, seed: int, n_nulls: int = 200) -> dict[str, Spread]:
+def spread(mask: NDArray[np.bool_], *, seed: int, n_nulls: int = 200) -> dict[str, DistributionMeasure]:
     """Measure how the selective units of a layer are spread, each measure beside its null.
 
     Parameters
@@ -216,18 +216,18 @@ def spread(mask: NDArray[np.bool_], *, seed: int, n_nulls: int = 200) -> dict[st
     rng, flat = np.random.default_rng(seed), mask.ravel()
     nulls: dict[str, list[float]] = {name: [] for name in MEASURES}
     for _ in range(n_nulls):
-        drawn = np.zeros(flat.size, bool)
-        drawn[rng.choice(flat.size, int(flat.sum()), replace=False, shuffle=False)] = True
+        null_mask = np.zeros(flat.size, bool)
+        null_mask[rng.choice(flat.size, int(flat.sum()), replace=False, shuffle=False)] = True
         for name, measure in MEASURES.items():
-            nulls[name].append(measure(drawn.reshape(mask.shape)))
-    return {name: _beside(name, measure(mask), np.array(nulls[name]))
+            nulls[name].append(measure(null_mask.reshape(mask.shape)))
+    return {name: _compare_with_null(name, measure(mask), np.array(nulls[name]))
             for name, measure in MEASURES.items()}
 
 
-def _beside(name: str, observed: float, null: NDArray) -> Spread:
-    known = null[np.isfinite(null)]
-    if not len(known):
-        return Spread(observed, *[float("nan")] * 4)
-    mean = float(known.mean())
-    low, high = np.percentile(known, [2.5, 97.5])
-    return Spread(observed, corrected_value(name, observed, mean), mean, float(low), float(high))
+def _compare_with_null(name: str, observed: float, null: NDArray) -> DistributionMeasure:
+    finite = null[np.isfinite(null)]
+    if not len(finite):
+        return DistributionMeasure(observed, *[float("nan")] * 4)
+    mean = float(finite.mean())
+    low, high = np.percentile(finite, [2.5, 97.5])
+    return DistributionMeasure(observed, correct_for_chance(name, observed, mean), mean, float(low), float(high))

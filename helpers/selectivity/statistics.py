@@ -34,7 +34,7 @@ class Localization:
     t_mean : Tensor, float32, shape (n_domains, n_units)
         Mean t over those contrasts of the domain with every other one whose t is finite; positive
         means that the unit prefers the domain. NaN where there are none, as for dead units.
-    infinite : Tensor, int8, shape (n_domains, n_units)
+    infinite_contrasts : Tensor, int8, shape (n_domains, n_units)
         Contrasts with an infinite t, won minus lost. Such a unit has one constant value in each of
         two domains, as a saturated ReLU6 unit may; 0 in all domains for every other unit.
     n_dead : int
@@ -44,18 +44,18 @@ class Localization:
     domains: tuple[str, ...]
     mask: Tensor
     t_mean: Tensor
-    infinite: Tensor
+    infinite_contrasts: Tensor
     n_dead: int
 
     @property
-    def share(self) -> Tensor:
+    def proportion(self) -> Tensor:
         """Share of all units of the layer, float64, shape (n_domains,)."""
         return self.mask.double().mean(1)
 
     @property
     def n_infinite(self) -> int:
         """Units with an infinite t in some contrast."""
-        return int(self.infinite.any(0).sum())
+        return int(self.infinite_contrasts.any(0).sum())
 
 
 def localize(moments: Moments, domains: tuple[str, ...], *, alpha: float = ALPHA) -> Localization:
@@ -87,23 +87,23 @@ def localize(moments: Moments, domains: tuple[str, ...], *, alpha: float = ALPHA
     mask = torch.ones(n_domains, n_units, dtype=torch.bool, device=device)
     t_sum = torch.zeros(n_domains, n_units, dtype=torch.float64, device=device)
     t_count = torch.zeros(n_domains, n_units, dtype=torch.uint8, device=device)
-    infinite = torch.zeros(n_domains, n_units, dtype=torch.int8, device=device)
+    infinite_contrasts = torch.zeros(n_domains, n_units, dtype=torch.int8, device=device)
     for first, second, t, df in _contrasts(moments):
         critical = step_up_threshold(t.abs(), df, alpha=alpha)
         mask[first] &= t >= critical
         mask[second] &= t <= -critical
-        endless = t.isinf()
-        if endless.any():
-            sign = torch.where(endless, t.sign(), 0).to(torch.int8)
-            infinite[first] += sign
-            infinite[second] -= sign
-            t[endless] = torch.nan
-        seen = ~t.isnan()
+        is_infinite = t.isinf()
+        if is_infinite.any():
+            sign = torch.where(is_infinite, t.sign(), 0).to(torch.int8)
+            infinite_contrasts[first] += sign
+            infinite_contrasts[second] -= sign
+            t[is_infinite] = torch.nan
+        is_finite = ~t.isnan()
         for domain, signed in ((first, t), (second, -t)):
             t_sum[domain] += signed.nan_to_num()
-            t_count[domain] += seen
+            t_count[domain] += is_finite
     dead = (moments.deviations == 0).all(0) & (moments.mean == moments.mean[0]).all(0)
-    return Localization(domains, mask, (t_sum / t_count).float(), infinite, int(dead.sum()))
+    return Localization(domains, mask, (t_sum / t_count).float(), infinite_contrasts, int(dead.sum()))
 
 
 def _contrasts(moments: Moments) -> Iterator[tuple[int, int, Tensor, int]]:
@@ -112,31 +112,31 @@ def _contrasts(moments: Moments) -> Iterator[tuple[int, int, Tensor, int]]:
         yield first, second, *t_values(moments, first, second)
 
 
-def conjunctions(moments: Moments, rates: Sequence[float]) -> Tensor:
+def localize_at_alphas(moments: Moments, alphas: Sequence[float]) -> Tensor:
     """Run the conjunction test at several false discovery rates, each contrast computed once.
 
     Parameters
     ----------
     moments : Moments
         One group per domain.
-    rates : sequence of float
+    alphas : sequence of float
 
     Returns
     -------
     Tensor, bool, shape (n_rates, n_domains, n_units)
         For each rate the mask that `localize` returns.
     """
-    mask = torch.ones(len(rates), *moments.mean.shape, dtype=torch.bool,
+    mask = torch.ones(len(alphas), *moments.mean.shape, dtype=torch.bool,
                       device=moments.mean.device)
     for first, second, t, df in _contrasts(moments):
-        for its, rate in zip(mask, rates):
-            critical = step_up_threshold(t.abs(), df, alpha=rate)
-            its[first] &= t >= critical
-            its[second] &= t <= -critical
+        for alpha_mask, alpha in zip(mask, alphas):
+            critical = step_up_threshold(t.abs(), df, alpha=alpha)
+            alpha_mask[first] &= t >= critical
+            alpha_mask[second] &= t <= -critical
     return mask
 
 
-def twofold(moments: Moments, *, ratio: float = 2.0) -> Tensor:
+def select_twofold(moments: Moments, *, ratio: float = 2.0) -> Tensor:
     """Apply the 2x rule: the target's mean is at least twice that of every other domain.
 
     The published rule (spec 2.3) divides means, so a unit that responds *most negatively* to
@@ -149,11 +149,11 @@ def twofold(moments: Moments, *, ratio: float = 2.0) -> Tensor:
     """
     mean = moments.mean
     non_negative = (mean >= 0).all(0)
-    best_other = strongest_other(mean)
+    best_other = max_other_mean(mean)
     return (mean >= ratio * best_other) & (mean > 0) & non_negative
 
 
-def strongest_other(mean: Tensor) -> Tensor:
+def max_other_mean(mean: Tensor) -> Tensor:
     """Return, for every domain, the largest mean among the other ones (same shape)."""
     top = mean.topk(2, dim=0)
     is_top = torch.arange(len(mean), device=mean.device)[:, None] == top.indices[0]
@@ -177,8 +177,8 @@ def top_fraction(t_mean: Tensor, fraction: float) -> Tensor:
     if not 0 < fraction < 1:
         raise LabError(f"fraction = {fraction}", expected="a share between 0 and 1",
                        remedy="0.05 takes the five percent of units with the largest mean t")
-    cut = torch.stack([_quantile(row[~row.isnan()], 1 - fraction) for row in t_mean])
-    return (t_mean > cut[:, None]) | (t_mean == torch.inf)
+    threshold = torch.stack([_quantile(row[~row.isnan()], 1 - fraction) for row in t_mean])
+    return (t_mean > threshold[:, None]) | (t_mean == torch.inf)
 
 
 def _quantile(values: Tensor, q: float) -> Tensor:
@@ -194,7 +194,7 @@ def _quantile(values: Tensor, q: float) -> Tensor:
     return torch.lerp(ordered[low], ordered[high], position - low)
 
 
-def others(moments: Moments, domain: int) -> Moments:
+def domain_versus_rest(moments: Moments, domain: int) -> Moments:
     """Pool all images into two groups: those of the domain, and all others."""
     rest = [g for g in range(len(moments.count)) if g != domain]
     return moments.pool([[domain], rest])
@@ -231,13 +231,13 @@ def d_prime(moments: Moments) -> Tensor:
     """
     rows = []
     for domain in range(len(moments.count)):
-        pair = others(moments, domain)
+        pair = domain_versus_rest(moments, domain)
         mean, variance = pair.mean, pair.variance
         rows.append((mean[0] - mean[1]) / ((variance[0] + variance[1]) / 2).sqrt())
     return torch.stack(rows)
 
 
-def least_t(moments: Moments) -> Tensor:
+def min_t(moments: Moments) -> Tensor:
     """Return the smallest t of every domain against any other: how clear its weakest contrast is.
 
     The conjunction test asks for this value to be large, so it ranks units for a comparison at
@@ -249,12 +249,12 @@ def least_t(moments: Moments) -> Tensor:
         Positive in one domain at most. NaN where a contrast has no t; infinite only where all are.
     """
     n_domains, n_units = moments.mean.shape
-    least = torch.full((n_domains, n_units), torch.inf, dtype=torch.float64,
+    min_over_contrasts = torch.full((n_domains, n_units), torch.inf, dtype=torch.float64,
                        device=moments.mean.device)
     for first, second, t, _ in _contrasts(moments):
-        least[first] = torch.minimum(least[first], t)
-        least[second] = torch.minimum(least[second], -t)
-    return least
+        min_over_contrasts[first] = torch.minimum(min_over_contrasts[first], t)
+        min_over_contrasts[second] = torch.minimum(min_over_contrasts[second], -t)
+    return min_over_contrasts
 
 
 def lifetime_sparseness(moments: Moments) -> Tensor:
@@ -273,7 +273,7 @@ def lifetime_sparseness(moments: Moments) -> Tensor:
     -----
     Vinje & Gallant (2000), after Rolls & Tovee (1995).
     """
-    every = moments.pool([list(range(len(moments.count)))])
-    n, mean = every.n[0], every.mean[0]
-    square = mean.square() + every.deviations[0] / n
+    pooled = moments.pool([list(range(len(moments.count)))])
+    n, mean = pooled.n[0], pooled.mean[0]
+    square = mean.square() + pooled.deviations[0] / n
     return (1 - mean.square() / square) / (1 - 1 / n)

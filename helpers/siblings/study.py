@@ -14,17 +14,17 @@ from helpers.ground.languages import LanguageSpec
 from helpers.ground.paths import zoo_dir
 from helpers.ground.profile import Profile
 from helpers.networks.network import Network
-from helpers.networks.registry import members
+from helpers.networks.registry import seed_names
 from helpers.selectivity.spread import spread
-from helpers.siblings.emergence import COLUMNS, Regions, moment_rows, read_record
-from helpers.siblings.outcomes import share_rows, strength_resampled, strength_rows
+from helpers.siblings.emergence import COLUMNS, BrainRegions, measure_checkpoint, read_training_record
+from helpers.siblings.outcomes import selective_proportion_table, bootstrap_tuning_strength, tuning_strength_table
 from helpers.siblings.stages import (
-    WHOLE,
-    Answers,
-    Stage,
-    held_out_answers,
-    stage_statistics,
-    with_stages,
+    ALL_IMAGES,
+    HeldOutResponses,
+    BlockStatistics,
+    collect_held_out_responses,
+    compute_block_statistics,
+    with_block_layers,
 )
 from helpers.similarity.consistency import consistency
 from helpers.stimuli.image_sets import CORE, ImageSet
@@ -32,7 +32,7 @@ from helpers.stimuli.six_sets import SixSets, six_sets
 
 
 @dataclass(frozen=True)
-class SiblingStudy:
+class MatchedModelsStudy:
     """Networks that differ in what they were told, and the pictures that compare them.
 
     Attributes
@@ -49,12 +49,12 @@ class SiblingStudy:
     open: Callable[[str], Network]
     seed: int
     batch_size: int
-    _opened: dict[str, Network] = field(default_factory=dict)
-    _stages: dict[str, dict[str, Stage]] = field(default_factory=dict)
+    _networks: dict[str, Network] = field(default_factory=dict)
+    _blocks: dict[str, dict[str, BlockStatistics]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, profile: Profile, images: Callable[[str], ImageSet],
-           open_network: Callable[[str], Network], *, second: bool = False) -> SiblingStudy:
+    def from_profile(cls, profile: Profile, images: Callable[[str], ImageSet],
+           open_network: Callable[[str], Network], *, second_localizer: bool = False) -> MatchedModelsStudy:
         """Begin the study that a profile's table [language] describes.
 
         Parameters
@@ -63,7 +63,7 @@ class SiblingStudy:
         images, open_network : callable
             Name of an image set, or of a network -> what it names, made present: a laboratory's
             ``images`` and ``network``.
-        second : bool
+        second_localizer : bool
             Make the six sets from the table's second localizer.
 
         Raises
@@ -72,48 +72,48 @@ class SiblingStudy:
             If the profile has no such table, or something is absent.
         """
         spec = profile.table("language")
-        return cls(spec, six_sets(images(spec.second if second else spec.images)), open_network,
+        return cls(spec, six_sets(images(spec.second_localizer if second_localizer else spec.images)), open_network,
                    profile.seed, profile.batch_size)
 
-    def members(self) -> Iterator[tuple[str, int, str]]:
+    def iter_networks(self) -> Iterator[tuple[str, int, str]]:
         """Yield kind, seed and name of every network."""
-        for kind, name in self.spec.kinds.items():
-            yield from ((kind, seed, one) for seed, one in enumerate(members(name)))
+        for condition, name in self.spec.conditions.items():
+            yield from ((condition, seed, one) for seed, one in enumerate(seed_names(name)))
 
     def network(self, name: str) -> Network:
         """Open a network, once, with the ends of its stages as layers."""
-        if name not in self._opened:
-            self._opened[name] = with_stages(self.open(name), self.spec.layers)
-        return self._opened[name]
+        if name not in self._networks:
+            self._networks[name] = with_block_layers(self.open(name), self.spec.layers)
+        return self._networks[name]
 
-    def stages(self, name: str) -> dict[str, Stage]:
+    def blocks(self, name: str) -> dict[str, BlockStatistics]:
         """Return the statistics of a network's stages."""
-        if name not in self._stages:
-            self._stages[name] = stage_statistics(self.network(name), self.pictures,
+        if name not in self._blocks:
+            self._blocks[name] = compute_block_statistics(self.network(name), self.pictures,
                                                   batch_size=self.batch_size)
-        return self._stages[name]
+        return self._blocks[name]
 
-    def answers(self, name: str) -> dict[str, Answers]:
+    def responses(self, name: str) -> dict[str, HeldOutResponses]:
         """Return what selective units say to the pictures that had no part in choosing them."""
-        return held_out_answers(self.network(name), self.pictures, self.stages(name), CORE,
-                                at_most=self.spec.n_kept, seed=self.seed,
+        return collect_held_out_responses(self.network(name), self.pictures, self.blocks(name), CORE,
+                                max_units=self.spec.max_units, seed=self.seed,
                                 batch_size=self.batch_size)
 
-    def shares(self) -> pd.DataFrame:
-        """Return `helpers.siblings.outcomes.share_rows` of every network."""
-        return self._each(lambda name: share_rows(self.stages(name), CORE))
+    def proportions(self) -> pd.DataFrame:
+        """Return `helpers.siblings.outcomes.selective_proportion_table` of every network."""
+        return self._concat_networks(lambda name: selective_proportion_table(self.blocks(name), CORE))
 
-    def strengths(self, *, n_best: int = 0) -> pd.DataFrame:
-        """Return `helpers.siblings.outcomes.strength_rows` of every network."""
-        return self._each(lambda name: strength_rows(self.stages(name), CORE, n_best=n_best))
+    def tuning_strengths(self, *, n_best: int = 0) -> pd.DataFrame:
+        """Return `helpers.siblings.outcomes.tuning_strength_table` of every network."""
+        return self._concat_networks(lambda name: tuning_strength_table(self.blocks(name), CORE, n_best=n_best))
 
-    def resampled(self) -> pd.DataFrame:
-        """Return `helpers.siblings.outcomes.strength_resampled` of every network."""
+    def bootstrap_strengths(self) -> pd.DataFrame:
+        """Return `helpers.siblings.outcomes.bootstrap_tuning_strength` of every network."""
         sets = np.array(self.pictures.domains)[self.pictures.halves == 1]
-        return self._each(lambda name: strength_resampled(
-            self.answers(name), sets, CORE, seed=self.seed, n_boot=self.spec.n_boot))
+        return self._concat_networks(lambda name: bootstrap_tuning_strength(
+            self.responses(name), sets, CORE, seed=self.seed, n_boot=self.spec.n_boot))
 
-    def spreads(self) -> pd.DataFrame:
+    def unit_distributions(self) -> pd.DataFrame:
         """Measure how selective units are spread over maps and positions.
 
         Returns
@@ -122,20 +122,20 @@ class SiblingStudy:
             One row per network, layer, domain and measure: ``observed, corrected, null_mean,
             null_low, null_high, n_units``.
         """
-        return self._each(lambda name: self._kept("spread", name, self._spread))
+        return self._concat_networks(lambda name: self._cached_table("spread", name, self._unit_distribution))
 
-    def _spread(self, name: str) -> pd.DataFrame:
+    def _unit_distribution(self, name: str) -> pd.DataFrame:
         rows = []
-        for layer, stage in self.stages(name).items():
+        for layer, block in self.blocks(name).items():
             for domain in CORE:
-                mask = stage.selective(domain, WHOLE)
-                found = spread(stage.maps(mask), seed=self.seed, n_nulls=self.spec.n_nulls)
+                mask = block.selective_mask(domain, ALL_IMAGES)
+                result = spread(block.to_feature_maps(mask), seed=self.seed, n_nulls=self.spec.n_nulls)
                 rows += [{"layer": layer, "domain": domain, "measure": measure,
                           "n_units": int(mask.sum()), **vars(one)}
-                         for measure, one in found.items()]
+                         for measure, one in result.items()]
         return pd.DataFrame(rows)
 
-    def agreements(self) -> pd.DataFrame:
+    def layer_consistencies(self) -> pd.DataFrame:
         """Compare which pictures are alike for the selective units of each pair of layers.
 
         Returns
@@ -144,25 +144,25 @@ class SiblingStudy:
             One row per network and pair of layers: ``layer, other, r``; rows whose ``layer`` is
             "all" hold the mean over pairs, and ``low, high`` its interval over resampled pictures.
         """
-        return self._each(lambda name: self._kept("agreement", name, self._agreement))
+        return self._concat_networks(lambda name: self._cached_table("agreement", name, self._layer_consistency))
 
-    def _agreement(self, name: str) -> pd.DataFrame:
+    def _layer_consistency(self, name: str) -> pd.DataFrame:
         sets = np.array(self.pictures.domains)[self.pictures.halves == 1]
         intact = np.isin(sets, CORE)
-        found = consistency([one.values[intact] for one in self.answers(name).values()],
+        result = consistency([one.values[intact] for one in self.responses(name).values()],
                             seed=self.seed, n_boot=self.spec.n_boot)
         layers = list(self.spec.layers)
-        rows = [{"layer": one, "other": other, "r": found.matrix[i, j], "low": np.nan,
+        rows = [{"layer": one, "other": other, "r": result.matrix[i, j], "low": np.nan,
                  "high": np.nan} for i, one in enumerate(layers) for j, other in enumerate(layers)]
-        return pd.DataFrame([*rows, {"layer": "all", "other": "all", "r": found.mean,
-                                     "low": found.low, "high": found.high}])
+        return pd.DataFrame([*rows, {"layer": "all", "other": "all", "r": result.mean,
+                                     "low": result.low, "high": result.high}])
 
-    def moment(self, name: str, categories: ImageSet, regions: Regions | None) -> pd.DataFrame:
-        """Return `helpers.siblings.emergence.moment_rows` of one network as it is."""
-        return moment_rows(self.network(name), self.stages(name), categories, regions,
+    def checkpoint_measures(self, name: str, categories: ImageSet, regions: BrainRegions | None) -> pd.DataFrame:
+        """Return `helpers.siblings.emergence.measure_checkpoint` of one network as it is."""
+        return measure_checkpoint(self.network(name), self.blocks(name), categories, regions,
                            n_best=self.spec.n_units, batch_size=self.batch_size)
 
-    def moments(self, categories: ImageSet, regions: Regions | None) -> pd.DataFrame:
+    def training_record(self, categories: ImageSet, regions: BrainRegions | None) -> pd.DataFrame:
         """Return how networks' measures rose while they were trained, as the zoo recorded it.
 
         Where the profile names no record, the networks are measured as they are: step 0 those that
@@ -174,26 +174,26 @@ class SiblingStudy:
             Columns ``COLUMNS`` of `helpers.siblings.emergence`.
         """
         if self.spec.record:
-            return read_record(zoo_dir() / self.spec.record)
-        return pd.concat([self.moment(name, categories, regions).assign(
-            kind=kind, seed=seed, step=int(kind != self.spec.untrained))
-            for kind, seed, name in self.members()], ignore_index=True)[list(COLUMNS)]
+            return read_training_record(zoo_dir() / self.spec.record)
+        return pd.concat([self.checkpoint_measures(name, categories, regions).assign(
+            condition=condition, seed=seed, step=int(condition != self.spec.untrained))
+            for condition, seed, name in self.iter_networks()], ignore_index=True)[list(COLUMNS)]
 
-    def _each(self, table_of: Callable[[str], pd.DataFrame]) -> pd.DataFrame:
-        tables = [table_of(name).assign(kind=kind, seed=seed)
-                  for kind, seed, name in self.members()]
+    def _concat_networks(self, make_table: Callable[[str], pd.DataFrame]) -> pd.DataFrame:
+        tables = [make_table(name).assign(condition=condition, seed=seed)
+                  for condition, seed, name in self.iter_networks()]
         return pd.concat(tables, ignore_index=True)
 
-    def _kept(self, kind: str, name: str, make: Callable[[str], pd.DataFrame]) -> pd.DataFrame:
+    def _cached_table(self, cache_kind: str, name: str, make: Callable[[str], pd.DataFrame]) -> pd.DataFrame:
         network = self.network(name)
-        return cached_table(kind, name, {
+        return cached_table(cache_kind, name, {
             "network": network.parts, "images": self.pictures.digest,
             "seed": self.seed, "spec": self.spec,
             "code": code_digest(["helpers.siblings.study"])}, lambda: make(name))
 
 
-def matrix_of(agreements: pd.DataFrame, kind: str, layers: list[str]) -> np.ndarray:
+def mean_consistency_matrix(layer_consistencies: pd.DataFrame, condition: str, layers: list[str]) -> np.ndarray:
     """Average the layer x layer matrices of one kind over its seeds."""
-    its = agreements[(agreements["kind"] == kind) & (agreements["layer"] != "all")]
-    return its.pivot_table(index="layer", columns="other", values="r",
+    condition_rows = layer_consistencies[(layer_consistencies["condition"] == condition) & (layer_consistencies["layer"] != "all")]
+    return condition_rows.pivot_table(index="layer", columns="other", values="r",
                            dropna=False).loc[layers, layers].to_numpy()

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from helpers.ground.errors import LabError
-from helpers.similarity.rsa import LEAST_SPREAD, rdm
+from helpers.similarity.rsa import MIN_RDM_RANGE, rdm
 
-ROUNDED = 9
+N_DECIMALS = 9
 """Digits of a dissimilarity that are no rounding error: ranks must not order those."""
 
 
@@ -62,46 +62,46 @@ def consistency(patterns: Sequence[NDArray], *, seed: int, n_boot: int = 200) ->
         raise LabError(f"patterns of shapes {shapes}",
                        expected="pictures x units, the same four pictures or more in every layer",
                        remedy="pass one row a picture")
-    rdms = np.stack([_dissimilarities(one) for one in patterns])
-    matrix = _agreement(rdms)
+    rdms = np.stack([_rounded_rdm(one) for one in patterns])
+    matrix = _spearman_matrix(rdms)
     upper = np.triu_indices(n, 1)
     levels = [np.unique(one, return_inverse=True)[1] if np.isfinite(one).all() else None
               for one in rdms]
     rng, means = np.random.default_rng(seed), []
     for _ in range(n_boot):
-        times = np.bincount(rng.integers(n, size=n), minlength=n)
-        means.append(off_diagonal(_weighted_agreement(levels, times[upper[0]] * times[upper[1]])))
+        multiplicity = np.bincount(rng.integers(n, size=n), minlength=n)
+        means.append(mean_off_diagonal(_weighted_spearman_matrix(levels, multiplicity[upper[0]] * multiplicity[upper[1]])))
     low, high = (np.nanpercentile(means, [2.5, 97.5]) if np.isfinite(means).any()
                  else (np.nan, np.nan))
-    return Consistency(matrix, off_diagonal(matrix), float(low), float(high))
+    return Consistency(matrix, mean_off_diagonal(matrix), float(low), float(high))
 
 
-def _dissimilarities(patterns: NDArray) -> NDArray[np.float64]:
+def _rounded_rdm(patterns: NDArray) -> NDArray[np.float64]:
     """Return the RDM of a layer, equal values without their rounding errors; NaN without any."""
     found = np.nan_to_num(rdm(patterns), nan=1.0) if patterns.shape[1] > 1 else None
-    if found is None or np.ptp(found) <= LEAST_SPREAD:
+    if found is None or np.ptp(found) <= MIN_RDM_RANGE:
         return np.full(len(patterns) * (len(patterns) - 1) // 2, np.nan)
-    return np.round(found, ROUNDED)
+    return np.round(found, N_DECIMALS)
 
 
-def off_diagonal(matrix: NDArray) -> float:
+def mean_off_diagonal(matrix: NDArray) -> float:
     """Return the mean over pairs of different layers, those without a value left out."""
     values = matrix[np.triu_indices(len(matrix), 1)]
     return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
 
 
-def _agreement(rdms: NDArray) -> NDArray[np.float64]:
+def _spearman_matrix(rdms: NDArray) -> NDArray[np.float64]:
     """Return Spearman's r of all pairs of rows; NaN where a row has a NaN."""
-    known = np.isfinite(rdms).all(1) & (np.ptp(rdms, axis=1) > 0)
+    finite = np.isfinite(rdms).all(1) & (np.ptp(rdms, axis=1) > 0)
     matrix = np.full((len(rdms), len(rdms)), np.nan)
-    if known.any():
-        ranks = stats.rankdata(rdms[known], axis=1)
-        matrix[np.ix_(known, known)] = np.corrcoef(ranks)
+    if finite.any():
+        ranks = stats.rankdata(rdms[finite], axis=1)
+        matrix[np.ix_(finite, finite)] = np.corrcoef(ranks)
     return matrix
 
 
-def _weighted_agreement(levels: Sequence[NDArray | None], times: NDArray) -> NDArray[np.float64]:
-    """Return what `_agreement` of the pairs would, each of them as often as ``times`` says.
+def _weighted_spearman_matrix(levels: Sequence[NDArray | None], multiplicity: NDArray) -> NDArray[np.float64]:
+    """Return what `_spearman_matrix` of the pairs would, each of them as often as ``multiplicity`` says.
 
     Pairs are not listed so often, and nothing is sorted again: ranks follow from how many of the
     drawn pairs have a lower level.
@@ -110,19 +110,19 @@ def _weighted_agreement(levels: Sequence[NDArray | None], times: NDArray) -> NDA
     ----------
     levels : sequence of arrays, int, shape (n_pairs,)
         Place of each pair's dissimilarity among the different values of its layer, or None.
-    times : array, int, shape (n_pairs,)
+    multiplicity : array, int, shape (n_pairs,)
     """
     matrix = np.full((len(levels), len(levels)), np.nan)
-    ranks, known = [], []
+    ranks, finite = [], []
     for place, level in enumerate(levels):
-        drawn = None if level is None else np.bincount(level, weights=times)
-        if drawn is None or (drawn > 0).sum() < 2:
+        level_counts = None if level is None else np.bincount(level, weights=multiplicity)
+        if level_counts is None or (level_counts > 0).sum() < 2:
             continue
-        known.append(place)
-        ranks.append((np.cumsum(drawn) - (drawn - 1) / 2)[level])
-    if known:
-        centred = np.array(ranks) - (times.sum() + 1) / 2
-        products = (centred * times) @ centred.T
-        length = np.sqrt(np.diag(products))
-        matrix[np.ix_(known, known)] = products / np.outer(length, length)
+        finite.append(place)
+        ranks.append((np.cumsum(level_counts) - (level_counts - 1) / 2)[level])
+    if finite:
+        centred = np.array(ranks) - (multiplicity.sum() + 1) / 2
+        covariance = (centred * multiplicity) @ centred.T
+        length = np.sqrt(np.diag(covariance))
+        matrix[np.ix_(finite, finite)] = covariance / np.outer(length, length)
     return matrix

@@ -3,7 +3,7 @@
 Main estimate: a generative model, response = signal + noise, both Gaussian over conditions with
 covariances over vertices, estimated from the repeats; the ceiling is the correlation of the
 signal's statistic with that of signal plus averaged noise. Cross-checks: split halves, and the
-ncsnr of single vertices. `published_ceiling` follows the authors' steps.
+ncsnr of single vertices. `published_noise_ceiling` follows the authors' steps.
 
 Measured on planted regions (40 vertices, 515 conditions, 3 repeats): RSA's ceiling is right to 0.02
 on average, but 0.045 too low for 2 dimensions with a tenth of the noise's variance under a strong
@@ -21,17 +21,17 @@ from numpy.typing import NDArray
 
 from helpers.ground.errors import LabError
 from helpers.ground.varying import FLAT, centred
-from helpers.similarity.rsa import columnwise_r, rsa_r, univariate_r
-from helpers.similarity.signal_noise import Model, repeated, root, signal_and_noise
+from helpers.similarity.rsa import pearson_r, rsa_r, univariate_r
+from helpers.similarity.signal_noise import SignalNoiseModel, check_repeats, matrix_square_root, signal_and_noise
 
-Measure = Callable[[NDArray, NDArray], float]
-STATISTICS: dict[str, Measure] = {"univariate": univariate_r, "rsa": rsa_r}
-N_CALIBRATION, STEPS, SIZES = 16, 10, (-6.0, 3.0)
+Correlation = Callable[[NDArray, NDArray], float]
+STATISTICS: dict[str, Correlation] = {"univariate": univariate_r, "rsa": rsa_r}
+N_CALIBRATION_SIMULATIONS, N_BISECTIONS, LOG2_SIGNAL_SCALE = 16, 10, (-6.0, 3.0)
 """Simulated experiments and halvings that find the signal's size, between 2^-6 and 2^3."""
-MOST_CONDITIONS, MOST_VERTICES, N_DRAWS = 1000, 1000, 3
+MAX_CONDITIONS, MAX_VERTICES, N_VERTEX_SUBSETS = 1000, 1000, 3
 """Simulated experiments are no larger. Larger regions are drawn from: so many vertices, so many
 times, without replacement (published: with it, which lets a vertex's noise agree with itself)."""
-FACTORS = np.linspace(0, 2, 21)
+SIGNAL_SCALES = np.linspace(0, 2, 21)
 """Published factors of the signal's covariance (spec 4.7)."""
 
 
@@ -85,7 +85,7 @@ def ncsnr(betas: NDArray, *, unit_variance: bool = True) -> NDArray[np.float64]:
     LabError
         For fewer than 2 conditions or repeats.
     """
-    betas = repeated(betas)
+    betas = check_repeats(betas)
     noise = betas.var(axis=1, ddof=1).mean(0)
     noise[noise <= (FLAT * np.abs(betas).max((0, 1))) ** 2] = np.nan
     signal = (1 - noise if unit_variance
@@ -94,31 +94,31 @@ def ncsnr(betas: NDArray, *, unit_variance: bool = True) -> NDArray[np.float64]:
         return np.sqrt(np.maximum(signal, 0) / noise)
 
 
-def ncsnr_ceiling(values: NDArray, n_repeats: int) -> NDArray[np.float64]:
+def ncsnr_noise_ceiling(values: NDArray, n_repeats: int) -> NDArray[np.float64]:
     """Return ``ncsnr^2 / (ncsnr^2 + 1 / n)``, the signal's share of variance in a mean; r^2."""
     power = np.asarray(values, float) ** 2
     return power / (power + 1 / n_repeats)
 
 
-def mixed_ceiling(values: NDArray, shown: NDArray) -> NDArray[np.float64]:
+def mixed_repeats_noise_ceiling(values: NDArray, n_repeats_by_condition: NDArray) -> NDArray[np.float64]:
     """Return the same where conditions were shown unequally often (Algonauts 2023).
 
     Parameters
     ----------
     values : array, float (ncsnr)
-    shown : array, int, shape (n_conditions,)
+    n_repeats_by_condition : array, int, shape (n_conditions,)
         Repeats of each condition, 1 or more; the mean of 1 / repeats is the published
         ``(n3 / 3 + n2 / 2 + n1) / (n1 + n2 + n3)``.
     """
-    shown = np.asarray(shown, float)
-    if not (shown >= 1).all():
-        raise LabError(f"a condition shown {shown.min():g} times", expected="1 time or more",
+    n_repeats_by_condition = np.asarray(n_repeats_by_condition, float)
+    if not (n_repeats_by_condition >= 1).all():
+        raise LabError(f"a condition shown {n_repeats_by_condition.min():g} times", expected="1 time or more",
                        remedy="leave out the conditions that were not shown")
     power = np.asarray(values, float) ** 2
-    return power / (power + np.mean(1 / shown))
+    return power / (power + np.mean(1 / n_repeats_by_condition))
 
 
-def analytic_univariate(signal: NDArray, noise: NDArray, n_repeats: int) -> float:
+def univariate_noise_ceiling(signal: NDArray, noise: NDArray, n_repeats: int) -> float:
     r"""Return the univariate ceiling of a known model, :math:`\sqrt{s / (s + e / n)}`.
 
     ``s`` and ``e`` are the variances of the mean over vertices: the means of all entries of the
@@ -128,7 +128,7 @@ def analytic_univariate(signal: NDArray, noise: NDArray, n_repeats: int) -> floa
     return float(np.sqrt(s / (s + e / n_repeats))) if s > 0 else 0.0
 
 
-def ceiling(betas: NDArray, *, statistic: str, seed: int, n_simulations: int = 50,
+def estimate_noise_ceiling(betas: NDArray, *, statistic: str, seed: int, n_simulations: int = 50,
             n_conditions: int | None = None) -> NoiseCeiling:
     """Estimate a region's noise ceiling from repeats.
 
@@ -151,42 +151,42 @@ def ceiling(betas: NDArray, *, statistic: str, seed: int, n_simulations: int = 5
     LabError
         For fewer than 2 vertices, conditions or repeats, or a value that is not finite.
     """
-    betas = _checked(betas, statistic)
+    betas = _check_betas(betas, statistic)
     rng = np.random.default_rng(seed)
-    n_conditions = n_conditions or min(len(betas), MOST_CONDITIONS)
+    n_conditions = n_conditions or min(len(betas), MAX_CONDITIONS)
     if statistic == "univariate":
-        drawn, value = _univariate(betas.mean(2), rng, n_simulations, n_conditions)
-        return _summary([drawn], betas, n_conditions, value)
-    return _summary([_rsa(part, rng, n_simulations, n_conditions)
-                     for part in _parts(betas, rng)], betas, n_conditions)
+        simulated, value = _simulate_univariate(betas.mean(2), rng, n_simulations, n_conditions)
+        return _summarise([simulated], betas, n_conditions, value)
+    return _summarise([_simulate_rsa(part, rng, n_simulations, n_conditions)
+                     for part in _vertex_subsets(betas, rng)], betas, n_conditions)
 
 
-def published_ceiling(betas: NDArray, *, statistic: str, seed: int, n_simulations: int = 50,
+def published_noise_ceiling(betas: NDArray, *, statistic: str, seed: int, n_simulations: int = 50,
                       n_conditions: int = 50) -> NoiseCeiling:
-    """Estimate the same by the published steps (spec 4.7), for comparison; inputs as `ceiling`.
+    """Estimate the same by the published steps (spec 4.7), for comparison; inputs as `estimate_noise_ceiling`.
 
     The signal's covariance is scaled by that factor of 0, 0.1 ... 2 which brings the simulated
     agreement of two single repeats closest to the data's. As in ours, no vertex is drawn twice.
     """
-    betas = _checked(betas, statistic)
-    measure, rng = STATISTICS[statistic], np.random.default_rng(seed)
-    all_drawn = []
-    for part in _parts(betas, rng):
+    betas = _check_betas(betas, statistic)
+    correlate, rng = STATISTICS[statistic], np.random.default_rng(seed)
+    all_simulated = []
+    for part in _vertex_subsets(betas, rng):
         model = signal_and_noise(part)
-        roots = [root(model.signal), root(model.noise)]
-        made = _Experiments.draw(model, roots, rng, n_simulations, n_conditions)
-        wanted = _between_repeats(part, measure)
-        misses = [abs(made.reliability(np.sqrt(factor), measure, n_others=1) - wanted)
-                  for factor in FACTORS]
-        all_drawn.append(made.ceilings(np.sqrt(FACTORS[int(np.argmin(misses))]), measure))
-    return _summary(all_drawn, betas, n_conditions)
+        roots = [matrix_square_root(model.signal), matrix_square_root(model.noise)]
+        experiments = _SimulatedExperiments.simulate(model, roots, rng, n_simulations, n_conditions)
+        target_reliability = _single_repeat_reliability(part, correlate)
+        deviations = [abs(experiments.reliability(np.sqrt(factor), correlate, n_others=1) - target_reliability)
+                  for factor in SIGNAL_SCALES]
+        all_simulated.append(experiments.ceilings(np.sqrt(SIGNAL_SCALES[int(np.argmin(deviations))]), correlate))
+    return _summarise(all_simulated, betas, n_conditions)
 
 
-def _checked(betas: NDArray, statistic: str) -> NDArray[np.float64]:
+def _check_betas(betas: NDArray, statistic: str) -> NDArray[np.float64]:
     if statistic not in STATISTICS:
         raise LabError(f"the statistic {statistic!r}", expected="univariate or rsa",
                        remedy="choose one of these")
-    betas = repeated(betas)
+    betas = check_repeats(betas)
     if betas.shape[2] < 2:
         raise LabError("a region of 1 vertex", expected="2 vertices or more",
                        remedy="leave this region out, and count it")
@@ -196,98 +196,98 @@ def _checked(betas: NDArray, statistic: str) -> NDArray[np.float64]:
     return betas
 
 
-def _parts(betas: NDArray, rng: np.random.Generator) -> list[NDArray]:
-    if betas.shape[2] <= MOST_VERTICES:
+def _vertex_subsets(betas: NDArray, rng: np.random.Generator) -> list[NDArray]:
+    if betas.shape[2] <= MAX_VERTICES:
         return [betas]
-    return [betas[..., rng.choice(betas.shape[2], MOST_VERTICES, replace=False)]
-            for _ in range(N_DRAWS)]
+    return [betas[..., rng.choice(betas.shape[2], MAX_VERTICES, replace=False)]
+            for _ in range(N_VERTEX_SUBSETS)]
 
 
-def _summary(drawn: list[NDArray], betas: NDArray, n_conditions: int,
+def _summarise(simulated: list[NDArray], betas: NDArray, n_conditions: int,
              value: float | None = None) -> NoiseCeiling:
     """Average medians and percentiles over draws of vertices; no correlation counts as none."""
     median, low, high = np.mean([np.percentile(np.nan_to_num(r), [50, 2.5, 97.5])
-                                 for r in drawn], axis=0)
+                                 for r in simulated], axis=0)
     if not centred(betas.reshape(-1, betas.shape[2])).any():
         value = low = high = np.nan
     return NoiseCeiling(float(median if value is None else value), float(low), float(high),
                         betas.shape[2], betas.shape[1], n_conditions)
 
 
-def _univariate(means: NDArray, rng: np.random.Generator, n_simulations: int,
+def _simulate_univariate(means: NDArray, rng: np.random.Generator, n_simulations: int,
                 n_conditions: int) -> tuple[NDArray, float]:
     """Simulate r, and solve for it, from the mean over vertices (n_conditions, n_repeats)."""
     n_repeats = means.shape[1]
     noise = means.var(axis=1, ddof=1).mean()
     signal = max(means.mean(1).var(ddof=1) - noise / n_repeats, 0.0)
-    value = analytic_univariate(np.array(signal), np.array(noise), n_repeats)
+    value = univariate_noise_ceiling(np.array(signal), np.array(noise), n_repeats)
     truth = rng.standard_normal((n_simulations, n_conditions)) * np.sqrt(signal)
-    seen = truth + rng.standard_normal(truth.shape) * np.sqrt(noise / n_repeats)
-    return columnwise_r(truth.T, seen.T), value
+    measured = truth + rng.standard_normal(truth.shape) * np.sqrt(noise / n_repeats)
+    return pearson_r(truth.T, measured.T), value
 
 
 @dataclass(frozen=True)
-class _Experiments:
+class _SimulatedExperiments:
     """Simulated experiments: the same random draws at every size of the signal."""
 
-    model: Model
+    model: SignalNoiseModel
     signal: NDArray[np.float64]
     noise: NDArray[np.float64]
 
     @classmethod
-    def draw(cls, model: Model, roots: list[NDArray], rng: np.random.Generator,
-             n_simulations: int, n_conditions: int) -> _Experiments:
+    def simulate(cls, model: SignalNoiseModel, roots: list[NDArray], rng: np.random.Generator,
+             n_simulations: int, n_conditions: int) -> _SimulatedExperiments:
         signal, noise = (rng.standard_normal((*shape, n_conditions, one.shape[1])) @ one.T
                          for one, shape in zip(roots, [(n_simulations,), (2, n_simulations)]))
         return cls(model, signal, noise)
 
-    def reliability(self, size: float, measure: Measure, *, n_others: int) -> float:
-        """Agreement of one repeat with the mean of others, the signal times ``size``."""
+    def reliability(self, scale: float, correlate: Correlation, *, n_others: int) -> float:
+        """Agreement of one repeat with the mean of others, the signal times ``scale``."""
         return float(np.mean(np.nan_to_num([
-            measure(truth + one, truth + others / np.sqrt(n_others))
-            for truth, one, others in zip(self.model.mean + size * self.signal, *self.noise)])))
+            correlate(truth + one, truth + others / np.sqrt(n_others))
+            for truth, one, others in zip(self.model.mean + scale * self.signal, *self.noise)])))
 
-    def ceilings(self, size: float, measure: Measure) -> NDArray[np.float64]:
+    def ceilings(self, scale: float, correlate: Correlation) -> NDArray[np.float64]:
         """Agreement of the signal with the mean over repeats, for each experiment."""
         averaged = self.noise[0] / np.sqrt(self.model.n_repeats)
-        return np.array([measure(truth, truth + noise) for truth, noise in zip(
-            self.model.mean + size * self.signal, averaged)])
+        return np.array([correlate(truth, truth + noise) for truth, noise in zip(
+            self.model.mean + scale * self.signal, averaged)])
 
 
-def _rsa(betas: NDArray, rng: np.random.Generator, n_simulations: int,
+def _simulate_rsa(betas: NDArray, rng: np.random.Generator, n_simulations: int,
          n_conditions: int) -> NDArray[np.float64]:
     """Scale the signal until the model is as reliable as the data; then simulate the ceiling."""
     model = signal_and_noise(betas)
-    wanted = _one_against_others(betas, rsa_r)
-    if not model.signal.any() or wanted <= 0:
+    target_reliability = _leave_one_out_reliability(betas, rsa_r)
+    if not model.signal.any() or target_reliability <= 0:
         return np.zeros(n_simulations)
-    roots = [root(model.signal), root(model.noise)]
-    few = _Experiments.draw(model, roots, rng, N_CALIBRATION, n_conditions)
-    low, high = SIZES
-    for _ in range(STEPS):
-        middle = (low + high) / 2
-        reached = few.reliability(2.0**middle, rsa_r, n_others=model.n_repeats - 1)
-        low, high = (middle, high) if reached < wanted else (low, middle)
-    size = 2.0 ** ((low + high) / 2)
-    one_by_one = (_Experiments.draw(model, roots, rng, 1, n_conditions)
+    roots = [matrix_square_root(model.signal), matrix_square_root(model.noise)]
+    calibration = _SimulatedExperiments.simulate(model, roots, rng, N_CALIBRATION_SIMULATIONS, n_conditions)
+    low, high = LOG2_SIGNAL_SCALE
+    for _ in range(N_BISECTIONS):
+        log2_scale = (low + high) / 2
+        reliability_reached = calibration.reliability(2.0**log2_scale, rsa_r, n_others=model.n_repeats - 1)
+        low, high = (log2_scale, high) if reliability_reached < target_reliability else (low, log2_scale)
+    scale = 2.0 ** ((low + high) / 2)
+    single_experiments = (_SimulatedExperiments.simulate(model, roots, rng, 1, n_conditions)
                   for _ in range(n_simulations))
-    return np.concatenate([one.ceilings(size, rsa_r) for one in one_by_one])
+    return np.concatenate([one.ceilings(scale, rsa_r) for one in single_experiments])
 
 
-def _one_against_others(betas: NDArray, measure: Measure) -> float:
+def _leave_one_out_reliability(betas: NDArray, correlate: Correlation) -> float:
     """Return the agreement of each repeat with the mean of the others, averaged."""
     total, n = betas.sum(1), betas.shape[1]
-    return float(np.mean([measure(betas[:, i], (total - betas[:, i]) / (n - 1))
+    return float(np.mean([correlate(betas[:, i], (total - betas[:, i]) / (n - 1))
                           for i in range(n)]))
 
 
-def _between_repeats(betas: NDArray, measure: Measure) -> float:
+def _single_repeat_reliability(betas: NDArray, correlate: Correlation) -> float:
     """Return the agreement of two single repeats, averaged over pairs."""
-    return float(np.mean([measure(betas[:, i], betas[:, j])
+    return float(np.mean([correlate(betas[:, i], betas[:, j])
                           for i in range(betas.shape[1]) for j in range(i)]))
 
 
-def split_half(betas: NDArray, *, statistic: str) -> float:
+def split_half_noise_ceiling(betas: NDArray, *, statistic: str) -> float:
     """Estimate the same ceiling without a model: from single repeats' agreement, stepped up.
 
     With r between single repeats (mean over pairs), the reliability of the mean over n repeats
@@ -295,6 +295,6 @@ def split_half(betas: NDArray, *, statistic: str) -> float:
     approximate: dissimilarities are not linear in the responses. It is then too low where the
     noise is strong or shared by vertices, by up to 0.13 in simulations.
     """
-    betas = _checked(betas, statistic)
-    n, r = betas.shape[1], _between_repeats(betas, STATISTICS[statistic])
+    betas = _check_betas(betas, statistic)
+    n, r = betas.shape[1], _single_repeat_reliability(betas, STATISTICS[statistic])
     return 0.0 if r <= 0 else float(np.sqrt(n * r / (1 + (n - 1) * r)))

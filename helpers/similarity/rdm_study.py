@@ -13,12 +13,12 @@ from helpers.ground.cache import cached
 from helpers.ground.console import progress
 from helpers.ground.digest import code_digest, modules_of
 from helpers.ground.stats import corrected
-from helpers.networks.activations import paths_of, stream
+from helpers.networks.activations import select_layer_paths, stream_activations
 from helpers.networks.network import Network
-from helpers.similarity.rsa import permutation_p, rank_r, rdm
+from helpers.similarity.rsa import rdm_permutation_test, spearman_rdms, rdm
 from helpers.stimuli.album import Album
 
-COLUMNS = ("network", "measured", "layer", "r", "p", "p_holm")
+COLUMNS = ("network", "measured", "layer", "spearman_r", "p", "p_holm")
 
 
 def layer_rdms(network: Network, album: Album, layers: Sequence[str], *,
@@ -32,14 +32,14 @@ def layer_rdms(network: Network, album: Album, layers: Sequence[str], *,
     def make() -> dict[str, NDArray[np.float64]]:
         rows: dict[str, list[NDArray]] = {}
 
-        def keep(_start: int, name: str, activations: Tensor) -> None:
+        def collect(_start: int, name: str, activations: Tensor) -> None:
             rows.setdefault(name, []).append(activations.cpu().numpy().copy())
 
         chunks = [range(i, min(i + batch_size, len(album)))
                   for i in range(0, len(album), batch_size)]
-        stream(network.model, paths_of(network.layers, layers),
+        stream_activations(network.model, select_layer_paths(network.layers, layers),
                album.batches(progress(chunks, f"{network.name}: RDMs"),
-                             network.preprocessing), keep)
+                             network.preprocessing), collect)
         return {layer: rdm(np.concatenate(parts)) for layer, parts in rows.items()}
 
     return cached("rdms", network.name, {
@@ -47,7 +47,7 @@ def layer_rdms(network: Network, album: Album, layers: Sequence[str], *,
         "code": code_digest(["helpers.similarity.rdm_study", *modules_of(album)])}, make)
 
 
-def layer_agreement(networks: Sequence[Network], album: Album | None,
+def correlate_layer_rdms(networks: Sequence[Network], album: Album | None,
                     measured: Mapping[str, NDArray], *, layers: Sequence[str],
                     seed: int) -> pd.DataFrame:
     """Correlate every layer's dissimilarities with measured ones.
@@ -70,10 +70,10 @@ def layer_agreement(networks: Sequence[Network], album: Album | None,
     """
     rows = []
     for network in networks if album is not None else ():
-        models = layer_rdms(network, album, layers)
-        for name, wanted in measured.items():
-            p = [permutation_p(models[layer], wanted, seed=seed) for layer in layers]
+        model_rdms = layer_rdms(network, album, layers)
+        for name, measured_rdm in measured.items():
+            p = [rdm_permutation_test(model_rdms[layer], measured_rdm, seed=seed) for layer in layers]
             rows += [{"network": network.name, "measured": name, "layer": layer,
-                      "r": rank_r(models[layer], wanted), "p": one, "p_holm": holm}
+                      "spearman_r": spearman_rdms(model_rdms[layer], measured_rdm), "p": one, "p_holm": holm}
                      for layer, one, holm in zip(layers, p, corrected(p, "holm"))]
     return pd.DataFrame(rows, columns=COLUMNS)

@@ -13,9 +13,9 @@ from scipy.spatial.distance import squareform
 from helpers.ground.errors import LabError
 from helpers.ground.varying import centred
 
-MOST_BAD = 0.1
+MAX_UNDEFINED = 0.1
 """Published share of a model's dissimilarities that may be undefined (spec 4.5)."""
-LEAST_SPREAD = 1e-9
+MIN_RDM_RANGE = 1e-9
 """Dissimilarities that differ by less are equal: from 0 to 2, they carry errors of about 1e-15."""
 
 
@@ -31,14 +31,14 @@ def rdm(patterns: NDArray) -> NDArray[np.float64]:
     array, float64, shape (n_conditions * (n_conditions - 1) / 2,)
         In the order of SciPy's condensed matrices; NaN for a condition whose pattern is constant.
     """
-    return _pairs(_unit_rows(patterns))
+    return _condensed_rdm(_normalise_rows(patterns))
 
 
-def _pairs(rows: NDArray) -> NDArray[np.float64]:
+def _condensed_rdm(rows: NDArray) -> NDArray[np.float64]:
     return 1 - (rows @ rows.T)[np.triu_indices(len(rows), 1)]
 
 
-def _unit_rows(patterns: NDArray) -> NDArray[np.float64]:
+def _normalise_rows(patterns: NDArray) -> NDArray[np.float64]:
     """Centre every row and scale it to length one; rows that do not vary become NaN."""
     rows = np.asarray(patterns, np.float64)
     if rows.ndim != 2 or len(rows) < 2:
@@ -52,10 +52,10 @@ def _unit_rows(patterns: NDArray) -> NDArray[np.float64]:
 
 def pearson(a: NDArray, b: NDArray) -> float:
     """Correlate two vectors; NaN where one does not vary, or one has a NaN."""
-    return float(columnwise_r(np.asarray(a)[:, None], np.asarray(b)[:, None])[0])
+    return float(pearson_r(np.asarray(a)[:, None], np.asarray(b)[:, None])[0])
 
 
-def columnwise_r(a: NDArray, b: NDArray) -> NDArray[np.float64]:
+def pearson_r(a: NDArray, b: NDArray) -> NDArray[np.float64]:
     """Correlate column by column (Pearson); NaN where a column does not vary.
 
     Parameters
@@ -75,31 +75,31 @@ def columnwise_r(a: NDArray, b: NDArray) -> NDArray[np.float64]:
         return (a * b).sum(0) / (np.linalg.norm(a, axis=0) * np.linalg.norm(b, axis=0))
 
 
-def rsa_r_of(model: NDArray, measured: NDArray, *, most_bad: float = MOST_BAD) -> float:
+def compare_rdms(model: NDArray, measured: NDArray, *, max_undefined: float = MAX_UNDEFINED) -> float:
     """Correlate a model's dissimilarities with measured ones (Pearson).
 
     Parameters
     ----------
     model, measured : array, float, shape (n_pairs,)
-    most_bad : float
+    max_undefined : float
         Share of the model's entries that may be NaN or infinite; they are left out. More: NaN.
     """
     model, measured = np.asarray(model, float), np.asarray(measured, float)
     if model.shape != measured.shape:
         raise LabError(f"dissimilarities of shapes {model.shape} and {measured.shape}",
                        expected="the same conditions on both sides", remedy="match the conditions")
-    good = np.isfinite(model)
-    if (~good).mean() > most_bad:
+    defined = np.isfinite(model)
+    if (~defined).mean() > max_undefined:
         return float("nan")
-    if any(np.ptp(values[good]) <= LEAST_SPREAD for values in (model, measured) if good.any()):
+    if any(np.ptp(values[defined]) <= MIN_RDM_RANGE for values in (model, measured) if defined.any()):
         return float("nan")
-    return pearson(model[good], measured[good])
+    return pearson(model[defined], measured[defined])
 
 
-def rsa_r(predicted: NDArray, measured: NDArray, *, most_bad: float = MOST_BAD) -> float:
+def rsa_r(predicted: NDArray, measured: NDArray, *, max_undefined: float = MAX_UNDEFINED) -> float:
     r"""Correlate the dissimilarities of predicted and of measured patterns: veRSA, cRSA.
 
-    Equal to ``rsa_r_of(rdm(predicted), rdm(measured))``, but the pairs are not listed where every
+    Equal to ``compare_rdms(rdm(predicted), rdm(measured))``, but the pairs are not listed where every
     pattern varies. With A and B the centred patterns of length one, the sums over pairs are
 
     .. math:: \sum_{ij} (AA')_{ij} (BB')_{ij} = \lVert A'B \rVert_F^2, \quad
@@ -111,8 +111,8 @@ def rsa_r(predicted: NDArray, measured: NDArray, *, most_bad: float = MOST_BAD) 
     ----------
     predicted : array, float, shape (n_conditions, n_vertices or n_units)
     measured : array, float, shape (n_conditions, n_vertices)
-    most_bad : float
-        As for `rsa_r_of`.
+    max_undefined : float
+        As for `compare_rdms`.
 
     Raises
     ------
@@ -123,28 +123,28 @@ def rsa_r(predicted: NDArray, measured: NDArray, *, most_bad: float = MOST_BAD) 
     -----
     Prince et al. (2024), spec 4.5: of fitted responses veRSA, of plain units cRSA.
     """
-    a, b = _unit_rows(predicted), _unit_rows(measured)
+    a, b = _normalise_rows(predicted), _normalise_rows(measured)
     if len(a) != len(b):
         raise LabError(f"patterns of {len(a)} and of {len(b)} conditions",
                        expected="the same conditions on both sides", remedy="match the conditions")
     if np.isfinite(a).all() and np.isfinite(b).all():
-        r = _r_without_pairs(a, b)
+        r = _rsa_r_from_patterns(a, b)
         if np.isfinite(r):
             return r
-    return rsa_r_of(_pairs(a), _pairs(b), most_bad=most_bad)
+    return compare_rdms(_condensed_rdm(a), _condensed_rdm(b), max_undefined=max_undefined)
 
 
-def _r_without_pairs(a: NDArray, b: NDArray) -> float:
+def _rsa_r_from_patterns(a: NDArray, b: NDArray) -> float:
     """Correlate two RDMs from unit rows; NaN where one hardly varies and digits would be lost."""
     n = len(a)
     n_ordered = n * (n - 1)
     mean_a, mean_b = (((rows.sum(0) ** 2).sum() - n) / n_ordered for rows in (a, b))
-    square_a, square_b, product = ((_squared_overlap(x, y) - n) / n_ordered
+    mean_square_a, mean_square_b, mean_product = ((_squared_overlap(x, y) - n) / n_ordered
                                    for x, y in ((a, a), (b, b), (a, b)))
-    variances = square_a - mean_a**2, square_b - mean_b**2
-    if not (variances[0] > 1e-6 * square_a and variances[1] > 1e-6 * square_b):
+    variances = mean_square_a - mean_a**2, mean_square_b - mean_b**2
+    if not (variances[0] > 1e-6 * mean_square_a and variances[1] > 1e-6 * mean_square_b):
         return float("nan")
-    return float((product - mean_a * mean_b) / np.sqrt(variances[0] * variances[1]))
+    return float((mean_product - mean_a * mean_b) / np.sqrt(variances[0] * variances[1]))
 
 
 def _squared_overlap(a: NDArray, b: NDArray) -> float:
@@ -175,32 +175,32 @@ def univariate_r(predicted: NDArray, measured: NDArray) -> float:
     return pearson(predicted.mean(1), measured.mean(1))
 
 
-def rank_r(model: NDArray, measured: NDArray) -> float:
+def spearman_rdms(model: NDArray, measured: NDArray) -> float:
     """Correlate the ranks of two dissimilarity vectors (Spearman); NaN where one has a NaN.
 
     Parameters
     ----------
     model, measured : array, float, shape (n_pairs,)
     """
-    return pearson(*_ranks(model, measured))
+    return pearson(*_rank_both(model, measured))
 
 
-def _ranks(model: NDArray, measured: NDArray) -> tuple[NDArray, NDArray]:
+def _rank_both(model: NDArray, measured: NDArray) -> tuple[NDArray, NDArray]:
     model, measured = np.asarray(model, float), np.asarray(measured, float)
     if model.shape != measured.shape or model.ndim != 1:
         raise LabError(f"dissimilarities of shapes {model.shape} and {measured.shape}",
                        expected="two vectors over the same pairs", remedy="match the conditions")
-    return ranks_of(model), ranks_of(measured)
+    return rank_data(model), rank_data(measured)
 
 
-def ranks_of(values: NDArray) -> NDArray[np.float64]:
+def rank_data(values: NDArray) -> NDArray[np.float64]:
     """Return ranks along the last axis; all equal where values differ by rounding alone."""
     values = np.asarray(values, float)
     varies = np.isnan(values) | centred(values, -1).any(-1, keepdims=True)
     return stats.rankdata(np.where(varies, values, 0.0), axis=-1, nan_policy="propagate")
 
 
-def permutation_p(model: NDArray, measured: NDArray, *, seed: int, n: int = 999) -> float:
+def rdm_permutation_test(model: NDArray, measured: NDArray, *, seed: int, n: int = 999) -> float:
     """Test whether two RDMs agree more than with conditions dealt anew (one-sided, ranks).
 
     Pairs are not independent, conditions are: rows and columns are permuted together.
@@ -217,24 +217,24 @@ def permutation_p(model: NDArray, measured: NDArray, *, seed: int, n: int = 999)
         Share of deals, the observed one counted among them, that agree at least as well. NaN
         where the RDMs have no rank correlation.
     """
-    ranks, target = _ranks(model, measured)
-    square = _square(ranks)
+    ranks, target = _rank_both(model, measured)
+    square = _to_square(ranks)
     upper = np.triu_indices(len(square), 1)
     observed = pearson(ranks, target)
     if np.isnan(observed):
         return float("nan")
     # Ranks dealt anew keep their mean and variance: their inner products order them as r does.
     target = target - target.mean()
-    floor = ranks @ target - 1e-9 * np.linalg.norm(ranks) * np.linalg.norm(target)
+    threshold = ranks @ target - 1e-9 * np.linalg.norm(ranks) * np.linalg.norm(target)
     rng = np.random.default_rng(seed)
-    reached = 0
+    n_exceeding = 0
     for _ in range(n):
-        deal = rng.permutation(len(square))
-        reached += square[deal[upper[0]], deal[upper[1]]] @ target >= floor
-    return float((1 + reached) / (1 + n))
+        resampled = rng.permutation(len(square))
+        n_exceeding += square[resampled[upper[0]], resampled[upper[1]]] @ target >= threshold
+    return float((1 + n_exceeding) / (1 + n))
 
 
-def rdm_difference(first: NDArray, second: NDArray, measured: NDArray, *, seed: int,
+def rdm_correlation_difference(first: NDArray, second: NDArray, measured: NDArray, *, seed: int,
                    n: int = 999) -> tuple[float, float, float]:
     """Compare how well two models' RDMs agree with a measured one (ranks; conditions resampled).
 
@@ -248,24 +248,24 @@ def rdm_difference(first: NDArray, second: NDArray, measured: NDArray, *, seed: 
     Returns
     -------
     difference, low, high : float
-        ``rank_r(first) - rank_r(second)`` and its bootstrap interval (95 %, percentiles).
+        ``spearman_rdms(first) - spearman_rdms(second)`` and its bootstrap interval (95 %, percentiles).
     """
-    difference = rank_r(first, measured) - rank_r(second, measured)
-    squares = [_square(np.asarray(one, float)) for one in (first, second, measured)]
-    upper = np.triu_indices(len(squares[2]), 1)
+    difference = spearman_rdms(first, measured) - spearman_rdms(second, measured)
+    square_rdms = [_to_square(np.asarray(one, float)) for one in (first, second, measured)]
+    upper = np.triu_indices(len(square_rdms[2]), 1)
     rng = np.random.default_rng(seed)
-    drawn = []
+    differences = []
     for _ in range(n):
-        deal = rng.integers(len(squares[2]), size=len(squares[2]))
-        rows, columns = deal[upper[0]], deal[upper[1]]
-        apart = rows != columns
-        a, b, c = (one[rows[apart], columns[apart]] for one in squares)
-        drawn.append(rank_r(a, c) - rank_r(b, c))
-    low, high = np.nanpercentile(drawn, [2.5, 97.5])
+        resampled = rng.integers(len(square_rdms[2]), size=len(square_rdms[2]))
+        rows, columns = resampled[upper[0]], resampled[upper[1]]
+        distinct = rows != columns
+        a, b, c = (one[rows[distinct], columns[distinct]] for one in square_rdms)
+        differences.append(spearman_rdms(a, c) - spearman_rdms(b, c))
+    low, high = np.nanpercentile(differences, [2.5, 97.5])
     return difference, float(low), float(high)
 
 
-def _square(pairs: NDArray) -> NDArray[np.float64]:
+def _to_square(pairs: NDArray) -> NDArray[np.float64]:
     n_conditions = round((1 + np.sqrt(1 + 8 * len(pairs))) / 2)
     if n_conditions * (n_conditions - 1) // 2 != len(pairs):
         raise LabError(f"{len(pairs)} dissimilarities", expected="one for each pair of conditions",

@@ -14,7 +14,7 @@ SHRINKAGE = np.linspace(0, 1, 51)
 
 
 @dataclass(frozen=True)
-class Model:
+class SignalNoiseModel:
     """Signal and noise of a region.
 
     Attributes
@@ -31,7 +31,7 @@ class Model:
     n_repeats: int
 
 
-def repeated(betas: NDArray) -> NDArray[np.float64]:
+def check_repeats(betas: NDArray) -> NDArray[np.float64]:
     """Return betas in double precision, refusing what cannot tell signal from noise.
 
     Parameters
@@ -46,7 +46,7 @@ def repeated(betas: NDArray) -> NDArray[np.float64]:
     return betas
 
 
-def signal_and_noise(betas: NDArray) -> Model:
+def signal_and_noise(betas: NDArray) -> SignalNoiseModel:
     """Estimate the covariances of signal and noise from repeats (spec 4.7).
 
     Noise: pooled within conditions. Data: of the means over repeats. Both are shrunk towards
@@ -58,27 +58,27 @@ def signal_and_noise(betas: NDArray) -> Model:
     ----------
     betas : array, float, shape (n_conditions, n_repeats, n_vertices)
     """
-    betas = repeated(betas)
+    betas = check_repeats(betas)
     n_repeats, n_vertices = betas.shape[1:]
     means = betas.mean(1)
     within = (betas - means[:, None]).reshape(-1, n_vertices)
-    noise = _shrunk(within * np.sqrt(n_repeats / (n_repeats - 1)), centred=True, block=n_repeats)
-    raw = _shrunk(means, centred=False) - noise / n_repeats
-    values, vectors = np.linalg.eigh((raw + raw.T) / 2)
-    signal = (vectors * np.maximum(values, 0)) @ vectors.T
-    return Model(means.mean(0), signal, noise, n_repeats)
+    noise = _shrunk_covariance(within * np.sqrt(n_repeats / (n_repeats - 1)), centred=True, block=n_repeats)
+    signal_estimate = _shrunk_covariance(means, centred=False) - noise / n_repeats
+    eigenvalues, eigenvectors = np.linalg.eigh((signal_estimate + signal_estimate.T) / 2)
+    signal = (eigenvectors * np.maximum(eigenvalues, 0)) @ eigenvectors.T
+    return SignalNoiseModel(means.mean(0), signal, noise, n_repeats)
 
 
-def _shrunk(rows: NDArray, *, centred: bool, block: int = 1) -> NDArray[np.float64]:
+def _shrunk_covariance(rows: NDArray, *, centred: bool, block: int = 1) -> NDArray[np.float64]:
     """Estimate a covariance, its off-diagonal part shrunk by the level that predicts best.
 
     ``block`` rows in a row stay in one half: deviations from one condition's mean add up to zero,
     so some of them tell the others.
     """
     half = np.arange(len(rows)) // block % 2 == 0
-    levels = [_likeliest(_covariance(rows[a], centred), rows[~a], centred) for a in (half, ~half)]
+    shrinkages = [_likeliest_shrinkage(_covariance(rows[a], centred), rows[~a], centred) for a in (half, ~half)]
     full = _covariance(rows, centred)
-    return _toward_diagonal(full, float(np.mean(levels)))
+    return _shrink_to_diagonal(full, float(np.mean(shrinkages)))
 
 
 def _covariance(rows: NDArray, centred: bool) -> NDArray[np.float64]:
@@ -86,11 +86,11 @@ def _covariance(rows: NDArray, centred: bool) -> NDArray[np.float64]:
     return rows.T @ rows / (len(rows) - (0 if centred else 1))
 
 
-def _toward_diagonal(covariance: NDArray, level: float) -> NDArray[np.float64]:
-    return (1 - level) * covariance + level * np.diag(np.diag(covariance))
+def _shrink_to_diagonal(covariance: NDArray, shrinkage: float) -> NDArray[np.float64]:
+    return (1 - shrinkage) * covariance + shrinkage * np.diag(np.diag(covariance))
 
 
-def _likeliest(covariance: NDArray, held_out: NDArray, centred: bool) -> float:
+def _likeliest_shrinkage(covariance: NDArray, held_out: NDArray, centred: bool) -> float:
     """Return the level of shrinkage under which held-out rows are most likely.
 
     All levels share the eigenvectors of the correlation matrix, so one decomposition will do.
@@ -98,17 +98,17 @@ def _likeliest(covariance: NDArray, held_out: NDArray, centred: bool) -> float:
     scale = np.sqrt(np.diag(covariance))
     if not (scale > 0).all():
         return 1.0
-    values, vectors = np.linalg.eigh(covariance / np.outer(scale, scale))
+    eigenvalues, eigenvectors = np.linalg.eigh(covariance / np.outer(scale, scale))
     rows = held_out if centred else held_out - held_out.mean(0)
-    power = np.mean(((rows / scale) @ vectors) ** 2, axis=0)
-    shrunk = (1 - SHRINKAGE)[:, None] * np.maximum(values, 0) + SHRINKAGE[:, None]
+    power = np.mean(((rows / scale) @ eigenvectors) ** 2, axis=0)
+    shrunk = (1 - SHRINKAGE)[:, None] * np.maximum(eigenvalues, 0) + SHRINKAGE[:, None]
     with np.errstate(divide="ignore", invalid="ignore"):
         loss = np.log(shrunk).sum(1) + (power / shrunk).sum(1)
     return float(SHRINKAGE[np.nanargmin(np.where(np.isfinite(loss), loss, np.inf))])
 
 
-def root(covariance: NDArray) -> NDArray[np.float64]:
+def matrix_square_root(covariance: NDArray) -> NDArray[np.float64]:
     """Return a matrix R with R R' = covariance, without the directions of no variance."""
-    values, vectors = np.linalg.eigh(covariance)
-    kept = values > 1e-12 * max(values.max(), 1e-300)
-    return vectors[:, kept] * np.sqrt(values[kept])
+    eigenvalues, eigenvectors = np.linalg.eigh(covariance)
+    positive = eigenvalues > 1e-12 * max(eigenvalues.max(), 1e-300)
+    return eigenvectors[:, positive] * np.sqrt(eigenvalues[positive])

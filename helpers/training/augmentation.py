@@ -74,11 +74,11 @@ def augment(images: Tensor, augmentation: Augmentation, *, generator: Generator)
     """
     views = random_crop(images.float().div_(255), augmentation, generator=generator)
     if augmentation.blur:
-        views = _blur(views, augmentation, generator)
-    return recolour(views, augmentation, generator=generator)
+        views = _random_blur(views, augmentation, generator)
+    return jitter_colours(views, augmentation, generator=generator)
 
 
-def plain_view(images: Tensor, augmentation: Augmentation) -> Tensor:
+def resize_and_normalise(images: Tensor, augmentation: Augmentation) -> Tensor:
     """Show each picture whole: scaled to ``size`` and normalised, nothing random.
 
     Parameters
@@ -96,7 +96,7 @@ def plain_view(images: Tensor, augmentation: Augmentation) -> Tensor:
     if views.shape[-1] != augmentation.size:
         views = functional.interpolate(views, size=(augmentation.size,) * 2, mode="bilinear",
                                        antialias=True, align_corners=False)
-    mean, std = _column(augmentation.mean, views), _column(augmentation.std, views)
+    mean, std = _per_channel(augmentation.mean, views), _per_channel(augmentation.std, views)
     return (views - mean) / std
 
 
@@ -133,7 +133,7 @@ def random_crop(images: Tensor, augmentation: Augmentation, *, generator: Genera
     return functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
 
 
-def recolour(views: Tensor, augmentation: Augmentation, *, generator: Generator) -> Tensor:
+def jitter_colours(views: Tensor, augmentation: Augmentation, *, generator: Generator) -> Tensor:
     """Change brightness, contrast, saturation and hue, drop colour at times, and normalise.
 
     All are linear in a pixel's colour, ``colour · M + offset``, with one M per picture; values
@@ -155,31 +155,31 @@ def recolour(views: Tensor, augmentation: Augmentation, *, generator: Generator)
     pixels = views.flatten(2)
     matrix, contrast = _colour_matrix(n, augmentation, views, generator)
     luma = torch.tensor(LUMA, device=views.device)
-    level = torch.einsum("c,ncp->n", luma, torch.bmm(matrix, pixels.mean(2, keepdim=True)))
-    offset = ((1 - contrast) * level)[:, None, None].expand(n, 3, 1)
-    changed = torch.baddbmm(offset, matrix * contrast[:, None, None], pixels).clamp_(0, 1)
-    changed = changed.view(n, 3, height, width)
-    return changed.sub_(_column(augmentation.mean, views)).div_(_column(augmentation.std, views))
+    mean_luma = torch.einsum("c,ncp->n", luma, torch.bmm(matrix, pixels.mean(2, keepdim=True)))
+    offset = ((1 - contrast) * mean_luma)[:, None, None].expand(n, 3, 1)
+    recoloured = torch.baddbmm(offset, matrix * contrast[:, None, None], pixels).clamp_(0, 1)
+    recoloured = recoloured.view(n, 3, height, width)
+    return recoloured.sub_(_per_channel(augmentation.mean, views)).div_(_per_channel(augmentation.std, views))
 
 
 def _colour_matrix(n: int, augmentation: Augmentation, like: Tensor,
                    generator: Generator) -> tuple[Tensor, Tensor]:
     """Draw the colour matrices (n, 3, 3) and contrast factors (n,) of a batch."""
-    changes = (_uniform(n, 0, 1, like, generator) < augmentation.jitter).float()
-    amount = [1 + changes * _uniform(n, -value, value, like, generator)
+    is_jittered = (_uniform(n, 0, 1, like, generator) < augmentation.jitter).float()
+    factors = [1 + is_jittered * _uniform(n, -value, value, like, generator)
               for value in (augmentation.brightness, augmentation.contrast,
                             augmentation.saturation)]
-    brightness, contrast, saturation = amount
-    angle = changes * _uniform(n, -augmentation.hue, augmentation.hue, like, generator) * math.tau
+    brightness, contrast, saturation = factors
+    angle = is_jittered * _uniform(n, -augmentation.hue, augmentation.hue, like, generator) * math.tau
     keeps_colour = (_uniform(n, 0, 1, like, generator) >= augmentation.grey).float()
     saturation = (saturation * keeps_colour)[:, None, None]
     to_grey = torch.tensor(LUMA, device=like.device).expand(3, 3)
     identity = torch.eye(3, device=like.device)
     mix = saturation * identity + (1 - saturation) * to_grey
-    return brightness[:, None, None] * (mix @ _hue_turn(angle)), contrast
+    return brightness[:, None, None] * (mix @ _hue_rotation(angle)), contrast
 
 
-def _hue_turn(angle: Tensor) -> Tensor:
+def _hue_rotation(angle: Tensor) -> Tensor:
     """Rotate colours about the grey axis by ``angle`` (n,) radians: matrices (n, 3, 3)."""
     third = torch.full((3, 3), 1 / 3, device=angle.device)
     cross = torch.tensor([[0.0, -1, 1], [1, 0, -1], [-1, 1, 0]], device=angle.device)
@@ -188,19 +188,19 @@ def _hue_turn(angle: Tensor) -> Tensor:
     return cosine * identity + (1 - cosine) * third + sine * cross / math.sqrt(3)
 
 
-def _blur(views: Tensor, augmentation: Augmentation, generator: Generator) -> Tensor:
+def _random_blur(views: Tensor, augmentation: Augmentation, generator: Generator) -> Tensor:
     """Blur some pictures with a binomial kernel of five pixels."""
     row = torch.tensor([1.0, 4, 6, 4, 1], device=views.device) / 16
     kernel = torch.outer(row, row).expand(3, 1, 5, 5)
-    chosen = _uniform(len(views), 0, 1, views, generator) < augmentation.blur
+    is_blurred = _uniform(len(views), 0, 1, views, generator) < augmentation.blur
     padded = functional.pad(views, (2, 2, 2, 2), mode="reflect")
     blurred = functional.conv2d(padded, kernel, groups=3)
-    return torch.where(chosen[:, None, None, None], blurred, views)
+    return torch.where(is_blurred[:, None, None, None], blurred, views)
 
 
 def _uniform(n: int, low: float, high: float, like: Tensor, generator: Generator) -> Tensor:
     return torch.rand(n, generator=generator, device=like.device).mul_(high - low).add_(low)
 
 
-def _column(values: tuple[float, ...], like: Tensor) -> Tensor:
+def _per_channel(values: tuple[float, ...], like: Tensor) -> Tensor:
     return torch.tensor(values, device=like.device).view(1, -1, 1, 1)

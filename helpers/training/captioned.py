@@ -14,16 +14,16 @@ from torch import Tensor, nn
 
 from helpers.ground.errors import LabError
 from helpers.ground.text import read_text
-from helpers.networks.text_towers import TextTower, Vocabulary, learn_vocabulary
+from helpers.networks.text_towers import TextEncoder, Vocabulary, build_vocabulary
 from helpers.stimuli.decode import decoded
-from helpers.training.loop import OnStep, Recipe, Record, train
+from helpers.training.loop import StepCallback, TrainingRecipe, TrainingHistory, train
 
-LEAST = 10
+MIN_WORD_COUNT = 10
 """A word that occurs more rarely is no word to the text tower."""
 
 
 @dataclass(frozen=True)
-class Captioned:
+class CaptionedImages:
     """Pictures with captions.
 
     Parameters
@@ -40,29 +40,29 @@ class Captioned:
     def __len__(self) -> int:
         return len(self.images)
 
-    def select(self, rows: Sequence[int] | Tensor) -> Captioned:
+    def select(self, rows: Sequence[int] | Tensor) -> CaptionedImages:
         """Keep some of the pictures, in the order given."""
         rows = torch.as_tensor(rows)
-        return Captioned(self.images[rows], tuple(self.captions[row] for row in rows.tolist()))
+        return CaptionedImages(self.images[rows], tuple(self.captions[row] for row in rows.tolist()))
 
-    def first(self, n: int) -> Captioned:
+    def first(self, n: int) -> CaptionedImages:
         """Keep the first pictures."""
         return self.select(range(n))
 
-    def shuffled(self, seed: int) -> Captioned:
+    def shuffle_captions(self, seed: int) -> CaptionedImages:
         """Give every picture the captions of another, for good."""
         order = np.random.default_rng(seed).permutation(len(self))
-        given = dict(zip(order, np.roll(order, 1)))
-        return Captioned(self.images, tuple(self.captions[given[i]] for i in range(len(self))))
+        source_row = dict(zip(order, np.roll(order, 1)))
+        return CaptionedImages(self.images, tuple(self.captions[source_row[i]] for i in range(len(self))))
 
 
-def read_captioned(folders: Sequence[Path], *, but: str = "") -> Captioned:
+def read_captioned_images(folders: Sequence[Path], *, exclude_prefix: str = "") -> CaptionedImages:
     """Read pictures and captions of some folders with ``captions.json``, as COCO arranges them.
 
     Parameters
     ----------
     folders : sequence of Path
-    but : str
+    exclude_prefix : str
         Pictures whose path begins so are left out.
 
     Raises
@@ -77,34 +77,34 @@ def read_captioned(folders: Sequence[Path], *, but: str = "") -> Captioned:
             raise LabError(f"no {path}", expected="captions, as COCO arranges them",
                            remedy="put it there, or move the folder away: it is made again")
         content = json.loads(read_text(path))
-        said: dict[int, list[str]] = {}
-        for line in content["annotations"]:
-            said.setdefault(line["image_id"], []).append(line["caption"])
-        files += [(folder / one["file_name"], tuple(said.get(one["id"], ())))
-                  for one in content["images"] if not but or not one["file_name"].startswith(but)]
+        image_captions: dict[int, list[str]] = {}
+        for caption in content["annotations"]:
+            image_captions.setdefault(caption["image_id"], []).append(caption["caption"])
+        files += [(folder / image_record["file_name"], tuple(image_captions.get(image_record["id"], ())))
+                  for image_record in content["images"] if not exclude_prefix or not image_record["file_name"].startswith(exclude_prefix)]
     with ThreadPoolExecutor() as pool:
         pixels = list(map(np.asarray, pool.map(decoded, [path for path, _ in files])))
-    if len({(picture.shape, len(said)) for picture, (_, said) in zip(pixels, files)}) != 1:
+    if len({(pixel_array.shape, len(image_captions)) for pixel_array, (_, image_captions) in zip(pixels, files)}) != 1:
         raise LabError(f"pictures of several sizes or numbers of captions in {folders[0]}, …",
                        expected="pictures of one size, as many captions of each",
                        remedy="correct the pictures, or move the folders away: they are made "
                               "again")
     images = torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).contiguous()
-    return Captioned(images, tuple(said for _, said in files))
+    return CaptionedImages(images, tuple(image_captions for _, image_captions in files))
 
 
-def train_towers(model: nn.Module, pictures: Captioned, recipe: Recipe, *, width: int, seed: int,
+def train_clip(model: nn.Module, captioned: CaptionedImages, recipe: TrainingRecipe, *, width: int, seed: int,
                  words: Vocabulary | None = None, layers: int = 1,
                  device: torch.device | str = "cpu",
                  steps: int | None = None, mixed_precision: bool | None = None,
-                 on_step: OnStep | None = None) -> tuple[TextTower, Vocabulary, Record]:
+                 on_step: StepCallback | None = None) -> tuple[TextEncoder, Vocabulary, TrainingHistory]:
     """Train a network in place, with a text tower of its own, to match pictures and captions.
 
     Parameters
     ----------
     model : nn.Module
         Maps (n, 3, size, size) to (n, width).
-    pictures : Captioned
+    captioned : Captioned
     recipe : Recipe
         Of the objective "clip".
     width : int
@@ -118,14 +118,14 @@ def train_towers(model: nn.Module, pictures: Captioned, recipe: Recipe, *, width
 
     Returns
     -------
-    TextTower, Vocabulary, Record
+    TextEncoder, Vocabulary, Record
     """
-    words = words or learn_vocabulary((line for said in pictures.captions for line in said), LEAST)
-    tokens = words.tokens([line for said in pictures.captions for line in said])
+    words = words or build_vocabulary((caption for image_captions in captioned.captions for caption in image_captions), MIN_WORD_COUNT)
+    tokens = words.tokens([caption for image_captions in captioned.captions for caption in image_captions])
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        tower = TextTower(len(words), context=words.context, layers=layers, output=width)
-    record = train(model, pictures.images, tokens.view(len(pictures), -1, words.context), recipe,
+        text_encoder = TextEncoder(len(words), context=words.context, layers=layers, output=width)
+    record = train(model, captioned.images, tokens.view(len(captioned), -1, words.context), recipe,
                    seed=seed, device=device, steps=steps, mixed_precision=mixed_precision,
-                   on_step=on_step, text=tower)
-    return tower.eval(), words, record
+                   on_step=on_step, text=text_encoder)
+    return text_encoder.eval(), words, record

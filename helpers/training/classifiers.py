@@ -26,12 +26,12 @@ from helpers.networks.registry import Preprocessing
 from helpers.networks.weights import read_state_dict, state_digest
 from helpers.stimuli.image_sets import ImageSet
 from helpers.training.augmentation import Augmentation, augment
-from helpers.training.readout import Features, WithReadout, features_at, train_readout
+from helpers.training.readout import FeatureBatch, NetworkWithReadout, extract_layer_features, train_readout
 
-READOUT = "readout.weight"
+READOUT_TENSOR = "readout.weight"
 """Name of the tensor in our own files of readouts."""
 
-LEARNED = (nn.modules.conv._ConvNd, nn.Linear)
+WEIGHTED_MODULES = (nn.modules.conv._ConvNd, nn.Linear)
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Classifier:
                 "layers": [list(pair) for pair in self.layers.items()],
                 "preprocessing": self.preprocessing}
 
-    def weight_summary(self) -> dict[str, float]:
+    def summarise_weights(self) -> dict[str, float]:
         """Return share of readout weights below .001, mean and SD of their magnitude (spec 6.4)."""
         if self.weight is None:
             return {}
@@ -78,23 +78,23 @@ class Classifier:
         return {"share below 0.001": float((size < 0.001).float().mean()),
                 "mean magnitude": float(size.mean()), "sd of magnitude": float(size.std())}
 
-    def before_readout(self, names: Iterable[str]) -> list[str]:
+    def select_lesionable_layers(self, names: Iterable[str]) -> list[str]:
         """Keep the layer names (``name#2``: a second call) that come before the readout."""
         return [name for name in names if name.split("#")[0] in self.layers]
 
 
-def own_classifier(network: Network) -> Classifier:
+def builtin_classifier(network: Network) -> Classifier:
     """Use a network's own classifier; its last convolution or linear layer is the readout."""
     modules = dict(network.model.named_modules())
     names = list(network.layers)
     last = max(i for i, name in enumerate(names)
-               if isinstance(modules[network.layers[name]], LEARNED))
+               if isinstance(modules[network.layers[name]], WEIGHTED_MODULES))
     layers = {name: network.layers[name] for name in names[:last]}
     return Classifier(network.name, network, network.model, layers, network.preprocessing,
                       network.digest)
 
 
-def read_out(network: Network, weight: Tensor, layer: str, *, resize: int = 0) -> Classifier:
+def attach_readout(network: Network, weight: Tensor, layer: str, *, resize: int = 0) -> Classifier:
     """Put a linear readout behind a layer of a network.
 
     Parameters
@@ -111,7 +111,7 @@ def read_out(network: Network, weight: Tensor, layer: str, *, resize: int = 0) -
     LabError
         If the network has no such layer, or the weights do not fit it.
     """
-    n_units = layer_width(network, layer)
+    n_units = count_layer_units(network, layer)
     if weight.ndim != 2 or weight.shape[1] != n_units:
         raise LabError(f"a readout {tuple(weight.shape)} for {layer} of {network.name}",
                        expected=f"(n_classes, {n_units})",
@@ -119,16 +119,16 @@ def read_out(network: Network, weight: Tensor, layer: str, *, resize: int = 0) -
     device = next(network.model.parameters()).device
     names = list(network.layers)
     layers = {name: f"trunk.{network.layers[name]}" for name in names[:names.index(layer) + 1]}
-    seen = network.preprocessing
+    network_preprocessing = network.preprocessing
     return Classifier(
-        network.name, network, WithReadout(network.model, network.layers[layer],
+        network.name, network, NetworkWithReadout(network.model, network.layers[layer],
                                            weight.float().to(device)).eval(),
-        layers, replace(seen, resize=resize or seen.resize),
-        key(network=network.digest, readout=state_digest({READOUT: weight.float()}), layer=layer),
+        layers, replace(network_preprocessing, resize=resize or network_preprocessing.resize),
+        key(network=network.digest, readout=state_digest({READOUT_TENSOR: weight.float()}), layer=layer),
         weight.float())
 
 
-def layer_width(network: Network, layer: str) -> int:
+def count_layer_units(network: Network, layer: str) -> int:
     """Count the units of a layer for pictures of the network's own size.
 
     Raises
@@ -142,10 +142,10 @@ def layer_width(network: Network, layer: str) -> int:
                        remedy="correct `readout` in helpers/networks/registry.toml")
     device = next(network.model.parameters()).device
     blank = torch.zeros(1, *network.input_shape, device=device)
-    return features_at(network.model, network.layers[layer], blank).shape[1]
+    return extract_layer_features(network.model, network.layers[layer], blank).shape[1]
 
 
-def read_readout(path: Path, n_units: int) -> Tensor:
+def read_readout_weight(path: Path, n_units: int) -> Tensor:
     """Read the weights of a readout: our own file, or a published checkpoint of a whole network.
 
     Parameters
@@ -166,18 +166,18 @@ def read_readout(path: Path, n_units: int) -> Tensor:
         If the file has no matrix that fits.
     """
     state = read_state_dict(path, key="" if path.suffix == ".safetensors" else "model")
-    fitting = [tensor for tensor in state.values()
+    matching = [tensor for tensor in state.values()
                if tensor.ndim == 2 and tensor.shape[1] == n_units]
-    if not fitting:
+    if not matching:
         raise LabError(f"{path} has no readout: {', '.join(state)[:200]}",
                        expected=f"a matrix (n_classes, {n_units})",
                        remedy="put the readout of this network and layer there; where none is, it "
                               "is fetched or trained")
-    return fitting[-1].float()
+    return matching[-1].float()
 
 
-def epochs_of(network: Network, layer: str, images: ImageSet, spec: ReadoutSpec, *,
-              seed: int) -> Callable[[int], Iterator[Features]]:
+def make_epoch_iterator(network: Network, layer: str, images: ImageSet, spec: ReadoutSpec, *,
+              seed: int) -> Callable[[int], Iterator[FeatureBatch]]:
     """Return what makes the batches of an epoch: the same batches for the same number.
 
     Every picture is scaled to ``spec.size``, cropped and mirrored at random, and shown to the
@@ -192,24 +192,24 @@ def epochs_of(network: Network, layer: str, images: ImageSet, spec: ReadoutSpec,
         raise LabError(f"{len(images)} pictures for batches of {spec.batch_size}",
                        expected="at least one batch",
                        remedy="lower `batch_size` in the table [readout] of the profile")
-    views = Augmentation(size=spec.size, crop_scale=(spec.smallest_crop, 1.0), jitter=0.0,
+    crop_augmentation = Augmentation(size=spec.size, crop_scale=(spec.smallest_crop, 1.0), jitter=0.0,
                          grey=0.0, mean=network.preprocessing.mean, std=network.preprocessing.std)
     device = next(network.model.parameters()).device
     labels = torch.from_numpy(images.labels)
 
-    def whole(image: Image.Image) -> Tensor:
-        small = functional.resize(image, [spec.size], antialias=True)
-        return functional.pil_to_tensor(functional.center_crop(small, [spec.size] * 2))
+    def resize_and_crop(image: Image.Image) -> Tensor:
+        resized = functional.resize(image, [spec.size], antialias=True)
+        return functional.pil_to_tensor(functional.center_crop(resized, [spec.size] * 2))
 
-    def epoch(number: int) -> Iterator[Features]:
+    def epoch(epoch_number: int) -> Iterator[FeatureBatch]:
         order = torch.randperm(len(images), generator=torch.Generator().manual_seed(
-            1000 * seed + number))
+            1000 * seed + epoch_number))
         rows = order[:len(images) // spec.batch_size * spec.batch_size].split(spec.batch_size)
-        generator = torch.Generator(device).manual_seed(1000 * seed + number)
-        for chosen, batch in zip(rows, images.batches(rows, whole)):
-            seen = augment(batch.to(device), views, generator=generator)
-            yield (features_at(network.model, network.layers[layer], seen),
-                   labels[chosen].to(device))
+        generator = torch.Generator(device).manual_seed(1000 * seed + epoch_number)
+        for batch_rows, batch in zip(rows, images.batches(rows, resize_and_crop)):
+            augmented = augment(batch.to(device), crop_augmentation, generator=generator)
+            yield (extract_layer_features(network.model, network.layers[layer], augmented),
+                   labels[batch_rows].to(device))
 
     return epoch
 
@@ -221,20 +221,20 @@ def fit_readout(network: Network, layer: str, images: ImageSet, spec: ReadoutSpe
 
     ``state`` and ``steps`` are those of `helpers.training.readout.train_readout`.
     """
-    epoch_of = epochs_of(network, layer, images, spec, seed=seed)
-    per_epoch = len(images) // spec.batch_size
-    shape = (len(images.classes), layer_width(network, layer))
-    with bar(f"training the readout of {network.name}", spec.epochs * per_epoch) as shown:
+    iter_epoch = make_epoch_iterator(network, layer, images, spec, seed=seed)
+    steps_per_epoch = len(images) // spec.batch_size
+    shape = (len(images.classes), count_layer_units(network, layer))
+    with bar(f"training the readout of {network.name}", spec.epochs * steps_per_epoch) as progress_bar:
         def on_step(step: int, loss: float) -> None:
-            shown.set_postfix(loss=f"{loss:.3f}", refresh=False)
-            shown.update(step - shown.n)
+            progress_bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
+            progress_bar.update(step - progress_bar.n)
 
-        return train_readout(epoch_of, shape, per_epoch, spec, seed=seed, state=state,
+        return train_readout(iter_epoch, shape, steps_per_epoch, spec, seed=seed, state=state,
                              steps=steps, on_step=on_step,
                              device=next(network.model.parameters()).device)
 
 
-def trained_readout(network: Network, layer: str, images: ImageSet, spec: ReadoutSpec, *,
+def cached_readout(network: Network, layer: str, images: ImageSet, spec: ReadoutSpec, *,
                     seed: int) -> Tensor:
     """Train a readout once; later calls read the cache, interrupted ones go on where they were."""
     parts = {"network": network.parts, "layer": layer, "images": images.digest, "seed": seed,

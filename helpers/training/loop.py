@@ -24,16 +24,16 @@ from helpers.training.augmentation import Augmentation, augment
 from helpers.training.objectives import (
     barlow_twins_loss,
     clip_loss,
-    finite,
+    require_finite_loss,
     nt_xent_loss,
     target_loss,
 )
 
-OnStep = Callable[[int, float, nn.Module], None]
+StepCallback = Callable[[int, float, nn.Module], None]
 
 
 @dataclass(frozen=True)
-class Recipe:
+class TrainingRecipe:
     """How a network is trained; everything that a result depends on besides data and seed.
 
     Parameters
@@ -71,13 +71,13 @@ class Recipe:
                            remedy="correct the recipe")
 
     @property
-    def contrasts_views(self) -> bool:
+    def uses_two_views(self) -> bool:
         """Tell whether the objective compares two views of each picture."""
         return self.objective in ("barlow_twins", "simclr")
 
 
 @dataclass(frozen=True)
-class Record:
+class TrainingHistory:
     """What happened in a training.
 
     Parameters
@@ -98,10 +98,10 @@ class Record:
         return [sum(epoch) / len(epoch) for epoch in epochs]
 
 
-def train(model: nn.Module, images: Tensor, labels: Tensor, recipe: Recipe, *, seed: int,
+def train(model: nn.Module, images: Tensor, labels: Tensor, recipe: TrainingRecipe, *, seed: int,
           device: torch.device | str = "cpu", steps: int | None = None,
-          mixed_precision: bool | None = None, on_step: OnStep | None = None,
-          text: nn.Module | None = None) -> Record:
+          mixed_precision: bool | None = None, on_step: StepCallback | None = None,
+          text: nn.Module | None = None) -> TrainingHistory:
     """Train a network in place and leave it in evaluation mode.
 
     Parameters
@@ -140,48 +140,48 @@ def train(model: nn.Module, images: Tensor, labels: Tensor, recipe: Recipe, *, s
         Where there are fewer pictures than one batch, or the loss is no longer finite.
     """
     device = torch.device(device)
-    rank, world = _place()
-    n_batches = _batches_per_epoch(len(images), recipe, world)
-    trainee = _trainee(model, labels, recipe, text, seed=seed, device=device)
-    optimizer = _optimizer(trainee, recipe)
+    rank, world_size = _rank_and_world_size()
+    n_batches = _batches_per_epoch(len(images), recipe, world_size)
+    trainable = _prepare_trainable(model, labels, recipe, text, seed=seed, device=device)
+    optimizer = _optimizer(trainable, recipe)
     schedule = OneCycleLR(optimizer, recipe.learning_rate, total_steps=recipe.epochs * n_batches,
                           pct_start=recipe.warmup, cycle_momentum=False)
-    views = torch.Generator(device).manual_seed(seed * world + rank)
+    view_generator = torch.Generator(device).manual_seed(seed * world_size + rank)
     losses: list[float] = []
-    for step, rows in enumerate(_rows(len(images), recipe, seed=seed, steps=steps), start=1):
-        mine = rows[rank::world]
+    for step, batch_rows in enumerate(_batch_rows(len(images), recipe, seed=seed, steps=steps), start=1):
+        local_rows = batch_rows[rank::world_size]
         optimizer.zero_grad(set_to_none=True)
-        loss = _loss(trainee, images[mine].to(device), labels[mine].to(device), recipe, views,
+        loss = _loss(trainable, images[local_rows].to(device), labels[local_rows].to(device), recipe, view_generator,
                      _autocast(device, mixed_precision))
-        losses.append(finite(loss, step, remedy="lower `learning_rate`, or set `mixed_precision` "
+        losses.append(require_finite_loss(loss, step, remedy="lower `learning_rate`, or set `mixed_precision` "
                                                 "to False"))
         loss.backward()
         optimizer.step()
         schedule.step()
         if on_step is not None:
             on_step(step, losses[-1], model)
-    _agree(model)
-    trainee.eval()
+    _broadcast_buffers(model)
+    trainable.eval()
     model.eval()
-    return Record(tuple(losses), n_batches)
+    return TrainingHistory(tuple(losses), n_batches)
 
 
-def _place() -> tuple[int, int]:
+def _rank_and_world_size() -> tuple[int, int]:
     """Return this process's rank and the number of processes."""
     if distributed.is_available() and distributed.is_initialized():
         return distributed.get_rank(), distributed.get_world_size()
     return 0, 1
 
 
-def _batches_per_epoch(n_images: int, recipe: Recipe, world: int) -> int:
-    if n_images < recipe.batch_size or recipe.batch_size % world:
-        raise LabError(f"{n_images} pictures, batches of {recipe.batch_size}, {world} processes",
+def _batches_per_epoch(n_images: int, recipe: TrainingRecipe, world_size: int) -> int:
+    if n_images < recipe.batch_size or recipe.batch_size % world_size:
+        raise LabError(f"{n_images} pictures, batches of {recipe.batch_size}, {world_size} processes",
                        expected="at least one batch, which the processes can share evenly",
                        remedy="change `batch_size` in the recipe, or the number of processes")
     return n_images // recipe.batch_size
 
 
-class TwoTowers(nn.Module):
+class DualEncoder(nn.Module):
     """A network that sees and one that reads, and the scale of their agreement."""
 
     def __init__(self, image: nn.Module, text: nn.Module, temperature: float) -> None:
@@ -194,67 +194,67 @@ class TwoTowers(nn.Module):
         return self.image(views), self.text(tokens), self.log_scale
 
 
-def _trainee(model: nn.Module, labels: Tensor, recipe: Recipe, text: nn.Module | None, *,
+def _prepare_trainable(model: nn.Module, labels: Tensor, recipe: TrainingRecipe, text: nn.Module | None, *,
              seed: int, device: torch.device) -> nn.Module:
     """Prepare the module to optimise: the network, what is put on it, shared between processes."""
-    trainee = model.to(device)
+    trainable = model.to(device)
     if (text is not None) != (recipe.objective == "clip"):
         raise LabError(f"the objective {recipe.objective!r} "
                        f"{'without' if text is None else 'with'} a network that reads",
                        expected="one for \"clip\" alone", remedy="pass `text`, or leave it out")
     if text is not None:
-        trainee = TwoTowers(model, text.to(device), recipe.temperature)
+        trainable = DualEncoder(model, text.to(device), recipe.temperature)
     elif recipe.objective == "supervised":
-        side = recipe.augmentation.size
+        image_size = recipe.augmentation.size
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            width = model.eval()(torch.zeros(1, 3, side, side, device=device)).shape[1]
+            width = model.eval()(torch.zeros(1, 3, image_size, image_size, device=device)).shape[1]
             classifier = nn.Linear(width, int(labels.max()) + 1).to(device)
-        trainee = nn.Sequential(model, classifier)
-    trainee.train()
-    if _place()[1] == 1:
-        return trainee
+        trainable = nn.Sequential(model, classifier)
+    trainable.train()
+    if _rank_and_world_size()[1] == 1:
+        return trainable
     if device.type == "cuda":
-        trainee = nn.SyncBatchNorm.convert_sync_batchnorm(trainee)
-    return DistributedDataParallel(trainee)
+        trainable = nn.SyncBatchNorm.convert_sync_batchnorm(trainable)
+    return DistributedDataParallel(trainable)
 
 
-def _optimizer(trainee: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    parameters = list(trainee.parameters())
+def _optimizer(trainable: nn.Module, recipe: TrainingRecipe) -> torch.optim.Optimizer:
+    parameters = list(trainable.parameters())
     groups = [{"params": [p for p in parameters if p.ndim > 1],
                "weight_decay": recipe.weight_decay},
               {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0}]
     return torch.optim.AdamW(groups, lr=recipe.learning_rate)
 
 
-def _rows(n_images: int, recipe: Recipe, *, seed: int, steps: int | None) -> Iterator[Tensor]:
+def _batch_rows(n_images: int, recipe: TrainingRecipe, *, seed: int, steps: int | None) -> Iterator[Tensor]:
     """Yield the rows of each batch: the same in every process, each picture once per epoch."""
     order = torch.Generator().manual_seed(seed)
     n_batches = n_images // recipe.batch_size
-    left = recipe.epochs * n_batches if steps is None else steps
+    n_remaining = recipe.epochs * n_batches if steps is None else steps
     for _ in range(recipe.epochs):
         shuffled = torch.randperm(n_images, generator=order)
-        yield from shuffled.split(recipe.batch_size)[:min(n_batches, left)]
-        left = max(0, left - n_batches)
+        yield from shuffled.split(recipe.batch_size)[:min(n_batches, n_remaining)]
+        n_remaining = max(0, n_remaining - n_batches)
 
 
-def _loss(trainee: nn.Module, images: Tensor, labels: Tensor, recipe: Recipe,
+def _loss(trainable: nn.Module, images: Tensor, labels: Tensor, recipe: TrainingRecipe,
           generator: Generator, precision: AbstractContextManager) -> Tensor:
     """Compute the loss of one batch. Two views go through the network as one double batch."""
     views = augment(images, recipe.augmentation, generator=generator)
-    if recipe.contrasts_views:
+    if recipe.uses_two_views:
         second = augment(images, recipe.augmentation, generator=generator)
         views = torch.cat([views, second])
     if recipe.objective in ("clip", "targets"):
-        which = torch.randint(labels.shape[1], (len(labels),), generator=generator,
+        caption_idx = torch.randint(labels.shape[1], (len(labels),), generator=generator,
                               device=labels.device)
-        labels = labels[torch.arange(len(labels)), which]
+        labels = labels[torch.arange(len(labels)), caption_idx]
     if recipe.objective == "clip":
         with precision:
-            seen, said, scale = trainee(views, labels)
-        return clip_loss(seen.float(), said.float(), scale)
+            image_embeddings, text_embeddings, scale = trainable(views, labels)
+        return clip_loss(image_embeddings.float(), text_embeddings.float(), scale)
     with precision:
-        outputs = trainee(views)
+        outputs = trainable(views)
     # Outside of autocast: a loss summed in bfloat16 keeps no more than three digits.
     outputs = outputs.float()
     if recipe.objective == "supervised":
@@ -267,17 +267,17 @@ def _loss(trainee: nn.Module, images: Tensor, labels: Tensor, recipe: Recipe,
     return nt_xent_loss(z1, z2, temperature=recipe.temperature)
 
 
-def _autocast(device: torch.device, wanted: bool | None) -> AbstractContextManager:
+def _autocast(device: torch.device, use_bfloat16: bool | None) -> AbstractContextManager:
     """Compute in bfloat16 where asked to, or where the hardware multiplies it natively."""
-    if wanted is None:
-        wanted = (torch.cuda.is_bf16_supported(including_emulation=False)
+    if use_bfloat16 is None:
+        use_bfloat16 = (torch.cuda.is_bf16_supported(including_emulation=False)
                   if device.type == "cuda"
                   else torch.cpu.get_capabilities().get("avx512_bf16", False))
-    return torch.autocast(device.type, torch.bfloat16, enabled=wanted)
+    return torch.autocast(device.type, torch.bfloat16, enabled=use_bfloat16)
 
 
-def _agree(model: nn.Module) -> None:
+def _broadcast_buffers(model: nn.Module) -> None:
     """Give all processes the running means of the first; their weights agree already."""
-    if _place()[1] > 1:
+    if _rank_and_world_size()[1] > 1:
         for buffer in model.buffers():
             distributed.broadcast(buffer, src=0)

@@ -40,7 +40,7 @@ def barlow_twins_loss(z1: Tensor, z2: Tensor, *, lam: float) -> Tensor:
     Zbontar et al. (2021), equations 1 and 2. Standardising is repeated here although AlexNetGN
     ends in a BatchNorm: it costs nothing and holds for any network.
     """
-    z1, z2 = gather(z1), gather(z2)
+    z1, z2 = gather_batch(z1), gather_batch(z2)
     correlation = _standardise(z1).T @ _standardise(z2) / len(z1)
     diagonal = correlation.diagonal()
     agreement = (1 - diagonal).square().sum()
@@ -75,12 +75,12 @@ def nt_xent_loss(z1: Tensor, z2: Tensor, *, temperature: float) -> Tensor:
     -----
     Chen et al. (2020), equation 1.
     """
-    z1, z2 = gather(z1), gather(z2)
+    z1, z2 = gather_batch(z1), gather_batch(z2)
     z = functional.normalize(torch.cat([z1, z2]), dim=1)
     similarity = z @ z.T / temperature
-    itself = torch.eye(len(z), dtype=torch.bool, device=z.device)
+    is_self = torch.eye(len(z), dtype=torch.bool, device=z.device)
     target = torch.arange(len(z), device=z.device).roll(len(z1))
-    return functional.cross_entropy(similarity.masked_fill(itself, -torch.inf), target)
+    return functional.cross_entropy(similarity.masked_fill(is_self, -torch.inf), target)
 
 
 def clip_loss(pictures: Tensor, captions: Tensor, log_scale: Tensor) -> Tensor:
@@ -102,9 +102,9 @@ def clip_loss(pictures: Tensor, captions: Tensor, log_scale: Tensor) -> Tensor:
     -----
     Radford et al. (2021), figure 3.
     """
-    seen = functional.normalize(gather(pictures), dim=1)
-    said = functional.normalize(gather(captions), dim=1)
-    scores = seen @ said.T * log_scale.exp().clamp(max=100)
+    image_embeddings = functional.normalize(gather_batch(pictures), dim=1)
+    text_embeddings = functional.normalize(gather_batch(captions), dim=1)
+    scores = image_embeddings @ text_embeddings.T * log_scale.exp().clamp(max=100)
     target = torch.arange(len(scores), device=scores.device)
     return (functional.cross_entropy(scores, target)
             + functional.cross_entropy(scores.T, target)) / 2
@@ -128,7 +128,7 @@ def target_loss(pictures: Tensor, targets: Tensor) -> Tensor:
     return 1 - functional.cosine_similarity(pictures, targets, dim=1).mean()
 
 
-def finite(loss: Tensor, step: int, *, remedy: str) -> float:
+def require_finite_loss(loss: Tensor, step: int, *, remedy: str) -> float:
     """Return a loss as a number.
 
     Raises
@@ -143,7 +143,7 @@ def finite(loss: Tensor, step: int, *, remedy: str) -> float:
     return value
 
 
-def gather(z: Tensor) -> Tensor:
+def gather_batch(z: Tensor) -> Tensor:
     """Stack the rows of all processes, with gradients; one process gets its own back.
 
     Parameters

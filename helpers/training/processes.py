@@ -13,13 +13,13 @@ from threadpoolctl import threadpool_limits
 from torch import distributed
 
 
-def rank() -> int:
+def process_rank() -> int:
     """Return this process's number; 0 where it runs alone."""
     return int(os.environ.get("RANK", 0))
 
 
 @contextmanager
-def joined(device: torch.device) -> Iterator[torch.device]:
+def process_group(device: torch.device) -> Iterator[torch.device]:
     """Join the other processes where torchrun started this one; yield the device to use."""
     if int(os.environ.get("WORLD_SIZE", 1)) == 1:
         yield device
@@ -34,7 +34,7 @@ def joined(device: torch.device) -> Iterator[torch.device]:
         distributed.destroy_process_group()
 
 
-def platform_record(device: torch.device) -> dict[str, Any]:
+def describe_platform(device: torch.device) -> dict[str, Any]:
     """Return what a result may depend on: versions, chip, threads."""
     chip = (torch.cuda.get_device_name(device) if device.type == "cuda"
             else torch.cpu.get_capabilities().get("cpu_name", platform.processor()))
@@ -44,12 +44,12 @@ def platform_record(device: torch.device) -> dict[str, Any]:
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
+def single_thread() -> Iterator[None]:
     """Compute on one thread, BLAS too: sums are then the same whatever else the machine does."""
-    before = torch.get_num_threads()
+    previous_threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         with threadpool_limits(1):
             yield
     finally:
-        torch.set_num_threads(before)
+        torch.set_num_threads(previous_threads)

@@ -19,20 +19,20 @@ from torch.optim.lr_scheduler import OneCycleLR
 from helpers.ground.analyses import ReadoutSpec
 from helpers.ground.errors import LabError
 from helpers.ground.paths import atomic_write
-from helpers.networks.activations import exact, hooked
+from helpers.networks.activations import exact_inference, layer_hooks
 from helpers.networks.weights import read_state_dict
-from helpers.training.objectives import finite
+from helpers.training.objectives import require_finite_loss
 
 INITIAL_STD = 0.01
 """Published standard deviation of the first weights."""
 
-Features = tuple[Tensor, Tensor]
+FeatureBatch = tuple[Tensor, Tensor]
 """Features float32 (n_images, n_units) and labels int64 (n_images,)."""
 
-OnStep = Callable[[int, float], None]
+StepCallback = Callable[[int, float], None]
 
 
-class WithReadout(nn.Module):
+class NetworkWithReadout(nn.Module):
     """A network up to one of its layers, and a linear readout behind it.
 
     Parameters
@@ -59,10 +59,10 @@ class WithReadout(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Map images (n, 3, height, width) to one value per class (n, n_classes)."""
-        return self.readout(read_at(self.trunk, self.path, images))
+        return self.readout(forward_to_layer(self.trunk, self.path, images))
 
 
-class _Reached(Exception):
+class _LayerReached(Exception):
     """Ends a pass at the layer that is read: what lies behind it need not be computed."""
 
     def __init__(self, output: Tensor) -> None:
@@ -70,7 +70,7 @@ class _Reached(Exception):
         self.output = output
 
 
-def read_at(trunk: nn.Module, path: str, images: Tensor) -> Tensor:
+def forward_to_layer(trunk: nn.Module, path: str, images: Tensor) -> Tensor:
     """Run a network up to a module; return its output, (n_images, n_units).
 
     Raises
@@ -78,23 +78,23 @@ def read_at(trunk: nn.Module, path: str, images: Tensor) -> Tensor:
     LabError
         If the module is never called.
     """
-    def stop(_name: str, output: Tensor) -> None:
-        raise _Reached(output)
+    def stop_at_layer(_name: str, output: Tensor) -> None:
+        raise _LayerReached(output)
 
     try:
-        with hooked(trunk, {path: path}, stop):
+        with layer_hooks(trunk, {path: path}, stop_at_layer):
             trunk(images)
-    except _Reached as reached:
+    except _LayerReached as reached:
         return reached.output.flatten(1)
     raise LabError(f"the module {path!r} is never called", expected="a layer that is computed",
                    remedy="read the network out at another layer")
 
 
-def features_at(trunk: nn.Module, path: str, images: Tensor) -> Tensor:
+def extract_layer_features(trunk: nn.Module, path: str, images: Tensor) -> Tensor:
     """Return what a layer makes of images, float32 (n_images, n_units), to be learned from."""
-    with exact(trunk):
-        found = read_at(trunk, path, images)
-    return found.clone()  # made outside of inference mode, so that a readout can learn from it
+    with exact_inference(trunk):
+        features = forward_to_layer(trunk, path, images)
+    return features.clone()  # made outside of inference mode, so that a readout can learn from it
 
 
 def readout_loss(logits: Tensor, labels: Tensor, weight: Tensor, *, l1_positive: float,
@@ -115,17 +115,17 @@ def readout_loss(logits: Tensor, labels: Tensor, weight: Tensor, *, l1_positive:
     return functional.cross_entropy(logits, labels) + penalty
 
 
-def train_readout(epoch_of: Callable[[int], Iterable[Features]], shape: tuple[int, int],
+def train_readout(iter_epoch: Callable[[int], Iterable[FeatureBatch]], shape: tuple[int, int],
                   steps_per_epoch: int, spec: ReadoutSpec, *, seed: int,
                   device: torch.device | str = "cpu", state: Path | None = None,
-                  steps: int | None = None, on_step: OnStep | None = None
+                  steps: int | None = None, on_step: StepCallback | None = None
                   ) -> tuple[Tensor, list[float]]:
     """Train a readout; after an interruption, go on from the last whole epoch.
 
     Parameters
     ----------
-    epoch_of : callable
-        ``epoch_of(number)`` yields the batches of an epoch, the same at every call.
+    iter_epoch : callable
+        ``iter_epoch(number)`` yields the batches of an epoch, the same at every call.
     shape : tuple of 2 int
         (n_classes, n_units).
     steps_per_epoch : int
@@ -158,54 +158,54 @@ def train_readout(epoch_of: Callable[[int], Iterable[Features]], shape: tuple[in
     ``OneCycleLR`` with its own defaults, as published, also cycles the momentum
     (0.95 -> 0.85 -> 0.95), whatever the optimiser was given (0.9 there).
     """
-    weight, momentum, losses = _begin(shape, seed, state, torch.device(device))
-    done = len(losses)
+    weight, momentum, losses = _load_or_init(shape, seed, state, torch.device(device))
+    n_epochs_done = len(losses)
     optimizer = torch.optim.SGD([weight], lr=spec.initial_rate, momentum=0.9)
     schedule = OneCycleLR(optimizer, spec.peak_rate, total_steps=spec.epochs * steps_per_epoch,
                           pct_start=spec.rise, div_factor=spec.peak_rate / spec.initial_rate)
     optimizer.step()  # without gradients it changes nothing, and lets the schedule move on
-    for _ in range(done * steps_per_epoch):
+    for _ in range(n_epochs_done * steps_per_epoch):
         schedule.step()
     if momentum is not None:
         optimizer.state[weight]["momentum_buffer"] = momentum
-    step, last = done * steps_per_epoch, math.inf if steps is None else steps
-    for epoch in range(done, spec.epochs):
+    step, last_step = n_epochs_done * steps_per_epoch, math.inf if steps is None else steps
+    for epoch in range(n_epochs_done, spec.epochs):
         total = 0.0
-        for features, labels in epoch_of(epoch):
+        for features, labels in iter_epoch(epoch):
             optimizer.zero_grad(set_to_none=True)
             loss = readout_loss(features @ weight.T, labels, weight,
                                 l1_positive=spec.l1_positive, l1_negative=spec.l1_negative)
             step += 1
-            total += finite(loss, step, remedy="lower `peak_rate` in the table [readout] of the "
+            total += require_finite_loss(loss, step, remedy="lower `peak_rate` in the table [readout] of the "
                                                "profile")
             loss.backward()
             optimizer.step()
             schedule.step()
             if on_step is not None:
                 on_step(step, loss.item())
-            if step >= last:
+            if step >= last_step:
                 return weight.detach().cpu(), [*losses, total / steps_per_epoch]
         losses.append(total / steps_per_epoch)
-        _keep(state, weight, optimizer.state[weight]["momentum_buffer"], losses)
+        _save_state(state, weight, optimizer.state[weight]["momentum_buffer"], losses)
     if state is not None:
         state.unlink(missing_ok=True)
     return weight.detach().cpu(), losses
 
 
-def _begin(shape: tuple[int, int], seed: int, state: Path | None,
+def _load_or_init(shape: tuple[int, int], seed: int, state: Path | None,
            device: torch.device) -> tuple[Tensor, Tensor | None, list[float]]:
     """Return weights, momentum and losses so far: from the kept state, or drawn anew."""
     if state is not None and state.is_file():
-        kept = read_state_dict(state)
-        if kept["weight"].shape == shape:
-            return (kept["weight"].to(device).requires_grad_(), kept["momentum"].to(device),
-                    kept["losses"].tolist())
-    first = torch.empty(shape).normal_(0, INITIAL_STD,
+        saved = read_state_dict(state)
+        if saved["weight"].shape == shape:
+            return (saved["weight"].to(device).requires_grad_(), saved["momentum"].to(device),
+                    saved["losses"].tolist())
+    initial_weight = torch.empty(shape).normal_(0, INITIAL_STD,
                                        generator=torch.Generator().manual_seed(seed))
-    return first.to(device).requires_grad_(), None, []
+    return initial_weight.to(device).requires_grad_(), None, []
 
 
-def _keep(state: Path | None, weight: Tensor, momentum: Tensor, losses: list[float]) -> None:
+def _save_state(state: Path | None, weight: Tensor, momentum: Tensor, losses: list[float]) -> None:
     if state is not None:
         tensors = {"weight": weight.detach().cpu().contiguous(), "momentum": momentum.cpu(),
                    "losses": torch.tensor(losses, dtype=torch.float64)}

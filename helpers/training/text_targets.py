@@ -12,10 +12,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from helpers.ground.errors import LabError
-from helpers.networks.text_towers import words_of
+from helpers.networks.text_towers import split_words
 
 
-def text_targets(captions: Sequence[Sequence[str]], *, width: int, least: int, seed: int) -> Tensor:
+def text_embedding_targets(captions: Sequence[Sequence[str]], *, width: int, min_count: int, seed: int) -> Tensor:
     """Embed captions by latent semantic analysis.
 
     Counts of words, weighed by how rare a word is, are reduced to ``width`` dimensions, centred,
@@ -26,7 +26,7 @@ def text_targets(captions: Sequence[Sequence[str]], *, width: int, least: int, s
     captions : sequence of sequences of str
         As many for each picture.
     width : int
-    least : int
+    min_count : int
         Words in fewer captions are left out.
     seed : int
 
@@ -46,17 +46,17 @@ def text_targets(captions: Sequence[Sequence[str]], *, width: int, least: int, s
     Deerwester et al. (1990). Which text embeddings Lu & Wang (2025) taught their network with, if
     any, is unknown.
     """
-    lines = [line for said in captions for line in said]
-    if len({len(said) for said in captions}) != 1:
+    documents = [document for image_captions in captions for document in image_captions]
+    if len({len(image_captions) for image_captions in captions}) != 1:
         raise LabError("pictures with different numbers of captions",
                        expected="as many captions of each picture", remedy="leave some out")
-    seen = Counter(word for line in lines for word in set(words_of(line)))
-    n_words = sum(count >= least for count in seen.values())
-    if min(n_words, len(lines)) <= width:
-        raise LabError(f"{n_words} words in {len(lines)} captions for {width} dimensions",
+    document_counts = Counter(word for document in documents for word in set(split_words(document)))
+    n_words = sum(count >= min_count for count in document_counts.values())
+    if min(n_words, len(documents)) <= width:
+        raise LabError(f"{n_words} words in {len(documents)} captions for {width} dimensions",
                        expected="more words, and more captions, than dimensions",
                        remedy="give more captions, or a smaller width")
-    counts = TfidfVectorizer(tokenizer=words_of, token_pattern=None, lowercase=False,
-                             min_df=least).fit_transform(lines)
-    found = torch.from_numpy(TruncatedSVD(width, random_state=seed).fit_transform(counts)).float()
-    return functional.normalize(found - found.mean(0), dim=1).view(len(captions), -1, width)
+    counts = TfidfVectorizer(tokenizer=split_words, token_pattern=None, lowercase=False,
+                             min_df=min_count).fit_transform(documents)
+    components = torch.from_numpy(TruncatedSVD(width, random_state=seed).fit_transform(counts)).float()
+    return functional.normalize(components - components.mean(0), dim=1).view(len(captions), -1, width)

@@ -22,14 +22,14 @@ from helpers.ground.console import say
 from helpers.ground.errors import LabError
 from helpers.ground.paths import zoo_dir
 from helpers.ground.profile import Profile, load_profile
-from helpers.networks.network import pick_device
-from helpers.training.processes import joined, rank
-from helpers.zoo.siblings import SIBLINGS, assess_sibling, make_sibling, measure_sibling
-from helpers.zoo.towers import RECIPES as TOWERS
-from helpers.zoo.towers import assess_towers, make_towers
-from helpers.zoo.training import RECIPES, UNTRAINED, assess, make, make_readout, note
+from helpers.networks.network import select_device
+from helpers.training.processes import process_group, process_rank
+from helpers.zoo.siblings import MATCHED_MODELS, evaluate_matched_model, train_and_save_matched_model, measure_checkpoints
+from helpers.zoo.towers import RECIPES as CLIP_NETWORKS
+from helpers.zoo.towers import evaluate_clip, train_and_save_clip
+from helpers.zoo.training import RECIPES, UNTRAINED_NETWORK, evaluate_network, train_and_save, train_and_save_readout, update_record
 
-NAMES = [UNTRAINED, *RECIPES, *TOWERS, *SIBLINGS]
+NAMES = [UNTRAINED_NETWORK, *RECIPES, *CLIP_NETWORKS, *MATCHED_MODELS]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -46,40 +46,40 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         profile = load_profile(options.profile)
-        with joined(pick_device(profile.device)) as device:
+        with process_group(select_device(profile.device)) as device:
             for name in options.only:
                 if not (options.readouts or options.moments):
-                    _note(name, _made(name, profile, device))
-                if not (options.moments or rank()):
-                    _note(name, _assessed(name, profile, device, again=options.readouts))
-                if name in SIBLINGS and not (options.readouts or rank()):
-                    measure_sibling(name, profile, device=device)
+                    _log_record(name, _train(name, profile, device))
+                if not (options.moments or process_rank()):
+                    _log_record(name, _evaluate(name, profile, device, readout_only=options.readouts))
+                if name in MATCHED_MODELS and not (options.readouts or process_rank()):
+                    measure_checkpoints(name, profile, device=device)
     except LabError as error:
         sys.stderr.write(f"{error}\n")
         return 1
     return 0
 
 
-def _note(name: str, record: dict[str, Any]) -> None:
+def _log_record(name: str, record: dict[str, Any]) -> None:
     """Keep what is known of a network at once: what comes next may fail."""
-    if not rank():
-        note(name, record, zoo_dir() / "zoo.json")
+    if not process_rank():
+        update_record(name, record, zoo_dir() / "zoo.json")
         say(f"{name}: {json.dumps(record)}")
 
 
-def _made(name: str, profile: Profile, device: torch.device) -> dict[str, Any]:
+def _train(name: str, profile: Profile, device: torch.device) -> dict[str, Any]:
     """Train a network and save it."""
-    train = make_towers if name in TOWERS else make_sibling if name in SIBLINGS else make
+    train = train_and_save_clip if name in CLIP_NETWORKS else train_and_save_matched_model if name in MATCHED_MODELS else train_and_save
     return train(name, profile, device=device)
 
 
-def _assessed(name: str, profile: Profile, device: torch.device, *, again: bool) -> dict[str, Any]:
-    """Measure a network as saved, and train its readout; ``again``: the readout alone."""
-    if name in TOWERS or name in SIBLINGS:
-        measure = assess_towers if name in TOWERS else assess_sibling
-        return {} if again else measure(name, profile, device=device)
-    found = {} if again else assess(name, profile, device=device)
-    return found | {"readout": make_readout(name, profile, device=device)}
+def _evaluate(name: str, profile: Profile, device: torch.device, *, readout_only: bool) -> dict[str, Any]:
+    """Measure a network as saved, and train its readout; ``readout_only``: the readout alone."""
+    if name in CLIP_NETWORKS or name in MATCHED_MODELS:
+        measure = evaluate_clip if name in CLIP_NETWORKS else evaluate_matched_model
+        return {} if readout_only else measure(name, profile, device=device)
+    record = {} if readout_only else evaluate_network(name, profile, device=device)
+    return record | {"readout": train_and_save_readout(name, profile, device=device)}
 
 
 if __name__ == "__main__":

@@ -28,67 +28,67 @@ from helpers.ground.paths import atomic_write, cache_dir, zoo_dir
 from helpers.ground.profile import Profile
 from helpers.networks.architectures import build
 from helpers.networks.network import load_network
-from helpers.networks.registry import entry, members
+from helpers.networks.registry import get_entry, seed_names
 from helpers.networks.weights import save_state_dict
-from helpers.siblings.emergence import COLUMNS, Regions, moment_rows, regions_of
-from helpers.siblings.stages import measure_stages, with_stages
-from helpers.siblings.study import SiblingStudy
+from helpers.siblings.emergence import COLUMNS, BrainRegions, measure_checkpoint, load_regions
+from helpers.siblings.stages import measure_blocks, with_block_layers
+from helpers.siblings.study import MatchedModelsStudy
 from helpers.stimuli.image_sets import ImageSet
-from helpers.training.captioned import LEAST, Captioned, train_towers
-from helpers.training.loop import OnStep, Recipe, Record, train
-from helpers.training.processes import platform_record, rank
-from helpers.training.text_targets import text_targets
+from helpers.training.captioned import MIN_WORD_COUNT, CaptionedImages, train_clip
+from helpers.training.loop import StepCallback, TrainingRecipe, TrainingHistory, train
+from helpers.training.processes import describe_platform, process_rank
+from helpers.training.text_embedding_targets import text_embedding_targets
 from helpers.zoo import towers
 from helpers.zoo.training import (
-    FIRST_STEPS,
-    VIEWS,
-    diet_of,
-    features,
-    file_of,
-    probe,
-    rehearsal_size,
-    rounded,
-    save,
-    watching,
+    N_FIRST_STEPS,
+    STRONG_AUGMENTATION,
+    read_diet,
+    extract_features,
+    weights_path,
+    evaluate_probes,
+    n_images_per_class_to_reproduce,
+    round_losses,
+    save_network,
+    show_progress,
 )
 
 SIZE = 64
-TOLD = replace(towers.VIEWS, size=SIZE, crop_scale=(0.4, 1.0))
-COMMON = {"epochs": 16, "batch_size": 128, "learning_rate": 2e-3, "weight_decay": 1e-2}
+WEAK_AUGMENTATION = replace(towers.WEAK_AUGMENTATION, size=SIZE, crop_scale=(0.4, 1.0))
+SHARED_SETTINGS = {"epochs": 16, "batch_size": 128, "learning_rate": 2e-3, "weight_decay": 1e-2}
 RECIPES = {
-    "demo-resnet-labels": Recipe("supervised", augmentation=TOLD, **COMMON),
-    "demo-resnet-captions": Recipe("clip", temperature=0.07, augmentation=TOLD, **COMMON),
-    "demo-resnet-targets": Recipe("targets", augmentation=TOLD, **COMMON),
-    "demo-resnet-shuffled": Recipe("clip", temperature=0.07, augmentation=TOLD, **COMMON),
-    "demo-resnet-views": Recipe("simclr", temperature=0.2,
-                                augmentation=replace(VIEWS, size=SIZE), **COMMON),
+    "demo-resnet-labels": TrainingRecipe("supervised", augmentation=WEAK_AUGMENTATION, **SHARED_SETTINGS),
+    "demo-resnet-captions": TrainingRecipe("clip", temperature=0.07, augmentation=WEAK_AUGMENTATION, **SHARED_SETTINGS),
+    "demo-resnet-targets": TrainingRecipe("targets", augmentation=WEAK_AUGMENTATION, **SHARED_SETTINGS),
+    "demo-resnet-shuffled": TrainingRecipe("clip", temperature=0.07, augmentation=WEAK_AUGMENTATION, **SHARED_SETTINGS),
+    "demo-resnet-views": TrainingRecipe("simclr", temperature=0.2,
+                                augmentation=replace(STRONG_AUGMENTATION, size=SIZE), **SHARED_SETTINGS),
 }
-SHUFFLED = "demo-resnet-shuffled"
-SIBLINGS = [name for family in RECIPES for name in members(family)]
-PROBED = "avgpool"
-N_MOMENTS = 11
+SHUFFLED_CAPTIONS_FAMILY = "demo-resnet-shuffled"
+MATCHED_MODELS = [name for family in RECIPES for name in seed_names(family)]
+PROBED_LAYER = "avgpool"
+N_CHECKPOINTS = 11
 """Steps after which a network is kept, besides its beginning: ever further apart."""
 
 
-def recipe_of(name: str) -> Recipe:
+def get_recipe(name: str) -> TrainingRecipe:
     """Return the recipe of a network."""
     return RECIPES[name.rpartition("-seed")[0]]
 
 
-def moments(recipe: Recipe, n_images: int) -> list[int]:
+def checkpoint_steps(recipe: TrainingRecipe, n_images: int) -> list[int]:
     """Return the steps after which a network is kept, from 0 to the last."""
     last = recipe.epochs * (n_images // recipe.batch_size)
-    return [0, *np.unique(np.geomspace(min(4, last), last, N_MOMENTS).round().astype(int)).tolist()]
+    return [0, *np.unique(np.geomspace(min(4, last), last, N_CHECKPOINTS).round().astype(int)).tolist()]
 
 
-def train_sibling(name: str, told: Captioned, labels: Tensor, *, seed: int,
-                  **settings: Any) -> tuple[nn.Module, Record]:
+def train_matched_model(name: str, captioned: CaptionedImages, labels: Tensor, *, seed: int,
+                  **settings: Any) -> tuple[nn.Module, TrainingHistory]:
     """Train one network by its recipe.
 
     Parameters
     ----------
     name : str
-    told : Captioned
+    captioned : Captioned
     labels : Tensor
         Of the same pictures, int64 (n_images,).
     seed : int
@@ -96,118 +96,118 @@ def train_sibling(name: str, told: Captioned, labels: Tensor, *, seed: int,
     **settings
         ``device``, ``steps``, ``mixed_precision``, ``on_step`` of `helpers.training.loop.train`.
     """
-    listed, recipe = entry(name), recipe_of(name)
-    seed += listed.seed
-    model = build(listed.architecture, listed.options, seed=seed)
+    network_entry, recipe = get_entry(name), get_recipe(name)
+    seed += network_entry.seed
+    model = build(network_entry.architecture, network_entry.options, seed=seed)
     width = model.fc.out_features
     if recipe.objective == "clip":
-        pictures = told.shuffled(seed) if name.startswith(SHUFFLED) else told
-        return model, train_towers(model, pictures, recipe, width=width, layers=0, seed=seed,
+        training_images = captioned.shuffle_captions(seed) if name.startswith(SHUFFLED_CAPTIONS_FAMILY) else captioned
+        return model, train_clip(model, training_images, recipe, width=width, layers=0, seed=seed,
                                    **settings)[2]
     if recipe.objective == "targets":
-        labels = text_targets(told.captions, width=width, least=LEAST, seed=seed)
-    return model, train(model, told.images, labels, recipe, seed=seed, **settings)
+        labels = text_embedding_targets(captioned.captions, width=width, min_count=MIN_WORD_COUNT, seed=seed)
+    return model, train(model, captioned.images, labels, recipe, seed=seed, **settings)
 
 
-def make_sibling(name: str, profile: Profile, *, device: torch.device) -> dict[str, Any]:
+def train_and_save_matched_model(name: str, profile: Profile, *, device: torch.device) -> dict[str, Any]:
     """Train a network, save it and what it was on the way; return how that went."""
-    told, labels = _told(profile)
-    recipe, started = recipe_of(name), time.perf_counter()
-    with _keeping(name, recipe, len(told), profile) as on_step:
-        model, record = train_sibling(name, told, labels, seed=profile.seed, device=device,
+    captioned, labels = _captioned_diet(profile)
+    recipe, started = get_recipe(name), time.perf_counter()
+    with _save_checkpoints(name, recipe, len(captioned), profile) as on_step:
+        model, record = train_matched_model(name, captioned, labels, seed=profile.seed, device=device,
                                       on_step=on_step)
-    save(name, model)
+    save_network(name, model)
     return {"command": f"python -m helpers.zoo --only {name}", "profile": profile.name,
-            "seed": profile.seed + entry(name).seed, "platform": platform_record(device),
-            "n_images": len(told), "recipe": asdict(recipe),
+            "seed": profile.seed + get_entry(name).seed, "platform": describe_platform(device),
+            "n_images": len(captioned), "recipe": asdict(recipe),
             "seconds": round(time.perf_counter() - started),
-            "first_losses": rounded(record.losses[:FIRST_STEPS]),
-            "epoch_losses": rounded(record.epoch_losses)}
+            "first_losses": round_losses(record.losses[:N_FIRST_STEPS]),
+            "epoch_losses": round_losses(record.epoch_losses)}
 
 
-def assess_sibling(name: str, profile: Profile, *, device: torch.device) -> dict[str, Any]:
+def evaluate_matched_model(name: str, profile: Profile, *, device: torch.device) -> dict[str, Any]:
     """Open a network as saved; return its digest, its probes, and the losses of a rehearsal."""
-    network = load_network(entry(name), file_of(name), device=device)
-    read = partial(features, network, layer=PROBED)
-    return {"digest": network.digest, "probes": {"diet": probe(*diet_of(profile, "diet"), read)},
-            "rehearsal_losses": rehearse_sibling(name, *_told(profile), seed=profile.seed)}
+    network = load_network(get_entry(name), weights_path(name), device=device)
+    extract = partial(extract_features, network, layer=PROBED_LAYER)
+    return {"digest": network.digest, "probes": {"diet": evaluate_probes(*read_diet(profile, "diet"), extract)},
+            "rehearsal_losses": reproduce_matched_model_losses(name, *_captioned_diet(profile), seed=profile.seed)}
 
 
-def measure_sibling(name: str, profile: Profile, *, device: torch.device) -> None:
+def measure_checkpoints(name: str, profile: Profile, *, device: torch.device) -> None:
     """Measure what a network was at its moments, as notebook 15 shows it, and note it."""
     spec = profile.table("language")
-    study, pictures, regions = _material(profile.name)
+    study, pictures, regions = _open_study(profile.name)
     family = name.rpartition("-seed")[0]
-    kind = next(kind for kind, its in spec.kinds.items() if its == family)
+    condition = next(condition for condition, model_family in spec.conditions.items() if model_family == family)
     tables = []
-    for step in moments(recipe_of(name), profile.universe.diet_train):
-        network = with_stages(load_network(entry(name), kept(name, step), device=device),
+    for step in checkpoint_steps(get_recipe(name), profile.universe.diet_train):
+        network = with_block_layers(load_network(get_entry(name), checkpoint_path(name, step), device=device),
                               spec.layers)
-        stages = measure_stages(network, study.pictures, batch_size=profile.batch_size)
-        rows = moment_rows(network, stages, pictures, regions, n_best=spec.n_units,
+        blocks = measure_blocks(network, study.pictures, batch_size=profile.batch_size)
+        rows = measure_checkpoint(network, blocks, pictures, regions, n_best=spec.n_units,
                            batch_size=profile.batch_size)
-        tables.append(rows.assign(kind=kind, seed=entry(name).seed, step=step))
-    note_moments(pd.concat(tables)[list(COLUMNS)], zoo_dir() / spec.record)
+        tables.append(rows.assign(condition=condition, seed=get_entry(name).seed, step=step))
+    update_checkpoint_table(pd.concat(tables)[list(COLUMNS)], zoo_dir() / spec.record)
 
 
 @cache
-def _material(profile: str) -> tuple[SiblingStudy, ImageSet, Regions]:
+def _open_study(profile: str) -> tuple[MatchedModelsStudy, ImageSet, BrainRegions]:
     """Open what all networks are measured with, once."""
     laboratory = lab.open(profile, notebook="zoo")
     spec = laboratory.profile.table("language")
-    study = SiblingStudy.of(laboratory.profile, laboratory.images, laboratory.network)
-    return study, laboratory.images(spec.images), regions_of(laboratory.cohort(), spec)
+    study = MatchedModelsStudy.from_profile(laboratory.profile, laboratory.images, laboratory.network)
+    return study, laboratory.images(spec.images), load_regions(laboratory.cohort(), spec)
 
 
-def note_moments(table: pd.DataFrame, path: Path) -> None:
+def update_checkpoint_table(table: pd.DataFrame, path: Path) -> None:
     """Put the moments of one network into the zoo's file, leaving the others as they are."""
-    own = table[["kind", "seed"]].iloc[0]
+    model_key = table[["condition", "seed"]].iloc[0]
     with FileLock(cache_dir() / f".{path.name}.lock"):
-        known = pd.read_csv(path) if path.is_file() else table.iloc[:0]
-        others = known[(known["kind"] != own["kind"]) | (known["seed"] != own["seed"])]
-        both = pd.concat([part for part in (others, table) if len(part)])
-        both = both.sort_values(["kind", "seed", "step"], kind="stable")
-        atomic_write(path, lambda part: both.to_csv(part, index=False, float_format="%.4f",
+        saved_table = pd.read_csv(path) if path.is_file() else table.iloc[:0]
+        other_rows = saved_table[(saved_table["condition"] != model_key["condition"]) | (saved_table["seed"] != model_key["seed"])]
+        merged = pd.concat([part for part in (other_rows, table) if len(part)])
+        merged = merged.sort_values(["condition", "seed", "step"], kind="stable")
+        atomic_write(path, lambda part: merged.to_csv(part, index=False, float_format="%.4f",
                                                     lineterminator="\n"))
 
 
-def rehearse_sibling(name: str, told: Captioned, labels: Tensor, *, seed: int) -> list[float]:
+def reproduce_matched_model_losses(name: str, captioned: CaptionedImages, labels: Tensor, *, seed: int) -> list[float]:
     """Return the first losses of a training on the first few pictures of each class.
 
     As `helpers.zoo.training.rehearse`: computed in float32 on the CPU, to be compared.
     """
-    n = rehearsal_size(recipe_of(name), int(labels.max()) + 1)
-    few = torch.cat([(labels == label).nonzero().flatten()[:n] for label in labels.unique()])
-    _, record = train_sibling(name, told.select(few), labels[few], seed=seed, steps=FIRST_STEPS,
+    n_per_class = n_images_per_class_to_reproduce(get_recipe(name), int(labels.max()) + 1)
+    subset_rows = torch.cat([(labels == label).nonzero().flatten()[:n_per_class] for label in labels.unique()])
+    _, record = train_matched_model(name, captioned.select(subset_rows), labels[subset_rows], seed=seed, steps=N_FIRST_STEPS,
                               mixed_precision=False)
-    return rounded(record.losses)
+    return round_losses(record.losses)
 
 
-def kept(name: str, step: int) -> Path:
+def checkpoint_path(name: str, step: int) -> Path:
     """Return the file of what a network was after a step."""
     return cache_dir() / "moments" / name / f"{step:05d}.safetensors"
 
 
 @contextmanager
-def _keeping(name: str, recipe: Recipe, n_images: int, profile: Profile) -> Iterator[OnStep]:
+def _save_checkpoints(name: str, recipe: TrainingRecipe, n_images: int, profile: Profile) -> Iterator[StepCallback]:
     """Show a bar, and save the network at its moments."""
-    wanted = set(moments(recipe, n_images))
-    listed = entry(name)
-    if not rank():
-        save_state_dict(kept(name, 0), build(listed.architecture, listed.options,
-                                             seed=profile.seed + listed.seed))
-    with watching(name, recipe, n_images) as shown:
+    checkpoint_set = set(checkpoint_steps(recipe, n_images))
+    network_entry = get_entry(name)
+    if not process_rank():
+        save_state_dict(checkpoint_path(name, 0), build(network_entry.architecture, network_entry.options,
+                                             seed=profile.seed + network_entry.seed))
+    with show_progress(name, recipe, n_images) as update_bar:
         def on_step(step: int, loss: float, model: nn.Module) -> None:
-            shown(step, loss, model)
-            if step in wanted and not rank():
-                save_state_dict(kept(name, step), model)
+            update_bar(step, loss, model)
+            if step in checkpoint_set and not process_rank():
+                save_state_dict(checkpoint_path(name, step), model)
         yield on_step
 
 
-def _told(profile: Profile) -> tuple[Captioned, Tensor]:
+def _captioned_diet(profile: Profile) -> tuple[CaptionedImages, Tensor]:
     """Return the diet's training pictures with captions, and their labels."""
-    told, learn = towers.diet_told(profile), diet_of(profile, "diet")[0]
-    if not torch.equal(told.images, learn.images):
+    captioned, labelled = towers.read_captioned_diet(profile), read_diet(profile, "diet")[0]
+    if not torch.equal(captioned.images, labelled.images):
         raise LabError("the captions of the diet come in another order than its folders",
                        expected="one order", remedy="move the diet away and let it be made again")
-    return told, learn.labels
+    return captioned, labelled.labels
