@@ -31,12 +31,12 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from helpers.concepts import products as blocked
+from helpers.concepts import blockwise_cosine as blocked
+from helpers.concepts.blockwise_cosine import Products, blocks
 from helpers.concepts.clustering import EPS, MIN_PARTICIPANTS, Clusters, cluster, expansion_radius
-from helpers.concepts.merging import merge_tree
-from helpers.concepts.points import Points, unit_points
-from helpers.concepts.products import Products, blocks
-from helpers.ground.console import say
+from helpers.concepts.merge_tree import merge_tree
+from helpers.concepts.point_cloud import Points, unit_points
+from helpers.core.console import say
 
 N_PARTICIPANTS, N_DIMS, N_CONCEPTS, N_TIGHT = 8, 512, 200, 20
 

@@ -27,9 +27,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from helpers.config.shared_concepts import Teaching
+from helpers.core.console import say
 from helpers.decoding.contrastive_decoder import teach
-from helpers.ground.console import say
-from helpers.ground.decodings import Teaching
 from helpers.networks.network import select_device
 from helpers.training.processes import single_thread
 

@@ -26,8 +26,8 @@ from sklearn.linear_model import Lasso
 from threadpoolctl import threadpool_limits
 
 from helpers.brains.sessions import read_session
+from helpers.core.console import say
 from helpers.encoding.positive_regression import kkt_violation, sparse_positive
-from helpers.ground.console import say
 
 N_IMAGES, N_UNITS, N_VOXELS, ALPHA = 1000, 2000, 500, 0.1
 TRIALS, VERTICES, TIMED = 750, 227_021, 1000

@@ -33,19 +33,24 @@ from unittest.mock import patch
 
 import numpy as np
 import torch
+from helpers.finetuning.data import CohortData
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 from torch import nn
 from torchvision.transforms import functional
 
 from helpers.brains.files import Files
-from helpers.finetuning.kinds import CONDITIONS, build_model
-from helpers.finetuning.cohort_data import CohortData
-from helpers.finetuning.tuning import SubjectPairs, FineTuningConfig, PixelNormalisation, train_model
-from helpers.finetuning.work import single_thread
-from helpers.ground.console import say
-from helpers.ground.paths import CACHE_VARIABLE
-from helpers.ground.tunings import FinetuningSpec
+from helpers.config.contrastive_finetuning import FinetuningSpec
+from helpers.core.console import say
+from helpers.core.paths import CACHE_VARIABLE
+from helpers.finetuning.conditions import CONDITIONS, build_model
+from helpers.finetuning.evaluate import single_thread
+from helpers.finetuning.training_loop import (
+    FineTuningConfig,
+    PixelNormalisation,
+    SubjectPairs,
+    train_model,
+)
 from helpers.networks.architectures import build
 from helpers.networks.registry import get_entry
 

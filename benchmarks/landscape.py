@@ -33,7 +33,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from helpers.ground.console import say
+from helpers.core.console import say
 from helpers.landscape.distances import bhattacharyya, block_from_array
 
 TIMES, GB = 3.0, 4.0

@@ -27,14 +27,14 @@ import torch
 from PIL import Image, ImageFilter
 from torch import Tensor, nn
 
-from helpers.ground.console import say
+from helpers.core.console import say
 from helpers.lesions.silencing import (
     Lesion,
+    apply_lesion,
+    find_relu_layers,
+    make_lesions,
     run_lesions,
     select_lesion_layers,
-    apply_lesion,
-    make_lesions,
-    find_relu_layers,
     shuffle_units,
 )
 from helpers.networks.activations import count_units, exact_inference

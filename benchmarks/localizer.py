@@ -27,8 +27,8 @@ import torch
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from helpers.ground.console import say
-from helpers.ground.stats import Moments
+from helpers.core.console import say
+from helpers.core.statistics import Moments
 from helpers.networks.activations import exact_inference, stream_activations
 from helpers.networks.architectures import AlexNetGN, layer_names
 from helpers.selectivity.statistics import ALPHA, localize

@@ -15,7 +15,7 @@ numbers may move by their tolerance. The exit status is 1 where they do not. Wit
 number's tolerance becomes three times the largest difference that any machine showed; numbers
 that are not named in the file may differ by one unit in the last digit. Claims that a machine
 turned, and those whose interval comes closer to the edge on one machine than machines differ, are
-added to `helpers/profiles/turned.json`: every machine then prints them as inconclusive.
+added to `helpers/profiles/machine_dependent.json`: every machine then prints them as inconclusive.
 
 Machines with SSE alone take two to three times the CPU time (convolutions).
 """
@@ -37,10 +37,9 @@ from pathlib import Path
 
 import numpy as np
 
-from helpers.figures.verdicts import MACHINE_DEPENDENT
-from helpers.ground.console import say
-from helpers.ground.errors import LabError
-from helpers.ground.paths import (
+from helpers.core.console import say
+from helpers.core.errors import LabError
+from helpers.core.paths import (
     CACHE_VARIABLE,
     FIGURES_VARIABLE,
     ROOT,
@@ -48,8 +47,9 @@ from helpers.ground.paths import (
     cache_dir,
     ensure_writable,
 )
-from helpers.headless.notebooks import choose
-from helpers.headless.numbers import Value, flattened, last_digit, moved
+from helpers.figures.verdicts import MACHINE_DEPENDENT
+from helpers.runner.comparison import Value, flattened, last_digit, moved
+from helpers.runner.notebooks import choose
 
 COMMITTED = ROOT / "figures" / "demo"
 TOLERANCES = COMMITTED / "tolerances.json"
@@ -115,7 +115,7 @@ def run(name: str, stems: list[str], *, force: bool = False, keep: bool = False)
     figures, caches, clock = folder / "figures", folder / "cache", folder / "seconds.json"
     environment = {**os.environ, "OMP_NUM_THREADS": "1", **machine.environment,
                    CACHE_VARIABLE: str(caches), FIGURES_VARIABLE: str(figures)}
-    command = [sys.executable, "-m", "helpers.run", "--jobs", str(machine.jobs), "--only", *stems]
+    command = [sys.executable, "-m", "helpers.runner.__main__", "--jobs", str(machine.jobs), "--only", *stems]
     start, begin = time.time(), time.perf_counter()
     process = subprocess.Popen(command + ["--force"] * force, cwd=ROOT, env=environment)
     try:

@@ -21,9 +21,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from helpers.ground.console import say
-from helpers.ground.machine import machine, usable_cores
-from helpers.ground.paths import CACHE_VARIABLE, DATA_VARIABLE, FIGURES_VARIABLE, ROOT
+from helpers.core.console import say
+from helpers.core.machine import machine, usable_cores
+from helpers.core.paths import CACHE_VARIABLE, DATA_VARIABLE, FIGURES_VARIABLE, ROOT
 
 
 def run(arguments: list[str], folder: Path) -> tuple[int, float, float]:
@@ -32,7 +32,7 @@ def run(arguments: list[str], folder: Path) -> tuple[int, float, float]:
                    FIGURES_VARIABLE: str(folder / "figures")}
     environment.setdefault(DATA_VARIABLE, str(folder / "data"))
     before, begin = os.times(), time.perf_counter()
-    status = subprocess.run([sys.executable, "-m", "helpers.run", *arguments], cwd=ROOT,
+    status = subprocess.run([sys.executable, "-m", "helpers.runner.__main__", *arguments], cwd=ROOT,
                             env=environment, check=False).returncode
     after = os.times()
     spent = (after.children_user + after.children_system

@@ -26,15 +26,20 @@ import numpy as np
 import pandas as pd
 
 from helpers import lab
-from helpers.figures import plots
+from helpers.figures import style
 from helpers.figures.claims import ClaimsTable, round_numbers
-from helpers.ground.intervals import difference_interval
-from helpers.selectivity.readability import probe_accuracies, luminance_and_contrast, pixel_features, extract_features
+from helpers.core.intervals import difference_interval
+from helpers.selectivity.linear_probes import (
+    extract_features,
+    luminance_and_contrast,
+    pixel_features,
+    probe_accuracies,
+)
 from helpers.stimuli.image_sets import DOMAINS
 
 laboratory = lab.open(profile, notebook="00_meet_the_universe")
 claims = ClaimsTable(laboratory.provenance)
-plots.use_style()
+style.use_style()
 print(laboratory.provenance.line)
 
 # %% [markdown]
@@ -113,32 +118,32 @@ pd.concat(class_accuracy).round(2) if class_accuracy else "this profile has no d
 # %%
 shown_categories = [c for d in (*DOMAINS, "scrambled") for c in sorted(set(localizer.categories))
          if localizer.domains[localizer.categories.index(c)] == d]
-figure = plots.new_figure(6.6)
+figure = style.new_figure(6.6)
 grid = figure.add_gridspec(1, 2, width_ratios=[1.15, 1], wspace=0.55, left=0.08, right=0.97,
                            top=0.95, bottom=0.1)
 localizer_axes = figure.add_subplot(grid[0])
-plots.picture_grid(localizer_axes, localizer, shown_categories, n_examples)
+style.picture_grid(localizer_axes, localizer, shown_categories, n_examples)
 localizer_axes.set_title("localizer")
 localizer_axes.set_anchor("N")
-plots.panel_letter(localizer_axes, "A", x=-0.14)
+style.panel_letter(localizer_axes, "A", x=-0.14)
 
 # %%
 panels = [("five domains, localizer", domain_accuracy)] + [(f"{n}: fine classes", t) for n, t in class_accuracy.items()]
 accuracy_grid = grid[1].subgridspec(len(panels) + 1, 1, hspace=0.55)
 for row, (title, table) in enumerate(panels):
     axes = figure.add_subplot(accuracy_grid[row])
-    plots.accuracy_bars(axes, table)
+    style.accuracy_bars(axes, table)
     axes.set_title(title)
-    plots.panel_letter(axes, "BCDE"[row], x=-0.12)
+    style.panel_letter(axes, "BCDE"[row], x=-0.12)
 
 # %%
 axes = figure.add_subplot(accuracy_grid[len(panels)])
-plots.domain_strips(axes, levels, "contrast", localizer.domain_names)
+style.domain_strips(axes, levels, "contrast", localizer.domain_names)
 axes.set(title="contrast of the localizer's pictures", ylabel="SD of luminance")
-plots.panel_letter(axes, "BCDE"[len(panels)], x=-0.12)
+style.panel_letter(axes, "BCDE"[len(panels)], x=-0.12)
 tables = {"levels": levels, "domains": domain_accuracy.reset_index(names="representation")}
 tables |= {n: t.reset_index(names="representation") for n, t in class_accuracy.items()}
-plots.save_figure(figure, laboratory.provenance, tables)
+style.save_figure(figure, laboratory.provenance, tables)
 figure
 
 # %% [markdown]

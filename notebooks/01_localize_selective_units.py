@@ -28,17 +28,17 @@ import pandas as pd
 from scipy import stats
 
 from helpers import lab
-from helpers.figures import plots
+from helpers.figures import style
 from helpers.figures.claims import ClaimsTable, round_numbers
-from helpers.ground.intervals import difference_interval, proportion_interval
+from helpers.core.intervals import difference_interval, proportion_interval
 from helpers.networks.activations import extract_activations
-from helpers.selectivity import localizer
+from helpers.selectivity import study
 from helpers.stimuli.image_sets import CORE, DOMAINS
 
 laboratory = lab.open(profile, notebook="01_localize_selective_units")
 claims = ClaimsTable(laboratory.provenance)
 network_spec = laboratory.profile.networks
-plots.use_style()
+style.use_style()
 print(laboratory.provenance.line)
 
 # %% [markdown]
@@ -83,7 +83,7 @@ pd.DataFrame([{"network": name, "objective": network.entry.objective, "diet": ne
 # computed, and only counts, means and sums of squared deviations per domain are kept.
 
 # %%
-localizer_results = {name: localizer.localize_network(network, pictures, alpha=alpha,
+localizer_results = {name: study.localize_network(network, pictures, alpha=alpha,
                                           batch_size=laboratory.profile.batch_size)
          for name, network in networks.items()}
 tables = {name: result.table() for name, result in localizer_results.items()}
@@ -132,7 +132,7 @@ at_layer[network_spec.main][columns].round(2)
 pd.DataFrame({name: rows["proportion_replicated"] for name, rows in at_layer.items()}).round(2)
 
 # %%
-overlap = {name: {domain: localizer.split_half_overlap_p(result, layer, domain) for domain in DOMAINS}
+overlap = {name: {domain: study.split_half_overlap_p(result, layer, domain) for domain in DOMAINS}
            for name, result in localizer_results.items()}
 replicated_domains = {name: [d for d in DOMAINS if p[d] < 0.05 / len(DOMAINS)] for name, p in overlap.items()}
 for name, domains in replicated_domains.items():
@@ -148,8 +148,8 @@ for name, domains in replicated_domains.items():
 # %%
 defining, independent = laboratory.independent_pair()
 size = {"batch_size": laboratory.profile.batch_size, "alpha": alpha}
-generalisation_tables = {name: localizer.measure_generalisation(localizer.localize_network(networks[name], defining, **size),
-                                         localizer.localize_network(networks[name], independent, **size))
+generalisation_tables = {name: study.measure_generalisation(study.localize_network(networks[name], defining, **size),
+                                         study.localize_network(networks[name], independent, **size))
           for name in (network_spec.main, network_spec.untrained)}
 generalisation_at_layer = {name: table[table["layer"] == layer].set_index("domain") for name, table in generalisation_tables.items()}
 print(f"units defined on {len(defining)} pictures, tested on {len(independent)} others, {layer}")
@@ -163,8 +163,8 @@ generalisation_at_layer[network_spec.untrained][["n_units", "t_defining", "t_ind
 # row as z scores. Blocks on the diagonal are what "selective" means; other units are below.
 
 # %%
-defined = localizer.localize_network(main, defining, **size)
-groups = localizer.select_units_to_plot(defined, layer, DOMAINS, max_units=max_units,
+defined = study.localize_network(main, defining, **size)
+groups = study.select_units_to_plot(defined, layer, DOMAINS, max_units=max_units,
                                seed=laboratory.profile.seed)
 order = np.concatenate([np.flatnonzero(np.array(independent.domains) == d)
                         for d in DOMAINS])
@@ -178,41 +178,41 @@ print(f"{z.shape[0]} units of {layer} × {z.shape[1]} pictures")
 # ## 7 · The figure
 
 # %%
-figure = plots.new_figure(7.4)
+figure = style.new_figure(7.4)
 rows = figure.add_gridspec(3, 1, height_ratios=[1.3, 0.75, 2.3], hspace=0.5,
                            left=0.1, right=0.985, top=0.92, bottom=0.085)
 axes = rows[0].subgridspec(1, len(networks), wspace=0.15).subplots(sharey=True, squeeze=False)[0]
 for panel, (name, table) in zip(axes, tables.items()):
-    plots.layer_lines(panel, table, "proportion", DOMAINS)
+    style.layer_lines(panel, table, "proportion", DOMAINS)
     panel.set_title(name)
 axes[0].set_ylabel("proportion of units")
-plots.percent_axis(axes[0].yaxis)
-plots.panel_letter(axes[0], "A", x=-0.25)
-plots.domain_legend(figure, DOMAINS)
+style.percent_axis(axes[0].yaxis)
+style.panel_letter(axes[0], "A", x=-0.25)
+style.domain_legend(figure, DOMAINS)
 
 # %%
 pies = rows[1].subgridspec(1, len(network_spec.pies), wspace=0.0).subplots(squeeze=False)[0]
 for panel, name in zip(pies, network_spec.pies):
-    plots.proportion_pie(panel, proportions.loc[name].to_dict())
-    panel.set_title(f"{plots.two_lines(name)}\n{total_proportion[name]:.1%}", fontsize=6.5, y=-0.05, va="top")
-plots.panel_letter(pies[0], "B", x=-0.1)
+    style.proportion_pie(panel, proportions.loc[name].to_dict())
+    panel.set_title(f"{style.two_lines(name)}\n{total_proportion[name]:.1%}", fontsize=6.5, y=-0.05, va="top")
+style.panel_letter(pies[0], "B", x=-0.1)
 bottom = rows[2].subgridspec(1, 2, width_ratios=[1.7, 1], wspace=0.3)
 heat = figure.add_subplot(bottom[0])
-image = plots.unit_heat_map(heat, z, [(d, len(members)) for d, members in groups],
+image = style.unit_heat_map(heat, z, [(d, len(members)) for d, members in groups],
                             [(d, independent.domains.count(d)) for d in DOMAINS])
 heat.set(xlabel="independent pictures", title=f"units of {layer}\n{network_spec.main}")
 figure.colorbar(image, ax=heat, fraction=0.03, pad=0.02).ax.set_title("z", fontsize=6.5)
-plots.panel_letter(heat, "C", x=-0.12)
+style.panel_letter(heat, "C", x=-0.12)
 
 # %%
 right = bottom[1].subgridspec(2, 1, hspace=0.25).subplots(sharex=True, sharey=True)
 for panel, (name, table) in zip(right, generalisation_tables.items()):
-    plots.layer_lines(panel, table, "t_independent", DOMAINS)
+    style.layer_lines(panel, table, "t_independent", DOMAINS)
     panel.axhline(0, color="0.4", linestyle=":", linewidth=0.7)
     panel.set(title=name, ylabel="mean t")
     panel.label_outer()
-plots.panel_letter(right[0], "D", x=-0.14)
-plots.save_figure(figure, laboratory.provenance, {
+style.panel_letter(right[0], "D", x=-0.14)
+style.save_figure(figure, laboratory.provenance, {
     "A": pd.concat(tables, names=["network"]).reset_index(level=0),
     "B": proportions.reset_index(),
     "D": pd.concat(generalisation_tables, names=["network"]).reset_index(level=0)})

@@ -28,21 +28,27 @@ import numpy as np
 import pandas as pd
 
 from helpers import lab
-from helpers.figures import plots, plots_lesions
+from helpers.training.classifiers import open_classifier
+from helpers.figures import style
+from helpers.lesions import plots
 from helpers.figures.claims import ClaimsTable, round_numbers
-from helpers.ground.intervals import against_draws
-from helpers.ground.stats import corrected
-from helpers.lesions import deficit_tests, lesion_outcomes
-from helpers.lesions.deficit_tests import p_against_random_lesions, activation_deficit_correlation, compare_own_and_other_lesions
+from helpers.core.intervals import against_draws
+from helpers.core.statistics import corrected
+from helpers.lesions import statistics, study as lesions_study
+from helpers.lesions.statistics import (
+    activation_deficit_correlation,
+    compare_own_and_other_lesions,
+    p_against_random_lesions,
+)
 from helpers.lesions.deficits import deficit_correlations, dissociation, group_means, probe_set_sizes
-from helpers.selectivity import localizer
+from helpers.selectivity import study as selectivity_study
 from helpers.stimuli.image_sets import CORE, class_name
 
 laboratory = lab.open(profile, notebook="02_lesion_selective_units")
 claims = ClaimsTable(laboratory.provenance)
 network_spec, spec = laboratory.profile.networks, laboratory.profile.table("lesions")
 seed, core = laboratory.profile.seed, list(CORE)
-plots.use_style()
+style.use_style()
 print(laboratory.provenance.line)
 
 # %% [markdown]
@@ -54,10 +60,10 @@ print(laboratory.provenance.line)
 # Lesions act before the readout; nothing is trained again after them.
 
 # %%
-classifier = laboratory.classifier(network_spec.main)
+classifier = open_classifier(laboratory, network_spec.main)
 pictures = laboratory.images(spec.images, spec.part).first_of_each(spec.n_per_class)
-groups, by_class = (lesion_outcomes.group_images(pictures, min_images=min_images)
-                    for min_images in (lesion_outcomes.MIN_IMAGES, 1))
+groups, by_class = (lesions_study.group_images(pictures, min_images=min_images)
+                    for min_images in (lesions_study.MIN_IMAGES, 1))
 print(f"{network_spec.main}: {len(classifier.layers)} layers before the readout")
 print(f"{len(pictures)} pictures of {len(by_class)} classes to be named")
 print(f"accuracies of {len(groups)} " + ("groups: classes are too small here, so they are pooled by "
@@ -75,8 +81,8 @@ claims.number("readout weights", round_numbers(classifier.summarise_weights()))
 
 # %%
 size = {"batch_size": laboratory.profile.batch_size}
-localizer_result = localizer.localize_network(classifier.network, laboratory.images("localizer"), **size)
-outcome = lesion_outcomes.lesion_network(classifier, localizer_result, pictures, method=method,
+localizer_result = selectivity_study.localize_network(classifier.network, laboratory.images("localizer"), **size)
+outcome = lesions_study.lesion_network(classifier, localizer_result, pictures, method=method,
                                          fraction=fraction, n_random=spec.n_random, seed=seed, **size)
 total = sum(outcome.n_units.values())
 silenced = dict(zip(outcome.domains, sum(outcome.n_lesioned.values()) / total))
@@ -115,7 +121,7 @@ pd.DataFrame([{"lesion": d, "r": t.value, "low": t.low, "high": t.high, "p (Holm
 # if silencing any units gave it, the relation would say nothing about selectivity.
 
 # %%
-by_layer = lesion_outcomes.activation_deficit_by_layer(outcome, groups, spec.top_k)
+by_layer = lesions_study.activation_deficit_by_layer(outcome, groups, spec.top_k)
 at_layer = by_layer[by_layer["layer"] == spec.activation_layer]
 random_r = at_layer[at_layer["draw"] > 0].pivot(index="draw", columns="domain", values="r")
 print(f"{spec.activation_layer}, mean over the four domains: selective units "
@@ -131,7 +137,7 @@ print(f"{spec.activation_layer}, mean over the four domains: selective units "
 # of as many units would do the same. NaN: the pictures have no classes of this domain.
 
 # %%
-effects = {d: lesion_outcomes.own_class_effects(outcome, by_class, spec.top_k, d, seed=seed)
+effects = {d: lesions_study.own_class_effects(outcome, by_class, spec.top_k, d, seed=seed)
            for d in core}
 own_p = corrected([test.p for test, _ in effects.values()])
 random_p = corrected([p_against_random_lesions(test.value, np.array(random_effects)) for test, random_effects in effects.values()])
@@ -145,15 +151,15 @@ pd.DataFrame([{"lesion": d, "own - others": test.value, "low": test.low, "high":
 # trained the same way, or their own), without the random control; now in percentage points:
 
 # %%
-effect_table, other_outcomes = lesion_outcomes.effect_rows(network_spec.main, effects), {}
+effect_table, other_outcomes = lesions_study.effect_rows(network_spec.main, effects), {}
 for name in spec.compare:
-    other_classifier = laboratory.classifier(name)
-    units = localizer.localize_network(other_classifier.network, laboratory.images("localizer"), **size)
-    other_outcome = lesion_outcomes.lesion_network(other_classifier, units, pictures, method=method,
+    other_classifier = open_classifier(laboratory, name)
+    units = selectivity_study.localize_network(other_classifier.network, laboratory.images("localizer"), **size)
+    other_outcome = lesions_study.lesion_network(other_classifier, units, pictures, method=method,
                                            fraction=fraction, n_random=0, seed=seed, **size)
     other_outcomes[name] = other_outcome
-    effect_table += lesion_outcomes.effect_rows(name, {
-        d: lesion_outcomes.own_class_effects(other_outcome, by_class, spec.top_k, d, seed=seed) for d in core})
+    effect_table += lesions_study.effect_rows(name, {
+        d: lesions_study.own_class_effects(other_outcome, by_class, spec.top_k, d, seed=seed) for d in core})
 effect_table = pd.DataFrame(effect_table)
 effect_table.pivot(index="network", columns="domain", values="value").loc[[network_spec.main, *spec.compare],
                                                                     core].round(1)
@@ -209,49 +215,49 @@ pd.DataFrame(deficit_r, five_domains, five_domains).round(2)
 # ## 7 · The figure
 
 # %%
-figure = plots.new_figure(8.4)
+figure = style.new_figure(8.4)
 figure_rows = figure.add_gridspec(4, 1, height_ratios=[1.3, 0.7, 1.5, 1.45], hspace=0.5,
                             left=0.085, right=0.97, top=0.915, bottom=0.085)
 scatters = figure_rows[0].subgridspec(1, 4, wspace=0.22).subplots(sharey=True)
 for domain_idx, (axes, domain) in enumerate(zip(scatters, core)):
-    plots_lesions.deficit_scatter(axes, activation[0, rows[domain_idx]], -100 * deficit[0, rows[domain_idx]],
+    plots.deficit_scatter(axes, activation[0, rows[domain_idx]], -100 * deficit[0, rows[domain_idx]],
                                   domain, main.most_impaired[domain_idx], activation_r[domain])
 scatters[0].set_ylabel(f"change in top-{spec.top_k}\naccuracy (points)")
-plots.panel_letter(scatters[0], "A", x=-0.2, y=1.12)
-plots.domain_legend(figure, five_domains)
+style.panel_letter(scatters[0], "A", x=-0.2, y=1.12)
+style.domain_legend(figure, five_domains)
 
 # %%
 strips = figure_rows[1].subgridspec(1, 4, wspace=0.1).subplots()
 for domain_idx, (axes, domain) in enumerate(zip(strips, core)):
     examples = [pictures.open(int(np.flatnonzero(groups.group_of_image == group)[0]))
                 for group in main.most_impaired[domain_idx][:n_shown]]
-    plots_lesions.most_impaired_examples(axes, examples, names[domain_idx][:n_shown], domain)
-plots.panel_letter(strips[0], "B", x=-0.08, y=1.1)
+    plots.most_impaired_examples(axes, examples, names[domain_idx][:n_shown], domain)
+style.panel_letter(strips[0], "B", x=-0.08, y=1.1)
 
 # %%
 middle = figure_rows[2].subgridspec(1, 3, width_ratios=[1.9, 1, 0.04], wspace=0.25)
 axes = figure.add_subplot(middle[0])
-plots_lesions.dissociation_bars(axes, main.mean, main.sem, core, random_deficit)
+plots.dissociation_bars(axes, main.mean, main.sem, core, random_deficit)
 axes.set_title(f"each lesion on each probe set, {k_main} of {len(groups)} "
                f"{'groups' if groups.pooled else 'classes'}")
 axes.legend(loc="lower right", fontsize=5.5)
-plots.panel_letter(axes, "C", x=-0.08)
+style.panel_letter(axes, "C", x=-0.08)
 matrix = figure.add_subplot(middle[1])
-image = plots_lesions.similarity_matrix(matrix, deficit_r, five_domains)
+image = plots.similarity_matrix(matrix, deficit_r, five_domains)
 matrix.set_title("correlation of deficit profiles (r)")
 figure.colorbar(image, cax=figure.add_subplot(middle[2]), ticks=[-1, 0, 1])
-plots.panel_letter(matrix, "D", x=-0.3)
+style.panel_letter(matrix, "D", x=-0.3)
 
 # %%
 bottom = figure_rows[3].subgridspec(1, 2, width_ratios=[1.25, 1], wspace=0.28)
 axes = figure.add_subplot(bottom[0])
-plots_lesions.correlation_by_layer(axes, by_layer, core)
+plots.correlation_by_layer(axes, by_layer, core)
 axes.set_title(network_spec.main)
-plots.panel_letter(axes, "E", x=-0.11)
+style.panel_letter(axes, "E", x=-0.11)
 axes = figure.add_subplot(bottom[1])
-plots_lesions.effect_intervals(axes, effect_table, core)
+plots.effect_intervals(axes, effect_table, core)
 axes.set_title("own classes against all others")
-plots.panel_letter(axes, "F", x=-0.15)
+style.panel_letter(axes, "F", x=-0.15)
 
 # %%
 a = pd.DataFrame([{"domain": d, "group": groups.names[g], "group domain": groups.domains[g],
@@ -260,7 +266,7 @@ a = pd.DataFrame([{"domain": d, "group": groups.names[g], "group domain": groups
 c = pd.DataFrame([{"k": k, "lesion": core[i], "probe set": core[j],
                    "change": -100 * dissociation_k.mean[i, j], "sem": 100 * dissociation_k.sem[i, j]}
                   for k, dissociation_k in dissociations.items() for i in range(4) for j in range(4)])
-plots.save_figure(figure, laboratory.provenance, {
+style.save_figure(figure, laboratory.provenance, {
     "A": a, "C": c, "D": pd.DataFrame(deficit_r, five_domains, five_domains).reset_index(names="lesion"),
     "E": by_layer, "F": effect_table.drop(columns="random")})
 figure
@@ -337,7 +343,7 @@ claims.intervals("A probe set suffers more from the selective units' lesion than
 
 # %%
 profiles = deficit[0, [outcome.domains.index(d) for d in five_domains]]
-similarity = deficit_tests.mean_deficit_correlation(profiles, seed=seed)
+similarity = statistics.mean_deficit_correlation(profiles, seed=seed)
 claims.judge("Different lesions have different cost profiles",
              *(value - 0.5 if has_enough_groups else np.nan for value in
                (similarity.value, similarity.low, similarity.high)), "below 0",
@@ -347,8 +353,8 @@ claims.judge("Different lesions have different cost profiles",
 
 # %%
 untrained_outcome = other_outcomes.get(network_spec.untrained)
-untrained_minus_trained = {d: lesion_outcomes.compare_own_class_effects(untrained_outcome, outcome, by_class, spec.top_k, d, seed=seed)
-        if untrained_outcome else deficit_tests.UNDEFINED for d in core}
+untrained_minus_trained = {d: lesions_study.compare_own_class_effects(untrained_outcome, outcome, by_class, spec.top_k, d, seed=seed)
+        if untrained_outcome else statistics.UNDEFINED for d in core}
 claims.intervals("An untrained network's selective units matter less to their own domain",
                  {d: to_points((t.value, t.low, t.high)) for d, t in untrained_minus_trained.items()}, "below 0",
                  of="points lost, own minus other classes, untrained minus trained network, "
@@ -416,7 +422,7 @@ else:
 # `fraction = 0.01`, which silences as many units for each domain: which lesion does most harm now?
 #
 # **Extend.** Lesion the face units of *one* layer at a time with
-# `lesion_outcomes.lesion_network(classifier, localizer_result, pictures, method=layer, n_random=0)`.
+# `lesions_study.lesion_network(classifier, localizer_result, pictures, method=layer, n_random=0)`.
 
 # %%
 layer = None    # one of list(classifier.layers)
@@ -424,12 +430,12 @@ layer = None    # one of list(classifier.layers)
 if layer is None:
     print("Hint: costs(spec.top_k, groups)[0, 0] is the face lesion's cost by class; take its mean.")
 else:
-    one = lesion_outcomes.lesion_network(classifier, localizer_result, pictures, method=layer, n_random=0, **size)
+    one = lesions_study.lesion_network(classifier, localizer_result, pictures, method=layer, n_random=0, **size)
     print(f"{layer}: {one.compute_deficits(spec.top_k, groups)[0, 0].mean():.1%} lost")
 
 # %% tags=["solution"]
 last = list(outcome.n_units)[-1]
-one = lesion_outcomes.lesion_network(classifier, localizer_result, pictures, method=last, n_random=0, **size)
+one = lesions_study.lesion_network(classifier, localizer_result, pictures, method=last, n_random=0, **size)
 print(f"{last}: {one.compute_deficits(spec.top_k, groups)[0, 0].mean():.1%} lost; the readout sees this layer "
       f"(or what follows it) alone")
 

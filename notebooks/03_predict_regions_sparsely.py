@@ -28,20 +28,23 @@ import numpy as np
 import pandas as pd
 
 from helpers import lab
+from helpers.brains.layouts import open_cohort
+from helpers.brains.rsa92 import open_rsa92
 from helpers.brains.rois import domain_of
-from helpers.encoding import brain_data, encoding_study, encoding_tests
-from helpers.figures import plots, plots_encoding
+from helpers.encoding import cohort_responses, statistics, study as encoding_study
+from helpers.encoding import plots
+from helpers.figures import style
 from helpers.figures.claims import ClaimsTable, format_p, round_numbers
-from helpers.ground.intervals import mean_interval
-from helpers.selectivity import localizer
-from helpers.similarity.rdm_study import correlate_layer_rdms
+from helpers.core.intervals import mean_interval
+from helpers.selectivity import study as selectivity_study
+from helpers.rsa.study import correlate_layer_rdms
 from helpers.stimuli.image_sets import DOMAINS
 
 laboratory = lab.open(profile, notebook="03_predict_regions_sparsely")
 claims = ClaimsTable(laboratory.provenance)
 network_names, spec = laboratory.profile.networks, laboratory.profile.table("encoding")
 seed, batch = laboratory.profile.seed, {"batch_size": laboratory.profile.batch_size}
-plots.use_style()
+style.use_style()
 print(laboratory.provenance.line)
 
 # %% [markdown]
@@ -53,9 +56,9 @@ print(laboratory.provenance.line)
 # of the noise over repeats, must exceed a bound. The table counts them.
 
 # %%
-cohort = laboratory.cohort()
+cohort = open_cohort(laboratory)
 study = encoding_study.EncodingStudy(cohort, spec, n_jobs=n_jobs, **batch)
-regions = brain_data.roi_table(cohort, cohort.subjects, study.rois, min_ncsnr=spec.min_ncsnr)
+regions = cohort_responses.roi_table(cohort, cohort.subjects, study.rois, min_ncsnr=spec.min_ncsnr)
 fold = cohort.folds(cohort.subjects[0])[0]
 print(f"{len(cohort.subjects)} participants, in the layout of {cohort.name}; "
       f"responses: {cohort.units}")
@@ -73,7 +76,7 @@ regions.pivot(index="roi", columns="subject", values="n_nonzero_weights").loc[li
 # check is only approximate, and too low where noise is strong (panel F).
 
 # %%
-ceilings = brain_data.noise_ceiling_table(cohort, cohort.subjects, study.rois,
+ceilings = cohort_responses.noise_ceiling_table(cohort, cohort.subjects, study.rois,
                                     min_ncsnr=spec.min_ncsnr, seed=seed)
 known = ceilings.dropna(subset=["value", "split_half"])
 difference_by_statistic = (known["value"] - known["split_half"]).abs().groupby(known["statistic"]).median()
@@ -96,12 +99,12 @@ ceilings.pivot_table(index="roi", columns="statistic", values="value").round(2)
 # between its response patterns to pictures (**veRSA**)?
 
 # %%
-main = encoding_study.LocalizedNetwork(laboratory.network(network_names.main), localizer.localize_network(
+main = encoding_study.LocalizedNetwork(laboratory.network(network_names.main), selectivity_study.localize_network(
     laboratory.network(network_names.main), laboratory.images("localizer"), **batch))
 curves, best = study.selective_unit_scores(main)
 domain_by_roi = {roi: domain_of(roi) for roi in study.rois}
 contrastive = encoding_study.select_own_pool(best, encoding_study.SPARSE_POSITIVE, domain_by_roi)
-tests = {name: encoding_tests.roi_summary(contrastive[contrastive["metric"] == name], spec.rois)
+tests = {name: statistics.roi_summary(contrastive[contrastive["metric"] == name], spec.rois)
          for name in ("veUnivar", "veRSA")}
 for name, table in tests.items():
     claims.number(f"{name} by region", round_numbers(dict(zip(table["roi"], table["mean"]))))
@@ -119,7 +122,7 @@ tests[metric].round(4)
 predictor_scores = {"contrastive": contrastive}
 untrained_network = laboratory.network(network_names.untrained)
 predictor_scores["untrained"] = encoding_study.select_own_pool(study.untrained_unit_scores(encoding_study.LocalizedNetwork(
-    untrained_network, localizer.localize_network(untrained_network, laboratory.images("localizer"), **batch)))[1],
+    untrained_network, selectivity_study.localize_network(untrained_network, laboratory.images("localizer"), **batch)))[1],
     encoding_study.SPARSE_POSITIVE, domain_by_roi)
 if spec.face_network:
     predictor_scores["faces only"] = encoding_study.select_own_pool(
@@ -139,7 +142,7 @@ scores[scores["metric"] == metric].pivot_table(
 # %%
 competitors = {name: table for name, table in predictor_scores.items()
           if name not in ("contrastive", "ridge, whole layers")}
-comparisons = {name: encoding_tests.compare_with_competitors(
+comparisons = {name: statistics.compare_with_competitors(
     contrastive[contrastive["metric"] == name],
     {competitor: table[table["metric"] == name] for competitor, table in competitors.items()}, spec.rois)
     for name in ("veUnivar", "veRSA")}
@@ -163,7 +166,7 @@ pool_rois = [*spec.curve_rois, *spec.single_domain_rois]
 pools = {method: best[(best["method"] == method) & (best["metric"] == metric)
                       & best["roi"].isin(pool_rois)]
          for method in (encoding_study.SPARSE_POSITIVE, encoding_study.OLS)}
-advantage = {method: encoding_tests.pool_advantage(table, domain_by_roi) for method, table in pools.items()}
+advantage = {method: statistics.pool_advantage(table, domain_by_roi) for method, table in pools.items()}
 for method, table in advantage.items():
     own_is_best = (table["best_domain"] == table["roi"].map(domain_by_roi)).mean()
     print(f"{method}: own pool best in {own_is_best:.0%} of {len(table)} (participant, region) pairs; "
@@ -181,7 +184,7 @@ pd.concat({method: table.groupby("roi")[["own_pool", "other_pools", "advantage"]
 # %%
 standardised = encoding_study.select_own_pool(best, encoding_study.STANDARDISED, domain_by_roi)
 for name in ("veUnivar", "veRSA"):
-    difference, p, n = encoding_tests.paired_test_over_rois(*(
+    difference, p, n = statistics.paired_test_over_rois(*(
         table[table["metric"] == name] for table in (standardised, contrastive)))
     print(f"{name}: standardised - published {difference:+.3f} ({format_p(p)}, n = {n})")
 test_curves = curves[(curves["partition"] == "test") & (curves["method"] == encoding_study.SPARSE_POSITIVE)]
@@ -196,7 +199,7 @@ print("units used per vertex, published α:",
 # representational dissimilarity matrix (RDM): one number for each pair of pictures.
 
 # %%
-measured = laboratory.measured_rdms()
+measured = open_rsa92(laboratory)
 album, references = (measured.album, measured.rdms) if measured else (None, {})
 rdm_correlations = correlate_layer_rdms([main.network, untrained_network], album, references, layers=spec.layers, seed=seed)
 print(f"{rdm_correlations['measured'].nunique()} measured RDMs" if len(rdm_correlations) else
@@ -207,19 +210,19 @@ rdm_correlations.pivot_table(index="layer", columns=["measured", "network"], val
 # ## 8 · The figure
 
 # %%
-names = ["contrastive", *[n for n in plots_encoding.PREDICTOR_STYLES if n in predictor_scores and n != "contrastive"]]
-figure = plots.new_figure(9.6)
+names = ["contrastive", *[n for n in plots.PREDICTOR_STYLES if n in predictor_scores and n != "contrastive"]]
+figure = style.new_figure(9.6)
 rows_grid = figure.add_gridspec(5, 1, height_ratios=[1.5, 1.5, 1, 1, 1.15], hspace=0.55,
                             left=0.075, right=0.985, top=0.95, bottom=0.075)
 for letter, line, name in (("A", 0, "veUnivar"), ("B", 1, "veRSA")):
     axes = figure.add_subplot(rows_grid[line])
     part = scores[scores["metric"] == name]
     ceiling_range = ceilings[ceilings["statistic"] == {"veUnivar": "univariate", "veRSA": "rsa"}[name]]
-    plots_encoding.predictor_violins(axes, part, ceiling_range, spec.rois, names)
-    plots_encoding.significance_row(axes, comparisons[name], spec.rois, names, y=1.08)
+    plots.predictor_violins(axes, part, ceiling_range, spec.rois, names)
+    plots.significance_row(axes, comparisons[name], spec.rois, names, y=1.08)
     axes.set(ylim=(min(-0.1, part["score"].min() - 0.05), 1.12), ylabel=f"{name}, test (r)")
-    plots.panel_letter(axes, letter, x=-0.05)
-plots.top_legend(figure, plots_encoding.predictor_handles(names))
+    style.panel_letter(axes, letter, x=-0.05)
+style.top_legend(figure, plots.predictor_handles(names))
 
 # %%
 panels = rows_grid[2:4].subgridspec(2, len(spec.curve_rois), wspace=0.12, hspace=0.2).subplots(
@@ -228,31 +231,31 @@ for row, letter, method in zip(panels, "CD", (encoding_study.SPARSE_POSITIVE, en
     for axes, roi in zip(row, spec.curve_rois):
         part = curves[(curves["roi"] == roi) & (curves["method"] == method)
                       & (curves["partition"] == "validation")]
-        plots_encoding.pool_layer_curves(axes, part, metric, DOMAINS, spec.layers)
+        plots.pool_layer_curves(axes, part, metric, DOMAINS, spec.layers)
         n = part.loc[part[metric].notna(), "subject"].nunique()
         axes.set_title(f"{roi}, {method} (n = {n})", fontsize=6.5)
     row[0].set_ylabel(f"{metric} (r)")
-    plots.panel_letter(row[0], letter, x=-0.2)
+    style.panel_letter(row[0], letter, x=-0.2)
 
 # %%
 bottom_axes = rows_grid[4].subgridspec(1, 3, wspace=0.25, width_ratios=[1.4, 1.4, 1]).subplots()
 for axes, (method, table) in zip(bottom_axes, pools.items()):
-    plots_encoding.pool_bars(axes, table, pool_rois, DOMAINS, domain_by_roi)
+    plots.pool_bars(axes, table, pool_rois, DOMAINS, domain_by_roi)
     axes.set_title(f"every pool, best layer: {method}", fontsize=6.5)
 for axes in bottom_axes[:2]:
     axes.set_ylim(min(a.get_ylim()[0] for a in bottom_axes[:2]), max(a.get_ylim()[1] for a in bottom_axes[:2]))
 bottom_axes[0].set_ylabel(f"{metric}, test (r)")
-plots.panel_letter(bottom_axes[0], "E", x=-0.14)
+style.panel_letter(bottom_axes[0], "E", x=-0.14)
 if len(rdm_correlations):
-    plots_encoding.rdm_layer_curves(bottom_axes[2], rdm_correlations, spec.layers)
+    plots.rdm_layer_curves(bottom_axes[2], rdm_correlations, spec.layers)
 else:
-    plots_encoding.noise_ceiling_scatter(bottom_axes[2], known)
-plots.panel_letter(bottom_axes[2], "F", x=-0.2)
-plots.domain_legend(figure, DOMAINS, loc="lower left")
+    plots.noise_ceiling_scatter(bottom_axes[2], known)
+style.panel_letter(bottom_axes[2], "F", x=-0.2)
+style.domain_legend(figure, DOMAINS, loc="lower left")
 
 # %%
 columns = ["subject", "roi", "predictor", "metric", "score", "layer", "n_vertices"]
-plots.save_figure(figure, laboratory.provenance, {
+style.save_figure(figure, laboratory.provenance, {
     "AB": scores[scores["metric"].isin(["veUnivar", "veRSA"])][columns],
     "AB-tests": pd.concat([t.assign(metric=name) for name, t in comparisons.items()]),
     "CD": curves[curves["roi"].isin(spec.curve_rois) & (curves["partition"] == "validation")],
@@ -288,7 +291,7 @@ SCORES = ("veUnivar", "veRSA")
 n_subjects = pd.concat(tests.values()).query("n > 0")["n"]
 domain_rois = [roi for roi in spec.rois if domain_by_roi[roi]]
 for name in SCORES:
-    by_region = encoding_tests.subject_by_roi(contrastive[contrastive["metric"] == name])
+    by_region = statistics.subject_by_roi(contrastive[contrastive["metric"] == name])
     claims.intervals(f"Pre-identified units predict their region ({name})",
                      {roi: mean_interval(by_region[roi].dropna() if roi in by_region else [])
                       for roi in domain_rois}, "above 0", n=f"n = {n_subjects.min()} to {n_subjects.max()}",
@@ -298,7 +301,7 @@ for name in SCORES:
 # %%
 def mean_gains(main, competitor):
     """Interval of the mean gain over regions, over participants, in both scores."""
-    return {name: mean_interval(encoding_tests.gains(*(table[table["metric"] == name]
+    return {name: mean_interval(statistics.gains(*(table[table["metric"] == name]
                                                        for table in (main, competitor))))
             for name in SCORES}
 
@@ -356,7 +359,7 @@ claims.intervals("A penalty that means the same in every layer loses nothing",
 
 # %%
 claims.interval("The needle's eye has a price: ridge on whole layers predicts vertices better",
-                encoding_tests.gains(*(predictor_scores[name][predictor_scores[name]["metric"] == "r_vertex"] for name in (
+                statistics.gains(*(predictor_scores[name][predictor_scores[name]["metric"] == "r_vertex"] for name in (
                     "ridge, whole layers", "contrastive"))), "above 0",
                 of="mean r of a vertex, ridge minus sparse positive", source="beyond the paper",
                 paper="–", rests_on=ONE)

@@ -28,17 +28,22 @@ import numpy as np
 import pandas as pd
 
 from helpers import lab
-from helpers.channels import separation, tracing, tuning
-from helpers.figures import plots, plots_channels
+from helpers.content_channels import (
+    separability as content_channels_separability,
+    trajectories as content_channels_trajectories,
+    tuning_reorientation,
+)
+from helpers.content_channels import plots
+from helpers.figures import style
 from helpers.figures.claims import ClaimsTable, round_numbers
-from helpers.ground.intervals import against_draws
+from helpers.core.intervals import against_draws
 from helpers.networks.activations import extract_activations
 
 laboratory = lab.open(profile, notebook="04_trace_content_channels")
 claims = ClaimsTable(laboratory.provenance)
 network_spec, spec = laboratory.profile.networks, laboratory.profile.table("channels")
 seed = laboratory.profile.seed
-plots.use_style()
+style.use_style()
 print(laboratory.provenance.line)
 
 # %% [markdown]
@@ -49,14 +54,14 @@ print(laboratory.provenance.line)
 
 # %%
 images = laboratory.images(spec.images)
-stimuli = images.select(tracing.select_images(images.categories, spec.categories, spec.n_per_category))
+stimuli = images.select(content_channels_trajectories.select_images(images.categories, spec.categories, spec.n_per_category))
 categories = np.array(stimuli.categories)
 counts = {category: int((categories == category).sum()) for category in spec.categories}
 print(f"{len(stimuli)} pictures:", counts)
 
 # %%
-image_grid = plots.new_figure(2.6)
-plots.picture_grid(image_grid.add_subplot(), stimuli, spec.categories, 10)
+image_grid = style.new_figure(2.6)
+style.picture_grid(image_grid.add_subplot(), stimuli, spec.categories, 10)
 image_grid
 
 # %% [markdown]
@@ -76,8 +81,8 @@ for name, network in networks.items():
     paths = {layer: network.layers[layer] for layer in spec.layers}
     activations = extract_activations(network.model, paths, stimuli.batches(batches, network.preprocessing))
     activations = {layer: activations[layer].numpy() for layer in spec.layers}
-    scores[name] = tracing.compute_pca_scores(activations, n_components=n_components)
-    rdms[name] = np.stack([separation.layer_rdm(values) for values in activations.values()])
+    scores[name] = content_channels_trajectories.compute_pca_scores(activations, n_components=n_components)
+    rdms[name] = np.stack([content_channels_separability.layer_rdm(values) for values in activations.values()])
     n_units = {layer: values.shape[1] for layer, values in activations.items()}
 main, untrained = networks[network_spec.main], networks[network_spec.untrained]
 print(f"{network_spec.main}, units a layer: {n_units}; components kept: {scores[network_spec.main].shape[2]}")
@@ -91,7 +96,7 @@ print(f"{network_spec.main}, units a layer: {n_units}; components kept: {scores[
 
 # %%
 n_layers = len(spec.layers)
-published = tracing.fit_mds(tracing.published_rdm(scores[network_spec.main]), n_layers)
+published = content_channels_trajectories.fit_mds(content_channels_trajectories.published_rdm(scores[network_spec.main]), n_layers)
 print(f"{n_layers} × {len(stimuli)} points; stress {published.stress:.2f}")
 
 # %% [markdown]
@@ -109,9 +114,9 @@ print(f"{n_layers} × {len(stimuli)} points; stress {published.stress:.2f}")
 # Some agreement comes from turning alone: hence a comparison with pictures shuffled within layers.
 
 # %%
-aligned = tracing.fit_mds(tracing.aligned_rdm(scores[network_spec.main]), n_layers)
-consensus_variance = tracing.consensus_variance(tracing.procrustes_align(scores[network_spec.main]))
-permuted_variance = tracing.permuted_consensus_variance(scores[network_spec.main], seed=seed)
+aligned = content_channels_trajectories.fit_mds(content_channels_trajectories.aligned_rdm(scores[network_spec.main]), n_layers)
+consensus_variance = content_channels_trajectories.consensus_variance(content_channels_trajectories.procrustes_align(scores[network_spec.main]))
+permuted_variance = content_channels_trajectories.permuted_consensus_variance(scores[network_spec.main], seed=seed)
 print(f"stress {aligned.stress:.2f}; the consensus holds {consensus_variance:.0%} of the layers' variance, "
       f"{permuted_variance.mean():.0%} if pictures are shuffled within layers")
 
@@ -124,9 +129,9 @@ print(f"stress {aligned.stress:.2f}; the consensus holds {consensus_variance:.0%
 # the cosine?
 
 # %%
-rdm_functions = {"published": tracing.published_rdm, "cosine, not aligned": tracing.cosine_rdm,
-         "aligned": tracing.aligned_rdm}
-flips = {variant: tracing.sign_flip_correlations(scores[network_spec.main], rdm_function, n_flips=n_flips, seed=seed)
+rdm_functions = {"published": content_channels_trajectories.published_rdm, "cosine, not aligned": content_channels_trajectories.cosine_rdm,
+         "aligned": content_channels_trajectories.aligned_rdm}
+flips = {variant: content_channels_trajectories.sign_flip_correlations(scores[network_spec.main], rdm_function, n_flips=n_flips, seed=seed)
          for variant, rdm_function in rdm_functions.items()}
 sign_flip_table = pd.concat(pd.DataFrame({"embedding": variant, "part": part, "r": r[:, column]})
                    for variant, r in flips.items()
@@ -139,8 +144,8 @@ sign_flip_table.groupby(["embedding", "part"], sort=False)["r"].describe(percent
 # the same data has drawn another figure since.
 
 # %%
-older = tracing.legacy_pca_signs(scores[network_spec.main])
-legacy_r = {variant: tracing.block_correlations(rdm_function(scores[network_spec.main]), rdm_function(older),
+older = content_channels_trajectories.legacy_pca_signs(scores[network_spec.main])
+legacy_r = {variant: content_channels_trajectories.block_correlations(rdm_function(scores[network_spec.main]), rdm_function(older),
                                                    n_layers)[0] for variant, rdm_function in rdm_functions.items()}
 print("between layers, signs of scikit-learn before 1.5 against today's:",
       {variant: f"{r:.2f}" for variant, r in legacy_r.items()})
@@ -156,20 +161,20 @@ print("between layers, signs of scikit-learn before 1.5 against today's:",
 # from leaving out one picture at a time: the *jackknife*).
 
 # %%
-measures = {"silhouette": separation.silhouettes, "nearest centroid": separation.nearest_centroid_accuracy}
+measures = {"silhouette": content_channels_separability.silhouettes, "nearest centroid": content_channels_separability.nearest_centroid_accuracy}
 parts = []
 for name, r in rdms.items():
-    hits = separation.nearest_centroid_correct(r, categories)
-    se = {"silhouette": [separation.jackknife_contrast(r, categories, row).se for row in np.eye(n_layers)],
+    hits = content_channels_separability.nearest_centroid_correct(r, categories)
+    se = {"silhouette": [content_channels_separability.jackknife_contrast(r, categories, row).se for row in np.eye(n_layers)],
           "nearest centroid": hits.std(axis=1) / np.sqrt(len(stimuli))}
     for measure, of in measures.items():
         value = of(r, categories)
-        null = separation.label_permutation_null(r, categories, of, n_permutations=n_permutations, seed=seed)
+        null = content_channels_separability.label_permutation_null(r, categories, of, n_permutations=n_permutations, seed=seed)
         low, high = np.quantile(null, [0.025, 0.975], axis=0)
         parts.append(pd.DataFrame({
             "network": name, "measure": measure, "layer": spec.layers, "value": value,
             "se": se[measure], "null_low": low, "null_mean": null.mean(axis=0), "null_high": high,
-            "p": separation.permutation_p_values(value, null)}))
+            "p": content_channels_separability.permutation_p_values(value, null)}))
 
 # %%
 separability = pd.concat(parts, ignore_index=True)
@@ -187,10 +192,10 @@ separability.pivot(index=["measure", "layer"], columns="network", values=["value
 # Now the second question, does separation grow, and the deepest layer against its untrained twin's:
 
 # %%
-slope = separation.slope_weights(n_layers)
-trends = {name: separation.jackknife_contrast(r, categories, slope) for name, r in rdms.items()}
+slope = content_channels_separability.slope_weights(n_layers)
+trends = {name: content_channels_separability.jackknife_contrast(r, categories, slope) for name, r in rdms.items()}
 last = np.eye(n_layers)[-1]
-trained_minus_untrained = separation.jackknife_contrast(np.concatenate([rdms[network_spec.main], rdms[network_spec.untrained]]), categories,
+trained_minus_untrained = content_channels_separability.jackknife_contrast(np.concatenate([rdms[network_spec.main], rdms[network_spec.untrained]]), categories,
                            np.concatenate([last, -last]))
 for name, test in trends.items():
     print(f"{name}: {test.estimate:+.3f} a layer (se {test.se:.3f}, one-sided p {test.p:.2g})")
@@ -207,8 +212,8 @@ print(f"{spec.layers[-1]}, trained − untrained: {trained_minus_untrained.estim
 # the target, 2 if on features tuned the opposite way.
 
 # %%
-features = tuning.published_features()
-fits = tuning.fit_models(features)
+features = tuning_reorientation.published_features()
+fits = tuning_reorientation.fit_models(features)
 published_index = {"OLS": (1.514, 0.254), "Lasso": (1.941, 0.055), "ElasticNet": (1.885, 0.140),
                    "Ridge": (1.529, 0.242)}
 table = pd.DataFrame([{"model": fit.model, "positive": fit.positive, "index": round(fit.index, 3),
@@ -221,42 +226,42 @@ table
 
 # %%
 domain_of = dict(zip(stimuli.categories, stimuli.domains))
-styles = plots_channels.category_styles(domain_of)
-figure = plots.new_figure(7.8)
+styles = plots.category_styles(domain_of)
+figure = style.new_figure(7.8)
 paths = figure.add_gridspec(1, 2, wspace=0.03, left=0.02, right=0.985, top=0.93,
                             bottom=0.56).subplots()
 for panel, letter, variant, trajectories in zip(paths, "AB", ("as published", "axes aligned"),
                                       (published, aligned)):
-    plots_channels.trajectory_paths(panel, trajectories.points, categories, styles)
+    plots.trajectory_paths(panel, trajectories.points, categories, styles)
     panel.set_title(f"{variant} · stress {trajectories.stress:.2f}")
-    plots.panel_letter(panel, letter, x=0.02)
-plots.top_legend(figure, plots_channels.category_handles(styles, spec.layers[0], spec.layers[-1]),
+    style.panel_letter(panel, letter, x=0.02)
+style.top_legend(figure, plots.category_handles(styles, spec.layers[0], spec.layers[-1]),
                  ncols=6)
 
 # %%
 middle = figure.add_gridspec(1, 3, width_ratios=[1.25, 1, 1], wspace=0.42,
                              left=0.1, right=0.985, top=0.49, bottom=0.355)
 panels = middle.subplots()
-plots_channels.sign_flip_strips(panels[0], sign_flip_table, highlighted=legacy_r)
+plots.sign_flip_strips(panels[0], sign_flip_table, highlighted=legacy_r)
 panels[0].legend(loc="lower left", bbox_to_anchor=(-0.05, 1.02), ncols=2, handletextpad=0.3,
                  columnspacing=0.8, fontsize=6)
 for panel, measure in zip(panels[1:], measures):
-    plots_channels.separability_lines(panel, separability, measure,
+    plots.separability_lines(panel, separability, measure,
                                     {network_spec.main: "k", network_spec.untrained: "0.55"})
 panels[1].axhline(0, color="0.4", linestyle=":", linewidth=0.7)
-plots.percent_axis(panels[2].yaxis)
+style.percent_axis(panels[2].yaxis)
 panels[1].legend(loc="lower left", bbox_to_anchor=(-0.05, 1.12), ncols=2, fontsize=6)
 for panel, letter, x in zip(panels, "CDE", (-0.26, -0.3, -0.22)):
-    plots.panel_letter(panel, letter, x=x)
+    style.panel_letter(panel, letter, x=x)
 
 # %%
 lower = figure.add_gridspec(2, 4, hspace=0.26, wspace=0.02, left=0.03, right=0.88, top=0.27,
                             bottom=0.02).subplots(squeeze=False)
 for panel, fit in zip(lower.flat, fits):
-    arrows = plots_channels.tuning_vectors(panel, fit, features, tuning.TARGET)
+    arrows = plots.tuning_vectors(panel, fit, features, tuning_reorientation.TARGET)
 figure.colorbar(arrows, cax=figure.add_axes((0.9, 0.07, 0.012, 0.15)), label="weight",
                 extend="both", ticks=[-0.03, 0, 0.03])
-plots.panel_letter(lower[0, 0], "F", x=-0.05)
+style.panel_letter(lower[0, 0], "F", x=-0.05)
 
 # %%
 points = pd.concat({variant: pd.DataFrame({
@@ -264,7 +269,7 @@ points = pd.concat({variant: pd.DataFrame({
     "embedding": np.tile(stimuli.files, n_layers), "x": trajectories.points[..., 0].ravel(),
     "y": trajectories.points[..., 1].ravel()}) for variant, trajectories in
     (("A", published), ("B", aligned))}, names=["panel"]).reset_index(level=0)
-plots.save_figure(figure, laboratory.provenance, {
+style.save_figure(figure, laboratory.provenance, {
     **{variant: rows.drop(columns="panel") for variant, rows in points.groupby("panel")},
     "C": sign_flip_table, "D": separability[separability["measure"] == "silhouette"],
     "E": separability[separability["measure"] == "nearest centroid"], "F": table})
@@ -324,7 +329,7 @@ claims.claim("Positive fits keep features that are tuned like the target",
              holds=all(positive[model] < free[model] for model in free))
 
 # %%
-by_layer = {name: separation.silhouettes(r, categories).tolist() for name, r in rdms.items()}
+by_layer = {name: content_channels_separability.silhouettes(r, categories).tolist() for name, r in rdms.items()}
 silhouette_text = {name: ", ".join(f"{value:z.2f}" for value in values) for name, values in by_layer.items()}
 one = "one training of each network"
 for name, values in silhouette_text.items():
@@ -419,21 +424,21 @@ if flipped is None:
 else:
     changed = scores[network_spec.main].copy()
     changed[-1, :, flipped] *= -1
-    between_r, within_r = tracing.block_correlations(
-        tracing.published_rdm(scores[network_spec.main]), tracing.published_rdm(changed), n_layers)
+    between_r, within_r = content_channels_trajectories.block_correlations(
+        content_channels_trajectories.published_rdm(scores[network_spec.main]), content_channels_trajectories.published_rdm(changed), n_layers)
     print(f"between layers {between_r:.2f}, within {within_r:.2f}")
 
 # %% tags=["solution"]
 for flipped in (0, scores[network_spec.main].shape[2] - 1):
     changed = scores[network_spec.main].copy()
     changed[-1, :, flipped] *= -1
-    before, after = (tracing.published_rdm(x) for x in (scores[network_spec.main], changed))
-    between_r, within_r = tracing.block_correlations(before, after, n_layers)
+    before, after = (content_channels_trajectories.published_rdm(x) for x in (scores[network_spec.main], changed))
+    between_r, within_r = content_channels_trajectories.block_correlations(before, after, n_layers)
     print(f"component {flipped}: between layers {between_r:.2f}, within {within_r:.2f}")
 
 # %% [markdown]
 # **Extend.** Is any of this in the pictures already? Take the pixels as layer 0: one row per
-# picture (`helpers.selectivity.readability.pixels`) into `separation.layer_rdm`, then `silhouettes`,
+# picture (`helpers.selectivity.linear_probes.pixels`) into `content_channels_separability.layer_rdm`, then `silhouettes`,
 # which wants a stack of layers: `rdm[None]`.
 #
 # **Discuss.** (1) Alignment treats layers as if they were rotations of one another. What would a

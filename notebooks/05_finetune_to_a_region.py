@@ -27,16 +27,18 @@ import numpy as np
 import pandas as pd
 
 from helpers import lab
+from helpers.brains.layouts import open_cohort
 from helpers.brains.surfaces import surface_of
-from helpers.figures import plots, plots_finetuning
+from helpers.figures import style
+from helpers.finetuning import plots
 from helpers.figures.claims import ClaimsTable, round_numbers
-from helpers.finetuning import outcomes
+from helpers.finetuning import statistics
 from helpers.finetuning.study import FineTuningStudy
 
 laboratory = lab.open(profile, notebook="05_finetune_to_a_region")
 claims = ClaimsTable(laboratory.provenance)
 spec, seed = laboratory.profile.table("finetuning"), laboratory.profile.seed
-plots.use_style()
+style.use_style()
 print(laboratory.provenance.line)
 
 # %% [markdown]
@@ -48,7 +50,7 @@ print(laboratory.provenance.line)
 # ones prefer faces, bodies, places, words or objects.
 
 # %%
-cohort = laboratory.cohort("tuning_cohort")
+cohort = open_cohort(laboratory, "tuning_cohort")
 study = FineTuningStudy.from_cohort(cohort, spec, laboratory.network(spec.network),
                  laboratory.network(spec.untrained), seed=seed, n_jobs=n_jobs)
 regions, split = study.plan.table, study.plan.cohort_data.splits(study.plan.cohort_data.subjects[0])
@@ -111,10 +113,10 @@ by_layer.round(3)
 conditions = ["shuffled", "regression", "regression, same head", "contrastive", "pooled, avg",
          "pooled, const"]
 voxels = pd.concat([pretrained, study.voxel_scores(conditions)], ignore_index=True)
-scores = outcomes.region_scores(voxels)
-groups = [group for group in outcomes.GROUPS if len(outcomes.select_group(scores, group))
+scores = statistics.region_scores(voxels)
+groups = [group for group in statistics.GROUPS if len(statistics.select_group(scores, group))
           and (group == "all" or scores["group"].nunique() > 1)]
-means = {group: outcomes.select_group(scores, group).groupby("condition", sort=False)["r"].mean()
+means = {group: statistics.select_group(scores, group).groupby("condition", sort=False)["r"].mean()
          for group in groups}
 pd.DataFrame(means).round(3)
 
@@ -133,7 +135,7 @@ pairs = {("pretrained", "untrained"): "untuned - untrained",
          ("contrastive", "regression, same head"): "contrastive - regr., same head",
          ("pooled, avg", "contrastive"): "pooled avg - contrastive",
          ("pooled, const", "contrastive"): "pooled const - contrastive"}
-comparisons = outcomes.comparisons(voxels, list(pairs))
+comparisons = statistics.compare_conditions(voxels, list(pairs))
 comparisons.round({"difference": 3, "low": 3, "high": 3, "p": 4, "p_holm": 4, "improved": 2})
 
 # %% [markdown]
@@ -144,7 +146,7 @@ comparisons.round({"difference": 3, "low": 3, "high": 3, "p": 4, "p_holm": 4, "i
 # looks better than it is: the last column is by how much.
 
 # %%
-by_region = outcomes.compare_by_region(voxels, [("contrastive", "pretrained")])
+by_region = statistics.compare_by_region(voxels, [("contrastive", "pretrained")])
 optimism = (scores["p2"] - scores["r"]).groupby(scores["condition"], sort=False).mean()
 print("P2 minus nested:", {condition: round(float(value), 3) for condition, value in optimism.items()})
 table = by_region[["roi", "hemisphere", "n", "difference", "p_holm"]].round(3)
@@ -158,7 +160,7 @@ pd.concat([table.set_index("roi"), normalised_by_region.add_prefix("normalised, 
 # The gain of every voxel, on the participant's own sheet, where the data have one.
 
 # %%
-keys = [*outcomes.REGION_COLUMNS, "voxel", "vertex_hemisphere", "vertex"]
+keys = [*statistics.REGION_COLUMNS, "voxel", "vertex_hemisphere", "vertex"]
 wide = voxels[voxels["condition"].isin(["pretrained", "contrastive"])].pivot_table(
     index=keys, columns="condition", values="r").reset_index()
 wide["gain"] = wide["contrastive"] - wide["pretrained"]
@@ -173,34 +175,34 @@ print(f"{(wide['gain'] > 0).mean():.0%} of {len(wide)} voxels gained; "
 # ## 7 · The figure
 
 # %%
-figure = plots.new_figure(8.4)
+figure = style.new_figure(8.4)
 lines = figure.add_gridspec(4, 1, height_ratios=[1.25, 1.25, 1.15, 1.1], hspace=0.55, left=0.075,
                             right=0.985, top=0.93, bottom=0.06)
-order = [condition for condition in plots_finetuning.CONDITION_STYLES if condition in set(scores["condition"])]
+order = [condition for condition in plots.CONDITION_STYLES if condition in set(scores["condition"])]
 top = lines[0].subgridspec(1, 2, width_ratios=[1, 1], wspace=0.18).subplots()
 for axes, value, letter in zip(top, ("r", "normalised_r"), "AB"):
-    plots_finetuning.condition_dots(axes, scores, value, groups, order)
+    plots.condition_dots(axes, scores, value, groups, order)
     axes.set_ylabel({"r": f"r, held out ({spec.protocol})", "normalised_r": "share of the ceiling"}[
         value])
-    plots.panel_letter(axes, letter, x=-0.1)
+    style.panel_letter(axes, letter, x=-0.1)
 if scores["normalised_r"].isna().all():
     top[1].text(0.5, 0.5, "no repeats here:\nno ceiling", transform=top[1].transAxes, ha="center")
     top[1].set_yticks([])
-plots.top_legend(figure, plots_finetuning.condition_handles(order), ncols=len(order))
+style.top_legend(figure, plots.condition_handles(order), ncols=len(order))
 
 # %%
 second = lines[1].subgridspec(1, 4, width_ratios=[0.62, 1.35, 1, 1], wspace=0.3).subplots()
 second[0].axis("off")
 second = second[1:]
-plots_finetuning.difference_bars(second[0], comparisons, groups, pairs)
+plots.difference_bars(second[0], comparisons, groups, pairs)
 second[0].set_xlabel("difference of r, 95 % interval")
-plots.panel_letter(second[0], "C", x=-0.68)
+style.panel_letter(second[0], "C", x=-0.68)
 for axes, group in zip(second[1:], groups):
-    plots_finetuning.layer_curves(axes, outcomes.select_group(curves, group),
+    plots.layer_curves(axes, statistics.select_group(curves, group),
                                   ["pretrained", "regression", "contrastive"], spec.layers)
     axes.set_title(f"{group} regions, by layer", fontsize=6.5)
 second[1].set_ylabel("r")
-plots.panel_letter(second[1], "D", x=-0.2)
+style.panel_letter(second[1], "D", x=-0.2)
 for axes in second[1 + len(groups):]:
     axes.axis("off")
 
@@ -211,9 +213,9 @@ for axes, condition in zip(third, ("pretrained", "contrastive")):
         index="roi", columns="layer", values="r", sort=False).reindex(columns=list(spec.layers))
     low, high = matrix.min(axis=1), matrix.max(axis=1)
     shades = matrix.sub(low, axis=0).div((high - low).where(high > low, 1), axis=0)
-    plots_finetuning.value_matrix(axes, matrix, boxed=True, shades=shades)
+    plots.value_matrix(axes, matrix, boxed=True, shades=shades)
     axes.set_title(f"{condition}: r by layer, rows shaded from worst to best", fontsize=6.5)
-plots.panel_letter(third[0], "E", x=-0.1)
+style.panel_letter(third[0], "E", x=-0.1)
 
 # %%
 drawn = list(available_surfaces)[:8]
@@ -222,18 +224,18 @@ for place, (subject, hemisphere) in enumerate(drawn):
     flat_map = available_surfaces[subject, hemisphere]
     axes = figure.add_subplot(last[0, place], **({} if flat_map.flat else {"projection": "3d"}))
     part = wide[(wide["subject"] == subject) & (wide["vertex_hemisphere"] == hemisphere)]
-    plots_finetuning.gain_map(axes, flat_map, part["vertex"].to_numpy(), part["gain"].to_numpy(),
+    plots.gain_map(axes, flat_map, part["vertex"].to_numpy(), part["gain"].to_numpy(),
                               limit)
     axes.set_title(f"{subject} {hemisphere}", fontsize=6)
 if drawn:
-    plots_finetuning.gain_colorbar(figure.add_subplot(last[1, len(drawn) // 3:-(len(drawn) // 3) or 1]),
+    plots.gain_colorbar(figure.add_subplot(last[1, len(drawn) // 3:-(len(drawn) // 3) or 1]),
                               limit, "r contrastive - r untuned")
 else:
     figure.text(0.5, 0.12, "no cortical sheets here: no map", ha="center")
 _ = figure.text(0.018, lines[3].get_position(figure).y1, "F", fontsize=9, fontweight="bold")
 
 # %%
-plots.save_figure(figure, laboratory.provenance, {
+style.save_figure(figure, laboratory.provenance, {
     "AB": scores, "C": comparisons, "DE": curves, "F": wide, "regions": regions, "rates": learning_rates})
 figure
 
@@ -300,7 +302,7 @@ gain = curves.pivot_table(index=["subject", "seed", "layer"], columns="condition
                           values="r").reset_index()
 gain["gain"] = gain["contrastive"] - gain["pretrained"]
 half = len(spec.layers) // 2
-deep, shallow = (outcomes.pivot_subject_by_seed(gain[gain["layer"].isin(part)], "gain")
+deep, shallow = (statistics.pivot_subject_by_seed(gain[gain["layer"].isin(part)], "gain")
                  for part in (spec.layers[half:], spec.layers[:half]))
 claims.interval("The gain is in the deep layers", deep - shallow, "above 0",
                 of="gain of r, deeper half of the layers minus the other",
@@ -308,7 +310,7 @@ claims.interval("The gain is in the deep layers", deep - shallow, "above 0",
                 paper="first layer .347 → .347, last .289 → .400")
 
 # %%
-selection_bias = outcomes.pivot_subject_by_seed(scores.assign(more=scores["p2"] - scores["r"]), "more")
+selection_bias = statistics.pivot_subject_by_seed(scores.assign(more=scores["p2"] - scores["r"]), "more")
 claims.interval("Choosing on the reported folds (P2) flatters", selection_bias, "above 0",
                 of="r, P2 minus nested", source="beyond the paper", paper="–")
 for group in groups:

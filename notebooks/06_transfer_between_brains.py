@@ -28,15 +28,17 @@ import pandas as pd
 from dataclasses import replace
 
 from helpers import lab
-from helpers.figures import plots, plots_finetuning
+from helpers.brains.layouts import open_cohort
+from helpers.figures import style
+from helpers.finetuning import plots
 from helpers.figures.claims import ClaimsTable, round_numbers
-from helpers.finetuning import outcomes
+from helpers.finetuning import statistics
 from helpers.finetuning.study import TRANSFER_AREAS, FineTuningStudy
 
 laboratory = lab.open(profile, notebook="06_transfer_between_brains")
 claims = ClaimsTable(laboratory.provenance)
 spec, seed = laboratory.profile.table("finetuning"), laboratory.profile.seed
-plots.use_style()
+style.use_style()
 print(laboratory.provenance.line)
 
 # %% [markdown]
@@ -48,7 +50,7 @@ print(laboratory.provenance.line)
 
 # %%
 network, untrained = laboratory.network(spec.network), laboratory.network(spec.untrained)
-cohort = laboratory.cohort("tuning_cohort")
+cohort = open_cohort(laboratory, "tuning_cohort")
 study = FineTuningStudy.from_cohort(cohort, spec, network, untrained, seed=seed, n_jobs=n_jobs)
 cross_subject = study.voxel_scores(["contrastive"], all_subjects=True)
 pretrained = study.voxel_scores(["pretrained"])
@@ -64,10 +66,10 @@ print(f"{n_networks} networks met {cross_subject.groupby(['subject', 'roi', 'hem
 # published, a matrix averages over the regions that all participants have.
 
 # %%
-improved_fraction = outcomes.fraction_improved(pd.concat([cross_subject, pretrained]), "contrastive", "pretrained")
-groups = [group for group in outcomes.GROUPS if len(outcomes.select_group(improved_fraction, group))
+improved_fraction = statistics.fraction_improved(pd.concat([cross_subject, pretrained]), "contrastive", "pretrained")
+groups = [group for group in statistics.GROUPS if len(statistics.select_group(improved_fraction, group))
           and (group == "all" or improved_fraction["group"].nunique() > 1)]
-matrices = {group: outcomes.donor_matrix(improved_fraction, group) for group in groups}
+matrices = {group: statistics.donor_matrix(improved_fraction, group) for group in groups}
 for group, matrix in matrices.items():
     own = np.diag(matrix.reindex(columns=matrix.index))
     others = matrix.to_numpy()[~np.eye(len(matrix), dtype=bool)]
@@ -80,8 +82,8 @@ matrices[groups[-1]].round(2)
 # regions, one's own network against those of the others.
 
 # %%
-scores, pretrained_scores = outcomes.region_scores(cross_subject), outcomes.region_scores(pretrained)
-place = [*outcomes.REGION_COLUMNS, "seed"]
+scores, pretrained_scores = statistics.region_scores(cross_subject), statistics.region_scores(pretrained)
+place = [*statistics.REGION_COLUMNS, "seed"]
 gains = scores.merge(pretrained_scores[[*place, "r"]], on=place,
                      suffixes=("", "_pretrained"))
 gains["gain"] = gains["r"] - gains["r_pretrained"]
@@ -99,9 +101,9 @@ gains_by_model.round(3)
 # %%
 pooled_kinds = ["pooled, avg", "pooled, const"]
 pooled = study.voxel_scores(pooled_kinds)
-pooled_comparison = outcomes.within_and_cross_participant(improved_fraction)
+pooled_comparison = statistics.within_and_cross_participant(improved_fraction)
 for condition in pooled_kinds:
-    found = outcomes.fraction_improved(pd.concat([pooled, pretrained]), condition, "pretrained")
+    found = statistics.fraction_improved(pd.concat([pooled, pretrained]), condition, "pretrained")
     pooled_comparison = pooled_comparison.merge(found.drop(columns="donor").rename(columns={"improved": condition}),
                             on=place)
 pooled_comparison.groupby("group")[["within_participant", "cross_participant", *pooled_kinds]].mean().round(2)
@@ -117,7 +119,7 @@ pooled_comparison.groupby("group")[["within_participant", "cross_participant", *
 # %%
 transfer_voxels = None
 if laboratory.profile.transfer_cohort is not None:
-    transfer_cohort = laboratory.cohort("transfer_cohort")
+    transfer_cohort = open_cohort(laboratory, "transfer_cohort")
     areas = tuple(TRANSFER_AREAS[roi] for roi in spec.rois if roi in TRANSFER_AREAS)
     transfer_data = FineTuningStudy.from_cohort(transfer_cohort, replace(spec, rois=areas, subjects=()), network, untrained,
                      seed=seed, n_jobs=n_jobs).plan.cohort_data
@@ -130,8 +132,8 @@ else:
 # %%
 transfer_scores, comparisons = pd.DataFrame(), pd.DataFrame()
 if transfer_voxels is not None:
-    transfer_scores = outcomes.region_scores(transfer_voxels)
-    comparisons = outcomes.comparisons(transfer_voxels, [("contrastive", "pretrained"), ("regression", "pretrained"),
+    transfer_scores = statistics.region_scores(transfer_voxels)
+    comparisons = statistics.compare_conditions(transfer_voxels, [("contrastive", "pretrained"), ("regression", "pretrained"),
                                           ("pooled, avg", "pretrained")])
 transfer_scores.pivot_table(index="roi", columns="condition", values="r", sort=False).round(3) if len(
     transfer_scores) else None
@@ -140,41 +142,41 @@ transfer_scores.pivot_table(index="roi", columns="condition", values="r", sort=F
 # ## 5 · The figure
 
 # %%
-figure = plots.new_figure(5.6)
+figure = style.new_figure(5.6)
 lines = figure.add_gridspec(2, 1, hspace=0.5, left=0.07, right=0.985, top=0.93, bottom=0.1)
-top = lines[0].subgridspec(1, len(outcomes.GROUPS), wspace=0.3).subplots()
+top = lines[0].subgridspec(1, len(statistics.GROUPS), wspace=0.3).subplots()
 for axes, letter, (group, matrix) in zip(top, "ABC", matrices.items()):
     matrix = matrix.reindex(columns=matrix.index)
-    plots_finetuning.value_matrix(axes, matrix, cmap="RdBu_r", centre=0.5)
+    plots.value_matrix(axes, matrix, cmap="RdBu_r", centre=0.5)
     axes.set(title=f"{group} regions", xlabel="receiver", ylabel="donor")
-    plots.panel_letter(axes, letter, x=-0.2)
+    style.panel_letter(axes, letter, x=-0.2)
 for axes in top[len(groups):]:
     axes.axis("off")
 
 # %%
 bottom = lines[1].subgridspec(1, 4, wspace=0.42).subplots()
 for axes, condition in zip(bottom[:2], pooled_kinds):
-    plots_finetuning.group_scatter(axes, pooled_comparison["cross_participant"], pooled_comparison[condition], pooled_comparison["group"])
+    plots.group_scatter(axes, pooled_comparison["cross_participant"], pooled_comparison[condition], pooled_comparison["group"])
     axes.set(xlabel="others' networks, voxels improved", ylabel=f"{condition}, voxels improved")
-    plots.percent_axis(axes.xaxis), plots.percent_axis(axes.yaxis)
-plots.panel_letter(bottom[0], "D", x=-0.3)
+    style.percent_axis(axes.xaxis), style.percent_axis(axes.yaxis)
+style.panel_letter(bottom[0], "D", x=-0.3)
 order = [group for group in ("early", "higher") if group in set(gains["group"])]
-plots_finetuning.within_and_cross_gains(bottom[2], gains, order)
+plots.within_and_cross_gains(bottom[2], gains, order)
 bottom[2].set_ylabel("r tuned - r untuned")
-plots.panel_letter(bottom[2], "E", x=-0.35)
+style.panel_letter(bottom[2], "E", x=-0.35)
 
 # %%
 if len(transfer_scores):
     conditions = list(dict.fromkeys(transfer_scores["condition"]))
-    plots_finetuning.condition_dots(bottom[3], transfer_scores, "r", ["all"], conditions)
+    plots.condition_dots(bottom[3], transfer_scores, "r", ["all"], conditions)
     bottom[3].set(ylabel="r, second data set", xticks=[])
-    plots.top_legend(figure, plots_finetuning.condition_handles(conditions))
-    plots.panel_letter(bottom[3], "F", x=-0.35)
+    style.top_legend(figure, plots.condition_handles(conditions))
+    style.panel_letter(bottom[3], "F", x=-0.35)
 else:
     bottom[3].axis("off")
 
 # %%
-plots.save_figure(figure, laboratory.provenance, {
+style.save_figure(figure, laboratory.provenance, {
     "ABC": improved_fraction, "D": pooled_comparison, "E": gains, "F": transfer_scores})
 figure
 
@@ -195,8 +197,8 @@ figure
 
 # %%
 def by_receiver(group):
-    found = outcomes.within_and_cross_participant(outcomes.select_group(improved_fraction, group))
-    return outcomes.pivot_shared_models(found, "within_participant"), outcomes.pivot_shared_models(found, "cross_participant")
+    found = statistics.within_and_cross_participant(statistics.select_group(improved_fraction, group))
+    return statistics.pivot_shared_models(found, "within_participant"), statistics.pivot_shared_models(found, "cross_participant")
 
 published = {"early": "diagonal .755, off .677", "higher": "diagonal .490, off .348",
              "all": "diagonal .633, off .515"}
@@ -218,7 +220,7 @@ for group in order:
     part = pooled_comparison[pooled_comparison["group"] == group]
     part = part.assign(more=part["pooled, avg"] - part["cross_participant"])
     claims.interval(f"The pooled network beats borrowed ones ({group} regions)",
-                    outcomes.pivot_shared_models(part, "more"), "above 0", sample="receivers", shared=True,
+                    statistics.pivot_shared_models(part, "more"), "above 0", sample="receivers", shared=True,
                     of="share of voxels improved, pooled (avg) minus others'",
                     source="pooled against cross-subject scatter",
                     paper={"early": "mostly above the line", "higher": "mostly below"}[group])

@@ -28,17 +28,19 @@ import pandas as pd
 from dataclasses import replace
 
 from helpers import lab
-from helpers.figures import plots, plots_finetuning
+from helpers.brains.layouts import open_cohort
+from helpers.figures import style
+from helpers.finetuning import plots
 from helpers.figures.claims import ClaimsTable, round_numbers
-from helpers.finetuning.outcomes import pivot_subject_by_seed, pivot_shared_models
-from helpers.finetuning.contrastive import NATS_PER_BIT
+from helpers.finetuning.statistics import pivot_shared_models, pivot_subject_by_seed
+from helpers.finetuning.info_nce import NATS_PER_BIT
 from helpers.finetuning.conditions import get_condition
 from helpers.finetuning.study import FineTuningStudy
 
 laboratory = lab.open(profile, notebook="07_bound_shared_information")
 claims = ClaimsTable(laboratory.provenance)
 spec, seed = laboratory.profile.table("finetuning"), laboratory.profile.seed
-plots.use_style()
+style.use_style()
 print(laboratory.provenance.line)
 
 # %% [markdown]
@@ -56,7 +58,7 @@ print(laboratory.provenance.line)
 
 # %%
 network, untrained = laboratory.network(spec.network), laboratory.network(spec.untrained)
-cohort = laboratory.cohort("tuning_cohort")
+cohort = open_cohort(laboratory, "tuning_cohort")
 study = FineTuningStudy.from_cohort(cohort, spec, network, untrained, seed=seed, n_jobs=n_jobs)
 conditions = ["contrastive", "contrastive, fixed z", "shuffled", "pooled, avg", "pooled, const"]
 bounds = study.bounds(conditions)
@@ -143,31 +145,31 @@ by_size.pivot_table(index="embedding_dim", columns="roi", values="cross_validate
 # ## 5 · The figure
 
 # %%
-figure = plots.new_figure(5.4)
+figure = style.new_figure(5.4)
 lines = figure.add_gridspec(2, 1, hspace=0.5, left=0.075, right=0.985, top=0.93, bottom=0.1)
 top = lines[0].subgridspec(1, 3, wspace=0.3).subplots()
 for axes, table, words in zip(top, (shared_batchnorm, nats, nats / NATS_PER_BIT), (
         "nats, shared statistics", "nats, each side's own", "the same in bits")):
-    plots_finetuning.value_matrix(axes, table)
+    plots.value_matrix(axes, table)
     axes.set_title(f"bound: {words}", fontsize=6.5)
 for axes, letter in zip(top, "ABC"):
-    plots.panel_letter(axes, letter, x=-0.14)
+    style.panel_letter(axes, letter, x=-0.14)
 
 # %%
 bottom = lines[1].subgridspec(1, 3, wspace=0.3).subplots()
-plots_finetuning.bound_scatter(bottom[0], bounds, ["contrastive", "contrastive, fixed z"])
-plots_finetuning.bound_scatter(bottom[1], bounds, ["contrastive", "pooled, avg", "pooled, const"])
+plots.bound_scatter(bottom[0], bounds, ["contrastive", "contrastive, fixed z"])
+plots.bound_scatter(bottom[1], bounds, ["contrastive", "pooled, avg", "pooled, const"])
 for axes in bottom[:2]:
     axes.set(xlabel="voxels of the region", ylabel="bound, nats (crossed)")
-plots_finetuning.embedding_dim_lines(bottom[2], by_size)
+plots.embedding_dim_lines(bottom[2], by_size)
 bottom[2].set(xlabel="dimensions of the embedding, z", ylabel="bound, nats (crossed)")
 for axes, letter in zip(bottom, "DEF"):
-    plots.panel_letter(axes, letter, x=-0.16)
-plots.top_legend(figure, plots_finetuning.condition_handles(
+    style.panel_letter(axes, letter, x=-0.16)
+style.top_legend(figure, plots.condition_handles(
     ["contrastive", "contrastive, fixed z", "pooled, avg", "pooled, const"]))
 
 # %%
-plots.save_figure(figure, laboratory.provenance, {
+style.save_figure(figure, laboratory.provenance, {
     "ABCDE": bounds.assign(calibrated_bits=bounds["calibrated"] / NATS_PER_BIT), "F": by_size})
 figure
 
@@ -195,7 +197,7 @@ claims.claim("No bound exceeds log K", source="check of this laboratory", paper=
                          <= np.log(bounds["n"]) + 1e-9).all()))
 bound_by_subject = lambda condition, column="cross_validated", table=bounds: pivot_subject_by_seed(table[table["condition"] == condition], column)
 claims.interval("Images and responses share information that the tuned network finds",
-                of("contrastive"), "above 0", of="mean bound, factor crossed, nats",
+                bound_by_subject("contrastive"), "above 0", of="mean bound, factor crossed, nats",
                 source="mutual-information matrix",
                 paper="early about 1.4 to 2.0, PPA 2.4, RSC .5")
 

@@ -28,11 +28,14 @@ import pandas as pd
 from matplotlib.colors import Normalize
 
 from helpers import lab
-from helpers.figures import plots, plots_finetuning, plots_landscape
+from helpers.brains.layouts import open_cohort
+from helpers.figures import style
+from helpers.finetuning import plots as finetuning_plots
+from helpers.landscape import plots as landscape_plots
 from helpers.figures.claims import ClaimsTable, round_numbers
-from helpers.finetuning.outcomes import pivot_subject_by_seed, select_group, region_scores
+from helpers.finetuning.statistics import pivot_subject_by_seed, region_scores, select_group
 from helpers.finetuning.study import FineTuningStudy
-from helpers.landscape import comparing, outcomes, reading
+from helpers.landscape import classification, statistics, study as landscape_study
 from helpers.landscape.distances import ignorance_model, truth_model
 from helpers.landscape.inpca import fit_inpca
 
@@ -41,7 +44,7 @@ laboratory = lab.open(profile, notebook="08_map_the_model_landscape")
 claims = ClaimsTable(laboratory.provenance)
 spec, seed = laboratory.profile.table("finetuning"), laboratory.profile.seed
 landscape_spec = laboratory.profile.table("landscape")
-plots.use_style()
+style.use_style()
 print(laboratory.provenance.line)
 
 # %% [markdown]
@@ -55,9 +58,9 @@ print(laboratory.provenance.line)
 
 # %%
 network, untrained = laboratory.network(spec.network), laboratory.network(spec.untrained)
-cohort = laboratory.cohort("tuning_cohort")
+cohort = open_cohort(laboratory, "tuning_cohort")
 study = FineTuningStudy.from_cohort(cohort, spec, network, untrained, seed=seed, n_jobs=n_jobs)
-tasks = {name: reading.load_task(name, laboratory.images(*where.split("/", 1)), network,
+tasks = {name: classification.load_task(name, laboratory.images(*where.split("/", 1)), network,
                                  landscape_spec.image_size, landscape_spec.max_images)
          for name, where in landscape_spec.tasks.items()}
 pd.DataFrame([{"task": name, "classes": len(np.unique(task.labels)), "n_train": len(task.train_idx),
@@ -76,8 +79,8 @@ conditions = ["untrained", "pretrained", "shuffled", "regression", "regression, 
 finetuned_models = study.networks(conditions)
 published = [finetuned_model for finetuned_model in finetuned_models if finetuned_model.condition not in (
     "untrained", "shuffled", "regression", "regression, same head")]
-accuracy = outcomes.add_accuracy_change(pd.concat([
-    comparing.task_accuracies(study, finetuned_models if name == landscape_spec.map_task else published, [one],
+accuracy = statistics.add_accuracy_change(pd.concat([
+    landscape_study.task_accuracies(study, finetuned_models if name == landscape_spec.map_task else published, [one],
                          landscape_spec.layer) for name, one in tasks.items()]))
 table = accuracy.pivot_table(index="condition", columns=["task", "group"], values="accuracy",
                              sort=False)
@@ -91,7 +94,7 @@ table.round(3)
 # networks. The first row is the network before tuning.
 
 # %%
-matrices = {name: outcomes.accuracy_matrix(accuracy, name) for name in tasks}
+matrices = {name: statistics.accuracy_matrix(accuracy, name) for name in tasks}
 matrices[landscape_spec.map_task].round(3)
 
 # %% [markdown]
@@ -112,7 +115,7 @@ matrices[landscape_spec.map_task].round(3)
 task = tasks[landscape_spec.map_task]
 drawn = [finetuned_model for finetuned_model in finetuned_models if finetuned_model.seed == 0]  # one training of each, to draw
 n_classes = len(task.classes)
-pairwise_distances, distances_to_references = comparing.prediction_distances(
+pairwise_distances, distances_to_references = landscape_study.prediction_distances(
     study, drawn, task, landscape_spec.layer, [truth_model(task.test_labels, n_classes), ignorance_model(n_classes)])
 inpca_map = fit_inpca(pairwise_distances)
 reference_points = dict(zip(("truth", "ignorance"), inpca_map.project(distances_to_references)))
@@ -146,10 +149,10 @@ learning_rate = study.learning_rate(next(finetuned_model.run.condition for finet
 early = FineTuningStudy.from_cohort(cohort, laterality_spec.finetuning_spec(spec, learning_rate), network, untrained, seed=seed, n_jobs=n_jobs)
 hemisphere_models = early.networks(["pretrained", "contrastive"])
 where = landscape_spec.tasks[landscape_spec.map_task].split("/", 1)
-large = reading.load_task(landscape_spec.map_task, laboratory.images(*where), network, laterality_spec.image_size,
+large = classification.load_task(landscape_spec.map_task, laboratory.images(*where), network, laterality_spec.image_size,
                           landscape_spec.max_images)
-hemisphere_distances, _ = comparing.prediction_distances(early, hemisphere_models, large, landscape_spec.layer)
-hemisphere_table = comparing.task_accuracies(early, hemisphere_models, [large], landscape_spec.layer)
+hemisphere_distances, _ = landscape_study.prediction_distances(early, hemisphere_models, large, landscape_spec.layer)
+hemisphere_table = landscape_study.task_accuracies(early, hemisphere_models, [large], landscape_spec.layer)
 hemisphere_table["from pretrained"] = hemisphere_distances[0]
 hemisphere_map = fit_inpca(hemisphere_distances)
 print(f"{len(hemisphere_models) - 1} networks; two axes explain {hemisphere_map.explained_stress()[1]:.0%} of the stress")
@@ -160,7 +163,7 @@ print(f"{len(hemisphere_models) - 1} networks; two axes explain {hemisphere_map.
 # hemispheres?
 
 # %%
-directions = outcomes.hemisphere_distance_difference(hemisphere_distances, hemisphere_table)
+directions = statistics.hemisphere_distance_difference(hemisphere_distances, hemisphere_table)
 print("opposite minus same:", directions.mean(axis=1).round(3).to_dict())
 hemisphere_table[hemisphere_table["roi"] != "none"].pivot_table(index="roi", columns="hemisphere", sort=False,
                                           values=["from pretrained", "accuracy"]).round(3)
@@ -175,7 +178,7 @@ hemisphere_table[hemisphere_table["roi"] != "none"].pivot_table(index="roi", col
 
 # %%
 scores = region_scores(study.voxel_scores([condition for condition in conditions if condition != "untrained"]))
-trade_off = map_accuracy.merge(outcomes.encoding_gains(scores), on=outcomes.MODEL_COLUMNS)
+trade_off = map_accuracy.merge(statistics.encoding_gains(scores), on=statistics.MODEL_COLUMNS)
 trade_off.groupby(["condition", "group"], sort=False)[["gain", "change"]].mean().round(3)
 
 # %%
@@ -183,10 +186,10 @@ pretrained, before = study.voxel_scores(["pretrained"]), accuracy[accuracy["cond
 path_tables = [trade_off[trade_off["condition"] == "contrastive"].assign(interpolation=1.0)]
 path_tables.append(path_tables[0].assign(interpolation=0.0, gain=0.0, change=0.0))
 halfway = {"kinds": ["contrastive"], "interpolation": 0.5}
-gained = outcomes.encoding_gains(region_scores(pd.concat([pretrained, study.voxel_scores(**halfway)])))
-part = comparing.task_accuracies(study, study.networks(**halfway), [task], landscape_spec.layer)
-part = outcomes.add_accuracy_change(pd.concat([before, part]))
-path_tables.append(part.merge(gained, on=outcomes.MODEL_COLUMNS).assign(interpolation=0.5))
+gained = statistics.encoding_gains(region_scores(pd.concat([pretrained, study.voxel_scores(**halfway)])))
+part = landscape_study.task_accuracies(study, study.networks(**halfway), [task], landscape_spec.layer)
+part = statistics.add_accuracy_change(pd.concat([before, part]))
+path_tables.append(part.merge(gained, on=statistics.MODEL_COLUMNS).assign(interpolation=0.5))
 paths = pd.concat(path_tables).sort_values("interpolation")[
     ["donor", "seed", "roi", "group", "interpolation", "gain", "change"]]
 paths.pivot_table(index="interpolation", columns="group", values=["gain", "change"]).round(3)
@@ -195,14 +198,14 @@ paths.pivot_table(index="interpolation", columns="group", values=["gain", "chang
 # ## 6 · The figure
 
 # %%
-figure = plots.new_figure(8.6)
+figure = style.new_figure(8.6)
 lines = figure.add_gridspec(3, 1, hspace=0.42, left=0.085, right=0.945, top=0.955, bottom=0.06,
                             height_ratios=[1, 1.25, 1.15])
 top = lines[0].subgridspec(1, 3, wspace=0.35).subplots(squeeze=False)[0]
 for axes, letter, (name, values) in zip(top, "ABC", matrices.items()):
-    plots_finetuning.value_matrix(axes, values, cmap="viridis")
+    finetuning_plots.value_matrix(axes, values, cmap="viridis")
     axes.set_title(f"{name}, {len(np.unique(tasks[name].labels))} classes")
-    plots.panel_letter(axes, letter, x=-0.2)
+    style.panel_letter(axes, letter, x=-0.2)
 for axes in top[len(matrices):]:
     axes.axis("off")
 
@@ -211,42 +214,42 @@ for axes in top[len(matrices):]:
                                     width_ratios=[1.5, 1.5, 1, 1, 0.06]).subplots()
 norm = Normalize(min(model_table["accuracy"].min(), hemisphere_table["accuracy"].min()),
                  max(model_table["accuracy"].max(), hemisphere_table["accuracy"].max()))
-plots_landscape.model_map(middle[0], model_table, inpca_map.coordinates[:, :2], "accuracy", norm, references=reference_points)
-plots_landscape.label_inpca_axes(middle[0], inpca_map.signs, stress)
-plots_landscape.model_map(middle[1], hemisphere_table, hemisphere_map.coordinates[:, :2], "accuracy", norm)
-plots_landscape.label_inpca_axes(middle[1], hemisphere_map.signs, hemisphere_map.explained_stress())
+landscape_plots.model_map(middle[0], model_table, inpca_map.coordinates[:, :2], "accuracy", norm, references=reference_points)
+landscape_plots.label_inpca_axes(middle[0], inpca_map.signs, stress)
+landscape_plots.model_map(middle[1], hemisphere_table, hemisphere_map.coordinates[:, :2], "accuracy", norm)
+landscape_plots.label_inpca_axes(middle[1], hemisphere_map.signs, hemisphere_map.explained_stress())
 subsets = {"higher regions": (model_table["group"] == "higher") & (model_table["condition"] == "contrastive"),
         "pooled": model_table["donor"] == "all"}
 for axes, (name, rows) in zip(middle[2:], subsets.items()):
     rows = np.flatnonzero(rows | (model_table["condition"] == "pretrained"))
     part = fit_inpca(pairwise_distances[np.ix_(rows, rows)])
-    plots_landscape.model_map(axes, model_table.iloc[rows], part.coordinates[:, :2], "accuracy", norm)
-    plots_landscape.label_inpca_axes(axes, part.signs, part.explained_stress())
+    landscape_plots.model_map(axes, model_table.iloc[rows], part.coordinates[:, :2], "accuracy", norm)
+    landscape_plots.label_inpca_axes(axes, part.signs, part.explained_stress())
 
 # %%
 for axes, letter, title in zip(middle, "DEFG", ("all networks", "left and right, early",
                                                 *subsets)):
     axes.set_title(title)
-    plots.panel_letter(axes, letter, x=-0.22)
+    style.panel_letter(axes, letter, x=-0.22)
 figure.colorbar(middle[0].collections[0], cax=bar).set_label(f"accuracy, {landscape_spec.map_task}")
-marks = dict.fromkeys(plots_landscape.marker_key(*row) for row in pd.concat([model_table, hemisphere_table])[
+marks = dict.fromkeys(landscape_plots.marker_key(*row) for row in pd.concat([model_table, hemisphere_table])[
     ["roi", "hemisphere", "group", "condition"]].to_numpy())
-middle[0].legend(handles=plots_landscape.marker_handles([*marks, *reference_points]), fontsize=5,
+middle[0].legend(handles=landscape_plots.marker_handles([*marks, *reference_points]), fontsize=5,
                  ncols=2, loc="best", handletextpad=0.2, columnspacing=0.6)
 
 # %%
 bottom = lines[2].subgridspec(1, 2, wspace=0.25).subplots()
 drawn_conditions = list(dict.fromkeys(trade_off["condition"]))
-plots_landscape.trade_off(bottom[0], trade_off, drawn_conditions)
-bottom[0].legend(handles=plots_finetuning.condition_handles(drawn_conditions), fontsize=5.5)
-plots_landscape.interpolation_paths(bottom[1], paths)
+landscape_plots.trade_off(bottom[0], trade_off, drawn_conditions)
+bottom[0].legend(handles=finetuning_plots.condition_handles(drawn_conditions), fontsize=5.5)
+landscape_plots.interpolation_paths(bottom[1], paths)
 bottom[1].legend(title="share of the way, by group")
 for axes, letter in zip(bottom, "HI"):
     axes.set(xlabel=f"change of accuracy, {landscape_spec.map_task}", ylabel="r tuned - r untuned")
-    plots.panel_letter(axes, letter, x=-0.09)
+    style.panel_letter(axes, letter, x=-0.09)
 
 # %%
-plots.save_figure(figure, laboratory.provenance, {
+style.save_figure(figure, laboratory.provenance, {
     "ABC": accuracy, "D": model_table.assign(x=inpca_map.coordinates[:, 0], y=inpca_map.coordinates[:, 1]),
     "E": hemisphere_table.assign(x=hemisphere_map.coordinates[:, 0], y=hemisphere_map.coordinates[:, 1]), "H": trade_off, "I": paths})
 figure
@@ -272,13 +275,13 @@ published_accuracies = {"Caltech-256": ".703 untuned, .61 to .65 early, .66 to .
                "Places365": ".291 untuned, .22 to .25 early, .25 to .26 higher",
                "ImageNet": ".458 untuned, .35 to .40 early, .41 to .43 higher"}
 for name in tasks:
-    claims.interval(f"Tuning to a brain region forgets ({name})", outcomes.pivot_donor_by_seed(
+    claims.interval(f"Tuning to a brain region forgets ({name})", statistics.pivot_donor_by_seed(
         accuracy, "change", condition="contrastive", task=name), "below 0",
         of="accuracy minus that of the untuned network", source="classification matrices",
         paper=published_accuracies.get(name, "in all tasks: untuned > higher > early"))
 
 # %%
-accuracy_change = {(condition, group): outcomes.pivot_donor_by_seed(select_group(map_accuracy, group), "change", condition=condition)
+accuracy_change = {(condition, group): statistics.pivot_donor_by_seed(select_group(map_accuracy, group), "change", condition=condition)
         for condition in conditions for group in ("early", "higher", "all")}
 of_region = {condition: pivot_subject_by_seed(map_accuracy[map_accuracy["condition"] == condition], "accuracy", "roi")
              for condition in ("pooled, avg", "contrastive")}
@@ -304,8 +307,8 @@ claims.interval("Networks of opposite hemispheres leave in different directions"
                 "above 0", of="distance of opposite minus that of same hemisphere",
                 source="subject landscape", paper="two arms, left and right")
 area = hemisphere_table.assign(area=hemisphere_table["roi"].str[:2])
-farther = (outcomes.pivot_donor_by_seed(area, "from pretrained", area="V1")
-           - outcomes.pivot_donor_by_seed(area, "from pretrained", area="hV"))
+farther = (statistics.pivot_donor_by_seed(area, "from pretrained", area="V1")
+           - statistics.pivot_donor_by_seed(area, "from pretrained", area="hV"))
 claims.interval("V1 lies farther from the untuned network than hV4", farther, "above 0",
                 of="distance from untuned, V1 minus hV4", source="subject landscape",
                 paper="V1 farthest, hV4 nearest")
@@ -315,7 +318,7 @@ gained = trade_off[~trade_off["condition"].isin(["shuffled", "untrained"]) & (tr
 claims.count("Nothing is gained without forgetting", int((gained["change"] >= 0).sum()), len(gained),
              "below", 0.05, of="networks that gained and have the untuned one's accuracy or more",
              source="beyond the paper", paper="unknown")
-claims.interval("Half the way is a bargain", outcomes.interpolation_advantage(paths, 0.5), "above 0",
+claims.interval("Half the way is a bargain", statistics.interpolation_advantage(paths, 0.5), "above 0",
                 of="share of the gain minus share of the loss that half the way's weights have",
                 source="beyond the paper", paper="unknown")
 

@@ -30,18 +30,20 @@ import numpy as np
 import pandas as pd
 
 from helpers import lab
-from helpers.figures import plots, plots_landscape
+from helpers.brains.layouts import open_cohort
+from helpers.figures import style
+from helpers.saliency import plots
 from helpers.figures.claims import ClaimsTable, round_numbers
 from helpers.finetuning.study import FineTuningStudy
-from helpers.ground.stats import interval
-from helpers.landscape.reading import load_task, fit_probe
+from helpers.core.statistics import interval
+from helpers.landscape.classification import fit_probe, load_task
 from helpers.saliency.laterality import contralateral_bias
-from helpers.saliency.looking import OCCLUSION, METHODS, saliency_examples
-from helpers.saliency.measuring import laterality_table
+from helpers.saliency.study import METHODS, OCCLUSION, saliency_examples
+from helpers.saliency.statistics import laterality_table
 
 laboratory = lab.open(profile, notebook="09_see_lateralisation")
 claims = ClaimsTable(laboratory.provenance)
-plots.use_style()
+style.use_style()
 print(laboratory.provenance.line)
 
 # %% [markdown]
@@ -56,7 +58,7 @@ print(laboratory.provenance.line)
 spec, seed = laboratory.profile.table("finetuning"), laboratory.profile.seed
 laterality_spec, landscape_spec = (laboratory.profile.table(name) for name in ("laterality", "landscape"))
 network, untrained = laboratory.network(spec.network), laboratory.network(spec.untrained)
-cohort = laboratory.cohort("tuning_cohort")
+cohort = open_cohort(laboratory, "tuning_cohort")
 finetuning_study = FineTuningStudy.from_cohort(cohort, spec, network, untrained, seed=seed, n_jobs=n_jobs)
 learning_rate = finetuning_study.learning_rate(finetuning_study.networks(["contrastive"])[0].run.condition)
 study = FineTuningStudy.from_cohort(cohort, laterality_spec.finetuning_spec(spec, learning_rate), network, untrained, seed=seed, n_jobs=n_jobs)
@@ -158,46 +160,46 @@ examples = {(int(picture), measure): saliency_examples(panel_models, names, task
 # ## 5 · The figure
 
 # %%
-figure = plots.new_figure(4.4 + 1.3 * len(examples))
+figure = style.new_figure(4.4 + 1.3 * len(examples))
 lines = figure.add_gridspec(2, 1, hspace=0.18, left=0.08, right=0.985, top=0.96, bottom=0.085,
                             height_ratios=[1.3 * len(examples), 4.2])
 above = lines[0].subgridspec(len(examples), 2 * len(panel), wspace=0.06, hspace=0.32).subplots()
 for line, ((_, measure), line_examples) in zip(above, examples.items()):
     for axes, example in zip(line, line_examples):
-        plots_landscape.saliency_panel(axes, example)
+        plots.saliency_panel(axes, example)
     line[0].text(-0.08, 0.5, measure, transform=line[0].transAxes, rotation=90, fontsize=6,
                  ha="right", va="center")
-plots.panel_letter(above[0, 0], "A", x=-0.25)
+style.panel_letter(above[0, 0], "A", x=-0.25)
 
 # %%
 below = lines[1].subgridspec(2, 3, wspace=0.35, hspace=0.75, width_ratios=[1, 1, 1.05])
 dots = {"B": published_measure, "C": fine_measure, "D": OCCLUSION}
 for place, (letter, measure) in zip(((0, 0), (0, 1), (1, 0)), dots.items()):
     axes = figure.add_subplot(below[place])
-    plots_landscape.laterality_dots(axes, table[(table["condition"] == "contrastive")
+    plots.laterality_dots(axes, table[(table["condition"] == "contrastive")
                                                 & (table["measure"] == measure)], laterality_spec.rois)
     axes.set(title=measure, ylabel="left  -  bias  -  right")
-    plots.panel_letter(axes, letter, x=-0.2)
+    style.panel_letter(axes, letter, x=-0.2)
 axes = figure.add_subplot(below[1, 1])
-plots_landscape.laterality_dots(axes, table[(table["condition"] == "shuffled")
+plots.laterality_dots(axes, table[(table["condition"] == "shuffled")
                                             & (table["measure"] == OCCLUSION)], laterality_spec.shuffled_rois)
 axes.set(title=f"{OCCLUSION}, shuffled pairs", ylabel="left  -  bias  -  right")
-plots.panel_letter(axes, "E", x=-0.2)
+style.panel_letter(axes, "E", x=-0.2)
 
 # %%
 axes = figure.add_subplot(below[:, 2])
 colour = {"contrastive": "royalblue", "shuffled": "tan"}
 rows = effects.assign(label=effects["measure"].str.replace(" ", "\n", n=1),
                       colour=effects["condition"].map(colour))
-plots_landscape.effect_intervals(axes, rows)
+plots.effect_intervals(axes, rows)
 axes.set(xlabel="laterality (above 0: contralateral)", title="contrastive (blue), shuffled (tan)")
-plots.panel_letter(axes, "F", x=-0.35)
-plots.top_legend(figure, [plots.plt.Line2D([], [], color=tone, marker=".", linestyle="none",
+style.panel_letter(axes, "F", x=-0.35)
+style.top_legend(figure, [style.plt.Line2D([], [], color=tone, marker=".", linestyle="none",
                                            label=name) for name, tone in (
     ("left hemisphere", "royalblue"), ("right hemisphere", "crimson"))], loc="lower left")
 
 # %%
-plots.save_figure(figure, laboratory.provenance, {
+style.save_figure(figure, laboratory.provenance, {
     "A": pd.DataFrame([{"picture": picture, "network": example.network, "view": example.view,
                         "class": example.true_class, "probability": example.probability}
                        for (picture, _), line_examples in examples.items() for example in line_examples]),

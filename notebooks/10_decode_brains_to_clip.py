@@ -27,15 +27,17 @@ import numpy as np
 import pandas as pd
 
 from helpers import lab
+from helpers.decoding.study import DecodingStudy
 from helpers.decoding.contrastive_decoder import N_KEPT
-from helpers.decoding.directions import effective_dimension
+from helpers.decoding.vectors import effective_dimension
 from helpers.decoding.study import CONTRAST, FIRST, METHODS, NARROW, NOISELESS, RIDGE, WHITENED
-from helpers.figures import plots, plots_concepts
+from helpers.concepts import plots
+from helpers.figures import style
 from helpers.figures.claims import ClaimsTable, round_numbers
 
 laboratory = lab.open(profile, notebook="10_decode_brains_to_clip")
 claims = ClaimsTable(laboratory.provenance)
-plots.use_style()
+style.use_style()
 print(laboratory.provenance.line)
 
 # %% [markdown]
@@ -49,7 +51,7 @@ print(laboratory.provenance.line)
 
 # %%
 spec = laboratory.profile.table("decoding")
-study = laboratory.decoding()
+study = DecodingStudy.open(laboratory)
 vectors = study.space.vectors[study.space.known]
 mean = vectors.mean(0)
 print(f"{study.space.name}: {len(vectors):,} conditions in {vectors.shape[1]} dimensions, "
@@ -126,7 +128,7 @@ found[found["k"] == shown_k].pivot_table(index="method", columns=["averaged", "s
 # ## 5 · The figure
 
 # %%
-figure = plots.new_figure(5.6)
+figure = style.new_figure(5.6)
 lines = figure.add_gridspec(2, 1, hspace=0.5, left=0.075, right=0.985, top=0.9, bottom=0.12)
 top = lines[0].subgridspec(1, 4, wspace=0.42).subplots()
 top[0].plot(steps, losses, linewidth=0.5, color="tab:blue", alpha=0.6)
@@ -139,24 +141,24 @@ top[1].set(xscale="log", xlabel="penalty of ridge", ylabel="top-1, validation")
 # %%
 for axes, averaged, title in zip(top[2:], (False, True), ("single trials", "averaged")):
     part = found[found["averaged"] == averaged]
-    plots_concepts.retrieval_curves(axes, part, [CONTRAST, NOISELESS, RIDGE, WHITENED])
+    plots.retrieval_curves(axes, part, [CONTRAST, NOISELESS, RIDGE, WHITENED])
     axes.set_title(title, fontsize=6.5)
 top[2].set_ylabel("top-k accuracy")
 for axes, letter in zip(top, "ABCD"):
-    plots.panel_letter(axes, letter, x=-0.2)
+    style.panel_letter(axes, letter, x=-0.2)
 
 # %%
 low = lines[1].subgridspec(1, 2, wspace=0.16).subplots(sharey=False)
 for axes, averaged, letter in zip(low, (False, True), "EF"):
     part = found[(found["averaged"] == averaged) & (found["k"] == shown_k)]
-    plots_concepts.participant_bars(axes, part, METHODS)
+    plots.participant_bars(axes, part, METHODS)
     axes.set_title("averaged" if averaged else "single trials", fontsize=6.5)
-    plots.panel_letter(axes, letter, x=-0.08)
+    style.panel_letter(axes, letter, x=-0.08)
 low[0].set_ylabel(f"top-{shown_k} accuracy")
-plots.top_legend(figure, plots_concepts.method_handles(METHODS), ncols=4)
+style.top_legend(figure, plots.method_handles(METHODS), ncols=4)
 
 # %%
-plots.save_figure(figure, laboratory.provenance, {
+style.save_figure(figure, laboratory.provenance, {
     "A": losses.assign(step=steps), "B": grid.reset_index(), "CDEF": found})
 figure
 

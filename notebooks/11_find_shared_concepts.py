@@ -28,18 +28,20 @@ import numpy as np
 import pandas as pd
 
 from helpers import lab
+from helpers.decoding.study import DecodingStudy
 from helpers.brains.rois import FAMILIES
 from helpers.brains.surfaces import surface_of
-from helpers.concepts.concept_study import ConceptStudy
-from helpers.concepts.meaning import associated, crossed
-from helpers.decoding.directions import effective_dimension, unit
-from helpers.figures import plots, plots_concepts
+from helpers.concepts.study import ConceptStudy
+from helpers.concepts.interpretation import associated, crossed
+from helpers.decoding.vectors import effective_dimension, unit
+from helpers.concepts import plots
+from helpers.figures import style
 from helpers.figures.claims import ClaimsTable, round_numbers
-from helpers.ground.intervals import against_draws, proportion_interval
+from helpers.core.intervals import against_draws, proportion_interval
 
 laboratory = lab.open(profile, notebook="11_find_shared_concepts")
 claims = ClaimsTable(laboratory.provenance)
-plots.use_style()
+style.use_style()
 print(laboratory.provenance.line)
 
 # %% [markdown]
@@ -52,7 +54,7 @@ print(laboratory.provenance.line)
 
 # %%
 spec = laboratory.profile.table("concepts")
-study = ConceptStudy(laboratory.decoding(), spec)
+study = ConceptStudy(DecodingStudy.open(laboratory), spec)
 people, space = list(study.subjects), study.decoding.space
 pd.DataFrame({subject: {"voxels": len(values), "effective dimension":
                         round(effective_dimension(unit(values)), 1)}
@@ -128,28 +130,28 @@ cohort = study.decoding.cohort
 first = dict(zip(*np.unique(cohort.condition_of, return_index=True)))
 
 def strip(axes, conditions, colour):
-    plots_concepts.picture_strip(axes, [cohort.album.open(int(first[one]))
+    plots.picture_strip(axes, [cohort.album.open(int(first[one]))
                                         for one in conditions[:8]], 4, colour)
 
 # %%
 drawn = order[:n_cards]
-figure = plots.new_figure(0.5 + 1.08 * max(1, len(drawn)))
+figure = style.new_figure(0.5 + 1.08 * max(1, len(drawn)))
 grid = figure.add_gridspec(max(1, len(drawn)), 5, width_ratios=[0.8, 0.5, 1.25, 1.25, 1.2],
                            hspace=0.3, wspace=0.09, left=0.03, right=0.99, top=0.95, bottom=0.03)
 expanded = found.expanded_counts()
 for row, concept in enumerate(drawn):
-    axes = figure.add_subplot(grid[row, 0], **plots_concepts.map_axes(sheets))
-    plots_concepts.concept_map(axes, sheets, study.where(concept), people)
+    axes = figure.add_subplot(grid[row, 0], **plots.map_axes(sheets))
+    plots.concept_map(axes, sheets, study.where(concept), people)
     axes.set_title(f"{concept}: {', '.join(homes[concept]) or 'elsewhere'}", fontsize=5.5, pad=2)
     bars = figure.add_subplot(grid[row, 1])
-    plots_concepts.count_bars(bars, expanded[concept], people)
+    plots.count_bars(bars, expanded[concept], people)
 
 # %%
 for row, concept in enumerate(drawn):
     for column, (which, colour) in enumerate(((most, "tab:green"), (least, "tab:red")), 2):
         strip(figure.add_subplot(grid[row, column]), which[concept], colour)
     axes = figure.add_subplot(grid[row, 4])
-    plots_concepts.word_list(axes, words[near[concept]], words[far[concept]],
+    plots.word_list(axes, words[near[concept]], words[far[concept]],
                              best(concept, n=4))
 for column, title in enumerate(("where", "voxels", "nearest pictures", "farthest pictures",
                                 "objects by response (AUC); words")):
@@ -157,7 +159,7 @@ for column, title in enumerate(("where", "voxels", "nearest pictures", "farthest
     figure.text((box.x0 + box.x1) / 2, 0.985, title, ha="center", va="top", fontsize=6.5)
 
 # %%
-plots.save_figure(figure, laboratory.provenance, {"cards": cards, "radii": table,
+style.save_figure(figure, laboratory.provenance, {"cards": cards, "radii": table,
                                                   "objects": labels})
 figure
 
@@ -184,7 +186,7 @@ for domain, family in families.items():
     share = study.share_inside(FAMILIES[family])
     spans = np.array([(k / n, *proportion_interval(k, n)) for k, n in zip(
         np.round(share * sizes).astype(int), sizes)] if np.isfinite(share).any() else [])
-    claims.judge(f"A shared concept lies in the regions of {plots.shown(domain)}",
+    claims.judge(f"A shared concept lies in the regions of {style.display_name(domain)}",
                  *(spans.max(0) - 0.5 if len(spans) else (np.nan,) * 3), "above 0",
                  of="largest share of a concept's members in regions of that domain, minus half, the "
                     "largest exact limits of all concepts", n=f"{len(sizes)} concepts",

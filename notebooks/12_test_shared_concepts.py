@@ -28,23 +28,25 @@ import numpy as np
 import pandas as pd
 
 from helpers import lab
-from helpers.brains.planted import CONCEPT, planted_regions
+from helpers.decoding.study import DecodingStudy
+from helpers.brains.ground_truth import CONCEPT, planted_regions
 from helpers.concepts import stability
 from helpers.concepts.clustering import centroids, cluster
-from helpers.concepts.concept_study import ConceptStudy
-from helpers.concepts.meaning import auc
-from helpers.concepts.merging import merge_tree
-from helpers.concepts.negation import signal_levels
+from helpers.concepts.study import ConceptStudy
+from helpers.concepts.interpretation import auc
+from helpers.concepts.merge_tree import merge_tree
+from helpers.concepts.suppression import signal_levels
 from helpers.concepts.nulls import turned
-from helpers.decoding.directions import cosines, effective_dimension, unit
+from helpers.decoding.vectors import cosines, effective_dimension, unit
 from helpers.decoding.study import Variant
-from helpers.figures import plots, plots_concepts
+from helpers.concepts import plots
+from helpers.figures import style
 from helpers.figures.claims import ClaimsTable, round_numbers
-from helpers.ground.intervals import against_draws, proportion_interval
+from helpers.core.intervals import against_draws, proportion_interval
 
 laboratory = lab.open(profile, notebook="12_test_shared_concepts")
 claims = ClaimsTable(laboratory.provenance)
-plots.use_style()
+style.use_style()
 print(laboratory.provenance.line)
 
 # %% [markdown]
@@ -56,7 +58,7 @@ print(laboratory.provenance.line)
 
 # %%
 spec = laboratory.profile.table("concepts")
-study = ConceptStudy(laboratory.decoding(), spec)
+study = ConceptStudy(DecodingStudy.open(laboratory), spec)
 people, points, found = list(study.subjects), study.weights, study.concepts
 place, eps = study.chosen[0], spec.eps[study.chosen[0]]
 history = merge_tree(points, min_participants=spec.min_participants).history()
@@ -224,37 +226,37 @@ kinds.groupby("planted").mean().round(2)
 # ## 7 · The figure
 
 # %%
-figure = plots.new_figure(6.2)
+figure = style.new_figure(6.2)
 grid = figure.add_gridspec(2, 3, hspace=0.42, wspace=0.36, left=0.075, right=0.985, top=0.95,
                            bottom=0.11)
 axes = [figure.add_subplot(grid[row, column]) for row in range(2) for column in range(3)]
-plots_concepts.life_bars(axes[0], history, longest=n_lives)
+plots.life_bars(axes[0], history, longest=n_lives)
 axes[0].axvline(eps, color="k", linestyle=":", linewidth=0.8)
 axes[0].set_ylabel("clusters, by length of life")
-plots_concepts.null_lines(axes[1], spec.eps, counts["found"], nulls, eps)
+plots.null_lines(axes[1], spec.eps, counts["found"], nulls, eps)
 axes[1].set_ylabel("concepts")
 axes[1].legend(fontsize=5.5)
-plots_concepts.again_dots(axes[2], {
+plots.again_dots(axes[2], {
     "without\none": again["found_again"], "told by\nothers, r": again["r"],
     "all vo-\nxels, r": again["r_all"], "half the\npictures": [float((one > near).mean()) for one in split],
     "one\nalone": single["shared concepts shown"]})
 axes[2].set_ylabel("share of concepts; r")
 
 # %%
-plots_concepts.angle_matrix(axes[3], angles)
-plots_concepts.level_lines(axes[4], by_concept)
+plots.angle_matrix(axes[3], angles)
+plots.level_lines(axes[4], by_concept)
 axes[4].set_ylabel("% signal change against baseline")
 if known:
-    plots_concepts.truth_matrix(axes[5], pd.crosstab(truth["concept"], truth["label"]))
+    plots.truth_matrix(axes[5], pd.crosstab(truth["concept"], truth["label"]))
 else:
     axes[5].text(0.5, 0.5, "real brains:\nno known truth", transform=axes[5].transAxes,
                  ha="center")
     axes[5].axis("off")
 for panel, letter in zip(axes, "ABCDEF"):
-    plots.panel_letter(panel, letter, x=-0.12)
+    style.panel_letter(panel, letter, x=-0.12)
 
 # %%
-plots.save_figure(figure, laboratory.provenance, {
+style.save_figure(figure, laboratory.provenance, {
     "A": pd.DataFrame(vars(history)), "B": counts.reset_index(), "C": again.reset_index(),
     "alone": single.reset_index(), "E": levels, "F": truth})
 figure

@@ -28,20 +28,21 @@ import pandas as pd
 import torch
 
 from helpers import lab
-from helpers.figures import plots, plots_siblings
+from helpers.figures import style
+from helpers.matched_models import plots
 from helpers.figures.claims import ClaimsTable, round_numbers
-from helpers.ground.intervals import mean_interval
+from helpers.core.intervals import mean_interval
 from helpers.lesions.silencing import Lesion, apply_lesion
 from helpers.networks.activations import channel_means, extract_activations
 from helpers.selectivity.probes import predict_linear_probe
-from helpers.siblings import outcomes
-from helpers.siblings.study import MatchedModelsStudy
+from helpers.matched_models import statistics
+from helpers.matched_models.study import MatchedModelsStudy
 from helpers.stimuli.image_sets import CORE
 
 # %%
 laboratory = lab.open(profile, notebook="13_compare_vision_and_language")
 claims = ClaimsTable(laboratory.provenance)
-plots.use_style()
+style.use_style()
 print(laboratory.provenance.line)
 
 # %% [markdown]
@@ -85,7 +86,7 @@ pd.DataFrame({"objective": {condition: one.objective for condition, one in entri
 
 # %%
 proportions = study.proportions()
-total = outcomes.sum_over_domains(proportions)
+total = statistics.sum_over_domains(proportions)
 at_fdr_alpha = total[total["fdr_alpha"] == shown_fdr_alpha]
 (100 * at_fdr_alpha.pivot_table(index="condition", columns="layer", values="proportion")).reindex(conditions).round(2)
 
@@ -117,7 +118,7 @@ print(f"units of {layers[-1]} found again, share, mean over networks")
 # %%
 tuning_strengths = study.tuning_strengths()
 (tuning_strengths.pivot_table(index="condition", columns="measure", values="value")
- .reindex(index=conditions, columns=outcomes.TUNING_MEASURES)).round(3)
+ .reindex(index=conditions, columns=statistics.TUNING_MEASURES)).round(3)
 
 # %% [markdown]
 # ## 5 · The same number of units
@@ -130,7 +131,7 @@ tuning_strengths = study.tuning_strengths()
 equal_n_strengths = study.tuning_strengths(n_best=spec.n_units)
 print(f"{spec.n_units} units of each domain and stage")
 (equal_n_strengths.pivot_table(index="condition", columns="measure", values="value")
- .reindex(index=conditions, columns=outcomes.TUNING_MEASURES)).round(3)
+ .reindex(index=conditions, columns=statistics.TUNING_MEASURES)).round(3)
 
 # %% [markdown]
 # ## 6 · Other thresholds, other pictures
@@ -148,8 +149,8 @@ if not spec.second_localizer:
 else:
     second_study = MatchedModelsStudy.from_profile(laboratory.profile, laboratory.images, laboratory.network,
                             second_localizer=True)
-    other = outcomes.sum_over_domains(second_study.proportions())
-    second_localizer_proportion = outcomes.mean_per_network(other[other["fdr_alpha"] == shown_fdr_alpha], "proportion")
+    other = statistics.sum_over_domains(second_study.proportions())
+    second_localizer_proportion = statistics.mean_per_network(other[other["fdr_alpha"] == shown_fdr_alpha], "proportion")
     print((100 * second_localizer_proportion.groupby("condition", sort=False).mean()).round(2).to_string())
 
 # %% [markdown]
@@ -163,15 +164,15 @@ else:
 # still a difference between *two networks*.
 
 # %%
-pairs = outcomes.condition_pairs(spec)
-values = {"proportion": outcomes.mean_per_network(at_fdr_alpha, "proportion"), "proportion, second localizer": second_localizer_proportion}
-differences = {comparison: {name: outcomes.paired_differences(one, *pair) for name, one in values.items() if len(one)}
+pairs = statistics.condition_pairs(spec)
+values = {"proportion": statistics.mean_per_network(at_fdr_alpha, "proportion"), "proportion, second localizer": second_localizer_proportion}
+differences = {comparison: {name: statistics.paired_differences(one, *pair) for name, one in values.items() if len(one)}
         for comparison, pair in pairs.items()}
 for subset, table in (("", tuning_strengths), (", equal n", equal_n_strengths)):
-    for measure in outcomes.TUNING_MEASURES:
+    for measure in statistics.TUNING_MEASURES:
         its = table[table["measure"] == measure]
         for comparison, pair in pairs.items():
-            differences[comparison][measure + subset] = outcomes.paired_differences_by_layer(its, *pair)
+            differences[comparison][measure + subset] = statistics.paired_differences_by_layer(its, *pair)
 pd.DataFrame({comparison: {measure: difference.mean() if len(difference) else np.nan for measure, difference in its.items()}
               for comparison, its in differences.items()}).round(4)
 
@@ -185,51 +186,51 @@ pd.DataFrame({"d'": bootstrap_d_prime.loc[-1], "low": bootstrap_d_prime.loc[0:].
 published_pair_difference = (bootstrap_d_prime[spec.language, 0] - bootstrap_d_prime[spec.vision, 0] if spec.language
             else pd.Series(np.nan, bootstrap_d_prime.index))
 low, high = published_pair_difference.loc[0:].quantile([0.025, 0.975])
-print(f"first of each, {outcomes.format_difference(pairs['language'])}: d' {published_pair_difference.loc[-1]:+.3f} "
+print(f"first of each, {statistics.format_difference(pairs['language'])}: d' {published_pair_difference.loc[-1]:+.3f} "
       f"[{low:.3f}, {high:.3f}]")
 
 # %% [markdown]
 # ## 8 · The figure
 
 # %%
-figure = plots.new_figure(6.6)
+figure = style.new_figure(6.6)
 grid = figure.add_gridspec(3, 1, height_ratios=[1, 1, 1.15], hspace=0.62, left=0.08, right=0.985,
                            top=0.93, bottom=0.085)
 top = grid[0].subgridspec(1, 4, wspace=0.35).subplots()
 for panel, domain in zip(top, CORE):
-    plots_siblings.condition_lines(panel, by_domain[by_domain["domain"] == domain], "proportion", conditions,
+    plots.condition_lines(panel, by_domain[by_domain["domain"] == domain], "proportion", conditions,
                               layers)
-    panel.set_title(plots.display_name(domain))
-    plots.percent_axis(panel.yaxis)
+    panel.set_title(style.display_name(domain))
+    style.percent_axis(panel.yaxis)
 top[0].set_ylabel("selective units")
-plots.panel_letter(top[0], "A", x=-0.3)
-plots_siblings.condition_legend(figure, conditions)
+style.panel_letter(top[0], "A", x=-0.3)
+plots.condition_legend(figure, conditions)
 
 # %%
 middle = grid[1].subgridspec(1, 4, wspace=0.35).subplots()
-for panel, measure in zip(middle, outcomes.TUNING_MEASURES):
-    plots_siblings.condition_lines(panel, equal_n_strengths[equal_n_strengths["measure"] == measure], "value", conditions,
+for panel, measure in zip(middle, statistics.TUNING_MEASURES):
+    plots.condition_lines(panel, equal_n_strengths[equal_n_strengths["measure"] == measure], "value", conditions,
                               layers)
     panel.set_title(f"{measure}, {spec.n_units} units")
-plots.panel_letter(middle[0], "B", x=-0.3)
+style.panel_letter(middle[0], "B", x=-0.3)
 
 # %%
 bottom = grid[2].subgridspec(1, 3, width_ratios=[1, 0.8, 0.8], wspace=0.75).subplots()
-plots_siblings.fdr_alpha_lines(bottom[0], total, "proportion", conditions)
+plots.fdr_alpha_lines(bottom[0], total, "proportion", conditions)
 bottom[0].set(ylabel="selective units", title="by threshold")
 bottom[0].set_yscale("symlog", linthresh=1e-3)
 bottom[0].set_ylim(bottom=0)
-plots.panel_letter(bottom[0], "C", x=-0.2)
-plots_siblings.difference_dots(bottom[1], {comparison: its["proportion"] for comparison, its in differences.items()})
+style.panel_letter(bottom[0], "C", x=-0.2)
+plots.difference_dots(bottom[1], {comparison: its["proportion"] for comparison, its in differences.items()})
 bottom[1].set(title="more units", xlabel="difference in proportion")
-plots.panel_letter(bottom[1], "D", x=-0.5)
-plots_siblings.difference_dots(bottom[2], {f"{comparison}{subset}": its[f"d'{subset}"] for subset in
+style.panel_letter(bottom[1], "D", x=-0.5)
+plots.difference_dots(bottom[2], {f"{comparison}{subset}": its[f"d'{subset}"] for subset in
                                            ("", ", equal n") for comparison, its in differences.items()})
 bottom[2].set(title="tuning strength", xlabel="difference in d'")
-plots.panel_letter(bottom[2], "E", x=-0.6)
+style.panel_letter(bottom[2], "E", x=-0.6)
 
 # %%
-plots.save_figure(figure, laboratory.provenance, {
+style.save_figure(figure, laboratory.provenance, {
     "A": by_domain, "B": equal_n_strengths, "C": total, "D": pd.DataFrame(
         [{"comparison": comparison, "measure": measure, "seed": seed, "difference": value}
          for comparison, its in differences.items() for measure, difference in its.items()
@@ -254,10 +255,10 @@ figure
 
 # %%
 over_seeds = {"sample": "seeds"}
-pair_names = {comparison: outcomes.format_difference(pair) for comparison, pair in pairs.items()}
+pair_names = {comparison: statistics.format_difference(pair) for comparison, pair in pairs.items()}
 for condition in (spec.vision, spec.language, spec.shuffled):
-    its = outcomes.mean_per_network(at_fdr_alpha[at_fdr_alpha["layer"] == layers[-1]], "proportion") - \
-        outcomes.mean_per_network(at_fdr_alpha[at_fdr_alpha["layer"] == layers[0]], "proportion")
+    its = statistics.mean_per_network(at_fdr_alpha[at_fdr_alpha["layer"] == layers[-1]], "proportion") - \
+        statistics.mean_per_network(at_fdr_alpha[at_fdr_alpha["layer"] == layers[0]], "proportion")
     rise, control = its[condition].to_numpy() if condition else [], condition == spec.shuffled
     claims.interval(f"Selective units {'do not ' * control}grow with depth ({condition or 'none here'})",
                     rise, "around 0" if control else "above 0", **over_seeds,
@@ -275,7 +276,7 @@ for comparison in pair_names:
                     paper="more with language" if comparison != "captions − shuffled captions" else "not tested")
 
 # %%
-for measure in outcomes.TUNING_MEASURES:
+for measure in statistics.TUNING_MEASURES:
     claims.interval(f"Units are less sharply tuned with language: {measure}",
                     differences["language"][measure], "below 0", **over_seeds,
                     of=f"{pair_names['language']}, held-out pictures, the same stages and domains",
@@ -288,7 +289,7 @@ for comparison in ("language", "captions − shuffled captions"):
                         source="beyond the paper", paper="not tested")
 
 # %%
-difference_by_alpha = {fdr_alpha: outcomes.paired_differences(outcomes.mean_per_network(total[total["fdr_alpha"] == fdr_alpha], "proportion"),
+difference_by_alpha = {fdr_alpha: statistics.paired_differences(statistics.mean_per_network(total[total["fdr_alpha"] == fdr_alpha], "proportion"),
                                 spec.language, spec.vision) for fdr_alpha in sorted(set(total["fdr_alpha"]))}
 difference = differences["language"].get("proportion", np.array([]))
 sign = np.sign(difference.mean()) if len(difference) else np.nan
@@ -304,7 +305,7 @@ claims.interval("The answer does not hang on the pictures", sign * second, "abov
 
 # %%
 claims.interval("Untrained networks have fewer such units",
-                outcomes.paired_differences(values["proportion"], spec.untrained, spec.vision), "below 0", **over_seeds,
+                statistics.paired_differences(values["proportion"], spec.untrained, spec.vision), "below 0", **over_seeds,
                 of=f"share, untrained minus {spec.vision}", source="future work named in v1",
                 paper="not tested")
 single = (networks["condition"] == spec.language).sum() == 1

@@ -28,17 +28,18 @@ import numpy as np
 import pandas as pd
 
 from helpers import lab
-from helpers.figures import plots, plots_siblings
+from helpers.figures import style
+from helpers.matched_models import plots
 from helpers.figures.claims import ClaimsTable, round_numbers
-from helpers.ground.stats import interval
-from helpers.selectivity import spread
-from helpers.siblings import outcomes
-from helpers.siblings.study import MatchedModelsStudy, mean_consistency_matrix
+from helpers.core.statistics import interval
+from helpers.selectivity import unit_distribution
+from helpers.matched_models import statistics
+from helpers.matched_models.study import MatchedModelsStudy, mean_consistency_matrix
 
 # %%
 laboratory = lab.open(profile, notebook="14_spread_over_feature_maps")
 claims = ClaimsTable(laboratory.provenance)
-plots.use_style()
+style.use_style()
 print(laboratory.provenance.line)
 
 # %% [markdown]
@@ -55,7 +56,7 @@ ground_truth_masks = {name: np.zeros((128, 5, 5), bool) for name in ("at random"
 ground_truth_masks["at random"].reshape(-1)[rng.choice(3200, 60, replace=False)] = True
 ground_truth_masks["ten maps"][:10].reshape(-1)[rng.choice(250, 60, replace=False)] = True
 ground_truth_masks["one corner"][rng.choice(128, 15, replace=False), :2, :2] = True
-example = {name: spread.spread(mask, seed=0) for name, mask in ground_truth_masks.items()}
+example = {name: unit_distribution.spread(mask, seed=0) for name, mask in ground_truth_masks.items()}
 pd.DataFrame({name: {measure: one.corrected for measure, one in its.items()}
               for name, its in example.items()}).round(2)
 
@@ -77,7 +78,7 @@ print("stages x domains x networks that can be measured:", counted.reindex(condi
 # %%
 print("corrected: 1 is chance for entropies, share of maps with any and distance; 0 for the others")
 (measurable.pivot_table(index="condition", columns="measure", values="corrected")
- .reindex(index=conditions, columns=list(spread.MEASURES))).round(2)
+ .reindex(index=conditions, columns=list(unit_distribution.MEASURES))).round(2)
 
 # %% [markdown]
 # ## 3 · Is it more than chance?
@@ -88,7 +89,7 @@ print("corrected: 1 is chance for entropies, share of maps with any and distance
 outside_null = measurable.assign(outside_null=(measurable["observed"] < measurable["null_low"])
                           | (measurable["observed"] > measurable["null_high"]))
 (outside_null.pivot_table(index="condition", columns="measure", values="outside_null")
- .reindex(index=conditions, columns=list(spread.MEASURES))).round(2)
+ .reindex(index=conditions, columns=list(unit_distribution.MEASURES))).round(2)
 
 # %% [markdown]
 # ## 4 · Do layers agree?
@@ -113,13 +114,13 @@ consistency_by_condition.round(3)
 # has too few units are left out for both, so that the same places are compared.
 
 # %%
-pairs = outcomes.condition_pairs(spec)
-differences = {comparison: {measure: outcomes.paired_differences_by_layer(measurable[measurable["measure"] == measure], *pair,
-                                               value="corrected") for measure in spread.MEASURES}
+pairs = statistics.condition_pairs(spec)
+differences = {comparison: {measure: statistics.paired_differences_by_layer(measurable[measurable["measure"] == measure], *pair,
+                                               value="corrected") for measure in unit_distribution.MEASURES}
         for comparison, pair in pairs.items()}
 consistent = mean_consistency.set_index(["condition", "seed"])["r"].dropna()
 for comparison, pair in pairs.items():
-    differences[comparison]["consistency"] = outcomes.paired_differences(consistent, *pair)
+    differences[comparison]["consistency"] = statistics.paired_differences(consistent, *pair)
 
 # %%
 pd.DataFrame({comparison: {measure: f"{one.mean():+.3f} [{interval(one)[0]:.3f}, {interval(one)[1]:.3f}]"
@@ -130,48 +131,48 @@ pd.DataFrame({comparison: {measure: f"{one.mean():+.3f} [{interval(one)[0]:.3f},
 # ## 6 · The figure
 
 # %%
-figure = plots.new_figure(7.4)
+figure = style.new_figure(7.4)
 grid = figure.add_gridspec(4, 1, height_ratios=[1, 1.15, 0.85, 0.7], hspace=0.7, left=0.12,
                            right=0.985, top=0.935, bottom=0.07)
 plotted_measures = ("entropy over maps", "Gini over maps", "Moran's I", "mean distance")
 top = grid[0].subgridspec(1, 4, wspace=0.4).subplots()
 for panel, measure in zip(top, plotted_measures):
     its = measurable[measurable["measure"] == measure]
-    plots_siblings.condition_lines(panel, its, "corrected", conditions, layers)
-    panel.axhline(1 if measure in spread.RATIOS else 0, color="k", linestyle=":", linewidth=0.7)
+    plots.condition_lines(panel, its, "corrected", conditions, layers)
+    panel.axhline(1 if measure in unit_distribution.RATIOS else 0, color="k", linestyle=":", linewidth=0.7)
     panel.set_title(measure)
 top[0].set_ylabel("corrected")
-plots.panel_letter(top[0], "A", x=-0.35)
+style.panel_letter(top[0], "A", x=-0.35)
 
 # %%
-plots_siblings.condition_legend(figure, conditions)
+plots.condition_legend(figure, conditions)
 shown_conditions = [condition for condition in conditions if np.isfinite(matrices[condition]).sum() > len(layers)]
 middle = grid[1].subgridspec(1, max(len(shown_conditions), 1), wspace=0.25).subplots(squeeze=False)[0]
 for panel, condition in zip(middle, shown_conditions):
-    plots_siblings.layer_consistency_matrix(panel, matrices[condition], layers)
+    plots.layer_consistency_matrix(panel, matrices[condition], layers)
     panel.set_title(condition)
     panel.label_outer()
-plots.panel_letter(middle[0], "B", x=-0.4)
+style.panel_letter(middle[0], "B", x=-0.4)
 
 # %%
 last = grid[3].subgridspec(1, 5, wspace=0.25).subplots()
 for panel, name in zip(last, (*plotted_measures, "consistency")):
-    plots_siblings.difference_dots(panel, {comparison: its[name] for comparison, its in differences.items()})
+    plots.difference_dots(panel, {comparison: its[name] for comparison, its in differences.items()})
     panel.set_title(name)
     panel.label_outer()
 last[2].set_xlabel("difference between conditions")
-plots.panel_letter(last[0], "D", x=-0.5)
+style.panel_letter(last[0], "D", x=-0.5)
 
 # %%
 maps = grid[2].subgridspec(1, len(layers), wspace=0.1).subplots(squeeze=False)[0]
 shown_condition = spec.language or spec.vision
 first = next(name for condition, _, name in study.iter_networks() if condition == shown_condition)
 for panel, (layer, block) in zip(maps, study.blocks(first).items()):
-    counts = spread.count_per_position(block.to_feature_maps(block.selective_mask(map_domain)))
+    counts = unit_distribution.count_per_position(block.to_feature_maps(block.selective_mask(map_domain)))
     panel.imshow(counts, cmap="magma", interpolation="nearest", vmin=0)
     panel.set(xticks=[], yticks=[], title=f"{layer}: {int(counts.sum())} units")
-plots.panel_letter(maps[0], "C", x=-0.35)
-plots.save_figure(figure, laboratory.provenance, {
+style.panel_letter(maps[0], "C", x=-0.35)
+style.save_figure(figure, laboratory.provenance, {
     "A": measurable, "B": layer_consistencies, "D": pd.DataFrame(
         [{"comparison": comparison, "measure": measure, "seed": seed, "difference": value}
          for comparison, its in differences.items() for measure, one in its.items()
@@ -212,7 +213,7 @@ expected = {"entropy over maps": ("above 0", "lie more evenly over feature maps"
             "consistency": ("above 0", "agree more across layers", "first abstract")}
 for measure, (direction, words, source) in expected.items():
     for comparison, pair in pairs.items():
-        claims.interval(f"Selective units {words}: {measure}, {outcomes.format_difference(pair)}",
+        claims.interval(f"Selective units {words}: {measure}, {statistics.format_difference(pair)}",
                         differences[comparison][measure],
                         direction, of="corrected for the number of units, the same stages and "
                         "domains" if measure != "consistency" else "mean over pairs of stages",
@@ -290,12 +291,12 @@ your_difference = None    # mean raw entropy of 200 units minus that of 20, over
 if your_difference is None:
     print("Hint: draw masks as in section 1; spread.MEASURES['entropy over maps'](mask).")
 else:
-    expected = np.diff([spread.spread(mask, seed=0)["entropy over maps"].null_mean for mask in (
+    expected = np.diff([unit_distribution.spread(mask, seed=0)["entropy over maps"].null_mean for mask in (
         np.arange(3200).reshape(128, 5, 5) < 20, np.arange(3200).reshape(128, 5, 5) < 200)])[0]
     print("Right." if abs(your_difference - expected) < 0.02 else "Not yet: average many draws.")
 
 # %% tags=["solution"]
-plotted_measures = {n: np.mean([spread.MEASURES["entropy over maps"](
+plotted_measures = {n: np.mean([unit_distribution.MEASURES["entropy over maps"](
     (rng.permutation(3200) < n).reshape(128, 5, 5)) for _ in range(100)]) for n in (20, 200)}
 print(f"{plotted_measures[200] - plotted_measures[20]:.3f}")
 

@@ -28,17 +28,19 @@ import numpy as np
 import pandas as pd
 
 from helpers import lab
-from helpers.figures import plots, plots_siblings
+from helpers.brains.layouts import open_cohort
+from helpers.figures import style
+from helpers.matched_models import plots
 from helpers.figures.claims import ClaimsTable, round_numbers
-from helpers.ground.intervals import mean_interval
-from helpers.siblings import emergence
-from helpers.siblings.study import MatchedModelsStudy
+from helpers.core.intervals import mean_interval
+from helpers.matched_models import training_dynamics
+from helpers.matched_models.study import MatchedModelsStudy
 from helpers.stimuli.image_sets import CORE
 
 # %%
 laboratory = lab.open(profile, notebook="15_watch_selectivity_emerge")
 claims = ClaimsTable(laboratory.provenance)
-plots.use_style()
+style.use_style()
 print(laboratory.provenance.line)
 
 # %% [markdown]
@@ -52,7 +54,7 @@ print(laboratory.provenance.line)
 study = MatchedModelsStudy.from_profile(laboratory.profile, laboratory.images, laboratory.network)
 spec, layer = study.spec, study.spec.layers[layer_index]
 categories = laboratory.images(spec.images)
-regions = emergence.load_regions(laboratory.cohort(), spec) if spec.regions else None
+regions = training_dynamics.load_regions(open_cohort(laboratory), spec) if spec.regions else None
 record = study.training_record(categories, regions)
 steps_by_condition = record.groupby("condition", sort=False)["step"].unique().map(list)
 conditions = [condition for condition in spec.conditions if condition in steps_by_condition.index]
@@ -70,14 +72,14 @@ pd.DataFrame({"networks": record.groupby("condition", sort=False)["seed"].nuniqu
 at_layer = record[record["layer"] == layer]
 ends = at_layer.groupby(["condition", "seed"])["step"].transform("max")
 untrained_rows, last_checkpoint = at_layer[at_layer["step"] == 0], at_layer[(at_layer["step"] == ends) & (ends > 0)]
-table = pd.concat({"untrained": untrained_rows.groupby("domain")[list(emergence.MEASURES)].mean(),
-                   **{condition: its.groupby("domain")[list(emergence.MEASURES)].mean()
+table = pd.concat({"untrained": untrained_rows.groupby("domain")[list(training_dynamics.MEASURES)].mean(),
+                   **{condition: its.groupby("domain")[list(training_dynamics.MEASURES)].mean()
                       for condition, its in last_checkpoint.groupby("condition", sort=False)}})
-table.swaplevel().reindex([*CORE, emergence.EARLY], level=0).round(3)
+table.swaplevel().reindex([*CORE, training_dynamics.EARLY], level=0).round(3)
 
 # %%
 noise_ceilings = {domain: regions.noise_ceiling(domain) for domain in regions.rdms} if regions else {}
-chance = emergence.chance_recall(categories)
+chance = training_dynamics.chance_recall(categories)
 print(f"chance of recall {chance:.2f};", "one participant's likeness to the others:",
       {domain: round(value, 2) for domain, value in noise_ceilings.items()} or "no regions here")
 
@@ -90,12 +92,12 @@ print(f"chance of recall {chance:.2f};", "one participant's likeness to the othe
 
 # %%
 rows = []
-for (condition, seed, domain), its in at_layer[at_layer["domain"] != emergence.EARLY].groupby(
+for (condition, seed, domain), its in at_layer[at_layer["domain"] != training_dynamics.EARLY].groupby(
         ["condition", "seed", "domain"], sort=False):
     its = its.sort_values("step")
     rows += [{"condition": condition, "seed": seed, "domain": domain, "measure": measure,
-              "half_step": emergence.half_maximum_step(its["step"], its[measure])}
-             for measure in emergence.MEASURES if len(its) > 2 and its[measure].notna().all()]
+              "half_step": training_dynamics.half_maximum_step(its["step"], its[measure])}
+             for measure in training_dynamics.MEASURES if len(its) > 2 and its[measure].notna().all()]
 half_steps = pd.DataFrame(rows, columns=["condition", "seed", "domain", "measure", "half_step"])
 half_steps.pivot_table(index="condition", columns="measure", values="half_step").round(0)
 
@@ -118,7 +120,7 @@ pd.DataFrame({domain: {"share and recall": r.loc["proportion", "recall"],
 # ## 5 · The figure
 
 # %%
-figure = plots.new_figure(8.2)
+figure = style.new_figure(8.2)
 names = {"proportion": "selective units", "d_prime": f"d' of the {spec.n_units} most selective units",
          "recall": "recall of categories", "similarity": "similarity to the region (ρ)"}
 panels = figure.add_gridspec(4, len(conditions), hspace=0.28, wspace=0.12, left=0.09, right=0.985,
@@ -126,28 +128,28 @@ panels = figure.add_gridspec(4, len(conditions), hspace=0.28, wspace=0.12, left=
                                                              squeeze=False)
 for column, condition in zip(panels.T, conditions):
     for panel, measure in zip(column, names):
-        plots_siblings.training_curves(panel, at_layer[at_layer["condition"] == condition], measure,
-                                    (*CORE, emergence.EARLY))
+        plots.training_curves(panel, at_layer[at_layer["condition"] == condition], measure,
+                                    (*CORE, training_dynamics.EARLY))
     column[0].set_title(condition)
     column[-1].set_xlabel("step + 1")
 for letter, row, words in zip("ABCD", panels, names.values()):
     row[0].set_ylabel(words)
-    plots.panel_letter(row[0], letter, x=-0.06 * len(conditions))
+    style.panel_letter(row[0], letter, x=-0.06 * len(conditions))
 
 # %%
 for measure, row in zip(names, panels):
     for panel in row:
         panel.axhline(untrained_rows[measure].mean(), color="k", linestyle=":", linewidth=0.7)
     if measure in ("proportion", "recall"):
-        plots.percent_axis(row[0].yaxis)
+        style.percent_axis(row[0].yaxis)
 for panel in panels[3]:
     for domain, value in noise_ceilings.items():
-        panel.axhline(value, xmin=0.96, color=plots.COLOURS.get(domain, "0.5"), linewidth=2)
+        panel.axhline(value, xmin=0.96, color=style.COLOURS.get(domain, "0.5"), linewidth=2)
     if record["step"].max() == 1:
         panel.set_xticks([1, 2], ["before", "after"])
         panel.minorticks_off()
-plots.domain_legend(figure, CORE)
-plots.save_figure(figure, laboratory.provenance, {"A": record})
+style.domain_legend(figure, CORE)
+style.save_figure(figure, laboratory.provenance, {"A": record})
 figure
 
 # %% [markdown]
@@ -200,7 +202,7 @@ if spec.shuffled:
 first = half_steps.pivot_table(index=["condition", "seed"], columns="measure", values="half_step")
 order = {condition: np.log1p(first.loc[condition]) for condition in supervised_conditions if condition in first.index}
 for condition in supervised_conditions:
-    its = order.get(condition, pd.DataFrame(columns=list(emergence.MEASURES), dtype=float))
+    its = order.get(condition, pd.DataFrame(columns=list(training_dynamics.MEASURES), dtype=float))
     claims.interval(f"Telling kinds apart comes before selective units: {condition}",
                     its["proportion"] - its["recall"], "above 0", sample="seeds",
                     of="log of the half-way step, share minus recall, mean over domains", **not_in_paper)
@@ -213,8 +215,8 @@ claims.interval("Language brings selective units later",
 category_minus_early = []
 for (condition, seed), its in last_checkpoint.groupby(["condition", "seed"], sort=False):
     its = its.set_index("domain")["similarity"]
-    if condition in supervised_conditions and emergence.EARLY in its:
-        category_minus_early.append(its.reindex(CORE).mean() - its[emergence.EARLY])
+    if condition in supervised_conditions and training_dynamics.EARLY in its:
+        category_minus_early.append(its.reindex(CORE).mean() - its[training_dynamics.EARLY])
 
 # %%
 claims.interval("The last stage is more like category regions than like an early one", category_minus_early,
@@ -231,7 +233,7 @@ claims.intervals("Stages stay below the likeness of one participant to the other
 for condition in conditions:
     its = last_checkpoint[(last_checkpoint["condition"] == condition) & last_checkpoint["domain"].isin(CORE)]
     claims.number(f"last moment, {condition}", round_numbers(
-        its[list(emergence.MEASURES)].mean().to_dict() if len(its) else {}))
+        its[list(training_dynamics.MEASURES)].mean().to_dict() if len(its) else {}))
 path = claims.save()
 print(claims.text())
 

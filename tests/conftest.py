@@ -14,7 +14,7 @@ from filelock import FileLock
 if "PYTEST_XDIST_WORKER" in os.environ:  # before torch: processes that share cores have one thread
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from helpers.ground.paths import CACHE_VARIABLE, DATA_VARIABLE, FIGURES_VARIABLE  # noqa: E402
+from helpers.core.paths import CACHE_VARIABLE, DATA_VARIABLE, FIGURES_VARIABLE  # noqa: E402
 
 
 def own_folders(monkeypatch, folder):

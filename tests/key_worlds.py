@@ -17,34 +17,38 @@ from brain_files import write_tiny_algonauts
 from PIL import Image
 from tiny_cohort import network
 
-from helpers.brains.layouts import open_cohort
+from helpers.brains.layouts import read_cohort
 from helpers.brains.rsa92 import Stack
-from helpers.concepts.concept_study import ConceptStudy
-from helpers.decoding.spaces import Space, picture_space
+from helpers.concepts.study import ConceptStudy
+from helpers.config.contrastive_coding import EncodingSpec, ReadoutSpec
+from helpers.config.contrastive_finetuning import FinetuningSpec
+from helpers.config.shared_concepts import ConceptSpec, DecodingSpec, Teaching
+from helpers.config.vision_language import LanguageSpec
+from helpers.decoding.embedding_space import Space, picture_space
 from helpers.decoding.study import DecodingStudy, Variant
-from helpers.encoding.brain_data import noise_ceiling_table, read_responses
 from helpers.encoding.cohort_features import UnitPools, channel_mean_features, unit_features
-from helpers.encoding.encoding_study import EncodingStudy
-from helpers.finetuning.kinds import CONDITIONS
-from helpers.finetuning.cohort_data import CohortData
-from helpers.finetuning.planning import RunPlan
-from helpers.finetuning.work import evaluate, finetune
-from helpers.ground.analyses import EncodingSpec, ReadoutSpec
-from helpers.ground.decodings import ConceptSpec, DecodingSpec, Teaching
-from helpers.ground.languages import LanguageSpec
-from helpers.ground.tunings import FinetuningSpec
-from helpers.landscape.reading import load_task, fit_probe
-from helpers.lesions.lesion_battery import measured
+from helpers.encoding.cohort_responses import noise_ceiling_table, read_responses
+from helpers.encoding.study import EncodingStudy
+from helpers.finetuning.conditions import CONDITIONS
+from helpers.finetuning.data import CohortData
+from helpers.finetuning.evaluate import evaluate, finetune
+from helpers.finetuning.run_plan import RunPlan
+from helpers.landscape.classification import fit_probe, load_task
+from helpers.lesions.evaluation import evaluate_lesions
+from helpers.matched_models.block_statistics import (
+    BlockStatistics,
+    collect_held_out_responses,
+    compute_block_statistics,
+)
+from helpers.matched_models.study import MatchedModelsStudy
 from helpers.networks.clip import ClipModel
 from helpers.networks.registry import NetworkEntry
-from helpers.saliency.looking import measure_laterality
-from helpers.selectivity.localizer import localize_network
-from helpers.selectivity.readability import extract_features
-from helpers.siblings.stages import BlockStatistics, collect_held_out_responses, compute_block_statistics
-from helpers.siblings.study import MatchedModelsStudy
-from helpers.similarity.rdm_study import layer_rdms
+from helpers.rsa.study import layer_rdms
+from helpers.saliency.study import measure_laterality
+from helpers.selectivity.linear_probes import extract_features
+from helpers.selectivity.study import localize_network
 from helpers.stimuli.image_sets import image_folder
-from helpers.stimuli.six_sets import six_sets
+from helpers.stimuli.six_category_localizer import six_sets
 from helpers.training.classifiers import builtin_classifier, cached_readout
 
 DOMAIN = {"p": "faces", "q": "bodies", "r": "scenes", "s": "characters"}
@@ -83,7 +87,7 @@ class World:
 
     @property
     def cohort(self):
-        return open_cohort("algonauts", self.brains, subjects=self.get("subjects", ()))
+        return read_cohort("algonauts", self.brains, subjects=self.get("subjects", ()))
 
 
 def write_world(root: Path) -> World:
@@ -226,13 +230,13 @@ def answers(w):
 def sibling(kind, w):
     study = MatchedModelsStudy(w.get("spec", LANGUAGE), six_sets(w.images), lambda _: w.net,
                          w.get("seed", 0), 8, {"tiny-net": w.net})
-    return study._kept(kind, "tiny-net", getattr(study, f"_{kind}"))
+    return study._cached_table(kind, "tiny-net", getattr(study, f"_{kind}"))
 
 
 def lesions(w):
     masks = {layer: np.arange(n) % 4 == np.arange(2)[:, None]
              for layer, n in w.get("masks", (("conv", 196), ("relu", 196)))}
-    return measured(builtin_classifier(w.net), masks, ("faces", "bodies"), w.get("layers", ["conv"]),
+    return evaluate_lesions(builtin_classifier(w.net), masks, ("faces", "bodies"), w.get("layers", ["conv"]),
                     w.images, n_random=w.get("n_random", 1), seed=w.get("seed", 0))
 
 

@@ -7,8 +7,13 @@ import torch
 import torchvision.models as zoo
 from torch import nn
 
-from helpers.ground.errors import LabError
-from helpers.networks.activations import extract_activations, count_units, layer_hooks, stream_activations
+from helpers.core.errors import LabError
+from helpers.networks.activations import (
+    count_units,
+    extract_activations,
+    layer_hooks,
+    stream_activations,
+)
 from helpers.networks.architectures import layer_names
 
 

@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from helpers.ground import console
-from helpers.ground.archive import unpack
-from helpers.ground.errors import LabError
-from helpers.ground.fetch import Source, fetch_file, fetch_folder
-from helpers.present import _is_made
+from helpers.core import console
+from helpers.core.errors import LabError
+from helpers.datasets.archive import unpack
+from helpers.datasets.fetch import Source, fetch_file, fetch_folder
+from helpers.datasets.prepare import _is_made
 
 pytestmark = pytest.mark.slow
 
@@ -215,7 +215,7 @@ def test_nobody_who_listens_is_no_error(monkeypatch, stream):
 
 @pytest.mark.parametrize("end", ["| head -1", "> /dev/full", "1>&- 2>&-"])
 def test_a_pipe_that_closes_ends_no_run(tmp_path, end):
-    code = ("from helpers.ground.console import say\nfor i in range(9999): say('line')\n"
+    code = ("from helpers.core.console import say\nfor i in range(9999): say('line')\n"
             f"open({str(tmp_path / 'done')!r}, 'w')")
     done = subprocess.run(["bash", "-c", f"{sys.executable} -c \"{code}\" {end}"],
                           capture_output=True, text=True, env={**os.environ}, check=False)

@@ -19,7 +19,7 @@ from helpers.brains.nsd import NSD
 from helpers.brains.object2vec import Object2Vec
 from helpers.brains.rois import check_values
 from helpers.brains.splits import read_presentations
-from helpers.ground.errors import LabError
+from helpers.core.errors import LabError
 
 
 @pytest.mark.parametrize("values", [[0, 1, 1.5], [0, np.nan], [1, np.inf], [2, 7], [0, -1],

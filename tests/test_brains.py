@@ -21,8 +21,8 @@ from scipy import stats
 from torch.utils.data import random_split
 
 from helpers.brains import rois
-from helpers.brains.brick import Brick
-from helpers.brains.layouts import open_cohort
+from helpers.brains.hdf5_images import Brick
+from helpers.brains.layouts import read_cohort
 from helpers.brains.nsd import NSD
 from helpers.brains.sessions import read_session
 from helpers.brains.splits import (
@@ -34,8 +34,8 @@ from helpers.brains.splits import (
     read_presentations,
     seen_by_all,
 )
-from helpers.ground.errors import LabError
-from helpers.ground.paths import ROOT
+from helpers.core.errors import LabError
+from helpers.core.paths import ROOT
 
 WANTED = ("FFA-1", "PPA", "OFA", "V1v", "nsdgeneral")
 SPLIT = {"n_pool": 400, "n_batches": 4, "n_shared": 20}
@@ -554,16 +554,16 @@ def test_pictures_come_from_the_brick_by_nsd_number(surface, tmp_path):
 
 
 def test_a_layout_is_opened_by_its_name_and_takes_only_what_it_knows(surface, tmp_path):
-    found = open_cohort("nsd", surface, subjects=["subj02"], **SPLIT)
+    found = read_cohort("nsd", surface, subjects=["subj02"], **SPLIT)
     assert isinstance(found, NSD) and found.subjects == ("subj02",)
     assert len(found.folds("subj02")[0].fit) == 100
     with pytest.raises(LabError, match="subj02 saw 480"):  # published: 4,000
-        open_cohort("nsd", surface).folds("subj02")
+        read_cohort("nsd", surface).folds("subj02")
     with pytest.raises(LabError, match="no betas of subj01"):
-        open_cohort("nsd-volume", surface)
+        read_cohort("nsd-volume", surface)
     with pytest.raises(LabError, match="did you mean 'nsd-volume'"):
-        open_cohort("nsd-volum", surface)
+        read_cohort("nsd-volum", surface)
     for setting in ({"n_pool": 10}, {"n_batches": 2}, {"n_shared": 515}):
         for layout in ("algonauts", "nod", "object2vec"):
             with pytest.raises(LabError, match=f"layout '{layout}'"):
-                open_cohort(layout, tmp_path, **setting)
+                read_cohort(layout, tmp_path, **setting)

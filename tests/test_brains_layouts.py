@@ -17,12 +17,12 @@ from scipy.io import loadmat, savemat
 
 from helpers.brains.algonauts import Algonauts, read_masks, region_sizes
 from helpers.brains.files import read_mapping
-from helpers.brains.layouts import open_cohort
+from helpers.brains.layouts import read_cohort
 from helpers.brains.nod import NOD
 from helpers.brains.object2vec import Object2Vec
 from helpers.brains.rois import TABLE
 from helpers.brains.splits import fit_choose_test
-from helpers.ground.errors import LabError
+from helpers.core.errors import LabError
 
 # ---- Algonauts 2023 -----------------------------------------------------------------------------
 
@@ -36,7 +36,7 @@ def fmri(root: Path, side: str, subject: str = "subj01") -> Path:
 
 
 def test_algonauts_responses_are_rows_of_the_files_by_nsd_number(challenge):
-    cohort = open_cohort("algonauts", challenge)
+    cohort = read_cohort("algonauts", challenge)
     assert cohort.subjects == ("subj01", "subj02")
     found = cohort.responses("subj01", ["PPA", "FFA-1", "mTL-words"])
     assert found.rois == ("PPA", "FFA-1") and found.betas.shape == (40, 1, len(found.vertex))
@@ -211,7 +211,7 @@ def test_nod_betas_are_zscored_within_each_run(nod, per_run):
 
 @pytest.mark.slow
 def test_nod_keeps_the_vertices_that_the_prf_model_fits_best(nod):
-    cohort = open_cohort("nod", nod)
+    cohort = read_cohort("nod", nod)
     assert cohort.rois("sub-01") == ("V1", "V2", "V3", "V4")
     found = cohort.responses("sub-01", ["V1", "V4"])
     assert found.excluded == {"pRF R² not among the 50 best": 80}
@@ -312,7 +312,7 @@ def objects(tmp_path) -> Path:
 
 
 def test_object2vec_conditions_are_matched_by_name(objects):
-    cohort = open_cohort("object2vec", objects)
+    cohort = read_cohort("object2vec", objects)
     assert cohort.subjects == ("subj001", "subj002")
     assert cohort.rois("subj001") == ("PPA", "LOC", "FFA")
     assert cohort.rois("subj002") == ("PPA", "LOC")

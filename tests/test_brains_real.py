@@ -11,14 +11,15 @@ from scipy.spatial.distance import squareform
 
 from helpers import lab
 from helpers.brains.algonauts import read_masks, region_sizes
+from helpers.brains.layouts import open_cohort
 from helpers.brains.object2vec import Object2Vec
-from helpers.brains.rsa92 import open_rsa92
+from helpers.brains.rsa92 import read_rsa92
+from helpers.config.contrastive_coding import EncodingSpec
+from helpers.core.errors import LabError
+from helpers.core.paths import ROOT
 from helpers.encoding.cohort_features import channel_mean_features
 from helpers.encoding.regression import ridge_standardised
-from helpers.ground.analyses import EncodingSpec
-from helpers.ground.errors import LabError
-from helpers.ground.paths import ROOT
-from helpers.similarity.rsa import pearson_r
+from helpers.rsa.dissimilarity import pearson_r
 
 REAL = ROOT.parent / "shared" / "data"
 SUBJECTS = tuple(f"subj{i:02d}" for i in range(1, 9))
@@ -123,7 +124,7 @@ def test_the_responses_of_object2vec_belong_to_the_category_that_they_are_given_
 
 @needs("rsa92")
 def test_the_92_image_study_has_its_pictures_matrices_and_categories():
-    found = open_rsa92(REAL / "rsa92")
+    found = read_rsa92(REAL / "rsa92")
     assert len(found.album) == 92 and found.album.open(5).size == (175, 175)
     assert len(found.single) == 8 and {"human IT", "monkey IT"} == set(found.rdms)
     main = loadmat(REAL / "rsa92/Kriegeskorte_Neuron2008_supplementalData.mat", squeeze_me=True)
@@ -145,10 +146,10 @@ def test_a_damaged_file_of_the_92_image_study_is_named(tmp_path):
     whole = (REAL / "rsa92/92_brainRDMs.mat").read_bytes()
     (tmp_path / "92_brainRDMs.mat").write_bytes(whole[:999])
     with pytest.raises(LabError, match="92_brainRDMs.mat"):
-        open_rsa92(tmp_path)
+        read_rsa92(tmp_path)
     (tmp_path / "92_brainRDMs.mat").unlink()
     with pytest.raises(LabError, match="92_brainRDMs.mat"):
-        open_rsa92(tmp_path)
+        read_rsa92(tmp_path)
 
 
 @pytest.mark.exhaustive
@@ -159,7 +160,7 @@ def test_a_real_network_predicts_real_regions_as_well_as_a_straightforward_analy
     """Ridge from one layer's channel means, mean over the nine sets: what the data's notes say."""
     monkeypatch.setenv("LAB_DATA", str(REAL))
     laboratory = lab.open("mini", notebook="test")
-    cohort, layer = laboratory.cohort(), "features.12.expand3x3_activation"
+    cohort, layer = open_cohort(laboratory), "features.12.expand3x3_activation"
     features = channel_mean_features(laboratory.network("squeezenet1_0-imagenet"), [layer], cohort,
                              np.arange(81), label="test", batch_size=64)[layer]
     found = cohort.responses("subj001", ["PPA", "LOC", "OFA", "OPA"])

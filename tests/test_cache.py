@@ -16,9 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from joblib import Parallel, delayed
 
-from helpers.ground import cache
-from helpers.ground.cache import Busy, cached, cooperatively, key, not_waiting
-from helpers.ground.errors import LabError
+from helpers.core import cache
+from helpers.core.cache import Busy, cached, cooperatively, key, not_waiting
+from helpers.core.errors import LabError
 
 ARRAYS = {"t_values": np.arange(6.0).reshape(2, 3), "names": np.array(["a", "bc"])}
 

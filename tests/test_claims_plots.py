@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from helpers.figures import plots
+from helpers.core.errors import LabError
+from helpers.core.provenance import Provenance
+from helpers.figures import style
 from helpers.figures.claims import ClaimsTable, round_numbers
-from helpers.ground.errors import LabError
-from helpers.ground.provenance import Provenance
 
 
 def provenance() -> Provenance:
@@ -63,7 +63,7 @@ def test_infinite_values_of_a_panel_are_counted_on_the_figure(private):
     table = pd.DataFrame({"layer": ["a", "b", "c"], "t": [1.0, np.inf, np.nan]})
     for panels, said in (({"D": table}, ["infinite, not drawn: 1 in D"]), ({"D": table[::2]}, [])):
         drawn = plt.figure()
-        plots.save_figure(drawn, provenance(), panels)
+        style.save_figure(drawn, provenance(), panels)
         assert [text.get_text() for text in drawn.texts if "infinite" in text.get_text()] == said
 
 
@@ -78,16 +78,16 @@ def figure():
     drawn, axes = plt.subplots(figsize=(3.5, 2))
     table = pd.DataFrame({"layer": ["conv1", "conv1", "fc6", "fc6"], "share": [0.1, 0, 0.2, 0.1],
                           "domain": ["faces", "scenes"] * 2})
-    plots.layer_lines(axes, table, "share", ["faces", "scenes"])
+    style.layer_lines(axes, table, "share", ["faces", "scenes"])
     return drawn, table
 
 
 def test_saved_figures_carry_their_provenance_and_repeat_to_the_byte(private):
-    plots.use_style()
+    style.use_style()
     contents = []
     for _ in range(2):
         drawn, table = figure()
-        png = plots.save_figure(drawn, provenance(), {"A": table})
+        png = style.save_figure(drawn, provenance(), {"A": table})
         plt.close(drawn)
         contents.append([png.with_suffix(end).read_bytes() for end in (".png", ".pdf")])
     assert contents[0] == contents[1]
@@ -100,11 +100,11 @@ def test_saved_figures_carry_their_provenance_and_repeat_to_the_byte(private):
 
 def test_a_failed_save_leaves_the_old_figure(private, monkeypatch):
     drawn, _ = figure()
-    png = plots.save_figure(drawn, provenance())
+    png = style.save_figure(drawn, provenance())
     before = png.read_bytes()
     monkeypatch.setattr(type(drawn), "savefig", lambda *a, **k: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        plots.save_figure(drawn, provenance())
+        style.save_figure(drawn, provenance())
     plt.close("all")
     assert png.read_bytes() == before
     assert sorted(p.name for p in png.parent.iterdir()) == ["99_test_this.pdf", "99_test_this.png"]
@@ -112,5 +112,5 @@ def test_a_failed_save_leaves_the_old_figure(private, monkeypatch):
 
 def test_every_domain_has_its_own_colour_and_marker():
     from helpers.stimuli.image_sets import DOMAINS
-    for table in (plots.COLOURS, plots.MARKERS, plots.HATCHES):
+    for table in (style.COLOURS, style.MARKERS, style.HATCHES):
         assert len({table[domain] for domain in DOMAINS}) == len(DOMAINS)

@@ -10,10 +10,10 @@ import torch
 from tiny_cohort import TinyCohort, network
 
 from helpers.brains.cohort import Fold, Responses
-from helpers.encoding import brain_data, cohort_features
-from helpers.ground.errors import LabError
+from helpers.core.errors import LabError
+from helpers.encoding import cohort_features, cohort_responses
 from helpers.networks.registry import Preprocessing
-from helpers.selectivity.localizer import NONE, Localizer
+from helpers.selectivity.study import NONE, LocalizerResult
 
 
 @pytest.fixture
@@ -21,8 +21,8 @@ def cohort(private):
     return TinyCohort()
 
 
-def localizer_of(labels: dict) -> Localizer:
-    return Localizer(("faces", "scenes"), labels, {}, {}, {})
+def localizer_of(labels: dict) -> LocalizerResult:
+    return LocalizerResult(("faces", "scenes"), labels, {}, {}, {})
 
 
 # ---- the interface ----------------------------------------------------------------------------
@@ -71,25 +71,25 @@ def test_a_condition_that_was_shown_less_often_is_averaged_but_not_called_repeat
 # ---- responses and ceilings -------------------------------------------------------------------
 
 def test_responses_are_read_once_and_come_back_the_same(cohort):
-    first = brain_data.read_responses(cohort, "A", ("FFA-1", "PPA"))
-    again = brain_data.read_responses(cohort, "A", ("FFA-1", "PPA"))
+    first = cohort_responses.read_responses(cohort, "A", ("FFA-1", "PPA"))
+    again = cohort_responses.read_responses(cohort, "A", ("FFA-1", "PPA"))
     assert cohort.read == 1 and isinstance(again, Responses)
     np.testing.assert_array_equal(first.betas, again.betas)
     assert first.rois == again.rois == ("FFA-1", "PPA")
     assert dict(again.excluded) == {"constant or NaN": 2}
     noisier = TinyCohort(noise=2.0)
-    brain_data.read_responses(noisier, "A", ("FFA-1", "PPA"))
+    cohort_responses.read_responses(noisier, "A", ("FFA-1", "PPA"))
     assert noisier.read == 1, "other files, other artefact"
-    assert brain_data.read_responses(cohort, "A", ("PPA",)).rois == ("PPA",)
+    assert cohort_responses.read_responses(cohort, "A", ("PPA",)).rois == ("PPA",)
 
 
 def test_a_participant_without_any_of_the_regions_is_an_error(cohort):
     with pytest.raises(LabError, match="B has none of PPA"):
-        brain_data.read_responses(cohort, "B", ("PPA",))
+        cohort_responses.read_responses(cohort, "B", ("PPA",))
 
 
 def test_the_table_of_regions_says_who_lacks_what(cohort):
-    table = brain_data.roi_table(cohort, cohort.subjects, ("FFA-1", "PPA"), min_ncsnr=0.3)
+    table = cohort_responses.roi_table(cohort, cohort.subjects, ("FFA-1", "PPA"), min_ncsnr=0.3)
     used = table.pivot(index="roi", columns="subject", values="n_reliable_vertices")
     assert used.loc["PPA"].to_dict() == {"A": 3, "B": 0, "C": 3}
     assert table["n_vertices"].max() == 4
@@ -97,25 +97,25 @@ def test_the_table_of_regions_says_who_lacks_what(cohort):
 
 
 def test_ceilings_come_for_every_region_with_repeats_and_for_no_other(private):
-    table = brain_data.noise_ceiling_table(TinyCohort(), ("A", "B", "C"), ("FFA-1", "PPA"),
+    table = cohort_responses.noise_ceiling_table(TinyCohort(), ("A", "B", "C"), ("FFA-1", "PPA"),
                                      min_ncsnr=0.3, seed=0)
     assert len(table) == 2 * 5
     mean = table[table["statistic"] == "univariate"]
     assert mean["value"].between(0.3, 1).all() and (table["low"] <= table["high"]).all()
     assert (mean["value"] - mean["split_half"]).abs().max() < 0.1
     np.testing.assert_allclose(table["ncsnr_based"], np.sqrt(1 / (1 + 1 / 3)))
-    quiet = brain_data.noise_ceiling_table(TinyCohort(noise=0.05), ("A",), ("FFA-1",), min_ncsnr=0.3,
+    quiet = cohort_responses.noise_ceiling_table(TinyCohort(noise=0.05), ("A",), ("FFA-1",), min_ncsnr=0.3,
                                      seed=0)
     assert quiet["value"].iloc[0] > 0.98 > mean["value"].max()
-    once = brain_data.noise_ceiling_table(TinyCohort(n_repeats=1), ("A",), ("FFA-1",), min_ncsnr=0.3,
+    once = cohort_responses.noise_ceiling_table(TinyCohort(n_repeats=1), ("A",), ("FFA-1",), min_ncsnr=0.3,
                                     seed=0)
     assert once.empty
 
 
 def test_folds_become_places_among_the_conditions_used(cohort):
     folds = cohort.folds("B")
-    used = brain_data.used_conditions(folds)
-    (fold,) = brain_data.folds_to_rows(folds, used)
+    used = cohort_responses.used_conditions(folds)
+    (fold,) = cohort_responses.folds_to_rows(folds, used)
     np.testing.assert_array_equal(used[fold.test], folds[0].test)
     np.testing.assert_array_equal(used[fold.validation[0][1]], folds[0].validation[0][1])
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from helpers.ground.paths import FIGURES_VARIABLE, ROOT, figures_dir
-from helpers.headless.notebooks import sources
-from helpers.headless.numbers import flattened, moved
+from helpers.core.paths import FIGURES_VARIABLE, ROOT, figures_dir
+from helpers.runner.comparison import flattened, moved
+from helpers.runner.notebooks import sources
 
 COMMITTED = ROOT / "figures" / "demo"
 TOLERANCES = COMMITTED / "tolerances.json"

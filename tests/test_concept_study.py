@@ -14,15 +14,15 @@ from scipy.stats import ttest_1samp
 
 from helpers.brains.nsd import NSD
 from helpers.brains.surfaces import Surface
-from helpers.concepts.concept_study import ConceptStudy
-from helpers.concepts.merging import History
-from helpers.concepts.negation import below, signal_levels
-from helpers.decoding.directions import unit
-from helpers.decoding.spaces import Space
+from helpers.concepts import plots
+from helpers.concepts.merge_tree import History
+from helpers.concepts.study import ConceptStudy
+from helpers.concepts.suppression import below, signal_levels
+from helpers.config.shared_concepts import ConceptSpec, DecodingSpec, Teaching
+from helpers.core.errors import LabError
+from helpers.decoding.embedding_space import Space
 from helpers.decoding.study import DecodingStudy
-from helpers.figures import plots_concepts
-from helpers.ground.decodings import ConceptSpec, DecodingSpec, Teaching
-from helpers.ground.errors import LabError
+from helpers.decoding.vectors import unit
 
 matplotlib.use("agg")
 
@@ -128,37 +128,37 @@ def sheet(depth):
 def test_maps_are_drawn_flat_over_one_another_or_folded_one_by_one():
     people, inside = ["a", "b"], {("a", "lh"): np.array([1, 2]), ("b", "lh"): np.array([3, 4, 5])}
     flat = {place: sheet(0) for place in inside}
-    axes = Figure().add_subplot(**plots_concepts.map_axes(flat))
-    plots_concepts.concept_map(axes, flat, inside, people)
+    axes = Figure().add_subplot(**plots.map_axes(flat))
+    plots.concept_map(axes, flat, inside, people)
     dots = [one.get_offsets() for one in axes.collections if len(one.get_offsets()) in (2, 3)]
     np.testing.assert_array_equal(dots[1], flat["b", "lh"].points[[3, 4, 5]][:, [1, 0]])
     folded = {place: sheet(1.5) for place in inside}
     figure = Figure()
-    axes = figure.add_subplot(**plots_concepts.map_axes(folded))
+    axes = figure.add_subplot(**plots.map_axes(folded))
     assert axes.name == "3d"
-    plots_concepts.concept_map(axes, folded, inside, people)
+    plots.concept_map(axes, folded, inside, people)
     assert len(axes.collections) == 1
-    plots_concepts.concept_map(figure.add_subplot(), {}, inside, people)
+    plots.concept_map(figure.add_subplot(), {}, inside, people)
 
 
 def test_panels_show_what_they_are_given():
     axes = Figure().add_subplot()
-    plots_concepts.picture_strip(axes, [Image.new("RGB", (9, 9), c) for c in ("red", "blue")], 2,
+    plots.picture_strip(axes, [Image.new("RGB", (9, 9), c) for c in ("red", "blue")], 2,
                                  "k")
     shown = axes.images[0].get_array()
     assert shown[5, 5].tolist() == [255, 0, 0] and shown[5, 70].tolist() == [0, 0, 255]
     axes = Figure().add_subplot()
-    plots_concepts.count_bars(axes, [3, 0], ["a", "b"])
+    plots.count_bars(axes, [3, 0], ["a", "b"])
     assert [bar.get_width() for bar in axes.patches] == [3, 0]
     axes = Figure().add_subplot()
     history = History(np.array([.1, .2]), np.array([np.inf, .5]), np.arange(2), np.array([9, 3]))
-    plots_concepts.life_bars(axes, history)
+    plots.life_bars(axes, history)
     ends = [segment[1][0] for segment in axes.collections[0].get_segments()]
     assert ends == pytest.approx([.5, .22])
     axes = Figure().add_subplot()
     table = pd.DataFrame({"x": [3, 1], "y": [0, 1]}, index=["food", "cars"])
-    plots_concepts.truth_matrix(axes, table)
+    plots.truth_matrix(axes, table)
     np.testing.assert_allclose(axes.images[0].get_array(), [[1, 0], [.5, .5]])
     axes = Figure().add_subplot()
-    plots_concepts.null_lines(axes, [.1, .2], [4, 8], {"turned": np.array([[1, 2], [3, 4]])}, .2)
+    plots.null_lines(axes, [.1, .2], [4, 8], {"turned": np.array([[1, 2], [3, 4]])}, .2)
     assert axes.lines[1].get_ydata().tolist() == [2, 3]

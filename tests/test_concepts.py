@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from helpers.concepts.clustering import EPS, centroids, cluster, expansion_radius
-from helpers.ground.errors import LabError
+from helpers.core.errors import LabError
 
 
 def published(arrays, eps: float, m: int) -> list[np.ndarray]:

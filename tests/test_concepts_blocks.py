@@ -11,24 +11,32 @@ import pytest
 import torch
 from test_concepts import draw, signs
 
-from helpers.concepts import borders, expansion, linkage, merging, points
-from helpers.concepts import products as blocked
+from helpers.concepts import blockwise_cosine as blocked
+from helpers.concepts import (
+    border_points,
+    core_components,
+    expansion,
+    point_cloud,
+)
+from helpers.concepts import (
+    merge_tree as concepts_merge_tree,
+)
 from helpers.concepts.clustering import centroids, cluster
-from helpers.concepts.merging import merge_tree
+from helpers.concepts.merge_tree import merge_tree
 
 GRID = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6)
 M, SEEDS = 2, (0, 1)
 CUTS = {"blocks": {(blocked, "ROWS"): 5, (blocked, "COLUMNS"): 3},
         "rows": {(blocked, "ROWS"): 1},
         "columns": {(blocked, "COLUMNS"): 1},
-        "groups": {(points, "PER_GROUP"): 2},
-        "one group": {(points, "PER_GROUP"): 2, (points, "MOST_GROUPS"): 1},
-        "links": {(linkage, "LINKS_AT_ONCE"): 1},
+        "groups": {(point_cloud, "PER_GROUP"): 2},
+        "one group": {(point_cloud, "PER_GROUP"): 2, (point_cloud, "MOST_GROUPS"): 1},
+        "links": {(core_components, "LINKS_AT_ONCE"): 1},
         "pairs": {(expansion, "PAIRS_AT_ONCE"): 1, (blocked, "ROWS"): 7},
-        "points": {(merging, "AT_ONCE"): 1},
-        "all": {(blocked, "ROWS"): 4, (blocked, "COLUMNS"): 6, (points, "PER_GROUP"): 3,
-                (linkage, "LINKS_AT_ONCE"): 1, (expansion, "PAIRS_AT_ONCE"): 1,
-                (merging, "AT_ONCE"): 2}}
+        "points": {(concepts_merge_tree, "AT_ONCE"): 1},
+        "all": {(blocked, "ROWS"): 4, (blocked, "COLUMNS"): 6, (point_cloud, "PER_GROUP"): 3,
+                (core_components, "LINKS_AT_ONCE"): 1, (expansion, "PAIRS_AT_ONCE"): 1,
+                (concepts_merge_tree, "AT_ONCE"): 2}}
 
 
 def people(seed: int) -> list[np.ndarray]:
@@ -113,13 +121,13 @@ def test_products_are_cut_as_told(monkeypatch):
     cut(monkeypatch, CUTS["all"])
     results(people(0))
     assert np.max(shapes, axis=0).tolist() == [4, 6] and len(shapes) > 1000
-    assert points.unit_points(people(0)).n_groups > 5
+    assert point_cloud.unit_points(people(0)).n_groups > 5
 
 
 def test_results_do_not_depend_on_the_stride(monkeypatch):
     arrays = draw(2), signs(1), people(0)
     whole = [results(x) for x in arrays]
-    for module, name in ((linkage, "_links"), (borders, "_touch"), (merging, "_reach")):
+    for module, name in ((core_components, "_links"), (border_points, "_touch"), (concepts_merge_tree, "_reach")):
         monkeypatch.setattr(module, name, getattr(module, name).py_func)
         monkeypatch.setattr(module, "STRIDE", 3)
     for x, expected in zip(arrays, whole):

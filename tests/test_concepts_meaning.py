@@ -8,7 +8,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from helpers.concepts.clustering import centroids, cluster
-from helpers.concepts.meaning import associated, auc, crossed, words_in
+from helpers.concepts.interpretation import associated, auc, crossed, words_in
 from helpers.concepts.nulls import turned
 from helpers.concepts.stability import (
     agreement,
@@ -18,8 +18,8 @@ from helpers.concepts.stability import (
     left_out,
     predicted,
 )
-from helpers.decoding.directions import cosines, unit
-from helpers.ground.errors import LabError
+from helpers.core.errors import LabError
+from helpers.decoding.vectors import cosines, unit
 
 
 def test_areas_are_scikit_learns():

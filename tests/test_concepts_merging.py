@@ -9,10 +9,10 @@ import pytest
 from scipy.sparse.csgraph import connected_components
 from test_concepts import draw, signs
 
-from helpers.concepts import points
+from helpers.concepts import point_cloud
 from helpers.concepts.clustering import EPS, cluster
-from helpers.concepts.merging import History, MergeTree, merge_tree
-from helpers.ground.errors import LabError
+from helpers.concepts.merge_tree import History, MergeTree, merge_tree
+from helpers.core.errors import LabError
 
 ROUNDING = 1e-6
 """Cosines of the tree are float32."""
@@ -113,12 +113,12 @@ def test_lives_are_those_seen_while_eps_is_raised_step_by_step():
 @pytest.mark.parametrize("m", [1, 2, 3])
 def test_ties_are_settled_by_the_order_of_the_input(m, monkeypatch):
     """Distances are multiples of 1/8, without rounding: eps may be one of them."""
-    monkeypatch.setattr(points, "PER_GROUP", 2)  # the order within differs from the input's
+    monkeypatch.setattr(point_cloud, "PER_GROUP", 2)  # the order within differs from the input's
     moved = ties = 0
     for seed in range(30):
         arrays = signs(seed)
         tree, whole = merge_tree(arrays, min_participants=m), dense(arrays, m)
-        history, inside = tree.history(), points.unit_points(arrays)
+        history, inside = tree.history(), point_cloud.unit_points(arrays)
         moved += (np.diff(inside.position) < 0).any()
         same(tree, whole, np.arange(1, 32) / 16)
         assert lives_of(history) == whole.lives()

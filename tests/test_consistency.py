@@ -9,8 +9,8 @@ import pytest
 from scipy.spatial.distance import pdist, squareform
 from scipy.stats import spearmanr
 
-from helpers.ground.errors import LabError
-from helpers.similarity.consistency import N_DECIMALS, consistency, mean_off_diagonal
+from helpers.core.errors import LabError
+from helpers.rsa.layer_consistency import N_DECIMALS, consistency, mean_off_diagonal
 
 
 def noise_layers(n_pictures: int, widths: list[int], seed: int) -> list[np.ndarray]:

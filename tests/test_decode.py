@@ -10,7 +10,7 @@ from PIL import Image
 
 from helpers.brains.files import Files
 from helpers.brains.rsa92 import Stack
-from helpers.ground.errors import LabError
+from helpers.core.errors import LabError
 from helpers.stimuli.decode import decoded
 from helpers.stimuli.image_sets import ImageSet
 

@@ -11,12 +11,12 @@ from sklearn.linear_model import Ridge
 from torch import nn
 from torch.nn import functional
 
+from helpers.config.shared_concepts import DecodingSpec, Teaching
+from helpers.core.errors import LabError
 from helpers.decoding.contrastive_decoder import contrast, teach
-from helpers.decoding.directions import effective_dimension, unit
 from helpers.decoding.retrieval import among, ranks, top_k
 from helpers.decoding.ridge_decoder import Metric, fit_ridge, plain, whiten
-from helpers.ground.decodings import DecodingSpec, Teaching
-from helpers.ground.errors import LabError
+from helpers.decoding.vectors import effective_dimension, unit
 
 SMALL = Teaching(iterations=30, batch_size=16, rate=1e-2, n_seeds=3)
 

@@ -9,15 +9,15 @@ import pytest
 import torch
 from brain_files import write_tiny_annotations, write_tiny_nsd
 
-from helpers.brains.annotations import annotations_of
+from helpers.brains.coco_annotations import annotations_of
+from helpers.brains.ground_truth import planted_regions
 from helpers.brains.nsd import NSD
-from helpers.brains.planted import planted_regions
-from helpers.decoding.directions import unit
-from helpers.decoding.spaces import Space
+from helpers.config.shared_concepts import DecodingSpec, Teaching
+from helpers.core.errors import LabError
+from helpers.decoding.embedding_space import Space
 from helpers.decoding.study import CONTRAST, METHODS, RIDGE, DecodingStudy, Variant
 from helpers.decoding.trials import noise_ceiling, read_trials
-from helpers.ground.decodings import DecodingSpec, Teaching
-from helpers.ground.errors import LabError
+from helpers.decoding.vectors import unit
 
 SPEC = DecodingSpec("x", n_test=16, n_validation=10, n_pool=8,
                     teaching=Teaching(iterations=25, batch_size=32, rate=1e-2, n_seeds=2))

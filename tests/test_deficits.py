@@ -7,29 +7,29 @@ import pytest
 import torch
 from scipy import stats
 
-from helpers.ground.errors import LabError
-from helpers.ground.stats import corrected
-from helpers.lesions import deficit_tests
-from helpers.lesions.deficit_tests import (
-    p_against_random_lesions,
-    activation_deficit_correlation,
-    compare_own_and_other_classes,
-    compare_own_and_other_lesions,
-)
+from helpers.core.errors import LabError
+from helpers.core.statistics import corrected
+from helpers.lesions import statistics
 from helpers.lesions.deficits import (
-    target_ranks,
-    deficit_correlations,
     compute_deficits,
+    deficit_correlations,
     dissociation,
     group_means,
     probe_set_sizes,
+    target_ranks,
+)
+from helpers.lesions.statistics import (
+    activation_deficit_correlation,
+    compare_own_and_other_classes,
+    compare_own_and_other_lesions,
+    p_against_random_lesions,
 )
 
 
 @pytest.fixture
 def few(monkeypatch):
     """Make simulations of many tests affordable."""
-    monkeypatch.setattr(deficit_tests, "N_RESAMPLES", 199)
+    monkeypatch.setattr(statistics, "N_RESAMPLES", 199)
 
 
 # ---- recognition --------------------------------------------------------------------------------
@@ -165,13 +165,13 @@ def test_the_mean_similarity_has_an_interval_over_classes():
     shared, n = rng.normal(size=60), 5
     for weight, expected in ((0.0, 0.0), (1.0, 0.5)):
         deficit = weight * shared + rng.normal(size=(n, 60))
-        found = deficit_tests.mean_deficit_correlation(deficit, seed=0)
+        found = statistics.mean_deficit_correlation(deficit, seed=0)
         pairs = np.corrcoef(deficit)[np.triu_indices(n, 1)]
         assert found.value == pytest.approx(pairs.mean()) and found.n == 60
         assert found.low < found.value < found.high and found.low < expected < found.high
     deficit[:, 0] = np.nan
-    assert deficit_tests.mean_deficit_correlation(deficit, seed=0).n == 59
-    assert np.isnan(deficit_tests.mean_deficit_correlation(deficit[:, :4], seed=0).value)
+    assert statistics.mean_deficit_correlation(deficit, seed=0).n == 59
+    assert np.isnan(statistics.mean_deficit_correlation(deficit[:, :4], seed=0).value)
 
 
 def halves(rng, drop: np.ndarray, n_classes: int = 40, each: int = 10):

@@ -11,18 +11,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.ground.machine import WORKERS_VARIABLE
-from helpers.ground.paths import ROOT, data_dir
-from helpers.ground.profile import load_profile
-from helpers.present import TRAINING, make_present
-from helpers.stimuli.levels import NUDGE, grey_levels, levels, nearest, on_grid
-from helpers.universe import canvas, digests, images
-from helpers.universe.image_files import write_diet
-from helpers.universe.participants import FIELD_BITS, SHEET_BITS, make_sheet
+from data.synthetic import canvas, digests, images
+from data.synthetic.image_files import write_diet
+from data.synthetic.participants import FIELD_BITS, SHEET_BITS, make_sheet
+from helpers.config.data import TRAINING_ONLY
+from helpers.config.profile import load_profile
+from helpers.core.machine import WORKERS_VARIABLE
+from helpers.core.paths import ROOT, data_dir
+from helpers.datasets.prepare import ensure_available
+from helpers.stimuli.quantization import NUDGE, grey_levels, levels, nearest, on_grid
 
 DEMO = load_profile("demo")
-DRAWN = {spec.source.removeprefix("universe:"): spec for spec in DEMO.sources.values()
-         if spec.source not in TRAINING}
+DRAWN = {spec.source.removeprefix("synthetic:"): spec for spec in DEMO.sources.values()
+         if spec.source not in TRAINING_ONLY}
 """Parts that figures show."""
 
 
@@ -64,7 +65,7 @@ def test_a_sample_of_each_part_is_as_listed(part):
 @pytest.mark.slow
 @pytest.mark.parametrize("machine", MACHINES)
 def test_another_machine_draws_the_same(machine):
-    found = answer(MACHINES[machine], "-m", "helpers.universe.digests")
+    found = answer(MACHINES[machine], "-m", "data.synthetic.digests")
     assert not found.returncode, found.stdout + found.stderr
 
 
@@ -78,7 +79,7 @@ def test_an_emulated_machine_computes_otherwise():
 @pytest.mark.slow
 @pytest.mark.parametrize("part", DRAWN)
 def test_the_demo_is_as_listed(part):
-    folder = make_present(DEMO, DRAWN[part], data_dir(DEMO.data))
+    folder = ensure_available(DEMO, DRAWN[part], data_dir(DEMO.data))
     assert digests.folder_digest(folder) == digests.expected("whole")[part]
 
 
@@ -92,7 +93,7 @@ def test_the_table_lists_every_part():
     (canvas, "shade", lambda colour, factor: tuple(colour))])
 def test_a_changed_drawing_is_told(monkeypatch, capsys, module, name, value):
     for user in list(sys.modules.values()):
-        if getattr(user, "__name__", "").startswith("helpers.universe") and hasattr(user, name):
+        if getattr(user, "__name__", "").startswith("data.synthetic") and hasattr(user, name):
             monkeypatch.setattr(user, name, value)
     monkeypatch.setattr(digests, "SAMPLES", {"localizer": digests.SAMPLES["localizer"]})
     assert digests.main([]) == 1

@@ -8,10 +8,10 @@ import pytest
 from sklearn.linear_model import LinearRegression
 
 from helpers.brains.cohort import Fold
-from helpers.encoding.encoding_jobs import METRICS, SCHEDULER, EncodingJob, fit_encoding_models
+from helpers.core.errors import LabError
+from helpers.encoding.model_selection import METRICS, SCHEDULER, EncodingJob, fit_encoding_models
 from helpers.encoding.positive_regression import sparse_positive
-from helpers.ground.errors import LabError
-from helpers.similarity.rsa import rsa_r, univariate_r
+from helpers.rsa.dissimilarity import rsa_r, univariate_r
 
 FIT, CHOOSE, TEST = np.arange(0, 60), np.arange(60, 100), np.arange(100, 140)
 ONE_FOLD = (Fold(FIT, TEST, ((FIT, CHOOSE),)),)

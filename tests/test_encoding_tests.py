@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from helpers.encoding.encoding_tests import (
+from helpers.encoding.statistics import (
     compare_with_competitors,
     corrected,
     gains,
-    paired_test_over_rois,
     paired_t_test,
+    paired_test_over_rois,
     pool_advantage,
     roi_summary,
 )

@@ -20,10 +20,10 @@ from pathlib import Path
 
 import pytest
 
-from helpers.ground import download as transport
-from helpers.ground import paths
-from helpers.ground.errors import LabError
-from helpers.ground.fetch import (
+from helpers.core import paths
+from helpers.core.errors import LabError
+from helpers.datasets import download as transport
+from helpers.datasets.fetch import (
     Source,
     download,
     fetch_file,

@@ -12,11 +12,17 @@ from torch import nn
 
 from helpers.brains.algonauts import Algonauts
 from helpers.brains.surfaces import Surface, surface_of
-from helpers.figures import plots, plots_finetuning
-from helpers.finetuning.contrastive import information_bound
-from helpers.finetuning.embedding import BOUND_COLUMNS, average_by_condition, held_out_bound, refit_batchnorm
+from helpers.figures import style
+from helpers.finetuning import plots
+from helpers.finetuning.held_out_bound import (
+    BOUND_COLUMNS,
+    average_by_condition,
+    held_out_bound,
+    refit_batchnorm,
+)
+from helpers.finetuning.info_nce import information_bound
 from helpers.finetuning.models import ContrastiveModel, FeatureExtractor, head
-from helpers.finetuning.tuning import SubjectPairs, PixelNormalisation
+from helpers.finetuning.training_loop import PixelNormalisation, SubjectPairs
 
 SCALE = PixelNormalisation((0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
 
@@ -130,8 +136,8 @@ def test_maps_of_folded_cortex_are_drawn_by_nilearn(tmp_path):
     faces = np.concatenate([np.stack([a, b, c], -1).reshape(-1, 3),
                             np.stack([b, d, c], -1).reshape(-1, 3)])
     sheet = Surface(np.column_stack([x, y, x**2 + y**2]), faces, np.arange(144))
-    figure = plots.new_figure(3)
+    figure = style.new_figure(3)
     axes = figure.add_subplot(projection="3d")
-    plots_finetuning.gain_map(axes, sheet, np.arange(40), np.linspace(-1, 1, 40), 1.0)
+    plots.gain_map(axes, sheet, np.arange(40), np.linspace(-1, 1, 40), 1.0)
     figure.savefig(tmp_path / "map.png")
     assert (tmp_path / "map.png").stat().st_size > 5000

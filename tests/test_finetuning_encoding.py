@@ -14,10 +14,10 @@ from sklearn.decomposition import PCA
 from sklearn.linear_model import Ridge
 from threadpoolctl import threadpool_limits
 
-from helpers.finetuning import crossvalidation as cv
-from helpers.finetuning import outcomes
-from helpers.ground.errors import LabError
-from helpers.ground.stats import interval
+from helpers.core.errors import LabError
+from helpers.core.statistics import interval
+from helpers.finetuning import ridge_cv as cv
+from helpers.finetuning import statistics
 
 ALPHAS = (0.1, 10.0, 1e3, 1e5)
 
@@ -345,7 +345,7 @@ def test_region_scores_average_voxels_and_divide_sums_by_sums():
     a_ppa = (table["subject"] == "A") & (table["roi"] == "PPA")
     table.loc[a_ppa & (table["voxel"] == 1), "noise_ceiling"] = 0.0
     table.loc[table["subject"] == "B", "noise_ceiling"] = np.nan
-    found = outcomes.region_scores(table).set_index(["condition", "subject", "roi"])
+    found = statistics.region_scores(table).set_index(["condition", "subject", "roi"])
     assert len(found) == 10
     one = found.loc[("pretrained", "A", "V1v")]
     assert (one["n_voxels"], one["donor"], one["layer"]) == (3, "none", "fc")
@@ -357,41 +357,41 @@ def test_region_scores_average_voxels_and_divide_sums_by_sums():
     table["noise_ceiling"] = np.linspace(0.2, 0.9, len(table))
     part = table[(table["condition"] == "contrastive") & (table["subject"] == "A")
                  & (table["roi"] == "V1v")]
-    found = outcomes.region_scores(table).set_index(["condition", "subject", "roi"])
+    found = statistics.region_scores(table).set_index(["condition", "subject", "roi"])
     assert found.loc[("contrastive", "A", "V1v"), "normalised_r"] == pytest.approx(
         0.7 / part["noise_ceiling"].sum())
 
 
 def test_regions_without_any_ceiling_have_no_normalised_score():
     for noise_ceiling in (0.0, np.nan):
-        assert outcomes.region_scores(SCORES.assign(noise_ceiling=noise_ceiling))["normalised_r"].isna().all()
+        assert statistics.region_scores(SCORES.assign(noise_ceiling=noise_ceiling))["normalised_r"].isna().all()
 
 
 def test_improved_is_the_share_of_voxels_that_gained():
-    found = outcomes.fraction_improved(SCORES, "contrastive", "pretrained").set_index(["subject", "roi"])
+    found = statistics.fraction_improved(SCORES, "contrastive", "pretrained").set_index(["subject", "roi"])
     assert found["improved"].to_dict() == pytest.approx({
         ("A", "V1v"): 2 / 3, ("A", "PPA"): 1.0, ("B", "V1v"): 0.5, ("C", "V1v"): 1.0,
         ("C", "PPA"): 0.0})  # a voxel without change has not improved
     assert (found["donor"] == found.index.get_level_values("subject")).all()
-    back = outcomes.fraction_improved(SCORES, "pretrained", "contrastive").set_index(["subject", "roi"])
+    back = statistics.fraction_improved(SCORES, "pretrained", "contrastive").set_index(["subject", "roi"])
     assert back.loc[("A", "V1v"), "improved"] == pytest.approx(1 / 3)
 
 
-@pytest.mark.parametrize("kind, over", [("pooled, avg", "pretrained"), ("pretrained", "pooled, avg")])
+@pytest.mark.parametrize("condition, baseline", [("pooled, avg", "pretrained"), ("pretrained", "pooled, avg")])
 def test_a_kind_that_was_not_run_is_told(condition, baseline):
     with pytest.raises(LabError, match="no scores of 'pooled, avg'(?s:.)*run both kinds first"):
-        outcomes.fraction_improved(SCORES, condition, baseline)
+        statistics.fraction_improved(SCORES, condition, baseline)
 
 
 def test_voxels_are_matched_by_their_number_and_not_by_their_row():
     shuffled = SCORES.sample(frac=1, random_state=0)
-    one, other = (outcomes.fraction_improved(table, "contrastive", "pretrained").sort_values(
+    one, other = (statistics.fraction_improved(table, "contrastive", "pretrained").sort_values(
         ["subject", "roi"])["improved"].tolist() for table in (SCORES, shuffled))
     assert one == other
 
 
 def test_comparisons_take_participants_as_the_sample():
-    found = outcomes.compare_conditions(SCORES, [("contrastive", "pretrained")]).set_index("group")
+    found = statistics.compare_conditions(SCORES, [("contrastive", "pretrained")]).set_index("group")
     gains = {"early": [0.1 / 3, 0.1, 0.3], "higher": [0.15, -0.2],
              "all": [(0.1 / 3 + 0.15) / 2, 0.1, 0.05]}
     for group, each in gains.items():
@@ -416,17 +416,17 @@ def test_each_region_is_compared_with_itself():
     more = pd.concat([SCORES, pd.DataFrame(
         rows(*((subject, "V2v", "early", [0.9]) for subject in "ABC"), condition="pretrained")
         + rows(*((subject, "V2v", "early", [0.4]) for subject in "ABC"), condition="contrastive"))])
-    found = outcomes.compare_conditions(more, [("contrastive", "pretrained")]).set_index("group")
+    found = statistics.compare_conditions(more, [("contrastive", "pretrained")]).set_index("group")
     gains = [(0.1 / 3 - 0.5) / 2, (0.1 - 0.5) / 2, (0.3 - 0.5) / 2]
     assert found.loc["early", "difference"] == pytest.approx(np.mean(gains))
     assert found.loc["early", "p"] == pytest.approx(stats.ttest_1samp(gains, 0).pvalue)
-    by_region = outcomes.compare_by_region(more, [("contrastive", "pretrained")]).set_index("roi")
+    by_region = statistics.compare_by_region(more, [("contrastive", "pretrained")]).set_index("roi")
     assert by_region.loc["V2v", "difference"] == pytest.approx(-0.5)
     assert by_region["n"].to_dict() == {"V1v": 3, "PPA": 2, "V2v": 3}
 
 
 def test_groups_that_no_region_belongs_to_are_left_out():
-    found = outcomes.compare_conditions(SCORES[SCORES["group"] == "early"], [("contrastive", "pretrained")])
+    found = statistics.compare_conditions(SCORES[SCORES["group"] == "early"], [("contrastive", "pretrained")])
     assert found["group"].tolist() == ["early", "all"]
 
 
@@ -435,7 +435,7 @@ def test_comparisons_by_region_leave_out_who_lacks_it():
         rows(("D", "PPA", "higher", [0.2]), ("D", "V1v", "early", [0.3]), condition="pretrained")
         + rows(("D", "PPA", "higher", [0.8]), ("D", "V1v", "early", [0.31]),
                condition="contrastive"))])
-    found = outcomes.compare_by_region(four, [("contrastive", "pretrained")]).set_index("roi")
+    found = statistics.compare_by_region(four, [("contrastive", "pretrained")]).set_index("roi")
     assert found["n"].to_dict() == {"V1v": 4, "PPA": 3}
     one, other = [0.35, 0.1, 0.8], [0.2, 0.3, 0.2]
     test = stats.ttest_rel(one, other)
@@ -469,17 +469,17 @@ DONORS = pd.DataFrame(rows(
 
 
 def test_donors_and_receivers_are_averaged_over_regions_that_all_have():
-    improved_fraction = outcomes.fraction_improved(DONORS, "contrastive", "pretrained")
+    improved_fraction = statistics.fraction_improved(DONORS, "contrastive", "pretrained")
     for group in ("early", "all"):  # the PPA, which only A has, counts in neither
-        found = outcomes.donor_matrix(improved_fraction, group)
+        found = statistics.donor_matrix(improved_fraction, group)
         assert found.index.tolist() == found.columns.tolist() == ["A", "B"]
         assert found.to_numpy().tolist() == [[0.75, 0.25], [0.25, 0.75]]
-    assert outcomes.donor_matrix(improved_fraction, "higher").to_numpy().tolist() == [[0.5]]
+    assert statistics.donor_matrix(improved_fraction, "higher").to_numpy().tolist() == [[0.5]]
 
 
 def test_own_networks_and_those_of_others():
-    improved_fraction = outcomes.fraction_improved(DONORS, "contrastive", "pretrained")
-    found = outcomes.within_and_cross_participant(improved_fraction).set_index(["subject", "roi"])
+    improved_fraction = statistics.fraction_improved(DONORS, "contrastive", "pretrained")
+    found = statistics.within_and_cross_participant(improved_fraction).set_index(["subject", "roi"])
     assert found["within_participant"].to_dict() == {("A", "V1v"): 1, ("A", "V2v"): 0.5, ("A", "PPA"): 0.5,
                                       ("B", "V1v"): 1, ("B", "V2v"): 0.5}
     others = found["cross_participant"].to_dict()
@@ -491,17 +491,17 @@ def test_networks_of_the_same_donor_are_compared_where_both_kinds_have_donors():
     regression = DONORS[DONORS["condition"] == "contrastive"].assign(condition="regression")
     regression = regression.assign(r=regression["r"].where(regression["donor"] == "A", 5))
     table = pd.concat([DONORS, regression])
-    found = outcomes.fraction_improved(table, "contrastive", "regression")
+    found = statistics.fraction_improved(table, "contrastive", "regression")
     assert len(found) == 9 and not found["improved"].any()
     lower = table.assign(r=table["r"].where(table["condition"] != "regression", table["r"] - 0.5))
-    found = outcomes.fraction_improved(lower, "contrastive", "regression").set_index("donor")["improved"]
+    found = statistics.fraction_improved(lower, "contrastive", "regression").set_index("donor")["improved"]
     assert found["A"].tolist() == [1] * 5 and found["B"].tolist() == [0] * 4
 
 
 def test_pooled_networks_are_compared_with_each_participants_own():
     own = DONORS[DONORS["donor"] == DONORS["subject"]]
     pooled = own.assign(condition="pooled, avg", donor="all", r=0.5)
-    found = outcomes.fraction_improved(pd.concat([own, pooled]), "pooled, avg", "contrastive")
+    found = statistics.fraction_improved(pd.concat([own, pooled]), "pooled, avg", "contrastive")
     assert (found["donor"] == "all").all() and len(found) == 5
     assert found.set_index(["subject", "roi"])["improved"].to_dict() == {
         ("A", "V1v"): 0, ("A", "V2v"): 0.5, ("A", "PPA"): 0.5, ("B", "V1v"): 0,

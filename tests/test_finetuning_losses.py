@@ -11,18 +11,34 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from helpers.finetuning.contrastive import (
+from helpers.config.contrastive_finetuning import FinetuningSpec
+from helpers.core.errors import LabError
+from helpers.finetuning.conditions import (
+    CONDITIONS,
+    build_model,
+    default_learning_rate,
+    get_condition,
+    make_finetuning_config,
+)
+from helpers.finetuning.info_nce import (
     TEMPERATURE_FACTORS,
     best_temperature_factor,
-    infonce_bound_terms,
     info_nce,
+    infonce_bound_terms,
     information_bound,
 )
-from helpers.finetuning.conditions import CONDITIONS, build_model, get_condition, default_learning_rate, make_finetuning_config
-from helpers.finetuning.models import ContrastiveModel, FeatureExtractor, RegressionModel, head_widths
-from helpers.finetuning.tuning import SubjectPairs, FineTuningConfig, PixelNormalisation, train_model
-from helpers.ground.errors import LabError
-from helpers.ground.tunings import FinetuningSpec
+from helpers.finetuning.models import (
+    ContrastiveModel,
+    FeatureExtractor,
+    RegressionModel,
+    head_widths,
+)
+from helpers.finetuning.training_loop import (
+    FineTuningConfig,
+    PixelNormalisation,
+    SubjectPairs,
+    train_model,
+)
 from helpers.training.processes import single_thread
 
 SPEC = FinetuningSpec("net", "net-untrained", rois=("PPA",), layers=("fc",), fixed_embedding_dim=7)
@@ -317,7 +333,7 @@ def built(condition: str, voxels=None, *, max_voxels=0, seed=0, **changes) -> nn
 G = [("Linear", 24, 24, True), ("BatchNorm1d", 24), ("ReLU",)] * 2
 
 
-@pytest.mark.parametrize("kind, z", [("contrastive", 6), ("contrastive, fixed z", 7),
+@pytest.mark.parametrize("condition, z", [("contrastive", 6), ("contrastive, fixed z", 7),
                                      ("shuffled", 6)])
 def test_the_contrastive_model_is_two_maps_without_bias_and_one_head(condition, z):
     model = built(condition)

@@ -17,17 +17,17 @@ from sklearn.linear_model import Ridge
 from tiny_cohort import Drawn, TinyCohort, network
 
 from helpers.brains.cohort import Fold, Responses
-from helpers.finetuning import crossvalidation as cv
-from helpers.finetuning import work
-from helpers.finetuning.contrastive import information_bound
-from helpers.finetuning.embedding import BOUND_COLUMNS, average_by_condition, refit_batchnorm
+from helpers.config.contrastive_finetuning import FinetuningSpec
+from helpers.core.errors import LabError
+from helpers.core.paths import CACHE_VARIABLE, cache_dir
+from helpers.finetuning import evaluate
+from helpers.finetuning import ridge_cv as cv
 from helpers.finetuning.conditions import CONDITIONS, build_model, make_finetuning_config
-from helpers.finetuning.cohort_data import CohortData, Region, region_group
+from helpers.finetuning.data import CohortData, Region, region_group
+from helpers.finetuning.held_out_bound import BOUND_COLUMNS, average_by_condition, refit_batchnorm
+from helpers.finetuning.info_nce import information_bound
 from helpers.finetuning.study import FineTuningStudy
-from helpers.finetuning.tuning import SubjectPairs, PixelNormalisation, train_model
-from helpers.ground.errors import LabError
-from helpers.ground.paths import CACHE_VARIABLE, cache_dir
-from helpers.ground.tunings import FinetuningSpec
+from helpers.finetuning.training_loop import PixelNormalisation, SubjectPairs, train_model
 from helpers.networks.weights import read_state_dict
 from helpers.training.processes import single_thread
 
@@ -261,7 +261,7 @@ def test_pixels_are_the_pictures_resized_without_cropping(shared):
         np.testing.assert_array_equal(image, np.array(expected).transpose(2, 0, 1))
 
 
-@pytest.mark.parametrize("most", [0, 1, 2])
+@pytest.mark.parametrize("max_images", [0, 1, 2])
 def test_each_picture_knows_its_condition_in_whatever_order_they_lie(shared, max_images):
     cohort = WideCohort(pictures_per_condition=3)
     cohort.condition_of = np.random.default_rng(0).permutation(cohort.condition_of)
@@ -600,7 +600,7 @@ def test_rates_are_searched_on_as_many_regions_as_asked_and_never_on_the_test(pr
     cohort = WideCohort()
     study = study_of(cohort, learning_rates=(1e-3, 1e-2), n_rate_search_regions=2)
     tuned = []
-    monkeypatch.setattr(work, "train_model", lambda model, training_pairs, config, *a, **k: tuned.append(
+    monkeypatch.setattr(evaluate, "train_model", lambda model, training_pairs, config, *a, **k: tuned.append(
         (training_pairs[0], config.learning_rate)) or [1.0])
     study.search_learning_rates()
     assert len(tuned) == 3 * 2 * 2
@@ -632,7 +632,7 @@ def test_bounds_are_those_of_held_out_pictures_in_one_batch(shared):
     assert sizes.loc[("pooled, avg", "A", "PPA"), "embedding_dim"] == int(0.25 * 28)
 
 
-@pytest.mark.parametrize("kind, who", [("contrastive", "C"), ("pooled, avg", "AC")])
+@pytest.mark.parametrize("condition, subjects_trained_on", [("contrastive", "C"), ("pooled, avg", "AC")])
 def test_each_side_of_a_bound_has_the_statistics_of_its_own_training(shared, condition, subjects_trained_on):
     """Worked out layer by layer; for the last of those pooled as for the first."""
     cohort = WideCohort()
@@ -746,7 +746,7 @@ def test_a_second_call_reads_what_the_first_found(private, monkeypatch):
     conditions = ["pretrained", "contrastive", "pooled, const", "regression", "shuffled"]
     few = {"subjects": ("A", "C"), "rois": ("PPA",)}
     first = study_of(**few).voxel_scores(conditions)
-    monkeypatch.setattr(work, "train_model", no_training)
+    monkeypatch.setattr(evaluate, "train_model", no_training)
     cohort = WideCohort()
     again = study_of(cohort, **few).voxel_scores(conditions)
     pd.testing.assert_frame_equal(first, again)
@@ -767,18 +767,18 @@ def test_what_decides_the_weights_and_nothing_else_tunes_again(private, monkeypa
     region, calls = Region("C", "PPA"), []
     for changes in ({}, change):
         study = study_of(**changes)
-        run = study.plan.run(CONDITIONS["contrastive"], (region,), [WideCohort().own("C")],
+        run = study.plan.make_run(CONDITIONS["contrastive"], (region,), [WideCohort().own("C")],
                          study.learning_rate(CONDITIONS["contrastive"]))
-        monkeypatch.setattr(work, "train_model", lambda *a, **k: calls.append(1) or [1.0])
-        work.finetune(run)
+        monkeypatch.setattr(evaluate, "train_model", lambda *a, **k: calls.append(1) or [1.0])
+        evaluate.finetune(run)
     assert len(calls) == 1 + again
 
 
 def test_an_interrupted_tuning_goes_on_where_it_was(private, monkeypatch):
     study = study_of(epochs=6)
     train = WideCohort().own("C")
-    run = study.plan.run(CONDITIONS["contrastive"], (Region("C", "PPA"),), [train], 3e-3)
-    monkeypatch.setattr(work, "train_model", lambda *a, **k: train_model(
+    run = study.plan.make_run(CONDITIONS["contrastive"], (Region("C", "PPA"),), [train], 3e-3)
+    monkeypatch.setattr(evaluate, "train_model", lambda *a, **k: train_model(
         *a, **{**k, "min_seconds_between_states": 0, "on_step": interrupt}))
 
     def interrupt(step: int, _loss: float) -> None:
@@ -788,8 +788,8 @@ def test_an_interrupted_tuning_goes_on_where_it_was(private, monkeypatch):
 
     steps = []
     with pytest.raises(KeyboardInterrupt):
-        work.finetune(run)
-    found = work.finetune(run)
+        evaluate.finetune(run)
+    found = evaluate.finetune(run)
     assert steps[10] == 9, "four steps an epoch; two epochs were kept"
     assert not list(cache_dir().glob("tuned/*.state.safetensors"))
     model = tuned_by_hand(WideCohort(), "contrastive", [("C", "PPA")], epochs=6)
@@ -845,8 +845,8 @@ def test_every_setting_runs_and_changes_what_is_found(shared, change):
     assert np.abs(changed - plain).max() > 1e-6
     assert np.isfinite(study.bounds(conditions)[list(BOUND_COLUMNS)].to_numpy()).all()
     trains = [WideCohort().own(subject) for subject in "AC"]
-    run = study.plan.run(CONDITIONS[conditions[0]], study.plan.regions_by_name["PPA"], trains, 3e-3)
-    np.testing.assert_array_less(work.finetune(run)["losses"], 2 * np.log(16))
+    run = study.plan.make_run(CONDITIONS[conditions[0]], study.plan.regions_by_name["PPA"], trains, 3e-3)
+    np.testing.assert_array_less(evaluate.finetune(run)["losses"], 2 * np.log(16))
 
 
 def test_an_unknown_kind_is_told_before_anything_is_done(private):

@@ -14,10 +14,18 @@ from hypothesis import strategies as st
 from torch import nn
 from torchvision.transforms import functional
 
+from helpers.config.contrastive_finetuning import FinetuningSpec
+from helpers.core.errors import LabError
 from helpers.finetuning.conditions import CONDITIONS, build_model
-from helpers.finetuning.tuning import SubjectPairs, FineTuningConfig, PixelNormalisation, split_into_batches, matmul_precision, count_steps, train_model
-from helpers.ground.errors import LabError
-from helpers.ground.tunings import FinetuningSpec
+from helpers.finetuning.training_loop import (
+    FineTuningConfig,
+    PixelNormalisation,
+    SubjectPairs,
+    count_steps,
+    matmul_precision,
+    split_into_batches,
+    train_model,
+)
 from helpers.networks.weights import read_state_dict
 from helpers.training.processes import single_thread
 
@@ -116,7 +124,7 @@ def test_batches_differ_between_epochs_and_which_picture_goes_first_does_too():
     assert len(set(together)) > 100, "which conditions meet is drawn anew"
 
 
-@pytest.mark.parametrize("condition, size", [(np.arange(5), 1), (np.zeros(5, int), 4),
+@pytest.mark.parametrize("response_idx, size", [(np.arange(5), 1), (np.zeros(5, int), 4),
                                              (np.arange(1), 4)])
 def test_nothing_to_tell_apart_is_refused(response_idx, size):
     with pytest.raises(LabError, match="batches of(?s:.)*2 or more of both"):

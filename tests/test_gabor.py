@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.ground.errors import LabError
+from helpers.core.errors import LabError
 from helpers.stimuli.gabor import GRID, ORIENTATIONS, gabor_bank, gabor_features, gist_axes, project
 
 FILTERS = [(scale, j) for scale, n in enumerate(ORIENTATIONS) for j in range(n)]

@@ -9,7 +9,7 @@ import re
 import pytest
 from torchvision.models import AlexNet_Weights
 
-from helpers.ground.paths import ROOT
+from helpers.core.paths import ROOT
 
 TABLE = ROOT / "helpers" / "stimuli" / "imagenet.csv"
 VALIDATION = ROOT.parent / "shared" / "data" / "imagenet" / "val"

@@ -38,18 +38,21 @@ from key_worlds import (
 )
 from PIL import Image
 
-from helpers import lab, present
-from helpers.brains.layouts import open_cohort
-from helpers.encoding.brain_data import read_responses
-from helpers.ground import cache, contents
-from helpers.ground.digest import file_digest
-from helpers.ground.errors import LabError
-from helpers.ground.paths import CACHE_VARIABLE, ROOT
-from helpers.ground.profile import load_profile
-from helpers.ground.tables import FolderSpec, ImageSetSpec
-from helpers.headless import freshness
+from helpers import lab
+from helpers.brains.layouts import read_cohort
+from helpers.config.data import FolderSpec, ImageSetSpec
+from helpers.config.profile import load_profile
+from helpers.core import cache, content_digests
+from helpers.core.digest import file_digest
+from helpers.core.errors import LabError
+from helpers.core.paths import CACHE_VARIABLE, ROOT
+from helpers.decoding import study as decoding_study
+from helpers.decoding.study import DecodingStudy
+from helpers.encoding.cohort_responses import read_responses
+from helpers.networks import weight_files
 from helpers.networks.clip import ClipModel
 from helpers.networks.registry import get_entry
+from helpers.runner import freshness
 
 pytestmark = pytest.mark.slow
 
@@ -217,7 +220,7 @@ def watched(folder: Path):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(h5py.File, "__init__", noted)
-        patch.setattr(contents, "file_digest", WATCH.digest)
+        patch.setattr(content_digests, "file_digest", WATCH.digest)
         WATCH.folder, WATCH.opened = folder, set()
         try:
             yield WATCH.opened
@@ -230,7 +233,7 @@ def brains(layout: str, write, **shape):
     split = {"n_pool": 40, "n_batches": 2} if write is write_tiny_nsd else {}
 
     def ask(root: Path):
-        cohort = open_cohort(layout, root, **split)
+        cohort = read_cohort(layout, root, **split)
         subject = cohort.subjects[0]
         return read_responses(cohort, subject, cohort.rois(subject)[:3])
 
@@ -306,10 +309,10 @@ def test_untrained_weights_are_drawn_anew_where_the_network_is_built_otherwise(p
     listed = replace(get_entry(name), file="")
     found = []
     for one in (listed, listed, replace(listed, options={**listed.options, "n_classes": 3})):
-        monkeypatch.setattr(present, "entry", lambda _name, one=one: one)
-        monkeypatch.setattr(present, "load_network", lambda *_, **__: SimpleNamespace(model=None))
-        monkeypatch.setattr(present, "save_state_dict", lambda path, _: None)
-        found.append(present.weights_file(name, private))
+        monkeypatch.setattr(weight_files, "get_entry", lambda _name, one=one: one)
+        monkeypatch.setattr(weight_files, "load_network", lambda *_, **__: SimpleNamespace(model=None))
+        monkeypatch.setattr(weight_files, "save_state_dict", lambda path, _: None)
+        found.append(weight_files.weights_file(name, private))
     assert found[0] == found[1] != found[2]
 
 
@@ -324,7 +327,7 @@ def profile(private):
     """A profile whose data lie in this test's own folder."""
     plain = load_profile("demo")
     names = FolderSpec("embeddings", "fetch:clip-names")
-    sets = {"localizer": ImageSetSpec("imagefolder", "set", "universe:localizer")}
+    sets = {"localizer": ImageSetSpec("imagefolder", "set", "synthetic:localizer")}
     write_world(private / "data")
     (private / "data/embeddings").mkdir()
     (private / "data/embeddings/vectors.npy").write_bytes(b"12345")
@@ -372,11 +375,12 @@ def test_a_figure_is_stale_after_a_link_leads_elsewhere_or_classes_are_listed_ab
 def test_a_notebook_that_reads_name_embeddings_says_so(monkeypatch, private):
     """Stamps follow what the ledger names as opened, by the names in `Profile.sources`."""
     laboratory = lab.open("mini", notebook="none", data=str(private))
-    monkeypatch.setattr(lab, "make_present", lambda *_: private)
-    monkeypatch.setattr(lab, "read_name_embeddings", lambda _: SimpleNamespace(digest="1" * 64))
-    monkeypatch.setattr(lab, "named_space", lambda *_: SimpleNamespace(digest="2" * 64))
-    monkeypatch.setattr(lab.Laboratory, "cohort", lambda self, table="cohort": None)
-    laboratory.decoding()
+    monkeypatch.setattr(lab, "ensure_available", lambda *_: private)
+    digests = {"read_name_embeddings": "1", "named_space": "2", "open_cohort": "3"}
+    for opener, digit in digests.items():
+        monkeypatch.setattr(decoding_study, opener,
+                            lambda *_, digit=digit: SimpleNamespace(digest=digit * 64))
+    DecodingStudy.open(laboratory)
     assert "names" in laboratory.provenance.inputs.keys() & laboratory.profile.sources.keys()
 
 
@@ -385,9 +389,9 @@ def test_a_notebook_that_reads_name_embeddings_says_so(monkeypatch, private):
 @pytest.fixture
 def reads(monkeypatch, private):
     """Count how often files are read; let every file be old enough to be remembered."""
-    monkeypatch.setattr(contents, "YOUNG", -1.0)
+    monkeypatch.setattr(content_digests, "YOUNG", -1.0)
     read = []
-    monkeypatch.setattr(contents, "file_digest",
+    monkeypatch.setattr(content_digests, "file_digest",
                         lambda path: read.append(path) or file_digest(path))
     return read
 
@@ -395,24 +399,24 @@ def reads(monkeypatch, private):
 def test_a_file_is_read_once_until_it_changes_in_whatever_way(reads, private):
     path = private / "betas.npy"
     path.write_bytes(b"0" * 10)
-    first = contents.content_digests([path])
-    contents._stores.clear()  # another process
-    assert contents.content_digests([path]) == first == [file_digest(path)] and len(reads) == 1
+    first = content_digests.content_digests([path])
+    content_digests._stores.clear()  # another process
+    assert content_digests.content_digests([path]) == first == [file_digest(path)] and len(reads) == 1
     os.utime(path, (1, 1))
-    assert contents.content_digests([path]) == first and len(reads) == 2
+    assert content_digests.content_digests([path]) == first and len(reads) == 2
     path.write_bytes(b"1" * 10)
     os.utime(path, (1, 1))
-    assert contents.content_digests([path]) == [file_digest(path)] != first
+    assert content_digests.content_digests([path]) == [file_digest(path)] != first
     (private / "other").write_bytes(b"2" * 10)
     os.replace(private / "other", path)
-    assert contents.content_digests([path]) == [file_digest(path)] and len(reads) == 4
+    assert content_digests.content_digests([path]) == [file_digest(path)] and len(reads) == 4
 
 
 def test_a_young_file_is_not_remembered(reads, private, monkeypatch):
-    monkeypatch.setattr(contents, "YOUNG", 60.0)
+    monkeypatch.setattr(content_digests, "YOUNG", 60.0)
     path = private / "betas.npy"
     path.write_bytes(b"0")
-    assert contents.content_digests([path] * 2) == contents.content_digests([path]) * 2
+    assert content_digests.content_digests([path] * 2) == content_digests.content_digests([path]) * 2
     assert len(reads) == 3
 
 
@@ -420,15 +424,15 @@ def test_a_young_file_is_not_remembered(reads, private, monkeypatch):
 def test_digests_that_cannot_be_read_or_are_of_another_folder_are_taken_anew(reads, private, text):
     path = private / "betas.npy"
     path.write_bytes(b"0")
-    first = contents.content_digests([path])
+    first = content_digests.content_digests([path])
     (kept,) = (private / "cache/digests").glob("*.json")
     kept.write_text(text)
-    contents._stores.clear()
-    assert contents.content_digests([path]) == first and len(reads) == 2
+    content_digests._stores.clear()
+    assert content_digests.content_digests([path]) == first and len(reads) == 2
 
 
 def test_large_files_are_read_by_one_process_and_kept_when_interrupted(reads, private, monkeypatch):
-    monkeypatch.setattr(contents, "LARGE", 1)
+    monkeypatch.setattr(content_digests, "LARGE", 1)
     paths = [private / f"{number}.hdf5" for number in range(40)]
     for path in paths:
         path.write_bytes(path.name.encode())
@@ -439,13 +443,13 @@ def test_large_files_are_read_by_one_process_and_kept_when_interrupted(reads, pr
         return file_digest(path)
 
     with monkeypatch.context() as patch:
-        patch.setattr(contents, "file_digest", interrupted)
+        patch.setattr(content_digests, "file_digest", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            contents.content_digests(paths)
-    assert contents.content_digests(paths) == [file_digest(path) for path in paths]
+            content_digests.content_digests(paths)
+    assert content_digests.content_digests(paths) == [file_digest(path) for path in paths]
     assert len(reads) == 10
 
 
 def test_a_file_that_is_absent_is_named(private):
     with pytest.raises(LabError, match="nowhere.npy cannot be read"):
-        contents.content_digests([private / "nowhere.npy"])
+        content_digests.content_digests([private / "nowhere.npy"])

@@ -10,10 +10,12 @@ from dataclasses import replace
 import pytest
 import torch
 
-from helpers import lab, present
-from helpers.ground.errors import LabError
-from helpers.ground.paths import ROOT, zoo_dir
-from helpers.ground.profile import load_profile
+from data.synthetic import writers
+from helpers import lab
+from helpers.config.profile import load_profile
+from helpers.core.errors import LabError
+from helpers.core.paths import ROOT, zoo_dir
+from helpers.networks import weight_files
 from helpers.networks.architectures import build
 from helpers.networks.registry import get_entry
 from helpers.networks.weights import save_state_dict
@@ -29,18 +31,18 @@ batch_size = 8
 [image_sets.localizer]
 layout = "floc"
 path = "floc/stimuli"
-source = "universe:localizer"
+source = "synthetic:localizer"
 [image_sets.probe]
 layout = "classic"
 path = "classic-categ"
-source = "universe:probe"
+source = "synthetic:probe"
 [networks]
 main = "torchvision:squeezenet1_1-untrained"
 untrained = "torchvision:squeezenet1_1-untrained"
 compare = []
 pies = ["features.0"]
 heat_map_layer = "features.0"
-[universe]
+[synthetic]
 seed = 3
 localizer_per_category = 2
 probe_per_category = 2
@@ -52,6 +54,12 @@ face_identities = 2
 face_train_per_identity = 2
 face_val_per_identity = 2
 """
+
+
+def replace_writer(monkeypatch, name, function):
+    """Let another function write a part of the synthetic data, as if it stood in the same module."""
+    function.__module__ = getattr(writers, name).__module__
+    monkeypatch.setattr(writers, name, function)
 
 
 @pytest.fixture
@@ -68,7 +76,7 @@ def test_what_is_missing_is_rendered_once(tiny, private, monkeypatch):
     assert set(laboratory.provenance.inputs) == {"localizer", "probe"}
     about = laboratory.provenance
     assert (about.profile, about.data_kind, about.seed) == ("tiny", "SYNTHETIC", 3)
-    monkeypatch.setattr(present, "write_localizer", lambda *_, **__: pytest.fail("rendered twice"))
+    replace_writer(monkeypatch, "write_localizer", lambda *_, **__: pytest.fail("drawn twice"))
     assert len(lab.open(tiny, notebook="none").images("localizer")) == 22
 
 
@@ -88,22 +96,22 @@ def test_a_users_own_folder_is_never_overwritten(tiny, private):
     mine = private / "data" / "floc" / "stimuli" / "adult"
     mine.mkdir(parents=True)
     (mine / "me.jpg").write_text("precious")
-    with pytest.raises(LabError, match="was not written by the universe"):
+    with pytest.raises(LabError, match="was not written by data/synthetic"):
         lab.open(tiny, notebook="none").images("localizer")
     assert (mine / "me.jpg").read_text() == "precious"
 
 
 def test_an_interrupted_rendering_starts_again(tiny, private, monkeypatch):
-    real = present.write_localizer
+    real = writers.write_localizer
 
     def interrupted(folder, **sizes):
         real(folder, **sizes)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(present, "write_localizer", interrupted)
+    replace_writer(monkeypatch, "write_localizer", interrupted)
     with pytest.raises(KeyboardInterrupt):
         lab.open(tiny, notebook="none").images("localizer")
-    monkeypatch.setattr(present, "write_localizer", real)
+    replace_writer(monkeypatch, "write_localizer", real)
     shutil.rmtree(private / "data")
     assert len(lab.open(tiny, notebook="none").images("localizer")) == 22
 
@@ -112,7 +120,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(tiny, private, monkeypatch):
     def full(folder, **_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(present, "write_localizer", full)
+    replace_writer(monkeypatch, "write_localizer", full)
     with pytest.raises(LabError, match="The disk is full(?s:.)*LAB_DATA"):
         lab.open(tiny, notebook="none").images("localizer")
     assert not (private / "data" / "floc" / "stimuli").exists()
@@ -161,7 +169,7 @@ def test_every_network_of_every_profile_is_registered():
 def test_the_demo_needs_no_download():
     chosen = load_profile("demo").networks
     for name in (chosen.main, chosen.untrained, *chosen.compare):
-        assert present.weights_file(name, ROOT / "nowhere").parent == zoo_dir()
+        assert weight_files.weights_file(name, ROOT / "nowhere").parent == zoo_dir()
 
 
 def test_weights_are_fetched_checked_and_opened(tiny, private, served, monkeypatch):
@@ -172,7 +180,7 @@ def test_weights_are_fetched_checked_and_opened(tiny, private, served, monkeypat
     digest = hashlib.sha256((folder / "weights.safetensors").read_bytes()).hexdigest()[:12]
     listed = replace(plain, url=f"{address}/weights.safetensors", file="weights.safetensors",
                      digest=f"sha256:{digest}")
-    for module in (lab, present):
+    for module in (lab, weight_files):
         monkeypatch.setattr(module, "get_entry", lambda _name: listed)
     laboratory = lab.open(tiny, notebook="none")
     network = laboratory.network("torchvision:squeezenet1_1")
@@ -181,7 +189,7 @@ def test_weights_are_fetched_checked_and_opened(tiny, private, served, monkeypat
 
     (private / "data" / "networks" / "weights.safetensors").unlink()
     wrong = replace(listed, digest="sha256:" + "0" * 10)
-    for module in (lab, present):
+    for module in (lab, weight_files):
         monkeypatch.setattr(module, "get_entry", lambda _name: wrong)
     with pytest.raises(LabError, match="0000000000"):
         laboratory.network("torchvision:squeezenet1_1")
@@ -190,10 +198,10 @@ def test_weights_are_fetched_checked_and_opened(tiny, private, served, monkeypat
 
 def test_without_a_network_the_message_says_what_to_put_where(private, monkeypatch, capsys):
     listed = replace(get_entry("torchvision:alexnet"), url="http://127.0.0.1:9/alexnet.pth")
-    monkeypatch.setattr(present, "get_entry", lambda _name: listed)
+    monkeypatch.setattr(weight_files, "get_entry", lambda _name: listed)
     monkeypatch.setattr("time.sleep", lambda _seconds: None)
     with pytest.raises(LabError) as caught:
-        present.weights_file("torchvision:alexnet", private / "data")
+        weight_files.weights_file("torchvision:alexnet", private / "data")
     said = str(caught.value) + capsys.readouterr().out
     for part in ("http://127.0.0.1:9/alexnet.pth", "244 MB", "ImageNet terms",
                  str(private / "data" / "networks")):

@@ -12,10 +12,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers.ground.errors import LabError
-from helpers.ground.paths import ROOT
+from helpers.core.errors import LabError
+from helpers.core.paths import ROOT
 from helpers.landscape import distances as d
-from helpers.landscape.fit_inpca import fit_inpca
+from helpers.landscape.inpca import fit_inpca
 
 
 def predictions(n_models=7, n_pictures=30, n_classes=5, seed=0, sharp=3.0):
@@ -47,8 +47,8 @@ def threads(request):
 @pytest.mark.parametrize(("cached", "tile"), [(2**22, 48), (4 * 7 * 5 * 2, 3), (1, 1)])
 def test_distances_are_those_of_the_formula_however_they_are_cut(budget, cached, tile, threads,
                                                                   monkeypatch):
-    monkeypatch.setattr(d, "BUDGET", budget)
-    monkeypatch.setattr(d, "CACHED", cached)
+    monkeypatch.setattr(d, "MEMORY_BUDGET", budget)
+    monkeypatch.setattr(d, "CACHE_BYTES", cached)
     monkeypatch.setattr(d, "TILE", tile)
     log_probs, others = predictions(n_pictures=31), predictions(4, 31, seed=1)
     read, asked = d.block_from_array(log_probs), []
@@ -112,8 +112,8 @@ def test_the_cap_holds_picture_by_picture_and_not_for_sums():
     """Certain models that differ on 3 of 8 pictures; one that is certain up to exp(-160)."""
     certain, n_classes = np.arange(8) % 4, 4
     other = np.where(np.arange(8) < 3, (certain + 1) % 4, certain)
-    nearly = d.truth(certain, n_classes)(0, 8).clamp(min=-160.0)
-    blocks = [d.truth(certain, n_classes), d.truth(other, n_classes),
+    nearly = d.truth_model(certain, n_classes)(0, 8).clamp(min=-160.0)
+    blocks = [d.truth_model(certain, n_classes), d.truth(other, n_classes),
               lambda start, stop: nearly[:, start:stop]]
     found = d.bhattacharyya(d.concatenate_blocks(blocks), 3, 8, n_classes)
     assert found[0, 1] == pytest.approx(d.MAX_DISTANCE * 3 / 8, abs=1e-12)
@@ -123,11 +123,11 @@ def test_the_cap_holds_picture_by_picture_and_not_for_sums():
 
 def test_truth_and_ignorance():
     labels, n_classes = np.array([0, 2, 1, 1]), 3
-    both = d.concatenate_blocks([d.truth(labels, n_classes), d.ignorance_model(n_classes)])
+    both = d.concatenate_blocks([d.truth_model(labels, n_classes), d.ignorance_model(n_classes)])
     found = d.bhattacharyya(both, 2, 4, n_classes)
     assert found[0, 1] == pytest.approx(0.5 * np.log(3), abs=1e-6)
     log_probs = predictions(4, 4, 3)
-    far = d.bhattacharyya(d.block_from_array(log_probs), 4, 4, 3, others=d.truth(labels, 3), n_others=1)
+    far = d.bhattacharyya(d.block_from_array(log_probs), 4, 4, 3, others=d.truth_model(labels, 3), n_others=1)
     expected = -0.5 * log_probs[:, np.arange(4), labels].mean(1)
     np.testing.assert_allclose(far[0], expected, atol=1e-5)
 
@@ -163,7 +163,7 @@ def in_file(path, mode, shape=(32, 4000, 64)):
 @pytest.mark.parametrize("mode", ["r", "r+"])
 @pytest.mark.filterwarnings("error")
 def test_a_file_is_never_in_memory_as_a_whole(tmp_path, mode, monkeypatch):
-    monkeypatch.setattr(d, "BUDGET", 2**20)
+    monkeypatch.setattr(d, "MEMORY_BUDGET", 2**20)
     log_probs, resident = in_file(tmp_path / "logs.npy", mode), []
     read = d.block_from_array(log_probs)
 

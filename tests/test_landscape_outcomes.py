@@ -6,30 +6,30 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from helpers.landscape import outcomes
+from helpers.landscape import statistics
 
 ROWS = [("none", 0, "none", "none", "none", "pretrained", .8),
         ("a", 0, "V1v", "lh", "early", "contrastive", .5),
         ("a", 0, "PPA", "lh", "higher", "contrastive", .7),
         ("b", 0, "V1v", "lh", "early", "contrastive", .3),
         ("all", 0, "V1v", "lh", "early", "pooled, avg", .2)]
-TABLE = pd.DataFrame(ROWS, columns=[*outcomes.MODEL_COLUMNS, "accuracy"]).assign(task="things")
+TABLE = pd.DataFrame(ROWS, columns=[*statistics.MODEL_COLUMNS, "accuracy"]).assign(task="things")
 
 
 def test_changes_are_from_the_untuned_network_of_the_same_task():
     other = TABLE.assign(task="places", accuracy=TABLE["accuracy"] / 2)
-    found = outcomes.add_accuracy_change(pd.concat([TABLE, other]))
+    found = statistics.add_accuracy_change(pd.concat([TABLE, other]))
     np.testing.assert_allclose(found["change"], [0, -.3, -.1, -.5, -.6, 0, -.15, -.05, -.25, -.3])
-    mean = outcomes.pivot_donor_by_seed(found, "change", condition="contrastive", task="things")
+    mean = statistics.pivot_donor_by_seed(found, "change", condition="contrastive", task="things")
     np.testing.assert_allclose(mean.loc[["a", "b"]], [[-.2], [-.5]])
     again = found.assign(seed=1, change=found["change"] - 1)
-    both = outcomes.pivot_donor_by_seed(pd.concat([found, again]), "change", condition="contrastive",
+    both = statistics.pivot_donor_by_seed(pd.concat([found, again]), "change", condition="contrastive",
                               task="things")
     np.testing.assert_allclose(both, [[-.2, -1.2], [-.5, -1.5]])
 
 
 def test_the_matrix_has_untuned_people_mean_and_pooled():
-    found = outcomes.accuracy_matrix(TABLE, "things")
+    found = statistics.accuracy_matrix(TABLE, "things")
     assert list(found.index) == ["pretrained", "lh V1v", "lh PPA"]
     assert list(found.columns) == ["a", "b", "mean", "pooled, avg"]
     np.testing.assert_allclose(found.to_numpy(), [[np.nan, np.nan, .8, np.nan],
@@ -42,10 +42,10 @@ def test_gains_are_paired_by_region_and_averaged_over_people_where_pooled():
             ("a", "a", "contrastive", .2),
             ("all", "a", "pooled, avg", .4), ("all", "b", "pooled, avg", .4)]
     scores = pd.DataFrame(rows, columns=["donor", "subject", "condition", "r"]).assign(**place)
-    found = outcomes.encoding_gains(scores).set_index("condition")["gain"]
+    found = statistics.encoding_gains(scores).set_index("condition")["gain"]
     assert found["contrastive"] == pytest.approx(.1) and found["pooled, avg"] == pytest.approx(.2)
     other = scores.assign(seed=1, r=scores["r"] * 2)
-    both = outcomes.encoding_gains(pd.concat([scores, other])).set_index(["condition", "seed"])["gain"]
+    both = statistics.encoding_gains(pd.concat([scores, other])).set_index(["condition", "seed"])["gain"]
     assert both["contrastive", 0] == pytest.approx(.1), "each training with its own"
     assert both["contrastive", 1] == pytest.approx(.2)
 
@@ -55,9 +55,9 @@ def test_half_the_way_is_a_bargain_where_the_gain_comes_sooner():
     rows = [("a", 0, 0.5, 0.3, -0.1), ("a", 0, 1.0, 0.4, -0.4),
             ("b", 0, 0.5, 0.1, -0.1), ("b", 0, 1.0, 0.0, -0.2)]
     paths = pd.DataFrame(rows, columns=["donor", "seed", "interpolation", "gain", "change"])
-    alone = outcomes.interpolation_advantage(paths[paths["donor"] == "a"], 0.5)
+    alone = statistics.interpolation_advantage(paths[paths["donor"] == "a"], 0.5)
     np.testing.assert_allclose(alone, [[0.3 / 0.4 - 0.1 / 0.4]])
-    both = outcomes.interpolation_advantage(paths, 0.5)
+    both = statistics.interpolation_advantage(paths, 0.5)
     np.testing.assert_allclose(both.loc["b"], (0.1 * 0.2 - 0.1 * 0.0) / (0.2 * 0.3))
     assert np.isfinite(both.to_numpy()).all()
 
@@ -68,13 +68,13 @@ def test_opposite_pairs_minus_same_pairs_within_a_participant():
     finetuned_models = pd.DataFrame(rows, columns=["donor", "roi", "hemisphere"]).assign(seed=0)
     distances = np.arange(36.0).reshape(6, 6)
     distances = distances + distances.T
-    found = outcomes.hemisphere_distance_difference(distances, finetuned_models)
+    found = statistics.hemisphere_distance_difference(distances, finetuned_models)
     same = (distances[1, 3] + distances[2, 4]) / 2
     opposite = (distances[1, 4] + distances[2, 3]) / 2
     assert found.loc["a", 0] == pytest.approx(opposite - same) and np.isnan(found.loc["b", 0])
     assert list(found.index) == ["a", "b"]
     distances[1, 4] = distances[4, 1] = 99
-    assert outcomes.hemisphere_distance_difference(distances, finetuned_models).loc["a", 0] > found.loc["a", 0]
+    assert statistics.hemisphere_distance_difference(distances, finetuned_models).loc["a", 0] > found.loc["a", 0]
     finetuned_models.loc[finetuned_models["roi"] == "V2v", "seed"] = 1
-    apart = outcomes.hemisphere_distance_difference(distances, finetuned_models)
+    apart = statistics.hemisphere_distance_difference(distances, finetuned_models)
     assert apart.loc["a"].isna().all(), "no pairs of two trainings"

@@ -27,13 +27,14 @@ from test_probes_landscape import (  # noqa: F401  (fixtures are used by their n
     weights_of,
 )
 
-from helpers.figures import plots_landscape
-from helpers.figures.plots_finetuning import GROUP_COLOURS, CONDITION_STYLES
-from helpers.figures.plots_landscape import MARKERS, saliency_panel, marker_key
-from helpers.ground.errors import LabError
-from helpers.landscape.reading import fit_probe
-from helpers.saliency import looking
-from helpers.saliency.looking import VIEWS, saliency_examples
+from helpers.core.errors import LabError
+from helpers.finetuning.plots import CONDITION_STYLES, GROUP_COLOURS
+from helpers.landscape import plots
+from helpers.landscape.classification import fit_probe
+from helpers.landscape.plots import MARKERS, marker_key
+from helpers.saliency import study
+from helpers.saliency.plots import saliency_panel
+from helpers.saliency.study import VIEWS, saliency_examples
 
 matplotlib.use("Agg")
 
@@ -172,8 +173,8 @@ def test_a_glance_with_anothers_probability_would_be_noticed(panel, row, wrong):
 
 
 def test_pictures_shown_the_wrong_way_round_would_be_noticed(panel, row, monkeypatch):
-    plain = looking._views
-    monkeypatch.setattr(looking, "_views", lambda pixels: dict(zip(
+    plain = study._original_and_mirrored
+    monkeypatch.setattr(study, "_original_and_mirrored", lambda pixels: dict(zip(
         VIEWS, reversed(plain(pixels).values()))))
     for axes, example in zip(row, panel.examples()):
         saliency_panel(axes, example)
@@ -224,7 +225,7 @@ def test_the_map_is_over_its_picture_and_the_middle_is_marked(axes):
     saliency_map = np.zeros((4, 4), np.float32)
     saliency_map[1, 0] = 2.0
     pixels = np.random.default_rng(0).integers(0, 255, (3, 8, 8), dtype=np.uint8)
-    saliency_panel(axes, looking.SaliencyExample("a", "original", pixels, saliency_map, "dog", 0.126))
+    saliency_panel(axes, study.SaliencyExample("a", "original", pixels, saliency_map, "dog", 0.126))
     picture, baseline = axes.images
     np.testing.assert_array_equal(picture.get_array(), pixels.transpose(1, 2, 0))
     assert picture.get_extent() == baseline.get_extent() and baseline.get_array().shape == (8, 8)
@@ -237,7 +238,7 @@ def test_the_map_is_over_its_picture_and_the_middle_is_marked(axes):
 
 @pytest.mark.filterwarnings("error")
 def test_a_map_of_nothing_is_drawn_as_nothing(axes):
-    saliency_panel(axes, looking.SaliencyExample("a", "mirrored", np.zeros((3, 8, 8), np.uint8),
+    saliency_panel(axes, study.SaliencyExample("a", "mirrored", np.zeros((3, 8, 8), np.uint8),
                                       np.zeros((2, 2), np.float32), "dog", 0.0))
     axes.figure.canvas.draw()
     low, high = axes.images[1].get_clim()
@@ -295,7 +296,7 @@ def same_marker(path, marker: str) -> bool:
 def test_a_map_of_models_says_what_each_was_tuned_to_and_how_well_it_does(axes):
     points = np.random.default_rng(0).normal(size=(len(MEMBERS), 2))
     norm, finetuned_models = Normalize(0.0, 1.0), MEMBERS.set_index(np.arange(len(MEMBERS))[::-1] + 40)
-    plots_landscape.model_map(axes, finetuned_models, points, "accuracy", norm, references={
+    plots.model_map(axes, finetuned_models, points, "accuracy", norm, references={
         "truth": np.array([3.0, -1.0, 99.0]), "ignorance": np.array([-3.0, 2.0, 88.0])})
     found = scattered(axes)
     assert len(found) == len(MEMBERS) + 2
@@ -316,7 +317,7 @@ def test_a_map_of_models_says_what_each_was_tuned_to_and_how_well_it_does(axes):
 
 def test_a_map_without_points_beside_it_has_networks_alone(axes):
     points = np.c_[np.arange(13.0), np.zeros(13)]
-    plots_landscape.model_map(axes, MEMBERS, points, "accuracy", Normalize(0, 1))
+    plots.model_map(axes, MEMBERS, points, "accuracy", Normalize(0, 1))
     assert sorted(scattered(axes)) == list(range(13)) and not axes.texts
 
 
@@ -325,13 +326,13 @@ def test_a_map_without_points_beside_it_has_networks_alone(axes):
     ([1, -1, 1], [0.61, 0.8, 0.9], ("InPCA 1 (61%)", "InPCA 2, imaginary (19%)")),
     ([-1, 1, 1], [0.4, 0.6, 0.9], ("InPCA 1, imaginary (40%)", "InPCA 2 (20%)"))])
 def test_axes_say_whether_they_are_imaginary_and_their_own_share(axes, signs, explained, names):
-    plots_landscape.label_inpca_axes(axes, np.array(signs), np.array(explained))
+    plots.label_inpca_axes(axes, np.array(signs), np.array(explained))
     assert (axes.get_xlabel(), axes.get_ylabel()) == names
 
 
 def test_the_legend_calls_domains_as_the_paper_does():
     names = ["early, left", "scenes", "characters", "pretrained", "truth"]
-    found = plots_landscape.marker_handles(names)
+    found = plots.marker_handles(names)
     assert [one.get_label() for one in found] == ["early, left", "places", "words", "pretrained",
                                                   "truth"]
     assert [one.get_marker() for one in found] == [MARKERS[name] for name in names]
@@ -345,7 +346,7 @@ def test_a_trade_is_gain_against_change_in_the_colour_of_its_kind(axes):
             ("regression", "early", 0.3, -0.1), ("shuffled", "early", 0.4, -0.15),
             ("shuffled", "higher", 0.5, -0.05), ("pooled, avg", "early", 9.0, 0.5)]
     table = pd.DataFrame(rows, columns=["condition", "group", "gain", "change"])
-    plots_landscape.trade_off(axes, table, ["contrastive", "regression", "shuffled"])
+    plots.trade_off(axes, table, ["contrastive", "regression", "shuffled"])
     found = scattered(axes)
     assert len(found) == 5, "kinds that were not asked for are left out"
     for condition, group, gain, change in rows[:5]:
@@ -366,7 +367,7 @@ def test_the_way_is_the_mean_over_regions_then_over_participants(axes):
             ("A", "early", 1.0, 0.4, -0.2), ("B", "early", 1.0, 0.1, -0.1),
             ("A", "higher", 0.0, 0.0, 0.0), ("A", "higher", 1.0, 0.7, -0.6)]
     table = pd.DataFrame(rows, columns=["donor", "group", "interpolation", "gain", "change"])
-    plots_landscape.interpolation_paths(axes, table)
+    plots.interpolation_paths(axes, table)
     drawn_ = [(one.get_xydata().tolist(), one.get_color(), one.get_label(), one.get_marker())
               for one in axes.lines if len(one.get_xydata()) and one.get_linestyle() == "-"]
     thick = {label: (np.array(points), colour) for points, colour, label, marker in drawn_
@@ -390,7 +391,7 @@ def test_left_is_blue_and_right_crimson_and_black_is_the_mean(axes):
             ("A", "hV4", "rh", 0.1), ("B", "hV4", "rh", -0.3), ("A", "V3d", "lh", 0.9)]
     table = pd.DataFrame(rows, columns=["donor", "roi", "hemisphere", "bias"])
     table = table.assign(low=table["bias"] - 0.05, high=table["bias"] + 0.07)
-    plots_landscape.laterality_dots(axes, table, ["V1v", "hV4"])
+    plots.laterality_dots(axes, table, ["V1v", "hV4"])
     dots = [one for one in axes.lines if one.get_marker() == "."]
     found = {(one.get_color(), round(float(np.mean(one.get_xdata())))):
              one.get_ydata().tolist() for one in dots}
@@ -415,7 +416,7 @@ def test_effects_stand_from_top_to_bottom_with_their_intervals(axes):
     table = pd.DataFrame({"label": ["one", "two", "three"], "mean": [0.2, -0.1, 0.0],
                           "low": [0.1, -0.3, -0.2], "high": [0.3, 0.1, 0.2],
                           "colour": ["royalblue", "tan", "k"]}, index=[7, 3, 5])
-    plots_landscape.effect_intervals(axes, table)
+    plots.effect_intervals(axes, table)
     spans = [one for one in axes.lines if len(one.get_xdata()) == 2 and one.get_linestyle() == "-"]
     points = [one for one in axes.lines if one.get_marker() == "o"]
     for place, row in enumerate(table.to_dict("records")):

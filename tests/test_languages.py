@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from helpers.ground.errors import LabError
-from helpers.ground.languages import LanguageSpec
-from helpers.ground.profile import load_profile
+from helpers.config.profile import load_profile
+from helpers.config.vision_language import LanguageSpec
+from helpers.core.errors import LabError
 from helpers.networks.registry import get_entry, seed_names
 from helpers.stimuli.image_sets import CORE
 

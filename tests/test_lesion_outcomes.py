@@ -11,31 +11,32 @@ import torch
 from PIL import Image
 
 from helpers import lab
-from helpers.ground.analyses import ReadoutSpec
-from helpers.ground.errors import LabError
-from helpers.ground.paths import ROOT
-from helpers.ground.profile import load_profile
+from helpers.config.contrastive_coding import ReadoutSpec
+from helpers.config.profile import load_profile
+from helpers.core.errors import LabError
+from helpers.core.paths import ROOT
 from helpers.lesions.deficits import compute_deficits, group_means
-from helpers.lesions.lesion_outcomes import (
+from helpers.lesions.study import (
     activation_deficit_by_layer,
-    own_class_effects,
     compare_own_class_effects,
     group_images,
     lesion_network,
+    own_class_effects,
 )
 from helpers.networks.architectures import build, layer_names
 from helpers.networks.network import Network, load_network
 from helpers.networks.registry import Preprocessing, get_entry
 from helpers.networks.weights import state_digest
-from helpers.selectivity.localizer import NONE, LocalizerResult, localize_network
+from helpers.selectivity.study import NONE, LocalizerResult, localize_network
 from helpers.stimuli.image_sets import FLOC, ImageSet, floc, image_folder, imagenet
 from helpers.training import classifiers
 from helpers.training.classifiers import (
-    make_epoch_iterator,
-    fit_readout,
-    builtin_classifier,
     attach_readout,
+    builtin_classifier,
     cached_readout,
+    fit_readout,
+    make_epoch_iterator,
+    open_classifier,
 )
 
 REAL = ROOT.parent / "shared" / "data"
@@ -250,7 +251,7 @@ def test_a_lesion_of_what_a_readout_needs_is_found_and_compared_with_random(plan
 def test_the_battery_is_cached_by_content(planted, coloured, monkeypatch):
     classifier, found = planted
     first = lesion_network(classifier, found, coloured, n_random=2, seed=5)
-    monkeypatch.setattr("helpers.lesions.lesion_battery.run_lesions",
+    monkeypatch.setattr("helpers.lesions.evaluation.run_lesions",
                         lambda *_, **__: pytest.fail("again"))
     again = lesion_network(classifier, found, coloured, n_random=2, seed=5, batch_size=3)
     assert (first.ranks == again.ranks).all()
@@ -309,7 +310,7 @@ def test_a_missing_readout_says_how_to_train_it(private, monkeypatch):
     monkeypatch.setattr(lab, "load_profile", lambda _: replace(load_profile("demo"), readout=None))
     monkeypatch.setattr(lab, "readout_file", lambda *_: None)
     with pytest.raises(LabError, match=r"demo-untrained is missing(?s:.)*\[readout\]"):
-        lab.open("demo", notebook="none").classifier("demo-untrained")
+        open_classifier(lab.open("demo", notebook="none"), "demo-untrained")
 
 
 def test_any_network_gets_a_readout_from_its_last_layer(coloured, private, monkeypatch):
@@ -318,7 +319,7 @@ def test_any_network_gets_a_readout_from_its_last_layer(coloured, private, monke
     monkeypatch.setattr(lab, "load_profile", lambda _: profile)
     laboratory = lab.open("demo", notebook="none")
     monkeypatch.setattr(lab.Laboratory, "images", lambda *_: coloured)
-    classifier = laboratory.classifier("torchvision:resnet18-untrained")
+    classifier = open_classifier(laboratory, "torchvision:resnet18-untrained")
     assert list(classifier.layers)[-1] == "avgpool" and classifier.weight.shape == (4, 512)
     assert "readout of torchvision:resnet18-untrained" in laboratory.provenance.inputs
 
@@ -335,7 +336,7 @@ def test_a_real_network_names_real_photographs(private, monkeypatch):
     """Every fourth photograph: top-5 accuracy near the 83 % that the data's README reports."""
     monkeypatch.setenv("LAB_DATA", str(REAL))
     laboratory = lab.open("mini", notebook="test")
-    classifier = laboratory.classifier("squeezenet1_0-imagenet")
+    classifier = open_classifier(laboratory, "squeezenet1_0-imagenet")
     images = laboratory.images("imagenet", "val")
     assert len(images) == 1000 and group_images(images).pooled
     few = images.select(range(0, 1000, 4))

@@ -12,19 +12,19 @@ import torchvision.models as zoo
 from torch import nn
 from torch.nn import functional
 
-from helpers.ground.errors import LabError
+from helpers.core.errors import LabError
 from helpers.lesions.silencing import (
     Lesion,
+    apply_lesion,
+    find_relu_layers,
+    make_lesions,
     run_lesions,
     select_lesion_layers,
-    apply_lesion,
-    make_lesions,
-    find_relu_layers,
     shuffle_units,
 )
 from helpers.networks.activations import count_units, exact_inference
 from helpers.networks.architectures import build, layer_names
-from helpers.networks.replay import PartialForward
+from helpers.networks.partial_forward import PartialForward
 
 SMALL = {"channels": [32, 32, 32, 32, 32], "pool": 2, "projector": [32, 32, 16]}
 

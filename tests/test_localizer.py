@@ -12,19 +12,19 @@ from PIL import Image
 from torch import nn
 
 from helpers import lab
-from helpers.ground.errors import LabError
-from helpers.ground.paths import ROOT
-from helpers.lesions.lesion_battery import unit_masks
+from helpers.core.errors import LabError
+from helpers.core.paths import ROOT
+from helpers.lesions.evaluation import unit_masks
 from helpers.networks.activations import extract_activations
 from helpers.networks.network import Network
 from helpers.networks.registry import NetworkEntry, Preprocessing
-from helpers.selectivity.localizer import (
+from helpers.selectivity.study import (
     NONE,
-    measure_generalisation,
     localize_network,
-    stream_moments,
-    split_half_overlap_p,
+    measure_generalisation,
     select_units_to_plot,
+    split_half_overlap_p,
+    stream_moments,
 )
 from helpers.stimuli.image_sets import FLOC, floc
 
@@ -113,7 +113,7 @@ def test_second_call_reads_the_cache_and_content_changes_the_key(planted, privat
     network, images = planted
     first = localize_network(network, images)
     calls = []
-    monkeypatch.setattr("helpers.selectivity.localizer.stream_moments",
+    monkeypatch.setattr("helpers.selectivity.study.stream_moments",
                         lambda *a, **k: calls.append(1) or stream_moments(*a, **k))
     again = localize_network(network, images)
     assert not calls

@@ -8,11 +8,11 @@ from dataclasses import asdict
 import pytest
 import torch
 
-from helpers.ground import machine
-from helpers.ground.errors import LabError
-from helpers.ground.machine import free_memory, usable_cores, workers
-from helpers.ground.provenance import Provenance
-from helpers.headless.numbers import moved
+from helpers.core import machine
+from helpers.core.errors import LabError
+from helpers.core.machine import free_memory, usable_cores, workers
+from helpers.core.provenance import Provenance
+from helpers.runner.comparison import moved
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ import sys
 
 import pytest
 
-from helpers.ground.paths import ROOT
-from helpers.headless.numbers import moved
+from helpers.core.paths import ROOT
+from helpers.runner.comparison import moved
 
 _spec = importlib.util.spec_from_file_location("machines", ROOT / "benchmarks" / "machines.py")
 machines = importlib.util.module_from_spec(_spec)
@@ -122,7 +122,7 @@ def drill(private, monkeypatch):
         (committed / f"{stem}.json").write_text(json.dumps(content()))
     monkeypatch.setattr(machines, "COMMITTED", committed)
     monkeypatch.setattr(machines, "TOLERANCES", committed / "tolerances.json")
-    monkeypatch.setattr(machines, "MACHINE_DEPENDENT", committed / "turned.json")
+    monkeypatch.setattr(machines, "MACHINE_DEPENDENT", committed / "machine_dependent.json")
     monkeypatch.setattr(machines, "ROOT", private)
     runner = private / "helpers"
     runner.mkdir()
@@ -164,11 +164,11 @@ def test_the_drill_fails_where_a_verdict_or_a_number_moved_and_records_tolerance
     drill(here=content(), default=flipped)
     assert machines.main(arguments) == 1
     assert "faces come first: supported (r) became contradicted (r)" in capsys.readouterr().out
-    assert json.loads((drill.folder / "committed/turned.json").read_text()) == {"demo": {}}
+    assert json.loads((drill.folder / "committed/machine_dependent.json").read_text()) == {"demo": {}}
     machines.main([*arguments, "--record"])
     drill(here=content(), default=content())
     assert machines.main([*arguments, "--record"]) == 0
-    assert json.loads((drill.folder / "committed/turned.json").read_text()) == {
+    assert json.loads((drill.folder / "committed/machine_dependent.json").read_text()) == {
         "demo": {stem: ["faces come first"] for stem in (STEM, OTHER)}}, "what turned once stays"
     monkeypatch.setenv("STATUS", "1")
     assert machines.main(arguments) == 1

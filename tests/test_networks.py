@@ -13,9 +13,9 @@ import torchvision.models as zoo
 from PIL import Image
 from torch import nn
 
-from helpers.ground.errors import LabError
-from helpers.ground.paths import ROOT
-from helpers.networks.activations import extract_activations, count_units
+from helpers.core.errors import LabError
+from helpers.core.paths import ROOT
+from helpers.networks.activations import count_units, extract_activations
 from helpers.networks.architectures import AlexNetGN, build, layer_names
 from helpers.networks.network import load_network, select_device
 from helpers.networks.registry import get_entry, parse_entry, registry

@@ -11,19 +11,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from helpers.ground.errors import LabError
-from helpers.similarity import noise_ceilings
-from helpers.similarity.noise_ceilings import (
-    univariate_noise_ceiling,
+from helpers.core.errors import LabError
+from helpers.rsa import noise_ceilings
+from helpers.rsa.dissimilarity import rsa_r
+from helpers.rsa.noise_ceilings import (
     estimate_noise_ceiling,
     mixed_repeats_noise_ceiling,
     ncsnr,
     ncsnr_noise_ceiling,
     published_noise_ceiling,
     split_half_noise_ceiling,
+    univariate_noise_ceiling,
 )
-from helpers.similarity.rsa import rsa_r
-from helpers.similarity.signal_noise import signal_and_noise
+from helpers.rsa.signal_noise import signal_and_noise
 
 N_IMAGES, N_REPEATS, N_VERTICES = 515, 3, 40
 
@@ -275,7 +275,7 @@ def test_a_seed_fixes_the_ceiling():
 def test_large_regions_are_drawn_from_without_replacement(monkeypatch):
     betas = Region.plant(rank=8, snr=0.5, shared=0.2).betas(0)
     monkeypatch.setattr(noise_ceilings, "MAX_VERTICES", 30)
-    parts = noise_ceilings._parts(betas, np.random.default_rng(0))
+    parts = noise_ceilings._vertex_subsets(betas, np.random.default_rng(0))
     assert len(parts) == 3 and not np.array_equal(parts[0], parts[1])
     for part in parts:
         assert len(np.unique(part[0, 0])) == 30

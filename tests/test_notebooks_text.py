@@ -6,7 +6,7 @@ import ast
 
 import pytest
 
-from helpers.headless.notebooks import read_source, sources
+from helpers.runner.notebooks import read_source, sources
 
 NOTEBOOKS = sources()
 CHECK = "# NBVAL_CHECK_OUTPUT"

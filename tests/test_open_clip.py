@@ -13,11 +13,15 @@ from PIL import Image
 from torch import nn
 from torch.nn import functional
 
-from helpers.ground.errors import LabError
-from helpers.networks.activations import extract_activations, count_units
+from helpers.core.errors import LabError
+from helpers.networks.activations import count_units, extract_activations
 from helpers.networks.architectures import build, layer_names
 from helpers.networks.network import load_network
-from helpers.networks.open_clip_towers import build_open_clip_image_encoder, build_open_clip_text_encoder, tokenize_open_clip
+from helpers.networks.open_clip_encoders import (
+    build_open_clip_image_encoder,
+    build_open_clip_text_encoder,
+    tokenize_open_clip,
+)
 from helpers.networks.registry import get_entry, parse_entry, registry
 from helpers.networks.weights import read_state_dict, save_tensors, state_digest
 

@@ -31,10 +31,9 @@ from brain_files import (
 from PIL import Image
 from test_open_clip import RESNET, TEXT, TINY, VIT, publish
 
-from helpers import present
-from helpers.ground import fetch
-from helpers.ground.paths import ROOT
-from helpers.ground.profile import load_profile
+from helpers.config.profile import load_profile
+from helpers.core.paths import ROOT
+from helpers.datasets import fetch, prepare
 from helpers.networks import registry
 from helpers.networks.architectures import build
 from helpers.stimuli.image_sets import CLASSIC, FLOC
@@ -240,7 +239,7 @@ def world(made, private, serve, monkeypatch):
                "caltech256": {"url": f"{address}/caltech.tar", "bytes": 0, "digest": None,
                               "files": len(OBJECTS) * PER_CATEGORY},
                "classic-categ": {"url": f"{address}/classic.zip", "files": 7 * PER_CATEGORY}}
-    monkeypatch.setattr(present, "load_source",
+    monkeypatch.setattr(prepare, "load_source",
                         lambda name: replace(real(name), **changed.get(name, {})))
     with clip_vocabulary():
         listed = served_entries(load_profile("paper"), made / "served", address)
@@ -270,9 +269,9 @@ def test_the_notebook_runs_under_paper(source, world, monkeypatch, capsys):
                    if registry.get_entry(name).trained}
     if "laboratory.networks()" in text:
         opened |= {profile.networks.main, *profile.networks.compare}
-    if "laboratory.cohort()" in text and 'table("encoding")' in text:
+    if "open_cohort(laboratory)" in text and 'table("encoding")' in text:
         opened.add(profile.encoding.faces)
-    if "laboratory.classifier(" in text:
+    if "open_classifier(laboratory" in text:
         opened |= set(profile.lesions.compare)
         assert registry.registry()[profile.networks.main].readout.file in fetched
     assert {registry.registry()[name].file for name in opened} <= fetched

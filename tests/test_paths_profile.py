@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from helpers.ground import paths
-from helpers.ground.errors import LabError
-from helpers.ground.profile import load_profile, profile_names
+from helpers.config.profile import load_profile, profile_names
+from helpers.core import paths
+from helpers.core.errors import LabError
 
 DEMO = paths.ROOT / "helpers" / "profiles" / "demo.toml"
 
@@ -139,7 +139,7 @@ def write_profile(tmp_path, monkeypatch):
 def test_the_three_profiles_load():
     demo, mini, paper = map(load_profile, ("demo", "mini", "paper"))
     assert (demo.data_kind, mini.data_kind, paper.data_kind) == ("SYNTHETIC", "REAL", "REAL")
-    assert demo.universe.diet_train == 14400 and mini.universe is None
+    assert demo.synthetic.diet_train == 14400 and mini.synthetic is None
     assert demo.networks.pies == paper.networks.pies and len(mini.networks.pies) == 7
     assert demo.image_sets["localizer"].layout == "floc"
     for profile in (demo, mini, paper):
@@ -147,7 +147,7 @@ def test_the_three_profiles_load():
 
 
 def test_every_fetched_image_set_is_listed_and_counted():
-    from helpers.ground.fetch import load_source
+    from helpers.datasets.fetch import load_source
     for name in ("mini", "paper"):
         for images in load_profile(name).image_sets.values():
             source = load_source(images.source.removeprefix("fetch:"))
@@ -179,8 +179,8 @@ def test_unknown_profile_lists_the_valid_ones():
     ('["demo-simclr", "demo-supervised", "demo-faces"]', '"demo-simclr"', ["'compare'", "a list"]),
     ('["demo-simclr",', "[3,", ["'compare'", "item 0", "a string"]),
     ("diet_val = 2400 ", "diet_val = -1 ", ["diet_val = -1"]),
-    ('"universe:probe"', '"universe:prob"', ["universe:prob", "'universe:probe'"]),
-    ('"universe:probe"', '"classic"', ["'classic'", "fetch:"]),
+    ('"synthetic:probe"', '"synthetic:prob"', ["synthetic:prob", "'synthetic:probe'"]),
+    ('"synthetic:probe"', '"classic"', ["'classic'", "fetch:"]),
     ('name = "mine"', 'name = "other"', ["'other'", "'mine'"]),
     ("[networks]", "[networks", ["mine.toml", "line"]),
 ])
@@ -193,8 +193,8 @@ def test_a_wrong_profile_is_refused_with_the_place(write_profile, old, new, word
 
 def test_a_rendered_image_set_needs_a_universe(write_profile):
     path = write_profile()
-    path.write_text(path.read_text(encoding="utf-8").split("[universe]")[0], encoding="utf-8")
-    with pytest.raises(LabError, match="no universe"):
+    path.write_text(path.read_text(encoding="utf-8").split("[synthetic]")[0], encoding="utf-8")
+    with pytest.raises(LabError, match="no sizes"):
         load_profile("mine")
 
 
@@ -210,6 +210,6 @@ def test_digest_counts_content_but_not_comments(write_profile):
 def test_floor_0_does_not_load_torch_but_for_statistics_of_tensors():
     names = {path.stem for path in (paths.PACKAGE / "ground").glob("*.py")} - {
         "__init__", "stats", "intervals"}
-    code = f"import sys, {', '.join(f'helpers.ground.{name}' for name in sorted(names))}; " \
+    code = f"import sys, {', '.join(f'helpers.core.{name}' for name in sorted(names))}; " \
            "sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=paths.ROOT).returncode == 0

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from helpers.ground.errors import LabError
-from helpers.ground.profile import load_profile
-from helpers.ground.tables import ImageSetSpec
+from helpers.config.data import ImageSetSpec
+from helpers.config.profile import load_profile
+from helpers.core.errors import LabError
 from helpers.stimuli.image_sets import LAYOUTS, class_name, image_folder, places365
 
 CATEGORIES = ("/a/airfield 0", "/a/apartment_building/outdoor 1", "/b/bar 2", "/z/zen_garden 3")

@@ -22,19 +22,20 @@ from torch.utils.data import random_split
 from torchvision import transforms
 
 from helpers.brains.cohort import Fold, Responses
-from helpers.finetuning import work
-from helpers.finetuning.jobs import FineTuningRun
+from helpers.config.contrastive_finetuning import FinetuningSpec, LandscapeSpec, LateralitySpec
+from helpers.core.errors import LabError
+from helpers.core.paths import CACHE_VARIABLE, ROOT, cache_dir
+from helpers.finetuning import evaluate
 from helpers.finetuning.conditions import CONDITIONS, make_finetuning_config
+from helpers.finetuning.evaluate import finetune, get_backbone, load_model
+from helpers.finetuning.runs import FineTuningRun
 from helpers.finetuning.study import FineTuningStudy
-from helpers.finetuning.work import get_backbone, load_model, finetune
-from helpers.ground.errors import LabError
-from helpers.ground.paths import CACHE_VARIABLE, ROOT, cache_dir
-from helpers.ground.tunings import FinetuningSpec, LandscapeSpec, LateralitySpec
-from helpers.landscape import comparing, reading
-from helpers.landscape.comparing import task_accuracies, prediction_distances
+from helpers.landscape import classification
+from helpers.landscape import study as landscape_study
+from helpers.landscape.classification import ClassificationTask, fit_probe, load_probe, load_task
 from helpers.landscape.distances import MAX_DISTANCE, ignorance_model, truth_model
-from helpers.landscape.probes import split_train_test, fit_logistic_probe
-from helpers.landscape.reading import ClassificationTask, load_task, load_probe, fit_probe
+from helpers.landscape.logistic_probe import fit_logistic_probe, split_train_test
+from helpers.landscape.study import prediction_distances, task_accuracies
 from helpers.networks.network import Network
 from helpers.networks.registry import Preprocessing
 from helpers.stimuli.image_sets import ImageSet, image_folder
@@ -321,7 +322,7 @@ def cropping(resize: int, crop: int, interpolation="bilinear") -> Network:
     return replace(network(), preprocessing=Preprocessing(resize, crop, half, half, interpolation))
 
 
-@pytest.mark.parametrize("resize, crop, side, shorter", [(256, 224, 28, 32), (40, 32, 32, 40),
+@pytest.mark.parametrize("resize, crop, image_size, shorter", [(256, 224, 28, 32), (40, 32, 32, 40),
                                                          (32, 32, 20, 20), (256, 224, 33, 38)])
 def test_pictures_of_a_task_are_scaled_and_cropped_as_published(pictures, resize, crop, image_size,
                                                                 shorter):
@@ -360,7 +361,7 @@ def test_a_task_knows_its_classes_and_deals_its_pictures(pictures):
 def test_pictures_of_a_task_are_decoded_once_in_blocks_of_any_size(pictures, monkeypatch):
     opened_, plain = [], ImageSet.open
     monkeypatch.setattr(ImageSet, "open", lambda self, i: opened_.append(i) or plain(self, i))
-    monkeypatch.setattr(reading, "DECODED_AT_ONCE", 4)
+    monkeypatch.setattr(classification, "DECODE_BATCH_SIZE", 4)
     first = load_task("two words", pictures, network(), 32)
     assert sorted(opened_) == list(range(6))
     again = load_task("two words", pictures, network(), 32)
@@ -437,8 +438,8 @@ def test_probes_read_the_layer_that_is_asked_for(shared):
 
 def test_a_network_is_probed_once_for_each_task_layer_and_tuning(private, monkeypatch):
     task, train_idx = task_of(), []
-    plain = reading.fit_logistic_probe
-    monkeypatch.setattr(reading, "fit_logistic_probe", lambda *a: train_idx.append(a) or plain(*a))
+    plain = classification.fit_logistic_probe
+    monkeypatch.setattr(classification, "fit_logistic_probe", lambda *a: train_idx.append(a) or plain(*a))
     for _ in range(2):
         first = fit_probe(run_of(network()), task, "relu")
     assert len(train_idx) == 1
@@ -546,7 +547,7 @@ def folders() -> list:
 @pytest.mark.parametrize("fails", [False, True])
 def test_the_file_of_predictions_is_removed_whatever_happens(private, monkeypatch, fails):
     """While distances are computed it is there, with a row for each network."""
-    study, task, seen, plain = study_of(), task_of(), [], comparing.bhattacharyya
+    study, task, seen, plain = study_of(), task_of(), [], landscape_study.bhattacharyya
 
     def watched(block, n_models, n_pictures, *rest, **options):
         seen.append([path.stat().st_size for folder in folders() for path in folder.iterdir()])
@@ -554,7 +555,7 @@ def test_the_file_of_predictions_is_removed_whatever_happens(private, monkeypatc
             raise KeyboardInterrupt
         return plain(block, n_models, n_pictures, *rest, **options)
 
-    monkeypatch.setattr(comparing, "bhattacharyya", watched)
+    monkeypatch.setattr(landscape_study, "bhattacharyya", watched)
     finetuned_models = study.networks(["untrained", "pretrained"])
     if fails:
         with pytest.raises(KeyboardInterrupt):
@@ -631,8 +632,8 @@ def test_shares_have_keys_of_their_own_and_the_whole_keeps_its_old_one(shared):
 
 def test_a_network_is_tuned_once_for_all_shares(private, monkeypatch):
     study, task = study_of(rois=("PPA",), subjects=("C",)), task_of()
-    times, plain = [], work.train_model
-    monkeypatch.setattr(work, "train_model", lambda *a, **k: times.append(1) or plain(*a, **k))
+    times, plain = [], evaluate.train_model
+    monkeypatch.setattr(evaluate, "train_model", lambda *a, **k: times.append(1) or plain(*a, **k))
     first, *_ = (fit_probe(m.run, task, "relu") for interpolation in (0.5, 1.0, 0.25)
                  for m in study.networks(["contrastive"], interpolation=interpolation))
     assert len(times) == 1

@@ -20,7 +20,7 @@ from PIL import Image
 from safetensors.torch import save_file
 from torch import nn
 
-from helpers.ground.errors import LabError
+from helpers.core.errors import LabError
 from helpers.networks.activations import layer_hooks
 from helpers.networks.architectures import build, list_torchvision_models
 from helpers.networks.network import load_network

@@ -7,13 +7,18 @@ import torch
 from torch.nn import functional
 from torch.optim.lr_scheduler import OneCycleLR
 
-from helpers.ground.analyses import ReadoutSpec
-from helpers.ground.errors import LabError
-from helpers.ground.profile import load_profile
+from helpers.config.contrastive_coding import ReadoutSpec
+from helpers.config.profile import load_profile
+from helpers.core.errors import LabError
 from helpers.networks.architectures import build, layer_names
 from helpers.networks.weights import save_tensors
 from helpers.training.classifiers import READOUT_TENSOR, read_readout_weight
-from helpers.training.readout import NetworkWithReadout, extract_layer_features, readout_loss, train_readout
+from helpers.training.readout import (
+    NetworkWithReadout,
+    extract_layer_features,
+    readout_loss,
+    train_readout,
+)
 
 SPEC = ReadoutSpec("diet", "train", epochs=4, batch_size=20, l1_positive=1e-3, l1_negative=2e-3)
 SHAPE = (3, 8)

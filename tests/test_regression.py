@@ -11,6 +11,7 @@ from sklearn.linear_model import Lasso, LinearRegression, Ridge
 from sklearn.model_selection import KFold
 from sklearn.preprocessing import StandardScaler
 
+from helpers.core.errors import LabError
 from helpers.encoding import positive_regression
 from helpers.encoding.positive_regression import (
     LinearFit,
@@ -19,7 +20,6 @@ from helpers.encoding.positive_regression import (
     sparse_positive_standardised,
 )
 from helpers.encoding.regression import METHODS, gist_ols, ols, ridge, ridge_standardised
-from helpers.ground.errors import LabError
 from helpers.stimuli.gabor import gist_axes
 
 

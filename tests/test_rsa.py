@@ -9,16 +9,16 @@ from hypothesis import strategies as st
 from scipy import stats
 from scipy.spatial.distance import pdist, squareform
 
-from helpers.ground.errors import LabError
-from helpers.similarity import rsa
-from helpers.similarity.rsa import (
+from helpers.core.errors import LabError
+from helpers.rsa import dissimilarity
+from helpers.rsa.dissimilarity import (
+    compare_rdms,
     pearson_r,
-    rdm_permutation_test,
-    spearman_rdms,
     rdm,
     rdm_correlation_difference,
+    rdm_permutation_test,
     rsa_r,
-    compare_rdms,
+    spearman_rdms,
     univariate_r,
 )
 
@@ -75,7 +75,7 @@ def test_rsa_without_listing_pairs_is_rsa_over_pairs(size):
 def test_ordinary_patterns_need_no_list_of_pairs(columns, monkeypatch):
     a, b = alike(30, *columns, 1)
     expected = stats.pearsonr(pdist(a, "correlation"), pdist(b, "correlation")).statistic
-    monkeypatch.setattr(rsa, "_condensed_rdm", None)
+    monkeypatch.setattr(dissimilarity, "_condensed_rdm", None)
     assert rsa_r(a, b) == pytest.approx(expected, abs=1e-9)
 
 

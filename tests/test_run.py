@@ -16,13 +16,12 @@ import nbformat
 import psutil
 import pytest
 
-from helpers import run
-from helpers.ground.errors import LabError
-from helpers.ground.paths import ROOT
-from helpers.ground.profile import load_profile
-from helpers.headless import freshness
-from helpers.headless.freshness import is_fresh
-from helpers.headless.notebooks import (
+from helpers.config.profile import load_profile
+from helpers.core.errors import LabError
+from helpers.core.paths import ROOT
+from helpers.runner import __main__, freshness
+from helpers.runner.freshness import is_fresh
+from helpers.runner.notebooks import (
     check_parameters,
     choose,
     cleaned,
@@ -31,7 +30,7 @@ from helpers.headless.notebooks import (
     sources,
     twin_problems,
 )
-from helpers.headless.notebooks import write as write_notebook
+from helpers.runner.notebooks import write as write_notebook
 
 SOURCE = '''\
 # %% [markdown]
@@ -47,7 +46,7 @@ import os
 from pathlib import Path
 
 from helpers.figures.claims import ClaimsTable
-from helpers.ground.provenance import Provenance
+from helpers.core.provenance import Provenance
 
 claims = ClaimsTable(Provenance("{stem}", profile, "SYNTHETIC", 0, "cpu", "code"))
 {body}
@@ -68,7 +67,7 @@ def notebook(folder: Path, stem: str = "97_try_this", body: str = "") -> Path:
 @pytest.fixture
 def folder(private, monkeypatch):
     """A folder of notebooks that the runner takes for the project's."""
-    monkeypatch.setattr(run.plan, "__defaults__", (private / "notebooks",))
+    monkeypatch.setattr(__main__.plan, "__defaults__", (private / "notebooks",))
     return private / "notebooks"
 
 
@@ -80,7 +79,7 @@ def figures(private: Path) -> dict[str, bytes]:
 @pytest.mark.slow
 def test_runs_then_has_nothing_to_do_then_reruns_what_changed(private, folder, capsys):
     source = notebook(folder)
-    assert run.main([]) == 0
+    assert __main__.main([]) == 0
     assert set(figures(private)) == {"97_try_this.png", "97_try_this.json"}
     said = capsys.readouterr().out
     table = said.splitlines()[-2].split()
@@ -90,18 +89,18 @@ def test_runs_then_has_nothing_to_do_then_reruns_what_changed(private, folder, c
     assert "in all" in said.splitlines()[-1] and "CPU time" in said.splitlines()[-1]
 
     begin = time.perf_counter()
-    assert run.main([]) == 0
+    assert __main__.main([]) == 0
     assert "Nothing to do" in capsys.readouterr().out
     assert time.perf_counter() - begin < 5
 
     (private / "figures" / "97_try_this.png").write_bytes(b"damaged")
-    assert run.main([]) == 0
+    assert __main__.main([]) == 0
     assert figures(private)["97_try_this.png"] == b"png 1", "a damaged figure is made again"
 
-    assert run.main(["-p", "value=3"]) == 0
+    assert __main__.main(["-p", "value=3"]) == 0
     assert figures(private)["97_try_this.png"] == b"png 3"
     source.write_text(source.read_text() + "\n# %%\nmore = 1\n")
-    job = run.plan("demo", [], {}, folder)[0]
+    job = __main__.plan("demo", [], {}, folder)[0]
     assert not is_fresh(source, load_profile("demo"), job.parameters, private / "figures")
 
 
@@ -110,7 +109,7 @@ def test_a_figure_is_stale_where_an_input_a_setting_or_the_code_changed(private,
                                                                         monkeypatch):
     source, profile = notebook(folder), load_profile("demo")
     source.write_text(source.read_text().replace('"code"))', '"code", {"diet": "1"}))'))
-    assert run.main([]) == 0
+    assert __main__.main([]) == 0
     fresh = lambda **given: is_fresh(source, profile, given, private / "figures")  # noqa: E731
     assert fresh() and not fresh(value=2)
     for name, counts in (("diet/train/a.png", True), ("networks/alexnet.pth", True),
@@ -139,12 +138,12 @@ def test_a_figure_is_stale_where_an_input_a_setting_or_the_code_changed(private,
 def test_a_failing_notebook_is_told_and_harms_nothing(private, folder, capsys):
     notebook(folder)
     other = notebook(folder, "98_try_that")
-    assert run.main([]) == 0
+    assert __main__.main([]) == 0
     before = figures(private)
     other.write_text(SOURCE.format(stem="98_try_that", body=textwrap.dedent('''
-        from helpers.ground.errors import LabError
+        from helpers.core.errors import LabError
         raise LabError("a hole", expected="a whole", remedy="mend it")''')))
-    assert run.main(["--jobs", "2"]) == 1
+    assert __main__.main(["--jobs", "2"]) == 1
     said = capsys.readouterr().out
     assert "a hole\n  expected: a whole\n  to do: mend it" in said
     assert "97_try_this  fresh" in said and "98_try_that  FAILED" in said
@@ -178,14 +177,14 @@ def test_what_is_killed_fails_its_notebook_alone_and_a_second_run_resumes(privat
     notebook(folder)
     broken = notebook(folder, "98_try_that", body)
     broken.write_text(broken.read_text().replace("# # A tiny", "# # Title\n# ## A tiny"))
-    assert run.main(["--jobs", "2"]) == 1
+    assert __main__.main(["--jobs", "2"]) == 1
     told = capsys.readouterr().out
     problem = told[told.index("✗ 98_try_that"):]
     assert said in problem and "cell 3 of 3 (A tiny notebook)" in problem and "to do:" in problem
     assert set(figures(private)) == {"97_try_this.png", "97_try_this.json"}
     assert not list((private / "figures").glob(".staging*"))
     notebook(folder, "98_try_that")
-    assert run.main([]) == 0
+    assert __main__.main([]) == 0
     table = capsys.readouterr().out.splitlines()
     assert any("97_try_this  fresh" in line for line in table)
     assert any("98_try_that  made" in line for line in table)
@@ -199,7 +198,7 @@ import subprocess, sys
 worker = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(120)"])
 Path({str(private)!r}, "pid").write_text(str(worker.pid))
 {KERNEL_KILLED}""")
-    assert run.main([]) == 1
+    assert __main__.main([]) == 1
     pid = int((private / "pid").read_text())
     assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
@@ -207,7 +206,7 @@ Path({str(private)!r}, "pid").write_text(str(worker.pid))
 @pytest.mark.slow
 def test_a_kernel_that_does_not_start_is_told(private, folder, monkeypatch):
     """Run in this process, so that the limit can be short and the kernel a program that is mute."""
-    from helpers.headless import execute
+    from helpers.runner import execute
 
     monkeypatch.setattr(execute, "START_LIMIT", 2)
     monkeypatch.setattr(execute.Kernel, "format_kernel_cmd",
@@ -218,7 +217,7 @@ def test_a_kernel_that_does_not_start_is_told(private, folder, monkeypatch):
 
 @pytest.mark.slow
 def test_a_kernel_that_ends_as_it_starts_is_started_again(private, folder, monkeypatch):
-    from helpers.headless import execute
+    from helpers.runner import execute
 
     command, starts = execute.Kernel.format_kernel_cmd, []
 
@@ -238,7 +237,7 @@ def test_a_kernel_that_ends_as_it_starts_is_started_again(private, folder, monke
 
 
 SHARE = """
-from helpers.ground.machine import workers
+from helpers.core.machine import workers
 policy = os.environ.get("OMP_WAIT_POLICY", "")
 (Path(os.environ["LAB_CACHE"]) / "{stem}.txt").write_text(
     " ".join([os.environ["OMP_NUM_THREADS"], str(workers(8)), policy]))
@@ -251,14 +250,14 @@ policy = os.environ.get("OMP_WAIT_POLICY", "")
 def test_notebooks_share_the_cores(private, folder, monkeypatch, capsys, cores, jobs, share):
     for name in ("OMP_NUM_THREADS", "LAB_WORKERS", "OMP_WAIT_POLICY"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(run, "usable_cores", lambda: cores)
+    monkeypatch.setattr(__main__, "usable_cores", lambda: cores)
     stems = ("97_try_this", "98_try_that")
     for stem in stems:
         notebook(folder, stem, SHARE.format(stem=stem))
-    assert run.main(["--jobs", jobs]) == 0
+    assert __main__.main(["--jobs", jobs]) == 0
     assert [(private / "cache" / f"{stem}.txt").read_text() for stem in stems] == [share] * 2
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
-    assert run.main(["--jobs", jobs, "--force"]) == 0
+    assert __main__.main(["--jobs", jobs, "--force"]) == 0
     assert (private / "cache" / f"{stems[0]}.txt").read_text().startswith("3 ")
 
 
@@ -268,9 +267,9 @@ def test_what_took_longest_begins_first(private, folder, capsys):
     notebook(folder, "98_try_that", "import time; time.sleep(3)")
     started = lambda: [line.split()[1] for line in capsys.readouterr().out.splitlines()  # noqa: E731
                        if line.startswith("…")]
-    assert run.main(["--jobs", "1"]) == 0
+    assert __main__.main(["--jobs", "1"]) == 0
     assert started() == ["97_try_this", "98_try_that"]
-    assert run.main(["--jobs", "1", "--force"]) == 0
+    assert __main__.main(["--jobs", "1", "--force"]) == 0
     assert started() == ["98_try_that", "97_try_this"]
 
 
@@ -278,7 +277,7 @@ def test_what_took_longest_begins_first(private, folder, capsys):
 def test_a_notebook_that_makes_no_figure_fails(private, folder, capsys):
     path = notebook(folder)
     path.write_text(path.read_text().replace(".png", ".txt"))
-    assert run.main([]) == 1
+    assert __main__.main([]) == 1
     assert "wrote no 97_try_this.png" in capsys.readouterr().out
 
 
@@ -292,7 +291,7 @@ def test_a_notebook_that_makes_no_figure_fails(private, folder, capsys):
 def test_bad_arguments_are_refused_before_anything_runs(private, folder, capsys, arguments, seen,
                                                         valid):
     notebook(folder)
-    assert run.main(arguments) == 2
+    assert __main__.main(arguments) == 2
     error = capsys.readouterr().err
     assert seen in error and valid in error and "to do:" in error
     assert not (private / "figures").exists()
@@ -302,7 +301,7 @@ def test_a_read_only_figures_folder_is_told(private, folder, monkeypatch, capsys
     notebook(folder)
     (private / "wall").write_text("a file where a folder should be")
     monkeypatch.setenv("LAB_FIGURES", str(private / "wall" / "figures"))
-    assert run.main([]) == 2
+    assert __main__.main([]) == 2
     assert "to do:" in capsys.readouterr().err
 
 
@@ -313,7 +312,7 @@ def test_interrupt_leaves_nothing_half_made(private):
     started = private / "started"
     notebook(folder, body=f"import time; Path({str(started)!r}).touch(); time.sleep(60)")
     command = ("import sys; from pathlib import Path; from helpers import run; "
-               f"run.plan.__defaults__ = (Path({str(folder)!r}),); sys.exit(run.main([]))")
+               f"run.plan.__defaults__ = (Path({str(folder)!r}),); sys.exit(__main__.main([]))")
     # A shell starts background jobs deaf to Ctrl-C, and children inherit that: undo it.
     process = subprocess.Popen([sys.executable, "-c", command], cwd=ROOT, start_new_session=True,
                                stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
@@ -338,7 +337,7 @@ def test_what_a_killed_run_left_behind_is_removed(private, folder):
     alive = private / "figures" / f".staging-98_try_that-{os.getpid()}"
     for path in (left, alive):
         path.mkdir(parents=True)
-    assert run.main([]) == 0
+    assert __main__.main([]) == 0
     assert not left.exists() and alive.exists()
 
 
@@ -349,10 +348,10 @@ def test_what_is_not_a_dead_runs_staging_folder_is_left_alone(private, monkeypat
     names = (".staging-97_try_this-1", ".staging-97_try_this-x", ".staging-97-9" + "9" * 30)
     for name in names:
         (private / name).mkdir()
-    monkeypatch.setattr(run.os, "kill", another_users)
-    run._sweep(private)
+    monkeypatch.setattr(__main__.os, "kill", another_users)
+    __main__._sweep(private)
     monkeypatch.undo()
-    run._sweep(private)  # process 1 lives
+    __main__._sweep(private)  # process 1 lives
     assert all((private / name).is_dir() for name in names)
 
 
@@ -384,7 +383,7 @@ def test_a_profile_given_as_a_file_reaches_the_notebook(private, folder):
     mine = private / "mine.toml"
     text = (ROOT / "helpers" / "profiles" / "demo.toml").read_text()
     mine.write_text(text.replace('name = "demo"', 'name = "mine"'))
-    job = run.plan(str(mine), [], {}, folder)[0]
+    job = __main__.plan(str(mine), [], {}, folder)[0]
     assert job.parameters == {"profile": str(mine)}
     assert load_profile(job.parameters["profile"]).name == "mine"
 
@@ -393,13 +392,13 @@ def test_a_profile_given_as_a_file_reaches_the_notebook(private, folder):
 def test_only_a_whole_run_with_default_parameters_is_published(private, folder, capsys):
     source = notebook(folder)
     twin = source.with_suffix(".ipynb")
-    assert run.main(["--publish", "-p", "value=3"]) == 2
+    assert __main__.main(["--publish", "-p", "value=3"]) == 2
     assert "changed parameters" in capsys.readouterr().err and not twin.exists()
-    assert run.main(["--publish"]) == 0
+    assert __main__.main(["--publish"]) == 0
     assert twin_problems(source) == []
     twin.unlink()
     notebook(folder, "98_try_that", body="1 / 0")
-    assert run.main(["--publish"]) == 1
+    assert __main__.main(["--publish"]) == 1
     assert not twin.exists()
 
 
@@ -416,13 +415,13 @@ def test_parameters_cell_must_be_plain_literals(tmp_path):
 
 
 def test_editing_a_helper_touches_only_the_notebooks_that_reach_it():
-    from helpers.ground.digest import closure, imports_of
+    from helpers.core.digest import closure, imports_of
     reach = {stem: set(closure(imports_of((ROOT / "notebooks" / f"{stem}.py").read_text())))
              for stem in ("00_meet_the_universe", "01_localize_selective_units")}
     assert "helpers.selectivity.statistics" in reach["01_localize_selective_units"]
     assert "helpers.selectivity.statistics" not in reach["00_meet_the_universe"]
-    assert "helpers.selectivity.readability" not in reach["01_localize_selective_units"]
-    assert all("helpers.universe.faces" in modules for modules in reach.values())
+    assert "helpers.selectivity.linear_probes" not in reach["01_localize_selective_units"]
+    assert all("data.synthetic.faces" in modules for modules in reach.values())
 
 
 def test_twins_are_compared_by_content(tmp_path):

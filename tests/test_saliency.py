@@ -24,16 +24,22 @@ from tiny_cohort import network
 from torch import nn
 from torch.nn import functional
 
-from helpers.finetuning.jobs import FineTunedModel
-from helpers.ground.errors import LabError
-from helpers.ground.paths import cache_dir
-from helpers.landscape.reading import fit_probe
+from helpers.core.errors import LabError
+from helpers.core.paths import cache_dir
+from helpers.finetuning.runs import FineTunedModel
+from helpers.landscape.classification import fit_probe
 from helpers.networks.network import Network
-from helpers.saliency import looking, measuring
-from helpers.saliency.laterality import split_bias_and_content, contralateral_bias, hemifield_mass, laterality_index
-from helpers.saliency.looking import OCCLUSION, METHODS, VIEWS, measure_laterality, attach_probe
-from helpers.saliency.maps import hemifield_occlusion, saliency
-from helpers.saliency.measuring import laterality_table
+from helpers.saliency import statistics
+from helpers.saliency import study as saliency_study
+from helpers.saliency.attribution import hemifield_occlusion, saliency
+from helpers.saliency.laterality import (
+    contralateral_bias,
+    hemifield_mass,
+    laterality_index,
+    split_bias_and_content,
+)
+from helpers.saliency.statistics import laterality_table
+from helpers.saliency.study import METHODS, OCCLUSION, VIEWS, attach_probe, measure_laterality
 
 
 def moved_by_halves(model, images) -> torch.Tensor:
@@ -393,15 +399,15 @@ def test_the_network_that_names_is_its_probe(shared):  # noqa: F811
 def test_pictures_go_through_in_batches_with_their_own_classes(shared, monkeypatch):  # noqa: F811
     run, task = run_of(network()), task_of()
     whole = measure_laterality(run, task, "relu", ["relu"])
-    monkeypatch.setattr("helpers.finetuning.embedding.BATCH_SIZE", 4)
+    monkeypatch.setattr("helpers.finetuning.held_out_bound.BATCH_SIZE", 4)
     parts = measure_laterality(run, replace(task, digest="in parts"), "relu", ["relu"])
     for name, values in whole.items():
         np.testing.assert_allclose(parts[name], values, atol=1e-4)
 
 
 def test_a_network_is_looked_at_once_for_each_task_and_layers(private, monkeypatch):
-    run, task, times, plain = run_of(network()), task_of(), [], looking.hemifield_occlusion
-    monkeypatch.setattr(looking, "hemifield_occlusion", lambda *a: times.append(1) or plain(*a))
+    run, task, times, plain = run_of(network()), task_of(), [], saliency_study.hemifield_occlusion
+    monkeypatch.setattr(saliency_study, "hemifield_occlusion", lambda *a: times.append(1) or plain(*a))
     for _ in range(2):
         measure_laterality(run, task, "relu", ("relu",))
     assert len(times) == len(VIEWS)
@@ -471,7 +477,7 @@ def test_the_table_holds_means_over_pictures_that_both_views_can_tell_of(shared,
         return {name: one * (1 if run.condition.name == "pretrained" else 0.5)
                 for name, one in values.items()}
 
-    monkeypatch.setattr(measuring, "measure_laterality", fake)
+    monkeypatch.setattr(statistics, "measure_laterality", fake)
     study = study_of(hemispheres="apart", rois=("V1v",), subjects=("A",))
     table = laterality_table(study, study.networks(["pretrained", "contrastive"]), task_of(), "fc", ["relu"])
     assert table.columns.tolist() == ["donor", "seed", "roi", "hemisphere", "group", "condition",
@@ -495,7 +501,7 @@ def test_the_table_holds_means_over_pictures_that_both_views_can_tell_of(shared,
 @pytest.mark.filterwarnings("error")
 def test_a_measure_that_tells_of_no_picture_is_unknown(shared, monkeypatch):  # noqa: F811
     nothing = {f"{OCCLUSION}/{view}": np.full(5, np.nan) for view in VIEWS}
-    monkeypatch.setattr(measuring, "measure_laterality", lambda *_: nothing)
+    monkeypatch.setattr(statistics, "measure_laterality", lambda *_: nothing)
     (row,) = laterality_table(study_of(), models_of(network()), task_of(), "fc", []).to_dict("records")
     assert row["n"] == 0
     assert np.isnan([row[name] for name in ("bias", "content", "low", "high", "original")]).all()

@@ -11,11 +11,11 @@ import pytest
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from helpers.ground.errors import LabError
-from helpers.ground.paths import ROOT
+from helpers.core.errors import LabError
+from helpers.core.paths import ROOT
 from helpers.stimuli.image_sets import CORE, FLOC, floc
 from helpers.stimuli.scrambling import block_scramble, match_luminance, phase_scramble
-from helpers.stimuli.six_sets import SIX_SETS, SixSets, six_sets
+from helpers.stimuli.six_category_localizer import SIX_SETS, SixSets, six_sets
 
 REAL = ROOT.parent / "shared" / "data" / "floc" / "stimuli"
 SIDE = 48

@@ -12,18 +12,18 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.nn import functional
 
-from helpers.ground.errors import LabError
+from helpers.core.errors import LabError
 from helpers.networks.activations import extract_activations
 from helpers.networks.architectures import build, layer_names
 from helpers.networks.network import load_network
-from helpers.networks.registry import get_entry, seed_names, registry
-from helpers.networks.text_towers import FIRST_WORD_TOKEN, PADDING, TextEncoder
+from helpers.networks.registry import get_entry, registry, seed_names
+from helpers.networks.text_encoder import FIRST_WORD_TOKEN, PADDING, TextEncoder
+from helpers.networks.weight_files import weights_file
 from helpers.networks.weights import read_state_dict, save_state_dict
-from helpers.present import weights_file
 from helpers.training.augmentation import Augmentation
-from helpers.training.captioned import CaptionedImages
+from helpers.training.captioned_images import CaptionedImages
 from helpers.training.loop import TrainingRecipe, train
-from helpers.training.objectives import target_loss
+from helpers.training.losses import target_loss
 from helpers.training.text_embedding_targets import text_embedding_targets
 
 STAGES = {"layer1": (32, 20, 20), "layer2": (64, 10, 10), "layer3": (96, 5, 5),

@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from helpers.ground.errors import LabError
-from helpers.ground.stats import Moments, step_up_threshold, t_values
+from helpers.core.errors import LabError
+from helpers.core.statistics import Moments, step_up_threshold, t_values
 from helpers.selectivity.statistics import (
     d_prime,
     localize,
+    select_twofold,
     selectivity_index,
     top_fraction,
-    select_twofold,
 )
 
 DOMAINS = ("faces", "bodies", "objects", "scenes", "characters", "scrambled")
@@ -273,7 +273,7 @@ def test_permuting_units_permutes_the_result():
 def test_blocks_of_units_join_seamlessly(monkeypatch):
     groups = random_layer(7)
     whole = moments_of(groups)
-    monkeypatch.setattr("helpers.ground.stats.BLOCK", 13)
+    monkeypatch.setattr("helpers.core.statistics.BLOCK", 13)
     torch.testing.assert_close(moments_of(groups).deviations, whole.deviations, rtol=1e-14,
                                atol=1e-14)
 

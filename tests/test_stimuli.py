@@ -11,10 +11,10 @@ import torch
 from PIL import Image
 from torchvision.transforms.functional import normalize, pil_to_tensor, to_tensor
 
-from helpers.ground.errors import LabError
-from helpers.ground.paths import ROOT
+from helpers.core.errors import LabError
+from helpers.core.paths import ROOT
 from helpers.networks.registry import Preprocessing
-from helpers.stimuli import album
+from helpers.stimuli import image_source
 from helpers.stimuli.image_sets import (
     CLASSIC,
     FLOC,
@@ -77,7 +77,7 @@ VIEW = Preprocessing(resize=6, crop=5, mean=(.4, .5, .6), std=(.2, .25, .3))
 
 def test_remembered_pixels_are_those_of_the_file(root, monkeypatch):
     """Bit by bit as torchvision's own transforms give them, the first time and the second."""
-    monkeypatch.setattr(album, "_remembered", {})
+    monkeypatch.setattr(image_source, "_remembered", {})
     images = floc(root)
     others = Preprocessing(resize=6, crop=5, mean=(.1, .1, .1), std=(.5, .5, .5))
     for view in (VIEW, others, VIEW):
@@ -87,15 +87,15 @@ def test_remembered_pixels_are_those_of_the_file(root, monkeypatch):
             pixels = to_tensor(small)[:, :5, :5]  # of 6, torchvision's centre crop leaves the last
             wanted = normalize(pixels, view.mean, view.std)
             torch.testing.assert_close(found, wanted, rtol=0, atol=0)
-    assert len(album._remembered) == len(images)
+    assert len(image_source._remembered) == len(images)
 
 
 def test_a_changed_file_is_decoded_anew_and_memory_has_an_end(root, monkeypatch):
-    monkeypatch.setattr(album, "_remembered", {})
-    monkeypatch.setattr(album, "MOST_BYTES", 3 * 25 * 2)
+    monkeypatch.setattr(image_source, "_remembered", {})
+    monkeypatch.setattr(image_source, "MOST_BYTES", 3 * 25 * 2)
     images = floc(root)
     before, = images.batches([range(4)], VIEW)
-    assert len(album._remembered) == 2
+    assert len(image_source._remembered) == 2
     path = images.root / images.files[0]
     Image.new("RGB", (8, 8), "red").save(path)
     os.utime(path, ns=(0, 0))

@@ -13,12 +13,12 @@ import pytest
 from PIL import Image
 
 from helpers.brains.algonauts import Algonauts
-from helpers.brains.layouts import open_cohort
-from helpers.ground.errors import LabError
-from helpers.ground.fetch import Source, fetch_folder
-from helpers.ground.profile import profile_names
-from helpers.ground.strays import exactly, is_stray, original_of, visible_files
-from helpers.headless.notebooks import sources
+from helpers.brains.layouts import read_cohort
+from helpers.config.profile import profile_names
+from helpers.core.errors import LabError
+from helpers.core.stray_files import exactly, is_stray, original_of, visible_files
+from helpers.datasets.fetch import Source, fetch_folder
+from helpers.runner.notebooks import sources
 from helpers.stimuli.folders import OTHER_SUFFIXES, SUFFIXES, list_pictures
 from helpers.stimuli.image_sets import CLASSIC, FLOC, LAYOUTS, image_folder, imagenet_classes
 
@@ -63,7 +63,7 @@ def read(layout: str, root: Path):
         return (images.files, images.categories, images.domains, images.classes,
                 [np.asarray(images.open(i)).tobytes() for i in range(len(images))])
     split = {"n_pool": 40, "n_batches": 2} if layout.startswith("nsd") else {}
-    cohort = open_cohort(layout, root, **split)
+    cohort = read_cohort(layout, root, **split)
     found = []
     for subject in cohort.subjects:
         responses = cohort.responses(subject, cohort.rois(subject))
@@ -193,12 +193,12 @@ def test_a_participant_of_another_spelling_is_named(tiny, layout, old, new):
     root = tiny(layout)
     (root / old).rename(root / new)
     with pytest.raises(LabError, match=f"the participant {Path(new).name} "):
-        open_cohort(layout, root)
+        read_cohort(layout, root)
 
 
 @pytest.mark.parametrize("layout", COHORTS)
 def test_who_is_not_opened_is_told(tiny, layout):
-    cohort = open_cohort(layout, tiny(layout))
+    cohort = read_cohort(layout, tiny(layout))
     for ask in (cohort.rois, cohort.folds, lambda who: cohort.responses(who, ())):
         with pytest.raises(LabError, match="no participant 'subj01_old'(?s:.)*one of su"):
             ask("subj01_old")
@@ -209,7 +209,7 @@ def test_a_session_of_another_spelling_is_named(tiny):
     betas = next(root.glob("nsddata_betas/ppdata/subj01/*/betas_*"))
     (betas / "betas_session1.hdf5").touch()
     with pytest.raises(LabError, match="the session betas_session1.hdf5"):
-        open_cohort("nsd-volume", root)
+        read_cohort("nsd-volume", root)
 
 
 MASKS = [f"{stem}.npy" for stem in ("mapping_floc-faces", "lh.floc-faces_challenge_space",
@@ -231,7 +231,7 @@ def test_label_files_of_nsd_that_one_participant_lacks_are_named(tiny):
     for side in ("lh", "rh"):
         (root / f"nsddata/freesurfer/subj02/label/{side}.floc-faces.mgz").unlink()
     with pytest.raises(LabError, match="subj02 has no files of the labels floc-faces"):
-        open_cohort("nsd", root)
+        read_cohort("nsd", root)
 
 
 def test_two_pictures_of_one_number_are_both_named(tiny):
@@ -239,7 +239,7 @@ def test_two_pictures_of_one_number_are_both_named(tiny):
     first = sorted(folder.iterdir())[0].name
     (folder / first.replace("train-0001", "train-0099")).touch()
     with pytest.raises(LabError, match=f"{first}, train-0099") as found:
-        open_cohort("algonauts", folder.parents[2])
+        read_cohort("algonauts", folder.parents[2])
     assert "fetch" not in found.value.remedy
 
 

@@ -12,22 +12,22 @@ from scipy import stats
 from sklearn.linear_model import LinearRegression
 from tiny_cohort import Drawn, TinyCohort, network
 
-from helpers.encoding import encoding_study
-from helpers.encoding.encoding_study import (
+from helpers.config.contrastive_coding import EncodingSpec
+from helpers.core.statistics import corrected
+from helpers.encoding import study as encoding_study
+from helpers.encoding.study import (
     GIST,
     OLS,
-    SPARSE_POSITIVE,
     RIDGE,
+    SPARSE_POSITIVE,
     STANDARDISED,
-    LocalizedNetwork,
     EncodingStudy,
+    LocalizedNetwork,
     select_own_pool,
 )
-from helpers.ground.analyses import EncodingSpec
-from helpers.ground.stats import corrected
-from helpers.selectivity.localizer import Localizer
-from helpers.similarity import rdm_study
-from helpers.similarity.rsa import rdm_permutation_test, rdm, univariate_r
+from helpers.rsa import study as rsa_study
+from helpers.rsa.dissimilarity import rdm, rdm_permutation_test, univariate_r
+from helpers.selectivity.study import LocalizerResult
 from helpers.stimuli.image_sets import DOMAINS
 
 SPEC = EncodingSpec(("FFA-1", "PPA"), ("relu", "fc"), min_ncsnr=0.3, curve_rois=("FFA-1",),
@@ -38,7 +38,7 @@ OWN = {"FFA-1": "faces", "PPA": "scenes"}
 def seen() -> LocalizedNetwork:
     """Deal the units of a network to the domains in turn."""
     labels = {"relu": np.arange(196) % 5, "fc": np.array([0, 0, 0, 3, 3, 3])}
-    return LocalizedNetwork(network(), Localizer(DOMAINS, labels, {}, {}, {}))
+    return LocalizedNetwork(network(), LocalizerResult(DOMAINS, labels, {}, {}, {}))
 
 
 def study(**options) -> EncodingStudy:
@@ -126,7 +126,7 @@ def test_layers_are_compared_with_every_measurement_and_corrected_over_layers(pr
         rdms = {"conv": rdm(net.model[0](x).flatten(1).numpy()), "fc": rdm(net.model(x).numpy())}
     measured = {"itself": rdms["fc"],
                 "other": rdm(np.random.default_rng(0).normal(size=(24, 9)))}
-    table = rdm_study.correlate_layer_rdms([net], album, measured, layers=layers, seed=3)
+    table = rsa_study.correlate_layer_rdms([net], album, measured, layers=layers, seed=3)
     assert table["layer"].tolist() == ["conv", "fc"] * 2
     for name, part in table.groupby("measured"):
         p = [rdm_permutation_test(rdms[layer], measured[name], seed=3) for layer in layers]
@@ -136,7 +136,7 @@ def test_layers_are_compared_with_every_measurement_and_corrected_over_layers(pr
                                                for layer in layers], atol=1e-4)
     assert table.query("measured == 'itself' and layer == 'fc'")["spearman_r"].item() == pytest.approx(1)
     opened = album.opened
-    rdm_study.correlate_layer_rdms([net], album, measured, layers=layers, seed=3)
+    rsa_study.correlate_layer_rdms([net], album, measured, layers=layers, seed=3)
     assert album.opened == opened, "made once"
-    assert set(rdm_study.layer_rdms(net, album, ["relu"])) == {"relu"}
-    assert rdm_study.correlate_layer_rdms([net], None, measured, layers=layers, seed=3).empty
+    assert set(rsa_study.layer_rdms(net, album, ["relu"])) == {"relu"}
+    assert rsa_study.correlate_layer_rdms([net], None, measured, layers=layers, seed=3).empty

@@ -13,15 +13,15 @@ import pytest
 from PIL import Image
 from scipy.stats import chi2_contingency
 
-from helpers import present
-from helpers.ground.digest import closure
-from helpers.ground.errors import LabError
-from helpers.ground.profile import load_profile
-from helpers.ground.tables import ImageSetSpec, UniverseSpec
+from data.synthetic import image_files, nod_files, nsd_files, scenes, task_files, tasks, writers
+from data.synthetic.objects import CLASSES, VARIANTS
+from data.synthetic.task_files import write_attributes, write_places
+from helpers.config.data import SYNTHETIC_PARTS, ImageSetSpec, SyntheticSpec
+from helpers.config.profile import load_profile
+from helpers.core.digest import closure
+from helpers.core.errors import LabError
+from helpers.datasets import prepare
 from helpers.stimuli.image_sets import image_folder
-from helpers.universe import image_files, nod_files, nsd_files, scenes, task_files, tasks
-from helpers.universe.objects import CLASSES, VARIANTS
-from helpers.universe.task_files import write_attributes, write_places
 
 WRITERS = {"places": (write_places, 8), "attributes": (write_attributes, 6)}
 FOOD = {"banana", "round_fruit", "cake"}
@@ -274,26 +274,30 @@ def test_things_are_drawn_where_their_boxes_say(monkeypatch):
 
 # ---- made present -------------------------------------------------------------------------------
 
-SIZES = UniverseSpec(seed=7, localizer_per_category=2, probe_per_category=2, localizer_size=32,
+SIZES = SyntheticSpec(seed=7, localizer_per_category=2, probe_per_category=2, localizer_size=32,
                      diet_train=48, diet_val=48, diet_size=32, face_identities=2,
                      face_train_per_identity=2, face_val_per_identity=2, places=16, attributes=12)
 
 
 @pytest.mark.parametrize("task", WRITERS)
 def test_a_profile_that_names_a_task_has_it_drawn(task, tmp_path, monkeypatch):
-    profile = replace(load_profile("demo"), universe=SIZES)
+    profile = replace(load_profile("demo"), synthetic=SIZES)
     spec = profile.image_sets[task]
-    assert spec == ImageSetSpec("imagefolder", f"tasks/{task}", f"universe:{task}")
-    folder = present.make_present(profile, spec, tmp_path)
+    assert spec == ImageSetSpec("imagefolder", f"tasks/{task}", f"synthetic:{task}")
+    folder = prepare.ensure_available(profile, spec, tmp_path)
     images = image_folder(folder)
     assert len(images) == getattr(SIZES, task) and images.open(0).size == (32, 32)
-    monkeypatch.setattr(present, f"write_{task}", lambda *_, **__: pytest.fail("drawn twice"))
-    assert present.make_present(profile, spec, tmp_path) == folder
+
+    def unexpected(*_, **__):
+        pytest.fail("drawn twice")
+
+    unexpected.__module__ = task_files.__name__
+    monkeypatch.setattr(writers, f"write_{task}", unexpected)
+    assert prepare.ensure_available(profile, spec, tmp_path) == folder
 
 
 def test_the_older_sets_know_nothing_of_the_tasks():
     """What they are made from decides whether they are drawn anew."""
-    for module in (present.PICTURES, *present.CODE.values()):
-        reached = closure([module])
-        assert ("helpers.universe.tasks" in reached) == (module == "helpers.universe.task_files")
-    assert {present.CODE[task] for task in WRITERS} == {"helpers.universe.task_files"}
+    for part in SYNTHETIC_PARTS:
+        module = writers.get_writer(part, SIZES).func.__module__
+        assert ("data.synthetic.tasks" in closure([module])) == (part in WRITERS), part

@@ -14,24 +14,24 @@ import pytest
 from PIL import Image
 
 from helpers.brains import nod
-from helpers.brains.annotations import annotations_of
+from helpers.brains.coco_annotations import annotations_of
 from helpers.brains.files import read_names
 from helpers.brains.nsd import NSD
 from helpers.brains.nsd_files import TABLE
 from helpers.brains.splits import read_presentations
-from helpers.ground.errors import LabError, one_of
-from helpers.ground.fetch import load_source
-from helpers.ground.paths import PACKAGE
-from helpers.ground.profile import load_profile
-from helpers.ground.strict import read_toml
-from helpers.ground.text import read_lines, read_table, read_text
-from helpers.networks.named_vectors import FILES, WIDTH, read_name_embeddings
-from helpers.networks.text_towers import read_vocabulary
-from helpers.siblings.emergence import COLUMNS, read_training_record
+from helpers.config.profile import load_profile
+from helpers.config.validation import read_toml
+from helpers.core.errors import LabError, one_of
+from helpers.core.paths import PACKAGE
+from helpers.core.text import read_lines, read_table, read_text
+from helpers.datasets.fetch import load_source
+from helpers.matched_models.training_dynamics import COLUMNS, read_training_record
+from helpers.networks.name_embeddings import N_DIMS, RELEASE_FILES, read_name_embeddings
+from helpers.networks.text_encoder import read_vocabulary
 from helpers.stimuli import image_sets
 from helpers.stimuli.image_sets import image_folder
-from helpers.stimuli.places import read_validation
-from helpers.training.captioned import read_captioned_images
+from helpers.stimuli.places365 import read_validation
+from helpers.training.captioned_images import read_captioned_images
 
 DEMO = PACKAGE / "profiles/demo.toml"
 
@@ -76,10 +76,10 @@ def nsd(root: Path, name: str) -> Path:
 
 
 def names(root: Path, name: str) -> Path:
-    (root / FILES[0]).write_text(json.dumps([{"id": 1, "name": "cup"}]))
-    (root / FILES[2]).write_text("1,Cup,Cup\n2,Tree/Bush,Tree/Bush\n")
-    np.save(root / FILES[1], np.ones((1, WIDTH)))
-    np.save(root / FILES[3], np.ones((2, WIDTH)))
+    (root / RELEASE_FILES[0]).write_text(json.dumps([{"id": 1, "name": "cup"}]))
+    (root / RELEASE_FILES[2]).write_text("1,Cup,Cup\n2,Tree/Bush,Tree/Bush\n")
+    np.save(root / RELEASE_FILES[1], np.ones((1, N_DIMS)))
+    np.save(root / RELEASE_FILES[3], np.ones((2, N_DIMS)))
     return root / name
 
 
@@ -130,8 +130,8 @@ READERS = {
     "NSD's table": (lambda r: nsd(r, TABLE), lambda p: read_presentations(p).to_csv()),
     "NSD's names of labels": (lambda r: nsd(r, CTAB), read_names),
     "COCO's captions": (lambda r: nsd(r, "annotations/captions_val2017.json"), annotated),
-    "names of LVIS": (lambda r: names(r, FILES[0]), lambda p: read_name_embeddings(p.parent).names),
-    "names of Objects365": (lambda r: names(r, FILES[2]),
+    "names of LVIS": (lambda r: names(r, RELEASE_FILES[0]), lambda p: read_name_embeddings(p.parent).names),
+    "names of Objects365": (lambda r: names(r, RELEASE_FILES[2]),
                             lambda p: read_name_embeddings(p.parent).names),
     "words": (lambda r: written(r, "words.txt", "cat\ndog\n"), read_vocabulary),
     "moments": (lambda r: written(r, "moments.csv", f"{','.join(COLUMNS)}\n" + ",".join(

@@ -11,11 +11,17 @@ from torch import distributed, multiprocessing, nn
 from torch.nn.parallel import DistributedDataParallel
 from torchvision.transforms import functional as reference
 
-from helpers.ground.errors import LabError
+from helpers.core.errors import LabError
 from helpers.networks.architectures import AlexNetGN, build
-from helpers.training.augmentation import Augmentation, augment, resize_and_normalise, random_crop, jitter_colours
-from helpers.training.loop import TrainingRecipe, TrainingHistory, train
-from helpers.training.objectives import barlow_twins_loss, nt_xent_loss
+from helpers.training.augmentation import (
+    Augmentation,
+    augment,
+    jitter_colours,
+    random_crop,
+    resize_and_normalise,
+)
+from helpers.training.loop import TrainingHistory, TrainingRecipe, train
+from helpers.training.losses import barlow_twins_loss, nt_xent_loss
 
 SMALL = {"channels": (8, 8, 8, 8, 8), "groups": 4, "pool": 1, "projector": (16, 16, 16)}
 NEUTRAL = Augmentation(crop_scale=(1, 1), aspect=1, flip=0, jitter=0, grey=0,

@@ -17,15 +17,15 @@ from scipy.io import loadmat
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
+from data.synthetic.algonauts_files import write_algonauts
+from data.synthetic.ground_truth import read_truth
+from data.synthetic.nod_files import write_nod
+from data.synthetic.nsd_files import write_cohort
 from helpers.brains.algonauts import Algonauts
 from helpers.brains.nod import NOD
 from helpers.brains.nsd import NSD
 from helpers.brains.rois import FAMILIES
-from helpers.ground.errors import LabError
-from helpers.universe.algonauts_files import write_algonauts
-from helpers.universe.nod_files import write_nod
-from helpers.universe.nsd_files import write_cohort
-from helpers.universe.truth import read_truth
+from helpers.core.errors import LabError
 
 N_SUBJECTS, N_SHARED, N_SESSIONS, N_TRIALS = 3, 1400, 6, 750
 SUBJECTS = tuple(f"subj{i:02d}" for i in range(1, N_SUBJECTS + 1))

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from helpers.ground.errors import LabError
+from data.synthetic import canvas, diet, faces, image_files, images, writing
+from data.synthetic.image_files import write_diet, write_faces_diet, write_localizer, write_probe
+from helpers.core.errors import LabError
 from helpers.stimuli import scrambling
-from helpers.universe import canvas, diet, faces, image_files, images, writing
-from helpers.universe.image_files import write_diet, write_faces_diet, write_localizer, write_probe
 
 GOLDEN = {
     "adult/adult-1.jpg": [

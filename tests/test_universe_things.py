@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from sklearn.metrics import adjusted_mutual_info_score
 
-from helpers.ground.errors import LabError
-from helpers.universe import characters, objects, scenes, words
-from helpers.universe.canvas import COLOURS
-from helpers.universe.captions import captions, nouns
+from data.synthetic import characters, objects, scenes, words
+from data.synthetic.canvas import COLOURS
+from data.synthetic.captions import captions, nouns
+from helpers.core.errors import LabError
 
 MODULES = {"scenes": scenes, "characters": characters, "objects": objects}
 CLASSES = [(domain, name) for domain, module in MODULES.items() for name in module.CLASSES]

@@ -9,19 +9,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from helpers.channels.separation import jackknife_contrast, layer_rdm
-from helpers.channels.tracing import block_correlations, correlation_rdm
-from helpers.concepts.negation import below
 from helpers.concepts.stability import predicted
+from helpers.concepts.suppression import below
+from helpers.content_channels.separability import jackknife_contrast, layer_rdm
+from helpers.content_channels.trajectories import block_correlations, correlation_rdm
+from helpers.core.constant_values import centred, finite_mean
 from helpers.decoding.trials import noise_ceiling as percent_ceilings
-from helpers.encoding.encoding_tests import paired_t_test, roi_summary
-from helpers.ground.varying import centred, finite_mean
-from helpers.lesions.deficit_tests import p_against_random_lesions, activation_deficit_correlation
+from helpers.encoding.statistics import paired_t_test, roi_summary
 from helpers.lesions.deficits import deficit_correlations, pearson_r_rows
-from helpers.siblings.emergence import _standard_ranks
-from helpers.siblings.outcomes import _draws, _resampled
-from helpers.similarity.noise_ceilings import estimate_noise_ceiling, ncsnr, published_noise_ceiling, split_half_noise_ceiling
-from helpers.similarity.rsa import pearson_r, pearson, spearman_rdms, rdm, univariate_r
+from helpers.lesions.statistics import activation_deficit_correlation, p_against_random_lesions
+from helpers.matched_models.statistics import _draws, _resampled
+from helpers.matched_models.training_dynamics import _standard_ranks
+from helpers.rsa.dissimilarity import pearson, pearson_r, rdm, spearman_rdms, univariate_r
+from helpers.rsa.noise_ceilings import (
+    estimate_noise_ceiling,
+    ncsnr,
+    published_noise_ceiling,
+    split_half_noise_ceiling,
+)
 
 CONSTANTS = [0.0, 0.1, 1 / 3, -2.7, 1e-30, 1e9 + 0.1, 12345.678]
 RNG = np.random.default_rng(0)

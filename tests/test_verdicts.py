@@ -11,6 +11,10 @@ import statsmodels.api as sm
 from scipy import stats
 from statsmodels.formula.api import ols
 
+from helpers.core.errors import LabError
+from helpers.core.intervals import against_draws, difference_interval, proportion_interval
+from helpers.core.provenance import Provenance
+from helpers.core.statistics import interval
 from helpers.figures import verdicts
 from helpers.figures.claims import ClaimsTable
 from helpers.figures.verdicts import (
@@ -23,11 +27,7 @@ from helpers.figures.verdicts import (
     verdict_from_interval,
     verdict_from_test,
 )
-from helpers.ground.errors import LabError
-from helpers.ground.intervals import against_draws, difference_interval, proportion_interval
-from helpers.ground.provenance import Provenance
-from helpers.ground.stats import interval
-from helpers.headless.numbers import flattened, moved
+from helpers.runner.comparison import flattened, moved
 
 SAID = {"source": "s", "paper": "unknown"}
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from helpers.headless import watching
-from helpers.headless.watching import Watch, clock, expected_seconds
+from helpers.runner import progress
+from helpers.runner.progress import Watch, clock, expected_seconds
 
 
 @pytest.fixture
 def now(monkeypatch):
     """A clock that stands until it is moved: ``now[0] += 5``."""
     time = [100.0]
-    monkeypatch.setattr(watching.time, "monotonic", lambda: time[0])
+    monkeypatch.setattr(progress.time, "monotonic", lambda: time[0])
     return time
 
 
@@ -36,7 +36,7 @@ def test_a_log_gets_a_line_every_ten_seconds(now, capsys):
 
 
 def test_a_terminal_gets_one_line_that_is_written_over(now, capsys, monkeypatch):
-    monkeypatch.setattr(watching.sys.stdout, "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(progress.sys.stdout, "isatty", lambda: True, raising=False)
     monkeypatch.setenv("COLUMNS", "60")
     watch = Watch({"05_tune": 60, "06_move": 60}, at_once=2)
     for stem in watch.expected:
@@ -68,5 +68,5 @@ def test_the_rest_is_divided_and_learns_from_what_has_ended(now):
 
 def test_what_a_run_recorded_goes_before_the_hints():
     assert expected_seconds("05_tune", {"seconds": 12.5}) == 12.5
-    assert expected_seconds("05_tune", None) == watching.HINTS["05"]
-    assert expected_seconds("97_tune", {"code": "x"}) == watching.HINT
+    assert expected_seconds("05_tune", None) == progress.HINTS["05"]
+    assert expected_seconds("97_tune", {"code": "x"}) == progress.HINT

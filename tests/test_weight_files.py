@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from helpers.ground.errors import LabError
+from helpers.core.errors import LabError
 from helpers.networks.weights import load_weights, read_state_dict, save_state_dict
 
 STATE = {"weight": torch.ones(300, 4), "bias": torch.zeros(4)}

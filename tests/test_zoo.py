@@ -10,18 +10,18 @@ import pytest
 import torch
 from PIL import Image
 
-from helpers.ground.errors import LabError
-from helpers.ground.paths import zoo_dir
-from helpers.ground.profile import load_profile
+from data.synthetic.image_files import write_diet, write_faces_diet
+from data.zoo import training as zoo
+from helpers.config.profile import load_profile
+from helpers.core.errors import LabError
+from helpers.core.paths import zoo_dir
 from helpers.networks.network import load_network
 from helpers.networks.registry import get_entry
 from helpers.selectivity.probes import knn_accuracy
 from helpers.stimuli.image_sets import image_folder
-from helpers.stimuli.pictures import raw_pixels, read_pictures
+from helpers.stimuli.in_memory import raw_pixels, read_pictures
 from helpers.training.augmentation import Augmentation, resize_and_normalise
 from helpers.training.classifiers import read_readout_weight
-from helpers.universe.image_files import write_diet, write_faces_diet
-from helpers.zoo import training as zoo
 
 RECORD = zoo_dir() / "zoo.json"
 RECORDS = json.loads(RECORD.read_text(encoding="utf-8")) if RECORD.is_file() else {}
@@ -88,7 +88,7 @@ def test_records_are_kept_side_by_side(tmp_path):
 @pytest.fixture(scope="module")
 def rehearsal(tmp_path_factory):
     """Return a function that renders the few pictures a rehearsal needs: diet → Pictures."""
-    sizes, folder = load_profile("demo").universe, tmp_path_factory.mktemp("diets")
+    sizes, folder = load_profile("demo").synthetic, tmp_path_factory.mktemp("diets")
     n = lambda name, n_classes: zoo.n_images_per_class_to_reproduce(zoo.RECIPES[name], n_classes)  # noqa: E731
 
     def render(name):
@@ -138,8 +138,8 @@ def test_training_a_readout_again_begins_as_recorded(name, tmp_path):
     """On the pictures that the record's first step saw: the first few of each class."""
     profile = load_profile("demo")
     each = math.ceil(profile.readout.batch_size / 48)
-    write_diet(tmp_path / "diet", seed=profile.universe.seed, n_train=48 * each, n_val=48,
-               size=profile.universe.diet_size)
+    write_diet(tmp_path / "diet", seed=profile.synthetic.seed, n_train=48 * each, n_val=48,
+               size=profile.synthetic.diet_size)
     network = load_network(get_entry(name), zoo_dir() / get_entry(name).file)
     loss = zoo.reproduce_readout_loss(network, image_folder(tmp_path / "diet" / "train"), profile)
     assert loss == pytest.approx(RECORDS[name]["readout"]["rehearsal_loss"], rel=2e-2)

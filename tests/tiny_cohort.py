@@ -12,7 +12,7 @@ from torch import nn
 from helpers.brains.cohort import Cohort, Fold, Responses
 from helpers.networks.network import Network
 from helpers.networks.registry import Preprocessing
-from helpers.stimuli.album import Album
+from helpers.stimuli.image_source import Album
 
 
 class Drawn(Album):

@@ -14,10 +14,10 @@ from helpers.brains.files import PUT_THERE, USE_RELEASED, Files, read_mapping, r
 from helpers.brains.nsd_files import FAMILIES_NSD, HEMISPHERES, subjects_in
 from helpers.brains.rois import check_labels, check_values, checked, ordered, refuse_lacking
 from helpers.brains.splits import fit_choose_test
-from helpers.ground.contents import files_digest
-from helpers.ground.digest import text_digest
-from helpers.ground.errors import LabError
-from helpers.ground.strays import exactly
+from helpers.core.content_digests import files_digest
+from helpers.core.digest import text_digest
+from helpers.core.errors import LabError
+from helpers.core.stray_files import exactly
 
 SPACE = "challenge"
 PICTURE = re.compile(r"train-\d+_nsd-(\d+)\.png")
@@ -99,7 +99,7 @@ class Algonauts(Cohort):
         if missing:
             raise LabError(f"no {missing[0]}/training_split in {root}",
                            expected="training_split/training_images and training_fmri",
-                           remedy="see [algonauts2023] in helpers/ground/sources.toml")
+                           remedy="see [algonauts2023] in helpers/datasets/sources.toml")
         self.subjects = tuple(subjects) or tuple(present)
         refuse_lacking({name: families_in(root, name) for name in self.subjects}, root)
         self._files = {name: self._pictures(name) for name in self.subjects}

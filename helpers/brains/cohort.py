@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from helpers.ground.errors import LabError, one_of
-from helpers.stimuli.album import Album
+from helpers.core.errors import LabError, one_of
+from helpers.stimuli.image_source import Album
 
 
 @dataclass(frozen=True)

@@ -14,18 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from helpers.ground.contents import files_digest
-from helpers.ground.errors import LabError
-from helpers.ground.text import read_lines, read_text
-from helpers.stimuli.album import Album
+from helpers.core.content_digests import files_digest
+from helpers.core.errors import LabError
+from helpers.core.text import read_lines, read_text
 from helpers.stimuli.decode import decoded
+from helpers.stimuli.image_source import Album
 
 PUT_THERE = ("put it there, from where the profile's data source has it "
-             "(helpers/ground/sources.toml)")
+             "(helpers/datasets/sources.toml)")
 PUT_AGAIN = ("it is damaged or cut short: fetch this file again, from where the profile's data "
-             "source has it (helpers/ground/sources.toml)")
+             "source has it (helpers/datasets/sources.toml)")
 USE_RELEASED = ("the file is whole, but not the published one, or was changed: keep it elsewhere, "
-                "and put the published one there (helpers/ground/sources.toml says where to fetch "
+                "and put the published one there (helpers/datasets/sources.toml says where to fetch "
                 "it)")
 
 

@@ -1,4 +1,4 @@
-"""Layout name in a profile -> the reader of a cohort."""
+"""Open the participants that a profile names: layout name -> the reader of a cohort."""
 
 from __future__ import annotations
 
@@ -10,16 +10,43 @@ from helpers.brains.cohort import Cohort
 from helpers.brains.nod import NOD
 from helpers.brains.nsd import NSD
 from helpers.brains.object2vec import Object2Vec
-from helpers.ground.errors import LabError
-from helpers.ground.strict import suggest
+from helpers.config.validation import suggest
+from helpers.core.digest import text_digest
+from helpers.core.errors import LabError
+from helpers.lab import Laboratory
 
 LAYOUTS = {"nsd": NSD, "nsd-volume": NSD, "algonauts": Algonauts, "nod": NOD,
            "object2vec": Object2Vec}
 
 
-def open_cohort(layout: str, root: Path, *, subjects: Sequence[str] = (), n_pool: int = 0,
+def open_cohort(laboratory: Laboratory, table: str = "cohort") -> Cohort:
+    """Open the participants that a table of the profile names, after making them available.
+
+    Parameters
+    ----------
+    laboratory : Laboratory
+    table : str
+        ``cohort``; ``tuning_cohort``, which is ``cohort`` where the profile names no other;
+        ``transfer_cohort``.
+
+    Raises
+    ------
+    LabError
+        If the profile names no such cohort, or it is absent and cannot be made.
+    """
+    if table == "tuning_cohort" and laboratory.profile.tuning_cohort is None:
+        table = "cohort"
+    spec = laboratory.profile.table(table)
+    cohort = read_cohort(spec.layout, laboratory.folder(spec), subjects=spec.subjects,
+                         n_pool=spec.n_pool, n_batches=spec.n_batches, n_shared=spec.n_shared)
+    digests = [cohort.album.digest, *map(cohort.digest, cohort.subjects)]
+    laboratory.record(table, text_digest(" ".join(digests)))
+    return cohort
+
+
+def read_cohort(layout: str, root: Path, *, subjects: Sequence[str] = (), n_pool: int = 0,
                 n_batches: int = 0, n_shared: int = 0) -> Cohort:
-    """Open a cohort by the layout of its files.
+    """Read a cohort by the layout of its files.
 
     Parameters
     ----------

@@ -15,11 +15,11 @@ from helpers.brains.cohort import Cohort, Fold, Responses
 from helpers.brains.files import USE_RELEASED, Files, readable, whole_numbers
 from helpers.brains.rois import GLASSER, checked
 from helpers.brains.splits import fit_choose_test
-from helpers.ground.contents import files_digest
-from helpers.ground.digest import text_digest
-from helpers.ground.errors import LabError
-from helpers.ground.strays import exactly, is_stray
-from helpers.ground.text import read_lines, read_text
+from helpers.core.content_digests import files_digest
+from helpers.core.digest import text_digest
+from helpers.core.errors import LabError
+from helpers.core.stray_files import exactly, is_stray
+from helpers.core.text import read_lines, read_text
 
 N_LABELS = 180
 """Glasser's areas a hemisphere: 1-180 left, 181-360 right."""
@@ -69,7 +69,7 @@ class NOD(Cohort):
         if missing:
             raise LabError(f"no derivatives/ciftify/{missing[0]}/results in {root}",
                            expected="ses-imagenet01_task-imagenet_run-1 and others",
-                           remedy="see [nod] in helpers/ground/sources.toml")
+                           remedy="see [nod] in helpers/datasets/sources.toml")
         self.subjects = tuple(subjects) or tuple(present)
         self._runs = {name: self._list_runs(name, n_sessions) for name in self.subjects}
         self._shown = {name: [_pictures(run) for run in runs]

@@ -13,9 +13,9 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from helpers.brains.brick import Brick
 from helpers.brains.cohort import Cohort, Fold, Responses
 from helpers.brains.files import USE_RELEASED, read_volume, readable
+from helpers.brains.hdf5_images import Brick
 from helpers.brains.nsd_files import (
     BETAS,
     FAMILIES_NSD,
@@ -37,9 +37,9 @@ from helpers.brains.splits import (
     read_presentations,
     seen_by_all,
 )
-from helpers.ground.contents import files_digest
-from helpers.ground.errors import LabError
-from helpers.ground.strict import suggest
+from helpers.config.validation import suggest
+from helpers.core.content_digests import files_digest
+from helpers.core.errors import LabError
 
 SCALE = 300
 """Betas are stored as so many times percent signal change."""
@@ -110,7 +110,7 @@ class NSD(Cohort):
         if missing:
             raise LabError(f"no betas of {missing[0]} in {root / 'nsddata_betas/ppdata'}",
                            expected=f"{missing[0]}/{self.space.folder}/{BETAS}/",
-                           remedy="see [nsd] in helpers/ground/sources.toml for where to get them")
+                           remedy="see [nsd] in helpers/datasets/sources.toml for where to get them")
         self.subjects = tuple(subjects) or tuple(present)
         refuse_lacking({name: self._place(name).families() for name in self.subjects}, root)
         self.n_sessions = {name: self._place(name).count_sessions() for name in self.subjects}

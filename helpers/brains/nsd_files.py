@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from helpers.brains.files import read_names, read_volume
 from helpers.brains.rois import FAMILIES, check_labels, check_values
-from helpers.ground.errors import LabError
-from helpers.ground.strays import exactly
+from helpers.core.errors import LabError
+from helpers.core.stray_files import exactly
 
 BETAS = "betas_fithrf_GLMdenoise_RR"
 HEMISPHERES = ("lh", "rh")

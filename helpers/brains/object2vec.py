@@ -21,11 +21,11 @@ from scipy.io import loadmat
 from helpers.brains.cohort import Cohort, Fold, Responses
 from helpers.brains.files import USE_RELEASED, readable, whole_numbers
 from helpers.brains.rois import checked, ordered
-from helpers.ground.contents import files_digest
-from helpers.ground.digest import text_digest
-from helpers.ground.errors import LabError
-from helpers.ground.strays import exactly
-from helpers.ground.text import same_name
+from helpers.core.content_digests import files_digest
+from helpers.core.digest import text_digest
+from helpers.core.errors import LabError
+from helpers.core.stray_files import exactly
+from helpers.core.text import same_name
 from helpers.stimuli.image_sets import image_folder
 
 
@@ -74,7 +74,7 @@ class Object2Vec(Cohort):
                 found[path.name.removesuffix("_old")] = path
         if not found:
             raise LabError(f"no participant in {root}", expected="fmri/subj001/roistack.mat",
-                           remedy="see [object2vec] in helpers/ground/sources.toml")
+                           remedy="see [object2vec] in helpers/datasets/sources.toml")
         missing = [name for name in subjects if name not in found]
         if missing:
             raise LabError(f"no participant {missing[0]!r} in {root}",

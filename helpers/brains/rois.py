@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from helpers.brains.files import whole_numbers
-from helpers.ground.errors import LabError
-from helpers.ground.strict import suggest
+from helpers.config.validation import suggest
+from helpers.core.errors import LabError
 
 FAMILIES: dict[str, tuple[str, ...]] = {
     "prf-visualrois": ("V1v", "V1d", "V2v", "V2d", "V3v", "V3d", "hV4"),

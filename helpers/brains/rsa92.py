@@ -12,9 +12,10 @@ from scipy.spatial.distance import squareform
 
 from helpers.brains.files import USE_RELEASED, whole_numbers
 from helpers.brains.object2vec import read_mat
-from helpers.ground.digest import array_digest
-from helpers.ground.errors import LabError
-from helpers.stimuli.album import Album
+from helpers.core.digest import array_digest
+from helpers.core.errors import LabError
+from helpers.lab import Laboratory
+from helpers.stimuli.image_source import Album
 
 N_PICTURES = 92
 
@@ -80,7 +81,16 @@ class MeasuredRdms:
     vectors: NDArray[np.bool_]
 
 
-def open_rsa92(root: Path) -> MeasuredRdms:
+def open_rsa92(laboratory: Laboratory) -> MeasuredRdms | None:
+    """Open the dissimilarities that the profile names in [rdms]; None where it names none."""
+    if laboratory.profile.rdms is None:
+        return None
+    measured = read_rsa92(laboratory.folder(laboratory.profile.rdms))
+    laboratory.record("rdms", measured.album.digest)
+    return measured
+
+
+def read_rsa92(root: Path) -> MeasuredRdms:
     """Read the study's MATLAB files.
 
     Raises

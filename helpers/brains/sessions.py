@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from helpers.brains.files import PUT_AGAIN, USE_RELEASED, readable
 from helpers.brains.splits import TRIALS
-from helpers.ground.errors import LabError
+from helpers.core.errors import LabError
 
 MAX_BYTES = 2**27
 """Raw betas (and what is taken out of them) that are in memory at once beside the result."""

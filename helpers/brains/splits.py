@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from helpers.brains.cohort import Fold
 from helpers.brains.files import USE_RELEASED
-from helpers.ground.errors import LabError
-from helpers.ground.text import Table, read_table
+from helpers.core.errors import LabError
+from helpers.core.text import Table, read_table
 
 TRIALS = 750
 """Trials of one NSD session."""

@@ -20,18 +20,18 @@ import torch
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from helpers.concepts.borders import border_clusters
+from helpers.concepts.blockwise_cosine import Products
+from helpers.concepts.border_points import border_clusters
+from helpers.concepts.core_components import Linkage
 from helpers.concepts.expansion import expanded
-from helpers.concepts.linkage import Linkage
 from helpers.concepts.neighbours import (
     group_levels,
     nearest_neighbours,
     neighbour_levels,
     of_others,
 )
-from helpers.concepts.points import Participants, Points, unit_points
-from helpers.concepts.products import Products
-from helpers.ground.errors import LabError
+from helpers.concepts.point_cloud import Participants, Points, unit_points
+from helpers.core.errors import LabError
 
 EPS = (0.45, 0.50, 0.55, 0.60, 0.65, 0.70)
 """Radii, in cosine distance (official code; spec section 4)."""
@@ -94,7 +94,7 @@ def cluster(participants: Participants, *, eps: Sequence[float] = EPS,
     Memory grows with the number of points, not of pairs: cosines exist in blocks alone. They are
     read at most three times, whatever the length of the grid: once for the nearest neighbours,
     which say who is core; then only between what is not joined yet; then only beside core points.
-    Results depend neither on blocks, threads nor device (`helpers.concepts.products`).
+    Results depend neither on blocks, threads nor device (`helpers.concepts.blockwise_cosine`).
 
     Parameters
     ----------

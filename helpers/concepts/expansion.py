@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from helpers.concepts import products as blocked
-from helpers.concepts.points import Points
-from helpers.concepts.products import Products, blocks, compiled, dot
+from helpers.concepts import blockwise_cosine as blocked
+from helpers.concepts.blockwise_cosine import Products, blocks, compiled, dot
+from helpers.concepts.point_cloud import Points
 
 PAIRS_AT_ONCE = 2**18
 """Room, in pairs of a cluster and a point, of what one reading of a block returns."""

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from helpers.concepts import products as blocked
-from helpers.concepts.points import Points
-from helpers.concepts.products import Products, blocks, compiled, dot
+from helpers.concepts import blockwise_cosine as blocked
+from helpers.concepts.blockwise_cosine import Products, blocks, compiled, dot
+from helpers.concepts.point_cloud import Points
 
 NOBODY = -2.0
 """Cosine to the nearest neighbour where a participant has no other point."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from helpers.decoding.directions import unit
+from helpers.decoding.vectors import unit
 
 SAME = 0.8
 """Directions whose variances differ by less than this ratio are turned into one another."""

@@ -10,8 +10,8 @@ from sklearn.cluster import DBSCAN
 from sklearn.metrics import adjusted_rand_score
 
 from helpers.concepts.clustering import centroids, cluster
-from helpers.decoding.directions import cosines, unit
-from helpers.similarity.rsa import pearson
+from helpers.decoding.vectors import cosines, unit
+from helpers.rsa.dissimilarity import pearson
 
 Points = Mapping[str, NDArray]
 """Participant -> weights, (n_voxels, n_dims)."""

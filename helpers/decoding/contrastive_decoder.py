@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor
 from torch.nn import functional
 
-from helpers.ground.decodings import Teaching
-from helpers.ground.errors import LabError
+from helpers.config.shared_concepts import Teaching
+from helpers.core.errors import LabError
 from helpers.training.processes import single_thread
 
 BETAS, TINY = (0.9, 0.999), 1e-8

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import hypergeom
 
-from helpers.decoding.directions import cosines
-from helpers.ground.errors import LabError
+from helpers.core.errors import LabError
+from helpers.decoding.vectors import cosines
 
 KS = (1, 5, 10, 50, 100, 500)
 """Published."""

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import eigh
 
+from helpers.core.errors import LabError
 from helpers.decoding.retrieval import ranks
-from helpers.ground.errors import LabError
 
 PUBLISHED = (1e3, 1e4)
 """Penalties of the official code."""

@@ -9,7 +9,13 @@ import torch
 from numpy.typing import NDArray
 
 from helpers.brains.cohort import Cohort
+from helpers.brains.layouts import open_cohort
+from helpers.config.shared_concepts import DecodingSpec, Teaching
+from helpers.core.cache import Arrays, cached, key
+from helpers.core.console import bar
+from helpers.core.digest import array_digest, code_digest, modules_of
 from helpers.decoding.contrastive_decoder import Decoders, teach
+from helpers.decoding.embedding_space import Space, named_space, open_clip, picture_space
 from helpers.decoding.retrieval import Curve, ranks, top_k
 from helpers.decoding.ridge_decoder import (
     PUBLISHED,
@@ -20,12 +26,9 @@ from helpers.decoding.ridge_decoder import (
     plain,
     whiten,
 )
-from helpers.decoding.spaces import Space
 from helpers.decoding.trials import Split, Trials, read_trials
-from helpers.ground.cache import Arrays, cached, key
-from helpers.ground.console import bar
-from helpers.ground.decodings import DecodingSpec, Teaching
-from helpers.ground.digest import array_digest, code_digest, modules_of
+from helpers.lab import Laboratory
+from helpers.networks.name_embeddings import read_name_embeddings
 
 CONTRAST, FIRST = "contrastive, mean of runs", "contrastive, one run"
 NOISELESS = "contrastive, no noise"
@@ -78,6 +81,27 @@ class DecodingStudy:
     seed: int
     device: torch.device
     _trials: dict[str, Trials] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def open(cls, laboratory: Laboratory) -> DecodingStudy:
+        """Open the study that the profile describes, after making its data available.
+
+        Raises
+        ------
+        LabError
+            If the profile has no table [decoding] or no cohort, or something is absent.
+        """
+        profile = laboratory.profile
+        spec, cohort = profile.table("decoding"), open_cohort(laboratory)
+        if spec.names is not None:
+            names = read_name_embeddings(laboratory.folder(spec.names))
+            laboratory.record("names", names.digest)
+            space = named_space(names, cohort)
+        else:
+            space = picture_space(open_clip(laboratory, spec.network), cohort,
+                                  batch_size=profile.batch_size)
+        laboratory.record("space", space.digest)
+        return cls(cohort, space, spec, profile.seed, laboratory.device)
 
     def trials(self, subject: str) -> Trials:
         """Return a participant's trials."""

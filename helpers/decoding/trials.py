@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from helpers.brains.cohort import Cohort, Responses
-from helpers.ground.errors import LabError
-from helpers.ground.varying import FLAT
+from helpers.core.constant_values import FLAT
+from helpers.core.errors import LabError
 
 LEAST_REPEATS = 3
 """Repeats of a picture that the noise ceiling is taken from; further ones are left out."""

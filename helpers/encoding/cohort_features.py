@@ -12,14 +12,19 @@ from torch import Tensor
 from torchvision.transforms.functional import pil_to_tensor
 
 from helpers.brains.cohort import Cohort
-from helpers.ground.cache import cached
-from helpers.ground.console import progress
-from helpers.ground.digest import array_digest, code_digest, modules_of, text_digest
-from helpers.networks.activations import channel_means, count_units, select_layer_paths, stream_activations
+from helpers.core.cache import cached
+from helpers.core.console import progress
+from helpers.core.digest import array_digest, code_digest, modules_of, text_digest
+from helpers.networks.activations import (
+    channel_means,
+    count_units,
+    select_layer_paths,
+    stream_activations,
+)
 from helpers.networks.network import Network
-from helpers.selectivity.localizer import Localizer
-from helpers.stimuli.album import Transform
+from helpers.selectivity.study import LocalizerResult
 from helpers.stimuli.gabor import gabor_features
+from helpers.stimuli.image_source import Transform
 
 Features = dict[str, NDArray[np.float32]]
 """Layer -> activations, shape (n_conditions, n_units)."""
@@ -51,7 +56,7 @@ class UnitPools:
         return text_digest(repr(parts))
 
 
-def selective_pools(localizer: Localizer, layers: Sequence[str], domains: Sequence[str]) -> UnitPools:
+def selective_pools(localizer: LocalizerResult, layers: Sequence[str], domains: Sequence[str]) -> UnitPools:
     """Return the units that a localizer found selective, one pool per domain."""
     layers = select_layer_paths(dict.fromkeys(localizer.layers, ""), layers)
     units = {layer: np.unique(np.concatenate([localizer.units(layer, d) for d in domains]))

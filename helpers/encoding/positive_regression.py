@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from helpers.encoding.positive_kernel import solve_target
-from helpers.ground.errors import LabError
+from helpers.core.errors import LabError
+from helpers.encoding.active_set import solve_target
 
 TOLERANCE = 1e-6
 """Largest violation of the optimality conditions, relative to the vertex's largest gradient."""

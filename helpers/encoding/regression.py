@@ -15,9 +15,9 @@ from sklearn.linear_model import LinearRegression
 from helpers.encoding.positive_regression import (
     LinearFit,
     check_arrays,
+    column_sd,
     sparse_positive,
     sparse_positive_standardised,
-    column_sd,
 )
 from helpers.stimuli.gabor import N_AXES, gist_axes
 

@@ -11,10 +11,14 @@ from typing import Literal
 
 import numpy as np
 
+from helpers.core.errors import LabError
+from helpers.core.intervals import mean_interval, proportion_interval
+from helpers.core.paths import atomic_write, figures_dir
+from helpers.core.provenance import Provenance
 from helpers.figures.headline import (  # noqa: F401 (notebooks find it here)
     finite_or_none,
-    to_builtin,
     round_numbers,
+    to_builtin,
 )
 from helpers.figures.verdicts import (  # noqa: F401 (the four words are also found here)
     CONTRADICTED,
@@ -28,10 +32,6 @@ from helpers.figures.verdicts import (  # noqa: F401 (the four words are also fo
     verdict_from_interval,
     verdict_from_test,
 )
-from helpers.ground.errors import LabError
-from helpers.ground.intervals import mean_interval, proportion_interval
-from helpers.ground.paths import atomic_write, figures_dir
-from helpers.ground.provenance import Provenance
 
 NOTHING_TO_COMPARE = "nothing to compare in these data"
 
@@ -143,7 +143,7 @@ class ClaimsTable:
         statement : str
         values : array or iterable of float, shape (n,) or (n, n_seeds)
             One a participant, region, ...; or a table with one column a training, whose interval
-            covers both (`helpers.ground.stats.interval`). Rows with NaN are left out. Fewer than
+            covers both (`helpers.core.statistics.interval`). Rows with NaN are left out. Fewer than
             two rows: not testable here.
         expected : {"above 0", "below 0", "around 0"}
             As of `verdict_from_interval`.

@@ -13,8 +13,8 @@ import math
 from collections.abc import Iterable
 from typing import Literal
 
-from helpers.ground.errors import LabError
-from helpers.ground.paths import PACKAGE
+from helpers.core.errors import LabError
+from helpers.core.paths import PACKAGE
 
 SUPPORTED, CONTRADICTED, INCONCLUSIVE = "supported", "contradicted", "inconclusive"
 UNTESTABLE = "not testable here"

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from helpers.finetuning.contrastive import TEMPERATURE, info_nce
-from helpers.ground.errors import LabError
+from helpers.core.errors import LabError
+from helpers.finetuning.info_nce import TEMPERATURE, info_nce
 from helpers.training.readout import forward_to_layer
 
 HIDDEN_FRACTION, EMBEDDING_FRACTION, POOLED_EMBEDDING_FRACTION = 0.8, 0.2, 0.25
@@ -110,7 +110,7 @@ class ContrastiveModel(nn.Module):
         self.from_responses = nn.ModuleDict(
             {name: nn.Linear(n, hidden, bias=False) for name, n in voxels.items()})
         self.head = head(hidden, embedding)
-        log_initial = torch.tensor(float(temperature)).log_initial()
+        log_initial = torch.tensor(float(temperature)).log()
         self.log_temperature = nn.Parameter(log_initial, requires_grad=learned_temperature)
 
     @property

@@ -13,18 +13,23 @@ import pandas as pd
 from joblib import Parallel, delayed
 
 from helpers.brains.cohort import Cohort
-from helpers.finetuning.embedding import BOUND_COLUMNS
-from helpers.finetuning.jobs import FineTuningRun, EvaluationSet, FineTunedModel
-from helpers.finetuning.conditions import CONDITIONS, Condition, get_condition, default_learning_rate
-from helpers.finetuning.cohort_data import CohortData, Region, region_group
-from helpers.finetuning.outcomes import REGION_COLUMNS
-from helpers.finetuning.planning import RunPlan
-from helpers.finetuning.work import evaluate
-from helpers.ground.cache import Arrays, cooperatively
-from helpers.ground.console import progress
-from helpers.ground.errors import LabError
-from helpers.ground.machine import workers
-from helpers.ground.tunings import FinetuningSpec
+from helpers.config.contrastive_finetuning import FinetuningSpec
+from helpers.core.cache import Arrays, cooperatively
+from helpers.core.console import progress
+from helpers.core.errors import LabError
+from helpers.core.machine import workers
+from helpers.finetuning.conditions import (
+    CONDITIONS,
+    Condition,
+    default_learning_rate,
+    get_condition,
+)
+from helpers.finetuning.data import CohortData, Region, region_group
+from helpers.finetuning.evaluate import evaluate
+from helpers.finetuning.held_out_bound import BOUND_COLUMNS
+from helpers.finetuning.run_plan import RunPlan
+from helpers.finetuning.runs import EvaluationSet, FineTunedModel, FineTuningRun
+from helpers.finetuning.statistics import REGION_COLUMNS
 from helpers.networks.network import Network
 
 SEARCHED_CONDITIONS = ("contrastive", "regression", "regression, same head")
@@ -113,7 +118,7 @@ class FineTuningStudy:
         all_subjects : bool
             Whether each participant's network also meets everyone else's held-out pictures.
         interpolation : float
-            Of the way to the tuned network; see `helpers.finetuning.jobs.FineTuningRun`.
+            Of the way to the tuned network; see `helpers.finetuning.runs.FineTuningRun`.
 
         Returns
         -------
@@ -153,7 +158,7 @@ class FineTuningStudy:
         -------
         DataFrame
             Columns ``subject, roi, hemisphere, group, kind, seed, n_voxels``, the fields of
-            `helpers.finetuning.contrastive.Bound`, ``dimensions`` (z), and ``shared`` (the best
+            `helpers.finetuning.info_nce.Bound`, ``dimensions`` (z), and ``shared`` (the best
             bound with the head's shared running statistics, as published). Means over splits.
         """
         cohort_data = self.plan.cohort_data

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from helpers.ground.errors import LabError
+from helpers.core.errors import LabError
 
 MAX_DISTANCE = 100.0
 """Distance on a picture where two models have nothing in common (it would be infinite; spec A)."""

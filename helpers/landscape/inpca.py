@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from helpers.ground.errors import LabError
+from helpers.core.errors import LabError
 
 MIN_RELATIVE_EXTENT = 1e-6
 """Axes whose extent is below this share of the largest are rounding alone."""

@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from helpers.ground.errors import LabError
-from helpers.ground.varying import centred
+from helpers.core.constant_values import centred
+from helpers.core.errors import LabError
 
 
 def target_ranks(logits: Tensor, labels: Tensor) -> Tensor:

@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from helpers.ground.errors import LabError, one_of
+from helpers.core.errors import LabError, one_of
 from helpers.networks.activations import layer_hooks
-from helpers.networks.replay import PartialForward
+from helpers.networks.partial_forward import PartialForward
 
 Masks = Mapping[str, Tensor]
 """Layer name -> bool (n_units,), True where a unit is silenced; units as `stream` flattens them."""

@@ -14,8 +14,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from helpers.ground.errors import LabError, one_of
-from helpers.networks.axes import channel_axes, call_name
+from helpers.core.errors import LabError, one_of
+from helpers.networks.channel_axes import call_name, channel_axes
 
 OutputCallback = Callable[[str, Tensor], Tensor | None]
 """Takes a layer's name and its output (n_images, ...); must copy what it wants to keep. A tensor

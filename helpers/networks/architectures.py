@@ -11,9 +11,9 @@ import torchvision.models as zoo
 from torch import Tensor, nn
 from torch.nn import functional
 
-from helpers.ground.errors import LabError
-from helpers.networks.open_clip_towers import build_open_clip_image_encoder, list_open_clip_models
-from helpers.networks.residual import SmallResNet
+from helpers.core.errors import LabError
+from helpers.networks.open_clip_encoders import build_open_clip_image_encoder, list_open_clip_models
+from helpers.networks.small_resnet import SmallResNet
 
 POOLED_BLOCKS = (1, 2, 5)
 """The blocks that end with a 3 × 3 maximum over steps of two."""

@@ -11,14 +11,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from helpers.ground.console import progress
-from helpers.ground.digest import text_digest
-from helpers.ground.errors import LabError
+from helpers.core.console import progress
+from helpers.core.digest import text_digest
+from helpers.core.errors import LabError
 from helpers.networks.network import Network
-from helpers.networks.open_clip_towers import build_open_clip_text_encoder, tokenize_open_clip
-from helpers.networks.text_towers import TextEncoder, read_vocabulary
+from helpers.networks.open_clip_encoders import build_open_clip_text_encoder, tokenize_open_clip
+from helpers.networks.text_encoder import TextEncoder, read_vocabulary
 from helpers.networks.weights import load_weights, read_state_dict, state_digest
-from helpers.stimuli.album import Album
+from helpers.stimuli.image_source import Album
 
 TEXT_BATCH_SIZE = 256
 """Texts at a time."""

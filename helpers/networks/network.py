@@ -8,9 +8,9 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from helpers.ground.errors import LabError
+from helpers.core.errors import LabError
 from helpers.networks.architectures import build, layer_names
-from helpers.networks.axes import select_tensor_layers
+from helpers.networks.channel_axes import select_tensor_layers
 from helpers.networks.registry import UNTRAINED_SUFFIX, NetworkEntry, Preprocessing
 from helpers.networks.weights import load_weights, read_state_dict, state_digest
 

@@ -14,8 +14,8 @@ from PIL import Image
 from torch import Tensor
 from torchvision.transforms import InterpolationMode, functional
 
-from helpers.ground.errors import LabError
-from helpers.ground.strict import from_table, read_toml
+from helpers.config.validation import from_table, read_toml
+from helpers.core.errors import LabError
 from helpers.networks.architectures import list_torchvision_models, unknown_name_error
 
 REGISTRY_PATH = Path(__file__).with_suffix(".toml")

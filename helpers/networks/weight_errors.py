@@ -7,7 +7,7 @@ import re
 import zipfile
 from pathlib import Path
 
-from helpers.ground.errors import LabError
+from helpers.core.errors import LabError
 
 LFS_HEADER = b"version https://git-lfs.github.com/spec/"
 """How the text begins that Git keeps in place of a large file."""

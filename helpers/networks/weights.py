@@ -18,8 +18,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from helpers.ground.errors import LabError
-from helpers.ground.paths import atomic_write
+from helpers.core.errors import LabError
+from helpers.core.paths import atomic_write
 from helpers.networks.weight_errors import missing_weights_error, unreadable_weights_error
 
 OPEN_IPCL_FC = {"fc6.0": "projector.0", "fc6.1": "projector.1", "fc7.0": "projector.3",

@@ -15,8 +15,8 @@ from itertools import combinations
 import torch
 from torch import Tensor
 
-from helpers.ground.errors import LabError
-from helpers.ground.stats import Moments, step_up_threshold, t_values
+from helpers.core.errors import LabError
+from helpers.core.statistics import Moments, step_up_threshold, t_values
 
 ALPHA = 0.05
 """Published false discovery rate of each contrast (spec 2.2)."""

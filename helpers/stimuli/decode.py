@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from helpers.ground.errors import LabError
+from helpers.core.errors import LabError
 
 WHITE_IS_ZERO = 262
 """Tag of a TIFF: 0 where the smallest value is white."""

@@ -9,10 +9,10 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from helpers.ground.errors import LabError
-from helpers.ground.strays import is_stray, original_of
-from helpers.ground.strict import suggest
-from helpers.ground.text import read_table, same_name
+from helpers.config.validation import suggest
+from helpers.core.errors import LabError
+from helpers.core.stray_files import is_stray, original_of
+from helpers.core.text import read_table, same_name
 
 CLASSES_FILE = "classes.csv"
 """An ImageFolder may say in this file (columns class, domain) to which domain a class belongs; it

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from helpers.ground.errors import LabError
+from helpers.core.errors import LabError
 
 ORIENTATIONS = (12, 8, 6, 4)
 """Orientations at each scale, from fine to coarse: 30 filters."""

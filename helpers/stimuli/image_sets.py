@@ -16,11 +16,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from helpers.ground.contents import content_digests, file_state
-from helpers.ground.digest import text_digest
-from helpers.ground.errors import LabError
-from helpers.ground.text import read_table
-from helpers.stimuli.album import Album
+from helpers.core.content_digests import content_digests, file_state
+from helpers.core.digest import text_digest
+from helpers.core.errors import LabError
+from helpers.core.text import read_table
 from helpers.stimuli.decode import decoded
 from helpers.stimuli.folders import (
     CLASSES_FILE,
@@ -30,7 +29,8 @@ from helpers.stimuli.folders import (
     refuse_copies,
     subfolders,
 )
-from helpers.stimuli.places import read_validation
+from helpers.stimuli.image_source import Album
+from helpers.stimuli.places365 import read_validation
 
 DOMAINS = ("faces", "bodies", "objects", "scenes", "characters")
 """Intact domains, in the order of the authors' domain index (spec 2.1)."""

@@ -15,18 +15,25 @@ from PIL import Image
 from torch import Tensor, nn
 from torchvision.transforms import functional
 
-from helpers.ground.analyses import ReadoutSpec
-from helpers.ground.cache import cached, key
-from helpers.ground.console import bar
-from helpers.ground.digest import code_digest, modules_of
-from helpers.ground.errors import LabError, one_of
-from helpers.ground.paths import cache_dir
+from helpers.config.contrastive_coding import ReadoutSpec
+from helpers.core.cache import cached, key
+from helpers.core.console import bar
+from helpers.core.digest import code_digest, modules_of
+from helpers.core.errors import LabError, one_of
+from helpers.core.paths import cache_dir
+from helpers.lab import Laboratory
 from helpers.networks.network import Network
 from helpers.networks.registry import Preprocessing
+from helpers.networks.weight_files import readout_file
 from helpers.networks.weights import read_state_dict, state_digest
 from helpers.stimuli.image_sets import ImageSet
 from helpers.training.augmentation import Augmentation, augment
-from helpers.training.readout import FeatureBatch, NetworkWithReadout, extract_layer_features, train_readout
+from helpers.training.readout import (
+    FeatureBatch,
+    NetworkWithReadout,
+    extract_layer_features,
+    train_readout,
+)
 
 READOUT_TENSOR = "readout.weight"
 """Name of the tensor in our own files of readouts."""
@@ -81,6 +88,44 @@ class Classifier:
     def select_lesionable_layers(self, names: Iterable[str]) -> list[str]:
         """Keep the layer names (``name#2``: a second call) that come before the readout."""
         return [name for name in names if name.split("#")[0] in self.layers]
+
+
+def open_classifier(laboratory: Laboratory, name: str) -> Classifier:
+    """Open a network that names classes: by itself, or through its readout.
+
+    The readout is the zoo's, a published one, or trained now on the images that the profile's
+    table [readout] names; from the layer that the registry names, or from the last one before the
+    network's own output.
+
+    Raises
+    ------
+    LabError
+        If there is no readout, and the profile does not say how to train one.
+    """
+    network = laboratory.network(name)
+    listed = network.entry.readout
+    own = builtin_classifier(network)
+    if network.entry.classifies_imagenet:
+        return own
+    layer = listed.layer if listed else list(own.layers)[-1]
+    path = readout_file(name, laboratory.data)
+    weight = (read_readout_weight(path, count_layer_units(network, layer)) if path
+              else _train_missing_readout(laboratory, network, layer))
+    classifier = attach_readout(network, weight, layer, resize=listed.resize if listed else 0)
+    laboratory.record(f"readout of {name}", classifier.digest)
+    return classifier
+
+
+def _train_missing_readout(laboratory: Laboratory, network: Network, layer: str) -> Tensor:
+    profile = laboratory.profile
+    if profile.readout is None:
+        raise LabError(f"the readout of {network.name} is missing, and the profile "
+                       f"{profile.name!r} does not say how to train one",
+                       expected="a table [readout] in the profile: images, epochs, learning rates",
+                       remedy="copy [readout] from helpers/profiles/paper.toml; it is then "
+                              "trained on first use, with a progress bar, and kept")
+    images = laboratory.images(profile.readout.images, profile.readout.part)
+    return cached_readout(network, layer, images, profile.readout, seed=profile.seed)
 
 
 def builtin_classifier(network: Network) -> Classifier:

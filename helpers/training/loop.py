@@ -19,13 +19,13 @@ from torch.nn import functional
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim.lr_scheduler import OneCycleLR
 
-from helpers.ground.errors import LabError
+from helpers.core.errors import LabError
 from helpers.training.augmentation import Augmentation, augment
-from helpers.training.objectives import (
+from helpers.training.losses import (
     barlow_twins_loss,
     clip_loss,
-    require_finite_loss,
     nt_xent_loss,
+    require_finite_loss,
     target_loss,
 )
 

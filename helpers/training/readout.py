@@ -16,12 +16,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim.lr_scheduler import OneCycleLR
 
-from helpers.ground.analyses import ReadoutSpec
-from helpers.ground.errors import LabError
-from helpers.ground.paths import atomic_write
+from helpers.config.contrastive_coding import ReadoutSpec
+from helpers.core.errors import LabError
+from helpers.core.paths import atomic_write
 from helpers.networks.activations import exact_inference, layer_hooks
 from helpers.networks.weights import read_state_dict
-from helpers.training.objectives import require_finite_loss
+from helpers.training.losses import require_finite_loss
 
 INITIAL_STD = 0.01
 """Published standard deviation of the first weights."""

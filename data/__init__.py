@@ -1,0 +1,1 @@
+"""The synthetic data set and the demo networks: code beside what it makes."""

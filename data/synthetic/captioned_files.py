@@ -1,0 +1,72 @@
+"""Composed pictures with five captions each, on disk: for networks that learn from captions."""
+
+from __future__ import annotations
+
+import json
+import os
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from data.synthetic.captioned import captioned_picture
+from data.synthetic.writing import coco_captions, counted, made_in_chunks, save_jpeg, whole
+
+STREAM = 22
+"""Second entry of every picture's seed; no other set of the universe has it."""
+CLASS = "composed"
+"""The one folder of pictures, as ImageFolder wants it."""
+
+_CHUNK = 40
+
+
+def _name(index: int) -> str:
+    return f"{CLASS}/{CLASS}_{index + 1:05d}.jpg"
+
+
+def _render(folder: str, seed: int, size: int, ids: range) -> list[list[str]]:
+    """Draw and save some pictures; give their captions."""
+    said = []
+    for index in ids:
+        told = captioned_picture(rng=np.random.default_rng([seed, STREAM, index]), seed=seed,
+                                 size=size)
+        save_jpeg(told.picture, Path(folder, _name(index)))
+        said.append(told.captions)
+    return said
+
+
+def write_captioned(folder: str | os.PathLike[str], *, seed: int, n_pictures: int = 14400,
+                    size: int = 96, processes: int | None = None) -> Path:
+    """Write composed pictures, ``composed/composed_00001.jpg`` …, and ``captions.json`` (COCO's).
+
+    Parameters
+    ----------
+    folder : path
+        Must not exist, or be empty.
+    seed : int
+        Same seed, same bytes, whatever ``processes``.
+    n_pictures : int
+    size : int
+        Side of the square pictures, pixels.
+    processes : int, optional
+        Default: as many as ``LAB_WORKERS`` says.
+
+    Returns
+    -------
+    Path of ``folder``.
+
+    Raises
+    ------
+    LabError
+        If a number is below 1, or the folder is filled.
+    """
+    counted(n_pictures=n_pictures, size=size)
+    with whole(folder) as part:
+        (part / CLASS).mkdir()
+        chunks = made_in_chunks(partial(_render, str(part), seed, size), range(n_pictures),
+                                chunk=_CHUNK, processes=processes, label="drawing told pictures")
+        said = [lines for chunk in chunks for lines in chunk]
+        told = coco_captions([_name(i) for i in range(n_pictures)], said, size,
+                             "composed pictures")
+        (part / "captions.json").write_text(json.dumps(told), encoding="utf-8")
+    return Path(folder)

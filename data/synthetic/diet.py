@@ -1,0 +1,212 @@
+"""The diet look: colour things in natural clutter, for networks to learn from.
+
+Ground, size, place, turn, colour cast and clutter are drawn independently of the class.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageFilter
+
+from data.synthetic import scenes
+from data.synthetic.canvas import Canvas, cut, grid, jitter, noise, paste
+from data.synthetic.images import Latents, draw, fine_classes, framed, longer_side, place, sample
+from helpers.stimuli.quantization import levels
+
+_N_GROUNDS, _N_SHAPES = 160, 64
+
+
+def _collage(rng: np.random.Generator, size: int) -> Image.Image:
+    """Lay enlarged parts of things of any domain over each other."""
+    classes = list(fine_classes().values())
+    picture = Image.new("RGB", (size, size), tuple(int(v) for v in rng.integers(30, 225, 3)))
+    for index in rng.choice(len(classes), 5):
+        item = draw(sample(*classes[index], rng), 64)
+        if classes[index][0] == "scenes":
+            item = framed(item, rng)
+        item = cut(item, angle=float(rng.uniform(-180, 180)))
+        paste(picture, item, centre=place(0, rng), size=float(rng.uniform(.5, 1.4)))
+    return picture.filter(ImageFilter.GaussianBlur(float(rng.uniform(.6, 2.5)) * size / 120))
+
+
+def _texture(rng: np.random.Generator, size: int) -> Image.Image:
+    """Colour two mixed 1/f textures by three random colours."""
+    ends = rng.integers(20, 236, (3, 3))
+    power = float(rng.uniform(.8, 1.8))
+    one, two = (1 / (1 + np.exp(-1.2 * noise(size, rng, power=power)))[..., None]
+                for _ in range(2))
+    return Image.fromarray(levels(ends[0] * one * two + ends[1] * (1 - one) * two
+                                  + ends[2] * (1 - two)))
+
+
+def _gradient(rng: np.random.Generator, size: int) -> Image.Image:
+    """Blend two colours along a direction, with a horizon at times."""
+    x, y = grid(size)
+    angle = rng.uniform(0, 2 * np.pi)
+    ramp = x * np.cos(angle) + y * np.sin(angle) + rng.uniform(-.5, .5)
+    weight = 1 / (1 + np.exp(-ramp * float(rng.choice([1.5, 4, 40]))))[..., None]
+    ends = rng.integers(20, 236, (2, 3))
+    return Image.fromarray(levels(ends[0] * weight + ends[1] * (1 - weight)))
+
+
+# Whoever starts processes calls this before: where these are forked, they have the stock.
+@lru_cache(maxsize=2)
+def stock(seed: int, size: int) -> tuple[list[tuple[str, Image.Image]], list[Image.Image]]:
+    """Paint the grounds and the clutter that all diet pictures of a seed draw from.
+
+    A stock per process is what makes a thousand pictures a second possible; each use crops,
+    flips and recolours, so that no ground is seen twice alike.
+    """
+    side, grounds, shapes = size * 3 // 2, [], []
+    for index in range(_N_GROUNDS):
+        rng = np.random.default_rng([seed, 90, index])
+        recipe = ("scene", "collage", "texture", "collage", "gradient", "scene")[index % 6]
+        if recipe == "scene":
+            kind = scenes.KINDS[rng.integers(len(scenes.KINDS))]
+            ground = draw(sample("scenes", {"kind": kind}, rng), side).convert("RGB")
+            blur = float(rng.uniform(1, 4)) * side / 120
+            grounds.append((kind, ground.filter(ImageFilter.GaussianBlur(blur))))
+        else:
+            painter = {"collage": _collage, "texture": _texture, "gradient": _gradient}[recipe]
+            grounds.append((recipe, painter(rng, side)))
+    for index in range(_N_SHAPES):
+        shapes.append(_shape(np.random.default_rng([seed, 91, index])))
+    return grounds, shapes
+
+
+def _shape(rng: np.random.Generator) -> Image.Image:
+    """Draw one piece of clutter: a blob, a box, a bar or a ring."""
+    canvas, colour = Canvas(40), jitter(rng.integers(20, 236, 3), rng, 4)
+    recipe = rng.integers(4)
+    if recipe == 0:
+        angles = np.sort(rng.uniform(0, 2 * np.pi, 7))
+        canvas.blob([(float(.5 + r * np.cos(t)), float(.5 + r * np.sin(t)))
+                     for t, r in zip(angles, rng.uniform(.25, .45, 7), strict=True)], colour)
+    elif recipe == 1:
+        w, h = (float(v) for v in rng.uniform(.15, .42, 2))
+        canvas.polygon([(.5 - w, .5 - h), (.5 + w, .5 - h), (.5 + w, .5 + h), (.5 - w, .5 + h)],
+                       colour)
+    elif recipe == 2:
+        for offset in np.linspace(-.3, .3, int(rng.integers(1, 4))):
+            canvas.line([(.1, .5 + float(offset)), (.9, .5 + float(offset))], colour, .08)
+    else:
+        canvas.ellipse((.5, .5), (.45, .45), colour)
+        canvas.ellipse((.5, .5), (.28, .28), jitter(rng.integers(20, 236, 3), rng, 4))
+    return cut(canvas.finish(), angle=float(rng.uniform(0, 360)))
+
+
+def window(picture: Image.Image, size: int, rng: np.random.Generator) -> Image.Image:
+    """Look at a square through a random window: part of it, turned a little, often mirrored."""
+    share, turn = rng.uniform(.56, .86), rng.uniform(-.14, .14)
+    cos, sin = share * picture.width / size * np.array([np.cos(turn), np.sin(turn)])
+    reach = picture.width * (1 - share * (np.cos(turn) + abs(np.sin(turn)))) / 2
+    x, y = picture.width / 2 + rng.uniform(-reach, reach, 2)
+    if rng.random() < .5:
+        picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    half = size / 2
+    affine = (cos, -sin, x - half * (cos - sin), sin, cos, y - half * (sin + cos))
+    return picture.transform((size, size), Image.Transform.AFFINE, tuple(map(float, affine)),
+                             Image.Resampling.BILINEAR)
+
+
+def cast(picture: Image.Image, rng: np.random.Generator, *, strength: float) -> Image.Image:
+    """Change hue, saturation, white balance, contrast and brightness at random.
+
+    One affine map of colour: rotation about the grey axis, scaling off and along it, gains.
+    """
+    turn = rng.normal(0, .4 * strength)
+    saturation = 0.0 if rng.random() < .15 * strength else rng.uniform(.4, 1.25)
+    c, s = saturation * np.cos(turn), saturation * np.sin(turn) / np.sqrt(3)
+    third = np.full((3, 3), 1 / 3)
+    axis = np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]])
+    matrix = third + c * (np.eye(3) - third) + s * axis
+    contrast = rng.uniform(1 - .35 * strength, 1 + .3 * strength)
+    matrix = matrix * (contrast * np.exp(rng.normal(0, .12 * strength, 3)))[:, None]
+    offset = 128 * (1 - contrast) + rng.normal(0, 16 * strength)
+    affine = np.hstack([matrix, np.full((3, 1), offset)]).ravel()
+    return picture.convert("RGB", tuple(float(v) for v in affine))
+
+
+def recolour(item: Image.Image, rng: np.random.Generator) -> Image.Image:
+    """Give a cut-out a cast of its own."""
+    recoloured = cast(item.convert("RGB"), rng, strength=.6)
+    recoloured.putalpha(item.getchannel("A"))
+    return recoloured
+
+
+def diet_picture(domain: str, constraints: dict[str, Any], *, rng: np.random.Generator,
+                 seed: int, size: int,
+                 alone: bool = False) -> tuple[Image.Image, list[Latents]]:
+    """Compose one colour picture in natural clutter.
+
+    Parameters
+    ----------
+    domain : str
+        A key of ``DOMAINS``.
+    constraints : dict
+        For ``sample``, with ``kind`` among them.
+    rng : Generator
+    seed : int
+        Of the stock of grounds and clutter.
+    size : int
+        Side, pixels.
+    alone : bool
+        Whether no second thing may appear.
+
+    Returns
+    -------
+    picture : Image, mode RGB
+    things : list of dict
+        Latents: the main thing (with ``background``: a scene's kind, "texture", "gradient",
+        "collage", or "none" where the thing is the scene itself), then a second thing, if any.
+    """
+    main = sample(domain, constraints, rng)
+    if domain == "scenes":
+        picture = _scene(main, rng, size)
+    else:
+        picture = _on_ground(main, rng, seed, size)
+    things = [main]
+    if rng.random() < .2 and not alone:
+        things.append(_second(picture, rng))
+    clutter(picture, rng, seed)
+    return cast(picture, rng, strength=.8), things
+
+
+def _scene(main: Latents, rng: np.random.Generator, size: int) -> Image.Image:
+    """Let a scene fill the frame."""
+    main["background"] = "none"
+    return window(draw(main, round(size * 1.25)).convert("RGB"), size, rng)
+
+
+def _on_ground(main: Latents, rng: np.random.Generator, seed: int, size: int) -> Image.Image:
+    """Lay a cut-out on a ground that has nothing to do with it."""
+    grounds, _ = stock(seed, size)
+    main["background"], ground = grounds[rng.integers(len(grounds))]
+    picture = cast(window(ground, size, rng), rng, strength=.7)
+    share = float(.55 + .43 * rng.random()**.8)
+    drawn = draw(main, round(size * min(1, share + .2)))
+    item = cut(recolour(drawn, rng), angle=float(rng.uniform(-22, 22)))
+    share = longer_side(item, share)
+    paste(picture, item, centre=place(share, rng, spill=.06), size=share)
+    return picture
+
+
+def clutter(picture: Image.Image, rng: np.random.Generator, seed: int) -> None:
+    """Strew up to three shapes over the picture."""
+    _, shapes = stock(seed, picture.width)
+    for shape in rng.integers(len(shapes), size=rng.integers(4)):
+        share = float(rng.uniform(.06, .2))
+        paste(picture, shapes[shape], centre=place(0, rng), size=share)
+
+
+def _second(picture: Image.Image, rng: np.random.Generator) -> Latents:
+    """Add a small thing of any domain but scenes; give its latents."""
+    classes = [entry for entry in fine_classes().values() if entry[0] != "scenes"]
+    latents = sample(*classes[rng.integers(len(classes))], rng)
+    share = float(rng.uniform(.2, .32))
+    item = cut(draw(latents, 40), angle=float(rng.uniform(-15, 15)))
+    paste(picture, item, centre=place(share, rng, spill=.02), size=share)
+    return latents

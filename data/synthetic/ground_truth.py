@@ -1,0 +1,80 @@
+"""What was planted in the simulated cohort, read back from beside its files.
+
+Only tests, notebook 00 and cells marked "against the truth" may read it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from helpers.core.errors import LabError
+
+FILES = ("truth.json", "truth.npz")
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What was planted.
+
+    Attributes
+    ----------
+    words : dict
+        ``truth.json``: what drives each region, the concepts and who has them.
+    amounts : array, float64, shape (n_pictures, n_columns)
+        How much of everything each picture shows, by nsdId; columns as in ``words["columns"]``.
+    sheets : dict, (subject, hemisphere) -> dict, field -> array with a first axis of n_vertices
+        ``region``, ``weights`` (on the columns), ``centre`` and ``spread`` of receptive fields
+        (shares of the picture), ``ncsnr`` (single trial), ``signal_sd``, ``noise_sd`` and
+        ``offset`` (percent signal change), ``exponent``.
+    """
+
+    words: dict[str, Any]
+    amounts: NDArray[np.float64]
+    sheets: dict[tuple[str, str], dict[str, NDArray]]
+
+    def column(self, name: str) -> NDArray[np.float64]:
+        """Return how much of one thing each picture shows, (n_pictures,).
+
+        Raises
+        ------
+        LabError
+            If nothing of this name was planted.
+        """
+        names = self.words["columns"]
+        if name not in names:
+            raise LabError(f"the amount {name!r}", expected="one of " + ", ".join(names),
+                           remedy="correct the name")
+        return self.amounts[:, names.index(name)]
+
+
+def read_truth(folder: str | os.PathLike[str]) -> Truth:
+    """Read what was planted in a simulated cohort.
+
+    Parameters
+    ----------
+    folder : path
+        As written by `data.synthetic.nsd_files.write_cohort`.
+
+    Raises
+    ------
+    LabError
+        If the folder holds no truth: real data do not.
+    """
+    words, arrays = (Path(folder) / name for name in FILES)
+    if not (words.is_file() and arrays.is_file()):
+        raise LabError(f"no {' and '.join(FILES)} in {folder}", expected="a simulated cohort",
+                       remedy="nobody knows the truth of real data; write the demo's cohort")
+    sheets: dict[tuple[str, str], dict[str, NDArray]] = {}
+    with np.load(arrays, allow_pickle=False) as stored:
+        for key in stored.files:
+            if "/" in key:
+                subject, side, field = key.split("/")
+                sheets.setdefault((subject, side), {})[field] = stored[key]
+        return Truth(json.loads(words.read_text(encoding="utf-8")), stored["amounts"], sheets)

@@ -1,0 +1,197 @@
+"""The universe's pictures on disk, in the layouts of the real sets."""
+
+from __future__ import annotations
+
+import json
+import os
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from data.synthetic import diet, images
+from data.synthetic.captions import captions
+from data.synthetic.writing import coco_captions, counted, made_in_chunks, save_jpeg, whole
+from helpers.core.errors import LabError
+
+STREAMS = {"localizer": 1, "probe": 2, "train": 3, "val": 4, "faces-train": 5, "faces-val": 6,
+           "captions": 7, "channels": 8}
+"""Second entry of every picture's seed: no two sets share a picture or an exemplar."""
+
+_CHUNK = 40
+
+
+class _Job(NamedTuple):
+    """One picture to be made: all that a worker needs to know."""
+
+    path: str
+    look: str
+    name: str
+    entropy: tuple[int, int, int, int]
+    size: int
+    constraints: dict[str, Any] | None = None
+    alone: bool = False
+    captioned: bool = False
+
+
+def _render(folder: str, jobs: list[_Job]) -> list[list[str]]:
+    """Draw and save the pictures of ``jobs``; give the captions of each (or none)."""
+    said = []
+    for job in jobs:
+        rng, things = np.random.default_rng(job.entropy), []
+        if job.look == "localizer":
+            picture = images.localizer_picture(job.name, rng=rng, size=job.size)
+        elif job.look == "probe":
+            picture = images.probe_picture(job.name, rng=rng, size=job.size)
+        elif job.look == "channels":
+            picture = images.channel_picture(job.name, rng=rng, size=job.size)
+        else:
+            picture, things = diet.diet_picture(job.name, job.constraints or {}, rng=rng,
+                                                seed=job.entropy[0], size=job.size,
+                                                alone=job.alone)
+        save_jpeg(picture, Path(folder, job.path))
+        words = np.random.default_rng((*job.entropy, STREAMS["captions"]))
+        said.append(captions(things, words) if job.captioned else [])
+    return said
+
+
+def _render_all(part: Path, jobs: list[_Job], processes: int | None, label: str) -> list[list[str]]:
+    """Render ``jobs``; captions in the order of the jobs."""
+    for parent in {Path(job.path).parent for job in jobs}:
+        (part / parent).mkdir(parents=True, exist_ok=True)
+    made = made_in_chunks(partial(_render, str(part)), jobs, chunk=_CHUNK, processes=processes,
+                          label=label)
+    return [words for chunk in made for words in chunk]
+
+
+def write_localizer(folder: str | os.PathLike[str], *, seed: int, n_per_category: int = 144,
+                    size: int = 128, processes: int | None = None) -> Path:
+    """Write the grey localizer set in fLoc's layout: ``adult/adult-1.jpg`` and so on.
+
+    Parameters
+    ----------
+    folder : path
+        Must not exist, or be empty.
+    seed : int
+        Same seed, same bytes, whatever ``processes``.
+    n_per_category : int
+        Pictures in each of the 11 categories (ten intact, ``scrambled``).
+    size : int
+        Side of the square pictures, pixels.
+    processes : int, optional
+        Default: as many as ``LAB_WORKERS`` says.
+
+    Returns
+    -------
+    Path of ``folder``.
+    """
+    counted(n_per_category=n_per_category, size=size)
+    names = [*images.LOCALIZER_CATEGORIES, "scrambled"]
+    jobs = [_Job(f"{name}/{name}-{i + 1}.jpg", "localizer", name,
+                 (seed, STREAMS["localizer"], c, i), size)
+            for c, name in enumerate(names) for i in range(n_per_category)]
+    with whole(folder) as part:
+        _render_all(part, jobs, processes, "drawing the localizer")
+    return Path(folder)
+
+
+def write_probe(folder: str | os.PathLike[str], *, seed: int, n_per_category: int = 80,
+                size: int = 128, processes: int | None = None) -> Path:
+    """Write the colour probe set: seven folders, ``1-Faces/faces-01.jpg`` and so on.
+
+    Parameters and result as for ``write_localizer``; its exemplars are independent of those there.
+    """
+    counted(n_per_category=n_per_category, size=size)
+    jobs = [_Job(f"{name}/{name[2:].lower()}-{i + 1:02d}.jpg", "probe", name,
+                 (seed, STREAMS["probe"], c, i), size)
+            for c, name in enumerate(images.PROBE_CATEGORIES) for i in range(n_per_category)]
+    with whole(folder) as part:
+        _render_all(part, jobs, processes, "drawing the probe set")
+    return Path(folder)
+
+
+def write_channels(folder: str | os.PathLike[str], *, seed: int, n_per_category: int = 30,
+                   size: int = 128, processes: int | None = None) -> Path:
+    """Write grey pictures of single things: ``faces/faces-1.jpg`` and so on.
+
+    Stands for the published set ``mc8-shined`` (spec 5.1): faces, bodies, cats, buildings, cars,
+    chairs and hammers. Its eighth category, phones, is left out: this world has none. Matched
+    here are the mean and the spread of luminance; spectra are not.
+
+    Parameters and result as for ``write_localizer``; its exemplars are independent of those there.
+    """
+    counted(n_per_category=n_per_category, size=size)
+    jobs = [_Job(f"{name}/{name}-{i + 1}.jpg", "channels", name,
+                 (seed, STREAMS["channels"], c, i), size)
+            for c, name in enumerate(images.CHANNEL_CATEGORIES) for i in range(n_per_category)]
+    with whole(folder) as part:
+        _render_all(part, jobs, processes, "drawing the pictures to follow")
+    return Path(folder)
+
+
+def write_diet(folder: str | os.PathLike[str], *, seed: int, n_train: int = 14400,
+               n_val: int = 2400, size: int = 96, processes: int | None = None) -> Path:
+    """Write the colour diet: ``train/<class>/``, ``val/<class>/``, captions and domains.
+
+    ``captions.json`` is arranged as COCO's; ``classes.csv`` names the domain of every class.
+
+    Parameters
+    ----------
+    folder, seed, size, processes
+        As for ``write_localizer``.
+    n_train, n_val : int
+        Pictures in all; the same number in each of the 48 classes. No picture depends on them:
+        with ``n_train`` 0 the validation pictures are the same, and alone.
+
+    Raises
+    ------
+    LabError
+        Where a number is no multiple of the number of classes.
+    """
+    classes = images.fine_classes()
+    counted(n_val=n_val, size=size)
+    for name, count in (("n_train", n_train), ("n_val", n_val)):
+        if count < 0 or count % len(classes):
+            raise LabError(f"{name} is {count}.",
+                           expected=f"a multiple of {len(classes)}, the number of classes",
+                           remedy=f"give {name}={max(48, count // len(classes) * len(classes))}")
+    jobs = [_Job(f"{split}/{name}/{name}_{i + 1:05d}.jpg", "diet", domain,
+                 (seed, STREAMS[split], c, i), size, constraints, captioned=True)
+            for split, count in (("train", n_train), ("val", n_val))
+            for c, (name, (domain, constraints)) in enumerate(sorted(classes.items()))
+            for i in range(count // len(classes))]
+    diet.stock(seed, size)
+    with whole(folder) as part:
+        said = _render_all(part, jobs, processes, "drawing the diet")
+        told = coco_captions([job.path for job in jobs], said, size, "diet pictures")
+        (part / "captions.json").write_text(json.dumps(told), encoding="utf-8")
+        lines = [f"{name},{domain}" for name, (domain, _) in sorted(classes.items())]
+        (part / "classes.csv").write_text("\n".join(["class,domain", *lines, ""]))
+    return Path(folder)
+
+
+def write_faces_diet(folder: str | os.PathLike[str], *, seed: int, n_identities: int = 200,
+                     n_train_per_identity: int = 40, n_val_per_identity: int = 8, size: int = 96,
+                     processes: int | None = None) -> Path:
+    """Write a diet of faces alone, one class per person: ``train/id_000/`` and so on.
+
+    Parameters
+    ----------
+    folder, seed, size, processes
+        As for ``write_localizer``.
+    n_identities : int
+        Persons; every fourth is a child.
+    n_train_per_identity, n_val_per_identity : int
+        Pictures of each person.
+    """
+    counted(n_identities=n_identities, n_train_per_identity=n_train_per_identity,
+             n_val_per_identity=n_val_per_identity, size=size)
+    jobs = [_Job(f"{split}/id_{k:03d}/id_{k:03d}_{i + 1:05d}.jpg", "diet", "faces",
+                 (seed, STREAMS[f"faces-{split}"], k, i), size,
+                 {"kind": "child" if k % 4 == 3 else "adult", "identity": k}, alone=True)
+            for split, count in (("train", n_train_per_identity), ("val", n_val_per_identity))
+            for k in range(n_identities) for i in range(count)]
+    with whole(folder) as part:
+        _render_all(part, jobs, processes, "drawing the diet of faces")
+    return Path(folder)

@@ -1,0 +1,161 @@
+"""Networks that learn from captions: two towers trained together, assessed, rehearsed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from data.zoo.training import (
+    N_FIRST_STEPS,
+    TRAINING_IMAGE_SETS,
+    round_losses,
+    save_network,
+    show_progress,
+    weights_path,
+)
+from helpers.config.profile import Profile
+from helpers.core.errors import LabError
+from helpers.core.paths import data_dir, zoo_dir
+from helpers.datasets.prepare import ensure_available
+from helpers.decoding.retrieval import ranks
+from helpers.decoding.vectors import effective_dimension, unit
+from helpers.networks.architectures import build
+from helpers.networks.clip import load_clip
+from helpers.networks.network import load_network
+from helpers.networks.registry import get_entry
+from helpers.networks.text_encoder import Vocabulary, read_vocabulary
+from helpers.networks.weights import save_state_dict
+from helpers.training.augmentation import Augmentation, resize_and_normalise
+from helpers.training.captioned_images import CaptionedImages, read_captioned_images, train_clip
+from helpers.training.loop import TrainingHistory, TrainingRecipe
+from helpers.training.processes import describe_platform, process_rank
+
+WEAK_AUGMENTATION = Augmentation(size=96, crop_scale=(0.6, 1.0), brightness=0.2, contrast=0.2, saturation=0.2,
+                     hue=0.02, jitter=0.8, grey=0.0)
+"""Weak changes: captions tell colours, and where things stand."""
+
+RECIPES = {"demo-clip": TrainingRecipe("clip", epochs=16, batch_size=256, learning_rate=2e-3,
+                               weight_decay=1e-2, temperature=0.07, augmentation=WEAK_AUGMENTATION)}
+CLIP_IMAGE_SETS = ("captioned", "diet")
+"""Image sets of the profile that the towers learn from; of the diet, not its validation part."""
+N_RETRIEVAL_QUERIES = 1000
+"""Validation pictures of the diet that look for their first caption."""
+
+
+def train_demo_clip(name: str, captioned: CaptionedImages, *, seed: int, words: Vocabulary | None = None,
+               **settings: Any) -> tuple[torch.nn.Module, torch.nn.Module, Vocabulary, TrainingHistory]:
+    """Train both towers of a demo network by its recipe.
+
+    Parameters
+    ----------
+    name : str
+    captioned : Captioned
+    seed : int
+    words : Vocabulary, optional
+        By default learned from the captions.
+    **settings
+        Of `helpers.training.captioned_images.train_clip`.
+    """
+    network_entry = get_entry(name)
+    image = build(network_entry.architecture, network_entry.options, seed=seed)
+    text, words, record = train_clip(image, captioned, RECIPES[name], seed=seed, words=words,
+                                       width=network_entry.options["projector"][-1], **settings)
+    return image, text, words, record
+
+
+def train_and_save_clip(name: str, profile: Profile, *, device: torch.device) -> dict[str, Any]:
+    """Train a network with two towers, save both and their words, and return how that went."""
+    captioned = _training_images(profile)
+    started = time.perf_counter()
+    with show_progress(name, RECIPES[name], len(captioned)) as on_step:
+        image, text, words, record = train_demo_clip(name, captioned, seed=profile.seed, device=device,
+                                                on_step=on_step)
+    save_network(name, image)
+    if not process_rank():
+        save_state_dict(zoo_dir() / get_entry(name).text.file, text, half=True)
+        words.save(zoo_dir() / get_entry(name).text.words)
+    return {"command": f"python -m data.zoo --only {name}", "profile": profile.name,
+            "seed": profile.seed, "platform": describe_platform(device), "sets": list(CLIP_IMAGE_SETS),
+            "n_images": len(captioned), "recipe": asdict(RECIPES[name]), "n_words": len(words.words),
+            "seconds": round(time.perf_counter() - started),
+            "first_losses": round_losses(record.losses[:N_FIRST_STEPS]),
+            "epoch_losses": round_losses(record.epoch_losses)}
+
+
+def evaluate_clip(name: str, profile: Profile, *, device: torch.device) -> dict[str, Any]:
+    """Open the towers as saved, and measure how well pictures find captions.
+
+    Returns
+    -------
+    dict
+        The digest of all weights; the losses of a rehearsal; of ``N_RETRIEVAL_QUERIES`` pictures that no
+        training saw, the shares whose caption is the nearest, and among the ten nearest; and the
+        effective dimension of their embeddings about their mean.
+    """
+    clip = load_clip(load_network(get_entry(name), weights_path(name), device=device), weights_path(name),
+                     zoo_dir())
+    view = clip.image.preprocessing
+    queries = _retrieval_queries(profile)
+    with torch.inference_mode():
+        image_embeddings = torch.cat([clip.image.model(resize_and_normalise(part.to(device), Augmentation(
+            size=view.crop, mean=view.mean, std=view.std))).cpu()
+            for part in queries.images.split(256)]).numpy()
+    retrieval_ranks = ranks(image_embeddings, clip.embed_texts([image_captions[0] for image_captions in queries.captions]),
+                  np.arange(len(queries)))
+    centred_embeddings = unit(image_embeddings) - unit(image_embeddings).mean(0)
+    return {"digest": clip.digest,
+            "rehearsal_losses": reproduce_clip_losses(name, _training_images(profile), seed=profile.seed),
+            "retrieval": {"n": len(queries), "top 1": round(float((retrieval_ranks == 1).mean()), 4),
+                          "top 10": round(float((retrieval_ranks <= 10).mean()), 4)},
+            "effective dimension": round(effective_dimension(centred_embeddings), 2)}
+
+
+def reproduce_clip_losses(name: str, captioned: CaptionedImages, *, seed: int) -> list[float]:
+    """Return the first losses of a training on the first few pictures, with the saved words.
+
+    As `data.zoo.training.rehearse`: computed in float32 on the CPU, to be compared.
+    """
+    words = read_vocabulary(zoo_dir() / get_entry(name).text.words)
+    subset = captioned.first(2 * RECIPES[name].batch_size)
+    *_, record = train_demo_clip(name, subset, seed=seed, words=words, steps=N_FIRST_STEPS,
+                            mixed_precision=False)
+    return round_losses(record.losses)
+
+
+def _folders(profile: Profile, sets: Sequence[str]) -> list[Path]:
+    sets = [TRAINING_IMAGE_SETS.get(set_name, set_name) for set_name in sets]
+    missing = [set_name for set_name in sets if set_name not in profile.image_sets]
+    if missing:
+        raise LabError(f"the profile {profile.name!r} has no image set {missing[0]!r}",
+                       expected=" and ".join(sets),
+                       remedy="copy it from helpers/profiles/demo.toml")
+    data = data_dir(profile.data)
+    return [ensure_available(profile, profile.image_sets[set_name], data) for set_name in sets]
+
+
+def _training_images(profile: Profile) -> CaptionedImages:
+    return _read(tuple(_folders(profile, CLIP_IMAGE_SETS)), "val/")
+
+
+def read_captioned_diet(profile: Profile) -> CaptionedImages:
+    """Return the diet's training pictures with their captions."""
+    return _read(tuple(_folders(profile, ("diet",))), "val/")
+
+
+def _retrieval_queries(profile: Profile) -> CaptionedImages:
+    """Return every so manieth of the diet's validation pictures."""
+    held_out = _read(tuple(_folders(profile, ("diet",))), "train/")
+    return held_out.select(np.linspace(0, len(held_out) - 1,
+                                       min(N_RETRIEVAL_QUERIES, len(held_out))).astype(int))
+
+
+@cache
+def _read(folders: tuple[Path, ...], exclude_prefix: str) -> CaptionedImages:
+    return read_captioned_images(folders, exclude_prefix=exclude_prefix)

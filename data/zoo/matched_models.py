@@ -1,0 +1,219 @@
+"""Networks of one architecture, shown the same pictures, told different things about them.
+
+Labels, captions, what captions mean, other pictures' captions, nothing at all. Networks of one
+seed begin with the same weights and see the same pictures in the same order, through the same
+views (but those that are told nothing, which need stronger ones). What each was at some of its
+steps is kept until it is measured.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from filelock import FileLock
+from torch import Tensor, nn
+
+from data.zoo import clip_training
+from data.zoo.training import (
+    N_FIRST_STEPS,
+    STRONG_AUGMENTATION,
+    evaluate_probes,
+    extract_features,
+    n_images_per_class_to_reproduce,
+    read_diet,
+    round_losses,
+    save_network,
+    show_progress,
+    weights_path,
+)
+from helpers import lab
+from helpers.brains.layouts import open_cohort
+from helpers.config.profile import Profile
+from helpers.core.errors import LabError
+from helpers.core.paths import atomic_write, cache_dir, zoo_dir
+from helpers.matched_models.block_statistics import measure_blocks, with_block_layers
+from helpers.matched_models.study import MatchedModelsStudy
+from helpers.matched_models.training_dynamics import (
+    COLUMNS,
+    BrainRegions,
+    load_regions,
+    measure_checkpoint,
+)
+from helpers.networks.architectures import build
+from helpers.networks.network import load_network
+from helpers.networks.registry import get_entry, seed_names
+from helpers.networks.weights import save_state_dict
+from helpers.stimuli.image_sets import ImageSet
+from helpers.training.captioned_images import MIN_WORD_COUNT, CaptionedImages, train_clip
+from helpers.training.loop import StepCallback, TrainingHistory, TrainingRecipe, train
+from helpers.training.processes import describe_platform, process_rank
+from helpers.training.text_embedding_targets import text_embedding_targets
+
+SIZE = 64
+WEAK_AUGMENTATION = replace(clip_training.WEAK_AUGMENTATION, size=SIZE, crop_scale=(0.4, 1.0))
+SHARED_SETTINGS = {"epochs": 16, "batch_size": 128, "learning_rate": 2e-3, "weight_decay": 1e-2}
+RECIPES = {
+    "demo-resnet-labels": TrainingRecipe("supervised", augmentation=WEAK_AUGMENTATION, **SHARED_SETTINGS),
+    "demo-resnet-captions": TrainingRecipe("clip", temperature=0.07, augmentation=WEAK_AUGMENTATION, **SHARED_SETTINGS),
+    "demo-resnet-targets": TrainingRecipe("targets", augmentation=WEAK_AUGMENTATION, **SHARED_SETTINGS),
+    "demo-resnet-shuffled": TrainingRecipe("clip", temperature=0.07, augmentation=WEAK_AUGMENTATION, **SHARED_SETTINGS),
+    "demo-resnet-views": TrainingRecipe("simclr", temperature=0.2,
+                                augmentation=replace(STRONG_AUGMENTATION, size=SIZE), **SHARED_SETTINGS),
+}
+SHUFFLED_CAPTIONS_FAMILY = "demo-resnet-shuffled"
+MATCHED_MODELS = [name for family in RECIPES for name in seed_names(family)]
+PROBED_LAYER = "avgpool"
+N_CHECKPOINTS = 11
+"""Steps after which a network is kept, besides its beginning: ever further apart."""
+
+
+def get_recipe(name: str) -> TrainingRecipe:
+    """Return the recipe of a network."""
+    return RECIPES[name.rpartition("-seed")[0]]
+
+
+def checkpoint_steps(recipe: TrainingRecipe, n_images: int) -> list[int]:
+    """Return the steps after which a network is kept, from 0 to the last."""
+    last = recipe.epochs * (n_images // recipe.batch_size)
+    return [0, *np.unique(np.geomspace(min(4, last), last, N_CHECKPOINTS).round().astype(int)).tolist()]
+
+
+def train_matched_model(name: str, captioned: CaptionedImages, labels: Tensor, *, seed: int,
+                  **settings: Any) -> tuple[nn.Module, TrainingHistory]:
+    """Train one network by its recipe.
+
+    Parameters
+    ----------
+    name : str
+    captioned : Captioned
+    labels : Tensor
+        Of the same pictures, int64 (n_images,).
+    seed : int
+        The profile's; the network's own is added.
+    **settings
+        ``device``, ``steps``, ``mixed_precision``, ``on_step`` of `helpers.training.loop.train`.
+    """
+    network_entry, recipe = get_entry(name), get_recipe(name)
+    seed += network_entry.seed
+    model = build(network_entry.architecture, network_entry.options, seed=seed)
+    width = model.fc.out_features
+    if recipe.objective == "clip":
+        training_images = captioned.shuffle_captions(seed) if name.startswith(SHUFFLED_CAPTIONS_FAMILY) else captioned
+        return model, train_clip(model, training_images, recipe, width=width, layers=0, seed=seed,
+                                   **settings)[2]
+    if recipe.objective == "targets":
+        labels = text_embedding_targets(captioned.captions, width=width, min_count=MIN_WORD_COUNT, seed=seed)
+    return model, train(model, captioned.images, labels, recipe, seed=seed, **settings)
+
+
+def train_and_save_matched_model(name: str, profile: Profile, *, device: torch.device) -> dict[str, Any]:
+    """Train a network, save it and what it was on the way; return how that went."""
+    captioned, labels = _captioned_diet(profile)
+    recipe, started = get_recipe(name), time.perf_counter()
+    with _save_checkpoints(name, recipe, len(captioned), profile) as on_step:
+        model, record = train_matched_model(name, captioned, labels, seed=profile.seed, device=device,
+                                      on_step=on_step)
+    save_network(name, model)
+    return {"command": f"python -m data.zoo --only {name}", "profile": profile.name,
+            "seed": profile.seed + get_entry(name).seed, "platform": describe_platform(device),
+            "n_images": len(captioned), "recipe": asdict(recipe),
+            "seconds": round(time.perf_counter() - started),
+            "first_losses": round_losses(record.losses[:N_FIRST_STEPS]),
+            "epoch_losses": round_losses(record.epoch_losses)}
+
+
+def evaluate_matched_model(name: str, profile: Profile, *, device: torch.device) -> dict[str, Any]:
+    """Open a network as saved; return its digest, its probes, and the losses of a rehearsal."""
+    network = load_network(get_entry(name), weights_path(name), device=device)
+    extract = partial(extract_features, network, layer=PROBED_LAYER)
+    return {"digest": network.digest, "probes": {"diet": evaluate_probes(*read_diet(profile, "diet"), extract)},
+            "rehearsal_losses": reproduce_matched_model_losses(name, *_captioned_diet(profile), seed=profile.seed)}
+
+
+def measure_checkpoints(name: str, profile: Profile, *, device: torch.device) -> None:
+    """Measure what a network was at its moments, as notebook 15 shows it, and note it."""
+    spec = profile.table("language")
+    study, pictures, regions = _open_study(profile.name)
+    family = name.rpartition("-seed")[0]
+    condition = next(condition for condition, model_family in spec.conditions.items() if model_family == family)
+    tables = []
+    for step in checkpoint_steps(get_recipe(name), profile.synthetic.diet_train):
+        network = with_block_layers(load_network(get_entry(name), checkpoint_path(name, step), device=device),
+                              spec.layers)
+        blocks = measure_blocks(network, study.pictures, batch_size=profile.batch_size)
+        rows = measure_checkpoint(network, blocks, pictures, regions, n_best=spec.n_units,
+                           batch_size=profile.batch_size)
+        tables.append(rows.assign(condition=condition, seed=get_entry(name).seed, step=step))
+    update_checkpoint_table(pd.concat(tables)[list(COLUMNS)], zoo_dir() / spec.record)
+
+
+@cache
+def _open_study(profile: str) -> tuple[MatchedModelsStudy, ImageSet, BrainRegions]:
+    """Open what all networks are measured with, once."""
+    laboratory = lab.open(profile, notebook="zoo")
+    spec = laboratory.profile.table("language")
+    study = MatchedModelsStudy.from_profile(laboratory.profile, laboratory.images, laboratory.network)
+    return study, laboratory.images(spec.images), load_regions(open_cohort(laboratory), spec)
+
+
+def update_checkpoint_table(table: pd.DataFrame, path: Path) -> None:
+    """Put the moments of one network into the zoo's file, leaving the others as they are."""
+    model_key = table[["condition", "seed"]].iloc[0]
+    with FileLock(cache_dir() / f".{path.name}.lock"):
+        saved_table = pd.read_csv(path) if path.is_file() else table.iloc[:0]
+        other_rows = saved_table[(saved_table["condition"] != model_key["condition"]) | (saved_table["seed"] != model_key["seed"])]
+        merged = pd.concat([part for part in (other_rows, table) if len(part)])
+        merged = merged.sort_values(["condition", "seed", "step"], kind="stable")
+        atomic_write(path, lambda part: merged.to_csv(part, index=False, float_format="%.4f",
+                                                    lineterminator="\n"))
+
+
+def reproduce_matched_model_losses(name: str, captioned: CaptionedImages, labels: Tensor, *, seed: int) -> list[float]:
+    """Return the first losses of a training on the first few pictures of each class.
+
+    As `data.zoo.training.rehearse`: computed in float32 on the CPU, to be compared.
+    """
+    n_per_class = n_images_per_class_to_reproduce(get_recipe(name), int(labels.max()) + 1)
+    subset_rows = torch.cat([(labels == label).nonzero().flatten()[:n_per_class] for label in labels.unique()])
+    _, record = train_matched_model(name, captioned.select(subset_rows), labels[subset_rows], seed=seed, steps=N_FIRST_STEPS,
+                              mixed_precision=False)
+    return round_losses(record.losses)
+
+
+def checkpoint_path(name: str, step: int) -> Path:
+    """Return the file of what a network was after a step."""
+    return cache_dir() / "moments" / name / f"{step:05d}.safetensors"
+
+
+@contextmanager
+def _save_checkpoints(name: str, recipe: TrainingRecipe, n_images: int, profile: Profile) -> Iterator[StepCallback]:
+    """Show a bar, and save the network at its moments."""
+    checkpoint_set = set(checkpoint_steps(recipe, n_images))
+    network_entry = get_entry(name)
+    if not process_rank():
+        save_state_dict(checkpoint_path(name, 0), build(network_entry.architecture, network_entry.options,
+                                             seed=profile.seed + network_entry.seed))
+    with show_progress(name, recipe, n_images) as update_bar:
+        def on_step(step: int, loss: float, model: nn.Module) -> None:
+            update_bar(step, loss, model)
+            if step in checkpoint_set and not process_rank():
+                save_state_dict(checkpoint_path(name, step), model)
+        yield on_step
+
+
+def _captioned_diet(profile: Profile) -> tuple[CaptionedImages, Tensor]:
+    """Return the diet's training pictures with captions, and their labels."""
+    captioned, labelled = clip_training.read_captioned_diet(profile), read_diet(profile, "diet")[0]
+    if not torch.equal(captioned.images, labelled.images):
+        raise LabError("the captions of the diet come in another order than its folders",
+                       expected="one order", remedy="move the diet away and let it be made again")
+    return captioned, labelled.labels

@@ -1,0 +1,112 @@
+"""What people wrote about a cohort's pictures: COCO's captions and lists of objects."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from helpers.brains.cohort import Cohort
+from helpers.brains.files import USE_RELEASED, read_json
+from helpers.brains.nsd import NSD
+from helpers.core.errors import LabError
+
+PARTS = ("train2017", "val2017")
+"""COCO's parts; NSD's pictures come from both."""
+
+
+@dataclass(frozen=True)
+class Annotations:
+    """What is written about pictures.
+
+    Attributes
+    ----------
+    captions : tuple of tuples of str
+        Of each condition; empty where there is none.
+    objects : tuple of str
+        Names of the kinds of objects that are listed.
+    present : array, bool, shape (n_conditions, n_objects)
+    """
+
+    captions: tuple[tuple[str, ...], ...]
+    objects: tuple[str, ...]
+    present: NDArray[np.bool_]
+
+
+def annotations_of(cohort: Cohort) -> Annotations | None:
+    """Read the annotations of a cohort's pictures; None where its files have none.
+
+    NSD: ``annotations/{captions,instances}_{train,val}2017.json`` of COCO, beside ``nsddata``. An
+    object counts as present where the middle of its box lies in NSD's crop of the photograph.
+
+    Raises
+    ------
+    LabError
+        If a file is damaged, or knows none of the pictures.
+    """
+    if not isinstance(cohort, NSD):
+        return None
+    folder = cohort.root / "annotations"
+    paths = [path for kind in ("captions", "instances") for part in PARTS
+             if (path := folder / f"{kind}_{part}.json").is_file()]
+    if not paths:
+        return None
+    place = {int(coco): row for row, coco in enumerate(cohort.info["cocoId"])}
+    captions: list[list[str]] = [[] for _ in range(len(cohort.info))]
+    boxes: list[tuple[int, str]] = []
+    for path in paths:
+        content = read_json(path, "annotations", "a file of COCO's annotations")
+        if path.stem.startswith("captions"):
+            for line in content["annotations"]:
+                if line["image_id"] in place:
+                    captions[place[line["image_id"]]].append(line["caption"])
+        else:
+            boxes += _objects(content, place, cohort.info)
+    if not any(captions) and not boxes:
+        raise LabError(f"the annotations in {folder} know none of the cohort's pictures",
+                       expected="COCO's annotations of 2017", remedy=USE_RELEASED)
+    objects = tuple(sorted({name for _, name in boxes}))
+    present = np.zeros((len(cohort.info), len(objects)), bool)
+    for row, name in boxes:
+        present[row, objects.index(name)] = True
+    return Annotations(tuple(map(tuple, captions)), objects, present)
+
+
+def _objects(content: dict[str, Any], place: dict[int, int],
+             info: pd.DataFrame) -> list[tuple[int, str]]:
+    """Return (row of the picture, name) for every object whose middle the crop holds."""
+    name = {category["id"]: category["name"] for category in content["categories"]}
+    size = {one["id"]: (one["width"], one["height"]) for one in content["images"]}
+    crops = [_crop(row, text) for row, text in enumerate(info["cropBox"])]
+    found = []
+    for one in content["annotations"]:
+        if one["image_id"] in place:
+            row = place[one["image_id"]]
+            if _inside(one["bbox"], size[one["image_id"]], crops[row]):
+                found.append((row, name[one["category_id"]]))
+    return found
+
+
+def _crop(row: int, text: str) -> tuple[float, ...]:
+    """Read four shares of an image, as NSD's table writes them."""
+    crop = tuple(map(float, re.findall(r"\d+(?:\.\d*)?(?:[eE][+-]?\d+)?", text)))
+    if len(crop) != 4 or not all(0 <= share < 1 for share in crop):
+        raise LabError(f"cropBox of picture {row} is {text!r} in NSD's table of presentations",
+                       expected="four shares from 0 to 1: top, bottom, left, right",
+                       remedy=USE_RELEASED)
+    return crop
+
+
+def _inside(box: Sequence[float], size: tuple[float, float], crop: Sequence[float]) -> bool:
+    """Tell whether the middle of a box (left, top, width, height, px) lies in a crop.
+
+    ``crop``: shares of the picture cut off at the top, bottom, left and right.
+    """
+    x, y = ((box[i] + box[i + 2] / 2) / size[i] for i in (0, 1))
+    top, bottom, left, right = crop
+    return left <= x <= 1 - right and top <= y <= 1 - bottom

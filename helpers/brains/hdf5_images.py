@@ -1,0 +1,71 @@
+"""Pictures in one HDF5 dataset, as NSD has its 73,000."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from functools import cached_property
+from pathlib import Path
+
+import h5py
+import numpy as np
+from PIL import Image
+
+from helpers.brains.files import PUT_AGAIN, USE_RELEASED, readable
+from helpers.core.content_digests import files_digest
+from helpers.core.digest import text_digest
+from helpers.core.errors import LabError
+from helpers.stimuli.image_source import Album
+
+
+class Brick(Album):
+    """Open an HDF5 dataset of pictures.
+
+    Parameters
+    ----------
+    path : Path
+    name : str
+        Dataset of shape (n_pictures, height, width, 3), uint8.
+
+    Raises
+    ------
+    LabError
+        If the file is missing or damaged, or holds no such dataset.
+    """
+
+    def __init__(self, path: Path, name: str = "imgBrick") -> None:
+        self.path, self.name = path, name
+        with self._file() as file:
+            found = file.get(name)
+            if not isinstance(found, h5py.Dataset) or found.dtype != np.uint8 \
+                    or found.ndim != 4 or found.shape[3] != 3:
+                raise LabError(f"{path} has no dataset {name!r} of pictures",
+                               expected="(n_pictures, height, width, 3), uint8",
+                               remedy=USE_RELEASED)
+            self.shape = found.shape
+
+    def _file(self) -> h5py.File:
+        return readable(self.path, h5py.File, "an HDF5 file of pictures")
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    @cached_property
+    def digest(self) -> str:
+        """Digest of the file's content, and which dataset of it holds the images."""
+        return text_digest(f"{files_digest([self.path])} {self.name}")
+
+    def identity(self, index: int) -> Hashable:
+        """Return the file, when it was written, and the place in it."""
+        return str(self.path), self.path.stat().st_mtime_ns, self.name, index
+
+    def open(self, index: int) -> Image.Image:
+        """Decode one picture."""
+        if not 0 <= index < len(self):
+            raise LabError(f"picture {index} of {self.path}", expected=f"0 to {len(self) - 1}",
+                           remedy="use the indices of this cohort's album")
+        try:
+            with self._file() as file:
+                return Image.fromarray(file[self.name][index])
+        except (OSError, RuntimeError) as error:
+            raise LabError(f"{self.path}, picture {index}: {error}", expected="a whole file",
+                           remedy=PUT_AGAIN) from error

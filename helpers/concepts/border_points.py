@@ -1,0 +1,110 @@
+"""Third pass: which cluster the points beside core points belong to.
+
+A point that is not core at a level has neighbours, by definition, in fewer than m other
+participants. So its row of cosines is needed only against those few and its own participant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from helpers.concepts import blockwise_cosine as blocked
+from helpers.concepts.blockwise_cosine import Products, blocks, compiled, settle
+from helpers.concepts.core_components import STRIDE
+from helpers.concepts.point_cloud import Points
+
+
+def border_clusters(points: Points, products: Products, levels: NDArray[np.int16],
+                 core: NDArray[np.int16], apart: NDArray[np.int16], firsts: NDArray[np.int32],
+                 thresholds: NDArray[np.float64]) -> NDArray[np.int32]:
+    """Return, for points that are not core, the last of the clusters whose core they touch.
+
+    A cluster goes by its first core point, and clusters are numbered in the order of these: the
+    highest number wins (spec section 4, rule 4).
+
+    Parameters
+    ----------
+    points, products : Points, Products
+    levels : array, int16, shape (n_points, n_participants)
+        From `neighbour_levels`.
+    core : array, int16, shape (n_points,)
+        Level from which a point is core.
+    apart : array, int16, shape (n_all_groups, n_all_groups)
+        From `group_levels`.
+    firsts : array, int32, shape (n_levels, n_points)
+        From `Linkage.first_cores`.
+    thresholds : array, float64, shape (n_levels,)
+
+    Returns
+    -------
+    array, int32, shape (n_levels, n_points)
+        Place in the input of that cluster's first core point; -1 where a point touches none, or is
+        core itself.
+    """
+    best = np.full(firsts.shape, -1, np.int32)
+
+    def work(job: tuple[NDArray, NDArray], space: NDArray) -> None:
+        rows, others = job
+        found = np.full((len(thresholds), len(rows)), -1, np.int32)
+        for piece in blocks(0, len(others), blocked.COLUMNS):
+            columns = others[piece]
+            _touch(products.cosines(rows, columns, space), rows, columns, core, firsts[:, columns],
+                   thresholds, products.tolerance, products.vectors, found)
+        with products.lock:
+            best[:, rows] = np.maximum(best[:, rows], found)
+
+    products.share(_jobs(points, levels, core, apart), work)
+    return best
+
+
+def _jobs(points: Points, levels: NDArray, core: NDArray,
+          apart: NDArray) -> Iterator[tuple[NDArray, NDArray]]:
+    """Yield points beside one participant's points, and the latter if they may be core and near."""
+    group = points.group
+    order = np.lexsort((group % points.n_groups, core))
+    for other, (first, last) in enumerate(zip(points.starts, points.starts[1:])):
+        rows = order[levels[order, other] < core[order]]
+        for piece in blocks(0, len(rows), blocked.ROWS):
+            block = rows[piece]
+            reach = apart[np.unique(group[block])].min(0)[group[first:last]]
+            late = core[block[-1]]  # the last of the rows to become core
+            columns = first + np.flatnonzero((core[first:last] < late) & (reach < late))
+            if len(columns):
+                yield block, columns
+
+
+@compiled
+def _touch(cosines, rows, columns, core, firsts, thresholds, tolerance, vectors, best):
+    """Raise, in place, the last cluster that each row touches at each level."""
+    n_rows, n_columns = cosines.shape
+    for r in range(n_rows):
+        line, p = cosines[r], rows[r]
+        low = np.float32(thresholds[core[p] - 1] - tolerance)
+        for start in range(0, n_columns, STRIDE):
+            stop = min(start + STRIDE, n_columns)
+            top = low
+            for c in range(start, stop):
+                top = max(top, line[c])
+            if top <= low:
+                continue
+            for c in range(start, stop):
+                q = columns[c]
+                if line[c] <= low or core[q] >= core[p]:
+                    continue
+                if _nothing_new(firsts, best, core[q], core[p], r, c):
+                    continue
+                level = settle(line[c], thresholds, core[q], tolerance, vectors[p], vectors[q])
+                for a in range(level, core[p]):
+                    best[a, r] = max(best[a, r], firsts[a, c])
+
+
+@compiled
+def _nothing_new(firsts, best, level, end, row, column):
+    """Tell whether a row touches this column's cluster or a later one, at all levels."""
+    for a in range(level, end):
+        if firsts[a, column] > best[a, row]:
+            return False
+    return True

@@ -1,0 +1,219 @@
+"""Second pass: components of core points at every level, by union of what is not yet joined.
+
+A point is core from some level on; two core points are linked from the level at which both are core
+and their cosine exceeds the threshold. Components are nested, so a pair that is in one component
+already, at the level where it would be linked, can change nothing. Links to nearest neighbours,
+known from the first pass, join most of what belongs together; products are made only between what
+is in different components then, at the level from which the groups of points can be linked at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from helpers.concepts import blockwise_cosine as blocked
+from helpers.concepts.blockwise_cosine import Products, blocks, compiled, settle
+from helpers.concepts.neighbours import Nearest
+from helpers.concepts.point_cloud import Points
+
+LINKS_AT_ONCE = 16
+"""Rows of a block whose links are kept before they are joined."""
+STRIDE = 64
+"""Cosines that are compared together before any is looked at."""
+
+
+@compiled
+def find(parent, point):
+    """Return a point's root; the way to it is halved in place."""
+    while parent[point] != point:
+        parent[point] = parent[parent[point]]
+        point = parent[point]
+    return point
+
+
+@compiled
+def unite(forest, level, first, second):
+    """Join two points, in place, from one level on."""
+    for a in range(level, forest.shape[0]):
+        p, q = find(forest[a], first), find(forest[a], second)
+        if p == q:
+            return
+        forest[a, max(p, q)] = min(p, q)
+
+
+@compiled
+def roots_of(forest, level, points):
+    """Return the roots of points from one level on, (n_levels - level, n_points)."""
+    found = np.empty((forest.shape[0] - level, len(points)), np.int32)
+    for a in range(level, forest.shape[0]):
+        for i in range(len(points)):
+            found[a - level, i] = find(forest[a], points[i])
+    return found
+
+
+@compiled
+def _join_nearest(forest, cosine, index, core, thresholds, tolerance):
+    """Join points, in place, to their nearest neighbours wherever there is no doubt."""
+    n_levels = len(thresholds)
+    for p in range(len(core)):
+        for j in range(cosine.shape[1]):
+            if core[p] == n_levels or index[p, j] < 0:
+                continue
+            level = max(core[p], core[index[p, j]])
+            while level < n_levels and cosine[p, j] <= thresholds[level] + tolerance:
+                level += 1
+            unite(forest, level, p, index[p, j])
+
+
+@compiled
+def _links(cosines, row, level, low, thresholds, tolerance, row_roots, column_roots, found):
+    """Collect pairs that may join components, from ``row`` on, until ``found`` is full.
+
+    Returns how many were found and the row to go on with.
+    """
+    n_rows, n_columns = cosines.shape
+    n = 0
+    while row < n_rows and n + n_columns <= len(found):
+        line = cosines[row]
+        for first in range(0, n_columns, STRIDE):
+            last = min(first + STRIDE, n_columns)
+            best = low
+            for c in range(first, last):
+                best = max(best, line[c])
+            if best <= low:
+                continue
+            for c in range(first, last):
+                if line[c] <= low:
+                    continue
+                a = level
+                while a < len(thresholds) and line[c] <= thresholds[a] - tolerance:
+                    a += 1
+                if a < len(thresholds) and row_roots[a - level, row] != column_roots[a - level, c]:
+                    found[n, 0], found[n, 1] = row, c
+                    n += 1
+        row += 1
+    return n, row
+
+
+@compiled
+def _join(forest, level, thresholds, tolerance, vectors, rows, columns, cosines, found):
+    """Join the pairs found, in place, each from the level on at which it is linked."""
+    for i in range(len(found)):
+        r, c = found[i]
+        p, q = rows[r], columns[c]
+        if find(forest[level], p) != find(forest[level], q):
+            a = settle(cosines[r, c], thresholds, level, tolerance, vectors[p], vectors[q])
+            unite(forest, a, p, q)
+
+
+class Linkage:
+    """Components of the core points at every level.
+
+    Parameters
+    ----------
+    points, products, nearest : Points, Products, Nearest
+    core : array, int16, shape (n_points,)
+        Level from which each point is core; n_levels for never.
+    apart : array, int16, shape (n_all_groups, n_all_groups)
+        From `group_levels`.
+    thresholds : array, float64, shape (n_levels,)
+        Falling: a link needs a cosine above it.
+    """
+
+    def __init__(self, points: Points, products: Products, nearest: Nearest,
+                 core: NDArray[np.int16], apart: NDArray[np.int16],
+                 thresholds: NDArray[np.float64]) -> None:
+        self.points, self.products, self.core = points, products, core
+        self.apart, self.thresholds = apart, thresholds
+        self.forest = np.tile(np.arange(len(core), dtype=np.int32), (len(thresholds), 1))
+        _join_nearest(self.forest, nearest.cosine, nearest.index, core, thresholds,
+                      products.tolerance)
+        for level in range(len(thresholds)):
+            products.share(self._jobs(level), self._work)
+
+    def first_cores(self) -> NDArray[np.int32]:
+        """Return the place in the input of the first core point of each one's component.
+
+        Shape (n_levels, n_points); -1 where a point is not core.
+        """
+        roots, position = roots_of(self.forest, 0, np.arange(len(self.core))), self.points.position
+        found = np.full(roots.shape, -1, np.int32)
+        for level, own in enumerate(roots):
+            inside = np.flatnonzero(self.core <= level)
+            first = np.full(len(own), np.iinfo(np.int32).max, np.int32)
+            np.minimum.at(first, own[inside], position[inside])
+            found[level, inside] = first[own[inside]]
+        return found
+
+    def _jobs(self, level: int) -> Iterator[tuple[int, NDArray, NDArray]]:
+        """Yield rows of points that become core at a level, and whom they may be linked to."""
+        members = np.flatnonzero(self.core <= level)
+        roots = roots_of(self.forest[:level + 1], level, members)[0]
+        size = np.bincount(roots)[roots] if len(roots) else roots
+        big = size >= blocked.ROWS // 4  # large components apart, the largest last
+        around = self.points.group[members] % self.points.n_groups
+        order = np.lexsort((members, around, np.where(big, roots, 0), np.where(big, size, 0)))
+        members, turns = members[order], np.where(big, roots, -1)[order]
+        fresh = self.core[members] == level
+        place = np.flatnonzero(fresh)
+        for rows in _pieces(turns[fresh]):
+            wanted = ~fresh
+            wanted[place[rows.start]:] = True
+            others = self._new(level, members[place[rows]], members[wanted])
+            if len(others):
+                yield level, members[place[rows]], others
+
+    def _new(self, level: int, rows: NDArray, others: NDArray) -> NDArray:
+        """Return who may be linked to some of the rows, and is not joined to all of them then."""
+        row_roots, roots = self._now(level, rows, others)
+        group = self.points.group
+        reach = self.apart[np.unique(group[rows])].min(0)[group[others]]
+        reach = np.maximum(reach, level) - level
+        new = reach < len(roots)
+        others, reach, roots = others[new], reach[new], roots[:, new]
+        together = (row_roots == row_roots[:, :1]).all(1)
+        joined = together[reach] & (roots[reach, np.arange(len(others))] == row_roots[reach, 0])
+        return others[~joined]
+
+    def _work(self, job: tuple[int, NDArray, NDArray], space: NDArray) -> None:
+        """Join a row of blocks."""
+        level, rows, others = job
+        for piece in blocks(0, len(others), blocked.COLUMNS):
+            columns = self._new(level, rows, others[piece])
+            row_roots, column_roots = self._now(level, rows, columns)
+            apart = np.flatnonzero((row_roots != row_roots[:, :1]).any(1)
+                                   | (column_roots != row_roots[:, :1]).any(1))
+            if len(apart):
+                low = self.thresholds[level + apart[-1]] - self.products.tolerance
+                self._block(level, np.float32(low), rows, columns, row_roots, column_roots, space)
+
+    def _block(self, level: int, low: np.float32, rows: NDArray, columns: NDArray,
+               row_roots: NDArray, column_roots: NDArray, space: NDArray) -> None:
+        """Join one block; the links of a few rows at a time, for what they join is then known."""
+        tolerance = self.products.tolerance
+        cosines = self.products.cosines(rows, columns, space)
+        links = np.empty((LINKS_AT_ONCE * len(columns), 2), np.int32)
+        row = 0
+        while row < len(rows):
+            n, row = _links(cosines, row, level, low, self.thresholds, tolerance, row_roots,
+                            column_roots, links)
+            if n:
+                with self.products.lock:
+                    _join(self.forest, level, self.thresholds, tolerance, self.products.vectors,
+                          rows, columns, cosines, links[:n])
+                    row_roots, column_roots = self._now(level, rows, columns)
+
+    def _now(self, level: int, rows: NDArray, columns: NDArray) -> tuple[NDArray, NDArray]:
+        """Return the roots of rows and columns from a level on."""
+        with self.products.lock:
+            return (roots_of(self.forest, level, rows), roots_of(self.forest, level, columns))
+
+
+def _pieces(turns: NDArray) -> Iterator[slice]:
+    """Cut a row of points into blocks, and wherever a large component begins or ends."""
+    edges = [0, *(np.flatnonzero(np.diff(turns)) + 1), len(turns)]
+    for first, last in zip(edges, edges[1:]):
+        yield from blocks(first, last, blocked.ROWS)

@@ -1,0 +1,277 @@
+"""Panels of notebooks 10 to 12: retrieval, cards of shared concepts, and what tests them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from textwrap import fill
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.tri import Triangulation
+from numpy.typing import NDArray
+from PIL import Image
+from scipy.cluster.hierarchy import leaves_list, linkage
+
+from helpers.brains.surfaces import Surface
+from helpers.concepts.merge_tree import History
+
+METHODS = {"contrastive, mean of runs": ("tab:blue", "o"), "contrastive, one run": ("skyblue", "s"),
+           "contrastive, no noise": ("0.6", "D"), "ridge": ("tab:orange", "^"),
+           "ridge, published grid": ("wheat", "v"), "ridge, whitened": ("tab:red", "P")}
+"""Method -> colour and marker."""
+PEOPLE = ("tab:blue", "tab:orange", "tab:green", "tab:red", "tab:purple", "tab:brown", "tab:pink",
+          "tab:olive")
+"""Colours of participants, as in the authors' maps."""
+SIDE = 64
+"""Pixels of a picture on a card."""
+
+
+def retrieval_curves(axes: Axes, table: pd.DataFrame, methods: Sequence[str]) -> None:
+    """Draw top-k accuracy over k: mean and 95 % interval over participants, and chance.
+
+    Parameters
+    ----------
+    axes : Axes
+    table : DataFrame
+        Columns ``subject, method, k, share, chance``.
+    methods : sequence of str
+    """
+    for method in methods:
+        colour, marker = METHODS[method]
+        wide = table[table["method"] == method].pivot(index="subject", columns="k", values="share")
+        for _, row in wide.iterrows():
+            axes.plot(wide.columns, row, color=colour, linewidth=0.3, alpha=0.6)
+        axes.plot(wide.columns, wide.mean(), color=colour, marker=marker, markersize=3, linewidth=1)
+    chance = table.groupby("k")["chance"].first()
+    axes.plot(chance.index, chance, "k:", linewidth=0.8)
+    axes.set(xscale="log", yscale="log", xlabel="k", ylim=(chance.min() * 0.7, 1.15))
+    axes.set_xticks(chance.index, [str(k) for k in chance.index])
+    axes.minorticks_off()
+
+
+def method_handles(methods: Sequence[str]) -> list[Line2D]:
+    """Return legend handles of methods, and of chance."""
+    return [Line2D([], [], color=METHODS[method][0], marker=METHODS[method][1], markersize=3.5,
+                   linewidth=1, label=method) for method in methods] + [
+        Line2D([], [], color="k", linestyle=":", linewidth=0.8, label="chance")]
+
+
+def participant_bars(axes: Axes, table: pd.DataFrame, methods: Sequence[str]) -> None:
+    """Draw one bar a participant and method, with its 95 % interval over pictures, and chance.
+
+    Parameters
+    ----------
+    axes : Axes
+    table : DataFrame
+        Columns ``subject, method, share, low, high, chance``, one row each.
+    methods : sequence of str
+    """
+    people = list(dict.fromkeys(table["subject"]))
+    width = 0.8 / len(methods)
+    for place, method in enumerate(methods):
+        rows = table[table["method"] == method].set_index("subject").reindex(people)
+        x = np.arange(len(people)) + (place - (len(methods) - 1) / 2) * width
+        axes.bar(x, rows["share"], width * 0.9, color=METHODS[method][0])
+        axes.vlines(x, rows["low"], rows["high"], color="k", linewidth=0.6)
+    axes.axhline(table["chance"].iloc[0], color="k", linestyle=":", linewidth=0.8)
+    axes.set_xticks(range(len(people)), people, rotation=45, ha="right", rotation_mode="anchor")
+
+
+Place = tuple[str, str]
+"""Participant and hemisphere."""
+
+
+def _all_flat(sheets: Mapping[Place, Surface]) -> bool:
+    return all(sheet.flat for sheet in sheets.values())
+
+
+def map_axes(sheets: Mapping[Place, Surface]) -> dict[str, str]:
+    """Return what axes `concept_map` needs: folded sheets are drawn in three dimensions."""
+    return {} if _all_flat(sheets) else {"projection": "3d"}
+
+
+def concept_map(axes: Axes, sheets: Mapping[Place, Surface], inside: Mapping[Place, NDArray],
+                people: Sequence[str]) -> None:
+    """Draw where a concept lies.
+
+    Flat sheets of all participants lie over one another, a dot a voxel, a colour a participant, as
+    in the authors' maps. Folded ones do not: of them the one with most voxels is drawn, from below.
+
+    Parameters
+    ----------
+    axes : Axes
+        With `map_axes`.
+    sheets : dict
+        Empty: no map.
+    inside : dict
+        Vertices, by the cohort's numbers.
+    people : sequence of str
+        All participants, in the order of `PEOPLE`.
+    """
+    colour = {subject: PEOPLE[number % len(PEOPLE)] for number, subject in enumerate(people)}
+    known = {place: vertex for place, vertex in inside.items() if place in sheets}
+    axes.axis("off")
+    if not _all_flat(sheets):
+        largest = max(known, key=lambda place: len(known[place]), default=None)
+        if largest:
+            _folded(axes, sheets[largest], known[largest], colour[largest[0]])
+        return
+    for surface in [sheet for (subject, _), sheet in sheets.items() if subject == people[0]]:
+        across, along = _extent(surface)
+        sheet = Triangulation(surface.points[:, across], surface.points[:, along], surface.faces)
+        axes.triplot(sheet, color="0.88", linewidth=0.12, zorder=0)
+    for (subject, side), vertex in known.items():
+        surface = sheets[subject, side]
+        place = surface.points[surface.place[vertex]][:, _extent(surface)]
+        axes.scatter(*place.T, s=2.5, alpha=0.75, linewidths=0, color=colour[subject])
+    axes.set_aspect("equal")
+
+
+def _extent(surface: Surface) -> list[int]:
+    """Return the two axes in which a flat sheet extends, the shorter one first."""
+    return np.argsort(np.ptp(surface.points, axis=0), kind="stable")[1:].tolist()
+
+
+def _folded(axes: Axes, surface: Surface, vertex: NDArray, colour: str) -> None:
+    # Here and not above: only maps of folded cortex pay for the import, which takes seconds.
+    from matplotlib.colors import ListedColormap
+    from nilearn.plotting import plot_surf_roi
+    shown = np.zeros(len(surface.points))
+    shown[surface.place[vertex]] = 1
+    plot_surf_roi([surface.points, surface.faces], shown, axes=axes, view=(-45, -90),
+                  cmap=ListedColormap(["0.85", colour]), vmin=0, vmax=1, colorbar=False)
+
+
+def count_bars(axes: Axes, counts: Sequence[int], people: Sequence[str]) -> None:
+    """Draw how many voxels of each participant belong to a concept."""
+    axes.barh(range(len(people)), counts, color=PEOPLE[:len(people)])
+    axes.set_yticks(range(len(people)), people, fontsize=4.5)
+    axes.invert_yaxis()
+    for place, count in enumerate(counts):
+        axes.text(count, place, f" {count}", fontsize=4.5, va="center")
+    axes.set_xlim(0, 1.3 * max(1, *counts))
+    axes.set_xticks([])
+    axes.tick_params(length=0)
+    axes.spines[["top", "right", "bottom"]].set_visible(False)
+
+
+def picture_strip(axes: Axes, pictures: Sequence[Image.Image], n_columns: int, colour: str) -> None:
+    """Show pictures in rows, framed by a colour."""
+    n_rows = -(-len(pictures) // n_columns)
+    canvas = np.full((n_rows * SIDE, n_columns * SIDE, 3), 255, np.uint8)
+    for place, picture in enumerate(pictures):
+        row, column = divmod(place, n_columns)
+        canvas[row * SIDE:(row + 1) * SIDE - 2, column * SIDE:(column + 1) * SIDE - 2] = (
+            picture.convert("RGB").resize((SIDE - 2, SIDE - 2)))
+    axes.imshow(canvas, interpolation="antialiased")
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for spine in axes.spines.values():
+        spine.set(visible=True, color=colour, linewidth=1.2)
+
+
+def word_list(axes: Axes, most: Sequence[str], least: Sequence[str],
+              objects: Sequence[str]) -> None:
+    """Write objects, in black, and the most and least associated words."""
+    axes.axis("off")
+    for y, words, colour in ((1, objects, "k"), (0.68, most, "tab:green"),
+                             (0.3, least, "tab:red")):
+        axes.text(0, y, fill(", ".join(words), 34), fontsize=5, color=colour, va="top",
+                  transform=axes.transAxes, linespacing=1.15)
+
+
+def life_bars(axes: Axes, history: History, *, longest: int = 60) -> None:
+    """Draw the lives of clusters, a line each, from birth to merger, the longest lives first.
+
+    Parameters
+    ----------
+    axes : Axes
+    history : History
+    longest : int
+        Lives that are drawn.
+    """
+    end = np.where(np.isfinite(history.ended), history.ended, history.born.max() * 1.1)
+    order = np.argsort(history.born - end, kind="stable")[:longest]
+    size = np.log10(np.maximum(history.n_core[order], 1))
+    axes.hlines(np.arange(len(order)), history.born[order], end[order], colors="0.35",
+                linewidth=0.4 + size / 1.5)
+    axes.set(ylim=(len(order), -1), xlabel="eps, cosine distance")
+    axes.set_yticks([])
+
+
+def null_lines(axes: Axes, eps: Sequence[float], found: Sequence[float],
+               nulls: Mapping[str, NDArray], chosen: float) -> None:
+    """Draw what was found over eps, beside the range of each null, and the chosen radius.
+
+    Parameters
+    ----------
+    axes : Axes
+    eps, found : sequences of float, length n_eps
+    nulls : dict, name -> array, float, shape (n_draws, n_eps)
+    chosen : float
+    """
+    axes.plot(eps, found, "o-", color="tab:blue", markersize=2.5, linewidth=1, label="found")
+    for (name, values), colour in zip(nulls.items(), ("0.35", "tab:red")):
+        axes.fill_between(eps, *np.percentile(values, [2.5, 97.5], axis=0), color=colour, alpha=0.3,
+                          linewidth=0)
+        axes.plot(eps, values.mean(0), color=colour, linewidth=0.8, label=name)
+    axes.axvline(chosen, color="k", linestyle=":", linewidth=0.8)
+    axes.set(xlabel="eps, cosine distance", ylim=(-0.5, 1.6 * max(1, *found)))
+
+
+def again_dots(axes: Axes, groups: Mapping[str, Sequence[float]]) -> None:
+    """Draw a dot for every participant (or half), and the mean, by question."""
+    for place, values in enumerate(groups.values()):
+        values = pd.Series(list(values), dtype=float)
+        offset = np.linspace(-0.15, 0.15, len(values)) if len(values) > 1 else np.zeros(1)
+        axes.plot(place + offset, values, "o", color="tab:blue", markersize=2.5)
+        axes.hlines(values.mean(), place - 0.3, place + 0.3, color="k", linewidth=1)
+    axes.set_xticks(range(len(groups)), list(groups), fontsize=5.5)
+    axes.set_ylim(top=1.05)
+
+
+def angle_matrix(axes: Axes, angles: NDArray) -> None:
+    """Draw the cosines of centroids, those that are alike beside one another."""
+    if len(angles) > 2:
+        order = leaves_list(linkage(angles, "average", optimal_ordering=True))
+    else:
+        order = np.arange(len(angles))
+    if len(angles):
+        axes.imshow(angles[np.ix_(order, order)], cmap="RdBu_r", vmin=-1, vmax=1)
+    axes.set_xticks(range(len(order)), order, fontsize=4.5)
+    axes.set_yticks(range(len(order)), order, fontsize=4.5)
+    axes.set_title("cosines of centroids, -1 (blue) to 1 (red)", fontsize=6.5)
+    axes.tick_params(length=0)
+
+
+def level_lines(axes: Axes, table: pd.DataFrame) -> None:
+    """Draw each concept's response to the nearest, all and the farthest pictures.
+
+    Parameters
+    ----------
+    axes : Axes
+    table : DataFrame
+        Columns ``most, usual, least``, indexed by concept.
+    """
+    x = np.arange(len(table))
+    if len(table):
+        axes.vlines(x, table["least"].astype(float), table["most"].astype(float), color="0.7",
+                    linewidth=1)
+        for column, marker, colour in (("most", "^", "tab:green"), ("usual", "_", "k"),
+                                       ("least", "v", "tab:red")):
+            axes.plot(x, table[column].astype(float), marker, color=colour, markersize=4)
+    axes.axhline(0, color="k", linestyle=":", linewidth=0.7)
+    axes.set_xticks(x, table.index, fontsize=5)
+    axes.set_xlabel("concept")
+
+
+def truth_matrix(axes: Axes, table: pd.DataFrame) -> None:
+    """Draw planted concepts against clusters, each row shaded by its largest share."""
+    share = table.div(table.sum(axis=1), axis=0)
+    axes.imshow(share, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    axes.set_xticks(range(len(table.columns)), table.columns, fontsize=4.5)
+    axes.set_yticks(range(len(table)), table.index, fontsize=5)
+    axes.set_xlabel("cluster")
+    axes.tick_params(length=0)

@@ -1,0 +1,253 @@
+"""One study of shared concepts: a cohort's decoders clustered, beside what chance would give."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from helpers.brains.coco_annotations import Annotations, annotations_of
+from helpers.brains.rois import FAMILIES
+from helpers.concepts.clustering import Clusters, centroids, cluster, expansion_radius
+from helpers.concepts.interpretation import auc, words_in
+from helpers.concepts.nulls import turned
+from helpers.concepts.stability import chosen_radius, left_out, predicted
+from helpers.config.shared_concepts import ConceptSpec
+from helpers.core.cache import cached
+from helpers.core.console import progress
+from helpers.core.digest import code_digest
+from helpers.decoding.study import PLAIN, DecodingStudy, Variant
+from helpers.decoding.vectors import cosines
+
+FUNCTIONAL = ("prf-visualrois", "floc-faces", "floc-bodies", "floc-places", "floc-words",
+              "object2vec")
+"""Label sets that a concept's members may lie in."""
+LEAST_SHARE = 0.1
+"""Of a concept's members, for a region to be named."""
+LEAST_PICTURES = 10
+"""With an object, and without it, for an area under the curve."""
+
+
+@dataclass(frozen=True)
+class ConceptStudy:
+    """Shared concepts of a cohort.
+
+    Parameters
+    ----------
+    decoding : DecodingStudy
+    spec : ConceptSpec
+    """
+
+    decoding: DecodingStudy
+    spec: ConceptSpec
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """Participants."""
+        return tuple(self.decoding.cohort.subjects)
+
+    def points(self, variant: Variant = PLAIN) -> dict[str, NDArray[np.float32]]:
+        """Return each participant's weights, (n_voxels, n_dims)."""
+        return {subject: self.decoding.points(subject, variant) for subject in self.subjects}
+
+    def clustered(self, points: dict[str, NDArray]) -> tuple[Clusters, ...]:
+        """Cluster points at every eps of the grid."""
+        return cluster(points, eps=self.spec.eps, min_participants=self.spec.min_participants,
+                       expansion=partial(expansion_radius, added=self.spec.expansion),
+                       device=self.decoding.device)
+
+    @cached_property
+    def weights(self) -> dict[str, NDArray[np.float32]]:
+        """Each participant's weights, as they are clustered."""
+        return self.points()
+
+    @cached_property
+    def found(self) -> tuple[Clusters, ...]:
+        """The clusters of the weights, for every eps."""
+        return self.clustered(self.weights)
+
+    def patterns(self) -> dict[str, NDArray[np.float32]]:
+        """Return how each voxel's response varies with the prediction, (n_voxels, n_dims).
+
+        Weights are filters: what a voxel adds beside all others. Patterns (Haufe et al. 2014; here
+        covariances with the predicted embedding, of training trials) say what it goes with.
+        """
+        found = {}
+        for subject in self.subjects:
+            trials, total = self.decoding.trials(subject), 0
+            for split, decoder in zip(trials.splits, self.decoding.decoders(subject)):
+                responses = trials.responses[trials.of(split.train)]
+                predicted = responses @ decoder.weight.T
+                total = total + responses.T @ (predicted - predicted.mean(0)) / len(responses)
+            found[subject] = total / len(trials.splits)
+        return found
+
+    @cached_property
+    def by_rotation(self) -> NDArray[np.int64]:
+        """Numbers of clusters (n_nulls, n_eps) of weights turned participant by participant."""
+        return np.array([self._counted(number) for number in progress(
+            range(self.spec.n_nulls), "turned weights", self.spec.n_nulls)])
+
+    def _counted(self, number: int) -> NDArray[np.int64]:
+        parts = {"points": self.decoding.digest, "seed": [self.decoding.seed, number],
+                 "eps": list(self.spec.eps), "min_participants": self.spec.min_participants,
+                 "expansion": self.spec.expansion,
+                 "code": code_digest(["helpers.concepts.clustering", "helpers.concepts.nulls"])}
+        seed = int(np.random.SeedSequence([self.decoding.seed, number]).generate_state(1)[0])
+        return cached("shared", f"turned-{number}", parts, lambda: {"n": np.array(
+            [one.n_clusters for one in self.clustered(turned(self.weights, seed=seed))])})["n"]
+
+    @cached_property
+    def by_permutation(self) -> NDArray[np.int64]:
+        """Numbers of clusters (1, n_eps) of decoders taught with permuted pictures."""
+        found = self.clustered(self.points(Variant(permuted=1)))
+        return np.array([[one.n_clusters for one in found]])
+
+    @cached_property
+    def chosen(self) -> tuple[int, NDArray[np.float64]]:
+        """Place of the chosen eps in the grid, and how many clusters are beyond chance at each."""
+        return chosen_radius(self.spec.eps, [one.n_clusters for one in self.found],
+                             self.by_rotation)
+
+    @property
+    def concepts(self) -> Clusters:
+        """The clusters at the chosen eps."""
+        return self.found[self.chosen[0]]
+
+    @cached_property
+    def middles(self) -> NDArray[np.float64]:
+        """Centroids of the concepts, (n_concepts, n_dims)."""
+        return centroids(self.weights, self.concepts)
+
+    @cached_property
+    def annotations(self) -> Annotations | None:
+        """What people wrote about the pictures."""
+        return annotations_of(self.decoding.cohort)
+
+    @cached_property
+    def words(self) -> tuple[str, ...]:
+        """Words that may name a concept: those that can be read, or that captions often say."""
+        if self.decoding.space.words:
+            return self.decoding.space.words
+        said = self.annotations.captions if self.annotations else ()
+        return words_in(said, self.spec.least_count)
+
+    @property
+    def seen(self) -> NDArray[np.int64]:
+        """Conditions that have an embedding: candidates for a card."""
+        return self.decoding.space.known
+
+    def where(self, concept: int) -> dict[tuple[str, str], NDArray]:
+        """Return the vertices of a concept's expanded masks, by participant and hemisphere."""
+        place = {}
+        for number, subject in enumerate(self.subjects):
+            trials = self.decoding.trials(subject)
+            rows = self.concepts.expanded[number][[concept]].indices
+            for side in np.unique(trials.hemisphere[rows]):
+                place[subject, str(side)] = trials.vertex[rows[trials.hemisphere[rows] == side]]
+        return place
+
+    def share_inside(self, regions: Sequence[str]) -> NDArray[np.float64]:
+        """Return each concept's share of members, of all participants, in some regions.
+
+        (n_concepts,); NaN where no participant has one of the regions.
+        """
+        total, known = np.zeros(self.concepts.n_clusters), False
+        for number, subject in enumerate(self.subjects):
+            labels, members = self.concepts.labels[number], self.decoding.trials(subject).members
+            masks = [members[name] for name in regions if name in members]
+            if masks:
+                known, inside = True, np.any(masks, axis=0) & (labels >= 0)
+                total += np.bincount(labels[inside], minlength=len(total))
+        return total / self.concepts.counts().sum(1) if known else np.full(len(total), np.nan)
+
+    def homes(self) -> list[dict[str, float]]:
+        """Return for each concept the two regions that hold most of its members, and the shares.
+
+        Regions of the functional localizers and of early cortex, of `LEAST_SHARE` or more.
+        """
+        names = [name for family in FUNCTIONAL for name in FAMILIES[family]]
+        share = np.nan_to_num([self.share_inside([name]) for name in names]).T
+        return [{names[column]: float(row[column]) for column in np.argsort(-row)[:2]
+                 if row[column] >= LEAST_SHARE} for row in share]
+
+    def tested(self, subject: str) -> NDArray[np.int64]:
+        """Return a participant's test conditions."""
+        return np.sort(np.concatenate([one.test for one in self.decoding.trials(subject).splits]))
+
+    def in_percent(self, subject: str) -> NDArray[np.float32] | None:
+        """Return the mean response in percent signal change to each test condition.
+
+        (n_conditions, n_voxels), in the order of the weights; None where files do not have it.
+        """
+        trials = self.decoding.trials(subject)
+        raw = self.decoding.cohort.percent(subject, trials.bound)
+        if raw is None:
+            return None
+        place = {key: column for column, key in enumerate(zip(raw.hemisphere, raw.vertex))}
+        columns = [place[key] for key in zip(trials.hemisphere, trials.vertex)]
+        return raw.mean(self.tested(subject))[:, columns]
+
+    def without_one(self) -> pd.DataFrame:
+        """Leave each participant out, and let the others' concepts predict its responses.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``subject, concept``; ``again``: cosine of the concept with the nearest one of
+            the others; ``r``: over held-out pictures, of their similarity to that one's centroid
+            with the mean response of those voxels whose weights lie within eps of it, and
+            ``r_all``: with the mean response of all voxels. Voxels were found from training
+            pictures: neither r is high by construction. NaN where there is no such voxel.
+        """
+        eps, rows = self.concepts.eps, []
+        for subject in self.subjects:
+            again, nearest = left_out(self.weights, self.middles, subject, eps,
+                                      self.spec.min_participants)
+            test = self.tested(subject)
+            responses = self.decoding.trials(subject).means(test)
+            for concept, (cosine, centre) in enumerate(zip(again, nearest)):
+                r = predicted(centre, self.weights[subject], responses,
+                              self.decoding.space.vectors[test], eps)
+                rows.append((subject, concept, cosine, *r))
+        return pd.DataFrame(rows, columns=["subject", "concept", "again", "r", "r_all"])
+
+    def member_responses(self, subject: str, responses: NDArray) -> NDArray[np.float64]:
+        """Average responses (n_conditions, n_voxels) over the voxels of each concept.
+
+        (n_conditions, n_concepts); NaN where the participant has none.
+        """
+        labels = self.concepts.labels[self.subjects.index(subject)]
+        member = labels[:, None] == np.arange(self.concepts.n_clusters)
+        with np.errstate(invalid="ignore"):
+            return responses @ member / member.sum(0)
+
+    def object_labels(self) -> pd.DataFrame:
+        """Return how well each concept tells which objects a held-out picture shows.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``concept, object, subject, n`` (pictures with it), ``auc`` (mean response of
+            the concept's voxels: CLIP has no part in it) and ``auc_clip`` (similarity of the
+            picture to the centroid). Objects in fewer than `LEAST_PICTURES` test pictures are left
+            out. Empty where nothing is written about the pictures.
+        """
+        rows, written = [], self.annotations
+        for subject in self.subjects if written else ():
+            test = self.tested(subject)
+            responses, present = self.decoding.trials(subject).means(test), written.present[test]
+            often = np.flatnonzero(np.minimum(present.sum(0), (~present).sum(0)) >= LEAST_PICTURES)
+            mine = auc(np.nan_to_num(self.member_responses(subject, responses)), present[:, often])
+            clip = auc(cosines(self.middles, self.decoding.space.vectors[test]).T,
+                       present[:, often])
+            size = self.concepts.counts()[:, self.subjects.index(subject)]
+            rows += [{"concept": concept, "object": written.objects[column], "subject": subject,
+                      "n": int(present[:, column].sum()), "auc": mine[concept, place],
+                      "auc_clip": clip[concept, place]}
+                     for concept in np.flatnonzero(size) for place, column in enumerate(often)]
+        return pd.DataFrame(rows, columns=["concept", "object", "subject", "n", "auc", "auc_clip"])

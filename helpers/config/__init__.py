@@ -1,0 +1,1 @@
+"""Typed profiles: one module per paper, one for the data; unknown keys are errors."""

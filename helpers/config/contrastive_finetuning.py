@@ -1,0 +1,212 @@
+"""The tables of a profile about tuned networks (notebooks 05 to 09): one frozen dataclass each."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, replace
+from typing import Literal
+
+from helpers.core.errors import LabError
+
+
+@dataclass(frozen=True)
+class FinetuningSpec:
+    """How networks are tuned to regions (notebooks 05 to 07); defaults are the published ones.
+
+    Parameters
+    ----------
+    network, untrained : str
+        In the registry: what is tuned, and the same architecture before training.
+    rois : tuple of str
+    layers : tuple of str
+        Read-out points, in order of depth (published: eight of AlexNet).
+    subjects : tuple of str
+        Empty: all.
+    hemispheres : {"apart", "together"}
+        Whether a region of each hemisphere has a model of its own, as published.
+    image_size : int
+        Side of the pictures, px; 0: the network's own.
+    max_images_per_condition : int
+        Pictures of each condition; 0: all.
+    n_train, n_test : int
+        Conditions to tune on and conditions held out; 0: all that the cohort has.
+    n_seeds : int
+        Trainings of every network: head, order of the images. Each has a seed of its own, drawn
+        from its name and its number, so that no two participants share one.
+    min_voxels : int
+        Smaller regions are left out, and counted.
+    standardise : bool
+        Responses in SD over the training conditions; by default as the cohort has them.
+    n_splits : int
+        Where the cohort has several folds: joined to so many; 0: all of them.
+    protocol : {"nested", "P1", "P2"}
+        How layer and penalty are chosen (`helpers.finetuning.ridge_cv`).
+    epochs, regression_epochs, batch_size : int
+    learning_rate, regression_learning_rate : float
+        Of Adam.
+    learning_rates : tuple of float
+        Candidates of the search, the same for every kind of tuning.
+    rate_search_scores : dict, kind of tuning -> tuple of float
+        What the search found: r of each of ``learning_rates``. The best one is used. Where a kind is not
+        named, nothing has been searched and ``learning_rate`` or ``regression_learning_rate`` is used.
+    n_rate_search_regions : int
+        Regions, drawn at random, that choose a rate (published: 30).
+    temperature : float
+    fixed_embedding_dim : int
+        Dimensions of the embedding where it does not grow with the region (not in the paper).
+    head_layer : str
+        Module path of the layer that the head reads; empty: the network's output, as published.
+    symmetric, learned_temperature, interleaved : bool
+        Not in the paper.
+    precision : {"float32", "tf32", "bfloat16"}
+    checkpoints : tuple of int
+        Epochs (from 1) after which weights are kept as well.
+    """
+
+    network: str
+    untrained: str
+    rois: tuple[str, ...]
+    layers: tuple[str, ...]
+    subjects: tuple[str, ...] = ()
+    hemispheres: Literal["apart", "together"] = "apart"
+    image_size: int = 0
+    max_images_per_condition: int = 0
+    n_train: int = 0
+    n_test: int = 0
+    n_seeds: int = 1
+    min_voxels: int = 20
+    standardise: bool = False
+    n_splits: int = 0
+    protocol: Literal["nested", "P1", "P2"] = "nested"
+    epochs: int = 30
+    regression_epochs: int = 75
+    batch_size: int = 1024
+    learning_rate: float = 1e-4
+    regression_learning_rate: float = 2.5e-5
+    learning_rates: tuple[float, ...] = ()
+    rate_search_scores: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    n_rate_search_regions: int = 30
+    temperature: float = 0.3
+    fixed_embedding_dim: int = 64
+    head_layer: str = ""
+    symmetric: bool = False
+    learned_temperature: bool = False
+    interleaved: bool = False
+    precision: Literal["float32", "tf32", "bfloat16"] = "float32"
+    checkpoints: tuple[int, ...] = ()
+
+    @property
+    def model_hemispheres(self) -> tuple[str, ...]:
+        """Hemispheres that have models of their own; "both": one for the two."""
+        return ("lh", "rh") if self.hemispheres == "apart" else ("both",)
+
+    def __post_init__(self) -> None:
+        learning_rates = (self.learning_rate, self.regression_learning_rate, *self.learning_rates)
+        if not self.rois or not self.layers or min(learning_rates) <= 0 or self.temperature <= 0:
+            raise LabError(f"The fine-tuning has {asdict(self)}.",
+                           expected="ROIs, layers; rates and a temperature above 0",
+                           remedy="correct the table 'finetuning'")
+        if self.batch_size < 2 or min(self.epochs, self.regression_epochs, self.n_rate_search_regions,
+                                      self.min_voxels, self.fixed_embedding_dim) < 1:
+            raise LabError(f"The fine-tuning has batch_size = {self.batch_size}, epochs = "
+                           f"{self.epochs}, regression_epochs = {self.regression_epochs}, "
+                           f"n_searched = {self.n_rate_search_regions}, fewest_voxels = "
+                           f"{self.min_voxels}, fixed_embedding = {self.fixed_embedding_dim}.",
+                           expected="a batch of 2 or more (contrast needs another picture), and "
+                                    "at least 1 of the others",
+                           remedy="correct the table 'finetuning'")
+        if self.n_seeds < 1 or min(self.n_train, self.n_test) < 0:
+            raise LabError(f"The fine-tuning has n_seeds = {self.n_seeds}, n_train = "
+                           f"{self.n_train}, n_test = {self.n_test}.",
+                           expected="1 seed or more; numbers of conditions, 0 for all",
+                           remedy="correct the table 'finetuning'")
+        mismatched = {kind: len(r) for kind, r in self.rate_search_scores.items() if len(r) != len(self.learning_rates)}
+        if mismatched:
+            raise LabError(f"The fine-tuning has {len(self.learning_rates)} rates and, of its search, "
+                           + ", ".join(f"{n} values of {kind!r}" for kind, n in mismatched.items()),
+                           expected="one r for each of `rates`",
+                           remedy="search again, or correct [finetuning.searched]")
+
+
+@dataclass(frozen=True)
+class LandscapeSpec:
+    """What tuned networks still tell of classes, and how they lie among each other (notebook 08).
+
+    Parameters
+    ----------
+    layer : str
+        Whose features the linear probes read (published: the seventh layer's ReLU).
+    tasks : dict, task -> image set
+        ``set`` or ``set/part``, by the names of the profile.
+    map_task : str
+        Of the tasks: networks are compared by their predictions on its held-out pictures.
+    image_size : int
+        Side of the tasks' pictures, px; 0: the network's own, as published.
+    max_images : int
+        Of each task, evenly spaced in its order; 0: all.
+    """
+
+    layer: str
+    tasks: dict[str, str]
+    map_task: str
+    image_size: int = 0
+    max_images: int = 0
+
+    def __post_init__(self) -> None:
+        if self.map_task not in self.tasks:
+            raise LabError(f"The landscape is mapped by {self.map_task!r}.",
+                           expected="one of its tasks: " + (", ".join(self.tasks) or "none named"),
+                           remedy="correct `mapped` or `tasks` in the table 'landscape'")
+
+
+@dataclass(frozen=True)
+class LateralitySpec:
+    """Which half of the picture networks look at (notebook 09); tuned as [finetuning] says, but:
+
+    Parameters
+    ----------
+    rois : tuple of str
+        Early regions.
+    shuffled_rois : tuple of str
+        Of these, the regions to whose shuffled responses networks are tuned as well.
+    task : str
+        Of the landscape's tasks: saliency is that of its classes (published: Caltech-256).
+    layers : tuple of str
+        Whose feature maps are weighed; the first is the published one (the fifth layer's pooling).
+    subject, roi : str
+        Whose networks the panel of pictures shows (published: subject 1, V2v).
+    hemispheres : {"apart", "together"}
+        Together: nothing can be told of laterality, only looked at.
+    image_size : int
+        Side of the pictures, px, in tuning and in the task; 0: as [finetuning] says, and in the
+        task the network's own.
+    n_seeds, n_train, epochs : int
+        Trainings of every network, conditions to tune on, passes; 0: as [finetuning] says.
+    """
+
+    rois: tuple[str, ...]
+    shuffled_rois: tuple[str, ...]
+    task: str
+    layers: tuple[str, ...]
+    subject: str
+    roi: str
+    hemispheres: Literal["apart", "together"] = "apart"
+    image_size: int = 0
+    n_seeds: int = 0
+    n_train: int = 0
+    epochs: int = 0
+
+    def __post_init__(self) -> None:
+        unknown_rois = {self.roi, *self.shuffled_rois} - set(self.rois)
+        if not self.rois or not self.layers or unknown_rois:
+            raise LabError(f"The laterality has the ROIs {', '.join(self.rois) or 'none'}, and "
+                           f"asks for {', '.join(sorted(unknown_rois)) or 'none'} besides; layers: "
+                           f"{', '.join(self.layers) or 'none'}.",
+                           expected="`roi` and `controls` among `rois`, and one layer or more",
+                           remedy="correct the table 'laterality'")
+
+    def finetuning_spec(self, spec: FinetuningSpec, learning_rate: float) -> FinetuningSpec:
+        """Return how these networks are tuned, at a rate that was chosen before."""
+        return replace(spec, rois=self.rois, hemispheres=self.hemispheres, learning_rates=(), rate_search_scores={},
+                       learning_rate=learning_rate, image_size=self.image_size or spec.image_size,
+                       n_seeds=self.n_seeds or spec.n_seeds, n_train=self.n_train or spec.n_train,
+                       epochs=self.epochs or spec.epochs)

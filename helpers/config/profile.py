@@ -1,0 +1,143 @@
+"""Profiles: which data, networks and sizes a run uses, read strictly from TOML."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from helpers.config.contrastive_coding import ChannelSpec, EncodingSpec, LesionSpec, ReadoutSpec
+from helpers.config.contrastive_finetuning import FinetuningSpec, LandscapeSpec, LateralitySpec
+from helpers.config.data import CohortSpec, FolderSpec, ImageSetSpec, NetworkSpec, SyntheticSpec
+from helpers.config.shared_concepts import ConceptSpec, DecodingSpec
+from helpers.config.validation import from_table, read_toml, suggest
+from helpers.config.vision_language import LanguageSpec
+from helpers.core.errors import LabError, one_of
+from helpers.core.paths import PACKAGE, ROOT
+from helpers.core.stray_files import is_stray
+
+Table = (LesionSpec | ReadoutSpec | ChannelSpec | CohortSpec | EncodingSpec | FinetuningSpec
+         | LandscapeSpec | LateralitySpec | DecodingSpec | ConceptSpec | LanguageSpec
+         | FolderSpec)
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Everything a run may vary; the notebooks hold no other setting of this kind."""
+
+    name: str
+    title: str
+    data_kind: Literal["REAL", "SYNTHETIC"]
+    seed: int
+    device: str
+    data: str
+    batch_size: int
+    image_sets: dict[str, ImageSetSpec]
+    networks: NetworkSpec
+    lesions: LesionSpec | None = None
+    readout: ReadoutSpec | None = None
+    channels: ChannelSpec | None = None
+    cohort: CohortSpec | None = None
+    encoding: EncodingSpec | None = None
+    tuning_cohort: CohortSpec | None = None
+    transfer_cohort: CohortSpec | None = None
+    finetuning: FinetuningSpec | None = None
+    landscape: LandscapeSpec | None = None
+    laterality: LateralitySpec | None = None
+    decoding: DecodingSpec | None = None
+    concepts: ConceptSpec | None = None
+    language: LanguageSpec | None = None
+    rdms: FolderSpec | None = None
+    synthetic: SyntheticSpec | None = None
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1:
+            raise LabError(f"The profile {self.name!r} has batch_size = {self.batch_size}.",
+                           expected="at least 1", remedy="correct the key 'batch_size'")
+        drawn = [name for name, spec in self.sources.items()
+                    if spec.source.startswith("synthetic:")]
+        if drawn and self.synthetic is None:
+            raise LabError(
+                f"The profile {self.name!r} draws {', '.join(drawn)} but has no sizes for it.",
+                expected="a table 'synthetic' with its sizes",
+                remedy="copy the table [synthetic] from helpers/profiles/demo.toml")
+
+    @property
+    def sources(self) -> dict[str, ImageSetSpec | CohortSpec | FolderSpec]:
+        """All that lies on disk in a folder of its own, by name."""
+        others = {"cohort": self.cohort, "tuning_cohort": self.tuning_cohort,
+                  "transfer_cohort": self.transfer_cohort, "rdms": self.rdms,
+                  "names": self.decoding and self.decoding.names}
+        return {**self.image_sets, **{name: spec for name, spec in others.items() if spec}}
+
+    def table(self, name: str) -> Table:
+        """Return an optional table.
+
+        Raises
+        ------
+        LabError
+            If the profile lacks it.
+        """
+        found = getattr(self, name)
+        if found is None:
+            raise LabError(f"the profile {self.name!r} has no table [{name}]",
+                           expected=f"[{name}], which this notebook reads",
+                           remedy="copy it from helpers/profiles/demo.toml or paper.toml")
+        return found
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the content (64 hexadecimal digits); comments and order do not count."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
+
+def profile_folders() -> tuple[Path, ...]:
+    """Return the folders searched for profiles: the package's, then a user's own."""
+    return (PACKAGE / "profiles", Path.cwd() / "profiles", ROOT / "profiles")
+
+
+def profile_names() -> tuple[str, ...]:
+    """Return the names of all profiles that can be loaded by name."""
+    return tuple(sorted({path.stem for folder in profile_folders() if folder.is_dir()
+                         for path in folder.iterdir()
+                         if is_toml(path.name) and not is_stray(path.name)}))
+
+
+def is_toml(name: str) -> bool:
+    """Tell whether a name is that of a TOML file, in small letters or not."""
+    return name.lower().endswith(".toml")
+
+
+def load_profile(name_or_path: str | Path) -> Profile:
+    """Load a profile by name ("demo", "mini", "paper", or a user's own) or by the path of a file.
+
+    Raises
+    ------
+    LabError
+        If there is no such profile, if a key is unknown, missing or of the wrong type, or if the
+        file's ``name`` is not the file's own.
+    """
+    path = _find(str(name_or_path))
+    profile = from_table(Profile, read_toml(path), path.name)
+    if profile.name != path.stem:
+        raise LabError(f"{path} says name = {profile.name!r}.", expected=f"name = {path.stem!r}",
+                       remedy="rename the file or correct the key: figures are filed by this name")
+    return profile
+
+
+def _find(name: str) -> Path:
+    if is_toml(name):
+        candidates = [Path(name), ROOT / name]
+    else:
+        candidates = [folder / f"{name}.toml" for folder in profile_folders()]
+    for path in candidates:
+        # The ending may be written otherwise than on disk: .TOML for .toml.
+        for same in (path, *(path.with_suffix(end) for end in (".toml", ".TOML"))):
+            if same.is_file():
+                return same
+    valid = profile_names()
+    raise LabError(f"There is no profile {name!r}.", expected=one_of(valid),
+                   remedy=suggest(name, valid) or "copy helpers/profiles/demo.toml to "
+                   "profiles/<name>.toml, edit it, and pass PROFILE=<name>")

@@ -1,0 +1,215 @@
+"""How far categories lie apart within a layer, and whether that grows from layer to layer.
+
+Each layer is looked at in its own space, all units and no axes chosen, so that nothing has to be
+aligned across layers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from helpers.core.constant_values import FLAT, centred
+from helpers.core.errors import LabError
+
+BLOCK = 65_536
+"""Units whose inner products are added at a time, in double precision."""
+
+Array = NDArray[np.float64]
+
+
+def layer_rdm(activations: NDArray) -> Array:
+    """Return 1 - Pearson's r over all units of a layer, between all pictures.
+
+    Parameters
+    ----------
+    activations : ndarray, float, shape (n_images, n_units)
+
+    Returns
+    -------
+    ndarray, float64, shape (n_images, n_images)
+        An image to which all units respond alike is like no other: 1.
+    """
+    mean = activations.mean(1, dtype=np.float64, keepdims=True)
+    gram = np.zeros((len(activations), len(activations)))
+    for start in range(0, activations.shape[1], BLOCK):
+        block = activations[:, start:start + BLOCK] - mean
+        gram += block @ block.T
+    norms = np.sqrt(np.diag(gram))
+    norms[norms <= FLAT * np.abs(activations).max(1)] = np.inf
+    rdm = 1 - gram / np.maximum(np.outer(norms, norms), np.finfo(float).tiny)
+    np.fill_diagonal(rdm, 0)
+    return rdm
+
+
+def silhouettes(rdms: Array, labels: Sequence[str] | NDArray) -> Array:
+    r"""Return the mean silhouette of the categories in every layer.
+
+    .. math:: s_i = \frac{b_i - a_i}{\max(a_i, b_i)}
+
+    with :math:`a_i` the mean distance of picture *i* to the others of its category and
+    :math:`b_i` that to the nearest other category (Rousseeuw 1987).
+
+    Parameters
+    ----------
+    rdms : ndarray, shape (n_layers, n_images, n_images)
+    labels : sequence, n_images
+        Category of every picture; at least two categories, two pictures in each.
+
+    Returns
+    -------
+    ndarray, shape (n_layers,), -1 to 1
+        1: categories are points far apart; 0 or below: they overlap.
+    """
+    category_idx, one_hot, counts = _encode_labels(labels)
+    sums = rdms @ one_hot
+    rows = np.arange(len(category_idx))
+    a = sums[:, rows, category_idx] / (counts[category_idx] - 1)
+    means = sums / counts
+    means[:, rows, category_idx] = np.inf
+    b = means.min(2)
+    larger_distance = np.maximum(a, b)
+    return np.divide(b - a, larger_distance, out=np.zeros_like(a), where=larger_distance > FLAT).mean(1)
+
+
+def _encode_labels(labels: Sequence[str] | NDArray) -> tuple[NDArray, Array, NDArray]:
+    """Return category numbers (n_images,), one-hot rows (n_images, n_categories), and counts."""
+    names, category_idx, counts = np.unique(np.asarray(labels), return_inverse=True, return_counts=True)
+    if len(names) < 2 or counts.min() < 2:
+        raise LabError(f"categories {dict(zip(names.tolist(), counts.tolist()))}",
+                       expected="at least 2 categories, 2 pictures in each",
+                       remedy="give every category more pictures")
+    return category_idx, np.eye(len(names))[category_idx], counts
+
+
+def nearest_centroid_correct(rdms: Array, labels: Sequence[str] | NDArray) -> NDArray[np.bool_]:
+    r"""Say which pictures lie nearest to the centroid of their own category, they left out.
+
+    Patterns are standardised over units, and nearest means the largest Pearson's r. Both follow
+    from the distances: with :math:`r_{ij} = 1 - d_{ij}` and :math:`S_k` the sum of the patterns
+    of category *k*,
+
+    .. math:: \mathrm{corr}(x_i, S_k) \propto \sum_{j \in k} r_{ij} \Big/
+              \sqrt{\textstyle\sum_{j, l \in k} r_{jl}}
+
+    Parameters
+    ----------
+    rdms : ndarray, shape (n_layers, n_images, n_images)
+        Of `layer_rdm`.
+    labels : sequence, n_images
+
+    Returns
+    -------
+    ndarray, bool, shape (n_layers, n_images)
+        Chance is one in the number of categories where they are equally large.
+    """
+    category_idx, one_hot, _ = _encode_labels(labels)
+    rows = np.arange(len(category_idx))
+    sums = (1 - rdms) @ one_hot
+    squares = np.einsum("ik,lik->lk", one_hot, sums)[:, None].repeat(len(category_idx), axis=1)
+    own_sums = sums[:, rows, category_idx]
+    squares[:, rows, category_idx] += 1 - 2 * own_sums
+    sums[:, rows, category_idx] = own_sums - 1
+    similarity = sums / np.sqrt(np.maximum(squares, np.finfo(float).tiny))
+    return similarity.argmax(2) == category_idx
+
+
+def nearest_centroid_accuracy(rdms: Array, labels: Sequence[str] | NDArray) -> Array:
+    """Return the share of `nearest_centroid_correct` in every layer, shape (n_layers,)."""
+    return nearest_centroid_correct(rdms, labels).mean(1)
+
+
+def label_permutation_null(rdms: Array, labels: Sequence[str] | NDArray,
+               measure: Callable[[Array, NDArray], Array] = silhouettes, *,
+               n_permutations: int = 1000, seed: int = 0) -> Array:
+    """Return the measure for categories that were dealt to the pictures at random.
+
+    The silhouette's null lies below 0, for the nearest of several other categories counts, and
+    the lower the fewer dimensions a layer uses: only the distance from it compares layers.
+
+    Returns
+    -------
+    ndarray, shape (n_permutations, n_layers)
+        One deal holds for all layers.
+    """
+    rng, category_idx = np.random.default_rng(seed), _encode_labels(labels)[0]
+    return np.stack([measure(rdms, rng.permutation(category_idx)) for _ in range(n_permutations)])
+
+
+def permutation_p_values(observed: Array, null: Array) -> Array:
+    """Return the one-sided p value: the share of the null, the data included, as large or larger.
+
+    Parameters
+    ----------
+    observed : ndarray, shape (n_layers,)
+    null : ndarray, shape (n_permutations, n_layers)
+    """
+    return (1 + (null >= observed).sum(0)) / (1 + len(null))
+
+
+@dataclass(frozen=True)
+class JackknifeResult:
+    """A weighted sum of silhouettes over layers, with its error over pictures.
+
+    Attributes
+    ----------
+    estimate, se : float
+        The error is NaN, and p and the interval with it, where no image makes a difference.
+    p : float
+        One-sided: how probable so large an estimate would be if the true one were 0.
+    n_images : int
+    """
+
+    estimate: float
+    se: float
+    p: float
+    n_images: int
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The 95 % interval over pictures, *t* with n - 1 degrees of freedom."""
+        half = float(stats.t.ppf(0.975, self.n_images - 1)) * self.se
+        return self.estimate - half, self.estimate + half
+
+
+def jackknife_contrast(rdms: Array, labels: Sequence[str] | NDArray, weights: Sequence[float] | Array,
+             ) -> JackknifeResult:
+    r"""Test a contrast of layers (or of networks) by the jackknife over pictures.
+
+    .. math:: \hat\theta = \sum_l w_l s_l,\quad
+              \mathrm{se}^2 = \tfrac{n-1}{n} \sum_i (\hat\theta_{(i)} - \bar\theta_{(\cdot)})^2
+
+    and :math:`\hat\theta / \mathrm{se}` against *t* with n - 1 degrees of freedom. Permuting
+    labels would not do: it asks whether there are categories at all, not whether one layer
+    separates them more than another.
+
+    Parameters
+    ----------
+    rdms : ndarray, shape (n_layers, n_images, n_images)
+        The same pictures in all; layers of two networks may be stacked.
+    labels : sequence, n_images
+        At least three pictures in each category.
+    weights : sequence of float, n_layers
+        For a trend: :func:`slope_weights`. For a difference: +1 and -1.
+    """
+    weights, labels = np.asarray(weights, dtype=float), _encode_labels(labels)[0]
+    n_images = len(labels)
+    left_out = np.empty(n_images)
+    for image in range(n_images):
+        rest = np.delete(np.arange(n_images), image)
+        left_out[image] = weights @ silhouettes(rdms[:, rest][:, :, rest], labels[rest])
+    estimate = float(weights @ silhouettes(rdms, labels))
+    if not centred(left_out).any():
+        return JackknifeResult(estimate, np.nan, np.nan, n_images)
+    se = float(np.sqrt((n_images - 1) * left_out.var()))
+    return JackknifeResult(estimate, se, float(stats.t.sf(estimate / se, n_images - 1)), n_images)
+
+
+def slope_weights(n_layers: int) -> Array:
+    """Return the weights whose sum over layers is the least-squares slope per layer."""
+    depth = np.arange(n_layers) - (n_layers - 1) / 2
+    return depth / (depth**2).sum()

@@ -1,0 +1,64 @@
+"""Confidence intervals of what is not a plain mean: proportions, differences, random draws."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+from statsmodels.stats.proportion import proportion_confint
+
+from helpers.core.statistics import interval
+
+
+def proportion_interval(k: int, n: int, level: float = 0.95) -> tuple[float, float]:
+    """Return the exact binomial interval of a proportion (Clopper-Pearson); NaN for none."""
+    if not n:
+        return np.nan, np.nan
+    low, high = proportion_confint(k, n, alpha=1 - level, method="beta")
+    return float(low), float(high)
+
+
+def difference_interval(k: int, n: int, k_other: int, n_other: int,
+                        times: float = 1.0) -> tuple[float, float, float]:
+    """Return ``k / n - times * k_other / n_other`` and its 95 % interval; NaN for none.
+
+    Newcombe's method 10 (1998, Statistics in Medicine 17): Wilson's limits, squared and added.
+    """
+    if not n or not n_other:
+        return np.nan, np.nan, np.nan
+    one, other = k / n, k_other / n_other
+    low, high = proportion_confint(k, n, method="wilson")
+    low_other, high_other = proportion_confint(k_other, n_other, method="wilson")
+    difference = one - times * other
+    return (difference, float(difference - np.hypot(one - low, times * (high_other - other))),
+            float(difference + np.hypot(high - one, times * (other - low_other))))
+
+
+def against_draws(value: float, drawn: NDArray, level: float = 0.95) -> tuple[float, float, float]:
+    r"""Compare a statistic with the same statistic of random draws.
+
+    .. math:: v - \bar d \pm t_{n-1} s_d \sqrt{1 + 1/n}
+
+    the interval of the statistic minus one more random draw, if these are normally distributed.
+
+    Returns
+    -------
+    difference, low, high : float
+        From the draws' mean; NaN for fewer than two draws.
+    """
+    drawn = np.asarray(drawn, float)
+    drawn = drawn[np.isfinite(drawn)]
+    if len(drawn) < 2 or not np.isfinite(value):
+        return np.nan, np.nan, np.nan
+    half = special.stdtrit(len(drawn) - 1, (1 + level) / 2) * drawn.std(ddof=1) * np.sqrt(
+        1 + 1 / len(drawn))
+    difference = float(value - drawn.mean())
+    return difference, difference - float(half), difference + float(half)
+
+
+def mean_interval(values: NDArray, *, shared: bool = False) -> tuple[float, float, float]:
+    """Return a mean and its `interval`; rows with NaN are left out."""
+    table = np.asarray(values, float)
+    table = table.reshape(len(table), -1 if table.size else 1)
+    table = table[np.isfinite(table).all(1)]
+    return (float(table.mean()) if len(table) else np.nan, *interval(table, shared=shared))

@@ -1,0 +1,135 @@
+"""Where things are, and how a file is written so that it is whole or not there."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+from helpers.core.errors import LabError
+
+PACKAGE = Path(__file__).resolve().parent.parent
+ROOT = PACKAGE.parent
+"""The repository: the folder that holds the package ``helpers``."""
+
+DATA_VARIABLE = "LAB_DATA"
+CACHE_VARIABLE = "LAB_CACHE"
+FIGURES_VARIABLE = "LAB_FIGURES"
+
+
+def data_dir(default: str | Path, argument: str | Path | None = None) -> Path:
+    """Return the folder of the data: argument, else ``LAB_DATA``, else the profile's default.
+
+    Relative paths count from the repository, so that every working directory agrees.
+    """
+    return _resolve(argument or os.environ.get(DATA_VARIABLE) or default)
+
+
+def cache_dir() -> Path:
+    """Return the folder of the artefacts: ``LAB_CACHE``, else ``data/cache``."""
+    return _resolve(os.environ.get(CACHE_VARIABLE) or "data/cache")
+
+
+def figures_dir(profile_name: str) -> Path:
+    """Return the folder of the figures: ``LAB_FIGURES`` (a staging folder of the runner), else
+    ``figures/<profile_name>``."""
+    return _resolve(os.environ.get(FIGURES_VARIABLE) or Path("figures") / profile_name)
+
+
+def zoo_dir() -> Path:
+    """Return the folder of the committed weights of the demo networks."""
+    return ROOT / "data" / "zoo"
+
+
+def ensure_writable(folder: Path) -> Path:
+    """Make ``folder`` and prove that a file can be made in it; return it.
+
+    Raises
+    ------
+    LabError
+        If the folder cannot be made or is read-only.
+    """
+    # A real file is tried: os.access answers yes to root even on a read-only disk.
+    probe = folder / f".writable-{uuid.uuid4().hex[:12]}"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise disk_full(folder) from error
+        raise LabError(
+            f"Nothing can be written in {folder} ({error.strerror or error}).",
+            expected="a folder that exists or can be made, on a disk that is not read-only",
+            remedy=f"set {DATA_VARIABLE} (data) or {CACHE_VARIABLE} (artefacts) to a folder "
+                   "you may write to") from error
+    return folder
+
+
+def ensure_space(folder: Path, needed: int, what: str) -> None:
+    """Raise ``LabError`` where the disk of ``folder`` (which exists) has under ``needed`` bytes."""
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise LabError(
+            f"The disk of {folder} has {size_text(free)} free.",
+            expected=f"{size_text(needed)} for {what}",
+            remedy=f"free some space, or set {DATA_VARIABLE} or {CACHE_VARIABLE} to a folder "
+                   "on a larger disk")
+
+
+def disk_full(path: Path) -> LabError:
+    """Return the error to raise when the disk filled up while ``path`` was written."""
+    folder = next(parent for parent in (path, *path.parents) if parent.is_dir())
+    return LabError(
+        f"The disk is full: {path} could not be written "
+        f"({size_text(shutil.disk_usage(folder).free)} free).",
+        expected="enough space for the file; what was there before is untouched",
+        remedy=f"free some space, or set {DATA_VARIABLE} or {CACHE_VARIABLE} to a folder "
+               "on a larger disk, and run again")
+
+
+def atomic_write(path: Path, write: Callable[[Path], object]) -> Path:
+    """Write a file so that readers see the old one or the whole new one; return ``path``.
+
+    Parameters
+    ----------
+    path : Path
+        Its folder is made where needed.
+    write : callable
+        Gets a temporary path in the same folder, with the same suffix, and writes there.
+
+    Raises
+    ------
+    LabError
+        If the disk is full or the folder read-only. Whatever ``write`` raises passes through;
+        in each case the temporary file is gone and the old file is intact.
+    """
+    ensure_writable(path.parent)
+    temporary = path.with_name(f".{path.stem}-{uuid.uuid4().hex[:12]}.part{path.suffix}")
+    try:
+        write(temporary)
+        os.replace(temporary, path)
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise disk_full(path) from error
+        raise
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
+
+
+def size_text(n_bytes: int) -> str:
+    """Return a size in the unit that a reader expects, such as "195 MB"."""
+    size = float(n_bytes)
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:.3g} TB"
+
+
+def _resolve(path: str | Path) -> Path:
+    return (ROOT / Path(path).expanduser()).resolve()

@@ -1,0 +1,261 @@
+"""Statistics that know nothing of networks or brains.
+
+Streamed moments per group of observations, Student's t from them, the Benjamini-Yekutieli step-up
+rule without p values and without a sort, and corrections of a few p values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import special
+from torch import Tensor
+
+from helpers.core.errors import LabError
+
+ROUNDING = 1e-12
+"""Below this share of what it is the difference of, a difference of float64 sums is no signal."""
+BLOCK = 2048
+"""Units handled at a time while moments are updated: 64 images x 2,048 units stay in cache."""
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Counts, means and sums of squared deviations of every unit, per group of images.
+
+    Images enter batch by batch, each batch centred in float64 on its own mean, and batches are
+    joined by the pairwise update of Chan, Golub & LeVeque (1983). Nothing large is ever subtracted
+    from something equally large: a unit driven strongly by one image loses no precision, and a
+    unit that never changes has deviations of exactly zero.
+
+    Attributes
+    ----------
+    count : Tensor, int64, shape (n_groups,)
+        Images seen per group.
+    mean : Tensor, float64, shape (n_groups, n_units)
+        Mean activation; 0 before the first image.
+    deviations : Tensor, float64, shape (n_groups, n_units)
+        Sum of squared deviations from the group's mean.
+    """
+
+    count: Tensor
+    mean: Tensor
+    deviations: Tensor
+
+    @classmethod
+    def start(cls, n_groups: int, first: Tensor) -> Moments:
+        """Begin with no image seen; ``first`` (n_units,) tells number and device of the units."""
+        empty = torch.zeros(n_groups, first.numel(), dtype=torch.float64, device=first.device)
+        return cls(torch.zeros(n_groups, dtype=torch.int64), empty, empty.clone())
+
+    def update(self, activations: Tensor, group: int) -> None:
+        """Add images of one group, in place.
+
+        Parameters
+        ----------
+        activations : Tensor, float, shape (n_images, n_units)
+        group : int
+        """
+        n_images, n_units = activations.shape
+        before = int(self.count[group])
+        total = before + n_images
+        # A tensor on the device: dividing by a plain number multiplies by its reciprocal there,
+        # and the mean of a constant would be off by rounding.
+        n = torch.tensor(n_images, dtype=torch.float64, device=activations.device)
+        buffer = torch.empty(n_images, min(BLOCK, n_units), dtype=torch.float64,
+                             device=activations.device)
+        for start in range(0, n_units, BLOCK):
+            block = slice(start, min(start + BLOCK, n_units))
+            values = buffer[:, : block.stop - start].copy_(activations[:, block])
+            mean = values.sum(0) / n
+            step = mean - self.mean[group, block]
+            self.mean[group, block] += step * (n_images / total)
+            self.deviations[group, block] += values.sub_(mean).square_().sum(0)
+            self.deviations[group, block] += step.square_() * (before * n_images / total)
+        self.count[group] = total
+
+    def pool(self, groups: list[list[int]]) -> Moments:
+        """Join groups: entry ``i`` of the result is the union of ``groups[i]``."""
+        parts = [self._union(members) for members in groups]
+        return Moments(*(torch.stack(values) for values in zip(*parts)))
+
+    def _union(self, members: list[int]) -> tuple[Tensor, Tensor, Tensor]:
+        n, means = self.n[members], self.mean[members]
+        mean = means[0] + (n * (means - means[0])).sum(0) / n.sum()
+        deviations = self.deviations[members].sum(0) + (n * (means - mean).square_()).sum(0)
+        return self.count[members].sum(), mean, deviations
+
+    @property
+    def n(self) -> Tensor:
+        """Images per group as a float64 column, shape (n_groups, 1)."""
+        return self.count.to(self.mean)[:, None]
+
+    @property
+    def variance(self) -> Tensor:
+        """Unbiased variance, float64, shape (n_groups, n_units)."""
+        return self.deviations / (self.n - 1)
+
+
+def t_values(moments: Moments, first: int, second: int) -> tuple[Tensor, int]:
+    r"""Compute Student's t of two groups, unit by unit (equal variances).
+
+    .. math:: t = \frac{\bar x_1 - \bar x_2}{\sqrt{s_p^2 (1/n_1 + 1/n_2)}}
+
+    Parameters
+    ----------
+    moments : Moments
+    first, second : int
+        Groups. A positive value means that the first group's mean is the larger.
+
+    Returns
+    -------
+    t : Tensor, float64, shape (n_units,)
+        NaN where a unit has the same constant value in both groups; infinite where it is
+        constant within both but differs between them, as a saturated ReLU6 unit may (as in
+        SciPy).
+    df : int
+        Degrees of freedom, :math:`n_1 + n_2 - 2`.
+    """
+    n1, n2 = int(moments.count[first]), int(moments.count[second])
+    if min(n1, n2) < 2:
+        raise LabError(f"groups of {n1} and {n2} images", expected="at least 2 images in each",
+                       remedy="give every domain more images")
+    df = n1 + n2 - 2
+    within = moments.deviations[first] + moments.deviations[second]
+    difference = moments.mean[first] - moments.mean[second]
+    return difference / within.mul_((1 / n1 + 1 / n2) / df).sqrt_(), df
+
+
+@lru_cache(maxsize=256)
+def harmonic(m: int) -> float:
+    """Return the sum of 1/i for i = 1 ... m."""
+    return float(np.sum(1.0 / np.arange(1, m + 1)))
+
+
+def step_up_threshold(magnitude: Tensor, df: float, *, alpha: float, m: int | None = None) -> float:
+    r"""Find the critical :math:`|t|` of the Benjamini-Yekutieli step-up rule.
+
+    The rule rejects the ``k`` smallest p values for the largest ``k`` with
+    :math:`p_{(k)} \le k \alpha / (m c_m)`, :math:`c_m = \sum_{i \le m} 1/i`. With
+    :math:`N(k)` the number of two-sided p values at or below that bound, ``k`` is the largest
+    fixed point of ``N``, and because ``N`` only falls with ``k`` it is reached from ``k = m``
+    by iteration, each step one count in t-space. No p value is computed, nothing is sorted.
+
+    Parameters
+    ----------
+    magnitude : Tensor, float64, shape (n_units,)
+        :math:`|t|`; NaN (dead units) never counts.
+    df : float
+        Degrees of freedom.
+    alpha : float
+        False discovery rate.
+    m : int, optional
+        Size of the family; by default all units, dead ones included, as in the authors' code.
+
+    Returns
+    -------
+    float
+        Reject where ``magnitude >= threshold``; infinity if nothing is rejected.
+
+    Notes
+    -----
+    Benjamini & Yekutieli (2001), Theorem 1.3; Prince et al. (2024), spec 2.2.
+    """
+    if not 0 < alpha < 1:
+        raise LabError(f"alpha = {alpha}", expected="a rate between 0 and 1",
+                       remedy="0.05 is the published value")
+    m = magnitude.numel() if m is None else m
+    rejected = m
+    while rejected:
+        bound = rejected * alpha / (m * harmonic(m))
+        threshold = -float(special.stdtrit(df, bound / 2))
+        count = int((magnitude >= threshold).sum())
+        if count >= rejected:
+            return threshold
+        rejected = count
+    return float("inf")
+
+
+def corrected(p: Sequence[float], method: str = "holm") -> NDArray[np.float64]:
+    """Correct p values for their number, leaving unknown ones (NaN) out of the family.
+
+    Parameters
+    ----------
+    p : sequence of float
+    method : {"bonferroni", "holm"}
+    """
+    from statsmodels.stats.multitest import multipletests  # late: it loads half of statsmodels
+
+    values = np.array(p, float)
+    known = np.isfinite(values)
+    if known.any():
+        values[known] = multipletests(values[known], method=method)[1]
+    return values
+
+
+def interval(values: NDArray, level: float = 0.95, *,
+             shared: bool = False) -> tuple[float, float]:
+    r"""Return the interval of a mean over participants, and over trainings where there are several.
+
+    One value a participant gives Student's t interval. In a table (rows: participants, columns:
+    trainings) where every cell is a training of its own, the participants' means hold what their
+    trainings add, and the t interval over these means covers both.
+
+    Where trainings are ``shared`` by the participants (a pooled network), it is the interval of the
+    grand mean of crossed random effects. With the mean squares of the two-way analysis of variance
+    without replication, MSP, MSS and MSR,
+
+    .. math:: SE^2 = (MSP + \max(0, MSS - MSR)) / (P S),
+
+    with Satterthwaite's degrees of freedom, at least one less than the smaller of P and S. It is
+    never narrower than the t interval over the participants' means.
+
+    Parameters
+    ----------
+    values : array, shape (n_participants,) or (n_participants, n_trainings)
+        No NaN.
+    level : float
+    shared : bool
+
+    Returns
+    -------
+    low, high : float
+        NaN for fewer than two participants, or than three shared trainings: of two, the spread
+        is hardly known, and another machine's rounding may turn whatever is said.
+    """
+    values = np.asarray(values, float)
+    if shared:
+        return _crossed_interval(values, level)
+    values = values.mean(1) if values.ndim == 2 and values.size else values.reshape(len(values))
+    if len(values) < 2:
+        return np.nan, np.nan
+    standard_error = values.std(ddof=1) / np.sqrt(len(values))
+    half = special.stdtrit(len(values) - 1, (1 + level) / 2) * standard_error
+    return float(values.mean() - half), float(values.mean() + half)
+
+
+def _crossed_interval(values: NDArray, level: float) -> tuple[float, float]:
+    """Return the interval of the grand mean, rows and columns both drawn at random."""
+    n_rows, n_columns = values.shape if values.ndim == 2 else (0, 0)
+    if n_rows < 2 or n_columns < 3:
+        return np.nan, np.nan
+    mean, rows, columns = values.mean(), values.mean(1), values.mean(0)
+    residual = values - rows[:, None] - columns + mean
+    df_row, df_column = n_rows - 1, n_columns - 1
+    ms_row = n_columns * rows.var(ddof=1)
+    ms_column = n_rows * columns.var(ddof=1)
+    ms_residual = (residual**2).sum() / (df_row * df_column)
+    quantile = lambda df: special.stdtrit(df, (1 + level) / 2)  # noqa: E731
+    half = quantile(df_row) * np.sqrt(ms_row / values.size)
+    if ms_column > ms_residual:
+        variance = ms_row + ms_column - ms_residual
+        df = variance**2 / (ms_row**2 / df_row + ms_column**2 / df_column
+                            + ms_residual**2 / (df_row * df_column))
+        df = max(df, min(df_row, df_column))
+        half = max(half, quantile(df) * np.sqrt(variance / values.size))
+    return float(mean - half), float(mean + half)

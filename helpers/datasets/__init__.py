@@ -1,0 +1,1 @@
+"""Make data available: drawn, downloaded, unpacked, verified."""

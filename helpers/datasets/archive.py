@@ -1,0 +1,224 @@
+"""Unpack zip and tar archives safely, and describe a folder by one digest."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import re
+import shutil
+import tarfile
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import NoReturn
+
+from helpers.core.digest import file_digest
+from helpers.core.errors import LabError
+from helpers.core.paths import disk_full, ensure_space, ensure_writable
+from helpers.core.stray_files import is_stray, visible_files
+
+MOST_SQUEEZED = 1100
+"""No member of a zip is smaller by more than this (Deflate: 1032), except in rare formats."""
+READABLE = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
+PAGE = "a web page"
+FIRST_BYTES = {b"PK": "zip", b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz",
+               b"7z\xbc\xaf": "7z", b"Rar!": "rar", b"(\xb5/\xfd": "zstd",
+               b"<": PAGE}
+"""How files begin that people take for an archive of another kind."""
+
+
+def folder_manifest(folder: Path) -> str:
+    """Return one digest for the names and contents of the files under ``folder``.
+
+    It is the SHA-256 of the lines ``<sha256>  <relative path>``, sorted by path.
+    """
+    lines = "".join(f"{file_digest(folder / name)}  {name}\n" for name in visible_files(folder))
+    return "sha256:" + hashlib.sha256(lines.encode("utf-8")).hexdigest()
+
+
+@contextmanager
+def unpack(archive: Path, folder: Path, *, kind: str = "zip") -> Iterator[Path]:
+    """Unpack an archive into ``folder`` for the time of the block; strays are left out.
+
+    Parameters
+    ----------
+    archive : Path
+    folder : Path
+        Emptied before, removed after; move what is to stay.
+    kind : str
+        "zip"; "zip-in-zip", where the archives inside are unpacked too, each where it lies; or
+        "tar", not compressed.
+
+    Raises
+    ------
+    LabError
+        If the archive is damaged, needs a password or a compression that Python lacks, names a
+        file outside of ``folder``, holds (in a tar) anything but files and folders, or does not fit
+        the disk.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    ensure_writable(folder)
+    try:
+        if kind == "tar":
+            _extract(archive, folder, kind, _extract_tar, archive)
+        else:
+            _extract(archive, folder, "zip", _extract_zip, archive)
+        if kind == "zip-in-zip":
+            for inner in sorted(path for path in folder.rglob("*")
+                                if path.suffix.lower() == ".zip" and path.is_file()):
+                _extract(inner, inner.parent, "zip", _extract_zip, archive)
+                inner.unlink()
+        yield folder
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise disk_full(folder) from error
+        raise
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def take_folder(unpacked: Path, *, member: str | None = None,
+                holding: str | None = None) -> Path:
+    """Return the folder wanted from an unpacked archive.
+
+    Parameters
+    ----------
+    unpacked : Path
+    member : str, optional
+        Its path in the archive.
+    holding : str, optional
+        Name of a file or sub-folder that it alone holds.
+
+    Raises
+    ------
+    LabError
+        If there is no such folder.
+    """
+    if member is not None:
+        found = [unpacked / member]
+    elif holding is not None:
+        found = [path.parent for path in sorted(unpacked.rglob(holding))]
+    else:
+        found = [unpacked]
+    if not found or not found[0].is_dir():
+        top = ", ".join(sorted(path.name for path in unpacked.iterdir())[:8])
+        raise LabError(f"The archive holds: {top or 'nothing'}.",
+                       expected=f"the folder {member}" if member else f"a folder with {holding}",
+                       remedy="if you put the archive there, check that it is the right one; if "
+                              "not, correct 'member' or 'holding' where the source is listed")
+    return found[0]
+
+
+def sort_files(folder: Path, pattern: str, into: str) -> None:
+    """Move the files of a flat folder into sub-folders of ``into``; other files are deleted.
+
+    Parameters
+    ----------
+    folder : Path
+    pattern : str
+        Regular expression; its first group in a file's name is the name of its sub-folder.
+    into : str
+        Folder below ``folder``.
+    """
+    for path in [path for path in folder.iterdir() if path.is_file()]:
+        found = re.match(pattern, path.name)
+        if found is None:
+            path.unlink()
+            continue
+        target = folder / into / found[1]
+        target.mkdir(parents=True, exist_ok=True)
+        path.rename(target / path.name)
+
+
+def _extract(archive: Path, folder: Path, kind: str, extract: Callable[[Path, Path], None],
+             outer: Path) -> None:
+    """Unpack an archive; whatever its bytes make the library raise becomes an error about it.
+
+    ``outer`` is the file that a person has: archives inside of it are gone after.
+    """
+    where = str(archive) if archive == outer else f"{archive.name} in {outer}"
+    with archive.open("rb") as file:
+        first = file.read(8)
+    found = next((name for mark, name in FIRST_BYTES.items() if first.startswith(mark)), kind)
+    if found != kind:
+        raise LabError(f"{where} is not a whole {kind} archive (it begins like {found}).",
+                       expected=f"a {kind} archive", remedy=_by_hand(outer, kind) if found != PAGE
+                       else "download the archive itself (in a browser, where a page asks for an "
+                       f"agreement) and put it at {outer}")
+    try:
+        extract(archive, folder)
+    except LabError:
+        raise
+    except Exception as error:  # damaged bytes lead zipfile and tarfile into any exception
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EACCES, errno.EIO):
+            raise
+        _refuse(where, kind, outer, error)
+
+
+def _refuse(where: str, kind: str, outer: Path, why: Exception | str) -> NoReturn:
+    if isinstance(why, _CannotUnpack):
+        raise LabError(f"{where} {why}", expected=f"a {kind} archive without a password, "
+                       "compressed as usual (Deflate)", remedy=_by_hand(outer, kind)) from why
+    raise LabError(f"{where} is not a whole {kind} archive ({why or type(why).__name__}).",
+                   expected="the archive as its server sends it",
+                   remedy=f"move {outer} away and run again, or put a whole one there"
+                   ) from (why if isinstance(why, Exception) else None)
+
+
+def _by_hand(archive: Path, kind: str) -> str:
+    return (f"unpack it by hand to {archive.with_suffix('')} (7-Zip can), or pack the same files "
+            f"again as a plain {kind} and put that at {archive}")
+
+
+class _CannotUnpack(Exception):
+    """The archive is whole, as far as one sees, and Python cannot unpack it."""
+
+
+def _extract_zip(archive: Path, folder: Path) -> None:
+    with zipfile.ZipFile(archive) as opened:
+        members = [item for item in opened.infolist()
+                   if not _is_stray(PurePosixPath(item.filename).parts)]
+        for item in members:
+            if item.flag_bits & 0x1:
+                raise _CannotUnpack(f"is locked with a password ({item.filename})")
+            if item.compress_type not in READABLE:
+                name = zipfile.compressor_names.get(item.compress_type, item.compress_type)
+                raise _CannotUnpack(f"is compressed in a way that Python cannot read ({name})")
+            if item.file_size > MOST_SQUEEZED * (item.compress_size + 1) and \
+                    item.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise zipfile.BadZipFile(f"impossible size of {item.filename}")
+            _require_inside(item.filename, folder, archive)
+        ensure_space(folder, sum(item.file_size for item in members), archive.name)
+        opened.extractall(folder, members)
+
+
+def _extract_tar(archive: Path, folder: Path) -> None:
+    """Unpack a plain tar; nothing is written before every member is known to be harmless."""
+    with tarfile.open(archive, "r:") as opened, archive.open("rb") as raw:
+        members = [item for item in opened.getmembers()
+                   if not _is_stray(PurePosixPath(item.name).parts)]
+        # A damaged header looks like the end to tarfile; the real end is a block of zeros.
+        raw.seek(opened.offset)
+        if raw.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+            raise tarfile.ReadError(f"no end after {len(members)} members")
+        for item in members:
+            _require_inside(item.name, folder, archive)
+            if not (item.isreg() or item.isdir()):
+                raise LabError(f"{archive} holds {item.name!r}, a link or a device.",
+                               expected="files and folders alone",
+                               remedy="do not use this archive; get one from its publisher")
+        ensure_space(folder, sum(item.size for item in members), archive.name)
+        opened.extractall(folder, members, filter="data")
+
+
+def _is_stray(parts: tuple[str, ...]) -> bool:
+    return any(is_stray(part) and part != ".." for part in parts)
+
+
+def _require_inside(name: str, folder: Path, archive: Path) -> None:
+    root = folder.resolve()
+    if not (root / name).resolve().is_relative_to(root):
+        raise LabError(f"{archive} names the file {name!r}, outside of the folder to unpack into.",
+                       expected="relative names without '..'",
+                       remedy="do not use this archive; get one from its publisher")

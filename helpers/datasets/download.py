@@ -1,0 +1,159 @@
+"""One download: the terms first, resumable, verified, and whole or not there at all."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import textwrap
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import requests
+
+from helpers.core.console import progress, say
+from helpers.core.digest import file_digest
+from helpers.core.errors import LabError
+from helpers.core.paths import disk_full, ensure_space, ensure_writable, size_text
+
+ATTEMPTS = 4
+BACKOFF_S = 0.5
+TIMEOUT_S = 30
+PIECE_BYTES = 100_000
+DIGEST = r"(sha256|md5):[0-9a-f]{8,}"
+AGENT = "open-laboratory-notebooks/1.0 (reproduction of published figures; python-requests)"
+
+
+@dataclass(frozen=True)
+class Source:
+    """One thing to download; the keys are explained in ``helpers/datasets/sources.toml``."""
+
+    name: str
+    url: str
+    licence: str
+    urls: tuple[str, ...] = ()
+    digest: str | None = None
+    bytes: int = 0
+    cite: str = ""
+    unpack: Literal["zip", "zip-in-zip", "tar"] | None = None
+    member: str | None = None
+    holding: str | None = None
+    sorted_by: str | None = None
+    sorted_in: str = "."
+    by_hand: str | None = None
+    manifest: str | None = None
+    files: int = 0
+
+    def __post_init__(self) -> None:
+        for digest in (self.digest, self.manifest):
+            if digest is not None and not re.fullmatch(DIGEST, digest):
+                raise LabError(f"The source {self.name!r} has the digest {digest!r}.",
+                               expected="'sha256:…' or 'md5:…' with 8 or more digits of 0-9, a-f",
+                               remedy="correct it where the source is listed")
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """All addresses, the first choice first."""
+        return (self.url, *self.urls)
+
+    @property
+    def size(self) -> str:
+        """The size of the download, for people."""
+        return size_text(self.bytes) if self.bytes else "size not stated"
+
+
+def download(source: Source, target: Path, *, session: requests.Session | None = None) -> Path:
+    """Download to ``target``: say what under which terms, resume, verify, rename.
+
+    An interrupted download leaves ``<target>.part``, from which the next one goes on.
+
+    Raises
+    ------
+    LabError
+        If no address answers (with what to fetch by hand, and where to put it), if the digest is
+        wrong, if the folder is read-only or the disk full. An old ``target`` stays intact.
+    """
+    ensure_writable(target.parent)
+    part = target.with_name(target.name + ".part")
+    have = part.stat().st_size if part.is_file() else 0
+    ensure_space(target.parent, max(source.bytes - have, 0), source.name)
+    say(f"Downloading {source.name} ({source.size}) to {target}\n"
+        f"  from: {source.url}\n  terms: {source.licence}"
+        + (f"\n  please cite: {source.cite}" if source.cite else ""))
+    try:
+        _transfer(source, part, target, session or requests.Session())
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise disk_full(target) from error
+        raise
+    if source.digest:
+        seen = digest_like(source.digest, part)
+        if not seen.startswith(source.digest):
+            part.unlink()
+            raise LabError(f"The download of {source.name} has the digest {seen}; it was removed.",
+                           expected=source.digest,
+                           remedy="run again (the download then starts anew); if it repeats, the "
+                                  f"file at {source.url} has changed: do not use it")
+    os.replace(part, target)
+    return target
+
+
+def digest_like(digest: str, path: Path) -> str:
+    """Return the digest of a file in full, by the algorithm that ``digest`` names."""
+    algorithm = digest.partition(":")[0]
+    return f"{algorithm}:{file_digest(path, algorithm)}"
+
+
+def _transfer(source: Source, part: Path, target: Path, session: requests.Session) -> None:
+    """Try every address, each several times, until ``part`` is whole."""
+    failures = []
+    for url in source.addresses:
+        for attempt in range(ATTEMPTS):
+            time.sleep(BACKOFF_S * (2 ** attempt - 1))
+            try:
+                return _attempt(source, url, part, session)
+            except requests.RequestException as error:
+                reason = f"{url}: {textwrap.shorten(str(error), 160)}"
+                status = error.response.status_code if error.response is not None else None
+                if status is not None and status < 500 and status not in (408, 429):
+                    break
+        failures.append(reason)
+    raise LabError(
+        f"{source.name} ({source.size}) could not be downloaded. " + "; ".join(failures),
+        expected=f"an answer from {' or '.join(source.addresses)}",
+        remedy=f"connect to the network and run again, or download it elsewhere and put it at "
+               f"{target}; its terms: {source.licence}")
+
+
+def _attempt(source: Source, url: str, part: Path, session: requests.Session) -> None:
+    have = part.stat().st_size if part.is_file() else 0
+    # identity: a compressed transfer could neither be resumed nor measured.
+    headers = {"User-Agent": AGENT, "Accept-Encoding": "identity"}
+    if have:
+        headers["Range"] = f"bytes={have}-"
+    with session.get(url, headers=headers, stream=True, timeout=TIMEOUT_S) as response:
+        start, total = _extent(response)
+        if response.status_code == 416 and total == have:
+            return  # the part was whole already
+        if response.status_code == 416 or (response.status_code == 206 and start != have):
+            part.unlink(missing_ok=True)  # it does not belong to what is there now: start anew
+            raise requests.ConnectionError("the server does not continue what was begun")
+        response.raise_for_status()
+        pieces = progress(response.iter_content(PIECE_BYTES), f"{source.name}, pieces of 0.1 MB",
+                          total=-(-(total - start) // PIECE_BYTES) if total else None)
+        with part.open("ab" if start else "wb") as file:
+            for piece in pieces:
+                file.write(piece)
+    if total and part.stat().st_size != total:
+        raise requests.ConnectionError(f"{part.stat().st_size} of {total} bytes arrived")
+
+
+def _extent(response: requests.Response) -> tuple[int, int]:
+    """Return the offset of the first byte sent and the size of the whole (0: not told)."""
+    match = re.fullmatch(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)",
+                         response.headers.get("Content-Range", ""))
+    if match:
+        return int(match[1] or 0), int(match[2]) if match[2] != "*" else 0
+    return 0, int(response.headers.get("Content-Length", 0))

@@ -1,0 +1,199 @@
+"""Make files and folders present: there and right already, or downloaded."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import requests
+from filelock import FileLock
+
+from helpers.config.validation import from_table, read_toml, suggest
+from helpers.core.console import say
+from helpers.core.digest import file_digest
+from helpers.core.errors import LabError, one_of
+from helpers.core.paths import atomic_write, ensure_space, ensure_writable
+from helpers.core.stray_files import LEFT_BY_DESKTOPS, is_stray, visible_files
+from helpers.datasets.archive import folder_manifest, sort_files, take_folder, unpack
+from helpers.datasets.download import DIGEST, Source, digest_like, download
+
+__all__ = ["Source", "download", "fetch_file", "fetch_folder", "folder_manifest", "load_source"]
+
+SOURCES = Path(__file__).with_name("sources.toml")
+
+
+def load_source(name: str, path: Path = SOURCES) -> Source:
+    """Return the source ``name`` as listed in ``sources.toml``.
+
+    Raises
+    ------
+    LabError
+        If it is not listed, or if its entry has an unknown key or a wrong type.
+    """
+    tables = read_toml(path)
+    if name not in tables:
+        raise LabError(f"There is no source {name!r}.", expected=one_of(tables),
+                       remedy=suggest(name, tables) or f"list it in {path.name}")
+    return from_table(Source, {"name": name, **tables[name]}, f"{path.name}, [{name}]")
+
+
+def fetch_file(source: Source, path: Path, *, session: requests.Session | None = None) -> Path:
+    """Make sure that the file is at ``path`` and is the right one; return ``path``.
+
+    Without a digest in the source, the digest of the first download is recorded in
+    ``<path>.digest`` and compared from then on.
+
+    Raises
+    ------
+    LabError
+        As `download`.
+    """
+    record = path.with_name(path.name + ".digest")
+    if source.digest is None and record.is_file():
+        source = replace(source, digest=_recorded(record))
+    if _is_right(source, path):
+        return path
+    ensure_writable(path.parent)
+    with FileLock(path.with_name(f".{path.name}.lock")):
+        if _is_right(source, path):
+            return path
+        if path.is_file() and source.digest:
+            say(f"{path} differs from its digest {source.digest}; it is downloaded again.")
+        if source.digest or not path.is_file():
+            download(source, path, session=session)
+        if source.digest is None:
+            _record(record, f"sha256:{file_digest(path)}")
+    return path
+
+
+def fetch_folder(source: Source, folder: Path, *,
+                 session: requests.Session | None = None) -> Path:
+    """Make sure that the unpacked content of an archive is in ``folder``; return ``folder``.
+
+    An archive put at ``<folder>.zip`` (``<folder>.tar``) by hand is used in place of a download.
+    Its digest, count and manifest are verified before the folder appears under its name.
+
+    Raises
+    ------
+    LabError
+        As `download`; if the archive is damaged, unsafe, or does not hold what is expected; or if
+        the data's owner wants an agreement first, so that a person has to put them there.
+    """
+    if _is_complete(source, folder):
+        return folder
+    if source.by_hand:
+        raise LabError(f"{source.name} is not in {folder}",
+                       expected=f"it there ({source.size}; terms: {source.licence}); it cannot be "
+                                "fetched without you",
+                       remedy=f"{source.url}: {source.by_hand}")
+    ensure_writable(folder.parent)
+    with FileLock(folder.with_name(f".{folder.name}.lock")):
+        if _is_complete(source, folder):
+            return folder
+        archive = folder.with_name(f"{folder.name}.{'tar' if source.unpack == 'tar' else 'zip'}")
+        by_hand = archive.is_file()
+        if by_hand and source.digest and not _is_right(source, archive):
+            raise LabError(f"{archive} has the digest {digest_like(source.digest, archive)}.",
+                           expected=f"{source.digest}, that of {source.name}",
+                           remedy=f"move it away and run again; it is fetched ({source.size}; "
+                                  f"terms: {source.licence}), or put the right one there")
+        if not by_hand:
+            ensure_space(folder.parent, 2 * source.bytes, f"{source.name} and its archive")
+            download(source, archive, session=session)
+        _unpack(source, archive, folder)
+        if not by_hand:
+            archive.unlink()
+    return folder
+
+
+def _unpack(source: Source, archive: Path, folder: Path) -> None:
+    """Unpack beside ``folder``, verify there, and rename."""
+    record = folder.with_name(folder.name + ".digest")
+    expected = source.manifest or _recorded(record)
+    there = folder.resolve()  # a link to a folder elsewhere stays a link
+    with unpack(archive, there.with_name(there.name + ".part"),
+                kind=source.unpack or "zip") as unpacked:
+        content = take_folder(unpacked, member=source.member, holding=source.holding)
+        if source.sorted_by:
+            sort_files(content, source.sorted_by, source.sorted_in)
+        n_files = len(visible_files(content))
+        if source.files and n_files != source.files:
+            raise LabError(f"{archive} holds {n_files} files.",
+                           expected=f"{source.files} files of {source.name}",
+                           remedy=_other_content(source, archive))
+        seen = folder_manifest(content)
+        if expected and not seen.startswith(expected):
+            raise LabError(f"The files of {source.name} have the manifest {seen}.",
+                           expected=expected, remedy=_other_content(source, archive)
+                           + f" (recorded in {record} at first)" * (not source.manifest))
+        _make_room(there)
+        os.replace(content, there)
+    if expected is None:
+        _record(record, seen)
+
+
+def _make_room(folder: Path) -> None:
+    """Remove a folder that holds nothing but what desktops left there."""
+    if not folder.is_dir():
+        return
+    for path in folder.iterdir():
+        if path.is_file() and path.name.lower() in (".ds_store", *LEFT_BY_DESKTOPS):
+            path.unlink()
+    try:
+        folder.rmdir()
+    except OSError as error:
+        raise LabError(f"{folder} holds {sorted(path.name for path in folder.iterdir())[:3]}, and "
+                       "is to be filled", expected="an empty folder, or none",
+                       remedy="move what is in it elsewhere and run again") from error
+
+
+def _other_content(source: Source, archive: Path) -> str:
+    return (f"move {archive} away and run again; if it repeats, the data at {source.url} have "
+            "changed")
+
+
+def _is_right(source: Source, path: Path) -> bool:
+    return (source.digest is not None and path.is_file()
+            and digest_like(source.digest, path).startswith(source.digest))
+
+
+def _is_complete(source: Source, folder: Path) -> bool:
+    if not folder.is_dir():
+        return False
+    if not source.files:
+        return any(not is_stray(path.name) for path in folder.iterdir())
+    names = visible_files(folder)
+    if not names:
+        return False
+    if len(names) != source.files:
+        raise _other_count(source, folder, names)
+    return True
+
+
+def _other_count(source: Source, folder: Path, names: list[str]) -> LabError:
+    """Say what to do about too many files (move some) or too few (put them back, or fetch)."""
+    if len(names) > source.files:
+        newest = sorted(names, key=lambda name: -(folder / name).lstat().st_mtime)[:3]
+        remedy = ("move what does not belong to it out of this folder (the newest files there: "
+                  f"{', '.join(newest)})")
+    elif source.by_hand:
+        remedy = f"put the missing files there ({source.url}: {source.by_hand})"
+    else:
+        remedy = ("put the missing files back, or move this folder away and run again; it is "
+                  f"fetched anew ({source.size}; terms: {source.licence})")
+    return LabError(f"{folder} holds {len(names)} files.",
+                    expected=f"{source.files} files of {source.name}", remedy=remedy)
+
+
+def _recorded(record: Path) -> str | None:
+    """Return the digest that a file records; None where it is absent, or was cut short."""
+    if not record.is_file():
+        return None
+    digest = record.read_text(encoding="utf-8", errors="replace").strip()
+    return digest if re.fullmatch(DIGEST, digest) else None
+
+
+def _record(path: Path, digest: str) -> None:
+    atomic_write(path, lambda temporary: temporary.write_text(digest + "\n", encoding="utf-8"))

@@ -1,0 +1,99 @@
+"""Spaces that responses are decoded into: an embedding for every condition of a cohort."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from helpers.brains.cohort import Cohort
+from helpers.core.cache import cached
+from helpers.core.digest import array_digest, code_digest, modules_of
+from helpers.core.errors import LabError
+from helpers.decoding.vectors import unit
+from helpers.lab import Laboratory
+from helpers.networks.clip import ClipModel, load_clip
+from helpers.networks.name_embeddings import NameEmbeddings
+from helpers.networks.weight_files import text_files
+
+
+@dataclass(frozen=True)
+class Space:
+    """Embeddings of conditions, and of words.
+
+    Attributes
+    ----------
+    name : str
+        For people.
+    vectors : array, float32, shape (n_conditions, n_dims)
+        Unit length; NaN where a condition has no embedding.
+    digest : str
+        Of what reads texts; of the conditions' vectors, see `key`.
+    read : callable
+        Texts -> embeddings (n_texts, n_dims).
+    words : tuple of str
+        All texts that can be read; empty: any.
+    """
+
+    name: str
+    vectors: NDArray[np.float32]
+    digest: str
+    read: Callable[[Sequence[str]], NDArray[np.float32]]
+    words: tuple[str, ...] = ()
+
+    @cached_property
+    def key(self) -> str:
+        """What tells the vectors from others, wherever they come from."""
+        return array_digest(self.vectors)
+
+    @property
+    def known(self) -> NDArray[np.int64]:
+        """Conditions that have an embedding."""
+        return np.flatnonzero(np.isfinite(self.vectors[:, 0]))
+
+
+def open_clip(laboratory: Laboratory, name: str) -> ClipModel:
+    """Open both encoders of a network of the registry that was trained with captions."""
+    files = text_files(name, laboratory.data, seed=laboratory.profile.seed)
+    return load_clip(laboratory.network(name), *files)
+
+
+def picture_space(clip: ClipModel, cohort: Cohort, *, batch_size: int) -> Space:
+    """Embed a cohort's pictures, once; a condition of several pictures gets their mean direction.
+
+    Parameters
+    ----------
+    clip : Clip
+    cohort : Cohort
+    batch_size : int
+    """
+    parts = {"album": cohort.album.digest, "network": clip.image.parts,
+             "code": code_digest(["helpers.networks.clip", *modules_of(cohort.album)])}
+    vectors = cached("embedded", f"{cohort.name}-{clip.name}", parts, lambda: {
+        "vectors": clip.embed_pictures(cohort.album, batch_size=batch_size)})["vectors"]
+    total = np.zeros((cohort.condition_of.max() + 1, vectors.shape[1]))
+    np.add.at(total, cohort.condition_of, unit(vectors))
+    return Space(clip.name, unit(total).astype(np.float32), clip.digest, clip.embed_texts)
+
+
+def named_space(names: NameEmbeddings, cohort: Cohort) -> Space:
+    """Give each condition the embedding of its name, where there is one.
+
+    Raises
+    ------
+    LabError
+        If the cohort's conditions have no names, or none of them has an embedding.
+    """
+    called = [name.replace("_", " ").lower() for name in getattr(cohort.album, "classes", ())]
+    known = [row for row, name in enumerate(called) if name in names.names]
+    if not known:
+        raise LabError(f"{cohort.name}: no condition has a name with an embedding",
+                       expected="conditions that are kinds of things",
+                       remedy="name a network in the table [decoding] of the profile")
+    vectors = np.full((len(called), names.vectors.shape[1]), np.nan, np.float32)
+    vectors[known] = unit(names.embed_texts([called[row] for row in known]))
+    return Space("CLIP's embeddings of names", vectors, names.digest, names.embed_texts,
+                 names.names)

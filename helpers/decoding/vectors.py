@@ -1,0 +1,55 @@
+"""Directions of vectors: all that counts of embeddings, predictions and weights."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from helpers.core.errors import LabError
+
+
+def unit(vectors: NDArray) -> NDArray[np.float64]:
+    """Scale rows to length 1; rows of length 0 stay."""
+    vectors = np.asarray(vectors, np.float64)
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors / np.where(length > 0, length, 1)
+
+
+def cosines(first: NDArray, second: NDArray) -> NDArray[np.float64]:
+    """Return the cosine of every row of one array with every row of another.
+
+    Parameters
+    ----------
+    first, second : array, float, shape (n_first, n_dims) and (n_second, n_dims)
+
+    Returns
+    -------
+    array, float64, shape (n_first, n_second)
+
+    Raises
+    ------
+    LabError
+        If their dimensions differ, or a vector has no direction.
+    """
+    first, second = np.asarray(first, np.float64), np.asarray(second, np.float64)
+    if first.ndim != 2 or second.ndim != 2 or first.shape[1] != second.shape[1]:
+        raise LabError(f"vectors {first.shape} and {second.shape}",
+                       expected="rows of the same width",
+                       remedy="embed by the network that the responses were decoded into")
+    for vectors in (first, second):
+        bad = ~np.isfinite(vectors).all(1) | ~vectors.any(1)
+        if bad.any():
+            raise LabError(f"{int(bad.sum())} vectors without direction",
+                           expected="finite vectors that are not 0", remedy="leave them out")
+    return unit(first) @ unit(second).T
+
+
+def effective_dimension(vectors: NDArray) -> float:
+    """Return the participation ratio of the second moments, (sum l)² / sum l².
+
+    Parameters
+    ----------
+    vectors : array, float, shape (n_points, n_dims)
+    """
+    values = np.linalg.eigvalsh(np.asarray(vectors, np.float64).T @ vectors)
+    return float(values.sum() ** 2 / (values**2).sum())

@@ -1,0 +1,164 @@
+"""Participants as the sample: is a score above zero, is one predictor better than another?
+
+The published comparison is a paired t test over participants, Bonferroni-corrected over all
+regions and rivals (spec 4.6). The number of participants behind every mean is part of every row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import stats
+
+from helpers.core.constant_values import centred
+from helpers.core.statistics import corrected
+
+MIN_SUBJECTS = 3
+"""Participants that a test over participants needs; below, p is unknown (NaN)."""
+
+
+def paired_t_test(one: NDArray, other: NDArray) -> tuple[float, float, float]:
+    """Compare two predictors in the same participants.
+
+    Parameters
+    ----------
+    one, other : array, float, shape (n_subjects,)
+        Scores; participants that lack either are left out.
+
+    Returns
+    -------
+    difference : float
+        Mean of ``one - other``; positive: ``one`` is better.
+    t, p : float
+        Paired t and its two-sided p; NaN for fewer than `MIN_SUBJECTS` participants.
+    """
+    gain = np.asarray(one, float) - np.asarray(other, float)
+    gain = gain[np.isfinite(gain)]
+    mean = float(gain.mean()) if len(gain) else np.nan
+    if len(gain) < MIN_SUBJECTS or not centred(gain).any():
+        return mean, np.nan, np.nan
+    test = stats.ttest_1samp(gain, 0.0)
+    return mean, float(test.statistic), float(test.pvalue)
+
+
+def subject_by_roi(scores: pd.DataFrame) -> pd.DataFrame:
+    """Arrange scores as participants x regions; NaN where a participant lacks a region.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        Columns ``subject, roi, score``; one row for each pair.
+    """
+    return scores.pivot(index="subject", columns="roi", values="score")
+
+
+def roi_summary(scores: pd.DataFrame, rois: Sequence[str]) -> pd.DataFrame:
+    """Summarise every region over participants and test it against zero.
+
+    Returns
+    -------
+    DataFrame
+        One row per region, in order: ``roi, n`` (participants with a score), ``mean, sd`` (ddof
+        1), ``t, p`` (one-sided, above zero) and ``p_holm`` over regions.
+    """
+    table, rows = subject_by_roi(scores).reindex(columns=list(rois)), []
+    for roi in rois:
+        values = table[roi].dropna().to_numpy()
+        testable = len(values) >= MIN_SUBJECTS and centred(values).any()
+        test = stats.ttest_1samp(values, 0.0, alternative="greater") if testable else None
+        rows.append({"roi": roi, "n": len(values),
+                     "mean": values.mean() if len(values) else np.nan,
+                     "sd": values.std(ddof=1) if len(values) > 1 else np.nan,
+                     "t": float(test.statistic) if test else np.nan,
+                     "p": float(test.pvalue) if test else np.nan})
+    found = pd.DataFrame(rows)
+    return found.assign(p_holm=corrected(found["p"], "holm"))
+
+
+def compare_with_competitors(main: pd.DataFrame, competitors: Mapping[str, pd.DataFrame],
+                   rois: Sequence[str]) -> pd.DataFrame:
+    """Compare a predictor with its rivals in every region, corrected over all comparisons.
+
+    Parameters
+    ----------
+    main : DataFrame
+        Columns ``subject, roi, score``.
+    competitors : dict, name -> DataFrame
+        The same; a rival without a score in a region has no row there.
+    rois : sequence of str
+
+    Returns
+    -------
+    DataFrame
+        Columns ``roi, competitor, n`` (participants with both scores), ``difference`` (positive: the
+        main predictor is better), ``t, p, p_bonferroni``.
+    """
+    main_scores, rows = subject_by_roi(main), []
+    for name, scores in competitors.items():
+        competitor_scores = subject_by_roi(scores).reindex(index=main_scores.index)
+        for roi in rois:
+            if roi not in main_scores or roi not in competitor_scores or not competitor_scores[roi].notna().any():
+                continue
+            in_both = main_scores[roi].notna() & competitor_scores[roi].notna()
+            difference, t, p = paired_t_test(main_scores[roi].to_numpy(), competitor_scores[roi].to_numpy())
+            rows.append({"roi": roi, "competitor": name, "n": int(in_both.sum()),
+                         "difference": difference, "t": t, "p": p})
+    columns = ["roi", "competitor", "n", "difference", "t", "p"]
+    found = pd.DataFrame(rows, columns=columns)
+    return found.assign(p_bonferroni=corrected(found["p"], "bonferroni"))
+
+
+def gains(main: pd.DataFrame, competitor: pd.DataFrame) -> NDArray[np.float64]:
+    """Return each participant's ``main`` minus ``competitor``, mean over the regions that both have.
+
+    Parameters
+    ----------
+    main, competitor : DataFrame
+        Columns ``subject, roi, score``.
+    """
+    main_scores, competitor_scores = subject_by_roi(main), subject_by_roi(competitor)
+    return (main_scores - competitor_scores.reindex(index=main_scores.index, columns=main_scores.columns)).mean(axis=1).to_numpy()
+
+
+def paired_test_over_rois(main: pd.DataFrame, competitor: pd.DataFrame) -> tuple[float, float, int]:
+    """Compare two predictors over the regions that both have, averaged within participants.
+
+    Returns
+    -------
+    difference, p : float
+        Mean over participants, positive: ``main`` is better; two-sided p.
+    n : int
+        Participants.
+    """
+    gain = gains(main, competitor)
+    difference, _, p = paired_t_test(gain, np.zeros(len(gain)))
+    return difference, p, int(np.isfinite(gain).sum())
+
+
+def pool_advantage(scores: pd.DataFrame, domain_by_roi: Mapping[str, str]) -> pd.DataFrame:
+    """Measure how much better a region is predicted by the matching units than by others.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        Columns ``subject, roi, domain, score``: the score of each domain's units. A pool that
+        predicts nothing (all weights zero) scores 0.
+    domain_by_roi : dict, ROI -> its domain
+
+    Returns
+    -------
+    DataFrame
+        Columns ``subject, roi, domain_by_roi, others`` (mean over the other domains), ``advantage``
+        (their difference) and ``best`` (the domain with the largest score).
+    """
+    rows = []
+    for (subject, roi), part in scores.groupby(["subject", "roi"], sort=False):
+        by_domain = part.set_index("domain")["score"].fillna(0.0)
+        others = by_domain.drop(domain_by_roi[roi])
+        rows.append({"subject": subject, "roi": roi, "own_pool": by_domain[domain_by_roi[roi]],
+                     "other_pools": others.mean(), "advantage": by_domain[domain_by_roi[roi]] - others.mean(),
+                     "best_domain": by_domain.idxmax()})
+    return pd.DataFrame(rows, columns=["subject", "roi", "own_pool", "other_pools", "advantage", "best_domain"])

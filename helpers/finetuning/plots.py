@@ -1,0 +1,292 @@
+"""Panels of the fine-tuning figures: kinds by group, layers, cortical maps, donors, bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
+from matplotlib.tri import Triangulation
+
+from helpers.brains.surfaces import Surface
+
+CONDITION_STYLES = {"untrained": ("0.75", "^"), "pretrained": ("0.45", "s"), "shuffled": ("tan", "x"),
+         "regression": ("darkorange", "v"), "regression, same head": ("gold", "D"),
+         "contrastive": ("royalblue", "o"), "contrastive, fixed z": ("lightskyblue", "o"),
+         "pooled, avg": ("mediumvioletred", "P"), "pooled, const": ("plum", "X")}
+"""Kind of tuning -> colour and marker, the same in every figure."""
+GROUP_COLOURS = {"early": "royalblue", "higher": "darkorange"}
+"""Published colours of the groups of regions."""
+GAIN_CMAP = LinearSegmentedColormap.from_list("gain", ["deepskyblue", "0.12", "orangered"])
+"""Diverging, dark at 0, as published."""
+
+
+def condition_dots(axes: Axes, scores: pd.DataFrame, value: str, groups: Sequence[str],
+              conditions: Sequence[str]) -> None:
+    """Draw every participant's mean by group and kind, joined within a participant.
+
+    Parameters
+    ----------
+    axes : Axes
+    scores : DataFrame
+        Columns ``subject, group, kind`` and ``value``, one row a region; "all": every region.
+    value : str
+    groups : sequence of str
+    conditions : sequence of str
+        In order, from left to right.
+    """
+    width = 0.8 / len(conditions)
+    for place, group in enumerate(groups):
+        part = scores if group == "all" else scores[scores["group"] == group]
+        means = part.pivot_table(index="subject", columns="condition", values=value).reindex(
+            columns=list(conditions))
+        x = place + (np.arange(len(conditions)) - (len(conditions) - 1) / 2) * width
+        for _, row in means.iterrows():
+            axes.plot(x, row, color="0.8", linewidth=0.5, zorder=1)
+        for where, condition in zip(x, conditions):
+            colour, marker = CONDITION_STYLES[condition]
+            values = means[condition].dropna()
+            axes.plot(np.full(len(values), where), values, marker, color=colour, markersize=3,
+                      zorder=2)
+            if len(values):
+                axes.hlines(values.mean(), where - 0.4 * width, where + 0.4 * width, color="k",
+                            linewidth=1, zorder=3)
+    axes.set_xlim(-0.5, len(groups) - 0.5)
+    axes.set_xticks(range(len(groups)), groups)
+    axes.tick_params(axis="x", length=0)
+
+
+def difference_bars(axes: Axes, table: pd.DataFrame, groups: Sequence[str],
+                    labels: Mapping[tuple[str, str], str]) -> None:
+    """Draw differences between kinds with intervals, one row a comparison, by group.
+
+    Parameters
+    ----------
+    axes : Axes
+    table : DataFrame
+        Of `helpers.finetuning.statistics.compared`.
+    groups : sequence of str
+    labels : dict, (kind, over) -> text
+    """
+    colours = {**GROUP_COLOURS, "all": "0.3"}
+    height = 0.7 / len(groups)
+    for place, pair in enumerate(labels):
+        for rank, group in enumerate(groups):
+            row = table[(table["condition"] == pair[0]) & (table["baseline"] == pair[1])
+                        & (table["group"] == group)]
+            if row.empty:
+                continue
+            y = place + (rank - (len(groups) - 1) / 2) * height
+            (one,) = row.itertuples()
+            axes.plot([one.low, one.high], [y, y], color=colours[group], linewidth=1.4)
+            axes.plot(one.difference, y, "o", color=colours[group], markersize=3.4,
+                      markerfacecolor=colours[group] if one.p_holm < 0.05 else "white")
+    axes.axvline(0, color="k", linestyle=":", linewidth=0.8)
+    axes.set_yticks(range(len(labels)), labels.values())
+    axes.set_ylim(len(labels) - 0.5, -0.5)
+
+
+def value_matrix(axes: Axes, table: pd.DataFrame, *, cmap: str = "Blues",
+                 centre: float | None = None, digits: int = 2, boxed: bool = False,
+                 shades: pd.DataFrame | None = None):
+    """Print a table of numbers as a heat map.
+
+    Parameters
+    ----------
+    axes : Axes
+    table : DataFrame
+        What is printed; NaN stays empty.
+    cmap : str
+    centre : float, optional
+        Middle of a diverging map.
+    digits : int
+        Printed after the point.
+    boxed : bool
+        Frame the largest value of every row.
+    shades : DataFrame, optional
+        What is coloured, where it is not the numbers themselves (a normalised row).
+
+    Returns
+    -------
+    AxesImage, for a colour bar.
+    """
+    values = (table if shades is None else shades).to_numpy(float)
+    limits: dict[str, float] = {}
+    if centre is not None:
+        reach = max(np.nanmax(np.abs(values - centre)), 1e-9)
+        limits = {"vmin": centre - reach, "vmax": centre + reach}
+    image = axes.imshow(values, cmap=cmap, aspect="auto", **limits)
+    for (row, column), number in np.ndenumerate(table.to_numpy(float)):
+        if np.isfinite(number):
+            red, green, blue, _ = image.cmap(image.norm(values[row, column]))
+            dark = 0.3 * red + 0.59 * green + 0.11 * blue < 0.5
+            axes.text(column, row, f"{number:.{digits}f}", ha="center", va="center", fontsize=5,
+                      color="white" if dark else "black")
+    if boxed:
+        for row, numbers in enumerate(table.to_numpy(float)):
+            if np.isfinite(numbers).any():
+                axes.add_patch(_frame(int(np.nanargmax(numbers)), row))
+    axes.set_xticks(range(table.shape[1]), [str(name) for name in table.columns], rotation=45,
+                    ha="right", rotation_mode="anchor")
+    axes.set_yticks(range(table.shape[0]), [str(name) for name in table.index])
+    axes.tick_params(length=0)
+    return image
+
+
+def _frame(column: int, row: int):
+    return Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor="red",
+                             linewidth=0.9)
+
+
+def gain_map(axes: Axes, surface: Surface, vertex: np.ndarray, values: np.ndarray,
+             limit: float) -> None:
+    """Colour the vertices of a sheet by what tuning changed; others stay grey.
+
+    A flat sheet is drawn as it lies. An inflated one is drawn by nilearn, seen from below and
+    behind, on axes that must be three-dimensional.
+
+    Parameters
+    ----------
+    axes : Axes
+    surface : Surface
+    vertex : array, int
+        Vertices, by the cohort's numbers.
+    values : array, float
+    limit : float
+        Colours saturate at plus and minus this.
+    """
+    vertex_values = np.full(len(surface.points), np.nan)
+    vertex_values[surface.place[vertex]] = values
+    if not surface.flat:
+        # Here and not above: only maps of folded cortex pay for the import, which takes seconds.
+        from nilearn.plotting import plot_surf_stat_map
+        plot_surf_stat_map([surface.points, surface.faces], vertex_values, axes=axes, cmap=GAIN_CMAP,
+                           vmax=limit, view=(-45, -90), colorbar=False)
+        return
+    across, along = np.argsort(np.ptp(surface.points, axis=0), kind="stable")[1:]
+    flat_map = Triangulation(surface.points[:, across], surface.points[:, along], surface.faces)
+    axes.triplot(flat_map, color="0.85", linewidth=0.15, zorder=0)
+    finite = np.isfinite(vertex_values)
+    axes.scatter(surface.points[finite, across], surface.points[finite, along], c=vertex_values[finite],
+                 cmap=GAIN_CMAP, vmin=-limit, vmax=limit, s=4.5, linewidths=0)
+    axes.set_aspect("equal")
+    axes.axis("off")
+
+
+def gain_colorbar(axes: Axes, limit: float, label: str) -> None:
+    """Draw the colour bar of `gain_map`."""
+    axes.imshow(np.linspace(-limit, limit, 256)[None], cmap=GAIN_CMAP, aspect="auto",
+                extent=(-limit, limit, 0, 1))
+    axes.set_yticks([])
+    axes.set_xlabel(label)
+
+
+def group_scatter(axes: Axes, x: Sequence[float], y: Sequence[float],
+                  groups: Sequence[str]) -> None:
+    """Draw one dot a region, coloured by group, with the line of equality."""
+    colours = [GROUP_COLOURS[group] for group in groups]
+    low, high = min(*x, *y), max(*x, *y)
+    margin = 0.05 * (high - low) or 0.05
+    axes.plot([low - margin, high + margin], [low - margin, high + margin], color="0.6",
+              linewidth=0.7, zorder=0)
+    axes.scatter(x, y, c=colours, s=10, linewidths=0.3, edgecolors="white")
+
+
+def condition_handles(conditions: Sequence[str]) -> list:
+    """Return legend handles of kinds."""
+    return [Line2D([], [], color=CONDITION_STYLES[condition][0], marker=CONDITION_STYLES[condition][1], linestyle="none",
+                   markersize=4, label=condition) for condition in conditions]
+
+
+def layer_curves(axes: Axes, table: pd.DataFrame, conditions: Sequence[str],
+                 layers: Sequence[str]) -> None:
+    """Draw the mean r of every layer, one line a kind, mean and SEM over participants.
+
+    Parameters
+    ----------
+    axes : Axes
+    table : DataFrame
+        Columns ``subject, kind, layer, r``.
+    """
+    for condition in conditions:
+        means = table[table["condition"] == condition].pivot_table(index="subject", columns="layer",
+                                                         values="r").reindex(columns=list(layers))
+        if means.empty:
+            continue
+        colour, marker = CONDITION_STYLES[condition]
+        axes.errorbar(range(len(layers)), means.mean(), means.sem() if len(means) > 1 else None,
+                      color=colour, marker=marker, markersize=3, linewidth=1, elinewidth=0.7)
+    axes.set_xticks(range(len(layers)), list(layers), rotation=60, ha="right",
+                    rotation_mode="anchor")
+
+
+def within_and_cross_gains(axes: Axes, gains: pd.DataFrame, groups: Sequence[str]) -> None:
+    """Draw what each participant gained from its own network and from others'.
+
+    Parameters
+    ----------
+    axes : Axes
+    gains : DataFrame
+        Columns ``subject, group, model`` ("own", "others'") and ``gain``.
+    groups : sequence of str
+    """
+    places = {"within_participant": -0.2, "cross_participant": 0.2}
+    for place, group in enumerate(groups):
+        means = gains[gains["group"] == group].pivot_table(
+            index="subject", columns="model", values="gain").reindex(columns=list(places))
+        x = [place + offset for offset in places.values()]
+        for _, row in means.iterrows():
+            axes.plot(x, row, "o-", color=GROUP_COLOURS[group], markersize=3, linewidth=0.6)
+        for where, model in zip(x, places):
+            axes.hlines(means[model].mean(), where - 0.12, where + 0.12, color="k", linewidth=1)
+    axes.axhline(0, color="k", linestyle=":", linewidth=0.7)
+    axes.set_xticks([place + offset for place in range(len(groups))
+                     for offset in places.values()],
+                    [f"{group},\n{model}" for group in groups for model in places], fontsize=5)
+
+
+def bound_scatter(axes: Axes, bounds: pd.DataFrame, conditions: Sequence[str]) -> None:
+    """Draw the bound against the number of voxels, with a line for each kind and group.
+
+    Parameters
+    ----------
+    axes : Axes
+    bounds : DataFrame
+        Of `helpers.finetuning.study.Study.bounds`.
+    conditions : sequence of str
+    """
+    for condition in conditions:
+        part, (colour, marker) = bounds[bounds["condition"] == condition], CONDITION_STYLES[condition]
+        axes.scatter(part["n_voxels"], part["cross_validated"], marker=marker, s=14, linewidths=0.7,
+                     facecolors=colour, edgecolors=[GROUP_COLOURS[g] for g in part["group"]])
+        for _, group in part.groupby("group"):
+            if group["n_voxels"].nunique() > 2:
+                line = np.polyfit(group["n_voxels"], group["cross_validated"], 1)
+                ends = np.array([group["n_voxels"].min(), group["n_voxels"].max()])
+                axes.plot(ends, np.polyval(line, ends), color=colour, linewidth=0.8)
+    axes.axhline(0, color="k", linestyle=":", linewidth=0.7)
+
+
+def embedding_dim_lines(axes: Axes, table: pd.DataFrame) -> None:
+    """Draw the bound against the embedding's size, a line a region: mean, and participants.
+
+    Parameters
+    ----------
+    axes : Axes
+    table : DataFrame
+        Columns ``subject, roi, group, embedding_dim, cross_validated``.
+    """
+    for (roi, group), part in table.groupby(["roi", "group"], sort=False):
+        colour = GROUP_COLOURS[group]
+        mean = part.groupby("embedding_dim")["cross_validated"].mean()
+        axes.plot(part["embedding_dim"], part["cross_validated"], ".", color=colour, markersize=3, alpha=0.6)
+        axes.plot(mean.index, mean, color=colour, linewidth=1.2)
+        axes.annotate(roi, (mean.index[-1], mean.iloc[-1]), fontsize=6, xytext=(3, 0),
+                      textcoords="offset points", va="center")
+    axes.set_xscale("log", base=2)
+    axes.set_xlim(right=1.8 * table["embedding_dim"].max())  # room for the names
+    axes.axhline(0, color="k", linestyle=":", linewidth=0.7)

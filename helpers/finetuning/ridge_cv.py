@@ -1,0 +1,299 @@
+"""How well a layer's features predict voxels: PCA, ridge, and three ways to choose and to report.
+
+Everything that the published stage does (centre, at most 1,000 principal components, ridge with
+intercept for nine penalties) depends on the features through their Gram matrix alone, so that one
+decomposition serves all penalties, voxels, regions and participants.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import eigh
+from scipy.linalg.lapack import dposv
+
+from helpers.core.errors import LabError
+from helpers.rsa.dissimilarity import pearson_r
+
+ALPHAS = tuple(10.0**k for k in range(-1, 8))
+"""Published penalties."""
+MAX_COMPONENTS = 1000
+N_FOLDS = 5
+LayerKernels = Mapping[str, NDArray[np.float64]]
+"""Layer -> Gram matrix of its raw features, (n_conditions, n_conditions)."""
+
+
+def linear_kernel(features: NDArray) -> NDArray[np.float64]:
+    """Return all products of conditions, (n_conditions, n_conditions), of centred features.
+
+    Parameters
+    ----------
+    features : array, float, shape (n_conditions, n_units)
+
+    Notes
+    -----
+    The mean over conditions is taken off first. Fits centre again on their own conditions, so
+    that this changes nothing but the rounding: features far from zero would lose digits.
+    """
+    features = np.asarray(features, np.float64)
+    features = features - features.mean(0)
+    return features @ features.T
+
+
+def predict_ridge(K: NDArray[np.float64], y: NDArray, train: NDArray, test: NDArray, *,
+                alphas: Sequence[float] = ALPHAS,
+                max_components: int = MAX_COMPONENTS) -> NDArray[np.float64]:
+    """Fit ridge on principal components for all penalties; predict other conditions.
+
+    Parameters
+    ----------
+    K : array, float64, shape (n_conditions, n_conditions)
+        Gram matrix.
+    y : array, float, shape (n_conditions, n_voxels)
+    train, test : array, int
+        Rows.
+    alphas : sequence of float
+    max_components : int
+        Published: 1,000.
+
+    Returns an array, float64, shape (n_alphas, n_wanted, n_voxels).
+
+    With eigenvectors U and eigenvalues l of the centred Gram matrix of the fitted conditions,
+    the components are U sqrt(l), and ridge predicts mean + K U (l + alpha)^-1 U' (y - mean).
+    """
+    inside, across = K[np.ix_(train, train)], K[np.ix_(test, train)]
+    column_means = inside.mean(0)
+    centred = inside - column_means - column_means[:, None] + column_means.mean()
+    n = min(max_components, len(train) - 1)
+    first = len(train) - n
+    values, vectors = (eigh(centred, driver="evd") if first <= 1 else
+                       eigh(centred, driver="evr", subset_by_index=(first, len(train) - 1)))
+    values, vectors = values[-n:], vectors[:, -n:]
+    values = np.maximum(values, 0)
+    mean = y[train].mean(0, dtype=np.float64)
+    response_loadings = vectors.T @ (y[train] - mean)
+    parts = (across - across.mean(1, keepdims=True) - column_means + column_means.mean()) @ vectors
+    return np.stack([mean + parts / (values + alpha) @ response_loadings for alpha in alphas])
+
+
+def score_ridge(K: NDArray[np.float64], y: NDArray, train: NDArray, test: NDArray,
+           **settings: object) -> NDArray[np.float64]:
+    """Correlate predicted with measured responses, voxel by voxel, (n_alphas, n_voxels).
+
+    A voxel whose prediction or measurement does not vary counts as 0. Other arguments are those
+    of `predict_ridge`.
+    """
+    return _pearson_r(predict_ridge(K, y, train, test, **settings), y[test])
+
+
+def _pearson_r(predicted: NDArray[np.float64], y: NDArray) -> NDArray[np.float64]:
+    """Correlate predictions (n_alphas, n, n_voxels) with y; what does not vary counts as 0."""
+    n_alphas, n, n_voxels = predicted.shape
+    flat = predicted.transpose(1, 0, 2).reshape(n, n_alphas * n_voxels)
+    r = pearson_r(flat, np.tile(y, (1, n_alphas)))
+    return np.nan_to_num(r).reshape(n_alphas, n_voxels)
+
+
+def make_folds(n: int, *, n_folds: int = N_FOLDS, seed: int = 0) -> list[NDArray[np.int64]]:
+    """Deal conditions into folds of almost equal size.
+
+    Raises
+    ------
+    LabError
+        If a fold would hold fewer than three conditions, which have no correlation.
+    """
+    if n < 3 * n_folds or n_folds < 3:
+        raise LabError(f"{n} held-out conditions in {n_folds} folds",
+                       expected="3 folds or more, of 3 conditions or more",
+                       remedy="hold more pictures out")
+    order = np.random.default_rng(seed).permutation(n)
+    return [np.sort(part) for part in np.array_split(order, n_folds)]
+
+
+@dataclass(frozen=True)
+class FoldScores:
+    """One layer's scores in all folds.
+
+    Attributes
+    ----------
+    outer : array, float64, shape (n_folds, n_alphas, n_voxels)
+        Fold a, predicted from all others.
+    inner : array, float64, shape (n_folds, n_folds, n_alphas, n_voxels), optional
+        Place (a, b): fold b, predicted from all folds but a and b; NaN where a = b. What is
+        chosen by row a has never seen fold a.
+    """
+
+    outer: NDArray[np.float64]
+    inner: NDArray[np.float64] | None = None
+
+    def of(self, columns: slice) -> FoldScores:
+        """Return the scores of some voxels."""
+        return FoldScores(self.outer[..., columns],
+                          None if self.inner is None else self.inner[..., columns])
+
+
+def compute_fold_scores(K: NDArray[np.float64], y: NDArray, folds: Sequence[NDArray], *,
+                inside: bool = True, alphas: Sequence[float] = ALPHAS,
+                max_components: int = MAX_COMPONENTS) -> FoldScores:
+    """Score a layer in all folds and, ``inside`` them, in all pairs (each fitted once for both).
+
+    ``folds`` are rows, together all; other arguments are those of `predict_ridge`.
+    """
+    pairs = [(a, b) for a in range(len(folds)) for b in range(a + 1, len(folds))] if inside else []
+    held_out = [*folds, *(np.concatenate([folds[a], folds[b]]) for a, b in pairs)]
+    # With fewer components than conditions every fit has components of its own.
+    predict = predict_held_out if len(y) - 1 <= max_components else _refit_for_each_fold
+    predicted = predict(K, y, held_out, alphas=alphas, max_components=max_components)
+    outer = np.stack([_pearson_r(one, y[fold]) for one, fold in zip(predicted, folds)])
+    if not inside:
+        return FoldScores(outer)
+    inner = np.full((len(folds), *outer.shape), np.nan)
+    for (a, b), one in zip(pairs, predicted[len(folds):]):
+        inner[b, a] = _pearson_r(one[:, :len(folds[a])], y[folds[a]])
+        inner[a, b] = _pearson_r(one[:, len(folds[a]):], y[folds[b]])
+    return FoldScores(outer, inner)
+
+
+def predict_held_out(K: NDArray[np.float64], y: NDArray,
+                         held_out: Sequence[NDArray], *, alphas: Sequence[float] = ALPHAS,
+                         max_components: int = MAX_COMPONENTS) -> list[NDArray[np.float64]]:
+    r"""Predict sets of rows from all others, from one decomposition for all sets and penalties.
+
+    Ridge with an intercept is a linear smoother: on all rows, :math:`y - \hat y = R y` with
+    :math:`R = V \alpha (\Lambda + \alpha)^{-1} V'`, of the centred Gram matrix's eigenvectors V
+    and eigenvalues, the constant vector left out. Without the rows
+    F, the residual *there* is :math:`R_{FF}^{-1} (R y)_F`, exactly (the leave-one-out identity, for
+    sets of rows). Arguments as of `predict_ridge`; all components are in use. Returns an array
+    (n_alphas, n_rows, n_voxels) for each set of rows.
+    """
+    del max_components  # as many as there are
+    y = np.asarray(y, np.float64)
+    values, vectors = _eigh_centred(K)
+    centred = y - y.mean(0)
+    found: list[list[NDArray[np.float64]]] = [[] for _ in held_out]
+    for alpha in alphas:
+        residual = (vectors * (alpha / (values + alpha))) @ vectors.T
+        left = residual @ centred
+        for rows, predicted in zip(held_out, found):
+            predicted.append(y[rows] - _solve_posdef(residual[np.ix_(rows, rows)], left[rows]))
+    return [np.stack(predicted) for predicted in found]
+
+
+def _solve_posdef(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Solve a x = b, a positive definite; no estimate of its condition, which takes longer."""
+    _, x, failed = dposv(a, b, lower=1)
+    return np.linalg.lstsq(a, b, rcond=None)[0] if failed else x
+
+
+def _eigh_centred(K: NDArray[np.float64]) -> tuple[NDArray, NDArray]:
+    """Return eigenvalues (n - 1,) and eigenvectors (n, n - 1) of a Gram matrix, centred.
+
+    A reflection takes the constant vector to the first axis, and no eigenvector has a part in it.
+    """
+    n = len(K)
+    reflector = np.full(n, n**-0.5)
+    reflector[0] += 1
+    reflector /= np.linalg.norm(reflector)
+    reflected = K - 2 * np.outer(K @ reflector, reflector)
+    reflected -= 2 * np.outer(reflector, reflector @ reflected)
+    values, inner = eigh(reflected[1:, 1:], driver="evd", check_finite=False)
+    vectors = np.vstack([np.zeros(n - 1), inner])
+    vectors -= 2 * np.outer(reflector, reflector @ vectors)
+    return np.maximum(values, 0), vectors
+
+
+def _refit_for_each_fold(K: NDArray[np.float64], y: NDArray, held_out: Sequence[NDArray],
+              **settings: object) -> list[NDArray[np.float64]]:
+    everything = np.arange(len(y))
+    return [predict_ridge(K, y, np.setdiff1d(everything, rows), rows, **settings)
+            for rows in held_out]
+
+
+@dataclass(frozen=True)
+class ProtocolResult:
+    """What a protocol reports about one region.
+
+    Attributes
+    ----------
+    r : array, float64, shape (n_voxels,)
+        Correlation of predicted and measured responses.
+    layer : str
+        The layer in use; the most frequent one where folds differ.
+    n_layers : int
+        How many different layers the folds chose.
+    """
+
+    r: NDArray[np.float64]
+    layer: str
+    n_layers: int = 1
+
+
+def score_nested(by_layer: Mapping[str, FoldScores]) -> ProtocolResult:
+    """Choose inside, report outside: penalty per voxel and layer per region, anew for every fold.
+
+    The rule of choice is that of `score_p2`, on folds that are not the reported one.
+
+    Parameters
+    ----------
+    by_layer : dict, layer -> FoldScores
+    """
+    layers, parts = list(by_layer), []
+    n_folds = len(by_layer[layers[0]].outer)
+    chosen = []
+    for fold in range(n_folds):
+        inside = {layer: np.nanmean(found.inner[fold], axis=0)
+                  for layer, found in by_layer.items()}
+        layer = max(layers, key=lambda name: inside[name].max(0).mean())
+        alpha = inside[layer].argmax(0)
+        parts.append(np.take_along_axis(by_layer[layer].outer[fold], alpha[None], axis=0)[0])
+        chosen.append(layer)
+    return ProtocolResult(np.mean(parts, axis=0), Counter(chosen).most_common(1)[0][0],
+                   len(set(chosen)))
+
+
+def score_p2(by_layer: Mapping[str, FoldScores]) -> ProtocolResult:
+    """Choose and report on the same folds, as the authors' later code (spec 3.3, P2): optimistic.
+
+    Mean r over folds for each layer, penalty and voxel; the best penalty of each voxel; then the
+    layer with the best mean over voxels.
+    """
+    best = {layer: found.outer.mean(0).max(0) for layer, found in by_layer.items()}
+    layer = max(best, key=lambda name: best[name].mean())
+    return ProtocolResult(best[layer], layer)
+
+
+def select_layer_and_alpha(kernels: LayerKernels, y: NDArray, folds: Sequence[NDArray], *,
+                    alphas: Sequence[float] = ALPHAS) -> tuple[str, float, dict[str, float]]:
+    """Choose one layer and one penalty for a region, as the preprint (spec 3.3, P1).
+
+    Returns
+    -------
+    layer : str
+        With the best mean r over folds and voxels, at its best penalty in each fold.
+    alpha : float
+        The penalty that most folds found best there.
+    by_layer : dict, layer -> float
+        That mean r (Figure 2).
+
+    Notes
+    -----
+    The published code accumulated the mean over folds wrongly (spec 3.3); this is the mean.
+    """
+    everything, means, modal_alpha = np.arange(len(y)), {}, {}
+    for layer, K in kernels.items():
+        by_fold = np.stack([score_ridge(K, y, np.setdiff1d(everything, fold), fold,
+                                   alphas=alphas).mean(1) for fold in folds])
+        means[layer] = float(by_fold.max(1).mean())
+        modal_alpha[layer] = Counter(by_fold.argmax(1).tolist()).most_common(1)[0][0]
+    layer = max(means, key=means.get)
+    return layer, alphas[modal_alpha[layer]], means
+
+
+def score_p1(kernels: LayerKernels, y: NDArray, train: NDArray, test: NDArray, layer: str,
+       alpha: float) -> ProtocolResult:
+    """Fit on the pictures of the tuning, test on others, layer and penalty fixed beforehand."""
+    return ProtocolResult(score_ridge(kernels[layer], y, train, test, alphas=(alpha,))[0], layer)

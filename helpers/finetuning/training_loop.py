@@ -1,0 +1,274 @@
+"""Tuning a network to responses: one loop for every objective, kept on disk, resumed exactly."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from helpers.core.errors import LabError
+from helpers.networks.weights import read_state_dict, save_tensors
+from helpers.training.losses import require_finite_loss
+
+MIN_SECONDS_BETWEEN_STATES = 30.0
+"""Least time between two states that are kept."""
+Precision = Literal["float32", "tf32", "bfloat16"]
+OnStep = Callable[[int, float], None]
+
+
+@dataclass(frozen=True)
+class SubjectPairs:
+    """Pictures of one participant and the responses that they evoked.
+
+    Attributes
+    ----------
+    subject : str
+    pixels : array, uint8, shape (n_pictures, 3, side, side)
+    response_idx : array, int64, shape (n_pictures,)
+        Row of ``responses`` that belongs to each picture.
+    responses : array, float32, shape (n_conditions, n_voxels)
+    """
+
+    subject: str
+    pixels: NDArray[np.uint8]
+    response_idx: NDArray[np.int64]
+    responses: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class FineTuningConfig:
+    """How a network is tuned.
+
+    Parameters
+    ----------
+    epochs, batch_size : int
+    learning_rate : float
+        Of Adam; no schedule, no weight decay.
+    interleaved : bool
+        Where several participants are pooled: their batches in random order. By default each
+        epoch visits one participant after another, as published.
+    precision : {"float32", "tf32", "bfloat16"}
+        Of the products; weights and losses stay float32.
+    """
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    interleaved: bool = False
+    precision: Precision = "float32"
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1 or self.batch_size < 2 or self.learning_rate <= 0:
+            raise LabError(f"{self.epochs} epochs of batches of {self.batch_size} at rate "
+                           f"{self.learning_rate}",
+                           expected="1 epoch or more, 2 pictures or more, a rate above 0",
+                           remedy="correct [finetuning] in the profile")
+
+
+@dataclass(frozen=True)
+class PixelNormalisation:
+    """How uint8 pixels become what a network was trained to see: ``(x / 255 - mean) / std``."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def __call__(self, pixels: NDArray[np.uint8], device: torch.device) -> Tensor:
+        """Return float32 images (n, 3, side, side) on the device."""
+        std = torch.tensor(self.std, device=device).view(1, -1, 1, 1)
+        mean = torch.tensor(self.mean, device=device).view(1, -1, 1, 1)
+        images = torch.from_numpy(np.ascontiguousarray(pixels)).to(device, torch.float32)
+        return images.mul_(1 / (255 * std)).sub_(mean / std)
+
+
+def train_model(model: nn.Module, training_pairs: Sequence[SubjectPairs], config: FineTuningConfig, normalise: PixelNormalisation, *, seed: int,
+         state: Path | None = None, checkpoints: Mapping[int, Path] | None = None,
+         min_seconds_between_states: float = MIN_SECONDS_BETWEEN_STATES, stop_after: int | None = None,
+         on_step: OnStep | None = None) -> list[float]:
+    """Tune a model in place, in training mode; leave it in evaluation mode.
+
+    Parameters
+    ----------
+    model : nn.Module
+        ``model.loss(*model(images, responses, subject))``; on the device to be used.
+    training_pairs : sequence of Pairs
+    config : Recipe
+    normalise : Scale
+    seed : int
+        Of the order of pictures and of dropout; every epoch has its own, so that one that is
+        resumed continues as if nothing had happened.
+    state : Path, optional
+        Where weights, Adam's moments and losses are kept after an epoch, and looked for at
+        first. With the same seed and machine the end is the same, however often it was
+        interrupted. Removed at the end.
+    checkpoints : dict, epoch -> Path, optional
+        Weights to keep for good after some epochs (counted from 1), as safetensors.
+    min_seconds_between_states : float
+        Least time between two states.
+    stop_after : int, optional
+        Stop after this epoch of the whole schedule (an interruption, on purpose).
+    on_step : callable, optional
+        ``on_step(step, loss)``, steps counted from 1 over all epochs.
+
+    Returns
+    -------
+    list of float
+        Mean loss of every epoch.
+
+    Raises
+    ------
+    LabError
+        If a loss is no longer finite. What was kept stays.
+    """
+    device = next(model.parameters()).device
+    trainable = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    optimizer = torch.optim.Adam(trainable.values(), lr=config.learning_rate, fused=True)
+    losses = _load_state(model, trainable, optimizer, state)
+    model.train()
+    step, last_saved = 0, time.monotonic()
+    for epoch in range(config.epochs if stop_after is None else stop_after):
+        generator = torch.Generator().manual_seed(1_000_003 * seed + epoch)
+        epoch_batches = _epoch_batches(training_pairs, config, generator)
+        if epoch < len(losses):
+            step += len(epoch_batches)
+            continue
+        loss_sum = 0.0
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            torch.manual_seed(1_000_003 * seed + epoch)
+            for subject_pairs, rows in epoch_batches:
+                step += 1
+                loss = _train_step(model, optimizer, subject_pairs, rows, normalise, config.precision, device)
+                loss_sum += require_finite_loss(loss, step, remedy="lower `rate` in [finetuning]; the last whole "
+                                                   "epoch that was kept stays")
+                if on_step is not None:
+                    on_step(step, loss.item())
+        losses.append(loss_sum / len(epoch_batches))
+        if checkpoints and epoch + 1 in checkpoints:
+            save_tensors(checkpoints[epoch + 1], model.state_dict())
+        if state is not None and time.monotonic() - last_saved >= min_seconds_between_states:
+            _save_state(state, model, trainable, optimizer, losses)
+            last_saved = time.monotonic()
+    if state is not None and stop_after is None:
+        state.unlink(missing_ok=True)
+    model.eval()
+    return losses
+
+
+def count_steps(training_pairs: Sequence[SubjectPairs], config: FineTuningConfig) -> int:
+    """Count the steps of a whole training."""
+    generator = torch.Generator().manual_seed(0)
+    return config.epochs * len(_epoch_batches(training_pairs, config, generator))
+
+
+def split_into_batches(response_idx: NDArray[np.int64], size: int, *,
+            generator: torch.Generator) -> list[NDArray[np.int64]]:
+    """Deal pictures into shuffled batches; a last partial one is kept.
+
+    Parameters
+    ----------
+    response_idx : array, int64, shape (n_pictures,)
+        No batch holds two pictures of one condition, which would have to be told apart although
+        their response is the same. With one picture a condition this is the plain shuffled epoch.
+    size : int
+        Largest batch, 2 or more. A single picture that is left over joins the batch before.
+    generator : torch.Generator
+
+    Raises
+    ------
+    LabError
+        If the size is below 2, or there are fewer than two conditions.
+    """
+    if size < 2 or len(np.unique(response_idx)) < 2:
+        raise LabError(f"batches of {size} from {len(np.unique(response_idx))} conditions",
+                       expected="2 or more of both: contrast needs another to differ from",
+                       remedy="raise `batch_size` in [finetuning], or take more pictures")
+    shuffled = torch.randperm(len(response_idx), generator=generator).numpy()
+    ordered = shuffled[np.argsort(response_idx[shuffled], kind="stable")]
+    _, first, counts = np.unique(response_idx[ordered], return_index=True, return_counts=True)
+    occurrence = np.arange(len(ordered)) - np.repeat(first, counts)
+    all_batches: list[NDArray[np.int64]] = []
+    for k in range(counts.max()):
+        rows = ordered[occurrence == k]
+        rows = rows[torch.randperm(len(rows), generator=generator).numpy()]
+        if len(rows) < 2:
+            continue
+        parts = np.split(rows, range(size, len(rows), size))
+        if len(parts) > 1 and len(parts[-1]) == 1:
+            parts[-2:] = [np.concatenate(parts[-2:])]
+        all_batches += parts
+    return all_batches
+
+
+def _epoch_batches(training_pairs: Sequence[SubjectPairs], config: FineTuningConfig,
+            generator: torch.Generator) -> list[tuple[SubjectPairs, NDArray[np.int64]]]:
+    """Return the batches of an epoch, each of one participant."""
+    epoch_batches = [(subject_pairs, rows) for subject_pairs in training_pairs
+              for rows in split_into_batches(subject_pairs.response_idx, config.batch_size, generator=generator)]
+    if not config.interleaved:
+        return epoch_batches
+    return [epoch_batches[i] for i in torch.randperm(len(epoch_batches), generator=generator).tolist()]
+
+
+def _train_step(model: nn.Module, optimizer: torch.optim.Optimizer, subject_pairs: SubjectPairs,
+          rows: NDArray[np.int64], normalise: PixelNormalisation, precision: Precision,
+          device: torch.device) -> Tensor:
+    images = normalise(subject_pairs.pixels[rows], device)
+    responses = torch.from_numpy(subject_pairs.responses[subject_pairs.response_idx[rows]]).to(device)
+    optimizer.zero_grad(set_to_none=True)
+    with matmul_precision(precision):
+        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+            outputs = model(images, responses, subject_pairs.subject)
+        # Outside of autocast: a loss summed in bfloat16 keeps no more than three digits.
+        loss = model.loss(*(tensor.float() for tensor in outputs))
+        loss.backward()
+    optimizer.step()
+    return loss.detach()
+
+
+@contextmanager
+def matmul_precision(precision: Precision) -> Iterator[None]:
+    """Allow TF32 or not, within, and restore what was set before."""
+    before = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
+    allowed = precision == "tf32"
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = allowed
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = before
+
+
+def _save_state(state: Path, model: nn.Module, trainable: Mapping[str, Tensor],
+          optimizer: torch.optim.Adam, losses: list[float]) -> None:
+    tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
+    for name, parameter in trainable.items():
+        tensors |= {f"adam.{name}.{moment}": value
+                    for moment, value in optimizer.state[parameter].items()}
+    save_tensors(state, tensors | {"losses": torch.tensor(losses, dtype=torch.float64)})
+
+
+def _load_state(model: nn.Module, trainable: Mapping[str, Tensor], optimizer: torch.optim.Adam,
+             state: Path | None) -> list[float]:
+    """Take weights, moments and losses from a kept state, if there is one that fits."""
+    if state is None or not state.is_file():
+        return []
+    saved = read_state_dict(state)
+    weights = {name.removeprefix("model."): tensor for name, tensor in saved.items()
+               if name.startswith("model.")}
+    shapes = {name: tensor.shape for name, tensor in model.state_dict().items()}
+    if {name: tensor.shape for name, tensor in weights.items()} != shapes:
+        return []
+    model.load_state_dict(weights)
+    for name, parameter in trainable.items():
+        if f"adam.{name}.step" not in saved:
+            continue  # no gradient ever reached it
+        optimizer.state[parameter] = {
+            moment: saved[f"adam.{name}.{moment}"].to("cpu" if moment == "step" else parameter.device)
+            for moment in ("step", "exp_avg", "exp_avg_sq")}
+    return saved["losses"].tolist()

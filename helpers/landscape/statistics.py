@@ -1,0 +1,135 @@
+"""What tuning cost: accuracies and distances compared, participants as the sample."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from helpers.finetuning.statistics import pivot_subject_by_seed
+
+MODEL_COLUMNS = ["donor", "seed", "roi", "hemisphere", "group", "condition"]
+"""What tells a network from others in a table."""
+
+
+def add_accuracy_change(accuracies: pd.DataFrame) -> pd.DataFrame:
+    """Add the change of accuracy from the untuned network, task by task, as ``change``.
+
+    Parameters
+    ----------
+    accuracies : DataFrame
+        Of `helpers.landscape.classification.accuracies`, the kind "untuned" in it.
+    """
+    before = accuracies[accuracies["condition"] == "pretrained"].set_index("task")["accuracy"]
+    return accuracies.assign(change=accuracies["accuracy"] - accuracies["task"].map(before))
+
+
+def pivot_donor_by_seed(table: pd.DataFrame, value: str, **where: str) -> pd.DataFrame:
+    """Average a column over the networks of each participant, of rows ``where`` columns agree.
+
+    Returns
+    -------
+    DataFrame
+        Participants (rows) x trainings (columns).
+    """
+    rows = np.ones(len(table), bool)
+    for column, level in where.items():
+        rows &= (table[column] == level).to_numpy()
+    return pivot_subject_by_seed(table[rows], value, "donor")
+
+
+def accuracy_matrix(accuracies: pd.DataFrame, task: str, condition: str = "contrastive") -> pd.DataFrame:
+    """Arrange accuracies as published: regions x participants, their mean, pooled networks.
+
+    The first row is the untuned network, in the column ``mean``; NaN where there is no network.
+    """
+    part = accuracies[accuracies["task"] == task]
+    side = part["hemisphere"].replace({"both": "", "none": ""})
+    part = part.assign(region=(side + " " + part["roi"]).str.strip())
+    wide = part[part["condition"] == condition].pivot_table(index="region", columns="donor",
+                                                  values="accuracy", sort=False)
+    wide["mean"] = wide.mean(axis=1)
+    for pooled in part.loc[part["donor"] == "all", "condition"].unique():
+        wide[pooled] = part[part["condition"] == pooled].groupby("region")["accuracy"].mean()
+    before = part.loc[part["condition"] == "pretrained", "accuracy"].iloc[0]
+    first = pd.DataFrame({"mean": before}, index=["pretrained"]).reindex(columns=wide.columns)
+    return pd.concat([first, wide]).rename_axis(index=None, columns=None)
+
+
+def encoding_gains(scores: pd.DataFrame) -> pd.DataFrame:
+    """Return each network's gain in r over the untuned network; pooled ones: participants' mean.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        Of `helpers.finetuning.statistics.region_scores`, the kind "untuned" in it.
+
+    Returns
+    -------
+    DataFrame
+        Columns `MODEL_COLUMNS` and ``gain``.
+    """
+    place = ["subject", "roi", "hemisphere", "group", "seed"]
+    before = scores[scores["condition"] == "pretrained"][[*place, "r"]]
+    both = scores[scores["condition"] != "pretrained"].merge(before, on=place, suffixes=("", "_pretrained"))
+    both["gain"] = both["r"] - both["r_pretrained"]
+    return both.groupby(MODEL_COLUMNS, sort=False)["gain"].mean().reset_index()
+
+
+def interpolation_advantage(paths: pd.DataFrame, interpolation: float) -> pd.DataFrame:
+    r"""Compare how much of the gain and how much of the loss some weights on the way have.
+
+    .. math:: \frac{g_s\, l_1 - l_s\, g_1}{\bar g_1\, \bar l_1}
+
+    With one participant this is :math:`g_s / g_1 - l_s / l_1`, the share of the gain minus that of
+    the loss; participants count by what they gain and lose, so that none is divided by nearly 0.
+
+    Parameters
+    ----------
+    paths : DataFrame
+        Columns ``donor, seed, interpolation, gain, change`` (of accuracy; the loss is minus this), one row
+        a network.
+    interpolation : float
+        Of the way, s.
+
+    Returns
+    -------
+    DataFrame, participants x trainings
+        Above 0: a bargain.
+    """
+    mean = paths.groupby(["interpolation", "donor", "seed"])[["gain", "change"]].mean()
+    some, whole = mean.loc[interpolation], mean.loc[1.0]
+    scale = whole["gain"].mean() * whole["change"].mean()
+    return ((some["gain"] * whole["change"] - some["change"] * whole["gain"])
+            / (scale or np.nan)).unstack("seed")
+
+
+def hemisphere_distance_difference(distances: NDArray, finetuned_models: pd.DataFrame) -> pd.DataFrame:
+    """Compare pairs of opposite hemispheres with pairs of the same one, of different regions.
+
+    Parameters
+    ----------
+    distances : array, float, shape (n_members, n_members)
+    finetuned_models : DataFrame
+        Columns ``donor, seed, roi, hemisphere``, in the order of ``distances``.
+
+    Returns
+    -------
+    DataFrame, participants x trainings: mean distance of opposite minus that of same pairs
+        Pairs within a participant's training only. NaN without both sorts of pairs; untuned
+        networks, whose hemisphere is "none", are left out.
+    """
+    places = np.arange(len(finetuned_models))
+    found = {}
+    for name, rows in finetuned_models.assign(place=places).groupby(["donor", "seed"], sort=False):
+        rows = rows[rows["hemisphere"].isin(["lh", "rh", "both"])]
+        one, other = np.triu_indices(len(rows), 1)
+        roi, side, place = (rows[name].to_numpy() for name in ("roi", "hemisphere", "place"))
+        values, differ = distances[place[one], place[other]], roi[one] != roi[other]
+        opposite = side[one] != side[other]
+        by_hemisphere = values[differ & opposite], values[differ & ~opposite]
+        if len(rows):
+            found[name] = (by_hemisphere[0].mean() - by_hemisphere[1].mean() if all(map(len, by_hemisphere))
+                            else np.nan)
+    index = pd.MultiIndex.from_tuples(found, names=["donor", "seed"])
+    return pd.Series(list(found.values()), index, dtype=float).unstack("seed")

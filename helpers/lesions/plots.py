@@ -1,0 +1,182 @@
+"""Panels of the lesion figure: scatters, probe sets, bars, the matrix, layers, effects."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
+from PIL import Image
+
+from helpers.figures.claims import format_p
+from helpers.figures.style import COLOURS, HATCHES, MARKERS, display_name, label_layers
+from helpers.lesions.statistics import TestResult
+
+JITTER = 0.5
+"""Published spread of points in the scatters, percentage points; lines are fitted without it."""
+
+
+def format_correlation(test: TestResult) -> str:
+    """Write a correlation with its interval and p value, for a panel."""
+    if np.isnan(test.value):
+        return "r unknown"
+    return f"r = {test.value:.2f} [{test.low:.2f}, {test.high:.2f}], {format_p(test.p)}"
+
+
+def deficit_scatter(axes: Axes, activation: NDArray, change: NDArray, domain: str,
+                    most_impaired: Sequence[int], test: TestResult, *, seed: int = 0) -> None:
+    """Draw the change of each class's accuracy against the lesioned units' activation to it.
+
+    Parameters
+    ----------
+    axes : Axes
+    activation : array, float, shape (n_classes,)
+        Any unit.
+    change : array, float, shape (n_classes,)
+        Percentage points; negative means impaired.
+    domain : str
+        Whose units were silenced.
+    most_impaired : sequence of int
+        Classes to be marked.
+    test : Test
+        Its statistic is written above the panel.
+    seed : int
+        Of the vertical jitter, which only the points have.
+    """
+    finite = np.isfinite(activation) & np.isfinite(change)
+    jitter = np.random.default_rng(seed).normal(0, JITTER, len(change))
+    is_marked = np.isin(np.arange(len(change)), most_impaired)
+    for rows, colour, size in ((finite & ~is_marked, "0.65", 7), (finite & is_marked,
+                                                               COLOURS[domain], 20)):
+        axes.scatter(activation[rows], (change + jitter)[rows], s=size, color=colour,
+                     marker=MARKERS[domain], linewidths=0.3, edgecolors="white")
+    if np.isfinite(test.value):
+        slope, intercept = np.polyfit(activation[finite], change[finite], 1)
+        ends = np.array([activation[finite].min(), activation[finite].max()])
+        axes.plot(ends, slope * ends + intercept, color="k", linewidth=0.9)
+    axes.axhline(0, color="0.4", linestyle=":", linewidth=0.7)
+    axes.set_title(f"{display_name(domain)}\n{format_correlation(test).replace('], ', ']' + chr(10))}", fontsize=6)
+    axes.set_xlabel("mean activation")
+
+
+def most_impaired_examples(axes: Axes, pictures: Sequence[Image.Image], names: Sequence[str],
+                   domain: str) -> None:
+    """Show one picture of each of the most impaired classes in a row, with their names below."""
+    side = 96
+    canvas = np.full((side, len(pictures) * side, 3), 255, np.uint8)
+    for x, picture in enumerate(pictures):
+        edge = min(picture.size)
+        left, top = (picture.width - edge) // 2, (picture.height - edge) // 2
+        square = picture.crop((left, top, left + edge, top + edge)).resize((side - 3, side - 3))
+        canvas[:side - 3, x * side:(x + 1) * side - 3] = np.asarray(square)
+    axes.imshow(canvas, interpolation="antialiased")
+    axes.set_xticks((np.arange(len(pictures)) + 0.5) * side,
+                    [textwrap.fill(name, 12, break_long_words=False) for name in names],
+                    fontsize=4.8)
+    axes.set_yticks([])
+    axes.tick_params(length=0, pad=1)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    axes.set_title(f"most impaired: {display_name(domain)} lesion", fontsize=6,
+                   color=COLOURS[domain], pad=2)
+
+
+def dissociation_bars(axes: Axes, mean: NDArray, sem: NDArray, domains: Sequence[str],
+                      random: NDArray) -> None:
+    """Draw the change under every lesion for every lesion's probe set.
+
+    Parameters
+    ----------
+    axes : Axes
+    mean, sem : array, float, shape (n_lesions, n_probe_sets)
+        Cost and its standard error, 0 to 1.
+    domains : sequence of str
+    random : array, float, shape (n_random, n_lesions, n_probe_sets)
+        Cost of random lesions of as many units: a dash at their mean.
+    """
+    width = 0.8 / len(domains)
+    for lesion, domain in enumerate(domains):
+        x = np.arange(len(domains)) + (lesion - (len(domains) - 1) / 2) * width
+        axes.bar(x, -100 * mean[lesion], width * 0.92, yerr=100 * sem[lesion],
+                 color=COLOURS[domain], hatch=HATCHES[domain], edgecolor="white",
+                 error_kw={"linewidth": 0.7})
+        random_mean = random[:, lesion].mean(0) if len(random) else np.full(len(domains), np.nan)
+        axes.hlines(-100 * random_mean, x - width * 0.45, x + width * 0.45, color="k",
+                    linewidth=1.1, linestyle="-",
+                    label="as many random units" if lesion == len(domains) - 1 else None)
+    axes.axhline(0, color="k", linewidth=0.6)
+    axes.set_xticks(range(len(domains)), [f"{display_name(d)}\nprobe set" for d in domains])
+    axes.set_ylabel("change, half B (points)")
+
+
+def similarity_matrix(axes: Axes, r: NDArray, domains: Sequence[str]):
+    """Draw the correlations of cost profiles; return the image, for a colour bar."""
+    image = axes.imshow(r, cmap="RdBu_r", vmin=-1, vmax=1)
+    names = [display_name(d) for d in domains]
+    axes.set_xticks(range(len(names)), names, rotation=45, ha="right", rotation_mode="anchor")
+    axes.set_yticks(range(len(names)), names)
+    for row, column in np.ndindex(r.shape):
+        if row != column and np.isfinite(r[row, column]):
+            axes.text(column, row, f"{r[row, column]:.2f}", ha="center", va="center", fontsize=5.5,
+                      color="white" if abs(r[row, column]) > 0.6 else "k")
+    axes.tick_params(length=0)
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    return image
+
+
+def correlation_by_layer(axes: Axes, table: pd.DataFrame, domains: Sequence[str]) -> None:
+    """Draw activation-deficit r over layers, per domain, above the random lesions' band.
+
+    Parameters
+    ----------
+    axes : Axes
+    table : DataFrame
+        Columns ``layer`` (in order), ``domain, draw`` (0: selective units), ``r``.
+    domains : sequence of str
+    """
+    layers = list(dict.fromkeys(table["layer"]))
+    random = table[(table["draw"] > 0) & table["domain"].isin(domains)]
+    if len(random):
+        by_draw = random.groupby(["layer", "draw"], sort=False)["r"].mean().unstack()
+        mean, sem = by_draw.mean(axis=1), by_draw.std(axis=1) / np.sqrt(by_draw.shape[1])
+        x = [layers.index(layer) for layer in by_draw.index]
+        axes.fill_between(x, mean - sem, mean + sem, color="0.8", linewidth=0)
+        axes.plot(x, mean, color="0.45", linestyle="--", linewidth=0.9, label="random units")
+        axes.legend(loc="lower left", fontsize=5.5)
+    for domain in domains:
+        selective_r = table[(table["draw"] == 0) & (table["domain"] == domain)].set_index("layer")["r"]
+        axes.plot(range(len(layers)), selective_r.reindex(layers), color=COLOURS[domain],
+                  marker=MARKERS[domain], markersize=2.4, linewidth=1)
+    axes.axhline(0, color="0.4", linestyle=":", linewidth=0.7)
+    axes.set(xlim=(-0.5, len(layers) - 0.5), ylim=(-1, 0.6), ylabel="activation–deficit r")
+    label_layers(axes, layers)
+
+
+def effect_intervals(axes: Axes, table: pd.DataFrame, domains: Sequence[str]) -> None:
+    """Draw own-minus-other effects with their intervals, one group of domains per network.
+
+    Parameters
+    ----------
+    axes : Axes
+    table : DataFrame
+        Columns ``network`` (in order), ``domain, value, low, high`` (points) and ``random``: a
+        list of the random lesions' values.
+    domains : sequence of str
+    """
+    networks = list(dict.fromkeys(table["network"]))
+    for row in table.itertuples():
+        x = networks.index(row.network) + (domains.index(row.domain)
+                                               - (len(domains) - 1) / 2) * 0.2
+        axes.plot([x] * len(row.random), row.random, "_", color="0.55", markersize=4,
+                  markeredgewidth=0.6, zorder=1)
+        axes.plot([x, x], [row.low, row.high], color=COLOURS[row.domain], linewidth=1)
+        axes.plot(x, row.value, MARKERS[row.domain], color=COLOURS[row.domain], markersize=3.6)
+    axes.axhline(0, color="0.4", linestyle=":", linewidth=0.7)
+    axes.set_xticks(range(len(networks)), [name.replace("-", "\n", 1) for name in networks],
+                    fontsize=5.5)
+    axes.set_xlim(-0.6, len(networks) - 0.4)
+    axes.set_ylabel("own − other classes' deficit (points)")

@@ -1,0 +1,205 @@
+"""Is it more than chance? Intervals and tests of what lesions cost.
+
+The published code has none. Here: permutations over classes or over lesions, bootstrap
+intervals, random lesions of as many units as the null, and a correction over domains.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from helpers.core.constant_values import FLAT, centred
+from helpers.lesions.deficits import deficit_correlations, pearson_r_rows
+
+N_RESAMPLES = 4999
+"""Permutations, and bootstrap samples; the smallest possible p value is 1 / 5000."""
+
+
+@dataclass(frozen=True)
+class TestResult:
+    """A statistic with its interval and its test.
+
+    Attributes
+    ----------
+    value, low, high : float
+        The statistic and its 95 % bootstrap interval (percentiles).
+    p : float
+        One-sided p value by permutation.
+    n : int
+        How many values went in.
+    """
+
+    __test__ = False  # pytest takes classes of this name for its own
+
+    value: float
+    low: float
+    high: float
+    p: float
+    n: int
+
+
+UNDEFINED = TestResult(np.nan, np.nan, np.nan, np.nan, 0)
+
+
+def activation_deficit_correlation(activation: NDArray, deficit: NDArray, *, seed: int) -> TestResult:
+    """Correlate, over classes, how strongly units respond with how much accuracy *changes*.
+
+    The published activation-deficit correlation: Pearson r between the selective units' mean
+    activation to a class in the intact network and the change of its accuracy (minus the cost).
+
+    Parameters
+    ----------
+    activation, deficit : array, float, shape (n_classes,)
+        Classes that are not finite in both are left out.
+    seed : int
+        Of permutations and bootstrap.
+
+    Returns
+    -------
+    Test
+        A negative value means: the more active, the more impaired. p: one-sided (negative), by
+        permuting classes. Unknown for under four classes or where one side is constant.
+    """
+    finite = np.isfinite(activation) & np.isfinite(deficit)
+    x, y = np.asarray(activation, float)[finite], -np.asarray(deficit, float)[finite]
+    if len(x) < 4 or not centred(x).any() or not centred(y).any():
+        return UNDEFINED
+    rng = np.random.default_rng(seed)
+    pearson = stats.pearsonr(x, y, alternative="less",
+                           method=stats.PermutationMethod(n_resamples=N_RESAMPLES, rng=rng))
+    bootstrap_idx = rng.integers(len(x), size=(N_RESAMPLES, len(x)))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        samples = pearson_r_rows(x[bootstrap_idx], y[bootstrap_idx])
+    low, high = np.nanpercentile(samples, [2.5, 97.5])
+    return TestResult(float(pearson.statistic), float(low), float(high), float(pearson.pvalue), len(x))
+
+
+def compare_own_and_other_classes(deficit: NDArray, own: NDArray[np.bool_], *, seed: int) -> TestResult:
+    """Compare the cost for a domain's own classes with that for all others.
+
+    Parameters
+    ----------
+    deficit : array, float, shape (n_classes,)
+    own : array, bool, shape (n_classes,)
+    seed : int
+
+    Returns
+    -------
+    Test
+        Mean cost of own classes minus mean cost of the others; positive means that the lesion
+        hits its own domain more. Interval: classes resampled within both sides. p: one-sided, by
+        dealing the domains to classes at random. Unknown with under two classes on either side.
+    """
+    finite = np.isfinite(deficit)
+    own_deficits, other_deficits = deficit[own & finite], deficit[~own & finite]
+    if min(len(own_deficits), len(other_deficits)) < 2:
+        return UNDEFINED
+    rng = np.random.default_rng(seed)
+    permutation = stats.permutation_test((own_deficits, other_deficits), _difference, vectorized=True,
+                                    n_resamples=N_RESAMPLES, alternative="greater", rng=rng)
+    interval = stats.bootstrap((own_deficits, other_deficits), _difference, vectorized=True, method="percentile",
+                               n_resamples=N_RESAMPLES, rng=rng).confidence_interval
+    return TestResult(float(_difference(own_deficits, other_deficits)), float(interval.low), float(interval.high),
+                float(permutation.pvalue), len(own_deficits) + len(other_deficits))
+
+
+def _difference(a: NDArray, b: NDArray, axis: int = -1) -> NDArray:
+    return a.mean(axis) - b.mean(axis)
+
+
+def p_against_random_lesions(value: float, samples: NDArray, *, lower_tail: bool = False) -> float:
+    r"""Test one lesion's statistic against those of random lesions of as many units.
+
+    .. math:: t = \frac{v - \bar d}{s_d \sqrt{1 + 1/n}}, \quad df = n - 1
+
+    the probability that one more random lesion would reach ``value``, if statistics of random
+    lesions are normally distributed.
+
+    Parameters
+    ----------
+    value : float
+    samples : array, float, shape (n_random,)
+        Those that are not finite are left out.
+    lower_tail : bool
+        Whether small values are the extreme ones.
+
+    Returns
+    -------
+    float
+        One-sided p value; NaN with under two random lesions.
+    """
+    samples = np.asarray(samples, float)
+    samples = samples[np.isfinite(samples)]
+    if len(samples) < 2 or not np.isfinite(value):
+        return float("nan")
+    difference = (samples.mean() - value) if lower_tail else (value - samples.mean())
+    if not centred(samples).any():
+        return 0.0 if difference > FLAT * abs(value) else 1.0
+    scale = samples.std(ddof=1) * np.sqrt(1 + 1 / len(samples))
+    return float(stats.t.sf(difference / scale, len(samples) - 1))
+
+
+def compare_own_and_other_lesions(correct: NDArray[np.bool_], own: int, *, seed: int) -> TestResult:
+    """Ask, picture by picture, whether the own lesion costs a probe set more than the others do.
+
+    Parameters
+    ----------
+    correct : array, bool, shape (n_lesions, n_images)
+        Recognition, under each lesion, of the half-B pictures of one lesion's probe set.
+    own : int
+        Row of that lesion.
+    seed : int
+
+    Returns
+    -------
+    Test
+        Mean over pictures of (other lesions' hits, averaged) - (own lesion's hit); positive means
+        that the own lesion costs more. p: one-sided, dealing the lesions' names anew for every
+        picture. It speaks of other pictures of these classes, not of other classes.
+    """
+    n_lesions, n_images = correct.shape
+    if n_images < 2 or n_lesions < 2:
+        return UNDEFINED
+    correct = correct.astype(float)
+    excess_deficit = (correct.sum(0) - correct) / (n_lesions - 1) - correct
+    rng = np.random.default_rng(seed)
+    lesion_idx = rng.integers(n_lesions, size=(N_RESAMPLES, n_images))
+    null = excess_deficit[lesion_idx, np.arange(n_images)].mean(1)
+    value = excess_deficit[own].mean()
+    p = (1 + np.sum(null >= value - 1e-12)) / (1 + N_RESAMPLES)
+    samples = excess_deficit[own][rng.integers(n_images, size=(N_RESAMPLES, n_images))].mean(1)
+    low, high = np.percentile(samples, [2.5, 97.5])
+    return TestResult(float(value), float(low), float(high), float(p), n_images)
+
+
+def mean_deficit_correlation(deficit: NDArray, *, seed: int) -> TestResult:
+    """Average the correlations between all pairs of cost profiles, classes resampled.
+
+    Parameters
+    ----------
+    deficit : array, float, shape (n_lesions, n_classes)
+        Classes that are not finite for every lesion are left out, and so are lesions that cost
+        every class the same.
+    seed : int
+
+    Returns
+    -------
+    Test
+        Mean r over pairs with its bootstrap interval over classes; no p. Unknown for under four
+        classes.
+    """
+    deficit = deficit[:, np.isfinite(deficit).all(0)]
+    n_classes = deficit.shape[1]
+    if n_classes < 4:
+        return UNDEFINED
+    upper_triangle = np.triu_indices(len(deficit), 1)
+    bootstrap_idx = np.random.default_rng(seed).integers(n_classes, size=(N_RESAMPLES, n_classes))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        samples = [np.nanmean(deficit_correlations(deficit[:, idx])[upper_triangle]) for idx in bootstrap_idx]
+    low, high = np.nanpercentile(samples, [2.5, 97.5])
+    return TestResult(float(np.nanmean(deficit_correlations(deficit)[upper_triangle])), float(low), float(high), np.nan,
+                n_classes)

@@ -1,0 +1,225 @@
+"""The ends of a network's stages, on the six sets: statistics of every unit, made once.
+
+Units are defined on one half of the pictures and measured on the other, both ways round.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from helpers.core.cache import cached
+from helpers.core.digest import code_digest
+from helpers.core.errors import LabError
+from helpers.core.statistics import Moments
+from helpers.networks.activations import extract_activations, layer_hooks
+from helpers.networks.channel_axes import channel_axes
+from helpers.networks.network import Network
+from helpers.selectivity.statistics import (
+    d_prime,
+    lifetime_sparseness,
+    localize_at_alphas,
+    min_t,
+    selectivity_index,
+)
+from helpers.selectivity.study import labels_from_masks, stream_moments
+from helpers.stimuli.six_category_localizer import SixSets
+
+FDR_ALPHAS = (0.5, 0.2, 0.05, 0.01, 1e-3, 1e-5)
+"""False discovery rates at which units are called selective."""
+FDR_ALPHA = 0.05
+"""The one that figures show: as the first paper's; Lu & Wang's is unknown."""
+ALL_IMAGES = 2
+"""Index of what all pictures tell, after that of each half."""
+
+
+@dataclass(frozen=True)
+class BlockStatistics:
+    """Every unit of the end of one stage, on the six sets. Halves: 0 and 1.
+
+    Attributes
+    ----------
+    sets : tuple of str
+    shape : tuple of 3 int
+        Feature maps, height, width.
+    labels : array, uint8, shape (n_rates, 3, n_units)
+        Index of the set that a unit prefers to every other one, or ``NONE``, at each of ``FDR_ALPHAS``;
+        from each half, and from all pictures.
+    mean : array, float32, shape (n_sets, 2, n_units)
+    index, d_prime, min_t : array, float32, shape (n_sets, 2, n_units)
+        Selectivity index and d' against the others pooled; smallest t against any other.
+    sparseness : array, float32, shape (2, n_units)
+    """
+
+    sets: tuple[str, ...]
+    shape: tuple[int, int, int]
+    labels: NDArray[np.uint8]
+    mean: NDArray[np.float32]
+    index: NDArray[np.float32]
+    d_prime: NDArray[np.float32]
+    min_t: NDArray[np.float32]
+    sparseness: NDArray[np.float32]
+
+    def selective_mask(self, domain: str, part: int = ALL_IMAGES, fdr_alpha: float = FDR_ALPHA) -> NDArray[np.bool_]:
+        """Return which units prefer a set, bool (n_units,), by a half or by all pictures."""
+        return self.labels[FDR_ALPHAS.index(fdr_alpha), part] == self.sets.index(domain)
+
+    def top_units(self, domain: str, part: int, n: int) -> NDArray[np.int64]:
+        """Return the n units of the largest smallest t for a set, on one half; live units only."""
+        t = np.nan_to_num(self.min_t[self.sets.index(domain), part], nan=-np.inf, posinf=1e6)
+        order = np.argsort(-t, kind="stable")[:n]
+        return order[np.isfinite(t[order])]
+
+    def to_feature_maps(self, mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Arrange a mask of units as feature maps x height x width."""
+        return mask.reshape(self.shape)
+
+
+def with_block_layers(network: Network, layers: Sequence[str]) -> Network:
+    """Return a network whose layers are the ends of its stages.
+
+    Parameters
+    ----------
+    network : Network
+    layers : sequence of str
+        Paths of its modules, leaves or not.
+
+    Raises
+    ------
+    LabError
+        If it has no such module.
+    """
+    with layer_hooks(network.model, dict(zip(layers, layers)), lambda _name, _output: None):
+        return replace(network, layers=dict(zip(layers, layers)))
+
+
+def compute_block_statistics(network: Network, pictures: SixSets, *,
+                     batch_size: int) -> dict[str, BlockStatistics]:
+    """Measure every unit of a network's layers on the six sets, once.
+
+    Parameters
+    ----------
+    network : Network
+        As `with_block_layers` returns it.
+    pictures : SixSets
+    batch_size : int
+
+    Returns
+    -------
+    dict, layer -> Stage
+    """
+    def make() -> dict[str, NDArray]:
+        blocks = measure_blocks(network, pictures, batch_size=batch_size)
+        return {f"{name}/{layer}": np.array(value) for layer, block in blocks.items()
+                for name, value in vars(block).items()}
+
+    arrays = cached("stages", network.name, {
+        "network": network.parts, "images": pictures.digest,
+        "code": code_digest(["helpers.matched_models.block_statistics"])}, make)
+    fields = {layer: {name.split("/", 1)[0]: values for name, values in arrays.items()
+                      if name.split("/", 1)[1] == layer} for layer in network.layers}
+    return {layer: BlockStatistics(tuple(map(str, parts.pop("sets"))),
+                         tuple(map(int, parts.pop("shape"))), **parts)
+            for layer, parts in fields.items()}
+
+
+def measure_blocks(network: Network, pictures: SixSets, *, batch_size: int) -> dict[str, BlockStatistics]:
+    """Do what `compute_block_statistics` does, and keep nothing."""
+    shapes, blocks = _shapes(network), {}
+    moments = stream_moments(network, pictures, batch_size=batch_size)
+    while moments:
+        layer = next(iter(moments))
+        blocks[layer] = BlockStatistics(pictures.domain_names, shapes[layer],
+                             **_summary(moments.pop(layer), len(pictures.domain_names)))
+    return blocks
+
+
+def _summary(moments: Moments, n_sets: int) -> dict[str, NDArray]:
+    set_idx = range(n_sets)
+    halves = [moments.pool([[2 * d + half] for d in set_idx]) for half in (0, 1)]
+    parts = [*halves, moments.pool([[2 * d, 2 * d + 1] for d in set_idx])]
+
+    def both(measure) -> NDArray[np.float32]:
+        return torch.stack([measure(half) for half in halves], -2).float().cpu().numpy()
+
+    return {"labels": np.stack([labels_from_masks(localize_at_alphas(part, FDR_ALPHAS)) for part in parts], 1),
+            "mean": both(lambda half: half.mean), "index": both(selectivity_index),
+            "d_prime": both(d_prime), "min_t": both(min_t),
+            "sparseness": both(lifetime_sparseness)}
+
+
+def _shapes(network: Network) -> dict[str, tuple[int, int, int]]:
+    """Return feature maps, height and width of every layer; positions of a flat one are 1 x 1."""
+    device = next(network.model.parameters()).device
+    blank = torch.zeros(1, *network.input_shape, device=device)
+    shapes: dict[str, tuple[int, int, int]] = {}
+    for name, channel_axis in channel_axes(network.model, network.layers, blank).items():
+        if len(channel_axis.shape) not in (2, 4) or channel_axis.axis != 1:
+            raise LabError(f"the layer {name} of {network.name} gives {channel_axis.shape}, channels on "
+                           f"axis {channel_axis.axis}",
+                           expected="images x feature maps x height x width",
+                           remedy="choose another layer in the table [language] of the profile")
+        shapes[name] = (*channel_axis.shape[1:], 1, 1)[:3]
+    return shapes
+
+
+@dataclass(frozen=True)
+class HeldOutResponses:
+    """Responses of some selective units to the pictures that had no part in choosing them.
+
+    Attributes
+    ----------
+    domain : array, str, shape (n_kept,)
+        What each unit was chosen for, on the first half of the pictures.
+    values : array, float32, shape (n_pictures, n_kept)
+        To the second half.
+    """
+
+    domain: NDArray[np.str_]
+    values: NDArray[np.float32]
+
+
+def collect_held_out_responses(network: Network, pictures: SixSets, blocks: dict[str, BlockStatistics],
+                     domains: Sequence[str], *, max_units: int, seed: int,
+                     batch_size: int) -> dict[str, HeldOutResponses]:
+    """Keep the responses of units that the first half chooses to the pictures of the second.
+
+    Parameters
+    ----------
+    network, pictures, batch_size
+        As for `compute_block_statistics`, which returned ``blocks``.
+    domains : sequence of str
+    max_units : int
+        Units of one domain and stage; drawn where there are more.
+    seed : int
+
+    Returns
+    -------
+    dict, layer -> Answers
+    """
+    rng, chosen, names = np.random.default_rng(seed), {}, {}
+    for layer, block in blocks.items():
+        sampled = [np.sort(rng.permutation(np.flatnonzero(block.selective_mask(domain, 0)))[:max_units])
+                 for domain in domains]
+        chosen[layer] = np.concatenate(sampled)
+        names[layer] = np.repeat(list(domains), [len(units) for units in sampled])
+    second_half = np.flatnonzero(pictures.halves == 1)
+
+    def make() -> dict[str, NDArray]:
+        chunks = [second_half[i:i + batch_size] for i in range(0, len(second_half), batch_size)]
+        units = {layer: torch.from_numpy(unit_idx) for layer, unit_idx in chosen.items()}
+        found = extract_activations(network.model, network.layers,
+                        pictures.batches(chunks, network.preprocessing), units)
+        return {layer: values.numpy() for layer, values in found.items()}
+
+    arrays = cached("answers", network.name, {
+        "network": network.parts, "images": pictures.digest,
+        "units": {layer: unit_idx.tolist() for layer, unit_idx in chosen.items()},
+        "code": code_digest(["helpers.matched_models.block_statistics"])}, make)
+    return {layer: HeldOutResponses(names[layer], arrays[layer]) for layer in blocks}
+
+

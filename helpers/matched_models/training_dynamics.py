@@ -1,0 +1,226 @@
+"""A network at one moment of its training: selectivity, decodability, likeness to brains.
+
+The zoo measures networks so while it trains them; a notebook measures one that is there.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, reduce
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from helpers.brains.cohort import Cohort
+from helpers.config.vision_language import LanguageSpec
+from helpers.core.errors import LabError
+from helpers.core.text import read_text
+from helpers.encoding.cohort_features import channel_mean_features
+from helpers.encoding.cohort_responses import MIN_SIZE, read_responses
+from helpers.matched_models.block_statistics import BlockStatistics
+from helpers.matched_models.statistics import (
+    select_fdr_alpha,
+    selective_proportion_table,
+    tuning_strength_table,
+)
+from helpers.networks.activations import channel_means, extract_activations
+from helpers.networks.network import Network
+from helpers.rsa.dissimilarity import rank_data, rdm, spearman_rdms
+from helpers.selectivity.probes import predict_linear_probe
+from helpers.stimuli.image_sets import CORE, ImageSet
+
+EARLY = "early"
+"""Stands where a domain stands, in the rows of a region that prefers none."""
+MEASURES = ("proportion", "d_prime", "recall", "similarity")
+COLUMNS = ("condition", "seed", "step", "layer", "domain", *MEASURES)
+
+
+@dataclass(frozen=True)
+class BrainRegions:
+    """Which pictures are alike to regions of several participants.
+
+    Attributes
+    ----------
+    cohort : Cohort
+    test_conditions : array, int64, shape (n_conditions,)
+        Shown to all of them.
+    rdms : dict, domain (or ``EARLY``) -> array, float64, shape (n_subjects, n_pairs)
+        Of the participants who have the region.
+    """
+
+    cohort: Cohort
+    test_conditions: NDArray[np.int64]
+    rdms: Mapping[str, NDArray[np.float64]]
+
+    def noise_ceiling(self, domain: str) -> float:
+        """Return how well one participant's dissimilarities agree with the mean of the others'.
+
+        Spearman's r, averaged over participants; NaN where one alone has the region.
+        """
+        rows = self.rdms[domain]
+        if len(rows) < 2:
+            return float("nan")
+        return float(np.mean([spearman_rdms(np.delete(rows, i, 0).mean(0), row)
+                              for i, row in enumerate(rows)]))
+
+    @cached_property
+    def ranks(self) -> dict[str, NDArray[np.float64]]:
+        """The ranks of ``rdms``, each participant's with mean 0 and length 1."""
+        return {domain: _standard_ranks(rows) for domain, rows in self.rdms.items()}
+
+
+def load_regions(cohort: Cohort, spec: LanguageSpec) -> BrainRegions:
+    """Read the regions that networks are compared with, at the test pictures of all participants.
+
+    Parameters
+    ----------
+    cohort : Cohort
+    spec : LanguageSpec
+        Names the regions; those that nobody has are left out.
+
+    Raises
+    ------
+    LabError
+        If the participants share fewer than four test conditions.
+    """
+    names = {**(spec.regions or {}), **({EARLY: spec.early_roi} if spec.early_roi else {})}
+    tests = [np.unique(np.concatenate([fold.test for fold in cohort.folds(subject)]))
+             for subject in cohort.subjects]
+    test_conditions = reduce(np.intersect1d, tests)
+    if len(test_conditions) < 4:
+        raise LabError(f"{len(test_conditions)} test conditions that all participants were shown",
+                       expected="four or more", remedy="name fewer participants in the profile")
+    rows: dict[str, list[NDArray]] = {domain: [] for domain in names}
+    for subject in cohort.subjects:
+        available_rois = [roi for roi in names.values() if roi in cohort.rois(subject)]
+        responses = read_responses(cohort, subject, available_rois) if available_rois else None
+        for domain, roi in names.items():
+            if roi in available_rois and responses.members[roi].sum() >= MIN_SIZE:
+                rows[domain].append(rdm(responses.of(roi).mean(test_conditions)))
+    return BrainRegions(cohort, test_conditions,
+                   {domain: np.array(results) for domain, results in rows.items() if results})
+
+
+def measure_checkpoint(network: Network, blocks: Mapping[str, BlockStatistics], categories: ImageSet,
+                regions: BrainRegions | None, *, n_best: int, batch_size: int) -> pd.DataFrame:
+    """Measure a network at one moment.
+
+    Parameters
+    ----------
+    network : Network
+        With the ends of its stages as layers.
+    stages : dict, layer -> Stage
+        Of the same network.
+    categories : ImageSet
+        Pictures in folders finer than domains; those of scrambled pictures are left out.
+    regions : Regions, optional
+    n_best : int
+        Units of each domain and layer whose held-out d' counts.
+    batch_size : int
+
+    Returns
+    -------
+    DataFrame
+        One row per layer and domain: ``layer, domain``; ``proportion`` of selective units; ``d_prime``
+        of the ``n_best`` units on the pictures that had no part in choosing them; ``recall``: the
+        share of a domain's pictures whose folder a linear reader of the layer's feature maps
+        tells, taught on the other half; ``similarity`` to the domain's region (Spearman's r of
+        dissimilarities, mean over participants). Rows of ``EARLY`` have the last alone.
+    """
+    proportions = select_fdr_alpha(selective_proportion_table(blocks, CORE)).set_index(["layer", "domain"])["proportion"]
+    strength = tuning_strength_table(blocks, CORE, n_best=n_best)
+    d_prime = strength[strength["measure"] == "d'"].set_index(["layer", "domain"])["value"]
+    results = pd.DataFrame({"proportion": proportions, "d_prime": d_prime,
+                          "recall": _recall(network, categories, batch_size)})
+    brain_similarity = _similarity(network, regions, batch_size) if regions else pd.Series(dtype=float)
+    rows = results.join(brain_similarity.rename("similarity"), how="outer").rename_axis(["layer", "domain"])
+    return rows.reindex([(layer, domain) for layer in blocks for domain in (*CORE, EARLY)
+                         if (layer, domain) in rows.index]).reset_index()
+
+
+def _recall(network: Network, categories: ImageSet, batch_size: int) -> pd.Series:
+    intact_domains = set(CORE) | {"objects"}
+    rows = np.flatnonzero([domain in intact_domains for domain in categories.domains])
+    pictures = categories.select(rows)
+    chunks = [range(i, min(i + batch_size, len(rows))) for i in range(0, len(rows), batch_size)]
+    features = extract_activations(network.model, network.layers,
+                       pictures.batches(chunks, network.preprocessing), read=channel_means)
+    train, labels = pictures.halves == 0, pictures.labels
+    domains, results = np.array(pictures.domains), {}
+    for layer, values in features.items():
+        x = values.numpy()
+        correct = predict_linear_probe(x[train], labels[train], x[~train]) == labels[~train]
+        results |= {(layer, domain): float(correct[domains[~train] == domain].mean())
+                  for domain in CORE if (domains == domain).any()}
+    return pd.Series(results, dtype=float)
+
+
+def _similarity(network: Network, regions: BrainRegions, batch_size: int) -> pd.Series:
+    features = channel_mean_features(network, list(network.layers), regions.cohort, regions.test_conditions,
+                             label="shared test", batch_size=batch_size)
+    results = {}
+    for layer, rows in features.items():
+        layer_rdm = rdm(rows)
+        results |= {(layer, domain): float(np.mean(_rank_correlations(region_ranks, layer_rdm)))
+                  for domain, region_ranks in regions.ranks.items()}
+    return pd.Series(results, dtype=float)
+
+
+def read_training_record(path: Path) -> pd.DataFrame:
+    """Read the zoo's record of moments.
+
+    Raises
+    ------
+    LabError
+        If it is absent, or is no such record.
+    """
+    if not path.is_file():
+        raise LabError(f"no {path}", expected="the record of how networks were on their way",
+                       remedy="make zoo trains the demo networks again and writes it")
+    try:
+        results = pd.read_csv(io.StringIO(read_text(path)))
+    except ValueError as error:
+        raise LabError(f"{path} cannot be read: {error}", expected="the zoo's record, as it was "
+                       "written", remedy="take it from the repository (git checkout)") from error
+    if tuple(results.columns) != COLUMNS:
+        raise LabError(f"{path} has the columns {', '.join(results.columns)}",
+                       expected=", ".join(COLUMNS), remedy="make zoo writes it again")
+    return results
+
+
+def _standard_ranks(rows: NDArray) -> NDArray[np.float64]:
+    ranks = rank_data(rows)
+    ranks = ranks - ranks.mean(-1, keepdims=True)
+    with np.errstate(invalid="ignore"):  # ranks that are all equal: NaN
+        return ranks / np.linalg.norm(ranks, axis=-1, keepdims=True)
+
+
+def _rank_correlations(standard: NDArray, row: NDArray) -> NDArray[np.float64]:
+    """Return Spearman's r of every row of standard ranks with another row."""
+    return standard @ _standard_ranks(row)
+
+
+def chance_recall(categories: ImageSet) -> float:
+    """Return the recall of a reader that guesses among the intact folders."""
+    intact_domains = set(CORE) | {"objects"}
+    return 1 / len({category for category, domain in zip(categories.categories,
+                                                         categories.domains) if domain in intact_domains})
+
+
+def half_maximum_step(steps: Sequence[int], values: Sequence[float]) -> float:
+    """Return the step at which a curve has risen half of the way from its first to its last value.
+
+    Between two moments it is taken to rise evenly in the logarithm of the step (plus one). NaN for
+    a curve that ends no higher than it began.
+    """
+    values, log_steps = np.asarray(values, float), np.log1p(np.asarray(steps, float))
+    half = (values[0] + values[-1]) / 2
+    if not values[-1] > values[0]:
+        return float("nan")
+    after = int(np.argmax(values >= half))
+    proportion = (half - values[after - 1]) / (values[after] - values[after - 1])
+    return float(np.expm1(log_steps[after - 1] + proportion * (log_steps[after] - log_steps[after - 1])))

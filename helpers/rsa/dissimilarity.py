@@ -1,0 +1,273 @@
+"""Representational similarity: dissimilarities of conditions, and scores of predictions.
+
+All inputs are arrays of conditions x columns (vertices, voxels, units).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+from scipy.spatial.distance import squareform
+
+from helpers.core.constant_values import centred
+from helpers.core.errors import LabError
+
+MAX_UNDEFINED = 0.1
+"""Published share of a model's dissimilarities that may be undefined (spec 4.5)."""
+MIN_RDM_RANGE = 1e-9
+"""Dissimilarities that differ by less are equal: from 0 to 2, they carry errors of about 1e-15."""
+
+
+def rdm(patterns: NDArray) -> NDArray[np.float64]:
+    """Return the dissimilarities of all pairs of conditions, ``1 - Pearson r`` of their patterns.
+
+    Parameters
+    ----------
+    patterns : array, float, shape (n_conditions, n_columns)
+
+    Returns
+    -------
+    array, float64, shape (n_conditions * (n_conditions - 1) / 2,)
+        In the order of SciPy's condensed matrices; NaN for a condition whose pattern is constant.
+    """
+    return _condensed_rdm(_normalise_rows(patterns))
+
+
+def _condensed_rdm(rows: NDArray) -> NDArray[np.float64]:
+    return 1 - (rows @ rows.T)[np.triu_indices(len(rows), 1)]
+
+
+def _normalise_rows(patterns: NDArray) -> NDArray[np.float64]:
+    """Centre every row and scale it to length one; rows that do not vary become NaN."""
+    rows = np.asarray(patterns, np.float64)
+    if rows.ndim != 2 or len(rows) < 2:
+        raise LabError(f"patterns of shape {rows.shape}",
+                       expected="conditions x columns, two conditions or more",
+                       remedy="pass one pattern a row")
+    rows = centred(patterns, 1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+def pearson(a: NDArray, b: NDArray) -> float:
+    """Correlate two vectors; NaN where one does not vary, or one has a NaN."""
+    return float(pearson_r(np.asarray(a)[:, None], np.asarray(b)[:, None])[0])
+
+
+def pearson_r(a: NDArray, b: NDArray) -> NDArray[np.float64]:
+    """Correlate column by column (Pearson); NaN where a column does not vary.
+
+    Parameters
+    ----------
+    a, b : array, float, shape (n_conditions, n_columns)
+
+    Returns
+    -------
+    array, float64, shape (n_columns,)
+    """
+    a, b = np.asarray(a), np.asarray(b)
+    if a.shape != b.shape:
+        raise LabError(f"columns of shapes {a.shape} and {b.shape}", expected="equal shapes",
+                       remedy="pass the same conditions and columns on both sides")
+    a, b = centred(a), centred(b)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return (a * b).sum(0) / (np.linalg.norm(a, axis=0) * np.linalg.norm(b, axis=0))
+
+
+def compare_rdms(model: NDArray, measured: NDArray, *, max_undefined: float = MAX_UNDEFINED) -> float:
+    """Correlate a model's dissimilarities with measured ones (Pearson).
+
+    Parameters
+    ----------
+    model, measured : array, float, shape (n_pairs,)
+    max_undefined : float
+        Share of the model's entries that may be NaN or infinite; they are left out. More: NaN.
+    """
+    model, measured = np.asarray(model, float), np.asarray(measured, float)
+    if model.shape != measured.shape:
+        raise LabError(f"dissimilarities of shapes {model.shape} and {measured.shape}",
+                       expected="the same conditions on both sides", remedy="match the conditions")
+    defined = np.isfinite(model)
+    if (~defined).mean() > max_undefined:
+        return float("nan")
+    if any(np.ptp(values[defined]) <= MIN_RDM_RANGE for values in (model, measured) if defined.any()):
+        return float("nan")
+    return pearson(model[defined], measured[defined])
+
+
+def rsa_r(predicted: NDArray, measured: NDArray, *, max_undefined: float = MAX_UNDEFINED) -> float:
+    r"""Correlate the dissimilarities of predicted and of measured patterns: veRSA, cRSA.
+
+    Equal to ``compare_rdms(rdm(predicted), rdm(measured))``, but the pairs are not listed where every
+    pattern varies. With A and B the centred patterns of length one, the sums over pairs are
+
+    .. math:: \sum_{ij} (AA')_{ij} (BB')_{ij} = \lVert A'B \rVert_F^2, \quad
+        \sum_{ij} (AA')_{ij} = \lVert A'1 \rVert^2,
+
+    diagonal included: products of vertices x vertices, where the pairs are many more.
+
+    Parameters
+    ----------
+    predicted : array, float, shape (n_conditions, n_vertices or n_units)
+    measured : array, float, shape (n_conditions, n_vertices)
+    max_undefined : float
+        As for `compare_rdms`.
+
+    Raises
+    ------
+    LabError
+        If the two sides have different numbers of conditions.
+
+    Notes
+    -----
+    Prince et al. (2024), spec 4.5: of fitted responses veRSA, of plain units cRSA.
+    """
+    a, b = _normalise_rows(predicted), _normalise_rows(measured)
+    if len(a) != len(b):
+        raise LabError(f"patterns of {len(a)} and of {len(b)} conditions",
+                       expected="the same conditions on both sides", remedy="match the conditions")
+    if np.isfinite(a).all() and np.isfinite(b).all():
+        r = _rsa_r_from_patterns(a, b)
+        if np.isfinite(r):
+            return r
+    return compare_rdms(_condensed_rdm(a), _condensed_rdm(b), max_undefined=max_undefined)
+
+
+def _rsa_r_from_patterns(a: NDArray, b: NDArray) -> float:
+    """Correlate two RDMs from unit rows; NaN where one hardly varies and digits would be lost."""
+    n = len(a)
+    n_ordered = n * (n - 1)
+    mean_a, mean_b = (((rows.sum(0) ** 2).sum() - n) / n_ordered for rows in (a, b))
+    mean_square_a, mean_square_b, mean_product = ((_squared_overlap(x, y) - n) / n_ordered
+                                   for x, y in ((a, a), (b, b), (a, b)))
+    variances = mean_square_a - mean_a**2, mean_square_b - mean_b**2
+    if not (variances[0] > 1e-6 * mean_square_a and variances[1] > 1e-6 * mean_square_b):
+        return float("nan")
+    return float((mean_product - mean_a * mean_b) / np.sqrt(variances[0] * variances[1]))
+
+
+def _squared_overlap(a: NDArray, b: NDArray) -> float:
+    """Return the sum over i and j of (a_i . a_j)(b_i . b_j), by the cheaper of two ways."""
+    if a.shape[1] * b.shape[1] <= len(a) ** 2:
+        return float(((a.T @ b) ** 2).sum())
+    return float(((a @ a.T) * (b @ b.T)).sum())
+
+
+def univariate_r(predicted: NDArray, measured: NDArray) -> float:
+    """Correlate the means over columns, over conditions: veUnivar, cUnivar (spec 4.5).
+
+    Parameters
+    ----------
+    predicted : array, float, shape (n_conditions, n_vertices or n_units)
+    measured : array, float, shape (n_conditions, n_vertices)
+
+    Returns
+    -------
+    float
+        NaN where one of the means does not vary.
+    """
+    predicted, measured = np.asarray(predicted, np.float64), np.asarray(measured, np.float64)
+    if predicted.ndim != 2 or measured.ndim != 2 or len(predicted) != len(measured):
+        raise LabError(f"responses of shapes {predicted.shape} and {measured.shape}",
+                       expected="conditions x columns, the same conditions on both sides",
+                       remedy="match the conditions")
+    return pearson(predicted.mean(1), measured.mean(1))
+
+
+def spearman_rdms(model: NDArray, measured: NDArray) -> float:
+    """Correlate the ranks of two dissimilarity vectors (Spearman); NaN where one has a NaN.
+
+    Parameters
+    ----------
+    model, measured : array, float, shape (n_pairs,)
+    """
+    return pearson(*_rank_both(model, measured))
+
+
+def _rank_both(model: NDArray, measured: NDArray) -> tuple[NDArray, NDArray]:
+    model, measured = np.asarray(model, float), np.asarray(measured, float)
+    if model.shape != measured.shape or model.ndim != 1:
+        raise LabError(f"dissimilarities of shapes {model.shape} and {measured.shape}",
+                       expected="two vectors over the same pairs", remedy="match the conditions")
+    return rank_data(model), rank_data(measured)
+
+
+def rank_data(values: NDArray) -> NDArray[np.float64]:
+    """Return ranks along the last axis; all equal where values differ by rounding alone."""
+    values = np.asarray(values, float)
+    varies = np.isnan(values) | centred(values, -1).any(-1, keepdims=True)
+    return stats.rankdata(np.where(varies, values, 0.0), axis=-1, nan_policy="propagate")
+
+
+def rdm_permutation_test(model: NDArray, measured: NDArray, *, seed: int, n: int = 999) -> float:
+    """Test whether two RDMs agree more than with conditions dealt anew (one-sided, ranks).
+
+    Pairs are not independent, conditions are: rows and columns are permuted together.
+
+    Parameters
+    ----------
+    model, measured : array, float, shape (n_pairs,)
+    seed, n : int
+        Of the permutations, and how many.
+
+    Returns
+    -------
+    float
+        Share of deals, the observed one counted among them, that agree at least as well. NaN
+        where the RDMs have no rank correlation.
+    """
+    ranks, target = _rank_both(model, measured)
+    square = _to_square(ranks)
+    upper = np.triu_indices(len(square), 1)
+    observed = pearson(ranks, target)
+    if np.isnan(observed):
+        return float("nan")
+    # Ranks dealt anew keep their mean and variance: their inner products order them as r does.
+    target = target - target.mean()
+    threshold = ranks @ target - 1e-9 * np.linalg.norm(ranks) * np.linalg.norm(target)
+    rng = np.random.default_rng(seed)
+    n_exceeding = 0
+    for _ in range(n):
+        resampled = rng.permutation(len(square))
+        n_exceeding += square[resampled[upper[0]], resampled[upper[1]]] @ target >= threshold
+    return float((1 + n_exceeding) / (1 + n))
+
+
+def rdm_correlation_difference(first: NDArray, second: NDArray, measured: NDArray, *, seed: int,
+                   n: int = 999) -> tuple[float, float, float]:
+    """Compare how well two models' RDMs agree with a measured one (ranks; conditions resampled).
+
+    Parameters
+    ----------
+    first, second, measured : array, float, shape (n_pairs,)
+    seed, n : int
+        Of the bootstrap over conditions, and its size. A pair of a condition with itself, which
+        a bootstrap deals but no experiment measures, is left out.
+
+    Returns
+    -------
+    difference, low, high : float
+        ``spearman_rdms(first) - spearman_rdms(second)`` and its bootstrap interval (95 %, percentiles).
+    """
+    difference = spearman_rdms(first, measured) - spearman_rdms(second, measured)
+    square_rdms = [_to_square(np.asarray(one, float)) for one in (first, second, measured)]
+    upper = np.triu_indices(len(square_rdms[2]), 1)
+    rng = np.random.default_rng(seed)
+    differences = []
+    for _ in range(n):
+        resampled = rng.integers(len(square_rdms[2]), size=len(square_rdms[2]))
+        rows, columns = resampled[upper[0]], resampled[upper[1]]
+        distinct = rows != columns
+        a, b, c = (one[rows[distinct], columns[distinct]] for one in square_rdms)
+        differences.append(spearman_rdms(a, c) - spearman_rdms(b, c))
+    low, high = np.nanpercentile(differences, [2.5, 97.5])
+    return difference, float(low), float(high)
+
+
+def _to_square(pairs: NDArray) -> NDArray[np.float64]:
+    n_conditions = round((1 + np.sqrt(1 + 8 * len(pairs))) / 2)
+    if n_conditions * (n_conditions - 1) // 2 != len(pairs):
+        raise LabError(f"{len(pairs)} dissimilarities", expected="one for each pair of conditions",
+                       remedy="pass an RDM as helpers.rsa.dissimilarity.rdm returns it")
+    return squareform(pairs, checks=False)

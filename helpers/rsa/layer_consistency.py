@@ -1,0 +1,128 @@
+"""Do layers agree on which pictures are alike? Layer by layer, with images resampled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from helpers.core.errors import LabError
+from helpers.rsa.dissimilarity import MIN_RDM_RANGE, rdm
+
+N_DECIMALS = 9
+"""Digits of a dissimilarity that are no rounding error: ranks must not order those."""
+
+
+@dataclass(frozen=True)
+class Consistency:
+    """Agreement of layers.
+
+    Attributes
+    ----------
+    matrix : array, float64, shape (n_layers, n_layers)
+        Spearman's r of their dissimilarities; NaN where a layer has none.
+    mean, low, high : float
+        Mean over pairs of layers, and its 95 % interval over resampled pictures.
+    """
+
+    matrix: NDArray[np.float64]
+    mean: float
+    low: float
+    high: float
+
+
+def consistency(patterns: Sequence[NDArray], *, seed: int, n_boot: int = 200) -> Consistency:
+    """Compare the dissimilarities of pictures (1 - Pearson r over units) between layers.
+
+    Parameters
+    ----------
+    patterns : sequence of arrays, float, shape (n_pictures, n_units)
+        One a layer; the same pictures. A layer of fewer than two units, or one that finds all
+        pictures equally alike, has no dissimilarities; a picture that moves no unit is like no
+        other (1).
+    seed, n_boot : int
+        Of the bootstrap over pictures. Pairs of a picture with itself, which it deals and nobody
+        measures, are left out.
+
+    Raises
+    ------
+    LabError
+        If layers were shown different numbers of pictures, or fewer than four.
+
+    Notes
+    -----
+    Lu & Wang (2025) report cross-layer representational consistency; their method is unknown.
+    """
+    shapes = [np.shape(one) for one in patterns]
+    n = shapes[0][0] if shapes and shapes[0] else 0
+    if n < 4 or any(len(shape) != 2 or shape[0] != n for shape in shapes):
+        raise LabError(f"patterns of shapes {shapes}",
+                       expected="pictures x units, the same four pictures or more in every layer",
+                       remedy="pass one row a picture")
+    rdms = np.stack([_rounded_rdm(one) for one in patterns])
+    matrix = _spearman_matrix(rdms)
+    upper = np.triu_indices(n, 1)
+    levels = [np.unique(one, return_inverse=True)[1] if np.isfinite(one).all() else None
+              for one in rdms]
+    rng, means = np.random.default_rng(seed), []
+    for _ in range(n_boot):
+        multiplicity = np.bincount(rng.integers(n, size=n), minlength=n)
+        means.append(mean_off_diagonal(_weighted_spearman_matrix(levels, multiplicity[upper[0]] * multiplicity[upper[1]])))
+    low, high = (np.nanpercentile(means, [2.5, 97.5]) if np.isfinite(means).any()
+                 else (np.nan, np.nan))
+    return Consistency(matrix, mean_off_diagonal(matrix), float(low), float(high))
+
+
+def _rounded_rdm(patterns: NDArray) -> NDArray[np.float64]:
+    """Return the RDM of a layer, equal values without their rounding errors; NaN without any."""
+    found = np.nan_to_num(rdm(patterns), nan=1.0) if patterns.shape[1] > 1 else None
+    if found is None or np.ptp(found) <= MIN_RDM_RANGE:
+        return np.full(len(patterns) * (len(patterns) - 1) // 2, np.nan)
+    return np.round(found, N_DECIMALS)
+
+
+def mean_off_diagonal(matrix: NDArray) -> float:
+    """Return the mean over pairs of different layers, those without a value left out."""
+    values = matrix[np.triu_indices(len(matrix), 1)]
+    return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
+
+
+def _spearman_matrix(rdms: NDArray) -> NDArray[np.float64]:
+    """Return Spearman's r of all pairs of rows; NaN where a row has a NaN."""
+    finite = np.isfinite(rdms).all(1) & (np.ptp(rdms, axis=1) > 0)
+    matrix = np.full((len(rdms), len(rdms)), np.nan)
+    if finite.any():
+        ranks = stats.rankdata(rdms[finite], axis=1)
+        matrix[np.ix_(finite, finite)] = np.corrcoef(ranks)
+    return matrix
+
+
+def _weighted_spearman_matrix(levels: Sequence[NDArray | None], multiplicity: NDArray) -> NDArray[np.float64]:
+    """Return what `_spearman_matrix` of the pairs would, each of them as often as ``multiplicity`` says.
+
+    Pairs are not listed so often, and nothing is sorted again: ranks follow from how many of the
+    drawn pairs have a lower level.
+
+    Parameters
+    ----------
+    levels : sequence of arrays, int, shape (n_pairs,)
+        Place of each pair's dissimilarity among the different values of its layer, or None.
+    multiplicity : array, int, shape (n_pairs,)
+    """
+    matrix = np.full((len(levels), len(levels)), np.nan)
+    ranks, finite = [], []
+    for place, level in enumerate(levels):
+        level_counts = None if level is None else np.bincount(level, weights=multiplicity)
+        if level_counts is None or (level_counts > 0).sum() < 2:
+            continue
+        finite.append(place)
+        ranks.append((np.cumsum(level_counts) - (level_counts - 1) / 2)[level])
+    if finite:
+        centred = np.array(ranks) - (multiplicity.sum() + 1) / 2
+        covariance = (centred * multiplicity) @ centred.T
+        length = np.sqrt(np.diag(covariance))
+        matrix[np.ix_(finite, finite)] = covariance / np.outer(length, length)
+    return matrix

@@ -1,0 +1,276 @@
+"""Floor 6. Run the notebooks headless: ``python -m helpers.runner.__main__``, or ``make figures``.
+
+Each notebook runs in a process of its own, writes into a staging folder, and its files move to
+``figures/<profile>/`` only when it has finished. What is fresh already is not run again. As many
+notebooks run at once as there are cores, long ones first, and each may use its share of the cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import shutil
+import signal
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from helpers.config.profile import Profile, is_toml, load_profile
+from helpers.core.console import HEADLESS, say
+from helpers.core.errors import LabError
+from helpers.core.machine import WORKERS_VARIABLE, divided, usable_cores
+from helpers.core.paths import FIGURES_VARIABLE, cache_dir, ensure_writable, figures_dir
+from helpers.figures.verdicts import VERDICTS
+from helpers.runner.freshness import (
+    code_key,
+    is_fresh,
+    outputs,
+    read_stamp,
+    stamp_path,
+    write_stamp,
+)
+from helpers.runner.notebooks import FOLDER, check_parameters, choose, defaults
+from helpers.runner.process import Outcome, run_apart
+from helpers.runner.progress import Watch, clock, expected_seconds
+
+ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(2**32), "MALLOC_TRIM_THRESHOLD_": str(2**33)}
+"""glibc hands large arrays back to the system after each use, and the next one is zeroed page
+by page; keeping them halved the time of a forward pass through SqueezeNet at 224 px."""
+
+FRESH, MADE, FAILED = "fresh", "made", "FAILED"
+
+
+@dataclass
+class Job:
+    """One notebook to run."""
+
+    source: Path
+    parameters: dict[str, object]
+    state: str = FRESH
+    seconds: float = 0.0
+    outcome: Outcome = field(default_factory=Outcome)
+
+
+@dataclass
+class Runner:
+    """Runs the jobs of one profile, some at a time."""
+
+    profile: Profile
+    jobs: list[Job]
+    at_once: int
+    processes: set[Any] = field(default_factory=set)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def folder(self) -> Path:
+        """Where the figures of this profile go."""
+        return figures_dir(self.profile.name)
+
+    def run(self, *, force: bool) -> None:
+        """Run what is not fresh; Ctrl-C ends every kernel and removes what was staged."""
+        ensure_writable(self.folder)
+        _sweep(self.folder)
+        listings: dict[Path, str] = {}  # the same folders stand behind most notebooks
+        stale = [job for job in self.jobs if force or not is_fresh(
+            job.source, self.profile, job.parameters, self.folder, listings)]
+        if not stale:
+            return
+        self.at_once, warnings = divided(min(self.at_once, len(stale)),
+                                         [ensure_writable(cache_dir()), self.folder])
+        for warning in warnings:
+            say(warning)
+        seconds = {job.source.stem: expected_seconds(
+            job.source.stem, read_stamp(self.profile, job.source.stem)) for job in stale}
+        stale.sort(key=lambda job: -seconds[job.source.stem])  # none long is left for the end
+        watch, pool = Watch(seconds, self.at_once), ThreadPoolExecutor(self.at_once)
+        try:
+            for done in [pool.submit(self._run_one, job, watch) for job in stale]:
+                done.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            with self.lock:
+                for process in self.processes:
+                    process.terminate()
+            raise
+        finally:
+            pool.shutdown()
+
+    def _run_one(self, job: Job, watch: Watch) -> None:
+        stem, begin = job.source.stem, time.perf_counter()
+        code = code_key(job.source, self.profile, job.parameters)
+        staging = ensure_writable(self.folder / f".staging-{stem}-{os.getpid()}")
+        watch.start(stem)
+        try:
+            job.outcome = run_apart(
+                job.source, staging / f"{stem}.ipynb", job.parameters, self._environment(staging),
+                log=staging / ".log", started=self._started,
+                tell=lambda *cell: watch.cell(stem, *cell))
+            problem = job.outcome.problem or self._incomplete(staging, stem)
+            job.seconds = time.perf_counter() - begin
+            if problem:
+                self._keep_failed(staging, stem)
+            else:
+                self._publish(staging, job, code)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+        job.state = FAILED if problem else MADE
+        mark = "✗" if problem else "✓"
+        watch.end(stem, f"{mark} {stem}  {job.seconds:.0f} s", problem)
+
+    def _started(self, process: Any) -> None:
+        with self.lock:
+            self.processes.add(process)
+
+    def _environment(self, staging: Path) -> dict[str, str]:
+        """Return what a notebook's processes find in their environment; a user's choice goes first.
+
+        Threads and worker processes of all notebooks together are as many as the cores.
+        """
+        share = str(max(1, usable_cores() // self.at_once))
+        chosen = {**ALLOCATOR, "OMP_NUM_THREADS": share, WORKERS_VARIABLE: share}
+        if self.at_once > 1:
+            chosen["OMP_WAIT_POLICY"] = "passive"  # threads that spin while they wait take cores
+        return {name: os.environ.get(name, value) for name, value in chosen.items()} | {
+            HEADLESS: "1", "TQDM_DISABLE": "1", FIGURES_VARIABLE: str(staging),
+            "CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
+
+    @staticmethod
+    def _incomplete(staging: Path, stem: str) -> str:
+        missing = [f"{stem}{end}" for end in (".png", ".json") if not (staging / f"{stem}{end}")
+                   .is_file()]
+        return f"{stem} finished but wrote no {' and no '.join(missing)}" if missing else ""
+
+    def _publish(self, staging: Path, job: Job, code: str) -> None:
+        stem = job.source.stem
+        stamp_path(self.profile, stem).unlink(missing_ok=True)
+        made = outputs(staging, stem)
+        for old in outputs(self.folder, stem):
+            if old.name not in {path.name for path in made}:
+                old.unlink()
+        for path in made:
+            os.replace(path, self.folder / path.name)
+        write_stamp(job.source, self.profile, code, self.folder, job.seconds)
+
+    def _keep_failed(self, staging: Path, stem: str) -> None:
+        executed = staging / f"{stem}.ipynb"
+        if executed.is_file():
+            kept = ensure_writable(stamp_path(self.profile, stem).parent) / f"{stem}.failed.ipynb"
+            os.replace(executed, kept)
+
+    def table(self) -> str:
+        """Return the closing table: a notebook's cost, and how many claims have which verdict."""
+        width = max(len(job.source.stem) for job in self.jobs)
+        lines = ["  ".join([f"{'notebook':{width}}", "state ", "seconds", " CPU s", "peak MB",
+                            *VERDICTS])]
+        for job in self.jobs:
+            counts = self._verdicts(job) if job.state != FAILED else ["–"] * len(VERDICTS)
+            cells = "  ".join(f"{count:>{len(name)}}" for count, name in zip(counts, VERDICTS))
+            cpu, memory = job.outcome.cpu_seconds, job.outcome.memory / 1e6
+            cost = f"{'–' if math.isnan(cpu) else f'{cpu:.0f}':>6}  {f'{memory:.0f}':>7}"
+            lines.append(f"{job.source.stem:{width}}  {job.state:6}  {job.seconds:7.0f}  "
+                         f"{cost}  {cells}")
+        return "\n".join(lines)
+
+    def _verdicts(self, job: Job) -> list[int]:
+        results_json = json.loads((self.folder / f"{job.source.stem}.json").read_text(encoding="utf-8"))
+        found = [claim["verdict"] for claim in results_json["claims"]]
+        return [found.count(verdict) for verdict in VERDICTS]
+
+
+def _sweep(folder: Path) -> None:
+    """Remove the staging folders of runs that were killed."""
+    for left in folder.glob(".staging-*-[0-9]*"):
+        try:
+            os.kill(int(left.name.rpartition("-")[2]), 0)
+        except ProcessLookupError:
+            shutil.rmtree(left, ignore_errors=True)
+        except (PermissionError, ValueError, OverflowError):
+            pass  # another user's process is alive; or not a folder of ours
+
+
+def plan(profile: str, only: list[str], given: dict[str, str],
+         folder: Path = FOLDER) -> list[Job]:
+    """Return the jobs: the notebooks asked for, with parameters that differ from their defaults.
+
+    A profile given as a file is passed on by its full path, so that a notebook finds it from
+    wherever it runs.
+    """
+    if is_toml(profile):
+        profile = str(Path(profile).resolve())
+    jobs = []
+    for source in choose(only, folder):
+        known = defaults(source.read_text(encoding="utf-8"), source.stem)
+        values = check_parameters({"profile": profile, **given}, known, source.stem)
+        jobs.append(Job(source, {name: value for name, value in values.items()
+                                 if value != known[name]}))
+    if not jobs:
+        raise LabError("no notebooks found", expected="notebooks/NN_verb_object.py",
+                       remedy="run from a complete clone")
+    return jobs
+
+
+def publish_notebooks(runner: Runner) -> None:
+    """Copy the executed notebooks of the demo beside their sources, to be committed."""
+    if runner.profile.name != "demo" or any(job.parameters for job in runner.jobs):
+        raise LabError(f"profile {runner.profile.name!r} or changed parameters",
+                       expected="the demo with its default parameters",
+                       remedy="python -m helpers.runner.__main__ --publish")
+    for job in runner.jobs:
+        target = job.source.with_suffix(".ipynb")
+        shutil.copyfile(runner.folder / target.name, target)
+
+
+def _assignments(texts: list[str]) -> dict[str, str]:
+    wrong = [text for text in texts if "=" not in text]
+    if wrong:
+        raise LabError(f"-p {wrong[0]}", expected="-p name=value", remedy="add the value")
+    return dict(text.split("=", 1) for text in texts)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the notebooks that are not fresh; return 0 if all figures are there."""
+    parser = argparse.ArgumentParser(prog="python -m helpers.runner.__main__", description=main.__doc__)
+    parser.add_argument("--profile", default="demo", help="name or path of a profile")
+    parser.add_argument("--only", nargs="*", default=[], metavar="NN", help="numbers or names")
+    parser.add_argument("--jobs", type=int, default=usable_cores(), metavar="N",
+                        help="notebooks at once; as many as there are cores if not given")
+    parser.add_argument("-p", dest="parameters", action="append", default=[],
+                        metavar="name=value", help="a parameter of the notebooks")
+    parser.add_argument("--force", action="store_true", help="run also what is fresh")
+    parser.add_argument("--publish", action="store_true",
+                        help="then write the executed notebooks beside their sources")
+    options = parser.parse_args(arguments)
+    begin = time.perf_counter()
+    try:
+        profile = load_profile(options.profile)
+        jobs = plan(options.profile, options.only, _assignments(options.parameters))
+        runner = Runner(profile, jobs, max(1, min(options.jobs, len(jobs))))
+        runner.run(force=options.force)
+        if options.publish and all(job.state != FAILED for job in jobs):
+            publish_notebooks(runner)
+    except LabError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    except KeyboardInterrupt:
+        sys.stderr.write("\nInterrupted: nothing half-made was kept; earlier figures are intact.\n")
+        return 130
+    say(runner.table())
+    made = [job for job in jobs if job.state != FRESH]
+    if made:
+        cpu = math.fsum(job.outcome.cpu_seconds for job in made)
+        say(f"{clock(time.perf_counter() - begin)} in all"
+            + ("" if math.isnan(cpu) else f", {clock(cpu)} of CPU time"))
+    else:
+        say(f"Nothing to do: all figures of profile {profile.name} are fresh.")
+    return 1 if any(job.state == FAILED for job in jobs) else 0
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: no kernel stays behind
+    sys.exit(main())

@@ -1,0 +1,145 @@
+"""Whether a figure is still what its notebook would make: judged by content.
+
+A figure depends on its notebook's text, on every helper that the notebook can reach, on the
+profile, on the parameters, on the data and weights on disk, and on the installed packages.
+A stamp outside the repository's history records the digest of all these and of the files made,
+so a fresh clone really runs and a damaged figure is made again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from helpers.config.profile import Profile
+from helpers.core.cache import key
+from helpers.core.content_digests import file_state
+from helpers.core.digest import code_digest, file_digest, imports_of, text_digest
+from helpers.core.paths import PACKAGE, ROOT, atomic_write, cache_dir, data_dir, zoo_dir
+from helpers.figures.verdicts import machine_dependent
+from helpers.stimuli.folders import CLASSES_FILE
+
+RESOURCES = ("networks/registry.toml", "datasets/sources.toml", "stimuli/imagenet.csv",
+             "figures/lab.mplstyle")
+RUNNER = ("helpers.runner.execute",)
+SYNTHETIC = ("data.synthetic.writers",)
+
+
+def code_key(source: Path, profile: Profile, parameters: Mapping[str, object]) -> str:
+    """Digest all that is written by hand: text, helpers, resources, profile, packages."""
+    text = source.read_text(encoding="utf-8")
+    lock = ROOT / "requirements.lock"
+    return key(text=text_digest(text), code=code_digest([*imports_of(text), *RUNNER]),
+               synthetic=code_digest(SYNTHETIC) if profile.synthetic else "",
+               resources={name: file_digest(PACKAGE / name) for name in RESOURCES},
+               profile=profile.digest, parameters=dict(parameters),
+               lock=file_digest(lock) if lock.is_file() else "",
+               machine_dependent=machine_dependent(profile.name, source.stem),
+               python=".".join(map(str, sys.version_info[:2])))
+
+
+def inputs_key(profile: Profile, names: Iterable[str],
+               listings: dict[Path, str] | None = None) -> str:
+    """Digest the data and weights on disk, by the name and state of every file.
+
+    See `helpers.core.content_digests.file_state`: contents are not read. A figure may be made again
+    after its data were copied; it is never called fresh after they changed.
+
+    Parameters
+    ----------
+    profile : Profile
+    names : iterable of str
+        Inputs that the notebook opened, from its ledger: ``set``, ``set/part`` or a network.
+    listings : dict, optional
+        Digests of folders that were listed a moment ago; those of others are put in.
+    """
+    listings = {} if listings is None else listings
+    data = data_dir(profile.data)
+    folders = {name: data / profile.sources[name.split("/")[0]].path for name in names
+               if name.split("/")[0] in profile.sources}
+    folders |= {"zoo": zoo_dir(), "networks": data / "networks"}
+    for folder in set(folders.values()) - listings.keys():
+        above = (folder.parent / CLASSES_FILE,)  # the classes of an image set may be listed there
+        listings[folder] = text_digest("\n".join(sorted([*_listing(folder), *_states(above)])))
+    drawn = (cache_dir() / "weights").glob("*.safetensors")  # of the untrained networks
+    opened = {name.replace(":", "-") for name in names}
+    mine = [path for path in drawn if path.stem.rpartition("-")[0] in opened]
+    return key(folders={name: listings[folder] for name, folder in folders.items()},
+               drawn=sorted(_states(mine)))
+
+
+def _listing(folder: str | Path, within: str = "", above: tuple[str, ...] = ()) -> Iterator[str]:
+    """Yield the name and state of every file below a folder, behind links as well.
+
+    ``above``: the folders on the way, where they really are; a link back to one ends there.
+    """
+    real = os.path.realpath(folder)
+    if not os.path.isdir(real) or real in above:
+        return
+    with os.scandir(real) as entries:  # a third of pathlib's time, for tens of thousands of files
+        for one in entries:
+            if one.is_dir():
+                yield from _listing(one.path, f"{within}{one.name}/", (*above, real))
+            elif one.is_file() and not one.name.startswith("."):
+                yield f"{within}{one.name} {file_state(one.stat())}"
+
+
+def _states(paths: Iterable[Path]) -> Iterator[str]:
+    """Yield the name and state of those of some files that are there."""
+    for path in paths:
+        if path.is_file():
+            yield f"../{path.name} {file_state(path.stat())}"
+
+
+def stamp_path(profile: Profile, stem: str) -> Path:
+    """Return where the stamp of a notebook's run lies (in the cache, never committed)."""
+    return cache_dir() / "runs" / profile.name / f"{stem}.json"
+
+
+def outputs(folder: Path, stem: str) -> list[Path]:
+    """Return the files that a notebook made: figure, tables, ledger, executed notebook."""
+    return sorted(path for path in folder.glob(f"{stem}*")
+                  if path.stem == stem or path.name.startswith(f"{stem}-"))
+
+
+def is_fresh(source: Path, profile: Profile, parameters: Mapping[str, object],
+             folder: Path, listings: dict[Path, str] | None = None) -> bool:
+    """Tell whether everything in ``folder`` is what a run would make now.
+
+    ``listings`` is shared by the notebooks of a run that are judged at one time.
+    """
+    stamp = read_stamp(profile, source.stem)
+    if stamp is None:
+        return False
+    made = {file.name: file_digest(file) for file in outputs(folder, source.stem)}
+    return (stamp["outputs"] == made and stamp["code"] == code_key(source, profile, parameters)
+            and stamp["inputs"] == inputs_key(profile, stamp["opened"], listings))
+
+
+def read_stamp(profile: Profile, stem: str) -> dict[str, Any] | None:
+    """Return what the last finished run of a notebook recorded; None if there is nothing whole."""
+    try:
+        stamp = json.loads(stamp_path(profile, stem).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
+    whole = isinstance(stamp, dict) and {"code", "opened", "inputs", "outputs"} <= stamp.keys()
+    return stamp if whole else None
+
+
+def write_stamp(source: Path, profile: Profile, code: str, folder: Path,
+                seconds: float = 0.0) -> None:
+    """Record a finished run; ``code`` is the key taken *before* it began.
+
+    ``seconds`` judge nothing: they tell the next run what to begin with.
+    """
+    results_json = json.loads((folder / f"{source.stem}.json").read_text(encoding="utf-8"))
+    opened = sorted(results_json["provenance"]["inputs"])
+    stamp = {"code": code, "opened": opened, "inputs": inputs_key(profile, opened),
+             "seconds": round(seconds, 1),
+             "outputs": {file.name: file_digest(file) for file in outputs(folder, source.stem)}}
+    text = json.dumps(stamp, indent=1) + "\n"
+    atomic_write(stamp_path(profile, source.stem), lambda part: part.write_text(text))

@@ -1,0 +1,188 @@
+"""Notebooks as files: the percent source, its parameters, and its executed twin.
+
+The ``.py`` is the only edited source. The ``.ipynb`` is made from it, executed, and committed;
+`twin_problems` says where the two differ. jupytext and nbformat are loaded where they are used: to
+see that nothing is to be done, the parameters cell is enough.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from helpers.core.errors import LabError, one_of
+from helpers.core.paths import ROOT, atomic_write
+from helpers.core.stray_files import original_of
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+FOLDER = ROOT / "notebooks"
+KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
+
+Literal = str | int | float | bool | None
+
+
+def sources(folder: Path = FOLDER) -> list[Path]:
+    """Return the percent sources, by number."""
+    found = sorted(folder.glob("[0-9][0-9]_*.py"))
+    stems = {path.stem for path in found}
+    return [path for path in found if original_of(path.stem, stems) is None]
+
+
+def choose(only: list[str], folder: Path = FOLDER) -> list[Path]:
+    """Return the sources asked for by number (``01``, ``1``), name or file; all if none is named.
+
+    Raises
+    ------
+    LabError
+        If a name fits no notebook.
+    """
+    found = sources(folder)
+    if not only:
+        return found
+    chosen = []
+    for name in only:
+        stem = Path(name).name.removesuffix(".py").removesuffix(".ipynb")
+        number = f"{int(stem):02d}_" if stem.isascii() and stem.isdigit() else None
+        match = [path for path in found
+                 if path.stem == stem or (number and path.stem.startswith(number))]
+        if not match:
+            raise LabError(f"no notebook {name!r}",
+                           expected=one_of((path.stem for path in found),
+                                           f"a notebook in {folder}; there is none"),
+                           remedy="give its number or its full name")
+        chosen += match
+    return list(dict.fromkeys(chosen))
+
+
+def read_source(path: Path) -> NotebookNode:
+    """Read a percent source as a notebook with kernel, and cell ids that never change by chance."""
+    import jupytext
+    from nbformat import NotebookNode
+
+    notebook = jupytext.read(path, fmt="py:percent")
+    notebook.metadata = NotebookNode({"kernelspec": NotebookNode(KERNEL),
+                                      "language_info": NotebookNode({"name": "python"})})
+    for index, cell in enumerate(notebook.cells):
+        cell.id = f"cell-{path.stem[:2]}-{index:02d}"
+        cell.metadata = _tags_only(cell)
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    return notebook
+
+
+def defaults(text: str, name: str) -> dict[str, Literal]:
+    """Read the parameters cell of a percent source: plain literals, one per line.
+
+    Raises
+    ------
+    LabError
+        If there is not exactly one such cell, or a line is not ``name = literal``.
+    """
+    _, *parts = re.split(r"^# %%(.*)$", text, flags=re.MULTILINE)
+    cells = [cell for head, cell in zip(parts[::2], parts[1::2])
+             if re.search(r"""tags=\[.*["']parameters["']""", head)]
+    if len(cells) != 1:
+        raise LabError(f"{len(cells)} cells tagged 'parameters' in {name}", expected="exactly one",
+                       remedy='tag the cell: # %% tags=["parameters"]')
+    values = {}
+    for statement in ast.parse(cells[0]).body:
+        try:
+            (target,) = statement.targets
+            values[target.id] = ast.literal_eval(statement.value)
+        except (AttributeError, ValueError) as error:
+            raise LabError(f"line {statement.lineno} of the parameters cell of {name}: "
+                           f"{ast.unparse(statement)}", expected="name = literal",
+                           remedy="derive values in a later cell; a parameter is injected "
+                                  "after this one") from error
+    return values
+
+
+def check_parameters(given: Mapping[str, str], known: Mapping[str, Literal],
+                     name: str) -> dict[str, Literal]:
+    """Turn ``-p name=text`` into values of the type of the notebook's own defaults.
+
+    Raises
+    ------
+    LabError
+        If the notebook has no such parameter, or the text is not of its type.
+    """
+    values = {}
+    for parameter, text in given.items():
+        if parameter not in known:
+            raise LabError(f"unknown parameter {parameter!r} for {name}",
+                           expected=one_of(known, "no parameter: it has none"),
+                           remedy="correct the name; it is written in the parameters cell")
+        values[parameter] = _like(text, known[parameter], parameter, name)
+    return values
+
+
+def _like(text: str, default: Literal, parameter: str, name: str) -> Literal:
+    if isinstance(default, str):
+        return text
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        value = text
+    if type(default) is float and type(value) is int:
+        value = float(value)
+    if type(value) is not type(default):
+        raise LabError(f"{parameter}={text!r} for {name}",
+                       expected=f"a value of type {type(default).__name__}, such as {default!r}",
+                       remedy="correct the value")
+    return value
+
+
+def write(notebook: NotebookNode, path: Path) -> Path:
+    """Write a notebook, whole or not at all."""
+    import nbformat
+
+    return atomic_write(path, lambda part: nbformat.write(notebook, part))
+
+
+def cleaned(executed: NotebookNode) -> NotebookNode:
+    """Drop what changes from run to run: timings, the runner's own marks, injected cells."""
+    from nbformat import NotebookNode
+
+    executed.metadata = NotebookNode({"kernelspec": NotebookNode(KERNEL),
+                                      "language_info": NotebookNode({"name": "python"})})
+    executed.cells = [cell for cell in executed.cells
+                      if "injected-parameters" not in cell.metadata.get("tags", [])]
+    for cell in executed.cells:
+        cell.metadata = _tags_only(cell)
+    return executed
+
+
+def _tags_only(cell: NotebookNode) -> NotebookNode:
+    from nbformat import NotebookNode
+
+    tags = cell.metadata.get("tags", [])
+    return NotebookNode({"tags": tags} if tags else {})
+
+
+def twin_problems(source: Path) -> list[str]:
+    """Say where a source and its committed notebook differ; empty if they agree.
+
+    Contents are compared, not times: cells, their kinds, texts and tags, and whether every code
+    cell was executed.
+    """
+    import nbformat
+
+    twin = source.with_suffix(".ipynb")
+    if not twin.is_file():
+        return [f"{twin.name} is missing"]
+    wanted, found = read_source(source).cells, nbformat.read(twin, as_version=4).cells
+    if len(wanted) != len(found):
+        return [f"{twin.name} has {len(found)} cells, {source.name} has {len(wanted)}"]
+    problems = []
+    for index, (a, b) in enumerate(zip(wanted, found)):
+        same = (a.cell_type, a.source.strip(), a.metadata.get("tags", []), a.id) == (
+            b.cell_type, b.source.strip(), b.metadata.get("tags", []), b.id)
+        if not same:
+            problems.append(f"cell {index} of {twin.name} differs from {source.name}")
+        if b.cell_type == "code" and b.source.strip() and b.execution_count is None:
+            problems.append(f"cell {index} of {twin.name} was never executed")
+    return problems

@@ -1,0 +1,124 @@
+"""Which parts of a picture matter to the class that a network names.
+
+Grad-CAM as published, the same without its averaging, and what happens when half of the picture
+is taken away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from helpers.core.errors import LabError
+from helpers.networks.channel_axes import channel_axes
+
+Method = Literal["Grad-CAM", "HiResCAM"]
+
+
+def saliency(model: nn.Module, layer: nn.Module, images: Tensor, classes: Tensor, *,
+             method: Method = "Grad-CAM") -> Tensor:
+    """Map the evidence for a class over one layer's positions; see `saliency_maps`."""
+    return saliency_maps(model, {"": layer}, images, classes)[1][method, ""]
+
+
+def saliency_maps(model: nn.Module, layers: Mapping[str, nn.Module], images: Tensor,
+                  classes: Tensor) -> tuple[Tensor, dict[tuple[Method, str], Tensor]]:
+    r"""Map the evidence for a class over the positions of several layers, in one pass.
+
+    .. math:: \mathrm{ReLU}\Big(\sum_c \bar g_c A_c(x, y)\Big) \quad\text{or}\quad
+              \mathrm{ReLU}\Big(\sum_c g_c(x, y) A_c(x, y)\Big), \qquad
+              g_c = \partial s_{class} / \partial A_c
+
+    Parameters
+    ----------
+    model : nn.Module
+        In evaluation mode; maps images to one value per class.
+    layers : dict, name -> nn.Module
+        Of the model, with feature maps as output.
+    images : Tensor, float32, shape (n_images, 3, height, width)
+    classes : Tensor, int64, shape (n_images,)
+
+    Returns
+    -------
+    scores : Tensor, float32, shape (n_images, n_classes)
+    maps : dict, (method, name) -> Tensor, float32, shape (n_images, map height, map width)
+        0 or more. Grad-CAM (Selvaraju et al. 2017) averages the gradient over all positions before
+        it weighs a feature map: *where* the class depends on the map is lost. HiResCAM (Draelos &
+        Carin 2020) does not.
+
+    Raises
+    ------
+    LabError
+        If a layer's output has no positions, or if they cannot be told from its channels.
+    """
+    paths = {module: path for path, module in model.named_modules()}
+    axes = channel_axes(model, {name: paths[layer] for name, layer in layers.items()},
+                           images[:1])
+    outputs: dict[str, Tensor] = {}
+
+    def keep(name: str) -> Callable[[nn.Module, object, Tensor], Tensor]:
+        def hook(_module: nn.Module, _inputs: object, output: Tensor) -> Tensor:
+            # A leaf, where nothing before it needs a gradient: the pass back ends at the first.
+            outputs[name] = output if output.requires_grad else output.detach().requires_grad_()
+            return outputs[name].clone()  # a later ReLU may work in place
+        return hook
+
+    hooks = [layer.register_forward_hook(keep(name)) for name, layer in layers.items()]
+    try:
+        with torch.enable_grad():
+            scores = model(images)
+            gradients = torch.autograd.grad(scores.gather(1, classes[:, None]).sum(),
+                                            list(outputs.values()))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    found: dict[tuple[Method, str], Tensor] = {}
+    for (name, maps), gradient in zip(outputs.items(), gradients):
+        if maps.ndim != 4:
+            raise LabError(f"saliency {tuple(maps.shape)} of a layer without positions",
+                           expected="feature maps (n_images, n_channels, height, width)",
+                           remedy="choose a convolution or a pooling in [laterality]")
+        maps, axis = maps.detach(), axes[name].axis
+        space = [other for other in (1, 2, 3) if other != axis]
+        found["Grad-CAM", name] = (gradient.mean(space, keepdim=True) * maps).sum(axis).clamp(min=0)
+        found["HiResCAM", name] = (gradient * maps).sum(axis).clamp(min=0)
+    return scores.detach(), found
+
+
+def hemifield_occlusion(model: nn.Module, images: Tensor, scores: Tensor) -> Tensor:
+    """Return how far the classes' scores move when the left, or the right, half turns grey.
+
+    Parameters
+    ----------
+    model : nn.Module
+    images : Tensor, float32, shape (n_images, 3, height, width)
+        Standardised: 0 is the mean colour.
+    scores : Tensor, float32, shape (n_images, n_classes)
+        Of the whole images.
+
+    Returns
+    -------
+    Tensor, float32, shape (n_images, 2)
+        Left, right: Euclidean length of the change, each picture's mean score taken off (it
+        changes no probability; probabilities themselves saturate). A middle column of an odd width
+        is never covered.
+    """
+    half = images.shape[-1] // 2
+    with torch.no_grad():
+        full_scores = _centred(scores)
+        changes = []
+        for columns in (slice(0, half), slice(images.shape[-1] - half, None)):
+            occluded = images.clone()
+            occluded[..., columns] = 0
+            changes.append((_centred(model(occluded)) - full_scores).norm(dim=1))
+    return torch.stack(changes, 1)
+
+
+def _centred(scores: Tensor) -> Tensor:
+    """Take off each picture's mean score; classes that nobody was taught (-inf) count 0."""
+    finite = scores.isfinite()
+    mean = scores.where(finite, 0).sum(1, keepdim=True) / finite.sum(1, keepdim=True)
+    return (scores - mean).where(finite, 0)

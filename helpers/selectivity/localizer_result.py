@@ -1,0 +1,129 @@
+"""What the localizer finds: each unit's domain, its mean t, and which t are infinite."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from helpers.core.constant_values import finite_mean
+
+NONE = 255
+"""Label of a unit that is selective for no domain."""
+INFINITE_T_RANK = 1e12
+"""More than any finite t: what an infinite one counts in a ranking."""
+
+
+@dataclass(frozen=True)
+class LocalizerResult:
+    """Where a network's selective units are, by layer.
+
+    Attributes
+    ----------
+    domains : tuple of str
+    labels : dict, layer -> uint8, shape (n_units,)
+        Index of the unit's domain, or ``NONE``; estimated from all images.
+    half_labels : dict, layer -> uint8, shape (2, n_units)
+        The same from every second image only, so that one half can define the units and the
+        other measure them.
+    t_mean : dict, layer -> float32, shape (n_domains, n_units)
+        Mean t of each domain against every other one, over the contrasts with a finite t; NaN
+        where there are none, as for dead units.
+    held_out_d_prime : dict, layer -> float32, shape (n_domains, n_defined)
+        d' of each domain against the pooled others on the second half of the images, for the
+        units that the first half defines (those with a label there, in order). Infinite where a
+        unit is constant within both but differs between them.
+    infinite_units : dict, layer -> int64, shape (n_infinite,)
+        Units whose t is infinite in some contrast: constant within two domains and different
+        between them, as a saturated ReLU6 unit may be. None in most networks.
+    infinite_contrasts : dict, layer -> int8, shape (n_domains, n_infinite)
+        Their contrasts with an infinite t, won minus lost.
+    """
+
+    domains: tuple[str, ...]
+    labels: dict[str, np.ndarray]
+    half_labels: dict[str, np.ndarray]
+    t_mean: dict[str, np.ndarray]
+    held_out_d_prime: dict[str, np.ndarray]
+    infinite_units: dict[str, np.ndarray] = field(default_factory=dict)
+    infinite_contrasts: dict[str, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Layer names in the order in which the network computes them."""
+        return tuple(self.labels)
+
+    def units(self, layer: str, domain: str) -> np.ndarray:
+        """Return the indices of the units of ``layer`` selective for ``domain``."""
+        return np.flatnonzero(self.labels[layer] == self.domains.index(domain))
+
+    @property
+    def n_infinite(self) -> dict[str, int]:
+        """Number of units with an infinite t, of the layers that have some."""
+        return {layer: len(units) for layer, units in self.infinite_units.items() if len(units)}
+
+    def ranking(self, layer: str) -> np.ndarray:
+        """Return what orders units by their preference for a domain, and domains within a unit.
+
+        It is the mean t; but a unit with infinite t comes before all others where it wins more
+        such contrasts than it loses, after all others where it loses more, whatever its finite t.
+
+        Returns
+        -------
+        array, float64, shape (n_domains, n_units); NaN for dead units.
+        """
+        order = self.t_mean[layer].astype(np.float64)
+        units = self.infinite_units.get(layer, ())
+        if len(units):
+            order[:, units] = np.nan_to_num(order[:, units]) + INFINITE_T_RANK * self.infinite_contrasts[layer]
+        return order
+
+    def t_of_selective_units(self, domain: str) -> np.ndarray:
+        """Return the mean t of all units selective for a domain, over all layers.
+
+        Units whose t is infinite in every contrast have no finite mean and are left out.
+        """
+        index = self.domains.index(domain)
+        t = np.concatenate([self.t_mean[layer][index, self.units(layer, domain)]
+                                for layer in self.layers])
+        return t[np.isfinite(t)]
+
+    def table(self) -> pd.DataFrame:
+        """Summarise as one row per layer and domain.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``layer, depth`` (0 ... 1), ``domain, n_units, n_selective, proportion``;
+            ``n_selective_half`` units that pass on the first half, and of these, on the second half:
+            ``proportion_replicated`` (share that pass the whole test again), ``same_preference`` (share
+            whose largest d' is again for this domain), ``held_out_d_prime`` (mean of finite d').
+        """
+        rows = [self._row(layer, depth, index)
+                for depth, layer in zip(np.linspace(0, 1, len(self.layers)), self.layers)
+                for index in range(len(self.domains))]
+        return pd.DataFrame(rows)
+
+    def _row(self, layer: str, depth: float, index: int) -> dict[str, object]:
+        labels = self.labels[layer]
+        first = self.half_labels[layer][0]
+        defined = first == index
+        held_out = self.held_out_d_prime[layer][:, first[first != NONE] == index]
+        any_defined = bool(defined.any())
+        return {
+            "layer": layer, "depth": depth, "domain": self.domains[index],
+            "n_units": labels.size, "n_selective": int((labels == index).sum()),
+            "proportion": float((labels == index).mean()), "n_selective_half": int(defined.sum()),
+            "proportion_replicated": float((self.half_labels[layer][1][defined] == index).mean())
+            if any_defined else np.nan,
+            "same_preference": float((nan_argmax(held_out) == index).mean())
+            if any_defined else np.nan,
+            "held_out_d_prime": float(finite_mean(held_out[index])),
+        }
+
+
+def nan_argmax(values: np.ndarray) -> np.ndarray:
+    """Return the row of each column's largest value; -1 where no value is known."""
+    return np.where(np.isnan(values).all(0), -1,
+                    np.where(np.isnan(values), -np.inf, values).argmax(0))

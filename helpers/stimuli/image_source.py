@@ -1,0 +1,85 @@
+"""Pictures in a fixed order, wherever they lie: decoded, transformed, batch by batch."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+Transform = Callable[[Image.Image], Tensor]
+
+MOST_BYTES = 2**28
+"""Decoded pixels that a process remembers; once there are so many, no more are added."""
+_remembered: dict[Hashable, Tensor] = {}
+
+
+class Album(ABC):
+    """Pictures that can be opened by their index, and have an identity."""
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Return the number of pictures."""
+
+    @property
+    @abstractmethod
+    def digest(self) -> str:
+        """64 hexadecimal digits that stand for all pictures and their order."""
+
+    @abstractmethod
+    def open(self, index: int) -> Image.Image:
+        """Decode one picture as RGB.
+
+        Raises
+        ------
+        LabError
+            If it is missing or damaged.
+        """
+
+    def identity(self, index: int) -> Hashable:
+        """Return what tells one picture's pixels from all others; None: they are not remembered."""
+        return None
+
+    def batches(self, index_batches: Iterable[Sequence[int]], transform: Transform,
+                *, threads: int = 4) -> Iterator[Tensor]:
+        """Yield decoded, transformed batches, the next one being decoded meanwhile.
+
+        Parameters
+        ----------
+        index_batches : iterable of sequences of int
+            Pictures of each batch.
+        transform : callable
+            Picture -> float32 tensor (3, height, width). Where it has the parts of
+            `helpers.networks.registry.Preprocessing` (pixels of a ``geometry``, then
+            ``normalise``), pixels are remembered: the next network is shown them undecoded.
+
+        Yields
+        ------
+        Tensor, float32, shape (n_images, 3, height, width)
+        """
+        finished = getattr(transform, "normalise", lambda batch: batch)
+        with ThreadPoolExecutor(threads) as pool:
+            waiting = None
+            for indices in index_batches:
+                coming = [pool.submit(self._pixels, int(i), transform) for i in indices]
+                if waiting is not None:
+                    yield finished(torch.stack([job.result() for job in waiting]))
+                waiting = coming
+            if waiting is not None:
+                yield finished(torch.stack([job.result() for job in waiting]))
+
+    def _pixels(self, index: int, transform: Transform) -> Tensor:
+        """Return one picture as `transform` has it before normalising, remembered if it may be."""
+        identity = self.identity(index) if hasattr(transform, "geometry") else None
+        if identity is None:
+            return getattr(transform, "pixels", transform)(self.open(index))
+        key = (identity, transform.geometry)
+        if key not in _remembered:
+            pixels = transform.pixels(self.open(index))
+            if (len(_remembered) + 1) * pixels.numel() > MOST_BYTES:
+                return pixels
+            _remembered[key] = pixels
+        return _remembered[key]

@@ -1,0 +1,80 @@
+"""A whole set of labelled pictures in memory, as training and probing want it."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torchvision.transforms.functional import resize
+
+from helpers.core.console import progress
+from helpers.core.errors import LabError
+from helpers.stimuli.image_sets import image_folder
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Labelled pictures.
+
+    Parameters
+    ----------
+    images : Tensor
+        uint8 (n_images, 3, height, width).
+    labels : Tensor
+        int64 (n_images,), indices into ``classes``.
+    classes : tuple of str
+    domains : tuple of str
+        Domain of each class; the class itself where the set has no domains.
+    """
+
+    images: Tensor
+    labels: Tensor
+    classes: tuple[str, ...]
+    domains: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def first_of_each(self, n: int) -> Pictures:
+        """Keep the first ``n`` pictures of each class."""
+        rows = torch.cat([(self.labels == label).nonzero().flatten()[:n]
+                          for label in range(len(self.classes))])
+        return Pictures(self.images[rows], self.labels[rows], self.classes, self.domains)
+
+
+def read_pictures(folder: Path) -> Pictures:
+    """Read an ImageFolder (one sub-folder per class) of equally large pictures into memory.
+
+    Raises
+    ------
+    LabError
+        Where the folder is no image set, or the pictures differ in size.
+    """
+    files = image_folder(folder)
+    with ThreadPoolExecutor() as pool:
+        decoded = [np.asarray(picture) for picture in progress(
+            pool.map(files.open, range(len(files))), f"reading {folder.name}", len(files))]
+    sizes = sorted({picture.shape for picture in decoded})
+    if len(sizes) > 1:
+        raise LabError(f"{folder} has pictures of {len(sizes)} sizes: {sizes[:3]}",
+                       expected="pictures of one size",
+                       remedy="resize them to one size")
+    domain_of = dict(zip(files.categories, files.domains))
+    images = torch.from_numpy(np.stack(decoded)).permute(0, 3, 1, 2).contiguous()
+    return Pictures(images, torch.from_numpy(files.labels), files.classes,
+                    tuple(domain_of[name] for name in files.classes))
+
+
+def shrunk(pixels: Tensor, side: int) -> Tensor:
+    """Scale pictures, uint8 (..., 3, height, width), to ``side`` px square, values from 0 to 1."""
+    return resize(pixels, [side, side], antialias=True).float() / 255
+
+
+def raw_pixels(pictures: Pictures, side: int = 16) -> NDArray[np.float32]:
+    """Return pictures scaled to ``side`` px, 0 to 1, as rows (n_images, 3 · side²)."""
+    return shrunk(pictures.images, side).flatten(1).numpy()

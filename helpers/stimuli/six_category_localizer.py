@@ -1,0 +1,129 @@
+"""A localizer of six sets: faces, bodies, scenes, words, scrambled scenes, scrambled words.
+
+Made from the pictures of another localizer, as they are opened. All become grey, with one mean and
+one spread of luminance, so that no set is told by its light.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from helpers.core.digest import text_digest
+from helpers.core.errors import LabError
+from helpers.stimuli.image_sets import CORE, ImageSet
+from helpers.stimuli.quantization import grey_levels
+from helpers.stimuli.scrambling import block_scramble, match_luminance, phase_scramble
+
+SCRAMBLED = {"scrambled scenes": "scenes", "scrambled words": "characters"}
+"""Scrambled set -> the set that is scrambled."""
+SIX_SETS = (*CORE, *SCRAMBLED)
+KINDS = ("8 x 8 blocks", "phase", "16 x 16 blocks", "phase")
+"""Ways to scramble, dealt so that both halves of a set have as many of each (where it has eight
+pictures or more)."""
+NO_WORDS = ("number",)
+"""Folders of the domain `characters` that hold no words."""
+MEAN, SPREAD = 0.5, 0.2
+"""Luminance of every picture, on a scale from 0 to 1."""
+
+
+@dataclass(frozen=True)
+class SixSets(ImageSet):
+    """Pictures of another set, matched in luminance, some of them scrambled.
+
+    Attributes
+    ----------
+    ways : tuple of str
+        How each picture is scrambled; empty where it is not.
+    source : str
+        Digest of the set that they come from.
+    """
+
+    ways: tuple[str, ...] = ()
+    source: str = ""
+
+    @property
+    def digest(self) -> str:
+        """Return what stands for pictures, order, and what is done to them."""
+        return text_digest(repr((self.source, MEAN, SPREAD, self.files, self.ways,
+                                 self.categories, self.domains, self.classes)))
+
+    def select(self, chosen: Sequence[int] | np.ndarray) -> SixSets:
+        """Return the set of some of the pictures, in the order given."""
+        few = super().select(chosen)
+        return SixSets(few.root, few.files, few.categories, few.domains, few.classes,
+                       tuple(self.ways[i] for i in chosen), self.source)
+
+    def identity(self, index: int) -> Hashable:
+        """Return the file, and what is done to it."""
+        of_file = super().identity(index)
+        return None if of_file is None else (of_file, self.ways[index], MEAN, SPREAD)
+
+    def open(self, index: int) -> Image.Image:
+        """Decode one picture, scramble it where it is to be, and match its luminance; RGB."""
+        grey = super().open(index).convert("L")
+        if grey.width != grey.height:
+            grey = ImageOps.fit(grey, (min(grey.size),) * 2)
+        way, rng = self.ways[index], np.random.default_rng(_seed(self.files[index]))
+        if way == "phase":
+            pixels = phase_scramble(np.asarray(grey) / 255, rng)
+        elif way:
+            pixels = np.asarray(block_scramble(grey, rng, tiles=int(way.split()[0]))) / 255
+        else:
+            pixels = np.asarray(grey) / 255
+        matched = match_luminance(pixels, MEAN, SPREAD)
+        return Image.fromarray(grey_levels(matched)).convert("RGB")
+
+
+def _seed(name: str) -> int:
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
+
+
+def six_sets(localizer: ImageSet) -> SixSets:
+    """Make the six sets from a localizer, as many pictures in each.
+
+    Words come from the folders of words alone. Where a domain has more pictures than the
+    smallest, its folders give as many as they can share evenly. Scrambled pictures are made from
+    the very scenes and words that are shown, and stand in the same half.
+
+    Parameters
+    ----------
+    localizer : ImageSet
+        Domains faces, bodies, scenes and characters at least.
+
+    Raises
+    ------
+    LabError
+        If one of these is absent or has fewer than four pictures.
+    """
+    members = {domain: _interleaved(localizer, domain) for domain in CORE}
+    n = min(map(len, members.values()))
+    if n < 4:
+        least = min(members, key=lambda domain: len(members[domain]))
+        raise LabError(f"{len(members[least])} pictures of {least} in {localizer.root}",
+                       expected=f"at least 4 of each of {', '.join(CORE)}",
+                       remedy="name another image set in the table [language] of the profile")
+    chosen = [row for domain in CORE for row in members[domain][:n]]
+    names, ways = [domain for domain in CORE for _ in range(n)], [""] * len(chosen)
+    for name, domain in SCRAMBLED.items():
+        chosen += members[domain][:n]
+        names += [name] * n
+        ways += [KINDS[(i // 2) % len(KINDS)] for i in range(n)]
+    few = localizer.select(chosen)
+    return SixSets(few.root, few.files, tuple(names), tuple(names), SIX_SETS, tuple(ways),
+                   localizer.digest)
+
+
+def _interleaved(localizer: ImageSet, domain: str) -> list[int]:
+    """Return the rows of a domain, taking a pair from each of its folders in turn."""
+    folders: dict[str, list[int]] = {}
+    for row, (category, its) in enumerate(zip(localizer.categories, localizer.domains)):
+        if its == domain and category not in NO_WORDS:
+            folders.setdefault(category, []).append(row)
+    pairs = [[rows[i:i + 2] for rows in folders.values()]
+             for i in range(0, max(map(len, folders.values()), default=0), 2)]
+    return [row for turn in pairs for pair in turn for row in pair]

@@ -1,0 +1,131 @@
+"""Pictures with captions in memory, and two towers taught with them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from helpers.core.errors import LabError
+from helpers.core.text import read_text
+from helpers.networks.text_encoder import TextEncoder, Vocabulary, build_vocabulary
+from helpers.stimuli.decode import decoded
+from helpers.training.loop import StepCallback, TrainingHistory, TrainingRecipe, train
+
+MIN_WORD_COUNT = 10
+"""A word that occurs more rarely is no word to the text tower."""
+
+
+@dataclass(frozen=True)
+class CaptionedImages:
+    """Pictures with captions.
+
+    Parameters
+    ----------
+    images : Tensor
+        uint8 (n_images, 3, height, width).
+    captions : tuple of tuples of str
+        As many for each picture.
+    """
+
+    images: Tensor
+    captions: tuple[tuple[str, ...], ...]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def select(self, rows: Sequence[int] | Tensor) -> CaptionedImages:
+        """Keep some of the pictures, in the order given."""
+        rows = torch.as_tensor(rows)
+        return CaptionedImages(self.images[rows], tuple(self.captions[row] for row in rows.tolist()))
+
+    def first(self, n: int) -> CaptionedImages:
+        """Keep the first pictures."""
+        return self.select(range(n))
+
+    def shuffle_captions(self, seed: int) -> CaptionedImages:
+        """Give every picture the captions of another, for good."""
+        order = np.random.default_rng(seed).permutation(len(self))
+        source_row = dict(zip(order, np.roll(order, 1)))
+        return CaptionedImages(self.images, tuple(self.captions[source_row[i]] for i in range(len(self))))
+
+
+def read_captioned_images(folders: Sequence[Path], *, exclude_prefix: str = "") -> CaptionedImages:
+    """Read pictures and captions of some folders with ``captions.json``, as COCO arranges them.
+
+    Parameters
+    ----------
+    folders : sequence of Path
+    exclude_prefix : str
+        Pictures whose path begins so are left out.
+
+    Raises
+    ------
+    LabError
+        If a folder has no captions, or pictures differ in size or in their number of captions.
+    """
+    files: list[tuple[Path, tuple[str, ...]]] = []
+    for folder in folders:
+        path = folder / "captions.json"
+        if not path.is_file():
+            raise LabError(f"no {path}", expected="captions, as COCO arranges them",
+                           remedy="put it there, or move the folder away: it is made again")
+        content = json.loads(read_text(path))
+        image_captions: dict[int, list[str]] = {}
+        for caption in content["annotations"]:
+            image_captions.setdefault(caption["image_id"], []).append(caption["caption"])
+        files += [(folder / image_record["file_name"], tuple(image_captions.get(image_record["id"], ())))
+                  for image_record in content["images"] if not exclude_prefix or not image_record["file_name"].startswith(exclude_prefix)]
+    with ThreadPoolExecutor() as pool:
+        pixels = list(map(np.asarray, pool.map(decoded, [path for path, _ in files])))
+    if len({(pixel_array.shape, len(image_captions)) for pixel_array, (_, image_captions) in zip(pixels, files)}) != 1:
+        raise LabError(f"pictures of several sizes or numbers of captions in {folders[0]}, …",
+                       expected="pictures of one size, as many captions of each",
+                       remedy="correct the pictures, or move the folders away: they are made "
+                              "again")
+    images = torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).contiguous()
+    return CaptionedImages(images, tuple(image_captions for _, image_captions in files))
+
+
+def train_clip(model: nn.Module, captioned: CaptionedImages, recipe: TrainingRecipe, *, width: int, seed: int,
+                 words: Vocabulary | None = None, layers: int = 1,
+                 device: torch.device | str = "cpu",
+                 steps: int | None = None, mixed_precision: bool | None = None,
+                 on_step: StepCallback | None = None) -> tuple[TextEncoder, Vocabulary, TrainingHistory]:
+    """Train a network in place, with a text tower of its own, to match pictures and captions.
+
+    Parameters
+    ----------
+    model : nn.Module
+        Maps (n, 3, size, size) to (n, width).
+    captioned : Captioned
+    recipe : Recipe
+        Of the objective "clip".
+    width : int
+        Dimensions of the common space.
+    seed, device, steps, mixed_precision, on_step
+        As for `helpers.training.loop.train`.
+    words : Vocabulary, optional
+        By default learned from the captions.
+    layers : int
+        Of the text tower.
+
+    Returns
+    -------
+    TextEncoder, Vocabulary, Record
+    """
+    words = words or build_vocabulary((caption for image_captions in captioned.captions for caption in image_captions), MIN_WORD_COUNT)
+    tokens = words.tokens([caption for image_captions in captioned.captions for caption in image_captions])
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        text_encoder = TextEncoder(len(words), context=words.context, layers=layers, output=width)
+    record = train(model, captioned.images, tokens.view(len(captioned), -1, words.context), recipe,
+                   seed=seed, device=device, steps=steps, mixed_precision=mixed_precision,
+                   on_step=on_step, text=text_encoder)
+    return text_encoder.eval(), words, record

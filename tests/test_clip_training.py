@@ -1,0 +1,165 @@
+"""Networks that learn from captions: words, text tower, loss, training, the committed one."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from data.synthetic.captioned import NUMBERS, captioned_picture
+from data.synthetic.captioned_files import write_captioned
+from data.zoo import clip_training
+from helpers.core.errors import LabError
+from helpers.core.paths import zoo_dir
+from helpers.decoding.retrieval import ranks
+from helpers.networks.clip import load_clip
+from helpers.networks.network import load_network
+from helpers.networks.registry import get_entry
+from helpers.networks.text_encoder import (
+    FIRST_WORD_TOKEN,
+    NUMBER,
+    PADDING,
+    QUOTED,
+    UNKNOWN,
+    TextEncoder,
+    Vocabulary,
+    build_vocabulary,
+    read_vocabulary,
+    split_words,
+)
+from helpers.stimuli.image_sets import image_folder
+from helpers.training.captioned_images import read_captioned_images, train_clip
+from helpers.training.loop import TrainingRecipe, train
+from helpers.training.losses import clip_loss
+
+NAME = "demo-clip"
+RECORD = json.loads((zoo_dir() / "zoo.json").read_text(encoding="utf-8")).get(NAME, {})
+needs_zoo = pytest.mark.skipif(not RECORD, reason="no network with two towers yet: make zoo")
+
+
+def test_words_of_a_caption():
+    assert split_words('A look at the WORD "tromu" 42, a man-made child\'s face.') == [
+        "a", "look", "at", "the", "word", '"tromu"', "42", "a", "man-made", "child's", "face"]
+
+
+def test_tokens_are_words_or_what_kind_of_string_it_is(tmp_path):
+    words = build_vocabulary(["a red car", "a red dog", 'a "red" 7'], 2)
+    assert words.words == ("a", "red") and len(words) == FIRST_WORD_TOKEN + 2
+    found = words.tokens(['a red "car" 12 dog', "red"])
+    a, red = FIRST_WORD_TOKEN, FIRST_WORD_TOKEN + 1
+    assert found[0, :6].tolist() == [a, red, QUOTED, NUMBER, UNKNOWN, PADDING]
+    assert found.shape == (2, words.context) and found[1].count_nonzero() == 1
+    assert words.tokens(["red " * 50])[0].tolist() == [red] * words.context
+    words.save(tmp_path / "words.txt")
+    assert read_vocabulary(tmp_path / "words.txt") == words
+
+
+def test_texts_and_files_without_words_are_told(tmp_path):
+    with pytest.raises(LabError, match="text 1 has no word"):
+        Vocabulary(("a",)).tokens(["a", "..."])
+    with pytest.raises(LabError, match="no words in"):
+        read_vocabulary(tmp_path / "absent.txt")
+
+
+def test_a_text_tower_does_not_see_padding():
+    torch.manual_seed(0)
+    tower = TextEncoder(20, context=10, width=16, heads=2, output=6).eval()
+    tokens = torch.randint(FIRST_WORD_TOKEN, 20, (3, 10))
+    tokens[:, 6:] = PADDING
+    with torch.no_grad():
+        tower.places[6:] = torch.randn(4, 16) * 9  # places that hold nothing
+        before = tower(tokens)
+        tower.places[6:] = 0
+        torch.testing.assert_close(tower(tokens), before)
+        assert not torch.allclose(tower(tokens.flip(0)), before)
+
+
+def test_the_loss_is_that_of_both_directions():
+    torch.manual_seed(0)
+    seen, said = torch.randn(7, 4), torch.randn(7, 4)
+    logits = functional.normalize(seen) @ functional.normalize(said).T * 5
+    own = torch.arange(7)
+    expected = (functional.cross_entropy(logits, own) + functional.cross_entropy(logits.T, own)) / 2
+    assert clip_loss(seen, said, torch.tensor(5.0).log()).item() == pytest.approx(expected.item())
+    at_most = clip_loss(seen, said, torch.tensor(1e6).log())
+    assert at_most.item() == pytest.approx(clip_loss(seen, said, torch.tensor(100.0).log()).item())
+
+
+@pytest.fixture(scope="module")
+def captioned_folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("told") / "captioned"
+    return write_captioned(folder, seed=0, n_pictures=2 * clip_training.RECIPES[NAME].batch_size,
+                           processes=2)
+
+
+def test_captions_count_and_tell_what_is_there():
+    for index in range(30):
+        one = captioned_picture(rng=np.random.default_rng(index), seed=0, size=48)
+        again = captioned_picture(rng=np.random.default_rng(index), seed=0, size=48)
+        assert len(set(one.captions)) == 5 and one.captions == again.captions
+        assert any(number in line.lower() for line in one.captions
+                   for numbers in NUMBERS for number in numbers)
+
+
+@pytest.mark.slow
+def test_captioned_pictures_are_the_same_whatever_the_processes(captioned_folder, tmp_path):
+    write_captioned(tmp_path / "few", seed=0, n_pictures=45, processes=1)
+    few, many = read_captioned_images([tmp_path / "few"]), read_captioned_images([captioned_folder])
+    assert torch.equal(few.images, many.images[:45]) and few.captions == many.captions[:45]
+    assert len(read_captioned_images([captioned_folder], exclude_prefix="composed/composed_0000")) == len(many) - 9
+    with pytest.raises(LabError, match="captions.json"):
+        read_captioned_images([tmp_path])
+
+
+@pytest.mark.slow
+def test_towers_learn_to_match(captioned_folder):
+    pictures = read_captioned_images([captioned_folder])
+    model = nn.Sequential(nn.AdaptiveAvgPool2d(8), nn.Flatten(), nn.Linear(192, 8))
+    recipe = TrainingRecipe("clip", epochs=6, batch_size=64, learning_rate=1e-2, temperature=0.2)
+    tower, words, record = train_clip(model, pictures, recipe, width=8, seed=0)
+    assert record.epoch_losses[-1] < record.epoch_losses[0] - 0.1
+    assert not model.training and not tower.training and len(words) > 100
+    with pytest.raises(LabError, match="without a network that reads"):
+        train(model, pictures.images, torch.zeros(len(pictures), 5, 24, dtype=torch.int64), recipe,
+              seed=0)
+
+
+@pytest.mark.slow
+@needs_zoo
+def test_training_the_towers_again_begins_as_recorded(captioned_folder):
+    losses = clip_training.reproduce_clip_losses(NAME, read_captioned_images([captioned_folder]), seed=RECORD["seed"])
+    assert losses == pytest.approx(RECORD["rehearsal_losses"], rel=2e-2)
+
+
+@pytest.fixture(scope="module")
+def clip():
+    network = load_network(get_entry(NAME), zoo_dir() / get_entry(NAME).file)
+    return load_clip(network, zoo_dir() / get_entry(NAME).file, zoo_dir())
+
+
+@needs_zoo
+def test_the_committed_towers_are_those_of_the_record(clip):
+    assert clip.digest == RECORD["digest"]
+
+
+@pytest.mark.slow
+@needs_zoo
+def test_the_committed_towers_match_pictures_and_captions_that_they_never_saw(clip, tmp_path):
+    fresh = write_captioned(tmp_path / "fresh", seed=5, n_pictures=120, processes=2)
+    pictures = read_captioned_images([fresh])
+    seen = clip.embed_pictures(image_folder(fresh), batch_size=60)
+    said = np.mean([clip.embed_texts([lines[i] for lines in pictures.captions]) for i in range(5)],
+                   axis=0)
+    place = ranks(seen, said, np.arange(120))
+    assert seen.shape == said.shape == (120, 128) and (place <= 10).mean() > 0.5
+
+
+@needs_zoo
+def test_a_network_without_a_tower_that_reads_is_refused(clip):
+    alone = load_network(get_entry("demo-untrained"), zoo_dir() / get_entry("demo-untrained").file)
+    with pytest.raises(LabError, match="not taught with captions"):
+        load_clip(alone, zoo_dir() / get_entry("demo-untrained").file, zoo_dir())
