@@ -67,10 +67,10 @@ $(IN_CONDA): pyproject.toml environment.yml
 	@touch "$@"
 
 figures: $(READY) ## run every notebook whose figure is not fresh (PROFILE, JOBS)
-	@$(PY) -m helpers.runner.__main__ --profile "$(PROFILE)" --jobs $(JOBS)
+	@$(PY) -m helpers.runner --profile "$(PROFILE)" --jobs $(JOBS)
 
 figure-%: $(READY) ## run one notebook, as in: make figure-01 PROFILE=mini
-	@$(PY) -m helpers.runner.__main__ --profile "$(PROFILE)" --only $*
+	@$(PY) -m helpers.runner --profile "$(PROFILE)" --only $*
 
 # One thread a process: as many processes as JOBS share the cores.
 PYTEST := LAB_HEADLESS=1 TQDM_DISABLE=1 OMP_NUM_THREADS=1 $(PY) -m pytest -n $(JOBS) --dist worksteal
@@ -81,7 +81,7 @@ test: $(READY) ## everything that can fail on your machine: tests, the demo agai
 	@$(MAKE) --no-print-directory test-notebooks
 
 test-notebooks: $(READY) ## run the demo once, compare its numbers with the committed ones, then nbval
-	@LAB_FIGURES=$(TESTED) $(PY) -m helpers.runner.__main__ --profile demo --jobs $(JOBS)
+	@LAB_FIGURES=$(TESTED) $(PY) -m helpers.runner --profile demo --jobs $(JOBS)
 	@LAB_FIGURES=$(TESTED) $(PY) -m pytest tests/test_committed_numbers.py
 	@LAB_WORKERS=1 $(PYTEST) --dist loadscope --nbval-lax --nbval-current-env --nbval-cell-timeout=900 notebooks
 
@@ -96,7 +96,7 @@ drill-machines: $(READY) ## run the demo as other processors would; say which ve
 	@$(PY) benchmarks/machines.py
 
 notebooks: $(READY) ## run the demo and write the executed notebooks beside their sources
-	@$(PY) -m helpers.runner.__main__ --profile demo --jobs $(JOBS) --publish
+	@$(PY) -m helpers.runner --profile demo --jobs $(JOBS) --publish
 
 lab: $(READY) ## open JupyterLab
 	@$(PY) -m jupyter lab notebooks

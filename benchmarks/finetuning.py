@@ -33,7 +33,6 @@ from unittest.mock import patch
 
 import numpy as np
 import torch
-from helpers.finetuning.data import CohortData
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 from torch import nn
@@ -44,6 +43,7 @@ from helpers.config.contrastive_finetuning import FinetuningSpec
 from helpers.core.console import say
 from helpers.core.paths import CACHE_VARIABLE
 from helpers.finetuning.conditions import CONDITIONS, build_model
+from helpers.finetuning.data import CohortData
 from helpers.finetuning.evaluate import single_thread
 from helpers.finetuning.training_loop import (
     FineTuningConfig,
@@ -151,7 +151,7 @@ def decoding(image_size: int = 64, voxels: int = 80) -> None:
         again = Again(stored(Path(folder), N_PICTURES), image_size)
         cohort = SimpleNamespace(name="bench", album=again.album, condition_of=everything)
         cohort_data = CohortData(cohort, SPEC, image_size)
-        ways = {"once": lambda: cohort_data.pictures(everything)[0],
+        ways = {"once": lambda: cohort_data.load_images(everything)[0],
                 "for every region": lambda: again[everything],
                 "for every region and epoch": lambda: again}
         seconds, losses = dict.fromkeys(ways, 0.0), {way: [] for way in ways}

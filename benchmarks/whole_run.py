@@ -32,7 +32,7 @@ def run(arguments: list[str], folder: Path) -> tuple[int, float, float]:
                    FIGURES_VARIABLE: str(folder / "figures")}
     environment.setdefault(DATA_VARIABLE, str(folder / "data"))
     before, begin = os.times(), time.perf_counter()
-    status = subprocess.run([sys.executable, "-m", "helpers.runner.__main__", *arguments], cwd=ROOT,
+    status = subprocess.run([sys.executable, "-m", "helpers.runner", *arguments], cwd=ROOT,
                             env=environment, check=False).returncode
     after = os.times()
     spent = (after.children_user + after.children_system

@@ -58,7 +58,7 @@ print(f"{regions['subject'].nunique()} participants, in the layout of {cohort.na
       f"{(regions['excluded_because'] == '').sum()} regions used, {(regions['excluded_because'] != '').sum()} left out")
 print(f"{len(split)} split(s): {len(split[0].train)} conditions to tune on, "
       f"{len(split[0].test)} that no tuning sees")
-regions.pivot_table(index=["group", "roi"], columns="subject", values="n_voxels", aggfunc="sum",
+regions.pivot_table(index=["group", "roi"], columns="subject", values="n_valid_voxels", aggfunc="sum",
                     sort=False)
 
 # %% [markdown]
@@ -79,7 +79,7 @@ regions.pivot_table(index=["group", "roi"], columns="subject", values="n_voxels"
 # %%
 learning_rates = study.learning_rates
 chosen_rates = learning_rates[learning_rates["chosen"]]
-print("; ".join(f"{row.condition}: rate {row.rate:g}" for row in chosen_rates.itertuples()))
+print("; ".join(f"{row.condition}: rate {row.learning_rate:g}" for row in chosen_rates.itertuples()))
 learning_rates.pivot(index="condition", columns="learning_rate", values="r").round(3)
 
 # %% [markdown]
@@ -126,17 +126,17 @@ pd.DataFrame(means).round(3)
 # of voxels that got better.
 
 # %%
-pairs = {("pretrained", "untrained"): "untuned - untrained",
-         ("shuffled", "pretrained"): "shuffled - untuned",
-         ("regression", "pretrained"): "regression - untuned",
-         ("contrastive", "pretrained"): "contrastive - untuned",
+pairs = {("pretrained", "untrained"): "pretrained - untrained",
+         ("shuffled", "pretrained"): "shuffled - pretrained",
+         ("regression", "pretrained"): "regression - pretrained",
+         ("contrastive", "pretrained"): "contrastive - pretrained",
          ("contrastive", "shuffled"): "contrastive - shuffled",
          ("contrastive", "regression"): "contrastive - regression",
          ("contrastive", "regression, same head"): "contrastive - regr., same head",
          ("pooled, avg", "contrastive"): "pooled avg - contrastive",
          ("pooled, const", "contrastive"): "pooled const - contrastive"}
-comparisons = statistics.compare_conditions(voxels, list(pairs))
-comparisons.round({"difference": 3, "low": 3, "high": 3, "p": 4, "p_holm": 4, "improved": 2})
+condition_differences = statistics.condition_differences(voxels, list(pairs))
+condition_differences.round({"difference": 3, "low": 3, "high": 3, "p": 4, "p_holm": 4, "improved": 2})
 
 # %% [markdown]
 # ## 5 · Region by region, and how far from the ceiling
@@ -146,11 +146,11 @@ comparisons.round({"difference": 3, "low": 3, "high": 3, "p": 4, "p_holm": 4, "i
 # looks better than it is: the last column is by how much.
 
 # %%
-by_region = statistics.compare_by_region(voxels, [("contrastive", "pretrained")])
+by_region = statistics.condition_differences_by_region(voxels, [("contrastive", "pretrained")])
 optimism = (scores["p2"] - scores["r"]).groupby(scores["condition"], sort=False).mean()
 print("P2 minus nested:", {condition: round(float(value), 3) for condition, value in optimism.items()})
 table = by_region[["roi", "hemisphere", "n", "difference", "p_holm"]].round(3)
-normalised_by_region = scores.pivot_table(index="roi", columns="condition", values="normalised_r", sort=False)
+normalised_by_region = scores.pivot_table(index="roi", columns="condition", values="normalised", sort=False)
 pd.concat([table.set_index("roi"), normalised_by_region.add_prefix("normalised, ").round(2)], axis=1) if (
     len(normalised_by_region)) else table.set_index("roi")
 
@@ -180,12 +180,12 @@ lines = figure.add_gridspec(4, 1, height_ratios=[1.25, 1.25, 1.15, 1.1], hspace=
                             right=0.985, top=0.93, bottom=0.06)
 order = [condition for condition in plots.CONDITION_STYLES if condition in set(scores["condition"])]
 top = lines[0].subgridspec(1, 2, width_ratios=[1, 1], wspace=0.18).subplots()
-for axes, value, letter in zip(top, ("r", "normalised_r"), "AB"):
+for axes, value, letter in zip(top, ("r", "normalised"), "AB"):
     plots.condition_dots(axes, scores, value, groups, order)
-    axes.set_ylabel({"r": f"r, held out ({spec.protocol})", "normalised_r": "share of the ceiling"}[
+    axes.set_ylabel({"r": f"r, held out ({spec.protocol})", "normalised": "share of the ceiling"}[
         value])
     style.panel_letter(axes, letter, x=-0.1)
-if scores["normalised_r"].isna().all():
+if scores["normalised"].isna().all():
     top[1].text(0.5, 0.5, "no repeats here:\nno ceiling", transform=top[1].transAxes, ha="center")
     top[1].set_yticks([])
 style.top_legend(figure, plots.condition_handles(order), ncols=len(order))
@@ -194,7 +194,7 @@ style.top_legend(figure, plots.condition_handles(order), ncols=len(order))
 second = lines[1].subgridspec(1, 4, width_ratios=[0.62, 1.35, 1, 1], wspace=0.3).subplots()
 second[0].axis("off")
 second = second[1:]
-plots.difference_bars(second[0], comparisons, groups, pairs)
+plots.difference_bars(second[0], condition_differences, groups, pairs)
 second[0].set_xlabel("difference of r, 95 % interval")
 style.panel_letter(second[0], "C", x=-0.68)
 for axes, group in zip(second[1:], groups):
@@ -229,14 +229,14 @@ for place, (subject, hemisphere) in enumerate(drawn):
     axes.set_title(f"{subject} {hemisphere}", fontsize=6)
 if drawn:
     plots.gain_colorbar(figure.add_subplot(last[1, len(drawn) // 3:-(len(drawn) // 3) or 1]),
-                              limit, "r contrastive - r untuned")
+                              limit, "r contrastive - r pretrained")
 else:
     figure.text(0.5, 0.12, "no cortical sheets here: no map", ha="center")
 _ = figure.text(0.018, lines[3].get_position(figure).y1, "F", fontsize=9, fontweight="bold")
 
 # %%
 style.save_figure(figure, laboratory.provenance, {
-    "AB": scores, "C": comparisons, "DE": curves, "F": wide, "regions": regions, "rates": learning_rates})
+    "AB": scores, "C": condition_differences, "DE": curves, "F": wide, "regions": regions, "rates": learning_rates})
 figure
 
 # %% [markdown]
@@ -259,8 +259,8 @@ figure
 
 # %%
 def find_row(condition, baseline, group="all"):
-    row = comparisons[(comparisons["condition"] == condition) & (comparisons["baseline"] == baseline)
-                   & (comparisons["group"] == group)]
+    row = condition_differences[(condition_differences["condition"] == condition) & (condition_differences["baseline"] == baseline)
+                   & (condition_differences["group"] == group)]
     return row.iloc[0] if len(row) else None
 
 def judge(statement, condition, baseline, group="all", *, source, paper):
@@ -315,7 +315,7 @@ claims.interval("Choosing on the reported folds (P2) flatters", selection_bias, 
                 of="r, P2 minus nested", source="beyond the paper", paper="–")
 for group in groups:
     claims.number(f"r, {group}", round_numbers(means[group].to_dict(), 3))
-claims.number("normalised_r", round_numbers(scores.groupby("condition")["normalised_r"].mean().to_dict(), 3))
+claims.number("normalised", round_numbers(scores.groupby("condition")["normalised"].mean().to_dict(), 3))
 
 # %%
 path = claims.save()

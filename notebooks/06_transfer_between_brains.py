@@ -130,10 +130,10 @@ else:
     print("this profile names no second cohort")
 
 # %%
-transfer_scores, comparisons = pd.DataFrame(), pd.DataFrame()
+transfer_scores, condition_differences = pd.DataFrame(), pd.DataFrame()
 if transfer_voxels is not None:
     transfer_scores = statistics.region_scores(transfer_voxels)
-    comparisons = statistics.compare_conditions(transfer_voxels, [("contrastive", "pretrained"), ("regression", "pretrained"),
+    condition_differences = statistics.condition_differences(transfer_voxels, [("contrastive", "pretrained"), ("regression", "pretrained"),
                                           ("pooled, avg", "pretrained")])
 transfer_scores.pivot_table(index="roi", columns="condition", values="r", sort=False).round(3) if len(
     transfer_scores) else None
@@ -162,7 +162,7 @@ for axes, condition in zip(bottom[:2], pooled_kinds):
 style.panel_letter(bottom[0], "D", x=-0.3)
 order = [group for group in ("early", "higher") if group in set(gains["group"])]
 plots.within_and_cross_gains(bottom[2], gains, order)
-bottom[2].set_ylabel("r tuned - r untuned")
+bottom[2].set_ylabel("r fine-tuned - r pretrained")
 style.panel_letter(bottom[2], "E", x=-0.35)
 
 # %%
@@ -227,8 +227,8 @@ for group in order:
 
 # %%
 for condition in ("contrastive", "pooled, avg"):
-    row = (comparisons[(comparisons["condition"] == condition) & (comparisons["group"] == "all")].iloc[0]
-           if len(comparisons) else None)
+    row = (condition_differences[(condition_differences["condition"] == condition) & (condition_differences["group"] == "all")].iloc[0]
+           if len(condition_differences) else None)
     found = (np.nan,) * 3 if row is None else row[["difference", "low", "high"]]
     claims.judge(f"What was learned carries over to a second data set ({condition})", *found, "above 0",
                  of="r minus that of the untuned network, over participants and trainings",

@@ -87,7 +87,7 @@ def matrix_of(condition, column):
     table = part.pivot_table(index="roi", columns="subject", values=column, sort=False)
     return table.assign(mean=table.mean(axis=1))
 
-shared_batchnorm, nats = (matrix_of("contrastive", column) for column in ("shared_batchnorm", "calibrated"))
+shared, nats = (matrix_of("contrastive", column) for column in ("shared_batchnorm", "calibrated"))
 print("nats:\n", nats.round(2).to_string(), sep="")
 print("bits:\n", (nats / NATS_PER_BIT).round(2).to_string(), sep="")
 
@@ -148,7 +148,7 @@ by_size.pivot_table(index="embedding_dim", columns="roi", values="cross_validate
 figure = style.new_figure(5.4)
 lines = figure.add_gridspec(2, 1, hspace=0.5, left=0.075, right=0.985, top=0.93, bottom=0.1)
 top = lines[0].subgridspec(1, 3, wspace=0.3).subplots()
-for axes, table, words in zip(top, (shared_batchnorm, nats, nats / NATS_PER_BIT), (
+for axes, table, words in zip(top, (shared, nats, nats / NATS_PER_BIT), (
         "nats, shared statistics", "nats, each side's own", "the same in bits")):
     plots.value_matrix(axes, table)
     axes.set_title(f"bound: {words}", fontsize=6.5)
@@ -195,20 +195,20 @@ claims.claim("No bound exceeds log K", source="check of this laboratory", paper=
              run=f"largest {largest:.2f} of {np.log(K):.2f} nats", rule="all bounds at most log K",
              holds=bool((bounds[["uncalibrated", "calibrated", "cross_validated"]].max(axis=1)
                          <= np.log(bounds["n"]) + 1e-9).all()))
-bound_by_subject = lambda condition, column="cross_validated", table=bounds: pivot_subject_by_seed(table[table["condition"] == condition], column)
+of = lambda condition, column="cross_validated", table=bounds: pivot_subject_by_seed(table[table["condition"] == condition], column)
 claims.interval("Images and responses share information that the tuned network finds",
-                bound_by_subject("contrastive"), "above 0", of="mean bound, factor crossed, nats",
+                of("contrastive"), "above 0", of="mean bound, factor crossed, nats",
                 source="mutual-information matrix",
                 paper="early about 1.4 to 2.0, PPA 2.4, RSC .5")
 
 # %%
 claims.interval("Normalising both sides by one running mean hides information that was found",
-                bound_by_subject("contrastive", "calibrated") - bound_by_subject("contrastive", "shared_batchnorm"), "above 0",
+                of("contrastive", "calibrated") - of("contrastive", "shared_batchnorm"), "above 0",
                 of="bound with each side's own statistics minus shared ones, nats",
                 source="beyond the paper; rule added after it was seen", paper="–")
 
 # %%
-claims.interval("Tuned on shuffled pairs, it finds none", bound_by_subject("shuffled"), "around 0", within=0.05,
+claims.interval("Tuned on shuffled pairs, it finds none", of("shuffled"), "around 0", within=0.05,
                 of="mean bound, factor crossed, nats (a tenth of the paper's smallest region)",
                 source="beyond the paper: control", paper="–")
 

@@ -116,7 +116,7 @@ task = tasks[landscape_spec.map_task]
 drawn = [finetuned_model for finetuned_model in finetuned_models if finetuned_model.seed == 0]  # one training of each, to draw
 n_classes = len(task.classes)
 pairwise_distances, distances_to_references = landscape_study.prediction_distances(
-    study, drawn, task, landscape_spec.layer, [truth_model(task.test_labels, n_classes), ignorance_model(n_classes)])
+    study, drawn, task, landscape_spec.layer, [truth_model(task.truth, n_classes), ignorance_model(n_classes)])
 inpca_map = fit_inpca(pairwise_distances)
 reference_points = dict(zip(("truth", "ignorance"), inpca_map.project(distances_to_references)))
 reconstruction_error = float(np.abs(inpca_map.distances() - pairwise_distances).max())
@@ -185,7 +185,7 @@ trade_off.groupby(["condition", "group"], sort=False)[["gain", "change"]].mean()
 pretrained, before = study.voxel_scores(["pretrained"]), accuracy[accuracy["condition"] == "pretrained"]
 path_tables = [trade_off[trade_off["condition"] == "contrastive"].assign(interpolation=1.0)]
 path_tables.append(path_tables[0].assign(interpolation=0.0, gain=0.0, change=0.0))
-halfway = {"kinds": ["contrastive"], "interpolation": 0.5}
+halfway = {"conditions": ["contrastive"], "interpolation": 0.5}
 gained = statistics.encoding_gains(region_scores(pd.concat([pretrained, study.voxel_scores(**halfway)])))
 part = landscape_study.task_accuracies(study, study.networks(**halfway), [task], landscape_spec.layer)
 part = statistics.add_accuracy_change(pd.concat([before, part]))
@@ -245,7 +245,7 @@ bottom[0].legend(handles=finetuning_plots.condition_handles(drawn_conditions), f
 landscape_plots.interpolation_paths(bottom[1], paths)
 bottom[1].legend(title="share of the way, by group")
 for axes, letter in zip(bottom, "HI"):
-    axes.set(xlabel=f"change of accuracy, {landscape_spec.map_task}", ylabel="r tuned - r untuned")
+    axes.set(xlabel=f"change of accuracy, {landscape_spec.map_task}", ylabel="r fine-tuned - r pretrained")
     style.panel_letter(axes, letter, x=-0.09)
 
 # %%
@@ -382,7 +382,7 @@ model_table.drop(index=pretrained_row).groupby("condition")["from pretrained"].m
 
 # %% [markdown]
 # **Change.** Make the map from the tuned networks alone (leave row and column `pretrained_row` out of
-# `pairwise_distances`), and place the untuned network on it with `place`. Does it land where it was?
+# `pairwise_distances`), and place the untuned network on it with `project`. Does it land where it was?
 #
 # **Extend.** Distances are averages over pictures. Are networks of one region nearer to each other
 # than to networks of other regions, across participants? Give the difference of the two mean

@@ -146,14 +146,14 @@ panel = [("pretrained", find_model("pretrained")),
 
 # %%
 log_probs = fit_probe(panel[0][1].run, task, landscape_spec.layer)["log_probs"]
-true_class_probability = np.exp(log_probs[np.arange(len(log_probs)), task.test_labels])
+true_class_probability = np.exp(log_probs[np.arange(len(log_probs)), task.truth])
 order = np.argsort(true_class_probability < min_probability, kind="stable")      # the sure ones first, in their order
-_, first = np.unique(task.test_labels[order], return_index=True)
-pictures = order[np.sort(first)][:n_pictures]
+_, first = np.unique(task.truth[order], return_index=True)
+panel_image_idx = order[np.sort(first)][:n_pictures]
 names, panel_models = zip(*panel)
 examples = {(int(picture), measure): saliency_examples(panel_models, names, task, landscape_spec.layer, where, int(picture),
                                           method=method)
-         for picture in pictures for measure, method, where in (
+         for picture in panel_image_idx for measure, method, where in (
              (published_measure, METHODS[0], laterality_spec.layers[0]), (fine_measure, METHODS[1], laterality_spec.layers[-1]))}
 
 # %% [markdown]

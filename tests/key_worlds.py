@@ -70,7 +70,7 @@ class World:
                            entry=NetworkEntry("tiny-net", "tiny", seen, "none", "none", {"width": 1}))
 
     @property
-    def pictures(self) -> Path:
+    def image_dir(self) -> Path:
         return self.root / "set"
 
     @property
@@ -82,7 +82,7 @@ class World:
 
     @property
     def images(self):
-        found = image_folder(self.pictures)
+        found = image_folder(self.image_dir)
         return replace(found.select(self.get("order", range(len(found)))), **self.lists)
 
     @property
@@ -156,8 +156,8 @@ NETWORK = PREPROCESSING | {
     "paths of layers": partial(_net, layers={"conv": "0", "relu": "0", "fc": "3"}),
     "order of layers": partial(_net, layers={"fc": "3", "conv": "0", "relu": "1"})}
 IMAGES = {
-    "pixels": lambda w: spoil(w.pictures / "p/2.png"),
-    "domains": lambda w: write_classes(w.pictures, DOMAIN | {"p": "scenes", "r": "faces"}),
+    "pixels": lambda w: spoil(w.image_dir / "p/2.png"),
+    "domains": lambda w: write_classes(w.image_dir, DOMAIN | {"p": "scenes", "r": "faces"}),
     "order": partial(_setting, "order", [1, 0, *range(2, 16)]),
     "fewer": partial(_setting, "order", range(15)),
     "labels": partial(_listed, categories=tuple("ppppqqqqrrrrsssp"), domains=("faces",) * 16),
@@ -250,7 +250,7 @@ def cohort_data_of(w) -> CohortData:
 
 
 def cohort_pixels(w):
-    return cohort_data_of(w).pictures(np.arange(w.get("n", 9)))
+    return cohort_data_of(w).load_images(np.arange(w.get("n", 9)))
 
 
 def task_of(w):
@@ -266,7 +266,7 @@ def run_of(w, kind="contrastive"):
     chosen = CONDITIONS[w.get("kind", kind)]
     region = plan.regions[w.get("region", 0)]
     train = plan.cohort_data.splits(region.subject)[0].train
-    return plan.make_run(chosen, (region,), [train[w.get("first", 0):]], w.get("rate", 1e-3),
+    return plan.finetuning_run(chosen, (region,), [train[w.get("first", 0):]], w.get("rate", 1e-3),
                     w.get("number", 0))
 
 
@@ -360,20 +360,20 @@ SITES: list[tuple[str, Any, dict]] = [
     ("similarity.rdm_study rdms", rdms, NETWORK | setting(
         layers=["conv"], stack=np.ones((4, 32, 32, 3), np.uint8))
      | {"shape": partial(_setting, "stack", np.zeros((4, 64, 16, 3), np.uint8))}),
-    ("finetuning.data pixels", cohort_pixels, SHOWN | setting(image_size=24, n=8)),
-    ("landscape.classification pixels", task_of, {**IMAGES, **setting(image_size=24, most=8), **{
+    ("finetuning.cohort_data pixels", cohort_pixels, SHOWN | setting(side=24, n=8)),
+    ("landscape.classification pixels", task_of, {**IMAGES, **setting(side=24, most=8), **{
         name: PREPROCESSING[name] for name in ("resize", "crop", "interpolation")}}),
     ("landscape.classification linear_probes", probe, NETWORK | IMAGES | setting(layer="conv")),
     ("saliency.study saliency", saliency, NETWORK | IMAGES | setting(layers=["relu"])),
     ("finetuning.evaluate finetuned", lambda w: finetune(run_of(w)), LEARNING | setting(
-        kind="regression", region=1, first=1, rate=1e-2, number=1, seed=1, image_size=24) | of_spec(
+        kind="regression", region=1, first=1, rate=1e-2, number=1, seed=1, side=24) | of_spec(
         "tuning", TUNING, epochs=4, batch_size=9, temperature=.2, symmetric=True, head_layer="1",
         learned_temperature=True, interleaved=True, precision="tf32", checkpoints=(2,),
         standardise=True)),
     ("finetuning.evaluate evaluations", lambda w: evaluate(run_of(w, "pretrained"), evaluation_set_of(w)),
-     LEARNING | setting(image_size=24, seed=1, protocol="nested")
+     LEARNING | setting(side=24, seed=1, protocol="nested")
      | of_spec("tuning", TUNING, layers=("conv",), standardise=True)),
-    ("finetuning.run_plan evaluations", before_tuning, LEARNING | setting(image_size=24, seed=1)
+    ("finetuning.run_plan evaluations", before_tuning, LEARNING | setting(side=24, seed=1)
      | of_spec("tuning", TUNING, layers=("conv",), standardise=True)),
     ("decoding.study decoded", decoders, DECODES | TEACHES | setting(variant=Variant(half=1))),
     ("decoding.study decoded", ridge, DECODES | setting(method="ridge, whitened")

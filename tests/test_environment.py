@@ -132,5 +132,5 @@ def test_a_conda_environment_may_lie_below_a_folder_with_a_blank(tmp_path):
     make = ["make", "-C", str(ROOT), "figures", "PROFILE=my own"]
     said = [subprocess.run(make, env=environment, capture_output=True, text=True,
                            check=True).stdout for _ in range(2)]
-    assert all("called -m helpers.runner.__main__ --profile my own" in text for text in said)
+    assert all("called -m helpers.runner --profile my own" in text for text in said)
     assert ["pip install" in text for text in said] == [True, False], "set up once"

@@ -37,20 +37,20 @@ def data(n=60, p=40, v=5, seed=0, noise=2.0):
     return features, (y + noise * rng.normal(size=y.shape) + 4).astype(np.float32)
 
 
-def predicted(features, y, fit, wanted, alpha, n_components=None):
+def predicted(features, y, train, test, alpha, n_components=None):
     """Predict as the published stage does (spec 3.3): scikit-learn's PCA, then its ridge."""
-    pca = PCA(n_components or min(len(fit) - 1, features.shape[1]), svd_solver="full")
-    made = Ridge(alpha).fit(pca.fit_transform(features[fit]), y[fit].astype(float))
-    return made.predict(pca.transform(features[wanted])).reshape(len(wanted), -1)
+    pca = PCA(n_components or min(len(train) - 1, features.shape[1]), svd_solver="full")
+    made = Ridge(alpha).fit(pca.fit_transform(features[train]), y[train].astype(float))
+    return made.predict(pca.transform(features[test])).reshape(len(test), -1)
 
 
 def correlated(made, y) -> np.ndarray:
     return np.array([np.corrcoef(made[:, v], y[:, v])[0, 1] for v in range(y.shape[1])])
 
 
-def reference(features, y, fit, wanted, alphas=ALPHAS) -> np.ndarray:
+def reference(features, y, train, test, alphas=ALPHAS) -> np.ndarray:
     """Scores (n_alphas, n_voxels)."""
-    return np.stack([correlated(predicted(features, y, fit, wanted, a), y[wanted])
+    return np.stack([correlated(predicted(features, y, train, test, a), y[test])
                      for a in alphas])
 
 
@@ -61,21 +61,21 @@ def reference(features, y, fit, wanted, alphas=ALPHAS) -> np.ndarray:
 def test_predictions_are_those_of_principal_components_and_ridge(p, n_components):
     features, y = data(p=p)
     order = np.random.default_rng(1).permutation(60)
-    fit, wanted = order[:40], order[40:]
+    train, test = order[:40], order[40:]
     n = min(n_components, p)
-    found = cv.predict_ridge(cv.linear_kernel(features), y, fit, wanted, max_components=n_components)
+    found = cv.predict_ridge(cv.linear_kernel(features), y, train, test, max_components=n_components)
     assert found.shape == (9, 20, 5)
     for alpha, made in zip(cv.ALPHAS, found):
-        np.testing.assert_allclose(made, predicted(features, y, fit, wanted, alpha, n),
+        np.testing.assert_allclose(made, predicted(features, y, train, test, alpha, n),
                                    rtol=1e-7, atol=1e-7)
 
 
 def test_with_few_conditions_all_components_are_in_use():
     features, y = data(p=200)
-    fit, wanted = np.arange(40), np.arange(40, 60)
-    found = cv.predict_ridge(cv.linear_kernel(features), y, fit, wanted, alphas=(10.0,))
-    fewer = cv.predict_ridge(cv.linear_kernel(features), y, fit, wanted, alphas=(10.0,), max_components=38)
-    plain = Ridge(10.0).fit(features[fit], y[fit].astype(float)).predict(features[wanted])
+    train, test = np.arange(40), np.arange(40, 60)
+    found = cv.predict_ridge(cv.linear_kernel(features), y, train, test, alphas=(10.0,))
+    fewer = cv.predict_ridge(cv.linear_kernel(features), y, train, test, alphas=(10.0,), max_components=38)
+    plain = Ridge(10.0).fit(features[train], y[train].astype(float)).predict(features[test])
     np.testing.assert_allclose(found[0], plain, rtol=1e-7, atol=1e-7)
     assert np.abs(fewer - found).max() > 1e-6
 
@@ -87,36 +87,36 @@ def test_penalties_and_components_are_the_published_ones():
 
 def test_shifted_features_and_rotated_units_predict_the_same():
     features, y = data()
-    fit, wanted = np.arange(40), np.arange(40, 60)
+    train, test = np.arange(40), np.arange(40, 60)
     rng = np.random.default_rng(3)
     turned = features @ np.linalg.qr(rng.normal(size=(40, 40)))[0] + rng.normal(size=40) * 100
-    one, other = (cv.predict_ridge(cv.linear_kernel(x), y, fit, wanted, max_components=12)
+    one, other = (cv.predict_ridge(cv.linear_kernel(x), y, train, test, max_components=12)
                   for x in (features, turned))
     np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-6)
     uncentred = features @ features.T
-    np.testing.assert_allclose(cv.predict_ridge(uncentred, y, fit, wanted), cv.predict_ridge(
-        cv.linear_kernel(features), y, fit, wanted), rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(cv.predict_ridge(uncentred, y, train, test), cv.predict_ridge(
+        cv.linear_kernel(features), y, train, test), rtol=1e-6, atol=1e-6)
 
 
 def test_features_far_from_zero_keep_their_digits():
     features, y = data()
-    fit, wanted = np.arange(40), np.arange(40, 60)
+    train, test = np.arange(40), np.arange(40, 60)
     far = cv.linear_kernel((features + 1e6).astype(np.float64))
     np.testing.assert_allclose(far, cv.linear_kernel(features), rtol=1e-5, atol=1e-5)
-    np.testing.assert_allclose(cv.score_ridge(far, y, fit, wanted),
-                               cv.score_ridge(cv.linear_kernel(features), y, fit, wanted), atol=1e-5)
+    np.testing.assert_allclose(cv.score_ridge(far, y, train, test),
+                               cv.score_ridge(cv.linear_kernel(features), y, train, test), atol=1e-5)
 
 
 def test_scores_are_correlations_and_what_does_not_vary_counts_as_none():
     features, y = data()
-    fit, wanted = np.arange(40), np.arange(40, 60)
-    found = cv.score_ridge(cv.linear_kernel(features), y, fit, wanted, alphas=ALPHAS)
-    np.testing.assert_allclose(found, reference(features, y, fit, wanted), atol=1e-8)
-    y[wanted, 0], y[fit, 1] = 3.3, 2.2
-    flat = cv.score_ridge(cv.linear_kernel(features), y, fit, wanted, alphas=ALPHAS)
+    train, test = np.arange(40), np.arange(40, 60)
+    found = cv.score_ridge(cv.linear_kernel(features), y, train, test, alphas=ALPHAS)
+    np.testing.assert_allclose(found, reference(features, y, train, test), atol=1e-8)
+    y[test, 0], y[train, 1] = 3.3, 2.2
+    flat = cv.score_ridge(cv.linear_kernel(features), y, train, test, alphas=ALPHAS)
     assert not flat[:, :2].any()
     np.testing.assert_array_equal(flat[:, 2:], found[:, 2:])
-    dead = cv.score_ridge(np.zeros((60, 60)), y, fit, wanted, alphas=ALPHAS)
+    dead = cv.score_ridge(np.zeros((60, 60)), y, train, test, alphas=ALPHAS)
     assert dead.shape == (4, 5) and not dead.any()
 
 
@@ -169,7 +169,7 @@ def test_folds_of_unequal_size_are_told_apart():
 
 def test_without_the_inside_only_the_outside_is_scored():
     features, y = data()
-    found = cv.compute_fold_scores(cv.linear_kernel(features), y, FOLDS, inside=False, alphas=ALPHAS)
+    found = cv.compute_fold_scores(cv.linear_kernel(features), y, FOLDS, inner_folds=False, alphas=ALPHAS)
     assert found.inner is None
     np.testing.assert_array_equal(found.outer, cv.compute_fold_scores(cv.linear_kernel(features), y, FOLDS,
                                                               alphas=ALPHAS).outer)
@@ -313,9 +313,9 @@ def test_p1_takes_the_best_layer_of_all_voxels_and_the_most_frequent_penalty(see
     layer, alpha, means = cv.select_layer_and_alpha(grams, y, FOLDS, alphas=ALPHAS)
     assert means == pytest.approx(expected, abs=1e-8)
     assert layer == max(expected, key=expected.get) and alpha == ALPHAS[picked[layer]]
-    fit, test = np.arange(40), np.arange(40, 60)
-    found = cv.score_p1(grams, y, fit, test, "mid", 10.0)
-    np.testing.assert_allclose(found.r, reference(layers["mid"], y, fit, test, (10.0,))[0],
+    train, test = np.arange(40), np.arange(40, 60)
+    found = cv.score_p1(grams, y, train, test, "mid", 10.0)
+    np.testing.assert_allclose(found.r, reference(layers["mid"], y, train, test, (10.0,))[0],
                                atol=1e-8)
     assert found.layer == "mid"
 
@@ -350,21 +350,21 @@ def test_region_scores_average_voxels_and_divide_sums_by_sums():
     one = found.loc[("pretrained", "A", "V1v")]
     assert (one["n_voxels"], one["donor"], one["layer"]) == (3, "none", "fc")
     assert one["r"] == pytest.approx(0.2) and one["p2"] == pytest.approx(0.3)
-    assert one["normalised_r"] == pytest.approx(0.6 / 1.5)
-    assert found.loc[("contrastive", "A", "PPA"), "normalised_r"] == pytest.approx(0.5 / 0.5)
+    assert one["normalised"] == pytest.approx(0.6 / 1.5)
+    assert found.loc[("contrastive", "A", "PPA"), "normalised"] == pytest.approx(0.5 / 0.5)
     assert found.loc[("contrastive", "A", "PPA"), "r"] == pytest.approx(0.35)
-    assert np.isnan(found.loc[("contrastive", "B", "V1v"), "normalised_r"])
+    assert np.isnan(found.loc[("contrastive", "B", "V1v"), "normalised"])
     table["noise_ceiling"] = np.linspace(0.2, 0.9, len(table))
     part = table[(table["condition"] == "contrastive") & (table["subject"] == "A")
                  & (table["roi"] == "V1v")]
     found = statistics.region_scores(table).set_index(["condition", "subject", "roi"])
-    assert found.loc[("contrastive", "A", "V1v"), "normalised_r"] == pytest.approx(
+    assert found.loc[("contrastive", "A", "V1v"), "normalised"] == pytest.approx(
         0.7 / part["noise_ceiling"].sum())
 
 
 def test_regions_without_any_ceiling_have_no_normalised_score():
     for noise_ceiling in (0.0, np.nan):
-        assert statistics.region_scores(SCORES.assign(noise_ceiling=noise_ceiling))["normalised_r"].isna().all()
+        assert statistics.region_scores(SCORES.assign(noise_ceiling=noise_ceiling))["normalised"].isna().all()
 
 
 def test_improved_is_the_share_of_voxels_that_gained():
@@ -391,7 +391,7 @@ def test_voxels_are_matched_by_their_number_and_not_by_their_row():
 
 
 def test_comparisons_take_participants_as_the_sample():
-    found = statistics.compare_conditions(SCORES, [("contrastive", "pretrained")]).set_index("group")
+    found = statistics.condition_differences(SCORES, [("contrastive", "pretrained")]).set_index("group")
     gains = {"early": [0.1 / 3, 0.1, 0.3], "higher": [0.15, -0.2],
              "all": [(0.1 / 3 + 0.15) / 2, 0.1, 0.05]}
     for group, each in gains.items():
@@ -416,17 +416,17 @@ def test_each_region_is_compared_with_itself():
     more = pd.concat([SCORES, pd.DataFrame(
         rows(*((subject, "V2v", "early", [0.9]) for subject in "ABC"), condition="pretrained")
         + rows(*((subject, "V2v", "early", [0.4]) for subject in "ABC"), condition="contrastive"))])
-    found = statistics.compare_conditions(more, [("contrastive", "pretrained")]).set_index("group")
+    found = statistics.condition_differences(more, [("contrastive", "pretrained")]).set_index("group")
     gains = [(0.1 / 3 - 0.5) / 2, (0.1 - 0.5) / 2, (0.3 - 0.5) / 2]
     assert found.loc["early", "difference"] == pytest.approx(np.mean(gains))
     assert found.loc["early", "p"] == pytest.approx(stats.ttest_1samp(gains, 0).pvalue)
-    by_region = statistics.compare_by_region(more, [("contrastive", "pretrained")]).set_index("roi")
+    by_region = statistics.condition_differences_by_region(more, [("contrastive", "pretrained")]).set_index("roi")
     assert by_region.loc["V2v", "difference"] == pytest.approx(-0.5)
     assert by_region["n"].to_dict() == {"V1v": 3, "PPA": 2, "V2v": 3}
 
 
 def test_groups_that_no_region_belongs_to_are_left_out():
-    found = statistics.compare_conditions(SCORES[SCORES["group"] == "early"], [("contrastive", "pretrained")])
+    found = statistics.condition_differences(SCORES[SCORES["group"] == "early"], [("contrastive", "pretrained")])
     assert found["group"].tolist() == ["early", "all"]
 
 
@@ -435,7 +435,7 @@ def test_comparisons_by_region_leave_out_who_lacks_it():
         rows(("D", "PPA", "higher", [0.2]), ("D", "V1v", "early", [0.3]), condition="pretrained")
         + rows(("D", "PPA", "higher", [0.8]), ("D", "V1v", "early", [0.31]),
                condition="contrastive"))])
-    found = statistics.compare_by_region(four, [("contrastive", "pretrained")]).set_index("roi")
+    found = statistics.condition_differences_by_region(four, [("contrastive", "pretrained")]).set_index("roi")
     assert found["n"].to_dict() == {"V1v": 4, "PPA": 3}
     one, other = [0.35, 0.1, 0.8], [0.2, 0.3, 0.2]
     test = stats.ttest_rel(one, other)

@@ -472,7 +472,7 @@ def test_kinds_have_the_published_budgets_and_the_same_head_the_contrastive_one(
 
 
 def test_an_unknown_kind_is_refused_and_a_near_one_suggested():
-    with pytest.raises(LabError, match="no kind of tuning 'contrastiv'(?s:.)*untuned(?s:.)*"
+    with pytest.raises(LabError, match="no kind of tuning 'contrastiv'(?s:.)*pretrained(?s:.)*"
                                        "contrastive"):
         get_condition("contrastiv")
-    assert get_condition("pretrained").objective == "none" and not get_condition("untrained").uncalibrated
+    assert get_condition("pretrained").objective == "none" and not get_condition("untrained").from_pretrained

@@ -129,9 +129,9 @@ def test_the_table_of_regions_says_why_one_is_left_out(shared):
     assert table["excluded_because"].to_dict() == {
         ("A", "V1v"): "", ("A", "PPA"): "", ("B", "V1v"): "",
         ("B", "PPA"): "the participant lacks it", ("C", "V1v"): "", ("C", "PPA"): ""}
-    assert table.loc[("A", "PPA"), ["n_voxels", "n_voxels"]].tolist() == [30, 27]
-    assert table.loc[("C", "PPA"), ["n_voxels", "n_voxels"]].tolist() == [30, 30]
-    assert table.loc[("B", "PPA"), ["n_voxels", "n_voxels"]].tolist() == [0, 0]
+    assert table.loc[("A", "PPA"), ["n_voxels", "n_valid_voxels"]].tolist() == [30, 27]
+    assert table.loc[("C", "PPA"), ["n_voxels", "n_valid_voxels"]].tolist() == [30, 30]
+    assert table.loc[("B", "PPA"), ["n_voxels", "n_valid_voxels"]].tolist() == [0, 0]
     assert table["group"].to_dict() == {(s, r): "early" if r == "V1v" else "higher"
                                         for s in "ABC" for r in ("V1v", "PPA")}
 
@@ -158,7 +158,7 @@ def test_a_region_that_cannot_be_used_is_an_error_with_its_numbers(shared):
     cohort_data = study_of(min_voxels=28).plan.cohort_data
     assert len(cohort_data.voxels(Region("C", "PPA")).vertex) == 30
     with pytest.raises(LabError, match="PPA of A has 27 voxels that vary, of 30(?s:.)*28 or more"
-                                       "(?s:.)*fewest_voxels"):
+                                       "(?s:.)*min_voxels"):
         cohort_data.voxels(Region("A", "PPA"))
     with pytest.raises(LabError, match="B has no PPA"):
         cohort_data.voxels(Region("B", "PPA"))
@@ -252,7 +252,7 @@ def test_pictures_are_decoded_once_for_all_regions_and_kinds(private):
 def test_pixels_are_the_pictures_resized_without_cropping(shared):
     cohort = WideCohort()
     asked = np.array([3, 40, 100])
-    pixels, response_idx = replace(study_of(cohort).plan.cohort_data, image_size=16).pictures(asked)
+    pixels, response_idx = replace(study_of(cohort).plan.cohort_data, image_size=16).load_images(asked)
     assert pixels.shape == (3, 3, 16, 16) and pixels.dtype == np.uint8
     np.testing.assert_array_equal(response_idx, [0, 1, 2])
     for image, place in zip(pixels, asked):
@@ -266,7 +266,7 @@ def test_each_picture_knows_its_condition_in_whatever_order_they_lie(shared, max
     cohort = WideCohort(pictures_per_condition=3)
     cohort.condition_of = np.random.default_rng(0).permutation(cohort.condition_of)
     asked = np.array([5, 7, 41])
-    pixels, response_idx = study_of(cohort, max_images_per_condition=max_images).plan.cohort_data.pictures(asked)
+    pixels, response_idx = study_of(cohort, max_images_per_condition=max_images).plan.cohort_data.load_images(asked)
     assert len(pixels) == len(response_idx) == 3 * (max_images or 3)
     for k, place in enumerate(asked):
         mine = pixels[response_idx == k]
@@ -288,8 +288,8 @@ def test_rows_of_one_condition_are_averaged():
 def features(model, cohort, stimulus_ids) -> dict[str, np.ndarray]:
     """Show pictures to a tiny network; read its three layers out, averaged over conditions."""
     found = {"conv": [], "relu": [], "fc": []}
-    for response_idx in stimulus_ids:
-        pictures = cohort.album.pixels[cohort.condition_of == response_idx]
+    for stimulus_id in stimulus_ids:
+        pictures = cohort.album.pixels[cohort.condition_of == stimulus_id]
         with torch.inference_mode():
             x = (torch.from_numpy(pictures).permute(0, 3, 1, 2) / 255 - 0.5) / 0.5
             conv = model[0](x).flatten(1)
@@ -396,7 +396,7 @@ def test_a_pooled_network_is_tuned_to_all_who_have_the_region(shared):
 def test_shuffled_tuning_gets_the_same_responses_with_other_pictures(shared):
     study = study_of()
     region, train = Region("C", "PPA"), WideCohort().own("C")
-    plain, shuffled = (study.plan.make_run(CONDITIONS[condition], (region,), [train], 1e-3).training_pairs[0]
+    plain, shuffled = (study.plan.finetuning_run(CONDITIONS[condition], (region,), [train], 1e-3).training_pairs[0]
                        for condition in ("contrastive", "shuffled"))
     np.testing.assert_array_equal(plain.pixels, shuffled.pixels)
     moved = (plain.responses != shuffled.responses).any(1)
@@ -404,7 +404,7 @@ def test_shuffled_tuning_gets_the_same_responses_with_other_pictures(shared):
     np.testing.assert_array_equal(np.sort(plain.responses, 0), np.sort(shuffled.responses, 0))
     rows = {row.tobytes() for row in plain.responses}
     assert all(row.tobytes() in rows for row in shuffled.responses), "whole responses, not voxels"
-    other = study_of(seed=1).plan.make_run(CONDITIONS["shuffled"], (region,), [train], 1e-3).training_pairs[0]
+    other = study_of(seed=1).plan.finetuning_run(CONDITIONS["shuffled"], (region,), [train], 1e-3).training_pairs[0]
     assert (other.responses != shuffled.responses).any()
 
 
@@ -502,7 +502,7 @@ def test_curves_hold_every_layer_at_each_voxels_best_penalty(shared):
     y = study.plan.cohort_data.responses(Region("B", "V1v"), np.arange(N_TEST), cohort.own("B"))
     mine = curves[(curves["condition"] == "pretrained") & (curves["subject"] == "B")].set_index("layer")
     for name, x in layers.items():
-        outer = cv.compute_fold_scores(cv.linear_kernel(x), y, cv.make_folds(N_TEST, seed=0), inside=False).outer
+        outer = cv.compute_fold_scores(cv.linear_kernel(x), y, cv.make_folds(N_TEST, seed=0), inner_folds=False).outer
         assert mine.loc[name, "r"] == pytest.approx(outer.mean(0).max(0).mean(), abs=2e-3)
 
 
@@ -757,7 +757,7 @@ def test_a_second_call_reads_what_the_first_found(private, monkeypatch):
 
 
 @pytest.mark.parametrize("change, again", [
-    ({"temperature": 0.2}, True), ({"symmetric": True}, True), ({"attach": "1"}, True),
+    ({"temperature": 0.2}, True), ({"symmetric": True}, True), ({"head_layer": "1"}, True),
     ({"learned_temperature": True}, True), ({"epochs": 2}, True), ({"learning_rate": 1e-4}, True),
     ({"batch_size": 9}, True), ({"standardise": True}, True), ({"n_splits": 1}, False),
     ({"fixed_embedding_dim": 9}, False), ({"layers": ("fc",)}, False),
@@ -767,17 +767,17 @@ def test_what_decides_the_weights_and_nothing_else_tunes_again(private, monkeypa
     region, calls = Region("C", "PPA"), []
     for changes in ({}, change):
         study = study_of(**changes)
-        run = study.plan.make_run(CONDITIONS["contrastive"], (region,), [WideCohort().own("C")],
+        finetuning_run = study.plan.finetuning_run(CONDITIONS["contrastive"], (region,), [WideCohort().own("C")],
                          study.learning_rate(CONDITIONS["contrastive"]))
         monkeypatch.setattr(evaluate, "train_model", lambda *a, **k: calls.append(1) or [1.0])
-        evaluate.finetune(run)
+        evaluate.finetune(finetuning_run)
     assert len(calls) == 1 + again
 
 
 def test_an_interrupted_tuning_goes_on_where_it_was(private, monkeypatch):
     study = study_of(epochs=6)
     train = WideCohort().own("C")
-    run = study.plan.make_run(CONDITIONS["contrastive"], (Region("C", "PPA"),), [train], 3e-3)
+    finetuning_run = study.plan.finetuning_run(CONDITIONS["contrastive"], (Region("C", "PPA"),), [train], 3e-3)
     monkeypatch.setattr(evaluate, "train_model", lambda *a, **k: train_model(
         *a, **{**k, "min_seconds_between_states": 0, "on_step": interrupt}))
 
@@ -788,10 +788,10 @@ def test_an_interrupted_tuning_goes_on_where_it_was(private, monkeypatch):
 
     steps = []
     with pytest.raises(KeyboardInterrupt):
-        evaluate.finetune(run)
-    found = evaluate.finetune(run)
+        evaluate.finetune(finetuning_run)
+    found = evaluate.finetune(finetuning_run)
     assert steps[10] == 9, "four steps an epoch; two epochs were kept"
-    assert not list(cache_dir().glob("tuned/*.state.safetensors"))
+    assert not list(cache_dir().glob("finetuned/*.state.safetensors"))
     model = tuned_by_hand(WideCohort(), "contrastive", [("C", "PPA")], epochs=6)
     for name, tensor in model.state_dict().items():
         np.testing.assert_allclose(found[f"model/{name}"], tensor.numpy(), rtol=1e-5, atol=1e-6)
@@ -810,7 +810,7 @@ def test_tuning_leaves_the_network_that_it_starts_from_alone(private):
 def test_checkpoints_lie_beside_the_tuned_weights(private):
     study = study_of(checkpoints=(1, 3), subjects=("C",), rois=("PPA",))
     study.voxel_scores(["contrastive"])
-    files = sorted(cache_dir().glob("tuned/*.epoch*.safetensors"))
+    files = sorted(cache_dir().glob("finetuned/*.epoch*.safetensors"))
     assert [file.name.split(".")[-2] for file in files] == ["epoch1", "epoch3"]
     model = tuned_by_hand(WideCohort(), "contrastive", [("C", "PPA")])
     for name, tensor in read_state_dict(files[1]).items():
@@ -833,7 +833,7 @@ def test_results_do_not_depend_on_how_many_run_at_once(private, monkeypatch):
 # ---- settings that are not in the paper ---------------------------------------------------------
 
 @pytest.mark.parametrize("change", [{"symmetric": True}, {"learned_temperature": True},
-                                    {"attach": "1"}, {"interleaved": True},
+                                    {"head_layer": "1"}, {"interleaved": True},
                                     {"precision": "bfloat16"}, {"temperature": 0.1}])
 def test_every_setting_runs_and_changes_what_is_found(shared, change):
     conditions = ["pooled, avg" if "interleaved" in change else "contrastive"]
@@ -845,15 +845,15 @@ def test_every_setting_runs_and_changes_what_is_found(shared, change):
     assert np.abs(changed - plain).max() > 1e-6
     assert np.isfinite(study.bounds(conditions)[list(BOUND_COLUMNS)].to_numpy()).all()
     trains = [WideCohort().own(subject) for subject in "AC"]
-    run = study.plan.make_run(CONDITIONS[conditions[0]], study.plan.regions_by_name["PPA"], trains, 3e-3)
-    np.testing.assert_array_less(evaluate.finetune(run)["losses"], 2 * np.log(16))
+    finetuning_run = study.plan.finetuning_run(CONDITIONS[conditions[0]], study.plan.regions_by_name["PPA"], trains, 3e-3)
+    np.testing.assert_array_less(evaluate.finetune(finetuning_run)["losses"], 2 * np.log(16))
 
 
 def test_an_unknown_kind_is_told_before_anything_is_done(private):
     cohort = WideCohort()
     with pytest.raises(LabError, match="no kind of tuning 'pooled'"):
         study_of(cohort).voxel_scores(["pretrained", "pooled"])
-    assert not list(cache_dir().glob("tuned/*"))
+    assert not list(cache_dir().glob("finetuned/*"))
 
 
 def test_a_loss_that_is_not_finite_names_the_network(private):

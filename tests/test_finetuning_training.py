@@ -316,7 +316,7 @@ CASES = {"contrastive": ("contrastive", "A", {}),
          "pooled": ("pooled, avg", "AB", {}),
          "pooled, interleaved": ("pooled, const", "AB", {}),
          "learned temperature": ("contrastive", "A", {"learned_temperature": True}),
-         "attached": ("contrastive", "A", {"attach": "1"}),
+         "attached": ("contrastive", "A", {"head_layer": "1"}),
          "regression": ("regression", "A", {}),
          "same head": ("regression, same head", "A", {})}
 
@@ -396,7 +396,7 @@ def test_a_loss_that_is_not_finite_is_told_and_the_epochs_before_it_stay(tmp_pat
             with torch.no_grad():
                 model.predict.weight.fill_(torch.inf)
 
-    with pytest.raises(LabError, match="loss of step 8 is (nan|inf)(?s:.)*lower `rate`"):
+    with pytest.raises(LabError, match="loss of step 8 is (nan|inf)(?s:.)*lower `learning_rate`"):
         train_model(model, [pairs], CONFIG, HALF, seed=0, state=state, min_seconds_between_states=0, on_step=spoil)
     assert len(read_state_dict(state)["losses"]) == 2
     resumed, whole = model_of("regression"), model_of("regression")

@@ -113,7 +113,7 @@ def test_the_cap_holds_picture_by_picture_and_not_for_sums():
     certain, n_classes = np.arange(8) % 4, 4
     other = np.where(np.arange(8) < 3, (certain + 1) % 4, certain)
     nearly = d.truth_model(certain, n_classes)(0, 8).clamp(min=-160.0)
-    blocks = [d.truth_model(certain, n_classes), d.truth(other, n_classes),
+    blocks = [d.truth_model(certain, n_classes), d.truth_model(other, n_classes),
               lambda start, stop: nearly[:, start:stop]]
     found = d.bhattacharyya(d.concatenate_blocks(blocks), 3, 8, n_classes)
     assert found[0, 1] == pytest.approx(d.MAX_DISTANCE * 3 / 8, abs=1e-12)

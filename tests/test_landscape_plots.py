@@ -32,6 +32,7 @@ from helpers.finetuning.plots import CONDITION_STYLES, GROUP_COLOURS
 from helpers.landscape import plots
 from helpers.landscape.classification import fit_probe
 from helpers.landscape.plots import MARKERS, marker_key
+from helpers.saliency import plots as saliency_plots
 from helpers.saliency import study
 from helpers.saliency.plots import saliency_panel
 from helpers.saliency.study import VIEWS, saliency_examples
@@ -71,11 +72,11 @@ class Panel:
                 seen = seen_by(weights[name], self.task.pixels[self.task.test_idx][..., ::step])
                 self.features[name, view] = seen
                 p = np.c_[chain.predict_proba(seen), np.zeros(len(seen))]
-                self.every[name, view] = p[np.arange(len(seen)), self.task.test_labels]
+                self.every[name, view] = p[np.arange(len(seen)), self.task.truth]
         gaps = np.diff(np.sort(list(self.every.values()), axis=0), axis=0).min(0)
         self.picture, self.gap = int(gaps.argmax()), float(gaps.max())
         self.expected = {key: float(p[self.picture]) for key, p in self.every.items()}
-        self.true = int(self.task.test_labels[self.picture])
+        self.true = int(self.task.truth[self.picture])
         original = self.task.pixels[self.task.test_idx[self.picture]]
         self.pixels = {"original": original, "mirrored": original[:, :, ::-1]}
         self.saliency_map = {(name, view): self.map(m, name, view) for name, m in zip(NAMES, self.finetuned_models)
@@ -108,11 +109,11 @@ def check(panel: Panel, row) -> set:
     """Hold every number to the picture that it stands over; return what was shown."""
     found = set()
     for axes in row:
-        shown, baseline = (np.asarray(image.get_array()) for image in axes.images)
+        shown, over = (np.asarray(image.get_array()) for image in axes.images)
         (view,) = [view for view, pixels in panel.pixels.items()
                    if np.array_equal(shown, pixels.transpose(1, 2, 0))]
-        (name,) = [name for name in NAMES if np.allclose(baseline, drawn(panel.saliency_map[name, view]),
-                                                         atol=1e-4 + 1e-3 * baseline.max())]
+        (name,) = [name for name in NAMES if np.allclose(over, drawn(panel.saliency_map[name, view]),
+                                                         atol=1e-4 + 1e-3 * over.max())]
         above, below = axes.get_title().split("\n")
         assert above == f"{name}, {view}"
         what, number = below.split(" = ")
@@ -191,7 +192,7 @@ def test_a_glance_is_one_record_of_what_was_shown_and_found(panel):
         assert one.probability == pytest.approx(panel.expected[key], abs=1e-3)
         np.testing.assert_array_equal(one.pixels, panel.pixels[one.view])
         np.testing.assert_allclose(one.saliency_map, panel.saliency_map[key], atol=1e-4)
-    np.testing.assert_allclose(fit_probe(panel.finetuned_models[1].run, panel.task, "relu")["logs"][
+    np.testing.assert_allclose(fit_probe(panel.finetuned_models[1].run, panel.task, "relu")["log_probs"][
         panel.picture, panel.true], np.log(examples[2].probability), atol=1e-4)
 
 
@@ -226,12 +227,12 @@ def test_the_map_is_over_its_picture_and_the_middle_is_marked(axes):
     saliency_map[1, 0] = 2.0
     pixels = np.random.default_rng(0).integers(0, 255, (3, 8, 8), dtype=np.uint8)
     saliency_panel(axes, study.SaliencyExample("a", "original", pixels, saliency_map, "dog", 0.126))
-    picture, baseline = axes.images
+    picture, over = axes.images
     np.testing.assert_array_equal(picture.get_array(), pixels.transpose(1, 2, 0))
-    assert picture.get_extent() == baseline.get_extent() and baseline.get_array().shape == (8, 8)
-    peak = np.unravel_index(baseline.get_array().argmax(), (8, 8))
-    assert peak[0] in (2, 3) and peak[1] in (0, 1) and baseline.get_clim()[0] == 0
-    assert 0 < baseline.get_alpha() < 1
+    assert picture.get_extent() == over.get_extent() and over.get_array().shape == (8, 8)
+    peak = np.unravel_index(over.get_array().argmax(), (8, 8))
+    assert peak[0] in (2, 3) and peak[1] in (0, 1) and over.get_clim()[0] == 0
+    assert 0 < over.get_alpha() < 1
     assert axes.lines[0].get_xdata()[0] == 3.5
     assert axes.get_title() == "a, original\np(dog) = 0.13" and not axes.axison
 
@@ -391,7 +392,7 @@ def test_left_is_blue_and_right_crimson_and_black_is_the_mean(axes):
             ("A", "hV4", "rh", 0.1), ("B", "hV4", "rh", -0.3), ("A", "V3d", "lh", 0.9)]
     table = pd.DataFrame(rows, columns=["donor", "roi", "hemisphere", "bias"])
     table = table.assign(low=table["bias"] - 0.05, high=table["bias"] + 0.07)
-    plots.laterality_dots(axes, table, ["V1v", "hV4"])
+    saliency_plots.laterality_dots(axes, table, ["V1v", "hV4"])
     dots = [one for one in axes.lines if one.get_marker() == "."]
     found = {(one.get_color(), round(float(np.mean(one.get_xdata())))):
              one.get_ydata().tolist() for one in dots}
@@ -416,7 +417,7 @@ def test_effects_stand_from_top_to_bottom_with_their_intervals(axes):
     table = pd.DataFrame({"label": ["one", "two", "three"], "mean": [0.2, -0.1, 0.0],
                           "low": [0.1, -0.3, -0.2], "high": [0.3, 0.1, 0.2],
                           "colour": ["royalblue", "tan", "k"]}, index=[7, 3, 5])
-    plots.effect_intervals(axes, table)
+    saliency_plots.effect_intervals(axes, table)
     spans = [one for one in axes.lines if len(one.get_xdata()) == 2 and one.get_linestyle() == "-"]
     points = [one for one in axes.lines if one.get_marker() == "o"]
     for place, row in enumerate(table.to_dict("records")):

@@ -308,7 +308,7 @@ def test_a_residual_network_is_localized_and_lesioned_call_by_call(tmp_path, pri
 
 def test_a_missing_readout_says_how_to_train_it(private, monkeypatch):
     monkeypatch.setattr(lab, "load_profile", lambda _: replace(load_profile("demo"), readout=None))
-    monkeypatch.setattr(lab, "readout_file", lambda *_: None)
+    monkeypatch.setattr(classifiers, "readout_file", lambda *_: None)
     with pytest.raises(LabError, match=r"demo-untrained is missing(?s:.)*\[readout\]"):
         open_classifier(lab.open("demo", notebook="none"), "demo-untrained")
 

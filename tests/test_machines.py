@@ -128,7 +128,7 @@ def drill(private, monkeypatch):
     runner.mkdir()
     (runner / "__init__.py").touch()
     (runner / "lab.py").touch()
-    (runner / "run.py").write_text("""
+    (runner / "runner.py").write_text("""
 import json, os, pathlib, sys
 folder = pathlib.Path(os.environ["LAB_FIGURES"]); folder.mkdir(exist_ok=True)
 cache = pathlib.Path(os.environ["LAB_CACHE"]); (cache / "runs").mkdir(parents=True, exist_ok=True)

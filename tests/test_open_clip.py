@@ -105,7 +105,7 @@ def captions():
 def text_tower(architecture, path):
     """Return the text tower of a file."""
     return build_open_clip_text_encoder(architecture, TINY[architecture],
-                          read_state_dict(path, keys="build_open_clip_text_encoder"))
+                          read_state_dict(path, keys="open_clip_text"))
 
 
 def test_the_archive_is_as_openai_publishes(published):
@@ -127,7 +127,7 @@ def test_reading_an_archive_says_nothing_of_deprecation(published):
 
 def test_the_towers_share_all_tensors_of_a_file(published):
     _, path = published
-    image, text = (read_state_dict(path, keys=keys) for keys in ("open_clip", "build_open_clip_text_encoder"))
+    image, text = (read_state_dict(path, keys=keys) for keys in ("open_clip", "open_clip_text"))
     rest = {"logit_scale", "input_resolution", "context_length", "vocab_size"}
     assert {f"visual.{name}" for name in image} | set(text) | rest == set(read_state_dict(path))
     assert not rest & set(text)
@@ -174,7 +174,7 @@ def test_state_dicts_of_open_clip_itself_are_split_too(tmp_path, prefix):
     for name, found in (("clip.safetensors", {}),
                         ("clip.pt", {"key": "state_dict", "prefix": "module."})):
         image, text = (read_state_dict(tmp_path / name, keys=keys, **found)
-                       for keys in ("open_clip", "build_open_clip_text_encoder"))
+                       for keys in ("open_clip", "open_clip_text"))
         assert state_digest(image) == state_digest(whole.visual.state_dict())
         tower = build_open_clip_text_encoder(VIT, TINY[VIT], text)
         with torch.no_grad():
@@ -272,7 +272,7 @@ def test_files_that_do_not_fit_are_refused(published, tmp_path):
         build_open_clip_text_encoder(architecture, TINY[architecture], {})
     deeper = TINY[architecture] | {"text_cfg": TEXT | {"layers": 3}}
     with pytest.raises(LabError, match=r"missing: transformer\.resblocks\.2"):
-        build_open_clip_text_encoder(architecture, deeper, read_state_dict(path, keys="build_open_clip_text_encoder"))
+        build_open_clip_text_encoder(architecture, deeper, read_state_dict(path, keys="open_clip_text"))
     torch.save({"fc.weight": torch.ones(2, 2)}, tmp_path / "other.pt")
     with pytest.raises(LabError, match="missing"):
         load_network(tiny_entry(architecture), tmp_path / "other.pt")

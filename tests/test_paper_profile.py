@@ -56,7 +56,7 @@ FEWER = {"n_pool = 4000": "n_pool = 48", "n_shared = 515": "n_shared = 12",
          "[concepts] ": "[decoding.teaching]\niterations = 40\nbatch_size = 32\n"
                         "rate = 1e-2\nn_seeds = 2\n\n[concepts]\nn_nulls = 3\n",
          "[language] ": "[language]\nn_nulls = 10\nn_boot = 10\nn_units = 4\n",
-         'controls = ["V1v", "V2v"]': 'controls = ["V1v"]', 'roi = "V2v"': 'roi = "V1v"'}
+         'shuffled_rois = ["V1v", "V2v"]': 'shuffled_rois = ["V1v"]', 'roi = "V2v"': 'roi = "V1v"'}
 FEW_ROIS = '["V1v", "PPA"]'
 FEW_PEOPLE = '["sub-01", "sub-02"]'
 FLOC_ZIP = "fLoc-de6a26cc269a2c7075461a4c839bfd628f225c95"

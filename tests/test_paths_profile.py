@@ -207,9 +207,11 @@ def test_digest_counts_content_but_not_comments(write_profile):
     assert load_profile("mine").digest != before
 
 
-def test_floor_0_does_not_load_torch_but_for_statistics_of_tensors():
-    names = {path.stem for path in (paths.PACKAGE / "ground").glob("*.py")} - {
-        "__init__", "stats", "intervals"}
-    code = f"import sys, {', '.join(f'helpers.core.{name}' for name in sorted(names))}; " \
+def test_core_and_config_do_not_load_torch_but_for_statistics_of_tensors():
+    names = {f"helpers.{package}.{path.stem}" for package in ("core", "config", "datasets")
+             for path in (paths.PACKAGE / package).glob("*.py")} - {
+        *(f"helpers.{package}.__init__" for package in ("core", "config", "datasets")),
+        "helpers.core.statistics", "helpers.core.intervals"}
+    code = f"import sys, {', '.join(sorted(names))}; " \
            "sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=paths.ROOT).returncode == 0

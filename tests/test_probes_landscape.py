@@ -90,10 +90,10 @@ class Halves(TinyCohort):
         seen = halves.reshape(self.n_conditions, 6)
         betas = seen @ rng.normal(size=(6, 48)) + rng.normal(0, 0.2, (self.n_conditions, 48))
         first = np.arange(48) < 24
-        finetuned_models = {"V1v": first, "PPA": ~first}
+        members = {"V1v": first, "PPA": ~first}
         return Responses(subject, conditions, betas[conditions][:, None].astype(np.float32),
                          np.tile(np.repeat(["lh", "rh"], 12), 2), np.arange(48),
-                         {roi: finetuned_models[roi] for roi in rois if roi in self.rois(subject)},
+                         {roi: members[roi] for roi in rois if roi in self.rois(subject)},
                          np.ones(48, np.float32))
 
 
@@ -305,7 +305,7 @@ SIZES = {"cat": [(40, 40), (61, 47)], "dog": [(33, 90), (128, 100), (50, 51)], "
 
 
 @pytest.fixture
-def pictures(private):
+def animal_images(private):
     """Return a folder of pictures of three classes, of several sizes."""
     rng = np.random.default_rng(0)
     for name, sizes in SIZES.items():
@@ -324,15 +324,15 @@ def cropping(resize: int, crop: int, interpolation="bilinear") -> Network:
 
 @pytest.mark.parametrize("resize, crop, image_size, shorter", [(256, 224, 28, 32), (40, 32, 32, 40),
                                                          (32, 32, 20, 20), (256, 224, 33, 38)])
-def test_pictures_of_a_task_are_scaled_and_cropped_as_published(pictures, resize, crop, image_size,
+def test_pictures_of_a_task_are_scaled_and_cropped_as_published(animal_images, resize, crop, image_size,
                                                                 shorter):
     """Published: shorter side to 256 px, then the middle 224 px; smaller in proportion."""
-    task = load_task("animals", pictures, cropping(resize, crop), image_size)
+    task = load_task("animals", animal_images, cropping(resize, crop), image_size)
     wanted = transforms.Compose([transforms.Resize(shorter), transforms.CenterCrop(image_size),
                                  transforms.PILToTensor()])
     assert task.pixels.shape == (6, 3, image_size, image_size) and task.pixels.dtype == np.uint8
     for i, pixels in enumerate(task.pixels):
-        with Image.open(pictures.root / pictures.files[i]) as image:
+        with Image.open(animal_images.root / animal_images.files[i]) as image:
             np.testing.assert_array_equal(pixels, wanted(image).numpy())
             width, height = image.size
             scale = shorter / min(width, height)
@@ -343,63 +343,63 @@ def test_pictures_of_a_task_are_scaled_and_cropped_as_published(pictures, resize
                 (left, top, left + image_size, top + image_size))))
 
 
-def test_without_a_size_a_task_has_the_networks_own(pictures):
-    own, named = (load_task("animals", pictures, cropping(40, 24), image_size) for image_size in (0, 24))
+def test_without_a_size_a_task_has_the_networks_own(animal_images):
+    own, named = (load_task("animals", animal_images, cropping(40, 24), image_size) for image_size in (0, 24))
     assert own.pixels.shape == (6, 3, 24, 24) and own.digest == named.digest
     np.testing.assert_array_equal(own.pixels, named.pixels)
 
 
-def test_a_task_knows_its_classes_and_deals_its_pictures(pictures):
-    task = load_task("animals", pictures, network(), 32)
+def test_a_task_knows_its_classes_and_deals_its_pictures(animal_images):
+    task = load_task("animals", animal_images, network(), 32)
     assert (task.name, task.classes) == ("animals", ("cat", "dog", "elk"))
     np.testing.assert_array_equal(task.labels, [0, 0, 1, 1, 1, 2])
     for found, expected in zip((task.train_idx, task.test_idx), split_train_test(6)):
         np.testing.assert_array_equal(found, expected)
-    np.testing.assert_array_equal(task.test_labels, task.labels[task.test_idx])
+    np.testing.assert_array_equal(task.truth, task.labels[task.test_idx])
 
 
-def test_pictures_of_a_task_are_decoded_once_in_blocks_of_any_size(pictures, monkeypatch):
+def test_pictures_of_a_task_are_decoded_once_in_blocks_of_any_size(animal_images, monkeypatch):
     opened_, plain = [], ImageSet.open
     monkeypatch.setattr(ImageSet, "open", lambda self, i: opened_.append(i) or plain(self, i))
     monkeypatch.setattr(classification, "DECODE_BATCH_SIZE", 4)
-    first = load_task("two words", pictures, network(), 32)
+    first = load_task("two words", animal_images, network(), 32)
     assert sorted(opened_) == list(range(6))
-    again = load_task("two words", pictures, network(), 32)
+    again = load_task("two words", animal_images, network(), 32)
     assert len(opened_) == 6
     np.testing.assert_array_equal(again.pixels, first.pixels)
     assert len(list((cache_dir() / "pixels").glob("two_words-32px-*.npz"))) == 1
-    load_task("two words", pictures, network(), 28)
-    load_task("two words", pictures, cropping(40, 32), 32)
+    load_task("two words", animal_images, network(), 28)
+    load_task("two words", animal_images, cropping(40, 32), 32)
     assert len(opened_) == 18
 
 
-def test_the_digest_of_a_task_tells_size_crop_pictures_and_classes_apart(pictures):
-    def digest(images=pictures, net=None, image_size=32):
+def test_the_digest_of_a_task_tells_size_crop_pictures_and_classes_apart(animal_images):
+    def digest(images=animal_images, net=None, image_size=32):
         return load_task("animals", images, net or network(), image_size).digest
 
     found = [digest(), digest(image_size=28), digest(net=cropping(40, 32)),
-             digest(pictures.select([0, 1, 2, 3, 5, 4])),
-             digest(replace(pictures, classes=("cat", "dog", "elk", "fox")))]
+             digest(animal_images.select([0, 1, 2, 3, 5, 4])),
+             digest(replace(animal_images, classes=("cat", "dog", "elk", "fox")))]
     assert len(set(found)) == len(found) and digest() == found[0]
 
 
-def test_the_digest_of_a_task_tells_other_labels_of_the_same_pictures_apart(pictures):
+def test_the_digest_of_a_task_tells_other_labels_of_the_same_pictures_apart(animal_images):
     """In Places365 a file's name does not say its class: a list does."""
-    other = replace(pictures, categories=("cat",) * 3 + ("dog",) * 2 + ("elk",))
-    assert other.digest != pictures.digest
-    one, two = (load_task("animals", images, network(), 32) for images in (pictures, other))
+    other = replace(animal_images, categories=("cat",) * 3 + ("dog",) * 2 + ("elk",))
+    assert other.digest != animal_images.digest
+    one, two = (load_task("animals", images, network(), 32) for images in (animal_images, other))
     assert (one.labels != two.labels).any() and one.digest != two.digest
 
 
-def test_pictures_are_interpolated_as_the_network_wants_them(pictures):
-    plain = load_task("animals", pictures, cropping(40, 32), 32)  # and kept
-    task = load_task("animals", pictures, cropping(40, 32, "bicubic"), 32)
+def test_pictures_are_interpolated_as_the_network_wants_them(animal_images):
+    plain = load_task("animals", animal_images, cropping(40, 32), 32)  # and kept
+    task = load_task("animals", animal_images, cropping(40, 32, "bicubic"), 32)
     wanted = transforms.Compose([
         transforms.Resize(40, transforms.InterpolationMode.BICUBIC), transforms.CenterCrop(32),
         transforms.PILToTensor()])
     assert task.digest != plain.digest
-    for pixels, name in zip(task.pixels, pictures.files):
-        with Image.open(pictures.root / name) as image:
+    for pixels, name in zip(task.pixels, animal_images.files):
+        with Image.open(animal_images.root / name) as image:
             np.testing.assert_array_equal(pixels, wanted(image).numpy())
 
 
@@ -414,7 +414,7 @@ def test_what_is_probed_is_what_scikit_learn_makes_of_the_features(shared):
         expected = readout(weights, task).predict_proba(new)
         np.testing.assert_allclose(np.exp(found["log_probs"][:, :3]), expected, atol=1e-4)
         assert (found["log_probs"][:, 3] == -np.inf).all() and found["log_probs"].dtype == np.float32
-        right = expected.argmax(1) == task.test_labels
+        right = expected.argmax(1) == task.truth
         assert float(found["accuracy"]) == right.mean() and 0.3 < right.mean() < 0.95
         probe = load_probe(finetuned_model.run, task, "relu")
         np.testing.assert_allclose(probe.log_probs(torch.from_numpy(new)).numpy(), found["log_probs"],
@@ -465,7 +465,7 @@ def test_every_network_is_examined_on_every_task(shared):
     assert table.columns.tolist() == ["donor", "seed", "roi", "hemisphere", "group", "condition",
                                       "task", "accuracy"]
     expected = [(readout(weights_of(finetuned_model.run), task).predict(
-        seen_by(weights_of(finetuned_model.run), task.pixels[task.test_idx])) == task.test_labels).mean()
+        seen_by(weights_of(finetuned_model.run), task.pixels[task.test_idx])) == task.truth).mean()
                 for finetuned_model in finetuned_models for task in tasks]
     np.testing.assert_allclose(table["accuracy"], expected, atol=1e-12)
     assert table["task"].tolist() == ["colours", "more colours"] * len(finetuned_models)
@@ -490,7 +490,7 @@ def test_the_networks_of_some_kinds(shared):
                              "group": "early", "condition": "contrastive"}
     apart = study_of(hemispheres="apart").networks(["contrastive"])
     assert len(apart) == 10 and {m.hemisphere for m in apart} == {"lh", "rh"}
-    with pytest.raises(LabError, match="no kind of tuning 'tuned'"):
+    with pytest.raises(LabError, match="no kind of tuning 'finetuned'"):
         study_of().networks(["finetuned"])
 
 
@@ -521,7 +521,7 @@ def test_distances_are_those_of_the_formula_over_probed_predictions(shared):
     study, task = study_of(), task_of()
     finetuned_models = study.networks(["pretrained", "contrastive"])
     among, to_others = prediction_distances(study, finetuned_models, task, "relu", [
-        truth_model(task.test_labels, 4), ignorance_model(4)])
+        truth_model(task.truth, 4), ignorance_model(4)])
     p = np.exp(np.stack([fit_probe(m.run, task, "relu")["log_probs"] for m in finetuned_models]).astype(float))
     n = len(finetuned_models)
     assert among.shape == (n, n) and to_others.shape == (2, n)
@@ -529,7 +529,7 @@ def test_distances_are_those_of_the_formula_over_probed_predictions(shared):
         for v in range(n):
             direct = -np.log(np.sqrt(p[u] * p[v]).sum(1)).mean()
             assert among[u, v] == pytest.approx(direct, abs=2e-6)
-        own = p[u, np.arange(len(task.test_labels)), task.test_labels]
+        own = p[u, np.arange(len(task.truth)), task.truth]
         capped = np.where(own > 0, -np.log(np.sqrt(np.maximum(own, 1e-300))), MAX_DISTANCE)
         assert (capped == MAX_DISTANCE).sum() == 2, "two pictures are of a class that was never taught"
         assert to_others[0, u] == pytest.approx(capped.mean(), rel=1e-6)
@@ -661,7 +661,7 @@ def test_encoding_is_judged_at_a_share_too(shared):
 def test_a_landscape_is_mapped_by_one_of_its_tasks():
     spec = LandscapeSpec("relu", {"objects": "things/val", "places": "rooms"}, "places")
     assert spec.map_task in spec.tasks
-    with pytest.raises(LabError, match="mapped by 'faces'(?s:.)*objects, places(?s:.)*`mapped`"):
+    with pytest.raises(LabError, match="mapped by 'faces'(?s:.)*objects, places(?s:.)*`map_task`"):
         replace(spec, map_task="faces")
     with pytest.raises(LabError, match="none named"):
         replace(spec, tasks={})
@@ -673,7 +673,7 @@ LATERAL = LateralitySpec(("V1v", "V2v"), ("V1v",), "objects", ("pool", "conv"), 
 
 @pytest.mark.parametrize("change, told", [
     ({"roi": "hV4"}, "ROIs V1v, V2v, and asks for hV4 besides"),
-    ({"controls": ("V1v", "V3d")}, "asks for V3d besides"),
+    ({"shuffled_rois": ("V1v", "V3d")}, "asks for V3d besides"),
     ({"layers": ()}, "layers: none"), ({"rois": ()}, "the ROIs none, and asks for V1v, V2v")])
 def test_a_laterality_that_cannot_be_measured_is_told(change, told):
     with pytest.raises(LabError, match=f"{told}(?s:.)*one layer or more(?s:.)*'laterality'"):
@@ -686,4 +686,4 @@ def test_laterality_is_tuned_as_finetuning_says_but_for_its_own_settings():
     assert found == replace(spec, rois=("V1v", "V2v"), hemispheres="apart", learning_rates=(), learning_rate=5e-3,
                             image_size=64)
     assert replace(LATERAL, image_size=0).finetuning_spec(spec, 5e-3).image_size == 32
-    assert replace(LATERAL, hemispheres="together").finetuning_spec(spec, 1.0).sides == ("both",)
+    assert replace(LATERAL, hemispheres="together").finetuning_spec(spec, 1.0).model_hemispheres == ("both",)

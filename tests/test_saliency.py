@@ -47,9 +47,9 @@ def moved_by_halves(model, images) -> torch.Tensor:
         return hemifield_occlusion(model, images, model(images))
 
 
-def pictures(n=4, image_size=12, seed=0, width=None) -> torch.Tensor:
+def random_images(n=4, side=12, seed=0, width=None) -> torch.Tensor:
     generator = torch.Generator().manual_seed(seed)
-    return torch.randn(n, 3, image_size, width or image_size, generator=generator)
+    return torch.randn(n, 3, side, width or side, generator=generator)
 
 
 # ---- maps ---------------------------------------------------------------------------------------
@@ -64,7 +64,7 @@ def small() -> nn.Sequential:
 @pytest.mark.parametrize("method", METHODS)
 def test_maps_are_the_formula_over_autograds_gradient(method, place):
     """Value for value, at every layer, also where the next one overwrites what it is given."""
-    model, images, classes = small(), pictures(), torch.tensor([0, 3, 5, 3])
+    model, images, classes = small(), random_images(), torch.tensor([0, 3, 5, 3])
     found = saliency(model, model[place], images, classes, method=method)
     assert not found.requires_grad and not images.requires_grad
     assert all(one.grad is None for one in model.parameters()), "nothing is left behind"
@@ -82,7 +82,7 @@ def test_maps_are_the_formula_over_autograds_gradient(method, place):
 
 
 def test_the_published_map_is_the_default_and_the_other_differs():
-    model, images, classes = small(), pictures(), torch.tensor([0, 3, 5, 3])
+    model, images, classes = small(), random_images(), torch.tensor([0, 3, 5, 3])
     plain = saliency(model, model[3], images, classes)
     torch.testing.assert_close(plain, saliency(model, model[3], images, classes,
                                                method="Grad-CAM"))
@@ -93,7 +93,7 @@ def test_the_published_map_is_the_default_and_the_other_differs():
 
 
 def test_a_picture_has_its_map_whatever_is_beside_it():
-    model, images, classes = small(), pictures(), torch.tensor([0, 3, 5, 3])
+    model, images, classes = small(), random_images(), torch.tensor([0, 3, 5, 3])
     for method in METHODS:
         every = saliency(model, model[2], images, classes, method=method)
         alone = saliency(model, model[2], images[2:3], classes[2:3], method=method)
@@ -105,7 +105,7 @@ def test_a_layer_without_positions_has_no_map(method):
     model, classes = small(), torch.tensor([0, 3, 5, 3])
     with pytest.raises(LabError, match=r"saliency \(4, \d+\) of a layer without positions"
                                        r"(?s:.)*convolution or a pooling"):
-        saliency(model, model[5], pictures(), classes, method=method)
+        saliency(model, model[5], random_images(), classes, method=method)
 
 
 class OneSided(nn.Module):
@@ -127,7 +127,7 @@ class OneSided(nn.Module):
 def test_only_the_map_without_averaging_sees_the_half_that_counts():
     """Pictures are the same on both sides; what lies right is multiplied by 0."""
     model = OneSided(slice(0, 6)).eval()
-    half = pictures(width=6).abs()
+    half = random_images(width=6).abs()
     images = torch.cat([half, half.flip(-1)], -1)
     for classes in (torch.tensor([0, 1, 0, 1]), torch.tensor([1, 1, 0, 0])):
         fine = saliency(model, model.conv, images, classes, method="HiResCAM")
@@ -143,7 +143,7 @@ def test_only_the_map_without_averaging_sees_the_half_that_counts():
 @pytest.mark.parametrize("width", [12, 13])
 def test_what_a_network_does_not_read_moves_nothing(width):
     model = OneSided(slice(0, 6), width).eval()
-    images = pictures(width=width)
+    images = random_images(width=width)
     moved = moved_by_halves(model, images)
     assert moved.shape == (4, 2) and (moved[:, 1] == 0).all()
     one, other = model(images).detach().numpy().T  # both become 0: of two, half the difference
@@ -161,7 +161,7 @@ def relative(logits) -> np.ndarray:
 
 
 def test_what_matters_is_how_far_scores_move_against_each_other():
-    model, images = small(), pictures()
+    model, images = small(), random_images()
     before = images.clone()
     found = moved_by_halves(model, images).numpy()
     with torch.no_grad():
@@ -188,14 +188,14 @@ class Scored(nn.Module):
 
 @pytest.mark.parametrize("n_absent", [0, 2])
 def test_what_changes_no_probability_does_not_matter(n_absent):
-    model, images = small(), pictures()
+    model, images = small(), random_images()
     torch.testing.assert_close(moved_by_halves(Scored(model, n_absent), images),
                                moved_by_halves(model, images), atol=1e-5, rtol=1e-4)
 
 
 def test_a_middle_column_is_never_covered():
     model = OneSided(slice(6, 7), 13).eval()
-    assert (moved_by_halves(model, pictures(width=13)) == 0).all()
+    assert (moved_by_halves(model, random_images(width=13)) == 0).all()
 
 
 # ---- indices ------------------------------------------------------------------------------------
@@ -343,9 +343,9 @@ def symmetric() -> Network:
 def by_hand(run, task, view: str) -> dict[str, np.ndarray]:
     """Compute all indices of the tiny network's ReLU, whose probe weighs every position."""
     pixels = task.pixels[task.test_idx][..., ::(-1 if view == "mirrored" else 1)]
-    probe, weights, image_size = fit_probe(run, task, "relu"), weights_of(run), 7
-    w = probe["weight"].astype(float).reshape(-1, 4, image_size, image_size)[task.test_labels]
-    maps = seen_by(weights, pixels).astype(float).reshape(-1, 4, image_size, image_size)
+    probe, weights, side = fit_probe(run, task, "relu"), weights_of(run), 7
+    w = probe["weight"].astype(float).reshape(-1, 4, side, side)[task.truth]
+    maps = seen_by(weights, pixels).astype(float).reshape(-1, 4, side, side)
     found = {}
     for method, g in (("Grad-CAM", w.mean((2, 3), keepdims=True)), ("HiResCAM", w)):
         heat = np.maximum((g * maps).sum(1), 0).sum(1)
@@ -379,10 +379,10 @@ def test_indices_of_networks_are_those_worked_out_by_hand(shared):  # noqa: F811
             for measure, expected in by_hand(finetuned_model.run, task, view).items():
                 values = found[f"{measure}/{view}"]
                 assert values.shape == task.test_idx.shape and values.dtype == np.float64
-                known = task.test_labels < 3  # classes that were taught
+                known = task.truth < 3  # classes that were taught
                 np.testing.assert_allclose(values[known], expected[known], atol=1e-3)
                 assert np.nanstd(values) > 0.05, "there is something to be told apart"
-            assert np.isnan(found[f"HiResCAM relu/{view}"][task.test_labels == 3]).all()
+            assert np.isnan(found[f"HiResCAM relu/{view}"][task.truth == 3]).all()
 
 
 def test_the_network_that_names_is_its_probe(shared):  # noqa: F811

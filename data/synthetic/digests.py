@@ -59,7 +59,7 @@ SAMPLES: dict[str, Callable[[Path], object]] = {
     "training diet": partial(files.write_diet, seed=0, n_train=48, n_val=48),
     "faces": partial(files.write_faces_diet, seed=0, n_identities=8, n_train_per_identity=4,
                      n_val_per_identity=1),
-    "cohort": partial(write_cohort, seed=0, n_subjects=2, n_shared=150, n_sessions=1),
+    "nsd": partial(write_cohort, seed=0, n_subjects=2, n_shared=150, n_sessions=1),
     "algonauts": _write_algonauts,
     "nod": partial(write_nod, seed=0, n_subjects=2, n_runs=1),
     "places": partial(write_places, seed=0, n_pictures=80),

@@ -53,7 +53,7 @@ def coco_captions(paths: Sequence[str], said: Sequence[Sequence[str]], size: int
     pictures = [{"id": i, "file_name": path, "width": size, "height": size}
                 for i, path in enumerate(paths, 1)]
     lines = [(i, line) for i, lines in enumerate(said, 1) for line in lines]
-    return {"info": {"description": f"Demo synthetic: {what} with five captions each"},
+    return {"info": {"description": f"Demo universe: {what} with five captions each"},
             "images": pictures,
             "annotations": [{"id": k, "image_id": i, "caption": line}
                             for k, (i, line) in enumerate(lines, 1)]}

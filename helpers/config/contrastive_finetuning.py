@@ -109,8 +109,8 @@ class FinetuningSpec:
                                       self.min_voxels, self.fixed_embedding_dim) < 1:
             raise LabError(f"The fine-tuning has batch_size = {self.batch_size}, epochs = "
                            f"{self.epochs}, regression_epochs = {self.regression_epochs}, "
-                           f"n_searched = {self.n_rate_search_regions}, fewest_voxels = "
-                           f"{self.min_voxels}, fixed_embedding = {self.fixed_embedding_dim}.",
+                           f"n_rate_search_regions = {self.n_rate_search_regions}, min_voxels = "
+                           f"{self.min_voxels}, fixed_embedding_dim = {self.fixed_embedding_dim}.",
                            expected="a batch of 2 or more (contrast needs another picture), and "
                                     "at least 1 of the others",
                            remedy="correct the table 'finetuning'")
@@ -123,8 +123,8 @@ class FinetuningSpec:
         if mismatched:
             raise LabError(f"The fine-tuning has {len(self.learning_rates)} rates and, of its search, "
                            + ", ".join(f"{n} values of {kind!r}" for kind, n in mismatched.items()),
-                           expected="one r for each of `rates`",
-                           remedy="search again, or correct [finetuning.searched]")
+                           expected="one r for each of `learning_rates`",
+                           remedy="search again, or correct [finetuning.rate_search_scores]")
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ class LandscapeSpec:
         if self.map_task not in self.tasks:
             raise LabError(f"The landscape is mapped by {self.map_task!r}.",
                            expected="one of its tasks: " + (", ".join(self.tasks) or "none named"),
-                           remedy="correct `mapped` or `tasks` in the table 'landscape'")
+                           remedy="correct `map_task` or `tasks` in the table 'landscape'")
 
 
 @dataclass(frozen=True)
@@ -201,7 +201,7 @@ class LateralitySpec:
             raise LabError(f"The laterality has the ROIs {', '.join(self.rois) or 'none'}, and "
                            f"asks for {', '.join(sorted(unknown_rois)) or 'none'} besides; layers: "
                            f"{', '.join(self.layers) or 'none'}.",
-                           expected="`roi` and `controls` among `rois`, and one layer or more",
+                           expected="`roi` and `shuffled_rois` among `rois`, and one layer or more",
                            remedy="correct the table 'laterality'")
 
     def finetuning_spec(self, spec: FinetuningSpec, learning_rate: float) -> FinetuningSpec:

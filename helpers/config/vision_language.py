@@ -69,6 +69,6 @@ class LanguageSpec:
                            expected=f"one of {', '.join(self.conditions)}; one layer or more",
                            remedy="correct the table 'language'")
         if min(self.n_units, self.max_units, self.n_boot, self.n_nulls) < 2:
-            raise LabError(f"The language table has n_units = {self.n_units}, n_kept = "
+            raise LabError(f"The language table has n_units = {self.n_units}, max_units = "
                            f"{self.max_units}, n_boot = {self.n_boot}, n_nulls = {self.n_nulls}",
                            expected="2 or more of each", remedy="correct the table 'language'")

@@ -47,7 +47,7 @@ class Condition:
     from_pretrained: bool = True
     shuffled: bool = False
     same_head: bool = False
-    fixed: bool = False
+    fixed_size: bool = False
     pooled: Literal["", "avg", "const"] = ""
 
 
@@ -58,7 +58,7 @@ CONDITIONS: dict[str, Condition] = {condition.name: condition for condition in (
     Condition("regression", objective="regression"),
     Condition("regression, same head", objective="regression", same_head=True),
     Condition("contrastive"),
-    Condition("contrastive, fixed z", fixed=True),
+    Condition("contrastive, fixed z", fixed_size=True),
     Condition("pooled, avg", pooled="avg"),
     Condition("pooled, const", pooled="const"),
 )}
@@ -99,7 +99,7 @@ def build_model(condition: Condition, backbone: nn.Module, voxels: Mapping[str, 
 
     Parameters
     ----------
-    kind : Kind
+    condition : Kind
         One that trains.
     backbone : nn.Module
         Trained in place, all its layers.
@@ -125,7 +125,7 @@ def build_model(condition: Condition, backbone: nn.Module, voxels: Mapping[str, 
             model: nn.Module = RegressionModel(feature_extractor, n_units, n_voxels, hidden=hidden)
         else:
             hidden, embedding = head_widths(voxels, const=max_voxels if condition.pooled == "const" else 0,
-                                       embedding=spec.fixed_embedding_dim if condition.fixed else 0,
+                                       embedding=spec.fixed_embedding_dim if condition.fixed_size else 0,
                                        pooled=bool(condition.pooled))
             model = ContrastiveModel(feature_extractor, n_units, voxels, hidden=hidden, embedding=embedding,
                                 temperature=spec.temperature, symmetric=spec.symmetric,

@@ -89,7 +89,7 @@ class CohortData:
 
     cohort: Cohort
     spec: FinetuningSpec
-    side: int
+    image_size: int
 
     @property
     def subjects(self) -> tuple[str, ...]:
@@ -101,7 +101,7 @@ class CohortData:
         """All that the pixels of an image depend on, for keys."""
         album = self.cohort.album
         return {"album": album.digest, "condition_of": array_digest(self.cohort.condition_of),
-                "side": self.side,
+                "side": self.image_size,
                 "code": code_digest(["helpers.finetuning.data", *modules_of(album)])}
 
     @cached_property
@@ -160,7 +160,7 @@ class CohortData:
                            used >= self.spec.min_voxels else
                            f"{used} voxels that vary, fewer than {self.spec.min_voxels}")
                     rows.append({"subject": subject, "roi": roi, "hemisphere": side,
-                                 "group": region_group(roi), "n_region_voxels": n, "n_voxels": used,
+                                 "group": region_group(roi), "n_voxels": n, "n_valid_voxels": used,
                                  "excluded_because": excluded_because})
         return pd.DataFrame(rows)
 
@@ -193,7 +193,7 @@ class CohortData:
             raise LabError(f"{region.name} of {region.subject} has {len(found.vertex)} voxels "
                            f"that vary, of {len(part.vertex)}",
                            expected=f"{self.spec.min_voxels} or more",
-                           remedy="leave the region out, or lower `fewest_voxels` in [finetuning]")
+                           remedy="leave the region out, or lower `min_voxels` in [finetuning]")
         return found
 
     def responses(self, region: Region, stimulus_ids: NDArray[np.int64],
@@ -214,7 +214,7 @@ class CohortData:
         voxels = self.voxels(region)
         return np.sqrt(ncsnr_noise_ceiling(voxels.ncsnr, voxels.betas.shape[1]))
 
-    def pictures(self, stimulus_ids: NDArray[np.int64]) -> tuple[NDArray[np.uint8],
+    def load_images(self, stimulus_ids: NDArray[np.int64]) -> tuple[NDArray[np.uint8],
                                                                NDArray[np.int64]]:
         """Decode the pictures of some conditions, once; the cache later.
 
@@ -241,14 +241,14 @@ class CohortData:
                                          return_index=True, return_counts=True)
             occurrence = np.arange(len(by_condition)) - np.repeat(first, counts)
             image_ids = np.sort(image_ids[by_condition][occurrence < max_images])
-        pixels = cached("pixels", f"{self.cohort.name}-{self.side}px", {
+        pixels = cached("pixels", f"{self.cohort.name}-{self.image_size}px", {
             **self.pictures_key, "image_ids": image_ids.tolist()},
             lambda: {"pixels": self._decode(image_ids)})["pixels"]
         return pixels, np.searchsorted(stimulus_ids, self.cohort.condition_of[image_ids])
 
     def _decode(self, image_ids: Sequence[int]) -> NDArray[np.uint8]:
         def to_square_tensor(image) -> torch.Tensor:
-            return functional.pil_to_tensor(functional.resize(image, [self.side, self.side],
+            return functional.pil_to_tensor(functional.resize(image, [self.image_size, self.image_size],
                                                               antialias=True))
 
         parts = [image_ids[i:i + DECODE_BATCH_SIZE] for i in range(0, len(image_ids), DECODE_BATCH_SIZE)]

@@ -68,10 +68,10 @@ def load_model(run: FineTuningRun) -> nn.Module:
     model.load_state_dict({name.removeprefix("model/"): torch.from_numpy(values)
                            for name, values in saved.items() if name.startswith("model/")})
     if run.interpolation != 1:
-        before, backbone = run.network.model.state_dict(), get_backbone(run, model)
-        backbone.load_state_dict({
+        before, inside = run.network.model.state_dict(), get_backbone(run, model)
+        inside.load_state_dict({
             name: torch.lerp(before[name], after, run.interpolation) if after.is_floating_point() else after
-            for name, after in backbone.state_dict().items()})
+            for name, after in inside.state_dict().items()})
     return model.eval()
 
 
@@ -86,7 +86,7 @@ def evaluate(run: FineTuningRun, evaluation_set: EvaluationSet) -> Arrays:
     Returns
     -------
     dict
-        For each region of the look: ``r/<region>`` (n_voxels,), by the look's protocol; ``p2/…``
+        For each region of the look: ``r/<region>`` (n_voxels,), by the look's protocol; ``score_p2/…``
         the same by P2, where there are folds; ``layer/…``; and ``curve/…`` (n_layers,), the mean
         r of every layer at the best penalty of each voxel. ``held_out_bound/…``, see
         `helpers.finetuning.held_out_bound.BOUND_COLUMNS`, where a contrastive model knows the participant.
@@ -117,14 +117,14 @@ def _score_regions(K: cv.LayerKernels, evaluation_set: EvaluationSet) -> Arrays:
     results: Arrays = {}
     if evaluation_set.protocol == "P1":
         for name, y in evaluation_set.responses.items():
-            layer, alpha = evaluation_set.fixed[name]
+            layer, alpha = evaluation_set.preselected[name]
             curve = {one: cv.score_p1(K, y, evaluation_set.train, evaluation_set.test, one, alpha) for one in K}
             results |= {f"r/{name}": curve[layer].r, f"layer/{name}": np.array(layer),
                       f"curve/{name}": np.array([one.r.mean() for one in curve.values()])}
         return results
     all_responses = np.concatenate(list(evaluation_set.responses.values()), axis=1)
     fold_scores = {layer: cv.compute_fold_scores(values, all_responses, evaluation_set.folds,
-                                   inside=evaluation_set.protocol == "nested")
+                                   inner_folds=evaluation_set.protocol == "nested")
              for layer, values in K.items()}
     edges = np.cumsum([0, *(y.shape[1] for y in evaluation_set.responses.values())])
     for name, first, last in zip(evaluation_set.responses, edges, edges[1:]):

@@ -65,9 +65,9 @@ def predict_ridge(K: NDArray[np.float64], y: NDArray, train: NDArray, test: NDAr
     With eigenvectors U and eigenvalues l of the centred Gram matrix of the fitted conditions,
     the components are U sqrt(l), and ridge predicts mean + K U (l + alpha)^-1 U' (y - mean).
     """
-    inside, across = K[np.ix_(train, train)], K[np.ix_(test, train)]
-    column_means = inside.mean(0)
-    centred = inside - column_means - column_means[:, None] + column_means.mean()
+    train_kernel, test_kernel = K[np.ix_(train, train)], K[np.ix_(test, train)]
+    column_means = train_kernel.mean(0)
+    centred = train_kernel - column_means - column_means[:, None] + column_means.mean()
     n = min(max_components, len(train) - 1)
     first = len(train) - n
     values, vectors = (eigh(centred, driver="evd") if first <= 1 else
@@ -76,8 +76,8 @@ def predict_ridge(K: NDArray[np.float64], y: NDArray, train: NDArray, test: NDAr
     values = np.maximum(values, 0)
     mean = y[train].mean(0, dtype=np.float64)
     response_loadings = vectors.T @ (y[train] - mean)
-    parts = (across - across.mean(1, keepdims=True) - column_means + column_means.mean()) @ vectors
-    return np.stack([mean + parts / (values + alpha) @ response_loadings for alpha in alphas])
+    test_components = (test_kernel - test_kernel.mean(1, keepdims=True) - column_means + column_means.mean()) @ vectors
+    return np.stack([mean + test_components / (values + alpha) @ response_loadings for alpha in alphas])
 
 
 def score_ridge(K: NDArray[np.float64], y: NDArray, train: NDArray, test: NDArray,
@@ -130,26 +130,26 @@ class FoldScores:
     outer: NDArray[np.float64]
     inner: NDArray[np.float64] | None = None
 
-    def of(self, columns: slice) -> FoldScores:
+    def select(self, columns: slice) -> FoldScores:
         """Return the scores of some voxels."""
         return FoldScores(self.outer[..., columns],
                           None if self.inner is None else self.inner[..., columns])
 
 
 def compute_fold_scores(K: NDArray[np.float64], y: NDArray, folds: Sequence[NDArray], *,
-                inside: bool = True, alphas: Sequence[float] = ALPHAS,
+                inner_folds: bool = True, alphas: Sequence[float] = ALPHAS,
                 max_components: int = MAX_COMPONENTS) -> FoldScores:
     """Score a layer in all folds and, ``inside`` them, in all pairs (each fitted once for both).
 
     ``folds`` are rows, together all; other arguments are those of `predict_ridge`.
     """
-    pairs = [(a, b) for a in range(len(folds)) for b in range(a + 1, len(folds))] if inside else []
+    pairs = [(a, b) for a in range(len(folds)) for b in range(a + 1, len(folds))] if inner_folds else []
     held_out = [*folds, *(np.concatenate([folds[a], folds[b]]) for a, b in pairs)]
     # With fewer components than conditions every fit has components of its own.
     predict = predict_held_out if len(y) - 1 <= max_components else _refit_for_each_fold
     predicted = predict(K, y, held_out, alphas=alphas, max_components=max_components)
     outer = np.stack([_pearson_r(one, y[fold]) for one, fold in zip(predicted, folds)])
-    if not inside:
+    if not inner_folds:
         return FoldScores(outer)
     inner = np.full((len(folds), *outer.shape), np.nan)
     for (a, b), one in zip(pairs, predicted[len(folds):]):
@@ -245,10 +245,10 @@ def score_nested(by_layer: Mapping[str, FoldScores]) -> ProtocolResult:
     n_folds = len(by_layer[layers[0]].outer)
     chosen = []
     for fold in range(n_folds):
-        inside = {layer: np.nanmean(found.inner[fold], axis=0)
+        mean_inner_r = {layer: np.nanmean(found.inner[fold], axis=0)
                   for layer, found in by_layer.items()}
-        layer = max(layers, key=lambda name: inside[name].max(0).mean())
-        alpha = inside[layer].argmax(0)
+        layer = max(layers, key=lambda name: mean_inner_r[name].max(0).mean())
+        alpha = mean_inner_r[layer].argmax(0)
         parts.append(np.take_along_axis(by_layer[layer].outer[fold], alpha[None], axis=0)[0])
         chosen.append(layer)
     return ProtocolResult(np.mean(parts, axis=0), Counter(chosen).most_common(1)[0][0],

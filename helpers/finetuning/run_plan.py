@@ -30,7 +30,7 @@ class RunPlan:
 
     Parameters
     ----------
-    cohort_data : Material
+    material : Material
     network, untrained : Network
     seed : int
     """
@@ -88,7 +88,7 @@ class RunPlan:
         name = f"{self.seed} {number} {' '.join(region.label for region in regions)}"
         return int(text_digest(name)[:7], 16)
 
-    def make_run(self, condition: Condition, regions: Sequence[Region], train_ids: Sequence[NDArray[np.int64]],
+    def finetuning_run(self, condition: Condition, regions: Sequence[Region], train_ids: Sequence[NDArray[np.int64]],
             learning_rate: float, number: int = 0) -> FineTuningRun:
         """Plan the tuning of one network on the conditions ``train_ids`` of each region.
 
@@ -96,7 +96,7 @@ class RunPlan:
         """
         spec, training_pairs, digests = self.cohort_data.spec, [], []
         for region, train in zip(regions, train_ids) if condition.objective != "none" else ():
-            pixels, response_idx = self.cohort_data.pictures(train)
+            pixels, response_idx = self.cohort_data.load_images(train)
             y = self.cohort_data.responses(region, train, train)
             if condition.shuffled:
                 y = y[np.random.default_rng([self.seed, 6, number]).permutation(len(y))]
@@ -106,52 +106,52 @@ class RunPlan:
         return FineTuningRun(name.replace(",", ""), condition, self.network if condition.from_pretrained else self.untrained,
                    tuple(training_pairs), text_digest(f"{self.cohort_data.pictures_key} {digests}"),
                    make_finetuning_config(condition, spec, learning_rate), spec, self.cohort_data.image_size,
-                   int(self.table["n_voxels"].max()), self.training_seed(regions, number))
+                   int(self.table["n_valid_voxels"].max()), self.training_seed(regions, number))
 
     def rate_search_request(self, condition: Condition, learning_rate: float, region: Region) -> EvaluationRequest:
         """Plan a trial of a learning rate, on parts of the training conditions alone."""
         train, choose = self.cohort_data.splits(region.subject)[0].rate_search
-        return (self.make_run(condition, (region,), [train], learning_rate),
+        return (self.finetuning_run(condition, (region,), [train], learning_rate),
                 (replace(self.evaluation_set((region,), choose, train), protocol="P2"),))
 
-    def evaluation_request(self, condition: Condition, regions: tuple[Region, ...], split: int, learning_rate: float, *,
+    def evaluation_requests(self, condition: Condition, regions: tuple[Region, ...], split: int, learning_rate: float, *,
               all_subjects: bool, number: int = 0) -> EvaluationRequest:
         """Plan a network and its looks at the held-out pictures of those whom it meets.
 
         Its own participants, or ``all_subjects`` who has a region of the same name.
         """
         splits = {s: self.cohort_data.splits(s)[split] for s in self.cohort_data.subjects}
-        run = self.make_run(condition, regions, [splits[region.subject].train for region in regions], learning_rate,
+        finetuning_run = self.finetuning_run(condition, regions, [splits[region.subject].train for region in regions], learning_rate,
                        number)
         receivers = self.regions_by_name[regions[0].name] if all_subjects and condition.objective != "none" else regions
         by_test_images: dict[bytes, list[Region]] = {}
         for region in receivers:
             by_test_images.setdefault(splits[region.subject].test.tobytes(), []).append(region)
-        return run, tuple(evaluation_set for group in by_test_images.values()
+        return finetuning_run, tuple(evaluation_set for group in by_test_images.values()
                           for evaluation_set in self._evaluation_sets(condition, tuple(group), splits, split))
 
     def _evaluation_sets(self, condition: Condition, regions: tuple[Region, ...], splits: Mapping[str, StimulusSplit],
                split: int) -> Iterator[EvaluationSet]:
         """Yield the looks at regions with common held-out pictures."""
         protocol, first = self.cohort_data.spec.protocol, splits[regions[0].subject]
-        if condition.fixed or protocol != "P1":
+        if condition.fixed_size or protocol != "P1":
             found = [self.evaluation_set((region,), first.test, splits[region.subject].train)
                      for region in regions]
-            yield replace(found[0], protocol="" if condition.fixed else protocol, responses={
+            yield replace(found[0], protocol="" if condition.fixed_size else protocol, responses={
                 label: y for evaluation_set in found for label, y in evaluation_set.responses.items()})
             return
         for region in regions:
             part = splits[region.subject]
             stimulus_ids = np.union1d(part.train, part.test)
             yield replace(self.evaluation_set((region,), stimulus_ids, part.train), folds=(),
-                          protocol="P1", fixed={region.label: self._preselect_layer_and_alpha(region, split)},
+                          protocol="P1", preselected={region.label: self._preselect_layer_and_alpha(region, split)},
                           train=np.searchsorted(stimulus_ids, part.train),
                           test=np.searchsorted(stimulus_ids, part.test))
 
     def evaluation_set(self, regions: Sequence[Region], stimulus_ids: NDArray[np.int64],
              train: NDArray[np.int64]) -> EvaluationSet:
         """Show the pictures of some conditions, and ask for the responses of some regions."""
-        pixels, response_idx = self.cohort_data.pictures(stimulus_ids)
+        pixels, response_idx = self.cohort_data.load_images(stimulus_ids)
         y = {region.label: self.cohort_data.responses(region, stimulus_ids, train)
              for region in regions}
         return EvaluationSet(pixels, response_idx, y, folds=tuple(cv.make_folds(len(stimulus_ids), seed=self.seed)))
@@ -164,15 +164,15 @@ class RunPlan:
         first = self.regions_by_name[region.name][0]
         train = self.cohort_data.splits(first.subject)[split].train
         evaluation_set = self.evaluation_set((first,), train, train)
-        run = self.make_run(CONDITIONS["pretrained"], (first,), [train], 1.0)
+        finetuning_run = self.finetuning_run(CONDITIONS["pretrained"], (first,), [train], 1.0)
 
         def make() -> dict[str, np.ndarray]:
-            K = layer_kernels(self.network.model, run, evaluation_set)
+            K = layer_kernels(self.network.model, finetuning_run, evaluation_set)
             layer, alpha, _ = cv.select_layer_and_alpha(K, evaluation_set.responses[first.label], evaluation_set.folds)
             return {"layer": np.array(layer), "alpha": np.array(alpha)}
 
         selected = cached("evaluations", f"beforehand-{first.name}".replace(" ", "_"), {
-            "network": self.network.splits, "evaluation_set": evaluation_set.digest,
+            "network": self.network.parts, "evaluation_set": evaluation_set.digest,
             "layers": list(self.cohort_data.spec.layers),
             "code": code_digest(["helpers.finetuning.evaluate"])}, make)
         return str(selected["layer"]), float(selected["alpha"])

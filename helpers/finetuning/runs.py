@@ -44,7 +44,7 @@ class EvaluationSet:
     responses: Mapping[str, NDArray[np.float32]]
     protocol: Literal["nested", "P1", "P2", ""] = "nested"
     folds: tuple[NDArray[np.int64], ...] = ()
-    fixed: Mapping[str, tuple[str, float]] = field(default_factory=dict)
+    preselected: Mapping[str, tuple[str, float]] = field(default_factory=dict)
     train: NDArray[np.int64] | None = None
     test: NDArray[np.int64] | None = None
 
@@ -58,7 +58,7 @@ class EvaluationSet:
             if values is not None:
                 text.update(f"{name} {values.shape} {values.dtype}".encode())
                 text.update(np.ascontiguousarray(values))
-        text.update(repr([self.protocol, sorted(self.fixed.items())]).encode())
+        text.update(repr([self.protocol, sorted(self.preselected.items())]).encode())
         return text.hexdigest()
 
 
@@ -70,7 +70,7 @@ class FineTuningRun:
     ----------
     name : str
         Of the files, for people.
-    kind : Kind
+    condition : Kind
     network : Network
         Trained or untrained, as the kind says; on the device to be used.
     training_pairs : tuple of Pairs
@@ -120,7 +120,7 @@ class FineTuningRun:
                 "data_digest": self.data_digest, "side": self.image_size, "seed": self.seed,
                 "voxels": {p.subject: p.responses.shape[1] for p in self.training_pairs},
                 "head": [spec.temperature, spec.head_layer, spec.symmetric, spec.learned_temperature,
-                         spec.fixed_embedding_dim if self.condition.fixed else 0,
+                         spec.fixed_embedding_dim if self.condition.fixed_size else 0,
                          self.max_voxels if self.condition.pooled == "const" else 0],
                 "checkpoints": list(spec.checkpoints),
                 "code": code_digest(["helpers.finetuning.training_loop", "helpers.finetuning.conditions"])}
@@ -144,7 +144,7 @@ class FineTunedModel:
         Which of its trainings, from 0.
     roi, hemisphere, group : str
         What it is tuned to; "none" where not tuned.
-    kind : str
+    condition : str
     run : Job
     """
 

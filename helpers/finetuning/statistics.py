@@ -36,7 +36,7 @@ def region_scores(voxels: pd.DataFrame) -> pd.DataFrame:
         has_ceiling = part["noise_ceiling"] > 0
         rows.append({**dict(zip(network, values)), "n_voxels": len(part),
                      "r": part["r"].mean(), "p2": part["p2"].mean(),
-                     "normalised_r": part.loc[has_ceiling, "r"].sum() / part.loc[has_ceiling, "noise_ceiling"].sum()
+                     "normalised": part.loc[has_ceiling, "r"].sum() / part.loc[has_ceiling, "noise_ceiling"].sum()
                      if has_ceiling.any() else np.nan, "layer": part["layer"].iloc[0]})
     return pd.DataFrame(rows)
 
@@ -47,13 +47,13 @@ def fraction_improved(voxels: pd.DataFrame, condition: str, baseline: str) -> pd
     Parameters
     ----------
     voxels : DataFrame
-        Of `helpers.finetuning.study.FineTuningStudy.run`; may hold several donors of ``kind``.
-    kind, baseline : str
+        Of `helpers.finetuning.study.FineTuningStudy.run`; may hold several donors of ``condition``.
+    condition, baseline : str
 
     Returns
     -------
     DataFrame
-        Columns ``donor`` (of ``kind``), ``subject, roi, hemisphere, group, seed, improved``
+        Columns ``donor`` (of ``condition``), ``subject, roi, hemisphere, group, seed, improved``
         (0 to 1), one row for each region, donor and training.
 
     Notes
@@ -91,7 +91,7 @@ def select_group(table: pd.DataFrame, group: str) -> pd.DataFrame:
     return table if group == "all" else table[table["group"] == group]
 
 
-def compare_conditions(voxels: pd.DataFrame, pairs: Sequence[tuple[str, str]]) -> pd.DataFrame:
+def condition_differences(voxels: pd.DataFrame, pairs: Sequence[tuple[str, str]]) -> pd.DataFrame:
     """Compare kinds of tuning in each group of regions.
 
     Parameters
@@ -103,7 +103,7 @@ def compare_conditions(voxels: pd.DataFrame, pairs: Sequence[tuple[str, str]]) -
     Returns
     -------
     DataFrame
-        One row per pair and group: ``kind, baseline, group, n`` (participants), ``difference`` (of
+        One row per pair and group: ``condition, baseline, group, n`` (participants), ``difference`` (of
         mean r, averaged over regions within participants), ``low, high`` (95 % interval over
         participants and trainings, shared ones where a network is not the participant's own),
         ``p, p_holm`` (two-sided, of the participants' means over
@@ -130,7 +130,7 @@ def compare_conditions(voxels: pd.DataFrame, pairs: Sequence[tuple[str, str]]) -
     return table.assign(p_holm=corrected(table["p"], "holm"))
 
 
-def compare_by_region(voxels: pd.DataFrame, pairs: Sequence[tuple[str, str]]) -> pd.DataFrame:
+def condition_differences_by_region(voxels: pd.DataFrame, pairs: Sequence[tuple[str, str]]) -> pd.DataFrame:
     """Compare kinds of tuning in every region by paired t over participants, Holm over all rows.
 
     Participants without the region are left out (the published code gave them r = -1).

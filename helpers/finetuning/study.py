@@ -63,7 +63,7 @@ class FineTuningStudy:
 
     @property
     def learning_rates(self) -> pd.DataFrame:
-        """Learning rates: columns ``kind, learning_rate, r, chosen``.
+        """Learning rates: columns ``condition, learning_rate, r, chosen``.
 
         What `search_learning_rates` found once and the profile keeps, so that no rounding chooses anew; where
         the profile keeps nothing, its one rate, with ``r`` NaN.
@@ -78,7 +78,7 @@ class FineTuningStudy:
         return pd.DataFrame(rows)
 
     def search_learning_rates(self) -> pd.DataFrame:
-        """Search for learning rates: columns ``kind, learning_rate, r``, for [finetuning.searched].
+        """Search for learning rates: columns ``condition, learning_rate, r``, for [finetuning.searched].
 
         Each rate tunes the same few regions on a part of the training conditions; the other part
         judges, by cross-validated encoding. The same candidates, regions and criterion for all.
@@ -87,7 +87,7 @@ class FineTuningStudy:
         spec, rows = self.plan.cohort_data.spec, []
         if not spec.learning_rates:
             raise LabError("This profile names no learning rates to choose from",
-                           expected="several, as in rates = [1e-3, 3e-3, 1e-2]",
+                           expected="several, as in learning_rates = [1e-3, 3e-3, 1e-2]",
                            remedy="add them to [finetuning] in the profile, or use its one rate")
         conditions = [CONDITIONS[name] for name in SEARCHED_CONDITIONS]
         order = np.random.default_rng([self.plan.seed, 5]).permutation(len(self.plan.regions))
@@ -113,8 +113,8 @@ class FineTuningStudy:
 
         Parameters
         ----------
-        conditions : sequence of str
-            Of `helpers.finetuning.conditions.CONDITIONS`.
+        kinds : sequence of str
+            Of `helpers.finetuning.kinds.CONDITIONS`.
         all_subjects : bool
             Whether each participant's network also meets everyone else's held-out pictures.
         interpolation : float
@@ -124,7 +124,7 @@ class FineTuningStudy:
         -------
         DataFrame
             Columns ``donor`` (whose network; "all" where pooled, "none" where not tuned),
-            ``subject, roi, hemisphere, group, kind, seed`` (which training), ``voxel`` (place in
+            ``subject, roi, hemisphere, group, condition, seed`` (which training), ``voxel`` (place in
             the region), ``side, vertex`` (where it is in the cohort's files), ``r, p2, ceiling,
             layer``. Scores are means over splits, where there are several. What is not tuned has
             the same rows for every seed.
@@ -139,7 +139,7 @@ class FineTuningStudy:
             layer=("layer", "first")).reset_index()
 
     def curves(self, conditions: Sequence[str]) -> pd.DataFrame:
-        """Return the mean r of layers: ``subject, roi, hemisphere, group, kind, seed, layer, r``.
+        """Return the mean r of layers: ``subject, roi, hemisphere, group, condition, seed, layer, r``.
 
         Each voxel has its best penalty, on the folds that are reported: for comparing layers.
         """
@@ -157,7 +157,7 @@ class FineTuningStudy:
         Returns
         -------
         DataFrame
-            Columns ``subject, roi, hemisphere, group, kind, seed, n_voxels``, the fields of
+            Columns ``subject, roi, hemisphere, group, condition, seed, n_voxels``, the fields of
             `helpers.finetuning.info_nce.Bound`, ``dimensions`` (z), and ``shared`` (the best
             bound with the head's shared running statistics, as published). Means over splits.
         """
@@ -177,13 +177,13 @@ class FineTuningStudy:
         ----------
         other : Material
             Its regions are those of `TRANSFER_AREAS`.
-        conditions : sequence of str
+        kinds : sequence of str
             Networks of the first participant, as published, or of all where pooled.
 
         Returns
         -------
         DataFrame
-            As of `run`; ``roi`` is the region that the network was tuned to.
+            As of `voxel_scores`; ``roi`` is the region that the network was tuned to.
 
         Notes
         -----
@@ -191,22 +191,22 @@ class FineTuningStudy:
         ran its first fold five times; spec, appendix C).
         """
         transfer_plan = RunPlan(other, self.plan.network, self.plan.untrained, self.plan.seed)
-        requests, rows = [], []
+        evaluation_requests, row_labels = [], []
         for name, group in self.plan.regions_by_name.items():
             area = TRANSFER_AREAS.get(group[0].roi)
             receivers = [one for one in transfer_plan.regions if one.roi == area
                    and one.hemisphere == group[0].hemisphere]
             for condition, seed in product(map(get_condition, conditions if receivers else ()), self.seeds):
                 regions = group if condition.pooled else group[:1]
-                run, _ = self.plan.evaluation_request(condition, regions, 0, self.learning_rate(condition), all_subjects=False,
+                run, _ = self.plan.evaluation_requests(condition, regions, 0, self.learning_rate(condition), all_subjects=False,
                                          number=seed)
                 evaluation_sets = tuple(transfer_plan.evaluation_set((one,), shown, shown) for one in receivers
                               for shown in [_all_stimulus_ids(other, one.subject)])
-                requests.append((run, evaluation_sets))
-                rows.append((_donor(condition, regions), condition.name, seed, receivers, name))
+                evaluation_requests.append((run, evaluation_sets))
+                row_labels.append((_donor(condition, regions), condition.name, seed, receivers, name))
         frames = [_voxel_rows(other, region, result, donor, condition, seed).assign(roi=name)
                   for (donor, condition, seed, receivers, name), results in zip(
-                      rows, self.map_runs(_evaluate_all, requests, "meeting a second cohort"))
+                      row_labels, self.map_runs(_evaluate_all, evaluation_requests, "meeting a second cohort"))
                   for region, result in zip(receivers, results)]
         if not frames:
             raise LabError(f"no region of both cohorts: {', '.join(self.plan.regions_by_name)}",
@@ -222,13 +222,13 @@ class FineTuningStudy:
     def _iter_evaluations(self, conditions: Sequence[str], all_subjects: bool = False,
                 interpolation: float = 1.0) -> Iterator[tuple[str, str, int, Arrays]]:
         """Yield donor, kind, seed and what was found, after running all that is missing."""
-        requested = [(get_condition(name), *group, seed) for name in conditions
-                  for group in self.plan.training_groups(get_condition(name)) for seed in self.seeds]
-        requests = [self.plan.requests(condition, regions, split, self.learning_rate(condition), all_subjects=all_subjects,
+        requested = [(get_condition(name), *training_groups, seed) for name in conditions
+                  for training_groups in self.plan.training_groups(get_condition(name)) for seed in self.seeds]
+        evaluation_requests = [self.plan.evaluation_requests(condition, regions, split, self.learning_rate(condition), all_subjects=all_subjects,
                                  number=seed) for condition, regions, split, seed in requested]
-        requests = [(replace(run, interpolation=interpolation), evaluation_sets) for run, evaluation_sets in requests]
+        evaluation_requests = [(replace(run, interpolation=interpolation), evaluation_sets) for run, evaluation_sets in evaluation_requests]
         for (condition, regions, _, seed), result in zip(
-                requested, self.map_runs(_evaluate_all, requests, "tuning and judging")):
+                requested, self.map_runs(_evaluate_all, evaluation_requests, "tuning and judging")):
             for one in result:
                 yield _donor(condition, regions), condition.name, seed, one
 
@@ -239,7 +239,7 @@ class FineTuningStudy:
             groups = [group for group, split in self.plan.training_groups(condition) if split == 0]
             is_finetuned = condition.objective != "none"
             for group, seed in product(groups, self.seeds if is_finetuned else range(1)):
-                run, _ = self.plan.evaluation_request(condition, group, 0, self.learning_rate(condition), all_subjects=False,
+                run, _ = self.plan.evaluation_requests(condition, group, 0, self.learning_rate(condition), all_subjects=False,
                                          number=seed)
                 first = group[0]
                 results.append(FineTunedModel(_donor(condition, group), seed, first.roi if is_finetuned else "none",
@@ -248,12 +248,12 @@ class FineTuningStudy:
                                     replace(run, interpolation=interpolation)))
         return results
 
-    def map_runs(self, function: Callable[..., T], requests: Sequence[tuple], label: str) -> list[T]:
+    def map_runs(self, function: Callable[..., T], evaluation_requests: Sequence[tuple], label: str) -> list[T]:
         """Do jobs, with a bar, sharing them with other notebooks; on a GPU one after another."""
         on_cpu = next(self.plan.network.model.parameters()).device.type == "cpu"
         pool = Parallel(n_jobs=workers(self.n_jobs) if on_cpu else 1, return_as="generator",
                         pre_dispatch="n_jobs")
-        return cooperatively(partial(_call_with, function), requests, each=lambda one, some: progress(
+        return cooperatively(partial(_call_with, function), evaluation_requests, each=lambda one, some: progress(
             pool(delayed(one)(item) for item in some), label, len(some)))
 
     def _regions_in(self, result: Arrays, what: str = "r") -> list[Region]:

@@ -145,7 +145,7 @@ def train_model(model: nn.Module, training_pairs: Sequence[SubjectPairs], config
             for subject_pairs, rows in epoch_batches:
                 step += 1
                 loss = _train_step(model, optimizer, subject_pairs, rows, normalise, config.precision, device)
-                loss_sum += require_finite_loss(loss, step, remedy="lower `rate` in [finetuning]; the last whole "
+                loss_sum += require_finite_loss(loss, step, remedy="lower `learning_rate` in [finetuning]; the last whole "
                                                    "epoch that was kept stays")
                 if on_step is not None:
                     on_step(step, loss.item())

@@ -51,7 +51,7 @@ class ClassificationTask:
     digest: str
 
     @property
-    def test_labels(self) -> NDArray[np.int64]:
+    def truth(self) -> NDArray[np.int64]:
         """Labels of the held-out pictures."""
         return self.labels[self.test_idx]
 
@@ -111,7 +111,7 @@ def fit_probe(run: FineTuningRun, task: ClassificationTask, layer: str) -> Array
             probe = fit_logistic_probe(features[task.train_idx], task.labels[task.train_idx],
                                  len(task.classes))
             log_probs = probe.log_probs(features[task.test_idx]).cpu().numpy()
-        return {"log_probs": log_probs, "accuracy": np.array((log_probs.argmax(1) == task.test_labels).mean()),
+        return {"log_probs": log_probs, "accuracy": np.array((log_probs.argmax(1) == task.truth).mean()),
                 "weight": probe.weight, "bias": probe.bias}
 
     return cached("linear_probes", f"{run.name}-{task.name}".replace(" ", "_"), {

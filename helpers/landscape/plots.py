@@ -39,7 +39,7 @@ def model_map(axes: Axes, finetuned_models: pd.DataFrame, points: NDArray, value
     ----------
     axes : Axes
     finetuned_models : DataFrame
-        Columns ``donor, roi, hemisphere, group, kind`` and ``value``, which is the colour.
+        Columns ``donor, roi, hemisphere, group, condition`` and ``value``, which is the colour.
     points : array, float, shape (n_members, 2)
     value : str
     norm : Normalize
@@ -87,7 +87,7 @@ def trade_off(axes: Axes, table: pd.DataFrame, conditions: Sequence[str]) -> Non
     ----------
     axes : Axes
     table : DataFrame
-        Columns ``kind, group, gain`` (of r), ``change`` (of accuracy). Early regions are open.
+        Columns ``condition, group, gain`` (of r), ``change`` (of accuracy). Early regions are open.
     conditions : sequence of str
     """
     for condition in conditions:

@@ -64,7 +64,7 @@ def build_open_clip_text_encoder(architecture: str, options: Mapping[str, Any],
     architecture, options
         As for `build_open_clip_image_encoder`: one entry of the registry describes both towers.
     state : mapping of str to Tensor
-        From ``read_state_dict(path, keys="build_open_clip_text_encoder")``.
+        From ``read_state_dict(path, keys="open_clip_text")``.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Floor 6. Run the notebooks headless: ``python -m helpers.runner.__main__``, or ``make figures``.
+"""Floor 6. Run the notebooks headless: ``python -m helpers.runner``, or ``make figures``.
 
 Each notebook runs in a process of its own, writes into a staging folder, and its files move to
 ``figures/<profile>/`` only when it has finished. What is fresh already is not run again. As many
@@ -220,7 +220,7 @@ def publish_notebooks(runner: Runner) -> None:
     if runner.profile.name != "demo" or any(job.parameters for job in runner.jobs):
         raise LabError(f"profile {runner.profile.name!r} or changed parameters",
                        expected="the demo with its default parameters",
-                       remedy="python -m helpers.runner.__main__ --publish")
+                       remedy="python -m helpers.runner --publish")
     for job in runner.jobs:
         target = job.source.with_suffix(".ipynb")
         shutil.copyfile(runner.folder / target.name, target)
@@ -235,7 +235,7 @@ def _assignments(texts: list[str]) -> dict[str, str]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the notebooks that are not fresh; return 0 if all figures are there."""
-    parser = argparse.ArgumentParser(prog="python -m helpers.runner.__main__", description=main.__doc__)
+    parser = argparse.ArgumentParser(prog="python -m helpers.runner", description=main.__doc__)
     parser.add_argument("--profile", default="demo", help="name or path of a profile")
     parser.add_argument("--only", nargs="*", default=[], metavar="NN", help="numbers or names")
     parser.add_argument("--jobs", type=int, default=usable_cores(), metavar="N",

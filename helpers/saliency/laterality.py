@@ -51,9 +51,9 @@ def contralateral_bias(table: pd.DataFrame, condition: str, measure: str, rois: 
     Parameters
     ----------
     table : DataFrame
-        Columns ``donor, seed, roi, hemisphere, kind, measure`` and ``column``, an index that is
+        Columns ``donor, seed, roi, hemisphere, condition, measure`` and ``column``, an index that is
         above 0 where more lies right.
-    kind, measure : str
+    condition, measure : str
     rois : sequence of str
         Averaged over those of which a participant has both hemispheres.
     column : str

@@ -48,7 +48,7 @@ class SaliencyExample:
     network: str
     view: str
     pixels: NDArray[np.uint8]
-    heat: NDArray[np.float32]
+    saliency_map: NDArray[np.float32]
     true_class: str
     probability: float
 
@@ -95,7 +95,7 @@ def measure_laterality(run: FineTuningRun, task: ClassificationTask, layer: str,
         with single_thread():
             model, found = attach_probe(run, task, layer), {}
             for view, pixels in _original_and_mirrored(task.pixels[task.test_idx]).items():
-                for name, halves in _hemifield_measures(model, run, pixels, task.test_labels, layers).items():
+                for name, halves in _hemifield_measures(model, run, pixels, task.truth, layers).items():
                     found[f"{name}/{view}"] = laterality_index(*halves)
         return found
 
@@ -131,7 +131,7 @@ def _module(model: NetworkWithReadout, run: FineTuningRun, name: str) -> nn.Modu
     return model.trunk.get_submodule(path)
 
 
-def saliency_examples(finetuned_models: Sequence[FineTunedModel], names: Sequence[str], task: ClassificationTask, layer: str, heat: str,
+def saliency_examples(finetuned_models: Sequence[FineTunedModel], names: Sequence[str], task: ClassificationTask, layer: str, map_layer: str,
             picture: int, *, method: Method = "Grad-CAM") -> list[SaliencyExample]:
     """Let networks look at one held-out picture and at its mirror image.
 
@@ -157,7 +157,7 @@ def saliency_examples(finetuned_models: Sequence[FineTunedModel], names: Sequenc
             ((images, classes),) = _batches(model, finetuned_model.run, pixels, task.labels[[row]])
             with torch.no_grad():
                 probability = model(images).softmax(1)[0, classes[0]].item()
-            (saliency_map,) = saliency(model, _module(model, finetuned_model.run, layer), images, classes,
+            (saliency_map,) = saliency(model, _module(model, finetuned_model.run, map_layer), images, classes,
                                      method=method)
             found.append(SaliencyExample(name, view, pixels[0], saliency_map.cpu().numpy(),
                                 class_name(task.classes[task.labels[row]]), probability))
