@@ -3,12 +3,12 @@
     python benchmarks/encoding.py           about two minutes on two cores
 
 * The published call, scikit-learn's Lasso (positive, selection="random", tol 1e-2), on 1,000
-  pictures x 2,000 units x 500 voxels, against ours; besides, the fairest rival: the same Lasso
+  images x 2,000 units x 500 voxels, against ours; besides, the fairest rival: the same Lasso
   with the second moments computed beforehand, at a tolerance 100 times tighter. The data are
   like activations: rectified, correlated, of very different scales.
 * One NSD session of full size, 750 trials x 227,021 vertices, z-scored: ours against one call per
   vertex, as published (timed on 1,000 vertices and scaled; the ratio is per vertex).
-* How often pictures are shown to a network: once per set of pictures, against once per region and
+* How often images are shown to a network: once per set of images, against once per region and
   participant, as published: a count, from NSD's own numbers.
 """
 
@@ -126,11 +126,11 @@ def session() -> None:
 
 
 def passes() -> None:
-    """Count how many pictures a network is shown for the main figure on NSD."""
+    """Count how many images a network is shown for the main figure on NSD."""
     subjects, rois, fit, choose, test = 8, 11, 1000, 1000, 515
     published = subjects * rois * (fit + choose + test)
     ours = subjects * (fit + choose) + test
-    say(f"pictures shown to each network: {ours} (once per set), published {published} (for every "
+    say(f"images shown to each network: {ours} (once per set), published {published} (for every "
         f"region and participant): {published / ours:.1f} times as many")
 
 

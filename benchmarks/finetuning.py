@@ -3,18 +3,18 @@
     python benchmarks/finetuning.py           all three parts, under three minutes on two cores
     python benchmarks/finetuning.py loop      only the first; others: decoding, precision
 
-1. *loop*: pictures a second of `train_model`, over those of the bare forward and backward pass of the
+1. *loop*: images a second of `train_model`, over those of the bare forward and backward pass of the
    same backbone in training mode on ready float batches (no head, no optimiser; the loss is the
    mean square of the output). `train_model` counts whole: dealing batches, uint8 to scaled floats,
    responses, head, InfoNCE, backward pass, Adam, the look at the loss. A bare epoch is run after
    every epoch of `train_model`, within one call of it, and the median of the ratios is taken. The first
    epoch is left out: what it takes longer (Adam's moments, memory) is paid once a training, and
    is printed. Goal: `GOAL` or more.
-2. *decoding*: one participant's regions tuned one after another, pictures decoded once
-   (`CohortData.pictures`: kept, and read again for every region), against the same trainings on
-   pictures decoded for every region, and for every region and epoch (one after another, batch by
+2. *decoding*: one participant's regions tuned one after another, images decoded once
+   (`CohortData.images`: kept, and read again for every region), against the same trainings on
+   images decoded for every region, and for every region and epoch (one after another, batch by
    batch, as a script without workers). The losses must be identical.
-3. *precision*: on a GPU, pictures a second in float32, tf32 and bfloat16, at the published size
+3. *precision*: on a GPU, images a second in float32, tf32 and bfloat16, at the published size
    and batch.
 
 One thread on the CPU, as jobs run.
@@ -58,8 +58,8 @@ GOAL = 0.85
 SUBJECT = "subj01"
 SPEC = FinetuningSpec("demo-supervised", "demo-untrained", rois=("PPA",), layers=("fc8",))
 RATE, SEED = 1e-3, 0
-REGIONS, N_PICTURES, EPOCHS, STORED = 8, 120, 4, 425
-"""Of part 2: regions, pictures (one batch of the demo), the demo's epochs, NSD's pictures in px."""
+REGIONS, N_IMAGES, EPOCHS, STORED = 8, 120, 4, 425
+"""Of part 2: regions, images (one batch of the demo), the demo's epochs, NSD's images in px."""
 
 
 def backbone(name: str) -> tuple[nn.Module, PixelNormalisation]:
@@ -76,7 +76,7 @@ def contrastive(network: nn.Module, image_size: int, voxels: int, seed: int = SE
 
 
 def drawn(n: int, image_size: int, voxels: int) -> SubjectPairs:
-    """Draw pictures and responses."""
+    """Draw images and responses."""
     rng = np.random.default_rng(SEED)
     return SubjectPairs(SUBJECT, rng.integers(256, size=(n, 3, image_size, image_size), dtype=np.uint8),
                  np.arange(n), rng.standard_normal((n, voxels), np.float32))
@@ -110,8 +110,8 @@ def loop(name: str, image_size: int, batch: int, *, steps: int, epochs: int, vox
     ours, limit = np.array(tuned_s[1:]), np.array(bare_s[1:])
     ratios = limit / ours
     ratio, n = float(np.median(ratios)), steps * batch
-    say(f"{name}, {image_size} px, batches of {batch}, {voxels} voxels, {epochs} epochs of {n} pictures: "
-        f"tune {n / np.median(ours):.0f} pictures/s, bare passes {n / np.median(limit):.0f}: "
+    say(f"{name}, {image_size} px, batches of {batch}, {voxels} voxels, {epochs} epochs of {n} images: "
+        f"tune {n / np.median(ours):.0f} images/s, bare passes {n / np.median(limit):.0f}: "
         f"median ratio {ratio:.3f} (quartiles {np.quantile(ratios, 0.25):.3f} to "
         f"{np.quantile(ratios, 0.75):.3f}), goal {GOAL}{'' if ratio >= GOAL else ' MISSED'}; "
         f"once a training {tuned_s[0] - np.median(ours):+.2f} s")
@@ -125,14 +125,14 @@ class Again:
         self.album, self.image_size = album, image_size
 
     def __getitem__(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
-        """Decode pictures and scale them to a square, as `CohortData.pictures`."""
+        """Decode images and scale them to a square, as `CohortData.images`."""
         return torch.stack([functional.pil_to_tensor(functional.resize(
             self.album.open(int(row)), [self.image_size, self.image_size], antialias=True))
             for row in rows]).numpy()
 
 
 def stored(folder: Path, n: int) -> Files:
-    """Write smooth random pictures as PNG files and open them."""
+    """Write smooth random images as PNG files and open them."""
     rng, paths = np.random.default_rng(SEED), [folder / f"{number}.png" for number in range(n)]
     for path in paths:
         noise = Image.fromarray(rng.integers(256, size=(STORED, STORED, 3), dtype=np.uint8))
@@ -141,14 +141,14 @@ def stored(folder: Path, n: int) -> Files:
 
 
 def decoding(image_size: int = 64, voxels: int = 80) -> None:
-    """Print the time of all regions' trainings, by how often pictures are decoded."""
+    """Print the time of all regions' trainings, by how often images are decoded."""
     network, normalise = backbone("demo-supervised")
-    everything = np.arange(N_PICTURES)
-    responses = np.random.default_rng(SEED).standard_normal((REGIONS, N_PICTURES, voxels),
+    everything = np.arange(N_IMAGES)
+    responses = np.random.default_rng(SEED).standard_normal((REGIONS, N_IMAGES, voxels),
                                                             np.float32)
     with (tempfile.TemporaryDirectory() as folder,
           patch.dict(os.environ, {CACHE_VARIABLE: f"{folder}/cache"})):
-        again = Again(stored(Path(folder), N_PICTURES), image_size)
+        again = Again(stored(Path(folder), N_IMAGES), image_size)
         cohort = SimpleNamespace(name="bench", album=again.album, condition_of=everything)
         cohort_data = CohortData(cohort, SPEC, image_size)
         ways = {"once": lambda: cohort_data.load_images(everything)[0],
@@ -156,25 +156,25 @@ def decoding(image_size: int = 64, voxels: int = 80) -> None:
                 "for every region and epoch": lambda: again}
         seconds, losses = dict.fromkeys(ways, 0.0), {way: [] for way in ways}
         for region in range(REGIONS):
-            for way, pictures in ways.items():
+            for way, images in ways.items():
                 model = contrastive(network, image_size, voxels, seed=region)
                 start = time.perf_counter()
-                pairs = SubjectPairs(SUBJECT, pictures(), everything, responses[region])
-                losses[way].append(train_model(model, (pairs,), FineTuningConfig(EPOCHS, N_PICTURES, RATE), normalise,
+                pairs = SubjectPairs(SUBJECT, images(), everything, responses[region])
+                losses[way].append(train_model(model, (pairs,), FineTuningConfig(EPOCHS, N_IMAGES, RATE), normalise,
                                         seed=region))
                 seconds[way] += time.perf_counter() - start
     ours = seconds["once"]
     for way, found in losses.items():
         if found != losses["once"]:
-            raise SystemExit(f"losses differ where pictures are decoded {way}")
-        say(f"{REGIONS} regions, {N_PICTURES} PNG files of {STORED} px to {image_size} px, {EPOCHS} "
+            raise SystemExit(f"losses differ where images are decoded {way}")
+        say(f"{REGIONS} regions, {N_IMAGES} PNG files of {STORED} px to {image_size} px, {EPOCHS} "
             f"epochs, decoded {way}: {seconds[way]:.2f} s" +
             ("" if way == "once" else f": {seconds[way] / ours:.1f} times as long"))
 
 
 def precision(name: str = "torchvision:alexnet", image_size: int = 224, batch: int = 1024, *,
               steps: int = 2, epochs: int = 4, voxels: int = 500, device: str = "cuda") -> None:
-    """Print pictures a second of `train_model` in all precisions; the first epoch is left out."""
+    """Print images a second of `train_model` in all precisions; the first epoch is left out."""
     if device == "cuda" and not torch.cuda.is_available():
         say("precision: no CUDA device here, nothing to measure")
         return
@@ -186,7 +186,7 @@ def precision(name: str = "torchvision:alexnet", image_size: int = 224, batch: i
              on_step=lambda _step, _loss, ends=ends: ends.append(time.perf_counter()))
         taken = np.diff(ends[steps - 1::steps])  # the look at the loss waits for the device
         speeds[kind] = steps * batch / float(np.median(taken))
-        say(f"{name}, {image_size} px, batches of {batch}, {kind}: {speeds[kind]:.0f} pictures/s, "
+        say(f"{name}, {image_size} px, batches of {batch}, {kind}: {speeds[kind]:.0f} images/s, "
             f"{speeds[kind] / speeds['float32']:.2f} times float32")
 
 

@@ -1,17 +1,17 @@
 """Measure distances between models' predictions against the bare products that they need: here.
 
-    python benchmarks/landscape.py          142 models (10,011 pairs), 7,500 pictures, 1,000
+    python benchmarks/landscape.py          142 models (10,011 pairs), 7,500 images, 1,000
                                             classes: about two minutes on two cores
-    python benchmarks/landscape.py 600      fewer pictures: some seconds, for a look
+    python benchmarks/landscape.py 600      fewer images: some seconds, for a look
 
 Predictions are drawn and written to a temporary file, 4.3 GB, removed afterwards: log-probabilities
 in float32, as `reading.distances_between` keeps them (float16 would be half as much to read, but
 move distances by 1e-5). `bhattacharyya` reads them from there, block by block; that counts whole,
 with checks and logarithms. The system keeps the file in its own cache where memory allows.
 
-* *time*: the bare product is `torch.bmm` of square roots that lie in memory already, pictures
+* *time*: the bare product is `torch.bmm` of square roots that lie in memory already, images
   first, in the fastest of some batch sizes, all threads; the whole product, though half of it is
-  known by symmetry. Before each block of ours it runs over as many pictures, within one call, so
+  known by symmetry. Before each block of ours it runs over as many images, within one call, so
   that a busy machine slows both alike. Goal: at most `TIMES` its time.
 * *memory*: the largest resident size of this process, everything included: Python, torch, the
   mapped pages of the file, and the bare product's square roots. Goal: at most `GB`.
@@ -37,9 +37,9 @@ from helpers.core.console import say
 from helpers.landscape.distances import bhattacharyya, block_from_array
 
 TIMES, GB = 3.0, 4.0
-N_MODELS, N_PICTURES, N_CLASSES = 142, 7500, 1000
+N_MODELS, N_IMAGES, N_CLASSES = 142, 7500, 1000
 READY, BATCHES = 256, (8, 32, 128)
-"""Pictures whose square roots are in memory (no cache holds them); batches that are tried."""
+"""Images whose square roots are in memory (no cache holds them); batches that are tried."""
 
 
 def written(path: Path, shape: tuple[int, int, int]) -> np.memmap:
@@ -58,14 +58,14 @@ def written(path: Path, shape: tuple[int, int, int]) -> np.memmap:
 
 
 def bare_product(n_models: int, n_classes: int) -> Callable[[int], None]:
-    """Return what multiplies some pictures' square roots, batched in the fastest way found."""
+    """Return what multiplies some images' square roots, batched in the fastest way found."""
     ready = torch.rand(READY, n_models, n_classes)
 
-    def product(n_pictures: int, size: int) -> None:
+    def product(n_images: int, size: int) -> None:
         overlap = torch.empty(size, n_models, n_models)
-        for start in range(0, n_pictures, size):
+        for start in range(0, n_images, size):
             first = start % READY
-            some = ready[first:first + min(size, n_pictures - start)]
+            some = ready[first:first + min(size, n_images - start)]
             torch.bmm(some, some.transpose(1, 2), out=overlap[:len(some)])
 
     taken = dict.fromkeys(BATCHES, np.inf)
@@ -74,8 +74,8 @@ def bare_product(n_models: int, n_classes: int) -> Callable[[int], None]:
         product(READY, size)
         taken[size] = min(taken[size], time.perf_counter() - start)
     fastest = min(taken, key=taken.get)
-    say(f"bare product: batches of {fastest} pictures, {1e6 * taken[fastest] / READY:.0f} µs each")
-    return lambda n_pictures: product(n_pictures, fastest)
+    say(f"bare product: batches of {fastest} images, {1e6 * taken[fastest] / READY:.0f} µs each")
+    return lambda n_images: product(n_images, fastest)
 
 
 def measured(log_probs: np.memmap, bare: Callable[[int], None]) -> tuple[float, float, NDArray]:
@@ -102,10 +102,10 @@ def agree(log_probs: np.memmap, found: NDArray, pairs: int = 3) -> None:
             raise SystemExit(f"models {u} and {v}: {off:.1e} from the formula in float64")
 
 
-def main(n_pictures: int = N_PICTURES, n_models: int = N_MODELS, n_classes: int = N_CLASSES,
+def main(n_images: int = N_IMAGES, n_models: int = N_MODELS, n_classes: int = N_CLASSES,
          repeats: int = 5) -> tuple[float, float]:
     """Write predictions, measure both ways, print and return the ratio and the memory."""
-    shape = n_models, n_pictures, n_classes
+    shape = n_models, n_images, n_classes
     with tempfile.TemporaryDirectory() as folder:
         log_probs = written(Path(folder) / "predictions.npy", shape)
         bare = bare_product(n_models, n_classes)
@@ -118,7 +118,7 @@ def main(n_pictures: int = N_PICTURES, n_models: int = N_MODELS, n_classes: int 
         del log_probs  # some systems do not remove a file that is open
     ours, limit = np.array(seconds).T
     ratio = float(np.median(ours / limit))
-    say(f"{n_models * (n_models - 1) // 2} pairs, {n_pictures} pictures, {n_classes} classes, "
+    say(f"{n_models * (n_models - 1) // 2} pairs, {n_images} images, {n_classes} classes, "
         f"{repeats} times: ours {ours.min():.1f} s at best (median {np.median(ours):.1f}), bare "
         f"products {limit.min():.1f} s ({np.median(limit):.1f}): {ours.min() / limit.min():.2f} "
         f"times, median of the ratios {ratio:.2f} ({(ours / limit).min():.2f} to "

@@ -1,13 +1,13 @@
 """Measure the lesion battery: ratios in one run, on this machine.
 
     python benchmarks/lesions.py            about eight minutes on two cores
-    python benchmarks/lesions.py 48         with so many pictures
+    python benchmarks/lesions.py 48         with so many images
 
 The battery is that of the figures: the intact network, the lesion of six domains, and ten random
-lesions of each, 67 answers to every picture; once in all ReLU layers, as published, once in relu5
+lesions of each, 67 answers to every image; once in all ReLU layers, as published, once in relu5
 alone, a published variant. Compared with
 
-* the published procedure: for every lesion a copy of the network, the pictures decoded again, and
+* the published procedure: for every lesion a copy of the network, the images decoded again, and
   a mask tiled to the batch and multiplied in at *every* layer, with a look for NaN (spec 8.3);
 * the plain way: for every lesion one full pass with hooks at the lesioned layers alone;
 * the physical limit: the bare forward pass behind the first lesioned layer, once per lesion.
@@ -51,7 +51,7 @@ SHARES = (0.02, 0.005, 0.01, 0.01, 0.03, 0.01)
 
 
 def open_images(folder: Path, n: int) -> ImageSet:
-    """Write smooth random pictures as JPEG files and open them as an image set."""
+    """Write smooth random images as JPEG files and open them as an image set."""
     rng = np.random.default_rng(0)
     (folder / "class").mkdir(parents=True)
     for number in range(n):
@@ -113,7 +113,7 @@ def plain(model: nn.Module, layers: dict[str, str], lesions: list[Lesion],
 
 def ours(model: nn.Module, layers: dict[str, str], lesions: list[Lesion],
          batches: Callable) -> list[Tensor]:
-    """Answer in one pass over the pictures."""
+    """Answer in one pass over the images."""
     answers: dict[int, list[Tensor]] = {}
     run_lesions(model, layers, lesions, batches(),
             lambda _start, number, output: answers.setdefault(number, []).append(output))
@@ -171,7 +171,7 @@ def compare(method: str, classifier: Classifier, first: str, lesions: list[Lesio
     bare = limit(model, first, len(everything), batches)
     fast, found = seconds(lambda: ours(model, layers, lesions, batches))
     bare = (bare + limit(model, first, len(everything), batches)) / 2
-    say(f"{method}: {len(everything)} answers to {len(found[0])} pictures at {SIZE} px in "
+    say(f"{method}: {len(everything)} answers to {len(found[0])} images at {SIZE} px in "
         f"{fast:.1f} s; bare pass behind {first}, once per answer, {bare:.1f} s: "
         f"{fast / bare:.2f} times the limit")
     for name, way in (("one full pass per lesion", lambda: plain(model, layers, everything,

@@ -102,9 +102,9 @@ def compare_network(n_images: int = sum(COUNTS), size: int = 224) -> None:
     torch.manual_seed(0)
     model = AlexNetGN().eval()
     layers = layer_names(model)
-    pictures = torch.randn(BATCH, 3, size, size)
+    images = torch.randn(BATCH, 3, size, size)
     edges = np.cumsum((0, *COUNTS)) * n_images // sum(COUNTS)
-    batches = [(index, pictures[:min(BATCH, stop - start)])
+    batches = [(index, images[:min(BATCH, stop - start)])
                for index, (low, high) in enumerate(zip(edges, edges[1:]))
                for start in range(low, high, BATCH)
                for stop in [min(start + BATCH, high)]]
@@ -132,7 +132,7 @@ def compare_network(n_images: int = sum(COUNTS), size: int = 224) -> None:
         for found in moments.values():
             localize(found, DOMAINS)
 
-    model(pictures)
+    model(images)
     base, _ = seconds(bare, repeats=2)
     hooks, _ = seconds(hooks_only, repeats=2)
     everything, _ = seconds(with_statistics, repeats=2)

@@ -92,7 +92,7 @@ class Laboratory:
         return images
 
     def independent_pair(self) -> tuple[ImageSet, ImageSet]:
-        """Return the pictures that define units and independent ones that test them.
+        """Return the images that define units and independent ones that test them.
 
         The localizer and the profile's probe set; where a profile has no second set, the two
         halves of the localizer.

@@ -1,24 +1,24 @@
 # %% [markdown]
-# # 00 · What do the pictures and the networks of this laboratory look like?
+# # 00 · What do the images and the networks of this laboratory look like?
 #
 # No figure of a paper: the materials of all of them. Read it before any other notebook.
 # On two cores: half a minute and 1.3 GB under `demo` (two minutes the first time, while the world
 # is drawn), two minutes under `mini`; under `paper` not measured.
 
 # %% [markdown]
-# **Goal.** Every figure of this laboratory shows pictures to networks (and later to brains). Here
-# you meet both. Under `demo` the pictures are *drawn*: a small world whose truth is known, so
+# **Goal.** Every figure of this laboratory shows images to networks (and later to brains). Here
+# you meet both. Under `demo` the images are *drawn*: a small world whose truth is known, so
 # that a method can be checked before it is trusted. Under `mini` and `paper` they are photographs.
 # The code below does not know which it reads.
 #
 # **You will learn**
 # - what a localizer, an independent probe set and a diet are, and how they differ;
-# - how to tell whether pictures give their category away by a shortcut;
+# - how to tell whether images give their category away by a shortcut;
 # - how much a network knows before training, and how much training adds.
 
 # %% tags=["parameters"]
 profile = "demo"    # demo, mini, paper, or the path of your own TOML file
-n_examples = 7      # pictures of each category in the figure
+n_examples = 7      # images of each category in the figure
 k = 20              # neighbours that vote
 
 # %%
@@ -43,24 +43,24 @@ style.use_style()
 print(laboratory.provenance.line)
 
 # %% [markdown]
-# ## 1 · The pictures
+# ## 1 · The images
 #
-# **Localizer**: pictures of a few *domains* (faces, bodies, …), to find out which units prefer
-# which. **Probe set**: other exemplars in another style, to test these units on pictures that had
+# **Localizer**: images of a few *domains* (faces, bodies, …), to find out which units prefer
+# which. **Probe set**: other exemplars in another style, to test these units on images that had
 # no part in choosing them. **Diet**: what networks are trained on. A profile may lack the last two.
 # The domain `characters` (words and numbers) is called *words* in figures, as in the paper.
 
 # %%
 sets = {name: laboratory.images(name) for name in laboratory.available("localizer", "probe")}
-for name, pictures in sets.items():
-    print(f"{name}: {len(pictures)} pictures, {len(set(pictures.categories))} categories, "
-          f"{len(pictures.domain_names)} domains")
+for name, images in sets.items():
+    print(f"{name}: {len(images)} images, {len(set(images.categories))} categories, "
+          f"{len(images.domain_names)} domains")
 
 # %% [markdown]
 # ## 2 · Is there a shortcut?
 #
 # If faces were brighter than houses, a unit that measures brightness would look face-selective.
-# So compare luminance (the mean over a picture) and contrast (its standard deviation) between the
+# So compare luminance (the mean over an image) and contrast (its standard deviation) between the
 # localizer's domains, on values from 0 to 1.
 
 # %%
@@ -71,7 +71,7 @@ level_summary.loc[list(localizer.domain_names)]
 
 # %% [markdown]
 # Luminance is one shortcut of many. A harder question: can a *linear* reader tell the five
-# domains from the raw pixels (16 × 16)? Half of the pictures teach it, the other half test it.
+# domains from the raw pixels (16 × 16)? Half of the images teach it, the other half test it.
 # The same reader then sees what the networks see. From pixels to the untrained network is what
 # architecture gives; from there to a trained one is what was learned.
 
@@ -84,7 +84,7 @@ representations |= {name: extract_features(network, intact, layer) for name, net
 labels = np.array([DOMAINS.index(domain) for domain in intact.domains])
 half = intact.halves
 domain_accuracy = probe_accuracies(representations, labels, half == 0, half == 1, k=k)
-print(f"five domains, chance {domain_accuracy['chance'].iloc[0]:.0%}; taught by {np.sum(half == 0)} pictures")
+print(f"five domains, chance {domain_accuracy['chance'].iloc[0]:.0%}; taught by {np.sum(half == 0)} images")
 domain_accuracy.round(2)
 
 # %% [markdown]
@@ -109,7 +109,7 @@ for name in laboratory.available("diet"):
     classes = np.array([names.index(c) for c in train_images.categories + test_images.categories])
     is_train = np.arange(len(classes)) < len(train_images)
     class_accuracy[name] = probe_accuracies(class_features, classes, is_train, ~is_train, k=k)
-    print(f"{name}: {len(names)} classes, {len(train_images)} pictures teach, {len(test_images)} test")
+    print(f"{name}: {len(names)} classes, {len(train_images)} images teach, {len(test_images)} test")
 pd.concat(class_accuracy).round(2) if class_accuracy else "this profile has no diet"
 
 # %% [markdown]
@@ -122,7 +122,7 @@ figure = style.new_figure(6.6)
 grid = figure.add_gridspec(1, 2, width_ratios=[1.15, 1], wspace=0.55, left=0.08, right=0.97,
                            top=0.95, bottom=0.1)
 localizer_axes = figure.add_subplot(grid[0])
-style.picture_grid(localizer_axes, localizer, shown_categories, n_examples)
+style.image_grid(localizer_axes, localizer, shown_categories, n_examples)
 localizer_axes.set_title("localizer")
 localizer_axes.set_anchor("N")
 style.panel_letter(localizer_axes, "A", x=-0.14)
@@ -139,7 +139,7 @@ for row, (title, table) in enumerate(panels):
 # %%
 axes = figure.add_subplot(accuracy_grid[len(panels)])
 style.domain_strips(axes, levels, "contrast", localizer.domain_names)
-axes.set(title="contrast of the localizer's pictures", ylabel="SD of luminance")
+axes.set(title="contrast of the localizer's images", ylabel="SD of luminance")
 style.panel_letter(axes, "BCDE"[len(panels)], x=-0.12)
 tables = {"levels": levels, "domains": domain_accuracy.reset_index(names="representation")}
 tables |= {n: t.reset_index(names="representation") for n, t in class_accuracy.items()}
@@ -147,12 +147,12 @@ style.save_figure(figure, laboratory.provenance, tables)
 figure
 
 # %% [markdown]
-# **Figure 00.** **A** Pictures of every category of the localizer. **B** Share of held-out
-# pictures whose domain is found by *k* nearest neighbours (dark) and by a linear reader (light),
+# **Figure 00.** **A** Images of every category of the localizer. **B** Share of held-out
+# images whose domain is found by *k* nearest neighbours (dark) and by a linear reader (light),
 # from raw pixels and from one layer of each network; dotted: chance; n: printed in step 2. Where
 # the profile has a diet, **C** shows the same for its fine classes (n: step 3). **Last panel**
-# Contrast of every localizer picture (dots; bar: mean); a shortcut would shift one domain against
-# the others. No error bars: one split of the pictures, one network of each kind. The stamp says
+# Contrast of every localizer image (dots; bar: mean); a shortcut would shift one domain against
+# the others. No error bars: one split of the images, one network of each kind. The stamp says
 # whether the data are REAL or SYNTHETIC.
 
 # %% [markdown]
@@ -176,7 +176,7 @@ claims.claim("Luminance and contrast are matched between the localizer's domains
 pixel_accuracy, n_test = domain_accuracy.loc["raw pixels"], int((half == 1).sum())
 claims.count("Raw pixels do not give the five domains away",
              round(pixel_accuracy[["linear", "knn"]].max() * n_test), n_test, "below", 0.4,
-             of="pictures whose domain the better of the two readers finds; twice the chance",
+             of="images whose domain the better of the two readers finds; twice the chance",
              source="beyond the papers", paper="not reported")
 
 # %%
@@ -184,7 +184,7 @@ one = "one training of each network"
 gain, *span = difference_interval(*(count for name in (main, untrained) for count in (
     round(domain_accuracy.loc[name, "knn"] * n_test), n_test)))
 claims.judge("Training, not architecture, makes the domains readable", gain - 0.1,
-             *(end - 0.1 for end in span), "above 0", n=f"{n_test} pictures", rests_on=one,
+             *(end - 0.1 for end in span), "above 0", n=f"{n_test} images", rests_on=one,
              of="neighbours, trained minus untrained, minus 10 points", source="beyond the papers",
              paper="not reported")
 
@@ -197,7 +197,7 @@ if testable:
 gain = difference_interval(*((round(worst * n_test_images), n_test_images, round(
     diet.loc[untrained, "knn"] * n_test_images), n_test_images) if testable else (0, 0, 0, 0)), times=2)
 claims.judge("Networks trained without labels beat the untrained one on fine classes", *gain,
-             "above 0", n=f"{n_test_images} pictures", rests_on=one, source="beyond the papers",
+             "above 0", n=f"{n_test_images} images", rests_on=one, source="beyond the papers",
              of=f"neighbours, the worst of {len(trained_without_labels)} minus twice the untrained network's",
              paper="not reported")
 for name, table in {"five domains": domain_accuracy, **class_accuracy}.items():
@@ -229,7 +229,7 @@ print(claims.verdicts())
 # ## 7 · Exercises
 #
 # **Read.** In panel B, for which readers do neighbours beat the linear reader? Compare how many
-# pictures taught it with how many numbers describe each: `representations[name].shape`.
+# images taught it with how many numbers describe each: `representations[name].shape`.
 #
 # **Change.** Let *one* neighbour vote: call `probe_accuracies(…, k=1)` on the five domains, and leave the
 # parameter `k` as it is, to compare with `domain_accuracy`. Which network loses most, and why?
@@ -249,7 +249,7 @@ one = probe_accuracies(representations, labels, half == 0, half == 1, k=1)["knn"
 print((domain_accuracy["knn"] - one).drop("raw pixels").idxmax(), "loses most")
 
 # %% [markdown]
-# **Extend.** Use your own pictures as a localizer: copy `helpers/profiles/mini.toml` to
+# **Extend.** Use your own images as a localizer: copy `helpers/profiles/mini.toml` to
 # `profiles/mine.toml`, set `name = "mine"`, let `path` point at eleven folders with the localizer's
 # names (panel A), and run with `PROFILE=mine`.
 #

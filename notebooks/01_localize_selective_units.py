@@ -4,18 +4,18 @@
 # Prince, Alvarez & Konkle (2024), Figure 1 and Supplementary Figure 1
 # ([doi 10.1126/sciadv.adl1776](https://doi.org/10.1126/sciadv.adl1776)).
 # On two cores: half a minute and 1.2 GB under `demo`, five minutes and 6 GB under `mini`; under
-# `paper` not measured: pictures and weights are downloaded first.
+# `paper` not measured: images and weights are downloaded first.
 
 # %% [markdown]
 # **Goal.** The cortex has patches that respond to faces more than to anything else, others to
 # bodies, scenes or words. Does that need a pressure to tell these categories apart? We show a
-# network that was trained *without labels* the kind of pictures that find such patches in people,
+# network that was trained *without labels* the kind of images that find such patches in people,
 # and ask of every single unit whether it prefers one domain over **every** other.
 #
 # **You will learn**
 # - how a functional localizer becomes a statistical test of every unit in a network;
 # - why a unit must win each of five contrasts, and what correction over units costs;
-# - why an untrained network and an independent set of pictures belong in every such figure.
+# - why an untrained network and an independent set of images belong in every such figure.
 
 # %% tags=["parameters"]
 profile = "demo"    # demo, mini, paper, or the path of your own TOML file
@@ -42,26 +42,26 @@ style.use_style()
 print(laboratory.provenance.line)
 
 # %% [markdown]
-# ## 1 · The pictures
+# ## 1 · The images
 #
-# A functional localizer shows many pictures of few domains. Its two folders per domain (adult and
+# A functional localizer shows many images of few domains. Its two folders per domain (adult and
 # child faces, houses and corridors …) keep a unit from being called "face-selective" because it
-# likes beards. Scrambled pictures keep the texture without the things. The domain `characters` is
+# likes beards. Scrambled images keep the texture without the things. The domain `characters` is
 # called *words* in figures, as in the paper.
 
 # %%
-pictures = laboratory.images("localizer")
-counts = {domain: pictures.domains.count(domain) for domain in pictures.domain_names}
-print(f"{len(pictures)} pictures in {len(set(pictures.categories))} folders:", counts)
+images = laboratory.images("localizer")
+counts = {domain: images.domains.count(domain) for domain in images.domain_names}
+print(f"{len(images)} images in {len(set(images.categories))} folders:", counts)
 
 # %% [markdown]
 # ## 2 · The networks
 #
 # One network is the subject of the figure. *Contrastive* training, the paper's subject, gives it no
-# labels: two altered views of one picture should get the same code, different pictures different
+# labels: two altered views of one image should get the same code, different images different
 # ones. The **untrained twin** has the same architecture and random weights, drawn once from a seed
 # and kept, so that every later figure sees the same control. Other networks, where the profile
-# names them, have another objective or another *diet* (the pictures they were trained on).
+# names them, have another objective or another *diet* (the images they were trained on).
 
 # %%
 networks = laboratory.networks()
@@ -72,8 +72,8 @@ pd.DataFrame([{"network": name, "objective": network.entry.objective, "diet": ne
 # %% [markdown]
 # ## 3 · The test
 #
-# For domain *d* and each other domain *e* (scrambled pictures too) every unit gets a two-sample
-# *t* test over pictures: a *contrast*. So many tests need a correction. With *m* units in the layer
+# For domain *d* and each other domain *e* (scrambled images too) every unit gets a two-sample
+# *t* test over images: a *contrast*. So many tests need a correction. With *m* units in the layer
 # and $c_m = \sum_{i=1}^{m} 1/i$, the Benjamini–Yekutieli rule rejects the *k* smallest p values for
 # the largest *k* with $p_{(k)} \le \frac{k}{m c_m}\,\alpha$; of these, a share of at most α is
 # expected to be false. A unit is *d-selective* if it is rejected **and** *t* > 0 in **all**
@@ -83,7 +83,7 @@ pd.DataFrame([{"network": name, "objective": network.entry.objective, "diet": ne
 # computed, and only counts, means and sums of squared deviations per domain are kept.
 
 # %%
-localizer_results = {name: study.localize_network(network, pictures, alpha=alpha,
+localizer_results = {name: study.localize_network(network, images, alpha=alpha,
                                           batch_size=laboratory.profile.batch_size)
          for name, network in networks.items()}
 tables = {name: result.table() for name, result in localizer_results.items()}
@@ -111,8 +111,8 @@ claims.number("selective share, five domains, by layer", round_numbers(total_pro
 # %% [markdown]
 # ## 5 · The same units again?
 #
-# A unit that passes a test on some pictures may have been lucky. So the units are defined on
-# every second picture, and measured on the others. *replicated* is the share that passes the
+# A unit that passes a test on some images may have been lucky. So the units are defined on
+# every second image, and measured on the others. *replicated* is the share that passes the
 # whole test again; *same preference* the share that again responds most to the same domain;
 # *d′* the distance between the domain and all others, in standard deviations.
 
@@ -139,7 +139,7 @@ for name, domains in replicated_domains.items():
     print(f"{name}: both halves agree on units for {', '.join(domains) or 'no domain'}")
 
 # %% [markdown]
-# ## 6 · Do they generalise to pictures of another kind?
+# ## 6 · Do they generalise to images of another kind?
 #
 # The second set shows other exemplars in another style. Where a profile has no second set, the
 # localizer's first half defines the units and its second half tests them: a milder question.
@@ -152,14 +152,14 @@ generalisation_tables = {name: study.measure_generalisation(study.localize_netwo
                                          study.localize_network(networks[name], independent, **size))
           for name in (network_spec.main, network_spec.untrained)}
 generalisation_at_layer = {name: table[table["layer"] == layer].set_index("domain") for name, table in generalisation_tables.items()}
-print(f"units defined on {len(defining)} pictures, tested on {len(independent)} others, {layer}")
+print(f"units defined on {len(defining)} images, tested on {len(independent)} others, {layer}")
 generalisation_at_layer[network_spec.main][["n_units", "t_defining", "t_independent", "same_preference"]].round(2)
 
 # %%
 generalisation_at_layer[network_spec.untrained][["n_units", "t_defining", "t_independent", "same_preference"]].round(2)
 
 # %% [markdown]
-# The heat map shows the main network's units (rows) over the independent pictures (columns), each
+# The heat map shows the main network's units (rows) over the independent images (columns), each
 # row as z scores. Blocks on the diagonal are what "selective" means; other units are below.
 
 # %%
@@ -172,7 +172,7 @@ batches = independent.batches(np.array_split(order, -(-len(order) // 64)), main.
 units = np.concatenate([members for _, members in groups])
 responses = extract_activations(main.model, {layer: main.layers[layer]}, batches, {layer: units})[layer]
 z = stats.zscore(responses.numpy(), axis=0).T
-print(f"{z.shape[0]} units of {layer} × {z.shape[1]} pictures")
+print(f"{z.shape[0]} units of {layer} × {z.shape[1]} images")
 
 # %% [markdown]
 # ## 7 · The figure
@@ -200,7 +200,7 @@ bottom = rows[2].subgridspec(1, 2, width_ratios=[1.7, 1], wspace=0.3)
 heat = figure.add_subplot(bottom[0])
 image = style.unit_heat_map(heat, z, [(d, len(members)) for d, members in groups],
                             [(d, independent.domains.count(d)) for d in DOMAINS])
-heat.set(xlabel="independent pictures", title=f"units of {layer}\n{network_spec.main}")
+heat.set(xlabel="independent images", title=f"units of {layer}\n{network_spec.main}")
 figure.colorbar(image, ax=heat, fraction=0.03, pad=0.02).ax.set_title("z", fontsize=6.5)
 style.panel_letter(heat, "C", x=-0.12)
 
@@ -222,9 +222,9 @@ figure
 # **Figure 01.** **A** Share of each layer's units that pass the conjunction test, per domain and
 # network (Benjamini–Yekutieli over all units of the layer, in each of five contrasts).
 # **B** The same for the learned layers of the main network; grey: the rest, units selective for
-# scrambled pictures among them. **C** z-scored responses of the selective units and of others to
-# pictures that had no part in choosing them; cyan lines part the groups; colours saturate at
-# ±1.5. **D** Mean *t* of the selected units on the independent pictures, averaged over contrasts;
+# scrambled images among them. **C** z-scored responses of the selective units and of others to
+# images that had no part in choosing them; cyan lines part the groups; colours saturate at
+# ±1.5. **D** Mean *t* of the selected units on the independent images, averaged over contrasts;
 # dotted: no preference; a point needs only one unit. No error bars: one network of each kind. The
 # stamp says whether the data are REAL or SYNTHETIC.
 
@@ -243,7 +243,7 @@ for domain in CORE:
 for name in (network_spec.main, network_spec.untrained):
     claims.number(f"{layer}, {name}", round_numbers({
         "share, four core domains": at_layer[name].loc[list(CORE), "proportion"].sum(),
-        "mean t, independent pictures": generalisation_at_layer[name].loc[list(CORE), "t_independent"].mean()}))
+        "mean t, independent images": generalisation_at_layer[name].loc[list(CORE), "t_independent"].mean()}))
 
 # %%
 one, four = "one training of each network", "in each of the four domains"
@@ -252,7 +252,7 @@ split_half_tests = lambda name: {d: (at_layer[name].loc[d, "proportion"],
 contrastive = main.entry.trained_without_labels
 claims.tests("A network trained by contrast, without labels, has units selective for faces, "
              "bodies, scenes and words", split_half_tests(network_spec.main) if contrastive else {}, "above 0",
-             of=f"share of {layer}; both halves of the pictures pick the same units, {four}, "
+             of=f"share of {layer}; both halves of the images pick the same units, {four}, "
                 f"hypergeometric, Bonferroni over {len(DOMAINS)} domains",
              source="abstract; Fig. 1", paper="they emerge; shares unknown", rests_on=one)
 claims.test("The share of selective units grows with depth", trend.statistic, trend.pvalue,
@@ -269,7 +269,7 @@ def same_preference_intervals(name, bound=0.5):
             for d, (k, n) in counts.items()}, np.sum(list(counts.values()), axis=0)
 
 same_preference, _ = same_preference_intervals(network_spec.main)
-claims.intervals("The units keep their preference on independent pictures", same_preference, "above 0",
+claims.intervals("The units keep their preference on independent images", same_preference, "above 0",
                  of=f"share of units that prefer the same domain again, minus half, {four}",
                  source="Fig. 1 heat map; by design", paper="they do; number unknown", rests_on=one)
 
@@ -283,7 +283,7 @@ claims.intervals("Training makes selective units: the untrained twin has fewer, 
 
 # %%
 _, (n_again, n_lost) = same_preference_intervals(network_spec.untrained)
-claims.count("The untrained twin's selective units do not generalise to independent pictures",
+claims.count("The untrained twin's selective units do not generalise to independent images",
              int(n_again), int(n_lost), "below", 0.5, of="units that prefer the same domain again; "
              "fewer than half", source="published control, confounded there (spec 8.2)",
              paper="mean t near 0; inferred", rests_on=one)
@@ -309,7 +309,7 @@ print(claims.verdicts())
 # twin. Where spatial frequency alone tells some domains from others, a layer of random filters
 # finds it (under `mini` the twin has more units for words than the trained network). So "passes the
 # test" and "was learned" are different statements; such units can even generalise, if the new
-# pictures share the shortcut. In the demo, the network that saw faces alone has units for scenes
+# images share the shortcut. In the demo, the network that saw faces alone has units for scenes
 # and for words (panel A), and both halves confirm them (step 5): training on one domain makes units
 # that tell others apart. The published control drew a *new* random network for the second set, so
 # its units could not generalise by construction; ours is one network throughout. In the demo it has
@@ -318,7 +318,7 @@ print(claims.verdicts())
 # Three differences in procedure: we hold no activation matrix (the published way needs 13.5 GB),
 # we test each pair of domains once (the reversed contrast has the same p value), and dead units
 # are counted in *m* but never selected. The masks are identical to the published rule's; the
-# tests show it. Under `demo` the diet and the pictures are drawn, so shares say nothing about
+# tests show it. Under `demo` the diet and the images are drawn, so shares say nothing about
 # ImageNet; they say whether the method finds in a known world what is there.
 
 # %% [markdown]
@@ -365,7 +365,7 @@ print(f"mean t above {min_t:.1f}:", {d: f"{(t[i] >= min_t).mean():.0%} against "
 # to every other domain) to a ReLU layer. It has no notion of noise: which units does it add or
 # drop?
 #
-# **Discuss.** (1) What would make a unit selective for scrambled pictures? (2) Two networks have
+# **Discuss.** (1) What would make a unit selective for scrambled images? (2) Two networks have
 # 5 % and 10 % face-selective units. Is the second one better at faces? (3) The test counts
 # positions in a feature map as separate units. What changes if channels were the units?
 #

@@ -14,14 +14,14 @@
 #
 # **You will learn**
 # - how to lesion any network without touching its weights, and what a readout is;
-# - why a lesion needs a control of equally many random units, and held-out pictures;
+# - why a lesion needs a control of equally many random units, and held-out images;
 # - what separates "faces suffer" from "faces suffer *more than the rest*".
 
 # %% tags=["parameters"]
 profile = "demo"     # demo, mini, paper, or the path of your own TOML file
 method = "relus"     # layers to lesion: relus (published), full, relus_1-5, until_relu6, or one layer
 fraction = 0.0       # 0: units that pass the localizer; 0.05: five percent with the largest t
-n_shown = 3          # most impaired classes whose pictures are shown, per lesion
+n_shown = 3          # most impaired classes whose images are shown, per lesion
 
 # %%
 import numpy as np
@@ -61,11 +61,11 @@ print(laboratory.provenance.line)
 
 # %%
 classifier = open_classifier(laboratory, network_spec.main)
-pictures = laboratory.images(spec.images, spec.part).first_of_each(spec.n_per_class)
-groups, by_class = (lesions_study.group_images(pictures, min_images=min_images)
+images = laboratory.images(spec.images, spec.part).first_of_each(spec.n_per_class)
+groups, by_class = (lesions_study.group_images(images, min_images=min_images)
                     for min_images in (lesions_study.MIN_IMAGES, 1))
 print(f"{network_spec.main}: {len(classifier.layers)} layers before the readout")
-print(f"{len(pictures)} pictures of {len(by_class)} classes to be named")
+print(f"{len(images)} images of {len(by_class)} classes to be named")
 print(f"accuracies of {len(groups)} " + ("groups: classes are too small here, so they are pooled by "
       "kind" if groups.pooled else "classes"))
 claims.number("readout weights", round_numbers(classifier.summarise_weights()))
@@ -73,16 +73,16 @@ claims.number("readout weights", round_numbers(classifier.summarise_weights()))
 # %% [markdown]
 # ## 2 · The lesions
 #
-# A unit is one channel at one position of the picture, as in the localizer. The lesion of a domain
+# A unit is one channel at one position of the image, as in the localizer. The lesion of a domain
 # multiplies its selective units by zero, in all ReLU layers (where negative values are set to zero)
 # at once. The control silences **as many random units in each layer**, several times. All lesions
-# share one pass over the pictures: what precedes the first lesioned layer is computed once. The
+# share one pass over the images: what precedes the first lesioned layer is computed once. The
 # **cost** of a lesion is accuracy before minus accuracy after it; positive: impaired.
 
 # %%
 size = {"batch_size": laboratory.profile.batch_size}
 localizer_result = selectivity_study.localize_network(classifier.network, laboratory.images("localizer"), **size)
-outcome = lesions_study.lesion_network(classifier, localizer_result, pictures, method=method,
+outcome = lesions_study.lesion_network(classifier, localizer_result, images, method=method,
                                          fraction=fraction, n_random=spec.n_random, seed=seed, **size)
 total = sum(outcome.n_units.values())
 silenced = dict(zip(outcome.domains, sum(outcome.n_lesioned.values()) / total))
@@ -132,9 +132,9 @@ print(f"{spec.activation_layer}, mean over the four domains: selective units "
 # ## 4 · Are the own classes hit more than the others?
 #
 # Where we know to which domain a class belongs, we can ask directly: mean cost for the domain's
-# own classes minus mean cost for all others. These pictures had no part in choosing the units.
+# own classes minus mean cost for all others. These images had no part in choosing the units.
 # The p value deals the domains to classes at random; the last column asks whether random lesions
-# of as many units would do the same. NaN: the pictures have no classes of this domain.
+# of as many units would do the same. NaN: the images have no classes of this domain.
 
 # %%
 effects = {d: lesions_study.own_class_effects(outcome, by_class, spec.top_k, d, seed=seed)
@@ -155,7 +155,7 @@ effect_table, other_outcomes = lesions_study.effect_rows(network_spec.main, effe
 for name in spec.compare:
     other_classifier = open_classifier(laboratory, name)
     units = selectivity_study.localize_network(other_classifier.network, laboratory.images("localizer"), **size)
-    other_outcome = lesions_study.lesion_network(other_classifier, units, pictures, method=method,
+    other_outcome = lesions_study.lesion_network(other_classifier, units, images, method=method,
                                            fraction=fraction, n_random=0, seed=seed, **size)
     other_outcomes[name] = other_outcome
     effect_table += lesions_study.effect_rows(name, {
@@ -168,8 +168,8 @@ effect_table.pivot(index="network", columns="domain", values="value").loc[[netwo
 # ## 5 · Select on one half, report on the other
 #
 # The paper needs no list of domains: it takes the classes that a lesion impairs *most* as its probe
-# set (not to be confused with the probe *pictures* of notebook 00). But the largest of many noisy
-# numbers is large by luck. So the probe set is chosen on half A of each class's pictures and the
+# set (not to be confused with the probe *images* of notebook 00). But the largest of many noisy
+# numbers is large by luck. So the probe set is chosen on half A of each class's images and the
 # cost is reported on half B. On data without any effect this gives zero, as our tests show.
 
 # %%
@@ -185,8 +185,8 @@ for domain, line, drop in zip(core, names, main.mean.diagonal()):
     print(f"{domain}: {drop:.0%} lost in {', '.join(line)}")
 
 # %% [markdown]
-# Then, picture by picture of half B: does the *own* lesion cost these classes more than the three
-# other lesions do? If not, the lesions' names can be dealt anew for every picture.
+# Then, image by image of half B: does the *own* lesion cost these classes more than the three
+# other lesions do? If not, the lesions' names can be dealt anew for every image.
 
 # %%
 own_lesion_tests = {}
@@ -195,7 +195,7 @@ for domain_idx, domain in enumerate(core):
     own_lesion_tests[domain] = compare_own_and_other_lesions(correct[1:][rows][:, rows_b], domain_idx, seed=seed)
 own_lesion_p = corrected([test.p for test in own_lesion_tests.values()])
 pd.DataFrame([{"probe set of": d, "own - other lesions": t.value, "low": t.low, "high": t.high,
-               "p (Holm)": p, "pictures": t.n}
+               "p (Holm)": p, "images": t.n}
               for (d, t), p in zip(own_lesion_tests.items(), own_lesion_p)]).round(3)
 
 # %% [markdown]
@@ -229,7 +229,7 @@ style.domain_legend(figure, five_domains)
 # %%
 strips = figure_rows[1].subgridspec(1, 4, wspace=0.1).subplots()
 for domain_idx, (axes, domain) in enumerate(zip(strips, core)):
-    examples = [pictures.open(int(np.flatnonzero(groups.group_of_image == group)[0]))
+    examples = [images.open(int(np.flatnonzero(groups.group_of_image == group)[0]))
                 for group in main.most_impaired[domain_idx][:n_shown]]
     plots.most_impaired_examples(axes, examples, names[domain_idx][:n_shown], domain)
 style.panel_letter(strips[0], "B", x=-0.08, y=1.1)
@@ -272,11 +272,11 @@ style.save_figure(figure, laboratory.provenance, {
 figure
 
 # %% [markdown]
-# **Figure 02.** **A** For each class (or group of classes, where classes are few pictures deep):
+# **Figure 02.** **A** For each class (or group of classes, where classes are few images deep):
 # mean activation of a domain's selective units in the intact network, and change of accuracy when
 # these units are silenced. Negative: impaired. Coloured: the probe set of C. Lines are fitted to
 # the values; dots are jittered (SD 0.5) for display. r with 95 % bootstrap interval and one-sided
-# permutation p over classes, uncorrected. **B** One picture of each of the most impaired classes.
+# permutation p over classes, uncorrected. **B** One image of each of the most impaired classes.
 # **C** Probe sets chosen on half A, cost on half B, for each lesion; bars ± SEM over classes;
 # black: mean of equally large random lesions. **D** Pearson r between cost profiles. **E** The
 # correlation of A by layer; grey: random lesions, mean ± SEM over draws. **F** Cost for own minus
@@ -333,7 +333,7 @@ claims.intervals("… and more so than a lesion of as many random units",
 claims.intervals("Deficits are dissociable: a probe set suffers most from its own lesion",
                  as_intervals(own_lesion_tests) if not groups.pooled else undefined, "above 0",
                  of=f"cost of the own minus the three other lesions, half B, bootstrap over "
-                    f"pictures, {four}", rests_on=one,
+                    f"images, {four}", rests_on=one,
                  source="Fig. 2 bars; abstract", paper="−70 to 15 points on its axis; values unknown")
 claims.intervals("A probe set suffers more from the selective units' lesion than from random ones",
                  {d: to_points(against_draws(own_deficits[i], random_deficit[:, i, i]))
@@ -389,10 +389,10 @@ print(claims.verdicts())
 # Differences in procedure. The published control permutes each domain's units on its own;
 # ours deals all domains in one permutation, so that random lesions overlap no more than real
 # ones. Ties count against the network: a network that is silenced altogether recognises nothing.
-# And halves alternate picture by picture, where the published ones are the first and the last 25.
+# And halves alternate image by image, where the published ones are the first and the last 25.
 # With 1,000 classes the published probe set has 10; with fewer classes at least three.
 #
-# Where classes are few pictures deep (`mini`: one photograph each), a class has no accuracy of its
+# Where classes are few images deep (`mini`: one photograph each), a class has no accuracy of its
 # own. They are then pooled by kind, and what rests on classes is *not testable here*. The
 # photographs of `mini` were most likely part of the network's training, so its accuracies are too
 # high. And its three random draws are few: a test against them finds only what is far outside their
@@ -422,7 +422,7 @@ else:
 # `fraction = 0.01`, which silences as many units for each domain: which lesion does most harm now?
 #
 # **Extend.** Lesion the face units of *one* layer at a time with
-# `lesions_study.lesion_network(classifier, localizer_result, pictures, method=layer, n_random=0)`.
+# `lesions_study.lesion_network(classifier, localizer_result, images, method=layer, n_random=0)`.
 
 # %%
 layer = None    # one of list(classifier.layers)
@@ -430,12 +430,12 @@ layer = None    # one of list(classifier.layers)
 if layer is None:
     print("Hint: costs(spec.top_k, groups)[0, 0] is the face lesion's cost by class; take its mean.")
 else:
-    one = lesions_study.lesion_network(classifier, localizer_result, pictures, method=layer, n_random=0, **size)
+    one = lesions_study.lesion_network(classifier, localizer_result, images, method=layer, n_random=0, **size)
     print(f"{layer}: {one.compute_deficits(spec.top_k, groups)[0, 0].mean():.1%} lost")
 
 # %% tags=["solution"]
 last = list(outcome.n_units)[-1]
-one = lesions_study.lesion_network(classifier, localizer_result, pictures, method=last, n_random=0, **size)
+one = lesions_study.lesion_network(classifier, localizer_result, images, method=last, n_random=0, **size)
 print(f"{last}: {one.compute_deficits(spec.top_k, groups)[0, 0].mean():.1%} lost; the readout sees this layer "
       f"(or what follows it) alone")
 
@@ -443,7 +443,7 @@ print(f"{last}: {one.compute_deficits(spec.top_k, groups)[0, 0].mean():.1%} lost
 # **Discuss.** (1) The readout was trained on the intact network. What would change if it were
 # trained again after the lesion, and which of the two is more like a patient? (2) A lesion that
 # impairs faces *and* tools: is that a failure of selectivity? (3) Why is "the most impaired
-# classes" a dangerous description without a second half of the pictures?
+# classes" a dangerous description without a second half of the images?
 #
 # **References.** Prince, Alvarez & Konkle (2024), *Science Advances* 10(39), eadl1776 · Holm
 # (1979), *Scand J Stat* 6(2).

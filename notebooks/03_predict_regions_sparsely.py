@@ -16,7 +16,7 @@
 # **You will learn**
 # - why the sign of a weight matters more than the number of weights;
 # - how a noise ceiling says what the best possible model could reach;
-# - why a layer must be chosen on other pictures than those it is judged by.
+# - why a layer must be chosen on other images than those it is judged by.
 
 # %% tags=["parameters"]
 profile = "demo"          # demo, mini, paper, or the path of your own TOML file
@@ -24,7 +24,6 @@ metric = "veUnivar"       # score that chooses the layer in panels C and E: veUn
 n_jobs = 2                # processes for the fits; or set DASK_SCHEDULER_ADDRESS
 
 # %%
-import numpy as np
 import pandas as pd
 
 from helpers import lab
@@ -52,7 +51,7 @@ print(laboratory.provenance.line)
 #
 # A region is what its own localizer scan marked in a participant; not everyone has every region.
 # Of its *vertices* (points of the cortical surface; in some data, voxels) we keep those whose
-# signal is clear enough: **ncsnr**, the spread of the signal over pictures divided by the spread
+# signal is clear enough: **ncsnr**, the spread of the signal over images divided by the spread
 # of the noise over repeats, must exceed a bound. The table counts them.
 
 # %%
@@ -64,7 +63,7 @@ print(f"{len(cohort.subjects)} participants, in the layout of {cohort.name}; "
       f"responses: {cohort.units}")
 print(f"fit on {len(fold.fit)} conditions, choose on {len(fold.validation[0][1])}, "
       f"test on {len(fold.test)}; {len(cohort.folds(cohort.subjects[0]))} fold(s)")
-regions.pivot(index="roi", columns="subject", values="n_nonzero_weights").loc[list(study.rois)]
+regions.pivot(index="roi", columns="subject", values="n_reliable_vertices").loc[list(study.rois)]
 
 # %% [markdown]
 # ## 2 · How good could the best model be?
@@ -72,7 +71,7 @@ regions.pivot(index="roi", columns="subject", values="n_nonzero_weights").loc[li
 # Responses are noisy, so even the truth would not correlate 1 with them. A generative model of
 # signal and noise, estimated from the repeats, says what the truth would reach: the **noise
 # ceiling**. We check it against the repeats' own reliability, which needs no such model. Two
-# ceilings: of a region's mean response, and of its geometry of pictures (*rsa*). For geometry the
+# ceilings: of a region's mean response, and of its geometry of images (*rsa*). For geometry the
 # check is only approximate, and too low where noise is strong (panel F).
 
 # %%
@@ -88,15 +87,15 @@ ceilings.pivot_table(index="roi", columns="statistic", values="value").round(2)
 # %% [markdown]
 # ## 3 · The published fit
 #
-# For one region and one layer: take the activations $X$ (*n* pictures × units) of the layer's units
+# For one region and one layer: take the activations $X$ (*n* images × units) of the layer's units
 # selective for *the region's* domain; find non-negative weights $w$, as few as the penalty α asks
 # for, and a constant $b$ that predict the responses $y$ of each vertex:
 #
 # $$\min_{w \ge 0} \tfrac{1}{2n} \lVert y - Xw - b \rVert^2 + \alpha \lVert w \rVert_1$$
 #
-# Fit on one set of pictures, choose the layer on a second, report on a third. Two scores, both
+# Fit on one set of images, choose the layer on a second, report on a third. Two scores, both
 # correlations: is the region's mean response predicted (**veUnivar**), are the dissimilarities
-# between its response patterns to pictures (**veRSA**)?
+# between its response patterns to images (**veRSA**)?
 
 # %%
 main = encoding_study.LocalizedNetwork(laboratory.network(network_names.main), selectivity_study.localize_network(
@@ -116,7 +115,7 @@ tests[metric].round(4)
 # Each asks one question. An **untrained** twin: does training matter? A network taught on **faces
 # only**: does one need a specialist for a special region? **Gabor** energy (how much of each
 # orientation and size of edge there is, and where) and its 50 leading axes (**GistPC**): is it only
-# what the picture looks like? And **ridge** on whole layers, unconstrained: what can be had at all?
+# what the image looks like? And **ridge** on whole layers, unconstrained: what can be had at all?
 
 # %%
 predictor_scores = {"contrastive": contrastive}
@@ -178,7 +177,7 @@ pd.concat({method: table.groupby("roi")[["own_pool", "other_pools", "advantage"]
 # ## 6 · A penalty that means the same everywhere
 #
 # The published α = 0.1 acts on raw activations, whose scale differs from layer to layer, and the
-# untrained network got another one. With units and responses standardised on the fitted pictures,
+# untrained network got another one. With units and responses standardised on the fitted images,
 # α is on the scale of a *correlation*: the first unit enters only if its correlation exceeds α.
 
 # %%
@@ -194,9 +193,9 @@ print("units used per vertex, published α:",
 # %% [markdown]
 # ## 7 · One stimulus set, two species
 #
-# Where the profile has the 92 pictures that people and monkeys saw, we ask each layer whether it
-# finds the same pictures alike as inferior temporal cortex (IT) does. Both are summarised as a
-# representational dissimilarity matrix (RDM): one number for each pair of pictures.
+# Where the profile has the 92 images that people and monkeys saw, we ask each layer whether it
+# finds the same images alike as inferior temporal cortex (IT) does. Both are summarised as a
+# representational dissimilarity matrix (RDM): one number for each pair of images.
 
 # %%
 measured = open_rsa92(laboratory)
@@ -264,18 +263,18 @@ figure
 
 # %% [markdown]
 # **Figure 03.** **A, B** Best layer of each participant (dots), chosen on validation, scored on
-# test pictures; violins over participants (three or more), bar: mean; n under each region: the
+# test images; violins over participants (three or more), bar: mean; n under each region: the
 # participants behind it (a small number: fewer for this predictor). No violin: this predictor has
 # no units here, or is not meant for the region. Grey band: range of the participants' noise
 # ceilings. Stars: the contrastive network's units differ from this rival (paired t over
 # participants, p < .05 after Bonferroni over all regions and rivals; filled: better, open: worse;
 # ridge is not tested). **C, D** Score by layer for each domain's units, under the sparse positive
-# constraint and by ordinary least squares; mean ± SEM over participants, validation pictures, as
-# published; a gap: no score there. **E** Every pool's best layer, test pictures, mean ± SEM;
+# constraint and by ordinary least squares; mean ± SEM over participants, validation images, as
+# published; a gap: no score there. **E** Every pool's best layer, test images, mean ± SEM;
 # framed: the region's own domain. Axes of C and D differ. **F** Noise ceilings
 # of the model against the repeats' reliability, one dot a participant and region; or, where the
 # profile has them, agreement of each layer's dissimilarities with human and monkey IT (Spearman;
-# filled: p < .05, permuting pictures, Holm over layers). The stamp says whether the data are REAL
+# filled: p < .05, permuting images, Holm over layers). The stamp says whether the data are REAL
 # or SYNTHETIC.
 
 # %% [markdown]
@@ -414,8 +413,8 @@ print(claims.verdicts())
 # predict mean responses about as well as the constrained units, and geometry slightly better. What
 # speaks for content is the *advantage of the own pool* (not measured for the untrained twin).
 #
-# Three differences in procedure. The axes of GistPC are fitted on the fitted pictures only; the
-# published ones were fitted anew on the test pictures, so the two sets of axes were not the same.
+# Three differences in procedure. The axes of GistPC are fitted on the fitted images only; the
+# published ones were fitted anew on the test images, so the two sets of axes were not the same.
 # The untrained twin is one saved network; the published one was drawn anew at every call. The noise
 # ceiling's signal is scaled by solving for the data's own reliability, where the published code
 # tries steps of a tenth.

@@ -1,20 +1,20 @@
 # %% [markdown]
-# # 04 · Do pictures of different things part ways on their way through a network?
+# # 04 · Do images of different things part ways on their way through a network?
 #
 # Prince, Alvarez & Konkle (2024), Figure 5 and the authors' page on tuning reorientation
 # ([doi 10.1126/sciadv.adl1776](https://doi.org/10.1126/sciadv.adl1776)).
 # On two cores: half a minute and 1 GB under `demo`, one minute and 4 GB under `mini`; under
-# `paper` not measured: the pictures have to be put in place by hand (the message says how).
+# `paper` not measured: the images have to be put in place by hand (the message says how).
 
 # %% [markdown]
-# **Goal.** The paper's last figure draws every picture as a path: where it lies in the first
+# **Goal.** The paper's last figure draws every image as a path: where it lies in the first
 # layer, in a later one, in the last. Paths of faces, buildings, cats and hammers seem to part
 # like channels of a river. We draw that figure, ask how much of it is arbitrary, mend it, and put
 # a number with an error on what it illustrates.
 #
 # **You will learn**
 # - why axes of different layers cannot be compared as they come, and how to align them;
-# - how to ask of any picture: what would look different had a coin fallen otherwise?
+# - how to ask of any image: what would look different had a coin fallen otherwise?
 # - why a fit that may subtract features can turn their tuning around, and a positive one cannot.
 
 # %% tags=["parameters"]
@@ -47,9 +47,9 @@ style.use_style()
 print(laboratory.provenance.line)
 
 # %% [markdown]
-# ## 1 · The pictures
+# ## 1 · The images
 #
-# Four categories, the first pictures of each. They are grey and matched in mean luminance and
+# Four categories, the first images of each. They are grey and matched in mean luminance and
 # contrast where the set provides for it, so that neither tells the categories apart.
 
 # %%
@@ -57,19 +57,19 @@ images = laboratory.images(spec.images)
 stimuli = images.select(content_channels_trajectories.select_images(images.categories, spec.categories, spec.n_per_category))
 categories = np.array(stimuli.categories)
 counts = {category: int((categories == category).sum()) for category in spec.categories}
-print(f"{len(stimuli)} pictures:", counts)
+print(f"{len(stimuli)} images:", counts)
 
 # %%
 image_grid = style.new_figure(2.6)
-style.picture_grid(image_grid.add_subplot(), stimuli, spec.categories, 10)
+style.image_grid(image_grid.add_subplot(), stimuli, spec.categories, 10)
 image_grid
 
 # %% [markdown]
 # ## 2 · Through the layers
 #
-# The network of the figures and its **untrained twin** see the pictures once. Of every layer we
+# The network of the figures and its **untrained twin** see the images once. Of every layer we
 # keep two things: the published ten *principal components* (the directions in which its responses
-# to pictures vary most), and the distances between pictures (1 − correlation over *all* units),
+# to images vary most), and the distances between images (1 − correlation over *all* units),
 # which need no components at all.
 
 # %%
@@ -88,9 +88,9 @@ main, untrained = networks[network_spec.main], networks[network_spec.untrained]
 print(f"{network_spec.main}, units a layer: {n_units}; components kept: {scores[network_spec.main].shape[2]}")
 
 # %% [markdown]
-# ## 3 · The published picture
+# ## 3 · The published image
 #
-# Stack the layers' scores, one row per picture and layer; take 1 − Pearson's *r* between all
+# Stack the layers' scores, one row per image and layer; take 1 − Pearson's *r* between all
 # rows; lay the rows out in a plane so that distances fit as well as they can (metric
 # multidimensional scaling). *Stress* says how badly they fit: 0 is exact, 0.2 is called poor.
 
@@ -100,25 +100,25 @@ published = content_channels_trajectories.fit_mds(content_channels_trajectories.
 print(f"{n_layers} × {len(stimuli)} points; stress {published.stress:.2f}")
 
 # %% [markdown]
-# ## 4 · What is wrong with it, and the aligned picture
+# ## 4 · What is wrong with it, and the aligned image
 #
 # Component 1 of `conv1` and component 1 of a later layer share nothing but their number. Each is
-# a direction in another space, and its sign is a convention. A picture with scores (3, −1) in
+# a direction in another space, and its sign is a convention. An image with scores (3, −1) in
 # one layer and (3, −1) in the next has not *stayed* anywhere. So a distance between two layers,
 # which is most of what the published plane shows, has no meaning.
 #
-# The mend: turn each layer's cloud of pictures, as a rigid body, until the same pictures lie as
+# The mend: turn each layer's cloud of images, as a rigid body, until the same images lie as
 # close together as they can in all layers (*generalised Procrustes alignment*; the mean cloud is
 # the *consensus*). Distances within a layer stay as they are. The distance is 1 − cosine here,
 # because Pearson's *r* takes away the mean over components, and that depends on their signs, too.
-# Some agreement comes from turning alone: hence a comparison with pictures shuffled within layers.
+# Some agreement comes from turning alone: hence a comparison with images shuffled within layers.
 
 # %%
 aligned = content_channels_trajectories.fit_mds(content_channels_trajectories.aligned_rdm(scores[network_spec.main]), n_layers)
 consensus_variance = content_channels_trajectories.consensus_variance(content_channels_trajectories.procrustes_align(scores[network_spec.main]))
 permuted_variance = content_channels_trajectories.permuted_consensus_variance(scores[network_spec.main], seed=seed)
 print(f"stress {aligned.stress:.2f}; the consensus holds {consensus_variance:.0%} of the layers' variance, "
-      f"{permuted_variance.mean():.0%} if pictures are shuffled within layers")
+      f"{permuted_variance.mean():.0%} if images are shuffled within layers")
 
 # %% [markdown]
 # ## 5 · How much of each plane is arbitrary?
@@ -154,11 +154,11 @@ print("between layers, signs of scikit-learn before 1.5 against today's:",
 # ## 6 · A number for what the figure illustrates
 #
 # Do the categories lie further apart in deeper layers? Each layer can be asked in its own space.
-# The *silhouette* of a picture compares its mean distance to its own category (*a*) with that to
+# The *silhouette* of an image compares its mean distance to its own category (*a*) with that to
 # the nearest other one (*b*): $(b - a)/\max(a, b)$, 1 for tight and distant clusters, 0 or less
 # where they overlap. Two questions, two tests: *is there any separation?* (labels dealt at random,
-# `n_permutations` times), and *does it grow?* (the slope over layers, with its error over pictures,
-# from leaving out one picture at a time: the *jackknife*).
+# `n_permutations` times), and *does it grow?* (the slope over layers, with its error over images,
+# from leaving out one image at a time: the *jackknife*).
 
 # %%
 measures = {"silhouette": content_channels_separability.silhouettes, "nearest centroid": content_channels_separability.nearest_centroid_accuracy}
@@ -182,11 +182,11 @@ separability.pivot(index=["measure", "layer"], columns="network", values=["value
                 ).loc[list(measures)].reindex(spec.layers, level="layer").round(3)
 
 # %% [markdown]
-# *Nearest centroid* is a second reading: the share of pictures that lie nearest to the mean of
-# their own category, the picture itself left out (chance: one in the number of categories). It
+# *Nearest centroid* is a second reading: the share of images that lie nearest to the mean of
+# their own category, the image itself left out (chance: one in the number of categories). It
 # was added after the silhouette's first results were seen, so no claim rests on it. The two can
-# disagree. A silhouette asks for *compact* categories: what all pictures vary in (size, place,
-# ground) makes it small. A centroid asks only on which side a picture lies. And the silhouette's
+# disagree. A silhouette asks for *compact* categories: what all images vary in (size, place,
+# ground) makes it small. A centroid asks only on which side an image lies. And the silhouette's
 # chance level is not 0: it sinks where a layer uses few dimensions, as shuffled labels show.
 #
 # Now the second question, does separation grow, and the deepest layer against its untrained twin's:
@@ -266,7 +266,7 @@ style.panel_letter(lower[0, 0], "F", x=-0.05)
 # %%
 points = pd.concat({variant: pd.DataFrame({
     "layer": np.repeat(spec.layers, len(stimuli)), "category": np.tile(categories, n_layers),
-    "embedding": np.tile(stimuli.files, n_layers), "x": trajectories.points[..., 0].ravel(),
+    "image": np.tile(stimuli.files, n_layers), "x": trajectories.points[..., 0].ravel(),
     "y": trajectories.points[..., 1].ravel()}) for variant, trajectories in
     (("A", published), ("B", aligned))}, names=["panel"]).reset_index(level=0)
 style.save_figure(figure, laboratory.provenance, {
@@ -276,13 +276,13 @@ style.save_figure(figure, laboratory.provenance, {
 figure
 
 # %% [markdown]
-# **Figure 04.** **A** Every picture's path through the layers, as published (thin lines; open
+# **Figure 04.** **A** Every image's path through the layers, as published (thin lines; open
 # dots: first layer; filled: last; thick lines: category means; n: step 1). **B** The same after
 # the layers' axes were aligned. **C** Pearson's *r* of all distances before and after random flips
 # of the components' signs, one dot a flip; black: distances between layers, grey: within; the
 # cross: the signs of another version of scikit-learn, between layers. **D** Mean silhouette of the
-# categories in each layer's own space; bars: 95 % intervals over pictures (jackknife); bands: 95 %
-# of random deals of the labels; dotted: 0. **E** Share of pictures nearest to their own
+# categories in each layer's own space; bars: 95 % intervals over images (jackknife); bands: 95 %
+# of random deals of the labels; dotted: 0. **E** Share of images nearest to their own
 # category's centroid; bars: 95 % (binomial); bands as in D. **F** The tuning demonstration (toy
 # data, the same under every profile): 100 features as arrows, coloured by weight, the target in
 # green; titles: reorientation index. One network of each kind. The stamp says whether the data
@@ -292,7 +292,7 @@ figure
 # ## 9 · Claims
 #
 # Each claim has a rule that was fixed before its result was seen. The paper's code gives no
-# statistic for Figure 5, an illustration; so its column says what the picture suggests.
+# statistic for Figure 5, an illustration; so its column says what the image suggests.
 
 # %%
 for name in networks:
@@ -335,18 +335,18 @@ one = "one training of each network"
 for name, values in silhouette_text.items():
     print(f"{name}: silhouette {values} from {spec.layers[0]} to {spec.layers[-1]}")
 claims.judge("Categories lie further apart in deeper layers", trends[network_spec.main].estimate,
-             *trends[network_spec.main].interval, "above 0", n=f"{len(stimuli)} pictures", rests_on=one,
-             of="slope of the silhouette over layers, jackknife over pictures",
+             *trends[network_spec.main].interval, "above 0", n=f"{len(stimuli)} images", rests_on=one,
+             of="slope of the silhouette over layers, jackknife over images",
              source="Fig. 5, an illustration", paper="they part; no statistic")
 claims.judge("Training parts categories: the untrained twin separates less in the deepest layer",
-             trained_minus_untrained.estimate, *trained_minus_untrained.interval, "above 0", n=f"{len(stimuli)} pictures", rests_on=one,
-             of="silhouette, trained minus untrained, jackknife over pictures",
+             trained_minus_untrained.estimate, *trained_minus_untrained.interval, "above 0", n=f"{len(stimuli)} images", rests_on=one,
+             of="silhouette, trained minus untrained, jackknife over images",
              source="beyond the paper", paper="not shown")
 
 # %%
 between = {variant: r[:, 0] for variant, r in flips.items()}
 low, high = np.quantile(between["published"], [0.025, 0.975])
-claims.claim("Distances between layers in the published picture are arbitrary",
+claims.claim("Distances between layers in the published image are arbitrary",
              source="beyond the paper (spec 5.1)", paper="not discussed",
              run=f"r after sign flips, published: 95% in {low:z.1f} to {high:z.1f}; aligned: at "
                  f"least {between['aligned'].min():.2f}",
@@ -355,7 +355,7 @@ claims.claim("Distances between layers in the published picture are arbitrary",
              holds=bool(high < 0.5 and between["aligned"].min() > 0.999))
 claims.judge("Aligned layers agree by more than turning them gives by itself",
              *against_draws(consensus_variance, permuted_variance), "above 0", n=f"{len(permuted_variance)} shuffles",
-             of="variance that the consensus holds, minus that of pictures shuffled within layers, "
+             of="variance that the consensus holds, minus that of images shuffled within layers, "
                 "over shuffles", source="beyond the paper", paper="not shown", rests_on=one)
 
 # %%
@@ -369,16 +369,16 @@ print(claims.verdicts())
 # %% [markdown]
 # ## 10 · What we see, what the paper says, why they differ
 #
-# The published picture is a fair drawing of what happens *within* each layer, and panels D and E
+# The published image is a fair drawing of what happens *within* each layer, and panels D and E
 # put numbers on that. What it seems to show *between* layers, paths that run along or cross, is
 # decided by signs that no one chose: see the black dots in the first two rows of panel C. Look at
 # the grey dots of the first row as well: with Pearson's *r* not even the distances within a layer
 # are quite fixed. After alignment nothing depends on signs any more, and the plane shows one
-# thing: how far a picture moves *relative to the other pictures*. It cannot show that a layer
+# thing: how far an image moves *relative to the other images*. It cannot show that a layer
 # adds new information, and its stress says how much a plane leaves out.
 #
 # Panels D and E need no plane and no alignment. Compare each layer with the band of shuffled
-# labels, and the trained network with its twin: some separation may be in the pictures themselves
+# labels, and the trained network with its twin: some separation may be in the images themselves
 # (an outline can be enough), some in the architecture, and only the rest was learned. Under `mini`
 # (photographs, SqueezeNet) both measures rise with depth in the trained network. Under `demo` they
 # part company. Its centroids do tell the drawn categories apart better than the twin's, yet the
@@ -389,7 +389,7 @@ print(claims.verdicts())
 #
 # Differences in procedure: all settings of the scaling are stated, because scikit-learn's
 # defaults changed (spec 5.1 gives only the seed); the published 3-D view shows the same points
-# with depth as a third axis. Under `demo` the pictures are drawn: seven of the published eight
+# with depth as a third axis. Under `demo` the images are drawn: seven of the published eight
 # categories, matched in luminance and contrast, not in spectrum. A claim about the network's
 # layers needs more than these four layers and one network of each kind.
 
@@ -437,8 +437,8 @@ for flipped in (0, scores[network_spec.main].shape[2] - 1):
     print(f"component {flipped}: between layers {between_r:.2f}, within {within_r:.2f}")
 
 # %% [markdown]
-# **Extend.** Is any of this in the pictures already? Take the pixels as layer 0: one row per
-# picture (`helpers.selectivity.linear_probes.pixels`) into `content_channels_separability.layer_rdm`, then `silhouettes`,
+# **Extend.** Is any of this in the images already? Take the pixels as layer 0: one row per
+# image (`helpers.selectivity.linear_probes.pixels`) into `content_channels_separability.layer_rdm`, then `silhouettes`,
 # which wants a stack of layers: `rdm[None]`.
 #
 # **Discuss.** (1) Alignment treats layers as if they were rotations of one another. What would a

@@ -9,13 +9,13 @@
 # %% [markdown]
 # **Goal.** Notebook 03 took a network as it was and asked how well it predicts a region. Here the
 # network may *learn from the region*: all its weights are tuned until an image's features match
-# the response that the image evoked. Does the region then become more predictable, on pictures
+# the response that the image evoked. Does the region then become more predictable, on images
 # that no training saw? And is it the contrastive loss that helps, the responses, or just more
 # training? Controls that the paper lacks tell these apart.
 #
 # **You will learn**
-# - how pictures and responses can be made to find each other in one space;
-# - why layer and penalty must be chosen on other pictures than those that are reported;
+# - how images and responses can be made to find each other in one space;
+# - why layer and penalty must be chosen on other images than those that are reported;
 # - which controls turn "it got better" into "it got better *because*".
 
 # %% tags=["parameters"]
@@ -64,8 +64,8 @@ regions.pivot_table(index=["group", "roi"], columns="subject", values="n_valid_v
 # %% [markdown]
 # ## 2 · The loss
 #
-# A small head maps the network's output for picture $j$ to a vector $z^x_j$ and the response it
-# evoked to $z^y_j$. Among all responses of a batch, each picture has to find its own (**InfoNCE**):
+# A small head maps the network's output for image $j$ to a vector $z^x_j$ and the response it
+# evoked to $z^y_j$. Among all responses of a batch, each image has to find its own (**InfoNCE**):
 #
 # $$L = -\tfrac1N \sum_j \log \frac{e^{s_{jj}/\tau}}{\sum_i e^{s_{ij}/\tau}}, \qquad
 #   s_{ij} = \cos(z^y_i, z^x_j), \quad \tau = 0.3$$
@@ -86,7 +86,7 @@ learning_rates.pivot(index="condition", columns="learning_rate", values="r").rou
 # ## 3 · Before any tuning: which layer predicts which region?
 #
 # The encoding stage is the published one: all units of a layer, principal components, ridge. New
-# is how layer and penalty are chosen: **nested** cross-validation on the held-out pictures. Folds
+# is how layer and penalty are chosen: **nested** cross-validation on the held-out images. Folds
 # that choose are never folds that report. We count as r the correlation of predicted with measured
 # responses, voxel by voxel, averaged over a region.
 
@@ -102,8 +102,8 @@ by_layer.round(3)
 # %% [markdown]
 # ## 4 · After tuning
 #
-# Six ways to tune, from the same start. *Shuffled* learns from the same pictures and the same
-# responses, but each picture gets another one's response: what it gains is not from what belongs
+# Six ways to tune, from the same start. *Shuffled* learns from the same images and the same
+# responses, but each image gets another one's response: what it gains is not from what belongs
 # together. *Same head* is regression through the contrastive model's own head. *Pooled* learns
 # from all participants at once, with a head of average (avg) or of the largest region's (const)
 # width. Every network is trained twice, each time from another seed (its head, the order of the
@@ -240,7 +240,7 @@ style.save_figure(figure, laboratory.provenance, {
 figure
 
 # %% [markdown]
-# **Figure 05.** **A** Correlation of predicted and measured responses on held-out pictures, nested
+# **Figure 05.** **A** Correlation of predicted and measured responses on held-out images, nested
 # cross-validation; dots: participants (mean over their regions and trainings), joined; bar: mean.
 # **B** The same as a share of the noise ceiling (sum of r over sum of ceilings of a region's voxels). **C** Mean
 # differences within participants with 95 % intervals over participants and trainings (blue: early,
@@ -371,7 +371,7 @@ gain.groupby("layer")["gain"].mean().reindex(list(spec.layers)).round(3)
 
 # %% [markdown]
 # **Change.** Copy the profile, set `symmetric = true` in its table `[finetuning]` (each response
-# must find its picture, too) and run with it. Then try `learned_temperature = true`, or
+# must find its image, too) and run with it. Then try `learned_temperature = true`, or
 # `protocol = "P1"`, the preprint's way to choose. Which of the claims change their verdict?
 #
 # **Extend.** Is the gain of a voxel predicted by how much room it had? Correlate the gain with the

@@ -11,7 +11,7 @@
 # learned is about *vision*, it should help to predict other people's region of the same name; if
 # it is about this one brain (or this one scan), it should not. We let every participant's network
 # meet everyone's held-out responses, compare with networks that learned from all at once, and then
-# take them to a second data set: other people, other pictures, other scanners.
+# take them to a second data set: other people, other images, other scanners.
 #
 # **You will learn**
 # - how to read a donor × receiver matrix, and what its diagonal hides;
@@ -111,10 +111,10 @@ pooled_comparison.groupby("group")[["within_participant", "cross_participant", *
 # %% [markdown]
 # ## 4 · A second data set
 #
-# Other people who saw other pictures, once each, in the layout of the Natural Object Dataset. Its
+# Other people who saw other images, once each, in the layout of the Natural Object Dataset. Its
 # areas come from an atlas: V1 meets the network that was tuned to V1v of the first participant (as
 # published) or of all. Layer and penalty are chosen anew, by nested cross-validation over all of a
-# receiver's pictures: **every fold is run** (the published script ran its first fold five times).
+# receiver's images: **every fold is run** (the published script ran its first fold five times).
 
 # %%
 transfer_voxels = None
@@ -186,7 +186,7 @@ figure
 # Each dot a participant's region: networks of the other participants (mean over donors) against
 # the pooled network; blue: early, orange: higher; line: equality. **E** Gain in r with one's own
 # network and with borrowed ones; lines join a participant. **F** Second data set: r of the atlas's
-# areas, nested cross-validation over all pictures, a dot a participant; bar: mean. The stamp says
+# areas, nested cross-validation over all images, a dot a participant; bar: mean. The stamp says
 # whether the data are REAL or SYNTHETIC.
 
 # %% [markdown]
@@ -266,7 +266,7 @@ print(claims.verdicts())
 #
 # The second data set was never trained on, not even for the heads: only the layers' features
 # travel. Its single trials are noisy, so all r are small; what matters is the difference from the
-# untuned network on the same pictures.
+# untuned network on the same images.
 #
 # Under `mini` the four people of object2vec share two regions and the same 81 categories; donors'
 # training categories are the receivers' as well. No second cohort is at hand there.

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 07 · How much do pictures and responses share?
+# # 07 · How much do images and responses share?
 #
 # Mulrooney & Brockmeier (2024), mutual-information matrix and scatter
 # ([arXiv 2410.06067](https://arxiv.org/abs/2410.06067)).
@@ -8,7 +8,7 @@
 
 # %% [markdown]
 # **Goal.** The contrastive loss is more than a loss: log K minus InfoNCE, on held-out pairs, is a
-# lower bound on the *mutual information* between pictures and responses, in units that can be
+# lower bound on the *mutual information* between images and responses, in units that can be
 # compared across regions, people and models. The paper reports that large regions share more.
 # But its embedding grows with the region. Is it the region, or the ruler?
 #
@@ -46,12 +46,12 @@ print(laboratory.provenance.line)
 # %% [markdown]
 # ## 1 · The bound
 #
-# Take all K held-out pictures and their responses in one batch, with $c_{ij}$ the cosine of picture
+# Take all K held-out images and their responses in one batch, with $c_{ij}$ the cosine of image
 # i and response j over the temperature:
 #
 # $$I \;\ge\; \frac1K \sum_i \log \frac{e^{c_{ii}}}{\frac1K \sum_j e^{c_{ij}}} \;\le\; \log K$$
 #
-# If every picture finds its own response with certainty, the bound is log K: more than that, K
+# If every image finds its own response with certainty, the bound is log K: more than that, K
 # pairs cannot show. The temperature of the training need not be the best one for the bound, so one
 # factor on it is chosen afterwards. As published, it is chosen on the same pairs ("best"); we also
 # let each half of the pairs choose for the other ("crossed").
@@ -69,7 +69,7 @@ bounds.groupby("condition", sort=False)[["shared_batchnorm", "uncalibrated", "ca
                                     "embedding_dim"]].mean().round(3)
 
 # %% [markdown]
-# One column needs explaining. The published head is shared by pictures and responses, and so are
+# One column needs explaining. The published head is shared by images and responses, and so are
 # its BatchNorm layers. In training each side is normalised by its own batch; afterwards both sides
 # by *one* running mean of the two, so that they come out shifted against each other. *Shared* is
 # the best bound as that leaves it (whether the paper's was computed so is unknown). All other
@@ -128,7 +128,7 @@ for condition in slopes:
 # ## 4 · The confound, alone
 #
 # Slopes over four regions are weak evidence. So: the same regions, the same voxels, the same
-# pictures, and only z changes. Whatever the bound does now is the ruler, not the brain.
+# images, and only z changes. Whatever the bound does now is the ruler, not the brain.
 
 # %%
 subset_rois = tuple(dict.fromkeys([spec.rois[0], spec.rois[-1]]))
@@ -282,7 +282,7 @@ print(claims.verdicts())
 # %% [markdown]
 # ## 8 · Exercises
 #
-# **Read.** How many pictures must be held out for a bound of 8 bits to be possible at all?
+# **Read.** How many images must be held out for a bound of 8 bits to be possible at all?
 
 # %%
 your_k = None
@@ -315,7 +315,7 @@ int((bounds["cross_validated"] > np.log(100)).sum())
 
 # %% [markdown]
 # **Discuss.** (1) Mutual information does not change when either side is transformed invertibly.
-# Does the bound? (2) Two regions have the same bound. Do they share the same with the picture?
+# Does the bound? (2) Two regions have the same bound. Do they share the same with the image?
 # (3) What would you have to hold fixed to say that PPA "carries more information" than V1?
 #
 # **References.** Mulrooney & Brockmeier (2024), arXiv 2410.06067 · van den Oord et al. (2018),

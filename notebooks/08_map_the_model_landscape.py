@@ -10,7 +10,7 @@
 # **Goal.** Notebooks 05 to 07 asked what a network *gains* when it is tuned to a brain region. This
 # one asks what it *loses*, and where it ends up. Before tuning, the network could tell many kinds
 # of things apart. Linear probes measure how much of this is left, in three tasks. Then we lay all
-# networks on a map: two networks lie close together when they give the same pictures the same
+# networks on a map: two networks lie close together when they give the same images the same
 # probabilities.
 #
 # **You will learn**
@@ -51,9 +51,9 @@ print(laboratory.provenance.line)
 # ## 1 · The networks and the tasks
 #
 # The networks are those of notebook 05: for each region of each participant and each way of tuning
-# two (trained from different seeds), pooled ones, and the network before tuning. The tasks are new: pictures that no tuning has
+# two (trained from different seeds), pooled ones, and the network before tuning. The tasks are new: images that no tuning has
 # seen, with labels that have nothing to do with brains. A **linear probe** reads one layer:
-# features are standardised, a logistic regression learns from 85 % of the pictures, and we count
+# features are standardised, a logistic regression learns from 85 % of the images, and we count
 # how often it names the class of the other 15 %.
 
 # %%
@@ -100,9 +100,9 @@ matrices[landscape_spec.map_task].round(3)
 # %% [markdown]
 # ## 3 · A map of models
 #
-# How far apart are two networks? For every held-out picture, both give a probability to each class.
+# How far apart are two networks? For every held-out image, both give a probability to each class.
 # The **Bhattacharyya distance** is minus the logarithm of how much the two distributions overlap,
-# averaged over pictures:
+# averaged over images:
 #
 # $$d(u, v) = \frac1N \sum_n -\log \sum_c \sqrt{p_u(c \mid n)\, p_v(c \mid n)}$$
 #
@@ -138,8 +138,8 @@ model_table.groupby("condition", sort=False)[["from pretrained", "to truth", "ac
 #
 # Published: networks tuned to the left and to the right hemisphere's early regions leave the
 # untuned network in two directions. Early regions of one hemisphere see one half of the visual
-# field, so their networks may well come to know different halves of a picture. Here we tune a
-# network to each early region of each hemisphere. (In the demo, on larger pictures than the other
+# field, so their networks may well come to know different halves of an image. Here we tune a
+# network to each early region of each hemisphere. (In the demo, on larger images than the other
 # networks, which were tuned on small ones to save time: there, one position is left in the last
 # feature maps, and a network without positions has no left.)
 
@@ -255,7 +255,7 @@ style.save_figure(figure, laboratory.provenance, {
 figure
 
 # %% [markdown]
-# **Figure 08.** **A-C** Accuracy of linear probes on held-out pictures, three tasks; rows: region
+# **Figure 08.** **A-C** Accuracy of linear probes on held-out images, three tasks; rows: region
 # that a network was contrastively tuned to; columns: participants, their mean, pooled networks.
 # **D** Map of all networks by their predictions (InPCA; share of the stress that an axis explains);
 # colour: accuracy; magenta: pooled; truth and ignorance are placed on the map made from the
@@ -355,7 +355,7 @@ print(claims.verdicts())
 # On the map, the pretrained network lies between all others and truth: nothing that was fine-tuned
 # came nearer to truth. Few axes do not explain much of the stress here; what the eye sees in two of
 # them is a part only. Whether left and right networks leave in different directions is decided by
-# all distances within a participant, not by the picture.
+# all distances within a participant, not by the image.
 #
 # Panels H and I are the question that the paper did not ask. Everything that gains forgets. Whether
 # half the way keeps more of the gain than of the loss is inconclusive here. A better trade needs
@@ -384,7 +384,7 @@ model_table.drop(index=pretrained_row).groupby("condition")["from pretrained"].m
 # **Change.** Make the map from the tuned networks alone (leave row and column `pretrained_row` out of
 # `pairwise_distances`), and place the untuned network on it with `project`. Does it land where it was?
 #
-# **Extend.** Distances are averages over pictures. Are networks of one region nearer to each other
+# **Extend.** Distances are averages over images. Are networks of one region nearer to each other
 # than to networks of other regions, across participants? Give the difference of the two mean
 # distances for contrastively tuned networks (other region minus same region).
 

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 09 · Which half of a picture does a network look at?
+# # 09 · Which half of an image does a network look at?
 #
 # Mulrooney & Brockmeier (2024), Grad-CAM of left- and right-hemisphere models
 # ([arXiv 2410.06067](https://arxiv.org/abs/2410.06067)).
@@ -9,21 +9,21 @@
 # %% [markdown]
 # **Goal.** Early visual cortex of the left hemisphere sees the right half of the visual field, and
 # the right hemisphere the left half. A network tuned to one hemisphere might come to look at that
-# half. The paper shows it on two photographs. We measure it: over a whole set of pictures, for
-# every early region of each hemisphere, on the pictures and on their mirror images, with a control
+# half. The paper shows it on two photographs. We measure it: over a whole set of images, for
+# every early region of each hemisphere, on the images and on their mirror images, with a control
 # that cannot have learned it. In the demo the receptive fields are contralateral because we built
 # them so: the right answer is known, and we can ask which *measure* finds it.
 #
 # **You will learn**
 # - how Grad-CAM makes a map of saliency, and what its averaging throws away;
-# - how mirror images tell a network's preference from what the pictures show;
-# - why a striking pair of pictures is not yet a measurement.
+# - how mirror images tell a network's preference from what the images show;
+# - why a striking pair of images is not yet a measurement.
 
 # %% tags=["parameters"]
 profile = "demo"          # demo, mini, paper, or the path of your own TOML file
 n_jobs = 2                # processes that tune and look; one where there is a GPU
-n_pictures = 2            # in the panel of pictures
-min_probability = 0.75              # probability of the true class, before tuning, of pictures in the panel
+n_images = 2            # in the panel of images
+min_probability = 0.75              # probability of the true class, before tuning, of images in the panel
 
 # %%
 import numpy as np
@@ -50,7 +50,7 @@ print(laboratory.provenance.line)
 # ## 1 · Networks for each hemisphere
 #
 # One network for each early region of each hemisphere of each participant, tuned contrastively;
-# for some regions a second one, tuned to the same responses in **shuffled** order: its pictures
+# for some regions a second one, tuned to the same responses in **shuffled** order: its images
 # never met their own responses, so it cannot know which half of them mattered. Each network names
 # the classes of a task through a linear probe (notebook 08).
 
@@ -67,7 +67,7 @@ finetuned_models = [finetuned_model for finetuned_model in study.networks(["pret
 images = laboratory.images(*landscape_spec.tasks[laterality_spec.task].split("/", 1))
 task = load_task(laterality_spec.task, images, network, laterality_spec.image_size, landscape_spec.max_images)
 print(pd.Series([finetuned_model.condition for finetuned_model in finetuned_models]).value_counts(sort=False).to_dict(),
-      f"networks; {len(task.test_idx)} held-out pictures of {len(task.classes)} classes")
+      f"networks; {len(task.test_idx)} held-out images of {len(task.classes)} classes")
 
 # %% [markdown]
 # ## 2 · Three ways to ask where a network looks
@@ -82,15 +82,15 @@ print(pd.Series([finetuned_model.condition for finetuned_model in finetuned_mode
 # convolutions, where every position has weights of its own. The gradient at a position knows this;
 # its average over positions has forgotten it. **HiResCAM** is the same without the average:
 # $g_c(x, y)$ in place of $\bar g_c$. And **half removed** needs no gradient: the left, or the
-# right, half of the picture turns grey, and we see how far the classes' scores move.
+# right, half of the image turns grey, and we see how far the classes' scores move.
 #
 # Of each map, or each pair of movements, we take one number: (right - left) / (right + left).
 #
 # ## 3 · Mirror images
 #
-# Pictures may have more to show on one side. So each picture is shown twice, as it is and mirrored.
+# Images may have more to show on one side. So each image is shown twice, as it is and mirrored.
 # Half the sum of the two indices is the network's **bias**: the side it prefers whatever is there.
-# Half the difference is the pictures' **content**.
+# Half the difference is the images' **content**.
 
 # %%
 table = laterality_table(study, finetuned_models, task, landscape_spec.layer, laterality_spec.layers)
@@ -118,7 +118,7 @@ effects = pd.DataFrame([{"condition": condition, "measure": measure,
 effects.set_index(["condition", "measure"]).round(3)
 
 # %% [markdown]
-# Region by region, by the measure that takes half of the picture away:
+# Region by region, by the measure that takes half of the image away:
 
 # %%
 regions = pd.DataFrame([{"roi": roi, "measure": measure, **summary(contralateral_bias(
@@ -128,7 +128,7 @@ regions[regions["measure"] == OCCLUSION].set_index("roi").drop(columns="measure"
 # %% [markdown]
 # ## 4 · The published panel
 #
-# Two pictures that the untuned network is sure of, the first ones among the held-out pictures, of
+# Two images that the untuned network is sure of, the first ones among the held-out images, of
 # different classes; untuned, left and right network; original and mirrored; by the published
 # measure, and below by the finer one. Over each stands the probability of the true class *of that
 # network for that view*. (In the published figure two of these numbers are exchanged.)
@@ -149,11 +149,11 @@ log_probs = fit_probe(panel[0][1].run, task, landscape_spec.layer)["log_probs"]
 true_class_probability = np.exp(log_probs[np.arange(len(log_probs)), task.truth])
 order = np.argsort(true_class_probability < min_probability, kind="stable")      # the sure ones first, in their order
 _, first = np.unique(task.truth[order], return_index=True)
-panel_image_idx = order[np.sort(first)][:n_pictures]
+panel_image_idx = order[np.sort(first)][:n_images]
 names, panel_models = zip(*panel)
-examples = {(int(picture), measure): saliency_examples(panel_models, names, task, landscape_spec.layer, where, int(picture),
+examples = {(int(image), measure): saliency_examples(panel_models, names, task, landscape_spec.layer, where, int(image),
                                           method=method)
-         for picture in panel_image_idx for measure, method, where in (
+         for image in panel_image_idx for measure, method, where in (
              (published_measure, METHODS[0], laterality_spec.layers[0]), (fine_measure, METHODS[1], laterality_spec.layers[-1]))}
 
 # %% [markdown]
@@ -200,18 +200,18 @@ style.top_legend(figure, [style.plt.Line2D([], [], color=tone, marker=".", lines
 
 # %%
 style.save_figure(figure, laboratory.provenance, {
-    "A": pd.DataFrame([{"picture": picture, "network": example.network, "view": example.view,
+    "A": pd.DataFrame([{"image": image, "network": example.network, "view": example.view,
                         "class": example.true_class, "probability": example.probability}
-                       for (picture, _), line_examples in examples.items() for example in line_examples]),
+                       for (image, _), line_examples in examples.items() for example in line_examples]),
     "BCDE": table, "F": effects, "regions": regions})
 figure
 
 # %% [markdown]
-# **Figure 09.** **A** Saliency over pictures as networks saw them, by the published measure and by
-# the finer one: untuned, tuned to the left and to the right hemisphere, each for the picture and
+# **Figure 09.** **A** Saliency over images as networks saw them, by the published measure and by
+# the finer one: untuned, tuned to the left and to the right hemisphere, each for the image and
 # its mirror image; dotted: the middle; above: probability of the true class. **B-D** Bias of every
 # network, by three measures; a dot a participant's region, thin line: its 95 % interval over
-# pictures; black: mean.
+# images; black: mean.
 # **E** The same for networks tuned to shuffled pairs. **F** Laterality: mean and 95 % interval over
 # participants, by every measure. The stamp says whether the data are REAL or SYNTHETIC.
 
@@ -221,10 +221,10 @@ figure
 # Rules were fixed before the whole run. A trial with fifteen networks had been seen, and the three
 # measures were chosen after it. One thing was changed later: *half removed* first measured how far
 # the probabilities move (total variation), as in the trial it had not; they saturate when half a
-# picture is gone, and gave a laterality of +.019 [-.006, .044].
+# image is gone, and gave a laterality of +.019 [-.006, .044].
 
 # %%
-sources = {published_measure: ("Grad-CAM figure", "opposite halves, two pictures"),
+sources = {published_measure: ("Grad-CAM figure", "opposite halves, two images"),
            fine_measure: ("beyond the paper", "unknown"), OCCLUSION: ("beyond the paper", "unknown")}
 for measure, (source, told) in sources.items():
     claims.interval(f"Networks look at the contralateral half ({measure})",
@@ -233,10 +233,10 @@ for measure, (source, told) in sources.items():
 
 # %%
 for measure in (fine_measure, OCCLUSION):
-    claims.interval(f"In the mirrored pictures' own coordinates the sign flips ({measure})",
+    claims.interval(f"In the mirrored images' own coordinates the sign flips ({measure})",
                     -contralateral_bias(table, "contrastive", measure, laterality_spec.rois, "mirrored"),
-                    "below 0", of="laterality on mirrored pictures, turned back",
-                    source="beyond the paper", paper="two pictures")
+                    "below 0", of="laterality on mirrored images, turned back",
+                    source="beyond the paper", paper="two images")
     shuffled, true = (contralateral_bias(table, condition, measure, laterality_spec.shuffled_rois)
                       for condition in ("shuffled", "contrastive"))
     claims.interval(f"A network tuned to shuffled pairs prefers no side ({measure})", shuffled,
@@ -270,18 +270,18 @@ print(claims.verdicts())
 #
 # Where the gradient keeps its place (C), networks of the left hemisphere lean right and those of
 # the right hemisphere left, on the mean of regions and participants, and the sign flips with the
-# picture. Taking half of the picture away says the same, without any gradient. How sure that is,
+# image. Taking half of the image away says the same, without any gradient. How sure that is,
 # the claims tell: each network was trained once, there are four participants, and training on a
 # machine that rounds differently moves an interval by as much as it lies away from zero. Grad-CAM,
 # at its published layer or at a finer one, is scattered around zero whatever the machine. This is
 # no accident of the demo: averaging a gradient over positions and then multiplying with maps that
-# know no left or right cannot show a preference that lives in the weights behind them. Two pictures
+# know no left or right cannot show a preference that lives in the weights behind them. Two images
 # on which it seems to show one are easily found in any network.
 #
 # So the published conclusion may well be right, but its figure is weak evidence for it. What one
-# would need: a measure that keeps positions, many pictures, their mirror images, and a network that
+# would need: a measure that keeps positions, many images, their mirror images, and a network that
 # was tuned to shuffled pairs. The measure should also be taken early enough: deep in the network a
-# position has seen nearly the whole picture, and its place means little.
+# position has seen nearly the whole image, and its place means little.
 #
 # Our demo differs from the paper in size (96 px, five by five positions at most where AlexNet has
 # thirteen), in the number of voxels (some thirty a region, not hundreds) and in what is forgotten:
@@ -307,10 +307,10 @@ else:
 regions[regions["measure"] == fine_measure].set_index("roi")["mean"].round(3)
 
 # %% [markdown]
-# **Change.** Set `min_probability = 0.3` in the parameters, and look at other pictures in panel A. How many
+# **Change.** Set `min_probability = 0.3` in the parameters, and look at other images in panel A. How many
 # pairs do you need until one seems to show what you expect?
 #
-# **Extend.** Are mirror images worth the trouble? How well does the index of the original pictures
+# **Extend.** Are mirror images worth the trouble? How well does the index of the original images
 # alone agree with the bias of both? Give the correlation over the contrastively tuned networks for
 # the measure of panel C.
 
@@ -337,4 +337,4 @@ round(float(np.corrcoef(part["original"], part["bias"])[0, 1]), 3)
 # arXiv 2009.07896 (Captum).
 #
 # Previous: [08 · Map the model landscape](08_map_the_model_landscape.ipynb) · Next:
-# [10 · Decode brains to CLIP](10_decode_brains_to_clip.ipynb): which picture was it?
+# [10 · Decode brains to CLIP](10_decode_brains_to_clip.ipynb): which image was it?

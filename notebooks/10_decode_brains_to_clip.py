@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 10 · Which picture did you see?
+# # 10 · Which image did you see?
 #
 # Efird, Murphy, Zylberberg & Fyshe (2025), accuracy of the decoders
 # ([arXiv 2405.17663](https://arxiv.org/abs/2405.17663)).
@@ -8,8 +8,8 @@
 
 # %% [markdown]
 # **Goal.** A linear decoder turns a response, voxel by voxel, into a vector in CLIP's space, where
-# pictures and words lie side by side. The paper teaches it by *contrast*: each prediction must be
-# nearer to its own picture than to the others of a batch. The picture that was seen is then looked
+# images and words lie side by side. The paper teaches it by *contrast*: each prediction must be
+# nearer to its own image than to the others of a batch. The image that was seen is then looked
 # for among a thousand. Contrast beats ridge in the paper, whose penalties end at the rim of a grid
 # of two. We give ridge a wide grid, and then ask what contrast knows that squared error does not.
 #
@@ -43,7 +43,7 @@ print(laboratory.provenance.line)
 # %% [markdown]
 # ## 1 · The space
 #
-# A network with two towers was taught to match pictures and captions. Each picture that a
+# A network with two towers was taught to match images and captions. Each image that a
 # participant saw has a place in its space. How rich is it? The **effective dimension**,
 # $(\sum_i \lambda_i)^2 / \sum_i \lambda_i^2$ of the eigenvalues of the covariance, says how many
 # directions are really used. CLIP's vectors all lie in a narrow cone; the length of their mean
@@ -63,7 +63,7 @@ print(f"{study.space.name}: {len(vectors):,} conditions in {vectors.shape[1]} di
 #
 # Every trial is one example: repeats are not averaged. Voxels come from the whole brain; those are
 # kept whose **noise ceiling** in a single trial, from training trials alone, is above a bound.
-# Test pictures are the same for all participants as far as everyone saw the same ones.
+# Test images are the same for all participants as far as everyone saw the same ones.
 
 # %%
 people = list(study.cohort.subjects)
@@ -106,10 +106,10 @@ print(f"best penalty inside the grid: {inside} of {len(people)} participants")
 grid.round(3)
 
 # %% [markdown]
-# ## 4 · Which picture was it?
+# ## 4 · Which image was it?
 #
-# Two protocols. *Single trials*: every trial of a test picture is a query, all test pictures are
-# candidates (the paper's). *Averaged*: the mean of a picture's repeats is the query, in pools of
+# Two protocols. *Single trials*: every trial of a test image is a query, all test images are
+# candidates (the paper's). *Averaged*: the mean of an image's repeats is the query, in pools of
 # fewer candidates (the reconstruction literature's). The expected hit rate over all possible
 # pools is computed exactly instead of drawing some.
 
@@ -164,10 +164,10 @@ figure
 
 # %% [markdown]
 # **Figure 10.** **A** Loss of the contrastive decoders over steps, a line a participant (mean over
-# runs); dotted: chance. **B** Ridge: share of validation trials whose picture was the nearest, over
+# runs); dotted: chance. **B** Ridge: share of validation trials whose image was the nearest, over
 # penalties, a line a participant; shaded: the published grid. **C, D** Top-k accuracy over k, mean
 # over participants (thin: each), in both protocols; dotted: chance. **E, F** Top-1 (or `shown_k`)
-# of each participant with 95 % bootstrap intervals over pictures; dotted: chance. n: participants
+# of each participant with 95 % bootstrap intervals over images; dotted: chance. n: participants
 # in step 2. The stamp says whether the data are REAL or SYNTHETIC.
 
 # %% [markdown]
@@ -189,7 +189,7 @@ runs = pd.DataFrame({run: {subject: study.retrieved(subject, FIRST, run=run).sha
                      for run in range(min(spec.teaching.n_seeds, N_KEPT))})
 beyond = lambda method: runs.sub(single[method], axis=0)
 of = "difference of top-1, single trials"
-claims.interval("A contrastive decoder finds the picture more often than ridge does (one run, "
+claims.interval("A contrastive decoder finds the image more often than ridge does (one run, "
                 "penalties as published)", beyond(NARROW), "above 0", of=of,
                 source="decoder accuracy", paper="contrastive better; numbers unknown")
 claims.interval("It still does when ridge may choose its penalty from a wide grid",
@@ -215,8 +215,8 @@ above = found[(found["k"] == 1) & (found["method"] == CONTRAST)]
 each = {f"{subject}{', averaged' * averaged}": (share - chance, low - chance, high - chance)
         for subject, averaged, share, low, high, chance in
         above[["subject", "averaged", "share", "low", "high", "chance"]].itertuples(index=False)}
-claims.intervals("Every participant's pictures are found above chance", each, "above 0",
-                 of="top-1 minus chance, bootstrap over pictures, all participants and protocols",
+claims.intervals("Every participant's images are found above chance", each, "above 0",
+                 of="top-1 minus chance, bootstrap over images, all participants and protocols",
                  source="decoder accuracy", paper="\"highly accurate\"; numbers unknown",
                  rests_on=f"one mean over {spec.teaching.n_seeds} runs")
 
@@ -225,7 +225,7 @@ share_of = (single[WHITENED] - single[RIDGE]).mean() / (single[FIRST] - single[R
 print(f"of the advantage of contrast over ridge, whitened targets give {share_of:.0%}")
 for name, table in (("single trials", single), ("averaged", paired)):
     claims.number(f"top-1, {name}", round_numbers(table.mean()[list(METHODS)].to_dict(), 3))
-claims.number("effective dimension of the pictures", round(effective_dimension(vectors - mean), 1))
+claims.number("effective dimension of the images", round(effective_dimension(vectors - mean), 1))
 path = claims.save()
 print(claims.text())
 
@@ -239,7 +239,7 @@ print(claims.verdicts())
 # Contrast beats ridge, as the paper says, and a wide grid does not save ridge: in the demo its best
 # penalty lies inside the published two. But most of the advantage is not the contrast. Ridge weighs
 # errors by the variance of the space, and in an embedding a few directions hold most of it, whereas
-# pictures are told apart by the others. Give all directions the same variance, and ridge comes
+# images are told apart by the others. Give all directions the same variance, and ridge comes
 # close; what is left is small. The paper's rival was never given that chance.
 #
 # Noise on the input is no detail: in single trials the same decoder does hardly better than ridge
@@ -247,7 +247,7 @@ print(claims.verdicts())
 # abstract. Whether the mean over runs retrieves better than one run, its verdict tells; the mean
 # matters for the weights (notebook 11).
 #
-# How far this carries to NSD is not testable here: there are 300 test pictures, and the demo's
+# How far this carries to NSD is not testable here: there are 300 test images, and the demo's
 # space has few effective directions (how many is in the figure's JSON file). Under `mini`, 57
 # categories of object2vec whose names have a published embedding are all there is. Categories that
 # were not taught are found less often than by chance among those that were, which decoders prefer:
@@ -256,14 +256,14 @@ print(claims.verdicts())
 # %% [markdown]
 # ## 8 · Exercises
 #
-# **Read.** How much more often does the contrastive decoder (mean of runs) find the picture than
+# **Read.** How much more often does the contrastive decoder (mean of runs) find the image than
 # chance, averaged over participants, in single trials?
 
 # %%
 your_factor = None    # a number, to one digit after the point
 
 if your_factor is None:
-    print("Hint: `single` holds top-1 by participant; chance is one over the test pictures.")
+    print("Hint: `single` holds top-1 by participant; chance is one over the test images.")
 else:
     expected = single[CONTRAST].mean() / found[~found["averaged"]]["chance"].min()
     print("Right." if abs(your_factor - expected) < 0.06 else "Not yet: which k, which protocol?")
@@ -305,8 +305,8 @@ print(f"{people[0]}: centred {(place == 1).mean():.3f}, ridge {single[RIDGE].ilo
       f"whitened {single[WHITENED].iloc[0]:.3f}")
 
 # %% [markdown]
-# **Discuss.** (1) The decoder is scored by finding a picture among others. What would it have to do
-# to *see*? (2) Repeats of a picture in one batch count as different pictures. Whom does that hurt?
+# **Discuss.** (1) The decoder is scored by finding an image among others. What would it have to do
+# to *see*? (2) Repeats of an image in one batch count as different images. Whom does that hurt?
 # (3) If whitening the targets does what the contrastive loss does, which of the two would you
 # rather explain to a reader?
 #

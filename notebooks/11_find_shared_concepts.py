@@ -85,8 +85,8 @@ table
 # ## 3 · What is in a concept
 #
 # The **centroid** is the mean direction of all members. Nearest to it, and farthest, among all
-# pictures and among words that people's captions say; and, independent of CLIP, the objects that
-# held-out pictures show: how well does the mean response of the concept's voxels tell pictures
+# images and among words that people's captions say; and, independent of CLIP, the objects that
+# held-out images show: how well does the mean response of the concept's voxels tell images
 # with the object from those without (area under the ROC curve, mean over participants)?
 
 # %%
@@ -130,7 +130,7 @@ cohort = study.decoding.cohort
 first = dict(zip(*np.unique(cohort.condition_of, return_index=True)))
 
 def strip(axes, conditions, colour):
-    plots.picture_strip(axes, [cohort.album.open(int(first[one]))
+    plots.image_strip(axes, [cohort.album.open(int(first[one]))
                                         for one in conditions[:8]], 4, colour)
 
 # %%
@@ -153,7 +153,7 @@ for row, concept in enumerate(drawn):
     axes = figure.add_subplot(grid[row, 4])
     plots.word_list(axes, words[near[concept]], words[far[concept]],
                              best(concept, n=4))
-for column, title in enumerate(("where", "voxels", "nearest pictures", "farthest pictures",
+for column, title in enumerate(("where", "voxels", "nearest images", "farthest images",
                                 "objects by response (AUC); words")):
     box = grid[0, column].get_position(figure)
     figure.text((box.x0 + box.x1) / 2, 0.985, title, ha="center", va="top", fontsize=6.5)
@@ -167,10 +167,10 @@ figure
 # **Figure 11.** One card a row, of the concepts with most voxels. *Where*: expanded masks of all
 # participants, a colour each, on their flat sheets over one another (left hemisphere left, anterior
 # up); on folded cortex, the participant and hemisphere with most voxels. Title: regions that hold
-# most of the members. *Voxels*: of the expanded mask, by participant. *Pictures*: those whose
-# embedding is nearest to the centroid (green) and farthest (red), of all pictures. *Objects*: mean
+# most of the members. *Voxels*: of the expanded mask, by participant. *Images*: those whose
+# embedding is nearest to the centroid (green) and farthest (red), of all images. *Objects*: mean
 # over participants of the area under the ROC curve with which the mean held-out response of the
-# concept's voxels tells pictures with the object. *Words*: nearest (green), farthest (red). n:
+# concept's voxels tells images with the object. *Words*: nearest (green), farthest (red). n:
 # participants in step 1. The stamp says whether the data are REAL or SYNTHETIC.
 
 # %% [markdown]
@@ -228,7 +228,7 @@ print(claims.verdicts())
 # %% [markdown]
 # ## 6 · What we see, what the paper says, why they differ
 #
-# Most cards can be read, and what their voxels respond to in held-out pictures agrees with what
+# Most cards can be read, and what their voxels respond to in held-out images agrees with what
 # CLIP says. More of them are found than by chance. But *faces, bodies, places and words*, the
 # paper's showpieces, are not there as regions: in the demo some dozen regions overlap in what
 # drives them, and a decoder splits the weight among voxels that say the same, so that a single
@@ -281,7 +281,7 @@ else:
 print(int(((found.counts() >= 3).sum(1) >= len(people) / 2).sum()), "of", found.n_clusters)
 
 # %% [markdown]
-# **Discuss.** (1) A card is chosen pictures and words: what could make any direction look like a
+# **Discuss.** (1) A card is chosen images and words: what could make any direction look like a
 # concept? (2) Voxels are clustered in CLIP's space. Which concepts can never be found there?
 # (3) Labels by response need lists of objects. What is not an object?
 #

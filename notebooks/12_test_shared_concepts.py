@@ -8,7 +8,7 @@
 
 # %% [markdown]
 # **Goal.** Clusters are always found. Would they be found by chance? At which radius? Again, from
-# other pictures, and without one of the participants? Would one participant alone have shown them?
+# other images, and without one of the participants? Would one participant alone have shown them?
 # And is what lies opposite to a concept really *suppressed*? In the demo, what is shared was
 # planted, so the last step can grade all of these tests.
 #
@@ -21,7 +21,7 @@
 profile = "demo"          # demo, mini, paper, or the path of your own TOML file
 n_lives = 60              # clusters that are drawn in the merge tree
 near = 0.8                # cosine from which two centroids count as the same concept
-share = 0.1               # of the held-out pictures that count as nearest, and as farthest
+share = 0.1               # of the held-out images that count as nearest, and as farthest
 
 # %%
 import numpy as np
@@ -72,12 +72,12 @@ print(f"{len(history.born)} lives; {(length > 0.05).sum()} longer than .05, "
 #
 # *Turned* weights: every participant's weights are rotated within the shape of all weights
 # together. Whatever is alike because the space is narrow stays alike; what is alike because people
-# share concepts does not. *Permuted* pictures: decoders are taught again, every training picture
+# share concepts does not. *Permuted* images: decoders are taught again, every training image
 # with the embedding of another one. They keep responses, space and training, and know nothing.
 
 # %%
 permuted = study.points(Variant(permuted=1))
-nulls = {"turned weights": study.by_rotation, "permuted pictures": study.by_permutation}
+nulls = {"turned weights": study.by_rotation, "permuted images": study.by_permutation}
 counts = pd.DataFrame({"found": [one.n_clusters for one in study.found]} | {
     name: values.mean(0) for name, values in nulls.items()},
     index=pd.Index(spec.eps, name="eps")).round(2)
@@ -93,9 +93,9 @@ counts.T
 # **Without one participant.** All but one are clustered. Is each concept there? And do the others
 # say what the voxels of the one who was left out respond to? Of that person we take the voxels
 # whose weights lie near the others' centroid, and correlate their mean response to *held-out*
-# pictures with the pictures' similarity to that centroid; beside it, the same for all voxels.
+# images with the images' similarity to that centroid; beside it, the same for all voxels.
 #
-# **From other pictures.** Two decoders are taught on two halves of the training pictures.
+# **From other images.** Two decoders are taught on two halves of the training images.
 
 # %%
 middles = study.middles
@@ -132,7 +132,7 @@ single.round(2)
 # ## 5 · Opposites
 #
 # Pairs of concepts whose centroids point in opposite directions; and, for every voxel of a
-# concept, its response in percent signal change **against baseline** to the held-out pictures
+# concept, its response in percent signal change **against baseline** to the held-out images
 # nearest to the concept, and farthest from it.
 
 # %%
@@ -206,7 +206,7 @@ print(f"patterns: {by_pattern[best].n_clusters} concepts at eps = {radii[best]:.
 # %% [markdown]
 # **Suppressed, or only less?** Two kinds of patches respond *least* to writing: one falls below
 # baseline, the other stays above it. In z-scores they are the same. Does the response against
-# baseline to held-out pictures in which writing is listed tell them apart?
+# baseline to held-out images in which writing is listed tell them apart?
 
 # %%
 rows = []
@@ -238,7 +238,7 @@ axes[1].set_ylabel("concepts")
 axes[1].legend(fontsize=5.5)
 plots.again_dots(axes[2], {
     "without\none": again["found_again"], "told by\nothers, r": again["r"],
-    "all vo-\nxels, r": again["r_all"], "half the\npictures": [float((one > near).mean()) for one in split],
+    "all vo-\nxels, r": again["r_all"], "half the\nimages": [float((one > near).mean()) for one in split],
     "one\nalone": single["shared concepts shown"]})
 axes[2].set_ylabel("share of concepts; r")
 
@@ -265,12 +265,12 @@ figure
 # **Figure 12.** **A** Merge tree: a line a cluster, from birth to the eps at which an older one
 # swallows it; the longest lives; thickness: core voxels; dotted: the chosen eps. **B** Number of
 # concepts over eps; grey: turned weights (mean and central 95 % of the drawings), red: decoders
-# taught with permuted pictures (one drawing). **C** Found again: a dot a participant (or half);
+# taught with permuted images (one drawing). **C** Found again: a dot a participant (or half);
 # bar: mean. *Share of concepts* whose centroid is nearer than the cosine `near` to one found
-# without a participant, from half of the pictures, or in one participant alone; *r*: of the
+# without a participant, from half of the images, or in one participant alone; *r*: of the
 # held-out responses of the voxels that the others' concepts point to in the one who was left out,
 # and of all voxels. **D** Cosines of all centroids. **E** Mean response of each concept's voxels to
-# the nearest (up), all (middle) and farthest (down) held-out pictures, against baseline. **F** What
+# the nearest (up), all (middle) and farthest (down) held-out images, against baseline. **F** What
 # was planted (rows) against clusters (columns; -1: none); shade: voxels. n: participants in step 3.
 # The stamp says whether the data are REAL or SYNTHETIC.
 
@@ -292,7 +292,7 @@ claims.judge("More concepts are shared than in turned weights",
 
 # %%
 claims.claim("Decoders that were taught nothing share nothing", **new,
-             run=f"{study.by_permutation[0, place]} concepts with permuted pictures, "
+             run=f"{study.by_permutation[0, place]} concepts with permuted images, "
                  f"{found.n_clusters} found",
              rule="at most one for every ten that are found (a false discovery rate of .1), at the "
                   "chosen radius; one drawing",
@@ -308,9 +308,9 @@ claims.claim("The number of concepts does not hang on the radius", **new,
 claims.interval("Concepts are found without any one participant", again["found_again"] - 0.8,
                 "above 0", of="share found again minus .8", **new)
 claims.interval("The others' concepts tell what a participant's voxels respond to",
-                again["r"] - again["r_all"], "above 0", of="r over held-out pictures of the voxels "
+                again["r"] - again["r_all"], "above 0", of="r over held-out images of the voxels "
                 "near the others' centroids, minus that of all voxels", **new)
-claims.intervals("Concepts are found again from other pictures",
+claims.intervals("Concepts are found again from other images",
                  {f"half {number}": tuple(value - 0.8 for value in (
                      k / len(middles) if len(middles) else np.nan,
                      *proportion_interval(k, len(middles))))
@@ -326,7 +326,7 @@ if len(levels):
     worst = by_concept["below baseline"]
     claims.count("What lies farthest from a concept suppresses its voxels", int((worst > 0.5).sum()),
                  len(worst), "above", 0.5, of="concepts in which over half of the voxels respond "
-                 "below baseline to the farthest pictures (one-sided t, p < .05 after Holm)", **new)
+                 "below baseline to the farthest images (one-sided t, p < .05 after Holm)", **new)
 claims.claim("There are antipodal pairs of concepts", **new,
              run=f"{len(pairs)} pairs", rule="one or more pairs of centroids with a cosine "
                                             "below -.5", holds=len(pairs) > 0)
@@ -378,16 +378,16 @@ print(claims.verdicts())
 # there the turned weights and decoders that were taught nothing have clusters as well. The number
 # of concepts hangs on the radius, since the merge tree has few long lives. Most concepts are found
 # without any one participant, and what the others share says what that person's voxels respond to
-# in pictures that no decoder saw; but half of the pictures find fewer than half of them again.
+# in images that no decoder saw; but half of the images find fewer than half of them again.
 #
-# Against the truth the picture is sober. Voxels that are in a concept are sorted almost perfectly,
+# Against the truth the image is sober. Voxels that are in a concept are sorted almost perfectly,
 # but few of the planted voxels are in any: weights of single voxels are too noisy, and CLIP's space
 # here hardly holds some of what was planted (food by colour, for one). What one participant alone
 # has can pass as shared (a claim says whether it does here). Covariances with the prediction
 # (patterns) are less noisy but lie in a much narrower cone; clustered by the same rule they did not
 # find more.
 #
-# The reviewers' doubt about negation is right: the pictures farthest from a concept lower its
+# The reviewers' doubt about negation is right: the images farthest from a concept lower its
 # voxels below their mean, rarely below baseline. Responses against baseline can tell the two, and
 # do so for the planted patches without an error; z-scores cannot.
 
@@ -403,11 +403,11 @@ your_eps = None    # one of spec.eps
 if your_eps is None:
     print("Hint: `counts` has a column for each null.")
 else:
-    expected = counts["permuted pictures"].idxmax()
-    print("Right." if your_eps == expected else "Look at the column of the permuted pictures.")
+    expected = counts["permuted images"].idxmax()
+    print("Right." if your_eps == expected else "Look at the column of the permuted images.")
 
 # %% tags=["solution"]
-counts["permuted pictures"].idxmax()
+counts["permuted images"].idxmax()
 
 # %% [markdown]
 # **Change.** Set `near = 0.6` in the parameters. Which of the answers in panel C change, and which

@@ -7,10 +7,10 @@
 # not measured: weights are downloaded first.
 
 # %% [markdown]
-# **Goal.** A network that learned from pictures and captions (CLIP) was found to have more
+# **Goal.** A network that learned from images and captions (CLIP) was found to have more
 # category-selective units than one that learned labels, each of them less specific. But such a pair
-# differs in much besides language: pictures, their number, loss, architecture. Here one small
-# residual network is taught the *same pictures*, in the same order, with the same number of steps,
+# differs in much besides language: images, their number, loss, architecture. Here one small
+# residual network is taught the *same images*, in the same order, with the same number of steps,
 # from the same first weights; only what it is told differs. So what is left is language.
 #
 # **You will learn**
@@ -46,7 +46,7 @@ style.use_style()
 print(laboratory.provenance.line)
 
 # %% [markdown]
-# ## 1 · Six sets of pictures
+# ## 1 · Six sets of images
 #
 # Faces, bodies, scenes and words, and scrambled scenes and words: textures and mosaics of the very
 # scenes and words that are shown. All are grey, with one mean and one spread of luminance. Half of
@@ -54,18 +54,18 @@ print(laboratory.provenance.line)
 
 # %%
 study = MatchedModelsStudy.from_profile(laboratory.profile, laboratory.images, laboratory.network)
-spec, pictures = study.spec, study.pictures
-print(f"{len(pictures)} pictures:", {name: pictures.domains.count(name)
-                                     for name in pictures.domain_names})
+spec, images = study.spec, study.images
+print(f"{len(images)} images:", {name: images.domains.count(name)
+                                     for name in images.domain_names})
 
 # %% [markdown]
 # ## 2 · The networks
 #
-# *Labels*: the names of 48 kinds. *Captions*: each picture and its caption must find each other, as
-# in CLIP. *Text vectors*: the picture's output is turned towards what its caption means, where
+# *Labels*: the names of 48 kinds. *Captions*: each image and its caption must find each other, as
+# in CLIP. *Text vectors*: the image's output is turned towards what its caption means, where
 # meaning comes from texts alone (latent semantic analysis). *Shuffled captions*: the same loss, but
-# each picture has another's captions, for good: language without what it says. *Views*: two views
-# of a picture must find each other, no words. *Untrained*: the first weights. Other profiles name
+# each image has another's captions, for good: language without what it says. *Views*: two views
+# of an image must find each other, no words. *Untrained*: the first weights. Other profiles name
 # other kinds.
 
 # %%
@@ -74,7 +74,7 @@ conditions, layers = list(spec.conditions), list(spec.layers)
 first = networks.groupby("condition", sort=False).first()
 entries = {condition: study.network(name).entry for condition, name in first["network"].items()}
 pd.DataFrame({"objective": {condition: one.objective for condition, one in entries.items()},
-              "pictures": {condition: one.diet for condition, one in entries.items()},
+              "images": {condition: one.diet for condition, one in entries.items()},
               "networks": networks.groupby("condition", sort=False).size()})
 
 # %% [markdown]
@@ -98,7 +98,7 @@ print(f"share in {layers[-1]}, percent, mean over networks")
  .reindex(index=conditions, columns=CORE)).round(2)
 
 # %% [markdown]
-# These shares come from all pictures. Of the units that one half of the pictures finds, how many
+# These shares come from all images. Of the units that one half of the images finds, how many
 # does the other half find again? (Empty: there was none to find.)
 
 # %%
@@ -111,7 +111,7 @@ print(f"units of {layers[-1]} found again, share, mean over networks")
 #
 # On the half that did not define them: the **selectivity index** $(m_p - m_o)/(|m_p| + |m_o|)$ of
 # the mean answer to the preferred set and to the others; **d′**, the same difference in standard
-# deviations over pictures; **lifetime sparseness**, how few pictures drive a unit at all; and
+# deviations over images; **lifetime sparseness**, how few images drive a unit at all; and
 # **activation**, the answer to the preferred set over the layer's mean. Which of these the paper's
 # "specificity" is, is unknown, so all stand side by side.
 
@@ -134,9 +134,9 @@ print(f"{spec.n_units} units of each domain and stage")
  .reindex(index=conditions, columns=statistics.TUNING_MEASURES)).round(3)
 
 # %% [markdown]
-# ## 6 · Other thresholds, other pictures
+# ## 6 · Other thresholds, other images
 #
-# Does the answer hang on the false discovery rate, or on these pictures? The second localizer,
+# Does the answer hang on the false discovery rate, or on these images? The second localizer,
 # where the profile names one, has other exemplars in another style.
 
 # %%
@@ -157,10 +157,10 @@ else:
 # ## 7 · Networks as the sample
 #
 # One number per network, the mean over stages (and domains). Networks of one seed began with the
-# same weights and saw the same pictures, so kinds are compared seed by seed: captions minus labels,
+# same weights and saw the same images, so kinds are compared seed by seed: captions minus labels,
 # text vectors minus labels, and captions minus shuffled captions. How sharp units are is compared
 # in those stages and domains where both kinds have some. Where there is one network of each kind,
-# as in the published pair, pictures can be resampled, but a difference between two networks is then
+# as in the published pair, images can be resampled, but a difference between two networks is then
 # still a difference between *two networks*.
 
 # %%
@@ -178,7 +178,7 @@ pd.DataFrame({comparison: {measure: difference.mean() if len(difference) else np
 
 # %%
 bootstrap_d_prime = study.bootstrap_strengths().pivot(index="draw", columns=["condition", "seed"], values="d'")
-print("d' of selective units, one network a row: as measured, and 95 % over resampled pictures")
+print("d' of selective units, one network a row: as measured, and 95 % over resampled images")
 pd.DataFrame({"d'": bootstrap_d_prime.loc[-1], "low": bootstrap_d_prime.loc[0:].quantile(0.025),
               "high": bootstrap_d_prime.loc[0:].quantile(0.975)}).dropna().round(3)
 
@@ -240,7 +240,7 @@ figure
 # %% [markdown]
 # **Figure 13.** **A** Share of units at the end of each stage that prefer one set to every other
 # (Benjamini–Yekutieli, .05 in each contrast). Lines: means over networks of a kind; dots: networks.
-# **B** Strength of as many units of each domain and stage, on the half of the pictures that did not
+# **B** Strength of as many units of each domain and stage, on the half of the images that did not
 # choose them, mean over the four domains. **C** Share summed over domains, mean over stages, at
 # other false discovery rates (linear below 0.1 %). **D, E** Differences between kinds, mean over
 # stages and domains: dots are seeds, bars 95 % intervals of their mean (*t*); "language": captions
@@ -279,13 +279,13 @@ for comparison in pair_names:
 for measure in statistics.TUNING_MEASURES:
     claims.interval(f"Units are less sharply tuned with language: {measure}",
                     differences["language"][measure], "below 0", **over_seeds,
-                    of=f"{pair_names['language']}, held-out pictures, the same stages and domains",
+                    of=f"{pair_names['language']}, held-out images, the same stages and domains",
                     source="abstracts; measure unknown", paper="less")
 for comparison in ("language", "captions − shuffled captions"):
     for measure in ("CSI", "d'", "activation"):
         claims.interval(f"Equal numbers of units are less sharply tuned: {measure}, {pair_names[comparison]}",
                         differences[comparison][f"{measure}, equal n"], "below 0", **over_seeds,
-                        of="held-out pictures, best units of each stage and domain",
+                        of="held-out images, best units of each stage and domain",
                         source="beyond the paper", paper="not tested")
 
 # %%
@@ -299,7 +299,7 @@ claims.intervals("The answer does not hang on the threshold",
                     "false discovery rates", n="over seeds", source="beyond the paper",
                  paper="not tested")
 second = differences["language"].get("proportion, second localizer", np.array([]))
-claims.interval("The answer does not hang on the pictures", sign * second, "above 0", **over_seeds,
+claims.interval("The answer does not hang on the images", sign * second, "above 0", **over_seeds,
                 of=f"share, {pair_names['language']}, on the second localizer, in the direction found on "
                    "the first", source="beyond the paper", paper="not tested")
 
@@ -311,7 +311,7 @@ claims.interval("Untrained networks have fewer such units",
 single = (networks["condition"] == spec.language).sum() == 1
 claims.judge("In the published pair, units are less sharply tuned with language",
              *(published_pair_difference.loc[-1], low, high) if single else (np.nan,) * 3, "below 0",
-             of="difference in held-out d', over resampled pictures", source="abstracts",
+             of="difference in held-out d', over resampled images", source="abstracts",
              paper="less", rests_on="one training of each network")
 
 # %%
@@ -329,24 +329,24 @@ print(claims.verdicts())
 # %% [markdown]
 # ## 10 · What we see, what the paper says, why they differ
 #
-# In the demo, with pictures, steps, architecture and first weights held fixed, captions do **not**
+# In the demo, with images, steps, architecture and first weights held fixed, captions do **not**
 # make more units selective than labels: they make fewer, which contradicts the abstracts. The means
 # say so at every threshold and on both localizers; with three seeds the strictest thresholds and
 # the second localizer alone would be inconclusive. So is whether these units are less sharp on the
 # whole; among as many of the sharpest they are a little less so by the index (by d′: inconclusive).
-# What captions say is everything: with other pictures' captions the same loss makes no more units
+# What captions say is everything: with other images' captions the same loss makes no more units
 # than no training.
 #
 # "Language" is not one thing, though. Text vectors, which say what captions mean to one who never
-# saw a picture, make about as many units as labels (more or fewer: inconclusive), but other ones:
+# saw an image, make about as many units as labels (more or fewer: inconclusive), but other ones:
 # more for faces, fewer for bodies. A guess: the domain is the clearest of the directions along
-# which such targets lie, while captions must tell every picture of a batch from every other, so
+# which such targets lie, while captions must tell every image of a batch from every other, so
 # much besides the domain counts.
 #
 # The paper found more units with language, first in CLIP, then in a network taught with language
 # on the same kind of images. Our world differs from theirs: its labels *are* nearly the categories
 # that are tested (48 kinds in five domains), where ImageNet has few faces, bodies or words among
-# its 1,000 classes, and captions of web pictures name all of them. That is a guess, which a diet
+# its 1,000 classes, and captions of web images name all of them. That is a guess, which a diet
 # with other labels would test. The published pair can be run under `paper`; it cannot part language
 # from data and scale. Three seeds leave wide intervals: small differences are beyond this sample.
 #
@@ -380,7 +380,7 @@ print(its.groupby("domain")["proportion"].mean().idxmax())
 #
 # **Extend.** *Lesions.* Silence the face-selective units of the stage before the last, and ask a
 # linear reader of the last stage, taught on the intact network, for the sets of the held-out
-# pictures. Do networks that were told captions lose their faces as those that were told labels do?
+# images. Do networks that were told captions lose their faces as those that were told labels do?
 
 # %%
 your_losses = None    # {kind: (loss for faces, mean loss for the other intact sets)}
@@ -388,20 +388,20 @@ your_losses = None    # {kind: (loss for faces, mean loss for the other intact s
 if your_losses is None:
     print("Hint: `lesioned(model, layers, Lesion(name, masks))`, then `collect` as usual.")
 else:
-    print("Compare with the solution: losses are shares of pictures no longer told.")
+    print("Compare with the solution: losses are shares of images no longer told.")
 
 
 # %% tags=["solution"]
 def losses(name: str, domain: str) -> tuple[float, float]:
     network, (before, end) = study.network(name), layers[-2:]
     mask = {before: torch.from_numpy(study.blocks(name)[before].selective_mask(domain))}
-    rows, features = np.array_split(np.arange(len(pictures)), 12), {}
+    rows, features = np.array_split(np.arange(len(images)), 12), {}
     for state, masks in (("intact", {}), ("lesioned", mask)):
         with apply_lesion(network.model, network.layers, Lesion(domain, masks)):
-            batches = pictures.batches(rows, network.preprocessing)
+            batches = images.batches(rows, network.preprocessing)
             features[state] = extract_activations(network.model, {end: end}, batches,
                                   read=channel_means)[end].numpy()
-    train, sets = pictures.halves == 0, np.array(pictures.domains)
+    train, sets = images.halves == 0, np.array(images.domains)
     correct = {state: predict_linear_probe(features["intact"][train], sets[train], x[~train]) == sets[~train]
              for state, x in features.items()}
     accuracy_drop = correct["intact"].astype(float) - correct["lesioned"]
@@ -417,7 +417,7 @@ for condition in [condition for condition in (spec.vision, spec.language, spec.s
 # %% [markdown]
 # **Discuss.** (1) Captions name many things besides the four categories. Should that make units
 # more or less selective for these? (2) The control with shuffled captions learns little. What
-# would a control be that learns as much, from words that say nothing about pictures? (3) Which
+# would a control be that learns as much, from words that say nothing about images? (3) Which
 # other differences between CLIP and a ResNet would you hold fixed next?
 #
 # **References.** Lu & Wang (2025), arXiv 2502.16456 · Radford et al. (2021), *ICML* (CLIP) ·

@@ -9,14 +9,14 @@
 # %% [markdown]
 # **Goal.** With language, selective units were reported to lie *more evenly* over feature maps
 # (first version of the paper), to be *less localised* in space (second version), and layers to
-# agree more about which pictures are alike (first version only). How each was measured is unknown,
+# agree more about which images are alike (first version only). How each was measured is unknown,
 # and each hangs on how many units there are: few units look uneven by chance. So we measure several
 # ways, each beside the same number of units drawn anew.
 #
 # **You will learn**
 # - what entropy, Gini's coefficient and Moran's I tell, and what they tell about units at random;
 # - why a measure of evenness must be corrected for the number of units;
-# - how to say how sure a layer × layer matrix is: resample pictures, then compare networks.
+# - how to say how sure a layer × layer matrix is: resample images, then compare networks.
 
 # %% tags=["parameters"]
 profile = "demo"    # demo, mini, paper, or the path of your own TOML file
@@ -94,17 +94,17 @@ outside_null = measurable.assign(outside_null=(measurable["observed"] < measurab
 # %% [markdown]
 # ## 4 · Do layers agree?
 #
-# For the selective units of each stage (chosen on one half of the pictures, at most `n_kept` of a
-# domain), which intact pictures of the other half are alike? Dissimilarity is 1 − *r* of their
+# For the selective units of each stage (chosen on one half of the images, at most `n_kept` of a
+# domain), which intact images of the other half are alike? Dissimilarity is 1 − *r* of their
 # patterns; two stages are compared by Spearman's *r* of all dissimilarities. The mean over pairs of
-# stages is a network's consistency; resampled pictures say how sure it is.
+# stages is a network's consistency; resampled images say how sure it is.
 
 # %%
 layer_consistencies = study.layer_consistencies()
 mean_consistency = layer_consistencies[layer_consistencies["layer"] == "all"]
 matrices = {condition: mean_consistency_matrix(layer_consistencies, condition, layers) for condition in conditions}
 consistency_by_condition = mean_consistency.groupby("condition", sort=False)[["r", "low", "high"]].mean().reindex(conditions)
-print("consistency, mean over networks; interval over resampled pictures, of one network")
+print("consistency, mean over networks; interval over resampled images, of one network")
 consistency_by_condition.round(3)
 
 # %% [markdown]
@@ -182,8 +182,8 @@ figure
 # %% [markdown]
 # **Figure 14.** **A** How selective units are spread, corrected for their number: dotted, as units
 # at random. Lines: means over networks of a kind and over domains with enough units; dots:
-# networks. **B** Agreement of stages about which pictures are alike (Spearman's *r* of
-# dissimilarities, mean over networks). **C** Where in the picture the units lie that prefer the
+# networks. **B** Agreement of stages about which images are alike (Spearman's *r* of
+# dissimilarities, mean over networks). **C** Where in the image the units lie that prefer the
 # domain of the parameters, counted over feature maps, in the first network that was told captions
 # (the labelled one where there is none); brighter: more. **D** Differences between kinds: dots are
 # seeds, bars 95 % intervals of their mean (*t*); kinds as in figure 13. The stamp says whether the
@@ -226,7 +226,7 @@ ends = rows[["r", "low", "high"]].to_numpy(float) if single else np.full((2, 3),
 claims.judge("In the published pair, layers agree more with language", ends[0, 0] - ends[1, 0],
              ends[0, 1] - ends[1, 2], ends[0, 2] - ends[1, 1], "above 0", source="first abstract",
              paper="more", of="difference of consistency, from the two intervals over resampled "
-             "pictures", rests_on="one training of each network")
+             "images", rests_on="one training of each network")
 
 # %%
 for condition in conditions:
@@ -242,10 +242,10 @@ print(claims.verdicts())
 # ## 8 · What we see, what the paper says, why they differ
 #
 # In the demo, selective units are far from evenly spread in every network that has any: they sit in
-# few feature maps, and side by side within these, in the part of the picture where things stand. No
+# few feature maps, and side by side within these, in the part of the image where things stand. No
 # measure says that language, held against labels, changes this in the direction of the paper. With
 # text vectors, units even sit in *fewer* maps than with labels, in every seed. Held against other
-# pictures' captions, units lie farther apart; but these have units in the first stage alone.
+# images' captions, units lie farther apart; but these have units in the first stage alone.
 #
 # The raw values would have told another story: kinds differ in their number of units, and raw
 # entropy rises with that number (exercise *Extend*). Whether the paper corrected for it is unknown.
@@ -253,7 +253,7 @@ print(claims.verdicts())
 # last two stages, and between seeds it differs as much as between kinds. Where a network has
 # hardly any selective units (shuffled captions, untrained), agreement cannot be computed at all.
 #
-# Units in the middle of the map are what these pictures would make of any network: the localizer's
+# Units in the middle of the map are what these images would make of any network: the localizer's
 # things stand near the middle. Moran's I speaks of that as much as of the network.
 
 # %% [markdown]

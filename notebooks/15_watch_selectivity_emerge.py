@@ -10,7 +10,7 @@
 # **Goal.** Selective units are studied in networks that are finished. Here we look while they
 # learn: at their beginning, and after more and more steps. Four measures rise, or do not: the
 # *share* of selective units; how *sharp* the sharpest units are; how well a linear reader *tells
-# kinds* within a domain; and how far a stage finds the same pictures alike as a *region* of the
+# kinds* within a domain; and how far a stage finds the same images alike as a *region* of the
 # brain does. Which comes first? Does telling things apart need selective units? And is it language
 # that changes when they come?
 #
@@ -64,7 +64,7 @@ pd.DataFrame({"networks": record.groupby("condition", sort=False)["seed"].nuniqu
 # %% [markdown]
 # ## 2 · Before the first step, and after the last
 #
-# Step 0 is the **untrained floor** of every measure. *Recall* is the share of pictures whose folder
+# Step 0 is the **untrained floor** of every measure. *Recall* is the share of images whose folder
 # (adult or child, house or corridor …) a linear reader tells, taught on the other half. The region
 # of each domain is the one that the profile names; *early* is a region that prefers none.
 
@@ -155,7 +155,7 @@ figure
 # %% [markdown]
 # **Figure 15.** The stage that the parameters name, by training step. **A** Share of its units that
 # prefer a domain to every other set. **B** Held-out d′ of the sharpest units, as many of each
-# domain. **C** Recall of kinds within a domain by a linear reader, held-out pictures. **D**
+# domain. **C** Recall of kinds within a domain by a linear reader, held-out images. **D**
 # Spearman correlation between the dissimilarities of the stage (feature maps averaged over space)
 # and of one participant's region, averaged over participants; grey: an early region; ticks at the
 # right edge: the noise ceiling (lower bound), one participant against the mean of the others.
@@ -193,7 +193,7 @@ for condition in supervised_conditions:
                     change_over_training(region_similarity, condition), "above 0", sample="seeds",
                     of=f"last minus first moment, mean over regions, {layer}", **not_in_paper)
 if spec.shuffled:
-    claims.interval("Captions that say nothing about their pictures make no selective units",
+    claims.interval("Captions that say nothing about their images make no selective units",
                     change_over_training(means["proportion"], spec.shuffled), "around 0", sample="seeds", within=0.01,
                     of=f"last minus first moment, mean over domains, {layer}; one unit in a hundred "
                        "would be a difference of interest", **not_in_paper)
@@ -252,18 +252,18 @@ print(claims.verdicts())
 # where captions teach, and inconclusive where labels do. d′ of the sharpest units rises
 # before any share can, since a share waits for the test's power.
 #
-# Networks that are told other pictures' captions stay at the untrained floor in everything, while
+# Networks that are told other images' captions stay at the untrained floor in everything, while
 # their loss falls no further than chance. Networks that are told nothing (views) grow slowly, in
 # recall more than in units.
 #
 # All that learn something grow like the brain's category regions, and much less like V1v; they
 # stay at about half of the likeness of one participant to the others. The four domains' regions can
-# hardly be told apart by this: pictures that are alike to one are alike to the others, in these
+# hardly be told apart by this: images that are alike to one are alike to the others, in these
 # brains as in these networks. Seen afterwards, and no claim that was fixed beforehand: captions
 # bring the likeness earlier than labels, and text vectors most of it.
 #
-# These brains are simulated, from what is in the pictures. That networks grow towards them says
-# that they learn what is in pictures; whether they learn it as cortex does needs real brains.
+# These brains are simulated, from what is in the images. That networks grow towards them says
+# that they learn what is in images; whether they learn it as cortex does needs real brains.
 # Under `mini` (REAL photographs, SqueezeNet, object2vec's few participants) there is no record of
 # moments, but the two ends say the same: the trained network is more like FFA, EBA and PPA than its
 # untrained twin, and less like early visual cortex. One network of each kind cannot tell more.
@@ -271,7 +271,7 @@ print(claims.verdicts())
 # %% [markdown]
 # ## 8 · Exercises
 #
-# **Read.** In which domain is recall highest before the first step? What in the pictures could tell
+# **Read.** In which domain is recall highest before the first step? What in the images could tell
 # an untrained network so much?
 
 # %%
@@ -310,7 +310,7 @@ if len(relative_similarity):
 # %% [markdown]
 # **Discuss.** (1) A share of units that pass a test cannot rise before the test has power. What
 # would you plot instead to see the beginning? (2) Children's cortex becomes selective for words
-# years after faces. Which order do you see here, and what in the pictures could make it? (3) A
+# years after faces. Which order do you see here, and what in the images could make it? (3) A
 # network grows like a region. What else must hold before you call it a model of the region?
 #
 # **References.** Lu & Wang (2025), arXiv 2502.16456 · Kriegeskorte, Mur & Bandettini (2008), *Front

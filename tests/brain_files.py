@@ -35,8 +35,8 @@ def write_tiny_nsd(root: Path, *, n_subjects: int = 8, n_shared: int = 20, n_own
                    constant: int | None = 5, shape: tuple[int, int, int] | None = None) -> Path:
     """Write NSD's files; with ``shape`` (x, y, z) those of the volume instead of the surface.
 
-    Everyone sees ``n_shared`` shared and ``n_own`` own pictures three times within the completed
-    sessions; what is left of the last session shows pictures (three of them shared) whose third
+    Everyone sees ``n_shared`` shared and ``n_own`` own images three times within the completed
+    sessions; what is left of the last session shows images (three of them shared) whose third
     repeat falls into the next session, which the table has and the betas do not.
 
     Parameters
@@ -50,38 +50,38 @@ def write_tiny_nsd(root: Path, *, n_subjects: int = 8, n_shared: int = 20, n_own
     """
     rng = np.random.default_rng(seed)
     plans, shared, n_sessions = _plans(rng, n_subjects, n_shared, n_own)
-    n_pictures = len(shared)
+    n_images = len(shared)
     _write_table(root, rng, plans, shared)
     path = root / "nsddata_stimuli/stimuli/nsd/nsd_stimuli.hdf5"
     path.parent.mkdir(parents=True)
     with h5py.File(path, "w") as file:
-        file["imgBrick"] = rng.integers(0, 255, (n_pictures, size, size, 3), dtype=np.uint8)
+        file["imgBrick"] = rng.integers(0, 255, (n_images, size, size, 3), dtype=np.uint8)
     for s, plan in enumerate(plans):
         subject = f"subj{s + 1:02d}"
         names = [name for name in regions if name not in (lacking or {}).get(subject, ())]
         write_names(root / "nsddata/freesurfer" / subject / "label")
         still = constant if s == 0 else None
-        picture = np.empty(TRIALS * n_sessions, np.int64)
+        image = np.empty(TRIALS * n_sessions, np.int64)
         for number, trials in enumerate(plan):
-            picture[trials[(trials >= 0) & (trials < len(picture))]] = number
+            image[trials[(trials >= 0) & (trials < len(image))]] = number
         if shape is None:
             for side, n in zip(("lh", "rh"), vertices):
-                _write_surface(root, subject, side, n, names, picture, rng,
+                _write_surface(root, subject, side, n, names, image, rng,
                                still if side == "lh" else None)
         else:
-            _write_volume(root, subject, shape, names, picture, rng, still)
+            _write_volume(root, subject, shape, names, image, rng, still)
     return root
 
 
 def _plans(rng, n_subjects: int, n_shared: int, n_own: int):
-    """Return trials of every picture by participant (-1: never), which are shared, sessions."""
+    """Return trials of every image by participant (-1: never), which are shared, sessions."""
     full = 3 * (n_shared + n_own)
     n_sessions = -(-(full + 8) // TRIALS)
     rest = TRIALS * n_sessions - full
     n_partial = (rest + 1) // 2  # two repeats each before the end, the last has one where odd
     per_subject = n_own + n_partial - 3
-    n_pictures = n_shared + 3 + n_subjects * per_subject
-    order = rng.permutation(n_pictures)  # pictures of a kind do not lie together
+    n_images = n_shared + 3 + n_subjects * per_subject
+    order = rng.permutation(n_images)  # images of a kind do not lie together
     plans = []
     for s in range(n_subjects):
         slots = rng.permutation(TRIALS * n_sessions)
@@ -89,7 +89,7 @@ def _plans(rng, n_subjects: int, n_shared: int, n_own: int):
         own = n_shared + 3 + s * per_subject + np.arange(per_subject)
         complete = order[np.r_[np.arange(n_shared), own[:n_own]]]
         partial = order[np.r_[n_shared + np.arange(3), own[n_own:]]]
-        plan = np.full((n_pictures, 3), -1)
+        plan = np.full((n_images, 3), -1)
         plan[complete] = slots[:full].reshape(-1, 3)
         left, n_late = slots[full:], 0
         for number in partial:
@@ -98,15 +98,15 @@ def _plans(rng, n_subjects: int, n_shared: int, n_own: int):
             plan[number, len(first):] = late[n_late:n_late + 3 - len(first)]
             n_late += 3 - len(first)
         plans.append(np.sort(plan, axis=1))
-    return plans, np.isin(np.arange(n_pictures), order[:n_shared + 3]), n_sessions
+    return plans, np.isin(np.arange(n_images), order[:n_shared + 3]), n_sessions
 
 
 def _write_table(root: Path, rng, plans, shared: np.ndarray) -> None:
     """Write the table of presentations: trials count from 1, 0 is never."""
-    n_pictures = len(shared)
+    n_images = len(shared)
     table = pd.DataFrame({
-        "cocoId": rng.permutation(np.arange(9, 9 + 7 * n_pictures, 7)), "cocoSplit": "val2017",
-        "cropBox": "(0, 0, 0.1, 0.1)", "loss": 0.1, "nsdId": np.arange(n_pictures),
+        "cocoId": rng.permutation(np.arange(9, 9 + 7 * n_images, 7)), "cocoSplit": "val2017",
+        "cropBox": "(0, 0, 0.1, 0.1)", "loss": 0.1, "nsdId": np.arange(n_images),
         "flagged": False, "BOLD5000": False, "shared1000": shared})
     for s, plan in enumerate(plans, 1):
         table[f"subject{s}"] = (plan >= 0).any(1).astype(int)
@@ -120,9 +120,9 @@ def _write_table(root: Path, rng, plans, shared: np.ndarray) -> None:
 
 def write_tiny_annotations(root: Path, *, size: tuple[int, int] = (64, 48),
                            things: Sequence[str] = ("cat", "dog", "pizza"), seed: int = 0) -> None:
-    """Write COCO's captions and instances of the pictures in NSD's table, half in each part.
+    """Write COCO's captions and instances of the images in NSD's table, half in each part.
 
-    Every other thing of a picture lies in the lower right corner, which NSD's crop cuts off.
+    Every other thing of an image lies in the lower right corner, which NSD's crop cuts off.
     """
     table = pd.read_csv(root / "nsddata/experiments/nsd/nsd_stim_info_merged.csv")
     rng, folder = np.random.default_rng(seed), root / "annotations"
@@ -163,9 +163,9 @@ def labels_of(n: int, names: Sequence[str], family: str) -> np.ndarray:
                      for name, nothing in zip(taken, none)], np.int32)
 
 
-def draw_session(rng, pictures: np.ndarray, n: int, still: int | None = None) -> np.ndarray:
-    """Draw betas (750, n), int16: percent signal change times 300, partly due to the picture."""
-    signal = np.stack([np.random.default_rng(int(p)).normal(0, 300, n) for p in pictures])
+def draw_session(rng, images: np.ndarray, n: int, still: int | None = None) -> np.ndarray:
+    """Draw betas (750, n), int16: percent signal change times 300, partly due to the image."""
+    signal = np.stack([np.random.default_rng(int(p)).normal(0, 300, n) for p in images])
     offset, gain = rng.normal(200, 400, n), rng.uniform(0.5, 3, n)  # differ between sessions
     betas = (offset + gain * (signal + rng.normal(0, 300, signal.shape))).round()
     if still is not None:
@@ -192,18 +192,18 @@ def save_nifti(path: Path, values: np.ndarray) -> None:
     nib.save(nib.Nifti1Image(values, np.diag([1.8, 1.8, 1.8, 1])), path)
 
 
-def _write_surface(root, subject, side, n, names, picture, rng, still) -> None:
+def _write_surface(root, subject, side, n, names, image, rng, still) -> None:
     label = root / "nsddata/freesurfer" / subject / "label"
     betas = root / "nsddata_betas/ppdata" / subject / "nativesurface" / BETAS
     for family in NSD_FAMILIES:
         save_mgh(label / f"{side}.{family}.mgz", labels_of(n, names, family))
     save_mgh(betas / f"{side}.ncsnr.mgh", rng.uniform(0.2, 1.5, n).astype(np.float32))
-    for k in range(len(picture) // TRIALS):
+    for k in range(len(image) // TRIALS):
         write_session(betas / f"{side}.betas_session{k + 1:02d}.hdf5", draw_session(
-            rng, picture[k * TRIALS:(k + 1) * TRIALS], n, still if k == 0 else None))
+            rng, image[k * TRIALS:(k + 1) * TRIALS], n, still if k == 0 else None))
 
 
-def _write_volume(root, subject, shape, names, picture, rng, still) -> None:
+def _write_volume(root, subject, shape, names, image, rng, still) -> None:
     """Write a volume: x < half is the left hemisphere; HDF5 has z, y, x."""
     n = int(np.prod(shape))
     left = np.zeros(shape, bool)
@@ -215,8 +215,8 @@ def _write_volume(root, subject, shape, names, picture, rng, still) -> None:
             save_nifti(root / "nsddata/ppdata" / subject / "func1pt8mm/roi"
                        / f"{side}.{family}.nii.gz", np.where(inside, labels, -1).astype(np.int16))
     save_nifti(betas / "ncsnr.nii.gz", rng.uniform(0.2, 1.5, shape).astype(np.float32))
-    for k in range(len(picture) // TRIALS):
-        drawn = draw_session(rng, picture[k * TRIALS:(k + 1) * TRIALS], n,
+    for k in range(len(image) // TRIALS):
+        drawn = draw_session(rng, image[k * TRIALS:(k + 1) * TRIALS], n,
                              still if k == 0 else None)
         write_session(betas / f"betas_session{k + 1:02d}.hdf5",
                       drawn.reshape(TRIALS, *shape).transpose(0, 3, 2, 1),
@@ -228,7 +228,7 @@ def _write_volume(root, subject, shape, names, picture, rng, still) -> None:
 def write_tiny_algonauts(root: Path, *, n_subjects: int = 2, n_images: int = 40, n_common: int = 6,
                          vertices: tuple[int, int] = (52, 40), size: int = 8, seed: int = 0,
                          lacking: Mapping[str, Sequence[str]] | None = None) -> Path:
-    """Write the challenge's training split and label files; some pictures are common to all."""
+    """Write the challenge's training split and label files; some images are common to all."""
     rng = np.random.default_rng(seed)
     numbers = rng.permutation(73_000)
     for s in range(n_subjects):

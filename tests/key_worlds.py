@@ -24,7 +24,7 @@ from helpers.config.contrastive_coding import EncodingSpec, ReadoutSpec
 from helpers.config.contrastive_finetuning import FinetuningSpec
 from helpers.config.shared_concepts import ConceptSpec, DecodingSpec, Teaching
 from helpers.config.vision_language import LanguageSpec
-from helpers.decoding.embedding_space import Space, picture_space
+from helpers.decoding.embedding_space import Space, image_space
 from helpers.decoding.study import DecodingStudy, Variant
 from helpers.encoding.cohort_features import UnitPools, channel_mean_features, unit_features
 from helpers.encoding.cohort_responses import noise_ceiling_table, read_responses
@@ -56,7 +56,7 @@ DOMAIN = {"p": "faces", "q": "bodies", "r": "scenes", "s": "characters"}
 
 @dataclass
 class World:
-    """Folders with pictures and brain data, a network, and settings, each to be changed alone."""
+    """Folders with images and brain data, a network, and settings, each to be changed alone."""
 
     root: Path
     set: dict[str, Any] = field(default_factory=dict)
@@ -162,16 +162,16 @@ IMAGES = {
     "fewer": partial(_setting, "order", range(15)),
     "labels": partial(_listed, categories=tuple("ppppqqqqrrrrsssp"), domains=("faces",) * 16),
     "classes": partial(_listed, classes=(*DOMAIN, "t"))}
-SHOWN = {"pictures": lambda w: [spoil(p) for p in w.brains.rglob("*nsd-*.png")]}
+SHOWN = {"images": lambda w: [spoil(p) for p in w.brains.rglob("*nsd-*.png")]}
 RESPONSES = {
     "betas": lambda w: [np.save(p, -3 * np.load(p)) for p in w.brains.rglob("*_fmri.npy")],
     "labels": lambda w: spoil(w.brains / "subj01/roi_masks/lh.floc-bodies_challenge_space.npy"),
     "names": lambda w: spoil(w.brains / "subj01/roi_masks/mapping_floc-faces.npy"),
-    "order of pictures": lambda w: _turn(w.brains / "subj01/training_split/training_images")}
+    "order of images": lambda w: _turn(w.brains / "subj01/training_split/training_images")}
 
 
 def _turn(folder: Path) -> None:
-    """Let the last row be of the first picture, and so on."""
+    """Let the last row be of the first image, and so on."""
     paths = sorted(folder.iterdir())
     new = [f"{other.name.split('_')[0]}_{path.name.split('_')[1]}"
            for path, other in zip(paths, paths[::-1])]
@@ -311,7 +311,7 @@ def turned(w):
 
 
 def embedded(w):
-    return picture_space(ClipModel(w.net, None, None, ""), w.cohort, batch_size=8)
+    return image_space(ClipModel(w.net, None, None, ""), w.cohort, batch_size=8)
 
 
 def responses(w):

@@ -31,9 +31,9 @@ def alexnet() -> nn.Module:
 def test_first_relu_of_alexnet_does_not_overwrite_the_convolution(alexnet):
     """torchvision's ReLUs work in place; a hook that kept a reference would see them rectified."""
     assert alexnet.features[1].inplace
-    pictures = torch.cat(batches(4))
-    found = extract_activations(alexnet, {"conv1": "features.0", "relu1": "features.1"}, [pictures])
-    expected = nn.functional.conv2d(pictures, alexnet.features[0].weight,
+    images = torch.cat(batches(4))
+    found = extract_activations(alexnet, {"conv1": "features.0", "relu1": "features.1"}, [images])
+    expected = nn.functional.conv2d(images, alexnet.features[0].weight,
                                     alexnet.features[0].bias, stride=4, padding=2).flatten(1)
     torch.testing.assert_close(found["conv1"], expected)
     assert (found["conv1"] < 0).any()
@@ -41,24 +41,24 @@ def test_first_relu_of_alexnet_does_not_overwrite_the_convolution(alexnet):
 
 
 def test_inputs_are_untouched_and_outputs_equal_the_bare_pass(alexnet):
-    pictures = torch.cat(batches(4))
-    before = pictures.clone()
-    found = extract_activations(alexnet, layer_names(alexnet), [pictures])
+    images = torch.cat(batches(4))
+    before = images.clone()
+    found = extract_activations(alexnet, layer_names(alexnet), [images])
     alexnet.eval()
     with torch.inference_mode():
-        torch.testing.assert_close(found["fc8"], alexnet(pictures))
-    assert torch.equal(pictures, before)
+        torch.testing.assert_close(found["fc8"], alexnet(images))
+    assert torch.equal(images, before)
 
 
 def test_in_place_addition_of_a_residual_block_is_seen_before_it_happens():
     torch.manual_seed(0)
     model = zoo.resnet18(weights=None).eval()
-    pictures = torch.cat(batches(2))
-    found = extract_activations(model, {"bn2": "layer1.0.bn2"}, [pictures])["bn2"]
+    images = torch.cat(batches(2))
+    found = extract_activations(model, {"bn2": "layer1.0.bn2"}, [images])["bn2"]
     seen = {}
     model.layer1[0].bn2.register_forward_hook(lambda _m, _i, o: seen.update(o=o.clone()))
     with torch.inference_mode():
-        model(pictures)
+        model(images)
     torch.testing.assert_close(found, seen["o"].flatten(1))
 
 
@@ -82,18 +82,18 @@ def test_transformer_layers_and_tuples():
 
 def test_eval_mode_and_mode_restored(alexnet):
     alexnet.train()
-    pictures = batches(4)
-    first = extract_activations(alexnet, {"fc7": "classifier.4"}, pictures)["fc7"]
-    second = extract_activations(alexnet, {"fc7": "classifier.4"}, pictures)["fc7"]
+    images = batches(4)
+    first = extract_activations(alexnet, {"fc7": "classifier.4"}, images)["fc7"]
+    second = extract_activations(alexnet, {"fc7": "classifier.4"}, images)["fc7"]
     assert torch.equal(first, second), "dropout must be off"
     assert alexnet.training
 
 
 def test_batches_and_order_do_not_matter(alexnet):
-    pictures = torch.cat(batches(7))
+    images = torch.cat(batches(7))
     layers = {"fc6": "classifier.1"}
-    whole = extract_activations(alexnet, layers, [pictures])["fc6"]
-    parts = extract_activations(alexnet, layers, pictures.split(2))["fc6"]
+    whole = extract_activations(alexnet, layers, [images])["fc6"]
+    parts = extract_activations(alexnet, layers, images.split(2))["fc6"]
     torch.testing.assert_close(whole, parts, rtol=1e-4, atol=1e-5)
 
 

@@ -74,7 +74,7 @@ def test_percent_signal_change_needs_the_published_integers(tmp_path):
 
 
 @pytest.mark.parametrize("value, line", [(-3, 4), (7, 6)])
-def test_a_trial_is_positive_and_of_one_picture(tmp_path, value, line):
+def test_a_trial_is_positive_and_of_one_image(tmp_path, value, line):
     head = "cocoId,nsdId,shared1000,subject1_rep0,subject1_rep1,subject1_rep2"
     rows = [f"{10 + i},{i},True,{3 * i + 1},{3 * i + 2},{3 * i + 3}" for i in range(5)]
     path = tmp_path / "table.csv"

@@ -243,7 +243,7 @@ def test_splits_are_those_of_a_plain_loop(seed, n_sessions):
         found = batches(info, "subj01", n_sessions, n_pool=len(pool) - 1, n_batches=3)
         for b, part in enumerate(found):
             assert part.tolist() == sorted(pool[:len(pool) - 1][b::3])
-    with pytest.raises(LabError, match=f"subj01 saw {len(pool)} pictures"):
+    with pytest.raises(LabError, match=f"subj01 saw {len(pool)} images"):
         batches(info, "subj01", n_sessions, n_pool=len(pool) + 2, n_batches=2)
 
 
@@ -268,7 +268,7 @@ def test_the_split_of_algonauts_is_torchs(n, n_train, n_test):
     assert (len(train), len(test)) == (n_train, n_test)
     assert fold.test.tolist() == sorted(test.indices)
     assert fold.fit.tolist() == first.tolist() == sorted(fit.indices)
-    assert set(choose.indices) <= set(second.tolist())  # spec 1.1: up to one picture
+    assert set(choose.indices) <= set(second.tolist())  # spec 1.1: up to one image
     assert len(second) - len(choose.indices) in (0, 1)
     assert sorted([*fold.fit, *second, *fold.test]) == list(range(n))
 
@@ -276,7 +276,7 @@ def test_the_split_of_algonauts_is_torchs(n, n_train, n_test):
 # ---- NSD on the surface -------------------------------------------------------------------------
 
 def by_hand(root: Path, subject: str, side: str, vertex: int) -> dict[tuple[int, int], float]:
-    """Return (picture, repeat) -> z, trial by trial from the table, SciPy's z per session."""
+    """Return (image, repeat) -> z, trial by trial from the table, SciPy's z per session."""
     table = pd.read_csv(root / TABLE)
     z = []
     for path in sorted(betas_of(root, subject).glob(f"{side}.betas_session*.hdf5")):
@@ -298,10 +298,10 @@ def test_responses_are_those_of_a_loop_over_trials(surface, subject):
     rng = np.random.default_rng(0)
     for column in rng.choice(len(found.vertex), 12, replace=False):
         hand = by_hand(surface, subject, found.hemisphere[column], found.vertex[column])
-        assert sorted({picture for picture, _ in hand}) == found.conditions.tolist()
+        assert sorted({image for image, _ in hand}) == found.conditions.tolist()
         expected = np.full((len(found.conditions), 3), np.nan)
-        for (picture, repeat), value in hand.items():
-            expected[np.searchsorted(found.conditions, picture), repeat] = value
+        for (image, repeat), value in hand.items():
+            expected[np.searchsorted(found.conditions, image), repeat] = value
         np.testing.assert_allclose(found.betas[..., column], expected, atol=1e-5)
     assert np.isnan(found.betas).any()  # repeats in sessions that were never completed
     assert (found.hemisphere == "lh").sum() and found.hemisphere.tolist() == sorted(
@@ -370,11 +370,11 @@ def test_the_fold_tests_what_everyone_saw_and_never_what_it_fits(surface):
 
 
 def test_a_split_that_the_data_do_not_allow_is_refused(surface):
-    with pytest.raises(LabError, match="20 pictures were seen 3 times") as found:
+    with pytest.raises(LabError, match="20 images were seen 3 times") as found:
         NSD(surface, **SPLIT | {"n_shared": 515}).folds("subj01")
     assert "n_shared" in found.value.remedy
     assert len(NSD(surface, **SPLIT | {"n_shared": 0}).folds("subj01")[0].test) == 20
-    with pytest.raises(LabError, match="subj01 saw 480 pictures of its own"):
+    with pytest.raises(LabError, match="subj01 saw 480 images of its own"):
         NSD(surface, **SPLIT | {"n_pool": 481}).folds("subj01")
     with pytest.raises(LabError, match="at least two batches"):
         NSD(surface, **SPLIT | {"n_batches": 1}).folds("subj01")
@@ -400,7 +400,7 @@ def test_one_participant_can_be_opened_though_anothers_files_are_incomplete(surf
     (lambda r: pd.read_csv(r / TABLE).drop(columns="subject2_rep1").to_csv(r / TABLE),
      "no column 'subject2_rep1'"),
     (lambda r: pd.read_csv(r / TABLE).iloc[::-1].to_csv(r / TABLE), "not in the order of nsdId"),
-    (lambda r: pd.read_csv(r / TABLE).iloc[:-1].to_csv(r / TABLE), "pictures in .*rows in"),
+    (lambda r: pd.read_csv(r / TABLE).iloc[:-1].to_csv(r / TABLE), "images in .*rows in"),
     (lambda r: (labels_in(r) / "floc-faces.mgz.ctab").write_text("0 Unknown\n1 OFA\n3 FFA-1\n"),
      "floc-faces.mgz.ctab: label 3 is 'FFA-1'"),
     (lambda r: (labels_in(r) / "floc-faces.mgz.ctab").write_text("1 FFA-pole\n"), "'FFA-pole'"),
@@ -454,7 +454,7 @@ def test_fewer_sessions_mean_fewer_repeats(copied):
     cohort = NSD(copied, **SPLIT)
     after = cohort.responses("subj01", ["OFA"])
     assert np.isfinite(before.betas).sum() * 2 == np.isfinite(after.betas).sum() * 3
-    with pytest.raises(LabError, match="pictures were seen 3 times"):
+    with pytest.raises(LabError, match="images were seen 3 times"):
         cohort.folds("subj01")
     info = read_presentations(copied / TABLE)
     assert presentations(info, "subj01", 2).max() == 1499
@@ -523,9 +523,9 @@ def test_a_voxel_with_a_label_in_both_hemispheres_says_so(tmp_path):
         NSD(root, space="func1pt8")
 
 
-# ---- pictures, layouts --------------------------------------------------------------------------
+# ---- images, layouts --------------------------------------------------------------------------
 
-def test_pictures_come_from_the_brick_by_nsd_number(surface, tmp_path):
+def test_images_come_from_the_brick_by_nsd_number(surface, tmp_path):
     album = NSD(surface, **SPLIT).album
     with h5py.File(surface / "nsddata_stimuli/stimuli/nsd/nsd_stimuli.hdf5") as file:
         pixels = file["imgBrick"][()]
@@ -537,7 +537,7 @@ def test_pictures_come_from_the_brick_by_nsd_number(surface, tmp_path):
     np.testing.assert_array_equal(first.permute(0, 2, 3, 1), pixels[[3, 1]])
     assert second.shape == (1, 3, 8, 8)
     for wrong in (-1, len(pixels)):
-        with pytest.raises(LabError, match=f"picture {wrong} of"):
+        with pytest.raises(LabError, match=f"image {wrong} of"):
             album.open(wrong)
     with h5py.File(tmp_path / "nsd_stimuli.hdf5", "w") as file:
         pixels[-1, 0, 0, 0] += 1
@@ -547,7 +547,7 @@ def test_pictures_come_from_the_brick_by_nsd_number(surface, tmp_path):
                           ("imgBrick", np.zeros((3, 8, 8, 3)))):
         with h5py.File(tmp_path / "bad.hdf5", "w") as file:
             file[name] = content
-        with pytest.raises(LabError, match="no dataset 'imgBrick' of pictures"):
+        with pytest.raises(LabError, match="no dataset 'imgBrick' of images"):
             Brick(tmp_path / "bad.hdf5")
     with pytest.raises(LabError, match="no file"):
         Brick(tmp_path / "none.hdf5")

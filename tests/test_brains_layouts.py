@@ -41,8 +41,8 @@ def test_algonauts_responses_are_rows_of_the_files_by_nsd_number(challenge):
     found = cohort.responses("subj01", ["PPA", "FFA-1", "mTL-words"])
     assert found.rois == ("PPA", "FFA-1") and found.betas.shape == (40, 1, len(found.vertex))
     assert np.isnan(found.ncsnr).all() and found.excluded == {}
-    pictures = sorted((challenge / "subj01/training_split/training_images").iterdir())
-    numbers = [int(path.stem.split("-")[-1]) for path in pictures]
+    images = sorted((challenge / "subj01/training_split/training_images").iterdir())
+    numbers = [int(path.stem.split("-")[-1]) for path in images]
     for column in range(len(found.vertex)):
         side, vertex = found.hemisphere[column], found.vertex[column]
         values = np.load(fmri(challenge, side))[:, vertex]
@@ -54,7 +54,7 @@ def test_algonauts_responses_are_rows_of_the_files_by_nsd_number(challenge):
             assert found.members[name][column] == (labels[vertex] == TABLE[name].label)
 
 
-def test_algonauts_has_one_condition_a_picture_whoever_saw_it(challenge):
+def test_algonauts_has_one_condition_a_image_whoever_saw_it(challenge):
     cohort = Algonauts(challenge)
     first, second = (cohort.responses(name, ["OFA"]).conditions for name in cohort.subjects)
     assert len(np.intersect1d(first, second)) == 6 and len(cohort.album) == 74
@@ -66,8 +66,8 @@ def test_algonauts_has_one_condition_a_picture_whoever_saw_it(challenge):
     (fit, choose), = fold.validation
     assert [len(part) for part in (fit, choose, fold.test)] == [30, 4, 6]
     assert sorted([*fit, *choose, *fold.test]) == second.tolist()
-    pictures = sorted((challenge / "subj02/training_split/training_images").iterdir())
-    numbers = np.array([int(path.stem.split("-")[-1]) for path in pictures])
+    images = sorted((challenge / "subj02/training_split/training_images").iterdir())
+    numbers = np.array([int(path.stem.split("-")[-1]) for path in images])
     dealt = fit_choose_test(40)
     assert set(cohort.nsd_ids[fold.test]) == set(numbers[dealt.test])
     assert set(cohort.nsd_ids[fit]) == set(numbers[dealt.fit])
@@ -120,7 +120,7 @@ def test_a_dictionary_is_read_without_running_what_a_file_holds(tmp_path):
 
 @pytest.mark.parametrize("spoil, message", [
     (lambda r: np.save(fmri(r, "rh"), np.zeros((40, 39), np.float32)), r"rh.* is \(40, 39\)"),
-    (lambda r: np.save(fmri(r, "lh"), np.zeros((39, 52), np.float32)), "there are 40 pictures"),
+    (lambda r: np.save(fmri(r, "lh"), np.zeros((39, 52), np.float32)), "there are 40 images"),
     (lambda r: os.truncate(fmri(r, "lh"), 900), "lh_training_fmri.npy cannot be read"),
     (lambda r: fmri(r, "lh").unlink(), "no file .*lh_training_fmri"),
     (lambda r: files.save_mapping(r / "subj01/roi_masks/mapping_floc-faces.npy",
@@ -128,12 +128,12 @@ def test_a_dictionary_is_read_without_running_what_a_file_holds(tmp_path):
     (lambda r: np.save(r / "subj01/roi_masks/lh.floc-faces_challenge_space.npy",
                        np.full(52, 7)), "the label 7"),
     (lambda r: shutil.rmtree(r / "subj01/roi_masks"), "no label files"),
-    (lambda r: shutil.rmtree(r / "subj01/training_split/training_images"), "no pictures of subj01"),
+    (lambda r: shutil.rmtree(r / "subj01/training_split/training_images"), "no images of subj01"),
     (lambda r: shutil.rmtree(r / "subj01"), "no subj01/training_split"),
-    (lambda r: (r / "subj01/training_split/training_images/x.png").touch(), "the picture x.png"),
+    (lambda r: (r / "subj01/training_split/training_images/x.png").touch(), "the image x.png"),
     (lambda r: (r / "subj01/training_split/training_images/train-0001_nsd-00001.png").touch() or (
         r / "subj01/training_split/training_images/train-0002_nsd-00001.png").touch(),
-     "two training pictures of one NSD number"),
+     "two training images of one NSD number"),
 ])
 def test_algonauts_files_that_do_not_match_are_named(challenge, spoil, message):
     spoil(challenge)
@@ -152,10 +152,10 @@ def test_algonauts_vertices_with_nan_are_left_out_and_counted(challenge):
     assert found.excluded == {"NaN": 1} and vertex not in found.vertex[found.hemisphere == "lh"]
     np.save(fmri(challenge, "lh"), values.astype(np.float64))
     assert cohort.digest("subj01") != before
-    picture = sorted((challenge / "subj01/training_split/training_images").iterdir())[0]
-    picture.write_bytes(b"x")
-    with pytest.raises(LabError, match=f"{picture.name} cannot be read"):
-        cohort.album.open(int(np.searchsorted(cohort.nsd_ids, int(picture.stem.split("-")[-1]))))
+    image = sorted((challenge / "subj01/training_split/training_images").iterdir())[0]
+    image.write_bytes(b"x")
+    with pytest.raises(LabError, match=f"{image.name} cannot be read"):
+        cohort.album.open(int(np.searchsorted(cohort.nsd_ids, int(image.stem.split("-")[-1]))))
 
 
 # ---- NOD ----------------------------------------------------------------------------------------
@@ -264,7 +264,7 @@ def test_nod_folds_hold_every_trial_once(nod):
     (lambda r: [p.write_text("n1_1.JPEG\n") for p in results(r).rglob("*run-2_label.txt")],
      "betas \\(20, 59412\\), 1 labels"),
     (lambda r: [shutil.copy(p, str(p).replace("run-1", "run-2"))
-                for p in results(r).rglob("*run-1_label.txt")], "sub-01 saw a picture twice"),
+                for p in results(r).rglob("*run-1_label.txt")], "sub-01 saw an image twice"),
     (lambda r: [os.truncate(p, 100_000) for p in results(r).rglob("*run-2_beta*")],
      "run-2_beta.dscalar.nii cannot be read"),
     (lambda r: savemat(r / "supportfiles/MMP_mpmLR32k.mat", {"other": 1}), "MMP_mpmLR32k.mat cann"),

@@ -123,7 +123,7 @@ def test_the_responses_of_object2vec_belong_to_the_category_that_they_are_given_
 
 
 @needs("rsa92")
-def test_the_92_image_study_has_its_pictures_matrices_and_categories():
+def test_the_92_image_study_has_its_images_matrices_and_categories():
     found = read_rsa92(REAL / "rsa92")
     assert len(found.album) == 92 and found.album.open(5).size == (175, 175)
     assert len(found.single) == 8 and {"human IT", "monkey IT"} == set(found.rdms)

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from data.synthetic.captioned import NUMBERS, captioned_picture
+from data.synthetic.captioned import NUMBERS, captioned_image
 from data.synthetic.captioned_files import write_captioned
 from data.zoo import clip_training
 from helpers.core.errors import LabError
@@ -92,22 +92,22 @@ def test_the_loss_is_that_of_both_directions():
 @pytest.fixture(scope="module")
 def captioned_folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("told") / "captioned"
-    return write_captioned(folder, seed=0, n_pictures=2 * clip_training.RECIPES[NAME].batch_size,
+    return write_captioned(folder, seed=0, n_images=2 * clip_training.RECIPES[NAME].batch_size,
                            processes=2)
 
 
 def test_captions_count_and_tell_what_is_there():
     for index in range(30):
-        one = captioned_picture(rng=np.random.default_rng(index), seed=0, size=48)
-        again = captioned_picture(rng=np.random.default_rng(index), seed=0, size=48)
+        one = captioned_image(rng=np.random.default_rng(index), seed=0, size=48)
+        again = captioned_image(rng=np.random.default_rng(index), seed=0, size=48)
         assert len(set(one.captions)) == 5 and one.captions == again.captions
         assert any(number in line.lower() for line in one.captions
                    for numbers in NUMBERS for number in numbers)
 
 
 @pytest.mark.slow
-def test_captioned_pictures_are_the_same_whatever_the_processes(captioned_folder, tmp_path):
-    write_captioned(tmp_path / "few", seed=0, n_pictures=45, processes=1)
+def test_captioned_images_are_the_same_whatever_the_processes(captioned_folder, tmp_path):
+    write_captioned(tmp_path / "few", seed=0, n_images=45, processes=1)
     few, many = read_captioned_images([tmp_path / "few"]), read_captioned_images([captioned_folder])
     assert torch.equal(few.images, many.images[:45]) and few.captions == many.captions[:45]
     assert len(read_captioned_images([captioned_folder], exclude_prefix="composed/composed_0000")) == len(many) - 9
@@ -117,14 +117,14 @@ def test_captioned_pictures_are_the_same_whatever_the_processes(captioned_folder
 
 @pytest.mark.slow
 def test_towers_learn_to_match(captioned_folder):
-    pictures = read_captioned_images([captioned_folder])
+    images = read_captioned_images([captioned_folder])
     model = nn.Sequential(nn.AdaptiveAvgPool2d(8), nn.Flatten(), nn.Linear(192, 8))
     recipe = TrainingRecipe("clip", epochs=6, batch_size=64, learning_rate=1e-2, temperature=0.2)
-    tower, words, record = train_clip(model, pictures, recipe, width=8, seed=0)
+    tower, words, record = train_clip(model, images, recipe, width=8, seed=0)
     assert record.epoch_losses[-1] < record.epoch_losses[0] - 0.1
     assert not model.training and not tower.training and len(words) > 100
     with pytest.raises(LabError, match="without a network that reads"):
-        train(model, pictures.images, torch.zeros(len(pictures), 5, 24, dtype=torch.int64), recipe,
+        train(model, images.images, torch.zeros(len(images), 5, 24, dtype=torch.int64), recipe,
               seed=0)
 
 
@@ -148,11 +148,11 @@ def test_the_committed_towers_are_those_of_the_record(clip):
 
 @pytest.mark.slow
 @needs_zoo
-def test_the_committed_towers_match_pictures_and_captions_that_they_never_saw(clip, tmp_path):
-    fresh = write_captioned(tmp_path / "fresh", seed=5, n_pictures=120, processes=2)
-    pictures = read_captioned_images([fresh])
-    seen = clip.embed_pictures(image_folder(fresh), batch_size=60)
-    said = np.mean([clip.embed_texts([lines[i] for lines in pictures.captions]) for i in range(5)],
+def test_the_committed_towers_match_images_and_captions_that_they_never_saw(clip, tmp_path):
+    fresh = write_captioned(tmp_path / "fresh", seed=5, n_images=120, processes=2)
+    images = read_captioned_images([fresh])
+    seen = clip.embed_images(image_folder(fresh), batch_size=60)
+    said = np.mean([clip.embed_texts([lines[i] for lines in images.captions]) for i in range(5)],
                    axis=0)
     place = ranks(seen, said, np.arange(120))
     assert seen.shape == said.shape == (120, 128) and (place <= 10).mean() > 0.5

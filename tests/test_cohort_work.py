@@ -1,4 +1,4 @@
-"""Cohorts at work: the interface, responses read once, ceilings, features once per pictures."""
+"""Cohorts at work: the interface, responses read once, ceilings, features once per images."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_folds_become_places_among_the_conditions_used(cohort):
 
 # ---- features -----------------------------------------------------------------------------------
 
-def test_every_condition_is_in_one_group_of_pictures(cohort):
+def test_every_condition_is_in_one_group_of_images(cohort):
     groups = cohort_features.group_conditions({s: cohort.shown(s) for s in cohort.subjects})
     assert list(groups) == ["shared", "A", "B", "C"]
     np.testing.assert_array_equal(groups["shared"], np.arange(20))
@@ -147,24 +147,24 @@ def test_pools_hold_the_units_of_the_localizer():
 
 
 @pytest.mark.parametrize("per_condition", [1, 3])
-def test_unit_features_are_the_activations_averaged_over_a_conditions_pictures(private,
+def test_unit_features_are_the_activations_averaged_over_a_conditions_images(private,
                                                                                per_condition):
-    cohort, net = TinyCohort(pictures_per_condition=per_condition), network()
+    cohort, net = TinyCohort(images_per_condition=per_condition), network()
     pools = cohort_features.whole_layer_pool(net, ("relu", "fc"))
     conditions = np.array([2, 30, 77])
     found = cohort_features.unit_features(net, pools, cohort, conditions, label="t", batch_size=4)
     with torch.inference_mode():
         for row, condition in enumerate(conditions):
-            pictures = np.flatnonzero(cohort.condition_of == condition)
-            x = torch.stack([net.preprocessing(cohort.album.open(i)) for i in pictures])
+            images = np.flatnonzero(cohort.condition_of == condition)
+            x = torch.stack([net.preprocessing(cohort.album.open(i)) for i in images])
             relu = torch.relu(net.model[0](x)).flatten(1)
             np.testing.assert_allclose(found["relu"][row], relu.mean(0), rtol=1e-4, atol=1e-6)
             np.testing.assert_allclose(found["fc"][row], net.model[3](relu).mean(0), rtol=1e-4,
                                        atol=1e-5)
 
 
-def test_conditions_may_have_unequal_numbers_of_pictures_in_any_order(private):
-    cohort, net = TinyCohort(pictures_per_condition=3), network()
+def test_conditions_may_have_unequal_numbers_of_images_in_any_order(private):
+    cohort, net = TinyCohort(images_per_condition=3), network()
     cohort.condition_of = np.random.default_rng(0).permutation(np.repeat(np.arange(6),
                                                                          [1, 20, 3, 90, 6, 300]))
     conditions = np.array([1, 2, 4])
@@ -172,8 +172,8 @@ def test_conditions_may_have_unequal_numbers_of_pictures_in_any_order(private):
                                           conditions, label="t", batch_size=4)["fc"]
     with torch.inference_mode():
         for row, condition in zip(found, conditions):
-            pictures = np.flatnonzero(cohort.condition_of == condition)
-            x = torch.stack([net.preprocessing(cohort.album.open(i)) for i in pictures])
+            images = np.flatnonzero(cohort.condition_of == condition)
+            x = torch.stack([net.preprocessing(cohort.album.open(i)) for i in images])
             np.testing.assert_allclose(row, net.model(x).mean(0), rtol=1e-4, atol=1e-5)
 
 

@@ -97,9 +97,9 @@ def test_the_test_below_baseline_is_scipys():
     assert below(np.full(3, -1.0)) == 0 and below(np.zeros(3)) == 1
 
 
-def test_objects_and_others_are_asked_of_held_out_pictures(study):
+def test_objects_and_others_are_asked_of_held_out_images(study):
     labels = study.object_labels()
-    assert labels.empty  # sixteen test pictures hold no object often enough
+    assert labels.empty  # sixteen test images hold no object often enough
     without = study.without_one()
     assert len(without) == len(study.subjects) * study.concepts.n_clusters
     assert without["again"].max() <= 1 and without["r"].dropna().between(-1, 1).all()
@@ -143,7 +143,7 @@ def test_maps_are_drawn_flat_over_one_another_or_folded_one_by_one():
 
 def test_panels_show_what_they_are_given():
     axes = Figure().add_subplot()
-    plots.picture_strip(axes, [Image.new("RGB", (9, 9), c) for c in ("red", "blue")], 2,
+    plots.image_strip(axes, [Image.new("RGB", (9, 9), c) for c in ("red", "blue")], 2,
                                  "k")
     shown = axes.images[0].get_array()
     assert shown[5, 5].tolist() == [255, 0, 0] and shown[5, 70].tolist() == [0, 0, 255]

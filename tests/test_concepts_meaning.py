@@ -33,10 +33,10 @@ def test_areas_are_scikit_learns():
                 present[:, thing], values[:, cluster_number]), abs=1e-12)
 
 
-def test_no_area_where_all_pictures_have_the_object_or_none():
+def test_no_area_where_all_images_have_the_object_or_none():
     found = auc(np.arange(4.0)[:, None], np.array([[1, 0, 1]] * 4, bool))
     assert np.isnan(found).all()
-    with pytest.raises(LabError, match="as many pictures in both"):
+    with pytest.raises(LabError, match="as many images in both"):
         auc(np.ones((4, 1)), np.ones((5, 1), bool))
 
 
@@ -59,9 +59,9 @@ def test_vectors_that_fit_no_centroid_are_told(vectors, said):
         cosines(np.ones((2, 5)), vectors)
 
 
-def test_words_are_counted_once_a_picture_without_stop_words_and_quotations():
+def test_words_are_counted_once_a_image_without_stop_words_and_quotations():
     said = [["A red apple.", "The apple is red"], ['The word "APPLE" on a red sign'],
-            ["A picture of a red-brown dog"]]
+            ["An image of a red-brown dog"]]
     assert words_in(said, 2) == ("red",)
     assert words_in(said, 1) == ("apple", "dog", "red", "red-brown", "sign", "word")
 
@@ -128,16 +128,16 @@ def test_what_everyone_shares_is_found_without_one():
 
 def test_voxels_near_a_concept_respond_to_it_and_the_others_do_not():
     rng = np.random.default_rng(0)
-    centre, pictures = np.eye(8)[0], rng.standard_normal((60, 8))
+    centre, images = np.eye(8)[0], rng.standard_normal((60, 8))
     weights = np.concatenate([np.tile(centre, (5, 1)), rng.standard_normal((40, 8)) - centre * 2])
-    similar = pictures @ centre / np.linalg.norm(pictures, axis=1)
+    similar = images @ centre / np.linalg.norm(images, axis=1)
     responses = rng.standard_normal((60, 45))
     responses[:, :5] += 2 * similar[:, None]
-    r, r_all = predicted(centre, weights, responses, pictures, .3)
+    r, r_all = predicted(centre, weights, responses, images, .3)
     assert r == pytest.approx(np.corrcoef(similar, responses[:, :5].mean(1))[0, 1])
     assert r_all == pytest.approx(np.corrcoef(similar, responses.mean(1))[0, 1]) and r > r_all
-    assert np.isnan(predicted(centre, weights[5:], responses[:, 5:], pictures, .3)[0])
-    assert np.isnan(predicted(centre * np.nan, weights, responses, pictures, .3)).all()
+    assert np.isnan(predicted(centre, weights[5:], responses[:, 5:], images, .3)[0])
+    assert np.isnan(predicted(centre * np.nan, weights, responses, images, .3)).all()
 
 
 def test_names_are_tried_in_those_who_had_no_part_in_the_naming():

@@ -1,4 +1,4 @@
-"""Agreement of layers on which pictures are alike: SciPy's numbers, and what chance gives."""
+"""Agreement of layers on which images are alike: SciPy's numbers, and what chance gives."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from helpers.core.errors import LabError
 from helpers.rsa.layer_consistency import N_DECIMALS, consistency, mean_off_diagonal
 
 
-def noise_layers(n_pictures: int, widths: list[int], seed: int) -> list[np.ndarray]:
+def noise_layers(n_images: int, widths: list[int], seed: int) -> list[np.ndarray]:
     rng = np.random.default_rng(seed)
-    return [rng.standard_normal((n_pictures, width)) for width in widths]
+    return [rng.standard_normal((n_images, width)) for width in widths]
 
 
-def related_layers(n_pictures: int, seed: int) -> list[np.ndarray]:
+def related_layers(n_images: int, seed: int) -> list[np.ndarray]:
     """Return three layers that mix the same twelve causes, each with its own noise."""
     rng = np.random.default_rng(seed)
-    causes = rng.standard_normal((n_pictures, 12))
-    return [causes @ rng.standard_normal((12, width)) + 2 * rng.standard_normal((n_pictures, width))
+    causes = rng.standard_normal((n_images, 12))
+    return [causes @ rng.standard_normal((12, width)) + 2 * rng.standard_normal((n_images, width))
             for width in (40, 25, 60)]
 
 
@@ -55,7 +55,7 @@ def test_the_interval_is_that_of_pairs_listed_one_by_one():
                                                     abs=1e-10)
 
 
-def test_pictures_in_another_order_give_the_same_matrix():
+def test_images_in_another_order_give_the_same_matrix():
     layers = related_layers(20, 0)
     order = np.random.default_rng(1).permutation(20)
     moved = consistency([one[order] for one in layers], seed=0, n_boot=3)
@@ -71,7 +71,7 @@ def test_layers_in_another_order_give_the_same_agreement():
 
 
 def test_units_may_be_scaled_moved_and_reordered():
-    """Dissimilarities are of patterns: a picture's gain and offset do not count."""
+    """Dissimilarities are of patterns: an image's gain and offset do not count."""
     one = noise_layers(15, [30], 0)[0]
     gain = np.random.default_rng(1).uniform(1, 5, (15, 1))
     found = consistency([one, one[:, ::-1] * gain + 3 * gain], seed=0, n_boot=3)
@@ -92,7 +92,7 @@ def test_layers_of_noise_do_not_agree():
     assert sum(found.low < 0 < found.high for found in every) >= 9
 
 
-def test_shuffled_pictures_of_one_layer_end_the_agreement():
+def test_shuffled_images_of_one_layer_end_the_agreement():
     one, other, _ = related_layers(40, 0)
     together = consistency([one, other], seed=0, n_boot=100)
     moved = np.random.default_rng(1).permutation(40)
@@ -101,14 +101,14 @@ def test_shuffled_pictures_of_one_layer_end_the_agreement():
     assert apart.low < 0 < apart.high
 
 
-def test_the_interval_brackets_the_mean_and_narrows_with_more_pictures():
+def test_the_interval_brackets_the_mean_and_narrows_with_more_images():
     few, many = (consistency(related_layers(n, 0), seed=0, n_boot=100) for n in (15, 90))
     for found in (few, many):
         assert found.low < found.mean < found.high
     assert many.high - many.low < 0.7 * (few.high - few.low)
 
 
-def test_pairs_of_a_picture_with_itself_are_left_out():
+def test_pairs_of_a_image_with_itself_are_left_out():
     """Such pairs have a dissimilarity of 0 in every layer, and would make noise agree."""
     layers = noise_layers(12, [50, 50], 3)
     rng, means = np.random.default_rng(5), []
@@ -150,7 +150,7 @@ def test_layers_without_dissimilarities_alone_tell_nothing():
     assert np.isnan(none.matrix).all() and one.matrix[1, 1] == 1
 
 
-def test_a_picture_that_moves_no_unit_is_like_no_other():
+def test_a_image_that_moves_no_unit_is_like_no_other():
     layers = [np.abs(one) for one in related_layers(16, 0)]
     layers[0][3] = 0
     rdms = [pdist(one, "correlation") for one in layers]
@@ -178,6 +178,6 @@ def test_off_diagonal_by_hand():
 
 @pytest.mark.parametrize(("counts", "seen"), [((9, 8), r"\(9, 5\), \(8, 5\)"),
                                               ((3, 3), r"\(3, 5\), \(3, 5\)")])
-def test_other_or_too_few_pictures_are_refused(counts, seen):
+def test_other_or_too_few_images_are_refused(counts, seen):
     with pytest.raises(LabError, match=seen):
         consistency([np.ones((n, 5)) for n in counts], seed=0)

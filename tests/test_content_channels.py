@@ -1,4 +1,4 @@
-"""Content channels: the published picture, the aligned one, separation, tuning, the set drawn."""
+"""Content channels: the published image, the aligned one, separation, tuning, the set drawn."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ LABELS = np.repeat(["a", "b", "c", "d"], 6)
 
 
 def layers(rng: np.random.Generator, *, strength: float = 1.0, n_layers: int = 3) -> dict:
-    """Make layers of 24 pictures of 4 categories whose means lie ``strength`` apart."""
+    """Make layers of 24 images of 4 categories whose means lie ``strength`` apart."""
     latent = rng.normal(size=(24, 12)) + strength * np.repeat(rng.normal(size=(4, 12)), 6, axis=0)
     return {f"layer{i}": np.tanh(latent @ rng.normal(size=(12, 40 + 10 * i)))
             + 0.1 * rng.normal(size=(24, 40 + 10 * i)) for i in range(n_layers)}
@@ -76,7 +76,7 @@ def test_reorientation_index_refuses_what_has_no_direction(weights, features):
 
 # ---- trajectories --------------------------------------------------------------------------------
 
-def test_published_picture_against_a_plain_transcription():
+def test_published_image_against_a_plain_transcription():
     activations = layers(np.random.default_rng(0))
     stacked = np.vstack([PCA(10, random_state=0).fit_transform(x) for x in activations.values()])
     distances = squareform(pdist(stacked, "correlation"))
@@ -98,7 +98,7 @@ def test_cosine_distances_are_scipys(scores):
     np.testing.assert_allclose(trajectories.cosine_rdm(scores), expected, atol=1e-12)
 
 
-def test_only_the_aligned_picture_survives_flips_and_rotations(scores):
+def test_only_the_aligned_image_survives_flips_and_rotations(scores):
     turned = scores.copy()
     turned[0] = scores[0] * np.random.default_rng(1).choice([-1, 1], 10)
     turned[2] = scores[2] @ ortho_group.rvs(10, random_state=2)
@@ -129,7 +129,7 @@ def test_every_layer_is_turned_onto_the_consensus_of_all_and_not_onto_the_first(
     assert trajectories.consensus_variance(backwards) == pytest.approx(trajectories.consensus_variance(aligned), abs=1e-5)
 
 
-def test_agreement_exceeds_that_of_shuffled_pictures_only_where_layers_share_them(scores):
+def test_agreement_exceeds_that_of_shuffled_images_only_where_layers_share_them(scores):
     null = trajectories.permuted_consensus_variance(scores, n_shuffles=20)
     assert trajectories.consensus_variance(trajectories.procrustes_align(scores)) > null.max()
     noise = np.random.default_rng(0).normal(size=scores.shape)
@@ -154,18 +154,18 @@ def test_older_signs_make_the_largest_score_positive(scores):
     assert (older.max(1) >= -older.min(1)).all() and not np.allclose(older, scores)
 
 
-def test_few_pictures_give_few_components_and_bad_layers_are_named():
+def test_few_images_give_few_components_and_bad_layers_are_named():
     rng = np.random.default_rng(0)
     few = {name: x[:8] for name, x in layers(rng).items()}
     assert trajectories.compute_pca_scores(few).shape == (3, 8, 7)
     with pytest.raises(LabError, match="at least 4"):
         trajectories.compute_pca_scores({name: x[:3] for name, x in few.items()})
     for flaw in (np.zeros((8, 9)), np.full((8, 9), np.nan)):
-        with pytest.raises(LabError, match="'flat'.*\n.*tells pictures apart"):
+        with pytest.raises(LabError, match="'flat'.*\n.*tells images apart"):
             trajectories.compute_pca_scores({**few, "flat": flaw})
 
 
-def test_choice_of_pictures_keeps_the_order_and_names_what_there_is():
+def test_choice_of_images_keeps_the_order_and_names_what_there_is():
     there = ["b", "a", "a", "b", "c", "a"]
     assert trajectories.select_images(there, ["a", "b"], 2).tolist() == [1, 2, 0, 3]
     with pytest.raises(LabError, match=r"'cats'.*\n.*b \(2\), a \(3\), c \(1\)"):
@@ -232,12 +232,12 @@ def test_slope_weights_give_the_least_squares_slope():
     assert separability.slope_weights(4) @ y == pytest.approx(np.polyfit(range(4), y, 1)[0])
 
 
-def test_a_category_of_one_picture_is_refused():
-    with pytest.raises(LabError, match="2 pictures in each"):
+def test_a_category_of_one_image_is_refused():
+    with pytest.raises(LabError, match="2 images in each"):
         separability.silhouettes(np.zeros((1, 3, 3)), ["a", "a", "b"])
 
 
-# ---- pictures and panels -------------------------------------------------------------------------
+# ---- images and panels -------------------------------------------------------------------------
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory):
@@ -245,21 +245,21 @@ def drawn(tmp_path_factory):
     return write_channels(folder, seed=7, n_per_category=3, processes=1)
 
 
-def test_channel_pictures_have_the_published_folders_and_matched_luminance(drawn):
+def test_channel_images_have_the_published_folders_and_matched_luminance(drawn):
     assert sorted(path.name for path in drawn.iterdir()) == [
         "bodies", "buildings", "cars", "cats", "chairs", "faces", "hammers"]
     for folder in drawn.iterdir():
         assert sorted(path.name for path in folder.iterdir()) == [
             f"{folder.name}-{i}.jpg" for i in (1, 2, 3)]
         for path in folder.iterdir():
-            picture = Image.open(path)
-            pixels = np.asarray(picture, dtype=float) / 255
-            assert picture.mode == "L" and picture.size == (128, 128)
+            image = Image.open(path)
+            pixels = np.asarray(image, dtype=float) / 255
+            assert image.mode == "L" and image.size == (128, 128)
             assert pixels.mean() == pytest.approx(images.MEAN, abs=0.01), path.name
             assert pixels.std() == pytest.approx(images.STD, abs=0.01), path.name
 
 
-def test_channel_pictures_depend_on_the_seed_alone(tmp_path, drawn):
+def test_channel_images_depend_on_the_seed_alone(tmp_path, drawn):
     def digests(folder):
         return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
                 for path in folder.rglob("*.jpg")}

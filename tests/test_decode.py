@@ -1,4 +1,4 @@
-"""Pictures as cameras, scanners and Photoshop leave them: Pillow's RGB, and nothing clipped."""
+"""Images as cameras, scanners and Photoshop leave them: Pillow's RGB, and nothing clipped."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_numbers_of_unknown_range_are_refused(tmp_path, values):
 @pytest.mark.parametrize("album", [lambda root: ImageSet(root, ("x.png",), *[("a",)] * 3),
                                    lambda root: Files([root / "x.png"])])
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
-def test_a_picture_above_the_limit_is_named_and_not_to_be_deleted(tmp_path, monkeypatch, album,
+def test_a_image_above_the_limit_is_named_and_not_to_be_deleted(tmp_path, monkeypatch, album,
                                                                   side):
     """Pillow warns up to twice its limit, and raises an error that is no OSError beyond."""
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10_000)
@@ -118,7 +118,7 @@ def test_a_picture_above_the_limit_is_named_and_not_to_be_deleted(tmp_path, monk
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize("end", ["PNG", "JPEG", "TIFF", "PPM", "BMP", "WEBP"])
-def test_damaged_bytes_end_in_a_picture_or_an_error_that_names_the_one_file(tmp_path, end):
+def test_damaged_bytes_end_in_a_image_or_an_error_that_names_the_one_file(tmp_path, end):
     rng, buffer, path = np.random.default_rng(0), io.BytesIO(), tmp_path / "x.img"
     Image.fromarray(RGB).save(buffer, end)
     whole, refused = buffer.getvalue(), 0
@@ -138,7 +138,7 @@ def test_damaged_bytes_end_in_a_picture_or_an_error_that_names_the_one_file(tmp_
 
 @pytest.mark.parametrize("pixels", [RGB[None].astype(np.float32) / 255, RGB[None].astype(np.uint16),
                                     RGB, RAMP[None]])
-def test_arrays_of_another_type_are_no_pictures(pixels):
+def test_arrays_of_another_type_are_no_images(pixels):
     with pytest.raises(LabError, match=r"uint8"):
         Stack(pixels)
     assert Stack(RGB[None]).open(0).size == (64, 48)

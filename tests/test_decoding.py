@@ -132,7 +132,7 @@ def test_bad_trials_are_told(change, said):
 def test_bad_tables_are_told():
     with pytest.raises(LabError, match="no negative noise"):
         Teaching(noise=-1)
-    with pytest.raises(LabError, match="as many test pictures as the pool"):
+    with pytest.raises(LabError, match="as many test images as the pool"):
         DecodingSpec("x", n_test=10, n_pool=20)
 
 
@@ -217,7 +217,7 @@ def test_pools_that_cannot_be_drawn_are_told():
         among(np.array([1]), 8, 9, 1)
 
 
-def test_curves_rise_to_one_and_pictures_are_the_replicates():
+def test_curves_rise_to_one_and_images_are_the_replicates():
     rng = np.random.default_rng(0)
     rank, own = rng.integers(1, 101, 900), np.repeat(np.arange(300), 3)
     curve = top_k(rank, own, 100)
@@ -225,7 +225,7 @@ def test_curves_rise_to_one_and_pictures_are_the_replicates():
     np.testing.assert_allclose(curve.share, [(rank <= k).mean() for k in curve.ks])
     np.testing.assert_allclose(curve.chance, np.array(curve.ks) / 100)
     assert ((curve.low <= curve.share) & (curve.share <= curve.high)).all()
-    same = np.repeat(rank[::3], 3)  # three queries of a picture that say the same
+    same = np.repeat(rank[::3], 3)  # three queries of an image that say the same
     wide, narrow = top_k(same, own, 100), top_k(same, np.arange(900), 100)
     assert (wide.high - wide.low)[2] > 1.4 * (narrow.high - narrow.low)[2]
 

@@ -74,7 +74,7 @@ def test_noise_ceilings_are_those_of_the_formula():
         noise_ceiling(betas[:, :2])
 
 
-def test_trials_are_split_by_picture(cohort):
+def test_trials_are_split_by_image(cohort):
     trials = trials_of(cohort)
     split, = trials.splits
     parts = [split.train, split.validation, split.test]
@@ -102,7 +102,7 @@ def test_voxels_are_chosen_by_training_trials_alone(cohort):
 
 
 @pytest.mark.parametrize(("change", "said"), [
-    ({"n_test": 80}, "pictures of its own with all repeats"),
+    ({"n_test": 80}, "images of its own with all repeats"),
     ({"least_ceiling": 99.5}, "noise ceiling above 99.5 %")])
 def test_what_cannot_be_decoded_is_told(cohort, change, said):
     with pytest.raises(LabError, match=said):
@@ -117,7 +117,7 @@ def test_annotations_are_those_in_nsds_crop(cohort, root):
         assert len(said) == 2 and written.objects[written.present[row].argmax()] in said[0]
 
 
-def test_annotations_of_other_pictures_are_refused(tmp_path, root):
+def test_annotations_of_other_images_are_refused(tmp_path, root):
     write_tiny_nsd(tmp_path, n_shared=12, n_own=60, n_subjects=3)
     cohort = NSD(tmp_path, n_pool=40, n_batches=2, n_shared=0)
     assert annotations_of(cohort) is None and planted_regions(cohort, "subj01", np.array(["lh"]),
@@ -130,7 +130,7 @@ def test_annotations_of_other_pictures_are_refused(tmp_path, root):
     for file in (tmp_path / "annotations").iterdir():
         content = {"images": [], "annotations": [], "categories": []}
         file.write_text(json.dumps(content))
-    with pytest.raises(LabError, match="know none of the cohort's pictures"):
+    with pytest.raises(LabError, match="know none of the cohort's images"):
         annotations_of(cohort)
 
 

@@ -224,7 +224,7 @@ def test_sizes_of_probe_sets_are_the_published_ones_scaled():
     assert probe_set_sizes(48) == [3, 4, 5] and probe_set_sizes(2) == [2]
 
 
-def test_the_own_lesions_extra_cost_is_found_picture_by_picture():
+def test_the_own_lesions_extra_cost_is_found_image_by_image():
     rng = np.random.default_rng(0)
     correct = rng.random((4, 150)) < np.array([0.6, 0.3, 0.6, 0.6])[:, None]
     found = compare_own_and_other_lesions(correct, 1, seed=0)

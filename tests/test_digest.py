@@ -19,7 +19,7 @@ FILES = {
     "top.py": "import numpy as np\nfrom pack import middle\n\n\ndef f():\n    return np.ones(3)\n",
     "alone.py": "X = 1\n",
     "world/__init__.py": "from .write import go\n",
-    "world/write.py": "from ..base import SIZE\nfrom . import images as pictures\n\ngo = SIZE\n",
+    "world/write.py": "from ..base import SIZE\nfrom . import images as images\n\ngo = SIZE\n",
     "world/images.py": "Y = 2\n",
     "late.py": "def f():\n    import pack.alone\n    return pack.alone.X\n",
     "round_a.py": "import pack.round_b\n",

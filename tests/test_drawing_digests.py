@@ -139,7 +139,7 @@ def test_sums_of_a_sheet_are_exact():
 
 # ---- parts ---------------------------------------------------------------------------------------
 
-def test_validation_pictures_do_not_depend_on_the_training_pictures(tmp_path):
+def test_validation_images_do_not_depend_on_the_training_images(tmp_path):
     both = write_diet(tmp_path / "both", seed=7, n_train=48, n_val=48, size=32)
     alone = write_diet(tmp_path / "alone", seed=7, n_train=0, n_val=48, size=32)
     assert digests.folder_digest(both / "val") == digests.folder_digest(alone / "val")

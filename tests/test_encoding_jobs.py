@@ -216,7 +216,7 @@ def test_an_error_in_a_job_reaches_the_caller_whole():
 
 
 def test_face_content_passes_the_needles_eye_for_face_units_only():
-    """The paper's argument on known truth: faces and places compete for room in a picture."""
+    """The paper's argument on known truth: faces and places compete for room in an image."""
     rng = np.random.default_rng(0)
     n = 900
     faces = rng.gamma(1.0, 1.0, n) * (rng.random(n) < 0.6)

@@ -52,12 +52,12 @@ def test_calibrated_norms_have_the_statistics_of_their_own_inputs():
 
 @pytest.fixture
 def pairs():
-    """Pictures of one colour each, and responses that copy the colour with noise."""
+    """Images of one colour each, and responses that copy the colour with noise."""
     rng = np.random.default_rng(0)
     colours = rng.integers(0, 255, (240, 3), dtype=np.uint8)
     pixels = np.broadcast_to(colours[:, :, None, None], (240, 3, 4, 4)).copy()
     y = (colours / 64.0 + rng.normal(0, 0.3, (240, 3))).astype(np.float32)
-    y = np.repeat(y, 8, axis=1) - 30  # far from the pictures: the sides need their own means
+    y = np.repeat(y, 8, axis=1) - 30  # far from the images: the sides need their own means
     make = lambda rows: SubjectPairs("A", pixels[rows], np.arange(len(rows)), y[rows])  # noqa: E731
     return make(np.arange(120)), make(np.arange(120, 240))
 

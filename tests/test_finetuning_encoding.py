@@ -136,7 +136,7 @@ def test_folds_hold_every_condition_once_in_almost_equal_parts(n, n_folds):
 @pytest.mark.parametrize("n, n_folds", [(14, 5), (8, 3), (30, 2), (30, 1)])
 def test_folds_too_small_for_a_correlation_are_refused(n, n_folds):
     with pytest.raises(LabError, match=f"{n} held-out conditions in {n_folds} folds(?s:.)*3 cond"
-                                       "(?s:.)*hold more pictures out"):
+                                       "(?s:.)*hold more images out"):
         cv.make_folds(n, n_folds=n_folds)
 
 

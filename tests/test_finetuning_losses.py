@@ -52,7 +52,7 @@ def single():
 
 
 def embeddings(n=6, d=4, seed=0):
-    """Pictures and responses of very different lengths, in float64."""
+    """Images and responses of very different lengths, in float64."""
     generator = torch.Generator().manual_seed(seed)
     x, y = (torch.randn(n, d, generator=generator, dtype=torch.float64) for _ in range(2))
     lengths = torch.rand(n, 2, generator=generator, dtype=torch.float64) * 9
@@ -60,7 +60,7 @@ def embeddings(n=6, d=4, seed=0):
 
 
 def loss_in_loops(x, y, tau) -> float:
-    """Each picture j among the responses i of the batch, as the spec writes it (3.1)."""
+    """Each image j among the responses i of the batch, as the spec writes it (3.1)."""
     def s(i: int, j: int) -> float:
         return float(y[i] @ x[j]) / (math.sqrt(float(y[i] @ y[i])) * math.sqrt(float(x[j] @ x[j])))
 
@@ -98,7 +98,7 @@ def test_the_default_temperature_is_the_published_one():
 
 
 def test_the_gradient_is_that_of_an_independent_formula():
-    """Worked out with exponentials and explicit norms, for pictures, responses, temperature."""
+    """Worked out with exponentials and explicit norms, for images, responses, temperature."""
     inputs = [t.requires_grad_() for t in (*embeddings(), torch.tensor(0.4, dtype=torch.float64))]
     x, y, tau = inputs
     s = (y @ x.T) / (y.square().sum(1).sqrt()[:, None] * x.square().sum(1).sqrt())
@@ -225,7 +225,7 @@ def test_what_a_half_prefers_does_not_leak_into_its_own_bound():
 
 
 @pytest.mark.parametrize("spoil, words", [
-    (lambda x: x[:3], "3 pairs(?s:.)*4 or more(?s:.)*hold more pictures out"),
+    (lambda x: x[:3], "3 pairs(?s:.)*4 or more(?s:.)*hold more images out"),
     (lambda x: torch.where(torch.arange(len(x))[:, None] == 2, torch.nan, x), "not finite"),
     (lambda x: torch.where(torch.arange(len(x))[:, None] == 2, torch.inf, x), "not finite")])
 def test_a_bound_of_too_few_or_of_broken_embeddings_is_refused(spoil, words):
@@ -360,7 +360,7 @@ def test_regression_is_one_layer_or_the_contrastive_models_own_head():
         ("Linear", 10, 24, False), *G, ("Linear", 24, 30, True)]
 
 
-def test_pictures_and_responses_pass_through_the_head_apart():
+def test_images_and_responses_pass_through_the_head_apart():
     """Each embedding is what the layers make of its own batch alone, written out by hand."""
     model = built("contrastive").train()
     images, responses = torch.randn(9, 3, 8, 8), 50 * torch.randn(9, 30) + 20

@@ -56,19 +56,19 @@ def shared(tmp_path_factory):
 
 
 class WideCohort(TinyCohort):
-    """Three participants with 20 common test pictures; B lacks the PPA; A's has broken voxels.
+    """Three participants with 20 common test images; B lacks the PPA; A's has broken voxels.
 
     Vertices 0-29 are V1v (24 left, 6 right), 30-59 PPA (5 left, 25 right).
     """
 
-    def __init__(self, *, pictures_per_condition: int = 1, common: bool = True) -> None:
-        super().__init__(pictures_per_condition=pictures_per_condition, n_repeats=2, noise=0.3)
+    def __init__(self, *, images_per_condition: int = 1, common: bool = True) -> None:
+        super().__init__(images_per_condition=images_per_condition, n_repeats=2, noise=0.3)
         self.n_conditions, self.common = N_TEST + 3 * N_OWN, common
-        self.album = Drawn(self.n_conditions * pictures_per_condition)
+        self.album = Drawn(self.n_conditions * images_per_condition)
         tints = np.random.default_rng(1).integers(0, 255, (self.n_conditions, 1, 1, 3))
-        tints = tints.repeat(pictures_per_condition, 0)
+        tints = tints.repeat(images_per_condition, 0)
         self.album.pixels = (0.4 * self.album.pixels + 0.6 * tints).astype(np.uint8)
-        self.condition_of = np.repeat(np.arange(self.n_conditions), pictures_per_condition)
+        self.condition_of = np.repeat(np.arange(self.n_conditions), images_per_condition)
 
     def own(self, subject: str) -> np.ndarray:
         first = N_TEST + N_OWN * self.subjects.index(subject)
@@ -199,7 +199,7 @@ def test_the_ceiling_is_the_correlation_that_noise_allows(shared):
 # ---- splits -------------------------------------------------------------------------------------
 
 class FoldedCohort(WideCohort):
-    """Four folds of 20 of 80 pictures, made as those of object2vec are."""
+    """Four folds of 20 of 80 images, made as those of object2vec are."""
 
     def folds(self, subject):
         sets = np.split(np.random.default_rng(3).permutation(self.shown(subject)), 4)
@@ -237,9 +237,9 @@ def test_a_cohorts_single_fold_is_its_split(shared):
     np.testing.assert_array_equal(split.rate_search[1], own[44:])
 
 
-# ---- pictures -----------------------------------------------------------------------------------
+# ---- images -----------------------------------------------------------------------------------
 
-def test_pictures_are_decoded_once_for_all_regions_and_kinds(private):
+def test_images_are_decoded_once_for_all_regions_and_kinds(private):
     cohort = WideCohort()
     study = study_of(cohort)
     study.voxel_scores(["pretrained", "contrastive"])
@@ -249,7 +249,7 @@ def test_pictures_are_decoded_once_for_all_regions_and_kinds(private):
     assert again.album.opened == 0 == again.read
 
 
-def test_pixels_are_the_pictures_resized_without_cropping(shared):
+def test_pixels_are_the_images_resized_without_cropping(shared):
     cohort = WideCohort()
     asked = np.array([3, 40, 100])
     pixels, response_idx = replace(study_of(cohort).plan.cohort_data, image_size=16).load_images(asked)
@@ -262,8 +262,8 @@ def test_pixels_are_the_pictures_resized_without_cropping(shared):
 
 
 @pytest.mark.parametrize("max_images", [0, 1, 2])
-def test_each_picture_knows_its_condition_in_whatever_order_they_lie(shared, max_images):
-    cohort = WideCohort(pictures_per_condition=3)
+def test_each_image_knows_its_condition_in_whatever_order_they_lie(shared, max_images):
+    cohort = WideCohort(images_per_condition=3)
     cohort.condition_of = np.random.default_rng(0).permutation(cohort.condition_of)
     asked = np.array([5, 7, 41])
     pixels, response_idx = study_of(cohort, max_images_per_condition=max_images).plan.cohort_data.load_images(asked)
@@ -286,12 +286,12 @@ def test_rows_of_one_condition_are_averaged():
 # ---- what is found, worked out by hand ----------------------------------------------------------
 
 def features(model, cohort, stimulus_ids) -> dict[str, np.ndarray]:
-    """Show pictures to a tiny network; read its three layers out, averaged over conditions."""
+    """Show images to a tiny network; read its three layers out, averaged over conditions."""
     found = {"conv": [], "relu": [], "fc": []}
     for stimulus_id in stimulus_ids:
-        pictures = cohort.album.pixels[cohort.condition_of == stimulus_id]
+        images = cohort.album.pixels[cohort.condition_of == stimulus_id]
         with torch.inference_mode():
-            x = (torch.from_numpy(pictures).permute(0, 3, 1, 2) / 255 - 0.5) / 0.5
+            x = (torch.from_numpy(images).permute(0, 3, 1, 2) / 255 - 0.5) / 0.5
             conv = model[0](x).flatten(1)
             relu = torch.relu(conv)
             for name, values in (("conv", conv), ("relu", relu), ("fc", model[3](relu))):
@@ -337,7 +337,7 @@ def r_of(table, **where) -> np.ndarray:
 @pytest.mark.parametrize("per_condition", [1, 2])
 def test_scores_of_an_untuned_and_a_tuned_network_are_those_worked_out_by_hand(shared,
                                                                                per_condition):
-    cohort = WideCohort(pictures_per_condition=per_condition)
+    cohort = WideCohort(images_per_condition=per_condition)
     test, folds = np.arange(N_TEST), cv.make_folds(N_TEST, seed=0)
     table = study_of(cohort, subjects=("C",), rois=("PPA",)).voxel_scores(
         ["untrained", "pretrained", "contrastive", "regression"])
@@ -393,7 +393,7 @@ def test_a_pooled_network_is_tuned_to_all_who_have_the_region(shared):
         np.testing.assert_allclose(r_of(table, subject=subject, roi="PPA"), expected.r, atol=2e-3)
 
 
-def test_shuffled_tuning_gets_the_same_responses_with_other_pictures(shared):
+def test_shuffled_tuning_gets_the_same_responses_with_other_images(shared):
     study = study_of()
     region, train = Region("C", "PPA"), WideCohort().own("C")
     plain, shuffled = (study.plan.finetuning_run(CONDITIONS[condition], (region,), [train], 1e-3).training_pairs[0]
@@ -447,7 +447,7 @@ def test_over_several_splits_scores_are_averaged_and_no_test_is_tuned_on(shared)
 
 
 def test_standardised_responses_are_in_each_participants_own_sd(shared):
-    """The test pictures are common, the training pictures are not."""
+    """The test images are common, the training images are not."""
     cohort = WideCohort()
     study = study_of(cohort, standardise=True)
     table = study.voxel_scores(["pretrained", "contrastive"])
@@ -521,7 +521,7 @@ def test_a_search_without_candidates_is_refused(shared):
         study_of().search_learning_rates()
 
 
-def test_the_rate_is_the_one_that_predicts_best_on_held_back_training_pictures(shared):
+def test_the_rate_is_the_one_that_predicts_best_on_held_back_training_images(shared):
     cohort = WideCohort()
     study = study_of(cohort, learning_rates=(1e-5, 3e-2), n_rate_search_regions=1, protocol="P1")
     table = study.search_learning_rates().set_index(["condition", "learning_rate"])
@@ -614,7 +614,7 @@ def test_rates_are_searched_on_as_many_regions_as_asked_and_never_on_the_test(pr
 
 # ---- bounds -------------------------------------------------------------------------------------
 
-def test_bounds_are_those_of_held_out_pictures_in_one_batch(shared):
+def test_bounds_are_those_of_held_out_images_in_one_batch(shared):
     cohort = WideCohort()
     study = study_of(cohort)
     table = study.bounds(["pretrained", "regression", "contrastive", "contrastive, fixed z",
@@ -695,7 +695,7 @@ def test_bounds_do_not_depend_on_the_protocol_of_encoding(shared):
 # ---- a second cohort ----------------------------------------------------------------------------
 
 class OtherCohort(WideCohort):
-    """Other pictures, and an atlas whose V1 stands where the V1v was."""
+    """Other images, and an atlas whose V1 stands where the V1v was."""
 
     name = "other"
 
@@ -714,7 +714,7 @@ class OtherCohort(WideCohort):
         return replace(found, members={"V1": np.arange(60) < 30})
 
 
-def test_networks_meet_a_second_cohort_over_all_its_pictures(shared):
+def test_networks_meet_a_second_cohort_over_all_its_images(shared):
     cohort, spec = OtherCohort(), replace(SPEC, rois=("V1",), subjects=("B", "C"))
     conditions = ["pretrained", "contrastive", "pooled, avg"]
     other = CohortData(cohort, spec, 32)

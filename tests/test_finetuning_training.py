@@ -41,7 +41,7 @@ def single():
 
 
 def training_pairs(subjects="A", n=20, n_voxels=30, per_condition=1) -> list[SubjectPairs]:
-    """Random pictures; each voxel weighs the mean colours of its picture."""
+    """Random images; each voxel weighs the mean colours of its image."""
     found = []
     for k, subject in enumerate(subjects):
         rng = np.random.default_rng(k)
@@ -80,7 +80,7 @@ response_idx_lists = st.lists(st.integers(0, 8), min_size=2, max_size=40).filter
 
 @given(response_idx=response_idx_lists, size=st.integers(2, 12), seed=st.integers(0, 99))
 @settings(max_examples=150, deadline=None)
-def test_no_batch_holds_a_condition_twice_and_no_epoch_a_picture_twice(response_idx, size, seed):
+def test_no_batch_holds_a_condition_twice_and_no_epoch_a_image_twice(response_idx, size, seed):
     response_idx = np.array(response_idx)
     all_batches = split_into_batches(response_idx, size, generator=torch.Generator().manual_seed(seed))
     shown = np.concatenate(all_batches)
@@ -96,7 +96,7 @@ def test_no_batch_holds_a_condition_twice_and_no_epoch_a_picture_twice(response_
 
 @given(n=st.integers(2, 60), size=st.integers(2, 20), seed=st.integers(0, 99))
 @settings(max_examples=100, deadline=None)
-def test_one_picture_a_condition_is_the_plain_shuffled_epoch(n, size, seed):
+def test_one_image_a_condition_is_the_plain_shuffled_epoch(n, size, seed):
     all_batches = split_into_batches(np.arange(n) * 3 + 1, size, generator=torch.Generator().manual_seed(seed))
     np.testing.assert_array_equal(np.sort(np.concatenate(all_batches)), np.arange(n))
     full, rest = divmod(n, size)
@@ -106,20 +106,20 @@ def test_one_picture_a_condition_is_the_plain_shuffled_epoch(n, size, seed):
     assert [len(rows) for rows in all_batches] == expected
 
 
-def test_a_single_picture_left_over_joins_the_batch_before():
+def test_a_single_image_left_over_joins_the_batch_before():
     sizes = [len(rows) for rows in split_into_batches(np.arange(9), 4, generator=torch.Generator())]
     assert sizes == [4, 5]
     assert [len(r) for r in split_into_batches(np.arange(10), 4, generator=torch.Generator())] == [4, 4, 2]
 
 
-def test_batches_differ_between_epochs_and_which_picture_goes_first_does_too():
+def test_batches_differ_between_epochs_and_which_image_goes_first_does_too():
     response_idx = np.repeat(np.arange(12), 3)
     deal = lambda seed: split_into_batches(response_idx, 6,  # noqa: E731
                                 generator=torch.Generator().manual_seed(seed))
     np.testing.assert_array_equal(np.concatenate(deal(1)), np.concatenate(deal(1)))
     assert (np.concatenate(deal(1)) != np.concatenate(deal(2))).any()
     first = np.array([sorted(np.concatenate(deal(seed)[:2])) for seed in range(30)])
-    assert len(set(first[:, 0])) == 3, "each of the three pictures of condition 0"
+    assert len(set(first[:, 0])) == 3, "each of the three images of condition 0"
     together = [frozenset(response_idx[rows]) for seed in range(30) for rows in deal(seed)]
     assert len(set(together)) > 100, "which conditions meet is drawn anew"
 
@@ -134,7 +134,7 @@ def test_nothing_to_tell_apart_is_refused(response_idx, size):
 @pytest.mark.parametrize("change", [{"epochs": 0}, {"batch_size": 1}, {"learning_rate": 0.0},
                                     {"learning_rate": -1e-4}])
 def test_impossible_recipes_are_refused(change):
-    with pytest.raises(LabError, match="1 epoch or more, 2 pictures or more(?s:.)*finetuning"):
+    with pytest.raises(LabError, match="1 epoch or more, 2 images or more(?s:.)*finetuning"):
         replace(CONFIG, **change)
 
 
@@ -166,7 +166,7 @@ class Spy(nn.Module):
         return one.square().mean()
 
 
-def test_each_picture_comes_with_the_response_to_its_condition():
+def test_each_image_comes_with_the_response_to_its_condition():
     (pairs,) = training_pairs(per_condition=2)
     spy = Spy()
     train_model(spy, [pairs], replace(CONFIG, epochs=1), HALF, seed=3)

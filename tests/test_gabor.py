@@ -15,7 +15,7 @@ FILTERS = [(scale, j) for scale, n in enumerate(ORIENTATIONS) for j in range(n)]
 """Scale and orientation of each of the 30 filters."""
 
 
-def pictures(n: int, side: int, seed: int = 0) -> torch.Tensor:
+def images(n: int, side: int, seed: int = 0) -> torch.Tensor:
     rng = torch.Generator().manual_seed(seed)
     return torch.randint(0, 256, (n, side, side, 3), dtype=torch.uint8, generator=rng)
 
@@ -26,7 +26,7 @@ def energy(images: torch.Tensor) -> torch.Tensor:
 
 
 def grating(side: int, frequency: float, angle: float) -> torch.Tensor:
-    """A wave of whole cycles across the picture, its frequency vector at ``angle`` (x, y down)."""
+    """A wave of whole cycles across the image, its frequency vector at ``angle`` (x, y down)."""
     kx, ky = (round(side * frequency * part) for part in (np.cos(angle), np.sin(angle)))
     y, x = np.mgrid[:side, :side] / side
     return torch.tensor(100 + 50 * np.cos(2 * np.pi * (kx * x + ky * y))).float()[None]
@@ -63,7 +63,7 @@ def written_out(image: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("side", [32, 37])
 def test_features_are_the_published_formulas_written_out(side):
-    image = pictures(1, side)
+    image = images(1, side)
     found, expected = gabor_features(image)[0].numpy(), written_out(image[0].numpy())
     assert found.shape == (7680,) and found.dtype == np.float32
     assert np.abs(found - expected).max() < 1e-5 * expected.max()
@@ -94,7 +94,7 @@ def test_a_grating_turned_by_a_right_angle_drives_the_orthogonal_filter():
     assert first[2] == pytest.approx(float(second[8]), rel=1e-3)
 
 
-def test_energy_stays_where_the_picture_has_its_contrast():
+def test_energy_stays_where_the_image_has_its_contrast():
     image = torch.full((1, 64, 64), 100.0)
     image[0, 8:24, 40:56] += 50 * torch.cos(torch.arange(16) * 2 * torch.pi * 0.3)
     found = energy(image)[0, 0]
@@ -102,7 +102,7 @@ def test_energy_stays_where_the_picture_has_its_contrast():
 
 
 def test_features_grow_with_contrast_and_ignore_brightness():
-    image = pictures(2, 48).float()
+    image = images(2, 48).float()
     found = gabor_features(image)
     torch.testing.assert_close(gabor_features(3 * image), 3 * found, rtol=1e-4, atol=1e-2)
     torch.testing.assert_close(gabor_features(image + 40), found, rtol=1e-4, atol=1e-2)
@@ -110,7 +110,7 @@ def test_features_grow_with_contrast_and_ignore_brightness():
 
 
 def test_a_shift_by_whole_blocks_shifts_the_features():
-    image = pictures(1, 64)
+    image = images(1, 64)
     shifted = torch.roll(image, (8, 4), (1, 2))
     torch.testing.assert_close(energy(shifted), torch.roll(energy(image), (2, 1), (2, 3)),
                                rtol=1e-4, atol=1e-3)
@@ -125,20 +125,20 @@ def test_a_small_shift_changes_energy_far_less_than_pixels():
 
 
 def test_features_do_not_depend_on_the_batch_or_on_the_number_type():
-    images = pictures(5, 40)
-    together = gabor_features(images)
-    alone = torch.cat([gabor_features(images[i:i + 1]) for i in range(5)])
+    stimuli = images(5, 40)
+    together = gabor_features(stimuli)
+    alone = torch.cat([gabor_features(stimuli[i:i + 1]) for i in range(5)])
     torch.testing.assert_close(together, alone, rtol=1e-5, atol=1e-4)
-    torch.testing.assert_close(gabor_features(images.double()), together, rtol=1e-5, atol=1e-4)
+    torch.testing.assert_close(gabor_features(stimuli.double()), together, rtol=1e-5, atol=1e-4)
     order = [3, 1, 0, 4, 2]
-    torch.testing.assert_close(gabor_features(images[order]), together[order], rtol=1e-5, atol=1e-4)
+    torch.testing.assert_close(gabor_features(stimuli[order]), together[order], rtol=1e-5, atol=1e-4)
 
 
-def test_pictures_that_are_not_square_or_too_small_are_refused():
+def test_images_that_are_not_square_or_too_small_are_refused():
     for wrong in (torch.zeros(1, 32, 40, 3), torch.zeros(1, 3, 32, 32), torch.zeros(32)):
-        with pytest.raises(LabError, match="pictures of shape"):
+        with pytest.raises(LabError, match="images of shape"):
             gabor_features(wrong)
-    with pytest.raises(LabError, match="pictures of 15 pixels"):
+    with pytest.raises(LabError, match="images of 15 pixels"):
         gabor_features(torch.zeros(1, 15, 15, 3))
 
 
@@ -172,7 +172,7 @@ def test_the_first_axis_is_the_mean_because_nothing_is_centred():
     assert gist_axes(features)[:, 0] @ mean / np.linalg.norm(mean) > 0.99
 
 
-def test_fewer_pictures_than_axes_give_fewer_axes():
+def test_fewer_images_than_axes_give_fewer_axes():
     assert gist_axes(spread(8, 30, 0)).shape == (30, 8)
     repeated = np.repeat(spread(4, 30, 0), 3, axis=0)
     axes = gist_axes(repeated)
@@ -188,7 +188,7 @@ def test_weak_axes_are_orthonormal_too():
     np.testing.assert_allclose(axes.T @ axes, np.eye(axes.shape[1]), atol=1e-12)
 
 
-def test_scores_of_a_picture_depend_on_no_other_test_picture():
+def test_scores_of_a_image_depend_on_no_other_test_image():
     axes = gist_axes(spread(50, 80, 0), n_axes=10)
     test = spread(20, 80, 1)
     together = project(test, axes)
@@ -198,7 +198,7 @@ def test_scores_of_a_picture_depend_on_no_other_test_picture():
 
 
 def test_axes_fitted_to_each_set_anew_as_published_spoil_a_prediction():
-    """The published flaw: scores of training and test pictures on different axes."""
+    """The published flaw: scores of training and test images on different axes."""
     rng = np.random.default_rng(0)
     train, test = spread(300, 400, 1), spread(200, 400, 2)
     axes = gist_axes(train, n_axes=40)

@@ -82,7 +82,7 @@ def test_spot_checks(rows, index, wnid, superclass):
     assert (rows[index]["wnid"], rows[index]["superclass"]) == (wnid, superclass)
 
 
-def test_wnids_are_the_folders_of_the_validation_pictures(rows):
+def test_wnids_are_the_folders_of_the_validation_images(rows):
     if not VALIDATION.is_dir():
-        pytest.skip(f"no validation pictures of ImageNet at {VALIDATION}")
+        pytest.skip(f"no validation images of ImageNet at {VALIDATION}")
     assert sorted(os.listdir(VALIDATION)) == [row["wnid"] for row in rows]

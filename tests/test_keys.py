@@ -257,7 +257,7 @@ def test_every_file_that_is_opened_is_in_the_key(write, ask, private, monkeypatc
     write(private / "data")
     (private / "data").rename(private / "tiny")
     with monkeypatch.context() as patch:
-        patch.setattr(ClipModel, "embed_pictures", lambda self, album, **_: np.stack(
+        patch.setattr(ClipModel, "embed_images", lambda self, album, **_: np.stack(
             [np.asarray(album.open(i), np.float32).mean((0, 1)) for i in range(len(album))]))
         with watched(private / "tiny") as opened:
             ask(private / "tiny")

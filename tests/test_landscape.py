@@ -18,14 +18,14 @@ from helpers.landscape import distances as d
 from helpers.landscape.inpca import fit_inpca
 
 
-def predictions(n_models=7, n_pictures=30, n_classes=5, seed=0, sharp=3.0):
+def predictions(n_models=7, n_images=30, n_classes=5, seed=0, sharp=3.0):
     rng = np.random.default_rng(seed)
-    logits = torch.from_numpy(sharp * rng.normal(size=(n_models, n_pictures, n_classes))).float()
+    logits = torch.from_numpy(sharp * rng.normal(size=(n_models, n_images, n_classes))).float()
     return logits.log_softmax(-1).numpy()
 
 
 def direct(log_probs, others=None):
-    """The formula, picture by picture, in float64."""
+    """The formula, image by image, in float64."""
     p, q = (np.exp(part.astype(np.float64)) for part in (log_probs, log_probs if others is None else others))
     overlap = np.einsum("unc,vnc->nuv", np.sqrt(q), np.sqrt(p))
     found = -np.log(np.clip(overlap, np.exp(-d.MAX_DISTANCE), 1)).mean(0)
@@ -50,7 +50,7 @@ def test_distances_are_those_of_the_formula_however_they_are_cut(budget, cached,
     monkeypatch.setattr(d, "MEMORY_BUDGET", budget)
     monkeypatch.setattr(d, "CACHE_BYTES", cached)
     monkeypatch.setattr(d, "TILE", tile)
-    log_probs, others = predictions(n_pictures=31), predictions(4, 31, seed=1)
+    log_probs, others = predictions(n_images=31), predictions(4, 31, seed=1)
     read, asked = d.block_from_array(log_probs), []
 
     def block(start, stop):
@@ -108,8 +108,8 @@ def test_models_that_share_nothing_are_at_the_cap_and_tiny_probabilities_are_saf
     assert found[0, 2] == pytest.approx(-0.5 * np.log(1e-38), rel=1e-4)
 
 
-def test_the_cap_holds_picture_by_picture_and_not_for_sums():
-    """Certain models that differ on 3 of 8 pictures; one that is certain up to exp(-160)."""
+def test_the_cap_holds_image_by_image_and_not_for_sums():
+    """Certain models that differ on 3 of 8 images; one that is certain up to exp(-160)."""
     certain, n_classes = np.arange(8) % 4, 4
     other = np.where(np.arange(8) < 3, (certain + 1) % 4, certain)
     nearly = d.truth_model(certain, n_classes)(0, 8).clamp(min=-160.0)
@@ -186,7 +186,7 @@ def test_what_was_written_into_a_private_copy_of_a_file_is_kept(tmp_path):
 def test_the_benchmark_runs(capsys):
     found = runpy.run_path(str(ROOT / "benchmarks" / "landscape.py"))["main"](300, 12, 20, 2)
     assert found[0] > 0 and found[1] > 0.05
-    assert "66 pairs, 300 pictures, 20 classes" in capsys.readouterr().out
+    assert "66 pairs, 300 images, 20 classes" in capsys.readouterr().out
 
 
 def reference(dist):

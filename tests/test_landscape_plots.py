@@ -1,7 +1,7 @@
 """Panels of the landscape and of glances: what is drawn is what the tables say.
 
 The published panel of saliency has two probabilities exchanged. Here every number is computed a
-second time, from the picture that it stands over.
+second time, from the image that it stands over.
 """
 
 from __future__ import annotations
@@ -53,10 +53,10 @@ NAMES = ("pretrained", "left V1v", "right V1v")
 
 
 class Panel:
-    """Three networks' looks at one picture and its mirror image, and the same by hand.
+    """Three networks' looks at one image and its mirror image, and the same by hand.
 
     ``expected`` has the probability of the true class by (network, view), ``saliency_map`` the map, and
-    ``pixels`` the picture by view, none of them made by the helpers that draw the panel.
+    ``pixels`` the image by view, none of them made by the helpers that draw the panel.
     """
 
     def __init__(self) -> None:
@@ -74,10 +74,10 @@ class Panel:
                 p = np.c_[chain.predict_proba(seen), np.zeros(len(seen))]
                 self.every[name, view] = p[np.arange(len(seen)), self.task.truth]
         gaps = np.diff(np.sort(list(self.every.values()), axis=0), axis=0).min(0)
-        self.picture, self.gap = int(gaps.argmax()), float(gaps.max())
-        self.expected = {key: float(p[self.picture]) for key, p in self.every.items()}
-        self.true = int(self.task.truth[self.picture])
-        original = self.task.pixels[self.task.test_idx[self.picture]]
+        self.image, self.gap = int(gaps.argmax()), float(gaps.max())
+        self.expected = {key: float(p[self.image]) for key, p in self.every.items()}
+        self.true = int(self.task.truth[self.image])
+        original = self.task.pixels[self.task.test_idx[self.image]]
         self.pixels = {"original": original, "mirrored": original[:, :, ::-1]}
         self.saliency_map = {(name, view): self.map(m, name, view) for name, m in zip(NAMES, self.finetuned_models)
                      for view in VIEWS}
@@ -86,11 +86,11 @@ class Panel:
         """Compute Grad-CAM of the ReLU: the gradient is the weights of the probe."""
         weight = fit_probe(finetuned_model.run, self.task, "relu")["weight"][self.true]
         mean = weight.reshape(4, 7, 7).mean((1, 2))[:, None, None]
-        seen = self.features[name, view][self.picture]
+        seen = self.features[name, view][self.image]
         return np.maximum((mean * seen.reshape(4, 7, 7)).sum(0), 0)
 
     def examples(self):
-        return saliency_examples(self.finetuned_models, NAMES, self.task, "relu", "relu", self.picture)
+        return saliency_examples(self.finetuned_models, NAMES, self.task, "relu", "relu", self.image)
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +106,7 @@ def row():
 
 
 def check(panel: Panel, row) -> set:
-    """Hold every number to the picture that it stands over; return what was shown."""
+    """Hold every number to the image that it stands over; return what was shown."""
     found = set()
     for axes in row:
         shown, over = (np.asarray(image.get_array()) for image in axes.images)
@@ -124,12 +124,12 @@ def check(panel: Panel, row) -> set:
 
 
 def drawn(saliency_map: np.ndarray) -> np.ndarray:
-    """Bring a map to the size of its picture."""
+    """Bring a map to the size of its image."""
     return np.asarray(Image.fromarray(saliency_map.astype(np.float32)).resize(
         (32, 32), Image.Resampling.BICUBIC))
 
 
-def test_every_probability_stands_over_the_picture_and_network_it_belongs_to(panel, row):
+def test_every_probability_stands_over_the_image_and_network_it_belongs_to(panel, row):
     for axes, example in zip(row, panel.examples()):
         saliency_panel(axes, example)
     assert check(panel, row) == {(name, view) for name in NAMES for view in VIEWS}
@@ -173,7 +173,7 @@ def test_a_glance_with_anothers_probability_would_be_noticed(panel, row, wrong):
         check(panel, row)
 
 
-def test_pictures_shown_the_wrong_way_round_would_be_noticed(panel, row, monkeypatch):
+def test_images_shown_the_wrong_way_round_would_be_noticed(panel, row, monkeypatch):
     plain = study._original_and_mirrored
     monkeypatch.setattr(study, "_original_and_mirrored", lambda pixels: dict(zip(
         VIEWS, reversed(plain(pixels).values()))))
@@ -193,15 +193,15 @@ def test_a_glance_is_one_record_of_what_was_shown_and_found(panel):
         np.testing.assert_array_equal(one.pixels, panel.pixels[one.view])
         np.testing.assert_allclose(one.saliency_map, panel.saliency_map[key], atol=1e-4)
     np.testing.assert_allclose(fit_probe(panel.finetuned_models[1].run, panel.task, "relu")["log_probs"][
-        panel.picture, panel.true], np.log(examples[2].probability), atol=1e-4)
+        panel.image, panel.true], np.log(examples[2].probability), atol=1e-4)
 
 
 def test_the_map_of_a_glance_is_by_the_method_that_is_asked_for(panel):
     weight = fit_probe(panel.finetuned_models[1].run, panel.task, "relu")["weight"][panel.true]
-    examples = saliency_examples(panel.finetuned_models, NAMES, panel.task, "relu", "relu", panel.picture,
+    examples = saliency_examples(panel.finetuned_models, NAMES, panel.task, "relu", "relu", panel.image,
                     method="HiResCAM")
     for one in examples[2:4]:
-        seen = panel.features[one.network, one.view][panel.picture]
+        seen = panel.features[one.network, one.view][panel.image]
         expected = np.maximum((weight * seen).reshape(4, 7, 7).sum(0), 0)
         np.testing.assert_allclose(one.saliency_map, expected, atol=1e-4)
         assert one.probability == pytest.approx(panel.expected[one.network, one.view], abs=1e-3)
@@ -211,25 +211,25 @@ def test_a_glance_calls_classes_by_their_names(panel):
     names = ["n01440764", "056.dog", "school_bus", "n02084071"]
     names[panel.true] = "n01440764"
     task = replace(panel.task, classes=tuple(names))
-    examples = saliency_examples(panel.finetuned_models[:1], NAMES, task, "relu", "relu", panel.picture)
+    examples = saliency_examples(panel.finetuned_models[:1], NAMES, task, "relu", "relu", panel.image)
     assert {one.true_class for one in examples} == {"tench"}
 
 
-def test_only_held_out_pictures_are_glanced_at(panel):
+def test_only_held_out_images_are_glanced_at(panel):
     n = len(panel.task.test_idx)
     for place in (-1, n):
-        with pytest.raises(LabError, match=f"picture {place}(?s:.)*0 to {n - 1}"):
+        with pytest.raises(LabError, match=f"image {place}(?s:.)*0 to {n - 1}"):
             saliency_examples(panel.finetuned_models, NAMES, panel.task, "relu", "relu", place)
 
 
-def test_the_map_is_over_its_picture_and_the_middle_is_marked(axes):
+def test_the_map_is_over_its_image_and_the_middle_is_marked(axes):
     saliency_map = np.zeros((4, 4), np.float32)
     saliency_map[1, 0] = 2.0
     pixels = np.random.default_rng(0).integers(0, 255, (3, 8, 8), dtype=np.uint8)
     saliency_panel(axes, study.SaliencyExample("a", "original", pixels, saliency_map, "dog", 0.126))
-    picture, over = axes.images
-    np.testing.assert_array_equal(picture.get_array(), pixels.transpose(1, 2, 0))
-    assert picture.get_extent() == over.get_extent() and over.get_array().shape == (8, 8)
+    image, over = axes.images
+    np.testing.assert_array_equal(image.get_array(), pixels.transpose(1, 2, 0))
+    assert image.get_extent() == over.get_extent() and over.get_array().shape == (8, 8)
     peak = np.unravel_index(over.get_array().argmax(), (8, 8))
     assert peak[0] in (2, 3) and peak[1] in (0, 1) and over.get_clim()[0] == 0
     assert 0 < over.get_alpha() < 1

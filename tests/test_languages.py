@@ -73,7 +73,7 @@ def test_the_profiles_kinds_are_known_to_the_registry(name):
 
 
 @pytest.mark.parametrize("name", ["demo", "mini"])
-def test_the_profiles_pictures_and_regions_are_known(name):
+def test_the_profiles_images_and_regions_are_known(name):
     profile = load_profile(name)
     spec = profile.language
     assert {spec.images, spec.second_localizer or spec.images} <= set(profile.image_sets)

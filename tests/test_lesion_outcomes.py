@@ -52,7 +52,7 @@ def tiny_network(seed: int = 0) -> Network:
 
 @pytest.fixture(scope="module")
 def coloured(tmp_path_factory) -> ImageSet:
-    """Write four classes in two domains: noise of four colours, twelve pictures each."""
+    """Write four classes in two domains: noise of four colours, twelve images each."""
     root = tmp_path_factory.mktemp("coloured") / "train"
     rng = np.random.default_rng(0)
     tints = {"blue": (0, 0, 1), "green": (0, 1, 0), "grey": (1, 1, 1), "red": (1, 0, 0)}
@@ -76,7 +76,7 @@ def found_in(network: Network, labels: dict[str, np.ndarray]) -> LocalizerResult
 SPEC = ReadoutSpec("diet", "train", epochs=6, batch_size=8, size=64, smallest_crop=0.5)
 
 
-def test_a_readout_learns_from_pictures_on_disk(coloured):
+def test_a_readout_learns_from_images_on_disk(coloured):
     network = tiny_network()
     weight, losses = fit_readout(network, "relu7", coloured, SPEC, seed=0)
     assert weight.shape == (4, 12) and len(losses) == 6 and losses[-1] < losses[0]
@@ -90,12 +90,12 @@ def test_epochs_show_other_views_in_another_order_and_can_be_repeated(coloured):
     assert len(first) == 6 and all(len(labels) == 8 for _, labels in first)
     order = [torch.cat([labels for _, labels in epoch]) for epoch in (first, again, second)]
     assert torch.equal(order[0], order[1]) and not torch.equal(order[0], order[2])
-    assert sorted(order[2].tolist()) == sorted(coloured.labels.tolist())  # every picture once
+    assert sorted(order[2].tolist()) == sorted(coloured.labels.tolist())  # every image once
     for (a, _), (b, _), (c, _) in zip(first, again, second):
         assert torch.equal(a, b) and not torch.equal(a, c)
     views = make_epoch_iterator(tiny_network(), "relu7", coloured.select([0] * 8), SPEC, seed=0)
     (features, _), = views(0)
-    assert len(features.unique(dim=0)) > 4  # one picture, eight random crops
+    assert len(features.unique(dim=0)) > 4  # one image, eight random crops
 
 
 def test_a_readouts_training_is_resumed_and_cached(coloured, private, monkeypatch):
@@ -123,8 +123,8 @@ def test_a_readouts_training_is_resumed_and_cached(coloured, private, monkeypatc
             if "state" in path.name] == []
 
 
-def test_too_few_pictures_for_a_batch(coloured):
-    with pytest.raises(LabError, match="48 pictures for batches of 64"):
+def test_too_few_images_for_a_batch(coloured):
+    with pytest.raises(LabError, match="48 images for batches of 64"):
         fit_readout(tiny_network(), "relu7", coloured, replace(SPEC, batch_size=64), seed=0)
 
 
@@ -149,7 +149,7 @@ def test_readouts_that_do_not_fit_are_refused():
 
 # ---- what lesions did ---------------------------------------------------------------------------
 
-def test_classes_of_few_pictures_are_pooled_by_domain(coloured):
+def test_classes_of_few_images_are_pooled_by_domain(coloured):
     by_class, pooled = group_images(coloured, min_images=12), group_images(coloured, min_images=13)
     assert by_class.names == coloured.classes and not by_class.pooled
     assert pooled.names == ("bodies", "faces") and pooled.pooled
@@ -213,7 +213,7 @@ def network_features(classifier, images):
     return model.projector[:6](model.flatten(model.pool(model.backbone(images))))
 
 
-def test_halves_and_pooled_groups_use_their_own_pictures(planted, coloured):
+def test_halves_and_pooled_groups_use_their_own_images(planted, coloured):
     classifier, found = planted
     outcome = lesion_network(classifier, found, coloured, n_random=2, seed=5)
     ranks = np.random.default_rng(0).integers(0, 4, outcome.ranks.shape).astype(np.uint16)
@@ -281,7 +281,7 @@ def test_a_classifier_of_other_classes_is_refused(planted, coloured):
 
 @pytest.mark.slow
 def test_a_residual_network_is_localized_and_lesioned_call_by_call(tmp_path, private):
-    """From pictures to costs, in all calls of the ReLUs that blocks share."""
+    """From images to costs, in all calls of the ReLUs that blocks share."""
     rng, wnids = np.random.default_rng(0), ("n01440764", "n02085620", "n03028079")
     for category in (*FLOC, *wnids):
         (tmp_path / category).mkdir()

@@ -184,7 +184,7 @@ def test_no_more_is_kept_than_repeated_passes_need():
         assert kept == {id(module) for module in (*model.backbone[:4], *model.backbone[4][:3])}
 
 
-def test_every_picture_is_taken_once_and_the_beginning_is_computed_once_a_batch():
+def test_every_image_is_taken_once_and_the_beginning_is_computed_once_a_batch():
     model = build("alexnet_gn", SMALL, seed=0)
     layers, images = layer_names(model), random_images(6, 64)
     units = count_units(model, layers, images)

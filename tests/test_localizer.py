@@ -82,7 +82,7 @@ def test_planted_units_are_found_and_no_others(planted):
 
 
 def test_units_that_one_half_defines_are_measured_on_the_other(planted):
-    """Faces are red on every second picture only: what the first half finds does not replicate."""
+    """Faces are red on every second image only: what the first half finds does not replicate."""
     network, images = planted
     rng = np.random.default_rng(1)
     for index in np.flatnonzero(images.halves == 1):
@@ -197,7 +197,7 @@ def test_activations_that_are_not_finite_are_refused_by_layer_and_number(planted
         stream_moments(replace(network, model=model), images)
 
 
-def test_a_unit_that_is_dead_on_new_pictures_prefers_no_domain_there(planted):
+def test_a_unit_that_is_dead_on_new_images_prefers_no_domain_there(planted):
     network, images = planted
     found = localize_network(network, images)
     dead = replace(found, t_mean={layer: t * np.nan for layer, t in found.t_mean.items()})
@@ -213,7 +213,7 @@ def test_a_unit_that_is_dead_on_new_pictures_prefers_no_domain_there(planted):
 @pytest.mark.slow
 @pytest.mark.skipif(not (REAL / "networks").is_dir(), reason="no ../shared/data here")
 def test_real_photographs_through_a_real_network(private, monkeypatch):
-    """A few fLoc pictures through the real SqueezeNet: faces and words late, hardly any early."""
+    """A few fLoc images through the real SqueezeNet: faces and words late, hardly any early."""
     monkeypatch.setenv("LAB_DATA", str(REAL))
     laboratory = lab.open("mini", notebook="test")
     images = laboratory.images("localizer")

@@ -52,9 +52,9 @@ from helpers.stimuli.image_sets import CORE, FLOC, floc
 from helpers.stimuli.six_category_localizer import SIX_SETS, SixSets, six_sets
 
 CELL = {"faces": 0, "bodies": 1, "scenes": 2, "characters": 3}
-"""Of 4 x 4 cells, the one that is bright in the pictures of a domain."""
+"""Of 4 x 4 cells, the one that is bright in the images of a domain."""
 ONCE = (10, 13)
-"""Cells that are bright in the faces of one half of the pictures alone."""
+"""Cells that are bright in the faces of one half of the images alone."""
 ELSEWHERE, DARK = 8, (14, 15)
 """A second bright cell of all but faces, and two dark ones of all: no set's ground is darker."""
 
@@ -98,7 +98,7 @@ def cells_of(domain: str, number: int) -> list[int]:
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> SixSets:
+def images(tmp_path_factory: pytest.TempPathFactory) -> SixSets:
     root = tmp_path_factory.mktemp("planted") / "floc"
     rng = np.random.default_rng(0)
     for category, domain in FLOC.items():
@@ -119,23 +119,23 @@ def network() -> Network:
 
 
 @pytest.fixture(scope="module")
-def activations(network, pictures) -> dict[str, np.ndarray]:
-    batches = pictures.batches([range(len(pictures))], network.preprocessing)
+def activations(network, images) -> dict[str, np.ndarray]:
+    batches = images.batches([range(len(images))], network.preprocessing)
     found = extract_activations(network.model, network.layers, batches)
     return {layer: values.double().numpy() for layer, values in found.items()}
 
 
 @pytest.fixture(scope="module")
-def blocks(network, pictures, tmp_path_factory) -> dict[str, BlockStatistics]:
+def blocks(network, images, tmp_path_factory) -> dict[str, BlockStatistics]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LAB_CACHE", str(tmp_path_factory.mktemp("cache")))
-        return compute_block_statistics(network, pictures, batch_size=7)
+        return compute_block_statistics(network, images, batch_size=7)
 
 
-def groups_of(values: np.ndarray, pictures: SixSets, part: int) -> list[np.ndarray]:
-    """Split the rows of one half, or of all pictures, by their set."""
-    within = np.full(len(pictures), True) if part == ALL_IMAGES else pictures.halves == part
-    return [values[within & (np.array(pictures.domains) == name)] for name in SIX_SETS]
+def groups_of(values: np.ndarray, images: SixSets, part: int) -> list[np.ndarray]:
+    """Split the rows of one half, or of all images, by their set."""
+    within = np.full(len(images), True) if part == ALL_IMAGES else images.halves == part
+    return [values[within & (np.array(images.domains) == name)] for name in SIX_SETS]
 
 
 def live(values: np.ndarray) -> np.ndarray:
@@ -187,7 +187,7 @@ def test_units_without_a_contrast_have_no_least_t():
 
 
 def test_lifetime_sparseness_by_hand():
-    # Constant; one picture of four; 1 to 4: (1 - 2.5**2 / 7.5) / (1 - 1 / 4); never.
+    # Constant; one image of four; 1 to 4: (1 - 2.5**2 / 7.5) / (1 - 1 / 4); never.
     rows = np.array([[2, 0, 1, 0], [2, 5, 2, 0], [2, 0, 3, 0], [2, 0, 4, 0]], float)
     found = lifetime_sparseness(moments_of([rows[:1], rows[1:]])).numpy()
     np.testing.assert_allclose(found[:3], [0, 1, (1 - 6.25 / 7.5) * 4 / 3], atol=1e-6)
@@ -195,7 +195,7 @@ def test_lifetime_sparseness_by_hand():
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_lifetime_sparseness_is_the_formula_over_all_pictures(seed):
+def test_lifetime_sparseness_is_the_formula_over_all_images(seed):
     groups = random_groups(seed)
     rows = np.concatenate(groups).astype(float)
     expected = (1 - rows.mean(0)**2 / (rows**2).mean(0)) / (1 - 1 / len(rows))
@@ -219,9 +219,9 @@ def test_stages_have_the_shapes_of_their_layers(blocks):
 
 @pytest.mark.parametrize("half", [0, 1])
 @pytest.mark.parametrize("layer", ["stage", "mix"])
-def test_fields_are_those_of_collected_activations(blocks, activations, pictures, layer, half):
+def test_fields_are_those_of_collected_activations(blocks, activations, images, layer, half):
     found, values = blocks[layer], activations[layer]
-    groups, alive = groups_of(values, pictures, half), live(values)
+    groups, alive = groups_of(values, images, half), live(values)
     rows = np.concatenate(groups)
     sparseness = (1 - rows.mean(0)**2 / (rows**2).mean(0)) / (1 - 1 / len(rows))
     np.testing.assert_allclose(found.sparseness[half], sparseness, rtol=1e-4, atol=1e-6)
@@ -241,10 +241,10 @@ def test_fields_are_those_of_collected_activations(blocks, activations, pictures
 
 
 @pytest.mark.parametrize("part", [0, 1, ALL_IMAGES])
-def test_labels_are_those_of_scipy_and_statsmodels_at_every_rate(blocks, activations, pictures,
+def test_labels_are_those_of_scipy_and_statsmodels_at_every_rate(blocks, activations, images,
                                                                  part):
     values = activations["stage"]
-    groups, alive = groups_of(values, pictures, part), live(values)
+    groups, alive = groups_of(values, images, part), live(values)
     for place, fdr_alpha in enumerate(FDR_ALPHAS):
         expected = np.full(values.shape[1], NONE)
         for of, own in enumerate(groups):
@@ -329,33 +329,33 @@ class Rows(nn.Module):
         return self.last(self.rows(x))
 
 
-def test_layers_without_feature_maps_are_refused(private, pictures):
+def test_layers_without_feature_maps_are_refused(private, images):
     strange = with_block_layers(planted_network("strange", Rows()), ["rows"])
     with pytest.raises(LabError, match=r"rows of strange gives \(1, 3, 256\)"):
-        compute_block_statistics(strange, pictures, batch_size=9)
+        compute_block_statistics(strange, images, batch_size=9)
 
 
-def test_a_second_call_reads_the_cache_and_content_changes_the_key(private, network, pictures,
+def test_a_second_call_reads_the_cache_and_content_changes_the_key(private, network, images,
                                                                    blocks, monkeypatch):
     calls = []
     monkeypatch.setattr("helpers.matched_models.block_statistics.stream_moments",
                         lambda *a, **k: calls.append(1) or measure_moments(*a, **k))
     for _ in range(2):
-        found = compute_block_statistics(network, pictures, batch_size=64)
+        found = compute_block_statistics(network, images, batch_size=64)
         np.testing.assert_allclose(found["mix"].mean, blocks["mix"].mean, rtol=1e-5)
     assert len(calls) == 1
-    compute_block_statistics(replace(network, digest="other weights"), pictures, batch_size=64)
-    compute_block_statistics(network, pictures.select(range(90)), batch_size=64)
-    few = compute_block_statistics(replace(network, layers={"mix": "mix"}), pictures, batch_size=64)
+    compute_block_statistics(replace(network, digest="other weights"), images, batch_size=64)
+    compute_block_statistics(network, images.select(range(90)), batch_size=64)
+    few = compute_block_statistics(replace(network, layers={"mix": "mix"}), images, batch_size=64)
     assert list(few) == ["mix"] and len(calls) == 4
 
 
 # ---- answers of chosen units --------------------------------------------------------------------
 
-def test_answers_are_those_of_the_first_halfs_units_to_the_second(private, network, pictures,
+def test_answers_are_those_of_the_first_halfs_units_to_the_second(private, network, images,
                                                                   blocks, activations):
-    found = collect_held_out_responses(network, pictures, blocks, CORE, max_units=9, seed=0, batch_size=11)
-    second = pictures.halves == 1
+    found = collect_held_out_responses(network, images, blocks, CORE, max_units=9, seed=0, batch_size=11)
+    second = images.halves == 1
     for layer, responses in found.items():
         units = [np.flatnonzero(blocks[layer].selective_mask(domain, 0)) for domain in CORE]
         assert responses.domain.tolist() == [domain for domain, its in zip(CORE, units)
@@ -365,29 +365,29 @@ def test_answers_are_those_of_the_first_halfs_units_to_the_second(private, netwo
     assert found["stage"].domain.tolist().count("faces") == 4
 
 
-def test_answers_of_many_units_are_of_some_the_same_for_the_same_seed(private, network, pictures,
+def test_answers_of_many_units_are_of_some_the_same_for_the_same_seed(private, network, images,
                                                                       blocks):
     first, again, other = (
-        collect_held_out_responses(network, pictures, blocks, CORE, max_units=1, seed=seed, batch_size=64)
+        collect_held_out_responses(network, images, blocks, CORE, max_units=1, seed=seed, batch_size=64)
         for seed in (0, 0, 3))
     assert first["mix"].domain.tolist() == list(CORE)
     np.testing.assert_array_equal(first["stage"].values, again["stage"].values)
     assert (first["stage"].values != other["stage"].values).any()
 
 
-def test_where_no_unit_is_selective_there_are_no_answers(private, network, pictures, blocks):
+def test_where_no_unit_is_selective_there_are_no_answers(private, network, images, blocks):
     silent = {layer: replace(one, labels=np.full_like(one.labels, NONE))
               for layer, one in blocks.items()}
-    found = collect_held_out_responses(network, pictures, silent, CORE, max_units=9, seed=0, batch_size=64)
+    found = collect_held_out_responses(network, images, silent, CORE, max_units=9, seed=0, batch_size=64)
     assert found["mix"].values.shape == (48, 0) and not len(found["mix"].domain)
-    table = bootstrap_tuning_strength(found, np.array(pictures.domains)[pictures.halves == 1], CORE,
+    table = bootstrap_tuning_strength(found, np.array(images.domains)[images.halves == 1], CORE,
                                seed=0, n_boot=3)
     assert table["draw"].tolist() == [-1, 0, 1, 2] and table[["CSI", "d'"]].isna().all().all()
 
 
 # ---- shares -------------------------------------------------------------------------------------
 
-def test_shares_are_counted_at_every_rate_and_grow_with_it(private, pictures):
+def test_shares_are_counted_at_every_rate_and_grow_with_it(private, images):
     """Units that mix cells at random prefer a set more or less clearly."""
     model = Cells()
     with torch.no_grad():
@@ -396,7 +396,7 @@ def test_shares_are_counted_at_every_rate_and_grow_with_it(private, pictures):
         model.mix.weight.zero_()[:, :16] = weights**4
         model.mix.bias.zero_()
     mixed = with_block_layers(planted_network("mixed", model), ["stage", "mix"])
-    table = selective_proportion_table(compute_block_statistics(mixed, pictures, batch_size=64), CORE)
+    table = selective_proportion_table(compute_block_statistics(mixed, images, batch_size=64), CORE)
     assert len(table) == 2 * len(FDR_ALPHAS) * 4
     assert table.groupby("layer", sort=False)["depth"].first().to_dict() == {"stage": 0, "mix": 1}
     for (layer, _), its in table.groupby(["layer", "domain"]):
@@ -453,13 +453,13 @@ def by_measure(table: pd.DataFrame, layer: str, domain: str) -> pd.Series:
     return its.set_index("measure")["value"]
 
 
-def test_strength_is_that_on_the_other_half_both_ways_round(blocks, activations, pictures):
+def test_strength_is_that_on_the_other_half_both_ways_round(blocks, activations, images):
     found = by_measure(tuning_strength_table(blocks, CORE), "stage", "faces")
     assert tuple(found.index) == TUNING_MEASURES
     expected = []
     for half, cell in enumerate(ONCE):
         units = [0, cell, 16, 16 + cell]
-        groups = groups_of(activations["stage"], pictures, 1 - half)
+        groups = groups_of(activations["stage"], images, 1 - half)
         own, pooled = groups[0][:, units], np.concatenate(groups[1:])[:, units]
         every = np.concatenate(groups)[:, units]
         rest = np.mean([values[:, units].mean(0) for values in groups[1:]], axis=0)
@@ -473,7 +473,7 @@ def test_strength_is_that_on_the_other_half_both_ways_round(blocks, activations,
 
 
 def test_units_that_prefer_faces_in_one_half_alone_are_not_selective_for_faces(blocks):
-    """Measured on the pictures that chose them they would look strong: d' is about 10 there."""
+    """Measured on the images that chose them they would look strong: d' is about 10 there."""
     twice = {"stage": only(blocks["stage"], [*ONCE])}
     one = twice["stage"]
     assert [one.selective_mask("faces", half).tolist() for half in (0, 1)] == [[True, False],
@@ -513,7 +513,7 @@ def test_strength_does_not_depend_on_the_order_of_units(blocks):
                                    there["value"], rtol=1e-5)
 
 
-# ---- pictures drawn anew ------------------------------------------------------------------------
+# ---- images drawn anew ------------------------------------------------------------------------
 
 SETS = np.repeat(["faces", "bodies", "scenes", "characters", "noise"], [8, 7, 9, 8, 10])
 
@@ -530,7 +530,7 @@ def random_answers(seed: int = 0) -> dict[str, HeldOutResponses]:
 
 
 def plain_strength(responses: dict[str, HeldOutResponses], rows: np.ndarray) -> np.ndarray:
-    """Return mean CSI and d' of some pictures, by the formulas."""
+    """Return mean CSI and d' of some images, by the formulas."""
     every = []
     for one in responses.values():
         for domain in dict.fromkeys(one.domain):
@@ -545,7 +545,7 @@ def plain_strength(responses: dict[str, HeldOutResponses], rows: np.ndarray) -> 
     return np.mean(every, axis=0)
 
 
-def test_pictures_as_they_are_give_the_plain_means():
+def test_images_as_they_are_give_the_plain_means():
     responses = random_answers()
     table = bootstrap_tuning_strength(responses, SETS, CORE, seed=0, n_boot=4)
     assert table["draw"].tolist() == [-1, 0, 1, 2, 3]
@@ -568,7 +568,7 @@ def test_draws_scatter_as_a_bootstrap_within_sets():
         assert draws.mean() == pytest.approx(reference.mean(), abs=0.3 * reference.std())
 
 
-def test_networks_that_saw_the_same_pictures_get_the_same_draws():
+def test_networks_that_saw_the_same_images_get_the_same_draws():
     """A gain changes neither measure: equal in every draw, if the draws are the same."""
     responses = random_answers()
     louder = {layer: HeldOutResponses(one.domain, 4 * one.values) for layer, one in responses.items()}
@@ -579,7 +579,7 @@ def test_networks_that_saw_the_same_pictures_get_the_same_draws():
     assert not np.allclose(first["CSI"][1:], other["CSI"][1:])
 
 
-def test_sets_may_lie_in_any_order_in_the_pictures_as_they_are():
+def test_sets_may_lie_in_any_order_in_the_images_as_they_are():
     responses = random_answers()
     order = np.random.default_rng(0).permutation(len(SETS))
     moved = {layer: HeldOutResponses(one.domain, one.values[order]) for layer, one in responses.items()}
@@ -628,7 +628,7 @@ SPEC = LanguageSpec(conditions=KINDS, layers=("stage", "mix"), vision="seen", un
                     n_units=2, max_units=2, n_boot=5, n_nulls=5)
 
 
-def siblings(pictures: SixSets, opened: list[str] | None = None, *,
+def siblings(images: SixSets, opened: list[str] | None = None, *,
              gain: float = 1.0) -> MatchedModelsStudy:
     def open_one(name: str) -> Network:
         model = Cells()
@@ -639,12 +639,12 @@ def siblings(pictures: SixSets, opened: list[str] | None = None, *,
             opened.append(name)
         return replace(planted_network(name, model), digest=f"{name} {gain}")
 
-    return MatchedModelsStudy(SPEC, pictures, open_one, seed=3, batch_size=32)
+    return MatchedModelsStudy(SPEC, images, open_one, seed=3, batch_size=32)
 
 
 @pytest.fixture
-def study(private, pictures) -> MatchedModelsStudy:
-    return siblings(pictures)
+def study(private, images) -> MatchedModelsStudy:
+    return siblings(images)
 
 
 def test_members_are_networks_of_every_kind_and_seed(study):
@@ -656,11 +656,11 @@ def test_members_are_networks_of_every_kind_and_seed(study):
     assert seed_names("demo-resnet-captions")[1] == "demo-resnet-captions-seed1"
 
 
-def test_networks_are_opened_once_and_measured_once(private, pictures, monkeypatch):
+def test_networks_are_opened_once_and_measured_once(private, images, monkeypatch):
     opened, calls = [], []
     monkeypatch.setattr("helpers.matched_models.block_statistics.stream_moments",
                         lambda *a, **k: calls.append(1) or measure_moments(*a, **k))
-    one = siblings(pictures, opened)
+    one = siblings(images, opened)
     one.proportions(), one.tuning_strengths(), one.tuning_strengths(n_best=2)
     assert opened == ["planted-told", "planted-seen"] and len(calls) == 2
     assert tuple(one.network("planted-told").layers) == SPEC.layers
@@ -679,11 +679,11 @@ def test_shares_and_strengths_are_those_of_each_network(study):
         assert (its["seed"] == 0).all()
 
 
-def test_resampled_strengths_begin_with_the_plain_ones_and_share_draws(study, pictures):
+def test_resampled_strengths_begin_with_the_plain_ones_and_share_draws(study, images):
     table = study.bootstrap_strengths()
     assert table.groupby("condition")["draw"].apply(list).to_dict() == dict.fromkeys(
         ("seen", "told"), [-1, 0, 1, 2, 3, 4])
-    sets = np.array(pictures.domains)[pictures.halves == 1]
+    sets = np.array(images.domains)[images.halves == 1]
     expected = bootstrap_tuning_strength(study.responses("planted-seen"), sets, CORE, seed=3, n_boot=5)
     its = table[table["condition"] == "seen"].reset_index(drop=True)
     pd.testing.assert_frame_equal(its[expected.columns], expected)
@@ -703,9 +703,9 @@ def test_spreads_measure_the_maps_of_selective_units(study):
     assert empty["n_units"] == 0 and np.isnan(empty["observed"])
 
 
-def test_agreements_are_of_intact_pictures_that_chose_no_unit(study, pictures):
+def test_agreements_are_of_intact_images_that_chose_no_unit(study, images):
     table = study.layer_consistencies()
-    sets = np.array(pictures.domains)[pictures.halves == 1]
+    sets = np.array(images.domains)[images.halves == 1]
     intact = np.isin(sets, CORE)
     found = consistency([one.values[intact] for one in study.responses("planted-told").values()],
                         seed=3, n_boot=5)
@@ -715,17 +715,17 @@ def test_agreements_are_of_intact_pictures_that_chose_no_unit(study, pictures):
     assert 0.3 < found.mean < 1, "both layers tell the same four domains"
 
 
-def test_tables_are_kept_and_made_again_for_other_weights(private, pictures, monkeypatch):
-    first = siblings(pictures)
+def test_tables_are_kept_and_made_again_for_other_weights(private, images, monkeypatch):
+    first = siblings(images)
     unit_distributions, layer_consistencies = first.unit_distributions(), first.layer_consistencies()
     with monkeypatch.context() as patch:
         for name in ("spread", "consistency"):
             patch.setattr(f"helpers.matched_models.study.{name}", None)
-        again = siblings(pictures)
+        again = siblings(images)
         pd.testing.assert_frame_equal(again.unit_distributions(), unit_distributions)
         pd.testing.assert_frame_equal(again.layer_consistencies(), layer_consistencies)
         with pytest.raises(TypeError):
-            siblings(pictures, gain=2.0).unit_distributions()
+            siblings(images, gain=2.0).unit_distributions()
 
 
 def test_kinds_are_compared_where_both_have_units():

@@ -146,9 +146,9 @@ def test_open_ipcl_files_are_translated(tmp_path):
                                        prefix="module.", keys="open_ipcl"),
                            tmp_path / "ipcl.pth.tar")
     assert network.digest == state_digest(model.state_dict())
-    pictures = torch.randn(3, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    images = torch.randn(3, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        assert torch.allclose(network.model(pictures).norm(dim=1), torch.ones(3), atol=1e-5)
+        assert torch.allclose(network.model(images).norm(dim=1), torch.ones(3), atol=1e-5)
     assert list(network.layers)[-1] == "l2norm8"
 
 
@@ -243,9 +243,9 @@ def test_any_torchvision_network_can_be_asked_for(model):
     assert weights.url.endswith(f"-{found.digest.removeprefix('sha256:')}.pth")
     rng = np.random.default_rng(0)
     for shape in ((300, 400, 3), (260, 300)):
-        picture = Image.fromarray(rng.integers(256, size=shape, dtype=np.uint8))
-        wanted = weights.transforms()(picture.convert("RGB"))
-        assert torch.allclose(found.preprocessing(picture), wanted, atol=1e-6)
+        image = Image.fromarray(rng.integers(256, size=shape, dtype=np.uint8))
+        wanted = weights.transforms()(image.convert("RGB"))
+        assert torch.allclose(found.preprocessing(image), wanted, atol=1e-6)
 
 
 def test_the_registry_agrees_with_torchvision():
@@ -259,13 +259,13 @@ def test_the_registry_agrees_with_torchvision():
 def test_layers_are_not_overwritten_by_the_next():
     """In torchvision's own SqueezeNet a ReLU works in place, and a kept output turns positive."""
     network = load_network(get_entry("torchvision:squeezenet1_1-untrained"), seed=0)
-    picture = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    image = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     kept = []
     hook = network.model.features[0].register_forward_hook(lambda _m, _i, out: kept.append(out))
     with torch.no_grad():
-        network.model(picture)
+        network.model(image)
         hook.remove()
-        assert torch.equal(kept[0], network.model.features[0](picture))
+        assert torch.equal(kept[0], network.model.features[0](image))
 
 
 def test_devices():
@@ -284,8 +284,8 @@ def test_a_real_network_recognises_real_photographs():
         pytest.skip(f"needs {weights.name} and photographs in {SHARED} (set LAB_SHARED)")
     network = load_network(known, weights)
     classes = sorted(folder.iterdir())[::25]
-    pictures = torch.stack([network.preprocessing(Image.open(next(wnid.iterdir())))
+    images = torch.stack([network.preprocessing(Image.open(next(wnid.iterdir())))
                             for wnid in classes])
-    scores = extract_activations(network.model, {"out": "classifier.3"}, [pictures])["out"]
+    scores = extract_activations(network.model, {"out": "classifier.3"}, [images])["out"]
     hits = (scores.argmax(1) == torch.arange(0, 1000, 25)).float().mean()
     assert hits > 0.45

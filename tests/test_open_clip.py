@@ -49,7 +49,7 @@ def whole_model(architecture, precision=torch.float32):
         for tensor in model.state_dict().values():
             if tensor.ndim == 1:  # these begin as constants, and a swap would pass unseen
                 tensor.copy_(tensor + 0.3 * torch.rand_like(tensor))
-            if tensor.ndim == 4:  # convolutions, whose initial weights let the picture fade
+            if tensor.ndim == 4:  # convolutions, whose initial weights let the image fade
                 tensor.mul_(2.5)
     open_clip.convert_weights_to_fp16(model)
     return model.to(precision) if precision else model
@@ -89,7 +89,7 @@ def tiny_entry(architecture):
 
 
 def random_images(n=3):
-    """Return random pictures (n, 3, 64, 64)."""
+    """Return random images (n, 3, 64, 64)."""
     return torch.randn(n, 3, 64, 64, generator=torch.Generator().manual_seed(0))
 
 
@@ -141,7 +141,7 @@ def test_both_towers_are_those_of_the_whole_model(published):
     ours, theirs = network.model(random_images()), whole.encode_image(random_images())
     assert ours.shape == (3, 16)
     assert torch.allclose(ours, theirs, atol=1e-5)
-    assert theirs.std(0).min() > 1e-3, "different pictures should differ"
+    assert theirs.std(0).min() > 1e-3, "different images should differ"
     assert not torch.allclose(ours.norm(dim=1), torch.ones(3), atol=0.01)
     ours = text_tower(architecture, path)(captions())
     theirs = whole.encode_text(captions())
@@ -325,8 +325,8 @@ def test_the_registered_networks_are_openais(name):
     rng = np.random.default_rng(0)
     view = open_clip.image_transform(224, is_train=False)
     for shape in ((300, 400, 3), (250, 230, 3)):
-        picture = Image.fromarray(rng.integers(256, size=shape, dtype=np.uint8))
-        assert torch.allclose(known.preprocessing(picture), view(picture), atol=1e-5)
+        image = Image.fromarray(rng.integers(256, size=shape, dtype=np.uint8))
+        assert torch.allclose(known.preprocessing(image), view(image), atol=1e-5)
     with torch.device("meta"):
         tower = build(known.architecture, known.options, seed=0)
         whole = open_clip.CLIP(**open_clip.get_model_config(model))

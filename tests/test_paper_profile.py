@@ -3,7 +3,7 @@
 Archives and weight files with the real names, folders and key names, random in content, come
 from a local server through the real downloader, digests included; then each notebook runs from
 top to bottom. Only widths and counts are reduced: the AlexNet-GN files would be 285 MB each, and
-NSD's table would need 4,000 pictures of everyone's own.
+NSD's table would need 4,000 images of everyone's own.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ FEW_PEOPLE = '["sub-01", "sub-02"]'
 FLOC_ZIP = "fLoc-de6a26cc269a2c7075461a4c839bfd628f225c95"
 
 
-def picture(rng: np.random.Generator) -> bytes:
+def image(rng: np.random.Generator) -> bytes:
     content = io.BytesIO()
     Image.fromarray(rng.integers(0, 255, (24, 24), dtype=np.uint8)).save(content, "JPEG")
     return content.getvalue()
@@ -73,26 +73,26 @@ def archive(prefix: str, categories) -> bytes:
     with zipfile.ZipFile(content, "w") as packed:
         for category in categories:
             for number in range(1, PER_CATEGORY + 1):
-                packed.writestr(f"{prefix}/{category}/{category}-{number}.jpg", picture(rng))
+                packed.writestr(f"{prefix}/{category}/{category}-{number}.jpg", image(rng))
     return content.getvalue()
 
 
 def put(folder, categories) -> None:
-    """Put pictures there by hand, as a profile asks for data that cannot be fetched."""
+    """Put images there by hand, as a profile asks for data that cannot be fetched."""
     rng = np.random.default_rng(1)
     for category in categories:
         (folder / category).mkdir(parents=True)
         for number in range(1, PER_CATEGORY + 1):
-            (folder / category / f"{category}_{number}.JPEG").write_bytes(picture(rng))
+            (folder / category / f"{category}_{number}.JPEG").write_bytes(image(rng))
 
 
 def put_places(folder) -> None:
-    """Put pictures there as Places365 has them: one folder, and lists of labels."""
+    """Put images there as Places365 has them: one folder, and lists of labels."""
     (folder / "val_256").mkdir(parents=True)
     rng, lines = np.random.default_rng(2), []
     for number in range(PER_CATEGORY * len(PLACES)):
         name = f"Places365_val_{number + 1:08d}.jpg"
-        (folder / "val_256" / name).write_bytes(picture(rng))
+        (folder / "val_256" / name).write_bytes(image(rng))
         lines.append(f"{name} {number % len(PLACES)}")
     (folder / "places365_val.txt").write_text("\n".join(lines) + "\n")
     (folder / "categories_places365.txt").write_text("".join(

@@ -15,14 +15,14 @@ from helpers.stimuli.image_sets import LAYOUTS, class_name, image_folder, places
 
 CATEGORIES = ("/a/airfield 0", "/a/apartment_building/outdoor 1", "/b/bar 2", "/z/zen_garden 3")
 SHOWN = {1: 3, 2: 0, 3: 1, 10: 0, 4: 3}
-"""Number of a picture -> index of its category; none shows a bar."""
+"""Number of an image -> index of its category; none shows a bar."""
 
 
 def name_of(number: int) -> str:
     return f"Places365_val_{number:08d}.jpg"
 
 
-def picture(path: Path, grey: int = 99) -> None:
+def image(path: Path, grey: int = 99) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", (8, 8), (grey, grey, grey)).save(path)
 
@@ -31,7 +31,7 @@ def picture(path: Path, grey: int = 99) -> None:
 def root(tmp_path) -> Path:
     root = tmp_path / "places365"
     for number in SHOWN:
-        picture(root / "val_256" / name_of(number), 10 * number)
+        image(root / "val_256" / name_of(number), 10 * number)
     (root / "places365_val.txt").write_text(
         "".join(f"{name_of(number)} {index}\n" for number, index in SHOWN.items()))
     (root / "categories_places365.txt").write_text("\n".join(CATEGORIES))
@@ -54,8 +54,8 @@ def test_classes_are_in_the_order_of_the_index_not_of_the_lines(root):
     assert places365(root).labels.tolist() == [0, 0, 1, 3, 3]
 
 
-def test_pictures_that_no_list_names_are_left_out(root):
-    picture(root / "val_256" / name_of(77))
+def test_images_that_no_list_names_are_left_out(root):
+    image(root / "val_256" / name_of(77))
     (root / "val_256" / ".DS_Store").touch()
     (root / "places365_test.txt").write_text("Places365_test_00000001.jpg\n")
     assert len(places365(root)) == 5
@@ -79,7 +79,7 @@ def test_a_missing_or_empty_list_is_named(root, name):
         places365(root)
 
 
-def test_a_listed_picture_that_is_absent_is_named(root):
+def test_a_listed_image_that_is_absent_is_named(root):
     (root / "val_256" / name_of(10)).unlink()
     with pytest.raises(LabError, match=f"1 of 5(?s:.)*{name_of(10)}(?s:.)*val_256.tar"):
         places365(root)
@@ -113,14 +113,14 @@ def test_categories_that_skip_an_index_or_share_one_are_refused(root, wrong):
 
 
 def test_stray_files_of_caltech_256_shift_no_label(tmp_path):
-    """As unpacked: a text among spiders, folders below dogs, and here even pictures in them."""
+    """As unpacked: a text among spiders, folders below dogs, and here even images in them."""
     root, folders = tmp_path / "caltech256", ("001.ak47", "056.dog", "198.spider", "257.clutter")
     for folder in folders:
         for number in (1, 2, 10):
-            picture(root / folder / f"{folder[:3]}_{number:04d}.jpg")
+            image(root / folder / f"{folder[:3]}_{number:04d}.jpg")
     (root / "198.spider" / "RENAME2").write_text("mv a b\n")
-    picture(root / "056.dog" / "greg" / "vision309" / "056_0001.jpg")
-    picture(root / "056.dog" / "greg" / "056_0099.jpg")
+    image(root / "056.dog" / "greg" / "vision309" / "056_0001.jpg")
+    image(root / "056.dog" / "greg" / "056_0099.jpg")
     (root / ".DS_Store").touch()
     images = image_folder(root)
     assert images.classes == folders

@@ -32,7 +32,7 @@ def test_neighbours_ignore_the_length_of_features(clouds):
     assert knn_accuracy(train_x, train_y, test_x * lengths, test_y) == knn_accuracy(*clouds)
 
 
-def test_a_dead_network_has_the_same_neighbours_for_all_pictures():
+def test_a_dead_network_has_the_same_neighbours_for_all_images():
     nothing = np.zeros((40, 3))
     labels = np.arange(40) % 2
     assert knn_accuracy(nothing, labels, nothing, labels) == 0.5
@@ -54,7 +54,7 @@ def test_linear_probe_does_not_care_for_units(clouds):
 
 
 def test_linear_probe_solves_its_problem():
-    """Where the classes are apart, all test pictures are found."""
+    """Where the classes are apart, all test images are found."""
     rng = np.random.default_rng(3)
     y = np.arange(300) % 3
     x = np.eye(3)[y] * 6 + rng.normal(size=(300, 3))

@@ -109,7 +109,7 @@ def run_of(net: Network, name: str = "pretrained") -> FineTuningRun:
 
 
 def task_of(n=120, n_classes=3, seed=0, name="colours", strength=0.45) -> ClassificationTask:
-    """Return noisy pictures of tinted sides; the last of the classes is never taught."""
+    """Return noisy images of tinted sides; the last of the classes is never taught."""
     rng = np.random.default_rng(seed)
     train_idx, test_idx = split_train_test(n)
     labels = rng.integers(n_classes, size=n)
@@ -123,7 +123,7 @@ def task_of(n=120, n_classes=3, seed=0, name="colours", strength=0.45) -> Classi
 
 
 def seen_by(weights, pixels: np.ndarray) -> np.ndarray:
-    """Return what the tiny network's ReLU makes of pictures, by its ``weight, bias``."""
+    """Return what the tiny network's ReLU makes of images, by its ``weight, bias``."""
     x = torch.from_numpy(pixels / np.float32(255)).float().sub(0.5).div(0.5)
     return functional.conv2d(x, *weights, stride=4).clamp(min=0).flatten(1).numpy()
 
@@ -147,7 +147,7 @@ def readout(weights, task: ClassificationTask):
 # ---- who teaches and who examines ---------------------------------------------------------------
 
 @pytest.mark.parametrize("n", [2, 7, 100, 1477])
-def test_pictures_are_dealt_as_published(n):
+def test_images_are_dealt_as_published(n):
     """Published: ``torch.manual_seed(0)``, then ``random_split`` into int(0.85 n) and the rest."""
     torch.manual_seed(0)
     parts = random_split(range(n), [int(0.85 * n), n - int(0.85 * n)])
@@ -166,7 +166,7 @@ def test_shares_and_seeds_of_dealing():
     assert [len(part) for part in split_train_test(40, train_fraction=0.5)] == [20, 20]
     assert (split_train_test(40, seed=1)[1] != split_train_test(40)[1]).any()
     for n, train_fraction in ((1, 0.85), (0, 0.85), (3, 1.0)):
-        with pytest.raises(LabError, match=f"{n} pictures for a probe(?s:.)*larger image set"):
+        with pytest.raises(LabError, match=f"{n} images for a probe(?s:.)*larger image set"):
             split_train_test(n, train_fraction=train_fraction)
 
 
@@ -306,7 +306,7 @@ SIZES = {"cat": [(40, 40), (61, 47)], "dog": [(33, 90), (128, 100), (50, 51)], "
 
 @pytest.fixture
 def animal_images(private):
-    """Return a folder of pictures of three classes, of several sizes."""
+    """Return a folder of images of three classes, of several sizes."""
     rng = np.random.default_rng(0)
     for name, sizes in SIZES.items():
         folder = private / "set" / name
@@ -324,7 +324,7 @@ def cropping(resize: int, crop: int, interpolation="bilinear") -> Network:
 
 @pytest.mark.parametrize("resize, crop, image_size, shorter", [(256, 224, 28, 32), (40, 32, 32, 40),
                                                          (32, 32, 20, 20), (256, 224, 33, 38)])
-def test_pictures_of_a_task_are_scaled_and_cropped_as_published(animal_images, resize, crop, image_size,
+def test_images_of_a_task_are_scaled_and_cropped_as_published(animal_images, resize, crop, image_size,
                                                                 shorter):
     """Published: shorter side to 256 px, then the middle 224 px; smaller in proportion."""
     task = load_task("animals", animal_images, cropping(resize, crop), image_size)
@@ -349,7 +349,7 @@ def test_without_a_size_a_task_has_the_networks_own(animal_images):
     np.testing.assert_array_equal(own.pixels, named.pixels)
 
 
-def test_a_task_knows_its_classes_and_deals_its_pictures(animal_images):
+def test_a_task_knows_its_classes_and_deals_its_images(animal_images):
     task = load_task("animals", animal_images, network(), 32)
     assert (task.name, task.classes) == ("animals", ("cat", "dog", "elk"))
     np.testing.assert_array_equal(task.labels, [0, 0, 1, 1, 1, 2])
@@ -358,7 +358,7 @@ def test_a_task_knows_its_classes_and_deals_its_pictures(animal_images):
     np.testing.assert_array_equal(task.truth, task.labels[task.test_idx])
 
 
-def test_pictures_of_a_task_are_decoded_once_in_blocks_of_any_size(animal_images, monkeypatch):
+def test_images_of_a_task_are_decoded_once_in_blocks_of_any_size(animal_images, monkeypatch):
     opened_, plain = [], ImageSet.open
     monkeypatch.setattr(ImageSet, "open", lambda self, i: opened_.append(i) or plain(self, i))
     monkeypatch.setattr(classification, "DECODE_BATCH_SIZE", 4)
@@ -373,7 +373,7 @@ def test_pictures_of_a_task_are_decoded_once_in_blocks_of_any_size(animal_images
     assert len(opened_) == 18
 
 
-def test_the_digest_of_a_task_tells_size_crop_pictures_and_classes_apart(animal_images):
+def test_the_digest_of_a_task_tells_size_crop_images_and_classes_apart(animal_images):
     def digest(images=animal_images, net=None, image_size=32):
         return load_task("animals", images, net or network(), image_size).digest
 
@@ -383,7 +383,7 @@ def test_the_digest_of_a_task_tells_size_crop_pictures_and_classes_apart(animal_
     assert len(set(found)) == len(found) and digest() == found[0]
 
 
-def test_the_digest_of_a_task_tells_other_labels_of_the_same_pictures_apart(animal_images):
+def test_the_digest_of_a_task_tells_other_labels_of_the_same_images_apart(animal_images):
     """In Places365 a file's name does not say its class: a list does."""
     other = replace(animal_images, categories=("cat",) * 3 + ("dog",) * 2 + ("elk",))
     assert other.digest != animal_images.digest
@@ -391,7 +391,7 @@ def test_the_digest_of_a_task_tells_other_labels_of_the_same_pictures_apart(anim
     assert (one.labels != two.labels).any() and one.digest != two.digest
 
 
-def test_pictures_are_interpolated_as_the_network_wants_them(animal_images):
+def test_images_are_interpolated_as_the_network_wants_them(animal_images):
     plain = load_task("animals", animal_images, cropping(40, 32), 32)  # and kept
     task = load_task("animals", animal_images, cropping(40, 32, "bicubic"), 32)
     wanted = transforms.Compose([
@@ -531,7 +531,7 @@ def test_distances_are_those_of_the_formula_over_probed_predictions(shared):
             assert among[u, v] == pytest.approx(direct, abs=2e-6)
         own = p[u, np.arange(len(task.truth)), task.truth]
         capped = np.where(own > 0, -np.log(np.sqrt(np.maximum(own, 1e-300))), MAX_DISTANCE)
-        assert (capped == MAX_DISTANCE).sum() == 2, "two pictures are of a class that was never taught"
+        assert (capped == MAX_DISTANCE).sum() == 2, "two images are of a class that was never taught"
         assert to_others[0, u] == pytest.approx(capped.mean(), rel=1e-6)
         assert to_others[1, u] == pytest.approx(-np.log(np.sqrt(p[u] / 4).sum(1)).mean(), abs=2e-6)
     assert among[np.triu_indices(n, 1)].min() > 1e-3
@@ -549,11 +549,11 @@ def test_the_file_of_predictions_is_removed_whatever_happens(private, monkeypatc
     """While distances are computed it is there, with a row for each network."""
     study, task, seen, plain = study_of(), task_of(), [], landscape_study.bhattacharyya
 
-    def watched(block, n_models, n_pictures, *rest, **options):
+    def watched(block, n_models, n_images, *rest, **options):
         seen.append([path.stat().st_size for folder in folders() for path in folder.iterdir()])
         if fails:
             raise KeyboardInterrupt
-        return plain(block, n_models, n_pictures, *rest, **options)
+        return plain(block, n_models, n_images, *rest, **options)
 
     monkeypatch.setattr(landscape_study, "bhattacharyya", watched)
     finetuned_models = study.networks(["untrained", "pretrained"])

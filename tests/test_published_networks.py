@@ -153,7 +153,7 @@ def test_the_input_of_googlenet_is_rescaled_as_published():
 def test_all_preprocessings_are_torchvisions():
     """Sides, crop and filter in full; the pixels themselves for small ones of every kind."""
     rng = np.random.default_rng(0)
-    picture = Image.fromarray(rng.integers(256, size=(260, 330, 3), dtype=np.uint8))
+    image = Image.fromarray(rng.integers(256, size=(260, 330, 3), dtype=np.uint8))
     kinds: dict[tuple, str] = {}
     for name in list_torchvision_models():
         theirs = zoo.get_model_weights(name).DEFAULT.transforms()
@@ -163,8 +163,8 @@ def test_all_preprocessings_are_torchvisions():
         kinds.setdefault((view.resize, view.crop, view.interpolation), name)
     assert get_entry("torchvision:inception_v3").preprocessing.geometry == (342, 299, "bilinear")
     for _, name in sorted(kinds.items())[:6]:
-        wanted = zoo.get_model_weights(name).DEFAULT.transforms()(picture)
-        assert torch.allclose(get_entry(f"torchvision:{name}").preprocessing(picture), wanted,
+        wanted = zoo.get_model_weights(name).DEFAULT.transforms()(image)
+        assert torch.allclose(get_entry(f"torchvision:{name}").preprocessing(image), wanted,
                               atol=1e-6)
 
 

@@ -213,7 +213,7 @@ def test_standardised_ridge_is_scikit_learns_with_one_penalty_for_all():
                                atol=1e-3)
 
 
-def test_gist_axes_come_from_the_fitted_pictures_alone():
+def test_gist_axes_come_from_the_fitted_images_alone():
     x, y = activations(60, 100, 3)
     new = activations(30, 100, 3, seed=4)[0]
     axes = gist_axes(x, n_axes=10)

@@ -88,7 +88,7 @@ def test_rsa_keeps_its_digits_where_all_patterns_are_nearly_the_same():
     assert rsa_r(a, b) == pytest.approx(expected, abs=1e-7)
 
 
-def test_the_shared_515_pictures_have_132355_pairs():
+def test_the_shared_515_images_have_132355_pairs():
     assert len(rdm(np.random.default_rng(0).normal(size=(515, 5)))) == 132_355
 
 

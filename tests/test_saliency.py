@@ -92,7 +92,7 @@ def test_the_published_map_is_the_default_and_the_other_differs():
         saliency(model, model[3], images, classes, method="GradCAM++")
 
 
-def test_a_picture_has_its_map_whatever_is_beside_it():
+def test_a_image_has_its_map_whatever_is_beside_it():
     model, images, classes = small(), random_images(), torch.tensor([0, 3, 5, 3])
     for method in METHODS:
         every = saliency(model, model[2], images, classes, method=method)
@@ -125,7 +125,7 @@ class OneSided(nn.Module):
 
 
 def test_only_the_map_without_averaging_sees_the_half_that_counts():
-    """Pictures are the same on both sides; what lies right is multiplied by 0."""
+    """Images are the same on both sides; what lies right is multiplied by 0."""
     model = OneSided(slice(0, 6)).eval()
     half = random_images(width=6).abs()
     images = torch.cat([half, half.flip(-1)], -1)
@@ -175,7 +175,7 @@ def test_what_matters_is_how_far_scores_move_against_each_other():
 
 
 class Scored(nn.Module):
-    """Adds to a network's scores what depends on the picture alone, and classes nobody taught."""
+    """Adds to a network's scores what depends on the image alone, and classes nobody taught."""
 
     def __init__(self, inside: nn.Module, n_absent: int) -> None:
         super().__init__()
@@ -257,7 +257,7 @@ def test_who_sees_content_alone_has_no_bias_and_who_has_a_side_no_content(index)
 
 
 @given(indices, st.floats(-1, 1))
-def test_a_mirrored_set_flips_the_sign_in_the_coordinates_of_its_pictures(content, side):
+def test_a_mirrored_set_flips_the_sign_in_the_coordinates_of_its_images(content, side):
     """Frame: side + content, side - content. Turned back, the mirrored set says content - side."""
     original, mirrored = side + content, side - content
     bias, found = split_bias_and_content(original, mirrored)
@@ -369,7 +369,7 @@ def by_hand(run, task, view: str) -> dict[str, np.ndarray]:
 
 
 def test_indices_of_networks_are_those_worked_out_by_hand(shared):  # noqa: F811
-    """Of every held-out picture, original and mirrored, untuned and tuned."""
+    """Of every held-out image, original and mirrored, untuned and tuned."""
     task = task_of()
     for finetuned_model in study_of(rois=("V1v",)).networks(["pretrained", "contrastive"])[:2]:
         found = measure_laterality(finetuned_model.run, task, "relu", ["relu", "conv"])
@@ -396,7 +396,7 @@ def test_the_network_that_names_is_its_probe(shared):  # noqa: F811
     assert not model.training
 
 
-def test_pictures_go_through_in_batches_with_their_own_classes(shared, monkeypatch):  # noqa: F811
+def test_images_go_through_in_batches_with_their_own_classes(shared, monkeypatch):  # noqa: F811
     run, task = run_of(network()), task_of()
     whole = measure_laterality(run, task, "relu", ["relu"])
     monkeypatch.setattr("helpers.finetuning.held_out_bound.BATCH_SIZE", 4)
@@ -452,7 +452,7 @@ def test_a_network_that_looks_to_one_side_has_it_as_its_bias(shared, columns,  #
 
 
 def test_a_network_that_treats_both_sides_alike_has_no_bias(shared):  # noqa: F811
-    """What its pictures show on either side it does see."""
+    """What its images show on either side it does see."""
     task, net = task_of(), symmetric()
     found = measure_laterality(run_of(net, "symmetric"), task, "mean", ("relu",))
     table = laterality_table(study_of(), models_of(net), task, "mean", ("relu",)).set_index("measure")
@@ -464,7 +464,7 @@ def test_a_network_that_treats_both_sides_alike_has_no_bias(shared):  # noqa: F8
         assert table.loc[measure, "content"] == pytest.approx(np.nanmean(original), abs=2e-3)
 
 
-def test_the_table_holds_means_over_pictures_that_both_views_can_tell_of(shared,  # noqa: F811
+def test_the_table_holds_means_over_images_that_both_views_can_tell_of(shared,  # noqa: F811
                                                                         monkeypatch):
     rng, asked = np.random.default_rng(0), []
     values = {f"{measure}/{view}": rng.uniform(-1, 1, 30) for measure in ("Grad-CAM relu", OCCLUSION)
@@ -499,7 +499,7 @@ def test_the_table_holds_means_over_pictures_that_both_views_can_tell_of(shared,
 
 
 @pytest.mark.filterwarnings("error")
-def test_a_measure_that_tells_of_no_picture_is_unknown(shared, monkeypatch):  # noqa: F811
+def test_a_measure_that_tells_of_no_image_is_unknown(shared, monkeypatch):  # noqa: F811
     nothing = {f"{OCCLUSION}/{view}": np.full(5, np.nan) for view in VIEWS}
     monkeypatch.setattr(statistics, "measure_laterality", lambda *_: nothing)
     (row,) = laterality_table(study_of(), models_of(network()), task_of(), "fc", []).to_dict("records")

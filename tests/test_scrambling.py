@@ -23,7 +23,7 @@ INTACT = {"scrambled scenes": "scenes", "scrambled words": "characters"}
 
 
 def write_floc(root: Path, n: int, *, but: tuple[str, ...] = ()) -> Path:
-    """Draw smooth coloured pictures, each folder of another light and contrast."""
+    """Draw smooth coloured images, each folder of another light and contrast."""
     rng = np.random.default_rng(0)
     for place, category in enumerate(FLOC):
         (root / category).mkdir(parents=True)
@@ -45,18 +45,18 @@ def six(folder: Path) -> SixSets:
     return six_sets(floc(folder))
 
 
-def luminance(pictures: SixSets, index: int) -> np.ndarray:
-    return np.asarray(pictures.open(index).convert("L"), float) / 255
+def luminance(images: SixSets, index: int) -> np.ndarray:
+    return np.asarray(images.open(index).convert("L"), float) / 255
 
 
 def folder_of(name: str) -> str:
     return name.split("/")[0]
 
 
-def copies(pictures: SixSets) -> list[tuple[int, int]]:
+def copies(images: SixSets) -> list[tuple[int, int]]:
     """Return (scrambled, intact) rows of the same file."""
     row_of = {(domain, name): row
-              for row, (domain, name) in enumerate(zip(pictures.domains, pictures.files))}
+              for row, (domain, name) in enumerate(zip(images.domains, images.files))}
     return [(row, row_of[INTACT[domain], name])
             for (domain, name), row in row_of.items() if domain in INTACT]
 
@@ -68,7 +68,7 @@ def amplitudes(grey: np.ndarray) -> np.ndarray:
 
 # ---- what is in the sets ------------------------------------------------------------------------
 
-def test_the_six_sets_have_as_many_pictures(six):
+def test_the_six_sets_have_as_many_images(six):
     assert Counter(six.domains) == dict.fromkeys(SIX_SETS, 8)
     assert six.domain_names == six.classes == (*CORE, "scrambled scenes", "scrambled words")
     assert six.categories == six.domains and len(six.ways) == len(six) == 48
@@ -88,12 +88,12 @@ def test_folders_of_a_domain_are_shared_evenly_in_both_halves(six):
     assert counts == {("adult", 0): 2, ("adult", 1): 2, ("child", 0): 2, ("child", 1): 2}
 
 
-def test_no_intact_picture_is_shown_twice(six):
+def test_no_intact_image_is_shown_twice(six):
     intact = [name for name, way in zip(six.files, six.ways) if not way]
     assert len(set(intact)) == len(intact) == 32
 
 
-def test_scrambled_copies_are_of_the_pictures_shown_and_in_the_same_half(six):
+def test_scrambled_copies_are_of_the_images_shown_and_in_the_same_half(six):
     pairs = copies(six)
     assert len(pairs) == 16
     for scrambled, intact in pairs:
@@ -109,24 +109,24 @@ def test_both_halves_have_as_many_of_each_way_to_scramble(six, domain):
         assert counts == {"8 x 8 blocks": 1, "phase": 2, "16 x 16 blocks": 1}
 
 
-# ---- what the pictures look like ----------------------------------------------------------------
+# ---- what the images look like ----------------------------------------------------------------
 
-def test_every_picture_is_grey_and_of_one_light(six):
+def test_every_image_is_grey_and_of_one_light(six):
     for index in range(len(six)):
-        picture = six.open(index)
-        pixels = np.asarray(picture)
-        assert picture.mode == "RGB" and picture.size == (SIDE, SIDE)
+        image = six.open(index)
+        pixels = np.asarray(image)
+        assert image.mode == "RGB" and image.size == (SIDE, SIDE)
         assert (pixels == pixels[..., :1]).all()
         assert pixels.mean() / 255 == pytest.approx(0.5, abs=0.01), six.files[index]
         assert pixels[..., 0].std() / 255 == pytest.approx(0.2, abs=0.01), six.files[index]
 
 
-def test_an_intact_picture_is_its_source_in_another_light(six, folder):
+def test_an_intact_image_is_its_source_in_another_light(six, folder):
     source = np.asarray(Image.open(folder / six.files[0]).convert("RGB").convert("L"), float)
     assert np.corrcoef(source.ravel(), luminance(six, 0).ravel())[0, 1] > 0.99
 
 
-def test_phase_scrambled_copies_keep_the_amplitudes_and_lose_the_picture(six):
+def test_phase_scrambled_copies_keep_the_amplitudes_and_lose_the_image(six):
     for scrambled, intact in copies(six):
         if six.ways[scrambled] == "phase":
             copy, source = luminance(six, scrambled), luminance(six, intact)
@@ -156,8 +156,8 @@ def test_the_way_is_the_number_of_blocks(six, tiles):
             assert blocks(luminance(six, scrambled)) == blocks(luminance(six, intact))
 
 
-def test_copies_of_different_pictures_are_dealt_differently(six):
-    """One permutation for all pictures would leave what they have in common in common."""
+def test_copies_of_different_images_are_dealt_differently(six):
+    """One permutation for all images would leave what they have in common in common."""
     stripes = Image.fromarray(np.arange(256, dtype=np.uint8).reshape(16, 16))
     first, second = (np.asarray(block_scramble(stripes, np.random.default_rng(seed), tiles=16))
                      for seed in (0, 1))
@@ -177,7 +177,7 @@ def test_phase_scrambling_keeps_the_amplitudes_of_odd_sides_too(shape):
 
 
 @pytest.mark.parametrize("size", [48, 50])
-def test_a_mosaic_has_the_size_of_its_picture(size):
+def test_a_mosaic_has_the_size_of_its_image(size):
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, (size, size), dtype=np.uint8)
     mosaic = block_scramble(Image.fromarray(pixels), rng, tiles=16)
@@ -204,20 +204,20 @@ def test_only_pixels_of_the_mask_count_for_the_light():
     assert abs(matched.mean() - 0.5) > 0.05, "the ground is changed alike, but not counted"
 
 
-def test_a_picture_of_one_tone_becomes_the_mean():
+def test_a_image_of_one_tone_becomes_the_mean():
     np.testing.assert_allclose(match_luminance(np.full((8, 8), 0.9), 0.5, 0.2), 0.5)
 
 
 # ---- identity -----------------------------------------------------------------------------------
 
-def test_opened_twice_a_picture_has_the_same_pixels(six, folder):
+def test_opened_twice_a_image_has_the_same_pixels(six, folder):
     again = six_sets(floc(folder))
     for index in range(len(six)):
         assert six.open(index).tobytes() == again.open(index).tobytes()
     assert again.digest == six.digest
 
 
-def test_a_selection_shows_the_same_pictures(six):
+def test_a_selection_shows_the_same_images(six):
     order = np.random.default_rng(0).permutation(len(six))[:20]
     few = six.select(order)
     assert isinstance(few, SixSets) and few.digest != six.digest
@@ -236,38 +236,38 @@ def test_the_digest_tells_contents_and_order(tmp_path):
     assert six_sets(floc(root)).digest != before.digest
 
 
-def test_how_a_picture_is_scrambled_is_part_of_the_digest(six):
+def test_how_a_image_is_scrambled_is_part_of_the_digest(six):
     scrambled, intact = copies(six)[0]
     assert six.select([scrambled]).digest != six.select([intact]).digest
 
 
 # ---- refusals -----------------------------------------------------------------------------------
 
-def test_fewer_than_four_pictures_are_refused(tmp_path):
+def test_fewer_than_four_images_are_refused(tmp_path):
     localizer = floc(write_floc(tmp_path / "floc", 3))
-    with pytest.raises(LabError, match="3 pictures of characters"):
+    with pytest.raises(LabError, match="3 images of characters"):
         six_sets(localizer)
 
 
 def test_a_localizer_without_a_domain_is_refused(folder):
     localizer = floc(folder)
     bodiless = localizer.select([i for i, of in enumerate(localizer.domains) if of != "bodies"])
-    with pytest.raises(LabError, match="0 pictures of bodies"):
+    with pytest.raises(LabError, match="0 images of bodies"):
         six_sets(bodiless)
 
 
 def test_numbers_alone_are_no_words(folder):
     localizer = floc(folder)
     wordless = localizer.select([i for i, of in enumerate(localizer.categories) if of != "word"])
-    with pytest.raises(LabError, match="0 pictures of characters"):
+    with pytest.raises(LabError, match="0 images of characters"):
         six_sets(wordless)
 
 
 @pytest.mark.parametrize(("n", "per_set"), [(4, 4), (5, 5)])
 def test_few_and_odd_numbers_are_shared_as_well(tmp_path, n, per_set):
-    pictures = six_sets(floc(write_floc(tmp_path / "floc", n)))
-    assert Counter(pictures.domains) == dict.fromkeys(SIX_SETS, per_set)
-    assert all(pictures.halves[a] == pictures.halves[b] for a, b in copies(pictures))
+    images = six_sets(floc(write_floc(tmp_path / "floc", n)))
+    assert Counter(images.domains) == dict.fromkeys(SIX_SETS, per_set)
+    assert all(images.halves[a] == images.halves[b] for a, b in copies(images))
 
 
 # ---- real photographs ---------------------------------------------------------------------------

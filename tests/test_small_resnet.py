@@ -116,7 +116,7 @@ def test_the_whole_network_is_its_stem_its_stages_and_a_mean_by_hand(resnet):
 
 
 @torch.no_grad()
-def test_a_picture_means_the_same_whatever_else_is_in_the_batch(resnet):
+def test_a_image_means_the_same_whatever_else_is_in_the_batch(resnet):
     """As with GroupNorm, not with BatchNorm; in training mode as well."""
     x = noise(4, 3, 80, 80)
     together, alone = resnet(x), torch.cat([resnet(one[None]) for one in x])
@@ -313,13 +313,13 @@ def test_the_order_of_words_counts_with_a_layer_alone(layers, ordered):
 
 
 def test_the_loss_of_targets_is_one_less_the_mean_cosine():
-    pictures, targets = noise(5, 7).double(), noise(10, 7)[5:].double()
+    images, targets = noise(5, 7).double(), noise(10, 7)[5:].double()
     expected = np.mean([1 - float(a @ b) / (float(a.square().sum()) * float(b.square().sum()))**0.5
-                        for a, b in zip(pictures, targets)])
-    assert target_loss(pictures, targets).item() == pytest.approx(expected)
-    assert target_loss(3 * pictures, targets).item() == pytest.approx(expected)
-    assert target_loss(pictures, pictures).item() == pytest.approx(0)
-    assert target_loss(pictures, -pictures).item() == pytest.approx(2)
+                        for a, b in zip(images, targets)])
+    assert target_loss(images, targets).item() == pytest.approx(expected)
+    assert target_loss(3 * images, targets).item() == pytest.approx(expected)
+    assert target_loss(images, images).item() == pytest.approx(0)
+    assert target_loss(images, -images).item() == pytest.approx(2)
     # Right angles and 45 degrees: 1 - (0 + 1 / sqrt 2) / 2.
     by_hand = target_loss(torch.tensor([[1.0, 0], [2, 2]]), torch.tensor([[0.0, 3], [5, 0]]))
     assert by_hand.item() == pytest.approx(1 - 0.5**0.5 / 2)
@@ -354,7 +354,7 @@ def test_targets_tell_two_topics_apart():
     assert similar[same].mean() > 0.3 > -0.2 > similar[other].mean()
 
 
-def test_targets_do_not_depend_on_the_order_of_pictures_and_repeat_for_a_seed():
+def test_targets_do_not_depend_on_the_order_of_images_and_repeat_for_a_seed():
     caption_sets = example_captions()
     found = text_embedding_targets(caption_sets, width=3, min_count=1, seed=0)
     assert torch.equal(found, text_embedding_targets(caption_sets, width=3, min_count=1, seed=0))
@@ -391,17 +391,17 @@ def captioned(n: int = 12) -> CaptionedImages:
 
 @pytest.mark.parametrize("n", [2, 3, 12, 101])
 @pytest.mark.parametrize("seed", range(5))
-def test_shuffled_captions_are_those_of_another_picture(n, seed):
-    pictures = captioned(n)
-    moved = pictures.shuffle_captions(seed)
-    assert torch.equal(moved.images, pictures.images)
-    assert all(a != b for a, b in zip(moved.captions, pictures.captions))
-    assert sorted(moved.captions) == sorted(pictures.captions), "each is given once, and whole"
+def test_shuffled_captions_are_those_of_another_image(n, seed):
+    images = captioned(n)
+    moved = images.shuffle_captions(seed)
+    assert torch.equal(moved.images, images.images)
+    assert all(a != b for a, b in zip(moved.captions, images.captions))
+    assert sorted(moved.captions) == sorted(images.captions), "each is given once, and whole"
 
 
 def test_captions_are_shuffled_for_good():
-    pictures = captioned()
-    first, again, other = (pictures.shuffle_captions(seed).captions for seed in (0, 0, 1))
+    images = captioned()
+    first, again, other = (images.shuffle_captions(seed).captions for seed in (0, 0, 1))
     assert first == again != other
 
 
@@ -411,7 +411,7 @@ STILL = Augmentation(size=8, crop_scale=(1, 1), aspect=1, flip=0, jitter=0, grey
 
 
 def coloured(n: int = 64) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return red and blue pictures, and where each kind's two captions lie."""
+    """Return red and blue images, and where each kind's two captions lie."""
     generator = torch.Generator().manual_seed(0)
     kind = torch.arange(n) % 2
     images = torch.randint(60, 120, (n, 3, 8, 8), generator=generator)

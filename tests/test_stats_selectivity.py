@@ -203,8 +203,8 @@ def test_top_fraction_takes_infinite_units_and_loses_no_other(n_infinite):
     assert not chosen[70:81].any()
 
 
-def test_units_silent_in_two_domains_have_no_t_between_them_though_the_first_picture_drives_them():
-    """Sums are of differences from the first picture: what rounding leaves of them is no signal."""
+def test_units_silent_in_two_domains_have_no_t_between_them_though_the_first_image_drives_them():
+    """Sums are of differences from the first image: what rounding leaves of them is no signal."""
     rng = np.random.default_rng(0)
     groups = [rng.standard_normal((n, 1200)) for n in (144, 131, 122, 97)]
     groups[1][:, 800:] += 0.6 * rng.random(400)

@@ -129,7 +129,7 @@ def test_digest_follows_content_and_names(root):
 
 
 @pytest.mark.parametrize("damage", ["truncated", "text", "missing"])
-def test_a_damaged_picture_is_named(root, damage):
+def test_a_damaged_image_is_named(root, damage):
     images = floc(root)
     path = root / images.files[0]
     content = path.read_bytes()
@@ -144,13 +144,13 @@ def test_a_damaged_picture_is_named(root, damage):
 def test_an_empty_category_is_named(root):
     for path in (root / "house").iterdir():
         path.unlink()
-    with pytest.raises(LabError, match="no pictures of category 'house'"):
+    with pytest.raises(LabError, match="no images of category 'house'"):
         floc(root)
 
 
 def test_a_missing_category_is_named(root):
     (root / "word").rename(root.parent / "elsewhere")
-    with pytest.raises(LabError, match="no pictures of category 'word'"):
+    with pytest.raises(LabError, match="no images of category 'word'"):
         floc(root)
 
 

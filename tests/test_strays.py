@@ -19,7 +19,7 @@ from helpers.core.errors import LabError
 from helpers.core.stray_files import exactly, is_stray, original_of, visible_files
 from helpers.datasets.fetch import Source, fetch_folder
 from helpers.runner.notebooks import sources
-from helpers.stimuli.folders import OTHER_SUFFIXES, SUFFIXES, list_pictures
+from helpers.stimuli.folders import OTHER_SUFFIXES, SUFFIXES, list_images
 from helpers.stimuli.image_sets import CLASSIC, FLOC, LAYOUTS, image_folder, imagenet_classes
 
 pytestmark = pytest.mark.slow
@@ -28,7 +28,7 @@ STRAYS = (".DS_Store", "Thumbs.db", "ehthumbs.db", "desktop.ini", "~$list.csv", 
 FOLDERS = ("__MACOSX", ".ipynb_checkpoints", "@eaDir", "$RECYCLE.BIN")
 
 
-def pictures(root: Path, folders, n: int = 3) -> Path:
+def images(root: Path, folders, n: int = 3) -> Path:
     for i, folder in enumerate(folders):
         (root / folder).mkdir(parents=True)
         for number in range(1, n + 1):
@@ -38,16 +38,16 @@ def pictures(root: Path, folders, n: int = 3) -> Path:
 
 
 def write_places(root: Path) -> Path:
-    pictures(root, ["val_256"], 3)
+    images(root, ["val_256"], 3)
     (root / "places365_val.txt").write_text("".join(f"val_256-{n}.png {n % 2}\n"
                                                     for n in (1, 2, 3)))
     (root / "categories_places365.txt").write_text("/a/airfield 0\n/b/bar 1\n")
     return root
 
 
-SETS = {"floc": lambda r: pictures(r, FLOC), "classic": lambda r: pictures(r, CLASSIC),
-        "imagefolder": lambda r: pictures(r, ("cat", "dog", "tree")),
-        "imagenet": lambda r: pictures(r, list(imagenet_classes())[:3]), "places365": write_places}
+SETS = {"floc": lambda r: images(r, FLOC), "classic": lambda r: images(r, CLASSIC),
+        "imagefolder": lambda r: images(r, ("cat", "dog", "tree")),
+        "imagenet": lambda r: images(r, list(imagenet_classes())[:3]), "places365": write_places}
 COHORTS = {
     "nsd": lambda r: files.write_tiny_nsd(r, n_subjects=2, n_own=100, vertices=(13, 14)),
     "nsd-volume": lambda r: files.write_tiny_nsd(r, n_subjects=2, n_own=100, shape=(4, 3, 2)),
@@ -234,7 +234,7 @@ def test_label_files_of_nsd_that_one_participant_lacks_are_named(tiny):
         read_cohort("nsd", root)
 
 
-def test_two_pictures_of_one_number_are_both_named(tiny):
+def test_two_images_of_one_number_are_both_named(tiny):
     folder = tiny("algonauts") / "subj01/training_split/training_images"
     first = sorted(folder.iterdir())[0].name
     (folder / first.replace("train-0001", "train-0099")).touch()
@@ -243,7 +243,7 @@ def test_two_pictures_of_one_number_are_both_named(tiny):
     assert "fetch" not in found.value.remedy
 
 
-# ---- pictures --------------------------------------------------------------------------------
+# ---- images --------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("suffix", [s for s in SUFFIXES] + [s.upper() for s in SUFFIXES[:5]])
 def test_formats_of_torchvision_are_read(tmp_path, suffix):
@@ -257,9 +257,9 @@ def test_formats_of_torchvision_are_read(tmp_path, suffix):
 
 @pytest.mark.parametrize("suffix", OTHER_SUFFIXES)
 def test_other_formats_are_never_left_out_in_silence(tmp_path, suffix):
-    pictures(tmp_path, ["a"])
+    images(tmp_path, ["a"])
     (tmp_path / "a" / f"photo{suffix.upper()}").touch()
-    with pytest.raises(LabError, match=f"1 pictures in .*photo{suffix.upper()}") as found:
+    with pytest.raises(LabError, match=f"1 images in .*photo{suffix.upper()}") as found:
         image_folder(tmp_path)
     assert "PNG" in found.value.remedy
 
@@ -269,7 +269,7 @@ def test_numbers_count_and_ties_are_decided_by_the_name(tmp_path, monkeypatch):
     for name in names:
         (tmp_path / name).touch()
     expected = ["1\u00b22.png", "A1.png", "a001.png", "a01.png", "a1.png", "a2.png", "a10.png"]
-    assert list_pictures(tmp_path) == expected
+    assert list_images(tmp_path) == expected
     scan = os.scandir
 
     class Backwards(list):
@@ -280,18 +280,18 @@ def test_numbers_count_and_ties_are_decided_by_the_name(tmp_path, monkeypatch):
             return False
 
     monkeypatch.setattr(os, "scandir", lambda folder: Backwards(reversed(list(scan(folder)))))
-    assert list_pictures(tmp_path) == expected
+    assert list_images(tmp_path) == expected
 
 
-def test_a_copy_counts_only_where_it_is_another_picture(tmp_path):
-    root = pictures(tmp_path, ["a"])
+def test_a_copy_counts_only_where_it_is_another_image(tmp_path):
+    root = images(tmp_path, ["a"])
     shutil.copy(root / "a/a-1.png", root / "a/a-1 (1).png")
     shutil.copy(root / "a/a-2.png", root / "a/a-1 (2).png")
     assert image_folder(root).files == ("a/a-1 (2).png", "a/a-1.png", "a/a-2.png", "a/a-3.png")
 
 
 def test_a_class_whose_name_is_that_of_a_copy_is_refused_unless_it_is_listed(tmp_path):
-    root = pictures(tmp_path, ["dog", "dog_old"])
+    root = images(tmp_path, ["dog", "dog_old"])
     with pytest.raises(LabError, match="'dog_old' .* copy of 'dog'") as found:
         image_folder(root)
     assert "delete" not in found.value.remedy
@@ -318,7 +318,7 @@ def source(**more) -> Source:
 
 @pytest.fixture
 def fetched(tmp_path) -> Path:
-    return pictures(tmp_path / "set", ["adult", "body"])
+    return images(tmp_path / "set", ["adult", "body"])
 
 
 def test_strays_do_not_count_as_files_of_a_set(fetched):

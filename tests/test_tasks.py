@@ -33,15 +33,15 @@ def digests(folder: Path) -> dict[str, str]:
             for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
-def pixels(picture: Image.Image) -> np.ndarray:
-    return np.asarray(picture, dtype=float)
+def pixels(image: Image.Image) -> np.ndarray:
+    return np.asarray(image, dtype=float)
 
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory) -> dict[str, Path]:
-    """Three pictures of each class, seed 7."""
+    """Three images of each class, seed 7."""
     folder = tmp_path_factory.mktemp("tasks")
-    return {task: write(folder / task, seed=7, n_pictures=3 * n, size=48, processes=1)
+    return {task: write(folder / task, seed=7, n_images=3 * n, size=48, processes=1)
             for task, (write, n) in WRITERS.items()}
 
 
@@ -52,8 +52,8 @@ def test_an_image_folder_with_equal_classes(written):
         images = image_folder(written[task])
         assert images.classes == tuple(sorted(classes))
         assert Counter(images.categories) == dict.fromkeys(classes, 3)
-        picture = Image.open(written[task] / images.files[0])
-        assert (picture.format, picture.mode, picture.size) == ("JPEG", "RGB", (48, 48))
+        image = Image.open(written[task] / images.files[0])
+        assert (image.format, image.mode, image.size) == ("JPEG", "RGB", (48, 48))
     assert (written["places"] / "coast" / "coast_00003.jpg").is_file()
 
 
@@ -61,16 +61,16 @@ def test_an_image_folder_with_equal_classes(written):
 def test_same_seed_same_bytes_whatever_the_processes(written, task, tmp_path, monkeypatch):
     write, n = WRITERS[task]
     monkeypatch.setattr(task_files, "_CHUNK", 5)
-    again = write(tmp_path / "again", seed=7, n_pictures=3 * n, size=48, processes=2)
+    again = write(tmp_path / "again", seed=7, n_images=3 * n, size=48, processes=2)
     assert digests(again) == digests(written[task])
     assert len(set(digests(again).values())) == 3 * n
 
 
 @pytest.mark.parametrize("task", WRITERS)
-def test_other_seed_other_pictures_and_longer_sets_begin_with_shorter(written, task, tmp_path):
+def test_other_seed_other_images_and_longer_sets_begin_with_shorter(written, task, tmp_path):
     write, n = WRITERS[task]
-    other = digests(write(tmp_path / "other", seed=8, n_pictures=n, size=48, processes=1))
-    short = digests(write(tmp_path / "short", seed=7, n_pictures=n, size=48, processes=1))
+    other = digests(write(tmp_path / "other", seed=8, n_images=n, size=48, processes=1))
+    short = digests(write(tmp_path / "short", seed=7, n_images=n, size=48, processes=1))
     assert not set(other.values()) & set(digests(written[task]).values())
     assert short.items() <= digests(written[task]).items()
 
@@ -80,16 +80,16 @@ def test_what_does_not_fit_is_refused_and_leaves_nothing(task, tmp_path):
     write, n = WRITERS[task]
     with pytest.raises(LabError, match=f"{task} = {3 * n + 1}(?s:.)*multiple of {n}(?s:.)*"
                                        f"give {3 * n}"):
-        write(tmp_path / "set", seed=7, n_pictures=3 * n + 1)
+        write(tmp_path / "set", seed=7, n_images=3 * n + 1)
     with pytest.raises(LabError, match=f"give {n}$"):
-        write(tmp_path / "set", seed=7, n_pictures=1)
+        write(tmp_path / "set", seed=7, n_images=1)
     with pytest.raises(LabError, match="at least 1"):
-        write(tmp_path / "set", seed=7, n_pictures=0)
+        write(tmp_path / "set", seed=7, n_images=0)
     assert not list(tmp_path.iterdir())
 
 
 def test_an_interruption_leaves_nothing_behind(tmp_path, monkeypatch):
-    real, drawn = tasks.place_picture, []
+    real, drawn = tasks.place_image, []
 
     def interrupted(kind, **options):
         drawn.append(kind)
@@ -97,9 +97,9 @@ def test_an_interruption_leaves_nothing_behind(tmp_path, monkeypatch):
             raise KeyboardInterrupt
         return real(kind, **options)
 
-    monkeypatch.setattr(tasks, "place_picture", interrupted)
+    monkeypatch.setattr(tasks, "place_image", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        write_places(tmp_path / "set", seed=7, n_pictures=8, size=32, processes=1)
+        write_places(tmp_path / "set", seed=7, n_images=8, size=32, processes=1)
     assert len(drawn) == 5 and not list(tmp_path.iterdir())
 
 
@@ -114,13 +114,13 @@ def test_no_other_set_has_these_seeds():
     assert not set(own.values()) & used
 
 
-def test_a_file_is_the_picture_of_its_folders_class(written):
+def test_a_file_is_the_image_of_its_folders_class(written):
     for c, kind in enumerate(scenes.KINDS):
-        made = tasks.place_picture(kind, rng=np.random.default_rng([7, 20, c, 1]), size=48)
+        made = tasks.place_image(kind, rng=np.random.default_rng([7, 20, c, 1]), size=48)
         found = Image.open(written["places"] / kind / f"{kind}_00002.jpg")
-        assert abs(pixels(found) - pixels(made.picture)).mean() < 4, kind
+        assert abs(pixels(found) - pixels(made.image)).mean() < 4, kind
     for c, name in enumerate(sorted(tasks.ATTRIBUTES)):
-        made, _ = tasks.attribute_picture(name, rng=np.random.default_rng([7, 21, c, 1]), seed=7,
+        made, _ = tasks.attribute_image(name, rng=np.random.default_rng([7, 21, c, 1]), seed=7,
                                           size=48)
         found = Image.open(written["attributes"] / name / f"{name}_00002.jpg")
         assert abs(pixels(found) - pixels(made)).mean() < 4, name
@@ -130,7 +130,7 @@ def test_a_file_is_the_picture_of_its_folders_class(written):
 
 def test_the_class_of_a_place_is_its_setting_alone():
     for i, kind in enumerate(scenes.KINDS):
-        setting, *front = tasks.place_picture(kind, rng=np.random.default_rng(i), size=48).items
+        setting, *front = tasks.place_image(kind, rng=np.random.default_rng(i), size=48).items
         assert (setting["domain"], setting["kind"], setting["role"]) == ("scenes", kind,
                                                                          "background")
         assert all(item["role"] == "item" and item["domain"] != "scenes" for item in front)
@@ -138,7 +138,7 @@ def test_the_class_of_a_place_is_its_setting_alone():
 
 def test_what_stands_in_front_is_the_same_whatever_the_place():
     for i in range(12):
-        front = [tasks.place_picture(kind, rng=np.random.default_rng([3, i]), size=32).items[1:]
+        front = [tasks.place_image(kind, rng=np.random.default_rng([3, i]), size=32).items[1:]
                  for kind in scenes.KINDS]
         assert all(items == front[0] for items in front)
 
@@ -150,7 +150,7 @@ def test_what_stands_in_front_of_written_places_tells_nothing_of_the_place():
     for c, kind in enumerate(scenes.KINDS):
         for i in range(40):
             rng = np.random.default_rng([7, 20, c, i])
-            front = tasks.place_picture(kind, rng=rng, size=16).items[1:]
+            front = tasks.place_image(kind, rng=rng, size=16).items[1:]
             numbers[c, len(front)] += 1
             for item in front:
                 domains[c, names.index(item["domain"])] += 1
@@ -160,16 +160,16 @@ def test_what_stands_in_front_of_written_places_tells_nothing_of_the_place():
 
 
 def test_things_cover_part_of_the_place_and_leave_the_rest(monkeypatch):
-    """Without a cast of colours: a picture with and without things differs where they are."""
-    monkeypatch.setattr(tasks.diet, "cast", lambda picture, rng, *, strength: picture)
+    """Without a cast of colours: an image with and without things differs where they are."""
+    monkeypatch.setattr(tasks.diet, "cast", lambda image, rng, *, strength: image)
     covered = []
     for i in range(12):
-        full = tasks.place_picture("street", rng=np.random.default_rng([5, i]), size=64)
+        full = tasks.place_image("street", rng=np.random.default_rng([5, i]), size=64)
         with monkeypatch.context() as patch:
             patch.setattr(tasks, "N_ITEMS", (1.0, 0.0, 0.0, 0.0))
-            bare = tasks.place_picture("street", rng=np.random.default_rng([5, i]), size=64)
+            bare = tasks.place_image("street", rng=np.random.default_rng([5, i]), size=64)
         assert len(bare.items) == 1 and bare.items[0] == full.items[0]
-        differs = (pixels(full.picture) != pixels(bare.picture)).any(2)
+        differs = (pixels(full.image) != pixels(bare.image)).any(2)
         for left, top, width, height in (item["box"] for item in full.items[1:]):
             rows = slice(max(0, int(64 * top) - 2), int(64 * (top + height)) + 3)
             columns = slice(max(0, int(64 * left) - 2), int(64 * (left + width)) + 3)
@@ -186,7 +186,7 @@ NAMES = ("food_one", "food_several", "living_one", "living_several", "made_one",
 
 
 def shown(name: str, n: int, size: int = 16) -> list[list[dict]]:
-    return [tasks.attribute_picture(name, rng=np.random.default_rng([11, i]), seed=7,
+    return [tasks.attribute_image(name, rng=np.random.default_rng([11, i]), seed=7,
                                     size=size)[1] for i in range(n)]
 
 
@@ -242,14 +242,14 @@ def test_several_hardly_hide_each_other():
     assert np.mean(hidden) < 0.12 and np.max(hidden) < 0.75
 
 
-def test_without_their_things_pictures_of_all_classes_are_the_same(monkeypatch):
+def test_without_their_things_images_of_all_classes_are_the_same(monkeypatch):
     """Ground, clutter, cast and size know nothing of the class."""
     monkeypatch.setattr(tasks, "_lay", lambda *_: [0, 0, 1, 1])
     seen = set()
     for i in range(12):
-        made = [tasks.attribute_picture(name, rng=np.random.default_rng([17, i]), seed=7, size=32)
+        made = [tasks.attribute_image(name, rng=np.random.default_rng([17, i]), seed=7, size=32)
                 for name in NAMES]
-        assert len({picture.tobytes() for picture, _ in made}) == 1
+        assert len({image.tobytes() for image, _ in made}) == 1
         assert len({(things[0]["share"], things[0]["background"]) for _, things in made}) == 1
         seen.add(made[0][0].tobytes())
     assert len(seen) == 12
@@ -257,13 +257,13 @@ def test_without_their_things_pictures_of_all_classes_are_the_same(monkeypatch):
 
 def test_things_are_drawn_where_their_boxes_say(monkeypatch):
     for i, name in enumerate(NAMES * 2):
-        picture, things = tasks.attribute_picture(name, rng=np.random.default_rng([19, i]),
+        image, things = tasks.attribute_image(name, rng=np.random.default_rng([19, i]),
                                                   seed=7, size=64)
         with monkeypatch.context() as patch:
             patch.setattr(tasks, "_lay", lambda *_: [0, 0, 1, 1])
-            bare, _ = tasks.attribute_picture(name, rng=np.random.default_rng([19, i]), seed=7,
+            bare, _ = tasks.attribute_image(name, rng=np.random.default_rng([19, i]), seed=7,
                                               size=64)
-        differs = (pixels(picture) != pixels(bare)).any(2)
+        differs = (pixels(image) != pixels(bare)).any(2)
         for left, top, wide, high in (thing["box"] for thing in things):
             box = (slice(max(0, int(64 * top) - 2), int(64 * (top + high)) + 3),
                    slice(max(0, int(64 * left) - 2), int(64 * (left + wide)) + 3))

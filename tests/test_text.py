@@ -36,7 +36,7 @@ from helpers.training.captioned_images import read_captioned_images
 DEMO = PACKAGE / "profiles/demo.toml"
 
 
-def picture(path: Path) -> None:
+def image(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", (8, 8)).save(path)
 
@@ -55,7 +55,7 @@ def a_source(root: Path) -> Path:
 
 def classes(root: Path) -> Path:
     for name in ("cat", "dog"):
-        picture(root / name / "1.png")
+        image(root / name / "1.png")
     path = root / "classes.csv"
     path.write_text("class,domain\ncat,animals\ndog,faces\n")
     return path
@@ -63,7 +63,7 @@ def classes(root: Path) -> Path:
 
 def places(root: Path, name: str) -> Path:
     for number in (1, 2):
-        picture(root / f"val_256/{number}.jpg")
+        image(root / f"val_256/{number}.jpg")
     (root / "places365_val.txt").write_text("1.jpg 0\n2.jpg 1\n")
     (root / "categories_places365.txt").write_text("/a/airfield 0\n/b/bar 1\n")
     return root / name
@@ -84,7 +84,7 @@ def names(root: Path, name: str) -> Path:
 
 
 def captions(root: Path) -> Path:
-    picture(root / "a.png")
+    image(root / "a.png")
     path = root / "captions.json"
     path.write_text(json.dumps({"images": [{"id": 1, "file_name": "a.png"}],
                                 "annotations": [{"image_id": 1, "caption": "a cat"}]}))
@@ -123,7 +123,7 @@ READERS = {
     "classes.csv": (classes, of_images),
     "imagenet.csv": (lambda r: written(r, "imagenet.csv", image_sets.IMAGENET.read_text()),
                      imagenet_list),
-    "places, pictures": (lambda r: places(r, "places365_val.txt"),
+    "places, images": (lambda r: places(r, "places365_val.txt"),
                          lambda p: read_validation(p.parent)),
     "places, categories": (lambda r: places(r, "categories_places365.txt"),
                            lambda p: read_validation(p.parent)),
@@ -245,7 +245,7 @@ WRONG = {
 @pytest.fixture
 def three(tmp_path) -> Path:
     for name in ("cat", "dog", "big tree"):
-        picture(tmp_path / name / "1.png")
+        image(tmp_path / name / "1.png")
     return tmp_path
 
 
@@ -267,13 +267,13 @@ def test_tables_that_may_mean_something_else_are_refused(three, text, message):
 
 @pytest.mark.parametrize("on_disk, listed", [("NFD", "NFC"), ("NFC", "NFD")])
 def test_accents_in_two_parts_are_the_same_name(tmp_path, on_disk, listed):
-    picture(tmp_path / unicodedata.normalize(on_disk, "gâteau") / "1.png")
+    image(tmp_path / unicodedata.normalize(on_disk, "gâteau") / "1.png")
     (tmp_path / "classes.csv").write_text(
         f"class,domain\n{unicodedata.normalize(listed, 'gâteau')},food\n", encoding="utf-8")
     found = image_folder(tmp_path)
     assert found.classes == ("gâteau",) and found.domains == ("food",)
     assert found.open(0).size == (8, 8)
-    picture(tmp_path / unicodedata.normalize(listed, "gâteau") / "1.png")
+    image(tmp_path / unicodedata.normalize(listed, "gâteau") / "1.png")
     with pytest.raises(LabError, match="two folders 'gâteau'"):
         image_folder(tmp_path)
 
@@ -318,7 +318,7 @@ def test_an_empty_cell_means_never_shown_and_separators_do_not_matter(tmp_path):
     crop = read_presentations(path)
     path.write_text(text.replace("(0, 0, 0.1, 0.1)", "(0; 0; 0.1)"))
     assert len(crop) == len(expected)
-    with pytest.raises(LabError, match="cropBox of picture 0"):
+    with pytest.raises(LabError, match="cropBox of image 0"):
         annotated(path.parents[3] / "annotations/captions_val2017.json")
 
 

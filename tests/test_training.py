@@ -102,7 +102,7 @@ def test_flips_mirror():
     assert torch.allclose(flipped, random_images().flip(-1) / 255, atol=1e-5)
 
 
-def test_views_are_normalised_like_the_networks_pictures():
+def test_views_are_normalised_like_the_networks_images():
     scaled = replace(NEUTRAL, mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.4))
     wanted = reference.normalize(random_images() / 255, scaled.mean, scaled.std)
     for view in (augment(random_images(), scaled, generator=generator()),
@@ -110,8 +110,8 @@ def test_views_are_normalised_like_the_networks_pictures():
         assert torch.allclose(view, wanted, atol=1e-4)
 
 
-def test_crops_keep_their_area_inside_the_picture():
-    """On a ramp from -1 to 1 the corners of a view tell which part of the picture it shows."""
+def test_crops_keep_their_area_inside_the_image():
+    """On a ramp from -1 to 1 the corners of a view tell which part of the image it shows."""
     ramp = torch.linspace(-1, 1, 129)
     ramp = (ramp[1:] + ramp[:-1]) / 2
     ramps = torch.stack([ramp.expand(128, 128), ramp[:, None].expand(128, 128),
@@ -126,29 +126,29 @@ def test_crops_keep_their_area_inside_the_picture():
     assert 0.74 < aspect.min() < 0.80 and 1.26 < aspect.max() < 1.35
 
 
-def test_grey_pictures_have_the_luminance_of_the_original():
+def test_grey_images_have_the_luminance_of_the_original():
     grey = augment(random_images(), replace(NEUTRAL, grey=1.0), generator=generator())
     wanted = reference.rgb_to_grayscale(random_images() / 255, num_output_channels=3)
     assert torch.allclose(grey, wanted, atol=1e-3)
 
 
-def soft_pictures() -> torch.Tensor:
-    """Return pictures of middling colours, which no change drives out of 0 to 1."""
+def soft_images() -> torch.Tensor:
+    """Return images of middling colours, which no change drives out of 0 to 1."""
     return 0.45 + 0.1 * torch.rand(6, 3, 64, 64, generator=generator(4))
 
 
 def changed(**limits: float) -> torch.Tensor:
     still = {"brightness": 0.0, "contrast": 0.0, "saturation": 0.0, "hue": 0.0}
     view = replace(NEUTRAL, jitter=1.0, **(still | limits))
-    return jitter_colours(soft_pictures(), view, generator=generator(5))
+    return jitter_colours(soft_images(), view, generator=generator(5))
 
 
 @pytest.mark.parametrize("limit, adjust", [
     ("brightness", reference.adjust_brightness), ("saturation", reference.adjust_saturation)])
 def test_colour_changes_are_torchvisions(limit, adjust):
-    """Each picture is torchvision's, for one factor between 0.6 and 1.4; factors differ."""
+    """Each image is torchvision's, for one factor between 0.6 and 1.4; factors differ."""
     factors = []
-    for before, after in zip(soft_pictures(), changed(**{limit: 0.4}), strict=True):
+    for before, after in zip(soft_images(), changed(**{limit: 0.4}), strict=True):
         slope = (adjust(before, 1.2) - before) / 0.2
         factor = 1 + float(((after - before) * slope).sum() / slope.square().sum())
         assert torch.allclose(after, adjust(before, factor), atol=2e-3)
@@ -158,7 +158,7 @@ def test_colour_changes_are_torchvisions(limit, adjust):
 
 def test_contrast_keeps_the_mean_luminance():
     luma = torch.tensor([0.299, 0.587, 0.114])
-    before, after = soft_pictures(), changed(contrast=0.4)
+    before, after = soft_images(), changed(contrast=0.4)
     mean = [torch.einsum("c,nchw->n", luma, x) / 64**2 for x in (before, after)]
     assert torch.allclose(*mean, atol=1e-5)
     ratio = after.std((1, 2, 3)) / before.std((1, 2, 3))
@@ -166,7 +166,7 @@ def test_contrast_keeps_the_mean_luminance():
 
 
 def test_hue_keeps_brightness_and_colourfulness():
-    before, after = soft_pictures(), changed(hue=0.25)
+    before, after = soft_images(), changed(hue=0.25)
     assert torch.allclose(before.mean(1), after.mean(1), atol=1e-5)
     colour = [(x - x.mean(1, keepdim=True)).norm(dim=1) for x in (before, after)]
     assert torch.allclose(*colour, atol=1e-5)
@@ -185,7 +185,7 @@ def test_views_follow_the_generator():
 # ---------------------------------------------------------------- the loop
 
 def coloured(n: int = 64) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return noisy pictures of two classes that differ in colour."""
+    """Return noisy images of two classes that differ in colour."""
     labels = torch.arange(n) % 2
     images = torch.randint(0, 120, (n, 3, 64, 64), generator=generator(6), dtype=torch.uint8)
     images[torch.arange(n), 2 * labels] += 120
@@ -210,7 +210,7 @@ def test_every_objective_learns(objective):
     assert not any(module.training for module in model.modules())
 
 
-def test_labels_are_learned_not_just_pictures():
+def test_labels_are_learned_not_just_images():
     recipe = TrainingRecipe("supervised", epochs=10, batch_size=32, learning_rate=3e-3,
                     augmentation=GENTLE)
     assert learn(recipe)[1].epoch_losses[-1] < 0.35
@@ -253,8 +253,8 @@ def test_weights_decay_and_vectors_do_not():
         assert torch.equal(one, other) == (one.ndim <= 1), name
 
 
-def test_each_epoch_shows_each_picture_once():
-    """A picture of one brightness each, nothing random: what the network saw can be read off."""
+def test_each_epoch_shows_each_image_once():
+    """An image of one brightness each, nothing random: what the network saw can be read off."""
     shown = []
 
     class Watch(nn.Module):
@@ -278,7 +278,7 @@ def test_each_epoch_shows_each_picture_once():
 def test_bad_recipes_and_broken_networks_are_named():
     with pytest.raises(LabError, match="a recipe has 0 epochs"):
         TrainingRecipe("simclr", epochs=0)
-    with pytest.raises(LabError, match="64 pictures, batches of 256"):
+    with pytest.raises(LabError, match="64 images, batches of 256"):
         learn(TrainingRecipe("simclr", epochs=1))
     model = AlexNetGN(**SMALL)
     nn.init.constant_(model.projector[6].weight, float("nan"))

@@ -87,7 +87,7 @@ def thrice(info, subject: str) -> np.ndarray:
 
 
 def means(values, info, subject):
-    """Average three repeats: pictures (rows of `thrice`) x vertices."""
+    """Average three repeats: images (rows of `thrice`) x vertices."""
     rows = thrice(info, subject)
     return rows, values[showings(info, subject)[rows] - 1].mean(1)
 
@@ -115,7 +115,7 @@ def ridge(responses, x):
 
 # ---- who sees what ------------------------------------------------------------------------------
 
-def test_exactly_the_stated_number_of_shared_pictures_is_seen_three_times_by_all(info):
+def test_exactly_the_stated_number_of_shared_images_is_seen_three_times_by_all(info):
     everyone = set.intersection(*(set(thrice(info, subject)) for subject in SUBJECTS))
     special = everyone & set(np.flatnonzero(info["shared1000"]))
     assert len(special) == N_SHARED
@@ -123,7 +123,7 @@ def test_exactly_the_stated_number_of_shared_pictures_is_seen_three_times_by_all
     assert everyone == special
 
 
-def test_every_completed_trial_shows_one_picture(info):
+def test_every_completed_trial_shows_one_image(info):
     for subject in SUBJECTS:
         trials = showings(info, subject)
         done = trials[(trials > 0) & (trials <= N_TRIALS * N_SESSIONS)]
@@ -133,7 +133,7 @@ def test_every_completed_trial_shows_one_picture(info):
         assert ((trials > 0).any(1) == info[f"subject{int(subject[4:])}"]).all()
 
 
-def test_pictures_that_are_not_shared_are_one_participants_own(info):
+def test_images_that_are_not_shared_are_one_participants_own(info):
     own = info.loc[~info["shared1000"].astype(bool), [f"subject{i}" for i in range(1, 4)]]
     assert (own.sum(axis=1) == 1).all()
 
@@ -145,7 +145,7 @@ def test_repeats_are_spread_over_sessions(info):
         assert (several > 1).mean() > .9
 
 
-def test_the_loader_reads_it_and_finds_the_test_pictures(root):
+def test_the_loader_reads_it_and_finds_the_test_images(root):
     cohort = NSD(root, n_pool=30, n_batches=2, n_shared=N_SHARED)
     assert cohort.subjects == SUBJECTS
     fold, = cohort.folds("subj02")
@@ -210,7 +210,7 @@ def test_regions_that_were_left_out_are_missing_and_others_are_there(root):
             assert (label(root, subject, side, "floc-faces") == 5).sum() >= 12
 
 
-def test_captions_and_objects_belong_to_the_pictures(root, info):
+def test_captions_and_objects_belong_to_the_images(root, info):
     said = json.loads((root / "annotations/captions_train2017.json").read_text())["annotations"]
     assert (pd.Series([line["image_id"] for line in said]).value_counts() == 5).all()
     assert {line["image_id"] for line in said} == set(info["cocoId"])
@@ -221,7 +221,7 @@ def test_captions_and_objects_belong_to_the_pictures(root, info):
         assert one["category_id"] in names and one["area"] > 0 and len(one["bbox"]) == 4
 
 
-def test_pictures_are_in_colour_and_all_different(root, info):
+def test_images_are_in_colour_and_all_different(root, info):
     with h5py.File(root / "nsddata_stimuli/stimuli/nsd/nsd_stimuli.hdf5") as file:
         assert file["imgBrick"].shape == (len(info), 48, 48, 3)
         assert file["imgBrick"].chunks == (1, 48, 48, 3)
@@ -271,7 +271,7 @@ def test_the_written_ncsnr_is_nsds_estimate_and_finds_the_planted_one(root, info
         estimated.append(stored)
     planted, estimated = np.concatenate(planted), np.concatenate(estimated)
     between = (planted >= .1) & (planted <= 1)
-    # Few pictures; the whole demo cohort, which has more of them, gives .992.
+    # Few images; the whole demo cohort, which has more of them, gives .992.
     assert stats.pearsonr(planted[between], estimated[between]).statistic > .97
     assert abs(np.mean(estimated[between] - planted[between])) < .02
     assert planted[between].min() < .2 and planted[between].max() > .9
@@ -313,7 +313,7 @@ def test_sessions_have_means_of_their_own(raw):
 # ---- signals ------------------------------------------------------------------------------------
 
 def local_contrast(root) -> np.ndarray:
-    """Return the spread of luminance in 8 x 8 blocks of every picture, (n, 8, 8)."""
+    """Return the spread of luminance in 8 x 8 blocks of every image, (n, 8, 8)."""
     with h5py.File(root / "nsddata_stimuli/stimuli/nsd/nsd_stimuli.hdf5") as file:
         grey = file["imgBrick"][:].mean(-1)
     return grey.reshape(len(grey), 8, 6, 8, 6).std((2, 4))
@@ -470,7 +470,7 @@ def test_algonauts_responses_are_means_of_scores_of_the_sessions_given_out(
         assert names
 
 
-def test_algonauts_pictures_are_nsds(root, algonauts):
+def test_algonauts_images_are_nsds(root, algonauts):
     with h5py.File(root / "nsddata_stimuli/stimuli/nsd/nsd_stimuli.hdf5") as file:
         for path in sorted((algonauts / "subj02").rglob("*.png"))[::150]:
             pixels = np.asarray(Image.open(path))
@@ -567,7 +567,7 @@ def test_the_nod_loader_reads_them_and_fields_are_on_the_other_side(nod):
         assert (right[v1] == left_hemisphere[v1]).all() and v1.sum() > 60
 
 
-def test_nod_shows_other_pictures_than_nsd(root, nod):
+def test_nod_shows_other_images_than_nsd(root, nod):
     with h5py.File(root / "nsddata_stimuli/stimuli/nsd/nsd_stimuli.hdf5") as file:
         known = file["imgBrick"][:300].astype(float)
     files = sorted((nod / "stimuli/imagenet").rglob("*.JPEG"))

@@ -47,7 +47,7 @@ GOLDEN = {
         0.362, 0.629, 0.650, 0.512,
     ],
 }
-"""Luminance in [0, 1] of 4 by 4 blocks of five pictures of seed 7, row by row."""
+"""Luminance in [0, 1] of 4 by 4 blocks of five images of seed 7, row by row."""
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -80,8 +80,8 @@ def test_localizer_layout_is_flocs(localizer):
     for name in names:
         assert {path.name for path in (localizer / name).iterdir()} == {
             f"{name}-{i}.jpg" for i in (1, 2, 3)}
-    picture = Image.open(localizer / "adult" / "adult-1.jpg")
-    assert picture.size == (128, 128) and picture.mode == "L"
+    image = Image.open(localizer / "adult" / "adult-1.jpg")
+    assert image.size == (128, 128) and image.mode == "L"
 
 
 def test_probe_layout(tmp_path):
@@ -104,16 +104,16 @@ def test_diet_has_48_equal_classes_in_five_domains(small_diet):
     assert (small_diet / "train" / "adult_bald" / "adult_bald_00002.jpg").is_file()
 
 
-def test_captions_are_cocos_five_per_picture(small_diet):
+def test_captions_are_cocos_five_per_image(small_diet):
     coco = json.loads((small_diet / "captions.json").read_text(encoding="utf-8"))
     assert set(coco) == {"info", "images", "annotations"}
     assert len(coco["images"]) == 144
     for entry in coco["images"]:
         assert Image.open(small_diet / entry["file_name"]).size == (
             entry["width"], entry["height"])
-    per_picture = np.unique([a["image_id"] for a in coco["annotations"]], return_counts=True)
-    assert per_picture[0].tolist() == sorted(entry["id"] for entry in coco["images"])
-    assert set(per_picture[1]) == {5}
+    per_image = np.unique([a["image_id"] for a in coco["annotations"]], return_counts=True)
+    assert per_image[0].tolist() == sorted(entry["id"] for entry in coco["images"])
+    assert set(per_image[1]) == {5}
     assert len({a["id"] for a in coco["annotations"]}) == 5 * 144
     assert all(a["caption"].strip() for a in coco["annotations"])
 
@@ -134,7 +134,7 @@ def test_same_seed_same_bytes_whatever_the_processes(tmp_path, small_diet):
     assert digests(again) == digests(small_diet)
 
 
-def test_other_seed_other_pictures(tmp_path, localizer):
+def test_other_seed_other_images(tmp_path, localizer):
     other = write_localizer(tmp_path / "other", seed=8, n_per_category=3, processes=1)
     one, two = digests(localizer), digests(other)
     assert one.keys() == two.keys() and not set(one.values()) & set(two.values())
@@ -145,7 +145,7 @@ def test_a_longer_set_begins_with_the_shorter_one(tmp_path, localizer):
     assert digests(short).items() <= digests(localizer).items()
 
 
-def test_pictures_are_those_of_the_golden_set(localizer, small_diet):
+def test_images_are_those_of_the_golden_set(localizer, small_diet):
     """Block means, so that other versions of Pillow or NumPy may differ in the last bits."""
     for name, expected in GOLDEN.items():
         root = small_diet if name.startswith("train") else localizer
@@ -164,14 +164,14 @@ def test_localizer_luminance_and_contrast_are_matched(localizer):
         assert pixels.std() == pytest.approx(images.STD, abs=0.01), path.name
 
 
-def test_phase_scrambling_keeps_the_amplitudes_and_loses_the_picture():
+def test_phase_scrambling_keeps_the_amplitudes_and_loses_the_image():
     rng = np.random.default_rng(0)
-    picture = canvas.noise(64, rng) + np.linspace(0, 2, 64)
-    scrambled = scrambling.phase_scramble(picture, rng)
+    image = canvas.noise(64, rng) + np.linspace(0, 2, 64)
+    scrambled = scrambling.phase_scramble(image, rng)
     np.testing.assert_allclose(np.abs(np.fft.fft2(scrambled))[1:32, 1:32],
-                               np.abs(np.fft.fft2(picture))[1:32, 1:32], rtol=1e-6)
-    assert scrambled.mean() == pytest.approx(picture.mean())
-    assert abs(np.corrcoef(picture.ravel(), scrambled.ravel())[0, 1]) < 0.5
+                               np.abs(np.fft.fft2(image))[1:32, 1:32], rtol=1e-6)
+    assert scrambled.mean() == pytest.approx(image.mean())
+    assert abs(np.corrcoef(image.ravel(), scrambled.ravel())[0, 1]) < 0.5
 
 
 def test_block_scrambling_only_moves_tiles():
@@ -220,11 +220,11 @@ def test_an_identity_keeps_its_face_and_changes_its_expression():
     assert len(people) == 200
 
 
-def test_diet_latents_say_what_is_in_the_picture():
+def test_diet_latents_say_what_is_in_the_image():
     counted = []
     for i in range(60):
         rng = np.random.default_rng([7, i])
-        _, things = diet.diet_picture("faces", {"kind": "child"}, rng=rng, seed=7, size=48)
+        _, things = diet.diet_image("faces", {"kind": "child"}, rng=rng, seed=7, size=48)
         assert things[0]["domain"] == "faces" and things[0]["background"]
         counted.append(len(things))
     assert set(counted) == {1, 2} and 2 < counted.count(2) < 30
@@ -233,7 +233,7 @@ def test_diet_latents_say_what_is_in_the_picture():
 # ---- nothing half made --------------------------------------------------------------------------
 
 def test_an_interruption_leaves_nothing_behind(tmp_path, monkeypatch):
-    whole, drawn = images.localizer_picture, []
+    whole, drawn = images.localizer_image, []
 
     def interrupted(category, **options):
         drawn.append(category)
@@ -241,7 +241,7 @@ def test_an_interruption_leaves_nothing_behind(tmp_path, monkeypatch):
             raise KeyboardInterrupt
         return whole(category, **options)
 
-    monkeypatch.setattr(image_files.images, "localizer_picture", interrupted)
+    monkeypatch.setattr(image_files.images, "localizer_image", interrupted)
     with pytest.raises(KeyboardInterrupt):
         write_localizer(tmp_path / "set", seed=7, n_per_category=2, processes=1)
     assert len(drawn) == 5 and not list(tmp_path.iterdir())

@@ -40,12 +40,12 @@ def test_numbers_of_kinds_and_classes():
 def test_every_kind_draws_and_survives_json(domain, kind, size):
     module = MODULES[domain]
     latents = module.sample(kind, np.random.default_rng(3))
-    picture = module.draw(latents, size)
+    image = module.draw(latents, size)
     again = module.draw(json.loads(json.dumps(latents)), size)
     assert latents["kind"] == kind
-    assert picture.mode == "RGBA" and picture.size == (size, size)
-    assert np.array_equal(np.asarray(picture), np.asarray(again))
-    alpha = np.asarray(picture)[..., 3]
+    assert image.mode == "RGBA" and image.size == (size, size)
+    assert np.array_equal(np.asarray(image), np.asarray(again))
+    alpha = np.asarray(image)[..., 3]
     if domain == "scenes":
         assert alpha.min() == 255
     else:

@@ -85,7 +85,7 @@ def test_correlations_with_a_constant_are_unknown(constant):
 
 
 @pytest.mark.parametrize("value", CONSTANTS[1:])
-def test_rows_that_do_not_vary_are_like_no_other_among_pictures(value):
+def test_rows_that_do_not_vary_are_like_no_other_among_images(value):
     rows = np.stack([np.full(9, value), *RNG.standard_normal((4, 9))])
     np.testing.assert_array_equal(layer_rdm(rows)[0], [0, 1, 1, 1, 1])
     np.testing.assert_array_equal(correlation_rdm(rows[None])[0], [0, 1, 1, 1, 1])
@@ -137,10 +137,10 @@ def test_resampled_d_prime_of_constant_units_is_unknown_and_leaves_the_mean_alon
     assert np.isnan(_resampled(both[:, 1:], weights, 0)[1]).all()
 
 
-def test_a_concept_that_predicts_the_same_for_all_pictures_is_not_scored():
-    pictures = np.repeat([[0.1, 0.3]], 30, 0)
+def test_a_concept_that_predicts_the_same_for_all_images_is_not_scored():
+    images = np.repeat([[0.1, 0.3]], 30, 0)
     weights = np.array([[0.1, 0.3], [1.0, 0.0]])
-    found = predicted(np.array([0.1, 0.3]), weights, RNG.standard_normal((30, 2)), pictures, 0.1)
+    found = predicted(np.array([0.1, 0.3]), weights, RNG.standard_normal((30, 2)), images, 0.1)
     assert np.isnan(found).all()
 
 

@@ -1,4 +1,4 @@
-"""The zoo: pictures in memory, and whether the committed networks are those of their record."""
+"""The zoo: images in memory, and whether the committed networks are those of their record."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from helpers.networks.network import load_network
 from helpers.networks.registry import get_entry
 from helpers.selectivity.probes import knn_accuracy
 from helpers.stimuli.image_sets import image_folder
-from helpers.stimuli.in_memory import raw_pixels, read_pictures
+from helpers.stimuli.in_memory import raw_pixels, read_images
 from helpers.training.augmentation import Augmentation, resize_and_normalise
 from helpers.training.classifiers import read_readout_weight
 
@@ -30,7 +30,7 @@ needs_zoo = pytest.mark.skipif(not RECORDS, reason="there is no zoo yet: make zo
 
 @pytest.fixture
 def folder(tmp_path):
-    """Write three classes of four smooth pictures, named so that text order would be wrong."""
+    """Write three classes of four smooth images, named so that text order would be wrong."""
     rng = np.random.default_rng(0)
     for name in ("a", "b", "c"):
         (tmp_path / name).mkdir()
@@ -40,36 +40,36 @@ def folder(tmp_path):
     return tmp_path
 
 
-def test_pictures_are_read_in_order(folder):
-    pictures = read_pictures(folder)
-    assert pictures.classes == ("a", "b", "c")
-    assert pictures.labels.tolist() == [0] * 4 + [1] * 4 + [2] * 4
-    assert pictures.images.shape == (12, 3, 80, 80) and pictures.images.dtype == torch.uint8
+def test_images_are_read_in_order(folder):
+    images = read_images(folder)
+    assert images.classes == ("a", "b", "c")
+    assert images.labels.tolist() == [0] * 4 + [1] * 4 + [2] * 4
+    assert images.images.shape == (12, 3, 80, 80) and images.images.dtype == torch.uint8
     third = np.asarray(Image.open(folder / "a" / "10.png"))
-    assert np.array_equal(pictures.images[2].permute(1, 2, 0).numpy(), third)
-    assert torch.equal(pictures.first_of_each(1).images, pictures.images[::4])
+    assert np.array_equal(images.images[2].permute(1, 2, 0).numpy(), third)
+    assert torch.equal(images.first_of_each(1).images, images.images[::4])
 
 
-def test_pictures_of_several_sizes_are_refused(folder):
+def test_images_of_several_sizes_are_refused(folder):
     Image.new("RGB", (70, 80)).save(folder / "b" / "12.png")
-    with pytest.raises(LabError, match="pictures of 2 sizes"):
-        read_pictures(folder)
+    with pytest.raises(LabError, match="images of 2 sizes"):
+        read_images(folder)
 
 
 def test_a_plain_view_is_what_the_preprocessing_gives(folder):
-    """Probes scale whole batches; notebooks scale picture by picture, rounding to 8 bits."""
-    pictures, seen = read_pictures(folder), get_entry("demo-untrained").preprocessing
-    view = resize_and_normalise(pictures.images, Augmentation(size=seen.crop, mean=seen.mean, std=seen.std))
+    """Probes scale whole batches; notebooks scale image by image, rounding to 8 bits."""
+    images, seen = read_images(folder), get_entry("demo-untrained").preprocessing
+    view = resize_and_normalise(images.images, Augmentation(size=seen.crop, mean=seen.mean, std=seen.std))
     one_by_one = torch.stack([seen(Image.fromarray(image.permute(1, 2, 0).numpy()))
-                              for image in pictures.images])
+                              for image in images.images])
     assert (view - one_by_one).abs().max() <= 1.01 / 255 / 0.25
 
 
 def test_raw_pixels_are_means_of_squares(folder):
-    pictures = read_pictures(folder)
-    rows = raw_pixels(pictures, side=1)
+    images = read_images(folder)
+    rows = raw_pixels(images, side=1)
     assert rows.shape == (12, 3)
-    middle = pictures.images.float().mean((2, 3)).numpy() / 255
+    middle = images.images.float().mean((2, 3)).numpy() / 255
     assert np.corrcoef(rows.ravel(), middle.ravel())[0, 1] > 0.8
 
 
@@ -87,7 +87,7 @@ def test_records_are_kept_side_by_side(tmp_path):
 
 @pytest.fixture(scope="module")
 def rehearsal(tmp_path_factory):
-    """Return a function that renders the few pictures a rehearsal needs: diet → Pictures."""
+    """Return a function that renders the few images a rehearsal needs: diet → Images."""
     sizes, folder = load_profile("demo").synthetic, tmp_path_factory.mktemp("diets")
     n = lambda name, n_classes: zoo.n_images_per_class_to_reproduce(zoo.RECIPES[name], n_classes)  # noqa: E731
 
@@ -100,7 +100,7 @@ def rehearsal(tmp_path_factory):
             write_faces_diet(path, seed=sizes.seed, n_identities=sizes.face_identities,
                              n_train_per_identity=n(name, sizes.face_identities),
                              n_val_per_identity=1, size=sizes.diet_size)
-        return read_pictures(path / "train")
+        return read_images(path / "train")
     return render
 
 
@@ -135,7 +135,7 @@ def test_every_network_of_the_zoo_has_its_readout():
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["demo-barlow-twins", zoo.UNTRAINED_NETWORK])
 def test_training_a_readout_again_begins_as_recorded(name, tmp_path):
-    """On the pictures that the record's first step saw: the first few of each class."""
+    """On the images that the record's first step saw: the first few of each class."""
     profile = load_profile("demo")
     each = math.ceil(profile.readout.batch_size / 48)
     write_diet(tmp_path / "diet", seed=profile.synthetic.seed, n_train=48 * each, n_val=48,
@@ -155,11 +155,11 @@ def test_untrained_weights_are_the_seeded_ones():
 
 @needs_zoo
 def test_the_main_network_sees_more_than_the_untrained(rehearsal):
-    """On pictures of its own diet: leave half out, find their class by nearest neighbours."""
-    pictures = rehearsal("demo-barlow-twins")
+    """On images of its own diet: leave half out, find their class by nearest neighbours."""
+    images = rehearsal("demo-barlow-twins")
     found = {}
     for name in ("demo-barlow-twins", zoo.UNTRAINED_NETWORK):
-        x = zoo.extract_features(load_network(get_entry(name), zoo_dir() / get_entry(name).file), pictures)
-        y = pictures.labels.numpy()
+        x = zoo.extract_features(load_network(get_entry(name), zoo_dir() / get_entry(name).file), images)
+        y = images.labels.numpy()
         found[name] = knn_accuracy(x[::2], y[::2], x[1::2], y[1::2], k=5)
     assert found["demo-barlow-twins"] > 1.5 * found[zoo.UNTRAINED_NETWORK]

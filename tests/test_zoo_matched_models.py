@@ -26,7 +26,7 @@ from helpers.matched_models.training_dynamics import (
 )
 from helpers.networks.network import load_network
 from helpers.networks.registry import get_entry, seed_names
-from helpers.stimuli.in_memory import read_pictures
+from helpers.stimuli.in_memory import read_images
 from helpers.training.captioned_images import read_captioned_images
 
 RECORDS = json.loads((zoo_dir() / "zoo.json").read_text(encoding="utf-8"))
@@ -35,7 +35,7 @@ needs_zoo = pytest.mark.skipif(matched_models.MATCHED_MODELS[0] not in RECORDS o
                                reason="no siblings in the zoo yet: make zoo")
 
 
-def test_all_begin_alike_and_see_the_same_pictures_in_the_same_order():
+def test_all_begin_alike_and_see_the_same_images_in_the_same_order():
     first = {name: matched_models.build(get_entry(name).architecture, get_entry(name).options,
                                   seed=get_entry(name).seed).state_dict()
              for name in matched_models.MATCHED_MODELS if name.endswith("seed1")}
@@ -89,17 +89,17 @@ def rehearsal_data(tmp_path_factory):
     sizes, folder = load_profile("demo").synthetic, tmp_path_factory.mktemp("diet") / "diet"
     write_diet(folder, seed=sizes.seed, n_val=48, size=sizes.diet_size,
                n_train=48 * matched_models.n_images_per_class_to_reproduce(matched_models.RECIPES["demo-resnet-labels"], 48))
-    return read_captioned_images([folder], exclude_prefix="val/"), read_pictures(folder / "train")
+    return read_captioned_images([folder], exclude_prefix="val/"), read_images(folder / "train")
 
 
 @pytest.mark.slow
 @needs_zoo
 @pytest.mark.parametrize("family", matched_models.RECIPES)
 def test_training_again_begins_as_recorded(family, rehearsal_data):
-    pictures, learn = rehearsal_data
-    assert torch.equal(pictures.images, learn.images)
+    images, learn = rehearsal_data
+    assert torch.equal(images.images, learn.images)
     name = seed_names(family)[0]
-    losses = matched_models.reproduce_matched_model_losses(name, pictures, learn.labels,
+    losses = matched_models.reproduce_matched_model_losses(name, images, learn.labels,
                                        seed=load_profile("demo").seed)
     assert losses == pytest.approx(RECORDS[name]["rehearsal_losses"], rel=2e-2)
 

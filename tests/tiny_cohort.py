@@ -16,7 +16,7 @@ from helpers.stimuli.image_source import Album
 
 
 class Drawn(Album):
-    """Small pictures of random colours."""
+    """Small images of random colours."""
 
     def __init__(self, n: int, side: int = 32, seed: int = 0) -> None:
         rng = np.random.default_rng(seed)
@@ -37,16 +37,16 @@ class Drawn(Album):
 
 
 class TinyCohort(Cohort):
-    """Three participants; pictures 0-19 are shown to all, others to one; B lacks the PPA."""
+    """Three participants; images 0-19 are shown to all, others to one; B lacks the PPA."""
 
     name, units = "tiny", "z"
     subjects = ("A", "B", "C")
 
-    def __init__(self, *, pictures_per_condition: int = 1, n_repeats: int = 3,
+    def __init__(self, *, images_per_condition: int = 1, n_repeats: int = 3,
                  noise: float = 0.5) -> None:
         self.n_conditions = 140
-        self.album = Drawn(self.n_conditions * pictures_per_condition)
-        self.condition_of = np.repeat(np.arange(self.n_conditions), pictures_per_condition)
+        self.album = Drawn(self.n_conditions * images_per_condition)
+        self.condition_of = np.repeat(np.arange(self.n_conditions), images_per_condition)
         self.n_repeats, self.noise, self.read = n_repeats, noise, 0
 
     def shown(self, subject: str) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Algonauts 2023's files, derived from NSD's as the originals were.
 
 Betas are z-scored within sessions and averaged over an image's repeats; the last sessions are
-withheld, and pictures seen in those alone are the test.
+withheld, and images seen in those alone are the test.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def write_algonauts(folder: str | os.PathLike[str], *, nsd: Path, n_withheld: in
     """Derive Algonauts 2023's layout from a folder in NSD's layout, for all its participants.
 
     Challenge space holds the vertices of ``nsdgeneral``; the whole sheet stands for fsaverage.
-    Pictures are in the order of their nsdId. A shared picture is one file under several names
+    Images are in the order of their nsdId. A shared image is one file under several names
     where the file system has hard links.
 
     Parameters
@@ -57,7 +57,7 @@ def write_algonauts(folder: str | os.PathLike[str], *, nsd: Path, n_withheld: in
     n_withheld : int
         Last sessions of each participant whose responses are kept back (original: 3 of up to 40).
     processes : int, optional
-        That encode pictures. Default: as many as ``LAB_WORKERS`` says.
+        That encode images. Default: as many as ``LAB_WORKERS`` says.
 
     Returns
     -------
@@ -82,7 +82,7 @@ def write_algonauts(folder: str | os.PathLike[str], *, nsd: Path, n_withheld: in
     with whole(folder) as part:
         places = {name: Place(nsd, SPACES["nativesurface"], name) for name in subjects}
         splits = {name: _split(place, info, n_withheld) for name, place in places.items()}
-        _write_pictures(part, nsd / STIMULI, splits, processes)
+        _write_images(part, nsd / STIMULI, splits, processes)
         for name, place in progress(places.items(), "averaging over repeats"):
             _write_masks(part / name / "roi_masks", place)
             _write_fmri(part / name / "training_split/training_fmri", place, splits[name])
@@ -121,19 +121,19 @@ def _split(place: Place, info: pd.DataFrame, n_withheld: int) -> _Split:
 
 
 def _encode(brick: str, ids: list[int]) -> list[bytes]:
-    """Encode some pictures as PNG; runs in a process of its own."""
-    with readable(Path(brick), h5py.File, "NSD's pictures") as file:
+    """Encode some images as PNG; runs in a process of its own."""
+    with readable(Path(brick), h5py.File, "NSD's images") as file:
         pixels = file["imgBrick"][ids]
     encoded = []
-    for picture in pixels:
+    for image in pixels:
         buffer = io.BytesIO()
-        Image.fromarray(picture).save(buffer, "PNG")
+        Image.fromarray(image).save(buffer, "PNG")
         encoded.append(buffer.getvalue())
     return encoded
 
 
 def _names(splits: dict[str, _Split]) -> dict[int, list[str]]:
-    """Return under which names each picture is filed."""
+    """Return under which names each image is filed."""
     names: dict[int, list[str]] = {}
     for subject, split in splits.items():
         for stem, folder, ids in (("train", "training_split/training_images", split.train),
@@ -144,7 +144,7 @@ def _names(splits: dict[str, _Split]) -> dict[int, list[str]]:
     return names
 
 
-def _write_pictures(root: Path, brick: Path, splits: dict[str, _Split],
+def _write_images(root: Path, brick: Path, splits: dict[str, _Split],
                     processes: int | None) -> None:
     names = _names(splits)
     for subject in splits:
@@ -152,7 +152,7 @@ def _write_pictures(root: Path, brick: Path, splits: dict[str, _Split],
             (root / subject / folder).mkdir(parents=True)
     ids = sorted(names)
     encoded = made_in_chunks(partial(_encode, str(brick)), ids, chunk=_CHUNK, processes=processes,
-                             label="filing pictures")
+                             label="filing images")
     for index, content in zip(ids, chain.from_iterable(encoded)):
         first, *others = (root / name for name in names[index])
         first.write_bytes(content)
@@ -189,7 +189,7 @@ def _write_masks(folder: Path, place: Place) -> None:
 
 
 def _write_fmri(folder: Path, place: Place, split: _Split) -> None:
-    """Write the mean over repeats of every training picture, float32."""
+    """Write the mean over repeats of every training image, float32."""
     folder.mkdir()
     n_repeats = (split.trials >= 0).sum(1)
     for side, chosen in zip(HEMISPHERES, _chosen(place)):
@@ -197,7 +197,7 @@ def _write_fmri(folder: Path, place: Place, split: _Split) -> None:
         total = np.zeros((len(split.train), len(vertex)))
         for session in range(split.n_sessions):
             values = read_session(place.session(side, session + 1), vertex)
-            picture, repeat = np.nonzero(split.trials // TRIALS == session)
-            np.add.at(total, picture, values[split.trials[picture, repeat] - session * TRIALS])
+            image, repeat = np.nonzero(split.trials // TRIALS == session)
+            np.add.at(total, image, values[split.trials[image, repeat] - session * TRIALS])
         np.save(folder / f"{side}_training_fmri.npy",
                 (total / n_repeats[:, None]).astype(np.float32))

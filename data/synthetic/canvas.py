@@ -35,7 +35,7 @@ class Canvas:
     Parameters
     ----------
     size : int
-        Side of the finished picture, pixels.
+        Side of the finished image, pixels.
     scale : int
         Supersampling factor; strokes are drawn at ``size * scale``.
     """

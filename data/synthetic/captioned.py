@@ -1,6 +1,6 @@
-"""Composed pictures, told for those who learn from captions: other pictures than the brains see.
+"""Composed images, told for those who learn from captions: other images than the brains see.
 
-Three of five captions each begin with another thing of the picture; one counts and lists what is
+Three of five captions each begin with another thing of the image; one counts and lists what is
 there; one tells the whole: its colours, its lines, what kind of place it is.
 """
 
@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from data.synthetic.captions import captions, nouns
-from data.synthetic.composed import composed_picture
+from data.synthetic.composed import composed_image
 from data.synthetic.depicted import COLUMNS, amounts, energy
 from data.synthetic.images import Latents
 from data.synthetic.phrases import FRAMES
@@ -34,14 +34,14 @@ WHOLE: dict[str, tuple[str, ...]] = {
 
 
 class Told(NamedTuple):
-    """A picture and five captions."""
+    """An image and five captions."""
 
-    picture: Image.Image
+    image: Image.Image
     captions: list[str]
 
 
-def captioned_picture(*, rng: np.random.Generator, seed: int, size: int) -> Told:
-    """Compose a picture as the brains' are composed, and tell it.
+def captioned_image(*, rng: np.random.Generator, seed: int, size: int) -> Told:
+    """Compose an image as the brains' are composed, and tell it.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def captioned_picture(*, rng: np.random.Generator, seed: int, size: int) -> Told
     size : int
         Side, pixels.
     """
-    picture, items = composed_picture(rng=rng, seed=seed, size=size)
+    image, items = composed_image(rng=rng, seed=seed, size=size)
     things = [item for item in items if item["role"] == "item"]
     said: dict[str, None] = {}
     for front in rng.permutation(len(things))[:3]:
@@ -59,10 +59,10 @@ def captioned_picture(*, rng: np.random.Generator, seed: int, size: int) -> Told
         settings = [item for item in items if item["role"] == "background"]
         said[captions([things[front], *others, *settings], rng)[0]] = None
     said[_listed(things, rng)] = None
-    said[_whole(items, amounts(items, energy(picture)), rng)] = None
+    said[_whole(items, amounts(items, energy(image)), rng)] = None
     while len(said) < 5:
         said[captions(items[::-1], rng)[0]] = None
-    return Told(picture, list(said))
+    return Told(image, list(said))
 
 
 def _one(rng: np.random.Generator, options: tuple[str, ...]) -> str:
@@ -77,7 +77,7 @@ def _listed(things: list[Latents], rng: np.random.Generator) -> str:
 
 
 def _whole(items: list[Latents], seen: np.ndarray, rng: np.random.Generator) -> str:
-    """Tell what is true of the picture as a whole."""
+    """Tell what is true of the image as a whole."""
     much = dict(zip(COLUMNS, seen))
     true = {"warm": much["warm"] > much["cool"] + .2, "cool": much["cool"] > much["warm"] + .2,
             "upright": much["upright"] > UPRIGHT[1], "level": much["upright"] < UPRIGHT[0],

@@ -1,4 +1,4 @@
-"""Captions: five English sentences for a picture, from a small grammar with synonyms.
+"""Captions: five English sentences for an image, from a small grammar with synonyms.
 
 A sentence is frame(noun phrase of the main thing, setting, other things). A noun phrase is
 [adjectives] noun [details]; each part is said or left out at random, so that, as among people,
@@ -183,7 +183,7 @@ def _sentence(main: dict, others: list[dict], ground: dict | None,
 
 
 def captions(latents_list: list[dict], rng: np.random.Generator) -> list[str]:
-    """Say a picture in five different sentences.
+    """Say an image in five different sentences.
 
     Parameters
     ----------
@@ -207,7 +207,7 @@ def captions(latents_list: list[dict], rng: np.random.Generator) -> list[str]:
     things = [thing for thing in latents_list if thing.get("role") != "background"] or grounds
     if not things:
         raise LabError("no things to caption", expected="latents of at least one thing",
-                       remedy="pass the latents that the picture was drawn from")
+                       remedy="pass the latents that the image was drawn from")
     ground = grounds[0] if grounds and grounds[0] is not things[0] else None
     said: dict[str, None] = {}
     while len(said) < N_CAPTIONS:

@@ -1,4 +1,4 @@
-"""Simulated brains looking at composed pictures: who sees what when, and responds how.
+"""Simulated brains looking at composed images: who sees what when, and responds how.
 
 Signals come from pixels (early regions) and from what is depicted (everything else); noise has a
 part of each vertex's own and a part that vertices share within a trial. `write_cohort` in
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from data.synthetic.captions import captions
-from data.synthetic.composed import composed_picture
+from data.synthetic.composed import composed_image
 from data.synthetic.depicted import amounts, energy
 from data.synthetic.diet import stock
 from data.synthetic.images import Latents
@@ -26,20 +26,20 @@ from helpers.core.errors import LabError
 
 _CHUNK = 40
 LATE_SHARE = 0.07
-"""Further pictures that are shared but whose third showing nobody completed, as a share."""
+"""Further images that are shared but whose third showing nobody completed, as a share."""
 
 
 @dataclass(frozen=True)
-class Pictures:
-    """All pictures of a cohort, in the order of their ids.
+class Images:
+    """All images of a cohort, in the order of their ids.
 
     Attributes
     ----------
-    pixels : array, uint8, shape (n_pictures, size, size, 3)
+    pixels : array, uint8, shape (n_images, size, size, 3)
     items : list of list of dict
     captions : list of list of str
-    amounts : array, float64, shape (n_pictures, n_columns)
-    energy : array, uint16, shape (n_pictures, n_channels, GRID, GRID)
+    amounts : array, float64, shape (n_images, n_columns)
+    energy : array, uint16, shape (n_images, n_channels, GRID, GRID)
     """
 
     pixels: NDArray[np.uint8]
@@ -50,27 +50,27 @@ class Pictures:
 
 
 def _paint(stream: int, seed: int, size: int, ids: range) -> list[tuple]:
-    """Compose some pictures; runs in a process of its own."""
+    """Compose some images; runs in a process of its own."""
     painted = []
     for index in ids:
-        made = composed_picture(rng=np.random.default_rng([seed, stream, index]), seed=seed,
+        made = composed_image(rng=np.random.default_rng([seed, stream, index]), seed=seed,
                                 size=size)
         said = captions(made.items[::-1], np.random.default_rng([seed, stream, index, 1]))
-        light = energy(made.picture)
-        painted.append((np.asarray(made.picture), made.items, said, amounts(made.items, light),
+        light = energy(made.image)
+        painted.append((np.asarray(made.image), made.items, said, amounts(made.items, light),
                         light))
     return painted
 
 
-def paint(n_pictures: int, *, stream: int, seed: int, size: int, processes: int | None = None,
-          label: str) -> Pictures:
-    """Compose pictures, the same ones whatever the number of processes.
+def paint(n_images: int, *, stream: int, seed: int, size: int, processes: int | None = None,
+          label: str) -> Images:
+    """Compose images, the same ones whatever the number of processes.
 
     Parameters
     ----------
-    n_pictures : int
+    n_images : int
     stream : int
-        Keeps the pictures of different sets apart.
+        Keeps the images of different sets apart.
     seed, size : int
     processes : int, optional
         Default: as many as ``LAB_WORKERS`` says.
@@ -78,21 +78,21 @@ def paint(n_pictures: int, *, stream: int, seed: int, size: int, processes: int 
         Of the bar.
     """
     stock(seed, size)
-    parts = made_in_chunks(partial(_paint, stream, seed, size), range(n_pictures), chunk=_CHUNK,
+    parts = made_in_chunks(partial(_paint, stream, seed, size), range(n_images), chunk=_CHUNK,
                            processes=processes, label=label)
     pixels, items, said, seen, light = zip(*(one for part in parts for one in part))
-    return Pictures(np.stack(pixels), list(items), list(said), np.stack(seen), np.stack(light))
+    return Images(np.stack(pixels), list(items), list(said), np.stack(seen), np.stack(light))
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Who sees which picture when.
+    """Who sees which image when.
 
     Attributes
     ----------
-    shared : array, bool, shape (n_pictures,)
-        Pictures that everyone sees.
-    trials : array, int64, shape (n_subjects, n_pictures, 3)
+    shared : array, bool, shape (n_images,)
+        Images that everyone sees.
+    trials : array, int64, shape (n_subjects, n_images, 3)
         Trial of each showing, from 0, increasing; -1: never shown. Numbers beyond the last
         completed session belong to showings that did not happen.
     n_sessions : int
@@ -105,62 +105,62 @@ class Plan:
 
 
 def make_plan(*, seed: int, n_subjects: int, n_shared: int, n_sessions: int) -> Plan:
-    """Deal pictures to participants and sessions.
+    """Deal images to participants and sessions.
 
-    Exactly ``n_shared`` shared pictures are seen three times by everyone. Some more are flagged
+    Exactly ``n_shared`` shared images are seen three times by everyone. Some more are flagged
     as shared, but their third showing falls into a session that nobody completed. All other
-    trials show pictures of the participant's own, three times each.
+    trials show images of the participant's own, three times each.
     """
-    # Late pictures fill two trials: a multiple of three of them leaves room for whole threes.
+    # Late images fill two trials: a multiple of three of them leaves room for whole threes.
     n_late = 3 * max(1, round(LATE_SHARE * n_shared / 3))
     n_trials = TRIALS * n_sessions
     n_own = (n_trials - 3 * n_shared - 2 * n_late) // 3
     if n_own < 2:
-        raise LabError(f"{n_sessions} sessions for {n_shared} shared pictures",
+        raise LabError(f"{n_sessions} sessions for {n_shared} shared images",
                        expected=f"{-(-(3 * n_shared + 2 * n_late + 6) // TRIALS)} or more",
                        remedy="raise cohort_sessions, or lower cohort_shared")
     rng = np.random.default_rng([seed, 30])
-    n_pictures = n_shared + n_late + n_subjects * n_own
-    ids = rng.permutation(n_pictures)
+    n_images = n_shared + n_late + n_subjects * n_own
+    ids = rng.permutation(n_images)
     special, late = ids[:n_shared], ids[n_shared:n_shared + n_late]
-    trials = np.full((n_subjects, n_pictures, N_REPEATS), -1)
+    trials = np.full((n_subjects, n_images, N_REPEATS), -1)
     for s in range(n_subjects):
         own = ids[n_shared + n_late + s * n_own:][:n_own]
         order = rng.permutation(np.concatenate([np.repeat([*special, *own], 3),
                                                 np.repeat(late, 2)]))
-        for picture, showings in _showings(order):
-            trials[s, picture, :len(showings)] = showings
+        for image, showings in _showings(order):
+            trials[s, image, :len(showings)] = showings
         trials[s, late, 2] = n_trials + rng.permutation(n_late)
-    shared = np.zeros(n_pictures, bool)
+    shared = np.zeros(n_images, bool)
     shared[ids[:n_shared + n_late]] = True
     return Plan(shared, trials, n_sessions)
 
 
 def _showings(order: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.int64]]]:
-    """Yield each picture with its places in ``order``, increasing."""
-    by_picture = np.argsort(order, kind="stable")
-    pictures, starts = np.unique(order[by_picture], return_index=True)
-    yield from zip(pictures, np.split(by_picture, starts[1:]))
+    """Yield each image with its places in ``order``, increasing."""
+    by_image = np.argsort(order, kind="stable")
+    images, starts = np.unique(order[by_image], return_index=True)
+    yield from zip(images, np.split(by_image, starts[1:]))
 
 
-def picture_of_trial(plan: Plan, subject: int) -> NDArray[np.int64]:
-    """Return the picture of every completed trial of a participant, shape (n_trials,)."""
+def image_of_trial(plan: Plan, subject: int) -> NDArray[np.int64]:
+    """Return the image of every completed trial of a participant, shape (n_trials,)."""
     shown = np.empty(TRIALS * plan.n_sessions, np.int64)
-    picture, repeat = np.nonzero((plan.trials[subject] >= 0)
+    image, repeat = np.nonzero((plan.trials[subject] >= 0)
                                  & (plan.trials[subject] < len(shown)))
-    shown[plan.trials[subject][picture, repeat]] = picture
+    shown[plan.trials[subject][image, repeat]] = image
     return shown
 
 
-def signals(sheet: Sheet, pictures: Pictures, shown: NDArray[np.int64]) -> NDArray[np.float64]:
+def signals(sheet: Sheet, images: Images, shown: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return every vertex's noise-free response in every trial, in percent signal change.
 
     Parameters
     ----------
     sheet : Sheet
-    pictures : Pictures
+    images : Images
     shown : array, int64, shape (n_trials,)
-        The picture of each of the participant's trials: the signal's spread over them is the
+        The image of each of the participant's trials: the signal's spread over them is the
         planted one.
 
     Returns
@@ -172,8 +172,8 @@ def signals(sheet: Sheet, pictures: Pictures, shown: NDArray[np.int64]) -> NDArr
     Both products are sums of whole multiples of a power of two, hence exact.
     """
     seen, place = np.unique(shown, return_inverse=True)
-    drive = pictures.amounts[seen] @ sheet.weights.T
-    light = pictures.energy[seen].reshape(len(seen), -1).astype(np.float64)
+    drive = images.amounts[seen] @ sheet.weights.T
+    light = images.energy[seen].reshape(len(seen), -1).astype(np.float64)
     drive[:, sheet.early] = light @ sheet.fields.reshape(len(sheet.fields), -1).T
     drive = (np.sign(drive) * np.abs(drive) ** sheet.exponent)[place]
     spread = drive.std(0)

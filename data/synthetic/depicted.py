@@ -1,6 +1,6 @@
-"""How much of what a picture shows, as numbers; and its Gabor energy, place by place.
+"""How much of what an image shows, as numbers; and its Gabor energy, place by place.
 
-These are what simulated vertices respond to: latents of the picture and its pixels, never a
+These are what simulated vertices respond to: latents of the image and its pixels, never a
 network's features.
 """
 
@@ -83,14 +83,14 @@ def _words(item: Latents) -> dict[str, bool]:
 
 
 def amounts(items: list[Latents], light: NDArray) -> NDArray[np.float64]:
-    """Return how much of everything a picture shows.
+    """Return how much of everything an image shows.
 
     Parameters
     ----------
     items : list of dict
-        Of `data.synthetic.composed.composed_picture`.
+        Of `data.synthetic.composed.composed_image`.
     light : array, uint16, shape (n_channels, GRID, GRID)
-        The picture's `energy`.
+        The image's `energy`.
 
     Returns
     -------
@@ -127,13 +127,13 @@ def _filters() -> NDArray[np.float64]:
     return np.array(filters)
 
 
-def energy(picture: Image.Image) -> NDArray[np.uint16]:
+def energy(image: Image.Image) -> NDArray[np.uint16]:
     """Return the energy of every channel in every block, uint16, shape (14, GRID, GRID).
 
     Twelve Gabor channels (the magnitude of a quadrature pair), then the strength of two colour
     contrasts; 32,768 is the greatest possible contrast.
     """
-    shown = picture.resize((SIDE, SIDE), Image.Resampling.BOX)
+    shown = image.resize((SIDE, SIDE), Image.Resampling.BOX)
     red, green, blue = np.moveaxis(np.asarray(shown) / 255, -1, 0)
     grey = 0.299 * red + 0.587 * green + 0.114 * blue
     maps = np.empty((len(CHANNELS), SIDE, SIDE))

@@ -22,14 +22,14 @@ _N_GROUNDS, _N_SHAPES = 160, 64
 def _collage(rng: np.random.Generator, size: int) -> Image.Image:
     """Lay enlarged parts of things of any domain over each other."""
     classes = list(fine_classes().values())
-    picture = Image.new("RGB", (size, size), tuple(int(v) for v in rng.integers(30, 225, 3)))
+    image = Image.new("RGB", (size, size), tuple(int(v) for v in rng.integers(30, 225, 3)))
     for index in rng.choice(len(classes), 5):
         item = draw(sample(*classes[index], rng), 64)
         if classes[index][0] == "scenes":
             item = framed(item, rng)
         item = cut(item, angle=float(rng.uniform(-180, 180)))
-        paste(picture, item, centre=place(0, rng), size=float(rng.uniform(.5, 1.4)))
-    return picture.filter(ImageFilter.GaussianBlur(float(rng.uniform(.6, 2.5)) * size / 120))
+        paste(image, item, centre=place(0, rng), size=float(rng.uniform(.5, 1.4)))
+    return image.filter(ImageFilter.GaussianBlur(float(rng.uniform(.6, 2.5)) * size / 120))
 
 
 def _texture(rng: np.random.Generator, size: int) -> Image.Image:
@@ -55,9 +55,9 @@ def _gradient(rng: np.random.Generator, size: int) -> Image.Image:
 # Whoever starts processes calls this before: where these are forked, they have the stock.
 @lru_cache(maxsize=2)
 def stock(seed: int, size: int) -> tuple[list[tuple[str, Image.Image]], list[Image.Image]]:
-    """Paint the grounds and the clutter that all diet pictures of a seed draw from.
+    """Paint the grounds and the clutter that all diet images of a seed draw from.
 
-    A stock per process is what makes a thousand pictures a second possible; each use crops,
+    A stock per process is what makes a thousand images a second possible; each use crops,
     flips and recolours, so that no ground is seen twice alike.
     """
     side, grounds, shapes = size * 3 // 2, [], []
@@ -98,21 +98,21 @@ def _shape(rng: np.random.Generator) -> Image.Image:
     return cut(canvas.finish(), angle=float(rng.uniform(0, 360)))
 
 
-def window(picture: Image.Image, size: int, rng: np.random.Generator) -> Image.Image:
+def window(image: Image.Image, size: int, rng: np.random.Generator) -> Image.Image:
     """Look at a square through a random window: part of it, turned a little, often mirrored."""
     share, turn = rng.uniform(.56, .86), rng.uniform(-.14, .14)
-    cos, sin = share * picture.width / size * np.array([np.cos(turn), np.sin(turn)])
-    reach = picture.width * (1 - share * (np.cos(turn) + abs(np.sin(turn)))) / 2
-    x, y = picture.width / 2 + rng.uniform(-reach, reach, 2)
+    cos, sin = share * image.width / size * np.array([np.cos(turn), np.sin(turn)])
+    reach = image.width * (1 - share * (np.cos(turn) + abs(np.sin(turn)))) / 2
+    x, y = image.width / 2 + rng.uniform(-reach, reach, 2)
     if rng.random() < .5:
-        picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     half = size / 2
     affine = (cos, -sin, x - half * (cos - sin), sin, cos, y - half * (sin + cos))
-    return picture.transform((size, size), Image.Transform.AFFINE, tuple(map(float, affine)),
+    return image.transform((size, size), Image.Transform.AFFINE, tuple(map(float, affine)),
                              Image.Resampling.BILINEAR)
 
 
-def cast(picture: Image.Image, rng: np.random.Generator, *, strength: float) -> Image.Image:
+def cast(image: Image.Image, rng: np.random.Generator, *, strength: float) -> Image.Image:
     """Change hue, saturation, white balance, contrast and brightness at random.
 
     One affine map of colour: rotation about the grey axis, scaling off and along it, gains.
@@ -127,7 +127,7 @@ def cast(picture: Image.Image, rng: np.random.Generator, *, strength: float) -> 
     matrix = matrix * (contrast * np.exp(rng.normal(0, .12 * strength, 3)))[:, None]
     offset = 128 * (1 - contrast) + rng.normal(0, 16 * strength)
     affine = np.hstack([matrix, np.full((3, 1), offset)]).ravel()
-    return picture.convert("RGB", tuple(float(v) for v in affine))
+    return image.convert("RGB", tuple(float(v) for v in affine))
 
 
 def recolour(item: Image.Image, rng: np.random.Generator) -> Image.Image:
@@ -137,10 +137,10 @@ def recolour(item: Image.Image, rng: np.random.Generator) -> Image.Image:
     return recoloured
 
 
-def diet_picture(domain: str, constraints: dict[str, Any], *, rng: np.random.Generator,
+def diet_image(domain: str, constraints: dict[str, Any], *, rng: np.random.Generator,
                  seed: int, size: int,
                  alone: bool = False) -> tuple[Image.Image, list[Latents]]:
-    """Compose one colour picture in natural clutter.
+    """Compose one colour image in natural clutter.
 
     Parameters
     ----------
@@ -158,21 +158,21 @@ def diet_picture(domain: str, constraints: dict[str, Any], *, rng: np.random.Gen
 
     Returns
     -------
-    picture : Image, mode RGB
+    image : Image, mode RGB
     things : list of dict
         Latents: the main thing (with ``background``: a scene's kind, "texture", "gradient",
         "collage", or "none" where the thing is the scene itself), then a second thing, if any.
     """
     main = sample(domain, constraints, rng)
     if domain == "scenes":
-        picture = _scene(main, rng, size)
+        image = _scene(main, rng, size)
     else:
-        picture = _on_ground(main, rng, seed, size)
+        image = _on_ground(main, rng, seed, size)
     things = [main]
     if rng.random() < .2 and not alone:
-        things.append(_second(picture, rng))
-    clutter(picture, rng, seed)
-    return cast(picture, rng, strength=.8), things
+        things.append(_second(image, rng))
+    clutter(image, rng, seed)
+    return cast(image, rng, strength=.8), things
 
 
 def _scene(main: Latents, rng: np.random.Generator, size: int) -> Image.Image:
@@ -185,28 +185,28 @@ def _on_ground(main: Latents, rng: np.random.Generator, seed: int, size: int) ->
     """Lay a cut-out on a ground that has nothing to do with it."""
     grounds, _ = stock(seed, size)
     main["background"], ground = grounds[rng.integers(len(grounds))]
-    picture = cast(window(ground, size, rng), rng, strength=.7)
+    image = cast(window(ground, size, rng), rng, strength=.7)
     share = float(.55 + .43 * rng.random()**.8)
     drawn = draw(main, round(size * min(1, share + .2)))
     item = cut(recolour(drawn, rng), angle=float(rng.uniform(-22, 22)))
     share = longer_side(item, share)
-    paste(picture, item, centre=place(share, rng, spill=.06), size=share)
-    return picture
+    paste(image, item, centre=place(share, rng, spill=.06), size=share)
+    return image
 
 
-def clutter(picture: Image.Image, rng: np.random.Generator, seed: int) -> None:
-    """Strew up to three shapes over the picture."""
-    _, shapes = stock(seed, picture.width)
+def clutter(image: Image.Image, rng: np.random.Generator, seed: int) -> None:
+    """Strew up to three shapes over the image."""
+    _, shapes = stock(seed, image.width)
     for shape in rng.integers(len(shapes), size=rng.integers(4)):
         share = float(rng.uniform(.06, .2))
-        paste(picture, shapes[shape], centre=place(0, rng), size=share)
+        paste(image, shapes[shape], centre=place(0, rng), size=share)
 
 
-def _second(picture: Image.Image, rng: np.random.Generator) -> Latents:
+def _second(image: Image.Image, rng: np.random.Generator) -> Latents:
     """Add a small thing of any domain but scenes; give its latents."""
     classes = [entry for entry in fine_classes().values() if entry[0] != "scenes"]
     latents = sample(*classes[rng.integers(len(classes))], rng)
     share = float(rng.uniform(.2, .32))
     item = cut(draw(latents, 40), angle=float(rng.uniform(-15, 15)))
-    paste(picture, item, centre=place(share, rng, spill=.02), size=share)
+    paste(image, item, centre=place(share, rng, spill=.02), size=share)
     return latents

@@ -62,9 +62,9 @@ SAMPLES: dict[str, Callable[[Path], object]] = {
     "nsd": partial(write_cohort, seed=0, n_subjects=2, n_shared=150, n_sessions=1),
     "algonauts": _write_algonauts,
     "nod": partial(write_nod, seed=0, n_subjects=2, n_runs=1),
-    "places": partial(write_places, seed=0, n_pictures=80),
-    "attributes": partial(write_attributes, seed=0, n_pictures=90),
-    "captioned": partial(write_captioned, seed=0, n_pictures=80),
+    "places": partial(write_places, seed=0, n_images=80),
+    "attributes": partial(write_attributes, seed=0, n_images=90),
+    "captioned": partial(write_captioned, seed=0, n_images=80),
 }
 """Part -> writer of a sample of it, a second or two of one core each."""
 

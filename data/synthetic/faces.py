@@ -40,7 +40,7 @@ CONSTRAINTS = ("hair", "beard", "glasses", "expression", "gaze")
 
 
 def _identity(kind: str, identity: int) -> dict[str, Any]:
-    """Give what stays the same in all pictures of one person."""
+    """Give what stays the same in all images of one person."""
     rng = np.random.default_rng([IDENTITY_SEED, identity])
     child = kind == "child"
     weights = [.3, .3, .2, 0, .2] if child else [.36, .3, .12, .17, .05]

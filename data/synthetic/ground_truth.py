@@ -27,11 +27,11 @@ class Truth:
     ----------
     words : dict
         ``truth.json``: what drives each region, the concepts and who has them.
-    amounts : array, float64, shape (n_pictures, n_columns)
-        How much of everything each picture shows, by nsdId; columns as in ``words["columns"]``.
+    amounts : array, float64, shape (n_images, n_columns)
+        How much of everything each image shows, by nsdId; columns as in ``words["columns"]``.
     sheets : dict, (subject, hemisphere) -> dict, field -> array with a first axis of n_vertices
         ``region``, ``weights`` (on the columns), ``centre`` and ``spread`` of receptive fields
-        (shares of the picture), ``ncsnr`` (single trial), ``signal_sd``, ``noise_sd`` and
+        (shares of the image), ``ncsnr`` (single trial), ``signal_sd``, ``noise_sd`` and
         ``offset`` (percent signal change), ``exponent``.
     """
 
@@ -40,7 +40,7 @@ class Truth:
     sheets: dict[tuple[str, str], dict[str, NDArray]]
 
     def column(self, name: str) -> NDArray[np.float64]:
-        """Return how much of one thing each picture shows, (n_pictures,).
+        """Return how much of one thing each image shows, (n_images,).
 
         Raises
         ------

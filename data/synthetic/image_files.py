@@ -1,4 +1,4 @@
-"""The universe's pictures on disk, in the layouts of the real sets."""
+"""The universe's images on disk, in the layouts of the real sets."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from helpers.core.errors import LabError
 
 STREAMS = {"localizer": 1, "probe": 2, "train": 3, "val": 4, "faces-train": 5, "faces-val": 6,
            "captions": 7, "channels": 8}
-"""Second entry of every picture's seed: no two sets share a picture or an exemplar."""
+"""Second entry of every image's seed: no two sets share an image or an exemplar."""
 
 _CHUNK = 40
 
 
 class _Job(NamedTuple):
-    """One picture to be made: all that a worker needs to know."""
+    """One image to be made: all that a worker needs to know."""
 
     path: str
     look: str
@@ -36,21 +36,21 @@ class _Job(NamedTuple):
 
 
 def _render(folder: str, jobs: list[_Job]) -> list[list[str]]:
-    """Draw and save the pictures of ``jobs``; give the captions of each (or none)."""
+    """Draw and save the images of ``jobs``; give the captions of each (or none)."""
     said = []
     for job in jobs:
         rng, things = np.random.default_rng(job.entropy), []
         if job.look == "localizer":
-            picture = images.localizer_picture(job.name, rng=rng, size=job.size)
+            image = images.localizer_image(job.name, rng=rng, size=job.size)
         elif job.look == "probe":
-            picture = images.probe_picture(job.name, rng=rng, size=job.size)
+            image = images.probe_image(job.name, rng=rng, size=job.size)
         elif job.look == "channels":
-            picture = images.channel_picture(job.name, rng=rng, size=job.size)
+            image = images.channel_image(job.name, rng=rng, size=job.size)
         else:
-            picture, things = diet.diet_picture(job.name, job.constraints or {}, rng=rng,
+            image, things = diet.diet_image(job.name, job.constraints or {}, rng=rng,
                                                 seed=job.entropy[0], size=job.size,
                                                 alone=job.alone)
-        save_jpeg(picture, Path(folder, job.path))
+        save_jpeg(image, Path(folder, job.path))
         words = np.random.default_rng((*job.entropy, STREAMS["captions"]))
         said.append(captions(things, words) if job.captioned else [])
     return said
@@ -76,9 +76,9 @@ def write_localizer(folder: str | os.PathLike[str], *, seed: int, n_per_category
     seed : int
         Same seed, same bytes, whatever ``processes``.
     n_per_category : int
-        Pictures in each of the 11 categories (ten intact, ``scrambled``).
+        Images in each of the 11 categories (ten intact, ``scrambled``).
     size : int
-        Side of the square pictures, pixels.
+        Side of the square images, pixels.
     processes : int, optional
         Default: as many as ``LAB_WORKERS`` says.
 
@@ -113,7 +113,7 @@ def write_probe(folder: str | os.PathLike[str], *, seed: int, n_per_category: in
 
 def write_channels(folder: str | os.PathLike[str], *, seed: int, n_per_category: int = 30,
                    size: int = 128, processes: int | None = None) -> Path:
-    """Write grey pictures of single things: ``faces/faces-1.jpg`` and so on.
+    """Write grey images of single things: ``faces/faces-1.jpg`` and so on.
 
     Stands for the published set ``mc8-shined`` (spec 5.1): faces, bodies, cats, buildings, cars,
     chairs and hammers. Its eighth category, phones, is left out: this world has none. Matched
@@ -126,7 +126,7 @@ def write_channels(folder: str | os.PathLike[str], *, seed: int, n_per_category:
                  (seed, STREAMS["channels"], c, i), size)
             for c, name in enumerate(images.CHANNEL_CATEGORIES) for i in range(n_per_category)]
     with whole(folder) as part:
-        _render_all(part, jobs, processes, "drawing the pictures to follow")
+        _render_all(part, jobs, processes, "drawing the images to follow")
     return Path(folder)
 
 
@@ -141,8 +141,8 @@ def write_diet(folder: str | os.PathLike[str], *, seed: int, n_train: int = 1440
     folder, seed, size, processes
         As for ``write_localizer``.
     n_train, n_val : int
-        Pictures in all; the same number in each of the 48 classes. No picture depends on them:
-        with ``n_train`` 0 the validation pictures are the same, and alone.
+        Images in all; the same number in each of the 48 classes. No image depends on them:
+        with ``n_train`` 0 the validation images are the same, and alone.
 
     Raises
     ------
@@ -183,7 +183,7 @@ def write_faces_diet(folder: str | os.PathLike[str], *, seed: int, n_identities:
     n_identities : int
         Persons; every fourth is a child.
     n_train_per_identity, n_val_per_identity : int
-        Pictures of each person.
+        Images of each person.
     """
     counted(n_identities=n_identities, n_train_per_identity=n_train_per_identity,
              n_val_per_identity=n_val_per_identity, size=size)

@@ -1,4 +1,4 @@
-"""Composed pictures of things: the grey localizer look and the classic probe look.
+"""Composed images of things: the grey localizer look and the classic probe look.
 
 The look never depends on the class: size, place, turn, light and ground are drawn from the same
 distributions for every domain, so that none of them gives the class away.
@@ -44,7 +44,7 @@ CHANNEL_CATEGORIES: dict[str, tuple[str, tuple[str, ...], dict[str, Any]]] = {
 """The published categories that this world has (no phones): domain, kinds, constraints."""
 
 MEAN, STD = 0.5, 0.15
-"""Luminance and contrast of every grey picture, on [0, 1]."""
+"""Luminance and contrast of every grey image, on [0, 1]."""
 
 Latents = dict[str, Any]
 
@@ -116,19 +116,19 @@ def _as_image(grey: np.ndarray) -> Image.Image:
 
 
 def _mixed(rng: np.random.Generator, size: int) -> np.ndarray:
-    """Compose a crowded grey picture of items of mixed categories (a source of spectra)."""
+    """Compose a crowded grey image of items of mixed categories (a source of spectra)."""
     categories = list(LOCALIZER_CATEGORIES.values())
-    picture = Image.new("RGB", (size, size), (128, 128, 128))
+    image = Image.new("RGB", (size, size), (128, 128, 128))
     for index in rng.choice(len(categories), 3, replace=False):
         domain, kinds = categories[index]
         item, _ = _item(domain, kinds, rng, size * 3 // 5, turn=180)
         share = float(rng.uniform(.4, 1.1))
-        paste(picture, item, centre=place(share, rng, spill=.3), size=share)
-    return _grey(picture)
+        paste(image, item, centre=place(share, rng, spill=.3), size=share)
+    return _grey(image)
 
 
 def _scrambled(rng: np.random.Generator, size: int) -> np.ndarray:
-    """Phase-scramble a mixed picture, at fixed mean and contrast; grey in [0, 1]."""
+    """Phase-scramble a mixed image, at fixed mean and contrast; grey in [0, 1]."""
     texture = phase_scramble(_mixed(rng, size), rng)
     texture = texture / texture.std() + .35 * noise(size, rng, power=.6)
     return match_luminance(texture, MEAN, .8 * STD)
@@ -146,8 +146,8 @@ def _toned(item: Image.Image, rng: np.random.Generator) -> np.ndarray:
     return match_luminance(grey, float(MEAN + between), within, visible)
 
 
-def localizer_picture(category: str, *, rng: np.random.Generator, size: int) -> Image.Image:
-    """Compose one grey localizer picture (look of the fLoc set).
+def localizer_image(category: str, *, rng: np.random.Generator, size: int) -> Image.Image:
+    """Compose one grey localizer image (look of the fLoc set).
 
     Parameters
     ----------
@@ -159,7 +159,7 @@ def localizer_picture(category: str, *, rng: np.random.Generator, size: int) -> 
 
     Returns
     -------
-    Image, mode L; luminance has mean ``MEAN`` and sd ``STD`` over the whole picture.
+    Image, mode L; luminance has mean ``MEAN`` and sd ``STD`` over the whole image.
     """
     ground = _scrambled(rng, size)
     if category == "scrambled":
@@ -168,12 +168,12 @@ def localizer_picture(category: str, *, rng: np.random.Generator, size: int) -> 
     return _on_ground(ground, item, rng)
 
 
-def channel_picture(category: str, *, rng: np.random.Generator, size: int) -> Image.Image:
-    """Compose one grey picture in the localizer's look; a key of ``CHANNEL_CATEGORIES``.
+def channel_image(category: str, *, rng: np.random.Generator, size: int) -> Image.Image:
+    """Compose one grey image in the localizer's look; a key of ``CHANNEL_CATEGORIES``.
 
     Returns
     -------
-    Image, mode L; luminance has mean ``MEAN`` and sd ``STD`` over the whole picture.
+    Image, mode L; luminance has mean ``MEAN`` and sd ``STD`` over the whole image.
     """
     domain, kinds, constraints = CHANNEL_CATEGORIES[category]
     ground = _scrambled(rng, size)
@@ -185,9 +185,9 @@ def _on_ground(ground: np.ndarray, item: Image.Image, rng: np.random.Generator) 
     """Lay a cut-out, in grey, on a grey ground; then match luminance and contrast."""
     lit = Image.merge("LA", (_as_image(_toned(item, rng)), item.getchannel("A")))
     share = longer_side(item, float(rng.uniform(.45, .85)))
-    picture = _as_image(ground).convert("RGB")
-    paste(picture, lit.convert("RGBA"), centre=place(share, rng), size=share)
-    return _as_image(match_luminance(_grey(picture), MEAN, STD))
+    image = _as_image(ground).convert("RGB")
+    paste(image, lit.convert("RGBA"), centre=place(share, rng), size=share)
+    return _as_image(match_luminance(_grey(image), MEAN, STD))
 
 
 # ---- probe: colour items on plain grounds -------------------------------------------------------
@@ -202,12 +202,12 @@ def _plain(rng: np.random.Generator, size: int) -> Image.Image:
     return Image.fromarray(levels(pixels))
 
 
-def probe_picture(category: str, *, rng: np.random.Generator, size: int) -> Image.Image:
-    """Compose one colour picture of the classic look; a key of ``PROBE_CATEGORIES``; mode RGB."""
-    picture = _plain(rng, size)
+def probe_image(category: str, *, rng: np.random.Generator, size: int) -> Image.Image:
+    """Compose one colour image of the classic look; a key of ``PROBE_CATEGORIES``; mode RGB."""
+    image = _plain(rng, size)
     item, _ = _item(*PROBE_CATEGORIES[category], rng, size, turn=8)
     share = longer_side(item, float(rng.uniform(.6, .9)))
-    paste(picture, item, centre=place(share, rng, spill=-(1 - share) / 3), size=share)
+    paste(image, item, centre=place(share, rng, spill=-(1 - share) / 3), size=share)
     if "Scrambled" in category:
-        picture = block_scramble(picture, rng, tiles=int(rng.choice([8, 16])))
-    return picture
+        image = block_scramble(image, rng, tiles=int(rng.choice([8, 16])))
+    return image

@@ -57,7 +57,7 @@ def corridor(pen: Canvas, look: dict, rng: np.random.Generator) -> None:
 
 
 def room(pen: Canvas, look: dict, rng: np.random.Generator) -> None:
-    """Draw a room: back wall with window and picture, rug, lamp; a sofa, bed or table."""
+    """Draw a room: back wall with window and image, rug, lamp; a sofa, bed or table."""
     far = 1.5 + 0.7 * look["depth"]
     box(pen, look, far)
     view = camera(look)

@@ -1,4 +1,4 @@
-"""A second, smaller cohort that sees other pictures, in NOD's ciftify layout.
+"""A second, smaller cohort that sees other images, in NOD's ciftify layout.
 
 Its participants are other people than those of the NSD layout, from the same world; signals are
 weaker and single trials are all there is, as at 3 tesla.
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.io import savemat
 
-from data.synthetic.cohort import Pictures, noise_sd, paint, sessions, signals
+from data.synthetic.cohort import Images, noise_sd, paint, sessions, signals
 from data.synthetic.composed import category
 from data.synthetic.participants import SHEET, SIDES, Sheet, make_sheet
 from data.synthetic.writing import counted, whole
@@ -26,7 +26,7 @@ from helpers.core.console import progress
 from helpers.stimuli.quantization import on_grid
 
 STREAM = 10
-"""Of the seeds of these pictures: no other set shares one."""
+"""Of the seeds of these images: no other set shares one."""
 FIRST = 21
 """Number, among all simulated people, of the first of this cohort."""
 N_TRIALS, N_SLOTS, LEAD_IN, SLOT = 100, 120, 16.0, 4.0
@@ -62,11 +62,11 @@ def write_nod(folder: str | os.PathLike[str], *, seed: int, n_subjects: int = 3,
         Same seed, same bytes, whatever ``processes``.
     n_subjects, n_sessions, n_runs : int
         Participants; sessions of each; runs of 100 trials of each session. Every trial shows
-        another picture.
+        another image.
     size : int
-        Side of the pictures, pixels.
+        Side of the images, pixels.
     processes : int, optional
-        That paint pictures. Default: as many as ``LAB_WORKERS`` says.
+        That paint images. Default: as many as ``LAB_WORKERS`` says.
 
     Returns
     -------
@@ -79,14 +79,14 @@ def write_nod(folder: str | os.PathLike[str], *, seed: int, n_subjects: int = 3,
     counted(n_subjects=n_subjects, n_sessions=n_sessions, n_runs=n_runs, size=size)
     each = n_sessions * n_runs * N_TRIALS
     with whole(folder) as part:
-        pictures = paint(n_subjects * each, stream=STREAM, seed=seed, size=size,
+        images = paint(n_subjects * each, stream=STREAM, seed=seed, size=size,
                          processes=processes, label="painting what a second cohort sees")
-        files = _write_stimuli(part / "stimuli", pictures)
+        files = _write_stimuli(part / "stimuli", images)
         people = [[make_sheet(f"subj{FIRST + s}", side, seed=seed) for side in SIDES]
                   for s in range(n_subjects)]
         for s, sheets in enumerate(progress(people, "simulating a second cohort")):
             shown = np.arange(s * each, (s + 1) * each)
-            betas = _betas(sheets, pictures, shown, entropy=(seed, 60, s))
+            betas = _betas(sheets, images, shown, entropy=(seed, 60, s))
             _write_subject(part, f"sub-{s + 1:02d}", sheets, betas, [files[i] for i in shown],
                            n_runs, np.random.default_rng([seed, 61, s]))
         _write_atlas(part / "supportfiles", people)
@@ -94,21 +94,21 @@ def write_nod(folder: str | os.PathLike[str], *, seed: int, n_subjects: int = 3,
 
 
 def _class_of(items: list[dict]) -> str:
-    """Return the class of a picture: what its largest thing is."""
+    """Return the class of an image: what its largest thing is."""
     things = [item for item in items if item["role"] == "item"] or items
     return category(max(things, key=lambda item: item["box"][2] * item["box"][3]))
 
 
-def _write_stimuli(folder: Path, pictures: Pictures) -> list[str]:
-    """Write all pictures by class; return each one's path below ``stimuli``."""
-    classes = [_class_of(items) for items in pictures.items]
+def _write_stimuli(folder: Path, images: Images) -> list[str]:
+    """Write all images by class; return each one's path below ``stimuli``."""
+    classes = [_class_of(items) for items in images.items]
     number = {name: f"n{i:08d}" for i, name in enumerate(sorted(set(classes)), 1)}
     for name in number.values():
         (folder / "imagenet" / name).mkdir(parents=True)
     (folder / "synset_words.txt").write_text(
         "".join(f"{i} {name}\n" for name, i in number.items()), encoding="utf-8")
     files = []
-    for index, (name, pixels) in enumerate(zip(classes, pictures.pixels)):
+    for index, (name, pixels) in enumerate(zip(classes, images.pixels)):
         buffer = io.BytesIO()
         Image.fromarray(pixels).save(buffer, "JPEG", quality=92, subsampling=0)
         files.append(f"imagenet/{number[name]}/{number[name]}_{index + 1}.JPEG")
@@ -116,7 +116,7 @@ def _write_stimuli(folder: Path, pictures: Pictures) -> list[str]:
     return files
 
 
-def _betas(sheets: list[Sheet], pictures: Pictures, shown: NDArray[np.int64], *,
+def _betas(sheets: list[Sheet], images: Images, shown: NDArray[np.int64], *,
            entropy: tuple[int, ...]) -> NDArray[np.float32]:
     """Simulate all trials of a participant, (n_trials, n_vertices), left before right."""
     sides = []
@@ -124,7 +124,7 @@ def _betas(sheets: list[Sheet], pictures: Pictures, shown: NDArray[np.int64], *,
     filled = np.concatenate([np.resize(run, TRIALS)
                              for run in np.arange(len(shown)).reshape(-1, N_TRIALS)])
     for side, sheet in enumerate(sheets):
-        signal = signals(sheet, pictures, shown)
+        signal = signals(sheet, images, shown)
         runs = sessions(sheet, signal[filled], entropy=(*entropy, side))
         noisy = np.concatenate([run[:N_TRIALS] for run in runs])
         extra = np.random.default_rng([*entropy, side, 1]).standard_normal(noisy.shape, np.float32)
@@ -166,7 +166,7 @@ def _write_subject(root: Path, name: str, sheets: list[Sheet], betas: NDArray[np
 
 
 def _events(files: list[str], rng: np.random.Generator) -> str:
-    """Return the table of a run: when each picture was shown, and of which class it is."""
+    """Return the table of a run: when each image was shown, and of which class it is."""
     slots = np.sort(rng.choice(N_SLOTS, len(files), replace=False))
     lines = [f"{LEAD_IN + SLOT * slot:g}\t1\t{int(file.split('/')[1][1:])}\t{file}"
              for slot, file in zip(slots, files)]

@@ -1,4 +1,4 @@
-"""The simulated cohort in NSD's files: betas, labels, ncsnr, presentations, pictures.
+"""The simulated cohort in NSD's files: betas, labels, ncsnr, presentations, images.
 
 Also written: captions and object lists as COCO has them, and ``truth.json`` with ``truth.npz``:
 what was planted. Only tests, notebook 00 and cells "against the truth" may read the truth.
@@ -19,12 +19,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from data.synthetic.cohort import (
-    Pictures,
+    Images,
     Plan,
+    image_of_trial,
     make_plan,
     noise_sd,
     paint,
-    picture_of_trial,
     sessions,
     signals,
 )
@@ -40,7 +40,7 @@ from helpers.rsa.noise_ceilings import ncsnr
 from helpers.stimuli.quantization import nearest
 
 STREAM = 9
-"""Of the seeds of the cohort's pictures: no other set shares one."""
+"""Of the seeds of the cohort's images: no other set shares one."""
 
 
 def write_cohort(folder: str | os.PathLike[str], *, seed: int, n_subjects: int = 8,
@@ -57,13 +57,13 @@ def write_cohort(folder: str | os.PathLike[str], *, seed: int, n_subjects: int =
     n_subjects : int
         Participants.
     n_shared : int
-        Pictures that everyone sees three times.
+        Images that everyone sees three times.
     n_sessions : int
-        Sessions of 750 trials; what the shared pictures leave shows pictures of one's own.
+        Sessions of 750 trials; what the shared images leave shows images of one's own.
     size : int
-        Side of the pictures, pixels.
+        Side of the images, pixels.
     processes : int, optional
-        That paint pictures. Default: as many as ``LAB_WORKERS`` says.
+        That paint images. Default: as many as ``LAB_WORKERS`` says.
 
     Returns
     -------
@@ -72,26 +72,26 @@ def write_cohort(folder: str | os.PathLike[str], *, seed: int, n_subjects: int =
     counted(n_subjects=n_subjects, n_shared=n_shared, n_sessions=n_sessions, size=size)
     plan = make_plan(seed=seed, n_subjects=n_subjects, n_shared=n_shared, n_sessions=n_sessions)
     with whole(folder) as part:
-        pictures = paint(len(plan.shared), stream=STREAM, seed=seed, size=size,
+        images = paint(len(plan.shared), stream=STREAM, seed=seed, size=size,
                          processes=processes, label="painting what the brains see")
-        write_brick(part / "nsddata_stimuli/stimuli/nsd/nsd_stimuli.hdf5", pictures.pixels)
+        write_brick(part / "nsddata_stimuli/stimuli/nsd/nsd_stimuli.hdf5", images.pixels)
         coco = _coco_ids(seed, len(plan.shared))
         _write_presentations(part, plan, coco)
-        _write_annotations(part / "annotations", pictures, coco)
-        truth: dict[str, NDArray] = {"amounts": pictures.amounts}
+        _write_annotations(part / "annotations", images, coco)
+        truth: dict[str, NDArray] = {"amounts": images.amounts}
         for s in progress(range(n_subjects), "simulating brains"):
             name = f"subj{s + 1:02d}"
             for side in SIDES:
                 sheet = make_sheet(name, side, seed=seed)
                 _write_labels(part / "nsddata/freesurfer" / name, side, sheet)
-                truth |= _write_betas(part, name, side, sheet, pictures, plan, s, seed)
+                truth |= _write_betas(part, name, side, sheet, images, plan, s, seed)
         np.savez_compressed(part / "truth.npz", **truth)
         (part / "truth.json").write_text(json.dumps(_planted(seed), indent=1), encoding="utf-8")
     return Path(folder)
 
 
 def write_brick(path: Path, pixels: NDArray[np.uint8]) -> None:
-    """Write pictures as NSD's ``imgBrick``, in chunks of one picture."""
+    """Write images as NSD's ``imgBrick``, in chunks of one image."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with h5py.File(path, "w", libver="latest", track_order=False) as file:
         file.create_dataset("imgBrick", data=pixels, chunks=(1, *pixels.shape[1:]),
@@ -118,21 +118,21 @@ def _write_presentations(root: Path, plan: Plan, coco: NDArray[np.int64]) -> Non
     table.to_csv(path, lineterminator="\n")
 
 
-def _write_annotations(folder: Path, pictures: Pictures, coco: NDArray[np.int64]) -> None:
+def _write_annotations(folder: Path, images: Images, coco: NDArray[np.int64]) -> None:
     """Write captions and object lists as COCO arranges them."""
     folder.mkdir(parents=True)
-    size = pictures.pixels.shape[1]
-    names = sorted({category(item) for items in pictures.items for item in items})
+    size = images.pixels.shape[1]
+    names = sorted({category(item) for items in images.items for item in items})
     number = {name: i for i, name in enumerate(names, 1)}
     listed = [{"id": int(i), "file_name": f"{i:012d}.jpg", "width": size, "height": size}
               for i in coco]
     said = [{"image_id": int(i), "caption": line}
-            for i, lines in zip(coco, pictures.captions) for line in lines]
+            for i, lines in zip(coco, images.captions) for line in lines]
     boxes = [{"image_id": int(i), "category_id": number[category(item)], "iscrowd": 0,
               "bbox": [round(v * size, 2) for v in item["box"]],
               "area": round(item["box"][2] * item["box"][3] * size**2, 2)}
-             for i, items in zip(coco, pictures.items) for item in items]
-    known = {category(item): item["domain"] for items in pictures.items for item in items}
+             for i, items in zip(coco, images.items) for item in items]
+    known = {category(item): item["domain"] for items in images.items for item in items}
     for stem, content in (("captions", {"images": listed, "annotations": _numbered(said)}),
                           ("instances", {"images": listed, "annotations": _numbered(boxes),
                                          "categories": [{"id": number[name], "name": name,
@@ -195,13 +195,13 @@ def _faces() -> NDArray[np.int32]:
                            np.stack([b, d, c], -1).reshape(-1, 3)]).astype(np.int32)
 
 
-def _write_betas(root: Path, name: str, side: str, sheet: Sheet, pictures: Pictures, plan: Plan,
+def _write_betas(root: Path, name: str, side: str, sheet: Sheet, images: Images, plan: Plan,
                  subject: int, seed: int) -> dict[str, NDArray]:
     """Write a hemisphere's sessions and its ncsnr; return what was planted."""
     folder = root / "nsddata_betas/ppdata" / name / "nativesurface" / BETAS
     folder.mkdir(parents=True, exist_ok=True)
-    shown = picture_of_trial(plan, subject)
-    signal = signals(sheet, pictures, shown)
+    shown = image_of_trial(plan, subject)
+    signal = signals(sheet, images, shown)
     scored = np.empty((len(shown), len(sheet.region)))
     entropy = (seed, 50, subject, SIDES.index(side))
     for k, betas in enumerate(sessions(sheet, signal, entropy=entropy)):

@@ -1,7 +1,7 @@
 """Simulated participants: where their regions lie, and what every vertex responds to.
 
 Two flat sheets a participant. A vertex has a place, a region, a receptive field or weights on
-what pictures show, and a level of noise. Everything is drawn from the seed and the participant.
+what images show, and a level of noise. Everything is drawn from the seed and the participant.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ PLACES: dict[str, tuple[float, float, int]] = {
 """Region: where its middle lies (posterior to anterior, ventral to dorsal) and its usual size."""
 
 EARLY = {"V1": .05, "V2": .08, "V3": .11, "hV4": .16}
-"""Smallest receptive field, as a share of the picture (standard deviation)."""
+"""Smallest receptive field, as a share of the image (standard deviation)."""
 
 TUNING: dict[str, tuple[str, dict[str, float]]] = {
     "OFA": ("faces", {"near face": .5, "turned": .2, "bodies": .15}),
@@ -95,15 +95,15 @@ class Sheet:
     region : array of str, shape (n_vertices,)
         A region, ``concept: <name>``, or empty.
     fields : array, float64, shape (n_early, n_channels, GRID, GRID)
-        Weights on the energy of pictures, for the vertices of early regions, in their order.
+        Weights on the energy of images, for the vertices of early regions, in their order.
     weights : array, float64, shape (n_vertices, n_columns)
-        Weights on what pictures show; 0 for early vertices.
+        Weights on what images show; 0 for early vertices.
     exponent : array, float64, shape (n_vertices,)
         Of the compressive response.
     centre, spread : array, float64, shape (n_vertices, 2) and (n_vertices,)
         Receptive field of early vertices (x to the right, y downwards, 0 to 1); else NaN.
     ncsnr, signal_sd, offset : array, float64, shape (n_vertices,)
-        Planted: signal-to-noise ratio of a trial; spread of the signal over pictures, and the
+        Planted: signal-to-noise ratio of a trial; spread of the signal over images, and the
         response to none of what drives the vertex, in percent signal change.
     """
 
@@ -249,7 +249,7 @@ def _field(name: str, centre: NDArray, spread: float, rng: np.random.Generator
 
 
 def _weights(name: str, taste: NDArray | None, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Draw a vertex's weights on what pictures show."""
+    """Draw a vertex's weights on what images show."""
     weights = dict.fromkeys(COLUMNS, 0.0)
     if name.startswith("concept: "):
         weights |= CONCEPTS[name.removeprefix("concept: ")][0]

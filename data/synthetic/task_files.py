@@ -1,4 +1,4 @@
-"""The pictures of two more tasks on disk: one folder per class, as ImageFolder wants them."""
+"""The images of two more tasks on disk: one folder per class, as ImageFolder wants them."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from data.synthetic.writing import counted, made_in_chunks, save_jpeg, whole
 from helpers.core.errors import LabError
 
 STREAMS = {"places": 20, "attributes": 21}
-"""Second entry of every picture's seed; no other set of the universe has these."""
+"""Second entry of every image's seed; no other set of the universe has these."""
 
 _CHUNK = 40
 
 
 class _Job(NamedTuple):
-    """One picture to be made: its file, its class and its seed."""
+    """One image to be made: its file, its class and its seed."""
 
     path: str
     name: str
@@ -29,24 +29,24 @@ class _Job(NamedTuple):
 
 
 def _render(folder: str, task: str, size: int, jobs: Sequence[_Job]) -> int:
-    """Draw and save the pictures of some jobs; give their number."""
+    """Draw and save the images of some jobs; give their number."""
     for job in jobs:
         rng = np.random.default_rng(job.entropy)
         if task == "places":
-            picture = tasks.place_picture(job.name, rng=rng, size=size).picture
+            image = tasks.place_image(job.name, rng=rng, size=size).image
         else:
-            picture, _ = tasks.attribute_picture(job.name, rng=rng, seed=job.entropy[0], size=size)
-        save_jpeg(picture, Path(folder, job.path))
+            image, _ = tasks.attribute_image(job.name, rng=rng, seed=job.entropy[0], size=size)
+        save_jpeg(image, Path(folder, job.path))
     return len(jobs)
 
 
 def _write(folder: str | os.PathLike[str], task: str, classes: Sequence[str], *, seed: int,
-           n_pictures: int, size: int, processes: int | None) -> Path:
-    """Write equally many pictures of each class: ``<class>/<class>_00001.jpg`` and so on."""
-    counted(n_pictures=n_pictures, size=size)
-    each, left = divmod(n_pictures, len(classes))
+           n_images: int, size: int, processes: int | None) -> Path:
+    """Write equally many images of each class: ``<class>/<class>_00001.jpg`` and so on."""
+    counted(n_images=n_images, size=size)
+    each, left = divmod(n_images, len(classes))
     if left:
-        raise LabError(f"{task} = {n_pictures} pictures",
+        raise LabError(f"{task} = {n_images} images",
                        expected=f"a multiple of {len(classes)}, the number of classes",
                        remedy=f"give {max(each, 1) * len(classes)}")
     jobs = [_Job(f"{name}/{name}_{i + 1:05d}.jpg", name, (seed, STREAMS[task], c, i))
@@ -61,9 +61,9 @@ def _write(folder: str | os.PathLike[str], task: str, classes: Sequence[str], *,
     return Path(folder)
 
 
-def write_places(folder: str | os.PathLike[str], *, seed: int, n_pictures: int = 2400,
+def write_places(folder: str | os.PathLike[str], *, seed: int, n_images: int = 2400,
                  size: int = 96, processes: int | None = None) -> Path:
-    """Write pictures of eight kinds of places, whatever stands in front: ``coast/…``, ``room/…``.
+    """Write images of eight kinds of places, whatever stands in front: ``coast/…``, ``room/…``.
 
     Stands for Places365.
 
@@ -73,10 +73,10 @@ def write_places(folder: str | os.PathLike[str], *, seed: int, n_pictures: int =
         Must not exist, or be empty.
     seed : int
         Same seed, same bytes, whatever ``processes``.
-    n_pictures : int
+    n_images : int
         In all; the same number of each class.
     size : int
-        Side of the square pictures, pixels.
+        Side of the square images, pixels.
     processes : int, optional
         Default: as many as ``LAB_WORKERS`` says.
 
@@ -87,17 +87,17 @@ def write_places(folder: str | os.PathLike[str], *, seed: int, n_pictures: int =
     Raises
     ------
     LabError
-        If ``n_pictures`` is no multiple of the number of classes, or the folder is filled.
+        If ``n_images`` is no multiple of the number of classes, or the folder is filled.
     """
-    return _write(folder, "places", tasks.PLACES, seed=seed, n_pictures=n_pictures, size=size,
+    return _write(folder, "places", tasks.PLACES, seed=seed, n_images=n_images, size=size,
                   processes=processes)
 
 
-def write_attributes(folder: str | os.PathLike[str], *, seed: int, n_pictures: int = 2400,
+def write_attributes(folder: str | os.PathLike[str], *, seed: int, n_images: int = 2400,
                      size: int = 96, processes: int | None = None) -> Path:
-    """Write pictures of things by nature and number: ``food_one/…``, ``made_several/…``.
+    """Write images of things by nature and number: ``food_one/…``, ``made_several/…``.
 
     Parameters, result and errors as for ``write_places``.
     """
     return _write(folder, "attributes", tuple(tasks.ATTRIBUTES), seed=seed,
-                  n_pictures=n_pictures, size=size, processes=processes)
+                  n_images=n_images, size=size, processes=processes)

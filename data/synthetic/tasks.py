@@ -20,7 +20,7 @@ PLACES = scenes.KINDS
 N_ITEMS = (.25, .35, .25, .15)
 """How often none, one, two or three things stand in front of a place."""
 ITEM_SIZES = (.16, .46)
-"""Longer side of each, as a share of the picture."""
+"""Longer side of each, as a share of the image."""
 
 NATURES: dict[str, tuple[str, ...]] = {
     "food": ("banana", "cake", "round_fruit"),
@@ -28,10 +28,10 @@ NATURES: dict[str, tuple[str, ...]] = {
     "made": ("car", "chair", "cup", "drum", "guitar", "hammer", "piano", "scissors")}
 """What a thing is by nature, and the fine classes of `objects` that are."""
 SHARES, WIDEST = (.36, .72), .56
-"""Side of a thing, as a share of the picture, and the largest of several.
+"""Side of a thing, as a share of the image, and the largest of several.
 
 Several are between as large as one and so small that together they cover as much as one: the best
-threshold tells one from several in 69 of 100 pictures by the side, and as often by the area.
+threshold tells one from several in 69 of 100 images by the side, and as often by the area.
 """
 NUMBERS = {"one": (1,), "several": (2, 3)}
 """How many of them there are."""
@@ -43,7 +43,7 @@ fine classes, the other half joins them.
 """
 
 
-def place_picture(kind: str, *, rng: np.random.Generator, size: int) -> composed.Composed:
+def place_image(kind: str, *, rng: np.random.Generator, size: int) -> composed.Composed:
     """Compose a place with nothing to three things in front of it.
 
     Parameters
@@ -59,20 +59,20 @@ def place_picture(kind: str, *, rng: np.random.Generator, size: int) -> composed
     Returns
     -------
     Composed
-        The picture; latents of the place (role "background"), then of the things, far to near.
+        The image; latents of the place (role "background"), then of the things, far to near.
     """
     setting, front = rng.spawn(2)
     scene = sample("scenes", {"kind": kind}, setting)
     left, top = (int(edge) for edge in setting.integers(size // 8 + 1, size=2))
-    picture = draw(scene, size + size // 8).convert("RGB")
-    picture = picture.crop((left, top, left + size, top + size))
+    image = draw(scene, size + size // 8).convert("RGB")
+    image = image.crop((left, top, left + size, top + size))
     items = [{**scene, "role": "background", "box": [0.0, 0.0, 1.0, 1.0]}]
     for share in np.sort(front.uniform(*ITEM_SIZES, front.choice(len(N_ITEMS), p=N_ITEMS))):
-        items.append(composed.item(front, picture, float(share)))
-    return composed.Composed(diet.cast(picture, setting, strength=.35), items)
+        items.append(composed.item(front, image, float(share)))
+    return composed.Composed(diet.cast(image, setting, strength=.35), items)
 
 
-def attribute_picture(name: str, *, rng: np.random.Generator, seed: int,
+def attribute_image(name: str, *, rng: np.random.Generator, seed: int,
                       size: int) -> tuple[Image.Image, list[Latents]]:
     """Compose one thing, or several of its fine class, in natural clutter: the diet's look.
 
@@ -90,37 +90,37 @@ def attribute_picture(name: str, *, rng: np.random.Generator, seed: int,
 
     Returns
     -------
-    picture : Image, mode RGB
+    image : Image, mode RGB
     things : list of dict
         Latents, with the class ``fine``, ``background`` as in the diet, ``share`` (side over the
-        picture's that one thing would have, thin things more) and ``box`` as in `Composed`.
+        image's that one thing would have, thin things more) and ``box`` as in `Composed`.
     """
     look, layout, rest = rng.spawn(3)
     nature, number = ATTRIBUTES[name]
     fine = NATURES[nature][look.integers(len(NATURES[nature]))]
     grounds, _ = diet.stock(seed, size)
     background, ground = grounds[rest.integers(len(grounds))]
-    picture = diet.cast(diet.window(ground, size, rest), rest, strength=.7)
+    image = diet.cast(diet.window(ground, size, rest), rest, strength=.7)
     n_things, things = int(look.choice(NUMBERS[number])), []
     share = each = float(rest.uniform(*SHARES))
     if n_things > 1:
         each = min(share / n_things**layout.uniform(0, .5), WIDEST)
     for spot in _spots(n_things, each, layout):
         thing = sample("objects", CLASSES[fine], look)
-        box = _lay(thing, picture, spot, each, layout)
+        box = _lay(thing, image, spot, each, layout)
         things.append({**thing, "fine": fine, "background": background, "share": share,
                        "box": box})
-    diet.clutter(picture, rest, seed)
-    return diet.cast(picture, rest, strength=.5), things
+    diet.clutter(image, rest, seed)
+    return diet.cast(image, rest, strength=.5), things
 
 
-def _lay(thing: Latents, picture: Image.Image, spot: tuple[float, float], share: float,
+def _lay(thing: Latents, image: Image.Image, spot: tuple[float, float], share: float,
          rng: np.random.Generator) -> list[float]:
-    """Draw a thing onto a picture, its centre in a spot; give left, top, width, height."""
-    drawn = draw(thing, round(picture.width * min(1, share + .2)))
+    """Draw a thing onto an image, its centre in a spot; give left, top, width, height."""
+    drawn = draw(thing, round(image.width * min(1, share + .2)))
     item = cut(diet.recolour(drawn, rng), angle=float(rng.uniform(-22, 22)))
     side = longer_side(item, share)
-    paste(picture, item, centre=spot, size=side)
+    paste(image, item, centre=spot, size=side)
     wide, high = (side * part / max(item.size) for part in item.size)
     return [spot[0] - wide / 2, spot[1] - high / 2, wide, high]
 

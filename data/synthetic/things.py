@@ -71,7 +71,7 @@ def paint(rng: np.random.Generator, wanted: object = None, *,
 
 
 def seed_from(rng: np.random.Generator) -> int:
-    """Draw the seed of a picture's small details, kept among its latents."""
+    """Draw the seed of an image's small details, kept among its latents."""
     return int(rng.integers(2**31))
 
 
@@ -81,7 +81,7 @@ class PosedCanvas(Canvas):
     Parameters
     ----------
     size : int
-        Side of the finished picture, pixels.
+        Side of the finished image, pixels.
     latents : dict
         ``width`` (squeeze of x as a body turns away), ``shear``, ``flip``, ``angle`` (degrees,
         counter-clockwise as seen) and ``zoom``.
@@ -130,7 +130,7 @@ def _textures(size: int) -> np.ndarray:
 
 
 def grain(image: Image.Image, latents: Mapping, amount: float, slope: float) -> Image.Image:
-    """Roughen an opaque picture with a 1/f texture, and let light fall off across it.
+    """Roughen an opaque image with a 1/f texture, and let light fall off across it.
 
     Parameters
     ----------

@@ -52,10 +52,10 @@ def get_writer(name: str, sizes: SyntheticSpec) -> Callable[[Path], object]:
         "algonauts": partial(write_algonauts),
         "nod": partial(write_nod, n_subjects=sizes.nod_subjects, n_runs=sizes.nod_runs,
                        size=sizes.cohort_size, **seed),
-        "places": partial(write_places, n_pictures=sizes.places, size=sizes.diet_size, **seed),
-        "attributes": partial(write_attributes, n_pictures=sizes.attributes,
+        "places": partial(write_places, n_images=sizes.places, size=sizes.diet_size, **seed),
+        "attributes": partial(write_attributes, n_images=sizes.attributes,
                               size=sizes.diet_size, **seed),
-        "captioned": partial(write_captioned, n_pictures=sizes.captioned, size=sizes.diet_size,
+        "captioned": partial(write_captioned, n_images=sizes.captioned, size=sizes.diet_size,
                              **seed),
     }
     return writers[name]

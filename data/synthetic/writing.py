@@ -28,10 +28,10 @@ def counted(**counts: int) -> None:
                            remedy=f"give {name}=1 or more")
 
 
-def save_jpeg(picture: Image.Image, path: Path) -> None:
-    """Save a picture as every set of the universe has it."""
+def save_jpeg(image: Image.Image, path: Path) -> None:
+    """Save an image as every set of the universe has it."""
     encoded = io.BytesIO()  # one write per file is several times faster on shared discs
-    picture.save(encoded, format="JPEG", quality=92, subsampling=0)
+    image.save(encoded, format="JPEG", quality=92, subsampling=0)
     path.write_bytes(encoded.getvalue())
 
 
@@ -42,19 +42,19 @@ def coco_captions(paths: Sequence[str], said: Sequence[Sequence[str]], size: int
     Parameters
     ----------
     paths : sequence of str
-        Of the pictures, within their set.
+        Of the images, within their set.
     said : sequence of sequences of str
         Captions of each.
     size : int
-        Side of the pictures, pixels.
+        Side of the images, pixels.
     what : str
         They are, for the description.
     """
-    pictures = [{"id": i, "file_name": path, "width": size, "height": size}
+    images = [{"id": i, "file_name": path, "width": size, "height": size}
                 for i, path in enumerate(paths, 1)]
     lines = [(i, line) for i, lines in enumerate(said, 1) for line in lines]
     return {"info": {"description": f"Demo universe: {what} with five captions each"},
-            "images": pictures,
+            "images": images,
             "annotations": [{"id": k, "image_id": i, "caption": line}
                             for k, (i, line) in enumerate(lines, 1)]}
 

@@ -1,1 +1,1 @@
-"""Floor 6. The demo networks trained from nothing: pictures → weights, with a record of how."""
+"""Floor 6. The demo networks trained from nothing: images → weights, with a record of how."""

@@ -1,4 +1,4 @@
-"""Train the demo networks from nothing: pictures → weights, with a record of how.
+"""Train the demo networks from nothing: images → weights, with a record of how.
 
     python -m data.zoo                                     all, one after the other
     python -m data.zoo --only demo-barlow-twins

@@ -46,7 +46,7 @@ RECIPES = {"demo-clip": TrainingRecipe("clip", epochs=16, batch_size=256, learni
 CLIP_IMAGE_SETS = ("captioned", "diet")
 """Image sets of the profile that the towers learn from; of the diet, not its validation part."""
 N_RETRIEVAL_QUERIES = 1000
-"""Validation pictures of the diet that look for their first caption."""
+"""Validation images of the diet that look for their first caption."""
 
 
 def train_demo_clip(name: str, captioned: CaptionedImages, *, seed: int, words: Vocabulary | None = None,
@@ -90,12 +90,12 @@ def train_and_save_clip(name: str, profile: Profile, *, device: torch.device) ->
 
 
 def evaluate_clip(name: str, profile: Profile, *, device: torch.device) -> dict[str, Any]:
-    """Open the towers as saved, and measure how well pictures find captions.
+    """Open the towers as saved, and measure how well images find captions.
 
     Returns
     -------
     dict
-        The digest of all weights; the losses of a rehearsal; of ``N_RETRIEVAL_QUERIES`` pictures that no
+        The digest of all weights; the losses of a rehearsal; of ``N_RETRIEVAL_QUERIES`` images that no
         training saw, the shares whose caption is the nearest, and among the ten nearest; and the
         effective dimension of their embeddings about their mean.
     """
@@ -118,7 +118,7 @@ def evaluate_clip(name: str, profile: Profile, *, device: torch.device) -> dict[
 
 
 def reproduce_clip_losses(name: str, captioned: CaptionedImages, *, seed: int) -> list[float]:
-    """Return the first losses of a training on the first few pictures, with the saved words.
+    """Return the first losses of a training on the first few images, with the saved words.
 
     As `data.zoo.training.rehearse`: computed in float32 on the CPU, to be compared.
     """
@@ -145,12 +145,12 @@ def _training_images(profile: Profile) -> CaptionedImages:
 
 
 def read_captioned_diet(profile: Profile) -> CaptionedImages:
-    """Return the diet's training pictures with their captions."""
+    """Return the diet's training images with their captions."""
     return _read(tuple(_folders(profile, ("diet",))), "val/")
 
 
 def _retrieval_queries(profile: Profile) -> CaptionedImages:
-    """Return every so manieth of the diet's validation pictures."""
+    """Return every so manieth of the diet's validation images."""
     held_out = _read(tuple(_folders(profile, ("diet",))), "train/")
     return held_out.select(np.linspace(0, len(held_out) - 1,
                                        min(N_RETRIEVAL_QUERIES, len(held_out))).astype(int))

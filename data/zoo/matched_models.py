@@ -1,7 +1,7 @@
-"""Networks of one architecture, shown the same pictures, told different things about them.
+"""Networks of one architecture, shown the same images, told different things about them.
 
-Labels, captions, what captions mean, other pictures' captions, nothing at all. Networks of one
-seed begin with the same weights and see the same pictures in the same order, through the same
+Labels, captions, what captions mean, other images' captions, nothing at all. Networks of one
+seed begin with the same weights and see the same images in the same order, through the same
 views (but those that are told nothing, which need stronger ones). What each was at some of its
 steps is kept until it is measured.
 """
@@ -96,7 +96,7 @@ def train_matched_model(name: str, captioned: CaptionedImages, labels: Tensor, *
     name : str
     captioned : Captioned
     labels : Tensor
-        Of the same pictures, int64 (n_images,).
+        Of the same images, int64 (n_images,).
     seed : int
         The profile's; the network's own is added.
     **settings
@@ -142,15 +142,15 @@ def evaluate_matched_model(name: str, profile: Profile, *, device: torch.device)
 def measure_checkpoints(name: str, profile: Profile, *, device: torch.device) -> None:
     """Measure what a network was at its moments, as notebook 15 shows it, and note it."""
     spec = profile.table("language")
-    study, pictures, regions = _open_study(profile.name)
+    study, images, regions = _open_study(profile.name)
     family = name.rpartition("-seed")[0]
     condition = next(condition for condition, model_family in spec.conditions.items() if model_family == family)
     tables = []
     for step in checkpoint_steps(get_recipe(name), profile.synthetic.diet_train):
         network = with_block_layers(load_network(get_entry(name), checkpoint_path(name, step), device=device),
                               spec.layers)
-        blocks = measure_blocks(network, study.pictures, batch_size=profile.batch_size)
-        rows = measure_checkpoint(network, blocks, pictures, regions, n_best=spec.n_units,
+        blocks = measure_blocks(network, study.images, batch_size=profile.batch_size)
+        rows = measure_checkpoint(network, blocks, images, regions, n_best=spec.n_units,
                            batch_size=profile.batch_size)
         tables.append(rows.assign(condition=condition, seed=get_entry(name).seed, step=step))
     update_checkpoint_table(pd.concat(tables)[list(COLUMNS)], zoo_dir() / spec.record)
@@ -178,7 +178,7 @@ def update_checkpoint_table(table: pd.DataFrame, path: Path) -> None:
 
 
 def reproduce_matched_model_losses(name: str, captioned: CaptionedImages, labels: Tensor, *, seed: int) -> list[float]:
-    """Return the first losses of a training on the first few pictures of each class.
+    """Return the first losses of a training on the first few images of each class.
 
     As `data.zoo.training.rehearse`: computed in float32 on the CPU, to be compared.
     """
@@ -211,7 +211,7 @@ def _save_checkpoints(name: str, recipe: TrainingRecipe, n_images: int, profile:
 
 
 def _captioned_diet(profile: Profile) -> tuple[CaptionedImages, Tensor]:
-    """Return the diet's training pictures with captions, and their labels."""
+    """Return the diet's training images with captions, and their labels."""
     captioned, labelled = clip_training.read_captioned_diet(profile), read_diet(profile, "diet")[0]
     if not torch.equal(captioned.images, labelled.images):
         raise LabError("the captions of the diet come in another order than its folders",

@@ -29,7 +29,7 @@ from helpers.networks.registry import get_entry
 from helpers.networks.weights import save_state_dict, save_tensors
 from helpers.selectivity.linear_probes import probe_accuracies
 from helpers.stimuli.image_sets import ImageSet, image_folder
-from helpers.stimuli.in_memory import Pictures, raw_pixels, read_pictures
+from helpers.stimuli.in_memory import Images, raw_pixels, read_images
 from helpers.training.augmentation import Augmentation, resize_and_normalise
 from helpers.training.classifiers import READOUT_TENSOR, fit_readout
 from helpers.training.loop import StepCallback, TrainingHistory, TrainingRecipe, train
@@ -60,10 +60,10 @@ TRAINING_IMAGE_SETS = {"diet": "training_diet"}
 
 PROBED_LAYER = "relu6"
 N_FIRST_STEPS = 3
-FeatureFunction = Callable[[Pictures], NDArray]
+FeatureFunction = Callable[[Images], NDArray]
 
 
-def train_demo_network(name: str, image_set: Pictures, *, seed: int, device: torch.device | str = "cpu",
+def train_demo_network(name: str, image_set: Images, *, seed: int, device: torch.device | str = "cpu",
               steps: int | None = None, mixed_precision: bool | None = None,
               on_step: StepCallback | None = None) -> tuple[nn.Module, TrainingHistory]:
     """Train one demo network by its recipe, or only the first ``steps`` of it.
@@ -85,14 +85,14 @@ def train_demo_network(name: str, image_set: Pictures, *, seed: int, device: tor
 
 
 def n_images_per_class_to_reproduce(recipe: TrainingRecipe, n_classes: int) -> int:
-    """Return how many pictures of each class a rehearsal takes: two batches in all."""
+    """Return how many images of each class a rehearsal takes: two batches in all."""
     return math.ceil(2 * recipe.batch_size / n_classes)
 
 
-def reproduce_losses(name: str, image_set: Pictures, *, seed: int) -> list[float]:
-    """Return the first losses of a training on the first few pictures of each class.
+def reproduce_losses(name: str, image_set: Images, *, seed: int) -> list[float]:
+    """Return the first losses of a training on the first few images of each class.
 
-    A test renders these few pictures and no others, and compares: that tells whether pictures,
+    A test renders these few images and no others, and compares: that tells whether images,
     views, network and loss are still those of the record. Computed in float32 on the CPU.
     """
     subset = image_set.first_of_each(n_images_per_class_to_reproduce(RECIPES[name], len(image_set.classes)))
@@ -100,7 +100,7 @@ def reproduce_losses(name: str, image_set: Pictures, *, seed: int) -> list[float
     return round_losses(record.losses)
 
 
-def extract_features(network: Network, image_set: Pictures, *, layer: str = PROBED_LAYER) -> NDArray:
+def extract_features(network: Network, image_set: Images, *, layer: str = PROBED_LAYER) -> NDArray:
     """Return the activations of a layer, means of feature maps, float32 (n_images, n_units)."""
     preprocessing = network.preprocessing
     view = Augmentation(size=preprocessing.crop, mean=preprocessing.mean, std=preprocessing.std)
@@ -109,15 +109,15 @@ def extract_features(network: Network, image_set: Pictures, *, layer: str = PROB
     return extract_activations(network.model, read, batches, read=channel_means)[layer].numpy()
 
 
-def evaluate_probes(train_images: Pictures, val_images: Pictures, extract: FeatureFunction) -> dict[str, dict[str, float]]:
-    """Measure how well features tell the classes, and the domains, of new pictures.
+def evaluate_probes(train_images: Images, val_images: Images, extract: FeatureFunction) -> dict[str, dict[str, float]]:
+    """Measure how well features tell the classes, and the domains, of new images.
 
     Parameters
     ----------
-    train_images, val_images : Pictures
+    train_images, val_images : Images
         The two parts of a diet.
     read : callable
-        Pictures → features, float (n_images, n_units).
+        Images → features, float (n_images, n_units).
 
     Returns
     -------
@@ -194,7 +194,7 @@ def train_and_save_readout(name: str, profile: Profile, *, device: torch.device)
 
 
 def reproduce_readout_loss(network: Network, images: ImageSet, profile: Profile) -> float:
-    """Return the loss of one step on the first few pictures of each class, to be compared."""
+    """Return the loss of one step on the first few images of each class, to be compared."""
     spec = profile.table("readout")
     n_per_class = math.ceil(spec.batch_size / len(images.classes))
     subset = images.select(np.concatenate([np.flatnonzero(images.labels == label)[:n_per_class]
@@ -213,15 +213,15 @@ def save_network(name: str, model: nn.Module) -> None:
         save_state_dict(weights_path(name), model, half=True)
 
 
-def read_diet(profile: Profile, name: str) -> tuple[Pictures, Pictures]:
-    """Return the training and validation pictures of an image set, made present."""
+def read_diet(profile: Profile, name: str) -> tuple[Images, Images]:
+    """Return the training and validation images of an image set, made present."""
     spec = profile.image_sets[TRAINING_IMAGE_SETS.get(name, name)]
     folder = ensure_available(profile, spec, data_dir(profile.data))
     return _read_cached(folder / "train"), _read_cached(folder / "val")
 
 
 # Each diet is trained on and probed several times; both together take half a gigabyte.
-_read_cached = cache(read_pictures)
+_read_cached = cache(read_images)
 
 
 def round_losses(losses: list[float] | tuple[float, ...]) -> list[float]:

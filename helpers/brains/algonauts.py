@@ -20,7 +20,7 @@ from helpers.core.errors import LabError
 from helpers.core.stray_files import exactly
 
 SPACE = "challenge"
-PICTURE = re.compile(r"train-\d+_nsd-(\d+)\.png")
+IMAGE = re.compile(r"train-\d+_nsd-(\d+)\.png")
 EXAMPLE = "train-0001_nsd-00013.png"
 
 
@@ -77,9 +77,9 @@ def region_sizes(root: Path, subject: str, space: str = SPACE) -> dict[str, tupl
 
 
 class Algonauts(Cohort):
-    """Open the challenge's data; of the test split only the pictures are public, so it is unused.
+    """Open the challenge's data; of the test split only the images are public, so it is unused.
 
-    A condition is a picture, by its NSD number; the responses are means over an unknown number of
+    A condition is an image, by its NSD number; the responses are means over an unknown number of
     repeats, so there is no ncsnr and no noise ceiling.
 
     Parameters
@@ -102,7 +102,7 @@ class Algonauts(Cohort):
                            remedy="see [algonauts2023] in helpers/datasets/sources.toml")
         self.subjects = tuple(subjects) or tuple(present)
         refuse_lacking({name: families_in(root, name) for name in self.subjects}, root)
-        self._files = {name: self._pictures(name) for name in self.subjects}
+        self._files = {name: self._images(name) for name in self.subjects}
         first: dict[int, Path] = {}
         for files in self._files.values():
             for path in files:
@@ -111,18 +111,18 @@ class Algonauts(Cohort):
         self.album = Files([first[number] for number in self.nsd_ids])
         self.condition_of = np.arange(len(self.album))
 
-    def _pictures(self, subject: str) -> list[Path]:
+    def _images(self, subject: str) -> list[Path]:
         folder = self.root / subject / "training_split/training_images"
-        files = exactly(folder.glob("*.[pP][nN][gG]"), PICTURE, "the picture", EXAMPLE)
+        files = exactly(folder.glob("*.[pP][nN][gG]"), IMAGE, "the image", EXAMPLE)
         if not files:
-            raise LabError(f"no pictures of {subject} in {folder}", expected=f"{EXAMPLE} …",
+            raise LabError(f"no images of {subject} in {folder}", expected=f"{EXAMPLE} …",
                            remedy=PUT_THERE)
         first: dict[int, Path] = {}
         for path in files:
             if first.setdefault(_number(path), path) is not path:
-                raise LabError(f"two training pictures of one NSD number in {folder}: "
+                raise LabError(f"two training images of one NSD number in {folder}: "
                                f"{first[_number(path)].name}, {path.name}",
-                               expected="each picture once, in the order of the responses",
+                               expected="each image once, in the order of the responses",
                                remedy="move the one that does not belong to the release elsewhere")
         return files
 
@@ -139,7 +139,7 @@ class Algonauts(Cohort):
         return self.root / subject / f"training_split/training_fmri/{side}_training_fmri.npy"
 
     def responses(self, subject: str, rois: Sequence[str]) -> Responses:
-        """Read the mean responses to the training pictures, by memory map."""
+        """Read the mean responses to the training images, by memory map."""
         masks = read_masks(self.root, self.opened(subject))
         chosen = [name for name in checked(rois)
                   if name in masks and any(side.any() for side in masks[name])]
@@ -163,13 +163,13 @@ class Algonauts(Cohort):
 
     def _values(self, subject: str, side: str, n_labels: int) -> NDArray[np.float32]:
         """Map a hemisphere's responses into memory, checking that they match the other files."""
-        path, n_pictures = self._fmri(subject, side), len(self._files[subject])
+        path, n_images = self._fmri(subject, side), len(self._files[subject])
         values = readable(path, lambda p: np.load(p, mmap_mode="r", allow_pickle=False),
-                          "float32, pictures x vertices")
-        if values.shape != (n_pictures, n_labels):
-            raise LabError(f"{path} is {values.shape}; there are {n_pictures} pictures and labels "
-                           f"of {n_labels} vertices", expected="pictures x labelled vertices",
-                           remedy="use responses, pictures and labels of the same participant")
+                          "float32, images x vertices")
+        if values.shape != (n_images, n_labels):
+            raise LabError(f"{path} is {values.shape}; there are {n_images} images and labels "
+                           f"of {n_labels} vertices", expected="images x labelled vertices",
+                           remedy="use responses, images and labels of the same participant")
         return values
 
     def folds(self, subject: str) -> tuple[Fold, ...]:
@@ -191,4 +191,4 @@ class Algonauts(Cohort):
 
 
 def _number(path: Path) -> int:
-    return int(PICTURE.fullmatch(path.name)[1])
+    return int(IMAGE.fullmatch(path.name)[1])

@@ -1,4 +1,4 @@
-"""What people wrote about a cohort's pictures: COCO's captions and lists of objects."""
+"""What people wrote about a cohort's images: COCO's captions and lists of objects."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from helpers.brains.nsd import NSD
 from helpers.core.errors import LabError
 
 PARTS = ("train2017", "val2017")
-"""COCO's parts; NSD's pictures come from both."""
+"""COCO's parts; NSD's images come from both."""
 
 
 @dataclass(frozen=True)
 class Annotations:
-    """What is written about pictures.
+    """What is written about images.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class Annotations:
 
 
 def annotations_of(cohort: Cohort) -> Annotations | None:
-    """Read the annotations of a cohort's pictures; None where its files have none.
+    """Read the annotations of a cohort's images; None where its files have none.
 
     NSD: ``annotations/{captions,instances}_{train,val}2017.json`` of COCO, beside ``nsddata``. An
     object counts as present where the middle of its box lies in NSD's crop of the photograph.
@@ -47,7 +47,7 @@ def annotations_of(cohort: Cohort) -> Annotations | None:
     Raises
     ------
     LabError
-        If a file is damaged, or knows none of the pictures.
+        If a file is damaged, or knows none of the images.
     """
     if not isinstance(cohort, NSD):
         return None
@@ -68,7 +68,7 @@ def annotations_of(cohort: Cohort) -> Annotations | None:
         else:
             boxes += _objects(content, place, cohort.info)
     if not any(captions) and not boxes:
-        raise LabError(f"the annotations in {folder} know none of the cohort's pictures",
+        raise LabError(f"the annotations in {folder} know none of the cohort's images",
                        expected="COCO's annotations of 2017", remedy=USE_RELEASED)
     objects = tuple(sorted({name for _, name in boxes}))
     present = np.zeros((len(cohort.info), len(objects)), bool)
@@ -79,7 +79,7 @@ def annotations_of(cohort: Cohort) -> Annotations | None:
 
 def _objects(content: dict[str, Any], place: dict[int, int],
              info: pd.DataFrame) -> list[tuple[int, str]]:
-    """Return (row of the picture, name) for every object whose middle the crop holds."""
+    """Return (row of the image, name) for every object whose middle the crop holds."""
     name = {category["id"]: category["name"] for category in content["categories"]}
     size = {one["id"]: (one["width"], one["height"]) for one in content["images"]}
     crops = [_crop(row, text) for row, text in enumerate(info["cropBox"])]
@@ -96,7 +96,7 @@ def _crop(row: int, text: str) -> tuple[float, ...]:
     """Read four shares of an image, as NSD's table writes them."""
     crop = tuple(map(float, re.findall(r"\d+(?:\.\d*)?(?:[eE][+-]?\d+)?", text)))
     if len(crop) != 4 or not all(0 <= share < 1 for share in crop):
-        raise LabError(f"cropBox of picture {row} is {text!r} in NSD's table of presentations",
+        raise LabError(f"cropBox of image {row} is {text!r} in NSD's table of presentations",
                        expected="four shares from 0 to 1: top, bottom, left, right",
                        remedy=USE_RELEASED)
     return crop
@@ -105,7 +105,7 @@ def _crop(row: int, text: str) -> tuple[float, ...]:
 def _inside(box: Sequence[float], size: tuple[float, float], crop: Sequence[float]) -> bool:
     """Tell whether the middle of a box (left, top, width, height, px) lies in a crop.
 
-    ``crop``: shares of the picture cut off at the top, bottom, left and right.
+    ``crop``: shares of the image cut off at the top, bottom, left and right.
     """
     x, y = ((box[i] + box[i + 2] / 2) / size[i] for i in (0, 1))
     top, bottom, left, right = crop

@@ -1,7 +1,7 @@
 """What every cohort offers, whatever files it is read from.
 
-A *condition* is what a response belongs to: one picture (NSD, Algonauts, NOD) or one category of
-pictures (object2vec). A participant's responses are an array of conditions x repeats x vertices.
+A *condition* is what a response belongs to: one image (NSD, Algonauts, NOD) or one category of
+images (object2vec). A participant's responses are an array of conditions x repeats x vertices.
 """
 
 from __future__ import annotations
@@ -163,9 +163,9 @@ class Cohort(ABC):
         Of the betas, for axis labels and captions.
     subjects : tuple of str
     album : Album
-        All pictures.
-    condition_of : array, int64, shape (n_pictures,)
-        Condition to which each picture belongs.
+        All images.
+    condition_of : array, int64, shape (n_images,)
+        Condition to which each image belongs.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Reading the files of brain data: labels, volumes, safe dictionaries, pictures."""
+"""Reading the files of brain data: labels, volumes, safe dictionaries, images."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def read_mapping(path: Path) -> dict[int, str]:
 
 
 class Files(Album):
-    """Pictures that are files of their own.
+    """Images that are files of their own.
 
     Parameters
     ----------
@@ -170,5 +170,5 @@ class Files(Album):
         return files_digest(self.paths)
 
     def open(self, index: int) -> Image.Image:
-        """Decode one picture as RGB."""
-        return readable(self.paths[index], decoded, "a picture")
+        """Decode one image as RGB."""
+        return readable(self.paths[index], decoded, "an image")

@@ -1,4 +1,4 @@
-"""Pictures in one HDF5 dataset, as NSD has its 73,000."""
+"""Images in one HDF5 dataset, as NSD has its 73,000."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from helpers.stimuli.image_source import Album
 
 
 class Brick(Album):
-    """Open an HDF5 dataset of pictures.
+    """Open an HDF5 dataset of images.
 
     Parameters
     ----------
     path : Path
     name : str
-        Dataset of shape (n_pictures, height, width, 3), uint8.
+        Dataset of shape (n_images, height, width, 3), uint8.
 
     Raises
     ------
@@ -38,13 +38,13 @@ class Brick(Album):
             found = file.get(name)
             if not isinstance(found, h5py.Dataset) or found.dtype != np.uint8 \
                     or found.ndim != 4 or found.shape[3] != 3:
-                raise LabError(f"{path} has no dataset {name!r} of pictures",
-                               expected="(n_pictures, height, width, 3), uint8",
+                raise LabError(f"{path} has no dataset {name!r} of images",
+                               expected="(n_images, height, width, 3), uint8",
                                remedy=USE_RELEASED)
             self.shape = found.shape
 
     def _file(self) -> h5py.File:
-        return readable(self.path, h5py.File, "an HDF5 file of pictures")
+        return readable(self.path, h5py.File, "an HDF5 file of images")
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -59,13 +59,13 @@ class Brick(Album):
         return str(self.path), self.path.stat().st_mtime_ns, self.name, index
 
     def open(self, index: int) -> Image.Image:
-        """Decode one picture."""
+        """Decode one image."""
         if not 0 <= index < len(self):
-            raise LabError(f"picture {index} of {self.path}", expected=f"0 to {len(self) - 1}",
+            raise LabError(f"image {index} of {self.path}", expected=f"0 to {len(self) - 1}",
                            remedy="use the indices of this cohort's album")
         try:
             with self._file() as file:
                 return Image.fromarray(file[self.name][index])
         except (OSError, RuntimeError) as error:
-            raise LabError(f"{self.path}, picture {index}: {error}", expected="a whole file",
+            raise LabError(f"{self.path}, image {index}: {error}", expected="a whole file",
                            remedy=PUT_AGAIN) from error

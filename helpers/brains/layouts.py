@@ -56,7 +56,7 @@ def read_cohort(layout: str, root: Path, *, subjects: Sequence[str] = (), n_pool
     subjects : sequence of str
         Empty: all.
     n_pool, n_batches, n_shared : int
-        How NSD's pictures are split; other layouts have published splits of their own. 0: as
+        How NSD's images are split; other layouts have published splits of their own. 0: as
         published (for ``n_shared``: whatever is found).
 
     Raises

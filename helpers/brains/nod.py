@@ -1,4 +1,4 @@
-"""The Natural Object Dataset in its ciftify layout: single trials, one picture each."""
+"""The Natural Object Dataset in its ciftify layout: single trials, one image each."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ N_LABELS = 180
 R2_ROW = 3
 """Row of the pRF parameters that holds R² (after angle, eccentricity and size)."""
 RUN = re.compile(r"ses-imagenet(\d\d)_task-imagenet_run-(\d+)")
-PICTURE = re.compile(r"(?!/)(?!(.*/)?\.\./)(.+/.+|n\d+_\d+)\.[A-Za-z]+")
+IMAGE = re.compile(r"(?!/)(?!(.*/)?\.\./)(.+/.+|n\d+_\d+)\.[A-Za-z]+")
 """An image's path, or its name in ImageNet, whose folder the name begins with."""
 AREA = re.compile(r"[LR]_(\w+)_ROI")
 
@@ -34,7 +34,7 @@ AREA = re.compile(r"[LR]_(\w+)_ROI")
 class NOD(Cohort):
     """Open a folder with NOD's derivatives.
 
-    A condition is a picture; it was shown once, so there are no repeats, no ncsnr and no noise
+    A condition is an image; it was shown once, so there are no repeats, no ncsnr and no noise
     ceiling. Betas are z-scored within each run.
 
     Parameters
@@ -49,9 +49,9 @@ class NOD(Cohort):
     per_run : {"vertex", "scalar"}
         "scalar": one mean and one standard deviation a run, over all cortical vertices, as the
         published code has it. By default every vertex has its own, which removes what differs
-        between vertices for reasons other than the pictures.
+        between vertices for reasons other than the images.
     n_sessions : int
-        Sessions of ImageNet pictures (published: the first 4; some people have a fifth).
+        Sessions of ImageNet images (published: the first 4; some people have a fifth).
     """
 
     name, units = "NOD", "z within run"
@@ -72,7 +72,7 @@ class NOD(Cohort):
                            remedy="see [nod] in helpers/datasets/sources.toml")
         self.subjects = tuple(subjects) or tuple(present)
         self._runs = {name: self._list_runs(name, n_sessions) for name in self.subjects}
-        self._shown = {name: [_pictures(run) for run in runs]
+        self._shown = {name: [_images(run) for run in runs]
                        for name, runs in self._runs.items()}
         names = sorted({line for runs in self._shown.values() for run in runs for line in run})
         self._index = {name: i for i, name in enumerate(names)}
@@ -196,11 +196,11 @@ class NOD(Cohort):
             return np.where(constant, np.nan, (kept - mean) / spread).astype(np.float32)
 
     def _conditions(self, subject: str) -> NDArray[np.int64]:
-        """Return the picture of every trial, in the order of the runs."""
+        """Return the image of every trial, in the order of the runs."""
         found = np.array([self._index[name] for run in self._shown[self.opened(subject)]
                           for name in run])
         if len(np.unique(found)) != len(found):
-            raise LabError(f"{subject} saw a picture twice", expected="single presentations",
+            raise LabError(f"{subject} saw an image twice", expected="single presentations",
                            remedy="leave such sessions out: repeats are not read here")
         return found
 
@@ -235,14 +235,14 @@ def _label_file(run: Path) -> Path:
     return found[0] if found and not own.is_file() else own
 
 
-def _pictures(run: Path) -> list[str]:
-    """Read the picture of each row, as its path below ``stimuli``."""
+def _images(run: Path) -> list[str]:
+    """Read the image of each row, as its path below ``stimuli``."""
     path, found = _label_file(run), []
-    for number, line in readable(path, read_lines, "one picture a line"):
+    for number, line in readable(path, read_lines, "one image a line"):
         name = line.replace("\\", "/").removeprefix("stimuli/")
-        if not PICTURE.fullmatch(name):
+        if not IMAGE.fullmatch(name):
             raise LabError(f"{path}, line {number}: {line!r}",
-                           expected="a picture's name, such as n01440764_10026.JPEG",
+                           expected="an image's name, such as n01440764_10026.JPEG",
                            remedy=USE_RELEASED)
         found.append(name if "/" in name else f"imagenet/{name.split('_')[0]}/{name}")
     return found

@@ -1,6 +1,6 @@
 """The Natural Scenes Dataset as its release has it: surface or volume.
 
-Session by session, betas are z-scored and scattered into pictures x repeats x vertices.
+Session by session, betas are z-scored and scattered into images x repeats x vertices.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class NSD(Cohort):
     n_pool, n_batches : int
         As for `helpers.brains.splits.batches`.
     n_shared : int
-        Number of test pictures that is expected; 0: any.
+        Number of test images that is expected; 0: any.
     space : {"nativesurface", "func1pt8mm"}
 
     Raises
@@ -116,7 +116,7 @@ class NSD(Cohort):
         self.n_sessions = {name: self._place(name).count_sessions() for name in self.subjects}
         self.album = Brick(root / STIMULI)
         if len(self.album) != len(self.info):
-            raise LabError(f"{len(self.album)} pictures in {STIMULI}, {len(self.info)} rows in "
+            raise LabError(f"{len(self.album)} images in {STIMULI}, {len(self.info)} rows in "
                            f"{TABLE}", expected="as many", remedy=USE_RELEASED)
         self.condition_of = np.arange(len(self.album))
         self._rois: dict[str, tuple[str, ...]] = {}
@@ -217,13 +217,13 @@ class NSD(Cohort):
 
     def _fill(self, betas: NDArray[np.float32], good: NDArray[np.bool_], subject: str, part: Part,
               shown: NDArray[np.int64], scaled: bool) -> None:
-        """Scatter all sessions into pictures x repeats x vertices; mark what is constant or NaN."""
+        """Scatter all sessions into images x repeats x vertices; mark what is constant or NaN."""
         place = self._place(subject)
         for session in range(self.n_sessions[subject]):
             values = read_session(place.session(part.name, session + 1), part.vertex,
                                   n_vertices=part.n_vertices, scaled=scaled)
-            picture, repeat = np.nonzero(shown // TRIALS == session)
-            betas[picture, repeat] = values[shown[picture, repeat] - session * TRIALS]
+            image, repeat = np.nonzero(shown // TRIALS == session)
+            betas[image, repeat] = values[shown[image, repeat] - session * TRIALS]
             good &= np.isfinite(values).all(0)
 
     def folds(self, subject: str) -> tuple[Fold, ...]:
@@ -235,7 +235,7 @@ class NSD(Cohort):
                     if f"subject{int(name[4:])}_rep0" in self.info}
         test = seen_by_all(self.info, everyone)
         if self.n_shared and len(test) != self.n_shared:
-            raise LabError(f"{len(test)} pictures were seen {N_REPEATS} times by all "
+            raise LabError(f"{len(test)} images were seen {N_REPEATS} times by all "
                            f"{len(everyone)} participants", expected=f"{self.n_shared}",
                            remedy="fetch all sessions of all participants, or set n_shared to 0")
         fit, choose, *_ = batches(self.info, subject, self.n_sessions[self.opened(subject)],

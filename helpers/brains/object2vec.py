@@ -1,6 +1,6 @@
 """object2vec (Bonner & Epstein 2021): 81 kinds of object, four participants, MATLAB files.
 
-``stimuli/<category>/*.jpg`` (810 pictures), ``fmri/subj001/{roistack,sets}.mat`` with ten ROIs,
+``stimuli/<category>/*.jpg`` (810 images), ``fmri/subj001/{roistack,sets}.mat`` with ten ROIs,
 ``fmri_ppa_loc/subj00{2..4}_old/`` with two. ``fmri_ppa_loc/subj001_old`` is the same person as
 ``fmri/subj001`` and is read only where that is absent: nobody counts twice. The files hold one
 beta a category and voxel, no repeats: there is no noise ceiling. Their reliabilities are not
@@ -114,12 +114,12 @@ class Object2Vec(Cohort):
         return found.select(kept).select(good[kept], "NaN")
 
     def _order(self, path: Path, names: Sequence[str]) -> NDArray[np.int64]:
-        """Return where each category of the pictures stands in a file."""
+        """Return where each category of the images stands in a file."""
         if sorted(names) != sorted(self.categories):
             strange = sorted(set(names) ^ set(self.categories))
-            raise LabError(f"{path} and the pictures differ in categories: {strange[:3]}",
+            raise LabError(f"{path} and the images differ in categories: {strange[:3]}",
                            expected=f"the {len(self.categories)} folders of stimuli/",
-                           remedy="use pictures and responses of the same release")
+                           remedy="use images and responses of the same release")
         place = {name: i for i, name in enumerate(names)}
         return np.array([place[name] for name in self.categories])
 

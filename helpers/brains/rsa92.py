@@ -1,4 +1,4 @@
-"""The 92-image study (Kriegeskorte et al. 2008): pictures, human and monkey IT RDMs."""
+"""The 92-image study (Kriegeskorte et al. 2008): images, human and monkey IT RDMs."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from helpers.core.errors import LabError
 from helpers.lab import Laboratory
 from helpers.stimuli.image_source import Album
 
-N_PICTURES = 92
+N_IMAGES = 92
 
 
 class Stack(Album):
-    """Pictures in memory.
+    """Images in memory.
 
     Parameters
     ----------
-    pixels : array, uint8, shape (n_pictures, height, width, 3)
+    pixels : array, uint8, shape (n_images, height, width, 3)
 
     Raises
     ------
@@ -35,9 +35,9 @@ class Stack(Album):
 
     def __init__(self, pixels: NDArray[np.uint8]) -> None:
         if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[3] != 3:
-            raise LabError(f"pictures of shape {pixels.shape}, {pixels.dtype}",
-                           expected="(n_pictures, height, width, 3), uint8, from 0 to 255",
-                           remedy="use the file as it was published, or scale the pictures to 8 "
+            raise LabError(f"images of shape {pixels.shape}, {pixels.dtype}",
+                           expected="(n_images, height, width, 3), uint8, from 0 to 255",
+                           remedy="use the file as it was published, or scale the images to 8 "
                                   "bits a colour")
         self.pixels = pixels
 
@@ -50,13 +50,13 @@ class Stack(Album):
         return array_digest(self.pixels)
 
     def open(self, index: int) -> Image.Image:
-        """Return one picture as RGB."""
+        """Return one image as RGB."""
         return Image.fromarray(self.pixels[index])
 
 
 @dataclass(frozen=True)
 class MeasuredRdms:
-    """Dissimilarities (1 - r) of the pictures, as measured.
+    """Dissimilarities (1 - r) of the images, as measured.
 
     Attributes
     ----------
@@ -66,11 +66,11 @@ class MeasuredRdms:
     single : dict, name -> float64, shape (4186,)
         Of each participant and session.
     categories : tuple of str
-        Category of each picture.
+        Category of each image.
     labels : tuple of str
-        Of 12 ways to divide the pictures.
+        Of 12 ways to divide the images.
     vectors : array, bool, shape (92, 12)
-        Pictures that are on the labelled side of each.
+        Images that are on the labelled side of each.
     """
 
     album: Album
@@ -96,37 +96,37 @@ def read_rsa92(root: Path) -> MeasuredRdms:
     Raises
     ------
     LabError
-        If a file is missing or damaged, or the pictures and RDMs do not match.
+        If a file is missing or damaged, or the images and RDMs do not match.
     """
     main = root / "Kriegeskorte_Neuron2008_supplementalData.mat"
-    pictures = np.atleast_1d(read_mat(main, "stimuli_92objs"))
+    images = np.atleast_1d(read_mat(main, "stimuli_92objs"))
     monkey, _ = read_mat(main, "RDMs_mIT_hIT_fig1")
     single = {str(one.name): _condensed(one.RDM, root / "92_brainRDMs.mat")
               for one in np.ravel(read_mat(root / "92_brainRDMs.mat", "RDMs"))}
     vectors = whole_numbers(read_mat(main, "categoryVectors"), f"{main}, categoryVectors", least=0,
                             most=1).astype(bool)
     labels = tuple(str(label).strip() for label in read_mat(main, "categoryLabels"))
-    if len(pictures) != N_PICTURES or vectors.shape != (N_PICTURES, len(labels)):
-        raise LabError(f"{main} holds {len(pictures)} pictures, categories {vectors.shape}",
-                       expected=f"{N_PICTURES} of each", remedy=USE_RELEASED)
+    if len(images) != N_IMAGES or vectors.shape != (N_IMAGES, len(labels)):
+        raise LabError(f"{main} holds {len(images)} images, categories {vectors.shape}",
+                       expected=f"{N_IMAGES} of each", remedy=USE_RELEASED)
     if not str(monkey.name).startswith("mIT"):
         raise LabError(f"{main}: the first RDM is {monkey.name}", expected="mIT_674neurons",
                        remedy=USE_RELEASED)
-    return MeasuredRdms(Stack(np.stack([one.image for one in pictures])),
+    return MeasuredRdms(Stack(np.stack([one.image for one in images])),
                         {"human IT": np.mean(list(single.values()), axis=0),
                          "monkey IT": _condensed(monkey.RDM, main)},
-                        single, tuple(str(one.category) for one in pictures), labels, vectors)
+                        single, tuple(str(one.category) for one in images), labels, vectors)
 
 
 def _condensed(values: NDArray, where: Path) -> NDArray[np.float64]:
     """Return an RDM's upper triangle, whether it is stored square or condensed."""
     values = np.asarray(values, np.float64)
-    fits = values.shape in ((N_PICTURES, N_PICTURES), (N_PICTURES * (N_PICTURES - 1) // 2,))
+    fits = values.shape in ((N_IMAGES, N_IMAGES), (N_IMAGES * (N_IMAGES - 1) // 2,))
     square = fits and values.ndim == 2
     flat = squareform(values, checks=False) if square else values
     if not fits or not np.isfinite(flat).all() or (
             square and not np.allclose(flat, squareform(values.T, checks=False), atol=1e-6)):
         raise LabError(f"{where}: an RDM of shape {values.shape}, or with NaN, or not symmetric",
-                       expected=f"the dissimilarities of {N_PICTURES} pictures",
+                       expected=f"the dissimilarities of {N_IMAGES} images",
                        remedy=USE_RELEASED)
     return flat

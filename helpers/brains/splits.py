@@ -1,4 +1,4 @@
-"""How cohorts split their pictures, from the table of presentations alone."""
+"""How cohorts split their images, from the table of presentations alone."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ N_REPEATS = 3
 MOST_SUBJECTS = 99
 
 SPECIAL515 = {f"subj{i:02d}": n for i, n in enumerate((40, 40, 32, 30, 40, 32, 40, 30), 1)}
-"""Completed sessions: 515 pictures were then seen three times by everyone."""
+"""Completed sessions: 515 images were then seen three times by everyone."""
 SHARED413 = {f"subj{i:02d}": n for i, n in enumerate((37, 37, 29, 27, 37, 29, 37, 27), 1)}
-"""Sessions without the last three, once held back: the same rule then gives 413 pictures."""
+"""Sessions without the last three, once held back: the same rule then gives 413 images."""
 
 
 def read_presentations(path: Path) -> pd.DataFrame:
@@ -67,18 +67,18 @@ def _check_trials(table: Table, trials: pd.DataFrame) -> None:
     if wrong.any():
         row, column = divmod(int(np.flatnonzero(wrong)[0]), trials.shape[1])
         raise LabError(f"{table.path}, line {table.lines[row]}: {trials.columns[column]} is "
-                       f"{trials.iat[row, column]}, negative or the trial of another picture",
-                       expected="trials from 1, one picture each; 0: not shown",
+                       f"{trials.iat[row, column]}, negative or the trial of another image",
+                       expected="trials from 1, one image each; 0: not shown",
                        remedy=USE_RELEASED)
 
 
 def presentations(info: pd.DataFrame, subject: str, n_sessions: int) -> NDArray[np.int64]:
-    """Return in which trial a participant saw each picture.
+    """Return in which trial a participant saw each image.
 
     Parameters
     ----------
     info : DataFrame
-        ``nsd_stim_info_merged.csv``: one row per picture, in the order of nsdId.
+        ``nsd_stim_info_merged.csv``: one row per image, in the order of nsdId.
     subject : str
         ``subj01`` ...
     n_sessions : int
@@ -86,7 +86,7 @@ def presentations(info: pd.DataFrame, subject: str, n_sessions: int) -> NDArray[
 
     Returns
     -------
-    array, int64, shape (n_pictures, 3)
+    array, int64, shape (n_images, 3)
         From 0; -1: not seen, or in a session that was not completed.
     """
     number = int(subject.removeprefix("subj"))
@@ -97,7 +97,7 @@ def presentations(info: pd.DataFrame, subject: str, n_sessions: int) -> NDArray[
 
 
 def seen_by_all(info: pd.DataFrame, n_sessions: Mapping[str, int]) -> NDArray[np.int64]:
-    """Return the shared pictures that all participants saw three times, as nsdIds.
+    """Return the shared images that all participants saw three times, as nsdIds.
 
     With the sessions of `SPECIAL515` and NSD's own table these are ``special515``; with those of
     `SHARED413`, the 413 that decoders were tested on (spec of the decodable concepts, 1).
@@ -122,9 +122,9 @@ def seen_by_all(info: pd.DataFrame, n_sessions: Mapping[str, int]) -> NDArray[np
 
 def batches(info: pd.DataFrame, subject: str, n_sessions: int, *, n_pool: int,
             n_batches: int) -> list[NDArray[np.int64]]:
-    """Deal a participant's own pictures into batches, as published (spec 4.3).
+    """Deal a participant's own images into batches, as published (spec 4.3).
 
-    Pictures that are not shared and were seen three times, ordered by their COCO id, the first
+    Images that are not shared and were seen three times, ordered by their COCO id, the first
     ``n_pool`` (published: 4,000), every ``n_batches``-th (published: 4) to each batch.
 
     Returns
@@ -138,14 +138,14 @@ def batches(info: pd.DataFrame, subject: str, n_sessions: int, *, n_pool: int,
         If there are fewer than ``n_pool``, or so few that a batch is empty, or a single batch.
     """
     if not 2 <= n_batches <= n_pool:
-        raise LabError(f"{n_pool} pictures in {n_batches} batches",
+        raise LabError(f"{n_pool} images in {n_batches} batches",
                        expected="at least two batches, none of them empty",
                        remedy="correct n_pool and n_batches in the profile (published: 4000, 4)")
     own = ~info["shared1000"].to_numpy(bool)
     own &= (presentations(info, subject, n_sessions) >= 0).all(1)
     chosen = info[own].sort_values("cocoId", kind="stable")["nsdId"].to_numpy(np.int64)
     if len(chosen) < n_pool:
-        raise LabError(f"{subject} saw {len(chosen)} pictures of its own three times",
+        raise LabError(f"{subject} saw {len(chosen)} images of its own three times",
                        expected=f"{n_pool} or more (n_pool in the profile)",
                        remedy="lower n_pool, or fetch the missing sessions")
     return [np.sort(chosen[:n_pool][b::n_batches]) for b in range(n_batches)]

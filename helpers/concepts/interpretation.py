@@ -47,9 +47,9 @@ def words_in(captions: Iterable[Sequence[str]], least: int) -> tuple[str, ...]:
     Parameters
     ----------
     captions : iterable of sequences of str
-        Of each picture.
+        Of each image.
     least : int
-        A word must occur in the captions of so many pictures.
+        A word must occur in the captions of so many images.
     """
     counts: Counter[str] = Counter()
     for said in captions:
@@ -61,22 +61,22 @@ def words_in(captions: Iterable[Sequence[str]], least: int) -> tuple[str, ...]:
 
 
 def auc(values: NDArray, present: NDArray) -> NDArray[np.float64]:
-    """Return how well values tell pictures with an object from those without.
+    """Return how well values tell images with an object from those without.
 
     Parameters
     ----------
-    values : array, float, shape (n_pictures, n_clusters)
-        Similarity of each picture to a centroid, or mean response of a cluster's voxels.
-    present : array, bool, shape (n_pictures, n_objects)
+    values : array, float, shape (n_images, n_clusters)
+        Similarity of each image to a centroid, or mean response of a cluster's voxels.
+    present : array, bool, shape (n_images, n_objects)
 
     Returns
     -------
     array, float64, shape (n_clusters, n_objects)
-        Area under the ROC curve; ties count half. NaN where all pictures have the object, or none.
+        Area under the ROC curve; ties count half. NaN where all images have the object, or none.
     """
     if values.ndim != 2 or present.shape[:1] != values.shape[:1]:
         raise LabError(f"values {values.shape}, objects {present.shape}",
-                       expected="as many pictures in both", remedy="use the same pictures")
+                       expected="as many images in both", remedy="use the same images")
     place = rankdata(values, axis=0)
     n = present.sum(0).astype(float)
     rest = len(present) - n

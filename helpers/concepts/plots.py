@@ -25,7 +25,7 @@ PEOPLE = ("tab:blue", "tab:orange", "tab:green", "tab:red", "tab:purple", "tab:b
           "tab:olive")
 """Colours of participants, as in the authors' maps."""
 SIDE = 64
-"""Pixels of a picture on a card."""
+"""Pixels of an image on a card."""
 
 
 def retrieval_curves(axes: Axes, table: pd.DataFrame, methods: Sequence[str]) -> None:
@@ -59,7 +59,7 @@ def method_handles(methods: Sequence[str]) -> list[Line2D]:
 
 
 def participant_bars(axes: Axes, table: pd.DataFrame, methods: Sequence[str]) -> None:
-    """Draw one bar a participant and method, with its 95 % interval over pictures, and chance.
+    """Draw one bar a participant and method, with its 95 % interval over images, and chance.
 
     Parameters
     ----------
@@ -157,14 +157,14 @@ def count_bars(axes: Axes, counts: Sequence[int], people: Sequence[str]) -> None
     axes.spines[["top", "right", "bottom"]].set_visible(False)
 
 
-def picture_strip(axes: Axes, pictures: Sequence[Image.Image], n_columns: int, colour: str) -> None:
-    """Show pictures in rows, framed by a colour."""
-    n_rows = -(-len(pictures) // n_columns)
+def image_strip(axes: Axes, images: Sequence[Image.Image], n_columns: int, colour: str) -> None:
+    """Show images in rows, framed by a colour."""
+    n_rows = -(-len(images) // n_columns)
     canvas = np.full((n_rows * SIDE, n_columns * SIDE, 3), 255, np.uint8)
-    for place, picture in enumerate(pictures):
+    for place, image in enumerate(images):
         row, column = divmod(place, n_columns)
         canvas[row * SIDE:(row + 1) * SIDE - 2, column * SIDE:(column + 1) * SIDE - 2] = (
-            picture.convert("RGB").resize((SIDE - 2, SIDE - 2)))
+            image.convert("RGB").resize((SIDE - 2, SIDE - 2)))
     axes.imshow(canvas, interpolation="antialiased")
     axes.set_xticks([])
     axes.set_yticks([])
@@ -247,7 +247,7 @@ def angle_matrix(axes: Axes, angles: NDArray) -> None:
 
 
 def level_lines(axes: Axes, table: pd.DataFrame) -> None:
-    """Draw each concept's response to the nearest, all and the farthest pictures.
+    """Draw each concept's response to the nearest, all and the farthest images.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Are concepts found again: from other pictures, without a participant, in one of them alone?"""
+"""Are concepts found again: from other images, without a participant, in one of them alone?"""
 
 from __future__ import annotations
 
@@ -85,16 +85,16 @@ def left_out(points: Points, middles: NDArray, subject: str, eps: float, min_par
     return again, centres[cosines(middles, centres).argmax(1)]
 
 
-def predicted(centre: NDArray, weights: NDArray, responses: NDArray, pictures: NDArray,
+def predicted(centre: NDArray, weights: NDArray, responses: NDArray, images: NDArray,
               eps: float) -> tuple[float, float]:
-    """Correlate pictures' similarity to a concept with the responses of voxels that lie near it.
+    """Correlate images' similarity to a concept with the responses of voxels that lie near it.
 
     Parameters
     ----------
     centre : array, float, shape (n_dims,)
     weights : array, float, shape (n_voxels, n_dims)
-    responses : array, float, shape (n_pictures, n_voxels)
-    pictures : array, float, shape (n_pictures, n_dims)
+    responses : array, float, shape (n_images, n_voxels)
+    images : array, float, shape (n_images, n_dims)
     eps : float
         Voxels within this cosine distance of the centre.
 
@@ -106,7 +106,7 @@ def predicted(centre: NDArray, weights: NDArray, responses: NDArray, pictures: N
     if not np.isfinite(centre).all():
         return np.nan, np.nan
     chosen = cosines(weights, centre[None])[:, 0] > 1 - eps
-    similar = cosines(pictures, centre[None])[:, 0]
+    similar = cosines(images, centre[None])[:, 0]
     r = lambda mask: pearson(similar, responses[:, mask].mean(1))  # noqa: E731
     return (r(chosen) if chosen.any() else np.nan), r(np.ones(len(weights), bool))
 

@@ -28,7 +28,7 @@ FUNCTIONAL = ("prf-visualrois", "floc-faces", "floc-bodies", "floc-places", "flo
 """Label sets that a concept's members may lie in."""
 LEAST_SHARE = 0.1
 """Of a concept's members, for a region to be named."""
-LEAST_PICTURES = 10
+LEAST_IMAGES = 10
 """With an object, and without it, for an area under the curve."""
 
 
@@ -103,7 +103,7 @@ class ConceptStudy:
 
     @cached_property
     def by_permutation(self) -> NDArray[np.int64]:
-        """Numbers of clusters (1, n_eps) of decoders taught with permuted pictures."""
+        """Numbers of clusters (1, n_eps) of decoders taught with permuted images."""
         found = self.clustered(self.points(Variant(permuted=1)))
         return np.array([[one.n_clusters for one in found]])
 
@@ -125,7 +125,7 @@ class ConceptStudy:
 
     @cached_property
     def annotations(self) -> Annotations | None:
-        """What people wrote about the pictures."""
+        """What people wrote about the images."""
         return annotations_of(self.decoding.cohort)
 
     @cached_property
@@ -199,10 +199,10 @@ class ConceptStudy:
         -------
         DataFrame
             Columns ``subject, concept``; ``again``: cosine of the concept with the nearest one of
-            the others; ``r``: over held-out pictures, of their similarity to that one's centroid
+            the others; ``r``: over held-out images, of their similarity to that one's centroid
             with the mean response of those voxels whose weights lie within eps of it, and
             ``r_all``: with the mean response of all voxels. Voxels were found from training
-            pictures: neither r is high by construction. NaN where there is no such voxel.
+            images: neither r is high by construction. NaN where there is no such voxel.
         """
         eps, rows = self.concepts.eps, []
         for subject in self.subjects:
@@ -227,21 +227,21 @@ class ConceptStudy:
             return responses @ member / member.sum(0)
 
     def object_labels(self) -> pd.DataFrame:
-        """Return how well each concept tells which objects a held-out picture shows.
+        """Return how well each concept tells which objects a held-out image shows.
 
         Returns
         -------
         DataFrame
-            Columns ``concept, object, subject, n`` (pictures with it), ``auc`` (mean response of
+            Columns ``concept, object, subject, n`` (images with it), ``auc`` (mean response of
             the concept's voxels: CLIP has no part in it) and ``auc_clip`` (similarity of the
-            picture to the centroid). Objects in fewer than `LEAST_PICTURES` test pictures are left
-            out. Empty where nothing is written about the pictures.
+            image to the centroid). Objects in fewer than `LEAST_IMAGES` test images are left
+            out. Empty where nothing is written about the images.
         """
         rows, written = [], self.annotations
         for subject in self.subjects if written else ():
             test = self.tested(subject)
             responses, present = self.decoding.trials(subject).means(test), written.present[test]
-            often = np.flatnonzero(np.minimum(present.sum(0), (~present).sum(0)) >= LEAST_PICTURES)
+            often = np.flatnonzero(np.minimum(present.sum(0), (~present).sum(0)) >= LEAST_IMAGES)
             mine = auc(np.nan_to_num(self.member_responses(subject, responses)), present[:, often])
             clip = auc(cosines(self.middles, self.decoding.space.vectors[test]).T,
                        present[:, often])

@@ -14,9 +14,9 @@ class LesionSpec:
     Parameters
     ----------
     images, part : str
-        The image set, and its part, whose pictures are classified.
+        The image set, and its part, whose images are classified.
     top_k : int
-        A picture is recognised if its class is among this many best guesses.
+        An image is recognised if its class is among this many best guesses.
     n_random : int
         Random lesions of each domain, of as many units a layer.
     activation_layer : str
@@ -57,9 +57,9 @@ class ReadoutSpec:
     l1_positive, l1_negative : float
         Weight of the sum of all positive, and of all negative, weights' magnitudes.
     size : int
-        Side of the pictures that the network sees, px.
+        Side of the images that the network sees, px.
     smallest_crop : float
-        Smallest share of a picture's area in a random crop.
+        Smallest share of an image's area in a random crop.
     """
 
     images: str
@@ -87,7 +87,7 @@ class ReadoutSpec:
 
 @dataclass(frozen=True)
 class ChannelSpec:
-    """Which pictures are followed through which layers (notebook 04)."""
+    """Which images are followed through which layers (notebook 04)."""
 
     images: str
     categories: tuple[str, ...]
@@ -97,7 +97,7 @@ class ChannelSpec:
     def __post_init__(self) -> None:
         if min(len(self.categories), len(self.layers), self.n_per_category) < 2:
             raise LabError(f"The channels have {len(self.categories)} categories of "
-                           f"{self.n_per_category} pictures in {len(self.layers)} layers.",
+                           f"{self.n_per_category} images in {len(self.layers)} layers.",
                            expected="at least 2 of each", remedy="correct the table 'channels'")
 
 

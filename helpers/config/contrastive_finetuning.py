@@ -24,9 +24,9 @@ class FinetuningSpec:
     hemispheres : {"apart", "together"}
         Whether a region of each hemisphere has a model of its own, as published.
     image_size : int
-        Side of the pictures, px; 0: the network's own.
+        Side of the images, px; 0: the network's own.
     max_images_per_condition : int
-        Pictures of each condition; 0: all.
+        Images of each condition; 0: all.
     n_train, n_test : int
         Conditions to tune on and conditions held out; 0: all that the cohort has.
     n_seeds : int
@@ -111,7 +111,7 @@ class FinetuningSpec:
                            f"{self.epochs}, regression_epochs = {self.regression_epochs}, "
                            f"n_rate_search_regions = {self.n_rate_search_regions}, min_voxels = "
                            f"{self.min_voxels}, fixed_embedding_dim = {self.fixed_embedding_dim}.",
-                           expected="a batch of 2 or more (contrast needs another picture), and "
+                           expected="a batch of 2 or more (contrast needs another image), and "
                                     "at least 1 of the others",
                            remedy="correct the table 'finetuning'")
         if self.n_seeds < 1 or min(self.n_train, self.n_test) < 0:
@@ -138,9 +138,9 @@ class LandscapeSpec:
     tasks : dict, task -> image set
         ``set`` or ``set/part``, by the names of the profile.
     map_task : str
-        Of the tasks: networks are compared by their predictions on its held-out pictures.
+        Of the tasks: networks are compared by their predictions on its held-out images.
     image_size : int
-        Side of the tasks' pictures, px; 0: the network's own, as published.
+        Side of the tasks' images, px; 0: the network's own, as published.
     max_images : int
         Of each task, evenly spaced in its order; 0: all.
     """
@@ -160,7 +160,7 @@ class LandscapeSpec:
 
 @dataclass(frozen=True)
 class LateralitySpec:
-    """Which half of the picture networks look at (notebook 09); tuned as [finetuning] says, but:
+    """Which half of the image networks look at (notebook 09); tuned as [finetuning] says, but:
 
     Parameters
     ----------
@@ -173,11 +173,11 @@ class LateralitySpec:
     layers : tuple of str
         Whose feature maps are weighed; the first is the published one (the fifth layer's pooling).
     subject, roi : str
-        Whose networks the panel of pictures shows (published: subject 1, V2v).
+        Whose networks the panel of images shows (published: subject 1, V2v).
     hemispheres : {"apart", "together"}
         Together: nothing can be told of laterality, only looked at.
     image_size : int
-        Side of the pictures, px, in tuning and in the task; 0: as [finetuning] says, and in the
+        Side of the images, px, in tuning and in the task; 0: as [finetuning] says, and in the
         task the network's own.
     n_seeds, n_train, epochs : int
         Trainings of every network, conditions to tune on, passes; 0: as [finetuning] says.

@@ -37,10 +37,10 @@ class CohortSpec:
     subjects : tuple of str
         Some of them; empty: all that are there.
     n_pool, n_batches : int
-        Non-shared pictures that are dealt into batches (published: 4,000 into 4); 0: the layout
+        Non-shared images that are dealt into batches (published: 4,000 into 4); 0: the layout
         has its own way to split.
     n_shared : int
-        How many pictures all participants must have seen often enough (published: 515); 0: any.
+        How many images all participants must have seen often enough (published: 515); 0: any.
     """
 
     layout: Literal["nsd", "nsd-volume", "algonauts", "nod", "object2vec"]

@@ -54,7 +54,7 @@ class DecodingSpec:
     least_ceiling : float
         Voxels above this noise ceiling of a single trial are decoded, per cent.
     n_test, n_validation : int
-        Pictures of each participant.
+        Images of each participant.
     n_pool : int
         Candidates of the second protocol, in which repeats are averaged.
     alphas : tuple of float
@@ -79,7 +79,7 @@ class DecodingSpec:
         if (not 0 <= self.least_ceiling < 100 or min(self.n_validation, self.n_pool) < 1
                 or self.n_pool > self.n_test or min(self.alphas, default=0) <= 0):
             raise LabError(f"the decoding has {self}",
-                           expected="a noise ceiling below 100 %, as many test pictures as the "
+                           expected="a noise ceiling below 100 %, as many test images as the "
                                     "pool or more, penalties above 0",
                            remedy="correct the table 'decoding'")
 

@@ -24,15 +24,15 @@ class LanguageSpec:
     language : str
         The kind that was taught with language; empty: there is none.
     targets, shuffled : str
-        Taught with what captions mean, and with captions of other pictures; empty: none.
+        Taught with what captions mean, and with captions of other images; empty: none.
     images, second_localizer : str
         Image sets that the six sets are made from; ``second_localizer`` for a check, may be empty.
     n_units : int
         Units compared at equal numbers, of each domain and stage.
     max_units : int
-        At most so many selective units of each domain and stage are read picture by picture.
+        At most so many selective units of each domain and stage are read image by image.
     n_boot, n_nulls : int
-        Resampled sets of pictures, and masks drawn anew.
+        Resampled sets of images, and masks drawn anew.
     regions : dict, domain -> ROI
         Whose responses networks are compared with (notebook 15); needs the table [cohort].
     early_roi : str

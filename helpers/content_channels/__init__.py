@@ -1,1 +1,1 @@
-"""Floor 3. Channels: paths of pictures through the layers, and how far they part."""
+"""Floor 3. Channels: paths of images through the layers, and how far they part."""

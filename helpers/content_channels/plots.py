@@ -59,7 +59,7 @@ def _shaded(colour: str, shade: float) -> tuple[float, float, float]:
 
 def trajectory_paths(axes: Axes, points: NDArray, categories: Sequence[str],
                  styles: Mapping[str, tuple[tuple, str]]) -> None:
-    """Draw every picture's path through the layers, and the path of each category's mean.
+    """Draw every image's path through the layers, and the path of each category's mean.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ def category_handles(styles: Mapping[str, tuple[tuple, str]], first: str, last: 
 
 
 def sign_flip_strips(axes: Axes, table: pd.DataFrame, *, highlighted: Mapping[str, float]) -> None:
-    """Draw the correlation that each random flip of signs leaves, one row per picture.
+    """Draw the correlation that each random flip of signs leaves, one row per image.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ def sign_flip_strips(axes: Axes, table: pd.DataFrame, *, highlighted: Mapping[st
     table : DataFrame
         Columns ``embedding``, ``part`` (between or within), ``r``.
     highlighted : mapping of str to float
-        Picture -> correlation with the signs of another version of scikit-learn; a cross.
+        Image -> correlation with the signs of another version of scikit-learn; a cross.
     """
     jitter = np.random.default_rng(0)
     embeddings = list(dict.fromkeys(table["embedding"]))

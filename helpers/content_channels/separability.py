@@ -23,7 +23,7 @@ Array = NDArray[np.float64]
 
 
 def layer_rdm(activations: NDArray) -> Array:
-    """Return 1 - Pearson's r over all units of a layer, between all pictures.
+    """Return 1 - Pearson's r over all units of a layer, between all images.
 
     Parameters
     ----------
@@ -51,14 +51,14 @@ def silhouettes(rdms: Array, labels: Sequence[str] | NDArray) -> Array:
 
     .. math:: s_i = \frac{b_i - a_i}{\max(a_i, b_i)}
 
-    with :math:`a_i` the mean distance of picture *i* to the others of its category and
+    with :math:`a_i` the mean distance of image *i* to the others of its category and
     :math:`b_i` that to the nearest other category (Rousseeuw 1987).
 
     Parameters
     ----------
     rdms : ndarray, shape (n_layers, n_images, n_images)
     labels : sequence, n_images
-        Category of every picture; at least two categories, two pictures in each.
+        Category of every image; at least two categories, two images in each.
 
     Returns
     -------
@@ -81,13 +81,13 @@ def _encode_labels(labels: Sequence[str] | NDArray) -> tuple[NDArray, Array, NDA
     names, category_idx, counts = np.unique(np.asarray(labels), return_inverse=True, return_counts=True)
     if len(names) < 2 or counts.min() < 2:
         raise LabError(f"categories {dict(zip(names.tolist(), counts.tolist()))}",
-                       expected="at least 2 categories, 2 pictures in each",
-                       remedy="give every category more pictures")
+                       expected="at least 2 categories, 2 images in each",
+                       remedy="give every category more images")
     return category_idx, np.eye(len(names))[category_idx], counts
 
 
 def nearest_centroid_correct(rdms: Array, labels: Sequence[str] | NDArray) -> NDArray[np.bool_]:
-    r"""Say which pictures lie nearest to the centroid of their own category, they left out.
+    r"""Say which images lie nearest to the centroid of their own category, they left out.
 
     Patterns are standardised over units, and nearest means the largest Pearson's r. Both follow
     from the distances: with :math:`r_{ij} = 1 - d_{ij}` and :math:`S_k` the sum of the patterns
@@ -126,7 +126,7 @@ def nearest_centroid_accuracy(rdms: Array, labels: Sequence[str] | NDArray) -> A
 def label_permutation_null(rdms: Array, labels: Sequence[str] | NDArray,
                measure: Callable[[Array, NDArray], Array] = silhouettes, *,
                n_permutations: int = 1000, seed: int = 0) -> Array:
-    """Return the measure for categories that were dealt to the pictures at random.
+    """Return the measure for categories that were dealt to the images at random.
 
     The silhouette's null lies below 0, for the nearest of several other categories counts, and
     the lower the fewer dimensions a layer uses: only the distance from it compares layers.
@@ -153,7 +153,7 @@ def permutation_p_values(observed: Array, null: Array) -> Array:
 
 @dataclass(frozen=True)
 class JackknifeResult:
-    """A weighted sum of silhouettes over layers, with its error over pictures.
+    """A weighted sum of silhouettes over layers, with its error over images.
 
     Attributes
     ----------
@@ -171,14 +171,14 @@ class JackknifeResult:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """The 95 % interval over pictures, *t* with n - 1 degrees of freedom."""
+        """The 95 % interval over images, *t* with n - 1 degrees of freedom."""
         half = float(stats.t.ppf(0.975, self.n_images - 1)) * self.se
         return self.estimate - half, self.estimate + half
 
 
 def jackknife_contrast(rdms: Array, labels: Sequence[str] | NDArray, weights: Sequence[float] | Array,
              ) -> JackknifeResult:
-    r"""Test a contrast of layers (or of networks) by the jackknife over pictures.
+    r"""Test a contrast of layers (or of networks) by the jackknife over images.
 
     .. math:: \hat\theta = \sum_l w_l s_l,\quad
               \mathrm{se}^2 = \tfrac{n-1}{n} \sum_i (\hat\theta_{(i)} - \bar\theta_{(\cdot)})^2
@@ -190,9 +190,9 @@ def jackknife_contrast(rdms: Array, labels: Sequence[str] | NDArray, weights: Se
     Parameters
     ----------
     rdms : ndarray, shape (n_layers, n_images, n_images)
-        The same pictures in all; layers of two networks may be stacked.
+        The same images in all; layers of two networks may be stacked.
     labels : sequence, n_images
-        At least three pictures in each category.
+        At least three images in each category.
     weights : sequence of float, n_layers
         For a trend: :func:`slope_weights`. For a difference: +1 and -1.
     """

@@ -1,6 +1,6 @@
-"""How pictures move through the layers of a network.
+"""How images move through the layers of a network.
 
-The published picture (Prince, Alvarez & Konkle 2024, Fig. 5; spec 5.1) places the pictures of all
+The published image (Prince, Alvarez & Konkle 2024, Fig. 5; spec 5.1) places the images of all
 layers in one plane. Its axes are each layer's own principal components, whose signs and
 directions are arbitrary, so distances *between* layers are arbitrary too. Beside it stand an
 aligned version and a measure of the arbitrary part; `helpers.content_channels.separability` needs no
@@ -31,15 +31,15 @@ BLOCK = 65_536
 Array = NDArray[np.float64]
 
 
-# ---- which pictures, which layers ----------------------------------------------------------------
+# ---- which images, which layers ----------------------------------------------------------------
 
 def select_images(categories: Sequence[str], selected: Sequence[str], n_per_category: int) -> NDArray:
-    """Return the indices of the first pictures of each wanted category, in the order wanted.
+    """Return the indices of the first images of each wanted category, in the order wanted.
 
     Parameters
     ----------
     categories : sequence of str, n_images
-        Category of every picture.
+        Category of every image.
     selected : sequence of str
     n_per_category : int
         At most so many of each; fewer where there are fewer.
@@ -47,13 +47,13 @@ def select_images(categories: Sequence[str], selected: Sequence[str], n_per_cate
     Raises
     ------
     LabError
-        If a category has fewer than two pictures; the message says which categories exist.
+        If a category has fewer than two images; the message says which categories exist.
     """
     names = np.asarray(categories)
     category_images = {name: np.flatnonzero(names == name)[:n_per_category] for name in selected}
     for name, indices in category_images.items():
         if len(indices) < 2:
-            raise LabError(f"{len(indices)} pictures of the category {name!r}",
+            raise LabError(f"{len(indices)} images of the category {name!r}",
                            expected="at least 2; there are "
                                     + ", ".join(f"{c} ({np.sum(names == c)})" for c in
                                                 dict.fromkeys(categories)),
@@ -70,7 +70,7 @@ def compute_pca_scores(activations: Mapping[str, NDArray], *, n_components: int 
     activations : mapping of str to ndarray, float, shape (n_images, n_units)
         Layer name -> activations; ``n_units`` may differ.
     n_components : int
-        Where pictures or units do not suffice for so many, every layer gets as many as all
+        Where images or units do not suffice for so many, every layer gets as many as all
         layers can have: ``min(n_components, n_images - 1, n_units)``.
     seed : int
         Of the randomised solver, which scikit-learn takes for wide layers.
@@ -78,7 +78,7 @@ def compute_pca_scores(activations: Mapping[str, NDArray], *, n_components: int 
     Returns
     -------
     ndarray, shape (n_layers, n_images, n_components)
-        Each component has mean 0 over pictures and an arbitrary sign.
+        Each component has mean 0 over images and an arbitrary sign.
 
     Raises
     ------
@@ -92,11 +92,11 @@ def compute_pca_scores(activations: Mapping[str, NDArray], *, n_components: int 
     if len(n_images) != 1 or k < 3:
         raise LabError(f"layers of (n_images, n_units) {shapes}, {n_components} components",
                        expected="the same images in every layer, at least 4 of them, and at "
-                                "least 3 units and components", remedy="add pictures")
+                                "least 3 units and components", remedy="add images")
     for name, values in activations.items():
         if not np.isfinite(values).all() or (values == values[:1]).all():
-            raise LabError(f"layer {name!r} has the same activations for all pictures, or some "
-                           "that are not finite", expected="a layer that tells pictures apart",
+            raise LabError(f"layer {name!r} has the same activations for all images, or some "
+                           "that are not finite", expected="a layer that tells images apart",
                            remedy="take this layer out of the profile's table [channels]")
     return np.stack([PCA(k, random_state=seed).fit_transform(values).astype(np.float64)
                      for values in activations.values()])
@@ -106,7 +106,7 @@ def compute_pca_scores(activations: Mapping[str, NDArray], *, n_components: int 
 
 @dataclass(frozen=True)
 class Trajectories:
-    """All pictures of all layers in one plane.
+    """All images of all layers in one plane.
 
     Attributes
     ----------
@@ -144,12 +144,12 @@ def cosine_rdm(scores: Array) -> Array:
 
 
 def published_rdm(scores: Array) -> Array:
-    """Compare pictures across layers as published: component by component, as they come."""
+    """Compare images across layers as published: component by component, as they come."""
     return correlation_rdm(scores)
 
 
 def aligned_rdm(scores: Array) -> Array:
-    """Compare pictures across layers after their axes were aligned.
+    """Compare images across layers after their axes were aligned.
 
     Pearson's r takes the mean over components from every row. That mean changes when a component
     changes its sign, so the published distance is not even fixed within a layer. The cosine
@@ -173,7 +173,7 @@ def procrustes_align(scores: Array, *, tolerance: float = 1e-8, max_rounds: int 
     Parameters
     ----------
     scores : ndarray, shape (n_layers, n_images, n_components)
-        Rows are the same pictures in every layer; centred.
+        Rows are the same images in every layer; centred.
 
     Returns
     -------
@@ -202,7 +202,7 @@ def consensus_variance(aligned: Array) -> float:
 
 
 def permuted_consensus_variance(scores: Array, *, n_shuffles: int = 20, seed: int = 0) -> Array:
-    """Return the agreement that alignment finds when pictures are shuffled in every layer.
+    """Return the agreement that alignment finds when images are shuffled in every layer.
 
     Rotations are free parameters: some agreement comes from them alone. Shape (n_shuffles,).
     """
@@ -212,7 +212,7 @@ def permuted_consensus_variance(scores: Array, *, n_shuffles: int = 20, seed: in
 
 
 def fit_mds(rdm: Array, n_layers: int, *, seed: int = 0) -> Trajectories:
-    """Place all pictures of all layers in a plane by metric multidimensional scaling.
+    """Place all images of all layers in a plane by metric multidimensional scaling.
 
     scikit-learn's defaults have changed more than once since the paper, so all are stated: four
     random starts, the best of which is kept (the default then), at most 300 rounds each,

@@ -1,7 +1,7 @@
 """Linear decoders from responses to CLIP, taught by contrast, many seeds in one computation.
 
 One layer with bias, ``y = W x + b``. In every step noise is added to the responses, and each
-prediction must find the embedding of its own picture among those of the batch, and each embedding
+prediction must find the embedding of its own image among those of the batch, and each embedding
 its prediction (spec 2). The gradient is written out: a step is three products of matrices, Adam's
 update, and little else.
 """
@@ -120,7 +120,7 @@ def contrast(predicted: Tensor, targets: Tensor, temperature: float) -> tuple[Te
                   + \log\frac{e^{s_{ii}}}{\sum_j e^{s_{ji}}}, \qquad
               s_{ij} = \cos(\hat y_i, y_j) / \tau
 
-    Repeats of a picture in a batch count as different, as published.
+    Repeats of an image in a batch count as different, as published.
 
     Parameters
     ----------
@@ -156,7 +156,7 @@ def teach(responses: NDArray, targets: NDArray, teaching: Teaching, *,
     responses : array, float, shape (n_trials, n_voxels)
         z-scored.
     targets : array, float, shape (n_trials, n_dims)
-        Embedding of each trial's picture; only its direction counts.
+        Embedding of each trial's image; only its direction counts.
     teaching : Teaching
     device : torch.device or str
         On the CPU a run takes one thread, and as many runs go on side by side as torch has
@@ -202,17 +202,17 @@ def _checked(responses: NDArray, targets: NDArray,
     if x.ndim != 2 or y.ndim != 2 or len(x) != len(y) or min(x.shape[1:] + y.shape[1:]) < 1:
         raise LabError(f"responses {x.shape} and targets {y.shape}",
                        expected="trials x voxels and trials x dimensions",
-                       remedy="give every trial the embedding of its picture")
+                       remedy="give every trial the embedding of its image")
     if len(x) < teaching.batch_size:
         raise LabError(f"{len(x)} trials, batches of {teaching.batch_size}",
                        expected="one batch or more",
                        remedy="lower batch_size in the table [decoding.teaching] of the profile")
     if not np.isfinite(x).all() or not np.isfinite(y).all():
         raise LabError("responses or targets that are NaN or infinite", expected="finite numbers",
-                       remedy="leave these voxels or pictures out")
+                       remedy="leave these voxels or images out")
     if not y.any(1).all():
         raise LabError(f"{int((~y.any(1)).sum())} targets without direction (all zero)",
-                       expected="embeddings that are not 0", remedy="leave these pictures out")
+                       expected="embeddings that are not 0", remedy="leave these images out")
     return x, y
 
 

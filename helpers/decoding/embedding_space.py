@@ -61,8 +61,8 @@ def open_clip(laboratory: Laboratory, name: str) -> ClipModel:
     return load_clip(laboratory.network(name), *files)
 
 
-def picture_space(clip: ClipModel, cohort: Cohort, *, batch_size: int) -> Space:
-    """Embed a cohort's pictures, once; a condition of several pictures gets their mean direction.
+def image_space(clip: ClipModel, cohort: Cohort, *, batch_size: int) -> Space:
+    """Embed a cohort's images, once; a condition of several images gets their mean direction.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def picture_space(clip: ClipModel, cohort: Cohort, *, batch_size: int) -> Space:
     parts = {"album": cohort.album.digest, "network": clip.image.parts,
              "code": code_digest(["helpers.networks.clip", *modules_of(cohort.album)])}
     vectors = cached("embedded", f"{cohort.name}-{clip.name}", parts, lambda: {
-        "vectors": clip.embed_pictures(cohort.album, batch_size=batch_size)})["vectors"]
+        "vectors": clip.embed_images(cohort.album, batch_size=batch_size)})["vectors"]
     total = np.zeros((cohort.condition_of.max() + 1, vectors.shape[1]))
     np.add.at(total, cohort.condition_of, unit(vectors))
     return Space(clip.name, unit(total).astype(np.float32), clip.digest, clip.embed_texts)

@@ -1,4 +1,4 @@
-"""Which picture was seen? Predictions find their picture among many, by cosine."""
+"""Which image was seen? Predictions find their image among many, by cosine."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ N_BOOTSTRAP = 2000
 
 
 def ranks(predicted: NDArray, candidates: NDArray, own: NDArray) -> NDArray[np.int64]:
-    """Return the place of each prediction's own picture among all candidates, from 1.
+    """Return the place of each prediction's own image among all candidates, from 1.
 
     Parameters
     ----------
     predicted : array, float, shape (n_queries, n_dims)
     candidates : array, float, shape (n_candidates, n_dims)
-        Embeddings of different pictures.
+        Embeddings of different images.
     own : array, int, shape (n_queries,)
         Which candidate was seen.
 
@@ -42,12 +42,12 @@ def ranks(predicted: NDArray, candidates: NDArray, own: NDArray) -> NDArray[np.i
     if own.shape != near.shape[:1] or not near.size or own.min() < 0 or own.max() >= near.shape[1]:
         raise LabError(f"predictions {predicted.shape}, candidates {candidates.shape}, answers "
                        f"{own.shape}", expected="one answer a prediction, among the candidates",
-                       remedy="pass the row of each prediction's own picture")
+                       remedy="pass the row of each prediction's own image")
     return (near >= near[np.arange(len(own)), own, None]).sum(1)
 
 
 def among(rank: NDArray, n_candidates: int, pool: int, k: int) -> NDArray[np.float64]:
-    """Return the chance of being among the k nearest in a random pool that holds the own picture.
+    """Return the chance of being among the k nearest in a random pool that holds the own image.
 
     Exact: with ``rank - 1`` nearer candidates among the ``n_candidates - 1`` others, the number of
     nearer ones in the pool is hypergeometric. (MindEye draws pools of 300; the mean is the same.)
@@ -59,9 +59,9 @@ def among(rank: NDArray, n_candidates: int, pool: int, k: int) -> NDArray[np.flo
         ``pool = n_candidates``: 1 where rank <= k, else 0.
     """
     if not 1 <= k <= pool <= n_candidates:
-        raise LabError(f"the {k} nearest in a pool of {pool} of {n_candidates} pictures",
-                       expected="1 <= k <= pool <= number of pictures",
-                       remedy="lower n_pool or k, or test on more pictures")
+        raise LabError(f"the {k} nearest in a pool of {pool} of {n_candidates} images",
+                       expected="1 <= k <= pool <= number of images",
+                       remedy="lower n_pool or k, or test on more images")
     return hypergeom.cdf(k - 1, n_candidates - 1, np.asarray(rank) - 1, pool - 1)
 
 
@@ -73,7 +73,7 @@ class Curve:
     ----------
     ks : tuple of int
     share, low, high : array, float64, shape (n_ks,)
-        Share of queries, and its 95 % interval: pictures, not queries, are resampled.
+        Share of queries, and its 95 % interval: images, not queries, are resampled.
     chance : array, float64, shape (n_ks,)
     """
 
@@ -91,7 +91,7 @@ def top_k(rank: NDArray, own: NDArray, n_candidates: int, *, pool: int = 0,
     Parameters
     ----------
     rank, own : array, int, shape (n_queries,)
-        From `ranks`, and which picture was seen: queries of one picture are no replicates.
+        From `ranks`, and which image was seen: queries of one image are no replicates.
     n_candidates, pool : int
         ``pool`` 0: all candidates.
     ks : sequence of int
@@ -102,9 +102,9 @@ def top_k(rank: NDArray, own: NDArray, n_candidates: int, *, pool: int = 0,
     pool = pool or n_candidates
     kept = tuple(k for k in ks if k <= pool)
     hits = np.stack([among(rank, n_candidates, pool, k) for k in kept], axis=1)
-    picture = np.unique(own, return_inverse=True)[1]
-    n = np.bincount(picture)
-    total = np.stack([np.bincount(picture, hit) for hit in hits.T], axis=1)
+    image = np.unique(own, return_inverse=True)[1]
+    n = np.bincount(image)
+    total = np.stack([np.bincount(image, hit) for hit in hits.T], axis=1)
     drawn = np.random.default_rng(seed).multinomial(len(n), np.full(len(n), 1 / len(n)),
                                                     size=N_BOOTSTRAP)
     again = drawn @ total / (drawn @ n)[:, None]

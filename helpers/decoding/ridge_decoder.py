@@ -2,7 +2,7 @@
 
 All penalties share one decomposition of the responses. Ridge has squared error in the space as it
 is, where a few directions hold most of the variance; contrast weighs directions by what they tell
-pictures apart. `whiten` takes this advantage away: directions of the targets get equal variance.
+images apart. `whiten` takes this advantage away: directions of the targets get equal variance.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class RidgeDecoder:
     bias : array, float32, shape (n_dims,)
     alpha : float
     alphas, top1 : array, float64, shape (n_alphas,)
-        Penalties, rising, and the share of validation trials whose picture was the nearest.
+        Penalties, rising, and the share of validation trials whose image was the nearest.
     inside : bool
         Whether the chosen penalty has a smaller and a larger one beside it on the grid.
     metric : Metric
@@ -91,7 +91,7 @@ def fit_ridge(responses: NDArray, targets: NDArray, validation: tuple[NDArray, N
     responses : array, float, shape (n_trials, n_voxels)
     targets : array, float, shape (n_trials, n_dims)
     validation : tuple
-        Responses (n_queries, n_voxels), embeddings of the candidates (n_pictures, n_dims), and
+        Responses (n_queries, n_voxels), embeddings of the candidates (n_images, n_dims), and
         which of them each response belongs to (n_queries,).
     alphas : sequence of float
     metrics : sequence of Metric

@@ -15,7 +15,7 @@ from helpers.core.cache import Arrays, cached, key
 from helpers.core.console import bar
 from helpers.core.digest import array_digest, code_digest, modules_of
 from helpers.decoding.contrastive_decoder import Decoders, teach
-from helpers.decoding.embedding_space import Space, named_space, open_clip, picture_space
+from helpers.decoding.embedding_space import Space, image_space, named_space, open_clip
 from helpers.decoding.retrieval import Curve, ranks, top_k
 from helpers.decoding.ridge_decoder import (
     PUBLISHED,
@@ -44,9 +44,9 @@ class Variant:
     Parameters
     ----------
     permuted : int
-        Not 0: every training picture gets the embedding of another one, drawn by this number.
+        Not 0: every training image gets the embedding of another one, drawn by this number.
     half : int
-        1 or 2: one half of the training pictures.
+        1 or 2: one half of the training images.
     noiseless : bool
         A single run, without noise.
     """
@@ -98,7 +98,7 @@ class DecodingStudy:
             laboratory.record("names", names.digest)
             space = named_space(names, cohort)
         else:
-            space = picture_space(open_clip(laboratory, spec.network), cohort,
+            space = image_space(open_clip(laboratory, spec.network), cohort,
                                   batch_size=profile.batch_size)
         laboratory.record("space", space.digest)
         return cls(cohort, space, spec, profile.seed, laboratory.device)
@@ -207,13 +207,13 @@ class DecodingStudy:
         method : str
             One of `METHODS`.
         averaged : bool
-            Whether repeats are averaged and the candidates are ``n_pool`` of the test pictures;
-            else every trial is a query among all test pictures. Where a cohort has several test
+            Whether repeats are averaged and the candidates are ``n_pool`` of the test images;
+            else every trial is a query among all test images. Where a cohort has several test
             sets, the candidates are all its conditions, in both protocols.
         run : int
             Which run speaks for `FIRST`; of those that are kept.
         """
-        places, pictures, n = [], [], 0
+        places, images, n = [], [], 0
         trials, parameters = self.trials(subject), self._parameters(subject, method, run)
         everything = np.unique(trials.condition)
         for split, (weight, bias, metric) in zip(trials.splits, parameters):
@@ -224,10 +224,10 @@ class DecodingStudy:
             own = np.searchsorted(candidates, condition)
             places.append(ranks(seen @ weight.T + bias, metric(self.space.vectors[candidates]),
                                 own))
-            pictures.append(own)
+            images.append(own)
             n = len(candidates)
         pool = self.spec.n_pool if averaged and len(trials.splits) == 1 else 0
-        return top_k(np.concatenate(places), np.concatenate(pictures), n, pool=pool,
+        return top_k(np.concatenate(places), np.concatenate(images), n, pool=pool,
                      seed=self.seed)
 
     def _parameters(self, subject: str, method: str,

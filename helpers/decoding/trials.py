@@ -1,4 +1,4 @@
-"""A participant's single trials, split by picture, of the voxels that repeat themselves.
+"""A participant's single trials, split by image, of the voxels that repeat themselves.
 
 Voxels are chosen by a noise ceiling from training trials alone, whatever region they lie in
 (spec 1).
@@ -17,7 +17,7 @@ from helpers.core.constant_values import FLAT
 from helpers.core.errors import LabError
 
 LEAST_REPEATS = 3
-"""Repeats of a picture that the noise ceiling is taken from; further ones are left out."""
+"""Repeats of an image that the noise ceiling is taken from; further ones are left out."""
 Conditions = NDArray[np.int64]
 
 
@@ -34,8 +34,8 @@ def splits(cohort: Cohort, responses: Responses, *, n_test: int, n_validation: i
            seed: int) -> tuple[Split, ...]:
     """Split a participant's conditions.
 
-    Where everyone saw some pictures in all repeats, some of these are the test, the same for all
-    participants, filled up with pictures of the participant's own; further own pictures are the
+    Where everyone saw some images in all repeats, some of these are the test, the same for all
+    participants, filled up with images of the participant's own; further own images are the
     validation; everything else is learned from (spec 1). Where a cohort has published sets
     instead, each is the test once, and the next one the validation.
 
@@ -51,7 +51,7 @@ def splits(cohort: Cohort, responses: Responses, *, n_test: int, n_validation: i
     Raises
     ------
     LabError
-        If there are too few pictures with all their repeats.
+        If there are too few images with all their repeats.
     """
     folds = cohort.folds(responses.subject)
     if len(folds) > 1:
@@ -67,7 +67,7 @@ def splits(cohort: Cohort, responses: Responses, *, n_test: int, n_validation: i
     own = np.random.default_rng([seed, 1]).permutation(np.setdiff1d(whole, folds[0].test))
     n_own = n_test - len(shared)
     if len(own) < n_own + n_validation + 1:
-        raise LabError(f"{responses.subject}: {len(own)} pictures of its own with all repeats",
+        raise LabError(f"{responses.subject}: {len(own)} images of its own with all repeats",
                        expected=f"more than {n_own + n_validation}, for test and validation",
                        remedy="lower n_test or n_validation in the table [decoding]")
     test = np.sort(np.concatenate([shared, own[:n_own]]))
@@ -77,27 +77,27 @@ def splits(cohort: Cohort, responses: Responses, *, n_test: int, n_validation: i
 
 
 def noise_ceiling(betas: NDArray) -> NDArray[np.float64]:
-    """Return how much of a single trial's variance the picture explains at most, per cent.
+    """Return how much of a single trial's variance the image explains at most, per cent.
 
-    Noise variance: over the first three repeats of a picture (ddof 1), averaged over pictures that
+    Noise variance: over the first three repeats of an image (ddof 1), averaged over images that
     have as many. Signal variance: 1 minus that, at least 0, since betas have unit variance. With
     ncsnr the ratio of the two standard deviations, 100 ncsnr² / (ncsnr² + 1) (spec 1).
 
     Parameters
     ----------
-    betas : array, float, shape (n_pictures, n_repeats, n_voxels)
-        z-scored; NaN where a picture was shown less often.
+    betas : array, float, shape (n_images, n_repeats, n_voxels)
+        z-scored; NaN where an image was shown less often.
 
     Raises
     ------
     LabError
-        If no picture has three repeats.
+        If no image has three repeats.
     """
     whole = betas[:, :LEAST_REPEATS]
     whole = whole[~np.isnan(whole[..., 0]).any(1)]
     if whole.shape[1] < LEAST_REPEATS or not len(whole):
-        raise LabError("no training picture with three repeats", expected="some",
-                       remedy="learn from more pictures: lower n_test or n_validation")
+        raise LabError("no training image with three repeats", expected="some",
+                       remedy="learn from more images: lower n_test or n_validation")
     noise = np.mean([part.var(1, ddof=1, dtype=np.float64).sum(0) for part in
                      np.array_split(whole, max(1, len(whole) // 64))], axis=0)
     noise = noise * max(1, len(whole) // 64) / len(whole)

@@ -1,4 +1,4 @@
-"""A network looks at a cohort's pictures: once per set of pictures, never per region."""
+"""A network looks at a cohort's images: once per set of images, never per region."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def unit_features(network: Network, pools: UnitPools, cohort: Cohort, conditions
                   *, label: str, batch_size: int) -> Features:
     """Return the activations of pooled units to some conditions, computed once.
 
-    A condition of several pictures gets their mean.
+    A condition of several images gets their mean.
 
     Parameters
     ----------
@@ -153,11 +153,11 @@ def _cached_features(network: Network, selection: Mapping[str, object], extract:
                          f"{network.name}: {label}", batch_size)
 
     return cached("features", f"{network.name}-{label}", {
-        "network": network.parts, "what": selection, **pictures_key(cohort),
+        "network": network.parts, "what": selection, **images_key(cohort),
         "conditions": array_digest(conditions)}, make)
 
 
-def pictures_key(cohort: Cohort) -> dict[str, object]:
+def images_key(cohort: Cohort) -> dict[str, object]:
     """Return all that a cohort's images and their conditions depend on, for keys."""
     return {"album": cohort.album.digest, "condition_of": array_digest(cohort.condition_of),
             "code": code_digest(["helpers.encoding.cohort_features", *modules_of(cohort.album)])}
@@ -172,7 +172,7 @@ def cohort_gabor_features(cohort: Cohort, conditions: NDArray[np.int64], *, side
     cohort, conditions, label
         As for `unit_features`.
     side : int
-        Pictures are scaled to this many pixels where they are not square or of another size.
+        Images are scaled to this many pixels where they are not square or of another size.
     """
     def pixels(image) -> Tensor:
         square = image if image.size == (side, side) else image.resize((side, side))
@@ -187,7 +187,7 @@ def cohort_gabor_features(cohort: Cohort, conditions: NDArray[np.int64], *, side
 
 def _condition_means(cohort: Cohort, conditions: NDArray[np.int64], transform: Transform, extract: Callable,
               label: str, batch_size: int) -> Features:
-    """Show all pictures of some conditions; average what is kept over the pictures of each."""
+    """Show all images of some conditions; average what is kept over the images of each."""
     image_idx = np.flatnonzero(np.isin(cohort.condition_of, conditions))
     image_idx = image_idx[np.argsort(cohort.condition_of[image_idx], kind="stable")]
     condition_idx = np.searchsorted(conditions, cohort.condition_of[image_idx])

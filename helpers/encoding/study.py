@@ -30,8 +30,8 @@ from helpers.encoding.cohort_features import (
     channel_mean_features,
     cohort_gabor_features,
     group_conditions,
+    images_key,
     join_features,
-    pictures_key,
     selective_pools,
     unit_features,
     whole_layer_pool,
@@ -72,7 +72,7 @@ class EncodingStudy:
     cohort : Cohort
     spec : EncodingSpec
     batch_size : int
-        Pictures in one forward pass.
+        Images in one forward pass.
     n_jobs : int
         Processes for the fits; a Dask cluster takes their place where one is named
         (see `helpers.encoding.model_selection`).
@@ -146,7 +146,7 @@ class EncodingStudy:
                 fit_specs: list[FitSpec]) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Fit and score everything wanted, once; later calls read the cache."""
         parts = {"name": name, **key, "fit_specs": fit_specs, "min_ncsnr": self.spec.min_ncsnr,
-                 "rois": self.rois, **pictures_key(self.cohort),
+                 "rois": self.rois, **images_key(self.cohort),
                  "responses": [responses_key(self.cohort, s) for s in self.cohort.subjects],
                  "study": code_digest(["helpers.encoding.study"])}
         tables: list[pd.DataFrame] = []
@@ -164,7 +164,7 @@ class EncodingStudy:
 
     def _jobs(self, name: str, make_features, pools: UnitPools | None,
               fit_specs: list[FitSpec]) -> Iterator[EncodingJob]:
-        """Yield one job a participant; features are made once per set of pictures."""
+        """Yield one job a participant; features are made once per set of images."""
         folds = {s: self.cohort.folds(s) for s in self.cohort.subjects}
         conditions = {s: used_conditions(folds[s]) for s in folds}
         groups = group_conditions(conditions)

@@ -141,8 +141,8 @@ def unit_heat_map(axes: Axes, responses: np.ndarray, rows: Sequence[tuple[str, i
     return image
 
 
-def picture_grid(axes: Axes, images: ImageSet, categories: Sequence[str], n: int) -> None:
-    """Show the first ``n`` pictures of each category, one row per category."""
+def image_grid(axes: Axes, images: ImageSet, categories: Sequence[str], n: int) -> None:
+    """Show the first ``n`` images of each category, one row per category."""
     side = 72
     canvas = np.full((len(categories) * side, n * side, 3), 255, np.uint8)
     for row, category in enumerate(categories):
@@ -172,7 +172,7 @@ def accuracy_bars(axes: Axes, table: pd.DataFrame) -> None:
 
 
 def domain_strips(axes: Axes, table: pd.DataFrame, value: str, domains: Sequence[str]) -> None:
-    """Draw every picture's value as a dot, by domain, with the domain's mean as a line."""
+    """Draw every image's value as a dot, by domain, with the domain's mean as a line."""
     jitter = np.random.default_rng(0)
     for position, domain in enumerate(domains):
         values = table.loc[table["domain"] == domain, value]

@@ -32,8 +32,8 @@ class Condition:
     from_pretrained : bool
         Whether it starts from the trained network, else from its untrained twin.
     shuffled : bool
-        Whether each picture gets another picture's response: a control that learns from the same
-        pictures and responses, but not from what belongs together.
+        Whether each image gets another image's response: a control that learns from the same
+        images and responses, but not from what belongs together.
     same_head : bool
         Regression through the contrastive model's head, for as many epochs.
     fixed : bool
@@ -106,7 +106,7 @@ def build_model(condition: Condition, backbone: nn.Module, voxels: Mapping[str, 
     voxels : dict, participant -> int
     spec : FinetuningSpec
     image_size : int
-        Of the pictures, px.
+        Of the images, px.
     max_voxels : int
         Voxels of the largest region: the head's width where ``pooled`` is "const".
     seed : int

@@ -1,6 +1,6 @@
-"""What a tuning is made of: pictures decoded once, regions with enough voxels, and who is held out.
+"""What a tuning is made of: images decoded once, regions with enough voxels, and who is held out.
 
-All regions of a participant, all objectives and all notebooks share the decoded pictures.
+All regions of a participant, all objectives and all notebooks share the decoded images.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from helpers.rsa.noise_ceilings import ncsnr_noise_ceiling
 EARLY_FAMILIES = ("prf-visualrois", "glasser")
 DECODE_BATCH_SIZE = 256
 MAX_IMAGE_SETS = 12
-"""Sets of pictures in memory at once; the eldest gives way, and is read from the cache again."""
+"""Sets of images in memory at once; the eldest gives way, and is read from the cache again."""
 T = TypeVar("T")
 
 
@@ -84,7 +84,7 @@ class CohortData:
     cohort : Cohort
     spec : FinetuningSpec
     side : int
-        Of the pictures that the network sees, px.
+        Of the images that the network sees, px.
     """
 
     cohort: Cohort
@@ -97,7 +97,7 @@ class CohortData:
         return self.spec.subjects or self.cohort.subjects
 
     @cached_property
-    def pictures_key(self) -> dict[str, object]:
+    def images_key(self) -> dict[str, object]:
         """All that the pixels of an image depend on, for keys."""
         album = self.cohort.album
         return {"album": album.digest, "condition_of": array_digest(self.cohort.condition_of),
@@ -106,7 +106,7 @@ class CohortData:
 
     @cached_property
     def _memory(self) -> dict[tuple, Any]:
-        """What was read or decoded already, most of all the pictures (`MAX_IMAGE_SETS` sets of them)."""
+        """What was read or decoded already, most of all the images (`MAX_IMAGE_SETS` sets of them)."""
         return {}
 
     def _memoise(self, key: tuple, make: Callable[[], T]) -> T:
@@ -207,7 +207,7 @@ class CohortData:
         return y.astype(np.float32)
 
     def noise_ceiling(self, region: Region) -> NDArray[np.float64]:
-        """Return the largest r that each voxel's noise allows on held-out pictures; NaN: unknown.
+        """Return the largest r that each voxel's noise allows on held-out images; NaN: unknown.
 
         The square root of the share of variance that is signal, from ncsnr and the repeats.
         """
@@ -216,22 +216,22 @@ class CohortData:
 
     def load_images(self, stimulus_ids: NDArray[np.int64]) -> tuple[NDArray[np.uint8],
                                                                NDArray[np.int64]]:
-        """Decode the pictures of some conditions, once; the cache later.
+        """Decode the images of some conditions, once; the cache later.
 
         Returns
         -------
-        pixels : array, uint8, shape (n_pictures, 3, side, side)
+        pixels : array, uint8, shape (n_images, 3, side, side)
             Scaled to a square without cropping, as published.
-        condition : array, int64, shape (n_pictures,)
-            Place of each picture's condition among ``stimulus_ids``.
+        condition : array, int64, shape (n_images,)
+            Place of each image's condition among ``stimulus_ids``.
         """
-        key = ("pictures", stimulus_ids.tobytes())
-        sets = [one for one in self._memory if one[0] == "pictures"]
+        key = ("images", stimulus_ids.tobytes())
+        sets = [one for one in self._memory if one[0] == "images"]
         if key not in self._memory and len(sets) >= MAX_IMAGE_SETS:
             del self._memory[sets[0]]
-        return self._memoise(key, lambda: self._pictures(stimulus_ids))
+        return self._memoise(key, lambda: self._images(stimulus_ids))
 
-    def _pictures(self, stimulus_ids: NDArray[np.int64]) -> tuple[NDArray[np.uint8],
+    def _images(self, stimulus_ids: NDArray[np.int64]) -> tuple[NDArray[np.uint8],
                                                                 NDArray[np.int64]]:
         image_ids = np.flatnonzero(np.isin(self.cohort.condition_of, stimulus_ids))
         max_images = self.spec.max_images_per_condition
@@ -242,7 +242,7 @@ class CohortData:
             occurrence = np.arange(len(by_condition)) - np.repeat(first, counts)
             image_ids = np.sort(image_ids[by_condition][occurrence < max_images])
         pixels = cached("pixels", f"{self.cohort.name}-{self.image_size}px", {
-            **self.pictures_key, "image_ids": image_ids.tolist()},
+            **self.images_key, "image_ids": image_ids.tolist()},
             lambda: {"pixels": self._decode(image_ids)})["pixels"]
         return pixels, np.searchsorted(stimulus_ids, self.cohort.condition_of[image_ids])
 
@@ -253,7 +253,7 @@ class CohortData:
 
         parts = [image_ids[i:i + DECODE_BATCH_SIZE] for i in range(0, len(image_ids), DECODE_BATCH_SIZE)]
         return np.concatenate([batch.numpy() for batch in progress(
-            self.cohort.album.batches(parts, to_square_tensor), "decoding pictures", len(parts))])
+            self.cohort.album.batches(parts, to_square_tensor), "decoding images", len(parts))])
 
 
 def _evenly_spaced(stimulus_ids: NDArray[np.int64], n: int) -> NDArray[np.int64]:

@@ -1,4 +1,4 @@
-"""One job: tune a network as a kind says, or leave it; then look at held-out pictures and judge.
+"""One job: tune a network as a kind says, or leave it; then look at held-out images and judge.
 
 Jobs run in processes of their own, one thread each, so that results do not depend on how many run
 at once. What is tuned and what is judged is kept in the cache; a tuning that was interrupted goes

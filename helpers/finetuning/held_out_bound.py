@@ -1,7 +1,7 @@
-"""Held-out pictures and responses in a contrastive model's space, and the bound between them.
+"""Held-out images and responses in a contrastive model's space, and the bound between them.
 
 The published head is shared, its BatchNorms too: in training each side is normalised by its own
-batch, afterwards both by one running mean of the two. Pictures and responses then come out
+batch, afterwards both by one running mean of the two. Images and responses then come out
 shifted against each other. Here each side gets the statistics of its own training data; what the
 shared ones give is kept beside it.
 """
@@ -22,7 +22,7 @@ from helpers.finetuning.training_loop import PixelNormalisation, SubjectPairs
 from helpers.networks.activations import exact_inference
 
 BATCH_SIZE = 128
-"""Pictures in one forward pass."""
+"""Images in one forward pass."""
 BOUND_COLUMNS = ("uncalibrated", "calibrated", "cross_validated", "temperature_factor", "n", "embedding_dim", "shared_batchnorm")
 """What `held_out_bound` returns: the fields of `Bound`, z, and the best bound with shared statistics."""
 
@@ -65,7 +65,7 @@ def refit_batchnorm(head: nn.Module, inputs: Tensor) -> None:
 
 def held_out_bound(model: ContrastiveModel, subject_pairs: SubjectPairs, held_out: SubjectPairs, rows: NDArray[np.int64],
           normalise: PixelNormalisation, *, seed: int) -> NDArray[np.float64]:
-    """Bound the information that held-out pictures and responses share.
+    """Bound the information that held-out images and responses share.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
-"""InfoNCE between pictures and the responses they evoked, and what it says about information.
+"""InfoNCE between images and the responses they evoked, and what it says about information.
 
-A picture's embedding should find its own response among those of the batch. How well it does
+An image's embedding should find its own response among those of the batch. How well it does
 bounds the mutual information of the two from below.
 """
 
@@ -24,7 +24,7 @@ NATS_PER_BIT = float(np.log(2))
 
 def info_nce(images: Tensor, responses: Tensor, *, temperature: float | Tensor = TEMPERATURE,
              symmetric: bool = False) -> Tensor:
-    r"""Let each picture find its own response among those of the batch.
+    r"""Let each image find its own response among those of the batch.
 
     .. math:: L = -\frac1N \sum_j \log \frac{e^{s_{jj}/\tau}}{\sum_i e^{s_{ij}/\tau}}, \qquad
               s_{ij} = \cos(z^y_i, z^x_j)
@@ -32,11 +32,11 @@ def info_nce(images: Tensor, responses: Tensor, *, temperature: float | Tensor =
     Parameters
     ----------
     images, responses : Tensor, float, shape (n, dimensions)
-        Embeddings :math:`z^x` and :math:`z^y`; row j of both belongs to picture j.
+        Embeddings :math:`z^x` and :math:`z^y`; row j of both belongs to image j.
     temperature : float or Tensor
         :math:`\tau`.
     symmetric : bool
-        Whether each response must find its picture, too (not in the paper): the mean of both.
+        Whether each response must find its image, too (not in the paper): the mean of both.
 
     Returns
     -------
@@ -54,7 +54,7 @@ def info_nce(images: Tensor, responses: Tensor, *, temperature: float | Tensor =
 
 
 def cosine_similarities(images: Tensor, responses: Tensor) -> Tensor:
-    """Return the cosine of every picture (row) with every response (column), (n, n).
+    """Return the cosine of every image (row) with every response (column), (n, n).
 
     Raises
     ------
@@ -62,7 +62,7 @@ def cosine_similarities(images: Tensor, responses: Tensor) -> Tensor:
         If there are fewer than two pairs, or the embeddings do not match.
     """
     if images.shape != responses.shape or images.ndim != 2 or len(images) < 2:
-        raise LabError(f"embeddings {tuple(images.shape)} of pictures and "
+        raise LabError(f"embeddings {tuple(images.shape)} of images and "
                        f"{tuple(responses.shape)} of responses",
                        expected="two matrices of the same shape, with 2 rows or more: among one "
                                 "pair alone there is nothing to tell apart",
@@ -78,7 +78,7 @@ def infonce_bound_terms(scores: Tensor) -> Tensor:
     Parameters
     ----------
     scores : Tensor, float, shape (K, K)
-        :math:`c_{ij}`, how well picture i and response j go together.
+        :math:`c_{ij}`, how well image i and response j go together.
 
     Returns
     -------
@@ -94,7 +94,7 @@ def infonce_bound_terms(scores: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class InformationBound:
-    """A lower bound on the mutual information of pictures and responses.
+    """A lower bound on the mutual information of images and responses.
 
     Attributes
     ----------
@@ -119,7 +119,7 @@ class InformationBound:
 
 def information_bound(images: Tensor, responses: Tensor, *, temperature: float = TEMPERATURE,
                       seed: int = 0) -> InformationBound:
-    """Bound the information that held-out pictures and responses share, all in one batch.
+    """Bound the information that held-out images and responses share, all in one batch.
 
     Parameters
     ----------
@@ -140,7 +140,7 @@ def information_bound(images: Tensor, responses: Tensor, *, temperature: float =
     scores = cosine_similarities(images.double(), responses.double()) / temperature
     if len(scores) < 4:
         raise LabError(f"{len(scores)} pairs", expected="4 or more: a half chooses for the other",
-                       remedy="hold more pictures out")
+                       remedy="hold more images out")
     order = torch.from_numpy(np.random.default_rng(seed).permutation(len(scores)))
     halves = order.tensor_split(2)
     cross_validated = sum(infonce_bound_terms(scores / best_temperature_factor(scores, other))[own].sum()

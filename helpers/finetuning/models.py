@@ -79,7 +79,7 @@ class FeatureExtractor(nn.Module):
 
 
 class ContrastiveModel(nn.Module):
-    """Pictures and responses meet in one space.
+    """Images and responses meet in one space.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ class ContrastiveModel(nn.Module):
 
     Notes
     -----
-    Mulrooney & Brockmeier (2024), Figure 1; spec 2. W^x and W^y without bias; pictures and
+    Mulrooney & Brockmeier (2024), Figure 1; spec 2. W^x and W^y without bias; images and
     responses pass through g in separate calls, each with its own batch statistics.
     """
 
@@ -137,7 +137,7 @@ class ContrastiveModel(nn.Module):
 
 
 class RegressionModel(nn.Module):
-    """Pictures predict responses.
+    """Images predict responses.
 
     Parameters
     ----------

@@ -109,7 +109,7 @@ def make_folds(n: int, *, n_folds: int = N_FOLDS, seed: int = 0) -> list[NDArray
     if n < 3 * n_folds or n_folds < 3:
         raise LabError(f"{n} held-out conditions in {n_folds} folds",
                        expected="3 folds or more, of 3 conditions or more",
-                       remedy="hold more pictures out")
+                       remedy="hold more images out")
     order = np.random.default_rng(seed).permutation(n)
     return [np.sort(part) for part in np.array_split(order, n_folds)]
 
@@ -295,5 +295,5 @@ def select_layer_and_alpha(kernels: LayerKernels, y: NDArray, folds: Sequence[ND
 
 def score_p1(kernels: LayerKernels, y: NDArray, train: NDArray, test: NDArray, layer: str,
        alpha: float) -> ProtocolResult:
-    """Fit on the pictures of the tuning, test on others, layer and penalty fixed beforehand."""
+    """Fit on the images of the tuning, test on others, layer and penalty fixed beforehand."""
     return ProtocolResult(score_ridge(kernels[layer], y, train, test, alphas=(alpha,))[0], layer)

@@ -1,4 +1,4 @@
-"""Which network is tuned on what, and which pictures it meets: jobs and looks, before any run."""
+"""Which network is tuned on what, and which images it meets: jobs and looks, before any run."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ class RunPlan:
             digests += [region.label, array_digest(train), spec.max_images_per_condition, array_digest(y)]
         name = f"{condition.name}-{regions[0].name}-{regions[0].subject}-{number}".replace(" ", "_")
         return FineTuningRun(name.replace(",", ""), condition, self.network if condition.from_pretrained else self.untrained,
-                   tuple(training_pairs), text_digest(f"{self.cohort_data.pictures_key} {digests}"),
+                   tuple(training_pairs), text_digest(f"{self.cohort_data.images_key} {digests}"),
                    make_finetuning_config(condition, spec, learning_rate), spec, self.cohort_data.image_size,
                    int(self.table["n_valid_voxels"].max()), self.training_seed(regions, number))
 
@@ -116,7 +116,7 @@ class RunPlan:
 
     def evaluation_requests(self, condition: Condition, regions: tuple[Region, ...], split: int, learning_rate: float, *,
               all_subjects: bool, number: int = 0) -> EvaluationRequest:
-        """Plan a network and its looks at the held-out pictures of those whom it meets.
+        """Plan a network and its looks at the held-out images of those whom it meets.
 
         Its own participants, or ``all_subjects`` who has a region of the same name.
         """
@@ -132,7 +132,7 @@ class RunPlan:
 
     def _evaluation_sets(self, condition: Condition, regions: tuple[Region, ...], splits: Mapping[str, StimulusSplit],
                split: int) -> Iterator[EvaluationSet]:
-        """Yield the looks at regions with common held-out pictures."""
+        """Yield the looks at regions with common held-out images."""
         protocol, first = self.cohort_data.spec.protocol, splits[regions[0].subject]
         if condition.fixed_size or protocol != "P1":
             found = [self.evaluation_set((region,), first.test, splits[region.subject].train)
@@ -150,7 +150,7 @@ class RunPlan:
 
     def evaluation_set(self, regions: Sequence[Region], stimulus_ids: NDArray[np.int64],
              train: NDArray[np.int64]) -> EvaluationSet:
-        """Show the pictures of some conditions, and ask for the responses of some regions."""
+        """Show the images of some conditions, and ask for the responses of some regions."""
         pixels, response_idx = self.cohort_data.load_images(stimulus_ids)
         y = {region.label: self.cohort_data.responses(region, stimulus_ids, train)
              for region in regions}

@@ -1,4 +1,4 @@
-"""What one process is asked: a network, how it is tuned, and which pictures it then meets."""
+"""What one process is asked: a network, how it is tuned, and which images it then meets."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from helpers.networks.network import Network
 
 @dataclass(frozen=True)
 class EvaluationSet:
-    """Pictures that are shown to a tuned network, and what is asked of its layers.
+    """Images that are shown to a tuned network, and what is asked of its layers.
 
     Attributes
     ----------
-    pixels : array, uint8, shape (n_pictures, 3, side, side)
-    response_idx : array, int64, shape (n_pictures,)
-        Place of each picture's condition; features are averaged over the pictures of one.
+    pixels : array, uint8, shape (n_images, 3, side, side)
+    response_idx : array, int64, shape (n_images,)
+        Place of each image's condition; features are averaged over the images of one.
     responses : dict, region -> float32, shape (n_conditions, n_voxels)
     protocol : {"nested", "P1", "P2", ""}
         Of the encoding stage; empty: only the bound is wanted.
@@ -80,7 +80,7 @@ class FineTuningRun:
     config : Recipe
     spec : FinetuningSpec
     image_size : int
-        Of the pictures, px.
+        Of the images, px.
     max_voxels : int
         Voxels of the largest region.
     seed : int
@@ -103,7 +103,7 @@ class FineTuningRun:
 
     @property
     def normalise(self) -> PixelNormalisation:
-        """How the network wants its pictures."""
+        """How the network wants its images."""
         seen = self.network.preprocessing
         return PixelNormalisation(seen.mean, seen.std)
 

@@ -116,7 +116,7 @@ class FineTuningStudy:
         kinds : sequence of str
             Of `helpers.finetuning.kinds.CONDITIONS`.
         all_subjects : bool
-            Whether each participant's network also meets everyone else's held-out pictures.
+            Whether each participant's network also meets everyone else's held-out images.
         interpolation : float
             Of the way to the tuned network; see `helpers.finetuning.runs.FineTuningRun`.
 
@@ -152,7 +152,7 @@ class FineTuningStudy:
         return pd.DataFrame(rows).groupby(names, sort=False)["r"].mean().reset_index()
 
     def bounds(self, conditions: Sequence[str]) -> pd.DataFrame:
-        """Bound the information that held-out pictures and responses share, in nats.
+        """Bound the information that held-out images and responses share, in nats.
 
         Returns
         -------
@@ -171,7 +171,7 @@ class FineTuningStudy:
         return pd.DataFrame(rows).groupby(names, sort=False)[list(BOUND_COLUMNS)].mean().reset_index()
 
     def transfer(self, other: CohortData, conditions: Sequence[str]) -> pd.DataFrame:
-        """Let networks meet a second cohort, whose pictures and responses no tuning has seen.
+        """Let networks meet a second cohort, whose images and responses no tuning has seen.
 
         Parameters
         ----------
@@ -187,7 +187,7 @@ class FineTuningStudy:
 
         Notes
         -----
-        Cross-validated over all pictures of a participant, every fold run (the published script
+        Cross-validated over all images of a participant, every fold run (the published script
         ran its first fold five times; spec, appendix C).
         """
         transfer_plan = RunPlan(other, self.plan.network, self.plan.untrained, self.plan.seed)

@@ -26,14 +26,14 @@ OnStep = Callable[[int, float], None]
 
 @dataclass(frozen=True)
 class SubjectPairs:
-    """Pictures of one participant and the responses that they evoked.
+    """Images of one participant and the responses that they evoked.
 
     Attributes
     ----------
     subject : str
-    pixels : array, uint8, shape (n_pictures, 3, side, side)
-    response_idx : array, int64, shape (n_pictures,)
-        Row of ``responses`` that belongs to each picture.
+    pixels : array, uint8, shape (n_images, 3, side, side)
+    response_idx : array, int64, shape (n_images,)
+        Row of ``responses`` that belongs to each image.
     responses : array, float32, shape (n_conditions, n_voxels)
     """
 
@@ -69,7 +69,7 @@ class FineTuningConfig:
         if self.epochs < 1 or self.batch_size < 2 or self.learning_rate <= 0:
             raise LabError(f"{self.epochs} epochs of batches of {self.batch_size} at rate "
                            f"{self.learning_rate}",
-                           expected="1 epoch or more, 2 pictures or more, a rate above 0",
+                           expected="1 epoch or more, 2 images or more, a rate above 0",
                            remedy="correct [finetuning] in the profile")
 
 
@@ -102,7 +102,7 @@ def train_model(model: nn.Module, training_pairs: Sequence[SubjectPairs], config
     config : Recipe
     normalise : Scale
     seed : int
-        Of the order of pictures and of dropout; every epoch has its own, so that one that is
+        Of the order of images and of dropout; every epoch has its own, so that one that is
         resumed continues as if nothing had happened.
     state : Path, optional
         Where weights, Adam's moments and losses are kept after an epoch, and looked for at
@@ -169,15 +169,15 @@ def count_steps(training_pairs: Sequence[SubjectPairs], config: FineTuningConfig
 
 def split_into_batches(response_idx: NDArray[np.int64], size: int, *,
             generator: torch.Generator) -> list[NDArray[np.int64]]:
-    """Deal pictures into shuffled batches; a last partial one is kept.
+    """Deal images into shuffled batches; a last partial one is kept.
 
     Parameters
     ----------
-    response_idx : array, int64, shape (n_pictures,)
-        No batch holds two pictures of one condition, which would have to be told apart although
-        their response is the same. With one picture a condition this is the plain shuffled epoch.
+    response_idx : array, int64, shape (n_images,)
+        No batch holds two images of one condition, which would have to be told apart although
+        their response is the same. With one image a condition this is the plain shuffled epoch.
     size : int
-        Largest batch, 2 or more. A single picture that is left over joins the batch before.
+        Largest batch, 2 or more. A single image that is left over joins the batch before.
     generator : torch.Generator
 
     Raises
@@ -188,7 +188,7 @@ def split_into_batches(response_idx: NDArray[np.int64], size: int, *,
     if size < 2 or len(np.unique(response_idx)) < 2:
         raise LabError(f"batches of {size} from {len(np.unique(response_idx))} conditions",
                        expected="2 or more of both: contrast needs another to differ from",
-                       remedy="raise `batch_size` in [finetuning], or take more pictures")
+                       remedy="raise `batch_size` in [finetuning], or take more images")
     shuffled = torch.randperm(len(response_idx), generator=generator).numpy()
     ordered = shuffled[np.argsort(response_idx[shuffled], kind="stable")]
     _, first, counts = np.unique(response_idx[ordered], return_index=True, return_counts=True)

@@ -1,4 +1,4 @@
-"""Classification tasks at work: a network looks at pictures, and a probe reads what it sees."""
+"""Classification tasks at work: a network looks at images, and a probe reads what it sees."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ DECODE_BATCH_SIZE = 256
 
 @dataclass(frozen=True)
 class ClassificationTask:
-    """Pictures that networks are asked to classify.
+    """Images that networks are asked to classify.
 
     Attributes
     ----------
     name : str
-    pixels : array, uint8, shape (n_pictures, 3, side, side)
-    labels : array, int64, shape (n_pictures,)
+    pixels : array, uint8, shape (n_images, 3, side, side)
+    labels : array, int64, shape (n_images,)
     classes : tuple of str
     train_idx, test_idx : array, int64
-        Pictures that probes learn from, and those that examine them.
+        Images that probes learn from, and those that examine them.
     digest : str
-        Of pictures, labels and size.
+        Of images, labels and size.
     """
 
     name: str
@@ -52,15 +52,15 @@ class ClassificationTask:
 
     @property
     def truth(self) -> NDArray[np.int64]:
-        """Labels of the held-out pictures."""
+        """Labels of the held-out images."""
         return self.labels[self.test_idx]
 
 
 def load_task(name: str, images: ImageSet, network: Network, image_size: int = 0,
               max_images: int = 0) -> ClassificationTask:
-    """Decode a task's pictures, once for all networks.
+    """Decode a task's images, once for all networks.
 
-    Scaled and cropped as the network wants its pictures (published: shorter side to 256 px, the
+    Scaled and cropped as the network wants its images (published: shorter side to 256 px, the
     middle 224 px).
 
     Parameters
@@ -69,7 +69,7 @@ def load_task(name: str, images: ImageSet, network: Network, image_size: int = 0
     images : ImageSet
     network : Network
     image_size : int
-        Of the pictures, px; 0: the network's own, else scaled and cropped in proportion.
+        Of the images, px; 0: the network's own, else scaled and cropped in proportion.
     max_images : int
         Evenly spaced in the order of the set; 0: all.
     """
@@ -102,7 +102,7 @@ def fit_probe(run: FineTuningRun, task: ClassificationTask, layer: str) -> Array
     Returns
     -------
     dict
-        ``log_probs`` float32 (n_held_out, n_classes), log-probabilities of the held-out pictures;
+        ``log_probs`` float32 (n_held_out, n_classes), log-probabilities of the held-out images;
         ``accuracy``, the share of them whose class is likeliest; the probe's ``weight``, ``bias``.
     """
     def make() -> Arrays:
@@ -126,7 +126,7 @@ def load_probe(run: FineTuningRun, task: ClassificationTask, layer: str) -> Line
 
 
 def _features(run: FineTuningRun, task: ClassificationTask, layer: str) -> Tensor:
-    """Return a layer's features of all pictures of a task, float32 (n_pictures, n_units)."""
+    """Return a layer's features of all images of a task, float32 (n_images, n_units)."""
     model = get_backbone(run, load_model(run))
     device, parts = next(model.parameters()).device, []
     stream_activations(model, {layer: run.network.layers[layer]}, iter_batches(task.pixels, run.normalise, device),

@@ -1,8 +1,8 @@
-"""Bhattacharyya distances between models' predictions, picture by picture, in bounded memory.
+"""Bhattacharyya distances between models' predictions, image by image, in bounded memory.
 
-For each picture the overlaps of all pairs of models are one product of matrices; only the sum of
-their logarithms is kept. A few pictures at a time go through all steps while they are in the
-processor's cache, and every thread has pictures of its own: none waits for another.
+For each image the overlaps of all pairs of models are one product of matrices; only the sum of
+their logarithms is kept. A few images at a time go through all steps while they are in the
+processor's cache, and every thread has images of its own: none waits for another.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from torch import Tensor
 from helpers.core.errors import LabError
 
 MAX_DISTANCE = 100.0
-"""Distance on a picture where two models have nothing in common (it would be infinite; spec A)."""
+"""Distance on an image where two models have nothing in common (it would be infinite; spec A)."""
 MEMORY_BUDGET = 2**28
-"""Bytes for the predictions of one block of pictures, for the sums of all threads, and on a GPU
+"""Bytes for the predictions of one block of images, for the sums of all threads, and on a GPU
 for each array."""
 CACHE_BYTES = 2**22
-"""Bytes for each array of the pictures that a thread of the CPU has in hand: they stay in cache."""
+"""Bytes for each array of the images that a thread of the CPU has in hand: they stay in cache."""
 TILE = 48
 """Models whose overlaps are computed at once; pairs that are in an earlier tile are left out."""
 NORM_TOLERANCE = 0.01
@@ -33,18 +33,18 @@ PredictionBlock = Callable[[int, int], Tensor]
 """``block(start, stop)``: log-probabilities, floats, (n_models, stop - start, n_classes)."""
 
 
-def bhattacharyya(block: PredictionBlock, n_models: int, n_pictures: int, n_classes: int, *,
+def bhattacharyya(block: PredictionBlock, n_models: int, n_images: int, n_classes: int, *,
                   others: PredictionBlock | None = None, n_others: int = 0,
                   device: torch.device | str = "cpu") -> NDArray[np.float64]:
-    r"""Return the mean distance over pictures of every pair of models.
+    r"""Return the mean distance over images of every pair of models.
 
     .. math:: d(u, v) = \frac1N \sum_n -\log \sum_c \sqrt{p_u(c|n)\, p_v(c|n)}
 
     Parameters
     ----------
     block : callable
-        Called for consecutive blocks of pictures: predictions may lie on disk.
-    n_models, n_pictures, n_classes : int
+        Called for consecutive blocks of images: predictions may lie on disk.
+    n_models, n_images, n_classes : int
     others, n_others : callable and int, optional
         Other models: then distances from each of them to each of the first.
     device : torch.device or str
@@ -52,7 +52,7 @@ def bhattacharyya(block: PredictionBlock, n_models: int, n_pictures: int, n_clas
     Returns
     -------
     array, float64, shape (n_models, n_models), or (n_others, n_models)
-        Symmetric with 0 on the diagonal; on one picture at most `MAX_DISTANCE`, never below 0.
+        Symmetric with 0 on the diagonal; on one image at most `MAX_DISTANCE`, never below 0.
 
     Raises
     ------
@@ -62,13 +62,13 @@ def bhattacharyya(block: PredictionBlock, n_models: int, n_pictures: int, n_clas
     rows = n_others if others else n_models
     totals = [torch.zeros(rows, n_models, dtype=torch.float64, device=device)
               for _ in range(_n_workers(rows * n_models, device))]
-    bytes_per_image = 4 * n_classes * max(n_models, rows)  # bytes of a picture
-    for start, stop in _spans(n_pictures, MEMORY_BUDGET // bytes_per_image):
+    bytes_per_image = 4 * n_classes * max(n_models, rows)  # bytes of an image
+    for start, stop in _spans(n_images, MEMORY_BUDGET // bytes_per_image):
         column_block = _checked_block(block(start, stop), (n_models, stop - start, n_classes))
         row_block = _checked_block(others(start, stop), (n_others, stop - start, n_classes)) if others else None
         images_per_chunk = (CACHE_BYTES if totals[0].is_cpu else MEMORY_BUDGET) // max(bytes_per_image, 4 * TILE * n_models)
         _accumulate_in_threads(totals, column_block, row_block, list(_spans(stop - start, images_per_chunk)))
-    mean = (sum(totals) / n_pictures).cpu().numpy()
+    mean = (sum(totals) / n_images).cpu().numpy()
     if others is None:
         mean = np.triu(mean, 1)
         mean += mean.T
@@ -81,18 +81,18 @@ def _n_workers(n_pairs: int, device: torch.device | str) -> int:
     return threads if 8 * n_pairs * threads <= MEMORY_BUDGET else 1
 
 
-def _spans(n_pictures: int, size: int) -> Iterator[tuple[int, int]]:
-    """Yield consecutive spans of pictures, ``size`` each, or one."""
+def _spans(n_images: int, size: int) -> Iterator[tuple[int, int]]:
+    """Yield consecutive spans of images, ``size`` each, or one."""
     size = max(1, size)
-    for start in range(0, n_pictures, size):
-        yield start, min(start + size, n_pictures)
+    for start in range(0, n_images, size):
+        yield start, min(start + size, n_images)
 
 
 def _checked_block(log_probs: Tensor, shape: tuple[int, ...]) -> Tensor:
     """Return a block if it has the shape that was asked for."""
     if tuple(log_probs.shape) != shape:
         raise LabError(f"a block of predictions {tuple(log_probs.shape)}", expected=f"{shape}",
-                       remedy="return log-probabilities of models x pictures x classes")
+                       remedy="return log-probabilities of models x images x classes")
     return log_probs.detach()
 
 
@@ -117,7 +117,7 @@ def _accumulate_in_threads(totals: Sequence[Tensor], column_block: Tensor, row_b
 
 
 def _accumulate(total: Tensor, column_block: Tensor, row_block: Tensor | None) -> None:
-    """Add the distances on some pictures; without ``row_block`` those above the diagonal alone."""
+    """Add the distances on some images; without ``row_block`` those above the diagonal alone."""
     right = _sqrt_probabilities(column_block, total.device)
     left = right if row_block is None else _sqrt_probabilities(row_block, total.device)
     for top in range(0, len(total), TILE):
@@ -129,14 +129,14 @@ def _accumulate(total: Tensor, column_block: Tensor, row_block: Tensor | None) -
 
 
 def _sqrt_probabilities(log_probs: Tensor, device: torch.device) -> Tensor:
-    """Return the square roots of probabilities, pictures first, from their logarithms."""
+    """Return the square roots of probabilities, images first, from their logarithms."""
     log_probs = log_probs.to(device).transpose(0, 1)
     roots = torch.empty(log_probs.shape, device=device)
     torch.mul(log_probs, 0.5, out=roots).exp_()
     deviation = (torch.linalg.vector_norm(roots, dim=-1) - 1).abs().max()
     if not deviation <= NORM_TOLERANCE:  # also where it is NaN
         raise LabError("a block holds what are no logarithms of probabilities",
-                       expected="in all pictures probabilities that add up to 1",
+                       expected="in all images probabilities that add up to 1",
                        remedy="apply log_softmax first")
     return roots
 
@@ -164,7 +164,7 @@ def concatenate_blocks(blocks: Sequence[PredictionBlock]) -> PredictionBlock:
 
 
 def block_from_array(log_probs: NDArray | Tensor) -> PredictionBlock:
-    """Read from an array in memory or mapped from disk, (n_models, n_pictures, n_classes)."""
+    """Read from an array in memory or mapped from disk, (n_models, n_images, n_classes)."""
     def block(start: int, stop: int) -> Tensor:
         _release_pages(log_probs)
         piece = log_probs[:, start:stop]

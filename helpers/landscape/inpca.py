@@ -70,7 +70,7 @@ class InPCAMap:
         if distances.shape[1] != len(self.mean_distances) or not np.isfinite(distances).all():
             raise LabError(f"distances {distances.shape} to {len(self.mean_distances)} models",
                            expected="one finite distance to every model of the map",
-                           remedy="measure them on the same pictures")
+                           remedy="measure them on the same images")
         centred = -0.5 * (distances - distances.mean(1, keepdims=True) - self.mean_distances
                           + self.mean_distances.mean())
         scale = self.signs * np.sqrt(np.abs(self.eigenvalues))

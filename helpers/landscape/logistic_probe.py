@@ -1,6 +1,6 @@
 """Linear probes: what can still be told from a network's features, by logistic regression.
 
-Standardised features, scikit-learn's logistic regression with its defaults, 85 % of the pictures
+Standardised features, scikit-learn's logistic regression with its defaults, 85 % of the images
 to teach and 15 % to examine (Mulrooney & Brockmeier 2024; spec 3.4).
 """
 
@@ -19,28 +19,28 @@ from torch import Tensor
 from helpers.core.errors import LabError
 
 TRAIN_FRACTION = 0.85
-"""Share of the pictures that a probe is taught, as published."""
+"""Share of the images that a probe is taught, as published."""
 MAX_ITER = 5000
 """Published limit of L-BFGS."""
 ARRAY_API_VARIABLE = "SCIPY_ARRAY_API"
 """Environment variable with which SciPy and scikit-learn, when imported, accept torch's tensors."""
 
 
-def split_train_test(n_pictures: int, *, train_fraction: float = TRAIN_FRACTION,
+def split_train_test(n_images: int, *, train_fraction: float = TRAIN_FRACTION,
          seed: int = 0) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Deal pictures at random into those that teach and those that examine.
+    """Deal images at random into those that teach and those that examine.
 
     Returns
     -------
     train_idx, test_idx : array, int64
         Increasing; int(share n) and the rest, as published.
     """
-    n_train = int(train_fraction * n_pictures)
-    if not 0 < n_train < n_pictures:
-        raise LabError(f"{n_pictures} pictures for a probe",
+    n_train = int(train_fraction * n_images)
+    if not 0 < n_train < n_images:
+        raise LabError(f"{n_images} images for a probe",
                        expected="enough to teach and to examine",
                        remedy="name a larger image set in [landscape]")
-    order = torch.randperm(n_pictures, generator=torch.Generator().manual_seed(seed)).numpy()
+    order = torch.randperm(n_images, generator=torch.Generator().manual_seed(seed)).numpy()
     return np.sort(order[:n_train]), np.sort(order[n_train:])
 
 
@@ -53,14 +53,14 @@ class LinearProbe:
     weight : array, float32, shape (n_classes, n_units)
         The standardisation is folded in: no scaler is needed to use them.
     bias : array, float32, shape (n_classes,)
-        Minus infinity for classes of which no picture was taught.
+        Minus infinity for classes of which no image was taught.
     """
 
     weight: NDArray[np.float32]
     bias: NDArray[np.float32]
 
     def log_probs(self, features: Tensor) -> Tensor:
-        """Return log-probabilities, float32 (n_pictures, n_classes), of raw features."""
+        """Return log-probabilities, float32 (n_images, n_classes), of raw features."""
         weight, bias = (torch.from_numpy(values).to(features.device)
                         for values in (self.weight, self.bias))
         return (features @ weight.T + bias).log_softmax(1)
@@ -71,10 +71,10 @@ def fit_logistic_probe(features: Tensor, labels: NDArray[np.int64], n_classes: i
 
     Parameters
     ----------
-    features : Tensor, float32, shape (n_pictures, n_units)
+    features : Tensor, float32, shape (n_images, n_units)
         With SCIPY_ARRAY_API=1 in the environment they are computed with where they are, on a
         GPU as well; otherwise on the CPU.
-    labels : array, int64, shape (n_pictures,)
+    labels : array, int64, shape (n_images,)
     n_classes : int
 
     Raises
@@ -86,7 +86,7 @@ def fit_logistic_probe(features: Tensor, labels: NDArray[np.int64], n_classes: i
     if len(classes) < 2 or not torch.isfinite(features).all():
         raise LabError(f"{len(classes)} classes, features "
                        f"{'finite' if torch.isfinite(features).all() else 'not finite'}",
-                       expected="pictures of two classes or more, finite features",
+                       expected="images of two classes or more, finite features",
                        remedy="check the image set, and whether the tuning diverged")
     mean, scale = features.mean(0), features.std(0, correction=0)
     scale = torch.where(scale > 10 * torch.finfo(torch.float32).eps * mean.abs(), scale, 1.0)

@@ -48,7 +48,7 @@ def prediction_distances(study: FineTuningStudy, finetuned_models: Sequence[Fine
                                                              NDArray[np.float64]]:
     """Return distances between networks' predictions, and from others to them.
 
-    Predictions go to a file, of which a block of pictures is in memory at a time.
+    Predictions go to a file, of which a block of images is in memory at a time.
 
     Returns
     -------
@@ -56,15 +56,15 @@ def prediction_distances(study: FineTuningStudy, finetuned_models: Sequence[Fine
     array, float64, shape (n_others, n_members)
     """
     task_accuracies(study, finetuned_models, [task], layer)  # those that are missing, side by side
-    n_pictures, n_classes = len(task.test_idx), len(task.classes)
+    n_images, n_classes = len(task.test_idx), len(task.classes)
     ensure_writable(cache_dir())
     with TemporaryDirectory(dir=cache_dir(), prefix="predictions-") as folder:
         log_probs = open_memmap(f"{folder}/logs.npy", "w+", np.float32,
-                           (len(finetuned_models), n_pictures, n_classes))
+                           (len(finetuned_models), n_images, n_classes))
         for row, finetuned_model in enumerate(progress(finetuned_models, "gathering predictions")):
             log_probs[row] = fit_probe(finetuned_model.run, task, layer)["log_probs"]
         device = next(study.plan.network.model.parameters()).device
-        size = len(finetuned_models), n_pictures, n_classes
+        size = len(finetuned_models), n_images, n_classes
         pairwise_distances = bhattacharyya(block_from_array(log_probs), *size, device=device)
         distances_to_others = bhattacharyya(block_from_array(log_probs), *size, others=concatenate_blocks(others),
                                   n_others=len(others), device=device) if others else np.zeros(

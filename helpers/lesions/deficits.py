@@ -43,7 +43,7 @@ def target_ranks(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def group_means(values: NDArray, groups: NDArray, n_groups: int) -> NDArray[np.float64]:
-    """Average over the pictures of each group.
+    """Average over the images of each group.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def group_means(values: NDArray, groups: NDArray, n_groups: int) -> NDArray[np.f
     Returns
     -------
     array, float64, shape (..., n_groups)
-        NaN for a group without pictures.
+        NaN for a group without images.
     """
     one_hot = (groups[:, None] == np.arange(n_groups)).astype(float)
     with np.errstate(invalid="ignore"):
@@ -67,14 +67,14 @@ def compute_deficits(correct: NDArray[np.bool_], groups: NDArray, n_groups: int)
     Parameters
     ----------
     correct : array, bool, shape (1 + n_lesions, n_images)
-        Whether each picture is recognised; the first row is the intact network.
+        Whether each image is recognised; the first row is the intact network.
     groups : array, int, shape (n_images,)
 
     Returns
     -------
     array, float64, shape (n_lesions, n_groups)
         Accuracy before minus accuracy after, from -1 to 1; positive means impaired. NaN for a
-        group without pictures.
+        group without images.
     """
     accuracy = group_means(correct, groups, n_groups)
     return accuracy[0] - accuracy[1:]
@@ -106,7 +106,7 @@ def deficit_correlations(deficit: NDArray) -> NDArray[np.float64]:
 
 @dataclass(frozen=True)
 class Dissociation:
-    """Costs on one half of the pictures for the classes that the other half points out.
+    """Costs on one half of the images for the classes that the other half points out.
 
     Attributes
     ----------
@@ -130,7 +130,7 @@ def dissociation(deficit_a: NDArray, deficit_b: NDArray, k: int) -> Dissociation
     Parameters
     ----------
     deficit_a, deficit_b : array, float, shape (n_lesions, n_classes)
-        Of two halves of the pictures. Classes without pictures in a half cannot be chosen; of
+        Of two halves of the images. Classes without images in a half cannot be chosen; of
         equal costs the first is chosen.
     k : int
 
@@ -142,8 +142,8 @@ def dissociation(deficit_a: NDArray, deficit_b: NDArray, k: int) -> Dissociation
     valid = np.isfinite(deficit_a).all(0) & np.isfinite(deficit_b).all(0)
     if not 1 <= k <= valid.sum():
         raise LabError(f"the {k} most impaired of {valid.sum()} classes",
-                       expected="no more classes than have pictures in both halves",
-                       remedy="choose a smaller k, or show more pictures")
+                       expected="no more classes than have images in both halves",
+                       remedy="choose a smaller k, or show more images")
     ranking = np.argsort(np.where(valid, -deficit_a, np.inf), axis=1, kind="stable")
     most_impaired = ranking[:, :k]
     chosen_deficit_b = deficit_b[:, most_impaired]

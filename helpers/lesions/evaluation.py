@@ -1,6 +1,6 @@
 """Lesions at work: units silenced, recognition measured, in one pass; cached.
 
-One pass over the pictures serves the intact network, the lesion of every domain, and random
+One pass over the images serves the intact network, the lesion of every domain, and random
 lesions of as many units.
 """
 
@@ -47,7 +47,7 @@ def unit_masks(localizer_result: LocalizerResult, layers: Sequence[str], *, frac
 def evaluate_lesions(classifier: Classifier, masks: dict[str, NDArray[np.bool_]],
              domains: tuple[str, ...], lesion_layer_names: Sequence[str], images: ImageSet, *,
              n_random: int, seed: int, batch_size: int = 64) -> dict[str, NDArray]:
-    """Show the pictures to the intact and to every lesioned network, once; then read the cache.
+    """Show the images to the intact and to every lesioned network, once; then read the cache.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def evaluate_lesions(classifier: Classifier, masks: dict[str, NDArray[np.bool_]]
     Raises
     ------
     LabError
-        If the classifier names other classes than the pictures have.
+        If the classifier names other classes than the images have.
     """
     parts = {"classifier": classifier.parts, "images": images.digest,
              "domains": domains, "layers": list(lesion_layer_names),
@@ -111,7 +111,7 @@ def _evaluate(classifier: Classifier, domains: tuple[str, ...], images: ImageSet
 
 
 class _ActivationSums:
-    """Sums over pictures of a class, of the mean activation of each domain's units."""
+    """Sums over images of a class, of the mean activation of each domain's units."""
 
     def __init__(self, mask_sets: list[dict[str, NDArray]], labels: Tensor, n_classes: int) -> None:
         self.mask_sets, self.labels = mask_sets, labels

@@ -62,18 +62,18 @@ def deficit_scatter(axes: Axes, activation: NDArray, change: NDArray, domain: st
     axes.set_xlabel("mean activation")
 
 
-def most_impaired_examples(axes: Axes, pictures: Sequence[Image.Image], names: Sequence[str],
+def most_impaired_examples(axes: Axes, images: Sequence[Image.Image], names: Sequence[str],
                    domain: str) -> None:
-    """Show one picture of each of the most impaired classes in a row, with their names below."""
+    """Show one image of each of the most impaired classes in a row, with their names below."""
     side = 96
-    canvas = np.full((side, len(pictures) * side, 3), 255, np.uint8)
-    for x, picture in enumerate(pictures):
-        edge = min(picture.size)
-        left, top = (picture.width - edge) // 2, (picture.height - edge) // 2
-        square = picture.crop((left, top, left + edge, top + edge)).resize((side - 3, side - 3))
+    canvas = np.full((side, len(images) * side, 3), 255, np.uint8)
+    for x, image in enumerate(images):
+        edge = min(image.size)
+        left, top = (image.width - edge) // 2, (image.height - edge) // 2
+        square = image.crop((left, top, left + edge, top + edge)).resize((side - 3, side - 3))
         canvas[:side - 3, x * side:(x + 1) * side - 3] = np.asarray(square)
     axes.imshow(canvas, interpolation="antialiased")
-    axes.set_xticks((np.arange(len(pictures)) + 0.5) * side,
+    axes.set_xticks((np.arange(len(images)) + 0.5) * side,
                     [textwrap.fill(name, 12, break_long_words=False) for name in names],
                     fontsize=4.8)
     axes.set_yticks([])

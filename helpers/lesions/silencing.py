@@ -1,4 +1,4 @@
-"""Silence units of a network, and show all lesions the pictures in one pass.
+"""Silence units of a network, and show all lesions the images in one pass.
 
 A lesion multiplies chosen units of chosen layers by zero, unit by unit and position by position
 (Prince, Alvarez & Konkle 2024; spec 3.2). Nothing is retrained or rescaled.
@@ -76,7 +76,7 @@ def apply_lesion(model: nn.Module, layers: Mapping[str, str], lesion: Lesion) ->
 
 def run_lesions(model: nn.Module, layers: Mapping[str, str], lesions: Sequence[Lesion],
             batches: Iterable[Tensor], consume: Consume, *, watch: Watch | None = None) -> None:
-    """Run every lesion over the same pictures in one pass.
+    """Run every lesion over the same images in one pass.
 
     The intact network sees each batch once; every lesion then repeats only what comes after its
     first silenced layer. The numbers are those of `apply_lesion`, one lesion at a time.
@@ -90,7 +90,7 @@ def run_lesions(model: nn.Module, layers: Mapping[str, str], lesions: Sequence[L
     batches : iterable of Tensor, float32, shape (n_images, 3, height, width)
         Moved to the model's device.
     consume : callable
-        ``consume(start, lesion_idx, output)``: index of the batch's first picture, 0 for the intact
+        ``consume(start, lesion_idx, output)``: index of the batch's first image, 0 for the intact
         network or the lesion's place from 1, and the network's output (n_images, ...).
     watch : callable, optional
         ``watch(start, layer, activations)`` of the intact network: (n_images, n_units), to be
@@ -147,18 +147,18 @@ def _plan_lesion(lesion: Lesion, partial_forward: PartialForward, device: torch.
 
 
 def _silence(output: Tensor, mask: Tensor) -> Tensor:
-    """Return ``output`` with the units of ``mask`` (shape of one picture's output) at zero."""
+    """Return ``output`` with the units of ``mask`` (shape of one image's output) at zero."""
     return output * (~mask).to(output.dtype)
 
 
 def _reshape_mask(lesion: Lesion, layer: str, shape: tuple[int, ...]) -> Tensor:
-    """Return the mask of a layer in the shape of its output for one picture."""
+    """Return the mask of a layer in the shape of its output for one image."""
     mask, n_units = lesion.masks[layer], int(np.prod(shape))
     if mask.dtype != torch.bool or mask.shape != (n_units,):
         raise LabError(f"lesion {lesion.name!r}: the mask of layer {layer!r} is {mask.dtype} "
-                       f"{tuple(mask.shape)}, the layer's output is {tuple(shape)} a picture",
+                       f"{tuple(mask.shape)}, the layer's output is {tuple(shape)} an image",
                        expected=f"torch.bool ({n_units},), one value for every unit",
-                       remedy="localize units in this very network, at this size of pictures")
+                       remedy="localize units in this very network, at this size of images")
     return mask.view(shape)
 
 

@@ -144,12 +144,12 @@ def p_against_random_lesions(value: float, samples: NDArray, *, lower_tail: bool
 
 
 def compare_own_and_other_lesions(correct: NDArray[np.bool_], own: int, *, seed: int) -> TestResult:
-    """Ask, picture by picture, whether the own lesion costs a probe set more than the others do.
+    """Ask, image by image, whether the own lesion costs a probe set more than the others do.
 
     Parameters
     ----------
     correct : array, bool, shape (n_lesions, n_images)
-        Recognition, under each lesion, of the half-B pictures of one lesion's probe set.
+        Recognition, under each lesion, of the half-B images of one lesion's probe set.
     own : int
         Row of that lesion.
     seed : int
@@ -157,9 +157,9 @@ def compare_own_and_other_lesions(correct: NDArray[np.bool_], own: int, *, seed:
     Returns
     -------
     Test
-        Mean over pictures of (other lesions' hits, averaged) - (own lesion's hit); positive means
+        Mean over images of (other lesions' hits, averaged) - (own lesion's hit); positive means
         that the own lesion costs more. p: one-sided, dealing the lesions' names anew for every
-        picture. It speaks of other pictures of these classes, not of other classes.
+        image. It speaks of other images of these classes, not of other classes.
     """
     n_lesions, n_images = correct.shape
     if n_images < 2 or n_lesions < 2:

@@ -18,12 +18,12 @@ from helpers.stimuli.image_sets import DOMAINS, ImageSet, alternate
 from helpers.training.classifiers import Classifier
 
 MIN_IMAGES = 10
-"""Pictures that a class needs to have an accuracy of its own; else domains stand for classes."""
+"""Images that a class needs to have an accuracy of its own; else domains stand for classes."""
 
 
 @dataclass(frozen=True)
 class ImageGroups:
-    """Pictures grouped for accuracies: by class, or by domain where classes are too small.
+    """Images grouped for accuracies: by class, or by domain where classes are too small.
 
     Attributes
     ----------
@@ -31,9 +31,9 @@ class ImageGroups:
     domains : tuple of str
         Domain of each group.
     group_of_image : array, int, shape (n_images,)
-        Group of each picture.
+        Group of each image.
     class_proportions : array, float64, shape (n_classes, n_groups)
-        Share of a group's pictures that are of a class.
+        Share of a group's images that are of a class.
     half : array, int, shape (n_images,)
         0, 1, 0, 1, ... within each group.
     pooled : bool
@@ -52,7 +52,7 @@ class ImageGroups:
 
 
 def group_images(images: ImageSet, *, min_images: int = MIN_IMAGES) -> ImageGroups:
-    """Group pictures by class if every class present has ``min_images`` pictures, else by domain."""
+    """Group images by class if every class present has ``min_images`` images, else by domain."""
     class_counts = np.bincount(images.labels, minlength=len(images.classes))
     pooled = bool(class_counts[class_counts > 0].min() < min_images)
     keys = images.domains if pooled else images.categories
@@ -78,8 +78,8 @@ class LesionOutcome:
         Classes that seem at least as likely as the right one: the intact network, the domains'
         lesions, then the random ones, draw by draw.
     activation : dict, layer -> float32, shape (1 + n_random, n_domains, n_classes)
-        Mean over pictures of a class and over the domain's selective (then: random) units, in the
-        intact network. NaN where a domain has no unit, or a class no picture.
+        Mean over images of a class and over the domain's selective (then: random) units, in the
+        intact network. NaN where a domain has no unit, or a class no image.
     n_lesioned : dict, layer -> int, shape (n_domains,)
         Silenced units, of the lesioned layers.
     n_units : dict, layer -> int
@@ -93,12 +93,12 @@ class LesionOutcome:
     n_units: dict[str, int]
 
     def correct(self, top_k: int) -> NDArray[np.bool_]:
-        """Tell which pictures are recognised: the right class is among the best ``top_k``."""
+        """Tell which images are recognised: the right class is among the best ``top_k``."""
         return self.ranks < top_k
 
     def compute_deficits(self, top_k: int, groups: ImageGroups, *, half: int | None = None
               ) -> NDArray[np.float64]:
-        """Return the cost of every lesion for every group, on all pictures or on one half.
+        """Return the cost of every lesion for every group, on all images or on one half.
 
         Returns
         -------
@@ -112,7 +112,7 @@ class LesionOutcome:
     def activation_by_group(self, layer: str, groups: ImageGroups) -> NDArray[np.float64]:
         """Return the activation of a layer's units by group, (1 + n_random, n_domains, n_groups).
 
-        Within a pooled group every picture counts the same.
+        Within a pooled group every image counts the same.
         """
         nonempty_classes = groups.class_proportions.any(1)
         return self.activation[layer][..., nonempty_classes].astype(float) @ groups.class_proportions[nonempty_classes]
@@ -192,7 +192,7 @@ def lesion_network(classifier: Classifier, localizer_result: LocalizerResult, im
     localizer_result : Localizer
         Of the same network.
     images : ImageSet
-        Pictures to be recognised.
+        Images to be recognised.
     method, fraction
         Layers as in `helpers.lesions.silencing.select_lesion_layers`, units as in
         `helpers.lesions.evaluation.unit_masks`.

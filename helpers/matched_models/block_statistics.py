@@ -1,6 +1,6 @@
 """The ends of a network's stages, on the six sets: statistics of every unit, made once.
 
-Units are defined on one half of the pictures and measured on the other, both ways round.
+Units are defined on one half of the images and measured on the other, both ways round.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ FDR_ALPHAS = (0.5, 0.2, 0.05, 0.01, 1e-3, 1e-5)
 FDR_ALPHA = 0.05
 """The one that figures show: as the first paper's; Lu & Wang's is unknown."""
 ALL_IMAGES = 2
-"""Index of what all pictures tell, after that of each half."""
+"""Index of what all images tell, after that of each half."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class BlockStatistics:
         Feature maps, height, width.
     labels : array, uint8, shape (n_rates, 3, n_units)
         Index of the set that a unit prefers to every other one, or ``NONE``, at each of ``FDR_ALPHAS``;
-        from each half, and from all pictures.
+        from each half, and from all images.
     mean : array, float32, shape (n_sets, 2, n_units)
     index, d_prime, min_t : array, float32, shape (n_sets, 2, n_units)
         Selectivity index and d' against the others pooled; smallest t against any other.
@@ -65,7 +65,7 @@ class BlockStatistics:
     sparseness: NDArray[np.float32]
 
     def selective_mask(self, domain: str, part: int = ALL_IMAGES, fdr_alpha: float = FDR_ALPHA) -> NDArray[np.bool_]:
-        """Return which units prefer a set, bool (n_units,), by a half or by all pictures."""
+        """Return which units prefer a set, bool (n_units,), by a half or by all images."""
         return self.labels[FDR_ALPHAS.index(fdr_alpha), part] == self.sets.index(domain)
 
     def top_units(self, domain: str, part: int, n: int) -> NDArray[np.int64]:
@@ -97,7 +97,7 @@ def with_block_layers(network: Network, layers: Sequence[str]) -> Network:
         return replace(network, layers=dict(zip(layers, layers)))
 
 
-def compute_block_statistics(network: Network, pictures: SixSets, *,
+def compute_block_statistics(network: Network, images: SixSets, *,
                      batch_size: int) -> dict[str, BlockStatistics]:
     """Measure every unit of a network's layers on the six sets, once.
 
@@ -105,7 +105,7 @@ def compute_block_statistics(network: Network, pictures: SixSets, *,
     ----------
     network : Network
         As `with_block_layers` returns it.
-    pictures : SixSets
+    images : SixSets
     batch_size : int
 
     Returns
@@ -113,12 +113,12 @@ def compute_block_statistics(network: Network, pictures: SixSets, *,
     dict, layer -> Stage
     """
     def make() -> dict[str, NDArray]:
-        blocks = measure_blocks(network, pictures, batch_size=batch_size)
+        blocks = measure_blocks(network, images, batch_size=batch_size)
         return {f"{name}/{layer}": np.array(value) for layer, block in blocks.items()
                 for name, value in vars(block).items()}
 
     arrays = cached("stages", network.name, {
-        "network": network.parts, "images": pictures.digest,
+        "network": network.parts, "images": images.digest,
         "code": code_digest(["helpers.matched_models.block_statistics"])}, make)
     fields = {layer: {name.split("/", 1)[0]: values for name, values in arrays.items()
                       if name.split("/", 1)[1] == layer} for layer in network.layers}
@@ -127,14 +127,14 @@ def compute_block_statistics(network: Network, pictures: SixSets, *,
             for layer, parts in fields.items()}
 
 
-def measure_blocks(network: Network, pictures: SixSets, *, batch_size: int) -> dict[str, BlockStatistics]:
+def measure_blocks(network: Network, images: SixSets, *, batch_size: int) -> dict[str, BlockStatistics]:
     """Do what `compute_block_statistics` does, and keep nothing."""
     shapes, blocks = _shapes(network), {}
-    moments = stream_moments(network, pictures, batch_size=batch_size)
+    moments = stream_moments(network, images, batch_size=batch_size)
     while moments:
         layer = next(iter(moments))
-        blocks[layer] = BlockStatistics(pictures.domain_names, shapes[layer],
-                             **_summary(moments.pop(layer), len(pictures.domain_names)))
+        blocks[layer] = BlockStatistics(images.domain_names, shapes[layer],
+                             **_summary(moments.pop(layer), len(images.domain_names)))
     return blocks
 
 
@@ -169,13 +169,13 @@ def _shapes(network: Network) -> dict[str, tuple[int, int, int]]:
 
 @dataclass(frozen=True)
 class HeldOutResponses:
-    """Responses of some selective units to the pictures that had no part in choosing them.
+    """Responses of some selective units to the images that had no part in choosing them.
 
     Attributes
     ----------
     domain : array, str, shape (n_kept,)
-        What each unit was chosen for, on the first half of the pictures.
-    values : array, float32, shape (n_pictures, n_kept)
+        What each unit was chosen for, on the first half of the images.
+    values : array, float32, shape (n_images, n_kept)
         To the second half.
     """
 
@@ -183,14 +183,14 @@ class HeldOutResponses:
     values: NDArray[np.float32]
 
 
-def collect_held_out_responses(network: Network, pictures: SixSets, blocks: dict[str, BlockStatistics],
+def collect_held_out_responses(network: Network, images: SixSets, blocks: dict[str, BlockStatistics],
                      domains: Sequence[str], *, max_units: int, seed: int,
                      batch_size: int) -> dict[str, HeldOutResponses]:
-    """Keep the responses of units that the first half chooses to the pictures of the second.
+    """Keep the responses of units that the first half chooses to the images of the second.
 
     Parameters
     ----------
-    network, pictures, batch_size
+    network, images, batch_size
         As for `compute_block_statistics`, which returned ``blocks``.
     domains : sequence of str
     max_units : int
@@ -207,17 +207,17 @@ def collect_held_out_responses(network: Network, pictures: SixSets, blocks: dict
                  for domain in domains]
         chosen[layer] = np.concatenate(sampled)
         names[layer] = np.repeat(list(domains), [len(units) for units in sampled])
-    second_half = np.flatnonzero(pictures.halves == 1)
+    second_half = np.flatnonzero(images.halves == 1)
 
     def make() -> dict[str, NDArray]:
         chunks = [second_half[i:i + batch_size] for i in range(0, len(second_half), batch_size)]
         units = {layer: torch.from_numpy(unit_idx) for layer, unit_idx in chosen.items()}
         found = extract_activations(network.model, network.layers,
-                        pictures.batches(chunks, network.preprocessing), units)
+                        images.batches(chunks, network.preprocessing), units)
         return {layer: values.numpy() for layer, values in found.items()}
 
     arrays = cached("answers", network.name, {
-        "network": network.parts, "images": pictures.digest,
+        "network": network.parts, "images": images.digest,
         "units": {layer: unit_idx.tolist() for layer, unit_idx in chosen.items()},
         "code": code_digest(["helpers.matched_models.block_statistics"])}, make)
     return {layer: HeldOutResponses(names[layer], arrays[layer]) for layer in blocks}

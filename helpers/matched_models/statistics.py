@@ -24,7 +24,7 @@ TUNING_MEASURES = ("CSI", "d'", "sparseness", "activation")
 response of the whole layer."""
 NETWORK_COLUMNS = ["condition", "seed"]
 BLOCK = 20
-"""Resampled sets of pictures at a time."""
+"""Resampled sets of images at a time."""
 
 
 def selective_proportion_table(blocks: Mapping[str, BlockStatistics], domains: Sequence[str]) -> pd.DataFrame:
@@ -34,7 +34,7 @@ def selective_proportion_table(blocks: Mapping[str, BlockStatistics], domains: S
     -------
     DataFrame
         One row per layer, rate and domain: ``layer, depth`` (0 ... 1), ``rate, domain, n_units,
-        share`` (target the layer's units, from all pictures), ``again``: of the units that the first
+        share`` (target the layer's units, from all images), ``again``: of the units that the first
         half finds, the share that the second finds again (NaN without any).
     """
     rows = []
@@ -51,7 +51,7 @@ def selective_proportion_table(blocks: Mapping[str, BlockStatistics], domains: S
 
 def tuning_strength_table(blocks: Mapping[str, BlockStatistics], domains: Sequence[str], *,
                   n_best: int = 0) -> pd.DataFrame:
-    """Measure units on the pictures that had no part in choosing them, both ways round.
+    """Measure units on the images that had no part in choosing them, both ways round.
 
     Parameters
     ----------
@@ -99,22 +99,22 @@ def _mean_strength(block: BlockStatistics, domain: str, units: NDArray[np.int64]
 
 def bootstrap_tuning_strength(responses: Mapping[str, HeldOutResponses], sets: NDArray[np.str_],
                        domains: Sequence[str], *, seed: int, n_boot: int) -> pd.DataFrame:
-    """Measure chosen units again on pictures drawn anew, with replacement within each set.
+    """Measure chosen units again on images drawn anew, with replacement within each set.
 
     Parameters
     ----------
     responses : dict, layer -> Answers
-    sets : array, str, shape (n_pictures,)
-        Set of each picture.
+    sets : array, str, shape (n_images,)
+        Set of each image.
     domains : sequence of str
     seed, n_boot : int
-        Networks that saw the same pictures get the same draws.
+        Networks that saw the same images get the same draws.
 
     Returns
     -------
     DataFrame
         One row per draw: ``draw``, and the means over layers and domains (those with units) of
-        ``CSI`` and ``d'``. Draw -1 is the pictures as they are.
+        ``CSI`` and ``d'``. Draw -1 is the images as they are.
     """
     names = list(dict.fromkeys(sets))
     weights = _draws(sets, names, seed=seed, n_boot=n_boot)
@@ -130,7 +130,7 @@ def bootstrap_tuning_strength(responses: Mapping[str, HeldOutResponses], sets: N
 
 def _draws(sets: NDArray[np.str_], names: Sequence[str], *, seed: int,
            n_boot: int) -> NDArray[np.float64]:
-    """Return how often each draw takes each picture, (n_boot + 1, n_sets, n_pictures)."""
+    """Return how often each draw takes each image, (n_boot + 1, n_sets, n_images)."""
     rng = np.random.default_rng(seed)
     weights = np.zeros((n_boot + 1, len(names), len(sets)))
     for set_idx, name in enumerate(names):

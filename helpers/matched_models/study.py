@@ -42,19 +42,19 @@ from helpers.stimuli.six_category_localizer import SixSets, six_sets
 
 @dataclass(frozen=True)
 class MatchedModelsStudy:
-    """Networks that differ in what they were told, and the pictures that compare them.
+    """Networks that differ in what they were told, and the images that compare them.
 
     Attributes
     ----------
     spec : LanguageSpec
-    pictures : SixSets
+    images : SixSets
     open : callable
         Name of a network -> Network.
     seed, batch_size : int
     """
 
     spec: LanguageSpec
-    pictures: SixSets
+    images: SixSets
     open: Callable[[str], Network]
     seed: int
     batch_size: int
@@ -98,13 +98,13 @@ class MatchedModelsStudy:
     def blocks(self, name: str) -> dict[str, BlockStatistics]:
         """Return the statistics of a network's stages."""
         if name not in self._blocks:
-            self._blocks[name] = compute_block_statistics(self.network(name), self.pictures,
+            self._blocks[name] = compute_block_statistics(self.network(name), self.images,
                                                   batch_size=self.batch_size)
         return self._blocks[name]
 
     def responses(self, name: str) -> dict[str, HeldOutResponses]:
-        """Return what selective units say to the pictures that had no part in choosing them."""
-        return collect_held_out_responses(self.network(name), self.pictures, self.blocks(name), CORE,
+        """Return what selective units say to the images that had no part in choosing them."""
+        return collect_held_out_responses(self.network(name), self.images, self.blocks(name), CORE,
                                 max_units=self.spec.max_units, seed=self.seed,
                                 batch_size=self.batch_size)
 
@@ -118,7 +118,7 @@ class MatchedModelsStudy:
 
     def bootstrap_strengths(self) -> pd.DataFrame:
         """Return `helpers.matched_models.statistics.bootstrap_tuning_strength` of every network."""
-        sets = np.array(self.pictures.domains)[self.pictures.halves == 1]
+        sets = np.array(self.images.domains)[self.images.halves == 1]
         return self._concat_networks(lambda name: bootstrap_tuning_strength(
             self.responses(name), sets, CORE, seed=self.seed, n_boot=self.spec.n_boot))
 
@@ -145,18 +145,18 @@ class MatchedModelsStudy:
         return pd.DataFrame(rows)
 
     def layer_consistencies(self) -> pd.DataFrame:
-        """Compare which pictures are alike for the selective units of each pair of layers.
+        """Compare which images are alike for the selective units of each pair of layers.
 
         Returns
         -------
         DataFrame
             One row per network and pair of layers: ``layer, other, r``; rows whose ``layer`` is
-            "all" hold the mean over pairs, and ``low, high`` its interval over resampled pictures.
+            "all" hold the mean over pairs, and ``low, high`` its interval over resampled images.
         """
         return self._concat_networks(lambda name: self._cached_table("agreement", name, self._layer_consistency))
 
     def _layer_consistency(self, name: str) -> pd.DataFrame:
-        sets = np.array(self.pictures.domains)[self.pictures.halves == 1]
+        sets = np.array(self.images.domains)[self.images.halves == 1]
         intact = np.isin(sets, CORE)
         result = consistency([one.values[intact] for one in self.responses(name).values()],
                             seed=self.seed, n_boot=self.spec.n_boot)
@@ -196,7 +196,7 @@ class MatchedModelsStudy:
     def _cached_table(self, cache_kind: str, name: str, make: Callable[[str], pd.DataFrame]) -> pd.DataFrame:
         network = self.network(name)
         return cached_table(cache_kind, name, {
-            "network": network.parts, "images": self.pictures.digest,
+            "network": network.parts, "images": self.images.digest,
             "seed": self.seed, "spec": self.spec,
             "code": code_digest(["helpers.matched_models.study"])}, lambda: make(name))
 

@@ -41,7 +41,7 @@ COLUMNS = ("condition", "seed", "step", "layer", "domain", *MEASURES)
 
 @dataclass(frozen=True)
 class BrainRegions:
-    """Which pictures are alike to regions of several participants.
+    """Which images are alike to regions of several participants.
 
     Attributes
     ----------
@@ -74,7 +74,7 @@ class BrainRegions:
 
 
 def load_regions(cohort: Cohort, spec: LanguageSpec) -> BrainRegions:
-    """Read the regions that networks are compared with, at the test pictures of all participants.
+    """Read the regions that networks are compared with, at the test images of all participants.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ def measure_checkpoint(network: Network, blocks: Mapping[str, BlockStatistics], 
     stages : dict, layer -> Stage
         Of the same network.
     categories : ImageSet
-        Pictures in folders finer than domains; those of scrambled pictures are left out.
+        Images in folders finer than domains; those of scrambled images are left out.
     regions : Regions, optional
     n_best : int
         Units of each domain and layer whose held-out d' counts.
@@ -126,8 +126,8 @@ def measure_checkpoint(network: Network, blocks: Mapping[str, BlockStatistics], 
     -------
     DataFrame
         One row per layer and domain: ``layer, domain``; ``proportion`` of selective units; ``d_prime``
-        of the ``n_best`` units on the pictures that had no part in choosing them; ``recall``: the
-        share of a domain's pictures whose folder a linear reader of the layer's feature maps
+        of the ``n_best`` units on the images that had no part in choosing them; ``recall``: the
+        share of a domain's images whose folder a linear reader of the layer's feature maps
         tells, taught on the other half; ``similarity`` to the domain's region (Spearman's r of
         dissimilarities, mean over participants). Rows of ``EARLY`` have the last alone.
     """
@@ -145,12 +145,12 @@ def measure_checkpoint(network: Network, blocks: Mapping[str, BlockStatistics], 
 def _recall(network: Network, categories: ImageSet, batch_size: int) -> pd.Series:
     intact_domains = set(CORE) | {"objects"}
     rows = np.flatnonzero([domain in intact_domains for domain in categories.domains])
-    pictures = categories.select(rows)
+    images = categories.select(rows)
     chunks = [range(i, min(i + batch_size, len(rows))) for i in range(0, len(rows), batch_size)]
     features = extract_activations(network.model, network.layers,
-                       pictures.batches(chunks, network.preprocessing), read=channel_means)
-    train, labels = pictures.halves == 0, pictures.labels
-    domains, results = np.array(pictures.domains), {}
+                       images.batches(chunks, network.preprocessing), read=channel_means)
+    train, labels = images.halves == 0, images.labels
+    domains, results = np.array(images.domains), {}
     for layer, values in features.items():
         x = values.numpy()
         correct = predict_linear_probe(x[train], labels[train], x[~train]) == labels[~train]

@@ -1,4 +1,4 @@
-"""Networks that were taught with captions: pictures and texts in one space."""
+"""Networks that were taught with captions: images and texts in one space."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ class ClipModel:
             return np.concatenate([self.text(self.tokens(part).to(device)).float().cpu().numpy()
                                    for part in parts])
 
-    def embed_pictures(self, album: Album, *, batch_size: int) -> NDArray[np.float32]:
-        """Return the embeddings of all pictures, float32 (n_pictures, n_dims), not normalised."""
+    def embed_images(self, album: Album, *, batch_size: int) -> NDArray[np.float32]:
+        """Return the embeddings of all images, float32 (n_images, n_dims), not normalised."""
         device = next(self.image.model.parameters()).device
         batch_rows = [range(start, min(start + batch_size, len(album)))
                 for start in range(0, len(album), batch_size)]

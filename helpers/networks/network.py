@@ -1,4 +1,4 @@
-"""Networks ready to be shown pictures: built, given their weights, on a device."""
+"""Networks ready to be shown images: built, given their weights, on a device."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from helpers.networks.weights import load_weights, read_state_dict, state_digest
 
 @dataclass(frozen=True)
 class Network:
-    """A network ready to be shown pictures.
+    """A network ready to be shown images.
 
     Parameters
     ----------

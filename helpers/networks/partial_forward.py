@@ -1,6 +1,6 @@
 """Run a network again from a layer on, without what comes before that layer.
 
-A first pass over one or two pictures learns the order of all calls. Later passes keep the outputs
+A first pass over one or two images learns the order of all calls. Later passes keep the outputs
 of what runs before a layer; a repeated pass takes these instead of computing them, and changes
 outputs from that layer on. No copy of the network, no assumption on its architecture: residual
 additions and other code between modules run as they are written.
@@ -89,10 +89,10 @@ class PartialForward:
         self._stack.__exit__(*error)
 
     def trace(self, images: Tensor) -> None:
-        """Learn the order of the calls and the shapes of the layers' outputs from few pictures.
+        """Learn the order of the calls and the shapes of the layers' outputs from few images.
 
         Afterwards ``shapes`` maps every layer that is computed, in order, to the shape of its
-        output for one picture.
+        output for one image.
         """
         self._calls, self._end_rank_of_layer, self.shapes, self._is_traced = [], {}, {}, False
         self._counts: Counter[str] = Counter()
@@ -139,7 +139,7 @@ class PartialForward:
         return self.model(images)
 
     def rerun_from(self, images: Tensor, *, start: str, transform: OutputTransform) -> Tensor:
-        """Repeat the pass over the same pictures from the layer ``start`` on, with changes.
+        """Repeat the pass over the same images from the layer ``start`` on, with changes.
 
         Parameters
         ----------
@@ -186,7 +186,7 @@ class PartialForward:
             self._versions.append(0)
         elif number >= len(self._calls) or self._calls[number].module is not module:
             raise LabError("the network took another path through its modules than at first",
-                           expected="the same modules in the same order for all pictures",
+                           expected="the same modules in the same order for all images",
                            remedy="lesion such a network with silencing.lesioned, which "
                                   "runs every pass from the beginning")
         return self._calls[number]

@@ -26,7 +26,7 @@ TORCHVISION_PREFIX = "torchvision:"
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """Turn a picture into what a network was trained to see.
+    """Turn an image into what a network was trained to see.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ class ReadoutEntry:
     layer : str
         The layer that is read; all layers up to it can be lesioned.
     resize : int
-        Shorter side of the pictures before the central crop, px; 0 as for the network.
+        Shorter side of the images before the central crop, px; 0 as for the network.
     file, url, digest, bytes, licence, cite : str, int
         As for the network itself. Without a file the readout is trained.
     """
@@ -115,7 +115,7 @@ class NetworkEntry:
         ``open_clip:<model>``.
     preprocessing : Preprocessing
     objective, diet : str
-        What it was trained to do, and on which pictures; objective "none" means untrained.
+        What it was trained to do, and on which images; objective "none" means untrained.
     options : dict
         Keyword arguments of the architecture.
     url, file : str

@@ -1,4 +1,4 @@
-"""Do layers agree on which pictures are alike? Layer by layer, with images resampled."""
+"""Do layers agree on which images are alike? Layer by layer, with images resampled."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Consistency:
     matrix : array, float64, shape (n_layers, n_layers)
         Spearman's r of their dissimilarities; NaN where a layer has none.
     mean, low, high : float
-        Mean over pairs of layers, and its 95 % interval over resampled pictures.
+        Mean over pairs of layers, and its 95 % interval over resampled images.
     """
 
     matrix: NDArray[np.float64]
@@ -35,22 +35,22 @@ class Consistency:
 
 
 def consistency(patterns: Sequence[NDArray], *, seed: int, n_boot: int = 200) -> Consistency:
-    """Compare the dissimilarities of pictures (1 - Pearson r over units) between layers.
+    """Compare the dissimilarities of images (1 - Pearson r over units) between layers.
 
     Parameters
     ----------
-    patterns : sequence of arrays, float, shape (n_pictures, n_units)
-        One a layer; the same pictures. A layer of fewer than two units, or one that finds all
-        pictures equally alike, has no dissimilarities; a picture that moves no unit is like no
+    patterns : sequence of arrays, float, shape (n_images, n_units)
+        One a layer; the same images. A layer of fewer than two units, or one that finds all
+        images equally alike, has no dissimilarities; an image that moves no unit is like no
         other (1).
     seed, n_boot : int
-        Of the bootstrap over pictures. Pairs of a picture with itself, which it deals and nobody
+        Of the bootstrap over images. Pairs of an image with itself, which it deals and nobody
         measures, are left out.
 
     Raises
     ------
     LabError
-        If layers were shown different numbers of pictures, or fewer than four.
+        If layers were shown different numbers of images, or fewer than four.
 
     Notes
     -----
@@ -60,8 +60,8 @@ def consistency(patterns: Sequence[NDArray], *, seed: int, n_boot: int = 200) ->
     n = shapes[0][0] if shapes and shapes[0] else 0
     if n < 4 or any(len(shape) != 2 or shape[0] != n for shape in shapes):
         raise LabError(f"patterns of shapes {shapes}",
-                       expected="pictures x units, the same four pictures or more in every layer",
-                       remedy="pass one row a picture")
+                       expected="images x units, the same four images or more in every layer",
+                       remedy="pass one row an image")
     rdms = np.stack([_rounded_rdm(one) for one in patterns])
     matrix = _spearman_matrix(rdms)
     upper = np.triu_indices(n, 1)

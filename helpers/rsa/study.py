@@ -1,4 +1,4 @@
-"""Does a layer find the same pictures alike as a brain does? RDMs by layer, tested."""
+"""Does a layer find the same images alike as a brain does? RDMs by layer, tested."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ COLUMNS = ("network", "measured", "layer", "spearman_r", "p", "p_holm")
 
 def layer_rdms(network: Network, album: Album, layers: Sequence[str], *,
                batch_size: int = 64) -> dict[str, NDArray[np.float64]]:
-    """Return the dissimilarities of all pictures in each layer (1 - r over units), made once.
+    """Return the dissimilarities of all images in each layer (1 - r over units), made once.
 
     Returns
     -------
@@ -56,7 +56,7 @@ def correlate_layer_rdms(networks: Sequence[Network], album: Album | None,
     ----------
     networks : sequence of Network
     album : Album, optional
-        The pictures; None: there are none, and the table is empty.
+        The images; None: there are none, and the table is empty.
     measured : dict, name -> array, float, shape (n_pairs,)
     layers : sequence of str
     seed : int
@@ -66,7 +66,7 @@ def correlate_layer_rdms(networks: Sequence[Network], album: Album | None,
     -------
     DataFrame
         Columns ``network, measured, layer, r`` (Spearman), ``p`` (one-sided, permuting
-        pictures), ``p_holm`` over the layers of one network and measurement.
+        images), ``p_holm`` over the layers of one network and measurement.
     """
     rows = []
     for network in networks if album is not None else ():

@@ -1,6 +1,6 @@
-"""Which parts of a picture matter to the class that a network names.
+"""Which parts of an image matter to the class that a network names.
 
-Grad-CAM as published, the same without its averaging, and what happens when half of the picture
+Grad-CAM as published, the same without its averaging, and what happens when half of the image
 is taken away.
 """
 
@@ -102,7 +102,7 @@ def hemifield_occlusion(model: nn.Module, images: Tensor, scores: Tensor) -> Ten
     Returns
     -------
     Tensor, float32, shape (n_images, 2)
-        Left, right: Euclidean length of the change, each picture's mean score taken off (it
+        Left, right: Euclidean length of the change, each image's mean score taken off (it
         changes no probability; probabilities themselves saturate). A middle column of an odd width
         is never covered.
     """
@@ -118,7 +118,7 @@ def hemifield_occlusion(model: nn.Module, images: Tensor, scores: Tensor) -> Ten
 
 
 def _centred(scores: Tensor) -> Tensor:
-    """Take off each picture's mean score; classes that nobody was taught (-inf) count 0."""
+    """Take off each image's mean score; classes that nobody was taught (-inf) count 0."""
     finite = scores.isfinite()
     mean = scores.where(finite, 0).sum(1, keepdim=True) / finite.sum(1, keepdim=True)
     return (scores - mean).where(finite, 0)

@@ -1,4 +1,4 @@
-"""Left against right: an index for each picture, and what a network adds to the pictures' own."""
+"""Left against right: an index for each image, and what a network adds to the images' own."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ def hemifield_mass(maps: NDArray) -> tuple[NDArray[np.float64], NDArray[np.float
 
 
 def split_bias_and_content(original: NDArray, mirrored: NDArray) -> tuple[NDArray, NDArray]:
-    """Split indices of a picture and of its mirror image, both by halves of the *frame*.
+    """Split indices of an image and of its mirror image, both by halves of the *frame*.
 
     Returns
     -------
     bias : array
         (original + mirrored) / 2: the side that the network prefers, whatever is shown there.
     content : array
-        (original - mirrored) / 2: the side on which the picture has more to show.
+        (original - mirrored) / 2: the side on which the image has more to show.
 
     Notes
     -----
-    In the coordinates of the *picture* (the mirror image turned back) the mirrored index is minus
-    ``mirrored``: a network's preference changes its sign there, what the picture shows does not.
+    In the coordinates of the *image* (the mirror image turned back) the mirrored index is minus
+    ``mirrored``: a network's preference changes its sign there, what the image shows does not.
     """
     return (original + mirrored) / 2, (original - mirrored) / 2
 

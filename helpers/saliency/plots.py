@@ -13,14 +13,14 @@ from helpers.saliency.study import SaliencyExample
 
 
 def saliency_panel(axes: Axes, example: SaliencyExample) -> None:
-    """Draw a network's look at a picture: the map over the picture, and its own numbers above.
+    """Draw a network's look at an image: the map over the image, and its own numbers above.
 
-    Everything comes from one record, so that no number can stand over another picture.
+    Everything comes from one record, so that no number can stand over another image.
     """
-    picture = example.pixels.transpose(1, 2, 0)
-    side = picture.shape[0]
+    image = example.pixels.transpose(1, 2, 0)
+    side = image.shape[0]
     saliency_map = np.asarray(Image.fromarray(example.saliency_map).resize((side, side), Image.Resampling.BICUBIC))
-    axes.imshow(picture)
+    axes.imshow(image)
     axes.imshow(saliency_map, cmap="inferno", alpha=0.45, vmin=0, vmax=max(float(saliency_map.max()), 1e-9))
     axes.axvline((side - 1) / 2, color="white", linewidth=0.5, linestyle=":")
     axes.set_title(f"{example.network}, {example.view}\n"

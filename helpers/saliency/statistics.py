@@ -1,4 +1,4 @@
-"""Many networks measured: which side each prefers, and what the pictures themselves add."""
+"""Many networks measured: which side each prefers, and what the images themselves add."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def laterality_table(study: FineTuningStudy, finetuned_models: Sequence[FineTune
     -------
     DataFrame
         One row a network and measure: ``donor, roi, hemisphere, group, kind, measure``, means
-        over pictures ``original, mirrored`` (both by halves of the frame), ``bias, content``
-        (`split_bias_and_content`), the 95 % interval of the bias over pictures ``low, high``, and
-        ``n`` pictures.
+        over images ``original, mirrored`` (both by halves of the frame), ``bias, content``
+        (`split_bias_and_content`), the 95 % interval of the bias over images ``low, high``, and
+        ``n`` images.
     """
     found = study.map_runs(measure_laterality, [(finetuned_model.run, task, layer, tuple(layers)) for finetuned_model in finetuned_models],
                        "measuring saliency")

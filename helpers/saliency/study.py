@@ -1,4 +1,4 @@
-"""Saliency at work: a network looks at every held-out picture and at its mirror image."""
+"""Saliency at work: a network looks at every held-out image and at its mirror image."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ VIEWS = ("original", "mirrored")
 
 @dataclass(frozen=True)
 class SaliencyExample:
-    """One network's look at one picture: all that stands over and in a panel, in one record.
+    """One network's look at one image: all that stands over and in a panel, in one record.
 
     Attributes
     ----------
@@ -67,7 +67,7 @@ def _original_and_mirrored(pixels: NDArray[np.uint8]) -> dict[str, NDArray[np.ui
 
 
 def measure_laterality(run: FineTuningRun, task: ClassificationTask, layer: str, layers: Sequence[str]) -> Arrays:
-    """Measure the laterality of one network's saliency over all held-out pictures, once.
+    """Measure the laterality of one network's saliency over all held-out images, once.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def measure_laterality(run: FineTuningRun, task: ClassificationTask, layer: str,
     Returns
     -------
     dict
-        ``<method> <layer>/<view>`` and ``half removed/<view>``, float64 (n_pictures,): the index
+        ``<method> <layer>/<view>`` and ``half removed/<view>``, float64 (n_images,): the index
         of `helpers.saliency.laterality.laterality_index`, by halves of the frame.
     """
     order = list(run.network.layers)
@@ -106,7 +106,7 @@ def measure_laterality(run: FineTuningRun, task: ClassificationTask, layer: str,
 
 def _hemifield_measures(model: NetworkWithReadout, run: FineTuningRun, pixels: NDArray[np.uint8], labels: NDArray[np.int64],
             layers: Sequence[str]) -> dict[str, tuple[NDArray, NDArray]]:
-    """Return what lies left and right, by every measure, each (n_pictures,)."""
+    """Return what lies left and right, by every measure, each (n_images,)."""
     parts: dict[str, list[NDArray]] = {}
     modules = {name: _module(model, run, name) for name in layers}
     for images, classes in _batches(model, run, pixels, labels):
@@ -132,8 +132,8 @@ def _module(model: NetworkWithReadout, run: FineTuningRun, name: str) -> nn.Modu
 
 
 def saliency_examples(finetuned_models: Sequence[FineTunedModel], names: Sequence[str], task: ClassificationTask, layer: str, map_layer: str,
-            picture: int, *, method: Method = "Grad-CAM") -> list[SaliencyExample]:
-    """Let networks look at one held-out picture and at its mirror image.
+            image: int, *, method: Method = "Grad-CAM") -> list[SaliencyExample]:
+    """Let networks look at one held-out image and at its mirror image.
 
     Parameters
     ----------
@@ -143,14 +143,14 @@ def saliency_examples(finetuned_models: Sequence[FineTunedModel], names: Sequenc
     task : Task
     layer, heat : str
         That the probe reads; whose maps are weighed.
-    picture : int
-        Place among the held-out pictures.
+    image : int
+        Place among the held-out images.
     method : {"Grad-CAM", "HiResCAM"}
     """
-    if not 0 <= picture < len(task.test_idx):
-        raise LabError(f"picture {picture}", expected=f"0 to {len(task.test_idx) - 1}",
-                       remedy="choose one of the held-out pictures")
-    row, found = task.test_idx[picture], []
+    if not 0 <= image < len(task.test_idx):
+        raise LabError(f"image {image}", expected=f"0 to {len(task.test_idx) - 1}",
+                       remedy="choose one of the held-out images")
+    row, found = task.test_idx[image], []
     for finetuned_model, name in zip(finetuned_models, names):
         model = attach_probe(finetuned_model.run, task, layer)
         for view, pixels in _original_and_mirrored(task.pixels[[row]]).items():

@@ -1,4 +1,4 @@
-"""What can be read from pictures, and from what a network makes of them.
+"""What can be read from images, and from what a network makes of them.
 
 Pixels, low-level statistics and a layer's features of an image set, and how well simple
 readers tell categories from each.
@@ -33,7 +33,7 @@ def _chunks(images: ImageSet) -> Iterator[range]:
 
 
 def pixel_features(images: ImageSet, side: int = 16) -> NDArray[np.float32]:
-    """Return pictures scaled to ``side`` px as rows of values from 0 to 1.
+    """Return images scaled to ``side`` px as rows of values from 0 to 1.
 
     Returns
     -------
@@ -44,13 +44,13 @@ def pixel_features(images: ImageSet, side: int = 16) -> NDArray[np.float32]:
 
 
 def luminance_and_contrast(images: ImageSet) -> pd.DataFrame:
-    """Measure luminance and contrast of every picture.
+    """Measure luminance and contrast of every image.
 
     Returns
     -------
     DataFrame
         ``category, domain, luminance`` (mean) and ``contrast`` (standard deviation) of the
-        grey picture, on values from 0 to 1.
+        grey image, on values from 0 to 1.
     """
     def moments(image: Image.Image) -> Tensor:
         grey = torch.from_numpy(np.asarray(image.convert("L"), dtype=np.float32) / 255)
@@ -81,7 +81,7 @@ def extract_features(network: Network, images: ImageSet, layer: str) -> NDArray[
 
 def probe_accuracies(representations: dict[str, NDArray], labels: NDArray, train: NDArray, test: NDArray, *,
                k: int = 20) -> pd.DataFrame:
-    """Compare how well labels can be read from several representations of the same pictures.
+    """Compare how well labels can be read from several representations of the same images.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def probe_accuracies(representations: dict[str, NDArray], labels: NDArray, train
     Returns
     -------
     DataFrame
-        Index: names; ``knn, linear`` (shares of the test pictures whose label is found), and
+        Index: names; ``knn, linear`` (shares of the test images whose label is found), and
         ``chance`` (share of the most frequent label).
     """
     chance = np.bincount(labels[test]).max() / test.sum()

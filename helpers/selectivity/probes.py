@@ -9,12 +9,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 BLOCK = 1024
-"""Test pictures per matrix product."""
+"""Test images per matrix product."""
 
 
 def knn_accuracy(train_x: NDArray, train_y: NDArray, test_x: NDArray, test_y: NDArray, *,
                  k: int = 20) -> float:
-    """Classify by a vote of the k training pictures of greatest cosine similarity.
+    """Classify by a vote of the k training images of greatest cosine similarity.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ def knn_accuracy(train_x: NDArray, train_y: NDArray, test_x: NDArray, test_y: ND
     Returns
     -------
     float
-        Share of the test pictures whose label is found, 0 to 1.
+        Share of the test images whose label is found, 0 to 1.
 
     Notes
     -----
@@ -63,7 +63,7 @@ def linear_probe_accuracy(train_x: NDArray, train_y: NDArray, test_x: NDArray, t
     ----------
     train_x, test_x : ndarray
         Float (n_train, n_units) and (n_test, n_units); standardised with the training
-        pictures' mean and standard deviation.
+        images' mean and standard deviation.
     train_y, test_y : ndarray
         Integer labels (n_train,) and (n_test,).
     penalty : float
@@ -74,7 +74,7 @@ def linear_probe_accuracy(train_x: NDArray, train_y: NDArray, test_x: NDArray, t
     Returns
     -------
     float
-        Share of the test pictures whose label is found, 0 to 1.
+        Share of the test images whose label is found, 0 to 1.
     """
     predicted = predict_linear_probe(train_x, train_y, test_x, penalty=penalty, max_iter=max_iter)
     return float((predicted == test_y).mean())

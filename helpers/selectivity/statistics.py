@@ -258,11 +258,11 @@ def min_t(moments: Moments) -> Tensor:
 
 
 def lifetime_sparseness(moments: Moments) -> Tensor:
-    r"""Compute how few of the pictures a unit answers to.
+    r"""Compute how few of the images a unit answers to.
 
     .. math:: S = \frac{1 - \langle r \rangle^2 / \langle r^2 \rangle}{1 - 1/n}
 
-    over all n pictures of all groups. 0: the same answer to every picture; 1: to one alone. For
+    over all n images of all groups. 0: the same answer to every image; 1: to one alone. For
     non-negative activations.
 
     Returns

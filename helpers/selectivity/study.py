@@ -1,6 +1,6 @@
 """The localizer at work: an image set through a network, into selectivity, cached.
 
-`selectivity` is the pure core; here the pictures are streamed to it, once, for all layers,
+`selectivity` is the pure core; here the images are streamed to it, once, for all layers,
 and the result is kept under a key of everything that it depends on.
 """
 
@@ -28,7 +28,7 @@ from helpers.stimuli.image_sets import DOMAINS, ImageSet
 
 
 def split_half_overlap_p(localizer_result: LocalizerResult, layer: str, domain: str) -> float:
-    """Test whether both halves of the pictures pick the same units more often than by chance.
+    """Test whether both halves of the images pick the same units more often than by chance.
 
     Returns
     -------
@@ -48,7 +48,7 @@ def measure_generalisation(localizer_result: LocalizerResult, independent: Local
     localizer_result : Localizer
         Defines the units.
     independent : Localizer
-        The same network on independent pictures; its domains include the intact ones.
+        The same network on independent images; its domains include the intact ones.
 
     Returns
     -------
@@ -135,7 +135,7 @@ def stream_moments(network: Network, images: ImageSet, *, batch_size: int = 64) 
         n_nonfinite = int((~layer_moments.mean.isfinite()).any(0).sum())
         if n_nonfinite:
             raise LabError(f"{n_nonfinite} units of {layer} in {network.name} have activations that are "
-                           "not finite", expected="finite activations to every picture",
+                           "not finite", expected="finite activations to every image",
                            remedy="check the weights: they may be damaged, or of a precision too "
                                   "low for this network")
     return moments
@@ -186,7 +186,7 @@ def localize_network(network: Network, images: ImageSet, *, alpha: float = ALPHA
 
 def _summarise(layer: str, moments: Moments, domains: tuple[str, ...],
                alpha: float) -> dict[str, np.ndarray]:
-    """Test one layer on all pictures and on each half."""
+    """Test one layer on all images and on each half."""
     domain_idx = range(len(domains))
     halves = [moments.pool([[2 * d + half] for d in domain_idx]) for half in (0, 1)]
     whole = localize(moments.pool([[2 * d, 2 * d + 1] for d in domain_idx]), domains, alpha=alpha)

@@ -46,12 +46,12 @@ def decoded(path: Path) -> Image.Image:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         _refuse_huge(path, str(error), np.inf)
     except FileNotFoundError as error:
-        raise LabError(f"no file {path}", expected="a picture",
+        raise LabError(f"no file {path}", expected="an image",
                        remedy="put it there, or open the set anew if it was changed") from error
     except Exception as error:  # Pillow's decoders raise anything on damaged bytes
-        raise LabError(f"{path} cannot be read: {error}", expected="a whole picture",
+        raise LabError(f"{path} cannot be read: {error}", expected="a whole image",
                        remedy="look at this one file: if it is damaged or cut short, put a whole "
-                              "copy of it there; if it is no picture, move it elsewhere"
+                              "copy of it there; if it is no image, move it elsewhere"
                        ) from error
 
 

@@ -38,11 +38,11 @@ def subfolders(root: Path) -> dict[str, Path]:
                 raise LabError(f"two folders {same_name(path.name)!r} in {root}, which differ in "
                                "blanks or in how accents are written",
                                expected="one folder per class",
-                               remedy="put their pictures into one of them")
+                               remedy="put their images into one of them")
     return dict(sorted(found.items()))
 
 
-def list_pictures(folder: Path) -> list[str]:
+def list_images(folder: Path) -> list[str]:
     """List a folder's images in natural order (adult-2 before adult-10, then a01 before a1).
 
     Strays are left out, and copies: of another's name with "(1)" or "copy", and of its content.
@@ -58,8 +58,8 @@ def list_pictures(folder: Path) -> list[str]:
         names = {entry.name for entry in entries if not is_stray(entry.name) and not entry.is_dir()}
     other = sorted(name for name in names if name.lower().endswith(OTHER_SUFFIXES))
     if other:
-        raise LabError(f"{len(other)} pictures in {folder} that are not read: "
-                       f"{', '.join(other[:3])}", expected=f"pictures as {', '.join(SUFFIXES)}",
+        raise LabError(f"{len(other)} images in {folder} that are not read: "
+                       f"{', '.join(other[:3])}", expected=f"images as {', '.join(SUFFIXES)}",
                        remedy="save them as PNG, or move them out of the image set")
     names = {name for name in names if name.lower().endswith(SUFFIXES)}
     copies = {name for name in names if (of := original_of(name, names))

@@ -1,7 +1,7 @@
-"""Two descriptions of a picture that know no content: Gabor energy, and its main axes.
+"""Two descriptions of an image that know no content: Gabor energy, and its main axes.
 
 Published parameters (spec 5.2), without the published flaw: the axes of GistPC are fitted to one
-set of pictures and applied to every other; the published code fitted them to each set anew.
+set of images and applied to every other; the published code fitted them to each set anew.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ N_AXES = 50
 
 @dataclass(frozen=True)
 class GaborBank:
-    """Hold the transfer functions of all filters for pictures of one size.
+    """Hold the transfer functions of all filters for images of one size.
 
     Attributes
     ----------
@@ -43,7 +43,7 @@ class GaborBank:
 
 @lru_cache(maxsize=4)
 def gabor_bank(side: int) -> GaborBank:
-    r"""Build the filters for square pictures of ``side`` pixels (published: 425).
+    r"""Build the filters for square images of ``side`` pixels (published: 425).
 
     Scale s = 1 ... 4 has frequency :math:`f = 0.3 / 1.85^{s-1}` (cycles per pixel) and n
     orientations :math:`\theta_j = \pi (j - 1) / n` with :math:`\sigma_\theta = 16 n^2 / 32^2`:
@@ -61,8 +61,8 @@ def gabor_bank(side: int) -> GaborBank:
     off centre (-212.5 ... 211.5); here they are the transform's own (-212 ... 212).
     """
     if side < GRID:
-        raise LabError(f"pictures of {side} pixels", expected=f"{GRID} pixels or more",
-                       remedy="scale the pictures up")
+        raise LabError(f"images of {side} pixels", expected=f"{GRID} pixels or more",
+                       remedy="scale the images up")
     steps = torch.fft.fftfreq(side, dtype=torch.float64) * side
     fy, fx = torch.meshgrid(steps, steps, indexing="ij")
     radius, angle = torch.hypot(fx, fy), torch.atan2(fy, fx)
@@ -87,22 +87,22 @@ def gabor_features(images: Tensor) -> Tensor:
     Parameters
     ----------
     images : Tensor, shape (n_images, side, side, 3) or (n_images, side, side)
-        Any type; colours are averaged, then each picture's mean is taken away.
+        Any type; colours are averaged, then each image's mean is taken away.
 
     Returns
     -------
     Tensor, float32, shape (n_images, 7680)
-        Filter by filter (fine to coarse), then blocks row by row; on the pictures' device.
+        Filter by filter (fine to coarse), then blocks row by row; on the images' device.
 
     Raises
     ------
     LabError
-        If the pictures are not square, or smaller than 16 pixels.
+        If the images are not square, or smaller than 16 pixels.
     """
     grey = images.float().mean(-1) if images.ndim == 4 else images.float()
     if grey.ndim != 3 or grey.shape[1] != grey.shape[2]:
-        raise LabError(f"pictures of shape {tuple(images.shape)}",
-                       expected="square pictures, images x side x side (x 3)",
+        raise LabError(f"images of shape {tuple(images.shape)}",
+                       expected="square images, images x side x side (x 3)",
                        remedy="crop or scale them to squares")
     bank = gabor_bank(grey.shape[1])
     spectrum = torch.fft.fft2(grey - grey.mean((1, 2), keepdim=True))
@@ -117,19 +117,19 @@ def gist_axes(features: NDArray, *, n_axes: int = N_AXES) -> NDArray[np.float64]
     Parameters
     ----------
     features : array, float, shape (n_images, n_features)
-        Of the pictures that a model is fitted to, and no others.
+        Of the images that a model is fitted to, and no others.
 
     Returns
     -------
     array, float64, shape (n_features, n_kept)
-        Orthonormal, the strongest first; fewer than ``n_axes`` where there are fewer pictures.
-        Each axis points to where the pictures' mean is positive.
+        Orthonormal, the strongest first; fewer than ``n_axes`` where there are fewer images.
+        Each axis points to where the images' mean is positive.
     """
     rows = _finite(features)
     if not rows.any():
-        raise LabError("features that are all zero", expected="pictures with some contrast",
-                       remedy="check the pictures: uniform ones have no main axes")
-    # The smaller of two matrices with the same eigenvalues: pictures by pictures, mostly.
+        raise LabError("features that are all zero", expected="images with some contrast",
+                       remedy="check the images: uniform ones have no main axes")
+    # The smaller of two matrices with the same eigenvalues: images by images, mostly.
     wide = rows.shape[0] < rows.shape[1]
     values, vectors = np.linalg.eigh(rows @ rows.T if wide else rows.T @ rows)
     kept = np.flatnonzero(values > 1e-12 * values[-1])[::-1][:n_axes]
@@ -139,14 +139,14 @@ def gist_axes(features: NDArray, *, n_axes: int = N_AXES) -> NDArray[np.float64]
 
 
 def project(features: NDArray, axes: NDArray) -> NDArray[np.float64]:
-    """Describe pictures by their scores on axes that were fitted to other pictures: GistPC.
+    """Describe images by their scores on axes that were fitted to other images: GistPC.
 
     Parameters
     ----------
     features : array, float, shape (n_images, n_features)
-        Of any pictures.
+        Of any images.
     axes : array, float64, shape (n_features, n_kept)
-        From `gist_axes`, of the pictures that the model is fitted to.
+        From `gist_axes`, of the images that the model is fitted to.
 
     Returns
     -------
@@ -156,7 +156,7 @@ def project(features: NDArray, axes: NDArray) -> NDArray[np.float64]:
     if axes.ndim != 2 or rows.shape[1] != len(axes):
         raise LabError(f"{rows.shape[1]} features, axes of shape {axes.shape}",
                        expected="as many features as the axes have",
-                       remedy="compute both from pictures of one size")
+                       remedy="compute both from images of one size")
     return rows @ axes
 
 
@@ -164,5 +164,5 @@ def _finite(features: NDArray) -> NDArray[np.float64]:
     rows = np.asarray(features, np.float64)
     if rows.ndim != 2 or not rows.size or not np.isfinite(rows).all():
         raise LabError(f"features of shape {rows.shape}, or with NaN",
-                       expected="finite numbers, images x features", remedy="check the pictures")
+                       expected="finite numbers, images x features", remedy="check the images")
     return rows

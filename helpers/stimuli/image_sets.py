@@ -1,8 +1,8 @@
-"""Image sets on disk: which pictures, of which category and domain, in which order.
+"""Image sets on disk: which images, of which category and domain, in which order.
 
 Five layouts are read, and nothing else is known of where a set comes from: fLoc folders, the seven
 "classic" folders, an ImageFolder with one sub-folder per class, ImageNet's folders, and Places365's
-validation pictures with their list.
+validation images with their list.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from helpers.stimuli.decode import decoded
 from helpers.stimuli.folders import (
     CLASSES_FILE,
     SUFFIXES,
-    list_pictures,
+    list_images,
     read_classes,
     refuse_copies,
     subfolders,
@@ -56,7 +56,7 @@ depends on such a set is made anew after it was copied, and is never stale."""
 
 @dataclass(frozen=True)
 class ImageSet(Album):
-    """Pictures in a fixed order, each with its category and its domain.
+    """Images in a fixed order, each with its category and its domain.
 
     Attributes
     ----------
@@ -64,11 +64,11 @@ class ImageSet(Album):
     files : tuple of str
         Paths relative to ``root``, ordered by category, then by number.
     categories : tuple of str
-        Folder of each picture.
+        Folder of each image.
     domains : tuple of str
-        Domain of each picture (its category where the layout has no domains).
+        Domain of each image (its category where the layout has no domains).
     classes : tuple of str
-        Categories in the order of a classifier's outputs; some may have no picture here.
+        Categories in the order of a classifier's outputs; some may have no image here.
     """
 
     root: Path
@@ -90,7 +90,7 @@ class ImageSet(Album):
 
     @cached_property
     def labels(self) -> np.ndarray:
-        """Index of each picture's category in ``classes``, int64, shape (n_images,)."""
+        """Index of each image's category in ``classes``, int64, shape (n_images,)."""
         index = {name: i for i, name in enumerate(self.classes)}
         return np.array([index[category] for category in self.categories])
 
@@ -103,11 +103,11 @@ class ImageSet(Album):
 
     @property
     def halves(self) -> np.ndarray:
-        """Half of each picture, int, shape (n_images,): 0, 1, 0, 1, ... within its category."""
+        """Half of each image, int, shape (n_images,): 0, 1, 0, 1, ... within its category."""
         return alternate(self.categories)
 
     def select(self, chosen: Sequence[int] | np.ndarray) -> ImageSet:
-        """Return the set of some of the pictures, in the order given."""
+        """Return the set of some of the images, in the order given."""
         pick = lambda values: tuple(values[i] for i in chosen)  # noqa: E731
         return ImageSet(self.root, pick(self.files), pick(self.categories), pick(self.domains),
                         self.classes)
@@ -151,17 +151,17 @@ def alternate(groups: Iterable[Hashable]) -> np.ndarray:
 
 
 def floc(root: Path) -> ImageSet:
-    """Read a functional localizer in fLoc layout: 11 folders with equally many pictures."""
+    """Read a functional localizer in fLoc layout: 11 folders with equally many images."""
     return _folders(root, FLOC)
 
 
 def classic(root: Path) -> ImageSet:
-    """Read a probe set in the "classic" layout: 7 folders with equally many pictures."""
+    """Read a probe set in the "classic" layout: 7 folders with equally many images."""
     return _folders(root, CLASSIC)
 
 
 def image_folder(root: Path) -> ImageSet:
-    """Read an ImageFolder: one sub-folder per class, any number of pictures each.
+    """Read an ImageFolder: one sub-folder per class, any number of images each.
 
     A file ``classes.csv`` in the folder or the one above gives domains to the classes.
     """
@@ -189,7 +189,7 @@ def imagenet(root: Path) -> ImageSet:
 
 
 def places365(root: Path) -> ImageSet:
-    """Read the validation part of Places365; the domain of a picture is its category.
+    """Read the validation part of Places365; the domain of an image is its category.
 
     Ordered by category, then by number; ``classes`` are all 365 in the order of their index.
     """
@@ -224,20 +224,20 @@ def _folders(root: Path, domain_of: dict[str, str], *, equal: bool = True) -> Im
         raise LabError(f"unknown category {strange[0]!r} in {root}",
                        expected=f"only {', '.join(sorted(domain_of))}",
                        remedy="move the folder elsewhere or correct its name")
-    members = {category: list_pictures(found.get(category, root / category))
+    members = {category: list_images(found.get(category, root / category))
                for category in sorted(domain_of)}
     empty = [category for category, names in members.items() if not names]
     if empty:
-        raise LabError(f"no pictures of category {empty[0]!r} in {root}",
-                       expected=f"a folder {empty[0]}/ with pictures ({', '.join(SUFFIXES[:5])} …)",
-                       remedy="put its pictures there; if it is no category of this set, move the "
+        raise LabError(f"no images of category {empty[0]!r} in {root}",
+                       expected=f"a folder {empty[0]}/ with images ({', '.join(SUFFIXES[:5])} …)",
+                       remedy="put its images there; if it is no category of this set, move the "
                               "empty folder elsewhere")
     counts = {category: len(names) for category, names in members.items()}
     if equal and len(set(counts.values())) > 1:
         usual = Counter(counts.values()).most_common(1)[0][0]
         other = [category for category, n in counts.items() if n != usual]
         raise LabError(f"unequal counts in {root}: {counts}",
-                       expected="equally many pictures in every category",
+                       expected="equally many images in every category",
                        remedy=f"look into {', '.join(other[:3])}: put back what is missing, or "
                               "move what does not belong there elsewhere")
     rows = [(f"{found[category].name}/{name}", category) for category, names in members.items()

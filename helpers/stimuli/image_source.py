@@ -1,4 +1,4 @@
-"""Pictures in a fixed order, wherever they lie: decoded, transformed, batch by batch."""
+"""Images in a fixed order, wherever they lie: decoded, transformed, batch by batch."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ _remembered: dict[Hashable, Tensor] = {}
 
 
 class Album(ABC):
-    """Pictures that can be opened by their index, and have an identity."""
+    """Images that can be opened by their index, and have an identity."""
 
     @abstractmethod
     def __len__(self) -> int:
-        """Return the number of pictures."""
+        """Return the number of images."""
 
     @property
     @abstractmethod
     def digest(self) -> str:
-        """64 hexadecimal digits that stand for all pictures and their order."""
+        """64 hexadecimal digits that stand for all images and their order."""
 
     @abstractmethod
     def open(self, index: int) -> Image.Image:
-        """Decode one picture as RGB.
+        """Decode one image as RGB.
 
         Raises
         ------
@@ -40,7 +40,7 @@ class Album(ABC):
         """
 
     def identity(self, index: int) -> Hashable:
-        """Return what tells one picture's pixels from all others; None: they are not remembered."""
+        """Return what tells one image's pixels from all others; None: they are not remembered."""
         return None
 
     def batches(self, index_batches: Iterable[Sequence[int]], transform: Transform,
@@ -50,9 +50,9 @@ class Album(ABC):
         Parameters
         ----------
         index_batches : iterable of sequences of int
-            Pictures of each batch.
+            Images of each batch.
         transform : callable
-            Picture -> float32 tensor (3, height, width). Where it has the parts of
+            Image -> float32 tensor (3, height, width). Where it has the parts of
             `helpers.networks.registry.Preprocessing` (pixels of a ``geometry``, then
             ``normalise``), pixels are remembered: the next network is shown them undecoded.
 
@@ -72,7 +72,7 @@ class Album(ABC):
                 yield finished(torch.stack([job.result() for job in waiting]))
 
     def _pixels(self, index: int, transform: Transform) -> Tensor:
-        """Return one picture as `transform` has it before normalising, remembered if it may be."""
+        """Return one image as `transform` has it before normalising, remembered if it may be."""
         identity = self.identity(index) if hasattr(transform, "geometry") else None
         if identity is None:
             return getattr(transform, "pixels", transform)(self.open(index))

@@ -1,4 +1,4 @@
-"""A whole set of labelled pictures in memory, as training and probing want it."""
+"""A whole set of labelled images in memory, as training and probing want it."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from helpers.stimuli.image_sets import image_folder
 
 
 @dataclass(frozen=True)
-class Pictures:
-    """Labelled pictures.
+class Images:
+    """Labelled images.
 
     Parameters
     ----------
@@ -40,41 +40,41 @@ class Pictures:
     def __len__(self) -> int:
         return len(self.images)
 
-    def first_of_each(self, n: int) -> Pictures:
-        """Keep the first ``n`` pictures of each class."""
+    def first_of_each(self, n: int) -> Images:
+        """Keep the first ``n`` images of each class."""
         rows = torch.cat([(self.labels == label).nonzero().flatten()[:n]
                           for label in range(len(self.classes))])
-        return Pictures(self.images[rows], self.labels[rows], self.classes, self.domains)
+        return Images(self.images[rows], self.labels[rows], self.classes, self.domains)
 
 
-def read_pictures(folder: Path) -> Pictures:
-    """Read an ImageFolder (one sub-folder per class) of equally large pictures into memory.
+def read_images(folder: Path) -> Images:
+    """Read an ImageFolder (one sub-folder per class) of equally large images into memory.
 
     Raises
     ------
     LabError
-        Where the folder is no image set, or the pictures differ in size.
+        Where the folder is no image set, or the images differ in size.
     """
     files = image_folder(folder)
     with ThreadPoolExecutor() as pool:
-        decoded = [np.asarray(picture) for picture in progress(
+        decoded = [np.asarray(image) for image in progress(
             pool.map(files.open, range(len(files))), f"reading {folder.name}", len(files))]
-    sizes = sorted({picture.shape for picture in decoded})
+    sizes = sorted({image.shape for image in decoded})
     if len(sizes) > 1:
-        raise LabError(f"{folder} has pictures of {len(sizes)} sizes: {sizes[:3]}",
-                       expected="pictures of one size",
+        raise LabError(f"{folder} has images of {len(sizes)} sizes: {sizes[:3]}",
+                       expected="images of one size",
                        remedy="resize them to one size")
     domain_of = dict(zip(files.categories, files.domains))
     images = torch.from_numpy(np.stack(decoded)).permute(0, 3, 1, 2).contiguous()
-    return Pictures(images, torch.from_numpy(files.labels), files.classes,
+    return Images(images, torch.from_numpy(files.labels), files.classes,
                     tuple(domain_of[name] for name in files.classes))
 
 
 def shrunk(pixels: Tensor, side: int) -> Tensor:
-    """Scale pictures, uint8 (..., 3, height, width), to ``side`` px square, values from 0 to 1."""
+    """Scale images, uint8 (..., 3, height, width), to ``side`` px square, values from 0 to 1."""
     return resize(pixels, [side, side], antialias=True).float() / 255
 
 
-def raw_pixels(pictures: Pictures, side: int = 16) -> NDArray[np.float32]:
-    """Return pictures scaled to ``side`` px, 0 to 1, as rows (n_images, 3 · side²)."""
-    return shrunk(pictures.images, side).flatten(1).numpy()
+def raw_pixels(images: Images, side: int = 16) -> NDArray[np.float32]:
+    """Return images scaled to ``side`` px, 0 to 1, as rows (n_images, 3 · side²)."""
+    return shrunk(images.images, side).flatten(1).numpy()

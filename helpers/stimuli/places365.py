@@ -1,4 +1,4 @@
-"""The lists of Places365: which picture shows which kind of place."""
+"""The lists of Places365: which image shows which kind of place."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from helpers.core.errors import LabError
 from helpers.core.text import read_lines
 
 FOLDER, LIST, NAMES = "val_256", "places365_val.txt", "categories_places365.txt"
-"""Folder of the small validation pictures, their list, and the list of categories."""
+"""Folder of the small validation images, their list, and the list of categories."""
 
 
 def read_validation(root: Path) -> tuple[list[tuple[str, int]], tuple[str, ...]]:
-    """Read which validation pictures there are, and what they show.
+    """Read which validation images there are, and what they show.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ def read_validation(root: Path) -> tuple[list[tuple[str, int]], tuple[str, ...]]
     Raises
     ------
     LabError
-        If a list is missing or damaged, if a listed picture is absent, or if its index is of no
+        If a list is missing or damaged, if a listed image is absent, or if its index is of no
         category.
     """
     names = _read(root / NAMES)
@@ -50,8 +50,8 @@ def read_validation(root: Path) -> tuple[list[tuple[str, int]], tuple[str, ...]]
     there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
     absent = sorted(set(shown) - there)
     if absent:
-        raise LabError(f"{len(absent)} of {len(shown)} listed pictures are not in {folder}, "
-                       f"such as {absent[0]}", expected=f"every picture of {LIST}",
+        raise LabError(f"{len(absent)} of {len(shown)} listed images are not in {folder}, "
+                       f"such as {absent[0]}", expected=f"every image of {LIST}",
                        remedy="unpack val_256.tar again")
     order = sorted(shown, key=lambda name: (shown[name], name))
     return [(f"{FOLDER}/{name}", shown[name]) for name in order], classes
@@ -60,7 +60,7 @@ def read_validation(root: Path) -> tuple[list[tuple[str, int]], tuple[str, ...]]
 def _read(path: Path) -> dict[str, int]:
     """Read a list of names and indices, one a line."""
     if not path.is_file():
-        raise LabError(f"no {path}", expected="it beside the pictures",
+        raise LabError(f"no {path}", expected="it beside the images",
                        remedy="unpack filelist_places365-standard.tar there")
     found: dict[str, int] = {}
     for number, line in read_lines(path):

@@ -1,4 +1,4 @@
-"""Pictures without things: textures of the same spectrum, mosaics; one luminance for all."""
+"""Images without things: textures of the same spectrum, mosaics; one luminance for all."""
 
 from __future__ import annotations
 

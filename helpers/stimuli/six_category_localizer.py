@@ -1,6 +1,6 @@
 """A localizer of six sets: faces, bodies, scenes, words, scrambled scenes, scrambled words.
 
-Made from the pictures of another localizer, as they are opened. All become grey, with one mean and
+Made from the images of another localizer, as they are opened. All become grey, with one mean and
 one spread of luminance, so that no set is told by its light.
 """
 
@@ -24,21 +24,21 @@ SCRAMBLED = {"scrambled scenes": "scenes", "scrambled words": "characters"}
 SIX_SETS = (*CORE, *SCRAMBLED)
 KINDS = ("8 x 8 blocks", "phase", "16 x 16 blocks", "phase")
 """Ways to scramble, dealt so that both halves of a set have as many of each (where it has eight
-pictures or more)."""
+images or more)."""
 NO_WORDS = ("number",)
 """Folders of the domain `characters` that hold no words."""
 MEAN, SPREAD = 0.5, 0.2
-"""Luminance of every picture, on a scale from 0 to 1."""
+"""Luminance of every image, on a scale from 0 to 1."""
 
 
 @dataclass(frozen=True)
 class SixSets(ImageSet):
-    """Pictures of another set, matched in luminance, some of them scrambled.
+    """Images of another set, matched in luminance, some of them scrambled.
 
     Attributes
     ----------
     ways : tuple of str
-        How each picture is scrambled; empty where it is not.
+        How each image is scrambled; empty where it is not.
     source : str
         Digest of the set that they come from.
     """
@@ -48,12 +48,12 @@ class SixSets(ImageSet):
 
     @property
     def digest(self) -> str:
-        """Return what stands for pictures, order, and what is done to them."""
+        """Return what stands for images, order, and what is done to them."""
         return text_digest(repr((self.source, MEAN, SPREAD, self.files, self.ways,
                                  self.categories, self.domains, self.classes)))
 
     def select(self, chosen: Sequence[int] | np.ndarray) -> SixSets:
-        """Return the set of some of the pictures, in the order given."""
+        """Return the set of some of the images, in the order given."""
         few = super().select(chosen)
         return SixSets(few.root, few.files, few.categories, few.domains, few.classes,
                        tuple(self.ways[i] for i in chosen), self.source)
@@ -64,7 +64,7 @@ class SixSets(ImageSet):
         return None if of_file is None else (of_file, self.ways[index], MEAN, SPREAD)
 
     def open(self, index: int) -> Image.Image:
-        """Decode one picture, scramble it where it is to be, and match its luminance; RGB."""
+        """Decode one image, scramble it where it is to be, and match its luminance; RGB."""
         grey = super().open(index).convert("L")
         if grey.width != grey.height:
             grey = ImageOps.fit(grey, (min(grey.size),) * 2)
@@ -84,10 +84,10 @@ def _seed(name: str) -> int:
 
 
 def six_sets(localizer: ImageSet) -> SixSets:
-    """Make the six sets from a localizer, as many pictures in each.
+    """Make the six sets from a localizer, as many images in each.
 
-    Words come from the folders of words alone. Where a domain has more pictures than the
-    smallest, its folders give as many as they can share evenly. Scrambled pictures are made from
+    Words come from the folders of words alone. Where a domain has more images than the
+    smallest, its folders give as many as they can share evenly. Scrambled images are made from
     the very scenes and words that are shown, and stand in the same half.
 
     Parameters
@@ -98,13 +98,13 @@ def six_sets(localizer: ImageSet) -> SixSets:
     Raises
     ------
     LabError
-        If one of these is absent or has fewer than four pictures.
+        If one of these is absent or has fewer than four images.
     """
     members = {domain: _interleaved(localizer, domain) for domain in CORE}
     n = min(map(len, members.values()))
     if n < 4:
         least = min(members, key=lambda domain: len(members[domain]))
-        raise LabError(f"{len(members[least])} pictures of {least} in {localizer.root}",
+        raise LabError(f"{len(members[least])} images of {least} in {localizer.root}",
                        expected=f"at least 4 of each of {', '.join(CORE)}",
                        remedy="name another image set in the table [language] of the profile")
     chosen = [row for domain in CORE for row in members[domain][:n]]

@@ -1,6 +1,6 @@
 """Random views of a whole batch at once, on whatever device it lies.
 
-One resampling per picture does crop, scaling and flip; one 3 × 3 matrix per picture does
+One resampling per image does crop, scaling and flip; one 3 × 3 matrix per image does
 brightness, saturation, hue and grey. So a view costs little next to the network's step.
 """
 
@@ -19,14 +19,14 @@ LUMA = (0.299, 0.587, 0.114)
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How far views of one picture may differ.
+    """How far views of one image may differ.
 
     Parameters
     ----------
     size : int
         Side of a view, px.
     crop_scale : tuple of 2 float
-        Smallest and largest share of the picture's area in a crop.
+        Smallest and largest share of the image's area in a crop.
     aspect : float
         Crops have width / height between 1 / aspect and aspect.
     flip : float
@@ -57,7 +57,7 @@ class Augmentation:
 
 
 def augment(images: Tensor, augmentation: Augmentation, *, generator: Generator) -> Tensor:
-    """Draw one random view of each picture.
+    """Draw one random view of each image.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def augment(images: Tensor, augmentation: Augmentation, *, generator: Generator)
 
 
 def resize_and_normalise(images: Tensor, augmentation: Augmentation) -> Tensor:
-    """Show each picture whole: scaled to ``size`` and normalised, nothing random.
+    """Show each image whole: scaled to ``size`` and normalised, nothing random.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ def resize_and_normalise(images: Tensor, augmentation: Augmentation) -> Tensor:
 
 
 def random_crop(images: Tensor, augmentation: Augmentation, *, generator: Generator) -> Tensor:
-    """Crop at random, scale to ``size`` and mirror, in one resampling per picture.
+    """Crop at random, scale to ``size`` and mirror, in one resampling per image.
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ def random_crop(images: Tensor, augmentation: Augmentation, *, generator: Genera
 def jitter_colours(views: Tensor, augmentation: Augmentation, *, generator: Generator) -> Tensor:
     """Change brightness, contrast, saturation and hue, drop colour at times, and normalise.
 
-    All are linear in a pixel's colour, ``colour · M + offset``, with one M per picture; values
+    All are linear in a pixel's colour, ``colour · M + offset``, with one M per image; values
     are kept between 0 and 1 before they are normalised.
 
     Parameters
@@ -189,7 +189,7 @@ def _hue_rotation(angle: Tensor) -> Tensor:
 
 
 def _random_blur(views: Tensor, augmentation: Augmentation, generator: Generator) -> Tensor:
-    """Blur some pictures with a binomial kernel of five pixels."""
+    """Blur some images with a binomial kernel of five pixels."""
     row = torch.tensor([1.0, 4, 6, 4, 1], device=views.device) / 16
     kernel = torch.outer(row, row).expand(3, 1, 5, 5)
     is_blurred = _uniform(len(views), 0, 1, views, generator) < augmentation.blur

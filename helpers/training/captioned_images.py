@@ -1,4 +1,4 @@
-"""Pictures with captions in memory, and two towers taught with them."""
+"""Images with captions in memory, and two towers taught with them."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ MIN_WORD_COUNT = 10
 
 @dataclass(frozen=True)
 class CaptionedImages:
-    """Pictures with captions.
+    """Images with captions.
 
     Parameters
     ----------
     images : Tensor
         uint8 (n_images, 3, height, width).
     captions : tuple of tuples of str
-        As many for each picture.
+        As many for each image.
     """
 
     images: Tensor
@@ -41,34 +41,34 @@ class CaptionedImages:
         return len(self.images)
 
     def select(self, rows: Sequence[int] | Tensor) -> CaptionedImages:
-        """Keep some of the pictures, in the order given."""
+        """Keep some of the images, in the order given."""
         rows = torch.as_tensor(rows)
         return CaptionedImages(self.images[rows], tuple(self.captions[row] for row in rows.tolist()))
 
     def first(self, n: int) -> CaptionedImages:
-        """Keep the first pictures."""
+        """Keep the first images."""
         return self.select(range(n))
 
     def shuffle_captions(self, seed: int) -> CaptionedImages:
-        """Give every picture the captions of another, for good."""
+        """Give every image the captions of another, for good."""
         order = np.random.default_rng(seed).permutation(len(self))
         source_row = dict(zip(order, np.roll(order, 1)))
         return CaptionedImages(self.images, tuple(self.captions[source_row[i]] for i in range(len(self))))
 
 
 def read_captioned_images(folders: Sequence[Path], *, exclude_prefix: str = "") -> CaptionedImages:
-    """Read pictures and captions of some folders with ``captions.json``, as COCO arranges them.
+    """Read images and captions of some folders with ``captions.json``, as COCO arranges them.
 
     Parameters
     ----------
     folders : sequence of Path
     exclude_prefix : str
-        Pictures whose path begins so are left out.
+        Images whose path begins so are left out.
 
     Raises
     ------
     LabError
-        If a folder has no captions, or pictures differ in size or in their number of captions.
+        If a folder has no captions, or images differ in size or in their number of captions.
     """
     files: list[tuple[Path, tuple[str, ...]]] = []
     for folder in folders:
@@ -85,9 +85,9 @@ def read_captioned_images(folders: Sequence[Path], *, exclude_prefix: str = "") 
     with ThreadPoolExecutor() as pool:
         pixels = list(map(np.asarray, pool.map(decoded, [path for path, _ in files])))
     if len({(pixel_array.shape, len(image_captions)) for pixel_array, (_, image_captions) in zip(pixels, files)}) != 1:
-        raise LabError(f"pictures of several sizes or numbers of captions in {folders[0]}, …",
-                       expected="pictures of one size, as many captions of each",
-                       remedy="correct the pictures, or move the folders away: they are made "
+        raise LabError(f"images of several sizes or numbers of captions in {folders[0]}, …",
+                       expected="images of one size, as many captions of each",
+                       remedy="correct the images, or move the folders away: they are made "
                               "again")
     images = torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).contiguous()
     return CaptionedImages(images, tuple(image_captions for _, image_captions in files))
@@ -98,7 +98,7 @@ def train_clip(model: nn.Module, captioned: CaptionedImages, recipe: TrainingRec
                  device: torch.device | str = "cpu",
                  steps: int | None = None, mixed_precision: bool | None = None,
                  on_step: StepCallback | None = None) -> tuple[TextEncoder, Vocabulary, TrainingHistory]:
-    """Train a network in place, with a text tower of its own, to match pictures and captions.
+    """Train a network in place, with a text tower of its own, to match images and captions.
 
     Parameters
     ----------

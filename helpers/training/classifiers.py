@@ -1,6 +1,6 @@
 """Networks that name classes: by themselves, or through a linear readout.
 
-The readout's training at work: pictures streamed from disk, cropped and mirrored at random,
+The readout's training at work: images streamed from disk, cropped and mirrored at random,
 through the frozen network, with a bar, kept after every epoch.
 """
 
@@ -55,7 +55,7 @@ class Classifier:
     layers : dict of str to str
         Layer name -> module path in ``model``, of the layers before the readout, in order.
     preprocessing : Preprocessing
-        Of the pictures to be named.
+        Of the images to be named.
     digest : str
         Of all weights, the readout's among them.
     weight : Tensor, optional
@@ -149,7 +149,7 @@ def attach_readout(network: Network, weight: Tensor, layer: str, *, resize: int 
         float32 (n_classes, n_units).
     layer : str
     resize : int
-        Shorter side of the pictures before the crop, px; 0 as for the network.
+        Shorter side of the images before the crop, px; 0 as for the network.
 
     Raises
     ------
@@ -174,7 +174,7 @@ def attach_readout(network: Network, weight: Tensor, layer: str, *, resize: int 
 
 
 def count_layer_units(network: Network, layer: str) -> int:
-    """Count the units of a layer for pictures of the network's own size.
+    """Count the units of a layer for images of the network's own size.
 
     Raises
     ------
@@ -225,16 +225,16 @@ def make_epoch_iterator(network: Network, layer: str, images: ImageSet, spec: Re
               seed: int) -> Callable[[int], Iterator[FeatureBatch]]:
     """Return what makes the batches of an epoch: the same batches for the same number.
 
-    Every picture is scaled to ``spec.size``, cropped and mirrored at random, and shown to the
+    Every image is scaled to ``spec.size``, cropped and mirrored at random, and shown to the
     network; a last, incomplete batch is left out.
 
     Raises
     ------
     LabError
-        If there are fewer pictures than one batch.
+        If there are fewer images than one batch.
     """
     if len(images) < spec.batch_size:
-        raise LabError(f"{len(images)} pictures for batches of {spec.batch_size}",
+        raise LabError(f"{len(images)} images for batches of {spec.batch_size}",
                        expected="at least one batch",
                        remedy="lower `batch_size` in the table [readout] of the profile")
     crop_augmentation = Augmentation(size=spec.size, crop_scale=(spec.smallest_crop, 1.0), jitter=0.0,

@@ -1,8 +1,8 @@
 """One loop that trains a network: by views, captions, targets or labels, one process or many.
 
 Started by ``torchrun``, each process takes its share of every batch; otherwise the same code
-runs alone. The training set is an array of pictures, since augmenting whole batches on the
-device is many times faster than augmenting pictures one by one.
+runs alone. The training set is an array of images, since augmenting whole batches on the
+device is many times faster than augmenting images one by one.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class TrainingRecipe:
     objective : {"barlow_twins", "simclr", "clip", "targets", "supervised"}
     epochs : int
     batch_size : int
-        Pictures per step, over all processes; an incomplete last batch is left out.
+        Images per step, over all processes; an incomplete last batch is left out.
     learning_rate, weight_decay : float
         Of AdamW; the decay spares vectors (norms and biases).
     warmup : float
@@ -67,12 +67,12 @@ class TrainingRecipe:
         if self.epochs < 1 or self.batch_size < 2 or self.learning_rate <= 0:
             raise LabError(f"a recipe has {self.epochs} epochs of batches of {self.batch_size} "
                            f"at learning rate {self.learning_rate}",
-                           expected="1 epoch or more, 2 pictures or more, a positive rate",
+                           expected="1 epoch or more, 2 images or more, a positive rate",
                            remedy="correct the recipe")
 
     @property
     def uses_two_views(self) -> bool:
-        """Tell whether the objective compares two views of each picture."""
+        """Tell whether the objective compares two views of each image."""
         return self.objective in ("barlow_twins", "simclr")
 
 
@@ -114,10 +114,10 @@ def train(model: nn.Module, images: Tensor, labels: Tensor, recipe: TrainingReci
     labels : Tensor
         int64 (n_images,), classes, read by the objective "supervised"; int64 (n_images,
         n_captions, context), tokens of captions, or float32 (n_images, n_captions, width), where
-        they lie: of these "clip" and "targets" draw one each time they show a picture.
+        they lie: of these "clip" and "targets" draw one each time they show an image.
     recipe : Recipe
     seed : int
-        Of the order of the pictures, the views and the classifier. The same seed on the same
+        Of the order of the images, the views and the classifier. The same seed on the same
         machine gives the same weights.
     device : torch.device or str
     steps : int, optional
@@ -137,7 +137,7 @@ def train(model: nn.Module, images: Tensor, labels: Tensor, recipe: TrainingReci
     Raises
     ------
     LabError
-        Where there are fewer pictures than one batch, or the loss is no longer finite.
+        Where there are fewer images than one batch, or the loss is no longer finite.
     """
     device = torch.device(device)
     rank, world_size = _rank_and_world_size()
@@ -175,7 +175,7 @@ def _rank_and_world_size() -> tuple[int, int]:
 
 def _batches_per_epoch(n_images: int, recipe: TrainingRecipe, world_size: int) -> int:
     if n_images < recipe.batch_size or recipe.batch_size % world_size:
-        raise LabError(f"{n_images} pictures, batches of {recipe.batch_size}, {world_size} processes",
+        raise LabError(f"{n_images} images, batches of {recipe.batch_size}, {world_size} processes",
                        expected="at least one batch, which the processes can share evenly",
                        remedy="change `batch_size` in the recipe, or the number of processes")
     return n_images // recipe.batch_size
@@ -228,7 +228,7 @@ def _optimizer(trainable: nn.Module, recipe: TrainingRecipe) -> torch.optim.Opti
 
 
 def _batch_rows(n_images: int, recipe: TrainingRecipe, *, seed: int, steps: int | None) -> Iterator[Tensor]:
-    """Yield the rows of each batch: the same in every process, each picture once per epoch."""
+    """Yield the rows of each batch: the same in every process, each image once per epoch."""
     order = torch.Generator().manual_seed(seed)
     n_batches = n_images // recipe.batch_size
     n_remaining = recipe.epochs * n_batches if steps is None else steps

@@ -1,6 +1,6 @@
 """What a network is trained to do: Barlow Twins, SimCLR, CLIP, targets; one machine or many.
 
-The first two compare two views of the same pictures, CLIP compares pictures with captions.
+The first two compare two views of the same images, CLIP compares images with captions.
 Under ``torch.distributed`` each process holds a part of the batch; every process then computes
 the loss of the *whole* batch, and the gradients that ``DistributedDataParallel`` averages are
 those of the whole batch as well.
@@ -18,7 +18,7 @@ from helpers.core.errors import LabError
 
 
 def barlow_twins_loss(z1: Tensor, z2: Tensor, *, lam: float) -> Tensor:
-    """Make the two views of a picture agree, and the embedding's dimensions differ.
+    """Make the two views of an image agree, and the embedding's dimensions differ.
 
     ``C_ij = mean_b (z1_bi · z2_bj)``, each dimension standardised over the batch;
     ``loss = Σ_i (1 - C_ii)² + lam Σ_i Σ_{j≠i} C_ij²``.
@@ -26,7 +26,7 @@ def barlow_twins_loss(z1: Tensor, z2: Tensor, *, lam: float) -> Tensor:
     Parameters
     ----------
     z1, z2 : Tensor
-        Embeddings of two views, float (batch, dimensions); row b of both is one picture.
+        Embeddings of two views, float (batch, dimensions); row b of both is one image.
     lam : float
         Weight of the redundancy term (0.0051 in the papers).
 
@@ -54,7 +54,7 @@ def _standardise(z: Tensor) -> Tensor:
 
 
 def nt_xent_loss(z1: Tensor, z2: Tensor, *, temperature: float) -> Tensor:
-    """Find the other view of a picture among all other views in the batch.
+    """Find the other view of an image among all other views in the batch.
 
     With unit-length embeddings ``z`` of all 2N views and ``p(i)`` the other view of view i:
     ``loss = -mean_i log( exp(z_i·z_p(i) / T) / Σ_{k≠i} exp(z_i·z_k / T) )``.
@@ -62,7 +62,7 @@ def nt_xent_loss(z1: Tensor, z2: Tensor, *, temperature: float) -> Tensor:
     Parameters
     ----------
     z1, z2 : Tensor
-        Embeddings of two views, float (batch, dimensions); row b of both is one picture.
+        Embeddings of two views, float (batch, dimensions); row b of both is one image.
     temperature : float
         T; smaller values weigh the nearest wrong views more.
 
@@ -83,12 +83,12 @@ def nt_xent_loss(z1: Tensor, z2: Tensor, *, temperature: float) -> Tensor:
     return functional.cross_entropy(similarity.masked_fill(is_self, -torch.inf), target)
 
 
-def clip_loss(pictures: Tensor, captions: Tensor, log_scale: Tensor) -> Tensor:
-    """Let each picture find its caption among all of the batch, and each caption its picture.
+def clip_loss(images: Tensor, captions: Tensor, log_scale: Tensor) -> Tensor:
+    """Let each image find its caption among all of the batch, and each caption its image.
 
     Parameters
     ----------
-    pictures, captions : Tensor
+    images, captions : Tensor
         Embeddings, float (batch, dimensions); row b of both belongs together.
     log_scale : Tensor
         Logarithm of the inverse temperature, learned; the scale is kept at 100 or below.
@@ -102,7 +102,7 @@ def clip_loss(pictures: Tensor, captions: Tensor, log_scale: Tensor) -> Tensor:
     -----
     Radford et al. (2021), figure 3.
     """
-    image_embeddings = functional.normalize(gather_batch(pictures), dim=1)
+    image_embeddings = functional.normalize(gather_batch(images), dim=1)
     text_embeddings = functional.normalize(gather_batch(captions), dim=1)
     scores = image_embeddings @ text_embeddings.T * log_scale.exp().clamp(max=100)
     target = torch.arange(len(scores), device=scores.device)
@@ -110,14 +110,14 @@ def clip_loss(pictures: Tensor, captions: Tensor, log_scale: Tensor) -> Tensor:
             + functional.cross_entropy(scores.T, target)) / 2
 
 
-def target_loss(pictures: Tensor, targets: Tensor) -> Tensor:
-    """Turn each picture's embedding towards a direction given beforehand.
+def target_loss(images: Tensor, targets: Tensor) -> Tensor:
+    """Turn each image's embedding towards a direction given beforehand.
 
-    ``loss = mean_b (1 - cos(pictures_b, targets_b))``.
+    ``loss = mean_b (1 - cos(images_b, targets_b))``.
 
     Parameters
     ----------
-    pictures, targets : Tensor
+    images, targets : Tensor
         Float (batch, dimensions); row b of both belongs together.
 
     Returns
@@ -125,7 +125,7 @@ def target_loss(pictures: Tensor, targets: Tensor) -> Tensor:
     Tensor
         The loss, scalar; 1 where they have nothing in common.
     """
-    return 1 - functional.cosine_similarity(pictures, targets, dim=1).mean()
+    return 1 - functional.cosine_similarity(images, targets, dim=1).mean()
 
 
 def require_finite_loss(loss: Tensor, step: int, *, remedy: str) -> float:

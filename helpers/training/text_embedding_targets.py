@@ -1,4 +1,4 @@
-"""What captions mean, from captions alone: vectors that no picture had a part in."""
+"""What captions mean, from captions alone: vectors that no image had a part in."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def text_embedding_targets(captions: Sequence[Sequence[str]], *, width: int, min
     Parameters
     ----------
     captions : sequence of sequences of str
-        As many for each picture.
+        As many for each image.
     width : int
     min_count : int
         Words in fewer captions are left out.
@@ -33,12 +33,12 @@ def text_embedding_targets(captions: Sequence[Sequence[str]], *, width: int, min
     Returns
     -------
     Tensor
-        Float32 (n_pictures, n_captions, width).
+        Float32 (n_images, n_captions, width).
 
     Raises
     ------
     LabError
-        If there are no more words, or captions, than dimensions; or pictures differ in their number
+        If there are no more words, or captions, than dimensions; or images differ in their number
         of captions.
 
     Notes
@@ -48,8 +48,8 @@ def text_embedding_targets(captions: Sequence[Sequence[str]], *, width: int, min
     """
     documents = [document for image_captions in captions for document in image_captions]
     if len({len(image_captions) for image_captions in captions}) != 1:
-        raise LabError("pictures with different numbers of captions",
-                       expected="as many captions of each picture", remedy="leave some out")
+        raise LabError("images with different numbers of captions",
+                       expected="as many captions of each image", remedy="leave some out")
     document_counts = Counter(word for document in documents for word in set(split_words(document)))
     n_words = sum(count >= min_count for count in document_counts.values())
     if min(n_words, len(documents)) <= width:
