@@ -26,9 +26,9 @@ import numpy as np
 import pandas as pd
 
 from helpers import lab
+from helpers.core.intervals import difference_interval
 from helpers.figures import style
 from helpers.figures.claims import ClaimsTable, round_numbers
-from helpers.core.intervals import difference_interval
 from helpers.selectivity.linear_probes import (
     extract_features,
     luminance_and_contrast,

@@ -28,9 +28,9 @@ import pandas as pd
 from scipy import stats
 
 from helpers import lab
+from helpers.core.intervals import difference_interval, proportion_interval
 from helpers.figures import style
 from helpers.figures.claims import ClaimsTable, round_numbers
-from helpers.core.intervals import difference_interval, proportion_interval
 from helpers.networks.activations import extract_activations
 from helpers.selectivity import study
 from helpers.stimuli.image_sets import CORE, DOMAINS

@@ -28,21 +28,26 @@ import numpy as np
 import pandas as pd
 
 from helpers import lab
-from helpers.training.classifiers import open_classifier
-from helpers.figures import style
-from helpers.lesions import plots
-from helpers.figures.claims import ClaimsTable, round_numbers
 from helpers.core.intervals import against_draws
 from helpers.core.statistics import corrected
-from helpers.lesions import statistics, study as lesions_study
+from helpers.figures import style
+from helpers.figures.claims import ClaimsTable, round_numbers
+from helpers.lesions import plots, statistics
+from helpers.lesions import study as lesions_study
+from helpers.lesions.deficits import (
+    deficit_correlations,
+    dissociation,
+    group_means,
+    probe_set_sizes,
+)
 from helpers.lesions.statistics import (
     activation_deficit_correlation,
     compare_own_and_other_lesions,
     p_against_random_lesions,
 )
-from helpers.lesions.deficits import deficit_correlations, dissociation, group_means, probe_set_sizes
 from helpers.selectivity import study as selectivity_study
 from helpers.stimuli.image_sets import CORE, class_name
+from helpers.training.classifiers import open_classifier
 
 laboratory = lab.open(profile, notebook="02_lesion_selective_units")
 claims = ClaimsTable(laboratory.provenance)

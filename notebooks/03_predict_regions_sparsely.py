@@ -28,15 +28,15 @@ import pandas as pd
 
 from helpers import lab
 from helpers.brains.layouts import open_cohort
-from helpers.brains.rsa92 import open_rsa92
 from helpers.brains.rois import domain_of
-from helpers.encoding import cohort_responses, statistics, study as encoding_study
-from helpers.encoding import plots
+from helpers.brains.rsa92 import open_rsa92
+from helpers.core.intervals import mean_interval
+from helpers.encoding import cohort_responses, plots, statistics
+from helpers.encoding import study as encoding_study
 from helpers.figures import style
 from helpers.figures.claims import ClaimsTable, format_p, round_numbers
-from helpers.core.intervals import mean_interval
-from helpers.selectivity import study as selectivity_study
 from helpers.rsa.study import correlate_layer_rdms
+from helpers.selectivity import study as selectivity_study
 from helpers.stimuli.image_sets import DOMAINS
 
 laboratory = lab.open(profile, notebook="03_predict_regions_sparsely")

@@ -29,14 +29,18 @@ import pandas as pd
 
 from helpers import lab
 from helpers.content_channels import (
-    separability as content_channels_separability,
-    trajectories as content_channels_trajectories,
+    plots,
     tuning_reorientation,
 )
-from helpers.content_channels import plots
+from helpers.content_channels import (
+    separability as content_channels_separability,
+)
+from helpers.content_channels import (
+    trajectories as content_channels_trajectories,
+)
+from helpers.core.intervals import against_draws, permutation_p
 from helpers.figures import style
 from helpers.figures.claims import ClaimsTable, round_numbers
-from helpers.core.intervals import against_draws
 from helpers.networks.activations import extract_activations
 
 laboratory = lab.open(profile, notebook="04_trace_content_channels")
@@ -174,7 +178,7 @@ for name, r in rdms.items():
         parts.append(pd.DataFrame({
             "network": name, "measure": measure, "layer": spec.layers, "value": value,
             "se": se[measure], "null_low": low, "null_mean": null.mean(axis=0), "null_high": high,
-            "p": content_channels_separability.permutation_p_values(value, null)}))
+            "p": permutation_p(value, null)}))
 
 # %%
 separability = pd.concat(parts, ignore_index=True)

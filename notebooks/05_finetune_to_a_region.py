@@ -30,9 +30,8 @@ from helpers import lab
 from helpers.brains.layouts import open_cohort
 from helpers.brains.surfaces import surface_of
 from helpers.figures import style
-from helpers.finetuning import plots
 from helpers.figures.claims import ClaimsTable, round_numbers
-from helpers.finetuning import statistics
+from helpers.finetuning import plots, statistics
 from helpers.finetuning.study import FineTuningStudy
 
 laboratory = lab.open(profile, notebook="05_finetune_to_a_region")

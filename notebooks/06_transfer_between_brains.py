@@ -23,16 +23,16 @@ profile = "demo"          # demo, mini, paper, or the path of your own TOML file
 n_jobs = 2                # processes that tune and judge; one where there is a GPU
 
 # %%
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
-from dataclasses import replace
 
 from helpers import lab
 from helpers.brains.layouts import open_cohort
 from helpers.figures import style
-from helpers.finetuning import plots
 from helpers.figures.claims import ClaimsTable, round_numbers
-from helpers.finetuning import statistics
+from helpers.finetuning import plots, statistics
 from helpers.finetuning.study import TRANSFER_AREAS, FineTuningStudy
 
 laboratory = lab.open(profile, notebook="06_transfer_between_brains")

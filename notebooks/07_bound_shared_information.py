@@ -23,18 +23,19 @@ n_jobs = 2                # processes that tune and judge; one where there is a 
 sizes = [64]              # embedding sizes, besides the profile's own, for the test of the confound
 
 # %%
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
-from dataclasses import replace
 
 from helpers import lab
 from helpers.brains.layouts import open_cohort
 from helpers.figures import style
-from helpers.finetuning import plots
 from helpers.figures.claims import ClaimsTable, round_numbers
-from helpers.finetuning.statistics import pivot_shared_models, pivot_subject_by_seed
-from helpers.finetuning.info_nce import NATS_PER_BIT
+from helpers.finetuning import plots
 from helpers.finetuning.conditions import get_condition
+from helpers.finetuning.info_nce import NATS_PER_BIT
+from helpers.finetuning.statistics import pivot_shared_models, pivot_subject_by_seed
 from helpers.finetuning.study import FineTuningStudy
 
 laboratory = lab.open(profile, notebook="07_bound_shared_information")

@@ -30,12 +30,13 @@ from matplotlib.colors import Normalize
 from helpers import lab
 from helpers.brains.layouts import open_cohort
 from helpers.figures import style
-from helpers.finetuning import plots as finetuning_plots
-from helpers.landscape import plots as landscape_plots
 from helpers.figures.claims import ClaimsTable, round_numbers
+from helpers.finetuning import plots as finetuning_plots
 from helpers.finetuning.statistics import pivot_subject_by_seed, region_scores, select_group
 from helpers.finetuning.study import FineTuningStudy
-from helpers.landscape import classification, statistics, study as landscape_study
+from helpers.landscape import classification, statistics
+from helpers.landscape import plots as landscape_plots
+from helpers.landscape import study as landscape_study
 from helpers.landscape.distances import ignorance_model, truth_model
 from helpers.landscape.inpca import fit_inpca
 

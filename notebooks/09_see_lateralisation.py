@@ -31,15 +31,15 @@ import pandas as pd
 
 from helpers import lab
 from helpers.brains.layouts import open_cohort
+from helpers.core.statistics import interval
 from helpers.figures import style
-from helpers.saliency import plots
 from helpers.figures.claims import ClaimsTable, round_numbers
 from helpers.finetuning.study import FineTuningStudy
-from helpers.core.statistics import interval
 from helpers.landscape.classification import fit_probe, load_task
+from helpers.saliency import plots
 from helpers.saliency.laterality import contralateral_bias
-from helpers.saliency.study import METHODS, OCCLUSION, saliency_examples
 from helpers.saliency.statistics import laterality_table
+from helpers.saliency.study import METHODS, OCCLUSION, saliency_examples
 
 laboratory = lab.open(profile, notebook="09_see_lateralisation")
 claims = ClaimsTable(laboratory.provenance)

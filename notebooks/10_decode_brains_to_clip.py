@@ -27,11 +27,19 @@ import numpy as np
 import pandas as pd
 
 from helpers import lab
-from helpers.decoding.study import DecodingStudy
-from helpers.decoding.contrastive_decoder import N_KEPT
-from helpers.decoding.vectors import effective_dimension
-from helpers.decoding.study import CONTRAST, FIRST, METHODS, NARROW, NOISELESS, RIDGE, WHITENED
 from helpers.concepts import plots
+from helpers.decoding.contrastive_decoder import N_KEPT
+from helpers.decoding.study import (
+    CONTRAST,
+    FIRST,
+    METHODS,
+    NARROW,
+    NOISELESS,
+    RIDGE,
+    WHITENED,
+    DecodingStudy,
+)
+from helpers.decoding.vectors import effective_dimension
 from helpers.figures import style
 from helpers.figures.claims import ClaimsTable, round_numbers
 

@@ -28,16 +28,16 @@ import numpy as np
 import pandas as pd
 
 from helpers import lab
-from helpers.decoding.study import DecodingStudy
 from helpers.brains.rois import FAMILIES
 from helpers.brains.surfaces import surface_of
-from helpers.concepts.study import ConceptStudy
-from helpers.concepts.interpretation import associated, crossed
-from helpers.decoding.vectors import effective_dimension, unit
 from helpers.concepts import plots
+from helpers.concepts.interpretation import associated, crossed
+from helpers.concepts.study import ConceptStudy
+from helpers.core.intervals import against_draws, proportion_interval
+from helpers.decoding.study import DecodingStudy
+from helpers.decoding.vectors import effective_dimension, unit
 from helpers.figures import style
 from helpers.figures.claims import ClaimsTable, round_numbers
-from helpers.core.intervals import against_draws, proportion_interval
 
 laboratory = lab.open(profile, notebook="11_find_shared_concepts")
 claims = ClaimsTable(laboratory.provenance)

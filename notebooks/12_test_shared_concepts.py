@@ -28,21 +28,19 @@ import numpy as np
 import pandas as pd
 
 from helpers import lab
-from helpers.decoding.study import DecodingStudy
 from helpers.brains.ground_truth import CONCEPT, planted_regions
-from helpers.concepts import stability
+from helpers.concepts import plots, stability
 from helpers.concepts.clustering import centroids, cluster
-from helpers.concepts.study import ConceptStudy
 from helpers.concepts.interpretation import auc
 from helpers.concepts.merge_tree import merge_tree
-from helpers.concepts.suppression import signal_levels
 from helpers.concepts.nulls import turned
+from helpers.concepts.study import ConceptStudy
+from helpers.concepts.suppression import signal_levels
+from helpers.core.intervals import against_draws, proportion_interval
+from helpers.decoding.study import DecodingStudy, Variant
 from helpers.decoding.vectors import cosines, effective_dimension, unit
-from helpers.decoding.study import Variant
-from helpers.concepts import plots
 from helpers.figures import style
 from helpers.figures.claims import ClaimsTable, round_numbers
-from helpers.core.intervals import against_draws, proportion_interval
 
 laboratory = lab.open(profile, notebook="12_test_shared_concepts")
 claims = ClaimsTable(laboratory.provenance)

@@ -28,15 +28,14 @@ import pandas as pd
 import torch
 
 from helpers import lab
-from helpers.figures import style
-from helpers.matched_models import plots
-from helpers.figures.claims import ClaimsTable, round_numbers
 from helpers.core.intervals import mean_interval
+from helpers.figures import style
+from helpers.figures.claims import ClaimsTable, round_numbers
 from helpers.lesions.silencing import Lesion, apply_lesion
+from helpers.matched_models import plots, statistics
+from helpers.matched_models.study import MatchedModelsStudy
 from helpers.networks.activations import channel_means, extract_activations
 from helpers.selectivity.probes import predict_linear_probe
-from helpers.matched_models import statistics
-from helpers.matched_models.study import MatchedModelsStudy
 from helpers.stimuli.image_sets import CORE
 
 # %%

@@ -28,13 +28,12 @@ import numpy as np
 import pandas as pd
 
 from helpers import lab
-from helpers.figures import style
-from helpers.matched_models import plots
-from helpers.figures.claims import ClaimsTable, round_numbers
 from helpers.core.statistics import interval
-from helpers.selectivity import unit_distribution
-from helpers.matched_models import statistics
+from helpers.figures import style
+from helpers.figures.claims import ClaimsTable, round_numbers
+from helpers.matched_models import plots, statistics
 from helpers.matched_models.study import MatchedModelsStudy, mean_consistency_matrix
+from helpers.selectivity import unit_distribution
 
 # %%
 laboratory = lab.open(profile, notebook="14_spread_over_feature_maps")

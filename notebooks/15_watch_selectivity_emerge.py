@@ -29,11 +29,10 @@ import pandas as pd
 
 from helpers import lab
 from helpers.brains.layouts import open_cohort
-from helpers.figures import style
-from helpers.matched_models import plots
-from helpers.figures.claims import ClaimsTable, round_numbers
 from helpers.core.intervals import mean_interval
-from helpers.matched_models import training_dynamics
+from helpers.figures import style
+from helpers.figures.claims import ClaimsTable, round_numbers
+from helpers.matched_models import plots, training_dynamics
 from helpers.matched_models.study import MatchedModelsStudy
 from helpers.stimuli.image_sets import CORE
 

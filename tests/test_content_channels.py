@@ -19,6 +19,7 @@ from data.synthetic import images
 from data.synthetic.image_files import write_channels, write_localizer
 from helpers.content_channels import plots, separability, trajectories, tuning_reorientation
 from helpers.core.errors import LabError
+from helpers.core.intervals import permutation_p
 
 GOLDEN = {("OLS", False): (1.514, 100), ("Lasso", False): (1.941, 2),
           ("ElasticNet", False): (1.885, 9), ("Ridge", False): (1.529, 100),
@@ -202,11 +203,11 @@ def test_planted_separation_is_found_and_noise_is_not(measure):
         noise = np.random.default_rng(seed).normal(size=(24, 30))
         rdm = separability.layer_rdm(noise)[None]
         null = separability.label_permutation_null(rdm, LABELS, measure, n_permutations=99, seed=seed)
-        rejected += separability.permutation_p_values(measure(rdm, LABELS), null)[0] <= 0.05
+        rejected += permutation_p(measure(rdm, LABELS), null)[0] <= 0.05
     assert rejected <= 8  # 60 * .05 = 3 expected
     planted = separability.layer_rdm(layers(np.random.default_rng(0))["layer0"])[None]
     null = separability.label_permutation_null(planted, LABELS, measure, n_permutations=99)
-    assert separability.permutation_p_values(measure(planted, LABELS), null)[0] == 0.01
+    assert permutation_p(measure(planted, LABELS), null)[0] == 0.01
 
 
 def test_growth_is_found_where_it_is_and_rarely_where_it_is_not():

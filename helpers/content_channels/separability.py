@@ -140,17 +140,6 @@ def label_permutation_null(rdms: Array, labels: Sequence[str] | NDArray,
     return np.stack([measure(rdms, rng.permutation(category_idx)) for _ in range(n_permutations)])
 
 
-def permutation_p_values(observed: Array, null: Array) -> Array:
-    """Return the one-sided p value: the share of the null, the data included, as large or larger.
-
-    Parameters
-    ----------
-    observed : ndarray, shape (n_layers,)
-    null : ndarray, shape (n_permutations, n_layers)
-    """
-    return (1 + (null >= observed).sum(0)) / (1 + len(null))
-
-
 @dataclass(frozen=True)
 class JackknifeResult:
     """A weighted sum of silhouettes over layers, with its error over images.

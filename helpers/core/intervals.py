@@ -1,4 +1,4 @@
-"""Confidence intervals of what is not a plain mean: proportions, differences, random draws."""
+"""Confidence intervals of what is not a plain mean, and p values of permutation tests."""
 
 from __future__ import annotations
 
@@ -32,6 +32,42 @@ def difference_interval(k: int, n: int, k_other: int, n_other: int,
     difference = one - times * other
     return (difference, float(difference - np.hypot(one - low, times * (high_other - other))),
             float(difference + np.hypot(high - one, times * (other - low_other))))
+
+
+def percentile_interval(resampled: NDArray) -> tuple[NDArray, NDArray]:
+    """Return the 95 % percentile interval of a bootstrap.
+
+    Parameters
+    ----------
+    resampled : array, float, shape (n_resamples, ...)
+        The statistic of every resample; NaN where it is undefined, left out.
+
+    Returns
+    -------
+    low, high : array, float64, shape (...)
+        NaN where no resample has a value.
+    """
+    resampled = np.asarray(resampled, float)
+    if not np.isfinite(resampled).any():
+        return np.full(resampled.shape[1:], np.nan), np.full(resampled.shape[1:], np.nan)
+    low, high = np.nanpercentile(resampled, [2.5, 97.5], axis=0)
+    return low, high
+
+
+def permutation_p(observed: float | NDArray, null: NDArray, *,
+                  rounding: float = 0.0) -> float | NDArray:
+    r"""Return the one-sided p value of a permutation test.
+
+    .. math:: p = (1 + \#\{null \ge observed\}) / (1 + n)
+
+    Parameters
+    ----------
+    observed : float, or array, shape (...)
+    null : array, float, shape (n_permutations, ...)
+    rounding : float
+        Values of the null that are smaller by no more than this count as equal.
+    """
+    return (1 + (np.asarray(null) >= observed - rounding).sum(0)) / (1 + len(null))
 
 
 def against_draws(value: float, drawn: NDArray, level: float = 0.95) -> tuple[float, float, float]:

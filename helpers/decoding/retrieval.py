@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.stats import hypergeom
 
 from helpers.core.errors import LabError
+from helpers.core.intervals import percentile_interval
 from helpers.decoding.vectors import cosines
 
 KS = (1, 5, 10, 50, 100, 500)
@@ -108,5 +109,5 @@ def top_k(rank: NDArray, own: NDArray, n_candidates: int, *, pool: int = 0,
     drawn = np.random.default_rng(seed).multinomial(len(n), np.full(len(n), 1 / len(n)),
                                                     size=N_BOOTSTRAP)
     again = drawn @ total / (drawn @ n)[:, None]
-    low, high = np.percentile(again, [2.5, 97.5], axis=0)
+    low, high = percentile_interval(again)
     return Curve(kept, total.sum(0) / n.sum(), low, high, np.array(kept) / pool)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from helpers.core.constant_values import FLAT, centred
+from helpers.core.intervals import percentile_interval, permutation_p
 from helpers.lesions.deficits import deficit_correlations, pearson_r_rows
 
 N_RESAMPLES = 4999
@@ -74,7 +75,7 @@ def activation_deficit_correlation(activation: NDArray, deficit: NDArray, *, see
     bootstrap_idx = rng.integers(len(x), size=(N_RESAMPLES, len(x)))
     with np.errstate(invalid="ignore", divide="ignore"):
         samples = pearson_r_rows(x[bootstrap_idx], y[bootstrap_idx])
-    low, high = np.nanpercentile(samples, [2.5, 97.5])
+    low, high = percentile_interval(samples)
     return TestResult(float(pearson.statistic), float(low), float(high), float(pearson.pvalue), len(x))
 
 
@@ -170,9 +171,9 @@ def compare_own_and_other_lesions(correct: NDArray[np.bool_], own: int, *, seed:
     lesion_idx = rng.integers(n_lesions, size=(N_RESAMPLES, n_images))
     null = excess_deficit[lesion_idx, np.arange(n_images)].mean(1)
     value = excess_deficit[own].mean()
-    p = (1 + np.sum(null >= value - 1e-12)) / (1 + N_RESAMPLES)
+    p = permutation_p(value, null, rounding=1e-12)
     samples = excess_deficit[own][rng.integers(n_images, size=(N_RESAMPLES, n_images))].mean(1)
-    low, high = np.percentile(samples, [2.5, 97.5])
+    low, high = percentile_interval(samples)
     return TestResult(float(value), float(low), float(high), float(p), n_images)
 
 
@@ -200,6 +201,6 @@ def mean_deficit_correlation(deficit: NDArray, *, seed: int) -> TestResult:
     bootstrap_idx = np.random.default_rng(seed).integers(n_classes, size=(N_RESAMPLES, n_classes))
     with np.errstate(invalid="ignore", divide="ignore"):
         samples = [np.nanmean(deficit_correlations(deficit[:, idx])[upper_triangle]) for idx in bootstrap_idx]
-    low, high = np.nanpercentile(samples, [2.5, 97.5])
+    low, high = percentile_interval(samples)
     return TestResult(float(np.nanmean(deficit_correlations(deficit)[upper_triangle])), float(low), float(high), np.nan,
                 n_classes)

@@ -234,37 +234,6 @@ def rdm_permutation_test(model: NDArray, measured: NDArray, *, seed: int, n: int
     return float((1 + n_exceeding) / (1 + n))
 
 
-def rdm_correlation_difference(first: NDArray, second: NDArray, measured: NDArray, *, seed: int,
-                   n: int = 999) -> tuple[float, float, float]:
-    """Compare how well two models' RDMs agree with a measured one (ranks; conditions resampled).
-
-    Parameters
-    ----------
-    first, second, measured : array, float, shape (n_pairs,)
-    seed, n : int
-        Of the bootstrap over conditions, and its size. A pair of a condition with itself, which
-        a bootstrap deals but no experiment measures, is left out.
-
-    Returns
-    -------
-    difference, low, high : float
-        ``spearman_rdms(first) - spearman_rdms(second)`` and its bootstrap interval (95 %, percentiles).
-    """
-    difference = spearman_rdms(first, measured) - spearman_rdms(second, measured)
-    square_rdms = [_to_square(np.asarray(one, float)) for one in (first, second, measured)]
-    upper = np.triu_indices(len(square_rdms[2]), 1)
-    rng = np.random.default_rng(seed)
-    differences = []
-    for _ in range(n):
-        resampled = rng.integers(len(square_rdms[2]), size=len(square_rdms[2]))
-        rows, columns = resampled[upper[0]], resampled[upper[1]]
-        distinct = rows != columns
-        a, b, c = (one[rows[distinct], columns[distinct]] for one in square_rdms)
-        differences.append(spearman_rdms(a, c) - spearman_rdms(b, c))
-    low, high = np.nanpercentile(differences, [2.5, 97.5])
-    return difference, float(low), float(high)
-
-
 def _to_square(pairs: NDArray) -> NDArray[np.float64]:
     n_conditions = round((1 + np.sqrt(1 + 8 * len(pairs))) / 2)
     if n_conditions * (n_conditions - 1) // 2 != len(pairs):

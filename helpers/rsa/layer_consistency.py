@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from helpers.core.errors import LabError
+from helpers.core.intervals import percentile_interval
 from helpers.rsa.dissimilarity import MIN_RDM_RANGE, rdm
 
 N_DECIMALS = 9
@@ -71,8 +72,7 @@ def consistency(patterns: Sequence[NDArray], *, seed: int, n_boot: int = 200) ->
     for _ in range(n_boot):
         multiplicity = np.bincount(rng.integers(n, size=n), minlength=n)
         means.append(mean_off_diagonal(_weighted_spearman_matrix(levels, multiplicity[upper[0]] * multiplicity[upper[1]])))
-    low, high = (np.nanpercentile(means, [2.5, 97.5]) if np.isfinite(means).any()
-                 else (np.nan, np.nan))
+    low, high = percentile_interval(means)
     return Consistency(matrix, mean_off_diagonal(matrix), float(low), float(high))
 
 
