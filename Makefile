@@ -117,7 +117,8 @@ bench-run: $(READY) ## measure a cold and a warm run of all notebooks: by notebo
 	@$(PY) benchmarks/whole_run.py --profile "$(PROFILE)"
 
 lint: $(READY) ## check style
-	@$(PY) -m ruff check helpers tests benchmarks
+	@$(PY) -m ruff check helpers data tests benchmarks
+	@PATH="$$(dirname $(PY)):$$PATH" lint-imports --no-cache
 
 clean: ## remove what was made from data; data and environment stay
 	rm -rf data/cache figures/*/.staging-* figures/*/*.ipynb

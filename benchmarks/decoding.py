@@ -27,7 +27,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from helpers.config.shared_concepts import Teaching
+from helpers.config.shared_concepts import DecoderTraining
 from helpers.core.console import say
 from helpers.decoding.contrastive_decoder import teach
 from helpers.networks.network import select_device
@@ -52,7 +52,7 @@ def timed(function: Callable[[], object]) -> tuple[float, float, object]:
     return time.perf_counter() - clock, time.process_time() - processors, result
 
 
-def one_after_another(responses: np.ndarray, targets: np.ndarray, teaching: Teaching,
+def one_after_another(responses: np.ndarray, targets: np.ndarray, teaching: DecoderTraining,
                       device: torch.device) -> np.ndarray:
     """Teach seed after seed with torch's own parts; return the mean weights."""
     x = torch.from_numpy(responses).to(device)
@@ -85,7 +85,7 @@ def one_after_another(responses: np.ndarray, targets: np.ndarray, teaching: Teac
     return total
 
 
-def products(n_voxels: int, n_dims: int, teaching: Teaching, device: torch.device) -> float:
+def products(n_voxels: int, n_dims: int, teaching: DecoderTraining, device: torch.device) -> float:
     """Return the seconds of the bare products of all steps of all runs, the faster way."""
     def run(_: int) -> None:
         weight = torch.zeros(n_dims, n_voxels, device=device)
@@ -109,9 +109,9 @@ def products(n_voxels: int, n_dims: int, teaching: Teaching, device: torch.devic
 
 def compare_jointly(device: torch.device) -> None:
     """Print how many times faster the same weights are found."""
-    teaching = Teaching(iterations=100, n_seeds=50)
+    teaching = DecoderTraining(iterations=100, n_seeds=50)
     responses, targets = drawn(1250, 128)
-    teach(responses, targets, Teaching(iterations=2, n_seeds=2), device=device)
+    teach(responses, targets, DecoderTraining(iterations=2, n_seeds=2), device=device)
     ours = timed(lambda: teach(responses, targets, teaching, device=device))
     slow = timed(lambda: one_after_another(responses, targets, teaching, device))
     apart = np.abs(ours[2].weight - slow[2]).max() / np.abs(slow[2]).max()
@@ -123,11 +123,11 @@ def compare_jointly(device: torch.device) -> None:
 
 def compare_products(device: torch.device) -> None:
     """Print seconds over those of the bare products, at the published size."""
-    teaching = Teaching(iterations=20, n_seeds=4 if device.type == "cpu" else 50)
+    teaching = DecoderTraining(iterations=20, n_seeds=4 if device.type == "cpu" else 50)
     responses, targets = drawn(17_883, 512)
-    teach(responses, targets, Teaching(iterations=1, n_seeds=2), device=device)
+    teach(responses, targets, DecoderTraining(iterations=1, n_seeds=2), device=device)
     bare = products(17_883, 512, teaching, device)
-    begun = timed(lambda: teach(responses, targets, Teaching(
+    begun = timed(lambda: teach(responses, targets, DecoderTraining(
         iterations=1, n_seeds=teaching.n_seeds), device=device))
     ours = timed(lambda: teach(responses, targets, teaching, device=device))
     steps = (ours[0] - begun[0]) / (teaching.iterations - 1) * teaching.iterations

@@ -105,7 +105,7 @@ losses = pd.DataFrame({subject: one[0].losses.mean(0) for subject, one in made.i
 steps = losses.index + 1
 end = losses.tail(50).mean().mean()
 print(f"loss {losses.iloc[:5].mean().mean():.2f} nats at first, {end:.2f} at last; chance is "
-      f"log({spec.teaching.batch_size}) = {np.log(spec.teaching.batch_size):.2f}")
+      f"log({spec.training.batch_size}) = {np.log(spec.training.batch_size):.2f}")
 ridges = {subject: study.ridge(subject)[0] for subject in people}
 grid = pd.DataFrame({subject: one.top1 for subject, one in ridges.items()},
                     index=[f"{alpha:g}" for alpha in spec.alphas]).rename_axis("alpha")
@@ -140,7 +140,7 @@ figure = style.new_figure(5.6)
 lines = figure.add_gridspec(2, 1, hspace=0.5, left=0.075, right=0.985, top=0.9, bottom=0.12)
 top = lines[0].subgridspec(1, 4, wspace=0.42).subplots()
 top[0].plot(steps, losses, linewidth=0.5, color="tab:blue", alpha=0.6)
-top[0].axhline(np.log(spec.teaching.batch_size), color="k", linestyle=":", linewidth=0.8)
+top[0].axhline(np.log(spec.training.batch_size), color="k", linestyle=":", linewidth=0.8)
 top[0].set(xlabel="step", ylabel="loss, nats", xscale="log")
 top[1].plot(spec.alphas, grid, color="tab:orange", linewidth=0.6)
 top[1].axvspan(1e3, 1e4, color="wheat", alpha=0.6, linewidth=0)
@@ -194,7 +194,7 @@ paired = found[found["averaged"] & (found["k"] == 1)].pivot(index="subject", col
 # %%
 runs = pd.DataFrame({run: {subject: study.retrieved(subject, FIRST, run=run).share[0]
                            for subject in people}
-                     for run in range(min(spec.teaching.n_seeds, N_KEPT))})
+                     for run in range(min(spec.training.n_seeds, N_KEPT))})
 beyond = lambda method: runs.sub(single[method], axis=0)
 of = "difference of top-1, single trials"
 claims.interval("A contrastive decoder finds the image more often than ridge does (one run, "
@@ -211,12 +211,12 @@ claims.interval("Noise on the input helps the contrastive decoder", beyond(NOISE
                 rests_on="one training without noise")
 claims.interval("The mean over runs is better than one run", -beyond(CONTRAST), "above 0", of=of,
                 source="beyond the paper", paper="–",
-                rests_on=f"one mean over {spec.teaching.n_seeds} runs")
+                rests_on=f"one mean over {spec.training.n_seeds} runs")
 claims.interval("Averaging repeats helps (contrastive, mean of runs)",
                 paired[CONTRAST] - single[CONTRAST], "above 0", source="beyond the paper",
                 paper="–", of="averaged minus single trials, top-1 in pools of "
                               f"{spec.n_pool} and {spec.n_test}",
-                rests_on=f"one mean over {spec.teaching.n_seeds} runs")
+                rests_on=f"one mean over {spec.training.n_seeds} runs")
 
 # %%
 above = found[(found["k"] == 1) & (found["method"] == CONTRAST)]
@@ -226,7 +226,7 @@ each = {f"{subject}{', averaged' * averaged}": (share - chance, low - chance, hi
 claims.intervals("Every participant's images are found above chance", each, "above 0",
                  of="top-1 minus chance, bootstrap over images, all participants and protocols",
                  source="decoder accuracy", paper="\"highly accurate\"; numbers unknown",
-                 rests_on=f"one mean over {spec.teaching.n_seeds} runs")
+                 rests_on=f"one mean over {spec.training.n_seeds} runs")
 
 # %%
 share_of = (single[WHITENED] - single[RIDGE]).mean() / (single[FIRST] - single[RIDGE]).mean()
@@ -280,7 +280,7 @@ else:
 print(round(single[CONTRAST].mean() / found[~found["averaged"]]["chance"].min(), 1))
 
 # %% [markdown]
-# **Change.** Copy the profile and set `noise = 3.0` in `[decoding.teaching]`. What happens to the
+# **Change.** Copy the profile and set `noise = 3.0` in `[decoding.training]`. What happens to the
 # loss of the training, to accuracy, and to the gap between one run and the mean of runs?
 #
 # **Extend.** Whitening gives all directions of the space the same say. Is it the common mean or the

@@ -181,7 +181,7 @@ figure
 # %%
 families = {"faces": "floc-faces", "bodies": "floc-bodies", "scenes": "floc-places",
             "characters": "floc-words"}
-sizes, rests_on = found.counts().sum(1), f"one mean over {study.decoding.spec.teaching.n_seeds} runs"
+sizes, rests_on = found.counts().sum(1), f"one mean over {study.decoding.spec.training.n_seeds} runs"
 for domain, family in families.items():
     share = study.share_inside(FAMILIES[family])
     spans = np.array([(k / n, *proportion_interval(k, n)) for k, n in zip(

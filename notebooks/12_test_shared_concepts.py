@@ -279,7 +279,7 @@ figure
 # is in the paper.
 
 # %%
-rests_on = f"one mean over {study.decoding.spec.teaching.n_seeds} runs"
+rests_on = f"one mean over {study.decoding.spec.training.n_seeds} runs"
 new = {"source": "beyond the paper: reviewers' questions", "paper": "not tested",
        "rests_on": rests_on}
 by_chance = study.by_rotation[:, place]

@@ -22,7 +22,7 @@ from helpers.brains.rsa92 import Stack
 from helpers.concepts.study import ConceptStudy
 from helpers.config.contrastive_coding import EncodingSpec, ReadoutSpec
 from helpers.config.contrastive_finetuning import FinetuningSpec
-from helpers.config.shared_concepts import ConceptSpec, DecodingSpec, Teaching
+from helpers.config.shared_concepts import ConceptSpec, DecoderTraining, DecodingSpec
 from helpers.config.vision_language import LanguageSpec
 from helpers.decoding.embedding_space import Space, image_space
 from helpers.decoding.study import DecodingStudy, Variant
@@ -195,8 +195,8 @@ READOUT = ReadoutSpec("x", "", rise=0.2, smallest_crop=0.3)
 LANGUAGE = LanguageSpec({"a": "tiny-net"}, ("0", "3"), "a", "a")
 TUNING = FinetuningSpec("tiny-net", "tiny-net", ("EBA", "PPA"), ("conv", "fc"), min_voxels=2,
                         hemispheres="together", epochs=3, batch_size=8, checkpoints=(1,))
-TEACHING = Teaching(iterations=3, batch_size=4, n_seeds=1)
-DECODING = DecodingSpec("x", n_test=4, n_validation=3, n_pool=2, teaching=TEACHING)
+TRAINING = DecoderTraining(iterations=3, batch_size=4, n_seeds=1)
+DECODING = DecodingSpec("x", n_test=4, n_validation=3, n_pool=2, training=TRAINING)
 CONCEPTS = ConceptSpec()
 ENCODING = EncodingSpec(("EBA", "PPA"), ("conv", "fc"))
 
@@ -293,7 +293,7 @@ def decoding_of(w) -> DecodingStudy:
     rng = np.random.default_rng(0)
     vectors = rng.standard_normal((len(cohort.condition_of), 5)).astype(np.float32)
     vectors[w.get("row", 0)] += 1
-    spec = replace(w.get("decoding", DECODING), teaching=w.get("teaching", TEACHING))
+    spec = replace(w.get("decoding", DECODING), training=w.get("training", TRAINING))
     return DecodingStudy(cohort, Space("drawn", vectors, "0", None), spec, w.get("seed", 0),
                          torch.device("cpu"))
 
@@ -339,10 +339,10 @@ def encoding(w):
 
 
 LEARNING = NETWORK | SHOWN | RESPONSES
-TEACHES = of_spec("teaching", TEACHING, iterations=4, batch_size=5, rate=1e-3, temperature=0.1,
+DECODER_TRAINING = of_spec("training", TRAINING, iterations=4, batch_size=5, learning_rate=1e-3, temperature=0.1,
                   noise=0.5, n_seeds=2)
 DECODES = RESPONSES | setting(row=1, seed=1) | of_spec(
-    "decoding", DECODING, n_test=5, n_validation=4, least_ceiling=9.0)
+    "decoding", DECODING, n_test=5, n_validation=4, min_noise_ceiling=9.0)
 SITES: list[tuple[str, Any, dict]] = [
     ("selectivity.localizer localizer", localizer, NETWORK | IMAGES | setting(alpha=0.01)),
     ("selectivity.readability features", read_layer, NETWORK | IMAGES | setting(layer="conv")),
@@ -375,10 +375,10 @@ SITES: list[tuple[str, Any, dict]] = [
      | of_spec("tuning", TUNING, layers=("conv",), standardise=True)),
     ("finetuning.run_plan evaluations", before_tuning, LEARNING | setting(side=24, seed=1)
      | of_spec("tuning", TUNING, layers=("conv",), standardise=True)),
-    ("decoding.study decoded", decoders, DECODES | TEACHES | setting(variant=Variant(half=1))),
+    ("decoding.study decoded", decoders, DECODES | DECODER_TRAINING | setting(variant=Variant(half=1))),
     ("decoding.study decoded", ridge, DECODES | setting(method="ridge, whitened")
      | of_spec("decoding", DECODING, alphas=(1.0,))),
-    ("concepts.concept_study shared", turned, DECODES | TEACHES | setting(number=1, subjects=(
+    ("concepts.concept_study shared", turned, DECODES | DECODER_TRAINING | setting(number=1, subjects=(
         "subj01",)) | of_spec("concepts", CONCEPTS, eps=(.3,), min_participants=2, expansion=.1)),
     ("decoding.spaces embedded", embedded, NETWORK | SHOWN),
     ("encoding.brain_data responses", responses, RESPONSES | setting(rois=["PPA", "EBA"])),

@@ -6,8 +6,10 @@ import ast
 import io
 import re
 import subprocess
+import sys
 import tokenize
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
@@ -53,7 +55,7 @@ def code_lines(text: str) -> set[int]:
 
 def test_the_contracts_of_imports_hold():
     """Layers, no cycle of packages, nothing that knows the synthetic data: pyproject.toml."""
-    found = subprocess.run(["lint-imports", "--no-cache"], cwd=ROOT, capture_output=True, text=True)
+    found = subprocess.run([Path(sys.executable).with_name("lint-imports"), "--no-cache"], cwd=ROOT, capture_output=True, text=True)
     assert found.returncode == 0, found.stdout
 
 

@@ -18,8 +18,7 @@ from helpers.concepts import plots
 from helpers.concepts.merge_tree import History
 from helpers.concepts.study import ConceptStudy
 from helpers.concepts.suppression import below, signal_levels
-from helpers.config.shared_concepts import ConceptSpec, DecodingSpec, Teaching
-from helpers.core.errors import LabError
+from helpers.config.shared_concepts import ConceptSpec, DecoderTraining, DecodingSpec
 from helpers.decoding.embedding_space import Space
 from helpers.decoding.study import DecodingStudy
 from helpers.decoding.vectors import unit
@@ -40,10 +39,10 @@ def study(private_module):
         signal = np.nanmean(found.betas, axis=1)[:, :90]
         vectors[found.conditions] = signal @ np.repeat(np.eye(6), 15, axis=0)
     space = Space("drawn", unit(vectors).astype(np.float32), "0" * 64, lambda texts: vectors)
-    spec = DecodingSpec("x", n_test=16, n_validation=10, n_pool=8, teaching=Teaching(
-        iterations=150, batch_size=32, rate=1e-2, n_seeds=2))
+    spec = DecodingSpec("x", n_test=16, n_validation=10, n_pool=8, training=DecoderTraining(
+        iterations=150, batch_size=32, learning_rate=1e-2, n_seeds=2))
     decoding = DecodingStudy(cohort, space, spec, 0, torch.device("cpu"))
-    return ConceptStudy(decoding, ConceptSpec(eps=(.2, .4, .6), n_nulls=3, least_count=1))
+    return ConceptStudy(decoding, ConceptSpec(eps=(.2, .4, .6), n_nulls=3, min_count=1))
 
 
 @pytest.mark.slow
@@ -106,11 +105,12 @@ def test_objects_and_others_are_asked_of_held_out_images(study):
 
 
 def test_bad_tables_are_told():
-    for wrong in ({"eps": (.5, .4)}, {"eps": (.5, 2.0)}, {"n_nulls": 0}, {"expansion": -.1}):
-        with pytest.raises(LabError, match="rising radii between 0 and 2"):
+    for wrong, said in (({"eps": (.5, .4)}, "rising radii"), ({"eps": (.5, 2.0)}, "less than 2"),
+                        ({"n_nulls": 0}, "n_nulls"), ({"expansion": -.1}, "expansion")):
+        with pytest.raises(ValueError, match=said):
             ConceptSpec(**wrong)
     for wrong in ({}, {"network": "x", "n_test": 5, "n_pool": 9}):
-        with pytest.raises(LabError):
+        with pytest.raises(ValueError, match="the decoding (names|has)"):
             DecodingSpec(**wrong)
 
 

@@ -11,14 +11,14 @@ from sklearn.linear_model import Ridge
 from torch import nn
 from torch.nn import functional
 
-from helpers.config.shared_concepts import DecodingSpec, Teaching
+from helpers.config.shared_concepts import DecoderTraining, DecodingSpec
 from helpers.core.errors import LabError
 from helpers.decoding.contrastive_decoder import contrast, teach
 from helpers.decoding.retrieval import among, ranks, top_k
 from helpers.decoding.ridge_decoder import Metric, fit_ridge, plain, whiten
 from helpers.decoding.vectors import effective_dimension, unit
 
-SMALL = Teaching(iterations=30, batch_size=16, rate=1e-2, n_seeds=3)
+SMALL = DecoderTraining(iterations=30, batch_size=16, learning_rate=1e-2, n_seeds=3)
 
 
 def world(n=70, n_voxels=12, n_dims=5, seed=0):
@@ -107,7 +107,7 @@ def test_only_the_direction_of_targets_counts():
 
 def test_what_was_seen_is_decoded_and_shuffled_labels_are_not():
     responses, targets = world(n=400, n_voxels=40, n_dims=8)
-    teaching = Teaching(iterations=300, batch_size=32, rate=1e-2, n_seeds=2)
+    teaching = DecoderTraining(iterations=300, batch_size=32, learning_rate=1e-2, n_seeds=2)
     own = np.arange(100)
 
     def top1(y):
@@ -130,9 +130,9 @@ def test_bad_trials_are_told(change, said):
 
 
 def test_bad_tables_are_told():
-    with pytest.raises(LabError, match="no negative noise"):
-        Teaching(noise=-1)
-    with pytest.raises(LabError, match="as many test images as the pool"):
+    with pytest.raises(ValueError, match="noise"):
+        DecoderTraining(noise=-1)
+    with pytest.raises(ValueError, match="as many test images as the pool"):
         DecodingSpec("x", n_test=10, n_pool=20)
 
 

@@ -12,7 +12,7 @@ from brain_files import write_tiny_annotations, write_tiny_nsd
 from helpers.brains.coco_annotations import annotations_of
 from helpers.brains.ground_truth import planted_regions
 from helpers.brains.nsd import NSD
-from helpers.config.shared_concepts import DecodingSpec, Teaching
+from helpers.config.shared_concepts import DecoderTraining, DecodingSpec
 from helpers.core.errors import LabError
 from helpers.decoding.embedding_space import Space
 from helpers.decoding.study import CONTRAST, METHODS, RIDGE, DecodingStudy, Variant
@@ -20,7 +20,7 @@ from helpers.decoding.trials import noise_ceiling, read_trials
 from helpers.decoding.vectors import unit
 
 SPEC = DecodingSpec("x", n_test=16, n_validation=10, n_pool=8,
-                    teaching=Teaching(iterations=25, batch_size=32, rate=1e-2, n_seeds=2))
+                    training=DecoderTraining(iterations=25, batch_size=32, learning_rate=1e-2, n_seeds=2))
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def cohort(root):
 
 
 def trials_of(cohort, subject="subj02", **change):
-    settings = {"least_ceiling": 8, "n_test": 16, "n_validation": 10, "seed": 0, **change}
+    settings = {"min_noise_ceiling": 8, "n_test": 16, "n_validation": 10, "seed": 0, **change}
     return read_trials(cohort, subject, np.arange(len(cohort.info)), **settings)
 
 
@@ -103,7 +103,7 @@ def test_voxels_are_chosen_by_training_trials_alone(cohort):
 
 @pytest.mark.parametrize(("change", "said"), [
     ({"n_test": 80}, "images of its own with all repeats"),
-    ({"least_ceiling": 99.5}, "noise ceiling above 99.5 %")])
+    ({"min_noise_ceiling": 99.5}, "noise ceiling above 99.5 %")])
 def test_what_cannot_be_decoded_is_told(cohort, change, said):
     with pytest.raises(LabError, match=said):
         trials_of(cohort, **change)
@@ -171,8 +171,8 @@ def test_what_responses_tell_is_retrieved(cohort, private):
     vectors = rng.standard_normal((len(cohort.info), 6))
     vectors[found.conditions] = np.nanmean(found.betas, axis=1) @ rng.standard_normal((92, 6))
     space = Space("linear", unit(vectors), "1" * 64, lambda texts: vectors[:len(texts)])
-    spec = DecodingSpec("x", n_test=16, n_validation=10, n_pool=16, teaching=Teaching(
-        iterations=300, batch_size=32, rate=1e-2, n_seeds=2))
+    spec = DecodingSpec("x", n_test=16, n_validation=10, n_pool=16, training=DecoderTraining(
+        iterations=300, batch_size=32, learning_rate=1e-2, n_seeds=2))
     study = DecodingStudy(cohort, space, spec, 0, torch.device("cpu"))
     for method in (CONTRAST, RIDGE):
         curve = study.retrieved("subj02", method)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from helpers.config.profile import load_profile
+from helpers.config.validation import from_table
 from helpers.config.vision_language import LanguageSpec
 from helpers.core.errors import LabError
 from helpers.networks.registry import get_entry, seed_names
@@ -12,12 +13,12 @@ from helpers.stimuli.image_sets import CORE
 
 PLAIN = {"conditions": {"labels": "demo-resnet-labels", "captions": "demo-resnet-captions",
                    "untrained": "demo-resnet-untrained"},
-         "layers": ("layer1", "layer2"), "vision": "labels", "untrained": "untrained"}
+         "layers": ["layer1", "layer2"], "vision": "labels", "untrained": "untrained"}
 ROLES = ("vision", "untrained", "language", "targets", "shuffled")
 
 
 def language_of(**changes: object) -> LanguageSpec:
-    return LanguageSpec(**(PLAIN | changes))
+    return from_table(LanguageSpec, PLAIN | changes, "mine.toml, [language]")
 
 
 def test_a_plain_table_is_read_with_what_it_leaves_out():
@@ -28,34 +29,34 @@ def test_a_plain_table_is_read_with_what_it_leaves_out():
 
 @pytest.mark.parametrize("role", ROLES)
 def test_a_kind_that_is_not_there_is_refused_with_those_that_are(role):
-    with pytest.raises(LabError, match="names the kind 'lables'") as caught:
+    with pytest.raises(LabError, match="names the condition 'lables'") as caught:
         language_of(**{role: "lables"})
     assert "labels, captions, untrained" in caught.value.expected
     assert "language" in caught.value.remedy
 
 
 def test_the_name_of_a_network_is_not_that_of_a_kind():
-    with pytest.raises(LabError, match="names the kind 'demo-resnet-labels'"):
+    with pytest.raises(LabError, match="names the condition 'demo-resnet-labels'"):
         language_of(vision="demo-resnet-labels")
 
 
 def test_a_table_without_layers_is_refused():
-    with pytest.raises(LabError, match="names no layer"):
-        language_of(layers=())
+    with pytest.raises(LabError, match="'layers': the value is(?s:.)*at least 1"):
+        language_of(layers=[])
 
 
 @pytest.mark.parametrize("name", ["n_units", "max_units", "n_boot", "n_nulls"])
 @pytest.mark.parametrize("number", [1, 0, -3])
 def test_numbers_below_two_are_refused_by_name(name, number):
-    with pytest.raises(LabError, match=f"{name} = {number}") as caught:
+    with pytest.raises(LabError, match=f"key '{name}': the value is {number}") as caught:
         language_of(**{name: number})
-    assert "2 or more" in caught.value.expected
+    assert caught.value.expected == "at least 2"
     assert getattr(language_of(**{name: 2}), name) == 2
 
 
 @pytest.mark.parametrize("role", ["vision", "untrained"])
 def test_the_two_kinds_that_are_always_needed_may_not_be_empty(role):
-    with pytest.raises(LabError, match="names the kind ''"):
+    with pytest.raises(LabError, match="names the condition ''"):
         language_of(**{role: ""})
 
 

@@ -134,7 +134,7 @@ class ConceptStudy:
         if self.decoding.space.words:
             return self.decoding.space.words
         said = self.annotations.captions if self.annotations else ()
-        return words_in(said, self.spec.least_count)
+        return words_in(said, self.spec.min_count)
 
     @property
     def seen(self) -> NDArray[np.int64]:

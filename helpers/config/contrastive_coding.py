@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import field
+from typing import Annotated
 
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from helpers.config.validation import (
+    FROZEN,
+    AtLeastTwo,
+    Count,
+    CountOrAll,
+    Fraction,
+    Names,
+    NotNegative,
+    Penalties,
+    Positive,
+)
 from helpers.core.errors import LabError
 
 
-@dataclass(frozen=True)
+@dataclass(**FROZEN)
 class LesionSpec:
     """What lesioned networks are asked to recognise (notebook 02).
 
@@ -29,21 +44,14 @@ class LesionSpec:
 
     images: str
     part: str
-    top_k: int
-    n_random: int
+    top_k: Count
+    n_random: AtLeastTwo
     activation_layer: str
     compare: tuple[str, ...]
-    n_per_class: int = 0
-
-    def __post_init__(self) -> None:
-        if self.top_k < 1 or self.n_random < 2 or self.n_per_class < 0:
-            raise LabError(f"The lesions have top_k = {self.top_k}, n_random = {self.n_random}, "
-                           f"n_per_class = {self.n_per_class}.",
-                           expected="top_k of 1 or more, n_random of 2 or more, no negative number",
-                           remedy="correct the table 'lesions'")
+    n_per_class: CountOrAll = 0
 
 
-@dataclass(frozen=True)
+@dataclass(**FROZEN)
 class ReadoutSpec:
     """How a linear readout is trained on a frozen network; the defaults are the published ones.
 
@@ -64,44 +72,34 @@ class ReadoutSpec:
 
     images: str
     part: str
-    epochs: int = 10
-    batch_size: int = 512
-    peak_rate: float = 0.05
-    initial_rate: float = 0.001
-    rise: float = 0.3
-    l1_positive: float = 1e-5
-    l1_negative: float = 1e-5
-    size: int = 256
-    smallest_crop: float = 0.08
+    epochs: Count = 10
+    batch_size: Count = 512
+    peak_rate: Positive = 0.05
+    initial_rate: Positive = 0.001
+    rise: Fraction = 0.3
+    l1_positive: NotNegative = 1e-5
+    l1_negative: NotNegative = 1e-5
+    size: Count = 256
+    smallest_crop: Annotated[float, Field(gt=0, le=1)] = 0.08
 
     def __post_init__(self) -> None:
-        if (min(self.epochs, self.batch_size, self.size) < 1 or not 0 < self.rise < 1
-                or not 0 < self.initial_rate <= self.peak_rate
-                or min(self.l1_positive, self.l1_negative) < 0
-                or not 0 < self.smallest_crop <= 1):
-            raise LabError(f"The readout has {asdict(self)}.",
-                           expected="whole numbers of at least 1; 0 < initial_rate <= peak_rate; "
-                                    "no negative penalty; rise and smallest_crop between 0 and 1",
+        if self.initial_rate > self.peak_rate:
+            raise LabError(f"The readout begins at the learning rate {self.initial_rate} and has "
+                           f"its peak at {self.peak_rate}.", expected="initial_rate <= peak_rate",
                            remedy="correct the table 'readout'")
 
 
-@dataclass(frozen=True)
+@dataclass(**FROZEN)
 class ChannelSpec:
     """Which images are followed through which layers (notebook 04)."""
 
     images: str
-    categories: tuple[str, ...]
-    n_per_category: int
-    layers: tuple[str, ...]
-
-    def __post_init__(self) -> None:
-        if min(len(self.categories), len(self.layers), self.n_per_category) < 2:
-            raise LabError(f"The channels have {len(self.categories)} categories of "
-                           f"{self.n_per_category} images in {len(self.layers)} layers.",
-                           expected="at least 2 of each", remedy="correct the table 'channels'")
+    categories: Annotated[Names, Field(min_length=2)]
+    n_per_category: AtLeastTwo
+    layers: Annotated[Names, Field(min_length=2)]
 
 
-@dataclass(frozen=True)
+@dataclass(**FROZEN)
 class EncodingSpec:
     """How regions are predicted from a network's selective units (notebook 03).
 
@@ -128,26 +126,21 @@ class EncodingSpec:
         Penalties of the unconstrained fit, chosen on the fitted conditions.
     """
 
-    rois: tuple[str, ...]
-    layers: tuple[str, ...]
+    rois: Names
+    layers: Names
     face_network: str = ""
     face_layers: tuple[str, ...] = ()
     min_ncsnr: float = 0.3
     curve_rois: tuple[str, ...] = ()
     single_domain_rois: dict[str, str] = field(default_factory=dict)
-    alpha: float = 0.1
-    alpha_untrained: float = 0.001
-    alphas_standardised: tuple[float, ...] = (0.02, 0.05, 0.1, 0.2)
-    ridge_alphas: tuple[float, ...] = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1e3, 3e3, 1e4, 3e4,
+    alpha: Positive = 0.1
+    alpha_untrained: Positive = 0.001
+    alphas_standardised: Penalties = (0.02, 0.05, 0.1, 0.2)
+    ridge_alphas: Penalties = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1e3, 3e3, 1e4, 3e4,
                                        1e5, 1e6)
 
     def __post_init__(self) -> None:
-        penalties = (self.alpha, self.alpha_untrained, *self.alphas_standardised,
-                     *self.ridge_alphas)
-        if not self.rois or not self.layers or bool(self.face_network) != bool(self.face_layers):
-            raise LabError(f"The encoding has {asdict(self)}.",
-                           expected="ROIs, layers, and face_layers where a network is named",
-                           remedy="correct the table 'encoding'")
-        if min(penalties) <= 0:
-            raise LabError(f"The encoding has the penalty {min(penalties)}.",
-                           expected="numbers above 0", remedy="correct the table 'encoding'")
+        if bool(self.face_network) != bool(self.face_layers):
+            raise LabError(f"The encoding names the face network {self.face_network!r} and "
+                           f"{len(self.face_layers)} face_layers",
+                           expected="both, or neither", remedy="correct the table 'encoding'")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import field, replace
 from typing import Literal
 
+from pydantic.dataclasses import dataclass
+
+from helpers.config.validation import FROZEN, AtLeastTwo, Count, CountOrAll, Names, Positive
 from helpers.core.errors import LabError
 
 
-@dataclass(frozen=True)
+@dataclass(**FROZEN)
 class FinetuningSpec:
     """How networks are tuned to regions (notebooks 05 to 07); defaults are the published ones.
 
@@ -64,29 +67,29 @@ class FinetuningSpec:
 
     network: str
     untrained: str
-    rois: tuple[str, ...]
-    layers: tuple[str, ...]
+    rois: Names
+    layers: Names
     subjects: tuple[str, ...] = ()
     hemispheres: Literal["apart", "together"] = "apart"
-    image_size: int = 0
-    max_images_per_condition: int = 0
-    n_train: int = 0
-    n_test: int = 0
-    n_seeds: int = 1
-    min_voxels: int = 20
+    image_size: CountOrAll = 0
+    max_images_per_condition: CountOrAll = 0
+    n_train: CountOrAll = 0
+    n_test: CountOrAll = 0
+    n_seeds: Count = 1
+    min_voxels: Count = 20
     standardise: bool = False
-    n_splits: int = 0
+    n_splits: CountOrAll = 0
     protocol: Literal["nested", "P1", "P2"] = "nested"
-    epochs: int = 30
-    regression_epochs: int = 75
-    batch_size: int = 1024
-    learning_rate: float = 1e-4
-    regression_learning_rate: float = 2.5e-5
-    learning_rates: tuple[float, ...] = ()
+    epochs: Count = 30
+    regression_epochs: Count = 75
+    batch_size: AtLeastTwo = 1024
+    learning_rate: Positive = 1e-4
+    regression_learning_rate: Positive = 2.5e-5
+    learning_rates: tuple[Positive, ...] = ()
     rate_search_scores: dict[str, tuple[float, ...]] = field(default_factory=dict)
-    n_rate_search_regions: int = 30
-    temperature: float = 0.3
-    fixed_embedding_dim: int = 64
+    n_rate_search_regions: Count = 30
+    temperature: Positive = 0.3
+    fixed_embedding_dim: Count = 64
     head_layer: str = ""
     symmetric: bool = False
     learned_temperature: bool = False
@@ -100,25 +103,6 @@ class FinetuningSpec:
         return ("lh", "rh") if self.hemispheres == "apart" else ("both",)
 
     def __post_init__(self) -> None:
-        learning_rates = (self.learning_rate, self.regression_learning_rate, *self.learning_rates)
-        if not self.rois or not self.layers or min(learning_rates) <= 0 or self.temperature <= 0:
-            raise LabError(f"The fine-tuning has {asdict(self)}.",
-                           expected="ROIs, layers; rates and a temperature above 0",
-                           remedy="correct the table 'finetuning'")
-        if self.batch_size < 2 or min(self.epochs, self.regression_epochs, self.n_rate_search_regions,
-                                      self.min_voxels, self.fixed_embedding_dim) < 1:
-            raise LabError(f"The fine-tuning has batch_size = {self.batch_size}, epochs = "
-                           f"{self.epochs}, regression_epochs = {self.regression_epochs}, "
-                           f"n_rate_search_regions = {self.n_rate_search_regions}, min_voxels = "
-                           f"{self.min_voxels}, fixed_embedding_dim = {self.fixed_embedding_dim}.",
-                           expected="a batch of 2 or more (contrast needs another image), and "
-                                    "at least 1 of the others",
-                           remedy="correct the table 'finetuning'")
-        if self.n_seeds < 1 or min(self.n_train, self.n_test) < 0:
-            raise LabError(f"The fine-tuning has n_seeds = {self.n_seeds}, n_train = "
-                           f"{self.n_train}, n_test = {self.n_test}.",
-                           expected="1 seed or more; numbers of conditions, 0 for all",
-                           remedy="correct the table 'finetuning'")
         mismatched = {kind: len(r) for kind, r in self.rate_search_scores.items() if len(r) != len(self.learning_rates)}
         if mismatched:
             raise LabError(f"The fine-tuning has {len(self.learning_rates)} rates and, of its search, "
@@ -127,7 +111,7 @@ class FinetuningSpec:
                            remedy="search again, or correct [finetuning.rate_search_scores]")
 
 
-@dataclass(frozen=True)
+@dataclass(**FROZEN)
 class LandscapeSpec:
     """What tuned networks still tell of classes, and how they lie among each other (notebook 08).
 
@@ -148,8 +132,8 @@ class LandscapeSpec:
     layer: str
     tasks: dict[str, str]
     map_task: str
-    image_size: int = 0
-    max_images: int = 0
+    image_size: CountOrAll = 0
+    max_images: CountOrAll = 0
 
     def __post_init__(self) -> None:
         if self.map_task not in self.tasks:
@@ -158,7 +142,7 @@ class LandscapeSpec:
                            remedy="correct `map_task` or `tasks` in the table 'landscape'")
 
 
-@dataclass(frozen=True)
+@dataclass(**FROZEN)
 class LateralitySpec:
     """Which half of the image networks look at (notebook 09); tuned as [finetuning] says, but:
 
@@ -183,25 +167,24 @@ class LateralitySpec:
         Trainings of every network, conditions to tune on, passes; 0: as [finetuning] says.
     """
 
-    rois: tuple[str, ...]
+    rois: Names
     shuffled_rois: tuple[str, ...]
     task: str
-    layers: tuple[str, ...]
+    layers: Names
     subject: str
     roi: str
     hemispheres: Literal["apart", "together"] = "apart"
-    image_size: int = 0
-    n_seeds: int = 0
-    n_train: int = 0
-    epochs: int = 0
+    image_size: CountOrAll = 0
+    n_seeds: CountOrAll = 0
+    n_train: CountOrAll = 0
+    epochs: CountOrAll = 0
 
     def __post_init__(self) -> None:
-        unknown_rois = {self.roi, *self.shuffled_rois} - set(self.rois)
-        if not self.rois or not self.layers or unknown_rois:
-            raise LabError(f"The laterality has the ROIs {', '.join(self.rois) or 'none'}, and "
-                           f"asks for {', '.join(sorted(unknown_rois)) or 'none'} besides; layers: "
-                           f"{', '.join(self.layers) or 'none'}.",
-                           expected="`roi` and `shuffled_rois` among `rois`, and one layer or more",
+        unknown = {self.roi, *self.shuffled_rois} - set(self.rois)
+        if unknown:
+            raise LabError(f"The laterality has the ROIs {', '.join(self.rois)}, and asks for "
+                           f"{', '.join(sorted(unknown))} besides",
+                           expected="`roi` and `shuffled_rois` among `rois`",
                            remedy="correct the table 'laterality'")
 
     def finetuning_spec(self, spec: FinetuningSpec, learning_rate: float) -> FinetuningSpec:

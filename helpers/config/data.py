@@ -4,9 +4,12 @@ cannot be. How it is analysed: `helpers.config.contrastive_coding`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import Literal
+from typing import Annotated, Literal
 
+from pydantic import AfterValidator
+from pydantic.dataclasses import dataclass
+
+from helpers.config.validation import FROZEN, Count, CountOrAll
 from helpers.core.errors import LabError
 
 SYNTHETIC_PARTS = ("localizer", "probe", "diet", "faces", "channels", "nsd", "algonauts", "nod",
@@ -15,19 +18,33 @@ TRAINING_ONLY = ("synthetic:faces", "synthetic:captioned", "synthetic:training_d
 """Images that no figure shows: the zoo alone is trained on them."""
 
 
-@dataclass(frozen=True)
+
+def check_source(source: str) -> str:
+    """Refuse a source that is neither fetched nor a part of the synthetic data."""
+    kind, _, name = source.partition(":")
+    if not name or kind not in ("synthetic", "fetch") or (
+            kind == "synthetic" and name not in SYNTHETIC_PARTS):
+        raise LabError(
+            f"the source {source!r}",
+            expected="'fetch:<name in helpers/datasets/sources.toml>' or one of "
+                     + ", ".join(f"'synthetic:{part}'" for part in SYNTHETIC_PARTS),
+            remedy="correct the key 'source' in the profile")
+    return source
+
+
+Source = Annotated[str, AfterValidator(check_source)]
+
+
+@dataclass(**FROZEN)
 class ImageSetSpec:
     """One set of images: its layout, its folder in the data folder, and where it comes from."""
 
     layout: Literal["floc", "classic", "imagefolder", "imagenet", "places365"]
     path: str
-    source: str
-
-    def __post_init__(self) -> None:
-        check_source("An image set", self.source)
+    source: Source
 
 
-@dataclass(frozen=True)
+@dataclass(**FROZEN)
 class CohortSpec:
     """The participants: layout of their files, folder in the data folder, where they come from.
 
@@ -45,40 +62,22 @@ class CohortSpec:
 
     layout: Literal["nsd", "nsd-volume", "algonauts", "nod", "object2vec"]
     path: str
-    source: str
+    source: Source
     subjects: tuple[str, ...] = ()
-    n_pool: int = 0
-    n_batches: int = 0
-    n_shared: int = 0
-
-    def __post_init__(self) -> None:
-        check_source("The cohort", self.source)
+    n_pool: CountOrAll = 0
+    n_batches: CountOrAll = 0
+    n_shared: CountOrAll = 0
 
 
-@dataclass(frozen=True)
+@dataclass(**FROZEN)
 class FolderSpec:
     """Some files (measured RDMs, embeddings of names): their folder, and where they come from."""
 
     path: str
-    source: str
-
-    def __post_init__(self) -> None:
-        check_source("A folder", self.source)
+    source: Source
 
 
-def check_source(what: str, source: str) -> None:
-    """Refuse a source that is neither fetched nor a part of the synthetic data."""
-    kind, _, name = source.partition(":")
-    if not name or kind not in ("synthetic", "fetch") or (
-            kind == "synthetic" and name not in SYNTHETIC_PARTS):
-        raise LabError(
-            f"{what} has the source {source!r}.",
-            expected="'fetch:<name in helpers/datasets/sources.toml>' or one of "
-                     + ", ".join(f"'synthetic:{part}'" for part in SYNTHETIC_PARTS),
-            remedy="correct the key 'source' in the profile")
-
-
-@dataclass(frozen=True)
+@dataclass(**FROZEN)
 class NetworkSpec:
     """The networks of the figures, by their names in the registry, and the layers shown."""
 
@@ -89,33 +88,27 @@ class NetworkSpec:
     heat_map_layer: str
 
 
-@dataclass(frozen=True)
+@dataclass(**FROZEN)
 class SyntheticSpec:
     """Sizes of the synthetic data set (numbers of images; ``*_size`` in pixels)."""
 
     seed: int
-    localizer_per_category: int
-    probe_per_category: int
-    localizer_size: int
-    diet_train: int
-    diet_val: int
-    diet_size: int
-    face_identities: int
-    face_train_per_identity: int
-    face_val_per_identity: int
-    channels_per_category: int = 30
-    cohort_subjects: int = 8
-    cohort_shared: int = 515
-    cohort_sessions: int = 6
-    cohort_size: int = 96
-    nod_subjects: int = 3
-    nod_runs: int = 10
-    places: int = 2400
-    attributes: int = 2400
-    captioned: int = 14400
-
-    def __post_init__(self) -> None:
-        for size in fields(self):
-            if size.name != "seed" and getattr(self, size.name) < 1:
-                raise LabError(f"The synthetic data set has {size.name} = {getattr(self, size.name)}.",
-                               expected="at least 1", remedy="correct the table 'synthetic'")
+    localizer_per_category: Count
+    probe_per_category: Count
+    localizer_size: Count
+    diet_train: Count
+    diet_val: Count
+    diet_size: Count
+    face_identities: Count
+    face_train_per_identity: Count
+    face_val_per_identity: Count
+    channels_per_category: Count = 30
+    cohort_subjects: Count = 8
+    cohort_shared: Count = 515
+    cohort_sessions: Count = 6
+    cohort_size: Count = 96
+    nod_subjects: Count = 3
+    nod_runs: Count = 10
+    places: Count = 2400
+    attributes: Count = 2400
+    captioned: Count = 14400

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
+
+from pydantic.dataclasses import dataclass
 
 from helpers.config.contrastive_coding import ChannelSpec, EncodingSpec, LesionSpec, ReadoutSpec
 from helpers.config.contrastive_finetuning import FinetuningSpec, LandscapeSpec, LateralitySpec
 from helpers.config.data import CohortSpec, FolderSpec, ImageSetSpec, NetworkSpec, SyntheticSpec
 from helpers.config.shared_concepts import ConceptSpec, DecodingSpec
-from helpers.config.validation import from_table, read_toml, suggest
+from helpers.config.validation import FROZEN, Count, from_table, read_toml, suggest
 from helpers.config.vision_language import LanguageSpec
 from helpers.core.errors import LabError, one_of
 from helpers.core.paths import PACKAGE, ROOT
@@ -23,7 +25,7 @@ Table = (LesionSpec | ReadoutSpec | ChannelSpec | CohortSpec | EncodingSpec | Fi
          | FolderSpec)
 
 
-@dataclass(frozen=True)
+@dataclass(**FROZEN)
 class Profile:
     """Everything a run may vary; the notebooks hold no other setting of this kind."""
 
@@ -33,7 +35,7 @@ class Profile:
     seed: int
     device: str
     data: str
-    batch_size: int
+    batch_size: Count
     image_sets: dict[str, ImageSetSpec]
     networks: NetworkSpec
     lesions: LesionSpec | None = None
@@ -53,9 +55,6 @@ class Profile:
     synthetic: SyntheticSpec | None = None
 
     def __post_init__(self) -> None:
-        if self.batch_size < 1:
-            raise LabError(f"The profile {self.name!r} has batch_size = {self.batch_size}.",
-                           expected="at least 1", remedy="correct the key 'batch_size'")
         drawn = [name for name, spec in self.sources.items()
                     if spec.source.startswith("synthetic:")]
         if drawn and self.synthetic is None:

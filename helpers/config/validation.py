@@ -1,22 +1,43 @@
-"""Read a TOML table into a frozen dataclass and refuse everything that does not fit."""
+"""TOML tables read into pydantic dataclasses; what does not fit is an error in three parts."""
 
 from __future__ import annotations
 
 import difflib
+import json
 import re
 import tomllib
-import types
-from collections.abc import Iterator
-from dataclasses import MISSING, fields, is_dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from helpers.core.errors import LabError
 from helpers.core.text import read_text
 
 T = TypeVar("T")
 
-PLAIN_TYPES = {str: "a string", int: "a whole number", float: "a number", bool: "true or false"}
+FROZEN = {"frozen": True, "config": ConfigDict(extra="forbid", allow_inf_nan=False)}
+"""For ``@dataclass(**FROZEN)`` of pydantic: no unknown key, no NaN. Types are strict in
+`from_table`: "5" is no number, and true is none."""
+
+Count = Annotated[int, Field(ge=1)]
+CountOrAll = Annotated[int, Field(ge=0)]
+"""A number of things; 0: all of them."""
+AtLeastTwo = Annotated[int, Field(ge=2)]
+Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+Names = Annotated[tuple[str, ...], Field(min_length=1)]
+Penalties = Annotated[tuple[Positive, ...], Field(min_length=1)]
+
+TYPES = {"string": "a string", "int": "a whole number", "float": "a number", "finite": "a number",
+         "bool": "true or false", "tuple": "a list", "dict": "a table", "dataclass": "a table"}
+BOUNDS = {"greater_than": "above {gt:g}", "greater_than_equal": "at least {ge:g}",
+          "less_than": "below {lt:g}", "less_than_equal": "at most {le:g}",
+          "too_short": "at least {min_length} of them"}
+"""Kinds of pydantic's errors -> what was expected."""
 
 
 WINDOWS_REMEDY = (r"write a path of Windows in single quotes, 'C:\data', or with forward slashes, "
@@ -77,8 +98,7 @@ def from_table(cls: type[T], table: dict[str, Any], where: str) -> T:
     Parameters
     ----------
     cls : type
-        Dataclass with fields of type str, int, float, bool, ``Literal``, ``tuple[X, ...]``,
-        ``X | None``, another dataclass, or ``dict[str, X]``.
+        Dataclass of pydantic.
     table : dict
         As read from TOML.
     where : str
@@ -89,58 +109,59 @@ def from_table(cls: type[T], table: dict[str, Any], where: str) -> T:
     LabError
         Names the table, the key, and the valid keys or the type that was expected.
     """
-    known = {field.name: field for field in fields(cls)}
-    for key in table:
-        if key not in known:
-            raise LabError(f"{where}: unknown key {key!r}.",
-                           expected="one of the keys " + ", ".join(known),
-                           remedy=suggest(key, known) or f"remove {key!r}")
-    for name, field in known.items():
-        optional = field.default is not MISSING or field.default_factory is not MISSING
-        if name not in table and not optional:
-            raise LabError(f"{where}: the key {name!r} is missing.",
-                           expected="the keys " + ", ".join(known),
-                           remedy=f"add a line or a table {name!r}; helpers/profiles/demo.toml "
-                                  "shows every key of a profile")
-    hints = get_type_hints(cls)
-    return cls(**{key: _convert(hints[key], value, f"{where}, key {key!r}")
-                  for key, value in table.items()})
+    try:  # through JSON, where a list may become a tuple while types stay strict
+        return TypeAdapter(cls).validate_json(
+            json.dumps(table, default=lambda date: {"date": str(date)}), strict=True)
+    except ValidationError as error:
+        # An unknown key first: often it is the missing one, misspelt.
+        problems = sorted(error.errors(), key=lambda p: p["type"] != "unexpected_keyword_argument")
+        raise _explained(cls, problems[0], where) from None
 
 
-def suggest(word: str, choices: Any) -> str:
+def _explained(cls: type, problem: dict[str, Any], where: str) -> LabError:
+    """Say in three parts what pydantic says of one key."""
+    *outer, key = problem["loc"] or ("",)
+    kind, bounds = problem["type"], problem.get("ctx", {})
+    if isinstance(bounds.get("error"), LabError):  # of a table's own check
+        return bounds["error"]
+    if kind in ("unexpected_keyword_argument", "missing"):
+        where, known = _place(where, outer), [f.name for f in fields(_class_at(cls, outer))]
+        if kind == "missing":
+            return LabError(f"{where}: the key {key!r} is missing.",
+                            expected="the keys " + ", ".join(known),
+                            remedy=f"add a line or a table {key!r}; helpers/profiles/demo.toml "
+                                   "shows every key of a profile")
+        return LabError(f"{where}: unknown key {key!r}.",
+                        expected="one of the keys " + ", ".join(known),
+                        remedy=suggest(key, known) or f"remove {key!r}")
+    seen = f"{_place(where, problem['loc'])}: the value is {problem['input']!r}."
+    if kind == "literal_error":
+        choices = re.findall(r"'([^']*)'", bounds["expected"])
+        return LabError(seen, expected=f"one of {', '.join(map(repr, choices))}",
+                        remedy=suggest(str(problem["input"]), choices) or "choose one of these")
+    expected = BOUNDS.get(kind, TYPES.get(kind.split("_")[0], problem["msg"])).format(**bounds)
+    return LabError(seen, expected=expected, remedy="correct the value (strings stand in "
+                                                    '"quotes", numbers do not)')
+
+
+def _place(where: str, keys: Iterable[str | int]) -> str:
+    return ", ".join([where, *(f"item {key}" if isinstance(key, int) else f"key {key!r}"
+                               for key in keys)])
+
+
+def _class_at(cls: type, keys: Iterable[str | int]) -> type:
+    """Return the dataclass of an inner table, by the keys that lead to it."""
+    for key in keys:
+        if is_dataclass(cls):
+            hint = get_type_hints(cls)[key]
+            cls = next((a for a in get_args(hint) if a is not type(None)), hint) \
+                if get_origin(hint) is not dict else hint
+        else:
+            cls = get_args(cls)[1]  # of dict[str, X]
+    return cls
+
+
+def suggest(word: str, choices: Iterable[str]) -> str:
     """Return "did you mean …?" for the nearest of ``choices``, or an empty string."""
     near = difflib.get_close_matches(word, list(choices), n=1)
     return f"did you mean {near[0]!r}?" if near else ""
-
-
-def _convert(hint: Any, value: Any, where: str) -> Any:
-    origin, arguments = get_origin(hint), get_args(hint)
-    if origin in (Union, types.UnionType):  # X | None; TOML itself has no null
-        return _convert(next(a for a in arguments if a is not type(None)), value, where)
-    if origin is Literal:
-        if value not in arguments:
-            choices = ", ".join(map(repr, arguments))
-            raise LabError(f"{where}: the value is {value!r}.", expected=f"one of {choices}",
-                           remedy=suggest(str(value), arguments) or "choose one of these")
-        return value
-    if origin is tuple:
-        _require(isinstance(value, list), "a list", value, where)
-        return tuple(_convert(arguments[0], item, f"{where}, item {i}")
-                     for i, item in enumerate(value))
-    if origin is dict:
-        _require(isinstance(value, dict), "a table", value, where)
-        return {key: _convert(arguments[1], item, f"{where}, table {key!r}")
-                for key, item in value.items()}
-    if is_dataclass(hint):
-        _require(isinstance(value, dict), "a table", value, where)
-        return from_table(hint, value, where)
-    if hint is float and type(value) is int:
-        return float(value)
-    _require(type(value) is hint, PLAIN_TYPES[hint], value, where)  # `is`: True is no number here
-    return value
-
-
-def _require(fits: bool, expected: str, value: Any, where: str) -> None:
-    if not fits:
-        raise LabError(f"{where}: the value is {value!r}.", expected=expected,
-                       remedy="correct the value (strings stand in \"quotes\", numbers do not)")

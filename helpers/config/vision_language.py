@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from pydantic.dataclasses import dataclass
 
+from helpers.config.validation import FROZEN, AtLeastTwo, Names
 from helpers.core.errors import LabError
 
 
-@dataclass(frozen=True)
+@dataclass(**FROZEN)
 class LanguageSpec:
     """Networks of matched stages, and what was different in their training.
 
@@ -43,7 +44,7 @@ class LanguageSpec:
     """
 
     conditions: dict[str, str]
-    layers: tuple[str, ...]
+    layers: Names
     vision: str
     untrained: str
     language: str = ""
@@ -51,24 +52,19 @@ class LanguageSpec:
     shuffled: str = ""
     images: str = "localizer"
     second_localizer: str = ""
-    n_units: int = 20
-    max_units: int = 300
-    n_boot: int = 200
-    n_nulls: int = 200
+    n_units: AtLeastTwo = 20
+    max_units: AtLeastTwo = 300
+    n_boot: AtLeastTwo = 200
+    n_nulls: AtLeastTwo = 200
     regions: dict[str, str] | None = None
     early_roi: str = ""
     record: str = ""
 
     def __post_init__(self) -> None:
-        may_lack = [role for role in (self.language, self.targets, self.shuffled) if role]
-        strange = [role for role in (self.vision, self.untrained, *may_lack)
-                   if role not in self.conditions]
-        if strange or not self.layers:
-            raise LabError(f"The language table names the kind {strange[0]!r}" if strange
-                           else "The language table names no layer",
-                           expected=f"one of {', '.join(self.conditions)}; one layer or more",
+        optional = filter(None, (self.language, self.targets, self.shuffled))
+        unknown = [name for name in (self.vision, self.untrained, *optional)
+                   if name not in self.conditions]
+        if unknown:
+            raise LabError(f"The language table names the condition {unknown[0]!r}",
+                           expected=f"one of {', '.join(self.conditions)}",
                            remedy="correct the table 'language'")
-        if min(self.n_units, self.max_units, self.n_boot, self.n_nulls) < 2:
-            raise LabError(f"The language table has n_units = {self.n_units}, max_units = "
-                           f"{self.max_units}, n_boot = {self.n_boot}, n_nulls = {self.n_nulls}",
-                           expected="2 or more of each", remedy="correct the table 'language'")

@@ -7,12 +7,13 @@ import os
 import re
 import textwrap
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import requests
+from pydantic.dataclasses import dataclass
 
+from helpers.config.validation import FROZEN
 from helpers.core.console import progress, say
 from helpers.core.digest import file_digest
 from helpers.core.errors import LabError
@@ -26,7 +27,7 @@ DIGEST = r"(sha256|md5):[0-9a-f]{8,}"
 AGENT = "open-laboratory-notebooks/1.0 (reproduction of published figures; python-requests)"
 
 
-@dataclass(frozen=True)
+@dataclass(**FROZEN)
 class Source:
     """One thing to download; the keys are explained in ``helpers/datasets/sources.toml``."""
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Generator, Tensor
 from torch.nn import functional
 
-from helpers.config.shared_concepts import Teaching
+from helpers.config.shared_concepts import DecoderTraining
 from helpers.core.errors import LabError
 from helpers.training.processes import single_thread
 
@@ -60,15 +60,15 @@ class Runs:
     responses : Tensor, float32, shape (n_trials, n_voxels)
     targets : Tensor, float32, shape (n_trials, n_dims)
         Unit length.
-    teaching : Teaching
+    training : DecoderTraining
     seeds : sequence of int
         Each has its own first weights, order of trials, and noise: in whose company it runs
         changes nothing but the rounding.
     """
 
-    def __init__(self, responses: Tensor, targets: Tensor, teaching: Teaching,
+    def __init__(self, responses: Tensor, targets: Tensor, training: DecoderTraining,
                  seeds: Sequence[int]) -> None:
-        self.responses, self.targets, self.teaching = responses, targets, teaching
+        self.responses, self.targets, self.training = responses, targets, training
         device, n_voxels, n_dims = responses.device, responses.shape[1], targets.shape[1]
         self.random = [Generator(device).manual_seed(int(seed)) for seed in seeds]
         self.orders = [torch.empty(0, dtype=torch.int64, device=device) for _ in seeds]
@@ -79,9 +79,9 @@ class Runs:
         self.weight, self.bias = draw(n_dims, n_voxels), draw(n_dims)
         for parameter in (self.weight, self.bias):
             parameter.grad = torch.zeros_like(parameter)
-        self.adam = torch.optim.Adam([self.weight, self.bias], lr=teaching.rate, betas=BETAS,
+        self.adam = torch.optim.Adam([self.weight, self.bias], lr=training.learning_rate, betas=BETAS,
                                      eps=TINY, fused=True)
-        shape = (len(seeds), teaching.batch_size)
+        shape = (len(seeds), training.batch_size)
         self.noisy = torch.empty((*shape, n_voxels), device=device)
         self.shown = torch.empty(shape[1:] + (n_voxels,), device=device)
 
@@ -89,13 +89,13 @@ class Runs:
         """Learn from one batch of every run; return the losses (n_runs,)."""
         rows = self._rows()
         for space, some, one in zip(self.noisy, rows, self.random):
-            if not self.teaching.noise:
+            if not self.training.noise:
                 torch.index_select(self.responses, 0, some, out=space)
                 continue
-            space.normal_(0, self.teaching.noise, generator=one)
+            space.normal_(0, self.training.noise, generator=one)
             space += torch.index_select(self.responses, 0, some, out=self.shown)
         predicted = torch.baddbmm(self.bias[:, None], self.noisy, self.weight.mT)
-        losses, slope = contrast(predicted, self.targets[rows], self.teaching.temperature)
+        losses, slope = contrast(predicted, self.targets[rows], self.training.temperature)
         torch.bmm(slope.mT, self.noisy, out=self.weight.grad)
         torch.sum(slope, 1, out=self.bias.grad)
         self.adam.step()
@@ -103,7 +103,7 @@ class Runs:
 
     def _rows(self) -> Tensor:
         """Return the trials of each run's next batch; the last few of an epoch are left out."""
-        size = self.teaching.batch_size
+        size = self.training.batch_size
         for run, one in enumerate(self.random):
             if len(self.orders[run]) < size:
                 self.orders[run] = torch.randperm(len(self.responses), generator=one,
@@ -146,7 +146,7 @@ def contrast(predicted: Tensor, targets: Tensor, temperature: float) -> tuple[Te
     return losses, (slope - unit * (unit * slope).sum(2, keepdim=True)) / length
 
 
-def teach(responses: NDArray, targets: NDArray, teaching: Teaching, *,
+def teach(responses: NDArray, targets: NDArray, training: DecoderTraining, *,
           device: torch.device | str = "cpu", together: int | None = None,
           on_step: Callable[[int], None] | None = None) -> Decoders:
     """Teach decoders of ``n_seeds`` seeds.
@@ -157,7 +157,7 @@ def teach(responses: NDArray, targets: NDArray, teaching: Teaching, *,
         z-scored.
     targets : array, float, shape (n_trials, n_dims)
         Embedding of each trial's image; only its direction counts.
-    teaching : Teaching
+    training : DecoderTraining
     device : torch.device or str
         On the CPU a run takes one thread, and as many runs go on side by side as torch has
         threads: the weights of one run stay in the processor's cache. Elsewhere all runs share
@@ -173,10 +173,10 @@ def teach(responses: NDArray, targets: NDArray, teaching: Teaching, *,
         If there are fewer trials than one batch, if anything is not finite, if a target has no
         direction, or if the loss is no longer finite.
     """
-    x, y = _checked(responses, targets, teaching)
+    x, y = _checked(responses, targets, training)
     device = torch.device(device)
     x, y = torch.from_numpy(x).to(device), functional.normalize(torch.from_numpy(y).to(device))
-    seeds = range(teaching.n_seeds)
+    seeds = range(training.n_seeds)
     together = together or (1 if device.type == "cpu" else len(seeds))
     groups = [seeds[i:i + together] for i in range(0, len(seeds), together)]
     done, lock = [0], Lock()
@@ -187,7 +187,7 @@ def teach(responses: NDArray, targets: NDArray, teaching: Teaching, *,
                 done[0] += steps
                 on_step(done[0])
 
-    taught = lambda group: _taught(x, y, teaching, group, told)  # noqa: E731
+    taught = lambda group: _taught(x, y, training, group, told)  # noqa: E731
     if device.type != "cpu":
         return _mean([taught(group) for group in groups])
     n_threads = torch.get_num_threads()
@@ -196,17 +196,17 @@ def teach(responses: NDArray, targets: NDArray, teaching: Teaching, *,
 
 
 def _checked(responses: NDArray, targets: NDArray,
-             teaching: Teaching) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+             training: DecoderTraining) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return responses and targets in float32, refusing what cannot be learned from."""
     x, y = (np.ascontiguousarray(values, np.float32) for values in (responses, targets))
     if x.ndim != 2 or y.ndim != 2 or len(x) != len(y) or min(x.shape[1:] + y.shape[1:]) < 1:
         raise LabError(f"responses {x.shape} and targets {y.shape}",
                        expected="trials x voxels and trials x dimensions",
                        remedy="give every trial the embedding of its image")
-    if len(x) < teaching.batch_size:
-        raise LabError(f"{len(x)} trials, batches of {teaching.batch_size}",
+    if len(x) < training.batch_size:
+        raise LabError(f"{len(x)} trials, batches of {training.batch_size}",
                        expected="one batch or more",
-                       remedy="lower batch_size in the table [decoding.teaching] of the profile")
+                       remedy="lower batch_size in the table [decoding.training] of the profile")
     if not np.isfinite(x).all() or not np.isfinite(y).all():
         raise LabError("responses or targets that are NaN or infinite", expected="finite numbers",
                        remedy="leave these voxels or images out")
@@ -216,18 +216,18 @@ def _checked(responses: NDArray, targets: NDArray,
     return x, y
 
 
-def _taught(x: Tensor, y: Tensor, teaching: Teaching, seeds: Sequence[int],
+def _taught(x: Tensor, y: Tensor, training: DecoderTraining, seeds: Sequence[int],
             told: Callable[[int], None]) -> list[tuple[NDArray, NDArray, NDArray]]:
     """Teach a group of runs; return weight, bias and losses of each."""
-    runs, every = Runs(x, y, teaching, seeds), 64
-    losses = torch.empty((teaching.iterations, len(seeds)), device=x.device)
-    for step in range(teaching.iterations):
+    runs, every = Runs(x, y, training, seeds), 64
+    losses = torch.empty((training.iterations, len(seeds)), device=x.device)
+    for step in range(training.iterations):
         losses[step] = runs.step()
-        if (step + 1) % every == 0 or step + 1 == teaching.iterations:
+        if (step + 1) % every == 0 or step + 1 == training.iterations:
             told(len(seeds) * (step % every + 1))
     if not losses.isfinite().all():
         raise LabError("the loss of a decoder is no longer finite", expected="finite losses",
-                       remedy="lower `rate` in the table [decoding.teaching] of the profile")
+                       remedy="lower `rate` in the table [decoding.training] of the profile")
     found = [tensor.cpu().numpy() for tensor in (runs.weight, runs.bias, losses.T)]
     return list(zip(*found))
 

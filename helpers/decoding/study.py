@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from helpers.brains.cohort import Cohort
 from helpers.brains.layouts import open_cohort
-from helpers.config.shared_concepts import DecodingSpec, Teaching
+from helpers.config.shared_concepts import DecoderTraining, DecodingSpec
 from helpers.core.cache import Arrays, cached, key
 from helpers.core.console import bar
 from helpers.core.digest import array_digest, code_digest, modules_of
@@ -107,7 +107,7 @@ class DecodingStudy:
         """Return a participant's trials."""
         if subject not in self._trials:
             self._trials[subject] = read_trials(
-                self.cohort, subject, self.space.known, least_ceiling=self.spec.least_ceiling,
+                self.cohort, subject, self.space.known, min_noise_ceiling=self.spec.min_noise_ceiling,
                 n_test=self.spec.n_test, n_validation=self.spec.n_validation, seed=self.seed)
         return self._trials[subject]
 
@@ -117,16 +117,16 @@ class DecodingStudy:
         return [self._decoders(trials, number, variant) for number in range(len(trials.splits))]
 
     def _decoders(self, trials: Trials, number: int, variant: Variant) -> Decoders:
-        teaching = self._teaching(variant)
+        training = self._training(variant)
 
         def make() -> Arrays:
             seen, target = self._learned(trials.splits[number], variant).T
             rows = trials.of(seen)
             shown = target[np.searchsorted(seen, trials.condition[rows])]
-            steps = teaching.n_seeds * teaching.iterations
+            steps = training.n_seeds * training.iterations
             with bar(f"decoders of {trials.subject}", steps) as told:
                 found = teach(trials.responses[rows], self.space.vectors[shown],
-                              teaching, device=self.device,
+                              training, device=self.device,
                               on_step=lambda step: told.update(step - told.n))
             return dict(vars(found))
 
@@ -135,13 +135,13 @@ class DecodingStudy:
 
     def _contrast_parts(self, trials: Trials, number: int, variant: Variant) -> dict[str, object]:
         """Return all that the contrastive decoders of a split depend on."""
-        return {**self._parts(trials, number), "teaching": asdict(self._teaching(variant)),
+        return {**self._parts(trials, number), "training": asdict(self._training(variant)),
                 "variant": asdict(variant),
                 "code": code_digest(["helpers.decoding.contrastive_decoder"])}
 
-    def _teaching(self, variant: Variant) -> Teaching:
-        teaching = self.spec.teaching
-        return replace(teaching, noise=0.0, n_seeds=1) if variant.noiseless else teaching
+    def _training(self, variant: Variant) -> DecoderTraining:
+        training = self.spec.training
+        return replace(training, noise=0.0, n_seeds=1) if variant.noiseless else training
 
     def _learned(self, split: Split, variant: Variant) -> NDArray[np.int64]:
         """Return pairs (condition seen, rising; condition whose embedding is the target)."""
@@ -158,7 +158,7 @@ class DecodingStudy:
         """Return what every decoder of a split depends on besides how it is taught."""
         split = trials.splits[number]
         return {"cohort": self.cohort.digest(trials.subject), "subject": trials.subject,
-                "space": self.space.key, "least_ceiling": self.spec.least_ceiling,
+                "space": self.space.key, "min_noise_ceiling": self.spec.min_noise_ceiling,
                 "split": [array_digest(part) for part in vars(split).values()], "seed": self.seed,
                 "trials": code_digest(["helpers.decoding.trials", *modules_of(self.cohort)])}
 

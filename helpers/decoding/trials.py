@@ -150,7 +150,7 @@ class Trials:
         return (total / np.bincount(place, minlength=len(conditions))[:, None]).astype(np.float32)
 
 
-def read_trials(cohort: Cohort, subject: str, known: Conditions, *, least_ceiling: float,
+def read_trials(cohort: Cohort, subject: str, known: Conditions, *, min_noise_ceiling: float,
                 n_test: int, n_validation: int, seed: int) -> Trials:
     """Read a participant's single trials, split them, and choose the voxels.
 
@@ -163,7 +163,7 @@ def read_trials(cohort: Cohort, subject: str, known: Conditions, *, least_ceilin
     subject : str
     known : array, int
         Conditions that have an embedding; the others are left out.
-    least_ceiling : float
+    min_noise_ceiling : float
         Voxels above this noise ceiling are kept, per cent (published: 8).
     n_test, n_validation, seed : int
         Of `splits`.
@@ -173,7 +173,7 @@ def read_trials(cohort: Cohort, subject: str, known: Conditions, *, least_ceilin
     LabError
         If no voxel is kept.
     """
-    half = least_ceiling / 200
+    half = min_noise_ceiling / 200
     bound = float(np.sqrt(half / (1 - half)))
     found = cohort.everywhere(subject, bound)
     found = found.of_conditions(known)
@@ -181,11 +181,11 @@ def read_trials(cohort: Cohort, subject: str, known: Conditions, *, least_ceilin
     n_considered, ceiling = found.betas.shape[2], np.full(found.betas.shape[2], np.nan)
     if found.betas.shape[1] >= LEAST_REPEATS and len(parts) == 1:
         ceiling = noise_ceiling(found.betas[found.rows(parts[0].train)])
-    kept = ~(ceiling <= least_ceiling)
+    kept = ~(ceiling <= min_noise_ceiling)
     if not kept.any():
         raise LabError(f"{subject}: no voxel of {n_considered} has a noise ceiling above "
-                       f"{least_ceiling:g} %", expected="some",
-                       remedy="lower least_ceiling in the table [decoding], or leave "
+                       f"{min_noise_ceiling:g} %", expected="some",
+                       remedy="lower min_noise_ceiling in the table [decoding], or leave "
                               "this participant out")
     found = found.select(kept)
     shown = ~np.isnan(found.betas[..., 0])

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
 import torchvision.models as zoo
 from PIL import Image
+from pydantic.dataclasses import dataclass
 from torch import Tensor
 from torchvision.transforms import InterpolationMode, functional
 
-from helpers.config.validation import from_table, read_toml
+from helpers.config.validation import FROZEN, from_table, read_toml
 from helpers.core.errors import LabError
 from helpers.networks.architectures import list_torchvision_models, unknown_name_error
 
@@ -24,7 +25,7 @@ SEED_SUFFIX = "-seed"
 TORCHVISION_PREFIX = "torchvision:"
 
 
-@dataclass(frozen=True)
+@dataclass(**FROZEN)
 class Preprocessing:
     """Turn an image into what a network was trained to see.
 
@@ -65,7 +66,7 @@ class Preprocessing:
         return functional.normalize(pixels.float().div(255), list(self.mean), list(self.std))
 
 
-@dataclass(frozen=True)
+@dataclass(**FROZEN)
 class ReadoutEntry:
     """Where a network is read out, and where that readout's weights come from, if from anywhere.
 
@@ -89,7 +90,7 @@ class ReadoutEntry:
     cite: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(**FROZEN)
 class TextEncoderEntry:
     """The tower that reads, of a network that was taught with captions.
 
@@ -104,7 +105,7 @@ class TextEncoderEntry:
     words: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(**FROZEN)
 class NetworkEntry:
     """What the registry knows about a network; one table of ``registry.toml``.
 
