@@ -66,7 +66,7 @@ def one_after_another(responses: np.ndarray, targets: np.ndarray, teaching: Deco
             for parameter in layer.parameters():
                 parameter.copy_(torch.rand(parameter.shape, generator=random, device=device)
                                 * 2 * side - side)
-        adam = torch.optim.Adam(layer.parameters(), lr=teaching.rate)
+        adam = torch.optim.Adam(layer.parameters(), lr=teaching.learning_rate)
         order = torch.empty(0, dtype=torch.int64, device=device)
         for _ in range(teaching.iterations):
             if len(order) < teaching.batch_size:

@@ -7,9 +7,9 @@
    same backbone in training mode on ready float batches (no head, no optimiser; the loss is the
    mean square of the output). `train_model` counts whole: dealing batches, uint8 to scaled floats,
    responses, head, InfoNCE, backward pass, Adam, the look at the loss. A bare epoch is run after
-   every epoch of `train_model`, within one call of it, and the median of the ratios is taken. The first
-   epoch is left out: what it takes longer (Adam's moments, memory) is paid once a training, and
-   is printed. Goal: `GOAL` or more.
+   every epoch of `train_model`, within one call of it, and the median of the ratios is taken. The
+   first epoch is left out: what it takes longer (Adam's moments, memory) is paid once a training,
+   and is printed. Goal: `GOAL` or more.
 2. *decoding*: one participant's regions tuned one after another, images decoded once
    (`CohortData.images`: kept, and read again for every region), against the same trainings on
    images decoded for every region, and for every region and epoch (one after another, batch by
@@ -66,7 +66,8 @@ def backbone(name: str) -> tuple[nn.Module, PixelNormalisation]:
     """Build a network, untrained: speed does not depend on the weights."""
     found = get_entry(name)
     seen = found.preprocessing
-    return build(found.architecture, found.options, seed=SEED), PixelNormalisation(seen.mean, seen.std)
+    return build(found.architecture, found.options, seed=SEED), PixelNormalisation(seen.mean,
+                                                                                   seen.std)
 
 
 def contrastive(network: nn.Module, image_size: int, voxels: int, seed: int = SEED) -> nn.Module:
@@ -78,7 +79,8 @@ def contrastive(network: nn.Module, image_size: int, voxels: int, seed: int = SE
 def drawn(n: int, image_size: int, voxels: int) -> SubjectPairs:
     """Draw images and responses."""
     rng = np.random.default_rng(SEED)
-    return SubjectPairs(SUBJECT, rng.integers(256, size=(n, 3, image_size, image_size), dtype=np.uint8),
+    return SubjectPairs(SUBJECT,
+                        rng.integers(256, size=(n, 3, image_size, image_size), dtype=np.uint8),
                  np.arange(n), rng.standard_normal((n, voxels), np.float32))
 
 
@@ -106,11 +108,13 @@ def loop(name: str, image_size: int, batch: int, *, steps: int, epochs: int, vox
 
     bare_epoch()
     start = time.perf_counter()
-    train_model(model, (pairs,), FineTuningConfig(epochs + 1, batch, RATE), normalise, seed=SEED, on_step=on_step)
+    train_model(model, (pairs,), FineTuningConfig(epochs + 1, batch, RATE), normalise, seed=SEED,
+                on_step=on_step)
     ours, limit = np.array(tuned_s[1:]), np.array(bare_s[1:])
     ratios = limit / ours
     ratio, n = float(np.median(ratios)), steps * batch
-    say(f"{name}, {image_size} px, batches of {batch}, {voxels} voxels, {epochs} epochs of {n} images: "
+    say(f"{name}, {image_size} px, batches of {batch}, {voxels} voxels, "
+        f"{epochs} epochs of {n} images: "
         f"tune {n / np.median(ours):.0f} images/s, bare passes {n / np.median(limit):.0f}: "
         f"median ratio {ratio:.3f} (quartiles {np.quantile(ratios, 0.25):.3f} to "
         f"{np.quantile(ratios, 0.75):.3f}), goal {GOAL}{'' if ratio >= GOAL else ' MISSED'}; "
@@ -160,7 +164,8 @@ def decoding(image_size: int = 64, voxels: int = 80) -> None:
                 model = contrastive(network, image_size, voxels, seed=region)
                 start = time.perf_counter()
                 pairs = SubjectPairs(SUBJECT, images(), everything, responses[region])
-                losses[way].append(train_model(model, (pairs,), FineTuningConfig(EPOCHS, N_IMAGES, RATE), normalise,
+                losses[way].append(train_model(model, (pairs,),
+                                               FineTuningConfig(EPOCHS, N_IMAGES, RATE), normalise,
                                         seed=region))
                 seconds[way] += time.perf_counter() - start
     ours = seconds["once"]
@@ -182,7 +187,8 @@ def precision(name: str = "torchvision:alexnet", image_size: int = 224, batch: i
     pairs, speeds = drawn(steps * batch, image_size, voxels), {}
     for kind in ("float32", "tf32", "bfloat16"):
         model, ends = contrastive(network, image_size, voxels).to(device), []
-        train_model(model, (pairs,), FineTuningConfig(epochs + 1, batch, RATE, precision=kind), normalise, seed=SEED,
+        train_model(model, (pairs,), FineTuningConfig(epochs + 1, batch, RATE, precision=kind),
+                    normalise, seed=SEED,
              on_step=lambda _step, _loss, ends=ends: ends.append(time.perf_counter()))
         taken = np.diff(ends[steps - 1::steps])  # the look at the loss waits for the device
         speeds[kind] = steps * batch / float(np.median(taken))

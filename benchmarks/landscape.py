@@ -96,7 +96,8 @@ def measured(log_probs: np.memmap, bare: Callable[[int], None]) -> tuple[float, 
 def agree(log_probs: np.memmap, found: NDArray, pairs: int = 3) -> None:
     """Compare some pairs with the formula in float64."""
     for u, v in np.random.default_rng(0).choice(len(log_probs), (pairs, 2), replace=False):
-        overlaps = [np.exp((a.astype(float) + b) / 2).sum() for a, b in zip(log_probs[u], log_probs[v])]
+        overlaps = [np.exp((a.astype(float) + b) / 2).sum() for a, b in zip(log_probs[u],
+                                                                            log_probs[v])]
         off = abs(found[u, v] + np.log(overlaps).mean())
         if off > 1e-6:
             raise SystemExit(f"models {u} and {v}: {off:.1e} from the formula in float64")

@@ -115,7 +115,8 @@ def run(name: str, stems: list[str], *, force: bool = False, keep: bool = False)
     figures, caches, clock = folder / "figures", folder / "cache", folder / "seconds.json"
     environment = {**os.environ, "OMP_NUM_THREADS": "1", **machine.environment,
                    CACHE_VARIABLE: str(caches), FIGURES_VARIABLE: str(figures)}
-    command = [sys.executable, "-m", "helpers.runner", "--jobs", str(machine.jobs), "--only", *stems]
+    command = [sys.executable, "-m", "helpers.runner", "--jobs", str(machine.jobs), "--only",
+               *stems]
     start, begin = time.time(), time.perf_counter()
     process = subprocess.Popen(command + ["--force"] * force, cwd=ROOT, env=environment)
     try:

@@ -350,7 +350,7 @@ claims.judge("Training parts categories: the untrained twin separates less in th
 # %%
 between = {variant: r[:, 0] for variant, r in flips.items()}
 low, high = np.quantile(between["published"], [0.025, 0.975])
-claims.claim("Distances between layers in the published image are arbitrary",
+claims.claim("Distances between layers in the published figure are arbitrary",
              source="beyond the paper (spec 5.1)", paper="not discussed",
              run=f"r after sign flips, published: 95% in {low:z.1f} to {high:z.1f}; aligned: at "
                  f"least {between['aligned'].min():.2f}",

@@ -67,7 +67,8 @@ class World:
         plain = network()
         seen = replace(plain.preprocessing, resize=32, crop=32, mean=half, std=half)
         self.net = replace(plain, preprocessing=seen,
-                           entry=NetworkEntry("tiny-net", "tiny", seen, "none", "none", {"width": 1}))
+                           entry=NetworkEntry("tiny-net", "tiny", seen, "none", "none",
+                                              {"width": 1}))
 
     @property
     def image_dir(self) -> Path:
@@ -236,7 +237,8 @@ def sibling(kind, w):
 def lesions(w):
     masks = {layer: np.arange(n) % 4 == np.arange(2)[:, None]
              for layer, n in w.get("masks", (("conv", 196), ("relu", 196)))}
-    return evaluate_lesions(builtin_classifier(w.net), masks, ("faces", "bodies"), w.get("layers", ["conv"]),
+    return evaluate_lesions(builtin_classifier(w.net), masks, ("faces", "bodies"),
+                            w.get("layers", ["conv"]),
                     w.images, n_random=w.get("n_random", 1), seed=w.get("seed", 0))
 
 
@@ -273,7 +275,8 @@ def run_of(w, kind="contrastive"):
 def evaluation_set_of(w):
     plan, region = run_plan_of(w), run_plan_of(w).regions[0]
     part = plan.cohort_data.splits(region.subject)[0]
-    return replace(plan.evaluation_set((region,), part.train, part.train), protocol=w.get("protocol", "P2"))
+    return replace(plan.evaluation_set((region,), part.train, part.train),
+                   protocol=w.get("protocol", "P2"))
 
 
 def before_tuning(w):
@@ -319,7 +322,8 @@ def responses(w):
 
 
 def ceilings(w):
-    return noise_ceiling_table(w.cohort, ["subj01"], w.get("rois", ["EBA", "PPA"]), seed=w.get("seed", 0),
+    return noise_ceiling_table(w.cohort, ["subj01"], w.get("rois", ["EBA", "PPA"]),
+                               seed=w.get("seed", 0),
                          min_ncsnr=w.get("min_ncsnr", 0.3))
 
 
@@ -339,7 +343,8 @@ def encoding(w):
 
 
 LEARNING = NETWORK | SHOWN | RESPONSES
-DECODER_TRAINING = of_spec("training", TRAINING, iterations=4, batch_size=5, learning_rate=1e-3, temperature=0.1,
+DECODER_TRAINING = of_spec("training", TRAINING, iterations=4, batch_size=5, learning_rate=1e-3,
+                           temperature=0.1,
                   noise=0.5, n_seeds=2)
 DECODES = RESPONSES | setting(row=1, seed=1) | of_spec(
     "decoding", DECODING, n_test=5, n_validation=4, min_noise_ceiling=9.0)
@@ -370,15 +375,18 @@ SITES: list[tuple[str, Any, dict]] = [
         "tuning", TUNING, epochs=4, batch_size=9, temperature=.2, symmetric=True, head_layer="1",
         learned_temperature=True, interleaved=True, precision="tf32", checkpoints=(2,),
         standardise=True)),
-    ("finetuning.evaluate evaluations", lambda w: evaluate(run_of(w, "pretrained"), evaluation_set_of(w)),
+    ("finetuning.evaluate evaluations",
+     lambda w: evaluate(run_of(w, "pretrained"), evaluation_set_of(w)),
      LEARNING | setting(side=24, seed=1, protocol="nested")
      | of_spec("tuning", TUNING, layers=("conv",), standardise=True)),
     ("finetuning.run_plan evaluations", before_tuning, LEARNING | setting(side=24, seed=1)
      | of_spec("tuning", TUNING, layers=("conv",), standardise=True)),
-    ("decoding.study decoded", decoders, DECODES | DECODER_TRAINING | setting(variant=Variant(half=1))),
+    ("decoding.study decoded", decoders,
+     DECODES | DECODER_TRAINING | setting(variant=Variant(half=1))),
     ("decoding.study decoded", ridge, DECODES | setting(method="ridge, whitened")
      | of_spec("decoding", DECODING, alphas=(1.0,))),
-    ("concepts.concept_study shared", turned, DECODES | DECODER_TRAINING | setting(number=1, subjects=(
+    ("concepts.concept_study shared", turned,
+     DECODES | DECODER_TRAINING | setting(number=1, subjects=(
         "subj01",)) | of_spec("concepts", CONCEPTS, eps=(.3,), min_participants=2, expansion=.1)),
     ("decoding.spaces embedded", embedded, NETWORK | SHOWN),
     ("encoding.brain_data responses", responses, RESPONSES | setting(rois=["PPA", "EBA"])),

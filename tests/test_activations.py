@@ -75,7 +75,8 @@ def test_transformer_layers_and_tuples():
     torch.manual_seed(0)
     model = zoo.vit_b_16(weights=None, image_size=32, num_classes=5)
     attention = next(p for p, m in model.named_modules() if isinstance(m, nn.MultiheadAttention))
-    found = extract_activations(model, {"attention": attention, "block": "encoder.layers.encoder_layer_0"},
+    found = extract_activations(model,
+                                {"attention": attention, "block": "encoder.layers.encoder_layer_0"},
                     batches(3, 32))
     assert found["attention"].shape == found["block"].shape == (3, 5 * 768)
 
@@ -99,7 +100,8 @@ def test_batches_and_order_do_not_matter(alexnet):
 
 def test_stream_tells_where_each_batch_starts_and_keeps_nothing(alexnet):
     starts = []
-    stream_activations(alexnet, {"conv1": "features.0"}, batches(8), lambda s, n, a: starts.append((s, len(a))))
+    stream_activations(alexnet, {"conv1": "features.0"}, batches(8), lambda s, n,
+                       a: starts.append((s, len(a))))
     assert starts == [(0, 3), (3, 3), (6, 2)]
     assert not any(module._forward_hooks for module in alexnet.modules())
 

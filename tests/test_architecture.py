@@ -48,14 +48,16 @@ def code_lines(text: str) -> set[int]:
     lines = {line for token in tokenize.generate_tokens(io.StringIO(text).readline)
              if token.type not in SKIPPED for line in range(token.start[0], token.end[0] + 1)}
     for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node):
+        if isinstance(node, ast.Module | ast.ClassDef
+                      | ast.FunctionDef) and ast.get_docstring(node):
             lines -= set(range(node.body[0].lineno, node.body[0].end_lineno + 1))
     return lines
 
 
 def test_the_contracts_of_imports_hold():
     """Layers, no cycle of packages, nothing that knows the synthetic data: pyproject.toml."""
-    found = subprocess.run([Path(sys.executable).with_name("lint-imports"), "--no-cache"], cwd=ROOT, capture_output=True, text=True)
+    found = subprocess.run([Path(sys.executable).with_name("lint-imports"), "--no-cache"], cwd=ROOT,
+                           capture_output=True, text=True)
     assert found.returncode == 0, found.stdout
 
 

@@ -133,10 +133,12 @@ def test_what_cannot_be_told_is_refused_with_layer_and_shape():
     for place in ("1", "2"):
         with pytest.raises(LabError, match=r"the layer turned.*\(2, 8, 8, 8\)"):
             extract_activations(model, {"turned": place}, [images(2, 8)], read=channel_means)
-    assert extract_activations(model, {"conv": "0"}, [images(2, 8)], read=channel_means)["conv"].shape == (2, 8)
+    assert extract_activations(model, {"conv": "0"}, [images(2, 8)],
+                               read=channel_means)["conv"].shape == (2, 8)
     assert extract_activations(model, {"turned": "1"}, [images(2, 8)])["turned"].shape == (2, 512)
     known = nn.Sequential(model, nn.Linear(8, 5)).eval()
-    found = extract_activations(known, {"turned": "0.1"}, [images(2, 8)], read=channel_means)["turned"]
+    found = extract_activations(known, {"turned": "0.1"}, [images(2, 8)],
+                                read=channel_means)["turned"]
     torch.testing.assert_close(found, output_at(known, "0.1", images(2, 8)).mean((1, 2)))
 
 
@@ -249,7 +251,8 @@ def test_saliency_of_a_layer_with_channels_last_is_summed_over_channels():
 
 
 def test_stages_with_channels_last_are_refused():
-    network = with_block_layers(replace(load_network(get_entry("demo-untrained")), model=tiny("swin"),
+    network = with_block_layers(replace(load_network(get_entry("demo-untrained")),
+                                        model=tiny("swin"),
                                   input_shape=(3, 64, 64)), ["features.1"])
     with pytest.raises(LabError, match=r"the layer features\.1 of .*channels on axis 3"):
         measure_blocks(network, None, batch_size=2)

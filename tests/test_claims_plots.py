@@ -40,7 +40,8 @@ def test_verdicts_are_written_as_they_are(private):
 
 
 def test_what_could_not_be_computed_is_null_and_counts_stay_whole(private):
-    assert round_numbers({"r": float("nan"), "n": 3, "p": 0.0000123}) == {"r": None, "n": 3, "p": 0.0}
+    assert round_numbers({"r": float("nan"), "n": 3, "p": 0.0000123}) == {"r": None, "n": 3,
+                                                                          "p": 0.0}
     made = claims()
     made.number("r", round_numbers({"r": np.float64("nan")}))
     assert json.loads(made.save().read_text())["numbers"] == {"r": {"r": None}}

@@ -110,7 +110,8 @@ def test_captioned_images_are_the_same_whatever_the_processes(captioned_folder, 
     write_captioned(tmp_path / "few", seed=0, n_images=45, processes=1)
     few, many = read_captioned_images([tmp_path / "few"]), read_captioned_images([captioned_folder])
     assert torch.equal(few.images, many.images[:45]) and few.captions == many.captions[:45]
-    assert len(read_captioned_images([captioned_folder], exclude_prefix="composed/composed_0000")) == len(many) - 9
+    assert len(read_captioned_images([captioned_folder],
+                                     exclude_prefix="composed/composed_0000")) == len(many) - 9
     with pytest.raises(LabError, match="captions.json"):
         read_captioned_images([tmp_path])
 
@@ -131,7 +132,8 @@ def test_towers_learn_to_match(captioned_folder):
 @pytest.mark.slow
 @needs_zoo
 def test_training_the_towers_again_begins_as_recorded(captioned_folder):
-    losses = clip_training.reproduce_clip_losses(NAME, read_captioned_images([captioned_folder]), seed=RECORD["seed"])
+    losses = clip_training.reproduce_clip_losses(NAME, read_captioned_images([captioned_folder]),
+                                                 seed=RECORD["seed"])
     assert losses == pytest.approx(RECORD["rehearsal_losses"], rel=2e-2)
 
 

@@ -104,10 +104,12 @@ def test_ceilings_come_for_every_region_with_repeats_and_for_no_other(private):
     assert mean["value"].between(0.3, 1).all() and (table["low"] <= table["high"]).all()
     assert (mean["value"] - mean["split_half"]).abs().max() < 0.1
     np.testing.assert_allclose(table["ncsnr_based"], np.sqrt(1 / (1 + 1 / 3)))
-    quiet = cohort_responses.noise_ceiling_table(TinyCohort(noise=0.05), ("A",), ("FFA-1",), min_ncsnr=0.3,
+    quiet = cohort_responses.noise_ceiling_table(TinyCohort(noise=0.05), ("A",), ("FFA-1",),
+                                                 min_ncsnr=0.3,
                                      seed=0)
     assert quiet["value"].iloc[0] > 0.98 > mean["value"].max()
-    once = cohort_responses.noise_ceiling_table(TinyCohort(n_repeats=1), ("A",), ("FFA-1",), min_ncsnr=0.3,
+    once = cohort_responses.noise_ceiling_table(TinyCohort(n_repeats=1), ("A",), ("FFA-1",),
+                                                min_ncsnr=0.3,
                                     seed=0)
     assert once.empty
 
@@ -168,8 +170,8 @@ def test_conditions_may_have_unequal_numbers_of_images_in_any_order(private):
     cohort.condition_of = np.random.default_rng(0).permutation(np.repeat(np.arange(6),
                                                                          [1, 20, 3, 90, 6, 300]))
     conditions = np.array([1, 2, 4])
-    found = cohort_features.unit_features(net, cohort_features.whole_layer_pool(net, ("fc",)), cohort,
-                                          conditions, label="t", batch_size=4)["fc"]
+    found = cohort_features.unit_features(net, cohort_features.whole_layer_pool(net, ("fc",)),
+                                          cohort, conditions, label="t", batch_size=4)["fc"]
     with torch.inference_mode():
         for row, condition in zip(found, conditions):
             images = np.flatnonzero(cohort.condition_of == condition)
@@ -199,14 +201,16 @@ def test_features_are_made_once_and_again_for_other_units_or_weights(cohort):
 
 def test_mean_features_average_maps_over_space(cohort):
     net = network()
-    found = cohort_features.channel_mean_features(net, ("conv", "fc"), cohort, np.arange(5), label="t",
+    found = cohort_features.channel_mean_features(net, ("conv", "fc"), cohort, np.arange(5),
+                                                  label="t",
                                           batch_size=2)
     with torch.inference_mode():
         x = torch.stack([net.preprocessing(cohort.album.open(i)) for i in range(5)])
         np.testing.assert_allclose(found["conv"], net.model[0](x).mean((2, 3)), rtol=1e-4,
                                    atol=1e-6)
     assert found["fc"].shape == (5, 6)
-    assert set(cohort_features.channel_mean_features(net, ("relu",), cohort, np.arange(5), label="t",
+    assert set(cohort_features.channel_mean_features(net, ("relu",), cohort, np.arange(5),
+                                                     label="t",
                                              batch_size=2)) == {"relu"}
 
 

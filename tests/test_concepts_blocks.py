@@ -127,7 +127,8 @@ def test_products_are_cut_as_told(monkeypatch):
 def test_results_do_not_depend_on_the_stride(monkeypatch):
     arrays = draw(2), signs(1), people(0)
     whole = [results(x) for x in arrays]
-    for module, name in ((core_components, "_links"), (border_points, "_touch"), (concepts_merge_tree, "_reach")):
+    for module, name in ((core_components, "_links"), (border_points, "_touch"),
+                         (concepts_merge_tree, "_reach")):
         monkeypatch.setattr(module, name, getattr(module, name).py_func)
         monkeypatch.setattr(module, "STRIDE", 3)
     for x, expected in zip(arrays, whole):

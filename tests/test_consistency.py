@@ -170,7 +170,8 @@ def test_equal_dissimilarities_are_ties_whatever_rounding_leaves_of_them():
 
 def test_off_diagonal_by_hand():
     nan = np.nan
-    assert mean_off_diagonal(np.array([[1, .2, .4], [.2, 1, .6], [.4, .6, 1]])) == pytest.approx(0.4)
+    assert mean_off_diagonal(np.array([[1, .2, .4], [.2, 1, .6],
+                                       [.4, .6, 1]])) == pytest.approx(0.4)
     assert mean_off_diagonal(np.array([[1, nan, .4], [nan, nan, nan], [.4, nan, 1]])) == 0.4
     assert np.isnan(mean_off_diagonal(np.array([[1.0]])))
     assert np.isnan(mean_off_diagonal(np.full((3, 3), nan)))

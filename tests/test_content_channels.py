@@ -63,7 +63,8 @@ def test_the_legacy_stream_is_the_one_of_the_global_seed():
 def test_reorientation_index_of_known_fits():
     features = np.array([[2.0, 0.0], [0.0, 5.0], [-3.0, 0.0]])
     for weights, expected in (([1, 0, 0], 0), ([0, -4, 0], 1), ([0, 0, -1], 2), ([1, 0, -3], 1.5)):
-        index = tuning_reorientation.reorientation_index(np.array(weights), features, np.array([1.0, 0.0]))
+        index = tuning_reorientation.reorientation_index(np.array(weights), features,
+                                                         np.array([1.0, 0.0]))
         assert index == pytest.approx(expected)
 
 
@@ -118,7 +119,8 @@ def test_alignment_keeps_distances_within_layers_and_finds_a_planted_rotation(sc
     one = scores[0]
     copies = np.stack([one, 7 * one @ ortho_group.rvs(10, random_state=0),
                        one @ ortho_group.rvs(10, random_state=1)])
-    assert trajectories.consensus_variance(trajectories.procrustes_align(copies)) == pytest.approx(1, abs=1e-9)
+    assert trajectories.consensus_variance(
+        trajectories.procrustes_align(copies)) == pytest.approx(1, abs=1e-9)
 
 
 def test_every_layer_is_turned_onto_the_consensus_of_all_and_not_onto_the_first(scores):
@@ -127,15 +129,18 @@ def test_every_layer_is_turned_onto_the_consensus_of_all_and_not_onto_the_first(
         turn = orthogonal_procrustes(layer, aligned.mean(0))[0]
         np.testing.assert_allclose(turn, np.eye(10), atol=0.01)
     backwards = trajectories.procrustes_align(scores[::-1])
-    assert trajectories.consensus_variance(backwards) == pytest.approx(trajectories.consensus_variance(aligned), abs=1e-5)
+    assert trajectories.consensus_variance(backwards) == pytest.approx(
+        trajectories.consensus_variance(aligned), abs=1e-5)
 
 
 def test_agreement_exceeds_that_of_shuffled_images_only_where_layers_share_them(scores):
     null = trajectories.permuted_consensus_variance(scores, n_shuffles=20)
     assert trajectories.consensus_variance(trajectories.procrustes_align(scores)) > null.max()
     noise = np.random.default_rng(0).normal(size=scores.shape)
-    null = trajectories.permuted_consensus_variance(noise - noise.mean(1, keepdims=True), n_shuffles=20)
-    observed = trajectories.consensus_variance(trajectories.procrustes_align(noise - noise.mean(1, keepdims=True)))
+    null = trajectories.permuted_consensus_variance(noise - noise.mean(1, keepdims=True),
+                                                    n_shuffles=20)
+    observed = trajectories.consensus_variance(
+        trajectories.procrustes_align(noise - noise.mean(1, keepdims=True)))
     assert abs(observed - null.mean()) < 4 * null.std()
 
 
@@ -196,13 +201,15 @@ def test_centroid_hits_against_a_plain_loop():
     assert found.tolist() == plain and 0.3 < found.mean() < 1
 
 
-@pytest.mark.parametrize("measure", [separability.silhouettes, separability.nearest_centroid_accuracy])
+@pytest.mark.parametrize("measure",
+                         [separability.silhouettes, separability.nearest_centroid_accuracy])
 def test_planted_separation_is_found_and_noise_is_not(measure):
     rejected = 0
     for seed in range(60):
         noise = np.random.default_rng(seed).normal(size=(24, 30))
         rdm = separability.layer_rdm(noise)[None]
-        null = separability.label_permutation_null(rdm, LABELS, measure, n_permutations=99, seed=seed)
+        null = separability.label_permutation_null(rdm, LABELS, measure, n_permutations=99,
+                                                   seed=seed)
         rejected += permutation_p(measure(rdm, LABELS), null)[0] <= 0.05
     assert rejected <= 8  # 60 * .05 = 3 expected
     planted = separability.layer_rdm(layers(np.random.default_rng(0))["layer0"])[None]
@@ -216,7 +223,8 @@ def test_growth_is_found_where_it_is_and_rarely_where_it_is_not():
         means = np.repeat(rng.normal(size=(4, 30)), 6, axis=0)
         rdms = np.stack([separability.layer_rdm(s * means + rng.normal(size=(24, 30)))
                          for s in strengths])
-        return separability.jackknife_contrast(rdms, LABELS, separability.slope_weights(len(strengths)))
+        return separability.jackknife_contrast(rdms, LABELS,
+                                               separability.slope_weights(len(strengths)))
 
     grown = trend([0, 0.5, 1, 1.5], 0)
     assert grown.estimate > 0 and grown.p < 0.001

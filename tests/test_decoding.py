@@ -59,7 +59,7 @@ def plain_run(responses, targets, teaching, seed):
     with torch.no_grad():
         for parameter in layer.parameters():
             parameter.copy_(torch.rand(parameter.shape, generator=random) * 2 * side - side)
-    adam = torch.optim.Adam(layer.parameters(), lr=teaching.rate)
+    adam = torch.optim.Adam(layer.parameters(), lr=teaching.learning_rate)
     order = torch.empty(0, dtype=torch.int64)
     for _ in range(teaching.iterations):
         if len(order) < teaching.batch_size:

@@ -20,7 +20,8 @@ from helpers.decoding.trials import noise_ceiling, read_trials
 from helpers.decoding.vectors import unit
 
 SPEC = DecodingSpec("x", n_test=16, n_validation=10, n_pool=8,
-                    training=DecoderTraining(iterations=25, batch_size=32, learning_rate=1e-2, n_seeds=2))
+                    training=DecoderTraining(iterations=25, batch_size=32, learning_rate=1e-2,
+                                             n_seeds=2))
 
 
 @pytest.fixture(scope="module")

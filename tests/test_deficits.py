@@ -84,7 +84,8 @@ def test_correlation_is_scipys_with_its_interval_and_sign():
     assert found.value == pytest.approx(reference.statistic) and found.value < 0
     assert (found.low, found.high) == pytest.approx((interval.low, interval.high), abs=0.08)
     assert found.p <= 0.01 and found.n == 60
-    assert activation_deficit_correlation(activation, -deficit, seed=0).p > 0.9  # one-sided: less impaired is no finding
+    # one-sided: less impaired is no finding
+    assert activation_deficit_correlation(activation, -deficit, seed=0).p > 0.9
 
 
 def test_correlation_leaves_out_what_is_not_finite_and_says_when_it_cannot_tell():
@@ -103,10 +104,13 @@ def test_on_noise_the_tests_reject_at_the_nominal_rate(few):
     own = np.arange(30) < 6
     p = {"correlation": [], "own domain": [], "own lesion": [], "random": []}
     for trial in range(400):
-        p["correlation"].append(activation_deficit_correlation(rng.normal(size=30), rng.normal(size=30),
+        p["correlation"].append(activation_deficit_correlation(rng.normal(size=30),
+                                                               rng.normal(size=30),
                                             seed=trial).p)
-        p["own domain"].append(compare_own_and_other_classes(rng.normal(size=30), own, seed=trial).p)
-        p["own lesion"].append(compare_own_and_other_lesions(rng.random((4, 80)) < 0.6, 1, seed=trial).p)
+        p["own domain"].append(compare_own_and_other_classes(rng.normal(size=30), own,
+                                                             seed=trial).p)
+        p["own lesion"].append(compare_own_and_other_lesions(rng.random((4, 80)) < 0.6, 1,
+                                                             seed=trial).p)
         p["random"].append(p_against_random_lesions(rng.normal(), rng.normal(size=10)))
     for name, values in p.items():
         assert 0.02 <= np.mean(np.array(values) < 0.05) <= 0.09, name
@@ -138,7 +142,8 @@ def test_intervals_are_as_wide_as_95_percent_of_a_normal_distribution():
     assert lesion.high - lesion.low == pytest.approx(2 * 1.96 * gain.std() / 20, rel=0.05)
 
     activation = rng.normal(size=2000)
-    found = activation_deficit_correlation(activation, 0.5 * activation + rng.normal(size=2000), seed=0)
+    found = activation_deficit_correlation(activation, 0.5 * activation + rng.normal(size=2000),
+                                           seed=0)
     reference = 2 * 1.96 * (1 - found.value**2) / np.sqrt(2000)
     assert found.high - found.low == pytest.approx(reference, rel=0.08)
 
@@ -149,7 +154,8 @@ def test_beyond_random_is_a_prediction_interval():
     assert p_against_random_lesions(edge, drawn) == pytest.approx(0.05)
     assert p_against_random_lesions(-edge, -drawn, lower_tail=True) == pytest.approx(0.05)
     assert np.isnan(p_against_random_lesions(1.0, np.array([0.3])))
-    assert p_against_random_lesions(1.0, np.zeros(5)) == 0 and p_against_random_lesions(0.0, np.zeros(5)) == 1
+    assert p_against_random_lesions(1.0, np.zeros(5)) == 0 and p_against_random_lesions(
+        0.0, np.zeros(5)) == 1
 
 
 def test_holm_by_hand_with_a_missing_member():

@@ -72,7 +72,8 @@ def test_regions_fitted_together_score_as_they_do_alone():
 
 def test_the_penalty_is_chosen_with_the_layer_where_each_is_a_candidate():
     alphas = (0.02, 0.9)
-    curves, best = fit_encoding_models([job([("FFA-1", "faces", "sparse positive, standardised", alphas)])])
+    curves, best = fit_encoding_models([job([("FFA-1", "faces", "sparse positive, standardised",
+                                              alphas)])])
     assert set(curves["alpha"]) == set(alphas)
     on_choice = curves[curves["partition"] == "validation"].set_index(["layer", "alpha"])
     row = best.set_index("metric").loc["veUnivar"]
@@ -81,7 +82,9 @@ def test_the_penalty_is_chosen_with_the_layer_where_each_is_a_candidate():
 
 def nested(sets):
     """Make each set the test once; choose by predicting each of the others from the rest."""
-    rest = lambda *out: np.concatenate([s for k, s in enumerate(sets) if k not in out])  # noqa: E731
+    def rest(*out):
+        return np.concatenate([s for k, s in enumerate(sets) if k not in out])
+
     return tuple(Fold(rest(k), sets[k], tuple((rest(k, j), sets[j]) for j in range(len(sets))
                                               if j != k)) for k in range(len(sets)))
 
@@ -149,9 +152,12 @@ def test_over_several_folds_noise_is_not_predicted_backwards(alpha):
 
 def test_what_cannot_be_fitted_has_a_row_that_says_why():
     pools = {"faces": {"a": np.arange(1), "b": np.arange(0)}}
-    curves, best = fit_encoding_models([job([("FFA-1", "faces", "sparse positive", (0.1,))], pools=pools)])
-    assert set(curves["excluded_because"]) == {"fewer than 2 units"} and curves["veUnivar"].isna().all()
-    assert len(best) == len(METRICS) and best["score"].isna().all() and (best["excluded_because"] != "").all()
+    curves, best = fit_encoding_models([job([("FFA-1", "faces", "sparse positive", (0.1,))],
+                                            pools=pools)])
+    assert set(curves["excluded_because"]) == {
+        "fewer than 2 units"} and curves["veUnivar"].isna().all()
+    assert len(best) == len(METRICS) and best["score"].isna().all() and (
+        best["excluded_because"] != "").all()
     features, responses = world()
     narrow = EncodingJob("A", "net", features, {"faces": {k: np.arange(6) for k in features}},
                  {"FFA-1": responses["FFA-1"][:, :1]}, ONE_FOLD,
@@ -162,14 +168,16 @@ def test_what_cannot_be_fitted_has_a_row_that_says_why():
 def test_a_fit_that_uses_nothing_is_a_result_without_a_score():
     curves, best = fit_encoding_models([job([("FFA-1", "faces", "sparse positive", (1e6,))])])
     assert curves["veUnivar"].isna().all() and (curves["n_nonzero_weights"] == 0).all()
-    assert best.set_index("metric").loc["veUnivar", "excluded_because"] == "no fit that predicts anything"
+    assert best.set_index(
+        "metric").loc["veUnivar", "excluded_because"] == "no fit that predicts anything"
     assert np.isfinite(best.set_index("metric").loc["cUnivar", "score"])
 
 
 def test_a_vertex_of_which_nothing_is_predicted_counts_as_zero():
     features, responses = world()
     y = responses["FFA-1"][:, :2] * np.array([1, 1e-4], np.float32)
-    one = EncodingJob("A", "net", features, {"faces": {k: np.arange(6) for k in features}}, {"FFA-1": y},
+    one = EncodingJob("A", "net", features, {"faces": {k: np.arange(6) for k in features}},
+                      {"FFA-1": y},
               ONE_FOLD, (("FFA-1", "faces", "sparse positive", (0.1,)),))
     curves = fit_encoding_models([one])[0].query("layer == 'b' and partition == 'test'").iloc[0]
     fit = sparse_positive(features["b"][FIT], y[FIT], 0.1)

@@ -65,13 +65,15 @@ def pairs():
 def model_of(n_voxels: int = 24) -> ContrastiveModel:
     torch.manual_seed(1)
     backbone = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 5))
-    return ContrastiveModel(FeatureExtractor(backbone), 5, {"A": n_voxels}, hidden=10, embedding=4).eval()
+    return ContrastiveModel(FeatureExtractor(backbone), 5, {"A": n_voxels}, hidden=10,
+                            embedding=4).eval()
 
 
 def test_bound_is_that_of_both_sides_normalised_by_their_own(pairs):
     subject_pairs, held_out = pairs
     model = model_of()
-    found = dict(zip(BOUND_COLUMNS, held_out_bound(model, subject_pairs, held_out, np.arange(120), SCALE, seed=3)))
+    found = dict(zip(BOUND_COLUMNS,
+                     held_out_bound(model, subject_pairs, held_out, np.arange(120), SCALE, seed=3)))
 
     def side(known, seen):
         net = head(10, 4)
@@ -100,7 +102,8 @@ def test_shared_statistics_are_those_that_the_training_left(pairs):
         expected = information_bound(
             model.embed_images(images),
             model.embed_responses(torch.from_numpy(held_out.responses), "A"))
-    found = dict(zip(BOUND_COLUMNS, held_out_bound(model, subject_pairs, held_out, np.arange(120), SCALE, seed=0)))
+    found = dict(zip(BOUND_COLUMNS,
+                     held_out_bound(model, subject_pairs, held_out, np.arange(120), SCALE, seed=0)))
     assert found["shared_batchnorm"] == pytest.approx(expected.calibrated, abs=1e-6)
 
 

@@ -63,7 +63,8 @@ def test_predictions_are_those_of_principal_components_and_ridge(p, n_components
     order = np.random.default_rng(1).permutation(60)
     train, test = order[:40], order[40:]
     n = min(n_components, p)
-    found = cv.predict_ridge(cv.linear_kernel(features), y, train, test, max_components=n_components)
+    found = cv.predict_ridge(cv.linear_kernel(features), y, train, test,
+                             max_components=n_components)
     assert found.shape == (9, 20, 5)
     for alpha, made in zip(cv.ALPHAS, found):
         np.testing.assert_allclose(made, predicted(features, y, train, test, alpha, n),
@@ -74,7 +75,8 @@ def test_with_few_conditions_all_components_are_in_use():
     features, y = data(p=200)
     train, test = np.arange(40), np.arange(40, 60)
     found = cv.predict_ridge(cv.linear_kernel(features), y, train, test, alphas=(10.0,))
-    fewer = cv.predict_ridge(cv.linear_kernel(features), y, train, test, alphas=(10.0,), max_components=38)
+    fewer = cv.predict_ridge(cv.linear_kernel(features), y, train, test, alphas=(10.0,),
+                             max_components=38)
     plain = Ridge(10.0).fit(features[train], y[train].astype(float)).predict(features[test])
     np.testing.assert_allclose(found[0], plain, rtol=1e-7, atol=1e-7)
     assert np.abs(fewer - found).max() > 1e-6
@@ -104,7 +106,8 @@ def test_features_far_from_zero_keep_their_digits():
     far = cv.linear_kernel((features + 1e6).astype(np.float64))
     np.testing.assert_allclose(far, cv.linear_kernel(features), rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(cv.score_ridge(far, y, train, test),
-                               cv.score_ridge(cv.linear_kernel(features), y, train, test), atol=1e-5)
+                               cv.score_ridge(cv.linear_kernel(features), y, train, test),
+                               atol=1e-5)
 
 
 def test_scores_are_correlations_and_what_does_not_vary_counts_as_none():
@@ -169,9 +172,11 @@ def test_folds_of_unequal_size_are_told_apart():
 
 def test_without_the_inside_only_the_outside_is_scored():
     features, y = data()
-    found = cv.compute_fold_scores(cv.linear_kernel(features), y, FOLDS, inner_folds=False, alphas=ALPHAS)
+    found = cv.compute_fold_scores(cv.linear_kernel(features), y, FOLDS, inner_folds=False,
+                                   alphas=ALPHAS)
     assert found.inner is None
-    np.testing.assert_array_equal(found.outer, cv.compute_fold_scores(cv.linear_kernel(features), y, FOLDS,
+    np.testing.assert_array_equal(found.outer,
+                                  cv.compute_fold_scores(cv.linear_kernel(features), y, FOLDS,
                                                               alphas=ALPHAS).outer)
 
 
@@ -191,7 +196,8 @@ def test_folds_from_one_decomposition_are_those_fitted_one_by_one(p, scale):
 
 def test_fewer_components_than_conditions_are_fitted_anew_in_every_fold():
     features, y = data(p=200)
-    found = cv.compute_fold_scores(cv.linear_kernel(features), y, FOLDS, max_components=7, alphas=(10.0,))
+    found = cv.compute_fold_scores(cv.linear_kernel(features), y, FOLDS, max_components=7,
+                                   alphas=(10.0,))
     for a, test in enumerate(FOLDS):
         rest = np.setdiff1d(EVERYTHING, test)
         expected = correlated(predicted(features, y, rest, test, 10.0, 7), y[test])
@@ -364,20 +370,24 @@ def test_region_scores_average_voxels_and_divide_sums_by_sums():
 
 def test_regions_without_any_ceiling_have_no_normalised_score():
     for noise_ceiling in (0.0, np.nan):
-        assert statistics.region_scores(SCORES.assign(noise_ceiling=noise_ceiling))["normalised"].isna().all()
+        assert statistics.region_scores(SCORES.assign(noise_ceiling=noise_ceiling))[
+            "normalised"].isna().all()
 
 
 def test_improved_is_the_share_of_voxels_that_gained():
-    found = statistics.fraction_improved(SCORES, "contrastive", "pretrained").set_index(["subject", "roi"])
+    found = statistics.fraction_improved(SCORES, "contrastive",
+                                         "pretrained").set_index(["subject", "roi"])
     assert found["improved"].to_dict() == pytest.approx({
         ("A", "V1v"): 2 / 3, ("A", "PPA"): 1.0, ("B", "V1v"): 0.5, ("C", "V1v"): 1.0,
         ("C", "PPA"): 0.0})  # a voxel without change has not improved
     assert (found["donor"] == found.index.get_level_values("subject")).all()
-    back = statistics.fraction_improved(SCORES, "pretrained", "contrastive").set_index(["subject", "roi"])
+    back = statistics.fraction_improved(SCORES, "pretrained",
+                                        "contrastive").set_index(["subject", "roi"])
     assert back.loc[("A", "V1v"), "improved"] == pytest.approx(1 / 3)
 
 
-@pytest.mark.parametrize("condition, baseline", [("pooled, avg", "pretrained"), ("pretrained", "pooled, avg")])
+@pytest.mark.parametrize("condition, baseline",
+                         [("pooled, avg", "pretrained"), ("pretrained", "pooled, avg")])
 def test_a_kind_that_was_not_run_is_told(condition, baseline):
     with pytest.raises(LabError, match="no scores of 'pooled, avg'(?s:.)*run both kinds first"):
         statistics.fraction_improved(SCORES, condition, baseline)
@@ -391,7 +401,8 @@ def test_voxels_are_matched_by_their_number_and_not_by_their_row():
 
 
 def test_comparisons_take_participants_as_the_sample():
-    found = statistics.condition_differences(SCORES, [("contrastive", "pretrained")]).set_index("group")
+    found = statistics.condition_differences(SCORES,
+                                             [("contrastive", "pretrained")]).set_index("group")
     gains = {"early": [0.1 / 3, 0.1, 0.3], "higher": [0.15, -0.2],
              "all": [(0.1 / 3 + 0.15) / 2, 0.1, 0.05]}
     for group, each in gains.items():
@@ -416,17 +427,20 @@ def test_each_region_is_compared_with_itself():
     more = pd.concat([SCORES, pd.DataFrame(
         rows(*((subject, "V2v", "early", [0.9]) for subject in "ABC"), condition="pretrained")
         + rows(*((subject, "V2v", "early", [0.4]) for subject in "ABC"), condition="contrastive"))])
-    found = statistics.condition_differences(more, [("contrastive", "pretrained")]).set_index("group")
+    found = statistics.condition_differences(more,
+                                             [("contrastive", "pretrained")]).set_index("group")
     gains = [(0.1 / 3 - 0.5) / 2, (0.1 - 0.5) / 2, (0.3 - 0.5) / 2]
     assert found.loc["early", "difference"] == pytest.approx(np.mean(gains))
     assert found.loc["early", "p"] == pytest.approx(stats.ttest_1samp(gains, 0).pvalue)
-    by_region = statistics.condition_differences_by_region(more, [("contrastive", "pretrained")]).set_index("roi")
+    by_region = statistics.condition_differences_by_region(more, [("contrastive",
+                                                                   "pretrained")]).set_index("roi")
     assert by_region.loc["V2v", "difference"] == pytest.approx(-0.5)
     assert by_region["n"].to_dict() == {"V1v": 3, "PPA": 2, "V2v": 3}
 
 
 def test_groups_that_no_region_belongs_to_are_left_out():
-    found = statistics.condition_differences(SCORES[SCORES["group"] == "early"], [("contrastive", "pretrained")])
+    found = statistics.condition_differences(SCORES[SCORES["group"] == "early"],
+                                             [("contrastive", "pretrained")])
     assert found["group"].tolist() == ["early", "all"]
 
 
@@ -435,7 +449,8 @@ def test_comparisons_by_region_leave_out_who_lacks_it():
         rows(("D", "PPA", "higher", [0.2]), ("D", "V1v", "early", [0.3]), condition="pretrained")
         + rows(("D", "PPA", "higher", [0.8]), ("D", "V1v", "early", [0.31]),
                condition="contrastive"))])
-    found = statistics.condition_differences_by_region(four, [("contrastive", "pretrained")]).set_index("roi")
+    found = statistics.condition_differences_by_region(four, [("contrastive",
+                                                               "pretrained")]).set_index("roi")
     assert found["n"].to_dict() == {"V1v": 4, "PPA": 3}
     one, other = [0.35, 0.1, 0.8], [0.2, 0.3, 0.2]
     test = stats.ttest_rel(one, other)
@@ -458,7 +473,8 @@ def test_the_interval_is_that_of_t_and_of_one_value_there_is_none():
 
 DONORS = pd.DataFrame(rows(
     ("A", "V1v", "early", [0, 0]), ("B", "V1v", "early", [0, 0]), ("A", "V2v", "early", [0, 0]),
-    ("B", "V2v", "early", [0, 0]), ("A", "PPA", "higher", [0, 0]), condition="pretrained", donor="none")
+    ("B", "V2v", "early", [0, 0]), ("A", "PPA", "higher", [0, 0]), condition="pretrained",
+    donor="none")
     + rows(("A", "V1v", "early", [1, 1]), ("B", "V1v", "early", [1, -1]),
            ("A", "V2v", "early", [1, -1]), ("B", "V2v", "early", [-1, -1]),
            ("A", "PPA", "higher", [1, -1]), condition="contrastive", donor="A")
@@ -480,7 +496,8 @@ def test_donors_and_receivers_are_averaged_over_regions_that_all_have():
 def test_own_networks_and_those_of_others():
     improved_fraction = statistics.fraction_improved(DONORS, "contrastive", "pretrained")
     found = statistics.within_and_cross_participant(improved_fraction).set_index(["subject", "roi"])
-    assert found["within_participant"].to_dict() == {("A", "V1v"): 1, ("A", "V2v"): 0.5, ("A", "PPA"): 0.5,
+    assert found["within_participant"].to_dict() == {("A", "V1v"): 1, ("A", "V2v"): 0.5,
+                                                     ("A", "PPA"): 0.5,
                                       ("B", "V1v"): 1, ("B", "V2v"): 0.5}
     others = found["cross_participant"].to_dict()
     assert np.isnan(others.pop(("A", "PPA"))), "nobody else has a network for it"
@@ -494,7 +511,8 @@ def test_networks_of_the_same_donor_are_compared_where_both_kinds_have_donors():
     found = statistics.fraction_improved(table, "contrastive", "regression")
     assert len(found) == 9 and not found["improved"].any()
     lower = table.assign(r=table["r"].where(table["condition"] != "regression", table["r"] - 0.5))
-    found = statistics.fraction_improved(lower, "contrastive", "regression").set_index("donor")["improved"]
+    found = statistics.fraction_improved(lower, "contrastive",
+                                         "regression").set_index("donor")["improved"]
     assert found["A"].tolist() == [1] * 5 and found["B"].tolist() == [0] * 4
 
 

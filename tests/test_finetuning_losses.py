@@ -171,7 +171,8 @@ def test_the_bound_is_log_k_less_the_loss_and_reaches_both_of_its_ends():
     eye = torch.eye(40)
     assert information_bound(eye, eye).calibrated == pytest.approx(math.log(40), abs=1e-9)
     flat = information_bound(torch.ones(40, 3), torch.ones(40, 3))
-    assert flat.uncalibrated == pytest.approx(0, abs=1e-9) == flat.calibrated == flat.cross_validated
+    assert flat.uncalibrated == pytest.approx(0,
+                                              abs=1e-9) == flat.calibrated == flat.cross_validated
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -180,8 +181,10 @@ def test_the_best_factor_is_that_of_all_the_thousand(seed):
     scores = rng.normal(size=(14, 14)) * (0.1, 1, 5, 40)[seed]
     scores += np.eye(14) * (0.2, 1, 0, 30)[seed]
     rows = np.sort(rng.permutation(14)[:9])
-    values = [infonce_bound_terms(torch.from_numpy(scores / f))[rows].mean().item() for f in TEMPERATURE_FACTORS]
-    assert best_temperature_factor(torch.from_numpy(scores), torch.from_numpy(rows)) == TEMPERATURE_FACTORS[
+    values = [infonce_bound_terms(torch.from_numpy(scores / f))[rows].mean().item()
+              for f in TEMPERATURE_FACTORS]
+    assert best_temperature_factor(torch.from_numpy(scores),
+                                   torch.from_numpy(rows)) == TEMPERATURE_FACTORS[
         int(np.argmax(values))]
 
 
@@ -199,9 +202,11 @@ def test_each_half_takes_the_other_halfs_factor_and_is_no_better_for_it(seed, k,
     assert found.cross_validated <= found.calibrated + 1e-12
     assert found.uncalibrated <= found.calibrated + 1e-4, "1 lies between two of the factors"
     scores = torch.nn.functional.normalize(x) @ torch.nn.functional.normalize(y).T / 0.3
-    values = [infonce_bound_terms(scores / temperature_factor).mean().item() for temperature_factor in TEMPERATURE_FACTORS[::9]]
+    values = [infonce_bound_terms(scores / temperature_factor).mean().item()
+              for temperature_factor in TEMPERATURE_FACTORS[::9]]
     assert found.calibrated >= max(values) - 1e-12
-    assert found.calibrated == pytest.approx(infonce_bound_terms(scores / found.temperature_factor).mean().item())
+    assert found.calibrated == pytest.approx(
+        infonce_bound_terms(scores / found.temperature_factor).mean().item())
     dealt = np.random.default_rng(seed).permutation(k)
     one, other = dealt[:-(-k // 2)], dealt[-(-k // 2):]
     total = 0.0
@@ -209,7 +214,8 @@ def test_each_half_takes_the_other_halfs_factor_and_is_no_better_for_it(seed, k,
         temperature_factor = best_temperature_factor(scores, torch.from_numpy(yours))
         total += infonce_bound_terms(scores / temperature_factor)[mine].sum().item()
         # Where all are told apart already, smaller factors differ by rounding alone.
-        assume(infonce_bound_terms(scores / temperature_factor)[yours].mean().item() < math.log(k) - 1e-3)
+        assume(infonce_bound_terms(scores / temperature_factor)[yours].mean().item() < math.log(k)
+               - 1e-3)
     assert found.cross_validated == pytest.approx(total / k, rel=1e-9, abs=1e-12)
 
 
@@ -221,7 +227,8 @@ def test_what_a_half_prefers_does_not_leak_into_its_own_bound():
     y[order[:20]] = x[np.roll(order[:20], 1)]  # these are all wrong
     found = information_bound(x, y, seed=3)
     assert found.cross_validated < found.calibrated - 1
-    assert information_bound(x, y, seed=4).cross_validated > found.cross_validated + 1, "mixed halves agree"
+    assert information_bound(
+        x, y, seed=4).cross_validated > found.cross_validated + 1, "mixed halves agree"
 
 
 @pytest.mark.parametrize("spoil, words", [
@@ -274,10 +281,12 @@ def test_a_trained_model_finds_information_where_there_is_some_and_none_where_th
     x, y = gaussian_pairs(n, d, rho, seed=1)
     pixels = np.clip(128 + 30 * x.repeat(4, 1), 0, 255).astype(np.uint8).reshape(n, d, 2, 2)
     voxels = 0.3 * y @ np.random.default_rng(2).normal(size=(d, 40))  # nothing lost: 3 into 40
-    pairs = SubjectPairs("A", pixels[:n_train], np.arange(n_train), voxels[:n_train].astype(np.float32))
+    pairs = SubjectPairs("A", pixels[:n_train], np.arange(n_train),
+                         voxels[:n_train].astype(np.float32))
     scale = PixelNormalisation((0.5,) * 3, (0.25,) * 3)
     torch.manual_seed(0)
-    model = ContrastiveModel(FeatureExtractor(nn.Sequential(nn.Flatten(), nn.Linear(12, 16))), 16, {"A": 40},
+    model = ContrastiveModel(FeatureExtractor(nn.Sequential(nn.Flatten(), nn.Linear(12, 16))), 16,
+                             {"A": 40},
                         hidden=32, embedding=8)
     losses = train_model(model, [pairs], FineTuningConfig(12, 64, 3e-3), scale, seed=0)
     with torch.no_grad():
@@ -326,8 +335,8 @@ def small_backbone(seed=0) -> nn.Module:
 def built(condition: str, voxels=None, *, max_voxels=0, seed=0, **changes) -> nn.Module:
     spec = FinetuningSpec("net", "net-untrained", rois=("PPA",), layers=("fc",),
                           **{"fixed_embedding_dim": 7, **changes})
-    return build_model(CONDITIONS[condition], small_backbone(), voxels or {"A": 30}, spec, image_size=8,
-                       max_voxels=max_voxels, seed=seed)
+    return build_model(CONDITIONS[condition], small_backbone(), voxels or {"A": 30}, spec,
+                       image_size=8, max_voxels=max_voxels, seed=seed)
 
 
 G = [("Linear", 24, 24, True), ("BatchNorm1d", 24), ("ReLU",)] * 2
@@ -374,7 +383,8 @@ def test_images_and_responses_pass_through_the_head_apart():
         return x @ weights[8].T
 
     z_x, z_y = model(images, responses, "A")
-    torch.testing.assert_close(z_x, by_hand(model.feature_extractor(images) @ model.from_images.weight.T),
+    torch.testing.assert_close(
+        z_x, by_hand(model.feature_extractor(images) @ model.from_images.weight.T),
                                rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(z_y, by_hand(responses @ model.from_responses["A"].weight.T),
                                rtol=1e-4, atol=1e-5)
@@ -452,7 +462,8 @@ def test_first_weights_follow_the_seed_and_leave_the_global_state_alone():
     torch.set_rng_state(before)
     backbone = small_backbone()
     before = torch.get_rng_state()
-    build_model(CONDITIONS["contrastive"], backbone, {"A": 30}, SPEC, image_size=8, max_voxels=0, seed=1)
+    build_model(CONDITIONS["contrastive"], backbone, {"A": 30}, SPEC, image_size=8, max_voxels=0,
+                seed=1)
     assert torch.equal(torch.get_rng_state(), before)
     again, other = built("contrastive", seed=1), built("contrastive", seed=2)
     for name, tensor in one.head.state_dict().items():
@@ -475,4 +486,5 @@ def test_an_unknown_kind_is_refused_and_a_near_one_suggested():
     with pytest.raises(LabError, match="no kind of tuning 'contrastiv'(?s:.)*pretrained(?s:.)*"
                                        "contrastive"):
         get_condition("contrastiv")
-    assert get_condition("pretrained").objective == "none" and not get_condition("untrained").from_pretrained
+    assert get_condition("pretrained").objective == "none" and not get_condition(
+        "untrained").from_pretrained

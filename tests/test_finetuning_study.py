@@ -33,8 +33,8 @@ from helpers.training.processes import single_thread
 
 SPEC = FinetuningSpec("tiny-net", "tiny-net-untrained", rois=("V1v", "PPA"),
                       layers=("conv", "relu", "fc"), hemispheres="together", epochs=3,
-                      regression_epochs=4, batch_size=16, learning_rate=3e-3, regression_learning_rate=2e-3,
-                      fixed_embedding_dim=5)
+                      regression_epochs=4, batch_size=16, learning_rate=3e-3,
+                      regression_learning_rate=2e-3, fixed_embedding_dim=5)
 HALF = PixelNormalisation((0.5,) * 3, (0.5,) * 3)
 N_TEST, N_OWN = 20, 60
 pytestmark = pytest.mark.filterwarnings("ignore:Mean of empty slice")  # a voxel without a value
@@ -252,7 +252,8 @@ def test_images_are_decoded_once_for_all_regions_and_kinds(private):
 def test_pixels_are_the_images_resized_without_cropping(shared):
     cohort = WideCohort()
     asked = np.array([3, 40, 100])
-    pixels, response_idx = replace(study_of(cohort).plan.cohort_data, image_size=16).load_images(asked)
+    pixels, response_idx = replace(study_of(cohort).plan.cohort_data,
+                                   image_size=16).load_images(asked)
     assert pixels.shape == (3, 3, 16, 16) and pixels.dtype == np.uint8
     np.testing.assert_array_equal(response_idx, [0, 1, 2])
     for image, place in zip(pixels, asked):
@@ -266,7 +267,8 @@ def test_each_image_knows_its_condition_in_whatever_order_they_lie(shared, max_i
     cohort = WideCohort(images_per_condition=3)
     cohort.condition_of = np.random.default_rng(0).permutation(cohort.condition_of)
     asked = np.array([5, 7, 41])
-    pixels, response_idx = study_of(cohort, max_images_per_condition=max_images).plan.cohort_data.load_images(asked)
+    pixels, response_idx = study_of(
+        cohort, max_images_per_condition=max_images).plan.cohort_data.load_images(asked)
     assert len(pixels) == len(response_idx) == 3 * (max_images or 3)
     for k, place in enumerate(asked):
         mine = pixels[response_idx == k]
@@ -305,7 +307,8 @@ def seed_by_hand(subjects_trained_on, number=0) -> int:
     return int(hashlib.sha256(name.encode()).hexdigest()[:7], 16)
 
 
-def tuned_by_hand(cohort, condition: str, subjects_trained_on, stimulus_ids=None, learning_rate=None, number=0, **changes):
+def tuned_by_hand(cohort, condition: str, subjects_trained_on, stimulus_ids=None,
+                  learning_rate=None, number=0, **changes):
     """Build and tune outside of the study; return the model."""
     spec, pairs, net = replace(SPEC, **changes), [], network()
     seed = seed_by_hand(subjects_trained_on, number)
@@ -319,12 +322,14 @@ def tuned_by_hand(cohort, condition: str, subjects_trained_on, stimulus_ids=None
                         {p.subject: p.responses.shape[1] for p in pairs}, spec, image_size=32,
                         max_voxels=30, seed=seed)
     plain = spec.regression_learning_rate if condition == "regression" else spec.learning_rate
-    train_model(model, pairs, make_finetuning_config(CONDITIONS[condition], spec, learning_rate or plain), HALF, seed=seed)
+    train_model(model, pairs, make_finetuning_config(CONDITIONS[condition], spec,
+                                                     learning_rate or plain), HALF, seed=seed)
     return model
 
 
 def scores_by(protocol, layers, y, folds):
-    by_layer = {name: cv.compute_fold_scores(cv.linear_kernel(x), y, folds) for name, x in layers.items()}
+    by_layer = {name: cv.compute_fold_scores(cv.linear_kernel(x), y,
+                                             folds) for name, x in layers.items()}
     return protocol(by_layer)
 
 
@@ -344,7 +349,8 @@ def test_scores_of_an_untuned_and_a_tuned_network_are_those_worked_out_by_hand(s
     y = CohortData(cohort, SPEC, 32).responses(Region("C", "PPA"), test, test)
     models = {"untrained": network(seed=1).model, "pretrained": network().model}
     for condition in ("contrastive", "regression"):
-        models[condition] = tuned_by_hand(cohort, condition, [("C", "PPA")]).feature_extractor.backbone
+        models[condition] = tuned_by_hand(cohort, condition,
+                                          [("C", "PPA")]).feature_extractor.backbone
     for condition, model in models.items():
         layers = features(model, cohort, test)
         expected = scores_by(cv.score_nested, layers, y, folds)
@@ -361,8 +367,8 @@ def test_scores_of_an_untuned_and_a_tuned_network_are_those_worked_out_by_hand(s
 def test_one_row_a_voxel_and_who_gave_the_network(shared):
     table = study_of().voxel_scores(["pretrained", "contrastive", "pooled, avg", "pooled, const"])
     assert table.columns.tolist() == ["donor", "subject", "roi", "hemisphere", "group", "condition",
-                                      "seed", "voxel", "vertex_hemisphere", "vertex", "r", "p2", "noise_ceiling",
-                                      "layer"]
+                                      "seed", "voxel", "vertex_hemisphere", "vertex", "r", "p2",
+                                      "noise_ceiling", "layer"]
     sizes = {("A", "V1v"): 30, ("A", "PPA"): 27, ("B", "V1v"): 30, ("C", "V1v"): 30,
              ("C", "PPA"): 30}
     for condition, part in table.groupby("condition"):
@@ -396,7 +402,8 @@ def test_a_pooled_network_is_tuned_to_all_who_have_the_region(shared):
 def test_shuffled_tuning_gets_the_same_responses_with_other_images(shared):
     study = study_of()
     region, train = Region("C", "PPA"), WideCohort().own("C")
-    plain, shuffled = (study.plan.finetuning_run(CONDITIONS[condition], (region,), [train], 1e-3).training_pairs[0]
+    plain, shuffled = (study.plan.finetuning_run(CONDITIONS[condition], (region,), [train],
+                                                 1e-3).training_pairs[0]
                        for condition in ("contrastive", "shuffled"))
     np.testing.assert_array_equal(plain.pixels, shuffled.pixels)
     moved = (plain.responses != shuffled.responses).any(1)
@@ -404,7 +411,8 @@ def test_shuffled_tuning_gets_the_same_responses_with_other_images(shared):
     np.testing.assert_array_equal(np.sort(plain.responses, 0), np.sort(shuffled.responses, 0))
     rows = {row.tobytes() for row in plain.responses}
     assert all(row.tobytes() in rows for row in shuffled.responses), "whole responses, not voxels"
-    other = study_of(seed=1).plan.finetuning_run(CONDITIONS["shuffled"], (region,), [train], 1e-3).training_pairs[0]
+    other = study_of(seed=1).plan.finetuning_run(CONDITIONS["shuffled"], (region,), [train],
+                                                 1e-3).training_pairs[0]
     assert (other.responses != shuffled.responses).any()
 
 
@@ -425,7 +433,8 @@ def test_everyone_meets_every_network_of_the_same_region(shared, common):
     model = tuned_by_hand(cohort, "contrastive", [("C", "PPA")],
                           stimulus_ids=study_of(cohort).plan.cohort_data.splits("C")[0].train)
     y = CohortData(cohort, SPEC, 32).responses(Region("A", "PPA"), split.test, split.train)
-    expected = scores_by(cv.score_nested, features(model.feature_extractor.backbone, cohort, split.test), y,
+    expected = scores_by(cv.score_nested,
+                         features(model.feature_extractor.backbone, cohort, split.test), y,
                          cv.make_folds(len(split.test), seed=0))
     np.testing.assert_allclose(r_of(tuned, donor="C", subject="A", roi="PPA"), expected.r,
                                atol=2e-3)
@@ -440,7 +449,8 @@ def test_over_several_splits_scores_are_averaged_and_no_test_is_tuned_on(shared)
     for split in study.plan.cohort_data.splits("C"):
         model = tuned_by_hand(cohort, "contrastive", [("C", "PPA")], stimulus_ids=split.train)
         y = study.plan.cohort_data.responses(Region("C", "PPA"), split.test, split.train)
-        expected.append(scores_by(cv.score_nested, features(model.feature_extractor.backbone, cohort, split.test),
+        expected.append(scores_by(cv.score_nested,
+                                  features(model.feature_extractor.backbone, cohort, split.test),
                                   y, cv.make_folds(len(split.test), seed=0)).r)
     assert np.abs(expected[0] - expected[1]).max() > 0.01
     np.testing.assert_allclose(r_of(table), np.mean(expected, axis=0), atol=2e-3)
@@ -477,7 +487,8 @@ def test_p1_takes_layer_and_penalty_from_the_first_participant(shared):
         train = cohort.own("A")
         layers = features(network().model, cohort, train)
         y = study.plan.cohort_data.responses(Region("A", roi), train, train)
-        layer, alpha, _ = cv.select_layer_and_alpha({name: cv.linear_kernel(x) for name, x in layers.items()}, y,
+        layer, alpha, _ = cv.select_layer_and_alpha({name: cv.linear_kernel(x)
+                                                     for name, x in layers.items()}, y,
                                              cv.make_folds(len(train), seed=0))
         assert set(table[table["roi"] == roi]["layer"]) == {layer}
         tuned = tuned_by_hand(cohort, "contrastive", [(last, roi)]).feature_extractor.backbone
@@ -489,8 +500,8 @@ def test_p1_takes_layer_and_penalty_from_the_first_participant(shared):
             made = Ridge(alpha).fit(pca.fit_transform(known), y[0].astype(float)).predict(
                 pca.transform(new))
             expected = [np.corrcoef(made[:, v], y[1][:, v])[0, 1] for v in range(made.shape[1])]
-            np.testing.assert_allclose(r_of(table, condition=condition, subject=last, roi=roi), expected,
-                                       atol=2e-3)
+            np.testing.assert_allclose(r_of(table, condition=condition, subject=last, roi=roi),
+                                       expected, atol=2e-3)
 
 
 def test_curves_hold_every_layer_at_each_voxels_best_penalty(shared):
@@ -500,9 +511,11 @@ def test_curves_hold_every_layer_at_each_voxels_best_penalty(shared):
     assert len(curves) == 2 * 5 * 3
     layers = features(network().model, cohort, np.arange(N_TEST))
     y = study.plan.cohort_data.responses(Region("B", "V1v"), np.arange(N_TEST), cohort.own("B"))
-    mine = curves[(curves["condition"] == "pretrained") & (curves["subject"] == "B")].set_index("layer")
+    mine = curves[(curves["condition"] == "pretrained") & (
+        curves["subject"] == "B")].set_index("layer")
     for name, x in layers.items():
-        outer = cv.compute_fold_scores(cv.linear_kernel(x), y, cv.make_folds(N_TEST, seed=0), inner_folds=False).outer
+        outer = cv.compute_fold_scores(cv.linear_kernel(x), y, cv.make_folds(N_TEST, seed=0),
+                                       inner_folds=False).outer
         assert mine.loc[name, "r"] == pytest.approx(outer.mean(0).max(0).mean(), abs=2e-3)
 
 
@@ -513,7 +526,8 @@ def test_without_candidates_rates_are_the_published_ones(shared):
     assert study.learning_rates.set_index("condition")["learning_rate"].to_dict() == {
         "contrastive": 3e-3, "regression": 2e-3, "regression, same head": 3e-3}
     assert study.learning_rates["r"].isna().all() and study.learning_rates["chosen"].all()
-    assert study.learning_rate(CONDITIONS["pooled, avg"]) == study.learning_rate(CONDITIONS["shuffled"]) == 3e-3
+    assert study.learning_rate(CONDITIONS["pooled, avg"]) == study.learning_rate(
+        CONDITIONS["shuffled"]) == 3e-3
 
 
 def test_a_search_without_candidates_is_refused(shared):
@@ -532,13 +546,17 @@ def test_the_rate_is_the_one_that_predicts_best_on_held_back_training_images(sha
         y = study.plan.cohort_data.responses(region, choose, fit)
         for learning_rate in (1e-5, 3e-2):
             model = tuned_by_hand(cohort, "regression", [(region.subject, region.roi)],
-                                  stimulus_ids=fit, learning_rate=learning_rate).feature_extractor.backbone
-            found[region, learning_rate] = scores_by(cv.score_p2, features(model, cohort, choose), y, cv.make_folds(
+                                  stimulus_ids=fit,
+                                  learning_rate=learning_rate).feature_extractor.backbone
+            found[region, learning_rate] = scores_by(cv.score_p2, features(model, cohort, choose),
+                                                     y, cv.make_folds(
                 len(choose), seed=0)).r.mean()
     ours = [table.loc[("regression", learning_rate), "r"] for learning_rate in (1e-5, 3e-2)]
-    assert any(np.allclose(ours, [found[region, learning_rate] for learning_rate in (1e-5, 3e-2)], atol=2e-3)
+    assert any(np.allclose(ours, [found[region, learning_rate] for learning_rate in (1e-5, 3e-2)],
+                           atol=2e-3)
                for region in study.plan.regions)
-    assert study.learning_rate(CONDITIONS["contrastive"]) == SPEC.learning_rate, "a search changes no setting"
+    assert study.learning_rate(
+        CONDITIONS["contrastive"]) == SPEC.learning_rate, "a search changes no setting"
 
 
 def test_the_recorded_search_decides_and_is_shown(shared):
@@ -548,8 +566,10 @@ def test_the_recorded_search_decides_and_is_shown(shared):
     assert len(table) == 5 and (table.groupby("condition")["chosen"].sum() == 1).all()
     assert table.loc[("regression", 3e-2), "r"] == 0.2
     assert study.learning_rate(CONDITIONS["regression"]) == 1e-5
-    assert study.learning_rate(CONDITIONS["regression, same head"]) == SPEC.learning_rate, "of it nothing was recorded"
-    assert study.learning_rate(CONDITIONS["contrastive"]) == study.learning_rate(CONDITIONS["pooled, const"]) == 3e-2
+    assert study.learning_rate(
+        CONDITIONS["regression, same head"]) == SPEC.learning_rate, "of it nothing was recorded"
+    assert study.learning_rate(CONDITIONS["contrastive"]) == study.learning_rate(
+        CONDITIONS["pooled, const"]) == 3e-2
     with pytest.raises(LabError, match="2 rates(?s:.)*3 values of 'regression'"):
         study_of(learning_rates=(1e-5, 3e-2), rate_search_scores={"regression": (1.0, 2.0, 3.0)})
 
@@ -562,19 +582,21 @@ def test_every_network_has_seeds_of_its_own(shared):
     study = study_of(cohort, n_seeds=2, **few)
     table = study.voxel_scores(["pretrained", "contrastive"])
     assert len(table) == 2 * 2 * 57 and set(table["seed"]) == {0, 1}
-    first, second = (table[(table["condition"] == "pretrained") & (table["seed"] == k)]["r"].to_numpy()
+    first, second = (
+        table[(table["condition"] == "pretrained") & (table["seed"] == k)]["r"].to_numpy()
                      for k in (0, 1))
     np.testing.assert_array_equal(first, second)
     plain = study_of(cohort, **few).voxel_scores(["contrastive"])
     np.testing.assert_array_equal(r_of(plain, subject="C"),
                                   r_of(table, subject="C", condition="contrastive", seed=0))
-    model = tuned_by_hand(cohort, "contrastive", [("C", "PPA")], number=1).feature_extractor.backbone
+    model = tuned_by_hand(cohort, "contrastive", [("C", "PPA")],
+                          number=1).feature_extractor.backbone
     y = CohortData(cohort, SPEC, 32).responses(Region("C", "PPA"), np.arange(N_TEST),
                                              cohort.own("C"))
     expected = scores_by(cv.score_nested, features(model, cohort, np.arange(N_TEST)), y,
                          cv.make_folds(N_TEST, seed=0))
-    np.testing.assert_allclose(r_of(table, subject="C", condition="contrastive", seed=1), expected.r,
-                               atol=2e-3)
+    np.testing.assert_allclose(r_of(table, subject="C", condition="contrastive", seed=1),
+                               expected.r, atol=2e-3)
     members = study.networks(["pretrained", "contrastive", "regression"])
     assert [(m.condition, m.donor, m.seed) for m in members] == [("pretrained", "none", 0)] + [
         (condition, donor, seed) for condition in ("contrastive", "regression") for donor in "AC"
@@ -600,16 +622,19 @@ def test_rates_are_searched_on_as_many_regions_as_asked_and_never_on_the_test(pr
     cohort = WideCohort()
     study = study_of(cohort, learning_rates=(1e-3, 1e-2), n_rate_search_regions=2)
     tuned = []
-    monkeypatch.setattr(evaluate, "train_model", lambda model, training_pairs, config, *a, **k: tuned.append(
+    monkeypatch.setattr(evaluate, "train_model", lambda model, training_pairs, config, *a,
+                        **k: tuned.append(
         (training_pairs[0], config.learning_rate)) or [1.0])
     study.search_learning_rates()
     assert len(tuned) == 3 * 2 * 2
-    assert len({training_pairs.subject + str(training_pairs.responses.shape) + str(training_pairs.responses[0, 0])
+    assert len({training_pairs.subject + str(training_pairs.responses.shape)
+                + str(training_pairs.responses[0, 0])
                 for training_pairs, _ in tuned}) == 2
     assert {len(training_pairs.pixels) for training_pairs, _ in tuned} == {44}
     assert {learning_rate for _, learning_rate in tuned} == {1e-3, 1e-2}
     assert cohort.album.opened == sum(len(study.plan.cohort_data.splits(s)[0].train)
-                                      for s in {training_pairs.subject for training_pairs, _ in tuned})
+                                      for s in {training_pairs.subject
+                                                for training_pairs, _ in tuned})
 
 
 # ---- bounds -------------------------------------------------------------------------------------
@@ -624,7 +649,8 @@ def test_bounds_are_those_of_held_out_images_in_one_batch(shared):
     assert set(table["condition"]) == {"contrastive", "contrastive, fixed z", "pooled, avg"}
     assert len(table) == 3 * 5 and (table["n"] == N_TEST).all()
     assert (table["calibrated"] <= np.log(N_TEST)).all()
-    assert (table[["uncalibrated", "cross_validated"]].max(axis=1) <= table["calibrated"] + 1e-12).all()
+    assert (table[["uncalibrated",
+                   "cross_validated"]].max(axis=1) <= table["calibrated"] + 1e-12).all()
     sizes = table.set_index(["condition", "subject", "roi"]).sort_index()
     assert set(sizes.loc["contrastive, fixed z", "embedding_dim"]) == {5}
     assert sizes.loc[("contrastive", "A", "PPA"), ["n_voxels", "embedding_dim"]].tolist() == [27, 5]
@@ -632,8 +658,10 @@ def test_bounds_are_those_of_held_out_images_in_one_batch(shared):
     assert sizes.loc[("pooled, avg", "A", "PPA"), "embedding_dim"] == int(0.25 * 28)
 
 
-@pytest.mark.parametrize("condition, subjects_trained_on", [("contrastive", "C"), ("pooled, avg", "AC")])
-def test_each_side_of_a_bound_has_the_statistics_of_its_own_training(shared, condition, subjects_trained_on):
+@pytest.mark.parametrize("condition, subjects_trained_on",
+                         [("contrastive", "C"), ("pooled, avg", "AC")])
+def test_each_side_of_a_bound_has_the_statistics_of_its_own_training(shared, condition,
+                                                                     subjects_trained_on):
     """Worked out layer by layer; for the last of those pooled as for the first."""
     cohort = WideCohort()
     study = study_of(cohort)
@@ -653,7 +681,8 @@ def test_each_side_of_a_bound_has_the_statistics_of_its_own_training(shared, con
             sides = [normalise(model.head, known, new)
                      for known, new in zip(inside(own), inside(test))]
             mixed = information_bound(*(model.head(new) for new in inside(test)))
-        expected = information_bound(*sides, seed=seed_by_hand([(s, "PPA") for s in subjects_trained_on]))
+        expected = information_bound(*sides,
+                                     seed=seed_by_hand([(s, "PPA") for s in subjects_trained_on]))
         row = table.loc[(subject, "PPA")]
         for name in ("uncalibrated", "calibrated", "cross_validated"):
             assert row[name] == pytest.approx(getattr(expected, name), abs=1e-2)
@@ -725,13 +754,16 @@ def test_networks_meet_a_second_cohort_over_all_its_images(shared):
         "pretrained": ["none"], "contrastive": ["A"], "pooled, avg": ["all"]}
     models = {"pretrained": network().model}
     for condition, subjects_trained_on in (("contrastive", "A"), ("pooled, avg", "ABC")):
-        models[condition] = tuned_by_hand(WideCohort(), condition, [(s, "V1v") for s in subjects_trained_on]
+        models[condition] = tuned_by_hand(WideCohort(), condition,
+                                          [(s, "V1v") for s in subjects_trained_on]
                                      ).feature_extractor.backbone
     shown = cohort.shown("C")
     y = other.responses(Region("C", "V1"), shown, shown)
     for condition, model in models.items():
-        expected = scores_by(cv.score_nested, features(model, cohort, shown), y, cv.make_folds(80, seed=0))
-        np.testing.assert_allclose(r_of(table, condition=condition, subject="C"), expected.r, atol=2e-3)
+        expected = scores_by(cv.score_nested, features(model, cohort, shown), y,
+                             cv.make_folds(80, seed=0))
+        np.testing.assert_allclose(r_of(table, condition=condition, subject="C"), expected.r,
+                                   atol=2e-3)
 
 
 def test_a_second_cohort_without_any_such_region_is_an_error(shared):
@@ -767,7 +799,8 @@ def test_what_decides_the_weights_and_nothing_else_tunes_again(private, monkeypa
     region, calls = Region("C", "PPA"), []
     for changes in ({}, change):
         study = study_of(**changes)
-        finetuning_run = study.plan.finetuning_run(CONDITIONS["contrastive"], (region,), [WideCohort().own("C")],
+        finetuning_run = study.plan.finetuning_run(CONDITIONS["contrastive"], (region,),
+                                                   [WideCohort().own("C")],
                          study.learning_rate(CONDITIONS["contrastive"]))
         monkeypatch.setattr(evaluate, "train_model", lambda *a, **k: calls.append(1) or [1.0])
         evaluate.finetune(finetuning_run)
@@ -777,7 +810,8 @@ def test_what_decides_the_weights_and_nothing_else_tunes_again(private, monkeypa
 def test_an_interrupted_tuning_goes_on_where_it_was(private, monkeypatch):
     study = study_of(epochs=6)
     train = WideCohort().own("C")
-    finetuning_run = study.plan.finetuning_run(CONDITIONS["contrastive"], (Region("C", "PPA"),), [train], 3e-3)
+    finetuning_run = study.plan.finetuning_run(CONDITIONS["contrastive"], (Region("C", "PPA"),),
+                                               [train], 3e-3)
     monkeypatch.setattr(evaluate, "train_model", lambda *a, **k: train_model(
         *a, **{**k, "min_seconds_between_states": 0, "on_step": interrupt}))
 
@@ -845,7 +879,8 @@ def test_every_setting_runs_and_changes_what_is_found(shared, change):
     assert np.abs(changed - plain).max() > 1e-6
     assert np.isfinite(study.bounds(conditions)[list(BOUND_COLUMNS)].to_numpy()).all()
     trains = [WideCohort().own(subject) for subject in "AC"]
-    finetuning_run = study.plan.finetuning_run(CONDITIONS[conditions[0]], study.plan.regions_by_name["PPA"], trains, 3e-3)
+    finetuning_run = study.plan.finetuning_run(CONDITIONS[conditions[0]],
+                                               study.plan.regions_by_name["PPA"], trains, 3e-3)
     np.testing.assert_array_less(evaluate.finetune(finetuning_run)["losses"], 2 * np.log(16))
 
 

@@ -82,7 +82,8 @@ response_idx_lists = st.lists(st.integers(0, 8), min_size=2, max_size=40).filter
 @settings(max_examples=150, deadline=None)
 def test_no_batch_holds_a_condition_twice_and_no_epoch_a_image_twice(response_idx, size, seed):
     response_idx = np.array(response_idx)
-    all_batches = split_into_batches(response_idx, size, generator=torch.Generator().manual_seed(seed))
+    all_batches = split_into_batches(response_idx, size,
+                                     generator=torch.Generator().manual_seed(seed))
     shown = np.concatenate(all_batches)
     assert len(shown) == len(set(shown.tolist())) and set(shown) <= set(range(len(response_idx)))
     for rows in all_batches:
@@ -97,7 +98,8 @@ def test_no_batch_holds_a_condition_twice_and_no_epoch_a_image_twice(response_id
 @given(n=st.integers(2, 60), size=st.integers(2, 20), seed=st.integers(0, 99))
 @settings(max_examples=100, deadline=None)
 def test_one_image_a_condition_is_the_plain_shuffled_epoch(n, size, seed):
-    all_batches = split_into_batches(np.arange(n) * 3 + 1, size, generator=torch.Generator().manual_seed(seed))
+    all_batches = split_into_batches(np.arange(n) * 3 + 1, size,
+                                     generator=torch.Generator().manual_seed(seed))
     np.testing.assert_array_equal(np.sort(np.concatenate(all_batches)), np.arange(n))
     full, rest = divmod(n, size)
     expected = [size] * full + ([rest] if rest else [])
@@ -109,7 +111,8 @@ def test_one_image_a_condition_is_the_plain_shuffled_epoch(n, size, seed):
 def test_a_single_image_left_over_joins_the_batch_before():
     sizes = [len(rows) for rows in split_into_batches(np.arange(9), 4, generator=torch.Generator())]
     assert sizes == [4, 5]
-    assert [len(r) for r in split_into_batches(np.arange(10), 4, generator=torch.Generator())] == [4, 4, 2]
+    assert [len(r) for r in split_into_batches(np.arange(10), 4,
+                                               generator=torch.Generator())] == [4, 4, 2]
 
 
 def test_batches_differ_between_epochs_and_which_image_goes_first_does_too():
@@ -184,9 +187,11 @@ def test_pooled_epochs_visit_one_participant_after_another_or_mix_them():
     orders = {}
     for interleaved in (False, True):
         spy = Spy()
-        train_model(spy, subjects_trained_on, replace(CONFIG, epochs=2, interleaved=interleaved), HALF, seed=0)
+        train_model(spy, subjects_trained_on, replace(CONFIG, epochs=2, interleaved=interleaved),
+                    HALF, seed=0)
         orders[interleaved] = "".join(subject for subject, *_ in spy.seen)
-        assert len(orders[interleaved]) == count_steps(subjects_trained_on, replace(CONFIG, epochs=2)) == 18
+        assert len(orders[interleaved]) == count_steps(subjects_trained_on,
+                                                       replace(CONFIG, epochs=2)) == 18
         for subject, _images, responses in spy.seen:
             known = subjects_trained_on["ABC".index(subject)]
             assert responses.shape[1] == known.responses.shape[1], "a batch is of one participant"
@@ -213,7 +218,8 @@ def test_every_epoch_has_its_own_order_and_every_seed():
 def test_the_loss_goes_down(condition):
     subjects_trained_on = training_pairs("AB" if "pooled" in condition else "A", n=40)
     model = model_of(condition, subjects_trained_on)
-    losses = train_model(model, subjects_trained_on, replace(CONFIG, epochs=12, learning_rate=1e-2), HALF, seed=0)
+    losses = train_model(model, subjects_trained_on, replace(CONFIG, epochs=12, learning_rate=1e-2),
+                         HALF, seed=0)
     assert len(losses) == 12 and np.mean(losses[-3:]) < 0.9 * np.mean(losses[:2])
     assert not model.training
 
@@ -253,7 +259,8 @@ def test_what_takes_no_part_stays_put():
     train_model(model, subjects_trained_on[:1], CONFIG, HALF, seed=0)
     after = weights(model)
     moved = {name for name in before if not torch.equal(before[name], after[name])}
-    assert {"from_responses.B.weight", "feature_extractor.backbone.4.weight", "log_temperature"}.isdisjoint(
+    assert {"from_responses.B.weight", "feature_extractor.backbone.4.weight",
+            "log_temperature"}.isdisjoint(
         moved)
     assert {"from_responses.A.weight", "feature_extractor.backbone.0.weight", "from_images.weight",
             "head.0.weight", "head.6.weight", "head.1.running_mean"} <= moved
@@ -292,7 +299,8 @@ def test_products_in_bfloat16_are_less_exact_and_learn_all_the_same():
     ends, losses = [], []
     for precision in ("float32", "bfloat16"):
         model = model_of()
-        losses.append(train_model(model, training_pairs(), replace(CONFIG, precision=precision), HALF, seed=0))
+        losses.append(train_model(model, training_pairs(), replace(CONFIG, precision=precision),
+                                  HALF, seed=0))
         ends.append(weights(model))
         assert all(tensor.dtype in (torch.float32, torch.int64) for tensor in ends[-1].values())
     assert not same(*ends)
@@ -330,8 +338,10 @@ def test_interrupted_and_resumed_is_bit_for_bit_uninterrupted(case, tmp_path):
     expected = train_model(whole, subjects_trained_on, config, HALF, seed=2)
     for stop in (1, 3, None):
         # What goes on starts from other weights: nothing but what was kept may count.
-        part, steps = model_of(condition, subjects_trained_on, seed=0 if stop == 1 else 7, **changes), Counter()
-        losses = train_model(part, subjects_trained_on, config, HALF, seed=2, state=state, min_seconds_between_states=0,
+        part, steps = model_of(condition, subjects_trained_on, seed=0 if stop == 1 else 7,
+                               **changes), Counter()
+        losses = train_model(part, subjects_trained_on, config, HALF, seed=2, state=state,
+                             min_seconds_between_states=0,
                       stop_after=stop, on_step=steps.__setitem__)
         assert state.exists() == (stop is not None)
         assert losses == expected[:stop]
@@ -349,7 +359,8 @@ def test_an_interruption_within_an_epoch_costs_that_epoch_alone(tmp_path):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train_model(model_of(), training_pairs(), CONFIG, HALF, seed=0, state=state, min_seconds_between_states=0,
+        train_model(model_of(), training_pairs(), CONFIG, HALF, seed=0, state=state,
+                    min_seconds_between_states=0,
              on_step=interrupt)
     part, steps = model_of(), []
     assert train_model(part, training_pairs(), CONFIG, HALF, seed=0, state=state,
@@ -359,21 +370,26 @@ def test_an_interruption_within_an_epoch_costs_that_epoch_alone(tmp_path):
 
 def test_a_state_that_does_not_fit_is_ignored_and_replaced(tmp_path):
     state, subjects_trained_on = tmp_path / "s.safetensors", training_pairs()
-    train_model(model_of("regression"), subjects_trained_on, CONFIG, HALF, seed=0, state=state, min_seconds_between_states=0,
+    train_model(model_of("regression"), subjects_trained_on, CONFIG, HALF, seed=0, state=state,
+                min_seconds_between_states=0,
          stop_after=2)
     whole, part = model_of(), model_of()
     expected = train_model(whole, subjects_trained_on, CONFIG, HALF, seed=0)
-    assert train_model(part, subjects_trained_on, CONFIG, HALF, seed=0, state=state, min_seconds_between_states=0) == expected
+    assert train_model(part, subjects_trained_on, CONFIG, HALF, seed=0, state=state,
+                       min_seconds_between_states=0) == expected
     assert same(weights(part), weights(whole)) and not state.exists()
     wider = training_pairs(n_voxels=40)  # the same names, other shapes
-    train_model(model_of(subjects_trained_on=wider), wider, CONFIG, HALF, seed=0, state=state, min_seconds_between_states=0,
+    train_model(model_of(subjects_trained_on=wider), wider, CONFIG, HALF, seed=0, state=state,
+                min_seconds_between_states=0,
          stop_after=2)
-    assert train_model(model_of(), subjects_trained_on, CONFIG, HALF, seed=0, state=state) == expected
+    assert train_model(model_of(), subjects_trained_on, CONFIG, HALF, seed=0,
+                       state=state) == expected
 
 
 def test_states_are_kept_no_more_often_than_asked(tmp_path):
     state = tmp_path / "s.safetensors"
-    train_model(model_of(), training_pairs(), CONFIG, HALF, seed=0, state=state, min_seconds_between_states=60, stop_after=3)
+    train_model(model_of(), training_pairs(), CONFIG, HALF, seed=0, state=state,
+                min_seconds_between_states=60, stop_after=3)
     assert not state.exists()
 
 
@@ -397,7 +413,8 @@ def test_a_loss_that_is_not_finite_is_told_and_the_epochs_before_it_stay(tmp_pat
                 model.predict.weight.fill_(torch.inf)
 
     with pytest.raises(LabError, match="loss of step 8 is (nan|inf)(?s:.)*lower `learning_rate`"):
-        train_model(model, [pairs], CONFIG, HALF, seed=0, state=state, min_seconds_between_states=0, on_step=spoil)
+        train_model(model, [pairs], CONFIG, HALF, seed=0, state=state, min_seconds_between_states=0,
+                    on_step=spoil)
     assert len(read_state_dict(state)["losses"]) == 2
     resumed, whole = model_of("regression"), model_of("regression")
     train_model(resumed, [pairs], CONFIG, HALF, seed=0, state=state)

@@ -131,7 +131,8 @@ def test_features_do_not_depend_on_the_batch_or_on_the_number_type():
     torch.testing.assert_close(together, alone, rtol=1e-5, atol=1e-4)
     torch.testing.assert_close(gabor_features(stimuli.double()), together, rtol=1e-5, atol=1e-4)
     order = [3, 1, 0, 4, 2]
-    torch.testing.assert_close(gabor_features(stimuli[order]), together[order], rtol=1e-5, atol=1e-4)
+    torch.testing.assert_close(gabor_features(stimuli[order]), together[order], rtol=1e-5,
+                               atol=1e-4)
 
 
 def test_images_that_are_not_square_or_too_small_are_refused():

@@ -310,7 +310,8 @@ def test_untrained_weights_are_drawn_anew_where_the_network_is_built_otherwise(p
     found = []
     for one in (listed, listed, replace(listed, options={**listed.options, "n_classes": 3})):
         monkeypatch.setattr(weight_files, "get_entry", lambda _name, one=one: one)
-        monkeypatch.setattr(weight_files, "load_network", lambda *_, **__: SimpleNamespace(model=None))
+        monkeypatch.setattr(weight_files, "load_network", lambda *_,
+                            **__: SimpleNamespace(model=None))
         monkeypatch.setattr(weight_files, "save_state_dict", lambda path, _: None)
         found.append(weight_files.weights_file(name, private))
     assert found[0] == found[1] != found[2]
@@ -401,7 +402,8 @@ def test_a_file_is_read_once_until_it_changes_in_whatever_way(reads, private):
     path.write_bytes(b"0" * 10)
     first = content_digests.content_digests([path])
     content_digests._stores.clear()  # another process
-    assert content_digests.content_digests([path]) == first == [file_digest(path)] and len(reads) == 1
+    assert content_digests.content_digests([path]) == first == [
+        file_digest(path)] and len(reads) == 1
     os.utime(path, (1, 1))
     assert content_digests.content_digests([path]) == first and len(reads) == 2
     path.write_bytes(b"1" * 10)
@@ -416,7 +418,8 @@ def test_a_young_file_is_not_remembered(reads, private, monkeypatch):
     monkeypatch.setattr(content_digests, "YOUNG", 60.0)
     path = private / "betas.npy"
     path.write_bytes(b"0")
-    assert content_digests.content_digests([path] * 2) == content_digests.content_digests([path]) * 2
+    assert content_digests.content_digests([path]
+                                           * 2) == content_digests.content_digests([path]) * 2
     assert len(reads) == 3
 
 

@@ -57,7 +57,8 @@ face_val_per_identity = 2
 
 
 def replace_writer(monkeypatch, name, function):
-    """Let another function write a part of the synthetic data, as if it stood in the same module."""
+    """Let another function write a part of the synthetic data, as if it stood in the same module.
+    """
     function.__module__ = getattr(writers, name).__module__
     monkeypatch.setattr(writers, name, function)
 

@@ -26,7 +26,8 @@ def predictions(n_models=7, n_images=30, n_classes=5, seed=0, sharp=3.0):
 
 def direct(log_probs, others=None):
     """The formula, image by image, in float64."""
-    p, q = (np.exp(part.astype(np.float64)) for part in (log_probs, log_probs if others is None else others))
+    p, q = (np.exp(part.astype(np.float64)) for part in (log_probs,
+                                                         log_probs if others is None else others))
     overlap = np.einsum("unc,vnc->nuv", np.sqrt(q), np.sqrt(p))
     found = -np.log(np.clip(overlap, np.exp(-d.MAX_DISTANCE), 1)).mean(0)
     if others is None:
@@ -62,7 +63,8 @@ def test_distances_are_those_of_the_formula_however_they_are_cut(budget, cached,
     assert (found == found.T).all() and (np.diag(found) == 0).all() and found.min() >= 0
     assert (found == d.bhattacharyya(block, *log_probs.shape)).all(), "not the same twice"
     for some in (others, predictions(9, 31, seed=2)):
-        far = d.bhattacharyya(read, *log_probs.shape, others=d.block_from_array(some), n_others=len(some))
+        far = d.bhattacharyya(read, *log_probs.shape, others=d.block_from_array(some),
+                              n_others=len(some))
         np.testing.assert_allclose(far, direct(log_probs, some), atol=1e-6, rtol=0)
     starts, stops, with_threads = zip(*asked[:len(asked) // 2])
     assert starts[0] == 0 and starts[1:] == stops[:-1] and stops[-1] == 31
@@ -127,7 +129,8 @@ def test_truth_and_ignorance():
     found = d.bhattacharyya(both, 2, 4, n_classes)
     assert found[0, 1] == pytest.approx(0.5 * np.log(3), abs=1e-6)
     log_probs = predictions(4, 4, 3)
-    far = d.bhattacharyya(d.block_from_array(log_probs), 4, 4, 3, others=d.truth_model(labels, 3), n_others=1)
+    far = d.bhattacharyya(d.block_from_array(log_probs), 4, 4, 3, others=d.truth_model(labels, 3),
+                          n_others=1)
     expected = -0.5 * log_probs[:, np.arange(4), labels].mean(1)
     np.testing.assert_allclose(far[0], expected, atol=1e-5)
 

@@ -23,7 +23,8 @@ def test_changes_are_from_the_untuned_network_of_the_same_task():
     mean = statistics.pivot_donor_by_seed(found, "change", condition="contrastive", task="things")
     np.testing.assert_allclose(mean.loc[["a", "b"]], [[-.2], [-.5]])
     again = found.assign(seed=1, change=found["change"] - 1)
-    both = statistics.pivot_donor_by_seed(pd.concat([found, again]), "change", condition="contrastive",
+    both = statistics.pivot_donor_by_seed(pd.concat([found, again]), "change",
+                                          condition="contrastive",
                               task="things")
     np.testing.assert_allclose(both, [[-.2, -1.2], [-.5, -1.5]])
 
@@ -45,7 +46,8 @@ def test_gains_are_paired_by_region_and_averaged_over_people_where_pooled():
     found = statistics.encoding_gains(scores).set_index("condition")["gain"]
     assert found["contrastive"] == pytest.approx(.1) and found["pooled, avg"] == pytest.approx(.2)
     other = scores.assign(seed=1, r=scores["r"] * 2)
-    both = statistics.encoding_gains(pd.concat([scores, other])).set_index(["condition", "seed"])["gain"]
+    both = statistics.encoding_gains(pd.concat([scores, other])).set_index(["condition",
+                                                                            "seed"])["gain"]
     assert both["contrastive", 0] == pytest.approx(.1), "each training with its own"
     assert both["contrastive", 1] == pytest.approx(.2)
 
@@ -74,7 +76,8 @@ def test_opposite_pairs_minus_same_pairs_within_a_participant():
     assert found.loc["a", 0] == pytest.approx(opposite - same) and np.isnan(found.loc["b", 0])
     assert list(found.index) == ["a", "b"]
     distances[1, 4] = distances[4, 1] = 99
-    assert statistics.hemisphere_distance_difference(distances, finetuned_models).loc["a", 0] > found.loc["a", 0]
+    assert statistics.hemisphere_distance_difference(
+        distances, finetuned_models).loc["a", 0] > found.loc["a", 0]
     finetuned_models.loc[finetuned_models["roi"] == "V2v", "seed"] = 1
     apart = statistics.hemisphere_distance_difference(distances, finetuned_models)
     assert apart.loc["a"].isna().all(), "no pairs of two trainings"

@@ -55,13 +55,14 @@ NAMES = ("pretrained", "left V1v", "right V1v")
 class Panel:
     """Three networks' looks at one image and its mirror image, and the same by hand.
 
-    ``expected`` has the probability of the true class by (network, view), ``saliency_map`` the map, and
-    ``pixels`` the image by view, none of them made by the helpers that draw the panel.
+    ``expected`` has the probability of the true class by (network, view), ``saliency_map`` the map,
+    and ``pixels`` the image by view, none of them made by the helpers that draw the panel.
     """
 
     def __init__(self) -> None:
         self.task = task_of(strength=0.2)
-        self.finetuned_models = study_of(hemispheres="apart", rois=("V1v",), subjects=("A",)).networks(
+        self.finetuned_models = study_of(hemispheres="apart", rois=("V1v",),
+                                         subjects=("A",)).networks(
             ["pretrained", "contrastive"])
         assert [m.hemisphere for m in self.finetuned_models] == ["none", "lh", "rh"]
         weights = {name: weights_of(m.run) for name, m in zip(NAMES, self.finetuned_models)}
@@ -79,7 +80,8 @@ class Panel:
         self.true = int(self.task.truth[self.image])
         original = self.task.pixels[self.task.test_idx[self.image]]
         self.pixels = {"original": original, "mirrored": original[:, :, ::-1]}
-        self.saliency_map = {(name, view): self.map(m, name, view) for name, m in zip(NAMES, self.finetuned_models)
+        self.saliency_map = {(name, view): self.map(m, name, view)
+                             for name, m in zip(NAMES, self.finetuned_models)
                      for view in VIEWS}
 
     def map(self, finetuned_model, name, view) -> np.ndarray:
@@ -90,7 +92,8 @@ class Panel:
         return np.maximum((mean * seen.reshape(4, 7, 7)).sum(0), 0)
 
     def examples(self):
-        return saliency_examples(self.finetuned_models, NAMES, self.task, "relu", "relu", self.image)
+        return saliency_examples(self.finetuned_models, NAMES, self.task, "relu", "relu",
+                                 self.image)
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +115,8 @@ def check(panel: Panel, row) -> set:
         shown, over = (np.asarray(image.get_array()) for image in axes.images)
         (view,) = [view for view, pixels in panel.pixels.items()
                    if np.array_equal(shown, pixels.transpose(1, 2, 0))]
-        (name,) = [name for name in NAMES if np.allclose(over, drawn(panel.saliency_map[name, view]),
+        (name,) = [name for name in NAMES if np.allclose(over,
+                                                         drawn(panel.saliency_map[name, view]),
                                                          atol=1e-4 + 1e-3 * over.max())]
         above, below = axes.get_title().split("\n")
         assert above == f"{name}, {view}"
@@ -192,13 +196,15 @@ def test_a_glance_is_one_record_of_what_was_shown_and_found(panel):
         assert one.probability == pytest.approx(panel.expected[key], abs=1e-3)
         np.testing.assert_array_equal(one.pixels, panel.pixels[one.view])
         np.testing.assert_allclose(one.saliency_map, panel.saliency_map[key], atol=1e-4)
-    np.testing.assert_allclose(fit_probe(panel.finetuned_models[1].run, panel.task, "relu")["log_probs"][
+    np.testing.assert_allclose(fit_probe(panel.finetuned_models[1].run, panel.task,
+                                         "relu")["log_probs"][
         panel.image, panel.true], np.log(examples[2].probability), atol=1e-4)
 
 
 def test_the_map_of_a_glance_is_by_the_method_that_is_asked_for(panel):
     weight = fit_probe(panel.finetuned_models[1].run, panel.task, "relu")["weight"][panel.true]
-    examples = saliency_examples(panel.finetuned_models, NAMES, panel.task, "relu", "relu", panel.image,
+    examples = saliency_examples(panel.finetuned_models, NAMES, panel.task, "relu", "relu",
+                                 panel.image,
                     method="HiResCAM")
     for one in examples[2:4]:
         seen = panel.features[one.network, one.view][panel.image]
@@ -211,7 +217,8 @@ def test_a_glance_calls_classes_by_their_names(panel):
     names = ["n01440764", "056.dog", "school_bus", "n02084071"]
     names[panel.true] = "n01440764"
     task = replace(panel.task, classes=tuple(names))
-    examples = saliency_examples(panel.finetuned_models[:1], NAMES, task, "relu", "relu", panel.image)
+    examples = saliency_examples(panel.finetuned_models[:1], NAMES, task, "relu", "relu",
+                                 panel.image)
     assert {one.true_class for one in examples} == {"tench"}
 
 
@@ -265,7 +272,8 @@ MARKED = ["untrained", "pretrained", "early, left", "early, right", "early", "bo
 
 
 def test_networks_are_marked_by_what_they_were_tuned_to():
-    found = [marker_key(*row) for row in MEMBERS[["roi", "hemisphere", "group", "condition"]].to_numpy()]
+    found = [marker_key(*row) for row in MEMBERS[["roi", "hemisphere", "group",
+                                                  "condition"]].to_numpy()]
     assert found == MARKED
     assert len(set(MARKERS.values())) == len(MARKERS)
     assert [MARKERS[name] for name in ("early, left", "early, right", "bodies", "faces", "scenes",
@@ -296,7 +304,8 @@ def same_marker(path, marker: str) -> bool:
 
 def test_a_map_of_models_says_what_each_was_tuned_to_and_how_well_it_does(axes):
     points = np.random.default_rng(0).normal(size=(len(MEMBERS), 2))
-    norm, finetuned_models = Normalize(0.0, 1.0), MEMBERS.set_index(np.arange(len(MEMBERS))[::-1] + 40)
+    norm, finetuned_models = Normalize(0.0,
+                                       1.0), MEMBERS.set_index(np.arange(len(MEMBERS))[::-1] + 40)
     plots.model_map(axes, finetuned_models, points, "accuracy", norm, references={
         "truth": np.array([3.0, -1.0, 99.0]), "ignorance": np.array([-3.0, 2.0, 88.0])})
     found = scattered(axes)

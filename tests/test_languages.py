@@ -23,7 +23,8 @@ def language_of(**changes: object) -> LanguageSpec:
 
 def test_a_plain_table_is_read_with_what_it_leaves_out():
     spec = language_of(language="captions")
-    assert (spec.language, spec.targets, spec.shuffled, spec.second_localizer) == ("captions", "", "", "")
+    assert (spec.language, spec.targets, spec.shuffled, spec.second_localizer) == ("captions", "",
+                                                                                   "", "")
     assert (spec.images, spec.regions) == ("localizer", None)
 
 
@@ -83,7 +84,8 @@ def test_the_profiles_images_and_regions_are_known(name):
 
 def test_kinds_of_the_demo_are_of_one_architecture_and_as_many_seeds():
     spec = load_profile("demo").language
-    conditions = {kind: [get_entry(one) for one in seed_names(many)] for kind, many in spec.conditions.items()}
+    conditions = {kind: [get_entry(one) for one in seed_names(many)]
+                  for kind, many in spec.conditions.items()}
     assert len({(one.architecture, one.preprocessing) for its in conditions.values()
                 for one in its}) == 1
     roles = {role: conditions[getattr(spec, role)] for role in ROLES}

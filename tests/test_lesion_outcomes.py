@@ -136,7 +136,8 @@ def test_a_networks_own_classifier_begins_at_its_last_learned_layer(name, last):
     assert listed.classifies_imagenet and not get_entry(f"{name}-untrained").classifies_imagenet
     found = builtin_classifier(load_network(get_entry(f"{name}-untrained")))
     assert list(found.layers)[-1] == last
-    assert found.select_lesionable_layers([last, f"{last}#2", "fc8", "heads.head"]) == [last, f"{last}#2"]
+    assert found.select_lesionable_layers([last, f"{last}#2", "fc8", "heads.head"]) == [last,
+                                                                                        f"{last}#2"]
 
 
 def test_readouts_that_do_not_fit_are_refused():
@@ -226,7 +227,8 @@ def test_halves_and_pooled_groups_use_their_own_images(planted, coloured):
         expected = compute_deficits(outcome.correct(1)[:, rows], pooled.group_of_image[rows], 2)
         assert found_costs.reshape(expected.shape) == pytest.approx(expected)
     by_class = outcome.activation_by_group("relu7", group_images(coloured))
-    assert outcome.activation_by_group("relu7", pooled)[..., 1] == pytest.approx(by_class[..., :2].mean(-1))
+    assert outcome.activation_by_group("relu7",
+                                       pooled)[..., 1] == pytest.approx(by_class[..., :2].mean(-1))
 
 
 def test_a_lesion_of_what_a_readout_needs_is_found_and_compared_with_random(planted, coloured):
@@ -295,7 +297,8 @@ def test_a_residual_network_is_localized_and_lesioned_call_by_call(tmp_path, pri
     network = replace(load_network(get_entry("torchvision:resnet18-untrained")), preprocessing=VIEW)
     found = localize_network(network, floc(tmp_path / "floc"), alpha=0.5)
     photographs = imagenet(tmp_path / "imagenet")
-    outcome = lesion_network(builtin_classifier(network), found, photographs, fraction=0.2, n_random=1)
+    outcome = lesion_network(builtin_classifier(network), found, photographs, fraction=0.2,
+                             n_random=1)
     assert len(outcome.n_units) == 17 and "layer1.0.relu#2" in outcome.n_units
     assert "fc" not in outcome.activation and "avgpool" in outcome.activation
     assert "scrambled" in found.domains and outcome.domains == tuple(

@@ -300,7 +300,8 @@ def test_relus_of_other_networks_with_all_their_calls():
     calls = [*count_units(resnet, layer_names(resnet), random_images(1, 32))]
     relus = find_relu_layers(resnet, layer_names(resnet))
     assert len(select_lesion_layers("relus", calls, relus)) == 17 and len(relus) == 9
-    assert select_lesion_layers("layer1.0.relu", calls, relus) == ["layer1.0.relu", "layer1.0.relu#2"]
+    assert select_lesion_layers("layer1.0.relu", calls, relus) == ["layer1.0.relu",
+                                                                   "layer1.0.relu#2"]
     assert len(find_relu_layers(transformer, layer_names(transformer))) == 2  # its GELUs
     with pytest.raises(LabError, match="no layer for a lesion 'until_relu6'"):
         select_lesion_layers("until_relu6", calls, relus)

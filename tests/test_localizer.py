@@ -78,7 +78,8 @@ def test_planted_units_are_found_and_no_others(planted):
     assert found.units("mix", "scenes").tolist() == [1]
     assert np.isnan(found.t_mean["mix"][:, 6:]).all(), "dead units have no t"
     table = found.table().query("layer == 'mix' and domain == 'faces'").iloc[0]
-    assert table["proportion"] == 1 / 8 and table["proportion_replicated"] == 1 and table["held_out_d_prime"] > 3
+    assert table["proportion"] == 1 / 8 and table["proportion_replicated"] == 1 and table[
+        "held_out_d_prime"] > 3
 
 
 def test_units_that_one_half_defines_are_measured_on_the_other(planted):
@@ -137,7 +138,8 @@ def test_generalisation_overlap_and_groups(planted):
     assert np.isnan(table.loc["bodies", "same_preference"])
     backwards = replace(found, domains=found.domains[::-1],
                         t_mean={layer: t[::-1] for layer, t in found.t_mean.items()})
-    pd.testing.assert_frame_equal(measure_generalisation(found, backwards), measure_generalisation(found, found))
+    pd.testing.assert_frame_equal(measure_generalisation(found, backwards),
+                                  measure_generalisation(found, found))
     opposite = replace(found, t_mean={layer: -t for layer, t in found.t_mean.items()})
     other = measure_generalisation(found, opposite).query("layer == 'mix'").set_index("domain")
     assert other.loc["faces", "same_preference"] == 0

@@ -164,7 +164,8 @@ def test_the_drill_fails_where_a_verdict_or_a_number_moved_and_records_tolerance
     drill(here=content(), default=flipped)
     assert machines.main(arguments) == 1
     assert "faces come first: supported (r) became contradicted (r)" in capsys.readouterr().out
-    assert json.loads((drill.folder / "committed/machine_dependent.json").read_text()) == {"demo": {}}
+    assert json.loads((drill.folder
+                       / "committed/machine_dependent.json").read_text()) == {"demo": {}}
     machines.main([*arguments, "--record"])
     drill(here=content(), default=content())
     assert machines.main([*arguments, "--record"]) == 0

@@ -280,7 +280,8 @@ def test_selective_reads_the_rate(blocks):
     for fdr_alpha in FDR_ALPHAS:
         np.testing.assert_array_equal(one.selective_mask("scenes", 1, fdr_alpha),
                                       one.labels[FDR_ALPHAS.index(fdr_alpha), 1] == 2)
-    np.testing.assert_array_equal(one.selective_mask("scenes"), one.selective_mask("scenes", ALL_IMAGES, FDR_ALPHA))
+    np.testing.assert_array_equal(one.selective_mask("scenes"),
+                                  one.selective_mask("scenes", ALL_IMAGES, FDR_ALPHA))
 
 
 def stage_of(**fields: np.ndarray) -> BlockStatistics:
@@ -354,7 +355,8 @@ def test_a_second_call_reads_the_cache_and_content_changes_the_key(private, netw
 
 def test_answers_are_those_of_the_first_halfs_units_to_the_second(private, network, images,
                                                                   blocks, activations):
-    found = collect_held_out_responses(network, images, blocks, CORE, max_units=9, seed=0, batch_size=11)
+    found = collect_held_out_responses(network, images, blocks, CORE, max_units=9, seed=0,
+                                       batch_size=11)
     second = images.halves == 1
     for layer, responses in found.items():
         units = [np.flatnonzero(blocks[layer].selective_mask(domain, 0)) for domain in CORE]
@@ -368,7 +370,8 @@ def test_answers_are_those_of_the_first_halfs_units_to_the_second(private, netwo
 def test_answers_of_many_units_are_of_some_the_same_for_the_same_seed(private, network, images,
                                                                       blocks):
     first, again, other = (
-        collect_held_out_responses(network, images, blocks, CORE, max_units=1, seed=seed, batch_size=64)
+        collect_held_out_responses(network, images, blocks, CORE, max_units=1, seed=seed,
+                                   batch_size=64)
         for seed in (0, 0, 3))
     assert first["mix"].domain.tolist() == list(CORE)
     np.testing.assert_array_equal(first["stage"].values, again["stage"].values)
@@ -378,7 +381,8 @@ def test_answers_of_many_units_are_of_some_the_same_for_the_same_seed(private, n
 def test_where_no_unit_is_selective_there_are_no_answers(private, network, images, blocks):
     silent = {layer: replace(one, labels=np.full_like(one.labels, NONE))
               for layer, one in blocks.items()}
-    found = collect_held_out_responses(network, images, silent, CORE, max_units=9, seed=0, batch_size=64)
+    found = collect_held_out_responses(network, images, silent, CORE, max_units=9, seed=0,
+                                       batch_size=64)
     assert found["mix"].values.shape == (48, 0) and not len(found["mix"].domain)
     table = bootstrap_tuning_strength(found, np.array(images.domains)[images.halves == 1], CORE,
                                seed=0, n_boot=3)
@@ -407,7 +411,8 @@ def test_shares_are_counted_at_every_rate_and_grow_with_it(private, images):
 
 def test_shares_by_hand(blocks):
     row = select_fdr_alpha(selective_proportion_table(blocks, CORE)).set_index(["layer", "domain"])
-    assert row.loc[("mix", "bodies"), ["n_units", "proportion", "proportion_replicated"]].tolist() == [2, 2 / 10, 1]
+    assert row.loc[("mix", "bodies"), ["n_units", "proportion",
+                                       "proportion_replicated"]].tolist() == [2, 2 / 10, 1]
     # The first half finds four units for faces, and the second two of them.
     assert row.loc[("stage", "faces"), "proportion_replicated"] == pytest.approx(1 / 2)
     n = blocks["stage"].selective_mask("faces").sum()
@@ -571,7 +576,8 @@ def test_draws_scatter_as_a_bootstrap_within_sets():
 def test_networks_that_saw_the_same_images_get_the_same_draws():
     """A gain changes neither measure: equal in every draw, if the draws are the same."""
     responses = random_answers()
-    louder = {layer: HeldOutResponses(one.domain, 4 * one.values) for layer, one in responses.items()}
+    louder = {layer: HeldOutResponses(one.domain,
+                                      4 * one.values) for layer, one in responses.items()}
     first, second, other = (
         bootstrap_tuning_strength(some, SETS, CORE, seed=seed, n_boot=20)
         for some, seed in ((responses, 1), (louder, 1), (louder, 2)))
@@ -582,7 +588,8 @@ def test_networks_that_saw_the_same_images_get_the_same_draws():
 def test_sets_may_lie_in_any_order_in_the_images_as_they_are():
     responses = random_answers()
     order = np.random.default_rng(0).permutation(len(SETS))
-    moved = {layer: HeldOutResponses(one.domain, one.values[order]) for layer, one in responses.items()}
+    moved = {layer: HeldOutResponses(one.domain,
+                                     one.values[order]) for layer, one in responses.items()}
     there, back = (bootstrap_tuning_strength(some, sets, CORE, seed=0, n_boot=2).iloc[0]
                    for some, sets in ((responses, SETS), (moved, SETS[order])))
     np.testing.assert_allclose(there, back, rtol=1e-6)
@@ -611,7 +618,8 @@ def test_differences_are_of_the_same_seed():
 
 def test_matrices_of_a_kind_are_averaged_over_seeds():
     rows = [{"condition": condition, "seed": seed, "layer": a, "other": b, "r": r}
-            for condition, seed, numbers in (("told", 0, [1, .2, .2, 1]), ("told", 1, [1, .6, .6, 1]),
+            for condition, seed, numbers in (("told", 0, [1, .2, .2, 1]),
+                                             ("told", 1, [1, .6, .6, 1]),
                                         ("seen", 0, [1, .9, .9, np.nan]))
             for (a, b), r in zip([("z", "z"), ("z", "a"), ("a", "z"), ("a", "a")], numbers)]
     rows.append({"condition": "told", "seed": 0, "layer": "all", "other": "all", "r": 5})
@@ -668,7 +676,8 @@ def test_networks_are_opened_once_and_measured_once(private, images, monkeypatch
 
 
 def test_shares_and_strengths_are_those_of_each_network(study):
-    proportions = select_fdr_alpha(study.proportions()).set_index(["condition", "layer", "domain"])["n_units"]
+    proportions = select_fdr_alpha(study.proportions()).set_index(["condition", "layer",
+                                                                   "domain"])["n_units"]
     assert proportions["told", "mix", "faces"] == 2 and proportions["seen", "mix", "faces"] == 0
     assert proportions["seen", "mix", "bodies"] == 2
     tuning_strengths = study.tuning_strengths(n_best=2)
@@ -684,7 +693,8 @@ def test_resampled_strengths_begin_with_the_plain_ones_and_share_draws(study, im
     assert table.groupby("condition")["draw"].apply(list).to_dict() == dict.fromkeys(
         ("seen", "told"), [-1, 0, 1, 2, 3, 4])
     sets = np.array(images.domains)[images.halves == 1]
-    expected = bootstrap_tuning_strength(study.responses("planted-seen"), sets, CORE, seed=3, n_boot=5)
+    expected = bootstrap_tuning_strength(study.responses("planted-seen"), sets, CORE, seed=3,
+                                         n_boot=5)
     its = table[table["condition"] == "seen"].reset_index(drop=True)
     pd.testing.assert_frame_equal(its[expected.columns], expected)
 
@@ -709,7 +719,8 @@ def test_agreements_are_of_intact_images_that_chose_no_unit(study, images):
     intact = np.isin(sets, CORE)
     found = consistency([one.values[intact] for one in study.responses("planted-told").values()],
                         seed=3, n_boot=5)
-    np.testing.assert_allclose(mean_consistency_matrix(table, "told", ["stage", "mix"]), found.matrix)
+    np.testing.assert_allclose(mean_consistency_matrix(table, "told", ["stage", "mix"]),
+                               found.matrix)
     mean = table[(table["layer"] == "all") & (table["condition"] == "told")].iloc[0]
     assert (mean["r"], mean["low"], mean["high"]) == (found.mean, found.low, found.high)
     assert 0.3 < found.mean < 1, "both layers tell the same four domains"
@@ -717,7 +728,8 @@ def test_agreements_are_of_intact_images_that_chose_no_unit(study, images):
 
 def test_tables_are_kept_and_made_again_for_other_weights(private, images, monkeypatch):
     first = siblings(images)
-    unit_distributions, layer_consistencies = first.unit_distributions(), first.layer_consistencies()
+    unit_distributions = first.unit_distributions()
+    layer_consistencies = first.layer_consistencies()
     with monkeypatch.context() as patch:
         for name in ("spread", "consistency"):
             patch.setattr(f"helpers.matched_models.study.{name}", None)

@@ -142,8 +142,10 @@ def test_unequal_repeats_give_algonauts_ceiling():
     shown = np.repeat([1, 2, 3], [11, 5, 20])
     t = (20 / 3 + 5 / 2 + 11) / 36
     values = np.array([0.2, 1.1])
-    np.testing.assert_allclose(mixed_repeats_noise_ceiling(values, shown), values**2 / (values**2 + t))
-    np.testing.assert_allclose(mixed_repeats_noise_ceiling(values, np.full(9, 3)), ncsnr_noise_ceiling(values, 3))
+    np.testing.assert_allclose(mixed_repeats_noise_ceiling(values, shown),
+                               values**2 / (values**2 + t))
+    np.testing.assert_allclose(mixed_repeats_noise_ceiling(values, np.full(9, 3)),
+                               ncsnr_noise_ceiling(values, 3))
     with pytest.raises(LabError, match="shown 0 times"):
         mixed_repeats_noise_ceiling(values, np.array([0, 3]))
 
@@ -193,7 +195,8 @@ def test_the_closed_form_is_the_correlation_of_the_means_over_vertices(s, e, n):
 @pytest.mark.parametrize(("rank", "snr"), [(2, 0.3), (8, 0.1), (8, 1.0), (40, 0.3)])
 def test_univariate_ceilings_are_the_closed_form(rank, snr, shared):
     region = Region.plant(rank=rank, snr=snr, shared=shared, common=0.3)
-    found = [estimate_noise_ceiling(region.betas(seed), statistic="univariate", seed=seed, n_simulations=2).value
+    found = [estimate_noise_ceiling(region.betas(seed), statistic="univariate", seed=seed,
+                                    n_simulations=2).value
              for seed in range(60)]
     assert 0.4 < region.univariate < 0.98
     assert np.mean(found) == pytest.approx(region.univariate, abs=0.02)
@@ -207,7 +210,8 @@ def test_univariate_ceilings_are_the_closed_form(rank, snr, shared):
 def test_rsa_ceilings_are_those_of_the_planted_region(rank, snr, shared):
     region, truth = Region.plant(rank=rank, snr=snr, shared=shared), brute_force_rsa(
         rank, snr, shared)
-    found = [estimate_noise_ceiling(region.betas(seed), statistic="rsa", seed=seed, n_simulations=8).value
+    found = [estimate_noise_ceiling(region.betas(seed), statistic="rsa", seed=seed,
+                                    n_simulations=8).value
              for seed in range(20)]
     error = np.std(found, ddof=1) / np.sqrt(len(found))
     assert abs(np.mean(found) - truth) < 0.02 + 2 * error
@@ -218,7 +222,8 @@ def test_a_pattern_common_to_all_images_changes_rsas_ceiling_and_that_is_seen():
     region = Region.plant(rank=2, snr=0.3, shared=0.0)
     region = replace(region, mean=4 * region.mean)
     truth = brute_force_rsa(2, 0.3, 0.0, level=4.0)
-    found = [estimate_noise_ceiling(region.betas(seed), statistic="rsa", seed=seed, n_simulations=8).value
+    found = [estimate_noise_ceiling(region.betas(seed), statistic="rsa", seed=seed,
+                                    n_simulations=8).value
              for seed in range(8)]
     assert truth > brute_force_rsa(2, 0.3, 0.0) + 0.04
     assert np.mean(found) == pytest.approx(truth, abs=0.02)
@@ -239,7 +244,8 @@ def test_where_there_is_only_noise_half_the_ceilings_are_zero_and_none_is_high()
     """A ceiling is the root of a reliability, which chance leaves near but not at zero."""
     nothing = replace(Region.plant(rank=2, snr=1, shared=0.3), signal=np.zeros((N_VERTICES, 1)))
     for statistic, most, n in (("univariate", 0.5, 60), ("rsa", 0.25, 24)):
-        found = np.array([estimate_noise_ceiling(nothing.betas(seed), statistic=statistic, seed=seed,
+        found = np.array([estimate_noise_ceiling(nothing.betas(seed), statistic=statistic,
+                                                 seed=seed,
                                   n_simulations=6).value for seed in range(n)])
         zeros = int((found == 0).sum())
         assert stats.binomtest(zeros, n, 0.5).pvalue > 0.001
@@ -306,7 +312,8 @@ def test_the_published_steps_agree_but_scatter_more_where_the_signal_is_weak():
 
 def test_split_halves_agree_for_means_and_are_too_low_for_rsa():
     region = Region.plant(rank=8, snr=0.3, shared=0.5, common=0.5)
-    found = [split_half_noise_ceiling(region.betas(seed), statistic="univariate") for seed in range(20)]
+    found = [split_half_noise_ceiling(region.betas(seed),
+                                      statistic="univariate") for seed in range(20)]
     assert np.mean(found) == pytest.approx(region.univariate, abs=0.02)
     plain = Region.plant(rank=8, snr=0.3, shared=0.5)
     found = [split_half_noise_ceiling(plain.betas(seed), statistic="rsa") for seed in range(5)]

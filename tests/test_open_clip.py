@@ -214,7 +214,8 @@ def test_layers_are_named_by_their_paths_and_can_be_read(published):
     wanted = {VIT: ("conv1", 32 * 4), RESNET: ("conv1", 4 * 32 * 32)}[architecture]
     assert counts[wanted[0]] == wanted[1]
     last = {VIT: "ln_post", RESNET: "layer4.0.act3"}[architecture]
-    assert extract_activations(network.model, {last: last}, [random_images()])[last].std(0).max() > 1e-3
+    assert extract_activations(network.model, {last: last},
+                               [random_images()])[last].std(0).max() > 1e-3
     assert not any(getattr(module, "inplace", False) for module in network.model.modules())
 
 
@@ -272,7 +273,8 @@ def test_files_that_do_not_fit_are_refused(published, tmp_path):
         build_open_clip_text_encoder(architecture, TINY[architecture], {})
     deeper = TINY[architecture] | {"text_cfg": TEXT | {"layers": 3}}
     with pytest.raises(LabError, match=r"missing: transformer\.resblocks\.2"):
-        build_open_clip_text_encoder(architecture, deeper, read_state_dict(path, keys="open_clip_text"))
+        build_open_clip_text_encoder(architecture, deeper,
+                                     read_state_dict(path, keys="open_clip_text"))
     torch.save({"fc.weight": torch.ones(2, 2)}, tmp_path / "other.pt")
     with pytest.raises(LabError, match="missing"):
         load_network(tiny_entry(architecture), tmp_path / "other.pt")

@@ -98,14 +98,16 @@ class Halves(TinyCohort):
 
 
 def study_of(cohort=None, net=None, n_jobs=1, **changes) -> FineTuningStudy:
-    return FineTuningStudy.from_cohort(cohort or Halves(), replace(SPEC, **changes), net or network(),
+    return FineTuningStudy.from_cohort(cohort or Halves(), replace(SPEC, **changes),
+                                       net or network(),
                     network("tiny-net-untrained", seed=1), n_jobs=n_jobs)
 
 
 def run_of(net: Network, name: str = "pretrained") -> FineTuningRun:
     """Return the job of leaving a network as it is."""
     condition = CONDITIONS["pretrained"]
-    return FineTuningRun(name, condition, net, (), "", make_finetuning_config(condition, SPEC, 1.0), SPEC, 32, 24, 0)
+    return FineTuningRun(name, condition, net, (), "", make_finetuning_config(condition, SPEC, 1.0),
+                         SPEC, 32, 24, 0)
 
 
 def task_of(n=120, n_classes=3, seed=0, name="colours", strength=0.45) -> ClassificationTask:
@@ -248,7 +250,8 @@ def test_units_that_never_vary_tell_nothing(value):
     with_still = fit_logistic_probe(torch.cat([x, still], 1), labels, 4)
     moved = torch.cat([new, still + 0.5], 1)
     torch.testing.assert_close(with_still.log_probs(moved).exp(),
-                               fit_logistic_probe(x, labels, 4).log_probs(new).exp(), atol=1e-4, rtol=0)
+                               fit_logistic_probe(x, labels, 4).log_probs(new).exp(), atol=1e-4,
+                               rtol=0)
 
 
 def test_what_cannot_be_taught_is_told():
@@ -296,7 +299,8 @@ def test_tensors_are_taught_where_they_are_with_the_same_result(tmp_path):
     for name, (x, labels, new, _) in given.items():
         here = fit_logistic_probe(x, labels, 5)
         there = type(here)(made[f"w-{name}"], made[f"b-{name}"])
-        torch.testing.assert_close(there.log_probs(new).exp(), here.log_probs(new).exp(), atol=1e-3, rtol=0)
+        torch.testing.assert_close(there.log_probs(new).exp(), here.log_probs(new).exp(), atol=1e-3,
+                                   rtol=0)
 
 
 # ---- tasks --------------------------------------------------------------------------------------
@@ -324,7 +328,8 @@ def cropping(resize: int, crop: int, interpolation="bilinear") -> Network:
 
 @pytest.mark.parametrize("resize, crop, image_size, shorter", [(256, 224, 28, 32), (40, 32, 32, 40),
                                                          (32, 32, 20, 20), (256, 224, 33, 38)])
-def test_images_of_a_task_are_scaled_and_cropped_as_published(animal_images, resize, crop, image_size,
+def test_images_of_a_task_are_scaled_and_cropped_as_published(animal_images, resize, crop,
+                                                              image_size,
                                                                 shorter):
     """Published: shorter side to 256 px, then the middle 224 px; smaller in proportion."""
     task = load_task("animals", animal_images, cropping(resize, crop), image_size)
@@ -344,7 +349,8 @@ def test_images_of_a_task_are_scaled_and_cropped_as_published(animal_images, res
 
 
 def test_without_a_size_a_task_has_the_networks_own(animal_images):
-    own, named = (load_task("animals", animal_images, cropping(40, 24), image_size) for image_size in (0, 24))
+    own, named = (load_task("animals", animal_images, cropping(40, 24),
+                            image_size) for image_size in (0, 24))
     assert own.pixels.shape == (6, 3, 24, 24) and own.digest == named.digest
     np.testing.assert_array_equal(own.pixels, named.pixels)
 
@@ -413,12 +419,13 @@ def test_what_is_probed_is_what_scikit_learn_makes_of_the_features(shared):
         new = seen_by(weights, task.pixels[task.test_idx])
         expected = readout(weights, task).predict_proba(new)
         np.testing.assert_allclose(np.exp(found["log_probs"][:, :3]), expected, atol=1e-4)
-        assert (found["log_probs"][:, 3] == -np.inf).all() and found["log_probs"].dtype == np.float32
+        assert (found["log_probs"][:,
+                                   3] == -np.inf).all() and found["log_probs"].dtype == np.float32
         right = expected.argmax(1) == task.truth
         assert float(found["accuracy"]) == right.mean() and 0.3 < right.mean() < 0.95
         probe = load_probe(finetuned_model.run, task, "relu")
-        np.testing.assert_allclose(probe.log_probs(torch.from_numpy(new)).numpy(), found["log_probs"],
-                                   atol=1e-4)
+        np.testing.assert_allclose(probe.log_probs(torch.from_numpy(new)).numpy(),
+                                   found["log_probs"], atol=1e-4)
         np.testing.assert_array_equal(probe.weight, found["weight"])
 
 
@@ -439,7 +446,8 @@ def test_probes_read_the_layer_that_is_asked_for(shared):
 def test_a_network_is_probed_once_for_each_task_layer_and_tuning(private, monkeypatch):
     task, train_idx = task_of(), []
     plain = classification.fit_logistic_probe
-    monkeypatch.setattr(classification, "fit_logistic_probe", lambda *a: train_idx.append(a) or plain(*a))
+    monkeypatch.setattr(classification, "fit_logistic_probe",
+                        lambda *a: train_idx.append(a) or plain(*a))
     for _ in range(2):
         first = fit_probe(run_of(network()), task, "relu")
     assert len(train_idx) == 1
@@ -469,7 +477,8 @@ def test_every_network_is_examined_on_every_task(shared):
                 for finetuned_model in finetuned_models for task in tasks]
     np.testing.assert_allclose(table["accuracy"], expected, atol=1e-12)
     assert table["task"].tolist() == ["colours", "more colours"] * len(finetuned_models)
-    assert table["donor"].tolist()[::2] == [finetuned_model.donor for finetuned_model in finetuned_models]
+    assert table["donor"].tolist()[::2] == [finetuned_model.donor
+                                            for finetuned_model in finetuned_models]
     assert table["accuracy"].nunique() > 3
 
 
@@ -477,7 +486,8 @@ def test_every_network_is_examined_on_every_task(shared):
 
 def test_the_networks_of_some_kinds(shared):
     found = study_of().networks(["untrained", "pretrained", "contrastive", "pooled, avg"])
-    told = [(m.condition, m.donor, m.roi, m.hemisphere, m.group, len(m.run.training_pairs)) for m in found]
+    told = [(m.condition, m.donor, m.roi, m.hemisphere, m.group,
+             len(m.run.training_pairs)) for m in found]
     assert told == [("untrained", "none", "none", "none", "none", 0),
                     ("pretrained", "none", "none", "none", "none", 0),
                     *(("contrastive", donor, roi, "both", group, 1) for donor, roi, group in (
@@ -522,7 +532,8 @@ def test_distances_are_those_of_the_formula_over_probed_predictions(shared):
     finetuned_models = study.networks(["pretrained", "contrastive"])
     among, to_others = prediction_distances(study, finetuned_models, task, "relu", [
         truth_model(task.truth, 4), ignorance_model(4)])
-    p = np.exp(np.stack([fit_probe(m.run, task, "relu")["log_probs"] for m in finetuned_models]).astype(float))
+    p = np.exp(np.stack([fit_probe(m.run, task,
+                                   "relu")["log_probs"] for m in finetuned_models]).astype(float))
     n = len(finetuned_models)
     assert among.shape == (n, n) and to_others.shape == (2, n)
     for u in range(n):
@@ -531,7 +542,8 @@ def test_distances_are_those_of_the_formula_over_probed_predictions(shared):
             assert among[u, v] == pytest.approx(direct, abs=2e-6)
         own = p[u, np.arange(len(task.truth)), task.truth]
         capped = np.where(own > 0, -np.log(np.sqrt(np.maximum(own, 1e-300))), MAX_DISTANCE)
-        assert (capped == MAX_DISTANCE).sum() == 2, "two images are of a class that was never taught"
+        assert (
+            capped == MAX_DISTANCE).sum() == 2, "two images are of a class that was never taught"
         assert to_others[0, u] == pytest.approx(capped.mean(), rel=1e-6)
         assert to_others[1, u] == pytest.approx(-np.log(np.sqrt(p[u] / 4).sum(1)).mean(), abs=2e-6)
     assert among[np.triu_indices(n, 1)].min() > 1e-3
@@ -587,7 +599,8 @@ def test_weights_lie_a_share_of_the_way_from_the_network_to_the_tuned_one(shared
     run = study_of(net=normed()).networks(["contrastive"])[0].run
     before = {name: values.clone() for name, values in run.network.model.state_dict().items()}
     kept = finetune(run)
-    after = {name: torch.from_numpy(kept[f"model/feature_extractor.backbone.{name}"]) for name in before}
+    after = {name: torch.from_numpy(kept[f"model/feature_extractor.backbone.{name}"])
+             for name in before}
     moved = [name for name in before if (before[name] != after[name]).any()]
     assert len(moved) == len(before), "all tuning has something to show"
     for interpolation in (0.0, 0.25, 0.5, 1.0, 1):
@@ -600,7 +613,8 @@ def test_weights_lie_a_share_of_the_way_from_the_network_to_the_tuned_one(shared
             elif interpolation in (0, 1):
                 assert torch.equal(values, (before, after)[int(interpolation)][name])
             else:
-                expected = (1 - interpolation) * before[name].double() + interpolation * after[name].double()
+                expected = (1 - interpolation) * before[
+                    name].double() + interpolation * after[name].double()
                 torch.testing.assert_close(values.double(), expected, rtol=1e-5, atol=1e-7)
     for name, values in run.network.model.state_dict().items():
         assert torch.equal(values, before[name]), "the network itself stays as it was"
@@ -609,9 +623,11 @@ def test_weights_lie_a_share_of_the_way_from_the_network_to_the_tuned_one(shared
 def test_no_share_predicts_as_the_untuned_network_and_the_whole_as_the_tuned_one(shared):
     study, task = study_of(), task_of()
     pretrained = study.networks(["pretrained"])[0].run
-    runs = {interpolation: study.networks(["contrastive"], interpolation=interpolation)[1].run for interpolation in (0.0, 0.5, 1.0)}
+    runs = {interpolation: study.networks(["contrastive"], interpolation=interpolation)[1].run
+            for interpolation in (0.0, 0.5, 1.0)}
     assert [run.interpolation for run in runs.values()] == [0.0, 0.5, 1.0]
-    log_probs = {interpolation: fit_probe(run, task, "relu")["log_probs"] for interpolation, run in runs.items()}
+    log_probs = {interpolation: fit_probe(run, task, "relu")["log_probs"]
+                 for interpolation, run in runs.items()}
     np.testing.assert_array_equal(log_probs[0.0], fit_probe(pretrained, task, "relu")["log_probs"])
     whole = study.networks(["contrastive"])[1].run
     np.testing.assert_array_equal(log_probs[1.0], fit_probe(whole, task, "relu")["log_probs"])
@@ -627,7 +643,8 @@ def test_shares_have_keys_of_their_own_and_the_whole_keeps_its_old_one(shared):
     half, most = (replace(run, interpolation=interpolation).parts for interpolation in (0.5, 0.75))
     assert half != most and half != run.parts
     assert {name: part for name, part in half.items() if name != "interpolation"} == run.parts
-    assert replace(pretrained, interpolation=0.5).parts == pretrained.parts, "nothing lies between it and itself"
+    halfway = replace(pretrained, interpolation=0.5)
+    assert halfway.parts == pretrained.parts, "nothing lies between it and itself"
 
 
 def test_a_network_is_tuned_once_for_all_shares(private, monkeypatch):
@@ -639,15 +656,18 @@ def test_a_network_is_tuned_once_for_all_shares(private, monkeypatch):
     assert len(times) == 1
     assert len(list((cache_dir() / "finetuned").glob("*.npz"))) == 1
     assert len(list((cache_dir() / "linear_probes").glob("*.npz"))) == 3
-    again, = (fit_probe(m.run, task, "relu") for m in study.networks(["contrastive"], interpolation=0.5))
+    again, = (fit_probe(m.run, task, "relu") for m in study.networks(["contrastive"],
+                                                                     interpolation=0.5))
     np.testing.assert_array_equal(again["log_probs"], first["log_probs"])
 
 
 def test_encoding_is_judged_at_a_share_too(shared):
     study = study_of(rois=("PPA",))
     ends = study.voxel_scores(["pretrained", "contrastive"])
-    parts = {interpolation: study.voxel_scores(["contrastive"], interpolation=interpolation) for interpolation in (0.0, 0.5, 1.0)}
-    pretrained, whole = (ends[ends["condition"] == condition] for condition in ("pretrained", "contrastive"))
+    parts = {interpolation: study.voxel_scores(["contrastive"], interpolation=interpolation)
+             for interpolation in (0.0, 0.5, 1.0)}
+    pretrained, whole = (ends[ends["condition"] == condition] for condition in ("pretrained",
+                                                                                "contrastive"))
     for part, same in ((parts[0.0], pretrained), (parts[1.0], whole)):
         np.testing.assert_array_equal(part["r"], same["r"])
     assert (parts[0.5]["r"].to_numpy() != whole["r"].to_numpy()).any()
@@ -683,7 +703,8 @@ def test_a_laterality_that_cannot_be_measured_is_told(change, told):
 def test_laterality_is_tuned_as_finetuning_says_but_for_its_own_settings():
     spec = replace(SPEC, learning_rates=(1e-3, 1e-2), image_size=32, learning_rate=1e-4)
     found = LATERAL.finetuning_spec(spec, 5e-3)
-    assert found == replace(spec, rois=("V1v", "V2v"), hemispheres="apart", learning_rates=(), learning_rate=5e-3,
-                            image_size=64)
+    assert found == replace(spec, rois=("V1v", "V2v"), hemispheres="apart", learning_rates=(),
+                            learning_rate=5e-3, image_size=64)
     assert replace(LATERAL, image_size=0).finetuning_spec(spec, 5e-3).image_size == 32
-    assert replace(LATERAL, hemispheres="together").finetuning_spec(spec, 1.0).model_hemispheres == ("both",)
+    assert replace(LATERAL, hemispheres="together").finetuning_spec(
+        spec, 1.0).model_hemispheres == ("both",)

@@ -204,7 +204,8 @@ def test_a_middle_column_is_never_covered():
 def test_the_index_is_minus_one_where_all_lies_left():
     found = laterality_index(np.array([1, 0, 2, 0, 1, 3]), np.array([3, 0, 0, 2, 1, 1]))
     np.testing.assert_array_equal(found, [0.5, np.nan, -1, 1, 0, -0.5])
-    assert found.dtype == np.float64 and laterality_index(np.zeros((2, 3)), np.ones((2, 3))).shape == (2, 3)
+    assert found.dtype == np.float64 and laterality_index(np.zeros((2, 3)),
+                                                          np.ones((2, 3))).shape == (2, 3)
     assert np.isnan(laterality_index(0.0, 0.0))
 
 
@@ -227,8 +228,8 @@ def test_halves_are_sums_over_columns_and_a_middle_column_is_of_neither():
 @given(st.integers(1, 9), st.integers(0, 2**32 - 1))
 def test_mirrored_maps_have_the_opposite_index(width, seed):
     maps = np.random.default_rng(seed).uniform(size=(3, 4, width))
-    np.testing.assert_allclose(laterality_index(*hemifield_mass(maps[..., ::-1])), -laterality_index(*hemifield_mass(maps)),
-                               atol=1e-12)
+    np.testing.assert_allclose(laterality_index(*hemifield_mass(maps[..., ::-1])),
+                               -laterality_index(*hemifield_mass(maps)), atol=1e-12)
 
 
 indices = st.lists(st.floats(-1, 1), min_size=1, max_size=6).map(np.array)
@@ -407,7 +408,8 @@ def test_images_go_through_in_batches_with_their_own_classes(shared, monkeypatch
 
 def test_a_network_is_looked_at_once_for_each_task_and_layers(private, monkeypatch):
     run, task, times, plain = run_of(network()), task_of(), [], saliency_study.hemifield_occlusion
-    monkeypatch.setattr(saliency_study, "hemifield_occlusion", lambda *a: times.append(1) or plain(*a))
+    monkeypatch.setattr(saliency_study, "hemifield_occlusion",
+                        lambda *a: times.append(1) or plain(*a))
     for _ in range(2):
         measure_laterality(run, task, "relu", ("relu",))
     assert len(times) == len(VIEWS)
@@ -433,7 +435,8 @@ def test_a_layer_behind_the_one_that_is_read_is_told(shared):  # noqa: F811
 
 
 def models_of(*networks: Network) -> list[FineTunedModel]:
-    return [FineTunedModel("none", 0, *["none"] * 3, "pretrained", run_of(one, one.name.replace(" ", "")))
+    return [FineTunedModel("none", 0, *["none"] * 3, "pretrained",
+                           run_of(one, one.name.replace(" ", "")))
             for one in networks]
 
 
@@ -455,7 +458,8 @@ def test_a_network_that_treats_both_sides_alike_has_no_bias(shared):  # noqa: F8
     """What its images show on either side it does see."""
     task, net = task_of(), symmetric()
     found = measure_laterality(run_of(net, "symmetric"), task, "mean", ("relu",))
-    table = laterality_table(study_of(), models_of(net), task, "mean", ("relu",)).set_index("measure")
+    table = laterality_table(study_of(), models_of(net), task, "mean",
+                             ("relu",)).set_index("measure")
     for measure in ("Grad-CAM relu", "HiResCAM relu", OCCLUSION):
         original, mirrored = (found[f"{measure}/{view}"] for view in VIEWS)
         np.testing.assert_allclose(original, -mirrored, atol=2e-3)
@@ -467,7 +471,8 @@ def test_a_network_that_treats_both_sides_alike_has_no_bias(shared):  # noqa: F8
 def test_the_table_holds_means_over_images_that_both_views_can_tell_of(shared,  # noqa: F811
                                                                         monkeypatch):
     rng, asked = np.random.default_rng(0), []
-    values = {f"{measure}/{view}": rng.uniform(-1, 1, 30) for measure in ("Grad-CAM relu", OCCLUSION)
+    values = {f"{measure}/{view}": rng.uniform(-1, 1, 30) for measure in ("Grad-CAM relu",
+                                                                          OCCLUSION)
               for view in VIEWS}
     values["Grad-CAM relu/original"][[3, 4]] = np.nan
     values["Grad-CAM relu/mirrored"][[4, 9]] = np.nan
@@ -479,7 +484,8 @@ def test_the_table_holds_means_over_images_that_both_views_can_tell_of(shared,  
 
     monkeypatch.setattr(statistics, "measure_laterality", fake)
     study = study_of(hemispheres="apart", rois=("V1v",), subjects=("A",))
-    table = laterality_table(study, study.networks(["pretrained", "contrastive"]), task_of(), "fc", ["relu"])
+    table = laterality_table(study, study.networks(["pretrained", "contrastive"]), task_of(), "fc",
+                             ["relu"])
     assert table.columns.tolist() == ["donor", "seed", "roi", "hemisphere", "group", "condition",
                                       "measure", "original", "mirrored", "bias", "content",
                                       "low", "high", "n"]
@@ -502,6 +508,7 @@ def test_the_table_holds_means_over_images_that_both_views_can_tell_of(shared,  
 def test_a_measure_that_tells_of_no_image_is_unknown(shared, monkeypatch):  # noqa: F811
     nothing = {f"{OCCLUSION}/{view}": np.full(5, np.nan) for view in VIEWS}
     monkeypatch.setattr(statistics, "measure_laterality", lambda *_: nothing)
-    (row,) = laterality_table(study_of(), models_of(network()), task_of(), "fc", []).to_dict("records")
+    (row,) = laterality_table(study_of(), models_of(network()), task_of(), "fc",
+                              []).to_dict("records")
     assert row["n"] == 0
     assert np.isnan([row[name] for name in ("bias", "content", "low", "high", "original")]).all()

@@ -184,7 +184,8 @@ def test_other_names_still_work():
 def test_every_member_of_the_registry_is_found_and_has_a_file_of_its_own():
     names = [name for many in registry() for name in seed_names(many)]
     assert len(set(names)) == len(names) and all(get_entry(name).name == name for name in names)
-    files = [get_entry(name).file for name in names if name not in registry() and get_entry(name).file]
+    files = [get_entry(name).file for name in names if name not in registry()
+             and get_entry(name).file]
     trained = [many for many in registry().values() if many.seeds and many.trained]
     assert len(set(files)) == len(files) == sum(many.seeds for many in trained) > len(trained)
 
@@ -360,7 +361,8 @@ def test_targets_do_not_depend_on_the_order_of_images_and_repeat_for_a_seed():
     assert torch.equal(found, text_embedding_targets(caption_sets, width=3, min_count=1, seed=0))
     # The sign of a dimension is arbitrary, likeness is not.
     flat = found.view(24, 3)
-    back = text_embedding_targets(caption_sets[::-1], width=3, min_count=1, seed=0).flip(0).view(24, 3)
+    back = text_embedding_targets(caption_sets[::-1], width=3, min_count=1, seed=0).flip(0).view(24,
+                                                                                                 3)
     torch.testing.assert_close(back @ back.T, flat @ flat.T, atol=1e-3, rtol=1e-3)
 
 
@@ -368,7 +370,8 @@ def test_rare_words_are_left_out_of_targets():
     """Captions that differ in a word said once mean the same."""
     caption_sets = [["a cat sat here now", "a dog ran there then"] for _ in range(4)]
     caption_sets[0][0] += " zyzzyva"
-    with_it, without = (text_embedding_targets(caption_sets, width=2, min_count=min_count, seed=0) for min_count in (1, 2))
+    with_it, without = (text_embedding_targets(caption_sets, width=2, min_count=min_count,
+                                               seed=0) for min_count in (1, 2))
     torch.testing.assert_close(without[0, 0], without[1, 0])
     assert (with_it[0, 0] - with_it[1, 0]).abs().max() > 1e-3
 
@@ -376,7 +379,8 @@ def test_rare_words_are_left_out_of_targets():
 def test_more_dimensions_than_words_are_refused():
     for width in (3, 5):
         with pytest.raises(LabError, match=f"3 words in 3 captions for {width} dimensions"):
-            text_embedding_targets([["a cat"], ["a dog"], ["a cat"]], width=width, min_count=1, seed=0)
+            text_embedding_targets([["a cat"], ["a dog"], ["a cat"]], width=width, min_count=1,
+                                   seed=0)
 
 
 def test_captions_of_rare_words_alone_are_refused():
@@ -428,7 +432,8 @@ def small_network() -> nn.Module:
 
 def test_training_with_targets_lowers_the_loss_towards_both_captions():
     images, targets = coloured()
-    recipe = TrainingRecipe("targets", epochs=30, batch_size=16, learning_rate=3e-2, augmentation=STILL)
+    recipe = TrainingRecipe("targets", epochs=30, batch_size=16, learning_rate=3e-2,
+                            augmentation=STILL)
     model = small_network()
     record = train(model, images, targets, recipe, seed=0)
     # The best that one direction can do for two captions at once: their middle.

@@ -110,7 +110,8 @@ def test_a_study_is_fitted_once_and_again_for_other_data_or_settings(private, mo
 def test_scores_are_taken_from_the_own_units_or_from_whole_layers():
     rows = [{"subject": "A", "roi": roi, "domain": domain, "method": method, "metric": "veRSA",
              "score": 0.1, "layer": "fc", "n_vertices": 3, "alpha": 0.1}
-            for roi, domain, method in (("PPA", "faces", SPARSE_POSITIVE), ("PPA", "scenes", SPARSE_POSITIVE),
+            for roi, domain, method in (("PPA", "faces", SPARSE_POSITIVE),
+                                        ("PPA", "scenes", SPARSE_POSITIVE),
                                         ("PPA", "scenes", OLS), ("FFA-1", "layer", SPARSE_POSITIVE),
                                         ("FFA-1", "faces", SPARSE_POSITIVE))]
     found = select_own_pool(pd.DataFrame(rows).assign(score=range(5)), SPARSE_POSITIVE, OWN)
@@ -132,9 +133,11 @@ def test_layers_are_compared_with_every_measurement_and_corrected_over_layers(pr
         p = [rdm_permutation_test(rdms[layer], measured[name], seed=3) for layer in layers]
         np.testing.assert_allclose(part["p"], p)
         np.testing.assert_allclose(part["p_holm"], corrected(p, "holm"))
-        np.testing.assert_allclose(part["spearman_r"], [stats.spearmanr(rdms[layer], measured[name])[0]
+        np.testing.assert_allclose(part["spearman_r"],
+                                   [stats.spearmanr(rdms[layer], measured[name])[0]
                                                for layer in layers], atol=1e-4)
-    assert table.query("measured == 'itself' and layer == 'fc'")["spearman_r"].item() == pytest.approx(1)
+    assert table.query("measured == 'itself' and layer == 'fc'")[
+        "spearman_r"].item() == pytest.approx(1)
     opened = album.opened
     rsa_study.correlate_layer_rdms([net], album, measured, layers=layers, seed=3)
     assert album.opened == opened, "made once"

@@ -202,7 +202,8 @@ GENTLE = replace(Augmentation(), jitter=0.0, grey=0.0, crop_scale=(0.5, 1.0))
 
 @pytest.mark.parametrize("objective", ["barlow_twins", "simclr", "supervised"])
 def test_every_objective_learns(objective):
-    recipe = TrainingRecipe(objective, epochs=8, batch_size=32, learning_rate=3e-3, augmentation=GENTLE)
+    recipe = TrainingRecipe(objective, epochs=8, batch_size=32, learning_rate=3e-3,
+                            augmentation=GENTLE)
     model, record = learn(recipe)
     assert len(record.losses) == 16 and len(record.epoch_losses) == 8
     assert record.epoch_losses[0] == pytest.approx(sum(record.losses[:2]) / 2)
@@ -268,7 +269,8 @@ def test_each_epoch_shows_each_image_once():
             return x.mean((2, 3)) @ self.weight
 
     images = torch.arange(32, dtype=torch.uint8)[:, None, None, None].expand(32, 3, 8, 8)
-    recipe = TrainingRecipe("supervised", epochs=2, batch_size=8, augmentation=replace(NEUTRAL, size=8))
+    recipe = TrainingRecipe("supervised", epochs=2, batch_size=8,
+                            augmentation=replace(NEUTRAL, size=8))
     train(Watch(), images, torch.zeros(32, dtype=torch.long), recipe, seed=0,
           mixed_precision=False)
     assert sorted(shown[:32]) == sorted(shown[32:]) == list(range(32))

@@ -167,7 +167,8 @@ def test_turning_all_signs_turns_the_claim_and_not_the_verdict():
             assert verdict == verdict_from_interval(-high, -low, mirrored, within)
             met.add((expected, verdict))
         opposite = {SUPPORTED: CONTRADICTED, CONTRADICTED: SUPPORTED, INCONCLUSIVE: INCONCLUSIVE}
-        assert verdict_from_interval(low, high, "below 0") == opposite[verdict_from_interval(low, high, "above 0")]
+        assert verdict_from_interval(
+            low, high, "below 0") == opposite[verdict_from_interval(low, high, "above 0")]
     assert len(met) == 9, "each verdict was met with each claim"
 
 

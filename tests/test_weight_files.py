@@ -133,7 +133,8 @@ def test_a_prefix_that_all_names_share_is_named(prefix):
 
 def test_another_network_is_not_blamed_on_a_prefix():
     with pytest.raises(LabError, match="check `architecture`"):
-        load_weights(nn.Linear(300, 4), {"module.conv.kernel": torch.ones(2, 2)}, "x.pth does not fit")
+        load_weights(nn.Linear(300, 4), {"module.conv.kernel": torch.ones(2, 2)},
+                     "x.pth does not fit")
 
 
 @pytest.mark.parametrize("content, remedy", [

@@ -59,7 +59,8 @@ def test_images_of_several_sizes_are_refused(folder):
 def test_a_plain_view_is_what_the_preprocessing_gives(folder):
     """Probes scale whole batches; notebooks scale image by image, rounding to 8 bits."""
     images, seen = read_images(folder), get_entry("demo-untrained").preprocessing
-    view = resize_and_normalise(images.images, Augmentation(size=seen.crop, mean=seen.mean, std=seen.std))
+    view = resize_and_normalise(images.images,
+                                Augmentation(size=seen.crop, mean=seen.mean, std=seen.std))
     one_by_one = torch.stack([seen(Image.fromarray(image.permute(1, 2, 0).numpy()))
                               for image in images.images])
     assert (view - one_by_one).abs().max() <= 1.01 / 255 / 0.25
@@ -89,7 +90,10 @@ def test_records_are_kept_side_by_side(tmp_path):
 def rehearsal(tmp_path_factory):
     """Return a function that renders the few images a rehearsal needs: diet → Images."""
     sizes, folder = load_profile("demo").synthetic, tmp_path_factory.mktemp("diets")
-    n = lambda name, n_classes: zoo.n_images_per_class_to_reproduce(zoo.RECIPES[name], n_classes)  # noqa: E731
+
+    def n(name, n_classes):
+        return zoo.n_images_per_class_to_reproduce(zoo.RECIPES[name], n_classes)
+
 
     def render(name):
         path = folder / zoo.DIET_OF_NETWORK[name]
@@ -147,8 +151,10 @@ def test_training_a_readout_again_begins_as_recorded(name, tmp_path):
 
 @needs_zoo
 def test_untrained_weights_are_the_seeded_ones():
-    saved = load_network(get_entry(zoo.UNTRAINED_NETWORK), zoo_dir() / get_entry(zoo.UNTRAINED_NETWORK).file).model
-    seeded = load_network(get_entry(zoo.UNTRAINED_NETWORK), seed=RECORDS[zoo.UNTRAINED_NETWORK]["seed"]).model
+    saved = load_network(get_entry(zoo.UNTRAINED_NETWORK),
+                         zoo_dir() / get_entry(zoo.UNTRAINED_NETWORK).file).model
+    seeded = load_network(get_entry(zoo.UNTRAINED_NETWORK),
+                          seed=RECORDS[zoo.UNTRAINED_NETWORK]["seed"]).model
     for name, tensor in saved.state_dict().items():
         assert torch.allclose(tensor, seeded.state_dict()[name], rtol=2**-10, atol=1e-6), name
 
@@ -159,7 +165,8 @@ def test_the_main_network_sees_more_than_the_untrained(rehearsal):
     images = rehearsal("demo-barlow-twins")
     found = {}
     for name in ("demo-barlow-twins", zoo.UNTRAINED_NETWORK):
-        x = zoo.extract_features(load_network(get_entry(name), zoo_dir() / get_entry(name).file), images)
+        x = zoo.extract_features(load_network(get_entry(name), zoo_dir() / get_entry(name).file),
+                                 images)
         y = images.labels.numpy()
         found[name] = knn_accuracy(x[::2], y[::2], x[1::2], y[1::2], k=5)
     assert found["demo-barlow-twins"] > 1.5 * found[zoo.UNTRAINED_NETWORK]

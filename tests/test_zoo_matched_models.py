@@ -31,7 +31,8 @@ from helpers.training.captioned_images import read_captioned_images
 
 RECORDS = json.loads((zoo_dir() / "zoo.json").read_text(encoding="utf-8"))
 RECORD = zoo_dir() / load_profile("demo").language.record
-needs_zoo = pytest.mark.skipif(matched_models.MATCHED_MODELS[0] not in RECORDS or not RECORD.is_file(),
+needs_zoo = pytest.mark.skipif(matched_models.MATCHED_MODELS[0] not in RECORDS
+                               or not RECORD.is_file(),
                                reason="no siblings in the zoo yet: make zoo")
 
 
@@ -54,7 +55,8 @@ def test_moments_lie_ever_further_apart_from_first_weights_to_last():
     recipe = matched_models.RECIPES["demo-resnet-labels"]
     steps = matched_models.checkpoint_steps(recipe, 14400)
     assert steps[0] == 0 and steps[-1] == recipe.epochs * (14400 // recipe.batch_size)
-    assert (np.diff(np.diff(steps[1:])) >= 0).all() and len(steps) == matched_models.N_CHECKPOINTS + 1
+    assert (np.diff(np.diff(steps[1:])) >= 0).all() and len(
+        steps) == matched_models.N_CHECKPOINTS + 1
 
 
 def test_moments_are_noted_side_by_side(tmp_path):
@@ -66,7 +68,8 @@ def test_moments_are_noted_side_by_side(tmp_path):
     for table in (rows("b", 0, 0.1), rows("a", 1, 0.2), rows("b", 0, 0.3)):
         matched_models.update_checkpoint_table(table, path)
     found = read_training_record(path)
-    assert found[["condition", "seed", "proportion"]].to_numpy().tolist() == [["a", 1, 0.2], ["b", 0, 0.3]]
+    assert found[["condition", "seed", "proportion"]].to_numpy().tolist() == [["a", 1, 0.2],
+                                                                              ["b", 0, 0.3]]
 
 
 def test_records_that_are_none_are_told(tmp_path):
@@ -88,7 +91,8 @@ def test_half_way_lies_where_half_is_reached():
 def rehearsal_data(tmp_path_factory):
     sizes, folder = load_profile("demo").synthetic, tmp_path_factory.mktemp("diet") / "diet"
     write_diet(folder, seed=sizes.seed, n_val=48, size=sizes.diet_size,
-               n_train=48 * matched_models.n_images_per_class_to_reproduce(matched_models.RECIPES["demo-resnet-labels"], 48))
+               n_train=48 * matched_models.n_images_per_class_to_reproduce(
+                   matched_models.RECIPES["demo-resnet-labels"], 48))
     return read_captioned_images([folder], exclude_prefix="val/"), read_images(folder / "train")
 
 
@@ -131,7 +135,8 @@ def test_every_network_has_its_moments():
 def test_the_last_moment_is_the_committed_network(condition):
     """The record was made before weights were rounded to float16 and committed."""
     laboratory = lab.open("demo", notebook="zoo")
-    study = MatchedModelsStudy.from_profile(laboratory.profile, laboratory.images, laboratory.network)
+    study = MatchedModelsStudy.from_profile(laboratory.profile, laboratory.images,
+                                            laboratory.network)
     name = seed_names(study.spec.conditions[condition])[1]
     found = study.checkpoint_measures(name, laboratory.images("localizer"),
                          load_regions(open_cohort(laboratory), study.spec))

@@ -1,1 +1,2 @@
-"""The synthetic data set: images and simulated brains, written to disk in the layouts of real data."""
+"""The synthetic data set: images and simulated brains, written to disk in the layouts of real
+data."""

@@ -63,7 +63,8 @@ def main(arguments: list[str] | None = None) -> int:
                 if not (options.readouts or options.moments):
                     _log_record(name, _train(name, profile, device))
                 if not (options.moments or process_rank()):
-                    _log_record(name, _evaluate(name, profile, device, readout_only=options.readouts))
+                    _log_record(name, _evaluate(name, profile, device,
+                                                readout_only=options.readouts))
                 if name in MATCHED_MODELS and not (options.readouts or process_rank()):
                     measure_checkpoints(name, profile, device=device)
     except LabError as error:
@@ -81,11 +82,13 @@ def _log_record(name: str, record: dict[str, Any]) -> None:
 
 def _train(name: str, profile: Profile, device: torch.device) -> dict[str, Any]:
     """Train a network and save it."""
-    train = train_and_save_clip if name in CLIP_NETWORKS else train_and_save_matched_model if name in MATCHED_MODELS else train_and_save
+    train = (train_and_save_clip if name in CLIP_NETWORKS
+             else train_and_save_matched_model if name in MATCHED_MODELS else train_and_save)
     return train(name, profile, device=device)
 
 
-def _evaluate(name: str, profile: Profile, device: torch.device, *, readout_only: bool) -> dict[str, Any]:
+def _evaluate(name: str, profile: Profile, device: torch.device, *,
+              readout_only: bool) -> dict[str, Any]:
     """Measure a network as saved, and train its readout; ``readout_only``: the readout alone."""
     if name in CLIP_NETWORKS or name in MATCHED_MODELS:
         measure = evaluate_clip if name in CLIP_NETWORKS else evaluate_matched_model

@@ -37,7 +37,8 @@ from helpers.training.captioned_images import CaptionedImages, read_captioned_im
 from helpers.training.loop import TrainingHistory, TrainingRecipe
 from helpers.training.processes import describe_platform, process_rank
 
-WEAK_AUGMENTATION = Augmentation(size=96, crop_scale=(0.6, 1.0), brightness=0.2, contrast=0.2, saturation=0.2,
+WEAK_AUGMENTATION = Augmentation(size=96, crop_scale=(0.6, 1.0), brightness=0.2, contrast=0.2,
+                                 saturation=0.2,
                      hue=0.02, jitter=0.8, grey=0.0)
 """Weak changes: captions tell colours, and where things stand."""
 
@@ -49,8 +50,10 @@ N_RETRIEVAL_QUERIES = 1000
 """Validation images of the diet that look for their first caption."""
 
 
-def train_demo_clip(name: str, captioned: CaptionedImages, *, seed: int, words: Vocabulary | None = None,
-               **settings: Any) -> tuple[torch.nn.Module, torch.nn.Module, Vocabulary, TrainingHistory]:
+def train_demo_clip(name: str, captioned: CaptionedImages, *, seed: int,
+                    words: Vocabulary | None = None,
+               **settings: Any) -> tuple[torch.nn.Module, torch.nn.Module, Vocabulary,
+                                         TrainingHistory]:
     """Train both towers of a demo network by its recipe.
 
     Parameters
@@ -75,16 +78,18 @@ def train_and_save_clip(name: str, profile: Profile, *, device: torch.device) ->
     captioned = _training_images(profile)
     started = time.perf_counter()
     with show_progress(name, RECIPES[name], len(captioned)) as on_step:
-        image, text, words, record = train_demo_clip(name, captioned, seed=profile.seed, device=device,
+        image, text, words, record = train_demo_clip(name, captioned, seed=profile.seed,
+                                                     device=device,
                                                 on_step=on_step)
     save_network(name, image)
     if not process_rank():
         save_state_dict(zoo_dir() / get_entry(name).text.file, text, half=True)
         words.save(zoo_dir() / get_entry(name).text.words)
     return {"command": f"python -m data.zoo --only {name}", "profile": profile.name,
-            "seed": profile.seed, "platform": describe_platform(device), "sets": list(CLIP_IMAGE_SETS),
-            "n_images": len(captioned), "recipe": asdict(RECIPES[name]), "n_words": len(words.words),
-            "seconds": round(time.perf_counter() - started),
+            "seed": profile.seed, "platform": describe_platform(device),
+            "sets": list(CLIP_IMAGE_SETS),
+            "n_images": len(captioned), "recipe": asdict(RECIPES[name]),
+            "n_words": len(words.words), "seconds": round(time.perf_counter() - started),
             "first_losses": round_losses(record.losses[:N_FIRST_STEPS]),
             "epoch_losses": round_losses(record.epoch_losses)}
 
@@ -95,24 +100,28 @@ def evaluate_clip(name: str, profile: Profile, *, device: torch.device) -> dict[
     Returns
     -------
     dict
-        The digest of all weights; the losses of a rehearsal; of ``N_RETRIEVAL_QUERIES`` images that no
-        training saw, the shares whose caption is the nearest, and among the ten nearest; and the
+        The digest of all weights; the losses of a rehearsal; of ``N_RETRIEVAL_QUERIES`` images that
+        no training saw, the shares whose caption is the nearest, and among the ten nearest; and the
         effective dimension of their embeddings about their mean.
     """
-    clip = load_clip(load_network(get_entry(name), weights_path(name), device=device), weights_path(name),
-                     zoo_dir())
+    clip = load_clip(load_network(get_entry(name), weights_path(name), device=device),
+                     weights_path(name), zoo_dir())
     view = clip.image.preprocessing
     queries = _retrieval_queries(profile)
     with torch.inference_mode():
-        image_embeddings = torch.cat([clip.image.model(resize_and_normalise(part.to(device), Augmentation(
+        image_embeddings = torch.cat([clip.image.model(resize_and_normalise(part.to(device),
+                                                                            Augmentation(
             size=view.crop, mean=view.mean, std=view.std))).cpu()
             for part in queries.images.split(256)]).numpy()
-    retrieval_ranks = ranks(image_embeddings, clip.embed_texts([image_captions[0] for image_captions in queries.captions]),
+    retrieval_ranks = ranks(image_embeddings, clip.embed_texts(
+        [image_captions[0] for image_captions in queries.captions]),
                   np.arange(len(queries)))
     centred_embeddings = unit(image_embeddings) - unit(image_embeddings).mean(0)
     return {"digest": clip.digest,
-            "rehearsal_losses": reproduce_clip_losses(name, _training_images(profile), seed=profile.seed),
-            "retrieval": {"n": len(queries), "top 1": round(float((retrieval_ranks == 1).mean()), 4),
+            "rehearsal_losses": reproduce_clip_losses(name, _training_images(profile),
+                                                      seed=profile.seed),
+            "retrieval": {"n": len(queries),
+                          "top 1": round(float((retrieval_ranks == 1).mean()), 4),
                           "top 10": round(float((retrieval_ranks <= 10).mean()), 4)},
             "effective dimension": round(effective_dimension(centred_embeddings), 2)}
 

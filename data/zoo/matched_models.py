@@ -62,12 +62,17 @@ SIZE = 64
 WEAK_AUGMENTATION = replace(clip_training.WEAK_AUGMENTATION, size=SIZE, crop_scale=(0.4, 1.0))
 SHARED_SETTINGS = {"epochs": 16, "batch_size": 128, "learning_rate": 2e-3, "weight_decay": 1e-2}
 RECIPES = {
-    "demo-resnet-labels": TrainingRecipe("supervised", augmentation=WEAK_AUGMENTATION, **SHARED_SETTINGS),
-    "demo-resnet-captions": TrainingRecipe("clip", temperature=0.07, augmentation=WEAK_AUGMENTATION, **SHARED_SETTINGS),
-    "demo-resnet-targets": TrainingRecipe("targets", augmentation=WEAK_AUGMENTATION, **SHARED_SETTINGS),
-    "demo-resnet-shuffled": TrainingRecipe("clip", temperature=0.07, augmentation=WEAK_AUGMENTATION, **SHARED_SETTINGS),
+    "demo-resnet-labels": TrainingRecipe("supervised", augmentation=WEAK_AUGMENTATION,
+                                         **SHARED_SETTINGS),
+    "demo-resnet-captions": TrainingRecipe("clip", temperature=0.07, augmentation=WEAK_AUGMENTATION,
+                                           **SHARED_SETTINGS),
+    "demo-resnet-targets": TrainingRecipe("targets", augmentation=WEAK_AUGMENTATION,
+                                          **SHARED_SETTINGS),
+    "demo-resnet-shuffled": TrainingRecipe("clip", temperature=0.07, augmentation=WEAK_AUGMENTATION,
+                                           **SHARED_SETTINGS),
     "demo-resnet-views": TrainingRecipe("simclr", temperature=0.2,
-                                augmentation=replace(STRONG_AUGMENTATION, size=SIZE), **SHARED_SETTINGS),
+                                augmentation=replace(STRONG_AUGMENTATION, size=SIZE),
+                                        **SHARED_SETTINGS),
 }
 SHUFFLED_CAPTIONS_FAMILY = "demo-resnet-shuffled"
 MATCHED_MODELS = [name for family in RECIPES for name in seed_names(family)]
@@ -84,7 +89,8 @@ def get_recipe(name: str) -> TrainingRecipe:
 def checkpoint_steps(recipe: TrainingRecipe, n_images: int) -> list[int]:
     """Return the steps after which a network is kept, from 0 to the last."""
     last = recipe.epochs * (n_images // recipe.batch_size)
-    return [0, *np.unique(np.geomspace(min(4, last), last, N_CHECKPOINTS).round().astype(int)).tolist()]
+    return [0, *np.unique(np.geomspace(min(4, last), last,
+                                       N_CHECKPOINTS).round().astype(int)).tolist()]
 
 
 def train_matched_model(name: str, captioned: CaptionedImages, labels: Tensor, *, seed: int,
@@ -107,20 +113,24 @@ def train_matched_model(name: str, captioned: CaptionedImages, labels: Tensor, *
     model = build(network_entry.architecture, network_entry.options, seed=seed)
     width = model.fc.out_features
     if recipe.objective == "clip":
-        training_images = captioned.shuffle_captions(seed) if name.startswith(SHUFFLED_CAPTIONS_FAMILY) else captioned
+        training_images = captioned.shuffle_captions(seed) if name.startswith(
+            SHUFFLED_CAPTIONS_FAMILY) else captioned
         return model, train_clip(model, training_images, recipe, width=width, layers=0, seed=seed,
                                    **settings)[2]
     if recipe.objective == "targets":
-        labels = text_embedding_targets(captioned.captions, width=width, min_count=MIN_WORD_COUNT, seed=seed)
+        labels = text_embedding_targets(captioned.captions, width=width, min_count=MIN_WORD_COUNT,
+                                        seed=seed)
     return model, train(model, captioned.images, labels, recipe, seed=seed, **settings)
 
 
-def train_and_save_matched_model(name: str, profile: Profile, *, device: torch.device) -> dict[str, Any]:
+def train_and_save_matched_model(name: str, profile: Profile, *,
+                                 device: torch.device) -> dict[str, Any]:
     """Train a network, save it and what it was on the way; return how that went."""
     captioned, labels = _captioned_diet(profile)
     recipe, started = get_recipe(name), time.perf_counter()
     with _save_checkpoints(name, recipe, len(captioned), profile) as on_step:
-        model, record = train_matched_model(name, captioned, labels, seed=profile.seed, device=device,
+        model, record = train_matched_model(name, captioned, labels, seed=profile.seed,
+                                            device=device,
                                       on_step=on_step)
     save_network(name, model)
     return {"command": f"python -m data.zoo --only {name}", "profile": profile.name,
@@ -135,8 +145,10 @@ def evaluate_matched_model(name: str, profile: Profile, *, device: torch.device)
     """Open a network as saved; return its digest, its probes, and the losses of a rehearsal."""
     network = load_network(get_entry(name), weights_path(name), device=device)
     extract = partial(extract_features, network, layer=PROBED_LAYER)
-    return {"digest": network.digest, "probes": {"diet": evaluate_probes(*read_diet(profile, "diet"), extract)},
-            "rehearsal_losses": reproduce_matched_model_losses(name, *_captioned_diet(profile), seed=profile.seed)}
+    return {"digest": network.digest,
+            "probes": {"diet": evaluate_probes(*read_diet(profile, "diet"), extract)},
+            "rehearsal_losses": reproduce_matched_model_losses(name, *_captioned_diet(profile),
+                                                               seed=profile.seed)}
 
 
 def measure_checkpoints(name: str, profile: Profile, *, device: torch.device) -> None:
@@ -144,10 +156,12 @@ def measure_checkpoints(name: str, profile: Profile, *, device: torch.device) ->
     spec = profile.table("language")
     study, images, regions = _open_study(profile.name)
     family = name.rpartition("-seed")[0]
-    condition = next(condition for condition, model_family in spec.conditions.items() if model_family == family)
+    condition = next(condition for condition, model_family in spec.conditions.items()
+                     if model_family == family)
     tables = []
     for step in checkpoint_steps(get_recipe(name), profile.synthetic.diet_train):
-        network = with_block_layers(load_network(get_entry(name), checkpoint_path(name, step), device=device),
+        network = with_block_layers(load_network(get_entry(name), checkpoint_path(name, step),
+                                                 device=device),
                               spec.layers)
         blocks = measure_blocks(network, study.images, batch_size=profile.batch_size)
         rows = measure_checkpoint(network, blocks, images, regions, n_best=spec.n_units,
@@ -161,7 +175,8 @@ def _open_study(profile: str) -> tuple[MatchedModelsStudy, ImageSet, BrainRegion
     """Open what all networks are measured with, once."""
     laboratory = lab.open(profile, notebook="zoo")
     spec = laboratory.profile.table("language")
-    study = MatchedModelsStudy.from_profile(laboratory.profile, laboratory.images, laboratory.network)
+    study = MatchedModelsStudy.from_profile(laboratory.profile, laboratory.images,
+                                            laboratory.network)
     return study, laboratory.images(spec.images), load_regions(open_cohort(laboratory), spec)
 
 
@@ -170,21 +185,25 @@ def update_checkpoint_table(table: pd.DataFrame, path: Path) -> None:
     model_key = table[["condition", "seed"]].iloc[0]
     with FileLock(cache_dir() / f".{path.name}.lock"):
         saved_table = pd.read_csv(path) if path.is_file() else table.iloc[:0]
-        other_rows = saved_table[(saved_table["condition"] != model_key["condition"]) | (saved_table["seed"] != model_key["seed"])]
+        other_rows = saved_table[(saved_table["condition"] != model_key["condition"]) | (
+            saved_table["seed"] != model_key["seed"])]
         merged = pd.concat([part for part in (other_rows, table) if len(part)])
         merged = merged.sort_values(["condition", "seed", "step"], kind="stable")
         atomic_write(path, lambda part: merged.to_csv(part, index=False, float_format="%.4f",
                                                     lineterminator="\n"))
 
 
-def reproduce_matched_model_losses(name: str, captioned: CaptionedImages, labels: Tensor, *, seed: int) -> list[float]:
+def reproduce_matched_model_losses(name: str, captioned: CaptionedImages, labels: Tensor, *,
+                                   seed: int) -> list[float]:
     """Return the first losses of a training on the first few images of each class.
 
     As `data.zoo.training.rehearse`: computed in float32 on the CPU, to be compared.
     """
     n_per_class = n_images_per_class_to_reproduce(get_recipe(name), int(labels.max()) + 1)
-    subset_rows = torch.cat([(labels == label).nonzero().flatten()[:n_per_class] for label in labels.unique()])
-    _, record = train_matched_model(name, captioned.select(subset_rows), labels[subset_rows], seed=seed, steps=N_FIRST_STEPS,
+    subset_rows = torch.cat([(labels == label).nonzero().flatten()[:n_per_class]
+                             for label in labels.unique()])
+    _, record = train_matched_model(name, captioned.select(subset_rows), labels[subset_rows],
+                                    seed=seed, steps=N_FIRST_STEPS,
                               mixed_precision=False)
     return round_losses(record.losses)
 
@@ -195,12 +214,14 @@ def checkpoint_path(name: str, step: int) -> Path:
 
 
 @contextmanager
-def _save_checkpoints(name: str, recipe: TrainingRecipe, n_images: int, profile: Profile) -> Iterator[StepCallback]:
+def _save_checkpoints(name: str, recipe: TrainingRecipe, n_images: int,
+                      profile: Profile) -> Iterator[StepCallback]:
     """Show a bar, and save the network at its moments."""
     checkpoint_set = set(checkpoint_steps(recipe, n_images))
     network_entry = get_entry(name)
     if not process_rank():
-        save_state_dict(checkpoint_path(name, 0), build(network_entry.architecture, network_entry.options,
+        save_state_dict(checkpoint_path(name, 0),
+                        build(network_entry.architecture, network_entry.options,
                                              seed=profile.seed + network_entry.seed))
     with show_progress(name, recipe, n_images) as update_bar:
         def on_step(step: int, loss: float, model: nn.Module) -> None:

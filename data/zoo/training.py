@@ -38,7 +38,8 @@ from helpers.training.processes import describe_platform, process_rank
 UNTRAINED_NETWORK = "demo-untrained"
 """The network before training; all others start from its weights."""
 
-STRONG_AUGMENTATION = Augmentation(size=96, crop_scale=(0.4, 1.0), brightness=0.6, contrast=0.6, saturation=0.9,
+STRONG_AUGMENTATION = Augmentation(size=96, crop_scale=(0.4, 1.0), brightness=0.6, contrast=0.6,
+                                   saturation=0.9,
                      hue=0.4, jitter=0.9, grey=0.3)
 """Large crops, so that both views hold the thing; strong changes of colour, so that they do not
 agree by colour alone."""
@@ -63,7 +64,8 @@ N_FIRST_STEPS = 3
 FeatureFunction = Callable[[Images], NDArray]
 
 
-def train_demo_network(name: str, image_set: Images, *, seed: int, device: torch.device | str = "cpu",
+def train_demo_network(name: str, image_set: Images, *, seed: int,
+                       device: torch.device | str = "cpu",
               steps: int | None = None, mixed_precision: bool | None = None,
               on_step: StepCallback | None = None) -> tuple[nn.Module, TrainingHistory]:
     """Train one demo network by its recipe, or only the first ``steps`` of it.
@@ -95,8 +97,10 @@ def reproduce_losses(name: str, image_set: Images, *, seed: int) -> list[float]:
     A test renders these few images and no others, and compares: that tells whether images,
     views, network and loss are still those of the record. Computed in float32 on the CPU.
     """
-    subset = image_set.first_of_each(n_images_per_class_to_reproduce(RECIPES[name], len(image_set.classes)))
-    _, record = train_demo_network(name, subset, seed=seed, steps=N_FIRST_STEPS, mixed_precision=False)
+    subset = image_set.first_of_each(n_images_per_class_to_reproduce(RECIPES[name],
+                                                                     len(image_set.classes)))
+    _, record = train_demo_network(name, subset, seed=seed, steps=N_FIRST_STEPS,
+                                   mixed_precision=False)
     return round_losses(record.losses)
 
 
@@ -109,7 +113,8 @@ def extract_features(network: Network, image_set: Images, *, layer: str = PROBED
     return extract_activations(network.model, read, batches, read=channel_means)[layer].numpy()
 
 
-def evaluate_probes(train_images: Images, val_images: Images, extract: FeatureFunction) -> dict[str, dict[str, float]]:
+def evaluate_probes(train_images: Images, val_images: Images,
+                    extract: FeatureFunction) -> dict[str, dict[str, float]]:
     """Measure how well features tell the classes, and the domains, of new images.
 
     Parameters
@@ -131,7 +136,8 @@ def evaluate_probes(train_images: Images, val_images: Images, extract: FeatureFu
     levels = {"classes": np.arange(len(train_images.classes))}
     if len(set(train_images.domains)) < len(train_images.classes):
         levels["domains"] = np.unique(train_images.domains, return_inverse=True)[1]
-    return {level: probe_accuracies({"found": x}, labels_of_level[labels], is_train, ~is_train).loc["found"]
+    return {level: probe_accuracies({"found": x}, labels_of_level[labels], is_train,
+                                    ~is_train).loc["found"]
             .round(4).to_dict() for level, labels_of_level in levels.items()}
 
 
@@ -141,16 +147,18 @@ def train_and_save(name: str, profile: Profile, *, device: torch.device) -> dict
              "seed": profile.seed, "platform": describe_platform(device)}
     if name == UNTRAINED_NETWORK:
         network_entry = get_entry(name)
-        save_network(name, build(network_entry.architecture, network_entry.options, seed=profile.seed))
+        save_network(name, build(network_entry.architecture, network_entry.options,
+                                 seed=profile.seed))
         return record_start
     train_images, _ = read_diet(profile, DIET_OF_NETWORK[name])
     started = time.perf_counter()
     with show_progress(name, RECIPES[name], len(train_images)) as on_step:
-        model, record = train_demo_network(name, train_images, seed=profile.seed, device=device, on_step=on_step)
+        model, record = train_demo_network(name, train_images, seed=profile.seed, device=device,
+                                           on_step=on_step)
     save_network(name, model)
     return record_start | {
-        "diet": DIET_OF_NETWORK[name], "n_images": len(train_images), "recipe": asdict(RECIPES[name]),
-        "seconds": round(time.perf_counter() - started),
+        "diet": DIET_OF_NETWORK[name], "n_images": len(train_images),
+        "recipe": asdict(RECIPES[name]), "seconds": round(time.perf_counter() - started),
         "first_losses": round_losses(record.losses[:N_FIRST_STEPS]),
         "epoch_losses": round_losses(record.epoch_losses)}
 
@@ -167,7 +175,8 @@ def evaluate_network(name: str, profile: Profile, *, device: torch.device) -> di
     network = load_network(get_entry(name), weights_path(name), device=device)
     diets = dict.fromkeys(("diet", DIET_OF_NETWORK.get(name, "diet")))
     record: dict[str, Any] = {"digest": network.digest, "probes": {
-        diet: evaluate_probes(*read_diet(profile, diet), partial(extract_features, network)) for diet in diets}}
+        diet: evaluate_probes(*read_diet(profile, diet),
+                              partial(extract_features, network)) for diet in diets}}
     if name == UNTRAINED_NETWORK:
         record["raw_pixels"] = {"diet": evaluate_probes(*read_diet(profile, "diet"), raw_pixels)}
     else:
@@ -182,13 +191,14 @@ def train_and_save_readout(name: str, profile: Profile, *, device: torch.device)
     network_entry, spec = network.entry.readout, profile.table("readout")
     folder = ensure_available(profile, profile.image_sets[spec.images], data_dir(profile.data))
     started = time.perf_counter()
-    weight, losses = fit_readout(network, network_entry.layer, image_folder(folder / spec.part), spec,
-                                 seed=profile.seed)
+    weight, losses = fit_readout(network, network_entry.layer, image_folder(folder / spec.part),
+                                 spec, seed=profile.seed)
     save_tensors(zoo_dir() / network_entry.file, {READOUT_TENSOR: weight}, half=True)
     return {"command": f"python -m data.zoo --readouts --only {name}",
             "spec": asdict(spec), "seed": profile.seed,
             "seconds": round(time.perf_counter() - started), "epoch_losses": round_losses(losses),
-            "rehearsal_loss": reproduce_readout_loss(network, image_folder(folder / spec.part), profile),
+            "rehearsal_loss": reproduce_readout_loss(network, image_folder(folder / spec.part),
+                                                     profile),
             "share below 0.001": round(float((weight.abs() < 0.001).float().mean()), 4),
             "mean magnitude": round(float(weight.abs().mean()), 4)}
 

@@ -25,8 +25,8 @@ PUT_THERE = ("put it there, from where the profile's data source has it "
 PUT_AGAIN = ("it is damaged or cut short: fetch this file again, from where the profile's data "
              "source has it (helpers/datasets/sources.toml)")
 USE_RELEASED = ("the file is whole, but not the published one, or was changed: keep it elsewhere, "
-                "and put the published one there (helpers/datasets/sources.toml says where to fetch "
-                "it)")
+                "and put the published one there (helpers/datasets/sources.toml says where to "
+                "fetch it)")
 
 
 def readable(path: Path, read: Callable[[Path], Any], what: str) -> Any:

@@ -110,7 +110,7 @@ class NSD(Cohort):
         if missing:
             raise LabError(f"no betas of {missing[0]} in {root / 'nsddata_betas/ppdata'}",
                            expected=f"{missing[0]}/{self.space.folder}/{BETAS}/",
-                           remedy="see [nsd] in helpers/datasets/sources.toml for where to get them")
+                           remedy="see [nsd] in helpers/datasets/sources.toml")
         self.subjects = tuple(subjects) or tuple(present)
         refuse_lacking({name: self._place(name).families() for name in self.subjects}, root)
         self.n_sessions = {name: self._place(name).count_sessions() for name in self.subjects}

@@ -49,8 +49,9 @@ class FinetuningSpec:
     learning_rates : tuple of float
         Candidates of the search, the same for every kind of tuning.
     rate_search_scores : dict, kind of tuning -> tuple of float
-        What the search found: r of each of ``learning_rates``. The best one is used. Where a kind is not
-        named, nothing has been searched and ``learning_rate`` or ``regression_learning_rate`` is used.
+        What the search found: r of each of ``learning_rates``. The best one is used. Where a kind
+        is not named, nothing has been searched and ``learning_rate`` or
+        ``regression_learning_rate`` is used.
     n_rate_search_regions : int
         Regions, drawn at random, that choose a rate (published: 30).
     temperature : float
@@ -103,9 +104,11 @@ class FinetuningSpec:
         return ("lh", "rh") if self.hemispheres == "apart" else ("both",)
 
     def __post_init__(self) -> None:
-        mismatched = {kind: len(r) for kind, r in self.rate_search_scores.items() if len(r) != len(self.learning_rates)}
+        mismatched = {kind: len(r) for kind, r in self.rate_search_scores.items()
+                      if len(r) != len(self.learning_rates)}
         if mismatched:
-            raise LabError(f"The fine-tuning has {len(self.learning_rates)} rates and, of its search, "
+            raise LabError(
+                f"The fine-tuning has {len(self.learning_rates)} rates and, of its search, "
                            + ", ".join(f"{n} values of {kind!r}" for kind, n in mismatched.items()),
                            expected="one r for each of `learning_rates`",
                            remedy="search again, or correct [finetuning.rate_search_scores]")
@@ -189,7 +192,8 @@ class LateralitySpec:
 
     def finetuning_spec(self, spec: FinetuningSpec, learning_rate: float) -> FinetuningSpec:
         """Return how these networks are tuned, at a rate that was chosen before."""
-        return replace(spec, rois=self.rois, hemispheres=self.hemispheres, learning_rates=(), rate_search_scores={},
+        return replace(spec, rois=self.rois, hemispheres=self.hemispheres, learning_rates=(),
+                       rate_search_scores={},
                        learning_rate=learning_rate, image_size=self.image_size or spec.image_size,
                        n_seeds=self.n_seeds or spec.n_seeds, n_train=self.n_train or spec.n_train,
                        epochs=self.epochs or spec.epochs)

@@ -182,6 +182,6 @@ def tuning_vectors(axes: Axes, fit: LinearFit, features: NDArray, target: NDArra
     axes.set(xlim=(left, right), ylim=(low, high), aspect="equal")
     axes.axis("off")
     sign = "positive " if fit.positive else ""
-    axes.set_title(f"{sign}{fit.model} {fit.index:.3f}\n{fit.n_nonzero} features used", fontsize=6.5,
-                   pad=2)
+    axes.set_title(f"{sign}{fit.model} {fit.index:.3f}\n{fit.n_nonzero} features used",
+                   fontsize=6.5, pad=2)
     return arrows

@@ -73,12 +73,14 @@ def silhouettes(rdms: Array, labels: Sequence[str] | NDArray) -> Array:
     means[:, rows, category_idx] = np.inf
     b = means.min(2)
     larger_distance = np.maximum(a, b)
-    return np.divide(b - a, larger_distance, out=np.zeros_like(a), where=larger_distance > FLAT).mean(1)
+    return np.divide(b - a, larger_distance, out=np.zeros_like(a),
+                     where=larger_distance > FLAT).mean(1)
 
 
 def _encode_labels(labels: Sequence[str] | NDArray) -> tuple[NDArray, Array, NDArray]:
     """Return category numbers (n_images,), one-hot rows (n_images, n_categories), and counts."""
-    names, category_idx, counts = np.unique(np.asarray(labels), return_inverse=True, return_counts=True)
+    names, category_idx, counts = np.unique(np.asarray(labels), return_inverse=True,
+                                            return_counts=True)
     if len(names) < 2 or counts.min() < 2:
         raise LabError(f"categories {dict(zip(names.tolist(), counts.tolist()))}",
                        expected="at least 2 categories, 2 images in each",
@@ -165,7 +167,8 @@ class JackknifeResult:
         return self.estimate - half, self.estimate + half
 
 
-def jackknife_contrast(rdms: Array, labels: Sequence[str] | NDArray, weights: Sequence[float] | Array,
+def jackknife_contrast(rdms: Array, labels: Sequence[str] | NDArray,
+                       weights: Sequence[float] | Array,
              ) -> JackknifeResult:
     r"""Test a contrast of layers (or of networks) by the jackknife over images.
 

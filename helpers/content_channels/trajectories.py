@@ -3,8 +3,8 @@
 The published image (Prince, Alvarez & Konkle 2024, Fig. 5; spec 5.1) places the images of all
 layers in one plane. Its axes are each layer's own principal components, whose signs and
 directions are arbitrary, so distances *between* layers are arbitrary too. Beside it stand an
-aligned version and a measure of the arbitrary part; `helpers.content_channels.separability` needs no
-alignment.
+aligned version and a measure of the arbitrary part; `helpers.content_channels.separability` needs
+no alignment.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ Array = NDArray[np.float64]
 
 # ---- which images, which layers ----------------------------------------------------------------
 
-def select_images(categories: Sequence[str], selected: Sequence[str], n_per_category: int) -> NDArray:
+def select_images(categories: Sequence[str], selected: Sequence[str],
+                  n_per_category: int) -> NDArray:
     """Return the indices of the first images of each wanted category, in the order wanted.
 
     Parameters
@@ -207,7 +208,8 @@ def permuted_consensus_variance(scores: Array, *, n_shuffles: int = 20, seed: in
     Rotations are free parameters: some agreement comes from them alone. Shape (n_shuffles,).
     """
     rng = np.random.default_rng(seed)
-    return np.array([consensus_variance(procrustes_align(np.stack([rng.permutation(layer) for layer in scores])))
+    return np.array([consensus_variance(procrustes_align(np.stack([rng.permutation(layer)
+                                                                   for layer in scores])))
                      for _ in range(n_shuffles)])
 
 
@@ -248,7 +250,8 @@ def block_correlations(before: Array, after: Array, n_layers: int) -> tuple[floa
                  for part in (upper & ~same, upper & same))
 
 
-def sign_flip_correlations(scores: Array, rdm_function: Callable[[Array], Array], *, n_flips: int = 100,
+def sign_flip_correlations(scores: Array, rdm_function: Callable[[Array], Array], *,
+                           n_flips: int = 100,
                seed: int = 0) -> Array:
     """Flip random components' signs in every layer, and correlate the RDM before and after.
 

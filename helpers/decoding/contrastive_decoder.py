@@ -79,8 +79,8 @@ class Runs:
         self.weight, self.bias = draw(n_dims, n_voxels), draw(n_dims)
         for parameter in (self.weight, self.bias):
             parameter.grad = torch.zeros_like(parameter)
-        self.adam = torch.optim.Adam([self.weight, self.bias], lr=training.learning_rate, betas=BETAS,
-                                     eps=TINY, fused=True)
+        self.adam = torch.optim.Adam([self.weight, self.bias], lr=training.learning_rate,
+                                     betas=BETAS, eps=TINY, fused=True)
         shape = (len(seeds), training.batch_size)
         self.noisy = torch.empty((*shape, n_voxels), device=device)
         self.shown = torch.empty(shape[1:] + (n_voxels,), device=device)

@@ -107,7 +107,8 @@ class DecodingStudy:
         """Return a participant's trials."""
         if subject not in self._trials:
             self._trials[subject] = read_trials(
-                self.cohort, subject, self.space.known, min_noise_ceiling=self.spec.min_noise_ceiling,
+                self.cohort, subject, self.space.known,
+                min_noise_ceiling=self.spec.min_noise_ceiling,
                 n_test=self.spec.n_test, n_validation=self.spec.n_validation, seed=self.seed)
         return self._trials[subject]
 

@@ -154,7 +154,8 @@ def _select_entering(grad, w, bound, n_active, entering):
     top = np.empty(block_size)  # the largest wishes so far, falling
     for j in range(len(grad)):
         candidate_gradient = grad[j]
-        if w[j] > 0.0 or candidate_gradient <= bound or candidate_gradient < MIN_RELATIVE_GRADIENT * largest:
+        if (w[j] > 0.0 or candidate_gradient <= bound
+                or candidate_gradient < MIN_RELATIVE_GRADIENT * largest):
             continue
         if n == block_size and candidate_gradient <= top[block_size - 1]:
             continue
@@ -182,7 +183,8 @@ def solve_target(gram, q, alpha, bound, max_rounds, w):
     """
     n_units = len(q)
     linear_term, grad, entering = np.empty(n_units), np.empty(n_units), np.empty(n_units, np.int64)
-    active, z, factor, k, n_entering = np.empty(64, np.int64), np.empty(64), np.empty((64, 64)), 0, 0
+    active, z, factor, k, n_entering = np.empty(64,
+                                                np.int64), np.empty(64), np.empty((64, 64)), 0, 0
     for j in range(n_units):
         linear_term[j] = q[j] - alpha
         if w[j] > 0.0:

@@ -52,16 +52,19 @@ class UnitPools:
     def digest(self) -> str:
         """What tells these pools from others, 64 hexadecimal digits."""
         parts = [(layer, pool, array_digest(unit_idx[members[layer]]))
-                 for layer, unit_idx in self.units.items() for pool, members in self.members.items()]
+                 for layer, unit_idx in self.units.items()
+                 for pool, members in self.members.items()]
         return text_digest(repr(parts))
 
 
-def selective_pools(localizer: LocalizerResult, layers: Sequence[str], domains: Sequence[str]) -> UnitPools:
+def selective_pools(localizer: LocalizerResult, layers: Sequence[str],
+                    domains: Sequence[str]) -> UnitPools:
     """Return the units that a localizer found selective, one pool per domain."""
     layers = select_layer_paths(dict.fromkeys(localizer.layers, ""), layers)
     units = {layer: np.unique(np.concatenate([localizer.units(layer, d) for d in domains]))
              for layer in layers}
-    return UnitPools(units, {domain: {layer: np.searchsorted(units[layer], localizer.units(layer, domain))
+    return UnitPools(units, {domain: {layer: np.searchsorted(units[layer],
+                                                             localizer.units(layer, domain))
                                   for layer in layers} for domain in domains})
 
 
@@ -126,7 +129,8 @@ def unit_features(network: Network, pools: UnitPools, cohort: Cohort, conditions
              for layer, unit_idx in pools.units.items()}
 
     def extract(batches: object, collect: Callable[[str, Tensor], None]) -> None:
-        stream_activations(network.model, layers, batches, lambda _start, name, activations: collect(
+        stream_activations(network.model, layers, batches, lambda _start, name,
+                           activations: collect(
             name, activations[:, units[name].to(activations.device)]))
 
     key = {"units": {layer: array_digest(unit_idx) for layer, unit_idx in pools.units.items()}}
@@ -139,14 +143,16 @@ def channel_mean_features(network: Network, layers: Sequence[str], cohort: Cohor
     paths = select_layer_paths(network.layers, layers)
 
     def extract(batches: object, collect: Callable[[str, Tensor], None]) -> None:
-        stream_activations(network.model, paths, batches, lambda _start, name, means: collect(name, means),
+        stream_activations(network.model, paths, batches, lambda _start, name,
+                           means: collect(name, means),
                read=channel_means)
 
     return _cached_features(network, {"means of": list(layers)}, extract, cohort, conditions, label,
                      batch_size)
 
 
-def _cached_features(network: Network, selection: Mapping[str, object], extract: Callable, cohort: Cohort,
+def _cached_features(network: Network, selection: Mapping[str, object], extract: Callable,
+                     cohort: Cohort,
               conditions: NDArray[np.int64], label: str, batch_size: int) -> Features:
     def make() -> Features:
         return _condition_means(cohort, conditions, network.preprocessing, extract,
@@ -182,10 +188,12 @@ def cohort_gabor_features(cohort: Cohort, conditions: NDArray[np.int64], *, side
         for batch in batches:
             collect("Gabor", torch.as_tensor(gabor_features(batch)))
 
-    return _condition_means(cohort, conditions, pixels, extract, f"Gabor: {label}", batch_size)["Gabor"]
+    return _condition_means(cohort, conditions, pixels, extract, f"Gabor: {label}",
+                            batch_size)["Gabor"]
 
 
-def _condition_means(cohort: Cohort, conditions: NDArray[np.int64], transform: Transform, extract: Callable,
+def _condition_means(cohort: Cohort, conditions: NDArray[np.int64], transform: Transform,
+                     extract: Callable,
               label: str, batch_size: int) -> Features:
     """Show all images of some conditions; average what is kept over the images of each."""
     image_idx = np.flatnonzero(np.isin(cohort.condition_of, conditions))

@@ -59,9 +59,10 @@ def read_responses(cohort: Cohort, subject: str, rois: Sequence[str]) -> Respons
         roi_responses = cohort.responses(subject, present_rois)
         conditions = used_conditions(cohort.folds(subject))
         reasons = list(roi_responses.excluded)
-        return {"conditions": conditions, "betas": roi_responses.betas[roi_responses.rows(conditions)],
-                "hemisphere": roi_responses.hemisphere, "vertex": roi_responses.vertex, "ncsnr": roi_responses.ncsnr,
-                "reasons": np.array(reasons, dtype="U"),
+        return {"conditions": conditions,
+                "betas": roi_responses.betas[roi_responses.rows(conditions)],
+                "hemisphere": roi_responses.hemisphere, "vertex": roi_responses.vertex,
+                "ncsnr": roi_responses.ncsnr, "reasons": np.array(reasons, dtype="U"),
                 "excluded": np.array([roi_responses.excluded[reason] for reason in reasons], int),
                 **{f"member/{roi}": mask for roi, mask in roi_responses.members.items()}}
 
@@ -103,7 +104,8 @@ def roi_table(cohort: Cohort, subjects: Sequence[str], rois: Sequence[str], *,
             if roi in responses.rois:
                 all_vertices, reliable = responses.of(roi), responses.of(roi, min_ncsnr=min_ncsnr)
                 finite = all_vertices.ncsnr[np.isfinite(all_vertices.ncsnr)]
-                row |= {"n_vertices": len(all_vertices.vertex), "n_reliable_vertices": len(reliable.vertex),
+                row |= {"n_vertices": len(all_vertices.vertex),
+                        "n_reliable_vertices": len(reliable.vertex),
                         "median_ncsnr": float(np.median(finite)) if len(finite) else np.nan}
             rows.append(row)
     return pd.DataFrame(rows)
@@ -126,7 +128,8 @@ def noise_ceiling_table(cohort: Cohort, subjects: Sequence[str], rois: Sequence[
         parts = {**responses_key(cohort, subject), "rois": list(rois),
                  "min_ncsnr": min_ncsnr, "seed": seed}
         arrays = cached("ceilings", f"{cohort.name}-{subject}", parts, lambda s=subject: _to_arrays(
-            _estimate_noise_ceilings(read_responses(cohort, s, rois), cohort.folds(s), min_ncsnr, seed)))
+            _estimate_noise_ceilings(read_responses(cohort, s, rois), cohort.folds(s), min_ncsnr,
+                                     seed)))
         frames.append(pd.DataFrame(arrays))
     return pd.concat(frames, ignore_index=True)
 

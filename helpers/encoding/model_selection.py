@@ -59,11 +59,13 @@ class EncodingJob:
 
     def split_by_pool(self) -> list[EncodingJob]:
         """Split into one job a pool: these can run apart."""
-        return [replace(self, fit_specs=tuple(fit_spec for fit_spec in self.fit_specs if fit_spec[1] == pool))
+        return [replace(self, fit_specs=tuple(fit_spec for fit_spec in self.fit_specs
+                                              if fit_spec[1] == pool))
                 for pool in dict.fromkeys(fit_spec[1] for fit_spec in self.fit_specs)]
 
 
-def fit_encoding_models(jobs: Iterable[EncodingJob], *, n_jobs: int = 1) -> tuple[pd.DataFrame, pd.DataFrame]:
+def fit_encoding_models(jobs: Iterable[EncodingJob], *,
+                        n_jobs: int = 1) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Fit, choose and score everything that some jobs want.
 
     Parameters
@@ -78,12 +80,13 @@ def fit_encoding_models(jobs: Iterable[EncodingJob], *, n_jobs: int = 1) -> tupl
     curves : DataFrame
         One row per subject, roi, network, layer, domain (the pool), method, alpha and partition
         ("validation": mean over folds; "test": predictions of all folds together), with
-        ``n_conditions, n_vertices, n_units, n_nonzero_weights`` (units in use, mean over vertices), the
-        `METRICS`, and ``excluded_because`` where nothing could be fitted.
+        ``n_conditions, n_vertices, n_units, n_nonzero_weights`` (units in use, mean over vertices),
+        the `METRICS`, and ``excluded_because`` where nothing could be fitted.
     best : DataFrame
         One row per subject, roi, network, domain, method and metric: ``score`` on the test
         conditions with the layer and penalty that did best on validation, in each fold;
-        ``layer, alpha`` (most often), ``n_layers`` chosen, ``n_conditions, n_vertices, excluded_because``.
+        ``layer, alpha`` (most often), ``n_layers`` chosen, ``n_conditions, n_vertices,
+        excluded_because``.
     """
     with _dask_cluster():
         results = list(Parallel(workers(n_jobs), return_as="generator", pre_dispatch="n_jobs")(
@@ -137,7 +140,8 @@ def _predict_held_out(pairs: Sequence[tuple[NDArray, NDArray]], y: NDArray,
     would correlate negatively with the truth over all pairs.
     """
     means = [y[train_idx].mean(0, dtype=np.float64) for train_idx, _ in pairs]
-    parts = [predict(train_idx, test_idx) - mean for (train_idx, test_idx), mean in zip(pairs, means)]
+    parts = [predict(train_idx, test_idx) - mean for (train_idx, test_idx), mean in zip(pairs,
+                                                                                        means)]
     order = np.argsort(np.concatenate([test_idx for _, test_idx in pairs]), kind="stable")
     return np.concatenate(parts)[order] + np.mean(means, axis=0)
 
@@ -157,7 +161,8 @@ class BaselineScores:
         if key not in self._scores:
             model = self._cached_rdm((pool, layer, rows_key), x, rows)
             self._scores[key] = {"cUnivar": pearson(x[rows].mean(1), y[rows].mean(1)),
-                                 "cRSA": compare_rdms(model, self._cached_rdm((roi, rows_key), y, rows))}
+                                 "cRSA": compare_rdms(model,
+                                                      self._cached_rdm((roi, rows_key), y, rows))}
         return self._scores[key]
 
     def _cached_rdm(self, key: tuple, patterns: NDArray, rows: NDArray) -> NDArray:
@@ -180,17 +185,21 @@ class PoolFit:
     def run(self) -> tuple[list[dict], list[dict]]:
         """Fit every layer and penalty; then choose by validation and score the test."""
         usable_rois = [roi for roi in self.rois if self.job.responses[roi].shape[1] >= MIN_SIZE]
-        excluded_because = {roi: "" if roi in usable_rois else "fewer than 2 vertices" for roi in self.rois}
+        excluded_because = {roi: "" if roi in usable_rois else "fewer than 2 vertices"
+                            for roi in self.rois}
         curves, candidate_results = [], {roi: {} for roi in usable_rois}
         columns = np.cumsum([0, *(self.job.responses[roi].shape[1] for roi in usable_rois)])
-        y = np.concatenate([self.job.responses[roi] for roi in usable_rois], axis=1) if usable_rois else None
-        candidates = [(a,) for a in self.alphas] if METHODS[self.method].single_alpha else [self.alphas]
+        y = np.concatenate([self.job.responses[roi] for roi in usable_rois],
+                           axis=1) if usable_rois else None
+        candidates = [(a,)
+                      for a in self.alphas] if METHODS[self.method].single_alpha else [self.alphas]
         for layer, values in self.job.features.items():
             unit_idx = self.job.pools[self.pool][layer]
             x = values if len(unit_idx) == values.shape[1] else values[:, unit_idx]
             if x.shape[1] < MIN_SIZE or y is None:
                 curves += [self._row(roi, layer, np.nan, part, x.shape[1],
-                                     excluded_because[roi] or "fewer than 2 units", {}) for roi in self.rois
+                                     excluded_because[roi] or "fewer than 2 units",
+                                     {}) for roi in self.rois
                            for part in ("validation", "test")]
                 continue
             for alphas in candidates:
@@ -200,7 +209,8 @@ class PoolFit:
                     rows, fold_results = self._score(roi, layer, alphas, x, predictions, part)
                     curves += rows
                     candidate_results[roi][(layer, rows[0]["alpha"])] = fold_results
-        best = [row for roi in self.rois for row in self._select_best(roi, candidate_results.get(roi, {}), excluded_because[roi])]
+        best = [row for roi in self.rois for row in self._select_best(
+            roi, candidate_results.get(roi, {}), excluded_because[roi])]
         return curves, best
 
     def _fit(self, x: NDArray, y: NDArray, alphas: tuple[float, ...]
@@ -214,7 +224,8 @@ class PoolFit:
                 fits[key] = METHODS[self.method].fit(x[train_idx], y[train_idx], alphas)
             return fits[key].predict(x[test_idx])
 
-        validation_predictions = [_predict_held_out(fold.validation, y, predict) for fold in self.job.folds]
+        validation_predictions = [_predict_held_out(fold.validation, y,
+                                                    predict) for fold in self.job.folds]
         test = _predict_held_out([(fold.fit, fold.test) for fold in self.job.folds], y, predict)
         n_nonzero = [fits[fold.fit.tobytes()].n_nonzero_weights for fold in self.job.folds]
         return validation_predictions, test, np.mean(n_nonzero, axis=0)
@@ -224,7 +235,8 @@ class PoolFit:
                ) -> tuple[list[dict], tuple[list[Scores], NDArray]]:
         validation_predictions, test, n_nonzero = predictions
         folds, y = self.job.folds, self.job.responses[roi]
-        validation_scores = [self._scores(roi, layer, x, predicted_validation[:, part], y, _validation_rows(fold))
+        validation_scores = [self._scores(roi, layer, x, predicted_validation[:, part], y,
+                                          _validation_rows(fold))
                    for fold, predicted_validation in zip(folds, validation_predictions)]
         rows = _evaluation_rows(folds)[-1]
         test_scores = self._scores(roi, layer, x, test[:, part], y, rows)
@@ -246,7 +258,8 @@ class PoolFit:
                 "r_vertex": _nanmean(vertex_r),
                 **self.baseline.scores(roi, self.pool, layer, rows, x, y)}
 
-    def _select_best(self, roi: str, candidate_results: dict[Candidate, tuple], excluded_because: str) -> list[dict]:
+    def _select_best(self, roi: str, candidate_results: dict[Candidate, tuple],
+                     excluded_because: str) -> list[dict]:
         """Take, in each fold, what did best on validation; score its test predictions."""
         rows = []
         for metric in METRICS:
@@ -254,25 +267,31 @@ class PoolFit:
                       "domain": self.pool, "method": self.method, "metric": metric,
                       "n_vertices": self.job.responses[roi].shape[1],
                       "n_conditions": len(_evaluation_rows(self.job.folds)[-1])}
-            selected = [self._best_candidate(candidate_results, metric, k) for k in range(len(self.job.folds))]
+            selected = [self._best_candidate(candidate_results, metric,
+                                             k) for k in range(len(self.job.folds))]
             if not candidate_results or None in selected:
                 rows.append({**common, "score": np.nan, "layer": "none", "alpha": np.nan,
-                             "n_layers": 0, "excluded_because": excluded_because or "no fit that predicts anything"})
+                             "n_layers": 0, "excluded_because": excluded_because
+                             or "no fit that predicts anything"})
                 continue
             (layer, alpha), _ = Counter(selected).most_common(1)[0]
-            rows.append({**common, "score": self._score_selected(roi, candidate_results, selected, metric),
+            rows.append({**common, "score": self._score_selected(roi, candidate_results, selected,
+                                                                 metric),
                          "layer": layer, "alpha": alpha,
-                         "n_layers": len({candidate[0] for candidate in selected}), "excluded_because": ""})
+                         "n_layers": len({candidate[0] for candidate in selected}),
+                         "excluded_because": ""})
         return rows
 
     @staticmethod
-    def _best_candidate(candidate_results: dict[Candidate, tuple], metric: str, fold: int) -> Candidate | None:
+    def _best_candidate(candidate_results: dict[Candidate, tuple], metric: str,
+                        fold: int) -> Candidate | None:
         """Return the layer and penalty with the best validation score (NaN: the worst)."""
         scores = {key: result[0][fold][metric] for key, result in candidate_results.items()}
         finite = {key: score for key, score in scores.items() if np.isfinite(score)}
         return max(finite, key=finite.get) if finite else None
 
-    def _score_selected(self, roi: str, candidate_results: dict[Candidate, tuple], selected: list[Candidate],
+    def _score_selected(self, roi: str, candidate_results: dict[Candidate, tuple],
+                        selected: list[Candidate],
                 metric: str) -> float:
         """Score the test predictions of each fold's own choice, all together."""
         if len(set(selected)) > 1 and metric.startswith("c"):
@@ -284,14 +303,15 @@ class PoolFit:
             test[test_idx] = candidate_results[candidate][1][test_idx]
         return self._scores(roi, selected[0][0], None, test, y, rows)[metric]
 
-    def _row(self, roi: str, layer: str, alpha: float, partition: str, n_units: int, excluded_because: str,
-             scores: Mapping[str, float]) -> dict[str, object]:
+    def _row(self, roi: str, layer: str, alpha: float, partition: str, n_units: int,
+             excluded_because: str, scores: Mapping[str, float]) -> dict[str, object]:
         rows = _evaluation_rows(self.job.folds)[0 if partition == "validation" else -1]
         return {"subject": self.job.subject, "roi": roi, "network": self.job.network,
                 "layer": layer, "domain": self.pool, "method": self.method, "alpha": alpha,
                 "partition": partition, "n_conditions": len(rows),
                 "n_vertices": self.job.responses[roi].shape[1], "n_units": n_units,
-                "n_nonzero_weights": np.nan, **dict.fromkeys(METRICS, np.nan), "excluded_because": excluded_because, **scores}
+                "n_nonzero_weights": np.nan, **dict.fromkeys(METRICS, np.nan),
+                "excluded_because": excluded_because, **scores}
 
 
 def _nanmean(values: Iterable[float]) -> float:

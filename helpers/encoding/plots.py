@@ -39,8 +39,8 @@ def predictor_violins(axes: Axes, scores: pd.DataFrame, ceilings: pd.DataFrame, 
     for position, roi in enumerate(rois):
         ceiling_range = ceilings.loc[ceilings["roi"] == roi, "value"].dropna()
         if len(ceiling_range):
-            axes.fill_between([position - 0.46, position + 0.46], ceiling_range.min(), ceiling_range.max(), color="0.88",
-                              linewidth=0, zorder=0)
+            axes.fill_between([position - 0.46, position + 0.46], ceiling_range.min(),
+                              ceiling_range.max(), color="0.88", linewidth=0, zorder=0)
         for idx, name in enumerate(predictors):
             values = scores.loc[(scores["roi"] == roi) & (scores["predictor"] == name),
                                 "score"].dropna().to_numpy()
@@ -83,20 +83,20 @@ def _n_subjects(scores: pd.DataFrame) -> dict[str, int]:
 def predictor_handles(predictors: Sequence[str]) -> list:
     """Return the entries of a legend of predictors."""
     line = sns.mpl.lines.Line2D
-    return [line([], [], color=PREDICTOR_STYLES[name][0], marker=PREDICTOR_STYLES[name][1], linestyle="",
-                 markersize=4, label=name) for name in predictors]
+    return [line([], [], color=PREDICTOR_STYLES[name][0], marker=PREDICTOR_STYLES[name][1],
+                 linestyle="", markersize=4, label=name) for name in predictors]
 
 
-def significance_row(axes: Axes, tests: pd.DataFrame, rois: Sequence[str], predictors: Sequence[str],
-                     *, y: float) -> None:
+def significance_row(axes: Axes, tests: pd.DataFrame, rois: Sequence[str],
+                     predictors: Sequence[str], *, y: float) -> None:
     """Mark, above each region, the rivals from whom the first predictor differs (corrected).
 
     Parameters
     ----------
     axes : Axes
     tests : DataFrame
-        Of `helpers.encoding.statistics.compare_with_competitors`. A filled marker: better, p < .05 after
-        Bonferroni; an open one: worse.
+        Of `helpers.encoding.statistics.compare_with_competitors`. A filled marker: better, p < .05
+        after Bonferroni; an open one: worse.
     rois, predictors : sequence of str
         As for `predictor_violins`; the first name is the predictor that is compared.
     y : float
@@ -186,7 +186,8 @@ def rdm_layer_curves(axes: Axes, table: pd.DataFrame, layers: Sequence[str]) -> 
                   linestyle="-" if trained else ":",
                   label=measured if trained else f"{measured}, untrained")
         significant = part["p_holm"] < 0.05
-        axes.plot(np.flatnonzero(significant), part["spearman_r"][significant], "o", color=colour, markersize=3)
+        axes.plot(np.flatnonzero(significant), part["spearman_r"][significant], "o", color=colour,
+                  markersize=3)
     axes.axhline(0, color="0.4", linestyle=":", linewidth=0.7)
     label_layers(axes, layers, max_labels=6)
     axes.set_ylabel("RDM correlation (Spearman ρ)")

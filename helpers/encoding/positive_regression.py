@@ -174,13 +174,15 @@ def column_sd(values: NDArray, mean: NDArray) -> NDArray[np.float64]:
 
 def _covariances(features: NDArray, mean: NDArray, y: NDArray) -> NDArray[np.float64]:
     """Return the covariances of targets with features, (n_targets, n_features), block by block."""
-    return np.concatenate([y.T @ (features[:, i:i + MAX_FULL_GRAM] - mean[i:i + MAX_FULL_GRAM]) / len(features)
+    return np.concatenate([y.T @ (features[:, i:i + MAX_FULL_GRAM] - mean[i:i + MAX_FULL_GRAM])
+                           / len(features)
                            for i in range(0, features.shape[1], MAX_FULL_GRAM)]
                           or [np.zeros((y.shape[1], 0))], axis=1)
 
 
 def _largest_gradients(excess_gradient: NDArray) -> NDArray[np.int64]:
-    """Return the features that each target wants most, at most `MAX_ENTERING_PER_TARGET` of each."""
+    """Return the features that each target wants most, at most `MAX_ENTERING_PER_TARGET` of each.
+    """
     last = min(MAX_ENTERING_PER_TARGET, excess_gradient.shape[1] - 1)
     best = np.argpartition(-excess_gradient, last, axis=1)[:, :MAX_ENTERING_PER_TARGET]
     usable = np.isfinite(np.take_along_axis(excess_gradient, best, axis=1))
@@ -215,5 +217,6 @@ def kkt_violation(features: NDArray, responses: NDArray, fit: LinearFit,
     residual = responses - fit.predict(features)
     gradient = _covariances(features, features.mean(0, dtype=np.float64),
                             residual - residual.mean(0)).T
-    violation_of_unit = np.where(fit.weights > 0, np.abs(gradient - alpha), np.maximum(gradient - alpha, 0))
+    violation_of_unit = np.where(fit.weights > 0, np.abs(gradient - alpha),
+                                 np.maximum(gradient - alpha, 0))
     return np.where(fit.weights < 0, np.inf, violation_of_unit).max(0, initial=0.0)

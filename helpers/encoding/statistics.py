@@ -93,17 +93,19 @@ def compare_with_competitors(main: pd.DataFrame, competitors: Mapping[str, pd.Da
     Returns
     -------
     DataFrame
-        Columns ``roi, competitor, n`` (participants with both scores), ``difference`` (positive: the
-        main predictor is better), ``t, p, p_bonferroni``.
+        Columns ``roi, competitor, n`` (participants with both scores), ``difference`` (positive:
+        the main predictor is better), ``t, p, p_bonferroni``.
     """
     main_scores, rows = subject_by_roi(main), []
     for name, scores in competitors.items():
         competitor_scores = subject_by_roi(scores).reindex(index=main_scores.index)
         for roi in rois:
-            if roi not in main_scores or roi not in competitor_scores or not competitor_scores[roi].notna().any():
+            if (roi not in main_scores or roi not in competitor_scores
+                    or not competitor_scores[roi].notna().any()):
                 continue
             in_both = main_scores[roi].notna() & competitor_scores[roi].notna()
-            difference, t, p = paired_t_test(main_scores[roi].to_numpy(), competitor_scores[roi].to_numpy())
+            difference, t, p = paired_t_test(main_scores[roi].to_numpy(),
+                                             competitor_scores[roi].to_numpy())
             rows.append({"roi": roi, "competitor": name, "n": int(in_both.sum()),
                          "difference": difference, "t": t, "p": p})
     columns = ["roi", "competitor", "n", "difference", "t", "p"]
@@ -112,7 +114,8 @@ def compare_with_competitors(main: pd.DataFrame, competitors: Mapping[str, pd.Da
 
 
 def gains(main: pd.DataFrame, competitor: pd.DataFrame) -> NDArray[np.float64]:
-    """Return each participant's ``main`` minus ``competitor``, mean over the regions that both have.
+    """Return each participant's ``main`` minus ``competitor``, mean over the regions that both
+    have.
 
     Parameters
     ----------
@@ -120,7 +123,8 @@ def gains(main: pd.DataFrame, competitor: pd.DataFrame) -> NDArray[np.float64]:
         Columns ``subject, roi, score``.
     """
     main_scores, competitor_scores = subject_by_roi(main), subject_by_roi(competitor)
-    return (main_scores - competitor_scores.reindex(index=main_scores.index, columns=main_scores.columns)).mean(axis=1).to_numpy()
+    return (main_scores - competitor_scores.reindex(
+        index=main_scores.index, columns=main_scores.columns)).mean(axis=1).to_numpy()
 
 
 def paired_test_over_rois(main: pd.DataFrame, competitor: pd.DataFrame) -> tuple[float, float, int]:
@@ -159,6 +163,8 @@ def pool_advantage(scores: pd.DataFrame, domain_by_roi: Mapping[str, str]) -> pd
         by_domain = part.set_index("domain")["score"].fillna(0.0)
         others = by_domain.drop(domain_by_roi[roi])
         rows.append({"subject": subject, "roi": roi, "own_pool": by_domain[domain_by_roi[roi]],
-                     "other_pools": others.mean(), "advantage": by_domain[domain_by_roi[roi]] - others.mean(),
+                     "other_pools": others.mean(),
+                     "advantage": by_domain[domain_by_roi[roi]] - others.mean(),
                      "best_domain": by_domain.idxmax()})
-    return pd.DataFrame(rows, columns=["subject", "roi", "own_pool", "other_pools", "advantage", "best_domain"])
+    return pd.DataFrame(rows, columns=["subject", "roi", "own_pool", "other_pools", "advantage",
+                                       "best_domain"])

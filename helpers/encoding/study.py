@@ -88,22 +88,28 @@ class EncodingStudy:
         """Regions of the figure, then those of which it is known what drives them."""
         return tuple(dict.fromkeys([*self.spec.rois, *self.spec.single_domain_rois]))
 
-    def selective_unit_scores(self, localized: LocalizedNetwork) -> tuple[pd.DataFrame, pd.DataFrame]:
+    def selective_unit_scores(self,
+                              localized: LocalizedNetwork) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Predict regions from a trained network's selective units, under each constraint."""
         unconstrained_rois = (*self.spec.curve_rois, *self.spec.single_domain_rois)
         fit_specs = [(roi, domain, SPARSE_POSITIVE, (self.spec.alpha,)) for roi in self.rois
-                  for domain in (DOMAINS if roi in unconstrained_rois else (domain_of(roi),)) if domain]
+                  for domain in (DOMAINS if roi in unconstrained_rois else (domain_of(roi),
+                                                                            )) if domain]
         fit_specs += [(roi, domain_of(roi), STANDARDISED, self.spec.alphas_standardised)
                    for roi in self.rois if domain_of(roi)]
-        fit_specs += [(roi, domain, OLS, (0.0,)) for roi in unconstrained_rois for domain in DOMAINS]
-        return self._fit_pools(localized.network, selective_pools(localized.localizer, self.spec.layers, DOMAINS),
+        fit_specs += [(roi, domain, OLS,
+                       (0.0,)) for roi in unconstrained_rois for domain in DOMAINS]
+        return self._fit_pools(localized.network,
+                               selective_pools(localized.localizer, self.spec.layers, DOMAINS),
                            fit_specs)
 
-    def untrained_unit_scores(self, localized: LocalizedNetwork) -> tuple[pd.DataFrame, pd.DataFrame]:
+    def untrained_unit_scores(self,
+                              localized: LocalizedNetwork) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Predict regions from the units that an untrained network happens to have."""
         fit_specs = [(roi, domain_of(roi), SPARSE_POSITIVE, (self.spec.alpha_untrained,))
                   for roi in self.rois if domain_of(roi)]
-        return self._fit_pools(localized.network, selective_pools(localized.localizer, self.spec.layers, DOMAINS),
+        return self._fit_pools(localized.network,
+                               selective_pools(localized.localizer, self.spec.layers, DOMAINS),
                            fit_specs)
 
     def face_network_scores(self, network: Network) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -115,7 +121,8 @@ class EncodingStudy:
     def gabor_scores(self) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Predict regions from Gabor energy and from its leading axes, without constraint."""
         side = min(self.cohort.album.open(0).size)
-        fit_specs = [(roi, WHOLE_LAYER, method, (0.0,)) for roi in self.rois for method in (OLS, GIST)]
+        fit_specs = [(roi, WHOLE_LAYER, method, (0.0,)) for roi in self.rois for method in (OLS,
+                                                                                            GIST)]
 
         def make_features(group: str, conditions: NDArray[np.int64]) -> Features:
             return {"Gabor": cohort_gabor_features(self.cohort, conditions, side=side, label=group)}
@@ -142,7 +149,8 @@ class EncodingStudy:
         return self._fit_cached(network.name, {"network": network.parts, "pools": pools.digest},
                             make_features, pools, fit_specs)
 
-    def _fit_cached(self, name: str, key: Mapping[str, object], make_features, pools: UnitPools | None,
+    def _fit_cached(self, name: str, key: Mapping[str, object], make_features,
+                    pools: UnitPools | None,
                 fit_specs: list[FitSpec]) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Fit and score everything wanted, once; later calls read the cache."""
         parts = {"name": name, **key, "fit_specs": fit_specs, "min_ncsnr": self.spec.min_ncsnr,
@@ -175,19 +183,23 @@ class EncodingStudy:
                 group_features[subject] = make_features(subject, groups[subject])
             features = join_features(groups, group_features, subject, subject_conditions)
             members = pools.members if pools else {
-                WHOLE_LAYER: {layer: np.arange(values.shape[1]) for layer, values in features.items()}}
+                WHOLE_LAYER: {layer: np.arange(values.shape[1])
+                              for layer, values in features.items()}}
             responses = self._mean_responses(subject, subject_conditions)
-            yield EncodingJob(subject, name, features, members, responses, folds_to_rows(folds[subject], subject_conditions),
+            yield EncodingJob(subject, name, features, members, responses,
+                              folds_to_rows(folds[subject], subject_conditions),
                       tuple(fit_spec for fit_spec in fit_specs if fit_spec[0] in responses))
 
-    def _mean_responses(self, subject: str, subject_conditions: NDArray[np.int64]) -> dict[str, NDArray[np.float32]]:
+    def _mean_responses(self, subject: str,
+                        subject_conditions: NDArray[np.int64]) -> dict[str, NDArray[np.float32]]:
         """Return the mean response over repeats of every region that the participant has."""
         responses = read_responses(self.cohort, subject, self.rois)
         return {roi: responses.of(roi, min_ncsnr=self.spec.min_ncsnr).mean(subject_conditions)
                 for roi in responses.rois}
 
 
-def select_own_pool(best: pd.DataFrame, method: str, domain_by_roi: Mapping[str, str]) -> pd.DataFrame:
+def select_own_pool(best: pd.DataFrame, method: str,
+                    domain_by_roi: Mapping[str, str]) -> pd.DataFrame:
     """Take the test scores of one method, from each region's own pool.
 
     Parameters
@@ -203,6 +215,7 @@ def select_own_pool(best: pd.DataFrame, method: str, domain_by_roi: Mapping[str,
     DataFrame
         Columns ``subject, roi, metric, score, layer, n_vertices``; one row for each of these.
     """
-    matches = [domain in (domain_by_roi.get(roi), WHOLE_LAYER) for roi, domain in zip(best["roi"], best["domain"])]
+    matches = [domain in (domain_by_roi.get(roi),
+                          WHOLE_LAYER) for roi, domain in zip(best["roi"], best["domain"])]
     rows = best[(best["method"] == method) & np.array(matches, bool)]
     return rows[["subject", "roi", "metric", "score", "layer", "n_vertices"]].reset_index(drop=True)

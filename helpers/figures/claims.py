@@ -185,15 +185,18 @@ class ClaimsTable:
         expected, of, source, paper, n, within, rests_on
             As of `judge`. The claim's numbers are those of the part that is hardest to support.
         """
-        part_verdicts = [verdict_from_interval(low, high, expected, within) for _, low, high in estimates.values()]
+        part_verdicts = [verdict_from_interval(low, high, expected,
+                                               within) for _, low, high in estimates.values()]
         run = ", ".join(f"{name} {mean:+.3f} [{low:.3f}, {high:.3f}]" for name, (mean, low, high)
                         in estimates.items() if math.isfinite(low + high))
         support_margin = {"above 0": lambda part: part[1], "below 0": lambda part: -part[2],
                  "around 0": lambda part: -max(-part[1], part[2])}[expected]
         finite = [part for part in estimates.values() if math.isfinite(part[1] + part[2])]
         criterion = f"within ±{within:g}" if within else expected
-        self._add_claim(statement, source, paper, run + f"; {n}" * bool(n) if run else NOTHING_TO_COMPARE,
-                    f"{of}, each 95 % interval {criterion}", combine_verdicts(part_verdicts), rests_on,
+        self._add_claim(statement, source, paper,
+                        run + f"; {n}" * bool(n) if run else NOTHING_TO_COMPARE,
+                    f"{of}, each 95 % interval {criterion}", combine_verdicts(part_verdicts),
+                        rests_on,
                     *(min(finite, key=support_margin) if finite else ()))
 
     def test(self, statement: str, effect: float, p: float, expected: Expected, *, of: str,
@@ -207,7 +210,8 @@ class ClaimsTable:
         self.tests(statement, {"": (effect, p)}, expected, of=of, source=source, paper=paper, n=n,
                    rests_on=rests_on)
 
-    def tests(self, statement: str, estimates: Mapping[str, tuple[float, float]], expected: Expected, *,
+    def tests(self, statement: str, estimates: Mapping[str, tuple[float, float]],
+              expected: Expected, *,
               of: str, source: str, paper: str, n: str = "", rests_on: str = "") -> None:
         """Enter a claim on several effects at once: all must have the claimed sign.
 
@@ -223,8 +227,10 @@ class ClaimsTable:
         part_verdicts = [verdict_from_test(effect, p, expected) for effect, p in estimates.values()]
         run = ", ".join(f"{name} {effect:+.3f} ({format_p(p)})".strip()
                         for name, (effect, p) in estimates.items() if math.isfinite(effect + p))
-        self._add_claim(statement, source, paper, run + f", {n}" * bool(n) if run else NOTHING_TO_COMPARE,
-                    f"{of}, two-sided p < .05 and {expected}", combine_verdicts(part_verdicts), rests_on,
+        self._add_claim(statement, source, paper,
+                        run + f", {n}" * bool(n) if run else NOTHING_TO_COMPARE,
+                    f"{of}, two-sided p < .05 and {expected}", combine_verdicts(part_verdicts),
+                        rests_on,
                     *([next(iter(estimates.values()))[0]] if len(estimates) == 1 else []))
 
     def count(self, statement: str, k: int, n: int, expected: Literal["above", "below"],
@@ -258,7 +264,8 @@ class ClaimsTable:
         rule_text = rule + f"; rests on {rests_on}" * bool(rests_on)
         if verdict in (SUPPORTED, CONTRADICTED) and statement in machine_dependent(
                 self.provenance.profile, self.provenance.notebook):
-            verdict, rule_text = INCONCLUSIVE, f"{rule_text}; another machine's rounding may turn it"
+            verdict = INCONCLUSIVE
+            rule_text = f"{rule_text}; another machine's rounding may turn it"
         finite = [round(float(value), 4) if math.isfinite(value) else None for value in numbers]
         self.claims.append(Claim(statement, source, paper, run, rule_text, verdict, *finite))
 

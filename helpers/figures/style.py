@@ -149,7 +149,8 @@ def image_grid(axes: Axes, images: ImageSet, categories: Sequence[str], n: int) 
         image_idx = [i for i, c in enumerate(images.categories) if c == category][:n]
         for column, index in enumerate(image_idx):
             thumbnail = images.open(index).resize((side - 2, side - 2))
-            canvas[row * side:(row + 1) * side - 2, column * side:(column + 1) * side - 2] = thumbnail
+            canvas[row * side:(row + 1) * side - 2, column * side:(column
+                                                                   + 1) * side - 2] = thumbnail
     axes.imshow(canvas, interpolation="antialiased", aspect="equal")
     axes.set_yticks((np.arange(len(categories)) + 0.5) * side, categories)
     axes.set_xticks([])
@@ -179,14 +180,16 @@ def domain_strips(axes: Axes, table: pd.DataFrame, value: str, domains: Sequence
         axes.plot(position + jitter.uniform(-0.28, 0.28, len(values)), values, ".", markersize=1.2,
                   color=COLOURS[domain], alpha=0.6)
         axes.hlines(values.mean(), position - 0.36, position + 0.36, color="k", linewidth=1)
-    axes.set_xticks(range(len(domains)), [display_name(d) for d in domains], rotation=20, ha="right")
+    axes.set_xticks(range(len(domains)), [display_name(d) for d in domains], rotation=20,
+                    ha="right")
     axes.set_ylim(0, 1.15 * table[value].max())
 
 
 def domain_legend(figure: Figure, domains: Sequence[str], *, loc: str = "upper center") -> None:
     """Put one legend of colours and markers along an edge of the figure."""
     top_legend(figure, [plt.Line2D([], [], color=COLOURS[d], marker=MARKERS[d], markersize=4,
-                                   label=display_name(d)) for d in domains], loc=loc, columnspacing=2.5)
+                                   label=display_name(d)) for d in domains], loc=loc,
+               columnspacing=2.5)
 
 
 def top_legend(figure: Figure, handles: Sequence[Artist], *, loc: str = "upper center",

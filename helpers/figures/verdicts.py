@@ -27,10 +27,12 @@ MACHINE_DEPENDENT = PACKAGE / "profiles" / "machine_dependent.json"
 
 def machine_dependent(profile: str, notebook: str) -> list[str]:
     """Return the claims whose verdict another machine may turn over, as the drill recorded them."""
-    return json.loads(MACHINE_DEPENDENT.read_text(encoding="utf-8")).get(profile, {}).get(notebook, [])
+    return json.loads(MACHINE_DEPENDENT.read_text(encoding="utf-8")).get(profile, {}).get(notebook,
+                                                                                          [])
 
 
-def verdict_from_interval(low: float, high: float, expected: Expected, within: float | None = None) -> str:
+def verdict_from_interval(low: float, high: float, expected: Expected,
+                          within: float | None = None) -> str:
     """Judge a claim by a 95 % interval.
 
     Parameters

@@ -76,14 +76,17 @@ def get_condition(name: str) -> Condition:
     if name not in CONDITIONS:
         raise LabError(f"there is no kind of tuning {name!r}",
                        expected="one of " + ", ".join(CONDITIONS),
-                       remedy=suggest(name, CONDITIONS) or "add it to helpers/finetuning/conditions.py")
+                       remedy=suggest(name, CONDITIONS)
+                       or "add it to helpers/finetuning/conditions.py")
     return CONDITIONS[name]
 
 
-def make_finetuning_config(condition: Condition, spec: FinetuningSpec, learning_rate: float) -> FineTuningConfig:
+def make_finetuning_config(condition: Condition, spec: FinetuningSpec,
+                           learning_rate: float) -> FineTuningConfig:
     """Return how long and at which rate a kind is trained."""
     plain = condition.objective == "regression" and not condition.same_head
-    return FineTuningConfig(spec.regression_epochs if plain else spec.epochs, spec.batch_size, learning_rate,
+    return FineTuningConfig(spec.regression_epochs if plain else spec.epochs, spec.batch_size,
+                            learning_rate,
                   interleaved=spec.interleaved, precision=spec.precision)
 
 
@@ -118,16 +121,20 @@ def build_model(condition: Condition, backbone: nn.Module, voxels: Mapping[str, 
         backbone.eval()
         first = next(backbone.parameters())
         with torch.no_grad():
-            n_units = feature_extractor(torch.zeros(2, 3, image_size, image_size, device=first.device)).shape[1]
+            n_units = feature_extractor(torch.zeros(2, 3, image_size, image_size,
+                                                    device=first.device)).shape[1]
         if condition.objective == "regression":
             (n_voxels,) = voxels.values()
             hidden = head_widths(voxels)[0] if condition.same_head else 0
             model: nn.Module = RegressionModel(feature_extractor, n_units, n_voxels, hidden=hidden)
         else:
-            hidden, embedding = head_widths(voxels, const=max_voxels if condition.pooled == "const" else 0,
-                                       embedding=spec.fixed_embedding_dim if condition.fixed_size else 0,
+            hidden, embedding = head_widths(voxels,
+                                            const=max_voxels if condition.pooled == "const" else 0,
+                                       embedding=spec.fixed_embedding_dim if condition.fixed_size
+                                            else 0,
                                        pooled=bool(condition.pooled))
-            model = ContrastiveModel(feature_extractor, n_units, voxels, hidden=hidden, embedding=embedding,
+            model = ContrastiveModel(feature_extractor, n_units, voxels, hidden=hidden,
+                                     embedding=embedding,
                                 temperature=spec.temperature, symmetric=spec.symmetric,
                                 learned_temperature=spec.learned_temperature)
     return model.to(first.device)

@@ -106,7 +106,8 @@ class CohortData:
 
     @cached_property
     def _memory(self) -> dict[tuple, Any]:
-        """What was read or decoded already, most of all the images (`MAX_IMAGE_SETS` sets of them)."""
+        """What was read or decoded already, most of all the images (`MAX_IMAGE_SETS` sets of
+        them)."""
         return {}
 
     def _memoise(self, key: tuple, make: Callable[[], T]) -> T:
@@ -143,8 +144,8 @@ class CohortData:
         Returns
         -------
         DataFrame
-            Columns ``subject, roi, hemisphere, group, n_voxels, n_used, excluded_because``; ``excluded_because`` is empty
-            where the region is used.
+            Columns ``subject, roi, hemisphere, group, n_voxels, n_used, excluded_because``;
+            ``excluded_because`` is empty where the region is used.
         """
         rows = []
         for subject in progress(self.subjects, "reading responses"):
@@ -155,7 +156,8 @@ class CohortData:
                     n, used = 0, 0
                     if found is not None and roi in found.rois:
                         part = _select_hemisphere(found.of(roi), side)
-                        n, used = len(part.vertex), int(self._finite_and_varying(subject, part).sum())
+                        n, used = len(part.vertex), int(self._finite_and_varying(subject,
+                                                                                 part).sum())
                     excluded_because = ("the participant lacks it" if not n else "" if
                            used >= self.spec.min_voxels else
                            f"{used} voxels that vary, fewer than {self.spec.min_voxels}")
@@ -188,7 +190,8 @@ class CohortData:
 
     def _voxels(self, region: Region) -> Responses:
         part = _select_hemisphere(self._responses(region.subject).of(region.roi), region.hemisphere)
-        found = part.select(self._finite_and_varying(region.subject, part), "constant or not finite")
+        found = part.select(self._finite_and_varying(region.subject, part),
+                            "constant or not finite")
         if len(found.vertex) < self.spec.min_voxels:
             raise LabError(f"{region.name} of {region.subject} has {len(found.vertex)} voxels "
                            f"that vary, of {len(part.vertex)}",
@@ -248,10 +251,12 @@ class CohortData:
 
     def _decode(self, image_ids: Sequence[int]) -> NDArray[np.uint8]:
         def to_square_tensor(image) -> torch.Tensor:
-            return functional.pil_to_tensor(functional.resize(image, [self.image_size, self.image_size],
+            return functional.pil_to_tensor(functional.resize(image,
+                                                              [self.image_size, self.image_size],
                                                               antialias=True))
 
-        parts = [image_ids[i:i + DECODE_BATCH_SIZE] for i in range(0, len(image_ids), DECODE_BATCH_SIZE)]
+        parts = [image_ids[i:i + DECODE_BATCH_SIZE] for i in range(0, len(image_ids),
+                                                                   DECODE_BATCH_SIZE)]
         return np.concatenate([batch.numpy() for batch in progress(
             self.cohort.album.batches(parts, to_square_tensor), "decoding images", len(parts))])
 

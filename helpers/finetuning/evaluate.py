@@ -47,7 +47,8 @@ def finetune(run: FineTuningRun) -> Arrays:
         with bar(f"tuning {run.name}", count_steps(run.training_pairs, run.config),
                  hidden=parent_process() is not None) as steps:
             try:
-                losses = train_model(model, run.training_pairs, run.config, run.normalise, seed=run.seed,
+                losses = train_model(model, run.training_pairs, run.config, run.normalise,
+                                     seed=run.seed,
                               state=state, checkpoints=checkpoints,
                               on_step=lambda step, _loss: steps.update(step - steps.n))
             except LabError as error:
@@ -70,7 +71,8 @@ def load_model(run: FineTuningRun) -> nn.Module:
     if run.interpolation != 1:
         before, inside = run.network.model.state_dict(), get_backbone(run, model)
         inside.load_state_dict({
-            name: torch.lerp(before[name], after, run.interpolation) if after.is_floating_point() else after
+            name: torch.lerp(before[name], after,
+                             run.interpolation) if after.is_floating_point() else after
             for name, after in inside.state_dict().items()})
     return model.eval()
 
@@ -86,29 +88,37 @@ def evaluate(run: FineTuningRun, evaluation_set: EvaluationSet) -> Arrays:
     Returns
     -------
     dict
-        For each region of the look: ``r/<region>`` (n_voxels,), by the look's protocol; ``score_p2/…``
-        the same by P2, where there are folds; ``layer/…``; and ``curve/…`` (n_layers,), the mean
-        r of every layer at the best penalty of each voxel. ``held_out_bound/…``, see
-        `helpers.finetuning.held_out_bound.BOUND_COLUMNS`, where a contrastive model knows the participant.
+        For each region of the look: ``r/<region>`` (n_voxels,), by the look's protocol;
+        ``score_p2/…`` the same by P2, where there are folds; ``layer/…``; and ``curve/…``
+        (n_layers,), the mean r of every layer at the best penalty of each voxel.
+        ``held_out_bound/…``, see `helpers.finetuning.held_out_bound.BOUND_COLUMNS`, where a
+        contrastive model knows the participant.
     """
     def make() -> Arrays:
         with single_thread():
             model = load_model(run)
             results: Arrays = {}
             if evaluation_set.protocol:
-                results |= _score_regions(layer_kernels(get_backbone(run, model), run, evaluation_set), evaluation_set)
-            for subject_pairs in run.training_pairs if run.condition.objective == "contrastive" else ():
-                own_regions = [name for name in evaluation_set.responses if name.startswith(f"{subject_pairs.subject}/")]
+                results |= _score_regions(layer_kernels(get_backbone(run, model), run,
+                                                        evaluation_set), evaluation_set)
+            contrastive = run.condition.objective == "contrastive"
+            for subject_pairs in run.training_pairs if contrastive else ():
+                own_regions = [name for name in evaluation_set.responses
+                               if name.startswith(f"{subject_pairs.subject}/")]
                 for name in own_regions:
-                    held_out = SubjectPairs(subject_pairs.subject, evaluation_set.pixels, evaluation_set.response_idx,
+                    held_out = SubjectPairs(subject_pairs.subject, evaluation_set.pixels,
+                                            evaluation_set.response_idx,
                                      evaluation_set.responses[name])
-                    rows = np.arange(len(held_out.responses)) if evaluation_set.test is None else evaluation_set.test
-                    results[f"bound/{name}"] = held_out_bound(model, subject_pairs, held_out, rows, run.normalise,
+                    rows = np.arange(len(
+                        held_out.responses)) if evaluation_set.test is None else evaluation_set.test
+                    results[f"bound/{name}"] = held_out_bound(model, subject_pairs, held_out, rows,
+                                                              run.normalise,
                                                    seed=run.seed)
             return results
 
     return cached("evaluations", run.name, {
-        "finetuned": run.parts, "evaluation_set": evaluation_set.digest, "layers": list(run.spec.layers),
+        "finetuned": run.parts, "evaluation_set": evaluation_set.digest,
+        "layers": list(run.spec.layers),
         "code": code_digest(["helpers.finetuning.evaluate"])}, make)
 
 
@@ -118,7 +128,8 @@ def _score_regions(K: cv.LayerKernels, evaluation_set: EvaluationSet) -> Arrays:
     if evaluation_set.protocol == "P1":
         for name, y in evaluation_set.responses.items():
             layer, alpha = evaluation_set.preselected[name]
-            curve = {one: cv.score_p1(K, y, evaluation_set.train, evaluation_set.test, one, alpha) for one in K}
+            curve = {one: cv.score_p1(K, y, evaluation_set.train, evaluation_set.test, one,
+                                      alpha) for one in K}
             results |= {f"r/{name}": curve[layer].r, f"layer/{name}": np.array(layer),
                       f"curve/{name}": np.array([one.r.mean() for one in curve.values()])}
         return results
@@ -128,7 +139,8 @@ def _score_regions(K: cv.LayerKernels, evaluation_set: EvaluationSet) -> Arrays:
              for layer, values in K.items()}
     edges = np.cumsum([0, *(y.shape[1] for y in evaluation_set.responses.values())])
     for name, first, last in zip(evaluation_set.responses, edges, edges[1:]):
-        by_layer = {layer: scores.select(slice(first, last)) for layer, scores in fold_scores.items()}
+        by_layer = {layer: scores.select(slice(first,
+                                               last)) for layer, scores in fold_scores.items()}
         published = cv.score_p2(by_layer)
         reported = cv.score_nested(by_layer) if evaluation_set.protocol == "nested" else published
         results |= {f"r/{name}": reported.r, f"layer/{name}": np.array(reported.layer),
@@ -137,7 +149,8 @@ def _score_regions(K: cv.LayerKernels, evaluation_set: EvaluationSet) -> Arrays:
     return results
 
 
-def layer_kernels(backbone: nn.Module, run: FineTuningRun, evaluation_set: EvaluationSet) -> dict[str, NDArray[np.float64]]:
+def layer_kernels(backbone: nn.Module, run: FineTuningRun,
+                  evaluation_set: EvaluationSet) -> dict[str, NDArray[np.float64]]:
     """Return the Gram matrix of every read-out layer over the conditions of a look."""
     device = next(backbone.parameters()).device
     parts: dict[str, list[NDArray]] = {}
@@ -145,5 +158,6 @@ def layer_kernels(backbone: nn.Module, run: FineTuningRun, evaluation_set: Evalu
            iter_batches(evaluation_set.pixels, run.normalise, device),
            lambda _start, name, values: parts.setdefault(name, []).append(
                values.to("cpu", torch.float32, copy=True).numpy()))
-    return {name: cv.linear_kernel(average_by_condition(np.concatenate(parts.pop(name)), evaluation_set.response_idx))
+    return {name: cv.linear_kernel(average_by_condition(np.concatenate(parts.pop(name)),
+                                                        evaluation_set.response_idx))
             for name in run.spec.layers}

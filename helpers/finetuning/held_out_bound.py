@@ -23,11 +23,14 @@ from helpers.networks.activations import exact_inference
 
 BATCH_SIZE = 128
 """Images in one forward pass."""
-BOUND_COLUMNS = ("uncalibrated", "calibrated", "cross_validated", "temperature_factor", "n", "embedding_dim", "shared_batchnorm")
-"""What `held_out_bound` returns: the fields of `Bound`, z, and the best bound with shared statistics."""
+BOUND_COLUMNS = ("uncalibrated", "calibrated", "cross_validated", "temperature_factor", "n",
+                 "embedding_dim", "shared_batchnorm")
+"""What `held_out_bound` returns: the fields of `Bound`, z, and the best bound with shared
+statistics."""
 
 
-def iter_batches(pixels: NDArray[np.uint8], normalise: PixelNormalisation, device: torch.device) -> Iterator[Tensor]:
+def iter_batches(pixels: NDArray[np.uint8], normalise: PixelNormalisation,
+                 device: torch.device) -> Iterator[Tensor]:
     """Yield batches of float32 images as a network wants them."""
     for start in range(0, len(pixels), BATCH_SIZE):
         yield normalise(np.array(pixels[start:start + BATCH_SIZE]), device)
@@ -63,7 +66,8 @@ def refit_batchnorm(head: nn.Module, inputs: Tensor) -> None:
     head.eval()
 
 
-def held_out_bound(model: ContrastiveModel, subject_pairs: SubjectPairs, held_out: SubjectPairs, rows: NDArray[np.int64],
+def held_out_bound(model: ContrastiveModel, subject_pairs: SubjectPairs, held_out: SubjectPairs,
+                   rows: NDArray[np.int64],
           normalise: PixelNormalisation, *, seed: int) -> NDArray[np.float64]:
     """Bound the information that held-out images and responses share.
 
@@ -98,7 +102,8 @@ def held_out_bound(model: ContrastiveModel, subject_pairs: SubjectPairs, held_ou
                                  temperature=model.temperature.item(), seed=seed)
 
     with exact_inference(model):
-        image_inputs, response_inputs = embed_image_inputs(held_out), embed_response_inputs(held_out)
+        image_inputs, response_inputs = embed_image_inputs(
+            held_out), embed_response_inputs(held_out)
         shared_batchnorm = compute_bound(model.head(image_inputs), model.head(response_inputs))
         train_inputs = embed_image_inputs(subject_pairs), embed_response_inputs(subject_pairs)
     head, embeddings = copy.deepcopy(model.head), []
@@ -107,5 +112,6 @@ def held_out_bound(model: ContrastiveModel, subject_pairs: SubjectPairs, held_ou
         with exact_inference(head):
             embeddings.append(head(inside))
     result = compute_bound(*embeddings)
-    return np.array([result.uncalibrated, result.calibrated, result.cross_validated, result.temperature_factor, result.n,
+    return np.array([result.uncalibrated, result.calibrated, result.cross_validated,
+                     result.temperature_factor, result.n,
                      embeddings[0].shape[1], shared_batchnorm.calibrated])

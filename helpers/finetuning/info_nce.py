@@ -101,7 +101,8 @@ class InformationBound:
     uncalibrated : float
         At the temperature of the training, nats.
     calibrated : float
-        At the best of `TEMPERATURE_FACTORS`, chosen on the same pairs, as published: slightly too good.
+        At the best of `TEMPERATURE_FACTORS`, chosen on the same pairs, as published: slightly too
+        good.
     cross_validated : float
         The factor for each half of the pairs is the best one of the other half.
     temperature_factor : float
@@ -143,16 +144,19 @@ def information_bound(images: Tensor, responses: Tensor, *, temperature: float =
                        remedy="hold more images out")
     order = torch.from_numpy(np.random.default_rng(seed).permutation(len(scores)))
     halves = order.tensor_split(2)
-    cross_validated = sum(infonce_bound_terms(scores / best_temperature_factor(scores, other))[own].sum()
+    cross_validated = sum(infonce_bound_terms(scores / best_temperature_factor(scores,
+                                                                               other))[own].sum()
                   for own, other in (halves, halves[::-1])) / len(scores)
     temperature_factor = best_temperature_factor(scores, order)
     return InformationBound(infonce_bound_terms(scores).mean().item(),
-                 infonce_bound_terms(scores / temperature_factor).mean().item(), float(cross_validated), temperature_factor,
+                 infonce_bound_terms(scores / temperature_factor).mean().item(),
+                            float(cross_validated), temperature_factor,
                  len(scores))
 
 
 def best_temperature_factor(scores: Tensor, rows: Tensor) -> float:
-    """Return that of `TEMPERATURE_FACTORS` on the temperature that makes the bound of some rows largest.
+    """Return that of `TEMPERATURE_FACTORS` on the temperature that makes the bound of some rows
+    largest.
 
     The bound is concave in the inverse temperature, so that along the increasing factors it
     rises and then falls: where two neighbours say which way it goes, half of them need no look.
@@ -163,5 +167,6 @@ def best_temperature_factor(scores: Tensor, rows: Tensor) -> float:
     low, high = 0, len(TEMPERATURE_FACTORS) - 1
     while low < high:
         middle = (low + high) // 2
-        low, high = (low, middle) if bound_at(middle) >= bound_at(middle + 1) else (middle + 1, high)
+        low, high = (low, middle) if bound_at(middle) >= bound_at(middle + 1) else (middle + 1,
+                                                                                    high)
     return TEMPERATURE_FACTORS[low]

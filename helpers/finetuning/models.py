@@ -41,9 +41,11 @@ def head_widths(voxels: Mapping[str, int], *, pooled: bool = False, const: int =
     """
     mean = sum(voxels.values()) / len(voxels)
     hidden = const or int(mean if pooled else HIDDEN_FRACTION * mean)
-    embedding_dim = embedding or int(POOLED_EMBEDDING_FRACTION * hidden if pooled else EMBEDDING_FRACTION * mean)
+    embedding_dim = embedding or int(POOLED_EMBEDDING_FRACTION * hidden if pooled
+                                     else EMBEDDING_FRACTION * mean)
     if min(hidden, embedding_dim) < 1:
-        raise LabError(f"a head of {hidden} units and {embedding_dim} dimensions for {dict(voxels)} "
+        raise LabError(
+            f"a head of {hidden} units and {embedding_dim} dimensions for {dict(voxels)} "
                        "voxels", expected="regions of 20 voxels or more",
                        remedy="leave this region out")
     return hidden, embedding_dim
@@ -101,8 +103,8 @@ class ContrastiveModel(nn.Module):
     responses pass through g in separate calls, each with its own batch statistics.
     """
 
-    def __init__(self, feature_extractor: FeatureExtractor, n_units: int, voxels: Mapping[str, int], *, hidden: int,
-                 embedding: int, temperature: float = TEMPERATURE,
+    def __init__(self, feature_extractor: FeatureExtractor, n_units: int, voxels: Mapping[str, int],
+                 *, hidden: int, embedding: int, temperature: float = TEMPERATURE,
                  learned_temperature: bool = False, symmetric: bool = False) -> None:
         super().__init__()
         self.feature_extractor, self.symmetric = feature_extractor, symmetric
@@ -149,7 +151,8 @@ class RegressionModel(nn.Module):
         width between the two, so that nothing but the objective differs.
     """
 
-    def __init__(self, feature_extractor: FeatureExtractor, n_units: int, n_voxels: int, *, hidden: int = 0) -> None:
+    def __init__(self, feature_extractor: FeatureExtractor, n_units: int, n_voxels: int, *,
+                 hidden: int = 0) -> None:
         super().__init__()
         self.feature_extractor = feature_extractor
         self.predict = nn.Linear(n_units, n_voxels) if not hidden else nn.Sequential(

@@ -14,7 +14,8 @@ from matplotlib.tri import Triangulation
 
 from helpers.brains.surfaces import Surface
 
-CONDITION_STYLES = {"untrained": ("0.75", "^"), "pretrained": ("0.45", "s"), "shuffled": ("tan", "x"),
+CONDITION_STYLES = {"untrained": ("0.75", "^"), "pretrained": ("0.45", "s"),
+                    "shuffled": ("tan", "x"),
          "regression": ("darkorange", "v"), "regression, same head": ("gold", "D"),
          "contrastive": ("royalblue", "o"), "contrastive, fixed z": ("lightskyblue", "o"),
          "pooled, avg": ("mediumvioletred", "P"), "pooled, const": ("plum", "X")}
@@ -164,14 +165,15 @@ def gain_map(axes: Axes, surface: Surface, vertex: np.ndarray, values: np.ndarra
     if not surface.flat:
         # Here and not above: only maps of folded cortex pay for the import, which takes seconds.
         from nilearn.plotting import plot_surf_stat_map
-        plot_surf_stat_map([surface.points, surface.faces], vertex_values, axes=axes, cmap=GAIN_CMAP,
-                           vmax=limit, view=(-45, -90), colorbar=False)
+        plot_surf_stat_map([surface.points, surface.faces], vertex_values, axes=axes,
+                           cmap=GAIN_CMAP, vmax=limit, view=(-45, -90), colorbar=False)
         return
     across, along = np.argsort(np.ptp(surface.points, axis=0), kind="stable")[1:]
     flat_map = Triangulation(surface.points[:, across], surface.points[:, along], surface.faces)
     axes.triplot(flat_map, color="0.85", linewidth=0.15, zorder=0)
     finite = np.isfinite(vertex_values)
-    axes.scatter(surface.points[finite, across], surface.points[finite, along], c=vertex_values[finite],
+    axes.scatter(surface.points[finite, across], surface.points[finite, along],
+                 c=vertex_values[finite],
                  cmap=GAIN_CMAP, vmin=-limit, vmax=limit, s=4.5, linewidths=0)
     axes.set_aspect("equal")
     axes.axis("off")
@@ -198,7 +200,8 @@ def group_scatter(axes: Axes, x: Sequence[float], y: Sequence[float],
 
 def condition_handles(conditions: Sequence[str]) -> list:
     """Return legend handles of kinds."""
-    return [Line2D([], [], color=CONDITION_STYLES[condition][0], marker=CONDITION_STYLES[condition][1], linestyle="none",
+    return [Line2D([], [], color=CONDITION_STYLES[condition][0],
+                   marker=CONDITION_STYLES[condition][1], linestyle="none",
                    markersize=4, label=condition) for condition in conditions]
 
 
@@ -260,7 +263,8 @@ def bound_scatter(axes: Axes, bounds: pd.DataFrame, conditions: Sequence[str]) -
     conditions : sequence of str
     """
     for condition in conditions:
-        part, (colour, marker) = bounds[bounds["condition"] == condition], CONDITION_STYLES[condition]
+        part, (
+            colour, marker) = bounds[bounds["condition"] == condition], CONDITION_STYLES[condition]
         axes.scatter(part["n_voxels"], part["cross_validated"], marker=marker, s=14, linewidths=0.7,
                      facecolors=colour, edgecolors=[GROUP_COLOURS[g] for g in part["group"]])
         for _, group in part.groupby("group"):
@@ -283,7 +287,8 @@ def embedding_dim_lines(axes: Axes, table: pd.DataFrame) -> None:
     for (roi, group), part in table.groupby(["roi", "group"], sort=False):
         colour = GROUP_COLOURS[group]
         mean = part.groupby("embedding_dim")["cross_validated"].mean()
-        axes.plot(part["embedding_dim"], part["cross_validated"], ".", color=colour, markersize=3, alpha=0.6)
+        axes.plot(part["embedding_dim"], part["cross_validated"], ".", color=colour, markersize=3,
+                  alpha=0.6)
         axes.plot(mean.index, mean, color=colour, linewidth=1.2)
         axes.annotate(roi, (mean.index[-1], mean.iloc[-1]), fontsize=6, xytext=(3, 0),
                       textcoords="offset points", va="center")

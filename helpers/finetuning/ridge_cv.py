@@ -76,8 +76,10 @@ def predict_ridge(K: NDArray[np.float64], y: NDArray, train: NDArray, test: NDAr
     values = np.maximum(values, 0)
     mean = y[train].mean(0, dtype=np.float64)
     response_loadings = vectors.T @ (y[train] - mean)
-    test_components = (test_kernel - test_kernel.mean(1, keepdims=True) - column_means + column_means.mean()) @ vectors
-    return np.stack([mean + test_components / (values + alpha) @ response_loadings for alpha in alphas])
+    test_components = (test_kernel - test_kernel.mean(1, keepdims=True) - column_means
+                       + column_means.mean()) @ vectors
+    return np.stack([mean + test_components / (values + alpha) @ response_loadings
+                     for alpha in alphas])
 
 
 def score_ridge(K: NDArray[np.float64], y: NDArray, train: NDArray, test: NDArray,
@@ -143,7 +145,8 @@ def compute_fold_scores(K: NDArray[np.float64], y: NDArray, folds: Sequence[NDAr
 
     ``folds`` are rows, together all; other arguments are those of `predict_ridge`.
     """
-    pairs = [(a, b) for a in range(len(folds)) for b in range(a + 1, len(folds))] if inner_folds else []
+    pairs = [(a, b) for a in range(len(folds)) for b in range(a + 1,
+                                                              len(folds))] if inner_folds else []
     held_out = [*folds, *(np.concatenate([folds[a], folds[b]]) for a, b in pairs)]
     # With fewer components than conditions every fit has components of its own.
     predict = predict_held_out if len(y) - 1 <= max_components else _refit_for_each_fold

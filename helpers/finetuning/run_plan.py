@@ -88,7 +88,8 @@ class RunPlan:
         name = f"{self.seed} {number} {' '.join(region.label for region in regions)}"
         return int(text_digest(name)[:7], 16)
 
-    def finetuning_run(self, condition: Condition, regions: Sequence[Region], train_ids: Sequence[NDArray[np.int64]],
+    def finetuning_run(self, condition: Condition, regions: Sequence[Region],
+                       train_ids: Sequence[NDArray[np.int64]],
             learning_rate: float, number: int = 0) -> FineTuningRun:
         """Plan the tuning of one network on the conditions ``train_ids`` of each region.
 
@@ -101,36 +102,45 @@ class RunPlan:
             if condition.shuffled:
                 y = y[np.random.default_rng([self.seed, 6, number]).permutation(len(y))]
             training_pairs.append(SubjectPairs(region.subject, pixels, response_idx, y))
-            digests += [region.label, array_digest(train), spec.max_images_per_condition, array_digest(y)]
+            digests += [region.label, array_digest(train), spec.max_images_per_condition,
+                        array_digest(y)]
         name = f"{condition.name}-{regions[0].name}-{regions[0].subject}-{number}".replace(" ", "_")
-        return FineTuningRun(name.replace(",", ""), condition, self.network if condition.from_pretrained else self.untrained,
+        return FineTuningRun(name.replace(",", ""), condition,
+                             self.network if condition.from_pretrained else self.untrained,
                    tuple(training_pairs), text_digest(f"{self.cohort_data.images_key} {digests}"),
-                   make_finetuning_config(condition, spec, learning_rate), spec, self.cohort_data.image_size,
+                   make_finetuning_config(condition, spec, learning_rate), spec,
+                             self.cohort_data.image_size,
                    int(self.table["n_valid_voxels"].max()), self.training_seed(regions, number))
 
-    def rate_search_request(self, condition: Condition, learning_rate: float, region: Region) -> EvaluationRequest:
+    def rate_search_request(self, condition: Condition, learning_rate: float,
+                            region: Region) -> EvaluationRequest:
         """Plan a trial of a learning rate, on parts of the training conditions alone."""
         train, choose = self.cohort_data.splits(region.subject)[0].rate_search
         return (self.finetuning_run(condition, (region,), [train], learning_rate),
                 (replace(self.evaluation_set((region,), choose, train), protocol="P2"),))
 
-    def evaluation_requests(self, condition: Condition, regions: tuple[Region, ...], split: int, learning_rate: float, *,
+    def evaluation_requests(self, condition: Condition, regions: tuple[Region, ...], split: int,
+                            learning_rate: float, *,
               all_subjects: bool, number: int = 0) -> EvaluationRequest:
         """Plan a network and its looks at the held-out images of those whom it meets.
 
         Its own participants, or ``all_subjects`` who has a region of the same name.
         """
         splits = {s: self.cohort_data.splits(s)[split] for s in self.cohort_data.subjects}
-        finetuning_run = self.finetuning_run(condition, regions, [splits[region.subject].train for region in regions], learning_rate,
+        finetuning_run = self.finetuning_run(
+            condition, regions, [splits[region.subject].train for region in regions], learning_rate,
                        number)
-        receivers = self.regions_by_name[regions[0].name] if all_subjects and condition.objective != "none" else regions
+        receivers = self.regions_by_name[
+            regions[0].name] if all_subjects and condition.objective != "none" else regions
         by_test_images: dict[bytes, list[Region]] = {}
         for region in receivers:
             by_test_images.setdefault(splits[region.subject].test.tobytes(), []).append(region)
         return finetuning_run, tuple(evaluation_set for group in by_test_images.values()
-                          for evaluation_set in self._evaluation_sets(condition, tuple(group), splits, split))
+                          for evaluation_set in self._evaluation_sets(condition, tuple(group),
+                                                                      splits, split))
 
-    def _evaluation_sets(self, condition: Condition, regions: tuple[Region, ...], splits: Mapping[str, StimulusSplit],
+    def _evaluation_sets(self, condition: Condition, regions: tuple[Region, ...],
+                         splits: Mapping[str, StimulusSplit],
                split: int) -> Iterator[EvaluationSet]:
         """Yield the looks at regions with common held-out images."""
         protocol, first = self.cohort_data.spec.protocol, splits[regions[0].subject]
@@ -138,13 +148,15 @@ class RunPlan:
             found = [self.evaluation_set((region,), first.test, splits[region.subject].train)
                      for region in regions]
             yield replace(found[0], protocol="" if condition.fixed_size else protocol, responses={
-                label: y for evaluation_set in found for label, y in evaluation_set.responses.items()})
+                label: y for evaluation_set in found
+                for label, y in evaluation_set.responses.items()})
             return
         for region in regions:
             part = splits[region.subject]
             stimulus_ids = np.union1d(part.train, part.test)
             yield replace(self.evaluation_set((region,), stimulus_ids, part.train), folds=(),
-                          protocol="P1", preselected={region.label: self._preselect_layer_and_alpha(region, split)},
+                          protocol="P1", preselected={
+                              region.label: self._preselect_layer_and_alpha(region, split)},
                           train=np.searchsorted(stimulus_ids, part.train),
                           test=np.searchsorted(stimulus_ids, part.test))
 
@@ -154,7 +166,8 @@ class RunPlan:
         pixels, response_idx = self.cohort_data.load_images(stimulus_ids)
         y = {region.label: self.cohort_data.responses(region, stimulus_ids, train)
              for region in regions}
-        return EvaluationSet(pixels, response_idx, y, folds=tuple(cv.make_folds(len(stimulus_ids), seed=self.seed)))
+        return EvaluationSet(pixels, response_idx, y,
+                             folds=tuple(cv.make_folds(len(stimulus_ids), seed=self.seed)))
 
     def _preselect_layer_and_alpha(self, region: Region, split: int) -> tuple[str, float]:
         """Choose layer and penalty once, on the untuned network (P1, spec 3.3).
@@ -168,7 +181,8 @@ class RunPlan:
 
         def make() -> dict[str, np.ndarray]:
             K = layer_kernels(self.network.model, finetuning_run, evaluation_set)
-            layer, alpha, _ = cv.select_layer_and_alpha(K, evaluation_set.responses[first.label], evaluation_set.folds)
+            layer, alpha, _ = cv.select_layer_and_alpha(K, evaluation_set.responses[first.label],
+                                                        evaluation_set.folds)
             return {"layer": np.array(layer), "alpha": np.array(alpha)}
 
         selected = cached("evaluations", f"beforehand-{first.name}".replace(" ", "_"), {

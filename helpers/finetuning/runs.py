@@ -76,7 +76,8 @@ class FineTuningRun:
     training_pairs : tuple of Pairs
         To tune on; empty where nothing is tuned.
     data_digest : str
-        What tells the responses and images of ``training_pairs``, and how they were read, from others.
+        What tells the responses and images of ``training_pairs``, and how they were read, from
+        others.
     config : Recipe
     spec : FinetuningSpec
     image_size : int
@@ -119,16 +120,19 @@ class FineTuningRun:
         return {**seen, "condition": self.condition, "config": self.config,
                 "data_digest": self.data_digest, "side": self.image_size, "seed": self.seed,
                 "voxels": {p.subject: p.responses.shape[1] for p in self.training_pairs},
-                "head": [spec.temperature, spec.head_layer, spec.symmetric, spec.learned_temperature,
+                "head": [spec.temperature, spec.head_layer, spec.symmetric,
+                         spec.learned_temperature,
                          spec.fixed_embedding_dim if self.condition.fixed_size else 0,
                          self.max_voxels if self.condition.pooled == "const" else 0],
                 "checkpoints": list(spec.checkpoints),
-                "code": code_digest(["helpers.finetuning.training_loop", "helpers.finetuning.conditions"])}
+                "code": code_digest(["helpers.finetuning.training_loop",
+                                     "helpers.finetuning.conditions"])}
 
     def build(self) -> nn.Module:
         """Build the model, before tuning, on a copy of the network."""
         return build_model(self.condition, copy.deepcopy(self.network.model),
-                           {p.subject: p.responses.shape[1] for p in self.training_pairs}, self.spec,
+                           {p.subject: p.responses.shape[1] for p in self.training_pairs},
+                           self.spec,
                            image_size=self.image_size, max_voxels=self.max_voxels, seed=self.seed)
 
 

@@ -36,7 +36,8 @@ def region_scores(voxels: pd.DataFrame) -> pd.DataFrame:
         has_ceiling = part["noise_ceiling"] > 0
         rows.append({**dict(zip(network, values)), "n_voxels": len(part),
                      "r": part["r"].mean(), "p2": part["p2"].mean(),
-                     "normalised": part.loc[has_ceiling, "r"].sum() / part.loc[has_ceiling, "noise_ceiling"].sum()
+                     "normalised": part.loc[has_ceiling, "r"].sum()
+                     / part.loc[has_ceiling, "noise_ceiling"].sum()
                      if has_ceiling.any() else np.nan, "layer": part["layer"].iloc[0]})
     return pd.DataFrame(rows)
 
@@ -60,16 +61,21 @@ def fraction_improved(voxels: pd.DataFrame, condition: str, baseline: str) -> pd
     -----
     Mulrooney & Brockmeier (2024): 100 mean_v[r_A(v) > r_B(v)]; spec 3.4.
     """
-    scores_condition, scores_baseline = (voxels[voxels["condition"] == name] for name in (condition, baseline))
+    scores_condition, scores_baseline = (voxels[voxels["condition"] == name] for name in (condition,
+                                                                                          baseline))
     if scores_condition.empty or scores_baseline.empty:
         raise LabError(f"no scores of {condition if scores_condition.empty else baseline!r}",
                        expected="both kinds in the table", remedy="run both kinds first")
-    scores_baseline = scores_baseline[[*REGION_COLUMNS, "seed", "voxel", "r", "donor"]].rename(columns={"donor": "baseline_donor"})
-    both = scores_condition.merge(scores_baseline, on=[*REGION_COLUMNS, "seed", "voxel"], suffixes=("", "_over"))
+    scores_baseline = scores_baseline[[*REGION_COLUMNS, "seed", "voxel", "r",
+                                       "donor"]].rename(columns={"donor": "baseline_donor"})
+    both = scores_condition.merge(scores_baseline, on=[*REGION_COLUMNS, "seed", "voxel"],
+                                  suffixes=("", "_over"))
     # Where both have donors, a network is compared with the one of the same donor.
-    both = both[(both["baseline_donor"] == both["donor"]) | ~both["baseline_donor"].isin(both["donor"].unique())]
+    both = both[(both["baseline_donor"] == both["donor"]) | ~both["baseline_donor"].isin(
+        both["donor"].unique())]
     better = both.assign(improved=(both["r"] > both["r_over"]).astype(float))
-    return better.groupby(["donor", *REGION_COLUMNS, "seed"], sort=False)["improved"].mean().reset_index()
+    return better.groupby(["donor", *REGION_COLUMNS, "seed"],
+                          sort=False)["improved"].mean().reset_index()
 
 
 def pivot_subject_by_seed(table: pd.DataFrame, value: str, row: str = "subject") -> pd.DataFrame:
@@ -103,11 +109,11 @@ def condition_differences(voxels: pd.DataFrame, pairs: Sequence[tuple[str, str]]
     Returns
     -------
     DataFrame
-        One row per pair and group: ``condition, baseline, group, n`` (participants), ``difference`` (of
-        mean r, averaged over regions within participants), ``low, high`` (95 % interval over
-        participants and trainings, shared ones where a network is not the participant's own),
-        ``p, p_holm`` (two-sided, of the participants' means over
-        trainings, corrected over all rows) and ``improved``.
+        One row per pair and group: ``condition, baseline, group, n`` (participants), ``difference``
+        (of mean r, averaged over regions within participants), ``low, high`` (95 % interval over
+        participants and trainings, shared ones where a network is not the participant's own), ``p,
+        p_holm`` (two-sided, of the participants' means over trainings, corrected over all rows) and
+        ``improved``.
     """
     scores, rows = region_scores(voxels), []
     for condition, baseline in pairs:
@@ -116,41 +122,49 @@ def condition_differences(voxels: pd.DataFrame, pairs: Sequence[tuple[str, str]]
         part = voxels[voxels["condition"].isin([condition, baseline])]
         shared = bool((~part["donor"].isin(["none"]) & (part["donor"] != part["subject"])).any())
         for group in GROUPS:
-            wide = (pivot_shared_models if shared else pivot_subject_by_seed)(select_group(gains, group), "gain")
+            wide = (pivot_shared_models if shared
+                    else pivot_subject_by_seed)(select_group(gains, group), "gain")
             gain_by_subject = wide.to_numpy()
             if not gain_by_subject.size:
                 continue
             low, high = interval(gain_by_subject, shared=shared)
             gain_by_subject = gain_by_subject.mean(1)
-            rows.append({"condition": condition, "baseline": baseline, "group": group, "n": len(gain_by_subject),
+            rows.append({"condition": condition, "baseline": baseline, "group": group,
+                         "n": len(gain_by_subject),
                          "difference": gain_by_subject.mean(), "low": low, "high": high,
                          "p": paired_t_test(gain_by_subject, np.zeros(len(gain_by_subject)))[2],
-                         "improved": pivot_subject_by_seed(select_group(improved_fraction, group), "improved").mean(axis=None)})
+                         "improved": pivot_subject_by_seed(select_group(improved_fraction, group),
+                                                           "improved").mean(axis=None)})
     table = pd.DataFrame(rows)
     return table.assign(p_holm=corrected(table["p"], "holm"))
 
 
-def condition_differences_by_region(voxels: pd.DataFrame, pairs: Sequence[tuple[str, str]]) -> pd.DataFrame:
+def condition_differences_by_region(voxels: pd.DataFrame,
+                                    pairs: Sequence[tuple[str, str]]) -> pd.DataFrame:
     """Compare kinds of tuning in every region by paired t over participants, Holm over all rows.
 
     Participants without the region are left out (the published code gave them r = -1).
     """
     scores, rows = region_scores(voxels), []
     for condition, baseline in pairs:
-        for (roi, hemisphere), part in _gains(scores, condition, baseline).groupby(["roi", "hemisphere"],
+        for (roi, hemisphere), part in _gains(scores, condition,
+                                              baseline).groupby(["roi", "hemisphere"],
                                                                     sort=False):
             gain = pivot_subject_by_seed(part, "gain").mean(axis=1).to_numpy()
             difference, t, p = paired_t_test(gain, np.zeros(len(gain)))
-            rows.append({"condition": condition, "baseline": baseline, "roi": roi, "hemisphere": hemisphere,
+            rows.append({"condition": condition, "baseline": baseline, "roi": roi,
+                         "hemisphere": hemisphere,
                          "n": len(gain), "difference": difference, "t": t, "p": p})
     table = pd.DataFrame(rows)
     return table.assign(p_holm=corrected(table["p"], "holm"))
 
 
 def _gains(scores: pd.DataFrame, condition: str, baseline: str) -> pd.DataFrame:
-    scores_condition, scores_baseline = (scores[scores["condition"] == name][[*REGION_COLUMNS, "seed", "r"]]
+    scores_condition, scores_baseline = (scores[scores["condition"] == name][[*REGION_COLUMNS,
+                                                                              "seed", "r"]]
                     for name in (condition, baseline))
-    both = scores_condition.merge(scores_baseline, on=[*REGION_COLUMNS, "seed"], suffixes=("", "_over"))
+    both = scores_condition.merge(scores_baseline, on=[*REGION_COLUMNS, "seed"],
+                                  suffixes=("", "_over"))
     return both.assign(gain=both["r"] - both["r_over"])
 
 
@@ -178,5 +192,9 @@ def within_and_cross_participant(improved_fraction: pd.DataFrame) -> pd.DataFram
     One row for every region and training.
     """
     own = improved_fraction["donor"] == improved_fraction["subject"]
-    mean = lambda rows: rows.groupby([*REGION_COLUMNS, "seed"], sort=False)["improved"].mean()  # noqa: E731
-    return pd.DataFrame({"within_participant": mean(improved_fraction[own]), "cross_participant": mean(improved_fraction[~own])}).reset_index()
+
+    def mean(rows: pd.DataFrame) -> pd.Series:
+        return rows.groupby([*REGION_COLUMNS, "seed"], sort=False)["improved"].mean()
+
+    return pd.DataFrame({"within_participant": mean(improved_fraction[own]),
+                         "cross_participant": mean(improved_fraction[~own])}).reset_index()

@@ -88,9 +88,11 @@ class PixelNormalisation:
         return images.mul_(1 / (255 * std)).sub_(mean / std)
 
 
-def train_model(model: nn.Module, training_pairs: Sequence[SubjectPairs], config: FineTuningConfig, normalise: PixelNormalisation, *, seed: int,
+def train_model(model: nn.Module, training_pairs: Sequence[SubjectPairs], config: FineTuningConfig,
+                normalise: PixelNormalisation, *, seed: int,
          state: Path | None = None, checkpoints: Mapping[int, Path] | None = None,
-         min_seconds_between_states: float = MIN_SECONDS_BETWEEN_STATES, stop_after: int | None = None,
+         min_seconds_between_states: float = MIN_SECONDS_BETWEEN_STATES,
+                stop_after: int | None = None,
          on_step: OnStep | None = None) -> list[float]:
     """Tune a model in place, in training mode; leave it in evaluation mode.
 
@@ -144,8 +146,10 @@ def train_model(model: nn.Module, training_pairs: Sequence[SubjectPairs], config
             torch.manual_seed(1_000_003 * seed + epoch)
             for subject_pairs, rows in epoch_batches:
                 step += 1
-                loss = _train_step(model, optimizer, subject_pairs, rows, normalise, config.precision, device)
-                loss_sum += require_finite_loss(loss, step, remedy="lower `learning_rate` in [finetuning]; the last whole "
+                loss = _train_step(model, optimizer, subject_pairs, rows, normalise,
+                                   config.precision, device)
+                loss_sum += require_finite_loss(
+                    loss, step, remedy="lower `learning_rate` in [finetuning]; the last whole "
                                                    "epoch that was kept stays")
                 if on_step is not None:
                     on_step(step, loss.item())
@@ -210,17 +214,20 @@ def _epoch_batches(training_pairs: Sequence[SubjectPairs], config: FineTuningCon
             generator: torch.Generator) -> list[tuple[SubjectPairs, NDArray[np.int64]]]:
     """Return the batches of an epoch, each of one participant."""
     epoch_batches = [(subject_pairs, rows) for subject_pairs in training_pairs
-              for rows in split_into_batches(subject_pairs.response_idx, config.batch_size, generator=generator)]
+              for rows in split_into_batches(subject_pairs.response_idx, config.batch_size,
+                                             generator=generator)]
     if not config.interleaved:
         return epoch_batches
-    return [epoch_batches[i] for i in torch.randperm(len(epoch_batches), generator=generator).tolist()]
+    return [epoch_batches[i] for i in torch.randperm(len(epoch_batches),
+                                                     generator=generator).tolist()]
 
 
 def _train_step(model: nn.Module, optimizer: torch.optim.Optimizer, subject_pairs: SubjectPairs,
           rows: NDArray[np.int64], normalise: PixelNormalisation, precision: Precision,
           device: torch.device) -> Tensor:
     images = normalise(subject_pairs.pixels[rows], device)
-    responses = torch.from_numpy(subject_pairs.responses[subject_pairs.response_idx[rows]]).to(device)
+    responses = torch.from_numpy(
+        subject_pairs.responses[subject_pairs.response_idx[rows]]).to(device)
     optimizer.zero_grad(set_to_none=True)
     with matmul_precision(precision):
         with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
@@ -269,6 +276,7 @@ def _load_state(model: nn.Module, trainable: Mapping[str, Tensor], optimizer: to
         if f"adam.{name}.step" not in saved:
             continue  # no gradient ever reached it
         optimizer.state[parameter] = {
-            moment: saved[f"adam.{name}.{moment}"].to("cpu" if moment == "step" else parameter.device)
+            moment: saved[f"adam.{name}.{moment}"].to("cpu" if moment == "step"
+                                                      else parameter.device)
             for moment in ("step", "exp_avg", "exp_avg_sq")}
     return saved["losses"].tolist()

@@ -77,10 +77,12 @@ def load_task(name: str, images: ImageSet, network: Network, image_size: int = 0
         images = images.select(np.arange(max_images) * len(images) // max_images)
     seen = network.preprocessing
     image_size = image_size or seen.crop
-    shorter, interpolation_mode = round(image_size * seen.resize / seen.crop), InterpolationMode(seen.interpolation)
+    shorter, interpolation_mode = round(image_size * seen.resize
+                                        / seen.crop), InterpolationMode(seen.interpolation)
 
     def to_square_tensor(image: Image.Image) -> Tensor:
-        small = functional.resize(image, [shorter], antialias=True, interpolation=interpolation_mode)
+        small = functional.resize(image, [shorter], antialias=True,
+                                  interpolation=interpolation_mode)
         return functional.pil_to_tensor(functional.center_crop(small, [image_size, image_size]))
 
     def make() -> Arrays:
@@ -89,10 +91,12 @@ def load_task(name: str, images: ImageSet, network: Network, image_size: int = 0
         return {"pixels": np.concatenate([batch.numpy() for batch in progress(
             images.batches(parts, to_square_tensor), f"decoding {name}", len(parts))])}
 
-    parts = {"images": images.digest, "shorter": shorter, "side": image_size, "interpolation_mode": interpolation_mode.value,
+    parts = {"images": images.digest, "shorter": shorter, "side": image_size,
+             "interpolation_mode": interpolation_mode.value,
              "code": code_digest(["helpers.landscape.classification", *modules_of(images)])}
     pixels = cached("pixels", f"{name.replace(' ', '_')}-{image_size}px", parts, make)["pixels"]
-    return ClassificationTask(name, pixels, images.labels, images.classes, *split_train_test(len(images)),
+    return ClassificationTask(name, pixels, images.labels, images.classes,
+                              *split_train_test(len(images)),
                 text_digest(repr(sorted(parts.items()))))
 
 
@@ -111,7 +115,8 @@ def fit_probe(run: FineTuningRun, task: ClassificationTask, layer: str) -> Array
             probe = fit_logistic_probe(features[task.train_idx], task.labels[task.train_idx],
                                  len(task.classes))
             log_probs = probe.log_probs(features[task.test_idx]).cpu().numpy()
-        return {"log_probs": log_probs, "accuracy": np.array((log_probs.argmax(1) == task.truth).mean()),
+        return {"log_probs": log_probs,
+                "accuracy": np.array((log_probs.argmax(1) == task.truth).mean()),
                 "weight": probe.weight, "bias": probe.bias}
 
     return cached("linear_probes", f"{run.name}-{task.name}".replace(" ", "_"), {
@@ -129,6 +134,7 @@ def _features(run: FineTuningRun, task: ClassificationTask, layer: str) -> Tenso
     """Return a layer's features of all images of a task, float32 (n_images, n_units)."""
     model = get_backbone(run, load_model(run))
     device, parts = next(model.parameters()).device, []
-    stream_activations(model, {layer: run.network.layers[layer]}, iter_batches(task.pixels, run.normalise, device),
+    stream_activations(model, {layer: run.network.layers[layer]},
+                       iter_batches(task.pixels, run.normalise, device),
            lambda _start, _name, values: parts.append(values.float().clone()))
     return torch.cat(parts)

@@ -65,9 +65,12 @@ def bhattacharyya(block: PredictionBlock, n_models: int, n_images: int, n_classe
     bytes_per_image = 4 * n_classes * max(n_models, rows)  # bytes of an image
     for start, stop in _spans(n_images, MEMORY_BUDGET // bytes_per_image):
         column_block = _checked_block(block(start, stop), (n_models, stop - start, n_classes))
-        row_block = _checked_block(others(start, stop), (n_others, stop - start, n_classes)) if others else None
-        images_per_chunk = (CACHE_BYTES if totals[0].is_cpu else MEMORY_BUDGET) // max(bytes_per_image, 4 * TILE * n_models)
-        _accumulate_in_threads(totals, column_block, row_block, list(_spans(stop - start, images_per_chunk)))
+        row_block = _checked_block(others(start, stop),
+                                   (n_others, stop - start, n_classes)) if others else None
+        images_per_chunk = (CACHE_BYTES if totals[0].is_cpu
+                            else MEMORY_BUDGET) // max(bytes_per_image, 4 * TILE * n_models)
+        _accumulate_in_threads(totals, column_block, row_block,
+                               list(_spans(stop - start, images_per_chunk)))
     mean = (sum(totals) / n_images).cpu().numpy()
     if others is None:
         mean = np.triu(mean, 1)

@@ -31,8 +31,8 @@ def marker_key(roi: str, hemisphere: str, group: str, condition: str) -> str:
     return TABLE[roi].domain or "objects"
 
 
-def model_map(axes: Axes, finetuned_models: pd.DataFrame, points: NDArray, value: str, norm: Normalize, *,
-              references: Mapping[str, NDArray] | None = None) -> None:
+def model_map(axes: Axes, finetuned_models: pd.DataFrame, points: NDArray, value: str,
+              norm: Normalize, *, references: Mapping[str, NDArray] | None = None) -> None:
     """Draw networks on the first two axes of a map.
 
     Parameters
@@ -47,13 +47,14 @@ def model_map(axes: Axes, finetuned_models: pd.DataFrame, points: NDArray, value
     references : dict, key of `MARKERS` -> array (2,), optional
         Points that the map was not made from.
     """
-    marks = [marker_key(*row) for row in finetuned_models[["roi", "hemisphere", "group", "condition"]].to_numpy()]
+    marks = [marker_key(*row) for row in finetuned_models[["roi", "hemisphere", "group",
+                                                           "condition"]].to_numpy()]
     pooled = finetuned_models["donor"].to_numpy() == "all"
     for mark in dict.fromkeys(marks):
         rows = np.array([one == mark for one in marks])
         alone = mark in ("pretrained", "untrained")
-        axes.scatter(points[rows, 0], points[rows, 1], c=finetuned_models.loc[rows, value], norm=norm,
-                     cmap="viridis", marker=MARKERS[mark], s=48 if alone else 17,
+        axes.scatter(points[rows, 0], points[rows, 1], c=finetuned_models.loc[rows, value],
+                     norm=norm, cmap="viridis", marker=MARKERS[mark], s=48 if alone else 17,
                      linewidths=np.where(pooled[rows], 0.9, 0.3),
                      edgecolors=np.where(pooled[rows], "magenta", "k"), zorder=4 if alone else 3)
     for name, place in (references or {}).items():

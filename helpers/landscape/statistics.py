@@ -38,7 +38,8 @@ def pivot_donor_by_seed(table: pd.DataFrame, value: str, **where: str) -> pd.Dat
     return pivot_subject_by_seed(table[rows], value, "donor")
 
 
-def accuracy_matrix(accuracies: pd.DataFrame, task: str, condition: str = "contrastive") -> pd.DataFrame:
+def accuracy_matrix(accuracies: pd.DataFrame, task: str,
+                    condition: str = "contrastive") -> pd.DataFrame:
     """Arrange accuracies as published: regions x participants, their mean, pooled networks.
 
     The first row is the untuned network, in the column ``mean``; NaN where there is no network.
@@ -71,7 +72,8 @@ def encoding_gains(scores: pd.DataFrame) -> pd.DataFrame:
     """
     place = ["subject", "roi", "hemisphere", "group", "seed"]
     before = scores[scores["condition"] == "pretrained"][[*place, "r"]]
-    both = scores[scores["condition"] != "pretrained"].merge(before, on=place, suffixes=("", "_pretrained"))
+    both = scores[scores["condition"] != "pretrained"].merge(before, on=place,
+                                                             suffixes=("", "_pretrained"))
     both["gain"] = both["r"] - both["r_pretrained"]
     return both.groupby(MODEL_COLUMNS, sort=False)["gain"].mean().reset_index()
 
@@ -87,8 +89,8 @@ def interpolation_advantage(paths: pd.DataFrame, interpolation: float) -> pd.Dat
     Parameters
     ----------
     paths : DataFrame
-        Columns ``donor, seed, interpolation, gain, change`` (of accuracy; the loss is minus this), one row
-        a network.
+        Columns ``donor, seed, interpolation, gain, change`` (of accuracy; the loss is minus this),
+        one row a network.
     interpolation : float
         Of the way, s.
 
@@ -104,7 +106,8 @@ def interpolation_advantage(paths: pd.DataFrame, interpolation: float) -> pd.Dat
             / (scale or np.nan)).unstack("seed")
 
 
-def hemisphere_distance_difference(distances: NDArray, finetuned_models: pd.DataFrame) -> pd.DataFrame:
+def hemisphere_distance_difference(distances: NDArray,
+                                   finetuned_models: pd.DataFrame) -> pd.DataFrame:
     """Compare pairs of opposite hemispheres with pairs of the same one, of different regions.
 
     Parameters
@@ -129,7 +132,8 @@ def hemisphere_distance_difference(distances: NDArray, finetuned_models: pd.Data
         opposite = side[one] != side[other]
         by_hemisphere = values[differ & opposite], values[differ & ~opposite]
         if len(rows):
-            found[name] = (by_hemisphere[0].mean() - by_hemisphere[1].mean() if all(map(len, by_hemisphere))
+            found[name] = (by_hemisphere[0].mean() - by_hemisphere[1].mean()
+                           if all(map(len, by_hemisphere))
                             else np.nan)
     index = pd.MultiIndex.from_tuples(found, names=["donor", "seed"])
     return pd.Series(list(found.values()), index, dtype=float).unstack("seed")

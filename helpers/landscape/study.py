@@ -23,7 +23,8 @@ from helpers.landscape.distances import (
 )
 
 
-def task_accuracies(study: FineTuningStudy, finetuned_models: Sequence[FineTunedModel], tasks: Sequence[ClassificationTask],
+def task_accuracies(study: FineTuningStudy, finetuned_models: Sequence[FineTunedModel],
+                    tasks: Sequence[ClassificationTask],
                layer: str) -> pd.DataFrame:
     """Examine every network on every task.
 
@@ -32,7 +33,8 @@ def task_accuracies(study: FineTuningStudy, finetuned_models: Sequence[FineTuned
     DataFrame
         Columns ``donor, roi, hemisphere, group, kind, task, accuracy`` (0 to 1).
     """
-    arguments = [(finetuned_model.run, task, layer) for finetuned_model in finetuned_models for task in tasks]
+    arguments = [(finetuned_model.run, task,
+                  layer) for finetuned_model in finetuned_models for task in tasks]
     found = study.map_runs(_accuracy, arguments, "probing")
     pairs = [(finetuned_model, task) for finetuned_model in finetuned_models for task in tasks]
     return pd.DataFrame([{**finetuned_model.metadata, "task": task.name, "accuracy": accuracy}
@@ -43,7 +45,8 @@ def _accuracy(run: FineTuningRun, task: ClassificationTask, layer: str) -> float
     return float(fit_probe(run, task, layer)["accuracy"])
 
 
-def prediction_distances(study: FineTuningStudy, finetuned_models: Sequence[FineTunedModel], task: ClassificationTask, layer: str,
+def prediction_distances(study: FineTuningStudy, finetuned_models: Sequence[FineTunedModel],
+                         task: ClassificationTask, layer: str,
                       others: Sequence[PredictionBlock] = ()) -> tuple[NDArray[np.float64],
                                                              NDArray[np.float64]]:
     """Return distances between networks' predictions, and from others to them.
@@ -66,7 +69,8 @@ def prediction_distances(study: FineTuningStudy, finetuned_models: Sequence[Fine
         device = next(study.plan.network.model.parameters()).device
         size = len(finetuned_models), n_images, n_classes
         pairwise_distances = bhattacharyya(block_from_array(log_probs), *size, device=device)
-        distances_to_others = bhattacharyya(block_from_array(log_probs), *size, others=concatenate_blocks(others),
+        distances_to_others = bhattacharyya(block_from_array(log_probs), *size,
+                                            others=concatenate_blocks(others),
                                   n_others=len(others), device=device) if others else np.zeros(
                                       (0, len(finetuned_models)))
         del log_probs  # some systems do not remove a file that is open

@@ -61,7 +61,8 @@ def group_means(values: NDArray, groups: NDArray, n_groups: int) -> NDArray[np.f
         return np.asarray(values, dtype=float) @ one_hot / one_hot.sum(0)
 
 
-def compute_deficits(correct: NDArray[np.bool_], groups: NDArray, n_groups: int) -> NDArray[np.float64]:
+def compute_deficits(correct: NDArray[np.bool_], groups: NDArray,
+                     n_groups: int) -> NDArray[np.float64]:
     """Compute how much recognition each lesion takes from each class (or group of classes).
 
     Parameters
@@ -147,7 +148,8 @@ def dissociation(deficit_a: NDArray, deficit_b: NDArray, k: int) -> Dissociation
     ranking = np.argsort(np.where(valid, -deficit_a, np.inf), axis=1, kind="stable")
     most_impaired = ranking[:, :k]
     chosen_deficit_b = deficit_b[:, most_impaired]
-    return Dissociation(k, most_impaired, chosen_deficit_b.mean(-1), chosen_deficit_b.std(-1) / np.sqrt(k))
+    return Dissociation(k, most_impaired, chosen_deficit_b.mean(-1),
+                        chosen_deficit_b.std(-1) / np.sqrt(k))
 
 
 def probe_set_sizes(n_classes: int) -> list[int]:

@@ -38,7 +38,8 @@ def unit_masks(localizer_result: LocalizerResult, layers: Sequence[str], *, frac
         with the largest mean t (a published variant; spec 2.3), units with an infinite t first.
     """
     if fraction:
-        return {layer: top_fraction(torch.from_numpy(localizer_result.ranking(layer)), fraction).numpy()
+        return {layer: top_fraction(torch.from_numpy(localizer_result.ranking(layer)),
+                                    fraction).numpy()
                 for layer in layers}
     index = np.arange(len(localizer_result.domains))[:, None]
     return {layer: localizer_result.labels[layer] == index for layer in layers}
@@ -92,7 +93,8 @@ def evaluate_lesions(classifier: Classifier, masks: dict[str, NDArray[np.bool_]]
 def _evaluate(classifier: Classifier, domains: tuple[str, ...], images: ImageSet,
              mask_sets: list[dict[str, NDArray]], lesion_layer_names: Sequence[str], batch_size: int
              ) -> dict[str, NDArray]:
-    lesions = [lesion for masks in mask_sets for lesion in make_lesions(masks, domains, lesion_layer_names)]
+    lesions = [lesion for masks in mask_sets for lesion in make_lesions(masks, domains,
+                                                                        lesion_layer_names)]
     labels = torch.from_numpy(images.labels)
     ranks = np.zeros((1 + len(lesions), len(images)), dtype=np.uint16)
     sums = _ActivationSums(mask_sets, labels, len(images.classes))
@@ -100,7 +102,8 @@ def _evaluate(classifier: Classifier, domains: tuple[str, ...], images: ImageSet
     def consume(start: int, lesion_idx: int, output: Tensor) -> None:
         _check_classes(classifier, output, images)
         batch_labels = labels[start:start + len(output)].to(output.device)
-        ranks[lesion_idx, start:start + len(output)] = target_ranks(output, batch_labels).cpu().numpy()
+        ranks[lesion_idx, start:start + len(output)] = target_ranks(output,
+                                                                    batch_labels).cpu().numpy()
 
     rows = [range(start, min(start + batch_size, len(images)))
             for start in range(0, len(images), batch_size)]

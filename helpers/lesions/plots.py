@@ -58,7 +58,9 @@ def deficit_scatter(axes: Axes, activation: NDArray, change: NDArray, domain: st
         ends = np.array([activation[finite].min(), activation[finite].max()])
         axes.plot(ends, slope * ends + intercept, color="k", linewidth=0.9)
     axes.axhline(0, color="0.4", linestyle=":", linewidth=0.7)
-    axes.set_title(f"{display_name(domain)}\n{format_correlation(test).replace('], ', ']' + chr(10))}", fontsize=6)
+    axes.set_title(
+        f"{display_name(domain)}\n{format_correlation(test).replace('], ', ']' + chr(10))}",
+        fontsize=6)
     axes.set_xlabel("mean activation")
 
 
@@ -148,7 +150,8 @@ def correlation_by_layer(axes: Axes, table: pd.DataFrame, domains: Sequence[str]
         axes.plot(x, mean, color="0.45", linestyle="--", linewidth=0.9, label="random units")
         axes.legend(loc="lower left", fontsize=5.5)
     for domain in domains:
-        selective_r = table[(table["draw"] == 0) & (table["domain"] == domain)].set_index("layer")["r"]
+        selective_r = table[(table["draw"] == 0) & (table["domain"] == domain)].set_index(
+            "layer")["r"]
         axes.plot(range(len(layers)), selective_r.reindex(layers), color=COLOURS[domain],
                   marker=MARKERS[domain], markersize=2.4, linewidth=1)
     axes.axhline(0, color="0.4", linestyle=":", linewidth=0.7)

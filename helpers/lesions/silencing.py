@@ -68,7 +68,8 @@ def apply_lesion(model: nn.Module, layers: Mapping[str, str], lesion: Lesion) ->
 
     def silence(name: str, output: Tensor) -> Tensor | None:
         mask = lesion.masks.get(name)
-        return None if mask is None else _silence(output, _reshape_mask(lesion, name, output.shape[1:]))
+        return None if mask is None else _silence(output,
+                                                  _reshape_mask(lesion, name, output.shape[1:]))
 
     with layer_hooks(model, {name: layers[name] for name in layers if name in paths}, silence):
         yield
@@ -118,7 +119,8 @@ def run_lesions(model: nn.Module, layers: Mapping[str, str], lesions: Sequence[L
                 changed = partial(_apply_masks, masks)
                 # A lesion without units leaves the intact network's answer.
                 consume(start, lesion_idx,
-                        partial_forward.rerun_from(images, start=first, transform=changed) if first else intact)
+                        partial_forward.rerun_from(images, start=first,
+                                                   transform=changed) if first else intact)
             start += len(images)
 
 
@@ -134,7 +136,8 @@ def _make_observer(watch: Watch | None, start: int) -> Callable[[str, Tensor], T
     return see if watch else None
 
 
-def _plan_lesion(lesion: Lesion, partial_forward: PartialForward, device: torch.device) -> tuple[str | None, Masks]:
+def _plan_lesion(lesion: Lesion, partial_forward: PartialForward,
+                 device: torch.device) -> tuple[str | None, Masks]:
     """Return a lesion's first silenced layer and its masks, those without a unit left out."""
     for name in lesion.masks:
         if name not in partial_forward.shapes:

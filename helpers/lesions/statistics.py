@@ -46,7 +46,8 @@ class TestResult:
 UNDEFINED = TestResult(np.nan, np.nan, np.nan, np.nan, 0)
 
 
-def activation_deficit_correlation(activation: NDArray, deficit: NDArray, *, seed: int) -> TestResult:
+def activation_deficit_correlation(activation: NDArray, deficit: NDArray, *,
+                                   seed: int) -> TestResult:
     """Correlate, over classes, how strongly units respond with how much accuracy *changes*.
 
     The published activation-deficit correlation: Pearson r between the selective units' mean
@@ -76,10 +77,12 @@ def activation_deficit_correlation(activation: NDArray, deficit: NDArray, *, see
     with np.errstate(invalid="ignore", divide="ignore"):
         samples = pearson_r_rows(x[bootstrap_idx], y[bootstrap_idx])
     low, high = percentile_interval(samples)
-    return TestResult(float(pearson.statistic), float(low), float(high), float(pearson.pvalue), len(x))
+    return TestResult(float(pearson.statistic), float(low), float(high), float(pearson.pvalue),
+                      len(x))
 
 
-def compare_own_and_other_classes(deficit: NDArray, own: NDArray[np.bool_], *, seed: int) -> TestResult:
+def compare_own_and_other_classes(deficit: NDArray, own: NDArray[np.bool_], *,
+                                  seed: int) -> TestResult:
     """Compare the cost for a domain's own classes with that for all others.
 
     Parameters
@@ -100,11 +103,14 @@ def compare_own_and_other_classes(deficit: NDArray, own: NDArray[np.bool_], *, s
     if min(len(own_deficits), len(other_deficits)) < 2:
         return UNDEFINED
     rng = np.random.default_rng(seed)
-    permutation = stats.permutation_test((own_deficits, other_deficits), _difference, vectorized=True,
+    permutation = stats.permutation_test((own_deficits, other_deficits), _difference,
+                                         vectorized=True,
                                     n_resamples=N_RESAMPLES, alternative="greater", rng=rng)
-    interval = stats.bootstrap((own_deficits, other_deficits), _difference, vectorized=True, method="percentile",
+    interval = stats.bootstrap((own_deficits, other_deficits), _difference, vectorized=True,
+                               method="percentile",
                                n_resamples=N_RESAMPLES, rng=rng).confidence_interval
-    return TestResult(float(_difference(own_deficits, other_deficits)), float(interval.low), float(interval.high),
+    return TestResult(float(_difference(own_deficits, other_deficits)), float(interval.low),
+                      float(interval.high),
                 float(permutation.pvalue), len(own_deficits) + len(other_deficits))
 
 
@@ -200,7 +206,9 @@ def mean_deficit_correlation(deficit: NDArray, *, seed: int) -> TestResult:
     upper_triangle = np.triu_indices(len(deficit), 1)
     bootstrap_idx = np.random.default_rng(seed).integers(n_classes, size=(N_RESAMPLES, n_classes))
     with np.errstate(invalid="ignore", divide="ignore"):
-        samples = [np.nanmean(deficit_correlations(deficit[:, idx])[upper_triangle]) for idx in bootstrap_idx]
+        samples = [np.nanmean(deficit_correlations(deficit[:, idx])[upper_triangle])
+                   for idx in bootstrap_idx]
     low, high = percentile_interval(samples)
-    return TestResult(float(np.nanmean(deficit_correlations(deficit)[upper_triangle])), float(low), float(high), np.nan,
+    return TestResult(float(np.nanmean(deficit_correlations(deficit)[upper_triangle])), float(low),
+                      float(high), np.nan,
                 n_classes)

@@ -62,7 +62,8 @@ def group_images(images: ImageSet, *, min_images: int = MIN_IMAGES) -> ImageGrou
     counts = np.zeros((len(images.classes), len(names)))
     np.add.at(counts, (images.labels, group_of_image), 1)
     domain = dict(zip(keys, images.domains))
-    return ImageGroups(names, tuple(domain[name] for name in names), group_of_image, counts / counts.sum(0),
+    return ImageGroups(names, tuple(domain[name] for name in names), group_of_image,
+                       counts / counts.sum(0),
                   alternate(group_of_image.tolist()), pooled)
 
 
@@ -106,7 +107,8 @@ class LesionOutcome:
             First the domains' own units, then the random draws.
         """
         rows = np.ones(len(groups.group_of_image), bool) if half is None else groups.half == half
-        deficit = compute_deficits(self.correct(top_k)[:, rows], groups.group_of_image[rows], len(groups))
+        deficit = compute_deficits(self.correct(top_k)[:, rows], groups.group_of_image[rows],
+                                   len(groups))
         return deficit.reshape(-1, len(self.domains), len(groups))
 
     def activation_by_group(self, layer: str, groups: ImageGroups) -> NDArray[np.float64]:
@@ -115,10 +117,12 @@ class LesionOutcome:
         Within a pooled group every image counts the same.
         """
         nonempty_classes = groups.class_proportions.any(1)
-        return self.activation[layer][..., nonempty_classes].astype(float) @ groups.class_proportions[nonempty_classes]
+        return self.activation[layer][..., nonempty_classes].astype(
+            float) @ groups.class_proportions[nonempty_classes]
 
 
-def activation_deficit_by_layer(outcome: LesionOutcome, groups: ImageGroups, top_k: int) -> pd.DataFrame:
+def activation_deficit_by_layer(outcome: LesionOutcome, groups: ImageGroups,
+                                top_k: int) -> pd.DataFrame:
     """Correlate activation with the change of accuracy, for every layer, domain and draw.
 
     Returns
@@ -156,12 +160,14 @@ def own_class_effects(outcome: LesionOutcome, by_class: ImageGroups, top_k: int,
     return test, [float(row[own].mean() - row[~own].mean()) for row in deficit[1:]]
 
 
-def compare_own_class_effects(outcome: LesionOutcome, other: LesionOutcome, by_class: ImageGroups, top_k: int, domain: str,
+def compare_own_class_effects(outcome: LesionOutcome, other: LesionOutcome, by_class: ImageGroups,
+                              top_k: int, domain: str,
                       *, seed: int) -> TestResult:
     """Compare two networks' `own_class_effects`, class by class: ``outcome`` minus ``other``."""
     deficit, other_deficit = (one.compute_deficits(top_k, by_class)[0, one.domains.index(domain)]
                         for one in (outcome, other))
-    return compare_own_and_other_classes(deficit - other_deficit, np.array(by_class.domains) == domain, seed=seed)
+    return compare_own_and_other_classes(deficit - other_deficit,
+                                         np.array(by_class.domains) == domain, seed=seed)
 
 
 def effect_rows(network: str, effects: Mapping[str, tuple[TestResult, list[float]]]
@@ -206,7 +212,8 @@ def lesion_network(classifier: Classifier, localizer_result: LocalizerResult, im
     domains = tuple(localizer_result.domains[index] for index in intact)
     masks = {layer: mask[intact] for layer, mask in
              unit_masks(localizer_result, layers_before_readout, fraction=fraction).items()}
-    arrays = evaluate_lesions(classifier, masks, domains, lesion_layer_names, images, n_random=n_random,
+    arrays = evaluate_lesions(classifier, masks, domains, lesion_layer_names, images,
+                              n_random=n_random,
                       seed=seed, batch_size=batch_size)
     return LesionOutcome(domains, arrays["ranks"],
                    {layer: arrays[f"activation/{layer}"] for layer in layers_before_readout},

@@ -47,8 +47,8 @@ class BlockStatistics:
     shape : tuple of 3 int
         Feature maps, height, width.
     labels : array, uint8, shape (n_rates, 3, n_units)
-        Index of the set that a unit prefers to every other one, or ``NONE``, at each of ``FDR_ALPHAS``;
-        from each half, and from all images.
+        Index of the set that a unit prefers to every other one, or ``NONE``, at each of
+        ``FDR_ALPHAS``; from each half, and from all images.
     mean : array, float32, shape (n_sets, 2, n_units)
     index, d_prime, min_t : array, float32, shape (n_sets, 2, n_units)
         Selectivity index and d' against the others pooled; smallest t against any other.
@@ -64,7 +64,8 @@ class BlockStatistics:
     min_t: NDArray[np.float32]
     sparseness: NDArray[np.float32]
 
-    def selective_mask(self, domain: str, part: int = ALL_IMAGES, fdr_alpha: float = FDR_ALPHA) -> NDArray[np.bool_]:
+    def selective_mask(self, domain: str, part: int = ALL_IMAGES,
+                       fdr_alpha: float = FDR_ALPHA) -> NDArray[np.bool_]:
         """Return which units prefer a set, bool (n_units,), by a half or by all images."""
         return self.labels[FDR_ALPHAS.index(fdr_alpha), part] == self.sets.index(domain)
 
@@ -127,7 +128,8 @@ def compute_block_statistics(network: Network, images: SixSets, *,
             for layer, parts in fields.items()}
 
 
-def measure_blocks(network: Network, images: SixSets, *, batch_size: int) -> dict[str, BlockStatistics]:
+def measure_blocks(network: Network, images: SixSets, *,
+                   batch_size: int) -> dict[str, BlockStatistics]:
     """Do what `compute_block_statistics` does, and keep nothing."""
     shapes, blocks = _shapes(network), {}
     moments = stream_moments(network, images, batch_size=batch_size)
@@ -146,7 +148,8 @@ def _summary(moments: Moments, n_sets: int) -> dict[str, NDArray]:
     def both(measure) -> NDArray[np.float32]:
         return torch.stack([measure(half) for half in halves], -2).float().cpu().numpy()
 
-    return {"labels": np.stack([labels_from_masks(localize_at_alphas(part, FDR_ALPHAS)) for part in parts], 1),
+    return {"labels": np.stack([labels_from_masks(localize_at_alphas(part, FDR_ALPHAS))
+                                for part in parts], 1),
             "mean": both(lambda half: half.mean), "index": both(selectivity_index),
             "d_prime": both(d_prime), "min_t": both(min_t),
             "sparseness": both(lifetime_sparseness)}
@@ -159,7 +162,8 @@ def _shapes(network: Network) -> dict[str, tuple[int, int, int]]:
     shapes: dict[str, tuple[int, int, int]] = {}
     for name, channel_axis in channel_axes(network.model, network.layers, blank).items():
         if len(channel_axis.shape) not in (2, 4) or channel_axis.axis != 1:
-            raise LabError(f"the layer {name} of {network.name} gives {channel_axis.shape}, channels on "
+            raise LabError(
+                f"the layer {name} of {network.name} gives {channel_axis.shape}, channels on "
                            f"axis {channel_axis.axis}",
                            expected="images x feature maps x height x width",
                            remedy="choose another layer in the table [language] of the profile")
@@ -183,7 +187,8 @@ class HeldOutResponses:
     values: NDArray[np.float32]
 
 
-def collect_held_out_responses(network: Network, images: SixSets, blocks: dict[str, BlockStatistics],
+def collect_held_out_responses(network: Network, images: SixSets,
+                               blocks: dict[str, BlockStatistics],
                      domains: Sequence[str], *, max_units: int, seed: int,
                      batch_size: int) -> dict[str, HeldOutResponses]:
     """Keep the responses of units that the first half chooses to the images of the second.
@@ -203,7 +208,8 @@ def collect_held_out_responses(network: Network, images: SixSets, blocks: dict[s
     """
     rng, chosen, names = np.random.default_rng(seed), {}, {}
     for layer, block in blocks.items():
-        sampled = [np.sort(rng.permutation(np.flatnonzero(block.selective_mask(domain, 0)))[:max_units])
+        sampled = [np.sort(rng.permutation(np.flatnonzero(block.selective_mask(domain,
+                                                                               0)))[:max_units])
                  for domain in domains]
         chosen[layer] = np.concatenate(sampled)
         names[layer] = np.repeat(list(domains), [len(units) for units in sampled])

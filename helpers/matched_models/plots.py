@@ -50,7 +50,8 @@ def condition_lines(axes: Axes, table: pd.DataFrame, value: str, conditions: Seq
     for shift, (condition, style) in zip(np.linspace(-0.15, 0.15, len(conditions)),
                                     condition_styles(conditions).items()):
         condition_rows = table[table["condition"] == condition]
-        by_seed = condition_rows.pivot_table(index="layer", columns="seed", values=value).reindex(layers)
+        by_seed = condition_rows.pivot_table(index="layer", columns="seed",
+                                             values=value).reindex(layers)
         x = np.arange(len(layers)) + shift
         axes.plot(x, by_seed.mean(axis=1), markersize=3, linewidth=1, **style)
         for _, one in by_seed.items():

@@ -27,7 +27,8 @@ BLOCK = 20
 """Resampled sets of images at a time."""
 
 
-def selective_proportion_table(blocks: Mapping[str, BlockStatistics], domains: Sequence[str]) -> pd.DataFrame:
+def selective_proportion_table(blocks: Mapping[str, BlockStatistics],
+                               domains: Sequence[str]) -> pd.DataFrame:
     """Count selective units at every false discovery rate.
 
     Returns
@@ -43,9 +44,11 @@ def selective_proportion_table(blocks: Mapping[str, BlockStatistics], domains: S
             for domain in domains:
                 first, second = (block.selective_mask(domain, half, fdr_alpha) for half in (0, 1))
                 whole = block.selective_mask(domain, ALL_IMAGES, fdr_alpha)
-                rows.append({"layer": layer, "depth": depth, "fdr_alpha": fdr_alpha, "domain": domain,
+                rows.append({"layer": layer, "depth": depth, "fdr_alpha": fdr_alpha,
+                             "domain": domain,
                              "n_units": int(whole.sum()), "proportion": float(whole.mean()),
-                             "proportion_replicated": float(second[first].mean()) if first.any() else np.nan})
+                             "proportion_replicated": float(second[first].mean()) if first.any()
+                             else np.nan})
     return pd.DataFrame(rows)
 
 
@@ -64,9 +67,9 @@ def tuning_strength_table(blocks: Mapping[str, BlockStatistics], domains: Sequen
     Returns
     -------
     DataFrame
-        One row per layer, domain and measure of ``TUNING_MEASURES``: ``layer, depth, domain, measure,
-        value`` (mean over units, then over both ways; NaN where a half chooses none), ``n_units``
-        (mean over both ways).
+        One row per layer, domain and measure of ``TUNING_MEASURES``: ``layer, depth, domain,
+        measure, value`` (mean over units, then over both ways; NaN where a half chooses none),
+        ``n_units`` (mean over both ways).
     """
     rows = []
     for layer, depth, block in _iter_blocks(blocks):
@@ -76,7 +79,8 @@ def tuning_strength_table(blocks: Mapping[str, BlockStatistics], domains: Sequen
             both = np.array([_mean_strength(block, domain, units, 1 - half)
                              for half, units in enumerate(selected_units)])
             rows += [{"layer": layer, "depth": depth, "domain": domain, "measure": measure,
-                      "value": float(value), "n_units": np.mean([len(units) for units in selected_units])}
+                      "value": float(value), "n_units": np.mean([len(units)
+                                                                 for units in selected_units])}
                      for measure, value in zip(TUNING_MEASURES, both.mean(0))]
     return pd.DataFrame(rows)
 
@@ -85,7 +89,8 @@ def _iter_blocks(blocks: Mapping[str, BlockStatistics]):
     return zip(blocks, np.linspace(0, 1, len(blocks)), blocks.values())
 
 
-def _mean_strength(block: BlockStatistics, domain: str, units: NDArray[np.int64], half: int) -> list[float]:
+def _mean_strength(block: BlockStatistics, domain: str, units: NDArray[np.int64],
+                   half: int) -> list[float]:
     """Average each of ``TUNING_MEASURES`` over some units, on one half."""
     if not len(units):
         return [np.nan] * len(TUNING_MEASURES)
@@ -94,7 +99,8 @@ def _mean_strength(block: BlockStatistics, domain: str, units: NDArray[np.int64]
     return [float(finite_mean(block.index[target, half, units])),
             float(finite_mean(block.d_prime[target, half, units])),
             float(finite_mean(block.sparseness[half, units])),
-            float(block.mean[target, half, units].mean() / mean_response) if mean_response > 0 else np.nan]
+            float(block.mean[target, half, units].mean()
+                  / mean_response) if mean_response > 0 else np.nan]
 
 
 def bootstrap_tuning_strength(responses: Mapping[str, HeldOutResponses], sets: NDArray[np.str_],
@@ -157,7 +163,8 @@ def _resampled(values: NDArray, weights: NDArray, target: int) -> NDArray[np.flo
         variance_rest = _variance(squares[:, others].sum(1), total_rest, n_rest)
         with np.errstate(invalid="ignore", divide="ignore"):
             index = (mean[:, target] - rest) / (np.abs(mean[:, target]) + np.abs(rest))
-            d_prime = (mean[:, target] - total_rest / n_rest) / np.sqrt((variance + variance_rest) / 2)
+            d_prime = (mean[:, target] - total_rest / n_rest) / np.sqrt((variance + variance_rest)
+                                                                        / 2)
         results.append([finite_mean(index.T), finite_mean(d_prime.T)])
     return np.concatenate(results, axis=1)
 
@@ -213,7 +220,8 @@ def paired_differences_by_layer(table: pd.DataFrame, first: str, second: str,
 
 def condition_pairs(spec: LanguageSpec) -> dict[str, tuple[str, str]]:
     """Return why kinds are compared -> the two; empty: there is none."""
-    return {"language": (spec.language, spec.vision), "text-embedding targets": (spec.targets, spec.vision),
+    return {"language": (spec.language, spec.vision),
+            "text-embedding targets": (spec.targets, spec.vision),
             "captions − shuffled captions": (spec.language, spec.shuffled)}
 
 
@@ -229,5 +237,6 @@ def select_fdr_alpha(proportions: pd.DataFrame, fdr_alpha: float = FDR_ALPHA) ->
 
 def sum_over_domains(proportions: pd.DataFrame) -> pd.DataFrame:
     """Add the shares of all domains up: one row per kind, seed, layer and rate."""
-    return (proportions.groupby([*NETWORK_COLUMNS, "layer", "depth", "fdr_alpha"], sort=False)["proportion"].sum()
+    return (proportions.groupby([*NETWORK_COLUMNS, "layer", "depth", "fdr_alpha"],
+                                sort=False)["proportion"].sum()
             .reset_index())

@@ -63,7 +63,8 @@ class MatchedModelsStudy:
 
     @classmethod
     def from_profile(cls, profile: Profile, images: Callable[[str], ImageSet],
-           open_network: Callable[[str], Network], *, second_localizer: bool = False) -> MatchedModelsStudy:
+           open_network: Callable[[str], Network], *,
+                     second_localizer: bool = False) -> MatchedModelsStudy:
         """Begin the study that a profile's table [language] describes.
 
         Parameters
@@ -81,7 +82,8 @@ class MatchedModelsStudy:
             If the profile has no such table, or something is absent.
         """
         spec = profile.table("language")
-        return cls(spec, six_sets(images(spec.second_localizer if second_localizer else spec.images)), open_network,
+        return cls(spec, six_sets(images(spec.second_localizer if second_localizer
+                                         else spec.images)), open_network,
                    profile.seed, profile.batch_size)
 
     def iter_networks(self) -> Iterator[tuple[str, int, str]]:
@@ -109,12 +111,15 @@ class MatchedModelsStudy:
                                 batch_size=self.batch_size)
 
     def proportions(self) -> pd.DataFrame:
-        """Return `helpers.matched_models.statistics.selective_proportion_table` of every network."""
-        return self._concat_networks(lambda name: selective_proportion_table(self.blocks(name), CORE))
+        """Return `helpers.matched_models.statistics.selective_proportion_table` of every network.
+        """
+        return self._concat_networks(lambda name: selective_proportion_table(self.blocks(name),
+                                                                             CORE))
 
     def tuning_strengths(self, *, n_best: int = 0) -> pd.DataFrame:
         """Return `helpers.matched_models.statistics.tuning_strength_table` of every network."""
-        return self._concat_networks(lambda name: tuning_strength_table(self.blocks(name), CORE, n_best=n_best))
+        return self._concat_networks(lambda name: tuning_strength_table(self.blocks(name), CORE,
+                                                                        n_best=n_best))
 
     def bootstrap_strengths(self) -> pd.DataFrame:
         """Return `helpers.matched_models.statistics.bootstrap_tuning_strength` of every network."""
@@ -131,14 +136,16 @@ class MatchedModelsStudy:
             One row per network, layer, domain and measure: ``observed, corrected, null_mean,
             null_low, null_high, n_units``.
         """
-        return self._concat_networks(lambda name: self._cached_table("spread", name, self._unit_distribution))
+        return self._concat_networks(lambda name: self._cached_table("spread", name,
+                                                                     self._unit_distribution))
 
     def _unit_distribution(self, name: str) -> pd.DataFrame:
         rows = []
         for layer, block in self.blocks(name).items():
             for domain in CORE:
                 mask = block.selective_mask(domain, ALL_IMAGES)
-                result = spread(block.to_feature_maps(mask), seed=self.seed, n_nulls=self.spec.n_nulls)
+                result = spread(block.to_feature_maps(mask), seed=self.seed,
+                                n_nulls=self.spec.n_nulls)
                 rows += [{"layer": layer, "domain": domain, "measure": measure,
                           "n_units": int(mask.sum()), **vars(one)}
                          for measure, one in result.items()]
@@ -153,7 +160,8 @@ class MatchedModelsStudy:
             One row per network and pair of layers: ``layer, other, r``; rows whose ``layer`` is
             "all" hold the mean over pairs, and ``low, high`` its interval over resampled images.
         """
-        return self._concat_networks(lambda name: self._cached_table("agreement", name, self._layer_consistency))
+        return self._concat_networks(lambda name: self._cached_table("agreement", name,
+                                                                     self._layer_consistency))
 
     def _layer_consistency(self, name: str) -> pd.DataFrame:
         sets = np.array(self.images.domains)[self.images.halves == 1]
@@ -166,8 +174,10 @@ class MatchedModelsStudy:
         return pd.DataFrame([*rows, {"layer": "all", "other": "all", "r": result.mean,
                                      "low": result.low, "high": result.high}])
 
-    def checkpoint_measures(self, name: str, categories: ImageSet, regions: BrainRegions | None) -> pd.DataFrame:
-        """Return `helpers.matched_models.training_dynamics.measure_checkpoint` of one network as it is."""
+    def checkpoint_measures(self, name: str, categories: ImageSet,
+                            regions: BrainRegions | None) -> pd.DataFrame:
+        """Return `helpers.matched_models.training_dynamics.measure_checkpoint` of one network as
+        it is."""
         return measure_checkpoint(self.network(name), self.blocks(name), categories, regions,
                            n_best=self.spec.n_units, batch_size=self.batch_size)
 
@@ -193,7 +203,8 @@ class MatchedModelsStudy:
                   for condition, seed, name in self.iter_networks()]
         return pd.concat(tables, ignore_index=True)
 
-    def _cached_table(self, cache_kind: str, name: str, make: Callable[[str], pd.DataFrame]) -> pd.DataFrame:
+    def _cached_table(self, cache_kind: str, name: str,
+                      make: Callable[[str], pd.DataFrame]) -> pd.DataFrame:
         network = self.network(name)
         return cached_table(cache_kind, name, {
             "network": network.parts, "images": self.images.digest,
@@ -201,8 +212,10 @@ class MatchedModelsStudy:
             "code": code_digest(["helpers.matched_models.study"])}, lambda: make(name))
 
 
-def mean_consistency_matrix(layer_consistencies: pd.DataFrame, condition: str, layers: list[str]) -> np.ndarray:
+def mean_consistency_matrix(layer_consistencies: pd.DataFrame, condition: str,
+                            layers: list[str]) -> np.ndarray:
     """Average the layer x layer matrices of one kind over its seeds."""
-    condition_rows = layer_consistencies[(layer_consistencies["condition"] == condition) & (layer_consistencies["layer"] != "all")]
+    condition_rows = layer_consistencies[(
+        layer_consistencies["condition"] == condition) & (layer_consistencies["layer"] != "all")]
     return condition_rows.pivot_table(index="layer", columns="other", values="r",
                            dropna=False).loc[layers, layers].to_numpy()

@@ -105,7 +105,8 @@ def load_regions(cohort: Cohort, spec: LanguageSpec) -> BrainRegions:
                    {domain: np.array(results) for domain, results in rows.items() if results})
 
 
-def measure_checkpoint(network: Network, blocks: Mapping[str, BlockStatistics], categories: ImageSet,
+def measure_checkpoint(network: Network, blocks: Mapping[str, BlockStatistics],
+                       categories: ImageSet,
                 regions: BrainRegions | None, *, n_best: int, batch_size: int) -> pd.DataFrame:
     """Measure a network at one moment.
 
@@ -125,19 +126,23 @@ def measure_checkpoint(network: Network, blocks: Mapping[str, BlockStatistics], 
     Returns
     -------
     DataFrame
-        One row per layer and domain: ``layer, domain``; ``proportion`` of selective units; ``d_prime``
-        of the ``n_best`` units on the images that had no part in choosing them; ``recall``: the
-        share of a domain's images whose folder a linear reader of the layer's feature maps
-        tells, taught on the other half; ``similarity`` to the domain's region (Spearman's r of
-        dissimilarities, mean over participants). Rows of ``EARLY`` have the last alone.
+        One row per layer and domain: ``layer, domain``; ``proportion`` of selective units;
+        ``d_prime`` of the ``n_best`` units on the images that had no part in choosing them;
+        ``recall``: the share of a domain's images whose folder a linear reader of the layer's
+        feature maps tells, taught on the other half; ``similarity`` to the domain's region
+        (Spearman's r of dissimilarities, mean over participants). Rows of ``EARLY`` have the last
+        alone.
     """
-    proportions = select_fdr_alpha(selective_proportion_table(blocks, CORE)).set_index(["layer", "domain"])["proportion"]
+    proportions = select_fdr_alpha(selective_proportion_table(blocks, CORE)).set_index(
+        ["layer", "domain"])["proportion"]
     strength = tuning_strength_table(blocks, CORE, n_best=n_best)
     d_prime = strength[strength["measure"] == "d'"].set_index(["layer", "domain"])["value"]
     results = pd.DataFrame({"proportion": proportions, "d_prime": d_prime,
                           "recall": _recall(network, categories, batch_size)})
-    brain_similarity = _similarity(network, regions, batch_size) if regions else pd.Series(dtype=float)
-    rows = results.join(brain_similarity.rename("similarity"), how="outer").rename_axis(["layer", "domain"])
+    brain_similarity = _similarity(network, regions,
+                                   batch_size) if regions else pd.Series(dtype=float)
+    rows = results.join(brain_similarity.rename("similarity"),
+                        how="outer").rename_axis(["layer", "domain"])
     return rows.reindex([(layer, domain) for layer in blocks for domain in (*CORE, EARLY)
                          if (layer, domain) in rows.index]).reset_index()
 
@@ -160,7 +165,8 @@ def _recall(network: Network, categories: ImageSet, batch_size: int) -> pd.Serie
 
 
 def _similarity(network: Network, regions: BrainRegions, batch_size: int) -> pd.Series:
-    features = channel_mean_features(network, list(network.layers), regions.cohort, regions.test_conditions,
+    features = channel_mean_features(network, list(network.layers), regions.cohort,
+                                     regions.test_conditions,
                              label="shared test", batch_size=batch_size)
     results = {}
     for layer, rows in features.items():
@@ -208,7 +214,8 @@ def chance_recall(categories: ImageSet) -> float:
     """Return the recall of a reader that guesses among the intact folders."""
     intact_domains = set(CORE) | {"objects"}
     return 1 / len({category for category, domain in zip(categories.categories,
-                                                         categories.domains) if domain in intact_domains})
+                                                         categories.domains)
+                    if domain in intact_domains})
 
 
 def half_maximum_step(steps: Sequence[int], values: Sequence[float]) -> float:
@@ -223,4 +230,5 @@ def half_maximum_step(steps: Sequence[int], values: Sequence[float]) -> float:
         return float("nan")
     after = int(np.argmax(values >= half))
     proportion = (half - values[after - 1]) / (values[after] - values[after - 1])
-    return float(np.expm1(log_steps[after - 1] + proportion * (log_steps[after] - log_steps[after - 1])))
+    return float(np.expm1(log_steps[after - 1] + proportion
+                          * (log_steps[after] - log_steps[after - 1])))

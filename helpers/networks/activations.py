@@ -39,7 +39,8 @@ def select_layer_paths(layer_paths: Mapping[str, str], layers: Iterable[str]) ->
 
 
 @contextmanager
-def layer_hooks(model: nn.Module, layers: Mapping[str, str], callback: OutputCallback) -> Iterator[None]:
+def layer_hooks(model: nn.Module, layers: Mapping[str, str],
+                callback: OutputCallback) -> Iterator[None]:
     """Hand the outputs of ``layers`` to ``callback`` during every forward pass within.
 
     ``callback`` may read an output, or replace it by returning another tensor.

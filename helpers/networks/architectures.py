@@ -151,7 +151,8 @@ def build(architecture: str, options: Mapping[str, Any], *, seed: int) -> nn.Mod
     Parameters
     ----------
     architecture : str
-        One of ``CUSTOM_ARCHITECTURES``, ``torchvision:<model>``, or ``open_clip:<model>``, whose image tower it is.
+        One of ``CUSTOM_ARCHITECTURES``, ``torchvision:<model>``, or ``open_clip:<model>``, whose
+        image tower it is.
     options : mapping
         Keyword arguments of the architecture; for open_clip what differs from the model's own
         configuration.
@@ -180,7 +181,8 @@ def build(architecture: str, options: Mapping[str, Any], *, seed: int) -> nn.Mod
                 model = build_open_clip_image_encoder(architecture, options)
             else:
                 raise unknown_name_error(architecture, [
-                    *CUSTOM_ARCHITECTURES, *(f"torchvision:{known}" for known in list_torchvision_models()),
+                    *CUSTOM_ARCHITECTURES, *(f"torchvision:{known}"
+                                             for known in list_torchvision_models()),
                     *(f"open_clip:{known}" for known in list_open_clip_models())], "architecture")
         except (TypeError, ValueError) as error:
             raise LabError(f"{architecture} cannot be built with {dict(options)}: {error}",
@@ -200,7 +202,8 @@ def list_torchvision_models() -> list[str]:
 
 def unknown_name_error(name_given: str, known_names: Sequence[str], category: str) -> LabError:
     """Build the error for a name that is not among the known ones, with the nearest of them."""
-    suggestions = get_close_matches(name_given, known_names, n=4, cutoff=0.5) or list(known_names)[:12]
+    suggestions = get_close_matches(name_given, known_names, n=4,
+                                    cutoff=0.5) or list(known_names)[:12]
     return LabError(f"the {category} {name_given!r} is unknown",
                     expected=f"a known {category}, for example {', '.join(suggestions)}",
                     remedy=f"correct the name of the {category}, or add it to "

@@ -80,7 +80,8 @@ def trace_outputs(model: nn.Module, images: Tensor) -> dict[str, list[CallOutput
         def hook(module: nn.Module, inputs: tuple, output: object) -> None:
             output_tensor = first_tensor_or_none(output)
             if output_tensor is not None:
-                layout = _record_layout(module, first_tensor_or_none(inputs), output_tensor, layout_of_tensor)
+                layout = _record_layout(module, first_tensor_or_none(inputs), output_tensor,
+                                        layout_of_tensor)
                 calls.append((path, layout, isinstance(output, Tensor)))
         return hook
 
@@ -96,7 +97,8 @@ def trace_outputs(model: nn.Module, images: Tensor) -> dict[str, list[CallOutput
     _infer_axes_from_shapes([layout for _, layout, _ in calls])
     outputs_of_module: dict[str, list[CallOutput]] = {}
     for path, layout, is_tensor in calls:
-        outputs_of_module.setdefault(path, []).append(CallOutput(layout.shape, layout.axis, is_tensor))
+        outputs_of_module.setdefault(path,
+                                     []).append(CallOutput(layout.shape, layout.axis, is_tensor))
     return outputs_of_module
 
 
@@ -178,7 +180,8 @@ def call_name(name: str, n: int) -> str:
     return name if n == 1 else f"{name}#{n}"
 
 
-def channel_axes(model: nn.Module, layers: Mapping[str, str], images: Tensor) -> dict[str, CallOutput]:
+def channel_axes(model: nn.Module, layers: Mapping[str, str],
+                 images: Tensor) -> dict[str, CallOutput]:
     """Tell where the channels of some layers are.
 
     Parameters

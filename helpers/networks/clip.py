@@ -52,7 +52,8 @@ class ClipModel:
     def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return the embeddings of some texts, float32 (n_texts, n_dims), not normalised."""
         device = next(self.text.parameters()).device
-        parts = [texts[start:start + TEXT_BATCH_SIZE] for start in range(0, len(texts), TEXT_BATCH_SIZE)]
+        parts = [texts[start:start + TEXT_BATCH_SIZE] for start in range(0, len(texts),
+                                                                         TEXT_BATCH_SIZE)]
         with torch.inference_mode():
             return np.concatenate([self.text(self.tokens(part).to(device)).float().cpu().numpy()
                                    for part in parts])
@@ -104,10 +105,12 @@ def load_clip(network: Network, image_file: Path, folder: Path) -> ClipModel:
     text_encoder = TextEncoder(len(words), context=words.context,
                       output=state["project.weight"].shape[0]
                       if "project.weight" in state else 1)
-    load_weights(text_encoder, state, f"{folder / text_entry.file} does not fit the words in {text_entry.words}")
+    load_weights(text_encoder, state,
+                 f"{folder / text_entry.file} does not fit the words in {text_entry.words}")
     return _build_clip_model(network, text_encoder.to(device), words.tokens)
 
 
-def _build_clip_model(network: Network, text_encoder: nn.Module, tokens: Callable[[Sequence[str]], Tensor]) -> ClipModel:
+def _build_clip_model(network: Network, text_encoder: nn.Module,
+                      tokens: Callable[[Sequence[str]], Tensor]) -> ClipModel:
     return ClipModel(network, text_encoder.eval(), tokens,
                 text_digest(network.digest + state_digest(text_encoder.state_dict())))

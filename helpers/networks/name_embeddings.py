@@ -14,7 +14,8 @@ from helpers.core.digest import file_digest, text_digest
 from helpers.core.errors import LabError
 from helpers.core.text import read_table, read_text
 
-RELEASE_FILES = ("lvis_v1_train_cat_info.json", "lvis_v1_clip_a+cname.npy", "Objects365_names_fix.csv",
+RELEASE_FILES = ("lvis_v1_train_cat_info.json", "lvis_v1_clip_a+cname.npy",
+                 "Objects365_names_fix.csv",
          "o365_clip_a+cnamefix.npy")
 """Names and embeddings of LVIS, and of Objects365: of "a NAME", by ViT-B/32."""
 N_DIMS = 512
@@ -66,12 +67,16 @@ def read_name_embeddings(folder: Path) -> NameEmbeddings:
     if missing_files:
         raise LabError(f"no {missing_files[0]} in {folder}", expected=", ".join(RELEASE_FILES),
                        remedy="see [clip-names] in helpers/datasets/sources.toml")
-    lvis_names_path, lvis_embeddings_path, objects365_names_path, objects365_embeddings_path = (folder / name for name in RELEASE_FILES)
+    (lvis_names_path, lvis_embeddings_path, objects365_names_path,
+     objects365_embeddings_path) = (folder / name for name in RELEASE_FILES)
     try:
         lvis_categories = sorted(json.loads(read_text(lvis_names_path)), key=lambda one: one["id"])
-        fixed = read_table(objects365_names_path, ("id", "name", "fixed"), header=False).columns["fixed"]
-        names = [[_normalise_name(one["name"]) for one in lvis_categories], [_normalise_name(name) for name in fixed]]
-        vectors = [np.load(path, allow_pickle=False) for path in (lvis_embeddings_path, objects365_embeddings_path)]
+        fixed = read_table(objects365_names_path, ("id", "name", "fixed"),
+                           header=False).columns["fixed"]
+        names = [[_normalise_name(one["name"]) for one in lvis_categories],
+                 [_normalise_name(name) for name in fixed]]
+        vectors = [np.load(path, allow_pickle=False) for path in (lvis_embeddings_path,
+                                                                  objects365_embeddings_path)]
     except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
         raise LabError(f"the names in {folder} cannot be read: {error}",
                        expected="whole files of the release",
@@ -90,7 +95,8 @@ def read_name_embeddings(folder: Path) -> NameEmbeddings:
     embedding_of_name: dict[str, NDArray] = {}
     for name, embedding in zip(names[0] + names[1], np.concatenate(vectors)):
         embedding_of_name.setdefault(name, embedding)
-    return NameEmbeddings(tuple(embedding_of_name), np.stack(list(embedding_of_name.values())).astype(np.float32),
+    return NameEmbeddings(tuple(embedding_of_name),
+                          np.stack(list(embedding_of_name.values())).astype(np.float32),
                         text_digest(" ".join(file_digest(folder / name) for name in RELEASE_FILES)))
 
 

@@ -75,8 +75,8 @@ def build_open_clip_text_encoder(architecture: str, options: Mapping[str, Any],
     Raises
     ------
     LabError
-        As `build_open_clip_image_encoder`; where open_clip leaves the words to another project; or where the
-        weights do not fit.
+        As `build_open_clip_image_encoder`; where open_clip leaves the words to another project; or
+        where the weights do not fit.
     """
     from open_clip.model import _build_text_tower
 
@@ -129,7 +129,8 @@ def _model_config(architecture: str, options: Mapping[str, Any]) -> dict[str, An
     if unknown_options := [part for part in options if part not in CONFIG_KEYS]:
         raise TypeError(f"{', '.join(unknown_options)} is none of {', '.join(CONFIG_KEYS)}")
     published_config = {"quick_gelu": False, **open_clip.get_model_config(name)}
-    encoder_configs = {encoder: {**published_config[encoder], "output_tokens": False, **options.get(encoder, {})}
+    encoder_configs = {encoder: {**published_config[encoder], "output_tokens": False,
+                                 **options.get(encoder, {})}
               for encoder in ENCODER_CONFIGS}
     return {part: {**published_config, **options, **encoder_configs}[part] for part in CONFIG_KEYS}
 

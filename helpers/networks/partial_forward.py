@@ -172,7 +172,8 @@ class PartialForward:
             if self._transform is None or not call.name:
                 return output
             replacement = self._transform(call.name, first_tensor(output))
-            return output if replacement is first_tensor(output) else replace_first_tensor(output, replacement)
+            return output if replacement is first_tensor(
+                output) else replace_first_tensor(output, replacement)
 
         return forward
 

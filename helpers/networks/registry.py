@@ -194,7 +194,8 @@ def parse_entry(name: str, table: Mapping[str, Any]) -> NetworkEntry:
         Where a key is missing, unknown or of the wrong type.
     """
     table_without_options = {key: value for key, value in table.items() if key != "options"}
-    parsed = from_table(NetworkEntry, {"name": name, **table_without_options}, f"{REGISTRY_PATH.name}, [{name}]")
+    parsed = from_table(NetworkEntry, {"name": name, **table_without_options},
+                        f"{REGISTRY_PATH.name}, [{name}]")
     return replace(parsed, options=table.get("options", {}))
 
 
@@ -221,7 +222,8 @@ def get_entry(name: str) -> NetworkEntry:
         return _untrained_entry(name)
     if name.startswith(TORCHVISION_PREFIX):
         return _torchvision_entry(name)
-    raise unknown_name_error(name, [*registry(), *(TORCHVISION_PREFIX + known for known in list_torchvision_models())],
+    raise unknown_name_error(name, [*registry(), *(TORCHVISION_PREFIX + known
+                                                   for known in list_torchvision_models())],
                   "network")
 
 
@@ -236,7 +238,8 @@ def _require_single_seed(found: NetworkEntry) -> NetworkEntry:
 def seed_names(name: str) -> list[str]:
     """Return the names of networks that differ in their seed alone; of one network, its own."""
     family = registry().get(name)
-    return [f"{name}{SEED_SUFFIX}{k}" for k in range(family.seeds)] if family and family.seeds else [name]
+    return [f"{name}{SEED_SUFFIX}{k}" for k in range(
+        family.seeds)] if family and family.seeds else [name]
 
 
 def _entry_of_seed(name: str) -> NetworkEntry | None:
@@ -261,14 +264,16 @@ def _untrained_entry(name: str) -> NetworkEntry:
 def _torchvision_entry(name: str) -> NetworkEntry:
     model = name.removeprefix(TORCHVISION_PREFIX)
     if model not in list_torchvision_models():
-        raise unknown_name_error(name, [TORCHVISION_PREFIX + known for known in list_torchvision_models()], "network")
+        raise unknown_name_error(name, [TORCHVISION_PREFIX + known
+                                        for known in list_torchvision_models()], "network")
     weights = zoo.get_model_weights(model).DEFAULT
     default_transforms = weights.transforms()
     digest_match = re.search(r"-([0-9a-f]{8,})\.pth$", weights.url)
     return NetworkEntry(
         name=name, architecture=name, objective="supervised", diet="ImageNet-1k",
         options=_implied_options(model, weights),
-        preprocessing=Preprocessing(default_transforms.resize_size[0], default_transforms.crop_size[0],
+        preprocessing=Preprocessing(default_transforms.resize_size[0],
+                                    default_transforms.crop_size[0],
                                     tuple(default_transforms.mean), tuple(default_transforms.std),
                                     default_transforms.interpolation.value),
         url=weights.url, file=weights.url.rsplit("/", 1)[1],

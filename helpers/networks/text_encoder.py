@@ -56,7 +56,8 @@ class Vocabulary:
         id_of_word = {word: FIRST_WORD_TOKEN + i for i, word in enumerate(self.words)}
         token_ids = torch.full((len(texts), self.context), PADDING)
         for row, text in enumerate(texts):
-            caption_ids = [id_of_word.get(word, _special_token(word)) for word in split_words(text)][:self.context]
+            caption_ids = [id_of_word.get(word, _special_token(word))
+                           for word in split_words(text)][:self.context]
             if not caption_ids:
                 raise LabError(f"text {row} has no word: {text!r}", expected="a caption",
                                remedy="leave it out")

@@ -17,7 +17,8 @@ FOREIGN_FORMATS = {b"\x89HDF\r\n": "HDF5", b"\x93NUMPY": "NumPy", b"\x1f\x8b": "
 """First bytes -> formats in which weights are published, that are not read here."""
 
 TENSORS_ONLY = "tensors and plain values only: anything else runs code when it is read"
-FETCH_AGAIN = ("compare its size with the original's; fetch it again, or copy it again from where it "
+FETCH_AGAIN = (
+    "compare its size with the original's; fetch it again, or copy it again from where it "
          "was made")
 _OBJECT_PATTERN = re.compile(r"GLOBAL (\S+)")
 _TEXT_PATTERN = re.compile(rb"[\t\r\n -~\x80-\xff]*")

@@ -28,7 +28,8 @@ OPEN_IPCL_FC = {"fc6.0": "projector.0", "fc6.1": "projector.1", "fc7.0": "projec
 
 _DENSE_LAYER = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12]\.)")
 
-SHARED_CLIP_TENSORS = ("logit_scale", "logit_bias", "input_resolution", "context_length", "vocab_size")
+SHARED_CLIP_TENSORS = ("logit_scale", "logit_bias", "input_resolution", "context_length",
+                       "vocab_size")
 """Tensors in the files of CLIP that neither tower has: the loss's two, and OpenAI's three sizes."""
 
 
@@ -184,7 +185,8 @@ def _select_text_encoder(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 KEY_TRANSLATIONS: dict[str, Callable[[Mapping[str, Tensor]], dict[str, Tensor]]] = {
-    "open_ipcl": _translate_open_ipcl, "open_clip": _select_image_encoder, "open_clip_text": _select_text_encoder}
+    "open_ipcl": _translate_open_ipcl, "open_clip": _select_image_encoder,
+    "open_clip_text": _select_text_encoder}
 """Value of ``keys`` → what gives a file's tensors the names that they have here."""
 
 
@@ -213,7 +215,8 @@ def load_weights(model: nn.Module, state: Mapping[str, Tensor], error_prefix: st
         mismatches = {"missing": missing, "unexpected": unexpected}
     except (RuntimeError, ValueError) as error:
         shapes = [f"{name} {tuple(state[name].shape)} for {tuple(model_state[name].shape)}"
-                  for name in model_state if name in state and state[name].shape != model_state[name].shape]
+                  for name in model_state if name in state
+                  and state[name].shape != model_state[name].shape]
         mismatches = {"missing": [name for name in model_state if name not in state],
                  "unexpected": [name for name in state if name not in model_state],
                  "of another shape": shapes} if shapes else {"refused": [" ".join(
@@ -221,7 +224,8 @@ def load_weights(model: nn.Module, state: Mapping[str, Tensor], error_prefix: st
     if any(mismatches.values()):
         summary = "; ".join(f"{len(names)} {mismatch}: {', '.join(names[:3])}"
                           for mismatch, names in mismatches.items() if names)
-        raise LabError(f"{error_prefix}: {summary}", expected=f"all {len(model_state)} tensors, no others",
+        raise LabError(f"{error_prefix}: {summary}",
+                       expected=f"all {len(model_state)} tensors, no others",
                        remedy=_suggest_registry_fix(state, model_state))
 
 
@@ -236,7 +240,8 @@ def _suggest_registry_fix(state: Mapping[str, Tensor], model_state: Mapping[str,
     return "check `architecture`, `options` and `keys` in registry.toml"
 
 
-def _match_model_names(state: Mapping[str, Tensor], model_state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _match_model_names(state: Mapping[str, Tensor],
+                       model_state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Translate DenseNet's published names, and give files without versions those of the model.
 
     torchvision has the first in a function of its own, which also downloads. Safetensors files

@@ -75,7 +75,8 @@ def pearson_r(a: NDArray, b: NDArray) -> NDArray[np.float64]:
         return (a * b).sum(0) / (np.linalg.norm(a, axis=0) * np.linalg.norm(b, axis=0))
 
 
-def compare_rdms(model: NDArray, measured: NDArray, *, max_undefined: float = MAX_UNDEFINED) -> float:
+def compare_rdms(model: NDArray, measured: NDArray, *,
+                 max_undefined: float = MAX_UNDEFINED) -> float:
     """Correlate a model's dissimilarities with measured ones (Pearson).
 
     Parameters
@@ -91,7 +92,8 @@ def compare_rdms(model: NDArray, measured: NDArray, *, max_undefined: float = MA
     defined = np.isfinite(model)
     if (~defined).mean() > max_undefined:
         return float("nan")
-    if any(np.ptp(values[defined]) <= MIN_RDM_RANGE for values in (model, measured) if defined.any()):
+    if any(np.ptp(values[defined]) <= MIN_RDM_RANGE for values in (model,
+                                                                   measured) if defined.any()):
         return float("nan")
     return pearson(model[defined], measured[defined])
 
@@ -99,8 +101,8 @@ def compare_rdms(model: NDArray, measured: NDArray, *, max_undefined: float = MA
 def rsa_r(predicted: NDArray, measured: NDArray, *, max_undefined: float = MAX_UNDEFINED) -> float:
     r"""Correlate the dissimilarities of predicted and of measured patterns: veRSA, cRSA.
 
-    Equal to ``compare_rdms(rdm(predicted), rdm(measured))``, but the pairs are not listed where every
-    pattern varies. With A and B the centred patterns of length one, the sums over pairs are
+    Equal to ``compare_rdms(rdm(predicted), rdm(measured))``, but the pairs are not listed where
+    every pattern varies. With A and B the centred patterns of length one, the sums over pairs are
 
     .. math:: \sum_{ij} (AA')_{ij} (BB')_{ij} = \lVert A'B \rVert_F^2, \quad
         \sum_{ij} (AA')_{ij} = \lVert A'1 \rVert^2,

@@ -71,7 +71,8 @@ def consistency(patterns: Sequence[NDArray], *, seed: int, n_boot: int = 200) ->
     rng, means = np.random.default_rng(seed), []
     for _ in range(n_boot):
         multiplicity = np.bincount(rng.integers(n, size=n), minlength=n)
-        means.append(mean_off_diagonal(_weighted_spearman_matrix(levels, multiplicity[upper[0]] * multiplicity[upper[1]])))
+        means.append(mean_off_diagonal(_weighted_spearman_matrix(levels, multiplicity[upper[0]]
+                                                                 * multiplicity[upper[1]])))
     low, high = percentile_interval(means)
     return Consistency(matrix, mean_off_diagonal(matrix), float(low), float(high))
 
@@ -100,8 +101,10 @@ def _spearman_matrix(rdms: NDArray) -> NDArray[np.float64]:
     return matrix
 
 
-def _weighted_spearman_matrix(levels: Sequence[NDArray | None], multiplicity: NDArray) -> NDArray[np.float64]:
-    """Return what `_spearman_matrix` of the pairs would, each of them as often as ``multiplicity`` says.
+def _weighted_spearman_matrix(levels: Sequence[NDArray | None],
+                              multiplicity: NDArray) -> NDArray[np.float64]:
+    """Return what `_spearman_matrix` of the pairs would, each of them as often as ``multiplicity``
+    says.
 
     Pairs are not listed so often, and nothing is sorted again: ranks follow from how many of the
     drawn pairs have a lower level.

@@ -105,7 +105,8 @@ def ncsnr_noise_ceiling(values: NDArray, n_repeats: int) -> NDArray[np.float64]:
     return power / (power + 1 / n_repeats)
 
 
-def mixed_repeats_noise_ceiling(values: NDArray, n_repeats_by_condition: NDArray) -> NDArray[np.float64]:
+def mixed_repeats_noise_ceiling(values: NDArray,
+                                n_repeats_by_condition: NDArray) -> NDArray[np.float64]:
     """Return the same where conditions were shown unequally often (Algonauts 2023).
 
     Parameters
@@ -117,7 +118,8 @@ def mixed_repeats_noise_ceiling(values: NDArray, n_repeats_by_condition: NDArray
     """
     n_repeats_by_condition = np.asarray(n_repeats_by_condition, float)
     if not (n_repeats_by_condition >= 1).all():
-        raise LabError(f"a condition shown {n_repeats_by_condition.min():g} times", expected="1 time or more",
+        raise LabError(f"a condition shown {n_repeats_by_condition.min():g} times",
+                       expected="1 time or more",
                        remedy="leave out the conditions that were not shown")
     power = np.asarray(values, float) ** 2
     return power / (power + np.mean(1 / n_repeats_by_condition))
@@ -168,7 +170,8 @@ def estimate_noise_ceiling(betas: NDArray, *, statistic: str, seed: int, n_simul
 
 def published_noise_ceiling(betas: NDArray, *, statistic: str, seed: int, n_simulations: int = 50,
                       n_conditions: int = 50) -> NoiseCeiling:
-    """Estimate the same by the published steps (spec 4.7), for comparison; inputs as `estimate_noise_ceiling`.
+    """Estimate the same by the published steps (spec 4.7), for comparison; inputs as
+    `estimate_noise_ceiling`.
 
     The signal's covariance is scaled by that factor of 0, 0.1 ... 2 which brings the simulated
     agreement of two single repeats closest to the data's. As in ours, no vertex is drawn twice.
@@ -181,9 +184,11 @@ def published_noise_ceiling(betas: NDArray, *, statistic: str, seed: int, n_simu
         roots = [matrix_square_root(model.signal), matrix_square_root(model.noise)]
         experiments = _SimulatedExperiments.simulate(model, roots, rng, n_simulations, n_conditions)
         target_reliability = _single_repeat_reliability(part, correlate)
-        deviations = [abs(experiments.reliability(np.sqrt(factor), correlate, n_others=1) - target_reliability)
+        deviations = [abs(experiments.reliability(np.sqrt(factor), correlate,
+                                                  n_others=1) - target_reliability)
                   for factor in SIGNAL_SCALES]
-        all_simulated.append(experiments.ceilings(np.sqrt(SIGNAL_SCALES[int(np.argmin(deviations))]), correlate))
+        all_simulated.append(
+            experiments.ceilings(np.sqrt(SIGNAL_SCALES[int(np.argmin(deviations))]), correlate))
     return _summarise(all_simulated, betas, n_conditions)
 
 
@@ -267,12 +272,15 @@ def _simulate_rsa(betas: NDArray, rng: np.random.Generator, n_simulations: int,
     if not model.signal.any() or target_reliability <= 0:
         return np.zeros(n_simulations)
     roots = [matrix_square_root(model.signal), matrix_square_root(model.noise)]
-    calibration = _SimulatedExperiments.simulate(model, roots, rng, N_CALIBRATION_SIMULATIONS, n_conditions)
+    calibration = _SimulatedExperiments.simulate(model, roots, rng, N_CALIBRATION_SIMULATIONS,
+                                                 n_conditions)
     low, high = LOG2_SIGNAL_SCALE
     for _ in range(N_BISECTIONS):
         log2_scale = (low + high) / 2
-        reliability_reached = calibration.reliability(2.0**log2_scale, rsa_r, n_others=model.n_repeats - 1)
-        low, high = (log2_scale, high) if reliability_reached < target_reliability else (low, log2_scale)
+        reliability_reached = calibration.reliability(2.0**log2_scale, rsa_r,
+                                                      n_others=model.n_repeats - 1)
+        low, high = (log2_scale, high) if reliability_reached < target_reliability else (low,
+                                                                                         log2_scale)
     scale = 2.0 ** ((low + high) / 2)
     single_experiments = (_SimulatedExperiments.simulate(model, roots, rng, 1, n_conditions)
                   for _ in range(n_simulations))

@@ -62,7 +62,8 @@ def signal_and_noise(betas: NDArray) -> SignalNoiseModel:
     n_repeats, n_vertices = betas.shape[1:]
     means = betas.mean(1)
     within = (betas - means[:, None]).reshape(-1, n_vertices)
-    noise = _shrunk_covariance(within * np.sqrt(n_repeats / (n_repeats - 1)), centred=True, block=n_repeats)
+    noise = _shrunk_covariance(within * np.sqrt(n_repeats / (n_repeats - 1)), centred=True,
+                               block=n_repeats)
     signal_estimate = _shrunk_covariance(means, centred=False) - noise / n_repeats
     eigenvalues, eigenvectors = np.linalg.eigh((signal_estimate + signal_estimate.T) / 2)
     signal = (eigenvectors * np.maximum(eigenvalues, 0)) @ eigenvectors.T
@@ -76,7 +77,8 @@ def _shrunk_covariance(rows: NDArray, *, centred: bool, block: int = 1) -> NDArr
     so some of them tell the others.
     """
     half = np.arange(len(rows)) // block % 2 == 0
-    shrinkages = [_likeliest_shrinkage(_covariance(rows[a], centred), rows[~a], centred) for a in (half, ~half)]
+    shrinkages = [_likeliest_shrinkage(_covariance(rows[a], centred), rows[~a],
+                                       centred) for a in (half, ~half)]
     full = _covariance(rows, centred)
     return _shrink_to_diagonal(full, float(np.mean(shrinkages)))
 

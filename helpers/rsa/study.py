@@ -72,8 +72,10 @@ def correlate_layer_rdms(networks: Sequence[Network], album: Album | None,
     for network in networks if album is not None else ():
         model_rdms = layer_rdms(network, album, layers)
         for name, measured_rdm in measured.items():
-            p = [rdm_permutation_test(model_rdms[layer], measured_rdm, seed=seed) for layer in layers]
+            p = [rdm_permutation_test(model_rdms[layer], measured_rdm,
+                                      seed=seed) for layer in layers]
             rows += [{"network": network.name, "measured": name, "layer": layer,
-                      "spearman_r": spearman_rdms(model_rdms[layer], measured_rdm), "p": one, "p_holm": holm}
+                      "spearman_r": spearman_rdms(model_rdms[layer], measured_rdm), "p": one,
+                      "p_holm": holm}
                      for layer, one, holm in zip(layers, p, corrected(p, "holm"))]
     return pd.DataFrame(rows, columns=COLUMNS)

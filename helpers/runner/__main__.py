@@ -178,7 +178,8 @@ class Runner:
         return "\n".join(lines)
 
     def _verdicts(self, job: Job) -> list[int]:
-        results_json = json.loads((self.folder / f"{job.source.stem}.json").read_text(encoding="utf-8"))
+        results_json = json.loads((self.folder
+                                   / f"{job.source.stem}.json").read_text(encoding="utf-8"))
         found = [claim["verdict"] for claim in results_json["claims"]]
         return [found.count(verdict) for verdict in VERDICTS]
 

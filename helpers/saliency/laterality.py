@@ -51,8 +51,8 @@ def contralateral_bias(table: pd.DataFrame, condition: str, measure: str, rois: 
     Parameters
     ----------
     table : DataFrame
-        Columns ``donor, seed, roi, hemisphere, condition, measure`` and ``column``, an index that is
-        above 0 where more lies right.
+        Columns ``donor, seed, roi, hemisphere, condition, measure`` and ``column``, an index that
+        is above 0 where more lies right.
     condition, measure : str
     rois : sequence of str
         Averaged over those of which a participant has both hemispheres.

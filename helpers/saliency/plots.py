@@ -19,9 +19,11 @@ def saliency_panel(axes: Axes, example: SaliencyExample) -> None:
     """
     image = example.pixels.transpose(1, 2, 0)
     side = image.shape[0]
-    saliency_map = np.asarray(Image.fromarray(example.saliency_map).resize((side, side), Image.Resampling.BICUBIC))
+    saliency_map = np.asarray(
+        Image.fromarray(example.saliency_map).resize((side, side), Image.Resampling.BICUBIC))
     axes.imshow(image)
-    axes.imshow(saliency_map, cmap="inferno", alpha=0.45, vmin=0, vmax=max(float(saliency_map.max()), 1e-9))
+    axes.imshow(saliency_map, cmap="inferno", alpha=0.45, vmin=0,
+                vmax=max(float(saliency_map.max()), 1e-9))
     axes.axvline((side - 1) / 2, color="white", linewidth=0.5, linestyle=":")
     axes.set_title(f"{example.network}, {example.view}\n"
                    f"p({example.true_class}) = {example.probability:.2f}", fontsize=5.5)

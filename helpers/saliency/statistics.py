@@ -15,7 +15,8 @@ from helpers.saliency.laterality import split_bias_and_content
 from helpers.saliency.study import VIEWS, measure_laterality
 
 
-def laterality_table(study: FineTuningStudy, finetuned_models: Sequence[FineTunedModel], task: ClassificationTask, layer: str,
+def laterality_table(study: FineTuningStudy, finetuned_models: Sequence[FineTunedModel],
+                     task: ClassificationTask, layer: str,
                layers: Sequence[str]) -> pd.DataFrame:
     """Measure every network.
 
@@ -27,7 +28,8 @@ def laterality_table(study: FineTuningStudy, finetuned_models: Sequence[FineTune
         (`split_bias_and_content`), the 95 % interval of the bias over images ``low, high``, and
         ``n`` images.
     """
-    found = study.map_runs(measure_laterality, [(finetuned_model.run, task, layer, tuple(layers)) for finetuned_model in finetuned_models],
+    found = study.map_runs(measure_laterality, [(finetuned_model.run, task, layer, tuple(layers))
+                                                for finetuned_model in finetuned_models],
                        "measuring saliency")
     rows = []
     for finetuned_model, done in zip(finetuned_models, found):

@@ -58,7 +58,8 @@ def attach_probe(run: FineTuningRun, task: ClassificationTask, layer: str) -> Ne
     probe = load_probe(run, task, layer)
     model = get_backbone(run, load_model(run))
     device = next(model.parameters()).device
-    return NetworkWithReadout(model, run.network.layers[layer], torch.from_numpy(probe.weight).to(device),
+    return NetworkWithReadout(model, run.network.layers[layer],
+                              torch.from_numpy(probe.weight).to(device),
                        torch.from_numpy(probe.bias).to(device)).eval()
 
 
@@ -66,7 +67,8 @@ def _original_and_mirrored(pixels: NDArray[np.uint8]) -> dict[str, NDArray[np.ui
     return dict(zip(VIEWS, (pixels, pixels[..., ::-1])))
 
 
-def measure_laterality(run: FineTuningRun, task: ClassificationTask, layer: str, layers: Sequence[str]) -> Arrays:
+def measure_laterality(run: FineTuningRun, task: ClassificationTask, layer: str,
+                       layers: Sequence[str]) -> Arrays:
     """Measure the laterality of one network's saliency over all held-out images, once.
 
     Parameters
@@ -95,7 +97,8 @@ def measure_laterality(run: FineTuningRun, task: ClassificationTask, layer: str,
         with single_thread():
             model, found = attach_probe(run, task, layer), {}
             for view, pixels in _original_and_mirrored(task.pixels[task.test_idx]).items():
-                for name, halves in _hemifield_measures(model, run, pixels, task.truth, layers).items():
+                for name, halves in _hemifield_measures(model, run, pixels, task.truth,
+                                                        layers).items():
                     found[f"{name}/{view}"] = laterality_index(*halves)
         return found
 
@@ -104,7 +107,8 @@ def measure_laterality(run: FineTuningRun, task: ClassificationTask, layer: str,
         "code": code_digest(["helpers.saliency.study"])}, make)
 
 
-def _hemifield_measures(model: NetworkWithReadout, run: FineTuningRun, pixels: NDArray[np.uint8], labels: NDArray[np.int64],
+def _hemifield_measures(model: NetworkWithReadout, run: FineTuningRun, pixels: NDArray[np.uint8],
+                        labels: NDArray[np.int64],
             layers: Sequence[str]) -> dict[str, tuple[NDArray, NDArray]]:
     """Return what lies left and right, by every measure, each (n_images,)."""
     parts: dict[str, list[NDArray]] = {}
@@ -114,11 +118,13 @@ def _hemifield_measures(model: NetworkWithReadout, run: FineTuningRun, pixels: N
         for (method, name), found in maps.items():
             parts.setdefault(f"{method} {name}", []).append(
                 np.stack(hemifield_mass(found.cpu().numpy())))
-        parts.setdefault(OCCLUSION, []).append(hemifield_occlusion(model, images, scores).T.cpu().numpy())
+        parts.setdefault(OCCLUSION,
+                         []).append(hemifield_occlusion(model, images, scores).T.cpu().numpy())
     return {name: tuple(np.concatenate(values, axis=1)) for name, values in parts.items()}
 
 
-def _batches(model: nn.Module, run: FineTuningRun, pixels: NDArray[np.uint8], labels: NDArray[np.int64]):
+def _batches(model: nn.Module, run: FineTuningRun, pixels: NDArray[np.uint8],
+             labels: NDArray[np.int64]):
     """Yield images and their classes, on the model's device."""
     device, start = next(model.parameters()).device, 0
     for images in iter_batches(pixels, run.normalise, device):
@@ -131,7 +137,8 @@ def _module(model: NetworkWithReadout, run: FineTuningRun, name: str) -> nn.Modu
     return model.trunk.get_submodule(path)
 
 
-def saliency_examples(finetuned_models: Sequence[FineTunedModel], names: Sequence[str], task: ClassificationTask, layer: str, map_layer: str,
+def saliency_examples(finetuned_models: Sequence[FineTunedModel], names: Sequence[str],
+                      task: ClassificationTask, layer: str, map_layer: str,
             image: int, *, method: Method = "Grad-CAM") -> list[SaliencyExample]:
     """Let networks look at one held-out image and at its mirror image.
 
@@ -157,7 +164,8 @@ def saliency_examples(finetuned_models: Sequence[FineTunedModel], names: Sequenc
             ((images, classes),) = _batches(model, finetuned_model.run, pixels, task.labels[[row]])
             with torch.no_grad():
                 probability = model(images).softmax(1)[0, classes[0]].item()
-            (saliency_map,) = saliency(model, _module(model, finetuned_model.run, map_layer), images, classes,
+            (saliency_map,) = saliency(model, _module(model, finetuned_model.run, map_layer),
+                                       images, classes,
                                      method=method)
             found.append(SaliencyExample(name, view, pixels[0], saliency_map.cpu().numpy(),
                                 class_name(task.classes[task.labels[row]]), probability))

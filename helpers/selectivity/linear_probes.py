@@ -70,7 +70,8 @@ def extract_features(network: Network, images: ImageSet, layer: str) -> NDArray[
     """
     def make() -> dict[str, NDArray[np.float32]]:
         batches = images.batches(_chunks(images), network.preprocessing)
-        layer_features = extract_activations(network.model, {layer: network.layers[layer]}, batches, read=channel_means)
+        layer_features = extract_activations(network.model, {layer: network.layers[layer]}, batches,
+                                             read=channel_means)
         return {"features": layer_features[layer].numpy()}
 
     return cached("features", network.name, {
@@ -79,7 +80,8 @@ def extract_features(network: Network, images: ImageSet, layer: str) -> NDArray[
         make)["features"]
 
 
-def probe_accuracies(representations: dict[str, NDArray], labels: NDArray, train: NDArray, test: NDArray, *,
+def probe_accuracies(representations: dict[str, NDArray], labels: NDArray, train: NDArray,
+                     test: NDArray, *,
                k: int = 20) -> pd.DataFrame:
     """Compare how well labels can be read from several representations of the same images.
 

@@ -76,7 +76,8 @@ class LocalizerResult:
         order = self.t_mean[layer].astype(np.float64)
         units = self.infinite_units.get(layer, ())
         if len(units):
-            order[:, units] = np.nan_to_num(order[:, units]) + INFINITE_T_RANK * self.infinite_contrasts[layer]
+            order[:, units] = np.nan_to_num(
+                order[:, units]) + INFINITE_T_RANK * self.infinite_contrasts[layer]
         return order
 
     def t_of_selective_units(self, domain: str) -> np.ndarray:
@@ -96,9 +97,10 @@ class LocalizerResult:
         -------
         DataFrame
             Columns ``layer, depth`` (0 ... 1), ``domain, n_units, n_selective, proportion``;
-            ``n_selective_half`` units that pass on the first half, and of these, on the second half:
-            ``proportion_replicated`` (share that pass the whole test again), ``same_preference`` (share
-            whose largest d' is again for this domain), ``held_out_d_prime`` (mean of finite d').
+            ``n_selective_half`` units that pass on the first half, and of these, on the second
+            half: ``proportion_replicated`` (share that pass the whole test again),
+            ``same_preference`` (share whose largest d' is again for this domain),
+            ``held_out_d_prime`` (mean of finite d').
         """
         rows = [self._row(layer, depth, index)
                 for depth, layer in zip(np.linspace(0, 1, len(self.layers)), self.layers)

@@ -103,7 +103,8 @@ def localize(moments: Moments, domains: tuple[str, ...], *, alpha: float = ALPHA
             t_sum[domain] += signed.nan_to_num()
             t_count[domain] += is_finite
     dead = (moments.deviations == 0).all(0) & (moments.mean == moments.mean[0]).all(0)
-    return Localization(domains, mask, (t_sum / t_count).float(), infinite_contrasts, int(dead.sum()))
+    return Localization(domains, mask, (t_sum / t_count).float(), infinite_contrasts,
+                        int(dead.sum()))
 
 
 def _contrasts(moments: Moments) -> Iterator[tuple[int, int, Tensor, int]]:

@@ -40,7 +40,8 @@ def split_half_overlap_p(localizer_result: LocalizerResult, layer: str, domain: 
                                     second.sum()))
 
 
-def measure_generalisation(localizer_result: LocalizerResult, independent: LocalizerResult) -> pd.DataFrame:
+def measure_generalisation(localizer_result: LocalizerResult,
+                           independent: LocalizerResult) -> pd.DataFrame:
     """Follow the units that one image set defines onto another set.
 
     Parameters
@@ -65,7 +66,8 @@ def measure_generalisation(localizer_result: LocalizerResult, independent: Local
         preferred = nan_argmax(independent.ranking(layer)[same])
         for index, domain in enumerate(domains):
             units = localizer_result.units(layer, domain)
-            t_defining = localizer_result.t_mean[layer][localizer_result.domains.index(domain), units]
+            t_defining = localizer_result.t_mean[layer][localizer_result.domains.index(domain),
+                                                        units]
             rows.append({
                 "layer": layer, "domain": domain, "n_units": len(units),
                 "t_defining": finite_mean(t_defining),
@@ -74,7 +76,8 @@ def measure_generalisation(localizer_result: LocalizerResult, independent: Local
     return pd.DataFrame(rows)
 
 
-def select_units_to_plot(localizer_result: LocalizerResult, layer: str, domains: Sequence[str], *, max_units: int,
+def select_units_to_plot(localizer_result: LocalizerResult, layer: str, domains: Sequence[str], *,
+                         max_units: int,
                 seed: int) -> list[tuple[str, np.ndarray]]:
     """Choose units to show: those of each domain, then the rest, at random where there are many.
 
@@ -95,7 +98,8 @@ def select_units_to_plot(localizer_result: LocalizerResult, layer: str, domains:
     return groups
 
 
-def stream_moments(network: Network, images: ImageSet, *, batch_size: int = 64) -> dict[str, Moments]:
+def stream_moments(network: Network, images: ImageSet, *,
+                   batch_size: int = 64) -> dict[str, Moments]:
     """Stream an image set through a network into moments per domain and half.
 
     Parameters
@@ -134,7 +138,8 @@ def stream_moments(network: Network, images: ImageSet, *, batch_size: int = 64) 
     for layer, layer_moments in moments.items():
         n_nonfinite = int((~layer_moments.mean.isfinite()).any(0).sum())
         if n_nonfinite:
-            raise LabError(f"{n_nonfinite} units of {layer} in {network.name} have activations that are "
+            raise LabError(
+                f"{n_nonfinite} units of {layer} in {network.name} have activations that are "
                            "not finite", expected="finite activations to every image",
                            remedy="check the weights: they may be damaged, or of a precision too "
                                   "low for this network")

@@ -147,7 +147,8 @@ MEASURES: dict[str, Callable[[NDArray], float]] = {
     "Moran's I": morans_i,
     "mean distance": mean_distance,
 }
-RATIOS = ("entropy over maps", "proportion of maps with any", "entropy over positions", "mean distance")
+RATIOS = ("entropy over maps", "proportion of maps with any", "entropy over positions",
+          "mean distance")
 """Measures that are corrected as a ratio to the null: 1 as chance."""
 
 
@@ -190,7 +191,8 @@ class DistributionMeasure:
     null_high: float
 
 
-def spread(mask: NDArray[np.bool_], *, seed: int, n_nulls: int = 200) -> dict[str, DistributionMeasure]:
+def spread(mask: NDArray[np.bool_], *, seed: int,
+           n_nulls: int = 200) -> dict[str, DistributionMeasure]:
     """Measure how the selective units of a layer are spread, each measure beside its null.
 
     Parameters
@@ -230,4 +232,5 @@ def _compare_with_null(name: str, observed: float, null: NDArray) -> Distributio
         return DistributionMeasure(observed, *[float("nan")] * 4)
     mean = float(finite.mean())
     low, high = np.percentile(finite, [2.5, 97.5])
-    return DistributionMeasure(observed, correct_for_chance(name, observed, mean), mean, float(low), float(high))
+    return DistributionMeasure(observed, correct_for_chance(name, observed, mean), mean, float(low),
+                               float(high))

@@ -159,7 +159,8 @@ def jitter_colours(views: Tensor, augmentation: Augmentation, *, generator: Gene
     offset = ((1 - contrast) * mean_luma)[:, None, None].expand(n, 3, 1)
     recoloured = torch.baddbmm(offset, matrix * contrast[:, None, None], pixels).clamp_(0, 1)
     recoloured = recoloured.view(n, 3, height, width)
-    return recoloured.sub_(_per_channel(augmentation.mean, views)).div_(_per_channel(augmentation.std, views))
+    return recoloured.sub_(_per_channel(augmentation.mean,
+                                        views)).div_(_per_channel(augmentation.std, views))
 
 
 def _colour_matrix(n: int, augmentation: Augmentation, like: Tensor,
@@ -170,7 +171,8 @@ def _colour_matrix(n: int, augmentation: Augmentation, like: Tensor,
               for value in (augmentation.brightness, augmentation.contrast,
                             augmentation.saturation)]
     brightness, contrast, saturation = factors
-    angle = is_jittered * _uniform(n, -augmentation.hue, augmentation.hue, like, generator) * math.tau
+    angle = is_jittered * _uniform(n, -augmentation.hue, augmentation.hue, like,
+                                   generator) * math.tau
     keeps_colour = (_uniform(n, 0, 1, like, generator) >= augmentation.grey).float()
     saturation = (saturation * keeps_colour)[:, None, None]
     to_grey = torch.tensor(LUMA, device=like.device).expand(3, 3)

@@ -43,7 +43,8 @@ class CaptionedImages:
     def select(self, rows: Sequence[int] | Tensor) -> CaptionedImages:
         """Keep some of the images, in the order given."""
         rows = torch.as_tensor(rows)
-        return CaptionedImages(self.images[rows], tuple(self.captions[row] for row in rows.tolist()))
+        return CaptionedImages(self.images[rows],
+                               tuple(self.captions[row] for row in rows.tolist()))
 
     def first(self, n: int) -> CaptionedImages:
         """Keep the first images."""
@@ -53,7 +54,8 @@ class CaptionedImages:
         """Give every image the captions of another, for good."""
         order = np.random.default_rng(seed).permutation(len(self))
         source_row = dict(zip(order, np.roll(order, 1)))
-        return CaptionedImages(self.images, tuple(self.captions[source_row[i]] for i in range(len(self))))
+        return CaptionedImages(self.images,
+                               tuple(self.captions[source_row[i]] for i in range(len(self))))
 
 
 def read_captioned_images(folders: Sequence[Path], *, exclude_prefix: str = "") -> CaptionedImages:
@@ -80,11 +82,14 @@ def read_captioned_images(folders: Sequence[Path], *, exclude_prefix: str = "") 
         image_captions: dict[int, list[str]] = {}
         for caption in content["annotations"]:
             image_captions.setdefault(caption["image_id"], []).append(caption["caption"])
-        files += [(folder / image_record["file_name"], tuple(image_captions.get(image_record["id"], ())))
-                  for image_record in content["images"] if not exclude_prefix or not image_record["file_name"].startswith(exclude_prefix)]
+        files += [(folder / image_record["file_name"],
+                   tuple(image_captions.get(image_record["id"], ())))
+                  for image_record in content["images"] if not exclude_prefix
+                  or not image_record["file_name"].startswith(exclude_prefix)]
     with ThreadPoolExecutor() as pool:
         pixels = list(map(np.asarray, pool.map(decoded, [path for path, _ in files])))
-    if len({(pixel_array.shape, len(image_captions)) for pixel_array, (_, image_captions) in zip(pixels, files)}) != 1:
+    if len({(pixel_array.shape,
+             len(image_captions)) for pixel_array, (_, image_captions) in zip(pixels, files)}) != 1:
         raise LabError(f"images of several sizes or numbers of captions in {folders[0]}, …",
                        expected="images of one size, as many captions of each",
                        remedy="correct the images, or move the folders away: they are made "
@@ -93,11 +98,13 @@ def read_captioned_images(folders: Sequence[Path], *, exclude_prefix: str = "") 
     return CaptionedImages(images, tuple(image_captions for _, image_captions in files))
 
 
-def train_clip(model: nn.Module, captioned: CaptionedImages, recipe: TrainingRecipe, *, width: int, seed: int,
+def train_clip(model: nn.Module, captioned: CaptionedImages, recipe: TrainingRecipe, *, width: int,
+               seed: int,
                  words: Vocabulary | None = None, layers: int = 1,
                  device: torch.device | str = "cpu",
                  steps: int | None = None, mixed_precision: bool | None = None,
-                 on_step: StepCallback | None = None) -> tuple[TextEncoder, Vocabulary, TrainingHistory]:
+                 on_step: StepCallback
+               | None = None) -> tuple[TextEncoder, Vocabulary, TrainingHistory]:
     """Train a network in place, with a text tower of its own, to match images and captions.
 
     Parameters
@@ -120,8 +127,10 @@ def train_clip(model: nn.Module, captioned: CaptionedImages, recipe: TrainingRec
     -------
     TextEncoder, Vocabulary, Record
     """
-    words = words or build_vocabulary((caption for image_captions in captioned.captions for caption in image_captions), MIN_WORD_COUNT)
-    tokens = words.tokens([caption for image_captions in captioned.captions for caption in image_captions])
+    words = words or build_vocabulary((caption for image_captions in captioned.captions
+                                       for caption in image_captions), MIN_WORD_COUNT)
+    tokens = words.tokens([caption for image_captions in captioned.captions
+                           for caption in image_captions])
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         text_encoder = TextEncoder(len(words), context=words.context, layers=layers, output=width)

@@ -169,7 +169,8 @@ def attach_readout(network: Network, weight: Tensor, layer: str, *, resize: int 
         network.name, network, NetworkWithReadout(network.model, network.layers[layer],
                                            weight.float().to(device)).eval(),
         layers, replace(network_preprocessing, resize=resize or network_preprocessing.resize),
-        key(network=network.digest, readout=state_digest({READOUT_TENSOR: weight.float()}), layer=layer),
+        key(network=network.digest, readout=state_digest({READOUT_TENSOR: weight.float()}),
+            layer=layer),
         weight.float())
 
 
@@ -237,7 +238,8 @@ def make_epoch_iterator(network: Network, layer: str, images: ImageSet, spec: Re
         raise LabError(f"{len(images)} images for batches of {spec.batch_size}",
                        expected="at least one batch",
                        remedy="lower `batch_size` in the table [readout] of the profile")
-    crop_augmentation = Augmentation(size=spec.size, crop_scale=(spec.smallest_crop, 1.0), jitter=0.0,
+    crop_augmentation = Augmentation(size=spec.size, crop_scale=(spec.smallest_crop, 1.0),
+                                     jitter=0.0,
                          grey=0.0, mean=network.preprocessing.mean, std=network.preprocessing.std)
     device = next(network.model.parameters()).device
     labels = torch.from_numpy(images.labels)
@@ -269,7 +271,8 @@ def fit_readout(network: Network, layer: str, images: ImageSet, spec: ReadoutSpe
     iter_epoch = make_epoch_iterator(network, layer, images, spec, seed=seed)
     steps_per_epoch = len(images) // spec.batch_size
     shape = (len(images.classes), count_layer_units(network, layer))
-    with bar(f"training the readout of {network.name}", spec.epochs * steps_per_epoch) as progress_bar:
+    with bar(f"training the readout of {network.name}",
+             spec.epochs * steps_per_epoch) as progress_bar:
         def on_step(step: int, loss: float) -> None:
             progress_bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
             progress_bar.update(step - progress_bar.n)

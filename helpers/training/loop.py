@@ -148,12 +148,14 @@ def train(model: nn.Module, images: Tensor, labels: Tensor, recipe: TrainingReci
                           pct_start=recipe.warmup, cycle_momentum=False)
     view_generator = torch.Generator(device).manual_seed(seed * world_size + rank)
     losses: list[float] = []
-    for step, batch_rows in enumerate(_batch_rows(len(images), recipe, seed=seed, steps=steps), start=1):
+    for step, batch_rows in enumerate(_batch_rows(len(images), recipe, seed=seed, steps=steps),
+                                      start=1):
         local_rows = batch_rows[rank::world_size]
         optimizer.zero_grad(set_to_none=True)
-        loss = _loss(trainable, images[local_rows].to(device), labels[local_rows].to(device), recipe, view_generator,
-                     _autocast(device, mixed_precision))
-        losses.append(require_finite_loss(loss, step, remedy="lower `learning_rate`, or set `mixed_precision` "
+        loss = _loss(trainable, images[local_rows].to(device), labels[local_rows].to(device),
+                     recipe, view_generator, _autocast(device, mixed_precision))
+        losses.append(require_finite_loss(loss, step,
+                                          remedy="lower `learning_rate`, or set `mixed_precision` "
                                                 "to False"))
         loss.backward()
         optimizer.step()
@@ -194,7 +196,8 @@ class DualEncoder(nn.Module):
         return self.image(views), self.text(tokens), self.log_scale
 
 
-def _prepare_trainable(model: nn.Module, labels: Tensor, recipe: TrainingRecipe, text: nn.Module | None, *,
+def _prepare_trainable(model: nn.Module, labels: Tensor, recipe: TrainingRecipe,
+                       text: nn.Module | None, *,
              seed: int, device: torch.device) -> nn.Module:
     """Prepare the module to optimise: the network, what is put on it, shared between processes."""
     trainable = model.to(device)
@@ -227,7 +230,8 @@ def _optimizer(trainable: nn.Module, recipe: TrainingRecipe) -> torch.optim.Opti
     return torch.optim.AdamW(groups, lr=recipe.learning_rate)
 
 
-def _batch_rows(n_images: int, recipe: TrainingRecipe, *, seed: int, steps: int | None) -> Iterator[Tensor]:
+def _batch_rows(n_images: int, recipe: TrainingRecipe, *, seed: int,
+                steps: int | None) -> Iterator[Tensor]:
     """Yield the rows of each batch: the same in every process, each image once per epoch."""
     order = torch.Generator().manual_seed(seed)
     n_batches = n_images // recipe.batch_size

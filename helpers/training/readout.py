@@ -176,7 +176,8 @@ def train_readout(iter_epoch: Callable[[int], Iterable[FeatureBatch]], shape: tu
             loss = readout_loss(features @ weight.T, labels, weight,
                                 l1_positive=spec.l1_positive, l1_negative=spec.l1_negative)
             step += 1
-            total += require_finite_loss(loss, step, remedy="lower `peak_rate` in the table [readout] of the "
+            total += require_finite_loss(loss, step,
+                                         remedy="lower `peak_rate` in the table [readout] of the "
                                                "profile")
             loss.backward()
             optimizer.step()

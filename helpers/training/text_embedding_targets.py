@@ -15,7 +15,8 @@ from helpers.core.errors import LabError
 from helpers.networks.text_encoder import split_words
 
 
-def text_embedding_targets(captions: Sequence[Sequence[str]], *, width: int, min_count: int, seed: int) -> Tensor:
+def text_embedding_targets(captions: Sequence[Sequence[str]], *, width: int, min_count: int,
+                           seed: int) -> Tensor:
     """Embed captions by latent semantic analysis.
 
     Counts of words, weighed by how rare a word is, are reduced to ``width`` dimensions, centred,
@@ -58,5 +59,7 @@ def text_embedding_targets(captions: Sequence[Sequence[str]], *, width: int, min
                        remedy="give more captions, or a smaller width")
     counts = TfidfVectorizer(tokenizer=split_words, token_pattern=None, lowercase=False,
                              min_df=min_count).fit_transform(documents)
-    components = torch.from_numpy(TruncatedSVD(width, random_state=seed).fit_transform(counts)).float()
-    return functional.normalize(components - components.mean(0), dim=1).view(len(captions), -1, width)
+    components = torch.from_numpy(TruncatedSVD(width,
+                                               random_state=seed).fit_transform(counts)).float()
+    return functional.normalize(components - components.mean(0), dim=1).view(len(captions), -1,
+                                                                             width)
