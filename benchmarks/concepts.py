@@ -32,10 +32,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from helpers.concepts import blockwise_cosine as blocked
-from helpers.concepts.blockwise_cosine import Products, blocks
+from helpers.concepts.blockwise_cosine import BlockwiseCosine, blocks
 from helpers.concepts.clustering import EPS, MIN_PARTICIPANTS, Clusters, cluster, expansion_radius
 from helpers.concepts.merge_tree import merge_tree
-from helpers.concepts.point_cloud import Points, unit_points
+from helpers.concepts.point_cloud import PointCloud, make_point_cloud
 from helpers.core.console import say
 
 N_PARTICIPANTS, N_DIMS, N_CONCEPTS, N_TIGHT = 8, 512, 200, 20
@@ -70,7 +70,7 @@ def timed(function: Callable[[], object]) -> tuple[float, float, object]:
     return time.perf_counter() - clock, time.process_time() - processors, result
 
 
-def pairs(points: Points, n_rows: int, n_columns: int) -> Iterator[tuple[slice, slice]]:
+def pairs(points: PointCloud, n_rows: int, n_columns: int) -> Iterator[tuple[slice, slice]]:
     """Yield the blocks of all unordered pairs of participants, own ones whole."""
     starts = points.starts
     for own in range(N_PARTICIPANTS):
@@ -82,8 +82,8 @@ def pairs(points: Points, n_rows: int, n_columns: int) -> Iterator[tuple[slice, 
 
 def bare(participants: list[NDArray]) -> tuple[float, float]:
     """Return the seconds of the faster way to multiply."""
-    points = unit_points(participants)
-    products = Products(points.vectors)
+    points = make_point_cloud(participants)
+    products = BlockwiseCosine(points.vectors)
     slab = np.empty((2048, max(points.sizes)), np.float32)
 
     def in_blocks() -> None:
@@ -207,7 +207,7 @@ def compare_tree(kind: str, n_points: int) -> None:
     participants = drawn(kind, n_points)
     base = bare(participants)
     tree = timed(lambda: merge_tree(participants))
-    lives = tree[2].history()
+    lives = tree[2].persistence()
     say(f"{kind}, {N_PARTICIPANTS} x {n_points} points, load {os.getloadavg()[0]:.1f}: "
         f"{len(lives.born)} lives; bare {base[0]:.1f} s ({base[1]:.1f}), tree {tree[0]:.1f} s "
         f"({tree[1]:.1f}): {tree[0] / base[0]:.2f} times ({tree[1] / base[1]:.2f})")

@@ -3,7 +3,8 @@
     python benchmarks/decoding.py jointly      the demo's size, 50 seeds: 1 minute
     python benchmarks/decoding.py products     the published size: 1 minute
 
-1. *jointly*: `helpers.decoding.contrastive_decoder.teach` against a plain loop over seeds: torch's
+1. *jointly*: `helpers.decoding.contrastive_decoder.fit_decoders` against a plain loop over seeds:
+torch's
    linear layer, the loss by autograd, torch's Adam, torch's own threads. Same random numbers, so
    the weights must be the same.
 2. *products*: seconds over those of the two products of matrices that no step can do without
@@ -29,7 +30,7 @@ from torch.nn import functional
 
 from helpers.config.shared_concepts import DecoderTraining
 from helpers.core.console import say
-from helpers.decoding.contrastive_decoder import teach
+from helpers.decoding.contrastive_decoder import fit_decoders
 from helpers.networks.network import select_device
 from helpers.training.processes import single_thread
 
@@ -111,8 +112,8 @@ def compare_jointly(device: torch.device) -> None:
     """Print how many times faster the same weights are found."""
     teaching = DecoderTraining(iterations=100, n_seeds=50)
     responses, targets = drawn(1250, 128)
-    teach(responses, targets, DecoderTraining(iterations=2, n_seeds=2), device=device)
-    ours = timed(lambda: teach(responses, targets, teaching, device=device))
+    fit_decoders(responses, targets, DecoderTraining(iterations=2, n_seeds=2), device=device)
+    ours = timed(lambda: fit_decoders(responses, targets, teaching, device=device))
     slow = timed(lambda: one_after_another(responses, targets, teaching, device))
     apart = np.abs(ours[2].weight - slow[2]).max() / np.abs(slow[2]).max()
     say(f"{device}, load {os.getloadavg()[0]:.1f}: 50 runs, 1,250 voxels, 128 dimensions, "
@@ -125,11 +126,11 @@ def compare_products(device: torch.device) -> None:
     """Print seconds over those of the bare products, at the published size."""
     teaching = DecoderTraining(iterations=20, n_seeds=4 if device.type == "cpu" else 50)
     responses, targets = drawn(17_883, 512)
-    teach(responses, targets, DecoderTraining(iterations=1, n_seeds=2), device=device)
+    fit_decoders(responses, targets, DecoderTraining(iterations=1, n_seeds=2), device=device)
     bare = products(17_883, 512, teaching, device)
-    begun = timed(lambda: teach(responses, targets, DecoderTraining(
+    begun = timed(lambda: fit_decoders(responses, targets, DecoderTraining(
         iterations=1, n_seeds=teaching.n_seeds), device=device))
-    ours = timed(lambda: teach(responses, targets, teaching, device=device))
+    ours = timed(lambda: fit_decoders(responses, targets, teaching, device=device))
     steps = (ours[0] - begun[0]) / (teaching.iterations - 1) * teaching.iterations
     say(f"{device}, load {os.getloadavg()[0]:.1f}: {teaching.n_seeds} runs, 17,883 voxels, 512 "
         f"dimensions, {teaching.iterations} steps: {steps:.1f} s, {steps / bare:.2f} times the "

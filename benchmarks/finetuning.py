@@ -125,13 +125,13 @@ def loop(name: str, image_size: int, batch: int, *, steps: int, epochs: int, vox
 class Again:
     """Pixels that are decoded anew whenever they are asked for, in order, by one thread."""
 
-    def __init__(self, album: Files, image_size: int) -> None:
-        self.album, self.image_size = album, image_size
+    def __init__(self, stimuli: Files, image_size: int) -> None:
+        self.stimuli, self.image_size = stimuli, image_size
 
     def __getitem__(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
         """Decode images and scale them to a square, as `CohortData.images`."""
         return torch.stack([functional.pil_to_tensor(functional.resize(
-            self.album.open(int(row)), [self.image_size, self.image_size], antialias=True))
+            self.stimuli.open(int(row)), [self.image_size, self.image_size], antialias=True))
             for row in rows]).numpy()
 
 
@@ -153,7 +153,7 @@ def decoding(image_size: int = 64, voxels: int = 80) -> None:
     with (tempfile.TemporaryDirectory() as folder,
           patch.dict(os.environ, {CACHE_VARIABLE: f"{folder}/cache"})):
         again = Again(stored(Path(folder), N_IMAGES), image_size)
-        cohort = SimpleNamespace(name="bench", album=again.album, condition_of=everything)
+        cohort = SimpleNamespace(name="bench", stimuli=again.stimuli, condition_of=everything)
         cohort_data = CohortData(cohort, SPEC, image_size)
         ways = {"once": lambda: cohort_data.load_images(everything)[0],
                 "for every region": lambda: again[everything],

@@ -48,7 +48,7 @@ from helpers.core.paths import (
     ensure_writable,
 )
 from helpers.figures.verdicts import MACHINE_DEPENDENT
-from helpers.runner.comparison import Value, flattened, last_digit, moved
+from helpers.runner.comparison import Value, compare_numbers, flatten_numbers, last_digit
 from helpers.runner.notebooks import choose
 
 COMMITTED = ROOT / "figures" / "demo"
@@ -154,7 +154,7 @@ def verdicts_moved(committed: Mapping, found: Mapping) -> list[str]:
 
 def distances(committed: Mapping, found: Mapping) -> dict[str, float]:
     """Return how far each number moved from the committed one."""
-    before, after = flattened(committed), flattened(found)
+    before, after = flatten_numbers(committed), flatten_numbers(found)
     return {name: abs(after[name] - old) for name, old in before.items()
             if _number(old) and _number(after.get(name))}
 
@@ -165,7 +165,7 @@ def _number(value: Value) -> bool:
 
 def worst(committed: Mapping, found: Mapping, allowed: Mapping[str, float]) -> tuple[float, str]:
     """Return the largest distance over its tolerance, and the number that it belongs to."""
-    before = flattened(committed)
+    before = flatten_numbers(committed)
     ratios = [(distance / max(allowed.get(name, 0.0), last_digit(before[name])), name)
               for name, distance in distances(committed, found).items()]
     return max(ratios, default=(0.0, ""))
@@ -173,7 +173,7 @@ def worst(committed: Mapping, found: Mapping, allowed: Mapping[str, float]) -> t
 
 def measured(committed: Mapping, runs: Iterable[Mapping]) -> dict[str, float]:
     """Return a tolerance for each number that moved: `SAFETY` times the largest distance."""
-    before, largest = flattened(committed), {}
+    before, largest = flatten_numbers(committed), {}
     for found in runs:
         for name, distance in distances(committed, found).items():
             largest[name] = max(largest.get(name, 0.0), distance)
@@ -246,7 +246,7 @@ def report(outcomes: Mapping[str, Outcome], stems: list[str]) -> bool:
         for stem, found in outcome.found.items():
             committed, own = read(COMMITTED / f"{stem}.json"), allowed.get(stem, {})
             flips += [f"{stem}: {line}" for line in verdicts_moved(committed, found)]
-            outside += [f"{stem}: {line}" for line in moved(committed, found, own)
+            outside += [f"{stem}: {line}" for line in compare_numbers(committed, found, own)
                         if "/verdict:" not in line]
             ratio, number = worst(committed, found, own)
             lines.append(f"  {name:{width}}  {stem:32}  {ratio:6.2f}  {number}")

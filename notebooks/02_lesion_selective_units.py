@@ -28,8 +28,8 @@ import numpy as np
 import pandas as pd
 
 from helpers import lab
-from helpers.core.intervals import against_draws
-from helpers.core.statistics import corrected
+from helpers.core.intervals import compare_with_draws
+from helpers.core.statistics import correct_p_values
 from helpers.figures import style
 from helpers.figures.claims import ClaimsTable, round_numbers
 from helpers.lesions import plots, statistics
@@ -66,7 +66,7 @@ print(laboratory.provenance.line)
 
 # %%
 classifier = open_classifier(laboratory, network_spec.main)
-images = laboratory.images(spec.images, spec.part).first_of_each(spec.n_per_class)
+images = laboratory.images(spec.images, spec.part).first_per_class(spec.n_per_class)
 groups, by_class = (lesions_study.group_images(images, min_images=min_images)
                     for min_images in (lesions_study.MIN_IMAGES, 1))
 print(f"{network_spec.main}: {len(classifier.layers)} layers before the readout")
@@ -117,7 +117,7 @@ pd.DataFrame({"units silenced": [silenced[d] for d in core],
 # %%
 activation = outcome.activation_by_group(spec.activation_layer, groups)
 activation_r = {d: activation_deficit_correlation(activation[0, i], deficit[0, i], seed=seed) for d, i in zip(core, rows)}
-activation_r_p = corrected([activation_r[d].p for d in core])
+activation_r_p = correct_p_values([activation_r[d].p for d in core])
 pd.DataFrame([{"lesion": d, "r": t.value, "low": t.low, "high": t.high, "p (Holm)": p, "n": t.n}
               for (d, t), p in zip(activation_r.items(), activation_r_p)]).round(3)
 
@@ -144,8 +144,8 @@ print(f"{spec.activation_layer}, mean over the four domains: selective units "
 # %%
 effects = {d: lesions_study.own_class_effects(outcome, by_class, spec.top_k, d, seed=seed)
            for d in core}
-own_p = corrected([test.p for test, _ in effects.values()])
-random_p = corrected([p_against_random_lesions(test.value, np.array(random_effects)) for test, random_effects in effects.values()])
+own_p = correct_p_values([test.p for test, _ in effects.values()])
+random_p = correct_p_values([p_against_random_lesions(test.value, np.array(random_effects)) for test, random_effects in effects.values()])
 pd.DataFrame([{"lesion": d, "own - others": test.value, "low": test.low, "high": test.high,
                "p (Holm)": p, "random lesions": np.mean(random_effects) if random_effects else np.nan,
                "p against random (Holm)": q}
@@ -198,7 +198,7 @@ own_lesion_tests = {}
 for domain_idx, domain in enumerate(core):
     rows_b = (groups.half == 1) & np.isin(groups.group_of_image, main.most_impaired[domain_idx])
     own_lesion_tests[domain] = compare_own_and_other_lesions(correct[1:][rows][:, rows_b], domain_idx, seed=seed)
-own_lesion_p = corrected([test.p for test in own_lesion_tests.values()])
+own_lesion_p = correct_p_values([test.p for test in own_lesion_tests.values()])
 pd.DataFrame([{"probe set of": d, "own - other lesions": t.value, "low": t.low, "high": t.high,
                "p (Holm)": p, "images": t.n}
               for (d, t), p in zip(own_lesion_tests.items(), own_lesion_p)]).round(3)
@@ -318,7 +318,7 @@ claims.intervals("The more a class drives a domain's units, the more their lesio
                     f"classes, {four}; 20 groups or more", rests_on=one,
                  source="Fig. 2 scatters; inferred", paper="strong negative r; values unknown")
 claims.intervals("As many random units show a weaker relation, or none",
-                 {d: against_draws(r_values[d], random_r[d].to_numpy()) for d in core}, "below 0",
+                 {d: compare_with_draws(r_values[d], random_r[d].to_numpy()) for d in core}, "below 0",
                  of=f"r of selective minus that of random units, over random draws, {four}",
                  source="random-unit control", paper="r near 0; values unknown", rests_on=one)
 
@@ -329,7 +329,7 @@ claims.intervals("A lesion impairs the classes of its own domain more than the o
                  source="abstract: selective deficits", paper="direction; values unknown",
                  rests_on=one)
 claims.intervals("… and more so than a lesion of as many random units",
-                 {d: to_points(against_draws(t.value, np.array(random_effects)))
+                 {d: to_points(compare_with_draws(t.value, np.array(random_effects)))
                   for d, (t, random_effects) in effects.items()}, "above 0",
                  of=f"points, selective minus random units, over random draws, {four}",
                  source="beyond the paper", paper="–", rests_on=one)
@@ -341,7 +341,7 @@ claims.intervals("Deficits are dissociable: a probe set suffers most from its ow
                     f"images, {four}", rests_on=one,
                  source="Fig. 2 bars; abstract", paper="−70 to 15 points on its axis; values unknown")
 claims.intervals("A probe set suffers more from the selective units' lesion than from random ones",
-                 {d: to_points(against_draws(own_deficits[i], random_deficit[:, i, i]))
+                 {d: to_points(compare_with_draws(own_deficits[i], random_deficit[:, i, i]))
                   for i, d in enumerate(core)}, "above 0",
                  of=f"points lost, half B, selective minus random units, over random draws, {four}",
                  source="beyond the paper; added after C was seen", paper="–", rests_on=one)

@@ -199,8 +199,8 @@ print("units used per vertex, published α:",
 
 # %%
 measured = open_rsa92(laboratory)
-album, references = (measured.album, measured.rdms) if measured else (None, {})
-rdm_correlations = correlate_layer_rdms([main.network, untrained_network], album, references, layers=spec.layers, seed=seed)
+stimuli, references = (measured.stimuli, measured.rdms) if measured else (None, {})
+rdm_correlations = correlate_layer_rdms([main.network, untrained_network], stimuli, references, layers=spec.layers, seed=seed)
 print(f"{rdm_correlations['measured'].nunique()} measured RDMs" if len(rdm_correlations) else
       "this profile has no measured RDMs")
 rdm_correlations.pivot_table(index="layer", columns=["measured", "network"], values="spearman_r", sort=False).round(2)

@@ -38,7 +38,7 @@ from helpers.content_channels import (
 from helpers.content_channels import (
     trajectories as content_channels_trajectories,
 )
-from helpers.core.intervals import against_draws, permutation_p
+from helpers.core.intervals import compare_with_draws, permutation_p
 from helpers.figures import style
 from helpers.figures.claims import ClaimsTable, round_numbers
 from helpers.networks.activations import extract_activations
@@ -358,7 +358,7 @@ claims.claim("Distances between layers in the published figure are arbitrary",
                   "the variance or more; aligned: r above .999 in every flip",
              holds=bool(high < 0.5 and between["aligned"].min() > 0.999))
 claims.judge("Aligned layers agree by more than turning them gives by itself",
-             *against_draws(consensus_variance, permuted_variance), "above 0", n=f"{len(permuted_variance)} shuffles",
+             *compare_with_draws(consensus_variance, permuted_variance), "above 0", n=f"{len(permuted_variance)} shuffles",
              of="variance that the consensus holds, minus that of images shuffled within layers, "
                 "over shuffles", source="beyond the paper", paper="not shown", rests_on=one)
 

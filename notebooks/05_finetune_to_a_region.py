@@ -28,7 +28,7 @@ import pandas as pd
 
 from helpers import lab
 from helpers.brains.layouts import open_cohort
-from helpers.brains.surfaces import surface_of
+from helpers.brains.surfaces import read_surface
 from helpers.figures import style
 from helpers.figures.claims import ClaimsTable, round_numbers
 from helpers.finetuning import plots, statistics
@@ -164,7 +164,7 @@ wide = voxels[voxels["condition"].isin(["pretrained", "contrastive"])].pivot_tab
     index=keys, columns="condition", values="r").reset_index()
 wide["gain"] = wide["contrastive"] - wide["pretrained"]
 limit = float(np.nanpercentile(wide["gain"].abs(), 98))
-surfaces = {(subject, hemisphere): surface_of(cohort, subject, hemisphere)
+surfaces = {(subject, hemisphere): read_surface(cohort, subject, hemisphere)
           for subject in study.plan.cohort_data.subjects for hemisphere in ("lh", "rh")}
 available_surfaces = {place: flat_map for place, flat_map in surfaces.items() if flat_map is not None}
 print(f"{(wide['gain'] > 0).mean():.0%} of {len(wide)} voxels gained; "

@@ -28,7 +28,7 @@ import pandas as pd
 
 from helpers import lab
 from helpers.concepts import plots
-from helpers.decoding.contrastive_decoder import N_KEPT
+from helpers.decoding.contrastive_decoder import N_KEPT_RUNS
 from helpers.decoding.study import (
     CONTRAST,
     FIRST,
@@ -125,7 +125,7 @@ grid.round(3)
 rows = [{"subject": subject, "method": method, "averaged": averaged, "k": k, "share": share,
          "low": low, "high": high, "chance": chance}
         for averaged in (False, True) for subject in people for method in METHODS
-        for curve in [study.retrieved(subject, method, averaged=averaged)]
+        for curve in [study.retrieval_accuracy(subject, method, averaged=averaged)]
         for k, share, low, high, chance in zip(curve.ks, curve.share, curve.low, curve.high,
                                                curve.chance)]
 found = pd.DataFrame(rows)
@@ -192,9 +192,9 @@ paired = found[found["averaged"] & (found["k"] == 1)].pivot(index="subject", col
                                                             values="share")
 
 # %%
-runs = pd.DataFrame({run: {subject: study.retrieved(subject, FIRST, run=run).share[0]
+runs = pd.DataFrame({run: {subject: study.retrieval_accuracy(subject, FIRST, run=run).share[0]
                            for subject in people}
-                     for run in range(min(spec.training.n_seeds, N_KEPT))})
+                     for run in range(min(spec.training.n_seeds, N_KEPT_RUNS))})
 beyond = lambda method: runs.sub(single[method], axis=0)
 of = "difference of top-1, single trials"
 claims.interval("A contrastive decoder finds the image more often than ridge does (one run, "
@@ -297,16 +297,16 @@ else:
           <= single[WHITENED].mean() else "Outside of the two: check the candidates' metric.")
 
 # %% tags=["solution"]
-from helpers.decoding.retrieval import ranks
-from helpers.decoding.ridge_decoder import Metric, fit_ridge
+from helpers.decoding.retrieval import retrieval_ranks
+from helpers.decoding.ridge_decoder import EmbeddingMetric, fit_ridge
 
-trials, centred = study.trials(people[0]), Metric(mean, np.eye(len(mean)))
+trials, centred = study.trials(people[0]), EmbeddingMetric(mean, np.eye(len(mean)))
 split = trials.splits[0]
 learn, choose, test = (trials.of(one) for one in (split.train, split.validation, split.test))
 fit = fit_ridge(trials.responses[learn], study.space.vectors[trials.condition[learn]], (
     trials.responses[choose], study.space.vectors[split.validation],
     np.searchsorted(split.validation, trials.condition[choose])), spec.alphas, [centred])
-place = ranks(trials.responses[test] @ fit.weight.T + fit.bias,
+place = retrieval_ranks(trials.responses[test] @ fit.weight.T + fit.bias,
               centred(study.space.vectors[split.test]),
               np.searchsorted(split.test, trials.condition[test]))
 print(f"{people[0]}: centred {(place == 1).mean():.3f}, ridge {single[RIDGE].iloc[0]:.3f}, "

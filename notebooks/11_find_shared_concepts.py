@@ -29,11 +29,11 @@ import pandas as pd
 
 from helpers import lab
 from helpers.brains.rois import FAMILIES
-from helpers.brains.surfaces import surface_of
+from helpers.brains.surfaces import read_surface
 from helpers.concepts import plots
-from helpers.concepts.interpretation import associated, crossed
+from helpers.concepts.interpretation import associated_vectors, cross_validated_names
 from helpers.concepts.study import ConceptStudy
-from helpers.core.intervals import against_draws, proportion_interval
+from helpers.core.intervals import compare_with_draws, proportion_interval
 from helpers.decoding.study import DecodingStudy
 from helpers.decoding.vectors import effective_dimension, unit
 from helpers.figures import style
@@ -75,7 +75,7 @@ pd.DataFrame({subject: {"voxels": len(values), "effective dimension":
 place, beyond = study.chosen
 table = pd.DataFrame({
     "eps": spec.eps, "concepts": [one.n_clusters for one in study.found],
-    "by chance": study.by_rotation.mean(0).round(2), "beyond chance": beyond.round(2),
+    "by chance": study.rotation_null.mean(0).round(2), "beyond chance": beyond.round(2),
     "core voxels": [f"{np.concatenate(one.core).mean():.0%}" for one in study.found],
     "in a concept": [f"{(np.concatenate(one.labels) >= 0).mean():.0%}" for one in study.found]})
 print(f"chosen: eps = {spec.eps[place]:.2f}")
@@ -90,13 +90,13 @@ table
 # with the object from those without (area under the ROC curve, mean over participants)?
 
 # %%
-found, middles = study.concepts, study.middles
+found, centroids = study.concepts, study.centroids
 order = np.argsort(-found.counts().sum(1), kind="stable")
-most, least = associated(middles, space.vectors[study.seen], spec.n_images)
+most, least = associated_vectors(centroids, space.vectors[study.seen], spec.n_images)
 most, least = study.seen[most], study.seen[least]
 words = np.array(study.words, dtype=object)
-near, far = (associated(middles, space.read(list(words)), spec.n_words) if len(words)
-             else (np.empty((len(middles), 0), int),) * 2)
+near, far = (associated_vectors(centroids, space.read(list(words)), spec.n_words) if len(words)
+             else (np.empty((len(centroids), 0), int),) * 2)
 labels = study.object_labels()
 mean = labels.groupby(["concept", "object"])[["auc", "auc_clip"]].mean()
 
@@ -107,11 +107,11 @@ def best(concept, column="auc", n=3):
     top = mean.loc[concept][column].sort_values(ascending=False).head(n)
     return [f"{name} {value:.2f}" for name, value in top.items()]
 
-homes = study.homes()
+roi_overlap = study.roi_overlap()
 cards = pd.DataFrame([{
     "concept": int(concept), "voxels": int(found.counts()[concept].sum()),
     "participants": int((found.counts()[concept] > 0).sum()),
-    "regions": ", ".join(f"{name} {share:.0%}" for name, share in homes[concept].items()),
+    "regions": ", ".join(f"{name} {share:.0%}" for name, share in roi_overlap[concept].items()),
     "objects, by response": ", ".join(best(concept)),
     "nearest words": ", ".join(words[near[concept]][:5]),
     "farthest words": ", ".join(words[far[concept]][:3])} for concept in order])
@@ -125,12 +125,12 @@ cards.set_index("concept")
 
 # %%
 sheets = {(subject, side): sheet for subject in people for side in ("lh", "rh")
-          if (sheet := surface_of(study.decoding.cohort, subject, side)) is not None}
+          if (sheet := read_surface(study.decoding.cohort, subject, side)) is not None}
 cohort = study.decoding.cohort
 first = dict(zip(*np.unique(cohort.condition_of, return_index=True)))
 
 def strip(axes, conditions, colour):
-    plots.image_strip(axes, [cohort.album.open(int(first[one]))
+    plots.image_strip(axes, [cohort.stimuli.open(int(first[one]))
                                         for one in conditions[:8]], 4, colour)
 
 # %%
@@ -142,7 +142,7 @@ expanded = found.expanded_counts()
 for row, concept in enumerate(drawn):
     axes = figure.add_subplot(grid[row, 0], **plots.map_axes(sheets))
     plots.concept_map(axes, sheets, study.where(concept), people)
-    axes.set_title(f"{concept}: {', '.join(homes[concept]) or 'elsewhere'}", fontsize=5.5, pad=2)
+    axes.set_title(f"{concept}: {', '.join(roi_overlap[concept]) or 'elsewhere'}", fontsize=5.5, pad=2)
     bars = figure.add_subplot(grid[row, 1])
     plots.count_bars(bars, expanded[concept], people)
 
@@ -183,7 +183,7 @@ families = {"faces": "floc-faces", "bodies": "floc-bodies", "scenes": "floc-plac
             "characters": "floc-words"}
 sizes, rests_on = found.counts().sum(1), f"one mean over {study.decoding.spec.training.n_seeds} runs"
 for domain, family in families.items():
-    share = study.share_inside(FAMILIES[family])
+    share = study.fraction_in_regions(FAMILIES[family])
     spans = np.array([(k / n, *proportion_interval(k, n)) for k, n in zip(
         np.round(share * sizes).astype(int), sizes)] if np.isfinite(share).any() else [])
     claims.judge(f"A shared concept lies in the regions of {style.display_name(domain)}",
@@ -201,7 +201,7 @@ claims.count("What a concept's voxels respond to is what CLIP says that it is", 
              len(agree), "above", 0.5, of="concepts whose object that the voxels' held-out responses "
              "tell best is among the three that CLIP tells best", paper="not tested",
              source="reviewers' question: brain or CLIP?", rests_on=rests_on)
-named = crossed(labels)
+named = cross_validated_names(labels)
 claims.interval("The object that names a concept in the others names it in each participant, too",
                 named.groupby("concept")["auc"].mean() - 0.5, "above 0", sample="concepts",
                 of="area under the ROC curve in the participant who had no part in the naming, "
@@ -209,9 +209,9 @@ claims.interval("The object that names a concept in the others names it in each 
                 rests_on=rests_on)
 
 # %%
-by_chance = study.by_rotation[:, place]
+by_chance = study.rotation_null[:, place]
 claims.judge("More concepts are shared than by chance",
-             *against_draws(found.n_clusters, by_chance), "above 0",
+             *compare_with_draws(found.n_clusters, by_chance), "above 0",
              of="concepts at the chosen radius minus those of turned weights, over drawings",
              n=f"{found.n_clusters} concepts, {len(by_chance)} drawings", rests_on=rests_on,
              source="reviewers' question", paper="not tested")

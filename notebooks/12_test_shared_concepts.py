@@ -28,16 +28,16 @@ import numpy as np
 import pandas as pd
 
 from helpers import lab
-from helpers.brains.ground_truth import CONCEPT, planted_regions
+from helpers.brains.ground_truth import CONCEPT, ground_truth_regions
 from helpers.concepts import plots, stability
 from helpers.concepts.clustering import centroids, cluster
 from helpers.concepts.interpretation import auc
 from helpers.concepts.merge_tree import merge_tree
-from helpers.concepts.nulls import turned
+from helpers.concepts.nulls import random_rotation_null
 from helpers.concepts.study import ConceptStudy
-from helpers.concepts.suppression import signal_levels
-from helpers.core.intervals import against_draws, proportion_interval
-from helpers.decoding.study import DecodingStudy, Variant
+from helpers.concepts.suppression import suppression_levels
+from helpers.core.intervals import compare_with_draws, proportion_interval
+from helpers.decoding.study import DecodingStudy, TrainingVariant
 from helpers.decoding.vectors import cosines, effective_dimension, unit
 from helpers.figures import style
 from helpers.figures.claims import ClaimsTable, round_numbers
@@ -59,11 +59,11 @@ spec = laboratory.profile.table("concepts")
 study = ConceptStudy(DecodingStudy.open(laboratory), spec)
 people, points, found = list(study.subjects), study.weights, study.concepts
 place, eps = study.chosen[0], spec.eps[study.chosen[0]]
-history = merge_tree(points, min_participants=spec.min_participants).history()
-length = np.minimum(history.ended, 1.0) - history.born
-print(f"{len(history.born)} lives; {(length > 0.05).sum()} longer than .05, "
+persistence = merge_tree(points, min_participants=spec.min_participants).persistence()
+length = np.minimum(persistence.ended, 1.0) - persistence.born
+print(f"{len(persistence.born)} lives; {(length > 0.05).sum()} longer than .05, "
       f"{(length > 0.1).sum()} longer than .10; alive at eps = {eps:.2f}: "
-      f"{history.n_clusters(eps)}")
+      f"{persistence.n_clusters(eps)}")
 
 # %% [markdown]
 # ## 2 · Two nulls
@@ -74,8 +74,8 @@ print(f"{len(history.born)} lives; {(length > 0.05).sum()} longer than .05, "
 # with the embedding of another one. They keep responses, space and training, and know nothing.
 
 # %%
-permuted = study.points(Variant(permuted=1))
-nulls = {"turned weights": study.by_rotation, "permuted images": study.by_permutation}
+permuted = study.points(TrainingVariant(permuted=1))
+nulls = {"turned weights": study.rotation_null, "permuted images": study.permutation_null}
 counts = pd.DataFrame({"found": [one.n_clusters for one in study.found]} | {
     name: values.mean(0) for name, values in nulls.items()},
     index=pd.Index(spec.eps, name="eps")).round(2)
@@ -96,14 +96,14 @@ counts.T
 # **From other images.** Two decoders are taught on two halves of the training images.
 
 # %%
-middles = study.middles
-without = study.without_one()
+concept_centroids = study.centroids
+without = study.leave_one_out()
 again = without.groupby("subject").agg(
-    found_again=("again", lambda cosine: float((cosine > near).mean())),
+    match_centroids=("again", lambda cosine: float((cosine > near).mean())),
     r=("r", "mean"), r_all=("r_all", "mean"))
-of_half = [study.points(Variant(half=half)) for half in (1, 2)]
-halves = [study.clustered(values)[place] for values in of_half]
-split = [stability.found_again(middles, centroids(values, one))
+of_half = [study.points(TrainingVariant(half=half)) for half in (1, 2)]
+halves = [study.cluster_points(values)[place] for values in of_half]
+split = [stability.match_centroids(concept_centroids, centroids(values, one))
          for values, one in zip(of_half, halves)]
 alike = stability.agreement(halves[0].labels, halves[1].labels)
 print(f"halves: {[one.n_clusters for one in halves]} concepts, voxels agree (adjusted Rand) "
@@ -117,12 +117,12 @@ again.round(3)
 # of the shared concepts would one have shown, and how many of its clusters are shared by nobody?
 
 # %%
-alone = {subject: stability.clustered_alone(values, eps, spec.min_participants + 1)
+alone = {subject: stability.cluster_participant(values, eps, spec.min_participants + 1)
          for subject, values in points.items()}
 single = pd.DataFrame([{
     "subject": subject, "clusters": len(own),
-    "shared concepts shown": float((stability.found_again(middles, own) > near).mean()),
-    "own clusters that are shared": float((stability.found_again(own, middles) > near).mean())
+    "shared concepts shown": float((stability.match_centroids(concept_centroids, own) > near).mean()),
+    "own clusters that are shared": float((stability.match_centroids(own, concept_centroids) > near).mean())
     if len(own) else np.nan} for subject, own in alone.items()]).set_index("subject")
 single.round(2)
 
@@ -134,11 +134,11 @@ single.round(2)
 # nearest to the concept, and farthest from it.
 
 # %%
-angles = cosines(middles, middles) if len(middles) else np.empty((0, 0))
+angles = cosines(concept_centroids, concept_centroids) if len(concept_centroids) else np.empty((0, 0))
 pairs = [(int(a), int(b), round(float(angles[a, b]), 2))
          for a, b in zip(*np.nonzero(np.triu(angles < -0.5)))]
-percent = {subject: study.in_percent(subject) for subject in people}
-levels = signal_levels(study, percent, share=share)
+percent = {subject: study.percent_signal_change(subject) for subject in people}
+levels = suppression_levels(study, percent, share=share)
 by_concept = levels.groupby("concept")[["most", "usual", "least"]].mean()
 by_concept["voxels"] = levels.groupby("concept").size()
 by_concept["below baseline"] = levels.groupby("concept")["below"].mean()
@@ -156,7 +156,7 @@ by_concept.round(2)
 planted = {}
 for subject in people:
     trials = study.decoding.trials(subject)
-    planted[subject] = planted_regions(study.decoding.cohort, subject, trials.hemisphere,
+    planted[subject] = ground_truth_regions(study.decoding.cohort, subject, trials.hemisphere,
                                        trials.vertex)
 known = all(one is not None for one in planted.values())
 
@@ -191,9 +191,9 @@ patterns = study.patterns()
 radii = [0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4]
 settings = {"eps": radii, "min_participants": spec.min_participants}
 by_pattern = cluster(patterns, **settings)
-turns = [[one.n_clusters for one in cluster(turned(patterns, seed=number), **settings)]
+turns = [[one.n_clusters for one in cluster(random_rotation_null(patterns, seed=number), **settings)]
          for number in range(spec.n_nulls)]
-best, _ = stability.chosen_radius(radii, [one.n_clusters for one in by_pattern], np.array(turns))
+best, _ = stability.select_radius(radii, [one.n_clusters for one in by_pattern], np.array(turns))
 truth["pattern"] = of_planted(by_pattern[best].labels)["label"]
 graded = truth[truth["in"] > spec.min_participants]
 rand_pattern = stability.agreement([graded["pattern"]], [graded["concept"]]) if known else np.nan
@@ -210,7 +210,7 @@ print(f"patterns: {by_pattern[best].n_clusters} concepts at eps = {radii[best]:.
 rows = []
 for subject in people if known else ():
     names = [study.annotations.objects.index(name) for name in ("word", "pseudoword", "number")]
-    shown = study.annotations.present[study.tested(subject)][:, names].any(1)
+    shown = study.annotations.present[study.test_conditions(subject)][:, names].any(1)
     raw = percent[subject]
     rows += [(str(region), raw[shown, voxel].mean(), raw[~shown, voxel].mean())
              for voxel, region in enumerate(planted[subject]) if "writing" in str(region)]
@@ -228,24 +228,24 @@ figure = style.new_figure(6.2)
 grid = figure.add_gridspec(2, 3, hspace=0.42, wspace=0.36, left=0.075, right=0.985, top=0.95,
                            bottom=0.11)
 axes = [figure.add_subplot(grid[row, column]) for row in range(2) for column in range(3)]
-plots.life_bars(axes[0], history, longest=n_lives)
+plots.persistence_bars(axes[0], persistence, longest=n_lives)
 axes[0].axvline(eps, color="k", linestyle=":", linewidth=0.8)
 axes[0].set_ylabel("clusters, by length of life")
 plots.null_lines(axes[1], spec.eps, counts["found"], nulls, eps)
 axes[1].set_ylabel("concepts")
 axes[1].legend(fontsize=5.5)
-plots.again_dots(axes[2], {
+plots.replication_dots(axes[2], {
     "without\none": again["found_again"], "told by\nothers, r": again["r"],
     "all vo-\nxels, r": again["r_all"], "half the\nimages": [float((one > near).mean()) for one in split],
     "one\nalone": single["shared concepts shown"]})
 axes[2].set_ylabel("share of concepts; r")
 
 # %%
-plots.angle_matrix(axes[3], angles)
+plots.cosine_matrix(axes[3], angles)
 plots.level_lines(axes[4], by_concept)
 axes[4].set_ylabel("% signal change against baseline")
 if known:
-    plots.truth_matrix(axes[5], pd.crosstab(truth["concept"], truth["label"]))
+    plots.ground_truth_matrix(axes[5], pd.crosstab(truth["concept"], truth["label"]))
 else:
     axes[5].text(0.5, 0.5, "real brains:\nno known truth", transform=axes[5].transAxes,
                  ha="center")
@@ -255,7 +255,7 @@ for panel, letter in zip(axes, "ABCDEF"):
 
 # %%
 style.save_figure(figure, laboratory.provenance, {
-    "A": pd.DataFrame(vars(history)), "B": counts.reset_index(), "C": again.reset_index(),
+    "A": pd.DataFrame(vars(persistence)), "B": counts.reset_index(), "C": again.reset_index(),
     "alone": single.reset_index(), "E": levels, "F": truth})
 figure
 
@@ -282,19 +282,19 @@ figure
 rests_on = f"one mean over {study.decoding.spec.training.n_seeds} runs"
 new = {"source": "beyond the paper: reviewers' questions", "paper": "not tested",
        "rests_on": rests_on}
-by_chance = study.by_rotation[:, place]
+by_chance = study.rotation_null[:, place]
 claims.judge("More concepts are shared than in turned weights",
-             *against_draws(found.n_clusters, by_chance), "above 0", **new,
+             *compare_with_draws(found.n_clusters, by_chance), "above 0", **new,
              of="concepts at the chosen radius minus those of turned weights, over drawings",
              n=f"{found.n_clusters} concepts, {len(by_chance)} drawings")
 
 # %%
 claims.claim("Decoders that were taught nothing share nothing", **new,
-             run=f"{study.by_permutation[0, place]} concepts with permuted images, "
+             run=f"{study.permutation_null[0, place]} concepts with permuted images, "
                  f"{found.n_clusters} found",
              rule="at most one for every ten that are found (a false discovery rate of .1), at the "
                   "chosen radius; one drawing",
-             holds=bool(10 * study.by_permutation[0, place] <= found.n_clusters)
+             holds=bool(10 * study.permutation_null[0, place] <= found.n_clusters)
              if found.n_clusters else None)
 claims.claim("The number of concepts does not hang on the radius", **new,
              run=f"{counts['found'].min()} to {counts['found'].max()} over the grid",
@@ -310,11 +310,11 @@ claims.interval("The others' concepts tell what a participant's voxels respond t
                 "near the others' centroids, minus that of all voxels", **new)
 claims.intervals("Concepts are found again from other images",
                  {f"half {number}": tuple(value - 0.8 for value in (
-                     k / len(middles) if len(middles) else np.nan,
-                     *proportion_interval(k, len(middles))))
+                     k / len(concept_centroids) if len(concept_centroids) else np.nan,
+                     *proportion_interval(k, len(concept_centroids))))
                   for number, k in enumerate((int((one > near).sum()) for one in split), 1)},
                  "above 0", of=f"share of concepts with a cosine above {near} in one half, exact, "
-                 "minus .8", n=f"{len(middles)} concepts", **new)
+                 "minus .8", n=f"{len(concept_centroids)} concepts", **new)
 claims.interval("One participant alone would not have shown the shared concepts",
                 0.8 - single["shared concepts shown"], "above 0",
                 of=".8 minus the share shown by one", **new)
@@ -420,11 +420,11 @@ your_answer = None    # concepts with half of the voxels, at the chosen eps
 if your_answer is None:
     print("Hint: `study.clustered({name: values[::2] for name, values in points.items()})`.")
 else:
-    expected = study.clustered({name: one[::2] for name, one in points.items()})[place].n_clusters
+    expected = study.cluster_points({name: one[::2] for name, one in points.items()})[place].n_clusters
     print("Right." if your_answer == expected else "Not yet: the same eps, every second row.")
 
 # %% tags=["solution"]
-print(study.clustered({name: one[::2] for name, one in points.items()})[place].n_clusters)
+print(study.cluster_points({name: one[::2] for name, one in points.items()})[place].n_clusters)
 
 # %% [markdown]
 # **Discuss.** (1) Which of the two nulls would you show in a paper, and what could a reader object

@@ -18,14 +18,14 @@ from PIL import Image
 from tiny_cohort import network
 
 from helpers.brains.layouts import read_cohort
-from helpers.brains.rsa92 import Stack
+from helpers.brains.rsa92 import ImageStack
 from helpers.concepts.study import ConceptStudy
 from helpers.config.contrastive_coding import EncodingSpec, ReadoutSpec
 from helpers.config.contrastive_finetuning import FinetuningSpec
 from helpers.config.shared_concepts import ConceptSpec, DecoderTraining, DecodingSpec
 from helpers.config.vision_language import LanguageSpec
-from helpers.decoding.embedding_space import Space, image_space
-from helpers.decoding.study import DecodingStudy, Variant
+from helpers.decoding.embedding_space import EmbeddingSpace, image_embedding_space
+from helpers.decoding.study import DecodingStudy, TrainingVariant
 from helpers.encoding.cohort_features import UnitPools, channel_mean_features, unit_features
 from helpers.encoding.cohort_responses import noise_ceiling_table, read_responses
 from helpers.encoding.study import EncodingStudy
@@ -48,7 +48,7 @@ from helpers.saliency.study import measure_laterality
 from helpers.selectivity.linear_probes import extract_features
 from helpers.selectivity.study import localize_network
 from helpers.stimuli.image_sets import image_folder
-from helpers.stimuli.six_category_localizer import six_sets
+from helpers.stimuli.six_category_localizer import make_six_category_localizer
 from helpers.training.classifiers import builtin_classifier, cached_readout
 
 DOMAIN = {"p": "faces", "q": "bodies", "r": "scenes", "s": "characters"}
@@ -216,20 +216,23 @@ def readout(w):
 
 
 def stages(w):
-    return compute_block_statistics(w.net, six_sets(w.images), batch_size=8)
+    return compute_block_statistics(w.net, make_six_category_localizer(w.images), batch_size=8)
 
 
 def answers(w):
     selective = np.full((9, 3, 6), 9, np.uint8)
     selective[:, :, w.get("unit", 5)] = 0
     empty = np.zeros(0, np.float32)
-    stage = BlockStatistics(six_sets(w.images).domain_names, (6, 1, 1), selective, *[empty] * 5)
-    return collect_held_out_responses(w.net, six_sets(w.images), {w.get("layer", "fc"): stage},
+    stage = BlockStatistics(make_six_category_localizer(w.images).domain_names, (6, 1, 1),
+                            selective, *[empty] * 5)
+    return collect_held_out_responses(w.net, make_six_category_localizer(w.images),
+                                      {w.get("layer", "fc"): stage},
                             ["faces", "bodies"], max_units=3, seed=0, batch_size=8)
 
 
 def sibling(kind, w):
-    study = MatchedModelsStudy(w.get("spec", LANGUAGE), six_sets(w.images), lambda _: w.net,
+    study = MatchedModelsStudy(w.get("spec", LANGUAGE), make_six_category_localizer(w.images),
+                               lambda _: w.net,
                          w.get("seed", 0), 8, {"tiny-net": w.net})
     return study._cached_table(kind, "tiny-net", getattr(study, f"_{kind}"))
 
@@ -243,7 +246,7 @@ def lesions(w):
 
 
 def rdms(w):
-    return layer_rdms(w.net, Stack(w.get("stack", np.zeros((4, 32, 32, 3), np.uint8))),
+    return layer_rdms(w.net, ImageStack(w.get("stack", np.zeros((4, 32, 32, 3), np.uint8))),
                       w.get("layers", ["fc"]))
 
 
@@ -297,24 +300,25 @@ def decoding_of(w) -> DecodingStudy:
     vectors = rng.standard_normal((len(cohort.condition_of), 5)).astype(np.float32)
     vectors[w.get("row", 0)] += 1
     spec = replace(w.get("decoding", DECODING), training=w.get("training", TRAINING))
-    return DecodingStudy(cohort, Space("drawn", vectors, "0", None), spec, w.get("seed", 0),
-                         torch.device("cpu"))
+    return DecodingStudy(cohort, EmbeddingSpace("drawn", vectors, "0", None), spec,
+                         w.get("seed", 0), torch.device("cpu"))
 
 
 def decoders(w):
-    return decoding_of(w).decoders("subj01", w.get("variant", Variant()))
+    return decoding_of(w).decoders("subj01", w.get("variant", TrainingVariant()))
 
 
 def ridge(w):
     return decoding_of(w).ridge("subj01", w.get("method", "ridge"))
 
 
-def turned(w):
-    return ConceptStudy(decoding_of(w), w.get("concepts", CONCEPTS))._counted(w.get("number", 0))
+def random_rotation_null(w):
+    return ConceptStudy(decoding_of(w),
+                        w.get("concepts", CONCEPTS))._count_clusters(w.get("number", 0))
 
 
 def embedded(w):
-    return image_space(ClipModel(w.net, None, None, ""), w.cohort, batch_size=8)
+    return image_embedding_space(ClipModel(w.net, None, None, ""), w.cohort, batch_size=8)
 
 
 def responses(w):
@@ -382,10 +386,10 @@ SITES: list[tuple[str, Any, dict]] = [
     ("finetuning.run_plan evaluations", before_tuning, LEARNING | setting(side=24, seed=1)
      | of_spec("tuning", TUNING, layers=("conv",), standardise=True)),
     ("decoding.study decoded", decoders,
-     DECODES | DECODER_TRAINING | setting(variant=Variant(half=1))),
+     DECODES | DECODER_TRAINING | setting(variant=TrainingVariant(half=1))),
     ("decoding.study decoded", ridge, DECODES | setting(method="ridge, whitened")
      | of_spec("decoding", DECODING, alphas=(1.0,))),
-    ("concepts.concept_study shared", turned,
+    ("concepts.concept_study shared", random_rotation_null,
      DECODES | DECODER_TRAINING | setting(number=1, subjects=(
         "subj01",)) | of_spec("concepts", CONCEPTS, eps=(.3,), min_participants=2, expansion=.1)),
     ("decoding.spaces embedded", embedded, NETWORK | SHOWN),

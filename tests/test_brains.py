@@ -21,7 +21,7 @@ from scipy import stats
 from torch.utils.data import random_split
 
 from helpers.brains import rois
-from helpers.brains.hdf5_images import Brick
+from helpers.brains.hdf5_images import HDF5Images
 from helpers.brains.layouts import read_cohort
 from helpers.brains.nsd import NSD
 from helpers.brains.sessions import read_session
@@ -29,10 +29,10 @@ from helpers.brains.splits import (
     SHARED413,
     SPECIAL515,
     batches,
-    fit_choose_test,
     presentations,
     read_presentations,
-    seen_by_all,
+    shared_images,
+    split_fit_validation_test,
 )
 from helpers.core.errors import LabError
 from helpers.core.paths import ROOT
@@ -87,7 +87,7 @@ def test_a_region_prefers_the_domain_whose_contrast_defined_it():
 
 def test_an_unknown_or_repeated_region_is_refused():
     assert rois.checked(["PPA", "OFA"]) == ("PPA", "OFA")
-    assert rois.ordered(["PPA", "V1v", "OFA"]) == ("V1v", "OFA", "PPA")
+    assert rois.sort_rois(["PPA", "V1v", "OFA"]) == ("V1v", "OFA", "PPA")
     with pytest.raises(LabError, match=r"did you mean 'FFA-1'\?") as found:
         rois.checked(["FFA1"])
     assert "VWFA-2" in found.value.expected
@@ -237,7 +237,7 @@ def test_splits_are_those_of_a_plain_loop(seed, n_sessions):
             everyone.append(row.nsdId)
         if not row.shared1000 and done["subj01"]:
             own.append((row.cocoId, row.nsdId))
-    assert seen_by_all(info, sessions).tolist() == everyone
+    assert shared_images(info, sessions).tolist() == everyone
     pool = [number for _, number in sorted(own)]
     if len(pool) >= 4:
         found = batches(info, "subj01", n_sessions, n_pool=len(pool) - 1, n_batches=3)
@@ -256,7 +256,7 @@ def test_the_named_session_counts_are_the_published_ones():
                                                 (8779, 7462, 1317)])
 def test_the_split_of_algonauts_is_torchs(n, n_train, n_test):
     """Sizes of spec 1.1; random_split takes its permutation from the global state."""
-    fold = fit_choose_test(n)
+    fold = split_fit_validation_test(n)
     state = torch.random.get_rng_state()
     torch.manual_seed(0)
     train, test = random_split(range(n), [int(0.85 * n), n - int(0.85 * n)])
@@ -338,7 +338,7 @@ def test_a_constant_vertex_is_left_out_and_counted(surface):
 def test_a_region_that_a_participant_lacks_is_not_among_its_regions(surface):
     cohort = NSD(surface, **SPLIT)
     assert "PPA" in cohort.rois("subj01") and "PPA" not in cohort.rois("subj02")
-    assert cohort.rois("subj01") == rois.ordered([*files.REGIONS, "nsdgeneral"])
+    assert cohort.rois("subj01") == rois.sort_rois([*files.REGIONS, "nsdgeneral"])
     found = cohort.responses("subj02", ["OPA", "PPA"])
     assert found.rois == ("OPA",)
     with pytest.raises(LabError, match="subj02 has no PPA"):
@@ -352,7 +352,7 @@ def test_a_region_that_a_participant_lacks_is_not_among_its_regions(surface):
 
 def test_the_fold_tests_what_everyone_saw_and_never_what_it_fits(surface):
     cohort = NSD(surface, **SPLIT)
-    everyone = seen_by_all(cohort.info, cohort.n_sessions)
+    everyone = shared_images(cohort.info, cohort.n_sessions)
     assert len(everyone) == 20
     for subject in cohort.subjects:
         fold, = cohort.folds(subject)
@@ -526,31 +526,31 @@ def test_a_voxel_with_a_label_in_both_hemispheres_says_so(tmp_path):
 # ---- images, layouts --------------------------------------------------------------------------
 
 def test_images_come_from_the_brick_by_nsd_number(surface, tmp_path):
-    album = NSD(surface, **SPLIT).album
+    stimuli = NSD(surface, **SPLIT).stimuli
     with h5py.File(surface / "nsddata_stimuli/stimuli/nsd/nsd_stimuli.hdf5") as file:
         pixels = file["imgBrick"][()]
-    assert len(album) == len(pixels)
+    assert len(stimuli) == len(pixels)
     for number in (0, 7, len(pixels) - 1):
-        np.testing.assert_array_equal(np.asarray(album.open(number)), pixels[number])
+        np.testing.assert_array_equal(np.asarray(stimuli.open(number)), pixels[number])
     to_tensor = lambda image: torch.tensor(np.asarray(image)).permute(2, 0, 1)  # noqa: E731
-    first, second = album.batches([[3, 1], [2]], to_tensor)
+    first, second = stimuli.batches([[3, 1], [2]], to_tensor)
     np.testing.assert_array_equal(first.permute(0, 2, 3, 1), pixels[[3, 1]])
     assert second.shape == (1, 3, 8, 8)
     for wrong in (-1, len(pixels)):
         with pytest.raises(LabError, match=f"image {wrong} of"):
-            album.open(wrong)
+            stimuli.open(wrong)
     with h5py.File(tmp_path / "nsd_stimuli.hdf5", "w") as file:
         pixels[-1, 0, 0, 0] += 1
         file["imgBrick"] = pixels
-    assert Brick(tmp_path / "nsd_stimuli.hdf5").digest != album.digest
+    assert HDF5Images(tmp_path / "nsd_stimuli.hdf5").digest != stimuli.digest
     for name, content in (("imgBrick", np.zeros((3, 8, 8), np.uint8)), ("other", pixels),
                           ("imgBrick", np.zeros((3, 8, 8, 3)))):
         with h5py.File(tmp_path / "bad.hdf5", "w") as file:
             file[name] = content
         with pytest.raises(LabError, match="no dataset 'imgBrick' of images"):
-            Brick(tmp_path / "bad.hdf5")
+            HDF5Images(tmp_path / "bad.hdf5")
     with pytest.raises(LabError, match="no file"):
-        Brick(tmp_path / "none.hdf5")
+        HDF5Images(tmp_path / "none.hdf5")
 
 
 def test_a_layout_is_opened_by_its_name_and_takes_only_what_it_knows(surface, tmp_path):

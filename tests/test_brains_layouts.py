@@ -21,7 +21,7 @@ from helpers.brains.layouts import read_cohort
 from helpers.brains.nod import NOD
 from helpers.brains.object2vec import Object2Vec
 from helpers.brains.rois import TABLE
-from helpers.brains.splits import fit_choose_test
+from helpers.brains.splits import split_fit_validation_test
 from helpers.core.errors import LabError
 
 # ---- Algonauts 2023 -----------------------------------------------------------------------------
@@ -54,21 +54,21 @@ def test_algonauts_responses_are_rows_of_the_files_by_nsd_number(challenge):
             assert found.members[name][column] == (labels[vertex] == TABLE[name].label)
 
 
-def test_algonauts_has_one_condition_a_image_whoever_saw_it(challenge):
+def test_algonauts_has_one_condition_an_image_whoever_saw_it(challenge):
     cohort = Algonauts(challenge)
     first, second = (cohort.responses(name, ["OFA"]).conditions for name in cohort.subjects)
-    assert len(np.intersect1d(first, second)) == 6 and len(cohort.album) == 74
+    assert len(np.intersect1d(first, second)) == 6 and len(cohort.stimuli) == 74
     for condition in (0, 30, 73):
         pixels = np.random.default_rng(int(cohort.nsd_ids[condition])).integers(
             0, 255, (8, 8, 3), np.uint8)
-        np.testing.assert_array_equal(np.asarray(cohort.album.open(condition)), pixels)
+        np.testing.assert_array_equal(np.asarray(cohort.stimuli.open(condition)), pixels)
     fold, = cohort.folds("subj02")
     (fit, choose), = fold.validation
     assert [len(part) for part in (fit, choose, fold.test)] == [30, 4, 6]
     assert sorted([*fit, *choose, *fold.test]) == second.tolist()
     images = sorted((challenge / "subj02/training_split/training_images").iterdir())
     numbers = np.array([int(path.stem.split("-")[-1]) for path in images])
-    dealt = fit_choose_test(40)
+    dealt = split_fit_validation_test(40)
     assert set(cohort.nsd_ids[fold.test]) == set(numbers[dealt.test])
     assert set(cohort.nsd_ids[fit]) == set(numbers[dealt.fit])
     assert np.isfinite(cohort.responses("subj02", ["OFA"]).mean(fold.test)).all()
@@ -155,7 +155,7 @@ def test_algonauts_vertices_with_nan_are_left_out_and_counted(challenge):
     image = sorted((challenge / "subj01/training_split/training_images").iterdir())[0]
     image.write_bytes(b"x")
     with pytest.raises(LabError, match=f"{image.name} cannot be read"):
-        cohort.album.open(int(np.searchsorted(cohort.nsd_ids, int(image.stem.split("-")[-1]))))
+        cohort.stimuli.open(int(np.searchsorted(cohort.nsd_ids, int(image.stem.split("-")[-1]))))
 
 
 # ---- NOD ----------------------------------------------------------------------------------------
@@ -202,11 +202,11 @@ def test_nod_betas_are_zscored_within_each_run(nod, per_run):
         z = stats.zscore(raw, axis=None if per_run == "scalar" else 0)[:, columns]
         for row, line in zip(z, shown_in(nod, run)):
             path = nod / "stimuli/imagenet" / line.split("_")[0] / line
-            condition = [p == path for p in cohort.album.paths].index(True)
+            condition = [p == path for p in cohort.stimuli.paths].index(True)
             place = found.conditions.tolist().index(condition)
             np.testing.assert_allclose(found.betas[place, 0], row, atol=1e-4)
-    with Image.open(cohort.album.paths[3]) as image:
-        np.testing.assert_array_equal(np.asarray(cohort.album.open(3)), np.asarray(image))
+    with Image.open(cohort.stimuli.paths[3]) as image:
+        np.testing.assert_array_equal(np.asarray(cohort.stimuli.open(3)), np.asarray(image))
 
 
 @pytest.mark.slow
@@ -241,7 +241,7 @@ def test_nod_reads_full_grayordinates_as_it_reads_the_cortex(nod, tmp_path):
 
 def test_nod_folds_hold_every_trial_once(nod):
     cohort = NOD(nod)
-    assert len(cohort.album) == 80
+    assert len(cohort.stimuli) == 80
     fold, = cohort.folds("sub-02")
     (fit, choose), = fold.validation
     assert [len(part) for part in (fit, choose, fold.test)] == [30, 4, 6]
@@ -301,7 +301,7 @@ def test_a_constant_vertex_of_a_run_is_left_out_of_nod_and_counted(nod, tmp_path
 def test_nod_takes_the_first_four_sessions_as_published(tmp_path):
     root = files.write_tiny_nod(tmp_path / "nod", n_subjects=1, n_sessions=5, n_runs=1, n_trials=4)
     assert len(NOD(root).responses("sub-01", ["V1"]).conditions) == 16
-    assert len(NOD(root, n_sessions=5).album) == 20
+    assert len(NOD(root, n_sessions=5).stimuli) == 20
 
 
 # ---- object2vec ---------------------------------------------------------------------------------
@@ -322,7 +322,7 @@ def test_object2vec_conditions_are_matched_by_name(objects):
     indices = stored["indices"].item()
     np.testing.assert_array_equal(np.flatnonzero(indices != 2), found.vertex)
     for condition, category in enumerate("abcdef"):
-        assert cohort.album.categories[cohort.condition_of.tolist().index(condition)] == category
+        assert cohort.stimuli.categories[cohort.condition_of.tolist().index(condition)] == category
         np.testing.assert_allclose(found.betas[condition, 0],
                                    betas[names.index(category)][indices != 2], rtol=1e-6)
     np.testing.assert_array_equal(found.members["LOC"], indices[indices != 2] == 3)

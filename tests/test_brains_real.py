@@ -93,7 +93,7 @@ def test_the_real_label_files_on_fsaverage_hold_the_same_vertices():
 def test_object2vec_as_published_has_81_categories_and_nine_sets():
     cohort = Object2Vec(REAL / "object2vec")
     assert cohort.subjects == ("subj001", "subj002", "subj003", "subj004")
-    assert len(cohort.album) == 810 and np.bincount(cohort.condition_of).tolist() == [10] * 81
+    assert len(cohort.stimuli) == 810 and np.bincount(cohort.condition_of).tolist() == [10] * 81
     full = cohort.responses("subj001", cohort.rois("subj001"))
     assert full.betas.shape == (81, 1, 1870) and full.excluded == {}
     assert {name: int(mask.sum()) for name, mask in full.members.items()} == {
@@ -125,7 +125,7 @@ def test_the_responses_of_object2vec_belong_to_the_category_that_they_are_given_
 @needs("rsa92")
 def test_the_92_image_study_has_its_images_matrices_and_categories():
     found = read_rsa92(REAL / "rsa92")
-    assert len(found.album) == 92 and found.album.open(5).size == (175, 175)
+    assert len(found.stimuli) == 92 and found.stimuli.open(5).size == (175, 175)
     assert len(found.single) == 8 and {"human IT", "monkey IT"} == set(found.rdms)
     main = loadmat(REAL / "rsa92/Kriegeskorte_Neuron2008_supplementalData.mat", squeeze_me=True)
     monkey, human = main["RDMs_mIT_hIT_fig1"]

@@ -15,7 +15,7 @@ from data.synthetic.captioned_files import write_captioned
 from data.zoo import clip_training
 from helpers.core.errors import LabError
 from helpers.core.paths import zoo_dir
-from helpers.decoding.retrieval import ranks
+from helpers.decoding.retrieval import retrieval_ranks
 from helpers.networks.clip import load_clip
 from helpers.networks.network import load_network
 from helpers.networks.registry import get_entry
@@ -156,7 +156,7 @@ def test_the_committed_towers_match_images_and_captions_that_they_never_saw(clip
     seen = clip.embed_images(image_folder(fresh), batch_size=60)
     said = np.mean([clip.embed_texts([lines[i] for lines in images.captions]) for i in range(5)],
                    axis=0)
-    place = ranks(seen, said, np.arange(120))
+    place = retrieval_ranks(seen, said, np.arange(120))
     assert seen.shape == said.shape == (120, 128) and (place <= 10).mean() > 0.5
 
 

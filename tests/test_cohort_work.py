@@ -158,7 +158,7 @@ def test_unit_features_are_the_activations_averaged_over_a_conditions_images(pri
     with torch.inference_mode():
         for row, condition in enumerate(conditions):
             images = np.flatnonzero(cohort.condition_of == condition)
-            x = torch.stack([net.preprocessing(cohort.album.open(i)) for i in images])
+            x = torch.stack([net.preprocessing(cohort.stimuli.open(i)) for i in images])
             relu = torch.relu(net.model[0](x)).flatten(1)
             np.testing.assert_allclose(found["relu"][row], relu.mean(0), rtol=1e-4, atol=1e-6)
             np.testing.assert_allclose(found["fc"][row], net.model[3](relu).mean(0), rtol=1e-4,
@@ -175,7 +175,7 @@ def test_conditions_may_have_unequal_numbers_of_images_in_any_order(private):
     with torch.inference_mode():
         for row, condition in zip(found, conditions):
             images = np.flatnonzero(cohort.condition_of == condition)
-            x = torch.stack([net.preprocessing(cohort.album.open(i)) for i in images])
+            x = torch.stack([net.preprocessing(cohort.stimuli.open(i)) for i in images])
             np.testing.assert_allclose(row, net.model(x).mean(0), rtol=1e-4, atol=1e-5)
 
 
@@ -184,9 +184,9 @@ def test_features_are_made_once_and_again_for_other_units_or_weights(cohort):
     pools = cohort_features.whole_layer_pool(net, ("fc",))
     make = lambda n, p: cohort_features.unit_features(n, p, cohort, conditions,  # noqa: E731
                                                       label="t", batch_size=4)["fc"]
-    first, opened = make(net, pools), cohort.album.opened
+    first, opened = make(net, pools), cohort.stimuli.opened
     np.testing.assert_array_equal(make(net, pools), first)
-    assert cohort.album.opened == opened
+    assert cohort.stimuli.opened == opened
     few = cohort_features.UnitPools({"fc": np.array([4, 5])}, {"layer": {"fc": np.array([0, 1])}})
     np.testing.assert_array_equal(make(net, few), first[:, 4:])
     assert not np.allclose(make(network(seed=1), pools), first)
@@ -194,7 +194,7 @@ def test_features_are_made_once_and_again_for_other_units_or_weights(cohort):
     assert not np.allclose(make(darker, pools), first)
     conditions = np.arange(10, 20)
     assert not np.allclose(make(net, pools), first)
-    cohort.album.pixels = 255 - cohort.album.pixels
+    cohort.stimuli.pixels = 255 - cohort.stimuli.pixels
     conditions = np.arange(10)
     assert not np.allclose(make(net, pools), first)
 
@@ -205,7 +205,7 @@ def test_mean_features_average_maps_over_space(cohort):
                                                   label="t",
                                           batch_size=2)
     with torch.inference_mode():
-        x = torch.stack([net.preprocessing(cohort.album.open(i)) for i in range(5)])
+        x = torch.stack([net.preprocessing(cohort.stimuli.open(i)) for i in range(5)])
         np.testing.assert_allclose(found["conv"], net.model[0](x).mean((2, 3)), rtol=1e-4,
                                    atol=1e-6)
     assert found["fc"].shape == (5, 6)

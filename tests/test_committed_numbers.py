@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from helpers.core.paths import FIGURES_VARIABLE, ROOT, figures_dir
-from helpers.runner.comparison import flattened, moved
+from helpers.runner.comparison import compare_numbers, flatten_numbers
 from helpers.runner.notebooks import sources
 
 COMMITTED = ROOT / "figures" / "demo"
@@ -32,12 +32,12 @@ def test_this_machine_agrees_with_the_committed_run(stem):
     committed, found = read(COMMITTED / f"{stem}.json"), read(MADE / f"{stem}.json")
     assert [claim["statement"] for claim in found["claims"]] == [
         claim["statement"] for claim in committed["claims"]]
-    assert moved(committed, found, read(TOLERANCES).get(stem, {})) == []
+    assert compare_numbers(committed, found, read(TOLERANCES).get(stem, {})) == []
 
 
 def test_tolerances_belong_to_committed_numbers():
     assert TOLERANCES.is_file(), "record them: python benchmarks/machines.py --record"
     for stem, allowed in read(TOLERANCES).items():
-        numbers = flattened(read(COMMITTED / f"{stem}.json"))
+        numbers = flatten_numbers(read(COMMITTED / f"{stem}.json"))
         assert allowed.keys() <= numbers.keys(), stem
         assert all(isinstance(numbers[name], int | float) for name in allowed), stem

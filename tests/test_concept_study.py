@@ -15,11 +15,11 @@ from scipy.stats import ttest_1samp
 from helpers.brains.nsd import NSD
 from helpers.brains.surfaces import Surface
 from helpers.concepts import plots
-from helpers.concepts.merge_tree import History
+from helpers.concepts.merge_tree import Persistence
 from helpers.concepts.study import ConceptStudy
-from helpers.concepts.suppression import below, signal_levels
+from helpers.concepts.suppression import p_below_zero, suppression_levels
 from helpers.config.shared_concepts import ConceptSpec, DecoderTraining, DecodingSpec
-from helpers.decoding.embedding_space import Space
+from helpers.decoding.embedding_space import EmbeddingSpace
 from helpers.decoding.study import DecodingStudy
 from helpers.decoding.vectors import unit
 
@@ -35,10 +35,11 @@ def study(private_module):
     rng = np.random.default_rng(0)
     vectors = rng.standard_normal((len(cohort.info), 6))
     for subject in cohort.subjects:
-        found = cohort.everywhere(subject, -1.0)
+        found = cohort.whole_brain(subject, -1.0)
         signal = np.nanmean(found.betas, axis=1)[:, :90]
         vectors[found.conditions] = signal @ np.repeat(np.eye(6), 15, axis=0)
-    space = Space("drawn", unit(vectors).astype(np.float32), "0" * 64, lambda texts: vectors)
+    space = EmbeddingSpace("drawn", unit(vectors).astype(np.float32), "0" * 64,
+                           lambda texts: vectors)
     spec = DecodingSpec("x", n_test=16, n_validation=10, n_pool=8, training=DecoderTraining(
         iterations=150, batch_size=32, learning_rate=1e-2, n_seeds=2))
     decoding = DecodingStudy(cohort, space, spec, 0, torch.device("cpu"))
@@ -49,7 +50,7 @@ def study(private_module):
 def test_a_study_agrees_with_counting_by_hand(study):
     found = study.concepts
     assert found.n_clusters >= 1 and found.eps == study.spec.eps[study.chosen[0]]
-    assert study.by_rotation.shape == (3, 3) and study.by_permutation.shape == (1, 3)
+    assert study.rotation_null.shape == (3, 3) and study.permutation_null.shape == (1, 3)
     for concept in range(found.n_clusters):
         where = study.where(concept)
         for number, subject in enumerate(study.subjects):
@@ -57,8 +58,9 @@ def test_a_study_agrees_with_counting_by_hand(study):
             assert mine == found.expanded_counts()[concept, number]
         inside = sum((study.decoding.trials(subject).members["PPA"] & (labels == concept)).sum()
                      for subject, labels in zip(study.subjects, found.labels))
-        assert study.share_inside(["PPA"])[concept] == inside / found.counts()[concept].sum()
-    assert np.isnan(study.share_inside(["LOC"])).all() and len(study.homes()) == found.n_clusters
+        assert study.fraction_in_regions(["PPA"])[concept] == inside / found.counts()[concept].sum()
+    assert np.isnan(study.fraction_in_regions(["LOC"])).all() and len(
+        study.roi_overlap()) == found.n_clusters
     assert {"cat", "dog", "pizza", "red"} <= set(study.words)
 
 
@@ -73,33 +75,33 @@ def test_patterns_are_covariances_with_the_prediction(study):
 
 def test_percent_signal_change_is_that_of_the_voxels_that_were_clustered(study):
     subject = study.subjects[1]
-    trials, test = study.decoding.trials(subject), study.tested(subject)
-    percent = study.in_percent(subject)
+    trials, test = study.decoding.trials(subject), study.test_conditions(subject)
+    percent = study.percent_signal_change(subject)
     assert percent.shape == (16, trials.responses.shape[1])
     raw, place = study.decoding.cohort.percent(subject, -1.0), 7
     column = np.flatnonzero((raw.hemisphere == trials.hemisphere[place])
                             & (raw.vertex == trials.vertex[place]))[0]
     mean = np.nanmean(raw.betas[raw.rows(test)], axis=1)[:, column]
     np.testing.assert_allclose(percent[:, place], mean, rtol=1e-5)
-    levels = signal_levels(study, {subject: percent}, share=.25)
+    levels = suppression_levels(study, {subject: percent}, share=.25)
     one = levels.iloc[0]
-    near = study.decoding.space.vectors[test] @ study.middles[one["concept"]]
+    near = study.decoding.space.vectors[test] @ study.centroids[one["concept"]]
     order = np.argsort(-near)
     assert one["most"] == pytest.approx(percent[order[:4], one["voxel"]].mean(), rel=1e-5)
     assert one["least"] == pytest.approx(percent[order[-4:], one["voxel"]].mean(), rel=1e-5)
-    assert signal_levels(study, {subject: None}).empty
+    assert suppression_levels(study, {subject: None}).empty
 
 
 def test_the_test_below_baseline_is_scipys():
     values = np.random.default_rng(0).normal(-.3, 1, 12)
-    assert below(values) == pytest.approx(ttest_1samp(values, 0, alternative="less").pvalue)
-    assert below(np.full(3, -1.0)) == 0 and below(np.zeros(3)) == 1
+    assert p_below_zero(values) == pytest.approx(ttest_1samp(values, 0, alternative="less").pvalue)
+    assert p_below_zero(np.full(3, -1.0)) == 0 and p_below_zero(np.zeros(3)) == 1
 
 
 def test_objects_and_others_are_asked_of_held_out_images(study):
     labels = study.object_labels()
     assert labels.empty  # sixteen test images hold no object often enough
-    without = study.without_one()
+    without = study.leave_one_out()
     assert len(without) == len(study.subjects) * study.concepts.n_clusters
     assert without["again"].max() <= 1 and without["r"].dropna().between(-1, 1).all()
 
@@ -107,10 +109,10 @@ def test_objects_and_others_are_asked_of_held_out_images(study):
 def test_bad_tables_are_told():
     for wrong, said in (({"eps": (.5, .4)}, "rising radii"), ({"eps": (.5, 2.0)}, "less than 2"),
                         ({"n_nulls": 0}, "n_nulls"), ({"expansion": -.1}, "expansion")):
-        with pytest.raises(ValueError, match=said):
+        with pytest.raises((ValueError, LabError), match=said):
             ConceptSpec(**wrong)
     for wrong in ({}, {"network": "x", "n_test": 5, "n_pool": 9}):
-        with pytest.raises(ValueError, match="the decoding (names|has)"):
+        with pytest.raises(LabError, match="the decoding (names|has)"):
             DecodingSpec(**wrong)
 
 
@@ -151,13 +153,14 @@ def test_panels_show_what_they_are_given():
     plots.count_bars(axes, [3, 0], ["a", "b"])
     assert [bar.get_width() for bar in axes.patches] == [3, 0]
     axes = Figure().add_subplot()
-    history = History(np.array([.1, .2]), np.array([np.inf, .5]), np.arange(2), np.array([9, 3]))
-    plots.life_bars(axes, history)
+    persistence = Persistence(np.array([.1, .2]), np.array([np.inf, .5]), np.arange(2),
+                              np.array([9, 3]))
+    plots.persistence_bars(axes, persistence)
     ends = [segment[1][0] for segment in axes.collections[0].get_segments()]
     assert ends == pytest.approx([.5, .22])
     axes = Figure().add_subplot()
     table = pd.DataFrame({"x": [3, 1], "y": [0, 1]}, index=["food", "cars"])
-    plots.truth_matrix(axes, table)
+    plots.ground_truth_matrix(axes, table)
     np.testing.assert_allclose(axes.images[0].get_array(), [[1, 0], [.5, .5]])
     axes = Figure().add_subplot()
     plots.null_lines(axes, [.1, .2], [4, 8], {"turned": np.array([[1, 2], [3, 4]])}, .2)

@@ -31,12 +31,12 @@ CUTS = {"blocks": {(blocked, "ROWS"): 5, (blocked, "COLUMNS"): 3},
         "columns": {(blocked, "COLUMNS"): 1},
         "groups": {(point_cloud, "PER_GROUP"): 2},
         "one group": {(point_cloud, "PER_GROUP"): 2, (point_cloud, "MOST_GROUPS"): 1},
-        "links": {(core_components, "LINKS_AT_ONCE"): 1},
-        "pairs": {(expansion, "PAIRS_AT_ONCE"): 1, (blocked, "ROWS"): 7},
-        "points": {(concepts_merge_tree, "AT_ONCE"): 1},
+        "links": {(core_components, "MAX_LINKS"): 1},
+        "pairs": {(expansion, "MAX_PAIRS"): 1, (blocked, "ROWS"): 7},
+        "points": {(concepts_merge_tree, "BLOCK_SIZE"): 1},
         "all": {(blocked, "ROWS"): 4, (blocked, "COLUMNS"): 6, (point_cloud, "PER_GROUP"): 3,
-                (core_components, "LINKS_AT_ONCE"): 1, (expansion, "PAIRS_AT_ONCE"): 1,
-                (concepts_merge_tree, "AT_ONCE"): 2}}
+                (core_components, "MAX_LINKS"): 1, (expansion, "MAX_PAIRS"): 1,
+                (concepts_merge_tree, "BLOCK_SIZE"): 2}}
 
 
 def people(seed: int) -> list[np.ndarray]:
@@ -62,8 +62,8 @@ def results(arrays) -> list[np.ndarray]:
 
 
 def lives(arrays) -> np.ndarray:
-    history = merge_tree(arrays, min_participants=M).history()
-    return np.array([history.born, history.ended, history.point, history.n_core])
+    persistence = merge_tree(arrays, min_participants=M).persistence()
+    return np.array([persistence.born, persistence.ended, persistence.point, persistence.n_core])
 
 
 @pytest.fixture(scope="module")
@@ -110,24 +110,24 @@ def test_results_do_not_depend_on_how_work_is_cut(constants, uncut, monkeypatch)
 
 def test_products_are_cut_as_told(monkeypatch):
     """The constants do decide: how large blocks are, how many groups there are."""
-    shapes, plain = [], blocked.Products.cosines
+    shapes, plain = [], blocked.BlockwiseCosine.cosines
 
     def seen(self, rows, columns, space):
         found = plain(self, rows, columns, space)
         shapes.append(found.shape)
         return found
 
-    monkeypatch.setattr(blocked.Products, "cosines", seen)
+    monkeypatch.setattr(blocked.BlockwiseCosine, "cosines", seen)
     cut(monkeypatch, CUTS["all"])
     results(people(0))
     assert np.max(shapes, axis=0).tolist() == [4, 6] and len(shapes) > 1000
-    assert point_cloud.unit_points(people(0)).n_groups > 5
+    assert point_cloud.make_point_cloud(people(0)).n_groups > 5
 
 
 def test_results_do_not_depend_on_the_stride(monkeypatch):
     arrays = draw(2), signs(1), people(0)
     whole = [results(x) for x in arrays]
-    for module, name in ((core_components, "_links"), (border_points, "_touch"),
+    for module, name in ((core_components, "_links"), (border_points, "_raise_last_cluster"),
                          (concepts_merge_tree, "_reach")):
         monkeypatch.setattr(module, name, getattr(module, name).py_func)
         monkeypatch.setattr(module, "STRIDE", 3)

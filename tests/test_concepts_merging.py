@@ -11,7 +11,7 @@ from test_concepts import draw, signs
 
 from helpers.concepts import point_cloud
 from helpers.concepts.clustering import EPS, cluster
-from helpers.concepts.merge_tree import History, MergeTree, merge_tree
+from helpers.concepts.merge_tree import MergeTree, Persistence, merge_tree
 from helpers.core.errors import LabError
 
 ROUNDING = 1e-6
@@ -65,17 +65,17 @@ def dense(arrays, m: int) -> Dense:
     return Dense(distance, np.sort(near, axis=1)[:, m - 1])
 
 
-def lives_of(history: History) -> list[tuple[int, float, float, int]]:
-    return sorted(zip(history.point, history.born, history.ended, history.n_core))
+def lives_of(persistence: Persistence) -> list[tuple[int, float, float, int]]:
+    return sorted(zip(persistence.point, persistence.born, persistence.ended, persistence.n_core))
 
 
 def same(tree: MergeTree, whole: Dense, grid) -> int:
     """Hold cuts and counts against the dense ones; return the most clusters at one eps."""
-    most, history = 0, tree.history()
+    most, persistence = 0, tree.persistence()
     for eps in grid:
         labels = whole.labels(eps)
         np.testing.assert_array_equal(np.concatenate(tree.core_labels(eps)), labels)
-        assert history.n_clusters(eps) == labels.max() + 1
+        assert persistence.n_clusters(eps) == labels.max() + 1
         most = max(most, labels.max() + 1)
     return most
 
@@ -102,7 +102,7 @@ def test_lives_are_those_seen_while_eps_is_raised_step_by_step():
     n = several = 0
     for seed in range(50):
         arrays, m = [x[:4] for x in draw(seed)], 1 + seed % 3
-        mine = lives_of(merge_tree(arrays, min_participants=m).history())
+        mine = lives_of(merge_tree(arrays, min_participants=m).persistence())
         theirs = dense(arrays, m).lives()
         assert [(p, size) for p, _, _, size in mine] == [(p, size) for p, _, _, size in theirs]
         np.testing.assert_allclose(np.array(mine)[:, 1:3], np.array(theirs)[:, 1:3], atol=ROUNDING)
@@ -118,12 +118,13 @@ def test_ties_are_settled_by_the_order_of_the_input(m, monkeypatch):
     for seed in range(30):
         arrays = signs(seed)
         tree, whole = merge_tree(arrays, min_participants=m), dense(arrays, m)
-        history, inside = tree.history(), point_cloud.unit_points(arrays)
+        persistence, inside = tree.persistence(), point_cloud.make_point_cloud(arrays)
         moved += (np.diff(inside.position) < 0).any()
         same(tree, whole, np.arange(1, 32) / 16)
-        assert lives_of(history) == whole.lives()
-        ties += len(np.unique(history.born)) < len(history.born) - 1
-        assert (np.lexsort((history.point, history.born)) == np.arange(len(history.born))).all()
+        assert lives_of(persistence) == whole.lives()
+        ties += len(np.unique(persistence.born)) < len(persistence.born) - 1
+        assert (np.lexsort((persistence.point,
+                            persistence.born)) == np.arange(len(persistence.born))).all()
     assert moved == 30 and ties > 10
 
 
@@ -134,9 +135,9 @@ def test_equal_points_are_one_cluster_whatever_rounding_makes_of_them():
     arrays = [np.concatenate([(s + 1) * base[which], rng.normal(size=(37 * s, 64))])
               for s in range(5)]
     tree = merge_tree(arrays, min_participants=3)
-    history = tree.history()
-    assert (history.born < 0.1).sum() == history.n_clusters(1e-5) == 300
-    assert np.abs(history.born[:300]).max() < ROUNDING
+    persistence = tree.persistence()
+    assert (persistence.born < 0.1).sum() == persistence.n_clusters(1e-5) == 300
+    assert np.abs(persistence.born[:300]).max() < ROUNDING
     for own in tree.core_labels(1e-5):
         assert (own[450:] == -1).all()
         np.testing.assert_array_equal(own[:450], which)
@@ -144,10 +145,10 @@ def test_equal_points_are_one_cluster_whatever_rounding_makes_of_them():
 
 def test_one_direction_is_one_cluster_and_opposite_ones_are_never_core():
     one = merge_tree([[[1.0, 0]], [[2.0, 0], [3, 0]]], min_participants=1)
-    assert lives_of(one.history()) == [(0, 0, np.inf, 3)]
+    assert lives_of(one.persistence()) == [(0, 0, np.inf, 3)]
     assert [x.tolist() for x in one.core_labels(0.01)] == [[0], [0, 0]]
     apart = merge_tree([[[1.0, 0]], [[-2.0, 0]]], min_participants=1)
-    assert lives_of(apart.history()) == [(0, 2, np.inf, 2)]
+    assert lives_of(apart.persistence()) == [(0, 2, np.inf, 2)]
     assert [x.tolist() for x in apart.core_labels(1.99)] == [[-1], [-1]]
 
 
@@ -157,7 +158,8 @@ def test_vectors_without_direction_are_in_no_link():
     arrays[1] = np.insert(arrays[1], 2, 0, axis=0)
     place = len(arrays[0]) + 2
     tree = merge_tree(arrays, min_participants=1)
-    assert tree.core[place] == np.inf and place not in tree.links and len(tree.history().born) > 3
+    assert tree.core[place] == np.inf and place not in tree.links and len(
+        tree.persistence().born) > 3
     np.testing.assert_allclose(np.delete(tree.core, place), whole.core, atol=ROUNDING)
     np.testing.assert_allclose(tree.joined, whole.joined, atol=ROUNDING)
     np.testing.assert_array_equal(tree.links - (tree.links > place), whole.links)

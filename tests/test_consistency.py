@@ -108,7 +108,7 @@ def test_the_interval_brackets_the_mean_and_narrows_with_more_images():
     assert many.high - many.low < 0.7 * (few.high - few.low)
 
 
-def test_pairs_of_a_image_with_itself_are_left_out():
+def test_pairs_of_an_image_with_itself_are_left_out():
     """Such pairs have a dissimilarity of 0 in every layer, and would make noise agree."""
     layers = noise_layers(12, [50, 50], 3)
     rng, means = np.random.default_rng(5), []
@@ -150,7 +150,7 @@ def test_layers_without_dissimilarities_alone_tell_nothing():
     assert np.isnan(none.matrix).all() and one.matrix[1, 1] == 1
 
 
-def test_a_image_that_moves_no_unit_is_like_no_other():
+def test_an_image_that_moves_no_unit_is_like_no_other():
     layers = [np.abs(one) for one in related_layers(16, 0)]
     layers[0][3] = 0
     rdms = [pdist(one, "correlation") for one in layers]

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from helpers.brains.files import Files
-from helpers.brains.rsa92 import Stack
+from helpers.brains.rsa92 import ImageStack
 from helpers.core.errors import LabError
-from helpers.stimuli.decode import decoded
+from helpers.stimuli.decode import decode_rgb
 from helpers.stimuli.image_sets import ImageSet
 
 RAMP = np.tile(np.linspace(0, 255, 64).astype(np.uint8), (48, 1))
@@ -36,7 +36,7 @@ def pgm(white: int) -> bytes:
 ])
 def test_grey_of_16_bits_is_scaled_from_its_range(tmp_path, name, save):
     save(tmp_path / name)
-    found = np.asarray(decoded(tmp_path / name))
+    found = np.asarray(decode_rgb(tmp_path / name))
     np.testing.assert_allclose(found.astype(int), np.dstack([RAMP] * 3), atol=1)
     assert found[0, 0].tolist() == [0, 0, 0] and found[0, -1].tolist() == [255, 255, 255]
 
@@ -54,7 +54,7 @@ def test_a_tiff_of_12_bits_is_scaled_from_its_own_range(tmp_path):
     start = 8 + len(packed)
     (tmp_path / "x.tif").write_bytes(b"II*\0" + start.to_bytes(4, "little") + packed.tobytes()
                                      + len(tags).to_bytes(2, "little") + entries + b"\0\0\0\0")
-    found = np.asarray(decoded(tmp_path / "x.tif"))[..., 0].astype(int)
+    found = np.asarray(decode_rgb(tmp_path / "x.tif"))[..., 0].astype(int)
     np.testing.assert_allclose(found, RAMP, atol=1)
 
 
@@ -76,49 +76,49 @@ def test_eight_bits_are_what_the_published_pipelines_see(tmp_path, name):
     path, extra = tmp_path / name, {"transparency": 3} if name == "palette.png" else {}
     EIGHT_BITS[name].save(path, **extra)
     with Image.open(path) as image:
-        np.testing.assert_array_equal(decoded(path), image.convert("RGB"))
+        np.testing.assert_array_equal(decode_rgb(path), image.convert("RGB"))
 
 
 def test_orientation_is_ignored_and_of_several_frames_the_first_is_read(tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.fromarray(RGB).save(tmp_path / "x.jpg", exif=exif)
-    assert decoded(tmp_path / "x.jpg").size == (64, 48)
+    assert decode_rgb(tmp_path / "x.jpg").size == (64, 48)
     for name in ("x.png", "x.tif"):
         Image.fromarray(RGB).save(tmp_path / name, save_all=True,
                                   append_images=[Image.fromarray(255 - RGB)])
-        np.testing.assert_array_equal(decoded(tmp_path / name), RGB)
+        np.testing.assert_array_equal(decode_rgb(tmp_path / name), RGB)
 
 
 @pytest.mark.parametrize("values", [RAMP / np.float32(255), RAMP.astype(np.int32) * 1000])
 def test_numbers_of_unknown_range_are_refused(tmp_path, values):
     Image.fromarray(values).save(tmp_path / "x.tif")
     with pytest.raises(LabError, match="black and white are not known") as error:
-        decoded(tmp_path / "x.tif")
+        decode_rgb(tmp_path / "x.tif")
     assert "x.tif" in error.value.seen and "8-bit PNG" in error.value.remedy
 
 
 @pytest.mark.parametrize("side", [110, 150])
-@pytest.mark.parametrize("album", [lambda root: ImageSet(root, ("x.png",), *[("a",)] * 3),
+@pytest.mark.parametrize("stimuli", [lambda root: ImageSet(root, ("x.png",), *[("a",)] * 3),
                                    lambda root: Files([root / "x.png"])])
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
-def test_a_image_above_the_limit_is_named_and_not_to_be_deleted(tmp_path, monkeypatch, album,
+def test_an_image_above_the_limit_is_named_and_not_to_be_deleted(tmp_path, monkeypatch, stimuli,
                                                                   side):
     """Pillow warns up to twice its limit, and raises an error that is no OSError beyond."""
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10_000)
     Image.new("1", (side, side)).save(tmp_path / "x.png")
     with pytest.raises(LabError, match="x.png is too large") as error:
-        album(tmp_path).open(0)
+        stimuli(tmp_path).open(0)
     assert str(side**2) in error.value.seen or f"{side} x {side}" in error.value.seen
     assert "10000 pixels" in error.value.expected
     assert "scaled copy" in error.value.remedy and "delete" not in error.value.remedy
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
-    assert album(tmp_path).open(0).size == (side, side)
+    assert stimuli(tmp_path).open(0).size == (side, side)
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize("end", ["PNG", "JPEG", "TIFF", "PPM", "BMP", "WEBP"])
-def test_damaged_bytes_end_in_a_image_or_an_error_that_names_the_one_file(tmp_path, end):
+def test_damaged_bytes_end_in_an_image_or_an_error_that_names_the_one_file(tmp_path, end):
     rng, buffer, path = np.random.default_rng(0), io.BytesIO(), tmp_path / "x.img"
     Image.fromarray(RGB).save(buffer, end)
     whole, refused = buffer.getvalue(), 0
@@ -129,7 +129,7 @@ def test_damaged_bytes_end_in_a_image_or_an_error_that_names_the_one_file(tmp_pa
                 data[rng.integers(0, min(len(data), 400))] = rng.integers(0, 256)
         path.write_bytes(bytes(data))
         try:
-            decoded(path)
+            decode_rgb(path)
         except LabError as error:
             refused += 1
             assert "x.img" in error.seen and "delete" not in error.remedy
@@ -140,5 +140,5 @@ def test_damaged_bytes_end_in_a_image_or_an_error_that_names_the_one_file(tmp_pa
                                     RGB, RAMP[None]])
 def test_arrays_of_another_type_are_no_images(pixels):
     with pytest.raises(LabError, match=r"uint8"):
-        Stack(pixels)
-    assert Stack(RGB[None]).open(0).size == (64, 48)
+        ImageStack(pixels)
+    assert ImageStack(RGB[None]).open(0).size == (64, 48)

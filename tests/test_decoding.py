@@ -13,9 +13,14 @@ from torch.nn import functional
 
 from helpers.config.shared_concepts import DecoderTraining, DecodingSpec
 from helpers.core.errors import LabError
-from helpers.decoding.contrastive_decoder import contrast, teach
-from helpers.decoding.retrieval import among, ranks, top_k
-from helpers.decoding.ridge_decoder import Metric, fit_ridge, plain, whiten
+from helpers.decoding.contrastive_decoder import fit_decoders, info_nce_and_gradient
+from helpers.decoding.retrieval import probability_among_nearest, retrieval_ranks, top_k_accuracy
+from helpers.decoding.ridge_decoder import (
+    EmbeddingMetric,
+    fit_ridge,
+    identity_metric,
+    whitening_metric,
+)
 from helpers.decoding.vectors import effective_dimension, unit
 
 SMALL = DecoderTraining(iterations=30, batch_size=16, learning_rate=1e-2, n_seeds=3)
@@ -42,7 +47,7 @@ def test_loss_and_slope_are_those_of_automatic_differentiation():
     torch.manual_seed(0)
     predicted = torch.randn(3, 9, 4, dtype=torch.float64, requires_grad=True)
     targets = functional.normalize(torch.randn(3, 9, 4, dtype=torch.float64), dim=2)
-    losses, slope = contrast(predicted.detach().clone(), targets, .2)
+    losses, slope = info_nce_and_gradient(predicted.detach().clone(), targets, .2)
     for run in range(3):
         loss = published_loss(predicted[run], targets[run], .2)
         assert losses[run].item() == pytest.approx(loss.item(), abs=1e-12)
@@ -75,7 +80,7 @@ def plain_run(responses, targets, teaching, seed):
 
 def test_runs_are_those_of_a_plain_training_loop():
     responses, targets = world()
-    found = teach(responses, targets, SMALL)
+    found = fit_decoders(responses, targets, SMALL)
     runs = [plain_run(responses, targets, SMALL, seed) for seed in range(3)]
     for number, (weight, bias) in enumerate(runs):
         np.testing.assert_allclose(found.run_weights[number], weight, atol=2e-4)
@@ -87,13 +92,13 @@ def test_runs_are_those_of_a_plain_training_loop():
 
 def test_company_changes_nothing_but_the_rounding():
     responses, targets = world(seed=1)
-    alone, joint = (teach(responses, targets, SMALL, together=n) for n in (1, 3))
+    alone, joint = (fit_decoders(responses, targets, SMALL, together=n) for n in (1, 3))
     np.testing.assert_allclose(alone.weight, joint.weight, atol=1e-5)
     np.testing.assert_allclose(alone.losses, joint.losses, atol=1e-4)
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        np.testing.assert_array_equal(alone.weight, teach(responses, targets, SMALL).weight)
+        np.testing.assert_array_equal(alone.weight, fit_decoders(responses, targets, SMALL).weight)
     finally:
         torch.set_num_threads(before)
 
@@ -101,8 +106,8 @@ def test_company_changes_nothing_but_the_rounding():
 def test_only_the_direction_of_targets_counts():
     responses, targets = world()
     scaled = targets * np.random.default_rng(0).uniform(.5, 3, (len(targets), 1))
-    np.testing.assert_allclose(teach(responses, targets, SMALL).weight,
-                               teach(responses, scaled, SMALL).weight, atol=2e-3)
+    np.testing.assert_allclose(fit_decoders(responses, targets, SMALL).weight,
+                               fit_decoders(responses, scaled, SMALL).weight, atol=2e-3)
 
 
 def test_what_was_seen_is_decoded_and_shuffled_labels_are_not():
@@ -111,9 +116,9 @@ def test_what_was_seen_is_decoded_and_shuffled_labels_are_not():
     own = np.arange(100)
 
     def top1(y):
-        found = teach(responses[100:], y, teaching)
+        found = fit_decoders(responses[100:], y, teaching)
         predicted = responses[:100] @ found.weight.T + found.bias
-        return (ranks(predicted, targets[:100], own) == 1).mean()
+        return (retrieval_ranks(predicted, targets[:100], own) == 1).mean()
 
     shuffled = np.random.default_rng(0).permutation(targets[100:])
     assert top1(targets[100:]) > .3 > .1 > top1(shuffled)
@@ -126,13 +131,13 @@ def test_what_was_seen_is_decoded_and_shuffled_labels_are_not():
     (lambda x, y: (x, y * 0), "70 targets without direction")])
 def test_bad_trials_are_told(change, said):
     with pytest.raises(LabError, match=said):
-        teach(*change(*world()), SMALL)
+        fit_decoders(*change(*world()), SMALL)
 
 
 def test_bad_tables_are_told():
     with pytest.raises(ValueError, match="noise"):
         DecoderTraining(noise=-1)
-    with pytest.raises(ValueError, match="as many test images as the pool"):
+    with pytest.raises(LabError, match="as many test images as the pool"):
         DecodingSpec("x", n_test=10, n_pool=20)
 
 
@@ -146,7 +151,8 @@ def test_ridge_is_scikit_learns(n):
     shares = []
     for alpha in alphas:
         model = Ridge(alpha=alpha).fit(responses[:n].astype(float), targets[:n])
-        shares.append((ranks(model.predict(responses[n:]), targets[n:], np.arange(40)) == 1).mean())
+        shares.append((retrieval_ranks(model.predict(responses[n:]), targets[n:],
+                                       np.arange(40)) == 1).mean())
     np.testing.assert_allclose(found.top1, shares)
     assert found.top1[alphas.index(found.alpha)] == max(shares)
     model = Ridge(alpha=found.alpha).fit(responses[:n].astype(float), targets[:n])
@@ -158,7 +164,7 @@ def test_ridge_is_scikit_learns(n):
 def test_ridge_in_another_metric_is_ridge_of_mapped_targets():
     responses, targets = world(n=100, n_voxels=20)
     rng, asked = np.random.default_rng(0), np.arange(40)
-    turn = Metric(rng.standard_normal(5), rng.standard_normal((5, 5)))
+    turn = EmbeddingMetric(rng.standard_normal(5), rng.standard_normal((5, 5)))
     held_out = (responses[60:], targets[60:], asked)
     ours = fit_ridge(responses[:60], targets[:60], held_out, (1.0, 10.0), [turn])
     mapped = fit_ridge(responses[:60], turn(targets[:60]), (responses[60:], turn(targets[60:]),
@@ -166,16 +172,17 @@ def test_ridge_in_another_metric_is_ridge_of_mapped_targets():
     np.testing.assert_allclose(ours.weight, mapped.weight, atol=1e-6)
     np.testing.assert_allclose(ours.bias, mapped.bias, atol=1e-6)
     np.testing.assert_array_equal(ours.top1, mapped.top1)
-    both = fit_ridge(responses[:60], targets[:60], held_out, (1.0, 10.0), [turn, plain(5)])
+    both = fit_ridge(responses[:60], targets[:60], held_out, (1.0, 10.0),
+                     [turn, identity_metric(5)])
     assert max(both.top1) >= max(ours.top1)
 
 
 def test_whitened_targets_have_equal_variance():
     targets = np.random.default_rng(0).standard_normal((500, 4)) * [3, 2, 1, .5] + 1
-    variances = np.var(whiten(targets, 1e-9)(targets), axis=0, ddof=1)
+    variances = np.var(whitening_metric(targets, 1e-9)(targets), axis=0, ddof=1)
     np.testing.assert_allclose(variances, 1, atol=1e-6)
-    shrunk = np.sort(np.var(whiten(targets, .1)(targets), axis=0, ddof=1))
-    assert shrunk[0] < .3 and shrunk[-1] == pytest.approx(1 / 1.1, abs=1e-6)
+    downsample = np.sort(np.var(whitening_metric(targets, .1)(targets), axis=0, ddof=1))
+    assert downsample[0] < .3 and downsample[-1] == pytest.approx(1 / 1.1, abs=1e-6)
 
 
 def test_ranks_count_who_is_nearer_and_give_no_credit_for_ties():
@@ -185,9 +192,9 @@ def test_ranks_count_who_is_nearer_and_give_no_credit_for_ties():
     for query, (one, answer) in enumerate(zip(predicted, own)):
         cosines = [one @ c / np.linalg.norm(one) / np.linalg.norm(c) for c in candidates]
         expected = 1 + sum(cosine > cosines[answer] for cosine in cosines)
-        assert ranks(predicted, candidates, own)[query] == expected
+        assert retrieval_ranks(predicted, candidates, own)[query] == expected
     same = np.ones((4, 2))
-    assert ranks(same[:1], same, np.array([2])).tolist() == [4]
+    assert retrieval_ranks(same[:1], same, np.array([2])).tolist() == [4]
 
 
 @pytest.mark.parametrize(("arguments", "said"), [
@@ -196,7 +203,7 @@ def test_ranks_count_who_is_nearer_and_give_no_credit_for_ties():
     ((np.ones((2, 3)), np.ones((4, 3)), np.array([0, 4])), "among the candidates")])
 def test_what_cannot_be_ranked_is_told(arguments, said):
     with pytest.raises(LabError, match=said):
-        ranks(*arguments)
+        retrieval_ranks(*arguments)
 
 
 @settings(max_examples=20, deadline=None)
@@ -208,25 +215,26 @@ def test_pools_are_what_drawing_pools_gives(n, data):
     for _ in range(1500):
         others = rng.choice(np.delete(np.arange(1, n + 1), rank - 1), pool - 1, replace=False)
         hits += (others < rank).sum() < k
-    assert among(np.array([rank]), n, pool, k)[0] == pytest.approx(hits / 1500, abs=.06)
-    assert among(np.array([rank]), n, n, k)[0] == (rank <= k)
+    assert probability_among_nearest(np.array([rank]), n, pool, k)[0] == pytest.approx(hits / 1500,
+                                                                                       abs=.06)
+    assert probability_among_nearest(np.array([rank]), n, n, k)[0] == (rank <= k)
 
 
 def test_pools_that_cannot_be_drawn_are_told():
     with pytest.raises(LabError, match="pool of 9 of 8"):
-        among(np.array([1]), 8, 9, 1)
+        probability_among_nearest(np.array([1]), 8, 9, 1)
 
 
 def test_curves_rise_to_one_and_images_are_the_replicates():
     rng = np.random.default_rng(0)
     rank, own = rng.integers(1, 101, 900), np.repeat(np.arange(300), 3)
-    curve = top_k(rank, own, 100)
+    curve = top_k_accuracy(rank, own, 100)
     assert curve.ks == (1, 5, 10, 50, 100) and curve.share[-1] == 1
     np.testing.assert_allclose(curve.share, [(rank <= k).mean() for k in curve.ks])
     np.testing.assert_allclose(curve.chance, np.array(curve.ks) / 100)
     assert ((curve.low <= curve.share) & (curve.share <= curve.high)).all()
     same = np.repeat(rank[::3], 3)  # three queries of an image that say the same
-    wide, narrow = top_k(same, own, 100), top_k(same, np.arange(900), 100)
+    wide, narrow = top_k_accuracy(same, own, 100), top_k_accuracy(same, np.arange(900), 100)
     assert (wide.high - wide.low)[2] > 1.4 * (narrow.high - narrow.low)[2]
 
 

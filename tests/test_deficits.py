@@ -8,7 +8,7 @@ import torch
 from scipy import stats
 
 from helpers.core.errors import LabError
-from helpers.core.statistics import corrected
+from helpers.core.statistics import correct_p_values
 from helpers.lesions import statistics
 from helpers.lesions.deficits import (
     compute_deficits,
@@ -159,9 +159,9 @@ def test_beyond_random_is_a_prediction_interval():
 
 
 def test_holm_by_hand_with_a_missing_member():
-    found = corrected([0.01, np.nan, 0.04, 0.03])
+    found = correct_p_values([0.01, np.nan, 0.04, 0.03])
     assert found[[0, 2, 3]] == pytest.approx([0.03, 0.06, 0.06]) and np.isnan(found[1])
-    assert np.isnan(corrected([np.nan])).all()
+    assert np.isnan(correct_p_values([np.nan])).all()
 
 
 # ---- probe sets ---------------------------------------------------------------------------------

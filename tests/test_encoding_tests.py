@@ -9,7 +9,7 @@ from scipy import stats
 
 from helpers.encoding.statistics import (
     compare_with_competitors,
-    corrected,
+    correct_p_values,
     gains,
     paired_t_test,
     paired_test_over_rois,
@@ -41,9 +41,10 @@ def test_two_participants_have_a_difference_but_no_p_value():
 
 
 def test_unknown_p_values_do_not_count_in_the_family():
-    np.testing.assert_allclose(corrected([0.01, np.nan, 0.04], "bonferroni"), [0.02, np.nan, 0.08])
-    np.testing.assert_allclose(corrected([0.01, np.nan, 0.04], "holm"), [0.02, np.nan, 0.04])
-    assert np.isnan(corrected([np.nan], "holm")).all()
+    np.testing.assert_allclose(correct_p_values([0.01, np.nan, 0.04], "bonferroni"),
+                               [0.02, np.nan, 0.08])
+    np.testing.assert_allclose(correct_p_values([0.01, np.nan, 0.04], "holm"), [0.02, np.nan, 0.04])
+    assert np.isnan(correct_p_values([np.nan], "holm")).all()
 
 
 def test_the_summary_counts_participants_and_keeps_empty_regions():

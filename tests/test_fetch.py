@@ -136,7 +136,7 @@ def test_dropped_connections_are_resumed(server, source, tmp_path, tells_size):
     server.drop_after, server.tells_size = [500_000, 300_000], tells_size
     if tells_size:
         assert download(source, tmp_path / "thing.bin").read_bytes() == BODY
-        assert len(server.asked) == 3 and server.served < len(BODY) + 2 * transport.PIECE_BYTES
+        assert len(server.asked) == 3 and server.served < len(BODY) + 2 * transport.CHUNK_BYTES
     else:  # nobody can notice the end but the digest
         with pytest.raises(LabError, match="digest"):
             download(source, tmp_path / "thing.bin")
@@ -215,7 +215,7 @@ def test_interrupt_leaves_a_part_to_go_on_from(server, source, tmp_path, monkeyp
     assert names(tmp_path) == ["thing.bin.part"]
     monkeypatch.undo()
     assert download(source, tmp_path / "thing.bin").read_bytes() == BODY
-    assert server.asked[-1] == f"bytes={4 * transport.PIECE_BYTES}-"
+    assert server.asked[-1] == f"bytes={4 * transport.CHUNK_BYTES}-"
 
 
 def test_too_small_a_disk_is_noticed_before(server, source, tmp_path, monkeypatch):

@@ -11,7 +11,7 @@ from tiny_cohort import TinyCohort
 from torch import nn
 
 from helpers.brains.algonauts import Algonauts
-from helpers.brains.surfaces import Surface, surface_of
+from helpers.brains.surfaces import Surface, read_surface
 from helpers.figures import style
 from helpers.finetuning import plots
 from helpers.finetuning.held_out_bound import (
@@ -123,11 +123,11 @@ def test_vertices_of_challenge_space_lie_on_fsaverage(tmp_path):
     mask[10:62] = 1
     np.save(root / "subj01/roi_masks/lh.all-vertices_fsaverage_space.npy", mask)
     cohort = Algonauts(root)
-    sheet = surface_of(cohort, "subj01", "lh")
+    sheet = read_surface(cohort, "subj01", "lh")
     np.testing.assert_array_equal(sheet.place, np.arange(10, 62))
     assert not sheet.flat and sheet.points.shape == (90, 3)
-    assert surface_of(cohort, "subj01", "rh") is None
-    assert surface_of(TinyCohort(), "A", "lh") is None
+    assert read_surface(cohort, "subj01", "rh") is None
+    assert read_surface(TinyCohort(), "A", "lh") is None
 
 
 def test_maps_of_folded_cortex_are_drawn_by_nilearn(tmp_path):

@@ -64,10 +64,10 @@ class WideCohort(TinyCohort):
     def __init__(self, *, images_per_condition: int = 1, common: bool = True) -> None:
         super().__init__(images_per_condition=images_per_condition, n_repeats=2, noise=0.3)
         self.n_conditions, self.common = N_TEST + 3 * N_OWN, common
-        self.album = Drawn(self.n_conditions * images_per_condition)
+        self.stimuli = Drawn(self.n_conditions * images_per_condition)
         tints = np.random.default_rng(1).integers(0, 255, (self.n_conditions, 1, 1, 3))
         tints = tints.repeat(images_per_condition, 0)
-        self.album.pixels = (0.4 * self.album.pixels + 0.6 * tints).astype(np.uint8)
+        self.stimuli.pixels = (0.4 * self.stimuli.pixels + 0.6 * tints).astype(np.uint8)
         self.condition_of = np.repeat(np.arange(self.n_conditions), images_per_condition)
 
     def own(self, subject: str) -> np.ndarray:
@@ -87,11 +87,11 @@ class WideCohort(TinyCohort):
         return (Fold(own[:30], own[45:], ((own[:30], own[30:45]),)),)
 
     def digest(self, subject):
-        return f"{subject}-{self.common}-{len(self.album)}"
+        return f"{subject}-{self.common}-{len(self.stimuli)}"
 
     def signal(self, subject: str) -> np.ndarray:
         """Mean colours, weighed otherwise by each voxel, (n_conditions, 60)."""
-        pixels = self.album.pixels.reshape(self.n_conditions, -1, 3)
+        pixels = self.stimuli.pixels.reshape(self.n_conditions, -1, 3)
         colours = pixels.mean(1) / 50
         return (colours - colours.mean(0)) @ np.random.default_rng(
             10 + self.subjects.index(subject)).normal(size=(3, 60))
@@ -243,10 +243,10 @@ def test_images_are_decoded_once_for_all_regions_and_kinds(private):
     cohort = WideCohort()
     study = study_of(cohort)
     study.voxel_scores(["pretrained", "contrastive"])
-    assert cohort.album.opened == cohort.n_conditions
+    assert cohort.stimuli.opened == cohort.n_conditions
     again = WideCohort()
     study_of(again, epochs=1).voxel_scores(["contrastive"])
-    assert again.album.opened == 0 == again.read
+    assert again.stimuli.opened == 0 == again.read
 
 
 def test_pixels_are_the_images_resized_without_cropping(shared):
@@ -257,7 +257,7 @@ def test_pixels_are_the_images_resized_without_cropping(shared):
     assert pixels.shape == (3, 3, 16, 16) and pixels.dtype == np.uint8
     np.testing.assert_array_equal(response_idx, [0, 1, 2])
     for image, place in zip(pixels, asked):
-        expected = Image.fromarray(cohort.album.pixels[place]).resize((16, 16),
+        expected = Image.fromarray(cohort.stimuli.pixels[place]).resize((16, 16),
                                                                       Image.Resampling.BILINEAR)
         np.testing.assert_array_equal(image, np.array(expected).transpose(2, 0, 1))
 
@@ -273,7 +273,7 @@ def test_each_image_knows_its_condition_in_whatever_order_they_lie(shared, max_i
     for k, place in enumerate(asked):
         mine = pixels[response_idx == k]
         expected = np.flatnonzero(cohort.condition_of == place)[:max_images or 3]
-        np.testing.assert_array_equal(mine, cohort.album.pixels[expected].transpose(0, 3, 1, 2))
+        np.testing.assert_array_equal(mine, cohort.stimuli.pixels[expected].transpose(0, 3, 1, 2))
 
 
 def test_rows_of_one_condition_are_averaged():
@@ -291,7 +291,7 @@ def features(model, cohort, stimulus_ids) -> dict[str, np.ndarray]:
     """Show images to a tiny network; read its three layers out, averaged over conditions."""
     found = {"conv": [], "relu": [], "fc": []}
     for stimulus_id in stimulus_ids:
-        images = cohort.album.pixels[cohort.condition_of == stimulus_id]
+        images = cohort.stimuli.pixels[cohort.condition_of == stimulus_id]
         with torch.inference_mode():
             x = (torch.from_numpy(images).permute(0, 3, 1, 2) / 255 - 0.5) / 0.5
             conv = model[0](x).flatten(1)
@@ -316,7 +316,7 @@ def tuned_by_hand(cohort, condition: str, subjects_trained_on, stimulus_ids=None
         own = cohort.own(subject) if stimulus_ids is None else stimulus_ids
         y = CohortData(cohort, spec, 32).responses(Region(subject, roi), own, own)
         keep = np.isin(cohort.condition_of, own)
-        pairs.append(SubjectPairs(subject, cohort.album.pixels[keep].transpose(0, 3, 1, 2).copy(),
+        pairs.append(SubjectPairs(subject, cohort.stimuli.pixels[keep].transpose(0, 3, 1, 2).copy(),
                            np.searchsorted(own, cohort.condition_of[keep]), y))
     model = build_model(CONDITIONS[condition], copy.deepcopy(net.model),
                         {p.subject: p.responses.shape[1] for p in pairs}, spec, image_size=32,
@@ -632,7 +632,7 @@ def test_rates_are_searched_on_as_many_regions_as_asked_and_never_on_the_test(pr
                 for training_pairs, _ in tuned}) == 2
     assert {len(training_pairs.pixels) for training_pairs, _ in tuned} == {44}
     assert {learning_rate for _, learning_rate in tuned} == {1e-3, 1e-2}
-    assert cohort.album.opened == sum(len(study.plan.cohort_data.splits(s)[0].train)
+    assert cohort.stimuli.opened == sum(len(study.plan.cohort_data.splits(s)[0].train)
                                       for s in {training_pairs.subject
                                                 for training_pairs, _ in tuned})
 
@@ -672,7 +672,7 @@ def test_each_side_of_a_bound_has_the_statistics_of_its_own_training(shared, con
         own = cohort.own(subject)
 
         def inside(stimulus_ids, own=own, subject=subject):
-            pixels = cohort.album.pixels[stimulus_ids].transpose(0, 3, 1, 2).copy()
+            pixels = cohort.stimuli.pixels[stimulus_ids].transpose(0, 3, 1, 2).copy()
             y = study.plan.cohort_data.responses(Region(subject, "PPA"), stimulus_ids, own)
             return (model.from_images(model.feature_extractor(HALF(pixels, torch.device("cpu")))),
                     model.from_responses[subject](torch.from_numpy(y)))
@@ -730,7 +730,7 @@ class OtherCohort(WideCohort):
 
     def __init__(self) -> None:
         super().__init__()
-        self.album.pixels = self.album.pixels[::-1].copy()
+        self.stimuli.pixels = self.stimuli.pixels[::-1].copy()
 
     def rois(self, subject):
         return ("V1",)
@@ -782,7 +782,7 @@ def test_a_second_call_reads_what_the_first_found(private, monkeypatch):
     cohort = WideCohort()
     again = study_of(cohort, **few).voxel_scores(conditions)
     pd.testing.assert_frame_equal(first, again)
-    assert cohort.album.opened == 0 == cohort.read
+    assert cohort.stimuli.opened == 0 == cohort.read
     study_of(protocol="P2", **few).voxel_scores(conditions)  # another look at the same networks
     with pytest.raises(AssertionError, match="tuned again"):
         study_of(seed=1, **few).voxel_scores(["contrastive"])

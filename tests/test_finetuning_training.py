@@ -80,7 +80,7 @@ response_idx_lists = st.lists(st.integers(0, 8), min_size=2, max_size=40).filter
 
 @given(response_idx=response_idx_lists, size=st.integers(2, 12), seed=st.integers(0, 99))
 @settings(max_examples=150, deadline=None)
-def test_no_batch_holds_a_condition_twice_and_no_epoch_a_image_twice(response_idx, size, seed):
+def test_no_batch_holds_a_condition_twice_and_no_epoch_an_image_twice(response_idx, size, seed):
     response_idx = np.array(response_idx)
     all_batches = split_into_batches(response_idx, size,
                                      generator=torch.Generator().manual_seed(seed))

@@ -189,7 +189,7 @@ def test_weak_axes_are_orthonormal_too():
     np.testing.assert_allclose(axes.T @ axes, np.eye(axes.shape[1]), atol=1e-12)
 
 
-def test_scores_of_a_image_depend_on_no_other_test_image():
+def test_scores_of_an_image_depend_on_no_other_test_image():
     axes = gist_axes(spread(50, 80, 0), n_axes=10)
     test = spread(20, 80, 1)
     together = project(test, axes)

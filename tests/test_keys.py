@@ -257,8 +257,8 @@ def test_every_file_that_is_opened_is_in_the_key(write, ask, private, monkeypatc
     write(private / "data")
     (private / "data").rename(private / "tiny")
     with monkeypatch.context() as patch:
-        patch.setattr(ClipModel, "embed_images", lambda self, album, **_: np.stack(
-            [np.asarray(album.open(i), np.float32).mean((0, 1)) for i in range(len(album))]))
+        patch.setattr(ClipModel, "embed_images", lambda self, stimuli, **_: np.stack(
+            [np.asarray(stimuli.open(i), np.float32).mean((0, 1)) for i in range(len(stimuli))]))
         with watched(private / "tiny") as opened:
             ask(private / "tiny")
     assert opened
@@ -377,7 +377,7 @@ def test_a_notebook_that_reads_name_embeddings_says_so(monkeypatch, private):
     """Stamps follow what the ledger names as opened, by the names in `Profile.sources`."""
     laboratory = lab.open("mini", notebook="none", data=str(private))
     monkeypatch.setattr(lab, "ensure_available", lambda *_: private)
-    digests = {"read_name_embeddings": "1", "named_space": "2", "open_cohort": "3"}
+    digests = {"read_name_embeddings": "1", "name_embedding_space": "2", "open_cohort": "3"}
     for opener, digit in digests.items():
         monkeypatch.setattr(decoding_study, opener,
                             lambda *_, digit=digit: SimpleNamespace(digest=digit * 64))

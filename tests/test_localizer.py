@@ -64,7 +64,7 @@ def planted(private):
             Image.fromarray(pixels).save(folder / f"{category}-{number}.png")
     model = Averages().eval()
     view = Preprocessing(8, 8, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
-    entry = NetworkEntry("planted", "none", view, {}, "none", "none")
+    entry = NetworkEntry("planted", "none", view, "none", "none", {})
     layers = {"flat": "flat", "mix": "mix"}
     return Network("planted", entry, model, layers, view, "digest", (3, 8, 8)), floc(
         private / "data" / "floc")

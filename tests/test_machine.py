@@ -12,7 +12,7 @@ from helpers.core import machine
 from helpers.core.errors import LabError
 from helpers.core.machine import free_memory, usable_cores, workers
 from helpers.core.provenance import Provenance
-from helpers.runner.comparison import moved
+from helpers.runner.comparison import compare_numbers
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def roomy(container, monkeypatch):
 
 
 def test_enough_of_everything_is_not_talked_about(roomy, tmp_path):
-    assert machine.divided(4, [tmp_path]) == (4, [])
+    assert machine.divide_cores(4, [tmp_path]) == (4, [])
 
 
 @pytest.mark.parametrize("offered, asked, given, told", [
@@ -85,14 +85,14 @@ def test_what_is_scarce_is_told_and_the_run_goes_on(roomy, tmp_path, offered, as
     machines, space = roomy
     machines.update({name: value for name, value in offered.items() if name in machines})
     space.update({name: value for name, value in offered.items() if name in space})
-    at_once, (said,) = machine.divided(asked, [tmp_path])
+    at_once, (said,) = machine.divide_cores(asked, [tmp_path])
     assert at_once == given and told in said
 
 
 def test_a_full_disk_is_refused_before_anything_runs(roomy, tmp_path):
     roomy[1]["free"] = 10**8
     with pytest.raises(LabError, match="100 MB free"):
-        machine.divided(4, [tmp_path])
+        machine.divide_cores(4, [tmp_path])
 
 
 def test_the_machine_is_recorded_but_not_shown():
@@ -104,4 +104,4 @@ def test_the_machine_is_recorded_but_not_shown():
     contents = [{"provenance": asdict(one), "claims": [], "numbers": {"r": 0.5}}
                 for one in (there, elsewhere)]
     assert contents[0] != contents[1]
-    assert moved(*contents, tolerances={}) == []
+    assert compare_numbers(*contents, tolerances={}) == []

@@ -13,7 +13,7 @@ import sys
 import pytest
 
 from helpers.core.paths import ROOT
-from helpers.runner.comparison import moved
+from helpers.runner.comparison import compare_numbers
 
 _spec = importlib.util.spec_from_file_location("machines", ROOT / "benchmarks" / "machines.py")
 machines = importlib.util.module_from_spec(_spec)
@@ -81,8 +81,8 @@ def test_distances_are_measured_and_tolerances_hold_what_was_seen():
     allowed = machines.measured(committed, [one, two])
     assert allowed == {"all": 0.0027, "claims/1/low": 0.03}
     assert machines.measured(committed, [committed]) == {}
-    assert moved(committed, one, allowed) == []
-    assert moved(committed, two, allowed) == [
+    assert compare_numbers(committed, one, allowed) == []
+    assert compare_numbers(committed, two, allowed) == [
         "claims/1/verdict: supported became inconclusive"]
     assert machines.verdicts_moved(committed, one) == []
     assert machines.verdicts_moved(committed, two) == [

@@ -49,7 +49,11 @@ from helpers.selectivity.study import NONE
 from helpers.selectivity.study import stream_moments as measure_moments
 from helpers.selectivity.unit_distribution import MEASURES
 from helpers.stimuli.image_sets import CORE, FLOC, floc
-from helpers.stimuli.six_category_localizer import SIX_SETS, SixSets, six_sets
+from helpers.stimuli.six_category_localizer import (
+    SIX_CATEGORIES,
+    SixCategoryLocalizer,
+    make_six_category_localizer,
+)
 
 CELL = {"faces": 0, "bodies": 1, "scenes": 2, "characters": 3}
 """Of 4 x 4 cells, the one that is bright in the images of a domain."""
@@ -87,7 +91,7 @@ class Cells(nn.Module):
 
 def planted_network(name: str = "planted", model: nn.Module | None = None) -> Network:
     view = Preprocessing(16, 16, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
-    entry = NetworkEntry(name, "none", view, {}, "none", "none")
+    entry = NetworkEntry(name, "none", view, "none", "none", {})
     return Network(name, entry, (model or Cells()).eval(), {"flat": "flat"}, view,
                    f"digest of {name}", (3, 16, 16))
 
@@ -98,7 +102,7 @@ def cells_of(domain: str, number: int) -> list[int]:
 
 
 @pytest.fixture(scope="module")
-def images(tmp_path_factory: pytest.TempPathFactory) -> SixSets:
+def images(tmp_path_factory: pytest.TempPathFactory) -> SixCategoryLocalizer:
     root = tmp_path_factory.mktemp("planted") / "floc"
     rng = np.random.default_rng(0)
     for category, domain in FLOC.items():
@@ -110,7 +114,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> SixSets:
                     pixels[4 * y:4 * y + 4, 4 * x:4 * x + 4] += step
             Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(
                 root / category / f"{category}-{number}.png")
-    return six_sets(floc(root))
+    return make_six_category_localizer(floc(root))
 
 
 @pytest.fixture(scope="module")
@@ -132,10 +136,10 @@ def blocks(network, images, tmp_path_factory) -> dict[str, BlockStatistics]:
         return compute_block_statistics(network, images, batch_size=7)
 
 
-def groups_of(values: np.ndarray, images: SixSets, part: int) -> list[np.ndarray]:
+def groups_of(values: np.ndarray, images: SixCategoryLocalizer, part: int) -> list[np.ndarray]:
     """Split the rows of one half, or of all images, by their set."""
     within = np.full(len(images), True) if part == ALL_IMAGES else images.halves == part
-    return [values[within & (np.array(images.domains) == name)] for name in SIX_SETS]
+    return [values[within & (np.array(images.domains) == name)] for name in SIX_CATEGORIES]
 
 
 def live(values: np.ndarray) -> np.ndarray:
@@ -212,7 +216,7 @@ def test_stages_have_the_shapes_of_their_layers(blocks):
     assert blocks["stage"].shape == (3, 4, 4) and blocks["mix"].shape == (10, 1, 1)
     for layer, n_units in (("stage", 48), ("mix", 10)):
         one = blocks[layer]
-        assert one.sets == SIX_SETS and one.labels.shape == (len(FDR_ALPHAS), 3, n_units)
+        assert one.sets == SIX_CATEGORIES and one.labels.shape == (len(FDR_ALPHAS), 3, n_units)
         assert one.mean.shape == one.index.shape == one.d_prime.shape == (6, 2, n_units)
         assert one.min_t.shape == (6, 2, n_units) and one.sparseness.shape == (2, n_units)
 
@@ -636,7 +640,7 @@ SPEC = LanguageSpec(conditions=KINDS, layers=("stage", "mix"), vision="seen", un
                     n_units=2, max_units=2, n_boot=5, n_nulls=5)
 
 
-def siblings(images: SixSets, opened: list[str] | None = None, *,
+def siblings(images: SixCategoryLocalizer, opened: list[str] | None = None, *,
              gain: float = 1.0) -> MatchedModelsStudy:
     def open_one(name: str) -> Network:
         model = Cells()

@@ -8,10 +8,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from helpers.concepts.interpretation import associated
+from helpers.concepts.interpretation import associated_vectors
 from helpers.core.errors import LabError
 from helpers.core.paths import ROOT
-from helpers.decoding.embedding_space import named_space
+from helpers.decoding.embedding_space import name_embedding_space
 from helpers.networks.name_embeddings import N_DIMS, RELEASE_FILES, read_name_embeddings
 
 REAL = ROOT.parent / "shared" / "data" / "clip_text"
@@ -55,15 +55,15 @@ def test_files_that_are_absent_or_do_not_fit_are_told(folder):
 
 def test_conditions_get_the_embedding_of_their_name(folder):
     names = read_name_embeddings(folder)
-    cohort = SimpleNamespace(name="kinds", album=SimpleNamespace(
+    cohort = SimpleNamespace(name="kinds", stimuli=SimpleNamespace(
         classes=("cup", "sea", "swivel_chair")))
-    space = named_space(names, cohort)
+    space = name_embedding_space(names, cohort)
     assert space.known.tolist() == [0, 2] and space.words == names.names
     own = names.embed_texts(["swivel chair"])[0]
     np.testing.assert_allclose(space.vectors[2], own / np.linalg.norm(own), atol=1e-6)
-    cohort.album.classes = ("sea",)
+    cohort.stimuli.classes = ("sea",)
     with pytest.raises(LabError, match="no condition has a name"):
-        named_space(names, cohort)
+        name_embedding_space(names, cohort)
 
 
 @needs_real
@@ -72,7 +72,7 @@ def test_real_words_are_nearest_to_what_belongs_with_them():
     assert len(names.names) > 1300
     asked = {"cat": {"kitten", "dog", "cat"}, "pizza": {"pizza", "pasta", "lasagna", "pie"},
              "car": {"car", "automobile", "vehicle", "sports car", "van"}}
-    most, least = associated(names.embed_texts(list(asked)), names.vectors, 8)
+    most, least = associated_vectors(names.embed_texts(list(asked)), names.vectors, 8)
     for row, (word, near) in enumerate(asked.items()):
         words = [names.names[i] for i in most[row]]
         assert words[0] == word and len(near & set(words)) >= 2, (word, words)

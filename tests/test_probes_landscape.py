@@ -86,7 +86,7 @@ class Halves(TinyCohort):
     def responses(self, subject, rois):
         conditions = self.shown(subject)
         rng = np.random.default_rng([3, self.subjects.index(subject)])
-        halves = self.album.pixels.reshape(self.n_conditions, 32, 2, 16, 3).mean((1, 3)) / 50
+        halves = self.stimuli.pixels.reshape(self.n_conditions, 32, 2, 16, 3).mean((1, 3)) / 50
         seen = halves.reshape(self.n_conditions, 6)
         betas = seen @ rng.normal(size=(6, 48)) + rng.normal(0, 0.2, (self.n_conditions, 48))
         first = np.arange(48) < 24
@@ -509,7 +509,7 @@ def test_of_several_splits_the_networks_of_the_first_are_taken(shared):
     study = study_of(cohort, subjects=("C",), rois=("PPA",))
     found, splits = study.networks(["contrastive"]), study.plan.cohort_data.splits("C")
     assert len(found) == 1 and len(splits) == 2
-    shown = cohort.album.pixels[splits[0].train].transpose(0, 3, 1, 2)
+    shown = cohort.stimuli.pixels[splits[0].train].transpose(0, 3, 1, 2)
     np.testing.assert_array_equal(found[0].run.training_pairs[0].pixels, shown)
 
 
@@ -694,9 +694,9 @@ LATERAL = LateralitySpec(("V1v", "V2v"), ("V1v",), "objects", ("pool", "conv"), 
 @pytest.mark.parametrize("change, told", [
     ({"roi": "hV4"}, "ROIs V1v, V2v, and asks for hV4 besides"),
     ({"shuffled_rois": ("V1v", "V3d")}, "asks for V3d besides"),
-    ({"layers": ()}, "layers: none"), ({"rois": ()}, "the ROIs none, and asks for V1v, V2v")])
+    ({"layers": ()}, "layers(?s:.)*at least 1 item"), ({"rois": ()}, "rois(?s:.)*at least 1 item")])
 def test_a_laterality_that_cannot_be_measured_is_told(change, told):
-    with pytest.raises(LabError, match=f"{told}(?s:.)*one layer or more(?s:.)*'laterality'"):
+    with pytest.raises((LabError, ValueError), match=told):
         replace(LATERAL, **change)
 
 

@@ -24,11 +24,11 @@ from helpers.runner.freshness import is_fresh
 from helpers.runner.notebooks import (
     check_parameters,
     choose,
-    cleaned,
+    clean_outputs,
     defaults,
+    pairing_problems,
     read_source,
     sources,
-    twin_problems,
 )
 from helpers.runner.notebooks import write as write_notebook
 
@@ -395,7 +395,7 @@ def test_only_a_whole_run_with_default_parameters_is_published(private, folder, 
     assert __main__.main(["--publish", "-p", "value=3"]) == 2
     assert "changed parameters" in capsys.readouterr().err and not twin.exists()
     assert __main__.main(["--publish"]) == 0
-    assert twin_problems(source) == []
+    assert pairing_problems(source) == []
     twin.unlink()
     notebook(folder, "98_try_that", body="1 / 0")
     assert __main__.main(["--publish"]) == 1
@@ -427,32 +427,32 @@ def test_editing_a_helper_touches_only_the_notebooks_that_reach_it():
 
 def test_twins_are_compared_by_content(tmp_path):
     path = notebook(tmp_path)
-    assert twin_problems(path) == ["97_try_this.ipynb is missing"]
+    assert pairing_problems(path) == ["97_try_this.ipynb is missing"]
     twin = read_source(path)
     for cell in twin.cells:
         if cell.cell_type == "code":
             cell.execution_count, cell.outputs = 1, []
     write_notebook(twin, path.with_suffix(".ipynb"))
-    assert twin_problems(path) == []
+    assert pairing_problems(path) == []
     agreed = copy.deepcopy(twin)
     twin.cells[1].source += "\nx = 1"
     twin.cells[2].execution_count = None
     write_notebook(twin, path.with_suffix(".ipynb"))
-    assert len(twin_problems(path)) == 2
+    assert len(pairing_problems(path)) == 2
     for change in (lambda n: n.cells.pop(), lambda n: n.cells[1].metadata.pop("tags"),
                    lambda n: n.cells[2].update(id="other"),
                    lambda n: n.cells[0].update(cell_type="raw")):
         changed = copy.deepcopy(agreed)
         change(changed)
         write_notebook(changed, path.with_suffix(".ipynb"))
-        assert len(twin_problems(path)) == 1
+        assert len(pairing_problems(path)) == 1
 
 
 def test_cleaning_drops_injected_cells_and_timings():
     made = nbformat.v4.new_notebook(metadata={"papermill": {"duration": 3}})
     made.cells = [nbformat.v4.new_code_cell("a", metadata={"tags": ["injected-parameters"]}),
                   nbformat.v4.new_code_cell("b", metadata={"tags": ["x"], "papermill": {}})]
-    left = cleaned(made)
+    left = clean_outputs(made)
     assert [cell.source for cell in left.cells] == ["b"]
     assert left.cells[0].metadata == {"tags": ["x"]} and "papermill" not in left.metadata
 
@@ -460,7 +460,7 @@ def test_cleaning_drops_injected_cells_and_timings():
 @pytest.mark.parametrize("source", sorted((ROOT / "notebooks").glob("[0-9][0-9]_*.py")),
                          ids=lambda path: path.stem)
 def test_every_notebook_has_its_executed_twin(source):
-    assert twin_problems(source) == []
+    assert pairing_problems(source) == []
 
 
 def test_committed_ledgers_say_what_they_are():

@@ -92,7 +92,7 @@ def test_the_published_map_is_the_default_and_the_other_differs():
         saliency(model, model[3], images, classes, method="GradCAM++")
 
 
-def test_a_image_has_its_map_whatever_is_beside_it():
+def test_an_image_has_its_map_whatever_is_beside_it():
     model, images, classes = small(), random_images(), torch.tensor([0, 3, 5, 3])
     for method in METHODS:
         every = saliency(model, model[2], images, classes, method=method)

@@ -15,7 +15,11 @@ from helpers.core.errors import LabError
 from helpers.core.paths import ROOT
 from helpers.stimuli.image_sets import CORE, FLOC, floc
 from helpers.stimuli.scrambling import block_scramble, match_luminance, phase_scramble
-from helpers.stimuli.six_category_localizer import SIX_SETS, SixSets, six_sets
+from helpers.stimuli.six_category_localizer import (
+    SIX_CATEGORIES,
+    SixCategoryLocalizer,
+    make_six_category_localizer,
+)
 
 REAL = ROOT.parent / "shared" / "data" / "floc" / "stimuli"
 SIDE = 48
@@ -41,11 +45,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def six(folder: Path) -> SixSets:
-    return six_sets(floc(folder))
+def six(folder: Path) -> SixCategoryLocalizer:
+    return make_six_category_localizer(floc(folder))
 
 
-def luminance(images: SixSets, index: int) -> np.ndarray:
+def luminance(images: SixCategoryLocalizer, index: int) -> np.ndarray:
     return np.asarray(images.open(index).convert("L"), float) / 255
 
 
@@ -53,7 +57,7 @@ def folder_of(name: str) -> str:
     return name.split("/")[0]
 
 
-def copies(images: SixSets) -> list[tuple[int, int]]:
+def copies(images: SixCategoryLocalizer) -> list[tuple[int, int]]:
     """Return (scrambled, intact) rows of the same file."""
     row_of = {(domain, name): row
               for row, (domain, name) in enumerate(zip(images.domains, images.files))}
@@ -69,14 +73,14 @@ def amplitudes(grey: np.ndarray) -> np.ndarray:
 # ---- what is in the sets ------------------------------------------------------------------------
 
 def test_the_six_sets_have_as_many_images(six):
-    assert Counter(six.domains) == dict.fromkeys(SIX_SETS, 8)
+    assert Counter(six.domains) == dict.fromkeys(SIX_CATEGORIES, 8)
     assert six.domain_names == six.classes == (*CORE, "scrambled scenes", "scrambled words")
     assert six.categories == six.domains and len(six.ways) == len(six) == 48
 
 
 def test_words_are_words_and_no_numbers(six):
     its = {domain: {folder_of(name) for name, of in zip(six.files, six.domains) if of == domain}
-           for domain in SIX_SETS}
+           for domain in SIX_CATEGORIES}
     assert its == {"faces": {"adult", "child"}, "bodies": {"body", "limb"},
                    "scenes": {"corridor", "house"}, "characters": {"word"},
                    "scrambled scenes": {"corridor", "house"}, "scrambled words": {"word"}}
@@ -204,14 +208,14 @@ def test_only_pixels_of_the_mask_count_for_the_light():
     assert abs(matched.mean() - 0.5) > 0.05, "the ground is changed alike, but not counted"
 
 
-def test_a_image_of_one_tone_becomes_the_mean():
+def test_an_image_of_one_tone_becomes_the_mean():
     np.testing.assert_allclose(match_luminance(np.full((8, 8), 0.9), 0.5, 0.2), 0.5)
 
 
 # ---- identity -----------------------------------------------------------------------------------
 
-def test_opened_twice_a_image_has_the_same_pixels(six, folder):
-    again = six_sets(floc(folder))
+def test_opened_twice_an_image_has_the_same_pixels(six, folder):
+    again = make_six_category_localizer(floc(folder))
     for index in range(len(six)):
         assert six.open(index).tobytes() == again.open(index).tobytes()
     assert again.digest == six.digest
@@ -220,7 +224,7 @@ def test_opened_twice_a_image_has_the_same_pixels(six, folder):
 def test_a_selection_shows_the_same_images(six):
     order = np.random.default_rng(0).permutation(len(six))[:20]
     few = six.select(order)
-    assert isinstance(few, SixSets) and few.digest != six.digest
+    assert isinstance(few, SixCategoryLocalizer) and few.digest != six.digest
     for place, index in enumerate(order):
         assert few.open(place).tobytes() == six.open(index).tobytes()
         assert (few.domains[place], few.ways[place]) == (six.domains[index], six.ways[index])
@@ -229,14 +233,14 @@ def test_a_selection_shows_the_same_images(six):
 
 def test_the_digest_tells_contents_and_order(tmp_path):
     root = write_floc(tmp_path / "floc", 4)
-    before = six_sets(floc(root))
+    before = make_six_category_localizer(floc(root))
     assert before.select(range(len(before) - 1, -1, -1)).digest != before.digest
     shown = root / before.files[0]
     Image.new("RGB", (SIDE, SIDE), (9, 9, 9)).save(shown)
-    assert six_sets(floc(root)).digest != before.digest
+    assert make_six_category_localizer(floc(root)).digest != before.digest
 
 
-def test_how_a_image_is_scrambled_is_part_of_the_digest(six):
+def test_how_an_image_is_scrambled_is_part_of_the_digest(six):
     scrambled, intact = copies(six)[0]
     assert six.select([scrambled]).digest != six.select([intact]).digest
 
@@ -246,42 +250,43 @@ def test_how_a_image_is_scrambled_is_part_of_the_digest(six):
 def test_fewer_than_four_images_are_refused(tmp_path):
     localizer = floc(write_floc(tmp_path / "floc", 3))
     with pytest.raises(LabError, match="3 images of characters"):
-        six_sets(localizer)
+        make_six_category_localizer(localizer)
 
 
 def test_a_localizer_without_a_domain_is_refused(folder):
     localizer = floc(folder)
     bodiless = localizer.select([i for i, of in enumerate(localizer.domains) if of != "bodies"])
     with pytest.raises(LabError, match="0 images of bodies"):
-        six_sets(bodiless)
+        make_six_category_localizer(bodiless)
 
 
 def test_numbers_alone_are_no_words(folder):
     localizer = floc(folder)
     wordless = localizer.select([i for i, of in enumerate(localizer.categories) if of != "word"])
     with pytest.raises(LabError, match="0 images of characters"):
-        six_sets(wordless)
+        make_six_category_localizer(wordless)
 
 
 @pytest.mark.parametrize(("n", "per_set"), [(4, 4), (5, 5)])
 def test_few_and_odd_numbers_are_shared_as_well(tmp_path, n, per_set):
-    images = six_sets(floc(write_floc(tmp_path / "floc", n)))
-    assert Counter(images.domains) == dict.fromkeys(SIX_SETS, per_set)
+    images = make_six_category_localizer(floc(write_floc(tmp_path / "floc", n)))
+    assert Counter(images.domains) == dict.fromkeys(SIX_CATEGORIES, per_set)
     assert all(images.halves[a] == images.halves[b] for a, b in copies(images))
 
 
 # ---- real photographs ---------------------------------------------------------------------------
 
 @pytest.fixture(scope="module")
-def real() -> SixSets:
+def real() -> SixCategoryLocalizer:
     if not REAL.is_dir():
         pytest.skip("no ../shared/data here")
     localizer = floc(REAL)
-    return six_sets(localizer.select([i for i in range(len(localizer)) if i % 144 < 8]))
+    return make_six_category_localizer(localizer.select([i for i in range(len(localizer))
+                                                         if i % 144 < 8]))
 
 
 def test_real_photographs_become_of_one_light(real):
-    assert Counter(real.domains) == dict.fromkeys(SIX_SETS, 8)
+    assert Counter(real.domains) == dict.fromkeys(SIX_CATEGORIES, 8)
     for index in range(len(real)):
         grey = luminance(real, index)
         assert grey.mean() == pytest.approx(0.5, abs=0.02), real.files[index]

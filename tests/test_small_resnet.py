@@ -116,7 +116,7 @@ def test_the_whole_network_is_its_stem_its_stages_and_a_mean_by_hand(resnet):
 
 
 @torch.no_grad()
-def test_a_image_means_the_same_whatever_else_is_in_the_batch(resnet):
+def test_an_image_means_the_same_whatever_else_is_in_the_batch(resnet):
     """As with GroupNorm, not with BatchNorm; in training mode as well."""
     x = noise(4, 3, 80, 80)
     together, alone = resnet(x), torch.cat([resnet(one[None]) for one in x])

@@ -92,7 +92,7 @@ def test_remembered_pixels_are_those_of_the_file(root, monkeypatch):
 
 def test_a_changed_file_is_decoded_anew_and_memory_has_an_end(root, monkeypatch):
     monkeypatch.setattr(image_source, "_remembered", {})
-    monkeypatch.setattr(image_source, "MOST_BYTES", 3 * 25 * 2)
+    monkeypatch.setattr(image_source, "MAX_BYTES", 3 * 25 * 2)
     images = floc(root)
     before, = images.batches([range(4)], VIEW)
     assert len(image_source._remembered) == 2
@@ -105,10 +105,10 @@ def test_a_changed_file_is_decoded_anew_and_memory_has_an_end(root, monkeypatch)
 
 def test_first_of_each_category(root):
     images = floc(root)
-    few = images.first_of_each(2)
+    few = images.first_per_class(2)
     assert few.classes == images.classes and len(few) == 2 * len(set(images.categories))
     assert all(name.endswith(("-1.png", "-2.png")) for name in few.files)
-    assert images.first_of_each(0) is images and len(images.first_of_each(99)) == len(images)
+    assert images.first_per_class(0) is images and len(images.first_per_class(99)) == len(images)
 
 
 def test_batches_keep_order_and_shape(root):

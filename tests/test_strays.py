@@ -70,7 +70,7 @@ def read(layout: str, root: Path):
         fold = cohort.folds(subject)[0]
         found += [subject, cohort.rois(subject), responses.betas.tobytes(),
                   responses.conditions.tolist(), fold.fit.tolist(), fold.test.tolist()]
-    return [*found, len(cohort.album), np.asarray(cohort.album.open(0)).tobytes()]
+    return [*found, len(cohort.stimuli), np.asarray(cohort.stimuli.open(0)).tobytes()]
 
 
 @pytest.fixture(params=[pytest.param(name, marks=pytest.mark.slow) if name == "nod" else name

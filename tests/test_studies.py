@@ -13,7 +13,7 @@ from sklearn.linear_model import LinearRegression
 from tiny_cohort import Drawn, TinyCohort, network
 
 from helpers.config.contrastive_coding import EncodingSpec
-from helpers.core.statistics import corrected
+from helpers.core.statistics import correct_p_values
 from helpers.encoding import study as encoding_study
 from helpers.encoding.study import (
     GIST,
@@ -60,7 +60,7 @@ def test_selective_units_predict_what_the_settings_say_and_as_a_plain_fit_does(p
     y = about.cohort.responses("A", ("FFA-1",)).of("FFA-1", min_ncsnr=0.3)
     with torch.inference_mode():
         fc = lambda rows: torch.cat([  # noqa: E731
-            seen().network.model(seen().network.preprocessing(about.cohort.album.open(i))[None])
+            seen().network.model(seen().network.preprocessing(about.cohort.stimuli.open(i))[None])
             for i in rows]).numpy()[:, :3]
         fit = LinearRegression().fit(fc(fold.fit), y.mean(fold.fit))
         expected = univariate_r(fit.predict(fc(fold.test)), y.mean(fold.test))
@@ -121,25 +121,25 @@ def test_scores_are_taken_from_the_own_units_or_from_whole_layers():
 
 @pytest.mark.slow
 def test_layers_are_compared_with_every_measurement_and_corrected_over_layers(private):
-    net, album, layers = network(), Drawn(24), ("conv", "fc")
+    net, stimuli, layers = network(), Drawn(24), ("conv", "fc")
     with torch.inference_mode():
-        x = torch.stack([net.preprocessing(album.open(i)) for i in range(24)])
+        x = torch.stack([net.preprocessing(stimuli.open(i)) for i in range(24)])
         rdms = {"conv": rdm(net.model[0](x).flatten(1).numpy()), "fc": rdm(net.model(x).numpy())}
     measured = {"itself": rdms["fc"],
                 "other": rdm(np.random.default_rng(0).normal(size=(24, 9)))}
-    table = rsa_study.correlate_layer_rdms([net], album, measured, layers=layers, seed=3)
+    table = rsa_study.correlate_layer_rdms([net], stimuli, measured, layers=layers, seed=3)
     assert table["layer"].tolist() == ["conv", "fc"] * 2
     for name, part in table.groupby("measured"):
         p = [rdm_permutation_test(rdms[layer], measured[name], seed=3) for layer in layers]
         np.testing.assert_allclose(part["p"], p)
-        np.testing.assert_allclose(part["p_holm"], corrected(p, "holm"))
+        np.testing.assert_allclose(part["p_holm"], correct_p_values(p, "holm"))
         np.testing.assert_allclose(part["spearman_r"],
                                    [stats.spearmanr(rdms[layer], measured[name])[0]
                                                for layer in layers], atol=1e-4)
     assert table.query("measured == 'itself' and layer == 'fc'")[
         "spearman_r"].item() == pytest.approx(1)
-    opened = album.opened
-    rsa_study.correlate_layer_rdms([net], album, measured, layers=layers, seed=3)
-    assert album.opened == opened, "made once"
-    assert set(rsa_study.layer_rdms(net, album, ["relu"])) == {"relu"}
+    opened = stimuli.opened
+    rsa_study.correlate_layer_rdms([net], stimuli, measured, layers=layers, seed=3)
+    assert stimuli.opened == opened, "made once"
+    assert set(rsa_study.layer_rdms(net, stimuli, ["relu"])) == {"relu"}
     assert rsa_study.correlate_layer_rdms([net], None, measured, layers=layers, seed=3).empty

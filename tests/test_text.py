@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from helpers.brains import nod
-from helpers.brains.coco_annotations import annotations_of
+from helpers.brains.coco_annotations import read_annotations
 from helpers.brains.files import read_names
 from helpers.brains.nsd import NSD
 from helpers.brains.nsd_files import TABLE
@@ -112,7 +112,7 @@ def of_images(path: Path) -> tuple:
 
 def annotated(path: Path):
     cohort = NSD(path.parents[1], n_pool=4, n_batches=2, n_shared=0, space="func1pt8mm")
-    found = annotations_of(cohort)
+    found = read_annotations(cohort)
     return found.captions, found.objects, found.present.tolist()
 
 
@@ -197,7 +197,7 @@ def test_lists_of_nod_in_all_encodings(once, tmp_path, name):
 
     def read(path: Path):
         cohort = nod.NOD(root)
-        return [path.name for path in cohort.album.paths], cohort.rois("sub-01")
+        return [path.name for path in cohort.stimuli.paths], cohort.rois("sub-01")
 
     saved_in_all_ways(root / name, read)
     (root / name).write_bytes((made / name).read_bytes())
@@ -283,14 +283,14 @@ def test_numbers_and_truths_are_checked_cell_by_cell(tmp_path):
     path = written(tmp_path, "t.csv", "n,yes\n3,TRUE\n4.0, no\n1e2,1.0\n")
     table = read_table(path, ("n", "yes"))
     assert table.whole("n").tolist() == [3, 4, 100]
-    assert table.truths("yes").tolist() == [True, False, True]
+    assert table.booleans("yes").tolist() == [True, False, True]
     for cell in ("1.5", "1,5", "x", "inf", "nan"):
         path.write_text(f"n;yes\n3;True\n{cell};perhaps\n")
         table = read_table(path, ("n", "yes"))
         with pytest.raises(LabError, match=f"t.csv, line 3: n is '{cell}'"):
             table.whole("n")
         with pytest.raises(LabError, match="t.csv, line 3: yes is 'perhaps'"):
-            table.truths("yes")
+            table.booleans("yes")
 
 
 @pytest.mark.parametrize("change, message", [

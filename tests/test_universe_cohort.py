@@ -549,8 +549,8 @@ def test_the_nod_loader_reads_them_and_fields_are_on_the_other_side(nod):
     cohort = NOD(nod, n_best=0)
     assert cohort.subjects == ("sub-01", "sub-02")
     atlas = loadmat(nod / "supportfiles/MMP_mpmLR32k.mat")["glasser_MMP"].ravel()
-    grey = np.stack([np.asarray(cohort.album.open(i).convert("L"), float)
-                     for i in range(len(cohort.album))])
+    grey = np.stack([np.asarray(cohort.stimuli.open(i).convert("L"), float)
+                     for i in range(len(cohort.stimuli))])
     half = grey.reshape(len(grey), 8, 6, 8, 6).std((2, 4)).mean(1)
     balance = half[:, 4:].mean(1) - half[:, :4].mean(1)
     for subject in cohort.subjects:

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from helpers.concepts.stability import predicted
-from helpers.concepts.suppression import below
+from helpers.concepts.stability import correlate_with_similarity
+from helpers.concepts.suppression import p_below_zero
 from helpers.content_channels.separability import jackknife_contrast, layer_rdm
 from helpers.content_channels.trajectories import block_correlations, correlation_rdm
 from helpers.core.constant_values import centred, finite_mean
@@ -63,7 +63,8 @@ def test_scores_of_what_varies_are_scipys(seed, n, offset, scale):
     _, t, p = paired_t_test(x, y)
     test = stats.ttest_rel(x, y)
     assert (t, p) == pytest.approx((test.statistic, test.pvalue), rel=1e-9)
-    assert below(x) == pytest.approx(stats.ttest_1samp(x, 0, alternative="less").pvalue, rel=1e-9)
+    assert p_below_zero(x) == pytest.approx(stats.ttest_1samp(x, 0, alternative="less").pvalue,
+                                            rel=1e-9)
 
 
 @pytest.mark.parametrize("constant", [*(np.full(50, value) for value in CONSTANTS),
@@ -99,7 +100,7 @@ def test_no_test_rests_on_differences_that_are_all_equal_but_for_rounding():
     table = pd.DataFrame({"subject": list("abc"), "roi": "V1v", "score": gain})
     assert roi_summary(table, ["V1v"])[["t", "p"]].isna().all(axis=None)
     assert p_against_random_lesions(1.0, gain) == 0 and p_against_random_lesions(0.1, gain) == 1
-    assert below(gain) == 1 and below(-gain) == 0
+    assert p_below_zero(gain) == 1 and p_below_zero(-gain) == 0
 
 
 def test_a_constant_contrast_of_silhouettes_has_no_error_and_no_test():
@@ -140,7 +141,8 @@ def test_resampled_d_prime_of_constant_units_is_unknown_and_leaves_the_mean_alon
 def test_a_concept_that_predicts_the_same_for_all_images_is_not_scored():
     images = np.repeat([[0.1, 0.3]], 30, 0)
     weights = np.array([[0.1, 0.3], [1.0, 0.0]])
-    found = predicted(np.array([0.1, 0.3]), weights, RNG.standard_normal((30, 2)), images, 0.1)
+    found = correlate_with_similarity(np.array([0.1, 0.3]), weights, RNG.standard_normal((30, 2)),
+                                      images, 0.1)
     assert np.isnan(found).all()
 
 

@@ -12,7 +12,7 @@ from scipy import stats
 from statsmodels.formula.api import ols
 
 from helpers.core.errors import LabError
-from helpers.core.intervals import against_draws, difference_interval, proportion_interval
+from helpers.core.intervals import compare_with_draws, difference_interval, proportion_interval
 from helpers.core.provenance import Provenance
 from helpers.core.statistics import interval
 from helpers.figures import verdicts
@@ -27,7 +27,7 @@ from helpers.figures.verdicts import (
     verdict_from_interval,
     verdict_from_test,
 )
-from helpers.runner.comparison import flattened, moved
+from helpers.runner.comparison import compare_numbers, flatten_numbers
 
 SAID = {"source": "s", "paper": "unknown"}
 
@@ -144,11 +144,12 @@ def test_one_more_random_draw_lies_in_the_interval_as_often_as_it_says():
     inside = 0
     for _ in range(4000):
         value, *drawn = rng.normal(3, 2, size=7)
-        difference, low, high = against_draws(value, np.array(drawn))
+        difference, low, high = compare_with_draws(value, np.array(drawn))
         assert difference == pytest.approx(value - np.mean(drawn))
         inside += low <= 0 <= high
     assert inside / 4000 == pytest.approx(0.95, abs=0.012)
-    assert against_draws(3, np.zeros(5)) == (3, 3, 3) and np.isnan(against_draws(3, [1.0])).all()
+    assert compare_with_draws(3, np.zeros(5)) == (3, 3, 3) and np.isnan(
+        compare_with_draws(3, [1.0])).all()
 
 
 # ---- the rules ----------------------------------------------------------------------------------
@@ -289,7 +290,7 @@ def content(r=0.5, n=4, word="drum", verdict=SUPPORTED, mean=0.2, low=0.1) -> di
 
 
 def test_numbers_and_claims_have_one_flat_name_each():
-    assert flattened(content()) == {
+    assert flatten_numbers(content()) == {
         "r, early/a": 0.5, "r, early/b": None, "eps": 0.4, "units/n": 4, "worst/faces": "drum",
         "claims/1/verdict": SUPPORTED, "claims/1/mean": 0.2, "claims/1/low": 0.1}
 
@@ -306,11 +307,11 @@ def test_numbers_and_claims_have_one_flat_name_each():
     ({"verdict": INCONCLUSIVE}, {}, ["claims/1/verdict: supported became inconclusive"]),
     ({"mean": None}, {}, ["claims/1/mean: not in this run"])])
 def test_what_moved_is_told_and_what_is_within_tolerance_is_not(changed, tolerances, told):
-    assert moved(content(), content(**changed), tolerances) == told
+    assert compare_numbers(content(), content(**changed), tolerances) == told
 
 
 def test_a_number_that_nobody_committed_is_told():
     more = content()
     more["numbers"]["new"] = 1
-    assert moved(content(), more, {}) == ["new: not committed"]
-    assert moved(more, content(), {}) == ["new: not in this run"]
+    assert compare_numbers(content(), more, {}) == ["new: not committed"]
+    assert compare_numbers(more, content(), {}) == ["new: not in this run"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from helpers.runner import progress
-from helpers.runner.progress import Watch, clock, expected_seconds
+from helpers.runner.progress import RunProgress, clock, expected_seconds
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def test_durations_are_written_for_people(seconds, text):
 
 
 def test_a_log_gets_a_line_every_ten_seconds(now, capsys):
-    watch = Watch({"05_tune": 60}, at_once=1)
+    watch = RunProgress({"05_tune": 60}, at_once=1)
     watch.start("05_tune")
     for number in range(1, 31):
         now[0] += 1
@@ -38,7 +38,7 @@ def test_a_log_gets_a_line_every_ten_seconds(now, capsys):
 def test_a_terminal_gets_one_line_that_is_written_over(now, capsys, monkeypatch):
     monkeypatch.setattr(progress.sys.stdout, "isatty", lambda: True, raising=False)
     monkeypatch.setenv("COLUMNS", "60")
-    watch = Watch({"05_tune": 60, "06_move": 60}, at_once=2)
+    watch = RunProgress({"05_tune": 60, "06_move": 60}, at_once=2)
     for stem in watch.expected:
         watch.start(stem)
     capsys.readouterr()
@@ -53,7 +53,7 @@ def test_a_terminal_gets_one_line_that_is_written_over(now, capsys, monkeypatch)
 
 
 def test_the_rest_is_divided_and_learns_from_what_has_ended(now):
-    watch = Watch({"a": 100, "b": 40, "c": 40}, at_once=2)
+    watch = RunProgress({"a": 100, "b": 40, "c": 40}, at_once=2)
     assert watch.remaining() == 100, "no less than the longest"
     watch.start("a")
     watch.start("b")

@@ -47,7 +47,7 @@ def test_images_are_read_in_order(folder):
     assert images.images.shape == (12, 3, 80, 80) and images.images.dtype == torch.uint8
     third = np.asarray(Image.open(folder / "a" / "10.png"))
     assert np.array_equal(images.images[2].permute(1, 2, 0).numpy(), third)
-    assert torch.equal(images.first_of_each(1).images, images.images[::4])
+    assert torch.equal(images.first_per_class(1).images, images.images[::4])
 
 
 def test_images_of_several_sizes_are_refused(folder):

@@ -12,10 +12,10 @@ from torch import nn
 from helpers.brains.cohort import Cohort, Fold, Responses
 from helpers.networks.network import Network
 from helpers.networks.registry import Preprocessing
-from helpers.stimuli.image_source import Album
+from helpers.stimuli.image_source import ImageSource
 
 
-class Drawn(Album):
+class Drawn(ImageSource):
     """Small images of random colours."""
 
     def __init__(self, n: int, side: int = 32, seed: int = 0) -> None:
@@ -45,7 +45,7 @@ class TinyCohort(Cohort):
     def __init__(self, *, images_per_condition: int = 1, n_repeats: int = 3,
                  noise: float = 0.5) -> None:
         self.n_conditions = 140
-        self.album = Drawn(self.n_conditions * images_per_condition)
+        self.stimuli = Drawn(self.n_conditions * images_per_condition)
         self.condition_of = np.repeat(np.arange(self.n_conditions), images_per_condition)
         self.n_repeats, self.noise, self.read = n_repeats, noise, 0
 
@@ -61,11 +61,11 @@ class TinyCohort(Cohort):
         return (Fold(own[:25], np.arange(20), ((own[:25], own[25:]),)),)
 
     def digest(self, subject: str) -> str:
-        return f"{subject}-{self.n_repeats}-{self.noise}-{len(self.album)}"
+        return f"{subject}-{self.n_repeats}-{self.noise}-{len(self.stimuli)}"
 
     def truth(self, subject: str) -> np.ndarray:
         """Signal (n_conditions, 8): mean redness, then mean blueness, each with other gains."""
-        pixels = self.album.pixels.reshape(self.n_conditions, -1, *self.album.pixels.shape[1:])
+        pixels = self.stimuli.pixels.reshape(self.n_conditions, -1, *self.stimuli.pixels.shape[1:])
         colours = pixels.mean((1, 2, 3)) / 50
         gains = np.random.default_rng(self.subjects.index(subject)).uniform(0.5, 1.5, 8)
         return np.repeat(colours[:, [0, 2]], 4, axis=1) * gains

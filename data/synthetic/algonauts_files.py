@@ -27,8 +27,8 @@ from helpers.brains.nsd_files import (
     SPACES,
     STIMULI,
     TABLE,
-    Place,
-    subjects_in,
+    NSDFiles,
+    list_subjects,
 )
 from helpers.brains.sessions import read_session
 from helpers.brains.splits import TRIALS, presentations, read_presentations
@@ -75,12 +75,12 @@ def write_algonauts(folder: str | os.PathLike[str], *, nsd: Path, n_withheld: in
     counted(n_withheld=n_withheld)
     nsd = Path(nsd)
     info = read_presentations(nsd / TABLE)
-    subjects = subjects_in(nsd / "nsddata_betas/ppdata", "nativesurface")
+    subjects = list_subjects(nsd / "nsddata_betas/ppdata", "nativesurface")
     if not subjects:
         raise LabError(f"no participants in {nsd / 'nsddata_betas/ppdata'}",
                        expected="subj01 and others", remedy="write or fetch NSD's files first")
     with whole(folder) as part:
-        places = {name: Place(nsd, SPACES["nativesurface"], name) for name in subjects}
+        places = {name: NSDFiles(nsd, SPACES["nativesurface"], name) for name in subjects}
         splits = {name: _split(place, info, n_withheld) for name, place in places.items()}
         _write_images(part, nsd / STIMULI, splits, processes)
         for name, place in progress(places.items(), "averaging over repeats"):
@@ -109,7 +109,7 @@ class _Split:
         self.trials = given[self.train]
 
 
-def _split(place: Place, info: pd.DataFrame, n_withheld: int) -> _Split:
+def _split(place: NSDFiles, info: pd.DataFrame, n_withheld: int) -> _Split:
     subject, n_completed = place.subject, place.count_sessions()
     if n_completed <= n_withheld:
         raise LabError(f"{subject} completed {n_completed} sessions, {n_withheld} are withheld",
@@ -168,12 +168,12 @@ def _link(first: Path, other: Path) -> None:
         shutil.copyfile(first, other)
 
 
-def _chosen(place: Place) -> list[NDArray[np.bool_]]:
+def _chosen(place: NSDFiles) -> list[NDArray[np.bool_]]:
     """Return the vertices of challenge space, left and right."""
     return [values > 0 for values in place.labels("nsdgeneral")]
 
 
-def _write_masks(folder: Path, place: Place) -> None:
+def _write_masks(folder: Path, place: NSDFiles) -> None:
     """Write the label sets in challenge space and on the whole sheet, and their names."""
     folder.mkdir(parents=True)
     everything = _chosen(place)
@@ -188,7 +188,7 @@ def _write_masks(folder: Path, place: Place) -> None:
         np.save(folder / f"mapping_{family}.npy", np.array(names, dtype=object))
 
 
-def _write_fmri(folder: Path, place: Place, split: _Split) -> None:
+def _write_fmri(folder: Path, place: NSDFiles, split: _Split) -> None:
     """Write the mean over repeats of every training image, float32."""
     folder.mkdir()
     n_repeats = (split.trials >= 0).sum(1)

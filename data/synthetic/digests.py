@@ -32,14 +32,15 @@ from data.synthetic.task_files import write_attributes, write_places
 from helpers.core.console import say
 from helpers.core.paths import ROOT, atomic_write
 from helpers.stimuli.image_sets import floc
-from helpers.stimuli.six_category_localizer import six_sets
+from helpers.stimuli.six_category_localizer import make_six_category_localizer
 
 TABLE = ROOT / "data" / "synthetic" / "digests.json"
 
 
 def _write_six_sets(folder: Path) -> None:
     """Write the six sets that are made from a small localizer as they are opened."""
-    images = six_sets(floc(files.write_localizer(folder / "of", seed=0, n_per_category=8)))
+    images = make_six_category_localizer(floc(files.write_localizer(folder / "of", seed=0,
+                                                                    n_per_category=8)))
     for index in range(len(images)):
         images.open(index).save(folder / f"{index:03d}.png")
 

@@ -24,7 +24,7 @@ from helpers.config.profile import Profile
 from helpers.core.errors import LabError
 from helpers.core.paths import data_dir, zoo_dir
 from helpers.datasets.prepare import ensure_available
-from helpers.decoding.retrieval import ranks
+from helpers.decoding.retrieval import retrieval_ranks
 from helpers.decoding.vectors import effective_dimension, unit
 from helpers.networks.architectures import build
 from helpers.networks.clip import load_clip
@@ -113,7 +113,7 @@ def evaluate_clip(name: str, profile: Profile, *, device: torch.device) -> dict[
                                                                             Augmentation(
             size=view.crop, mean=view.mean, std=view.std))).cpu()
             for part in queries.images.split(256)]).numpy()
-    retrieval_ranks = ranks(image_embeddings, clip.embed_texts(
+    rank = retrieval_ranks(image_embeddings, clip.embed_texts(
         [image_captions[0] for image_captions in queries.captions]),
                   np.arange(len(queries)))
     centred_embeddings = unit(image_embeddings) - unit(image_embeddings).mean(0)
@@ -121,8 +121,8 @@ def evaluate_clip(name: str, profile: Profile, *, device: torch.device) -> dict[
             "rehearsal_losses": reproduce_clip_losses(name, _training_images(profile),
                                                       seed=profile.seed),
             "retrieval": {"n": len(queries),
-                          "top 1": round(float((retrieval_ranks == 1).mean()), 4),
-                          "top 10": round(float((retrieval_ranks <= 10).mean()), 4)},
+                          "top 1": round(float((rank == 1).mean()), 4),
+                          "top 10": round(float((rank <= 10).mean()), 4)},
             "effective dimension": round(effective_dimension(centred_embeddings), 2)}
 
 

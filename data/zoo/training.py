@@ -97,7 +97,7 @@ def reproduce_losses(name: str, image_set: Images, *, seed: int) -> list[float]:
     A test renders these few images and no others, and compares: that tells whether images,
     views, network and loss are still those of the record. Computed in float32 on the CPU.
     """
-    subset = image_set.first_of_each(n_images_per_class_to_reproduce(RECIPES[name],
+    subset = image_set.first_per_class(n_images_per_class_to_reproduce(RECIPES[name],
                                                                      len(image_set.classes)))
     _, record = train_demo_network(name, subset, seed=seed, steps=N_FIRST_STEPS,
                                    mixed_precision=False)

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from helpers.brains.cohort import Cohort, Fold, Responses
 from helpers.brains.files import PUT_THERE, USE_RELEASED, Files, read_mapping, readable
-from helpers.brains.nsd_files import FAMILIES_NSD, HEMISPHERES, subjects_in
-from helpers.brains.rois import check_labels, check_values, checked, ordered, refuse_lacking
-from helpers.brains.splits import fit_choose_test
+from helpers.brains.nsd_files import FAMILIES_NSD, HEMISPHERES, list_subjects
+from helpers.brains.rois import check_labels, check_values, checked, require_label_sets, sort_rois
+from helpers.brains.splits import split_fit_validation_test
 from helpers.core.content_digests import files_digest
 from helpers.core.digest import text_digest
 from helpers.core.errors import LabError
@@ -40,7 +40,7 @@ def read_masks(root: Path, subject: str, space: str = SPACE
         If a file is missing, damaged, or names a region otherwise than the table of ROIs.
     """
     folder, masks, lengths = root / subject / "roi_masks", {}, ()
-    for family in families_in(root, subject, space):
+    for family in roi_families(root, subject, space):
         path = folder / f"mapping_{family}.npy"
         names = read_mapping(path)
         check_labels(family, names, str(path))
@@ -60,10 +60,10 @@ def read_masks(root: Path, subject: str, space: str = SPACE
     if not masks:
         raise LabError(f"no label files in {folder}", expected="mapping_floc-faces.npy and others",
                        remedy=PUT_THERE)
-    return {name: masks[name] for name in ordered(masks)}
+    return {name: masks[name] for name in sort_rois(masks)}
 
 
-def families_in(root: Path, subject: str, space: str = SPACE) -> tuple[str, ...]:
+def roi_families(root: Path, subject: str, space: str = SPACE) -> tuple[str, ...]:
     """Return the label sets of which a participant has a file: of names, or of a hemisphere."""
     folder = root / subject / "roi_masks"
     return tuple(family for family in FAMILIES_NSD if any((folder / name).is_file() for name in (
@@ -94,22 +94,22 @@ class Algonauts(Cohort):
 
     def __init__(self, root: Path, *, subjects: Sequence[str] = ()) -> None:
         self.root = root
-        present = subjects_in(root, "training_split")
+        present = list_subjects(root, "training_split")
         missing = [name for name in subjects if name not in present] if present else ["subj01"]
         if missing:
             raise LabError(f"no {missing[0]}/training_split in {root}",
                            expected="training_split/training_images and training_fmri",
                            remedy="see [algonauts2023] in helpers/datasets/sources.toml")
         self.subjects = tuple(subjects) or tuple(present)
-        refuse_lacking({name: families_in(root, name) for name in self.subjects}, root)
+        require_label_sets({name: roi_families(root, name) for name in self.subjects}, root)
         self._files = {name: self._images(name) for name in self.subjects}
         first: dict[int, Path] = {}
         for files in self._files.values():
             for path in files:
                 first.setdefault(_number(path), path)
         self.nsd_ids = np.array(sorted(first))
-        self.album = Files([first[number] for number in self.nsd_ids])
-        self.condition_of = np.arange(len(self.album))
+        self.stimuli = Files([first[number] for number in self.nsd_ids])
+        self.condition_of = np.arange(len(self.stimuli))
 
     def _images(self, subject: str) -> list[Path]:
         folder = self.root / subject / "training_split/training_images"
@@ -175,7 +175,7 @@ class Algonauts(Cohort):
     def folds(self, subject: str) -> tuple[Fold, ...]:
         """Split as Mulrooney & Brockmeier (2024, spec 1.1), in the order of the files."""
         numbers = self._numbers(subject)
-        fold = fit_choose_test(len(numbers))
+        fold = split_fit_validation_test(len(numbers))
         place = lambda rows: np.sort(np.searchsorted(self.nsd_ids, numbers[rows]))  # noqa: E731
         (fit, choose), = fold.validation
         return (Fold(place(fold.fit), place(fold.test), ((place(fit), place(choose)),)),)

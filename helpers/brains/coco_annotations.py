@@ -38,7 +38,7 @@ class Annotations:
     present: NDArray[np.bool_]
 
 
-def annotations_of(cohort: Cohort) -> Annotations | None:
+def read_annotations(cohort: Cohort) -> Annotations | None:
     """Read the annotations of a cohort's images; None where its files have none.
 
     NSD: ``annotations/{captions,instances}_{train,val}2017.json`` of COCO, beside ``nsddata``. An

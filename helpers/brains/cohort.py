@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from helpers.core.errors import LabError, one_of
-from helpers.stimuli.image_source import Album
+from helpers.stimuli.image_source import ImageSource
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class Responses:
                        vertex=self.vertex[mask], ncsnr=self.ncsnr[mask], excluded=excluded,
                        members={roi: old[mask] for roi, old in self.members.items()})
 
-    def of_conditions(self, conditions: NDArray[np.int64]) -> Responses:
+    def select_conditions(self, conditions: NDArray[np.int64]) -> Responses:
         """Keep those of some conditions that the participant was shown."""
         rows = np.flatnonzero(np.isin(self.conditions, conditions))
         if len(rows) == len(self.conditions):
@@ -162,7 +162,7 @@ class Cohort(ABC):
     units : str
         Of the betas, for axis labels and captions.
     subjects : tuple of str
-    album : Album
+    stimuli : Album
         All images.
     condition_of : array, int64, shape (n_images,)
         Condition to which each image belongs.
@@ -171,7 +171,7 @@ class Cohort(ABC):
     name: str
     units: str
     subjects: tuple[str, ...]
-    album: Album
+    stimuli: ImageSource
     condition_of: NDArray[np.int64]
 
     def opened(self, subject: str) -> str:
@@ -196,7 +196,7 @@ class Cohort(ABC):
             named twice.
         """
 
-    def everywhere(self, subject: str, min_ncsnr: float) -> Responses:
+    def whole_brain(self, subject: str, min_ncsnr: float) -> Responses:
         """Read a participant's responses in all that was measured, above a bound of ncsnr.
 
         Where the files hold regions alone: in all regions. Vertices of unknown ncsnr are kept.
@@ -205,7 +205,7 @@ class Cohort(ABC):
         return found.select(~(found.ncsnr <= min_ncsnr), f"ncsnr not above {min_ncsnr:g}")
 
     def percent(self, subject: str, min_ncsnr: float) -> Responses | None:
-        """Return what `everywhere` returns in percent signal change; None where files lack it."""
+        """Return what `whole_brain` returns in percent signal change; None where files lack it."""
         return None
 
     @abstractmethod

@@ -17,8 +17,8 @@ from PIL import Image
 from helpers.core.content_digests import files_digest
 from helpers.core.errors import LabError
 from helpers.core.text import read_lines, read_text
-from helpers.stimuli.decode import decoded
-from helpers.stimuli.image_source import Album
+from helpers.stimuli.decode import decode_rgb
+from helpers.stimuli.image_source import ImageSource
 
 PUT_THERE = ("put it there, from where the profile's data source has it "
              "(helpers/datasets/sources.toml)")
@@ -40,7 +40,7 @@ def readable(path: Path, read: Callable[[Path], Any], what: str) -> Any:
     except PermissionError as error:
         raise LabError(f"{path} cannot be read: {error.strerror}", expected=f"{what}, readable",
                        remedy="give yourself the right to read it") from error
-    except Foreign as error:
+    except UnexpectedFile as error:
         raise LabError(f"{path} cannot be read: {error}", expected=what,
                        remedy=USE_RELEASED) from error
     except Exception as error:  # damaged bytes lead the libraries into any exception
@@ -48,7 +48,7 @@ def readable(path: Path, read: Callable[[Path], Any], what: str) -> Any:
                        expected=f"{what}, whole", remedy=PUT_AGAIN) from error
 
 
-class Foreign(Exception):
+class UnexpectedFile(Exception):
     """A file that is whole, and is not what it should be."""
 
 
@@ -57,7 +57,7 @@ def read_json(path: Path, key: str, what: str) -> dict[str, Any]:
     def read(where: Path) -> dict[str, Any]:
         content = json.loads(read_text(where, what))
         if not isinstance(content, dict) or key not in content:
-            raise Foreign(f"no {key} in it")
+            raise UnexpectedFile(f"no {key} in it")
         return content
 
     return readable(path, read, what)
@@ -127,7 +127,7 @@ class _PlainUnpickler(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in self.ALLOWED:
-            raise Foreign(f"it would run {module}.{name}")
+            raise UnexpectedFile(f"it would run {module}.{name}")
         return super().find_class(module, name)
 
 
@@ -139,10 +139,10 @@ def read_mapping(path: Path) -> dict[int, str]:
     def read(where: Path) -> dict[int, str]:
         with where.open("rb") as file:
             if np.lib.format.read_magic(file) != (1, 0):
-                raise Foreign("not a .npy file of version 1.0")
+                raise UnexpectedFile("not a .npy file of version 1.0")
             _, _, kind = np.lib.format.read_array_header_1_0(file)
             if not kind.hasobject:
-                raise Foreign(f"an array of {kind}")
+                raise UnexpectedFile(f"an array of {kind}")
             content = _PlainUnpickler(file).load().item()
         labels = whole_numbers(list(content), where).tolist()
         return dict(zip(labels, map(str, content.values())))
@@ -150,7 +150,7 @@ def read_mapping(path: Path) -> dict[int, str]:
     return readable(path, read, "a dictionary of integers and names")
 
 
-class Files(Album):
+class Files(ImageSource):
     """Images that are files of their own.
 
     Parameters
@@ -171,4 +171,4 @@ class Files(Album):
 
     def open(self, index: int) -> Image.Image:
         """Decode one image as RGB."""
-        return readable(self.paths[index], decoded, "an image")
+        return readable(self.paths[index], decode_rgb, "an image")

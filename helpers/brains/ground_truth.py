@@ -15,7 +15,7 @@ CONCEPT = "concept: "
 """Begins the name of a patch that a concept drives."""
 
 
-def planted_regions(cohort: Cohort, subject: str, hemisphere: NDArray,
+def ground_truth_regions(cohort: Cohort, subject: str, hemisphere: NDArray,
                     vertex: NDArray) -> NDArray[np.str_] | None:
     """Return what was planted in some of a participant's vertices; None for real brains.
 

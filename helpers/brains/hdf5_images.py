@@ -14,10 +14,10 @@ from helpers.brains.files import PUT_AGAIN, USE_RELEASED, readable
 from helpers.core.content_digests import files_digest
 from helpers.core.digest import text_digest
 from helpers.core.errors import LabError
-from helpers.stimuli.image_source import Album
+from helpers.stimuli.image_source import ImageSource
 
 
-class Brick(Album):
+class HDF5Images(ImageSource):
     """Open an HDF5 dataset of images.
 
     Parameters

@@ -39,7 +39,7 @@ def open_cohort(laboratory: Laboratory, table: str = "cohort") -> Cohort:
     spec = laboratory.profile.table(table)
     cohort = read_cohort(spec.layout, laboratory.folder(spec), subjects=spec.subjects,
                          n_pool=spec.n_pool, n_batches=spec.n_batches, n_shared=spec.n_shared)
-    digests = [cohort.album.digest, *map(cohort.digest, cohort.subjects)]
+    digests = [cohort.stimuli.digest, *map(cohort.digest, cohort.subjects)]
     laboratory.record(table, text_digest(" ".join(digests)))
     return cohort
 

@@ -14,7 +14,7 @@ from scipy.io import loadmat
 from helpers.brains.cohort import Cohort, Fold, Responses
 from helpers.brains.files import USE_RELEASED, Files, readable, whole_numbers
 from helpers.brains.rois import GLASSER, checked
-from helpers.brains.splits import fit_choose_test
+from helpers.brains.splits import split_fit_validation_test
 from helpers.core.content_digests import files_digest
 from helpers.core.digest import text_digest
 from helpers.core.errors import LabError
@@ -76,7 +76,7 @@ class NOD(Cohort):
                        for name, runs in self._runs.items()}
         names = sorted({line for runs in self._shown.values() for run in runs for line in run})
         self._index = {name: i for i, name in enumerate(names)}
-        self.album = Files([root / "stimuli" / name for name in names])
+        self.stimuli = Files([root / "stimuli" / name for name in names])
         self.condition_of = np.arange(len(names))
         self._areas = self._read_areas()
 
@@ -207,7 +207,7 @@ class NOD(Cohort):
     def folds(self, subject: str) -> tuple[Fold, ...]:
         """Split as Mulrooney & Brockmeier (2024, Appendix C): 75 % fit, 10 %, 15 % test."""
         shown = self._conditions(subject)
-        fold = fit_choose_test(len(shown))
+        fold = split_fit_validation_test(len(shown))
         (fit, choose), = fold.validation
         return (Fold(np.sort(shown[fold.fit]), np.sort(shown[fold.test]),
                      ((np.sort(shown[fit]), np.sort(shown[choose])),)),)

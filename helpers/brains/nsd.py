@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from helpers.brains.cohort import Cohort, Fold, Responses
 from helpers.brains.files import USE_RELEASED, read_volume, readable
-from helpers.brains.hdf5_images import Brick
+from helpers.brains.hdf5_images import HDF5Images
 from helpers.brains.nsd_files import (
     BETAS,
     FAMILIES_NSD,
@@ -23,10 +23,10 @@ from helpers.brains.nsd_files import (
     SPACES,
     STIMULI,
     TABLE,
-    Place,
-    subjects_in,
+    NSDFiles,
+    list_subjects,
 )
-from helpers.brains.rois import FAMILIES, checked, ordered, refuse_lacking, roi
+from helpers.brains.rois import FAMILIES, checked, require_label_sets, roi, sort_rois
 from helpers.brains.sessions import read_session
 from helpers.brains.splits import (
     N_REPEATS,
@@ -35,7 +35,7 @@ from helpers.brains.splits import (
     batches,
     presentations,
     read_presentations,
-    seen_by_all,
+    shared_images,
 )
 from helpers.config.validation import suggest
 from helpers.core.content_digests import files_digest
@@ -50,7 +50,7 @@ __all__ = ["BETAS", "FAMILIES_NSD", "HEMISPHERES", "NSD"]
 
 
 @dataclass(frozen=True)
-class Part:
+class HemisphereVertices:
     """The chosen vertices of one hemisphere, or of the volume.
 
     Attributes
@@ -105,24 +105,24 @@ class NSD(Cohort):
         self._split = {"n_pool": n_pool, "n_batches": n_batches}
         self.n_shared = n_shared
         self.info = read_presentations(root / TABLE)
-        present = subjects_in(root / "nsddata_betas/ppdata", f"{self.space.folder}/{BETAS}")
+        present = list_subjects(root / "nsddata_betas/ppdata", f"{self.space.folder}/{BETAS}")
         missing = [name for name in subjects if name not in present] if present else ["subj01"]
         if missing:
             raise LabError(f"no betas of {missing[0]} in {root / 'nsddata_betas/ppdata'}",
                            expected=f"{missing[0]}/{self.space.folder}/{BETAS}/",
                            remedy="see [nsd] in helpers/datasets/sources.toml")
         self.subjects = tuple(subjects) or tuple(present)
-        refuse_lacking({name: self._place(name).families() for name in self.subjects}, root)
+        require_label_sets({name: self._place(name).families() for name in self.subjects}, root)
         self.n_sessions = {name: self._place(name).count_sessions() for name in self.subjects}
-        self.album = Brick(root / STIMULI)
-        if len(self.album) != len(self.info):
-            raise LabError(f"{len(self.album)} images in {STIMULI}, {len(self.info)} rows in "
+        self.stimuli = HDF5Images(root / STIMULI)
+        if len(self.stimuli) != len(self.info):
+            raise LabError(f"{len(self.stimuli)} images in {STIMULI}, {len(self.info)} rows in "
                            f"{TABLE}", expected="as many", remedy=USE_RELEASED)
-        self.condition_of = np.arange(len(self.album))
+        self.condition_of = np.arange(len(self.stimuli))
         self._rois: dict[str, tuple[str, ...]] = {}
 
-    def _place(self, subject: str) -> Place:
-        return Place(self.root, self.space, self.opened(subject))
+    def _place(self, subject: str) -> NSDFiles:
+        return NSDFiles(self.root, self.space, self.opened(subject))
 
     def rois(self, subject: str) -> tuple[str, ...]:
         """Return the regions with at least one vertex."""
@@ -131,7 +131,7 @@ class NSD(Cohort):
             for family in place.families():
                 there = np.unique(np.concatenate(place.labels(family)))
                 found += [name for name in FAMILIES[family] if roi(name).label in there]
-            self._rois[subject] = ordered(found)
+            self._rois[subject] = sort_rois(found)
         return self._rois[subject]
 
     def _masks(self, subject: str, rois: Sequence[str]) -> Masks:
@@ -147,7 +147,7 @@ class NSD(Cohort):
         chosen = [name for name in checked(rois) if name in present]
         return self._read(subject, self._masks(subject, chosen), None)
 
-    def everywhere(self, subject: str, min_ncsnr: float) -> Responses:
+    def whole_brain(self, subject: str, min_ncsnr: float) -> Responses:
         """Read the betas of all vertices, whatever their region, whose ncsnr is above a bound."""
         return self._read(subject, self._masks(subject, self.rois(subject)), min_ncsnr)
 
@@ -185,7 +185,8 @@ class NSD(Cohort):
             join(part.ncsnr for part in parts))
         return found if good.all() else found.select(good, "constant or NaN")
 
-    def _part(self, subject: str, name: str, masks: Masks, min_ncsnr: float | None) -> Part:
+    def _part(self, subject: str, name: str, masks: Masks,
+              min_ncsnr: float | None) -> HemisphereVertices:
         """Find the chosen vertices of a hemisphere (or the volume), checking that files match."""
         place = self._place(subject)
         ncsnr = np.ravel(read_volume(place.ncsnr(name))).astype(np.float32)
@@ -212,11 +213,12 @@ class NSD(Cohort):
         kept = {region: np.any([pair[side][vertex] for side, hemisphere in enumerate(HEMISPHERES)
                                 if name in ("", hemisphere)], axis=0)
                 for region, pair in masks.items()}
-        return Part(name, n, vertex, np.select([left & ~right, right & ~left], HEMISPHERES, "both"),
+        return HemisphereVertices(name, n, vertex,
+                                  np.select([left & ~right, right & ~left], HEMISPHERES, "both"),
                     kept, ncsnr[vertex])
 
-    def _fill(self, betas: NDArray[np.float32], good: NDArray[np.bool_], subject: str, part: Part,
-              shown: NDArray[np.int64], scaled: bool) -> None:
+    def _fill(self, betas: NDArray[np.float32], good: NDArray[np.bool_], subject: str,
+              part: HemisphereVertices, shown: NDArray[np.int64], scaled: bool) -> None:
         """Scatter all sessions into images x repeats x vertices; mark what is constant or NaN."""
         place = self._place(subject)
         for session in range(self.n_sessions[subject]):
@@ -233,7 +235,7 @@ class NSD(Cohort):
         """
         everyone = {name: self.n_sessions.get(name, n) for name, n in SPECIAL515.items()
                     if f"subject{int(name[4:])}_rep0" in self.info}
-        test = seen_by_all(self.info, everyone)
+        test = shared_images(self.info, everyone)
         if self.n_shared and len(test) != self.n_shared:
             raise LabError(f"{len(test)} images were seen {N_REPEATS} times by all "
                            f"{len(everyone)} participants", expected=f"{self.n_shared}",

@@ -23,7 +23,7 @@ NAMES = "nsddata/freesurfer/{subject}/label/{family}.mgz.ctab"
 """Names of a family's labels, for both spaces."""
 
 
-def subjects_in(folder: Path, inside: str) -> list[str]:
+def list_subjects(folder: Path, inside: str) -> list[str]:
     """Return the participants subj01, subj02, … whose folder holds a given one.
 
     Raises
@@ -38,7 +38,7 @@ def subjects_in(folder: Path, inside: str) -> list[str]:
 
 
 @dataclass(frozen=True)
-class Space:
+class NSDSpace:
     """Where a space's files lie: of betas, ncsnr and labels.
 
     Attributes
@@ -60,15 +60,15 @@ class Space:
 
 
 SPACES = {
-    "nativesurface": Space("nativesurface", HEMISPHERES, "{part}.ncsnr.mgh",
+    "nativesurface": NSDSpace("nativesurface", HEMISPHERES, "{part}.ncsnr.mgh",
                            "nsddata/freesurfer/{subject}/label/{side}.{family}.mgz"),
-    "func1pt8mm": Space("func1pt8mm", ("",), "ncsnr.nii.gz",
+    "func1pt8mm": NSDSpace("func1pt8mm", ("",), "ncsnr.nii.gz",
                         "nsddata/ppdata/{subject}/func1pt8mm/roi/{side}.{family}.nii.gz"),
 }
 
 
 @dataclass(frozen=True)
-class Place:
+class NSDFiles:
     """One participant's files in one space.
 
     Parameters
@@ -80,7 +80,7 @@ class Place:
     """
 
     root: Path
-    space: Space
+    space: NSDSpace
     subject: str
 
     @property

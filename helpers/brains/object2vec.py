@@ -20,12 +20,12 @@ from scipy.io import loadmat
 
 from helpers.brains.cohort import Cohort, Fold, Responses
 from helpers.brains.files import USE_RELEASED, readable, whole_numbers
-from helpers.brains.rois import checked, ordered
+from helpers.brains.rois import checked, sort_rois
 from helpers.core.content_digests import files_digest
 from helpers.core.digest import text_digest
 from helpers.core.errors import LabError
 from helpers.core.stray_files import exactly
-from helpers.core.text import same_name
+from helpers.core.text import normalise_name
 from helpers.stimuli.image_sets import image_folder
 
 
@@ -82,13 +82,13 @@ class Object2Vec(Cohort):
                            remedy="correct `subjects` in the profile")
         self.subjects = tuple(subjects) or tuple(sorted(found))
         self._folders = {name: found[name] for name in self.subjects}
-        self.album = image_folder(root / "stimuli")
-        self.condition_of = self.album.labels
-        self.categories = self.album.classes
+        self.stimuli = image_folder(root / "stimuli")
+        self.condition_of = self.stimuli.labels
+        self.categories = self.stimuli.classes
 
     def rois(self, subject: str) -> tuple[str, ...]:
         """Return the regions in a participant's file."""
-        return ordered(str(name) for name in np.atleast_1d(self._stack(subject).rois))
+        return sort_rois(str(name) for name in np.atleast_1d(self._stack(subject).rois))
 
     def _stack(self, subject: str) -> Any:
         return read_mat(self._folders[self.opened(subject)] / "roistack.mat", "roistack")
@@ -99,7 +99,7 @@ class Object2Vec(Cohort):
         names, betas = [str(name) for name in np.atleast_1d(stack.rois)], np.asarray(stack.betas)
         index = whole_numbers(np.atleast_1d(stack.indices), f"{path}, indices", least=1,
                               most=len(names))  # MATLAB counts from 1
-        order = self._order(path, [same_name(str(name)) for name in stack.conds])
+        order = self._order(path, [normalise_name(str(name)) for name in stack.conds])
         if betas.shape != (len(order), len(index)):
             raise LabError(f"{path}: betas of shape {betas.shape}, {len(index)} labels",
                            expected=f"{len(order)} categories x as many voxels as labels",
@@ -130,7 +130,7 @@ class Object2Vec(Cohort):
         """
         path = self._folders[self.opened(subject)] / "sets.mat"
         index = {name: i for i, name in enumerate(self.categories)}
-        sets = [[same_name(str(name)) for name in part] for part in read_mat(path, "sets")]
+        sets = [[normalise_name(str(name)) for name in part] for part in read_mat(path, "sets")]
         strange = sorted({name for part in sets for name in part} - index.keys())
         if strange:
             raise LabError(f"{path} names the category {strange[0]!r}",

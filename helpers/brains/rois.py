@@ -98,7 +98,7 @@ def checked(names: Iterable[str]) -> tuple[str, ...]:
     return names
 
 
-def ordered(names: Iterable[str]) -> tuple[str, ...]:
+def sort_rois(names: Iterable[str]) -> tuple[str, ...]:
     """Return known regions in the order of the table."""
     wanted = set(checked(names))
     return tuple(name for name in TABLE if name in wanted)
@@ -130,7 +130,7 @@ def check_labels(family: str, mapping: Mapping[int, str], where: str) -> None:
                                   "helpers/brains/rois.py")
 
 
-def refuse_lacking(families: Mapping[str, Iterable[str]], root: object) -> None:
+def require_label_sets(families: Mapping[str, Iterable[str]], root: object) -> None:
     """Refuse a label set that some participants have and others lack: its files are missing.
 
     Parameters

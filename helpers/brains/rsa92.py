@@ -15,12 +15,12 @@ from helpers.brains.object2vec import read_mat
 from helpers.core.digest import array_digest
 from helpers.core.errors import LabError
 from helpers.lab import Laboratory
-from helpers.stimuli.image_source import Album
+from helpers.stimuli.image_source import ImageSource
 
 N_IMAGES = 92
 
 
-class Stack(Album):
+class ImageStack(ImageSource):
     """Images in memory.
 
     Parameters
@@ -60,7 +60,7 @@ class MeasuredRdms:
 
     Attributes
     ----------
-    album : Album
+    stimuli : Album
     rdms : dict, name -> float64, shape (4186,)
         ``human IT``: mean over participants and sessions; ``monkey IT``: 674 neurons.
     single : dict, name -> float64, shape (4186,)
@@ -73,7 +73,7 @@ class MeasuredRdms:
         Images that are on the labelled side of each.
     """
 
-    album: Album
+    stimuli: ImageSource
     rdms: dict[str, NDArray[np.float64]]
     single: dict[str, NDArray[np.float64]]
     categories: tuple[str, ...]
@@ -86,7 +86,7 @@ def open_rsa92(laboratory: Laboratory) -> MeasuredRdms | None:
     if laboratory.profile.rdms is None:
         return None
     measured = read_rsa92(laboratory.folder(laboratory.profile.rdms))
-    laboratory.record("rdms", measured.album.digest)
+    laboratory.record("rdms", measured.stimuli.digest)
     return measured
 
 
@@ -112,7 +112,7 @@ def read_rsa92(root: Path) -> MeasuredRdms:
     if not str(monkey.name).startswith("mIT"):
         raise LabError(f"{main}: the first RDM is {monkey.name}", expected="mIT_674neurons",
                        remedy=USE_RELEASED)
-    return MeasuredRdms(Stack(np.stack([one.image for one in images])),
+    return MeasuredRdms(ImageStack(np.stack([one.image for one in images])),
                         {"human IT": np.mean(list(single.values()), axis=0),
                          "monkey IT": _condensed(monkey.RDM, main)},
                         single, tuple(str(one.category) for one in images), labels, vectors)

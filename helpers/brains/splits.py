@@ -18,7 +18,7 @@ from helpers.core.text import Table, read_table
 TRIALS = 750
 """Trials of one NSD session."""
 N_REPEATS = 3
-MOST_SUBJECTS = 99
+MAX_SUBJECTS = 99
 
 SPECIAL515 = {f"subj{i:02d}": n for i, n in enumerate((40, 40, 32, 30, 40, 32, 40, 30), 1)}
 """Completed sessions: 515 images were then seen three times by everyone."""
@@ -35,7 +35,7 @@ def read_presentations(path: Path) -> pd.DataFrame:
         If it is missing, lacks a column, a cell is not what its column holds, or its rows are not
         in the order of nsdId.
     """
-    subjects = [f"subject{number}" for number in range(1, MOST_SUBJECTS + 1)]
+    subjects = [f"subject{number}" for number in range(1, MAX_SUBJECTS + 1)]
     repeats = [f"{name}_rep{k}" for name in subjects for k in range(N_REPEATS)]
     table = read_table(path, ("cocoId", "nsdId", "shared1000"), may_lack=("cropBox", *subjects,
                        *repeats), what="NSD's table of presentations")
@@ -48,7 +48,7 @@ def read_presentations(path: Path) -> pd.DataFrame:
                        expected=", ".join(["cocoId", "nsdId", "shared1000", *columns]),
                        remedy=USE_RELEASED)
     # An empty cell means the same as 0 there: not shown.
-    info = pd.DataFrame({**table.columns, "shared1000": table.truths("shared1000"),
+    info = pd.DataFrame({**table.columns, "shared1000": table.booleans("shared1000"),
                          **{name: table.whole(name) for name in ("cocoId", "nsdId")},
                          **{name: table.whole(name, empty="0") for name in columns}})
     for start in range(0, len(columns), N_REPEATS):
@@ -96,7 +96,7 @@ def presentations(info: pd.DataFrame, subject: str, n_sessions: int) -> NDArray[
     return trials
 
 
-def seen_by_all(info: pd.DataFrame, n_sessions: Mapping[str, int]) -> NDArray[np.int64]:
+def shared_images(info: pd.DataFrame, n_sessions: Mapping[str, int]) -> NDArray[np.int64]:
     """Return the shared images that all participants saw three times, as nsdIds.
 
     With the sessions of `SPECIAL515` and NSD's own table these are ``special515``; with those of
@@ -151,7 +151,7 @@ def batches(info: pd.DataFrame, subject: str, n_sessions: int, *, n_pool: int,
     return [np.sort(chosen[:n_pool][b::n_batches]) for b in range(n_batches)]
 
 
-def fit_choose_test(n: int, *, seed: int = 0) -> Fold:
+def split_fit_validation_test(n: int, *, seed: int = 0) -> Fold:
     """Split as Mulrooney & Brockmeier (2024, spec 1.1): 75 % fit, 10 % validation, 15 % test.
 
     The permutation is that of ``torch.utils.data.random_split`` after ``torch.manual_seed(seed)``.

@@ -42,7 +42,7 @@ class Surface:
         return bool(extent.min() <= FLAT * extent.max())
 
 
-def surface_of(cohort: Cohort, subject: str, hemisphere: str) -> Surface | None:
+def read_surface(cohort: Cohort, subject: str, hemisphere: str) -> Surface | None:
     """Return the sheet on which a hemisphere's vertices lie; None where the files have none.
 
     NSD: ``surf/<hemisphere>.inflated`` of the participant. Algonauts 2023: the same file of

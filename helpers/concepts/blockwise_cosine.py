@@ -45,7 +45,7 @@ def dot(first, second):
 
 
 @compiled
-def settle(cosine, thresholds, level, tolerance, first, second):
+def exact_level(cosine, thresholds, level, tolerance, first, second):
     """Return the lowest level, from ``level`` on, whose threshold this pair's cosine exceeds.
 
     ``cosine``: in float32; ``thresholds``: falling, (n_levels,). Returns n_levels if there is none.
@@ -60,7 +60,7 @@ def settle(cosine, thresholds, level, tolerance, first, second):
     return level
 
 
-class Products:
+class BlockwiseCosine:
     """Cosines between points, on one device.
 
     Parameters

@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from helpers.concepts import blockwise_cosine as blocked
-from helpers.concepts.blockwise_cosine import Products, blocks, compiled, settle
+from helpers.concepts.blockwise_cosine import BlockwiseCosine, blocks, compiled, exact_level
 from helpers.concepts.core_components import STRIDE
-from helpers.concepts.point_cloud import Points
+from helpers.concepts.point_cloud import PointCloud
 
 
-def border_clusters(points: Points, products: Products, levels: NDArray[np.int16],
+def border_clusters(points: PointCloud, products: BlockwiseCosine, levels: NDArray[np.int16],
                  core: NDArray[np.int16], apart: NDArray[np.int16], firsts: NDArray[np.int32],
                  thresholds: NDArray[np.float64]) -> NDArray[np.int32]:
     """Return, for points that are not core, the last of the clusters whose core they touch.
@@ -35,7 +35,7 @@ def border_clusters(points: Points, products: Products, levels: NDArray[np.int16
     apart : array, int16, shape (n_all_groups, n_all_groups)
         From `group_levels`.
     firsts : array, int32, shape (n_levels, n_points)
-        From `Linkage.first_cores`.
+        From `CoreComponents.first_cores`.
     thresholds : array, float64, shape (n_levels,)
 
     Returns
@@ -51,7 +51,8 @@ def border_clusters(points: Points, products: Products, levels: NDArray[np.int16
         found = np.full((len(thresholds), len(rows)), -1, np.int32)
         for piece in blocks(0, len(others), blocked.COLUMNS):
             columns = others[piece]
-            _touch(products.cosines(rows, columns, space), rows, columns, core, firsts[:, columns],
+            _raise_last_cluster(products.cosines(rows, columns, space), rows, columns, core,
+                                firsts[:, columns],
                    thresholds, products.tolerance, products.vectors, found)
         with products.lock:
             best[:, rows] = np.maximum(best[:, rows], found)
@@ -60,7 +61,7 @@ def border_clusters(points: Points, products: Products, levels: NDArray[np.int16
     return best
 
 
-def _jobs(points: Points, levels: NDArray, core: NDArray,
+def _jobs(points: PointCloud, levels: NDArray, core: NDArray,
           apart: NDArray) -> Iterator[tuple[NDArray, NDArray]]:
     """Yield points beside one participant's points, and the latter if they may be core and near."""
     group = points.group
@@ -77,7 +78,7 @@ def _jobs(points: Points, levels: NDArray, core: NDArray,
 
 
 @compiled
-def _touch(cosines, rows, columns, core, firsts, thresholds, tolerance, vectors, best):
+def _raise_last_cluster(cosines, rows, columns, core, firsts, thresholds, tolerance, vectors, best):
     """Raise, in place, the last cluster that each row touches at each level."""
     n_rows, n_columns = cosines.shape
     for r in range(n_rows):
@@ -94,15 +95,15 @@ def _touch(cosines, rows, columns, core, firsts, thresholds, tolerance, vectors,
                 q = columns[c]
                 if line[c] <= low or core[q] >= core[p]:
                     continue
-                if _nothing_new(firsts, best, core[q], core[p], r, c):
+                if _cannot_raise(firsts, best, core[q], core[p], r, c):
                     continue
-                level = settle(line[c], thresholds, core[q], tolerance, vectors[p], vectors[q])
+                level = exact_level(line[c], thresholds, core[q], tolerance, vectors[p], vectors[q])
                 for a in range(level, core[p]):
                     best[a, r] = max(best[a, r], firsts[a, c])
 
 
 @compiled
-def _nothing_new(firsts, best, level, end, row, column):
+def _cannot_raise(firsts, best, level, end, row, column):
     """Tell whether a row touches this column's cluster or a later one, at all levels."""
     for a in range(level, end):
         if firsts[a, column] > best[a, row]:

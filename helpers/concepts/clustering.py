@@ -20,17 +20,17 @@ import torch
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from helpers.concepts.blockwise_cosine import Products
+from helpers.concepts.blockwise_cosine import BlockwiseCosine
 from helpers.concepts.border_points import border_clusters
-from helpers.concepts.core_components import Linkage
+from helpers.concepts.core_components import CoreComponents
 from helpers.concepts.expansion import expanded
 from helpers.concepts.neighbours import (
     group_levels,
+    kth_smallest_of_others,
     nearest_neighbours,
     neighbour_levels,
-    of_others,
 )
-from helpers.concepts.point_cloud import Participants, Points, unit_points
+from helpers.concepts.point_cloud import Participants, PointCloud, make_point_cloud
 from helpers.core.errors import LabError
 
 EPS = (0.45, 0.50, 0.55, 0.60, 0.65, 0.70)
@@ -118,24 +118,24 @@ def cluster(participants: Participants, *, eps: Sequence[float] = EPS,
     LabError
         If participants, eps or m are not such.
     """
-    points = unit_points(participants)
+    points = make_point_cloud(participants)
     check_support(min_participants, len(points.names))
-    grid, place = np.unique(checked_radii(eps), return_inverse=True)
-    radii = checked_radii([expansion(float(value)) for value in grid])
-    thresholds, products = 1 - grid, Products(points.vectors, device)
+    grid, place = np.unique(check_radii(eps), return_inverse=True)
+    radii = check_radii([expansion(float(value)) for value in grid])
+    thresholds, products = 1 - grid, BlockwiseCosine(points.vectors, device)
     nearest = nearest_neighbours(points, products)
     levels = neighbour_levels(points, products, nearest, thresholds)
-    core = of_others(levels, points.owner, min_participants)
+    core = kth_smallest_of_others(levels, points.owner, min_participants)
     apart = group_levels(nearest, thresholds, products.tolerance)
-    firsts = Linkage(points, products, nearest, core, apart, thresholds).first_cores()
+    firsts = CoreComponents(points, products, nearest, core, apart, thresholds).first_cores()
     beside = border_clusters(points, products, levels, core, apart, firsts, thresholds)
-    labels = _numbered(firsts, beside)
+    labels = _number_clusters(firsts, beside)
     masks = expanded(points, products, nearest.between, labels, 1 - radii)
     return tuple(_clusters(points, float(grid[a]), float(radii[a]), min_participants, labels[a],
                            firsts[a] >= 0, masks[a]) for a in place)
 
 
-def _clusters(points: Points, eps: float, radius: float, min_participants: int, labels: NDArray,
+def _clusters(points: PointCloud, eps: float, radius: float, min_participants: int, labels: NDArray,
               core: NDArray, masks: Sequence[csr_array]) -> Clusters:
     """Give one level's results back, participant by participant."""
     return Clusters(eps, radius, min_participants, points.names, int(labels.max(initial=-1)) + 1,
@@ -143,7 +143,7 @@ def _clusters(points: Points, eps: float, radius: float, min_participants: int, 
                     points.n_excluded)
 
 
-def _numbered(firsts: NDArray[np.int32], beside: NDArray[np.int32]) -> NDArray[np.int32]:
+def _number_clusters(firsts: NDArray[np.int32], beside: NDArray[np.int32]) -> NDArray[np.int32]:
     """Return labels: clusters in the order of their first core points, border points with them."""
     labels = np.full(firsts.shape, -1, np.int32)
     for level, (own, touched) in enumerate(zip(firsts, beside)):
@@ -161,7 +161,7 @@ def check_support(min_participants: int, n_participants: int) -> None:
                        "count", remedy="ask for fewer, or add participants")
 
 
-def checked_radii(values: Sequence[float]) -> NDArray[np.float64]:
+def check_radii(values: Sequence[float]) -> NDArray[np.float64]:
     """Return radii as an array, if they are some."""
     radii = np.asarray(values, np.float64)
     if radii.ndim != 1 or len(radii) == 0 or not ((radii > 0) & (radii < 2)).all():
@@ -186,7 +186,7 @@ def centroids(participants: Participants, clusters: Clusters) -> NDArray[np.floa
     array, float64, shape (n_clusters, n_dims)
         Of length 1.
     """
-    points = unit_points(participants)
+    points = make_point_cloud(participants)
     if points.names != clusters.names or points.sizes != tuple(map(len, clusters.labels)):
         raise LabError(f"participants {points.names} with {points.sizes} points",
                        expected=f"{clusters.names} with {tuple(map(len, clusters.labels))}",

@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from helpers.concepts import blockwise_cosine as blocked
-from helpers.concepts.blockwise_cosine import Products, blocks, compiled, settle
+from helpers.concepts.blockwise_cosine import BlockwiseCosine, blocks, compiled, exact_level
 from helpers.concepts.neighbours import Nearest
-from helpers.concepts.point_cloud import Points
+from helpers.concepts.point_cloud import PointCloud
 
-LINKS_AT_ONCE = 16
+MAX_LINKS = 16
 """Rows of a block whose links are kept before they are joined."""
 STRIDE = 64
 """Cosines that are compared together before any is looked at."""
@@ -35,7 +35,7 @@ def find(parent, point):
 
 
 @compiled
-def unite(forest, level, first, second):
+def join_points(forest, level, first, second):
     """Join two points, in place, from one level on."""
     for a in range(level, forest.shape[0]):
         p, q = find(forest[a], first), find(forest[a], second)
@@ -65,7 +65,7 @@ def _join_nearest(forest, cosine, index, core, thresholds, tolerance):
             level = max(core[p], core[index[p, j]])
             while level < n_levels and cosine[p, j] <= thresholds[level] + tolerance:
                 level += 1
-            unite(forest, level, p, index[p, j])
+            join_points(forest, level, p, index[p, j])
 
 
 @compiled
@@ -105,11 +105,11 @@ def _join(forest, level, thresholds, tolerance, vectors, rows, columns, cosines,
         r, c = found[i]
         p, q = rows[r], columns[c]
         if find(forest[level], p) != find(forest[level], q):
-            a = settle(cosines[r, c], thresholds, level, tolerance, vectors[p], vectors[q])
-            unite(forest, a, p, q)
+            a = exact_level(cosines[r, c], thresholds, level, tolerance, vectors[p], vectors[q])
+            join_points(forest, a, p, q)
 
 
-class Linkage:
+class CoreComponents:
     """Components of the core points at every level.
 
     Parameters
@@ -123,7 +123,7 @@ class Linkage:
         Falling: a link needs a cosine above it.
     """
 
-    def __init__(self, points: Points, products: Products, nearest: Nearest,
+    def __init__(self, points: PointCloud, products: BlockwiseCosine, nearest: Nearest,
                  core: NDArray[np.int16], apart: NDArray[np.int16],
                  thresholds: NDArray[np.float64]) -> None:
         self.points, self.products, self.core = points, products, core
@@ -195,7 +195,7 @@ class Linkage:
         """Join one block; the links of a few rows at a time, for what they join is then known."""
         tolerance = self.products.tolerance
         cosines = self.products.cosines(rows, columns, space)
-        links = np.empty((LINKS_AT_ONCE * len(columns), 2), np.int32)
+        links = np.empty((MAX_LINKS * len(columns), 2), np.int32)
         row = 0
         while row < len(rows):
             n, row = _links(cosines, row, level, low, self.thresholds, tolerance, row_roots,

@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from helpers.concepts import blockwise_cosine as blocked
-from helpers.concepts.blockwise_cosine import Products, blocks, compiled, dot
-from helpers.concepts.point_cloud import Points
+from helpers.concepts.blockwise_cosine import BlockwiseCosine, blocks, compiled, dot
+from helpers.concepts.point_cloud import PointCloud
 
-PAIRS_AT_ONCE = 2**18
+MAX_PAIRS = 2**18
 """Room, in pairs of a cluster and a point, of what one reading of a block returns."""
 
 
-def expanded(points: Points, products: Products, between: NDArray[np.float32],
+def expanded(points: PointCloud, products: BlockwiseCosine, between: NDArray[np.float32],
              labels: NDArray[np.int32], thresholds: NDArray[np.float64]) -> list[list[csr_array]]:
     """Return every cluster's expanded mask, for every level and participant.
 
@@ -54,7 +54,7 @@ def expanded(points: Points, products: Products, between: NDArray[np.float32],
              for own in range(n_participants)] for level in range(len(labels))]
 
 
-def _jobs(points: Points, labels: NDArray) -> Iterator[tuple[int, NDArray, slice]]:
+def _jobs(points: PointCloud, labels: NDArray) -> Iterator[tuple[int, NDArray, slice]]:
     """Yield participants' members, those of the same clusters together, and some of all points."""
     for own, (first, last) in enumerate(zip(points.starts, points.starts[1:])):
         members = first + np.flatnonzero((labels[:, first:last] >= 0).any(0))
@@ -64,13 +64,13 @@ def _jobs(points: Points, labels: NDArray) -> Iterator[tuple[int, NDArray, slice
                 yield own, members, columns
 
 
-def _beside(points: Points, products: Products, near: NDArray, labels: NDArray,
+def _beside(points: PointCloud, products: BlockwiseCosine, near: NDArray, labels: NDArray,
             thresholds: NDArray, members: NDArray, span: slice, space: NDArray) -> list[NDArray]:
     """Return (level, cluster, point) for the points beside one participant's members."""
     low = np.float32(thresholds.min() - products.tolerance)
     everybody = np.arange(span.start, span.stop)
     latest = np.full((len(labels), len(everybody)), -1, np.int32)
-    pairs = np.empty((max(PAIRS_AT_ONCE, latest.size), 3), np.int32)
+    pairs = np.empty((max(MAX_PAIRS, latest.size), 3), np.int32)
     pieces = []
     for piece in blocks(0, len(members), blocked.ROWS):
         rows = members[piece]
@@ -134,7 +134,7 @@ def _above(best, threshold, tolerance, cosines, vectors, rows, point):
     return False
 
 
-def _mask(level: int, own: int, points: Points, labels: NDArray, found: list[list[NDArray]],
+def _mask(level: int, own: int, points: PointCloud, labels: NDArray, found: list[list[NDArray]],
           n_clusters: int) -> csr_array:
     """Return one level's masks of one participant, members included, on the rows of the input."""
     first, last = points.starts[own], points.starts[own + 1]

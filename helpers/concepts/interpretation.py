@@ -19,7 +19,7 @@ OF_CAPTIONS = frozenset({"picture", "photo", "image", "drawing", "view", "shows"
 """Words that tell of captions, not of what is to be seen."""
 
 
-def associated(centroids: NDArray, vectors: NDArray, n: int
+def associated_vectors(centroids: NDArray, vectors: NDArray, n: int
                ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return which vectors are most and least similar to each centroid, by cosine.
 
@@ -39,7 +39,7 @@ def associated(centroids: NDArray, vectors: NDArray, n: int
     return order[:, :n], order[:, ::-1][:, :n]
 
 
-def words_in(captions: Iterable[Sequence[str]], least: int) -> tuple[str, ...]:
+def frequent_words(captions: Iterable[Sequence[str]], least: int) -> tuple[str, ...]:
     """Return the words that captions say often, without stop words, in alphabetical order.
 
     Words as they stand: they are not reduced to their lemmas, as the paper may have done (unknown).
@@ -85,7 +85,7 @@ def auc(values: NDArray, present: NDArray) -> NDArray[np.float64]:
         return np.where((n > 0) & (rest > 0), (total - n * (n + 1) / 2) / (n * rest), np.nan)
 
 
-def crossed(labels: pd.DataFrame) -> pd.DataFrame:
+def cross_validated_names(labels: pd.DataFrame) -> pd.DataFrame:
     """Name each concept by the other participants, and see whether the name holds in the one.
 
     Parameters

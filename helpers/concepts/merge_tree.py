@@ -21,20 +21,20 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
 from helpers.concepts import blockwise_cosine as blocked
-from helpers.concepts.blockwise_cosine import Products, blocks, compiled
-from helpers.concepts.clustering import MIN_PARTICIPANTS, check_support, checked_radii
+from helpers.concepts.blockwise_cosine import BlockwiseCosine, blocks, compiled
+from helpers.concepts.clustering import MIN_PARTICIPANTS, check_radii, check_support
 from helpers.concepts.core_components import STRIDE, find, roots_of
-from helpers.concepts.neighbours import Nearest, nearest_neighbours, of_others
-from helpers.concepts.point_cloud import Participants, unit_points
+from helpers.concepts.neighbours import Nearest, kth_smallest_of_others, nearest_neighbours
+from helpers.concepts.point_cloud import Participants, make_point_cloud
 
-AT_ONCE = 4096
+BLOCK_SIZE = 4096
 """Points for which the nearest one outside their components is looked for at a time."""
-SHORTEST = 1e-6
+MIN_PERSISTENCE = 1e-6
 """Lives that are no longer are left out: ties, as of equal points, which rounding has parted."""
 
 
 @dataclass(frozen=True)
-class History:
+class Persistence:
     """Clusters that live for more than one eps; of those that merge the oldest goes on.
 
     The oldest is the one born first, of several the one whose first point comes first.
@@ -107,7 +107,7 @@ class MergeTree:
         LabError
             If eps is no such radius.
         """
-        checked_radii([eps])
+        check_radii([eps])
         n_points = len(self.core)
         links = self.links[:np.searchsorted(self.joined, eps)].T
         graph = csr_array((np.ones(links.shape[1], bool), tuple(links)), shape=(n_points, n_points))
@@ -118,13 +118,13 @@ class MergeTree:
         labels[core] = np.argsort(np.argsort(first))[label]
         return tuple(np.split(labels, np.cumsum(self.sizes)[:-1]))
 
-    def history(self) -> History:
-        """Return the lives of all clusters, but for those of `SHORTEST` or less."""
-        ended, n_core = _lives(self.core, self.links, self.joined)
+    def persistence(self) -> Persistence:
+        """Return the lives of all clusters, but for those of `MIN_PERSISTENCE` or less."""
+        ended, n_core = _lifetimes(self.core, self.links, self.joined)
         lives = np.flatnonzero(np.isfinite(self.core))
-        lives = lives[ended[lives] - self.core[lives] > SHORTEST]
+        lives = lives[ended[lives] - self.core[lives] > MIN_PERSISTENCE]
         lives = lives[np.argsort(self.core[lives], kind="stable")]
-        return History(self.core[lives], ended[lives], lives.astype(np.int32), n_core[lives])
+        return Persistence(self.core[lives], ended[lives], lives.astype(np.int32), n_core[lives])
 
 
 def merge_tree(participants: Participants, *, min_participants: int = MIN_PARTICIPANTS,
@@ -142,18 +142,19 @@ def merge_tree(participants: Participants, *, min_participants: int = MIN_PARTIC
     Returns
     -------
     MergeTree
-        To be cut at any eps (`MergeTree.core_labels`), or read as a whole (`MergeTree.history`).
+        To be cut at any eps (`MergeTree.core_labels`), or read as a whole
+        (`MergeTree.persistence`).
 
     Raises
     ------
     LabError
         If participants or m are not such.
     """
-    points = unit_points(participants)
+    points = make_point_cloud(participants)
     check_support(min_participants, len(points.names))
-    products, position = Products(points.vectors, device), points.position
+    products, position = BlockwiseCosine(points.vectors, device), points.position
     nearest = nearest_neighbours(points, products)
-    core_cosine = -of_others(-nearest.cosine, points.owner, min_participants)
+    core_cosine = -kth_smallest_of_others(-nearest.cosine, points.owner, min_participants)
     links, reach = _Forest(products, nearest, core_cosine).grown()
     order = np.argsort(-reach, kind="stable")
     core = np.full(sum(points.sizes), np.inf)
@@ -170,7 +171,8 @@ class _Forest:
     the reach to the nearest neighbour in each participant.
     """
 
-    def __init__(self, products: Products, nearest: Nearest, core: NDArray[np.float32]) -> None:
+    def __init__(self, products: BlockwiseCosine, nearest: Nearest,
+                 core: NDArray[np.float32]) -> None:
         self.products, self.core, self.index = products, core, nearest.index
         self.parent = np.arange(len(core), dtype=np.int32)
         self.table = np.minimum(np.minimum(nearest.cosine, core[nearest.index]), core[:, None])
@@ -196,7 +198,7 @@ class _Forest:
 
     def _joined(self, points: NDArray) -> tuple[NDArray, NDArray]:
         """Join points to their partners; return the links that were new, and their reach."""
-        points = points[_unite(self.parent, points, self.partner[points])]
+        points = points[_join_points(self.parent, points, self.partner[points])]
         return np.stack([points, self.partner[points]], axis=1), self.reach[points]
 
     def _fall_back(self, points: NDArray, comp: NDArray) -> None:
@@ -218,7 +220,7 @@ class _Forest:
         points = points[np.lexsort((-self.bound[points], comp[points]))]
         _, start, turn = np.unique(comp[points], return_index=True, return_inverse=True)
         rank = np.arange(len(points)) - start[turn]
-        return points[rank < max(1, AT_ONCE // max(1, len(start)))]
+        return points[rank < max(1, BLOCK_SIZE // max(1, len(start)))]
 
     def _look(self, points: NDArray, comp: NDArray) -> None:
         """Find the nearest point outside, exactly."""
@@ -234,7 +236,7 @@ class _Forest:
 
 
 @compiled
-def _unite(parent, points, partners):
+def _join_points(parent, points, partners):
     """Join points to partners, in place, one after another; tell which were apart until then."""
     apart = np.empty(len(points), np.bool_)
     for i in range(len(points)):
@@ -264,7 +266,7 @@ def _reach(cosines, row_comp, column_comp, row_core, column_core, start, best, p
 
 
 @compiled
-def _lives(born, links, joined):
+def _lifetimes(born, links, joined):
     """Return where each point's life as the oldest of a component ends, and the size up to there.
 
     All links of one distance join at once: sizes are taken before the first of them.

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from helpers.concepts import blockwise_cosine as blocked
-from helpers.concepts.blockwise_cosine import Products, blocks, compiled, dot
-from helpers.concepts.point_cloud import Points
+from helpers.concepts.blockwise_cosine import BlockwiseCosine, blocks, compiled, dot
+from helpers.concepts.point_cloud import PointCloud
 
-NOBODY = -2.0
+NO_NEIGHBOUR = -2.0
 """Cosine to the nearest neighbour where a participant has no other point."""
 
 
@@ -23,11 +23,11 @@ class Nearest:
     Attributes
     ----------
     cosine : array, float32, shape (n_points, n_participants)
-        Largest cosine to another point of the participant; `NOBODY` if it has none.
+        Largest cosine to another point of the participant; `NO_NEIGHBOUR` if it has none.
     index : array, int32, same shape
         Which point that is; -1 for none.
     between : array, float32, shape (n_all_groups, n_all_groups)
-        Largest cosine between points of two groups; `NOBODY` if there is no pair.
+        Largest cosine between points of two groups; `NO_NEIGHBOUR` if there is no pair.
     """
 
     cosine: NDArray[np.float32]
@@ -35,7 +35,7 @@ class Nearest:
     between: NDArray[np.float32]
 
 
-def nearest_neighbours(points: Points, products: Products) -> Nearest:
+def nearest_neighbours(points: PointCloud, products: BlockwiseCosine) -> Nearest:
     """Find them in one pass over the products of all unordered pairs of participants.
 
     Parameters
@@ -46,8 +46,8 @@ def nearest_neighbours(points: Points, products: Products) -> Nearest:
     """
     shape = len(points.vectors), len(points.names)
     n_groups = points.n_groups * len(points.names)
-    found = Nearest(np.full(shape, NOBODY, np.float32), np.full(shape, -1, np.int32),
-                    np.full((n_groups, n_groups), NOBODY, np.float32))
+    found = Nearest(np.full(shape, NO_NEIGHBOUR, np.float32), np.full(shape, -1, np.int32),
+                    np.full((n_groups, n_groups), NO_NEIGHBOUR, np.float32))
 
     def keep(rows: slice, other: int, cosine: NDArray, index: NDArray, first: int) -> None:
         known = found.cosine[rows, other]
@@ -59,13 +59,13 @@ def nearest_neighbours(points: Points, products: Products) -> Nearest:
         own, other, rows, columns = job
         cosines = products.cosines(rows, columns, space)
         if own == other:
-            _hide_own(cosines, rows.start, columns.start)
+            _mask_self_pairs(cosines, rows.start, columns.start)
         known, index = found.cosine[rows, other].copy(), np.empty(cosines.shape[0], np.int32)
-        column_best = np.full(cosines.shape[1], NOBODY, np.float32)
+        column_best = np.full(cosines.shape[1], NO_NEIGHBOUR, np.float32)
         column_index = np.zeros(cosines.shape[1], np.int32)
         row_group, column_group = points.group[rows], points.group[columns]
         high, wide = (slice(group[0], group[-1] + 1) for group in (row_group, column_group))
-        between = np.full_like(found.between[high, wide], NOBODY)
+        between = np.full_like(found.between[high, wide], NO_NEIGHBOUR)
         _maxima(cosines, row_group - high.start, column_group - wide.start, known, index,
                 column_best, column_index, between)
         with products.lock:
@@ -78,7 +78,7 @@ def nearest_neighbours(points: Points, products: Products) -> Nearest:
     return found
 
 
-def _pairs(points: Points) -> Iterator[tuple[int, int, slice, slice]]:
+def _pairs(points: PointCloud) -> Iterator[tuple[int, int, slice, slice]]:
     """Yield the blocks of all unordered pairs of participants; own ones above the diagonal."""
     starts, n_participants = points.starts, len(points.names)
     for own in range(n_participants):
@@ -90,12 +90,12 @@ def _pairs(points: Points) -> Iterator[tuple[int, int, slice, slice]]:
 
 
 @compiled
-def _hide_own(cosines, row, column):
+def _mask_self_pairs(cosines, row, column):
     """Blank, in place, the cosines of points to themselves."""
     for r in range(cosines.shape[0]):
         c = row + r - column
         if 0 <= c < cosines.shape[1]:
-            cosines[r, c] = NOBODY
+            cosines[r, c] = NO_NEIGHBOUR
 
 
 @compiled
@@ -107,10 +107,10 @@ def _maxima(cosines, row_group, column_group, row_best, row_index, column_best, 
     """
     n_rows, n_columns = cosines.shape
     for r in range(n_rows):
-        line, best, first = cosines[r], np.float32(NOBODY), 0
+        line, best, first = cosines[r], np.float32(NO_NEIGHBOUR), 0
         while first < n_columns:
             last, group = first, column_group[first]
-            top = np.float32(NOBODY)
+            top = np.float32(NO_NEIGHBOUR)
             while last < n_columns and column_group[last] == group:
                 last += 1
             for c in range(first, last):
@@ -128,7 +128,7 @@ def _maxima(cosines, row_group, column_group, row_best, row_index, column_best, 
                     break
 
 
-def neighbour_levels(points: Points, products: Products, nearest: Nearest,
+def neighbour_levels(points: PointCloud, products: BlockwiseCosine, nearest: Nearest,
                      thresholds: NDArray[np.float64]) -> NDArray[np.int16]:
     """Return the first threshold that the nearest neighbour in each participant exceeds.
 
@@ -158,7 +158,7 @@ def neighbour_levels(points: Points, products: Products, nearest: Nearest,
 
     def work(job: tuple[int, NDArray], space: NDArray) -> None:
         other, rows = job
-        best = np.full(len(rows), float(NOBODY))
+        best = np.full(len(rows), float(NO_NEIGHBOUR))
         least = (nearest.cosine[rows, other] - 3 * products.tolerance).astype(np.float32)
         for columns in blocks(points.starts[other], points.starts[other + 1], blocked.COLUMNS):
             _exact_maxima(products.cosines(rows, columns, space), points.vectors, rows,
@@ -191,7 +191,7 @@ def group_levels(nearest: Nearest, thresholds: NDArray[np.float64],
                for threshold in thresholds)
 
 
-def of_others(values: NDArray, owner: NDArray, rank: int) -> NDArray:
+def kth_smallest_of_others(values: NDArray, owner: NDArray, rank: int) -> NDArray:
     """Return each point's ``rank``-th smallest value over the participants that do not own it.
 
     Parameters

@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 
 from helpers.decoding.vectors import unit
 
-SAME = 0.8
+SIMILAR_VARIANCE = 0.8
 """Directions whose variances differ by less than this ratio are turned into one another."""
 
 
-def turned(participants: Mapping[str, NDArray], *, seed: int) -> dict[str, NDArray[np.float64]]:
+def random_rotation_null(participants: Mapping[str, NDArray], *,
+                         seed: int) -> dict[str, NDArray[np.float64]]:
     """Turn each participant's vectors by a rotation of its own that keeps the pooled covariance.
 
     In the eigenvectors of the pooled second moments of the unit vectors, directions of nearly equal
@@ -36,7 +37,7 @@ def turned(participants: Mapping[str, NDArray], *, seed: int) -> dict[str, NDArr
     units = {name: unit(values) for name, values in participants.items()}
     moments = sum(values.T @ values for values in units.values())
     variances, axes = np.linalg.eigh(moments)
-    blocks = _alike(variances[::-1])
+    blocks = _runs_of_similar_variance(variances[::-1])
     axes, rng, found = axes[:, ::-1], np.random.default_rng(seed), {}
     for name, values in units.items():
         along = values @ axes
@@ -46,11 +47,12 @@ def turned(participants: Mapping[str, NDArray], *, seed: int) -> dict[str, NDArr
     return found
 
 
-def _alike(variances: NDArray) -> list[slice]:
-    """Cut falling variances into runs whose last is at least ``SAME`` times their first."""
+def _runs_of_similar_variance(variances: NDArray) -> list[slice]:
+    """Cut falling variances into runs whose last is at least ``SIMILAR_VARIANCE`` times their
+    first."""
     blocks, start = [], 0
     for place in range(1, len(variances) + 1):
-        if place == len(variances) or variances[place] < SAME * variances[start]:
+        if place == len(variances) or variances[place] < SIMILAR_VARIANCE * variances[start]:
             blocks.append(slice(start, place))
             start = place
     return blocks

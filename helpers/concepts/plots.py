@@ -15,16 +15,17 @@ from PIL import Image
 from scipy.cluster.hierarchy import leaves_list, linkage
 
 from helpers.brains.surfaces import Surface
-from helpers.concepts.merge_tree import History
+from helpers.concepts.merge_tree import Persistence
 
 METHODS = {"contrastive, mean of runs": ("tab:blue", "o"), "contrastive, one run": ("skyblue", "s"),
            "contrastive, no noise": ("0.6", "D"), "ridge": ("tab:orange", "^"),
            "ridge, published grid": ("wheat", "v"), "ridge, whitened": ("tab:red", "P")}
 """Method -> colour and marker."""
-PEOPLE = ("tab:blue", "tab:orange", "tab:green", "tab:red", "tab:purple", "tab:brown", "tab:pink",
+SUBJECT_COLOURS = ("tab:blue", "tab:orange", "tab:green", "tab:red", "tab:purple", "tab:brown",
+                   "tab:pink",
           "tab:olive")
 """Colours of participants, as in the authors' maps."""
-SIDE = 64
+THUMBNAIL_SIZE = 64
 """Pixels of an image on a card."""
 
 
@@ -108,9 +109,10 @@ def concept_map(axes: Axes, sheets: Mapping[Place, Surface], inside: Mapping[Pla
     inside : dict
         Vertices, by the cohort's numbers.
     people : sequence of str
-        All participants, in the order of `PEOPLE`.
+        All participants, in the order of `SUBJECT_COLOURS`.
     """
-    colour = {subject: PEOPLE[number % len(PEOPLE)] for number, subject in enumerate(people)}
+    colour = {subject: SUBJECT_COLOURS[number % len(SUBJECT_COLOURS)]
+              for number, subject in enumerate(people)}
     known = {place: vertex for place, vertex in inside.items() if place in sheets}
     axes.axis("off")
     if not _all_flat(sheets):
@@ -146,7 +148,7 @@ def _folded(axes: Axes, surface: Surface, vertex: NDArray, colour: str) -> None:
 
 def count_bars(axes: Axes, counts: Sequence[int], people: Sequence[str]) -> None:
     """Draw how many voxels of each participant belong to a concept."""
-    axes.barh(range(len(people)), counts, color=PEOPLE[:len(people)])
+    axes.barh(range(len(people)), counts, color=SUBJECT_COLOURS[:len(people)])
     axes.set_yticks(range(len(people)), people, fontsize=4.5)
     axes.invert_yaxis()
     for place, count in enumerate(counts):
@@ -160,11 +162,12 @@ def count_bars(axes: Axes, counts: Sequence[int], people: Sequence[str]) -> None
 def image_strip(axes: Axes, images: Sequence[Image.Image], n_columns: int, colour: str) -> None:
     """Show images in rows, framed by a colour."""
     n_rows = -(-len(images) // n_columns)
-    canvas = np.full((n_rows * SIDE, n_columns * SIDE, 3), 255, np.uint8)
+    canvas = np.full((n_rows * THUMBNAIL_SIZE, n_columns * THUMBNAIL_SIZE, 3), 255, np.uint8)
     for place, image in enumerate(images):
         row, column = divmod(place, n_columns)
-        canvas[row * SIDE:(row + 1) * SIDE - 2, column * SIDE:(column + 1) * SIDE - 2] = (
-            image.convert("RGB").resize((SIDE - 2, SIDE - 2)))
+        canvas[row * THUMBNAIL_SIZE:(row + 1) * THUMBNAIL_SIZE - 2,
+               column * THUMBNAIL_SIZE:(column + 1) * THUMBNAIL_SIZE - 2] = (
+            image.convert("RGB").resize((THUMBNAIL_SIZE - 2, THUMBNAIL_SIZE - 2)))
     axes.imshow(canvas, interpolation="antialiased")
     axes.set_xticks([])
     axes.set_yticks([])
@@ -182,20 +185,20 @@ def word_list(axes: Axes, most: Sequence[str], least: Sequence[str],
                   transform=axes.transAxes, linespacing=1.15)
 
 
-def life_bars(axes: Axes, history: History, *, longest: int = 60) -> None:
+def persistence_bars(axes: Axes, persistence: Persistence, *, longest: int = 60) -> None:
     """Draw the lives of clusters, a line each, from birth to merger, the longest lives first.
 
     Parameters
     ----------
     axes : Axes
-    history : History
+    persistence : History
     longest : int
         Lives that are drawn.
     """
-    end = np.where(np.isfinite(history.ended), history.ended, history.born.max() * 1.1)
-    order = np.argsort(history.born - end, kind="stable")[:longest]
-    size = np.log10(np.maximum(history.n_core[order], 1))
-    axes.hlines(np.arange(len(order)), history.born[order], end[order], colors="0.35",
+    end = np.where(np.isfinite(persistence.ended), persistence.ended, persistence.born.max() * 1.1)
+    order = np.argsort(persistence.born - end, kind="stable")[:longest]
+    size = np.log10(np.maximum(persistence.n_core[order], 1))
+    axes.hlines(np.arange(len(order)), persistence.born[order], end[order], colors="0.35",
                 linewidth=0.4 + size / 1.5)
     axes.set(ylim=(len(order), -1), xlabel="eps, cosine distance")
     axes.set_yticks([])
@@ -221,7 +224,7 @@ def null_lines(axes: Axes, eps: Sequence[float], found: Sequence[float],
     axes.set(xlabel="eps, cosine distance", ylim=(-0.5, 1.6 * max(1, *found)))
 
 
-def again_dots(axes: Axes, groups: Mapping[str, Sequence[float]]) -> None:
+def replication_dots(axes: Axes, groups: Mapping[str, Sequence[float]]) -> None:
     """Draw a dot for every participant (or half), and the mean, by question."""
     for place, values in enumerate(groups.values()):
         values = pd.Series(list(values), dtype=float)
@@ -232,7 +235,7 @@ def again_dots(axes: Axes, groups: Mapping[str, Sequence[float]]) -> None:
     axes.set_ylim(top=1.05)
 
 
-def angle_matrix(axes: Axes, angles: NDArray) -> None:
+def cosine_matrix(axes: Axes, angles: NDArray) -> None:
     """Draw the cosines of centroids, those that are alike beside one another."""
     if len(angles) > 2:
         order = leaves_list(linkage(angles, "average", optimal_ordering=True))
@@ -267,7 +270,7 @@ def level_lines(axes: Axes, table: pd.DataFrame) -> None:
     axes.set_xlabel("concept")
 
 
-def truth_matrix(axes: Axes, table: pd.DataFrame) -> None:
+def ground_truth_matrix(axes: Axes, table: pd.DataFrame) -> None:
     """Draw planted concepts against clusters, each row shaded by its largest share."""
     share = table.div(table.sum(axis=1), axis=0)
     axes.imshow(share, cmap="Blues", vmin=0, vmax=1, aspect="auto")

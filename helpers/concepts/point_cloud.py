@@ -22,7 +22,7 @@ PER_GROUP, MOST_GROUPS = 48, 2048
 
 
 @dataclass(frozen=True)
-class Points:
+class PointCloud:
     """Unit vectors of all participants, one after another, each participant's by group.
 
     Attributes
@@ -82,10 +82,10 @@ class Points:
         return tuple(found)
 
 
-def unit_points(participants: Participants) -> Points:
+def make_point_cloud(participants: Participants) -> PointCloud:
     """Check the points of at least two participants and scale them to length 1.
 
-    Vectors of length 0 have no direction: they are left out, and counted in `Points.n_excluded`
+    Vectors of length 0 have no direction: they are left out, and counted in `PointCloud.n_excluded`
     (the official code keeps them, at distance 1 from everything).
 
     Parameters
@@ -103,7 +103,7 @@ def unit_points(participants: Participants) -> Points:
     if len(named) < 2:
         raise LabError(f"{len(named)} participant(s)", expected="2 or more: what is shared needs "
                        "somebody to share it with", remedy="pass one array per participant")
-    arrays = {name: _checked(name, values) for name, values in named.items()}
+    arrays = {name: _check(name, values) for name, values in named.items()}
     widths = {name: values.shape[1] for name, values in arrays.items()}
     if len(set(widths.values())) > 1:
         raise LabError(f"participants differ in dimensions: {widths}",
@@ -121,7 +121,7 @@ def unit_points(participants: Participants) -> Points:
 
 
 def _in_groups(arrays: dict[str, NDArray], lengths: dict[str, NDArray],
-               rows: tuple[NDArray, ...]) -> Points:
+               rows: tuple[NDArray, ...]) -> PointCloud:
     """Scale vectors to length 1 and put each participant's groups one after another."""
     starts = np.cumsum([0, *map(len, rows)])
     vectors = np.empty((starts[-1], next(iter(arrays.values())).shape[1]), np.float32)
@@ -131,13 +131,14 @@ def _in_groups(arrays: dict[str, NDArray], lengths: dict[str, NDArray],
     n_groups = int(np.clip(len(vectors) // (len(rows) * PER_GROUP), 1,
                            max(1, MOST_GROUPS // len(rows))))
     group = _nearest_pivot(vectors, n_groups)
-    ordered = []
+    sort_rois = []
     for number, (kept, first, last) in enumerate(zip(rows, starts, starts[1:])):
         order = np.argsort(group[first:last], kind="stable")
         vectors[first:last] = vectors[first:last][order]
         group[first:last] = group[first:last][order] + number * n_groups
-        ordered.append(kept[order])
-    return Points(vectors, starts, tuple(ordered), tuple(map(len, arrays.values())), tuple(arrays),
+        sort_rois.append(kept[order])
+    return PointCloud(vectors, starts, tuple(sort_rois), tuple(map(len, arrays.values())),
+                      tuple(arrays),
                   group, n_groups)
 
 
@@ -156,7 +157,7 @@ def _nearest_pivot(vectors: NDArray[np.float32], n_pivots: int) -> NDArray[np.in
         pivots /= np.maximum(np.linalg.norm(pivots, axis=1, keepdims=True), 1e-6)
 
 
-def _checked(name: str, values: ArrayLike) -> NDArray:
+def _check(name: str, values: ArrayLike) -> NDArray:
     """Return one participant's array if it is a finite table of numbers."""
     values = np.asarray(values)
     if values.ndim != 2 or values.dtype.kind not in "fiu" or values.shape[1] == 0:

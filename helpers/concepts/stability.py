@@ -13,11 +13,11 @@ from helpers.concepts.clustering import centroids, cluster
 from helpers.decoding.vectors import cosines, unit
 from helpers.rsa.dissimilarity import pearson
 
-Points = Mapping[str, NDArray]
+PointCloud = Mapping[str, NDArray]
 """Participant -> weights, (n_voxels, n_dims)."""
 
 
-def chosen_radius(eps: Sequence[float], n_found: Sequence[int],
+def select_radius(eps: Sequence[float], n_found: Sequence[int],
                   n_by_chance: NDArray) -> tuple[int, NDArray[np.float64]]:
     """Choose the radius at which most concepts are found beyond those that chance gives.
 
@@ -44,7 +44,7 @@ def agreement(labels: Sequence[NDArray], truth: Sequence[NDArray]) -> float:
     return float(adjusted_rand_score(np.concatenate(list(truth)), np.concatenate(list(labels))))
 
 
-def found_again(first: NDArray, second: NDArray) -> NDArray[np.float64]:
+def match_centroids(first: NDArray, second: NDArray) -> NDArray[np.float64]:
     """Return each first centroid's cosine with the nearest of the second, (n_first,).
 
     -1 where there is no second one.
@@ -54,14 +54,15 @@ def found_again(first: NDArray, second: NDArray) -> NDArray[np.float64]:
     return cosines(first, second).max(1)
 
 
-def left_out(points: Points, middles: NDArray, subject: str, eps: float, min_participants: int
+def leave_participant_out(points: PointCloud, concept_centroids: NDArray, subject: str, eps: float,
+                          min_participants: int
              ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Cluster all but one participant.
 
     Parameters
     ----------
     points : mapping of arrays
-    middles : array, float, shape (n_clusters, n_dims)
+    concept_centroids : array, float, shape (n_clusters, n_dims)
         Centroids of the concepts of all participants.
     subject : str
         Who is left out.
@@ -79,13 +80,14 @@ def left_out(points: Points, middles: NDArray, subject: str, eps: float, min_par
     others = {name: values for name, values in points.items() if name != subject}
     without = cluster(others, eps=[eps], min_participants=min(min_participants, len(others) - 1))[0]
     centres = centroids(others, without)
-    again = found_again(middles, centres)
-    if not len(middles) or not len(centres):
-        return again, np.full(middles.shape, np.nan)
-    return again, centres[cosines(middles, centres).argmax(1)]
+    again = match_centroids(concept_centroids, centres)
+    if not len(concept_centroids) or not len(centres):
+        return again, np.full(concept_centroids.shape, np.nan)
+    return again, centres[cosines(concept_centroids, centres).argmax(1)]
 
 
-def predicted(centre: NDArray, weights: NDArray, responses: NDArray, images: NDArray,
+def correlate_with_similarity(centre: NDArray, weights: NDArray, responses: NDArray,
+                              images: NDArray,
               eps: float) -> tuple[float, float]:
     """Correlate images' similarity to a concept with the responses of voxels that lie near it.
 
@@ -111,7 +113,7 @@ def predicted(centre: NDArray, weights: NDArray, responses: NDArray, images: NDA
     return (r(chosen) if chosen.any() else np.nan), r(np.ones(len(weights), bool))
 
 
-def clustered_alone(values: NDArray, eps: float, min_samples: int) -> NDArray[np.float64]:
+def cluster_participant(values: NDArray, eps: float, min_samples: int) -> NDArray[np.float64]:
     """Cluster one participant's weights by plain DBSCAN; return the centroids, unit length.
 
     Parameters

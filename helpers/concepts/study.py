@@ -10,25 +10,29 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from helpers.brains.coco_annotations import Annotations, annotations_of
+from helpers.brains.coco_annotations import Annotations, read_annotations
 from helpers.brains.rois import FAMILIES
 from helpers.concepts.clustering import Clusters, centroids, cluster, expansion_radius
-from helpers.concepts.interpretation import auc, words_in
-from helpers.concepts.nulls import turned
-from helpers.concepts.stability import chosen_radius, left_out, predicted
+from helpers.concepts.interpretation import auc, frequent_words
+from helpers.concepts.nulls import random_rotation_null
+from helpers.concepts.stability import (
+    correlate_with_similarity,
+    leave_participant_out,
+    select_radius,
+)
 from helpers.config.shared_concepts import ConceptSpec
 from helpers.core.cache import cached
 from helpers.core.console import progress
 from helpers.core.digest import code_digest
-from helpers.decoding.study import PLAIN, DecodingStudy, Variant
+from helpers.decoding.study import STANDARD, DecodingStudy, TrainingVariant
 from helpers.decoding.vectors import cosines
 
 FUNCTIONAL = ("prf-visualrois", "floc-faces", "floc-bodies", "floc-places", "floc-words",
               "object2vec")
 """Label sets that a concept's members may lie in."""
-LEAST_SHARE = 0.1
+MIN_FRACTION = 0.1
 """Of a concept's members, for a region to be named."""
-LEAST_IMAGES = 10
+MIN_IMAGES = 10
 """With an object, and without it, for an area under the curve."""
 
 
@@ -50,11 +54,11 @@ class ConceptStudy:
         """Participants."""
         return tuple(self.decoding.cohort.subjects)
 
-    def points(self, variant: Variant = PLAIN) -> dict[str, NDArray[np.float32]]:
+    def points(self, variant: TrainingVariant = STANDARD) -> dict[str, NDArray[np.float32]]:
         """Return each participant's weights, (n_voxels, n_dims)."""
         return {subject: self.decoding.points(subject, variant) for subject in self.subjects}
 
-    def clustered(self, points: dict[str, NDArray]) -> tuple[Clusters, ...]:
+    def cluster_points(self, points: dict[str, NDArray]) -> tuple[Clusters, ...]:
         """Cluster points at every eps of the grid."""
         return cluster(points, eps=self.spec.eps, min_participants=self.spec.min_participants,
                        expansion=partial(expansion_radius, added=self.spec.expansion),
@@ -68,7 +72,7 @@ class ConceptStudy:
     @cached_property
     def found(self) -> tuple[Clusters, ...]:
         """The clusters of the weights, for every eps."""
-        return self.clustered(self.weights)
+        return self.cluster_points(self.weights)
 
     def patterns(self) -> dict[str, NDArray[np.float32]]:
         """Return how each voxel's response varies with the prediction, (n_voxels, n_dims).
@@ -81,37 +85,39 @@ class ConceptStudy:
             trials, total = self.decoding.trials(subject), 0
             for split, decoder in zip(trials.splits, self.decoding.decoders(subject)):
                 responses = trials.responses[trials.of(split.train)]
-                predicted = responses @ decoder.weight.T
-                total = total + responses.T @ (predicted - predicted.mean(0)) / len(responses)
+                correlate_with_similarity = responses @ decoder.weight.T
+                total = total + responses.T @ (correlate_with_similarity
+                                               - correlate_with_similarity.mean(0)) / len(responses)
             found[subject] = total / len(trials.splits)
         return found
 
     @cached_property
-    def by_rotation(self) -> NDArray[np.int64]:
+    def rotation_null(self) -> NDArray[np.int64]:
         """Numbers of clusters (n_nulls, n_eps) of weights turned participant by participant."""
-        return np.array([self._counted(number) for number in progress(
+        return np.array([self._count_clusters(number) for number in progress(
             range(self.spec.n_nulls), "turned weights", self.spec.n_nulls)])
 
-    def _counted(self, number: int) -> NDArray[np.int64]:
+    def _count_clusters(self, number: int) -> NDArray[np.int64]:
         parts = {"points": self.decoding.digest, "seed": [self.decoding.seed, number],
                  "eps": list(self.spec.eps), "min_participants": self.spec.min_participants,
                  "expansion": self.spec.expansion,
                  "code": code_digest(["helpers.concepts.clustering", "helpers.concepts.nulls"])}
         seed = int(np.random.SeedSequence([self.decoding.seed, number]).generate_state(1)[0])
         return cached("shared", f"turned-{number}", parts, lambda: {"n": np.array(
-            [one.n_clusters for one in self.clustered(turned(self.weights, seed=seed))])})["n"]
+            [one.n_clusters for one in self.cluster_points(random_rotation_null(self.weights,
+                                                                                seed=seed))])})["n"]
 
     @cached_property
-    def by_permutation(self) -> NDArray[np.int64]:
+    def permutation_null(self) -> NDArray[np.int64]:
         """Numbers of clusters (1, n_eps) of decoders taught with permuted images."""
-        found = self.clustered(self.points(Variant(permuted=1)))
+        found = self.cluster_points(self.points(TrainingVariant(permuted=1)))
         return np.array([[one.n_clusters for one in found]])
 
     @cached_property
     def chosen(self) -> tuple[int, NDArray[np.float64]]:
         """Place of the chosen eps in the grid, and how many clusters are beyond chance at each."""
-        return chosen_radius(self.spec.eps, [one.n_clusters for one in self.found],
-                             self.by_rotation)
+        return select_radius(self.spec.eps, [one.n_clusters for one in self.found],
+                             self.rotation_null)
 
     @property
     def concepts(self) -> Clusters:
@@ -119,14 +125,14 @@ class ConceptStudy:
         return self.found[self.chosen[0]]
 
     @cached_property
-    def middles(self) -> NDArray[np.float64]:
+    def centroids(self) -> NDArray[np.float64]:
         """Centroids of the concepts, (n_concepts, n_dims)."""
         return centroids(self.weights, self.concepts)
 
     @cached_property
     def annotations(self) -> Annotations | None:
         """What people wrote about the images."""
-        return annotations_of(self.decoding.cohort)
+        return read_annotations(self.decoding.cohort)
 
     @cached_property
     def words(self) -> tuple[str, ...]:
@@ -134,7 +140,7 @@ class ConceptStudy:
         if self.decoding.space.words:
             return self.decoding.space.words
         said = self.annotations.captions if self.annotations else ()
-        return words_in(said, self.spec.min_count)
+        return frequent_words(said, self.spec.min_count)
 
     @property
     def seen(self) -> NDArray[np.int64]:
@@ -151,7 +157,7 @@ class ConceptStudy:
                 place[subject, str(side)] = trials.vertex[rows[trials.hemisphere[rows] == side]]
         return place
 
-    def share_inside(self, regions: Sequence[str]) -> NDArray[np.float64]:
+    def fraction_in_regions(self, regions: Sequence[str]) -> NDArray[np.float64]:
         """Return each concept's share of members, of all participants, in some regions.
 
         (n_concepts,); NaN where no participant has one of the regions.
@@ -165,21 +171,21 @@ class ConceptStudy:
                 total += np.bincount(labels[inside], minlength=len(total))
         return total / self.concepts.counts().sum(1) if known else np.full(len(total), np.nan)
 
-    def homes(self) -> list[dict[str, float]]:
+    def roi_overlap(self) -> list[dict[str, float]]:
         """Return for each concept the two regions that hold most of its members, and the shares.
 
-        Regions of the functional localizers and of early cortex, of `LEAST_SHARE` or more.
+        Regions of the functional localizers and of early cortex, of `MIN_FRACTION` or more.
         """
         names = [name for family in FUNCTIONAL for name in FAMILIES[family]]
-        share = np.nan_to_num([self.share_inside([name]) for name in names]).T
+        share = np.nan_to_num([self.fraction_in_regions([name]) for name in names]).T
         return [{names[column]: float(row[column]) for column in np.argsort(-row)[:2]
-                 if row[column] >= LEAST_SHARE} for row in share]
+                 if row[column] >= MIN_FRACTION} for row in share]
 
-    def tested(self, subject: str) -> NDArray[np.int64]:
+    def test_conditions(self, subject: str) -> NDArray[np.int64]:
         """Return a participant's test conditions."""
         return np.sort(np.concatenate([one.test for one in self.decoding.trials(subject).splits]))
 
-    def in_percent(self, subject: str) -> NDArray[np.float32] | None:
+    def percent_signal_change(self, subject: str) -> NDArray[np.float32] | None:
         """Return the mean response in percent signal change to each test condition.
 
         (n_conditions, n_voxels), in the order of the weights; None where files do not have it.
@@ -190,9 +196,9 @@ class ConceptStudy:
             return None
         place = {key: column for column, key in enumerate(zip(raw.hemisphere, raw.vertex))}
         columns = [place[key] for key in zip(trials.hemisphere, trials.vertex)]
-        return raw.mean(self.tested(subject))[:, columns]
+        return raw.mean(self.test_conditions(subject))[:, columns]
 
-    def without_one(self) -> pd.DataFrame:
+    def leave_one_out(self) -> pd.DataFrame:
         """Leave each participant out, and let the others' concepts predict its responses.
 
         Returns
@@ -206,12 +212,12 @@ class ConceptStudy:
         """
         eps, rows = self.concepts.eps, []
         for subject in self.subjects:
-            again, nearest = left_out(self.weights, self.middles, subject, eps,
+            again, nearest = leave_participant_out(self.weights, self.centroids, subject, eps,
                                       self.spec.min_participants)
-            test = self.tested(subject)
+            test = self.test_conditions(subject)
             responses = self.decoding.trials(subject).means(test)
             for concept, (cosine, centre) in enumerate(zip(again, nearest)):
-                r = predicted(centre, self.weights[subject], responses,
+                r = correlate_with_similarity(centre, self.weights[subject], responses,
                               self.decoding.space.vectors[test], eps)
                 rows.append((subject, concept, cosine, *r))
         return pd.DataFrame(rows, columns=["subject", "concept", "again", "r", "r_all"])
@@ -234,16 +240,16 @@ class ConceptStudy:
         DataFrame
             Columns ``concept, object, subject, n`` (images with it), ``auc`` (mean response of
             the concept's voxels: CLIP has no part in it) and ``auc_clip`` (similarity of the
-            image to the centroid). Objects in fewer than `LEAST_IMAGES` test images are left
+            image to the centroid). Objects in fewer than `MIN_IMAGES` test images are left
             out. Empty where nothing is written about the images.
         """
         rows, written = [], self.annotations
         for subject in self.subjects if written else ():
-            test = self.tested(subject)
+            test = self.test_conditions(subject)
             responses, present = self.decoding.trials(subject).means(test), written.present[test]
-            often = np.flatnonzero(np.minimum(present.sum(0), (~present).sum(0)) >= LEAST_IMAGES)
+            often = np.flatnonzero(np.minimum(present.sum(0), (~present).sum(0)) >= MIN_IMAGES)
             mine = auc(np.nan_to_num(self.member_responses(subject, responses)), present[:, often])
-            clip = auc(cosines(self.middles, self.decoding.space.vectors[test]).T,
+            clip = auc(cosines(self.centroids, self.decoding.space.vectors[test]).T,
                        present[:, often])
             size = self.concepts.counts()[:, self.subjects.index(subject)]
             rows += [{"concept": concept, "object": written.objects[column], "subject": subject,

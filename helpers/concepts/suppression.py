@@ -16,13 +16,13 @@ from scipy.stats import t as t_distribution
 
 from helpers.concepts.study import ConceptStudy
 from helpers.core.constant_values import centred
-from helpers.core.statistics import corrected
+from helpers.core.statistics import correct_p_values
 from helpers.decoding.vectors import cosines
 
 COLUMNS = ["subject", "concept", "voxel", "most", "least", "usual", "p_below", "below"]
 
 
-def signal_levels(study: ConceptStudy, percent: Mapping[str, NDArray | None], *,
+def suppression_levels(study: ConceptStudy, percent: Mapping[str, NDArray | None], *,
                   share: float = 0.1) -> pd.DataFrame:
     """Return each member voxel's response to the nearest and to the farthest held-out images.
 
@@ -30,7 +30,7 @@ def signal_levels(study: ConceptStudy, percent: Mapping[str, NDArray | None], *,
     ----------
     study : ConceptStudy
     percent : dict, participant -> array
-        Of `ConceptStudy.in_percent`.
+        Of `ConceptStudy.percent_signal_change`.
     share : float
         Of the held-out images that count as nearest, and as farthest.
 
@@ -40,8 +40,8 @@ def signal_levels(study: ConceptStudy, percent: Mapping[str, NDArray | None], *,
         Columns ``subject, concept, voxel`` (row of the participant's weights); ``most, least,
         usual``: mean response in percent signal change against baseline to the nearest, farthest
         and all held-out images (repeats averaged); ``p_below``: one-sided, that the mean response
-        to the farthest is below 0; ``below``: after Holm over all members of the participant,
-        at .05. Empty where the files do not have percent signal change.
+        to the farthest is below 0; ``p_below_zero``: after Holm over all members of the
+        participant, at .05. Empty where the files do not have percent signal change.
     """
     parts = [part for subject, responses in percent.items() if responses is not None
              if len(part := _of_subject(study, subject, responses, share))]
@@ -51,21 +51,21 @@ def signal_levels(study: ConceptStudy, percent: Mapping[str, NDArray | None], *,
 def _of_subject(study: ConceptStudy, subject: str, responses: NDArray,
                 share: float) -> pd.DataFrame:
     labels = study.concepts.labels[study.subjects.index(subject)]
-    members, test = np.flatnonzero(labels >= 0), study.tested(subject)
+    members, test = np.flatnonzero(labels >= 0), study.test_conditions(subject)
     if not len(members):
         return pd.DataFrame(columns=COLUMNS)
-    near = np.argsort(-cosines(study.middles, study.decoding.space.vectors[test]), axis=1)
+    near = np.argsort(-cosines(study.centroids, study.decoding.space.vectors[test]), axis=1)
     n = max(2, round(share * len(test)))
     rows = []
     for voxel in members:
         order, values = near[labels[voxel]], responses[:, voxel]
         rows.append((subject, int(labels[voxel]), int(voxel), values[order[:n]].mean(),
-                     values[order[-n:]].mean(), values.mean(), below(values[order[-n:]])))
+                     values[order[-n:]].mean(), values.mean(), p_below_zero(values[order[-n:]])))
     table = pd.DataFrame(rows, columns=COLUMNS[:-1])
-    return table.assign(below=corrected(table["p_below"]) < 0.05)
+    return table.assign(p_below_zero=correct_p_values(table["p_below"]) < 0.05)
 
 
-def below(values: NDArray) -> float:
+def p_below_zero(values: NDArray) -> float:
     """Return the one-sided p of a t test that the mean of some values is below 0."""
     values = np.asarray(values, float)
     if not centred(values).any():

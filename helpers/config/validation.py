@@ -122,8 +122,6 @@ def _explained(cls: type, problem: dict[str, Any], where: str) -> LabError:
     """Say in three parts what pydantic says of one key."""
     *outer, key = problem["loc"] or ("",)
     kind, bounds = problem["type"], problem.get("ctx", {})
-    if isinstance(bounds.get("error"), LabError):  # of a table's own check
-        return bounds["error"]
     if kind in ("unexpected_keyword_argument", "missing"):
         where, known = _place(where, outer), [f.name for f in fields(_class_at(cls, outer))]
         if kind == "missing":

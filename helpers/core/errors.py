@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 
-class LabError(ValueError):
+class LabError(Exception):
     """Tell a user what is wrong with the input, in three parts.
 
     Parameters

@@ -70,7 +70,8 @@ def permutation_p(observed: float | NDArray, null: NDArray, *,
     return (1 + (np.asarray(null) >= observed - rounding).sum(0)) / (1 + len(null))
 
 
-def against_draws(value: float, drawn: NDArray, level: float = 0.95) -> tuple[float, float, float]:
+def compare_with_draws(value: float, drawn: NDArray,
+                       level: float = 0.95) -> tuple[float, float, float]:
     r"""Compare a statistic with the same statistic of random draws.
 
     .. math:: v - \bar d \pm t_{n-1} s_d \sqrt{1 + 1/n}

@@ -60,7 +60,7 @@ def free_memory() -> int:
     return min(free, int(most) - int(used)) if most.isdigit() and used.isdigit() else free
 
 
-def divided(at_once: int, folders: Iterable[Path]) -> tuple[int, list[str]]:
+def divide_cores(at_once: int, folders: Iterable[Path]) -> tuple[int, list[str]]:
     """Fit a run to the machine: return how many notebooks to run at once, and what to warn of.
 
     Parameters

@@ -132,7 +132,7 @@ def t_values(moments: Moments, first: int, second: int) -> tuple[Tensor, int]:
 
 
 @lru_cache(maxsize=256)
-def harmonic(m: int) -> float:
+def harmonic_number(m: int) -> float:
     """Return the sum of 1/i for i = 1 ... m."""
     return float(np.sum(1.0 / np.arange(1, m + 1)))
 
@@ -172,7 +172,7 @@ def step_up_threshold(magnitude: Tensor, df: float, *, alpha: float, m: int | No
     m = magnitude.numel() if m is None else m
     rejected = m
     while rejected:
-        bound = rejected * alpha / (m * harmonic(m))
+        bound = rejected * alpha / (m * harmonic_number(m))
         threshold = -float(special.stdtrit(df, bound / 2))
         count = int((magnitude >= threshold).sum())
         if count >= rejected:
@@ -181,7 +181,7 @@ def step_up_threshold(magnitude: Tensor, df: float, *, alpha: float, m: int | No
     return float("inf")
 
 
-def corrected(p: Sequence[float], method: str = "holm") -> NDArray[np.float64]:
+def correct_p_values(p: Sequence[float], method: str = "holm") -> NDArray[np.float64]:
     """Correct p values for their number, leaving unknown ones (NaN) out of the family.
 
     Parameters

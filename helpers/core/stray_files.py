@@ -9,7 +9,7 @@ from pathlib import Path
 
 from helpers.core.errors import LabError
 
-LEFT_BY_DESKTOPS = {"thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "__macosx",
+DESKTOP_FILES = {"thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "__macosx",
                     "icon\r", "$recycle.bin", "system volume information", "lost+found",
                     "@eadir", "#recycle", "__pycache__"}
 """Names, in lower case, that Windows, macOS, file servers and Python give to files of their own."""
@@ -26,7 +26,7 @@ PERHAPS_COPY = re.compile(r"[ ~()]|cop|kopie|ba[ck]|old|orig", re.IGNORECASE)
 def is_stray(name: str) -> bool:
     """Tell whether a file or folder is hidden, a lock, or left by a desktop."""
     return (name.startswith((".", "~$")) or name.endswith("~")
-            or name.lower() in LEFT_BY_DESKTOPS)
+            or name.lower() in DESKTOP_FILES)
 
 
 def visible_files(folder: Path) -> list[str]:

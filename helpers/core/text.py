@@ -28,7 +28,7 @@ MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"),
 AS_UTF8 = ("save it as UTF-8 (Excel: 'CSV UTF-8'; Notepad: Save as, encoding UTF-8; or "
            "iconv -f WINDOWS-1252 -t UTF-8, with the encoding it really has)")
 SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab"}
-TRUTHS = {**dict.fromkeys(("true", "yes", "1", "1.0"), True),
+BOOLEANS = {**dict.fromkeys(("true", "yes", "1", "1.0"), True),
           **dict.fromkeys(("false", "no", "0", "0.0"), False)}
 
 
@@ -85,7 +85,7 @@ def _other_encoding(path: Path, content: bytes, error: UnicodeDecodeError) -> La
                     expected="a text in UTF-8, or in UTF-16 with its mark (BOM)", remedy=AS_UTF8)
 
 
-def same_name(name: str) -> str:
+def normalise_name(name: str) -> str:
     """Return a name as names are compared: no blanks around it, accents in one part (NFC)."""
     return unicodedata.normalize("NFC", name).strip()
 
@@ -138,7 +138,7 @@ class Table:
             raise self._refused(name, int(wrong[0]), "a whole number")
         return values.astype(np.int64)
 
-    def truths(self, name: str) -> NDArray[np.bool_]:
+    def booleans(self, name: str) -> NDArray[np.bool_]:
         """Return a column of true and false (yes, no, 1, 0), bool, shape (n_rows,).
 
         Raises
@@ -146,7 +146,7 @@ class Table:
         LabError
             If a cell is neither: names the line.
         """
-        found = [TRUTHS.get(cell.lower()) for cell in self.columns[name]]
+        found = [BOOLEANS.get(cell.lower()) for cell in self.columns[name]]
         if None in found:
             raise self._refused(name, found.index(None), "True or False")
         return np.array(found, bool)

@@ -18,7 +18,7 @@ from helpers.core.errors import LabError
 from helpers.core.paths import disk_full, ensure_space, ensure_writable
 from helpers.core.stray_files import is_stray, visible_files
 
-MOST_SQUEEZED = 1100
+MAX_COMPRESSION_RATIO = 1100
 """No member of a zip is smaller by more than this (Deflate: 1032), except in rare formats."""
 READABLE = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
 PAGE = "a web page"
@@ -78,7 +78,7 @@ def unpack(archive: Path, folder: Path, *, kind: str = "zip") -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def take_folder(unpacked: Path, *, member: str | None = None,
+def select_folder(unpacked: Path, *, member: str | None = None,
                 holding: str | None = None) -> Path:
     """Return the folder wanted from an unpacked archive.
 
@@ -110,7 +110,7 @@ def take_folder(unpacked: Path, *, member: str | None = None,
     return found[0]
 
 
-def sort_files(folder: Path, pattern: str, into: str) -> None:
+def sort_into_folders(folder: Path, pattern: str, into: str) -> None:
     """Move the files of a flat folder into sub-folders of ``into``; other files are deleted.
 
     Parameters
@@ -185,7 +185,7 @@ def _extract_zip(archive: Path, folder: Path) -> None:
             if item.compress_type not in READABLE:
                 name = zipfile.compressor_names.get(item.compress_type, item.compress_type)
                 raise _CannotUnpack(f"is compressed in a way that Python cannot read ({name})")
-            if item.file_size > MOST_SQUEEZED * (item.compress_size + 1) and \
+            if item.file_size > MAX_COMPRESSION_RATIO * (item.compress_size + 1) and \
                     item.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                 raise zipfile.BadZipFile(f"impossible size of {item.filename}")
             _require_inside(item.filename, folder, archive)

@@ -22,7 +22,7 @@ from helpers.core.paths import disk_full, ensure_space, ensure_writable, size_te
 ATTEMPTS = 4
 BACKOFF_S = 0.5
 TIMEOUT_S = 30
-PIECE_BYTES = 100_000
+CHUNK_BYTES = 100_000
 DIGEST = r"(sha256|md5):[0-9a-f]{8,}"
 AGENT = "open-laboratory-notebooks/1.0 (reproduction of published figures; python-requests)"
 
@@ -90,7 +90,7 @@ def download(source: Source, target: Path, *, session: requests.Session | None =
             raise disk_full(target) from error
         raise
     if source.digest:
-        seen = digest_like(source.digest, part)
+        seen = full_digest(source.digest, part)
         if not seen.startswith(source.digest):
             part.unlink()
             raise LabError(f"The download of {source.name} has the digest {seen}; it was removed.",
@@ -101,7 +101,7 @@ def download(source: Source, target: Path, *, session: requests.Session | None =
     return target
 
 
-def digest_like(digest: str, path: Path) -> str:
+def full_digest(digest: str, path: Path) -> str:
     """Return the digest of a file in full, by the algorithm that ``digest`` names."""
     algorithm = digest.partition(":")[0]
     return f"{algorithm}:{file_digest(path, algorithm)}"
@@ -142,8 +142,8 @@ def _attempt(source: Source, url: str, part: Path, session: requests.Session) ->
             part.unlink(missing_ok=True)  # it does not belong to what is there now: start anew
             raise requests.ConnectionError("the server does not continue what was begun")
         response.raise_for_status()
-        pieces = progress(response.iter_content(PIECE_BYTES), f"{source.name}, pieces of 0.1 MB",
-                          total=-(-(total - start) // PIECE_BYTES) if total else None)
+        pieces = progress(response.iter_content(CHUNK_BYTES), f"{source.name}, pieces of 0.1 MB",
+                          total=-(-(total - start) // CHUNK_BYTES) if total else None)
         with part.open("ab" if start else "wb") as file:
             for piece in pieces:
                 file.write(piece)

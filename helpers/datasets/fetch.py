@@ -15,9 +15,9 @@ from helpers.core.console import say
 from helpers.core.digest import file_digest
 from helpers.core.errors import LabError, one_of
 from helpers.core.paths import atomic_write, ensure_space, ensure_writable
-from helpers.core.stray_files import LEFT_BY_DESKTOPS, is_stray, visible_files
-from helpers.datasets.archive import folder_manifest, sort_files, take_folder, unpack
-from helpers.datasets.download import DIGEST, Source, digest_like, download
+from helpers.core.stray_files import DESKTOP_FILES, is_stray, visible_files
+from helpers.datasets.archive import folder_manifest, select_folder, sort_into_folders, unpack
+from helpers.datasets.download import DIGEST, Source, download, full_digest
 
 __all__ = ["Source", "download", "fetch_file", "fetch_folder", "folder_manifest", "load_source"]
 
@@ -95,7 +95,7 @@ def fetch_folder(source: Source, folder: Path, *,
         archive = folder.with_name(f"{folder.name}.{'tar' if source.unpack == 'tar' else 'zip'}")
         by_hand = archive.is_file()
         if by_hand and source.digest and not _is_right(source, archive):
-            raise LabError(f"{archive} has the digest {digest_like(source.digest, archive)}.",
+            raise LabError(f"{archive} has the digest {full_digest(source.digest, archive)}.",
                            expected=f"{source.digest}, that of {source.name}",
                            remedy=f"move it away and run again; it is fetched ({source.size}; "
                                   f"terms: {source.licence}), or put the right one there")
@@ -115,9 +115,9 @@ def _unpack(source: Source, archive: Path, folder: Path) -> None:
     there = folder.resolve()  # a link to a folder elsewhere stays a link
     with unpack(archive, there.with_name(there.name + ".part"),
                 kind=source.unpack or "zip") as unpacked:
-        content = take_folder(unpacked, member=source.member, holding=source.holding)
+        content = select_folder(unpacked, member=source.member, holding=source.holding)
         if source.sorted_by:
-            sort_files(content, source.sorted_by, source.sorted_in)
+            sort_into_folders(content, source.sorted_by, source.sorted_in)
         n_files = len(visible_files(content))
         if source.files and n_files != source.files:
             raise LabError(f"{archive} holds {n_files} files.",
@@ -139,7 +139,7 @@ def _make_room(folder: Path) -> None:
     if not folder.is_dir():
         return
     for path in folder.iterdir():
-        if path.is_file() and path.name.lower() in (".ds_store", *LEFT_BY_DESKTOPS):
+        if path.is_file() and path.name.lower() in (".ds_store", *DESKTOP_FILES):
             path.unlink()
     try:
         folder.rmdir()
@@ -156,7 +156,7 @@ def _other_content(source: Source, archive: Path) -> str:
 
 def _is_right(source: Source, path: Path) -> bool:
     return (source.digest is not None and path.is_file()
-            and digest_like(source.digest, path).startswith(source.digest))
+            and full_digest(source.digest, path).startswith(source.digest))
 
 
 def _is_complete(source: Source, folder: Path) -> bool:

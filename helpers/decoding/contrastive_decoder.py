@@ -26,12 +26,12 @@ from helpers.training.processes import single_thread
 
 BETAS, TINY = (0.9, 0.999), 1e-8
 """Of Adam, its defaults."""
-N_KEPT = 4
+N_KEPT_RUNS = 4
 """Runs whose own weights are kept beside the mean over all: 50 would be gigabytes as published."""
 
 
 @dataclass(frozen=True)
-class Decoders:
+class DecoderWeights:
     """Weights of some runs.
 
     Attributes
@@ -40,7 +40,7 @@ class Decoders:
         Mean over runs.
     bias : array, float32, shape (n_dims,)
     run_weights : array, float32, shape (n_kept, n_dims, n_voxels)
-        Of the first runs alone, at most `N_KEPT`: how much one training varies.
+        Of the first runs alone, at most `N_KEPT_RUNS`: how much one training varies.
     run_biases : array, float32, shape (n_kept, n_dims)
     losses : array, float32, shape (n_runs, iterations)
     """
@@ -52,7 +52,7 @@ class Decoders:
     losses: NDArray[np.float32]
 
 
-class Runs:
+class DecoderRuns:
     """Decoders of some seeds, a step at a time.
 
     Parameters
@@ -95,7 +95,8 @@ class Runs:
             space.normal_(0, self.training.noise, generator=one)
             space += torch.index_select(self.responses, 0, some, out=self.shown)
         predicted = torch.baddbmm(self.bias[:, None], self.noisy, self.weight.mT)
-        losses, slope = contrast(predicted, self.targets[rows], self.training.temperature)
+        losses, slope = info_nce_and_gradient(predicted, self.targets[rows],
+                                              self.training.temperature)
         torch.bmm(slope.mT, self.noisy, out=self.weight.grad)
         torch.sum(slope, 1, out=self.bias.grad)
         self.adam.step()
@@ -113,7 +114,8 @@ class Runs:
         return rows
 
 
-def contrast(predicted: Tensor, targets: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+def info_nce_and_gradient(predicted: Tensor, targets: Tensor,
+                          temperature: float) -> tuple[Tensor, Tensor]:
     r"""Return the symmetric InfoNCE of some batches, and its slope with the predictions.
 
     .. math:: L = -\frac{1}{2B}\sum_i \log\frac{e^{s_{ii}}}{\sum_j e^{s_{ij}}}
@@ -146,9 +148,9 @@ def contrast(predicted: Tensor, targets: Tensor, temperature: float) -> tuple[Te
     return losses, (slope - unit * (unit * slope).sum(2, keepdim=True)) / length
 
 
-def teach(responses: NDArray, targets: NDArray, training: DecoderTraining, *,
+def fit_decoders(responses: NDArray, targets: NDArray, training: DecoderTraining, *,
           device: torch.device | str = "cpu", together: int | None = None,
-          on_step: Callable[[int], None] | None = None) -> Decoders:
+          on_step: Callable[[int], None] | None = None) -> DecoderWeights:
     """Teach decoders of ``n_seeds`` seeds.
 
     Parameters
@@ -173,7 +175,7 @@ def teach(responses: NDArray, targets: NDArray, training: DecoderTraining, *,
         If there are fewer trials than one batch, if anything is not finite, if a target has no
         direction, or if the loss is no longer finite.
     """
-    x, y = _checked(responses, targets, training)
+    x, y = _check(responses, targets, training)
     device = torch.device(device)
     x, y = torch.from_numpy(x).to(device), functional.normalize(torch.from_numpy(y).to(device))
     seeds = range(training.n_seeds)
@@ -187,15 +189,15 @@ def teach(responses: NDArray, targets: NDArray, training: DecoderTraining, *,
                 done[0] += steps
                 on_step(done[0])
 
-    taught = lambda group: _taught(x, y, training, group, told)  # noqa: E731
+    train_group = lambda group: _train_group(x, y, training, group, told)  # noqa: E731
     if device.type != "cpu":
-        return _mean([taught(group) for group in groups])
+        return _mean([train_group(group) for group in groups])
     n_threads = torch.get_num_threads()
     with single_thread(), ThreadPoolExecutor(n_threads) as pool:
-        return _mean(list(pool.map(taught, groups)))
+        return _mean(list(pool.map(train_group, groups)))
 
 
-def _checked(responses: NDArray, targets: NDArray,
+def _check(responses: NDArray, targets: NDArray,
              training: DecoderTraining) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return responses and targets in float32, refusing what cannot be learned from."""
     x, y = (np.ascontiguousarray(values, np.float32) for values in (responses, targets))
@@ -216,10 +218,10 @@ def _checked(responses: NDArray, targets: NDArray,
     return x, y
 
 
-def _taught(x: Tensor, y: Tensor, training: DecoderTraining, seeds: Sequence[int],
+def _train_group(x: Tensor, y: Tensor, training: DecoderTraining, seeds: Sequence[int],
             told: Callable[[int], None]) -> list[tuple[NDArray, NDArray, NDArray]]:
     """Teach a group of runs; return weight, bias and losses of each."""
-    runs, every = Runs(x, y, training, seeds), 64
+    runs, every = DecoderRuns(x, y, training, seeds), 64
     losses = torch.empty((training.iterations, len(seeds)), device=x.device)
     for step in range(training.iterations):
         losses[step] = runs.step()
@@ -232,9 +234,9 @@ def _taught(x: Tensor, y: Tensor, training: DecoderTraining, seeds: Sequence[int
     return list(zip(*found))
 
 
-def _mean(groups: list[list[tuple[NDArray, NDArray, NDArray]]]) -> Decoders:
+def _mean(groups: list[list[tuple[NDArray, NDArray, NDArray]]]) -> DecoderWeights:
     runs = [run for group in groups for run in group]
     weight, bias = (np.mean([run[part] for run in runs], axis=0, dtype=np.float64)
                     .astype(np.float32) for part in (0, 1))
-    kept = [np.stack([run[part] for run in runs[:N_KEPT]]) for part in (0, 1)]
-    return Decoders(weight, bias, *kept, np.stack([run[2] for run in runs]))
+    kept = [np.stack([run[part] for run in runs[:N_KEPT_RUNS]]) for part in (0, 1)]
+    return DecoderWeights(weight, bias, *kept, np.stack([run[2] for run in runs]))

@@ -21,7 +21,7 @@ from helpers.networks.weight_files import text_files
 
 
 @dataclass(frozen=True)
-class Space:
+class EmbeddingSpace:
     """Embeddings of conditions, and of words.
 
     Attributes
@@ -61,7 +61,7 @@ def open_clip(laboratory: Laboratory, name: str) -> ClipModel:
     return load_clip(laboratory.network(name), *files)
 
 
-def image_space(clip: ClipModel, cohort: Cohort, *, batch_size: int) -> Space:
+def image_embedding_space(clip: ClipModel, cohort: Cohort, *, batch_size: int) -> EmbeddingSpace:
     """Embed a cohort's images, once; a condition of several images gets their mean direction.
 
     Parameters
@@ -70,16 +70,16 @@ def image_space(clip: ClipModel, cohort: Cohort, *, batch_size: int) -> Space:
     cohort : Cohort
     batch_size : int
     """
-    parts = {"album": cohort.album.digest, "network": clip.image.parts,
-             "code": code_digest(["helpers.networks.clip", *modules_of(cohort.album)])}
+    parts = {"album": cohort.stimuli.digest, "network": clip.image.parts,
+             "code": code_digest(["helpers.networks.clip", *modules_of(cohort.stimuli)])}
     vectors = cached("embedded", f"{cohort.name}-{clip.name}", parts, lambda: {
-        "vectors": clip.embed_images(cohort.album, batch_size=batch_size)})["vectors"]
+        "vectors": clip.embed_images(cohort.stimuli, batch_size=batch_size)})["vectors"]
     total = np.zeros((cohort.condition_of.max() + 1, vectors.shape[1]))
     np.add.at(total, cohort.condition_of, unit(vectors))
-    return Space(clip.name, unit(total).astype(np.float32), clip.digest, clip.embed_texts)
+    return EmbeddingSpace(clip.name, unit(total).astype(np.float32), clip.digest, clip.embed_texts)
 
 
-def named_space(names: NameEmbeddings, cohort: Cohort) -> Space:
+def name_embedding_space(names: NameEmbeddings, cohort: Cohort) -> EmbeddingSpace:
     """Give each condition the embedding of its name, where there is one.
 
     Raises
@@ -87,7 +87,7 @@ def named_space(names: NameEmbeddings, cohort: Cohort) -> Space:
     LabError
         If the cohort's conditions have no names, or none of them has an embedding.
     """
-    called = [name.replace("_", " ").lower() for name in getattr(cohort.album, "classes", ())]
+    called = [name.replace("_", " ").lower() for name in getattr(cohort.stimuli, "classes", ())]
     known = [row for row, name in enumerate(called) if name in names.names]
     if not known:
         raise LabError(f"{cohort.name}: no condition has a name with an embedding",
@@ -95,5 +95,5 @@ def named_space(names: NameEmbeddings, cohort: Cohort) -> Space:
                        remedy="name a network in the table [decoding] of the profile")
     vectors = np.full((len(called), names.vectors.shape[1]), np.nan, np.float32)
     vectors[known] = unit(names.embed_texts([called[row] for row in known]))
-    return Space("CLIP's embeddings of names", vectors, names.digest, names.embed_texts,
+    return EmbeddingSpace("CLIP's embeddings of names", vectors, names.digest, names.embed_texts,
                  names.names)

@@ -18,7 +18,7 @@ KS = (1, 5, 10, 50, 100, 500)
 N_BOOTSTRAP = 2000
 
 
-def ranks(predicted: NDArray, candidates: NDArray, own: NDArray) -> NDArray[np.int64]:
+def retrieval_ranks(predicted: NDArray, candidates: NDArray, own: NDArray) -> NDArray[np.int64]:
     """Return the place of each prediction's own image among all candidates, from 1.
 
     Parameters
@@ -47,7 +47,8 @@ def ranks(predicted: NDArray, candidates: NDArray, own: NDArray) -> NDArray[np.i
     return (near >= near[np.arange(len(own)), own, None]).sum(1)
 
 
-def among(rank: NDArray, n_candidates: int, pool: int, k: int) -> NDArray[np.float64]:
+def probability_among_nearest(rank: NDArray, n_candidates: int, pool: int,
+                              k: int) -> NDArray[np.float64]:
     """Return the chance of being among the k nearest in a random pool that holds the own image.
 
     Exact: with ``rank - 1`` nearer candidates among the ``n_candidates - 1`` others, the number of
@@ -67,7 +68,7 @@ def among(rank: NDArray, n_candidates: int, pool: int, k: int) -> NDArray[np.flo
 
 
 @dataclass(frozen=True)
-class Curve:
+class TopKCurve:
     """Top-k accuracy.
 
     Attributes
@@ -85,14 +86,14 @@ class Curve:
     chance: NDArray[np.float64]
 
 
-def top_k(rank: NDArray, own: NDArray, n_candidates: int, *, pool: int = 0,
-          ks: Sequence[int] = KS, seed: int = 0) -> Curve:
+def top_k_accuracy(rank: NDArray, own: NDArray, n_candidates: int, *, pool: int = 0,
+          ks: Sequence[int] = KS, seed: int = 0) -> TopKCurve:
     """Return the top-k accuracy of some queries.
 
     Parameters
     ----------
     rank, own : array, int, shape (n_queries,)
-        From `ranks`, and which image was seen: queries of one image are no replicates.
+        From `retrieval_ranks`, and which image was seen: queries of one image are no replicates.
     n_candidates, pool : int
         ``pool`` 0: all candidates.
     ks : sequence of int
@@ -102,7 +103,7 @@ def top_k(rank: NDArray, own: NDArray, n_candidates: int, *, pool: int = 0,
     """
     pool = pool or n_candidates
     kept = tuple(k for k in ks if k <= pool)
-    hits = np.stack([among(rank, n_candidates, pool, k) for k in kept], axis=1)
+    hits = np.stack([probability_among_nearest(rank, n_candidates, pool, k) for k in kept], axis=1)
     image = np.unique(own, return_inverse=True)[1]
     n = np.bincount(image)
     total = np.stack([np.bincount(image, hit) for hit in hits.T], axis=1)
@@ -110,4 +111,4 @@ def top_k(rank: NDArray, own: NDArray, n_candidates: int, *, pool: int = 0,
                                                     size=N_BOOTSTRAP)
     again = drawn @ total / (drawn @ n)[:, None]
     low, high = percentile_interval(again)
-    return Curve(kept, total.sum(0) / n.sum(), low, high, np.array(kept) / pool)
+    return TopKCurve(kept, total.sum(0) / n.sum(), low, high, np.array(kept) / pool)

@@ -2,7 +2,8 @@
 
 All penalties share one decomposition of the responses. Ridge has squared error in the space as it
 is, where a few directions hold most of the variance; contrast weighs directions by what they tell
-images apart. `whiten` takes this advantage away: directions of the targets get equal variance.
+images apart. `whitening_metric` takes this advantage away: directions of the targets get equal
+variance.
 """
 
 from __future__ import annotations
@@ -15,16 +16,17 @@ from numpy.typing import NDArray
 from scipy.linalg import eigh
 
 from helpers.core.errors import LabError
-from helpers.decoding.retrieval import ranks
+from helpers.decoding.retrieval import retrieval_ranks
 
-PUBLISHED = (1e3, 1e4)
+PUBLISHED_ALPHAS = (1e3, 1e4)
 """Penalties of the official code."""
-SHARES = (0.003, 0.01, 0.03, 0.1, 0.3)
-"""Of the largest variance, added to all before they are made equal: candidates of `whiten`."""
+WHITENING_FRACTIONS = (0.003, 0.01, 0.03, 0.1, 0.3)
+"""Of the largest variance, added to all before they are made equal: candidates of
+`whitening_metric`."""
 
 
 @dataclass(frozen=True)
-class Metric:
+class EmbeddingMetric:
     """A linear map of the space of embeddings, in which cosines are taken: (x - mean) @ matrix."""
 
     mean: NDArray[np.float64]
@@ -35,12 +37,12 @@ class Metric:
         return (vectors - self.mean) @ self.matrix
 
 
-def plain(n_dims: int) -> Metric:
+def identity_metric(n_dims: int) -> EmbeddingMetric:
     """Return the space as it is."""
-    return Metric(np.zeros(n_dims), np.eye(n_dims))
+    return EmbeddingMetric(np.zeros(n_dims), np.eye(n_dims))
 
 
-def whiten(targets: NDArray, share: float) -> Metric:
+def whitening_metric(targets: NDArray, share: float) -> EmbeddingMetric:
     """Return the map after which the targets' directions have (almost) equal variance.
 
     Parameters
@@ -51,7 +53,7 @@ def whiten(targets: NDArray, share: float) -> Metric:
     """
     mean = np.asarray(targets, np.float64).mean(0)
     variances, axes = eigh(np.cov(np.asarray(targets, np.float64).T))
-    return Metric(mean, axes / np.sqrt(np.maximum(variances, 0) + share * variances[-1]))
+    return EmbeddingMetric(mean, axes / np.sqrt(np.maximum(variances, 0) + share * variances[-1]))
 
 
 @dataclass(frozen=True)
@@ -77,11 +79,11 @@ class RidgeDecoder:
     alphas: NDArray[np.float64]
     top1: NDArray[np.float64]
     inside: bool
-    metric: Metric
+    metric: EmbeddingMetric
 
 
 def fit_ridge(responses: NDArray, targets: NDArray, validation: tuple[NDArray, NDArray, NDArray],
-              alphas: Sequence[float], metrics: Sequence[Metric] = ()) -> RidgeDecoder:
+              alphas: Sequence[float], metrics: Sequence[EmbeddingMetric] = ()) -> RidgeDecoder:
     """Fit ridge with intercept for all penalties; keep the best in validation, by top-1.
 
     Of those that are equally good the mean reciprocal rank decides, then the larger penalty.
@@ -110,14 +112,14 @@ def fit_ridge(responses: NDArray, targets: NDArray, validation: tuple[NDArray, N
     x, y = np.asarray(responses, np.float64), np.asarray(targets, np.float64)
     seen, candidates, own = validation
     middle = x.mean(0)
-    values, vectors, across = _decomposed(x - middle, y - y.mean(0))
+    values, vectors, across = _decompose(x - middle, y - y.mean(0))
     shown = (np.asarray(seen, np.float64) - middle) @ vectors
     best, marks = None, {}
-    for number, metric in enumerate(metrics or [plain(y.shape[1])]):
+    for number, metric in enumerate(metrics or [identity_metric(y.shape[1])]):
         load, there = across @ metric.matrix, metric(candidates)
         for place, alpha in enumerate(alphas):
             made = metric(y.mean(0)) + shown @ (load / (values + alpha)[:, None])
-            rank = ranks(made, there, own)
+            rank = retrieval_ranks(made, there, own)
             mark = ((rank == 1).mean(), (1 / rank).mean(), alpha)
             marks[number, place] = mark[0]
             if best is None or mark > best[0]:
@@ -130,7 +132,7 @@ def fit_ridge(responses: NDArray, targets: NDArray, validation: tuple[NDArray, N
                         0 < place < len(alphas) - 1, metric)
 
 
-def _decomposed(x: NDArray, y: NDArray) -> tuple[NDArray, NDArray, NDArray]:
+def _decompose(x: NDArray, y: NDArray) -> tuple[NDArray, NDArray, NDArray]:
     """Return (values, vectors, across): weights are vectors @ (across / (values + alpha))."""
     if x.shape[0] >= x.shape[1]:
         values, vectors = eigh(x.T @ x)

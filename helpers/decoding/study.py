@@ -14,19 +14,24 @@ from helpers.config.shared_concepts import DecoderTraining, DecodingSpec
 from helpers.core.cache import Arrays, cached, key
 from helpers.core.console import bar
 from helpers.core.digest import array_digest, code_digest, modules_of
-from helpers.decoding.contrastive_decoder import Decoders, teach
-from helpers.decoding.embedding_space import Space, image_space, named_space, open_clip
-from helpers.decoding.retrieval import Curve, ranks, top_k
+from helpers.decoding.contrastive_decoder import DecoderWeights, fit_decoders
+from helpers.decoding.embedding_space import (
+    EmbeddingSpace,
+    image_embedding_space,
+    name_embedding_space,
+    open_clip,
+)
+from helpers.decoding.retrieval import TopKCurve, retrieval_ranks, top_k_accuracy
 from helpers.decoding.ridge_decoder import (
-    PUBLISHED,
-    SHARES,
-    Metric,
+    PUBLISHED_ALPHAS,
+    WHITENING_FRACTIONS,
+    EmbeddingMetric,
     RidgeDecoder,
     fit_ridge,
-    plain,
-    whiten,
+    identity_metric,
+    whitening_metric,
 )
-from helpers.decoding.trials import Split, Trials, read_trials
+from helpers.decoding.trials import Trials, TrialSplit, read_trials
 from helpers.lab import Laboratory
 from helpers.networks.name_embeddings import read_name_embeddings
 
@@ -38,7 +43,7 @@ METHODS = (CONTRAST, FIRST, NOISELESS, RIDGE, NARROW, WHITENED)
 
 
 @dataclass(frozen=True)
-class Variant:
+class TrainingVariant:
     """What decoders are taught from, where it is not all training trials as they are.
 
     Parameters
@@ -56,7 +61,7 @@ class Variant:
     noiseless: bool = False
 
 
-PLAIN = Variant()
+STANDARD = TrainingVariant()
 """All training trials, as they are."""
 
 
@@ -76,7 +81,7 @@ class DecodingStudy:
     """
 
     cohort: Cohort
-    space: Space
+    space: EmbeddingSpace
     spec: DecodingSpec
     seed: int
     device: torch.device
@@ -96,9 +101,9 @@ class DecodingStudy:
         if spec.names is not None:
             names = read_name_embeddings(laboratory.folder(spec.names))
             laboratory.record("names", names.digest)
-            space = named_space(names, cohort)
+            space = name_embedding_space(names, cohort)
         else:
-            space = image_space(open_clip(laboratory, spec.network), cohort,
+            space = image_embedding_space(open_clip(laboratory, spec.network), cohort,
                                   batch_size=profile.batch_size)
         laboratory.record("space", space.digest)
         return cls(cohort, space, spec, profile.seed, laboratory.device)
@@ -112,39 +117,40 @@ class DecodingStudy:
                 n_test=self.spec.n_test, n_validation=self.spec.n_validation, seed=self.seed)
         return self._trials[subject]
 
-    def decoders(self, subject: str, variant: Variant = PLAIN) -> list[Decoders]:
+    def decoders(self, subject: str, variant: TrainingVariant = STANDARD) -> list[DecoderWeights]:
         """Return contrastive decoders, one for each of the participant's splits."""
         trials = self.trials(subject)
         return [self._decoders(trials, number, variant) for number in range(len(trials.splits))]
 
-    def _decoders(self, trials: Trials, number: int, variant: Variant) -> Decoders:
+    def _decoders(self, trials: Trials, number: int, variant: TrainingVariant) -> DecoderWeights:
         training = self._training(variant)
 
         def make() -> Arrays:
-            seen, target = self._learned(trials.splits[number], variant).T
+            seen, target = self._training_pairs(trials.splits[number], variant).T
             rows = trials.of(seen)
             shown = target[np.searchsorted(seen, trials.condition[rows])]
             steps = training.n_seeds * training.iterations
             with bar(f"decoders of {trials.subject}", steps) as told:
-                found = teach(trials.responses[rows], self.space.vectors[shown],
+                found = fit_decoders(trials.responses[rows], self.space.vectors[shown],
                               training, device=self.device,
                               on_step=lambda step: told.update(step - told.n))
             return dict(vars(found))
 
-        return Decoders(**cached("decoded", f"contrast-{trials.subject}-{number}",
+        return DecoderWeights(**cached("decoded", f"contrast-{trials.subject}-{number}",
                                  self._contrast_parts(trials, number, variant), make))
 
-    def _contrast_parts(self, trials: Trials, number: int, variant: Variant) -> dict[str, object]:
+    def _contrast_parts(self, trials: Trials, number: int,
+                        variant: TrainingVariant) -> dict[str, object]:
         """Return all that the contrastive decoders of a split depend on."""
         return {**self._parts(trials, number), "training": asdict(self._training(variant)),
                 "variant": asdict(variant),
                 "code": code_digest(["helpers.decoding.contrastive_decoder"])}
 
-    def _training(self, variant: Variant) -> DecoderTraining:
+    def _training(self, variant: TrainingVariant) -> DecoderTraining:
         training = self.spec.training
         return replace(training, noise=0.0, n_seeds=1) if variant.noiseless else training
 
-    def _learned(self, split: Split, variant: Variant) -> NDArray[np.int64]:
+    def _training_pairs(self, split: TrialSplit, variant: TrainingVariant) -> NDArray[np.int64]:
         """Return pairs (condition seen, rising; condition whose embedding is the target)."""
         seen = split.train
         if variant.half:
@@ -166,7 +172,7 @@ class DecodingStudy:
     @property
     def digest(self) -> str:
         """Stands for the weights of all participants."""
-        return key(weights=[self._contrast_parts(self.trials(subject), number, PLAIN)
+        return key(weights=[self._contrast_parts(self.trials(subject), number, STANDARD)
                             for subject in self.cohort.subjects
                             for number in range(len(self.trials(subject).splits))])
 
@@ -178,11 +184,12 @@ class DecodingStudy:
     def _ridge(self, trials: Trials, number: int, method: str) -> RidgeDecoder:
         split = trials.splits[number]
         rows, asked = trials.of(split.train), trials.of(split.validation)
-        alphas = PUBLISHED if method == NARROW else self.spec.alphas
+        alphas = PUBLISHED_ALPHAS if method == NARROW else self.spec.alphas
 
         def make() -> Arrays:
             targets = self.space.vectors[trials.condition[rows]]
-            metrics = [whiten(targets, share) for share in SHARES] if method == WHITENED else ()
+            metrics = [whitening_metric(targets, share)
+                       for share in WHITENING_FRACTIONS] if method == WHITENED else ()
             own = np.searchsorted(split.validation, trials.condition[asked])
             found = fit_ridge(trials.responses[rows], targets, (
                 trials.responses[asked], self.space.vectors[split.validation], own), alphas,
@@ -194,12 +201,12 @@ class DecodingStudy:
         kept = cached("decoded", f"ridge-{trials.subject}-{number}", {
             **self._parts(trials, number), "alphas": list(alphas), "method": method,
             "code": code_digest(["helpers.decoding.ridge_decoder"])}, make)
-        metric = Metric(kept.pop("mean"), kept.pop("matrix"))
+        metric = EmbeddingMetric(kept.pop("mean"), kept.pop("matrix"))
         return RidgeDecoder(**{**kept, "alpha": float(kept["alpha"]),
                                "inside": bool(kept["inside"])}, metric=metric)
 
-    def retrieved(self, subject: str, method: str, *, averaged: bool = False,
-                  run: int = 0) -> Curve:
+    def retrieval_accuracy(self, subject: str, method: str, *, averaged: bool = False,
+                  run: int = 0) -> TopKCurve:
         """Return the top-k accuracy of a method in one of the two protocols.
 
         Parameters
@@ -223,25 +230,26 @@ class DecodingStudy:
             seen = trials.means(split.test) if averaged else trials.responses[rows]
             condition = split.test if averaged else trials.condition[rows]
             own = np.searchsorted(candidates, condition)
-            places.append(ranks(seen @ weight.T + bias, metric(self.space.vectors[candidates]),
+            places.append(retrieval_ranks(seen @ weight.T + bias,
+                                          metric(self.space.vectors[candidates]),
                                 own))
             images.append(own)
             n = len(candidates)
         pool = self.spec.n_pool if averaged and len(trials.splits) == 1 else 0
-        return top_k(np.concatenate(places), np.concatenate(images), n, pool=pool,
+        return top_k_accuracy(np.concatenate(places), np.concatenate(images), n, pool=pool,
                      seed=self.seed)
 
     def _parameters(self, subject: str, method: str,
-                    run: int) -> list[tuple[NDArray, NDArray, Metric]]:
+                    run: int) -> list[tuple[NDArray, NDArray, EmbeddingMetric]]:
         """Return weight, bias, and in what space predictions are compared, for every split."""
         if method in (RIDGE, NARROW, WHITENED):
             return [(one.weight, one.bias, one.metric) for one in self.ridge(subject, method)]
-        same = plain(self.space.vectors.shape[1])
-        made = self.decoders(subject, Variant(noiseless=method == NOISELESS))
+        same = identity_metric(self.space.vectors.shape[1])
+        made = self.decoders(subject, TrainingVariant(noiseless=method == NOISELESS))
         if method == FIRST:
             return [(one.run_weights[run], one.run_biases[run], same) for one in made]
         return [(one.weight, one.bias, same) for one in made]
 
-    def points(self, subject: str, variant: Variant = PLAIN) -> NDArray[np.float32]:
+    def points(self, subject: str, variant: TrainingVariant = STANDARD) -> NDArray[np.float32]:
         """Return each voxel's weights, (n_voxels, n_dims): the mean over runs, and over splits."""
         return np.mean([one.weight.T for one in self.decoders(subject, variant)], axis=0)

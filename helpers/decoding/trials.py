@@ -16,13 +16,13 @@ from helpers.brains.cohort import Cohort, Responses
 from helpers.core.constant_values import FLAT
 from helpers.core.errors import LabError
 
-LEAST_REPEATS = 3
+MIN_REPEATS = 3
 """Repeats of an image that the noise ceiling is taken from; further ones are left out."""
 Conditions = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Split:
+class TrialSplit:
     """Conditions to learn from, to choose by, and to be tested on; increasing, disjoint."""
 
     train: Conditions
@@ -31,7 +31,7 @@ class Split:
 
 
 def splits(cohort: Cohort, responses: Responses, *, n_test: int, n_validation: int,
-           seed: int) -> tuple[Split, ...]:
+           seed: int) -> tuple[TrialSplit, ...]:
     """Split a participant's conditions.
 
     Where everyone saw some images in all repeats, some of these are the test, the same for all
@@ -57,7 +57,7 @@ def splits(cohort: Cohort, responses: Responses, *, n_test: int, n_validation: i
     if len(folds) > 1:
         sets = [np.intersect1d(fold.test, responses.conditions) for fold in folds]
         sets = [one for one in sets if len(one)]
-        return tuple(Split(np.setdiff1d(responses.conditions, np.concatenate([one, other])),
+        return tuple(TrialSplit(np.setdiff1d(responses.conditions, np.concatenate([one, other])),
                            other, one)
                      for one, other in zip(sets, [*sets[1:], sets[0]]))
     whole = responses.conditions[~np.isnan(responses.betas[..., 0]).any(1)]
@@ -73,7 +73,7 @@ def splits(cohort: Cohort, responses: Responses, *, n_test: int, n_validation: i
     test = np.sort(np.concatenate([shared, own[:n_own]]))
     validation = np.sort(own[n_own:n_own + n_validation])
     train = np.setdiff1d(responses.conditions, np.concatenate([test, validation]))
-    return (Split(train, validation, test),)
+    return (TrialSplit(train, validation, test),)
 
 
 def noise_ceiling(betas: NDArray) -> NDArray[np.float64]:
@@ -93,9 +93,9 @@ def noise_ceiling(betas: NDArray) -> NDArray[np.float64]:
     LabError
         If no image has three repeats.
     """
-    whole = betas[:, :LEAST_REPEATS]
+    whole = betas[:, :MIN_REPEATS]
     whole = whole[~np.isnan(whole[..., 0]).any(1)]
-    if whole.shape[1] < LEAST_REPEATS or not len(whole):
+    if whole.shape[1] < MIN_REPEATS or not len(whole):
         raise LabError("no training image with three repeats", expected="some",
                        remedy="learn from more images: lower n_test or n_validation")
     noise = np.mean([part.var(1, ddof=1, dtype=np.float64).sum(0) for part in
@@ -129,7 +129,7 @@ class Trials:
     subject: str
     responses: NDArray[np.float32]
     condition: NDArray[np.int64]
-    splits: tuple[Split, ...]
+    splits: tuple[TrialSplit, ...]
     hemisphere: NDArray[np.str_]
     vertex: NDArray[np.int64]
     ceiling: NDArray[np.float64]
@@ -175,11 +175,11 @@ def read_trials(cohort: Cohort, subject: str, known: Conditions, *, min_noise_ce
     """
     half = min_noise_ceiling / 200
     bound = float(np.sqrt(half / (1 - half)))
-    found = cohort.everywhere(subject, bound)
-    found = found.of_conditions(known)
+    found = cohort.whole_brain(subject, bound)
+    found = found.select_conditions(known)
     parts = splits(cohort, found, n_test=n_test, n_validation=n_validation, seed=seed)
     n_considered, ceiling = found.betas.shape[2], np.full(found.betas.shape[2], np.nan)
-    if found.betas.shape[1] >= LEAST_REPEATS and len(parts) == 1:
+    if found.betas.shape[1] >= MIN_REPEATS and len(parts) == 1:
         ceiling = noise_ceiling(found.betas[found.rows(parts[0].train)])
     kept = ~(ceiling <= min_noise_ceiling)
     if not kept.any():

@@ -165,8 +165,8 @@ def _cached_features(network: Network, selection: Mapping[str, object], extract:
 
 def images_key(cohort: Cohort) -> dict[str, object]:
     """Return all that a cohort's images and their conditions depend on, for keys."""
-    return {"album": cohort.album.digest, "condition_of": array_digest(cohort.condition_of),
-            "code": code_digest(["helpers.encoding.cohort_features", *modules_of(cohort.album)])}
+    return {"album": cohort.stimuli.digest, "condition_of": array_digest(cohort.condition_of),
+            "code": code_digest(["helpers.encoding.cohort_features", *modules_of(cohort.stimuli)])}
 
 
 def cohort_gabor_features(cohort: Cohort, conditions: NDArray[np.int64], *, side: int, label: str,
@@ -207,7 +207,7 @@ def _condition_means(cohort: Cohort, conditions: NDArray[np.int64], transform: T
         parts.setdefault(name, []).append(activations.to("cpu", torch.float32, copy=True).numpy())
 
     chunks = [image_idx[i:i + batch_size] for i in range(0, len(image_idx), batch_size)]
-    extract(cohort.album.batches(progress(chunks, label), transform), collect)
+    extract(cohort.stimuli.batches(progress(chunks, label), transform), collect)
     rows = {name: np.concatenate(pieces) for name, pieces in parts.items()}
     if len(starts) == len(image_idx):
         return rows

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from helpers.core.constant_values import centred
-from helpers.core.statistics import corrected
+from helpers.core.statistics import correct_p_values
 
 MIN_SUBJECTS = 3
 """Participants that a test over participants needs; below, p is unknown (NaN)."""
@@ -75,7 +75,7 @@ def roi_summary(scores: pd.DataFrame, rois: Sequence[str]) -> pd.DataFrame:
                      "t": float(test.statistic) if test else np.nan,
                      "p": float(test.pvalue) if test else np.nan})
     found = pd.DataFrame(rows)
-    return found.assign(p_holm=corrected(found["p"], "holm"))
+    return found.assign(p_holm=correct_p_values(found["p"], "holm"))
 
 
 def compare_with_competitors(main: pd.DataFrame, competitors: Mapping[str, pd.DataFrame],
@@ -110,7 +110,7 @@ def compare_with_competitors(main: pd.DataFrame, competitors: Mapping[str, pd.Da
                          "difference": difference, "t": t, "p": p})
     columns = ["roi", "competitor", "n", "difference", "t", "p"]
     found = pd.DataFrame(rows, columns=columns)
-    return found.assign(p_bonferroni=corrected(found["p"], "bonferroni"))
+    return found.assign(p_bonferroni=correct_p_values(found["p"], "bonferroni"))
 
 
 def gains(main: pd.DataFrame, competitor: pd.DataFrame) -> NDArray[np.float64]:

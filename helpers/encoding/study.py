@@ -120,7 +120,7 @@ class EncodingStudy:
 
     def gabor_scores(self) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Predict regions from Gabor energy and from its leading axes, without constraint."""
-        side = min(self.cohort.album.open(0).size)
+        side = min(self.cohort.stimuli.open(0).size)
         fit_specs = [(roi, WHOLE_LAYER, method, (0.0,)) for roi in self.rois for method in (OLS,
                                                                                             GIST)]
 

@@ -99,10 +99,10 @@ class CohortData:
     @cached_property
     def images_key(self) -> dict[str, object]:
         """All that the pixels of an image depend on, for keys."""
-        album = self.cohort.album
-        return {"album": album.digest, "condition_of": array_digest(self.cohort.condition_of),
+        stimuli = self.cohort.stimuli
+        return {"album": stimuli.digest, "condition_of": array_digest(self.cohort.condition_of),
                 "side": self.image_size,
-                "code": code_digest(["helpers.finetuning.data", *modules_of(album)])}
+                "code": code_digest(["helpers.finetuning.data", *modules_of(stimuli)])}
 
     @cached_property
     def _memory(self) -> dict[tuple, Any]:
@@ -258,7 +258,7 @@ class CohortData:
         parts = [image_ids[i:i + DECODE_BATCH_SIZE] for i in range(0, len(image_ids),
                                                                    DECODE_BATCH_SIZE)]
         return np.concatenate([batch.numpy() for batch in progress(
-            self.cohort.album.batches(parts, to_square_tensor), "decoding images", len(parts))])
+            self.cohort.stimuli.batches(parts, to_square_tensor), "decoding images", len(parts))])
 
 
 def _evenly_spaced(stimulus_ids: NDArray[np.int64], n: int) -> NDArray[np.int64]:

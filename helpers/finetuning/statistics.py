@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.core.errors import LabError
-from helpers.core.statistics import corrected, interval
+from helpers.core.statistics import correct_p_values, interval
 from helpers.encoding.statistics import paired_t_test
 
 REGION_COLUMNS = ["subject", "roi", "hemisphere", "group"]
@@ -136,7 +136,7 @@ def condition_differences(voxels: pd.DataFrame, pairs: Sequence[tuple[str, str]]
                          "improved": pivot_subject_by_seed(select_group(improved_fraction, group),
                                                            "improved").mean(axis=None)})
     table = pd.DataFrame(rows)
-    return table.assign(p_holm=corrected(table["p"], "holm"))
+    return table.assign(p_holm=correct_p_values(table["p"], "holm"))
 
 
 def condition_differences_by_region(voxels: pd.DataFrame,
@@ -156,7 +156,7 @@ def condition_differences_by_region(voxels: pd.DataFrame,
                          "hemisphere": hemisphere,
                          "n": len(gain), "difference": difference, "t": t, "p": p})
     table = pd.DataFrame(rows)
-    return table.assign(p_holm=corrected(table["p"], "holm"))
+    return table.assign(p_holm=correct_p_values(table["p"], "holm"))
 
 
 def _gains(scores: pd.DataFrame, condition: str, baseline: str) -> pd.DataFrame:

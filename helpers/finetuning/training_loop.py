@@ -194,12 +194,12 @@ def split_into_batches(response_idx: NDArray[np.int64], size: int, *,
                        expected="2 or more of both: contrast needs another to differ from",
                        remedy="raise `batch_size` in [finetuning], or take more images")
     shuffled = torch.randperm(len(response_idx), generator=generator).numpy()
-    ordered = shuffled[np.argsort(response_idx[shuffled], kind="stable")]
-    _, first, counts = np.unique(response_idx[ordered], return_index=True, return_counts=True)
-    occurrence = np.arange(len(ordered)) - np.repeat(first, counts)
+    sort_rois = shuffled[np.argsort(response_idx[shuffled], kind="stable")]
+    _, first, counts = np.unique(response_idx[sort_rois], return_index=True, return_counts=True)
+    occurrence = np.arange(len(sort_rois)) - np.repeat(first, counts)
     all_batches: list[NDArray[np.int64]] = []
     for k in range(counts.max()):
-        rows = ordered[occurrence == k]
+        rows = sort_rois[occurrence == k]
         rows = rows[torch.randperm(len(rows), generator=generator).numpy()]
         if len(rows) < 2:
             continue

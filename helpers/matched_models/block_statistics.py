@@ -27,7 +27,7 @@ from helpers.selectivity.statistics import (
     selectivity_index,
 )
 from helpers.selectivity.study import labels_from_masks, stream_moments
-from helpers.stimuli.six_category_localizer import SixSets
+from helpers.stimuli.six_category_localizer import SixCategoryLocalizer
 
 FDR_ALPHAS = (0.5, 0.2, 0.05, 0.01, 1e-3, 1e-5)
 """False discovery rates at which units are called selective."""
@@ -98,7 +98,7 @@ def with_block_layers(network: Network, layers: Sequence[str]) -> Network:
         return replace(network, layers=dict(zip(layers, layers)))
 
 
-def compute_block_statistics(network: Network, images: SixSets, *,
+def compute_block_statistics(network: Network, images: SixCategoryLocalizer, *,
                      batch_size: int) -> dict[str, BlockStatistics]:
     """Measure every unit of a network's layers on the six sets, once.
 
@@ -106,7 +106,7 @@ def compute_block_statistics(network: Network, images: SixSets, *,
     ----------
     network : Network
         As `with_block_layers` returns it.
-    images : SixSets
+    images : SixCategoryLocalizer
     batch_size : int
 
     Returns
@@ -128,7 +128,7 @@ def compute_block_statistics(network: Network, images: SixSets, *,
             for layer, parts in fields.items()}
 
 
-def measure_blocks(network: Network, images: SixSets, *,
+def measure_blocks(network: Network, images: SixCategoryLocalizer, *,
                    batch_size: int) -> dict[str, BlockStatistics]:
     """Do what `compute_block_statistics` does, and keep nothing."""
     shapes, blocks = _shapes(network), {}
@@ -187,7 +187,7 @@ class HeldOutResponses:
     values: NDArray[np.float32]
 
 
-def collect_held_out_responses(network: Network, images: SixSets,
+def collect_held_out_responses(network: Network, images: SixCategoryLocalizer,
                                blocks: dict[str, BlockStatistics],
                      domains: Sequence[str], *, max_units: int, seed: int,
                      batch_size: int) -> dict[str, HeldOutResponses]:

@@ -37,7 +37,7 @@ from helpers.networks.registry import seed_names
 from helpers.rsa.layer_consistency import consistency
 from helpers.selectivity.unit_distribution import spread
 from helpers.stimuli.image_sets import CORE, ImageSet
-from helpers.stimuli.six_category_localizer import SixSets, six_sets
+from helpers.stimuli.six_category_localizer import SixCategoryLocalizer, make_six_category_localizer
 
 
 @dataclass(frozen=True)
@@ -47,14 +47,14 @@ class MatchedModelsStudy:
     Attributes
     ----------
     spec : LanguageSpec
-    images : SixSets
+    images : SixCategoryLocalizer
     open : callable
         Name of a network -> Network.
     seed, batch_size : int
     """
 
     spec: LanguageSpec
-    images: SixSets
+    images: SixCategoryLocalizer
     open: Callable[[str], Network]
     seed: int
     batch_size: int
@@ -82,7 +82,8 @@ class MatchedModelsStudy:
             If the profile has no such table, or something is absent.
         """
         spec = profile.table("language")
-        return cls(spec, six_sets(images(spec.second_localizer if second_localizer
+        return cls(spec, make_six_category_localizer(images(spec.second_localizer
+                                                            if second_localizer
                                          else spec.images)), open_network,
                    profile.seed, profile.batch_size)
 

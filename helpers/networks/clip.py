@@ -18,7 +18,7 @@ from helpers.networks.network import Network
 from helpers.networks.open_clip_encoders import build_open_clip_text_encoder, tokenize_open_clip
 from helpers.networks.text_encoder import TextEncoder, read_vocabulary
 from helpers.networks.weights import load_weights, read_state_dict, state_digest
-from helpers.stimuli.image_source import Album
+from helpers.stimuli.image_source import ImageSource
 
 TEXT_BATCH_SIZE = 256
 """Texts at a time."""
@@ -58,14 +58,14 @@ class ClipModel:
             return np.concatenate([self.text(self.tokens(part).to(device)).float().cpu().numpy()
                                    for part in parts])
 
-    def embed_images(self, album: Album, *, batch_size: int) -> NDArray[np.float32]:
+    def embed_images(self, stimuli: ImageSource, *, batch_size: int) -> NDArray[np.float32]:
         """Return the embeddings of all images, float32 (n_images, n_dims), not normalised."""
         device = next(self.image.model.parameters()).device
-        batch_rows = [range(start, min(start + batch_size, len(album)))
-                for start in range(0, len(album), batch_size)]
+        batch_rows = [range(start, min(start + batch_size, len(stimuli)))
+                for start in range(0, len(stimuli), batch_size)]
         embeddings = []
         with torch.inference_mode():
-            for batch in progress(album.batches(batch_rows, self.image.preprocessing),
+            for batch in progress(stimuli.batches(batch_rows, self.image.preprocessing),
                                   f"{self.name} looks", len(batch_rows)):
                 embeddings.append(self.image.model(batch.to(device)).float().cpu().numpy())
         return np.concatenate(embeddings)

@@ -103,9 +103,9 @@ def _likeliest_shrinkage(covariance: NDArray, held_out: NDArray, centred: bool) 
     eigenvalues, eigenvectors = np.linalg.eigh(covariance / np.outer(scale, scale))
     rows = held_out if centred else held_out - held_out.mean(0)
     power = np.mean(((rows / scale) @ eigenvectors) ** 2, axis=0)
-    shrunk = (1 - SHRINKAGE)[:, None] * np.maximum(eigenvalues, 0) + SHRINKAGE[:, None]
+    downsample = (1 - SHRINKAGE)[:, None] * np.maximum(eigenvalues, 0) + SHRINKAGE[:, None]
     with np.errstate(divide="ignore", invalid="ignore"):
-        loss = np.log(shrunk).sum(1) + (power / shrunk).sum(1)
+        loss = np.log(downsample).sum(1) + (power / downsample).sum(1)
     return float(SHRINKAGE[np.nanargmin(np.where(np.isfinite(loss), loss, np.inf))])
 
 

@@ -24,7 +24,7 @@ from typing import Any
 from helpers.config.profile import Profile, is_toml, load_profile
 from helpers.core.console import HEADLESS, say
 from helpers.core.errors import LabError
-from helpers.core.machine import WORKERS_VARIABLE, divided, usable_cores
+from helpers.core.machine import WORKERS_VARIABLE, divide_cores, usable_cores
 from helpers.core.paths import FIGURES_VARIABLE, cache_dir, ensure_writable, figures_dir
 from helpers.figures.verdicts import VERDICTS
 from helpers.runner.freshness import (
@@ -36,8 +36,8 @@ from helpers.runner.freshness import (
     write_stamp,
 )
 from helpers.runner.notebooks import FOLDER, check_parameters, choose, defaults
-from helpers.runner.process import Outcome, run_apart
-from helpers.runner.progress import Watch, clock, expected_seconds
+from helpers.runner.process import Outcome, run_in_process
+from helpers.runner.progress import RunProgress, clock, expected_seconds
 
 ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(2**32), "MALLOC_TRIM_THRESHOLD_": str(2**33)}
 """glibc hands large arrays back to the system after each use, and the next one is zeroed page
@@ -81,14 +81,14 @@ class Runner:
             job.source, self.profile, job.parameters, self.folder, listings)]
         if not stale:
             return
-        self.at_once, warnings = divided(min(self.at_once, len(stale)),
+        self.at_once, warnings = divide_cores(min(self.at_once, len(stale)),
                                          [ensure_writable(cache_dir()), self.folder])
         for warning in warnings:
             say(warning)
         seconds = {job.source.stem: expected_seconds(
             job.source.stem, read_stamp(self.profile, job.source.stem)) for job in stale}
         stale.sort(key=lambda job: -seconds[job.source.stem])  # none long is left for the end
-        watch, pool = Watch(seconds, self.at_once), ThreadPoolExecutor(self.at_once)
+        watch, pool = RunProgress(seconds, self.at_once), ThreadPoolExecutor(self.at_once)
         try:
             for done in [pool.submit(self._run_one, job, watch) for job in stale]:
                 done.result()
@@ -101,13 +101,13 @@ class Runner:
         finally:
             pool.shutdown()
 
-    def _run_one(self, job: Job, watch: Watch) -> None:
+    def _run_one(self, job: Job, watch: RunProgress) -> None:
         stem, begin = job.source.stem, time.perf_counter()
         code = code_key(job.source, self.profile, job.parameters)
         staging = ensure_writable(self.folder / f".staging-{stem}-{os.getpid()}")
         watch.start(stem)
         try:
-            job.outcome = run_apart(
+            job.outcome = run_in_process(
                 job.source, staging / f"{stem}.ipynb", job.parameters, self._environment(staging),
                 log=staging / ".log", started=self._started,
                 tell=lambda *cell: watch.cell(stem, *cell))

@@ -16,7 +16,7 @@ DIGITS = 4
 """Headline numbers and intervals are rounded to as many digits (`helpers.figures.claims`)."""
 
 
-def flattened(content: Mapping[str, object]) -> dict[str, Value]:
+def flatten_numbers(content: Mapping[str, object]) -> dict[str, Value]:
     """Return one value a name: ``number/entry``, ``claims/<n>/mean``, ``low``, ``high``, verdict.
 
     Parameters
@@ -45,14 +45,14 @@ def last_digit(value: Value) -> float:
     return 1.0 if isinstance(value, int) else 10.0**-DIGITS
 
 
-def moved(committed: Mapping[str, object], found: Mapping[str, object],
+def compare_numbers(committed: Mapping[str, object], found: Mapping[str, object],
           tolerances: Mapping[str, object]) -> list[str]:
     """Say which values of a run differ from the committed ones by more than their tolerance.
 
     Parameters
     ----------
     committed, found : mapping
-        Files of claims and numbers of one notebook, as of `flattened`.
+        Files of claims and numbers of one notebook, as of `flatten_numbers`.
     tolerances : mapping
         This notebook's table of ``tolerances.json``: number, entry, tolerance. What it does not
         name may differ by one unit in the last digit; words and missing values may not differ.
@@ -62,7 +62,7 @@ def moved(committed: Mapping[str, object], found: Mapping[str, object],
     list of str
         One line a difference; empty if the run agrees.
     """
-    before, after, allowed = flattened(committed), flattened(found), _flat(tolerances)
+    before, after, allowed = flatten_numbers(committed), flatten_numbers(found), _flat(tolerances)
     lines = [f"{name}: {'not in this run' if name in before else 'not committed'}"
              for name in sorted(before.keys() ^ after.keys())]
     for name in (name for name in before if name in after):

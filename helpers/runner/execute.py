@@ -21,7 +21,7 @@ from papermill.exceptions import PapermillExecutionError
 from helpers.core.errors import LabError
 from helpers.core.machine import WORKERS_VARIABLE
 from helpers.core.paths import ROOT
-from helpers.runner.notebooks import cleaned, read_source, write
+from helpers.runner.notebooks import clean_outputs, read_source, write
 
 LAST_LINES = 12
 START_LIMIT, STARTS = 300, 3
@@ -91,7 +91,7 @@ def execute(source: Path, target: Path, parameters: dict[str, object],
                     break
         if done.is_file():
             made = nbformat.read(done, as_version=4)
-            write(made if problem else cleaned(made), target)
+            write(made if problem else clean_outputs(made), target)
         return problem
 
 

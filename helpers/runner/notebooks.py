@@ -1,8 +1,8 @@
 """Notebooks as files: the percent source, its parameters, and its executed twin.
 
 The ``.py`` is the only edited source. The ``.ipynb`` is made from it, executed, and committed;
-`twin_problems` says where the two differ. jupytext and nbformat are loaded where they are used: to
-see that nothing is to be done, the parameters cell is enough.
+`pairing_problems` says where the two differ. jupytext and nbformat are loaded where they are used:
+to see that nothing is to be done, the parameters cell is enough.
 """
 
 from __future__ import annotations
@@ -143,7 +143,7 @@ def write(notebook: NotebookNode, path: Path) -> Path:
     return atomic_write(path, lambda part: nbformat.write(notebook, part))
 
 
-def cleaned(executed: NotebookNode) -> NotebookNode:
+def clean_outputs(executed: NotebookNode) -> NotebookNode:
     """Drop what changes from run to run: timings, the runner's own marks, injected cells."""
     from nbformat import NotebookNode
 
@@ -163,7 +163,7 @@ def _tags_only(cell: NotebookNode) -> NotebookNode:
     return NotebookNode({"tags": tags} if tags else {})
 
 
-def twin_problems(source: Path) -> list[str]:
+def pairing_problems(source: Path) -> list[str]:
     """Say where a source and its committed notebook differ; empty if they agree.
 
     Contents are compared, not times: cells, their kinds, texts and tags, and whether every code

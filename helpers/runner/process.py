@@ -12,7 +12,7 @@ from typing import Any
 
 import psutil
 
-LOOK = 1.0
+POLL_SECONDS = 1.0
 """Seconds between two looks at the memory of a notebook's processes."""
 
 _context = get_context("forkserver")
@@ -40,7 +40,7 @@ class Outcome:
     memory: int = 0
 
 
-def run_apart(source: Path, target: Path, parameters: dict[str, object],
+def run_in_process(source: Path, target: Path, parameters: dict[str, object],
               environment: Mapping[str, str], *, log: Path,
               tell: Callable[[int, int, str], None],
               started: Callable[[Any], None] = lambda _: None) -> Outcome:
@@ -90,7 +90,7 @@ def run_apart(source: Path, target: Path, parameters: dict[str, object],
 
 def _next(line: Connection) -> tuple | None:
     """Return what is said next; None where nothing is said for a while."""
-    return line.recv() if line.poll(LOOK) else None
+    return line.recv() if line.poll(POLL_SECONDS) else None
 
 
 def _held(pid: int) -> int:

@@ -35,7 +35,7 @@ def clock(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
-class Watch:
+class RunProgress:
     """Says how far a run is, in one line that is written over, or in lines of a log.
 
     Parameters

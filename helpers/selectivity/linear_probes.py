@@ -22,7 +22,7 @@ from helpers.networks.activations import channel_means, extract_activations
 from helpers.networks.network import Network
 from helpers.selectivity.probes import knn_accuracy, linear_probe_accuracy
 from helpers.stimuli.image_sets import ImageSet
-from helpers.stimuli.in_memory import shrunk
+from helpers.stimuli.in_memory import downsample
 
 BATCH = 64
 
@@ -39,7 +39,7 @@ def pixel_features(images: ImageSet, side: int = 16) -> NDArray[np.float32]:
     -------
     array, float32, shape (n_images, 3 * side ** 2)
     """
-    batches = images.batches(_chunks(images), lambda image: shrunk(pil_to_tensor(image), side))
+    batches = images.batches(_chunks(images), lambda image: downsample(pil_to_tensor(image), side))
     return torch.cat(list(batches)).flatten(1).numpy()
 
 

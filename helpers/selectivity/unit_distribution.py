@@ -179,13 +179,13 @@ class DistributionMeasure:
 
     Attributes
     ----------
-    observed, corrected : float
+    observed, correct_p_values : float
     null_mean, null_low, null_high : float
         Mean and central 95 % of the measure over masks drawn anew.
     """
 
     observed: float
-    corrected: float
+    correct_p_values: float
     null_mean: float
     null_low: float
     null_high: float

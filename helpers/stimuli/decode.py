@@ -15,7 +15,7 @@ UNMULTIPLIED = {"RGBa": "RGBA", "La": "LA"}
 """Modes whose colours were multiplied by their opacity -> the ordinary mode."""
 
 
-def decoded(path: Path) -> Image.Image:
+def decode_rgb(path: Path) -> Image.Image:
     """Decode an image's file as RGB with 8 bits a colour.
 
     As in the published pipelines (torchvision's ImageFolder): the first frame of several; pixels

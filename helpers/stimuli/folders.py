@@ -12,7 +12,7 @@ from pathlib import Path
 from helpers.config.validation import suggest
 from helpers.core.errors import LabError
 from helpers.core.stray_files import is_stray, original_of
-from helpers.core.text import read_table, same_name
+from helpers.core.text import normalise_name, read_table
 
 CLASSES_FILE = "classes.csv"
 """An ImageFolder may say in this file (columns class, domain) to which domain a class belongs; it
@@ -34,8 +34,9 @@ def subfolders(root: Path) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for path in sorted(root.iterdir()):
         if path.is_dir() and not is_stray(path.name):
-            if found.setdefault(same_name(path.name), path) is not path:
-                raise LabError(f"two folders {same_name(path.name)!r} in {root}, which differ in "
+            if found.setdefault(normalise_name(path.name), path) is not path:
+                raise LabError(
+                    f"two folders {normalise_name(path.name)!r} in {root}, which differ in "
                                "blanks or in how accents are written",
                                expected="one folder per class",
                                remedy="put their images into one of them")
@@ -77,7 +78,7 @@ def _natural(name: str) -> tuple[list[str | int], str]:
     return [int(part) if i % 2 else part for i, part in enumerate(parts)], name
 
 
-def refuse_copies(root: Path, names: Sequence[str], known: Iterable[str]) -> None:
+def refuse_copied_folders(root: Path, names: Sequence[str], known: Iterable[str]) -> None:
     """Refuse a class folder whose name is that of a copy of another's, unless a list knows it."""
     for name in names:
         of = original_of(name, names)

@@ -20,16 +20,16 @@ from helpers.core.content_digests import content_digests, file_state
 from helpers.core.digest import text_digest
 from helpers.core.errors import LabError
 from helpers.core.text import read_table
-from helpers.stimuli.decode import decoded
+from helpers.stimuli.decode import decode_rgb
 from helpers.stimuli.folders import (
     CLASSES_FILE,
     SUFFIXES,
     list_images,
     read_classes,
-    refuse_copies,
+    refuse_copied_folders,
     subfolders,
 )
-from helpers.stimuli.image_source import Album
+from helpers.stimuli.image_source import ImageSource
 from helpers.stimuli.places365 import read_validation
 
 DOMAINS = ("faces", "bodies", "objects", "scenes", "characters")
@@ -55,7 +55,7 @@ MANY = 200_000
 depends on such a set is made anew after it was copied, and is never stale."""
 
 @dataclass(frozen=True)
-class ImageSet(Album):
+class ImageSet(ImageSource):
     """Images in a fixed order, each with its category and its domain.
 
     Attributes
@@ -112,7 +112,7 @@ class ImageSet(Album):
         return ImageSet(self.root, pick(self.files), pick(self.categories), pick(self.domains),
                         self.classes)
 
-    def first_of_each(self, n: int) -> ImageSet:
+    def first_per_class(self, n: int) -> ImageSet:
         """Return the set of the first ``n`` images of each class; 0: of all images."""
         if not n:
             return self
@@ -130,14 +130,14 @@ class ImageSet(Album):
         return (str(path), path.stat().st_mtime_ns) if path.is_file() else None
 
     def open(self, index: int) -> Image.Image:
-        """Decode one image as RGB, as `helpers.stimuli.decode.decoded` says.
+        """Decode one image as RGB, as `helpers.stimuli.decode.decode_rgb` says.
 
         Raises
         ------
         LabError
             If the file is missing, damaged, too large, or no image.
         """
-        return decoded(self.root / self.files[index])
+        return decode_rgb(self.root / self.files[index])
 
 
 def alternate(groups: Iterable[Hashable]) -> np.ndarray:
@@ -169,7 +169,7 @@ def image_folder(root: Path) -> ImageSet:
     listed = [folder / CLASSES_FILE for folder in (root, root.parent)
               if (folder / CLASSES_FILE).is_file()]
     domain_of = read_classes(listed[0], names, DOMAINS) if listed else {}
-    refuse_copies(root, names, domain_of)
+    refuse_copied_folders(root, names, domain_of)
     return _folders(root, {name: domain_of.get(name, name) for name in names}, equal=False)
 
 

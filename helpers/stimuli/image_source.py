@@ -12,12 +12,12 @@ from torch import Tensor
 
 Transform = Callable[[Image.Image], Tensor]
 
-MOST_BYTES = 2**28
+MAX_BYTES = 2**28
 """Decoded pixels that a process remembers; once there are so many, no more are added."""
 _remembered: dict[Hashable, Tensor] = {}
 
 
-class Album(ABC):
+class ImageSource(ABC):
     """Images that can be opened by their index, and have an identity."""
 
     @abstractmethod
@@ -79,7 +79,7 @@ class Album(ABC):
         key = (identity, transform.geometry)
         if key not in _remembered:
             pixels = transform.pixels(self.open(index))
-            if (len(_remembered) + 1) * pixels.numel() > MOST_BYTES:
+            if (len(_remembered) + 1) * pixels.numel() > MAX_BYTES:
                 return pixels
             _remembered[key] = pixels
         return _remembered[key]

@@ -40,7 +40,7 @@ class Images:
     def __len__(self) -> int:
         return len(self.images)
 
-    def first_of_each(self, n: int) -> Images:
+    def first_per_class(self, n: int) -> Images:
         """Keep the first ``n`` images of each class."""
         rows = torch.cat([(self.labels == label).nonzero().flatten()[:n]
                           for label in range(len(self.classes))])
@@ -57,24 +57,24 @@ def read_images(folder: Path) -> Images:
     """
     files = image_folder(folder)
     with ThreadPoolExecutor() as pool:
-        decoded = [np.asarray(image) for image in progress(
+        decode_rgb = [np.asarray(image) for image in progress(
             pool.map(files.open, range(len(files))), f"reading {folder.name}", len(files))]
-    sizes = sorted({image.shape for image in decoded})
+    sizes = sorted({image.shape for image in decode_rgb})
     if len(sizes) > 1:
         raise LabError(f"{folder} has images of {len(sizes)} sizes: {sizes[:3]}",
                        expected="images of one size",
                        remedy="resize them to one size")
     domain_of = dict(zip(files.categories, files.domains))
-    images = torch.from_numpy(np.stack(decoded)).permute(0, 3, 1, 2).contiguous()
+    images = torch.from_numpy(np.stack(decode_rgb)).permute(0, 3, 1, 2).contiguous()
     return Images(images, torch.from_numpy(files.labels), files.classes,
                     tuple(domain_of[name] for name in files.classes))
 
 
-def shrunk(pixels: Tensor, side: int) -> Tensor:
+def downsample(pixels: Tensor, side: int) -> Tensor:
     """Scale images, uint8 (..., 3, height, width), to ``side`` px square, values from 0 to 1."""
     return resize(pixels, [side, side], antialias=True).float() / 255
 
 
 def raw_pixels(images: Images, side: int = 16) -> NDArray[np.float32]:
     """Return images scaled to ``side`` px, 0 to 1, as rows (n_images, 3 · side²)."""
-    return shrunk(images.images, side).flatten(1).numpy()
+    return downsample(images.images, side).flatten(1).numpy()

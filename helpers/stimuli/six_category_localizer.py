@@ -21,7 +21,7 @@ from helpers.stimuli.scrambling import block_scramble, match_luminance, phase_sc
 
 SCRAMBLED = {"scrambled scenes": "scenes", "scrambled words": "characters"}
 """Scrambled set -> the set that is scrambled."""
-SIX_SETS = (*CORE, *SCRAMBLED)
+SIX_CATEGORIES = (*CORE, *SCRAMBLED)
 KINDS = ("8 x 8 blocks", "phase", "16 x 16 blocks", "phase")
 """Ways to scramble, dealt so that both halves of a set have as many of each (where it has eight
 images or more)."""
@@ -32,7 +32,7 @@ MEAN, SPREAD = 0.5, 0.2
 
 
 @dataclass(frozen=True)
-class SixSets(ImageSet):
+class SixCategoryLocalizer(ImageSet):
     """Images of another set, matched in luminance, some of them scrambled.
 
     Attributes
@@ -52,10 +52,10 @@ class SixSets(ImageSet):
         return text_digest(repr((self.source, MEAN, SPREAD, self.files, self.ways,
                                  self.categories, self.domains, self.classes)))
 
-    def select(self, chosen: Sequence[int] | np.ndarray) -> SixSets:
+    def select(self, chosen: Sequence[int] | np.ndarray) -> SixCategoryLocalizer:
         """Return the set of some of the images, in the order given."""
         few = super().select(chosen)
-        return SixSets(few.root, few.files, few.categories, few.domains, few.classes,
+        return SixCategoryLocalizer(few.root, few.files, few.categories, few.domains, few.classes,
                        tuple(self.ways[i] for i in chosen), self.source)
 
     def identity(self, index: int) -> Hashable:
@@ -83,7 +83,7 @@ def _seed(name: str) -> int:
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
 
 
-def six_sets(localizer: ImageSet) -> SixSets:
+def make_six_category_localizer(localizer: ImageSet) -> SixCategoryLocalizer:
     """Make the six sets from a localizer, as many images in each.
 
     Words come from the folders of words alone. Where a domain has more images than the
@@ -114,7 +114,8 @@ def six_sets(localizer: ImageSet) -> SixSets:
         names += [name] * n
         ways += [KINDS[(i // 2) % len(KINDS)] for i in range(n)]
     few = localizer.select(chosen)
-    return SixSets(few.root, few.files, tuple(names), tuple(names), SIX_SETS, tuple(ways),
+    return SixCategoryLocalizer(few.root, few.files, tuple(names), tuple(names), SIX_CATEGORIES,
+                                tuple(ways),
                    localizer.digest)
 
 

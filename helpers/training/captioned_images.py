@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from helpers.core.errors import LabError
 from helpers.core.text import read_text
 from helpers.networks.text_encoder import TextEncoder, Vocabulary, build_vocabulary
-from helpers.stimuli.decode import decoded
+from helpers.stimuli.decode import decode_rgb
 from helpers.training.loop import StepCallback, TrainingHistory, TrainingRecipe, train
 
 MIN_WORD_COUNT = 10
@@ -87,7 +87,7 @@ def read_captioned_images(folders: Sequence[Path], *, exclude_prefix: str = "") 
                   for image_record in content["images"] if not exclude_prefix
                   or not image_record["file_name"].startswith(exclude_prefix)]
     with ThreadPoolExecutor() as pool:
-        pixels = list(map(np.asarray, pool.map(decoded, [path for path, _ in files])))
+        pixels = list(map(np.asarray, pool.map(decode_rgb, [path for path, _ in files])))
     if len({(pixel_array.shape,
              len(image_captions)) for pixel_array, (_, image_captions) in zip(pixels, files)}) != 1:
         raise LabError(f"images of several sizes or numbers of captions in {folders[0]}, …",
