@@ -11,8 +11,8 @@ tight clusters) and on "dense" ones (all in twenty tight clusters: lists of neig
 1. *bare*: seconds over those of one float32 product of all 36 unordered pairs of participants; the
    faster of NumPy's own threads on slabs and one thread per block. Peak memory of the process.
 2. *published*: range queries by brute force for all 64 ordered pairs, lists of neighbours in
-   memory, a breadth-first search in Python for each eps, then the expansion (spec sections 4, 8),
-   each step with NumPy where that design allows it. Labels and masks must be the same.
+   memory, a breadth-first search in Python for each eps, then the expansion (authors' clustering
+   code), each step with NumPy where that design allows it. Labels and masks must be the same.
 3. *tree*: seconds of the merge tree over those of the bare product.
 
 Seconds are those of the clock, and in brackets those of the processors, which a busy machine
@@ -121,7 +121,7 @@ def published(participants: list[NDArray]) -> list[tuple[NDArray, list[NDArray]]
 
 def searched(near: list[NDArray], distances: list[NDArray], owner: NDArray,
              eps: float) -> NDArray:
-    """Search breadth first, from every point that has not been seen (spec section 4)."""
+    """Search breadth first, from every point that has not been seen (authors' clustering code)."""
     state, queued = np.full(len(near), -2), np.zeros(len(near), bool)
     n_clusters = 0
     for seed in range(len(near)):

@@ -8,7 +8,8 @@ lesions of each, 67 answers to every image; once in all ReLU layers, as publishe
 alone, a published variant. Compared with
 
 * the published procedure: for every lesion a copy of the network, the images decoded again, and
-  a mask tiled to the batch and multiplied in at *every* layer, with a look for NaN (spec 8.3);
+  a mask tiled to the batch and multiplied in at *every* layer, with a look for NaN (authors'
+  lesioning.py);
 * the plain way: for every lesion one full pass with hooks at the lesioned layers alone;
 * the physical limit: the bare forward pass behind the first lesioned layer, once per lesion.
 """

@@ -68,7 +68,7 @@ class Laboratory:
         return [name for name in names if name in self.profile.image_sets]
 
     def images(self, name: str, part: str = "") -> ImageSet:
-        """Open an image set, after making it present.
+        """Open an image set, after making it available.
 
         Parameters
         ----------
@@ -105,7 +105,7 @@ class Laboratory:
         return first, second
 
     def network(self, name: str) -> Network:
-        """Open a network of the registry by name, after making its weights present."""
+        """Open a network of the registry by name, after making its weights available."""
         listed = get_entry(name)
         weights = weights_file(name, self.data, seed=self.profile.seed)
         network = load_network(listed, weights, seed=self.profile.seed, device=self.device)
@@ -113,7 +113,8 @@ class Laboratory:
         return network
 
     def networks(self) -> dict[str, Network]:
-        """Open all networks that the profile shows: the main one, its untrained twin, others."""
+        """Open all networks that the profile shows: the main one, its randomly initialised
+        control, others."""
         chosen = self.profile.networks
         return {name: self.network(name)
                 for name in (chosen.main, chosen.untrained, *chosen.compare)}

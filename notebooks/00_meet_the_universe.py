@@ -84,7 +84,7 @@ representations |= {name: extract_features(network, intact, layer) for name, net
 labels = np.array([DOMAINS.index(domain) for domain in intact.domains])
 half = intact.halves
 domain_accuracy = probe_accuracies(representations, labels, half == 0, half == 1, k=k)
-print(f"five domains, chance {domain_accuracy['chance'].iloc[0]:.0%}; taught by {np.sum(half == 0)} images")
+print(f"five domains, chance {domain_accuracy['chance'].iloc[0]:.0%}; trained by {np.sum(half == 0)} images")
 domain_accuracy.round(2)
 
 # %% [markdown]
@@ -147,7 +147,7 @@ style.save_figure(figure, laboratory.provenance, tables)
 figure
 
 # %% [markdown]
-# **Figure 00.** **A** Images of every category of the localizer. **B** Share of held-out
+# **Figure 00.** **A** Images of every category of the localizer. **B** Fraction of held-out
 # images whose domain is found by *k* nearest neighbours (dark) and by a linear reader (light),
 # from raw pixels and from one layer of each network; dotted: chance; n: printed in step 2. Where
 # the profile has a diet, **C** shows the same for its fine classes (n: step 3). **Last panel**
@@ -229,7 +229,7 @@ print(claims.verdicts())
 # ## 7 · Exercises
 #
 # **Read.** In panel B, for which readers do neighbours beat the linear reader? Compare how many
-# images taught it with how many numbers describe each: `representations[name].shape`.
+# images trained it with how many numbers describe each: `representations[name].shape`.
 #
 # **Change.** Let *one* neighbour vote: call `probe_accuracies(…, k=1)` on the five domains, and leave the
 # parameter `k` as it is, to compare with `domain_accuracy`. Which network loses most, and why?

@@ -59,7 +59,7 @@ print(f"{len(images)} images in {len(set(images.categories))} folders:", counts)
 #
 # One network is the subject of the figure. *Contrastive* training, the paper's subject, gives it no
 # labels: two altered views of one image should get the same code, different images different
-# ones. The **untrained twin** has the same architecture and random weights, drawn once from a seed
+# ones. The **randomly initialised control** has the same architecture and random weights, drawn once from a seed
 # and kept, so that every later figure sees the same control. Other networks, where the profile
 # names them, have another objective or another *diet* (the images they were trained on).
 
@@ -75,7 +75,7 @@ pd.DataFrame([{"network": name, "objective": network.entry.objective, "diet": ne
 # For domain *d* and each other domain *e* (scrambled images too) every unit gets a two-sample
 # *t* test over images: a *contrast*. So many tests need a correction. With *m* units in the layer
 # and $c_m = \sum_{i=1}^{m} 1/i$, the Benjamini–Yekutieli rule rejects the *k* smallest p values for
-# the largest *k* with $p_{(k)} \le \frac{k}{m c_m}\,\alpha$; of these, a share of at most α is
+# the largest *k* with $p_{(k)} \le \frac{k}{m c_m}\,\alpha$; of these, a fraction of at most α is
 # expected to be false. A unit is *d-selective* if it is rejected **and** *t* > 0 in **all**
 # contrasts (a *conjunction*). So no unit can be selective for two domains.
 #
@@ -93,7 +93,7 @@ print(f"{network_spec.main}: {n_units} units in {len(localizer_results[network_s
 # %% [markdown]
 # ## 4 · How many units, layer by layer?
 #
-# The share of a layer's units that is selective for each domain, in percent. The paper's pies take
+# The fraction of a layer's units that is selective for each domain, in percent. The paper's pies take
 # the raw outputs of the layers that have weights, before normalisation and before the ReLU.
 
 # %%
@@ -124,7 +124,7 @@ columns = ["n_units", "n_selective_half", "proportion_replicated", "same_prefere
 at_layer[network_spec.main][columns].round(2)
 
 # %% [markdown]
-# The same question for every network: what share of the units that one half defines passes the
+# The same question for every network: what fraction of the units that one half defines passes the
 # whole test on the other half? NaN: there was no unit to follow. And do the two halves pick the
 # same units more often than chance would (hypergeometric test, .05 shared by the five domains)?
 
@@ -143,7 +143,7 @@ for name, domains in replicated_domains.items():
 #
 # The second set shows other exemplars in another style. Where a profile has no second set, the
 # localizer's first half defines the units and its second half tests them: a milder question.
-# First the main network, then its untrained twin.
+# First the main network, then its randomly initialised control.
 
 # %%
 defining, independent = laboratory.independent_pair()
@@ -219,7 +219,7 @@ style.save_figure(figure, laboratory.provenance, {
 figure
 
 # %% [markdown]
-# **Figure 01.** **A** Share of each layer's units that pass the conjunction test, per domain and
+# **Figure 01.** **A** Fraction of each layer's units that pass the conjunction test, per domain and
 # network (Benjamini–Yekutieli over all units of the layer, in each of five contrasts).
 # **B** The same for the learned layers of the main network; grey: the rest, units selective for
 # scrambled images among them. **C** z-scored responses of the selective units and of others to
@@ -252,16 +252,16 @@ split_half_tests = lambda name: {d: (at_layer[name].loc[d, "proportion"],
 contrastive = main.entry.trained_without_labels
 claims.tests("A network trained by contrast, without labels, has units selective for faces, "
              "bodies, scenes and words", split_half_tests(network_spec.main) if contrastive else {}, "above 0",
-             of=f"share of {layer}; both halves of the images pick the same units, {four}, "
+             of=f"fraction of {layer}; both halves of the images pick the same units, {four}, "
                 f"hypergeometric, Bonferroni over {len(DOMAINS)} domains",
              source="abstract; Fig. 1", paper="they emerge; shares unknown", rests_on=one)
-claims.test("The share of selective units grows with depth", trend.statistic, trend.pvalue,
+claims.test("The fraction of selective units grows with depth", trend.statistic, trend.pvalue,
             "above 0", of="rank correlation with depth over the pies' layers", rests_on=one,
             source="Fig. 1 pies; inferred", paper="grows; totals unknown")
 
 # %%
 def same_preference_intervals(name, bound=0.5):
-    """Share of a domain's units that prefer it again, minus a bound, with its interval."""
+    """Fraction of a domain's units that prefer it again, minus a bound, with its interval."""
     rows = generalisation_at_layer[name].loc[list(CORE), ["n_units", "same_preference"]]
     counts = {d: (round(n * proportion), int(n)) if n else (0, 0)
               for d, n, proportion in rows.itertuples()}
@@ -270,22 +270,22 @@ def same_preference_intervals(name, bound=0.5):
 
 same_preference, _ = same_preference_intervals(network_spec.main)
 claims.intervals("The units keep their preference on independent images", same_preference, "above 0",
-                 of=f"share of units that prefer the same domain again, minus half, {four}",
+                 of=f"fraction of units that prefer the same domain again, minus half, {four}",
                  source="Fig. 1 heat map; by design", paper="they do; number unknown", rests_on=one)
 
 # %%
 total = {name: localizer_results[name].labels[layer].size for name in (network_spec.main, network_spec.untrained)}
 untrained_minus_trained = {d: difference_interval(*(count for name in (network_spec.untrained, network_spec.main) for count in (
     round(at_layer[name].loc[d, "proportion"] * total[name]), total[name]))) for d in CORE}
-claims.intervals("Training makes selective units: the untrained twin has fewer, in each of the four "
-                 "domains", untrained_minus_trained, "below 0", of=f"share of {layer}'s units, untrained minus trained",
+claims.intervals("Training makes selective units: the randomly initialised control has fewer, in each of the four "
+                 "domains", untrained_minus_trained, "below 0", of=f"fraction of {layer}'s units, untrained minus trained",
                  source="Suppl. Fig. 1; inferred", paper="fewer; numbers unknown", rests_on=one)
 
 # %%
 _, (n_again, n_lost) = same_preference_intervals(network_spec.untrained)
-claims.count("The untrained twin's selective units do not generalise to independent images",
+claims.count("The randomly initialised control's selective units do not generalise to independent images",
              int(n_again), int(n_lost), "below", 0.5, of="units that prefer the same domain again; "
-             "fewer than half", source="published control, confounded there (spec 8.2)",
+             "fewer than half", source="published control, confounded there (see the authors' nb1)",
              paper="mean t near 0; inferred", rests_on=one)
 other_networks = [name for name in network_spec.compare if networks[name].entry.diet == main.entry.diet]
 claims.tests("Other objectives on the same diet have such units too",
@@ -324,7 +324,7 @@ print(claims.verdicts())
 # %% [markdown]
 # ## 10 · Exercises
 #
-# **Read.** In which layer of the untrained twin is the share of selective units largest, and for
+# **Read.** In which layer of the randomly initialised control is the fraction of selective units largest, and for
 # which domain?
 
 # %%
@@ -373,5 +373,5 @@ print(f"mean t above {min_t:.1f}:", {d: f"{(t[i] >= min_t).mean():.0%} against "
 # Stigliani, Weiner & Grill-Spector (2015), *J Neurosci* 35(36) · Benjamini & Yekutieli (2001),
 # *Ann Stat* 29(4).
 #
-# Previous: [00 · Meet the universe](00_meet_the_universe.ipynb) · Next:
+# Previous: [00 · Meet the synthetic data set](00_meet_the_universe.ipynb) · Next:
 # [02 · Lesion selective units](02_lesion_selective_units.ipynb), to see whether they are used.

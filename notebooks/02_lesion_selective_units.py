@@ -93,7 +93,7 @@ total = sum(outcome.n_units.values())
 silenced = dict(zip(outcome.domains, sum(outcome.n_lesioned.values()) / total))
 print(f"{total} units in {len(outcome.n_units)} layers; silenced:",
       ", ".join(f"{d} {proportion:.1%}" for d, proportion in silenced.items()))
-claims.number("share of units silenced", round_numbers(silenced))
+claims.number("fraction of units silenced", round_numbers(silenced))
 
 # %%
 correct = outcome.correct(spec.top_k)
@@ -383,7 +383,7 @@ print(claims.verdicts())
 # and these classes need not be of its domain: read their names in B. F asks the plain question: is
 # the own domain hit more than the rest? Read the verdicts with that in mind: a claim about each of
 # the four domains is inconclusive where one domain's interval holds 0, in the demo that of scenes.
-# A large lesion hurts widely (compare the shares of silenced units in step 2); that it hurts other
+# A large lesion hurts widely (compare the fractions of silenced units in step 2); that it hurts other
 # classes may mean shared features. And look at the black marks of C: silencing as many *random*
 # units in every layer can do as much harm as silencing selective ones, or more (under `mini` it
 # does). Then the size of a deficit says nothing; only its distribution over classes does.
@@ -406,11 +406,11 @@ print(claims.verdicts())
 # %% [markdown]
 # ## 10 · Exercises
 #
-# **Read.** Which of the four lesions silences the largest share of units, and does it also do the
+# **Read.** Which of the four lesions silences the largest fraction of units, and does it also do the
 # most harm per silenced unit?
 
 # %%
-your_domain = None    # the domain with the largest loss per share of silenced units
+your_domain = None    # the domain with the largest loss per fraction of silenced units
 
 if your_domain is None:
     print("Hint: divide cost[0, rows].mean(1) by the shares in `silenced`.")

@@ -112,7 +112,7 @@ tests[metric].round(4)
 # %% [markdown]
 # ## 4 · The rivals
 #
-# Each asks one question. An **untrained** twin: does training matter? A network taught on **faces
+# Each asks one question. An **untrained** twin: does training matter? A network trained on **faces
 # only**: does one need a specialist for a special region? **Gabor** energy (how much of each
 # orientation and size of edge there is, and where) and its 50 leading axes (**GistPC**): is it only
 # what the image looks like? And **ridge** on whole layers, unconstrained: what can be had at all?
@@ -371,7 +371,7 @@ scores_with_ceiling = contrastive.merge(ceilings.replace({"statistic": {"univari
                             .rename(columns={"statistic": "metric"}), on=["subject", "roi", "metric"])
 fraction = (scores_with_ceiling["score"] / scores_with_ceiling["value"]).groupby(scores_with_ceiling["metric"]).median()
 n_above_ceiling = int((scores_with_ceiling["score"] > scores_with_ceiling["high"]).sum())
-claims.number("share of the noise ceiling reached", round_numbers(fraction.to_dict()))
+claims.number("fraction of the noise ceiling reached", round_numbers(fraction.to_dict()))
 print("reached:", ", ".join(f"{name} {value:.0%}" for name, value in fraction.items()) or "–")
 claims.count("No prediction is better than the noise ceiling allows", n_above_ceiling, len(scores_with_ceiling), "below",
              0.1, of="scores above the 97.5th percentile of experiments with the estimated signal "
@@ -411,11 +411,11 @@ print(claims.verdicts())
 # truth that was planted can tell such leakage from shared tuning; in the real brain we cannot. Nor
 # is a score alone a proof of content: in the demo, fifty axes of Gabor energy, fitted freely,
 # predict mean responses about as well as the constrained units, and geometry slightly better. What
-# speaks for content is the *advantage of the own pool* (not measured for the untrained twin).
+# speaks for content is the *advantage of the own pool* (not measured for the randomly initialised control).
 #
 # Three differences in procedure. The axes of GistPC are fitted on the fitted images only; the
 # published ones were fitted anew on the test images, so the two sets of axes were not the same.
-# The untrained twin is one saved network; the published one was drawn anew at every call. The noise
+# The randomly initialised control is one saved network; the published one was drawn anew at every call. The noise
 # ceiling's signal is scaled by solving for the data's own reliability, where the published code
 # tries steps of a tenth.
 #

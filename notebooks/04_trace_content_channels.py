@@ -71,7 +71,7 @@ image_grid
 # %% [markdown]
 # ## 2 · Through the layers
 #
-# The network of the figures and its **untrained twin** see the images once. Of every layer we
+# The network of the figures and its **randomly initialised control** see the images once. Of every layer we
 # keep two things: the published ten *principal components* (the directions in which its responses
 # to images vary most), and the distances between images (1 − correlation over *all* units),
 # which need no components at all.
@@ -186,14 +186,14 @@ separability.pivot(index=["measure", "layer"], columns="network", values=["value
                 ).loc[list(measures)].reindex(spec.layers, level="layer").round(3)
 
 # %% [markdown]
-# *Nearest centroid* is a second reading: the share of images that lie nearest to the mean of
+# *Nearest centroid* is a second reading: the fraction of images that lie nearest to the mean of
 # their own category, the image itself left out (chance: one in the number of categories). It
 # was added after the silhouette's first results were seen, so no claim rests on it. The two can
 # disagree. A silhouette asks for *compact* categories: what all images vary in (size, place,
 # ground) makes it small. A centroid asks only on which side an image lies. And the silhouette's
 # chance level is not 0: it sinks where a layer uses few dimensions, as shuffled labels show.
 #
-# Now the second question, does separation grow, and the deepest layer against its untrained twin's:
+# Now the second question, does separation grow, and the deepest layer against its randomly initialised control's:
 
 # %%
 slope = content_channels_separability.slope_weights(n_layers)
@@ -286,7 +286,7 @@ figure
 # of the components' signs, one dot a flip; black: distances between layers, grey: within; the
 # cross: the signs of another version of scikit-learn, between layers. **D** Mean silhouette of the
 # categories in each layer's own space; bars: 95 % intervals over images (jackknife); bands: 95 %
-# of random deals of the labels; dotted: 0. **E** Share of images nearest to their own
+# of random deals of the labels; dotted: 0. **E** Fraction of images nearest to their own
 # category's centroid; bars: 95 % (binomial); bands as in D. **F** The tuning demonstration (toy
 # data, the same under every profile): 100 features as arrows, coloured by weight, the target in
 # green; titles: reorientation index. One network of each kind. The stamp says whether the data
@@ -325,7 +325,7 @@ claims.claim("The tuning demonstration comes out as published",
              run=", ".join(f"{model} {free[model]:.3f}/{positive[model]:.3f}" for model in free),
              rule="all eight indices (free/positive) equal to three decimals",
              holds=bool(same == len(fits)))
-claims.claim("Positive fits keep features that are tuned like the target",
+claims.claim("Positive fits keep features that are fine-tuned like the target",
              source="the authors' page", paper="every positive index below its free one",
              run=f"positive at most {max(positive.values()):.2f}, free at least "
                  f"{min(free.values()):.2f}",
@@ -342,7 +342,7 @@ claims.judge("Categories lie further apart in deeper layers", trends[network_spe
              *trends[network_spec.main].interval, "above 0", n=f"{len(stimuli)} images", rests_on=one,
              of="slope of the silhouette over layers, jackknife over images",
              source="Fig. 5, an illustration", paper="they part; no statistic")
-claims.judge("Training parts categories: the untrained twin separates less in the deepest layer",
+claims.judge("Training parts categories: the randomly initialised control separates less in the deepest layer",
              trained_minus_untrained.estimate, *trained_minus_untrained.interval, "above 0", n=f"{len(stimuli)} images", rests_on=one,
              of="silhouette, trained minus untrained, jackknife over images",
              source="beyond the paper", paper="not shown")
@@ -351,7 +351,7 @@ claims.judge("Training parts categories: the untrained twin separates less in th
 between = {variant: r[:, 0] for variant, r in flips.items()}
 low, high = np.quantile(between["published"], [0.025, 0.975])
 claims.claim("Distances between layers in the published figure are arbitrary",
-             source="beyond the paper (spec 5.1)", paper="not discussed",
+             source="beyond the paper (authors' notebook nb5)", paper="not discussed",
              run=f"r after sign flips, published: 95% in {low:z.1f} to {high:z.1f}; aligned: at "
                  f"least {between['aligned'].min():.2f}",
              rule="published: the middle 95% of r below .5, so that signs decide three quarters of "
@@ -392,7 +392,7 @@ print(claims.verdicts())
 # either was seen, so in the demo it is contradicted.
 #
 # Differences in procedure: all settings of the scaling are stated, because scikit-learn's
-# defaults changed (spec 5.1 gives only the seed); the published 3-D view shows the same points
+# defaults changed (only the seed is known); the published 3-D view shows the same points
 # with depth as a third axis. Under `demo` the images are drawn: seven of the published eight
 # categories, matched in luminance and contrast, not in spectrum. A claim about the network's
 # layers needs more than these four layers and one network of each kind.

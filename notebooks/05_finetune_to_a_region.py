@@ -8,7 +8,7 @@
 
 # %% [markdown]
 # **Goal.** Notebook 03 took a network as it was and asked how well it predicts a region. Here the
-# network may *learn from the region*: all its weights are tuned until an image's features match
+# network may *learn from the region*: all its weights are fine-tuned until an image's features match
 # the response that the image evoked. Does the region then become more predictable, on images
 # that no training saw? And is it the contrastive loss that helps, the responses, or just more
 # training? Controls that the paper lacks tell these apart.
@@ -95,7 +95,7 @@ curves = study.curves(["pretrained", "contrastive", "regression"])
 by_layer = curves[curves["condition"] == "pretrained"].pivot_table(
     index="roi", columns="layer", values="r", sort=False)
 by_layer = by_layer.reindex(columns=list(spec.layers))
-print("best layer of the untuned network:", by_layer.idxmax(axis=1).to_dict())
+print("best layer of the pretrained network:", by_layer.idxmax(axis=1).to_dict())
 by_layer.round(3)
 
 # %% [markdown]
@@ -141,7 +141,7 @@ condition_differences.round({"difference": 3, "low": 3, "high": 3, "p": 4, "p_ho
 # ## 5 · Region by region, and how far from the ceiling
 #
 # Noise sets a limit to r: where repeats tell how large it is, **normalised** is what was reached as
-# a share of what can be reached. And the published way of choosing on the reported folds (P2)
+# a fraction of what can be reached. And the published way of choosing on the reported folds (P2)
 # looks better than it is: the last column is by how much.
 
 # %%
@@ -181,7 +181,7 @@ order = [condition for condition in plots.CONDITION_STYLES if condition in set(s
 top = lines[0].subgridspec(1, 2, width_ratios=[1, 1], wspace=0.18).subplots()
 for axes, value, letter in zip(top, ("r", "normalised"), "AB"):
     plots.condition_dots(axes, scores, value, groups, order)
-    axes.set_ylabel({"r": f"r, held out ({spec.protocol})", "normalised": "share of the ceiling"}[
+    axes.set_ylabel({"r": f"r, held out ({spec.protocol})", "normalised": "fraction of the ceiling"}[
         value])
     style.panel_letter(axes, letter, x=-0.1)
 if scores["normalised"].isna().all():
@@ -241,7 +241,7 @@ figure
 # %% [markdown]
 # **Figure 05.** **A** Correlation of predicted and measured responses on held-out images, nested
 # cross-validation; dots: participants (mean over their regions and trainings), joined; bar: mean.
-# **B** The same as a share of the noise ceiling (sum of r over sum of ceilings of a region's voxels). **C** Mean
+# **B** The same as a fraction of the noise ceiling (sum of r over sum of ceilings of a region's voxels). **C** Mean
 # differences within participants with 95 % intervals over participants and trainings (blue: early,
 # orange: higher, grey: all regions); filled: p < .05 after Holm over all rows.
 # **D** r by read-out layer, best penalty of each voxel on the reported folds (for comparing
@@ -274,14 +274,14 @@ def judge(statement, condition, baseline, group="all", *, source, paper):
 published = {"early": "P1 .430 → .434, 74 % of voxels; P2 .386 → .417, 93 %",
              "higher": "P1 .382 → .382, 50 % of voxels; P2 .353 → .367, 78 %"}
 for group, paper in published.items():
-    judge(f"Contrastive tuning makes {group} regions more predictable", "contrastive", "pretrained",
+    judge(f"Contrastive fine-tuning makes {group} regions more predictable", "contrastive", "pretrained",
           group, source="encoding accuracy; abstract claims it for early regions", paper=paper)
 
 # %%
 rivals = {"regression": ("as published: one linear layer", "P1 84 % of voxels, P2 59 %"),
           "regression, same head": ("same head, same search, same budget", "not in the paper")}
 for rival, (words, paper) in rivals.items():
-    judge(f"Contrastive tuning does better than regression ({words})", "contrastive", rival,
+    judge(f"Contrastive fine-tuning does better than regression ({words})", "contrastive", rival,
           source="encoding accuracy" if "not" not in paper else "beyond the paper", paper=paper)
 
 # %%
@@ -345,7 +345,7 @@ print(claims.verdicts())
 #
 # Under `mini` there are 81 categories, of which each split holds 27 out, and a few passes over some
 # hundred photographs, shown small. There tuning does not make PPA and LOC of four people more
-# predictable than the untuned network does, whatever the loss; a linear regression makes them less
+# predictable than the pretrained network does, whatever the loss; a linear regression makes them less
 # so. That is enough to see that the machinery works on real data and that an ImageNet network has
 # something to lose, and too little to tell methods apart: intervals over four participants are as
 # wide as the paper's whole range, one learning rate was taken for all, and P1 (layer and penalty
@@ -354,7 +354,7 @@ print(claims.verdicts())
 # %% [markdown]
 # ## 10 · Exercises
 #
-# **Read.** Which read-out layer gains most from contrastive tuning, over all regions?
+# **Read.** Which read-out layer gains most from contrastive fine-tuning, over all regions?
 
 # %%
 your_layer = None    # one of spec.layers
@@ -374,7 +374,7 @@ gain.groupby("layer")["gain"].mean().reindex(list(spec.layers)).round(3)
 # `protocol = "P1"`, the preprint's way to choose. Which of the claims change their verdict?
 #
 # **Extend.** Is the gain of a voxel predicted by how much room it had? Correlate the gain with the
-# gap between ceiling and untuned r; mind what the two share.
+# gap between ceiling and pretrained r; mind what the two share.
 
 # %%
 your_answer = None    # the correlation over all voxels
@@ -390,10 +390,10 @@ else:
 # %% tags=["solution"]
 room = wide.merge(ceilings, on=keys).dropna()
 print("r(room, gain) =", round(float((room["noise_ceiling"] - room["pretrained"]).corr(room["gain"])), 3),
-      "- but noise in the untuned r enters both with the same sign, so part of it is circular")
+      "- but noise in the pretrained r enters both with the same sign, so part of it is circular")
 
 # %% [markdown]
-# **Discuss.** (1) The network that is tuned to V1 is a better model of V1. Is it a better model of
+# **Discuss.** (1) The network that is fine-tuned to V1 is a better model of V1. Is it a better model of
 # *vision*? (2) Shuffled pairs keep both distributions. What other control would keep more? (3) If
 # regression and contrast end at the same place, what would make you choose one of them?
 #

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 06 · Does a network tuned to one brain fit another?
+# # 06 · Does a network fine-tuned to one brain fit another?
 #
 # Mulrooney & Brockmeier (2024), cross-subject matrices, pooled models, transfer to a second data
 # set ([arXiv 2410.06067](https://arxiv.org/abs/2410.06067)).
@@ -7,7 +7,7 @@
 # under `paper` not measured: it needs the Algonauts 2023 and NOD data and a GPU.
 
 # %% [markdown]
-# **Goal.** Notebook 05 tuned networks to regions, one participant at a time. If what a network
+# **Goal.** Notebook 05 fine-tuned networks to regions, one participant at a time. If what a network
 # learned is about *vision*, it should help to predict other people's region of the same name; if
 # it is about this one brain (or this one scan), it should not. We let every participant's network
 # meet everyone's held-out responses, compare with networks that learned from all at once, and then
@@ -44,7 +44,7 @@ print(laboratory.provenance.line)
 # %% [markdown]
 # ## 1 · Donors and receivers
 #
-# The *donor* is the participant to whose region a network was tuned; the *receiver* is the one
+# The *donor* is the participant to whose region a network was fine-tuned; the *receiver* is the one
 # whose held-out responses its features must predict (cross-validated, as in notebook 05; the
 # network itself is not trained again). Networks that notebook 05 tuned are taken from the cache.
 
@@ -61,8 +61,8 @@ print(f"{n_networks} networks met {cross_subject.groupby(['subject', 'roi', 'hem
 # %% [markdown]
 # ## 2 · How many voxels improve?
 #
-# For every donor and receiver: the share of the receiver's voxels that the donor's network
-# predicts better than the untuned network does. One half is what chance alone would give. As
+# For every donor and receiver: the fraction of the receiver's voxels that the donor's network
+# predicts better than the pretrained network does. One half is what chance alone would give. As
 # published, a matrix averages over the regions that all participants have.
 
 # %%
@@ -78,7 +78,7 @@ for group, matrix in matrices.items():
 matrices[groups[-1]].round(2)
 
 # %% [markdown]
-# The share of voxels says nothing about *how much* better. So the gain in r as well: mean over
+# The fraction of voxels says nothing about *how much* better. So the gain in r as well: mean over
 # regions, one's own network against those of the others.
 
 # %%
@@ -112,7 +112,7 @@ pooled_comparison.groupby("group")[["within_participant", "cross_participant", *
 # ## 4 · A second data set
 #
 # Other people who saw other images, once each, in the layout of the Natural Object Dataset. Its
-# areas come from an atlas: V1 meets the network that was tuned to V1v of the first participant (as
+# areas come from an atlas: V1 meets the network that was fine-tuned to V1v of the first participant (as
 # published) or of all. Layer and penalty are chosen anew, by nested cross-validation over all of a
 # receiver's images: **every fold is run** (the published script ran its first fold five times).
 
@@ -181,8 +181,8 @@ style.save_figure(figure, laboratory.provenance, {
 figure
 
 # %% [markdown]
-# **Figure 06.** **A-C** Share of the receiver's voxels that the donor's network predicts better
-# than the untuned network; mean over regions that all participants have; white: one half. **D**
+# **Figure 06.** **A-C** Fraction of the receiver's voxels that the donor's network predicts better
+# than the pretrained network; mean over regions that all participants have; white: one half. **D**
 # Each dot a participant's region: networks of the other participants (mean over donors) against
 # the pooled network; blue: early, orange: higher; line: equality. **E** Gain in r with one's own
 # network and with borrowed ones; lines join a participant. **F** Second data set: r of the atlas's
@@ -204,15 +204,15 @@ published = {"early": "diagonal .755, off .677", "higher": "diagonal .490, off .
              "all": "diagonal .633, off .515"}
 for group in groups:
     own, others = by_receiver(group)
-    claims.interval(f"Networks tuned to others help, too ({group} regions)", others - 0.5, "above 0",
-                    of="share of voxels improved by others' networks, minus one half",
+    claims.interval(f"Networks fine-tuned to others help, too ({group} regions)", others - 0.5, "above 0",
+                    of="fraction of voxels improved by others' networks, minus one half",
                     source="cross-subject matrices", paper=published[group], sample="receivers",
                     shared=True)
 
 # %%
 own, others = by_receiver("all")
 claims.interval("One's own network helps more than borrowed ones", own - others, "above 0",
-                of="share of voxels improved, own network minus others'", sample="receivers", shared=True,
+                of="fraction of voxels improved, own network minus others'", sample="receivers", shared=True,
                 source="cross-subject matrices", paper="all regions .633 against .515")
 
 # %%
@@ -221,7 +221,7 @@ for group in order:
     part = part.assign(more=part["pooled, avg"] - part["cross_participant"])
     claims.interval(f"The pooled network beats borrowed ones ({group} regions)",
                     statistics.pivot_shared_models(part, "more"), "above 0", sample="receivers", shared=True,
-                    of="share of voxels improved, pooled (avg) minus others'",
+                    of="fraction of voxels improved, pooled (avg) minus others'",
                     source="pooled against cross-subject scatter",
                     paper={"early": "mostly above the line", "higher": "mostly below"}[group])
 
@@ -231,7 +231,7 @@ for condition in ("contrastive", "pooled, avg"):
            if len(condition_differences) else None)
     found = (np.nan,) * 3 if row is None else row[["difference", "low", "high"]]
     claims.judge(f"What was learned carries over to a second data set ({condition})", *found, "above 0",
-                 of="r minus that of the untuned network, over participants and trainings",
+                 of="r minus that of the pretrained network, over participants and trainings",
                  source="transfer to NOD; abstract", paper="numbers unknown",
                  n="" if row is None else f"n = {row['n']} x {spec.n_seeds} trainings, "
                                           f"{row['improved']:.0%} of vertices")
@@ -260,13 +260,13 @@ print(claims.verdicts())
 #
 # Two warnings about the published comparison. A pooled network differs from a borrowed one in
 # *whose* responses it sees, the receiver's among them, and in *how many*; these cannot be told
-# apart without a pooled network that sees as many as a specific one. And a matrix of shares of
+# apart without a pooled network that sees as many as a specific one. And a matrix of fractions of
 # improved voxels has a generous zero: a network that is better by a hair everywhere scores 100 %.
 # Panel E gives the sizes.
 #
 # The second data set was never trained on, not even for the heads: only the layers' features
 # travel. Its single trials are noisy, so all r are small; what matters is the difference from the
-# untuned network on the same images.
+# pretrained network on the same images.
 #
 # Under `mini` the four people of object2vec share two regions and the same 81 categories; donors'
 # training categories are the receivers' as well. No second cohort is at hand there.

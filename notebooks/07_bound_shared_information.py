@@ -175,7 +175,7 @@ style.save_figure(figure, laboratory.provenance, {
 figure
 
 # %% [markdown]
-# **Figure 07.** InfoNCE bound on held-out pairs after contrastive tuning, by region (rows) and
+# **Figure 07.** InfoNCE bound on held-out pairs after contrastive fine-tuning, by region (rows) and
 # participant, with their mean; temperature factor chosen on the same pairs as published. **A** With
 # the head's shared BatchNorm statistics, **B** with each side's own, **C** the same in bits. **D**
 # Bound (own statistics; factor chosen on the other half) against the number of voxels, one marker
@@ -197,7 +197,7 @@ claims.claim("No bound exceeds log K", source="check of this laboratory", paper=
              holds=bool((bounds[["uncalibrated", "calibrated", "cross_validated"]].max(axis=1)
                          <= np.log(bounds["n"]) + 1e-9).all()))
 of = lambda condition, column="cross_validated", table=bounds: pivot_subject_by_seed(table[table["condition"] == condition], column)
-claims.interval("Images and responses share information that the tuned network finds",
+claims.interval("Images and responses share information that the fine-tuned network finds",
                 of("contrastive"), "above 0", of="mean bound, factor crossed, nats",
                 source="mutual-information matrix",
                 paper="early about 1.4 to 2.0, PPA 2.4, RSC .5")
@@ -209,7 +209,7 @@ claims.interval("Normalising both sides by one running mean hides information th
                 source="beyond the paper; rule added after it was seen", paper="–")
 
 # %%
-claims.interval("Tuned on shuffled pairs, it finds none", of("shuffled"), "around 0", within=0.05,
+claims.interval("Fine-tuned on shuffled pairs, it finds none", of("shuffled"), "around 0", within=0.05,
                 of="mean bound, factor crossed, nats (a tenth of the paper's smallest region)",
                 source="beyond the paper: control", paper="–")
 

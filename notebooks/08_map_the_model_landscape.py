@@ -7,7 +7,7 @@
 # nor under `paper`, which needs the Algonauts 2023 data, three image sets and a GPU.
 
 # %% [markdown]
-# **Goal.** Notebooks 05 to 07 asked what a network *gains* when it is tuned to a brain region. This
+# **Goal.** Notebooks 05 to 07 asked what a network *gains* when it is fine-tuned to a brain region. This
 # one asks what it *loses*, and where it ends up. Before tuning, the network could tell many kinds
 # of things apart. Linear probes measure how much of this is left, in three tasks. Then we lay all
 # networks on a map: two networks lie close together when they give the same images the same
@@ -137,11 +137,11 @@ model_table.groupby("condition", sort=False)[["from pretrained", "to truth", "ac
 # %% [markdown]
 # ## 4 · Left and right
 #
-# Published: networks tuned to the left and to the right hemisphere's early regions leave the
-# untuned network in two directions. Early regions of one hemisphere see one half of the visual
+# Published: networks fine-tuned to the left and to the right hemisphere's early regions leave the
+# pretrained network in two directions. Early regions of one hemisphere see one half of the visual
 # field, so their networks may well come to know different halves of an image. Here we tune a
 # network to each early region of each hemisphere. (In the demo, on larger images than the other
-# networks, which were tuned on small ones to save time: there, one position is left in the last
+# networks, which were fine-tuned on small ones to save time: there, one position is left in the last
 # feature maps, and a network without positions has no left.)
 
 # %%
@@ -172,10 +172,10 @@ hemisphere_table[hemisphere_table["roi"] != "none"].pivot_table(index="roi", col
 # %% [markdown]
 # ## 5 · Beyond: gain against forgetting
 #
-# One point a network: what encoding gained (r minus that of the untuned network, cross-validated as
+# One point a network: what encoding gained (r minus that of the pretrained network, cross-validated as
 # in notebook 05) against what classification lost. And the way between: a network whose weights lie
-# a **share** of the way from the untuned to the tuned ones (Wortsman et al. 2022). If gain comes
-# sooner than forgetting, there is a bargain on that way.
+# a **share** of the way from the pretrained to the tuned ones (Wortsman et al. 2022). If gain comes
+# sooner than forgetting, there is a trade-off on that way.
 
 # %%
 scores = region_scores(study.voxel_scores([condition for condition in conditions if condition != "untrained"]))
@@ -244,7 +244,7 @@ drawn_conditions = list(dict.fromkeys(trade_off["condition"]))
 landscape_plots.trade_off(bottom[0], trade_off, drawn_conditions)
 bottom[0].legend(handles=finetuning_plots.condition_handles(drawn_conditions), fontsize=5.5)
 landscape_plots.interpolation_paths(bottom[1], paths)
-bottom[1].legend(title="share of the way, by group")
+bottom[1].legend(title="fraction of the way, by group")
 for axes, letter in zip(bottom, "HI"):
     axes.set(xlabel=f"change of accuracy, {landscape_spec.map_task}", ylabel="r fine-tuned - r pretrained")
     style.panel_letter(axes, letter, x=-0.09)
@@ -257,12 +257,12 @@ figure
 
 # %% [markdown]
 # **Figure 08.** **A-C** Accuracy of linear probes on held-out images, three tasks; rows: region
-# that a network was contrastively tuned to; columns: participants, their mean, pooled networks.
-# **D** Map of all networks by their predictions (InPCA; share of the stress that an axis explains);
+# that a network was contrastively fine-tuned to; columns: participants, their mean, pooled networks.
+# **D** Map of all networks by their predictions (InPCA; fraction of the stress that an axis explains);
 # colour: accuracy; magenta: pooled; truth and ignorance are placed on the map made from the
-# networks. **E** Networks tuned to early regions of the left and of the right hemisphere. **F, G**
+# networks. **E** Networks fine-tuned to early regions of the left and of the right hemisphere. **F, G**
 # Higher regions and pooled networks alone. **H** One point a network: gain in r against change in
-# accuracy; open: early regions. **I** Weights a share of the way from untuned to tuned; thin: a
+# accuracy; open: early regions. **I** Weights a fraction of the way from pretrained to tuned; thin: a
 # participant, thick: their mean. The stamp says whether the data are REAL or SYNTHETIC.
 
 # %% [markdown]
@@ -272,14 +272,14 @@ figure
 # has networks of their own; pooled networks are compared region by region.
 
 # %%
-published_accuracies = {"Caltech-256": ".703 untuned, .61 to .65 early, .66 to .67 higher",
-               "Places365": ".291 untuned, .22 to .25 early, .25 to .26 higher",
-               "ImageNet": ".458 untuned, .35 to .40 early, .41 to .43 higher"}
+published_accuracies = {"Caltech-256": ".703 pretrained, .61 to .65 early, .66 to .67 higher",
+               "Places365": ".291 pretrained, .22 to .25 early, .25 to .26 higher",
+               "ImageNet": ".458 pretrained, .35 to .40 early, .41 to .43 higher"}
 for name in tasks:
     claims.interval(f"Tuning to a brain region forgets ({name})", statistics.pivot_donor_by_seed(
         accuracy, "change", condition="contrastive", task=name), "below 0",
-        of="accuracy minus that of the untuned network", source="classification matrices",
-        paper=published_accuracies.get(name, "in all tasks: untuned > higher > early"))
+        of="accuracy minus that of the pretrained network", source="classification matrices",
+        paper=published_accuracies.get(name, "in all tasks: pretrained > higher > early"))
 
 # %%
 accuracy_change = {(condition, group): statistics.pivot_donor_by_seed(select_group(map_accuracy, group), "change", condition=condition)
@@ -288,7 +288,7 @@ of_region = {condition: pivot_subject_by_seed(map_accuracy[map_accuracy["conditi
              for condition in ("pooled, avg", "contrastive")}
 claims.interval("Early regions cost more than higher ones", accuracy_change["contrastive", "early"]
                 - accuracy_change["contrastive", "higher"], "below 0", of="accuracy, early minus higher",
-                source="classification matrices", paper="untuned > higher > early")
+                source="classification matrices", paper="pretrained > higher > early")
 claims.interval("A pooled network forgets more than specific ones",
                 of_region["pooled, avg"] - of_region["contrastive"], "below 0", sample="regions",
                 of="accuracy, pooled (avg) minus the mean of specific networks",
@@ -299,7 +299,7 @@ for rival, source, paper in (
         ("regression", "2023 version", ".63 against .49 (Caltech-256)"),
         ("regression, same head", "beyond the paper", "unknown"),
         ("shuffled", "beyond the paper", "unknown")):
-    claims.interval(f"Contrastive tuning forgets less than {rival}",
+    claims.interval(f"Contrastive fine-tuning forgets less than {rival}",
                     accuracy_change["contrastive", "all"] - accuracy_change[rival, "all"], "above 0",
                     of=f"accuracy, contrastive minus {rival}", source=source, paper=paper)
 
@@ -310,17 +310,17 @@ claims.interval("Networks of opposite hemispheres leave in different directions"
 area = hemisphere_table.assign(area=hemisphere_table["roi"].str[:2])
 farther = (statistics.pivot_donor_by_seed(area, "from pretrained", area="V1")
            - statistics.pivot_donor_by_seed(area, "from pretrained", area="hV"))
-claims.interval("V1 lies farther from the untuned network than hV4", farther, "above 0",
-                of="distance from untuned, V1 minus hV4", source="subject landscape",
+claims.interval("V1 lies farther from the pretrained network than hV4", farther, "above 0",
+                of="distance from pretrained, V1 minus hV4", source="subject landscape",
                 paper="V1 farthest, hV4 nearest")
 
 # %%
 gained = trade_off[~trade_off["condition"].isin(["shuffled", "untrained"]) & (trade_off["gain"] > 0)]
 claims.count("Nothing is gained without forgetting", int((gained["change"] >= 0).sum()), len(gained),
-             "below", 0.05, of="networks that gained and have the untuned one's accuracy or more",
+             "below", 0.05, of="networks that gained and have the pretrained one's accuracy or more",
              source="beyond the paper", paper="unknown")
-claims.interval("Half the way is a bargain", statistics.interpolation_advantage(paths, 0.5), "above 0",
-                of="share of the gain minus share of the loss that half the way's weights have",
+claims.interval("Half the way is a trade-off", statistics.interpolation_advantage(paths, 0.5), "above 0",
+                of="fraction of the gain minus fraction of the loss that half the way's weights have",
                 source="beyond the paper", paper="unknown")
 
 # %%
@@ -370,10 +370,10 @@ print(claims.verdicts())
 # **Read.** Which way of tuning ends nearest to where it began?
 
 # %%
-your_kind = None    # one of the kinds of tuning
+your_kind = None    # one of the conditions
 
 if your_kind is None:
-    print("Hint: `told` has the distance from the untuned network; leave out that one itself.")
+    print("Hint: `told` has the distance from the pretrained network; leave out that one itself.")
 else:
     nearest = model_table.drop(index=pretrained_row).groupby("condition")["from pretrained"].mean().idxmin()
     print("Right." if your_kind == nearest else "Take the mean over networks of a kind.")
@@ -382,12 +382,12 @@ else:
 model_table.drop(index=pretrained_row).groupby("condition")["from pretrained"].mean().round(3)
 
 # %% [markdown]
-# **Change.** Make the map from the tuned networks alone (leave row and column `pretrained_row` out of
-# `pairwise_distances`), and place the untuned network on it with `project`. Does it land where it was?
+# **Change.** Make the map from the fine-tuned networks alone (leave row and column `pretrained_row` out of
+# `pairwise_distances`), and place the pretrained network on it with `project`. Does it land where it was?
 #
 # **Extend.** Distances are averages over images. Are networks of one region nearer to each other
 # than to networks of other regions, across participants? Give the difference of the two mean
-# distances for contrastively tuned networks (other region minus same region).
+# distances for contrastively fine-tuned networks (other region minus same region).
 
 # %%
 your_difference = None    # a number

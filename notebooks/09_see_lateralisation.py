@@ -8,7 +8,7 @@
 
 # %% [markdown]
 # **Goal.** Early visual cortex of the left hemisphere sees the right half of the visual field, and
-# the right hemisphere the left half. A network tuned to one hemisphere might come to look at that
+# the right hemisphere the left half. A network fine-tuned to one hemisphere might come to look at that
 # half. The paper shows it on two photographs. We measure it: over a whole set of images, for
 # every early region of each hemisphere, on the images and on their mirror images, with a control
 # that cannot have learned it. In the demo the receptive fields are contralateral because we built
@@ -50,7 +50,7 @@ print(laboratory.provenance.line)
 # ## 1 · Networks for each hemisphere
 #
 # One network for each early region of each hemisphere of each participant, tuned contrastively;
-# for some regions a second one, tuned to the same responses in **shuffled** order: its images
+# for some regions a second one, fine-tuned to the same responses in **shuffled** order: its images
 # never met their own responses, so it cannot know which half of them mattered. Each network names
 # the classes of a task through a linear probe (notebook 08).
 
@@ -81,7 +81,7 @@ print(pd.Series([finetuned_model.condition for finetuned_model in finetuned_mode
 # A convolution treats left and right alike. A network can only prefer a side *after* its
 # convolutions, where every position has weights of its own. The gradient at a position knows this;
 # its average over positions has forgotten it. **HiResCAM** is the same without the average:
-# $g_c(x, y)$ in place of $\bar g_c$. And **half removed** needs no gradient: the left, or the
+# $g_c(x, y)$ in place of $\bar g_c$. And **hemifield occlusion** needs no gradient: the left, or the
 # right, half of the image turns grey, and we see how far the classes' scores move.
 #
 # Of each map, or each pair of movements, we take one number: (right - left) / (right + left).
@@ -103,7 +103,7 @@ table.groupby(["condition", "measure", "hemisphere"], sort=False)[
 # Positive: right. If networks look at the half that their region sees, left hemispheres (lh) are
 # positive and right ones (rh) negative. **Laterality** is therefore half the bias of the left
 # hemisphere's networks minus half that of the right one's, within participants: above 0 is
-# contralateral. What all networks have in common, the untuned one included, drops out.
+# contralateral. What all networks have in common, the pretrained one included, drops out.
 
 # %%
 def summary(values):
@@ -128,8 +128,8 @@ regions[regions["measure"] == OCCLUSION].set_index("roi").drop(columns="measure"
 # %% [markdown]
 # ## 4 · The published panel
 #
-# Two images that the untuned network is sure of, the first ones among the held-out images, of
-# different classes; untuned, left and right network; original and mirrored; by the published
+# Two images that the pretrained network is sure of, the first ones among the held-out images, of
+# different classes; pretrained, left and right network; original and mirrored; by the published
 # measure, and below by the finer one. Over each stands the probability of the true class *of that
 # network for that view*. (In the published figure two of these numbers are exchanged.)
 
@@ -208,18 +208,18 @@ figure
 
 # %% [markdown]
 # **Figure 09.** **A** Saliency over images as networks saw them, by the published measure and by
-# the finer one: untuned, tuned to the left and to the right hemisphere, each for the image and
+# the finer one: pretrained, fine-tuned to the left and to the right hemisphere, each for the image and
 # its mirror image; dotted: the middle; above: probability of the true class. **B-D** Bias of every
 # network, by three measures; a dot a participant's region, thin line: its 95 % interval over
 # images; black: mean.
-# **E** The same for networks tuned to shuffled pairs. **F** Laterality: mean and 95 % interval over
+# **E** The same for networks fine-tuned to shuffled pairs. **F** Laterality: mean and 95 % interval over
 # participants, by every measure. The stamp says whether the data are REAL or SYNTHETIC.
 
 # %% [markdown]
 # ## 6 · Claims
 #
 # Rules were fixed before the whole run. A trial with fifteen networks had been seen, and the three
-# measures were chosen after it. One thing was changed later: *half removed* first measured how far
+# measures were chosen after it. One thing was changed later: *hemifield occlusion* first measured how far
 # the probabilities move (total variation), as in the trial it had not; they saturate when half a
 # image is gone, and gave a laterality of +.019 [-.006, .044].
 
@@ -239,7 +239,7 @@ for measure in (fine_measure, OCCLUSION):
                     source="beyond the paper", paper="two images")
     shuffled, true = (contralateral_bias(table, condition, measure, laterality_spec.shuffled_rois)
                       for condition in ("shuffled", "contrastive"))
-    claims.interval(f"A network tuned to shuffled pairs prefers no side ({measure})", shuffled,
+    claims.interval(f"A network fine-tuned to shuffled pairs prefers no side ({measure})", shuffled,
                     "around 0", within=0.05, source="beyond the paper", paper="unknown",
                     of="laterality (a twentieth of the largest possible)")
     claims.interval(f"Only true pairs teach a side ({measure})", true - shuffled, "above 0",
@@ -280,7 +280,7 @@ print(claims.verdicts())
 #
 # So the published conclusion may well be right, but its figure is weak evidence for it. What one
 # would need: a measure that keeps positions, many images, their mirror images, and a network that
-# was tuned to shuffled pairs. The measure should also be taken early enough: deep in the network a
+# was fine-tuned to shuffled pairs. The measure should also be taken early enough: deep in the network a
 # position has seen nearly the whole image, and its place means little.
 #
 # Our demo differs from the paper in size (96 px, five by five positions at most where AlexNet has
@@ -311,7 +311,7 @@ regions[regions["measure"] == fine_measure].set_index("roi")["mean"].round(3)
 # pairs do you need until one seems to show what you expect?
 #
 # **Extend.** Are mirror images worth the trouble? How well does the index of the original images
-# alone agree with the bias of both? Give the correlation over the contrastively tuned networks for
+# alone agree with the bias of both? Give the correlation over the contrastively fine-tuned networks for
 # the measure of panel C.
 
 # %%
@@ -329,7 +329,7 @@ round(float(np.corrcoef(part["original"], part["bias"])[0, 1]), 3)
 
 # %% [markdown]
 # **Discuss.** (1) If Grad-CAM cannot show a preference for a side, what did the published panel
-# show? (2) A network that reads one half only: what should *half removed* give, and what Grad-CAM?
+# show? (2) A network that reads one half only: what should *hemifield occlusion* give, and what Grad-CAM?
 # (3) Is the network's left the brain's left? What if the images were flipped on the way in?
 #
 # **References.** Mulrooney & Brockmeier (2024), arXiv 2410.06067 · Selvaraju et al. (2017), ICCV

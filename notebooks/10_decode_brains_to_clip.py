@@ -8,13 +8,13 @@
 
 # %% [markdown]
 # **Goal.** A linear decoder turns a response, voxel by voxel, into a vector in CLIP's space, where
-# images and words lie side by side. The paper teaches it by *contrast*: each prediction must be
+# images and words lie side by side. The paper trains it by *contrast*: each prediction must be
 # nearer to its own image than to the others of a batch. The image that was seen is then looked
 # for among a thousand. Contrast beats ridge in the paper, whose penalties end at the rim of a grid
 # of two. We give ridge a wide grid, and then ask what contrast knows that squared error does not.
 #
 # **You will learn**
-# - how a contrastive decoder is taught, and why noise is added to its input;
+# - how a contrastive decoder is trained, and why noise is added to its input;
 # - what top-k accuracy means in the two protocols that the field uses;
 # - how much of the advantage of contrast is a matter of *which directions count*.
 
@@ -51,7 +51,7 @@ print(laboratory.provenance.line)
 # %% [markdown]
 # ## 1 · The space
 #
-# A network with two towers was taught to match images and captions. Each image that a
+# A network with two encoders was trained to match images and captions. Each image that a
 # participant saw has a place in its space. How rich is it? The **effective dimension**,
 # $(\sum_i \lambda_i)^2 / \sum_i \lambda_i^2$ of the eigenvalues of the covariance, says how many
 # directions are really used. CLIP's vectors all lie in a narrow cone; the length of their mean
@@ -93,7 +93,7 @@ pd.DataFrame(rows).set_index("subject")
 # the batch over $\tau = 0.03$; the loss is the mean of two cross entropies, over rows and over
 # columns. In every step Gaussian noise is added to the responses, as large as the signal and the
 # noise that they have anyway: a strong regulariser. Many runs, from different first weights, are
-# taught side by side.
+# trained side by side.
 #
 # **Ridge** minimises squared error. We choose its penalty on validation from a grid whose ends are
 # no candidates anyone would want, and show what the published grid (1,000 and 10,000) would do.
@@ -172,7 +172,7 @@ figure
 
 # %% [markdown]
 # **Figure 10.** **A** Loss of the contrastive decoders over steps, a line a participant (mean over
-# runs); dotted: chance. **B** Ridge: share of validation trials whose image was the nearest, over
+# runs); dotted: chance. **B** Ridge: fraction of validation trials whose image was the nearest, over
 # penalties, a line a participant; shaded: the published grid. **C, D** Top-k accuracy over k, mean
 # over participants (thin: each), in both protocols; dotted: chance. **E, F** Top-1 (or `shown_k`)
 # of each participant with 95 % bootstrap intervals over images; dotted: chance. n: participants
@@ -247,7 +247,7 @@ print(claims.verdicts())
 # Contrast beats ridge, as the paper says, and a wide grid does not save ridge: in the demo its best
 # penalty lies inside the published two. But most of the advantage is not the contrast. Ridge weighs
 # errors by the variance of the space, and in an embedding a few directions hold most of it, whereas
-# images are told apart by the others. Give all directions the same variance, and ridge comes
+# images are reported apart by the others. Give all directions the same variance, and ridge comes
 # close; what is left is small. The paper's rival was never given that chance.
 #
 # Noise on the input is no detail: in single trials the same decoder does hardly better than ridge
@@ -258,7 +258,7 @@ print(claims.verdicts())
 # How far this carries to NSD is not testable here: there are 300 test images, and the demo's
 # space has few effective directions (how many is in the figure's JSON file). Under `mini`, 57
 # categories of object2vec whose names have a published embedding are all there is. Categories that
-# were not taught are found less often than by chance among those that were, which decoders prefer:
+# were not trained are found less often than by chance among those that were, which decoders prefer:
 # the steps run on real data, and no more.
 
 # %% [markdown]

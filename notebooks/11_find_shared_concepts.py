@@ -188,7 +188,7 @@ for domain, family in families.items():
         np.round(share * sizes).astype(int), sizes)] if np.isfinite(share).any() else [])
     claims.judge(f"A shared concept lies in the regions of {style.display_name(domain)}",
                  *(spans.max(0) - 0.5 if len(spans) else (np.nan,) * 3), "above 0",
-                 of="largest share of a concept's members in regions of that domain, minus half, the "
+                 of="largest fraction of a concept's members in regions of that domain, minus half, the "
                     "largest exact limits of all concepts", n=f"{len(sizes)} concepts",
                  source="SDC figures: faces, bodies, places, words", paper="shown on maps",
                  rests_on=rests_on)

@@ -2,7 +2,7 @@
 # # 12 · Are shared concepts more than chance?
 #
 # Beyond Efird, Murphy, Zylberberg & Fyshe (2025): what the paper's reviewers asked
-# ([arXiv 2405.17663](https://arxiv.org/abs/2405.17663); spec, section 7).
+# ([arXiv 2405.17663](https://arxiv.org/abs/2405.17663)).
 # On two cores: two minutes after notebook 11 under `demo`; not measured under `paper`;
 # minutes under `mini`.
 
@@ -70,7 +70,7 @@ print(f"{len(persistence.born)} lives; {(length > 0.05).sum()} longer than .05, 
 #
 # *Turned* weights: every participant's weights are rotated within the shape of all weights
 # together. Whatever is alike because the space is narrow stays alike; what is alike because people
-# share concepts does not. *Permuted* images: decoders are taught again, every training image
+# share concepts does not. *Permuted* images: decoders are trained again, every training image
 # with the embedding of another one. They keep responses, space and training, and know nothing.
 
 # %%
@@ -93,7 +93,7 @@ counts.T
 # whose weights lie near the others' centroid, and correlate their mean response to *held-out*
 # images with the images' similarity to that centroid; beside it, the same for all voxels.
 #
-# **From other images.** Two decoders are taught on two halves of the training images.
+# **From other images.** Two decoders are trained on two halves of the training images.
 
 # %%
 concept_centroids = study.centroids
@@ -238,7 +238,7 @@ plots.replication_dots(axes[2], {
     "without\none": again["found_again"], "told by\nothers, r": again["r"],
     "all vo-\nxels, r": again["r_all"], "half the\nimages": [float((one > near).mean()) for one in split],
     "one\nalone": single["shared concepts shown"]})
-axes[2].set_ylabel("share of concepts; r")
+axes[2].set_ylabel("fraction of concepts; r")
 
 # %%
 plots.cosine_matrix(axes[3], angles)
@@ -263,8 +263,8 @@ figure
 # **Figure 12.** **A** Merge tree: a line a cluster, from birth to the eps at which an older one
 # swallows it; the longest lives; thickness: core voxels; dotted: the chosen eps. **B** Number of
 # concepts over eps; grey: turned weights (mean and central 95 % of the drawings), red: decoders
-# taught with permuted images (one drawing). **C** Found again: a dot a participant (or half);
-# bar: mean. *Share of concepts* whose centroid is nearer than the cosine `near` to one found
+# trained with permuted images (one drawing). **C** Found again: a dot a participant (or half);
+# bar: mean. *Fraction of concepts* whose centroid is nearer than the cosine `near` to one found
 # without a participant, from half of the images, or in one participant alone; *r*: of the
 # held-out responses of the voxels that the others' concepts point to in the one who was left out,
 # and of all voxels. **D** Cosines of all centroids. **E** Mean response of each concept's voxels to
@@ -289,14 +289,14 @@ claims.judge("More concepts are shared than in turned weights",
              n=f"{found.n_clusters} concepts, {len(by_chance)} drawings")
 
 # %%
-claims.claim("Decoders that were taught nothing share nothing", **new,
+claims.claim("Decoders that were trained nothing share nothing", **new,
              run=f"{study.permutation_null[0, place]} concepts with permuted images, "
                  f"{found.n_clusters} found",
              rule="at most one for every ten that are found (a false discovery rate of .1), at the "
                   "chosen radius; one drawing",
              holds=bool(10 * study.permutation_null[0, place] <= found.n_clusters)
              if found.n_clusters else None)
-claims.claim("The number of concepts does not hang on the radius", **new,
+claims.claim("The number of concepts does not depend on the radius", **new,
              run=f"{counts['found'].min()} to {counts['found'].max()} over the grid",
              rule="over the grid of eps, never fewer than half of the largest number",
              holds=bool(counts["found"].min() >= counts["found"].max() / 2)
@@ -313,7 +313,7 @@ claims.intervals("Concepts are found again from other images",
                      k / len(concept_centroids) if len(concept_centroids) else np.nan,
                      *proportion_interval(k, len(concept_centroids))))
                   for number, k in enumerate((int((one > near).sum()) for one in split), 1)},
-                 "above 0", of=f"share of concepts with a cosine above {near} in one half, exact, "
+                 "above 0", of=f"fraction of concepts with a cosine above {near} in one half, exact, "
                  "minus .8", n=f"{len(concept_centroids)} concepts", **new)
 claims.interval("One participant alone would not have shown the shared concepts",
                 0.8 - single["shared concepts shown"], "above 0",
@@ -373,8 +373,8 @@ print(claims.verdicts())
 # ## 9 · What we see, what the paper says, why they differ
 #
 # "Shared" survives the two nulls at the radius that the rule chooses, and neither a little further:
-# there the turned weights and decoders that were taught nothing have clusters as well. The number
-# of concepts hangs on the radius, since the merge tree has few long lives. Most concepts are found
+# there the turned weights and decoders that were trained nothing have clusters as well. The number
+# of concepts depends on the radius, since the merge tree has few long lives. Most concepts are found
 # without any one participant, and what the others share says what that person's voxels respond to
 # in images that no decoder saw; but half of the images find fewer than half of them again.
 #
@@ -392,7 +392,7 @@ print(claims.verdicts())
 # %% [markdown]
 # ## 10 · Exercises
 #
-# **Read.** At which eps of the grid would decoders that were taught nothing have given most
+# **Read.** At which eps of the grid would decoders that were trained nothing have given most
 # "shared concepts"?
 
 # %%

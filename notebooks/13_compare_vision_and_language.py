@@ -10,8 +10,8 @@
 # **Goal.** A network that learned from images and captions (CLIP) was found to have more
 # category-selective units than one that learned labels, each of them less specific. But such a pair
 # differs in much besides language: images, their number, loss, architecture. Here one small
-# residual network is taught the *same images*, in the same order, with the same number of steps,
-# from the same first weights; only what it is told differs. So what is left is language.
+# residual network is trained the *same images*, in the same order, with the same number of steps,
+# from the same first weights; only what it is reported differs. So what is left is language.
 #
 # **You will learn**
 # - why a published pair of networks confounds language with data and scale, and how to part them;
@@ -63,7 +63,7 @@ print(f"{len(images)} images:", {name: images.domains.count(name)
 # *Labels*: the names of 48 kinds. *Captions*: each image and its caption must find each other, as
 # in CLIP. *Text vectors*: the image's output is turned towards what its caption means, where
 # meaning comes from texts alone (latent semantic analysis). *Shuffled captions*: the same loss, but
-# each image has another's captions, for good: language without what it says. *Views*: two views
+# each image has another's captions, for good: language without its meaning. *Views*: two views
 # of an image must find each other, no words. *Untrained*: the first weights. Other profiles name
 # other kinds.
 
@@ -135,7 +135,7 @@ print(f"{spec.n_units} units of each domain and stage")
 # %% [markdown]
 # ## 6 · Other thresholds, other images
 #
-# Does the answer hang on the false discovery rate, or on these images? The second localizer,
+# Does the answer depend on the false discovery rate, or on these images? The second localizer,
 # where the profile names one, has other exemplars in another style.
 
 # %%
@@ -157,7 +157,7 @@ else:
 #
 # One number per network, the mean over stages (and domains). Networks of one seed began with the
 # same weights and saw the same images, so kinds are compared seed by seed: captions minus labels,
-# text vectors minus labels, and captions minus shuffled captions. How sharp units are is compared
+# text-embedding targets minus labels, and captions minus shuffled captions. How sharp units are is compared
 # in those stages and domains where both kinds have some. Where there is one network of each kind,
 # as in the published pair, images can be resampled, but a difference between two networks is then
 # still a difference between *two networks*.
@@ -237,13 +237,13 @@ style.save_figure(figure, laboratory.provenance, {
 figure
 
 # %% [markdown]
-# **Figure 13.** **A** Share of units at the end of each stage that prefer one set to every other
+# **Figure 13.** **A** Fraction of units at the end of each stage that prefer one set to every other
 # (Benjamini–Yekutieli, .05 in each contrast). Lines: means over networks of a kind; dots: networks.
 # **B** Strength of as many units of each domain and stage, on the half of the images that did not
 # choose them, mean over the four domains. **C** Share summed over domains, mean over stages, at
 # other false discovery rates (linear below 0.1 %). **D, E** Differences between kinds, mean over
 # stages and domains: dots are seeds, bars 95 % intervals of their mean (*t*); "language": captions
-# minus labels, "text vectors": text vectors minus labels, "what it says": captions minus shuffled
+# minus labels, "text-embedding targets": text-embedding targets minus labels, "captions − shuffled captions": captions minus shuffled
 # captions. Empty where the profile has no such networks. The stamp says whether the data are REAL
 # or SYNTHETIC.
 
@@ -292,13 +292,13 @@ difference_by_alpha = {fdr_alpha: statistics.paired_differences(statistics.mean_
                                 spec.language, spec.vision) for fdr_alpha in sorted(set(total["fdr_alpha"]))}
 difference = differences["language"].get("proportion", np.array([]))
 sign = np.sign(difference.mean()) if len(difference) else np.nan
-claims.intervals("The answer does not hang on the threshold",
+claims.intervals("The answer does not depend on the threshold",
                  {f"{fdr_alpha:g}": mean_interval(sign * one) for fdr_alpha, one in difference_by_alpha.items()}, "above 0",
                  of=f"share, {pair_names['language']}, in the direction found at {shown_fdr_alpha:g}, at all "
                     "false discovery rates", n="over seeds", source="beyond the paper",
                  paper="not tested")
 second = differences["language"].get("proportion, second localizer", np.array([]))
-claims.interval("The answer does not hang on the images", sign * second, "above 0", **over_seeds,
+claims.interval("The answer does not depend on the images", sign * second, "above 0", **over_seeds,
                 of=f"share, {pair_names['language']}, on the second localizer, in the direction found on "
                    "the first", source="beyond the paper", paper="not tested")
 
@@ -342,7 +342,7 @@ print(claims.verdicts())
 # which such targets lie, while captions must tell every image of a batch from every other, so
 # much besides the domain counts.
 #
-# The paper found more units with language, first in CLIP, then in a network taught with language
+# The paper found more units with language, first in CLIP, then in a network trained with language
 # on the same kind of images. Our world differs from theirs: its labels *are* nearly the categories
 # that are tested (48 kinds in five domains), where ImageNet has few faces, bodies or words among
 # its 1,000 classes, and captions of web images name all of them. That is a guess, which a diet
@@ -378,7 +378,7 @@ print(its.groupby("domain")["proportion"].mean().idxmax())
 # **Change.** Set `shown_fdr_alpha = 0.5` in the parameters. Which claims turn, and which stay?
 #
 # **Extend.** *Lesions.* Silence the face-selective units of the stage before the last, and ask a
-# linear reader of the last stage, taught on the intact network, for the sets of the held-out
+# linear reader of the last stage, trained on the intact network, for the sets of the held-out
 # images. Do networks that were told captions lose their faces as those that were told labels do?
 
 # %%
@@ -387,7 +387,7 @@ your_losses = None    # {kind: (loss for faces, mean loss for the other intact s
 if your_losses is None:
     print("Hint: `lesioned(model, layers, Lesion(name, masks))`, then `collect` as usual.")
 else:
-    print("Compare with the solution: losses are shares of images no longer told.")
+    print("Compare with the solution: losses are fractions of images no longer told.")
 
 
 # %% tags=["solution"]

@@ -10,7 +10,7 @@
 # **Goal.** With language, selective units were reported to lie *more evenly* over feature maps
 # (first version of the paper), to be *less localised* in space (second version), and layers to
 # agree more about which images are alike (first version only). How each was measured is unknown,
-# and each hangs on how many units there are: few units look uneven by chance. So we measure several
+# and each depends on how many units there are: few units look uneven by chance. So we measure several
 # ways, each beside the same number of units drawn anew.
 #
 # **You will learn**
@@ -75,7 +75,7 @@ counted = measurable[measurable["measure"] == "Moran's I"].groupby("condition", 
 print("stages x domains x networks that can be measured:", counted.reindex(conditions).to_dict())
 
 # %%
-print("corrected: 1 is chance for entropies, share of maps with any and distance; 0 for the others")
+print("corrected: 1 is chance for entropies, fraction of maps with any and distance; 0 for the others")
 (measurable.pivot_table(index="condition", columns="measure", values="corrected")
  .reindex(index=conditions, columns=list(unit_distribution.MEASURES))).round(2)
 
@@ -243,7 +243,7 @@ print(claims.verdicts())
 # In the demo, selective units are far from evenly spread in every network that has any: they sit in
 # few feature maps, and side by side within these, in the part of the image where things stand. No
 # measure says that language, held against labels, changes this in the direction of the paper. With
-# text vectors, units even sit in *fewer* maps than with labels, in every seed. Held against other
+# text-embedding targets, units even sit in *fewer* maps than with labels, in every seed. Held against other
 # images' captions, units lie farther apart; but these have units in the first stage alone.
 #
 # The raw values would have told another story: kinds differ in their number of units, and raw

@@ -63,8 +63,8 @@ pd.DataFrame({"networks": record.groupby("condition", sort=False)["seed"].nuniqu
 # %% [markdown]
 # ## 2 · Before the first step, and after the last
 #
-# Step 0 is the **untrained floor** of every measure. *Recall* is the share of images whose folder
-# (adult or child, house or corridor …) a linear reader tells, taught on the other half. The region
+# Step 0 is the **untrained floor** of every measure. *Recall* is the fraction of images whose folder
+# (adult or child, house or corridor …) a linear reader tells, trained on the other half. The region
 # of each domain is the one that the profile names; *early* is a region that prefers none.
 
 # %%
@@ -104,7 +104,7 @@ half_steps.pivot_table(index="condition", columns="measure", values="half_step")
 # ## 4 · Do selective units come with what a network can tell?
 #
 # Over moments and networks of all kinds: does a domain with more selective units in this stage have
-# kinds that are told better, at the same moment? Each domain by itself.
+# kinds that are reported better, at the same moment? Each domain by itself.
 
 # %%
 after_training_start = at_layer[(at_layer["step"] > 0) & at_layer["domain"].isin(CORE)]
@@ -152,7 +152,7 @@ style.save_figure(figure, laboratory.provenance, {"A": record})
 figure
 
 # %% [markdown]
-# **Figure 15.** The stage that the parameters name, by training step. **A** Share of its units that
+# **Figure 15.** The stage that the parameters name, by training step. **A** Fraction of its units that
 # prefer a domain to every other set. **B** Held-out d′ of the sharpest units, as many of each
 # domain. **C** Recall of kinds within a domain by a linear reader, held-out images. **D**
 # Spearman correlation between the dissimilarities of the stage (feature maps averaged over space)
@@ -220,13 +220,13 @@ for (condition, seed), its in last_checkpoint.groupby(["condition", "seed"], sor
 # %%
 claims.interval("The last stage is more like category regions than like an early one", category_minus_early,
                 "above 0", of="likeness, mean of the domains' regions minus the early region, "
-                "networks taught labels or captions", sample="networks", **not_in_paper)
+                "networks trained labels or captions", sample="networks", **not_in_paper)
 similarity_minus_ceiling = {domain: mean_interval(its["similarity"] - noise_ceilings[domain]) for domain, its in last_checkpoint[
     last_checkpoint["condition"].isin(supervised_conditions)].groupby("domain") if domain in noise_ceilings and domain in CORE}
 claims.intervals("Stages stay below the likeness of one participant to the others", similarity_minus_ceiling,
                  "below 0", of="likeness minus that of one participant, in every domain, over "
-                 "networks taught labels or captions",
-                 source="human-human ceiling of a 2026 study (spec 5.4)", paper="well below it")
+                 "networks trained labels or captions",
+                 source="human-human ceiling of a 2026 study", paper="well below it")
 
 # %%
 for condition in conditions:
@@ -246,26 +246,26 @@ print(claims.verdicts())
 # In the demo, nothing happens for some fifty steps; then all measures rise within a few hundred.
 # Words come first, then faces: the *share* of units for words is at its height when that for faces
 # begins to rise, and then falls a little, as units turn to other things. Bodies and scenes follow,
-# and few units are selective for them, though their kinds are told best. So telling kinds apart
+# and few units are selective for them, though their kinds are reported best. So telling kinds apart
 # does not wait for units that pass the test, nor does it need many: half of the way it is ahead
 # where captions teach, and inconclusive where labels do. d′ of the sharpest units rises
 # before any share can, since a share waits for the test's power.
 #
-# Networks that are told other images' captions stay at the untrained floor in everything, while
-# their loss falls no further than chance. Networks that are told nothing (views) grow slowly, in
+# Networks that are reported other images' captions stay at the untrained floor in everything, while
+# their loss falls no further than chance. Networks that are reported nothing (views) grow slowly, in
 # recall more than in units.
 #
 # All that learn something grow like the brain's category regions, and much less like V1v; they
 # stay at about half of the likeness of one participant to the others. The four domains' regions can
 # hardly be told apart by this: images that are alike to one are alike to the others, in these
 # brains as in these networks. Seen afterwards, and no claim that was fixed beforehand: captions
-# bring the likeness earlier than labels, and text vectors most of it.
+# bring the likeness earlier than labels, and text-embedding targets most of it.
 #
 # These brains are simulated, from what is in the images. That networks grow towards them says
 # that they learn what is in images; whether they learn it as cortex does needs real brains.
 # Under `mini` (REAL photographs, SqueezeNet, object2vec's few participants) there is no record of
 # moments, but the two ends say the same: the trained network is more like FFA, EBA and PPA than its
-# untrained twin, and less like early visual cortex. One network of each kind cannot tell more.
+# randomly initialised control, and less like early visual cortex. One network of each kind cannot tell more.
 
 # %% [markdown]
 # ## 8 · Exercises
@@ -307,7 +307,7 @@ if len(relative_similarity):
     print(relative_similarity.pivot_table(index="condition", columns="domain", values="relative").round(2).to_string())
 
 # %% [markdown]
-# **Discuss.** (1) A share of units that pass a test cannot rise before the test has power. What
+# **Discuss.** (1) A fraction of units that pass a test cannot rise before the test has power. What
 # would you plot instead to see the beginning? (2) Children's cortex becomes selective for words
 # years after faces. Which order do you see here, and what in the images could make it? (3) A
 # network grows like a region. What else must hold before you call it a model of the region?

@@ -358,11 +358,11 @@ SITES: list[tuple[str, Any, dict]] = [
     ("training.classifiers readouts", readout, NETWORK | IMAGES | setting(layer="conv", seed=1)
      | of_spec("spec", READOUT, epochs=3, batch_size=4, peak_rate=.1, initial_rate=.01, rise=.4,
                l1_positive=1e-4, l1_negative=1e-4, size=64, smallest_crop=.5)),
-    ("siblings.stages stages", stages, NETWORK | IMAGES),
-    ("siblings.stages answers", answers, NETWORK | IMAGES | setting(layer="relu", unit=4)),
-    ("siblings.study spread", partial(sibling, "spread"), NETWORK | IMAGES | setting(seed=1)
+    ("matched models.stages stages", stages, NETWORK | IMAGES),
+    ("matched models.stages answers", answers, NETWORK | IMAGES | setting(layer="relu", unit=4)),
+    ("matched models.study spread", partial(sibling, "spread"), NETWORK | IMAGES | setting(seed=1)
      | of_spec("spec", LANGUAGE)),
-    ("siblings.study agreement", partial(sibling, "agreement"), NETWORK | IMAGES
+    ("matched models.study agreement", partial(sibling, "agreement"), NETWORK | IMAGES
      | setting(seed=1) | of_spec("spec", LANGUAGE)),
     ("lesions.lesion_battery lesions", lesions, NETWORK | IMAGES | setting(
         masks=(("relu", 196), ("conv", 196)), layers=["relu"], n_random=2, seed=1)),

@@ -65,7 +65,8 @@ def labels_in(root: Path, subject: str = "subj01") -> Path:
 # ---- regions ------------------------------------------------------------------------------------
 
 def test_the_table_of_regions_is_the_published_one():
-    """Integers as in the mask files of Algonauts 2023 (spec 1.2); Glasser's own numbers."""
+    """Integers as in the mask files of Algonauts 2023 (authors' ROI masks); Glasser's own numbers.
+    """
     for family, names in {
             "prf-visualrois": "V1v V1d V2v V2d V3v V3d hV4", "floc-bodies": "EBA FBA-1 FBA-2 "
             "mTL-bodies", "floc-faces": "OFA FFA-1 FFA-2 mTL-faces aTL-faces",
@@ -255,7 +256,7 @@ def test_the_named_session_counts_are_the_published_ones():
 @pytest.mark.parametrize("n, n_train, n_test", [(9841, 8364, 1477), (9082, 7719, 1363),
                                                 (8779, 7462, 1317)])
 def test_the_split_of_algonauts_is_torchs(n, n_train, n_test):
-    """Sizes of spec 1.1; random_split takes its permutation from the global state."""
+    """Published sizes; random_split takes its permutation from the global state."""
     fold = split_fit_validation_test(n)
     state = torch.random.get_rng_state()
     torch.manual_seed(0)
@@ -268,7 +269,7 @@ def test_the_split_of_algonauts_is_torchs(n, n_train, n_test):
     assert (len(train), len(test)) == (n_train, n_test)
     assert fold.test.tolist() == sorted(test.indices)
     assert fold.fit.tolist() == first.tolist() == sorted(fit.indices)
-    assert set(choose.indices) <= set(second.tolist())  # spec 1.1: up to one image
+    assert set(choose.indices) <= set(second.tolist())  # published: up to one image
     assert len(second) - len(choose.indices) in (0, 1)
     assert sorted([*fold.fit, *second, *fold.test]) == list(range(n))
 

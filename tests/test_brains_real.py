@@ -53,7 +53,7 @@ VWFA-2 L 461 189 36 46 329 678 632 126 | R 431 155 0 0 338 186 1107 0
 mfs-words L 490 366 79 146 257 432 182 146 | R 0 400 0 106 340 431 298 222
 mTL-words L 0 0 0 0 0 4 0 0 | R 0 0 0 0 0 0 63 0
 """
-"""Voxels of every region, S1 to S8 (spec of the fine-tuning paper, 1.2)."""
+"""Voxels of every region, S1 to S8 (the authors' ROI masks)."""
 
 
 def counts() -> dict[str, tuple[list[int], list[int]]]:

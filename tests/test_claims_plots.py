@@ -1,4 +1,4 @@
-"""The ledger and the figures: complete, honest, and the same bytes each time."""
+"""The claims table and the figures: complete, honest, and the same bytes each time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Networks that learn from captions: words, text tower, loss, training, the committed one."""
+"""Networks that learn from captions: words, text encoder, loss, training, the committed one."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from helpers.training.losses import clip_loss
 
 NAME = "demo-clip"
 RECORD = json.loads((zoo_dir() / "zoo.json").read_text(encoding="utf-8")).get(NAME, {})
-needs_zoo = pytest.mark.skipif(not RECORD, reason="no network with two towers yet: make zoo")
+needs_zoo = pytest.mark.skipif(not RECORD, reason="no network with two encoders yet: make zoo")
 
 
 def test_words_of_a_caption():
@@ -163,5 +163,5 @@ def test_the_committed_towers_match_images_and_captions_that_they_never_saw(clip
 @needs_zoo
 def test_a_network_without_a_tower_that_reads_is_refused(clip):
     alone = load_network(get_entry("demo-untrained"), zoo_dir() / get_entry("demo-untrained").file)
-    with pytest.raises(LabError, match="not taught with captions"):
+    with pytest.raises(LabError, match="not trained with captions"):
         load_clip(alone, zoo_dir() / get_entry("demo-untrained").file, zoo_dir())

@@ -19,6 +19,7 @@ from helpers.concepts.merge_tree import Persistence
 from helpers.concepts.study import ConceptStudy
 from helpers.concepts.suppression import p_below_zero, suppression_levels
 from helpers.config.shared_concepts import ConceptSpec, DecoderTraining, DecodingSpec
+from helpers.core.errors import LabError
 from helpers.decoding.embedding_space import EmbeddingSpace
 from helpers.decoding.study import DecodingStudy
 from helpers.decoding.vectors import unit

@@ -12,7 +12,8 @@ from helpers.core.errors import LabError
 
 
 def published(arrays, eps: float, m: int) -> list[np.ndarray]:
-    """The procedure of the official code (spec section 4): queue, states, stolen border points."""
+    """The procedure of the official code (authors' clustering code): queue, states, stolen border
+    points."""
     units = [x / np.linalg.norm(x, axis=1, keepdims=True) for x in arrays]
     cosines = [[one.astype(np.float64) @ other.T for other in units] for one in units]
     state = [np.full(len(x), -2) for x in arrays]  # unseen -2, noise -1

@@ -25,7 +25,8 @@ GOLDEN = {("OLS", False): (1.514, 100), ("Lasso", False): (1.941, 2),
           ("ElasticNet", False): (1.885, 9), ("Ridge", False): (1.529, 100),
           ("OLS", True): (0.254, 2), ("Lasso", True): (0.055, 2),
           ("ElasticNet", True): (0.140, 6), ("Ridge", True): (0.242, 24)}
-"""Index and number of weights that are not 0 (figure titles of the authors' page; spec 5.3)."""
+"""Index and number of weights that are not 0 (figure titles of the authors' page; authors'
+TuningReorientation.html)."""
 
 LABELS = np.repeat(["a", "b", "c", "d"], 6)
 

@@ -38,7 +38,8 @@ def data(n=60, p=40, v=5, seed=0, noise=2.0):
 
 
 def predicted(features, y, train, test, alpha, n_components=None):
-    """Predict as the published stage does (spec 3.3): scikit-learn's PCA, then its ridge."""
+    """Predict as the published stage does (authors' encoding scripts): scikit-learn's PCA, then
+    its ridge."""
     pca = PCA(n_components or min(len(train) - 1, features.shape[1]), svd_solver="full")
     made = Ridge(alpha).fit(pca.fit_transform(features[train]), y[train].astype(float))
     return made.predict(pca.transform(features[test])).reshape(len(test), -1)

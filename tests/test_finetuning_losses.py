@@ -70,7 +70,8 @@ def loss_in_loops(x, y, tau) -> float:
 
 
 def bound_in_loops(scores) -> float:
-    """Sum the terms of the bound (spec 3.4) with the largest score of each row taken off."""
+    """Sum the terms of the bound (authors' analysis code) with the largest score of each row taken
+    off."""
     k, total = len(scores), 0.0
     for i, row in enumerate(scores):
         top = max(row)
@@ -213,7 +214,7 @@ def test_each_half_takes_the_other_halfs_factor_and_is_no_better_for_it(seed, k,
     for mine, yours in ((one, other), (other, one)):
         temperature_factor = best_temperature_factor(scores, torch.from_numpy(yours))
         total += infonce_bound_terms(scores / temperature_factor)[mine].sum().item()
-        # Where all are told apart already, smaller factors differ by rounding alone.
+        # Where all are reported apart already, smaller factors differ by rounding alone.
         assume(infonce_bound_terms(scores / temperature_factor)[yours].mean().item() < math.log(k)
                - 1e-3)
     assert found.cross_validated == pytest.approx(total / k, rel=1e-9, abs=1e-12)
@@ -483,7 +484,7 @@ def test_kinds_have_the_published_budgets_and_the_same_head_the_contrastive_one(
 
 
 def test_an_unknown_kind_is_refused_and_a_near_one_suggested():
-    with pytest.raises(LabError, match="no kind of tuning 'contrastiv'(?s:.)*pretrained(?s:.)*"
+    with pytest.raises(LabError, match="no condition 'contrastiv'(?s:.)*pretrained(?s:.)*"
                                        "contrastive"):
         get_condition("contrastiv")
     assert get_condition("pretrained").objective == "none" and not get_condition(

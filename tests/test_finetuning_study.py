@@ -1,4 +1,5 @@
-"""Tuning at work on a tiny cohort: who is tuned to what, judged on what, and remembered how."""
+"""Tuning at work on a tiny cohort: who is fine-tuned to what, judged on what, and remembered how.
+"""
 
 from __future__ import annotations
 
@@ -886,7 +887,7 @@ def test_every_setting_runs_and_changes_what_is_found(shared, change):
 
 def test_an_unknown_kind_is_told_before_anything_is_done(private):
     cohort = WideCohort()
-    with pytest.raises(LabError, match="no kind of tuning 'pooled'"):
+    with pytest.raises(LabError, match="no condition 'pooled'"):
         study_of(cohort).voxel_scores(["pretrained", "pooled"])
     assert not list(cache_dir().glob("finetuned/*"))
 

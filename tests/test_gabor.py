@@ -33,7 +33,8 @@ def grating(side: int, frequency: float, angle: float) -> torch.Tensor:
 
 
 def written_out(image: np.ndarray) -> np.ndarray:
-    """The published formulas (spec 5.2), one frequency after another, in double precision."""
+    """The published formulas (authors' notebook nb7), one frequency after another, in double
+    precision."""
     grey = image.astype(float).mean(-1)
     side = len(grey)
     spectrum = np.fft.fft2(grey - grey.mean())

@@ -1,4 +1,4 @@
-"""The laboratory: profiles become data made present, and what cannot be made is told."""
+"""The laboratory: profiles become data made available, and what cannot be made is reported."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def test_gains_are_paired_by_region_and_averaged_over_people_where_pooled():
 
 
 def test_half_the_way_is_a_bargain_where_the_gain_comes_sooner():
-    """With one participant: share of the gain minus share of the loss; nobody's 0 divides."""
+    """With one participant: fraction of the gain minus fraction of the loss; nobody's 0 divides."""
     rows = [("a", 0, 0.5, 0.3, -0.1), ("a", 0, 1.0, 0.4, -0.4),
             ("b", 0, 0.5, 0.1, -0.1), ("b", 0, 1.0, 0.0, -0.2)]
     paths = pd.DataFrame(rows, columns=["donor", "seed", "interpolation", "gain", "change"])

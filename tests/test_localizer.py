@@ -167,7 +167,8 @@ class Saturating(Averages):
 
 
 def test_saturated_units_pass_through_the_steps_of_notebook_01(planted, capsys):
-    """Constant within domains: t is infinite; counted by layer, kept out of means and ledger."""
+    """Constant within domains: t is infinite; counted by layer, kept out of means and claims
+    table."""
     network, images = planted
     layers = {"flat": "flat", "mix": "mix", "clip": "clip"}
     network = replace(network, model=Saturating().eval(), layers=layers)

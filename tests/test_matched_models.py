@@ -1,4 +1,4 @@
-"""Stages on the six sets, what they tell, and siblings side by side; on planted networks."""
+"""Stages on the six sets, what they tell, and matched models side by side; on planted networks."""
 
 from __future__ import annotations
 
@@ -633,7 +633,8 @@ def test_matrices_of_a_kind_are_averaged_over_seeds():
                                [[1, .9], [.9, np.nan]])
 
 
-# ---- siblings -----------------------------------------------------------------------------------
+# ---- matched models
+# -----------------------------------------------------------------------------------
 
 KINDS = {"told": "planted-told", "seen": "planted-seen"}
 SPEC = LanguageSpec(conditions=KINDS, layers=("stage", "mix"), vision="seen", untrained="told",

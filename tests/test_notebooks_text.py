@@ -11,7 +11,7 @@ from helpers.runner.notebooks import read_source, sources
 NOTEBOOKS = sources()
 CHECK = "# NBVAL_CHECK_OUTPUT"
 JUDGES = {"interval": 2, "judge": 4, "intervals": 2}
-"""Methods of a ledger that can judge absence: the place of what is expected."""
+"""Methods of a claims table that can judge absence: the place of what is expected."""
 
 
 @pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
@@ -39,7 +39,7 @@ def test_the_claims_are_saved_and_shown_with_their_numbers(code):
 
 
 def test_a_claim_of_absence_has_a_bound(code):
-    """The ledger refuses one without; here, so does the text, whatever branch is run."""
+    """The claims table refuses one without; here, so does the text, whatever branch is run."""
     for call in calls(code, JUDGES):
         named = {keyword.arg: keyword.value for keyword in call.keywords}
         texts = [node.value for value in [*call.args, *named.values()] for node in ast.walk(value)

@@ -1,4 +1,4 @@
-"""OpenAI's CLIP: its published kind of file, its two towers, its activation, its tokens."""
+"""OpenAI's CLIP: its published kind of file, its two encoders, its activation, its tokens."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ TINY = {
              "vision_cfg": {"image_size": 64, "width": 8, "layers": [1, 1, 1, 1]}}}
 PUBLISHED = {"clip-vit-b32-openai": (87_849_216, 151_277_313, 512),
              "clip-rn50-openai": (38_316_896, 102_007_137, 1024)}
-"""Entry → parameters of the image tower, of the whole model, and width of the embedding."""
+"""Entry → parameters of the image encoder, of the whole model, and width of the embedding."""
 
 
 def whole_model(architecture, precision=torch.float32):
@@ -103,7 +103,7 @@ def captions():
 
 
 def text_tower(architecture, path):
-    """Return the text tower of a file."""
+    """Return the text encoder of a file."""
     return build_open_clip_text_encoder(architecture, TINY[architecture],
                           read_state_dict(path, keys="open_clip_text"))
 

@@ -46,7 +46,8 @@ PLACES = ("airfield", "bar", "corridor")
 WNIDS = ("n01440764", "n01443537", "n02085620", "n02085782", "n03028079", "n02980441")
 N_CLASSES = 1000
 FEWER = {"n_pool = 4000": "n_pool = 48", "n_shared = 515": "n_shared = 12",
-         # Tuned networks are kept on disk: not with 61 million weights, and not a hundred of them.
+         # Fine-tuned networks are kept on disk: not with 61 million weights, and not a hundred of
+         # them.
          '"alexnet-supervised" ': '"alexnet-barlow-twins" ',
          '"alexnet-supervised-untrained"': '"alexnet-barlow-twins-untrained"',
          "image_size = 224": "image_size = 64", "epochs = 30": "epochs = 1",

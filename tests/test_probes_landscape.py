@@ -111,7 +111,7 @@ def run_of(net: Network, name: str = "pretrained") -> FineTuningRun:
 
 
 def task_of(n=120, n_classes=3, seed=0, name="colours", strength=0.45) -> ClassificationTask:
-    """Return noisy images of tinted sides; the last of the classes is never taught."""
+    """Return noisy images of tinted sides; the last of the classes is never trained."""
     rng = np.random.default_rng(seed)
     train_idx, test_idx = split_train_test(n)
     labels = rng.integers(n_classes, size=n)
@@ -146,7 +146,7 @@ def readout(weights, task: ClassificationTask):
     return chain.fit(seen_by(weights, task.pixels[task.train_idx]), task.labels[task.train_idx])
 
 
-# ---- who teaches and who examines ---------------------------------------------------------------
+# ---- who trains and who examines ---------------------------------------------------------------
 
 @pytest.mark.parametrize("n", [2, 7, 100, 1477])
 def test_images_are_dealt_as_published(n):
@@ -500,7 +500,7 @@ def test_the_networks_of_some_kinds(shared):
                              "group": "early", "condition": "contrastive"}
     apart = study_of(hemispheres="apart").networks(["contrastive"])
     assert len(apart) == 10 and {m.hemisphere for m in apart} == {"lh", "rh"}
-    with pytest.raises(LabError, match="no kind of tuning 'finetuned'"):
+    with pytest.raises(LabError, match="no condition 'finetuned'"):
         study_of().networks(["finetuned"])
 
 
@@ -543,7 +543,7 @@ def test_distances_are_those_of_the_formula_over_probed_predictions(shared):
         own = p[u, np.arange(len(task.truth)), task.truth]
         capped = np.where(own > 0, -np.log(np.sqrt(np.maximum(own, 1e-300))), MAX_DISTANCE)
         assert (
-            capped == MAX_DISTANCE).sum() == 2, "two images are of a class that was never taught"
+            capped == MAX_DISTANCE).sum() == 2, "two images are of a class that was never trained"
         assert to_others[0, u] == pytest.approx(capped.mean(), rel=1e-6)
         assert to_others[1, u] == pytest.approx(-np.log(np.sqrt(p[u] / 4).sum(1)).mean(), abs=2e-6)
     assert among[np.triu_indices(n, 1)].min() > 1e-3
@@ -578,7 +578,8 @@ def test_the_file_of_predictions_is_removed_whatever_happens(private, monkeypatc
     assert size == pytest.approx(2 * len(task.test_idx) * 4 * 4, abs=200) and not folders()
 
 
-# ---- a share of the way -------------------------------------------------------------------------
+# ---- a fraction of the way
+# -------------------------------------------------------------------------
 
 class Normed(nn.Sequential):
     """The tiny network with a BatchNorm: it has counts and running means besides weights."""

@@ -138,7 +138,8 @@ def test_only_the_map_without_averaging_sees_the_half_that_counts():
         torch.testing.assert_close(2 * coarse[..., :6], fine[..., :6])
 
 
-# ---- half removed -------------------------------------------------------------------------------
+# ---- hemifield occlusion
+# -------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("width", [12, 13])
 def test_what_a_network_does_not_read_moves_nothing(width):
@@ -175,7 +176,7 @@ def test_what_matters_is_how_far_scores_move_against_each_other():
 
 
 class Scored(nn.Module):
-    """Adds to a network's scores what depends on the image alone, and classes nobody taught."""
+    """Adds to a network's scores what depends on the image alone, and classes nobody trained."""
 
     def __init__(self, inside: nn.Module, n_absent: int) -> None:
         super().__init__()
@@ -370,7 +371,7 @@ def by_hand(run, task, view: str) -> dict[str, np.ndarray]:
 
 
 def test_indices_of_networks_are_those_worked_out_by_hand(shared):  # noqa: F811
-    """Of every held-out image, original and mirrored, untuned and tuned."""
+    """Of every held-out image, original and mirrored, pretrained and tuned."""
     task = task_of()
     for finetuned_model in study_of(rois=("V1v",)).networks(["pretrained", "contrastive"])[:2]:
         found = measure_laterality(finetuned_model.run, task, "relu", ["relu", "conv"])
@@ -380,7 +381,7 @@ def test_indices_of_networks_are_those_worked_out_by_hand(shared):  # noqa: F811
             for measure, expected in by_hand(finetuned_model.run, task, view).items():
                 values = found[f"{measure}/{view}"]
                 assert values.shape == task.test_idx.shape and values.dtype == np.float64
-                known = task.truth < 3  # classes that were taught
+                known = task.truth < 3  # classes that were trained
                 np.testing.assert_allclose(values[known], expected[known], atol=1e-3)
                 assert np.nanstd(values) > 0.05, "there is something to be told apart"
             assert np.isnan(found[f"HiResCAM relu/{view}"][task.truth == 3]).all()

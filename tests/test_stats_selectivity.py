@@ -220,7 +220,7 @@ def test_units_silent_in_two_domains_have_no_t_between_them_though_the_first_ima
 
 
 def test_dead_units_tighten_the_threshold_and_never_reject():
-    """Spec 2.2: NaNs stay in m, so live units need larger t; they poison nothing."""
+    """As published: NaNs stay in m, so live units need larger t; they poison nothing."""
     t = torch.linspace(0, 8, 400, dtype=torch.float64)
     with_dead = torch.cat([t, torch.full((4000,), torch.nan, dtype=torch.float64)])
     alone = step_up_threshold(t, 574, alpha=0.05)

@@ -104,7 +104,7 @@ def test_an_interruption_leaves_nothing_behind(tmp_path, monkeypatch):
 
 
 def test_no_other_set_has_these_seeds():
-    """The second number of a seed tells the universe's sets apart."""
+    """The second number of a seed tells the synthetic data's sets apart."""
     used = {*image_files.STREAMS.values(), nsd_files.STREAM, nod_files.STREAM}
     for path in Path(image_files.__file__).parent.glob("*.py"):
         used |= {int(number) for number in re.findall(r"[\[(]seed, (\d+)\b", path.read_text())}
@@ -272,7 +272,8 @@ def test_things_are_drawn_where_their_boxes_say(monkeypatch):
         assert not differs.any()
 
 
-# ---- made present -------------------------------------------------------------------------------
+# ---- made available
+# -------------------------------------------------------------------------------
 
 SIZES = SyntheticSpec(seed=7, localizer_per_category=2, probe_per_category=2, localizer_size=32,
                      diet_train=48, diet_val=48, diet_size=32, face_identities=2,

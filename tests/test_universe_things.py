@@ -1,4 +1,4 @@
-"""Scenes, characters, objects and captions of the demo universe."""
+"""Scenes, characters, objects and captions of the synthetic data set."""
 
 from __future__ import annotations
 

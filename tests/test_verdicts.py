@@ -218,7 +218,8 @@ def test_a_claim_in_several_parts_needs_all_of_them():
     assert combine_verdicts([UNTESTABLE]) == combine_verdicts([]) == UNTESTABLE
 
 
-# ---- the ledger ---------------------------------------------------------------------------------
+# ---- the claims table
+# ---------------------------------------------------------------------------------
 
 def test_what_another_machine_turned_is_inconclusive_on_every_machine(private, monkeypatch):
     known = private / "turned.json"

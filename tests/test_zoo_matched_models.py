@@ -33,7 +33,7 @@ RECORDS = json.loads((zoo_dir() / "zoo.json").read_text(encoding="utf-8"))
 RECORD = zoo_dir() / load_profile("demo").language.record
 needs_zoo = pytest.mark.skipif(matched_models.MATCHED_MODELS[0] not in RECORDS
                                or not RECORD.is_file(),
-                               reason="no siblings in the zoo yet: make zoo")
+                               reason="no matched models in the zoo yet: make zoo")
 
 
 def test_all_begin_alike_and_see_the_same_images_in_the_same_order():

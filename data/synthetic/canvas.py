@@ -135,7 +135,7 @@ def shade(colour: Colour, factor: float) -> tuple[int, int, int]:
 
 
 def mix(one: Colour, other: Colour, weight: float) -> tuple[int, int, int]:
-    """Blend two colours; ``weight`` is the share of ``other``."""
+    """Blend two colours; ``weight`` is the fraction of ``other``."""
     r, g, b = (int(a + (z - a) * weight) for a, z in zip(one, other, strict=True))
     return r, g, b
 
@@ -198,7 +198,7 @@ def cut(item: Image.Image, *, angle: float = 0.0, flip: bool = False) -> Image.I
 def paste(ground: Image.Image, item: Image.Image, *, centre: Point, size: float) -> None:
     """Lay a cut-out (RGBA) onto ``ground`` in place.
 
-    ``centre`` and ``size`` (the item's longer side) are shares of the ground's width.
+    ``centre`` and ``size`` (the item's longer side) are fractions of the ground's width.
     """
     scale = size * ground.width / max(item.size)
     width, height = (max(1, round(side * scale)) for side in item.size)

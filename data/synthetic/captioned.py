@@ -23,7 +23,7 @@ NUMBERS: tuple[tuple[str, ...], ...] = (
     ("many things", "four things", "a crowd of things"))
 """How many items there are, in words."""
 UPRIGHT = (.47, .53)
-"""Share of upright edges below which lines are called level, and above which upright."""
+"""Fraction of upright edges below which lines are called level, and above which upright."""
 WHOLE: dict[str, tuple[str, ...]] = {
     "warm": ("in warm colours", "full of warm colours"), "cool": ("in cool colours", "cool-toned"),
     "upright": ("with upright lines", "with vertical lines"),

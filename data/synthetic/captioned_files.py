@@ -13,7 +13,7 @@ from data.synthetic.captioned import captioned_image
 from data.synthetic.writing import coco_captions, counted, made_in_chunks, save_jpeg, whole
 
 STREAM = 22
-"""Second entry of every image's seed; no other set of the universe has it."""
+"""Second entry of every image's seed; no other set of the synthetic data set has it."""
 CLASS = "composed"
 """The one folder of images, as ImageFolder wants it."""
 

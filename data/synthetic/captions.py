@@ -2,7 +2,7 @@
 
 A sentence is frame(noun phrase of the main thing, setting, other things). A noun phrase is
 [adjectives] noun [details]; each part is said or left out at random, so that, as among people,
-no two captions tell the same story and each attribute is told by some.
+no two captions tell the same story and each attribute is reported by some.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ CLASSES: dict[str, dict] = {
     "number_short": {"kind": "number", "digits": "short", "layout": "line"},
     "number_long": {"kind": "number", "digits": "long", "layout": "line"},
 }
-"""Fine class → constraints of :func:`sample`; each is told by looking, none by a dictionary."""
+"""Fine class → constraints of :func:`sample`; each is reported by looking, none by a dictionary."""
 
 FAMILIES = {
     "sans": ("DejaVuSans.ttf", "DejaVuSans-Bold.ttf"),
@@ -67,7 +67,7 @@ def sample(kind: str, rng: np.random.Generator, **constraints: object) -> dict:
     -------
     dict
         JSON-able latents. ``fonts`` names one file per letter; ``shear`` is the tangent of the
-        slant, ``angle`` in degrees, ``fill`` the share of the square that the string spans.
+        slant, ``angle`` in degrees, ``fill`` the fraction of the square that the string spans.
 
     Raises
     ------

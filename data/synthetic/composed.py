@@ -21,7 +21,7 @@ SHARES = {"faces": 0.27, "bodies": 0.2, "characters": 0.18, "objects": 0.35}
 SCENE_SHARE = 0.6
 """How often the setting is a place; else a texture, a gradient or a collage."""
 SIZES = (0.16, 0.62)
-"""Longer side of an item, as a share of the image: from far to near."""
+"""Longer side of an item, as a fraction of the image: from far to near."""
 
 
 class Composed(NamedTuple):
@@ -32,7 +32,7 @@ class Composed(NamedTuple):
     image : Image, mode RGB
     items : list of dict
         Latents of the setting (role "background"; absent for a plain ground), then of every item,
-        back to front, each with ``box``: left, top, width, height as shares of the image.
+        back to front, each with ``box``: left, top, width, height as fractions of the image.
     """
 
     image: Image.Image

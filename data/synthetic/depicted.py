@@ -96,7 +96,7 @@ def amounts(items: list[Latents], light: NDArray) -> NDArray[np.float64]:
     -------
     array, float64, shape (n_columns,)
         0: none; grows with the square root of the visible area, more in the middle. "many" is
-        the number of items over four, "upright" the share of upright edges among upright and
+        the number of items over four, "upright" the fraction of upright edges among upright and
         level ones.
     """
     area = dict.fromkeys(COLUMNS, 0.0)

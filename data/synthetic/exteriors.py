@@ -77,7 +77,7 @@ def house(pen: Canvas, look: dict, rng: np.random.Generator) -> None:
 
 def _house_body(pen: Canvas, look: dict, rng: np.random.Generator, corner: Point, span: Point,
                 turn: float) -> None:
-    """Draw walls, roof and openings; ``turn`` is the share of width the gable side takes."""
+    """Draw walls, roof and openings; ``turn`` is the fraction of width the gable side takes."""
     (x0, base), (wide, high) = corner, span
     wall, roof = look["rgb"], shade(look["third_rgb"], 0.8)
     top, ridge = base - high, base - high * (1.65 + 0.3 * look["haze"])

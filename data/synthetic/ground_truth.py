@@ -31,7 +31,7 @@ class Truth:
         How much of everything each image shows, by nsdId; columns as in ``words["columns"]``.
     sheets : dict, (subject, hemisphere) -> dict, field -> array with a first axis of n_vertices
         ``region``, ``weights`` (on the columns), ``centre`` and ``spread`` of receptive fields
-        (shares of the image), ``ncsnr`` (single trial), ``signal_sd``, ``noise_sd`` and
+        (fractions of the image), ``ncsnr`` (single trial), ``signal_sd``, ``noise_sd`` and
         ``offset`` (percent signal change), ``exponent``.
     """
 

@@ -1,4 +1,4 @@
-"""The universe's images on disk, in the layouts of the real sets."""
+"""The synthetic data set's images on disk, in the layouts of the real sets."""
 
 from __future__ import annotations
 
@@ -115,9 +115,9 @@ def write_channels(folder: str | os.PathLike[str], *, seed: int, n_per_category:
                    size: int = 128, processes: int | None = None) -> Path:
     """Write grey images of single things: ``faces/faces-1.jpg`` and so on.
 
-    Stands for the published set ``mc8-shined`` (spec 5.1): faces, bodies, cats, buildings, cars,
-    chairs and hammers. Its eighth category, phones, is left out: this world has none. Matched
-    here are the mean and the spread of luminance; spectra are not.
+    Stands for the published set ``mc8-shined`` (authors' notebook nb5): faces, bodies, cats,
+    buildings, cars, chairs and hammers. Its eighth category, phones, is left out: this world has
+    none. Matched here are the mean and the spread of luminance; spectra are not.
 
     Parameters and result as for ``write_localizer``; its exemplars are independent of those there.
     """

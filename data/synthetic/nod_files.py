@@ -176,7 +176,7 @@ def _events(files: list[str], rng: np.random.Generator) -> str:
 def _fields(sheets: list[Sheet]) -> NDArray[np.float32]:
     """Return angle (deg), eccentricity and size (pixels of the display), and R² (percent).
 
-    R² is the share of a trial's variance that is signal in vertices with a receptive field, else
+    R² is the fraction of a trial's variance that is signal in vertices with a receptive field, else
     next to nothing.
     """
     rows = []

@@ -22,7 +22,7 @@ SHEET = (32, 24)
 RANK = 4
 """Patterns of noise that vertices of a sheet share within a trial …"""
 SHARED_NOISE = 0.3
-"""… and their share of the noise variance."""
+"""… and their fraction of the noise variance."""
 
 PLACES: dict[str, tuple[float, float, int]] = {
     "V1v": (.06, .42, 34), "V1d": (.06, .58, 34), "V2v": (.15, .31, 30), "V2d": (.15, .69, 30),
@@ -36,7 +36,7 @@ PLACES: dict[str, tuple[float, float, int]] = {
 """Region: where its middle lies (posterior to anterior, ventral to dorsal) and its usual size."""
 
 EARLY = {"V1": .05, "V2": .08, "V3": .11, "hV4": .16}
-"""Smallest receptive field, as a share of the image (standard deviation)."""
+"""Smallest receptive field, as a fraction of the image (standard deviation)."""
 
 TUNING: dict[str, tuple[str, dict[str, float]]] = {
     "OFA": ("faces", {"near face": .5, "turned": .2, "bodies": .15}),

@@ -42,8 +42,8 @@ def sample(kind: str, rng: np.random.Generator, **constraints: object) -> dict:
     Returns
     -------
     dict
-        JSON-able latents. ``vanishing`` is (x, y) in shares of the side; ``openness`` (0 to 1)
-        is the share of free view; ``depth`` (0 to 1) how far one sees.
+        JSON-able latents. ``vanishing`` is (x, y) in fractions of the side; ``openness`` (0 to 1)
+        is the fraction of free view; ``depth`` (0 to 1) how far one sees.
 
     Raises
     ------

@@ -15,7 +15,7 @@ from data.synthetic.writing import counted, made_in_chunks, save_jpeg, whole
 from helpers.core.errors import LabError
 
 STREAMS = {"places": 20, "attributes": 21}
-"""Second entry of every image's seed; no other set of the universe has these."""
+"""Second entry of every image's seed; no other set of the synthetic data set has these."""
 
 _CHUNK = 40
 

@@ -20,7 +20,7 @@ PLACES = scenes.KINDS
 N_ITEMS = (.25, .35, .25, .15)
 """How often none, one, two or three things stand in front of a place."""
 ITEM_SIZES = (.16, .46)
-"""Longer side of each, as a share of the image."""
+"""Longer side of each, as a fraction of the image."""
 
 NATURES: dict[str, tuple[str, ...]] = {
     "food": ("banana", "cake", "round_fruit"),
@@ -28,7 +28,7 @@ NATURES: dict[str, tuple[str, ...]] = {
     "made": ("car", "chair", "cup", "drum", "guitar", "hammer", "piano", "scissors")}
 """What a thing is by nature, and the fine classes of `objects` that are."""
 SHARES, WIDEST = (.36, .72), .56
-"""Side of a thing, as a share of the image, and the largest of several.
+"""Side of a thing, as a fraction of the image, and the largest of several.
 
 Several are between as large as one and so small that together they cover as much as one: the best
 threshold tells one from several in 69 of 100 images by the side, and as often by the area.

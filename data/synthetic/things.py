@@ -138,7 +138,7 @@ def grain(image: Image.Image, latents: Mapping, amount: float, slope: float) -> 
     latents : dict
         ``texture_seed`` and ``light_angle`` (degrees, 0 right, 90 top: the bright side).
     amount : float
-        Standard deviation of the texture, as a share of brightness.
+        Standard deviation of the texture, as a fraction of brightness.
     slope : float
         Change of brightness from the middle to the bright side, as a share.
 

@@ -1,4 +1,4 @@
-"""How all sets of the universe are written: whole or not at all, by several processes."""
+"""How all sets of the synthetic data set are written: whole or not at all, by several processes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def counted(**counts: int) -> None:
 
 
 def save_jpeg(image: Image.Image, path: Path) -> None:
-    """Save an image as every set of the universe has it."""
+    """Save an image as every set of the synthetic data set has it."""
     encoded = io.BytesIO()  # one write per file is several times faster on shared discs
     image.save(encoded, format="JPEG", quality=92, subsampling=0)
     path.write_bytes(encoded.getvalue())

@@ -1,1 +1,1 @@
-"""Floor 6. The demo networks trained from nothing: images → weights, with a record of how."""
+"""The demo networks trained from nothing: images → weights, with a record of how."""

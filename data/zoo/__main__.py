@@ -5,7 +5,7 @@
     torchrun --nproc-per-node 4 -m data.zoo                the same on several processes
 
 Writes ``data/zoo/<name>.safetensors`` (float16), ``<name>-readout.safetensors``, the linear
-readout of the diet's classes, and the record of both, ``data/zoo/zoo.json``. Of the siblings
+readout of the diet's classes, and the record of both, ``data/zoo/zoo.json``. Of the matched models
 (``demo-resnet-...``) also what they were on their way, ``data/zoo/emergence.csv``.
 """
 
@@ -53,8 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--readouts", action="store_true",
                         help="train the readouts of the networks that are there")
     parser.add_argument("--moments", action="store_true",
-                        help="measure again what the siblings were at their moments, which are "
-                             "kept in the cache")
+                        help="measure the cached checkpoints of the matched models again")
     options = parser.parse_args(arguments)
     try:
         profile = load_profile(options.profile)

@@ -1,4 +1,4 @@
-"""Networks that learn from captions: two towers trained together, assessed, rehearsed."""
+"""Networks that learn from captions: two encoders trained together, assessed, rehearsed."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ WEAK_AUGMENTATION = Augmentation(size=96, crop_scale=(0.6, 1.0), brightness=0.2,
 RECIPES = {"demo-clip": TrainingRecipe("clip", epochs=16, batch_size=256, learning_rate=2e-3,
                                weight_decay=1e-2, temperature=0.07, augmentation=WEAK_AUGMENTATION)}
 CLIP_IMAGE_SETS = ("captioned", "diet")
-"""Image sets of the profile that the towers learn from; of the diet, not its validation part."""
+"""Image sets of the profile that the encoders learn from; of the diet, not its validation part."""
 N_RETRIEVAL_QUERIES = 1000
 """Validation images of the diet that look for their first caption."""
 
@@ -54,12 +54,12 @@ def train_demo_clip(name: str, captioned: CaptionedImages, *, seed: int,
                     words: Vocabulary | None = None,
                **settings: Any) -> tuple[torch.nn.Module, torch.nn.Module, Vocabulary,
                                          TrainingHistory]:
-    """Train both towers of a demo network by its recipe.
+    """Train both encoders of a demo network by its recipe.
 
     Parameters
     ----------
     name : str
-    captioned : Captioned
+    captioned : CaptionedImages
     seed : int
     words : Vocabulary, optional
         By default learned from the captions.
@@ -74,7 +74,7 @@ def train_demo_clip(name: str, captioned: CaptionedImages, *, seed: int,
 
 
 def train_and_save_clip(name: str, profile: Profile, *, device: torch.device) -> dict[str, Any]:
-    """Train a network with two towers, save both and their words, and return how that went."""
+    """Train a network with two encoders, save both and their words, and return how that went."""
     captioned = _training_images(profile)
     started = time.perf_counter()
     with show_progress(name, RECIPES[name], len(captioned)) as on_step:
@@ -95,7 +95,7 @@ def train_and_save_clip(name: str, profile: Profile, *, device: torch.device) ->
 
 
 def evaluate_clip(name: str, profile: Profile, *, device: torch.device) -> dict[str, Any]:
-    """Open the towers as saved, and measure how well images find captions.
+    """Open the encoders as saved, and measure how well images find captions.
 
     Returns
     -------

@@ -2,7 +2,7 @@
 
 Labels, captions, what captions mean, other images' captions, nothing at all. Networks of one
 seed begin with the same weights and see the same images in the same order, through the same
-views (but those that are told nothing, which need stronger ones). What each was at some of its
+views (but those that are reported nothing, which need stronger ones). What each was at some of its
 steps is kept until it is measured.
 """
 
@@ -100,7 +100,7 @@ def train_matched_model(name: str, captioned: CaptionedImages, labels: Tensor, *
     Parameters
     ----------
     name : str
-    captioned : Captioned
+    captioned : CaptionedImages
     labels : Tensor
         Of the same images, int64 (n_images,).
     seed : int

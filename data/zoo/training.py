@@ -224,7 +224,7 @@ def save_network(name: str, model: nn.Module) -> None:
 
 
 def read_diet(profile: Profile, name: str) -> tuple[Images, Images]:
-    """Return the training and validation images of an image set, made present."""
+    """Return the training and validation images of an image set, made available."""
     spec = profile.image_sets[TRAINING_IMAGE_SETS.get(name, name)]
     folder = ensure_available(profile, spec, data_dir(profile.data))
     return _read_cached(folder / "train"), _read_cached(folder / "val")

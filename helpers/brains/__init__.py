@@ -1,1 +1,1 @@
-"""Floor 1. Cohorts: who was scanned, in which regions, looking at which images, how often."""
+"""Cohorts: who was scanned, in which regions, looking at which images, how often."""

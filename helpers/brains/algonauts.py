@@ -173,7 +173,8 @@ class Algonauts(Cohort):
         return values
 
     def folds(self, subject: str) -> tuple[Fold, ...]:
-        """Split as Mulrooney & Brockmeier (2024, spec 1.1), in the order of the files."""
+        """Split as Mulrooney & Brockmeier (2024, authors' training scripts), in the order of the
+        files."""
         numbers = self._numbers(subject)
         fold = split_fit_validation_test(len(numbers))
         place = lambda rows: np.sort(np.searchsorted(self.nsd_ids, numbers[rows]))  # noqa: E731
@@ -183,7 +184,7 @@ class Algonauts(Cohort):
     def digest(self, subject: str) -> str:
         """Identify a participant's responses and labels by content, images by their names.
 
-        The names give the order of the rows; the album's digest covers what the images show.
+        The names give the order of the rows; the image source's digest covers what the images show.
         """
         files = files_digest([*(self._fmri(subject, side) for side in HEMISPHERES),
                               *sorted((self.root / subject / "roi_masks").glob("*.npy"))])

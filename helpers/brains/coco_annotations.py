@@ -93,7 +93,7 @@ def _objects(content: dict[str, Any], place: dict[int, int],
 
 
 def _crop(row: int, text: str) -> tuple[float, ...]:
-    """Read four shares of an image, as NSD's table writes them."""
+    """Read four fractions of an image, as NSD's table writes them."""
     crop = tuple(map(float, re.findall(r"\d+(?:\.\d*)?(?:[eE][+-]?\d+)?", text)))
     if len(crop) != 4 or not all(0 <= share < 1 for share in crop):
         raise LabError(f"cropBox of image {row} is {text!r} in NSD's table of presentations",
@@ -105,7 +105,7 @@ def _crop(row: int, text: str) -> tuple[float, ...]:
 def _inside(box: Sequence[float], size: tuple[float, float], crop: Sequence[float]) -> bool:
     """Tell whether the middle of a box (left, top, width, height, px) lies in a crop.
 
-    ``crop``: shares of the image cut off at the top, bottom, left and right.
+    ``crop``: fractions of the image cut off at the top, bottom, left and right.
     """
     x, y = ((box[i] + box[i + 2] / 2) / size[i] for i in (0, 1))
     top, bottom, left, right = crop

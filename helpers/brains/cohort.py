@@ -162,7 +162,7 @@ class Cohort(ABC):
     units : str
         Of the betas, for axis labels and captions.
     subjects : tuple of str
-    stimuli : Album
+    stimuli : ImageSource
         All images.
     condition_of : array, int64, shape (n_images,)
         Condition to which each image belongs.

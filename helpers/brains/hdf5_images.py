@@ -62,7 +62,7 @@ class HDF5Images(ImageSource):
         """Decode one image."""
         if not 0 <= index < len(self):
             raise LabError(f"image {index} of {self.path}", expected=f"0 to {len(self) - 1}",
-                           remedy="use the indices of this cohort's album")
+                           remedy="use the indices of this cohort's image source")
         try:
             with self._file() as file:
                 return Image.fromarray(file[self.name][index])

@@ -229,7 +229,8 @@ class NSD(Cohort):
             good &= np.isfinite(values).all(0)
 
     def folds(self, subject: str) -> tuple[Fold, ...]:
-        """Fit on batch 0, choose on batch 1, test on what everyone saw three times (spec 4.3).
+        """Fit on batch 0, choose on batch 1, test on what everyone saw three times (authors'
+        nsdorg.py).
 
         Of participants who are not opened, the published number of sessions counts.
         """

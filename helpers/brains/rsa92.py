@@ -60,7 +60,7 @@ class MeasuredRdms:
 
     Attributes
     ----------
-    stimuli : Album
+    stimuli : ImageSource
     rdms : dict, name -> float64, shape (4186,)
         ``human IT``: mean over participants and sessions; ``monkey IT``: 674 neurons.
     single : dict, name -> float64, shape (4186,)

@@ -100,7 +100,7 @@ def shared_images(info: pd.DataFrame, n_sessions: Mapping[str, int]) -> NDArray[
     """Return the shared images that all participants saw three times, as nsdIds.
 
     With the sessions of `SPECIAL515` and NSD's own table these are ``special515``; with those of
-    `SHARED413`, the 413 that decoders were tested on (spec of the decodable concepts, 1).
+    `SHARED413`, the 413 that decoders were tested on (Efird et al. 2025).
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ def shared_images(info: pd.DataFrame, n_sessions: Mapping[str, int]) -> NDArray[
 
 def batches(info: pd.DataFrame, subject: str, n_sessions: int, *, n_pool: int,
             n_batches: int) -> list[NDArray[np.int64]]:
-    """Deal a participant's own images into batches, as published (spec 4.3).
+    """Deal a participant's own images into batches, as published (authors' nsdorg.py).
 
     Images that are not shared and were seen three times, ordered by their COCO id, the first
     ``n_pool`` (published: 4,000), every ``n_batches``-th (published: 4) to each batch.
@@ -152,7 +152,8 @@ def batches(info: pd.DataFrame, subject: str, n_sessions: int, *, n_pool: int,
 
 
 def split_fit_validation_test(n: int, *, seed: int = 0) -> Fold:
-    """Split as Mulrooney & Brockmeier (2024, spec 1.1): 75 % fit, 10 % validation, 15 % test.
+    """Split as Mulrooney & Brockmeier (2024, authors' training scripts): 75 % fit, 10 %
+    validation, 15 % test.
 
     The permutation is that of ``torch.utils.data.random_split`` after ``torch.manual_seed(seed)``.
     """

@@ -16,7 +16,7 @@ from helpers.brains.files import readable
 from helpers.brains.nsd import NSD
 
 FLAT = 1e-6
-"""A sheet is flat where its depth is no more than this share of its width."""
+"""A sheet is flat where its depth is no more than this fraction of its width."""
 
 
 @dataclass(frozen=True)

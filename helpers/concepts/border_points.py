@@ -23,7 +23,7 @@ def border_clusters(points: PointCloud, products: BlockwiseCosine, levels: NDArr
     """Return, for points that are not core, the last of the clusters whose core they touch.
 
     A cluster goes by its first core point, and clusters are numbered in the order of these: the
-    highest number wins (spec section 4, rule 4).
+    highest number wins (authors' clustering code, rule 4).
 
     Parameters
     ----------

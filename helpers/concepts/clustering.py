@@ -1,7 +1,8 @@
 """Shared decodable concepts: clusters of points that several participants have in common.
 
-The adapted DBSCAN of Efird et al. (2024) in its closed form (spec section 4), for a whole grid of
-eps at once. Distance d = 1 - cos; p and q are neighbours if d < eps, decided on cos > 1 - eps.
+The adapted DBSCAN of Efird et al. (2024) in its closed form (authors' clustering code), for a whole
+grid of eps at once. Distance d = 1 - cos; p and q are neighbours if d < eps, decided on cos > 1 -
+eps.
 
 1. A point is core if at least m participants other than its own have a neighbour of it.
 2. Clusters are the connected components of core points that are neighbours.
@@ -34,7 +35,7 @@ from helpers.concepts.point_cloud import Participants, PointCloud, make_point_cl
 from helpers.core.errors import LabError
 
 EPS = (0.45, 0.50, 0.55, 0.60, 0.65, 0.70)
-"""Radii, in cosine distance (official code; spec section 4)."""
+"""Radii, in cosine distance (official code; authors' clustering code)."""
 MIN_PARTICIPANTS = 3
 """Other participants that must have a neighbour of a core point (official code)."""
 
@@ -173,7 +174,7 @@ def check_radii(values: Sequence[float]) -> NDArray[np.float64]:
 def centroids(participants: Participants, clusters: Clusters) -> NDArray[np.float64]:
     """Return each cluster's direction: the mean of its members' unit vectors, renormalised.
 
-    Members of all participants, before the expansion (spec section 5).
+    Members of all participants, before the expansion (Methods: interpretation).
 
     Parameters
     ----------

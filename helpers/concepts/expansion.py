@@ -21,7 +21,7 @@ def expanded(points: PointCloud, products: BlockwiseCosine, between: NDArray[np.
     """Return every cluster's expanded mask, for every level and participant.
 
     Point x of participant s belongs to cluster c if it is a member, or if its cosine to any member
-    of c in s is above the level's threshold; one step, no recursion (spec section 4).
+    of c in s is above the level's threshold; one step, no recursion (authors' clustering code).
 
     Parameters
     ----------

@@ -4,10 +4,10 @@ Core points at every eps are joined as in single linkage over mutual reachabilit
 
     r(p, q) = max(b(p), b(q), d(p, q)),    b(p): distance from p to the m-th nearest participant,
 
-p being core for eps > b(p) (spec section 4, rules 1 and 2). The minimum spanning tree of r holds
-the components of core points at every eps. It grows by Boruvka's rounds: in each round every
-component but the largest finds the nearest point outside; only points that may have a nearer one
-than is known are looked at.
+p being core for eps > b(p) (authors' clustering code, rules 1 and 2). The minimum spanning tree of
+r holds the components of core points at every eps. It grows by Boruvka's rounds: in each round
+every component but the largest finds the nearest point outside; only points that may have a nearer
+one than is known are looked at.
 """
 
 from __future__ import annotations

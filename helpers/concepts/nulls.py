@@ -20,9 +20,9 @@ def random_rotation_null(participants: Mapping[str, NDArray], *,
     In the eigenvectors of the pooled second moments of the unit vectors, directions of nearly equal
     variance are turned into one another at random, reflections included. All cosines within a
     participant stay as they are, and so does the shape of the cloud in which participants might
-    meet; that they point to the same things is destroyed (spec 7). A strict null: an axis along
-    which the pooled variance is much larger than along any other is shape, too, and is kept up to
-    its sign, even where it is large only because everyone shares a concept there.
+    meet; that they point to the same things is destroyed (reviewers' questions). A strict null: an
+    axis along which the pooled variance is much larger than along any other is shape, too, and is
+    kept up to its sign, even where it is large only because everyone shares a concept there.
 
     Parameters
     ----------

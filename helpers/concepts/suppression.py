@@ -2,7 +2,7 @@
 
 Decoders learn from responses relative to a session's mean: the images farthest from a concept may
 lower its voxels below baseline, or leave them above it, only lower than average. The betas in
-percent signal change tell (spec 7, reviewers' question 5).
+percent signal change tell (reviewers' questions, reviewers' question 5).
 """
 
 from __future__ import annotations

@@ -61,13 +61,13 @@ class ReadoutSpec:
         The image set, and its part, that is learned from.
     epochs, batch_size : int
     peak_rate, initial_rate, rise : float
-        Largest and first learning rate, and the share of the steps until the largest.
+        Largest and first learning rate, and the fraction of the steps until the largest.
     l1_positive, l1_negative : float
         Weight of the sum of all positive, and of all negative, weights' magnitudes.
     size : int
         Side of the images that the network sees, px.
     smallest_crop : float
-        Smallest share of an image's area in a random crop.
+        Smallest fraction of an image's area in a random crop.
     """
 
     images: str
@@ -108,9 +108,9 @@ class EncodingSpec:
     rois : tuple of str
         Of the main figure.
     layers : tuple of str
-        Of the main network and its untrained twin, in order of depth.
+        Of the main network and its randomly initialised control, in order of depth.
     face_network : str
-        A network taught on faces alone, whose whole layers are the rival in face regions.
+        A network trained on faces alone, whose whole layers are the rival in face regions.
     face_layers : tuple of str
     min_ncsnr : float
         Vertices above this ncsnr are predicted; those of unknown ncsnr are kept.

@@ -1,4 +1,5 @@
-"""The tables of a profile about tuned networks (notebooks 05 to 09): one frozen dataclass each."""
+"""The tables of a profile about fine-tuned networks (notebooks 05 to 09): one frozen dataclass
+each."""
 
 from __future__ import annotations
 
@@ -13,12 +14,12 @@ from helpers.core.errors import LabError
 
 @dataclass(**FROZEN)
 class FinetuningSpec:
-    """How networks are tuned to regions (notebooks 05 to 07); defaults are the published ones.
+    """How networks are fine-tuned to regions (notebooks 05 to 07); defaults are the published ones.
 
     Parameters
     ----------
     network, untrained : str
-        In the registry: what is tuned, and the same architecture before training.
+        In the registry: what is fine-tuned, and the same architecture before training.
     rois : tuple of str
     layers : tuple of str
         Read-out points, in order of depth (published: eight of AlexNet).
@@ -47,8 +48,8 @@ class FinetuningSpec:
     learning_rate, regression_learning_rate : float
         Of Adam.
     learning_rates : tuple of float
-        Candidates of the search, the same for every kind of tuning.
-    rate_search_scores : dict, kind of tuning -> tuple of float
+        Candidates of the search, the same for every condition.
+    rate_search_scores : dict, condition -> tuple of float
         What the search found: r of each of ``learning_rates``. The best one is used. Where a kind
         is not named, nothing has been searched and ``learning_rate`` or
         ``regression_learning_rate`` is used.
@@ -116,7 +117,8 @@ class FinetuningSpec:
 
 @dataclass(**FROZEN)
 class LandscapeSpec:
-    """What tuned networks still tell of classes, and how they lie among each other (notebook 08).
+    """What fine-tuned networks still tell of classes, and how they lie among each other (notebook
+    08).
 
     Parameters
     ----------
@@ -154,7 +156,7 @@ class LateralitySpec:
     rois : tuple of str
         Early regions.
     shuffled_rois : tuple of str
-        Of these, the regions to whose shuffled responses networks are tuned as well.
+        Of these, the regions to whose shuffled responses networks are fine-tuned as well.
     task : str
         Of the landscape's tasks: saliency is that of its classes (published: Caltech-256).
     layers : tuple of str
@@ -191,7 +193,7 @@ class LateralitySpec:
                            remedy="correct the table 'laterality'")
 
     def finetuning_spec(self, spec: FinetuningSpec, learning_rate: float) -> FinetuningSpec:
-        """Return how these networks are tuned, at a rate that was chosen before."""
+        """Return how these networks are fine-tuned, at a rate that was chosen before."""
         return replace(spec, rois=self.rois, hemispheres=self.hemispheres, learning_rates=(),
                        rate_search_scores={},
                        learning_rate=learning_rate, image_size=self.image_size or spec.image_size,

@@ -54,7 +54,7 @@ class CohortSpec:
     subjects : tuple of str
         Some of them; empty: all that are there.
     n_pool, n_batches : int
-        Non-shared images that are dealt into batches (published: 4,000 into 4); 0: the layout
+        Non-shared images that are split into batches (published: 4,000 into 4); 0: the layout
         has its own way to split.
     n_shared : int
         How many images all participants must have seen often enough (published: 515); 0: any.

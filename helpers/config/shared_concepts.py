@@ -43,7 +43,7 @@ class DecoderTraining:
 
 @dataclass(**FROZEN)
 class DecodingSpec:
-    """How responses are decoded into the space of a network that was taught with captions.
+    """How responses are decoded into the space of a network that was trained with captions.
 
     Parameters
     ----------

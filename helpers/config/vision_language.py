@@ -19,13 +19,13 @@ class LanguageSpec:
     layers : tuple of str
         Paths of modules that all of them have, in order of depth: the ends of their stages.
     vision : str
-        The kind that was taught without language.
+        The kind that was trained without language.
     untrained : str
         The kind before training.
     language : str
-        The kind that was taught with language; empty: there is none.
+        The kind that was trained with language; empty: there is none.
     targets, shuffled : str
-        Taught with what captions mean, and with captions of other images; empty: none.
+        Trained with what captions mean, and with captions of other images; empty: none.
     images, second_localizer : str
         Image sets that the six sets are made from; ``second_localizer`` for a check, may be empty.
     n_units : int

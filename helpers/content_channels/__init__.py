@@ -1,1 +1,1 @@
-"""Floor 3. Channels: paths of images through the layers, and how far they part."""
+"""Channels: paths of images through the layers, and how far they part."""

@@ -18,7 +18,8 @@ from helpers.figures.style import COLOURS, MARKERS
 
 DOMAIN_OF = {"buildings": "scenes", "cats": "objects", "cars": "objects", "chairs": "objects",
              "hammers": "objects", "phones": "objects"}
-"""Domains of the published categories whose folders are not named by their domain (spec 5.1)."""
+"""Domains of the published categories whose folders are not named by their domain (authors'
+notebook nb5)."""
 
 SHADES = (0.0, -0.55, 0.55, -0.8, 0.8)
 """Categories of one domain, in order: its colour, darker (below 0) and lighter (above 0)."""
@@ -26,7 +27,8 @@ SHADES = (0.0, -0.55, 0.55, -0.8, 0.8)
 OTHER_MARKERS = ("P", "X", "*", "p")
 
 WEIGHT_LIMIT = 0.03
-"""Weights at which the colours of the tuning panels saturate (spec 5.3)."""
+"""Weights at which the colours of the tuning panels saturate (authors' TuningReorientation.html).
+"""
 
 
 def category_styles(domain_of: Mapping[str, str]) -> dict[str, tuple[tuple, str]]:

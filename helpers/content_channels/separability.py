@@ -121,7 +121,7 @@ def nearest_centroid_correct(rdms: Array, labels: Sequence[str] | NDArray) -> ND
 
 
 def nearest_centroid_accuracy(rdms: Array, labels: Sequence[str] | NDArray) -> Array:
-    """Return the share of `nearest_centroid_correct` in every layer, shape (n_layers,)."""
+    """Return the fraction of `nearest_centroid_correct` in every layer, shape (n_layers,)."""
     return nearest_centroid_correct(rdms, labels).mean(1)
 
 

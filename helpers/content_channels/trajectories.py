@@ -1,7 +1,7 @@
 """How images move through the layers of a network.
 
-The published image (Prince, Alvarez & Konkle 2024, Fig. 5; spec 5.1) places the images of all
-layers in one plane. Its axes are each layer's own principal components, whose signs and
+The published image (Prince, Alvarez & Konkle 2024, Fig. 5; authors' notebook nb5) places the images
+of all layers in one plane. Its axes are each layer's own principal components, whose signs and
 directions are arbitrary, so distances *between* layers are arbitrary too. Beside it stand an
 aligned version and a measure of the arbitrary part; `helpers.content_channels.separability` needs
 no alignment.
@@ -23,7 +23,7 @@ from helpers.core.errors import LabError
 from helpers.rsa.dissimilarity import pearson
 
 N_COMPONENTS = 10
-"""Published number of principal components of every layer (spec 5.1)."""
+"""Published number of principal components of every layer (authors' notebook nb5)."""
 
 BLOCK = 65_536
 """Units whose inner products are added at a time, in double precision."""
@@ -198,7 +198,7 @@ def procrustes_align(scores: Array, *, tolerance: float = 1e-8, max_rounds: int 
 
 
 def consensus_variance(aligned: Array) -> float:
-    """Return the share of the aligned layers' variance that their consensus holds, 0 to 1."""
+    """Return the fraction of the aligned layers' variance that their consensus holds, 0 to 1."""
     return float((aligned.mean(0) ** 2).sum())
 
 

@@ -1,8 +1,8 @@
 """Which way features point that a linear fit uses: with its target, or away from it.
 
-The demonstration of the authors' page on tuning reorientation (spec 5.3): without a constraint
-on signs a fit builds its target also from features that point *away* from it, with negative
-weights; positive and sparse fits keep features that are tuned like the target.
+The demonstration of the authors' page on tuning reorientation (authors' TuningReorientation.html):
+without a constraint on signs a fit builds its target also from features that point *away* from it,
+with negative weights; positive and sparse fits keep features that are fine-tuned like the target.
 """
 
 from __future__ import annotations

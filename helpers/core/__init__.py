@@ -1,1 +1,1 @@
-"""Floor 0. What knows nothing of vision: paths, profiles, downloads, caches, digests, errors."""
+"""What knows nothing of vision: paths, profiles, downloads, caches, digests, errors."""

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 FLAT = 1e-9
-"""Values whose deviations (root of their sum of squares) are below this share of the largest value
+"""Values whose deviations (root of their sum of squares) are below this fraction of the largest
+value
 do not vary."""
 
 

@@ -1,4 +1,4 @@
-"""Where numbers come from: the line under every figure and the head of every ledger."""
+"""Where numbers come from: the line under every figure and the head of every claims table."""
 
 from __future__ import annotations
 

@@ -19,7 +19,8 @@ from torch import Tensor
 from helpers.core.errors import LabError
 
 ROUNDING = 1e-12
-"""Below this share of what it is the difference of, a difference of float64 sums is no signal."""
+"""Below this fraction of what it is the difference of, a difference of float64 sums is no signal.
+"""
 BLOCK = 2048
 """Units handled at a time while moments are updated: 64 images x 2,048 units stay in cache."""
 
@@ -164,7 +165,7 @@ def step_up_threshold(magnitude: Tensor, df: float, *, alpha: float, m: int | No
 
     Notes
     -----
-    Benjamini & Yekutieli (2001), Theorem 1.3; Prince et al. (2024), spec 2.2.
+    Benjamini & Yekutieli (2001), Theorem 1.3; Prince et al. (2024), authors' selectivity.py.
     """
     if not 0 < alpha < 1:
         raise LabError(f"alpha = {alpha}", expected="a rate between 0 and 1",

@@ -2,8 +2,8 @@
 
 One layer with bias, ``y = W x + b``. In every step noise is added to the responses, and each
 prediction must find the embedding of its own image among those of the batch, and each embedding
-its prediction (spec 2). The gradient is written out: a step is three products of matrices, Adam's
-update, and little else.
+its prediction (Methods: decoders). The gradient is written out: a step is three products of
+matrices, Adam's update, and little else.
 """
 
 from __future__ import annotations

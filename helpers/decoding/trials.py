@@ -1,7 +1,7 @@
 """A participant's single trials, split by image, of the voxels that repeat themselves.
 
 Voxels are chosen by a noise ceiling from training trials alone, whatever region they lie in
-(spec 1).
+(Methods: data).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def splits(cohort: Cohort, responses: Responses, *, n_test: int, n_validation: i
 
     Where everyone saw some images in all repeats, some of these are the test, the same for all
     participants, filled up with images of the participant's own; further own images are the
-    validation; everything else is learned from (spec 1). Where a cohort has published sets
+    validation; everything else is learned from (Methods: data). Where a cohort has published sets
     instead, each is the test once, and the next one the validation.
 
     Parameters
@@ -81,7 +81,7 @@ def noise_ceiling(betas: NDArray) -> NDArray[np.float64]:
 
     Noise variance: over the first three repeats of an image (ddof 1), averaged over images that
     have as many. Signal variance: 1 minus that, at least 0, since betas have unit variance. With
-    ncsnr the ratio of the two standard deviations, 100 ncsnr² / (ncsnr² + 1) (spec 1).
+    ncsnr the ratio of the two standard deviations, 100 ncsnr² / (ncsnr² + 1) (Methods: data).
 
     Parameters
     ----------

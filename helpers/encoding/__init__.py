@@ -1,1 +1,1 @@
-"""Floor 3. Encoding: regions predicted from units, by many rivals, in one grid."""
+"""Encoding: regions predicted from units, by many rivals, in one grid."""

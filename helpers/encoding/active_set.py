@@ -16,7 +16,7 @@ import numpy as np
 from numba import njit
 
 MIN_RELATIVE_PIVOT = 1e-11
-"""Below this share of a unit's own variance, what it adds to those in use is rounding."""
+"""Below this fraction of a unit's own variance, what it adds to those in use is rounding."""
 MIN_RELATIVE_GRADIENT = 0.5
 """Let in together: units that want in at least this much of what the first one does, ..."""
 MIN_BLOCK_SIZE = 10

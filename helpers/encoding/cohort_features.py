@@ -30,7 +30,7 @@ Features = dict[str, NDArray[np.float32]]
 """Layer -> activations, shape (n_conditions, n_units)."""
 
 WHOLE_LAYER = "layer"
-"""Name of the pool that is a whole layer (as published for the network taught on faces)."""
+"""Name of the pool that is a whole layer (as published for the network trained on faces)."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def unit_features(network: Network, pools: UnitPools, cohort: Cohort, conditions
     Parameters
     ----------
     network : Network
-    pools : Pools
+    pools : UnitPools
     cohort : Cohort
     conditions : array, int64, shape (n_conditions,)
         Increasing.
@@ -171,7 +171,8 @@ def images_key(cohort: Cohort) -> dict[str, object]:
 
 def cohort_gabor_features(cohort: Cohort, conditions: NDArray[np.int64], *, side: int, label: str,
                batch_size: int = 32) -> NDArray[np.float32]:
-    """Return the Gabor features (spec 5.2) of some conditions, shape (n_conditions, 7680).
+    """Return the Gabor features (authors' notebook nb7) of some conditions, shape (n_conditions,
+    7680).
 
     Parameters
     ----------

@@ -25,7 +25,7 @@ from helpers.rsa.dissimilarity import compare_rdms, pearson, pearson_r, rdm, rsa
 
 SCHEDULER = "DASK_SCHEDULER_ADDRESS"
 METRICS = ("veUnivar", "veRSA", "cUnivar", "cRSA", "r_vertex")
-"""Scores of a prediction (spec 4.5), and the mean correlation of a vertex."""
+"""Scores of a prediction (authors' classes.py), and the mean correlation of a vertex."""
 MIN_SIZE = 2
 """Vertices and units that a fit needs, as published."""
 Scores = dict[str, float]

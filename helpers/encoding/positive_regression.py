@@ -31,7 +31,8 @@ read in blocks of this size."""
 MAX_ENTERING_PER_TARGET = 24
 """So many features a vertex are let in at a time, where there are too many."""
 MIN_RELATIVE_SD = 1e-7
-"""A feature whose spread is below this share of its largest magnitude is dead: rounding error."""
+"""A feature whose spread is below this fraction of its largest magnitude is dead: rounding error.
+"""
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ def sparse_positive(features: NDArray, responses: NDArray, alpha: float, *,
 
     Notes
     -----
-    Prince et al. (2024), spec 4.4 (there: scikit-learn's Lasso, positive, tol 1e-2).
+    Prince et al. (2024), authors' classes.py (there: scikit-learn's Lasso, positive, tol 1e-2).
     """
     if alpha <= 0 or tol <= 0:
         raise LabError(f"alpha = {alpha}, tol = {tol}", expected="numbers above 0",

@@ -22,7 +22,8 @@ from helpers.encoding.positive_regression import (
 from helpers.stimuli.gabor import N_AXES, gist_axes
 
 MAX_COMPONENTS = 1000
-"""Principal components before ridge, as published by Mulrooney & Brockmeier (2024, spec 3.3)."""
+"""Principal components before ridge, as published by Mulrooney & Brockmeier (2024, authors'
+encoding scripts)."""
 N_SPLITS = 5
 """Parts of the fitted conditions that choose the penalty of ridge."""
 

@@ -1,7 +1,8 @@
 """Participants as the sample: is a score above zero, is one predictor better than another?
 
 The published comparison is a paired t test over participants, Bonferroni-corrected over all
-regions and rivals (spec 4.6). The number of participants behind every mean is part of every row.
+regions and rivals (authors' notebook nb4). The number of participants behind every mean is part of
+every row.
 """
 
 from __future__ import annotations

@@ -4,7 +4,8 @@ What is compared, on the same conditions and with the same scores:
 
 - the main network's selective units, sparse positive as published, and with standardised units;
 - the same units without constraint (OLS), in some regions;
-- its untrained twin's selective units; a network taught on faces alone, whole layers;
+- its randomly initialised control's selective units; a network trained on faces alone, whole
+layers;
 - two descriptions of the image that know no content: Gabor energy, and its 50 leading axes;
 - ridge on whole layers of the main network: what a reader without constraint can do.
 """
@@ -113,7 +114,7 @@ class EncodingStudy:
                            fit_specs)
 
     def face_network_scores(self, network: Network) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """Predict face regions from whole layers of a network taught on faces alone."""
+        """Predict face regions from whole layers of a network trained on faces alone."""
         fit_specs = [(roi, WHOLE_LAYER, SPARSE_POSITIVE, (self.spec.alpha,))
                   for roi in self.rois if domain_of(roi) == "faces"]
         return self._fit_pools(network, whole_layer_pool(network, self.spec.face_layers), fit_specs)

@@ -1,1 +1,1 @@
-"""Floor 4. Figures: one style, panels, and the ledger of claims."""
+"""Figures: one style, panels, and the claims table."""

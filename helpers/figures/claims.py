@@ -1,4 +1,4 @@
-"""The ledger of claims: what the paper says, what this run says, and the verdict."""
+"""The claims table of claims: what the paper says, what this run says, and the verdict."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Floor 3. Networks tuned to the responses of a region: contrastive, regression, pooled; judged."""
+"""Networks fine-tuned to the responses of a region: contrastive, regression, pooled; judged."""

@@ -1,4 +1,4 @@
-"""The kinds of tuning that are compared: what each trains, on what, and for how long."""
+"""The conditions that are compared: what each trains, on what, and for how long."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Condition:
     name : str
     objective : {"none", "contrastive", "regression"}
     from_pretrained : bool
-        Whether it starts from the trained network, else from its untrained twin.
+        Whether it starts from the trained network, else from its randomly initialised control.
     shuffled : bool
         Whether each image gets another image's response: a control that learns from the same
         images and responses, but not from what belongs together.
@@ -74,7 +74,7 @@ def get_condition(name: str) -> Condition:
         If there is none of this name.
     """
     if name not in CONDITIONS:
-        raise LabError(f"there is no kind of tuning {name!r}",
+        raise LabError(f"there is no condition {name!r}",
                        expected="one of " + ", ".join(CONDITIONS),
                        remedy=suggest(name, CONDITIONS)
                        or "add it to helpers/finetuning/conditions.py")

@@ -67,7 +67,7 @@ class StimulusSplit:
     train, test : array, int64
         Increasing.
     rate_search : tuple of (array, array)
-        Parts of ``train``: tuned on, and judged on, where a learning rate is chosen.
+        Parts of ``train``: fine-tuned on, and judged on, where a learning rate is chosen.
     """
 
     train: NDArray[np.int64]
@@ -93,7 +93,7 @@ class CohortData:
 
     @property
     def subjects(self) -> tuple[str, ...]:
-        """Participants that are tuned to."""
+        """Participants that are fine-tuned to."""
         return self.spec.subjects or self.cohort.subjects
 
     @cached_property
@@ -212,7 +212,7 @@ class CohortData:
     def noise_ceiling(self, region: Region) -> NDArray[np.float64]:
         """Return the largest r that each voxel's noise allows on held-out images; NaN: unknown.
 
-        The square root of the share of variance that is signal, from ncsnr and the repeats.
+        The square root of the fraction of variance that is signal, from ncsnr and the repeats.
         """
         voxels = self.voxels(region)
         return np.sqrt(ncsnr_noise_ceiling(voxels.ncsnr, voxels.betas.shape[1]))

@@ -1,8 +1,8 @@
 """One job: tune a network as a kind says, or leave it; then look at held-out images and judge.
 
 Jobs run in processes of their own, one thread each, so that results do not depend on how many run
-at once. What is tuned and what is judged is kept in the cache; a tuning that was interrupted goes
-on where it was.
+at once. What is fine-tuned and what is judged is kept in the cache; a tuning that was interrupted
+goes on where it was.
 """
 
 from __future__ import annotations
@@ -62,7 +62,8 @@ def finetune(run: FineTuningRun) -> Arrays:
 
 
 def load_model(run: FineTuningRun) -> nn.Module:
-    """Return the tuned model, in evaluation mode; the network itself where nothing is tuned."""
+    """Return the fine-tuned model, in evaluation mode; the network itself where nothing is
+    fine-tuned."""
     if not run.training_pairs:
         return run.network.model
     model, saved = run.build(), finetune(run)
@@ -78,7 +79,7 @@ def load_model(run: FineTuningRun) -> nn.Module:
 
 
 def get_backbone(run: FineTuningRun, model: nn.Module) -> nn.Module:
-    """Return the network inside a tuned model."""
+    """Return the network inside a fine-tuned model."""
     return model.feature_extractor.backbone if run.training_pairs else model
 
 

@@ -73,13 +73,13 @@ def held_out_bound(model: ContrastiveModel, subject_pairs: SubjectPairs, held_ou
 
     Parameters
     ----------
-    model : Contrastive
+    model : ContrastiveModel
         Tuned, in evaluation mode.
-    subject_pairs, held_out : Pairs
-        What it was tuned on, of the participant in question; and what it never saw.
+    subject_pairs, held_out : SubjectPairs
+        What it was fine-tuned on, of the participant in question; and what it never saw.
     rows : array, int
         Conditions of ``held_out`` that count.
-    normalise : Scale
+    normalise : PixelNormalisation
     seed : int
 
     Returns

@@ -1,4 +1,4 @@
-"""InfoNCE between images and the responses they evoked, and what it says about information.
+"""InfoNCE between images and the responses they evoked, and what it bounds about information.
 
 An image's embedding should find its own response among those of the batch. How well it does
 bounds the mutual information of the two from below.
@@ -18,7 +18,7 @@ from helpers.core.errors import LabError
 TEMPERATURE = 0.3
 """Published; fixed."""
 TEMPERATURE_FACTORS = tuple(float(f) for f in np.logspace(-2, 2, 1000))
-"""Factors on the temperature that are tried after training (spec 3.4)."""
+"""Factors on the temperature that are tried after training (authors' analysis code)."""
 NATS_PER_BIT = float(np.log(2))
 
 
@@ -45,7 +45,7 @@ def info_nce(images: Tensor, responses: Tensor, *, temperature: float | Tensor =
 
     Notes
     -----
-    Mulrooney & Brockmeier (2024); spec 3.1.
+    Mulrooney & Brockmeier (2024); authors' training scripts.
     """
     scores = cosine_similarities(images, responses) / temperature
     target = torch.arange(len(scores), device=scores.device)
@@ -87,7 +87,7 @@ def infonce_bound_terms(scores: Tensor) -> Tensor:
 
     Notes
     -----
-    van den Oord et al. (2018); spec 3.4.
+    van den Oord et al. (2018); authors' analysis code.
     """
     return scores.diagonal() - scores.logsumexp(1) + np.log(len(scores))
 

@@ -16,12 +16,12 @@ from helpers.finetuning.info_nce import TEMPERATURE, info_nce
 from helpers.training.readout import forward_to_layer
 
 HIDDEN_FRACTION, EMBEDDING_FRACTION, POOLED_EMBEDDING_FRACTION = 0.8, 0.2, 0.25
-"""Width of the head and of the embedding: shares of the voxels (of the width, where pooled)."""
+"""Width of the head and of the embedding: fractions of the voxels (of the width, where pooled)."""
 
 
 def head_widths(voxels: Mapping[str, int], *, pooled: bool = False, const: int = 0,
            embedding: int = 0) -> tuple[int, int]:
-    """Return the head's width h and the embedding's z, as published (spec 2).
+    """Return the head's width h and the embedding's z, as published (authors' training scripts).
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ class ContrastiveModel(nn.Module):
 
     Parameters
     ----------
-    feature_extractor : Reader
+    feature_extractor : FeatureExtractor
     n_units : int
         That the reader returns.
     voxels : dict, participant -> int
@@ -99,8 +99,8 @@ class ContrastiveModel(nn.Module):
 
     Notes
     -----
-    Mulrooney & Brockmeier (2024), Figure 1; spec 2. W^x and W^y without bias; images and
-    responses pass through g in separate calls, each with its own batch statistics.
+    Mulrooney & Brockmeier (2024), Figure 1; authors' training scripts. W^x and W^y without bias;
+    images and responses pass through g in separate calls, each with its own batch statistics.
     """
 
     def __init__(self, feature_extractor: FeatureExtractor, n_units: int, voxels: Mapping[str, int],
@@ -143,7 +143,7 @@ class RegressionModel(nn.Module):
 
     Parameters
     ----------
-    feature_extractor : Reader
+    feature_extractor : FeatureExtractor
     n_units : int
     n_voxels : int
     hidden : int

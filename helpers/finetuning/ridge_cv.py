@@ -259,7 +259,8 @@ def score_nested(by_layer: Mapping[str, FoldScores]) -> ProtocolResult:
 
 
 def score_p2(by_layer: Mapping[str, FoldScores]) -> ProtocolResult:
-    """Choose and report on the same folds, as the authors' later code (spec 3.3, P2): optimistic.
+    """Choose and report on the same folds, as the authors' later code (authors' encoding scripts,
+    P2): optimistic.
 
     Mean r over folds for each layer, penalty and voxel; the best penalty of each voxel; then the
     layer with the best mean over voxels.
@@ -271,7 +272,8 @@ def score_p2(by_layer: Mapping[str, FoldScores]) -> ProtocolResult:
 
 def select_layer_and_alpha(kernels: LayerKernels, y: NDArray, folds: Sequence[NDArray], *,
                     alphas: Sequence[float] = ALPHAS) -> tuple[str, float, dict[str, float]]:
-    """Choose one layer and one penalty for a region, as the preprint (spec 3.3, P1).
+    """Choose one layer and one penalty for a region, as the preprint (authors' encoding scripts,
+    P1).
 
     Returns
     -------
@@ -284,7 +286,8 @@ def select_layer_and_alpha(kernels: LayerKernels, y: NDArray, folds: Sequence[ND
 
     Notes
     -----
-    The published code accumulated the mean over folds wrongly (spec 3.3); this is the mean.
+    The published code accumulated the mean over folds wrongly (authors' encoding scripts); this is
+    the mean.
     """
     everything, means, modal_alpha = np.arange(len(y)), {}, {}
     for layer, K in kernels.items():

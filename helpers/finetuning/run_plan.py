@@ -1,4 +1,5 @@
-"""Which network is tuned on what, and which images it meets: jobs and looks, before any run."""
+"""Which network is fine-tuned on what, and which images it meets: jobs and looks, before any run.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +31,7 @@ class RunPlan:
 
     Parameters
     ----------
-    material : Material
+    material : CohortData
     network, untrained : Network
     seed : int
     """
@@ -70,9 +71,9 @@ class RunPlan:
         return {name: tuple(group) for name, group in found.items()}
 
     def training_groups(self, condition: Condition) -> list[tuple[tuple[Region, ...], int]]:
-        """Return the regions of each network of a kind, and the split it is tuned on.
+        """Return the regions of each network of a kind, and the split it is fine-tuned on.
 
-        Where nothing is tuned, one network meets all regions.
+        Where nothing is fine-tuned, one network meets all regions.
         """
         n = max(len(self.cohort_data.splits(s)) for s in self.cohort_data.subjects)
         groups = ([tuple(self.regions)] if condition.objective == "none"
@@ -170,7 +171,7 @@ class RunPlan:
                              folds=tuple(cv.make_folds(len(stimulus_ids), seed=self.seed)))
 
     def _preselect_layer_and_alpha(self, region: Region, split: int) -> tuple[str, float]:
-        """Choose layer and penalty once, on the untuned network (P1, spec 3.3).
+        """Choose layer and penalty once, on the pretrained network (P1, authors' encoding scripts).
 
         On the training conditions of the first participant who has the region.
         """

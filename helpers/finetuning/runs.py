@@ -1,4 +1,4 @@
-"""What one process is asked: a network, how it is tuned, and which images it then meets."""
+"""What one process is asked: a network, how it is fine-tuned, and which images it then meets."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from helpers.networks.network import Network
 
 @dataclass(frozen=True)
 class EvaluationSet:
-    """Images that are shown to a tuned network, and what is asked of its layers.
+    """Images that are shown to a fine-tuned network, and what is asked of its layers.
 
     Attributes
     ----------
@@ -64,7 +64,7 @@ class EvaluationSet:
 
 @dataclass(frozen=True)
 class FineTuningRun:
-    """A network, how it is tuned, and what it is then asked.
+    """A network, how it is fine-tuned, and what it is then asked.
 
     Attributes
     ----------
@@ -73,8 +73,8 @@ class FineTuningRun:
     condition : Kind
     network : Network
         Trained or untrained, as the kind says; on the device to be used.
-    training_pairs : tuple of Pairs
-        To tune on; empty where nothing is tuned.
+    training_pairs : tuple of SubjectPairs
+        To tune on; empty where nothing is fine-tuned.
     data_digest : str
         What tells the responses and images of ``training_pairs``, and how they were read, from
         others.
@@ -87,7 +87,7 @@ class FineTuningRun:
     seed : int
     interpolation : float
         How far of the way from the network as it was to the tuned one, weight by weight: 1 is the
-        tuned network (Wortsman et al. 2022; not in the paper).
+        fine-tuned network (Wortsman et al. 2022; not in the paper).
     """
 
     name: str
@@ -143,11 +143,11 @@ class FineTunedModel:
     Attributes
     ----------
     donor : str
-        The participant it is tuned to; "all" where pooled, "none" where not tuned.
+        The participant it is fine-tuned to; "all" where pooled, "none" where not tuned.
     seed : int
         Which of its trainings, from 0.
     roi, hemisphere, group : str
-        What it is tuned to; "none" where not tuned.
+        What it is fine-tuned to; "none" where not tuned.
     condition : str
     run : Job
     """

@@ -43,7 +43,7 @@ def region_scores(voxels: pd.DataFrame) -> pd.DataFrame:
 
 
 def fraction_improved(voxels: pd.DataFrame, condition: str, baseline: str) -> pd.DataFrame:
-    """Return the share of voxels that one kind of tuning predicts better than another.
+    """Return the fraction of voxels that one condition predicts better than another.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def fraction_improved(voxels: pd.DataFrame, condition: str, baseline: str) -> pd
 
     Notes
     -----
-    Mulrooney & Brockmeier (2024): 100 mean_v[r_A(v) > r_B(v)]; spec 3.4.
+    Mulrooney & Brockmeier (2024): 100 mean_v[r_A(v) > r_B(v)]; authors' analysis code.
     """
     scores_condition, scores_baseline = (voxels[voxels["condition"] == name] for name in (condition,
                                                                                           baseline))
@@ -98,7 +98,7 @@ def select_group(table: pd.DataFrame, group: str) -> pd.DataFrame:
 
 
 def condition_differences(voxels: pd.DataFrame, pairs: Sequence[tuple[str, str]]) -> pd.DataFrame:
-    """Compare kinds of tuning in each group of regions.
+    """Compare conditions in each group of regions.
 
     Parameters
     ----------
@@ -141,7 +141,7 @@ def condition_differences(voxels: pd.DataFrame, pairs: Sequence[tuple[str, str]]
 
 def condition_differences_by_region(voxels: pd.DataFrame,
                                     pairs: Sequence[tuple[str, str]]) -> pd.DataFrame:
-    """Compare kinds of tuning in every region by paired t over participants, Holm over all rows.
+    """Compare conditions in every region by paired t over participants, Holm over all rows.
 
     Participants without the region are left out (the published code gave them r = -1).
     """
@@ -169,9 +169,9 @@ def _gains(scores: pd.DataFrame, condition: str, baseline: str) -> pd.DataFrame:
 
 
 def donor_matrix(improved_fraction: pd.DataFrame, group: str) -> pd.DataFrame:
-    """Arrange the share of improved voxels as donors (rows) x receivers (columns).
+    """Arrange the fraction of improved voxels as donors (rows) x receivers (columns).
 
-    Means over the regions that *all* participants have, as published (spec 3.4).
+    Means over the regions that *all* participants have, as published (authors' analysis code).
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Fine-tuning at work: every kind of tuning for every region of every participant, and judged."""
+"""Fine-tuning at work: every condition for every region of every participant, and judged."""
 
 from __future__ import annotations
 
@@ -35,18 +35,19 @@ from helpers.networks.network import Network
 SEARCHED_CONDITIONS = ("contrastive", "regression", "regression, same head")
 """Kinds whose learning rate is chosen; the others take that of "contrastive"."""
 TRANSFER_AREAS = {"V1v": "V1", "V2v": "V2", "V3v": "V3", "hV4": "V4"}
-"""Region that a network was tuned to: the area of the atlas that it then meets (spec, C)."""
+"""Region that a network was fine-tuned to: the area of the atlas that it then meets (paper's
+Appendix C)."""
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class FineTuningStudy:
-    """All kinds of tuning, run and compared.
+    """All conditions, run and compared.
 
     Parameters
     ----------
-    plan : Plan
+    plan : RunPlan
     n_jobs : int
         Processes. On a GPU one is enough.
     """
@@ -127,7 +128,7 @@ class FineTuningStudy:
         all_subjects : bool
             Whether each participant's network also meets everyone else's held-out images.
         interpolation : float
-            Of the way to the tuned network; see `helpers.finetuning.runs.FineTuningRun`.
+            Of the way to the fine-tuned network; see `helpers.finetuning.runs.FineTuningRun`.
 
         Returns
         -------
@@ -191,7 +192,7 @@ class FineTuningStudy:
 
         Parameters
         ----------
-        other : Material
+        other : CohortData
             Its regions are those of `TRANSFER_AREAS`.
         kinds : sequence of str
             Networks of the first participant, as published, or of all where pooled.
@@ -199,7 +200,7 @@ class FineTuningStudy:
         Returns
         -------
         DataFrame
-            As of `voxel_scores`; ``roi`` is the region that the network was tuned to.
+            As of `voxel_scores`; ``roi`` is the region that the network was fine-tuned to.
 
         Notes
         -----
@@ -293,7 +294,7 @@ class FineTuningStudy:
 
 
 def _require_rows(results: list, what: str, conditions: Sequence[str]) -> list:
-    """Refuse kinds of tuning of which a table has nothing to tell."""
+    """Refuse conditions of which a table has nothing to tell."""
     if not results:
         raise LabError(f"{', '.join(conditions)}: no {what} to tell",
                        expected="bounds of contrastive kinds; r and layers of any kind but those "

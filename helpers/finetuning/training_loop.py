@@ -45,7 +45,7 @@ class SubjectPairs:
 
 @dataclass(frozen=True)
 class FineTuningConfig:
-    """How a network is tuned.
+    """How a network is fine-tuned.
 
     Parameters
     ----------
@@ -100,9 +100,9 @@ def train_model(model: nn.Module, training_pairs: Sequence[SubjectPairs], config
     ----------
     model : nn.Module
         ``model.loss(*model(images, responses, subject))``; on the device to be used.
-    training_pairs : sequence of Pairs
+    training_pairs : sequence of SubjectPairs
     config : Recipe
-    normalise : Scale
+    normalise : PixelNormalisation
     seed : int
         Of the order of images and of dropout; every epoch has its own, so that one that is
         resumed continues as if nothing had happened.

@@ -1,1 +1,1 @@
-"""Floor 3. Where networks lie among others: distances between predictions, and maps of them."""
+"""Where networks lie among others: distances between predictions, and maps of them."""

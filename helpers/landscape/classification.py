@@ -107,7 +107,8 @@ def fit_probe(run: FineTuningRun, task: ClassificationTask, layer: str) -> Array
     -------
     dict
         ``log_probs`` float32 (n_held_out, n_classes), log-probabilities of the held-out images;
-        ``accuracy``, the share of them whose class is likeliest; the probe's ``weight``, ``bias``.
+        ``accuracy``, the fraction of them whose class is likeliest; the probe's ``weight``,
+        ``bias``.
     """
     def make() -> Arrays:
         with single_thread():

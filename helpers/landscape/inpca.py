@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from helpers.core.errors import LabError
 
 MIN_RELATIVE_EXTENT = 1e-6
-"""Axes whose extent is below this share of the largest are rounding alone."""
+"""Axes whose extent is below this fraction of the largest are rounding alone."""
 
 
 @dataclass(frozen=True)

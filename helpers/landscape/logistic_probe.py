@@ -1,7 +1,7 @@
 """Linear probes: what can still be told from a network's features, by logistic regression.
 
 Standardised features, scikit-learn's logistic regression with its defaults, 85 % of the images
-to teach and 15 % to examine (Mulrooney & Brockmeier 2024; spec 3.4).
+to teach and 15 % to examine (Mulrooney & Brockmeier 2024; authors' analysis code).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from torch import Tensor
 from helpers.core.errors import LabError
 
 TRAIN_FRACTION = 0.85
-"""Share of the images that a probe is taught, as published."""
+"""Fraction of the images that a probe is trained, as published."""
 MAX_ITER = 5000
 """Published limit of L-BFGS."""
 ARRAY_API_VARIABLE = "SCIPY_ARRAY_API"
@@ -53,7 +53,7 @@ class LinearProbe:
     weight : array, float32, shape (n_classes, n_units)
         The standardisation is folded in: no scaler is needed to use them.
     bias : array, float32, shape (n_classes,)
-        Minus infinity for classes of which no image was taught.
+        Minus infinity for classes of which no image was trained.
     """
 
     weight: NDArray[np.float32]

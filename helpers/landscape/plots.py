@@ -18,7 +18,7 @@ from helpers.finetuning.plots import CONDITION_STYLES, GROUP_COLOURS
 MARKERS = {"early, left": "<", "early, right": ">", "early": "p", "bodies": "^", "faces": "o",
          "scenes": "s", "characters": "v", "objects": "h", "pretrained": "*", "untrained": "X",
          "truth": "D", "ignorance": "d"}
-"""What a network was tuned to -> marker; left, right, domains and truth as published."""
+"""What a network was fine-tuned to -> marker; left, right, domains and truth as published."""
 DISPLAY_NAMES = {"scenes": "places", "characters": "words"}
 
 
@@ -75,7 +75,7 @@ def label_inpca_axes(axes: Axes, signs: NDArray, explained: NDArray) -> None:
 
 
 def marker_handles(marks: Sequence[str]) -> list[Line2D]:
-    """Return legend handles of what networks were tuned to."""
+    """Return legend handles of what networks were fine-tuned to."""
     return [Line2D([], [], color="0.4", marker=MARKERS[mark], linestyle="none", markersize=4,
                    markerfacecolor="white" if mark in ("truth", "ignorance") else "0.4",
                    label=DISPLAY_NAMES.get(mark, mark)) for mark in marks]
@@ -104,7 +104,7 @@ def trade_off(axes: Axes, table: pd.DataFrame, conditions: Sequence[str]) -> Non
 
 
 def interpolation_paths(axes: Axes, table: pd.DataFrame) -> None:
-    """Draw the way from the untuned to the tuned network: mean over regions, by group.
+    """Draw the way from the pretrained to the fine-tuned network: mean over regions, by group.
 
     Parameters
     ----------

@@ -13,12 +13,12 @@ MODEL_COLUMNS = ["donor", "seed", "roi", "hemisphere", "group", "condition"]
 
 
 def add_accuracy_change(accuracies: pd.DataFrame) -> pd.DataFrame:
-    """Add the change of accuracy from the untuned network, task by task, as ``change``.
+    """Add the change of accuracy from the pretrained network, task by task, as ``change``.
 
     Parameters
     ----------
     accuracies : DataFrame
-        Of `helpers.landscape.classification.accuracies`, the kind "untuned" in it.
+        Of `helpers.landscape.classification.accuracies`, the kind "pretrained" in it.
     """
     before = accuracies[accuracies["condition"] == "pretrained"].set_index("task")["accuracy"]
     return accuracies.assign(change=accuracies["accuracy"] - accuracies["task"].map(before))
@@ -42,7 +42,7 @@ def accuracy_matrix(accuracies: pd.DataFrame, task: str,
                     condition: str = "contrastive") -> pd.DataFrame:
     """Arrange accuracies as published: regions x participants, their mean, pooled networks.
 
-    The first row is the untuned network, in the column ``mean``; NaN where there is no network.
+    The first row is the pretrained network, in the column ``mean``; NaN where there is no network.
     """
     part = accuracies[accuracies["task"] == task]
     side = part["hemisphere"].replace({"both": "", "none": ""})
@@ -58,12 +58,12 @@ def accuracy_matrix(accuracies: pd.DataFrame, task: str,
 
 
 def encoding_gains(scores: pd.DataFrame) -> pd.DataFrame:
-    """Return each network's gain in r over the untuned network; pooled ones: participants' mean.
+    """Return each network's gain in r over the pretrained network; pooled ones: participants' mean.
 
     Parameters
     ----------
     scores : DataFrame
-        Of `helpers.finetuning.statistics.region_scores`, the kind "untuned" in it.
+        Of `helpers.finetuning.statistics.region_scores`, the kind "pretrained" in it.
 
     Returns
     -------
@@ -83,8 +83,8 @@ def interpolation_advantage(paths: pd.DataFrame, interpolation: float) -> pd.Dat
 
     .. math:: \frac{g_s\, l_1 - l_s\, g_1}{\bar g_1\, \bar l_1}
 
-    With one participant this is :math:`g_s / g_1 - l_s / l_1`, the share of the gain minus that of
-    the loss; participants count by what they gain and lose, so that none is divided by nearly 0.
+    With one participant this is :math:`g_s / g_1 - l_s / l_1`, the fraction of the gain minus that
+    of the loss; participants count by what they gain and lose, so that none is divided by nearly 0.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def interpolation_advantage(paths: pd.DataFrame, interpolation: float) -> pd.Dat
     Returns
     -------
     DataFrame, participants x trainings
-        Above 0: a bargain.
+        Above 0: a trade-off.
     """
     mean = paths.groupby(["interpolation", "donor", "seed"])[["gain", "change"]].mean()
     some, whole = mean.loc[interpolation], mean.loc[1.0]
@@ -119,7 +119,7 @@ def hemisphere_distance_difference(distances: NDArray,
     Returns
     -------
     DataFrame, participants x trainings: mean distance of opposite minus that of same pairs
-        Pairs within a participant's training only. NaN without both sorts of pairs; untuned
+        Pairs within a participant's training only. NaN without both sorts of pairs; pretrained
         networks, whose hemisphere is "none", are left out.
     """
     places = np.arange(len(finetuned_models))

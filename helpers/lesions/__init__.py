@@ -1,1 +1,1 @@
-"""Floor 3. Lesions: units silenced, what is no longer recognised, and is that more than chance?"""
+"""Lesions: units silenced, what is no longer recognised, and is that more than chance?"""

@@ -1,6 +1,7 @@
 """What a lesion costs: recognition by class, before and after, and what explains it.
 
-The published measures (Prince, Alvarez & Konkle 2024; spec 3.3); their tests: `deficit_tests`.
+The published measures (Prince, Alvarez & Konkle 2024; authors' validation.py); their tests:
+`deficit_tests`.
 """
 
 from __future__ import annotations

@@ -31,11 +31,12 @@ def unit_masks(localizer_result: LocalizerResult, layers: Sequence[str], *, frac
 
     Parameters
     ----------
-    localizer_result : Localizer
+    localizer_result : LocalizerResult
     layers : sequence of str
     fraction : float
-        0 for the units that pass the localizer's test; else, of each layer, this share of units
-        with the largest mean t (a published variant; spec 2.3), units with an infinite t first.
+        0 for the units that pass the localizer's test; else, of each layer, this fraction of units
+        with the largest mean t (a published variant; authors' selectivity.py and lesioning.py),
+        units with an infinite t first.
     """
     if fraction:
         return {layer: top_fraction(torch.from_numpy(localizer_result.ranking(layer)),
@@ -143,6 +144,6 @@ def _check_classes(classifier: Classifier, output: Tensor, images: ImageSet) -> 
     if output.ndim != 2 or output.shape[1] != len(images.classes):
         raise LabError(f"{classifier.name} names {tuple(output.shape[1:])} classes, "
                        f"{images.root} has {len(images.classes)}",
-                       expected="the classes that the classifier was taught",
+                       expected="the classes that the classifier was trained",
                        remedy="choose the image set in the table [lesions] of the profile, or "
                               "train a readout on this one (table [readout])")

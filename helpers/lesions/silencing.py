@@ -1,7 +1,7 @@
 """Silence units of a network, and show all lesions the images in one pass.
 
 A lesion multiplies chosen units of chosen layers by zero, unit by unit and position by position
-(Prince, Alvarez & Konkle 2024; spec 3.2). Nothing is retrained or rescaled.
+(Prince, Alvarez & Konkle 2024; authors' lesioning.py). Nothing is retrained or rescaled.
 """
 
 from __future__ import annotations
@@ -183,7 +183,7 @@ def find_relu_layers(model: nn.Module, layers: Mapping[str, str]) -> list[str]:
 
 
 def select_lesion_layers(method: str, layers: Sequence[str], relus: Collection[str]) -> list[str]:
-    """Choose the layers of one of the published kinds of lesion (spec 3.2).
+    """Choose the layers of one of the published kinds of lesion (authors' lesioning.py).
 
     Parameters
     ----------
@@ -220,8 +220,8 @@ def select_lesion_layers(method: str, layers: Sequence[str], relus: Collection[s
 def shuffle_units(masks: Mapping[str, np.ndarray], *, seed: Sequence[int]) -> dict[str, np.ndarray]:
     """Deal each layer's masks to random units: as many of each domain, in each layer.
 
-    The control of spec 3.4. All domains of a layer are dealt in one permutation, so that random
-    lesions of two domains share no more units than the real ones do.
+    The published control (authors' classes.py). All domains of a layer are dealt in one
+    permutation, so that random lesions of two domains share no more units than the real ones do.
 
     Parameters
     ----------

@@ -33,7 +33,7 @@ class ImageGroups:
     group_of_image : array, int, shape (n_images,)
         Group of each image.
     class_proportions : array, float64, shape (n_classes, n_groups)
-        Share of a group's images that are of a class.
+        Fraction of a group's images that are of a class.
     half : array, int, shape (n_images,)
         0, 1, 0, 1, ... within each group.
     pooled : bool
@@ -195,7 +195,7 @@ def lesion_network(classifier: Classifier, localizer_result: LocalizerResult, im
     Parameters
     ----------
     classifier : Classifier
-    localizer_result : Localizer
+    localizer_result : LocalizerResult
         Of the same network.
     images : ImageSet
         Images to be recognised.

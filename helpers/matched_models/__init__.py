@@ -1,1 +1,1 @@
-"""Floor 3. Networks of matched stages that were told different things, side by side and in time."""
+"""Networks of matched stages that were told different things, side by side and in time."""

@@ -236,7 +236,7 @@ def select_fdr_alpha(proportions: pd.DataFrame, fdr_alpha: float = FDR_ALPHA) ->
 
 
 def sum_over_domains(proportions: pd.DataFrame) -> pd.DataFrame:
-    """Add the shares of all domains up: one row per kind, seed, layer and rate."""
+    """Add the fractions of all domains up: one row per kind, seed, layer and rate."""
     return (proportions.groupby([*NETWORK_COLUMNS, "layer", "depth", "fdr_alpha"],
                                 sort=False)["proportion"].sum()
             .reset_index())

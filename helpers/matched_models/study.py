@@ -71,7 +71,7 @@ class MatchedModelsStudy:
         ----------
         profile : Profile
         images, open_network : callable
-            Name of an image set, or of a network -> what it names, made present: a laboratory's
+            Name of an image set, or of a network -> what it names, made available: a laboratory's
             ``images`` and ``network``.
         second_localizer : bool
             Make the six sets from the table's second localizer.

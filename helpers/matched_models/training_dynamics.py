@@ -118,7 +118,7 @@ def measure_checkpoint(network: Network, blocks: Mapping[str, BlockStatistics],
         Of the same network.
     categories : ImageSet
         Images in folders finer than domains; those of scrambled images are left out.
-    regions : Regions, optional
+    regions : BrainRegions, optional
     n_best : int
         Units of each domain and layer whose held-out d' counts.
     batch_size : int
@@ -128,8 +128,8 @@ def measure_checkpoint(network: Network, blocks: Mapping[str, BlockStatistics],
     DataFrame
         One row per layer and domain: ``layer, domain``; ``proportion`` of selective units;
         ``d_prime`` of the ``n_best`` units on the images that had no part in choosing them;
-        ``recall``: the share of a domain's images whose folder a linear reader of the layer's
-        feature maps tells, taught on the other half; ``similarity`` to the domain's region
+        ``recall``: the fraction of a domain's images whose folder a linear reader of the layer's
+        feature maps tells, trained on the other half; ``similarity`` to the domain's region
         (Spearman's r of dissimilarities, mean over participants). Rows of ``EARLY`` have the last
         alone.
     """

@@ -152,7 +152,7 @@ def build(architecture: str, options: Mapping[str, Any], *, seed: int) -> nn.Mod
     ----------
     architecture : str
         One of ``CUSTOM_ARCHITECTURES``, ``torchvision:<model>``, or ``open_clip:<model>``, whose
-        image tower it is.
+        image encoder it is.
     options : mapping
         Keyword arguments of the architecture; for open_clip what differs from the model's own
         configuration.

@@ -1,4 +1,4 @@
-"""Networks that were taught with captions: images and texts in one space."""
+"""Networks that were trained with captions: images and texts in one space."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TEXT_BATCH_SIZE = 256
 
 @dataclass(frozen=True)
 class ClipModel:
-    """Two towers, one space.
+    """Two encoders, one space.
 
     Attributes
     ----------
@@ -36,7 +36,7 @@ class ClipModel:
     tokens : callable
         Texts -> tokens, int64 (n_texts, context).
     digest : str
-        Of the weights of both towers.
+        Of the weights of both encoders.
     """
 
     image: Network
@@ -72,25 +72,25 @@ class ClipModel:
 
 
 def load_clip(network: Network, image_file: Path, folder: Path) -> ClipModel:
-    """Give a network the tower that reads.
+    """Give a network the text encoder.
 
     Parameters
     ----------
     network : Network
         Whose entry in the registry has ``text``.
     image_file : Path
-        Its weights; those of the text tower, too, where the entry names no other file.
+        Its weights; those of the text encoder, too, where the entry names no other file.
     folder : Path
         Holds the files that the entry names.
 
     Raises
     ------
     LabError
-        If the network was not taught with captions, or a file is absent or does not fit.
+        If the network was not trained with captions, or a file is absent or does not fit.
     """
     text_entry = network.entry.text
     if text_entry is None:
-        raise LabError(f"{network.name} was not taught with captions",
+        raise LabError(f"{network.name} was not trained with captions",
                        expected="a network of the registry with a table `text`",
                        remedy="name another network in the table [decoding] of the profile")
     device = next(network.model.parameters()).device

@@ -22,7 +22,7 @@ class Network:
     Parameters
     ----------
     name : str
-    entry : Entry
+    entry : NetworkEntry
     model : nn.Module
         In evaluation mode, float32.
     layers : dict of str to str
@@ -57,7 +57,7 @@ def load_network(entry: NetworkEntry, weights: Path | None = None, *, seed: int 
 
     Parameters
     ----------
-    entry : Entry
+    entry : NetworkEntry
     weights : Path, optional
         The file of weights; None for an untrained network.
     seed : int

@@ -1,4 +1,4 @@
-"""CLIP's image tower and text tower as open_clip builds them, each alone, and CLIP's tokens.
+"""CLIP's image encoder and text encoder as open_clip builds them, each alone, and CLIP's tokens.
 
 open_clip is imported where it is used: with timm it takes as long as NumPy and pandas together,
 and most notebooks open no such network.
@@ -18,7 +18,7 @@ from helpers.networks.weights import load_weights
 
 ENCODER_CONFIGS = ("vision_cfg", "text_cfg")
 CONFIG_KEYS = ("embed_dim", "quick_gelu", *ENCODER_CONFIGS)
-"""The parts of open_clip's model configurations that decide what the towers are."""
+"""The parts of open_clip's model configurations that decide what the encoders are."""
 
 
 def list_open_clip_models() -> list[str]:
@@ -29,7 +29,7 @@ def list_open_clip_models() -> list[str]:
 
 
 def build_open_clip_image_encoder(architecture: str, options: Mapping[str, Any]) -> nn.Module:
-    """Build an untrained image tower, from the global random state.
+    """Build an untrained image encoder, from the global random state.
 
     Parameters
     ----------
@@ -50,19 +50,19 @@ def build_open_clip_image_encoder(architecture: str, options: Mapping[str, Any])
     LabError
         Where the architecture or an option is unknown, or an option impossible.
     """
-    from open_clip.model import _build_vision_tower  # CLIP itself builds both towers with these
+    from open_clip.model import _build_vision_tower  # CLIP itself builds both encoders with these
 
     return _build_encoder(_build_vision_tower, architecture, options, "vision_cfg")
 
 
 def build_open_clip_text_encoder(architecture: str, options: Mapping[str, Any],
                    state: Mapping[str, Tensor]) -> nn.Module:
-    """Build the text tower of CLIP and give it its weights.
+    """Build the text encoder of CLIP and give it its weights.
 
     Parameters
     ----------
     architecture, options
-        As for `build_open_clip_image_encoder`: one entry of the registry describes both towers.
+        As for `build_open_clip_image_encoder`: one entry of the registry describes both encoders.
     state : mapping of str to Tensor
         From ``read_state_dict(path, keys="open_clip_text")``.
 
@@ -83,7 +83,7 @@ def build_open_clip_text_encoder(architecture: str, options: Mapping[str, Any],
     _require_builtin_vocabulary(architecture)
     with torch.random.fork_rng(devices=[]):
         model = _build_encoder(_build_text_tower, architecture, options, "text_cfg")
-    load_weights(model, state, f"the weights do not fit the text tower of {architecture}")
+    load_weights(model, state, f"the weights do not fit the text encoder of {architecture}")
     return model.eval()
 
 
@@ -109,7 +109,7 @@ def _tokenizer(architecture: str) -> Callable[[list[str]], Tensor]:
 
 
 def _require_builtin_vocabulary(architecture: str) -> None:
-    """Refuse models whose vocabulary would have to be downloaded, and their text towers."""
+    """Refuse models whose vocabulary would have to be downloaded, and their text encoder."""
     if any(setting.startswith("hf_") for setting in _model_config(architecture, {})["text_cfg"]):
         raise LabError(f"{architecture} reads words with the files of another project",
                        expected="a model with CLIP's own vocabulary",

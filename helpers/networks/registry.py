@@ -92,12 +92,12 @@ class ReadoutEntry:
 
 @dataclass(**FROZEN)
 class TextEncoderEntry:
-    """The tower that reads, of a network that was taught with captions.
+    """The text encoder, of a network that was trained with captions.
 
     Parameters
     ----------
     file, words : str
-        Its weights, and its words, one a line, beside the network's own file. Empty: both towers
+        Its weights, and its words, one a line, beside the network's own file. Empty: both encoders
         are in one file, with the words of open_clip.
     """
 
@@ -139,7 +139,7 @@ class NetworkEntry:
     readout : ReadoutEntry, optional
         For networks that do not name classes themselves.
     text : TextEncoderEntry, optional
-        For networks that were taught with captions.
+        For networks that were trained with captions.
     """
 
     name: str

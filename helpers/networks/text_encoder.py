@@ -28,7 +28,7 @@ def split_words(text: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The words that a text tower knows.
+    """The words that a text encoder knows.
 
     Parameters
     ----------

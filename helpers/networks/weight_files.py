@@ -14,7 +14,7 @@ from helpers.networks.weights import save_state_dict
 
 
 def weights_file(name: str, data: Path, *, seed: int = 0) -> Path:
-    """Return the file with a network's weights, made present.
+    """Return the file with a network's weights, made available.
 
     Looked for in the zoo and in ``networks/`` of the data directory; fetched otherwise. An
     untrained network is drawn once from its seed and kept, so that every figure sees the same
@@ -61,7 +61,7 @@ def readout_file(name: str, data: Path) -> Path | None:
 
 
 def text_files(name: str, data: Path, *, seed: int = 0) -> tuple[Path, Path]:
-    """Return the file of a network that was taught with captions, and the folder of its others."""
+    """Return the file of a network that was trained with captions, and the folder of its others."""
     image, listed = weights_file(name, data, seed=seed), get_entry(name).text
     for other in (listed.file, listed.words) if listed else ():
         if other and not (image.parent / other).is_file():

@@ -30,7 +30,8 @@ _DENSE_LAYER = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12]\.)")
 
 SHARED_CLIP_TENSORS = ("logit_scale", "logit_bias", "input_resolution", "context_length",
                        "vocab_size")
-"""Tensors in the files of CLIP that neither tower has: the loss's two, and OpenAI's three sizes."""
+"""Tensors in the files of CLIP that neither encoder has: the loss's two, and OpenAI's three sizes.
+"""
 
 
 def read_state_dict(path: Path, *, key: str = "", prefix: str = "",
@@ -48,8 +49,8 @@ def read_state_dict(path: Path, *, key: str = "", prefix: str = "",
         Stripped from the front of every name, for example ``module.``.
     keys : {"", "open_ipcl", "open_clip", "open_clip_text"}
         Whose names the file has, where they are not the network's own: those of open_ipcl, or
-        those of OpenAI's CLIP and of open_clip, of which the image tower is kept, or the text
-        tower.
+        those of OpenAI's CLIP and of open_clip, of which the image encoder is kept, or the text
+        encoder.
 
     Raises
     ------
@@ -179,7 +180,7 @@ def _select_image_encoder(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _select_text_encoder(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Keep what is the text tower's; some files of open_clip put ``text.`` before its names."""
+    """Keep what is the text encoder's; some files of open_clip put ``text.`` before its names."""
     return {name.removeprefix("text."): tensor for name, tensor in state.items()
             if not name.startswith("visual.") and name not in SHARED_CLIP_TENSORS}
 

@@ -1,1 +1,1 @@
-"""Floor 3. Similarity: dissimilarities of patterns, and what the best model could reach."""
+"""Similarity: dissimilarities of patterns, and what the best model could reach."""

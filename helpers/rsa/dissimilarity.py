@@ -14,7 +14,7 @@ from helpers.core.constant_values import centred
 from helpers.core.errors import LabError
 
 MAX_UNDEFINED = 0.1
-"""Published share of a model's dissimilarities that may be undefined (spec 4.5)."""
+"""Published fraction of a model's dissimilarities that may be undefined (authors' classes.py)."""
 MIN_RDM_RANGE = 1e-9
 """Dissimilarities that differ by less are equal: from 0 to 2, they carry errors of about 1e-15."""
 
@@ -83,7 +83,7 @@ def compare_rdms(model: NDArray, measured: NDArray, *,
     ----------
     model, measured : array, float, shape (n_pairs,)
     max_undefined : float
-        Share of the model's entries that may be NaN or infinite; they are left out. More: NaN.
+        Fraction of the model's entries that may be NaN or infinite; they are left out. More: NaN.
     """
     model, measured = np.asarray(model, float), np.asarray(measured, float)
     if model.shape != measured.shape:
@@ -123,7 +123,7 @@ def rsa_r(predicted: NDArray, measured: NDArray, *, max_undefined: float = MAX_U
 
     Notes
     -----
-    Prince et al. (2024), spec 4.5: of fitted responses veRSA, of plain units cRSA.
+    Prince et al. (2024), authors' classes.py: of fitted responses veRSA, of plain units cRSA.
     """
     a, b = _normalise_rows(predicted), _normalise_rows(measured)
     if len(a) != len(b):
@@ -157,7 +157,7 @@ def _squared_overlap(a: NDArray, b: NDArray) -> float:
 
 
 def univariate_r(predicted: NDArray, measured: NDArray) -> float:
-    """Correlate the means over columns, over conditions: veUnivar, cUnivar (spec 4.5).
+    """Correlate the means over columns, over conditions: veUnivar, cUnivar (authors' classes.py).
 
     Parameters
     ----------
@@ -216,7 +216,7 @@ def rdm_permutation_test(model: NDArray, measured: NDArray, *, seed: int, n: int
     Returns
     -------
     float
-        Share of deals, the observed one counted among them, that agree at least as well. NaN
+        Fraction of deals, the observed one counted among them, that agree at least as well. NaN
         where the RDMs have no rank correlation.
     """
     ranks, target = _rank_both(model, measured)

@@ -37,7 +37,7 @@ MAX_CONDITIONS, MAX_VERTICES, N_VERTEX_SUBSETS = 1000, 1000, 3
 """Simulated experiments are no larger. Larger regions are drawn from: so many vertices, so many
 times, without replacement (published: with it, which lets a vertex's noise agree with itself)."""
 SIGNAL_SCALES = np.linspace(0, 2, 21)
-"""Published factors of the signal's covariance (spec 4.7)."""
+"""Published factors of the signal's covariance (authors' notebook nb6)."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def ncsnr(betas: NDArray, *, unit_variance: bool = True) -> NDArray[np.float64]:
 
 
 def ncsnr_noise_ceiling(values: NDArray, n_repeats: int) -> NDArray[np.float64]:
-    """Return ``ncsnr^2 / (ncsnr^2 + 1 / n)``, the signal's share of variance in a mean; r^2."""
+    """Return ``ncsnr^2 / (ncsnr^2 + 1 / n)``, the signal's fraction of variance in a mean; r^2."""
     power = np.asarray(values, float) ** 2
     return power / (power + 1 / n_repeats)
 
@@ -170,7 +170,7 @@ def estimate_noise_ceiling(betas: NDArray, *, statistic: str, seed: int, n_simul
 
 def published_noise_ceiling(betas: NDArray, *, statistic: str, seed: int, n_simulations: int = 50,
                       n_conditions: int = 50) -> NoiseCeiling:
-    """Estimate the same by the published steps (spec 4.7), for comparison; inputs as
+    """Estimate the same by the published steps (authors' notebook nb6), for comparison; inputs as
     `estimate_noise_ceiling`.
 
     The signal's covariance is scaled by that factor of 0, 0.1 ... 2 which brings the simulated

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from helpers.core.errors import LabError
 
 SHRINKAGE = np.linspace(0, 1, 51)
-"""Published levels of shrinkage towards the diagonal (spec 4.7)."""
+"""Published levels of shrinkage towards the diagonal (authors' notebook nb6)."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def check_repeats(betas: NDArray) -> NDArray[np.float64]:
 
 
 def signal_and_noise(betas: NDArray) -> SignalNoiseModel:
-    """Estimate the covariances of signal and noise from repeats (spec 4.7).
+    """Estimate the covariances of signal and noise from repeats (authors' notebook nb6).
 
     Noise: pooled within conditions. Data: of the means over repeats. Both are shrunk towards
     their diagonal, by the published levels, as cross-validated likelihood chooses. Signal: data

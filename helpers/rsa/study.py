@@ -55,7 +55,7 @@ def correlate_layer_rdms(networks: Sequence[Network], stimuli: ImageSource | Non
     Parameters
     ----------
     networks : sequence of Network
-    stimuli : Album, optional
+    stimuli : ImageSource, optional
         The images; None: there are none, and the table is empty.
     measured : dict, name -> array, float, shape (n_pairs,)
     layers : sequence of str

@@ -1,1 +1,1 @@
-"""Floor 5. Notebooks as files: paired, executed, judged fresh by content."""
+"""Notebooks as files: paired, executed, judged fresh by content."""

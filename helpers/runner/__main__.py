@@ -1,4 +1,4 @@
-"""Floor 6. Run the notebooks headless: ``python -m helpers.runner``, or ``make figures``.
+"""Run the notebooks headless: ``python -m helpers.runner``, or ``make figures``.
 
 Each notebook runs in a process of its own, writes into a staging folder, and its files move to
 ``figures/<profile>/`` only when it has finished. What is fresh already is not run again. As many

@@ -145,7 +145,8 @@ def _told(error: PapermillExecutionError, where: str) -> str:
 
 def serve(line: Connection, source: Path, target: Path, parameters: dict[str, object],
           environment: Mapping[str, str], log: Path) -> None:
-    """Execute in this process: cells are told through ``line``, at last the problem and the cost.
+    """Execute in this process: cells are reported through ``line``, at last the problem and the
+    cost.
 
     Parameters
     ----------

@@ -53,7 +53,7 @@ def inputs_key(profile: Profile, names: Iterable[str],
     ----------
     profile : Profile
     names : iterable of str
-        Inputs that the notebook opened, from its ledger: ``set``, ``set/part`` or a network.
+        Inputs that the notebook opened, from its claims table: ``set``, ``set/part`` or a network.
     listings : dict, optional
         Digests of folders that were listed a moment ago; those of others are put in.
     """
@@ -101,7 +101,7 @@ def stamp_path(profile: Profile, stem: str) -> Path:
 
 
 def outputs(folder: Path, stem: str) -> list[Path]:
-    """Return the files that a notebook made: figure, tables, ledger, executed notebook."""
+    """Return the files that a notebook made: figure, tables, claims table, executed notebook."""
     return sorted(path for path in folder.glob(f"{stem}*")
                   if path.stem == stem or path.name.startswith(f"{stem}-"))
 

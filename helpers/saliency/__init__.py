@@ -1,1 +1,1 @@
-"""Floor 3. Where networks look: maps of saliency, and how much of them lies left and right."""
+"""Where networks look: maps of saliency, and how much of them lies left and right."""

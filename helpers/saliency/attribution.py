@@ -118,7 +118,7 @@ def hemifield_occlusion(model: nn.Module, images: Tensor, scores: Tensor) -> Ten
 
 
 def _centred(scores: Tensor) -> Tensor:
-    """Take off each image's mean score; classes that nobody was taught (-inf) count 0."""
+    """Take off each image's mean score; classes that nobody was trained (-inf) count 0."""
     finite = scores.isfinite()
     mean = scores.where(finite, 0).sum(1, keepdim=True) / finite.sum(1, keepdim=True)
     return (scores - mean).where(finite, 0)

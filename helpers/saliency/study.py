@@ -74,7 +74,7 @@ def measure_laterality(run: FineTuningRun, task: ClassificationTask, layer: str,
     Parameters
     ----------
     run : Job
-    task : Task
+    task : ClassificationTask
     layer : str
         That the probe reads.
     layers : sequence of str
@@ -83,8 +83,8 @@ def measure_laterality(run: FineTuningRun, task: ClassificationTask, layer: str,
     Returns
     -------
     dict
-        ``<method> <layer>/<view>`` and ``half removed/<view>``, float64 (n_images,): the index
-        of `helpers.saliency.laterality.laterality_index`, by halves of the frame.
+        ``<method> <layer>/<view>`` and ``hemifield occlusion/<view>``, float64 (n_images,): the
+        index of `helpers.saliency.laterality.laterality_index`, by halves of the frame.
     """
     order = list(run.network.layers)
     for name in select_layer_paths(run.network.layers, [layer, *layers]):
@@ -144,10 +144,10 @@ def saliency_examples(finetuned_models: Sequence[FineTunedModel], names: Sequenc
 
     Parameters
     ----------
-    finetuned_models : sequence of Member
+    finetuned_models : sequence of FineTunedModel
     names : sequence of str
         What the networks are called.
-    task : Task
+    task : ClassificationTask
     layer, heat : str
         That the probe reads; whose maps are weighed.
     image : int

@@ -1,1 +1,1 @@
-"""Floor 3. Selectivity: which units prefer a domain, and what can be read from layers."""
+"""Selectivity: which units prefer a domain, and what can be read from layers."""

@@ -98,8 +98,8 @@ def probe_accuracies(representations: dict[str, NDArray], labels: NDArray, train
     Returns
     -------
     DataFrame
-        Index: names; ``knn, linear`` (shares of the test images whose label is found), and
-        ``chance`` (share of the most frequent label).
+        Index: names; ``knn, linear`` (fractions of the test images whose label is found), and
+        ``chance`` (fraction of the most frequent label).
     """
     chance = np.bincount(labels[test]).max() / test.sum()
     rows = {name: {"knn": knn_accuracy(x[train], labels[train], x[test], labels[test], k=k),

@@ -28,7 +28,7 @@ def knn_accuracy(train_x: NDArray, train_y: NDArray, test_x: NDArray, test_y: ND
     Returns
     -------
     float
-        Share of the test images whose label is found, 0 to 1.
+        Fraction of the test images whose label is found, 0 to 1.
 
     Notes
     -----
@@ -74,7 +74,7 @@ def linear_probe_accuracy(train_x: NDArray, train_y: NDArray, test_x: NDArray, t
     Returns
     -------
     float
-        Share of the test images whose label is found, 0 to 1.
+        Fraction of the test images whose label is found, 0 to 1.
     """
     predicted = predict_linear_probe(train_x, train_y, test_x, penalty=penalty, max_iter=max_iter)
     return float((predicted == test_y).mean())

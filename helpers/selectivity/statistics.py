@@ -1,6 +1,6 @@
 """Which units are selective for a domain, and how strongly.
 
-The published localizer (Prince, Alvarez & Konkle 2024, Methods; spec 2.2): a unit is
+The published localizer (Prince, Alvarez & Konkle 2024, Methods; authors' selectivity.py): a unit is
 d-selective if it responds more to domain d than to *every* other domain, each contrast
 corrected over all units of the layer. All measures start from streamed moments, so no
 activation matrix is ever held.
@@ -19,7 +19,7 @@ from helpers.core.errors import LabError
 from helpers.core.statistics import Moments, step_up_threshold, t_values
 
 ALPHA = 0.05
-"""Published false discovery rate of each contrast (spec 2.2)."""
+"""Published false discovery rate of each contrast (authors' selectivity.py)."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Localization:
 
     @property
     def proportion(self) -> Tensor:
-        """Share of all units of the layer, float64, shape (n_domains,)."""
+        """Fraction of all units of the layer, float64, shape (n_domains,)."""
         return self.mask.double().mean(1)
 
     @property
@@ -140,9 +140,9 @@ def localize_at_alphas(moments: Moments, alphas: Sequence[float]) -> Tensor:
 def select_twofold(moments: Moments, *, ratio: float = 2.0) -> Tensor:
     """Apply the 2x rule: the target's mean is at least twice that of every other domain.
 
-    The published rule (spec 2.3) divides means, so a unit that responds *most negatively* to
-    the target would pass. A unit with a negative mean in any domain is therefore never
-    selective here; on rectified layers the two rules agree.
+    The published rule (authors' selectivity.py and lesioning.py) divides means, so a unit that
+    responds *most negatively* to the target would pass. A unit with a negative mean in any domain
+    is therefore never selective here; on rectified layers the two rules agree.
 
     Returns
     -------
@@ -162,7 +162,8 @@ def max_other_mean(mean: Tensor) -> Tensor:
 
 
 def top_fraction(t_mean: Tensor, fraction: float) -> Tensor:
-    """Select the units above the (1 - fraction) percentile of mean t, per domain (spec 2.3).
+    """Select the units above the (1 - fraction) percentile of mean t, per domain (authors'
+    selectivity.py and lesioning.py).
 
     Parameters
     ----------

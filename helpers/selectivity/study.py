@@ -46,9 +46,9 @@ def measure_generalisation(localizer_result: LocalizerResult,
 
     Parameters
     ----------
-    localizer_result : Localizer
+    localizer_result : LocalizerResult
         Defines the units.
-    independent : Localizer
+    independent : LocalizerResult
         The same network on independent images; its domains include the intact ones.
 
     Returns

@@ -18,7 +18,7 @@ from helpers.core.constant_values import FLAT
 from helpers.core.errors import LabError
 
 TOP_FRACTION = 0.05
-"""Share of the feature maps whose part of the selective units is told."""
+"""Fraction of the feature maps whose part of the selective units is reported."""
 
 
 def normalised_entropy(counts: NDArray) -> float:
@@ -62,7 +62,8 @@ def gini(counts: NDArray) -> float:
 
 
 def top_maps_proportion(counts: NDArray, fraction: float = TOP_FRACTION) -> float:
-    """Return the part of all units that the fullest ``fraction`` share of the bins holds (0 to 1).
+    """Return the part of all units that the fullest ``fraction`` fraction of the bins holds (0 to
+    1).
 
     At least one bin counts; NaN without units.
     """

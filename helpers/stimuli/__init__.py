@@ -1,1 +1,1 @@
-"""Floor 1. Images: image sets in the layouts they come in, decoded batch by batch."""
+"""Images: image sets in the layouts they come in, decoded batch by batch."""

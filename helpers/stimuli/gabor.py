@@ -1,7 +1,8 @@
 """Two descriptions of an image that know no content: Gabor energy, and its main axes.
 
-Published parameters (spec 5.2), without the published flaw: the axes of GistPC are fitted to one
-set of images and applied to every other; the published code fitted them to each set anew.
+Published parameters (authors' notebook nb7), without the published flaw: the axes of GistPC are
+fitted to one set of images and applied to every other; the published code fitted them to each set
+anew.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ def gabor_bank(side: int) -> GaborBank:
 
     Notes
     -----
-    Spec 5.2. For an odd side, as the published 425, the original's frequencies are half a step
+    For an odd side, as the published 425, the original's frequencies are half a step
     off centre (-212.5 ... 211.5); here they are the transform's own (-212 ... 212).
     """
     if side < GRID:

@@ -33,19 +33,19 @@ from helpers.stimuli.image_source import ImageSource
 from helpers.stimuli.places365 import read_validation
 
 DOMAINS = ("faces", "bodies", "objects", "scenes", "characters")
-"""Intact domains, in the order of the authors' domain index (spec 2.1)."""
+"""Intact domains, in the order of the authors' domain index (authors' classes.py)."""
 CORE = ("faces", "bodies", "scenes", "characters")
 """Domains that the first paper's figures are about."""
 
 FLOC = {"adult": "faces", "body": "bodies", "car": "objects", "child": "faces",
         "corridor": "scenes", "house": "scenes", "instrument": "objects", "limb": "bodies",
         "number": "characters", "scrambled": "scrambled", "word": "characters"}
-"""Folders of the VPNL functional localizer and their domains (spec 2.1)."""
+"""Folders of the VPNL functional localizer and their domains (authors' classes.py)."""
 
 CLASSIC = {"1-Faces": "faces", "2-Bodies": "bodies", "3-Scenes": "scenes",
            "4-Words": "characters", "5-Objects": "objects",
            "6-ScrambledObjects": "scrambled objects", "7-ScrambledWords": "scrambled words"}
-"""Folders of the independent probe set (spec 2.1)."""
+"""Folders of the independent probe set (authors' classes.py)."""
 
 IMAGENET = Path(__file__).with_name("imagenet.csv")
 """Class folders of ImageNet-1k in the order of the networks' outputs: wnid, name, superclass."""

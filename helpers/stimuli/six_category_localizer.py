@@ -1,7 +1,7 @@
 """A localizer of six sets: faces, bodies, scenes, words, scrambled scenes, scrambled words.
 
 Made from the images of another localizer, as they are opened. All become grey, with one mean and
-one spread of luminance, so that no set is told by its light.
+one spread of luminance, so that no set is reported by its light.
 """
 
 from __future__ import annotations

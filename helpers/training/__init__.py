@@ -1,1 +1,1 @@
-"""Floor 2. Training: losses, views, one loop, and linear readouts of frozen networks."""
+"""Training: losses, views, one loop, and linear readouts of frozen networks."""

@@ -26,7 +26,7 @@ class Augmentation:
     size : int
         Side of a view, px.
     crop_scale : tuple of 2 float
-        Smallest and largest share of the image's area in a crop.
+        Smallest and largest fraction of the image's area in a crop.
     aspect : float
         Crops have width / height between 1 / aspect and aspect.
     flip : float
@@ -34,7 +34,7 @@ class Augmentation:
     brightness, contrast, saturation : float
         Factors are drawn between 1 - value and 1 + value.
     hue : float
-        Largest turn of the hue, as a share of the circle.
+        Largest turn of the hue, as a fraction of the circle.
     jitter, grey, blur : float
         Probabilities of any colour change, of losing colour, and of blurring.
     mean, std : tuple of 3 float

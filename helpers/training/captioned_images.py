@@ -1,4 +1,4 @@
-"""Images with captions in memory, and two towers taught with them."""
+"""Images with captions in memory, and two encoders trained with them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from helpers.stimuli.decode import decode_rgb
 from helpers.training.loop import StepCallback, TrainingHistory, TrainingRecipe, train
 
 MIN_WORD_COUNT = 10
-"""A word that occurs more rarely is no word to the text tower."""
+"""A word that occurs more rarely is no word to the text encoder."""
 
 
 @dataclass(frozen=True)
@@ -105,13 +105,13 @@ def train_clip(model: nn.Module, captioned: CaptionedImages, recipe: TrainingRec
                  steps: int | None = None, mixed_precision: bool | None = None,
                  on_step: StepCallback
                | None = None) -> tuple[TextEncoder, Vocabulary, TrainingHistory]:
-    """Train a network in place, with a text tower of its own, to match images and captions.
+    """Train a network in place, with a text encoder of its own, to match images and captions.
 
     Parameters
     ----------
     model : nn.Module
         Maps (n, 3, size, size) to (n, width).
-    captioned : Captioned
+    captioned : CaptionedImages
     recipe : Recipe
         Of the objective "clip".
     width : int
@@ -121,7 +121,7 @@ def train_clip(model: nn.Module, captioned: CaptionedImages, recipe: TrainingRec
     words : Vocabulary, optional
         By default learned from the captions.
     layers : int
-        Of the text tower.
+        Of the text encoder.
 
     Returns
     -------

@@ -78,7 +78,7 @@ class Classifier:
                 "preprocessing": self.preprocessing}
 
     def summarise_weights(self) -> dict[str, float]:
-        """Return share of readout weights below .001, mean and SD of their magnitude (spec 6.4)."""
+        """Return fraction of readout weights below .001, mean and SD of their magnitude ."""
         if self.weight is None:
             return {}
         size = self.weight.abs()
@@ -198,7 +198,7 @@ def read_readout_weight(path: Path, n_units: int) -> Tensor:
     ----------
     path : Path
         Safetensors with one tensor ``readout.weight``; or a PyTorch checkpoint whose state dict,
-        under ``model``, ends with the readout (spec 3.1).
+        under ``model``, ends with the readout (authors' readout.py).
     n_units : int
         Width of the layer that is read.
 

@@ -45,7 +45,7 @@ class TrainingRecipe:
     learning_rate, weight_decay : float
         Of AdamW; the decay spares vectors (norms and biases).
     warmup : float
-        Share of the steps in which the learning rate rises; then it falls as a cosine.
+        Fraction of the steps in which the learning rate rises; then it falls as a cosine.
     lam : float
         Barlow Twins: weight of the redundancy term.
     temperature : float
@@ -132,7 +132,7 @@ def train(model: nn.Module, images: Tensor, labels: Tensor, recipe: TrainingReci
 
     Returns
     -------
-    Record
+    TrainingHistory
 
     Raises
     ------

@@ -1,7 +1,8 @@
 """A linear readout on a frozen network: from features to the names of classes.
 
 Cross-entropy plus a penalty on the magnitude of positive and of negative weights, stochastic
-gradient descent with one cycle of the learning rate (Prince, Alvarez & Konkle 2024; spec 3.1).
+gradient descent with one cycle of the learning rate (Prince, Alvarez & Konkle 2024; authors'
+readout.py).
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ def text_embedding_targets(captions: Sequence[Sequence[str]], *, width: int, min
 
     Notes
     -----
-    Deerwester et al. (1990). Which text embeddings Lu & Wang (2025) taught their network with, if
+    Deerwester et al. (1990). Which text embeddings Lu & Wang (2025) trained their network with, if
     any, is unknown.
     """
     documents = [document for image_captions in captions for document in image_captions]
