@@ -1,0 +1,168 @@
+"""A whole study of concepts on tiny NSD files: counts, regions, patterns, percent; its panels."""
+
+from __future__ import annotations
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from matplotlib.figure import Figure
+from PIL import Image
+from scipy.stats import ttest_1samp
+from support.brain_files import write_tiny_annotations, write_tiny_nsd
+
+from helpers.brains.nsd import NSD
+from helpers.brains.surfaces import Surface
+from helpers.concepts import plots
+from helpers.concepts.merge_tree import Persistence
+from helpers.concepts.study import ConceptStudy
+from helpers.concepts.suppression import p_below_zero, suppression_levels
+from helpers.config.shared_concepts import ConceptSpec, DecoderTraining, DecodingSpec
+from helpers.core.errors import LabError
+from helpers.decoding.embedding_space import EmbeddingSpace
+from helpers.decoding.study import DecodingStudy
+from helpers.decoding.vectors import unit
+
+matplotlib.use("agg")
+
+
+@pytest.fixture(scope="module")
+def study(private_module):
+    """Open a study of five participants whose embeddings are what all their voxels tell."""
+    root = write_tiny_nsd(private_module / "nsd", n_shared=12, n_own=60, n_subjects=5)
+    write_tiny_annotations(root)
+    cohort = NSD(root, n_pool=40, n_batches=2, n_shared=0)
+    rng = np.random.default_rng(0)
+    vectors = rng.standard_normal((len(cohort.info), 6))
+    for subject in cohort.subjects:
+        found = cohort.whole_brain(subject, -1.0)
+        signal = np.nanmean(found.betas, axis=1)[:, :90]
+        vectors[found.conditions] = signal @ np.repeat(np.eye(6), 15, axis=0)
+    space = EmbeddingSpace("drawn", unit(vectors).astype(np.float32), "0" * 64,
+                           lambda texts: vectors)
+    spec = DecodingSpec("x", n_test=16, n_validation=10, n_pool=8, training=DecoderTraining(
+        iterations=150, batch_size=32, learning_rate=1e-2, n_seeds=2))
+    decoding = DecodingStudy(cohort, space, spec, 0, torch.device("cpu"))
+    return ConceptStudy(decoding, ConceptSpec(eps=(.2, .4, .6), n_nulls=3, min_count=1))
+
+
+@pytest.mark.slow
+def test_a_study_agrees_with_counting_by_hand(study):
+    found = study.concepts
+    assert found.n_clusters >= 1 and found.eps == study.spec.eps[study.chosen[0]]
+    assert study.rotation_null.shape == (3, 3) and study.permutation_null.shape == (1, 3)
+    for concept in range(found.n_clusters):
+        where = study.where(concept)
+        for number, subject in enumerate(study.subjects):
+            mine = sum(len(vertex) for (name, _), vertex in where.items() if name == subject)
+            assert mine == found.expanded_counts()[concept, number]
+        inside = sum((study.decoding.trials(subject).members["PPA"] & (labels == concept)).sum()
+                     for subject, labels in zip(study.subjects, found.labels))
+        assert study.fraction_in_regions(["PPA"])[concept] == inside / found.counts()[concept].sum()
+    assert np.isnan(study.fraction_in_regions(["LOC"])).all() and len(
+        study.roi_overlap()) == found.n_clusters
+    assert {"cat", "dog", "pizza", "red"} <= set(study.words)
+
+
+def test_patterns_are_covariances_with_the_prediction(study):
+    subject = study.subjects[1]
+    trials, decoder = study.decoding.trials(subject), study.decoding.decoders(subject)[0]
+    seen = trials.responses[trials.of(trials.splits[0].train)].astype(float)
+    both = np.cov(seen.T, (seen @ decoder.weight.T).T, bias=True)
+    np.testing.assert_allclose(study.patterns()[subject], both[:len(seen.T), len(seen.T):],
+                               atol=1e-4)
+
+
+def test_percent_signal_change_is_that_of_the_voxels_that_were_clustered(study):
+    subject = study.subjects[1]
+    trials, test = study.decoding.trials(subject), study.test_conditions(subject)
+    percent = study.percent_signal_change(subject)
+    assert percent.shape == (16, trials.responses.shape[1])
+    raw, place = study.decoding.cohort.percent(subject, -1.0), 7
+    column = np.flatnonzero((raw.hemisphere == trials.hemisphere[place])
+                            & (raw.vertex == trials.vertex[place]))[0]
+    mean = np.nanmean(raw.betas[raw.rows(test)], axis=1)[:, column]
+    np.testing.assert_allclose(percent[:, place], mean, rtol=1e-5)
+    levels = suppression_levels(study, {subject: percent}, share=.25)
+    one = levels.iloc[0]
+    near = study.decoding.space.vectors[test] @ study.centroids[one["concept"]]
+    order = np.argsort(-near)
+    assert one["most"] == pytest.approx(percent[order[:4], one["voxel"]].mean(), rel=1e-5)
+    assert one["least"] == pytest.approx(percent[order[-4:], one["voxel"]].mean(), rel=1e-5)
+    assert suppression_levels(study, {subject: None}).empty
+
+
+def test_the_test_below_baseline_is_scipys():
+    values = np.random.default_rng(0).normal(-.3, 1, 12)
+    assert p_below_zero(values) == pytest.approx(ttest_1samp(values, 0, alternative="less").pvalue)
+    assert p_below_zero(np.full(3, -1.0)) == 0 and p_below_zero(np.zeros(3)) == 1
+
+
+def test_objects_and_others_are_asked_of_held_out_images(study):
+    labels = study.object_labels()
+    assert labels.empty  # sixteen test images hold no object often enough
+    without = study.leave_one_out()
+    assert len(without) == len(study.subjects) * study.concepts.n_clusters
+    assert without["again"].max() <= 1 and without["r"].dropna().between(-1, 1).all()
+
+
+def test_bad_tables_are_told():
+    for wrong, said in (({"eps": (.5, .4)}, "rising radii"), ({"eps": (.5, 2.0)}, "less than 2"),
+                        ({"n_nulls": 0}, "n_nulls"), ({"expansion": -.1}, "expansion")):
+        with pytest.raises((ValueError, LabError), match=said):
+            ConceptSpec(**wrong)
+    for wrong in ({}, {"network": "x", "n_test": 5, "n_pool": 9}):
+        with pytest.raises(LabError, match="the decoding (names|has)"):
+            DecodingSpec(**wrong)
+
+
+def sheet(depth):
+    """Return a sheet of 5 x 4 points, flat where its depth is 0."""
+    x, y = np.meshgrid(np.arange(5.0), np.arange(4.0), indexing="ij")
+    points = np.stack([x.ravel(), y.ravel(), depth * np.sin(x.ravel())], axis=1)
+    number = np.arange(20).reshape(5, 4)
+    a, b, c, d = number[:-1, :-1], number[1:, :-1], number[:-1, 1:], number[1:, 1:]
+    faces = np.concatenate([np.stack([a, b, c], -1).reshape(-1, 3),
+                            np.stack([b, d, c], -1).reshape(-1, 3)])
+    return Surface(points, faces, np.arange(20))
+
+
+def test_maps_are_drawn_flat_over_one_another_or_folded_one_by_one():
+    people, inside = ["a", "b"], {("a", "lh"): np.array([1, 2]), ("b", "lh"): np.array([3, 4, 5])}
+    flat = {place: sheet(0) for place in inside}
+    axes = Figure().add_subplot(**plots.map_axes(flat))
+    plots.concept_map(axes, flat, inside, people)
+    dots = [one.get_offsets() for one in axes.collections if len(one.get_offsets()) in (2, 3)]
+    np.testing.assert_array_equal(dots[1], flat["b", "lh"].points[[3, 4, 5]][:, [1, 0]])
+    folded = {place: sheet(1.5) for place in inside}
+    figure = Figure()
+    axes = figure.add_subplot(**plots.map_axes(folded))
+    assert axes.name == "3d"
+    plots.concept_map(axes, folded, inside, people)
+    assert len(axes.collections) == 1
+    plots.concept_map(figure.add_subplot(), {}, inside, people)
+
+
+def test_panels_show_what_they_are_given():
+    axes = Figure().add_subplot()
+    plots.image_strip(axes, [Image.new("RGB", (9, 9), c) for c in ("red", "blue")], 2,
+                                 "k")
+    shown = axes.images[0].get_array()
+    assert shown[5, 5].tolist() == [255, 0, 0] and shown[5, 70].tolist() == [0, 0, 255]
+    axes = Figure().add_subplot()
+    plots.count_bars(axes, [3, 0], ["a", "b"])
+    assert [bar.get_width() for bar in axes.patches] == [3, 0]
+    axes = Figure().add_subplot()
+    persistence = Persistence(np.array([.1, .2]), np.array([np.inf, .5]), np.arange(2),
+                              np.array([9, 3]))
+    plots.persistence_bars(axes, persistence)
+    ends = [segment[1][0] for segment in axes.collections[0].get_segments()]
+    assert ends == pytest.approx([.5, .22])
+    axes = Figure().add_subplot()
+    table = pd.DataFrame({"x": [3, 1], "y": [0, 1]}, index=["food", "cars"])
+    plots.ground_truth_matrix(axes, table)
+    np.testing.assert_allclose(axes.images[0].get_array(), [[1, 0], [.5, .5]])
+    axes = Figure().add_subplot()
+    plots.null_lines(axes, [.1, .2], [4, 8], {"turned": np.array([[1, 2], [3, 4]])}, .2)
+    assert axes.lines[1].get_ydata().tolist() == [2, 3]

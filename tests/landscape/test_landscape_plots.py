@@ -1,0 +1,439 @@
+"""Panels of the landscape and of glances: what is drawn is what the tables say.
+
+The published panel of saliency has two probabilities exchanged. Here every number is computed a
+second time, from the image that it stands over.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import combinations
+
+import matplotlib
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import Normalize, same_color
+from matplotlib.markers import MarkerStyle
+from PIL import Image
+from support.finetuned_models import (  # noqa: F401  (fixtures are used by their names)
+    readout,
+    seen_by,
+    shared,
+    single,
+    study_of,
+    task_of,
+    weights_of,
+)
+
+from helpers.core.errors import LabError
+from helpers.finetuning.plots import CONDITION_STYLES, GROUP_COLOURS
+from helpers.landscape import plots
+from helpers.landscape.classification import fit_probe
+from helpers.landscape.plots import MARKERS, marker_key
+from helpers.saliency import plots as saliency_plots
+from helpers.saliency import study
+from helpers.saliency.plots import saliency_panel
+from helpers.saliency.study import VIEWS, saliency_examples
+
+matplotlib.use("Agg")
+
+
+@pytest.fixture
+def axes():
+    figure, made = plt.subplots()
+    yield made
+    plt.close(figure)
+
+
+# ---- the panel of glances -----------------------------------------------------------------------
+
+NAMES = ("pretrained", "left V1v", "right V1v")
+
+
+class Panel:
+    """Three networks' looks at one image and its mirror image, and the same by hand.
+
+    ``expected`` has the probability of the true class by (network, view), ``saliency_map`` the map,
+    and ``pixels`` the image by view, none of them made by the helpers that draw the panel.
+    """
+
+    def __init__(self) -> None:
+        self.task = task_of(strength=0.2)
+        self.finetuned_models = study_of(hemispheres="apart", rois=("V1v",),
+                                         subjects=("A",)).networks(
+            ["pretrained", "contrastive"])
+        assert [m.hemisphere for m in self.finetuned_models] == ["none", "lh", "rh"]
+        weights = {name: weights_of(m.run) for name, m in zip(NAMES, self.finetuned_models)}
+        chains = {name: readout(values, self.task) for name, values in weights.items()}
+        self.features, self.every = {}, {}
+        for name, chain in chains.items():
+            for view, step in zip(VIEWS, (1, -1)):
+                seen = seen_by(weights[name], self.task.pixels[self.task.test_idx][..., ::step])
+                self.features[name, view] = seen
+                p = np.c_[chain.predict_proba(seen), np.zeros(len(seen))]
+                self.every[name, view] = p[np.arange(len(seen)), self.task.truth]
+        gaps = np.diff(np.sort(list(self.every.values()), axis=0), axis=0).min(0)
+        self.image, self.gap = int(gaps.argmax()), float(gaps.max())
+        self.expected = {key: float(p[self.image]) for key, p in self.every.items()}
+        self.true = int(self.task.truth[self.image])
+        original = self.task.pixels[self.task.test_idx[self.image]]
+        self.pixels = {"original": original, "mirrored": original[:, :, ::-1]}
+        self.saliency_map = {(name, view): self.map(m, name, view)
+                             for name, m in zip(NAMES, self.finetuned_models)
+                     for view in VIEWS}
+
+    def map(self, finetuned_model, name, view) -> np.ndarray:
+        """Compute Grad-CAM of the ReLU: the gradient is the weights of the probe."""
+        weight = fit_probe(finetuned_model.run, self.task, "relu")["weight"][self.true]
+        mean = weight.reshape(4, 7, 7).mean((1, 2))[:, None, None]
+        seen = self.features[name, view][self.image]
+        return np.maximum((mean * seen.reshape(4, 7, 7)).sum(0), 0)
+
+    def examples(self):
+        return saliency_examples(self.finetuned_models, NAMES, self.task, "relu", "relu",
+                                 self.image)
+
+
+@pytest.fixture(scope="module")
+def panel(shared):  # noqa: F811
+    return Panel()
+
+
+@pytest.fixture
+def row():
+    figure, made = plt.subplots(1, 6)
+    yield list(made)
+    plt.close(figure)
+
+
+def check(panel: Panel, row) -> set:
+    """Hold every number to the image that it stands over; return what was shown."""
+    found = set()
+    for axes in row:
+        shown, over = (np.asarray(image.get_array()) for image in axes.images)
+        (view,) = [view for view, pixels in panel.pixels.items()
+                   if np.array_equal(shown, pixels.transpose(1, 2, 0))]
+        (name,) = [name for name in NAMES if np.allclose(over,
+                                                         drawn(panel.saliency_map[name, view]),
+                                                         atol=1e-4 + 1e-3 * over.max())]
+        above, below = axes.get_title().split("\n")
+        assert above == f"{name}, {view}"
+        what, number = below.split(" = ")
+        assert what == f"p(class {panel.true})" and len(number) == 4
+        assert abs(float(number) - panel.expected[name, view]) < 0.0052  # two digits are written
+        found.add((name, view))
+    return found
+
+
+def drawn(saliency_map: np.ndarray) -> np.ndarray:
+    """Bring a map to the size of its image."""
+    return np.asarray(Image.fromarray(saliency_map.astype(np.float32)).resize(
+        (32, 32), Image.Resampling.BICUBIC))
+
+
+def test_every_probability_stands_over_the_image_and_network_it_belongs_to(panel, row):
+    for axes, example in zip(row, panel.examples()):
+        saliency_panel(axes, example)
+    assert check(panel, row) == {(name, view) for name in NAMES for view in VIEWS}
+    texts = [axes.get_title().split("\n")[1] for axes in row]
+    assert panel.gap > 0.02 and len(set(texts)) == 6, "any two exchanged are noticed"
+
+
+def test_the_published_mistake_and_any_other_exchange_would_be_noticed(panel, row):
+    """Published: the numbers of "right, original" and "left, mirrored" are exchanged."""
+    for axes, example in zip(row, panel.examples()):
+        saliency_panel(axes, example)
+    right, left = (next(axes for axes in row if axes.get_title().startswith(name)) for name in (
+        "right V1v, original", "left V1v, mirrored"))
+    pairs = list(combinations(row, 2))
+    assert (left, right) in pairs or (right, left) in pairs
+    for one, other in pairs:
+        before = one.get_title(), other.get_title()
+        (a, p), (b, q) = (title.split("\n") for title in before)
+        one.set_title(f"{a}\n{q}")
+        other.set_title(f"{b}\n{p}")
+        with pytest.raises(AssertionError):
+            check(panel, row)
+        one.set_title(before[1])
+        other.set_title(before[0])
+        with pytest.raises(AssertionError):
+            check(panel, row)
+        one.set_title(before[0])
+        other.set_title(before[1])
+    check(panel, row)
+
+
+@pytest.mark.parametrize("wrong", ["views", "networks", "class"])
+def test_a_glance_with_anothers_probability_would_be_noticed(panel, row, wrong):
+    """Deliberately wrong copies: of the other view, the next network, the likeliest class."""
+    examples = panel.examples()
+    other = {"views": [1, 0, 3, 2, 5, 4], "networks": [2, 3, 4, 5, 0, 1], "class": range(6)}[wrong]
+    for axes, example, place in zip(row, examples, other):
+        probability = (1 - example.probability if wrong == "class" else examples[place].probability)
+        saliency_panel(axes, replace(example, probability=probability))
+    with pytest.raises(AssertionError):
+        check(panel, row)
+
+
+def test_images_shown_the_wrong_way_round_would_be_noticed(panel, row, monkeypatch):
+    plain = study._original_and_mirrored
+    monkeypatch.setattr(study, "_original_and_mirrored", lambda pixels: dict(zip(
+        VIEWS, reversed(plain(pixels).values()))))
+    for axes, example in zip(row, panel.examples()):
+        saliency_panel(axes, example)
+    with pytest.raises(AssertionError):
+        check(panel, row)
+
+
+def test_a_glance_is_one_record_of_what_was_shown_and_found(panel):
+    examples = panel.examples()
+    assert [(one.network, one.view) for one in examples] == [(n, v) for n in NAMES for v in VIEWS]
+    for one in examples:
+        key = one.network, one.view
+        assert one.true_class == f"class {panel.true}"
+        assert one.probability == pytest.approx(panel.expected[key], abs=1e-3)
+        np.testing.assert_array_equal(one.pixels, panel.pixels[one.view])
+        np.testing.assert_allclose(one.saliency_map, panel.saliency_map[key], atol=1e-4)
+    np.testing.assert_allclose(fit_probe(panel.finetuned_models[1].run, panel.task,
+                                         "relu")["log_probs"][
+        panel.image, panel.true], np.log(examples[2].probability), atol=1e-4)
+
+
+def test_the_map_of_a_glance_is_by_the_method_that_is_asked_for(panel):
+    weight = fit_probe(panel.finetuned_models[1].run, panel.task, "relu")["weight"][panel.true]
+    examples = saliency_examples(panel.finetuned_models, NAMES, panel.task, "relu", "relu",
+                                 panel.image,
+                    method="HiResCAM")
+    for one in examples[2:4]:
+        seen = panel.features[one.network, one.view][panel.image]
+        expected = np.maximum((weight * seen).reshape(4, 7, 7).sum(0), 0)
+        np.testing.assert_allclose(one.saliency_map, expected, atol=1e-4)
+        assert one.probability == pytest.approx(panel.expected[one.network, one.view], abs=1e-3)
+
+
+def test_a_glance_calls_classes_by_their_names(panel):
+    names = ["n01440764", "056.dog", "school_bus", "n02084071"]
+    names[panel.true] = "n01440764"
+    task = replace(panel.task, classes=tuple(names))
+    examples = saliency_examples(panel.finetuned_models[:1], NAMES, task, "relu", "relu",
+                                 panel.image)
+    assert {one.true_class for one in examples} == {"tench"}
+
+
+def test_only_held_out_images_are_glanced_at(panel):
+    n = len(panel.task.test_idx)
+    for place in (-1, n):
+        with pytest.raises(LabError, match=f"image {place}(?s:.)*0 to {n - 1}"):
+            saliency_examples(panel.finetuned_models, NAMES, panel.task, "relu", "relu", place)
+
+
+def test_the_map_is_over_its_image_and_the_middle_is_marked(axes):
+    saliency_map = np.zeros((4, 4), np.float32)
+    saliency_map[1, 0] = 2.0
+    pixels = np.random.default_rng(0).integers(0, 255, (3, 8, 8), dtype=np.uint8)
+    saliency_panel(axes, study.SaliencyExample("a", "original", pixels, saliency_map, "dog", 0.126))
+    image, over = axes.images
+    np.testing.assert_array_equal(image.get_array(), pixels.transpose(1, 2, 0))
+    assert image.get_extent() == over.get_extent() and over.get_array().shape == (8, 8)
+    peak = np.unravel_index(over.get_array().argmax(), (8, 8))
+    assert peak[0] in (2, 3) and peak[1] in (0, 1) and over.get_clim()[0] == 0
+    assert 0 < over.get_alpha() < 1
+    assert axes.lines[0].get_xdata()[0] == 3.5
+    assert axes.get_title() == "a, original\np(dog) = 0.13" and not axes.axison
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_map_of_nothing_is_drawn_as_nothing(axes):
+    saliency_panel(axes, study.SaliencyExample("a", "mirrored", np.zeros((3, 8, 8), np.uint8),
+                                      np.zeros((2, 2), np.float32), "dog", 0.0))
+    axes.figure.canvas.draw()
+    low, high = axes.images[1].get_clim()
+    assert low == 0 < high and (axes.images[1].get_array() == 0).all()
+
+
+# ---- maps of models -----------------------------------------------------------------------------
+
+MEMBERS = pd.DataFrame([
+    ("none", "none", "none", "none", "untrained", 0.1),
+    ("none", "none", "none", "none", "pretrained", 0.9),
+    ("A", "V1v", "lh", "early", "contrastive", 0.2), ("A", "V2d", "rh", "early", "regression", 0.3),
+    ("A", "V1v", "both", "early", "shuffled", 0.4),
+    ("A", "EBA", "lh", "higher", "contrastive", 0.5),
+    ("B", "FFA-1", "rh", "higher", "contrastive", 0.6), ("B", "PPA", "both", "higher", "x", 0.7),
+    ("B", "VWFA-1", "lh", "higher", "contrastive", 0.75), ("C", "LOC", "lh", "higher", "x", 0.8),
+    ("C", "ventral", "rh", "higher", "x", 0.65),
+    ("all", "V3v", "rh", "early", "pooled, avg", 0.35),
+    ("all", "OPA", "lh", "higher", "pooled, const", 0.45)],
+    columns=["donor", "roi", "hemisphere", "group", "condition", "accuracy"])
+MARKED = ["untrained", "pretrained", "early, left", "early, right", "early", "bodies", "faces",
+          "scenes", "characters", "objects", "objects", "early, right", "scenes"]
+
+
+def test_networks_are_marked_by_what_they_were_tuned_to():
+    found = [marker_key(*row) for row in MEMBERS[["roi", "hemisphere", "group",
+                                                  "condition"]].to_numpy()]
+    assert found == MARKED
+    assert len(set(MARKERS.values())) == len(MARKERS)
+    assert [MARKERS[name] for name in ("early, left", "early, right", "bodies", "faces", "scenes",
+                                     "characters", "pretrained", "truth")] == [*"<>^osv*D"]
+
+
+def scattered(axes) -> dict:
+    """Return x -> what is drawn there, each property of one point."""
+    found = {}
+    for one in axes.collections:
+        colours = one.cmap(one.norm(one.get_array())) if one.get_array() is not None else None
+        for i, place in enumerate(one.get_offsets()):
+            of = lambda values, i=i: values[i % len(values)]  # noqa: E731
+            found[round(float(place[0]), 6)] = {
+                "y": float(place[1]), "path": one.get_paths()[0], "edge": of(one.get_edgecolors()),
+                "face": of(one.get_facecolors() if colours is None else colours),
+                "value": None if colours is None else float(one.get_array()[i]),
+                "norm": one.norm, "width": of(one.get_linewidths()), "z": one.get_zorder()}
+    return found
+
+
+def same_marker(path, marker: str) -> bool:
+    style = MarkerStyle(marker)
+    expected = style.get_path().transformed(style.get_transform())
+    return path.vertices.shape == expected.vertices.shape and np.allclose(path.vertices,
+                                                                          expected.vertices)
+
+
+def test_a_map_of_models_says_what_each_was_tuned_to_and_how_well_it_does(axes):
+    points = np.random.default_rng(0).normal(size=(len(MEMBERS), 2))
+    norm, finetuned_models = Normalize(0.0,
+                                       1.0), MEMBERS.set_index(np.arange(len(MEMBERS))[::-1] + 40)
+    plots.model_map(axes, finetuned_models, points, "accuracy", norm, references={
+        "truth": np.array([3.0, -1.0, 99.0]), "ignorance": np.array([-3.0, 2.0, 88.0])})
+    found = scattered(axes)
+    assert len(found) == len(MEMBERS) + 2
+    for (x, y), row, mark in zip(points, MEMBERS.to_dict("records"), MARKED):
+        one = found[round(x, 6)]
+        assert one["y"] == pytest.approx(y) and same_marker(one["path"], MARKERS[mark])
+        assert one["value"] == row["accuracy"] and one["norm"] is norm
+        np.testing.assert_allclose(one["face"], matplotlib.colormaps["viridis"](row["accuracy"]))
+        assert same_color(one["edge"], "magenta" if row["donor"] == "all" else "k")
+        assert (one["width"] > 0.5) == (row["donor"] == "all")
+    assert found[3.0]["y"] == -1 and found[-3.0]["y"] == 2
+    for x, name in ((3.0, "truth"), (-3.0, "ignorance")):
+        assert same_marker(found[x]["path"], MARKERS[name]) and same_color(found[x]["face"], "w")
+        (text,) = [one for one in axes.texts if one.get_text() == name]
+        assert text.xy[0] == x
+        assert found[x]["z"] < min(one["z"] for place, one in found.items() if abs(place) != 3)
+
+
+def test_a_map_without_points_beside_it_has_networks_alone(axes):
+    points = np.c_[np.arange(13.0), np.zeros(13)]
+    plots.model_map(axes, MEMBERS, points, "accuracy", Normalize(0, 1))
+    assert sorted(scattered(axes)) == list(range(13)) and not axes.texts
+
+
+@pytest.mark.parametrize("signs, explained, names", [
+    ([1, 1, -1], [0.5, 0.75, 0.9], ("InPCA 1 (50%)", "InPCA 2 (25%)")),
+    ([1, -1, 1], [0.61, 0.8, 0.9], ("InPCA 1 (61%)", "InPCA 2, imaginary (19%)")),
+    ([-1, 1, 1], [0.4, 0.6, 0.9], ("InPCA 1, imaginary (40%)", "InPCA 2 (20%)"))])
+def test_axes_say_whether_they_are_imaginary_and_their_own_share(axes, signs, explained, names):
+    plots.label_inpca_axes(axes, np.array(signs), np.array(explained))
+    assert (axes.get_xlabel(), axes.get_ylabel()) == names
+
+
+def test_the_legend_calls_domains_as_the_paper_does():
+    names = ["early, left", "scenes", "characters", "pretrained", "truth"]
+    found = plots.marker_handles(names)
+    assert [one.get_label() for one in found] == ["early, left", "places", "words", "pretrained",
+                                                  "truth"]
+    assert [one.get_marker() for one in found] == [MARKERS[name] for name in names]
+    assert [same_color(one.get_markerfacecolor(), "white") for one in found] == [False] * 4 + [True]
+
+
+# ---- gain and loss ------------------------------------------------------------------------------
+
+def test_a_trade_is_gain_against_change_in_the_colour_of_its_kind(axes):
+    rows = [("contrastive", "early", 0.1, -0.3), ("contrastive", "higher", 0.2, -0.2),
+            ("regression", "early", 0.3, -0.1), ("shuffled", "early", 0.4, -0.15),
+            ("shuffled", "higher", 0.5, -0.05), ("pooled, avg", "early", 9.0, 0.5)]
+    table = pd.DataFrame(rows, columns=["condition", "group", "gain", "change"])
+    plots.trade_off(axes, table, ["contrastive", "regression", "shuffled"])
+    found = scattered(axes)
+    assert len(found) == 5, "kinds that were not asked for are left out"
+    for condition, group, gain, change in rows[:5]:
+        one, (colour, marker) = found[change], CONDITION_STYLES[condition]
+        assert one["y"] == gain and same_marker(one["path"], marker)
+        if marker != "x":
+            assert same_color(one["edge"], colour)
+            assert same_color(one["face"], "white" if group == "early" else colour)
+        else:
+            assert same_color(one["edge"], colour)
+    assert axes.xaxis.get_major_formatter()(-0.25, 0) == "-25%"
+
+
+def test_the_way_is_the_mean_over_regions_then_over_participants(axes):
+    """A has two early regions, B one: each participant counts once."""
+    rows = [("A", "early", 0.0, 0.0, 0.0), ("A", "early", 0.0, 0.0, 0.0),
+            ("B", "early", 0.0, 0.0, 0.0), ("A", "early", 1.0, 0.2, -0.4),
+            ("A", "early", 1.0, 0.4, -0.2), ("B", "early", 1.0, 0.1, -0.1),
+            ("A", "higher", 0.0, 0.0, 0.0), ("A", "higher", 1.0, 0.7, -0.6)]
+    table = pd.DataFrame(rows, columns=["donor", "group", "interpolation", "gain", "change"])
+    plots.interpolation_paths(axes, table)
+    drawn_ = [(one.get_xydata().tolist(), one.get_color(), one.get_label(), one.get_marker())
+              for one in axes.lines if len(one.get_xydata()) and one.get_linestyle() == "-"]
+    thick = {label: (np.array(points), colour) for points, colour, label, marker in drawn_
+             if marker == "o"}
+    assert set(thick) == {"early", "higher"}
+    np.testing.assert_allclose(thick["early"][0], [[0, 0], [-0.2, 0.2]], atol=1e-12)
+    np.testing.assert_allclose(thick["higher"][0], [[0, 0], [-0.6, 0.7]], atol=1e-12)
+    assert {name: colour for name, (_, colour) in thick.items()} == GROUP_COLOURS
+    thin = [np.array(points) for points, _, _, marker in drawn_ if marker != "o"]
+    assert len(thin) == 3
+    ends = sorted(tuple(one[-1].round(6)) for one in thin)
+    assert ends == [(-0.6, 0.7), (-0.3, 0.3), (-0.1, 0.1)]
+    assert [(text.get_text(), tuple(np.round(text.xy, 6))) for text in axes.texts] == [
+        ("0", (0, 0)), ("1", (-0.2, 0.2)), ("0", (0, 0)), ("1", (-0.6, 0.7))]
+
+
+# ---- laterality ---------------------------------------------------------------------------------
+
+def test_left_is_blue_and_right_crimson_and_black_is_the_mean(axes):
+    rows = [("A", "V1v", "lh", 0.3), ("B", "V1v", "lh", 0.5), ("A", "V1v", "rh", -0.2),
+            ("A", "hV4", "rh", 0.1), ("B", "hV4", "rh", -0.3), ("A", "V3d", "lh", 0.9)]
+    table = pd.DataFrame(rows, columns=["donor", "roi", "hemisphere", "bias"])
+    table = table.assign(low=table["bias"] - 0.05, high=table["bias"] + 0.07)
+    saliency_plots.laterality_dots(axes, table, ["V1v", "hV4"])
+    dots = [one for one in axes.lines if one.get_marker() == "."]
+    found = {(one.get_color(), round(float(np.mean(one.get_xdata())))):
+             one.get_ydata().tolist() for one in dots}
+    assert found == {("royalblue", 0): [0.3, 0.5], ("crimson", 0): [-0.2],
+                     ("crimson", 1): [0.1, -0.3]}
+    for one in dots:
+        offset = np.asarray(one.get_xdata()) - round(float(np.mean(one.get_xdata())))
+        assert ((offset < 0) if one.get_color() == "royalblue" else (offset > 0)).all()
+        assert len(set(one.get_xdata())) == len(one.get_xdata()), "none hides another"
+    segments = [(one.get_segments(), one.get_colors()[0]) for one in axes.collections]
+    spans = sorted((round(float(seg[0, 1]), 6), round(float(seg[1, 1]), 6)) for segs, colour in
+                   segments for seg in segs if not same_color(colour[:3], "k"))
+    assert spans == sorted((round(bias - 0.05, 6), round(bias + 0.07, 6)) for *_, bias in rows[:5])
+    means = {round(float(seg[:, 0].mean()), 3): float(seg[0, 1]) for segs, colour in segments
+             for seg in segs if same_color(colour, "k")}
+    assert means == {-0.16: pytest.approx(0.4), 0.16: pytest.approx(-0.2),
+                     1.16: pytest.approx(-0.1)}
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["V1v", "hV4"]
+
+
+def test_effects_stand_from_top_to_bottom_with_their_intervals(axes):
+    table = pd.DataFrame({"label": ["one", "two", "three"], "mean": [0.2, -0.1, 0.0],
+                          "low": [0.1, -0.3, -0.2], "high": [0.3, 0.1, 0.2],
+                          "colour": ["royalblue", "tan", "k"]}, index=[7, 3, 5])
+    saliency_plots.effect_intervals(axes, table)
+    spans = [one for one in axes.lines if len(one.get_xdata()) == 2 and one.get_linestyle() == "-"]
+    points = [one for one in axes.lines if one.get_marker() == "o"]
+    for place, row in enumerate(table.to_dict("records")):
+        assert spans[place].get_xydata().tolist() == [[row["low"], place], [row["high"], place]]
+        assert points[place].get_xydata().tolist() == [[row["mean"], place]]
+        assert spans[place].get_color() == points[place].get_color() == row["colour"]
+    assert len(spans) == len(points) == 3
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["one", "two", "three"]
+    low, high = axes.get_ylim()
+    assert low > 2 and high < 0, "the first row is at the top"

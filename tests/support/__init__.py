@@ -1,0 +1,1 @@
+"""Small worlds that several test files share."""
