@@ -28,6 +28,7 @@ import pandas as pd
 from helpers import lab
 from helpers.core.intervals import difference_interval
 from helpers.figures import style
+from helpers.selectivity import plots
 from helpers.figures.claims import ClaimsTable, round_numbers
 from helpers.selectivity.linear_probes import (
     extract_features,
@@ -132,13 +133,13 @@ panels = [("five domains, localizer", domain_accuracy)] + [(f"{n}: fine classes"
 accuracy_grid = grid[1].subgridspec(len(panels) + 1, 1, hspace=0.55)
 for row, (title, table) in enumerate(panels):
     axes = figure.add_subplot(accuracy_grid[row])
-    style.accuracy_bars(axes, table)
+    plots.accuracy_bars(axes, table)
     axes.set_title(title)
     style.panel_letter(axes, "BCDE"[row], x=-0.12)
 
 # %%
 axes = figure.add_subplot(accuracy_grid[len(panels)])
-style.domain_strips(axes, levels, "contrast", localizer.domain_names)
+plots.domain_strips(axes, levels, "contrast", localizer.domain_names)
 axes.set(title="contrast of the localizer's images", ylabel="SD of luminance")
 style.panel_letter(axes, "BCDE"[len(panels)], x=-0.12)
 tables = {"levels": levels, "domains": domain_accuracy.reset_index(names="representation")}

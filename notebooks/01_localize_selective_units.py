@@ -30,6 +30,7 @@ from scipy import stats
 from helpers import lab
 from helpers.core.intervals import difference_interval, proportion_interval
 from helpers.figures import style
+from helpers.selectivity import plots
 from helpers.figures.claims import ClaimsTable, round_numbers
 from helpers.networks.activations import extract_activations
 from helpers.selectivity import study
@@ -183,7 +184,7 @@ rows = figure.add_gridspec(3, 1, height_ratios=[1.3, 0.75, 2.3], hspace=0.5,
                            left=0.1, right=0.985, top=0.92, bottom=0.085)
 axes = rows[0].subgridspec(1, len(networks), wspace=0.15).subplots(sharey=True, squeeze=False)[0]
 for panel, (name, table) in zip(axes, tables.items()):
-    style.layer_lines(panel, table, "proportion", DOMAINS)
+    plots.layer_lines(panel, table, "proportion", DOMAINS)
     panel.set_title(name)
 axes[0].set_ylabel("proportion of units")
 style.percent_axis(axes[0].yaxis)
@@ -193,12 +194,12 @@ style.domain_legend(figure, DOMAINS)
 # %%
 pies = rows[1].subgridspec(1, len(network_spec.pies), wspace=0.0).subplots(squeeze=False)[0]
 for panel, name in zip(pies, network_spec.pies):
-    style.proportion_pie(panel, proportions.loc[name].to_dict())
-    panel.set_title(f"{style.two_lines(name)}\n{total_proportion[name]:.1%}", fontsize=6.5, y=-0.05, va="top")
+    plots.proportion_pie(panel, proportions.loc[name].to_dict())
+    panel.set_title(f"{plots.two_lines(name)}\n{total_proportion[name]:.1%}", fontsize=6.5, y=-0.05, va="top")
 style.panel_letter(pies[0], "B", x=-0.1)
 bottom = rows[2].subgridspec(1, 2, width_ratios=[1.7, 1], wspace=0.3)
 heat = figure.add_subplot(bottom[0])
-image = style.unit_heat_map(heat, z, [(d, len(members)) for d, members in groups],
+image = plots.unit_heat_map(heat, z, [(d, len(members)) for d, members in groups],
                             [(d, independent.domains.count(d)) for d in DOMAINS])
 heat.set(xlabel="independent images", title=f"units of {layer}\n{network_spec.main}")
 figure.colorbar(image, ax=heat, fraction=0.03, pad=0.02).ax.set_title("z", fontsize=6.5)
@@ -207,7 +208,7 @@ style.panel_letter(heat, "C", x=-0.12)
 # %%
 right = bottom[1].subgridspec(2, 1, hspace=0.25).subplots(sharex=True, sharey=True)
 for panel, (name, table) in zip(right, generalisation_tables.items()):
-    style.layer_lines(panel, table, "t_independent", DOMAINS)
+    plots.layer_lines(panel, table, "t_independent", DOMAINS)
     panel.axhline(0, color="0.4", linestyle=":", linewidth=0.7)
     panel.set(title=name, ylabel="mean t")
     panel.label_outer()

@@ -70,12 +70,6 @@ def roi_families(root: Path, subject: str, space: str = SPACE) -> tuple[str, ...
         f"mapping_{family}.npy", *(f"{side}.{family}_{space}_space.npy" for side in HEMISPHERES))))
 
 
-def region_sizes(root: Path, subject: str, space: str = SPACE) -> dict[str, tuple[int, int]]:
-    """Count the vertices of every region in the left and the right hemisphere; 0: absent."""
-    return {name: (int(left.sum()), int(right.sum()))
-            for name, (left, right) in read_masks(root, subject, space).items()}
-
-
 class Algonauts(Cohort):
     """Open the challenge's data; of the test split only the images are public, so it is unused.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -59,27 +58,6 @@ def panel_letter(axes: Axes, letter: str, *, x: float = -0.02, y: float = 1.04) 
               ha="right", va="bottom")
 
 
-def layer_lines(axes: Axes, table: pd.DataFrame, value: str, domains: Sequence[str]) -> None:
-    """Draw one line per domain over the layers.
-
-    Parameters
-    ----------
-    axes : Axes
-    table : DataFrame
-        Columns ``layer`` (in order), ``domain`` and ``value``.
-    value : str
-        Column on the y axis.
-    domains : sequence of str
-    """
-    layers = list(dict.fromkeys(table["layer"]))
-    for domain in domains:
-        values = table[table["domain"] == domain].set_index("layer")[value].reindex(layers)
-        axes.plot(np.arange(len(layers)), values, color=COLOURS[domain], marker=MARKERS[domain],
-                  markersize=2.2, linewidth=1, label=display_name(domain))
-    axes.set_xlim(-0.5, len(layers) - 0.5)
-    label_layers(axes, layers)
-
-
 def label_layers(axes: Axes, layers: Sequence[str], *, max_labels: int = 8) -> None:
     """Name layers on the x axis, thinned until they fit.
 
@@ -93,52 +71,6 @@ def label_layers(axes: Axes, layers: Sequence[str], *, max_labels: int = 8) -> N
     step = -(-len(named) // max_labels)
     axes.set_xticks(list(named)[::step], list(named.values())[::step], rotation=60, ha="right",
                     rotation_mode="anchor")
-
-
-def two_lines(layer: str) -> str:
-    """Break a long module path before its last part, for narrow panels."""
-    return "\n".join(layer.rsplit(".", 1)) if len(layer) > 12 else layer
-
-
-def proportion_pie(axes: Axes, proportions: dict[str, float]) -> None:
-    """Draw a pie of the shares per domain; what is left is "rest", in grey."""
-    rest = max(0.0, 1 - sum(proportions.values()))
-    wedges, _ = axes.pie([*proportions.values(), rest], startangle=90, counterclock=False,
-                         colors=[COLOURS[d] for d in (*proportions, "rest")],
-                         wedgeprops={"linewidth": 0.3, "edgecolor": "white"})
-    for wedge, domain in zip(wedges, (*proportions, "rest")):
-        wedge.set_hatch(HATCHES[domain])
-
-
-def unit_heat_map(axes: Axes, responses: np.ndarray, rows: Sequence[tuple[str, int]],
-                  columns: Sequence[tuple[str, int]], *, limit: float = 1.5):
-    """Draw units x images, z-scored per unit, with lines between the groups.
-
-    Parameters
-    ----------
-    axes : Axes
-    responses : array, float, shape (n_units, n_images)
-        z values; colours saturate at +-``limit`` (the paper's 1.5).
-    rows, columns : sequence of (str, int)
-        Group names and sizes, in order.
-
-    Returns
-    -------
-    AxesImage, for a colour bar.
-    """
-    image = axes.imshow(responses, aspect="auto", cmap="magma", vmin=-limit, vmax=limit,
-                        interpolation="nearest", rasterized=True)
-    for groups, line, span in ((rows, axes.axhline, "y"), (columns, axes.axvline, "x")):
-        edges = np.cumsum([0, *(size for _, size in groups)])
-        for edge in edges[1:-1]:
-            line(edge - 0.5, color="cyan", linewidth=0.5)
-        visible = [(name, (low + high) / 2) for (name, _), low, high
-                   in zip(groups, edges, edges[1:]) if high - low > 0.02 * edges[-1]]
-        getattr(axes, f"set_{span}ticks")([centre for _, centre in visible],
-                                          [display_name(name) for name, _ in visible])
-    axes.tick_params(length=0)
-    sns.despine(ax=axes, left=True, bottom=True)
-    return image
 
 
 def image_grid(axes: Axes, images: ImageSet, categories: Sequence[str], n: int) -> None:
@@ -156,33 +88,6 @@ def image_grid(axes: Axes, images: ImageSet, categories: Sequence[str], n: int) 
     axes.set_xticks([])
     axes.tick_params(length=0)
     sns.despine(ax=axes, left=True, bottom=True)
-
-
-def accuracy_bars(axes: Axes, table: pd.DataFrame) -> None:
-    """Draw neighbours (dark) and linear reader (light) per row, with chance as a dotted line."""
-    position = np.arange(len(table))
-    axes.barh(position - 0.2, table["knn"], 0.38, color="0.3", label="k-nearest neighbours")
-    axes.barh(position + 0.2, table["linear"], 0.38, color="0.72", label="linear")
-    chance = table["chance"].iloc[0]
-    axes.axvline(chance, color="k", linestyle=":", linewidth=0.8)
-    axes.text(chance + 0.01, -1.05, f"chance {chance:.0%}", fontsize=5.5, ha="left", va="top")
-    axes.set_yticks(position, [textwrap.fill(name, 18) for name in table.index])
-    axes.set(xlim=(0, 1), ylim=(len(table) - 0.4, -1.1), xlabel="accuracy")
-    percent_axis(axes.xaxis)
-    axes.legend(loc="upper right")
-
-
-def domain_strips(axes: Axes, table: pd.DataFrame, value: str, domains: Sequence[str]) -> None:
-    """Draw every image's value as a dot, by domain, with the domain's mean as a line."""
-    jitter = np.random.default_rng(0)
-    for position, domain in enumerate(domains):
-        values = table.loc[table["domain"] == domain, value]
-        axes.plot(position + jitter.uniform(-0.28, 0.28, len(values)), values, ".", markersize=1.2,
-                  color=COLOURS[domain], alpha=0.6)
-        axes.hlines(values.mean(), position - 0.36, position + 0.36, color="k", linewidth=1)
-    axes.set_xticks(range(len(domains)), [display_name(d) for d in domains], rotation=20,
-                    ha="right")
-    axes.set_ylim(0, 1.15 * table[value].max())
 
 
 def domain_legend(figure: Figure, domains: Sequence[str], *, loc: str = "upper center") -> None:

@@ -21,6 +21,7 @@ from helpers.matched_models.block_statistics import (
     compute_block_statistics,
     with_block_layers,
 )
+from helpers.matched_models.layer_consistency import consistency
 from helpers.matched_models.statistics import (
     bootstrap_tuning_strength,
     selective_proportion_table,
@@ -34,7 +35,6 @@ from helpers.matched_models.training_dynamics import (
 )
 from helpers.networks.network import Network
 from helpers.networks.registry import seed_names
-from helpers.rsa.layer_consistency import consistency
 from helpers.selectivity.unit_distribution import spread
 from helpers.stimuli.image_sets import CORE, ImageSet
 from helpers.stimuli.six_category_localizer import SixCategoryLocalizer, make_six_category_localizer

@@ -36,8 +36,6 @@ N_CALIBRATION_SIMULATIONS, N_BISECTIONS, LOG2_SIGNAL_SCALE = 16, 10, (-6.0, 3.0)
 MAX_CONDITIONS, MAX_VERTICES, N_VERTEX_SUBSETS = 1000, 1000, 3
 """Simulated experiments are no larger. Larger regions are drawn from: so many vertices, so many
 times, without replacement (published: with it, which lets a vertex's noise agree with itself)."""
-SIGNAL_SCALES = np.linspace(0, 2, 21)
-"""Published factors of the signal's covariance (authors' notebook nb6)."""
 
 
 @dataclass(frozen=True)
@@ -105,26 +103,6 @@ def ncsnr_noise_ceiling(values: NDArray, n_repeats: int) -> NDArray[np.float64]:
     return power / (power + 1 / n_repeats)
 
 
-def mixed_repeats_noise_ceiling(values: NDArray,
-                                n_repeats_by_condition: NDArray) -> NDArray[np.float64]:
-    """Return the same where conditions were shown unequally often (Algonauts 2023).
-
-    Parameters
-    ----------
-    values : array, float (ncsnr)
-    n_repeats_by_condition : array, int, shape (n_conditions,)
-        Repeats of each condition, 1 or more; the mean of 1 / repeats is the published
-        ``(n3 / 3 + n2 / 2 + n1) / (n1 + n2 + n3)``.
-    """
-    n_repeats_by_condition = np.asarray(n_repeats_by_condition, float)
-    if not (n_repeats_by_condition >= 1).all():
-        raise LabError(f"a condition shown {n_repeats_by_condition.min():g} times",
-                       expected="1 time or more",
-                       remedy="leave out the conditions that were not shown")
-    power = np.asarray(values, float) ** 2
-    return power / (power + np.mean(1 / n_repeats_by_condition))
-
-
 def univariate_noise_ceiling(signal: NDArray, noise: NDArray, n_repeats: int) -> float:
     r"""Return the univariate ceiling of a known model, :math:`\sqrt{s / (s + e / n)}`.
 
@@ -166,30 +144,6 @@ def estimate_noise_ceiling(betas: NDArray, *, statistic: str, seed: int, n_simul
         return _summarise([simulated], betas, n_conditions, value)
     return _summarise([_simulate_rsa(part, rng, n_simulations, n_conditions)
                      for part in _vertex_subsets(betas, rng)], betas, n_conditions)
-
-
-def published_noise_ceiling(betas: NDArray, *, statistic: str, seed: int, n_simulations: int = 50,
-                      n_conditions: int = 50) -> NoiseCeiling:
-    """Estimate the same by the published steps (authors' notebook nb6), for comparison; inputs as
-    `estimate_noise_ceiling`.
-
-    The signal's covariance is scaled by that factor of 0, 0.1 ... 2 which brings the simulated
-    agreement of two single repeats closest to the data's. As in ours, no vertex is drawn twice.
-    """
-    betas = _check_betas(betas, statistic)
-    correlate, rng = STATISTICS[statistic], np.random.default_rng(seed)
-    all_simulated = []
-    for part in _vertex_subsets(betas, rng):
-        model = signal_and_noise(part)
-        roots = [matrix_square_root(model.signal), matrix_square_root(model.noise)]
-        experiments = _SimulatedExperiments.simulate(model, roots, rng, n_simulations, n_conditions)
-        target_reliability = _single_repeat_reliability(part, correlate)
-        deviations = [abs(experiments.reliability(np.sqrt(factor), correlate,
-                                                  n_others=1) - target_reliability)
-                  for factor in SIGNAL_SCALES]
-        all_simulated.append(
-            experiments.ceilings(np.sqrt(SIGNAL_SCALES[int(np.argmin(deviations))]), correlate))
-    return _summarise(all_simulated, betas, n_conditions)
 
 
 def _check_betas(betas: NDArray, statistic: str) -> NDArray[np.float64]:

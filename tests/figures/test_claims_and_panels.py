@@ -14,6 +14,7 @@ from helpers.core.errors import LabError
 from helpers.core.provenance import Provenance
 from helpers.figures import style
 from helpers.figures.claims import ClaimsTable, round_numbers
+from helpers.selectivity import plots
 
 
 def provenance() -> Provenance:
@@ -79,7 +80,7 @@ def figure():
     drawn, axes = plt.subplots(figsize=(3.5, 2))
     table = pd.DataFrame({"layer": ["conv1", "conv1", "fc6", "fc6"], "share": [0.1, 0, 0.2, 0.1],
                           "domain": ["faces", "scenes"] * 2})
-    style.layer_lines(axes, table, "share", ["faces", "scenes"])
+    plots.layer_lines(axes, table, "share", ["faces", "scenes"])
     return drawn, table
 
 

@@ -29,7 +29,7 @@ from support.finetuned_models import (  # noqa: F401  (fixtures are used by thei
 
 from helpers.core.errors import LabError
 from helpers.finetuning.plots import CONDITION_STYLES, GROUP_COLOURS
-from helpers.landscape import plots
+from helpers.landscape import plots as landscape_plots
 from helpers.landscape.classification import fit_probe
 from helpers.landscape.plots import MARKERS, marker_key
 from helpers.saliency import plots as saliency_plots
@@ -306,7 +306,7 @@ def test_a_map_of_models_says_what_each_was_tuned_to_and_how_well_it_does(axes):
     points = np.random.default_rng(0).normal(size=(len(MEMBERS), 2))
     norm, finetuned_models = Normalize(0.0,
                                        1.0), MEMBERS.set_index(np.arange(len(MEMBERS))[::-1] + 40)
-    plots.model_map(axes, finetuned_models, points, "accuracy", norm, references={
+    landscape_plots.model_map(axes, finetuned_models, points, "accuracy", norm, references={
         "truth": np.array([3.0, -1.0, 99.0]), "ignorance": np.array([-3.0, 2.0, 88.0])})
     found = scattered(axes)
     assert len(found) == len(MEMBERS) + 2
@@ -327,7 +327,7 @@ def test_a_map_of_models_says_what_each_was_tuned_to_and_how_well_it_does(axes):
 
 def test_a_map_without_points_beside_it_has_networks_alone(axes):
     points = np.c_[np.arange(13.0), np.zeros(13)]
-    plots.model_map(axes, MEMBERS, points, "accuracy", Normalize(0, 1))
+    landscape_plots.model_map(axes, MEMBERS, points, "accuracy", Normalize(0, 1))
     assert sorted(scattered(axes)) == list(range(13)) and not axes.texts
 
 
@@ -336,13 +336,13 @@ def test_a_map_without_points_beside_it_has_networks_alone(axes):
     ([1, -1, 1], [0.61, 0.8, 0.9], ("InPCA 1 (61%)", "InPCA 2, imaginary (19%)")),
     ([-1, 1, 1], [0.4, 0.6, 0.9], ("InPCA 1, imaginary (40%)", "InPCA 2 (20%)"))])
 def test_axes_say_whether_they_are_imaginary_and_their_own_share(axes, signs, explained, names):
-    plots.label_inpca_axes(axes, np.array(signs), np.array(explained))
+    landscape_plots.label_inpca_axes(axes, np.array(signs), np.array(explained))
     assert (axes.get_xlabel(), axes.get_ylabel()) == names
 
 
 def test_the_legend_calls_domains_as_the_paper_does():
     names = ["early, left", "scenes", "characters", "pretrained", "truth"]
-    found = plots.marker_handles(names)
+    found = landscape_plots.marker_handles(names)
     assert [one.get_label() for one in found] == ["early, left", "places", "words", "pretrained",
                                                   "truth"]
     assert [one.get_marker() for one in found] == [MARKERS[name] for name in names]
@@ -356,7 +356,7 @@ def test_a_trade_is_gain_against_change_in_the_colour_of_its_kind(axes):
             ("regression", "early", 0.3, -0.1), ("shuffled", "early", 0.4, -0.15),
             ("shuffled", "higher", 0.5, -0.05), ("pooled, avg", "early", 9.0, 0.5)]
     table = pd.DataFrame(rows, columns=["condition", "group", "gain", "change"])
-    plots.trade_off(axes, table, ["contrastive", "regression", "shuffled"])
+    landscape_plots.trade_off(axes, table, ["contrastive", "regression", "shuffled"])
     found = scattered(axes)
     assert len(found) == 5, "kinds that were not asked for are left out"
     for condition, group, gain, change in rows[:5]:
@@ -377,7 +377,7 @@ def test_the_way_is_the_mean_over_regions_then_over_participants(axes):
             ("A", "early", 1.0, 0.4, -0.2), ("B", "early", 1.0, 0.1, -0.1),
             ("A", "higher", 0.0, 0.0, 0.0), ("A", "higher", 1.0, 0.7, -0.6)]
     table = pd.DataFrame(rows, columns=["donor", "group", "interpolation", "gain", "change"])
-    plots.interpolation_paths(axes, table)
+    landscape_plots.interpolation_paths(axes, table)
     drawn_ = [(one.get_xydata().tolist(), one.get_color(), one.get_label(), one.get_marker())
               for one in axes.lines if len(one.get_xydata()) and one.get_linestyle() == "-"]
     thick = {label: (np.array(points), colour) for points, colour, label, marker in drawn_

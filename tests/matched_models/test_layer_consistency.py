@@ -10,7 +10,7 @@ from scipy.spatial.distance import pdist, squareform
 from scipy.stats import spearmanr
 
 from helpers.core.errors import LabError
-from helpers.rsa.layer_consistency import N_DECIMALS, consistency, mean_off_diagonal
+from helpers.matched_models.layer_consistency import N_DECIMALS, consistency, mean_off_diagonal
 
 
 def noise_layers(n_images: int, widths: list[int], seed: int) -> list[np.ndarray]:

@@ -26,6 +26,7 @@ from helpers.matched_models.block_statistics import (
     compute_block_statistics,
     with_block_layers,
 )
+from helpers.matched_models.layer_consistency import consistency
 from helpers.matched_models.statistics import (
     TUNING_MEASURES,
     bootstrap_tuning_strength,
@@ -43,7 +44,6 @@ from helpers.matched_models.study import MatchedModelsStudy, mean_consistency_ma
 from helpers.networks.activations import extract_activations
 from helpers.networks.network import Network
 from helpers.networks.registry import NetworkEntry, Preprocessing, seed_names
-from helpers.rsa.layer_consistency import consistency
 from helpers.selectivity.statistics import lifetime_sparseness, localize, min_t
 from helpers.selectivity.study import NONE
 from helpers.selectivity.study import stream_moments as measure_moments
