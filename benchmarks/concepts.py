@@ -36,7 +36,7 @@ from helpers.concepts.blockwise_cosine import BlockwiseCosine, blocks
 from helpers.concepts.clustering import EPS, MIN_PARTICIPANTS, Clusters, cluster, expansion_radius
 from helpers.concepts.merge_tree import merge_tree
 from helpers.concepts.point_cloud import PointCloud, make_point_cloud
-from helpers.core.console import say
+from helpers.core.console import echo
 
 N_PARTICIPANTS, N_DIMS, N_CONCEPTS, N_TIGHT = 8, 512, 200, 20
 
@@ -185,7 +185,7 @@ def compare_bare(kind: str, n_points: int) -> None:
     base = bare(participants)
     ours = timed(lambda: cluster(participants))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    say(f"{told(kind, n_points, ours[2])}; bare {base[0]:.1f} s ({base[1]:.1f}), ours "
+    echo(f"{told(kind, n_points, ours[2])}; bare {base[0]:.1f} s ({base[1]:.1f}), ours "
         f"{ours[0]:.1f} s ({ours[1]:.1f}): {ours[0] / base[0]:.2f} times "
         f"({ours[1] / base[1]:.2f}); peak memory {peak:.2f} GB")
 
@@ -196,7 +196,7 @@ def compare_published(kind: str, n_points: int) -> None:
     ours = timed(lambda: cluster(participants))
     slow = timed(lambda: published(participants))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    say(f"{told(kind, n_points, ours[2])}; labels and masks differ at "
+    echo(f"{told(kind, n_points, ours[2])}; labels and masks differ at "
         f"{differing(ours[2], slow[2])} places; published {slow[0]:.1f} s ({slow[1]:.1f}, "
         f"{peak:.1f} GB), ours {ours[0]:.1f} s ({ours[1]:.1f}): {slow[0] / ours[0]:.1f} times "
         f"({slow[1] / ours[1]:.1f})")
@@ -208,7 +208,7 @@ def compare_tree(kind: str, n_points: int) -> None:
     base = bare(participants)
     tree = timed(lambda: merge_tree(participants))
     lives = tree[2].persistence()
-    say(f"{kind}, {N_PARTICIPANTS} x {n_points} points, load {os.getloadavg()[0]:.1f}: "
+    echo(f"{kind}, {N_PARTICIPANTS} x {n_points} points, load {os.getloadavg()[0]:.1f}: "
         f"{len(lives.born)} lives; bare {base[0]:.1f} s ({base[1]:.1f}), tree {tree[0]:.1f} s "
         f"({tree[1]:.1f}): {tree[0] / base[0]:.2f} times ({tree[1] / base[1]:.2f})")
 

@@ -29,7 +29,7 @@ from torch import nn
 from torch.nn import functional
 
 from helpers.config.shared_concepts import DecoderTraining
-from helpers.core.console import say
+from helpers.core.console import echo
 from helpers.decoding.contrastive_decoder import fit_decoders
 from helpers.networks.network import select_device
 from helpers.training.processes import single_thread
@@ -116,7 +116,7 @@ def compare_jointly(device: torch.device) -> None:
     ours = timed(lambda: fit_decoders(responses, targets, teaching, device=device))
     slow = timed(lambda: one_after_another(responses, targets, teaching, device))
     apart = np.abs(ours[2].weight - slow[2]).max() / np.abs(slow[2]).max()
-    say(f"{device}, load {os.getloadavg()[0]:.1f}: 50 runs, 1,250 voxels, 128 dimensions, "
+    echo(f"{device}, load {os.getloadavg()[0]:.1f}: 50 runs, 1,250 voxels, 128 dimensions, "
         f"{teaching.iterations} steps: one after another {slow[0]:.1f} s ({slow[1]:.1f}), jointly "
         f"{ours[0]:.1f} s ({ours[1]:.1f}): {slow[0] / ours[0]:.1f} times faster "
         f"({slow[1] / ours[1]:.1f}); largest difference of weights {apart:.1e} of the largest")
@@ -132,7 +132,7 @@ def compare_products(device: torch.device) -> None:
         iterations=1, n_seeds=teaching.n_seeds), device=device))
     ours = timed(lambda: fit_decoders(responses, targets, teaching, device=device))
     steps = (ours[0] - begun[0]) / (teaching.iterations - 1) * teaching.iterations
-    say(f"{device}, load {os.getloadavg()[0]:.1f}: {teaching.n_seeds} runs, 17,883 voxels, 512 "
+    echo(f"{device}, load {os.getloadavg()[0]:.1f}: {teaching.n_seeds} runs, 17,883 voxels, 512 "
         f"dimensions, {teaching.iterations} steps: {steps:.1f} s, {steps / bare:.2f} times the "
         f"bare products ({bare:.1f} s)")
 

@@ -26,7 +26,7 @@ from sklearn.linear_model import Lasso
 from threadpoolctl import threadpool_limits
 
 from helpers.brains.sessions import read_session
-from helpers.core.console import say
+from helpers.core.console import echo
 from helpers.encoding.positive_regression import kkt_violation, sparse_positive
 
 N_IMAGES, N_UNITS, N_VOXELS, ALPHA = 1000, 2000, 500, 0.1
@@ -79,10 +79,10 @@ def regression() -> None:
             ours_s, ours = timed(lambda: sparse_positive(x, y, ALPHA))
             published_s, loose = timed(lambda: published.fit(x, y))
             tight_s, _ = timed(lambda: tight.fit(x, y), times=1)
-        say(f"{threads or 'all'} thread(s): ours {ours_s:.2f} s; published call "
+        echo(f"{threads or 'all'} thread(s): ours {ours_s:.2f} s; published call "
             f"{published_s:.2f} s: {published_s / ours_s:.1f} times as long; Lasso with second "
             f"moments, tol 1e-4: {tight_s:.2f} s: {tight_s / ours_s:.1f} times as long")
-    say(f"duality gap / ||y||² (what tol bounds): ours "
+    echo(f"duality gap / ||y||² (what tol bounds): ours "
         f"{duality_gap(x, y, ours.weights, ALPHA):.1e}, published call "
         f"{duality_gap(x, y, loose.coef_.T, ALPHA):.1e}")
     exact = Lasso(alpha=ALPHA, positive=True, precompute=True, tol=1e-12, max_iter=10**6)
@@ -90,9 +90,9 @@ def regression() -> None:
     truth = exact.fit(x.astype(float), y[:, few].astype(float)).predict(x.astype(float))
     for name, predicted in (("ours", ours.predict(x)[:, few]),
                             ("published call", loose.predict(x)[:, few])):
-        say(f"largest difference from scikit-learn at tol 1e-12, in SD of the prediction: {name} "
+        echo(f"largest difference from scikit-learn at tol 1e-12, in SD of the prediction: {name} "
             f"{np.abs(predicted - truth).max() / truth.std():.1e}")
-    say(f"ours: KKT violation {kkt_violation(x, y, ours, ALPHA).max():.1e} at alpha = {ALPHA}, "
+    echo(f"ours: KKT violation {kkt_violation(x, y, ours, ALPHA).max():.1e} at alpha = {ALPHA}, "
         f"{ours.n_nonzero_weights.mean():.0f} units a voxel")
 
 
@@ -120,7 +120,7 @@ def session() -> None:
                     data[:, first:first + width] = rng.normal(0, 300, (TRIALS, width))
             seconds, _ = timed(lambda path=path: read_session(path), times=1)
             loop = per_vertex(path)
-            say(f"a session of {n} vertices, {name}: {seconds:.1f} s "
+            echo(f"a session of {n} vertices, {name}: {seconds:.1f} s "
                 f"({1e6 * seconds / n:.0f} µs a vertex); loop {1e6 * loop:.0f} µs a vertex: "
                 f"{loop * n / seconds:.0f} times as long")
 
@@ -130,7 +130,7 @@ def passes() -> None:
     subjects, rois, fit, choose, test = 8, 11, 1000, 1000, 515
     published = subjects * rois * (fit + choose + test)
     ours = subjects * (fit + choose) + test
-    say(f"images shown to each network: {ours} (once per set), published {published} (for every "
+    echo(f"images shown to each network: {ours} (once per set), published {published} (for every "
         f"region and participant): {published / ours:.1f} times as many")
 
 

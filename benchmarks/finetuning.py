@@ -40,7 +40,7 @@ from torchvision.transforms import functional
 
 from helpers.brains.files import Files
 from helpers.config.contrastive_finetuning import FinetuningSpec
-from helpers.core.console import say
+from helpers.core.console import echo
 from helpers.core.paths import CACHE_VARIABLE
 from helpers.finetuning.conditions import CONDITIONS, build_model
 from helpers.finetuning.data import CohortData
@@ -113,7 +113,7 @@ def loop(name: str, image_size: int, batch: int, *, steps: int, epochs: int, vox
     ours, limit = np.array(tuned_s[1:]), np.array(bare_s[1:])
     ratios = limit / ours
     ratio, n = float(np.median(ratios)), steps * batch
-    say(f"{name}, {image_size} px, batches of {batch}, {voxels} voxels, "
+    echo(f"{name}, {image_size} px, batches of {batch}, {voxels} voxels, "
         f"{epochs} epochs of {n} images: "
         f"tune {n / np.median(ours):.0f} images/s, bare passes {n / np.median(limit):.0f}: "
         f"median ratio {ratio:.3f} (quartiles {np.quantile(ratios, 0.25):.3f} to "
@@ -172,7 +172,7 @@ def decoding(image_size: int = 64, voxels: int = 80) -> None:
     for way, found in losses.items():
         if found != losses["once"]:
             raise SystemExit(f"losses differ where images are decoded {way}")
-        say(f"{REGIONS} regions, {N_IMAGES} PNG files of {STORED} px to {image_size} px, {EPOCHS} "
+        echo(f"{REGIONS} regions, {N_IMAGES} PNG files of {STORED} px to {image_size} px, {EPOCHS} "
             f"epochs, decoded {way}: {seconds[way]:.2f} s" +
             ("" if way == "once" else f": {seconds[way] / ours:.1f} times as long"))
 
@@ -181,7 +181,7 @@ def precision(name: str = "torchvision:alexnet", image_size: int = 224, batch: i
               steps: int = 2, epochs: int = 4, voxels: int = 500, device: str = "cuda") -> None:
     """Print images a second of `train_model` in all precisions; the first epoch is left out."""
     if device == "cuda" and not torch.cuda.is_available():
-        say("precision: no CUDA device here, nothing to measure")
+        echo("precision: no CUDA device here, nothing to measure")
         return
     network, normalise = backbone(name)
     pairs, speeds = drawn(steps * batch, image_size, voxels), {}
@@ -192,7 +192,7 @@ def precision(name: str = "torchvision:alexnet", image_size: int = 224, batch: i
              on_step=lambda _step, _loss, ends=ends: ends.append(time.perf_counter()))
         taken = np.diff(ends[steps - 1::steps])  # the look at the loss waits for the device
         speeds[kind] = steps * batch / float(np.median(taken))
-        say(f"{name}, {image_size} px, batches of {batch}, {kind}: {speeds[kind]:.0f} images/s, "
+        echo(f"{name}, {image_size} px, batches of {batch}, {kind}: {speeds[kind]:.0f} images/s, "
             f"{speeds[kind] / speeds['float32']:.2f} times float32")
 
 

@@ -33,7 +33,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from helpers.core.console import say
+from helpers.core.console import echo
 from helpers.landscape.distances import bhattacharyya, block_from_array
 
 TIMES, GB = 3.0, 4.0
@@ -74,7 +74,7 @@ def bare_product(n_models: int, n_classes: int) -> Callable[[int], None]:
         product(READY, size)
         taken[size] = min(taken[size], time.perf_counter() - start)
     fastest = min(taken, key=taken.get)
-    say(f"bare product: batches of {fastest} images, {1e6 * taken[fastest] / READY:.0f} µs each")
+    echo(f"bare product: batches of {fastest} images, {1e6 * taken[fastest] / READY:.0f} µs each")
     return lambda n_images: product(n_images, fastest)
 
 
@@ -119,12 +119,12 @@ def main(n_images: int = N_IMAGES, n_models: int = N_MODELS, n_classes: int = N_
         del log_probs  # some systems do not remove a file that is open
     ours, limit = np.array(seconds).T
     ratio = float(np.median(ours / limit))
-    say(f"{n_models * (n_models - 1) // 2} pairs, {n_images} images, {n_classes} classes, "
+    echo(f"{n_models * (n_models - 1) // 2} pairs, {n_images} images, {n_classes} classes, "
         f"{repeats} times: ours {ours.min():.1f} s at best (median {np.median(ours):.1f}), bare "
         f"products {limit.min():.1f} s ({np.median(limit):.1f}): {ours.min() / limit.min():.2f} "
         f"times, median of the ratios {ratio:.2f} ({(ours / limit).min():.2f} to "
         f"{(ours / limit).max():.2f}), goal {TIMES}{'' if ratio <= TIMES else ' MISSED'}")
-    say(f"peak memory {peak:.2f} GB (the predictions are {4e-9 * np.prod(shape):.1f} GB), goal "
+    echo(f"peak memory {peak:.2f} GB (the predictions are {4e-9 * np.prod(shape):.1f} GB), goal "
         f"{GB}{'' if peak <= GB else ' MISSED'}; load {os.getloadavg()[0]:.1f}")
     return ratio, peak
 

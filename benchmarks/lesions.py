@@ -28,7 +28,7 @@ import torch
 from PIL import Image, ImageFilter
 from torch import Tensor, nn
 
-from helpers.core.console import say
+from helpers.core.console import echo
 from helpers.lesions.silencing import (
     Lesion,
     apply_lesion,
@@ -172,7 +172,7 @@ def compare(method: str, classifier: Classifier, first: str, lesions: list[Lesio
     bare = limit(model, first, len(everything), batches)
     fast, found = seconds(lambda: ours(model, layers, lesions, batches))
     bare = (bare + limit(model, first, len(everything), batches)) / 2
-    say(f"{method}: {len(everything)} answers to {len(found[0])} images at {SIZE} px in "
+    echo(f"{method}: {len(everything)} answers to {len(found[0])} images at {SIZE} px in "
         f"{fast:.1f} s; bare pass behind {first}, once per answer, {bare:.1f} s: "
         f"{fast / bare:.2f} times the limit")
     for name, way in (("one full pass per lesion", lambda: plain(model, layers, everything,
@@ -181,7 +181,7 @@ def compare(method: str, classifier: Classifier, first: str, lesions: list[Lesio
                                                          units))):
         slow, expected = seconds(way)
         check(name, expected, found)
-        say(f"  {name}: {slow:.1f} s, {slow / fast:.2f} times ours; same numbers")
+        echo(f"  {name}: {slow:.1f} s, {slow / fast:.2f} times ours; same numbers")
 
 
 def check(name: str, expected: list[Tensor], found: list[Tensor]) -> None:

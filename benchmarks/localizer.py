@@ -27,7 +27,7 @@ import torch
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from helpers.core.console import say
+from helpers.core.console import echo
 from helpers.core.statistics import Moments
 from helpers.networks.activations import exact_inference, stream_activations
 from helpers.networks.architectures import AlexNetGN, layer_names
@@ -92,7 +92,7 @@ def compare_statistics(n_units: int = 64_896) -> float:
     fast, found = seconds(lambda: ours(groups, ALPHA), repeats=3)
     if not np.array_equal(expected, found):
         raise SystemExit(f"masks differ at {int((expected != found).sum())} places")
-    say(f"statistics: {n_units} units x {sum(COUNTS)} images, {int(found.sum())} selective, "
+    echo(f"statistics: {n_units} units x {sum(COUNTS)} images, {int(found.sum())} selective, "
         f"masks identical; published {slow:.2f} s, ours {fast:.3f} s: {slow / fast:.1f} times")
     return slow / fast
 
@@ -137,10 +137,10 @@ def compare_network(n_images: int = sum(COUNTS), size: int = 224) -> None:
     hooks, _ = seconds(hooks_only, repeats=2)
     everything, _ = seconds(with_statistics, repeats=2)
     n_units = sum(found.mean.shape[1] for found in moments.values())
-    say(f"network: {n_units} units, {n_images} images at {size} px; bare forward {base:.1f} s; "
+    echo(f"network: {n_units} units, {n_images} images at {size} px; bare forward {base:.1f} s; "
         f"hooks alone {hooks / base:.2f} times; with all statistics {everything / base:.2f} times")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
-    say(f"memory: peak {peak:.2f} GB")
+    echo(f"memory: peak {peak:.2f} GB")
 
 
 if __name__ == "__main__":

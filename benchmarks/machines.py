@@ -37,7 +37,7 @@ from pathlib import Path
 
 import numpy as np
 
-from helpers.core.console import say
+from helpers.core.console import echo
 from helpers.core.errors import LabError
 from helpers.core.paths import (
     CACHE_VARIABLE,
@@ -48,8 +48,8 @@ from helpers.core.paths import (
     ensure_writable,
 )
 from helpers.figures.verdicts import MACHINE_DEPENDENT
-from helpers.runner.comparison import Value, compare_numbers, flatten_numbers, last_digit
-from helpers.runner.notebooks import choose
+from helpers.runner.comparison import Value, compare_numbers, flatten_numbers, rounding_unit
+from helpers.runner.notebooks import select_notebooks
 
 COMMITTED = ROOT / "figures" / "demo"
 TOLERANCES = COMMITTED / "tolerances.json"
@@ -166,7 +166,7 @@ def _number(value: Value) -> bool:
 def worst(committed: Mapping, found: Mapping, allowed: Mapping[str, float]) -> tuple[float, str]:
     """Return the largest distance over its tolerance, and the number that it belongs to."""
     before = flatten_numbers(committed)
-    ratios = [(distance / max(allowed.get(name, 0.0), last_digit(before[name])), name)
+    ratios = [(distance / max(allowed.get(name, 0.0), rounding_unit(before[name])), name)
               for name, distance in distances(committed, found).items()]
     return max(ratios, default=(0.0, ""))
 
@@ -178,7 +178,7 @@ def measured(committed: Mapping, runs: Iterable[Mapping]) -> dict[str, float]:
         for name, distance in distances(committed, found).items():
             largest[name] = max(largest.get(name, 0.0), distance)
     return {name: _rounded_up(SAFETY * distance) for name, distance in sorted(largest.items())
-            if SAFETY * distance > last_digit(before[name])}
+            if SAFETY * distance > rounding_unit(before[name])}
 
 
 def _rounded_up(value: float) -> float:
@@ -225,13 +225,13 @@ def record(outcomes: Mapping[str, Outcome], stems: list[str]) -> None:
     for stem in stems:
         runs = [outcome.found[stem] for outcome in outcomes.values() if stem in outcome.found]
         if len(runs) < len(outcomes):
-            say(f"{stem}: not every machine has made it, its tolerances stay as they were")
+            echo(f"{stem}: not every machine has made it, its tolerances stay as they were")
             continue
         kept[stem] = measured(read(COMMITTED / f"{stem}.json"), runs)
     record_machine_dependent(outcomes, stems)
     text = json.dumps(dict(sorted(kept.items())), indent=1) + "\n"
     atomic_write(TOLERANCES, lambda part: part.write_text(text, encoding="utf-8"))
-    say(f"{TOLERANCES.relative_to(ROOT)}: {sum(map(len, kept.values()))} numbers may move by more "
+    echo(f"{TOLERANCES.relative_to(ROOT)}: {sum(map(len, kept.values()))} numbers may move by more "
         f"than one unit in the last digit.")
 
 
@@ -239,7 +239,7 @@ def report(outcomes: Mapping[str, Outcome], stems: list[str]) -> bool:
     """Print what moved, machine by machine; return whether everything agrees."""
     allowed, lines, agrees = read(TOLERANCES), [], True
     width = max(map(len, outcomes), default=0)
-    say(f"\n{'machine':{width}}  {'wall s':>7}  {'notebooks':>9}  verdicts moved  numbers out  "
+    echo(f"\n{'machine':{width}}  {'wall s':>7}  {'notebooks':>9}  verdicts moved  numbers out  "
         "largest distance / tolerance")
     for name, outcome in outcomes.items():
         flips, outside, largest = [], [], (0.0, "", "")
@@ -251,14 +251,14 @@ def report(outcomes: Mapping[str, Outcome], stems: list[str]) -> bool:
             ratio, number = worst(committed, found, own)
             lines.append(f"  {name:{width}}  {stem:32}  {ratio:6.2f}  {number}")
             largest = max(largest, (ratio, stem, number))
-        say(f"{name:{width}}  {outcome.wall:7.0f}  {len(outcome.found):>3} of {len(stems):>2}  "
+        echo(f"{name:{width}}  {outcome.wall:7.0f}  {len(outcome.found):>3} of {len(stems):>2}  "
             f"{len(flips):>14}  {len(outside):>11}  {largest[0]:.2f}  {' '.join(largest[1:])}")
         for line in (*flips, *outside):
-            say(f"  {line}")
+            echo(f"  {line}")
         agrees &= not (flips or outside or outcome.status)
-    say("\nlargest distance over its tolerance, notebook by notebook")
+    echo("\nlargest distance over its tolerance, notebook by notebook")
     for line in lines:
-        say(line)
+        echo(line)
     return agrees
 
 
@@ -272,12 +272,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--force", action="store_true", help="run again what is finished")
     options = parser.parse_args(arguments)
     try:
-        stems = [path.stem for path in choose(options.only)]
+        stems = [path.stem for path in select_notebooks(options.only)]
         if subprocess.call([sys.executable, "-m", "helpers.lab", "prepare"], cwd=ROOT):
             return 2
         outcomes = {}
         for name in options.machines:
-            say(f"\n== {name}")
+            echo(f"\n== {name}")
             outcomes[name] = run(name, stems, force=options.force, keep=options.keep)
     except LabError as error:
         sys.stderr.write(f"{error}\n")

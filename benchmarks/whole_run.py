@@ -21,7 +21,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from helpers.core.console import say
+from helpers.core.console import echo
 from helpers.core.machine import machine, usable_cores
 from helpers.core.paths import CACHE_VARIABLE, DATA_VARIABLE, FIGURES_VARIABLE, ROOT
 
@@ -65,17 +65,17 @@ def main() -> int:
     arguments = ["--profile", options.profile, "--jobs", str(options.jobs)]
     arguments += ["--only", *options.only] if options.only else []
     said = " · ".join(f"{name} {value}" for name, value in machine().items() if name != "threads")
-    say(f"{usable_cores()} cores · {said}")
+    echo(f"{usable_cores()} cores · {said}")
     with tempfile.TemporaryDirectory() as folder:
         for name in ("cold", "warm"):
-            say(f"\n{name}")
+            echo(f"\n{name}")
             status, wall, cpu = run(arguments, Path(folder))
             # Kernels are children of a server: what they spent stands in the run's own table.
-            say(f"{name}: {wall:.1f} s wall" + (f", {cpu:.1f} s CPU" if name == "warm" else ""))
+            echo(f"{name}: {wall:.1f} s wall" + (f", {cpu:.1f} s CPU" if name == "warm" else ""))
             if status:
                 return status
-        say("\nseconds by kind of work, summed over artefacts")
-        say(by_kind(Path(folder) / "cache").round(1).to_string())
+        echo("\nseconds by kind of work, summed over artefacts")
+        echo(by_kind(Path(folder) / "cache").round(1).to_string())
     return 0
 
 

@@ -22,7 +22,7 @@ import torch
 
 from helpers.config.data import TRAINING_ONLY, CohortSpec, FolderSpec, ImageSetSpec
 from helpers.config.profile import Profile, load_profile
-from helpers.core.digest import code_digest, imports_of, text_digest
+from helpers.core.digest import code_digest, direct_imports, text_digest
 from helpers.core.errors import LabError, one_of
 from helpers.core.machine import machine
 from helpers.core.paths import ROOT, data_dir
@@ -33,7 +33,7 @@ from helpers.networks.registry import get_entry, seed_names
 from helpers.networks.weight_files import readout_file, text_files, weights_file
 from helpers.stimuli.image_sets import LAYOUTS, ImageSet
 
-SHOWN_DIGITS = 12
+DIGEST_DIGITS = 12
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Laboratory:
 
     def record(self, name: str, digest: str) -> None:
         """Record what was opened, by the first digits of its digest."""
-        self.provenance.inputs[name] = digest[:SHOWN_DIGITS]
+        self.provenance.inputs[name] = digest[:DIGEST_DIGITS]
 
     def available(self, *names: str) -> list[str]:
         """Return those of some image sets that the profile names."""
@@ -106,9 +106,9 @@ class Laboratory:
 
     def network(self, name: str) -> Network:
         """Open a network of the registry by name, after making its weights available."""
-        listed = get_entry(name)
+        registry_entry = get_entry(name)
         weights = weights_file(name, self.data, seed=self.profile.seed)
-        network = load_network(listed, weights, seed=self.profile.seed, device=self.device)
+        network = load_network(registry_entry, weights, seed=self.profile.seed, device=self.device)
         self.record(name, network.digest)
         return network
 
@@ -142,7 +142,7 @@ def open(profile: str, *, notebook: str, data: str | None = None) -> Laboratory:
     device = select_device(chosen.device)
     source = ROOT / "notebooks" / f"{notebook}.py"
     text = source.read_text(encoding="utf-8") if source.is_file() else "import helpers.lab"
-    code = text_digest(code_digest(imports_of(text)) + text)[:8]
+    code = text_digest(code_digest(direct_imports(text)) + text)[:8]
     provenance = Provenance(notebook, chosen.name, chosen.data_kind, chosen.seed, device.type, code,
                             machine=machine())
     return Laboratory(chosen, provenance, data_dir(chosen.data, data), device)

@@ -196,7 +196,7 @@ testable, n_test_images = diet is not None and bool(trained_without_labels), 0
 if testable:
     n_test_images, worst = len(test_images), diet.loc[trained_without_labels, "knn"].min()
 gain = difference_interval(*((round(worst * n_test_images), n_test_images, round(
-    diet.loc[untrained, "knn"] * n_test_images), n_test_images) if testable else (0, 0, 0, 0)), times=2)
+    diet.loc[untrained, "knn"] * n_test_images), n_test_images) if testable else (0, 0, 0, 0)), scale=2)
 claims.judge("Networks trained without labels beat the untrained one on fine classes", *gain,
              "above 0", n=f"{n_test_images} images", rests_on=one, source="beyond the papers",
              of=f"neighbours, the worst of {len(trained_without_labels)} minus twice the untrained network's",

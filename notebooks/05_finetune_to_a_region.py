@@ -49,7 +49,7 @@ print(laboratory.provenance.line)
 # ones prefer faces, bodies, places, words or objects.
 
 # %%
-cohort = open_cohort(laboratory, "tuning_cohort")
+cohort = open_cohort(laboratory, "finetuning_cohort")
 study = FineTuningStudy.from_cohort(cohort, spec, laboratory.network(spec.network),
                  laboratory.network(spec.untrained), seed=seed, n_jobs=n_jobs)
 regions, split = study.plan.table, study.plan.cohort_data.splits(study.plan.cohort_data.subjects[0])

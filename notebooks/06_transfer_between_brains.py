@@ -50,7 +50,7 @@ print(laboratory.provenance.line)
 
 # %%
 network, untrained = laboratory.network(spec.network), laboratory.network(spec.untrained)
-cohort = open_cohort(laboratory, "tuning_cohort")
+cohort = open_cohort(laboratory, "finetuning_cohort")
 study = FineTuningStudy.from_cohort(cohort, spec, network, untrained, seed=seed, n_jobs=n_jobs)
 cross_subject = study.voxel_scores(["contrastive"], all_subjects=True)
 pretrained = study.voxel_scores(["pretrained"])
@@ -207,12 +207,12 @@ for group in groups:
     claims.interval(f"Networks fine-tuned to others help, too ({group} regions)", others - 0.5, "above 0",
                     of="fraction of voxels improved by others' networks, minus one half",
                     source="cross-subject matrices", paper=published[group], sample="receivers",
-                    shared=True)
+                    crossed=True)
 
 # %%
 own, others = by_receiver("all")
 claims.interval("One's own network helps more than borrowed ones", own - others, "above 0",
-                of="fraction of voxels improved, own network minus others'", sample="receivers", shared=True,
+                of="fraction of voxels improved, own network minus others'", sample="receivers", crossed=True,
                 source="cross-subject matrices", paper="all regions .633 against .515")
 
 # %%
@@ -220,7 +220,7 @@ for group in order:
     part = pooled_comparison[pooled_comparison["group"] == group]
     part = part.assign(more=part["pooled, avg"] - part["cross_participant"])
     claims.interval(f"The pooled network beats borrowed ones ({group} regions)",
-                    statistics.pivot_shared_models(part, "more"), "above 0", sample="receivers", shared=True,
+                    statistics.pivot_shared_models(part, "more"), "above 0", sample="receivers", crossed=True,
                     of="fraction of voxels improved, pooled (avg) minus others'",
                     source="pooled against cross-subject scatter",
                     paper={"early": "mostly above the line", "higher": "mostly below"}[group])

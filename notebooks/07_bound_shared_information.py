@@ -59,7 +59,7 @@ print(laboratory.provenance.line)
 
 # %%
 network, untrained = laboratory.network(spec.network), laboratory.network(spec.untrained)
-cohort = open_cohort(laboratory, "tuning_cohort")
+cohort = open_cohort(laboratory, "finetuning_cohort")
 study = FineTuningStudy.from_cohort(cohort, spec, network, untrained, seed=seed, n_jobs=n_jobs)
 conditions = ["contrastive", "contrastive, fixed z", "shuffled", "pooled, avg", "pooled, const"]
 bounds = study.bounds(conditions)
@@ -239,7 +239,7 @@ for condition, words, paper, expected, within in (
         ("pooled, const", "lower than", "clearly lower, early", "below 0", None)):
     claims.interval(f"{condition}: the bound is {words} that of specific networks "
                     f"({early['group'].iloc[0]} regions)",
-                    per_training(condition) - per_training("contrastive"), expected, shared=True,
+                    per_training(condition) - per_training("contrastive"), expected, crossed=True,
                     of="bound, pooled minus specific, nats"
                        + " (a tenth of the paper's early bounds)" * bool(within),
                     source="specific against pooled", paper=paper, within=within)

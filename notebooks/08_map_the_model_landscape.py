@@ -59,7 +59,7 @@ print(laboratory.provenance.line)
 
 # %%
 network, untrained = laboratory.network(spec.network), laboratory.network(spec.untrained)
-cohort = open_cohort(laboratory, "tuning_cohort")
+cohort = open_cohort(laboratory, "finetuning_cohort")
 study = FineTuningStudy.from_cohort(cohort, spec, network, untrained, seed=seed, n_jobs=n_jobs)
 tasks = {name: classification.load_task(name, laboratory.images(*where.split("/", 1)), network,
                                  landscape_spec.image_size, landscape_spec.max_images)

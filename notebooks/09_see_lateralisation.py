@@ -31,7 +31,7 @@ import pandas as pd
 
 from helpers import lab
 from helpers.brains.layouts import open_cohort
-from helpers.core.statistics import interval
+from helpers.core.statistics import confidence_interval
 from helpers.figures import style
 from helpers.figures.claims import ClaimsTable, round_numbers
 from helpers.finetuning.study import FineTuningStudy
@@ -58,7 +58,7 @@ print(laboratory.provenance.line)
 spec, seed = laboratory.profile.table("finetuning"), laboratory.profile.seed
 laterality_spec, landscape_spec = (laboratory.profile.table(name) for name in ("laterality", "landscape"))
 network, untrained = laboratory.network(spec.network), laboratory.network(spec.untrained)
-cohort = open_cohort(laboratory, "tuning_cohort")
+cohort = open_cohort(laboratory, "finetuning_cohort")
 finetuning_study = FineTuningStudy.from_cohort(cohort, spec, network, untrained, seed=seed, n_jobs=n_jobs)
 learning_rate = finetuning_study.learning_rate(finetuning_study.networks(["contrastive"])[0].run.condition)
 study = FineTuningStudy.from_cohort(cohort, laterality_spec.finetuning_spec(spec, learning_rate), network, untrained, seed=seed, n_jobs=n_jobs)
@@ -107,7 +107,7 @@ table.groupby(["condition", "measure", "hemisphere"], sort=False)[
 
 # %%
 def summary(values):
-    low, high = interval(values.to_numpy()) if len(values) else (np.nan, np.nan)
+    low, high = confidence_interval(values.to_numpy()) if len(values) else (np.nan, np.nan)
     mean = values.to_numpy().mean() if len(values) else np.nan
     return {"mean": mean, "low": low, "high": high, "n": len(values)}
 

@@ -28,7 +28,7 @@ import numpy as np
 import pandas as pd
 
 from helpers import lab
-from helpers.core.statistics import interval
+from helpers.core.statistics import confidence_interval
 from helpers.figures import style
 from helpers.figures.claims import ClaimsTable, round_numbers
 from helpers.matched_models import plots, statistics
@@ -122,7 +122,7 @@ for comparison, pair in pairs.items():
     differences[comparison]["consistency"] = statistics.paired_differences(consistent, *pair)
 
 # %%
-pd.DataFrame({comparison: {measure: f"{one.mean():+.3f} [{interval(one)[0]:.3f}, {interval(one)[1]:.3f}]"
+pd.DataFrame({comparison: {measure: f"{one.mean():+.3f} [{confidence_interval(one)[0]:.3f}, {confidence_interval(one)[1]:.3f}]"
                     if len(one) else "" for measure, one in its.items()}
               for comparison, its in differences.items()})
 

@@ -29,7 +29,7 @@ from data.synthetic.captioned_files import write_captioned
 from data.synthetic.nod_files import write_nod
 from data.synthetic.nsd_files import write_cohort
 from data.synthetic.task_files import write_attributes, write_places
-from helpers.core.console import say
+from helpers.core.console import echo
 from helpers.core.paths import ROOT, atomic_write
 from helpers.stimuli.image_sets import floc
 from helpers.stimuli.six_category_localizer import make_six_category_localizer
@@ -123,7 +123,7 @@ def main(arguments: list[str] | None = None) -> int:
         atomic_write(TABLE, lambda path: path.write_text(text, encoding="utf-8"))
         return 0
     changed = [part for part, digest in found.items() if expected(kind).get(part) != digest]
-    say(f"drawn differently: {', '.join(changed)}" if changed else f"{len(found)} parts as listed")
+    echo(f"drawn differently: {', '.join(changed)}" if changed else f"{len(found)} parts as listed")
     return 1 if changed else 0
 
 

@@ -15,7 +15,7 @@ from PIL import Image
 
 from helpers.core.console import progress
 from helpers.core.errors import LabError
-from helpers.core.machine import workers
+from helpers.core.machine import count_workers
 
 Item, Made = TypeVar("Item"), TypeVar("Made")
 
@@ -109,12 +109,12 @@ def made_in_chunks(make: Callable[[Sequence[Item]], Made], items: Sequence[Item]
     chunk : int
         Items that one call makes.
     processes : int, optional
-        Default: `workers`.
+        Default: `count_workers`.
     label : str
         Of the bar.
     """
     chunks = [items[i:i + chunk] for i in range(0, len(items), chunk)]
-    processes = min(processes or workers(), len(chunks))
+    processes = min(processes or count_workers(), len(chunks))
     if processes <= 1:
         yield from progress(map(make, chunks), label, total=len(chunks))
         return

@@ -35,7 +35,7 @@ from data.zoo.training import (
     update_record,
 )
 from helpers.config.profile import Profile, load_profile
-from helpers.core.console import say
+from helpers.core.console import echo
 from helpers.core.errors import LabError
 from helpers.core.paths import zoo_dir
 from helpers.networks.network import select_device
@@ -76,7 +76,7 @@ def _log_record(name: str, record: dict[str, Any]) -> None:
     """Keep what is known of a network at once: what comes next may fail."""
     if not process_rank():
         update_record(name, record, zoo_dir() / "zoo.json")
-        say(f"{name}: {json.dumps(record)}")
+        echo(f"{name}: {json.dumps(record)}")
 
 
 def _train(name: str, profile: Profile, device: torch.device) -> dict[str, Any]:

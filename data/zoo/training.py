@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from helpers.config.profile import Profile
-from helpers.core.console import bar
+from helpers.core.console import manual_bar
 from helpers.core.errors import LabError
 from helpers.core.paths import atomic_write, data_dir, zoo_dir
 from helpers.datasets.prepare import ensure_available
@@ -242,7 +242,7 @@ def round_losses(losses: list[float] | tuple[float, ...]) -> list[float]:
 def show_progress(name: str, recipe: TrainingRecipe, n_images: int) -> Iterator[StepCallback]:
     """Show a bar with the latest loss while a network trains."""
     total = recipe.epochs * (n_images // recipe.batch_size)
-    with bar(f"training {name}", total, hidden=bool(process_rank())) as progress_bar:
+    with manual_bar(f"training {name}", total, hidden=bool(process_rank())) as progress_bar:
         def on_step(_step: int, loss: float, _model: nn.Module) -> None:
             progress_bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
             progress_bar.update()

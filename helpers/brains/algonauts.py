@@ -17,7 +17,7 @@ from helpers.brains.splits import split_fit_validation_test
 from helpers.core.content_digests import files_digest
 from helpers.core.digest import text_digest
 from helpers.core.errors import LabError
-from helpers.core.stray_files import exactly
+from helpers.core.stray_files import select_by_pattern
 
 SPACE = "challenge"
 IMAGE = re.compile(r"train-\d+_nsd-(\d+)\.png")
@@ -107,7 +107,7 @@ class Algonauts(Cohort):
 
     def _images(self, subject: str) -> list[Path]:
         folder = self.root / subject / "training_split/training_images"
-        files = exactly(folder.glob("*.[pP][nN][gG]"), IMAGE, "the image", EXAMPLE)
+        files = select_by_pattern(folder.glob("*.[pP][nN][gG]"), IMAGE, "the image", EXAMPLE)
         if not files:
             raise LabError(f"no images of {subject} in {folder}", expected=f"{EXAMPLE} …",
                            remedy=PUT_THERE)

@@ -26,7 +26,7 @@ def open_cohort(laboratory: Laboratory, table: str = "cohort") -> Cohort:
     ----------
     laboratory : Laboratory
     table : str
-        ``cohort``; ``tuning_cohort``, which is ``cohort`` where the profile names no other;
+        ``cohort``; ``finetuning_cohort``, which is ``cohort`` where the profile names no other;
         ``transfer_cohort``.
 
     Raises
@@ -34,7 +34,7 @@ def open_cohort(laboratory: Laboratory, table: str = "cohort") -> Cohort:
     LabError
         If the profile names no such cohort, or it is absent and cannot be made.
     """
-    if table == "tuning_cohort" and laboratory.profile.tuning_cohort is None:
+    if table == "finetuning_cohort" and laboratory.profile.finetuning_cohort is None:
         table = "cohort"
     spec = laboratory.profile.table(table)
     cohort = read_cohort(spec.layout, laboratory.folder(spec), subjects=spec.subjects,

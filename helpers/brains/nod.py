@@ -18,7 +18,7 @@ from helpers.brains.splits import split_fit_validation_test
 from helpers.core.content_digests import files_digest
 from helpers.core.digest import text_digest
 from helpers.core.errors import LabError
-from helpers.core.stray_files import exactly, is_stray
+from helpers.core.stray_files import is_stray, select_by_pattern
 from helpers.core.text import read_lines, read_text
 
 N_LABELS = 180
@@ -63,7 +63,7 @@ class NOD(Cohort):
                            remedy="choose one of these")
         self.root, self.n_best, self.per_run = root, n_best, per_run
         found = [path.parent for path in root.glob("derivatives/ciftify/[sS][uU][bB]*/results")]
-        present = [path.name for path in exactly(found, re.compile(r"sub-\d\d"),
+        present = [path.name for path in select_by_pattern(found, re.compile(r"sub-\d\d"),
                                                  "the participant", "sub-01")]
         missing = [name for name in subjects if name not in present] if present else ["sub-01"]
         if missing:
@@ -86,7 +86,7 @@ class NOD(Cohort):
     def _list_runs(self, subject: str, n_sessions: int) -> list[Path]:
         """Return a participant's runs, in order, refusing a gap."""
         folder = self._results(subject)
-        runs = exactly(folder.glob("ses-imagenet*"), RUN, "the run",
+        runs = select_by_pattern(folder.glob("ses-imagenet*"), RUN, "the run",
                        "ses-imagenet01_task-imagenet_run-1")
         found = {tuple(map(int, RUN.fullmatch(path.name).groups())): path for path in runs}
         found = {key: path for key, path in found.items() if key[0] <= n_sessions}

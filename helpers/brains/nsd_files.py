@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from helpers.brains.files import read_names, read_volume
 from helpers.brains.rois import FAMILIES, check_labels, check_values
 from helpers.core.errors import LabError
-from helpers.core.stray_files import exactly
+from helpers.core.stray_files import select_by_pattern
 
 BETAS = "betas_fithrf_GLMdenoise_RR"
 HEMISPHERES = ("lh", "rh")
@@ -33,7 +33,8 @@ def list_subjects(folder: Path, inside: str) -> list[str]:
     """
     depth = len(Path(inside).parts)
     found = [path.parents[depth - 1] for path in folder.glob(f"[sS][uU][bB]*/{inside}")]
-    return [path.name for path in exactly(found, re.compile(r"subj\d\d"), "the participant",
+    return [path.name for path in select_by_pattern(found, re.compile(r"subj\d\d"),
+                                                    "the participant",
                                              "subj01")]
 
 
@@ -122,7 +123,7 @@ class NSDFiles:
         for part in self.space.parts:
             pattern = f"{part}.betas_session*.hdf5".lstrip(".")
             fit = re.compile(re.escape(pattern).replace(r"\*", r"(\d\d)"))
-            files = exactly(self.betas.glob(pattern), fit, "the session",
+            files = select_by_pattern(self.betas.glob(pattern), fit, "the session",
                             self.session(part, 1).name)
             found[part] = {int(fit.fullmatch(path.name)[1]) for path in files}
         n = max((number for numbers in found.values() for number in numbers), default=0)

@@ -24,7 +24,7 @@ from helpers.brains.rois import checked, sort_rois
 from helpers.core.content_digests import files_digest
 from helpers.core.digest import text_digest
 from helpers.core.errors import LabError
-from helpers.core.stray_files import exactly
+from helpers.core.stray_files import select_by_pattern
 from helpers.core.text import normalise_name
 from helpers.stimuli.image_sets import image_folder
 
@@ -69,7 +69,8 @@ class Object2Vec(Cohort):
         found = {}
         for folder, end in (("fmri_ppa_loc", "(_old)?"), ("fmri", "")):
             there = [path.parent for path in (root / folder).glob("[sS][uU][bB]*/roistack.mat")]
-            for path in exactly(there, re.compile(rf"subj\d{{3}}{end}"), "the participant",
+            for path in select_by_pattern(there, re.compile(rf"subj\d{{3}}{end}"),
+                                          "the participant",
                                 "subj001"):
                 found[path.name.removesuffix("_old")] = path
         if not found:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from helpers.brains.cohort import Fold
 from helpers.brains.files import USE_RELEASED
 from helpers.core.errors import LabError
-from helpers.core.text import Table, read_table
+from helpers.core.text import TextTable, read_table
 
 TRIALS = 750
 """Trials of one NSD session."""
@@ -37,7 +37,8 @@ def read_presentations(path: Path) -> pd.DataFrame:
     """
     subjects = [f"subject{number}" for number in range(1, MAX_SUBJECTS + 1)]
     repeats = [f"{name}_rep{k}" for name in subjects for k in range(N_REPEATS)]
-    table = read_table(path, ("cocoId", "nsdId", "shared1000"), may_lack=("cropBox", *subjects,
+    table = read_table(path, ("cocoId", "nsdId", "shared1000"),
+                       optional_columns=("cropBox", *subjects,
                        *repeats), what="NSD's table of presentations")
     present = [name for name in subjects if name in table.columns or any(
         f"{name}_rep{k}" in table.columns for k in range(N_REPEATS))]
@@ -49,8 +50,8 @@ def read_presentations(path: Path) -> pd.DataFrame:
                        remedy=USE_RELEASED)
     # An empty cell means the same as 0 there: not shown.
     info = pd.DataFrame({**table.columns, "shared1000": table.booleans("shared1000"),
-                         **{name: table.whole(name) for name in ("cocoId", "nsdId")},
-                         **{name: table.whole(name, empty="0") for name in columns}})
+                         **{name: table.integers(name) for name in ("cocoId", "nsdId")},
+                         **{name: table.integers(name, empty="0") for name in columns}})
     for start in range(0, len(columns), N_REPEATS):
         _check_trials(table, info[columns[start:start + N_REPEATS]])
     if not np.array_equal(info["nsdId"], np.arange(len(info))):
@@ -60,7 +61,7 @@ def read_presentations(path: Path) -> pd.DataFrame:
     return info
 
 
-def _check_trials(table: Table, trials: pd.DataFrame) -> None:
+def _check_trials(table: TextTable, trials: pd.DataFrame) -> None:
     """Refuse trials of one participant that are negative, or show two images."""
     values = trials.to_numpy().ravel()
     wrong = (values < 0) | (values > 0) & pd.Series(values).duplicated().to_numpy()

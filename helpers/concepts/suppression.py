@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.stats import t as t_distribution
 
 from helpers.concepts.study import ConceptStudy
-from helpers.core.constant_values import centred
+from helpers.core.constant_values import subtract_mean
 from helpers.core.statistics import correct_p_values
 from helpers.decoding.vectors import cosines
 
@@ -68,7 +68,7 @@ def _of_subject(study: ConceptStudy, subject: str, responses: NDArray,
 def p_below_zero(values: NDArray) -> float:
     """Return the one-sided p of a t test that the mean of some values is below 0."""
     values = np.asarray(values, float)
-    if not centred(values).any():
+    if not subtract_mean(values).any():
         return float(not values.mean() < 0)
     spread = values.std(ddof=1)
     return float(t_distribution.cdf(values.mean() / (spread / np.sqrt(len(values))),

@@ -60,13 +60,13 @@ class ReadoutSpec:
     images, part : str
         The image set, and its part, that is learned from.
     epochs, batch_size : int
-    peak_rate, initial_rate, rise : float
+    max_learning_rate, initial_learning_rate, warmup_fraction : float
         Largest and first learning rate, and the fraction of the steps until the largest.
     l1_positive, l1_negative : float
         Weight of the sum of all positive, and of all negative, weights' magnitudes.
     size : int
         Side of the images that the network sees, px.
-    smallest_crop : float
+    min_crop_fraction : float
         Smallest fraction of an image's area in a random crop.
     """
 
@@ -74,18 +74,20 @@ class ReadoutSpec:
     part: str
     epochs: Count = 10
     batch_size: Count = 512
-    peak_rate: Positive = 0.05
-    initial_rate: Positive = 0.001
-    rise: Fraction = 0.3
+    max_learning_rate: Positive = 0.05
+    initial_learning_rate: Positive = 0.001
+    warmup_fraction: Fraction = 0.3
     l1_positive: NotNegative = 1e-5
     l1_negative: NotNegative = 1e-5
     size: Count = 256
-    smallest_crop: Annotated[float, Field(gt=0, le=1)] = 0.08
+    min_crop_fraction: Annotated[float, Field(gt=0, le=1)] = 0.08
 
     def __post_init__(self) -> None:
-        if self.initial_rate > self.peak_rate:
-            raise LabError(f"The readout begins at the learning rate {self.initial_rate} and has "
-                           f"its peak at {self.peak_rate}.", expected="initial_rate <= peak_rate",
+        if self.initial_learning_rate > self.max_learning_rate:
+            raise LabError(
+                f"The readout begins at the learning rate {self.initial_learning_rate} and has "
+                           f"its peak at {self.max_learning_rate}.",
+                           expected="initial_learning_rate <= max_learning_rate",
                            remedy="correct the table 'readout'")
 
 

@@ -43,7 +43,7 @@ class Profile:
     channels: ChannelSpec | None = None
     cohort: CohortSpec | None = None
     encoding: EncodingSpec | None = None
-    tuning_cohort: CohortSpec | None = None
+    finetuning_cohort: CohortSpec | None = None
     transfer_cohort: CohortSpec | None = None
     finetuning: FinetuningSpec | None = None
     landscape: LandscapeSpec | None = None
@@ -66,7 +66,7 @@ class Profile:
     @property
     def sources(self) -> dict[str, ImageSetSpec | CohortSpec | FolderSpec]:
         """All that lies on disk in a folder of its own, by name."""
-        others = {"cohort": self.cohort, "tuning_cohort": self.tuning_cohort,
+        others = {"cohort": self.cohort, "finetuning_cohort": self.finetuning_cohort,
                   "transfer_cohort": self.transfer_cohort, "rdms": self.rdms,
                   "names": self.decoding and self.decoding.names}
         return {**self.image_sets, **{name: spec for name, spec in others.items() if spec}}
@@ -79,12 +79,12 @@ class Profile:
         LabError
             If the profile lacks it.
         """
-        found = getattr(self, name)
-        if found is None:
+        table_spec = getattr(self, name)
+        if table_spec is None:
             raise LabError(f"the profile {self.name!r} has no table [{name}]",
                            expected=f"[{name}], which this notebook reads",
                            remedy="copy it from helpers/profiles/demo.toml or paper.toml")
-        return found
+        return table_spec
 
     @property
     def digest(self) -> str:
@@ -118,7 +118,7 @@ def load_profile(name_or_path: str | Path) -> Profile:
         If there is no such profile, if a key is unknown, missing or of the wrong type, or if the
         file's ``name`` is not the file's own.
     """
-    path = _find(str(name_or_path))
+    path = _find_file(str(name_or_path))
     profile = from_table(Profile, read_toml(path), path.name)
     if profile.name != path.stem:
         raise LabError(f"{path} says name = {profile.name!r}.", expected=f"name = {path.stem!r}",
@@ -126,7 +126,7 @@ def load_profile(name_or_path: str | Path) -> Profile:
     return profile
 
 
-def _find(name: str) -> Path:
+def _find_file(name: str) -> Path:
     if is_toml(name):
         candidates = [Path(name), ROOT / name]
     else:

@@ -66,8 +66,8 @@ def read_toml(path: Path) -> dict[str, Any]:
     try:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        found = re.search(r"at line (\d+)", str(error))
-        line = lines[int(found[1]) - 1].strip() if found else ""
+        match = re.search(r"at line (\d+)", str(error))
+        line = lines[int(match[1]) - 1].strip() if match else ""
         code = re.split(r"\s#", line)[0]
         remedy = next((advice for pattern, advice in REMEDIES if re.search(pattern, code)),
                       "remove one of the two lines of this name"
@@ -75,21 +75,21 @@ def read_toml(path: Path) -> dict[str, Any]:
                       "correct that line; strings stand in \"quotes\"")
         raise LabError(f"{path} cannot be read: {error}" + (f": {line[:100]}" if line else "."),
                        expected="a TOML file in UTF-8", remedy=remedy) from error
-    for key, value in _strings(content):
-        if '"""' not in text and any(sign in value for sign in "\b\t\n\f\r"):
+    for key, value in _iter_strings(content):
+        if '"""' not in text and any(character in value for character in "\b\t\n\f\r"):
             raise LabError(f"{path}, key {key}: the value is {value!r}, with a tab or an end of "
                            "line", expected="a string in one line", remedy=WINDOWS_REMEDY)
     return content
 
 
-def _strings(content: Any, key: str = "") -> Iterator[tuple[str, str]]:
+def _iter_strings(content: Any, key: str = "") -> Iterator[tuple[str, str]]:
     """Yield every string of a TOML file, with the keys that lead to it."""
     if isinstance(content, str):
         yield key, content
     parts = content.items() if isinstance(content, dict) else enumerate(content) if isinstance(
         content, list) else ()
     for name, part in parts:
-        yield from _strings(part, f"{key}.{name}".lstrip("."))
+        yield from _iter_strings(part, f"{key}.{name}".lstrip("."))
 
 
 def from_table(cls: type[T], table: dict[str, Any], where: str) -> T:
@@ -161,5 +161,5 @@ def _class_at(cls: type, keys: Iterable[str | int]) -> type:
 
 def suggest(word: str, choices: Iterable[str]) -> str:
     """Return "did you mean …?" for the nearest of ``choices``, or an empty string."""
-    near = difflib.get_close_matches(word, list(choices), n=1)
-    return f"did you mean {near[0]!r}?" if near else ""
+    matches = difflib.get_close_matches(word, list(choices), n=1)
+    return f"did you mean {matches[0]!r}?" if matches else ""

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from helpers.core.constant_values import FLAT, centred
+from helpers.core.constant_values import CONSTANT_TOLERANCE, subtract_mean
 from helpers.core.errors import LabError
 
 BLOCK = 65_536
@@ -40,7 +40,7 @@ def layer_rdm(activations: NDArray) -> Array:
         block = activations[:, start:start + BLOCK] - mean
         gram += block @ block.T
     norms = np.sqrt(np.diag(gram))
-    norms[norms <= FLAT * np.abs(activations).max(1)] = np.inf
+    norms[norms <= CONSTANT_TOLERANCE * np.abs(activations).max(1)] = np.inf
     rdm = 1 - gram / np.maximum(np.outer(norms, norms), np.finfo(float).tiny)
     np.fill_diagonal(rdm, 0)
     return rdm
@@ -74,7 +74,7 @@ def silhouettes(rdms: Array, labels: Sequence[str] | NDArray) -> Array:
     b = means.min(2)
     larger_distance = np.maximum(a, b)
     return np.divide(b - a, larger_distance, out=np.zeros_like(a),
-                     where=larger_distance > FLAT).mean(1)
+                     where=larger_distance > CONSTANT_TOLERANCE).mean(1)
 
 
 def _encode_labels(labels: Sequence[str] | NDArray) -> tuple[NDArray, Array, NDArray]:
@@ -195,7 +195,7 @@ def jackknife_contrast(rdms: Array, labels: Sequence[str] | NDArray,
         rest = np.delete(np.arange(n_images), image)
         left_out[image] = weights @ silhouettes(rdms[:, rest][:, :, rest], labels[rest])
     estimate = float(weights @ silhouettes(rdms, labels))
-    if not centred(left_out).any():
+    if not subtract_mean(left_out).any():
         return JackknifeResult(estimate, np.nan, np.nan, n_images)
     se = float(np.sqrt((n_images - 1) * left_out.var()))
     return JackknifeResult(estimate, se, float(stats.t.sf(estimate / se, n_images - 1)), n_images)

@@ -18,7 +18,7 @@ from scipy.linalg import orthogonal_procrustes
 from sklearn.decomposition import PCA
 from sklearn.manifold import MDS
 
-from helpers.core.constant_values import centred
+from helpers.core.constant_values import subtract_mean
 from helpers.core.errors import LabError
 from helpers.rsa.dissimilarity import pearson
 
@@ -132,7 +132,7 @@ def correlation_rdm(scores: Array) -> Array:
     ndarray, shape (n_layers * n_images, n_layers * n_images), 0 to 2
         A row that does not vary is like no other: 1.
     """
-    return cosine_rdm(centred(scores.reshape(-1, scores.shape[-1]), 1))
+    return cosine_rdm(subtract_mean(scores.reshape(-1, scores.shape[-1]), 1))
 
 
 def cosine_rdm(scores: Array) -> Array:

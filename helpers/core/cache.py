@@ -3,8 +3,8 @@
 ``<cache>/<kind>/<name>-<key>.npz`` holds the arrays; a JSON file beside it says from what, with
 which versions and in how many seconds they were made, and the digest that proves them whole.
 
-Processes that need the same list of artefacts share the work with `cooperatively`: each makes what
-no other is making.
+Processes that need the same list of artefacts share the work with `cooperative_map`: each makes
+what no other is making.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ import numpy as np
 import pandas as pd
 from filelock import FileLock, Timeout
 
-from helpers.core.console import say
+from helpers.core.console import echo
 from helpers.core.digest import file_digest
 from helpers.core.errors import LabError
 from helpers.core.paths import atomic_write, cache_dir, ensure_writable
@@ -36,10 +36,10 @@ T = TypeVar("T")
 Item = TypeVar("Item")
 
 ABSENT = "absent"
-_WAITS = ContextVar("waits for what another process is making", default=True)
+_WAIT_FOR_LOCK = ContextVar("waits for what another process is making", default=True)
 
 
-class Busy(Exception):
+class ArtefactLocked(Exception):
     """Another process is making the artefact that was asked for, and the caller does not wait."""
 
 
@@ -83,24 +83,24 @@ def cached(kind: str, name: str, parts: Mapping[str, Any], make: Callable[[], Ar
         If ``make`` returns something that is not an array of numbers or text, if the folder is
         read-only, or if the disk is full. Nothing half-made stays behind.
     Busy
-        Within `not_waiting`, if another process is making it.
+        Within `raise_if_locked`, if another process is making it.
     """
-    for label, word in (("kind", kind), ("name", name)):
-        if not word or word.startswith(".") or set(word) & set("/\\"):
-            raise LabError(f"An artefact has the {label} {word!r}.",
+    for label, value in (("kind", kind), ("name", name)):
+        if not value or value.startswith(".") or set(value) & set("/\\"):
+            raise LabError(f"An artefact has the {label} {value!r}.",
                            expected="a file name without '/' and without a leading '.'",
                            remedy=f"choose another {label}")
     path = (folder or cache_dir()) / kind / f"{name}-{key(**parts)}.npz"
-    if not _flaw(path):
-        return _read(path)
+    if not _describe_damage(path):
+        return _read_artefact(path)
     ensure_writable(path.parent)
-    with _locked(path):
-        flaw = _flaw(path)  # another process may have made it while this one waited
-        if not flaw:
-            return _read(path)
-        if flaw != ABSENT:
-            say(f"The artefact {path} is damaged ({flaw}); it is made again.")
-        return _make(path, parts, make)
+    with _artefact_lock(path):
+        damage = _describe_damage(path)  # another process may have made it while this one waited
+        if not damage:
+            return _read_artefact(path)
+        if damage != ABSENT:
+            echo(f"The artefact {path} is damaged ({damage}); it is made again.")
+        return _make_artefact(path, parts, make)
 
 
 def cached_table(kind: str, name: str, parts: Mapping[str, Any],
@@ -121,69 +121,73 @@ def cached_table(kind: str, name: str, parts: Mapping[str, Any],
 
 
 @contextmanager
-def not_waiting() -> Iterator[None]:
-    """Let `cached` raise `Busy` where it would wait for another process."""
-    token = _WAITS.set(False)
+def raise_if_locked() -> Iterator[None]:
+    """Let `cached` raise `ArtefactLocked` where it would wait for another process."""
+    token = _WAIT_FOR_LOCK.set(False)
     try:
         yield
     finally:
-        _WAITS.reset(token)
+        _WAIT_FOR_LOCK.reset(token)
 
 
-def attempt(do: Callable[[Item], T], item: Item) -> T | Busy:
-    """Return ``do(item)``; what was `Busy`, where another process is making an artefact of it."""
+def call_unless_locked(function: Callable[[Item], T], item: Item) -> T | ArtefactLocked:
+    """Return ``function(item)``; what was `ArtefactLocked`, where another process is making an
+    artefact of it."""
     try:
-        with not_waiting():
-            return do(item)
-    except Busy as busy:
+        with raise_if_locked():
+            return function(item)
+    except ArtefactLocked as busy:
         return busy
 
 
-def cooperatively(do: Callable[[Item], T], items: Iterable[Item], *,
-                  each: Callable[[Callable[[Item], T], list[Item]], Iterable[T]] = map) -> list[T]:
-    """Return ``[do(item) for item in items]``, sharing the work with other processes.
+def cooperative_map(function: Callable[[Item], T], items: Iterable[Item], *,
+                  map_function: Callable[[Callable[[Item], T],
+                                          list[Item]], Iterable[T]] = map) -> list[T]:
+    """Return ``[function(item) for item in items]``, sharing the work with other processes.
 
     Items that another process is working at are postponed. Once all that are left are being made
     elsewhere, the first of them is waited for, or made here if that process ended without it.
 
     Parameters
     ----------
-    do : callable
+    function : callable
         Keeps its result with `cached`, which may call `cached` again for what it needs.
     items : iterable
-    each : callable
-        Maps a function over a list, in order; one that starts processes of its own needs a ``do``
-        that can be pickled.
+    map_function : callable
+        Maps a function over a list, in order; one that starts processes of its own needs a
+        ``function`` that can be pickled.
     """
     items = list(items)
     done: dict[int, T] = {}
-    left = list(range(len(items)))
-    while left:
-        found = each(partial(attempt, do), [items[index] for index in left])
-        done |= {index: one for index, one in zip(left, found) if not isinstance(one, Busy)}
-        later = [index for index in left if index not in done]
-        if len(later) == len(left):
-            first = later.pop(0)
-            (done[first],) = each(do, [items[first]])
-        left = later
+    remaining = list(range(len(items)))
+    while remaining:
+        results = map_function(partial(call_unless_locked, function),
+                               [items[index] for index in remaining])
+        done |= {index: one for index, one in zip(remaining,
+                                                  results) if not isinstance(one, ArtefactLocked)}
+        postponed = [index for index in remaining if index not in done]
+        if len(postponed) == len(remaining):
+            first = postponed.pop(0)
+            (done[first],) = map_function(function, [items[first]])
+        remaining = postponed
     return [done[index] for index in range(len(items))]
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def _artefact_lock(path: Path) -> Iterator[None]:
     """Keep other processes from making an artefact; the system lets go if this process dies."""
     lock = FileLock(path.with_name(f".{path.name}.lock"))
     try:
-        lock.acquire(timeout=-1 if _WAITS.get() else 0)
+        lock.acquire(timeout=-1 if _WAIT_FOR_LOCK.get() else 0)
     except Timeout as error:
-        raise Busy(path.name) from error
+        raise ArtefactLocked(path.name) from error
     try:
         yield
     finally:
         lock.release()
 
 
-def _make(path: Path, parts: Mapping[str, Any], make: Callable[[], Arrays]) -> Arrays:
+def _make_artefact(path: Path, parts: Mapping[str, Any], make: Callable[[], Arrays]) -> Arrays:
     start, cpu_start = time.perf_counter(), time.process_time()
     arrays = {label: np.asarray(array) for label, array in make().items()}
     seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu_start
@@ -195,7 +199,7 @@ def _make(path: Path, parts: Mapping[str, Any], make: Callable[[], Arrays]) -> A
     atomic_write(path, lambda temporary: np.savez(temporary, **arrays))
     sidecar = {
         "parts": _canonical(parts, "parts"),
-        "versions": _versions(),
+        "versions": _package_versions(),
         "seconds": round(seconds, 3),
         "cpu_seconds": round(cpu_seconds, 3),
         "shapes": {label: [list(array.shape), str(array.dtype)]
@@ -205,36 +209,37 @@ def _make(path: Path, parts: Mapping[str, Any], make: Callable[[], Arrays]) -> A
     }
     # Last: an artefact counts as complete when its sidecar agrees with it.
     text = json.dumps(sidecar, indent=1, sort_keys=True) + "\n"
-    atomic_write(_sidecar(path), lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    atomic_write(_sidecar_path(path),
+                 lambda temporary: temporary.write_text(text, encoding="utf-8"))
     return arrays
 
 
-def _flaw(path: Path) -> str:
+def _describe_damage(path: Path) -> str:
     """Say what is wrong with an artefact, the cheap checks first; empty where it is whole."""
-    if not path.is_file() or not _sidecar(path).is_file():
+    if not path.is_file() or not _sidecar_path(path).is_file():
         return ABSENT
     try:
-        sidecar = json.loads(_sidecar(path).read_text(encoding="utf-8"))
+        sidecar = json.loads(_sidecar_path(path).read_text(encoding="utf-8"))
         n_bytes, digest = sidecar["bytes"], sidecar["sha256"]
     except (ValueError, KeyError, TypeError):
-        return f"{_sidecar(path).name} cannot be read"
+        return f"{_sidecar_path(path).name} cannot be read"
     if path.stat().st_size != n_bytes:
         return f"{path.stat().st_size} bytes instead of {n_bytes}"
     return "" if file_digest(path) == digest else "its digest differs from the recorded one"
 
 
-def _read(path: Path) -> Arrays:
+def _read_artefact(path: Path) -> Arrays:
     with np.load(path, allow_pickle=False) as archive:
         return {label: archive[label] for label in archive.files}
 
 
-def _sidecar(path: Path) -> Path:
+def _sidecar_path(path: Path) -> Path:
     return path.with_suffix(".json")
 
 
-def _versions() -> dict[str, str]:
-    loaded = [package for package in ("numpy", "torch") if package in sys.modules]
-    return {"python": sys.version.split()[0], **{package: version(package) for package in loaded}}
+def _package_versions() -> dict[str, str]:
+    imported = [package for package in ("numpy", "torch") if package in sys.modules]
+    return {"python": sys.version.split()[0], **{package: version(package) for package in imported}}
 
 
 def _canonical(value: Any, where: str) -> Any:

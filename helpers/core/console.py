@@ -15,7 +15,7 @@ HEADLESS = "LAB_HEADLESS"
 """Environment variable: set by the runner and by CI, where bars would fill logs."""
 
 
-def say(text: str = "") -> None:
+def echo(text: str = "") -> None:
     """Write one line to standard output at once.
 
     Letters that the output cannot show are replaced; that nobody listens is no error.
@@ -24,14 +24,14 @@ def say(text: str = "") -> None:
 
 
 def write(text: str) -> None:
-    """Write to standard output as it is, at once, as `say` does."""
+    """Write to standard output as it is, at once, as `echo` does."""
     stream = sys.stdout
     try:
         try:
             stream.write(text)
         except UnicodeEncodeError:
-            shown = text.encode(stream.encoding or "ascii", "replace")
-            stream.write(shown.decode(stream.encoding or "ascii"))
+            encoded = text.encode(stream.encoding or "ascii", "replace")
+            stream.write(encoded.decode(stream.encoding or "ascii"))
         stream.flush()
     except (OSError, ValueError, AttributeError):  # full, closed, or there is none at all
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
@@ -49,14 +49,14 @@ def progress(iterable: Iterable[T], label: str, total: int | None = None) -> Ite
         Length, where ``iterable`` does not know it.
     """
     return tqdm(iterable, desc=label, total=total, mininterval=0.5, leave=False,
-                disable=_unseen())
+                disable=_bars_disabled())
 
 
-def bar(label: str, total: int, *, hidden: bool = False) -> tqdm:
+def manual_bar(label: str, total: int, *, hidden: bool = False) -> tqdm:
     """Return a bar to be moved by hand; use it as a context."""
     return tqdm(desc=label, total=total, mininterval=0.5, leave=False,
-                disable=hidden or _unseen())
+                disable=hidden or _bars_disabled())
 
 
-def _unseen() -> bool:
+def _bars_disabled() -> bool:
     return bool(os.environ.get(HEADLESS)) or sys.stderr is None

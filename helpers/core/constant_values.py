@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-FLAT = 1e-9
+CONSTANT_TOLERANCE = 1e-9
 """Values whose deviations (root of their sum of squares) are below this fraction of the largest
 value
 do not vary."""
 
 
-def centred(values: NDArray, axis: int = 0) -> NDArray[np.float64]:
+def subtract_mean(values: NDArray, axis: int = 0) -> NDArray[np.float64]:
     """Subtract the mean; what does not vary becomes exactly 0, whatever its mean's rounding.
 
     The mean of equal numbers is not always that number (0.1), so a constant would have a standard
@@ -20,8 +20,8 @@ def centred(values: NDArray, axis: int = 0) -> NDArray[np.float64]:
     Parameters
     ----------
     values : array, float
-        Deviations of no more than ``FLAT`` of the largest value (of float32: of its precision)
-        count as rounding. With a NaN, all are 0: a score of them is 0 / 0, NaN.
+        Deviations of no more than ``CONSTANT_TOLERANCE`` of the largest value (of float32: of its
+        precision) count as rounding. With a NaN, all are 0: a score of them is 0 / 0, NaN.
     axis : int
 
     Returns
@@ -30,21 +30,21 @@ def centred(values: NDArray, axis: int = 0) -> NDArray[np.float64]:
     """
     values = np.asarray(values)
     n = values.shape[axis]
-    least = FLAT if values.dtype.kind != "f" else max(
-        FLAT, float(np.finfo(values.dtype).eps) * np.sqrt(n))
+    tolerance = CONSTANT_TOLERANCE if values.dtype.kind != "f" else max(
+        CONSTANT_TOLERANCE, float(np.finfo(values.dtype).eps) * np.sqrt(n))
     values = values.astype(np.float64, copy=False)
     if not n:
         return values
     with np.errstate(invalid="ignore"):
-        away = values - values.mean(axis, keepdims=True)
-        varies = (np.linalg.norm(away, axis=axis, keepdims=True)
-                  > least * np.abs(values).max(axis, keepdims=True))
-    return away if varies.all() else np.where(varies, away, 0.0)
+        deviations = values - values.mean(axis, keepdims=True)
+        varies = (np.linalg.norm(deviations, axis=axis, keepdims=True)
+                  > tolerance * np.abs(values).max(axis, keepdims=True))
+    return deviations if varies.all() else np.where(varies, deviations, 0.0)
 
 
 def finite_mean(values: NDArray) -> NDArray[np.float64]:
     """Average over the first axis, leaving out what is not finite; NaN where nothing is left."""
-    known = np.isfinite(values)
-    count = known.sum(0)
-    total = np.where(known, values, 0).sum(0, dtype=np.float64)
+    finite = np.isfinite(values)
+    count = finite.sum(0)
+    total = np.where(finite, values, 0).sum(0, dtype=np.float64)
     return np.where(count > 0, total / np.maximum(count, 1), np.nan)

@@ -15,7 +15,7 @@ from helpers.core.errors import LabError
 from helpers.core.paths import ROOT
 
 PACKAGES = ("helpers", "data")
-NO_PART_IN_RESULTS = frozenset({"helpers.core.console", "helpers.core.errors",
+EXCLUDED_MODULES = frozenset({"helpers.core.console", "helpers.core.errors",
                                 "helpers.core.machine"})
 """Bars, messages, the number of processes: another wording makes nothing stale."""
 
@@ -38,13 +38,13 @@ def array_digest(values: NDArray) -> str:
     return digest.hexdigest()
 
 
-def modules_of(*objects: object) -> list[str]:
+def defining_modules(*objects: object) -> list[str]:
     """Return our modules in which the classes of some objects are written.
 
     For `code_digest`, where a result depends on who reads the data: a cohort, a set of images.
     """
-    return sorted({kind.__module__ for one in objects for kind in type(one).__mro__
-                   if kind.__module__.split(".")[0] in PACKAGES})
+    return sorted({cls.__module__ for instance in objects for cls in type(instance).__mro__
+                   if cls.__module__.split(".")[0] in PACKAGES})
 
 
 def code_digest(module_names: Iterable[str], packages: tuple[str, ...] = PACKAGES, *,
@@ -52,7 +52,7 @@ def code_digest(module_names: Iterable[str], packages: tuple[str, ...] = PACKAGE
     """Return the SHA-256 of what some modules do: of their code and of all they import.
 
     Comments, docstrings and formatting do not count; nor do files of data that a module reads,
-    nor `NO_PART_IN_RESULTS`.
+    nor `EXCLUDED_MODULES`.
 
     Parameters
     ----------
@@ -68,13 +68,13 @@ def code_digest(module_names: Iterable[str], packages: tuple[str, ...] = PACKAGE
     LabError
         If a module does not exist or is not valid Python.
     """
-    lines = (f"{name} {_module(_file_of(name, root))[0]}"
-             for name in closure(module_names, packages, root=root)
-             if name not in NO_PART_IN_RESULTS)
+    lines = (f"{name} {_digest_and_imports(_module_file(name, root))[0]}"
+             for name in import_closure(module_names, packages, root=root)
+             if name not in EXCLUDED_MODULES)
     return text_digest("\n".join(lines))
 
 
-def closure(module_names: Iterable[str], packages: tuple[str, ...] = PACKAGES, *,
+def import_closure(module_names: Iterable[str], packages: tuple[str, ...] = PACKAGES, *,
             root: Path = ROOT) -> tuple[str, ...]:
     """Return the sorted names of some modules and of all that they import, found unexecuted.
 
@@ -85,25 +85,26 @@ def closure(module_names: Iterable[str], packages: tuple[str, ...] = PACKAGES, *
     LabError
         If a module does not exist or is not valid Python.
     """
-    found: set[str] = set()
-    waiting = list(module_names)
-    while waiting:
-        name = waiting.pop()
-        if name in found:
+    visited: set[str] = set()
+    pending = list(module_names)
+    while pending:
+        name = pending.pop()
+        if name in visited:
             continue
-        path = _file_of(name, root)
+        path = _module_file(name, root)
         if path is None:
             raise LabError(f"There is no module {name!r} in {root}.",
                            expected=f"a module of {' or '.join(packages)}, by its full name",
                            remedy="correct the name, such as 'helpers.selectivity.statistics'")
-        found.add(name)
-        waiting += _with_parents(name)
+        visited.add(name)
+        pending += _parent_packages(name)
         base = name if path.name == "__init__.py" else name.rpartition(".")[0]
-        waiting += _resolve(_absolute(_module(path)[1], base), packages, root)
-    return tuple(sorted(found))
+        pending += _existing_modules(_absolute_names(_digest_and_imports(path)[1], base), packages,
+                                     root)
+    return tuple(sorted(visited))
 
 
-def imports_of(source_text: str, packages: tuple[str, ...] = PACKAGES, *,
+def direct_imports(source_text: str, packages: tuple[str, ...] = PACKAGES, *,
                root: Path = ROOT) -> set[str]:
     """Return our modules that a script imports itself.
 
@@ -117,23 +118,23 @@ def imports_of(source_text: str, packages: tuple[str, ...] = PACKAGES, *,
     LabError
         If the text is not valid Python.
     """
-    imports = _imports(_parse(source_text, "the script"))
-    return _resolve(_absolute(imports, ""), packages, root)
+    imports = _list_imports(_parse(source_text, "the script"))
+    return _existing_modules(_absolute_names(imports, ""), packages, root)
 
 
 Import = tuple[int, str, tuple[str, ...]]
 """Level of a relative import (0: absolute), module, and the names taken from it."""
 
 
-def _module(path: Path) -> tuple[str, tuple[Import, ...]]:
-    return _module_at(path, path.stat().st_mtime_ns)
+def _digest_and_imports(path: Path) -> tuple[str, tuple[Import, ...]]:
+    return _digest_and_imports_at(path, path.stat().st_mtime_ns)
 
 
 @cache
-def _module_at(path: Path, mtime_ns: int) -> tuple[str, tuple[Import, ...]]:
+def _digest_and_imports_at(path: Path, mtime_ns: int) -> tuple[str, tuple[Import, ...]]:
     """Return the digest of a module's code and its imports; ``mtime_ns`` keeps this fresh."""
     tree = _parse(path.read_text(encoding="utf-8"), str(path))
-    return text_digest(_canonical(tree)), _imports(tree)
+    return text_digest(_tree_text(tree)), _list_imports(tree)
 
 
 def _parse(source_text: str, where: str) -> ast.Module:
@@ -145,39 +146,39 @@ def _parse(source_text: str, where: str) -> ast.Module:
                        remedy="correct that line") from error
 
 
-def _imports(tree: ast.Module) -> tuple[Import, ...]:
-    found: list[Import] = []
+def _list_imports(tree: ast.Module) -> tuple[Import, ...]:
+    imports: list[Import] = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            found += [(0, alias.name, ()) for alias in node.names]
+            imports += [(0, alias.name, ()) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            found.append((node.level, node.module or "", tuple(a.name for a in node.names)))
-    return tuple(found)
+            imports.append((node.level, node.module or "", tuple(a.name for a in node.names)))
+    return tuple(imports)
 
 
-def _absolute(imports: Iterable[Import], base: str) -> set[str]:
+def _absolute_names(imports: Iterable[Import], base: str) -> set[str]:
     """Return every dotted name that the imports of a module in package ``base`` may mean."""
     names: set[str] = set()
-    for level, module, taken in imports:
+    for level, module, imported_names in imports:
         if level:
-            above = base.split(".")[:len(base.split(".")) - level + 1]
-            module = ".".join(part for part in (*above, module) if part)
-        names |= {module, *(f"{module}.{name}" for name in taken)}
+            parent_parts = base.split(".")[:len(base.split(".")) - level + 1]
+            module = ".".join(part for part in (*parent_parts, module) if part)
+        names |= {module, *(f"{module}.{name}" for name in imported_names)}
     return names
 
 
-def _resolve(names: set[str], packages: tuple[str, ...], root: Path) -> set[str]:
+def _existing_modules(names: set[str], packages: tuple[str, ...], root: Path) -> set[str]:
     """Keep the names that are our modules: ``from m import f`` may name either."""
-    inside = {name for name in names if name.split(".")[0] in packages}
-    return {name for name in inside if _file_of(name, root) is not None}
+    package_names = {name for name in names if name.split(".")[0] in packages}
+    return {name for name in package_names if _module_file(name, root) is not None}
 
 
-def _with_parents(name: str) -> list[str]:
+def _parent_packages(name: str) -> list[str]:
     parts = name.split(".")
     return [".".join(parts[:depth]) for depth in range(1, len(parts))]
 
 
-def _file_of(name: str, root: Path) -> Path | None:
+def _module_file(name: str, root: Path) -> Path | None:
     path = root.joinpath(*name.split("."))
     for candidate in (path / "__init__.py", path.with_name(path.name + ".py")):
         if candidate.is_file():
@@ -185,20 +186,20 @@ def _file_of(name: str, root: Path) -> Path | None:
     return None
 
 
-def _canonical(node: object) -> str:
+def _tree_text(node: object) -> str:
     """Write a syntax tree as text, without docstrings, and the same on every Python version."""
     # ast.dump is not used: its text for the same code changes between Python versions.
     if isinstance(node, ast.AST):
-        kept = ((field, value) for field, value in ast.iter_fields(node)
+        node_fields = ((field, value) for field, value in ast.iter_fields(node)
                 if field != "kind" and value is not None and value != [])
-        inner = ",".join(f"{field}={_canonical(value)}" for field, value in kept)
-        return f"{type(node).__name__}({inner})"
+        content = ",".join(f"{field}={_tree_text(value)}" for field, value in node_fields)
+        return f"{type(node).__name__}({content})"
     if isinstance(node, list):
-        return "[" + ",".join(_canonical(item) for item in node if not _is_text(item)) + "]"
+        return "[" + ",".join(_tree_text(item) for item in node if not _is_docstring(item)) + "]"
     return repr(node)
 
 
-def _is_text(node: object) -> bool:
+def _is_docstring(node: object) -> bool:
     """Tell whether a statement is a bare string: a docstring, which does nothing."""
     return (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
             and isinstance(node.value.value, str))

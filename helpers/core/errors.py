@@ -24,14 +24,14 @@ class LabError(Exception):
 
     def __reduce__(self):
         """Keep all three parts when the error crosses a process boundary."""
-        return _rebuild, (type(self), self.seen, self.expected, self.remedy)
+        return _unpickle_error, (type(self), self.seen, self.expected, self.remedy)
 
 
-def one_of(names: Iterable[object], none: str = "nothing: there is none to choose from") -> str:
+def one_of(names: Iterable[object], if_empty: str = "nothing: there is none to choose from") -> str:
     """Return "one of a, b", for what was expected; or what to say where there is nothing."""
     listed = ", ".join(map(str, names))
-    return f"one of {listed}" if listed else none
+    return f"one of {listed}" if listed else if_empty
 
 
-def _rebuild(kind: type[LabError], seen: str, expected: str, remedy: str) -> LabError:
-    return kind(seen, expected=expected, remedy=remedy)
+def _unpickle_error(cls: type[LabError], seen: str, expected: str, remedy: str) -> LabError:
+    return cls(seen, expected=expected, remedy=remedy)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy import special
 from statsmodels.stats.proportion import proportion_confint
 
-from helpers.core.statistics import interval
+from helpers.core.statistics import confidence_interval
 
 
 def proportion_interval(k: int, n: int, level: float = 0.95) -> tuple[float, float]:
@@ -19,8 +19,8 @@ def proportion_interval(k: int, n: int, level: float = 0.95) -> tuple[float, flo
 
 
 def difference_interval(k: int, n: int, k_other: int, n_other: int,
-                        times: float = 1.0) -> tuple[float, float, float]:
-    """Return ``k / n - times * k_other / n_other`` and its 95 % interval; NaN for none.
+                        scale: float = 1.0) -> tuple[float, float, float]:
+    """Return ``k / n - scale * k_other / n_other`` and its 95 % interval; NaN for none.
 
     Newcombe's method 10 (1998, Statistics in Medicine 17): Wilson's limits, squared and added.
     """
@@ -29,9 +29,9 @@ def difference_interval(k: int, n: int, k_other: int, n_other: int,
     one, other = k / n, k_other / n_other
     low, high = proportion_confint(k, n, method="wilson")
     low_other, high_other = proportion_confint(k_other, n_other, method="wilson")
-    difference = one - times * other
-    return (difference, float(difference - np.hypot(one - low, times * (high_other - other))),
-            float(difference + np.hypot(high - one, times * (other - low_other))))
+    difference = one - scale * other
+    return (difference, float(difference - np.hypot(one - low, scale * (high_other - other))),
+            float(difference + np.hypot(high - one, scale * (other - low_other))))
 
 
 def percentile_interval(resampled: NDArray) -> tuple[NDArray, NDArray]:
@@ -70,7 +70,7 @@ def permutation_p(observed: float | NDArray, null: NDArray, *,
     return (1 + (np.asarray(null) >= observed - rounding).sum(0)) / (1 + len(null))
 
 
-def compare_with_draws(value: float, drawn: NDArray,
+def compare_with_draws(value: float, null_values: NDArray,
                        level: float = 0.95) -> tuple[float, float, float]:
     r"""Compare a statistic with the same statistic of random draws.
 
@@ -83,19 +83,21 @@ def compare_with_draws(value: float, drawn: NDArray,
     difference, low, high : float
         From the draws' mean; NaN for fewer than two draws.
     """
-    drawn = np.asarray(drawn, float)
-    drawn = drawn[np.isfinite(drawn)]
-    if len(drawn) < 2 or not np.isfinite(value):
+    null_values = np.asarray(null_values, float)
+    null_values = null_values[np.isfinite(null_values)]
+    if len(null_values) < 2 or not np.isfinite(value):
         return np.nan, np.nan, np.nan
-    half = special.stdtrit(len(drawn) - 1, (1 + level) / 2) * drawn.std(ddof=1) * np.sqrt(
-        1 + 1 / len(drawn))
-    difference = float(value - drawn.mean())
-    return difference, difference - float(half), difference + float(half)
+    half_width = special.stdtrit(len(null_values) - 1,
+                                 (1 + level) / 2) * null_values.std(ddof=1) * np.sqrt(
+        1 + 1 / len(null_values))
+    difference = float(value - null_values.mean())
+    return difference, difference - float(half_width), difference + float(half_width)
 
 
-def mean_interval(values: NDArray, *, shared: bool = False) -> tuple[float, float, float]:
-    """Return a mean and its `interval`; rows with NaN are left out."""
+def mean_interval(values: NDArray, *, crossed: bool = False) -> tuple[float, float, float]:
+    """Return a mean and its `confidence_interval`; rows with NaN are left out."""
     table = np.asarray(values, float)
     table = table.reshape(len(table), -1 if table.size else 1)
     table = table[np.isfinite(table).all(1)]
-    return (float(table.mean()) if len(table) else np.nan, *interval(table, shared=shared))
+    return (float(table.mean()) if len(table) else np.nan,
+            *confidence_interval(table, crossed=crossed))

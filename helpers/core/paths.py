@@ -25,18 +25,18 @@ def data_dir(default: str | Path, argument: str | Path | None = None) -> Path:
 
     Relative paths count from the repository, so that every working directory agrees.
     """
-    return _resolve(argument or os.environ.get(DATA_VARIABLE) or default)
+    return _absolute_path(argument or os.environ.get(DATA_VARIABLE) or default)
 
 
 def cache_dir() -> Path:
     """Return the folder of the artefacts: ``LAB_CACHE``, else ``data/cache``."""
-    return _resolve(os.environ.get(CACHE_VARIABLE) or "data/cache")
+    return _absolute_path(os.environ.get(CACHE_VARIABLE) or "data/cache")
 
 
 def figures_dir(profile_name: str) -> Path:
     """Return the folder of the figures: ``LAB_FIGURES`` (a staging folder of the runner), else
     ``figures/<profile_name>``."""
-    return _resolve(os.environ.get(FIGURES_VARIABLE) or Path("figures") / profile_name)
+    return _absolute_path(os.environ.get(FIGURES_VARIABLE) or Path("figures") / profile_name)
 
 
 def zoo_dir() -> Path:
@@ -53,14 +53,14 @@ def ensure_writable(folder: Path) -> Path:
         If the folder cannot be made or is read-only.
     """
     # A real file is tried: os.access answers yes to root even on a read-only disk.
-    probe = folder / f".writable-{uuid.uuid4().hex[:12]}"
+    test_file = folder / f".writable-{uuid.uuid4().hex[:12]}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        probe.touch()
-        probe.unlink()
+        test_file.touch()
+        test_file.unlink()
     except OSError as error:
         if error.errno == errno.ENOSPC:
-            raise disk_full(folder) from error
+            raise disk_full_error(folder) from error
         raise LabError(
             f"Nothing can be written in {folder} ({error.strerror or error}).",
             expected="a folder that exists or can be made, on a disk that is not read-only",
@@ -69,23 +69,24 @@ def ensure_writable(folder: Path) -> Path:
     return folder
 
 
-def ensure_space(folder: Path, needed: int, what: str) -> None:
-    """Raise ``LabError`` where the disk of ``folder`` (which exists) has under ``needed`` bytes."""
+def ensure_space(folder: Path, n_bytes: int, what: str) -> None:
+    """Raise ``LabError`` where the disk of ``folder`` (which exists) has under ``n_bytes`` bytes.
+    """
     free = shutil.disk_usage(folder).free
-    if free < needed:
+    if free < n_bytes:
         raise LabError(
-            f"The disk of {folder} has {size_text(free)} free.",
-            expected=f"{size_text(needed)} for {what}",
+            f"The disk of {folder} has {format_size(free)} free.",
+            expected=f"{format_size(n_bytes)} for {what}",
             remedy=f"free some space, or set {DATA_VARIABLE} or {CACHE_VARIABLE} to a folder "
                    "on a larger disk")
 
 
-def disk_full(path: Path) -> LabError:
+def disk_full_error(path: Path) -> LabError:
     """Return the error to raise when the disk filled up while ``path`` was written."""
     folder = next(parent for parent in (path, *path.parents) if parent.is_dir())
     return LabError(
         f"The disk is full: {path} could not be written "
-        f"({size_text(shutil.disk_usage(folder).free)} free).",
+        f"({format_size(shutil.disk_usage(folder).free)} free).",
         expected="enough space for the file; what was there before is untouched",
         remedy=f"free some space, or set {DATA_VARIABLE} or {CACHE_VARIABLE} to a folder "
                "on a larger disk, and run again")
@@ -114,14 +115,14 @@ def atomic_write(path: Path, write: Callable[[Path], object]) -> Path:
         os.replace(temporary, path)
     except OSError as error:
         if error.errno == errno.ENOSPC:
-            raise disk_full(path) from error
+            raise disk_full_error(path) from error
         raise
     finally:
         temporary.unlink(missing_ok=True)
     return path
 
 
-def size_text(n_bytes: int) -> str:
+def format_size(n_bytes: int) -> str:
     """Return a size in the unit that a reader expects, such as "195 MB"."""
     size = float(n_bytes)
     for unit in ("B", "kB", "MB", "GB"):
@@ -131,5 +132,5 @@ def size_text(n_bytes: int) -> str:
     return f"{size:.3g} TB"
 
 
-def _resolve(path: str | Path) -> Path:
+def _absolute_path(path: str | Path) -> Path:
     return (ROOT / Path(path).expanduser()).resolve()

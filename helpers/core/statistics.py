@@ -18,10 +18,10 @@ from torch import Tensor
 
 from helpers.core.errors import LabError
 
-ROUNDING = 1e-12
+ROUNDING_TOLERANCE = 1e-12
 """Below this fraction of what it is the difference of, a difference of float64 sums is no signal.
 """
-BLOCK = 2048
+BLOCK_SIZE = 2048
 """Units handled at a time while moments are updated: 64 images x 2,048 units stay in cache."""
 
 
@@ -40,13 +40,13 @@ class Moments:
         Images seen per group.
     mean : Tensor, float64, shape (n_groups, n_units)
         Mean activation; 0 before the first image.
-    deviations : Tensor, float64, shape (n_groups, n_units)
+    sum_squares : Tensor, float64, shape (n_groups, n_units)
         Sum of squared deviations from the group's mean.
     """
 
     count: Tensor
     mean: Tensor
-    deviations: Tensor
+    sum_squares: Tensor
 
     @classmethod
     def start(cls, n_groups: int, first: Tensor) -> Moments:
@@ -63,33 +63,33 @@ class Moments:
         group : int
         """
         n_images, n_units = activations.shape
-        before = int(self.count[group])
-        total = before + n_images
+        n_before = int(self.count[group])
+        n_total = n_before + n_images
         # A tensor on the device: dividing by a plain number multiplies by its reciprocal there,
         # and the mean of a constant would be off by rounding.
         n = torch.tensor(n_images, dtype=torch.float64, device=activations.device)
-        buffer = torch.empty(n_images, min(BLOCK, n_units), dtype=torch.float64,
+        buffer = torch.empty(n_images, min(BLOCK_SIZE, n_units), dtype=torch.float64,
                              device=activations.device)
-        for start in range(0, n_units, BLOCK):
-            block = slice(start, min(start + BLOCK, n_units))
+        for start in range(0, n_units, BLOCK_SIZE):
+            block = slice(start, min(start + BLOCK_SIZE, n_units))
             values = buffer[:, : block.stop - start].copy_(activations[:, block])
             mean = values.sum(0) / n
             step = mean - self.mean[group, block]
-            self.mean[group, block] += step * (n_images / total)
-            self.deviations[group, block] += values.sub_(mean).square_().sum(0)
-            self.deviations[group, block] += step.square_() * (before * n_images / total)
-        self.count[group] = total
+            self.mean[group, block] += step * (n_images / n_total)
+            self.sum_squares[group, block] += values.sub_(mean).square_().sum(0)
+            self.sum_squares[group, block] += step.square_() * (n_before * n_images / n_total)
+        self.count[group] = n_total
 
     def pool(self, groups: list[list[int]]) -> Moments:
         """Join groups: entry ``i`` of the result is the union of ``groups[i]``."""
-        parts = [self._union(members) for members in groups]
-        return Moments(*(torch.stack(values) for values in zip(*parts)))
+        pooled = [self._union(members) for members in groups]
+        return Moments(*(torch.stack(values) for values in zip(*pooled)))
 
     def _union(self, members: list[int]) -> tuple[Tensor, Tensor, Tensor]:
         n, means = self.n[members], self.mean[members]
         mean = means[0] + (n * (means - means[0])).sum(0) / n.sum()
-        deviations = self.deviations[members].sum(0) + (n * (means - mean).square_()).sum(0)
-        return self.count[members].sum(), mean, deviations
+        sum_squares = self.sum_squares[members].sum(0) + (n * (means - mean).square_()).sum(0)
+        return self.count[members].sum(), mean, sum_squares
 
     @property
     def n(self) -> Tensor:
@@ -99,7 +99,7 @@ class Moments:
     @property
     def variance(self) -> Tensor:
         """Unbiased variance, float64, shape (n_groups, n_units)."""
-        return self.deviations / (self.n - 1)
+        return self.sum_squares / (self.n - 1)
 
 
 def t_values(moments: Moments, first: int, second: int) -> tuple[Tensor, int]:
@@ -127,7 +127,7 @@ def t_values(moments: Moments, first: int, second: int) -> tuple[Tensor, int]:
         raise LabError(f"groups of {n1} and {n2} images", expected="at least 2 images in each",
                        remedy="give every domain more images")
     df = n1 + n2 - 2
-    within = moments.deviations[first] + moments.deviations[second]
+    within = moments.sum_squares[first] + moments.sum_squares[second]
     difference = moments.mean[first] - moments.mean[second]
     return difference / within.mul_((1 / n1 + 1 / n2) / df).sqrt_(), df
 
@@ -138,7 +138,8 @@ def harmonic_number(m: int) -> float:
     return float(np.sum(1.0 / np.arange(1, m + 1)))
 
 
-def step_up_threshold(magnitude: Tensor, df: float, *, alpha: float, m: int | None = None) -> float:
+def benjamini_yekutieli_threshold(abs_t: Tensor, df: float, *, alpha: float,
+                                  m: int | None = None) -> float:
     r"""Find the critical :math:`|t|` of the Benjamini-Yekutieli step-up rule.
 
     The rule rejects the ``k`` smallest p values for the largest ``k`` with
@@ -149,7 +150,7 @@ def step_up_threshold(magnitude: Tensor, df: float, *, alpha: float, m: int | No
 
     Parameters
     ----------
-    magnitude : Tensor, float64, shape (n_units,)
+    abs_t : Tensor, float64, shape (n_units,)
         :math:`|t|`; NaN (dead units) never counts.
     df : float
         Degrees of freedom.
@@ -161,7 +162,7 @@ def step_up_threshold(magnitude: Tensor, df: float, *, alpha: float, m: int | No
     Returns
     -------
     float
-        Reject where ``magnitude >= threshold``; infinity if nothing is rejected.
+        Reject where ``abs_t >= threshold``; infinity if nothing is rejected.
 
     Notes
     -----
@@ -170,15 +171,15 @@ def step_up_threshold(magnitude: Tensor, df: float, *, alpha: float, m: int | No
     if not 0 < alpha < 1:
         raise LabError(f"alpha = {alpha}", expected="a rate between 0 and 1",
                        remedy="0.05 is the published value")
-    m = magnitude.numel() if m is None else m
-    rejected = m
-    while rejected:
-        bound = rejected * alpha / (m * harmonic_number(m))
+    m = abs_t.numel() if m is None else m
+    n_rejected = m
+    while n_rejected:
+        bound = n_rejected * alpha / (m * harmonic_number(m))
         threshold = -float(special.stdtrit(df, bound / 2))
-        count = int((magnitude >= threshold).sum())
-        if count >= rejected:
+        count = int((abs_t >= threshold).sum())
+        if count >= n_rejected:
             return threshold
-        rejected = count
+        n_rejected = count
     return float("inf")
 
 
@@ -193,23 +194,23 @@ def correct_p_values(p: Sequence[float], method: str = "holm") -> NDArray[np.flo
     from statsmodels.stats.multitest import multipletests  # late: it loads half of statsmodels
 
     values = np.array(p, float)
-    known = np.isfinite(values)
-    if known.any():
-        values[known] = multipletests(values[known], method=method)[1]
+    finite = np.isfinite(values)
+    if finite.any():
+        values[finite] = multipletests(values[finite], method=method)[1]
     return values
 
 
-def interval(values: NDArray, level: float = 0.95, *,
-             shared: bool = False) -> tuple[float, float]:
+def confidence_interval(values: NDArray, level: float = 0.95, *,
+             crossed: bool = False) -> tuple[float, float]:
     r"""Return the interval of a mean over participants, and over trainings where there are several.
 
     One value a participant gives Student's t interval. In a table (rows: participants, columns:
     trainings) where every cell is a training of its own, the participants' means hold what their
     trainings add, and the t interval over these means covers both.
 
-    Where trainings are ``shared`` by the participants (a pooled network), it is the interval of the
-    grand mean of crossed random effects. With the mean squares of the two-way analysis of variance
-    without replication, MSP, MSS and MSR,
+    Where trainings are ``crossed`` by the participants (a pooled network), it is the interval of
+    the grand mean of crossed random effects. With the mean squares of the two-way analysis of
+    variance without replication, MSP, MSS and MSR,
 
     .. math:: SE^2 = (MSP + \max(0, MSS - MSR)) / (P S),
 
@@ -221,7 +222,7 @@ def interval(values: NDArray, level: float = 0.95, *,
     values : array, shape (n_participants,) or (n_participants, n_trainings)
         No NaN.
     level : float
-    shared : bool
+    crossed : bool
 
     Returns
     -------
@@ -230,17 +231,17 @@ def interval(values: NDArray, level: float = 0.95, *,
         is hardly known, and another machine's rounding may turn whatever is said.
     """
     values = np.asarray(values, float)
-    if shared:
-        return _crossed_interval(values, level)
+    if crossed:
+        return _crossed_effects_interval(values, level)
     values = values.mean(1) if values.ndim == 2 and values.size else values.reshape(len(values))
     if len(values) < 2:
         return np.nan, np.nan
     standard_error = values.std(ddof=1) / np.sqrt(len(values))
-    half = special.stdtrit(len(values) - 1, (1 + level) / 2) * standard_error
-    return float(values.mean() - half), float(values.mean() + half)
+    half_width = special.stdtrit(len(values) - 1, (1 + level) / 2) * standard_error
+    return float(values.mean() - half_width), float(values.mean() + half_width)
 
 
-def _crossed_interval(values: NDArray, level: float) -> tuple[float, float]:
+def _crossed_effects_interval(values: NDArray, level: float) -> tuple[float, float]:
     """Return the interval of the grand mean, rows and columns both drawn at random."""
     n_rows, n_columns = values.shape if values.ndim == 2 else (0, 0)
     if n_rows < 2 or n_columns < 3:
@@ -252,11 +253,11 @@ def _crossed_interval(values: NDArray, level: float) -> tuple[float, float]:
     ms_column = n_rows * columns.var(ddof=1)
     ms_residual = (residual**2).sum() / (df_row * df_column)
     quantile = lambda df: special.stdtrit(df, (1 + level) / 2)  # noqa: E731
-    half = quantile(df_row) * np.sqrt(ms_row / values.size)
+    half_width = quantile(df_row) * np.sqrt(ms_row / values.size)
     if ms_column > ms_residual:
         variance = ms_row + ms_column - ms_residual
         df = variance**2 / (ms_row**2 / df_row + ms_column**2 / df_column
                             + ms_residual**2 / (df_row * df_column))
         df = max(df, min(df_row, df_column))
-        half = max(half, quantile(df) * np.sqrt(variance / values.size))
-    return float(mean - half), float(mean + half)
+        half_width = max(half_width, quantile(df) * np.sqrt(variance / values.size))
+    return float(mean - half_width), float(mean + half_width)

@@ -14,12 +14,12 @@ DESKTOP_FILES = {"thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini",
                     "@eadir", "#recycle", "__pycache__"}
 """Names, in lower case, that Windows, macOS, file servers and Python give to files of their own."""
 
-COPY = re.compile(
+COPY_PATTERN = re.compile(
     r"(?:copy of |kopie von |copie de )(?P<of>.+)|"
     r"(?P<name>.+?)(?:~|[ _]?\(\d+\)|[ _.-]+(?:copy|kopie|copie|copia|backup|bak|old|orig|original)"
     r"(?:[ _-]*\(?\d+\)?)?)", re.IGNORECASE)
 """How desktops and people name a copy of something."""
-PERHAPS_COPY = re.compile(r"[ ~()]|cop|kopie|ba[ck]|old|orig", re.IGNORECASE)
+COPY_PREFILTER = re.compile(r"[ ~()]|cop|kopie|ba[ck]|old|orig", re.IGNORECASE)
 """Quicker, for lists of a million names: what every name of a copy holds."""
 
 
@@ -29,36 +29,37 @@ def is_stray(name: str) -> bool:
             or name.lower() in DESKTOP_FILES)
 
 
-def visible_files(folder: Path) -> list[str]:
+def list_visible_files(folder: Path) -> list[str]:
     """Return the sorted relative paths of the files under ``folder``, without strays.
 
     Folders behind symbolic links count as well: they are read as well.
     """
-    names, seen = [], set()
+    names, visited = [], set()
     for root, folders, files in os.walk(folder, followlinks=True):
-        here = os.path.realpath(root)
-        folders[:] = [] if here in seen else [name for name in folders if not is_stray(name)]
-        if here not in seen:
+        real_root = os.path.realpath(root)
+        folders[:] = [] if real_root in visited else [name for name in folders
+                                                      if not is_stray(name)]
+        if real_root not in visited:
             names += [(Path(root) / name).relative_to(folder).as_posix() for name in files
                       if not is_stray(name)]
-        seen.add(here)
+        visited.add(real_root)
     return sorted(names)
 
 
-def original_of(name: str, names: Collection[str]) -> str | None:
+def find_original(name: str, names: Collection[str]) -> str | None:
     """Return which of some names this one is the name of a copy of; None if of none."""
-    if not PERHAPS_COPY.search(name):
+    if not COPY_PREFILTER.search(name):
         return None
     stem, dot, suffix = name.rpartition(".")
-    for base, end in ((name, ""), (stem, dot + suffix)):
-        found = COPY.fullmatch(base)
-        of = (found["of"] or found["name"]) + end if found else None
-        if of != name and of in names:
-            return of
+    for base, ending in ((name, ""), (stem, dot + suffix)):
+        match = COPY_PATTERN.fullmatch(base)
+        original = (match["of"] or match["name"]) + ending if match else None
+        if original != name and original in names:
+            return original
     return None
 
 
-def exactly(paths: Iterable[Path], pattern: re.Pattern[str], what: str,
+def select_by_pattern(paths: Iterable[Path], pattern: re.Pattern[str], what: str,
             example: str) -> list[Path]:
     """Return the paths whose whole name fits a pattern, by name.
 
@@ -78,15 +79,15 @@ def exactly(paths: Iterable[Path], pattern: re.Pattern[str], what: str,
     LabError
         If a name is neither: left out in silence, it might be missing.
     """
-    named = {path.name: path for path in paths if not is_stray(path.name)}
-    fitting = [name for name in sorted(named) if pattern.fullmatch(name)]
-    for name in sorted(named.keys() - set(fitting)):
-        stem = name.removesuffix(named[name].suffix)
-        beside = [right.removesuffix(Path(right).suffix) for right in fitting]
-        if not any(stem.startswith(right) and not stem[len(right)].isalnum()
-                   for right in beside if len(stem) > len(right)) \
-                and original_of(name, fitting) is None:
-            raise LabError(f"{what} {name} in {named[name].parent}",
+    by_name = {path.name: path for path in paths if not is_stray(path.name)}
+    matching = [name for name in sorted(by_name) if pattern.fullmatch(name)]
+    for name in sorted(by_name.keys() - set(matching)):
+        stem = name.removesuffix(by_name[name].suffix)
+        matching_stems = [original.removesuffix(Path(original).suffix) for original in matching]
+        if not any(stem.startswith(original) and not stem[len(original)].isalnum()
+                   for original in matching_stems if len(stem) > len(original)) \
+                and find_original(name, matching) is None:
+            raise LabError(f"{what} {name} in {by_name[name].parent}",
                            expected=f"names like {example}",
                            remedy="rename it if it belongs there, or move it out of this folder")
-    return [named[name] for name in fitting]
+    return [by_name[name] for name in matching]

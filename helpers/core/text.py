@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 
 from helpers.core.errors import LabError
 
-MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"),
+BYTE_ORDER_MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"),
          (codecs.BOM_UTF32_BE, "utf-32"), (codecs.BOM_UTF16_LE, "utf-16"),
          (codecs.BOM_UTF16_BE, "utf-16"))
 """First bytes of a file -> its encoding; those of UTF-32 begin like those of UTF-16."""
-AS_UTF8 = ("save it as UTF-8 (Excel: 'CSV UTF-8'; Notepad: Save as, encoding UTF-8; or "
+UTF8_REMEDY = ("save it as UTF-8 (Excel: 'CSV UTF-8'; Notepad: Save as, encoding UTF-8; or "
            "iconv -f WINDOWS-1252 -t UTF-8, with the encoding it really has)")
 SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab"}
 BOOLEANS = {**dict.fromkeys(("true", "yes", "1", "1.0"), True),
@@ -58,31 +58,32 @@ def read_text(path: Path, what: str = "a text") -> str:
                        expected=f"{what}, in a file that you may read",
                        remedy="check that it is a file, and that you have the right to read it"
                        ) from error
-    encoding = next((name for mark, name in MARKS if content.startswith(mark)), "utf-8")
+    encoding = next((name for mark, name in BYTE_ORDER_MARKS if content.startswith(mark)), "utf-8")
     try:
         text = content.decode(encoding)
     except UnicodeDecodeError as error:
-        raise _other_encoding(path, content, error) from error
+        raise _encoding_error(path, content, error) from error
     text = text.lstrip("\ufeff").rstrip("\x1a").replace("\r\n", "\n").replace("\r", "\n")
     if "\0" in text:
         line = text[:text.index("\0")].count("\n") + 1
         raise LabError(f"{path}, line {line}: a zero byte",
                        expected=f"{what} in UTF-8, or in UTF-16 with its mark (BOM)",
-                       remedy=f"if it is a text, {AS_UTF8}; if not, put the right file there")
+                       remedy=f"if it is a text, {UTF8_REMEDY}; if not, put the right file there")
     return unicodedata.normalize("NFC", text)
 
 
-def _other_encoding(path: Path, content: bytes, error: UnicodeDecodeError) -> LabError:
+def _encoding_error(path: Path, content: bytes, error: UnicodeDecodeError) -> LabError:
     if error.encoding != "utf-8":
         return LabError(f"{path} begins like {error.encoding.upper()} and is not: {error.reason}, "
                         f"byte {error.start + 1} of {len(content)}",
-                        expected="a whole text in UTF-8", remedy=AS_UTF8)
+                        expected="a whole text in UTF-8", remedy=UTF8_REMEDY)
     before = content[:error.start].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     byte = content[error.start]
     return LabError(f"{path}, line {before.count(bytes([10])) + 1}: the byte 0x{byte:02x}, which "
                     f"is not UTF-8 (in Windows-1252 it is "
                     f"{bytes([byte]).decode('cp1252', 'replace')!r})",
-                    expected="a text in UTF-8, or in UTF-16 with its mark (BOM)", remedy=AS_UTF8)
+                    expected="a text in UTF-8, or in UTF-16 with its mark (BOM)",
+                    remedy=UTF8_REMEDY)
 
 
 def normalise_name(name: str) -> str:
@@ -97,7 +98,7 @@ def read_lines(path: Path, what: str = "a list") -> list[tuple[int, str]]:
 
 
 @dataclass(frozen=True)
-class Table:
+class TextTable:
     """Cells of a table, as text without blanks around it.
 
     Attributes
@@ -112,7 +113,7 @@ class Table:
     lines: tuple[int, ...]
     columns: Mapping[str, list[str]]
 
-    def whole(self, name: str, *, empty: str = "") -> NDArray[np.int64]:
+    def integers(self, name: str, *, empty: str = "") -> NDArray[np.int64]:
         """Return a column of whole numbers (3 or 3.0), int64, shape (n_rows,).
 
         Parameters
@@ -132,10 +133,10 @@ class Table:
         try:
             values = np.array(list(map(float, cells)))
         except ValueError:
-            values = np.array(list(map(_number, cells)))
-        wrong = np.flatnonzero(~np.isfinite(values) | (values != np.round(values)))
-        if len(wrong):
-            raise self._refused(name, int(wrong[0]), "a whole number")
+            values = np.array(list(map(_parse_number, cells)))
+        invalid = np.flatnonzero(~np.isfinite(values) | (values != np.round(values)))
+        if len(invalid):
+            raise self._cell_error(name, int(invalid[0]), "a whole number")
         return values.astype(np.int64)
 
     def booleans(self, name: str) -> NDArray[np.bool_]:
@@ -146,12 +147,12 @@ class Table:
         LabError
             If a cell is neither: names the line.
         """
-        found = [BOOLEANS.get(cell.lower()) for cell in self.columns[name]]
-        if None in found:
-            raise self._refused(name, found.index(None), "True or False")
-        return np.array(found, bool)
+        values = [BOOLEANS.get(cell.lower()) for cell in self.columns[name]]
+        if None in values:
+            raise self._cell_error(name, values.index(None), "True or False")
+        return np.array(values, bool)
 
-    def _refused(self, name: str, row: int, expected: str) -> LabError:
+    def _cell_error(self, name: str, row: int, expected: str) -> LabError:
         cell = self.columns[name][row]
         return LabError(f"{self.path}, line {self.lines[row]}: {name} is "
                         f"{repr(cell) if cell else 'empty'}", expected=expected,
@@ -159,7 +160,7 @@ class Table:
                                "published")
 
 
-def _number(cell: str) -> float:
+def _parse_number(cell: str) -> float:
     try:
         return float(cell)
     except ValueError:
@@ -167,7 +168,7 @@ def _number(cell: str) -> float:
 
 
 def read_table(path: Path, columns: Sequence[str], *, header: bool = True,
-               may_lack: Sequence[str] = (), what: str = "a table") -> Table:
+               optional_columns: Sequence[str] = (), what: str = "a table") -> TextTable:
     """Read a CSV file: commas, or the semicolons and tabs that Excel writes.
 
     Names of columns may be in another case and order; further columns are kept. Empty rows are
@@ -180,7 +181,7 @@ def read_table(path: Path, columns: Sequence[str], *, header: bool = True,
         Columns that must be there, by the names that the result has.
     header : bool
         Whether the first line names the columns; without it, they are ``columns``.
-    may_lack : sequence of str
+    optional_columns : sequence of str
         Further columns, whose cells may be empty; of ``columns``, none may.
     what : str
         What the table is, for errors.
@@ -192,25 +193,25 @@ def read_table(path: Path, columns: Sequence[str], *, header: bool = True,
         cell is empty or spans lines: names the line.
     """
     text = re.sub(r"\Asep=.(?=\n)", "", read_text(path, what), flags=re.IGNORECASE)
-    wanted = {name.casefold(): name for name in (*columns, *may_lack)}
-    found = [_heading(text, mark, columns, wanted, header) for mark in SEPARATORS]
-    fitting = [pair for pair in zip(SEPARATORS, found) if set(columns) <= set(pair[1])]
-    if len(fitting) != 1:
-        seen = max(found, key=len)
-        raise LabError(f"{path} has the columns {', '.join(filter(None, seen)) or 'none'}",
+    canonical_names = {name.casefold(): name for name in (*columns, *optional_columns)}
+    headers = [_parse_header(text, mark, columns, canonical_names, header) for mark in SEPARATORS]
+    matching = [pair for pair in zip(SEPARATORS, headers) if set(columns) <= set(pair[1])]
+    if len(matching) != 1:
+        best_header = max(headers, key=len)
+        raise LabError(f"{path} has the columns {', '.join(filter(None, best_header)) or 'none'}",
                        expected=f"{what}: the columns {','.join(columns)}, with commas (or "
                                 "semicolons, or tabs) between them",
                        remedy="correct the line that names the columns" if header else
                               "use this file as it was published")
-    separator, names = fitting[0]
-    twice = [name for name in wanted.values() if names.count(name) > 1]
-    if twice:
-        raise LabError(f"{path} has two columns {twice[0]!r}", expected="each column once",
+    separator, names = matching[0]
+    duplicated = [name for name in canonical_names.values() if names.count(name) > 1]
+    if duplicated:
+        raise LabError(f"{path} has two columns {duplicated[0]!r}", expected="each column once",
                        remedy="remove or rename one of them")
-    lines, rows = _rows(path, text, separator, len(names))
+    lines, rows = _parse_rows(path, text, separator, len(names))
     if header:
         lines, rows = lines[1:], rows[1:]
-    table = Table(path, tuple(lines), {name: list(cells) for name, cells in zip(
+    table = TextTable(path, tuple(lines), {name: list(cells) for name, cells in zip(
         names, zip(*rows) if rows else [()] * len(names)) if name})
     for name in columns:
         if "" in table.columns[name]:
@@ -221,7 +222,8 @@ def read_table(path: Path, columns: Sequence[str], *, header: bool = True,
     return table
 
 
-def _heading(text: str, separator: str, columns: Sequence[str], wanted: Mapping[str, str],
+def _parse_header(text: str, separator: str, columns: Sequence[str],
+                  canonical_names: Mapping[str, str],
              header: bool) -> list[str]:
     """Return the names of a table's columns if this were its separator; none if it is empty."""
     first = next((line for line in text.split("\n") if line.strip(f"{separator} \t")), "")
@@ -231,10 +233,10 @@ def _heading(text: str, separator: str, columns: Sequence[str], wanted: Mapping[
         cells.pop()
     if not header:
         return list(columns) if len(cells) == len(columns) else []
-    return [wanted.get(cell.casefold(), cell) for cell in cells]
+    return [canonical_names.get(cell.casefold(), cell) for cell in cells]
 
 
-def _rows(path: Path, text: str, separator: str, width: int
+def _parse_rows(path: Path, text: str, separator: str, width: int
           ) -> tuple[list[int], list[list[str]]]:
     """Return line and cells of all rows that hold anything, each with ``width`` cells."""
     reader = csv.reader(io.StringIO(text.rstrip("\n") + "\n"), delimiter=separator,

@@ -15,16 +15,17 @@ from typing import NoReturn
 
 from helpers.core.digest import file_digest
 from helpers.core.errors import LabError
-from helpers.core.paths import disk_full, ensure_space, ensure_writable
-from helpers.core.stray_files import is_stray, visible_files
+from helpers.core.paths import disk_full_error, ensure_space, ensure_writable
+from helpers.core.stray_files import is_stray, list_visible_files
 
 MAX_COMPRESSION_RATIO = 1100
 """No member of a zip is smaller by more than this (Deflate: 1032), except in rare formats."""
-READABLE = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
-PAGE = "a web page"
-FIRST_BYTES = {b"PK": "zip", b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz",
+SUPPORTED_COMPRESSION = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2,
+                         zipfile.ZIP_LZMA)
+WEB_PAGE = "a web page"
+MAGIC_BYTES = {b"PK": "zip", b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz",
                b"7z\xbc\xaf": "7z", b"Rar!": "rar", b"(\xb5/\xfd": "zstd",
-               b"<": PAGE}
+               b"<": WEB_PAGE}
 """How files begin that people take for an archive of another kind."""
 
 
@@ -33,7 +34,8 @@ def folder_manifest(folder: Path) -> str:
 
     It is the SHA-256 of the lines ``<sha256>  <relative path>``, sorted by path.
     """
-    lines = "".join(f"{file_digest(folder / name)}  {name}\n" for name in visible_files(folder))
+    lines = "".join(f"{file_digest(folder / name)}  {name}\n"
+                    for name in list_visible_files(folder))
     return "sha256:" + hashlib.sha256(lines.encode("utf-8")).hexdigest()
 
 
@@ -72,7 +74,7 @@ def unpack(archive: Path, folder: Path, *, kind: str = "zip") -> Iterator[Path]:
         yield folder
     except OSError as error:
         if error.errno == errno.ENOSPC:
-            raise disk_full(folder) from error
+            raise disk_full_error(folder) from error
         raise
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -96,18 +98,18 @@ def select_folder(unpacked: Path, *, member: str | None = None,
         If there is no such folder.
     """
     if member is not None:
-        found = [unpacked / member]
+        candidates = [unpacked / member]
     elif holding is not None:
-        found = [path.parent for path in sorted(unpacked.rglob(holding))]
+        candidates = [path.parent for path in sorted(unpacked.rglob(holding))]
     else:
-        found = [unpacked]
-    if not found or not found[0].is_dir():
+        candidates = [unpacked]
+    if not candidates or not candidates[0].is_dir():
         top = ", ".join(sorted(path.name for path in unpacked.iterdir())[:8])
         raise LabError(f"The archive holds: {top or 'nothing'}.",
                        expected=f"the folder {member}" if member else f"a folder with {holding}",
                        remedy="if you put the archive there, check that it is the right one; if "
                               "not, correct 'member' or 'holding' where the source is listed")
-    return found[0]
+    return candidates[0]
 
 
 def sort_into_folders(folder: Path, pattern: str, into: str) -> None:
@@ -122,11 +124,11 @@ def sort_into_folders(folder: Path, pattern: str, into: str) -> None:
         Folder below ``folder``.
     """
     for path in [path for path in folder.iterdir() if path.is_file()]:
-        found = re.match(pattern, path.name)
-        if found is None:
+        name_match = re.match(pattern, path.name)
+        if name_match is None:
             path.unlink()
             continue
-        target = folder / into / found[1]
+        target = folder / into / name_match[1]
         target.mkdir(parents=True, exist_ok=True)
         path.rename(target / path.name)
 
@@ -139,11 +141,12 @@ def _extract(archive: Path, folder: Path, kind: str, extract: Callable[[Path, Pa
     """
     where = str(archive) if archive == outer else f"{archive.name} in {outer}"
     with archive.open("rb") as file:
-        first = file.read(8)
-    found = next((name for mark, name in FIRST_BYTES.items() if first.startswith(mark)), kind)
-    if found != kind:
-        raise LabError(f"{where} is not a whole {kind} archive (it begins like {found}).",
-                       expected=f"a {kind} archive", remedy=_by_hand(outer, kind) if found != PAGE
+        head = file.read(8)
+    detected = next((name for mark, name in MAGIC_BYTES.items() if head.startswith(mark)), kind)
+    if detected != kind:
+        raise LabError(f"{where} is not a whole {kind} archive (it begins like {detected}).",
+                       expected=f"a {kind} archive",
+                       remedy=_manual_remedy(outer, kind) if detected != WEB_PAGE
                        else "download the archive itself (in a browser, where a page asks for an "
                        f"agreement) and put it at {outer}")
     try:
@@ -153,53 +156,54 @@ def _extract(archive: Path, folder: Path, kind: str, extract: Callable[[Path, Pa
     except Exception as error:  # damaged bytes lead zipfile and tarfile into any exception
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EACCES, errno.EIO):
             raise
-        _refuse(where, kind, outer, error)
+        _raise_bad_archive(where, kind, outer, error)
 
 
-def _refuse(where: str, kind: str, outer: Path, why: Exception | str) -> NoReturn:
-    if isinstance(why, _CannotUnpack):
-        raise LabError(f"{where} {why}", expected=f"a {kind} archive without a password, "
-                       "compressed as usual (Deflate)", remedy=_by_hand(outer, kind)) from why
-    raise LabError(f"{where} is not a whole {kind} archive ({why or type(why).__name__}).",
+def _raise_bad_archive(where: str, kind: str, outer: Path, reason: Exception | str) -> NoReturn:
+    if isinstance(reason, UnsupportedArchive):
+        raise LabError(f"{where} {reason}", expected=f"a {kind} archive without a password, "
+                       "compressed as usual (Deflate)",
+                       remedy=_manual_remedy(outer, kind)) from reason
+    raise LabError(f"{where} is not a whole {kind} archive ({reason or type(reason).__name__}).",
                    expected="the archive as its server sends it",
                    remedy=f"move {outer} away and run again, or put a whole one there"
-                   ) from (why if isinstance(why, Exception) else None)
+                   ) from (reason if isinstance(reason, Exception) else None)
 
 
-def _by_hand(archive: Path, kind: str) -> str:
+def _manual_remedy(archive: Path, kind: str) -> str:
     return (f"unpack it by hand to {archive.with_suffix('')} (7-Zip can), or pack the same files "
             f"again as a plain {kind} and put that at {archive}")
 
 
-class _CannotUnpack(Exception):
+class UnsupportedArchive(Exception):
     """The archive is whole, as far as one sees, and Python cannot unpack it."""
 
 
 def _extract_zip(archive: Path, folder: Path) -> None:
-    with zipfile.ZipFile(archive) as opened:
-        members = [item for item in opened.infolist()
-                   if not _is_stray(PurePosixPath(item.filename).parts)]
+    with zipfile.ZipFile(archive) as archive_file:
+        members = [item for item in archive_file.infolist()
+                   if not _has_stray_part(PurePosixPath(item.filename).parts)]
         for item in members:
             if item.flag_bits & 0x1:
-                raise _CannotUnpack(f"is locked with a password ({item.filename})")
-            if item.compress_type not in READABLE:
+                raise UnsupportedArchive(f"is locked with a password ({item.filename})")
+            if item.compress_type not in SUPPORTED_COMPRESSION:
                 name = zipfile.compressor_names.get(item.compress_type, item.compress_type)
-                raise _CannotUnpack(f"is compressed in a way that Python cannot read ({name})")
+                raise UnsupportedArchive(f"is compressed in a way that Python cannot read ({name})")
             if item.file_size > MAX_COMPRESSION_RATIO * (item.compress_size + 1) and \
                     item.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                 raise zipfile.BadZipFile(f"impossible size of {item.filename}")
             _require_inside(item.filename, folder, archive)
         ensure_space(folder, sum(item.file_size for item in members), archive.name)
-        opened.extractall(folder, members)
+        archive_file.extractall(folder, members)
 
 
 def _extract_tar(archive: Path, folder: Path) -> None:
     """Unpack a plain tar; nothing is written before every member is known to be harmless."""
-    with tarfile.open(archive, "r:") as opened, archive.open("rb") as raw:
-        members = [item for item in opened.getmembers()
-                   if not _is_stray(PurePosixPath(item.name).parts)]
+    with tarfile.open(archive, "r:") as archive_file, archive.open("rb") as raw:
+        members = [item for item in archive_file.getmembers()
+                   if not _has_stray_part(PurePosixPath(item.name).parts)]
         # A damaged header looks like the end to tarfile; the real end is a block of zeros.
-        raw.seek(opened.offset)
+        raw.seek(archive_file.offset)
         if raw.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
             raise tarfile.ReadError(f"no end after {len(members)} members")
         for item in members:
@@ -209,10 +213,10 @@ def _extract_tar(archive: Path, folder: Path) -> None:
                                expected="files and folders alone",
                                remedy="do not use this archive; get one from its publisher")
         ensure_space(folder, sum(item.size for item in members), archive.name)
-        opened.extractall(folder, members, filter="data")
+        archive_file.extractall(folder, members, filter="data")
 
 
-def _is_stray(parts: tuple[str, ...]) -> bool:
+def _has_stray_part(parts: tuple[str, ...]) -> bool:
     return any(is_stray(part) and part != ".." for part in parts)
 
 

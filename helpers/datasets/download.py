@@ -14,21 +14,21 @@ import requests
 from pydantic.dataclasses import dataclass
 
 from helpers.config.validation import FROZEN
-from helpers.core.console import progress, say
+from helpers.core.console import echo, progress
 from helpers.core.digest import file_digest
 from helpers.core.errors import LabError
-from helpers.core.paths import disk_full, ensure_space, ensure_writable, size_text
+from helpers.core.paths import disk_full_error, ensure_space, ensure_writable, format_size
 
 ATTEMPTS = 4
 BACKOFF_S = 0.5
 TIMEOUT_S = 30
 CHUNK_BYTES = 100_000
-DIGEST = r"(sha256|md5):[0-9a-f]{8,}"
-AGENT = "open-laboratory-notebooks/1.0 (reproduction of published figures; python-requests)"
+DIGEST_PATTERN = r"(sha256|md5):[0-9a-f]{8,}"
+USER_AGENT = "open-laboratory-notebooks/1.0 (reproduction of published figures; python-requests)"
 
 
 @dataclass(**FROZEN)
-class Source:
+class DownloadSource:
     """One thing to download; the keys are explained in ``helpers/datasets/sources.toml``."""
 
     name: str
@@ -49,23 +49,24 @@ class Source:
 
     def __post_init__(self) -> None:
         for digest in (self.digest, self.manifest):
-            if digest is not None and not re.fullmatch(DIGEST, digest):
+            if digest is not None and not re.fullmatch(DIGEST_PATTERN, digest):
                 raise LabError(f"The source {self.name!r} has the digest {digest!r}.",
                                expected="'sha256:…' or 'md5:…' with 8 or more digits of 0-9, a-f",
                                remedy="correct it where the source is listed")
 
     @property
-    def addresses(self) -> tuple[str, ...]:
+    def all_urls(self) -> tuple[str, ...]:
         """All addresses, the first choice first."""
         return (self.url, *self.urls)
 
     @property
     def size(self) -> str:
         """The size of the download, for people."""
-        return size_text(self.bytes) if self.bytes else "size not stated"
+        return format_size(self.bytes) if self.bytes else "size not stated"
 
 
-def download(source: Source, target: Path, *, session: requests.Session | None = None) -> Path:
+def download(source: DownloadSource, target: Path, *,
+             session: requests.Session | None = None) -> Path:
     """Download to ``target``: say what under which terms, resume, verify, rename.
 
     An interrupted download leaves ``<target>.part``, from which the next one goes on.
@@ -78,22 +79,23 @@ def download(source: Source, target: Path, *, session: requests.Session | None =
     """
     ensure_writable(target.parent)
     part = target.with_name(target.name + ".part")
-    have = part.stat().st_size if part.is_file() else 0
-    ensure_space(target.parent, max(source.bytes - have, 0), source.name)
-    say(f"Downloading {source.name} ({source.size}) to {target}\n"
+    n_present = part.stat().st_size if part.is_file() else 0
+    ensure_space(target.parent, max(source.bytes - n_present, 0), source.name)
+    echo(f"Downloading {source.name} ({source.size}) to {target}\n"
         f"  from: {source.url}\n  terms: {source.licence}"
         + (f"\n  please cite: {source.cite}" if source.cite else ""))
     try:
-        _transfer(source, part, target, session or requests.Session())
+        _download_with_retries(source, part, target, session or requests.Session())
     except OSError as error:
         if error.errno == errno.ENOSPC:
-            raise disk_full(target) from error
+            raise disk_full_error(target) from error
         raise
     if source.digest:
-        seen = full_digest(source.digest, part)
-        if not seen.startswith(source.digest):
+        actual_digest = full_digest(source.digest, part)
+        if not actual_digest.startswith(source.digest):
             part.unlink()
-            raise LabError(f"The download of {source.name} has the digest {seen}; it was removed.",
+            raise LabError(
+                f"The download of {source.name} has the digest {actual_digest}; it was removed.",
                            expected=source.digest,
                            remedy="run again (the download then starts anew); if it repeats, the "
                                   f"file at {source.url} has changed: do not use it")
@@ -107,14 +109,15 @@ def full_digest(digest: str, path: Path) -> str:
     return f"{algorithm}:{file_digest(path, algorithm)}"
 
 
-def _transfer(source: Source, part: Path, target: Path, session: requests.Session) -> None:
+def _download_with_retries(source: DownloadSource, part: Path, target: Path,
+                           session: requests.Session) -> None:
     """Try every address, each several times, until ``part`` is whole."""
     failures = []
-    for url in source.addresses:
+    for url in source.all_urls:
         for attempt in range(ATTEMPTS):
             time.sleep(BACKOFF_S * (2 ** attempt - 1))
             try:
-                return _attempt(source, url, part, session)
+                return _download_once(source, url, part, session)
             except requests.RequestException as error:
                 reason = f"{url}: {textwrap.shorten(str(error), 160)}"
                 status = error.response.status_code if error.response is not None else None
@@ -123,35 +126,35 @@ def _transfer(source: Source, part: Path, target: Path, session: requests.Sessio
         failures.append(reason)
     raise LabError(
         f"{source.name} ({source.size}) could not be downloaded. " + "; ".join(failures),
-        expected=f"an answer from {' or '.join(source.addresses)}",
+        expected=f"an answer from {' or '.join(source.all_urls)}",
         remedy=f"connect to the network and run again, or download it elsewhere and put it at "
                f"{target}; its terms: {source.licence}")
 
 
-def _attempt(source: Source, url: str, part: Path, session: requests.Session) -> None:
-    have = part.stat().st_size if part.is_file() else 0
+def _download_once(source: DownloadSource, url: str, part: Path, session: requests.Session) -> None:
+    n_present = part.stat().st_size if part.is_file() else 0
     # identity: a compressed transfer could neither be resumed nor measured.
-    headers = {"User-Agent": AGENT, "Accept-Encoding": "identity"}
-    if have:
-        headers["Range"] = f"bytes={have}-"
+    headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity"}
+    if n_present:
+        headers["Range"] = f"bytes={n_present}-"
     with session.get(url, headers=headers, stream=True, timeout=TIMEOUT_S) as response:
-        start, total = _extent(response)
-        if response.status_code == 416 and total == have:
+        start, total = _parse_content_range(response)
+        if response.status_code == 416 and total == n_present:
             return  # the part was whole already
-        if response.status_code == 416 or (response.status_code == 206 and start != have):
+        if response.status_code == 416 or (response.status_code == 206 and start != n_present):
             part.unlink(missing_ok=True)  # it does not belong to what is there now: start anew
             raise requests.ConnectionError("the server does not continue what was begun")
         response.raise_for_status()
-        pieces = progress(response.iter_content(CHUNK_BYTES), f"{source.name}, pieces of 0.1 MB",
+        chunks = progress(response.iter_content(CHUNK_BYTES), f"{source.name}, pieces of 0.1 MB",
                           total=-(-(total - start) // CHUNK_BYTES) if total else None)
         with part.open("ab" if start else "wb") as file:
-            for piece in pieces:
-                file.write(piece)
+            for chunk in chunks:
+                file.write(chunk)
     if total and part.stat().st_size != total:
         raise requests.ConnectionError(f"{part.stat().st_size} of {total} bytes arrived")
 
 
-def _extent(response: requests.Response) -> tuple[int, int]:
+def _parse_content_range(response: requests.Response) -> tuple[int, int]:
     """Return the offset of the first byte sent and the size of the whole (0: not told)."""
     match = re.fullmatch(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)",
                          response.headers.get("Content-Range", ""))

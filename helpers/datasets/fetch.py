@@ -11,20 +11,21 @@ import requests
 from filelock import FileLock
 
 from helpers.config.validation import from_table, read_toml, suggest
-from helpers.core.console import say
+from helpers.core.console import echo
 from helpers.core.digest import file_digest
 from helpers.core.errors import LabError, one_of
 from helpers.core.paths import atomic_write, ensure_space, ensure_writable
-from helpers.core.stray_files import DESKTOP_FILES, is_stray, visible_files
+from helpers.core.stray_files import DESKTOP_FILES, is_stray, list_visible_files
 from helpers.datasets.archive import folder_manifest, select_folder, sort_into_folders, unpack
-from helpers.datasets.download import DIGEST, Source, download, full_digest
+from helpers.datasets.download import DIGEST_PATTERN, DownloadSource, download, full_digest
 
-__all__ = ["Source", "download", "fetch_file", "fetch_folder", "folder_manifest", "load_source"]
+__all__ = ["DownloadSource", "download", "fetch_file", "fetch_folder", "folder_manifest",
+           "load_source"]
 
 SOURCES = Path(__file__).with_name("sources.toml")
 
 
-def load_source(name: str, path: Path = SOURCES) -> Source:
+def load_source(name: str, path: Path = SOURCES) -> DownloadSource:
     """Return the source ``name`` as listed in ``sources.toml``.
 
     Raises
@@ -36,10 +37,11 @@ def load_source(name: str, path: Path = SOURCES) -> Source:
     if name not in tables:
         raise LabError(f"There is no source {name!r}.", expected=one_of(tables),
                        remedy=suggest(name, tables) or f"list it in {path.name}")
-    return from_table(Source, {"name": name, **tables[name]}, f"{path.name}, [{name}]")
+    return from_table(DownloadSource, {"name": name, **tables[name]}, f"{path.name}, [{name}]")
 
 
-def fetch_file(source: Source, path: Path, *, session: requests.Session | None = None) -> Path:
+def fetch_file(source: DownloadSource, path: Path, *,
+               session: requests.Session | None = None) -> Path:
     """Make sure that the file is at ``path`` and is the right one; return ``path``.
 
     Without a digest in the source, the digest of the first download is recorded in
@@ -52,23 +54,23 @@ def fetch_file(source: Source, path: Path, *, session: requests.Session | None =
     """
     record = path.with_name(path.name + ".digest")
     if source.digest is None and record.is_file():
-        source = replace(source, digest=_recorded(record))
-    if _is_right(source, path):
+        source = replace(source, digest=_read_record(record))
+    if _digest_matches(source, path):
         return path
     ensure_writable(path.parent)
     with FileLock(path.with_name(f".{path.name}.lock")):
-        if _is_right(source, path):
+        if _digest_matches(source, path):
             return path
         if path.is_file() and source.digest:
-            say(f"{path} differs from its digest {source.digest}; it is downloaded again.")
+            echo(f"{path} differs from its digest {source.digest}; it is downloaded again.")
         if source.digest or not path.is_file():
             download(source, path, session=session)
         if source.digest is None:
-            _record(record, f"sha256:{file_digest(path)}")
+            _write_record(record, f"sha256:{file_digest(path)}")
     return path
 
 
-def fetch_folder(source: Source, folder: Path, *,
+def fetch_folder(source: DownloadSource, folder: Path, *,
                  session: requests.Session | None = None) -> Path:
     """Make sure that the unpacked content of an archive is in ``folder``; return ``folder``.
 
@@ -94,7 +96,7 @@ def fetch_folder(source: Source, folder: Path, *,
             return folder
         archive = folder.with_name(f"{folder.name}.{'tar' if source.unpack == 'tar' else 'zip'}")
         by_hand = archive.is_file()
-        if by_hand and source.digest and not _is_right(source, archive):
+        if by_hand and source.digest and not _digest_matches(source, archive):
             raise LabError(f"{archive} has the digest {full_digest(source.digest, archive)}.",
                            expected=f"{source.digest}, that of {source.name}",
                            remedy=f"move it away and run again; it is fetched ({source.size}; "
@@ -108,33 +110,33 @@ def fetch_folder(source: Source, folder: Path, *,
     return folder
 
 
-def _unpack(source: Source, archive: Path, folder: Path) -> None:
+def _unpack(source: DownloadSource, archive: Path, folder: Path) -> None:
     """Unpack beside ``folder``, verify there, and rename."""
     record = folder.with_name(folder.name + ".digest")
-    expected = source.manifest or _recorded(record)
-    there = folder.resolve()  # a link to a folder elsewhere stays a link
-    with unpack(archive, there.with_name(there.name + ".part"),
+    expected = source.manifest or _read_record(record)
+    real_folder = folder.resolve()  # a link to a folder elsewhere stays a link
+    with unpack(archive, real_folder.with_name(real_folder.name + ".part"),
                 kind=source.unpack or "zip") as unpacked:
         content = select_folder(unpacked, member=source.member, holding=source.holding)
         if source.sorted_by:
             sort_into_folders(content, source.sorted_by, source.sorted_in)
-        n_files = len(visible_files(content))
+        n_files = len(list_visible_files(content))
         if source.files and n_files != source.files:
             raise LabError(f"{archive} holds {n_files} files.",
                            expected=f"{source.files} files of {source.name}",
-                           remedy=_other_content(source, archive))
-        seen = folder_manifest(content)
-        if expected and not seen.startswith(expected):
-            raise LabError(f"The files of {source.name} have the manifest {seen}.",
-                           expected=expected, remedy=_other_content(source, archive)
+                           remedy=_changed_content_remedy(source, archive))
+        actual_manifest = folder_manifest(content)
+        if expected and not actual_manifest.startswith(expected):
+            raise LabError(f"The files of {source.name} have the manifest {actual_manifest}.",
+                           expected=expected, remedy=_changed_content_remedy(source, archive)
                            + f" (recorded in {record} at first)" * (not source.manifest))
-        _make_room(there)
-        os.replace(content, there)
+        _remove_empty_folder(real_folder)
+        os.replace(content, real_folder)
     if expected is None:
-        _record(record, seen)
+        _write_record(record, actual_manifest)
 
 
-def _make_room(folder: Path) -> None:
+def _remove_empty_folder(folder: Path) -> None:
     """Remove a folder that holds nothing but what desktops left there."""
     if not folder.is_dir():
         return
@@ -149,30 +151,30 @@ def _make_room(folder: Path) -> None:
                        remedy="move what is in it elsewhere and run again") from error
 
 
-def _other_content(source: Source, archive: Path) -> str:
+def _changed_content_remedy(source: DownloadSource, archive: Path) -> str:
     return (f"move {archive} away and run again; if it repeats, the data at {source.url} have "
             "changed")
 
 
-def _is_right(source: Source, path: Path) -> bool:
+def _digest_matches(source: DownloadSource, path: Path) -> bool:
     return (source.digest is not None and path.is_file()
             and full_digest(source.digest, path).startswith(source.digest))
 
 
-def _is_complete(source: Source, folder: Path) -> bool:
+def _is_complete(source: DownloadSource, folder: Path) -> bool:
     if not folder.is_dir():
         return False
     if not source.files:
         return any(not is_stray(path.name) for path in folder.iterdir())
-    names = visible_files(folder)
+    names = list_visible_files(folder)
     if not names:
         return False
     if len(names) != source.files:
-        raise _other_count(source, folder, names)
+        raise _file_count_error(source, folder, names)
     return True
 
 
-def _other_count(source: Source, folder: Path, names: list[str]) -> LabError:
+def _file_count_error(source: DownloadSource, folder: Path, names: list[str]) -> LabError:
     """Say what to do about too many files (move some) or too few (put them back, or fetch)."""
     if len(names) > source.files:
         newest = sorted(names, key=lambda name: -(folder / name).lstat().st_mtime)[:3]
@@ -187,13 +189,13 @@ def _other_count(source: Source, folder: Path, names: list[str]) -> LabError:
                     expected=f"{source.files} files of {source.name}", remedy=remedy)
 
 
-def _recorded(record: Path) -> str | None:
+def _read_record(record: Path) -> str | None:
     """Return the digest that a file records; None where it is absent, or was cut short."""
     if not record.is_file():
         return None
     digest = record.read_text(encoding="utf-8", errors="replace").strip()
-    return digest if re.fullmatch(DIGEST, digest) else None
+    return digest if re.fullmatch(DIGEST_PATTERN, digest) else None
 
 
-def _record(path: Path, digest: str) -> None:
+def _write_record(path: Path, digest: str) -> None:
     atomic_write(path, lambda temporary: temporary.write_text(digest + "\n", encoding="utf-8"))

@@ -18,10 +18,10 @@ from filelock import FileLock
 from helpers.config.data import CohortSpec, FolderSpec, ImageSetSpec, SyntheticSpec
 from helpers.config.profile import Profile
 from helpers.core.cache import key
-from helpers.core.console import say
+from helpers.core.console import echo
 from helpers.core.digest import code_digest
 from helpers.core.errors import LabError
-from helpers.core.paths import atomic_write, disk_full, ensure_writable
+from helpers.core.paths import atomic_write, disk_full_error, ensure_writable
 from helpers.datasets.fetch import fetch_folder, load_source
 
 WRITERS = "data.synthetic.writers"
@@ -64,7 +64,7 @@ def _draw(name: str, sizes: SyntheticSpec, folder: Path) -> Path:
                 raise LabError(f"{folder} was not written by data/synthetic",
                                expected="no folder there, or one that was drawn",
                                remedy="move it away, or set LAB_DATA to another folder")
-            say(f"Drawing the synthetic data: {name}")
+            echo(f"Drawing the synthetic data: {name}")
             made.unlink(missing_ok=True)
             shutil.rmtree(folder, ignore_errors=True)
             _write(writer, folder)
@@ -82,7 +82,7 @@ def _write(writer: Callable[[Path], object], folder: Path) -> None:
         writer(folder)
     except OSError as error:
         if error.errno == errno.ENOSPC:
-            raise disk_full(folder) from error
+            raise disk_full_error(folder) from error
         raise
 
 

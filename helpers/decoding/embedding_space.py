@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from helpers.brains.cohort import Cohort
 from helpers.core.cache import cached
-from helpers.core.digest import array_digest, code_digest, modules_of
+from helpers.core.digest import array_digest, code_digest, defining_modules
 from helpers.core.errors import LabError
 from helpers.decoding.vectors import unit
 from helpers.lab import Laboratory
@@ -71,7 +71,7 @@ def image_embedding_space(clip: ClipModel, cohort: Cohort, *, batch_size: int) -
     batch_size : int
     """
     parts = {"album": cohort.stimuli.digest, "network": clip.image.parts,
-             "code": code_digest(["helpers.networks.clip", *modules_of(cohort.stimuli)])}
+             "code": code_digest(["helpers.networks.clip", *defining_modules(cohort.stimuli)])}
     vectors = cached("embedded", f"{cohort.name}-{clip.name}", parts, lambda: {
         "vectors": clip.embed_images(cohort.stimuli, batch_size=batch_size)})["vectors"]
     total = np.zeros((cohort.condition_of.max() + 1, vectors.shape[1]))

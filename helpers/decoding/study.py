@@ -12,8 +12,8 @@ from helpers.brains.cohort import Cohort
 from helpers.brains.layouts import open_cohort
 from helpers.config.shared_concepts import DecoderTraining, DecodingSpec
 from helpers.core.cache import Arrays, cached, key
-from helpers.core.console import bar
-from helpers.core.digest import array_digest, code_digest, modules_of
+from helpers.core.console import manual_bar
+from helpers.core.digest import array_digest, code_digest, defining_modules
 from helpers.decoding.contrastive_decoder import DecoderWeights, fit_decoders
 from helpers.decoding.embedding_space import (
     EmbeddingSpace,
@@ -130,7 +130,7 @@ class DecodingStudy:
             rows = trials.of(seen)
             shown = target[np.searchsorted(seen, trials.condition[rows])]
             steps = training.n_seeds * training.iterations
-            with bar(f"decoders of {trials.subject}", steps) as told:
+            with manual_bar(f"decoders of {trials.subject}", steps) as told:
                 found = fit_decoders(trials.responses[rows], self.space.vectors[shown],
                               training, device=self.device,
                               on_step=lambda step: told.update(step - told.n))
@@ -167,7 +167,7 @@ class DecodingStudy:
         return {"cohort": self.cohort.digest(trials.subject), "subject": trials.subject,
                 "space": self.space.key, "min_noise_ceiling": self.spec.min_noise_ceiling,
                 "split": [array_digest(part) for part in vars(split).values()], "seed": self.seed,
-                "trials": code_digest(["helpers.decoding.trials", *modules_of(self.cohort)])}
+                "trials": code_digest(["helpers.decoding.trials", *defining_modules(self.cohort)])}
 
     @property
     def digest(self) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from helpers.brains.cohort import Cohort, Responses
-from helpers.core.constant_values import FLAT
+from helpers.core.constant_values import CONSTANT_TOLERANCE
 from helpers.core.errors import LabError
 
 MIN_REPEATS = 3
@@ -101,7 +101,8 @@ def noise_ceiling(betas: NDArray) -> NDArray[np.float64]:
     noise = np.mean([part.var(1, ddof=1, dtype=np.float64).sum(0) for part in
                      np.array_split(whole, max(1, len(whole) // 64))], axis=0)
     noise = noise * max(1, len(whole) // 64) / len(whole)
-    noise[noise <= (FLAT * np.abs(whole).max((0, 1))) ** 2] = 0  # repeats that never differ
+    # repeats that never differ
+    noise[noise <= (CONSTANT_TOLERANCE * np.abs(whole).max((0, 1))) ** 2] = 0
     signal = np.maximum(0, 1 - noise)
     return 100 * np.divide(signal, signal + noise, out=np.zeros_like(noise), where=noise > 0)
 

@@ -14,7 +14,7 @@ from torchvision.transforms.functional import pil_to_tensor
 from helpers.brains.cohort import Cohort
 from helpers.core.cache import cached
 from helpers.core.console import progress
-from helpers.core.digest import array_digest, code_digest, modules_of, text_digest
+from helpers.core.digest import array_digest, code_digest, defining_modules, text_digest
 from helpers.networks.activations import (
     channel_means,
     count_units,
@@ -166,7 +166,8 @@ def _cached_features(network: Network, selection: Mapping[str, object], extract:
 def images_key(cohort: Cohort) -> dict[str, object]:
     """Return all that a cohort's images and their conditions depend on, for keys."""
     return {"album": cohort.stimuli.digest, "condition_of": array_digest(cohort.condition_of),
-            "code": code_digest(["helpers.encoding.cohort_features", *modules_of(cohort.stimuli)])}
+            "code": code_digest(["helpers.encoding.cohort_features",
+                                 *defining_modules(cohort.stimuli)])}
 
 
 def cohort_gabor_features(cohort: Cohort, conditions: NDArray[np.int64], *, side: int, label: str,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from helpers.brains.cohort import Cohort, Fold, Responses
 from helpers.core.cache import cached
 from helpers.core.console import progress
-from helpers.core.digest import array_digest, code_digest, modules_of
+from helpers.core.digest import array_digest, code_digest, defining_modules
 from helpers.core.errors import LabError, one_of
 from helpers.rsa.noise_ceilings import (
     estimate_noise_ceiling,
@@ -82,7 +82,7 @@ def responses_key(cohort: Cohort, subject: str) -> dict[str, object]:
     folds = [array_digest(part) for fold in cohort.folds(subject)
              for part in (fold.fit, fold.test, *(p for pair in fold.validation for p in pair))]
     return {"subject": subject, "files": cohort.digest(subject), "folds": folds,
-            "code": code_digest(["helpers.encoding.cohort_responses", *modules_of(cohort)])}
+            "code": code_digest(["helpers.encoding.cohort_responses", *defining_modules(cohort)])}
 
 
 def roi_table(cohort: Cohort, subjects: Sequence[str], rois: Sequence[str], *,

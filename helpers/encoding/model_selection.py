@@ -19,7 +19,7 @@ from joblib import Parallel, delayed, parallel_config
 from numpy.typing import NDArray
 
 from helpers.brains.cohort import Fold
-from helpers.core.machine import workers
+from helpers.core.machine import count_workers
 from helpers.encoding.regression import METHODS
 from helpers.rsa.dissimilarity import compare_rdms, pearson, pearson_r, rdm, rsa_r, univariate_r
 
@@ -89,7 +89,8 @@ def fit_encoding_models(jobs: Iterable[EncodingJob], *,
         excluded_because``.
     """
     with _dask_cluster():
-        results = list(Parallel(workers(n_jobs), return_as="generator", pre_dispatch="n_jobs")(
+        results = list(Parallel(count_workers(n_jobs), return_as="generator",
+                                pre_dispatch="n_jobs")(
             delayed(run_job)(part) for job in jobs for part in job.split_by_pool()))
     curves, best = (pd.DataFrame([row for part in results for row in part[i]]) for i in (0, 1))
     return curves, best

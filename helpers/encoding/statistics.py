@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from helpers.core.constant_values import centred
+from helpers.core.constant_values import subtract_mean
 from helpers.core.statistics import correct_p_values
 
 MIN_SUBJECTS = 3
@@ -39,7 +39,7 @@ def paired_t_test(one: NDArray, other: NDArray) -> tuple[float, float, float]:
     gain = np.asarray(one, float) - np.asarray(other, float)
     gain = gain[np.isfinite(gain)]
     mean = float(gain.mean()) if len(gain) else np.nan
-    if len(gain) < MIN_SUBJECTS or not centred(gain).any():
+    if len(gain) < MIN_SUBJECTS or not subtract_mean(gain).any():
         return mean, np.nan, np.nan
     test = stats.ttest_1samp(gain, 0.0)
     return mean, float(test.statistic), float(test.pvalue)
@@ -68,7 +68,7 @@ def roi_summary(scores: pd.DataFrame, rois: Sequence[str]) -> pd.DataFrame:
     table, rows = subject_by_roi(scores).reindex(columns=list(rois)), []
     for roi in rois:
         values = table[roi].dropna().to_numpy()
-        testable = len(values) >= MIN_SUBJECTS and centred(values).any()
+        testable = len(values) >= MIN_SUBJECTS and subtract_mean(values).any()
         test = stats.ttest_1samp(values, 0.0, alternative="greater") if testable else None
         rows.append({"roi": roi, "n": len(values),
                      "mean": values.mean() if len(values) else np.nan,

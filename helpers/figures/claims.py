@@ -135,7 +135,7 @@ class ClaimsTable:
 
     def interval(self, statement: str, values: Iterable, expected: Expected, *, of: str,
                  source: str, paper: str, sample: str = "participants",
-                 within: float | None = None, rests_on: str = "", shared: bool = False) -> None:
+                 within: float | None = None, rests_on: str = "", crossed: bool = False) -> None:
         """Enter a claim on the mean of some values, judged by its 95 % interval.
 
         Parameters
@@ -157,15 +157,15 @@ class ClaimsTable:
             Equivalence bound of a claim of absence.
         rests_on : str
             As of `claim`.
-        shared : bool
+        crossed : bool
             Whether the rows have their trainings in common.
         """
         table = np.array(values if hasattr(values, "__array__") else list(values), float)
         table = table.reshape(len(table), -1 if table.size else 1)
         table = table[np.isfinite(table).all(1)]
         n_seeds = table.shape[1] if table.size else 1
-        seeds = f" x {n_seeds} {'shared ' * shared}trainings" * (n_seeds > 1)
-        self.judge(statement, *mean_interval(table, shared=shared), expected,
+        seeds = f" x {n_seeds} {'shared ' * crossed}trainings" * (n_seeds > 1)
+        self.judge(statement, *mean_interval(table, crossed=crossed), expected,
                    of=f"{of}, over {sample}" + " and trainings" * (n_seeds > 1),
                    source=source, paper=paper, n=f"n = {len(table)}{seeds}", within=within,
                    rests_on=rests_on)

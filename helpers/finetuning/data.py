@@ -21,8 +21,8 @@ from helpers.brains.rois import TABLE
 from helpers.config.contrastive_finetuning import FinetuningSpec
 from helpers.core.cache import cached
 from helpers.core.console import progress
-from helpers.core.constant_values import centred
-from helpers.core.digest import array_digest, code_digest, modules_of
+from helpers.core.constant_values import subtract_mean
+from helpers.core.digest import array_digest, code_digest, defining_modules
 from helpers.core.errors import LabError
 from helpers.encoding.cohort_responses import read_responses
 from helpers.rsa.noise_ceilings import ncsnr_noise_ceiling
@@ -102,7 +102,7 @@ class CohortData:
         stimuli = self.cohort.stimuli
         return {"album": stimuli.digest, "condition_of": array_digest(self.cohort.condition_of),
                 "side": self.image_size,
-                "code": code_digest(["helpers.finetuning.data", *modules_of(stimuli)])}
+                "code": code_digest(["helpers.finetuning.data", *defining_modules(stimuli)])}
 
     @cached_property
     def _memory(self) -> dict[tuple, Any]:
@@ -175,7 +175,7 @@ class CohortData:
         valid = np.ones(len(part.vertex), bool)
         for split in self.splits(subject):
             y = part.mean(split.train)
-            valid &= np.isfinite(y).all(0) & centred(y).any(0)
+            valid &= np.isfinite(y).all(0) & subtract_mean(y).any(0)
         return valid
 
     def voxels(self, region: Region) -> Responses:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from helpers.core.cache import Arrays, cached, key
-from helpers.core.console import bar
+from helpers.core.console import manual_bar
 from helpers.core.digest import code_digest
 from helpers.core.errors import LabError
 from helpers.core.paths import cache_dir
@@ -44,7 +44,7 @@ def finetune(run: FineTuningRun) -> Arrays:
     def make() -> Arrays:
         model = run.build()
         # Beside others the bar of all jobs is enough; a job that is alone shows its steps.
-        with bar(f"tuning {run.name}", count_steps(run.training_pairs, run.config),
+        with manual_bar(f"tuning {run.name}", count_steps(run.training_pairs, run.config),
                  hidden=parent_process() is not None) as steps:
             try:
                 losses = train_model(model, run.training_pairs, run.config, run.normalise,

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from helpers.core.errors import LabError
-from helpers.core.statistics import correct_p_values, interval
+from helpers.core.statistics import confidence_interval, correct_p_values
 from helpers.encoding.statistics import paired_t_test
 
 REGION_COLUMNS = ["subject", "roi", "hemisphere", "group"]
@@ -120,14 +120,14 @@ def condition_differences(voxels: pd.DataFrame, pairs: Sequence[tuple[str, str]]
         improved_fraction = fraction_improved(voxels, condition, baseline)
         gains = _gains(scores, condition, baseline)
         part = voxels[voxels["condition"].isin([condition, baseline])]
-        shared = bool((~part["donor"].isin(["none"]) & (part["donor"] != part["subject"])).any())
+        crossed = bool((~part["donor"].isin(["none"]) & (part["donor"] != part["subject"])).any())
         for group in GROUPS:
-            wide = (pivot_shared_models if shared
+            wide = (pivot_shared_models if crossed
                     else pivot_subject_by_seed)(select_group(gains, group), "gain")
             gain_by_subject = wide.to_numpy()
             if not gain_by_subject.size:
                 continue
-            low, high = interval(gain_by_subject, shared=shared)
+            low, high = confidence_interval(gain_by_subject, crossed=crossed)
             gain_by_subject = gain_by_subject.mean(1)
             rows.append({"condition": condition, "baseline": baseline, "group": group,
                          "n": len(gain_by_subject),

@@ -14,10 +14,10 @@ from joblib import Parallel, delayed
 
 from helpers.brains.cohort import Cohort
 from helpers.config.contrastive_finetuning import FinetuningSpec
-from helpers.core.cache import Arrays, cooperatively
+from helpers.core.cache import Arrays, cooperative_map
 from helpers.core.console import progress
 from helpers.core.errors import LabError
-from helpers.core.machine import workers
+from helpers.core.machine import count_workers
 from helpers.finetuning.conditions import (
     CONDITIONS,
     Condition,
@@ -281,9 +281,10 @@ class FineTuningStudy:
                  label: str) -> list[T]:
         """Do jobs, with a bar, sharing them with other notebooks; on a GPU one after another."""
         on_cpu = next(self.plan.network.model.parameters()).device.type == "cpu"
-        pool = Parallel(n_jobs=workers(self.n_jobs) if on_cpu else 1, return_as="generator",
+        pool = Parallel(n_jobs=count_workers(self.n_jobs) if on_cpu else 1, return_as="generator",
                         pre_dispatch="n_jobs")
-        return cooperatively(partial(_call_with, function), evaluation_requests, each=lambda one,
+        return cooperative_map(partial(_call_with, function), evaluation_requests,
+                               map_function=lambda one,
                              some: progress(
             pool(delayed(one)(item) for item in some), label, len(some)))
 

@@ -13,7 +13,7 @@ from torchvision.transforms import InterpolationMode, functional
 
 from helpers.core.cache import Arrays, cached
 from helpers.core.console import progress
-from helpers.core.digest import code_digest, modules_of, text_digest
+from helpers.core.digest import code_digest, defining_modules, text_digest
 from helpers.finetuning.evaluate import get_backbone, load_model
 from helpers.finetuning.held_out_bound import iter_batches
 from helpers.finetuning.runs import FineTuningRun
@@ -93,7 +93,7 @@ def load_task(name: str, images: ImageSet, network: Network, image_size: int = 0
 
     parts = {"images": images.digest, "shorter": shorter, "side": image_size,
              "interpolation_mode": interpolation_mode.value,
-             "code": code_digest(["helpers.landscape.classification", *modules_of(images)])}
+             "code": code_digest(["helpers.landscape.classification", *defining_modules(images)])}
     pixels = cached("pixels", f"{name.replace(' ', '_')}-{image_size}px", parts, make)["pixels"]
     return ClassificationTask(name, pixels, images.labels, images.classes,
                               *split_train_test(len(images)),

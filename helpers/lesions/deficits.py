@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from helpers.core.constant_values import centred
+from helpers.core.constant_values import subtract_mean
 from helpers.core.errors import LabError
 
 
@@ -84,7 +84,7 @@ def compute_deficits(correct: NDArray[np.bool_], groups: NDArray,
 
 def pearson_r_rows(x: NDArray, y: NDArray) -> NDArray[np.float64]:
     """Compute Pearson r of each row of ``x`` with the same row of ``y``; NaN if constant."""
-    x, y = centred(x, -1), centred(y, -1)
+    x, y = subtract_mean(x, -1), subtract_mean(y, -1)
     with np.errstate(invalid="ignore", divide="ignore"):
         return (x * y).sum(-1) / np.sqrt((x**2).sum(-1) * (y**2).sum(-1))
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from helpers.core.cache import cached
 from helpers.core.console import progress
-from helpers.core.digest import array_digest, code_digest, modules_of
+from helpers.core.digest import array_digest, code_digest, defining_modules
 from helpers.core.errors import LabError
 from helpers.lesions.deficits import target_ranks
 from helpers.lesions.silencing import make_lesions, run_lesions, shuffle_units
@@ -82,7 +82,7 @@ def evaluate_lesions(classifier: Classifier, masks: dict[str, NDArray[np.bool_]]
              "domains": domains, "layers": list(lesion_layer_names),
              "masks": [[layer, array_digest(mask)] for layer, mask in masks.items()],
              "n_random": n_random, "seed": seed,
-             "code": code_digest(["helpers.lesions.evaluation", *modules_of(images)])}
+             "code": code_digest(["helpers.lesions.evaluation", *defining_modules(images)])}
 
     def make() -> dict[str, NDArray]:
         mask_sets = [masks, *(shuffle_units(masks, seed=(seed, draw)) for draw in range(n_random))]

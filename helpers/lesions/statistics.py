@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from helpers.core.constant_values import FLAT, centred
+from helpers.core.constant_values import CONSTANT_TOLERANCE, subtract_mean
 from helpers.core.intervals import percentile_interval, permutation_p
 from helpers.lesions.deficits import deficit_correlations, pearson_r_rows
 
@@ -68,7 +68,7 @@ def activation_deficit_correlation(activation: NDArray, deficit: NDArray, *,
     """
     finite = np.isfinite(activation) & np.isfinite(deficit)
     x, y = np.asarray(activation, float)[finite], -np.asarray(deficit, float)[finite]
-    if len(x) < 4 or not centred(x).any() or not centred(y).any():
+    if len(x) < 4 or not subtract_mean(x).any() or not subtract_mean(y).any():
         return UNDEFINED
     rng = np.random.default_rng(seed)
     pearson = stats.pearsonr(x, y, alternative="less",
@@ -144,8 +144,8 @@ def p_against_random_lesions(value: float, samples: NDArray, *, lower_tail: bool
     if len(samples) < 2 or not np.isfinite(value):
         return float("nan")
     difference = (samples.mean() - value) if lower_tail else (value - samples.mean())
-    if not centred(samples).any():
-        return 0.0 if difference > FLAT * abs(value) else 1.0
+    if not subtract_mean(samples).any():
+        return 0.0 if difference > CONSTANT_TOLERANCE * abs(value) else 1.0
     scale = samples.std(ddof=1) * np.sqrt(1 + 1 / len(samples))
     return float(stats.t.sf(difference / scale, len(samples) - 1))
 

@@ -13,7 +13,7 @@ from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from helpers.core.statistics import interval
+from helpers.core.statistics import confidence_interval
 from helpers.figures.style import COLOURS, MARKERS, display_name, top_legend
 
 MARKS = "osD^vPX*"
@@ -85,7 +85,7 @@ def difference_dots(axes: Axes, differences: Mapping[str, Sequence[float]], *,
         known = known[np.isfinite(known)]
         if not len(known):
             continue
-        low, high = interval(known)
+        low, high = confidence_interval(known)
         axes.plot(known, np.full(len(known), position + 0.22), ".", markersize=3, color="0.55")
         axes.plot(known.mean(), position, "o", markersize=3.5, color=colour)
         if np.isfinite(low):

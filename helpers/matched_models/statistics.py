@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from helpers.config.vision_language import LanguageSpec
 from helpers.core.constant_values import finite_mean
-from helpers.core.statistics import ROUNDING
+from helpers.core.statistics import ROUNDING_TOLERANCE
 from helpers.matched_models.block_statistics import (
     ALL_IMAGES,
     FDR_ALPHA,
@@ -172,7 +172,7 @@ def _resampled(values: NDArray, weights: NDArray, target: int) -> NDArray[np.flo
 def _variance(squares: NDArray, total: NDArray, n: float) -> NDArray[np.float64]:
     """Return the variance of n values from their sums; 0 where no more than rounding is left."""
     left = squares - total**2 / n
-    return np.where(left > ROUNDING * squares, left, 0) / (n - 1)
+    return np.where(left > ROUNDING_TOLERANCE * squares, left, 0) / (n - 1)
 
 
 def mean_per_network(table: pd.DataFrame, value: str = "value") -> pd.Series:

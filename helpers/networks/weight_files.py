@@ -7,7 +7,7 @@ from pathlib import Path
 from helpers.core.cache import key
 from helpers.core.errors import LabError
 from helpers.core.paths import cache_dir, zoo_dir
-from helpers.datasets.fetch import Source, fetch_file
+from helpers.datasets.fetch import DownloadSource, fetch_file
 from helpers.networks.network import load_network
 from helpers.networks.registry import get_entry
 from helpers.networks.weights import save_state_dict
@@ -20,26 +20,28 @@ def weights_file(name: str, data: Path, *, seed: int = 0) -> Path:
     untrained network is drawn once from its seed and kept, so that every figure sees the same
     one.
     """
-    listed = get_entry(name)
-    ready = [data / "networks" / listed.local] if listed.local else []
-    if listed.file and not listed.url:
-        ready += [zoo_dir() / listed.file, data / "networks" / listed.file]
+    registry_entry = get_entry(name)
+    ready = [data / "networks" / registry_entry.local] if registry_entry.local else []
+    if registry_entry.file and not registry_entry.url:
+        ready += [zoo_dir() / registry_entry.file, data / "networks" / registry_entry.file]
     for path in ready:
         if path.is_file():
             return path
-    if not listed.trained:
-        seed += listed.seed
-        drawn = key(architecture=listed.architecture, options=listed.options, seed=seed)
+    if not registry_entry.trained:
+        seed += registry_entry.seed
+        drawn = key(architecture=registry_entry.architecture, options=registry_entry.options,
+                    seed=seed)
         kept = cache_dir() / "weights" / f"{name.replace(':', '-')}-{drawn}.safetensors"
         if not kept.is_file():
-            save_state_dict(kept, load_network(listed, seed=seed).model)
+            save_state_dict(kept, load_network(registry_entry, seed=seed).model)
         return kept
-    if not listed.url:
-        raise LabError(f"no weights of {name!r}", expected=f"data/zoo/{listed.file}",
+    if not registry_entry.url:
+        raise LabError(f"no weights of {name!r}", expected=f"data/zoo/{registry_entry.file}",
                        remedy="make zoo trains the demo networks again")
-    source = Source(name=name, url=listed.url, digest=listed.digest or None, bytes=listed.bytes,
-                    licence=listed.licence, cite=listed.cite)
-    return fetch_file(source, data / "networks" / listed.file)
+    source = DownloadSource(name=name, url=registry_entry.url, digest=registry_entry.digest or None,
+                            bytes=registry_entry.bytes,
+                    licence=registry_entry.licence, cite=registry_entry.cite)
+    return fetch_file(source, data / "networks" / registry_entry.file)
 
 
 def readout_file(name: str, data: Path) -> Path | None:
@@ -47,17 +49,19 @@ def readout_file(name: str, data: Path) -> Path | None:
 
     Looked for in the zoo and in ``networks/`` of the data directory.
     """
-    listed = get_entry(name).readout
-    if listed is None or not listed.file:
+    registry_entry = get_entry(name).readout
+    if registry_entry is None or not registry_entry.file:
         return None
-    for path in (zoo_dir() / listed.file, data / "networks" / listed.file):
+    for path in (zoo_dir() / registry_entry.file, data / "networks" / registry_entry.file):
         if path.is_file():
             return path
-    if not listed.url:
+    if not registry_entry.url:
         return None
-    source = Source(name=f"readout of {name}", url=listed.url, digest=listed.digest or None,
-                    bytes=listed.bytes, licence=listed.licence, cite=listed.cite)
-    return fetch_file(source, data / "networks" / listed.file)
+    source = DownloadSource(name=f"readout of {name}", url=registry_entry.url,
+                            digest=registry_entry.digest or None,
+                    bytes=registry_entry.bytes, licence=registry_entry.licence,
+                            cite=registry_entry.cite)
+    return fetch_file(source, data / "networks" / registry_entry.file)
 
 
 def text_files(name: str, data: Path, *, seed: int = 0) -> tuple[Path, Path]:

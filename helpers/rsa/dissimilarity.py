@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import stats
 from scipy.spatial.distance import squareform
 
-from helpers.core.constant_values import centred
+from helpers.core.constant_values import subtract_mean
 from helpers.core.errors import LabError
 
 MAX_UNDEFINED = 0.1
@@ -45,7 +45,7 @@ def _normalise_rows(patterns: NDArray) -> NDArray[np.float64]:
         raise LabError(f"patterns of shape {rows.shape}",
                        expected="conditions x columns, two conditions or more",
                        remedy="pass one pattern a row")
-    rows = centred(patterns, 1)
+    rows = subtract_mean(patterns, 1)
     with np.errstate(invalid="ignore", divide="ignore"):
         return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
@@ -70,7 +70,7 @@ def pearson_r(a: NDArray, b: NDArray) -> NDArray[np.float64]:
     if a.shape != b.shape:
         raise LabError(f"columns of shapes {a.shape} and {b.shape}", expected="equal shapes",
                        remedy="pass the same conditions and columns on both sides")
-    a, b = centred(a), centred(b)
+    a, b = subtract_mean(a), subtract_mean(b)
     with np.errstate(invalid="ignore", divide="ignore"):
         return (a * b).sum(0) / (np.linalg.norm(a, axis=0) * np.linalg.norm(b, axis=0))
 
@@ -198,7 +198,7 @@ def _rank_both(model: NDArray, measured: NDArray) -> tuple[NDArray, NDArray]:
 def rank_data(values: NDArray) -> NDArray[np.float64]:
     """Return ranks along the last axis; all equal where values differ by rounding alone."""
     values = np.asarray(values, float)
-    varies = np.isnan(values) | centred(values, -1).any(-1, keepdims=True)
+    varies = np.isnan(values) | subtract_mean(values, -1).any(-1, keepdims=True)
     return stats.rankdata(np.where(varies, values, 0.0), axis=-1, nan_policy="propagate")
 
 

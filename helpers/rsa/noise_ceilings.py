@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from helpers.core.constant_values import FLAT, centred
+from helpers.core.constant_values import CONSTANT_TOLERANCE, subtract_mean
 from helpers.core.errors import LabError
 from helpers.rsa.dissimilarity import pearson_r, rsa_r, univariate_r
 from helpers.rsa.signal_noise import (
@@ -90,7 +90,7 @@ def ncsnr(betas: NDArray, *, unit_variance: bool = True) -> NDArray[np.float64]:
     """
     betas = check_repeats(betas)
     noise = betas.var(axis=1, ddof=1).mean(0)
-    noise[noise <= (FLAT * np.abs(betas).max((0, 1))) ** 2] = np.nan
+    noise[noise <= (CONSTANT_TOLERANCE * np.abs(betas).max((0, 1))) ** 2] = np.nan
     signal = (1 - noise if unit_variance
               else betas.mean(1).var(axis=0, ddof=1) - noise / betas.shape[1])
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -172,7 +172,7 @@ def _summarise(simulated: list[NDArray], betas: NDArray, n_conditions: int,
     """Average medians and percentiles over draws of vertices; no correlation counts as none."""
     median, low, high = np.mean([np.percentile(np.nan_to_num(r), [50, 2.5, 97.5])
                                  for r in simulated], axis=0)
-    if not centred(betas.reshape(-1, betas.shape[2])).any():
+    if not subtract_mean(betas.reshape(-1, betas.shape[2])).any():
         value = low = high = np.nan
     return NoiseCeiling(float(median if value is None else value), float(low), float(high),
                         betas.shape[2], betas.shape[1], n_conditions)

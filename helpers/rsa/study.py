@@ -11,7 +11,7 @@ from torch import Tensor
 
 from helpers.core.cache import cached
 from helpers.core.console import progress
-from helpers.core.digest import code_digest, modules_of
+from helpers.core.digest import code_digest, defining_modules
 from helpers.core.statistics import correct_p_values
 from helpers.networks.activations import select_layer_paths, stream_activations
 from helpers.networks.network import Network
@@ -44,7 +44,7 @@ def layer_rdms(network: Network, stimuli: ImageSource, layers: Sequence[str], *,
 
     return cached("rdms", network.name, {
         "network": network.parts, "layers": list(layers), "album": stimuli.digest,
-        "code": code_digest(["helpers.rsa.study", *modules_of(stimuli)])}, make)
+        "code": code_digest(["helpers.rsa.study", *defining_modules(stimuli)])}, make)
 
 
 def correlate_layer_rdms(networks: Sequence[Network], stimuli: ImageSource | None,

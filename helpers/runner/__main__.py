@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from helpers.config.profile import Profile, is_toml, load_profile
-from helpers.core.console import HEADLESS, say
+from helpers.core.console import HEADLESS, echo
 from helpers.core.errors import LabError
 from helpers.core.machine import WORKERS_VARIABLE, divide_cores, usable_cores
 from helpers.core.paths import FIGURES_VARIABLE, cache_dir, ensure_writable, figures_dir
@@ -30,16 +30,16 @@ from helpers.figures.verdicts import VERDICTS
 from helpers.runner.freshness import (
     code_key,
     is_fresh,
-    outputs,
+    output_files,
     read_stamp,
     stamp_path,
     write_stamp,
 )
-from helpers.runner.notebooks import FOLDER, check_parameters, choose, defaults
-from helpers.runner.process import Outcome, run_in_process
-from helpers.runner.progress import RunProgress, clock, expected_seconds
+from helpers.runner.notebooks import FOLDER, check_parameters, read_defaults, select_notebooks
+from helpers.runner.process import ProcessResult, run_in_process
+from helpers.runner.progress import RunProgress, expected_seconds, format_duration
 
-ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": str(2**32), "MALLOC_TRIM_THRESHOLD_": str(2**33)}
+ALLOCATOR_SETTINGS = {"MALLOC_MMAP_THRESHOLD_": str(2**32), "MALLOC_TRIM_THRESHOLD_": str(2**33)}
 """glibc hands large arrays back to the system after each use, and the next one is zeroed page
 by page; keeping them halved the time of a forward pass through SqueezeNet at 224 px."""
 
@@ -47,14 +47,14 @@ FRESH, MADE, FAILED = "fresh", "made", "FAILED"
 
 
 @dataclass
-class Job:
+class NotebookJob:
     """One notebook to run."""
 
     source: Path
     parameters: dict[str, object]
     state: str = FRESH
     seconds: float = 0.0
-    outcome: Outcome = field(default_factory=Outcome)
+    result: ProcessResult = field(default_factory=ProcessResult)
 
 
 @dataclass
@@ -62,8 +62,8 @@ class Runner:
     """Runs the jobs of one profile, some at a time."""
 
     profile: Profile
-    jobs: list[Job]
-    at_once: int
+    jobs: list[NotebookJob]
+    n_parallel: int
     processes: set[Any] = field(default_factory=set)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -75,22 +75,22 @@ class Runner:
     def run(self, *, force: bool) -> None:
         """Run what is not fresh; Ctrl-C ends every kernel and removes what was staged."""
         ensure_writable(self.folder)
-        _sweep(self.folder)
+        _remove_stale_staging(self.folder)
         listings: dict[Path, str] = {}  # the same folders stand behind most notebooks
         stale = [job for job in self.jobs if force or not is_fresh(
             job.source, self.profile, job.parameters, self.folder, listings)]
         if not stale:
             return
-        self.at_once, warnings = divide_cores(min(self.at_once, len(stale)),
+        self.n_parallel, warnings = divide_cores(min(self.n_parallel, len(stale)),
                                          [ensure_writable(cache_dir()), self.folder])
         for warning in warnings:
-            say(warning)
+            echo(warning)
         seconds = {job.source.stem: expected_seconds(
             job.source.stem, read_stamp(self.profile, job.source.stem)) for job in stale}
         stale.sort(key=lambda job: -seconds[job.source.stem])  # none long is left for the end
-        watch, pool = RunProgress(seconds, self.at_once), ThreadPoolExecutor(self.at_once)
+        display, pool = RunProgress(seconds, self.n_parallel), ThreadPoolExecutor(self.n_parallel)
         try:
-            for done in [pool.submit(self._run_one, job, watch) for job in stale]:
+            for done in [pool.submit(self._run_one, job, display) for job in stale]:
                 done.result()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
@@ -101,17 +101,17 @@ class Runner:
         finally:
             pool.shutdown()
 
-    def _run_one(self, job: Job, watch: RunProgress) -> None:
+    def _run_one(self, job: NotebookJob, display: RunProgress) -> None:
         stem, begin = job.source.stem, time.perf_counter()
         code = code_key(job.source, self.profile, job.parameters)
         staging = ensure_writable(self.folder / f".staging-{stem}-{os.getpid()}")
-        watch.start(stem)
+        display.start(stem)
         try:
-            job.outcome = run_in_process(
+            job.result = run_in_process(
                 job.source, staging / f"{stem}.ipynb", job.parameters, self._environment(staging),
-                log=staging / ".log", started=self._started,
-                tell=lambda *cell: watch.cell(stem, *cell))
-            problem = job.outcome.problem or self._incomplete(staging, stem)
+                log=staging / ".log", on_start=self._register_process,
+                on_cell=lambda *cell: display.cell(stem, *cell))
+            problem = job.result.problem or self._missing_outputs(staging, stem)
             job.seconds = time.perf_counter() - begin
             if problem:
                 self._keep_failed(staging, stem)
@@ -121,9 +121,9 @@ class Runner:
             shutil.rmtree(staging, ignore_errors=True)
         job.state = FAILED if problem else MADE
         mark = "✗" if problem else "✓"
-        watch.end(stem, f"{mark} {stem}  {job.seconds:.0f} s", problem)
+        display.end(stem, f"{mark} {stem}  {job.seconds:.0f} s", problem)
 
-    def _started(self, process: Any) -> None:
+    def _register_process(self, process: Any) -> None:
         with self.lock:
             self.processes.add(process)
 
@@ -132,28 +132,28 @@ class Runner:
 
         Threads and worker processes of all notebooks together are as many as the cores.
         """
-        share = str(max(1, usable_cores() // self.at_once))
-        chosen = {**ALLOCATOR, "OMP_NUM_THREADS": share, WORKERS_VARIABLE: share}
-        if self.at_once > 1:
+        share = str(max(1, usable_cores() // self.n_parallel))
+        chosen = {**ALLOCATOR_SETTINGS, "OMP_NUM_THREADS": share, WORKERS_VARIABLE: share}
+        if self.n_parallel > 1:
             chosen["OMP_WAIT_POLICY"] = "passive"  # threads that spin while they wait take cores
         return {name: os.environ.get(name, value) for name, value in chosen.items()} | {
             HEADLESS: "1", "TQDM_DISABLE": "1", FIGURES_VARIABLE: str(staging),
             "CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
 
     @staticmethod
-    def _incomplete(staging: Path, stem: str) -> str:
+    def _missing_outputs(staging: Path, stem: str) -> str:
         missing = [f"{stem}{end}" for end in (".png", ".json") if not (staging / f"{stem}{end}")
                    .is_file()]
         return f"{stem} finished but wrote no {' and no '.join(missing)}" if missing else ""
 
-    def _publish(self, staging: Path, job: Job, code: str) -> None:
+    def _publish(self, staging: Path, job: NotebookJob, code: str) -> None:
         stem = job.source.stem
         stamp_path(self.profile, stem).unlink(missing_ok=True)
-        made = outputs(staging, stem)
-        for old in outputs(self.folder, stem):
-            if old.name not in {path.name for path in made}:
-                old.unlink()
-        for path in made:
+        new_files = output_files(staging, stem)
+        for old_file in output_files(self.folder, stem):
+            if old_file.name not in {path.name for path in new_files}:
+                old_file.unlink()
+        for path in new_files:
             os.replace(path, self.folder / path.name)
         write_stamp(job.source, self.profile, code, self.folder, job.seconds)
 
@@ -171,32 +171,32 @@ class Runner:
         for job in self.jobs:
             counts = self._verdicts(job) if job.state != FAILED else ["–"] * len(VERDICTS)
             cells = "  ".join(f"{count:>{len(name)}}" for count, name in zip(counts, VERDICTS))
-            cpu, memory = job.outcome.cpu_seconds, job.outcome.memory / 1e6
+            cpu, memory = job.result.cpu_seconds, job.result.memory / 1e6
             cost = f"{'–' if math.isnan(cpu) else f'{cpu:.0f}':>6}  {f'{memory:.0f}':>7}"
             lines.append(f"{job.source.stem:{width}}  {job.state:6}  {job.seconds:7.0f}  "
                          f"{cost}  {cells}")
         return "\n".join(lines)
 
-    def _verdicts(self, job: Job) -> list[int]:
+    def _verdicts(self, job: NotebookJob) -> list[int]:
         results_json = json.loads((self.folder
                                    / f"{job.source.stem}.json").read_text(encoding="utf-8"))
-        found = [claim["verdict"] for claim in results_json["claims"]]
-        return [found.count(verdict) for verdict in VERDICTS]
+        verdicts = [claim["verdict"] for claim in results_json["claims"]]
+        return [verdicts.count(verdict) for verdict in VERDICTS]
 
 
-def _sweep(folder: Path) -> None:
+def _remove_stale_staging(folder: Path) -> None:
     """Remove the staging folders of runs that were killed."""
-    for left in folder.glob(".staging-*-[0-9]*"):
+    for staging in folder.glob(".staging-*-[0-9]*"):
         try:
-            os.kill(int(left.name.rpartition("-")[2]), 0)
+            os.kill(int(staging.name.rpartition("-")[2]), 0)
         except ProcessLookupError:
-            shutil.rmtree(left, ignore_errors=True)
+            shutil.rmtree(staging, ignore_errors=True)
         except (PermissionError, ValueError, OverflowError):
             pass  # another user's process is alive; or not a folder of ours
 
 
-def plan(profile: str, only: list[str], given: dict[str, str],
-         folder: Path = FOLDER) -> list[Job]:
+def plan_jobs(profile: str, only: list[str], given: dict[str, str],
+         folder: Path = FOLDER) -> list[NotebookJob]:
     """Return the jobs: the notebooks asked for, with parameters that differ from their defaults.
 
     A profile given as a file is passed on by its full path, so that a notebook finds it from
@@ -205,10 +205,10 @@ def plan(profile: str, only: list[str], given: dict[str, str],
     if is_toml(profile):
         profile = str(Path(profile).resolve())
     jobs = []
-    for source in choose(only, folder):
-        known = defaults(source.read_text(encoding="utf-8"), source.stem)
+    for source in select_notebooks(only, folder):
+        known = read_defaults(source.read_text(encoding="utf-8"), source.stem)
         values = check_parameters({"profile": profile, **given}, known, source.stem)
-        jobs.append(Job(source, {name: value for name, value in values.items()
+        jobs.append(NotebookJob(source, {name: value for name, value in values.items()
                                  if value != known[name]}))
     if not jobs:
         raise LabError("no notebooks found", expected="notebooks/NN_verb_object.py",
@@ -250,7 +250,7 @@ def main(arguments: list[str] | None = None) -> int:
     begin = time.perf_counter()
     try:
         profile = load_profile(options.profile)
-        jobs = plan(options.profile, options.only, _assignments(options.parameters))
+        jobs = plan_jobs(options.profile, options.only, _assignments(options.parameters))
         runner = Runner(profile, jobs, max(1, min(options.jobs, len(jobs))))
         runner.run(force=options.force)
         if options.publish and all(job.state != FAILED for job in jobs):
@@ -261,14 +261,14 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("\nInterrupted: nothing half-made was kept; earlier figures are intact.\n")
         return 130
-    say(runner.table())
+    echo(runner.table())
     made = [job for job in jobs if job.state != FRESH]
     if made:
-        cpu = math.fsum(job.outcome.cpu_seconds for job in made)
-        say(f"{clock(time.perf_counter() - begin)} in all"
-            + ("" if math.isnan(cpu) else f", {clock(cpu)} of CPU time"))
+        cpu = math.fsum(job.result.cpu_seconds for job in made)
+        echo(f"{format_duration(time.perf_counter() - begin)} in all"
+            + ("" if math.isnan(cpu) else f", {format_duration(cpu)} of CPU time"))
     else:
-        say(f"Nothing to do: all figures of profile {profile.name} are fresh.")
+        echo(f"Nothing to do: all figures of profile {profile.name} are fresh.")
     return 1 if any(job.state == FAILED for job in jobs) else 0
 
 

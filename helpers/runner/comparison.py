@@ -24,34 +24,34 @@ def flatten_numbers(content: Mapping[str, object]) -> dict[str, Value]:
     content : mapping
         What a notebook's ``figures/<profile>/<notebook>.json`` holds.
     """
-    judged = {str(index): {part: claim[part] for part in ("verdict", "mean", "low", "high")
+    claims = {str(index): {part: claim[part] for part in ("verdict", "mean", "low", "high")
                            if claim.get(part) is not None}
               for index, claim in enumerate(content.get("claims", ()), 1)}
-    return _flat(content.get("numbers", {})) | _flat({"claims": judged})
+    return _flatten(content.get("numbers", {})) | _flatten({"claims": claims})
 
 
-def _flat(values: Mapping[str, object], prefix: str = "") -> dict[str, Value]:
+def _flatten(values: Mapping[str, object], prefix: str = "") -> dict[str, Value]:
     flat: dict[str, Value] = {}
     for name, value in values.items():
         if isinstance(value, Mapping):
-            flat |= _flat(value, f"{prefix}{name}/")
+            flat |= _flatten(value, f"{prefix}{name}/")
         else:
             flat[f"{prefix}{name}"] = value
     return flat
 
 
-def last_digit(value: Value) -> float:
+def rounding_unit(value: Value) -> float:
     """Return one unit in the last printed digit of a number: the least tolerance."""
     return 1.0 if isinstance(value, int) else 10.0**-DIGITS
 
 
-def compare_numbers(committed: Mapping[str, object], found: Mapping[str, object],
+def compare_numbers(committed: Mapping[str, object], reproduced: Mapping[str, object],
           tolerances: Mapping[str, object]) -> list[str]:
     """Say which values of a run differ from the committed ones by more than their tolerance.
 
     Parameters
     ----------
-    committed, found : mapping
+    committed, reproduced : mapping
         Files of claims and numbers of one notebook, as of `flatten_numbers`.
     tolerances : mapping
         This notebook's table of ``tolerances.json``: number, entry, tolerance. What it does not
@@ -62,13 +62,14 @@ def compare_numbers(committed: Mapping[str, object], found: Mapping[str, object]
     list of str
         One line a difference; empty if the run agrees.
     """
-    before, after, allowed = flatten_numbers(committed), flatten_numbers(found), _flat(tolerances)
+    before, after, allowed = flatten_numbers(committed), flatten_numbers(
+        reproduced), _flatten(tolerances)
     lines = [f"{name}: {'not in this run' if name in before else 'not committed'}"
              for name in sorted(before.keys() ^ after.keys())]
     for name in (name for name in before if name in after):
         old, new = before[name], after[name]
         if isinstance(old, int | float) and isinstance(new, int | float):
-            tolerance = max(allowed.get(name, 0.0), last_digit(old))
+            tolerance = max(allowed.get(name, 0.0), rounding_unit(old))
             if not math.isclose(old, new, rel_tol=1e-9, abs_tol=tolerance):
                 lines.append(f"{name}: {old:g} became {new:g}, tolerance {tolerance:g}")
         elif old != new:

@@ -18,7 +18,7 @@ from typing import Any
 from helpers.config.profile import Profile
 from helpers.core.cache import key
 from helpers.core.content_digests import file_state
-from helpers.core.digest import code_digest, file_digest, imports_of, text_digest
+from helpers.core.digest import code_digest, direct_imports, file_digest, text_digest
 from helpers.core.paths import PACKAGE, ROOT, atomic_write, cache_dir, data_dir, zoo_dir
 from helpers.figures.verdicts import machine_dependent
 from helpers.stimuli.folders import CLASSES_FILE
@@ -33,7 +33,7 @@ def code_key(source: Path, profile: Profile, parameters: Mapping[str, object]) -
     """Digest all that is written by hand: text, helpers, resources, profile, packages."""
     text = source.read_text(encoding="utf-8")
     lock = ROOT / "requirements.lock"
-    return key(text=text_digest(text), code=code_digest([*imports_of(text), *RUNNER]),
+    return key(text=text_digest(text), code=code_digest([*direct_imports(text), *RUNNER]),
                synthetic=code_digest(SYNTHETIC) if profile.synthetic else "",
                resources={name: file_digest(PACKAGE / name) for name in RESOURCES},
                profile=profile.digest, parameters=dict(parameters),
@@ -63,32 +63,35 @@ def inputs_key(profile: Profile, names: Iterable[str],
                if name.split("/")[0] in profile.sources}
     folders |= {"zoo": zoo_dir(), "networks": data / "networks"}
     for folder in set(folders.values()) - listings.keys():
-        above = (folder.parent / CLASSES_FILE,)  # the classes of an image set may be listed there
-        listings[folder] = text_digest("\n".join(sorted([*_listing(folder), *_states(above)])))
-    drawn = (cache_dir() / "weights").glob("*.safetensors")  # of the untrained networks
+        # the classes of an image set may be listed there
+        classes_file = (folder.parent / CLASSES_FILE,)
+        listings[folder] = text_digest("\n".join(sorted([*_iter_states(folder),
+                                                         *_iter_file_states(classes_file)])))
+    untrained_weights = (cache_dir() / "weights").glob("*.safetensors")  # of the untrained networks
     opened = {name.replace(":", "-") for name in names}
-    mine = [path for path in drawn if path.stem.rpartition("-")[0] in opened]
+    opened_weights = [path for path in untrained_weights if path.stem.rpartition("-")[0] in opened]
     return key(folders={name: listings[folder] for name, folder in folders.items()},
-               drawn=sorted(_states(mine)))
+               drawn=sorted(_iter_file_states(opened_weights)))
 
 
-def _listing(folder: str | Path, within: str = "", above: tuple[str, ...] = ()) -> Iterator[str]:
+def _iter_states(folder: str | Path, within: str = "",
+                 parents: tuple[str, ...] = ()) -> Iterator[str]:
     """Yield the name and state of every file below a folder, behind links as well.
 
-    ``above``: the folders on the way, where they really are; a link back to one ends there.
+    ``parents``: the folders on the way, where they really are; a link back to one ends there.
     """
     real = os.path.realpath(folder)
-    if not os.path.isdir(real) or real in above:
+    if not os.path.isdir(real) or real in parents:
         return
     with os.scandir(real) as entries:  # a third of pathlib's time, for tens of thousands of files
-        for one in entries:
-            if one.is_dir():
-                yield from _listing(one.path, f"{within}{one.name}/", (*above, real))
-            elif one.is_file() and not one.name.startswith("."):
-                yield f"{within}{one.name} {file_state(one.stat())}"
+        for entry in entries:
+            if entry.is_dir():
+                yield from _iter_states(entry.path, f"{within}{entry.name}/", (*parents, real))
+            elif entry.is_file() and not entry.name.startswith("."):
+                yield f"{within}{entry.name} {file_state(entry.stat())}"
 
 
-def _states(paths: Iterable[Path]) -> Iterator[str]:
+def _iter_file_states(paths: Iterable[Path]) -> Iterator[str]:
     """Yield the name and state of those of some files that are there."""
     for path in paths:
         if path.is_file():
@@ -100,7 +103,7 @@ def stamp_path(profile: Profile, stem: str) -> Path:
     return cache_dir() / "runs" / profile.name / f"{stem}.json"
 
 
-def outputs(folder: Path, stem: str) -> list[Path]:
+def output_files(folder: Path, stem: str) -> list[Path]:
     """Return the files that a notebook made: figure, tables, claims table, executed notebook."""
     return sorted(path for path in folder.glob(f"{stem}*")
                   if path.stem == stem or path.name.startswith(f"{stem}-"))
@@ -115,8 +118,9 @@ def is_fresh(source: Path, profile: Profile, parameters: Mapping[str, object],
     stamp = read_stamp(profile, source.stem)
     if stamp is None:
         return False
-    made = {file.name: file_digest(file) for file in outputs(folder, source.stem)}
-    return (stamp["outputs"] == made and stamp["code"] == code_key(source, profile, parameters)
+    output_digests = {file.name: file_digest(file) for file in output_files(folder, source.stem)}
+    return (stamp["outputs"] == output_digests and stamp["code"] == code_key(source, profile,
+                                                                             parameters)
             and stamp["inputs"] == inputs_key(profile, stamp["opened"], listings))
 
 
@@ -126,8 +130,8 @@ def read_stamp(profile: Profile, stem: str) -> dict[str, Any] | None:
         stamp = json.loads(stamp_path(profile, stem).read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         return None
-    whole = isinstance(stamp, dict) and {"code", "opened", "inputs", "outputs"} <= stamp.keys()
-    return stamp if whole else None
+    complete = isinstance(stamp, dict) and {"code", "opened", "inputs", "outputs"} <= stamp.keys()
+    return stamp if complete else None
 
 
 def write_stamp(source: Path, profile: Profile, code: str, folder: Path,
@@ -140,6 +144,7 @@ def write_stamp(source: Path, profile: Profile, code: str, folder: Path,
     opened = sorted(results_json["provenance"]["inputs"])
     stamp = {"code": code, "opened": opened, "inputs": inputs_key(profile, opened),
              "seconds": round(seconds, 1),
-             "outputs": {file.name: file_digest(file) for file in outputs(folder, source.stem)}}
+             "outputs": {file.name: file_digest(file) for file in output_files(folder,
+                                                                               source.stem)}}
     text = json.dumps(stamp, indent=1) + "\n"
     atomic_write(stamp_path(profile, source.stem), lambda part: part.write_text(text))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from helpers.core.errors import LabError, one_of
 from helpers.core.paths import ROOT, atomic_write
-from helpers.core.stray_files import original_of
+from helpers.core.stray_files import find_original
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 FOLDER = ROOT / "notebooks"
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
-Literal = str | int | float | bool | None
+ParameterValue = str | int | float | bool | None
 
 
-def sources(folder: Path = FOLDER) -> list[Path]:
+def list_sources(folder: Path = FOLDER) -> list[Path]:
     """Return the percent sources, by number."""
-    found = sorted(folder.glob("[0-9][0-9]_*.py"))
-    stems = {path.stem for path in found}
-    return [path for path in found if original_of(path.stem, stems) is None]
+    paths = sorted(folder.glob("[0-9][0-9]_*.py"))
+    stems = {path.stem for path in paths}
+    return [path for path in paths if find_original(path.stem, stems) is None]
 
 
-def choose(only: list[str], folder: Path = FOLDER) -> list[Path]:
+def select_notebooks(only: list[str], folder: Path = FOLDER) -> list[Path]:
     """Return the sources asked for by number (``01``, ``1``), name or file; all if none is named.
 
     Raises
@@ -41,22 +41,22 @@ def choose(only: list[str], folder: Path = FOLDER) -> list[Path]:
     LabError
         If a name fits no notebook.
     """
-    found = sources(folder)
+    available = list_sources(folder)
     if not only:
-        return found
-    chosen = []
+        return available
+    selected = []
     for name in only:
         stem = Path(name).name.removesuffix(".py").removesuffix(".ipynb")
         number = f"{int(stem):02d}_" if stem.isascii() and stem.isdigit() else None
-        match = [path for path in found
+        match = [path for path in available
                  if path.stem == stem or (number and path.stem.startswith(number))]
         if not match:
             raise LabError(f"no notebook {name!r}",
-                           expected=one_of((path.stem for path in found),
+                           expected=one_of((path.stem for path in available),
                                            f"a notebook in {folder}; there is none"),
                            remedy="give its number or its full name")
-        chosen += match
-    return list(dict.fromkeys(chosen))
+        selected += match
+    return list(dict.fromkeys(selected))
 
 
 def read_source(path: Path) -> NotebookNode:
@@ -74,7 +74,7 @@ def read_source(path: Path) -> NotebookNode:
     return notebook
 
 
-def defaults(text: str, name: str) -> dict[str, Literal]:
+def read_defaults(text: str, name: str) -> dict[str, ParameterValue]:
     """Read the parameters cell of a percent source: plain literals, one per line.
 
     Raises
@@ -101,8 +101,8 @@ def defaults(text: str, name: str) -> dict[str, Literal]:
     return values
 
 
-def check_parameters(given: Mapping[str, str], known: Mapping[str, Literal],
-                     name: str) -> dict[str, Literal]:
+def check_parameters(given: Mapping[str, str], known: Mapping[str, ParameterValue],
+                     name: str) -> dict[str, ParameterValue]:
     """Turn ``-p name=text`` into values of the type of the notebook's own defaults.
 
     Raises
@@ -116,11 +116,11 @@ def check_parameters(given: Mapping[str, str], known: Mapping[str, Literal],
             raise LabError(f"unknown parameter {parameter!r} for {name}",
                            expected=one_of(known, "no parameter: it has none"),
                            remedy="correct the name; it is written in the parameters cell")
-        values[parameter] = _like(text, known[parameter], parameter, name)
+        values[parameter] = _parse_like(text, known[parameter], parameter, name)
     return values
 
 
-def _like(text: str, default: Literal, parameter: str, name: str) -> Literal:
+def _parse_like(text: str, default: ParameterValue, parameter: str, name: str) -> ParameterValue:
     if isinstance(default, str):
         return text
     try:
@@ -171,18 +171,21 @@ def pairing_problems(source: Path) -> list[str]:
     """
     import nbformat
 
-    twin = source.with_suffix(".ipynb")
-    if not twin.is_file():
-        return [f"{twin.name} is missing"]
-    wanted, found = read_source(source).cells, nbformat.read(twin, as_version=4).cells
-    if len(wanted) != len(found):
-        return [f"{twin.name} has {len(found)} cells, {source.name} has {len(wanted)}"]
+    paired = source.with_suffix(".ipynb")
+    if not paired.is_file():
+        return [f"{paired.name} is missing"]
+    source_cells, paired_cells = read_source(source).cells, nbformat.read(paired,
+                                                                          as_version=4).cells
+    if len(source_cells) != len(paired_cells):
+        return [
+            f"{paired.name} has {len(paired_cells)} cells, {source.name} has {len(source_cells)}"]
     problems = []
-    for index, (a, b) in enumerate(zip(wanted, found)):
-        same = (a.cell_type, a.source.strip(), a.metadata.get("tags", []), a.id) == (
-            b.cell_type, b.source.strip(), b.metadata.get("tags", []), b.id)
+    for index, (expected, actual) in enumerate(zip(source_cells, paired_cells)):
+        same = (expected.cell_type, expected.source.strip(), expected.metadata.get("tags", []),
+                expected.id) == (
+            actual.cell_type, actual.source.strip(), actual.metadata.get("tags", []), actual.id)
         if not same:
-            problems.append(f"cell {index} of {twin.name} differs from {source.name}")
-        if b.cell_type == "code" and b.source.strip() and b.execution_count is None:
-            problems.append(f"cell {index} of {twin.name} was never executed")
+            problems.append(f"cell {index} of {paired.name} differs from {source.name}")
+        if actual.cell_type == "code" and actual.source.strip() and actual.execution_count is None:
+            problems.append(f"cell {index} of {paired.name} was never executed")
     return problems

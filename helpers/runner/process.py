@@ -22,7 +22,7 @@ _context.set_forkserver_preload(["papermill", "jupytext", "nbformat", "nbclient"
 
 
 @dataclass
-class Outcome:
+class ProcessResult:
     """What came of a notebook.
 
     Attributes
@@ -42,8 +42,8 @@ class Outcome:
 
 def run_in_process(source: Path, target: Path, parameters: dict[str, object],
               environment: Mapping[str, str], *, log: Path,
-              tell: Callable[[int, int, str], None],
-              started: Callable[[Any], None] = lambda _: None) -> Outcome:
+              on_cell: Callable[[int, int, str], None],
+              on_start: Callable[[Any], None] = lambda _: None) -> ProcessResult:
     """Execute a notebook in a process of its own and wait for its end, however it ends.
 
     Parameters
@@ -54,56 +54,57 @@ def run_in_process(source: Path, target: Path, parameters: dict[str, object],
         In addition to this process's own.
     log : Path
         What its kernel chats goes there.
-    tell : callable
+    on_cell : callable
         Called with number, total and heading when a cell begins.
-    started : callable
+    on_start : callable
         Gets the process, which has ``terminate()``.
     """
-    from helpers.runner.execute import LAST_LINES, dead, serve
+    from helpers.runner.execute import N_LOG_LINES, death_message, execute_and_report
 
-    outcome, at = Outcome(), "its start"
-    line, theirs = _context.Pipe(duplex=False)
-    process = _context.Process(target=serve, args=(
-        theirs, source, target, parameters, {**os.environ, **environment}, log))
+    result, position = ProcessResult(), "its start"
+    connection, child_connection = _context.Pipe(duplex=False)
+    process = _context.Process(target=execute_and_report, args=(
+        child_connection, source, target, parameters, {**os.environ, **environment}, log))
     process.start()
-    theirs.close()  # else the end of the process would not be the end of the line
-    started(process)
-    done = False
-    while not done:
-        outcome.memory = max(outcome.memory, _held(process.pid))
+    child_connection.close()  # else the end of the process would not be the end of the line
+    on_start(process)
+    finished = False
+    while not finished:
+        result.memory = max(result.memory, _resident_bytes(process.pid))
         try:
-            said = _next(line)
+            message = _poll_message(connection)
         except EOFError:
             break
-        if said and said[0] == "cell":
-            at = f"cell {said[1]} of {said[2]} ({said[3]})"
-            tell(*said[1:])
-        elif said:
-            done, (outcome.problem, outcome.cpu_seconds) = True, said[1:]
+        if message and message[0] == "cell":
+            position = f"cell {message[1]} of {message[2]} ({message[3]})"
+            on_cell(*message[1:])
+        elif message:
+            finished, (result.problem, result.cpu_seconds) = True, message[1:]
     process.join()
-    if not done:
-        chat = log.read_text(errors="replace").splitlines() if log.is_file() else []
-        outcome.problem = "\n".join([
-            dead("the process that runs the notebook", at, process.exitcode), *chat[-LAST_LINES:]])
-    return outcome
+    if not finished:
+        log_lines = log.read_text(errors="replace").splitlines() if log.is_file() else []
+        result.problem = "\n".join([
+            death_message("the process that runs the notebook", position, process.exitcode),
+            *log_lines[-N_LOG_LINES:]])
+    return result
 
 
-def _next(line: Connection) -> tuple | None:
+def _poll_message(connection: Connection) -> tuple | None:
     """Return what is said next; None where nothing is said for a while."""
-    return line.recv() if line.poll(POLL_SECONDS) else None
+    return connection.recv() if connection.poll(POLL_SECONDS) else None
 
 
-def _held(pid: int) -> int:
+def _resident_bytes(pid: int) -> int:
     """Return the resident bytes of a process and all that it started."""
     try:
         root = psutil.Process(pid)
-        family = [root, *root.children(recursive=True)]
+        processes = [root, *root.children(recursive=True)]
     except psutil.Error:
         return 0
     total = 0
-    for one in family:
+    for process in processes:
         try:
-            total += one.memory_info().rss
+            total += process.memory_info().rss
         except psutil.Error:  # it has just ended
             continue
     return total

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from helpers.core.statistics import interval
+from helpers.core.statistics import confidence_interval
 from helpers.finetuning.runs import FineTunedModel
 from helpers.finetuning.study import FineTuningStudy
 from helpers.landscape.classification import ClassificationTask
@@ -39,7 +39,7 @@ def laterality_table(study: FineTuningStudy, finetuned_models: Sequence[FineTune
             n = both.shape[1]
             means = both.mean(1) if n else np.full(2, np.nan)
             bias, content = split_bias_and_content(*means)
-            low, high = interval(split_bias_and_content(*both)[0])
+            low, high = confidence_interval(split_bias_and_content(*both)[0])
             rows.append({**finetuned_model.metadata, "measure": measure, **dict(zip(VIEWS, means)),
                          "bias": bias, "content": content, "low": low, "high": high, "n": n})
     return pd.DataFrame(rows)

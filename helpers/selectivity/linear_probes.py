@@ -17,7 +17,7 @@ from torch import Tensor
 from torchvision.transforms.functional import pil_to_tensor
 
 from helpers.core.cache import cached
-from helpers.core.digest import code_digest, modules_of
+from helpers.core.digest import code_digest, defining_modules
 from helpers.networks.activations import channel_means, extract_activations
 from helpers.networks.network import Network
 from helpers.selectivity.probes import knn_accuracy, linear_probe_accuracy
@@ -76,7 +76,7 @@ def extract_features(network: Network, images: ImageSet, layer: str) -> NDArray[
 
     return cached("features", network.name, {
         "network": network.parts, "layer": layer, "images": images.digest,
-        "code": code_digest(["helpers.selectivity.linear_probes", *modules_of(images)])},
+        "code": code_digest(["helpers.selectivity.linear_probes", *defining_modules(images)])},
         make)["features"]
 
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from helpers.core.errors import LabError
-from helpers.core.statistics import Moments, step_up_threshold, t_values
+from helpers.core.statistics import Moments, benjamini_yekutieli_threshold, t_values
 
 ALPHA = 0.05
 """Published false discovery rate of each contrast (authors' selectivity.py)."""
@@ -89,7 +89,7 @@ def localize(moments: Moments, domains: tuple[str, ...], *, alpha: float = ALPHA
     t_count = torch.zeros(n_domains, n_units, dtype=torch.uint8, device=device)
     infinite_contrasts = torch.zeros(n_domains, n_units, dtype=torch.int8, device=device)
     for first, second, t, df in _contrasts(moments):
-        critical = step_up_threshold(t.abs(), df, alpha=alpha)
+        critical = benjamini_yekutieli_threshold(t.abs(), df, alpha=alpha)
         mask[first] &= t >= critical
         mask[second] &= t <= -critical
         is_infinite = t.isinf()
@@ -102,7 +102,7 @@ def localize(moments: Moments, domains: tuple[str, ...], *, alpha: float = ALPHA
         for domain, signed in ((first, t), (second, -t)):
             t_sum[domain] += signed.nan_to_num()
             t_count[domain] += is_finite
-    dead = (moments.deviations == 0).all(0) & (moments.mean == moments.mean[0]).all(0)
+    dead = (moments.sum_squares == 0).all(0) & (moments.mean == moments.mean[0]).all(0)
     return Localization(domains, mask, (t_sum / t_count).float(), infinite_contrasts,
                         int(dead.sum()))
 
@@ -131,7 +131,7 @@ def localize_at_alphas(moments: Moments, alphas: Sequence[float]) -> Tensor:
                       device=moments.mean.device)
     for first, second, t, df in _contrasts(moments):
         for alpha_mask, alpha in zip(mask, alphas):
-            critical = step_up_threshold(t.abs(), df, alpha=alpha)
+            critical = benjamini_yekutieli_threshold(t.abs(), df, alpha=alpha)
             alpha_mask[first] &= t >= critical
             alpha_mask[second] &= t <= -critical
     return mask
@@ -277,5 +277,5 @@ def lifetime_sparseness(moments: Moments) -> Tensor:
     """
     pooled = moments.pool([list(range(len(moments.count)))])
     n, mean = pooled.n[0], pooled.mean[0]
-    square = mean.square() + pooled.deviations[0] / n
+    square = mean.square() + pooled.sum_squares[0] / n
     return (1 - mean.square() / square) / (1 - 1 / n)

@@ -15,9 +15,9 @@ from scipy import stats
 from torch import Tensor
 
 from helpers.core.cache import cached
-from helpers.core.console import progress, say
+from helpers.core.console import echo, progress
 from helpers.core.constant_values import finite_mean
-from helpers.core.digest import code_digest, modules_of
+from helpers.core.digest import code_digest, defining_modules
 from helpers.core.errors import LabError
 from helpers.core.statistics import Moments
 from helpers.networks.activations import stream_activations
@@ -174,7 +174,7 @@ def localize_network(network: Network, images: ImageSet, *, alpha: float = ALPHA
 
     arrays = cached("localizer", network.name, {
         "network": network.parts, "images": images.digest, "alpha": alpha,
-        "code": code_digest(["helpers.selectivity.study", *modules_of(images)]),
+        "code": code_digest(["helpers.selectivity.study", *defining_modules(images)]),
     }, make)
     fields: dict[str, dict[str, np.ndarray]] = {}
     for name, values in arrays.items():
@@ -183,7 +183,7 @@ def localize_network(network: Network, images: ImageSet, *, alpha: float = ALPHA
     localizer_result = LocalizerResult(images.domain_names, **fields)
     if localizer_result.n_infinite:
         layers = ", ".join(f"{layer} {n}" for layer, n in localizer_result.n_infinite.items())
-        say(f"{network.name}: units with an infinite t, constant within two domains and different "
+        echo(f"{network.name}: units with an infinite t, constant within two domains and different "
             f"between them, by layer: {layers}. Means of t and d' are over finite values; in "
             "rankings such units come first where they win.")
     return localizer_result

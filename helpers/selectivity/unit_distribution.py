@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import signal
 
-from helpers.core.constant_values import FLAT
+from helpers.core.constant_values import CONSTANT_TOLERANCE
 from helpers.core.errors import LabError
 
 TOP_FRACTION = 0.05
@@ -171,7 +171,8 @@ def correct_for_chance(name: str, observed: float, null_mean: float) -> float:
     """
     if name in RATIOS:
         return observed / null_mean if null_mean else float("nan")
-    return (observed - null_mean) / (1 - null_mean) if 1 - null_mean > FLAT else float("nan")
+    return (observed
+            - null_mean) / (1 - null_mean) if 1 - null_mean > CONSTANT_TOLERANCE else float("nan")
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from helpers.config.validation import suggest
 from helpers.core.errors import LabError
-from helpers.core.stray_files import is_stray, original_of
+from helpers.core.stray_files import find_original, is_stray
 from helpers.core.text import normalise_name, read_table
 
 CLASSES_FILE = "classes.csv"
@@ -63,7 +63,7 @@ def list_images(folder: Path) -> list[str]:
                        f"{', '.join(other[:3])}", expected=f"images as {', '.join(SUFFIXES)}",
                        remedy="save them as PNG, or move them out of the image set")
     names = {name for name in names if name.lower().endswith(SUFFIXES)}
-    copies = {name for name in names if (of := original_of(name, names))
+    copies = {name for name in names if (of := find_original(name, names))
               and _same_content(folder / name, folder / of)}
     return sorted(names - copies, key=_natural)
 
@@ -81,7 +81,7 @@ def _natural(name: str) -> tuple[list[str | int], str]:
 def refuse_copied_folders(root: Path, names: Sequence[str], known: Iterable[str]) -> None:
     """Refuse a class folder whose name is that of a copy of another's, unless a list knows it."""
     for name in names:
-        of = original_of(name, names)
+        of = find_original(name, names)
         if of is not None and name not in known:
             raise LabError(f"the folder {name!r} in {root} has the name of a copy of {of!r}",
                            expected="one sub-folder per class, and no copies",

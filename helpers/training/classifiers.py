@@ -17,8 +17,8 @@ from torchvision.transforms import functional
 
 from helpers.config.contrastive_coding import ReadoutSpec
 from helpers.core.cache import cached, key
-from helpers.core.console import bar
-from helpers.core.digest import code_digest, modules_of
+from helpers.core.console import manual_bar
+from helpers.core.digest import code_digest, defining_modules
 from helpers.core.errors import LabError, one_of
 from helpers.core.paths import cache_dir
 from helpers.lab import Laboratory
@@ -238,7 +238,7 @@ def make_epoch_iterator(network: Network, layer: str, images: ImageSet, spec: Re
         raise LabError(f"{len(images)} images for batches of {spec.batch_size}",
                        expected="at least one batch",
                        remedy="lower `batch_size` in the table [readout] of the profile")
-    crop_augmentation = Augmentation(size=spec.size, crop_scale=(spec.smallest_crop, 1.0),
+    crop_augmentation = Augmentation(size=spec.size, crop_scale=(spec.min_crop_fraction, 1.0),
                                      jitter=0.0,
                          grey=0.0, mean=network.preprocessing.mean, std=network.preprocessing.std)
     device = next(network.model.parameters()).device
@@ -271,7 +271,7 @@ def fit_readout(network: Network, layer: str, images: ImageSet, spec: ReadoutSpe
     iter_epoch = make_epoch_iterator(network, layer, images, spec, seed=seed)
     steps_per_epoch = len(images) // spec.batch_size
     shape = (len(images.classes), count_layer_units(network, layer))
-    with bar(f"training the readout of {network.name}",
+    with manual_bar(f"training the readout of {network.name}",
              spec.epochs * steps_per_epoch) as progress_bar:
         def on_step(step: int, loss: float) -> None:
             progress_bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
@@ -287,7 +287,7 @@ def cached_readout(network: Network, layer: str, images: ImageSet, spec: Readout
     """Train a readout once; later calls read the cache, interrupted ones go on where they were."""
     parts = {"network": network.parts, "layer": layer, "images": images.digest, "seed": seed,
              "spec": spec,
-             "code": code_digest(["helpers.training.classifiers", *modules_of(images)])}
+             "code": code_digest(["helpers.training.classifiers", *defining_modules(images)])}
     name = network.name.replace(":", "-")
     state = cache_dir() / "readouts" / f"{name}-{key(**parts)}.state.safetensors"
 

@@ -161,9 +161,11 @@ def train_readout(iter_epoch: Callable[[int], Iterable[FeatureBatch]], shape: tu
     """
     weight, momentum, losses = _load_or_init(shape, seed, state, torch.device(device))
     n_epochs_done = len(losses)
-    optimizer = torch.optim.SGD([weight], lr=spec.initial_rate, momentum=0.9)
-    schedule = OneCycleLR(optimizer, spec.peak_rate, total_steps=spec.epochs * steps_per_epoch,
-                          pct_start=spec.rise, div_factor=spec.peak_rate / spec.initial_rate)
+    optimizer = torch.optim.SGD([weight], lr=spec.initial_learning_rate, momentum=0.9)
+    schedule = OneCycleLR(optimizer, spec.max_learning_rate,
+                          total_steps=spec.epochs * steps_per_epoch,
+                          pct_start=spec.warmup_fraction,
+                          div_factor=spec.max_learning_rate / spec.initial_learning_rate)
     optimizer.step()  # without gradients it changes nothing, and lets the schedule move on
     for _ in range(n_epochs_done * steps_per_epoch):
         schedule.step()
@@ -177,9 +179,8 @@ def train_readout(iter_epoch: Callable[[int], Iterable[FeatureBatch]], shape: tu
             loss = readout_loss(features @ weight.T, labels, weight,
                                 l1_positive=spec.l1_positive, l1_negative=spec.l1_negative)
             step += 1
-            total += require_finite_loss(loss, step,
-                                         remedy="lower `peak_rate` in the table [readout] of the "
-                                               "profile")
+            total += require_finite_loss(loss, step, remedy="lower `max_learning_rate` in the "
+                                                            "table [readout] of the profile")
             loss.backward()
             optimizer.step()
             schedule.step()

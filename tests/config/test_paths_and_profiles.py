@@ -64,7 +64,7 @@ def test_ensure_writable_tries_rather_than_asks(tmp_path, monkeypatch):
 
 
 def test_size_text():
-    assert [paths.size_text(n) for n in (0, 999, 194_847_437, 3_500_000_000_000)] == [
+    assert [paths.format_size(n) for n in (0, 999, 194_847_437, 3_500_000_000_000)] == [
         "0 B", "999 B", "195 MB", "3.5 TB"]
 
 

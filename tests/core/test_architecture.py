@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers.core.digest import closure, imports_of
+from helpers.core.digest import direct_imports, import_closure
 from helpers.core.paths import ROOT
 
 MODULES = sorted(path for package in ("helpers", "data/synthetic", "data/zoo")
@@ -64,19 +64,19 @@ def test_the_contracts_of_imports_hold():
 
 @pytest.mark.parametrize("path", MODULES, ids=dotted)
 def test_no_cycle_of_modules(path):
-    imported = {name for name in imports_of(path.read_text()) if "." in name}
-    assert dotted(path) not in closure(imported)
+    imported = {name for name in direct_imports(path.read_text()) if "." in name}
+    assert dotted(path) not in import_closure(imported)
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_no_notebook_reaches_the_drawing_or_the_training_of_the_demo(path):
-    reached = closure(imports_of(path.read_text()))
+    reached = import_closure(direct_imports(path.read_text()))
     assert not [name for name in reached if name.startswith("data")]
 
 
 def test_notebook_01_reaches_no_other_analysis():
     source, = (path for path in NOTEBOOKS if path.stem.startswith("01"))
-    packages = {name.split(".")[1] for name in closure(imports_of(source.read_text()))
+    packages = {name.split(".")[1] for name in import_closure(direct_imports(source.read_text()))
                 if name.startswith("helpers.")}
     assert packages == {"lab", "core", "config", "datasets", "stimuli", "networks", "figures",
                         "selectivity"}

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from joblib import Parallel, delayed
 
 from helpers.core import cache
-from helpers.core.cache import Busy, cached, cooperatively, key, not_waiting
+from helpers.core.cache import ArtefactLocked, cached, cooperative_map, key, raise_if_locked
 from helpers.core.errors import LabError
 
 ARRAYS = {"t_values": np.arange(6.0).reshape(2, 3), "names": np.array(["a", "bc"])}
@@ -279,9 +279,9 @@ def held(tmp_path):
 def test_who_does_not_wait_is_told_that_another_is_at_it(tmp_path, held):
     held(1)
     make = Maker({"item": np.array(1)})
-    with pytest.raises(Busy, match="item1"), not_waiting():
+    with pytest.raises(ArtefactLocked, match="item1"), raise_if_locked():
         cached("jobs", "item1", {}, make, folder=tmp_path)
-    with not_waiting():
+    with raise_if_locked():
         cached("jobs", "item2", {}, make, folder=tmp_path)
     assert make.calls == 1
 
@@ -292,7 +292,7 @@ def test_an_artefact_within_another_that_is_busy_frees_both(tmp_path, held):
     def outer():
         return cached("jobs", "item1", {}, Maker(), folder=tmp_path)
 
-    with pytest.raises(Busy), not_waiting():
+    with pytest.raises(ArtefactLocked), raise_if_locked():
         cached("outer", "all", {}, outer, folder=tmp_path)
     release.set()
     assert int(cached("outer", "all", {}, outer, folder=tmp_path)["item"]) == 1
@@ -314,7 +314,7 @@ def test_work_is_shared_and_nothing_waits_while_there_is_any_left(tmp_path, held
                 release.set()
         return int(cached("jobs", f"item{item}", {}, make, folder=tmp_path)["item"])
 
-    assert cooperatively(do, iter(range(4))) == [0, 1, 2, 3]
+    assert cooperative_map(do, iter(range(4))) == [0, 1, 2, 3]
     assert order[:2] == [1, 3] and sorted(order[2:]) == ([] if made else [0, 2])
 
 
@@ -323,8 +323,8 @@ def test_an_error_of_the_work_is_not_taken_for_waiting(tmp_path):
         raise LabError("a hole", expected="a whole", remedy="mend it")
 
     with pytest.raises(LabError, match="a hole"):
-        cooperatively(broken, [1])
-    assert cooperatively(broken, []) == []
+        cooperative_map(broken, [1])
+    assert cooperative_map(broken, []) == []
 
 
 def _square(folder, item):
@@ -335,9 +335,10 @@ def _square(folder, item):
 def test_work_can_be_shared_among_own_workers_too(tmp_path, held):
     release = held(1)
 
-    def each(do, items):
+    def map_function(do, items):
         found = Parallel(n_jobs=2)(delayed(do)(item) for item in items)
         release.set()
         return found
 
-    assert cooperatively(partial(_square, tmp_path), range(4), each=each) == [0, 1, 4, 9]
+    assert cooperative_map(partial(_square, tmp_path), range(4),
+                           map_function=map_function) == [0, 1, 4, 9]

@@ -74,7 +74,7 @@ def world(pristine, private):
 
 def key_of(site: str, ask, world: World) -> str:
     """Return the key of the artefact that ``ask`` is for; whatever it needs before is made."""
-    plain, kind = cache._make, site.split()[1]
+    plain, kind = cache._make_artefact, site.split()[1]
 
     def make(path, parts, maker):
         if path.parent.name == kind:
@@ -82,7 +82,7 @@ def key_of(site: str, ask, world: World) -> str:
         return plain(path, parts, maker)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cache, "_make", make)
+        patch.setattr(cache, "_make_artefact", make)
         with pytest.raises(Asked) as found:
             ask(world)
     return str(found.value)
@@ -284,7 +284,7 @@ def key_asked(ask, root: Path) -> str | None:
         raise Asked(path.stem.rpartition("-")[2])
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cache, "_make", make)
+        patch.setattr(cache, "_make_artefact", make)
         try:
             ask(root)
         except Asked as asked:
@@ -390,7 +390,7 @@ def test_a_notebook_that_reads_name_embeddings_says_so(monkeypatch, private):
 @pytest.fixture
 def reads(monkeypatch, private):
     """Count how often files are read; let every file be old enough to be remembered."""
-    monkeypatch.setattr(content_digests, "YOUNG", -1.0)
+    monkeypatch.setattr(content_digests, "MIN_AGE_S", -1.0)
     read = []
     monkeypatch.setattr(content_digests, "file_digest",
                         lambda path: read.append(path) or file_digest(path))
@@ -401,7 +401,7 @@ def test_a_file_is_read_once_until_it_changes_in_whatever_way(reads, private):
     path = private / "betas.npy"
     path.write_bytes(b"0" * 10)
     first = content_digests.content_digests([path])
-    content_digests._stores.clear()  # another process
+    content_digests._loaded_stores.clear()  # another process
     assert content_digests.content_digests([path]) == first == [
         file_digest(path)] and len(reads) == 1
     os.utime(path, (1, 1))
@@ -415,7 +415,7 @@ def test_a_file_is_read_once_until_it_changes_in_whatever_way(reads, private):
 
 
 def test_a_young_file_is_not_remembered(reads, private, monkeypatch):
-    monkeypatch.setattr(content_digests, "YOUNG", 60.0)
+    monkeypatch.setattr(content_digests, "MIN_AGE_S", 60.0)
     path = private / "betas.npy"
     path.write_bytes(b"0")
     assert content_digests.content_digests([path]
@@ -430,12 +430,12 @@ def test_digests_that_cannot_be_read_or_are_of_another_folder_are_taken_anew(rea
     first = content_digests.content_digests([path])
     (kept,) = (private / "cache/digests").glob("*.json")
     kept.write_text(text)
-    content_digests._stores.clear()
+    content_digests._loaded_stores.clear()
     assert content_digests.content_digests([path]) == first and len(reads) == 2
 
 
 def test_large_files_are_read_by_one_process_and_kept_when_interrupted(reads, private, monkeypatch):
-    monkeypatch.setattr(content_digests, "LARGE", 1)
+    monkeypatch.setattr(content_digests, "LARGE_BYTES", 1)
     paths = [private / f"{number}.hdf5" for number in range(40)]
     for path in paths:
         path.write_bytes(path.name.encode())

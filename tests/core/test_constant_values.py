@@ -13,7 +13,7 @@ from helpers.concepts.stability import correlate_with_similarity
 from helpers.concepts.suppression import p_below_zero
 from helpers.content_channels.separability import jackknife_contrast, layer_rdm
 from helpers.content_channels.trajectories import block_correlations, correlation_rdm
-from helpers.core.constant_values import centred, finite_mean
+from helpers.core.constant_values import finite_mean, subtract_mean
 from helpers.decoding.trials import noise_ceiling as percent_ceilings
 from helpers.encoding.statistics import paired_t_test, roi_summary
 from helpers.lesions.deficits import deficit_correlations, pearson_r_rows
@@ -43,7 +43,7 @@ def nearly(value: float, n: int = 50) -> np.ndarray:
 def test_constants_are_centred_to_nothing_and_variation_is_left_as_it_is(value, kind):
     table = np.stack([np.full(50, value), nearly(value), VARIED], 1).astype(kind)
     for axis, values in ((0, table), (1, table.T)):
-        found = centred(values, axis)
+        found = subtract_mean(values, axis)
         found = found if axis == 0 else found.T
         assert not found[:, :2].any()
         wanted = table[:, 2].astype(float)

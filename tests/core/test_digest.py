@@ -8,7 +8,13 @@ import os
 
 import pytest
 
-from helpers.core.digest import closure, code_digest, file_digest, imports_of, text_digest
+from helpers.core.digest import (
+    code_digest,
+    direct_imports,
+    file_digest,
+    import_closure,
+    text_digest,
+)
 from helpers.core.errors import LabError
 
 FILES = {
@@ -66,18 +72,18 @@ def test_messages_make_nothing_stale_and_what_computes_does(tmp_path):
 
 
 def test_closure_follows_imports_of_every_kind(root):
-    assert closure(["pack.top"], ("pack",), root=root) == (
+    assert import_closure(["pack.top"], ("pack",), root=root) == (
         "pack", "pack.base", "pack.middle", "pack.top")
-    assert closure(["pack.world.images"], ("pack",), root=root) == (
+    assert import_closure(["pack.world.images"], ("pack",), root=root) == (
         "pack", "pack.base", "pack.world", "pack.world.images", "pack.world.write")
-    assert "pack.alone" in closure(["pack.late"], ("pack",), root=root)
-    assert closure(["pack.round_a"], ("pack",), root=root) == (
+    assert "pack.alone" in import_closure(["pack.late"], ("pack",), root=root)
+    assert import_closure(["pack.round_a"], ("pack",), root=root) == (
         "pack", "pack.round_a", "pack.round_b")
 
 
 def test_closure_names_a_module_that_does_not_exist(root):
     with pytest.raises(LabError, match="pack.tpo"):
-        closure(["pack.tpo"], ("pack",), root=root)
+        import_closure(["pack.tpo"], ("pack",), root=root)
 
 
 @pytest.mark.parametrize(("name", "old", "new"), [
@@ -135,14 +141,14 @@ def test_invalid_python_is_named(root):
 def test_imports_of_a_notebook(root):
     text = ("# %% [markdown]\n# # Title\n# %%\n# %matplotlib inline\nimport numpy as np\n"
             "from pack import top, alone\nfrom pack.world.images import Y\nimport packaging\n")
-    assert imports_of(text, ("pack",), root=root) == {
+    assert direct_imports(text, ("pack",), root=root) == {
         "pack", "pack.top", "pack.alone", "pack.world.images"}
     with pytest.raises(LabError, match="line 1"):
-        imports_of("%matplotlib inline\n")
+        direct_imports("%matplotlib inline\n")
 
 
 def test_real_modules():
-    assert set(closure(["helpers.core.paths"])) == {
+    assert set(import_closure(["helpers.core.paths"])) == {
         "helpers", "helpers.core", "helpers.core.errors", "helpers.core.paths"}
 
 

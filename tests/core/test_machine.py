@@ -10,7 +10,7 @@ import torch
 
 from helpers.core import machine
 from helpers.core.errors import LabError
-from helpers.core.machine import free_memory, usable_cores, workers
+from helpers.core.machine import count_workers, free_memory, usable_cores
 from helpers.core.provenance import Provenance
 from helpers.runner.comparison import compare_numbers
 
@@ -41,7 +41,7 @@ def test_cores_are_those_of_the_affinity_and_of_the_container(container, quota, 
 def test_no_more_workers_than_the_run_allows(container, monkeypatch, share, asked, given):
     if share is not None:
         monkeypatch.setenv("LAB_WORKERS", share)
-    assert workers(asked) == given
+    assert count_workers(asked) == given
 
 
 def test_memory_of_a_container_counts(container):
@@ -85,8 +85,8 @@ def test_what_is_scarce_is_told_and_the_run_goes_on(roomy, tmp_path, offered, as
     machines, space = roomy
     machines.update({name: value for name, value in offered.items() if name in machines})
     space.update({name: value for name, value in offered.items() if name in space})
-    at_once, (said,) = machine.divide_cores(asked, [tmp_path])
-    assert at_once == given and told in said
+    n_parallel, (said,) = machine.divide_cores(asked, [tmp_path])
+    assert n_parallel == given and told in said
 
 
 def test_a_full_disk_is_refused_before_anything_runs(roomy, tmp_path):

@@ -16,9 +16,9 @@ from helpers.brains.algonauts import Algonauts
 from helpers.brains.layouts import read_cohort
 from helpers.config.profile import profile_names
 from helpers.core.errors import LabError
-from helpers.core.stray_files import exactly, is_stray, original_of, visible_files
-from helpers.datasets.fetch import Source, fetch_folder
-from helpers.runner.notebooks import sources
+from helpers.core.stray_files import find_original, is_stray, list_visible_files, select_by_pattern
+from helpers.datasets.fetch import DownloadSource, fetch_folder
+from helpers.runner.notebooks import list_sources
 from helpers.stimuli.folders import OTHER_SUFFIXES, SUFFIXES, list_images
 from helpers.stimuli.image_sets import CLASSIC, FLOC, LAYOUTS, image_folder, imagenet_classes
 
@@ -134,14 +134,14 @@ def test_copies_of_folders_are_no_participants_and_no_classes(loader, name):
 
 def test_folders_behind_links_are_read_and_counted(loader, tmp_path):
     layout, root, expected = loader
-    n_files = len(visible_files(root))
+    n_files = len(list_visible_files(root))
     for i, path in enumerate(sorted(path for path in root.iterdir() if path.is_dir())):
         path.rename(tmp_path / f"elsewhere-{i}")
         path.symlink_to(tmp_path / f"elsewhere-{i}")
     assert read(layout, root) == expected
-    assert len(visible_files(root)) == n_files
+    assert len(list_visible_files(root)) == n_files
     (root / "round").symlink_to(root)
-    assert len(visible_files(root)) == n_files
+    assert len(list_visible_files(root)) == n_files
 
 
 @pytest.mark.parametrize("name, stray", [
@@ -157,17 +157,17 @@ def test_what_is_a_stray(name, stray):
     ("a - Kopie.png", "a.png"), ("a.png.bak", "a.png"), ("a_old.png", "a.png"),
     ("gold", None), ("aold.png", None), ("b (1).png", None), ("a.png", None), ("a1.png", None)])
 def test_what_is_a_copy(name, of):
-    assert original_of(name, {"a.png", "g", name}) == of
+    assert find_original(name, {"a.png", "g", name}) == of
 
 
 def test_a_name_that_may_be_data_is_never_left_out_in_silence(tmp_path):
     fit = re.compile(r"subj\d\d")
     paths = [tmp_path / name for name in ("subj01", "subj02", "subj02_x", "._subj01")]
-    assert [path.name for path in exactly(paths, fit, "the folder", "subj01")] == [
+    assert [path.name for path in select_by_pattern(paths, fit, "the folder", "subj01")] == [
         "subj01", "subj02"]
     for name in ("subj3", "Subj03", "subj010", "subj03_old", "sub-03"):
         with pytest.raises(LabError, match=f"the folder {name} ") as found:
-            exactly([*paths, tmp_path / name], fit, "the folder", "subj01")
+            select_by_pattern([*paths, tmp_path / name], fit, "the folder", "subj01")
         assert "rename" in found.value.remedy
 
 
@@ -307,13 +307,14 @@ def test_stray_profiles_and_notebooks_are_not_offered(tmp_path, monkeypatch):
     assert profile_names() == ("demo", "mine", "mini", "paper")
     for name in ("01_see.py", "01_see (1).py", "01_see_old.py", "01_see_copy.py", "02_hear.py"):
         (tmp_path / name).touch()
-    assert [path.name for path in sources(tmp_path)] == ["01_see.py", "02_hear.py"]
+    assert [path.name for path in list_sources(tmp_path)] == ["01_see.py", "02_hear.py"]
 
 
 # ---- folders that were fetched ----------------------------------------------------------------
 
-def source(**more) -> Source:
-    return Source(name="set", url="http://127.0.0.1:9/x.zip", licence="none", files=6, **more)
+def source(**more) -> DownloadSource:
+    return DownloadSource(name="set", url="http://127.0.0.1:9/x.zip", licence="none", files=6,
+                          **more)
 
 
 @pytest.fixture

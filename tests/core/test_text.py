@@ -282,13 +282,13 @@ def test_accents_in_two_parts_are_the_same_name(tmp_path, on_disk, listed):
 def test_numbers_and_truths_are_checked_cell_by_cell(tmp_path):
     path = written(tmp_path, "t.csv", "n,yes\n3,TRUE\n4.0, no\n1e2,1.0\n")
     table = read_table(path, ("n", "yes"))
-    assert table.whole("n").tolist() == [3, 4, 100]
+    assert table.integers("n").tolist() == [3, 4, 100]
     assert table.booleans("yes").tolist() == [True, False, True]
     for cell in ("1.5", "1,5", "x", "inf", "nan"):
         path.write_text(f"n;yes\n3;True\n{cell};perhaps\n")
         table = read_table(path, ("n", "yes"))
         with pytest.raises(LabError, match=f"t.csv, line 3: n is '{cell}'"):
-            table.whole("n")
+            table.integers("n")
         with pytest.raises(LabError, match="t.csv, line 3: yes is 'perhaps'"):
             table.booleans("yes")
 

@@ -18,7 +18,7 @@ from data.synthetic.objects import CLASSES, VARIANTS
 from data.synthetic.task_files import write_attributes, write_places
 from helpers.config.data import SYNTHETIC_PARTS, ImageSetSpec, SyntheticSpec
 from helpers.config.profile import load_profile
-from helpers.core.digest import closure
+from helpers.core.digest import import_closure
 from helpers.core.errors import LabError
 from helpers.datasets import prepare
 from helpers.stimuli.image_sets import image_folder
@@ -301,4 +301,4 @@ def test_the_older_sets_know_nothing_of_the_tasks():
     """What they are made from decides whether they are drawn anew."""
     for part in SYNTHETIC_PARTS:
         module = writers.get_writer(part, SIZES).func.__module__
-        assert ("data.synthetic.tasks" in closure([module])) == (part in WRITERS), part
+        assert ("data.synthetic.tasks" in import_closure([module])) == (part in WRITERS), part

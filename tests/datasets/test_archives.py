@@ -18,7 +18,7 @@ import pytest
 from helpers.core import console
 from helpers.core.errors import LabError
 from helpers.datasets.archive import unpack
-from helpers.datasets.fetch import Source, fetch_file, fetch_folder
+from helpers.datasets.fetch import DownloadSource, fetch_file, fetch_folder
 from helpers.datasets.prepare import _is_made
 
 pytestmark = pytest.mark.slow
@@ -152,7 +152,7 @@ def test_a_folder_that_holds_strays_alone_or_is_a_link_is_filled(tmp_path, befor
         folder.parent.mkdir()
         folder.symlink_to(tmp_path / "large disk")
     (tmp_path / "data/set.zip").write_bytes(zipped())
-    source = Source(name="set", url="http://127.0.0.1:9/x", licence="none", unpack="zip",
+    source = DownloadSource(name="set", url="http://127.0.0.1:9/x", licence="none", unpack="zip",
                     member="set", files=3)
     assert set(contents(fetch_folder(source, folder).resolve())) == {
         name.removeprefix("set/") for name in FILES}
@@ -164,7 +164,8 @@ def test_hidden_files_of_a_user_are_never_removed(tmp_path):
     (tmp_path / "set/.mine").touch()
     (tmp_path / "set.zip").write_bytes(zipped())
     with pytest.raises(LabError, match=r"holds \['.mine'\]"):
-        fetch_folder(Source(name="set", url="http://127.0.0.1:9/x", licence="none", unpack="zip",
+        fetch_folder(DownloadSource(name="set", url="http://127.0.0.1:9/x", licence="none",
+                                    unpack="zip",
                             member="set", files=3), tmp_path / "set")
     assert (tmp_path / "set/.mine").is_file() and (tmp_path / "set.zip").is_file()
 
@@ -174,7 +175,7 @@ def test_a_record_that_a_power_cut_left_is_made_again(tmp_path, left):
     path = tmp_path / "weights.pth"
     path.write_bytes(b"w")
     (tmp_path / "weights.pth.digest").write_text(left)
-    fetch_file(Source(name="w", url="http://127.0.0.1:9/x", licence="none"), path)
+    fetch_file(DownloadSource(name="w", url="http://127.0.0.1:9/x", licence="none"), path)
     assert (tmp_path / "weights.pth.digest").read_text().startswith("sha256:")
     made = tmp_path / ".set.made.json"
     made.write_text(left)
@@ -197,7 +198,7 @@ class Limited(io.TextIOWrapper):
 def test_letters_that_an_output_lacks_are_replaced(monkeypatch, encoding, shown):
     stream = Limited(encoding)
     monkeypatch.setattr(sys, "stdout", stream)
-    console.say("R² · 5 → über")
+    console.echo("R² · 5 → über")
     assert stream.shown() == shown
 
 
@@ -209,8 +210,8 @@ class Broken(io.StringIO):
 @pytest.mark.parametrize("stream", [Broken(), None])
 def test_nobody_who_listens_is_no_error(monkeypatch, stream):
     monkeypatch.setattr(sys, "stdout", stream)
-    console.say("one")
-    console.say("two")
+    console.echo("one")
+    console.echo("two")
 
 
 @pytest.mark.parametrize("end", ["| head -1", "> /dev/full", "1>&- 2>&-"])

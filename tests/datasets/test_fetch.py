@@ -24,7 +24,7 @@ from helpers.core import paths
 from helpers.core.errors import LabError
 from helpers.datasets import download as transport
 from helpers.datasets.fetch import (
-    Source,
+    DownloadSource,
     download,
     fetch_file,
     fetch_folder,
@@ -99,7 +99,8 @@ def server(monkeypatch):
 
 @pytest.fixture
 def source(server):
-    return Source(name="thing", url=server.url, licence=TERMS, digest=DIGEST, bytes=len(BODY),
+    return DownloadSource(name="thing", url=server.url, licence=TERMS, digest=DIGEST,
+                          bytes=len(BODY),
                   cite="Somebody 2020")
 
 
@@ -115,7 +116,7 @@ def test_download_says_the_terms_first(server, source, tmp_path, capsys):
     for words in ("thing", "1.02 MB", server.url, TERMS, "Somebody 2020"):
         assert words in said
     assert names(tmp_path / "new") == ["thing.bin"]
-    assert server.agents == {(transport.AGENT, "identity")} and server.asked == [None]
+    assert server.agents == {(transport.USER_AGENT, "identity")} and server.asked == [None]
 
 
 def test_resume_asks_only_for_the_rest(server, source, tmp_path):
@@ -303,7 +304,7 @@ def archived(server):
     junk = {"repo-1/README": b"r", "repo-1/stimuli/.DS_Store": b"d", "__MACOSX/adult-0.jpg": b"m"}
     server.body = zipped(
         {**junk, **{f"repo-1/stimuli/{name}": content for name, content in IMAGES.items()}})
-    return Source(name="images", url=server.url, licence=TERMS, unpack="zip",
+    return DownloadSource(name="images", url=server.url, licence=TERMS, unpack="zip",
                   member="repo-1/stimuli", files=3)
 
 
@@ -411,7 +412,7 @@ def test_manifest_is_what_the_shell_computes(tmp_path):
 def test_listed_sources():
     floc, classic = load_source("vpnl-floc"), load_source("classic-categ")
     assert (floc.files, classic.files) == (1584, 560)
-    assert floc.addresses[0].startswith("https://github.com/VPNL/fLoc/")
+    assert floc.all_urls[0].startswith("https://github.com/VPNL/fLoc/")
     assert classic.size == "size not stated" and "Dataverse" in classic.licence
 
 
@@ -482,7 +483,7 @@ def tar(server):
     junk = {"Categories/.DS_Store": b"d", "__MACOSX/adult-0.jpg": b"m", "._Categories": b"x"}
     empty = [("Categories/adult/greg/vision309", tarfile.DIRTYPE, "")]
     server.body = tarred({**junk, **TARRED}, empty)
-    return Source(name="images", url=server.url, licence=TERMS, unpack="tar",
+    return DownloadSource(name="images", url=server.url, licence=TERMS, unpack="tar",
                   member="Categories", files=3)
 
 

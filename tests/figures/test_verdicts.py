@@ -14,7 +14,7 @@ from statsmodels.formula.api import ols
 from helpers.core.errors import LabError
 from helpers.core.intervals import compare_with_draws, difference_interval, proportion_interval
 from helpers.core.provenance import Provenance
-from helpers.core.statistics import interval
+from helpers.core.statistics import confidence_interval
 from helpers.figures import verdicts
 from helpers.figures.claims import ClaimsTable
 from helpers.figures.verdicts import (
@@ -61,7 +61,7 @@ def test_the_interval_is_that_of_an_independent_analysis_of_variance(spread):
     half = max(half, narrow)
     assert satterthwaite > 2, "the bound from below is tested elsewhere"
     expected = values.mean() - half, values.mean() + half
-    assert interval(values, shared=True) == pytest.approx(expected)
+    assert confidence_interval(values, crossed=True) == pytest.approx(expected)
 
 
 def test_own_trainings_give_the_t_interval_and_shared_ones_are_never_narrower():
@@ -70,15 +70,16 @@ def test_own_trainings_give_the_t_interval_and_shared_ones_are_never_narrower():
         values = crossed(rng, *rng.exponential(size=3), (rng.integers(2, 7), rng.integers(3, 6)))
         for one in (values[:, 0], values[:, :1]):
             expected = stats.t.interval(0.95, len(one) - 1, one.mean(), stats.sem(one.ravel()))
-            assert interval(one) == pytest.approx(expected)
-            assert np.isnan(interval(one, shared=True)).all()  # no spread is known
-            assert np.isnan(interval(values[:, :2], shared=True)).all()
-        low, high = interval(values, shared=True)
-        narrow = interval(values.mean(1))
+            assert confidence_interval(one) == pytest.approx(expected)
+            assert np.isnan(confidence_interval(one, crossed=True)).all()  # no spread is known
+            assert np.isnan(confidence_interval(values[:, :2], crossed=True)).all()
+        low, high = confidence_interval(values, crossed=True)
+        narrow = confidence_interval(values.mean(1))
         assert low <= narrow[0] + 1e-12 and high >= narrow[1] - 1e-12
-        assert interval(values[::-1, ::-1], shared=True) == pytest.approx((low, high))
-        assert interval(values) == pytest.approx(narrow)
-    assert np.isnan(interval(values[:1])).all() and np.isnan(interval(values[:1, 0])).all()
+        assert confidence_interval(values[::-1, ::-1], crossed=True) == pytest.approx((low, high))
+        assert confidence_interval(values) == pytest.approx(narrow)
+    assert np.isnan(confidence_interval(values[:1])).all() and np.isnan(
+        confidence_interval(values[:1, 0])).all()
 
 
 def test_trainings_of_their_own_are_covered_by_participants_means():
@@ -86,14 +87,14 @@ def test_trainings_of_their_own_are_covered_by_participants_means():
     rng = np.random.default_rng(2)
     for spread in (0.3, 3.0):
         draws = [rng.normal(size=(4, 1)) + spread * rng.normal(size=(4, 2)) for _ in range(3000)]
-        covered = [low <= 0 <= high for low, high in map(interval, draws)]
+        covered = [low <= 0 <= high for low, high in map(confidence_interval, draws)]
         assert np.mean(covered) == pytest.approx(0.95, abs=0.013)
 
 
 def test_degrees_of_freedom_are_bounded_from_below():
     """Three shared trainings that differ a lot: Student's t with two degrees, no less."""
     values = np.array([[0.0, 1.0, 3.0]] * 4) + np.arange(4)[:, None] * 1e-3
-    low, high = interval(values, shared=True)
+    low, high = confidence_interval(values, crossed=True)
     half = stats.t.ppf(0.975, 2) * values.mean(0).std(ddof=1) / np.sqrt(3)
     assert high - low == pytest.approx(2 * half, rel=0.01)
 
@@ -106,9 +107,9 @@ def test_it_covers_the_truth_and_one_shared_seed_does_not(spread, shape):
     both = one = 0
     for _ in range(3000):
         values = crossed(rng, 1, spread, 1, shape)
-        low, high = interval(values, shared=True)
+        low, high = confidence_interval(values, crossed=True)
         both += low <= 0 <= high
-        low, high = interval(values[:, 0])
+        low, high = confidence_interval(values[:, 0])
         one += low <= 0 <= high
     assert both / 3000 > 0.93
     if spread >= 1:
@@ -128,13 +129,13 @@ def test_two_proportions_differ_by_the_published_interval():
     """Newcombe (1998), Statistics in Medicine 17, method 10: example (a), 56/70 - 48/80."""
     assert difference_interval(56, 70, 48, 80) == pytest.approx((0.2, 0.0524, 0.3339), abs=1e-4)
     assert np.isnan(difference_interval(0, 0, 1, 2)).all()
-    assert difference_interval(40, 100, 10, 80, times=0) == pytest.approx(
+    assert difference_interval(40, 100, 10, 80, scale=0) == pytest.approx(
         (0.4, *sm.stats.proportion_confint(40, 100, method="wilson")))
 
 
 def test_a_multiple_of_a_proportion_is_covered_too():
     rng = np.random.default_rng(0)
-    spans = [difference_interval(*(int(k) for k in (k, 120, other, 90)), times=2)
+    spans = [difference_interval(*(int(k) for k in (k, 120, other, 90)), scale=2)
              for k, other in zip(rng.binomial(120, 0.4, 3000), rng.binomial(90, 0.15, 3000))]
     assert np.mean([low <= 0.1 <= high for _, low, high in spans]) == pytest.approx(0.95, abs=0.015)
 
@@ -246,7 +247,7 @@ def test_claims_carry_their_numbers_and_what_they_rest_on(private):
     made.tests("both", {"a": (0.4, 0.001), "b": (0.1, 0.4)}, "above 0", of="r", **SAID)
     made.count("most", 9, 10, "above", 0.5, of="k", **SAID)
     made.count("few", 1, 10, "above", 0.5, of="k", **SAID)
-    low, high = interval(values[[0, 1, 3]])
+    low, high = confidence_interval(values[[0, 1, 3]])
     saved = json.loads(made.save().read_text())["claims"]
     assert [saved[0][name] for name in ("mean", "low", "high")] == pytest.approx(
         [values[[0, 1, 3]].mean(), low, high], abs=1e-4)

@@ -15,7 +15,7 @@ from sklearn.linear_model import Ridge
 from threadpoolctl import threadpool_limits
 
 from helpers.core.errors import LabError
-from helpers.core.statistics import interval
+from helpers.core.statistics import confidence_interval
 from helpers.finetuning import ridge_cv as cv
 from helpers.finetuning import statistics
 
@@ -464,12 +464,12 @@ def test_comparisons_by_region_leave_out_who_lacks_it():
 
 
 def test_the_interval_is_that_of_t_and_of_one_value_there_is_none():
-    low, high = interval([1.0, 2.0, 4.0])
+    low, high = confidence_interval([1.0, 2.0, 4.0])
     half = 4.302652729911275 * np.sqrt(7 / 3) / np.sqrt(3)  # t of 97.5 % with 2 degrees
     assert (low, high) == pytest.approx((7 / 3 - half, 7 / 3 + half))
-    narrow = interval([1.0, 2.0, 4.0], level=0.5)
+    narrow = confidence_interval([1.0, 2.0, 4.0], level=0.5)
     assert low < narrow[0] < narrow[1] < high
-    assert np.isnan(interval([1.0])).all() and np.isnan(interval([])).all()
+    assert np.isnan(confidence_interval([1.0])).all() and np.isnan(confidence_interval([])).all()
 
 
 DONORS = pd.DataFrame(rows(

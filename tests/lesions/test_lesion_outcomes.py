@@ -73,7 +73,7 @@ def found_in(network: Network, labels: dict[str, np.ndarray]) -> LocalizerResult
 
 # ---- readouts at work ---------------------------------------------------------------------------
 
-SPEC = ReadoutSpec("diet", "train", epochs=6, batch_size=8, size=64, smallest_crop=0.5)
+SPEC = ReadoutSpec("diet", "train", epochs=6, batch_size=8, size=64, min_crop_fraction=0.5)
 
 
 def test_a_readout_learns_from_images_on_disk(coloured):

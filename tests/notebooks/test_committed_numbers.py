@@ -14,12 +14,12 @@ import pytest
 
 from helpers.core.paths import FIGURES_VARIABLE, ROOT, figures_dir
 from helpers.runner.comparison import compare_numbers, flatten_numbers
-from helpers.runner.notebooks import sources
+from helpers.runner.notebooks import list_sources
 
 COMMITTED = ROOT / "figures" / "demo"
 TOLERANCES = COMMITTED / "tolerances.json"
 MADE = figures_dir("demo") if os.environ.get(FIGURES_VARIABLE) else None
-STEMS = [path.stem for path in sources()]
+STEMS = [path.stem for path in list_sources()]
 
 
 def read(path: Path) -> dict:

@@ -6,9 +6,9 @@ import ast
 
 import pytest
 
-from helpers.runner.notebooks import read_source, sources
+from helpers.runner.notebooks import read_source, list_sources
 
-NOTEBOOKS = sources()
+NOTEBOOKS = list_sources()
 CHECK = "# NBVAL_CHECK_OUTPUT"
 JUDGES = {"interval": 2, "judge": 4, "intervals": 2}
 """Methods of a claims table that can judge absence: the place of what is expected."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from helpers.runner import progress
-from helpers.runner.progress import RunProgress, clock, expected_seconds
+from helpers.runner.progress import RunProgress, expected_seconds, format_duration
 
 
 @pytest.fixture
@@ -19,11 +19,11 @@ def now(monkeypatch):
 @pytest.mark.parametrize("seconds, text", [(0, "0 s"), (41.4, "41 s"), (59.6, "1 min 0 s"),
                                            (125, "2 min 5 s"), (3840, "1 h 4 min")])
 def test_durations_are_written_for_people(seconds, text):
-    assert clock(seconds) == text
+    assert format_duration(seconds) == text
 
 
 def test_a_log_gets_a_line_every_ten_seconds(now, capsys):
-    watch = RunProgress({"05_tune": 60}, at_once=1)
+    watch = RunProgress({"05_tune": 60}, n_parallel=1)
     watch.start("05_tune")
     for number in range(1, 31):
         now[0] += 1
@@ -38,7 +38,7 @@ def test_a_log_gets_a_line_every_ten_seconds(now, capsys):
 def test_a_terminal_gets_one_line_that_is_written_over(now, capsys, monkeypatch):
     monkeypatch.setattr(progress.sys.stdout, "isatty", lambda: True, raising=False)
     monkeypatch.setenv("COLUMNS", "60")
-    watch = RunProgress({"05_tune": 60, "06_move": 60}, at_once=2)
+    watch = RunProgress({"05_tune": 60, "06_move": 60}, n_parallel=2)
     for stem in watch.expected:
         watch.start(stem)
     capsys.readouterr()
@@ -53,7 +53,7 @@ def test_a_terminal_gets_one_line_that_is_written_over(now, capsys, monkeypatch)
 
 
 def test_the_rest_is_divided_and_learns_from_what_has_ended(now):
-    watch = RunProgress({"a": 100, "b": 40, "c": 40}, at_once=2)
+    watch = RunProgress({"a": 100, "b": 40, "c": 40}, n_parallel=2)
     assert watch.remaining() == 100, "no less than the longest"
     watch.start("a")
     watch.start("b")
@@ -68,5 +68,5 @@ def test_the_rest_is_divided_and_learns_from_what_has_ended(now):
 
 def test_what_a_run_recorded_goes_before_the_hints():
     assert expected_seconds("05_tune", {"seconds": 12.5}) == 12.5
-    assert expected_seconds("05_tune", None) == progress.HINTS["05"]
-    assert expected_seconds("97_tune", {"code": "x"}) == progress.HINT
+    assert expected_seconds("05_tune", None) == progress.EXPECTED_SECONDS["05"]
+    assert expected_seconds("97_tune", {"code": "x"}) == progress.DEFAULT_SECONDS

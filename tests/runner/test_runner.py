@@ -23,12 +23,12 @@ from helpers.runner import __main__, freshness
 from helpers.runner.freshness import is_fresh
 from helpers.runner.notebooks import (
     check_parameters,
-    choose,
     clean_outputs,
-    defaults,
+    list_sources,
     pairing_problems,
+    read_defaults,
     read_source,
-    sources,
+    select_notebooks,
 )
 from helpers.runner.notebooks import write as write_notebook
 
@@ -67,7 +67,7 @@ def notebook(folder: Path, stem: str = "97_try_this", body: str = "") -> Path:
 @pytest.fixture
 def folder(private, monkeypatch):
     """A folder of notebooks that the runner takes for the project's."""
-    monkeypatch.setattr(__main__.plan, "__defaults__", (private / "notebooks",))
+    monkeypatch.setattr(__main__.plan_jobs, "__defaults__", (private / "notebooks",))
     return private / "notebooks"
 
 
@@ -100,7 +100,7 @@ def test_runs_then_has_nothing_to_do_then_reruns_what_changed(private, folder, c
     assert __main__.main(["-p", "value=3"]) == 0
     assert figures(private)["97_try_this.png"] == b"png 3"
     source.write_text(source.read_text() + "\n# %%\nmore = 1\n")
-    job = __main__.plan("demo", [], {}, folder)[0]
+    job = __main__.plan_jobs("demo", [], {}, folder)[0]
     assert not is_fresh(source, load_profile("demo"), job.parameters, private / "figures")
 
 
@@ -208,7 +208,7 @@ def test_a_kernel_that_does_not_start_is_told(private, folder, monkeypatch):
     """Run in this process, so that the limit can be short and the kernel a program that is mute."""
     from helpers.runner import execute
 
-    monkeypatch.setattr(execute, "START_LIMIT", 2)
+    monkeypatch.setattr(execute, "START_TIMEOUT_S", 2)
     monkeypatch.setattr(execute.Kernel, "format_kernel_cmd",
                         lambda *_, **__: [sys.executable, "-c", "import time; time.sleep(60)"])
     problem = execute.execute(notebook(folder), private / "done.ipynb", {})
@@ -223,13 +223,13 @@ def test_a_kernel_that_ends_as_it_starts_is_started_again(private, folder, monke
 
     def unlucky(self, *given, **named):
         starts.append(1)
-        return ([sys.executable, "-c", ""] if len(starts) < execute.STARTS
+        return ([sys.executable, "-c", ""] if len(starts) < execute.MAX_STARTS
                 else command(self, *given, **named))
 
     monkeypatch.setattr(execute.Kernel, "format_kernel_cmd", unlucky)
     (private / "figures").mkdir()
     assert execute.execute(notebook(folder), private / "done.ipynb", {}) == ""
-    monkeypatch.setattr(execute, "STARTS", 1)
+    monkeypatch.setattr(execute, "MAX_STARTS", 1)
     monkeypatch.setattr(execute.Kernel, "format_kernel_cmd",
                         lambda *_, **__: [sys.executable, "-c", ""])
     assert "the kernel did not start" in execute.execute(folder / "97_try_this.py",
@@ -265,8 +265,11 @@ def test_notebooks_share_the_cores(private, folder, monkeypatch, capsys, cores, 
 def test_what_took_longest_begins_first(private, folder, capsys):
     notebook(folder)
     notebook(folder, "98_try_that", "import time; time.sleep(3)")
-    started = lambda: [line.split()[1] for line in capsys.readouterr().out.splitlines()  # noqa: E731
-                       if line.startswith("…")]
+
+    def started():
+        return [line.split()[1] for line in capsys.readouterr().out.splitlines()
+                if line.startswith("…")]
+
     assert __main__.main(["--jobs", "1"]) == 0
     assert started() == ["97_try_this", "98_try_that"]
     assert __main__.main(["--jobs", "1", "--force"]) == 0
@@ -349,9 +352,9 @@ def test_what_is_not_a_dead_runs_staging_folder_is_left_alone(private, monkeypat
     for name in names:
         (private / name).mkdir()
     monkeypatch.setattr(__main__.os, "kill", another_users)
-    __main__._sweep(private)
+    __main__._remove_stale_staging(private)
     monkeypatch.undo()
-    __main__._sweep(private)  # process 1 lives
+    __main__._remove_stale_staging(private)  # process 1 lives
     assert all((private / name).is_dir() for name in names)
 
 
@@ -359,13 +362,13 @@ def test_what_is_not_a_dead_runs_staging_folder_is_left_alone(private, monkeypat
                                   "01_localize_selective_units.py",
                                   "notebooks/01_localize_selective_units.ipynb"])
 def test_a_notebook_is_chosen_by_number_name_or_file(name):
-    assert [path.stem for path in choose([name])] == ["01_localize_selective_units"]
+    assert [path.stem for path in select_notebooks([name])] == ["01_localize_selective_units"]
 
 
 @pytest.mark.parametrize("name", ["\N{SUPERSCRIPT TWO}", "01,02", "1.0", "-1", ""])
 def test_a_name_of_no_notebook_is_refused(name):
     with pytest.raises(LabError, match="no notebook"):
-        choose([name])
+        select_notebooks([name])
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"outputs": {}}'])
@@ -383,7 +386,7 @@ def test_a_profile_given_as_a_file_reaches_the_notebook(private, folder):
     mine = private / "mine.toml"
     text = (ROOT / "helpers" / "profiles" / "demo.toml").read_text()
     mine.write_text(text.replace('name = "demo"', 'name = "mine"'))
-    job = __main__.plan(str(mine), [], {}, folder)[0]
+    job = __main__.plan_jobs(str(mine), [], {}, folder)[0]
     assert job.parameters == {"profile": str(mine)}
     assert load_profile(job.parameters["profile"]).name == "mine"
 
@@ -404,25 +407,26 @@ def test_only_a_whole_run_with_default_parameters_is_published(private, folder, 
 
 def test_parameters_cell_must_be_plain_literals(tmp_path):
     path = notebook(tmp_path)
-    assert defaults(path.read_text(), "x") == {"profile": "demo", "value": 1, "rate": 0.5}
+    assert read_defaults(path.read_text(), "x") == {"profile": "demo", "value": 1, "rate": 0.5}
     assert check_parameters({"rate": "1"}, {"rate": 0.5}, "x") == {"rate": 1.0}
     path.write_text(path.read_text().replace("value = 1 ", "value = 1 + len('a')"))
     with pytest.raises(LabError, match="name = literal"):
-        defaults(path.read_text(), "x")
+        read_defaults(path.read_text(), "x")
     path.write_text(path.read_text().replace('tags=["parameters"]', ""))
     with pytest.raises(LabError, match="0 cells tagged"):
-        defaults(path.read_text(), "x")
+        read_defaults(path.read_text(), "x")
 
 
 def test_editing_a_helper_touches_only_the_notebooks_that_reach_it():
-    from helpers.core.digest import closure, imports_of
-    reach = {stem: set(closure(imports_of((ROOT / "notebooks" / f"{stem}.py").read_text())))
+    from helpers.core.digest import direct_imports, import_closure
+    reach = {stem: set(import_closure(direct_imports((ROOT / "notebooks"
+                                                      / f"{stem}.py").read_text())))
              for stem in ("00_meet_the_universe", "01_localize_selective_units")}
     assert "helpers.selectivity.statistics" in reach["01_localize_selective_units"]
     assert "helpers.selectivity.statistics" not in reach["00_meet_the_universe"]
     assert "helpers.selectivity.linear_probes" not in reach["01_localize_selective_units"]
     assert not any(name.startswith("data.") for modules in reach.values() for name in modules)
-    assert "data.synthetic.faces" in closure(freshness.SYNTHETIC)
+    assert "data.synthetic.faces" in import_closure(freshness.SYNTHETIC)
 
 
 def test_twins_are_compared_by_content(tmp_path):
@@ -465,7 +469,7 @@ def test_every_notebook_has_its_executed_twin(source):
 
 def test_committed_ledgers_say_what_they_are():
     folder = ROOT / "figures" / "demo"
-    ledgers = [folder / f"{path.stem}.json" for path in sources()]
+    ledgers = [folder / f"{path.stem}.json" for path in list_sources()]
     assert ledgers and {path.name for path in folder.glob("*.json")} == {
         "tolerances.json", *(path.name for path in ledgers)}
     for path in ledgers:

@@ -11,7 +11,7 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from helpers.core.errors import LabError
-from helpers.core.statistics import Moments, step_up_threshold, t_values
+from helpers.core.statistics import Moments, benjamini_yekutieli_threshold, t_values
 from helpers.selectivity.statistics import (
     d_prime,
     localize,
@@ -107,7 +107,7 @@ def test_step_up_rule_is_benjamini_yekutieli(seed, m, alpha):
     t = np.abs(rng.standard_t(30, m)) + rng.choice([0, 0, 3, 6], m)
     t = np.round(t, 1)
     expected = multipletests(2 * stats.t.sf(t, 30), alpha, method="fdr_by")[0]
-    threshold = step_up_threshold(torch.from_numpy(t), 30, alpha=alpha)
+    threshold = benjamini_yekutieli_threshold(torch.from_numpy(t), 30, alpha=alpha)
     np.testing.assert_array_equal(t >= threshold, expected)
 
 
@@ -157,7 +157,7 @@ def test_a_constant_is_recognised_whatever_its_value_batches_and_pools(value):
     for batch in (1, 3, 7, 64):
         moments = moments_of(groups, batch)
         for part in (moments, moments.pool([[0, 2], [1, 3]]), moments.pool([[3, 0, 1], [2, 1]])):
-            assert not part.deviations.any()
+            assert not part.sum_squares.any()
             assert t_values(part, 0, 1)[0].isnan().all()
         assert d_prime(moments).isnan().all()
         found = localize(moments, DOMAINS[:4])
@@ -223,10 +223,11 @@ def test_dead_units_tighten_the_threshold_and_never_reject():
     """As published: NaNs stay in m, so live units need larger t; they poison nothing."""
     t = torch.linspace(0, 8, 400, dtype=torch.float64)
     with_dead = torch.cat([t, torch.full((4000,), torch.nan, dtype=torch.float64)])
-    alone = step_up_threshold(t, 574, alpha=0.05)
-    crowded = step_up_threshold(with_dead, 574, alpha=0.05)
+    alone = benjamini_yekutieli_threshold(t, 574, alpha=0.05)
+    crowded = benjamini_yekutieli_threshold(with_dead, 574, alpha=0.05)
     assert alone < crowded < torch.inf
-    assert step_up_threshold(torch.full((9,), torch.nan), 574, alpha=0.05) == float("inf")
+    assert benjamini_yekutieli_threshold(torch.full((9,), torch.nan), 574,
+                                         alpha=0.05) == float("inf")
 
 
 def test_noise_gives_no_more_false_units_than_promised():
@@ -239,7 +240,7 @@ def test_noise_gives_no_more_false_units_than_promised():
     any_single = 0
     for x in layers:
         t, df = t_values(moments_of(x[:2], 30), 0, 1)
-        any_single += bool((t.abs() >= step_up_threshold(t.abs(), df, alpha=0.2)).any())
+        any_single += bool((t.abs() >= benjamini_yekutieli_threshold(t.abs(), df, alpha=0.2)).any())
     assert false_units == 0
     assert any_single <= stats.binom.ppf(0.999, len(layers), 0.2)
 
@@ -273,8 +274,8 @@ def test_permuting_units_permutes_the_result():
 def test_blocks_of_units_join_seamlessly(monkeypatch):
     groups = random_layer(7)
     whole = moments_of(groups)
-    monkeypatch.setattr("helpers.core.statistics.BLOCK", 13)
-    torch.testing.assert_close(moments_of(groups).deviations, whole.deviations, rtol=1e-14,
+    monkeypatch.setattr("helpers.core.statistics.BLOCK_SIZE", 13)
+    torch.testing.assert_close(moments_of(groups).sum_squares, whole.sum_squares, rtol=1e-14,
                                atol=1e-14)
 
 

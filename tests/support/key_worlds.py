@@ -192,7 +192,7 @@ def of_spec(name: str, spec: Any, **values: Any) -> dict:
 
 # ---- what asks for an artefact ------------------------------------------------------------------
 
-READOUT = ReadoutSpec("x", "", rise=0.2, smallest_crop=0.3)
+READOUT = ReadoutSpec("x", "", warmup_fraction=0.2, min_crop_fraction=0.3)
 LANGUAGE = LanguageSpec({"a": "tiny-net"}, ("0", "3"), "a", "a")
 TUNING = FinetuningSpec("tiny-net", "tiny-net", ("EBA", "PPA"), ("conv", "fc"), min_voxels=2,
                         hemispheres="together", epochs=3, batch_size=8, checkpoints=(1,))
@@ -356,8 +356,9 @@ SITES: list[tuple[str, Any, dict]] = [
     ("selectivity.localizer localizer", localizer, NETWORK | IMAGES | setting(alpha=0.01)),
     ("selectivity.readability features", read_layer, NETWORK | IMAGES | setting(layer="conv")),
     ("training.classifiers readouts", readout, NETWORK | IMAGES | setting(layer="conv", seed=1)
-     | of_spec("spec", READOUT, epochs=3, batch_size=4, peak_rate=.1, initial_rate=.01, rise=.4,
-               l1_positive=1e-4, l1_negative=1e-4, size=64, smallest_crop=.5)),
+     | of_spec("spec", READOUT, epochs=3, batch_size=4, max_learning_rate=.1,
+               initial_learning_rate=.01, warmup_fraction=.4,
+               l1_positive=1e-4, l1_negative=1e-4, size=64, min_crop_fraction=.5)),
     ("matched models.stages stages", stages, NETWORK | IMAGES),
     ("matched models.stages answers", answers, NETWORK | IMAGES | setting(layer="relu", unit=4)),
     ("matched models.study spread", partial(sibling, "spread"), NETWORK | IMAGES | setting(seed=1)

@@ -96,7 +96,7 @@ def test_a_loss_that_is_not_finite_is_told_and_the_epochs_before_it_stay(tmp_pat
         for features, labels in iter_epoch(number):
             yield features * (torch.nan if number == 2 else 1), labels
 
-    with pytest.raises(LabError, match="loss of step 11 is nan(?s:.)*peak_rate"):
+    with pytest.raises(LabError, match="loss of step 11 is nan(?s:.)*max_learning_rate"):
         train_readout(broken, SHAPE, 5, SPEC, seed=1, state=state)
     assert state.exists()
     assert torch.equal(train(state=state)[0], train()[0])
@@ -122,9 +122,10 @@ def test_the_readout_names_from_its_layer_on_and_leaves_the_trunk_alone():
 
 def test_the_paper_profile_has_the_published_settings():
     spec = load_profile("paper").readout
-    assert (spec.epochs, spec.batch_size, spec.peak_rate, spec.initial_rate, spec.rise) == (
+    assert (spec.epochs, spec.batch_size, spec.max_learning_rate, spec.initial_learning_rate,
+            spec.warmup_fraction) == (
         10, 512, 0.05, 0.001, 0.3)
-    assert (spec.l1_positive, spec.l1_negative, spec.size, spec.smallest_crop) == (
+    assert (spec.l1_positive, spec.l1_negative, spec.size, spec.min_crop_fraction) == (
         1e-5, 1e-5, 256, 0.08)
 
 
@@ -141,9 +142,10 @@ def test_readouts_are_read_from_our_files_and_from_the_published_checkpoint(tmp_
         read_readout_weight(ours, 9)
 
 
-@pytest.mark.parametrize("change", [{"epochs": 0}, {"initial_rate": 0.1}, {"l1_negative": -1.0},
-                                    {"smallest_crop": 0.0}])
+@pytest.mark.parametrize("change",
+                         [{"epochs": 0}, {"initial_learning_rate": 0.1}, {"l1_negative": -1.0},
+                                    {"min_crop_fraction": 0.0}])
 def test_impossible_settings_are_refused(change):
     with pytest.raises((ValueError, LabError), match=next(iter(change)).replace(
-            "initial_rate", "table 'readout'")):
+            "initial_learning_rate", "table 'readout'")):
         ReadoutSpec("diet", "train", **change)
