@@ -69,7 +69,7 @@ def difference_bars(axes: Axes, table: pd.DataFrame, groups: Sequence[str],
     ----------
     axes : Axes
     table : DataFrame
-        Of `helpers.finetuning.statistics.compared`.
+        Of `helpers.finetuning.statistics.condition_differences`.
     groups : sequence of str
     labels : dict, (kind, over) -> text
     """
@@ -259,7 +259,7 @@ def bound_scatter(axes: Axes, bounds: pd.DataFrame, conditions: Sequence[str]) -
     ----------
     axes : Axes
     bounds : DataFrame
-        Of `helpers.finetuning.study.Study.bounds`.
+        Of `helpers.finetuning.study.FineTuningStudy.bounds`.
     conditions : sequence of str
     """
     for condition in conditions:

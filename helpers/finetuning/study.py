@@ -124,7 +124,7 @@ class FineTuningStudy:
         Parameters
         ----------
         kinds : sequence of str
-            Of `helpers.finetuning.kinds.CONDITIONS`.
+            Of `helpers.finetuning.conditions.CONDITIONS`.
         all_subjects : bool
             Whether each participant's network also meets everyone else's held-out images.
         interpolation : float

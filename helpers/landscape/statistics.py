@@ -18,7 +18,7 @@ def add_accuracy_change(accuracies: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     accuracies : DataFrame
-        Of `helpers.landscape.classification.accuracies`, the kind "pretrained" in it.
+        Of `helpers.landscape.study.task_accuracies`, the kind "pretrained" in it.
     """
     before = accuracies[accuracies["condition"] == "pretrained"].set_index("task")["accuracy"]
     return accuracies.assign(change=accuracies["accuracy"] - accuracies["task"].map(before))

@@ -54,7 +54,7 @@ class PartialForward:
     model : nn.Module
     layers : mapping
         Layer name -> module path. A module that is called several times in one pass gives
-        ``name``, ``name#2``, ... as in `helpers.networks.activations.hooked`.
+        ``name``, ``name#2``, ... as in `helpers.networks.activations.layer_hooks`.
 
     Notes
     -----

@@ -103,7 +103,7 @@ def kinds_in_source() -> Counter[str]:
                         and call.func.id in ("cached", "cached_table")):
                     continue
                 found[f"{name} {_kind(call)}"] += _innermost(call, function, tree)
-                if _kind(call) is None and name != "ground.cache":
+                if _kind(call) is None and name != "core.cache":
                     found.update(f"{name} {_kind(one)}" for one in calls
                                  if getattr(one.func, "attr", "") == function.name)
     return Counter({site: n for site, n in found.items() if n and not site.endswith(" None")})

@@ -216,7 +216,7 @@ def test_nobody_who_listens_is_no_error(monkeypatch, stream):
 
 @pytest.mark.parametrize("end", ["| head -1", "> /dev/full", "1>&- 2>&-"])
 def test_a_pipe_that_closes_ends_no_run(tmp_path, end):
-    code = ("from helpers.core.console import say\nfor i in range(9999): say('line')\n"
+    code = ("from helpers.core.console import echo\nfor i in range(9999): echo('line')\n"
             f"open({str(tmp_path / 'done')!r}, 'w')")
     done = subprocess.run(["bash", "-c", f"{sys.executable} -c \"{code}\" {end}"],
                           capture_output=True, text=True, env={**os.environ}, check=False)

@@ -171,7 +171,7 @@ DISPATCHED = """
 import sys
 import numpy as np
 from sklearn.linear_model import LogisticRegression
-from helpers.landscape import probes
+from helpers.landscape import logistic_probe
 import torch
 torch.set_num_threads(1)
 given = np.load(sys.argv[1])
@@ -182,7 +182,7 @@ def watched(self, x, y):
 LogisticRegression.fit = watched
 out = {}
 for name in ("four", "two"):
-    probe = probes.fit_logistic_probe(torch.from_numpy(given["x-" + name]), given["y-" + name], 5)
+    probe = logistic_probe.fit_logistic_probe(torch.from_numpy(given["x-" + name]), given["y-" + name], 5)
     out |= {"w-" + name: probe.weight, "b-" + name: probe.bias}
 np.savez(sys.argv[2], seen=seen, **out)
 """

@@ -237,10 +237,10 @@ def test_a_kernel_that_ends_as_it_starts_is_started_again(private, folder, monke
 
 
 SHARE = """
-from helpers.core.machine import workers
+from helpers.core.machine import count_workers
 policy = os.environ.get("OMP_WAIT_POLICY", "")
 (Path(os.environ["LAB_CACHE"]) / "{stem}.txt").write_text(
-    " ".join([os.environ["OMP_NUM_THREADS"], str(workers(8)), policy]))
+    " ".join([os.environ["OMP_NUM_THREADS"], str(count_workers(8)), policy]))
 """
 
 
@@ -314,8 +314,8 @@ def test_interrupt_leaves_nothing_half_made(private):
     folder = private / "notebooks"
     started = private / "started"
     notebook(folder, body=f"import time; Path({str(started)!r}).touch(); time.sleep(60)")
-    command = ("import sys; from pathlib import Path; from helpers import run; "
-               f"run.plan.__defaults__ = (Path({str(folder)!r}),); sys.exit(__main__.main([]))")
+    command = ("import sys; from pathlib import Path; from helpers.runner import __main__; "
+               f"__main__.plan_jobs.__defaults__ = (Path({str(folder)!r}),); sys.exit(__main__.main([]))")
     # A shell starts background jobs deaf to Ctrl-C, and children inherit that: undo it.
     process = subprocess.Popen([sys.executable, "-c", command], cwd=ROOT, start_new_session=True,
                                stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,

@@ -230,11 +230,12 @@ def answers(w):
                             ["faces", "bodies"], max_units=3, seed=0, batch_size=8)
 
 
-def sibling(kind, w):
+def matched_model(kind, w):
     study = MatchedModelsStudy(w.get("spec", LANGUAGE), make_six_category_localizer(w.images),
                                lambda _: w.net,
                          w.get("seed", 0), 8, {"tiny-net": w.net})
-    return study._cached_table(kind, "tiny-net", getattr(study, f"_{kind}"))
+    make = {"spread": study._unit_distribution, "agreement": study._layer_consistency}[kind]
+    return study._cached_table(kind, "tiny-net", make)
 
 
 def lesions(w):
@@ -353,24 +354,24 @@ DECODER_TRAINING = of_spec("training", TRAINING, iterations=4, batch_size=5, lea
 DECODES = RESPONSES | setting(row=1, seed=1) | of_spec(
     "decoding", DECODING, n_test=5, n_validation=4, min_noise_ceiling=9.0)
 SITES: list[tuple[str, Any, dict]] = [
-    ("selectivity.localizer localizer", localizer, NETWORK | IMAGES | setting(alpha=0.01)),
-    ("selectivity.readability features", read_layer, NETWORK | IMAGES | setting(layer="conv")),
+    ("selectivity.study localizer", localizer, NETWORK | IMAGES | setting(alpha=0.01)),
+    ("selectivity.linear_probes features", read_layer, NETWORK | IMAGES | setting(layer="conv")),
     ("training.classifiers readouts", readout, NETWORK | IMAGES | setting(layer="conv", seed=1)
      | of_spec("spec", READOUT, epochs=3, batch_size=4, max_learning_rate=.1,
                initial_learning_rate=.01, warmup_fraction=.4,
                l1_positive=1e-4, l1_negative=1e-4, size=64, min_crop_fraction=.5)),
-    ("matched models.stages stages", stages, NETWORK | IMAGES),
-    ("matched models.stages answers", answers, NETWORK | IMAGES | setting(layer="relu", unit=4)),
-    ("matched models.study spread", partial(sibling, "spread"), NETWORK | IMAGES | setting(seed=1)
+    ("matched_models.block_statistics stages", stages, NETWORK | IMAGES),
+    ("matched_models.block_statistics answers", answers, NETWORK | IMAGES | setting(layer="relu", unit=4)),
+    ("matched_models.study spread", partial(matched_model, "spread"), NETWORK | IMAGES | setting(seed=1)
      | of_spec("spec", LANGUAGE)),
-    ("matched models.study agreement", partial(sibling, "agreement"), NETWORK | IMAGES
+    ("matched_models.study agreement", partial(matched_model, "agreement"), NETWORK | IMAGES
      | setting(seed=1) | of_spec("spec", LANGUAGE)),
-    ("lesions.lesion_battery lesions", lesions, NETWORK | IMAGES | setting(
+    ("lesions.evaluation lesions", lesions, NETWORK | IMAGES | setting(
         masks=(("relu", 196), ("conv", 196)), layers=["relu"], n_random=2, seed=1)),
-    ("similarity.rdm_study rdms", rdms, NETWORK | setting(
+    ("rsa.study rdms", rdms, NETWORK | setting(
         layers=["conv"], stack=np.ones((4, 32, 32, 3), np.uint8))
      | {"shape": partial(_setting, "stack", np.zeros((4, 64, 16, 3), np.uint8))}),
-    ("finetuning.cohort_data pixels", cohort_pixels, SHOWN | setting(side=24, n=8)),
+    ("finetuning.data pixels", cohort_pixels, SHOWN | setting(side=24, n=8)),
     ("landscape.classification pixels", task_of, {**IMAGES, **setting(side=24, most=8), **{
         name: PREPROCESSING[name] for name in ("resize", "crop", "interpolation")}}),
     ("landscape.classification linear_probes", probe, NETWORK | IMAGES | setting(layer="conv")),
@@ -390,17 +391,17 @@ SITES: list[tuple[str, Any, dict]] = [
      DECODES | DECODER_TRAINING | setting(variant=TrainingVariant(half=1))),
     ("decoding.study decoded", ridge, DECODES | setting(method="ridge, whitened")
      | of_spec("decoding", DECODING, alphas=(1.0,))),
-    ("concepts.concept_study shared", random_rotation_null,
+    ("concepts.study shared", random_rotation_null,
      DECODES | DECODER_TRAINING | setting(number=1, subjects=(
         "subj01",)) | of_spec("concepts", CONCEPTS, eps=(.3,), min_participants=2, expansion=.1)),
-    ("decoding.spaces embedded", embedded, NETWORK | SHOWN),
-    ("encoding.brain_data responses", responses, RESPONSES | setting(rois=["PPA", "EBA"])),
-    ("encoding.brain_data ceilings", ceilings, RESPONSES | setting(
+    ("decoding.embedding_space embedded", embedded, NETWORK | SHOWN),
+    ("encoding.cohort_responses responses", responses, RESPONSES | setting(rois=["PPA", "EBA"])),
+    ("encoding.cohort_responses ceilings", ceilings, RESPONSES | setting(
         rois=["PPA"], seed=1, min_ncsnr=.2)),
     ("encoding.cohort_features features", whole_layers, NETWORK | SHOWN
      | setting(layers=["conv"], n=8)),
     ("encoding.cohort_features features", units, NETWORK | SHOWN | setting(units=2, n=8)),
-    ("encoding.encoding_study encoding", encoding, LEARNING | setting(subjects=("subj02", "subj01"))
+    ("encoding.study encoding", encoding, LEARNING | setting(subjects=("subj02", "subj01"))
      | of_spec("encoding", ENCODING, rois=("EBA",), layers=("fc",), min_ncsnr=.2,
                ridge_alphas=(1.0,))),
 ]
