@@ -1,1 +1,1 @@
-"""The demo networks trained from nothing: images → weights, with a record of how."""
+"""The demo networks: their weights, and the code that trains them from nothing."""

@@ -1,1 +1,1 @@
-"""Cohorts: who was scanned, in which regions, looking at which images, how often."""
+"""Cohorts: participants, their regions, the images they saw, and their responses."""

@@ -42,7 +42,7 @@ def read_annotations(cohort: Cohort) -> Annotations | None:
     """Read the annotations of a cohort's images; None where its files have none.
 
     NSD: ``annotations/{captions,instances}_{train,val}2017.json`` of COCO, beside ``nsddata``. An
-    object counts as present where the middle of its box lies in NSD's crop of the photograph.
+    object counts as present where the centre of its box lies in NSD's crop of the photograph.
 
     Raises
     ------
@@ -103,7 +103,7 @@ def _crop(row: int, text: str) -> tuple[float, ...]:
 
 
 def _inside(box: Sequence[float], size: tuple[float, float], crop: Sequence[float]) -> bool:
-    """Tell whether the middle of a box (left, top, width, height, px) lies in a crop.
+    """Tell whether the centre of a box (left, top, width, height, px) lies in a crop.
 
     ``crop``: fractions of the image cut off at the top, bottom, left and right.
     """

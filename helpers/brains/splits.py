@@ -123,7 +123,7 @@ def shared_images(info: pd.DataFrame, n_sessions: Mapping[str, int]) -> NDArray[
 
 def batches(info: pd.DataFrame, subject: str, n_sessions: int, *, n_pool: int,
             n_batches: int) -> list[NDArray[np.int64]]:
-    """Deal a participant's own images into batches, as published (authors' nsdorg.py).
+    """Split a participant's own images into batches, as published (authors' nsdorg.py).
 
     Images that are not shared and were seen three times, ordered by their COCO id, the first
     ``n_pool`` (published: 4,000), every ``n_batches``-th (published: 4) to each batch.

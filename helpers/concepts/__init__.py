@@ -1,1 +1,3 @@
-"""Floor 3. What brains share: concepts that several participants' decoders have in common."""
+"""Shared decodable concepts: clusters of decoder weights that several participants have in
+common.
+"""

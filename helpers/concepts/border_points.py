@@ -27,7 +27,7 @@ def border_clusters(points: PointCloud, products: BlockwiseCosine, levels: NDArr
 
     Parameters
     ----------
-    points, products : Points, Products
+    points, products : PointCloud, Products
     levels : array, int16, shape (n_points, n_participants)
         From `neighbour_levels`.
     core : array, int16, shape (n_points,)

@@ -114,7 +114,7 @@ class CoreComponents:
 
     Parameters
     ----------
-    points, products, nearest : Points, Products, Nearest
+    points, products, nearest : PointCloud, Products, Nearest
     core : array, int16, shape (n_points,)
         Level from which each point is core; n_levels for never.
     apart : array, int16, shape (n_all_groups, n_all_groups)

@@ -25,7 +25,7 @@ def expanded(points: PointCloud, products: BlockwiseCosine, between: NDArray[np.
 
     Parameters
     ----------
-    points, products : Points, Products
+    points, products : PointCloud, Products
     between : array, float32, shape (n_all_groups, n_all_groups)
         From `nearest_neighbours`.
     labels : array, int32, shape (n_levels, n_points)

@@ -40,8 +40,8 @@ def nearest_neighbours(points: PointCloud, products: BlockwiseCosine) -> Nearest
 
     Parameters
     ----------
-    points : Points
-    products : Products
+    points : PointCloud
+    products : BlockwiseCosine
         Of the same points.
     """
     shape = len(points.vectors), len(points.names)
@@ -136,7 +136,7 @@ def neighbour_levels(points: PointCloud, products: BlockwiseCosine, nearest: Nea
 
     Parameters
     ----------
-    points, products, nearest : Points, Products, Nearest
+    points, products, nearest : PointCloud, Products, Nearest
     thresholds : array, float64, shape (n_levels,)
         Falling: 1 - eps for rising eps.
 

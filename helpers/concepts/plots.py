@@ -191,7 +191,7 @@ def persistence_bars(axes: Axes, persistence: Persistence, *, longest: int = 60)
     Parameters
     ----------
     axes : Axes
-    persistence : History
+    persistence : Persistence
     longest : int
         Lives that are drawn.
     """

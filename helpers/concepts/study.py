@@ -109,7 +109,7 @@ class ConceptStudy:
 
     @cached_property
     def permutation_null(self) -> NDArray[np.int64]:
-        """Numbers of clusters (1, n_eps) of decoders taught with permuted images."""
+        """Numbers of clusters (1, n_eps) of decoders trained with permuted images."""
         found = self.cluster_points(self.points(TrainingVariant(permuted=1)))
         return np.array([[one.n_clusters for one in found]])
 
@@ -158,7 +158,7 @@ class ConceptStudy:
         return place
 
     def fraction_in_regions(self, regions: Sequence[str]) -> NDArray[np.float64]:
-        """Return each concept's share of members, of all participants, in some regions.
+        """Return each concept's fraction of members, of all participants, in some regions.
 
         (n_concepts,); NaN where no participant has one of the regions.
         """

@@ -1,1 +1,1 @@
-"""Channels: paths of images through the layers, and how far they part."""
+"""Content channels: trajectories of images through layers, and how separable categories are."""

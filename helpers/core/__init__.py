@@ -1,1 +1,1 @@
-"""What knows nothing of vision: paths, profiles, downloads, caches, digests, errors."""
+"""Cache, digests, paths, errors, console, provenance, statistics: nothing of vision."""

@@ -1,1 +1,1 @@
-"""Floor 3. Responses decoded into an embedding space: contrast, ridge, retrieval."""
+"""Decoding: responses mapped into an embedding space by contrast or ridge, and image retrieval."""

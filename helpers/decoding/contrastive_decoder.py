@@ -1,4 +1,4 @@
-"""Linear decoders from responses to CLIP, taught by contrast, many seeds in one computation.
+"""Linear decoders from responses to CLIP, trained by contrast, many seeds in one computation.
 
 One layer with bias, ``y = W x + b``. In every step noise is added to the responses, and each
 prediction must find the embedding of its own image among those of the batch, and each embedding
@@ -151,7 +151,7 @@ def info_nce_and_gradient(predicted: Tensor, targets: Tensor,
 def fit_decoders(responses: NDArray, targets: NDArray, training: DecoderTraining, *,
           device: torch.device | str = "cpu", together: int | None = None,
           on_step: Callable[[int], None] | None = None) -> DecoderWeights:
-    """Teach decoders of ``n_seeds`` seeds.
+    """Fit decoders of ``n_seeds`` seeds.
 
     Parameters
     ----------
@@ -220,7 +220,7 @@ def _check(responses: NDArray, targets: NDArray,
 
 def _train_group(x: Tensor, y: Tensor, training: DecoderTraining, seeds: Sequence[int],
             told: Callable[[int], None]) -> list[tuple[NDArray, NDArray, NDArray]]:
-    """Teach a group of runs; return weight, bias and losses of each."""
+    """Fit a group of runs; return weight, bias and losses of each."""
     runs, every = DecoderRuns(x, y, training, seeds), 64
     losses = torch.empty((training.iterations, len(seeds)), device=x.device)
     for step in range(training.iterations):

@@ -66,7 +66,7 @@ def image_embedding_space(clip: ClipModel, cohort: Cohort, *, batch_size: int) -
 
     Parameters
     ----------
-    clip : Clip
+    clip : ClipModel
     cohort : Cohort
     batch_size : int
     """

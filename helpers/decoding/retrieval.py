@@ -75,7 +75,7 @@ class TopKCurve:
     ----------
     ks : tuple of int
     share, low, high : array, float64, shape (n_ks,)
-        Share of queries, and its 95 % interval: images, not queries, are resampled.
+        Fraction of queries, and its 95 % interval: images, not queries, are resampled.
     chance : array, float64, shape (n_ks,)
     """
 

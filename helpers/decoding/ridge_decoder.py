@@ -66,10 +66,10 @@ class RidgeDecoder:
     bias : array, float32, shape (n_dims,)
     alpha : float
     alphas, top1 : array, float64, shape (n_alphas,)
-        Penalties, rising, and the share of validation trials whose image was the nearest.
+        Penalties, rising, and the fraction of validation trials whose image was the nearest.
     inside : bool
         Whether the chosen penalty has a smaller and a larger one beside it on the grid.
-    metric : Metric
+    metric : EmbeddingMetric
         In which predictions are made, and compared.
     """
 
@@ -96,7 +96,7 @@ def fit_ridge(responses: NDArray, targets: NDArray, validation: tuple[NDArray, N
         Responses (n_queries, n_voxels), embeddings of the candidates (n_images, n_dims), and
         which of them each response belongs to (n_queries,).
     alphas : sequence of float
-    metrics : sequence of Metric
+    metrics : sequence of EmbeddingMetric
         Candidates, chosen with the penalty; empty: the space as it is.
 
     Raises

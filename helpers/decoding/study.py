@@ -44,7 +44,7 @@ METHODS = (CONTRAST, FIRST, NOISELESS, RIDGE, NARROW, WHITENED)
 
 @dataclass(frozen=True)
 class TrainingVariant:
-    """What decoders are taught from, where it is not all training trials as they are.
+    """What decoders are trained from, where it is not all training trials as they are.
 
     Parameters
     ----------
@@ -162,7 +162,7 @@ class DecodingStudy:
         return np.stack([seen, target], axis=1)
 
     def _parts(self, trials: Trials, number: int) -> dict[str, object]:
-        """Return what every decoder of a split depends on besides how it is taught."""
+        """Return what every decoder of a split depends on besides how it is trained."""
         split = trials.splits[number]
         return {"cohort": self.cohort.digest(trials.subject), "subject": trials.subject,
                 "space": self.space.key, "min_noise_ceiling": self.spec.min_noise_ceiling,

@@ -1,1 +1,1 @@
-"""Encoding: regions predicted from units, by many rivals, in one grid."""
+"""Encoding: regions predicted from units, under several constraints, in one grid of fits."""

@@ -1,1 +1,1 @@
-"""Figures: one style, panels, and the claims table."""
+"""Figures: the style, and the table of claims with their verdicts."""

@@ -143,8 +143,8 @@ class ClaimsTable:
         statement : str
         values : array or iterable of float, shape (n,) or (n, n_seeds)
             One a participant, region, ...; or a table with one column a training, whose interval
-            covers both (`helpers.core.statistics.confidence_interval`). Rows with NaN are left out. Fewer than
-            two rows: not testable here.
+            covers both (`helpers.core.statistics.confidence_interval`). Rows with NaN are left out.
+            Fewer than two rows: not testable here.
         expected : {"above 0", "below 0", "around 0"}
             As of `verdict_from_interval`.
         of : str

@@ -1,1 +1,1 @@
-"""Networks fine-tuned to the responses of a region: contrastive, regression, pooled; judged."""
+"""Networks fine-tuned to the responses of a region: contrastive, regression, pooled, controls."""

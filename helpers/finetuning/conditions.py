@@ -91,14 +91,14 @@ def make_finetuning_config(condition: Condition, spec: FinetuningSpec,
 
 
 def default_learning_rate(condition: Condition, spec: FinetuningSpec) -> float:
-    """Return the rate of a kind where none is searched for."""
+    """Return the rate of a condition where none is searched for."""
     plain = condition.objective == "regression" and not condition.same_head
     return spec.regression_learning_rate if plain else spec.learning_rate
 
 
 def build_model(condition: Condition, backbone: nn.Module, voxels: Mapping[str, int],
                 spec: FinetuningSpec, *, image_size: int, max_voxels: int, seed: int) -> nn.Module:
-    """Put the head of a kind on a network.
+    """Put the head of a condition on a network.
 
     Parameters
     ----------

@@ -71,7 +71,7 @@ class RunPlan:
         return {name: tuple(group) for name, group in found.items()}
 
     def training_groups(self, condition: Condition) -> list[tuple[tuple[Region, ...], int]]:
-        """Return the regions of each network of a kind, and the split it is fine-tuned on.
+        """Return the regions of each network of a condition, and the split it is fine-tuned on.
 
         Where nothing is fine-tuned, one network meets all regions.
         """

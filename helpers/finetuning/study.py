@@ -109,7 +109,8 @@ class FineTuningStudy:
                                           sort=False)["r"].mean().reset_index()
 
     def learning_rate(self, condition: Condition) -> float:
-        """Return the learning rate of a kind; variants of the contrastive one share its rate."""
+        """Return the learning rate of a condition; variants of the contrastive one share its rate.
+        """
         if condition.objective == "none":
             return 1.0  # of no training
         name = condition.name if condition.name in SEARCHED_CONDITIONS else "contrastive"

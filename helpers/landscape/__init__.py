@@ -1,1 +1,1 @@
-"""Where networks lie among others: distances between predictions, and maps of them."""
+"""The model landscape: logistic probes, distances between predictions, InPCA."""

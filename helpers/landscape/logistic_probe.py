@@ -1,7 +1,7 @@
 """Linear probes: what can still be told from a network's features, by logistic regression.
 
 Standardised features, scikit-learn's logistic regression with its defaults, 85 % of the images
-to teach and 15 % to examine (Mulrooney & Brockmeier 2024; authors' analysis code).
+to train and 15 % to examine (Mulrooney & Brockmeier 2024; authors' analysis code).
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class LinearProbe:
 
 
 def fit_logistic_probe(features: Tensor, labels: NDArray[np.int64], n_classes: int) -> LinearProbe:
-    """Teach a probe.
+    """Fit a probe.
 
     Parameters
     ----------

@@ -1,1 +1,1 @@
-"""Lesions: units silenced, what is no longer recognised, and is that more than chance?"""
+"""Lesions: units set to zero, the deficits they cause, and tests against random lesions."""

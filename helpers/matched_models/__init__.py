@@ -1,1 +1,3 @@
-"""Networks of matched stages that were told different things, side by side and in time."""
+"""Matched models: networks of one architecture that differ in supervision, by layer and over
+training.
+"""

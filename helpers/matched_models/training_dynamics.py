@@ -1,4 +1,5 @@
-"""A network at one moment of its training: selectivity, decodability, likeness to brains.
+"""A network at one moment of its training: selectivity, decodability, representational similarity
+to brains.
 
 The zoo measures networks so while it trains them; a notebook measures one that is there.
 """

@@ -1,1 +1,1 @@
-"""Networks: what is known of each, its weights, and what its layers answer."""
+"""Networks: the registry, their weights, and the activations of their layers."""

@@ -1,1 +1,1 @@
-"""Similarity: dissimilarities of patterns, and what the best model could reach."""
+"""Representational similarity: dissimilarities of patterns, and noise ceilings."""

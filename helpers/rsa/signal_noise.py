@@ -52,7 +52,8 @@ def signal_and_noise(betas: NDArray) -> SignalNoiseModel:
     Noise: pooled within conditions. Data: of the means over repeats. Both are shrunk towards
     their diagonal, by the published levels, as cross-validated likelihood chooses. Signal: data
     minus noise / n_repeats, to the nearest positive semi-definite matrix. Its size is left to
-    `helpers.rsa.noise_ceilings.estimate_noise_ceiling`, which makes the model as reliable as the data are.
+    `helpers.rsa.noise_ceilings.estimate_noise_ceiling`, which makes the model as reliable as the
+    data are.
 
     Parameters
     ----------

@@ -1,1 +1,1 @@
-"""Notebooks as files: paired, executed, judged fresh by content."""
+"""Notebooks run headless: paired with their sources, executed, judged stale by content."""

@@ -1,1 +1,1 @@
-"""Where networks look: maps of saliency, and how much of them lies left and right."""
+"""Saliency: attribution maps, hemifield occlusion, and laterality."""

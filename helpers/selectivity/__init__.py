@@ -1,1 +1,1 @@
-"""Selectivity: which units prefer a domain, and what can be read from layers."""
+"""Selectivity: units that prefer a domain, how they are distributed, and probes of layers."""

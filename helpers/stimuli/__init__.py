@@ -1,1 +1,1 @@
-"""Images: image sets in the layouts they come in, decoded batch by batch."""
+"""Stimuli: image sets in the layouts they come in, decoded batch by batch."""

@@ -1,1 +1,1 @@
-"""Training: losses, views, one loop, and linear readouts of frozen networks."""
+"""Training: losses, augmentation, one loop, and linear readouts of frozen networks."""

@@ -1,4 +1,4 @@
-"""The drawn universe on disk: layouts, determinism, matched luminance, nothing half made."""
+"""The synthetic images on disk: layouts, determinism, matched luminance, nothing half made."""
 
 from __future__ import annotations
 
@@ -61,13 +61,13 @@ def grey(path: Path) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def localizer(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("universe") / "localizer"
+    folder = tmp_path_factory.mktemp("synthetic") / "localizer"
     return write_localizer(folder, seed=7, n_per_category=3, processes=1)
 
 
 @pytest.fixture(scope="module")
 def small_diet(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("universe") / "diet"
+    folder = tmp_path_factory.mktemp("synthetic") / "diet"
     return write_diet(folder, seed=7, n_train=96, n_val=48, processes=1)
 
 

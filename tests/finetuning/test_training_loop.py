@@ -54,7 +54,7 @@ def training_pairs(subjects="A", n=20, n_voxels=30, per_condition=1) -> list[Sub
 
 
 def model_of(condition="contrastive", subjects_trained_on=None, seed=0, **changes) -> nn.Module:
-    """A network with dropout under the head of a kind."""
+    """A network with dropout under the head of a condition."""
     spec = FinetuningSpec("n", "u", ("PPA",), ("fc",), **changes)
     torch.manual_seed(seed)
     backbone = nn.Sequential(nn.Conv2d(3, 4, 3, 2), nn.ReLU(inplace=True), nn.Flatten(),

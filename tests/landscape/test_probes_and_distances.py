@@ -182,7 +182,8 @@ def watched(self, x, y):
 LogisticRegression.fit = watched
 out = {}
 for name in ("four", "two"):
-    probe = logistic_probe.fit_logistic_probe(torch.from_numpy(given["x-" + name]), given["y-" + name], 5)
+    x, y = torch.from_numpy(given["x-" + name]), given["y-" + name]
+    probe = logistic_probe.fit_logistic_probe(x, y, 5)
     out |= {"w-" + name: probe.weight, "b-" + name: probe.bias}
 np.savez(sys.argv[2], seen=seen, **out)
 """

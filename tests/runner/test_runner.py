@@ -315,7 +315,8 @@ def test_interrupt_leaves_nothing_half_made(private):
     started = private / "started"
     notebook(folder, body=f"import time; Path({str(started)!r}).touch(); time.sleep(60)")
     command = ("import sys; from pathlib import Path; from helpers.runner import __main__; "
-               f"__main__.plan_jobs.__defaults__ = (Path({str(folder)!r}),); sys.exit(__main__.main([]))")
+               f"__main__.plan_jobs.__defaults__ = (Path({str(folder)!r}),); "
+               "sys.exit(__main__.main([]))")
     # A shell starts background jobs deaf to Ctrl-C, and children inherit that: undo it.
     process = subprocess.Popen([sys.executable, "-c", command], cwd=ROOT, start_new_session=True,
                                stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,

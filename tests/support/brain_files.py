@@ -81,7 +81,7 @@ def _plans(rng, n_subjects: int, n_shared: int, n_own: int):
     n_partial = (rest + 1) // 2  # two repeats each before the end, the last has one where odd
     per_subject = n_own + n_partial - 3
     n_images = n_shared + 3 + n_subjects * per_subject
-    order = rng.permutation(n_images)  # images of a kind do not lie together
+    order = rng.permutation(n_images)  # images of a condition do not lie together
     plans = []
     for s in range(n_subjects):
         slots = rng.permutation(TRIALS * n_sessions)

@@ -361,8 +361,10 @@ SITES: list[tuple[str, Any, dict]] = [
                initial_learning_rate=.01, warmup_fraction=.4,
                l1_positive=1e-4, l1_negative=1e-4, size=64, min_crop_fraction=.5)),
     ("matched_models.block_statistics stages", stages, NETWORK | IMAGES),
-    ("matched_models.block_statistics answers", answers, NETWORK | IMAGES | setting(layer="relu", unit=4)),
-    ("matched_models.study spread", partial(matched_model, "spread"), NETWORK | IMAGES | setting(seed=1)
+    ("matched_models.block_statistics answers", answers,
+     NETWORK | IMAGES | setting(layer="relu", unit=4)),
+    ("matched_models.study spread", partial(matched_model, "spread"),
+     NETWORK | IMAGES | setting(seed=1)
      | of_spec("spec", LANGUAGE)),
     ("matched_models.study agreement", partial(matched_model, "agreement"), NETWORK | IMAGES
      | setting(seed=1) | of_spec("spec", LANGUAGE)),
