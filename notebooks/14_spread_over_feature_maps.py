@@ -56,7 +56,7 @@ ground_truth_masks["at random"].reshape(-1)[rng.choice(3200, 60, replace=False)]
 ground_truth_masks["ten maps"][:10].reshape(-1)[rng.choice(250, 60, replace=False)] = True
 ground_truth_masks["one corner"][rng.choice(128, 15, replace=False), :2, :2] = True
 example = {name: unit_distribution.spread(mask, seed=0) for name, mask in ground_truth_masks.items()}
-pd.DataFrame({name: {measure: one.correct_p_values for measure, one in its.items()}
+pd.DataFrame({name: {measure: one.corrected for measure, one in its.items()}
               for name, its in example.items()}).round(2)
 
 # %% [markdown]
