@@ -156,7 +156,8 @@ style.panel_letter(middle[0], "B", x=-0.4)
 # %%
 last = grid[3].subgridspec(1, 5, wspace=0.25).subplots()
 for panel, name in zip(last, (*plotted_measures, "consistency")):
-    plots.difference_dots(panel, {comparison: its[name] for comparison, its in differences.items()})
+    plots.difference_dots(panel, {comparison: its[name] for comparison, its in differences.items()},
+                          label_width=16)
     panel.set_title(name)
     panel.label_outer()
 last[2].set_xlabel("difference between conditions")
