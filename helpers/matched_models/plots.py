@@ -71,7 +71,7 @@ def fdr_alpha_lines(axes: Axes, table: pd.DataFrame, value: str, conditions: Seq
 
 
 def difference_dots(axes: Axes, differences: Mapping[str, Sequence[float]], *,
-                    colour: str = "0.2", label_width: int = 24) -> None:
+                    colour: str = "0.2", label_width: int = 20) -> None:
     """Draw differences between two conditions: every seed a dot, mean and 95 % interval a bar.
 
     Parameters
