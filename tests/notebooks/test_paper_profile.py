@@ -55,7 +55,7 @@ FEWER = {"n_pool = 4000": "n_pool = 48", "n_shared = 515": "n_shared = 12",
          "n_test = 1000": "n_test = 12", "n_validation = 1000": "n_validation = 8",
          "n_pool = 300 ": "n_pool = 8 ", "min_count = 100": "min_count = 2",
          "[concepts] ": "[decoding.training]\niterations = 40\nbatch_size = 32\n"
-                        "rate = 1e-2\nn_seeds = 2\n\n[concepts]\nn_nulls = 3\n",
+                        "learning_rate = 1e-2\nn_seeds = 2\n\n[concepts]\nn_nulls = 3\n",
          "[language] ": "[language]\nn_nulls = 10\nn_boot = 10\nn_units = 4\n",
          'shuffled_rois = ["V1v", "V2v"]': 'shuffled_rois = ["V1v"]', 'roi = "V2v"': 'roi = "V1v"'}
 FEW_ROIS = '["V1v", "PPA"]'
@@ -156,7 +156,7 @@ def reduced(entry):
 def put_weights(folder, profile) -> None:
     """Save weights, and readouts as the deposit has them: the whole network, the readout last."""
     listed, chosen = registry.registry(), profile.networks
-    for seed, name in enumerate((chosen.main, *chosen.compare, profile.encoding.faces)):
+    for seed, name in enumerate((chosen.main, *chosen.compare, profile.encoding.face_network)):
         entry = reduced(listed[name])
         state = build(entry.architecture, entry.options, seed=seed).state_dict()
         content = published_names(entry, state)
@@ -198,7 +198,7 @@ def served_entries(profile, folder, address: str) -> dict:
                        **changes)
 
     listed, chosen, spec = dict(registry.registry()), profile.networks, profile.language
-    for name in (chosen.main, *chosen.compare, profile.encoding.faces):
+    for name in (chosen.main, *chosen.compare, profile.encoding.face_network):
         entry = reduced(listed[name])
         if entry.readout is not None and entry.readout.url:
             path = folder / entry.readout.file
@@ -263,15 +263,15 @@ def test_the_notebook_runs_under_paper(source, world, monkeypatch, capsys):
     assert (world / "figures" / f"{source.stem}.png").stat().st_size > 10_000
     fetched = {path.name for path in (world / "data" / "networks").iterdir()}
     profile = load_profile("paper")
-    shows_main = "chosen.main" in text or "laboratory.network(" in text
+    shows_main = ".main" in text or "laboratory.network(" in text
     opened = {profile.networks.main} if shows_main else set()
-    if "SiblingStudy.of(" in text:
+    if "MatchedModelsStudy.from_profile(" in text:
         opened |= {name for name in profile.language.conditions.values()
                    if registry.get_entry(name).trained}
     if "laboratory.networks()" in text:
         opened |= {profile.networks.main, *profile.networks.compare}
     if "open_cohort(laboratory)" in text and 'table("encoding")' in text:
-        opened.add(profile.encoding.faces)
+        opened.add(profile.encoding.face_network)
     if "open_classifier(laboratory" in text:
         opened |= set(profile.lesions.compare)
         assert registry.registry()[profile.networks.main].readout.file in fetched
