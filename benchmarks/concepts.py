@@ -172,7 +172,7 @@ def differing(ours: tuple[Clusters, ...], theirs: list[tuple[NDArray, list[NDArr
     return n
 
 
-def told(kind: str, n_points: int, found: tuple[Clusters, ...]) -> str:
+def describe(kind: str, n_points: int, found: tuple[Clusters, ...]) -> str:
     """Describe what was clustered."""
     return (f"{kind}, {N_PARTICIPANTS} x {n_points} points, load {os.getloadavg()[0]:.1f}: "
             f"{[each.n_clusters for each in found]} clusters, "
@@ -185,9 +185,9 @@ def compare_bare(kind: str, n_points: int) -> None:
     base = bare(participants)
     ours = timed(lambda: cluster(participants))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    echo(f"{told(kind, n_points, ours[2])}; bare {base[0]:.1f} s ({base[1]:.1f}), ours "
-        f"{ours[0]:.1f} s ({ours[1]:.1f}): {ours[0] / base[0]:.2f} times "
-        f"({ours[1] / base[1]:.2f}); peak memory {peak:.2f} GB")
+    echo(f"{describe(kind, n_points, ours[2])}; bare {base[0]:.1f} s ({base[1]:.1f}), ours "
+         f"{ours[0]:.1f} s ({ours[1]:.1f}): {ours[0] / base[0]:.2f} times "
+         f"({ours[1] / base[1]:.2f}); peak memory {peak:.2f} GB")
 
 
 def compare_published(kind: str, n_points: int) -> None:
@@ -196,10 +196,10 @@ def compare_published(kind: str, n_points: int) -> None:
     ours = timed(lambda: cluster(participants))
     slow = timed(lambda: published(participants))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    echo(f"{told(kind, n_points, ours[2])}; labels and masks differ at "
-        f"{differing(ours[2], slow[2])} places; published {slow[0]:.1f} s ({slow[1]:.1f}, "
-        f"{peak:.1f} GB), ours {ours[0]:.1f} s ({ours[1]:.1f}): {slow[0] / ours[0]:.1f} times "
-        f"({slow[1] / ours[1]:.1f})")
+    echo(f"{describe(kind, n_points, ours[2])}; labels and masks differ at "
+         f"{differing(ours[2], slow[2])} places; published {slow[0]:.1f} s ({slow[1]:.1f}, "
+         f"{peak:.1f} GB), ours {ours[0]:.1f} s ({ours[1]:.1f}): {slow[0] / ours[0]:.1f} times "
+         f"({slow[1] / ours[1]:.1f})")
 
 
 def compare_tree(kind: str, n_points: int) -> None:
@@ -209,8 +209,8 @@ def compare_tree(kind: str, n_points: int) -> None:
     tree = timed(lambda: merge_tree(participants))
     lives = tree[2].persistence()
     echo(f"{kind}, {N_PARTICIPANTS} x {n_points} points, load {os.getloadavg()[0]:.1f}: "
-        f"{len(lives.born)} lives; bare {base[0]:.1f} s ({base[1]:.1f}), tree {tree[0]:.1f} s "
-        f"({tree[1]:.1f}): {tree[0] / base[0]:.2f} times ({tree[1] / base[1]:.2f})")
+         f"{len(lives.born)} lives; bare {base[0]:.1f} s ({base[1]:.1f}), tree {tree[0]:.1f} s "
+         f"({tree[1]:.1f}): {tree[0] / base[0]:.2f} times ({tree[1] / base[1]:.2f})")
 
 
 PARTS = {"bare": (compare_bare, 18_000), "published": (compare_published, 6_000),

@@ -81,7 +81,7 @@ def drawn(n: int, image_size: int, voxels: int) -> SubjectPairs:
     rng = np.random.default_rng(SEED)
     return SubjectPairs(SUBJECT,
                         rng.integers(256, size=(n, 3, image_size, image_size), dtype=np.uint8),
-                 np.arange(n), rng.standard_normal((n, voxels), np.float32))
+                        np.arange(n), rng.standard_normal((n, voxels), np.float32))
 
 
 def loop(name: str, image_size: int, batch: int, *, steps: int, epochs: int, voxels: int) -> float:
@@ -114,11 +114,11 @@ def loop(name: str, image_size: int, batch: int, *, steps: int, epochs: int, vox
     ratios = limit / ours
     ratio, n = float(np.median(ratios)), steps * batch
     echo(f"{name}, {image_size} px, batches of {batch}, {voxels} voxels, "
-        f"{epochs} epochs of {n} images: "
-        f"tune {n / np.median(ours):.0f} images/s, bare passes {n / np.median(limit):.0f}: "
-        f"median ratio {ratio:.3f} (quartiles {np.quantile(ratios, 0.25):.3f} to "
-        f"{np.quantile(ratios, 0.75):.3f}), goal {GOAL}{'' if ratio >= GOAL else ' MISSED'}; "
-        f"once a training {tuned_s[0] - np.median(ours):+.2f} s")
+         f"{epochs} epochs of {n} images: "
+         f"tune {n / np.median(ours):.0f} images/s, bare passes {n / np.median(limit):.0f}: "
+         f"median ratio {ratio:.3f} (quartiles {np.quantile(ratios, 0.25):.3f} to "
+         f"{np.quantile(ratios, 0.75):.3f}), goal {GOAL}{'' if ratio >= GOAL else ' MISSED'}; "
+         f"once a training {tuned_s[0] - np.median(ours):+.2f} s")
     return ratio
 
 
@@ -132,7 +132,7 @@ class Again:
         """Decode images and scale them to a square, as `CohortData.images`."""
         return torch.stack([functional.pil_to_tensor(functional.resize(
             self.stimuli.open(int(row)), [self.image_size, self.image_size], antialias=True))
-            for row in rows]).numpy()
+                            for row in rows]).numpy()
 
 
 def stored(folder: Path, n: int) -> Files:
@@ -166,15 +166,15 @@ def decoding(image_size: int = 64, voxels: int = 80) -> None:
                 pairs = SubjectPairs(SUBJECT, images(), everything, responses[region])
                 losses[way].append(train_model(model, (pairs,),
                                                FineTuningConfig(EPOCHS, N_IMAGES, RATE), normalise,
-                                        seed=region))
+                                               seed=region))
                 seconds[way] += time.perf_counter() - start
     ours = seconds["once"]
     for way, found in losses.items():
         if found != losses["once"]:
             raise SystemExit(f"losses differ where images are decoded {way}")
         echo(f"{REGIONS} regions, {N_IMAGES} PNG files of {STORED} px to {image_size} px, {EPOCHS} "
-            f"epochs, decoded {way}: {seconds[way]:.2f} s" +
-            ("" if way == "once" else f": {seconds[way] / ours:.1f} times as long"))
+             f"epochs, decoded {way}: {seconds[way]:.2f} s" +
+             ("" if way == "once" else f": {seconds[way] / ours:.1f} times as long"))
 
 
 def precision(name: str = "torchvision:alexnet", image_size: int = 224, batch: int = 1024, *,
@@ -189,11 +189,11 @@ def precision(name: str = "torchvision:alexnet", image_size: int = 224, batch: i
         model, ends = contrastive(network, image_size, voxels).to(device), []
         train_model(model, (pairs,), FineTuningConfig(epochs + 1, batch, RATE, precision=kind),
                     normalise, seed=SEED,
-             on_step=lambda _step, _loss, ends=ends: ends.append(time.perf_counter()))
+                    on_step=lambda _step, _loss, ends=ends: ends.append(time.perf_counter()))
         taken = np.diff(ends[steps - 1::steps])  # the look at the loss waits for the device
         speeds[kind] = steps * batch / float(np.median(taken))
         echo(f"{name}, {image_size} px, batches of {batch}, {kind}: {speeds[kind]:.0f} images/s, "
-            f"{speeds[kind] / speeds['float32']:.2f} times float32")
+             f"{speeds[kind] / speeds['float32']:.2f} times float32")
 
 
 if __name__ == "__main__":

@@ -120,12 +120,12 @@ def main(n_images: int = N_IMAGES, n_models: int = N_MODELS, n_classes: int = N_
     ours, limit = np.array(seconds).T
     ratio = float(np.median(ours / limit))
     echo(f"{n_models * (n_models - 1) // 2} pairs, {n_images} images, {n_classes} classes, "
-        f"{repeats} times: ours {ours.min():.1f} s at best (median {np.median(ours):.1f}), bare "
-        f"products {limit.min():.1f} s ({np.median(limit):.1f}): {ours.min() / limit.min():.2f} "
-        f"times, median of the ratios {ratio:.2f} ({(ours / limit).min():.2f} to "
-        f"{(ours / limit).max():.2f}), goal {TIMES}{'' if ratio <= TIMES else ' MISSED'}")
+         f"{repeats} times: ours {ours.min():.1f} s at best (median {np.median(ours):.1f}), bare "
+         f"products {limit.min():.1f} s ({np.median(limit):.1f}): {ours.min() / limit.min():.2f} "
+         f"times, median of the ratios {ratio:.2f} ({(ours / limit).min():.2f} to "
+         f"{(ours / limit).max():.2f}), goal {TIMES}{'' if ratio <= TIMES else ' MISSED'}")
     echo(f"peak memory {peak:.2f} GB (the predictions are {4e-9 * np.prod(shape):.1f} GB), goal "
-        f"{GB}{'' if peak <= GB else ' MISSED'}; load {os.getloadavg()[0]:.1f}")
+         f"{GB}{'' if peak <= GB else ' MISSED'}; load {os.getloadavg()[0]:.1f}")
     return ratio, peak
 
 

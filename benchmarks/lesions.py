@@ -117,7 +117,7 @@ def ours(model: nn.Module, layers: dict[str, str], lesions: list[Lesion],
     """Answer in one pass over the images."""
     answers: dict[int, list[Tensor]] = {}
     run_lesions(model, layers, lesions, batches(),
-            lambda _start, number, output: answers.setdefault(number, []).append(output))
+                lambda _start, number, output: answers.setdefault(number, []).append(output))
     return [torch.cat(parts) for parts in answers.values()]
 
 
@@ -156,7 +156,7 @@ def main(n_images: int = 64) -> None:
         rows = [range(i, min(i + BATCH, n_images)) for i in range(0, n_images, BATCH)]
         for method in ("relus", "relu5"):
             chosen = select_lesion_layers(method, list(classifier.layers),
-                                   find_relu_layers(net.model, net.layers))
+                                          find_relu_layers(net.model, net.layers))
             lesions = [lesion for one in sets for lesion in make_lesions(one, DOMAINS, chosen)]
             compare(method, classifier, chosen[0], lesions,
                     {layer: units[layer] for layer in classifier.layers},
@@ -173,8 +173,8 @@ def compare(method: str, classifier: Classifier, first: str, lesions: list[Lesio
     fast, found = seconds(lambda: ours(model, layers, lesions, batches))
     bare = (bare + limit(model, first, len(everything), batches)) / 2
     echo(f"{method}: {len(everything)} answers to {len(found[0])} images at {SIZE} px in "
-        f"{fast:.1f} s; bare pass behind {first}, once per answer, {bare:.1f} s: "
-        f"{fast / bare:.2f} times the limit")
+         f"{fast:.1f} s; bare pass behind {first}, once per answer, {bare:.1f} s: "
+         f"{fast / bare:.2f} times the limit")
     for name, way in (("one full pass per lesion", lambda: plain(model, layers, everything,
                                                                  batches)),
                       ("as published", lambda: published(model, layers, everything, batches,

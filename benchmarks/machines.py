@@ -232,7 +232,7 @@ def record(outcomes: Mapping[str, Outcome], stems: list[str]) -> None:
     text = json.dumps(dict(sorted(kept.items())), indent=1) + "\n"
     atomic_write(TOLERANCES, lambda part: part.write_text(text, encoding="utf-8"))
     echo(f"{TOLERANCES.relative_to(ROOT)}: {sum(map(len, kept.values()))} numbers may move by more "
-        f"than one unit in the last digit.")
+         f"than one unit in the last digit.")
 
 
 def report(outcomes: Mapping[str, Outcome], stems: list[str]) -> bool:
@@ -240,7 +240,7 @@ def report(outcomes: Mapping[str, Outcome], stems: list[str]) -> bool:
     allowed, lines, agrees = read(TOLERANCES), [], True
     width = max(map(len, outcomes), default=0)
     echo(f"\n{'machine':{width}}  {'wall s':>7}  {'notebooks':>9}  verdicts moved  numbers out  "
-        "largest distance / tolerance")
+         "largest distance / tolerance")
     for name, outcome in outcomes.items():
         flips, outside, largest = [], [], (0.0, "", "")
         for stem, found in outcome.found.items():
@@ -252,7 +252,7 @@ def report(outcomes: Mapping[str, Outcome], stems: list[str]) -> bool:
             lines.append(f"  {name:{width}}  {stem:32}  {ratio:6.2f}  {number}")
             largest = max(largest, (ratio, stem, number))
         echo(f"{name:{width}}  {outcome.wall:7.0f}  {len(outcome.found):>3} of {len(stems):>2}  "
-            f"{len(flips):>14}  {len(outside):>11}  {largest[0]:.2f}  {' '.join(largest[1:])}")
+             f"{len(flips):>14}  {len(outside):>11}  {largest[0]:.2f}  {' '.join(largest[1:])}")
         for line in (*flips, *outside):
             echo(f"  {line}")
         agrees &= not (flips or outside or outcome.status)

@@ -47,10 +47,10 @@ def by_kind(cache: Path) -> pd.DataFrame:
     """
     rows = []
     for path in cache.rglob("*.json"):
-        told = json.loads(path.read_text(encoding="utf-8"))
-        if "seconds" in told and "sha256" in told:
-            rows.append({"kind": path.parent.name, "seconds": told["seconds"],
-                         "CPU s": told.get("cpu_seconds", float("nan"))})
+        sidecar = json.loads(path.read_text(encoding="utf-8"))
+        if "seconds" in sidecar and "sha256" in sidecar:
+            rows.append({"kind": path.parent.name, "seconds": sidecar["seconds"],
+                         "CPU s": sidecar.get("cpu_seconds", float("nan"))})
     table = pd.DataFrame(rows, columns=["kind", "seconds", "CPU s"]).groupby("kind")
     return table.sum().assign(artefacts=table.size()).sort_values("seconds", ascending=False)
 

@@ -28,8 +28,8 @@ import pandas as pd
 from helpers import lab
 from helpers.core.intervals import difference_interval
 from helpers.figures import style
-from helpers.selectivity import plots
 from helpers.figures.claims import ClaimsTable, round_numbers
+from helpers.selectivity import plots
 from helpers.selectivity.linear_probes import (
     extract_features,
     luminance_and_contrast,
@@ -72,20 +72,22 @@ level_summary.loc[list(localizer.domain_names)]
 
 # %% [markdown]
 # Luminance is one shortcut of many. A harder question: can a *linear* reader tell the five
-# domains from the raw pixels (16 × 16)? Half of the images teach it, the other half test it.
-# The same reader then sees what the networks see. From pixels to the untrained network is what
-# architecture gives; from there to a trained one is what was learned.
+# domains from the raw pixels (16 × 16)? It is trained on half of the images and tested on the other
+# half. The same reader then sees what the networks see. From pixels to the untrained network is
+# what architecture gives; from there to a trained one is what was learned.
 
 # %%
 intact = localizer.select([i for i, d in enumerate(localizer.domains) if d in DOMAINS])
 networks = laboratory.networks()
 layer = laboratory.profile.networks.heat_map_layer
 representations = {"raw pixels": pixel_features(intact)}
-representations |= {name: extract_features(network, intact, layer) for name, network in networks.items()}
+representations |= {name: extract_features(network, intact,
+                                           layer) for name, network in networks.items()}
 labels = np.array([DOMAINS.index(domain) for domain in intact.domains])
 half = intact.halves
 domain_accuracy = probe_accuracies(representations, labels, half == 0, half == 1, k=k)
-print(f"five domains, chance {domain_accuracy['chance'].iloc[0]:.0%}; trained by {np.sum(half == 0)} images")
+print(
+    f"five domains, chance {domain_accuracy['chance'].iloc[0]:.0%}; trained by {np.sum(half == 0)} images")
 domain_accuracy.round(2)
 
 # %% [markdown]
@@ -102,15 +104,19 @@ domain_accuracy.round(2)
 class_accuracy = {}
 for name in laboratory.available("diet"):
     validation_images = laboratory.images(name, "val")  # no network was trained on these
-    train_images, test_images = (validation_images.select(np.flatnonzero(validation_images.halves == part)) for part in (0, 1))
-    class_features = {"raw pixels": np.concatenate([pixel_features(train_images), pixel_features(test_images)])}
-    class_features |= {n: np.concatenate([extract_features(network, part, layer) for part in (train_images, test_images)])
-              for n, network in networks.items()}
+    train_images, test_images = (validation_images.select(
+        np.flatnonzero(validation_images.halves == part)) for part in (0, 1))
+    class_features = {"raw pixels": np.concatenate([pixel_features(train_images),
+                                                    pixel_features(test_images)])}
+    class_features |= {n: np.concatenate([extract_features(network, part, layer)
+                                          for part in (train_images, test_images)])
+                       for n, network in networks.items()}
     names = sorted(set(train_images.categories))
     classes = np.array([names.index(c) for c in train_images.categories + test_images.categories])
     is_train = np.arange(len(classes)) < len(train_images)
     class_accuracy[name] = probe_accuracies(class_features, classes, is_train, ~is_train, k=k)
-    print(f"{name}: {len(names)} classes, {len(train_images)} images teach, {len(test_images)} test")
+    print(
+        f"{name}: {len(names)} classes, {len(train_images)} images to train on, {len(test_images)} to test")
 pd.concat(class_accuracy).round(2) if class_accuracy else "this profile has no diet"
 
 # %% [markdown]
@@ -118,7 +124,7 @@ pd.concat(class_accuracy).round(2) if class_accuracy else "this profile has no d
 
 # %%
 shown_categories = [c for d in (*DOMAINS, "scrambled") for c in sorted(set(localizer.categories))
-         if localizer.domains[localizer.categories.index(c)] == d]
+                    if localizer.domains[localizer.categories.index(c)] == d]
 figure = style.new_figure(6.6)
 grid = figure.add_gridspec(1, 2, width_ratios=[1.15, 1], wspace=0.55, left=0.08, right=0.97,
                            top=0.95, bottom=0.1)
@@ -129,7 +135,8 @@ localizer_axes.set_anchor("N")
 style.panel_letter(localizer_axes, "A", x=-0.14)
 
 # %%
-panels = [("five domains, localizer", domain_accuracy)] + [(f"{n}: fine classes", t) for n, t in class_accuracy.items()]
+panels = [("five domains, localizer", domain_accuracy)] + [(f"{n}: fine classes",
+                                                            t) for n, t in class_accuracy.items()]
 accuracy_grid = grid[1].subgridspec(len(panels) + 1, 1, hspace=0.55)
 for row, (title, table) in enumerate(panels):
     axes = figure.add_subplot(accuracy_grid[row])
@@ -166,12 +173,13 @@ figure
 
 # %%
 main, untrained = (laboratory.profile.networks.main, laboratory.profile.networks.untrained)
-by_domain = levels[levels["domain"].isin(DOMAINS)].groupby("domain")[["luminance", "contrast"]].mean()
+by_domain = levels[levels["domain"].isin(DOMAINS)].groupby("domain")[["luminance",
+                                                                      "contrast"]].mean()
 largest_difference = by_domain.max() - by_domain.min()
 claims.claim("Luminance and contrast are matched between the localizer's domains",
              source="Stigliani et al. 2015; our universe", paper="matched",
              run=f"largest difference between domains: luminance {largest_difference['luminance']:.3f}, "
-                 f"contrast {largest_difference['contrast']:.3f}",
+             f"contrast {largest_difference['contrast']:.3f}",
              rule="largest difference below 0.02 on values from 0 to 1, 5 of 255 grey levels",
              holds=bool((largest_difference < 0.02).all()))
 pixel_accuracy, n_test = domain_accuracy.loc["raw pixels"], int((half == 1).sum())
@@ -196,7 +204,8 @@ testable, n_test_images = diet is not None and bool(trained_without_labels), 0
 if testable:
     n_test_images, worst = len(test_images), diet.loc[trained_without_labels, "knn"].min()
 gain = difference_interval(*((round(worst * n_test_images), n_test_images, round(
-    diet.loc[untrained, "knn"] * n_test_images), n_test_images) if testable else (0, 0, 0, 0)), scale=2)
+    diet.loc[untrained, "knn"] * n_test_images), n_test_images) if testable else (0, 0, 0, 0)),
+                           scale=2)
 claims.judge("Networks trained without labels beat the untrained one on fine classes", *gain,
              "above 0", n=f"{n_test_images} images", rests_on=one, source="beyond the papers",
              of=f"neighbours, the worst of {len(trained_without_labels)} minus twice the untrained network's",
@@ -232,8 +241,9 @@ print(claims.verdicts())
 # **Read.** In panel B, for which readers do neighbours beat the linear reader? Compare how many
 # images trained it with how many numbers describe each: `representations[name].shape`.
 #
-# **Change.** Let *one* neighbour vote: call `probe_accuracies(…, k=1)` on the five domains, and leave the
-# parameter `k` as it is, to compare with `domain_accuracy`. Which network loses most, and why?
+# **Change.** Let *one* neighbour vote: call `probe_accuracies(…, k=1)` on the five domains, and
+# leave the parameter `k` as it is, to compare with `domain_accuracy`. Which network loses most, and
+# why?
 
 # %%
 your_answer = None    # the name of a network

@@ -20,7 +20,7 @@
 # %% tags=["parameters"]
 profile = "demo"    # demo, mini, paper, or the path of your own TOML file
 alpha = 0.05        # false discovery rate of each contrast (published: 0.05)
-max_units = 120       # units of one domain that the heat map shows
+max_units = 120     # units of one domain that the heat map shows
 
 # %%
 import numpy as np
@@ -30,10 +30,9 @@ from scipy import stats
 from helpers import lab
 from helpers.core.intervals import difference_interval, proportion_interval
 from helpers.figures import style
-from helpers.selectivity import plots
 from helpers.figures.claims import ClaimsTable, round_numbers
 from helpers.networks.activations import extract_activations
-from helpers.selectivity import study
+from helpers.selectivity import plots, study
 from helpers.stimuli.image_sets import CORE, DOMAINS
 
 laboratory = lab.open(profile, notebook="01_localize_selective_units")
@@ -60,9 +59,10 @@ print(f"{len(images)} images in {len(set(images.categories))} folders:", counts)
 #
 # One network is the subject of the figure. *Contrastive* training, the paper's subject, gives it no
 # labels: two altered views of one image should get the same code, different images different
-# ones. The **randomly initialised control** has the same architecture and random weights, drawn once from a seed
-# and kept, so that every later figure sees the same control. Other networks, where the profile
-# names them, have another objective or another *diet* (the images they were trained on).
+# ones. The **randomly initialised control** has the same architecture and random weights, drawn
+# once from a seed and kept, so that every later figure sees the same control. Other networks, where
+# the profile names them, have another objective or another *diet* (the images they were trained
+# on).
 
 # %%
 networks = laboratory.networks()
@@ -85,17 +85,18 @@ pd.DataFrame([{"network": name, "objective": network.entry.objective, "diet": ne
 
 # %%
 localizer_results = {name: study.localize_network(network, images, alpha=alpha,
-                                          batch_size=laboratory.profile.batch_size)
-         for name, network in networks.items()}
+                                                  batch_size=laboratory.profile.batch_size)
+                     for name, network in networks.items()}
 tables = {name: result.table() for name, result in localizer_results.items()}
 n_units = sum(labels.size for labels in localizer_results[network_spec.main].labels.values())
-print(f"{network_spec.main}: {n_units} units in {len(localizer_results[network_spec.main].layers)} layers tested")
+print(
+    f"{network_spec.main}: {n_units} units in {len(localizer_results[network_spec.main].layers)} layers tested")
 
 # %% [markdown]
 # ## 4 · How many units, layer by layer?
 #
-# The fraction of a layer's units that is selective for each domain, in percent. The paper's pies take
-# the raw outputs of the layers that have weights, before normalisation and before the ReLU.
+# The fraction of a layer's units that is selective for each domain, in percent. The paper's pies
+# take the raw outputs of the layers that have weights, before normalisation and before the ReLU.
 
 # %%
 proportions = tables[network_spec.main].pivot(index="layer", columns="domain", values="proportion")
@@ -105,7 +106,8 @@ proportions = proportions.loc[list(network_spec.pies), list(DOMAINS)]
 # %%
 total_proportion = proportions.sum(axis=1)
 trend = stats.spearmanr(np.arange(len(total_proportion)), total_proportion)
-print(f"from {total_proportion.iloc[0]:.0%} in {total_proportion.index[0]} to {total_proportion.iloc[-1]:.0%} in "
+print(
+    f"from {total_proportion.iloc[0]:.0%} in {total_proportion.index[0]} to {total_proportion.iloc[-1]:.0%} in "
       f"{total_proportion.index[-1]}; rank correlation with depth {trend.statistic:.2f}")
 claims.number("selective share, five domains, by layer", round_numbers(total_proportion.to_dict()))
 
@@ -121,7 +123,8 @@ claims.number("selective share, five domains, by layer", round_numbers(total_pro
 layer = network_spec.heat_map_layer
 at_layer = {name: table[table["layer"] == layer].set_index("domain").loc[list(DOMAINS)]
             for name, table in tables.items()}
-columns = ["n_units", "n_selective_half", "proportion_replicated", "same_preference", "held_out_d_prime"]
+columns = ["n_units", "n_selective_half", "proportion_replicated", "same_preference",
+           "held_out_d_prime"]
 at_layer[network_spec.main][columns].round(2)
 
 # %% [markdown]
@@ -135,7 +138,8 @@ pd.DataFrame({name: rows["proportion_replicated"] for name, rows in at_layer.ite
 # %%
 overlap = {name: {domain: study.split_half_overlap_p(result, layer, domain) for domain in DOMAINS}
            for name, result in localizer_results.items()}
-replicated_domains = {name: [d for d in DOMAINS if p[d] < 0.05 / len(DOMAINS)] for name, p in overlap.items()}
+replicated_domains = {name: [d for d in DOMAINS if p[d] < 0.05 / len(DOMAINS)]
+                      for name, p in overlap.items()}
 for name, domains in replicated_domains.items():
     print(f"{name}: both halves agree on units for {', '.join(domains) or 'no domain'}")
 
@@ -149,15 +153,20 @@ for name, domains in replicated_domains.items():
 # %%
 defining, independent = laboratory.independent_pair()
 size = {"batch_size": laboratory.profile.batch_size, "alpha": alpha}
-generalisation_tables = {name: study.measure_generalisation(study.localize_network(networks[name], defining, **size),
-                                         study.localize_network(networks[name], independent, **size))
+generalisation_tables = {
+    name: study.measure_generalisation(study.localize_network(networks[name], defining, **size),
+                                       study.localize_network(networks[name], independent,
+                                                              **size))
           for name in (network_spec.main, network_spec.untrained)}
-generalisation_at_layer = {name: table[table["layer"] == layer].set_index("domain") for name, table in generalisation_tables.items()}
+generalisation_at_layer = {name: table[table["layer"] == layer].set_index("domain")
+                           for name, table in generalisation_tables.items()}
 print(f"units defined on {len(defining)} images, tested on {len(independent)} others, {layer}")
-generalisation_at_layer[network_spec.main][["n_units", "t_defining", "t_independent", "same_preference"]].round(2)
+generalisation_at_layer[network_spec.main][["n_units", "t_defining", "t_independent",
+                                            "same_preference"]].round(2)
 
 # %%
-generalisation_at_layer[network_spec.untrained][["n_units", "t_defining", "t_independent", "same_preference"]].round(2)
+generalisation_at_layer[network_spec.untrained][["n_units", "t_defining", "t_independent",
+                                                 "same_preference"]].round(2)
 
 # %% [markdown]
 # The heat map shows the main network's units (rows) over the independent images (columns), each
@@ -166,12 +175,13 @@ generalisation_at_layer[network_spec.untrained][["n_units", "t_defining", "t_ind
 # %%
 defined = study.localize_network(main, defining, **size)
 groups = study.select_units_to_plot(defined, layer, DOMAINS, max_units=max_units,
-                               seed=laboratory.profile.seed)
+                                    seed=laboratory.profile.seed)
 order = np.concatenate([np.flatnonzero(np.array(independent.domains) == d)
                         for d in DOMAINS])
 batches = independent.batches(np.array_split(order, -(-len(order) // 64)), main.preprocessing)
 units = np.concatenate([members for _, members in groups])
-responses = extract_activations(main.model, {layer: main.layers[layer]}, batches, {layer: units})[layer]
+responses = extract_activations(main.model, {layer: main.layers[layer]}, batches,
+                                {layer: units})[layer]
 z = stats.zscore(responses.numpy(), axis=0).T
 print(f"{z.shape[0]} units of {layer} × {z.shape[1]} images")
 
@@ -195,7 +205,8 @@ style.domain_legend(figure, DOMAINS)
 pies = rows[1].subgridspec(1, len(network_spec.pies), wspace=0.0).subplots(squeeze=False)[0]
 for panel, name in zip(pies, network_spec.pies):
     plots.proportion_pie(panel, proportions.loc[name].to_dict())
-    panel.set_title(f"{plots.two_lines(name)}\n{total_proportion[name]:.1%}", fontsize=6.5, y=-0.05, va="top")
+    panel.set_title(f"{plots.two_lines(name)}\n{total_proportion[name]:.1%}", fontsize=6.5, y=-0.05,
+                    va="top")
 style.panel_letter(pies[0], "B", x=-0.1)
 bottom = rows[2].subgridspec(1, 2, width_ratios=[1.7, 1], wspace=0.3)
 heat = figure.add_subplot(bottom[0])
@@ -240,21 +251,24 @@ figure
 for domain in CORE:
     t = localizer_results[network_spec.main].t_of_selective_units(domain)
     mean_and_sd = {"mean": t.mean(), "sd": t.std()} if len(t) else {}
-    claims.number(f"t of selective units, all layers, {domain}", round_numbers({"n": len(t), **mean_and_sd}))
+    claims.number(f"t of selective units, all layers, {domain}",
+                  round_numbers({"n": len(t), **mean_and_sd}))
 for name in (network_spec.main, network_spec.untrained):
     claims.number(f"{layer}, {name}", round_numbers({
         "share, four core domains": at_layer[name].loc[list(CORE), "proportion"].sum(),
-        "mean t, independent images": generalisation_at_layer[name].loc[list(CORE), "t_independent"].mean()}))
+        "mean t, independent images": generalisation_at_layer[name].loc[list(
+            CORE), "t_independent"].mean()}))
 
 # %%
 one, four = "one training of each network", "in each of the four domains"
 split_half_tests = lambda name: {d: (at_layer[name].loc[d, "proportion"],
-                          min(1.0, 2 * len(DOMAINS) * overlap[name][d])) for d in CORE}
+                                     min(1.0, 2 * len(DOMAINS) * overlap[name][d])) for d in CORE}
 contrastive = main.entry.trained_without_labels
 claims.tests("A network trained by contrast, without labels, has units selective for faces, "
-             "bodies, scenes and words", split_half_tests(network_spec.main) if contrastive else {}, "above 0",
+             "bodies, scenes and words", split_half_tests(network_spec.main) if contrastive else {},
+             "above 0",
              of=f"fraction of {layer}; both halves of the images pick the same units, {four}, "
-                f"hypergeometric, Bonferroni over {len(DOMAINS)} domains",
+             f"hypergeometric, Bonferroni over {len(DOMAINS)} domains",
              source="abstract; Fig. 1", paper="they emerge; shares unknown", rests_on=one)
 claims.test("The fraction of selective units grows with depth", trend.statistic, trend.pvalue,
             "above 0", of="rank correlation with depth over the pies' layers", rests_on=one,
@@ -266,31 +280,40 @@ def same_preference_intervals(name, bound=0.5):
     rows = generalisation_at_layer[name].loc[list(CORE), ["n_units", "same_preference"]]
     counts = {d: (round(n * proportion), int(n)) if n else (0, 0)
               for d, n, proportion in rows.itertuples()}
-    return {d: tuple(value - bound for value in (k / n if n else np.nan, *proportion_interval(k, n)))
+    return {d: tuple(value - bound for value in (k / n if n else np.nan,
+                                                 *proportion_interval(k, n)))
             for d, (k, n) in counts.items()}, np.sum(list(counts.values()), axis=0)
 
 same_preference, _ = same_preference_intervals(network_spec.main)
-claims.intervals("The units keep their preference on independent images", same_preference, "above 0",
+claims.intervals("The units keep their preference on independent images", same_preference,
+                 "above 0",
                  of=f"fraction of units that prefer the same domain again, minus half, {four}",
                  source="Fig. 1 heat map; by design", paper="they do; number unknown", rests_on=one)
 
 # %%
-total = {name: localizer_results[name].labels[layer].size for name in (network_spec.main, network_spec.untrained)}
-untrained_minus_trained = {d: difference_interval(*(count for name in (network_spec.untrained, network_spec.main) for count in (
+total = {name: localizer_results[name].labels[layer].size for name in (network_spec.main,
+                                                                       network_spec.untrained)}
+untrained_minus_trained = {d: difference_interval(
+    *(count for name in (network_spec.untrained, network_spec.main) for count in (
     round(at_layer[name].loc[d, "proportion"] * total[name]), total[name]))) for d in CORE}
-claims.intervals("Training makes selective units: the randomly initialised control has fewer, in each of the four "
-                 "domains", untrained_minus_trained, "below 0", of=f"fraction of {layer}'s units, untrained minus trained",
+claims.intervals(
+    "Training makes selective units: the randomly initialised control has fewer, in each of the four "
+                 "domains", untrained_minus_trained, "below 0",
+                 of=f"fraction of {layer}'s units, untrained minus trained",
                  source="Suppl. Fig. 1; inferred", paper="fewer; numbers unknown", rests_on=one)
 
 # %%
 _, (n_again, n_lost) = same_preference_intervals(network_spec.untrained)
-claims.count("The randomly initialised control's selective units do not generalise to independent images",
+claims.count(
+    "The randomly initialised control's selective units do not generalise to independent images",
              int(n_again), int(n_lost), "below", 0.5, of="units that prefer the same domain again; "
              "fewer than half", source="published control, confounded there (see the authors' nb1)",
              paper="mean t near 0; inferred", rests_on=one)
-other_networks = [name for name in network_spec.compare if networks[name].entry.diet == main.entry.diet]
+other_networks = [name for name in network_spec.compare
+                  if networks[name].entry.diet == main.entry.diet]
 claims.tests("Other objectives on the same diet have such units too",
-             {f"{name}, {d}": pair for name in other_networks for d, pair in split_half_tests(name).items()}, "above 0",
+             {f"{name}, {d}": pair for name in other_networks
+              for d, pair in split_half_tests(name).items()}, "above 0",
              of=f"as the first claim, {four}", source="Suppl. Fig. 1; inferred",
              paper="yes; shares unknown", rests_on=one)
 
@@ -325,8 +348,8 @@ print(claims.verdicts())
 # %% [markdown]
 # ## 10 · Exercises
 #
-# **Read.** In which layer of the randomly initialised control is the fraction of selective units largest, and for
-# which domain?
+# **Read.** In which layer of the randomly initialised control is the fraction of selective units
+# largest, and for which domain?
 
 # %%
 your_layer = None    # a layer's name
@@ -334,11 +357,13 @@ your_layer = None    # a layer's name
 if your_layer is None:
     print("Hint: tables[chosen.untrained] has a column 'share'; sort by it.")
 else:
-    best = tables[network_spec.untrained].query("domain in @DOMAINS").nlargest(1, "proportion").iloc[0]
+    best = tables[network_spec.untrained].query("domain in @DOMAINS").nlargest(1,
+                                                                               "proportion").iloc[0]
     print("Right." if your_layer == best["layer"] else "Look again: sort by 'share'.")
 
 # %% tags=["solution"]
-tables[network_spec.untrained].query("domain in @DOMAINS").nlargest(1, "proportion")[["layer", "domain", "proportion"]]
+tables[network_spec.untrained].query("domain in @DOMAINS").nlargest(1, "proportion")[
+    ["layer", "domain", "proportion"]]
 
 # %% [markdown]
 # **Change.** How many units would pass if only their *mean t* over the five contrasts had to exceed
@@ -351,20 +376,23 @@ if threshold is None:
     print("Hint: (t_mean > threshold).mean(axis=1) gives a share per domain.")
 else:
     for i, d in enumerate(localizer_results[network_spec.main].domains):
-        print(f"{d}: {(localizer_results[network_spec.main].t_mean[layer][i] > threshold).mean():.0%} against "
+        print(
+            f"{d}: {(localizer_results[network_spec.main].t_mean[layer][i] > threshold).mean():.0%} against "
               f"{(localizer_results[network_spec.main].labels[layer] == i).mean():.0%} selective")
 
 # %% tags=["solution"]
-t, unit_labels = localizer_results[network_spec.main].t_mean[layer], localizer_results[network_spec.main].labels[layer]
+t, unit_labels = localizer_results[network_spec.main].t_mean[layer], localizer_results[
+    network_spec.main].labels[layer]
 own = unit_labels[None] == np.arange(len(t))[:, None]
 min_t = np.nanmin(t[own], initial=np.inf)   # of any selective unit
 print(f"mean t above {min_t:.1f}:", {d: f"{(t[i] >= min_t).mean():.0%} against "
-      f"{(unit_labels == i).mean():.0%}" for i, d in enumerate(localizer_results[network_spec.main].domains)})
+                                     f"{(unit_labels == i).mean():.0%}" for i, d in enumerate(
+                                         localizer_results[network_spec.main].domains)})
 
 # %% [markdown]
-# **Extend.** Apply the *2× rule* (`helpers.selectivity.statistics.twofold`: twice the mean response
-# to every other domain) to a ReLU layer. It has no notion of noise: which units does it add or
-# drop?
+# **Extend.** Apply the *2× rule* (`helpers.selectivity.statistics.select_twofold`: twice the mean
+# response to every other domain) to a ReLU layer. It has no notion of noise: which units does it
+# add or drop?
 #
 # **Discuss.** (1) What would make a unit selective for scrambled images? (2) Two networks have
 # 5 % and 10 % face-selective units. Is the second one better at faces? (3) The test counts

@@ -18,10 +18,11 @@
 # - what separates "faces suffer" from "faces suffer *more than the rest*".
 
 # %% tags=["parameters"]
-profile = "demo"     # demo, mini, paper, or the path of your own TOML file
-method = "relus"     # layers to lesion: relus (published), full, relus_1-5, until_relu6, or one layer
-fraction = 0.0       # 0: units that pass the localizer; 0.05: five percent with the largest t
-n_shown = 3          # most impaired classes whose images are shown, per lesion
+profile = "demo"    # demo, mini, paper, or the path of your own TOML file
+# layers to lesion: relus (published), full, relus_1-5, until_relu6, or one layer
+method = "relus"
+fraction = 0.0      # 0: units that pass the localizer; 0.05: five percent with the largest t
+n_shown = 3         # most impaired classes whose images are shown, per lesion
 
 # %%
 import numpy as np
@@ -71,8 +72,9 @@ groups, by_class = (lesions_study.group_images(images, min_images=min_images)
                     for min_images in (lesions_study.MIN_IMAGES, 1))
 print(f"{network_spec.main}: {len(classifier.layers)} layers before the readout")
 print(f"{len(images)} images of {len(by_class)} classes to be named")
-print(f"accuracies of {len(groups)} " + ("groups: classes are too small here, so they are pooled by "
-      "kind" if groups.pooled else "classes"))
+print(f"accuracies of {len(groups)} "
+      + ("groups: classes are too small here, so they are pooled by "
+         "kind" if groups.pooled else "classes"))
 claims.number("readout weights", round_numbers(classifier.summarise_weights()))
 
 # %% [markdown]
@@ -86,9 +88,11 @@ claims.number("readout weights", round_numbers(classifier.summarise_weights()))
 
 # %%
 size = {"batch_size": laboratory.profile.batch_size}
-localizer_result = selectivity_study.localize_network(classifier.network, laboratory.images("localizer"), **size)
+localizer_result = selectivity_study.localize_network(classifier.network,
+                                                      laboratory.images("localizer"), **size)
 outcome = lesions_study.lesion_network(classifier, localizer_result, images, method=method,
-                                         fraction=fraction, n_random=spec.n_random, seed=seed, **size)
+                                       fraction=fraction, n_random=spec.n_random, seed=seed,
+                                       **size)
 total = sum(outcome.n_units.values())
 silenced = dict(zip(outcome.domains, sum(outcome.n_lesioned.values()) / total))
 print(f"{total} units in {len(outcome.n_units)} layers; silenced:",
@@ -100,7 +104,8 @@ correct = outcome.correct(spec.top_k)
 intact = group_means(correct[0], groups.group_of_image, len(groups))
 deficit = outcome.compute_deficits(spec.top_k, groups)        # (1 + n_random, n_domains, n_groups)
 rows = [outcome.domains.index(domain) for domain in core]
-print(f"intact: top-{spec.top_k} accuracy {intact.mean():.1%} ± {intact.std():.1%} (SD over groups)")
+print(
+    f"intact: top-{spec.top_k} accuracy {intact.mean():.1%} ± {intact.std():.1%} (SD over groups)")
 claims.number("intact accuracy", round_numbers({"mean": intact.mean(), "sd": intact.std()}))
 pd.DataFrame({"units silenced": [silenced[d] for d in core],
               "accuracy lost": deficit[0, rows].mean(1),
@@ -116,7 +121,8 @@ pd.DataFrame({"units silenced": [silenced[d] for d in core],
 
 # %%
 activation = outcome.activation_by_group(spec.activation_layer, groups)
-activation_r = {d: activation_deficit_correlation(activation[0, i], deficit[0, i], seed=seed) for d, i in zip(core, rows)}
+activation_r = {d: activation_deficit_correlation(activation[0, i], deficit[0, i],
+                                                  seed=seed) for d, i in zip(core, rows)}
 activation_r_p = correct_p_values([activation_r[d].p for d in core])
 pd.DataFrame([{"lesion": d, "r": t.value, "low": t.low, "high": t.high, "p (Holm)": p, "n": t.n}
               for (d, t), p in zip(activation_r.items(), activation_r_p)]).round(3)
@@ -145,11 +151,13 @@ print(f"{spec.activation_layer}, mean over the four domains: selective units "
 effects = {d: lesions_study.own_class_effects(outcome, by_class, spec.top_k, d, seed=seed)
            for d in core}
 own_p = correct_p_values([test.p for test, _ in effects.values()])
-random_p = correct_p_values([p_against_random_lesions(test.value, np.array(random_effects)) for test, random_effects in effects.values()])
+random_p = correct_p_values([p_against_random_lesions(test.value, np.array(random_effects))
+                             for test, random_effects in effects.values()])
 pd.DataFrame([{"lesion": d, "own - others": test.value, "low": test.low, "high": test.high,
-               "p (Holm)": p, "random lesions": np.mean(random_effects) if random_effects else np.nan,
-               "p against random (Holm)": q}
-              for (d, (test, random_effects)), p, q in zip(effects.items(), own_p, random_p)]).round(3)
+               "p (Holm)": p, "random lesions": np.mean(random_effects) if random_effects
+               else np.nan, "p against random (Holm)": q}
+              for (d, (test, random_effects)), p, q in zip(effects.items(), own_p,
+                                                           random_p)]).round(3)
 
 # %% [markdown]
 # The same for other networks that the profile names (other objectives, or no training; a readout
@@ -159,15 +167,18 @@ pd.DataFrame([{"lesion": d, "own - others": test.value, "low": test.low, "high":
 effect_table, other_outcomes = lesions_study.effect_rows(network_spec.main, effects), {}
 for name in spec.compare:
     other_classifier = open_classifier(laboratory, name)
-    units = selectivity_study.localize_network(other_classifier.network, laboratory.images("localizer"), **size)
+    units = selectivity_study.localize_network(other_classifier.network,
+                                               laboratory.images("localizer"), **size)
     other_outcome = lesions_study.lesion_network(other_classifier, units, images, method=method,
-                                           fraction=fraction, n_random=0, seed=seed, **size)
+                                                 fraction=fraction, n_random=0, seed=seed, **size)
     other_outcomes[name] = other_outcome
     effect_table += lesions_study.effect_rows(name, {
-        d: lesions_study.own_class_effects(other_outcome, by_class, spec.top_k, d, seed=seed) for d in core})
+        d: lesions_study.own_class_effects(other_outcome, by_class, spec.top_k, d,
+                                           seed=seed) for d in core})
 effect_table = pd.DataFrame(effect_table)
-effect_table.pivot(index="network", columns="domain", values="value").loc[[network_spec.main, *spec.compare],
-                                                                    core].round(1)
+effect_table.pivot(index="network", columns="domain",
+                   values="value").loc[[network_spec.main, *spec.compare],
+                                       core].round(1)
 
 # %% [markdown]
 # ## 5 · Select on one half, report on the other
@@ -184,20 +195,21 @@ dissociations = {k: dissociation(half_a[0, rows], half_b[0, rows], k) for k in s
 k_main = next(k for k in sizes if k >= len(groups) / 100)     # published: 10 of 1,000
 main = dissociations[k_main]
 random_deficit = np.stack([half_b[draw][rows][:, main.most_impaired].mean(-1)
-                      for draw in range(1, len(half_b))])
+                           for draw in range(1, len(half_b))])
 names = [[class_name(groups.names[g]) for g in line] for line in main.most_impaired]
 for domain, line, drop in zip(core, names, main.mean.diagonal()):
     print(f"{domain}: {drop:.0%} lost in {', '.join(line)}")
 
 # %% [markdown]
 # Then, image by image of half B: does the *own* lesion cost these classes more than the three
-# other lesions do? If not, the lesions' names can be dealt anew for every image.
+# other lesions do? If not, the lesions' names can be permuted for every image.
 
 # %%
 own_lesion_tests = {}
 for domain_idx, domain in enumerate(core):
     rows_b = (groups.half == 1) & np.isin(groups.group_of_image, main.most_impaired[domain_idx])
-    own_lesion_tests[domain] = compare_own_and_other_lesions(correct[1:][rows][:, rows_b], domain_idx, seed=seed)
+    own_lesion_tests[domain] = compare_own_and_other_lesions(correct[1:][rows][:, rows_b],
+                                                             domain_idx, seed=seed)
 own_lesion_p = correct_p_values([test.p for test in own_lesion_tests.values()])
 pd.DataFrame([{"probe set of": d, "own - other lesions": t.value, "low": t.low, "high": t.high,
                "p (Holm)": p, "images": t.n}
@@ -222,11 +234,12 @@ pd.DataFrame(deficit_r, five_domains, five_domains).round(2)
 # %%
 figure = style.new_figure(8.4)
 figure_rows = figure.add_gridspec(4, 1, height_ratios=[1.3, 0.7, 1.5, 1.45], hspace=0.5,
-                            left=0.085, right=0.97, top=0.915, bottom=0.085)
+                                  left=0.085, right=0.97, top=0.915, bottom=0.085)
 scatters = figure_rows[0].subgridspec(1, 4, wspace=0.22).subplots(sharey=True)
 for domain_idx, (axes, domain) in enumerate(zip(scatters, core)):
-    plots.deficit_scatter(axes, activation[0, rows[domain_idx]], -100 * deficit[0, rows[domain_idx]],
-                                  domain, main.most_impaired[domain_idx], activation_r[domain])
+    plots.deficit_scatter(axes, activation[0, rows[domain_idx]],
+                          -100 * deficit[0, rows[domain_idx]],
+                          domain, main.most_impaired[domain_idx], activation_r[domain])
 scatters[0].set_ylabel(f"change in top-{spec.top_k}\naccuracy (points)")
 style.panel_letter(scatters[0], "A", x=-0.2, y=1.12)
 style.domain_legend(figure, five_domains)
@@ -269,10 +282,13 @@ a = pd.DataFrame([{"domain": d, "group": groups.names[g], "group domain": groups
                    "activation": activation[0, i, g], "change": -100 * deficit[0, i, g]}
                   for d, i in zip(core, rows) for g in range(len(groups))])
 c = pd.DataFrame([{"k": k, "lesion": core[i], "probe set": core[j],
-                   "change": -100 * dissociation_k.mean[i, j], "sem": 100 * dissociation_k.sem[i, j]}
-                  for k, dissociation_k in dissociations.items() for i in range(4) for j in range(4)])
+                   "change": -100 * dissociation_k.mean[i, j],
+                   "sem": 100 * dissociation_k.sem[i, j]}
+                  for k, dissociation_k in dissociations.items() for i in range(4)
+                  for j in range(4)])
 style.save_figure(figure, laboratory.provenance, {
-    "A": a, "C": c, "D": pd.DataFrame(deficit_r, five_domains, five_domains).reset_index(names="lesion"),
+    "A": a, "C": c, "D": pd.DataFrame(deficit_r, five_domains,
+                                      five_domains).reset_index(names="lesion"),
     "E": by_layer, "F": effect_table.drop(columns="random")})
 figure
 
@@ -300,7 +316,8 @@ figure
 r_values = {d: activation_r[d].value for d in core}
 claims.number(f"activation-deficit r, {spec.activation_layer}", round_numbers(
     r_values | {"mean": np.mean([*r_values.values()]), "sd": np.std([*r_values.values()])}))
-claims.number("cost-profile r, 10 pairs", round_numbers({"mean": np.nanmean(pairs), "sd": np.nanstd(pairs)}))
+claims.number("cost-profile r, 10 pairs",
+              round_numbers({"mean": np.nanmean(pairs), "sd": np.nanstd(pairs)}))
 own_deficits = main.mean.diagonal()
 claims.number(f"half-B drop, k = {k_main}", round_numbers(
     dict(zip(core, own_deficits)) | {"mean": own_deficits.mean(), "sd": own_deficits.std()}))
@@ -315,16 +332,18 @@ undefined = {"too few groups": (np.nan,) * 3}
 claims.intervals("The more a class drives a domain's units, the more their lesion impairs it",
                  as_intervals(activation_r) if has_enough_groups else undefined, "below 0",
                  of=f"r with the change of accuracy, {spec.activation_layer}, bootstrap over "
-                    f"classes, {four}; 20 groups or more", rests_on=one,
+                 f"classes, {four}; 20 groups or more", rests_on=one,
                  source="Fig. 2 scatters; inferred", paper="strong negative r; values unknown")
 claims.intervals("As many random units show a weaker relation, or none",
-                 {d: compare_with_draws(r_values[d], random_r[d].to_numpy()) for d in core}, "below 0",
+                 {d: compare_with_draws(r_values[d], random_r[d].to_numpy()) for d in core},
+                 "below 0",
                  of=f"r of selective minus that of random units, over random draws, {four}",
                  source="random-unit control", paper="r near 0; values unknown", rests_on=one)
 
 # %%
 claims.intervals("A lesion impairs the classes of its own domain more than the others",
-                 {d: to_points((t.value, t.low, t.high)) for d, (t, _) in effects.items()}, "above 0",
+                 {d: to_points((t.value, t.low, t.high)) for d, (t, _) in effects.items()},
+                 "above 0",
                  of=f"points lost, own minus other classes, bootstrap over classes, {four}",
                  source="abstract: selective deficits", paper="direction; values unknown",
                  rests_on=one)
@@ -338,8 +357,9 @@ claims.intervals("… and more so than a lesion of as many random units",
 claims.intervals("Deficits are dissociable: a probe set suffers most from its own lesion",
                  as_intervals(own_lesion_tests) if not groups.pooled else undefined, "above 0",
                  of=f"cost of the own minus the three other lesions, half B, bootstrap over "
-                    f"images, {four}", rests_on=one,
-                 source="Fig. 2 bars; abstract", paper="−70 to 15 points on its axis; values unknown")
+                 f"images, {four}", rests_on=one,
+                 source="Fig. 2 bars; abstract",
+                 paper="−70 to 15 points on its axis; values unknown")
 claims.intervals("A probe set suffers more from the selective units' lesion than from random ones",
                  {d: to_points(compare_with_draws(own_deficits[i], random_deficit[:, i, i]))
                   for i, d in enumerate(core)}, "above 0",
@@ -353,17 +373,19 @@ claims.judge("Different lesions have different cost profiles",
              *(value - 0.5 if has_enough_groups else np.nan for value in
                (similarity.value, similarity.low, similarity.high)), "below 0",
              of="mean of the 10 correlations minus .5 (a quarter of the variance shared), bootstrap "
-                "over classes", n=f"{similarity.n} classes", rests_on=one,
+             "over classes", n=f"{similarity.n} classes", rests_on=one,
              source="Fig. 2 matrix; inferred", paper="mean r of 10 pairs unknown")
 
 # %%
 untrained_outcome = other_outcomes.get(network_spec.untrained)
-untrained_minus_trained = {d: lesions_study.compare_own_class_effects(untrained_outcome, outcome, by_class, spec.top_k, d, seed=seed)
-        if untrained_outcome else statistics.UNDEFINED for d in core}
+untrained_minus_trained = {d: lesions_study.compare_own_class_effects(
+    untrained_outcome, outcome, by_class, spec.top_k, d, seed=seed)
+                           if untrained_outcome else statistics.UNDEFINED for d in core}
 claims.intervals("An untrained network's selective units matter less to their own domain",
-                 {d: to_points((t.value, t.low, t.high)) for d, t in untrained_minus_trained.items()}, "below 0",
+                 {d: to_points((t.value, t.low,
+                                t.high)) for d, t in untrained_minus_trained.items()}, "below 0",
                  of="points lost, own minus other classes, untrained minus trained network, "
-                    f"bootstrap over classes, {four}", rests_on=one,
+                 f"bootstrap over classes, {four}", rests_on=one,
                  source="beyond the paper", paper="–")
 
 # %%
@@ -383,10 +405,10 @@ print(claims.verdicts())
 # and these classes need not be of its domain: read their names in B. F asks the plain question: is
 # the own domain hit more than the rest? Read the verdicts with that in mind: a claim about each of
 # the four domains is inconclusive where one domain's interval holds 0, in the demo that of scenes.
-# A large lesion hurts widely (compare the fractions of silenced units in step 2); that it hurts other
-# classes may mean shared features. And look at the black marks of C: silencing as many *random*
-# units in every layer can do as much harm as silencing selective ones, or more (under `mini` it
-# does). Then the size of a deficit says nothing; only its distribution over classes does.
+# A large lesion hurts widely (compare the fractions of silenced units in step 2); that it hurts
+# other classes may mean shared features. And look at the black marks of C: silencing as many
+# *random* units in every layer can do as much harm as silencing selective ones, or more (under
+# `mini` it does). Then the size of a deficit says nothing; only its distribution over classes does.
 #
 # Where an untrained network is lesioned too, its readout recognises little, so there is not much to
 # lose: a small effect there says no more than that.
@@ -406,8 +428,8 @@ print(claims.verdicts())
 # %% [markdown]
 # ## 10 · Exercises
 #
-# **Read.** Which of the four lesions silences the largest fraction of units, and does it also do the
-# most harm per silenced unit?
+# **Read.** Which of the four lesions silences the largest fraction of units, and does it also do
+# the most harm per silenced unit?
 
 # %%
 your_domain = None    # the domain with the largest loss per fraction of silenced units
@@ -416,7 +438,8 @@ if your_domain is None:
     print("Hint: divide cost[0, rows].mean(1) by the shares in `silenced`.")
 else:
     deficit_per_unit = {d: deficit[0, i].mean() / silenced[d] for d, i in zip(core, rows)}
-    print("Right." if your_domain == max(deficit_per_unit, key=deficit_per_unit.get) else "Look again at both columns.")
+    print("Right." if your_domain == max(deficit_per_unit, key=deficit_per_unit.get)
+          else "Look again at both columns.")
 
 # %% tags=["solution"]
 {d: round(float(deficit[0, i].mean() / silenced[d]), 1) for d, i in zip(core, rows)}
@@ -433,15 +456,19 @@ else:
 layer = None    # one of list(classifier.layers)
 
 if layer is None:
-    print("Hint: costs(spec.top_k, groups)[0, 0] is the face lesion's cost by class; take its mean.")
+    print(
+        "Hint: costs(spec.top_k, groups)[0, 0] is the face lesion's cost by class; take its mean.")
 else:
-    one = lesions_study.lesion_network(classifier, localizer_result, images, method=layer, n_random=0, **size)
+    one = lesions_study.lesion_network(classifier, localizer_result, images, method=layer,
+                                       n_random=0, **size)
     print(f"{layer}: {one.compute_deficits(spec.top_k, groups)[0, 0].mean():.1%} lost")
 
 # %% tags=["solution"]
 last = list(outcome.n_units)[-1]
-one = lesions_study.lesion_network(classifier, localizer_result, images, method=last, n_random=0, **size)
-print(f"{last}: {one.compute_deficits(spec.top_k, groups)[0, 0].mean():.1%} lost; the readout sees this layer "
+one = lesions_study.lesion_network(classifier, localizer_result, images, method=last, n_random=0,
+                                   **size)
+print(
+    f"{last}: {one.compute_deficits(spec.top_k, groups)[0, 0].mean():.1%} lost; the readout sees this layer "
       f"(or what follows it) alone")
 
 # %% [markdown]

@@ -19,9 +19,9 @@
 # - why a layer must be chosen on other images than those it is judged by.
 
 # %% tags=["parameters"]
-profile = "demo"          # demo, mini, paper, or the path of your own TOML file
-metric = "veUnivar"       # score that chooses the layer in panels C and E: veUnivar or veRSA
-n_jobs = 2                # processes for the fits; or set DASK_SCHEDULER_ADDRESS
+profile = "demo"       # demo, mini, paper, or the path of your own TOML file
+metric = "veUnivar"    # score that chooses the layer in panels C and E: veUnivar or veRSA
+n_jobs = 2             # processes for the fits; or set DASK_SCHEDULER_ADDRESS
 
 # %%
 import pandas as pd
@@ -76,11 +76,13 @@ regions.pivot(index="roi", columns="subject", values="n_reliable_vertices").loc[
 
 # %%
 ceilings = cohort_responses.noise_ceiling_table(cohort, cohort.subjects, study.rois,
-                                    min_ncsnr=spec.min_ncsnr, seed=seed)
+                                                min_ncsnr=spec.min_ncsnr, seed=seed)
 known = ceilings.dropna(subset=["value", "split_half"])
-difference_by_statistic = (known["value"] - known["split_half"]).abs().groupby(known["statistic"]).median()
+difference_by_statistic = (known["value"]
+                           - known["split_half"]).abs().groupby(known["statistic"]).median()
 print(f"{len(ceilings) // 2} regions of participants have repeats; the two estimates differ by "
-      + ", ".join(f"{value:.3f} ({name})" for name, value in difference_by_statistic.items()) + ", median"
+      + ", ".join(f"{value:.3f} ({name})" for name, value in difference_by_statistic.items())
+      + ", median"
       if len(known) else "no repeats here: no noise ceiling")
 ceilings.pivot_table(index="roi", columns="statistic", values="value").round(2)
 
@@ -98,7 +100,8 @@ ceilings.pivot_table(index="roi", columns="statistic", values="value").round(2)
 # between its response patterns to images (**veRSA**)?
 
 # %%
-main = encoding_study.LocalizedNetwork(laboratory.network(network_names.main), selectivity_study.localize_network(
+main = encoding_study.LocalizedNetwork(laboratory.network(network_names.main),
+                                       selectivity_study.localize_network(
     laboratory.network(network_names.main), laboratory.images("localizer"), **batch))
 curves, best = study.selective_unit_scores(main)
 domain_by_roi = {roi: domain_of(roi) for roi in study.rois}
@@ -120,18 +123,24 @@ tests[metric].round(4)
 # %%
 predictor_scores = {"contrastive": contrastive}
 untrained_network = laboratory.network(network_names.untrained)
-predictor_scores["untrained"] = encoding_study.select_own_pool(study.untrained_unit_scores(encoding_study.LocalizedNetwork(
-    untrained_network, selectivity_study.localize_network(untrained_network, laboratory.images("localizer"), **batch)))[1],
+predictor_scores["untrained"] = encoding_study.select_own_pool(
+    study.untrained_unit_scores(encoding_study.LocalizedNetwork(
+    untrained_network, selectivity_study.localize_network(
+        untrained_network, laboratory.images("localizer"), **batch)))[1],
     encoding_study.SPARSE_POSITIVE, domain_by_roi)
 if spec.face_network:
     predictor_scores["faces only"] = encoding_study.select_own_pool(
-        study.face_network_scores(laboratory.network(spec.face_network))[1], encoding_study.SPARSE_POSITIVE, domain_by_roi)
+        study.face_network_scores(laboratory.network(spec.face_network))[1],
+        encoding_study.SPARSE_POSITIVE, domain_by_roi)
 
 # %%
 gabor_scores = study.gabor_scores()[1]
-predictor_scores["GistPC"] = encoding_study.select_own_pool(gabor_scores, encoding_study.GIST, domain_by_roi)
-predictor_scores["Gabor"] = encoding_study.select_own_pool(gabor_scores, encoding_study.OLS, domain_by_roi)
-predictor_scores["ridge, whole layers"] = encoding_study.select_own_pool(study.ridge_scores(main.network)[1],
+predictor_scores["GistPC"] = encoding_study.select_own_pool(gabor_scores, encoding_study.GIST,
+                                                            domain_by_roi)
+predictor_scores["Gabor"] = encoding_study.select_own_pool(gabor_scores, encoding_study.OLS,
+                                                           domain_by_roi)
+predictor_scores["ridge, whole layers"] = encoding_study.select_own_pool(
+    study.ridge_scores(main.network)[1],
                                                      encoding_study.RIDGE, domain_by_roi)
 scores = pd.concat([table.assign(predictor=name) for name, table in predictor_scores.items()],
                    ignore_index=True)
@@ -140,14 +149,16 @@ scores[scores["metric"] == metric].pivot_table(
 
 # %%
 competitors = {name: table for name, table in predictor_scores.items()
-          if name not in ("contrastive", "ridge, whole layers")}
+               if name not in ("contrastive", "ridge, whole layers")}
 comparisons = {name: statistics.compare_with_competitors(
     contrastive[contrastive["metric"] == name],
-    {competitor: table[table["metric"] == name] for competitor, table in competitors.items()}, spec.rois)
-    for name in ("veUnivar", "veRSA")}
+    {competitor: table[table["metric"] == name] for competitor, table in competitors.items()},
+    spec.rois)
+               for name in ("veUnivar", "veRSA")}
 for name, table in comparisons.items():
     significantly_better = (table["p_bonferroni"] < 0.05) & (table["difference"] > 0)
-    print(f"{name}: better in {significantly_better.sum()} of {len(table)} comparisons (Bonferroni), worse in "
+    print(
+        f"{name}: better in {significantly_better.sum()} of {len(table)} comparisons (Bonferroni), worse in "
           f"{((table['p_bonferroni'] < 0.05) & (table['difference'] < 0)).sum()}")
 comparisons[metric].pivot(index="roi", columns="competitor", values="difference").reindex(
     [roi for roi in spec.rois if roi in set(comparisons[metric]["roi"])]).round(2)
@@ -165,12 +176,15 @@ pool_rois = [*spec.curve_rois, *spec.single_domain_rois]
 pools = {method: best[(best["method"] == method) & (best["metric"] == metric)
                       & best["roi"].isin(pool_rois)]
          for method in (encoding_study.SPARSE_POSITIVE, encoding_study.OLS)}
-advantage = {method: statistics.pool_advantage(table, domain_by_roi) for method, table in pools.items()}
+advantage = {method: statistics.pool_advantage(table,
+                                               domain_by_roi) for method, table in pools.items()}
 for method, table in advantage.items():
     own_is_best = (table["best_domain"] == table["roi"].map(domain_by_roi)).mean()
-    print(f"{method}: own pool best in {own_is_best:.0%} of {len(table)} (participant, region) pairs; "
+    print(
+        f"{method}: own pool best in {own_is_best:.0%} of {len(table)} (participant, region) pairs; "
           f"mean advantage over the other pools {table['advantage'].mean():.2f}")
-pd.concat({method: table.groupby("roi")[["own_pool", "other_pools", "advantage"]].mean().loc[pool_rois]
+pd.concat({method: table.groupby("roi")[["own_pool", "other_pools",
+                                         "advantage"]].mean().loc[pool_rois]
            for method, table in advantage.items()}, axis=1).round(2)
 
 # %% [markdown]
@@ -186,7 +200,8 @@ for name in ("veUnivar", "veRSA"):
     difference, p, n = statistics.paired_test_over_rois(*(
         table[table["metric"] == name] for table in (standardised, contrastive)))
     print(f"{name}: standardised - published {difference:+.3f} ({format_p(p)}, n = {n})")
-test_curves = curves[(curves["partition"] == "test") & (curves["method"] == encoding_study.SPARSE_POSITIVE)]
+test_curves = curves[(curves["partition"] == "test") & (
+    curves["method"] == encoding_study.SPARSE_POSITIVE)]
 print("units used per vertex, published α:",
       test_curves.groupby("layer", sort=False)["n_nonzero_weights"].mean().round(1).to_dict())
 
@@ -200,23 +215,27 @@ print("units used per vertex, published α:",
 # %%
 measured = open_rsa92(laboratory)
 stimuli, references = (measured.stimuli, measured.rdms) if measured else (None, {})
-rdm_correlations = correlate_layer_rdms([main.network, untrained_network], stimuli, references, layers=spec.layers, seed=seed)
+rdm_correlations = correlate_layer_rdms([main.network, untrained_network], stimuli, references,
+                                        layers=spec.layers, seed=seed)
 print(f"{rdm_correlations['measured'].nunique()} measured RDMs" if len(rdm_correlations) else
       "this profile has no measured RDMs")
-rdm_correlations.pivot_table(index="layer", columns=["measured", "network"], values="spearman_r", sort=False).round(2)
+rdm_correlations.pivot_table(index="layer", columns=["measured", "network"], values="spearman_r",
+                             sort=False).round(2)
 
 # %% [markdown]
 # ## 8 · The figure
 
 # %%
-names = ["contrastive", *[n for n in plots.PREDICTOR_STYLES if n in predictor_scores and n != "contrastive"]]
+names = ["contrastive", *[n for n in plots.PREDICTOR_STYLES if n in predictor_scores
+                          and n != "contrastive"]]
 figure = style.new_figure(9.6)
 rows_grid = figure.add_gridspec(5, 1, height_ratios=[1.5, 1.5, 1, 1, 1.15], hspace=0.55,
-                            left=0.075, right=0.985, top=0.95, bottom=0.075)
+                                left=0.075, right=0.985, top=0.95, bottom=0.075)
 for letter, line, name in (("A", 0, "veUnivar"), ("B", 1, "veRSA")):
     axes = figure.add_subplot(rows_grid[line])
     part = scores[scores["metric"] == name]
-    ceiling_range = ceilings[ceilings["statistic"] == {"veUnivar": "univariate", "veRSA": "rsa"}[name]]
+    ceiling_range = ceilings[ceilings["statistic"] == {"veUnivar": "univariate",
+                                                       "veRSA": "rsa"}[name]]
     plots.predictor_violins(axes, part, ceiling_range, spec.rois, names)
     plots.significance_row(axes, comparisons[name], spec.rois, names, y=1.08)
     axes.set(ylim=(min(-0.1, part["score"].min() - 0.05), 1.12), ylabel=f"{name}, test (r)")
@@ -242,7 +261,8 @@ for axes, (method, table) in zip(bottom_axes, pools.items()):
     plots.pool_bars(axes, table, pool_rois, DOMAINS, domain_by_roi)
     axes.set_title(f"every pool, best layer: {method}", fontsize=6.5)
 for axes in bottom_axes[:2]:
-    axes.set_ylim(min(a.get_ylim()[0] for a in bottom_axes[:2]), max(a.get_ylim()[1] for a in bottom_axes[:2]))
+    axes.set_ylim(min(a.get_ylim()[0] for a in bottom_axes[:2]),
+                  max(a.get_ylim()[1] for a in bottom_axes[:2]))
 bottom_axes[0].set_ylabel(f"{metric}, test (r)")
 style.panel_letter(bottom_axes[0], "E", x=-0.14)
 if len(rdm_correlations):
@@ -258,7 +278,8 @@ style.save_figure(figure, laboratory.provenance, {
     "AB": scores[scores["metric"].isin(["veUnivar", "veRSA"])][columns],
     "AB-tests": pd.concat([t.assign(metric=name) for name, t in comparisons.items()]),
     "CD": curves[curves["roi"].isin(spec.curve_rois) & (curves["partition"] == "validation")],
-    "E": pd.concat(pools.values()), "F": rdm_correlations if len(rdm_correlations) else known, "regions": regions})
+    "E": pd.concat(pools.values()), "F": rdm_correlations if len(rdm_correlations) else known,
+    "regions": regions})
 figure
 
 # %% [markdown]
@@ -293,7 +314,8 @@ for name in SCORES:
     by_region = statistics.subject_by_roi(contrastive[contrastive["metric"] == name])
     claims.intervals(f"Pre-identified units predict their region ({name})",
                      {roi: mean_interval(by_region[roi].dropna() if roi in by_region else [])
-                      for roi in domain_rois}, "above 0", n=f"n = {n_subjects.min()} to {n_subjects.max()}",
+                      for roi in domain_rois}, "above 0",
+                     n=f"n = {n_subjects.min()} to {n_subjects.max()}",
                      of="mean over participants, in every region of the figure", rests_on=ONE,
                      source="Fig. 4; abstract", paper="all regions; values unknown")
 
@@ -301,7 +323,7 @@ for name in SCORES:
 def mean_gains(main, competitor):
     """Interval of the mean gain over regions, over participants, in both scores."""
     return {name: mean_interval(statistics.gains(*(table[table["metric"] == name]
-                                                       for table in (main, competitor))))
+                                                   for table in (main, competitor))))
             for name in SCORES}
 
 for competitor in competitors:
@@ -311,9 +333,11 @@ for competitor in competitors:
                      source="Fig. 4; direction inferred", paper="values unknown", rests_on=ONE)
 
 # %%
-gains = {method: table.groupby("subject")["advantage"].mean() for method, table in advantage.items()}
+gains = {method: table.groupby("subject")["advantage"].mean()
+         for method, table in advantage.items()}
 positive, unconstrained = (gains[m] for m in (encoding_study.SPARSE_POSITIVE, encoding_study.OLS))
-claims.interval("Without the constraint almost any pool predicts a region; with it the own pool wins",
+claims.interval(
+    "Without the constraint almost any pool predicts a region; with it the own pool wins",
                 positive - unconstrained.reindex(positive.index), "above 0", rests_on=ONE,
                 of="advantage of the own pool over the mean of the others, with minus without the "
                    "constraint", source="Suppl. layer curves; inferred",
@@ -321,10 +345,12 @@ claims.interval("Without the constraint almost any pool predicts a region; with 
 
 # %%
 def own_pool_margin(method, roi, pool, fraction, sign):
-    """Interval of ``fraction`` of the own pool's score minus the other pool's, over participants."""
+    """Interval of ``fraction`` of the own pool's score minus the other pool's, over participants.
+    """
     table = pools[method][pools[method]["roi"] == roi].fillna({"score": 0.0})
     wide = table.pivot(index="subject", columns="domain", values="score")
-    other_score = wide.drop(columns=domain_by_roi[roi]).mean(axis=1) if pool == "other_pools" else wide[pool]
+    other_score = wide.drop(columns=domain_by_roi[roi]).mean(
+        axis=1) if pool == "other_pools" else wide[pool]
     return mean_interval(sign * (fraction * wide[domain_by_roi[roi]] - other_score))
 
 sparse, ols = encoding_study.SPARSE_POSITIVE, encoding_study.OLS
@@ -333,12 +359,13 @@ claims.intervals("A region that one domain alone drives is predicted by this dom
                   for roi in spec.single_domain_rois for method, sign in ((sparse, 1), (ols, -1))},
                  "above 0", rests_on=ONE,
                  of="sparse positive: a third of the own pool's score minus the mean of the other "
-                    "pools; OLS: the reverse; over participants",
+                 "pools; OLS: the reverse; over participants",
                  source="beyond the paper: known truth", paper="–")
 
 # %%
 face_rois = [roi for roi, domain in spec.single_domain_rois.items() if domain == "faces"]
-claims.intervals("Units of scenes predict it least of all; without the constraint they predict it too",
+claims.intervals(
+    "Units of scenes predict it least of all; without the constraint they predict it too",
                  {f"{roi}, {method}": own_pool_margin(method, roi, "scenes", fraction, sign)
                   for roi in face_rois
                   for method, fraction, sign in ((sparse, 1 / 3, 1), (ols, 2 / 3, -1))},
@@ -353,40 +380,50 @@ claims.intervals("A penalty that means the same in every layer loses nothing",
                  {name: tuple(value + 0.01 for value in span)
                   for name, span in mean_gains(standardised, contrastive).items()}, "above 0",
                  of="standardised minus published, mean over regions, plus .01 (the second printed "
-                    "digit of a score), over participants", source="beyond the paper", paper="–",
+                 "digit of a score), over participants", source="beyond the paper", paper="–",
                  rests_on=ONE)
 
 # %%
-claims.interval("The needle's eye has a price: ridge on whole layers predicts vertices better",
-                statistics.gains(*(predictor_scores[name][predictor_scores[name]["metric"] == "r_vertex"] for name in (
+claims.interval(
+    "The sparse non-negative constraint has a price: ridge on whole layers predicts vertices better",
+                statistics.gains(*(predictor_scores[name][
+                    predictor_scores[name]["metric"] == "r_vertex"] for name in (
                     "ridge, whole layers", "contrastive"))), "above 0",
                 of="mean r of a vertex, ridge minus sparse positive", source="beyond the paper",
                 paper="–", rests_on=ONE)
 for name in ("contrastive", "ridge, whole layers"):
-    by_vertex = predictor_scores[name][predictor_scores[name]["metric"] == "r_vertex"].groupby("roi")["score"].mean()
+    by_vertex = predictor_scores[name][
+        predictor_scores[name]["metric"] == "r_vertex"].groupby("roi")["score"].mean()
     claims.number(f"r of a vertex, {name}", round_numbers(by_vertex.reindex(study.rois).to_dict()))
 
 # %%
-scores_with_ceiling = contrastive.merge(ceilings.replace({"statistic": {"univariate": "veUnivar", "rsa": "veRSA"}})
-                            .rename(columns={"statistic": "metric"}), on=["subject", "roi", "metric"])
-fraction = (scores_with_ceiling["score"] / scores_with_ceiling["value"]).groupby(scores_with_ceiling["metric"]).median()
+scores_with_ceiling = contrastive.merge(ceilings.replace({"statistic": {"univariate": "veUnivar",
+                                                                        "rsa": "veRSA"}})
+                                        .rename(columns={"statistic": "metric"}),
+                                        on=["subject", "roi", "metric"])
+fraction = (scores_with_ceiling["score"]
+            / scores_with_ceiling["value"]).groupby(scores_with_ceiling["metric"]).median()
 n_above_ceiling = int((scores_with_ceiling["score"] > scores_with_ceiling["high"]).sum())
 claims.number("fraction of the noise ceiling reached", round_numbers(fraction.to_dict()))
 print("reached:", ", ".join(f"{name} {value:.0%}" for name, value in fraction.items()) or "–")
-claims.count("No prediction is better than the noise ceiling allows", n_above_ceiling, len(scores_with_ceiling), "below",
+claims.count("No prediction is better than the noise ceiling allows", n_above_ceiling,
+             len(scores_with_ceiling), "below",
              0.1, of="scores above the 97.5th percentile of experiments with the estimated signal "
              "and noise (which leaves out the error of the estimate)",
              source="check of this laboratory", paper="–")
 
 # %%
 trained = rdm_correlations[rdm_correlations["network"] == main.network.name]
-untrained_r = {m: rdm_correlations.loc[(rdm_correlations["measured"] == m) & (rdm_correlations["network"] == untrained_network.name), "spearman_r"].max()
-        for m in trained["measured"].unique()}
-best_layer = {m: t.loc[t["spearman_r"].idxmax()] for m, t in trained.groupby("measured", sort=False)}
+untrained_r = {m: rdm_correlations.loc[(rdm_correlations["measured"] == m) & (
+    rdm_correlations["network"] == untrained_network.name), "spearman_r"].max()
+               for m in trained["measured"].unique()}
+best_layer = {m: t.loc[t["spearman_r"].idxmax()] for m, t in trained.groupby("measured",
+                                                                             sort=False)}
 claims.tests("The layers resemble inferior temporal cortex, and training is the reason",
-             {m: (row["spearman_r"] - untrained_r[m], row["p_holm"]) for m, row in best_layer.items()}, "above 0",
+             {m: (row["spearman_r"] - untrained_r[m],
+                  row["p_holm"]) for m, row in best_layer.items()}, "above 0",
              of="r of the best layer minus the untrained network's best; the best layer's p (Holm "
-                "over layers), for each measured RDM", source="beyond the paper", paper="–")
+             "over layers), for each measured RDM", source="beyond the paper", paper="–")
 
 # %%
 path = claims.save()
@@ -411,13 +448,14 @@ print(claims.verdicts())
 # truth that was planted can tell such leakage from shared tuning; in the real brain we cannot. Nor
 # is a score alone a proof of content: in the demo, fifty axes of Gabor energy, fitted freely,
 # predict mean responses about as well as the constrained units, and geometry slightly better. What
-# speaks for content is the *advantage of the own pool* (not measured for the randomly initialised control).
+# speaks for content is the *advantage of the own pool* (not measured for the randomly initialised
+# control).
 #
 # Three differences in procedure. The axes of GistPC are fitted on the fitted images only; the
 # published ones were fitted anew on the test images, so the two sets of axes were not the same.
-# The randomly initialised control is one saved network; the published one was drawn anew at every call. The noise
-# ceiling's signal is scaled by solving for the data's own reliability, where the published code
-# tries steps of a tenth.
+# The randomly initialised control is one saved network; the published one was drawn anew at every
+# call. The noise ceiling's signal is scaled by solving for the data's own reliability, where the
+# published code tries steps of a tenth.
 #
 # Under `mini` the responses are one beta (response estimate) per category and voxel, so there is no
 # noise ceiling; most regions come from one person, and layers are chosen on few conditions. There,
@@ -437,7 +475,8 @@ your_region = None    # one of spec.rois
 if your_region is None:
     print("Hint: in `scores`, compare the two predictors' means by region, for `metric`.")
 else:
-    table = scores[scores["metric"] == metric].groupby(["roi", "predictor"])["score"].mean().unstack()
+    table = scores[scores["metric"] == metric].groupby(["roi",
+                                                        "predictor"])["score"].mean().unstack()
     deficit = (table["ridge, whole layers"] - table["contrastive"]).dropna()
     print("Right." if your_region == deficit.idxmin() else "Look again at both columns.")
 
@@ -460,7 +499,8 @@ if participant is None:
     print("Hint: `advantage[method]` has one row a participant and region.")
 else:
     for method, table in advantage.items():
-        print(method, table[table["subject"] == participant].set_index("roi")["advantage"].round(2).to_dict())
+        print(method, table[table["subject"] == participant].set_index("roi")[
+            "advantage"].round(2).to_dict())
 
 # %% tags=["solution"]
 worst = advantage[encoding_study.SPARSE_POSITIVE].sort_values("advantage").iloc[0]

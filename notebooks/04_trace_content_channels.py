@@ -18,10 +18,10 @@
 # - why a fit that may subtract features can turn their tuning around, and a positive one cannot.
 
 # %% tags=["parameters"]
-profile = "demo"       # demo, mini, paper, or the path of your own TOML file
-n_components = 10      # principal components of each layer (published: 10)
-n_flips = 50           # random flips of the components' signs
-n_permutations = 1000  # random deals of the category labels
+profile = "demo"         # demo, mini, paper, or the path of your own TOML file
+n_components = 10        # principal components of each layer (published: 10)
+n_flips = 50             # random flips of the components' signs
+n_permutations = 1000    # random deals of the category labels
 
 # %%
 import numpy as np
@@ -58,7 +58,8 @@ print(laboratory.provenance.line)
 
 # %%
 images = laboratory.images(spec.images)
-stimuli = images.select(content_channels_trajectories.select_images(images.categories, spec.categories, spec.n_per_category))
+stimuli = images.select(content_channels_trajectories.select_images(
+    images.categories, spec.categories, spec.n_per_category))
 categories = np.array(stimuli.categories)
 counts = {category: int((categories == category).sum()) for category in spec.categories}
 print(f"{len(stimuli)} images:", counts)
@@ -71,10 +72,10 @@ image_grid
 # %% [markdown]
 # ## 2 · Through the layers
 #
-# The network of the figures and its **randomly initialised control** see the images once. Of every layer we
-# keep two things: the published ten *principal components* (the directions in which its responses
-# to images vary most), and the distances between images (1 − correlation over *all* units),
-# which need no components at all.
+# The network of the figures and its **randomly initialised control** see the images once. Of every
+# layer we keep two things: the published ten *principal components* (the directions in which its
+# responses to images vary most), and the distances between images (1 − correlation over *all*
+# units), which need no components at all.
 
 # %%
 scores, rdms, n_units = {}, {}, {}
@@ -83,13 +84,17 @@ batches = np.array_split(np.arange(len(stimuli)), -(-len(stimuli) // size))
 networks = {name: laboratory.network(name) for name in (network_spec.main, network_spec.untrained)}
 for name, network in networks.items():
     paths = {layer: network.layers[layer] for layer in spec.layers}
-    activations = extract_activations(network.model, paths, stimuli.batches(batches, network.preprocessing))
+    activations = extract_activations(network.model, paths,
+                                      stimuli.batches(batches, network.preprocessing))
     activations = {layer: activations[layer].numpy() for layer in spec.layers}
-    scores[name] = content_channels_trajectories.compute_pca_scores(activations, n_components=n_components)
-    rdms[name] = np.stack([content_channels_separability.layer_rdm(values) for values in activations.values()])
+    scores[name] = content_channels_trajectories.compute_pca_scores(activations,
+                                                                    n_components=n_components)
+    rdms[name] = np.stack([content_channels_separability.layer_rdm(values)
+                           for values in activations.values()])
     n_units = {layer: values.shape[1] for layer, values in activations.items()}
 main, untrained = networks[network_spec.main], networks[network_spec.untrained]
-print(f"{network_spec.main}, units a layer: {n_units}; components kept: {scores[network_spec.main].shape[2]}")
+print(
+    f"{network_spec.main}, units a layer: {n_units}; components kept: {scores[network_spec.main].shape[2]}")
 
 # %% [markdown]
 # ## 3 · The published image
@@ -100,7 +105,8 @@ print(f"{network_spec.main}, units a layer: {n_units}; components kept: {scores[
 
 # %%
 n_layers = len(spec.layers)
-published = content_channels_trajectories.fit_mds(content_channels_trajectories.published_rdm(scores[network_spec.main]), n_layers)
+published = content_channels_trajectories.fit_mds(
+    content_channels_trajectories.published_rdm(scores[network_spec.main]), n_layers)
 print(f"{n_layers} × {len(stimuli)} points; stress {published.stress:.2f}")
 
 # %% [markdown]
@@ -118,10 +124,14 @@ print(f"{n_layers} × {len(stimuli)} points; stress {published.stress:.2f}")
 # Some agreement comes from turning alone: hence a comparison with images shuffled within layers.
 
 # %%
-aligned = content_channels_trajectories.fit_mds(content_channels_trajectories.aligned_rdm(scores[network_spec.main]), n_layers)
-consensus_variance = content_channels_trajectories.consensus_variance(content_channels_trajectories.procrustes_align(scores[network_spec.main]))
-permuted_variance = content_channels_trajectories.permuted_consensus_variance(scores[network_spec.main], seed=seed)
-print(f"stress {aligned.stress:.2f}; the consensus holds {consensus_variance:.0%} of the layers' variance, "
+aligned = content_channels_trajectories.fit_mds(
+    content_channels_trajectories.aligned_rdm(scores[network_spec.main]), n_layers)
+consensus_variance = content_channels_trajectories.consensus_variance(
+    content_channels_trajectories.procrustes_align(scores[network_spec.main]))
+permuted_variance = content_channels_trajectories.permuted_consensus_variance(
+    scores[network_spec.main], seed=seed)
+print(
+    f"stress {aligned.stress:.2f}; the consensus holds {consensus_variance:.0%} of the layers' variance, "
       f"{permuted_variance.mean():.0%} if images are shuffled within layers")
 
 # %% [markdown]
@@ -133,14 +143,17 @@ print(f"stress {aligned.stress:.2f}; the consensus holds {consensus_variance:.0%
 # the cosine?
 
 # %%
-rdm_functions = {"published": content_channels_trajectories.published_rdm, "cosine, not aligned": content_channels_trajectories.cosine_rdm,
-         "aligned": content_channels_trajectories.aligned_rdm}
-flips = {variant: content_channels_trajectories.sign_flip_correlations(scores[network_spec.main], rdm_function, n_flips=n_flips, seed=seed)
+rdm_functions = {"published": content_channels_trajectories.published_rdm,
+                 "cosine, not aligned": content_channels_trajectories.cosine_rdm,
+                 "aligned": content_channels_trajectories.aligned_rdm}
+flips = {variant: content_channels_trajectories.sign_flip_correlations(
+    scores[network_spec.main], rdm_function, n_flips=n_flips, seed=seed)
          for variant, rdm_function in rdm_functions.items()}
 sign_flip_table = pd.concat(pd.DataFrame({"embedding": variant, "part": part, "r": r[:, column]})
-                   for variant, r in flips.items()
-                   for column, part in enumerate(("between", "within")))
-sign_flip_table.groupby(["embedding", "part"], sort=False)["r"].describe(percentiles=[0.025, 0.975]).round(2)
+                            for variant, r in flips.items()
+                            for column, part in enumerate(("between", "within")))
+sign_flip_table.groupby(["embedding", "part"],
+                        sort=False)["r"].describe(percentiles=[0.025, 0.975]).round(2)
 
 # %% [markdown]
 # This is no thought experiment. scikit-learn changed its convention for signs in version 1.5
@@ -149,8 +162,10 @@ sign_flip_table.groupby(["embedding", "part"], sort=False)["r"].describe(percent
 
 # %%
 older = content_channels_trajectories.legacy_pca_signs(scores[network_spec.main])
-legacy_r = {variant: content_channels_trajectories.block_correlations(rdm_function(scores[network_spec.main]), rdm_function(older),
-                                                   n_layers)[0] for variant, rdm_function in rdm_functions.items()}
+legacy_r = {variant: content_channels_trajectories.block_correlations(
+    rdm_function(scores[network_spec.main]), rdm_function(older),
+                                                   n_layers)[0]
+            for variant, rdm_function in rdm_functions.items()}
 print("between layers, signs of scikit-learn before 1.5 against today's:",
       {variant: f"{r:.2f}" for variant, r in legacy_r.items()})
 
@@ -165,15 +180,18 @@ print("between layers, signs of scikit-learn before 1.5 against today's:",
 # from leaving out one image at a time: the *jackknife*).
 
 # %%
-measures = {"silhouette": content_channels_separability.silhouettes, "nearest centroid": content_channels_separability.nearest_centroid_accuracy}
+measures = {"silhouette": content_channels_separability.silhouettes,
+            "nearest centroid": content_channels_separability.nearest_centroid_accuracy}
 parts = []
 for name, r in rdms.items():
     hits = content_channels_separability.nearest_centroid_correct(r, categories)
-    se = {"silhouette": [content_channels_separability.jackknife_contrast(r, categories, row).se for row in np.eye(n_layers)],
+    se = {"silhouette": [content_channels_separability.jackknife_contrast(r, categories, row).se
+                         for row in np.eye(n_layers)],
           "nearest centroid": hits.std(axis=1) / np.sqrt(len(stimuli))}
     for measure, of in measures.items():
         value = of(r, categories)
-        null = content_channels_separability.label_permutation_null(r, categories, of, n_permutations=n_permutations, seed=seed)
+        null = content_channels_separability.label_permutation_null(
+            r, categories, of, n_permutations=n_permutations, seed=seed)
         low, high = np.quantile(null, [0.025, 0.975], axis=0)
         parts.append(pd.DataFrame({
             "network": name, "measure": measure, "layer": spec.layers, "value": value,
@@ -193,17 +211,21 @@ separability.pivot(index=["measure", "layer"], columns="network", values=["value
 # ground) makes it small. A centroid asks only on which side an image lies. And the silhouette's
 # chance level is not 0: it sinks where a layer uses few dimensions, as shuffled labels show.
 #
-# Now the second question, does separation grow, and the deepest layer against its randomly initialised control's:
+# Now the second question, does separation grow, and the deepest layer against its randomly
+# initialised control's:
 
 # %%
 slope = content_channels_separability.slope_weights(n_layers)
-trends = {name: content_channels_separability.jackknife_contrast(r, categories, slope) for name, r in rdms.items()}
+trends = {name: content_channels_separability.jackknife_contrast(r, categories,
+                                                                 slope) for name, r in rdms.items()}
 last = np.eye(n_layers)[-1]
-trained_minus_untrained = content_channels_separability.jackknife_contrast(np.concatenate([rdms[network_spec.main], rdms[network_spec.untrained]]), categories,
+trained_minus_untrained = content_channels_separability.jackknife_contrast(
+    np.concatenate([rdms[network_spec.main], rdms[network_spec.untrained]]), categories,
                            np.concatenate([last, -last]))
 for name, test in trends.items():
     print(f"{name}: {test.estimate:+.3f} a layer (se {test.se:.3f}, one-sided p {test.p:.2g})")
-print(f"{spec.layers[-1]}, trained − untrained: {trained_minus_untrained.estimate:+.3f} (se {trained_minus_untrained.se:.3f}, "
+print(
+    f"{spec.layers[-1]}, trained − untrained: {trained_minus_untrained.estimate:+.3f} (se {trained_minus_untrained.se:.3f}, "
       f"one-sided p {trained_minus_untrained.p:.2g})")
 
 # %% [markdown]
@@ -235,7 +257,7 @@ figure = style.new_figure(7.8)
 paths = figure.add_gridspec(1, 2, wspace=0.03, left=0.02, right=0.985, top=0.93,
                             bottom=0.56).subplots()
 for panel, letter, variant, trajectories in zip(paths, "AB", ("as published", "axes aligned"),
-                                      (published, aligned)):
+                                                (published, aligned)):
     plots.trajectory_paths(panel, trajectories.points, categories, styles)
     panel.set_title(f"{variant} · stress {trajectories.stress:.2f}")
     style.panel_letter(panel, letter, x=0.02)
@@ -251,7 +273,7 @@ panels[0].legend(loc="lower left", bbox_to_anchor=(-0.05, 1.02), ncols=2, handle
                  columnspacing=0.8, fontsize=6)
 for panel, measure in zip(panels[1:], measures):
     plots.separability_lines(panel, separability, measure,
-                                    {network_spec.main: "k", network_spec.untrained: "0.55"})
+                             {network_spec.main: "k", network_spec.untrained: "0.55"})
 panels[1].axhline(0, color="0.4", linestyle=":", linewidth=0.7)
 style.percent_axis(panels[2].yaxis)
 panels[1].legend(loc="lower left", bbox_to_anchor=(-0.05, 1.12), ncols=2, fontsize=6)
@@ -272,7 +294,7 @@ points = pd.concat({variant: pd.DataFrame({
     "layer": np.repeat(spec.layers, len(stimuli)), "category": np.tile(categories, n_layers),
     "image": np.tile(stimuli.files, n_layers), "x": trajectories.points[..., 0].ravel(),
     "y": trajectories.points[..., 1].ravel()}) for variant, trajectories in
-    (("A", published), ("B", aligned))}, names=["panel"]).reset_index(level=0)
+                    (("A", published), ("B", aligned))}, names=["panel"]).reset_index(level=0)
 style.save_figure(figure, laboratory.provenance, {
     **{variant: rows.drop(columns="panel") for variant, rows in points.groupby("panel")},
     "C": sign_flip_table, "D": separability[separability["measure"] == "silhouette"],
@@ -308,12 +330,14 @@ for name in networks:
     claims.number(f"slope of the silhouette, {name}", round_numbers(
         {"a layer": trends[name].estimate, "se": trends[name].se, "p": trends[name].p}, 3))
 claims.number("deepest layer, trained minus untrained", round_numbers(
-    {"silhouette": trained_minus_untrained.estimate, "se": trained_minus_untrained.se, "p": trained_minus_untrained.p}, 3))
+    {"silhouette": trained_minus_untrained.estimate, "se": trained_minus_untrained.se,
+     "p": trained_minus_untrained.p}, 3))
 claims.number("tuning reorientation", {
     f"{'positive ' if fit.positive else ''}{fit.model}": round(fit.index, 3) for fit in fits})
-claims.number("aligned layers", round_numbers({"agreement": consensus_variance, "by chance": permuted_variance.mean(),
-                                         "stress": aligned.stress,
-                                         "stress, published": published.stress}, 2))
+claims.number("aligned layers",
+              round_numbers({"agreement": consensus_variance, "by chance": permuted_variance.mean(),
+                             "stress": aligned.stress,
+                             "stress, published": published.stress}, 2))
 
 # %%
 same = (table["index"] == table["published"]).sum()
@@ -328,22 +352,26 @@ claims.claim("The tuning demonstration comes out as published",
 claims.claim("Positive fits keep features that are fine-tuned like the target",
              source="the authors' page", paper="every positive index below its free one",
              run=f"positive at most {max(positive.values()):.2f}, free at least "
-                 f"{min(free.values()):.2f}",
+             f"{min(free.values()):.2f}",
              rule="so for each of the four models",
              holds=all(positive[model] < free[model] for model in free))
 
 # %%
-by_layer = {name: content_channels_separability.silhouettes(r, categories).tolist() for name, r in rdms.items()}
-silhouette_text = {name: ", ".join(f"{value:z.2f}" for value in values) for name, values in by_layer.items()}
+by_layer = {name: content_channels_separability.silhouettes(r, categories).tolist()
+            for name, r in rdms.items()}
+silhouette_text = {name: ", ".join(f"{value:z.2f}" for value in values)
+                   for name, values in by_layer.items()}
 one = "one training of each network"
 for name, values in silhouette_text.items():
     print(f"{name}: silhouette {values} from {spec.layers[0]} to {spec.layers[-1]}")
 claims.judge("Categories lie further apart in deeper layers", trends[network_spec.main].estimate,
-             *trends[network_spec.main].interval, "above 0", n=f"{len(stimuli)} images", rests_on=one,
-             of="slope of the silhouette over layers, jackknife over images",
+             *trends[network_spec.main].interval, "above 0", n=f"{len(stimuli)} images",
+             rests_on=one, of="slope of the silhouette over layers, jackknife over images",
              source="Fig. 5, an illustration", paper="they part; no statistic")
-claims.judge("Training parts categories: the randomly initialised control separates less in the deepest layer",
-             trained_minus_untrained.estimate, *trained_minus_untrained.interval, "above 0", n=f"{len(stimuli)} images", rests_on=one,
+claims.judge(
+    "Training parts categories: the randomly initialised control separates less in the deepest layer",
+             trained_minus_untrained.estimate, *trained_minus_untrained.interval, "above 0",
+             n=f"{len(stimuli)} images", rests_on=one,
              of="silhouette, trained minus untrained, jackknife over images",
              source="beyond the paper", paper="not shown")
 
@@ -353,14 +381,15 @@ low, high = np.quantile(between["published"], [0.025, 0.975])
 claims.claim("Distances between layers in the published figure are arbitrary",
              source="beyond the paper (authors' notebook nb5)", paper="not discussed",
              run=f"r after sign flips, published: 95% in {low:z.1f} to {high:z.1f}; aligned: at "
-                 f"least {between['aligned'].min():.2f}",
+             f"least {between['aligned'].min():.2f}",
              rule="published: the middle 95% of r below .5, so that signs decide three quarters of "
-                  "the variance or more; aligned: r above .999 in every flip",
+             "the variance or more; aligned: r above .999 in every flip",
              holds=bool(high < 0.5 and between["aligned"].min() > 0.999))
 claims.judge("Aligned layers agree by more than turning them gives by itself",
-             *compare_with_draws(consensus_variance, permuted_variance), "above 0", n=f"{len(permuted_variance)} shuffles",
+             *compare_with_draws(consensus_variance, permuted_variance), "above 0",
+             n=f"{len(permuted_variance)} shuffles",
              of="variance that the consensus holds, minus that of images shuffled within layers, "
-                "over shuffles", source="beyond the paper", paper="not shown", rests_on=one)
+             "over shuffles", source="beyond the paper", paper="not shown", rests_on=one)
 
 # %%
 path = claims.save()
@@ -429,21 +458,23 @@ else:
     changed = scores[network_spec.main].copy()
     changed[-1, :, flipped] *= -1
     between_r, within_r = content_channels_trajectories.block_correlations(
-        content_channels_trajectories.published_rdm(scores[network_spec.main]), content_channels_trajectories.published_rdm(changed), n_layers)
+        content_channels_trajectories.published_rdm(scores[network_spec.main]),
+        content_channels_trajectories.published_rdm(changed), n_layers)
     print(f"between layers {between_r:.2f}, within {within_r:.2f}")
 
 # %% tags=["solution"]
 for flipped in (0, scores[network_spec.main].shape[2] - 1):
     changed = scores[network_spec.main].copy()
     changed[-1, :, flipped] *= -1
-    before, after = (content_channels_trajectories.published_rdm(x) for x in (scores[network_spec.main], changed))
+    before, after = (content_channels_trajectories.published_rdm(x)
+                     for x in (scores[network_spec.main], changed))
     between_r, within_r = content_channels_trajectories.block_correlations(before, after, n_layers)
     print(f"component {flipped}: between layers {between_r:.2f}, within {within_r:.2f}")
 
 # %% [markdown]
 # **Extend.** Is any of this in the images already? Take the pixels as layer 0: one row per
-# image (`helpers.selectivity.linear_probes.pixels`) into `content_channels_separability.layer_rdm`, then `silhouettes`,
-# which wants a stack of layers: `rdm[None]`.
+# image (`helpers.selectivity.linear_probes.pixels`) into `content_channels_separability.layer_rdm`,
+# then `silhouettes`, which wants a stack of layers: `rdm[None]`.
 #
 # **Discuss.** (1) Alignment treats layers as if they were rotations of one another. What would a
 # layer have to do for this to hide something interesting? (2) The silhouette counts the nearest

@@ -8,8 +8,8 @@
 
 # %% [markdown]
 # **Goal.** Notebook 03 took a network as it was and asked how well it predicts a region. Here the
-# network may *learn from the region*: all its weights are fine-tuned until an image's features match
-# the response that the image evoked. Does the region then become more predictable, on images
+# network may *learn from the region*: all its weights are fine-tuned until an image's features
+# match the response that the image evoked. Does the region then become more predictable, on images
 # that no training saw? And is it the contrastive loss that helps, the responses, or just more
 # training? Controls that the paper lacks tell these apart.
 #
@@ -19,8 +19,8 @@
 # - which controls turn "it got better" into "it got better *because*".
 
 # %% tags=["parameters"]
-profile = "demo"          # demo, mini, paper, or the path of your own TOML file
-n_jobs = 2                # processes that tune and judge; one where there is a GPU
+profile = "demo"    # demo, mini, paper, or the path of your own TOML file
+n_jobs = 2          # processes that tune and judge; one where there is a GPU
 
 # %%
 import numpy as np
@@ -51,14 +51,14 @@ print(laboratory.provenance.line)
 # %%
 cohort = open_cohort(laboratory, "finetuning_cohort")
 study = FineTuningStudy.from_cohort(cohort, spec, laboratory.network(spec.network),
-                 laboratory.network(spec.untrained), seed=seed, n_jobs=n_jobs)
+                                    laboratory.network(spec.untrained), seed=seed, n_jobs=n_jobs)
 regions, split = study.plan.table, study.plan.cohort_data.splits(study.plan.cohort_data.subjects[0])
 print(f"{regions['subject'].nunique()} participants, in the layout of {cohort.name}; "
       f"{(regions['excluded_because'] == '').sum()} regions used, {(regions['excluded_because'] != '').sum()} left out")
 print(f"{len(split)} split(s): {len(split[0].train)} conditions to tune on, "
       f"{len(split[0].test)} that no tuning sees")
-regions.pivot_table(index=["group", "roi"], columns="subject", values="n_valid_voxels", aggfunc="sum",
-                    sort=False)
+regions.pivot_table(index=["group", "roi"], columns="subject", values="n_valid_voxels",
+                    aggfunc="sum", sort=False)
 
 # %% [markdown]
 # ## 2 · The loss
@@ -71,14 +71,15 @@ regions.pivot_table(index=["group", "roi"], columns="subject", values="n_valid_v
 #
 # The rival, **regression**, predicts the response itself, with squared error. A fair comparison
 # lets both choose their learning rate from the same candidates, by the same criterion, on a part of
-# the training images. The search was run once; the profile keeps what it found (`r`, below), so that
-# no rounding chooses anew. `study.search_learning_rates()` runs it again. (Where the profile keeps nothing, the
-# published rates are taken.)
+# the training images. The search was run once; the profile keeps what it found (`r`, below), so
+# that no rounding chooses anew. `study.search_learning_rates()` runs it again. (Where the profile
+# keeps nothing, the published rates are taken.)
 
 # %%
 learning_rates = study.learning_rates
 chosen_rates = learning_rates[learning_rates["chosen"]]
-print("; ".join(f"{row.condition}: rate {row.learning_rate:g}" for row in chosen_rates.itertuples()))
+print("; ".join(f"{row.condition}: rate {row.learning_rate:g}"
+                for row in chosen_rates.itertuples()))
 learning_rates.pivot(index="condition", columns="learning_rate", values="r").round(3)
 
 # %% [markdown]
@@ -110,7 +111,7 @@ by_layer.round(3)
 
 # %%
 conditions = ["shuffled", "regression", "regression, same head", "contrastive", "pooled, avg",
-         "pooled, const"]
+              "pooled, const"]
 voxels = pd.concat([pretrained, study.voxel_scores(conditions)], ignore_index=True)
 scores = statistics.region_scores(voxels)
 groups = [group for group in statistics.GROUPS if len(statistics.select_group(scores, group))
@@ -121,8 +122,8 @@ pd.DataFrame(means).round(3)
 
 # %% [markdown]
 # Same question, with participants and trainings as the sample: the mean difference within
-# participants, its 95 % interval (crossed random effects), p after Holm over all rows, and the share
-# of voxels that got better.
+# participants, its 95 % interval (crossed random effects), p after Holm over all rows, and the
+# share of voxels that got better.
 
 # %%
 pairs = {("pretrained", "untrained"): "pretrained - untrained",
@@ -135,7 +136,8 @@ pairs = {("pretrained", "untrained"): "pretrained - untrained",
          ("pooled, avg", "contrastive"): "pooled avg - contrastive",
          ("pooled, const", "contrastive"): "pooled const - contrastive"}
 condition_differences = statistics.condition_differences(voxels, list(pairs))
-condition_differences.round({"difference": 3, "low": 3, "high": 3, "p": 4, "p_holm": 4, "improved": 2})
+condition_differences.round({"difference": 3, "low": 3, "high": 3, "p": 4, "p_holm": 4,
+                             "improved": 2})
 
 # %% [markdown]
 # ## 5 · Region by region, and how far from the ceiling
@@ -147,10 +149,13 @@ condition_differences.round({"difference": 3, "low": 3, "high": 3, "p": 4, "p_ho
 # %%
 by_region = statistics.condition_differences_by_region(voxels, [("contrastive", "pretrained")])
 optimism = (scores["p2"] - scores["r"]).groupby(scores["condition"], sort=False).mean()
-print("P2 minus nested:", {condition: round(float(value), 3) for condition, value in optimism.items()})
+print("P2 minus nested:",
+      {condition: round(float(value), 3) for condition, value in optimism.items()})
 table = by_region[["roi", "hemisphere", "n", "difference", "p_holm"]].round(3)
-normalised_by_region = scores.pivot_table(index="roi", columns="condition", values="normalised", sort=False)
-pd.concat([table.set_index("roi"), normalised_by_region.add_prefix("normalised, ").round(2)], axis=1) if (
+normalised_by_region = scores.pivot_table(index="roi", columns="condition", values="normalised",
+                                          sort=False)
+pd.concat([table.set_index("roi"), normalised_by_region.add_prefix("normalised, ").round(2)],
+          axis=1) if (
     len(normalised_by_region)) else table.set_index("roi")
 
 # %% [markdown]
@@ -165,8 +170,9 @@ wide = voxels[voxels["condition"].isin(["pretrained", "contrastive"])].pivot_tab
 wide["gain"] = wide["contrastive"] - wide["pretrained"]
 limit = float(np.nanpercentile(wide["gain"].abs(), 98))
 surfaces = {(subject, hemisphere): read_surface(cohort, subject, hemisphere)
-          for subject in study.plan.cohort_data.subjects for hemisphere in ("lh", "rh")}
-available_surfaces = {place: flat_map for place, flat_map in surfaces.items() if flat_map is not None}
+            for subject in study.plan.cohort_data.subjects for hemisphere in ("lh", "rh")}
+available_surfaces = {place: flat_map for place, flat_map in surfaces.items()
+                      if flat_map is not None}
 print(f"{(wide['gain'] > 0).mean():.0%} of {len(wide)} voxels gained; "
       f"{len(available_surfaces)} hemispheres can be drawn")
 
@@ -181,7 +187,8 @@ order = [condition for condition in plots.CONDITION_STYLES if condition in set(s
 top = lines[0].subgridspec(1, 2, width_ratios=[1, 1], wspace=0.18).subplots()
 for axes, value, letter in zip(top, ("r", "normalised"), "AB"):
     plots.condition_dots(axes, scores, value, groups, order)
-    axes.set_ylabel({"r": f"r, held out ({spec.protocol})", "normalised": "fraction of the ceiling"}[
+    axes.set_ylabel({"r": f"r, held out ({spec.protocol})",
+                     "normalised": "fraction of the ceiling"}[
         value])
     style.panel_letter(axes, letter, x=-0.1)
 if scores["normalised"].isna().all():
@@ -198,7 +205,7 @@ second[0].set_xlabel("difference of r, 95 % interval")
 style.panel_letter(second[0], "C", x=-0.68)
 for axes, group in zip(second[1:], groups):
     plots.layer_curves(axes, statistics.select_group(curves, group),
-                                  ["pretrained", "regression", "contrastive"], spec.layers)
+                       ["pretrained", "regression", "contrastive"], spec.layers)
     axes.set_title(f"{group} regions, by layer", fontsize=6.5)
 second[1].set_ylabel("r")
 style.panel_letter(second[1], "D", x=-0.2)
@@ -224,42 +231,45 @@ for place, (subject, hemisphere) in enumerate(drawn):
     axes = figure.add_subplot(last[0, place], **({} if flat_map.flat else {"projection": "3d"}))
     part = wide[(wide["subject"] == subject) & (wide["vertex_hemisphere"] == hemisphere)]
     plots.gain_map(axes, flat_map, part["vertex"].to_numpy(), part["gain"].to_numpy(),
-                              limit)
+                   limit)
     axes.set_title(f"{subject} {hemisphere}", fontsize=6)
 if drawn:
     plots.gain_colorbar(figure.add_subplot(last[1, len(drawn) // 3:-(len(drawn) // 3) or 1]),
-                              limit, "r contrastive - r pretrained")
+                        limit, "r contrastive - r pretrained")
 else:
     figure.text(0.5, 0.12, "no cortical sheets here: no map", ha="center")
 _ = figure.text(0.018, lines[3].get_position(figure).y1, "F", fontsize=9, fontweight="bold")
 
 # %%
 style.save_figure(figure, laboratory.provenance, {
-    "AB": scores, "C": condition_differences, "DE": curves, "F": wide, "regions": regions, "rates": learning_rates})
+    "AB": scores, "C": condition_differences, "DE": curves, "F": wide, "regions": regions,
+    "rates": learning_rates})
 figure
 
 # %% [markdown]
 # **Figure 05.** **A** Correlation of predicted and measured responses on held-out images, nested
 # cross-validation; dots: participants (mean over their regions and trainings), joined; bar: mean.
-# **B** The same as a fraction of the noise ceiling (sum of r over sum of ceilings of a region's voxels). **C** Mean
-# differences within participants with 95 % intervals over participants and trainings (blue: early,
-# orange: higher, grey: all regions); filled: p < .05 after Holm over all rows.
-# **D** r by read-out layer, best penalty of each voxel on the reported folds (for comparing
+# **B** The same as a fraction of the noise ceiling (sum of r over sum of ceilings of a region's
+# voxels). **C** Mean differences within participants with 95 % intervals over participants and
+# trainings (blue: early, orange: higher, grey: all regions); filled: p < .05 after Holm over all
+# rows. **D** r by read-out layer, best penalty of each voxel on the reported folds (for comparing
 # layers, not methods), mean ± SEM over participants. **E** The same by region, mean over
 # participants; framed: best layer. **F** Gain of every voxel on the participants' sheets (grey
-# mesh: not in a region; anterior is up). n: participants in step 1. The stamp says whether the
-# data are REAL or SYNTHETIC.
+# mesh: not in a region; anterior is up). n: participants in step 1. The stamp says whether the data
+# are REAL or SYNTHETIC.
 
 # %% [markdown]
 # ## 8 · Claims
 #
-# Rules were fixed before this run; runs at other sizes had been seen. The paper's numbers are of eight participants; two
-# protocols exist in the authors' history (P1: the preprint's; P2: their later code).
+# Rules were fixed before this run; runs at other sizes had been seen. The paper's numbers are of
+# eight participants; two protocols exist in the authors' history (P1: the preprint's; P2: their
+# later code).
 
 # %%
 def find_row(condition, baseline, group="all"):
-    row = condition_differences[(condition_differences["condition"] == condition) & (condition_differences["baseline"] == baseline)
-                   & (condition_differences["group"] == group)]
+    row = condition_differences[(condition_differences["condition"] == condition) & (
+        condition_differences["baseline"] == baseline)
+                                & (condition_differences["group"] == group)]
     return row.iloc[0] if len(row) else None
 
 def judge(statement, condition, baseline, group="all", *, source, paper):
@@ -267,14 +277,16 @@ def judge(statement, condition, baseline, group="all", *, source, paper):
     found = (np.nan,) * 3 if row is None else row[["difference", "low", "high"]]
     n = "" if row is None else (f"n = {row['n']} x {spec.n_seeds} trainings, "
                                 f"{row['improved']:.0%} of voxels")
-    claims.judge(statement, *found, "above 0", of=f"r, {condition} minus {baseline}, over participants and "
+    claims.judge(statement, *found, "above 0",
+                 of=f"r, {condition} minus {baseline}, over participants and "
                  "trainings", source=source, paper=paper, n=n)
 
 # %%
 published = {"early": "P1 .430 → .434, 74 % of voxels; P2 .386 → .417, 93 %",
              "higher": "P1 .382 → .382, 50 % of voxels; P2 .353 → .367, 78 %"}
 for group, paper in published.items():
-    judge(f"Contrastive fine-tuning makes {group} regions more predictable", "contrastive", "pretrained",
+    judge(f"Contrastive fine-tuning makes {group} regions more predictable", "contrastive",
+          "pretrained",
           group, source="encoding accuracy; abstract claims it for early regions", paper=paper)
 
 # %%
@@ -292,8 +304,8 @@ judge("The network's first training helped already", "pretrained", "untrained",
 
 # %%
 for condition in ("pooled, avg", "pooled, const"):
-    judge(f"Learning from all participants is better still ({groups[0]} regions, {condition})", condition,
-          "contrastive", groups[0], source="P2 arrays: early only",
+    judge(f"Learning from all participants is better still ({groups[0]} regions, {condition})",
+          condition, "contrastive", groups[0], source="P2 arrays: early only",
           paper="P2 early .417 → .428, 72 % of voxels")
 
 # %%
@@ -309,12 +321,14 @@ claims.interval("The gain is in the deep layers", deep - shallow, "above 0",
                 paper="first layer .347 → .347, last .289 → .400")
 
 # %%
-selection_bias = statistics.pivot_subject_by_seed(scores.assign(more=scores["p2"] - scores["r"]), "more")
+selection_bias = statistics.pivot_subject_by_seed(scores.assign(more=scores["p2"] - scores["r"]),
+                                                  "more")
 claims.interval("Choosing on the reported folds (P2) flatters", selection_bias, "above 0",
                 of="r, P2 minus nested", source="beyond the paper", paper="–")
 for group in groups:
     claims.number(f"r, {group}", round_numbers(means[group].to_dict(), 3))
-claims.number("normalised", round_numbers(scores.groupby("condition")["normalised"].mean().to_dict(), 3))
+claims.number("normalised",
+              round_numbers(scores.groupby("condition")["normalised"].mean().to_dict(), 3))
 
 # %%
 path = claims.save()
@@ -345,10 +359,10 @@ print(claims.verdicts())
 #
 # Under `mini` there are 81 categories, of which each split holds 27 out, and a few passes over some
 # hundred photographs, shown small. There tuning does not make PPA and LOC of four people more
-# predictable than the pretrained network does, whatever the loss; a linear regression makes them less
-# so. That is enough to see that the machinery works on real data and that an ImageNet network has
-# something to lose, and too little to tell methods apart: intervals over four participants are as
-# wide as the paper's whole range, one learning rate was taken for all, and P1 (layer and penalty
+# predictable than the pretrained network does, whatever the loss; a linear regression makes them
+# less so. That is enough to see that the machinery works on real data and that an ImageNet network
+# has something to lose, and too little to tell methods apart: intervals over four participants are
+# as wide as the paper's whole range, one learning rate was taken for all, and P1 (layer and penalty
 # fixed beforehand) is the only protocol for which so few held-out conditions suffice.
 
 # %% [markdown]
@@ -379,7 +393,8 @@ gain.groupby("layer")["gain"].mean().reindex(list(spec.layers)).round(3)
 # %%
 your_answer = None    # the correlation over all voxels
 
-ceilings = voxels[voxels["condition"] == "pretrained"][[*keys, "noise_ceiling"]].drop_duplicates(keys)
+ceilings = voxels[voxels["condition"] == "pretrained"][[*keys,
+                                                        "noise_ceiling"]].drop_duplicates(keys)
 if your_answer is None:
     print("Hint: merge `wide` with `ceilings`.")
 else:
@@ -389,13 +404,14 @@ else:
 
 # %% tags=["solution"]
 room = wide.merge(ceilings, on=keys).dropna()
-print("r(room, gain) =", round(float((room["noise_ceiling"] - room["pretrained"]).corr(room["gain"])), 3),
+print("r(room, gain) =", round(float((room["noise_ceiling"]
+                                      - room["pretrained"]).corr(room["gain"])), 3),
       "- but noise in the pretrained r enters both with the same sign, so part of it is circular")
 
 # %% [markdown]
-# **Discuss.** (1) The network that is fine-tuned to V1 is a better model of V1. Is it a better model of
-# *vision*? (2) Shuffled pairs keep both distributions. What other control would keep more? (3) If
-# regression and contrast end at the same place, what would make you choose one of them?
+# **Discuss.** (1) The network that is fine-tuned to V1 is a better model of V1. Is it a better
+# model of *vision*? (2) Shuffled pairs keep both distributions. What other control would keep more?
+# (3) If regression and contrast end at the same place, what would make you choose one of them?
 #
 # **References.** Mulrooney & Brockmeier (2024), arXiv 2410.06067 · Gifford et al. (2023), arXiv
 # 2301.03198 (Algonauts) · Allen et al. (2022), *Nat Neurosci* 25(1) (NSD) · van den Oord et al.

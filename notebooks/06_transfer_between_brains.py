@@ -19,8 +19,8 @@
 # - why "five folds" has to mean five different folds.
 
 # %% tags=["parameters"]
-profile = "demo"          # demo, mini, paper, or the path of your own TOML file
-n_jobs = 2                # processes that tune and judge; one where there is a GPU
+profile = "demo"    # demo, mini, paper, or the path of your own TOML file
+n_jobs = 2          # processes that tune and judge; one where there is a GPU
 
 # %%
 from dataclasses import replace
@@ -55,7 +55,8 @@ study = FineTuningStudy.from_cohort(cohort, spec, network, untrained, seed=seed,
 cross_subject = study.voxel_scores(["contrastive"], all_subjects=True)
 pretrained = study.voxel_scores(["pretrained"])
 n_networks = cross_subject.groupby(["donor", "roi", "hemisphere", "seed"]).ngroups
-print(f"{n_networks} networks met {cross_subject.groupby(['subject', 'roi', 'hemisphere']).ngroups} regions "
+print(
+    f"{n_networks} networks met {cross_subject.groupby(['subject', 'roi', 'hemisphere']).ngroups} regions "
       f"of {cross_subject['subject'].nunique()} participants in the layout of {cohort.name}")
 
 # %% [markdown]
@@ -66,8 +67,10 @@ print(f"{n_networks} networks met {cross_subject.groupby(['subject', 'roi', 'hem
 # published, a matrix averages over the regions that all participants have.
 
 # %%
-improved_fraction = statistics.fraction_improved(pd.concat([cross_subject, pretrained]), "contrastive", "pretrained")
-groups = [group for group in statistics.GROUPS if len(statistics.select_group(improved_fraction, group))
+improved_fraction = statistics.fraction_improved(pd.concat([cross_subject, pretrained]),
+                                                 "contrastive", "pretrained")
+groups = [group for group in statistics.GROUPS if len(statistics.select_group(improved_fraction,
+                                                                              group))
           and (group == "all" or improved_fraction["group"].nunique() > 1)]
 matrices = {group: statistics.donor_matrix(improved_fraction, group) for group in groups}
 for group, matrix in matrices.items():
@@ -82,12 +85,14 @@ matrices[groups[-1]].round(2)
 # regions, one's own network against those of the others.
 
 # %%
-scores, pretrained_scores = statistics.region_scores(cross_subject), statistics.region_scores(pretrained)
+scores, pretrained_scores = statistics.region_scores(
+    cross_subject), statistics.region_scores(pretrained)
 place = [*statistics.REGION_COLUMNS, "seed"]
 gains = scores.merge(pretrained_scores[[*place, "r"]], on=place,
                      suffixes=("", "_pretrained"))
 gains["gain"] = gains["r"] - gains["r_pretrained"]
-gains["model"] = np.where(gains["donor"] == gains["subject"], "within_participant", "cross_participant")
+gains["model"] = np.where(gains["donor"] == gains["subject"], "within_participant",
+                          "cross_participant")
 gains_by_model = gains.pivot_table(index=["subject", "group"], columns="model", values="gain")
 gains_by_model.round(3)
 
@@ -104,27 +109,33 @@ pooled = study.voxel_scores(pooled_kinds)
 pooled_comparison = statistics.within_and_cross_participant(improved_fraction)
 for condition in pooled_kinds:
     found = statistics.fraction_improved(pd.concat([pooled, pretrained]), condition, "pretrained")
-    pooled_comparison = pooled_comparison.merge(found.drop(columns="donor").rename(columns={"improved": condition}),
+    pooled_comparison = pooled_comparison.merge(
+        found.drop(columns="donor").rename(columns={"improved": condition}),
                             on=place)
-pooled_comparison.groupby("group")[["within_participant", "cross_participant", *pooled_kinds]].mean().round(2)
+pooled_comparison.groupby("group")[["within_participant", "cross_participant",
+                                    *pooled_kinds]].mean().round(2)
 
 # %% [markdown]
 # ## 4 · A second data set
 #
 # Other people who saw other images, once each, in the layout of the Natural Object Dataset. Its
-# areas come from an atlas: V1 meets the network that was fine-tuned to V1v of the first participant (as
-# published) or of all. Layer and penalty are chosen anew, by nested cross-validation over all of a
-# receiver's images: **every fold is run** (the published script ran its first fold five times).
+# areas come from an atlas: V1 meets the network that was fine-tuned to V1v of the first participant
+# (as published) or of all. Layer and penalty are chosen anew, by nested cross-validation over all
+# of a receiver's images: **every fold is run** (the published script ran its first fold five
+# times).
 
 # %%
 transfer_voxels = None
 if laboratory.profile.transfer_cohort is not None:
     transfer_cohort = open_cohort(laboratory, "transfer_cohort")
     areas = tuple(TRANSFER_AREAS[roi] for roi in spec.rois if roi in TRANSFER_AREAS)
-    transfer_data = FineTuningStudy.from_cohort(transfer_cohort, replace(spec, rois=areas, subjects=()), network, untrained,
+    transfer_data = FineTuningStudy.from_cohort(
+        transfer_cohort, replace(spec, rois=areas, subjects=()), network, untrained,
                      seed=seed, n_jobs=n_jobs).plan.cohort_data
-    transfer_voxels = study.transfer(transfer_data, ["pretrained", "regression", "contrastive", "pooled, avg"])
-    print(f"{transfer_voxels['subject'].nunique()} participants in the layout of {transfer_cohort.name}, "
+    transfer_voxels = study.transfer(transfer_data,
+                                     ["pretrained", "regression", "contrastive", "pooled, avg"])
+    print(
+        f"{transfer_voxels['subject'].nunique()} participants in the layout of {transfer_cohort.name}, "
           f"{len(areas)} areas, {len(transfer_voxels) // transfer_voxels['condition'].nunique()} vertices")
 else:
     print("this profile names no second cohort")
@@ -133,9 +144,11 @@ else:
 transfer_scores, condition_differences = pd.DataFrame(), pd.DataFrame()
 if transfer_voxels is not None:
     transfer_scores = statistics.region_scores(transfer_voxels)
-    condition_differences = statistics.condition_differences(transfer_voxels, [("contrastive", "pretrained"), ("regression", "pretrained"),
-                                          ("pooled, avg", "pretrained")])
-transfer_scores.pivot_table(index="roi", columns="condition", values="r", sort=False).round(3) if len(
+    condition_differences = statistics.condition_differences(
+        transfer_voxels, [("contrastive", "pretrained"), ("regression", "pretrained"),
+                          ("pooled, avg", "pretrained")])
+transfer_scores.pivot_table(index="roi", columns="condition", values="r",
+                            sort=False).round(3) if len(
     transfer_scores) else None
 
 # %% [markdown]
@@ -156,7 +169,8 @@ for axes in top[len(groups):]:
 # %%
 bottom = lines[1].subgridspec(1, 4, wspace=0.42).subplots()
 for axes, condition in zip(bottom[:2], pooled_kinds):
-    plots.group_scatter(axes, pooled_comparison["cross_participant"], pooled_comparison[condition], pooled_comparison["group"])
+    plots.group_scatter(axes, pooled_comparison["cross_participant"], pooled_comparison[condition],
+                        pooled_comparison["group"])
     axes.set(xlabel="others' networks, voxels improved", ylabel=f"{condition}, voxels improved")
     style.percent_axis(axes.xaxis), style.percent_axis(axes.yaxis)
 style.panel_letter(bottom[0], "D", x=-0.3)
@@ -197,22 +211,25 @@ figure
 
 # %%
 def by_receiver(group):
-    found = statistics.within_and_cross_participant(statistics.select_group(improved_fraction, group))
-    return statistics.pivot_shared_models(found, "within_participant"), statistics.pivot_shared_models(found, "cross_participant")
+    found = statistics.within_and_cross_participant(statistics.select_group(improved_fraction,
+                                                                            group))
+    return statistics.pivot_shared_models(
+        found, "within_participant"), statistics.pivot_shared_models(found, "cross_participant")
 
 published = {"early": "diagonal .755, off .677", "higher": "diagonal .490, off .348",
              "all": "diagonal .633, off .515"}
 for group in groups:
     own, others = by_receiver(group)
-    claims.interval(f"Networks fine-tuned to others help, too ({group} regions)", others - 0.5, "above 0",
-                    of="fraction of voxels improved by others' networks, minus one half",
+    claims.interval(f"Networks fine-tuned to others help, too ({group} regions)", others - 0.5,
+                    "above 0", of="fraction of voxels improved by others' networks, minus one half",
                     source="cross-subject matrices", paper=published[group], sample="receivers",
                     crossed=True)
 
 # %%
 own, others = by_receiver("all")
 claims.interval("One's own network helps more than borrowed ones", own - others, "above 0",
-                of="fraction of voxels improved, own network minus others'", sample="receivers", crossed=True,
+                of="fraction of voxels improved, own network minus others'", sample="receivers",
+                crossed=True,
                 source="cross-subject matrices", paper="all regions .633 against .515")
 
 # %%
@@ -220,21 +237,23 @@ for group in order:
     part = pooled_comparison[pooled_comparison["group"] == group]
     part = part.assign(more=part["pooled, avg"] - part["cross_participant"])
     claims.interval(f"The pooled network beats borrowed ones ({group} regions)",
-                    statistics.pivot_shared_models(part, "more"), "above 0", sample="receivers", crossed=True,
-                    of="fraction of voxels improved, pooled (avg) minus others'",
+                    statistics.pivot_shared_models(part, "more"), "above 0", sample="receivers",
+                    crossed=True, of="fraction of voxels improved, pooled (avg) minus others'",
                     source="pooled against cross-subject scatter",
                     paper={"early": "mostly above the line", "higher": "mostly below"}[group])
 
 # %%
 for condition in ("contrastive", "pooled, avg"):
-    row = (condition_differences[(condition_differences["condition"] == condition) & (condition_differences["group"] == "all")].iloc[0]
+    row = (condition_differences[(condition_differences["condition"] == condition) & (
+        condition_differences["group"] == "all")].iloc[0]
            if len(condition_differences) else None)
     found = (np.nan,) * 3 if row is None else row[["difference", "low", "high"]]
-    claims.judge(f"What was learned carries over to a second data set ({condition})", *found, "above 0",
+    claims.judge(f"What was learned carries over to a second data set ({condition})", *found,
+                 "above 0",
                  of="r minus that of the pretrained network, over participants and trainings",
                  source="transfer to NOD; abstract", paper="numbers unknown",
                  n="" if row is None else f"n = {row['n']} x {spec.n_seeds} trainings, "
-                                          f"{row['improved']:.0%} of vertices")
+                 f"{row['improved']:.0%} of vertices")
 for group in groups:
     own, others = by_receiver(group)
     claims.number(f"improved, {group}", round_numbers({"within_participant": own.mean(axis=None),
@@ -282,12 +301,14 @@ your_donor = None    # one of the participants
 if your_donor is None:
     print("Hint: `share` has donor and subject; leave out where they are the same person.")
 else:
-    cross_participant = improved_fraction[improved_fraction["donor"] != improved_fraction["subject"]]
+    cross_participant = improved_fraction[
+        improved_fraction["donor"] != improved_fraction["subject"]]
     best = cross_participant.groupby("donor")["improved"].mean().idxmax()
     print("Right." if your_donor == best else "Did you leave the diagonal out?")
 
 # %% tags=["solution"]
-improved_fraction[improved_fraction["donor"] != improved_fraction["subject"]].groupby("donor")["improved"].mean().round(3)
+improved_fraction[improved_fraction["donor"] != improved_fraction["subject"]].groupby(
+    "donor")["improved"].mean().round(3)
 
 # %% [markdown]
 # **Change.** Copy the profile and set `interleaved = true` in `[finetuning]`: the pooled network

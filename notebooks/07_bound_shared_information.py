@@ -10,7 +10,7 @@
 # **Goal.** The contrastive loss is more than a loss: log K minus InfoNCE, on held-out pairs, is a
 # lower bound on the *mutual information* between images and responses, in units that can be
 # compared across regions, people and models. The paper reports that large regions share more.
-# But its embedding grows with the region. Is it the region, or the ruler?
+# But its embedding grows with the region. Is it the region, or the dimension of the embedding?
 #
 # **You will learn**
 # - what the InfoNCE bound bounds, and why it never exceeds log K;
@@ -18,9 +18,9 @@
 # - how to see a confound: change the suspect alone.
 
 # %% tags=["parameters"]
-profile = "demo"          # demo, mini, paper, or the path of your own TOML file
-n_jobs = 2                # processes that tune and judge; one where there is a GPU
-sizes = [64]              # embedding sizes, besides the profile's own, for the test of the confound
+profile = "demo"    # demo, mini, paper, or the path of your own TOML file
+n_jobs = 2          # processes that tune and judge; one where there is a GPU
+sizes = [64]        # embedding sizes, besides the profile's own, for the test of the confound
 
 # %%
 from dataclasses import replace
@@ -66,8 +66,9 @@ bounds = study.bounds(conditions)
 K = int(bounds["n"].max())
 print(f"K = {K} held-out conditions: at most {np.log(K):.2f} nats = "
       f"{np.log(K) / NATS_PER_BIT:.2f} bits")
-bounds.groupby("condition", sort=False)[["shared_batchnorm", "uncalibrated", "calibrated", "cross_validated", "temperature_factor",
-                                    "embedding_dim"]].mean().round(3)
+bounds.groupby("condition", sort=False)[["shared_batchnorm", "uncalibrated", "calibrated",
+                                         "cross_validated", "temperature_factor",
+                                         "embedding_dim"]].mean().round(3)
 
 # %% [markdown]
 # One column needs explaining. The published head is shared by images and responses, and so are
@@ -119,28 +120,33 @@ def parts_of_slope(condition):
     return (100 * n / ((x * x).sum() or np.nan) * x * y).groupby(
         [part["subject"], part["seed"]]).sum().unstack("seed")
 
-size_correlation = {condition: bounds[bounds["condition"] == condition][["n_voxels", "cross_validated"]].corr().iloc[0, 1]
-          for condition in slopes}
+size_correlation = {condition: bounds[bounds["condition"] == condition][
+    ["n_voxels", "cross_validated"]].corr().iloc[0, 1]
+                    for condition in slopes}
 for condition in slopes:
-    print(f"{condition}: {slopes[condition]:+.3f} nats a hundred voxels within groups and participants; "
+    print(
+        f"{condition}: {slopes[condition]:+.3f} nats a hundred voxels within groups and participants; "
           f"r over all regions {size_correlation[condition]:+.2f}")
 
 # %% [markdown]
 # ## 4 · The confound, alone
 #
 # Slopes over four regions are weak evidence. So: the same regions, the same voxels, the same
-# images, and only z changes. Whatever the bound does now is the ruler, not the brain.
+# images, and only z changes. Whatever the bound does now is due to the dimension, not to the brain.
 
 # %%
 subset_rois = tuple(dict.fromkeys([spec.rois[0], spec.rois[-1]]))
 learning_rate = study.learning_rate(get_condition("contrastive"))
 tables = [bounds[(bounds["condition"] == "contrastive, fixed z") & bounds["roi"].isin(subset_rois)]]
 for size in sizes:
-    narrow_spec = replace(spec, fixed_embedding_dim=int(size), rois=subset_rois, learning_rates=(), rate_search_scores={}, learning_rate=learning_rate)
-    tables.append(FineTuningStudy.from_cohort(cohort, narrow_spec, network, untrained, seed=seed, n_jobs=n_jobs).bounds(
+    narrow_spec = replace(spec, fixed_embedding_dim=int(size), rois=subset_rois, learning_rates=(),
+                          rate_search_scores={}, learning_rate=learning_rate)
+    tables.append(FineTuningStudy.from_cohort(cohort, narrow_spec, network, untrained, seed=seed,
+                                              n_jobs=n_jobs).bounds(
         ["contrastive, fixed z"]))
 by_size = pd.concat(tables, ignore_index=True)
-by_size.pivot_table(index="embedding_dim", columns="roi", values="cross_validated", sort=True).round(3)
+by_size.pivot_table(index="embedding_dim", columns="roi", values="cross_validated",
+                    sort=True).round(3)
 
 # %% [markdown]
 # ## 5 · The figure
@@ -196,7 +202,8 @@ claims.claim("No bound exceeds log K", source="check of this laboratory", paper=
              run=f"largest {largest:.2f} of {np.log(K):.2f} nats", rule="all bounds at most log K",
              holds=bool((bounds[["uncalibrated", "calibrated", "cross_validated"]].max(axis=1)
                          <= np.log(bounds["n"]) + 1e-9).all()))
-of = lambda condition, column="cross_validated", table=bounds: pivot_subject_by_seed(table[table["condition"] == condition], column)
+of = lambda condition, column="cross_validated", table=bounds: pivot_subject_by_seed(
+    table[table["condition"] == condition], column)
 claims.interval("Images and responses share information that the fine-tuned network finds",
                 of("contrastive"), "above 0", of="mean bound, factor crossed, nats",
                 source="mutual-information matrix",
@@ -209,31 +216,36 @@ claims.interval("Normalising both sides by one running mean hides information th
                 source="beyond the paper; rule added after it was seen", paper="–")
 
 # %%
-claims.interval("Fine-tuned on shuffled pairs, it finds none", of("shuffled"), "around 0", within=0.05,
+claims.interval("Fine-tuned on shuffled pairs, it finds none", of("shuffled"), "around 0",
+                within=0.05,
                 of="mean bound, factor crossed, nats (a tenth of the paper's smallest region)",
                 source="beyond the paper: control", paper="–")
 
 # %%
-optimism = pivot_subject_by_seed(bounds.assign(more=bounds["calibrated"] - bounds["cross_validated"]), "more")
+optimism = pivot_subject_by_seed(bounds.assign(more=bounds["calibrated"]
+                                               - bounds["cross_validated"]), "more")
 claims.interval("Choosing the temperature on the same pairs costs little honesty", optimism,
                 "around 0", within=0.02, source="beyond the paper", paper="–",
                 of="best minus crossed, nats (one per cent of the paper's early bounds)")
 
 # %%
 claims.interval("Larger regions share more (published embedding)", parts_of_slope("contrastive"),
-                "above 0", of="each participant's part in the slope of step 3, nats a hundred voxels",
+                "above 0",
+                of="each participant's part in the slope of step 3, nats a hundred voxels",
                 source="MI against voxel count", paper="grows with voxel count, saturates near 3")
 
 # %%
 min_dim, max_dim = by_size["embedding_dim"].min(), by_size["embedding_dim"].max()
-small, large = (pivot_subject_by_seed(by_size[by_size["embedding_dim"] == z], "cross_validated") for z in (min_dim, max_dim))
+small, large = (pivot_subject_by_seed(by_size[by_size["embedding_dim"] == z],
+                                      "cross_validated") for z in (min_dim, max_dim))
 claims.interval("A wider embedding alone raises the bound", large - small, "above 0",
                 of=f"bound with z = {max_dim:.0f} minus z = {min_dim:.0f}, same regions and voxels, nats",
                 source="beyond the paper", paper="–")
 
 # %%
 early = bounds[bounds["group"] == bounds["group"].iloc[0]]
-per_training = lambda condition: pivot_shared_models(early[early["condition"] == condition], "cross_validated")
+per_training = lambda condition: pivot_shared_models(early[early["condition"] == condition],
+                                                     "cross_validated")
 for condition, words, paper, expected, within in (
         ("pooled, avg", "about the same as", "about the same", "around 0", 0.15),
         ("pooled, const", "lower than", "clearly lower, early", "below 0", None)):
@@ -241,12 +253,13 @@ for condition, words, paper, expected, within in (
                     f"({early['group'].iloc[0]} regions)",
                     per_training(condition) - per_training("contrastive"), expected, crossed=True,
                     of="bound, pooled minus specific, nats"
-                       + " (a tenth of the paper's early bounds)" * bool(within),
+                    + " (a tenth of the paper's early bounds)" * bool(within),
                     source="specific against pooled", paper=paper, within=within)
 
 # %%
 for condition in conditions:
-    claims.number(f"bound, {condition}", round_numbers(bounds[bounds["condition"] == condition].groupby("roi")[
+    claims.number(f"bound, {condition}",
+                  round_numbers(bounds[bounds["condition"] == condition].groupby("roi")[
         "cross_validated"].mean().to_dict(), 3))
 
 # %%
@@ -309,7 +322,8 @@ your_answer = None    # number of networks whose crossed bound exceeds log 100
 if your_answer is None:
     print("Hint: one comparison with `bounds['crossed']`.")
 else:
-    print("Right." if your_answer == int((bounds["cross_validated"] > np.log(100)).sum()) else "Not yet.")
+    print("Right." if your_answer == int((bounds["cross_validated"] > np.log(100)).sum())
+          else "Not yet.")
 
 # %% tags=["solution"]
 int((bounds["cross_validated"] > np.log(100)).sum())

@@ -7,10 +7,10 @@
 # nor under `paper`, which needs the Algonauts 2023 data, three image sets and a GPU.
 
 # %% [markdown]
-# **Goal.** Notebooks 05 to 07 asked what a network *gains* when it is fine-tuned to a brain region. This
-# one asks what it *loses*, and where it ends up. Before tuning, the network could tell many kinds
-# of things apart. Linear probes measure how much of this is left, in three tasks. Then we lay all
-# networks on a map: two networks lie close together when they give the same images the same
+# **Goal.** Notebooks 05 to 07 asked what a network *gains* when it is fine-tuned to a brain region.
+# This one asks what it *loses*, and where it ends up. Before tuning, the network could tell many
+# kinds of things apart. Linear probes measure how much of this is left, in three tasks. Then we lay
+# all networks on a map: two networks lie close together when they give the same images the same
 # probabilities.
 #
 # **You will learn**
@@ -19,8 +19,8 @@
 # - that forgetting has a price list: gain in r against loss in accuracy, and the way between.
 
 # %% tags=["parameters"]
-profile = "demo"          # demo, mini, paper, or the path of your own TOML file
-n_jobs = 2                # processes that tune and probe; one where there is a GPU
+profile = "demo"    # demo, mini, paper, or the path of your own TOML file
+n_jobs = 2          # processes that tune and probe; one where there is a GPU
 
 # %%
 import numpy as np
@@ -52,17 +52,17 @@ print(laboratory.provenance.line)
 # ## 1 · The networks and the tasks
 #
 # The networks are those of notebook 05: for each region of each participant and each way of tuning
-# two (trained from different seeds), pooled ones, and the network before tuning. The tasks are new: images that no tuning has
-# seen, with labels that have nothing to do with brains. A **linear probe** reads one layer:
-# features are standardised, a logistic regression learns from 85 % of the images, and we count
-# how often it names the class of the other 15 %.
+# two (trained from different seeds), pooled ones, and the network before tuning. The tasks are new:
+# images that no tuning has seen, with labels that have nothing to do with brains. A **linear
+# probe** reads one layer: features are standardised, a logistic regression learns from 85 % of the
+# images, and we count how often it names the class of the other 15 %.
 
 # %%
 network, untrained = laboratory.network(spec.network), laboratory.network(spec.untrained)
 cohort = open_cohort(laboratory, "finetuning_cohort")
 study = FineTuningStudy.from_cohort(cohort, spec, network, untrained, seed=seed, n_jobs=n_jobs)
 tasks = {name: classification.load_task(name, laboratory.images(*where.split("/", 1)), network,
-                                 landscape_spec.image_size, landscape_spec.max_images)
+                                        landscape_spec.image_size, landscape_spec.max_images)
          for name, where in landscape_spec.tasks.items()}
 pd.DataFrame([{"task": name, "classes": len(np.unique(task.labels)), "n_train": len(task.train_idx),
                "n_test": len(task.test_idx), "for example": ", ".join(task.classes[:3])}
@@ -75,14 +75,17 @@ pd.DataFrame([{"task": name, "classes": len(np.unique(task.labels)), "n_train": 
 # the one by which the map below is drawn. Chance is one over the number of classes.
 
 # %%
-conditions = ["untrained", "pretrained", "shuffled", "regression", "regression, same head", "contrastive",
-         "pooled, avg", "pooled, const"]
+conditions = ["untrained", "pretrained", "shuffled", "regression", "regression, same head",
+              "contrastive",
+              "pooled, avg", "pooled, const"]
 finetuned_models = study.networks(conditions)
-published = [finetuned_model for finetuned_model in finetuned_models if finetuned_model.condition not in (
+published = [finetuned_model for finetuned_model in finetuned_models
+             if finetuned_model.condition not in (
     "untrained", "shuffled", "regression", "regression, same head")]
 accuracy = statistics.add_accuracy_change(pd.concat([
-    landscape_study.task_accuracies(study, finetuned_models if name == landscape_spec.map_task else published, [one],
-                         landscape_spec.layer) for name, one in tasks.items()]))
+    landscape_study.task_accuracies(study, finetuned_models if name == landscape_spec.map_task
+                                    else published, [one],
+                                    landscape_spec.layer) for name, one in tasks.items()]))
 table = accuracy.pivot_table(index="condition", columns=["task", "group"], values="accuracy",
                              sort=False)
 print(f"{len(finetuned_models)} networks; chance "
@@ -114,15 +117,18 @@ matrices[landscape_spec.map_task].round(3)
 
 # %%
 task = tasks[landscape_spec.map_task]
-drawn = [finetuned_model for finetuned_model in finetuned_models if finetuned_model.seed == 0]  # one training of each, to draw
+# one training of each, to draw
+drawn = [finetuned_model for finetuned_model in finetuned_models if finetuned_model.seed == 0]
 n_classes = len(task.classes)
 pairwise_distances, distances_to_references = landscape_study.prediction_distances(
-    study, drawn, task, landscape_spec.layer, [truth_model(task.truth, n_classes), ignorance_model(n_classes)])
+    study, drawn, task, landscape_spec.layer,
+    [truth_model(task.truth, n_classes), ignorance_model(n_classes)])
 inpca_map = fit_inpca(pairwise_distances)
 reference_points = dict(zip(("truth", "ignorance"), inpca_map.project(distances_to_references)))
 reconstruction_error = float(np.abs(inpca_map.distances() - pairwise_distances).max())
 stress = inpca_map.explained_stress()
-print(f"{len(drawn)} networks, {len(task.test_idx)} images; distances up to {pairwise_distances.max():.2f}; "
+print(
+    f"{len(drawn)} networks, {len(task.test_idx)} images; distances up to {pairwise_distances.max():.2f}; "
       f"restored to {reconstruction_error:.0e}")
 print(f"two axes explain {stress[1]:.0%} of the stress, five {stress[4]:.0%}; imaginary among the "
       f"first ten: {(inpca_map.signs[:10] < 0).sum()}")
@@ -131,8 +137,10 @@ print(f"two axes explain {stress[1]:.0%} of the stress, five {stress[4]:.0%}; im
 map_accuracy = accuracy[accuracy["task"] == landscape_spec.map_task].drop(columns="task")
 model_table = map_accuracy[map_accuracy["seed"] == 0].reset_index(drop=True)
 pretrained_row = conditions.index("pretrained")
-model_table["from pretrained"], model_table["to truth"] = pairwise_distances[pretrained_row], distances_to_references[0]
-model_table.groupby("condition", sort=False)[["from pretrained", "to truth", "accuracy"]].mean().round(3)
+model_table["from pretrained"], model_table["to truth"] = pairwise_distances[
+    pretrained_row], distances_to_references[0]
+model_table.groupby("condition",
+                    sort=False)[["from pretrained", "to truth", "accuracy"]].mean().round(3)
 
 # %% [markdown]
 # ## 4 · Left and right
@@ -141,22 +149,29 @@ model_table.groupby("condition", sort=False)[["from pretrained", "to truth", "ac
 # pretrained network in two directions. Early regions of one hemisphere see one half of the visual
 # field, so their networks may well come to know different halves of an image. Here we tune a
 # network to each early region of each hemisphere. (In the demo, on larger images than the other
-# networks, which were fine-tuned on small ones to save time: there, one position is left in the last
-# feature maps, and a network without positions has no left.)
+# networks, which were fine-tuned on small ones to save time: there, one position is left in the
+# last feature maps, and a network without positions has no left.)
 
 # %%
 laterality_spec = laboratory.profile.table("laterality")
-learning_rate = study.learning_rate(next(finetuned_model.run.condition for finetuned_model in finetuned_models if finetuned_model.condition == "contrastive"))
-early = FineTuningStudy.from_cohort(cohort, laterality_spec.finetuning_spec(spec, learning_rate), network, untrained, seed=seed, n_jobs=n_jobs)
+learning_rate = study.learning_rate(next(finetuned_model.run.condition
+                                         for finetuned_model in finetuned_models
+                                         if finetuned_model.condition == "contrastive"))
+early = FineTuningStudy.from_cohort(cohort, laterality_spec.finetuning_spec(spec, learning_rate),
+                                    network, untrained, seed=seed, n_jobs=n_jobs)
 hemisphere_models = early.networks(["pretrained", "contrastive"])
 where = landscape_spec.tasks[landscape_spec.map_task].split("/", 1)
-large = classification.load_task(landscape_spec.map_task, laboratory.images(*where), network, laterality_spec.image_size,
-                          landscape_spec.max_images)
-hemisphere_distances, _ = landscape_study.prediction_distances(early, hemisphere_models, large, landscape_spec.layer)
-hemisphere_table = landscape_study.task_accuracies(early, hemisphere_models, [large], landscape_spec.layer)
+large = classification.load_task(landscape_spec.map_task, laboratory.images(*where), network,
+                                 laterality_spec.image_size,
+                                 landscape_spec.max_images)
+hemisphere_distances, _ = landscape_study.prediction_distances(early, hemisphere_models, large,
+                                                               landscape_spec.layer)
+hemisphere_table = landscape_study.task_accuracies(early, hemisphere_models, [large],
+                                                   landscape_spec.layer)
 hemisphere_table["from pretrained"] = hemisphere_distances[0]
 hemisphere_map = fit_inpca(hemisphere_distances)
-print(f"{len(hemisphere_models) - 1} networks; two axes explain {hemisphere_map.explained_stress()[1]:.0%} of the stress")
+print(
+    f"{len(hemisphere_models) - 1} networks; two axes explain {hemisphere_map.explained_stress()[1]:.0%} of the stress")
 
 # %% [markdown]
 # The eye sees two arms in many clouds of points. So, within each participant, over pairs of
@@ -166,29 +181,34 @@ print(f"{len(hemisphere_models) - 1} networks; two axes explain {hemisphere_map.
 # %%
 directions = statistics.hemisphere_distance_difference(hemisphere_distances, hemisphere_table)
 print("opposite minus same:", directions.mean(axis=1).round(3).to_dict())
-hemisphere_table[hemisphere_table["roi"] != "none"].pivot_table(index="roi", columns="hemisphere", sort=False,
+hemisphere_table[hemisphere_table["roi"] != "none"].pivot_table(index="roi", columns="hemisphere",
+                                                                sort=False,
                                           values=["from pretrained", "accuracy"]).round(3)
 
 # %% [markdown]
 # ## 5 · Beyond: gain against forgetting
 #
-# One point a network: what encoding gained (r minus that of the pretrained network, cross-validated as
-# in notebook 05) against what classification lost. And the way between: a network whose weights lie
-# a **share** of the way from the pretrained to the tuned ones (Wortsman et al. 2022). If gain comes
-# sooner than forgetting, there is a trade-off on that way.
+# One point a network: what encoding gained (r minus that of the pretrained network, cross-validated
+# as in notebook 05) against what classification lost. And the way between: a network whose weights
+# lie a **share** of the way from the pretrained to the tuned ones (Wortsman et al. 2022). If gain
+# comes sooner than forgetting, there is a trade-off on that way.
 
 # %%
-scores = region_scores(study.voxel_scores([condition for condition in conditions if condition != "untrained"]))
+scores = region_scores(study.voxel_scores([condition for condition in conditions
+                                           if condition != "untrained"]))
 trade_off = map_accuracy.merge(statistics.encoding_gains(scores), on=statistics.MODEL_COLUMNS)
 trade_off.groupby(["condition", "group"], sort=False)[["gain", "change"]].mean().round(3)
 
 # %%
-pretrained, before = study.voxel_scores(["pretrained"]), accuracy[accuracy["condition"] == "pretrained"]
+pretrained, before = study.voxel_scores(
+    ["pretrained"]), accuracy[accuracy["condition"] == "pretrained"]
 path_tables = [trade_off[trade_off["condition"] == "contrastive"].assign(interpolation=1.0)]
 path_tables.append(path_tables[0].assign(interpolation=0.0, gain=0.0, change=0.0))
 halfway = {"conditions": ["contrastive"], "interpolation": 0.5}
-gained = statistics.encoding_gains(region_scores(pd.concat([pretrained, study.voxel_scores(**halfway)])))
-part = landscape_study.task_accuracies(study, study.networks(**halfway), [task], landscape_spec.layer)
+gained = statistics.encoding_gains(region_scores(pd.concat([pretrained,
+                                                            study.voxel_scores(**halfway)])))
+part = landscape_study.task_accuracies(study, study.networks(**halfway), [task],
+                                       landscape_spec.layer)
 part = statistics.add_accuracy_change(pd.concat([before, part]))
 path_tables.append(part.merge(gained, on=statistics.MODEL_COLUMNS).assign(interpolation=0.5))
 paths = pd.concat(path_tables).sort_values("interpolation")[
@@ -215,16 +235,20 @@ for axes in top[len(matrices):]:
                                     width_ratios=[1.5, 1.5, 1, 1, 0.06]).subplots()
 norm = Normalize(min(model_table["accuracy"].min(), hemisphere_table["accuracy"].min()),
                  max(model_table["accuracy"].max(), hemisphere_table["accuracy"].max()))
-landscape_plots.model_map(middle[0], model_table, inpca_map.coordinates[:, :2], "accuracy", norm, references=reference_points)
+landscape_plots.model_map(middle[0], model_table, inpca_map.coordinates[:, :2], "accuracy", norm,
+                          references=reference_points)
 landscape_plots.label_inpca_axes(middle[0], inpca_map.signs, stress)
-landscape_plots.model_map(middle[1], hemisphere_table, hemisphere_map.coordinates[:, :2], "accuracy", norm)
+landscape_plots.model_map(middle[1], hemisphere_table, hemisphere_map.coordinates[:, :2],
+                          "accuracy", norm)
 landscape_plots.label_inpca_axes(middle[1], hemisphere_map.signs, hemisphere_map.explained_stress())
-subsets = {"higher regions": (model_table["group"] == "higher") & (model_table["condition"] == "contrastive"),
-        "pooled": model_table["donor"] == "all"}
+subsets = {"higher regions": (model_table["group"] == "higher")
+           & (model_table["condition"] == "contrastive"),
+           "pooled": model_table["donor"] == "all"}
 for axes, (name, rows) in zip(middle[2:], subsets.items()):
     rows = np.flatnonzero(rows | (model_table["condition"] == "pretrained"))
     part = fit_inpca(pairwise_distances[np.ix_(rows, rows)])
-    landscape_plots.model_map(axes, model_table.iloc[rows], part.coordinates[:, :2], "accuracy", norm)
+    landscape_plots.model_map(axes, model_table.iloc[rows], part.coordinates[:, :2], "accuracy",
+                              norm)
     landscape_plots.label_inpca_axes(axes, part.signs, part.explained_stress())
 
 # %%
@@ -233,7 +257,8 @@ for axes, letter, title in zip(middle, "DEFG", ("all networks", "left and right,
     axes.set_title(title)
     style.panel_letter(axes, letter, x=-0.22)
 figure.colorbar(middle[0].collections[0], cax=bar).set_label(f"accuracy, {landscape_spec.map_task}")
-marks = dict.fromkeys(landscape_plots.marker_key(*row) for row in pd.concat([model_table, hemisphere_table])[
+marks = dict.fromkeys(landscape_plots.marker_key(*row) for row in pd.concat([model_table,
+                                                                             hemisphere_table])[
     ["roi", "hemisphere", "group", "condition"]].to_numpy())
 middle[0].legend(handles=landscape_plots.marker_handles([*marks, *reference_points]), fontsize=5,
                  ncols=2, loc="best", handletextpad=0.2, columnspacing=0.6)
@@ -246,24 +271,28 @@ bottom[0].legend(handles=finetuning_plots.condition_handles(drawn_conditions), f
 landscape_plots.interpolation_paths(bottom[1], paths)
 bottom[1].legend(title="fraction of the way, by group")
 for axes, letter in zip(bottom, "HI"):
-    axes.set(xlabel=f"change of accuracy, {landscape_spec.map_task}", ylabel="r fine-tuned - r pretrained")
+    axes.set(xlabel=f"change of accuracy, {landscape_spec.map_task}",
+             ylabel="r fine-tuned - r pretrained")
     style.panel_letter(axes, letter, x=-0.09)
 
 # %%
 style.save_figure(figure, laboratory.provenance, {
-    "ABC": accuracy, "D": model_table.assign(x=inpca_map.coordinates[:, 0], y=inpca_map.coordinates[:, 1]),
-    "E": hemisphere_table.assign(x=hemisphere_map.coordinates[:, 0], y=hemisphere_map.coordinates[:, 1]), "H": trade_off, "I": paths})
+    "ABC": accuracy, "D": model_table.assign(x=inpca_map.coordinates[:, 0],
+                                             y=inpca_map.coordinates[:, 1]),
+    "E": hemisphere_table.assign(x=hemisphere_map.coordinates[:, 0],
+                                 y=hemisphere_map.coordinates[:, 1]), "H": trade_off, "I": paths})
 figure
 
 # %% [markdown]
 # **Figure 08.** **A-C** Accuracy of linear probes on held-out images, three tasks; rows: region
-# that a network was contrastively fine-tuned to; columns: participants, their mean, pooled networks.
-# **D** Map of all networks by their predictions (InPCA; fraction of the stress that an axis explains);
-# colour: accuracy; magenta: pooled; truth and ignorance are placed on the map made from the
-# networks. **E** Networks fine-tuned to early regions of the left and of the right hemisphere. **F, G**
-# Higher regions and pooled networks alone. **H** One point a network: gain in r against change in
-# accuracy; open: early regions. **I** Weights a fraction of the way from pretrained to tuned; thin: a
-# participant, thick: their mean. The stamp says whether the data are REAL or SYNTHETIC.
+# that a network was contrastively fine-tuned to; columns: participants, their mean, pooled
+# networks. **D** Map of all networks by their predictions (InPCA; fraction of the stress that an
+# axis explains); colour: accuracy; magenta: pooled; truth and ignorance are placed on the map made
+# from the networks. **E** Networks fine-tuned to early regions of the left and of the right
+# hemisphere. **F, G** Higher regions and pooled networks alone. **H** One point a network: gain in
+# r against change in accuracy; open: early regions. **I** Weights a fraction of the way from
+# pretrained to tuned; thin: a participant, thick: their mean. The stamp says whether the data are
+# REAL or SYNTHETIC.
 
 # %% [markdown]
 # ## 7 · Claims
@@ -273,8 +302,8 @@ figure
 
 # %%
 published_accuracies = {"Caltech-256": ".703 pretrained, .61 to .65 early, .66 to .67 higher",
-               "Places365": ".291 pretrained, .22 to .25 early, .25 to .26 higher",
-               "ImageNet": ".458 pretrained, .35 to .40 early, .41 to .43 higher"}
+                        "Places365": ".291 pretrained, .22 to .25 early, .25 to .26 higher",
+                        "ImageNet": ".458 pretrained, .35 to .40 early, .41 to .43 higher"}
 for name in tasks:
     claims.interval(f"Tuning to a brain region forgets ({name})", statistics.pivot_donor_by_seed(
         accuracy, "change", condition="contrastive", task=name), "below 0",
@@ -282,12 +311,15 @@ for name in tasks:
         paper=published_accuracies.get(name, "in all tasks: pretrained > higher > early"))
 
 # %%
-accuracy_change = {(condition, group): statistics.pivot_donor_by_seed(select_group(map_accuracy, group), "change", condition=condition)
-        for condition in conditions for group in ("early", "higher", "all")}
-of_region = {condition: pivot_subject_by_seed(map_accuracy[map_accuracy["condition"] == condition], "accuracy", "roi")
+accuracy_change = {(condition, group): statistics.pivot_donor_by_seed(
+    select_group(map_accuracy, group), "change", condition=condition)
+                   for condition in conditions for group in ("early", "higher", "all")}
+of_region = {condition: pivot_subject_by_seed(map_accuracy[map_accuracy["condition"] == condition],
+                                              "accuracy", "roi")
              for condition in ("pooled, avg", "contrastive")}
 claims.interval("Early regions cost more than higher ones", accuracy_change["contrastive", "early"]
-                - accuracy_change["contrastive", "higher"], "below 0", of="accuracy, early minus higher",
+                - accuracy_change["contrastive", "higher"], "below 0",
+                of="accuracy, early minus higher",
                 source="classification matrices", paper="pretrained > higher > early")
 claims.interval("A pooled network forgets more than specific ones",
                 of_region["pooled, avg"] - of_region["contrastive"], "below 0", sample="regions",
@@ -300,7 +332,8 @@ for rival, source, paper in (
         ("regression, same head", "beyond the paper", "unknown"),
         ("shuffled", "beyond the paper", "unknown")):
     claims.interval(f"Contrastive fine-tuning forgets less than {rival}",
-                    accuracy_change["contrastive", "all"] - accuracy_change[rival, "all"], "above 0",
+                    accuracy_change["contrastive", "all"] - accuracy_change[rival, "all"],
+                    "above 0",
                     of=f"accuracy, contrastive minus {rival}", source=source, paper=paper)
 
 # %%
@@ -315,11 +348,15 @@ claims.interval("V1 lies farther from the pretrained network than hV4", farther,
                 paper="V1 farthest, hV4 nearest")
 
 # %%
-gained = trade_off[~trade_off["condition"].isin(["shuffled", "untrained"]) & (trade_off["gain"] > 0)]
-claims.count("Nothing is gained without forgetting", int((gained["change"] >= 0).sum()), len(gained),
-             "below", 0.05, of="networks that gained and have the pretrained one's accuracy or more",
+gained = trade_off[~trade_off["condition"].isin(["shuffled",
+                                                 "untrained"]) & (trade_off["gain"] > 0)]
+claims.count("Nothing is gained without forgetting", int((gained["change"] >= 0).sum()),
+             len(gained),
+             "below", 0.05,
+             of="networks that gained and have the pretrained one's accuracy or more",
              source="beyond the paper", paper="unknown")
-claims.interval("Half the way is a trade-off", statistics.interpolation_advantage(paths, 0.5), "above 0",
+claims.interval("Half the way is a trade-off", statistics.interpolation_advantage(paths, 0.5),
+                "above 0",
                 of="fraction of the gain minus fraction of the loss that half the way's weights have",
                 source="beyond the paper", paper="unknown")
 
@@ -340,11 +377,11 @@ print(claims.verdicts())
 # %% [markdown]
 # ## 8 · What we see, what the paper says, why they differ
 #
-# Forgetting is real: after a few steps of training towards a region, probes find less of every task.
-# The paper's networks lose more of some tasks and less of others; they were trained with a smaller
-# rate, for longer, on hundreds of voxels. Its order (pretrained, then higher, then early regions,
-# pooled networks last) is tested by two claims; at this size participants and trainings differ by
-# about as much as the groups do.
+# Forgetting is real: after a few steps of training towards a region, probes find less of every
+# task. The paper's networks lose more of some tasks and less of others; they were trained with a
+# smaller rate, for longer, on hundreds of voxels. Its order (pretrained, then higher, then early
+# regions, pooled networks last) is tested by two claims; at this size participants and trainings
+# differ by about as much as the groups do.
 #
 # Two controls say what forgetting is *not*. Networks trained on **shuffled** responses forget about
 # as much and gain nothing: what is lost is not the price of what is gained. And we see no sure
@@ -373,17 +410,20 @@ print(claims.verdicts())
 your_kind = None    # one of the conditions
 
 if your_kind is None:
-    print("Hint: `told` has the distance from the pretrained network; leave out that one itself.")
+    print(
+        "Hint: the column `from pretrained` has the distance from the pretrained network; leave out that one itself.")
 else:
-    nearest = model_table.drop(index=pretrained_row).groupby("condition")["from pretrained"].mean().idxmin()
+    nearest = model_table.drop(index=pretrained_row).groupby("condition")[
+        "from pretrained"].mean().idxmin()
     print("Right." if your_kind == nearest else "Take the mean over networks of a kind.")
 
 # %% tags=["solution"]
 model_table.drop(index=pretrained_row).groupby("condition")["from pretrained"].mean().round(3)
 
 # %% [markdown]
-# **Change.** Make the map from the fine-tuned networks alone (leave row and column `pretrained_row` out of
-# `pairwise_distances`), and place the pretrained network on it with `project`. Does it land where it was?
+# **Change.** Make the map from the fine-tuned networks alone (leave row and column `pretrained_row`
+# out of `pairwise_distances`), and place the pretrained network on it with `project`. Does it land
+# where it was?
 #
 # **Extend.** Distances are averages over images. Are networks of one region nearer to each other
 # than to networks of other regions, across participants? Give the difference of the two mean

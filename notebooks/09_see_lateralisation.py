@@ -8,8 +8,8 @@
 
 # %% [markdown]
 # **Goal.** Early visual cortex of the left hemisphere sees the right half of the visual field, and
-# the right hemisphere the left half. A network fine-tuned to one hemisphere might come to look at that
-# half. The paper shows it on two photographs. We measure it: over a whole set of images, for
+# the right hemisphere the left half. A network fine-tuned to one hemisphere might come to look at
+# that half. The paper shows it on two photographs. We measure it: over a whole set of images, for
 # every early region of each hemisphere, on the images and on their mirror images, with a control
 # that cannot have learned it. In the demo the receptive fields are contralateral because we built
 # them so: the right answer is known, and we can ask which *measure* finds it.
@@ -22,8 +22,8 @@
 # %% tags=["parameters"]
 profile = "demo"          # demo, mini, paper, or the path of your own TOML file
 n_jobs = 2                # processes that tune and look; one where there is a GPU
-n_images = 2            # in the panel of images
-min_probability = 0.75              # probability of the true class, before tuning, of images in the panel
+n_images = 2              # in the panel of images
+min_probability = 0.75    # probability of the true class, before tuning, of images in the panel
 
 # %%
 import numpy as np
@@ -56,17 +56,25 @@ print(laboratory.provenance.line)
 
 # %%
 spec, seed = laboratory.profile.table("finetuning"), laboratory.profile.seed
-laterality_spec, landscape_spec = (laboratory.profile.table(name) for name in ("laterality", "landscape"))
+laterality_spec, landscape_spec = (laboratory.profile.table(name) for name in ("laterality",
+                                                                               "landscape"))
 network, untrained = laboratory.network(spec.network), laboratory.network(spec.untrained)
 cohort = open_cohort(laboratory, "finetuning_cohort")
-finetuning_study = FineTuningStudy.from_cohort(cohort, spec, network, untrained, seed=seed, n_jobs=n_jobs)
-learning_rate = finetuning_study.learning_rate(finetuning_study.networks(["contrastive"])[0].run.condition)
-study = FineTuningStudy.from_cohort(cohort, laterality_spec.finetuning_spec(spec, learning_rate), network, untrained, seed=seed, n_jobs=n_jobs)
-finetuned_models = [finetuned_model for finetuned_model in study.networks(["pretrained", "contrastive", "shuffled"])
-           if finetuned_model.condition != "shuffled" or finetuned_model.roi in laterality_spec.shuffled_rois]
+finetuning_study = FineTuningStudy.from_cohort(cohort, spec, network, untrained, seed=seed,
+                                               n_jobs=n_jobs)
+learning_rate = finetuning_study.learning_rate(
+    finetuning_study.networks(["contrastive"])[0].run.condition)
+study = FineTuningStudy.from_cohort(cohort, laterality_spec.finetuning_spec(spec, learning_rate),
+                                    network, untrained, seed=seed, n_jobs=n_jobs)
+finetuned_models = [finetuned_model
+                    for finetuned_model in study.networks(["pretrained", "contrastive", "shuffled"])
+                    if finetuned_model.condition != "shuffled"
+                    or finetuned_model.roi in laterality_spec.shuffled_rois]
 images = laboratory.images(*landscape_spec.tasks[laterality_spec.task].split("/", 1))
-task = load_task(laterality_spec.task, images, network, laterality_spec.image_size, landscape_spec.max_images)
-print(pd.Series([finetuned_model.condition for finetuned_model in finetuned_models]).value_counts(sort=False).to_dict(),
+task = load_task(laterality_spec.task, images, network, laterality_spec.image_size,
+                 landscape_spec.max_images)
+print(pd.Series([finetuned_model.condition
+                 for finetuned_model in finetuned_models]).value_counts(sort=False).to_dict(),
       f"networks; {len(task.test_idx)} held-out images of {len(task.classes)} classes")
 
 # %% [markdown]
@@ -81,8 +89,8 @@ print(pd.Series([finetuned_model.condition for finetuned_model in finetuned_mode
 # A convolution treats left and right alike. A network can only prefer a side *after* its
 # convolutions, where every position has weights of its own. The gradient at a position knows this;
 # its average over positions has forgotten it. **HiResCAM** is the same without the average:
-# $g_c(x, y)$ in place of $\bar g_c$. And **hemifield occlusion** needs no gradient: the left, or the
-# right, half of the image turns grey, and we see how far the classes' scores move.
+# $g_c(x, y)$ in place of $\bar g_c$. And **hemifield occlusion** needs no gradient: the left, or
+# the right, half of the image turns grey, and we see how far the classes' scores move.
 #
 # Of each map, or each pair of movements, we take one number: (right - left) / (right + left).
 #
@@ -93,9 +101,11 @@ print(pd.Series([finetuned_model.condition for finetuned_model in finetuned_mode
 # Half the difference is the images' **content**.
 
 # %%
-table = laterality_table(study, finetuned_models, task, landscape_spec.layer, laterality_spec.layers)
+table = laterality_table(study, finetuned_models, task, landscape_spec.layer,
+                         laterality_spec.layers)
 measures = list(dict.fromkeys(table["measure"]))
-published_measure, fine_measure = (f"{METHODS[0]} {laterality_spec.layers[0]}", f"{METHODS[1]} {laterality_spec.layers[-1]}")
+published_measure, fine_measure = (f"{METHODS[0]} {laterality_spec.layers[0]}",
+                                   f"{METHODS[1]} {laterality_spec.layers[-1]}")
 table.groupby(["condition", "measure", "hemisphere"], sort=False)[
     ["original", "mirrored", "bias", "content"]].mean().round(3)
 
@@ -122,7 +132,8 @@ effects.set_index(["condition", "measure"]).round(3)
 
 # %%
 regions = pd.DataFrame([{"roi": roi, "measure": measure, **summary(contralateral_bias(
-    table, "contrastive", measure, [roi]))} for roi in laterality_spec.rois for measure in measures])
+    table, "contrastive", measure,
+    [roi]))} for roi in laterality_spec.rois for measure in measures])
 regions[regions["measure"] == OCCLUSION].set_index("roi").drop(columns="measure").round(3)
 
 # %% [markdown]
@@ -135,26 +146,32 @@ regions[regions["measure"] == OCCLUSION].set_index("roi").drop(columns="measure"
 
 # %%
 def find_model(condition, hemisphere=None):
-    found = [m for m in finetuned_models if m.condition == condition and (condition == "pretrained" or (
+    found = [m for m in finetuned_models if m.condition == condition
+             and (condition == "pretrained" or (
         m.donor == laterality_spec.subject and m.roi == laterality_spec.roi
         and hemisphere in (None, m.hemisphere)))]
     return found[0]
 
-tuned_to = [("left ", "lh"), ("right ", "rh")] if laterality_spec.hemispheres == "apart" else [("", None)]
+tuned_to = [("left ", "lh"),
+            ("right ", "rh")] if laterality_spec.hemispheres == "apart" else [("", None)]
 panel = [("pretrained", find_model("pretrained")),
-         *((f"{name}{laterality_spec.roi}", find_model("contrastive", side)) for name, side in tuned_to)]
+         *((f"{name}{laterality_spec.roi}",
+            find_model("contrastive", side)) for name, side in tuned_to)]
 
 # %%
 log_probs = fit_probe(panel[0][1].run, task, landscape_spec.layer)["log_probs"]
 true_class_probability = np.exp(log_probs[np.arange(len(log_probs)), task.truth])
-order = np.argsort(true_class_probability < min_probability, kind="stable")      # the sure ones first, in their order
+# the sure ones first, in their order
+order = np.argsort(true_class_probability < min_probability, kind="stable")
 _, first = np.unique(task.truth[order], return_index=True)
 panel_image_idx = order[np.sort(first)][:n_images]
 names, panel_models = zip(*panel)
-examples = {(int(image), measure): saliency_examples(panel_models, names, task, landscape_spec.layer, where, int(image),
-                                          method=method)
-         for image in panel_image_idx for measure, method, where in (
-             (published_measure, METHODS[0], laterality_spec.layers[0]), (fine_measure, METHODS[1], laterality_spec.layers[-1]))}
+examples = {(int(image), measure): saliency_examples(panel_models, names, task,
+                                                     landscape_spec.layer, where, int(image),
+                                                     method=method)
+            for image in panel_image_idx for measure, method, where in (
+                (published_measure, METHODS[0], laterality_spec.layers[0]),
+                (fine_measure, METHODS[1], laterality_spec.layers[-1]))}
 
 # %% [markdown]
 # ## 5 · The figure
@@ -177,12 +194,14 @@ dots = {"B": published_measure, "C": fine_measure, "D": OCCLUSION}
 for place, (letter, measure) in zip(((0, 0), (0, 1), (1, 0)), dots.items()):
     axes = figure.add_subplot(below[place])
     plots.laterality_dots(axes, table[(table["condition"] == "contrastive")
-                                                & (table["measure"] == measure)], laterality_spec.rois)
+                                      & (table["measure"] == measure)],
+                          laterality_spec.rois)
     axes.set(title=measure, ylabel="left  -  bias  -  right")
     style.panel_letter(axes, letter, x=-0.2)
 axes = figure.add_subplot(below[1, 1])
 plots.laterality_dots(axes, table[(table["condition"] == "shuffled")
-                                            & (table["measure"] == OCCLUSION)], laterality_spec.shuffled_rois)
+                                  & (table["measure"] == OCCLUSION)],
+                      laterality_spec.shuffled_rois)
 axes.set(title=f"{OCCLUSION}, shuffled pairs", ylabel="left  -  bias  -  right")
 style.panel_letter(axes, "E", x=-0.2)
 
@@ -202,39 +221,42 @@ style.top_legend(figure, [style.plt.Line2D([], [], color=tone, marker=".", lines
 style.save_figure(figure, laboratory.provenance, {
     "A": pd.DataFrame([{"image": image, "network": example.network, "view": example.view,
                         "class": example.true_class, "probability": example.probability}
-                       for (image, _), line_examples in examples.items() for example in line_examples]),
+                       for (image, _), line_examples in examples.items()
+                       for example in line_examples]),
     "BCDE": table, "F": effects, "regions": regions})
 figure
 
 # %% [markdown]
 # **Figure 09.** **A** Saliency over images as networks saw them, by the published measure and by
-# the finer one: pretrained, fine-tuned to the left and to the right hemisphere, each for the image and
-# its mirror image; dotted: the middle; above: probability of the true class. **B-D** Bias of every
-# network, by three measures; a dot a participant's region, thin line: its 95 % interval over
-# images; black: mean.
-# **E** The same for networks fine-tuned to shuffled pairs. **F** Laterality: mean and 95 % interval over
-# participants, by every measure. The stamp says whether the data are REAL or SYNTHETIC.
+# the finer one: pretrained, fine-tuned to the left and to the right hemisphere, each for the image
+# and its mirror image; dotted: the middle; above: probability of the true class. **B-D** Bias of
+# every network, by three measures; a dot a participant's region, thin line: its 95 % interval over
+# images; black: mean. **E** The same for networks fine-tuned to shuffled pairs. **F** Laterality:
+# mean and 95 % interval over participants, by every measure. The stamp says whether the data are
+# REAL or SYNTHETIC.
 
 # %% [markdown]
 # ## 6 · Claims
 #
 # Rules were fixed before the whole run. A trial with fifteen networks had been seen, and the three
-# measures were chosen after it. One thing was changed later: *hemifield occlusion* first measured how far
-# the probabilities move (total variation), as in the trial it had not; they saturate when half a
-# image is gone, and gave a laterality of +.019 [-.006, .044].
+# measures were chosen after it. One thing was changed later: *hemifield occlusion* first measured
+# how far the probabilities move (total variation), as in the trial it had not; they saturate when
+# half a image is gone, and gave a laterality of +.019 [-.006, .044].
 
 # %%
 sources = {published_measure: ("Grad-CAM figure", "opposite halves, two images"),
-           fine_measure: ("beyond the paper", "unknown"), OCCLUSION: ("beyond the paper", "unknown")}
+           fine_measure: ("beyond the paper", "unknown"),
+           OCCLUSION: ("beyond the paper", "unknown")}
 for measure, (source, told) in sources.items():
     claims.interval(f"Networks look at the contralateral half ({measure})",
-                    contralateral_bias(table, "contrastive", measure, laterality_spec.rois), "above 0",
-                    of="laterality", source=source, paper=told)
+                    contralateral_bias(table, "contrastive", measure, laterality_spec.rois),
+                    "above 0", of="laterality", source=source, paper=told)
 
 # %%
 for measure in (fine_measure, OCCLUSION):
     claims.interval(f"In the mirrored images' own coordinates the sign flips ({measure})",
-                    -contralateral_bias(table, "contrastive", measure, laterality_spec.rois, "mirrored"),
+                    -contralateral_bias(table, "contrastive", measure, laterality_spec.rois,
+                                        "mirrored"),
                     "below 0", of="laterality on mirrored images, turned back",
                     source="beyond the paper", paper="two images")
     shuffled, true = (contralateral_bias(table, condition, measure, laterality_spec.shuffled_rois)
@@ -242,8 +264,8 @@ for measure in (fine_measure, OCCLUSION):
     claims.interval(f"A network fine-tuned to shuffled pairs prefers no side ({measure})", shuffled,
                     "around 0", within=0.05, source="beyond the paper", paper="unknown",
                     of="laterality (a twentieth of the largest possible)")
-    claims.interval(f"Only true pairs teach a side ({measure})", true - shuffled, "above 0",
-                    of="laterality, contrastive minus shuffled, same regions",
+    claims.interval(f"Only true pairs make a network lateralised ({measure})", true - shuffled,
+                    "above 0", of="laterality, contrastive minus shuffled, same regions",
                     source="beyond the paper", paper="unknown")
 
 # %%
@@ -280,8 +302,8 @@ print(claims.verdicts())
 #
 # So the published conclusion may well be right, but its figure is weak evidence for it. What one
 # would need: a measure that keeps positions, many images, their mirror images, and a network that
-# was fine-tuned to shuffled pairs. The measure should also be taken early enough: deep in the network a
-# position has seen nearly the whole image, and its place means little.
+# was fine-tuned to shuffled pairs. The measure should also be taken early enough: deep in the
+# network a position has seen nearly the whole image, and its place means little.
 #
 # Our demo differs from the paper in size (96 px, five by five positions at most where AlexNet has
 # thirteen), in the number of voxels (some thirty a region, not hundreds) and in what is forgotten:
@@ -307,12 +329,12 @@ else:
 regions[regions["measure"] == fine_measure].set_index("roi")["mean"].round(3)
 
 # %% [markdown]
-# **Change.** Set `min_probability = 0.3` in the parameters, and look at other images in panel A. How many
-# pairs do you need until one seems to show what you expect?
+# **Change.** Set `min_probability = 0.3` in the parameters, and look at other images in panel A.
+# How many pairs do you need until one seems to show what you expect?
 #
 # **Extend.** Are mirror images worth the trouble? How well does the index of the original images
-# alone agree with the bias of both? Give the correlation over the contrastively fine-tuned networks for
-# the measure of panel C.
+# alone agree with the bias of both? Give the correlation over the contrastively fine-tuned networks
+# for the measure of panel C.
 
 # %%
 your_correlation = None    # a number
@@ -329,8 +351,9 @@ round(float(np.corrcoef(part["original"], part["bias"])[0, 1]), 3)
 
 # %% [markdown]
 # **Discuss.** (1) If Grad-CAM cannot show a preference for a side, what did the published panel
-# show? (2) A network that reads one half only: what should *hemifield occlusion* give, and what Grad-CAM?
-# (3) Is the network's left the brain's left? What if the images were flipped on the way in?
+# show? (2) A network that reads one half only: what should *hemifield occlusion* give, and what
+# Grad-CAM? (3) Is the network's left the brain's left? What if the images were flipped on the way
+# in?
 #
 # **References.** Mulrooney & Brockmeier (2024), arXiv 2410.06067 · Selvaraju et al. (2017), ICCV
 # (Grad-CAM) · Draelos & Carin (2020), arXiv 2011.08891 (HiResCAM) · Kokhlikyan et al. (2020),

@@ -19,8 +19,8 @@
 # - how much of the advantage of contrast is a matter of *which directions count*.
 
 # %% tags=["parameters"]
-profile = "demo"          # demo, mini, paper, or the path of your own TOML file
-shown_k = 1               # top-k of the bars
+profile = "demo"    # demo, mini, paper, or the path of your own TOML file
+shown_k = 1         # top-k of the bars
 
 # %%
 import numpy as np
@@ -172,11 +172,11 @@ figure
 
 # %% [markdown]
 # **Figure 10.** **A** Loss of the contrastive decoders over steps, a line a participant (mean over
-# runs); dotted: chance. **B** Ridge: fraction of validation trials whose image was the nearest, over
-# penalties, a line a participant; shaded: the published grid. **C, D** Top-k accuracy over k, mean
-# over participants (thin: each), in both protocols; dotted: chance. **E, F** Top-1 (or `shown_k`)
-# of each participant with 95 % bootstrap intervals over images; dotted: chance. n: participants
-# in step 2. The stamp says whether the data are REAL or SYNTHETIC.
+# runs); dotted: chance. **B** Ridge: fraction of validation trials whose image was the nearest,
+# over penalties, a line a participant; shaded: the published grid. **C, D** Top-k accuracy over k,
+# mean over participants (thin: each), in both protocols; dotted: chance. **E, F** Top-1 (or
+# `shown_k`) of each participant with 95 % bootstrap intervals over images; dotted: chance. n:
+# participants in step 2. The stamp says whether the data are REAL or SYNTHETIC.
 
 # %% [markdown]
 # ## 6 · Claims
@@ -215,7 +215,7 @@ claims.interval("The mean over runs is better than one run", -beyond(CONTRAST), 
 claims.interval("Averaging repeats helps (contrastive, mean of runs)",
                 paired[CONTRAST] - single[CONTRAST], "above 0", source="beyond the paper",
                 paper="–", of="averaged minus single trials, top-1 in pools of "
-                              f"{spec.n_pool} and {spec.n_test}",
+                f"{spec.n_pool} and {spec.n_test}",
                 rests_on=f"one mean over {spec.training.n_seeds} runs")
 
 # %%
@@ -307,8 +307,8 @@ fit = fit_ridge(trials.responses[learn], study.space.vectors[trials.condition[le
     trials.responses[choose], study.space.vectors[split.validation],
     np.searchsorted(split.validation, trials.condition[choose])), spec.alphas, [centred])
 place = retrieval_ranks(trials.responses[test] @ fit.weight.T + fit.bias,
-              centred(study.space.vectors[split.test]),
-              np.searchsorted(split.test, trials.condition[test]))
+                        centred(study.space.vectors[split.test]),
+                        np.searchsorted(split.test, trials.condition[test]))
 print(f"{people[0]}: centred {(place == 1).mean():.3f}, ridge {single[RIDGE].iloc[0]:.3f}, "
       f"whitened {single[WHITENED].iloc[0]:.3f}")
 

@@ -20,8 +20,8 @@
 # - how to name a concept by what its voxels respond to, not by what a network says.
 
 # %% tags=["parameters"]
-profile = "demo"          # demo, mini, paper, or the path of your own TOML file
-n_cards = 8               # concepts in the figure; all are in the table
+profile = "demo"    # demo, mini, paper, or the path of your own TOML file
+n_cards = 8         # concepts in the figure; all are in the table
 
 # %%
 import numpy as np
@@ -131,7 +131,7 @@ first = dict(zip(*np.unique(cohort.condition_of, return_index=True)))
 
 def strip(axes, conditions, colour):
     plots.image_strip(axes, [cohort.stimuli.open(int(first[one]))
-                                        for one in conditions[:8]], 4, colour)
+                             for one in conditions[:8]], 4, colour)
 
 # %%
 drawn = order[:n_cards]
@@ -142,7 +142,8 @@ expanded = found.expanded_counts()
 for row, concept in enumerate(drawn):
     axes = figure.add_subplot(grid[row, 0], **plots.map_axes(sheets))
     plots.concept_map(axes, sheets, study.where(concept), people)
-    axes.set_title(f"{concept}: {', '.join(roi_overlap[concept]) or 'elsewhere'}", fontsize=5.5, pad=2)
+    axes.set_title(f"{concept}: {', '.join(roi_overlap[concept]) or 'elsewhere'}", fontsize=5.5,
+                   pad=2)
     bars = figure.add_subplot(grid[row, 1])
     plots.count_bars(bars, expanded[concept], people)
 
@@ -152,7 +153,7 @@ for row, concept in enumerate(drawn):
         strip(figure.add_subplot(grid[row, column]), which[concept], colour)
     axes = figure.add_subplot(grid[row, 4])
     plots.word_list(axes, words[near[concept]], words[far[concept]],
-                             best(concept, n=4))
+                    best(concept, n=4))
 for column, title in enumerate(("where", "voxels", "nearest images", "farthest images",
                                 "objects by response (AUC); words")):
     box = grid[0, column].get_position(figure)
@@ -181,7 +182,8 @@ figure
 # %%
 families = {"faces": "floc-faces", "bodies": "floc-bodies", "scenes": "floc-places",
             "characters": "floc-words"}
-sizes, rests_on = found.counts().sum(1), f"one mean over {study.decoding.spec.training.n_seeds} runs"
+sizes, rests_on = found.counts().sum(
+    1), f"one mean over {study.decoding.spec.training.n_seeds} runs"
 for domain, family in families.items():
     share = study.fraction_in_regions(FAMILIES[family])
     spans = np.array([(k / n, *proportion_interval(k, n)) for k, n in zip(
@@ -189,7 +191,7 @@ for domain, family in families.items():
     claims.judge(f"A shared concept lies in the regions of {style.display_name(domain)}",
                  *(spans.max(0) - 0.5 if len(spans) else (np.nan,) * 3), "above 0",
                  of="largest fraction of a concept's members in regions of that domain, minus half, the "
-                    "largest exact limits of all concepts", n=f"{len(sizes)} concepts",
+                 "largest exact limits of all concepts", n=f"{len(sizes)} concepts",
                  source="SDC figures: faces, bodies, places, words", paper="shown on maps",
                  rests_on=rests_on)
 
@@ -198,14 +200,15 @@ top = mean.groupby("concept")["auc"].idxmax() if len(mean) else []
 rank = mean.groupby("concept")["auc_clip"].rank(ascending=False) if len(mean) else mean
 agree = [float(rank[one]) <= 3 for one in top]
 claims.count("What a concept's voxels respond to is what CLIP says that it is", sum(agree),
-             len(agree), "above", 0.5, of="concepts whose object that the voxels' held-out responses "
+             len(agree), "above", 0.5,
+             of="concepts whose object that the voxels' held-out responses "
              "tell best is among the three that CLIP tells best", paper="not tested",
              source="reviewers' question: brain or CLIP?", rests_on=rests_on)
 named = cross_validated_names(labels)
 claims.interval("The object that names a concept in the others names it in each participant, too",
                 named.groupby("concept")["auc"].mean() - 0.5, "above 0", sample="concepts",
                 of="area under the ROC curve in the participant who had no part in the naming, "
-                   "minus .5", source="beyond the paper", paper="–",
+                "minus .5", source="beyond the paper", paper="–",
                 rests_on=rests_on)
 
 # %%
@@ -236,11 +239,11 @@ print(claims.verdicts())
 # theirs. NSD has some five times the trials; whether its face regions are found for that reason, or
 # because they are so strongly driven, only NSD can tell.
 #
-# The rule has a flaw. *Cars* were planted in one participant alone. Her voxels need one neighbour in
-# three other people, anywhere in the brain, and among a thousand voxels each there can be one by
+# The rule has a flaw. *Cars* were planted in one participant alone. Her voxels need one neighbour
+# in three other people, anywhere in the brain, and among a thousand voxels each there can be one by
 # chance: with longer training of these decoders the concept passed as shared, with most of its
-# voxels in her (notebook 12 tests whether it does in this run). The maps of the paper should be read
-# with their voxel counts, which the bars show.
+# voxels in her (notebook 12 tests whether it does in this run). The maps of the paper should be
+# read with their voxel counts, which the bars show.
 
 # %% [markdown]
 # ## 7 · Exercises

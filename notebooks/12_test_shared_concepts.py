@@ -18,10 +18,10 @@
 # - why "least similar" does not mean "below baseline".
 
 # %% tags=["parameters"]
-profile = "demo"          # demo, mini, paper, or the path of your own TOML file
-n_lives = 60              # clusters that are drawn in the merge tree
-near = 0.8                # cosine from which two centroids count as the same concept
-share = 0.1               # of the held-out images that count as nearest, and as farthest
+profile = "demo"    # demo, mini, paper, or the path of your own TOML file
+n_lives = 60        # clusters that are drawn in the merge tree
+near = 0.8          # cosine from which two centroids count as the same concept
+share = 0.1         # of the held-out images that count as nearest, and as farthest
 
 # %%
 import numpy as np
@@ -78,7 +78,7 @@ permuted = study.points(TrainingVariant(permuted=1))
 nulls = {"turned weights": study.rotation_null, "permuted images": study.permutation_null}
 counts = pd.DataFrame({"found": [one.n_clusters for one in study.found]} | {
     name: values.mean(0) for name, values in nulls.items()},
-    index=pd.Index(spec.eps, name="eps")).round(2)
+                      index=pd.Index(spec.eps, name="eps")).round(2)
 wide = {name: np.mean([effective_dimension(unit(values)) for values in one.values()])
         for name, one in (("weights", points), ("permuted", permuted))}
 print("effective dimension, mean over participants: "
@@ -121,8 +121,10 @@ alone = {subject: stability.cluster_participant(values, eps, spec.min_participan
          for subject, values in points.items()}
 single = pd.DataFrame([{
     "subject": subject, "clusters": len(own),
-    "shared concepts shown": float((stability.match_centroids(concept_centroids, own) > near).mean()),
-    "own clusters that are shared": float((stability.match_centroids(own, concept_centroids) > near).mean())
+    "shared concepts shown": float((stability.match_centroids(concept_centroids,
+                                                              own) > near).mean()),
+    "own clusters that are shared": float(
+        (stability.match_centroids(own, concept_centroids) > near).mean())
     if len(own) else np.nan} for subject, own in alone.items()]).set_index("subject")
 single.round(2)
 
@@ -134,7 +136,8 @@ single.round(2)
 # nearest to the concept, and farthest from it.
 
 # %%
-angles = cosines(concept_centroids, concept_centroids) if len(concept_centroids) else np.empty((0, 0))
+angles = cosines(concept_centroids,
+                 concept_centroids) if len(concept_centroids) else np.empty((0, 0))
 pairs = [(int(a), int(b), round(float(angles[a, b]), 2))
          for a, b in zip(*np.nonzero(np.triu(angles < -0.5)))]
 percent = {subject: study.percent_signal_change(subject) for subject in people}
@@ -157,7 +160,7 @@ planted = {}
 for subject in people:
     trials = study.decoding.trials(subject)
     planted[subject] = ground_truth_regions(study.decoding.cohort, subject, trials.hemisphere,
-                                       trials.vertex)
+                                            trials.vertex)
 known = all(one is not None for one in planted.values())
 
 def of_planted(labels):
@@ -191,7 +194,8 @@ patterns = study.patterns()
 radii = [0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4]
 settings = {"eps": radii, "min_participants": spec.min_participants}
 by_pattern = cluster(patterns, **settings)
-turns = [[one.n_clusters for one in cluster(random_rotation_null(patterns, seed=number), **settings)]
+turns = [[one.n_clusters for one in cluster(random_rotation_null(patterns, seed=number),
+                                            **settings)]
          for number in range(spec.n_nulls)]
 best, _ = stability.select_radius(radii, [one.n_clusters for one in by_pattern], np.array(turns))
 truth["pattern"] = of_planted(by_pattern[best].labels)["label"]
@@ -236,7 +240,8 @@ axes[1].set_ylabel("concepts")
 axes[1].legend(fontsize=5.5)
 plots.replication_dots(axes[2], {
     "without\none": again["found_again"], "told by\nothers, r": again["r"],
-    "all vo-\nxels, r": again["r_all"], "half the\nimages": [float((one > near).mean()) for one in split],
+    "all vo-\nxels, r": again["r_all"],
+    "half the\nimages": [float((one > near).mean()) for one in split],
     "one\nalone": single["shared concepts shown"]})
 axes[2].set_ylabel("fraction of concepts; r")
 
@@ -291,9 +296,9 @@ claims.judge("More concepts are shared than in turned weights",
 # %%
 claims.claim("Decoders that were trained nothing share nothing", **new,
              run=f"{study.permutation_null[0, place]} concepts with permuted images, "
-                 f"{found.n_clusters} found",
+             f"{found.n_clusters} found",
              rule="at most one for every ten that are found (a false discovery rate of .1), at the "
-                  "chosen radius; one drawing",
+             "chosen radius; one drawing",
              holds=bool(10 * study.permutation_null[0, place] <= found.n_clusters)
              if found.n_clusters else None)
 claims.claim("The number of concepts does not depend on the radius", **new,
@@ -313,7 +318,8 @@ claims.intervals("Concepts are found again from other images",
                      k / len(concept_centroids) if len(concept_centroids) else np.nan,
                      *proportion_interval(k, len(concept_centroids))))
                   for number, k in enumerate((int((one > near).sum()) for one in split), 1)},
-                 "above 0", of=f"fraction of concepts with a cosine above {near} in one half, exact, "
+                 "above 0",
+                 of=f"fraction of concepts with a cosine above {near} in one half, exact, "
                  "minus .8", n=f"{len(concept_centroids)} concepts", **new)
 claims.interval("One participant alone would not have shown the shared concepts",
                 0.8 - single["shared concepts shown"], "above 0",
@@ -322,12 +328,13 @@ claims.interval("One participant alone would not have shown the shared concepts"
 # %%
 if len(levels):
     worst = by_concept["below baseline"]
-    claims.count("What lies farthest from a concept suppresses its voxels", int((worst > 0.5).sum()),
+    claims.count("What lies farthest from a concept suppresses its voxels",
+                 int((worst > 0.5).sum()),
                  len(worst), "above", 0.5, of="concepts in which over half of the voxels respond "
                  "below baseline to the farthest images (one-sided t, p < .05 after Holm)", **new)
 claims.claim("There are antipodal pairs of concepts", **new,
              run=f"{len(pairs)} pairs", rule="one or more pairs of centroids with a cosine "
-                                            "below -.5", holds=len(pairs) > 0)
+             "below -.5", holds=len(pairs) > 0)
 
 # %%
 against = {"source": "beyond the paper: known truth", "paper": "–", "rests_on": rests_on}
@@ -346,11 +353,12 @@ lonely = private[private["label"] >= 0].groupby("label").size()
 of_cluster = {label: int(found.counts()[label].sum()) for label in lonely.index}
 shares = {f"concept {label}": tuple(value - 0.5 for value in (
     k / of_cluster[label], *proportion_interval(k, of_cluster[label])))
-    for label, k in lonely.items()}
+          for label, k in lonely.items()}
 print(f"{lonely.sum()} of {len(private)} voxels that one participant alone has lie in a concept")
 claims.intervals("What one participant alone has is not called shared",
                  shares or ({"no concept": (-0.5,) * 3} if known else {}), "below 0",
-                 of="its share of every concept that holds some of it, minus half, exact", **against)
+                 of="its share of every concept that holds some of it, minus half, exact",
+                 **against)
 claims.claim("Responses against baseline tell suppressed voxels from those that respond less",
              **against, run=f"area under the ROC curve {grade:.2f}, {len(kinds)} voxels"
              if known else "no known truth",
@@ -374,9 +382,10 @@ print(claims.verdicts())
 #
 # "Shared" survives the two nulls at the radius that the rule chooses, and neither a little further:
 # there the turned weights and decoders that were trained nothing have clusters as well. The number
-# of concepts depends on the radius, since the merge tree has few long lives. Most concepts are found
-# without any one participant, and what the others share says what that person's voxels respond to
-# in images that no decoder saw; but half of the images find fewer than half of them again.
+# of concepts depends on the radius, since the merge tree has few long lives. Most concepts are
+# found without any one participant, and what the others share says what that person's voxels
+# respond to in images that no decoder saw; but half of the images find fewer than half of them
+# again.
 #
 # Against the truth the image is sober. Voxels that are in a concept are sorted almost perfectly,
 # but few of the planted voxels are in any: weights of single voxels are too noisy, and CLIP's space
@@ -420,7 +429,8 @@ your_answer = None    # concepts with half of the voxels, at the chosen eps
 if your_answer is None:
     print("Hint: `study.clustered({name: values[::2] for name, values in points.items()})`.")
 else:
-    expected = study.cluster_points({name: one[::2] for name, one in points.items()})[place].n_clusters
+    expected = study.cluster_points({name: one[::2]
+                                     for name, one in points.items()})[place].n_clusters
     print("Right." if your_answer == expected else "Not yet: the same eps, every second row.")
 
 # %% tags=["solution"]

@@ -19,8 +19,8 @@
 # - why networks, and not units, are the sample.
 
 # %% tags=["parameters"]
-profile = "demo"    # demo, mini, paper, or the path of your own TOML file
-shown_fdr_alpha = 0.05   # false discovery rate of panels A and the claims (Lu & Wang's is unknown)
+profile = "demo"          # demo, mini, paper, or the path of your own TOML file
+shown_fdr_alpha = 0.05    # false discovery rate of panels A and the claims (Lu & Wang's is unknown)
 
 # %%
 import numpy as np
@@ -55,7 +55,7 @@ print(laboratory.provenance.line)
 study = MatchedModelsStudy.from_profile(laboratory.profile, laboratory.images, laboratory.network)
 spec, images = study.spec, study.images
 print(f"{len(images)} images:", {name: images.domains.count(name)
-                                     for name in images.domain_names})
+                                 for name in images.domain_names})
 
 # %% [markdown]
 # ## 2 · The networks
@@ -87,7 +87,8 @@ pd.DataFrame({"objective": {condition: one.objective for condition, one in entri
 proportions = study.proportions()
 total = statistics.sum_over_domains(proportions)
 at_fdr_alpha = total[total["fdr_alpha"] == shown_fdr_alpha]
-(100 * at_fdr_alpha.pivot_table(index="condition", columns="layer", values="proportion")).reindex(conditions).round(2)
+(100 * at_fdr_alpha.pivot_table(index="condition", columns="layer",
+                                values="proportion")).reindex(conditions).round(2)
 
 # %%
 by_domain = proportions[proportions["fdr_alpha"] == shown_fdr_alpha]
@@ -139,53 +140,64 @@ print(f"{spec.n_units} units of each domain and stage")
 # where the profile names one, has other exemplars in another style.
 
 # %%
-(100 * total.pivot_table(index="condition", columns="fdr_alpha", values="proportion")).reindex(conditions).round(2)
+(100 * total.pivot_table(index="condition", columns="fdr_alpha",
+                         values="proportion")).reindex(conditions).round(2)
 
 # %%
 if not spec.second_localizer:
     print("this profile names no second localizer")
     second_localizer_proportion = pd.Series(dtype=float)
 else:
-    second_study = MatchedModelsStudy.from_profile(laboratory.profile, laboratory.images, laboratory.network,
-                            second_localizer=True)
+    second_study = MatchedModelsStudy.from_profile(laboratory.profile, laboratory.images,
+                                                   laboratory.network,
+                                                   second_localizer=True)
     other = statistics.sum_over_domains(second_study.proportions())
-    second_localizer_proportion = statistics.mean_per_network(other[other["fdr_alpha"] == shown_fdr_alpha], "proportion")
-    print((100 * second_localizer_proportion.groupby("condition", sort=False).mean()).round(2).to_string())
+    second_localizer_proportion = statistics.mean_per_network(
+        other[other["fdr_alpha"] == shown_fdr_alpha], "proportion")
+    print((100 * second_localizer_proportion.groupby("condition",
+                                                     sort=False).mean()).round(2).to_string())
 
 # %% [markdown]
 # ## 7 · Networks as the sample
 #
 # One number per network, the mean over stages (and domains). Networks of one seed began with the
 # same weights and saw the same images, so kinds are compared seed by seed: captions minus labels,
-# text-embedding targets minus labels, and captions minus shuffled captions. How sharp units are is compared
-# in those stages and domains where both kinds have some. Where there is one network of each kind,
-# as in the published pair, images can be resampled, but a difference between two networks is then
-# still a difference between *two networks*.
+# text-embedding targets minus labels, and captions minus shuffled captions. How sharp units are is
+# compared in those stages and domains where both kinds have some. Where there is one network of
+# each kind, as in the published pair, images can be resampled, but a difference between two
+# networks is then still a difference between *two networks*.
 
 # %%
 pairs = statistics.condition_pairs(spec)
-values = {"proportion": statistics.mean_per_network(at_fdr_alpha, "proportion"), "proportion, second localizer": second_localizer_proportion}
-differences = {comparison: {name: statistics.paired_differences(one, *pair) for name, one in values.items() if len(one)}
-        for comparison, pair in pairs.items()}
+values = {"proportion": statistics.mean_per_network(at_fdr_alpha, "proportion"),
+          "proportion, second localizer": second_localizer_proportion}
+differences = {comparison: {name: statistics.paired_differences(one, *pair)
+                            for name, one in values.items() if len(one)}
+               for comparison, pair in pairs.items()}
 for subset, table in (("", tuning_strengths), (", equal n", equal_n_strengths)):
     for measure in statistics.TUNING_MEASURES:
         its = table[table["measure"] == measure]
         for comparison, pair in pairs.items():
-            differences[comparison][measure + subset] = statistics.paired_differences_by_layer(its, *pair)
-pd.DataFrame({comparison: {measure: difference.mean() if len(difference) else np.nan for measure, difference in its.items()}
+            differences[comparison][measure
+                                    + subset] = statistics.paired_differences_by_layer(its, *pair)
+pd.DataFrame({comparison: {measure: difference.mean() if len(difference) else np.nan
+                           for measure, difference in its.items()}
               for comparison, its in differences.items()}).round(4)
 
 # %%
-bootstrap_d_prime = study.bootstrap_strengths().pivot(index="draw", columns=["condition", "seed"], values="d'")
+bootstrap_d_prime = study.bootstrap_strengths().pivot(index="draw", columns=["condition", "seed"],
+                                                      values="d'")
 print("d' of selective units, one network a row: as measured, and 95 % over resampled images")
 pd.DataFrame({"d'": bootstrap_d_prime.loc[-1], "low": bootstrap_d_prime.loc[0:].quantile(0.025),
               "high": bootstrap_d_prime.loc[0:].quantile(0.975)}).dropna().round(3)
 
 # %%
-published_pair_difference = (bootstrap_d_prime[spec.language, 0] - bootstrap_d_prime[spec.vision, 0] if spec.language
-            else pd.Series(np.nan, bootstrap_d_prime.index))
+published_pair_difference = (bootstrap_d_prime[spec.language, 0]
+                             - bootstrap_d_prime[spec.vision, 0] if spec.language
+                             else pd.Series(np.nan, bootstrap_d_prime.index))
 low, high = published_pair_difference.loc[0:].quantile([0.025, 0.975])
-print(f"first of each, {statistics.format_difference(pairs['language'])}: d' {published_pair_difference.loc[-1]:+.3f} "
+print(
+    f"first of each, {statistics.format_difference(pairs['language'])}: d' {published_pair_difference.loc[-1]:+.3f} "
       f"[{low:.3f}, {high:.3f}]")
 
 # %% [markdown]
@@ -198,7 +210,7 @@ grid = figure.add_gridspec(3, 1, height_ratios=[1, 1, 1.15], hspace=0.62, left=0
 top = grid[0].subgridspec(1, 4, wspace=0.35).subplots()
 for panel, domain in zip(top, CORE):
     plots.condition_lines(panel, by_domain[by_domain["domain"] == domain], "proportion", conditions,
-                              layers)
+                          layers)
     panel.set_title(style.display_name(domain))
     style.percent_axis(panel.yaxis)
 top[0].set_ylabel("selective units")
@@ -208,8 +220,9 @@ plots.condition_legend(figure, conditions)
 # %%
 middle = grid[1].subgridspec(1, 4, wspace=0.35).subplots()
 for panel, measure in zip(middle, statistics.TUNING_MEASURES):
-    plots.condition_lines(panel, equal_n_strengths[equal_n_strengths["measure"] == measure], "value", conditions,
-                              layers)
+    plots.condition_lines(panel, equal_n_strengths[equal_n_strengths["measure"] == measure],
+                          "value", conditions,
+                          layers)
     panel.set_title(f"{measure}, {spec.n_units} units")
 style.panel_letter(middle[0], "B", x=-0.3)
 
@@ -220,11 +233,13 @@ bottom[0].set(ylabel="selective units", title="by threshold")
 bottom[0].set_yscale("symlog", linthresh=1e-3)
 bottom[0].set_ylim(bottom=0)
 style.panel_letter(bottom[0], "C", x=-0.2)
-plots.difference_dots(bottom[1], {comparison: its["proportion"] for comparison, its in differences.items()})
+plots.difference_dots(bottom[1],
+                      {comparison: its["proportion"] for comparison, its in differences.items()})
 bottom[1].set(title="more units", xlabel="difference in proportion")
 style.panel_letter(bottom[1], "D", x=-0.5)
 plots.difference_dots(bottom[2], {f"{comparison}{subset}": its[f"d'{subset}"] for subset in
-                                           ("", ", equal n") for comparison, its in differences.items()})
+                                  ("", ", equal n")
+                                  for comparison, its in differences.items()})
 bottom[2].set(title="tuning strength", xlabel="difference in d'")
 style.panel_letter(bottom[2], "E", x=-0.6)
 
@@ -243,9 +258,9 @@ figure
 # choose them, mean over the four domains. **C** Share summed over domains, mean over stages, at
 # other false discovery rates (linear below 0.1 %). **D, E** Differences between kinds, mean over
 # stages and domains: dots are seeds, bars 95 % intervals of their mean (*t*); "language": captions
-# minus labels, "text-embedding targets": text-embedding targets minus labels, "captions − shuffled captions": captions minus shuffled
-# captions. Empty where the profile has no such networks. The stamp says whether the data are REAL
-# or SYNTHETIC.
+# minus labels, "text-embedding targets": text-embedding targets minus labels, "captions − shuffled
+# captions": captions minus shuffled captions. Empty where the profile has no such networks. The
+# stamp says whether the data are REAL or SYNTHETIC.
 
 # %% [markdown]
 # ## 9 · Claims
@@ -256,10 +271,12 @@ figure
 over_seeds = {"sample": "seeds"}
 pair_names = {comparison: statistics.format_difference(pair) for comparison, pair in pairs.items()}
 for condition in (spec.vision, spec.language, spec.shuffled):
-    its = statistics.mean_per_network(at_fdr_alpha[at_fdr_alpha["layer"] == layers[-1]], "proportion") - \
+    its = statistics.mean_per_network(at_fdr_alpha[at_fdr_alpha["layer"] == layers[-1]],
+                                      "proportion") - \
         statistics.mean_per_network(at_fdr_alpha[at_fdr_alpha["layer"] == layers[0]], "proportion")
     rise, control = its[condition].to_numpy() if condition else [], condition == spec.shuffled
-    claims.interval(f"Selective units {'do not ' * control}grow with depth ({condition or 'none here'})",
+    claims.interval(
+        f"Selective units {'do not ' * control}grow with depth ({condition or 'none here'})",
                     rise, "around 0" if control else "above 0", **over_seeds,
                     of="share in the last stage minus the first" + control * (
                         "; one unit in a hundred would be a difference of interest"),
@@ -269,10 +286,13 @@ for condition in (spec.vision, spec.language, spec.shuffled):
 
 # %%
 for comparison in pair_names:
-    claims.interval(f"More units are selective: {pair_names[comparison]}", differences[comparison].get("proportion", []),
+    claims.interval(f"More units are selective: {pair_names[comparison]}",
+                    differences[comparison].get("proportion", []),
                     "above 0", of="share, mean over stages", **over_seeds,
-                    source="abstracts" if comparison != "captions − shuffled captions" else "beyond the paper: control",
-                    paper="more with language" if comparison != "captions − shuffled captions" else "not tested")
+                    source="abstracts" if comparison != "captions − shuffled captions"
+                    else "beyond the paper: control",
+                    paper="more with language" if comparison != "captions − shuffled captions"
+                    else "not tested")
 
 # %%
 for measure in statistics.TUNING_MEASURES:
@@ -282,42 +302,47 @@ for measure in statistics.TUNING_MEASURES:
                     source="abstracts; measure unknown", paper="less")
 for comparison in ("language", "captions − shuffled captions"):
     for measure in ("CSI", "d'", "activation"):
-        claims.interval(f"Equal numbers of units are less sharply tuned: {measure}, {pair_names[comparison]}",
+        claims.interval(
+            f"Equal numbers of units are less sharply tuned: {measure}, {pair_names[comparison]}",
                         differences[comparison][f"{measure}, equal n"], "below 0", **over_seeds,
                         of="held-out images, best units of each stage and domain",
                         source="beyond the paper", paper="not tested")
 
 # %%
-difference_by_alpha = {fdr_alpha: statistics.paired_differences(statistics.mean_per_network(total[total["fdr_alpha"] == fdr_alpha], "proportion"),
-                                spec.language, spec.vision) for fdr_alpha in sorted(set(total["fdr_alpha"]))}
+difference_by_alpha = {fdr_alpha: statistics.paired_differences(
+    statistics.mean_per_network(total[total["fdr_alpha"] == fdr_alpha], "proportion"),
+                                spec.language, spec.vision)
+                       for fdr_alpha in sorted(set(total["fdr_alpha"]))}
 difference = differences["language"].get("proportion", np.array([]))
 sign = np.sign(difference.mean()) if len(difference) else np.nan
 claims.intervals("The answer does not depend on the threshold",
-                 {f"{fdr_alpha:g}": mean_interval(sign * one) for fdr_alpha, one in difference_by_alpha.items()}, "above 0",
+                 {f"{fdr_alpha:g}": mean_interval(sign * one)
+                  for fdr_alpha, one in difference_by_alpha.items()}, "above 0",
                  of=f"share, {pair_names['language']}, in the direction found at {shown_fdr_alpha:g}, at all "
-                    "false discovery rates", n="over seeds", source="beyond the paper",
+                 "false discovery rates", n="over seeds", source="beyond the paper",
                  paper="not tested")
 second = differences["language"].get("proportion, second localizer", np.array([]))
 claims.interval("The answer does not depend on the images", sign * second, "above 0", **over_seeds,
                 of=f"share, {pair_names['language']}, on the second localizer, in the direction found on "
-                   "the first", source="beyond the paper", paper="not tested")
+                "the first", source="beyond the paper", paper="not tested")
 
 # %%
 claims.interval("Untrained networks have fewer such units",
-                statistics.paired_differences(values["proportion"], spec.untrained, spec.vision), "below 0", **over_seeds,
+                statistics.paired_differences(values["proportion"], spec.untrained, spec.vision),
+                "below 0", **over_seeds,
                 of=f"share, untrained minus {spec.vision}", source="future work named in v1",
                 paper="not tested")
 single = (networks["condition"] == spec.language).sum() == 1
 claims.judge("In the published pair, units are less sharply tuned with language",
-             *(published_pair_difference.loc[-1], low, high) if single else (np.nan,) * 3, "below 0",
-             of="difference in held-out d', over resampled images", source="abstracts",
+             *(published_pair_difference.loc[-1], low, high) if single else (np.nan,) * 3,
+             "below 0", of="difference in held-out d', over resampled images", source="abstracts",
              paper="less", rests_on="one training of each network")
 
 # %%
 for condition in conditions:
     claims.number(f"share, mean over stages, {condition}",
                   round_numbers({"mean": values["proportion"][condition].mean(),
-                           "networks": len(values["proportion"][condition])}))
+                                 "networks": len(values["proportion"][condition])}))
 path = claims.save()
 print(claims.text())
 
@@ -357,7 +382,7 @@ print(claims.verdicts())
 # %% [markdown]
 # ## 11 · Exercises
 #
-# **Read.** For which domain do most units of the last stage answer in networks that were told
+# **Read.** For which domain do most units of the last stage answer in networks trained with
 # captions?
 
 # %%
@@ -379,7 +404,7 @@ print(its.groupby("domain")["proportion"].mean().idxmax())
 #
 # **Extend.** *Lesions.* Silence the face-selective units of the stage before the last, and ask a
 # linear reader of the last stage, trained on the intact network, for the sets of the held-out
-# images. Do networks that were told captions lose their faces as those that were told labels do?
+# images. Do networks trained with captions lose faces as those trained with labels do?
 
 # %%
 your_losses = None    # {kind: (loss for faces, mean loss for the other intact sets)}
@@ -387,7 +412,7 @@ your_losses = None    # {kind: (loss for faces, mean loss for the other intact s
 if your_losses is None:
     print("Hint: `lesioned(model, layers, Lesion(name, masks))`, then `collect` as usual.")
 else:
-    print("Compare with the solution: losses are fractions of images no longer told.")
+    print("Compare with the solution: losses are fractions of images no longer recognised.")
 
 
 # %% tags=["solution"]
@@ -399,16 +424,19 @@ def losses(name: str, domain: str) -> tuple[float, float]:
         with apply_lesion(network.model, network.layers, Lesion(domain, masks)):
             batches = images.batches(rows, network.preprocessing)
             features[state] = extract_activations(network.model, {end: end}, batches,
-                                  read=channel_means)[end].numpy()
+                                                  read=channel_means)[end].numpy()
     train, sets = images.halves == 0, np.array(images.domains)
-    correct = {state: predict_linear_probe(features["intact"][train], sets[train], x[~train]) == sets[~train]
-             for state, x in features.items()}
+    correct = {state: predict_linear_probe(features["intact"][train], sets[train],
+                                           x[~train]) == sets[~train]
+               for state, x in features.items()}
     accuracy_drop = correct["intact"].astype(float) - correct["lesioned"]
-    return accuracy_drop[sets[~train] == domain].mean(), accuracy_drop[~np.isin(sets[~train], [domain])].mean()
+    return accuracy_drop[sets[~train] == domain].mean(), accuracy_drop[~np.isin(sets[~train],
+                                                                                [domain])].mean()
 
 
 # %% tags=["solution"]
-for condition in [condition for condition in (spec.vision, spec.language, spec.shuffled) if condition]:
+for condition in [condition for condition in (spec.vision, spec.language,
+                                              spec.shuffled) if condition]:
     first = networks.loc[networks["condition"] == condition, "network"].iloc[0]  # of its seeds
     own, others = losses(first, "faces")
     print(f"{condition}: faces {own:.1%} lost, other sets {others:.1%}")

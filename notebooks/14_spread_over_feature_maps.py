@@ -10,8 +10,8 @@
 # **Goal.** With language, selective units were reported to lie *more evenly* over feature maps
 # (first version of the paper), to be *less localised* in space (second version), and layers to
 # agree more about which images are alike (first version only). How each was measured is unknown,
-# and each depends on how many units there are: few units look uneven by chance. So we measure several
-# ways, each beside the same number of units drawn anew.
+# and each depends on how many units there are: few units look uneven by chance. So we measure
+# several ways, each beside the same number of units drawn anew.
 #
 # **You will learn**
 # - what entropy, Gini's coefficient and Moran's I tell, and what they tell about units at random;
@@ -19,9 +19,9 @@
 # - how to say how sure a layer × layer matrix is: resample images, then compare networks.
 
 # %% tags=["parameters"]
-profile = "demo"    # demo, mini, paper, or the path of your own TOML file
+profile = "demo"        # demo, mini, paper, or the path of your own TOML file
 map_domain = "faces"    # whose units panel D maps
-min_units = 10         # units that a domain needs in a stage to be measured
+min_units = 10          # units that a domain needs in a stage to be measured
 
 # %%
 import numpy as np
@@ -51,11 +51,13 @@ print(laboratory.provenance.line)
 
 # %%
 rng = np.random.default_rng(laboratory.profile.seed)
-ground_truth_masks = {name: np.zeros((128, 5, 5), bool) for name in ("at random", "ten maps", "one corner")}
+ground_truth_masks = {name: np.zeros((128, 5, 5), bool) for name in ("at random", "ten maps",
+                                                                     "one corner")}
 ground_truth_masks["at random"].reshape(-1)[rng.choice(3200, 60, replace=False)] = True
 ground_truth_masks["ten maps"][:10].reshape(-1)[rng.choice(250, 60, replace=False)] = True
 ground_truth_masks["one corner"][rng.choice(128, 15, replace=False), :2, :2] = True
-example = {name: unit_distribution.spread(mask, seed=0) for name, mask in ground_truth_masks.items()}
+example = {name: unit_distribution.spread(mask,
+                                          seed=0) for name, mask in ground_truth_masks.items()}
 pd.DataFrame({name: {measure: one.corrected for measure, one in its.items()}
               for name, its in example.items()}).round(2)
 
@@ -75,7 +77,8 @@ counted = measurable[measurable["measure"] == "Moran's I"].groupby("condition", 
 print("stages x domains x networks that can be measured:", counted.reindex(conditions).to_dict())
 
 # %%
-print("corrected: 1 is chance for entropies, fraction of maps with any and distance; 0 for the others")
+print(
+    "corrected: 1 is chance for entropies, fraction of maps with any and distance; 0 for the others")
 (measurable.pivot_table(index="condition", columns="measure", values="corrected")
  .reindex(index=conditions, columns=list(unit_distribution.MEASURES))).round(2)
 
@@ -86,14 +89,14 @@ print("corrected: 1 is chance for entropies, fraction of maps with any and dista
 
 # %%
 outside_null = measurable.assign(outside_null=(measurable["observed"] < measurable["null_low"])
-                          | (measurable["observed"] > measurable["null_high"]))
+                                 | (measurable["observed"] > measurable["null_high"]))
 (outside_null.pivot_table(index="condition", columns="measure", values="outside_null")
  .reindex(index=conditions, columns=list(unit_distribution.MEASURES))).round(2)
 
 # %% [markdown]
 # ## 4 · Do layers agree?
 #
-# For the selective units of each stage (chosen on one half of the images, at most `n_kept` of a
+# For the selective units of each stage (chosen on one half of the images, at most `max_units` of a
 # domain), which intact images of the other half are alike? Dissimilarity is 1 − *r* of their
 # patterns; two stages are compared by Spearman's *r* of all dissimilarities. The mean over pairs of
 # stages is a network's consistency; resampled images say how sure it is.
@@ -101,8 +104,10 @@ outside_null = measurable.assign(outside_null=(measurable["observed"] < measurab
 # %%
 layer_consistencies = study.layer_consistencies()
 mean_consistency = layer_consistencies[layer_consistencies["layer"] == "all"]
-matrices = {condition: mean_consistency_matrix(layer_consistencies, condition, layers) for condition in conditions}
-consistency_by_condition = mean_consistency.groupby("condition", sort=False)[["r", "low", "high"]].mean().reindex(conditions)
+matrices = {condition: mean_consistency_matrix(layer_consistencies, condition,
+                                               layers) for condition in conditions}
+consistency_by_condition = mean_consistency.groupby("condition", sort=False)[
+    ["r", "low", "high"]].mean().reindex(conditions)
 print("consistency, mean over networks; interval over resampled images, of one network")
 consistency_by_condition.round(3)
 
@@ -114,15 +119,20 @@ consistency_by_condition.round(3)
 
 # %%
 pairs = statistics.condition_pairs(spec)
-differences = {comparison: {measure: statistics.paired_differences_by_layer(measurable[measurable["measure"] == measure], *pair,
-                                               value="corrected") for measure in unit_distribution.MEASURES}
-        for comparison, pair in pairs.items()}
+differences = {comparison: {measure: statistics.paired_differences_by_layer(
+    measurable[measurable["measure"] == measure], *pair,
+                                               value="corrected")
+                            for measure in unit_distribution.MEASURES}
+               for comparison, pair in pairs.items()}
 consistent = mean_consistency.set_index(["condition", "seed"])["r"].dropna()
 for comparison, pair in pairs.items():
     differences[comparison]["consistency"] = statistics.paired_differences(consistent, *pair)
 
 # %%
-pd.DataFrame({comparison: {measure: f"{one.mean():+.3f} [{confidence_interval(one)[0]:.3f}, {confidence_interval(one)[1]:.3f}]"
+pd.DataFrame(
+    {
+        comparison: {
+            measure: f"{one.mean():+.3f} [{confidence_interval(one)[0]:.3f}, {confidence_interval(one)[1]:.3f}]"
                     if len(one) else "" for measure, one in its.items()}
               for comparison, its in differences.items()})
 
@@ -138,15 +148,18 @@ top = grid[0].subgridspec(1, 4, wspace=0.4).subplots()
 for panel, measure in zip(top, plotted_measures):
     its = measurable[measurable["measure"] == measure]
     plots.condition_lines(panel, its, "corrected", conditions, layers)
-    panel.axhline(1 if measure in unit_distribution.RATIOS else 0, color="k", linestyle=":", linewidth=0.7)
+    panel.axhline(1 if measure in unit_distribution.RATIOS else 0, color="k", linestyle=":",
+                  linewidth=0.7)
     panel.set_title(measure)
 top[0].set_ylabel("corrected")
 style.panel_letter(top[0], "A", x=-0.35)
 
 # %%
 plots.condition_legend(figure, conditions)
-shown_conditions = [condition for condition in conditions if np.isfinite(matrices[condition]).sum() > len(layers)]
-middle = grid[1].subgridspec(1, max(len(shown_conditions), 1), wspace=0.25).subplots(squeeze=False)[0]
+shown_conditions = [condition for condition in conditions
+                    if np.isfinite(matrices[condition]).sum() > len(layers)]
+middle = grid[1].subgridspec(1, max(len(shown_conditions), 1),
+                             wspace=0.25).subplots(squeeze=False)[0]
 for panel, condition in zip(middle, shown_conditions):
     plots.layer_consistency_matrix(panel, matrices[condition], layers)
     panel.set_title(condition)
@@ -168,7 +181,8 @@ maps = grid[2].subgridspec(1, len(layers), wspace=0.1).subplots(squeeze=False)[0
 shown_condition = spec.language or spec.vision
 first = next(name for condition, _, name in study.iter_networks() if condition == shown_condition)
 for panel, (layer, block) in zip(maps, study.blocks(first).items()):
-    counts = unit_distribution.count_per_position(block.to_feature_maps(block.selective_mask(map_domain)))
+    counts = unit_distribution.count_per_position(
+        block.to_feature_maps(block.selective_mask(map_domain)))
     panel.imshow(counts, cmap="magma", interpolation="nearest", vmin=0)
     panel.set(xticks=[], yticks=[], title=f"{layer}: {int(counts.sum())} units")
 style.panel_letter(maps[0], "C", x=-0.35)
@@ -202,7 +216,7 @@ for measure, words in (("Gini over maps", "Selective units sit in few feature ma
     above = int((its["observed"] > its["null_high"]).sum())
     claims.count(f"{words}, more than chance would have it", above, len(its), "above", 0.5,
                  of=f"stages, domains and networks ({spec.vision}) with {measure} above 97.5 % of "
-                    "units drawn anew", source="implied by the abstracts", paper="not told")
+                 "units drawn anew", source="implied by the abstracts", paper="not told")
 
 # %%
 over_seeds = {"sample": "seeds"}
@@ -221,7 +235,8 @@ for measure, (direction, words, source) in expected.items():
 
 # %%
 single = sum(condition == spec.language for condition, *_ in study.iter_networks()) == 1
-rows = mean_consistency.set_index("condition").reindex([spec.language, spec.vision]) if single else None
+rows = mean_consistency.set_index("condition").reindex([spec.language,
+                                                        spec.vision]) if single else None
 ends = rows[["r", "low", "high"]].to_numpy(float) if single else np.full((2, 3), np.nan)
 claims.judge("In the published pair, layers agree more with language", ends[0, 0] - ends[1, 0],
              ends[0, 1] - ends[1, 2], ends[0, 2] - ends[1, 1], "above 0", source="first abstract",
@@ -230,7 +245,8 @@ claims.judge("In the published pair, layers agree more with language", ends[0, 0
 
 # %%
 for condition in conditions:
-    claims.number(f"consistency, {condition}", round_numbers({"mean": consistency_by_condition.loc[condition, "r"]}))
+    claims.number(f"consistency, {condition}",
+                  round_numbers({"mean": consistency_by_condition.loc[condition, "r"]}))
 path = claims.save()
 print(claims.text())
 
@@ -244,8 +260,9 @@ print(claims.verdicts())
 # In the demo, selective units are far from evenly spread in every network that has any: they sit in
 # few feature maps, and side by side within these, in the part of the image where things stand. No
 # measure says that language, held against labels, changes this in the direction of the paper. With
-# text-embedding targets, units even sit in *fewer* maps than with labels, in every seed. Held against other
-# images' captions, units lie farther apart; but these have units in the first stage alone.
+# text-embedding targets, units even sit in *fewer* maps than with labels, in every seed. Held
+# against other images' captions, units lie farther apart; but these have units in the first stage
+# alone.
 #
 # The raw values would have told another story: kinds differ in their number of units, and raw
 # entropy rises with that number (exercise *Extend*). Whether the paper corrected for it is unknown.
@@ -291,7 +308,8 @@ your_difference = None    # mean raw entropy of 200 units minus that of 20, over
 if your_difference is None:
     print("Hint: draw masks as in section 1; spread.MEASURES['entropy over maps'](mask).")
 else:
-    expected = np.diff([unit_distribution.spread(mask, seed=0)["entropy over maps"].null_mean for mask in (
+    expected = np.diff([unit_distribution.spread(mask, seed=0)["entropy over maps"].null_mean
+                        for mask in (
         np.arange(3200).reshape(128, 5, 5) < 20, np.arange(3200).reshape(128, 5, 5) < 200)])[0]
     print("Right." if abs(your_difference - expected) < 0.02 else "Not yet: average many draws.")
 

@@ -17,7 +17,7 @@
 # **You will learn**
 # - how to put moments of training on one axis, and what the first moment is a control for;
 # - why a share that passes a test rises late, when what it tests rises early;
-# - how likeness to a brain is compared with the likeness of one brain to others.
+# - how similarity to a brain is compared with the similarity of one brain to others.
 
 # %% tags=["parameters"]
 profile = "demo"    # demo, mini, paper, or the path of your own TOML file
@@ -58,28 +58,32 @@ record = study.training_record(categories, regions)
 steps_by_condition = record.groupby("condition", sort=False)["step"].unique().map(list)
 conditions = [condition for condition in spec.conditions if condition in steps_by_condition.index]
 pd.DataFrame({"networks": record.groupby("condition", sort=False)["seed"].nunique(),
-              "checkpoints": steps_by_condition.map(len), "last step": steps_by_condition.map(max)}).reindex(conditions)
+              "checkpoints": steps_by_condition.map(len),
+              "last step": steps_by_condition.map(max)}).reindex(conditions)
 
 # %% [markdown]
 # ## 2 · Before the first step, and after the last
 #
-# Step 0 is the **untrained floor** of every measure. *Recall* is the fraction of images whose folder
-# (adult or child, house or corridor …) a linear reader tells, trained on the other half. The region
-# of each domain is the one that the profile names; *early* is a region that prefers none.
+# Step 0 is the **untrained floor** of every measure. *Recall* is the fraction of images whose
+# folder (adult or child, house or corridor …) a linear reader tells, trained on the other half. The
+# region of each domain is the one that the profile names; *early* is a region that prefers none.
 
 # %%
 at_layer = record[record["layer"] == layer]
 ends = at_layer.groupby(["condition", "seed"])["step"].transform("max")
-untrained_rows, last_checkpoint = at_layer[at_layer["step"] == 0], at_layer[(at_layer["step"] == ends) & (ends > 0)]
-table = pd.concat({"untrained": untrained_rows.groupby("domain")[list(training_dynamics.MEASURES)].mean(),
-                   **{condition: its.groupby("domain")[list(training_dynamics.MEASURES)].mean()
-                      for condition, its in last_checkpoint.groupby("condition", sort=False)}})
+untrained_rows, last_checkpoint = at_layer[at_layer["step"] == 0], at_layer[(
+    at_layer["step"] == ends) & (ends > 0)]
+table = pd.concat(
+    {"untrained": untrained_rows.groupby("domain")[list(training_dynamics.MEASURES)].mean(),
+     **{condition: its.groupby("domain")[list(training_dynamics.MEASURES)].mean()
+        for condition, its in last_checkpoint.groupby("condition", sort=False)}})
 table.swaplevel().reindex([*CORE, training_dynamics.EARLY], level=0).round(3)
 
 # %%
-noise_ceilings = {domain: regions.noise_ceiling(domain) for domain in regions.rdms} if regions else {}
+noise_ceilings = {domain: regions.noise_ceiling(domain)
+                  for domain in regions.rdms} if regions else {}
 chance = training_dynamics.chance_recall(categories)
-print(f"chance of recall {chance:.2f};", "one participant's likeness to the others:",
+print(f"chance of recall {chance:.2f};", "one participant's similarity to the others:",
       {domain: round(value, 2) for domain, value in noise_ceilings.items()} or "no regions here")
 
 # %% [markdown]
@@ -91,12 +95,14 @@ print(f"chance of recall {chance:.2f};", "one participant's likeness to the othe
 
 # %%
 rows = []
-for (condition, seed, domain), its in at_layer[at_layer["domain"] != training_dynamics.EARLY].groupby(
+for (condition, seed, domain), its in at_layer[
+    at_layer["domain"] != training_dynamics.EARLY].groupby(
         ["condition", "seed", "domain"], sort=False):
     its = its.sort_values("step")
     rows += [{"condition": condition, "seed": seed, "domain": domain, "measure": measure,
               "half_step": training_dynamics.half_maximum_step(its["step"], its[measure])}
-             for measure in training_dynamics.MEASURES if len(its) > 2 and its[measure].notna().all()]
+             for measure in training_dynamics.MEASURES if len(its) > 2
+             and its[measure].notna().all()]
 half_steps = pd.DataFrame(rows, columns=["condition", "seed", "domain", "measure", "half_step"])
 half_steps.pivot_table(index="condition", columns="measure", values="half_step").round(0)
 
@@ -109,7 +115,7 @@ half_steps.pivot_table(index="condition", columns="measure", values="half_step")
 # %%
 after_training_start = at_layer[(at_layer["step"] > 0) & at_layer["domain"].isin(CORE)]
 correlations = {domain: its[["proportion", "recall", "similarity"]].corr(method="spearman")
-            for domain, its in after_training_start.groupby("domain", sort=False)}
+                for domain, its in after_training_start.groupby("domain", sort=False)}
 pd.DataFrame({domain: {"share and recall": r.loc["proportion", "recall"],
                        "share and similarity": r.loc["proportion", "similarity"],
                        "recall and similarity": r.loc["recall", "similarity"]}
@@ -120,7 +126,8 @@ pd.DataFrame({domain: {"share and recall": r.loc["proportion", "recall"],
 
 # %%
 figure = style.new_figure(8.2)
-names = {"proportion": "selective units", "d_prime": f"d' of the {spec.n_units} most selective units",
+names = {"proportion": "selective units",
+         "d_prime": f"d' of the {spec.n_units} most selective units",
          "recall": "recall of categories", "similarity": "similarity to the region (ρ)"}
 panels = figure.add_gridspec(4, len(conditions), hspace=0.28, wspace=0.12, left=0.09, right=0.985,
                              top=0.92, bottom=0.06).subplots(sharex=True, sharey="row",
@@ -128,7 +135,7 @@ panels = figure.add_gridspec(4, len(conditions), hspace=0.28, wspace=0.12, left=
 for column, condition in zip(panels.T, conditions):
     for panel, measure in zip(column, names):
         plots.training_curves(panel, at_layer[at_layer["condition"] == condition], measure,
-                                    (*CORE, training_dynamics.EARLY))
+                              (*CORE, training_dynamics.EARLY))
     column[0].set_title(condition)
     column[-1].set_xlabel("step + 1")
 for letter, row, words in zip("ABCD", panels, names.values()):
@@ -152,14 +159,14 @@ style.save_figure(figure, laboratory.provenance, {"A": record})
 figure
 
 # %% [markdown]
-# **Figure 15.** The stage that the parameters name, by training step. **A** Fraction of its units that
-# prefer a domain to every other set. **B** Held-out d′ of the sharpest units, as many of each
-# domain. **C** Recall of kinds within a domain by a linear reader, held-out images. **D**
-# Spearman correlation between the dissimilarities of the stage (feature maps averaged over space)
-# and of one participant's region, averaged over participants; grey: an early region; ticks at the
-# right edge: the noise ceiling (lower bound), one participant against the mean of the others.
-# Thick lines: means over networks, thin lines: networks; dotted: mean of all untrained networks.
-# The stamp says whether the data are REAL or SYNTHETIC.
+# **Figure 15.** The stage that the parameters name, by training step. **A** Fraction of its units
+# that prefer a domain to every other set. **B** Held-out d′ of the sharpest units, as many of each
+# domain. **C** Recall of kinds within a domain by a linear reader, held-out images. **D** Spearman
+# correlation between the dissimilarities of the stage (feature maps averaged over space) and of one
+# participant's region, averaged over participants; grey: an early region; ticks at the right edge:
+# the noise ceiling (lower bound), one participant against the mean of the others. Thick lines:
+# means over networks, thin lines: networks; dotted: mean of all untrained networks. The stamp says
+# whether the data are REAL or SYNTHETIC.
 
 # %% [markdown]
 # ## 6 · Claims
@@ -170,7 +177,8 @@ figure
 not_in_paper = {"source": "future work named in v1", "paper": "not tested"}
 means = at_layer[at_layer["domain"].isin(CORE)].groupby(["condition", "seed", "step"])[
     ["proportion", "d_prime", "recall"]].mean()
-region_similarity = at_layer[at_layer["domain"].isin(CORE)].groupby(["condition", "seed", "step"])["similarity"].mean()
+region_similarity = at_layer[at_layer["domain"].isin(CORE)].groupby(["condition", "seed",
+                                                                     "step"])["similarity"].mean()
 supervised_conditions = [condition for condition in (spec.vision, spec.language) if condition]
 
 
@@ -185,7 +193,8 @@ def change_over_training(values: pd.Series, condition: str) -> np.ndarray:
 # %%
 for condition in supervised_conditions:
     for measure, words in (("proportion", "Selective units emerge"), ("d_prime", "Units sharpen")):
-        claims.interval(f"{words} with training: {condition}", change_over_training(means[measure], condition), "above 0",
+        claims.interval(f"{words} with training: {condition}",
+                        change_over_training(means[measure], condition), "above 0",
                         of=f"last minus first moment, mean over domains, {layer}", sample="seeds",
                         **not_in_paper)
     claims.interval(f"Stages grow like the domains' regions with training: {condition}",
@@ -193,18 +202,21 @@ for condition in supervised_conditions:
                     of=f"last minus first moment, mean over regions, {layer}", **not_in_paper)
 if spec.shuffled:
     claims.interval("Captions that say nothing about their images make no selective units",
-                    change_over_training(means["proportion"], spec.shuffled), "around 0", sample="seeds", within=0.01,
+                    change_over_training(means["proportion"], spec.shuffled), "around 0",
+                    sample="seeds", within=0.01,
                     of=f"last minus first moment, mean over domains, {layer}; one unit in a hundred "
-                       "would be a difference of interest", **not_in_paper)
+                    "would be a difference of interest", **not_in_paper)
 
 # %%
 first = half_steps.pivot_table(index=["condition", "seed"], columns="measure", values="half_step")
-order = {condition: np.log1p(first.loc[condition]) for condition in supervised_conditions if condition in first.index}
+order = {condition: np.log1p(first.loc[condition]) for condition in supervised_conditions
+         if condition in first.index}
 for condition in supervised_conditions:
     its = order.get(condition, pd.DataFrame(columns=list(training_dynamics.MEASURES), dtype=float))
     claims.interval(f"Telling kinds apart comes before selective units: {condition}",
                     its["proportion"] - its["recall"], "above 0", sample="seeds",
-                    of="log of the half-way step, share minus recall, mean over domains", **not_in_paper)
+                    of="log of the half-way step, share minus recall, mean over domains",
+                    **not_in_paper)
 pair = [order[condition]["proportion"] for condition in supervised_conditions if condition in order]
 claims.interval("Language brings selective units later",
                 (pair[1] - pair[0]).dropna() if len(pair) == 2 else [], "above 0", sample="seeds",
@@ -218,19 +230,24 @@ for (condition, seed), its in last_checkpoint.groupby(["condition", "seed"], sor
         category_minus_early.append(its.reindex(CORE).mean() - its[training_dynamics.EARLY])
 
 # %%
-claims.interval("The last stage is more like category regions than like an early one", category_minus_early,
-                "above 0", of="likeness, mean of the domains' regions minus the early region, "
+claims.interval("The last stage is more like category regions than like an early one",
+                category_minus_early,
+                "above 0", of="similarity, mean of the domains' regions minus the early region, "
                 "networks trained labels or captions", sample="networks", **not_in_paper)
-similarity_minus_ceiling = {domain: mean_interval(its["similarity"] - noise_ceilings[domain]) for domain, its in last_checkpoint[
-    last_checkpoint["condition"].isin(supervised_conditions)].groupby("domain") if domain in noise_ceilings and domain in CORE}
-claims.intervals("Stages stay below the likeness of one participant to the others", similarity_minus_ceiling,
-                 "below 0", of="likeness minus that of one participant, in every domain, over "
+similarity_minus_ceiling = {domain: mean_interval(its["similarity"] - noise_ceilings[domain])
+                            for domain, its in last_checkpoint[
+    last_checkpoint["condition"].isin(supervised_conditions)].groupby("domain")
+                            if domain in noise_ceilings and domain in CORE}
+claims.intervals("Stages stay below the similarity of one participant to the others",
+                 similarity_minus_ceiling,
+                 "below 0", of="similarity minus that of one participant, in every domain, over "
                  "networks trained labels or captions",
                  source="human-human ceiling of a 2026 study", paper="well below it")
 
 # %%
 for condition in conditions:
-    its = last_checkpoint[(last_checkpoint["condition"] == condition) & last_checkpoint["domain"].isin(CORE)]
+    its = last_checkpoint[(
+        last_checkpoint["condition"] == condition) & last_checkpoint["domain"].isin(CORE)]
     claims.number(f"last moment, {condition}", round_numbers(
         its[list(training_dynamics.MEASURES)].mean().to_dict() if len(its) else {}))
 path = claims.save()
@@ -252,20 +269,21 @@ print(claims.verdicts())
 # before any share can, since a share waits for the test's power.
 #
 # Networks that are reported other images' captions stay at the untrained floor in everything, while
-# their loss falls no further than chance. Networks that are reported nothing (views) grow slowly, in
-# recall more than in units.
+# their loss falls no further than chance. Networks that are reported nothing (views) grow slowly,
+# in recall more than in units.
 #
 # All that learn something grow like the brain's category regions, and much less like V1v; they
-# stay at about half of the likeness of one participant to the others. The four domains' regions can
-# hardly be told apart by this: images that are alike to one are alike to the others, in these
+# stay at about half of the similarity of one participant to the others. The four domains' regions
+# can hardly be told apart by this: images that are alike to one are alike to the others, in these
 # brains as in these networks. Seen afterwards, and no claim that was fixed beforehand: captions
-# bring the likeness earlier than labels, and text-embedding targets most of it.
+# bring the similarity earlier than labels, and text-embedding targets most of it.
 #
 # These brains are simulated, from what is in the images. That networks grow towards them says
 # that they learn what is in images; whether they learn it as cortex does needs real brains.
 # Under `mini` (REAL photographs, SqueezeNet, object2vec's few participants) there is no record of
 # moments, but the two ends say the same: the trained network is more like FFA, EBA and PPA than its
-# randomly initialised control, and less like early visual cortex. One network of each kind cannot tell more.
+# randomly initialised control, and less like early visual cortex. One network of each kind cannot
+# tell more.
 
 # %% [markdown]
 # ## 8 · Exercises
@@ -304,7 +322,8 @@ else:
 relative_similarity = last_checkpoint[last_checkpoint["domain"].isin(list(noise_ceilings))].assign(
     relative=lambda its: its["similarity"] / its["domain"].map(noise_ceilings))
 if len(relative_similarity):
-    print(relative_similarity.pivot_table(index="condition", columns="domain", values="relative").round(2).to_string())
+    print(relative_similarity.pivot_table(index="condition", columns="domain",
+                                          values="relative").round(2).to_string())
 
 # %% [markdown]
 # **Discuss.** (1) A fraction of units that pass a test cannot rise before the test has power. What

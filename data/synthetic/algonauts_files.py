@@ -149,14 +149,14 @@ def _image_file_names(splits: dict[str, _TrainTestSplit]) -> dict[int, list[str]
 
 
 def _write_images(root: Path, hdf5_path: Path, splits: dict[str, _TrainTestSplit],
-                    processes: int | None) -> None:
+                  processes: int | None) -> None:
     names = _image_file_names(splits)
     for subject in splits:
         for folder in ("training_split/training_images", "test_split/test_images"):
             (root / subject / folder).mkdir(parents=True)
     ids = sorted(names)
     encoded = map_chunks(partial(_encode, str(hdf5_path)), ids, chunk=_CHUNK, processes=processes,
-                             label="filing images")
+                         label="filing images")
     for index, content in zip(ids, chain.from_iterable(encoded)):
         first, *others = (root / name for name in names[index])
         first.write_bytes(content)

@@ -1,4 +1,4 @@
-"""Composed images, told for those who learn from captions: other images than the brains see.
+"""Composed images with captions, to train on: other images than the participants see.
 
 Three of five captions each begin with another thing of the image; one counts and lists what is
 there; one tells the whole: its colours, its lines, what kind of place it is.
@@ -87,9 +87,9 @@ def _scene_caption(items: list[Latents], semantic_features: np.ndarray,
     strength = dict(zip(SEMANTIC_FEATURES, semantic_features))
     applies = {"warm": strength["warm"] > strength["cool"] + .2,
                "cool": strength["cool"] > strength["warm"] + .2,
-            "upright": strength["upright"] > UPRIGHT_THRESHOLDS[1],
+               "upright": strength["upright"] > UPRIGHT_THRESHOLDS[1],
                "level": strength["upright"] < UPRIGHT_THRESHOLDS[0],
-            **{word: strength[word] > 0 for word in ("indoor", "outdoor", "natural", "built")}}
+               **{word: strength[word] > 0 for word in ("indoor", "outdoor", "natural", "built")}}
     scene_phrases = [_choose(rng, SCENE_PHRASES[word]) for word, holds in applies.items() if holds]
     scene_phrases = [scene_phrases[index] for index in rng.permutation(len(scene_phrases))[:3]]
     return _format_sentence(", ".join(["a scene" if items else "a ground", *scene_phrases]), rng)

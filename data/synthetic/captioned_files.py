@@ -36,7 +36,7 @@ def _render(folder: str, seed: int, size: int, ids: range) -> list[list[str]]:
     for index in ids:
         captioned_image = compose_captioned_image(rng=np.random.default_rng([seed, SEED_STREAM,
                                                                              index]), seed=seed,
-                                 size=size)
+                                                  size=size)
         save_jpeg(captioned_image.image, Path(folder, _name(index)))
         captions.append(captioned_image.captions)
     return captions
@@ -71,9 +71,9 @@ def write_captioned(folder: str | os.PathLike[str], *, seed: int, n_images: int 
     with atomic_folder(folder) as temp_folder:
         (temp_folder / CLASS).mkdir()
         chunks = map_chunks(partial(_render, str(temp_folder), seed, size), range(n_images),
-                                chunk=_CHUNK, processes=processes, label="drawing told images")
+                            chunk=_CHUNK, processes=processes, label="drawing captioned images")
         captions = [lines for chunk in chunks for lines in chunk]
         coco = format_coco_captions([_name(i) for i in range(n_images)], captions, size,
-                             "composed pictures")
+                                    "composed pictures")
         (temp_folder / "captions.json").write_text(json.dumps(coco), encoding="utf-8")
     return Path(folder)

@@ -154,8 +154,8 @@ def _object(thing: dict, rng: np.random.Generator) -> str:
 
 PHRASE_BUILDERS = {"adult": _face, "child": _face, "body": _body, "limb": _body,
                    "word": _characters,
-          "pseudoword": _characters, "number": _characters,
-          **dict.fromkeys(PLACES, _scene)}
+                   "pseudoword": _characters, "number": _characters,
+                   **dict.fromkeys(PLACES, _scene)}
 """Kind → how it is said; every other kind is said as an object."""
 
 
@@ -173,7 +173,7 @@ def _location_phrase(main: dict, background: dict | None, rng: np.random.Generat
 
 
 def _build_sentence(main: dict, others: list[dict], background: dict | None,
-              rng: np.random.Generator) -> str:
+                    rng: np.random.Generator) -> str:
     """Build one sentence around the main thing."""
     phrase = noun_phrase(main, rng)
     if others and rng.random() < 0.75:

@@ -99,7 +99,7 @@ def sample(kind: str, rng: np.random.Generator, **constraints: object) -> dict:
 def _choose(kind: str, rng: np.random.Generator, constraints: dict) -> tuple[str, dict]:
     """Draw the string and its looks, so that they fit each other."""
     style = {name: choose_option(rng, options, constraints.get(name), name)
-              for name, options in OPTIONS.items()}
+             for name, options in OPTIONS.items()}
     if constraints.get("sign") is None and rng.random() < 0.3:
         style["sign"] = "none"
     if constraints.get("layout") is None and rng.random() < 0.4:

@@ -54,19 +54,19 @@ def _compose_chunk(stream: int, seed: int, size: int, ids: range) -> list[tuple]
     rows = []
     for index in ids:
         composed_image = compose_image(rng=np.random.default_rng([seed, stream, index]), seed=seed,
-                                size=size)
+                                       size=size)
         image_captions = captions(composed_image.items[::-1],
                                   np.random.default_rng([seed, stream, index, 1]))
         contrast_energy = compute_contrast_energy(composed_image.image)
         rows.append((np.asarray(composed_image.image), composed_image.items, image_captions,
                      compute_semantic_features(composed_image.items, contrast_energy),
-                        contrast_energy))
+                     contrast_energy))
     return rows
 
 
 def compose_images(n_images: int, *, stream: int, seed: int, size: int,
                    processes: int | None = None,
-          label: str) -> CohortImages:
+                   label: str) -> CohortImages:
     """Compose images, the same ones whatever the number of processes.
 
     Parameters
@@ -82,7 +82,7 @@ def compose_images(n_images: int, *, stream: int, seed: int, size: int,
     """
     get_backgrounds_and_clutter(seed, size)
     chunks = map_chunks(partial(_compose_chunk, stream, seed, size), range(n_images), chunk=_CHUNK,
-                           processes=processes, label=label)
+                        processes=processes, label=label)
     pixels, items, image_captions, semantic_features, contrast_energy = zip(
         *(one for chunk in chunks for one in chunk))
     return CohortImages(np.stack(pixels), list(items), list(image_captions),
@@ -153,7 +153,7 @@ def get_trial_images(schedule: StimulusSchedule, subject: int) -> NDArray[np.int
     """Return the image of every completed trial of a participant, shape (n_trials,)."""
     trial_images = np.empty(TRIALS * schedule.n_sessions, np.int64)
     image, repeat = np.nonzero((schedule.trials[subject] >= 0)
-                                 & (schedule.trials[subject] < len(trial_images)))
+                               & (schedule.trials[subject] < len(trial_images)))
     trial_images[schedule.trials[subject][image, repeat]] = image
     return trial_images
 

@@ -32,7 +32,7 @@ SEMANTIC_FEATURES = DOMAIN_FEATURES + ATTRIBUTE_FEATURES
 ORIENTATIONS, FREQUENCIES, ENERGY_IMAGE_SIZE, ENERGY_GRID = 4, (0.06, 0.12, 0.24), 48, 16
 """Of the energy: orientations, cycles per pixel at 48 px; blocks along each side."""
 ENERGY_CHANNELS = tuple(f"{frequency:g} at {45 * o} deg" for frequency in FREQUENCIES
-                 for o in range(ORIENTATIONS)) + ("red-green", "blue-yellow")
+                        for o in range(ORIENTATIONS)) + ("red-green", "blue-yellow")
 
 _ROUND, _LONG = ("apple", "orange", "cake"), ("banana", "carrot", "baguette")
 ENERGY_STEPS, FEATURE_BITS = 2**15, 16

@@ -125,7 +125,7 @@ def random_crop(image: Image.Image, size: int, rng: np.random.Generator) -> Imag
     half = size / 2
     affine = (cos, -sin, x - half * (cos - sin), sin, cos, y - half * (sin + cos))
     return image.transform((size, size), Image.Transform.AFFINE, tuple(map(float, affine)),
-                             Image.Resampling.BILINEAR)
+                           Image.Resampling.BILINEAR)
 
 
 def apply_colour_cast(image: Image.Image, rng: np.random.Generator, *,
@@ -155,8 +155,8 @@ def recolour(item: Image.Image, rng: np.random.Generator) -> Image.Image:
 
 
 def compose_diet_image(domain: str, constraints: dict[str, Any], *, rng: np.random.Generator,
-                 seed: int, size: int,
-                 single_item: bool = False) -> tuple[Image.Image, list[Latents]]:
+                       seed: int, size: int,
+                       single_item: bool = False) -> tuple[Image.Image, list[Latents]]:
     """Compose one colour image in natural clutter.
 
     Parameters

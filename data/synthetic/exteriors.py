@@ -54,7 +54,7 @@ def _building(pen: Canvas, latents: dict, wall: tuple[float, float], span: Point
         top = y0 + 0.08 + row * 0.24
         for a in (0.12, 0.58):
             panel(pen, latents, x, (z0 + (z1 - z0) * a, z0 + (z1 - z0) * (a + 0.28)),
-                   (top, top + (0.13 if row < rows - 1 else 0.18)), latents["lamp_rgb"])
+                  (top, top + (0.13 if row < rows - 1 else 0.18)), latents["lamp_rgb"])
 
 
 def house(pen: Canvas, latents: dict, rng: np.random.Generator) -> None:

@@ -22,7 +22,7 @@ from data.synthetic.writing import (
 from helpers.core.errors import LabError
 
 SEED_STREAMS = {"localizer": 1, "probe": 2, "train": 3, "val": 4, "faces-train": 5, "faces-val": 6,
-           "captions": 7, "channels": 8}
+                "captions": 7, "channels": 8}
 """Second entry of every image's seed: no two sets share an image or an exemplar."""
 
 _CHUNK = 40
@@ -54,8 +54,8 @@ def _render(folder: str, specs: list[_ImageSpec]) -> list[list[str]]:
             image = images.compose_channel_image(spec.name, rng=rng, size=spec.size)
         else:
             image, things = diet.compose_diet_image(spec.name, spec.constraints or {}, rng=rng,
-                                                seed=spec.entropy[0], size=spec.size,
-                                                single_item=spec.single_item)
+                                                    seed=spec.entropy[0], size=spec.size,
+                                                    single_item=spec.single_item)
         save_jpeg(image, Path(folder, spec.path))
         caption_rng = np.random.default_rng((*spec.entropy, SEED_STREAMS["captions"]))
         image_captions.append(captions(things, caption_rng) if spec.with_captions else [])
@@ -69,7 +69,7 @@ def _render_all(temp_folder: Path, specs: list[_ImageSpec], processes: int | Non
         (temp_folder / parent).mkdir(parents=True, exist_ok=True)
     chunks = map_chunks(partial(_render, str(temp_folder)), specs, chunk=_CHUNK,
                         processes=processes,
-                          label=label)
+                        label=label)
     return [image_captions for chunk in chunks for image_captions in chunk]
 
 
@@ -97,8 +97,8 @@ def write_localizer(folder: str | os.PathLike[str], *, seed: int, n_per_category
     require_positive(n_per_category=n_per_category, size=size)
     names = [*images.LOCALIZER_CATEGORIES, "scrambled"]
     specs = [_ImageSpec(f"{name}/{name}-{i + 1}.jpg", "localizer", name,
-                 (seed, SEED_STREAMS["localizer"], c, i), size)
-            for c, name in enumerate(names) for i in range(n_per_category)]
+                        (seed, SEED_STREAMS["localizer"], c, i), size)
+             for c, name in enumerate(names) for i in range(n_per_category)]
     with atomic_folder(folder) as temp_folder:
         _render_all(temp_folder, specs, processes, "drawing the localizer")
     return Path(folder)
@@ -112,8 +112,8 @@ def write_probe(folder: str | os.PathLike[str], *, seed: int, n_per_category: in
     """
     require_positive(n_per_category=n_per_category, size=size)
     specs = [_ImageSpec(f"{name}/{name[2:].lower()}-{i + 1:02d}.jpg", "probe", name,
-                 (seed, SEED_STREAMS["probe"], c, i), size)
-            for c, name in enumerate(images.PROBE_CATEGORIES) for i in range(n_per_category)]
+                        (seed, SEED_STREAMS["probe"], c, i), size)
+             for c, name in enumerate(images.PROBE_CATEGORIES) for i in range(n_per_category)]
     with atomic_folder(folder) as temp_folder:
         _render_all(temp_folder, specs, processes, "drawing the probe set")
     return Path(folder)
@@ -131,8 +131,8 @@ def write_channels(folder: str | os.PathLike[str], *, seed: int, n_per_category:
     """
     require_positive(n_per_category=n_per_category, size=size)
     specs = [_ImageSpec(f"{name}/{name}-{i + 1}.jpg", "channels", name,
-                 (seed, SEED_STREAMS["channels"], c, i), size)
-            for c, name in enumerate(images.CHANNEL_CATEGORIES) for i in range(n_per_category)]
+                        (seed, SEED_STREAMS["channels"], c, i), size)
+             for c, name in enumerate(images.CHANNEL_CATEGORIES) for i in range(n_per_category)]
     with atomic_folder(folder) as temp_folder:
         _render_all(temp_folder, specs, processes, "drawing the images to follow")
     return Path(folder)
@@ -165,10 +165,10 @@ def write_diet(folder: str | os.PathLike[str], *, seed: int, n_train: int = 1440
                            expected=f"a multiple of {len(classes)}, the number of classes",
                            remedy=f"give {name}={max(48, count // len(classes) * len(classes))}")
     specs = [_ImageSpec(f"{split}/{name}/{name}_{i + 1:05d}.jpg", "diet", domain,
-                 (seed, SEED_STREAMS[split], c, i), size, constraints, with_captions=True)
-            for split, count in (("train", n_train), ("val", n_val))
-            for c, (name, (domain, constraints)) in enumerate(sorted(classes.items()))
-            for i in range(count // len(classes))]
+                        (seed, SEED_STREAMS[split], c, i), size, constraints, with_captions=True)
+             for split, count in (("train", n_train), ("val", n_val))
+             for c, (name, (domain, constraints)) in enumerate(sorted(classes.items()))
+             for i in range(count // len(classes))]
     diet.get_backgrounds_and_clutter(seed, size)
     with atomic_folder(folder) as temp_folder:
         image_captions = _render_all(temp_folder, specs, processes, "drawing the diet")
@@ -195,12 +195,12 @@ def write_faces_diet(folder: str | os.PathLike[str], *, seed: int, n_identities:
         Images of each person.
     """
     require_positive(n_identities=n_identities, n_train_per_identity=n_train_per_identity,
-             n_val_per_identity=n_val_per_identity, size=size)
+                     n_val_per_identity=n_val_per_identity, size=size)
     specs = [_ImageSpec(f"{split}/id_{k:03d}/id_{k:03d}_{i + 1:05d}.jpg", "diet", "faces",
-                 (seed, SEED_STREAMS[f"faces-{split}"], k, i), size,
+                        (seed, SEED_STREAMS[f"faces-{split}"], k, i), size,
                  {"kind": "child" if k % 4 == 3 else "adult", "identity": k}, single_item=True)
-            for split, count in (("train", n_train_per_identity), ("val", n_val_per_identity))
-            for k in range(n_identities) for i in range(count)]
+             for split, count in (("train", n_train_per_identity), ("val", n_val_per_identity))
+             for k in range(n_identities) for i in range(count)]
     with atomic_folder(folder) as temp_folder:
         _render_all(temp_folder, specs, processes, "drawing the diet of faces")
     return Path(folder)

@@ -70,9 +70,9 @@ def room(pen: Canvas, latents: dict, rng: np.random.Generator) -> None:
                 ((x0, y0), (x1, y0), (x1, y1), (x0, y1))]
     at = rng.uniform(0.1, 0.2)
     frame(pen, pane(at, at + 0.3, 0.16, 0.52), mix(latents["sky_rgb"], (250, 250, 250), 0.3),
-           edge, True)
+          edge, True)
     frame(pen, pane(0.68, 0.86, 0.2, 0.44), latents["third_rgb"], shade(latents["third_rgb"], 0.4),
-           False)
+          False)
     floor = [(0.2, 1.15), (0.8, 1.15), (0.8, far * 0.94), (0.2, far * 0.94)]
     pen.polygon([view((left + wide * x, bottom, z)) for x, z in floor],
                 mix(latents["third_rgb"], latents["second_rgb"], 0.25))

@@ -52,7 +52,7 @@ GLASSER: dict[str, int] = {"V1": 1, "V2": 4, "V3": 5, "V4": 6, "RSC": 14, "FFC":
 """Areas of the multi-modal parcellation that the simulated sheets have, of its 180."""
 AREA_OF_REGION = {"V1v": "V1", "V1d": "V1", "V2v": "V2", "V2d": "V2", "V3v": "V3", "V3d": "V3",
            "hV4": "V4", "RSC": "RSC", "FFA-1": "FFC", "FFA-2": "FFC", "OPA": "V3B", "EBA": "LO2",
-           "OFA": "PIT"}
+                  "OFA": "PIT"}
 """Simulated region: the area that it lies in."""
 BETA_BITS = 10
 """Betas are multiples of 2**-10 percent signal change, which float32 holds exactly."""
@@ -92,11 +92,11 @@ def write_nod(folder: str | os.PathLike[str], *, seed: int, n_subjects: int = 3,
     with atomic_folder(folder) as temp_folder:
         images = compose_images(n_subjects * n_trials_per_subject, stream=SEED_STREAM, seed=seed,
                                 size=size,
-                         processes=processes, label="painting what a second cohort sees")
+                                processes=processes, label="painting what a second cohort sees")
         files = _write_stimuli(temp_folder / "stimuli", images)
         subjects = [[simulate_vertices(f"subj{FIRST_SUBJECT_NUMBER + s}", hemisphere,
                                        seed=seed) for hemisphere in HEMISPHERES]
-                  for s in range(n_subjects)]
+                    for s in range(n_subjects)]
         for s, hemispheres in enumerate(progress(subjects, "simulating a second cohort")):
             trial_images = np.arange(s * n_trials_per_subject, (s + 1) * n_trials_per_subject)
             betas = _simulate_betas(hemispheres, images, trial_images, entropy=(seed, 60, s))
@@ -132,12 +132,12 @@ def _write_stimuli(folder: Path, images: CohortImages) -> list[str]:
 
 def _simulate_betas(hemispheres: list[SimulatedVertices], images: CohortImages,
                     trial_images: NDArray[np.int64], *,
-           entropy: tuple[int, ...]) -> NDArray[np.float32]:
+                    entropy: tuple[int, ...]) -> NDArray[np.float32]:
     """Simulate all trials of a participant, (n_trials, n_vertices), left before right."""
     betas_by_hemisphere = []
     # Offsets change from run to run, as they do from session to session in the first cohort.
     padded_trials = np.concatenate([np.resize(run, TRIALS)
-                             for run in np.arange(len(trial_images)).reshape(-1, N_TRIALS)])
+                                    for run in np.arange(len(trial_images)).reshape(-1, N_TRIALS)])
     for hemisphere_idx, vertices in enumerate(hemispheres):
         signal = simulate_signal(vertices, images, trial_images)
         runs = simulate_sessions(vertices, signal[padded_trials],
@@ -154,7 +154,7 @@ def _make_dscalar_image(rows: list[str], values: NDArray[np.float32]) -> Cifti2I
     """Wrap rows x cortical vertices, left before right, as a dscalar image."""
     n = FLATMAP_SHAPE[0] * FLATMAP_SHAPE[1]
     brain_axis = (BrainModelAxis.from_surface(np.arange(n), n, "CortexLeft")
-             + BrainModelAxis.from_surface(np.arange(n), n, "CortexRight"))
+                  + BrainModelAxis.from_surface(np.arange(n), n, "CortexRight"))
     image = Cifti2Image(values, (ScalarAxis(rows), brain_axis))
     image.update_headers()
     return image

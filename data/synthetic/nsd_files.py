@@ -51,8 +51,8 @@ SEED_STREAM = 9
 
 
 def write_nsd(folder: str | os.PathLike[str], *, seed: int, n_subjects: int = 8,
-                 n_shared: int = 515, n_sessions: int = 6, size: int = 96,
-                 processes: int | None = None) -> Path:
+              n_shared: int = 515, n_sessions: int = 6, size: int = 96,
+              processes: int | None = None) -> Path:
     """Simulate a cohort and write it as NSD is laid out.
 
     Parameters
@@ -81,7 +81,7 @@ def write_nsd(folder: str | os.PathLike[str], *, seed: int, n_subjects: int = 8,
                              n_sessions=n_sessions)
     with atomic_folder(folder) as temp_folder:
         images = compose_images(len(schedule.shared), stream=SEED_STREAM, seed=seed, size=size,
-                         processes=processes, label="painting what the brains see")
+                                processes=processes, label="painting what the brains see")
         write_images_hdf5(temp_folder / "nsddata_stimuli/stimuli/nsd/nsd_stimuli.hdf5",
                           images.pixels)
         coco_ids = _coco_ids(seed, len(schedule.shared))
@@ -137,13 +137,13 @@ def _write_annotations(folder: Path, images: CohortImages, coco_ids: NDArray[np.
     names = sorted({category(item) for items in images.items for item in items})
     category_ids = {name: i for i, name in enumerate(names, 1)}
     image_entries = [{"id": int(i), "file_name": f"{i:012d}.jpg", "width": size, "height": size}
-              for i in coco_ids]
+                     for i in coco_ids]
     caption_entries = [{"image_id": int(i), "caption": caption}
-            for i, lines in zip(coco_ids, images.captions) for caption in lines]
+                       for i, lines in zip(coco_ids, images.captions) for caption in lines]
     box_entries = [{"image_id": int(i), "category_id": category_ids[category(item)], "iscrowd": 0,
-              "bbox": [round(v * size, 2) for v in item["box"]],
-              "area": round(item["box"][2] * item["box"][3] * size**2, 2)}
-             for i, items in zip(coco_ids, images.items) for item in items]
+                    "bbox": [round(v * size, 2) for v in item["box"]],
+                    "area": round(item["box"][2] * item["box"][3] * size**2, 2)}
+                   for i, items in zip(coco_ids, images.items) for item in items]
     supercategories = {category(item): item["domain"] for items in images.items for item in items}
     for stem, content in (("captions",
                            {"images": image_entries, "annotations": _add_ids(caption_entries)}),
@@ -228,7 +228,7 @@ def _write_betas(root: Path, name: str, hemisphere: str, vertices: SimulatedVert
         with np.errstate(invalid="ignore", divide="ignore"):
             z_scored[k * TRIALS:(k + 1) * TRIALS] = (values - values.mean(0)) / values.std(0)
     complete = schedule.trials[subject][((schedule.trials[subject] >= 0)
-                                     & (schedule.trials[subject] < len(trial_images))).all(1)]
+                                         & (schedule.trials[subject] < len(trial_images))).all(1)]
     write_mgh(folder / f"{hemisphere}.ncsnr.mgh", np.nan_to_num(ncsnr(z_scored[complete]))
               .astype(np.float32))
     key, has_signal = f"{name}/{hemisphere}", vertices.early | vertices.weights.any(1)

@@ -61,7 +61,7 @@ DRAWINGS = (objects_made.DRAWINGS | instruments.DRAWINGS | objects_grown.DRAWING
             | animals.DRAWINGS)
 ANY_ORIENTATION = ("hammer", "scissors", "wrench", "banana", "carrot", "baguette", "trumpet",
                    "violin",
-         "guitar", "pizza")
+                   "guitar", "pizza")
 """Things that lie in any direction; the others stand upright, give or take a little."""
 
 PATTERNS = ("plain", "stripes", "dots")

@@ -75,7 +75,7 @@ def cup(pen: Canvas, latents: dict, rng: np.random.Generator) -> None:
         pen.ellipse((middle, base + 0.03), (0.41, 0.12), shade(latents["second_rgb"], 0.75))
         pen.ellipse((middle, base + 0.01), (0.41, 0.115), latents["second_rgb"])
     draw_arc(pen, (middle + wide * 0.9, top + (base - top) * 0.45), (0.16, (base - top) * 0.29),
-         shade(colour, 0.85), 0.055, -95, 95)
+             shade(colour, 0.85), 0.055, -95, 95)
     drop = [(wide * (1 - k) + foot * k if not tea else
              foot + (wide - foot) * np.sqrt(max(0.0, 1 - k**2)), top + (base - top) * k)
             for k in np.linspace(0, 1, 7)]

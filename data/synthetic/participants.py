@@ -56,7 +56,7 @@ TUNING: dict[str, tuple[str, dict[str, float]]] = {
 """Region: the domain that drives it (weight 1), and what else does, on average."""
 
 MISSING_ROIS = {("subj03", "lh", "FBA-1"), ("subj03", "rh", "FBA-1"), ("subj04", "rh", "VWFA-2"),
-           ("subj06", "lh", "VWFA-2"), ("subj06", "rh", "VWFA-2"), ("subj07", "lh", "FBA-2")}
+                ("subj06", "lh", "VWFA-2"), ("subj06", "rh", "VWFA-2"), ("subj07", "lh", "FBA-2")}
 """Regions that a participant's localizer did not show."""
 
 CONCEPTS: dict[str, tuple[dict[str, float], tuple[str, ...]]] = {
@@ -148,7 +148,7 @@ def simulate_vertices(subject: str, hemisphere: str, *, seed: int) -> SimulatedV
     for v in np.flatnonzero(early):
         centre[v], spread[v] = _draw_receptive_field(region[v], hemisphere, rng)
     energy_weights = np.stack([_draw_energy_weights(region[v], centre[v], spread[v], rng)
-                       for v in np.flatnonzero(early)])
+                               for v in np.flatnonzero(early)])
     # One participant's taste, the same in both hemispheres, and how still they lay.
     participant_rng = np.random.default_rng([seed, 41, int(subject[4:])])
     participant_tuning = {name: participant_rng.normal(0, TUNING_SD,
@@ -165,7 +165,7 @@ def simulate_vertices(subject: str, hemisphere: str, *, seed: int) -> SimulatedV
     exponent = rng.uniform(.6, 1.0, n)
     return SimulatedVertices(positions, region, energy_weights, weights, exponent, centre, spread,
                              ncsnr, signal_sd,
-                 offset)
+                             offset)
 
 
 def _assign_regions(subject: str, hemisphere: str, rng: np.random.Generator
@@ -176,12 +176,12 @@ def _assign_regions(subject: str, hemisphere: str, rng: np.random.Generator
     positions = np.column_stack([x.ravel(), y.ravel()])
     region = np.full(len(positions), "", dtype="U48")
     patches = [(name, (px, py), max(8, round(size * rng.uniform(.75, 1.25))))
-              for name, (px, py, size) in ROI_LAYOUT.items() if (subject, hemisphere,
-                                                                 name) not in MISSING_ROIS]
+               for name, (px, py, size) in ROI_LAYOUT.items() if (subject, hemisphere,
+                                                                  name) not in MISSING_ROIS]
     concept_centres = np.random.default_rng(7).uniform([.3, .1], [.98, .98], (len(CONCEPTS), 2))
     patches += [(f"concept: {name}", tuple(concept_centre), N_CONCEPT_VERTICES)
-               for concept_centre, (name, (_, owners)) in zip(concept_centres, CONCEPTS.items())
-               if not owners or subject in owners]
+                for concept_centre, (name, (_, owners)) in zip(concept_centres, CONCEPTS.items())
+                if not owners or subject in owners]
     for name, patch_centre, size in patches:
         jittered_centre = np.array(patch_centre) + rng.normal(0, .012, 2)
         region[_grow_patch(positions, region == "", jittered_centre, size)] = name
@@ -190,7 +190,7 @@ def _assign_regions(subject: str, hemisphere: str, rng: np.random.Generator
 
 def _grow_patch(positions: NDArray[np.float64], free: NDArray[np.bool_],
                 patch_centre: NDArray[np.float64],
-           size: int) -> list[int]:
+                size: int) -> list[int]:
     """Grow one connected patch of free vertices, as near to ``patch_centre`` as there is room."""
     distance = np.hypot(*((positions - patch_centre) * [1.3, 1]).T)
     neighbours, rejected = _neighbours(), set()

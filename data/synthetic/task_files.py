@@ -51,14 +51,14 @@ def _write(folder: str | os.PathLike[str], task: str, classes: Sequence[str], *,
                        expected=f"a multiple of {len(classes)}, the number of classes",
                        remedy=f"give {max(n_per_class, 1) * len(classes)}")
     specs = [_ImageSpec(f"{name}/{name}_{i + 1:05d}.jpg", name, (seed, SEED_STREAMS[task], c, i))
-            for c, name in enumerate(classes) for i in range(n_per_class)]
+             for c, name in enumerate(classes) for i in range(n_per_class)]
     if task == "attributes":
         diet.get_backgrounds_and_clutter(seed, size)
     with atomic_folder(folder) as temp_folder:
         for name in classes:
             (temp_folder / name).mkdir()
         sum(map_chunks(partial(_render, str(temp_folder), task, size), specs, chunk=_CHUNK,
-                           processes=processes, label=f"drawing the task {task}"))
+                       processes=processes, label=f"drawing the task {task}"))
     return Path(folder)
 
 

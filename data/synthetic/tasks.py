@@ -77,7 +77,7 @@ def compose_place_image(kind: str, *, rng: np.random.Generator,
 
 
 def compose_attribute_image(name: str, *, rng: np.random.Generator, seed: int,
-                      size: int) -> tuple[Image.Image, list[Latents]]:
+                            size: int) -> tuple[Image.Image, list[Latents]]:
     """Compose one thing, or several of its fine class, in natural clutter: the diet's look.
 
     Parameters
@@ -123,7 +123,7 @@ def compose_attribute_image(name: str, *, rng: np.random.Generator, seed: int,
 
 def _draw_item(thing: Latents, image: Image.Image, position: tuple[float, float],
                relative_size: float,
-         rng: np.random.Generator) -> list[float]:
+               rng: np.random.Generator) -> list[float]:
     """Draw a thing onto an image, its centre in a spot; give left, top, width, height."""
     item_image = draw(thing, round(image.width * min(1, relative_size + .2)))
     item = rotate_and_crop(diet.recolour(item_image, rng), angle=float(rng.uniform(-22, 22)))

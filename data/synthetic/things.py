@@ -31,7 +31,7 @@ CIRCLE = tuple((math.cos(t * math.pi / 12), math.sin(t * math.pi / 12)) for t in
 
 
 def choose_option(rng: np.random.Generator, options: Sequence, constraint: object = None,
-         option_name: str = "value"):
+                  option_name: str = "value"):
     """Draw one of ``options``, or one of ``constraint`` where a constraint asks for it.
 
     Parameters
@@ -74,7 +74,7 @@ def check_constraints(constraints: Mapping, allowed: Sequence[str], kind: str) -
 
 
 def sample_colour(rng: np.random.Generator, constraint: object = None, *,
-          amount: float = 12.0) -> tuple[str, list[int]]:
+                  amount: float = 12.0) -> tuple[str, list[int]]:
     """Draw a colour name, whatever the thing, and one shade of it (sRGB, 0 to 255)."""
     name = choose_option(rng, tuple(COLOURS), constraint, "colour")
     return name, jitter(COLOURS[name], rng, amount)
@@ -125,7 +125,7 @@ class PosedCanvas(Canvas):
 
 
 def draw_arc(pen: Canvas, centre: Point, radii: Point, fill: Colour, width: float,
-         start: float = 0.0, stop: float = 360.0) -> None:
+             start: float = 0.0, stop: float = 360.0) -> None:
     """Draw an arc of an ellipse as a stroke, from ``start`` to ``stop`` degrees."""
     steps = max(6, int(abs(stop - start) / 18))
     turns = [math.radians(start + (stop - start) * i / steps) for i in range(steps + 1)]

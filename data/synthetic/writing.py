@@ -36,7 +36,7 @@ def save_jpeg(image: Image.Image, path: Path) -> None:
 
 
 def format_coco_captions(paths: Sequence[str], captions: Sequence[Sequence[str]], size: int,
-                  description: str) -> dict[str, Any]:
+                         description: str) -> dict[str, Any]:
     """Arrange captions as COCO does.
 
     Parameters
@@ -51,7 +51,7 @@ def format_coco_captions(paths: Sequence[str], captions: Sequence[Sequence[str]]
         They are, for the description.
     """
     images = [{"id": i, "file_name": path, "width": size, "height": size}
-                for i, path in enumerate(paths, 1)]
+              for i, path in enumerate(paths, 1)]
     numbered_captions = [(i, caption) for i, numbered_captions in enumerate(captions, 1)
                          for caption in numbered_captions]
     return {"info": {"description": f"Demo universe: {description} with five captions each"},
@@ -99,7 +99,7 @@ def atomic_folder(folder: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def map_chunks(function: Callable[[Sequence[Item]], Result], items: Sequence[Item], *, chunk: int,
-                   processes: int | None, label: str) -> Iterator[Result]:
+               processes: int | None, label: str) -> Iterator[Result]:
     """Yield ``function(chunk)`` for each chunk of some items, in order, with a bar.
 
     Parameters

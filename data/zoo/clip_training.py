@@ -39,7 +39,7 @@ from helpers.training.processes import describe_platform, process_rank
 
 WEAK_AUGMENTATION = Augmentation(size=96, crop_scale=(0.6, 1.0), brightness=0.2, contrast=0.2,
                                  saturation=0.2,
-                     hue=0.02, jitter=0.8, grey=0.0)
+                                 hue=0.02, jitter=0.8, grey=0.0)
 """Weak changes: captions tell colours, and where things stand."""
 
 RECIPES = {"demo-clip": TrainingRecipe("clip", epochs=16, batch_size=256, learning_rate=2e-3,
@@ -52,8 +52,8 @@ N_RETRIEVAL_QUERIES = 1000
 
 def train_demo_clip(name: str, captioned: CaptionedImages, *, seed: int,
                     words: Vocabulary | None = None,
-               **settings: Any) -> tuple[torch.nn.Module, torch.nn.Module, Vocabulary,
-                                         TrainingHistory]:
+                    **settings: Any) -> tuple[torch.nn.Module, torch.nn.Module, Vocabulary,
+                                              TrainingHistory]:
     """Train both encoders of a demo network by its recipe.
 
     Parameters
@@ -69,7 +69,7 @@ def train_demo_clip(name: str, captioned: CaptionedImages, *, seed: int,
     network_entry = get_entry(name)
     image = build(network_entry.architecture, network_entry.options, seed=seed)
     text, words, record = train_clip(image, captioned, RECIPES[name], seed=seed, words=words,
-                                       width=network_entry.options["projector"][-1], **settings)
+                                     width=network_entry.options["projector"][-1], **settings)
     return image, text, words, record
 
 
@@ -80,7 +80,7 @@ def train_and_save_clip(name: str, profile: Profile, *, device: torch.device) ->
     with show_progress(name, RECIPES[name], len(captioned)) as on_step:
         image, text, words, record = train_demo_clip(name, captioned, seed=profile.seed,
                                                      device=device,
-                                                on_step=on_step)
+                                                     on_step=on_step)
     save_network(name, image)
     if not process_rank():
         save_state_dict(zoo_dir() / get_entry(name).text.file, text, half=True)
@@ -112,10 +112,10 @@ def evaluate_clip(name: str, profile: Profile, *, device: torch.device) -> dict[
         image_embeddings = torch.cat([clip.image.model(resize_and_normalise(part.to(device),
                                                                             Augmentation(
             size=view.crop, mean=view.mean, std=view.std))).cpu()
-            for part in queries.images.split(256)]).numpy()
+                                      for part in queries.images.split(256)]).numpy()
     rank = retrieval_ranks(image_embeddings, clip.embed_texts(
         [image_captions[0] for image_captions in queries.captions]),
-                  np.arange(len(queries)))
+                           np.arange(len(queries)))
     centred_embeddings = unit(image_embeddings) - unit(image_embeddings).mean(0)
     return {"digest": clip.digest,
             "rehearsal_losses": reproduce_clip_losses(name, _training_images(profile),
@@ -134,7 +134,7 @@ def reproduce_clip_losses(name: str, captioned: CaptionedImages, *, seed: int) -
     words = read_vocabulary(zoo_dir() / get_entry(name).text.words)
     subset = captioned.first(2 * RECIPES[name].batch_size)
     *_, record = train_demo_clip(name, subset, seed=seed, words=words, steps=N_FIRST_STEPS,
-                            mixed_precision=False)
+                                 mixed_precision=False)
     return round_losses(record.losses)
 
 

@@ -1,4 +1,4 @@
-"""Networks of one architecture, shown the same images, told different things about them.
+"""Networks of one architecture, trained on the same images with different supervision.
 
 Labels, captions, what captions mean, other images' captions, nothing at all. Networks of one
 seed begin with the same weights and see the same images in the same order, through the same
@@ -71,7 +71,7 @@ RECIPES = {
     "demo-resnet-shuffled": TrainingRecipe("clip", temperature=0.07, augmentation=WEAK_AUGMENTATION,
                                            **SHARED_SETTINGS),
     "demo-resnet-views": TrainingRecipe("simclr", temperature=0.2,
-                                augmentation=replace(STRONG_AUGMENTATION, size=SIZE),
+                                        augmentation=replace(STRONG_AUGMENTATION, size=SIZE),
                                         **SHARED_SETTINGS),
 }
 SHUFFLED_CAPTIONS_FAMILY = "demo-resnet-shuffled"
@@ -94,7 +94,7 @@ def checkpoint_steps(recipe: TrainingRecipe, n_images: int) -> list[int]:
 
 
 def train_matched_model(name: str, captioned: CaptionedImages, labels: Tensor, *, seed: int,
-                  **settings: Any) -> tuple[nn.Module, TrainingHistory]:
+                        **settings: Any) -> tuple[nn.Module, TrainingHistory]:
     """Train one network by its recipe.
 
     Parameters
@@ -116,7 +116,7 @@ def train_matched_model(name: str, captioned: CaptionedImages, labels: Tensor, *
         training_images = captioned.shuffle_captions(seed) if name.startswith(
             SHUFFLED_CAPTIONS_FAMILY) else captioned
         return model, train_clip(model, training_images, recipe, width=width, layers=0, seed=seed,
-                                   **settings)[2]
+                                 **settings)[2]
     if recipe.objective == "targets":
         labels = text_embedding_targets(captioned.captions, width=width, min_count=MIN_WORD_COUNT,
                                         seed=seed)
@@ -131,7 +131,7 @@ def train_and_save_matched_model(name: str, profile: Profile, *,
     with _save_checkpoints(name, recipe, len(captioned), profile) as on_step:
         model, record = train_matched_model(name, captioned, labels, seed=profile.seed,
                                             device=device,
-                                      on_step=on_step)
+                                            on_step=on_step)
     save_network(name, model)
     return {"command": f"python -m data.zoo --only {name}", "profile": profile.name,
             "seed": profile.seed + get_entry(name).seed, "platform": describe_platform(device),
@@ -162,10 +162,10 @@ def measure_checkpoints(name: str, profile: Profile, *, device: torch.device) ->
     for step in checkpoint_steps(get_recipe(name), profile.synthetic.diet_train):
         network = with_block_layers(load_network(get_entry(name), checkpoint_path(name, step),
                                                  device=device),
-                              spec.layers)
+                                    spec.layers)
         blocks = measure_blocks(network, study.images, batch_size=profile.batch_size)
         rows = measure_checkpoint(network, blocks, images, regions, n_best=spec.n_units,
-                           batch_size=profile.batch_size)
+                                  batch_size=profile.batch_size)
         tables.append(rows.assign(condition=condition, seed=get_entry(name).seed, step=step))
     update_checkpoint_table(pd.concat(tables)[list(COLUMNS)], zoo_dir() / spec.record)
 
@@ -190,7 +190,7 @@ def update_checkpoint_table(table: pd.DataFrame, path: Path) -> None:
         merged = pd.concat([part for part in (other_rows, table) if len(part)])
         merged = merged.sort_values(["condition", "seed", "step"], kind="stable")
         atomic_write(path, lambda part: merged.to_csv(part, index=False, float_format="%.4f",
-                                                    lineterminator="\n"))
+                                                      lineterminator="\n"))
 
 
 def reproduce_matched_model_losses(name: str, captioned: CaptionedImages, labels: Tensor, *,
@@ -204,7 +204,7 @@ def reproduce_matched_model_losses(name: str, captioned: CaptionedImages, labels
                              for label in labels.unique()])
     _, record = train_matched_model(name, captioned.select(subset_rows), labels[subset_rows],
                                     seed=seed, steps=N_FIRST_STEPS,
-                              mixed_precision=False)
+                                    mixed_precision=False)
     return round_losses(record.losses)
 
 
@@ -222,7 +222,7 @@ def _save_checkpoints(name: str, recipe: TrainingRecipe, n_images: int,
     if not process_rank():
         save_state_dict(checkpoint_path(name, 0),
                         build(network_entry.architecture, network_entry.options,
-                                             seed=profile.seed + network_entry.seed))
+                              seed=profile.seed + network_entry.seed))
     with show_progress(name, recipe, n_images) as update_bar:
         def on_step(step: int, loss: float, model: nn.Module) -> None:
             update_bar(step, loss, model)

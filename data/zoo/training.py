@@ -40,7 +40,7 @@ UNTRAINED_NETWORK = "demo-untrained"
 
 STRONG_AUGMENTATION = Augmentation(size=96, crop_scale=(0.4, 1.0), brightness=0.6, contrast=0.6,
                                    saturation=0.9,
-                     hue=0.4, jitter=0.9, grey=0.3)
+                                   hue=0.4, jitter=0.9, grey=0.3)
 """Large crops, so that both views hold the thing; strong changes of colour, so that they do not
 agree by colour alone."""
 
@@ -66,8 +66,8 @@ FeatureFunction = Callable[[Images], NDArray]
 
 def train_demo_network(name: str, image_set: Images, *, seed: int,
                        device: torch.device | str = "cpu",
-              steps: int | None = None, mixed_precision: bool | None = None,
-              on_step: StepCallback | None = None) -> tuple[nn.Module, TrainingHistory]:
+                       steps: int | None = None, mixed_precision: bool | None = None,
+                       on_step: StepCallback | None = None) -> tuple[nn.Module, TrainingHistory]:
     """Train one demo network by its recipe, or only the first ``steps`` of it.
 
     Raises
@@ -98,7 +98,7 @@ def reproduce_losses(name: str, image_set: Images, *, seed: int) -> list[float]:
     views, network and loss are still those of the record. Computed in float32 on the CPU.
     """
     subset = image_set.first_per_class(n_images_per_class_to_reproduce(RECIPES[name],
-                                                                     len(image_set.classes)))
+                                                                       len(image_set.classes)))
     _, record = train_demo_network(name, subset, seed=seed, steps=N_FIRST_STEPS,
                                    mixed_precision=False)
     return round_losses(record.losses)
@@ -144,7 +144,7 @@ def evaluate_probes(train_images: Images, val_images: Images,
 def train_and_save(name: str, profile: Profile, *, device: torch.device) -> dict[str, Any]:
     """Train a network (unless it stays untrained), save it, and return how that went."""
     record_start = {"command": f"python -m data.zoo --only {name}", "profile": profile.name,
-             "seed": profile.seed, "platform": describe_platform(device)}
+                    "seed": profile.seed, "platform": describe_platform(device)}
     if name == UNTRAINED_NETWORK:
         network_entry = get_entry(name)
         save_network(name, build(network_entry.architecture, network_entry.options,
@@ -208,7 +208,7 @@ def reproduce_readout_loss(network: Network, images: ImageSet, profile: Profile)
     spec = profile.table("readout")
     n_per_class = math.ceil(spec.batch_size / len(images.classes))
     subset = images.select(np.concatenate([np.flatnonzero(images.labels == label)[:n_per_class]
-                                        for label in range(len(images.classes))]))
+                                           for label in range(len(images.classes))]))
     _, losses = fit_readout(network, network.entry.readout.layer, subset, spec, seed=profile.seed,
                             steps=1)
     return round_losses(losses)[0]

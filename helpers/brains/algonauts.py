@@ -53,7 +53,7 @@ def read_masks(root: Path, subject: str, space: str = SPACE
             if values.shape != length or values.ndim != 1:
                 raise LabError(f"{folder}: {side}.{family}_{space}_space.npy is {values.shape}",
                                expected="one label a vertex, as many as the other families have "
-                                        f"({length})", remedy=USE_RELEASED)
+                               f"({length})", remedy=USE_RELEASED)
         lengths = tuple(map(np.shape, sides))
         masks |= {name: tuple(side == label for side in sides)
                   for label, name in names.items() if label > 0}

@@ -16,7 +16,7 @@ CONCEPT = "concept: "
 
 
 def ground_truth_regions(cohort: Cohort, subject: str, hemisphere: NDArray,
-                    vertex: NDArray) -> NDArray[np.str_] | None:
+                         vertex: NDArray) -> NDArray[np.str_] | None:
     """Return what was planted in some of a participant's vertices; None for real brains.
 
     Parameters

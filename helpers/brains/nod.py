@@ -64,7 +64,7 @@ class NOD(Cohort):
         self.root, self.n_best, self.per_run = root, n_best, per_run
         found = [path.parent for path in root.glob("derivatives/ciftify/[sS][uU][bB]*/results")]
         present = [path.name for path in select_by_pattern(found, re.compile(r"sub-\d\d"),
-                                                 "the participant", "sub-01")]
+                                                           "the participant", "sub-01")]
         missing = [name for name in subjects if name not in present] if present else ["sub-01"]
         if missing:
             raise LabError(f"no derivatives/ciftify/{missing[0]}/results in {root}",
@@ -87,7 +87,7 @@ class NOD(Cohort):
         """Return a participant's runs, in order, refusing a gap."""
         folder = self._results(subject)
         runs = select_by_pattern(folder.glob("ses-imagenet*"), RUN, "the run",
-                       "ses-imagenet01_task-imagenet_run-1")
+                                 "ses-imagenet01_task-imagenet_run-1")
         found = {tuple(map(int, RUN.fullmatch(path.name).groups())): path for path in runs}
         found = {key: path for key, path in found.items() if key[0] <= n_sessions}
         before = {(session, r) for session, run in found for r in range(1, run)}
@@ -96,7 +96,7 @@ class NOD(Cohort):
             raise LabError(f"{subject} lacks run {run} of session {session}",
                            expected="all runs up to the last",
                            remedy=f"fetch ses-imagenet{session:02d}_task-imagenet_run-{run} into "
-                                  f"{folder}")
+                           f"{folder}")
         return [found[key] for key in sorted(found)]
 
     def _read_areas(self) -> dict[str, tuple[NDArray[np.bool_], NDArray[np.bool_]]]:
@@ -144,7 +144,7 @@ class NOD(Cohort):
             if values.ndim != 2 or len(values) <= R2_ROW or values.shape[1] < n:
                 raise LabError(f"{path} is {values.shape}",
                                expected=f"{R2_ROW + 1} rows or more (R² in row {R2_ROW + 1}), {n} "
-                                        "vertices or more", remedy=USE_RELEASED)
+                               "vertices or more", remedy=USE_RELEASED)
             r2 = np.where(np.isfinite(values[R2_ROW]), values[R2_ROW], -np.inf)
         for name in rois:
             best = []
@@ -184,7 +184,7 @@ class NOD(Cohort):
             raise LabError(f"{path}: betas {values.shape}, {n_trials} labels, atlas of {n} "
                            "vertices", expected="a row a label, and the atlas's vertices first",
                            remedy=f"use betas and labels of one run, as they were published; look "
-                                  f"into {_label_file(run).name} for a line too many or too few")
+                           f"into {_label_file(run).name} for a line too many or too few")
         kept = values[:, columns].astype(np.float64)
         from_ = values[:, :n] if self.per_run == "scalar" else kept  # the subcortex never counts
         if self.per_run == "scalar":  # a vertex without values costs itself, not the whole run

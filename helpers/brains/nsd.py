@@ -215,7 +215,7 @@ class NSD(Cohort):
                 for region, pair in masks.items()}
         return HemisphereVertices(name, n, vertex,
                                   np.select([left & ~right, right & ~left], HEMISPHERES, "both"),
-                    kept, ncsnr[vertex])
+                                  kept, ncsnr[vertex])
 
     def _fill(self, betas: NDArray[np.float32], good: NDArray[np.bool_], subject: str,
               part: HemisphereVertices, shown: NDArray[np.int64], scaled: bool) -> None:

@@ -35,7 +35,7 @@ def list_subjects(folder: Path, inside: str) -> list[str]:
     found = [path.parents[depth - 1] for path in folder.glob(f"[sS][uU][bB]*/{inside}")]
     return [path.name for path in select_by_pattern(found, re.compile(r"subj\d\d"),
                                                     "the participant",
-                                             "subj01")]
+                                                    "subj01")]
 
 
 @dataclass(frozen=True)
@@ -62,9 +62,9 @@ class NSDSpace:
 
 SPACES = {
     "nativesurface": NSDSpace("nativesurface", HEMISPHERES, "{part}.ncsnr.mgh",
-                           "nsddata/freesurfer/{subject}/label/{side}.{family}.mgz"),
+                              "nsddata/freesurfer/{subject}/label/{side}.{family}.mgz"),
     "func1pt8mm": NSDSpace("func1pt8mm", ("",), "ncsnr.nii.gz",
-                        "nsddata/ppdata/{subject}/func1pt8mm/roi/{side}.{family}.nii.gz"),
+                           "nsddata/ppdata/{subject}/func1pt8mm/roi/{side}.{family}.nii.gz"),
 }
 
 
@@ -124,7 +124,7 @@ class NSDFiles:
             pattern = f"{part}.betas_session*.hdf5".lstrip(".")
             fit = re.compile(re.escape(pattern).replace(r"\*", r"(\d\d)"))
             files = select_by_pattern(self.betas.glob(pattern), fit, "the session",
-                            self.session(part, 1).name)
+                                      self.session(part, 1).name)
             found[part] = {int(fit.fullmatch(path.name)[1]) for path in files}
         n = max((number for numbers in found.values() for number in numbers), default=0)
         for part, numbers in found.items():
@@ -133,7 +133,7 @@ class NSDFiles:
                 raise LabError(f"no file {self.session(part, lacking[0])}",
                                expected=f"all sessions from 1 to {n or 'the last'}",
                                remedy="fetch it: without it, later trials cannot be told apart; if "
-                                      f"session {n} is not this participant's, move it elsewhere")
+                               f"session {n} is not this participant's, move it elsewhere")
         return n
 
     def labels(self, family: str) -> tuple[NDArray[np.int16], NDArray[np.int16]]:

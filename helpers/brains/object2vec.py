@@ -43,7 +43,7 @@ def read_mat(path: Path, name: str) -> Any:
         except NotImplementedError as error:  # HDF5 inside
             raise LabError(f"{path} is of MATLAB 7.3", expected="a MATLAB 5 file",
                            remedy="save it in MATLAB with the option '-v7', or use the file as it "
-                                  "was published") from error
+                           "was published") from error
 
     content = readable(path, read, "a MATLAB 5 file")
     if name not in content:
@@ -71,7 +71,7 @@ class Object2Vec(Cohort):
             there = [path.parent for path in (root / folder).glob("[sS][uU][bB]*/roistack.mat")]
             for path in select_by_pattern(there, re.compile(rf"subj\d{{3}}{end}"),
                                           "the participant",
-                                "subj001"):
+                                          "subj001"):
                 found[path.name.removesuffix("_old")] = path
         if not found:
             raise LabError(f"no participant in {root}", expected="fmri/subj001/roistack.mat",

@@ -127,7 +127,7 @@ def check_labels(family: str, mapping: Mapping[int, str], where: str) -> None:
                            expected=", ".join(f"{i} {known_name}"
                                               for known_name, i in known.items()),
                            remedy="use the label files of the release, or correct the table in "
-                                  "helpers/brains/rois.py")
+                           "helpers/brains/rois.py")
 
 
 def require_label_sets(families: Mapping[str, Iterable[str]], root: object) -> None:

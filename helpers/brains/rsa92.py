@@ -38,7 +38,7 @@ class ImageStack(ImageSource):
             raise LabError(f"images of shape {pixels.shape}, {pixels.dtype}",
                            expected="(n_images, height, width, 3), uint8, from 0 to 255",
                            remedy="use the file as it was published, or scale the images to 8 "
-                                  "bits a colour")
+                           "bits a colour")
         self.pixels = pixels
 
     def __len__(self) -> int:

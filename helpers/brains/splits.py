@@ -39,7 +39,7 @@ def read_presentations(path: Path) -> pd.DataFrame:
     repeats = [f"{name}_rep{k}" for name in subjects for k in range(N_REPEATS)]
     table = read_table(path, ("cocoId", "nsdId", "shared1000"),
                        optional_columns=("cropBox", *subjects,
-                       *repeats), what="NSD's table of presentations")
+                                         *repeats), what="NSD's table of presentations")
     present = [name for name in subjects if name in table.columns or any(
         f"{name}_rep{k}" in table.columns for k in range(N_REPEATS))]
     columns = [f"{name}_rep{k}" for name in present or ["subject1"] for k in range(N_REPEATS)]

@@ -18,8 +18,8 @@ from helpers.concepts.point_cloud import PointCloud
 
 
 def border_clusters(points: PointCloud, products: BlockwiseCosine, levels: NDArray[np.int16],
-                 core: NDArray[np.int16], apart: NDArray[np.int16], firsts: NDArray[np.int32],
-                 thresholds: NDArray[np.float64]) -> NDArray[np.int32]:
+                    core: NDArray[np.int16], apart: NDArray[np.int16], firsts: NDArray[np.int32],
+                    thresholds: NDArray[np.float64]) -> NDArray[np.int32]:
     """Return, for points that are not core, the last of the clusters whose core they touch.
 
     A cluster goes by its first core point, and clusters are numbered in the order of these: the
@@ -53,7 +53,7 @@ def border_clusters(points: PointCloud, products: BlockwiseCosine, levels: NDArr
             columns = others[piece]
             _raise_last_cluster(products.cosines(rows, columns, space), rows, columns, core,
                                 firsts[:, columns],
-                   thresholds, products.tolerance, products.vectors, found)
+                                thresholds, products.tolerance, products.vectors, found)
         with products.lock:
             best[:, rows] = np.maximum(best[:, rows], found)
 

@@ -23,7 +23,7 @@ METHODS = {"contrastive, mean of runs": ("tab:blue", "o"), "contrastive, one run
 """Method -> colour and marker."""
 SUBJECT_COLOURS = ("tab:blue", "tab:orange", "tab:green", "tab:red", "tab:purple", "tab:brown",
                    "tab:pink",
-          "tab:olive")
+                   "tab:olive")
 """Colours of participants, as in the authors' maps."""
 THUMBNAIL_SIZE = 64
 """Pixels of an image on a card."""

@@ -131,15 +131,15 @@ def _in_groups(arrays: dict[str, NDArray], lengths: dict[str, NDArray],
     n_groups = int(np.clip(len(vectors) // (len(rows) * PER_GROUP), 1,
                            max(1, MOST_GROUPS // len(rows))))
     group = _nearest_pivot(vectors, n_groups)
-    sort_rois = []
+    sorted_rows = []
     for number, (kept, first, last) in enumerate(zip(rows, starts, starts[1:])):
         order = np.argsort(group[first:last], kind="stable")
         vectors[first:last] = vectors[first:last][order]
         group[first:last] = group[first:last][order] + number * n_groups
-        sort_rois.append(kept[order])
-    return PointCloud(vectors, starts, tuple(sort_rois), tuple(map(len, arrays.values())),
+        sorted_rows.append(kept[order])
+    return PointCloud(vectors, starts, tuple(sorted_rows), tuple(map(len, arrays.values())),
                       tuple(arrays),
-                  group, n_groups)
+                      group, n_groups)
 
 
 def _nearest_pivot(vectors: NDArray[np.float32], n_pivots: int) -> NDArray[np.int32]:

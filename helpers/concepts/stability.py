@@ -88,7 +88,7 @@ def leave_participant_out(points: PointCloud, concept_centroids: NDArray, subjec
 
 def correlate_with_similarity(centre: NDArray, weights: NDArray, responses: NDArray,
                               images: NDArray,
-              eps: float) -> tuple[float, float]:
+                              eps: float) -> tuple[float, float]:
     """Correlate images' similarity to a concept with the responses of voxels that lie near it.
 
     Parameters

@@ -85,9 +85,8 @@ class ConceptStudy:
             trials, total = self.decoding.trials(subject), 0
             for split, decoder in zip(trials.splits, self.decoding.decoders(subject)):
                 responses = trials.responses[trials.of(split.train)]
-                correlate_with_similarity = responses @ decoder.weight.T
-                total = total + responses.T @ (correlate_with_similarity
-                                               - correlate_with_similarity.mean(0)) / len(responses)
+                predicted = responses @ decoder.weight.T
+                total = total + responses.T @ (predicted - predicted.mean(0)) / len(responses)
             found[subject] = total / len(trials.splits)
         return found
 
@@ -213,12 +212,12 @@ class ConceptStudy:
         eps, rows = self.concepts.eps, []
         for subject in self.subjects:
             again, nearest = leave_participant_out(self.weights, self.centroids, subject, eps,
-                                      self.spec.min_participants)
+                                                   self.spec.min_participants)
             test = self.test_conditions(subject)
             responses = self.decoding.trials(subject).means(test)
             for concept, (cosine, centre) in enumerate(zip(again, nearest)):
                 r = correlate_with_similarity(centre, self.weights[subject], responses,
-                              self.decoding.space.vectors[test], eps)
+                                              self.decoding.space.vectors[test], eps)
                 rows.append((subject, concept, cosine, *r))
         return pd.DataFrame(rows, columns=["subject", "concept", "again", "r", "r_all"])
 

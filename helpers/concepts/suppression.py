@@ -23,7 +23,7 @@ COLUMNS = ["subject", "concept", "voxel", "most", "least", "usual", "p_below", "
 
 
 def suppression_levels(study: ConceptStudy, percent: Mapping[str, NDArray | None], *,
-                  share: float = 0.1) -> pd.DataFrame:
+                       share: float = 0.1) -> pd.DataFrame:
     """Return each member voxel's response to the nearest and to the farthest held-out images.
 
     Parameters

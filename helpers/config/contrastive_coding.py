@@ -139,7 +139,7 @@ class EncodingSpec:
     alpha_untrained: Positive = 0.001
     alphas_standardised: Penalties = (0.02, 0.05, 0.1, 0.2)
     ridge_alphas: Penalties = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1e3, 3e3, 1e4, 3e4,
-                                       1e5, 1e6)
+                               1e5, 1e6)
 
     def __post_init__(self) -> None:
         if bool(self.face_network) != bool(self.face_layers):

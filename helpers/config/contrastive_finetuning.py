@@ -164,7 +164,7 @@ class LateralitySpec:
     subject, roi : str
         Whose networks the panel of images shows (published: subject 1, V2v).
     hemispheres : {"apart", "together"}
-        Together: nothing can be told of laterality, only looked at.
+        Together: laterality cannot be measured, maps are only shown.
     image_size : int
         Side of the images, px, in tuning and in the task; 0: as [finetuning] says, and in the
         task the network's own.

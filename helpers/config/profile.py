@@ -56,7 +56,7 @@ class Profile:
 
     def __post_init__(self) -> None:
         drawn = [name for name, spec in self.sources.items()
-                    if spec.source.startswith("synthetic:")]
+                 if spec.source.startswith("synthetic:")]
         if drawn and self.synthetic is None:
             raise LabError(
                 f"The profile {self.name!r} draws {', '.join(drawn)} but has no sizes for it.",

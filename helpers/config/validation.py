@@ -128,7 +128,7 @@ def _explained(cls: type, problem: dict[str, Any], where: str) -> LabError:
             return LabError(f"{where}: the key {key!r} is missing.",
                             expected="the keys " + ", ".join(known),
                             remedy=f"add a line or a table {key!r}; helpers/profiles/demo.toml "
-                                   "shows every key of a profile")
+                            "shows every key of a profile")
         return LabError(f"{where}: unknown key {key!r}.",
                         expected="one of the keys " + ", ".join(known),
                         remedy=suggest(key, known) or f"remove {key!r}")
@@ -139,7 +139,7 @@ def _explained(cls: type, problem: dict[str, Any], where: str) -> LabError:
                         remedy=suggest(str(problem["input"]), choices) or "choose one of these")
     expected = BOUNDS.get(kind, TYPES.get(kind.split("_")[0], problem["msg"])).format(**bounds)
     return LabError(seen, expected=expected, remedy="correct the value (strings stand in "
-                                                    '"quotes", numbers do not)')
+                    '"quotes", numbers do not)')
 
 
 def _place(where: str, keys: Iterable[str | int]) -> str:

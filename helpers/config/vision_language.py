@@ -1,4 +1,5 @@
-"""The table of a profile for notebooks 13 to 15: networks that differ in what they were told."""
+"""The table of a profile for notebooks 13 to 15: networks of one architecture that differ in
+supervision."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def _shaded(colour: str, shade: float) -> tuple[float, float, float]:
 
 
 def trajectory_paths(axes: Axes, points: NDArray, categories: Sequence[str],
-                 styles: Mapping[str, tuple[tuple, str]]) -> None:
+                     styles: Mapping[str, tuple[tuple, str]]) -> None:
     """Draw every image's path through the layers, and the path of each category's mean.
 
     Parameters

@@ -126,9 +126,9 @@ def nearest_centroid_accuracy(rdms: Array, labels: Sequence[str] | NDArray) -> A
 
 
 def label_permutation_null(rdms: Array, labels: Sequence[str] | NDArray,
-               measure: Callable[[Array, NDArray], Array] = silhouettes, *,
-               n_permutations: int = 1000, seed: int = 0) -> Array:
-    """Return the measure for categories that were dealt to the images at random.
+                           measure: Callable[[Array, NDArray], Array] = silhouettes, *,
+                           n_permutations: int = 1000, seed: int = 0) -> Array:
+    """Return the measure for categories permuted over the images at random.
 
     The silhouette's null lies below 0, for the nearest of several other categories counts, and
     the lower the fewer dimensions a layer uses: only the distance from it compares layers.

@@ -56,14 +56,14 @@ def select_images(categories: Sequence[str], selected: Sequence[str],
         if len(indices) < 2:
             raise LabError(f"{len(indices)} images of the category {name!r}",
                            expected="at least 2; there are "
-                                    + ", ".join(f"{c} ({np.sum(names == c)})" for c in
-                                                dict.fromkeys(categories)),
+                           + ", ".join(f"{c} ({np.sum(names == c)})" for c in
+                                       dict.fromkeys(categories)),
                            remedy="choose other 'categories' in the profile's table [channels]")
     return np.concatenate(list(category_images.values()))
 
 
 def compute_pca_scores(activations: Mapping[str, NDArray], *, n_components: int = N_COMPONENTS,
-                     seed: int = 0) -> Array:
+                       seed: int = 0) -> Array:
     """Project every layer on its own principal components, as published.
 
     Parameters
@@ -93,7 +93,7 @@ def compute_pca_scores(activations: Mapping[str, NDArray], *, n_components: int 
     if len(n_images) != 1 or k < 3:
         raise LabError(f"layers of (n_images, n_units) {shapes}, {n_components} components",
                        expected="the same images in every layer, at least 4 of them, and at "
-                                "least 3 units and components", remedy="add images")
+                       "least 3 units and components", remedy="add images")
     for name, values in activations.items():
         if not np.isfinite(values).all() or (values == values[:1]).all():
             raise LabError(f"layer {name!r} has the same activations for all images, or some "
@@ -228,7 +228,7 @@ def fit_mds(rdm: Array, n_layers: int, *, seed: int = 0) -> Trajectories:
         Published: 0.
     """
     mds = MDS(2, metric_mds=True, metric="precomputed", n_init=4, init="random", max_iter=300,
-                  eps=1e-6, normalized_stress=True, random_state=seed)
+              eps=1e-6, normalized_stress=True, random_state=seed)
     points = mds.fit_transform(rdm)
     return Trajectories(points.reshape(n_layers, -1, 2), float(mds.stress_))
 
@@ -252,7 +252,7 @@ def block_correlations(before: Array, after: Array, n_layers: int) -> tuple[floa
 
 def sign_flip_correlations(scores: Array, rdm_function: Callable[[Array], Array], *,
                            n_flips: int = 100,
-               seed: int = 0) -> Array:
+                           seed: int = 0) -> Array:
     """Flip random components' signs in every layer, and correlate the RDM before and after.
 
     A flip is a mirror: it changes no Euclidean distance within any layer, and a PCA may as well

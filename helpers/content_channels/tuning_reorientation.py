@@ -113,5 +113,5 @@ def fit_models(features: Array, target: Array = TARGET) -> list[LinearFit]:
         for name, model in models.items():
             weights = model.fit(features.T, target).coef_
             fits.append(LinearFit(name, positive, weights,
-                            reorientation_index(weights, features, target)))
+                                  reorientation_index(weights, features, target)))
     return fits

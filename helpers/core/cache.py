@@ -141,8 +141,8 @@ def call_unless_locked(function: Callable[[Item], T], item: Item) -> T | Artefac
 
 
 def cooperative_map(function: Callable[[Item], T], items: Iterable[Item], *,
-                  map_function: Callable[[Callable[[Item], T],
-                                          list[Item]], Iterable[T]] = map) -> list[T]:
+                    map_function: Callable[[Callable[[Item], T],
+                                            list[Item]], Iterable[T]] = map) -> list[T]:
     """Return ``[function(item) for item in items]``, sharing the work with other processes.
 
     Items that another process is working at are postponed. Once all that are left are being made
@@ -254,6 +254,6 @@ def _canonical(value: Any, where: str) -> Any:
         return {label: _canonical(item, f"{where}[{label!r}]") for label, item in value.items()}
     raise LabError(f"{where} is of type {type(value).__name__}.",
                    expected="str, int, float, bool, None, or lists, tuples, dicts with string "
-                            "keys and dataclasses of these",
+                   "keys and dataclasses of these",
                    remedy="pass the digest of its content, or convert it with int(), float(), "
-                          "str() or .tolist()")
+                   "str() or .tolist()")

@@ -93,7 +93,7 @@ def _unreadable_error(path: str, error: OSError) -> LabError:
     return LabError(f"{path} cannot be read: {error.strerror or error}",
                     expected="a file that is there and may be read",
                     remedy="put it there, or look at its permissions and at the disk; if it is a "
-                           "link, at where it leads")
+                    "link, at where it leads")
 
 
 def _iter_digests(files: Sequence[str], *, show_progress: bool) -> Iterator[str]:

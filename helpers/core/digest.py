@@ -16,7 +16,7 @@ from helpers.core.paths import ROOT
 
 PACKAGES = ("helpers", "data")
 EXCLUDED_MODULES = frozenset({"helpers.core.console", "helpers.core.errors",
-                                "helpers.core.machine"})
+                              "helpers.core.machine"})
 """Bars, messages, the number of processes: another wording makes nothing stale."""
 
 
@@ -75,7 +75,7 @@ def code_digest(module_names: Iterable[str], packages: tuple[str, ...] = PACKAGE
 
 
 def import_closure(module_names: Iterable[str], packages: tuple[str, ...] = PACKAGES, *,
-            root: Path = ROOT) -> tuple[str, ...]:
+                   root: Path = ROOT) -> tuple[str, ...]:
     """Return the sorted names of some modules and of all that they import, found unexecuted.
 
     The ``__init__`` of each package on the way is included, since importing runs it.
@@ -105,7 +105,7 @@ def import_closure(module_names: Iterable[str], packages: tuple[str, ...] = PACK
 
 
 def direct_imports(source_text: str, packages: tuple[str, ...] = PACKAGES, *,
-               root: Path = ROOT) -> set[str]:
+                   root: Path = ROOT) -> set[str]:
     """Return our modules that a script imports itself.
 
     Parameters
@@ -191,7 +191,7 @@ def _tree_text(node: object) -> str:
     # ast.dump is not used: its text for the same code changes between Python versions.
     if isinstance(node, ast.AST):
         node_fields = ((field, value) for field, value in ast.iter_fields(node)
-                if field != "kind" and value is not None and value != [])
+                       if field != "kind" and value is not None and value != [])
         content = ",".join(f"{field}={_tree_text(value)}" for field, value in node_fields)
         return f"{type(node).__name__}({content})"
     if isinstance(node, list):

@@ -84,7 +84,7 @@ def divide_cores(n_parallel: int, folders: Iterable[Path]) -> tuple[int, list[st
     if free < DEMO_MEMORY:
         n_parallel = max(1, min(n_parallel, free // NOTEBOOK_MEMORY))
         warnings.append(f"{format_size(free)} of memory free, {format_size(DEMO_MEMORY)} expected: "
-                    f"notebooks at once: {n_parallel}. Close other programs if one is killed.")
+                        f"notebooks at once: {n_parallel}. Close other programs if one is killed.")
     for folder in folders:
         ensure_space(folder, MIN_DISK, "one notebook")
         free_disk = shutil.disk_usage(folder).free

@@ -10,8 +10,8 @@ from pathlib import Path
 from helpers.core.errors import LabError
 
 DESKTOP_FILES = {"thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "__macosx",
-                    "icon\r", "$recycle.bin", "system volume information", "lost+found",
-                    "@eadir", "#recycle", "__pycache__"}
+                 "icon\r", "$recycle.bin", "system volume information", "lost+found",
+                 "@eadir", "#recycle", "__pycache__"}
 """Names, in lower case, that Windows, macOS, file servers and Python give to files of their own."""
 
 COPY_PATTERN = re.compile(
@@ -60,7 +60,7 @@ def find_original(name: str, names: Collection[str]) -> str | None:
 
 
 def select_by_pattern(paths: Iterable[Path], pattern: re.Pattern[str], what: str,
-            example: str) -> list[Path]:
+                      example: str) -> list[Path]:
     """Return the paths whose whole name fits a pattern, by name.
 
     Strays are left out, and copies whose name goes on after that of a file that fits and is there

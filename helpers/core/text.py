@@ -22,14 +22,14 @@ from numpy.typing import NDArray
 from helpers.core.errors import LabError
 
 BYTE_ORDER_MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"),
-         (codecs.BOM_UTF32_BE, "utf-32"), (codecs.BOM_UTF16_LE, "utf-16"),
-         (codecs.BOM_UTF16_BE, "utf-16"))
+                    (codecs.BOM_UTF32_BE, "utf-32"), (codecs.BOM_UTF16_LE, "utf-16"),
+                    (codecs.BOM_UTF16_BE, "utf-16"))
 """First bytes of a file -> its encoding; those of UTF-32 begin like those of UTF-16."""
 UTF8_REMEDY = ("save it as UTF-8 (Excel: 'CSV UTF-8'; Notepad: Save as, encoding UTF-8; or "
-           "iconv -f WINDOWS-1252 -t UTF-8, with the encoding it really has)")
+               "iconv -f WINDOWS-1252 -t UTF-8, with the encoding it really has)")
 SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab"}
 BOOLEANS = {**dict.fromkeys(("true", "yes", "1", "1.0"), True),
-          **dict.fromkeys(("false", "no", "0", "0.0"), False)}
+            **dict.fromkeys(("false", "no", "0", "0.0"), False)}
 
 
 def read_text(path: Path, what: str = "a text") -> str:
@@ -157,7 +157,7 @@ class TextTable:
         return LabError(f"{self.path}, line {self.lines[row]}: {name} is "
                         f"{repr(cell) if cell else 'empty'}", expected=expected,
                         remedy="correct this cell; if it is a published table, use it as it was "
-                               "published")
+                        "published")
 
 
 def _parse_number(cell: str) -> float:
@@ -200,9 +200,9 @@ def read_table(path: Path, columns: Sequence[str], *, header: bool = True,
         best_header = max(headers, key=len)
         raise LabError(f"{path} has the columns {', '.join(filter(None, best_header)) or 'none'}",
                        expected=f"{what}: the columns {','.join(columns)}, with commas (or "
-                                "semicolons, or tabs) between them",
+                       "semicolons, or tabs) between them",
                        remedy="correct the line that names the columns" if header else
-                              "use this file as it was published")
+                       "use this file as it was published")
     separator, names = matching[0]
     duplicated = [name for name in canonical_names.values() if names.count(name) > 1]
     if duplicated:
@@ -224,7 +224,7 @@ def read_table(path: Path, columns: Sequence[str], *, header: bool = True,
 
 def _parse_header(text: str, separator: str, columns: Sequence[str],
                   canonical_names: Mapping[str, str],
-             header: bool) -> list[str]:
+                  header: bool) -> list[str]:
     """Return the names of a table's columns if this were its separator; none if it is empty."""
     first = next((line for line in text.split("\n") if line.strip(f"{separator} \t")), "")
     cells = [cell.strip() for row in csv.reader([first], delimiter=separator,

@@ -81,7 +81,7 @@ def unpack(archive: Path, folder: Path, *, kind: str = "zip") -> Iterator[Path]:
 
 
 def select_folder(unpacked: Path, *, member: str | None = None,
-                holding: str | None = None) -> Path:
+                  holding: str | None = None) -> Path:
     """Return the folder wanted from an unpacked archive.
 
     Parameters
@@ -108,7 +108,7 @@ def select_folder(unpacked: Path, *, member: str | None = None,
         raise LabError(f"The archive holds: {top or 'nothing'}.",
                        expected=f"the folder {member}" if member else f"a folder with {holding}",
                        remedy="if you put the archive there, check that it is the right one; if "
-                              "not, correct 'member' or 'holding' where the source is listed")
+                       "not, correct 'member' or 'holding' where the source is listed")
     return candidates[0]
 
 

@@ -82,8 +82,8 @@ def download(source: DownloadSource, target: Path, *,
     n_present = part.stat().st_size if part.is_file() else 0
     ensure_space(target.parent, max(source.bytes - n_present, 0), source.name)
     echo(f"Downloading {source.name} ({source.size}) to {target}\n"
-        f"  from: {source.url}\n  terms: {source.licence}"
-        + (f"\n  please cite: {source.cite}" if source.cite else ""))
+         f"  from: {source.url}\n  terms: {source.licence}"
+         + (f"\n  please cite: {source.cite}" if source.cite else ""))
     try:
         _download_with_retries(source, part, target, session or requests.Session())
     except OSError as error:

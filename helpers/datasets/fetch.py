@@ -88,7 +88,7 @@ def fetch_folder(source: DownloadSource, folder: Path, *,
     if source.by_hand:
         raise LabError(f"{source.name} is not in {folder}",
                        expected=f"it there ({source.size}; terms: {source.licence}); it cannot be "
-                                "fetched without you",
+                       "fetched without you",
                        remedy=f"{source.url}: {source.by_hand}")
     ensure_writable(folder.parent)
     with FileLock(folder.with_name(f".{folder.name}.lock")):
@@ -100,7 +100,7 @@ def fetch_folder(source: DownloadSource, folder: Path, *,
             raise LabError(f"{archive} has the digest {full_digest(source.digest, archive)}.",
                            expected=f"{source.digest}, that of {source.name}",
                            remedy=f"move it away and run again; it is fetched ({source.size}; "
-                                  f"terms: {source.licence}), or put the right one there")
+                           f"terms: {source.licence}), or put the right one there")
         if not by_hand:
             ensure_space(folder.parent, 2 * source.bytes, f"{source.name} and its archive")
             download(source, archive, session=session)

@@ -149,8 +149,8 @@ def info_nce_and_gradient(predicted: Tensor, targets: Tensor,
 
 
 def fit_decoders(responses: NDArray, targets: NDArray, training: DecoderTraining, *,
-          device: torch.device | str = "cpu", together: int | None = None,
-          on_step: Callable[[int], None] | None = None) -> DecoderWeights:
+                 device: torch.device | str = "cpu", together: int | None = None,
+                 on_step: Callable[[int], None] | None = None) -> DecoderWeights:
     """Fit decoders of ``n_seeds`` seeds.
 
     Parameters
@@ -183,13 +183,13 @@ def fit_decoders(responses: NDArray, targets: NDArray, training: DecoderTraining
     groups = [seeds[i:i + together] for i in range(0, len(seeds), together)]
     done, lock = [0], Lock()
 
-    def told(steps: int) -> None:
+    def report(steps: int) -> None:
         if on_step is not None:
             with lock:
                 done[0] += steps
                 on_step(done[0])
 
-    train_group = lambda group: _train_group(x, y, training, group, told)  # noqa: E731
+    train_group = lambda group: _train_group(x, y, training, group, report)  # noqa: E731
     if device.type != "cpu":
         return _mean([train_group(group) for group in groups])
     n_threads = torch.get_num_threads()
@@ -198,7 +198,7 @@ def fit_decoders(responses: NDArray, targets: NDArray, training: DecoderTraining
 
 
 def _check(responses: NDArray, targets: NDArray,
-             training: DecoderTraining) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+           training: DecoderTraining) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return responses and targets in float32, refusing what cannot be learned from."""
     x, y = (np.ascontiguousarray(values, np.float32) for values in (responses, targets))
     if x.ndim != 2 or y.ndim != 2 or len(x) != len(y) or min(x.shape[1:] + y.shape[1:]) < 1:
@@ -219,14 +219,14 @@ def _check(responses: NDArray, targets: NDArray,
 
 
 def _train_group(x: Tensor, y: Tensor, training: DecoderTraining, seeds: Sequence[int],
-            told: Callable[[int], None]) -> list[tuple[NDArray, NDArray, NDArray]]:
+                 report: Callable[[int], None]) -> list[tuple[NDArray, NDArray, NDArray]]:
     """Fit a group of runs; return weight, bias and losses of each."""
     runs, every = DecoderRuns(x, y, training, seeds), 64
     losses = torch.empty((training.iterations, len(seeds)), device=x.device)
     for step in range(training.iterations):
         losses[step] = runs.step()
         if (step + 1) % every == 0 or step + 1 == training.iterations:
-            told(len(seeds) * (step % every + 1))
+            report(len(seeds) * (step % every + 1))
     if not losses.isfinite().all():
         raise LabError("the loss of a decoder is no longer finite", expected="finite losses",
                        remedy="lower `rate` in the table [decoding.training] of the profile")

@@ -96,4 +96,4 @@ def name_embedding_space(names: NameEmbeddings, cohort: Cohort) -> EmbeddingSpac
     vectors = np.full((len(called), names.vectors.shape[1]), np.nan, np.float32)
     vectors[known] = unit(names.embed_texts([called[row] for row in known]))
     return EmbeddingSpace("CLIP's embeddings of names", vectors, names.digest, names.embed_texts,
-                 names.names)
+                          names.names)

@@ -87,7 +87,7 @@ class TopKCurve:
 
 
 def top_k_accuracy(rank: NDArray, own: NDArray, n_candidates: int, *, pool: int = 0,
-          ks: Sequence[int] = KS, seed: int = 0) -> TopKCurve:
+                   ks: Sequence[int] = KS, seed: int = 0) -> TopKCurve:
     """Return the top-k accuracy of some queries.
 
     Parameters

@@ -104,7 +104,7 @@ class DecodingStudy:
             space = name_embedding_space(names, cohort)
         else:
             space = image_embedding_space(open_clip(laboratory, spec.network), cohort,
-                                  batch_size=profile.batch_size)
+                                          batch_size=profile.batch_size)
         laboratory.record("space", space.digest)
         return cls(cohort, space, spec, profile.seed, laboratory.device)
 
@@ -130,14 +130,15 @@ class DecodingStudy:
             rows = trials.of(seen)
             shown = target[np.searchsorted(seen, trials.condition[rows])]
             steps = training.n_seeds * training.iterations
-            with manual_bar(f"decoders of {trials.subject}", steps) as told:
+            with manual_bar(f"decoders of {trials.subject}", steps) as progress_bar:
                 found = fit_decoders(trials.responses[rows], self.space.vectors[shown],
-                              training, device=self.device,
-                              on_step=lambda step: told.update(step - told.n))
+                                     training, device=self.device,
+                                     on_step=lambda step: progress_bar.update(step
+                                                                              - progress_bar.n))
             return dict(vars(found))
 
         return DecoderWeights(**cached("decoded", f"contrast-{trials.subject}-{number}",
-                                 self._contrast_parts(trials, number, variant), make))
+                                       self._contrast_parts(trials, number, variant), make))
 
     def _contrast_parts(self, trials: Trials, number: int,
                         variant: TrainingVariant) -> dict[str, object]:
@@ -193,7 +194,7 @@ class DecodingStudy:
             own = np.searchsorted(split.validation, trials.condition[asked])
             found = fit_ridge(trials.responses[rows], targets, (
                 trials.responses[asked], self.space.vectors[split.validation], own), alphas,
-                metrics)
+                              metrics)
             kept = {name: np.asarray(value) for name, value in vars(found).items()
                     if name != "metric"}
             return kept | {"mean": found.metric.mean, "matrix": found.metric.matrix}
@@ -206,7 +207,7 @@ class DecodingStudy:
                                "inside": bool(kept["inside"])}, metric=metric)
 
     def retrieval_accuracy(self, subject: str, method: str, *, averaged: bool = False,
-                  run: int = 0) -> TopKCurve:
+                           run: int = 0) -> TopKCurve:
         """Return the top-k accuracy of a method in one of the two protocols.
 
         Parameters
@@ -232,12 +233,12 @@ class DecodingStudy:
             own = np.searchsorted(candidates, condition)
             places.append(retrieval_ranks(seen @ weight.T + bias,
                                           metric(self.space.vectors[candidates]),
-                                own))
+                                          own))
             images.append(own)
             n = len(candidates)
         pool = self.spec.n_pool if averaged and len(trials.splits) == 1 else 0
         return top_k_accuracy(np.concatenate(places), np.concatenate(images), n, pool=pool,
-                     seed=self.seed)
+                              seed=self.seed)
 
     def _parameters(self, subject: str, method: str,
                     run: int) -> list[tuple[NDArray, NDArray, EmbeddingMetric]]:

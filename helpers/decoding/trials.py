@@ -58,7 +58,7 @@ def splits(cohort: Cohort, responses: Responses, *, n_test: int, n_validation: i
         sets = [np.intersect1d(fold.test, responses.conditions) for fold in folds]
         sets = [one for one in sets if len(one)]
         return tuple(TrialSplit(np.setdiff1d(responses.conditions, np.concatenate([one, other])),
-                           other, one)
+                                other, one)
                      for one, other in zip(sets, [*sets[1:], sets[0]]))
     whole = responses.conditions[~np.isnan(responses.betas[..., 0]).any(1)]
     order = np.random.default_rng(seed).permutation(np.intersect1d(folds[0].test,
@@ -187,7 +187,7 @@ def read_trials(cohort: Cohort, subject: str, known: Conditions, *, min_noise_ce
         raise LabError(f"{subject}: no voxel of {n_considered} has a noise ceiling above "
                        f"{min_noise_ceiling:g} %", expected="some",
                        remedy="lower min_noise_ceiling in the table [decoding], or leave "
-                              "this participant out")
+                       "this participant out")
     found = found.select(kept)
     shown = ~np.isnan(found.betas[..., 0])
     condition = np.broadcast_to(found.conditions[:, None], shown.shape)[shown]

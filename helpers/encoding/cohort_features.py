@@ -65,7 +65,7 @@ def selective_pools(localizer: LocalizerResult, layers: Sequence[str],
              for layer in layers}
     return UnitPools(units, {domain: {layer: np.searchsorted(units[layer],
                                                              localizer.units(layer, domain))
-                                  for layer in layers} for domain in domains})
+                                      for layer in layers} for domain in domains})
 
 
 def whole_layer_pool(network: Network, layers: Sequence[str]) -> UnitPools:
@@ -97,7 +97,7 @@ def group_conditions(conditions: Mapping[str, NDArray[np.int64]]) -> dict[str, N
 
 
 def join_features(groups: Mapping[str, NDArray[np.int64]], group_features: Mapping[str, Features],
-           subject: str, conditions: NDArray[np.int64]) -> Features:
+                  subject: str, conditions: NDArray[np.int64]) -> Features:
     """Put the features of one participant's conditions together from those of the groups."""
     names = [name for name in ("shared", subject) if name in groups]
     available = np.concatenate([groups[name] for name in names])
@@ -145,18 +145,18 @@ def channel_mean_features(network: Network, layers: Sequence[str], cohort: Cohor
     def extract(batches: object, collect: Callable[[str, Tensor], None]) -> None:
         stream_activations(network.model, paths, batches, lambda _start, name,
                            means: collect(name, means),
-               read=channel_means)
+                           read=channel_means)
 
     return _cached_features(network, {"means of": list(layers)}, extract, cohort, conditions, label,
-                     batch_size)
+                            batch_size)
 
 
 def _cached_features(network: Network, selection: Mapping[str, object], extract: Callable,
                      cohort: Cohort,
-              conditions: NDArray[np.int64], label: str, batch_size: int) -> Features:
+                     conditions: NDArray[np.int64], label: str, batch_size: int) -> Features:
     def make() -> Features:
         return _condition_means(cohort, conditions, network.preprocessing, extract,
-                         f"{network.name}: {label}", batch_size)
+                                f"{network.name}: {label}", batch_size)
 
     return cached("features", f"{network.name}-{label}", {
         "network": network.parts, "what": selection, **images_key(cohort),
@@ -171,7 +171,7 @@ def images_key(cohort: Cohort) -> dict[str, object]:
 
 
 def cohort_gabor_features(cohort: Cohort, conditions: NDArray[np.int64], *, side: int, label: str,
-               batch_size: int = 32) -> NDArray[np.float32]:
+                          batch_size: int = 32) -> NDArray[np.float32]:
     """Return the Gabor features (authors' notebook nb7) of some conditions, shape (n_conditions,
     7680).
 
@@ -196,7 +196,7 @@ def cohort_gabor_features(cohort: Cohort, conditions: NDArray[np.int64], *, side
 
 def _condition_means(cohort: Cohort, conditions: NDArray[np.int64], transform: Transform,
                      extract: Callable,
-              label: str, batch_size: int) -> Features:
+                     label: str, batch_size: int) -> Features:
     """Show all images of some conditions; average what is kept over the images of each."""
     image_idx = np.flatnonzero(np.isin(cohort.condition_of, conditions))
     image_idx = image_idx[np.argsort(cohort.condition_of[image_idx], kind="stable")]

@@ -86,7 +86,7 @@ def responses_key(cohort: Cohort, subject: str) -> dict[str, object]:
 
 
 def roi_table(cohort: Cohort, subjects: Sequence[str], rois: Sequence[str], *,
-                 min_ncsnr: float) -> pd.DataFrame:
+              min_ncsnr: float) -> pd.DataFrame:
     """Count the vertices of every region: all, left out for a stated reason, used.
 
     Returns
@@ -112,7 +112,7 @@ def roi_table(cohort: Cohort, subjects: Sequence[str], rois: Sequence[str], *,
 
 
 def noise_ceiling_table(cohort: Cohort, subjects: Sequence[str], rois: Sequence[str], *,
-                  min_ncsnr: float, seed: int) -> pd.DataFrame:
+                        min_ncsnr: float, seed: int) -> pd.DataFrame:
     """Estimate the noise ceilings of every region on the test conditions, once.
 
     Returns
@@ -135,8 +135,8 @@ def noise_ceiling_table(cohort: Cohort, subjects: Sequence[str], rois: Sequence[
 
 
 NOISE_CEILING_COLUMNS = {"subject": "U", "roi": "U", "statistic": "U", "value": float, "low": float,
-                   "high": float, "split_half": float, "ncsnr_based": float,
-                   "n_vertices": int, "n_repeats": int}
+                         "high": float, "split_half": float, "ncsnr_based": float,
+                         "n_vertices": int, "n_repeats": int}
 
 
 def _to_arrays(rows: list[dict[str, object]]) -> dict[str, np.ndarray]:
@@ -145,7 +145,7 @@ def _to_arrays(rows: list[dict[str, object]]) -> dict[str, np.ndarray]:
 
 
 def _estimate_noise_ceilings(responses: Responses, folds: Sequence[Fold], min_ncsnr: float,
-              seed: int) -> list[dict[str, object]]:
+                             seed: int) -> list[dict[str, object]]:
     test = np.unique(np.concatenate([fold.test for fold in folds]))
     n_repeats = responses.betas.shape[1]
     rows = []

@@ -133,7 +133,7 @@ def _validation_rows(fold: Fold) -> NDArray[np.int64]:
 
 
 def _predict_held_out(pairs: Sequence[tuple[NDArray, NDArray]], y: NDArray,
-              predict: Callable[[NDArray, NDArray], NDArray]) -> NDArray[np.float64]:
+                      predict: Callable[[NDArray, NDArray], NDArray]) -> NDArray[np.float64]:
     """Predict the rows of several pairs (fit, predict), in increasing order of the rows.
 
     Each fit's own mean response gives way to the mean over fits. Fitted rows are those that are
@@ -238,7 +238,7 @@ class PoolFit:
         folds, y = self.job.folds, self.job.responses[roi]
         validation_scores = [self._scores(roi, layer, x, predicted_validation[:, part], y,
                                           _validation_rows(fold))
-                   for fold, predicted_validation in zip(folds, validation_predictions)]
+                             for fold, predicted_validation in zip(folds, validation_predictions)]
         rows = _evaluation_rows(folds)[-1]
         test_scores = self._scores(roi, layer, x, test[:, part], y, rows)
         alpha = alphas[0] if METHODS[self.method].single_alpha else np.nan
@@ -293,7 +293,7 @@ class PoolFit:
 
     def _score_selected(self, roi: str, candidate_results: dict[Candidate, tuple],
                         selected: list[Candidate],
-                metric: str) -> float:
+                        metric: str) -> float:
         """Score the test predictions of each fold's own choice, all together."""
         if len(set(selected)) > 1 and metric.startswith("c"):
             return np.nan  # plain units of different layers have no common scale

@@ -12,13 +12,13 @@ from matplotlib.axes import Axes
 from helpers.figures.style import COLOURS, MARKERS, display_name, label_layers
 
 PREDICTOR_STYLES = {"contrastive": ("dodgerblue", "o"), "faces only": ("red", "s"),
-          "untrained": ("0.75", "^"), "GistPC": ("violet", "D"), "Gabor": ("tan", "v"),
-          "ridge, whole layers": ("0.35", "_")}
+                    "untrained": ("0.75", "^"), "GistPC": ("violet", "D"), "Gabor": ("tan", "v"),
+                    "ridge, whole layers": ("0.35", "_")}
 """Predictor -> the paper's colour (ridge is ours), and a marker."""
 
 
 def predictor_violins(axes: Axes, scores: pd.DataFrame, ceilings: pd.DataFrame, rois: Sequence[str],
-                  predictors: Sequence[str]) -> None:
+                      predictors: Sequence[str]) -> None:
     """Draw every participant's score by region and predictor, over the noise-ceiling band.
 
     A small number below a violin: so many participants, where fewer than the region has.
@@ -114,7 +114,7 @@ def significance_row(axes: Axes, tests: pd.DataFrame, rois: Sequence[str],
 
 
 def pool_layer_curves(axes: Axes, curves: pd.DataFrame, metric: str, domains: Sequence[str],
-                layers: Sequence[str]) -> None:
+                      layers: Sequence[str]) -> None:
     """Draw one region's score by layer, one line per pool of units, mean ± SEM over participants.
 
     Parameters

@@ -194,7 +194,7 @@ def _solve(gram: NDArray, cross: NDArray, alpha: float, bound: NDArray, max_roun
            weights: NDArray) -> NDArray[np.float64]:
     """Solve all targets from their present weights (n_targets, n_features); give the transpose."""
     n_unconverged = sum(solve_target(gram, np.ascontiguousarray(q), alpha, b, max_rounds, w)
-               for q, b, w in zip(cross, bound, weights))
+                        for q, b, w in zip(cross, bound, weights))
     if n_unconverged:
         raise LabError(f"{n_unconverged} of {len(weights)} vertices did not converge",
                        expected=f"convergence within {max_rounds} rounds",

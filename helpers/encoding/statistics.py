@@ -80,7 +80,7 @@ def roi_summary(scores: pd.DataFrame, rois: Sequence[str]) -> pd.DataFrame:
 
 
 def compare_with_competitors(main: pd.DataFrame, competitors: Mapping[str, pd.DataFrame],
-                   rois: Sequence[str]) -> pd.DataFrame:
+                             rois: Sequence[str]) -> pd.DataFrame:
     """Compare a predictor with its rivals in every region, corrected over all comparisons.
 
     Parameters
@@ -102,7 +102,7 @@ def compare_with_competitors(main: pd.DataFrame, competitors: Mapping[str, pd.Da
         competitor_scores = subject_by_roi(scores).reindex(index=main_scores.index)
         for roi in rois:
             if (roi not in main_scores or roi not in competitor_scores
-                    or not competitor_scores[roi].notna().any()):
+                or not competitor_scores[roi].notna().any()):
                 continue
             in_both = main_scores[roi].notna() & competitor_scores[roi].notna()
             difference, t, p = paired_t_test(main_scores[roi].to_numpy(),

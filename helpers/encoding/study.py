@@ -94,29 +94,29 @@ class EncodingStudy:
         """Predict regions from a trained network's selective units, under each constraint."""
         unconstrained_rois = (*self.spec.curve_rois, *self.spec.single_domain_rois)
         fit_specs = [(roi, domain, SPARSE_POSITIVE, (self.spec.alpha,)) for roi in self.rois
-                  for domain in (DOMAINS if roi in unconstrained_rois else (domain_of(roi),
-                                                                            )) if domain]
+                     for domain in (DOMAINS if roi in unconstrained_rois else (domain_of(roi),
+                                                                               )) if domain]
         fit_specs += [(roi, domain_of(roi), STANDARDISED, self.spec.alphas_standardised)
-                   for roi in self.rois if domain_of(roi)]
+                      for roi in self.rois if domain_of(roi)]
         fit_specs += [(roi, domain, OLS,
                        (0.0,)) for roi in unconstrained_rois for domain in DOMAINS]
         return self._fit_pools(localized.network,
                                selective_pools(localized.localizer, self.spec.layers, DOMAINS),
-                           fit_specs)
+                               fit_specs)
 
     def untrained_unit_scores(self,
                               localized: LocalizedNetwork) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Predict regions from the units that an untrained network happens to have."""
         fit_specs = [(roi, domain_of(roi), SPARSE_POSITIVE, (self.spec.alpha_untrained,))
-                  for roi in self.rois if domain_of(roi)]
+                     for roi in self.rois if domain_of(roi)]
         return self._fit_pools(localized.network,
                                selective_pools(localized.localizer, self.spec.layers, DOMAINS),
-                           fit_specs)
+                               fit_specs)
 
     def face_network_scores(self, network: Network) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Predict face regions from whole layers of a network trained on faces alone."""
         fit_specs = [(roi, WHOLE_LAYER, SPARSE_POSITIVE, (self.spec.alpha,))
-                  for roi in self.rois if domain_of(roi) == "faces"]
+                     for roi in self.rois if domain_of(roi) == "faces"]
         return self._fit_pools(network, whole_layer_pool(network, self.spec.face_layers), fit_specs)
 
     def gabor_scores(self) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -136,23 +136,23 @@ class EncodingStudy:
 
         def make_features(group: str, conditions: NDArray[np.int64]) -> Features:
             return channel_mean_features(network, self.spec.layers, self.cohort, conditions,
-                                 label=f"{group}, means", batch_size=self.batch_size)
+                                         label=f"{group}, means", batch_size=self.batch_size)
 
         key = {"network": network.parts, "layers": list(self.spec.layers)}
         return self._fit_cached(f"{network.name}, whole", key, make_features, None, fit_specs)
 
     def _fit_pools(self, network: Network, pools: UnitPools,
-               fit_specs: list[FitSpec]) -> tuple[pd.DataFrame, pd.DataFrame]:
+                   fit_specs: list[FitSpec]) -> tuple[pd.DataFrame, pd.DataFrame]:
         def make_features(group: str, conditions: NDArray[np.int64]) -> Features:
             return unit_features(network, pools, self.cohort, conditions, label=group,
                                  batch_size=self.batch_size)
 
         return self._fit_cached(network.name, {"network": network.parts, "pools": pools.digest},
-                            make_features, pools, fit_specs)
+                                make_features, pools, fit_specs)
 
     def _fit_cached(self, name: str, key: Mapping[str, object], make_features,
                     pools: UnitPools | None,
-                fit_specs: list[FitSpec]) -> tuple[pd.DataFrame, pd.DataFrame]:
+                    fit_specs: list[FitSpec]) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Fit and score everything wanted, once; later calls read the cache."""
         parts = {"name": name, **key, "fit_specs": fit_specs, "min_ncsnr": self.spec.min_ncsnr,
                  "rois": self.rois, **images_key(self.cohort),
@@ -163,7 +163,7 @@ class EncodingStudy:
         def make(index: int) -> pd.DataFrame:
             if not tables:
                 tables.extend(fit_encoding_models(self._jobs(name, make_features, pools, fit_specs),
-                                     n_jobs=self.n_jobs))
+                                                  n_jobs=self.n_jobs))
             return tables[index]
 
         curves, best = (cached_table("encoding", f"{name}-{what}", {**parts, "table": what},
@@ -189,7 +189,7 @@ class EncodingStudy:
             responses = self._mean_responses(subject, subject_conditions)
             yield EncodingJob(subject, name, features, members, responses,
                               folds_to_rows(folds[subject], subject_conditions),
-                      tuple(fit_spec for fit_spec in fit_specs if fit_spec[0] in responses))
+                              tuple(fit_spec for fit_spec in fit_specs if fit_spec[0] in responses))
 
     def _mean_responses(self, subject: str,
                         subject_conditions: NDArray[np.int64]) -> dict[str, NDArray[np.float32]]:

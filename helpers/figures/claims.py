@@ -131,7 +131,7 @@ class ClaimsTable:
                if verdict != UNTESTABLE else NOTHING_TO_COMPARE)
         criterion = f"within ±{within:g}" if within else expected
         self._add_claim(statement, source, paper, run, f"{of}, 95 % interval {criterion}", verdict,
-                    rests_on, mean, low, high)
+                        rests_on, mean, low, high)
 
     def interval(self, statement: str, values: Iterable, expected: Expected, *, of: str,
                  source: str, paper: str, sample: str = "participants",
@@ -190,14 +190,14 @@ class ClaimsTable:
         run = ", ".join(f"{name} {mean:+.3f} [{low:.3f}, {high:.3f}]" for name, (mean, low, high)
                         in estimates.items() if math.isfinite(low + high))
         support_margin = {"above 0": lambda part: part[1], "below 0": lambda part: -part[2],
-                 "around 0": lambda part: -max(-part[1], part[2])}[expected]
+                          "around 0": lambda part: -max(-part[1], part[2])}[expected]
         finite = [part for part in estimates.values() if math.isfinite(part[1] + part[2])]
         criterion = f"within ±{within:g}" if within else expected
         self._add_claim(statement, source, paper,
                         run + f"; {n}" * bool(n) if run else NOTHING_TO_COMPARE,
-                    f"{of}, each 95 % interval {criterion}", combine_verdicts(part_verdicts),
+                        f"{of}, each 95 % interval {criterion}", combine_verdicts(part_verdicts),
                         rests_on,
-                    *(min(finite, key=support_margin) if finite else ()))
+                        *(min(finite, key=support_margin) if finite else ()))
 
     def test(self, statement: str, effect: float, p: float, expected: Expected, *, of: str,
              source: str, paper: str, n: str = "", rests_on: str = "") -> None:
@@ -229,9 +229,9 @@ class ClaimsTable:
                         for name, (effect, p) in estimates.items() if math.isfinite(effect + p))
         self._add_claim(statement, source, paper,
                         run + f", {n}" * bool(n) if run else NOTHING_TO_COMPARE,
-                    f"{of}, two-sided p < .05 and {expected}", combine_verdicts(part_verdicts),
+                        f"{of}, two-sided p < .05 and {expected}", combine_verdicts(part_verdicts),
                         rests_on,
-                    *([next(iter(estimates.values()))[0]] if len(estimates) == 1 else []))
+                        *([next(iter(estimates.values()))[0]] if len(estimates) == 1 else []))
 
     def count(self, statement: str, k: int, n: int, expected: Literal["above", "below"],
               bound: float, *, of: str, source: str, paper: str, rests_on: str = "") -> None:
@@ -256,11 +256,11 @@ class ClaimsTable:
         run = (NOTHING_TO_COMPARE if verdict == UNTESTABLE
                else f"{k} of {n}, {mean:.0%} [{low:.0%}, {high:.0%}]")
         self._add_claim(statement, source, paper, run,
-                    f"{of}, exact 95 % interval {expected} {bound:.0%}", verdict, rests_on,
-                    mean, low, high)
+                        f"{of}, exact 95 % interval {expected} {bound:.0%}", verdict, rests_on,
+                        mean, low, high)
 
     def _add_claim(self, statement: str, source: str, paper: str, run: str, rule: str, verdict: str,
-               rests_on: str, *numbers: float) -> None:
+                   rests_on: str, *numbers: float) -> None:
         rule_text = rule + f"; rests on {rests_on}" * bool(rests_on)
         if verdict in (SUPPORTED, CONTRADICTED) and statement in machine_dependent(
                 self.provenance.profile, self.provenance.notebook):

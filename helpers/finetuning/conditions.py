@@ -87,7 +87,7 @@ def make_finetuning_config(condition: Condition, spec: FinetuningSpec,
     plain = condition.objective == "regression" and not condition.same_head
     return FineTuningConfig(spec.regression_epochs if plain else spec.epochs, spec.batch_size,
                             learning_rate,
-                  interleaved=spec.interleaved, precision=spec.precision)
+                            interleaved=spec.interleaved, precision=spec.precision)
 
 
 def default_learning_rate(condition: Condition, spec: FinetuningSpec) -> float:
@@ -132,9 +132,9 @@ def build_model(condition: Condition, backbone: nn.Module, voxels: Mapping[str, 
                                             const=max_voxels if condition.pooled == "const" else 0,
                                        embedding=spec.fixed_embedding_dim if condition.fixed_size
                                             else 0,
-                                       pooled=bool(condition.pooled))
+                                            pooled=bool(condition.pooled))
             model = ContrastiveModel(feature_extractor, n_units, voxels, hidden=hidden,
                                      embedding=embedding,
-                                temperature=spec.temperature, symmetric=spec.symmetric,
-                                learned_temperature=spec.learned_temperature)
+                                     temperature=spec.temperature, symmetric=spec.symmetric,
+                                     learned_temperature=spec.learned_temperature)
     return model.to(first.device)

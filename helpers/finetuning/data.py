@@ -126,8 +126,8 @@ class CohortData:
             raise LabError(f"{len(folds)} folds joined to 1", expected="2 splits or more, or 0: "
                            "every fold by itself", remedy="correct n_splits in [finetuning]")
         all_ids = np.unique(np.concatenate([part for fold in folds
-                                               for part in (fold.fit, fold.test, *(
-                                                   p for pair in fold.validation for p in pair))]))
+                                            for part in (fold.fit, fold.test, *(
+                                                p for pair in fold.validation for p in pair))]))
         found = []
         for part in np.array_split(np.arange(len(folds)), n):
             test = np.unique(np.concatenate([folds[i].test for i in part]))
@@ -135,7 +135,7 @@ class CohortData:
             train = _evenly_spaced(np.setdiff1d(all_ids, test), self.spec.n_train)
             test = _evenly_spaced(test, self.spec.n_test)
             found.append(StimulusSplit(train, test, (np.intersect1d(fit, train),
-                                            np.intersect1d(choose, train))))
+                                                     np.intersect1d(choose, train))))
         return tuple(found)
 
     def regions(self) -> pd.DataFrame:
@@ -159,7 +159,7 @@ class CohortData:
                         n, used = len(part.vertex), int(self._finite_and_varying(subject,
                                                                                  part).sum())
                     excluded_because = ("the participant lacks it" if not n else "" if
-                           used >= self.spec.min_voxels else
+                                        used >= self.spec.min_voxels else
                            f"{used} voxels that vary, fewer than {self.spec.min_voxels}")
                     rows.append({"subject": subject, "roi": roi, "hemisphere": side,
                                  "group": region_group(roi), "n_voxels": n, "n_valid_voxels": used,
@@ -168,7 +168,7 @@ class CohortData:
 
     def _responses(self, subject: str) -> Responses:
         return self._memoise(("responses", subject),
-                          lambda: read_responses(self.cohort, subject, self.spec.rois))
+                             lambda: read_responses(self.cohort, subject, self.spec.rois))
 
     def _finite_and_varying(self, subject: str, part: Responses) -> NDArray[np.bool_]:
         """Tell which voxels are finite and vary over the conditions of every training."""
@@ -218,7 +218,7 @@ class CohortData:
         return np.sqrt(ncsnr_noise_ceiling(voxels.ncsnr, voxels.betas.shape[1]))
 
     def load_images(self, stimulus_ids: NDArray[np.int64]) -> tuple[NDArray[np.uint8],
-                                                               NDArray[np.int64]]:
+                                                                    NDArray[np.int64]]:
         """Decode the images of some conditions, once; the cache later.
 
         Returns
@@ -246,7 +246,7 @@ class CohortData:
             image_ids = np.sort(image_ids[by_condition][occurrence < max_images])
         pixels = cached("pixels", f"{self.cohort.name}-{self.image_size}px", {
             **self.images_key, "image_ids": image_ids.tolist()},
-            lambda: {"pixels": self._decode(image_ids)})["pixels"]
+                        lambda: {"pixels": self._decode(image_ids)})["pixels"]
         return pixels, np.searchsorted(stimulus_ids, self.cohort.condition_of[image_ids])
 
     def _decode(self, image_ids: Sequence[int]) -> NDArray[np.uint8]:

@@ -39,18 +39,18 @@ def finetune(run: FineTuningRun) -> Arrays:
     run = replace(run, interpolation=1.0)
     state = cache_dir() / "finetuned" / f"{run.name}-{key(**run.parts)}.state.safetensors"
     checkpoints = {epoch: state.with_name(state.name.replace(".state", f".epoch{epoch}"))
-            for epoch in run.spec.checkpoints}
+                   for epoch in run.spec.checkpoints}
 
     def make() -> Arrays:
         model = run.build()
         # Beside others the bar of all jobs is enough; a job that is alone shows its steps.
         with manual_bar(f"tuning {run.name}", count_steps(run.training_pairs, run.config),
-                 hidden=parent_process() is not None) as steps:
+                        hidden=parent_process() is not None) as steps:
             try:
                 losses = train_model(model, run.training_pairs, run.config, run.normalise,
                                      seed=run.seed,
-                              state=state, checkpoints=checkpoints,
-                              on_step=lambda step, _loss: steps.update(step - steps.n))
+                                     state=state, checkpoints=checkpoints,
+                                     on_step=lambda step, _loss: steps.update(step - steps.n))
             except LabError as error:
                 raise LabError(f"{run.name}: {error.seen}", expected=error.expected,
                                remedy=error.remedy) from error
@@ -109,12 +109,12 @@ def evaluate(run: FineTuningRun, evaluation_set: EvaluationSet) -> Arrays:
                 for name in own_regions:
                     held_out = SubjectPairs(subject_pairs.subject, evaluation_set.pixels,
                                             evaluation_set.response_idx,
-                                     evaluation_set.responses[name])
+                                            evaluation_set.responses[name])
                     rows = np.arange(len(
                         held_out.responses)) if evaluation_set.test is None else evaluation_set.test
                     results[f"bound/{name}"] = held_out_bound(model, subject_pairs, held_out, rows,
                                                               run.normalise,
-                                                   seed=run.seed)
+                                                              seed=run.seed)
             return results
 
     return cached("evaluations", run.name, {
@@ -132,12 +132,12 @@ def _score_regions(K: cv.LayerKernels, evaluation_set: EvaluationSet) -> Arrays:
             curve = {one: cv.score_p1(K, y, evaluation_set.train, evaluation_set.test, one,
                                       alpha) for one in K}
             results |= {f"r/{name}": curve[layer].r, f"layer/{name}": np.array(layer),
-                      f"curve/{name}": np.array([one.r.mean() for one in curve.values()])}
+                        f"curve/{name}": np.array([one.r.mean() for one in curve.values()])}
         return results
     all_responses = np.concatenate(list(evaluation_set.responses.values()), axis=1)
     fold_scores = {layer: cv.compute_fold_scores(values, all_responses, evaluation_set.folds,
-                                   inner_folds=evaluation_set.protocol == "nested")
-             for layer, values in K.items()}
+                                                 inner_folds=evaluation_set.protocol == "nested")
+                   for layer, values in K.items()}
     edges = np.cumsum([0, *(y.shape[1] for y in evaluation_set.responses.values())])
     for name, first, last in zip(evaluation_set.responses, edges, edges[1:]):
         by_layer = {layer: scores.select(slice(first,
@@ -145,8 +145,8 @@ def _score_regions(K: cv.LayerKernels, evaluation_set: EvaluationSet) -> Arrays:
         published = cv.score_p2(by_layer)
         reported = cv.score_nested(by_layer) if evaluation_set.protocol == "nested" else published
         results |= {f"r/{name}": reported.r, f"layer/{name}": np.array(reported.layer),
-                  f"p2/{name}": published.r, f"curve/{name}": np.array(
-                      [scores.outer.mean(0).max(0).mean() for scores in by_layer.values()])}
+                    f"p2/{name}": published.r, f"curve/{name}": np.array(
+                        [scores.outer.mean(0).max(0).mean() for scores in by_layer.values()])}
     return results
 
 
@@ -156,9 +156,9 @@ def layer_kernels(backbone: nn.Module, run: FineTuningRun,
     device = next(backbone.parameters()).device
     parts: dict[str, list[NDArray]] = {}
     stream_activations(backbone, select_layer_paths(run.network.layers, run.spec.layers),
-           iter_batches(evaluation_set.pixels, run.normalise, device),
-           lambda _start, name, values: parts.setdefault(name, []).append(
-               values.to("cpu", torch.float32, copy=True).numpy()))
+                       iter_batches(evaluation_set.pixels, run.normalise, device),
+                       lambda _start, name, values: parts.setdefault(name, []).append(
+                           values.to("cpu", torch.float32, copy=True).numpy()))
     return {name: cv.linear_kernel(average_by_condition(np.concatenate(parts.pop(name)),
                                                         evaluation_set.response_idx))
             for name in run.spec.layers}

@@ -68,7 +68,7 @@ def refit_batchnorm(head: nn.Module, inputs: Tensor) -> None:
 
 def held_out_bound(model: ContrastiveModel, subject_pairs: SubjectPairs, held_out: SubjectPairs,
                    rows: NDArray[np.int64],
-          normalise: PixelNormalisation, *, seed: int) -> NDArray[np.float64]:
+                   normalise: PixelNormalisation, *, seed: int) -> NDArray[np.float64]:
     """Bound the information that held-out images and responses share.
 
     Parameters

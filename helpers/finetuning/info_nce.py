@@ -65,7 +65,7 @@ def cosine_similarities(images: Tensor, responses: Tensor) -> Tensor:
         raise LabError(f"embeddings {tuple(images.shape)} of images and "
                        f"{tuple(responses.shape)} of responses",
                        expected="two matrices of the same shape, with 2 rows or more: among one "
-                                "pair alone there is nothing to tell apart",
+                       "pair alone there is nothing to tell apart",
                        remedy="use batches of 2 or more")
     return functional.normalize(images, dim=1) @ functional.normalize(responses, dim=1).T
 
@@ -146,12 +146,12 @@ def information_bound(images: Tensor, responses: Tensor, *, temperature: float =
     halves = order.tensor_split(2)
     cross_validated = sum(infonce_bound_terms(scores / best_temperature_factor(scores,
                                                                                other))[own].sum()
-                  for own, other in (halves, halves[::-1])) / len(scores)
+                          for own, other in (halves, halves[::-1])) / len(scores)
     temperature_factor = best_temperature_factor(scores, order)
     return InformationBound(infonce_bound_terms(scores).mean().item(),
-                 infonce_bound_terms(scores / temperature_factor).mean().item(),
+                            infonce_bound_terms(scores / temperature_factor).mean().item(),
                             float(cross_validated), temperature_factor,
-                 len(scores))
+                            len(scores))
 
 
 def best_temperature_factor(scores: Tensor, rows: Tensor) -> float:

@@ -20,7 +20,7 @@ HIDDEN_FRACTION, EMBEDDING_FRACTION, POOLED_EMBEDDING_FRACTION = 0.8, 0.2, 0.25
 
 
 def head_widths(voxels: Mapping[str, int], *, pooled: bool = False, const: int = 0,
-           embedding: int = 0) -> tuple[int, int]:
+                embedding: int = 0) -> tuple[int, int]:
     """Return the head's width h and the embedding's z, as published (authors' training scripts).
 
     Parameters

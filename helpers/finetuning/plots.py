@@ -16,9 +16,9 @@ from helpers.brains.surfaces import Surface
 
 CONDITION_STYLES = {"untrained": ("0.75", "^"), "pretrained": ("0.45", "s"),
                     "shuffled": ("tan", "x"),
-         "regression": ("darkorange", "v"), "regression, same head": ("gold", "D"),
+                    "regression": ("darkorange", "v"), "regression, same head": ("gold", "D"),
          "contrastive": ("royalblue", "o"), "contrastive, fixed z": ("lightskyblue", "o"),
-         "pooled, avg": ("mediumvioletred", "P"), "pooled, const": ("plum", "X")}
+                    "pooled, avg": ("mediumvioletred", "P"), "pooled, const": ("plum", "X")}
 """Kind of tuning -> colour and marker, the same in every figure."""
 GROUP_COLOURS = {"early": "royalblue", "higher": "darkorange"}
 """Published colours of the groups of regions."""
@@ -27,7 +27,7 @@ GAIN_CMAP = LinearSegmentedColormap.from_list("gain", ["deepskyblue", "0.12", "o
 
 
 def condition_dots(axes: Axes, scores: pd.DataFrame, value: str, groups: Sequence[str],
-              conditions: Sequence[str]) -> None:
+                   conditions: Sequence[str]) -> None:
     """Draw every participant's mean by group and kind, joined within a participant.
 
     Parameters
@@ -140,7 +140,7 @@ def value_matrix(axes: Axes, table: pd.DataFrame, *, cmap: str = "Blues",
 
 def _frame(column: int, row: int):
     return Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor="red",
-                             linewidth=0.9)
+                     linewidth=0.9)
 
 
 def gain_map(axes: Axes, surface: Surface, vertex: np.ndarray, values: np.ndarray,

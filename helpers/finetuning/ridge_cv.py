@@ -45,8 +45,8 @@ def linear_kernel(features: NDArray) -> NDArray[np.float64]:
 
 
 def predict_ridge(K: NDArray[np.float64], y: NDArray, train: NDArray, test: NDArray, *,
-                alphas: Sequence[float] = ALPHAS,
-                max_components: int = MAX_COMPONENTS) -> NDArray[np.float64]:
+                  alphas: Sequence[float] = ALPHAS,
+                  max_components: int = MAX_COMPONENTS) -> NDArray[np.float64]:
     """Fit ridge on principal components for all penalties; predict other conditions.
 
     Parameters
@@ -83,7 +83,7 @@ def predict_ridge(K: NDArray[np.float64], y: NDArray, train: NDArray, test: NDAr
 
 
 def score_ridge(K: NDArray[np.float64], y: NDArray, train: NDArray, test: NDArray,
-           **settings: object) -> NDArray[np.float64]:
+                **settings: object) -> NDArray[np.float64]:
     """Correlate predicted with measured responses, voxel by voxel, (n_alphas, n_voxels).
 
     A voxel whose prediction or measurement does not vary counts as 0. Other arguments are those
@@ -139,8 +139,8 @@ class FoldScores:
 
 
 def compute_fold_scores(K: NDArray[np.float64], y: NDArray, folds: Sequence[NDArray], *,
-                inner_folds: bool = True, alphas: Sequence[float] = ALPHAS,
-                max_components: int = MAX_COMPONENTS) -> FoldScores:
+                        inner_folds: bool = True, alphas: Sequence[float] = ALPHAS,
+                        max_components: int = MAX_COMPONENTS) -> FoldScores:
     """Score a layer in all folds and, ``inside`` them, in all pairs (each fitted once for both).
 
     ``folds`` are rows, together all; other arguments are those of `predict_ridge`.
@@ -162,8 +162,8 @@ def compute_fold_scores(K: NDArray[np.float64], y: NDArray, folds: Sequence[NDAr
 
 
 def predict_held_out(K: NDArray[np.float64], y: NDArray,
-                         held_out: Sequence[NDArray], *, alphas: Sequence[float] = ALPHAS,
-                         max_components: int = MAX_COMPONENTS) -> list[NDArray[np.float64]]:
+                     held_out: Sequence[NDArray], *, alphas: Sequence[float] = ALPHAS,
+                     max_components: int = MAX_COMPONENTS) -> list[NDArray[np.float64]]:
     r"""Predict sets of rows from all others, from one decomposition for all sets and penalties.
 
     Ridge with an intercept is a linear smoother: on all rows, :math:`y - \hat y = R y` with
@@ -210,7 +210,7 @@ def _eigh_centred(K: NDArray[np.float64]) -> tuple[NDArray, NDArray]:
 
 
 def _refit_for_each_fold(K: NDArray[np.float64], y: NDArray, held_out: Sequence[NDArray],
-              **settings: object) -> list[NDArray[np.float64]]:
+                         **settings: object) -> list[NDArray[np.float64]]:
     everything = np.arange(len(y))
     return [predict_ridge(K, y, np.setdiff1d(everything, rows), rows, **settings)
             for rows in held_out]
@@ -249,13 +249,13 @@ def score_nested(by_layer: Mapping[str, FoldScores]) -> ProtocolResult:
     chosen = []
     for fold in range(n_folds):
         mean_inner_r = {layer: np.nanmean(found.inner[fold], axis=0)
-                  for layer, found in by_layer.items()}
+                        for layer, found in by_layer.items()}
         layer = max(layers, key=lambda name: mean_inner_r[name].max(0).mean())
         alpha = mean_inner_r[layer].argmax(0)
         parts.append(np.take_along_axis(by_layer[layer].outer[fold], alpha[None], axis=0)[0])
         chosen.append(layer)
     return ProtocolResult(np.mean(parts, axis=0), Counter(chosen).most_common(1)[0][0],
-                   len(set(chosen)))
+                          len(set(chosen)))
 
 
 def score_p2(by_layer: Mapping[str, FoldScores]) -> ProtocolResult:
@@ -271,7 +271,7 @@ def score_p2(by_layer: Mapping[str, FoldScores]) -> ProtocolResult:
 
 
 def select_layer_and_alpha(kernels: LayerKernels, y: NDArray, folds: Sequence[NDArray], *,
-                    alphas: Sequence[float] = ALPHAS) -> tuple[str, float, dict[str, float]]:
+                           alphas: Sequence[float] = ALPHAS) -> tuple[str, float, dict[str, float]]:
     """Choose one layer and one penalty for a region, as the preprint (authors' encoding scripts,
     P1).
 
@@ -292,7 +292,7 @@ def select_layer_and_alpha(kernels: LayerKernels, y: NDArray, folds: Sequence[ND
     everything, means, modal_alpha = np.arange(len(y)), {}, {}
     for layer, K in kernels.items():
         by_fold = np.stack([score_ridge(K, y, np.setdiff1d(everything, fold), fold,
-                                   alphas=alphas).mean(1) for fold in folds])
+                                        alphas=alphas).mean(1) for fold in folds])
         means[layer] = float(by_fold.max(1).mean())
         modal_alpha[layer] = Counter(by_fold.argmax(1).tolist()).most_common(1)[0][0]
     layer = max(means, key=means.get)
@@ -300,6 +300,6 @@ def select_layer_and_alpha(kernels: LayerKernels, y: NDArray, folds: Sequence[ND
 
 
 def score_p1(kernels: LayerKernels, y: NDArray, train: NDArray, test: NDArray, layer: str,
-       alpha: float) -> ProtocolResult:
+             alpha: float) -> ProtocolResult:
     """Fit on the images of the tuning, test on others, layer and penalty fixed beforehand."""
     return ProtocolResult(score_ridge(kernels[layer], y, train, test, alphas=(alpha,))[0], layer)

@@ -91,7 +91,7 @@ class RunPlan:
 
     def finetuning_run(self, condition: Condition, regions: Sequence[Region],
                        train_ids: Sequence[NDArray[np.int64]],
-            learning_rate: float, number: int = 0) -> FineTuningRun:
+                       learning_rate: float, number: int = 0) -> FineTuningRun:
         """Plan the tuning of one network on the conditions ``train_ids`` of each region.
 
         ``number`` says which of its trainings, from 0.
@@ -109,7 +109,7 @@ class RunPlan:
         return FineTuningRun(name.replace(",", ""), condition,
                              self.network if condition.from_pretrained else self.untrained,
                    tuple(training_pairs), text_digest(f"{self.cohort_data.images_key} {digests}"),
-                   make_finetuning_config(condition, spec, learning_rate), spec,
+                             make_finetuning_config(condition, spec, learning_rate), spec,
                              self.cohort_data.image_size,
                    int(self.table["n_valid_voxels"].max()), self.training_seed(regions, number))
 
@@ -122,7 +122,7 @@ class RunPlan:
 
     def evaluation_requests(self, condition: Condition, regions: tuple[Region, ...], split: int,
                             learning_rate: float, *,
-              all_subjects: bool, number: int = 0) -> EvaluationRequest:
+                            all_subjects: bool, number: int = 0) -> EvaluationRequest:
         """Plan a network and its looks at the held-out images of those whom it meets.
 
         Its own participants, or ``all_subjects`` who has a region of the same name.
@@ -142,7 +142,7 @@ class RunPlan:
 
     def _evaluation_sets(self, condition: Condition, regions: tuple[Region, ...],
                          splits: Mapping[str, StimulusSplit],
-               split: int) -> Iterator[EvaluationSet]:
+                         split: int) -> Iterator[EvaluationSet]:
         """Yield the looks at regions with common held-out images."""
         protocol, first = self.cohort_data.spec.protocol, splits[regions[0].subject]
         if condition.fixed_size or protocol != "P1":
@@ -162,7 +162,7 @@ class RunPlan:
                           test=np.searchsorted(stimulus_ids, part.test))
 
     def evaluation_set(self, regions: Sequence[Region], stimulus_ids: NDArray[np.int64],
-             train: NDArray[np.int64]) -> EvaluationSet:
+                       train: NDArray[np.int64]) -> EvaluationSet:
         """Show the images of some conditions, and ask for the responses of some regions."""
         pixels, response_idx = self.cohort_data.load_images(stimulus_ids)
         y = {region.label: self.cohort_data.responses(region, stimulus_ids, train)

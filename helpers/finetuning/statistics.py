@@ -149,7 +149,7 @@ def condition_differences_by_region(voxels: pd.DataFrame,
     for condition, baseline in pairs:
         for (roi, hemisphere), part in _gains(scores, condition,
                                               baseline).groupby(["roi", "hemisphere"],
-                                                                    sort=False):
+                                                                sort=False):
             gain = pivot_subject_by_seed(part, "gain").mean(axis=1).to_numpy()
             difference, t, p = paired_t_test(gain, np.zeros(len(gain)))
             rows.append({"condition": condition, "baseline": baseline, "roi": roi,
@@ -162,7 +162,7 @@ def condition_differences_by_region(voxels: pd.DataFrame,
 def _gains(scores: pd.DataFrame, condition: str, baseline: str) -> pd.DataFrame:
     scores_condition, scores_baseline = (scores[scores["condition"] == name][[*REGION_COLUMNS,
                                                                               "seed", "r"]]
-                    for name in (condition, baseline))
+                                         for name in (condition, baseline))
     both = scores_condition.merge(scores_baseline, on=[*REGION_COLUMNS, "seed"],
                                   suffixes=("", "_over"))
     return both.assign(gain=both["r"] - both["r_over"])
@@ -183,7 +183,7 @@ def donor_matrix(improved_fraction: pd.DataFrame, group: str) -> pd.DataFrame:
     n_subjects = part["subject"].nunique()
     n_owners = part.groupby(["roi", "hemisphere"])["subject"].transform("nunique")
     return part[n_owners == n_subjects].pivot_table(index="donor", columns="subject",
-                                               values="improved", aggfunc="mean")
+                                                    values="improved", aggfunc="mean")
 
 
 def within_and_cross_participant(improved_fraction: pd.DataFrame) -> pd.DataFrame:

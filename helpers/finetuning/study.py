@@ -58,7 +58,7 @@ class FineTuningStudy:
     @classmethod
     def from_cohort(cls, cohort: Cohort, spec: FinetuningSpec, network: Network, untrained: Network,
                     *,
-           seed: int = 0, n_jobs: int = 1) -> FineTuningStudy:
+                    seed: int = 0, n_jobs: int = 1) -> FineTuningStudy:
         """Plan the tuning of a network to a cohort, at the size that the profile asks for."""
         cohort_data = CohortData(cohort, spec, spec.image_size or network.input_shape[1])
         return cls(RunPlan(cohort_data, network, untrained, seed), n_jobs)
@@ -101,7 +101,7 @@ class FineTuningStudy:
                       for learning_rate in spec.learning_rates for region in search_regions]
         results = self.map_runs(_evaluate_all,
                                 [self.plan.rate_search_request(*one) for one in candidates],
-                          "choosing learning rates")
+                                "choosing learning rates")
         for (condition, learning_rate, region), (result,) in zip(candidates, results):
             rows.append({"condition": condition.name, "learning_rate": learning_rate,
                          "r": result[f"r/{region.label}"].mean()})
@@ -119,7 +119,7 @@ class FineTuningStudy:
         return float(chosen["learning_rate"].iloc[0])
 
     def voxel_scores(self, conditions: Sequence[str], *, all_subjects: bool = False,
-            interpolation: float = 1.0) -> pd.DataFrame:
+                     interpolation: float = 1.0) -> pd.DataFrame:
         """Tune and judge; one row a voxel.
 
         Parameters
@@ -144,7 +144,7 @@ class FineTuningStudy:
                                                     condition, seed)
                                 for donor, condition, seed, result in self._iter_evaluations(
                                     conditions, all_subjects, interpolation)
-                                for one in self._regions_in(result)], "r", conditions),
+                                        for one in self._regions_in(result)], "r", conditions),
                          ignore_index=True)
         key_columns = ["donor", *REGION_COLUMNS, "condition", "seed", "voxel", "vertex_hemisphere",
                        "vertex"]
@@ -213,7 +213,7 @@ class FineTuningStudy:
         for name, group in self.plan.regions_by_name.items():
             area = TRANSFER_AREAS.get(group[0].roi)
             receivers = [one for one in transfer_plan.regions if one.roi == area
-                   and one.hemisphere == group[0].hemisphere]
+                         and one.hemisphere == group[0].hemisphere]
             for condition, seed in product(map(get_condition, conditions if receivers else ()),
                                            self.seeds):
                 regions = group if condition.pooled else group[:1]
@@ -222,7 +222,7 @@ class FineTuningStudy:
                                          number=seed)
                 evaluation_sets = tuple(transfer_plan.evaluation_set((one,), shown,
                                                                      shown) for one in receivers
-                              for shown in [_all_stimulus_ids(other, one.subject)])
+                                        for shown in [_all_stimulus_ids(other, one.subject)])
                 evaluation_requests.append((run, evaluation_sets))
                 row_labels.append((_donor(condition, regions), condition.name, seed, receivers,
                                    name))
@@ -243,10 +243,10 @@ class FineTuningStudy:
         return range(self.plan.cohort_data.spec.n_seeds)
 
     def _iter_evaluations(self, conditions: Sequence[str], all_subjects: bool = False,
-                interpolation: float = 1.0) -> Iterator[tuple[str, str, int, Arrays]]:
+                          interpolation: float = 1.0) -> Iterator[tuple[str, str, int, Arrays]]:
         """Yield donor, kind, seed and what was found, after running all that is missing."""
         requested = [(get_condition(name), *training_groups, seed) for name in conditions
-                  for training_groups in self.plan.training_groups(get_condition(name))
+                     for training_groups in self.plan.training_groups(get_condition(name))
                      for seed in self.seeds]
         evaluation_requests = [self.plan.evaluation_requests(
             condition, regions, split, self.learning_rate(condition), all_subjects=all_subjects,
@@ -272,10 +272,10 @@ class FineTuningStudy:
                 first = group[0]
                 results.append(FineTunedModel(_donor(condition, group), seed,
                                               first.roi if is_finetuned else "none",
-                                    first.hemisphere if is_finetuned else "none",
-                                    region_group(first.roi) if is_finetuned else "none",
+                                              first.hemisphere if is_finetuned else "none",
+                                              region_group(first.roi) if is_finetuned else "none",
                                               condition.name,
-                                    replace(run, interpolation=interpolation)))
+                                              replace(run, interpolation=interpolation)))
         return results
 
     def map_runs(self, function: Callable[..., T], evaluation_requests: Sequence[tuple],
@@ -286,8 +286,8 @@ class FineTuningStudy:
                         pre_dispatch="n_jobs")
         return cooperative_map(partial(_call_with, function), evaluation_requests,
                                map_function=lambda one,
-                             some: progress(
-            pool(delayed(one)(item) for item in some), label, len(some)))
+                               some: progress(
+              pool(delayed(one)(item) for item in some), label, len(some)))
 
     def _regions_in(self, result: Arrays, what: str = "r") -> list[Region]:
         known = {region.label: region for region in self.plan.regions}
@@ -300,7 +300,7 @@ def _require_rows(results: list, what: str, conditions: Sequence[str]) -> list:
     if not results:
         raise LabError(f"{', '.join(conditions)}: no {what} to tell",
                        expected="bounds of contrastive kinds; r and layers of any kind but those "
-                                "of fixed z", remedy="ask for other kinds")
+                       "of fixed z", remedy="ask for other kinds")
     return results
 
 
@@ -324,7 +324,7 @@ def _region_columns(region: Region) -> dict[str, str]:
 
 
 def _voxel_rows(cohort_data: CohortData, region: Region, result: Arrays, donor: str, condition: str,
-          seed: int) -> pd.DataFrame:
+                seed: int) -> pd.DataFrame:
     """Return one row a voxel of a region."""
     r, voxels = result[f"r/{region.label}"], cohort_data.voxels(region)
     return pd.DataFrame({

@@ -90,10 +90,10 @@ class PixelNormalisation:
 
 def train_model(model: nn.Module, training_pairs: Sequence[SubjectPairs], config: FineTuningConfig,
                 normalise: PixelNormalisation, *, seed: int,
-         state: Path | None = None, checkpoints: Mapping[int, Path] | None = None,
-         min_seconds_between_states: float = MIN_SECONDS_BETWEEN_STATES,
+                state: Path | None = None, checkpoints: Mapping[int, Path] | None = None,
+                min_seconds_between_states: float = MIN_SECONDS_BETWEEN_STATES,
                 stop_after: int | None = None,
-         on_step: OnStep | None = None) -> list[float]:
+                on_step: OnStep | None = None) -> list[float]:
     """Tune a model in place, in training mode; leave it in evaluation mode.
 
     Parameters
@@ -172,7 +172,7 @@ def count_steps(training_pairs: Sequence[SubjectPairs], config: FineTuningConfig
 
 
 def split_into_batches(response_idx: NDArray[np.int64], size: int, *,
-            generator: torch.Generator) -> list[NDArray[np.int64]]:
+                       generator: torch.Generator) -> list[NDArray[np.int64]]:
     """Deal images into shuffled batches; a last partial one is kept.
 
     Parameters
@@ -194,12 +194,12 @@ def split_into_batches(response_idx: NDArray[np.int64], size: int, *,
                        expected="2 or more of both: contrast needs another to differ from",
                        remedy="raise `batch_size` in [finetuning], or take more images")
     shuffled = torch.randperm(len(response_idx), generator=generator).numpy()
-    sort_rois = shuffled[np.argsort(response_idx[shuffled], kind="stable")]
-    _, first, counts = np.unique(response_idx[sort_rois], return_index=True, return_counts=True)
-    occurrence = np.arange(len(sort_rois)) - np.repeat(first, counts)
+    by_condition = shuffled[np.argsort(response_idx[shuffled], kind="stable")]
+    _, first, counts = np.unique(response_idx[by_condition], return_index=True, return_counts=True)
+    occurrence = np.arange(len(by_condition)) - np.repeat(first, counts)
     all_batches: list[NDArray[np.int64]] = []
     for k in range(counts.max()):
-        rows = sort_rois[occurrence == k]
+        rows = by_condition[occurrence == k]
         rows = rows[torch.randperm(len(rows), generator=generator).numpy()]
         if len(rows) < 2:
             continue
@@ -211,11 +211,11 @@ def split_into_batches(response_idx: NDArray[np.int64], size: int, *,
 
 
 def _epoch_batches(training_pairs: Sequence[SubjectPairs], config: FineTuningConfig,
-            generator: torch.Generator) -> list[tuple[SubjectPairs, NDArray[np.int64]]]:
+                   generator: torch.Generator) -> list[tuple[SubjectPairs, NDArray[np.int64]]]:
     """Return the batches of an epoch, each of one participant."""
     epoch_batches = [(subject_pairs, rows) for subject_pairs in training_pairs
-              for rows in split_into_batches(subject_pairs.response_idx, config.batch_size,
-                                             generator=generator)]
+                     for rows in split_into_batches(subject_pairs.response_idx, config.batch_size,
+                                                    generator=generator)]
     if not config.interleaved:
         return epoch_batches
     return [epoch_batches[i] for i in torch.randperm(len(epoch_batches),
@@ -223,8 +223,8 @@ def _epoch_batches(training_pairs: Sequence[SubjectPairs], config: FineTuningCon
 
 
 def _train_step(model: nn.Module, optimizer: torch.optim.Optimizer, subject_pairs: SubjectPairs,
-          rows: NDArray[np.int64], normalise: PixelNormalisation, precision: Precision,
-          device: torch.device) -> Tensor:
+                rows: NDArray[np.int64], normalise: PixelNormalisation, precision: Precision,
+                device: torch.device) -> Tensor:
     images = normalise(subject_pairs.pixels[rows], device)
     responses = torch.from_numpy(
         subject_pairs.responses[subject_pairs.response_idx[rows]]).to(device)
@@ -252,7 +252,7 @@ def matmul_precision(precision: Precision) -> Iterator[None]:
 
 
 def _save_state(state: Path, model: nn.Module, trainable: Mapping[str, Tensor],
-          optimizer: torch.optim.Adam, losses: list[float]) -> None:
+                optimizer: torch.optim.Adam, losses: list[float]) -> None:
     tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
     for name, parameter in trainable.items():
         tensors |= {f"adam.{name}.{moment}": value
@@ -261,7 +261,7 @@ def _save_state(state: Path, model: nn.Module, trainable: Mapping[str, Tensor],
 
 
 def _load_state(model: nn.Module, trainable: Mapping[str, Tensor], optimizer: torch.optim.Adam,
-             state: Path | None) -> list[float]:
+                state: Path | None) -> list[float]:
     """Take weights, moments and losses from a kept state, if there is one that fits."""
     if state is None or not state.is_file():
         return []

@@ -97,7 +97,7 @@ def load_task(name: str, images: ImageSet, network: Network, image_size: int = 0
     pixels = cached("pixels", f"{name.replace(' ', '_')}-{image_size}px", parts, make)["pixels"]
     return ClassificationTask(name, pixels, images.labels, images.classes,
                               *split_train_test(len(images)),
-                text_digest(repr(sorted(parts.items()))))
+                              text_digest(repr(sorted(parts.items()))))
 
 
 def fit_probe(run: FineTuningRun, task: ClassificationTask, layer: str) -> Arrays:
@@ -114,7 +114,7 @@ def fit_probe(run: FineTuningRun, task: ClassificationTask, layer: str) -> Array
         with single_thread():
             features = _features(run, task, layer)
             probe = fit_logistic_probe(features[task.train_idx], task.labels[task.train_idx],
-                                 len(task.classes))
+                                       len(task.classes))
             log_probs = probe.log_probs(features[task.test_idx]).cpu().numpy()
         return {"log_probs": log_probs,
                 "accuracy": np.array((log_probs.argmax(1) == task.truth).mean()),
@@ -137,5 +137,5 @@ def _features(run: FineTuningRun, task: ClassificationTask, layer: str) -> Tenso
     device, parts = next(model.parameters()).device, []
     stream_activations(model, {layer: run.network.layers[layer]},
                        iter_batches(task.pixels, run.normalise, device),
-           lambda _start, _name, values: parts.append(values.float().clone()))
+                       lambda _start, _name, values: parts.append(values.float().clone()))
     return torch.cat(parts)

@@ -100,12 +100,12 @@ def _checked_block(log_probs: Tensor, shape: tuple[int, ...]) -> Tensor:
 
 
 def _accumulate_in_threads(totals: Sequence[Tensor], column_block: Tensor, row_block: Tensor | None,
-                      spans: Sequence[tuple[int, int]]) -> None:
+                           spans: Sequence[tuple[int, int]]) -> None:
     """Share the spans of a block among the workers, in a fixed order, one total for each."""
     def work(worker: int) -> None:
         for start, stop in spans[worker::len(totals)]:
             _accumulate(totals[worker], column_block[:, start:stop],
-                 None if row_block is None else row_block[:, start:stop])
+                        None if row_block is None else row_block[:, start:stop])
 
     if len(totals) == 1:
         return work(0)
@@ -182,5 +182,5 @@ def _release_pages(log_probs: NDArray | Tensor) -> None:
     """Let go of the pages of a mapped file that were read: they would count as this process's."""
     pages = getattr(log_probs, "base", None)
     if (isinstance(log_probs, np.memmap) and isinstance(pages, mmap.mmap) and log_probs.mode != "c"
-            and hasattr(mmap, "MADV_DONTNEED")):  # "c" keeps what was written in its pages alone
+        and hasattr(mmap, "MADV_DONTNEED")):  # "c" keeps what was written in its pages alone
         pages.madvise(mmap.MADV_DONTNEED)

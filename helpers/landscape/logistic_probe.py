@@ -1,7 +1,7 @@
 """Linear probes: what can still be told from a network's features, by logistic regression.
 
 Standardised features, scikit-learn's logistic regression with its defaults, 85 % of the images
-to train and 15 % to examine (Mulrooney & Brockmeier 2024; authors' analysis code).
+to train and 15 % to test on (Mulrooney & Brockmeier 2024; authors' analysis code).
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ ARRAY_API_VARIABLE = "SCIPY_ARRAY_API"
 
 
 def split_train_test(n_images: int, *, train_fraction: float = TRAIN_FRACTION,
-         seed: int = 0) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Deal images at random into those that teach and those that examine.
+                     seed: int = 0) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Split images at random into training and test images.
 
     Returns
     -------
@@ -38,7 +38,7 @@ def split_train_test(n_images: int, *, train_fraction: float = TRAIN_FRACTION,
     n_train = int(train_fraction * n_images)
     if not 0 < n_train < n_images:
         raise LabError(f"{n_images} images for a probe",
-                       expected="enough to teach and to examine",
+                       expected="enough to train and to test on",
                        remedy="name a larger image set in [landscape]")
     order = torch.randperm(n_images, generator=torch.Generator().manual_seed(seed)).numpy()
     return np.sort(order[:n_train]), np.sort(order[n_train:])

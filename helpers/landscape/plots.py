@@ -16,8 +16,8 @@ from helpers.figures.style import percent_axis
 from helpers.finetuning.plots import CONDITION_STYLES, GROUP_COLOURS
 
 MARKERS = {"early, left": "<", "early, right": ">", "early": "p", "bodies": "^", "faces": "o",
-         "scenes": "s", "characters": "v", "objects": "h", "pretrained": "*", "untrained": "X",
-         "truth": "D", "ignorance": "d"}
+           "scenes": "s", "characters": "v", "objects": "h", "pretrained": "*", "untrained": "X",
+           "truth": "D", "ignorance": "d"}
 """What a network was fine-tuned to -> marker; left, right, domains and truth as published."""
 DISPLAY_NAMES = {"scenes": "places", "characters": "words"}
 

@@ -48,7 +48,7 @@ def accuracy_matrix(accuracies: pd.DataFrame, task: str,
     side = part["hemisphere"].replace({"both": "", "none": ""})
     part = part.assign(region=(side + " " + part["roi"]).str.strip())
     wide = part[part["condition"] == condition].pivot_table(index="region", columns="donor",
-                                                  values="accuracy", sort=False)
+                                                            values="accuracy", sort=False)
     wide["mean"] = wide.mean(axis=1)
     for pooled in part.loc[part["donor"] == "all", "condition"].unique():
         wide[pooled] = part[part["condition"] == pooled].groupby("region")["accuracy"].mean()
@@ -134,6 +134,6 @@ def hemisphere_distance_difference(distances: NDArray,
         if len(rows):
             found[name] = (by_hemisphere[0].mean() - by_hemisphere[1].mean()
                            if all(map(len, by_hemisphere))
-                            else np.nan)
+                           else np.nan)
     index = pd.MultiIndex.from_tuples(found, names=["donor", "seed"])
     return pd.Series(list(found.values()), index, dtype=float).unstack("seed")

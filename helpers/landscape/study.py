@@ -25,7 +25,7 @@ from helpers.landscape.distances import (
 
 def task_accuracies(study: FineTuningStudy, finetuned_models: Sequence[FineTunedModel],
                     tasks: Sequence[ClassificationTask],
-               layer: str) -> pd.DataFrame:
+                    layer: str) -> pd.DataFrame:
     """Examine every network on every task.
 
     Returns
@@ -47,8 +47,8 @@ def _accuracy(run: FineTuningRun, task: ClassificationTask, layer: str) -> float
 
 def prediction_distances(study: FineTuningStudy, finetuned_models: Sequence[FineTunedModel],
                          task: ClassificationTask, layer: str,
-                      others: Sequence[PredictionBlock] = ()) -> tuple[NDArray[np.float64],
-                                                             NDArray[np.float64]]:
+                         others: Sequence[PredictionBlock] = ()) -> tuple[NDArray[np.float64],
+                                                                          NDArray[np.float64]]:
     """Return distances between networks' predictions, and from others to them.
 
     Predictions go to a file, of which a block of images is in memory at a time.
@@ -63,7 +63,7 @@ def prediction_distances(study: FineTuningStudy, finetuned_models: Sequence[Fine
     ensure_writable(cache_dir())
     with TemporaryDirectory(dir=cache_dir(), prefix="predictions-") as folder:
         log_probs = open_memmap(f"{folder}/logs.npy", "w+", np.float32,
-                           (len(finetuned_models), n_images, n_classes))
+                                (len(finetuned_models), n_images, n_classes))
         for row, finetuned_model in enumerate(progress(finetuned_models, "gathering predictions")):
             log_probs[row] = fit_probe(finetuned_model.run, task, layer)["log_probs"]
         device = next(study.plan.network.model.parameters()).device

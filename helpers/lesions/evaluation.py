@@ -48,7 +48,7 @@ def unit_masks(localizer_result: LocalizerResult, layers: Sequence[str], *, frac
 
 def evaluate_lesions(classifier: Classifier, masks: dict[str, NDArray[np.bool_]],
              domains: tuple[str, ...], lesion_layer_names: Sequence[str], images: ImageSet, *,
-             n_random: int, seed: int, batch_size: int = 64) -> dict[str, NDArray]:
+                     n_random: int, seed: int, batch_size: int = 64) -> dict[str, NDArray]:
     """Show the images to the intact and to every lesioned network, once; then read the cache.
 
     Parameters
@@ -146,4 +146,4 @@ def _check_classes(classifier: Classifier, output: Tensor, images: ImageSet) -> 
                        f"{images.root} has {len(images.classes)}",
                        expected="the classes that the classifier was trained",
                        remedy="choose the image set in the table [lesions] of the profile, or "
-                              "train a readout on this one (table [readout])")
+                       "train a readout on this one (table [readout])")

@@ -50,7 +50,7 @@ def deficit_scatter(axes: Axes, activation: NDArray, change: NDArray, domain: st
     jitter = np.random.default_rng(seed).normal(0, JITTER, len(change))
     is_marked = np.isin(np.arange(len(change)), most_impaired)
     for rows, colour, size in ((finite & ~is_marked, "0.65", 7), (finite & is_marked,
-                                                               COLOURS[domain], 20)):
+                                                                  COLOURS[domain], 20)):
         axes.scatter(activation[rows], (change + jitter)[rows], s=size, color=colour,
                      marker=MARKERS[domain], linewidths=0.3, edgecolors="white")
     if np.isfinite(test.value):
@@ -65,7 +65,7 @@ def deficit_scatter(axes: Axes, activation: NDArray, change: NDArray, domain: st
 
 
 def most_impaired_examples(axes: Axes, images: Sequence[Image.Image], names: Sequence[str],
-                   domain: str) -> None:
+                           domain: str) -> None:
     """Show one image of each of the most impaired classes in a row, with their names below."""
     side = 96
     canvas = np.full((side, len(images) * side, 3), 255, np.uint8)
@@ -173,7 +173,7 @@ def effect_intervals(axes: Axes, table: pd.DataFrame, domains: Sequence[str]) ->
     networks = list(dict.fromkeys(table["network"]))
     for row in table.itertuples():
         x = networks.index(row.network) + (domains.index(row.domain)
-                                               - (len(domains) - 1) / 2) * 0.2
+                                           - (len(domains) - 1) / 2) * 0.2
         axes.plot([x] * len(row.random), row.random, "_", color="0.55", markersize=4,
                   markeredgewidth=0.6, zorder=1)
         axes.plot([x, x], [row.low, row.high], color=COLOURS[row.domain], linewidth=1)

@@ -76,7 +76,7 @@ def apply_lesion(model: nn.Module, layers: Mapping[str, str], lesion: Lesion) ->
 
 
 def run_lesions(model: nn.Module, layers: Mapping[str, str], lesions: Sequence[Lesion],
-            batches: Iterable[Tensor], consume: Consume, *, watch: Watch | None = None) -> None:
+                batches: Iterable[Tensor], consume: Consume, *, watch: Watch | None = None) -> None:
     """Run every lesion over the same images in one pass.
 
     The intact network sees each batch once; every lesion then repeats only what comes after its
@@ -209,7 +209,7 @@ def select_lesion_layers(method: str, layers: Sequence[str], relus: Collection[s
                               {f"relu{block}" for block in range(1, 6)}],
         "until_relu6": lambda: [*layers[:layers.index("relu6") + 1]] if "relu6" in layers else []}
     selected = rules[method]() if method in rules else [name for name in layers
-                                                      if base[name] == method]
+                                                        if base[name] == method]
     if not selected:
         raise LabError(f"no layer for a lesion {method!r}",
                        expected=f"{', '.join(rules)}, or one of {', '.join(layers)}",
@@ -220,7 +220,7 @@ def select_lesion_layers(method: str, layers: Sequence[str], relus: Collection[s
 def shuffle_units(masks: Mapping[str, np.ndarray], *, seed: Sequence[int]) -> dict[str, np.ndarray]:
     """Deal each layer's masks to random units: as many of each domain, in each layer.
 
-    The published control (authors' classes.py). All domains of a layer are dealt in one
+    The published control (authors' classes.py). All domains of a layer share one
     permutation, so that random lesions of two domains share no more units than the real ones do.
 
     Parameters
@@ -235,7 +235,7 @@ def shuffle_units(masks: Mapping[str, np.ndarray], *, seed: Sequence[int]) -> di
 
 
 def make_lesions(masks: Mapping[str, np.ndarray], names: Sequence[str],
-               layers: Sequence[str]) -> list[Lesion]:
+                 layers: Sequence[str]) -> list[Lesion]:
     """Make one lesion per domain from its masks (layer -> bool (n_domains, n_units))."""
     return [Lesion(name, {layer: torch.from_numpy(masks[layer][index]) for layer in layers})
             for index, name in enumerate(names)]

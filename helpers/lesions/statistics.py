@@ -72,7 +72,7 @@ def activation_deficit_correlation(activation: NDArray, deficit: NDArray, *,
         return UNDEFINED
     rng = np.random.default_rng(seed)
     pearson = stats.pearsonr(x, y, alternative="less",
-                           method=stats.PermutationMethod(n_resamples=N_RESAMPLES, rng=rng))
+                             method=stats.PermutationMethod(n_resamples=N_RESAMPLES, rng=rng))
     bootstrap_idx = rng.integers(len(x), size=(N_RESAMPLES, len(x)))
     with np.errstate(invalid="ignore", divide="ignore"):
         samples = pearson_r_rows(x[bootstrap_idx], y[bootstrap_idx])
@@ -105,13 +105,13 @@ def compare_own_and_other_classes(deficit: NDArray, own: NDArray[np.bool_], *,
     rng = np.random.default_rng(seed)
     permutation = stats.permutation_test((own_deficits, other_deficits), _difference,
                                          vectorized=True,
-                                    n_resamples=N_RESAMPLES, alternative="greater", rng=rng)
+                                         n_resamples=N_RESAMPLES, alternative="greater", rng=rng)
     interval = stats.bootstrap((own_deficits, other_deficits), _difference, vectorized=True,
                                method="percentile",
                                n_resamples=N_RESAMPLES, rng=rng).confidence_interval
     return TestResult(float(_difference(own_deficits, other_deficits)), float(interval.low),
                       float(interval.high),
-                float(permutation.pvalue), len(own_deficits) + len(other_deficits))
+                      float(permutation.pvalue), len(own_deficits) + len(other_deficits))
 
 
 def _difference(a: NDArray, b: NDArray, axis: int = -1) -> NDArray:
@@ -211,4 +211,4 @@ def mean_deficit_correlation(deficit: NDArray, *, seed: int) -> TestResult:
     low, high = percentile_interval(samples)
     return TestResult(float(np.nanmean(deficit_correlations(deficit)[upper_triangle])), float(low),
                       float(high), np.nan,
-                n_classes)
+                      n_classes)

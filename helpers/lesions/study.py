@@ -64,7 +64,7 @@ def group_images(images: ImageSet, *, min_images: int = MIN_IMAGES) -> ImageGrou
     domain = dict(zip(keys, images.domains))
     return ImageGroups(names, tuple(domain[name] for name in names), group_of_image,
                        counts / counts.sum(0),
-                  alternate(group_of_image.tolist()), pooled)
+                       alternate(group_of_image.tolist()), pooled)
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ def activation_deficit_by_layer(outcome: LesionOutcome, groups: ImageGroups,
 
 
 def own_class_effects(outcome: LesionOutcome, by_class: ImageGroups, top_k: int, domain: str, *,
-                   seed: int) -> tuple[TestResult, list[float]]:
+                      seed: int) -> tuple[TestResult, list[float]]:
     """Compare the cost for a domain's own classes with that for others: real, and random lesions.
 
     Returns
@@ -162,10 +162,10 @@ def own_class_effects(outcome: LesionOutcome, by_class: ImageGroups, top_k: int,
 
 def compare_own_class_effects(outcome: LesionOutcome, other: LesionOutcome, by_class: ImageGroups,
                               top_k: int, domain: str,
-                      *, seed: int) -> TestResult:
+                              *, seed: int) -> TestResult:
     """Compare two networks' `own_class_effects`, class by class: ``outcome`` minus ``other``."""
     deficit, other_deficit = (one.compute_deficits(top_k, by_class)[0, one.domains.index(domain)]
-                        for one in (outcome, other))
+                              for one in (outcome, other))
     return compare_own_and_other_classes(deficit - other_deficit,
                                          np.array(by_class.domains) == domain, seed=seed)
 
@@ -214,8 +214,8 @@ def lesion_network(classifier: Classifier, localizer_result: LocalizerResult, im
              unit_masks(localizer_result, layers_before_readout, fraction=fraction).items()}
     arrays = evaluate_lesions(classifier, masks, domains, lesion_layer_names, images,
                               n_random=n_random,
-                      seed=seed, batch_size=batch_size)
+                              seed=seed, batch_size=batch_size)
     return LesionOutcome(domains, arrays["ranks"],
-                   {layer: arrays[f"activation/{layer}"] for layer in layers_before_readout},
-                   {layer: masks[layer].sum(1) for layer in lesion_layer_names},
-                   {layer: masks[layer].shape[1] for layer in lesion_layer_names})
+                         {layer: arrays[f"activation/{layer}"] for layer in layers_before_readout},
+                         {layer: masks[layer].sum(1) for layer in lesion_layer_names},
+                         {layer: masks[layer].shape[1] for layer in lesion_layer_names})

@@ -99,7 +99,7 @@ def with_block_layers(network: Network, layers: Sequence[str]) -> Network:
 
 
 def compute_block_statistics(network: Network, images: SixCategoryLocalizer, *,
-                     batch_size: int) -> dict[str, BlockStatistics]:
+                             batch_size: int) -> dict[str, BlockStatistics]:
     """Measure every unit of a network's layers on the six sets, once.
 
     Parameters
@@ -124,7 +124,7 @@ def compute_block_statistics(network: Network, images: SixCategoryLocalizer, *,
     fields = {layer: {name.split("/", 1)[0]: values for name, values in arrays.items()
                       if name.split("/", 1)[1] == layer} for layer in network.layers}
     return {layer: BlockStatistics(tuple(map(str, parts.pop("sets"))),
-                         tuple(map(int, parts.pop("shape"))), **parts)
+                                   tuple(map(int, parts.pop("shape"))), **parts)
             for layer, parts in fields.items()}
 
 
@@ -136,7 +136,7 @@ def measure_blocks(network: Network, images: SixCategoryLocalizer, *,
     while moments:
         layer = next(iter(moments))
         blocks[layer] = BlockStatistics(images.domain_names, shapes[layer],
-                             **_summary(moments.pop(layer), len(images.domain_names)))
+                                        **_summary(moments.pop(layer), len(images.domain_names)))
     return blocks
 
 
@@ -189,8 +189,8 @@ class HeldOutResponses:
 
 def collect_held_out_responses(network: Network, images: SixCategoryLocalizer,
                                blocks: dict[str, BlockStatistics],
-                     domains: Sequence[str], *, max_units: int, seed: int,
-                     batch_size: int) -> dict[str, HeldOutResponses]:
+                               domains: Sequence[str], *, max_units: int, seed: int,
+                               batch_size: int) -> dict[str, HeldOutResponses]:
     """Keep the responses of units that the first half chooses to the images of the second.
 
     Parameters
@@ -210,7 +210,7 @@ def collect_held_out_responses(network: Network, images: SixCategoryLocalizer,
     for layer, block in blocks.items():
         sampled = [np.sort(rng.permutation(np.flatnonzero(block.selective_mask(domain,
                                                                                0)))[:max_units])
-                 for domain in domains]
+                   for domain in domains]
         chosen[layer] = np.concatenate(sampled)
         names[layer] = np.repeat(list(domains), [len(units) for units in sampled])
     second_half = np.flatnonzero(images.halves == 1)
@@ -219,7 +219,7 @@ def collect_held_out_responses(network: Network, images: SixCategoryLocalizer,
         chunks = [second_half[i:i + batch_size] for i in range(0, len(second_half), batch_size)]
         units = {layer: torch.from_numpy(unit_idx) for layer, unit_idx in chosen.items()}
         found = extract_activations(network.model, network.layers,
-                        images.batches(chunks, network.preprocessing), units)
+                                    images.batches(chunks, network.preprocessing), units)
         return {layer: values.numpy() for layer, values in found.items()}
 
     arrays = cached("answers", network.name, {

@@ -24,7 +24,7 @@ def condition_styles(conditions: Sequence[str]) -> dict[str, dict[str, object]]:
     """Return colour, marker and line of every kind, in the order given; the last one dotted."""
     colours = sns.color_palette("colorblind", len(conditions))
     return {condition: {"color": colour, "marker": MARKS[position % len(MARKS)],
-                   "linestyle": ":" if position == len(conditions) - 1 else "-"}
+                        "linestyle": ":" if position == len(conditions) - 1 else "-"}
             for position, (condition, colour) in enumerate(zip(conditions, colours))}
 
 
@@ -35,7 +35,7 @@ def condition_legend(figure: Figure, conditions: Sequence[str], **where: object)
 
 
 def condition_lines(axes: Axes, table: pd.DataFrame, value: str, conditions: Sequence[str],
-               layers: Sequence[str]) -> None:
+                    layers: Sequence[str]) -> None:
     """Draw one line per kind, the mean over its seeds, and every seed as a small dot.
 
     Parameters
@@ -49,7 +49,7 @@ def condition_lines(axes: Axes, table: pd.DataFrame, value: str, conditions: Seq
         In order.
     """
     for shift, (condition, style) in zip(np.linspace(-0.15, 0.15, len(conditions)),
-                                    condition_styles(conditions).items()):
+                                         condition_styles(conditions).items()):
         condition_rows = table[table["condition"] == condition]
         by_seed = condition_rows.pivot_table(index="layer", columns="seed",
                                              values=value).reindex(layers)
@@ -130,7 +130,7 @@ def training_curves(axes: Axes, record: pd.DataFrame, value: str, domains: Seque
     """
     for domain in domains:
         by_seed = record[record["domain"] == domain].pivot_table(index="step", columns="seed",
-                                                              values=value)
+                                                                 values=value)
         if by_seed.empty:
             continue
         x, colour = by_seed.index + 1, COLOURS.get(domain, "0.5")

@@ -53,7 +53,7 @@ def selective_proportion_table(blocks: Mapping[str, BlockStatistics],
 
 
 def tuning_strength_table(blocks: Mapping[str, BlockStatistics], domains: Sequence[str], *,
-                  n_best: int = 0) -> pd.DataFrame:
+                          n_best: int = 0) -> pd.DataFrame:
     """Measure units on the images that had no part in choosing them, both ways round.
 
     Parameters
@@ -104,7 +104,7 @@ def _mean_strength(block: BlockStatistics, domain: str, units: NDArray[np.int64]
 
 
 def bootstrap_tuning_strength(responses: Mapping[str, HeldOutResponses], sets: NDArray[np.str_],
-                       domains: Sequence[str], *, seed: int, n_boot: int) -> pd.DataFrame:
+                              domains: Sequence[str], *, seed: int, n_boot: int) -> pd.DataFrame:
     """Measure chosen units again on images drawn anew, with replacement within each set.
 
     Parameters
@@ -143,7 +143,7 @@ def _draws(sets: NDArray[np.str_], names: Sequence[str], *, seed: int,
         its = np.flatnonzero(sets == name)
         weights[0, set_idx, its] = 1
         weights[1:, set_idx, its] = rng.multinomial(len(its), np.full(len(its), 1 / len(its)),
-                                                  size=n_boot)
+                                                    size=n_boot)
     return weights
 
 
@@ -196,7 +196,7 @@ def paired_differences(values: pd.Series, first: str, second: str) -> NDArray[np
 
 
 def paired_differences_by_layer(table: pd.DataFrame, first: str, second: str,
-                   value: str = "value") -> NDArray[np.float64]:
+                                value: str = "value") -> NDArray[np.float64]:
     """Return ``first - second`` for every seed, over the layers and domains that both have.
 
     Parameters

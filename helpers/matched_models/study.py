@@ -42,7 +42,7 @@ from helpers.stimuli.six_category_localizer import SixCategoryLocalizer, make_si
 
 @dataclass(frozen=True)
 class MatchedModelsStudy:
-    """Networks that differ in what they were told, and the images that compare them.
+    """Networks that differ in supervision, and the images on which they are compared.
 
     Attributes
     ----------
@@ -63,7 +63,7 @@ class MatchedModelsStudy:
 
     @classmethod
     def from_profile(cls, profile: Profile, images: Callable[[str], ImageSet],
-           open_network: Callable[[str], Network], *,
+                     open_network: Callable[[str], Network], *,
                      second_localizer: bool = False) -> MatchedModelsStudy:
         """Begin the study that a profile's table [language] describes.
 
@@ -84,7 +84,7 @@ class MatchedModelsStudy:
         spec = profile.table("language")
         return cls(spec, make_six_category_localizer(images(spec.second_localizer
                                                             if second_localizer
-                                         else spec.images)), open_network,
+                                                            else spec.images)), open_network,
                    profile.seed, profile.batch_size)
 
     def iter_networks(self) -> Iterator[tuple[str, int, str]]:
@@ -102,14 +102,14 @@ class MatchedModelsStudy:
         """Return the statistics of a network's stages."""
         if name not in self._blocks:
             self._blocks[name] = compute_block_statistics(self.network(name), self.images,
-                                                  batch_size=self.batch_size)
+                                                          batch_size=self.batch_size)
         return self._blocks[name]
 
     def responses(self, name: str) -> dict[str, HeldOutResponses]:
         """Return what selective units say to the images that had no part in choosing them."""
         return collect_held_out_responses(self.network(name), self.images, self.blocks(name), CORE,
-                                max_units=self.spec.max_units, seed=self.seed,
-                                batch_size=self.batch_size)
+                                          max_units=self.spec.max_units, seed=self.seed,
+                                          batch_size=self.batch_size)
 
     def proportions(self) -> pd.DataFrame:
         """Return `helpers.matched_models.statistics.selective_proportion_table` of every network.
@@ -168,7 +168,7 @@ class MatchedModelsStudy:
         sets = np.array(self.images.domains)[self.images.halves == 1]
         intact = np.isin(sets, CORE)
         result = consistency([one.values[intact] for one in self.responses(name).values()],
-                            seed=self.seed, n_boot=self.spec.n_boot)
+                             seed=self.seed, n_boot=self.spec.n_boot)
         layers = list(self.spec.layers)
         rows = [{"layer": one, "other": other, "r": result.matrix[i, j], "low": np.nan,
                  "high": np.nan} for i, one in enumerate(layers) for j, other in enumerate(layers)]
@@ -180,7 +180,7 @@ class MatchedModelsStudy:
         """Return `helpers.matched_models.training_dynamics.measure_checkpoint` of one network as
         it is."""
         return measure_checkpoint(self.network(name), self.blocks(name), categories, regions,
-                           n_best=self.spec.n_units, batch_size=self.batch_size)
+                                  n_best=self.spec.n_units, batch_size=self.batch_size)
 
     def training_record(self, categories: ImageSet, regions: BrainRegions | None) -> pd.DataFrame:
         """Return how networks' measures rose while they were trained, as the zoo recorded it.
@@ -219,4 +219,4 @@ def mean_consistency_matrix(layer_consistencies: pd.DataFrame, condition: str,
     condition_rows = layer_consistencies[(
         layer_consistencies["condition"] == condition) & (layer_consistencies["layer"] != "all")]
     return condition_rows.pivot_table(index="layer", columns="other", values="r",
-                           dropna=False).loc[layers, layers].to_numpy()
+                                      dropna=False).loc[layers, layers].to_numpy()

@@ -132,8 +132,8 @@ def channel_means(output: Tensor, axis: int) -> Tensor:
 
 
 def stream_activations(model: nn.Module, layers: Mapping[str, str], batches: Iterable[Tensor],
-           callback: Callable[[int, str, Tensor], None], *,
-           read: Callable[[Tensor, int], Tensor] = flatten_units) -> None:
+                       callback: Callable[[int, str, Tensor], None], *,
+                       read: Callable[[Tensor, int], Tensor] = flatten_units) -> None:
     """Run batches through the network and hand every layer's output on.
 
     Parameters
@@ -176,8 +176,8 @@ def stream_activations(model: nn.Module, layers: Mapping[str, str], batches: Ite
 
 
 def extract_activations(model: nn.Module, layers: Mapping[str, str], batches: Iterable[Tensor],
-            units: Mapping[str, Sequence[int] | Tensor] | None = None, *,
-            read: Callable[[Tensor, int], Tensor] = flatten_units) -> dict[str, Tensor]:
+                        units: Mapping[str, Sequence[int] | Tensor] | None = None, *,
+                        read: Callable[[Tensor, int], Tensor] = flatten_units) -> dict[str, Tensor]:
     """Keep the activations of chosen layers (and units) as arrays.
 
     Parameters

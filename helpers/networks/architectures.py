@@ -93,7 +93,7 @@ class AlexNetGN(nn.Module):
 
 
 def _conv_block(in_channels: int, out_channels: int, kernel: tuple[int, int, int], groups: int, *,
-           pooled: bool) -> nn.Sequential:
+                pooled: bool) -> nn.Sequential:
     size, stride, padding = kernel
     layers = [nn.Conv2d(in_channels, out_channels, size, stride, padding, bias=False),
               nn.GroupNorm(groups, out_channels), nn.ReLU()]
@@ -207,4 +207,4 @@ def unknown_name_error(name_given: str, known_names: Sequence[str], category: st
     return LabError(f"the {category} {name_given!r} is unknown",
                     expected=f"a known {category}, for example {', '.join(suggestions)}",
                     remedy=f"correct the name of the {category}, or add it to "
-                           "helpers/networks/registry.toml")
+                    "helpers/networks/registry.toml")

@@ -113,7 +113,7 @@ def first_tensor_or_none(value: object) -> Tensor | None:
 
 
 def _record_layout(module: nn.Module, input_tensor: Tensor | None, output_tensor: Tensor,
-            layout_of_tensor: WeakTensorKeyDictionary) -> _Layout:
+                   layout_of_tensor: WeakTensorKeyDictionary) -> _Layout:
     """Note one call: the same tensor, and one that a pointwise module gives, share a layout."""
     input_layout = _Layout(())
     if input_tensor is not None:
@@ -204,19 +204,19 @@ def channel_axes(model: nn.Module, layers: Mapping[str, str],
     """
     calls = trace_outputs(model, images)
     output_of_layer = {call_name(name, n): call for name, path in layers.items()
-             for n, call in enumerate(calls.get(path, ()), 1)}
+                       for n, call in enumerate(calls.get(path, ()), 1)}
     for name, call in output_of_layer.items():
         if call.axis is None:
             raise LabError(f"channels and positions of the layer {name} cannot be told apart in "
                            f"its output {call.shape}",
                            expected="a layer whose channels are known: a convolution, a "
-                                    "normalisation, a pooling, a linear layer, or what follows",
+                           "normalisation, a pooling, a linear layer, or what follows",
                            remedy="choose such a layer close to it")
     return output_of_layer
 
 
 def select_tensor_layers(model: nn.Module, layers: Mapping[str, str],
-              input_shape: tuple[int, int, int]) -> dict[str, str]:
+                         input_shape: tuple[int, int, int]) -> dict[str, str]:
     """Keep the layers that give one tensor, with one row per image, in a pass without values.
 
     Others are never called (heads that only serve training, parts whose weights another module

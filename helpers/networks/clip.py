@@ -62,7 +62,7 @@ class ClipModel:
         """Return the embeddings of all images, float32 (n_images, n_dims), not normalised."""
         device = next(self.image.model.parameters()).device
         batch_rows = [range(start, min(start + batch_size, len(stimuli)))
-                for start in range(0, len(stimuli), batch_size)]
+                      for start in range(0, len(stimuli), batch_size)]
         embeddings = []
         with torch.inference_mode():
             for batch in progress(stimuli.batches(batch_rows, self.image.preprocessing),
@@ -99,12 +99,12 @@ def load_clip(network: Network, image_file: Path, folder: Path) -> ClipModel:
         state = read_state_dict(image_file, keys="open_clip_text")
         text_encoder = build_open_clip_text_encoder(architecture, network.entry.options, state)
         return _build_clip_model(network, text_encoder.to(device),
-                       lambda texts: tokenize_open_clip(architecture, texts))
+                                 lambda texts: tokenize_open_clip(architecture, texts))
     words = read_vocabulary(folder / text_entry.words)
     state = read_state_dict(folder / text_entry.file)
     text_encoder = TextEncoder(len(words), context=words.context,
-                      output=state["project.weight"].shape[0]
-                      if "project.weight" in state else 1)
+                               output=state["project.weight"].shape[0]
+                               if "project.weight" in state else 1)
     load_weights(text_encoder, state,
                  f"{folder / text_entry.file} does not fit the words in {text_entry.words}")
     return _build_clip_model(network, text_encoder.to(device), words.tokens)
@@ -113,4 +113,4 @@ def load_clip(network: Network, image_file: Path, folder: Path) -> ClipModel:
 def _build_clip_model(network: Network, text_encoder: nn.Module,
                       tokens: Callable[[Sequence[str]], Tensor]) -> ClipModel:
     return ClipModel(network, text_encoder.eval(), tokens,
-                text_digest(network.digest + state_digest(text_encoder.state_dict())))
+                     text_digest(network.digest + state_digest(text_encoder.state_dict())))

@@ -16,7 +16,7 @@ from helpers.core.text import read_table, read_text
 
 RELEASE_FILES = ("lvis_v1_train_cat_info.json", "lvis_v1_clip_a+cname.npy",
                  "Objects365_names_fix.csv",
-         "o365_clip_a+cnamefix.npy")
+                 "o365_clip_a+cnamefix.npy")
 """Names and embeddings of LVIS, and of Objects365: of "a NAME", by ViT-B/32."""
 N_DIMS = 512
 
@@ -86,7 +86,7 @@ def read_name_embeddings(folder: Path) -> NameEmbeddings:
             raise LabError(f"{len(group_names)} names, embeddings {values.shape}",
                            expected=f"{N_DIMS} numbers a name",
                            remedy="use names and embeddings of one release, as they were "
-                                  "published")
+                           "published")
     for path, values in zip((lvis_embeddings_path, objects365_embeddings_path), vectors):
         if not np.isfinite(values).all():
             raise LabError(f"{path}: row {np.argwhere(~np.isfinite(values))[0][0]} (from 0) is not "

@@ -93,10 +93,10 @@ def _require_known_input_scaling(model: nn.Module, entry: NetworkEntry) -> None:
         raise LabError(f"it is not known whether {entry.name} ({entry.architecture}) re-scales its "
                        "input",
                        expected="`options` with transform_input = true for torchvision's published "
-                                "weights, false for weights trained on images standardised as in "
-                                "`preprocessing`",
+                       "weights, false for weights trained on images standardised as in "
+                       "`preprocessing`",
                        remedy="add it to `options` in registry.toml; or name "
-                              f"{entry.architecture}, which has the published ones")
+                       f"{entry.architecture}, which has the published ones")
 
 
 def select_device(name: str = "auto") -> torch.device:

@@ -56,7 +56,7 @@ def build_open_clip_image_encoder(architecture: str, options: Mapping[str, Any])
 
 
 def build_open_clip_text_encoder(architecture: str, options: Mapping[str, Any],
-                   state: Mapping[str, Tensor]) -> nn.Module:
+                                 state: Mapping[str, Tensor]) -> nn.Module:
     """Build the text encoder of CLIP and give it its weights.
 
     Parameters
@@ -125,18 +125,18 @@ def _model_config(architecture: str, options: Mapping[str, Any]) -> dict[str, An
         raise LabError(f"the architecture {architecture!r} is unknown",
                        expected="open_clip:<model>, for example open_clip:ViT-B-32-quickgelu",
                        remedy="correct `architecture` in helpers/networks/registry.toml; "
-                              "open_clip.list_models() lists the models")
+                       "open_clip.list_models() lists the models")
     if unknown_options := [part for part in options if part not in CONFIG_KEYS]:
         raise TypeError(f"{', '.join(unknown_options)} is none of {', '.join(CONFIG_KEYS)}")
     published_config = {"quick_gelu": False, **open_clip.get_model_config(name)}
     encoder_configs = {encoder: {**published_config[encoder], "output_tokens": False,
                                  **options.get(encoder, {})}
-              for encoder in ENCODER_CONFIGS}
+                       for encoder in ENCODER_CONFIGS}
     return {part: {**published_config, **options, **encoder_configs}[part] for part in CONFIG_KEYS}
 
 
 def _build_encoder(builder: Callable[..., nn.Module], architecture: str, options: Mapping[str, Any],
-           encoder: str) -> nn.Module:
+                   encoder: str) -> nn.Module:
     try:
         config = _model_config(architecture, options)
         return builder(config["embed_dim"], config[encoder], config["quick_gelu"])

@@ -146,7 +146,7 @@ class PartialForward:
         images : Tensor
             Those of the last `run`.
         start : str
-            First layer whose output changes; one of those that `cache_outputs_before` was told.
+            First layer whose output changes; one of those given to `cache_outputs_before`.
         transform : callable
             ``transform(layer, output)`` returns what takes the output's place; it must not write
             into ``output``.
@@ -189,7 +189,7 @@ class PartialForward:
             raise LabError("the network took another path through its modules than at first",
                            expected="the same modules in the same order for all images",
                            remedy="lesion such a network with silencing.lesioned, which "
-                                  "runs every pass from the beginning")
+                           "runs every pass from the beginning")
         return self._calls[number]
 
     def _end_call(self, call: _Call, number: int, output: Any) -> None:

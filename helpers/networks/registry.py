@@ -224,7 +224,7 @@ def get_entry(name: str) -> NetworkEntry:
         return _torchvision_entry(name)
     raise unknown_name_error(name, [*registry(), *(TORCHVISION_PREFIX + known
                                                    for known in list_torchvision_models())],
-                  "network")
+                             "network")
 
 
 def _require_single_seed(found: NetworkEntry) -> NetworkEntry:
@@ -256,9 +256,9 @@ def _untrained_entry(name: str) -> NetworkEntry:
     options = {option: True if option == "init_weights" else value
                for option, value in trained.options.items()}
     return NetworkEntry(name=name, architecture=trained.architecture, options=options,
-                 preprocessing=trained.preprocessing, objective="none", diet="none",
-                 seed=trained.seed,
-                 readout=trained.readout and ReadoutEntry(trained.readout.layer))
+                        preprocessing=trained.preprocessing, objective="none", diet="none",
+                        seed=trained.seed,
+                        readout=trained.readout and ReadoutEntry(trained.readout.layer))
 
 
 def _torchvision_entry(name: str) -> NetworkEntry:

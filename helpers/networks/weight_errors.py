@@ -13,7 +13,7 @@ LFS_HEADER = b"version https://git-lfs.github.com/spec/"
 """How the text begins that Git keeps in place of a large file."""
 
 FOREIGN_FORMATS = {b"\x89HDF\r\n": "HDF5", b"\x93NUMPY": "NumPy", b"\x1f\x8b": "gzip",
-           b"7z\xbc\xaf": "7-Zip", b"\xfd7zXZ": "xz", b"BZh": "bzip2"}
+                   b"7z\xbc\xaf": "7-Zip", b"\xfd7zXZ": "xz", b"BZh": "bzip2"}
 """First bytes -> formats in which weights are published, that are not read here."""
 
 TENSORS_ONLY = "tensors and plain values only: anything else runs code when it is read"
@@ -29,7 +29,7 @@ def missing_weights_error(path: Path) -> LabError:
     if path.is_dir():
         return LabError(f"{path} is a folder", expected="a file of weights",
                         remedy="name the file itself; one that was unpacked into a folder has to "
-                               "be fetched again and left as it is")
+                        "be fetched again and left as it is")
     return LabError(f"there are no weights at {path}", expected="a file of weights",
                     remedy="fetch them (make fetch), or train them again (make zoo)")
 
@@ -69,17 +69,17 @@ def _wrong_format_error(path: Path, head: bytes) -> LabError | None:
         return LabError(f"{path} cannot be read: it is a pointer of Git LFS, not the file itself",
                         expected="the weights that the pointer stands for",
                         remedy="run `git lfs pull` where it was cloned, and copy the file from "
-                               "there")
+                        "there")
     if text.startswith(b"<"):
         return LabError(f"{path} cannot be read: it is a web page: {_excerpt(text)}",
                         expected="a file of weights",
                         remedy="open its address in a browser: the server may ask for a login, "
-                               "for consent, or to wait; then fetch it again")
+                        "for consent, or to wait; then fetch it again")
     if head[8:9] == b"{" and path.suffix != ".safetensors":
         return LabError(f"{path} cannot be read: it is a safetensors file by another name",
                         expected="safetensors files named *.safetensors",
                         remedy=f"rename it to {path.with_suffix('.safetensors').name}, and "
-                               "correct `file` in the registry")
+                        "correct `file` in the registry")
     for magic, name in FOREIGN_FORMATS.items():
         if head.startswith(magic):
             return LabError(f"{path} cannot be read: it is a {name} file",

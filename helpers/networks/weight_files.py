@@ -40,7 +40,7 @@ def weights_file(name: str, data: Path, *, seed: int = 0) -> Path:
                        remedy="make zoo trains the demo networks again")
     source = DownloadSource(name=name, url=registry_entry.url, digest=registry_entry.digest or None,
                             bytes=registry_entry.bytes,
-                    licence=registry_entry.licence, cite=registry_entry.cite)
+                            licence=registry_entry.licence, cite=registry_entry.cite)
     return fetch_file(source, data / "networks" / registry_entry.file)
 
 
@@ -59,7 +59,7 @@ def readout_file(name: str, data: Path) -> Path | None:
         return None
     source = DownloadSource(name=f"readout of {name}", url=registry_entry.url,
                             digest=registry_entry.digest or None,
-                    bytes=registry_entry.bytes, licence=registry_entry.licence,
+                            bytes=registry_entry.bytes, licence=registry_entry.licence,
                             cite=registry_entry.cite)
     return fetch_file(source, data / "networks" / registry_entry.file)
 

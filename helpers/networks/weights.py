@@ -119,7 +119,7 @@ def _read_safetensors(path: Path) -> Mapping[str, Any]:
         raise LabError(f"{path} is a pickle where safetensors is expected",
                        expected="a safetensors file, which cannot carry code",
                        remedy=f"rename it to {path.with_suffix('.pth').name} and correct `file` "
-                              "in the registry; it is then read without running code, or refused")
+                       "in the registry; it is then read without running code, or refused")
     try:
         return load_file(path)
     except (SafetensorError, OSError) as error:
@@ -156,7 +156,7 @@ def _read_torchscript(path: Path) -> Mapping[str, Any]:
         raise LabError(f"{path} would run code when it is read: it defines __setstate__",
                        expected="a TorchScript archive whose code need not be run",
                        remedy="take the publisher's own file; or, where you trust this one, save "
-                              "its state_dict() with the program that made it")
+                       "its state_dict() with the program that made it")
     with warnings.catch_warnings():  # PyTorch makes no more of these, but OpenAI's stay as they are
         warnings.filterwarnings("ignore", r"`torch\.jit\.load`", FutureWarning)
         return torch.jit.load(path, map_location="cpu").state_dict()
@@ -219,12 +219,12 @@ def load_weights(model: nn.Module, state: Mapping[str, Tensor], error_prefix: st
                   for name in model_state if name in state
                   and state[name].shape != model_state[name].shape]
         mismatches = {"missing": [name for name in model_state if name not in state],
-                 "unexpected": [name for name in state if name not in model_state],
-                 "of another shape": shapes} if shapes else {"refused": [" ".join(
-                     str(error).split())[:200]]}
+                      "unexpected": [name for name in state if name not in model_state],
+                      "of another shape": shapes} if shapes else {"refused": [" ".join(
+                          str(error).split())[:200]]}
     if any(mismatches.values()):
         summary = "; ".join(f"{len(names)} {mismatch}: {', '.join(names[:3])}"
-                          for mismatch, names in mismatches.items() if names)
+                            for mismatch, names in mismatches.items() if names)
         raise LabError(f"{error_prefix}: {summary}",
                        expected=f"all {len(model_state)} tensors, no others",
                        remedy=_suggest_registry_fix(state, model_state))
@@ -293,5 +293,5 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor], *, half: bool = Fals
                  for name, tensor in state.items()}
         _require_finite(state, f"{path}, in half precision, would hold",
                         remedy="save without half=True: float16 ends at 65,504; if the weights "
-                               "are not finite themselves, the training has failed")
+                        "are not finite themselves, the training has failed")
     atomic_write(Path(path), lambda part: save_file(state, part))

@@ -142,7 +142,7 @@ def _rsa_r_from_patterns(a: NDArray, b: NDArray) -> float:
     n_ordered = n * (n - 1)
     mean_a, mean_b = (((rows.sum(0) ** 2).sum() - n) / n_ordered for rows in (a, b))
     mean_square_a, mean_square_b, mean_product = ((_squared_overlap(x, y) - n) / n_ordered
-                                   for x, y in ((a, a), (b, b), (a, b)))
+                                                  for x, y in ((a, a), (b, b), (a, b)))
     variances = mean_square_a - mean_a**2, mean_square_b - mean_b**2
     if not (variances[0] > 1e-6 * mean_square_a and variances[1] > 1e-6 * mean_square_b):
         return float("nan")

@@ -114,7 +114,7 @@ def univariate_noise_ceiling(signal: NDArray, noise: NDArray, n_repeats: int) ->
 
 
 def estimate_noise_ceiling(betas: NDArray, *, statistic: str, seed: int, n_simulations: int = 50,
-            n_conditions: int | None = None) -> NoiseCeiling:
+                           n_conditions: int | None = None) -> NoiseCeiling:
     """Estimate a region's noise ceiling from repeats.
 
     The univariate statistic is the mean over vertices, so its model is that of a single vertex:
@@ -143,7 +143,7 @@ def estimate_noise_ceiling(betas: NDArray, *, statistic: str, seed: int, n_simul
         simulated, value = _simulate_univariate(betas.mean(2), rng, n_simulations, n_conditions)
         return _summarise([simulated], betas, n_conditions, value)
     return _summarise([_simulate_rsa(part, rng, n_simulations, n_conditions)
-                     for part in _vertex_subsets(betas, rng)], betas, n_conditions)
+                       for part in _vertex_subsets(betas, rng)], betas, n_conditions)
 
 
 def _check_betas(betas: NDArray, statistic: str) -> NDArray[np.float64]:
@@ -168,7 +168,7 @@ def _vertex_subsets(betas: NDArray, rng: np.random.Generator) -> list[NDArray]:
 
 
 def _summarise(simulated: list[NDArray], betas: NDArray, n_conditions: int,
-             value: float | None = None) -> NoiseCeiling:
+               value: float | None = None) -> NoiseCeiling:
     """Average medians and percentiles over draws of vertices; no correlation counts as none."""
     median, low, high = np.mean([np.percentile(np.nan_to_num(r), [50, 2.5, 97.5])
                                  for r in simulated], axis=0)
@@ -179,7 +179,7 @@ def _summarise(simulated: list[NDArray], betas: NDArray, n_conditions: int,
 
 
 def _simulate_univariate(means: NDArray, rng: np.random.Generator, n_simulations: int,
-                n_conditions: int) -> tuple[NDArray, float]:
+                         n_conditions: int) -> tuple[NDArray, float]:
     """Simulate r, and solve for it, from the mean over vertices (n_conditions, n_repeats)."""
     n_repeats = means.shape[1]
     noise = means.var(axis=1, ddof=1).mean()
@@ -200,7 +200,7 @@ class _SimulatedExperiments:
 
     @classmethod
     def simulate(cls, model: SignalNoiseModel, roots: list[NDArray], rng: np.random.Generator,
-             n_simulations: int, n_conditions: int) -> _SimulatedExperiments:
+                 n_simulations: int, n_conditions: int) -> _SimulatedExperiments:
         signal, noise = (rng.standard_normal((*shape, n_conditions, one.shape[1])) @ one.T
                          for one, shape in zip(roots, [(n_simulations,), (2, n_simulations)]))
         return cls(model, signal, noise)
@@ -219,7 +219,7 @@ class _SimulatedExperiments:
 
 
 def _simulate_rsa(betas: NDArray, rng: np.random.Generator, n_simulations: int,
-         n_conditions: int) -> NDArray[np.float64]:
+                  n_conditions: int) -> NDArray[np.float64]:
     """Scale the signal until the model is as reliable as the data; then simulate the ceiling."""
     model = signal_and_noise(betas)
     target_reliability = _leave_one_out_reliability(betas, rsa_r)
@@ -237,7 +237,7 @@ def _simulate_rsa(betas: NDArray, rng: np.random.Generator, n_simulations: int,
                                                                                          log2_scale)
     scale = 2.0 ** ((low + high) / 2)
     single_experiments = (_SimulatedExperiments.simulate(model, roots, rng, 1, n_conditions)
-                  for _ in range(n_simulations))
+                          for _ in range(n_simulations))
     return np.concatenate([one.ceilings(scale, rsa_r) for one in single_experiments])
 
 

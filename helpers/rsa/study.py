@@ -38,8 +38,8 @@ def layer_rdms(network: Network, stimuli: ImageSource, layers: Sequence[str], *,
         chunks = [range(i, min(i + batch_size, len(stimuli)))
                   for i in range(0, len(stimuli), batch_size)]
         stream_activations(network.model, select_layer_paths(network.layers, layers),
-               stimuli.batches(progress(chunks, f"{network.name}: RDMs"),
-                             network.preprocessing), collect)
+                           stimuli.batches(progress(chunks, f"{network.name}: RDMs"),
+                                           network.preprocessing), collect)
         return {layer: rdm(np.concatenate(parts)) for layer, parts in rows.items()}
 
     return cached("rdms", network.name, {
@@ -48,8 +48,8 @@ def layer_rdms(network: Network, stimuli: ImageSource, layers: Sequence[str], *,
 
 
 def correlate_layer_rdms(networks: Sequence[Network], stimuli: ImageSource | None,
-                    measured: Mapping[str, NDArray], *, layers: Sequence[str],
-                    seed: int) -> pd.DataFrame:
+                         measured: Mapping[str, NDArray], *, layers: Sequence[str],
+                         seed: int) -> pd.DataFrame:
     """Correlate every layer's dissimilarities with measured ones.
 
     Parameters

@@ -82,7 +82,7 @@ class Runner:
         if not stale:
             return
         self.n_parallel, warnings = divide_cores(min(self.n_parallel, len(stale)),
-                                         [ensure_writable(cache_dir()), self.folder])
+                                                 [ensure_writable(cache_dir()), self.folder])
         for warning in warnings:
             echo(warning)
         seconds = {job.source.stem: expected_seconds(
@@ -196,7 +196,7 @@ def _remove_stale_staging(folder: Path) -> None:
 
 
 def plan_jobs(profile: str, only: list[str], given: dict[str, str],
-         folder: Path = FOLDER) -> list[NotebookJob]:
+              folder: Path = FOLDER) -> list[NotebookJob]:
     """Return the jobs: the notebooks asked for, with parameters that differ from their defaults.
 
     A profile given as a file is passed on by its full path, so that a notebook finds it from
@@ -209,7 +209,7 @@ def plan_jobs(profile: str, only: list[str], given: dict[str, str],
         known = read_defaults(source.read_text(encoding="utf-8"), source.stem)
         values = check_parameters({"profile": profile, **given}, known, source.stem)
         jobs.append(NotebookJob(source, {name: value for name, value in values.items()
-                                 if value != known[name]}))
+                                         if value != known[name]}))
     if not jobs:
         raise LabError("no notebooks found", expected="notebooks/NN_verb_object.py",
                        remedy="run from a complete clone")
@@ -266,7 +266,7 @@ def main(arguments: list[str] | None = None) -> int:
     if made:
         cpu = math.fsum(job.result.cpu_seconds for job in made)
         echo(f"{format_duration(time.perf_counter() - begin)} in all"
-            + ("" if math.isnan(cpu) else f", {format_duration(cpu)} of CPU time"))
+             + ("" if math.isnan(cpu) else f", {format_duration(cpu)} of CPU time"))
     else:
         echo(f"Nothing to do: all figures of profile {profile.name} are fresh.")
     return 1 if any(job.state == FAILED for job in jobs) else 0

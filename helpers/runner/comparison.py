@@ -46,7 +46,7 @@ def rounding_unit(value: Value) -> float:
 
 
 def compare_numbers(committed: Mapping[str, object], reproduced: Mapping[str, object],
-          tolerances: Mapping[str, object]) -> list[str]:
+                    tolerances: Mapping[str, object]) -> list[str]:
     """Say which values of a run differ from the committed ones by more than their tolerance.
 
     Parameters

@@ -97,7 +97,7 @@ def execute(source: Path, target: Path, parameters: dict[str, object],
 
 def _run_notebook(draft: Path, done: Path, parameters: dict[str, object],
                   report_cell: Callable[..., None],
-         position: list[str]) -> str:
+                  position: list[str]) -> str:
     """Execute a notebook; return what went wrong, and at which cell: ``position[0]``, that has
     begun."""
     try:
@@ -147,7 +147,7 @@ def _error_message(error: PapermillExecutionError, where: str) -> str:
 
 def execute_and_report(connection: Connection, source: Path, target: Path,
                        parameters: dict[str, object],
-          environment: Mapping[str, str], log: Path) -> None:
+                       environment: Mapping[str, str], log: Path) -> None:
     """Execute in this process: cells are reported through ``connection``, at last the problem and
     the
     cost.

@@ -97,7 +97,7 @@ def read_defaults(text: str, name: str) -> dict[str, ParameterValue]:
             raise LabError(f"line {statement.lineno} of the parameters cell of {name}: "
                            f"{ast.unparse(statement)}", expected="name = literal",
                            remedy="derive values in a later cell; a parameter is injected "
-                                  "after this one") from error
+                           "after this one") from error
     return values
 
 

@@ -41,9 +41,9 @@ class ProcessResult:
 
 
 def run_in_process(source: Path, target: Path, parameters: dict[str, object],
-              environment: Mapping[str, str], *, log: Path,
-              on_cell: Callable[[int, int, str], None],
-              on_start: Callable[[Any], None] = lambda _: None) -> ProcessResult:
+                   environment: Mapping[str, str], *, log: Path,
+                   on_cell: Callable[[int, int, str], None],
+                   on_start: Callable[[Any], None] = lambda _: None) -> ProcessResult:
     """Execute a notebook in a process of its own and wait for its end, however it ends.
 
     Parameters

@@ -56,7 +56,7 @@ def saliency_maps(model: nn.Module, layers: Mapping[str, nn.Module], images: Ten
     """
     paths = {module: path for path, module in model.named_modules()}
     axes = channel_axes(model, {name: paths[layer] for name, layer in layers.items()},
-                           images[:1])
+                        images[:1])
     outputs: dict[str, Tensor] = {}
 
     def keep(name: str) -> Callable[[nn.Module, object, Tensor], Tensor]:

@@ -45,7 +45,7 @@ def split_bias_and_content(original: NDArray, mirrored: NDArray) -> tuple[NDArra
 
 
 def contralateral_bias(table: pd.DataFrame, condition: str, measure: str, rois: Sequence[str],
-                  column: str = "bias") -> pd.DataFrame:
+                       column: str = "bias") -> pd.DataFrame:
     """Return half of what left hemispheres' networks have minus right ones', by participant.
 
     Parameters

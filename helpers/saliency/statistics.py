@@ -17,7 +17,7 @@ from helpers.saliency.study import VIEWS, measure_laterality
 
 def laterality_table(study: FineTuningStudy, finetuned_models: Sequence[FineTunedModel],
                      task: ClassificationTask, layer: str,
-               layers: Sequence[str]) -> pd.DataFrame:
+                     layers: Sequence[str]) -> pd.DataFrame:
     """Measure every network.
 
     Returns
@@ -30,7 +30,7 @@ def laterality_table(study: FineTuningStudy, finetuned_models: Sequence[FineTune
     """
     found = study.map_runs(measure_laterality, [(finetuned_model.run, task, layer, tuple(layers))
                                                 for finetuned_model in finetuned_models],
-                       "measuring saliency")
+                           "measuring saliency")
     rows = []
     for finetuned_model, done in zip(finetuned_models, found):
         for measure in dict.fromkeys(name.rsplit("/", 1)[0] for name in done):

@@ -60,7 +60,7 @@ def attach_probe(run: FineTuningRun, task: ClassificationTask, layer: str) -> Ne
     device = next(model.parameters()).device
     return NetworkWithReadout(model, run.network.layers[layer],
                               torch.from_numpy(probe.weight).to(device),
-                       torch.from_numpy(probe.bias).to(device)).eval()
+                              torch.from_numpy(probe.bias).to(device)).eval()
 
 
 def _original_and_mirrored(pixels: NDArray[np.uint8]) -> dict[str, NDArray[np.uint8]]:
@@ -109,7 +109,7 @@ def measure_laterality(run: FineTuningRun, task: ClassificationTask, layer: str,
 
 def _hemifield_measures(model: NetworkWithReadout, run: FineTuningRun, pixels: NDArray[np.uint8],
                         labels: NDArray[np.int64],
-            layers: Sequence[str]) -> dict[str, tuple[NDArray, NDArray]]:
+                        layers: Sequence[str]) -> dict[str, tuple[NDArray, NDArray]]:
     """Return what lies left and right, by every measure, each (n_images,)."""
     parts: dict[str, list[NDArray]] = {}
     modules = {name: _module(model, run, name) for name in layers}
@@ -139,7 +139,7 @@ def _module(model: NetworkWithReadout, run: FineTuningRun, name: str) -> nn.Modu
 
 def saliency_examples(finetuned_models: Sequence[FineTunedModel], names: Sequence[str],
                       task: ClassificationTask, layer: str, map_layer: str,
-            image: int, *, method: Method = "Grad-CAM") -> list[SaliencyExample]:
+                      image: int, *, method: Method = "Grad-CAM") -> list[SaliencyExample]:
     """Let networks look at one held-out image and at its mirror image.
 
     Parameters
@@ -166,7 +166,7 @@ def saliency_examples(finetuned_models: Sequence[FineTunedModel], names: Sequenc
                 probability = model(images).softmax(1)[0, classes[0]].item()
             (saliency_map,) = saliency(model, _module(model, finetuned_model.run, map_layer),
                                        images, classes,
-                                     method=method)
+                                       method=method)
             found.append(SaliencyExample(name, view, pixels[0], saliency_map.cpu().numpy(),
-                                class_name(task.classes[task.labels[row]]), probability))
+                                         class_name(task.classes[task.labels[row]]), probability))
     return found

@@ -82,7 +82,7 @@ def linear_probe_accuracy(train_x: NDArray, train_y: NDArray, test_x: NDArray, t
 
 def predict_linear_probe(train_x: NDArray, train_y: NDArray, test_x: NDArray, *,
                          penalty: float = 100.0,
-                 max_iter: int = 500) -> NDArray:
+                         max_iter: int = 500) -> NDArray:
     """Return the labels that the reader of `linear_probe_accuracy` tells, (n_test,)."""
     probe = make_pipeline(StandardScaler(),
                           LogisticRegression(C=1 / penalty, max_iter=max_iter, tol=1e-3))

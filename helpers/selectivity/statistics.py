@@ -252,7 +252,7 @@ def min_t(moments: Moments) -> Tensor:
     """
     n_domains, n_units = moments.mean.shape
     min_over_contrasts = torch.full((n_domains, n_units), torch.inf, dtype=torch.float64,
-                       device=moments.mean.device)
+                                    device=moments.mean.device)
     for first, second, t, _ in _contrasts(moments):
         min_over_contrasts[first] = torch.minimum(min_over_contrasts[first], t)
         min_over_contrasts[second] = torch.minimum(min_over_contrasts[second], -t)

@@ -78,7 +78,7 @@ def measure_generalisation(localizer_result: LocalizerResult,
 
 def select_units_to_plot(localizer_result: LocalizerResult, layer: str, domains: Sequence[str], *,
                          max_units: int,
-                seed: int) -> list[tuple[str, np.ndarray]]:
+                         seed: int) -> list[tuple[str, np.ndarray]]:
     """Choose units to show: those of each domain, then the rest, at random where there are many.
 
     Returns
@@ -184,8 +184,8 @@ def localize_network(network: Network, images: ImageSet, *, alpha: float = ALPHA
     if localizer_result.n_infinite:
         layers = ", ".join(f"{layer} {n}" for layer, n in localizer_result.n_infinite.items())
         echo(f"{network.name}: units with an infinite t, constant within two domains and different "
-            f"between them, by layer: {layers}. Means of t and d' are over finite values; in "
-            "rankings such units come first where they win.")
+             f"between them, by layer: {layers}. Means of t and d' are over finite values; in "
+             "rankings such units come first where they win.")
     return localizer_result
 
 

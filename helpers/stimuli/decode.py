@@ -51,7 +51,7 @@ def decode_rgb(path: Path) -> Image.Image:
     except Exception as error:  # Pillow's decoders raise anything on damaged bytes
         raise LabError(f"{path} cannot be read: {error}", expected="a whole image",
                        remedy="look at this one file: if it is damaged or cut short, put a whole "
-                              "copy of it there; if it is no image, move it elsewhere"
+                       "copy of it there; if it is no image, move it elsewhere"
                        ) from error
 
 
@@ -60,7 +60,7 @@ def _refuse_huge(path: Path, size: str, n_pixels: float) -> None:
     if n_pixels > limit:
         raise LabError(f"{path} is too large: {size}", expected=f"at most {limit:.0f} pixels",
                        remedy="keep the original elsewhere and put a scaled copy here; networks "
-                              "see some hundred pixels a side")
+                       "see some hundred pixels a side")
 
 
 def _as_rgb(path: Path, image: Image.Image) -> Image.Image:
@@ -70,7 +70,7 @@ def _as_rgb(path: Path, image: Image.Image) -> Image.Image:
         raise LabError(f"{path} has pixels of mode {image.mode!r} ({image.format}), whose black "
                        "and white are not known", expected="8 bits a colour, or 16 bits of grey",
                        remedy="keep the original elsewhere and save a copy as 8-bit PNG, scaled as "
-                              "it should be seen")
+                       "it should be seen")
     return image.convert(UNMULTIPLIED.get(image.mode, image.mode)).convert("RGB")
 
 

@@ -86,7 +86,7 @@ def refuse_copied_folders(root: Path, names: Sequence[str], known: Iterable[str]
             raise LabError(f"the folder {name!r} in {root} has the name of a copy of {of!r}",
                            expected="one sub-folder per class, and no copies",
                            remedy=f"move it out of this folder; if it is a class of its own, "
-                                  f"rename it, or list it in {CLASSES_FILE}")
+                           f"rename it, or list it in {CLASSES_FILE}")
 
 
 def read_classes(path: Path, names: Sequence[str], domains: Iterable[str]) -> dict[str, str]:

@@ -231,7 +231,7 @@ def _folders(root: Path, domain_of: dict[str, str], *, equal: bool = True) -> Im
         raise LabError(f"no images of category {empty[0]!r} in {root}",
                        expected=f"a folder {empty[0]}/ with images ({', '.join(SUFFIXES[:5])} …)",
                        remedy="put its images there; if it is no category of this set, move the "
-                              "empty folder elsewhere")
+                       "empty folder elsewhere")
     counts = {category: len(names) for category, names in members.items()}
     if equal and len(set(counts.values())) > 1:
         usual = Counter(counts.values()).most_common(1)[0][0]
@@ -239,7 +239,7 @@ def _folders(root: Path, domain_of: dict[str, str], *, equal: bool = True) -> Im
         raise LabError(f"unequal counts in {root}: {counts}",
                        expected="equally many images in every category",
                        remedy=f"look into {', '.join(other[:3])}: put back what is missing, or "
-                              "move what does not belong there elsewhere")
+                       "move what does not belong there elsewhere")
     rows = [(f"{found[category].name}/{name}", category) for category, names in members.items()
             for name in names]
     return ImageSet(root, tuple(name for name, _ in rows), tuple(c for _, c in rows),

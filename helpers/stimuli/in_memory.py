@@ -57,17 +57,17 @@ def read_images(folder: Path) -> Images:
     """
     files = image_folder(folder)
     with ThreadPoolExecutor() as pool:
-        decode_rgb = [np.asarray(image) for image in progress(
+        decoded = [np.asarray(image) for image in progress(
             pool.map(files.open, range(len(files))), f"reading {folder.name}", len(files))]
-    sizes = sorted({image.shape for image in decode_rgb})
+    sizes = sorted({image.shape for image in decoded})
     if len(sizes) > 1:
         raise LabError(f"{folder} has images of {len(sizes)} sizes: {sizes[:3]}",
                        expected="images of one size",
                        remedy="resize them to one size")
     domain_of = dict(zip(files.categories, files.domains))
-    images = torch.from_numpy(np.stack(decode_rgb)).permute(0, 3, 1, 2).contiguous()
+    images = torch.from_numpy(np.stack(decoded)).permute(0, 3, 1, 2).contiguous()
     return Images(images, torch.from_numpy(files.labels), files.classes,
-                    tuple(domain_of[name] for name in files.classes))
+                  tuple(domain_of[name] for name in files.classes))
 
 
 def downsample(pixels: Tensor, side: int) -> Tensor:

@@ -56,7 +56,7 @@ class SixCategoryLocalizer(ImageSet):
         """Return the set of some of the images, in the order given."""
         few = super().select(chosen)
         return SixCategoryLocalizer(few.root, few.files, few.categories, few.domains, few.classes,
-                       tuple(self.ways[i] for i in chosen), self.source)
+                                    tuple(self.ways[i] for i in chosen), self.source)
 
     def identity(self, index: int) -> Hashable:
         """Return the file, and what is done to it."""
@@ -116,7 +116,7 @@ def make_six_category_localizer(localizer: ImageSet) -> SixCategoryLocalizer:
     few = localizer.select(chosen)
     return SixCategoryLocalizer(few.root, few.files, tuple(names), tuple(names), SIX_CATEGORIES,
                                 tuple(ways),
-                   localizer.digest)
+                                localizer.digest)
 
 
 def _interleaved(localizer: ImageSet, domain: str) -> list[int]:

@@ -168,8 +168,8 @@ def _colour_matrix(n: int, augmentation: Augmentation, like: Tensor,
     """Draw the colour matrices (n, 3, 3) and contrast factors (n,) of a batch."""
     is_jittered = (_uniform(n, 0, 1, like, generator) < augmentation.jitter).float()
     factors = [1 + is_jittered * _uniform(n, -value, value, like, generator)
-              for value in (augmentation.brightness, augmentation.contrast,
-                            augmentation.saturation)]
+               for value in (augmentation.brightness, augmentation.contrast,
+                             augmentation.saturation)]
     brightness, contrast, saturation = factors
     angle = is_jittered * _uniform(n, -augmentation.hue, augmentation.hue, like,
                                    generator) * math.tau

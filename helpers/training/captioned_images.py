@@ -93,17 +93,17 @@ def read_captioned_images(folders: Sequence[Path], *, exclude_prefix: str = "") 
         raise LabError(f"images of several sizes or numbers of captions in {folders[0]}, …",
                        expected="images of one size, as many captions of each",
                        remedy="correct the images, or move the folders away: they are made "
-                              "again")
+                       "again")
     images = torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).contiguous()
     return CaptionedImages(images, tuple(image_captions for _, image_captions in files))
 
 
 def train_clip(model: nn.Module, captioned: CaptionedImages, recipe: TrainingRecipe, *, width: int,
                seed: int,
-                 words: Vocabulary | None = None, layers: int = 1,
-                 device: torch.device | str = "cpu",
-                 steps: int | None = None, mixed_precision: bool | None = None,
-                 on_step: StepCallback
+               words: Vocabulary | None = None, layers: int = 1,
+               device: torch.device | str = "cpu",
+               steps: int | None = None, mixed_precision: bool | None = None,
+               on_step: StepCallback
                | None = None) -> tuple[TextEncoder, Vocabulary, TrainingHistory]:
     """Train a network in place, with a text encoder of its own, to match images and captions.
 

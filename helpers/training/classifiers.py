@@ -123,7 +123,7 @@ def _train_missing_readout(laboratory: Laboratory, network: Network, layer: str)
                        f"{profile.name!r} does not say how to train one",
                        expected="a table [readout] in the profile: images, epochs, learning rates",
                        remedy="copy [readout] from helpers/profiles/paper.toml; it is then "
-                              "trained on first use, with a progress bar, and kept")
+                       "trained on first use, with a progress bar, and kept")
     images = laboratory.images(profile.readout.images, profile.readout.part)
     return cached_readout(network, layer, images, profile.readout, seed=profile.seed)
 
@@ -167,7 +167,7 @@ def attach_readout(network: Network, weight: Tensor, layer: str, *, resize: int 
     network_preprocessing = network.preprocessing
     return Classifier(
         network.name, network, NetworkWithReadout(network.model, network.layers[layer],
-                                           weight.float().to(device)).eval(),
+                                                  weight.float().to(device)).eval(),
         layers, replace(network_preprocessing, resize=resize or network_preprocessing.resize),
         key(network=network.digest, readout=state_digest({READOUT_TENSOR: weight.float()}),
             layer=layer),
@@ -213,17 +213,17 @@ def read_readout_weight(path: Path, n_units: int) -> Tensor:
     """
     state = read_state_dict(path, key="" if path.suffix == ".safetensors" else "model")
     matching = [tensor for tensor in state.values()
-               if tensor.ndim == 2 and tensor.shape[1] == n_units]
+                if tensor.ndim == 2 and tensor.shape[1] == n_units]
     if not matching:
         raise LabError(f"{path} has no readout: {', '.join(state)[:200]}",
                        expected=f"a matrix (n_classes, {n_units})",
                        remedy="put the readout of this network and layer there; where none is, it "
-                              "is fetched or trained")
+                       "is fetched or trained")
     return matching[-1].float()
 
 
 def make_epoch_iterator(network: Network, layer: str, images: ImageSet, spec: ReadoutSpec, *,
-              seed: int) -> Callable[[int], Iterator[FeatureBatch]]:
+                        seed: int) -> Callable[[int], Iterator[FeatureBatch]]:
     """Return what makes the batches of an epoch: the same batches for the same number.
 
     Every image is scaled to ``spec.size``, cropped and mirrored at random, and shown to the
@@ -272,7 +272,7 @@ def fit_readout(network: Network, layer: str, images: ImageSet, spec: ReadoutSpe
     steps_per_epoch = len(images) // spec.batch_size
     shape = (len(images.classes), count_layer_units(network, layer))
     with manual_bar(f"training the readout of {network.name}",
-             spec.epochs * steps_per_epoch) as progress_bar:
+                    spec.epochs * steps_per_epoch) as progress_bar:
         def on_step(step: int, loss: float) -> None:
             progress_bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
             progress_bar.update(step - progress_bar.n)
@@ -283,7 +283,7 @@ def fit_readout(network: Network, layer: str, images: ImageSet, spec: ReadoutSpe
 
 
 def cached_readout(network: Network, layer: str, images: ImageSet, spec: ReadoutSpec, *,
-                    seed: int) -> Tensor:
+                   seed: int) -> Tensor:
     """Train a readout once; later calls read the cache, interrupted ones go on where they were."""
     parts = {"network": network.parts, "layer": layer, "images": images.digest, "seed": seed,
              "spec": spec,

@@ -156,7 +156,7 @@ def train(model: nn.Module, images: Tensor, labels: Tensor, recipe: TrainingReci
                      recipe, view_generator, _autocast(device, mixed_precision))
         losses.append(require_finite_loss(loss, step,
                                           remedy="lower `learning_rate`, or set `mixed_precision` "
-                                                "to False"))
+                                          "to False"))
         loss.backward()
         optimizer.step()
         schedule.step()
@@ -198,7 +198,7 @@ class DualEncoder(nn.Module):
 
 def _prepare_trainable(model: nn.Module, labels: Tensor, recipe: TrainingRecipe,
                        text: nn.Module | None, *,
-             seed: int, device: torch.device) -> nn.Module:
+                       seed: int, device: torch.device) -> nn.Module:
     """Prepare the module to optimise: the network, what is put on it, shared between processes."""
     trainable = model.to(device)
     if (text is not None) != (recipe.objective == "clip"):
@@ -251,7 +251,7 @@ def _loss(trainable: nn.Module, images: Tensor, labels: Tensor, recipe: Training
         views = torch.cat([views, second])
     if recipe.objective in ("clip", "targets"):
         caption_idx = torch.randint(labels.shape[1], (len(labels),), generator=generator,
-                              device=labels.device)
+                                    device=labels.device)
         labels = labels[torch.arange(len(labels)), caption_idx]
     if recipe.objective == "clip":
         with precision:
@@ -275,8 +275,8 @@ def _autocast(device: torch.device, use_bfloat16: bool | None) -> AbstractContex
     """Compute in bfloat16 where asked to, or where the hardware multiplies it natively."""
     if use_bfloat16 is None:
         use_bfloat16 = (torch.cuda.is_bf16_supported(including_emulation=False)
-                  if device.type == "cuda"
-                  else torch.cpu.get_capabilities().get("avx512_bf16", False))
+                        if device.type == "cuda"
+                        else torch.cpu.get_capabilities().get("avx512_bf16", False))
     return torch.autocast(device.type, torch.bfloat16, enabled=use_bfloat16)
 
 

@@ -180,7 +180,7 @@ def train_readout(iter_epoch: Callable[[int], Iterable[FeatureBatch]], shape: tu
                                 l1_positive=spec.l1_positive, l1_negative=spec.l1_negative)
             step += 1
             total += require_finite_loss(loss, step, remedy="lower `max_learning_rate` in the "
-                                                            "table [readout] of the profile")
+                                         "table [readout] of the profile")
             loss.backward()
             optimizer.step()
             schedule.step()
@@ -196,7 +196,7 @@ def train_readout(iter_epoch: Callable[[int], Iterable[FeatureBatch]], shape: tu
 
 
 def _load_or_init(shape: tuple[int, int], seed: int, state: Path | None,
-           device: torch.device) -> tuple[Tensor, Tensor | None, list[float]]:
+                  device: torch.device) -> tuple[Tensor, Tensor | None, list[float]]:
     """Return weights, momentum and losses so far: from the kept state, or drawn anew."""
     if state is not None and state.is_file():
         saved = read_state_dict(state)
@@ -204,7 +204,7 @@ def _load_or_init(shape: tuple[int, int], seed: int, state: Path | None,
             return (saved["weight"].to(device).requires_grad_(), saved["momentum"].to(device),
                     saved["losses"].tolist())
     initial_weight = torch.empty(shape).normal_(0, INITIAL_STD,
-                                       generator=torch.Generator().manual_seed(seed))
+                                                generator=torch.Generator().manual_seed(seed))
     return initial_weight.to(device).requires_grad_(), None, []
 
 

@@ -73,9 +73,9 @@ def test_algonauts_has_one_condition_an_image_whoever_saw_it(challenge):
     assert sorted([*fit, *choose, *fold.test]) == second.tolist()
     images = sorted((challenge / "subj02/training_split/training_images").iterdir())
     numbers = np.array([int(path.stem.split("-")[-1]) for path in images])
-    dealt = split_fit_validation_test(40)
-    assert set(cohort.nsd_ids[fold.test]) == set(numbers[dealt.test])
-    assert set(cohort.nsd_ids[fit]) == set(numbers[dealt.fit])
+    split = split_fit_validation_test(40)
+    assert set(cohort.nsd_ids[fold.test]) == set(numbers[split.test])
+    assert set(cohort.nsd_ids[fit]) == set(numbers[split.fit])
     assert np.isfinite(cohort.responses("subj02", ["OFA"]).mean(fold.test)).all()
 
 
@@ -369,7 +369,7 @@ def rewrite(root: Path, **changes) -> None:
     (lambda r: savemat(r / "fmri/subj001/roistack.mat", {"other": 1}), "roistack"),
     (lambda r: rewrite(r, betas=np.ones((6, 11))), r"betas of shape \(6, 11\), 12 labels"),
     (lambda r: savemat(r / "fmri/subj001/sets.mat", {"sets": np.array([["a", "b"], ["a", "c"]],
-                                                                    dtype=object)}), "sets"),
+                                                                      dtype=object)}), "sets"),
     (lambda r: [shutil.rmtree(r / name) for name in ("fmri", "fmri_ppa_loc")], "no participant"),
 ])
 def test_object2vec_files_that_do_not_match_are_named(objects, spoil, message):

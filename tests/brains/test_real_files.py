@@ -168,7 +168,7 @@ def test_a_real_network_predicts_real_regions_as_well_as_a_straightforward_analy
     laboratory = lab.open("mini", notebook="test")
     cohort, layer = open_cohort(laboratory), "features.12.expand3x3_activation"
     features = channel_mean_features(laboratory.network("squeezenet1_0-imagenet"), [layer], cohort,
-                             np.arange(81), label="test", batch_size=64)[layer]
+                                     np.arange(81), label="test", batch_size=64)[layer]
     found = cohort.responses("subj001", ["PPA", "LOC", "OFA", "OPA"])
     y, scores = found.betas[:, 0], []
     for fold in cohort.folds("subj001"):

@@ -12,7 +12,7 @@ from helpers.networks.registry import get_entry, seed_names
 from helpers.stimuli.image_sets import CORE
 
 PLAIN = {"conditions": {"labels": "demo-resnet-labels", "captions": "demo-resnet-captions",
-                   "untrained": "demo-resnet-untrained"},
+                        "untrained": "demo-resnet-untrained"},
          "layers": ["layer1", "layer2"], "vision": "labels", "untrained": "untrained"}
 ROLES = ("vision", "untrained", "language", "targets", "shuffled")
 

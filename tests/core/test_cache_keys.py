@@ -247,7 +247,7 @@ def of_world(ask):
 
 @pytest.mark.parametrize("write, ask", [
     brains("algonauts", write_tiny_algonauts, n_subjects=1), brains("object2vec",
-                                                                   write_tiny_object2vec),
+                                                                    write_tiny_object2vec),
     brains("nsd", write_tiny_nsd, n_subjects=2, n_shared=12, n_own=60),
     brains("nsd-volume", write_tiny_nsd, n_subjects=2, n_shared=12, n_own=60, shape=(6, 5, 4)),
     brains("nod", write_tiny_nod, n_subjects=1, n_trials=8),
@@ -304,7 +304,7 @@ def test_sets_too_large_to_be_read_are_never_taken_for_what_they_were(name, worl
 # ---- handles that are no artefacts --------------------------------------------------------------
 
 def test_untrained_weights_are_drawn_anew_where_the_network_is_built_otherwise(private,
-                                                                             monkeypatch):
+                                                                               monkeypatch):
     name = "demo-untrained"
     listed = replace(get_entry(name), file="")
     found = []
@@ -355,7 +355,7 @@ def test_a_figure_is_stale_after_each_file_that_changed_with_its_old_size_and_ti
 
 
 def test_a_figure_is_stale_after_a_link_leads_elsewhere_or_classes_are_listed_above(profile,
-                                                                                  private):
+                                                                                    private):
     for name in ("one", "two"):
         (private / f"data/{name}").mkdir()
         (private / f"data/{name}/0.png").write_bytes(b"12345")

@@ -124,7 +124,7 @@ READERS = {
     "imagenet.csv": (lambda r: written(r, "imagenet.csv", image_sets.IMAGENET.read_text()),
                      imagenet_list),
     "places, images": (lambda r: places(r, "places365_val.txt"),
-                         lambda p: read_validation(p.parent)),
+                       lambda p: read_validation(p.parent)),
     "places, categories": (lambda r: places(r, "categories_places365.txt"),
                            lambda p: read_validation(p.parent)),
     "NSD's table": (lambda r: nsd(r, TABLE), lambda p: read_presentations(p).to_csv()),
@@ -140,7 +140,7 @@ READERS = {
     "captions.json": (captions, lambda p: read_captioned_images([p.parent]).captions),
 }
 NOD = {"NOD's labels": "derivatives/ciftify/sub-01/results/ses-imagenet01_task-imagenet_run-1/"
-                       "ses-imagenet01_task-imagenet_run-1_label.txt",
+       "ses-imagenet01_task-imagenet_run-1_label.txt",
        "NOD's areas": "supportfiles/roilbl_mmp.csv"}
 SAVED = {"Notepad, UTF-8 with mark": lambda t: t.encode("utf-8-sig"),
          "Notepad, UTF-16": lambda t: t.replace("\n", "\r\n").encode("utf-16"),

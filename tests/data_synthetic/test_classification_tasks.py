@@ -79,7 +79,7 @@ def test_other_seed_other_images_and_longer_sets_begin_with_shorter(written, tas
 def test_what_does_not_fit_is_refused_and_leaves_nothing(task, tmp_path):
     write, n = WRITERS[task]
     with pytest.raises(LabError, match=f"{task} = {3 * n + 1}(?s:.)*multiple of {n}(?s:.)*"
-                                       f"give {3 * n}"):
+                       f"give {3 * n}"):
         write(tmp_path / "set", seed=7, n_images=3 * n + 1)
     with pytest.raises(LabError, match=f"give {n}$"):
         write(tmp_path / "set", seed=7, n_images=1)
@@ -122,7 +122,7 @@ def test_a_file_is_the_image_of_its_folders_class(written):
     for c, name in enumerate(sorted(tasks.ATTRIBUTE_CLASSES)):
         made, _ = tasks.compose_attribute_image(name, rng=np.random.default_rng([7, 21, c, 1]),
                                                 seed=7,
-                                          size=48)
+                                                size=48)
         found = Image.open(written["attributes"] / name / f"{name}_00002.jpg")
         assert abs(pixels(found) - pixels(made)).mean() < 4, name
 
@@ -190,7 +190,7 @@ NAMES = ("food_one", "food_several", "living_one", "living_several", "made_one",
 
 def sample_latents(name: str, n: int, size: int = 16) -> list[list[dict]]:
     return [tasks.compose_attribute_image(name, rng=np.random.default_rng([11, i]), seed=7,
-                                    size=size)[1] for i in range(n)]
+                                          size=size)[1] for i in range(n)]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -264,12 +264,12 @@ def test_without_their_things_images_of_all_classes_are_the_same(monkeypatch):
 def test_things_are_drawn_where_their_boxes_say(monkeypatch):
     for i, name in enumerate(NAMES * 2):
         image, things = tasks.compose_attribute_image(name, rng=np.random.default_rng([19, i]),
-                                                  seed=7, size=64)
+                                                      seed=7, size=64)
         with monkeypatch.context() as patch:
             patch.setattr(tasks, "_draw_item", lambda *_: [0, 0, 1, 1])
             bare, _ = tasks.compose_attribute_image(name, rng=np.random.default_rng([19, i]),
                                                     seed=7,
-                                              size=64)
+                                                    size=64)
         differs = (pixels(image) != pixels(bare)).any(2)
         for left, top, wide, high in (thing["box"] for thing in things):
             box = (slice(max(0, int(64 * top) - 2), int(64 * (top + high)) + 3),
@@ -283,8 +283,8 @@ def test_things_are_drawn_where_their_boxes_say(monkeypatch):
 # -------------------------------------------------------------------------------
 
 SIZES = SyntheticSpec(seed=7, localizer_per_category=2, probe_per_category=2, localizer_size=32,
-                     diet_train=48, diet_val=48, diet_size=32, face_identities=2,
-                     face_train_per_identity=2, face_val_per_identity=2, places=16, attributes=12)
+                      diet_train=48, diet_val=48, diet_size=32, face_identities=2,
+                      face_train_per_identity=2, face_val_per_identity=2, places=16, attributes=12)
 
 
 @pytest.mark.parametrize("task", WRITERS)

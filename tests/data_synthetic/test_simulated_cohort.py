@@ -39,7 +39,7 @@ def root(tmp_path_factory):
     """Write a cohort with as many trials a participant as the default has."""
     folder = tmp_path_factory.mktemp("cohort") / "nsd"
     return write_nsd(folder, seed=3, n_subjects=N_SUBJECTS, n_shared=N_SHARED,
-                        n_sessions=N_SESSIONS, size=48, processes=1)
+                     n_sessions=N_SESSIONS, size=48, processes=1)
 
 
 @pytest.fixture(scope="module")
@@ -235,7 +235,7 @@ def test_the_same_seed_gives_the_same_bytes_whatever_the_number_of_processes(tmp
     def make(folder, seed, processes):
         if write == "nsd":
             write_nsd(folder, seed=seed, n_subjects=1, n_shared=20, n_sessions=1, size=24,
-                         processes=processes)
+                      processes=processes)
         else:
             write_nod(folder, seed=seed, n_subjects=1, n_runs=1, size=24, processes=processes)
         return contents(folder)
@@ -350,7 +350,7 @@ def test_early_regions_see_the_other_side_upper_field_ventral_lower_field_dorsal
 def test_receptive_fields_grow_from_v1_to_hv4(truth):
     spread = {name: np.mean(np.concatenate([vertices["spread"][np.char.startswith(
         vertices["region"], name)] for vertices in truth.vertices.values()]))
-        for name in ("V1", "V2", "V3", "hV4")}
+              for name in ("V1", "V2", "V3", "hV4")}
     assert spread["V1"] < spread["V2"] < spread["V3"] < spread["hV4"]
 
 

@@ -217,7 +217,7 @@ def test_an_identity_keeps_its_face_and_changes_its_expression():
     assert len({latents["expression"] for latents in drawn}) > 2
     geometries = {json.dumps(faces.sample("adult", np.random.default_rng(0),
                                           identity=i)["geometry"])
-              for i in range(200)}
+                  for i in range(200)}
     assert len(geometries) == 200
 
 

@@ -153,7 +153,7 @@ def test_a_folder_that_holds_strays_alone_or_is_a_link_is_filled(tmp_path, befor
         folder.symlink_to(tmp_path / "large disk")
     (tmp_path / "data/set.zip").write_bytes(zipped())
     source = DownloadSource(name="set", url="http://127.0.0.1:9/x", licence="none", unpack="zip",
-                    member="set", files=3)
+                            member="set", files=3)
     assert set(contents(fetch_folder(source, folder).resolve())) == {
         name.removeprefix("set/") for name in FILES}
     assert folder.is_symlink() == (before == "link")
@@ -166,7 +166,7 @@ def test_hidden_files_of_a_user_are_never_removed(tmp_path):
     with pytest.raises(LabError, match=r"holds \['.mine'\]"):
         fetch_folder(DownloadSource(name="set", url="http://127.0.0.1:9/x", licence="none",
                                     unpack="zip",
-                            member="set", files=3), tmp_path / "set")
+                                    member="set", files=3), tmp_path / "set")
     assert (tmp_path / "set/.mine").is_file() and (tmp_path / "set.zip").is_file()
 
 

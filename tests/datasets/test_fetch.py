@@ -101,7 +101,7 @@ def server(monkeypatch):
 def source(server):
     return DownloadSource(name="thing", url=server.url, licence=TERMS, digest=DIGEST,
                           bytes=len(BODY),
-                  cite="Somebody 2020")
+                          cite="Somebody 2020")
 
 
 def names(folder):
@@ -305,7 +305,7 @@ def archived(server):
     server.body = zipped(
         {**junk, **{f"repo-1/stimuli/{name}": content for name, content in IMAGES.items()}})
     return DownloadSource(name="images", url=server.url, licence=TERMS, unpack="zip",
-                  member="repo-1/stimuli", files=3)
+                          member="repo-1/stimuli", files=3)
 
 
 def contents(folder):
@@ -484,7 +484,7 @@ def tar(server):
     empty = [("Categories/adult/greg/vision309", tarfile.DIRTYPE, "")]
     server.body = tarred({**junk, **TARRED}, empty)
     return DownloadSource(name="images", url=server.url, licence=TERMS, unpack="tar",
-                  member="Categories", files=3)
+                          member="Categories", files=3)
 
 
 def test_a_tar_is_unpacked_verified_and_tidied_up(server, tar, tmp_path):

@@ -55,7 +55,7 @@ def test_loss_and_slope_are_those_of_automatic_differentiation():
         torch.testing.assert_close(slope[run], wanted[run], atol=1e-12, rtol=1e-9)
 
 
-def plain_run(responses, targets, teaching, seed):
+def plain_run(responses, targets, training, seed):
     """Teach one decoder with torch's layer, loss by autograd and Adam, one step after another."""
     x, y = torch.from_numpy(responses), torch.from_numpy(targets)
     random = torch.Generator().manual_seed(seed)
@@ -64,14 +64,14 @@ def plain_run(responses, targets, teaching, seed):
     with torch.no_grad():
         for parameter in layer.parameters():
             parameter.copy_(torch.rand(parameter.shape, generator=random) * 2 * side - side)
-    adam = torch.optim.Adam(layer.parameters(), lr=teaching.learning_rate)
+    adam = torch.optim.Adam(layer.parameters(), lr=training.learning_rate)
     order = torch.empty(0, dtype=torch.int64)
-    for _ in range(teaching.iterations):
-        if len(order) < teaching.batch_size:
+    for _ in range(training.iterations):
+        if len(order) < training.batch_size:
             order = torch.randperm(len(x), generator=random)
-        rows, order = order[:teaching.batch_size], order[teaching.batch_size:]
-        noise = torch.empty(len(rows), x.shape[1]).normal_(0, teaching.noise, generator=random)
-        loss = published_loss(layer(x[rows] + noise), y[rows], teaching.temperature)
+        rows, order = order[:training.batch_size], order[training.batch_size:]
+        noise = torch.empty(len(rows), x.shape[1]).normal_(0, training.noise, generator=random)
+        loss = published_loss(layer(x[rows] + noise), y[rows], training.temperature)
         adam.zero_grad()
         loss.backward()
         adam.step()
@@ -112,11 +112,11 @@ def test_only_the_direction_of_targets_counts():
 
 def test_what_was_seen_is_decoded_and_shuffled_labels_are_not():
     responses, targets = world(n=400, n_voxels=40, n_dims=8)
-    teaching = DecoderTraining(iterations=300, batch_size=32, learning_rate=1e-2, n_seeds=2)
+    training = DecoderTraining(iterations=300, batch_size=32, learning_rate=1e-2, n_seeds=2)
     own = np.arange(100)
 
     def top1(y):
-        found = fit_decoders(responses[100:], y, teaching)
+        found = fit_decoders(responses[100:], y, training)
         predicted = responses[:100] @ found.weight.T + found.bias
         return (retrieval_ranks(predicted, targets[:100], own) == 1).mean()
 

@@ -98,7 +98,7 @@ def test_the_table_of_regions_says_who_lacks_what(cohort):
 
 def test_ceilings_come_for_every_region_with_repeats_and_for_no_other(private):
     table = cohort_responses.noise_ceiling_table(TinyCohort(), ("A", "B", "C"), ("FFA-1", "PPA"),
-                                     min_ncsnr=0.3, seed=0)
+                                                 min_ncsnr=0.3, seed=0)
     assert len(table) == 2 * 5
     mean = table[table["statistic"] == "univariate"]
     assert mean["value"].between(0.3, 1).all() and (table["low"] <= table["high"]).all()
@@ -106,11 +106,11 @@ def test_ceilings_come_for_every_region_with_repeats_and_for_no_other(private):
     np.testing.assert_allclose(table["ncsnr_based"], np.sqrt(1 / (1 + 1 / 3)))
     quiet = cohort_responses.noise_ceiling_table(TinyCohort(noise=0.05), ("A",), ("FFA-1",),
                                                  min_ncsnr=0.3,
-                                     seed=0)
+                                                 seed=0)
     assert quiet["value"].iloc[0] > 0.98 > mean["value"].max()
     once = cohort_responses.noise_ceiling_table(TinyCohort(n_repeats=1), ("A",), ("FFA-1",),
                                                 min_ncsnr=0.3,
-                                    seed=0)
+                                                seed=0)
     assert once.empty
 
 
@@ -150,7 +150,7 @@ def test_pools_hold_the_units_of_the_localizer():
 
 @pytest.mark.parametrize("per_condition", [1, 3])
 def test_unit_features_are_the_activations_averaged_over_a_conditions_images(private,
-                                                                               per_condition):
+                                                                             per_condition):
     cohort, net = TinyCohort(images_per_condition=per_condition), network()
     pools = cohort_features.whole_layer_pool(net, ("relu", "fc"))
     conditions = np.array([2, 30, 77])
@@ -203,7 +203,7 @@ def test_mean_features_average_maps_over_space(cohort):
     net = network()
     found = cohort_features.channel_mean_features(net, ("conv", "fc"), cohort, np.arange(5),
                                                   label="t",
-                                          batch_size=2)
+                                                  batch_size=2)
     with torch.inference_mode():
         x = torch.stack([net.preprocessing(cohort.stimuli.open(i)) for i in range(5)])
         np.testing.assert_allclose(found["conv"], net.model[0](x).mean((2, 3)), rtol=1e-4,
@@ -211,7 +211,7 @@ def test_mean_features_average_maps_over_space(cohort):
     assert found["fc"].shape == (5, 6)
     assert set(cohort_features.channel_mean_features(net, ("relu",), cohort, np.arange(5),
                                                      label="t",
-                                             batch_size=2)) == {"relu"}
+                                                     batch_size=2)) == {"relu"}
 
 
 def test_a_participants_rows_come_together_from_the_groups(cohort):

@@ -49,7 +49,7 @@ def test_unknown_p_values_do_not_count_in_the_family():
 
 def test_the_summary_counts_participants_and_keeps_empty_regions():
     table = roi_summary(scores({"FFA-1": [0.5, 0.6, 0.4, 0.7], "PPA": [0.3, np.nan, 0.5, np.nan]}),
-                    ["PPA", "FFA-1", "EBA"]).set_index("roi")
+                        ["PPA", "FFA-1", "EBA"]).set_index("roi")
     assert table["n"].to_dict() == {"PPA": 2, "FFA-1": 4, "EBA": 0}
     reference = stats.ttest_1samp([0.5, 0.6, 0.4, 0.7], 0, alternative="greater")
     for name in ("p", "p_holm"):
@@ -59,7 +59,7 @@ def test_the_summary_counts_participants_and_keeps_empty_regions():
 
 def test_the_summary_corrects_over_regions_step_by_step():
     table = roi_summary(scores({"FFA-1": [0.5, 0.6, 0.4, 0.7], "PPA": [0.3, -0.1, 0.5, 0.2]}),
-                    ["FFA-1", "PPA"])
+                        ["FFA-1", "PPA"])
     low, high = sorted(table["p"])
     assert sorted(table["p_holm"]) == pytest.approx([2 * low, high])
 
@@ -67,7 +67,7 @@ def test_the_summary_corrects_over_regions_step_by_step():
 def test_rivals_are_compared_where_both_have_a_score_and_corrected_over_all():
     ours = scores({"FFA-1": [0.5, 0.6, 0.4], "PPA": [0.3, 0.35, 0.5]})
     competitors = {"Gabor": scores({"FFA-1": [0.1, 0.2, 0.1], "PPA": [0.3, 0.2, np.nan]}),
-              "faces only": scores({"FFA-1": [0.55, 0.65, 0.5]})}
+                   "faces only": scores({"FFA-1": [0.55, 0.65, 0.5]})}
     table = compare_with_competitors(ours, competitors, ["FFA-1", "PPA"])
     assert len(table) == 3 and set(zip(table["roi"], table["competitor"])) == {
         ("FFA-1", "Gabor"), ("PPA", "Gabor"), ("FFA-1", "faces only")}

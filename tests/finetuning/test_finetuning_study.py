@@ -159,7 +159,7 @@ def test_a_region_that_cannot_be_used_is_an_error_with_its_numbers(shared):
     cohort_data = study_of(min_voxels=28).plan.cohort_data
     assert len(cohort_data.voxels(Region("C", "PPA")).vertex) == 30
     with pytest.raises(LabError, match="PPA of A has 27 voxels that vary, of 30(?s:.)*28 or more"
-                                       "(?s:.)*min_voxels"):
+                       "(?s:.)*min_voxels"):
         cohort_data.voxels(Region("A", "PPA"))
     with pytest.raises(LabError, match="B has no PPA"):
         cohort_data.voxels(Region("B", "PPA"))
@@ -259,7 +259,7 @@ def test_pixels_are_the_images_resized_without_cropping(shared):
     np.testing.assert_array_equal(response_idx, [0, 1, 2])
     for image, place in zip(pixels, asked):
         expected = Image.fromarray(cohort.stimuli.pixels[place]).resize((16, 16),
-                                                                      Image.Resampling.BILINEAR)
+                                                                        Image.Resampling.BILINEAR)
         np.testing.assert_array_equal(image, np.array(expected).transpose(2, 0, 1))
 
 
@@ -318,7 +318,7 @@ def tuned_by_hand(cohort, condition: str, subjects_trained_on, stimulus_ids=None
         y = CohortData(cohort, spec, 32).responses(Region(subject, roi), own, own)
         keep = np.isin(cohort.condition_of, own)
         pairs.append(SubjectPairs(subject, cohort.stimuli.pixels[keep].transpose(0, 3, 1, 2).copy(),
-                           np.searchsorted(own, cohort.condition_of[keep]), y))
+                                  np.searchsorted(own, cohort.condition_of[keep]), y))
     model = build_model(CONDITIONS[condition], copy.deepcopy(net.model),
                         {p.subject: p.responses.shape[1] for p in pairs}, spec, image_size=32,
                         max_voxels=30, seed=seed)
@@ -395,7 +395,7 @@ def test_a_pooled_network_is_tuned_to_all_who_have_the_region(shared):
     layers = features(model.feature_extractor.backbone, cohort, np.arange(N_TEST))
     for subject in "AC":
         y = CohortData(cohort, SPEC, 32).responses(Region(subject, "PPA"), np.arange(N_TEST),
-                                                 cohort.own(subject))
+                                                   cohort.own(subject))
         expected = scores_by(cv.score_nested, layers, y, cv.make_folds(N_TEST, seed=0))
         np.testing.assert_allclose(r_of(table, subject=subject, roi="PPA"), expected.r, atol=2e-3)
 
@@ -490,7 +490,7 @@ def test_p1_takes_layer_and_penalty_from_the_first_participant(shared):
         y = study.plan.cohort_data.responses(Region("A", roi), train, train)
         layer, alpha, _ = cv.select_layer_and_alpha({name: cv.linear_kernel(x)
                                                      for name, x in layers.items()}, y,
-                                             cv.make_folds(len(train), seed=0))
+                                                    cv.make_folds(len(train), seed=0))
         assert set(table[table["roi"] == roi]["layer"]) == {layer}
         tuned = tuned_by_hand(cohort, "contrastive", [(last, roi)]).feature_extractor.backbone
         for condition, model in (("pretrained", network().model), ("contrastive", tuned)):
@@ -593,7 +593,7 @@ def test_every_network_has_seeds_of_its_own(shared):
     model = tuned_by_hand(cohort, "contrastive", [("C", "PPA")],
                           number=1).feature_extractor.backbone
     y = CohortData(cohort, SPEC, 32).responses(Region("C", "PPA"), np.arange(N_TEST),
-                                             cohort.own("C"))
+                                               cohort.own("C"))
     expected = scores_by(cv.score_nested, features(model, cohort, np.arange(N_TEST)), y,
                          cv.make_folds(N_TEST, seed=0))
     np.testing.assert_allclose(r_of(table, subject="C", condition="contrastive", seed=1),
@@ -634,8 +634,8 @@ def test_rates_are_searched_on_as_many_regions_as_asked_and_never_on_the_test(pr
     assert {len(training_pairs.pixels) for training_pairs, _ in tuned} == {44}
     assert {learning_rate for _, learning_rate in tuned} == {1e-3, 1e-2}
     assert cohort.stimuli.opened == sum(len(study.plan.cohort_data.splits(s)[0].train)
-                                      for s in {training_pairs.subject
-                                                for training_pairs, _ in tuned})
+                                        for s in {training_pairs.subject
+                                                  for training_pairs, _ in tuned})
 
 
 # ---- bounds -------------------------------------------------------------------------------------
@@ -802,7 +802,7 @@ def test_what_decides_the_weights_and_nothing_else_tunes_again(private, monkeypa
         study = study_of(**changes)
         finetuning_run = study.plan.finetuning_run(CONDITIONS["contrastive"], (region,),
                                                    [WideCohort().own("C")],
-                         study.learning_rate(CONDITIONS["contrastive"]))
+                                                   study.learning_rate(CONDITIONS["contrastive"]))
         monkeypatch.setattr(evaluate, "train_model", lambda *a, **k: calls.append(1) or [1.0])
         evaluate.finetune(finetuning_run)
     assert len(calls) == 1 + again

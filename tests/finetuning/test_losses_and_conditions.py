@@ -208,8 +208,8 @@ def test_each_half_takes_the_other_halfs_factor_and_is_no_better_for_it(seed, k,
     assert found.calibrated >= max(values) - 1e-12
     assert found.calibrated == pytest.approx(
         infonce_bound_terms(scores / found.temperature_factor).mean().item())
-    dealt = np.random.default_rng(seed).permutation(k)
-    one, other = dealt[:-(-k // 2)], dealt[-(-k // 2):]
+    split = np.random.default_rng(seed).permutation(k)
+    one, other = split[:-(-k // 2)], split[-(-k // 2):]
     total = 0.0
     for mine, yours in ((one, other), (other, one)):
         temperature_factor = best_temperature_factor(scores, torch.from_numpy(yours))
@@ -288,7 +288,7 @@ def test_a_trained_model_finds_information_where_there_is_some_and_none_where_th
     torch.manual_seed(0)
     model = ContrastiveModel(FeatureExtractor(nn.Sequential(nn.Flatten(), nn.Linear(12, 16))), 16,
                              {"A": 40},
-                        hidden=32, embedding=8)
+                             hidden=32, embedding=8)
     losses = train_model(model, [pairs], FineTuningConfig(12, 64, 3e-3), scale, seed=0)
     with torch.no_grad():
         found = information_bound(
@@ -344,7 +344,7 @@ G = [("Linear", 24, 24, True), ("BatchNorm1d", 24), ("ReLU",)] * 2
 
 
 @pytest.mark.parametrize("condition, z", [("contrastive", 6), ("contrastive, fixed z", 7),
-                                     ("shuffled", 6)])
+                                          ("shuffled", 6)])
 def test_the_contrastive_model_is_two_maps_without_bias_and_one_head(condition, z):
     model = built(condition)
     assert shapes(model.head) == [*G, ("Linear", 24, z, False)]
@@ -400,7 +400,7 @@ def test_every_call_of_the_head_moves_the_one_set_of_running_statistics():
 
 
 @pytest.mark.parametrize("condition", ["contrastive", "pooled, avg", "regression",
-                                  "regression, same head"])
+                                       "regression, same head"])
 def test_the_whole_network_learns(condition):
     model = built(condition).train()
     model.loss(*model(torch.randn(9, 3, 8, 8), torch.randn(9, 30), "A")).backward()
@@ -485,7 +485,7 @@ def test_kinds_have_the_published_budgets_and_the_same_head_the_contrastive_one(
 
 def test_an_unknown_kind_is_refused_and_a_near_one_suggested():
     with pytest.raises(LabError, match="no condition 'contrastiv'(?s:.)*pretrained(?s:.)*"
-                                       "contrastive"):
+                       "contrastive"):
         get_condition("contrastiv")
     assert get_condition("pretrained").objective == "none" and not get_condition(
         "untrained").from_pretrained

@@ -134,13 +134,13 @@ def test_folds_hold_every_condition_once_in_almost_equal_parts(n, n_folds):
     assert len(folds) == n_folds and max(sizes) - min(sizes) <= 1
     assert any((np.diff(fold) != 1).any() for fold in folds), "dealt, not cut"
     assert any((one != other).any() for one, other in zip(folds, cv.make_folds(n, n_folds=n_folds,
-                                                                         seed=5)))
+                                                                               seed=5)))
 
 
 @pytest.mark.parametrize("n, n_folds", [(14, 5), (8, 3), (30, 2), (30, 1)])
 def test_folds_too_small_for_a_correlation_are_refused(n, n_folds):
     with pytest.raises(LabError, match=f"{n} held-out conditions in {n_folds} folds(?s:.)*3 cond"
-                                       "(?s:.)*hold more images out"):
+                       "(?s:.)*hold more images out"):
         cv.make_folds(n, n_folds=n_folds)
 
 
@@ -178,7 +178,7 @@ def test_without_the_inside_only_the_outside_is_scored():
     assert found.inner is None
     np.testing.assert_array_equal(found.outer,
                                   cv.compute_fold_scores(cv.linear_kernel(features), y, FOLDS,
-                                                              alphas=ALPHAS).outer)
+                                                         alphas=ALPHAS).outer)
 
 
 @pytest.mark.parametrize("p, scale", [(25, 1e-3), (25, 1.0), (200, 1e-3), (200, 1.0), (200, 1e4)])
@@ -476,12 +476,12 @@ DONORS = pd.DataFrame(rows(
     ("A", "V1v", "early", [0, 0]), ("B", "V1v", "early", [0, 0]), ("A", "V2v", "early", [0, 0]),
     ("B", "V2v", "early", [0, 0]), ("A", "PPA", "higher", [0, 0]), condition="pretrained",
     donor="none")
-    + rows(("A", "V1v", "early", [1, 1]), ("B", "V1v", "early", [1, -1]),
-           ("A", "V2v", "early", [1, -1]), ("B", "V2v", "early", [-1, -1]),
-           ("A", "PPA", "higher", [1, -1]), condition="contrastive", donor="A")
-    + rows(("A", "V1v", "early", [-1, -1]), ("B", "V1v", "early", [1, 1]),
+                      + rows(("A", "V1v", "early", [1, 1]), ("B", "V1v", "early", [1, -1]),
+                             ("A", "V2v", "early", [1, -1]), ("B", "V2v", "early", [-1, -1]),
+                             ("A", "PPA", "higher", [1, -1]), condition="contrastive", donor="A")
+                      + rows(("A", "V1v", "early", [-1, -1]), ("B", "V1v", "early", [1, 1]),
            ("A", "V2v", "early", [-1, 1]), ("B", "V2v", "early", [1, -1]), condition="contrastive",
-           donor="B"))
+                             donor="B"))
 """Two participants, each one's network with both; only A has a PPA."""
 
 
@@ -499,7 +499,7 @@ def test_own_networks_and_those_of_others():
     found = statistics.within_and_cross_participant(improved_fraction).set_index(["subject", "roi"])
     assert found["within_participant"].to_dict() == {("A", "V1v"): 1, ("A", "V2v"): 0.5,
                                                      ("A", "PPA"): 0.5,
-                                      ("B", "V1v"): 1, ("B", "V2v"): 0.5}
+                                                     ("B", "V1v"): 1, ("B", "V2v"): 0.5}
     others = found["cross_participant"].to_dict()
     assert np.isnan(others.pop(("A", "PPA"))), "nobody else has a network for it"
     assert others == {("A", "V1v"): 0, ("A", "V2v"): 0.5, ("B", "V1v"): 0.5, ("B", "V2v"): 0}

@@ -49,7 +49,7 @@ def training_pairs(subjects="A", n=20, n_voxels=30, per_condition=1) -> list[Sub
         colours = pixels.reshape(n, per_condition, 3, -1).mean((1, 3)) / 10
         y = (colours - colours.mean(0)) @ rng.normal(size=(3, n_voxels + k))
         found.append(SubjectPairs(subject, pixels, np.repeat(np.arange(n), per_condition),
-                           y.astype(np.float32)))
+                                  y.astype(np.float32)))
     return found
 
 
@@ -118,7 +118,7 @@ def test_a_single_image_left_over_joins_the_batch_before():
 def test_batches_differ_between_epochs_and_which_image_goes_first_does_too():
     response_idx = np.repeat(np.arange(12), 3)
     deal = lambda seed: split_into_batches(response_idx, 6,  # noqa: E731
-                                generator=torch.Generator().manual_seed(seed))
+                                           generator=torch.Generator().manual_seed(seed))
     np.testing.assert_array_equal(np.concatenate(deal(1)), np.concatenate(deal(1)))
     assert (np.concatenate(deal(1)) != np.concatenate(deal(2))).any()
     first = np.array([sorted(np.concatenate(deal(seed)[:2])) for seed in range(30)])
@@ -128,7 +128,7 @@ def test_batches_differ_between_epochs_and_which_image_goes_first_does_too():
 
 
 @pytest.mark.parametrize("response_idx, size", [(np.arange(5), 1), (np.zeros(5, int), 4),
-                                             (np.arange(1), 4)])
+                                                (np.arange(1), 4)])
 def test_nothing_to_tell_apart_is_refused(response_idx, size):
     with pytest.raises(LabError, match="batches of(?s:.)*2 or more of both"):
         split_into_batches(response_idx, size, generator=torch.Generator())
@@ -214,7 +214,7 @@ def test_every_epoch_has_its_own_order_and_every_seed():
 # ---- learning -----------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("condition", ["contrastive", "regression", "regression, same head",
-                                  "pooled, avg"])
+                                       "pooled, avg"])
 def test_the_loss_goes_down(condition):
     subjects_trained_on = training_pairs("AB" if "pooled" in condition else "A", n=40)
     model = model_of(condition, subjects_trained_on)
@@ -231,7 +231,7 @@ def test_each_step_is_adam_without_decay_and_losses_are_means_of_epochs():
     ours.feature_extractor.backbone[3] = nn.Identity()
     theirs, steps = copy.deepcopy(ours).train(), []
     losses = train_model(ours, [pairs], replace(CONFIG, epochs=2), HALF, seed=5,
-                  on_step=lambda step, loss: steps.append((step, loss)))
+                         on_step=lambda step, loss: steps.append((step, loss)))
     optimizer = torch.optim.Adam(theirs.parameters(), lr=CONFIG.learning_rate, betas=(0.9, 0.999),
                                  weight_decay=0)
     expected = []
@@ -342,7 +342,7 @@ def test_interrupted_and_resumed_is_bit_for_bit_uninterrupted(case, tmp_path):
                                **changes), Counter()
         losses = train_model(part, subjects_trained_on, config, HALF, seed=2, state=state,
                              min_seconds_between_states=0,
-                      stop_after=stop, on_step=steps.__setitem__)
+                             stop_after=stop, on_step=steps.__setitem__)
         assert state.exists() == (stop is not None)
         assert losses == expected[:stop]
         an_epoch = count_steps(subjects_trained_on, config) // 4
@@ -361,10 +361,10 @@ def test_an_interruption_within_an_epoch_costs_that_epoch_alone(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         train_model(model_of(), training_pairs(), CONFIG, HALF, seed=0, state=state,
                     min_seconds_between_states=0,
-             on_step=interrupt)
+                    on_step=interrupt)
     part, steps = model_of(), []
     assert train_model(part, training_pairs(), CONFIG, HALF, seed=0, state=state,
-                on_step=lambda step, _: steps.append(step)) == expected
+                       on_step=lambda step, _: steps.append(step)) == expected
     assert steps[0] == 7 and same(weights(part), weights(whole))
 
 
@@ -372,7 +372,7 @@ def test_a_state_that_does_not_fit_is_ignored_and_replaced(tmp_path):
     state, subjects_trained_on = tmp_path / "s.safetensors", training_pairs()
     train_model(model_of("regression"), subjects_trained_on, CONFIG, HALF, seed=0, state=state,
                 min_seconds_between_states=0,
-         stop_after=2)
+                stop_after=2)
     whole, part = model_of(), model_of()
     expected = train_model(whole, subjects_trained_on, CONFIG, HALF, seed=0)
     assert train_model(part, subjects_trained_on, CONFIG, HALF, seed=0, state=state,
@@ -381,7 +381,7 @@ def test_a_state_that_does_not_fit_is_ignored_and_replaced(tmp_path):
     wider = training_pairs(n_voxels=40)  # the same names, other shapes
     train_model(model_of(subjects_trained_on=wider), wider, CONFIG, HALF, seed=0, state=state,
                 min_seconds_between_states=0,
-         stop_after=2)
+                stop_after=2)
     assert train_model(model_of(), subjects_trained_on, CONFIG, HALF, seed=0,
                        state=state) == expected
 

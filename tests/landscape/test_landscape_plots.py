@@ -82,7 +82,7 @@ class Panel:
         self.pixels = {"original": original, "mirrored": original[:, :, ::-1]}
         self.saliency_map = {(name, view): self.map(m, name, view)
                              for name, m in zip(NAMES, self.finetuned_models)
-                     for view in VIEWS}
+                             for view in VIEWS}
 
     def map(self, finetuned_model, name, view) -> np.ndarray:
         """Compute Grad-CAM of the ReLU: the gradient is the weights of the probe."""
@@ -205,7 +205,7 @@ def test_the_map_of_a_glance_is_by_the_method_that_is_asked_for(panel):
     weight = fit_probe(panel.finetuned_models[1].run, panel.task, "relu")["weight"][panel.true]
     examples = saliency_examples(panel.finetuned_models, NAMES, panel.task, "relu", "relu",
                                  panel.image,
-                    method="HiResCAM")
+                                 method="HiResCAM")
     for one in examples[2:4]:
         seen = panel.features[one.network, one.view][panel.image]
         expected = np.maximum((weight * seen).reshape(4, 7, 7).sum(0), 0)
@@ -247,7 +247,7 @@ def test_the_map_is_over_its_image_and_the_middle_is_marked(axes):
 @pytest.mark.filterwarnings("error")
 def test_a_map_of_nothing_is_drawn_as_nothing(axes):
     saliency_panel(axes, study.SaliencyExample("a", "mirrored", np.zeros((3, 8, 8), np.uint8),
-                                      np.zeros((2, 2), np.float32), "dog", 0.0))
+                                               np.zeros((2, 2), np.float32), "dog", 0.0))
     axes.figure.canvas.draw()
     low, high = axes.images[1].get_clim()
     assert low == 0 < high and (axes.images[1].get_array() == 0).all()
@@ -266,7 +266,7 @@ MEMBERS = pd.DataFrame([
     ("C", "ventral", "rh", "higher", "x", 0.65),
     ("all", "V3v", "rh", "early", "pooled, avg", 0.35),
     ("all", "OPA", "lh", "higher", "pooled, const", 0.45)],
-    columns=["donor", "roi", "hemisphere", "group", "condition", "accuracy"])
+                       columns=["donor", "roi", "hemisphere", "group", "condition", "accuracy"])
 MARKED = ["untrained", "pretrained", "early, left", "early, right", "early", "bodies", "faces",
           "scenes", "characters", "objects", "objects", "early, right", "scenes"]
 
@@ -277,7 +277,7 @@ def test_networks_are_marked_by_what_they_were_tuned_to():
     assert found == MARKED
     assert len(set(MARKERS.values())) == len(MARKERS)
     assert [MARKERS[name] for name in ("early, left", "early, right", "bodies", "faces", "scenes",
-                                     "characters", "pretrained", "truth")] == [*"<>^osv*D"]
+                                       "characters", "pretrained", "truth")] == [*"<>^osv*D"]
 
 
 def scattered(axes) -> dict:

@@ -25,7 +25,7 @@ def test_changes_are_from_the_untuned_network_of_the_same_task():
     again = found.assign(seed=1, change=found["change"] - 1)
     both = statistics.pivot_donor_by_seed(pd.concat([found, again]), "change",
                                           condition="contrastive",
-                              task="things")
+                                          task="things")
     np.testing.assert_allclose(both, [[-.2, -1.2], [-.5, -1.5]])
 
 

@@ -233,7 +233,7 @@ def cropping(resize: int, crop: int, interpolation="bilinear") -> Network:
                                                          (32, 32, 20, 20), (256, 224, 33, 38)])
 def test_images_of_a_task_are_scaled_and_cropped_as_published(animal_images, resize, crop,
                                                               image_size,
-                                                                shorter):
+                                                              shorter):
     """Published: shorter side to 256 px, then the middle 224 px; smaller in proportion."""
     task = load_task("animals", animal_images, cropping(resize, crop), image_size)
     wanted = transforms.Compose([transforms.Resize(shorter), transforms.CenterCrop(image_size),
@@ -400,7 +400,7 @@ def test_the_networks_of_some_kinds(shared):
                     ("pooled, avg", "all", "PPA", "both", "higher", 2)]
     assert [m.run.network.name for m in found[:2]] == ["tiny-net-untrained", "tiny-net"]
     assert found[2].metadata == {"donor": "A", "seed": 0, "roi": "V1v", "hemisphere": "both",
-                             "group": "early", "condition": "contrastive"}
+                                 "group": "early", "condition": "contrastive"}
     apart = study_of(hemispheres="apart").networks(["contrastive"])
     assert len(apart) == 10 and {m.hemisphere for m in apart} == {"lh", "rh"}
     with pytest.raises(LabError, match="no condition 'finetuned'"):

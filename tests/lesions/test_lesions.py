@@ -79,8 +79,8 @@ NETWORKS = {
 def run(model, layers, lesions, batches, **options) -> dict[int, torch.Tensor]:
     found: dict[int, list] = {}
     run_lesions(model, layers, lesions, batches,
-            lambda _start, number, output: found.setdefault(number, []).append(output.clone()),
-            **options)
+                lambda _start, number, output: found.setdefault(number, []).append(output.clone()),
+                **options)
     return {number: torch.cat(parts) for number, parts in found.items()}
 
 

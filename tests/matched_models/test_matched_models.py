@@ -365,7 +365,7 @@ def test_answers_are_those_of_the_first_halfs_units_to_the_second(private, netwo
     for layer, responses in found.items():
         units = [np.flatnonzero(blocks[layer].selective_mask(domain, 0)) for domain in CORE]
         assert responses.domain.tolist() == [domain for domain, its in zip(CORE, units)
-                                           for _ in its]
+                                             for _ in its]
         np.testing.assert_allclose(responses.values,
                                    activations[layer][second][:, np.concatenate(units)], rtol=1e-5)
     assert found["stage"].domain.tolist().count("faces") == 4
@@ -389,7 +389,7 @@ def test_where_no_unit_is_selective_there_are_no_answers(private, network, image
                                        batch_size=64)
     assert found["mix"].values.shape == (48, 0) and not len(found["mix"].domain)
     table = bootstrap_tuning_strength(found, np.array(images.domains)[images.halves == 1], CORE,
-                               seed=0, n_boot=3)
+                                      seed=0, n_boot=3)
     assert table["draw"].tolist() == [-1, 0, 1, 2] and table[["CSI", "d'"]].isna().all().all()
 
 
@@ -486,7 +486,7 @@ def test_units_that_prefer_faces_in_one_half_alone_are_not_selective_for_faces(b
     twice = {"stage": only(blocks["stage"], [*ONCE])}
     one = twice["stage"]
     assert [one.selective_mask("faces", half).tolist() for half in (0, 1)] == [[True, False],
-                                                                          [False, True]]
+                                                                               [False, True]]
     assert one.d_prime[0, 0, 0] > 3 and one.d_prime[0, 1, 1] > 3
     for n_best in (0, 1):
         found = tuning_strength_table(twice, ["faces"], n_best=n_best)
@@ -624,7 +624,7 @@ def test_matrices_of_a_kind_are_averaged_over_seeds():
     rows = [{"condition": condition, "seed": seed, "layer": a, "other": b, "r": r}
             for condition, seed, numbers in (("told", 0, [1, .2, .2, 1]),
                                              ("told", 1, [1, .6, .6, 1]),
-                                        ("seen", 0, [1, .9, .9, np.nan]))
+                                             ("seen", 0, [1, .9, .9, np.nan]))
             for (a, b), r in zip([("z", "z"), ("z", "a"), ("a", "z"), ("a", "a")], numbers)]
     rows.append({"condition": "told", "seed": 0, "layer": "all", "other": "all", "r": 5})
     found = mean_consistency_matrix(pd.DataFrame(rows), "told", ["z", "a"])
@@ -641,7 +641,7 @@ SPEC = LanguageSpec(conditions=KINDS, layers=("stage", "mix"), vision="seen", un
                     n_units=2, max_units=2, n_boot=5, n_nulls=5)
 
 
-def siblings(images: SixCategoryLocalizer, opened: list[str] | None = None, *,
+def matched_models_study(images: SixCategoryLocalizer, opened: list[str] | None = None, *,
              gain: float = 1.0) -> MatchedModelsStudy:
     def open_one(name: str) -> Network:
         model = Cells()
@@ -657,7 +657,7 @@ def siblings(images: SixCategoryLocalizer, opened: list[str] | None = None, *,
 
 @pytest.fixture
 def study(private, images) -> MatchedModelsStudy:
-    return siblings(images)
+    return matched_models_study(images)
 
 
 def test_members_are_networks_of_every_kind_and_seed(study):
@@ -673,7 +673,7 @@ def test_networks_are_opened_once_and_measured_once(private, images, monkeypatch
     opened, calls = [], []
     monkeypatch.setattr("helpers.matched_models.block_statistics.stream_moments",
                         lambda *a, **k: calls.append(1) or measure_moments(*a, **k))
-    one = siblings(images, opened)
+    one = matched_models_study(images, opened)
     one.proportions(), one.tuning_strengths(), one.tuning_strengths(n_best=2)
     assert opened == ["planted-told", "planted-seen"] and len(calls) == 2
     assert tuple(one.network("planted-told").layers) == SPEC.layers
@@ -732,17 +732,17 @@ def test_agreements_are_of_intact_images_that_chose_no_unit(study, images):
 
 
 def test_tables_are_kept_and_made_again_for_other_weights(private, images, monkeypatch):
-    first = siblings(images)
+    first = matched_models_study(images)
     unit_distributions = first.unit_distributions()
     layer_consistencies = first.layer_consistencies()
     with monkeypatch.context() as patch:
         for name in ("spread", "consistency"):
             patch.setattr(f"helpers.matched_models.study.{name}", None)
-        again = siblings(images)
+        again = matched_models_study(images)
         pd.testing.assert_frame_equal(again.unit_distributions(), unit_distributions)
         pd.testing.assert_frame_equal(again.layer_consistencies(), layer_consistencies)
         with pytest.raises(TypeError):
-            siblings(images, gain=2.0).unit_distributions()
+            matched_models_study(images, gain=2.0).unit_distributions()
 
 
 def test_kinds_are_compared_where_both_have_units():

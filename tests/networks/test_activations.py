@@ -77,7 +77,7 @@ def test_transformer_layers_and_tuples():
     attention = next(p for p, m in model.named_modules() if isinstance(m, nn.MultiheadAttention))
     found = extract_activations(model,
                                 {"attention": attention, "block": "encoder.layers.encoder_layer_0"},
-                    batches(3, 32))
+                                batches(3, 32))
     assert found["attention"].shape == found["block"].shape == (3, 5 * 768)
 
 

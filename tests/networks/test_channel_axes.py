@@ -253,7 +253,7 @@ def test_saliency_of_a_layer_with_channels_last_is_summed_over_channels():
 def test_stages_with_channels_last_are_refused():
     network = with_block_layers(replace(load_network(get_entry("demo-untrained")),
                                         model=tiny("swin"),
-                                  input_shape=(3, 64, 64)), ["features.1"])
+                                        input_shape=(3, 64, 64)), ["features.1"])
     with pytest.raises(LabError, match=r"the layer features\.1 of .*channels on axis 3"):
         measure_blocks(network, None, batch_size=2)
 

@@ -40,8 +40,8 @@ def small_entry(**changes):
     """Return an entry of a tiny AlexNetGN."""
     view = {"resize": 64, "crop": 64, "mean": [0.5] * 3, "std": [0.25] * 3}
     return parse_entry("small", {"architecture": "alexnet_gn", "objective": "supervised",
-                                "diet": "noise", "preprocessing": view, "options": SMALL,
-                                **changes})
+                                 "diet": "noise", "preprocessing": view, "options": SMALL,
+                                 **changes})
 
 
 @pytest.fixture
@@ -285,7 +285,7 @@ def test_a_real_network_recognises_real_photographs():
     network = load_network(known, weights)
     classes = sorted(folder.iterdir())[::25]
     images = torch.stack([network.preprocessing(Image.open(next(wnid.iterdir())))
-                            for wnid in classes])
+                          for wnid in classes])
     scores = extract_activations(network.model, {"out": "classifier.3"}, [images])["out"]
     hits = (scores.argmax(1) == torch.arange(0, 1000, 25)).float().mean()
     assert hits > 0.45

@@ -64,7 +64,7 @@ def captions():
 def text_tower(architecture, path):
     """Return the text encoder of a file."""
     return build_open_clip_text_encoder(architecture, TINY[architecture],
-                          read_state_dict(path, keys="open_clip_text"))
+                                        read_state_dict(path, keys="open_clip_text"))
 
 
 def test_the_archive_is_as_openai_publishes(published):

@@ -95,7 +95,7 @@ def published_form(name: str, state: OrderedDict) -> OrderedDict:
 def answers(model: nn.Module, paths: list[str], images: torch.Tensor) -> dict[str, torch.Tensor]:
     found: dict[str, torch.Tensor] = {}
     with torch.inference_mode(), layer_hooks(model, dict(zip(paths, paths)), lambda path, output:
-                                        found.update({path: output.clone()})):
+                                             found.update({path: output.clone()})):
         found["output"] = model(images)
     return found
 
@@ -171,8 +171,8 @@ def test_all_preprocessings_are_torchvisions():
 def own_entry(architecture: str, **options):
     view = {"resize": 64, "crop": 64, "mean": [0.5] * 3, "std": [0.25] * 3}
     return parse_entry("mine", {"architecture": architecture, "objective": "supervised",
-                               "diet": "mine", "file": "x.pth", "preprocessing": view,
-                               "options": {"num_classes": 5, **options}})
+                                "diet": "mine", "file": "x.pth", "preprocessing": view,
+                                "options": {"num_classes": 5, **options}})
 
 
 def test_weights_that_do_not_say_whether_the_input_is_rescaled_are_refused(tmp_path):

@@ -42,7 +42,7 @@ def refused(path: Path) -> LabError:
     (b"\x89HDF\r\n\x1a\n" + bytes(40), "a HDF5 file", "convert"),
     (gzip.compress(b"x" * 600, mtime=0), "a gzip file", "unpack")])
 def test_what_is_no_file_of_weights_is_recognised_by_its_content(tmp_path, suffix, content, seen,
-                                                                remedy):
+                                                                 remedy):
     path = tmp_path / f"x.{suffix}"
     path.write_bytes(content)
     error = refused(path)

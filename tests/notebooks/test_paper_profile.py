@@ -55,7 +55,7 @@ FEWER = {"n_pool = 4000": "n_pool = 48", "n_shared = 515": "n_shared = 12",
          "n_test = 1000": "n_test = 12", "n_validation = 1000": "n_validation = 8",
          "n_pool = 300 ": "n_pool = 8 ", "min_count = 100": "min_count = 2",
          "[concepts] ": "[decoding.training]\niterations = 40\nbatch_size = 32\n"
-                        "learning_rate = 1e-2\nn_seeds = 2\n\n[concepts]\nn_nulls = 3\n",
+         "learning_rate = 1e-2\nn_seeds = 2\n\n[concepts]\nn_nulls = 3\n",
          "[language] ": "[language]\nn_nulls = 10\nn_boot = 10\nn_units = 4\n",
          'shuffled_rois = ["V1v", "V2v"]': 'shuffled_rois = ["V1v"]', 'roi = "V2v"': 'roi = "V1v"'}
 FEW_ROIS = '["V1v", "PPA"]'

@@ -29,7 +29,7 @@ SIGNAL_SCALES = np.linspace(0, 2, 21)
 
 def published_noise_ceiling(betas: np.ndarray, *, statistic: str, seed: int,
                             n_simulations: int = 50,
-                      n_conditions: int = 50) -> noise_ceilings.NoiseCeiling:
+                            n_conditions: int = 50) -> noise_ceilings.NoiseCeiling:
     """Estimate the same by the published steps (authors' notebook nb6), for comparison; inputs as
     `estimate_noise_ceiling`.
 
@@ -48,7 +48,7 @@ def published_noise_ceiling(betas: np.ndarray, *, statistic: str, seed: int,
         target_reliability = noise_ceilings._single_repeat_reliability(part, correlate)
         deviations = [abs(experiments.reliability(np.sqrt(factor), correlate,
                                                   n_others=1) - target_reliability)
-                  for factor in SIGNAL_SCALES]
+                      for factor in SIGNAL_SCALES]
         all_simulated.append(
             experiments.ceilings(np.sqrt(SIGNAL_SCALES[int(np.argmin(deviations))]), correlate))
     return noise_ceilings._summarise(all_simulated, betas, n_conditions)
@@ -92,7 +92,7 @@ class Region:
     @property
     def univariate(self) -> float:
         return univariate_noise_ceiling(self.signal @ self.signal.T, self.noise @ self.noise.T,
-                                   N_REPEATS)
+                                        N_REPEATS)
 
 
 @lru_cache
@@ -262,7 +262,7 @@ def test_where_there_is_only_noise_half_the_ceilings_are_zero_and_none_is_high()
     for statistic, most, n in (("univariate", 0.5, 60), ("rsa", 0.25, 24)):
         found = np.array([estimate_noise_ceiling(nothing.betas(seed), statistic=statistic,
                                                  seed=seed,
-                                  n_simulations=6).value for seed in range(n)])
+                                                 n_simulations=6).value for seed in range(n)])
         zeros = int((found == 0).sum())
         assert stats.binomtest(zeros, n, 0.5).pvalue > 0.001
         assert np.median(found) < most / 3 and found.max() < most
@@ -272,7 +272,7 @@ def test_more_repeats_raise_the_ceiling():
     region = Region.plant(rank=8, snr=0.3, shared=0.2, common=0.5)
     for statistic in ("univariate", "rsa"):
         found = [estimate_noise_ceiling(region.betas(1, n_repeats=n), statistic=statistic, seed=0,
-                         n_simulations=10).value for n in (2, 4, 12)]
+                                        n_simulations=10).value for n in (2, 4, 12)]
         assert found[0] < found[1] < found[2] < 1
 
 

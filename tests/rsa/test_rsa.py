@@ -183,8 +183,8 @@ def test_permutation_p_deals_conditions_not_pairs():
     square, observed, reached = squareform(a), stats.spearmanr(a, b).statistic, 0
     for _ in range(99):
         deal = rng.permutation(12)
-        dealt = squareform(square[np.ix_(deal, deal)], checks=False)
-        reached += stats.spearmanr(dealt, b).statistic >= observed - 1e-12
+        split = squareform(square[np.ix_(deal, deal)], checks=False)
+        reached += stats.spearmanr(split, b).statistic >= observed - 1e-12
     assert 0 < reached < 99
     assert rdm_permutation_test(a, b, seed=3, n=99) == (1 + reached) / 100
 

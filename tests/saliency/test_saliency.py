@@ -104,7 +104,7 @@ def test_an_image_has_its_map_whatever_is_beside_it():
 def test_a_layer_without_positions_has_no_map(method):
     model, classes = small(), torch.tensor([0, 3, 5, 3])
     with pytest.raises(LabError, match=r"saliency \(4, \d+\) of a layer without positions"
-                                       r"(?s:.)*convolution or a pooling"):
+                       r"(?s:.)*convolution or a pooling"):
         saliency(model, model[5], random_images(), classes, method=method)
 
 
@@ -293,10 +293,10 @@ def test_laterality_is_half_of_left_minus_right_within_each_region_and_participa
     pd.testing.assert_frame_equal(mirrored, -2 * found)
     common = sides().assign(bias=sides()["bias"] + 0.37)
     pd.testing.assert_frame_equal(contralateral_bias(common, "contrastive", "m", ["V1v", "V2v"]),
-                                   found)
+                                  found)
     exchanged = sides().replace({"hemisphere": {"lh": "rh", "rh": "lh"}})
     pd.testing.assert_frame_equal(contralateral_bias(exchanged, "contrastive", "m", ["V1v", "V2v"]),
-                                   -found)
+                                  -found)
 
 
 def test_without_both_hemispheres_there_is_no_laterality():
@@ -446,7 +446,7 @@ def test_a_network_that_looks_to_one_side_has_it_as_its_bias(shared, columns,  #
                                                              expected):
     study, task = study_of(), task_of()
     table = laterality_table(study, models_of(left_only(columns)), task, "masked",
-                       ("relu", "masked")).set_index("measure")
+                             ("relu", "masked")).set_index("measure")
     for measure in ("HiResCAM relu", "HiResCAM masked", "Grad-CAM masked", OCCLUSION):
         row = table.loc[measure]
         assert row["n"] > 8
@@ -470,7 +470,7 @@ def test_a_network_that_treats_both_sides_alike_has_no_bias(shared):  # noqa: F8
 
 
 def test_the_table_holds_means_over_images_that_both_views_can_tell_of(shared,  # noqa: F811
-                                                                        monkeypatch):
+                                                                       monkeypatch):
     rng, asked = np.random.default_rng(0), []
     values = {f"{measure}/{view}": rng.uniform(-1, 1, 30) for measure in ("Grad-CAM relu",
                                                                           OCCLUSION)

@@ -148,7 +148,7 @@ def test_generalisation_overlap_and_groups(planted):
     assert split_half_overlap_p(found, "mix", "bodies") == 1
     groups = select_units_to_plot(found, "mix", ["faces", "bodies"], max_units=3, seed=0)
     assert [(name, len(units)) for name, units in groups] == [("faces", 1), ("bodies", 0),
-                                                             ("rest", 3)]
+                                                              ("rest", 3)]
     assert 0 not in groups[2][1]
 
 

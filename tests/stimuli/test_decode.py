@@ -100,10 +100,10 @@ def test_numbers_of_unknown_range_are_refused(tmp_path, values):
 
 @pytest.mark.parametrize("side", [110, 150])
 @pytest.mark.parametrize("stimuli", [lambda root: ImageSet(root, ("x.png",), *[("a",)] * 3),
-                                   lambda root: Files([root / "x.png"])])
+                                     lambda root: Files([root / "x.png"])])
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 def test_an_image_above_the_limit_is_named_and_not_to_be_deleted(tmp_path, monkeypatch, stimuli,
-                                                                  side):
+                                                                 side):
     """Pillow warns up to twice its limit, and raises an error that is no OSError beyond."""
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10_000)
     Image.new("1", (side, side)).save(tmp_path / "x.png")

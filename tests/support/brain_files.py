@@ -134,7 +134,7 @@ def write_tiny_annotations(root: Path, *, size: tuple[int, int] = (64, 48),
         for i in ids:
             thing = int(rng.integers(len(things)))
             captions += [{"image_id": int(i), "caption": f"A {things[thing]} on a {word} table."}
-                     for word in ("red", "wooden")]
+                         for word in ("red", "wooden")]
             boxes += [{"image_id": int(i), "category_id": thing + 1, "bbox": [5, 5, 20, 20]},
                       {"image_id": int(i), "category_id": (thing + 1) % len(things) + 1,
                        "bbox": [width - 4, height - 4, 4, 4]}]
@@ -218,7 +218,7 @@ def _write_volume(root, subject, shape, names, image, rng, constant_vertex) -> N
     save_nifti(betas / "ncsnr.nii.gz", rng.uniform(0.2, 1.5, shape).astype(np.float32))
     for k in range(len(image) // TRIALS):
         drawn = simulate_session(rng, image[k * TRIALS:(k + 1) * TRIALS], n,
-                             constant_vertex if k == 0 else None)
+                                 constant_vertex if k == 0 else None)
         write_session(betas / f"betas_session{k + 1:02d}.hdf5",
                       drawn.reshape(TRIALS, *shape).transpose(0, 3, 2, 1),
                       chunks=(TRIALS, 1, 1, 1))

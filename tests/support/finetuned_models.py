@@ -84,7 +84,7 @@ class Halves(TinyCohort):
 def study_of(cohort=None, net=None, n_jobs=1, **changes) -> FineTuningStudy:
     return FineTuningStudy.from_cohort(cohort or Halves(), replace(SPEC, **changes),
                                        net or network(),
-                    network("tiny-net-untrained", seed=1), n_jobs=n_jobs)
+                                       network("tiny-net-untrained", seed=1), n_jobs=n_jobs)
 
 
 def run_of(net: Network, name: str = "pretrained") -> FineTuningRun:
@@ -105,7 +105,7 @@ def task_of(n=120, n_classes=3, seed=0, name="colours", strength=0.45) -> Classi
     pixels = ((1 - strength) * noise + strength * tint[labels]).astype(np.uint8)
     classes = tuple(f"class {i}" for i in range(n_classes + 1))
     return ClassificationTask(name, pixels, labels, classes, train_idx, test_idx,
-                f"{name}-{n}-{n_classes}-{seed}-{strength}")
+                              f"{name}-{n}-{n_classes}-{seed}-{strength}")
 
 
 def seen_by(weights, pixels: np.ndarray) -> np.ndarray:

@@ -144,7 +144,7 @@ def test_readouts_are_read_from_our_files_and_from_the_published_checkpoint(tmp_
 
 @pytest.mark.parametrize("change",
                          [{"epochs": 0}, {"initial_learning_rate": 0.1}, {"l1_negative": -1.0},
-                                    {"min_crop_fraction": 0.0}])
+                          {"min_crop_fraction": 0.0}])
 def test_impossible_settings_are_refused(change):
     with pytest.raises((ValueError, LabError), match=next(iter(change)).replace(
             "initial_learning_rate", "table 'readout'")):

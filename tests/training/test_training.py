@@ -213,7 +213,7 @@ def test_every_objective_learns(objective):
 
 def test_labels_are_learned_not_just_images():
     recipe = TrainingRecipe("supervised", epochs=10, batch_size=32, learning_rate=3e-3,
-                    augmentation=GENTLE)
+                            augmentation=GENTLE)
     assert learn(recipe)[1].epoch_losses[-1] < 0.35
 
 
