@@ -20,13 +20,13 @@ from helpers.core.cache import key
 from helpers.core.content_digests import file_state
 from helpers.core.digest import code_digest, direct_imports, file_digest, text_digest
 from helpers.core.paths import PACKAGE, ROOT, atomic_write, cache_dir, data_dir, zoo_dir
+from helpers.datasets.prepare import WRITERS
 from helpers.figures.verdicts import machine_dependent
 from helpers.stimuli.folders import CLASSES_FILE
 
 RESOURCES = ("networks/registry.toml", "datasets/sources.toml", "stimuli/imagenet.csv",
              "figures/lab.mplstyle")
 RUNNER = ("helpers.runner.execute",)
-SYNTHETIC = ("data.synthetic.writers",)
 
 
 def code_key(source: Path, profile: Profile, parameters: Mapping[str, object]) -> str:
@@ -34,7 +34,7 @@ def code_key(source: Path, profile: Profile, parameters: Mapping[str, object]) -
     text = source.read_text(encoding="utf-8")
     lock = ROOT / "requirements.lock"
     return key(text=text_digest(text), code=code_digest([*direct_imports(text), *RUNNER]),
-               synthetic=code_digest(SYNTHETIC) if profile.synthetic else "",
+               synthetic=code_digest([WRITERS]) if profile.synthetic else "",
                resources={name: file_digest(PACKAGE / name) for name in RESOURCES},
                profile=profile.digest, parameters=dict(parameters),
                lock=file_digest(lock) if lock.is_file() else "",

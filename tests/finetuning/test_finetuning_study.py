@@ -15,12 +15,16 @@ from joblib.externals.loky import get_reusable_executor
 from PIL import Image
 from sklearn.decomposition import PCA
 from sklearn.linear_model import Ridge
+from support.finetuned_models import (  # noqa: F401  (fixtures are used by their names)
+    shared,
+    single,
+)
 from support.tiny_cohort import RandomImages, TinyCohort, network
 
 from helpers.brains.cohort import Fold, Responses
 from helpers.config.contrastive_finetuning import FinetuningSpec
 from helpers.core.errors import LabError
-from helpers.core.paths import CACHE_VARIABLE, cache_dir
+from helpers.core.paths import cache_dir
 from helpers.finetuning import evaluate
 from helpers.finetuning import ridge_cv as cv
 from helpers.finetuning.conditions import CONDITIONS, build_model, make_finetuning_config
@@ -30,7 +34,6 @@ from helpers.finetuning.info_nce import information_bound
 from helpers.finetuning.study import FineTuningStudy
 from helpers.finetuning.training_loop import PixelNormalisation, SubjectPairs, train_model
 from helpers.networks.weights import read_state_dict
-from helpers.training.processes import single_thread
 
 SPEC = FinetuningSpec("tiny-net", "tiny-net-untrained", rois=("V1v", "PPA"),
                       layers=("conv", "relu", "fc"), hemispheres="together", epochs=3,
@@ -39,21 +42,6 @@ SPEC = FinetuningSpec("tiny-net", "tiny-net-untrained", rois=("V1v", "PPA"),
 HALF = PixelNormalisation((0.5,) * 3, (0.5,) * 3)
 N_TEST, N_OWN = 20, 60
 pytestmark = pytest.mark.filterwarnings("ignore:Mean of empty slice")  # a voxel without a value
-
-
-@pytest.fixture(autouse=True, scope="module")
-def single():
-    """Small sums are fastest on one thread."""
-    with single_thread():
-        yield
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory):
-    """One cache for tests of what is found; those of what is remembered have private ones."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(CACHE_VARIABLE, str(tmp_path_factory.mktemp("cache")))
-        yield
 
 
 class WideCohort(TinyCohort):
