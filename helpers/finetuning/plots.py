@@ -228,13 +228,13 @@ def layer_curves(axes: Axes, table: pd.DataFrame, conditions: Sequence[str],
 
 
 def within_and_cross_gains(axes: Axes, gains: pd.DataFrame, groups: Sequence[str]) -> None:
-    """Draw what each participant gained from its own network and from others'.
+    """Draw each participant's gain from within-participant and from cross-participant models.
 
     Parameters
     ----------
     axes : Axes
     gains : DataFrame
-        Columns ``subject, group, model`` ("own", "others'") and ``gain``.
+        Columns ``subject, group, model`` ("within_participant", "cross_participant") and ``gain``.
     groups : sequence of str
     """
     places = {"within_participant": -0.2, "cross_participant": 0.2}
@@ -249,7 +249,9 @@ def within_and_cross_gains(axes: Axes, gains: pd.DataFrame, groups: Sequence[str
     axes.axhline(0, color="k", linestyle=":", linewidth=0.7)
     axes.set_xticks([place + offset for place in range(len(groups))
                      for offset in places.values()],
-                    [f"{group},\n{model}" for group in groups for model in places], fontsize=5)
+                    [f"{group},\n{model.removesuffix('_participant')}" for group in groups
+                     for model in places], fontsize=5)
+    axes.set_xlabel("region, model (within or cross participant)", fontsize=6)
 
 
 def bound_scatter(axes: Axes, bounds: pd.DataFrame, conditions: Sequence[str]) -> None:
