@@ -182,4 +182,4 @@ def effect_intervals(axes: Axes, table: pd.DataFrame, domains: Sequence[str]) ->
     axes.set_xticks(range(len(networks)), [name.replace("-", "\n", 1) for name in networks],
                     fontsize=5.5)
     axes.set_xlim(-0.6, len(networks) - 0.4)
-    axes.set_ylabel("own − other classes' deficit (points)")
+    axes.set_ylabel("own − other deficit (points)")
