@@ -16,9 +16,10 @@ from typing import TypeVar
 
 import numpy as np
 import torch
-from numba import njit
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
+
+from helpers.core.compiled import compile_kernel
 
 ROWS, COLUMNS = 1024, 2048
 """Points in a block of cosines: 8 MB, which stay in the processor's cache while they are read."""
@@ -26,16 +27,7 @@ Job = TypeVar("Job")
 Index = NDArray[np.integer] | slice
 
 
-def compiled(function: Callable) -> Callable:
-    """Compile, to run beside other threads; keep the result on disk where it can be written."""
-    options = {"nogil": True, "fastmath": {"nnan", "nsz"}}  # a maximum may be vectorised
-    try:
-        return njit(function, cache=True, **options)
-    except RuntimeError:  # no folder to keep it in
-        return njit(function, **options)
-
-
-@compiled
+@compile_kernel
 def dot(first, second):
     """Return the product of two vectors in float64, in the order of their dimensions."""
     total = 0.0
@@ -44,7 +36,7 @@ def dot(first, second):
     return total
 
 
-@compiled
+@compile_kernel
 def exact_level(cosine, thresholds, level, tolerance, first, second):
     """Return the lowest level, from ``level`` on, whose threshold this pair's cosine exceeds.
 

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from helpers.concepts import blockwise_cosine as blocked
-from helpers.concepts.blockwise_cosine import BlockwiseCosine, blocks, compiled, exact_level
+from helpers.concepts.blockwise_cosine import BlockwiseCosine, blocks, exact_level
 from helpers.concepts.core_components import STRIDE
 from helpers.concepts.point_cloud import PointCloud
+from helpers.core.compiled import compile_kernel
 
 
 def border_clusters(points: PointCloud, products: BlockwiseCosine, levels: NDArray[np.int16],
@@ -77,7 +78,7 @@ def _jobs(points: PointCloud, levels: NDArray, core: NDArray,
                 yield block, columns
 
 
-@compiled
+@compile_kernel
 def _raise_last_cluster(cosines, rows, columns, core, firsts, thresholds, tolerance, vectors, best):
     """Raise, in place, the last cluster that each row touches at each level."""
     n_rows, n_columns = cosines.shape
@@ -102,7 +103,7 @@ def _raise_last_cluster(cosines, rows, columns, core, firsts, thresholds, tolera
                     best[a, r] = max(best[a, r], firsts[a, c])
 
 
-@compiled
+@compile_kernel
 def _cannot_raise(firsts, best, level, end, row, column):
     """Tell whether a row touches this column's cluster or a later one, at all levels."""
     for a in range(level, end):

@@ -15,9 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from helpers.concepts import blockwise_cosine as blocked
-from helpers.concepts.blockwise_cosine import BlockwiseCosine, blocks, compiled, exact_level
+from helpers.concepts.blockwise_cosine import BlockwiseCosine, blocks, exact_level
 from helpers.concepts.neighbours import Nearest
 from helpers.concepts.point_cloud import PointCloud
+from helpers.concepts.union_find import find, roots_of, union
+from helpers.core.compiled import compile_kernel
 
 MAX_LINKS = 16
 """Rows of a block whose links are kept before they are joined."""
@@ -25,36 +27,15 @@ STRIDE = 64
 """Cosines that are compared together before any is looked at."""
 
 
-@compiled
-def find(parent, point):
-    """Return a point's root; the way to it is halved in place."""
-    while parent[point] != point:
-        parent[point] = parent[parent[point]]
-        point = parent[point]
-    return point
-
-
-@compiled
+@compile_kernel
 def join_points(forest, level, first, second):
     """Join two points, in place, from one level on."""
     for a in range(level, forest.shape[0]):
-        p, q = find(forest[a], first), find(forest[a], second)
-        if p == q:
+        if not union(forest[a], first, second):
             return
-        forest[a, max(p, q)] = min(p, q)
 
 
-@compiled
-def roots_of(forest, level, points):
-    """Return the roots of points from one level on, (n_levels - level, n_points)."""
-    found = np.empty((forest.shape[0] - level, len(points)), np.int32)
-    for a in range(level, forest.shape[0]):
-        for i in range(len(points)):
-            found[a - level, i] = find(forest[a], points[i])
-    return found
-
-
-@compiled
+@compile_kernel
 def _join_nearest(forest, cosine, index, core, thresholds, tolerance):
     """Join points, in place, to their nearest neighbours wherever there is no doubt."""
     n_levels = len(thresholds)
@@ -68,7 +49,7 @@ def _join_nearest(forest, cosine, index, core, thresholds, tolerance):
             join_points(forest, level, p, index[p, j])
 
 
-@compiled
+@compile_kernel
 def _links(cosines, row, level, low, thresholds, tolerance, row_roots, column_roots, found):
     """Collect pairs that may join components, from ``row`` on, until ``found`` is full.
 
@@ -98,7 +79,7 @@ def _links(cosines, row, level, low, thresholds, tolerance, row_roots, column_ro
     return n, row
 
 
-@compiled
+@compile_kernel
 def _join(forest, level, thresholds, tolerance, vectors, rows, columns, cosines, found):
     """Join the pairs found, in place, each from the level on at which it is linked."""
     for i in range(len(found)):

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from helpers.concepts import blockwise_cosine as blocked
-from helpers.concepts.blockwise_cosine import BlockwiseCosine, blocks, compiled, dot
+from helpers.concepts.blockwise_cosine import BlockwiseCosine, blocks, dot
 from helpers.concepts.point_cloud import PointCloud
+from helpers.core.compiled import compile_kernel
 
 MAX_PAIRS = 2**18
 """Room, in pairs of a cluster and a point, of what one reading of a block returns."""
@@ -91,7 +92,7 @@ def _beside(points: PointCloud, products: BlockwiseCosine, near: NDArray, labels
     return pieces
 
 
-@compiled
+@compile_kernel
 def _near(cosines, row, low, names, thresholds, tolerance, vectors, rows, columns, latest, near):
     """Write pairs of cluster and point for groups of rows, until ``near`` is full.
 
@@ -123,7 +124,7 @@ def _near(cosines, row, low, names, thresholds, tolerance, vectors, rows, column
     return n, row
 
 
-@compiled
+@compile_kernel
 def _above(best, threshold, tolerance, cosines, vectors, rows, point):
     """Tell whether the largest cosine of a group to a point is above a threshold."""
     if abs(best - threshold) > tolerance:

@@ -21,11 +21,13 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
 from helpers.concepts import blockwise_cosine as blocked
-from helpers.concepts.blockwise_cosine import BlockwiseCosine, blocks, compiled
+from helpers.concepts.blockwise_cosine import BlockwiseCosine, blocks
 from helpers.concepts.clustering import MIN_PARTICIPANTS, check_radii, check_support
-from helpers.concepts.core_components import STRIDE, find, roots_of
+from helpers.concepts.core_components import STRIDE
 from helpers.concepts.neighbours import Nearest, kth_smallest_of_others, nearest_neighbours
 from helpers.concepts.point_cloud import Participants, make_point_cloud
+from helpers.concepts.union_find import find, roots_of, union
+from helpers.core.compiled import compile_kernel
 
 BLOCK_SIZE = 4096
 """Points for which the nearest one outside their components is looked for at a time."""
@@ -235,18 +237,16 @@ class _Forest:
         self.products.share((points[piece] for piece in pieces), work)
 
 
-@compiled
+@compile_kernel
 def _join_points(parent, points, partners):
     """Join points to partners, in place, one after another; tell which were apart until then."""
     apart = np.empty(len(points), np.bool_)
     for i in range(len(points)):
-        p, q = find(parent, points[i]), find(parent, partners[i])
-        apart[i] = p != q
-        parent[max(p, q)] = min(p, q)
+        apart[i] = union(parent, points[i], partners[i])
     return apart
 
 
-@compiled
+@compile_kernel
 def _reach(cosines, row_comp, column_comp, row_core, column_core, start, best, partner):
     """Raise, in place, the best reach of rows to points outside their components."""
     for r in range(cosines.shape[0]):
@@ -265,7 +265,7 @@ def _reach(cosines, row_comp, column_comp, row_core, column_core, start, best, p
                     best[r], partner[r] = reach, start + c
 
 
-@compiled
+@compile_kernel
 def _lifetimes(born, links, joined):
     """Return where each point's life as the oldest of a component ends, and the size up to there.
 

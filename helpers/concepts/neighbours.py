@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from helpers.concepts import blockwise_cosine as blocked
-from helpers.concepts.blockwise_cosine import BlockwiseCosine, blocks, compiled, dot
+from helpers.concepts.blockwise_cosine import BlockwiseCosine, blocks, dot
 from helpers.concepts.point_cloud import PointCloud
+from helpers.core.compiled import compile_kernel
 
 NO_NEIGHBOUR = -2.0
 """Cosine to the nearest neighbour where a participant has no other point."""
@@ -89,7 +90,7 @@ def _pairs(points: PointCloud) -> Iterator[tuple[int, int, slice, slice]]:
                     yield own, other, rows, columns
 
 
-@compiled
+@compile_kernel
 def _mask_self_pairs(cosines, row, column):
     """Blank, in place, the cosines of points to themselves."""
     for r in range(cosines.shape[0]):
@@ -98,7 +99,7 @@ def _mask_self_pairs(cosines, row, column):
             cosines[r, c] = NO_NEIGHBOUR
 
 
-@compiled
+@compile_kernel
 def _maxima(cosines, row_group, column_group, row_best, row_index, column_best, column_index,
             between):
     """Raise, in place, rows', columns' and groups' largest cosines; index where they were raised.
@@ -169,7 +170,7 @@ def neighbour_levels(points: PointCloud, products: BlockwiseCosine, nearest: Nea
     return sum((cosine <= threshold).astype(np.int16) for threshold in thresholds)
 
 
-@compiled
+@compile_kernel
 def _exact_maxima(cosines, vectors, rows, start, least, best):
     """Raise, in place, rows' largest cosines to other points, in float64."""
     for r in range(cosines.shape[0]):
