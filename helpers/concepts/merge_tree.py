@@ -17,12 +17,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import connected_components
 
 from helpers.concepts import blockwise_cosine as blocked
 from helpers.concepts.blockwise_cosine import BlockwiseCosine, blocks
-from helpers.concepts.clustering import MIN_PARTICIPANTS, check_radii, check_support
+from helpers.concepts.clustering import MIN_PARTICIPANTS, check_support
 from helpers.concepts.core_components import STRIDE
 from helpers.concepts.neighbours import Nearest, kth_smallest_of_others, nearest_neighbours
 from helpers.concepts.point_cloud import Participants, make_point_cloud
@@ -75,8 +73,6 @@ class MergeTree:
 
     Attributes
     ----------
-    sizes : tuple of int
-        Per participant: number of rows.
     core : array, float64, shape (n_points,)
         Cosine distance to the m-th nearest participant: a point is core for eps above it. Infinite
         for vectors of length 0, which are in no link.
@@ -86,39 +82,9 @@ class MergeTree:
         Cosine distance above which the two of a link are core and in one cluster; rising.
     """
 
-    sizes: tuple[int, ...]
     core: NDArray[np.float64]
     links: NDArray[np.int32]
     joined: NDArray[np.float64]
-
-    def core_labels(self, eps: float) -> tuple[NDArray[np.int32], ...]:
-        """Return the clusters of core points at one eps, numbered as `cluster` numbers them.
-
-        Parameters
-        ----------
-        eps : float
-            Radius in cosine distance, in (0, 2).
-
-        Returns
-        -------
-        tuple of arrays, int32, shape (n_points,)
-            Per participant; -1 for points that are not core.
-
-        Raises
-        ------
-        LabError
-            If eps is no such radius.
-        """
-        check_radii([eps])
-        n_points = len(self.core)
-        links = self.links[:np.searchsorted(self.joined, eps)].T
-        graph = csr_array((np.ones(links.shape[1], bool), tuple(links)), shape=(n_points, n_points))
-        labels = np.full(n_points, -1, np.int32)
-        core = np.flatnonzero(self.core < eps)
-        _, first, label = np.unique(connected_components(graph, directed=False)[1][core],
-                                    return_index=True, return_inverse=True)
-        labels[core] = np.argsort(np.argsort(first))[label]
-        return tuple(np.split(labels, np.cumsum(self.sizes)[:-1]))
 
     def persistence(self) -> Persistence:
         """Return the lives of all clusters, but for those of `MIN_PERSISTENCE` or less."""
@@ -144,8 +110,6 @@ def merge_tree(participants: Participants, *, min_participants: int = MIN_PARTIC
     Returns
     -------
     MergeTree
-        To be cut at any eps (`MergeTree.core_labels`), or read as a whole
-        (`MergeTree.persistence`).
 
     Raises
     ------
@@ -161,8 +125,7 @@ def merge_tree(participants: Participants, *, min_participants: int = MIN_PARTIC
     order = np.argsort(-reach, kind="stable")
     core = np.full(sum(points.sizes), np.inf)
     core[position] = 1 - core_cosine.astype(np.float64)
-    return MergeTree(points.sizes, core, position[links[order]],
-                     1 - reach[order].astype(np.float64))
+    return MergeTree(core, position[links[order]], 1 - reach[order].astype(np.float64))
 
 
 class _Forest:
