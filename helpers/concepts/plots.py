@@ -1,4 +1,4 @@
-"""Panels of notebooks 10 to 12: retrieval, cards of shared concepts, and what tests them."""
+"""Panels of notebooks 11 and 12: cards of shared concepts, and tests of the clusters."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from textwrap import fill
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
 from matplotlib.tri import Triangulation
 from numpy.typing import NDArray
 from PIL import Image
@@ -17,69 +16,11 @@ from scipy.cluster.hierarchy import leaves_list, linkage
 from helpers.brains.surfaces import Surface
 from helpers.concepts.merge_tree import Persistence
 
-METHODS = {"contrastive, mean of runs": ("tab:blue", "o"), "contrastive, one run": ("skyblue", "s"),
-           "contrastive, no noise": ("0.6", "D"), "ridge": ("tab:orange", "^"),
-           "ridge, published grid": ("wheat", "v"), "ridge, whitened": ("tab:red", "P")}
-"""Method -> colour and marker."""
 SUBJECT_COLOURS = ("tab:blue", "tab:orange", "tab:green", "tab:red", "tab:purple", "tab:brown",
-                   "tab:pink",
-          "tab:olive")
+                   "tab:pink", "tab:olive")
 """Colours of participants, as in the authors' maps."""
 THUMBNAIL_SIZE = 64
 """Pixels of an image on a card."""
-
-
-def retrieval_curves(axes: Axes, table: pd.DataFrame, methods: Sequence[str]) -> None:
-    """Draw top-k accuracy over k: mean and 95 % interval over participants, and chance.
-
-    Parameters
-    ----------
-    axes : Axes
-    table : DataFrame
-        Columns ``subject, method, k, share, chance``.
-    methods : sequence of str
-    """
-    for method in methods:
-        colour, marker = METHODS[method]
-        wide = table[table["method"] == method].pivot(index="subject", columns="k", values="share")
-        for _, row in wide.iterrows():
-            axes.plot(wide.columns, row, color=colour, linewidth=0.3, alpha=0.6)
-        axes.plot(wide.columns, wide.mean(), color=colour, marker=marker, markersize=3, linewidth=1)
-    chance = table.groupby("k")["chance"].first()
-    axes.plot(chance.index, chance, "k:", linewidth=0.8)
-    axes.set(xscale="log", yscale="log", xlabel="k", ylim=(chance.min() * 0.7, 1.15))
-    axes.set_xticks(chance.index, [str(k) for k in chance.index])
-    axes.minorticks_off()
-
-
-def method_handles(methods: Sequence[str]) -> list[Line2D]:
-    """Return legend handles of methods, and of chance."""
-    return [Line2D([], [], color=METHODS[method][0], marker=METHODS[method][1], markersize=3.5,
-                   linewidth=1, label=method) for method in methods] + [
-        Line2D([], [], color="k", linestyle=":", linewidth=0.8, label="chance")]
-
-
-def participant_bars(axes: Axes, table: pd.DataFrame, methods: Sequence[str]) -> None:
-    """Draw one bar a participant and method, with its 95 % interval over images, and chance.
-
-    Parameters
-    ----------
-    axes : Axes
-    table : DataFrame
-        Columns ``subject, method, share, low, high, chance``, one row each.
-    methods : sequence of str
-    """
-    people = list(dict.fromkeys(table["subject"]))
-    width = 0.8 / len(methods)
-    for place, method in enumerate(methods):
-        rows = table[table["method"] == method].set_index("subject").reindex(people)
-        x = np.arange(len(people)) + (place - (len(methods) - 1) / 2) * width
-        axes.bar(x, rows["share"], width * 0.9, color=METHODS[method][0])
-        axes.vlines(x, rows["low"], rows["high"], color="k", linewidth=0.6)
-    axes.axhline(table["chance"].iloc[0], color="k", linestyle=":", linewidth=0.8)
-    axes.set_xticks(range(len(people)), people, rotation=45, ha="right", rotation_mode="anchor")
-
-
 Place = tuple[str, str]
 """Participant and hemisphere."""
 
