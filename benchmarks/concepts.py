@@ -87,7 +87,7 @@ def bare(participants: list[NDArray]) -> tuple[float, float]:
     slab = np.empty((2048, max(points.sizes)), np.float32)
 
     def in_blocks() -> None:
-        products.share(pairs(points, blocked.ROWS, blocked.COLUMNS),
+        products.run(pairs(points, blocked.ROWS, blocked.COLUMNS),
                        lambda job, space: products.cosines(*job, space))
 
     def in_slabs() -> None:
