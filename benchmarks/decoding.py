@@ -1,17 +1,16 @@
-"""Contrastive decoders of many seeds: jointly against one after another, and against the products.
+"""Time of contrastive decoders of many seeds, against a loop over seeds and bare matrix products.
 
     python benchmarks/decoding.py jointly      the demo's size, 50 seeds: 1 minute
     python benchmarks/decoding.py products     the published size: 1 minute
 
-1. *jointly*: `helpers.decoding.contrastive_decoder.fit_decoders` against a plain loop over seeds:
-torch's
-   linear layer, the loss by autograd, torch's Adam, torch's own threads. Same random numbers, so
-   the weights must be the same.
-2. *products*: seconds over those of the two products of matrices that no step can do without
-   (predictions; gradient of the weights), alone, of the same sizes; the faster of one run a
-   thread, and of one run at a time on all threads.
+1. *jointly*: `helpers.decoding.contrastive_decoder.fit_decoders` against a loop over seeds with
+   torch's linear layer, autograd, Adam and threads. Random numbers are the same, so the weights
+   must be the same.
+2. *products*: time relative to that of the two matrix products that every step needs (predictions;
+   gradient of the weights); the faster of one run in each thread, and of one run at a time on all
+   threads.
 
-Seconds are those of the clock, and in brackets those of the processors.
+Times are wall-clock seconds, with processor seconds in brackets.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ def drawn(n_voxels: int, n_dims: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def timed(function: Callable[[], object]) -> tuple[float, float, object]:
-    """Return seconds of the clock, of the processors, and the result."""
+    """Return wall-clock seconds, processor seconds, and the result."""
     clock, processors = time.perf_counter(), time.process_time()
     result = function()
     if torch.cuda.is_available():
@@ -53,13 +52,13 @@ def timed(function: Callable[[], object]) -> tuple[float, float, object]:
     return time.perf_counter() - clock, time.process_time() - processors, result
 
 
-def one_after_another(responses: np.ndarray, targets: np.ndarray, teaching: DecoderTraining,
+def one_after_another(responses: np.ndarray, targets: np.ndarray, training: DecoderTraining,
                       device: torch.device) -> np.ndarray:
-    """Teach seed after seed with torch's own parts; return the mean weights."""
+    """Train one seed after another with torch's modules; return the mean weights."""
     x = torch.from_numpy(responses).to(device)
     y = functional.normalize(torch.from_numpy(targets).to(device))
-    total, own = 0, torch.arange(teaching.batch_size, device=device)
-    for seed in range(teaching.n_seeds):
+    total, own = 0, torch.arange(training.batch_size, device=device)
+    for seed in range(training.n_seeds):
         random = torch.Generator(device).manual_seed(seed)
         layer = nn.Linear(x.shape[1], y.shape[1], device=device)
         side = 1 / math.sqrt(x.shape[1])
@@ -67,42 +66,42 @@ def one_after_another(responses: np.ndarray, targets: np.ndarray, teaching: Deco
             for parameter in layer.parameters():
                 parameter.copy_(torch.rand(parameter.shape, generator=random, device=device)
                                 * 2 * side - side)
-        adam = torch.optim.Adam(layer.parameters(), lr=teaching.learning_rate)
+        adam = torch.optim.Adam(layer.parameters(), lr=training.learning_rate)
         order = torch.empty(0, dtype=torch.int64, device=device)
-        for _ in range(teaching.iterations):
-            if len(order) < teaching.batch_size:
+        for _ in range(training.iterations):
+            if len(order) < training.batch_size:
                 order = torch.randperm(len(x), generator=random, device=device)
-            rows, order = order[:teaching.batch_size], order[teaching.batch_size:]
+            rows, order = order[:training.batch_size], order[training.batch_size:]
             noise = torch.empty(len(rows), x.shape[1], device=device).normal_(
-                0, teaching.noise, generator=random)
+                0, training.noise, generator=random)
             predicted = functional.normalize(layer(x[rows] + noise))
-            logits = predicted @ y[rows].T / teaching.temperature
+            logits = predicted @ y[rows].T / training.temperature
             loss = (functional.cross_entropy(logits, own)
                     + functional.cross_entropy(logits.T, own)) / 2
             adam.zero_grad()
             loss.backward()
             adam.step()
-        total = total + layer.weight.detach().cpu().numpy() / teaching.n_seeds
+        total = total + layer.weight.detach().cpu().numpy() / training.n_seeds
     return total
 
 
-def products(n_voxels: int, n_dims: int, teaching: DecoderTraining, device: torch.device) -> float:
+def products(n_voxels: int, n_dims: int, training: DecoderTraining, device: torch.device) -> float:
     """Return the seconds of the bare products of all steps of all runs, the faster way."""
     def run(_: int) -> None:
         weight = torch.zeros(n_dims, n_voxels, device=device)
-        batch = torch.ones(teaching.batch_size, n_voxels, device=device)
-        slope = torch.ones(teaching.batch_size, n_dims, device=device)
+        batch = torch.ones(training.batch_size, n_voxels, device=device)
+        slope = torch.ones(training.batch_size, n_dims, device=device)
         predicted, gradient = torch.empty_like(slope), torch.empty_like(weight)
-        for _step in range(teaching.iterations):
+        for _step in range(training.iterations):
             torch.mm(batch, weight.T, out=predicted)
             torch.mm(slope.T, batch, out=gradient)
 
     def side_by_side() -> None:
         n_threads = torch.get_num_threads()
         with single_thread(), ThreadPoolExecutor(n_threads) as pool:
-            list(pool.map(run, range(teaching.n_seeds)))
+            list(pool.map(run, range(training.n_seeds)))
 
-    ways = [lambda: [run(seed) for seed in range(teaching.n_seeds)]]
+    ways = [lambda: [run(seed) for seed in range(training.n_seeds)]]
     if device.type == "cpu":
         ways.append(side_by_side)
     return min(timed(way)[0] for way in ways)
@@ -110,30 +109,30 @@ def products(n_voxels: int, n_dims: int, teaching: DecoderTraining, device: torc
 
 def compare_jointly(device: torch.device) -> None:
     """Print how many times faster the same weights are found."""
-    teaching = DecoderTraining(iterations=100, n_seeds=50)
+    training = DecoderTraining(iterations=100, n_seeds=50)
     responses, targets = drawn(1250, 128)
     fit_decoders(responses, targets, DecoderTraining(iterations=2, n_seeds=2), device=device)
-    ours = timed(lambda: fit_decoders(responses, targets, teaching, device=device))
-    slow = timed(lambda: one_after_another(responses, targets, teaching, device))
+    ours = timed(lambda: fit_decoders(responses, targets, training, device=device))
+    slow = timed(lambda: one_after_another(responses, targets, training, device))
     apart = np.abs(ours[2].weight - slow[2]).max() / np.abs(slow[2]).max()
     echo(f"{device}, load {os.getloadavg()[0]:.1f}: 50 runs, 1,250 voxels, 128 dimensions, "
-        f"{teaching.iterations} steps: one after another {slow[0]:.1f} s ({slow[1]:.1f}), jointly "
+        f"{training.iterations} steps: one after another {slow[0]:.1f} s ({slow[1]:.1f}), jointly "
         f"{ours[0]:.1f} s ({ours[1]:.1f}): {slow[0] / ours[0]:.1f} times faster "
         f"({slow[1] / ours[1]:.1f}); largest difference of weights {apart:.1e} of the largest")
 
 
 def compare_products(device: torch.device) -> None:
     """Print seconds over those of the bare products, at the published size."""
-    teaching = DecoderTraining(iterations=20, n_seeds=4 if device.type == "cpu" else 50)
+    training = DecoderTraining(iterations=20, n_seeds=4 if device.type == "cpu" else 50)
     responses, targets = drawn(17_883, 512)
     fit_decoders(responses, targets, DecoderTraining(iterations=1, n_seeds=2), device=device)
-    bare = products(17_883, 512, teaching, device)
+    bare = products(17_883, 512, training, device)
     begun = timed(lambda: fit_decoders(responses, targets, DecoderTraining(
-        iterations=1, n_seeds=teaching.n_seeds), device=device))
-    ours = timed(lambda: fit_decoders(responses, targets, teaching, device=device))
-    steps = (ours[0] - begun[0]) / (teaching.iterations - 1) * teaching.iterations
-    echo(f"{device}, load {os.getloadavg()[0]:.1f}: {teaching.n_seeds} runs, 17,883 voxels, 512 "
-        f"dimensions, {teaching.iterations} steps: {steps:.1f} s, {steps / bare:.2f} times the "
+        iterations=1, n_seeds=training.n_seeds), device=device))
+    ours = timed(lambda: fit_decoders(responses, targets, training, device=device))
+    steps = (ours[0] - begun[0]) / (training.iterations - 1) * training.iterations
+    echo(f"{device}, load {os.getloadavg()[0]:.1f}: {training.n_seeds} runs, 17,883 voxels, 512 "
+        f"dimensions, {training.iterations} steps: {steps:.1f} s, {steps / bare:.2f} times the "
         f"bare products ({bare:.1f} s)")
 
 

@@ -102,7 +102,7 @@ class ConceptStudy:
                  "expansion": self.spec.expansion,
                  "code": code_digest(["helpers.concepts.clustering", "helpers.concepts.nulls"])}
         seed = int(np.random.SeedSequence([self.decoding.seed, number]).generate_state(1)[0])
-        return cached("shared", f"turned-{number}", parts, lambda: {"n": np.array(
+        return cached("shared", f"rotated-{number}", parts, lambda: {"n": np.array(
             [one.n_clusters for one in self.cluster_points(
                 random_rotation_null(self.weights, seed=seed))])})["n"]
 
