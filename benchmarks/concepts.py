@@ -1,4 +1,4 @@
-"""Clustering of shared concepts against the bare products of matrices, and the published way.
+"""Time of the clustering of concepts, against bare matrix products and the published procedure.
 
     python benchmarks/concepts.py bare [points]        8 participants x 18,000 points: 5 minutes
     python benchmarks/concepts.py published [points]   8 x 6,000: 4 minutes
@@ -8,15 +8,14 @@ Points have 512 dimensions, the grid of eps is the paper's, expansions included.
 "mixed" points (two hundred concepts of all strengths, which percolate within the grid, and twenty
 tight clusters) and on "dense" ones (all in twenty tight clusters: lists of neighbours are longest).
 
-1. *bare*: seconds over those of one float32 product of all 36 unordered pairs of participants; the
-   faster of NumPy's own threads on slabs and one thread per block. Peak memory of the process.
+1. *bare*: time relative to that of one float32 product of all 36 unordered pairs of participants,
+   the faster of NumPy's own threads on slabs and one thread per block. Peak memory of the process.
 2. *published*: range queries by brute force for all 64 ordered pairs, lists of neighbours in
    memory, a breadth-first search in Python for each eps, then the expansion (authors' clustering
    code), each step with NumPy where that design allows it. Labels and masks must be the same.
-3. *tree*: seconds of the merge tree over those of the bare product.
+3. *tree*: time of the merge tree relative to that of the bare product.
 
-Seconds are those of the clock, and in brackets those of the processors, which a busy machine
-distorts less.
+Times are wall-clock seconds; in brackets processor seconds, which other processes affect less.
 """
 
 from __future__ import annotations
@@ -64,7 +63,7 @@ def drawn(kind: str, n_points: int, seed: int = 0) -> list[NDArray[np.float32]]:
 
 
 def timed(function: Callable[[], object]) -> tuple[float, float, object]:
-    """Return seconds of the clock, of the processors, and the result."""
+    """Return wall-clock seconds, processor seconds, and the result."""
     clock, processors = time.perf_counter(), time.process_time()
     result = function()
     return time.perf_counter() - clock, time.process_time() - processors, result
@@ -81,13 +80,13 @@ def pairs(points: PointCloud, n_rows: int, n_columns: int) -> Iterator[tuple[sli
 
 
 def bare(participants: list[NDArray]) -> tuple[float, float]:
-    """Return the seconds of the faster way to multiply."""
+    """Return the time of the faster way to multiply."""
     points = make_point_cloud(participants)
     products = BlockwiseCosine(points.vectors)
     slab = np.empty((2048, max(points.sizes)), np.float32)
 
     def in_blocks() -> None:
-        products.share(pairs(points, blocked.ROWS, blocked.COLUMNS),
+        products.run(pairs(points, blocked.ROWS, blocked.COLUMNS),
                        lambda job, space: products.cosines(*job, space))
 
     def in_slabs() -> None:
@@ -121,7 +120,7 @@ def published(participants: list[NDArray]) -> list[tuple[NDArray, list[NDArray]]
 
 def searched(near: list[NDArray], distances: list[NDArray], owner: NDArray,
              eps: float) -> NDArray:
-    """Search breadth first, from every point that has not been seen (authors' clustering code)."""
+    """Return labels of a breadth-first search from every unvisited point (authors' code)."""
     state, queued = np.full(len(near), -2), np.zeros(len(near), bool)
     n_clusters = 0
     for seed in range(len(near)):
@@ -148,7 +147,7 @@ def searched(near: list[NDArray], distances: list[NDArray], owner: NDArray,
 
 def grown(near: list[NDArray], distances: list[NDArray], labels: NDArray, starts: NDArray,
           radius: float) -> list[NDArray]:
-    """Expand each cluster in each participant that has some of it, from the lists."""
+    """Return the expanded masks of each cluster and participant, from lists of neighbours."""
     masks = []
     for first, last in zip(starts, starts[1:]):
         mask = np.zeros((labels.max() + 1, last - first), bool)
@@ -163,7 +162,7 @@ def grown(near: list[NDArray], distances: list[NDArray], labels: NDArray, starts
 
 
 def differing(ours: tuple[Clusters, ...], theirs: list[tuple[NDArray, list[NDArray]]]) -> int:
-    """Return at how many places labels or masks differ."""
+    """Return the number of differences between labels and masks."""
     n = 0
     for found, (labels, masks) in zip(ours, theirs):
         n += int((np.concatenate(found.labels) != labels).sum())
@@ -172,45 +171,45 @@ def differing(ours: tuple[Clusters, ...], theirs: list[tuple[NDArray, list[NDArr
     return n
 
 
-def describe(kind: str, n_points: int, found: tuple[Clusters, ...]) -> str:
-    """Describe what was clustered."""
+def summary(kind: str, n_points: int, found: tuple[Clusters, ...]) -> str:
+    """Describe the points, clusters and core points."""
     return (f"{kind}, {N_PARTICIPANTS} x {n_points} points, load {os.getloadavg()[0]:.1f}: "
             f"{[each.n_clusters for each in found]} clusters, "
             f"{[round(float(np.concatenate(each.core).mean()), 2) for each in found]} core")
 
 
 def compare_bare(kind: str, n_points: int) -> None:
-    """Print seconds over those of the bare products, and memory."""
+    """Print time relative to that of the bare products, and memory."""
     participants = drawn(kind, n_points)
     base = bare(participants)
     ours = timed(lambda: cluster(participants))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    echo(f"{describe(kind, n_points, ours[2])}; bare {base[0]:.1f} s ({base[1]:.1f}), ours "
+    echo(f"{summary(kind, n_points, ours[2])}; bare {base[0]:.1f} s ({base[1]:.1f}), ours "
          f"{ours[0]:.1f} s ({ours[1]:.1f}): {ours[0] / base[0]:.2f} times "
          f"({ours[1] / base[1]:.2f}); peak memory {peak:.2f} GB")
 
 
 def compare_published(kind: str, n_points: int) -> None:
-    """Print how many times faster the same labels are found."""
+    """Print the time of the published procedure relative to that of `cluster`."""
     participants = drawn(kind, n_points)
     ours = timed(lambda: cluster(participants))
     slow = timed(lambda: published(participants))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    echo(f"{describe(kind, n_points, ours[2])}; labels and masks differ at "
+    echo(f"{summary(kind, n_points, ours[2])}; labels and masks differ at "
          f"{differing(ours[2], slow[2])} places; published {slow[0]:.1f} s ({slow[1]:.1f}, "
          f"{peak:.1f} GB), ours {ours[0]:.1f} s ({ours[1]:.1f}): {slow[0] / ours[0]:.1f} times "
          f"({slow[1] / ours[1]:.1f})")
 
 
 def compare_tree(kind: str, n_points: int) -> None:
-    """Print seconds of the merge tree over those of the bare products."""
+    """Print the time of the merge tree relative to that of the bare products."""
     participants = drawn(kind, n_points)
     base = bare(participants)
     tree = timed(lambda: merge_tree(participants))
-    lives = tree[2].persistence()
+    persistence = tree[2].persistence()
     echo(f"{kind}, {N_PARTICIPANTS} x {n_points} points, load {os.getloadavg()[0]:.1f}: "
-         f"{len(lives.born)} lives; bare {base[0]:.1f} s ({base[1]:.1f}), tree {tree[0]:.1f} s "
-         f"({tree[1]:.1f}): {tree[0] / base[0]:.2f} times ({tree[1] / base[1]:.2f})")
+        f"{len(persistence.born)} clusters; bare {base[0]:.1f} s ({base[1]:.1f}), tree "
+        f"{tree[0]:.1f} s ({tree[1]:.1f}): {tree[0] / base[0]:.2f} times ({tree[1] / base[1]:.2f})")
 
 
 PARTS = {"bare": (compare_bare, 18_000), "published": (compare_published, 6_000),
@@ -219,7 +218,7 @@ PARTS = {"bare": (compare_bare, 18_000), "published": (compare_published, 6_000)
 if __name__ == "__main__":
     asked = [sys.argv[1]] if len(sys.argv) > 1 else list(PARTS)
     for compare, size in (PARTS[name] for name in asked):
-        cluster(drawn("mixed", 50))  # compiled before the clock starts
+        cluster(drawn("mixed", 50))  # compile before timing
         merge_tree(drawn("mixed", 50))
         for sort in ("mixed", "dense"):
             compare(sort, int(sys.argv[2]) if len(sys.argv) > 2 else size)

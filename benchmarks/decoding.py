@@ -1,17 +1,16 @@
-"""Contrastive decoders of many seeds: jointly against one after another, and against the products.
+"""Time of contrastive decoders of many seeds, against a loop over seeds and bare matrix products.
 
     python benchmarks/decoding.py jointly      the demo's size, 50 seeds: 1 minute
     python benchmarks/decoding.py products     the published size: 1 minute
 
-1. *jointly*: `helpers.decoding.contrastive_decoder.fit_decoders` against a plain loop over seeds:
-torch's
-   linear layer, the loss by autograd, torch's Adam, torch's own threads. Same random numbers, so
-   the weights must be the same.
-2. *products*: seconds over those of the two products of matrices that no step can do without
-   (predictions; gradient of the weights), alone, of the same sizes; the faster of one run a
-   thread, and of one run at a time on all threads.
+1. *jointly*: `helpers.decoding.contrastive_decoder.fit_decoders` against a loop over seeds with
+   torch's linear layer, autograd, Adam and threads. Random numbers are the same, so the weights
+   must be the same.
+2. *products*: time relative to that of the two matrix products that every step needs (predictions;
+   gradient of the weights); the faster of one run in each thread, and of one run at a time on all
+   threads.
 
-Seconds are those of the clock, and in brackets those of the processors.
+Times are wall-clock seconds, with processor seconds in brackets.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ def drawn(n_voxels: int, n_dims: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def timed(function: Callable[[], object]) -> tuple[float, float, object]:
-    """Return seconds of the clock, of the processors, and the result."""
+    """Return wall-clock seconds, processor seconds, and the result."""
     clock, processors = time.perf_counter(), time.process_time()
     result = function()
     if torch.cuda.is_available():
@@ -55,7 +54,7 @@ def timed(function: Callable[[], object]) -> tuple[float, float, object]:
 
 def one_after_another(responses: np.ndarray, targets: np.ndarray, training: DecoderTraining,
                       device: torch.device) -> np.ndarray:
-    """Teach seed after seed with torch's own parts; return the mean weights."""
+    """Train one seed after another with torch's modules; return the mean weights."""
     x = torch.from_numpy(responses).to(device)
     y = functional.normalize(torch.from_numpy(targets).to(device))
     total, own = 0, torch.arange(training.batch_size, device=device)

@@ -27,7 +27,7 @@ import numpy as np
 import pandas as pd
 
 from helpers import lab
-from helpers.concepts import plots
+from helpers.decoding import plots
 from helpers.decoding.contrastive_decoder import N_KEPT_RUNS
 from helpers.decoding.study import (
     CONTRAST,

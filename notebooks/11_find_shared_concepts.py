@@ -72,12 +72,13 @@ pd.DataFrame({subject: {"voxels": len(values), "effective dimension":
 # Notebook 12 looks at this null more closely.)
 
 # %%
-place, beyond = study.chosen
+place, beyond = study.selected_radius
 table = pd.DataFrame({
-    "eps": spec.eps, "concepts": [one.n_clusters for one in study.found],
+    "eps": spec.eps, "concepts": [one.n_clusters for one in study.clusters_by_radius],
     "by chance": study.rotation_null.mean(0).round(2), "beyond chance": beyond.round(2),
-    "core voxels": [f"{np.concatenate(one.core).mean():.0%}" for one in study.found],
-    "in a concept": [f"{(np.concatenate(one.labels) >= 0).mean():.0%}" for one in study.found]})
+    "core voxels": [f"{np.concatenate(one.core).mean():.0%}" for one in study.clusters_by_radius],
+    "in a concept": [f"{(np.concatenate(one.labels) >= 0).mean():.0%}"
+                     for one in study.clusters_by_radius]})
 print(f"chosen: eps = {spec.eps[place]:.2f}")
 table
 
@@ -92,8 +93,8 @@ table
 # %%
 found, centroids = study.concepts, study.centroids
 order = np.argsort(-found.counts().sum(1), kind="stable")
-most, least = associated_vectors(centroids, space.vectors[study.seen], spec.n_images)
-most, least = study.seen[most], study.seen[least]
+most, least = associated_vectors(centroids, space.vectors[study.known_conditions], spec.n_images)
+most, least = study.known_conditions[most], study.known_conditions[least]
 words = np.array(study.words, dtype=object)
 near, far = (associated_vectors(centroids, space.read(list(words)), spec.n_words) if len(words)
              else (np.empty((len(centroids), 0), int),) * 2)
@@ -141,9 +142,8 @@ grid = figure.add_gridspec(max(1, len(drawn)), 5, width_ratios=[0.8, 0.5, 1.25, 
 expanded = found.expanded_counts()
 for row, concept in enumerate(drawn):
     axes = figure.add_subplot(grid[row, 0], **plots.map_axes(sheets))
-    plots.concept_map(axes, sheets, study.where(concept), people)
-    axes.set_title(f"{concept}: {', '.join(roi_overlap[concept]) or 'elsewhere'}", fontsize=5.5,
-                   pad=2)
+    plots.concept_map(axes, sheets, study.vertices(concept), people)
+    axes.set_title(f"{concept}: {', '.join(roi_overlap[concept]) or 'elsewhere'}", fontsize=5.5, pad=2)
     bars = figure.add_subplot(grid[row, 1])
     plots.count_bars(bars, expanded[concept], people)
 

@@ -58,7 +58,7 @@ print(laboratory.provenance.line)
 spec = laboratory.profile.table("concepts")
 study = ConceptStudy(DecodingStudy.open(laboratory), spec)
 people, points, found = list(study.subjects), study.weights, study.concepts
-place, eps = study.chosen[0], spec.eps[study.chosen[0]]
+place, eps = study.selected_radius[0], spec.eps[study.selected_radius[0]]
 persistence = merge_tree(points, min_participants=spec.min_participants).persistence()
 length = np.minimum(persistence.ended, 1.0) - persistence.born
 print(f"{len(persistence.born)} lives; {(length > 0.05).sum()} longer than .05, "
@@ -76,7 +76,7 @@ print(f"{len(persistence.born)} lives; {(length > 0.05).sum()} longer than .05, 
 # %%
 permuted = study.points(TrainingVariant(permuted=1))
 nulls = {"turned weights": study.rotation_null, "permuted images": study.permutation_null}
-counts = pd.DataFrame({"found": [one.n_clusters for one in study.found]} | {
+counts = pd.DataFrame({"found": [one.n_clusters for one in study.clusters_by_radius]} | {
     name: values.mean(0) for name, values in nulls.items()},
                       index=pd.Index(spec.eps, name="eps")).round(2)
 wide = {name: np.mean([effective_dimension(unit(values)) for values in one.values()])
@@ -141,7 +141,7 @@ angles = cosines(concept_centroids,
 pairs = [(int(a), int(b), round(float(angles[a, b]), 2))
          for a, b in zip(*np.nonzero(np.triu(angles < -0.5)))]
 percent = {subject: study.percent_signal_change(subject) for subject in people}
-levels = suppression_levels(study, percent, share=share)
+levels = suppression_levels(study, percent, fraction=share)
 by_concept = levels.groupby("concept")[["most", "usual", "least"]].mean()
 by_concept["voxels"] = levels.groupby("concept").size()
 by_concept["below baseline"] = levels.groupby("concept")["below"].mean()
@@ -197,7 +197,7 @@ by_pattern = cluster(patterns, **settings)
 turns = [[one.n_clusters for one in cluster(random_rotation_null(patterns, seed=number),
                                             **settings)]
          for number in range(spec.n_nulls)]
-best, _ = stability.select_radius(radii, [one.n_clusters for one in by_pattern], np.array(turns))
+best, _ = stability.select_radius([one.n_clusters for one in by_pattern], np.array(turns))
 truth["pattern"] = of_planted(by_pattern[best].labels)["label"]
 graded = truth[truth["in"] > spec.min_participants]
 rand_pattern = stability.agreement([graded["pattern"]], [graded["concept"]]) if known else np.nan
@@ -427,7 +427,7 @@ counts["permuted images"].idxmax()
 your_answer = None    # concepts with half of the voxels, at the chosen eps
 
 if your_answer is None:
-    print("Hint: `study.clustered({name: values[::2] for name, values in points.items()})`.")
+    print("Hint: `study.cluster_points({name: values[::2] for name, values in points.items()})`.")
 else:
     expected = study.cluster_points({name: one[::2]
                                      for name, one in points.items()})[place].n_clusters

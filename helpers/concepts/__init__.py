@@ -1,3 +1,1 @@
-"""Shared decodable concepts: clusters of decoder weights that several participants have in
-common.
-"""
+"""Shared decodable concepts: clusters of decoder weights that several participants share."""

@@ -1,9 +1,10 @@
-"""Cosines of all pairs of points, block by block, shared among a few threads.
+"""Cosine similarity of all pairs of points in blocks, computed in parallel threads.
 
-Blocks of cosines are products of float32 matrices. Their last bits depend on the shape of the
-block, on the number of threads and on the machine; decisions must not. A sum of n products of
-unit vectors in float32, in any order, is off by n 2^-24 at most; within this `tolerance` of a
-threshold the pair is settled by `dot`, in float64 and in a fixed order.
+Blocks are products of float32 matrices, whose last bits depend on the shape of the block, the
+number of threads and the machine; comparisons with a threshold must not. The error of a float32
+dot product of unit vectors with n dimensions, in any order of summation, is at most n 2^-24.
+Within this `tolerance` of a threshold, the cosine is recomputed by `dot` in float64 and in a fixed
+order.
 """
 
 from __future__ import annotations
@@ -16,39 +17,31 @@ from typing import TypeVar
 
 import numpy as np
 import torch
-from numba import njit
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
+from helpers.core.compiled import compile_kernel
+
 ROWS, COLUMNS = 1024, 2048
-"""Points in a block of cosines: 8 MB, which stay in the processor's cache while they are read."""
+"""Size of a block of cosines: its 8 MB stay in the processor's cache while they are compared."""
 Job = TypeVar("Job")
 Index = NDArray[np.integer] | slice
 
 
-def compiled(function: Callable) -> Callable:
-    """Compile, to run beside other threads; keep the result on disk where it can be written."""
-    options = {"nogil": True, "fastmath": {"nnan", "nsz"}}  # a maximum may be vectorised
-    try:
-        return njit(function, cache=True, **options)
-    except RuntimeError:  # no folder to keep it in
-        return njit(function, **options)
-
-
-@compiled
+@compile_kernel
 def dot(first, second):
-    """Return the product of two vectors in float64, in the order of their dimensions."""
+    """Return the dot product of two vectors in float64, summed in the order of dimensions."""
     total = 0.0
     for k in range(len(first)):
         total += np.float64(first[k]) * np.float64(second[k])
     return total
 
 
-@compiled
+@compile_kernel
 def exact_level(cosine, thresholds, level, tolerance, first, second):
-    """Return the lowest level, from ``level`` on, whose threshold this pair's cosine exceeds.
+    """Return the first level, from ``level`` on, whose threshold a pair's cosine exceeds.
 
-    ``cosine``: in float32; ``thresholds``: falling, (n_levels,). Returns n_levels if there is none.
+    ``cosine``: float32; ``thresholds``: decreasing, (n_levels,). Returns n_levels if there is none.
     """
     value = np.float64(cosine)
     while level < len(thresholds):
@@ -61,15 +54,15 @@ def exact_level(cosine, thresholds, level, tolerance, first, second):
 
 
 class BlockwiseCosine:
-    """Cosines between points, on one device.
+    """Cosine similarity between points, computed on one device.
 
     Parameters
     ----------
     vectors : array, float32, shape (n_points, n_dims)
         Unit vectors.
     device : torch.device or str
-        "cpu": NumPy's products, one thread of them in each of torch's number of threads. Otherwise
-        products are made there and read here.
+        "cpu": NumPy's matrix products in as many parallel threads as torch has. Other devices
+        compute the products, which are then copied to the host.
     """
 
     def __init__(self, vectors: NDArray[np.float32], device: torch.device | str = "cpu") -> None:
@@ -79,38 +72,38 @@ class BlockwiseCosine:
             torch.from_numpy(vectors).to(device))
         self.lock = RLock()
 
-    def cosines(self, rows: Index, columns: Index, space: NDArray[np.float32]) -> NDArray:
-        """Return the cosines (n_rows, n_columns) of two sets of points, written into ``space``."""
+    def cosines(self, rows: Index, columns: Index, buffer: NDArray[np.float32]) -> NDArray:
+        """Return the cosines of two sets of points, (n_rows, n_columns), held by ``buffer``."""
         if self.remote is not None:
-            return (self._there(rows) @ self._there(columns).T).cpu().numpy()
+            return (self._on_device(rows) @ self._on_device(columns).T).cpu().numpy()
         left, right = self.vectors[rows], self.vectors[columns]
-        out = space[:len(left) * len(right)].reshape(len(left), len(right))
+        out = buffer[:len(left) * len(right)].reshape(len(left), len(right))
         return np.matmul(left, right.T, out=out)
 
-    def _there(self, index: Index) -> torch.Tensor:
+    def _on_device(self, index: Index) -> torch.Tensor:
         if isinstance(index, slice):
             return self.remote[index]
         return self.remote[torch.from_numpy(index).to(self.remote.device)]
 
-    def share(self, jobs: Iterator[Job], work: Callable[[Job, NDArray], None]) -> None:
-        """Do all jobs, side by side.
+    def run(self, jobs: Iterator[Job], work: Callable[[Job, NDArray], None]) -> None:
+        """Process all jobs in parallel.
 
         Parameters
         ----------
         jobs : iterator
-            Asked for the next job while `lock` is held.
+            Advanced while `lock` is held.
         work : callable
-            ``work(job, space)``; ``space``: room for one block of cosines. It holds `lock` while it
-            changes what others read.
+            ``work(job, buffer)``, ``buffer`` for one block of cosines. It must hold `lock` while
+            it changes shared arrays.
         """
         def worker(_: int) -> None:
-            space = np.empty(ROWS * COLUMNS, np.float32)
+            buffer = np.empty(ROWS * COLUMNS, np.float32)
             while True:
                 with self.lock:
                     job = next(jobs, None)
                 if job is None:
                     return
-                work(job, space)
+                work(job, buffer)
 
         if self.remote is not None:
             before = torch.get_float32_matmul_precision()
@@ -120,7 +113,7 @@ class BlockwiseCosine:
             finally:
                 torch.set_float32_matmul_precision(before)
         n_workers = torch.get_num_threads()
-        with _libraries().limit(limits=1, user_api="blas"):  # the workers are the threads
+        with _libraries().limit(limits=1, user_api="blas"):  # one BLAS thread in each worker
             with ThreadPoolExecutor(n_workers) as pool:
                 list(pool.map(worker, range(n_workers)))
 
@@ -131,6 +124,6 @@ def _libraries() -> ThreadpoolController:
 
 
 def blocks(start: int, stop: int, size: int) -> Iterator[slice]:
-    """Yield consecutive slices, ``size`` each or shorter at the end."""
+    """Yield consecutive slices of length ``size``; the last one may be shorter."""
     for first in range(start, stop, size):
         yield slice(first, min(first + size, stop))

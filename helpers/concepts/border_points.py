@@ -1,7 +1,7 @@
-"""Third pass: which cluster the points beside core points belong to.
+"""Third pass: assignment of border points, which are neighbours of core points, to clusters.
 
-A point that is not core at a level has neighbours, by definition, in fewer than m other
-participants. So its row of cosines is needed only against those few and its own participant.
+A point that is not core at a level has neighbours in fewer than m other participants. So its
+cosines are needed only with the points of those few and of its own participant.
 """
 
 from __future__ import annotations
@@ -12,22 +12,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from helpers.concepts import blockwise_cosine as blocked
-from helpers.concepts.blockwise_cosine import BlockwiseCosine, blocks, compiled, exact_level
+from helpers.concepts.blockwise_cosine import BlockwiseCosine, blocks, exact_level
 from helpers.concepts.core_components import STRIDE
 from helpers.concepts.point_cloud import PointCloud
+from helpers.core.compiled import compile_kernel
 
 
 def border_clusters(points: PointCloud, products: BlockwiseCosine, levels: NDArray[np.int16],
-                    core: NDArray[np.int16], apart: NDArray[np.int16], firsts: NDArray[np.int32],
+                    core: NDArray[np.int16], apart: NDArray[np.int16],
+                    firsts: NDArray[np.int32],
                     thresholds: NDArray[np.float64]) -> NDArray[np.int32]:
-    """Return, for points that are not core, the last of the clusters whose core they touch.
+    """Return, for each border point, the last cluster of which a core point is its neighbour.
 
-    A cluster goes by its first core point, and clusters are numbered in the order of these: the
-    highest number wins (authors' clustering code, rule 4).
+    A cluster is identified by its first core point, and clusters are numbered in the order of
+    these: the highest number wins (rule 4 of `helpers.concepts.clustering`).
 
     Parameters
     ----------
-    points, products : PointCloud, Products
+    points, products : PointCloud, BlockwiseCosine
     levels : array, int16, shape (n_points, n_participants)
         From `neighbour_levels`.
     core : array, int16, shape (n_points,)
@@ -41,29 +43,28 @@ def border_clusters(points: PointCloud, products: BlockwiseCosine, levels: NDArr
     Returns
     -------
     array, int32, shape (n_levels, n_points)
-        Place in the input of that cluster's first core point; -1 where a point touches none, or is
-        core itself.
+        Position in the input of that cluster's first core point; -1 for core points and noise.
     """
     best = np.full(firsts.shape, -1, np.int32)
 
-    def work(job: tuple[NDArray, NDArray], space: NDArray) -> None:
+    def work(job: tuple[NDArray, NDArray], buffer: NDArray) -> None:
         rows, others = job
-        found = np.full((len(thresholds), len(rows)), -1, np.int32)
+        raised = np.full((len(thresholds), len(rows)), -1, np.int32)
         for piece in blocks(0, len(others), blocked.COLUMNS):
             columns = others[piece]
-            _raise_last_cluster(products.cosines(rows, columns, space), rows, columns, core,
-                                firsts[:, columns],
-                                thresholds, products.tolerance, products.vectors, found)
+            _raise_last_cluster(products.cosines(rows, columns, buffer), rows, columns, core,
+                                firsts[:, columns], thresholds, products.tolerance,
+                                products.vectors, raised)
         with products.lock:
-            best[:, rows] = np.maximum(best[:, rows], found)
+            best[:, rows] = np.maximum(best[:, rows], raised)
 
-    products.share(_jobs(points, levels, core, apart), work)
+    products.run(_jobs(points, levels, core, apart), work)
     return best
 
 
 def _jobs(points: PointCloud, levels: NDArray, core: NDArray,
           apart: NDArray) -> Iterator[tuple[NDArray, NDArray]]:
-    """Yield points beside one participant's points, and the latter if they may be core and near."""
+    """Yield points, and the points of one participant that may be core neighbours of them."""
     group = points.group
     order = np.lexsort((group % points.n_groups, core))
     for other, (first, last) in enumerate(zip(points.starts, points.starts[1:])):
@@ -71,15 +72,15 @@ def _jobs(points: PointCloud, levels: NDArray, core: NDArray,
         for piece in blocks(0, len(rows), blocked.ROWS):
             block = rows[piece]
             reach = apart[np.unique(group[block])].min(0)[group[first:last]]
-            late = core[block[-1]]  # the last of the rows to become core
+            late = core[block[-1]]  # level at which the last of the rows becomes core
             columns = first + np.flatnonzero((core[first:last] < late) & (reach < late))
             if len(columns):
                 yield block, columns
 
 
-@compiled
+@compile_kernel
 def _raise_last_cluster(cosines, rows, columns, core, firsts, thresholds, tolerance, vectors, best):
-    """Raise, in place, the last cluster that each row touches at each level."""
+    """Raise, in place, the last cluster in which each row has a neighbour, at each level."""
     n_rows, n_columns = cosines.shape
     for r in range(n_rows):
         line, p = cosines[r], rows[r]
@@ -102,9 +103,9 @@ def _raise_last_cluster(cosines, rows, columns, core, firsts, thresholds, tolera
                     best[a, r] = max(best[a, r], firsts[a, c])
 
 
-@compiled
+@compile_kernel
 def _cannot_raise(firsts, best, level, end, row, column):
-    """Tell whether a row touches this column's cluster or a later one, at all levels."""
+    """Return whether a row already has this column's cluster or a later one, at all levels."""
     for a in range(level, end):
         if firsts[a, column] > best[a, row]:
             return False

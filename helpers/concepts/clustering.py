@@ -1,14 +1,13 @@
-"""Shared decodable concepts: clusters of points that several participants have in common.
+"""Adapted DBSCAN: clusters of points that several participants share.
 
-The adapted DBSCAN of Efird et al. (2024) in its closed form (authors' clustering code), for a whole
-grid of eps at once. Distance d = 1 - cos; p and q are neighbours if d < eps, decided on cos > 1 -
-eps.
+The procedure of Efird et al. (2024, and the authors' clustering code) written as rules, for all
+radii eps at once. Points are neighbours if their cosine distance, 1 - cos, is below eps.
 
-1. A point is core if at least m participants other than its own have a neighbour of it.
-2. Clusters are the connected components of core points that are neighbours.
+1. A point is core if it has neighbours in at least m participants other than its own.
+2. Clusters are the connected components of neighbouring core points.
 3. They are numbered in the order of their first core points: by participant, then by row.
-4. Any other neighbour of a core point is border; it belongs to the highest-numbered cluster that it
-   touches. The rest is noise.
+4. Any other neighbour of a core point is a border point; of the clusters of these core points it
+   belongs to the one with the highest number. All remaining points are noise.
 """
 
 from __future__ import annotations
@@ -24,24 +23,24 @@ from scipy.sparse import csr_array
 from helpers.concepts.blockwise_cosine import BlockwiseCosine
 from helpers.concepts.border_points import border_clusters
 from helpers.concepts.core_components import CoreComponents
-from helpers.concepts.expansion import expanded
+from helpers.concepts.expansion import expand
 from helpers.concepts.neighbours import (
     group_levels,
     kth_smallest_of_others,
     nearest_neighbours,
     neighbour_levels,
 )
-from helpers.concepts.point_cloud import Participants, PointCloud, make_point_cloud
+from helpers.concepts.point_cloud import Participants, make_point_cloud
 from helpers.core.errors import LabError
 
 EPS = (0.45, 0.50, 0.55, 0.60, 0.65, 0.70)
-"""Radii, in cosine distance (official code; authors' clustering code)."""
+"""Radii, in cosine distance (authors' clustering code)."""
 MIN_PARTICIPANTS = 3
-"""Other participants that must have a neighbour of a core point (official code)."""
+"""m: other participants in which a core point has a neighbour (authors' clustering code)."""
 
 
 def expansion_radius(eps: float, added: float = 0.05) -> float:
-    """Return the radius of the expansion, min(eps + 0.05, 0.65) (official code)."""
+    """Return the radius of the expansion, min(eps + 0.05, 0.65) (authors' clustering code)."""
     return min(eps + added, 0.65)
 
 
@@ -61,9 +60,9 @@ class Clusters:
         Per participant; -1 for noise and for excluded points.
     core : tuple of arrays, bool, shape (n_points,)
     expanded : tuple of sparse arrays, bool, shape (n_clusters, n_points)
-        Per participant; masks of different clusters may overlap and take in noise.
+        Per participant; masks of different clusters may overlap and include noise.
     n_excluded : tuple of int
-        Per participant: vectors of length 0.
+        Per participant: number of zero vectors.
     """
 
     eps: float
@@ -77,12 +76,12 @@ class Clusters:
     n_excluded: tuple[int, ...]
 
     def counts(self) -> NDArray[np.int64]:
-        """Return how many points each cluster has, (n_clusters, n_participants)."""
+        """Return the number of points of each cluster, (n_clusters, n_participants)."""
         return np.stack([np.bincount(labels[labels >= 0], minlength=self.n_clusters)
                          for labels in self.labels], axis=1)
 
     def expanded_counts(self) -> NDArray[np.int64]:
-        """Return how many points each expanded mask has, (n_clusters, n_participants)."""
+        """Return the number of points of each expanded mask, (n_clusters, n_participants)."""
         return np.stack([np.diff(masks.indptr) for masks in self.expanded], axis=1).astype(np.int64)
 
 
@@ -92,21 +91,23 @@ def cluster(participants: Participants, *, eps: Sequence[float] = EPS,
             device: torch.device | str = "cpu") -> tuple[Clusters, ...]:
     """Cluster the points of all participants, at every eps of a grid.
 
-    Memory grows with the number of points, not of pairs: cosines exist in blocks alone. They are
-    read at most three times, whatever the length of the grid: once for the nearest neighbours,
-    which say who is core; then only between what is not joined yet; then only beside core points.
-    Results depend neither on blocks, threads nor device (`helpers.concepts.blockwise_cosine`).
+    Memory grows with the number of points, not of pairs: cosines are computed in blocks, in three
+    passes whatever the length of the grid: for nearest neighbours, which determine core points; for
+    links between core points that are not yet in one component; and for border points. Results
+    depend neither on blocks, threads nor device (`helpers.concepts.blockwise_cosine`), and are
+    exact where a cosine is within float32 rounding of 1 - eps. (A cut of
+    `helpers.concepts.merge_tree` is not, and that tree takes longer than the second pass.)
 
     Parameters
     ----------
     participants : mapping or sequence of arrays, shape (n_points, n_dims)
-        One row per point, of any length. Rows of length 0 are excluded, labelled -1 and counted.
+        One row per point, of any norm. Zero vectors are excluded, labelled -1 and counted.
     eps : sequence of float
         Radii in cosine distance, in (0, 2), in any order.
     min_participants : int
         m, 1 ... n_participants - 1.
     expansion : callable
-        Returns the radius of the expansion, in (0, 2), for an eps.
+        Maps eps to the radius of the expansion, in (0, 2).
     device : torch.device or str
 
     Returns
@@ -117,7 +118,7 @@ def cluster(participants: Participants, *, eps: Sequence[float] = EPS,
     Raises
     ------
     LabError
-        If participants, eps or m are not such.
+        If participants, eps or m are invalid.
     """
     points = make_point_cloud(participants)
     check_support(min_participants, len(points.names))
@@ -129,33 +130,26 @@ def cluster(participants: Participants, *, eps: Sequence[float] = EPS,
     core = kth_smallest_of_others(levels, points.owner, min_participants)
     apart = group_levels(nearest, thresholds, products.tolerance)
     firsts = CoreComponents(points, products, nearest, core, apart, thresholds).first_cores()
-    beside = border_clusters(points, products, levels, core, apart, firsts, thresholds)
-    labels = _number_clusters(firsts, beside)
-    masks = expanded(points, products, nearest.between, labels, 1 - radii)
-    return tuple(_clusters(points, float(grid[a]), float(radii[a]), min_participants, labels[a],
-                           firsts[a] >= 0, masks[a]) for a in place)
+    border = border_clusters(points, products, levels, core, apart, firsts, thresholds)
+    labels = _number_clusters(firsts, border)
+    masks = expand(points, products, nearest.between, labels, 1 - radii)
+    return tuple(Clusters(
+        float(grid[a]), float(radii[a]), min_participants, points.names,
+        int(labels[a].max(initial=-1)) + 1, points.split(labels[a], -1),
+        points.split(firsts[a] >= 0, False), tuple(masks[a]), points.n_excluded) for a in place)
 
 
-def _clusters(points: PointCloud, eps: float, radius: float, min_participants: int, labels: NDArray,
-              core: NDArray, masks: Sequence[csr_array]) -> Clusters:
-    """Give one level's results back, participant by participant."""
-    return Clusters(eps, radius, min_participants, points.names, int(labels.max(initial=-1)) + 1,
-                    points.split(labels, -1), points.split(core, False), tuple(masks),
-                    points.n_excluded)
-
-
-def _number_clusters(firsts: NDArray[np.int32], beside: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Return labels: clusters in the order of their first core points, border points with them."""
+def _number_clusters(firsts: NDArray[np.int32], border: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Return labels of core and border points, clusters in the order of their first core points."""
     labels = np.full(firsts.shape, -1, np.int32)
-    for level, (own, touched) in enumerate(zip(firsts, beside)):
-        belongs = np.maximum(own, touched)
-        inside = belongs >= 0
-        labels[level, inside] = np.searchsorted(np.unique(own[own >= 0]), belongs[inside])
+    for label, own, first in zip(labels, firsts, np.maximum(firsts, border)):
+        inside = first >= 0
+        label[inside] = np.searchsorted(np.unique(own[own >= 0]), first[inside])
     return labels
 
 
 def check_support(min_participants: int, n_participants: int) -> None:
-    """Raise a LabError if so many other participants cannot be asked for."""
+    """Raise a LabError unless 1 <= m < number of participants."""
     if min_participants not in range(1, n_participants):
         raise LabError(f"min_participants = {min_participants} with {n_participants} participants",
                        expected=f"1 ... {n_participants - 1}: a point's own participant does not "
@@ -163,7 +157,7 @@ def check_support(min_participants: int, n_participants: int) -> None:
 
 
 def check_radii(values: Sequence[float]) -> NDArray[np.float64]:
-    """Return radii as an array, if they are some."""
+    """Return radii as an array; raise a LabError unless they are in (0, 2)."""
     radii = np.asarray(values, np.float64)
     if radii.ndim != 1 or len(radii) == 0 or not ((radii > 0) & (radii < 2)).all():
         raise LabError(f"radii {values!r}", expected="one or more cosine distances, above 0 and "
@@ -172,20 +166,20 @@ def check_radii(values: Sequence[float]) -> NDArray[np.float64]:
 
 
 def centroids(participants: Participants, clusters: Clusters) -> NDArray[np.float64]:
-    """Return each cluster's direction: the mean of its members' unit vectors, renormalised.
+    """Return each cluster's centroid: the mean of its members' unit vectors, scaled to length 1.
 
-    Members of all participants, before the expansion (Methods: interpretation).
+    Members are those of all participants before the expansion (Methods: interpretation).
 
     Parameters
     ----------
     participants : mapping or sequence of arrays, shape (n_points, n_dims)
-        The same as were clustered.
+        The points that were clustered.
     clusters : Clusters
 
     Returns
     -------
     array, float64, shape (n_clusters, n_dims)
-        Of length 1.
+        Unit length.
     """
     points = make_point_cloud(participants)
     if points.names != clusters.names or points.sizes != tuple(map(len, clusters.labels)):

@@ -1,4 +1,4 @@
-"""What a shared concept is: images and words nearest to it and farthest from it, its objects."""
+"""Interpretation of concepts: associated images and words, and objects that they discriminate."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS
 from helpers.core.errors import LabError
 from helpers.decoding.vectors import cosines
 
-OF_CAPTIONS = frozenset({"picture", "photo", "image", "drawing", "view", "shows", "look", "drawn"})
-"""Words that tell of captions, not of what is to be seen."""
+CAPTION_WORDS = frozenset(
+    {"picture", "photo", "image", "drawing", "view", "shows", "look", "drawn"})
+"""Words that refer to the image rather than to its content."""
 
 
-def associated_vectors(centroids: NDArray, vectors: NDArray, n: int
-               ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return which vectors are most and least similar to each centroid, by cosine.
+def associated_vectors(centroids: NDArray, vectors: NDArray,
+                       n: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the n vectors of largest and of smallest cosine similarity to each centroid.
 
     Parameters
     ----------
@@ -33,35 +34,35 @@ def associated_vectors(centroids: NDArray, vectors: NDArray, n: int
     Returns
     -------
     most, least : arrays, int64, shape (n_clusters, min(n, n_vectors))
-        The most extreme first; of equal ones the earlier.
+        Rows of ``vectors``, the most extreme first.
     """
     order = np.argsort(-cosines(centroids, vectors), axis=1, kind="stable")
     return order[:, :n], order[:, ::-1][:, :n]
 
 
-def frequent_words(captions: Iterable[Sequence[str]], least: int) -> tuple[str, ...]:
-    """Return the words that captions say often, without stop words, in alphabetical order.
+def frequent_words(captions: Iterable[Sequence[str]], min_count: int) -> tuple[str, ...]:
+    """Return the frequent words of captions without stop words, in alphabetical order.
 
-    Words as they stand: they are not reduced to their lemmas, as the paper may have done (unknown).
+    Words are not lemmatised (whether they were in the paper is unknown).
 
     Parameters
     ----------
     captions : iterable of sequences of str
-        Of each image.
-    least : int
-        A word must occur in the captions of so many images.
+        Captions of each image.
+    min_count : int
+        Minimum number of images whose captions contain the word.
     """
     counts: Counter[str] = Counter()
-    for said in captions:
-        counts.update({word for line in said for word in re.findall(
+    for lines in captions:
+        counts.update({word for line in lines for word in re.findall(
             r"[a-z]+(?:[-'][a-z]+)*", re.sub(r'"[^"]*"', " ", line.lower()))})
     return tuple(sorted(word for word, n in counts.items()
-                        if n >= least and len(word) > 1 and word not in ENGLISH_STOP_WORDS
-                        and word not in OF_CAPTIONS))
+                        if n >= min_count and len(word) > 1 and word not in ENGLISH_STOP_WORDS
+                        and word not in CAPTION_WORDS))
 
 
 def auc(values: NDArray, present: NDArray) -> NDArray[np.float64]:
-    """Return how well values tell images with an object from those without.
+    """Return the area under the ROC curve for images with against images without an object.
 
     Parameters
     ----------
@@ -72,21 +73,21 @@ def auc(values: NDArray, present: NDArray) -> NDArray[np.float64]:
     Returns
     -------
     array, float64, shape (n_clusters, n_objects)
-        Area under the ROC curve; ties count half. NaN where all images have the object, or none.
+        Above 0.5: larger values with the object; ties count half. NaN where all images have the
+        object, or none.
     """
     if values.ndim != 2 or present.shape[:1] != values.shape[:1]:
         raise LabError(f"values {values.shape}, objects {present.shape}",
-                       expected="as many images in both", remedy="use the same images")
-    place = rankdata(values, axis=0)
+                       expected="the same images in both", remedy="pass one row per image")
     n = present.sum(0).astype(float)
     rest = len(present) - n
-    total = place.T @ present
+    total = rankdata(values, axis=0).T @ present
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where((n > 0) & (rest > 0), (total - n * (n + 1) / 2) / (n * rest), np.nan)
 
 
 def cross_validated_names(labels: pd.DataFrame) -> pd.DataFrame:
-    """Name each concept by the other participants, and see whether the name holds in the one.
+    """Return each concept's best object in the other participants, and its AUC in the left-out one.
 
     Parameters
     ----------
@@ -96,8 +97,8 @@ def cross_validated_names(labels: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns ``concept, subject, object`` (the best one in the mean over the others) and ``auc``
-        (in this participant). Concepts of one participant alone are left out.
+        Columns ``concept, subject, object`` (of largest mean AUC over the others) and ``auc`` (in
+        this participant). Concepts of a single participant are left out.
     """
     rows = []
     for concept, part in labels.groupby("concept"):

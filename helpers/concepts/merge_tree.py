@@ -1,13 +1,14 @@
-"""The merge tree: births and merges of clusters while eps grows over all values.
+"""Merge tree: births and merges of clusters as eps increases, and their persistence.
 
-Core points at every eps are joined as in single linkage over mutual reachability,
+Core points are joined as in single linkage of the mutual reachability distance (Campello et al.
+2013),
 
     r(p, q) = max(b(p), b(q), d(p, q)),    b(p): distance from p to the m-th nearest participant,
 
-p being core for eps > b(p) (authors' clustering code, rules 1 and 2). The minimum spanning tree of
-r holds the components of core points at every eps. It grows by Boruvka's rounds: in each round
-every component but the largest finds the nearest point outside; only points that may have a nearer
-one than is known are looked at.
+where p is core for eps > b(p) (rules 1 and 2 of `helpers.concepts.clustering`). The minimum
+spanning tree of r contains the components of core points at every eps. It is built by Boruvka's
+algorithm: in each round every component but the largest is joined to its nearest point outside;
+cosines are computed only for points that may have a nearer one than is known.
 """
 
 from __future__ import annotations
@@ -17,39 +18,39 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import connected_components
 
 from helpers.concepts import blockwise_cosine as blocked
-from helpers.concepts.blockwise_cosine import BlockwiseCosine, blocks, compiled
-from helpers.concepts.clustering import MIN_PARTICIPANTS, check_radii, check_support
-from helpers.concepts.core_components import STRIDE, find, roots_of
+from helpers.concepts.blockwise_cosine import BlockwiseCosine, blocks
+from helpers.concepts.clustering import MIN_PARTICIPANTS, check_support
+from helpers.concepts.core_components import STRIDE
 from helpers.concepts.neighbours import Nearest, kth_smallest_of_others, nearest_neighbours
 from helpers.concepts.point_cloud import Participants, make_point_cloud
+from helpers.concepts.union_find import find, roots_of, union
+from helpers.core.compiled import compile_kernel
 
 BLOCK_SIZE = 4096
-"""Points for which the nearest one outside their components is looked for at a time."""
+"""Points whose nearest one outside their component is searched for at a time."""
 MIN_PERSISTENCE = 1e-6
-"""Lives that are no longer are left out: ties, as of equal points, which rounding has parted."""
+"""Clusters that persist no longer are ties, such as equal points, separated by rounding."""
 
 
 @dataclass(frozen=True)
 class Persistence:
-    """Clusters that live for more than one eps; of those that merge the oldest goes on.
+    """Births and deaths of clusters as eps increases (zero-dimensional persistence).
 
-    The oldest is the one born first, of several the one whose first point comes first.
+    Of clusters that merge, the oldest continues: the one born first, or, among equals, the one
+    whose first point comes first.
 
     Attributes
     ----------
-    born : array, float64, shape (n_lives,)
-        Cosine distance above which the cluster exists; rising.
+    born : array, float64, shape (n_clusters,)
+        Cosine distance above which the cluster exists; increasing.
     ended : array, float64, same shape
-        Cosine distance up to which it is not part of an older one; infinite for the one that stays.
+        Cosine distance up to which it is not part of an older one; infinite for the last one.
     point : array, int32, same shape
-        The core point that it began with, the first of several: row of all participants' arrays,
-        one after another.
+        Its first core point: row of all participants' arrays, one after another.
     n_core : array, int64, same shape
-        Core points at eps = ``ended``; all points for the one that stays.
+        Core points at eps = ``ended``; all points for the last one.
     """
 
     born: NDArray[np.float64]
@@ -58,83 +59,50 @@ class Persistence:
     n_core: NDArray[np.int64]
 
     def n_clusters(self, eps: float) -> int:
-        """Return how many clusters there are at one eps."""
+        """Return the number of clusters at one eps."""
         return int(((self.born < eps) & (eps <= self.ended)).sum())
 
 
 @dataclass(frozen=True)
 class MergeTree:
-    """Spanning tree of all points under mutual reachability.
+    """Minimum spanning tree of all points under mutual reachability.
 
-    Points are named by their rows in all participants' arrays, one after another. Distances are
-    made of float32 cosines as they come: off by 1e-7 or so (3e-5 at the very worst, in 512
-    dimensions), while `cluster` settles doubtful ones. So the two agree wherever no distance is as
-    near to eps as that.
+    Points are rows of all participants' arrays, one after another. Distances are from float32
+    cosines, with errors of about 1e-7 (bound: 3e-5 in 512 dimensions), whereas `cluster` recomputes
+    those near a threshold: the two agree wherever no distance is that close to eps.
 
     Attributes
     ----------
-    sizes : tuple of int
-        Per participant: number of rows.
     core : array, float64, shape (n_points,)
         Cosine distance to the m-th nearest participant: a point is core for eps above it. Infinite
-        for vectors of length 0, which are in no link.
-    links : array, int32, shape (n_points that have a length - 1, 2)
-        Pairs of points, in the order in which they join while eps grows.
+        for zero vectors, which are in no link.
+    links : array, int32, shape (n_nonzero_points - 1, 2)
+        Pairs of points, in the order in which they join as eps increases.
     joined : array, float64, shape (n_links,)
-        Cosine distance above which the two of a link are core and in one cluster; rising.
+        Cosine distance above which both points are core and in one cluster; increasing.
     """
 
-    sizes: tuple[int, ...]
     core: NDArray[np.float64]
     links: NDArray[np.int32]
     joined: NDArray[np.float64]
 
-    def core_labels(self, eps: float) -> tuple[NDArray[np.int32], ...]:
-        """Return the clusters of core points at one eps, numbered as `cluster` numbers them.
-
-        Parameters
-        ----------
-        eps : float
-            Radius in cosine distance, in (0, 2).
-
-        Returns
-        -------
-        tuple of arrays, int32, shape (n_points,)
-            Per participant; -1 for points that are not core.
-
-        Raises
-        ------
-        LabError
-            If eps is no such radius.
-        """
-        check_radii([eps])
-        n_points = len(self.core)
-        links = self.links[:np.searchsorted(self.joined, eps)].T
-        graph = csr_array((np.ones(links.shape[1], bool), tuple(links)), shape=(n_points, n_points))
-        labels = np.full(n_points, -1, np.int32)
-        core = np.flatnonzero(self.core < eps)
-        _, first, label = np.unique(connected_components(graph, directed=False)[1][core],
-                                    return_index=True, return_inverse=True)
-        labels[core] = np.argsort(np.argsort(first))[label]
-        return tuple(np.split(labels, np.cumsum(self.sizes)[:-1]))
-
     def persistence(self) -> Persistence:
-        """Return the lives of all clusters, but for those of `MIN_PERSISTENCE` or less."""
+        """Return the clusters that persist for more than `MIN_PERSISTENCE`."""
         ended, n_core = _lifetimes(self.core, self.links, self.joined)
-        lives = np.flatnonzero(np.isfinite(self.core))
-        lives = lives[ended[lives] - self.core[lives] > MIN_PERSISTENCE]
-        lives = lives[np.argsort(self.core[lives], kind="stable")]
-        return Persistence(self.core[lives], ended[lives], lives.astype(np.int32), n_core[lives])
+        first = np.flatnonzero(np.isfinite(self.core))
+        first = first[ended[first] - self.core[first] > MIN_PERSISTENCE]
+        first = first[np.argsort(self.core[first], kind="stable")]
+        return Persistence(self.core[first], ended[first], first.astype(np.int32), n_core[first])
 
 
 def merge_tree(participants: Participants, *, min_participants: int = MIN_PARTICIPANTS,
                device: torch.device | str = "cpu") -> MergeTree:
-    """Join core points at all eps at once, in memory that grows with the number of points.
+    """Return the merge tree of core points, in memory that grows with the number of points.
 
     Parameters
     ----------
     participants : mapping or sequence of arrays, shape (n_points, n_dims)
-        One row per point, of any length, as for `cluster`.
+        One row per point, of any norm, as for `cluster`.
     min_participants : int
         m, 1 ... n_participants - 1.
     device : torch.device or str
@@ -142,33 +110,31 @@ def merge_tree(participants: Participants, *, min_participants: int = MIN_PARTIC
     Returns
     -------
     MergeTree
-        To be cut at any eps (`MergeTree.core_labels`), or read as a whole
-        (`MergeTree.persistence`).
 
     Raises
     ------
     LabError
-        If participants or m are not such.
+        If participants or m are invalid.
     """
     points = make_point_cloud(participants)
     check_support(min_participants, len(points.names))
     products, position = BlockwiseCosine(points.vectors, device), points.position
     nearest = nearest_neighbours(points, products)
     core_cosine = -kth_smallest_of_others(-nearest.cosine, points.owner, min_participants)
-    links, reach = _Forest(products, nearest, core_cosine).grown()
+    links, reach = _Forest(products, nearest, core_cosine).spanning_tree()
     order = np.argsort(-reach, kind="stable")
     core = np.full(sum(points.sizes), np.inf)
     core[position] = 1 - core_cosine.astype(np.float64)
-    return MergeTree(points.sizes, core, position[links[order]],
-                     1 - reach[order].astype(np.float64))
+    return MergeTree(core, position[links[order]], 1 - reach[order].astype(np.float64))
 
 
 class _Forest:
-    """A growing spanning forest, and what each point knows of the nearest point outside.
+    """Spanning forest of Boruvka's algorithm, and each point's nearest point outside its component.
 
-    Reach: min(core cosines of both, cosine); the larger the nearer. ``reach``, ``partner``: the
-    best that is known; ``bound``: what it is at most. They change from round to round. ``table``:
-    the reach to the nearest neighbour in each participant.
+    Reach, the similarity that corresponds to mutual reachability: min(core cosines of both points,
+    their cosine). ``reach``, ``partner``: the largest one known for each point; ``bound``: its
+    upper bound. They change from round to round. ``table``: the reach of the nearest neighbour in
+    each participant.
     """
 
     def __init__(self, products: BlockwiseCosine, nearest: Nearest,
@@ -179,76 +145,74 @@ class _Forest:
         self.table[nearest.index < 0] = -np.inf
         self.reach, self.partner = np.empty(len(core), np.float32), np.empty(len(core), np.int32)
         self.bound = core.copy()
-        self._fall_back(np.arange(len(core)), self.parent)
+        self._update_partners(np.arange(len(core)), self.parent)
 
-    def grown(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Return the tree's links (n_points - 1, 2) and their reach."""
-        # A partner as near as a point's own distance allows is its nearest one, beyond doubt.
-        known = [self._joined(np.flatnonzero(self.reach >= self.bound))]
+    def spanning_tree(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Return the links of the tree, (n_points - 1, 2), and their reach."""
+        # A partner at the upper bound is certainly the nearest one.
+        known = [self._join(np.flatnonzero(self.reach >= self.bound))]
         while sum(len(links) for links, _ in known) < len(self.core) - 1:
             comp = roots_of(self.parent[None], 0, np.arange(len(self.core)))[0]
-            self._fall_back(np.flatnonzero(comp[self.partner] == comp), comp)
+            self._update_partners(np.flatnonzero(comp[self.partner] == comp), comp)
             largest = np.bincount(comp).argmax()
-            while len(rows := self._open(comp, largest)):
-                self._look(rows, comp)
-            found = np.flatnonzero((self.reach == self._best(comp)) & (comp != largest))
-            found = found[np.unique(comp[found], return_index=True)[1]]
-            known.append(self._joined(found))
+            while len(rows := self._candidates(comp, largest)):
+                self._search(rows, comp)
+            nearest = np.flatnonzero((self.reach == self._best(comp)) & (comp != largest))
+            nearest = nearest[np.unique(comp[nearest], return_index=True)[1]]
+            known.append(self._join(nearest))
         return tuple(map(np.concatenate, zip(*known)))
 
-    def _joined(self, points: NDArray) -> tuple[NDArray, NDArray]:
-        """Join points to their partners; return the links that were new, and their reach."""
+    def _join(self, points: NDArray) -> tuple[NDArray, NDArray]:
+        """Join points to their partners; return the new links and their reach."""
         points = points[_join_points(self.parent, points, self.partner[points])]
         return np.stack([points, self.partner[points]], axis=1), self.reach[points]
 
-    def _fall_back(self, points: NDArray, comp: NDArray) -> None:
-        """Make the best nearest neighbour outside the partner of points whose own is inside now."""
+    def _update_partners(self, points: NDArray, comp: NDArray) -> None:
+        """Replace partners by the best nearest neighbour that is outside a point's component."""
         index = self.index[points]
         reach = np.where(comp[index] == comp[points, None], -np.inf, self.table[points])
         best = np.arange(len(points)), reach.argmax(1)
         self.reach[points], self.partner[points] = reach[best], index[best]
 
     def _best(self, comp: NDArray) -> NDArray[np.float32]:
-        """Return, for each point, the best reach that is known in its component."""
+        """Return, for each point, the largest known reach in its component."""
         best = np.full(len(comp), -np.inf, np.float32)
         np.maximum.at(best, comp, self.reach)
         return best[comp]
 
-    def _open(self, comp: NDArray, largest: int) -> NDArray:
-        """Return points that may reach further than is known: each component's likeliest."""
+    def _candidates(self, comp: NDArray, largest: int) -> NDArray:
+        """Return points whose reach may exceed the known one, those of the largest bound first."""
         points = np.flatnonzero((self.bound > self._best(comp)) & (comp != largest))
         points = points[np.lexsort((-self.bound[points], comp[points]))]
-        _, start, turn = np.unique(comp[points], return_index=True, return_inverse=True)
-        rank = np.arange(len(points)) - start[turn]
+        _, start, component = np.unique(comp[points], return_index=True, return_inverse=True)
+        rank = np.arange(len(points)) - start[component]
         return points[rank < max(1, BLOCK_SIZE // max(1, len(start)))]
 
-    def _look(self, points: NDArray, comp: NDArray) -> None:
-        """Find the nearest point outside, exactly."""
-        def work(rows: NDArray, space: NDArray) -> None:
+    def _search(self, points: NDArray, comp: NDArray) -> None:
+        """Find the nearest point outside by comparison with all points."""
+        def work(rows: NDArray, buffer: NDArray) -> None:
             best, partner = self.reach[rows], self.partner[rows]
             for columns in blocks(0, len(comp), blocked.COLUMNS):
-                _reach(self.products.cosines(rows, columns, space), comp[rows], comp[columns],
+                _reach(self.products.cosines(rows, columns, buffer), comp[rows], comp[columns],
                        self.core[rows], self.core[columns], columns.start, best, partner)
             self.reach[rows], self.partner[rows], self.bound[rows] = best, partner, best
 
         pieces = blocks(0, len(points), blocked.ROWS)
-        self.products.share((points[piece] for piece in pieces), work)
+        self.products.run((points[piece] for piece in pieces), work)
 
 
-@compiled
+@compile_kernel
 def _join_points(parent, points, partners):
-    """Join points to partners, in place, one after another; tell which were apart until then."""
+    """Join points to partners, in place, one after another; return which were separate."""
     apart = np.empty(len(points), np.bool_)
     for i in range(len(points)):
-        p, q = find(parent, points[i]), find(parent, partners[i])
-        apart[i] = p != q
-        parent[max(p, q)] = min(p, q)
+        apart[i] = union(parent, points[i], partners[i])
     return apart
 
 
-@compiled
+@compile_kernel
 def _reach(cosines, row_comp, column_comp, row_core, column_core, start, best, partner):
-    """Raise, in place, the best reach of rows to points outside their components."""
+    """Update, in place, the largest reach of rows to points outside their components."""
     for r in range(cosines.shape[0]):
         line = cosines[r]
         for first in range(0, cosines.shape[1], STRIDE):
@@ -265,11 +229,11 @@ def _reach(cosines, row_comp, column_comp, row_core, column_core, start, best, p
                     best[r], partner[r] = reach, start + c
 
 
-@compiled
+@compile_kernel
 def _lifetimes(born, links, joined):
-    """Return where each point's life as the oldest of a component ends, and the size up to there.
+    """Return the death of the component born with each point, and its size just before.
 
-    All links of one distance join at once: sizes are taken before the first of them.
+    Links of equal distance join simultaneously: sizes are those before the first of them.
     """
     n_points, n_links, first = len(born), len(links), 0
     parent, size = np.arange(n_points), np.ones(n_points, np.int64)

@@ -1,4 +1,4 @@
-"""First pass: each point's nearest neighbour in every participant, and the levels of support."""
+"""First pass: each point's nearest neighbour in every participant, and its level of support."""
 
 from __future__ import annotations
 
@@ -9,23 +9,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from helpers.concepts import blockwise_cosine as blocked
-from helpers.concepts.blockwise_cosine import BlockwiseCosine, blocks, compiled, dot
+from helpers.concepts.blockwise_cosine import BlockwiseCosine, blocks, dot
 from helpers.concepts.point_cloud import PointCloud
+from helpers.core.compiled import compile_kernel
 
 NO_NEIGHBOUR = -2.0
-"""Cosine to the nearest neighbour where a participant has no other point."""
+"""Cosine with the nearest neighbour where a participant has no other point."""
 
 
 @dataclass(frozen=True)
 class Nearest:
-    """Nearest neighbours of every point in every participant, the own one included.
+    """Nearest neighbours of every point in every participant, its own included.
 
     Attributes
     ----------
     cosine : array, float32, shape (n_points, n_participants)
-        Largest cosine to another point of the participant; `NO_NEIGHBOUR` if it has none.
+        Largest cosine with another point of the participant; `NO_NEIGHBOUR` if it has none.
     index : array, int32, same shape
-        Which point that is; -1 for none.
+        The point with that cosine; -1 for none.
     between : array, float32, shape (n_all_groups, n_all_groups)
         Largest cosine between points of two groups; `NO_NEIGHBOUR` if there is no pair.
     """
@@ -36,7 +37,7 @@ class Nearest:
 
 
 def nearest_neighbours(points: PointCloud, products: BlockwiseCosine) -> Nearest:
-    """Find them in one pass over the products of all unordered pairs of participants.
+    """Return the nearest neighbours, in one pass over all unordered pairs of participants.
 
     Parameters
     ----------
@@ -46,40 +47,40 @@ def nearest_neighbours(points: PointCloud, products: BlockwiseCosine) -> Nearest
     """
     shape = len(points.vectors), len(points.names)
     n_groups = points.n_groups * len(points.names)
-    found = Nearest(np.full(shape, NO_NEIGHBOUR, np.float32), np.full(shape, -1, np.int32),
+    nearest = Nearest(np.full(shape, NO_NEIGHBOUR, np.float32), np.full(shape, -1, np.int32),
                     np.full((n_groups, n_groups), NO_NEIGHBOUR, np.float32))
 
-    def keep(rows: slice, other: int, cosine: NDArray, index: NDArray, first: int) -> None:
-        known = found.cosine[rows, other]
+    def update(rows: slice, other: int, cosine: NDArray, index: NDArray, first: int) -> None:
+        known = nearest.cosine[rows, other]
         better = cosine > known
         known[better] = cosine[better]
-        found.index[rows, other][better] = index[better] + first
+        nearest.index[rows, other][better] = index[better] + first
 
-    def work(job: tuple[int, int, slice, slice], space: NDArray) -> None:
+    def work(job: tuple[int, int, slice, slice], buffer: NDArray) -> None:
         own, other, rows, columns = job
-        cosines = products.cosines(rows, columns, space)
+        cosines = products.cosines(rows, columns, buffer)
         if own == other:
             _mask_self_pairs(cosines, rows.start, columns.start)
-        known, index = found.cosine[rows, other].copy(), np.empty(cosines.shape[0], np.int32)
+        known, index = nearest.cosine[rows, other].copy(), np.empty(cosines.shape[0], np.int32)
         column_best = np.full(cosines.shape[1], NO_NEIGHBOUR, np.float32)
         column_index = np.zeros(cosines.shape[1], np.int32)
         row_group, column_group = points.group[rows], points.group[columns]
         high, wide = (slice(group[0], group[-1] + 1) for group in (row_group, column_group))
-        between = np.full_like(found.between[high, wide], NO_NEIGHBOUR)
+        between = np.full_like(nearest.between[high, wide], NO_NEIGHBOUR)
         _maxima(cosines, row_group - high.start, column_group - wide.start, known, index,
                 column_best, column_index, between)
         with products.lock:
-            keep(rows, other, known, index, columns.start)
-            keep(columns, own, column_best, column_index, rows.start)
-            np.maximum(found.between[high, wide], between, out=found.between[high, wide])
+            update(rows, other, known, index, columns.start)
+            update(columns, own, column_best, column_index, rows.start)
+            np.maximum(nearest.between[high, wide], between, out=nearest.between[high, wide])
 
-    products.share(_pairs(points), work)
-    np.maximum(found.between, found.between.T, out=found.between)
-    return found
+    products.run(_pairs(points), work)
+    np.maximum(nearest.between, nearest.between.T, out=nearest.between)
+    return nearest
 
 
 def _pairs(points: PointCloud) -> Iterator[tuple[int, int, slice, slice]]:
-    """Yield the blocks of all unordered pairs of participants; own ones above the diagonal."""
+    """Yield blocks of all unordered pairs of participants, on or above the diagonal."""
     starts, n_participants = points.starts, len(points.names)
     for own in range(n_participants):
         for rows in blocks(starts[own], starts[own + 1], blocked.ROWS):
@@ -89,21 +90,21 @@ def _pairs(points: PointCloud) -> Iterator[tuple[int, int, slice, slice]]:
                     yield own, other, rows, columns
 
 
-@compiled
+@compile_kernel
 def _mask_self_pairs(cosines, row, column):
-    """Blank, in place, the cosines of points to themselves."""
+    """Replace, in place, the cosines of points with themselves by `NO_NEIGHBOUR`."""
     for r in range(cosines.shape[0]):
         c = row + r - column
         if 0 <= c < cosines.shape[1]:
             cosines[r, c] = NO_NEIGHBOUR
 
 
-@compiled
+@compile_kernel
 def _maxima(cosines, row_group, column_group, row_best, row_index, column_best, column_index,
             between):
-    """Raise, in place, rows', columns' and groups' largest cosines; index where they were raised.
+    """Update, in place, the largest cosines of rows, columns and groups, and their indices.
 
-    ``row_group``, ``column_group``: rising.
+    ``row_group``, ``column_group``: increasing.
     """
     n_rows, n_columns = cosines.shape
     for r in range(n_rows):
@@ -130,15 +131,15 @@ def _maxima(cosines, row_group, column_group, row_best, row_index, column_best, 
 
 def neighbour_levels(points: PointCloud, products: BlockwiseCosine, nearest: Nearest,
                      thresholds: NDArray[np.float64]) -> NDArray[np.int16]:
-    """Return the first threshold that the nearest neighbour in each participant exceeds.
+    """Return the first level whose threshold the nearest neighbour in each participant exceeds.
 
-    Cosines that may be off to the other side of a threshold are made again, in float64.
+    Cosines within float32 rounding of a threshold are recomputed in float64.
 
     Parameters
     ----------
-    points, products, nearest : PointCloud, Products, Nearest
+    points, products, nearest : PointCloud, BlockwiseCosine, Nearest
     thresholds : array, float64, shape (n_levels,)
-        Falling: 1 - eps for rising eps.
+        Decreasing: 1 - eps for increasing eps.
 
     Returns
     -------
@@ -146,41 +147,41 @@ def neighbour_levels(points: PointCloud, products: BlockwiseCosine, nearest: Nea
         0 ... n_levels - 1, or n_levels for none.
     """
     cosine = nearest.cosine.astype(np.float64)
-    doubtful = np.zeros(cosine.shape, bool)
+    uncertain = np.zeros(cosine.shape, bool)
     for threshold in thresholds:
-        doubtful |= np.abs(cosine - threshold) <= products.tolerance
+        uncertain |= np.abs(cosine - threshold) <= products.tolerance
 
     def jobs() -> Iterator[tuple[int, NDArray]]:
         for other in range(cosine.shape[1]):
-            which = np.flatnonzero(doubtful[:, other])
-            for rows in blocks(0, len(which), blocked.ROWS):
-                yield other, which[rows]
+            rows = np.flatnonzero(uncertain[:, other])
+            for piece in blocks(0, len(rows), blocked.ROWS):
+                yield other, rows[piece]
 
-    def work(job: tuple[int, NDArray], space: NDArray) -> None:
+    def work(job: tuple[int, NDArray], buffer: NDArray) -> None:
         other, rows = job
         best = np.full(len(rows), float(NO_NEIGHBOUR))
-        least = (nearest.cosine[rows, other] - 3 * products.tolerance).astype(np.float32)
+        lowest = (nearest.cosine[rows, other] - 3 * products.tolerance).astype(np.float32)
         for columns in blocks(points.starts[other], points.starts[other + 1], blocked.COLUMNS):
-            _exact_maxima(products.cosines(rows, columns, space), points.vectors, rows,
-                          columns.start, least, best)
+            _exact_maxima(products.cosines(rows, columns, buffer), points.vectors, rows,
+                          columns.start, lowest, best)
         cosine[rows, other] = best
 
-    products.share(jobs(), work)
+    products.run(jobs(), work)
     return sum((cosine <= threshold).astype(np.int16) for threshold in thresholds)
 
 
-@compiled
-def _exact_maxima(cosines, vectors, rows, start, least, best):
-    """Raise, in place, rows' largest cosines to other points, in float64."""
+@compile_kernel
+def _exact_maxima(cosines, vectors, rows, start, lowest, best):
+    """Update, in place, the rows' largest cosines with other points, in float64."""
     for r in range(cosines.shape[0]):
         for c in range(cosines.shape[1]):
-            if cosines[r, c] > least[r] and rows[r] != start + c:
+            if cosines[r, c] > lowest[r] and rows[r] != start + c:
                 best[r] = max(best[r], dot(vectors[rows[r]], vectors[start + c]))
 
 
 def group_levels(nearest: Nearest, thresholds: NDArray[np.float64],
                  tolerance: float) -> NDArray[np.int16]:
-    """Return the first threshold that any pair of points of two groups may exceed.
+    """Return the first level whose threshold any pair of points of two groups may exceed.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""What would be "shared" by chance: weights turned within the shape that they have anyway."""
+"""Null model of shared concepts: random rotations that preserve the pooled covariance."""
 
 from __future__ import annotations
 
@@ -10,19 +10,18 @@ from numpy.typing import NDArray
 from helpers.decoding.vectors import unit
 
 SIMILAR_VARIANCE = 0.8
-"""Directions whose variances differ by less than this ratio are turned into one another."""
+"""Minimum ratio of variances of principal axes that are rotated together."""
 
 
 def random_rotation_null(participants: Mapping[str, NDArray], *,
                          seed: int) -> dict[str, NDArray[np.float64]]:
-    """Turn each participant's vectors by a rotation of its own that keeps the pooled covariance.
+    """Rotate each participant's vectors at random, within axes of nearly equal pooled variance.
 
-    In the eigenvectors of the pooled second moments of the unit vectors, directions of nearly equal
-    variance are turned into one another at random, reflections included. All cosines within a
-    participant stay as they are, and so does the shape of the cloud in which participants might
-    meet; that they point to the same things is destroyed (reviewers' questions). A strict null: an
-    axis along which the pooled variance is much larger than along any other is shape, too, and is
-    kept up to its sign, even where it is large only because everyone shares a concept there.
+    Principal axes of the pooled second moments of the unit vectors whose variances are nearly equal
+    are mapped into one another by a random orthogonal matrix for each participant. This preserves
+    all cosines within a participant and (nearly) the pooled covariance, and destroys the alignment
+    between participants. The null is strict: an axis whose pooled variance is much larger than all
+    others is preserved up to its sign, even if the variance is large because of a shared concept.
 
     Parameters
     ----------
@@ -38,18 +37,17 @@ def random_rotation_null(participants: Mapping[str, NDArray], *,
     moments = sum(values.T @ values for values in units.values())
     variances, axes = np.linalg.eigh(moments)
     blocks = _runs_of_similar_variance(variances[::-1])
-    axes, rng, found = axes[:, ::-1], np.random.default_rng(seed), {}
+    axes, rng, rotated = axes[:, ::-1], np.random.default_rng(seed), {}
     for name, values in units.items():
-        along = values @ axes
+        scores = values @ axes
         for block in blocks:
-            along[:, block] = along[:, block] @ _orthogonal(block.stop - block.start, rng)
-        found[name] = along @ axes.T
-    return found
+            scores[:, block] = scores[:, block] @ _orthogonal(block.stop - block.start, rng)
+        rotated[name] = scores @ axes.T
+    return rotated
 
 
 def _runs_of_similar_variance(variances: NDArray) -> list[slice]:
-    """Cut falling variances into runs whose last is at least ``SIMILAR_VARIANCE`` times their
-    first."""
+    """Split decreasing variances into runs with last >= ``SIMILAR_VARIANCE`` times first."""
     blocks, start = [], 0
     for place in range(1, len(variances) + 1):
         if place == len(variances) or variances[place] < SIMILAR_VARIANCE * variances[start]:
@@ -59,6 +57,6 @@ def _runs_of_similar_variance(variances: NDArray) -> list[slice]:
 
 
 def _orthogonal(n: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Draw an orthogonal matrix, uniformly."""
+    """Draw an orthogonal matrix from the Haar distribution."""
     q, r = np.linalg.qr(rng.standard_normal((n, n)))
     return q * np.sign(np.diag(r))

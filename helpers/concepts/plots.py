@@ -1,4 +1,4 @@
-"""Panels of notebooks 10 to 12: retrieval, cards of shared concepts, and what tests them."""
+"""Panels of notebooks 11 and 12: cards of shared concepts, and tests of the clusters."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from textwrap import fill
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
 from matplotlib.tri import Triangulation
 from numpy.typing import NDArray
 from PIL import Image
@@ -17,139 +16,83 @@ from scipy.cluster.hierarchy import leaves_list, linkage
 from helpers.brains.surfaces import Surface
 from helpers.concepts.merge_tree import Persistence
 
-METHODS = {"contrastive, mean of runs": ("tab:blue", "o"), "contrastive, one run": ("skyblue", "s"),
-           "contrastive, no noise": ("0.6", "D"), "ridge": ("tab:orange", "^"),
-           "ridge, published grid": ("wheat", "v"), "ridge, whitened": ("tab:red", "P")}
-"""Method -> colour and marker."""
 SUBJECT_COLOURS = ("tab:blue", "tab:orange", "tab:green", "tab:red", "tab:purple", "tab:brown",
-                   "tab:pink",
-                   "tab:olive")
+                   "tab:pink", "tab:olive")
 """Colours of participants, as in the authors' maps."""
 THUMBNAIL_SIZE = 64
 """Pixels of an image on a card."""
-
-
-def retrieval_curves(axes: Axes, table: pd.DataFrame, methods: Sequence[str]) -> None:
-    """Draw top-k accuracy over k: mean and 95 % interval over participants, and chance.
-
-    Parameters
-    ----------
-    axes : Axes
-    table : DataFrame
-        Columns ``subject, method, k, share, chance``.
-    methods : sequence of str
-    """
-    for method in methods:
-        colour, marker = METHODS[method]
-        wide = table[table["method"] == method].pivot(index="subject", columns="k", values="share")
-        for _, row in wide.iterrows():
-            axes.plot(wide.columns, row, color=colour, linewidth=0.3, alpha=0.6)
-        axes.plot(wide.columns, wide.mean(), color=colour, marker=marker, markersize=3, linewidth=1)
-    chance = table.groupby("k")["chance"].first()
-    axes.plot(chance.index, chance, "k:", linewidth=0.8)
-    axes.set(xscale="log", yscale="log", xlabel="k", ylim=(chance.min() * 0.7, 1.15))
-    axes.set_xticks(chance.index, [str(k) for k in chance.index])
-    axes.minorticks_off()
-
-
-def method_handles(methods: Sequence[str]) -> list[Line2D]:
-    """Return legend handles of methods, and of chance."""
-    return [Line2D([], [], color=METHODS[method][0], marker=METHODS[method][1], markersize=3.5,
-                   linewidth=1, label=method) for method in methods] + [
-        Line2D([], [], color="k", linestyle=":", linewidth=0.8, label="chance")]
-
-
-def participant_bars(axes: Axes, table: pd.DataFrame, methods: Sequence[str]) -> None:
-    """Draw one bar a participant and method, with its 95 % interval over images, and chance.
-
-    Parameters
-    ----------
-    axes : Axes
-    table : DataFrame
-        Columns ``subject, method, share, low, high, chance``, one row each.
-    methods : sequence of str
-    """
-    people = list(dict.fromkeys(table["subject"]))
-    width = 0.8 / len(methods)
-    for place, method in enumerate(methods):
-        rows = table[table["method"] == method].set_index("subject").reindex(people)
-        x = np.arange(len(people)) + (place - (len(methods) - 1) / 2) * width
-        axes.bar(x, rows["share"], width * 0.9, color=METHODS[method][0])
-        axes.vlines(x, rows["low"], rows["high"], color="k", linewidth=0.6)
-    axes.axhline(table["chance"].iloc[0], color="k", linestyle=":", linewidth=0.8)
-    axes.set_xticks(range(len(people)), people, rotation=45, ha="right", rotation_mode="anchor")
-
-
 Place = tuple[str, str]
 """Participant and hemisphere."""
 
 
-def _all_flat(sheets: Mapping[Place, Surface]) -> bool:
-    return all(sheet.flat for sheet in sheets.values())
+def _all_flat(surfaces: Mapping[Place, Surface]) -> bool:
+    return all(surface.flat for surface in surfaces.values())
 
 
-def map_axes(sheets: Mapping[Place, Surface]) -> dict[str, str]:
-    """Return what axes `concept_map` needs: folded sheets are drawn in three dimensions."""
-    return {} if _all_flat(sheets) else {"projection": "3d"}
+def map_axes(surfaces: Mapping[Place, Surface]) -> dict[str, str]:
+    """Return keyword arguments for the axes of `concept_map`: 3-D for folded surfaces."""
+    return {} if _all_flat(surfaces) else {"projection": "3d"}
 
 
-def concept_map(axes: Axes, sheets: Mapping[Place, Surface], inside: Mapping[Place, NDArray],
-                people: Sequence[str]) -> None:
-    """Draw where a concept lies.
+def concept_map(axes: Axes, surfaces: Mapping[Place, Surface], vertices: Mapping[Place, NDArray],
+                subjects: Sequence[str]) -> None:
+    """Draw a concept's voxels on the cortical surface.
 
-    Flat sheets of all participants lie over one another, a dot a voxel, a colour a participant, as
-    in the authors' maps. Folded ones do not: of them the one with most voxels is drawn, from below.
+    Flat maps of all participants are superimposed, a dot for each voxel and a colour for each
+    participant, as in the authors' maps. Of folded surfaces only the one with most voxels is drawn,
+    in ventral view.
 
     Parameters
     ----------
     axes : Axes
         With `map_axes`.
-    sheets : dict
-        Empty: no map.
-    inside : dict
-        Vertices, by the cohort's numbers.
-    people : sequence of str
+    surfaces : dict
+        Empty: nothing is drawn.
+    vertices : dict
+        The concept's vertices, numbered as in the cohort.
+    subjects : sequence of str
         All participants, in the order of `SUBJECT_COLOURS`.
     """
     colour = {subject: SUBJECT_COLOURS[number % len(SUBJECT_COLOURS)]
-              for number, subject in enumerate(people)}
-    known = {place: vertex for place, vertex in inside.items() if place in sheets}
+              for number, subject in enumerate(subjects)}
+    known = {place: vertex for place, vertex in vertices.items() if place in surfaces}
     axes.axis("off")
-    if not _all_flat(sheets):
+    if not _all_flat(surfaces):
         largest = max(known, key=lambda place: len(known[place]), default=None)
         if largest:
-            _folded(axes, sheets[largest], known[largest], colour[largest[0]])
+            _folded(axes, surfaces[largest], known[largest], colour[largest[0]])
         return
-    for surface in [sheet for (subject, _), sheet in sheets.items() if subject == people[0]]:
+    for surface in [surface for (subject, _), surface in surfaces.items()
+                    if subject == subjects[0]]:
         across, along = _extent(surface)
-        sheet = Triangulation(surface.points[:, across], surface.points[:, along], surface.faces)
-        axes.triplot(sheet, color="0.88", linewidth=0.12, zorder=0)
+        mesh = Triangulation(surface.points[:, across], surface.points[:, along], surface.faces)
+        axes.triplot(mesh, color="0.88", linewidth=0.12, zorder=0)
     for (subject, side), vertex in known.items():
-        surface = sheets[subject, side]
+        surface = surfaces[subject, side]
         place = surface.points[surface.place[vertex]][:, _extent(surface)]
         axes.scatter(*place.T, s=2.5, alpha=0.75, linewidths=0, color=colour[subject])
     axes.set_aspect("equal")
 
 
 def _extent(surface: Surface) -> list[int]:
-    """Return the two axes in which a flat sheet extends, the shorter one first."""
+    """Return the two axes in which a flat map extends, the shorter one first."""
     return np.argsort(np.ptp(surface.points, axis=0), kind="stable")[1:].tolist()
 
 
 def _folded(axes: Axes, surface: Surface, vertex: NDArray, colour: str) -> None:
-    # Here and not above: only maps of folded cortex pay for the import, which takes seconds.
+    # Imported here because the import takes seconds and few maps need it.
     from matplotlib.colors import ListedColormap
     from nilearn.plotting import plot_surf_roi
-    shown = np.zeros(len(surface.points))
-    shown[surface.place[vertex]] = 1
-    plot_surf_roi([surface.points, surface.faces], shown, axes=axes, view=(-45, -90),
+    mask = np.zeros(len(surface.points))
+    mask[surface.place[vertex]] = 1
+    plot_surf_roi([surface.points, surface.faces], mask, axes=axes, view=(-45, -90),
                   cmap=ListedColormap(["0.85", colour]), vmin=0, vmax=1, colorbar=False)
 
 
-def count_bars(axes: Axes, counts: Sequence[int], people: Sequence[str]) -> None:
-    """Draw how many voxels of each participant belong to a concept."""
-    axes.barh(range(len(people)), counts, color=SUBJECT_COLOURS[:len(people)])
-    axes.set_yticks(range(len(people)), people, fontsize=4.5)
+def count_bars(axes: Axes, counts: Sequence[int], subjects: Sequence[str]) -> None:
+    """Plot the number of a concept's voxels in each participant."""
+    axes.barh(range(len(subjects)), counts, color=SUBJECT_COLOURS[:len(subjects)])
+    axes.set_yticks(range(len(subjects)), subjects, fontsize=4.5)
     axes.invert_yaxis()
     for place, count in enumerate(counts):
         axes.text(count, place, f" {count}", fontsize=4.5, va="center")
@@ -160,7 +103,7 @@ def count_bars(axes: Axes, counts: Sequence[int], people: Sequence[str]) -> None
 
 
 def image_strip(axes: Axes, images: Sequence[Image.Image], n_columns: int, colour: str) -> None:
-    """Show images in rows, framed by a colour."""
+    """Show thumbnails of images in rows, in a coloured frame."""
     n_rows = -(-len(images) // n_columns)
     canvas = np.full((n_rows * THUMBNAIL_SIZE, n_columns * THUMBNAIL_SIZE, 3), 255, np.uint8)
     for place, image in enumerate(images):
@@ -177,7 +120,7 @@ def image_strip(axes: Axes, images: Sequence[Image.Image], n_columns: int, colou
 
 def word_list(axes: Axes, most: Sequence[str], least: Sequence[str],
               objects: Sequence[str]) -> None:
-    """Write objects, in black, and the most and least associated words."""
+    """Write objects (black), and the most (green) and least (red) associated words."""
     axes.axis("off")
     for y, words, colour in ((1, objects, "k"), (0.68, most, "tab:green"),
                              (0.3, least, "tab:red")):
@@ -186,14 +129,14 @@ def word_list(axes: Axes, most: Sequence[str], least: Sequence[str],
 
 
 def persistence_bars(axes: Axes, persistence: Persistence, *, longest: int = 60) -> None:
-    """Draw the lives of clusters, a line each, from birth to merger, the longest lives first.
+    """Plot a persistence barcode: a line for each cluster from birth to merger, longest first.
 
     Parameters
     ----------
     axes : Axes
     persistence : Persistence
     longest : int
-        Lives that are drawn.
+        Number of clusters.
     """
     end = np.where(np.isfinite(persistence.ended), persistence.ended, persistence.born.max() * 1.1)
     order = np.argsort(persistence.born - end, kind="stable")[:longest]
@@ -204,28 +147,29 @@ def persistence_bars(axes: Axes, persistence: Persistence, *, longest: int = 60)
     axes.set_yticks([])
 
 
-def null_lines(axes: Axes, eps: Sequence[float], found: Sequence[float],
-               nulls: Mapping[str, NDArray], chosen: float) -> None:
-    """Draw what was found over eps, beside the range of each null, and the chosen radius.
+def null_lines(axes: Axes, eps: Sequence[float], observed: Sequence[float],
+               nulls: Mapping[str, NDArray], selected: float) -> None:
+    """Plot observed counts against eps, with mean and 95 % range of each null model.
 
     Parameters
     ----------
     axes : Axes
-    eps, found : sequences of float, length n_eps
+    eps, observed : sequences of float, length n_eps
     nulls : dict, name -> array, float, shape (n_draws, n_eps)
-    chosen : float
+    selected : float
+        Radius that is marked by a dotted line.
     """
-    axes.plot(eps, found, "o-", color="tab:blue", markersize=2.5, linewidth=1, label="found")
+    axes.plot(eps, observed, "o-", color="tab:blue", markersize=2.5, linewidth=1, label="found")
     for (name, values), colour in zip(nulls.items(), ("0.35", "tab:red")):
         axes.fill_between(eps, *np.percentile(values, [2.5, 97.5], axis=0), color=colour, alpha=0.3,
                           linewidth=0)
         axes.plot(eps, values.mean(0), color=colour, linewidth=0.8, label=name)
-    axes.axvline(chosen, color="k", linestyle=":", linewidth=0.8)
-    axes.set(xlabel="eps, cosine distance", ylim=(-0.5, 1.6 * max(1, *found)))
+    axes.axvline(selected, color="k", linestyle=":", linewidth=0.8)
+    axes.set(xlabel="eps, cosine distance", ylim=(-0.5, 1.6 * max(1, *observed)))
 
 
 def replication_dots(axes: Axes, groups: Mapping[str, Sequence[float]]) -> None:
-    """Draw a dot for every participant (or half), and the mean, by question."""
+    """Plot a dot for each participant (or half of the images), and the mean, by analysis."""
     for place, values in enumerate(groups.values()):
         values = pd.Series(list(values), dtype=float)
         offset = np.linspace(-0.15, 0.15, len(values)) if len(values) > 1 else np.zeros(1)
@@ -235,14 +179,14 @@ def replication_dots(axes: Axes, groups: Mapping[str, Sequence[float]]) -> None:
     axes.set_ylim(top=1.05)
 
 
-def cosine_matrix(axes: Axes, angles: NDArray) -> None:
-    """Draw the cosines of centroids, those that are alike beside one another."""
-    if len(angles) > 2:
-        order = leaves_list(linkage(angles, "average", optimal_ordering=True))
+def cosine_matrix(axes: Axes, similarity: NDArray) -> None:
+    """Show the cosine similarity of centroids, ordered by hierarchical clustering."""
+    if len(similarity) > 2:
+        order = leaves_list(linkage(similarity, "average", optimal_ordering=True))
     else:
-        order = np.arange(len(angles))
-    if len(angles):
-        axes.imshow(angles[np.ix_(order, order)], cmap="RdBu_r", vmin=-1, vmax=1)
+        order = np.arange(len(similarity))
+    if len(similarity):
+        axes.imshow(similarity[np.ix_(order, order)], cmap="RdBu_r", vmin=-1, vmax=1)
     axes.set_xticks(range(len(order)), order, fontsize=4.5)
     axes.set_yticks(range(len(order)), order, fontsize=4.5)
     axes.set_title("cosines of centroids, -1 (blue) to 1 (red)", fontsize=6.5)
@@ -250,7 +194,7 @@ def cosine_matrix(axes: Axes, angles: NDArray) -> None:
 
 
 def level_lines(axes: Axes, table: pd.DataFrame) -> None:
-    """Draw each concept's response to the nearest, all and the farthest images.
+    """Plot each concept's mean response to the nearest, all and the farthest images.
 
     Parameters
     ----------
@@ -271,9 +215,9 @@ def level_lines(axes: Axes, table: pd.DataFrame) -> None:
 
 
 def ground_truth_matrix(axes: Axes, table: pd.DataFrame) -> None:
-    """Draw planted concepts against clusters, each row shaded by its largest share."""
-    share = table.div(table.sum(axis=1), axis=0)
-    axes.imshow(share, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    """Show the fraction of each ground-truth concept's voxels in each cluster."""
+    fraction = table.div(table.sum(axis=1), axis=0)
+    axes.imshow(fraction, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     axes.set_xticks(range(len(table.columns)), table.columns, fontsize=4.5)
     axes.set_yticks(range(len(table)), table.index, fontsize=5)
     axes.set_xlabel("cluster")

@@ -1,4 +1,4 @@
-"""Are concepts found again: from other images, without a participant, in one of them alone?"""
+"""Stability of concepts: radius selection, and replication across images and participants."""
 
 from __future__ import annotations
 
@@ -13,69 +13,64 @@ from helpers.concepts.clustering import centroids, cluster
 from helpers.decoding.vectors import cosines, unit
 from helpers.rsa.dissimilarity import pearson
 
-PointCloud = Mapping[str, NDArray]
-"""Participant -> weights, (n_voxels, n_dims)."""
 
-
-def select_radius(eps: Sequence[float], n_found: Sequence[int],
-                  n_by_chance: NDArray) -> tuple[int, NDArray[np.float64]]:
-    """Choose the radius at which most concepts are found beyond those that chance gives.
+def select_radius(n_clusters: Sequence[int], n_null: NDArray) -> tuple[int, NDArray[np.float64]]:
+    """Return the radius with the largest number of clusters in excess of the null.
 
     Parameters
     ----------
-    eps : sequence of float
-    n_found : sequence of int, length n_eps
-        Concepts in the data.
-    n_by_chance : array, int, shape (n_nulls, n_eps)
+    n_clusters : sequence of int, length n_eps
+        Of the data.
+    n_null : array, int, shape (n_nulls, n_eps)
 
     Returns
     -------
     int
-        Place in the grid; of equally good radii the smallest.
+        Index into the grid of radii; the first one of equal values.
     array, float64, shape (n_eps,)
-        Concepts beyond the mean under the null.
+        Number of clusters minus its mean under the null.
     """
-    beyond = np.asarray(n_found, float) - np.asarray(n_by_chance, float).mean(0)
-    return int(np.argmax(beyond)), beyond
+    excess = np.asarray(n_clusters, float) - np.asarray(n_null, float).mean(0)
+    return int(np.argmax(excess)), excess
 
 
 def agreement(labels: Sequence[NDArray], truth: Sequence[NDArray]) -> float:
-    """Return the adjusted Rand index over the voxels of all participants; noise is a class."""
+    """Return the adjusted Rand index over voxels of all participants, with noise as a cluster."""
     return float(adjusted_rand_score(np.concatenate(list(truth)), np.concatenate(list(labels))))
 
 
 def match_centroids(first: NDArray, second: NDArray) -> NDArray[np.float64]:
-    """Return each first centroid's cosine with the nearest of the second, (n_first,).
+    """Return the cosine of each first centroid with the nearest second one, (n_first,).
 
-    -1 where there is no second one.
+    -1 if there is no second one.
     """
     if not len(first) or not len(second):
         return np.full(len(first), -1.0)
     return cosines(first, second).max(1)
 
 
-def leave_participant_out(points: PointCloud, concept_centroids: NDArray, subject: str, eps: float,
-                          min_participants: int
-             ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Cluster all but one participant.
+def leave_participant_out(points: Mapping[str, NDArray], concept_centroids: NDArray, subject: str,
+                          eps: float,
+                          min_participants: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Cluster all but one participant, and match the clusters to the concepts of all.
 
     Parameters
     ----------
-    points : mapping of arrays
+    points : mapping, participant -> array, float, shape (n_voxels, n_dims)
     concept_centroids : array, float, shape (n_clusters, n_dims)
         Centroids of the concepts of all participants.
     subject : str
-        Who is left out.
+        Participant that is left out.
     eps : float
     min_participants : int
-        As many others as for all participants; where there are fewer, all of them.
+        As for all participants, but at most the number of remaining participants - 1.
 
     Returns
     -------
     again : array, float64, shape (n_clusters,)
-        Cosine of each concept with the nearest one of the others; -1 where they have none.
+        Cosine of each concept with the nearest centroid of the others; -1 if they have none.
     nearest : array, float64, shape (n_clusters, n_dims)
-        That one's centroid; NaN where they have none.
+        That centroid; NaN if they have none.
     """
     others = {name: values for name, values in points.items() if name != subject}
     without = cluster(others, eps=[eps], min_participants=min(min_participants, len(others) - 1))[0]
@@ -88,8 +83,8 @@ def leave_participant_out(points: PointCloud, concept_centroids: NDArray, subjec
 
 def correlate_with_similarity(centre: NDArray, weights: NDArray, responses: NDArray,
                               images: NDArray,
-                              eps: float) -> tuple[float, float]:
-    """Correlate images' similarity to a concept with the responses of voxels that lie near it.
+              eps: float) -> tuple[float, float]:
+    """Correlate the similarity of images to a concept with responses of voxels near the concept.
 
     Parameters
     ----------
@@ -103,18 +98,19 @@ def correlate_with_similarity(centre: NDArray, weights: NDArray, responses: NDAr
     Returns
     -------
     pair of float
-        r of their mean response, and of the mean response of all voxels. NaN where there is none.
+        Pearson r of the mean response of these voxels, and of all voxels; NaN if there are none.
     """
     if not np.isfinite(centre).all():
         return np.nan, np.nan
-    chosen = cosines(weights, centre[None])[:, 0] > 1 - eps
-    similar = cosines(images, centre[None])[:, 0]
-    r = lambda mask: pearson(similar, responses[:, mask].mean(1))  # noqa: E731
-    return (r(chosen) if chosen.any() else np.nan), r(np.ones(len(weights), bool))
+    near = cosines(weights, centre[None])[:, 0] > 1 - eps
+    similarity = cosines(images, centre[None])[:, 0]
+    r, r_all = (pearson(similarity, responses[:, mask].mean(1)) if mask.any() else np.nan
+                for mask in (near, np.ones(len(weights), bool)))
+    return r, r_all
 
 
 def cluster_participant(values: NDArray, eps: float, min_samples: int) -> NDArray[np.float64]:
-    """Cluster one participant's weights by plain DBSCAN; return the centroids, unit length.
+    """Return the centroids, of unit length, of one participant's weights clustered by DBSCAN.
 
     Parameters
     ----------
@@ -122,7 +118,7 @@ def cluster_participant(values: NDArray, eps: float, min_samples: int) -> NDArra
     eps : float
         In cosine distance.
     min_samples : int
-        Points in a core point's neighbourhood, itself included.
+        Minimum number of points within eps of a core point, itself included.
     """
     units = unit(values)
     labels = DBSCAN(eps=eps, min_samples=min_samples, metric="cosine").fit_predict(units)

@@ -1,4 +1,4 @@
-"""One study of shared concepts: a cohort's decoders clustered, beside what chance would give."""
+"""A study of shared concepts: decoder weights of a cohort clustered, with null models."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from helpers.decoding.vectors import cosines
 
 FUNCTIONAL = ("prf-visualrois", "floc-faces", "floc-bodies", "floc-places", "floc-words",
               "object2vec")
-"""Label sets that a concept's members may lie in."""
+"""Families of regions with which concepts are compared."""
 MIN_FRACTION = 0.1
-"""Of a concept's members, for a region to be named."""
+"""Minimum fraction of a concept's members in a region for the region to be listed."""
 MIN_IMAGES = 10
-"""With an object, and without it, for an area under the curve."""
+"""Minimum number of images with an object, and without it, for an area under the curve."""
 
 
 @dataclass(frozen=True)
@@ -55,46 +55,46 @@ class ConceptStudy:
         return tuple(self.decoding.cohort.subjects)
 
     def points(self, variant: TrainingVariant = STANDARD) -> dict[str, NDArray[np.float32]]:
-        """Return each participant's weights, (n_voxels, n_dims)."""
+        """Return the weights of each participant's decoder, (n_voxels, n_dims)."""
         return {subject: self.decoding.points(subject, variant) for subject in self.subjects}
 
     def cluster_points(self, points: dict[str, NDArray]) -> tuple[Clusters, ...]:
-        """Cluster points at every eps of the grid."""
+        """Return the clusters of some points at every eps of the grid."""
         return cluster(points, eps=self.spec.eps, min_participants=self.spec.min_participants,
                        expansion=partial(expansion_radius, added=self.spec.expansion),
                        device=self.decoding.device)
 
     @cached_property
     def weights(self) -> dict[str, NDArray[np.float32]]:
-        """Each participant's weights, as they are clustered."""
+        """Each participant's weights, (n_voxels, n_dims)."""
         return self.points()
 
     @cached_property
-    def found(self) -> tuple[Clusters, ...]:
-        """The clusters of the weights, for every eps."""
+    def clusters_by_radius(self) -> tuple[Clusters, ...]:
+        """Clusters of the weights at every eps."""
         return self.cluster_points(self.weights)
 
     def patterns(self) -> dict[str, NDArray[np.float32]]:
-        """Return how each voxel's response varies with the prediction, (n_voxels, n_dims).
+        """Return the activation patterns of the decoders, (n_voxels, n_dims).
 
-        Weights are filters: what a voxel adds beside all others. Patterns (Haufe et al. 2014; here
-        covariances with the predicted embedding, of training trials) say what it goes with.
+        Weights are filters: they depend on the noise covariance of voxels. Patterns (Haufe et al.
+        2014) are covariances of responses with the predicted embedding over training trials.
         """
-        found = {}
+        patterns = {}
         for subject in self.subjects:
             trials, total = self.decoding.trials(subject), 0
             for split, decoder in zip(trials.splits, self.decoding.decoders(subject)):
                 responses = trials.responses[trials.of(split.train)]
                 predicted = responses @ decoder.weight.T
                 total = total + responses.T @ (predicted - predicted.mean(0)) / len(responses)
-            found[subject] = total / len(trials.splits)
-        return found
+            patterns[subject] = total / len(trials.splits)
+        return patterns
 
     @cached_property
     def rotation_null(self) -> NDArray[np.int64]:
-        """Numbers of clusters (n_nulls, n_eps) of weights turned participant by participant."""
+        """Numbers of clusters of randomly rotated weights, (n_nulls, n_eps)."""
         return np.array([self._count_clusters(number) for number in progress(
-            range(self.spec.n_nulls), "turned weights", self.spec.n_nulls)])
+            range(self.spec.n_nulls), "randomly rotated weights", self.spec.n_nulls)])
 
     def _count_clusters(self, number: int) -> NDArray[np.int64]:
         parts = {"points": self.decoding.digest, "seed": [self.decoding.seed, number],
@@ -102,62 +102,62 @@ class ConceptStudy:
                  "expansion": self.spec.expansion,
                  "code": code_digest(["helpers.concepts.clustering", "helpers.concepts.nulls"])}
         seed = int(np.random.SeedSequence([self.decoding.seed, number]).generate_state(1)[0])
-        return cached("shared", f"turned-{number}", parts, lambda: {"n": np.array(
-            [one.n_clusters for one in self.cluster_points(random_rotation_null(self.weights,
-                                                                                seed=seed))])})["n"]
+        return cached("shared", f"rotated-{number}", parts, lambda: {"n": np.array(
+            [one.n_clusters for one in self.cluster_points(
+                random_rotation_null(self.weights, seed=seed))])})["n"]
 
     @cached_property
     def permutation_null(self) -> NDArray[np.int64]:
-        """Numbers of clusters (1, n_eps) of decoders trained with permuted images."""
-        found = self.cluster_points(self.points(TrainingVariant(permuted=1)))
-        return np.array([[one.n_clusters for one in found]])
+        """Numbers of clusters of decoders trained with permuted images, (1, n_eps)."""
+        permuted = self.cluster_points(self.points(TrainingVariant(permuted=1)))
+        return np.array([[one.n_clusters for one in permuted]])
 
     @cached_property
-    def chosen(self) -> tuple[int, NDArray[np.float64]]:
-        """Place of the chosen eps in the grid, and how many clusters are beyond chance at each."""
-        return select_radius(self.spec.eps, [one.n_clusters for one in self.found],
+    def selected_radius(self) -> tuple[int, NDArray[np.float64]]:
+        """Index of the selected eps, and number of clusters in excess of the null at each eps."""
+        return select_radius([one.n_clusters for one in self.clusters_by_radius],
                              self.rotation_null)
 
     @property
     def concepts(self) -> Clusters:
-        """The clusters at the chosen eps."""
-        return self.found[self.chosen[0]]
+        """Clusters at the selected eps."""
+        return self.clusters_by_radius[self.selected_radius[0]]
 
     @cached_property
     def centroids(self) -> NDArray[np.float64]:
-        """Centroids of the concepts, (n_concepts, n_dims)."""
+        """Centroids of the concepts, of unit length, (n_concepts, n_dims)."""
         return centroids(self.weights, self.concepts)
 
     @cached_property
     def annotations(self) -> Annotations | None:
-        """What people wrote about the images."""
+        """Captions and object labels of the images."""
         return read_annotations(self.decoding.cohort)
 
     @cached_property
     def words(self) -> tuple[str, ...]:
-        """Words that may name a concept: those that can be read, or that captions often say."""
+        """Candidate words for concepts: those with an embedding, or frequent words of captions."""
         if self.decoding.space.words:
             return self.decoding.space.words
-        said = self.annotations.captions if self.annotations else ()
-        return frequent_words(said, self.spec.min_count)
+        captions = self.annotations.captions if self.annotations else ()
+        return frequent_words(captions, self.spec.min_count)
 
     @property
-    def seen(self) -> NDArray[np.int64]:
-        """Conditions that have an embedding: candidates for a card."""
+    def known_conditions(self) -> NDArray[np.int64]:
+        """Conditions that have an embedding."""
         return self.decoding.space.known
 
-    def where(self, concept: int) -> dict[tuple[str, str], NDArray]:
+    def vertices(self, concept: int) -> dict[tuple[str, str], NDArray]:
         """Return the vertices of a concept's expanded masks, by participant and hemisphere."""
-        place = {}
+        vertices = {}
         for number, subject in enumerate(self.subjects):
             trials = self.decoding.trials(subject)
             rows = self.concepts.expanded[number][[concept]].indices
             for side in np.unique(trials.hemisphere[rows]):
-                place[subject, str(side)] = trials.vertex[rows[trials.hemisphere[rows] == side]]
-        return place
+                vertices[subject, str(side)] = trials.vertex[rows[trials.hemisphere[rows] == side]]
+        return vertices
 
     def fraction_in_regions(self, regions: Sequence[str]) -> NDArray[np.float64]:
-        """Return each concept's fraction of members, of all participants, in some regions.
+        """Return the fraction of each concept's members, of all participants, in some regions.
 
         (n_concepts,); NaN where no participant has one of the regions.
         """
@@ -171,23 +171,23 @@ class ConceptStudy:
         return total / self.concepts.counts().sum(1) if known else np.full(len(total), np.nan)
 
     def roi_overlap(self) -> list[dict[str, float]]:
-        """Return for each concept the two regions that hold most of its members, and the shares.
+        """Return the two regions with most members of each concept, and the fractions of members.
 
-        Regions of the functional localizers and of early cortex, of `MIN_FRACTION` or more.
+        Regions of `FUNCTIONAL` with fractions of at least `MIN_FRACTION`.
         """
         names = [name for family in FUNCTIONAL for name in FAMILIES[family]]
-        share = np.nan_to_num([self.fraction_in_regions([name]) for name in names]).T
+        fractions = np.nan_to_num([self.fraction_in_regions([name]) for name in names]).T
         return [{names[column]: float(row[column]) for column in np.argsort(-row)[:2]
-                 if row[column] >= MIN_FRACTION} for row in share]
+                 if row[column] >= MIN_FRACTION} for row in fractions]
 
     def test_conditions(self, subject: str) -> NDArray[np.int64]:
-        """Return a participant's test conditions."""
+        """Return a participant's test conditions, increasing."""
         return np.sort(np.concatenate([one.test for one in self.decoding.trials(subject).splits]))
 
     def percent_signal_change(self, subject: str) -> NDArray[np.float32] | None:
         """Return the mean response in percent signal change to each test condition.
 
-        (n_conditions, n_voxels), in the order of the weights; None where files do not have it.
+        (n_conditions, n_voxels), voxels in the order of the weights; None where files lack it.
         """
         trials = self.decoding.trials(subject)
         raw = self.decoding.cohort.percent(subject, trials.bound)
@@ -198,16 +198,16 @@ class ConceptStudy:
         return raw.mean(self.test_conditions(subject))[:, columns]
 
     def leave_one_out(self) -> pd.DataFrame:
-        """Leave each participant out, and let the others' concepts predict its responses.
+        """Predict each participant's responses by concepts of all other participants.
 
         Returns
         -------
         DataFrame
-            Columns ``subject, concept``; ``again``: cosine of the concept with the nearest one of
-            the others; ``r``: over held-out images, of their similarity to that one's centroid
-            with the mean response of those voxels whose weights lie within eps of it, and
-            ``r_all``: with the mean response of all voxels. Voxels were found from training
-            images: neither r is high by construction. NaN where there is no such voxel.
+            Columns ``subject, concept``; ``again``: cosine of the concept with the nearest centroid
+            of the others; ``r``: correlation over held-out images of their similarity to that
+            centroid with the mean response of voxels whose weights lie within eps of it;
+            ``r_all``: the same with the mean response of all voxels. Voxels are selected from
+            training images, so that r is not circular. NaN where there is no such voxel.
         """
         eps, rows = self.concepts.eps, []
         for subject in self.subjects:
@@ -222,9 +222,9 @@ class ConceptStudy:
         return pd.DataFrame(rows, columns=["subject", "concept", "again", "r", "r_all"])
 
     def member_responses(self, subject: str, responses: NDArray) -> NDArray[np.float64]:
-        """Average responses (n_conditions, n_voxels) over the voxels of each concept.
+        """Return mean responses over the voxels of each concept, (n_conditions, n_concepts).
 
-        (n_conditions, n_concepts); NaN where the participant has none.
+        ``responses``: (n_conditions, n_voxels). NaN where the participant has no voxel.
         """
         labels = self.concepts.labels[self.subjects.index(subject)]
         member = labels[:, None] == np.arange(self.concepts.n_clusters)
@@ -232,27 +232,28 @@ class ConceptStudy:
             return responses @ member / member.sum(0)
 
     def object_labels(self) -> pd.DataFrame:
-        """Return how well each concept tells which objects a held-out image shows.
+        """Return how well each concept discriminates objects in held-out images.
 
         Returns
         -------
         DataFrame
-            Columns ``concept, object, subject, n`` (images with it), ``auc`` (mean response of
-            the concept's voxels: CLIP has no part in it) and ``auc_clip`` (similarity of the
-            image to the centroid). Objects in fewer than `MIN_IMAGES` test images are left
-            out. Empty where nothing is written about the images.
+            Columns ``concept, object, subject, n`` (images with the object), ``auc`` (by the mean
+            response of the concept's voxels, without CLIP) and ``auc_clip`` (by the similarity of
+            the image's embedding to the centroid). Objects in, or absent from, fewer than
+            `MIN_IMAGES` test images are left out. Empty if images have no annotations.
         """
-        rows, written = [], self.annotations
-        for subject in self.subjects if written else ():
+        rows, annotations = [], self.annotations
+        for subject in self.subjects if annotations else ():
             test = self.test_conditions(subject)
-            responses, present = self.decoding.trials(subject).means(test), written.present[test]
-            often = np.flatnonzero(np.minimum(present.sum(0), (~present).sum(0)) >= MIN_IMAGES)
-            mine = auc(np.nan_to_num(self.member_responses(subject, responses)), present[:, often])
-            clip = auc(cosines(self.centroids, self.decoding.space.vectors[test]).T,
-                       present[:, often])
+            responses = self.decoding.trials(subject).means(test)
+            present = annotations.present[test]
+            frequent = np.flatnonzero(np.minimum(present.sum(0), (~present).sum(0)) >= MIN_IMAGES)
+            present = present[:, frequent]
+            voxels = auc(np.nan_to_num(self.member_responses(subject, responses)), present)
+            clip = auc(cosines(self.centroids, self.decoding.space.vectors[test]).T, present)
             size = self.concepts.counts()[:, self.subjects.index(subject)]
-            rows += [{"concept": concept, "object": written.objects[column], "subject": subject,
-                      "n": int(present[:, column].sum()), "auc": mine[concept, place],
+            rows += [{"concept": concept, "object": annotations.objects[column], "subject": subject,
+                      "n": int(present[:, place].sum()), "auc": voxels[concept, place],
                       "auc_clip": clip[concept, place]}
-                     for concept in np.flatnonzero(size) for place, column in enumerate(often)]
+                     for concept in np.flatnonzero(size) for place, column in enumerate(frequent)]
         return pd.DataFrame(rows, columns=["concept", "object", "subject", "n", "auc", "auc_clip"])

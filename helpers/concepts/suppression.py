@@ -1,8 +1,8 @@
-"""Is the opposite of a concept suppressed, or only less than usual? Responses against baseline.
+"""Suppression below baseline by the images least similar to a concept.
 
-Decoders learn from responses relative to a session's mean: the images farthest from a concept may
-lower its voxels below baseline, or leave them above it, only lower than average. The betas in
-percent signal change tell (reviewers' questions, reviewers' question 5).
+Decoders are trained on responses relative to the session mean: images farthest from a concept may
+lower its voxels' responses below baseline, or only below the average. Betas in percent signal
+change distinguish the two.
 """
 
 from __future__ import annotations
@@ -23,39 +23,40 @@ COLUMNS = ["subject", "concept", "voxel", "most", "least", "usual", "p_below", "
 
 
 def suppression_levels(study: ConceptStudy, percent: Mapping[str, NDArray | None], *,
-                       share: float = 0.1) -> pd.DataFrame:
-    """Return each member voxel's response to the nearest and to the farthest held-out images.
+                       fraction: float = 0.1) -> pd.DataFrame:
+    """Return each member voxel's mean response to the nearest and the farthest held-out images.
 
     Parameters
     ----------
     study : ConceptStudy
     percent : dict, participant -> array
-        Of `ConceptStudy.percent_signal_change`.
-    share : float
-        Of the held-out images that count as nearest, and as farthest.
+        From `ConceptStudy.percent_signal_change`.
+    fraction : float
+        Fraction of the held-out images that count as nearest, and as farthest.
 
     Returns
     -------
     DataFrame
         Columns ``subject, concept, voxel`` (row of the participant's weights); ``most, least,
         usual``: mean response in percent signal change against baseline to the nearest, farthest
-        and all held-out images (repeats averaged); ``p_below``: one-sided, that the mean response
-        to the farthest is below 0; ``below``: after Holm over all members of the
-        participant, at .05. Empty where the files do not have percent signal change.
+        and all held-out images (repeats averaged); ``p_below``: p of the one-sided t test
+        that the mean response to the farthest is below 0; ``below``: significant at .05 after
+        Holm correction over all members of the participant. Empty where the files do not have
+        percent signal change.
     """
     parts = [part for subject, responses in percent.items() if responses is not None
-             if len(part := _of_subject(study, subject, responses, share))]
+             if len(part := _of_subject(study, subject, responses, fraction))]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=COLUMNS)
 
 
 def _of_subject(study: ConceptStudy, subject: str, responses: NDArray,
-                share: float) -> pd.DataFrame:
+                fraction: float) -> pd.DataFrame:
     labels = study.concepts.labels[study.subjects.index(subject)]
     members, test = np.flatnonzero(labels >= 0), study.test_conditions(subject)
     if not len(members):
         return pd.DataFrame(columns=COLUMNS)
     near = np.argsort(-cosines(study.centroids, study.decoding.space.vectors[test]), axis=1)
-    n = max(2, round(share * len(test)))
+    n = max(2, round(fraction * len(test)))
     rows = []
     for voxel in members:
         order, values = near[labels[voxel]], responses[:, voxel]
@@ -66,10 +67,9 @@ def _of_subject(study: ConceptStudy, subject: str, responses: NDArray,
 
 
 def p_below_zero(values: NDArray) -> float:
-    """Return the one-sided p of a t test that the mean of some values is below 0."""
+    """Return the p value of the one-sided one-sample t test for a mean below 0."""
     values = np.asarray(values, float)
     if not subtract_mean(values).any():
         return float(not values.mean() < 0)
-    spread = values.std(ddof=1)
-    return float(t_distribution.cdf(values.mean() / (spread / np.sqrt(len(values))),
-                                    len(values) - 1))
+    t = values.mean() / (values.std(ddof=1) / np.sqrt(len(values)))
+    return float(t_distribution.cdf(t, len(values) - 1))

@@ -1,17 +1,18 @@
-"""Linear decoders from responses to CLIP, trained by contrast, many seeds in one computation.
+"""Linear decoders from responses to CLIP embeddings, trained with a contrastive loss (InfoNCE).
 
-One layer with bias, ``y = W x + b``. In every step noise is added to the responses, and each
-prediction must find the embedding of its own image among those of the batch, and each embedding
-its prediction (Methods: decoders). The gradient is written out: a step is three products of
-matrices, Adam's update, and little else.
+One layer with bias, ``y = W x + b``, trained from many seeds at once. In every step Gaussian noise
+is added to the responses, and the symmetric InfoNCE between predictions and embeddings of the
+batch is minimised by Adam (Efird et al. 2024, Methods: decoders). The gradient is written out: a
+step is three matrix products and Adam's update.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from threading import Lock
 
 import numpy as np
@@ -24,24 +25,22 @@ from helpers.config.shared_concepts import DecoderTraining
 from helpers.core.errors import LabError
 from helpers.training.processes import single_thread
 
-BETAS, TINY = (0.9, 0.999), 1e-8
-"""Of Adam, its defaults."""
 N_KEPT_RUNS = 4
-"""Runs whose own weights are kept beside the mean over all: 50 would be gigabytes as published."""
+"""Runs whose own weights are saved beside the mean over all: all 50 would take gigabytes."""
 
 
 @dataclass(frozen=True)
 class DecoderWeights:
-    """Weights of some runs.
+    """Weights and losses of decoders that differ in their seeds.
 
     Attributes
     ----------
     weight : array, float32, shape (n_dims, n_voxels)
         Mean over runs.
     bias : array, float32, shape (n_dims,)
-    run_weights : array, float32, shape (n_kept, n_dims, n_voxels)
-        Of the first runs alone, at most `N_KEPT_RUNS`: how much one training varies.
-    run_biases : array, float32, shape (n_kept, n_dims)
+    run_weights : array, float32, shape (n_saved, n_dims, n_voxels)
+        Of the first runs, at most `N_KEPT_RUNS`: the variation from seed to seed.
+    run_biases : array, float32, shape (n_saved, n_dims)
     losses : array, float32, shape (n_runs, iterations)
     """
 
@@ -53,7 +52,7 @@ class DecoderWeights:
 
 
 class DecoderRuns:
-    """Decoders of some seeds, a step at a time.
+    """Decoders of several seeds, trained step by step.
 
     Parameters
     ----------
@@ -62,8 +61,8 @@ class DecoderRuns:
         Unit length.
     training : DecoderTraining
     seeds : sequence of int
-        Each has its own first weights, order of trials, and noise: in whose company it runs
-        changes nothing but the rounding.
+        Each has its own initial weights, order of trials and noise: which seeds are trained
+        together changes results by rounding only.
     """
 
     def __init__(self, responses: Tensor, targets: Tensor, training: DecoderTraining,
@@ -72,42 +71,42 @@ class DecoderRuns:
         device, n_voxels, n_dims = responses.device, responses.shape[1], targets.shape[1]
         self.random = [Generator(device).manual_seed(int(seed)) for seed in seeds]
         self.orders = [torch.empty(0, dtype=torch.int64, device=device) for _ in seeds]
-        side = 1 / math.sqrt(n_voxels)  # as torch's linear layers begin
+        bound = 1 / math.sqrt(n_voxels)  # the initialisation of torch.nn.Linear
         draw = lambda *shape: torch.stack([  # noqa: E731
-            torch.rand(shape, generator=one, device=device).mul_(2 * side).sub_(side)
-            for one in self.random])
+            torch.rand(shape, generator=generator, device=device).mul_(2 * bound).sub_(bound)
+            for generator in self.random])
         self.weight, self.bias = draw(n_dims, n_voxels), draw(n_dims)
         for parameter in (self.weight, self.bias):
             parameter.grad = torch.zeros_like(parameter)
         self.adam = torch.optim.Adam([self.weight, self.bias], lr=training.learning_rate,
-                                     betas=BETAS, eps=TINY, fused=True)
+                                     fused=True)
         shape = (len(seeds), training.batch_size)
         self.noisy = torch.empty((*shape, n_voxels), device=device)
-        self.shown = torch.empty(shape[1:] + (n_voxels,), device=device)
+        self.batch = torch.empty(shape[1:] + (n_voxels,), device=device)
 
     def step(self) -> Tensor:
-        """Learn from one batch of every run; return the losses (n_runs,)."""
+        """Update every run by one batch; return the losses, shape (n_runs,)."""
         rows = self._rows()
-        for space, some, one in zip(self.noisy, rows, self.random):
+        for noisy, idx, generator in zip(self.noisy, rows, self.random):
             if not self.training.noise:
-                torch.index_select(self.responses, 0, some, out=space)
+                torch.index_select(self.responses, 0, idx, out=noisy)
                 continue
-            space.normal_(0, self.training.noise, generator=one)
-            space += torch.index_select(self.responses, 0, some, out=self.shown)
+            noisy.normal_(0, self.training.noise, generator=generator)
+            noisy += torch.index_select(self.responses, 0, idx, out=self.batch)
         predicted = torch.baddbmm(self.bias[:, None], self.noisy, self.weight.mT)
-        losses, slope = info_nce_and_gradient(predicted, self.targets[rows],
+        losses, gradient = info_nce_and_gradient(predicted, self.targets[rows],
                                               self.training.temperature)
-        torch.bmm(slope.mT, self.noisy, out=self.weight.grad)
-        torch.sum(slope, 1, out=self.bias.grad)
+        torch.bmm(gradient.mT, self.noisy, out=self.weight.grad)
+        torch.sum(gradient, 1, out=self.bias.grad)
         self.adam.step()
         return losses
 
     def _rows(self) -> Tensor:
-        """Return the trials of each run's next batch; the last few of an epoch are left out."""
+        """Return the trials of each run's next batch; an incomplete last batch is dropped."""
         size = self.training.batch_size
-        for run, one in enumerate(self.random):
+        for run, generator in enumerate(self.random):
             if len(self.orders[run]) < size:
-                self.orders[run] = torch.randperm(len(self.responses), generator=one,
+                self.orders[run] = torch.randperm(len(self.responses), generator=generator,
                                                   device=self.responses.device)
         rows = torch.stack([order[:size] for order in self.orders])
         self.orders = [order[size:] for order in self.orders]
@@ -116,13 +115,13 @@ class DecoderRuns:
 
 def info_nce_and_gradient(predicted: Tensor, targets: Tensor,
                           temperature: float) -> tuple[Tensor, Tensor]:
-    r"""Return the symmetric InfoNCE of some batches, and its slope with the predictions.
+    r"""Return the symmetric InfoNCE of each batch, and its gradient in the predictions.
 
     .. math:: L = -\frac{1}{2B}\sum_i \log\frac{e^{s_{ii}}}{\sum_j e^{s_{ij}}}
                   + \log\frac{e^{s_{ii}}}{\sum_j e^{s_{ji}}}, \qquad
               s_{ij} = \cos(\hat y_i, y_j) / \tau
 
-    Repeats of an image in a batch count as different, as published.
+    Repeats of an image in a batch count as different images, as in the paper.
 
     Parameters
     ----------
@@ -135,45 +134,45 @@ def info_nce_and_gradient(predicted: Tensor, targets: Tensor,
     -------
     losses : Tensor, shape (n_runs,)
         In nats; log(batch) at chance.
-    slope : Tensor, shape (n_runs, batch, n_dims)
+    gradient : Tensor, shape (n_runs, batch, n_dims)
     """
     length = predicted.norm(dim=2, keepdim=True).clamp_min(1e-12)
     unit = predicted / length
     scores = unit @ targets.mT / temperature
     across, down = scores.log_softmax(2), scores.log_softmax(1)
     losses = -(across + down).diagonal(dim1=1, dim2=2).mean(1) / 2
-    share = across.exp_().add_(down.exp_())
-    share.diagonal(dim1=1, dim2=2).sub_(2)
-    slope = share @ targets / (2 * len(predicted[0]) * temperature)
-    return losses, (slope - unit * (unit * slope).sum(2, keepdim=True)) / length
+    softmaxes = across.exp_().add_(down.exp_())
+    softmaxes.diagonal(dim1=1, dim2=2).sub_(2)
+    gradient = softmaxes @ targets / (2 * len(predicted[0]) * temperature)
+    return losses, (gradient - unit * (unit * gradient).sum(2, keepdim=True)) / length
 
 
 def fit_decoders(responses: NDArray, targets: NDArray, training: DecoderTraining, *,
                  device: torch.device | str = "cpu", together: int | None = None,
-                 on_step: Callable[[int], None] | None = None) -> DecoderWeights:
-    """Fit decoders of ``n_seeds`` seeds.
+                 on_step: Callable[[int], object] = lambda n_steps: None) -> DecoderWeights:
+    """Train contrastive decoders from ``n_seeds`` seeds.
 
     Parameters
     ----------
     responses : array, float, shape (n_trials, n_voxels)
         z-scored.
     targets : array, float, shape (n_trials, n_dims)
-        Embedding of each trial's image; only its direction counts.
+        Embedding of each trial's image; only its direction matters.
     training : DecoderTraining
     device : torch.device or str
-        On the CPU a run takes one thread, and as many runs go on side by side as torch has
-        threads: the weights of one run stay in the processor's cache. Elsewhere all runs share
-        one product.
+        On the CPU a run takes one thread, and as many runs are trained in parallel as torch has
+        threads: the weights of one run stay in the processor's cache. On other devices all runs
+        are one batched product.
     together : int, optional
-        Runs that share one product, in place of that.
-    on_step : callable, optional
-        Told how many steps of runs are done, now and then.
+        Runs in one batched product, in place of that default.
+    on_step : callable
+        Called with the number of steps, summed over runs, since its last call.
 
     Raises
     ------
     LabError
-        If there are fewer trials than one batch, if anything is not finite, if a target has no
-        direction, or if the loss is no longer finite.
+        If there are fewer trials than one batch, if responses, targets or the loss are not finite,
+        or if a target is 0.
     """
     x, y = _check(responses, targets, training)
     device = torch.device(device)
@@ -181,25 +180,23 @@ def fit_decoders(responses: NDArray, targets: NDArray, training: DecoderTraining
     seeds = range(training.n_seeds)
     together = together or (1 if device.type == "cpu" else len(seeds))
     groups = [seeds[i:i + together] for i in range(0, len(seeds), together)]
-    done, lock = [0], Lock()
+    lock = Lock()
 
-    def report(steps: int) -> None:
-        if on_step is not None:
-            with lock:
-                done[0] += steps
-                on_step(done[0])
+    def report(n_steps: int) -> None:
+        with lock:
+            on_step(n_steps)
 
-    train_group = lambda group: _train_group(x, y, training, group, report)  # noqa: E731
+    train_group = partial(_train_group, x, y, training, report)
     if device.type != "cpu":
-        return _mean([train_group(group) for group in groups])
+        return _mean(map(train_group, groups))
     n_threads = torch.get_num_threads()
     with single_thread(), ThreadPoolExecutor(n_threads) as pool:
-        return _mean(list(pool.map(train_group, groups)))
+        return _mean(pool.map(train_group, groups))
 
 
 def _check(responses: NDArray, targets: NDArray,
            training: DecoderTraining) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return responses and targets in float32, refusing what cannot be learned from."""
+    """Return responses and targets in float32; raise a LabError where no decoder can be fitted."""
     x, y = (np.ascontiguousarray(values, np.float32) for values in (responses, targets))
     if x.ndim != 2 or y.ndim != 2 or len(x) != len(y) or min(x.shape[1:] + y.shape[1:]) < 1:
         raise LabError(f"responses {x.shape} and targets {y.shape}",
@@ -218,9 +215,9 @@ def _check(responses: NDArray, targets: NDArray,
     return x, y
 
 
-def _train_group(x: Tensor, y: Tensor, training: DecoderTraining, seeds: Sequence[int],
-                 report: Callable[[int], None]) -> list[tuple[NDArray, NDArray, NDArray]]:
-    """Fit a group of runs; return weight, bias and losses of each."""
+def _train_group(x: Tensor, y: Tensor, training: DecoderTraining, report: Callable[[int], None],
+                 seeds: Sequence[int]) -> list[tuple[NDArray, NDArray, NDArray]]:
+    """Train the runs of several seeds together; return weight, bias and losses of each."""
     runs, every = DecoderRuns(x, y, training, seeds), 64
     losses = torch.empty((training.iterations, len(seeds)), device=x.device)
     for step in range(training.iterations):
@@ -229,14 +226,14 @@ def _train_group(x: Tensor, y: Tensor, training: DecoderTraining, seeds: Sequenc
             report(len(seeds) * (step % every + 1))
     if not losses.isfinite().all():
         raise LabError("the loss of a decoder is no longer finite", expected="finite losses",
-                       remedy="lower `rate` in the table [decoding.training] of the profile")
-    found = [tensor.cpu().numpy() for tensor in (runs.weight, runs.bias, losses.T)]
-    return list(zip(*found))
+                       remedy="lower `learning_rate` in the table [decoding.training]")
+    return list(zip(*(tensor.cpu().numpy() for tensor in (runs.weight, runs.bias, losses.T))))
 
 
-def _mean(groups: list[list[tuple[NDArray, NDArray, NDArray]]]) -> DecoderWeights:
+def _mean(groups: Iterable[list[tuple[NDArray, NDArray, NDArray]]]) -> DecoderWeights:
+    """Return the mean weights over runs, and the first runs' own weights."""
     runs = [run for group in groups for run in group]
     weight, bias = (np.mean([run[part] for run in runs], axis=0, dtype=np.float64)
                     .astype(np.float32) for part in (0, 1))
-    kept = [np.stack([run[part] for run in runs[:N_KEPT_RUNS]]) for part in (0, 1)]
-    return DecoderWeights(weight, bias, *kept, np.stack([run[2] for run in runs]))
+    saved = [np.stack([run[part] for run in runs[:N_KEPT_RUNS]]) for part in (0, 1)]
+    return DecoderWeights(weight, bias, *saved, np.stack([run[2] for run in runs]))

@@ -1,4 +1,4 @@
-"""Spaces that responses are decoded into: an embedding for every condition of a cohort."""
+"""Embedding spaces into which responses are decoded: a vector for every condition of a cohort."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from helpers.networks.weight_files import text_files
 
 @dataclass(frozen=True)
 class EmbeddingSpace:
-    """Embeddings of conditions, and of words.
+    """Embeddings of a cohort's conditions, and an encoder of words.
 
     Attributes
     ----------
     name : str
-        For people.
+        For display.
     vectors : array, float32, shape (n_conditions, n_dims)
         Unit length; NaN where a condition has no embedding.
     digest : str
-        Of what reads texts; of the conditions' vectors, see `key`.
+        Of the text encoder; `key` is that of the vectors.
     read : callable
-        Texts -> embeddings (n_texts, n_dims).
+        Text encoder: texts -> embeddings (n_texts, n_dims).
     words : tuple of str
-        All texts that can be read; empty: any.
+        All texts that have an embedding; empty: any text has.
     """
 
     name: str
@@ -46,7 +46,7 @@ class EmbeddingSpace:
 
     @cached_property
     def key(self) -> str:
-        """What tells the vectors from others, wherever they come from."""
+        """Digest of the vectors, for keys of the cache."""
         return array_digest(self.vectors)
 
     @property
@@ -56,13 +56,13 @@ class EmbeddingSpace:
 
 
 def open_clip(laboratory: Laboratory, name: str) -> ClipModel:
-    """Open both encoders of a network of the registry that was trained with captions."""
+    """Open the image and the text encoder of a CLIP model of the registry."""
     files = text_files(name, laboratory.data, seed=laboratory.profile.seed)
     return load_clip(laboratory.network(name), *files)
 
 
 def image_embedding_space(clip: ClipModel, cohort: Cohort, *, batch_size: int) -> EmbeddingSpace:
-    """Embed a cohort's images, once; a condition of several images gets their mean direction.
+    """Embed a cohort's images; a condition with several images gets their mean direction.
 
     Parameters
     ----------
@@ -80,20 +80,20 @@ def image_embedding_space(clip: ClipModel, cohort: Cohort, *, batch_size: int) -
 
 
 def name_embedding_space(names: NameEmbeddings, cohort: Cohort) -> EmbeddingSpace:
-    """Give each condition the embedding of its name, where there is one.
+    """Return the embeddings of the names of conditions; NaN for names without one.
 
     Raises
     ------
     LabError
         If the cohort's conditions have no names, or none of them has an embedding.
     """
-    called = [name.replace("_", " ").lower() for name in getattr(cohort.stimuli, "classes", ())]
-    known = [row for row, name in enumerate(called) if name in names.names]
+    labels = [name.replace("_", " ").lower() for name in getattr(cohort.stimuli, "classes", ())]
+    known = [row for row, name in enumerate(labels) if name in names.names]
     if not known:
         raise LabError(f"{cohort.name}: no condition has a name with an embedding",
-                       expected="conditions that are kinds of things",
+                       expected="conditions that are object categories",
                        remedy="name a network in the table [decoding] of the profile")
-    vectors = np.full((len(called), names.vectors.shape[1]), np.nan, np.float32)
-    vectors[known] = unit(names.embed_texts([called[row] for row in known]))
+    vectors = np.full((len(labels), names.vectors.shape[1]), np.nan, np.float32)
+    vectors[known] = unit(names.embed_texts([labels[row] for row in known]))
     return EmbeddingSpace("CLIP's embeddings of names", vectors, names.digest, names.embed_texts,
                           names.names)

@@ -1,4 +1,4 @@
-"""Which image was seen? Predictions find their image among many, by cosine."""
+"""Image retrieval: the rank of the seen image among candidates, by cosine with the prediction."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from helpers.core.intervals import percentile_interval
 from helpers.decoding.vectors import cosines
 
 KS = (1, 5, 10, 50, 100, 500)
-"""Published."""
+"""k of top-k accuracy (Efird et al. 2024)."""
 N_BOOTSTRAP = 2000
 
 
 def retrieval_ranks(predicted: NDArray, candidates: NDArray, own: NDArray) -> NDArray[np.int64]:
-    """Return the place of each prediction's own image among all candidates, from 1.
+    """Return the rank of each query's own image among all candidates, from 1.
 
     Parameters
     ----------
@@ -27,32 +27,33 @@ def retrieval_ranks(predicted: NDArray, candidates: NDArray, own: NDArray) -> ND
     candidates : array, float, shape (n_candidates, n_dims)
         Embeddings of different images.
     own : array, int, shape (n_queries,)
-        Which candidate was seen.
+        Row of the candidate that was seen.
 
     Returns
     -------
     array, int64, shape (n_queries,)
-        1: the nearest by cosine. A candidate that is as near counts as nearer: no credit for ties.
+        1: the nearest by cosine. Ties count against the own image.
 
     Raises
     ------
     LabError
         If shapes do not fit, or a vector has no direction or is not finite.
     """
-    near = cosines(predicted, candidates)
-    if own.shape != near.shape[:1] or not near.size or own.min() < 0 or own.max() >= near.shape[1]:
-        raise LabError(f"predictions {predicted.shape}, candidates {candidates.shape}, answers "
-                       f"{own.shape}", expected="one answer a prediction, among the candidates",
+    similarity = cosines(predicted, candidates)
+    if (own.shape != similarity.shape[:1] or not similarity.size or own.min() < 0
+            or own.max() >= similarity.shape[1]):
+        raise LabError(f"predictions {predicted.shape}, candidates {candidates.shape}, own images "
+                       f"{own.shape}", expected="one candidate for each prediction",
                        remedy="pass the row of each prediction's own image")
-    return (near >= near[np.arange(len(own)), own, None]).sum(1)
+    return (similarity >= similarity[np.arange(len(own)), own, None]).sum(1)
 
 
 def probability_among_nearest(rank: NDArray, n_candidates: int, pool: int,
                               k: int) -> NDArray[np.float64]:
-    """Return the chance of being among the k nearest in a random pool that holds the own image.
+    """Return the probability of a rank of at most k in a random pool that holds the own image.
 
-    Exact: with ``rank - 1`` nearer candidates among the ``n_candidates - 1`` others, the number of
-    nearer ones in the pool is hypergeometric. (MindEye draws pools of 300; the mean is the same.)
+    With ``rank - 1`` nearer candidates among the ``n_candidates - 1`` others, the number of nearer
+    ones in the pool is hypergeometric: the expectation over the random pools that MindEye draws.
 
     Parameters
     ----------
@@ -69,13 +70,13 @@ def probability_among_nearest(rank: NDArray, n_candidates: int, pool: int,
 
 @dataclass(frozen=True)
 class TopKCurve:
-    """Top-k accuracy.
+    """Top-k accuracy with confidence interval and chance level.
 
     Attributes
     ----------
     ks : tuple of int
     share, low, high : array, float64, shape (n_ks,)
-        Fraction of queries, and its 95 % interval: images, not queries, are resampled.
+        Fraction of queries, and its 95 % bootstrap interval over images.
     chance : array, float64, shape (n_ks,)
     """
 
@@ -88,27 +89,27 @@ class TopKCurve:
 
 def top_k_accuracy(rank: NDArray, own: NDArray, n_candidates: int, *, pool: int = 0,
                    ks: Sequence[int] = KS, seed: int = 0) -> TopKCurve:
-    """Return the top-k accuracy of some queries.
+    """Return the top-k accuracy, with a bootstrap over images.
 
     Parameters
     ----------
     rank, own : array, int, shape (n_queries,)
-        From `retrieval_ranks`, and which image was seen: queries of one image are no replicates.
+        From `retrieval_ranks`, and which image was seen: queries of one image are not independent
+        and are resampled together.
     n_candidates, pool : int
         ``pool`` 0: all candidates.
     ks : sequence of int
-        Those that a pool can hold are kept.
+        Those larger than the pool are left out.
     seed : int
         Of the bootstrap.
     """
     pool = pool or n_candidates
-    kept = tuple(k for k in ks if k <= pool)
-    hits = np.stack([probability_among_nearest(rank, n_candidates, pool, k) for k in kept], axis=1)
+    ks = tuple(k for k in ks if k <= pool)
+    hits = np.stack([probability_among_nearest(rank, n_candidates, pool, k) for k in ks], axis=1)
     image = np.unique(own, return_inverse=True)[1]
     n = np.bincount(image)
     total = np.stack([np.bincount(image, hit) for hit in hits.T], axis=1)
-    drawn = np.random.default_rng(seed).multinomial(len(n), np.full(len(n), 1 / len(n)),
-                                                    size=N_BOOTSTRAP)
-    again = drawn @ total / (drawn @ n)[:, None]
-    low, high = percentile_interval(again)
-    return TopKCurve(kept, total.sum(0) / n.sum(), low, high, np.array(kept) / pool)
+    counts = np.random.default_rng(seed).multinomial(len(n), np.full(len(n), 1 / len(n)),
+                                                     size=N_BOOTSTRAP)
+    low, high = percentile_interval(counts @ total / (counts @ n)[:, None])
+    return TopKCurve(ks, total.sum(0) / n.sum(), low, high, np.array(ks) / pool)

@@ -1,9 +1,9 @@
-"""The rival: ridge from responses to embeddings, its penalty chosen on a grid that is wide enough.
+"""Ridge regression from responses to embeddings, its penalty selected by retrieval accuracy.
 
-All penalties share one decomposition of the responses. Ridge has squared error in the space as it
-is, where a few directions hold most of the variance; contrast weighs directions by what they tell
-images apart. `whitening_metric` takes this advantage away: directions of the targets get equal
-variance.
+The baseline of contrastive decoders. All penalties use one eigendecomposition of the responses.
+Ridge minimises the squared error in an embedding space in which a few dimensions hold most of the
+variance, whereas a contrastive loss weighs dimensions by how well they discriminate images.
+`whitening_metric` removes this difference: principal axes of the targets get equal variance.
 """
 
 from __future__ import annotations
@@ -19,46 +19,46 @@ from helpers.core.errors import LabError
 from helpers.decoding.retrieval import retrieval_ranks
 
 PUBLISHED_ALPHAS = (1e3, 1e4)
-"""Penalties of the official code."""
+"""Penalties of the authors' code."""
 WHITENING_FRACTIONS = (0.003, 0.01, 0.03, 0.1, 0.3)
-"""Of the largest variance, added to all before they are made equal: candidates of
-`whitening_metric`."""
+"""Candidate regularisation of `whitening_metric`, as fractions of the largest variance."""
 
 
 @dataclass(frozen=True)
 class EmbeddingMetric:
-    """A linear map of the space of embeddings, in which cosines are taken: (x - mean) @ matrix."""
+    """Affine map of embeddings, (x - mean) @ matrix, after which cosines are computed."""
 
     mean: NDArray[np.float64]
     matrix: NDArray[np.float64]
 
     def __call__(self, vectors: NDArray) -> NDArray[np.float64]:
-        """Map vectors, (n_vectors, n_dims)."""
+        """Return the mapped vectors, (n_vectors, n_dims)."""
         return (vectors - self.mean) @ self.matrix
 
 
 def identity_metric(n_dims: int) -> EmbeddingMetric:
-    """Return the space as it is."""
+    """Return the identity map."""
     return EmbeddingMetric(np.zeros(n_dims), np.eye(n_dims))
 
 
-def whitening_metric(targets: NDArray, share: float) -> EmbeddingMetric:
-    """Return the map after which the targets' directions have (almost) equal variance.
+def whitening_metric(targets: NDArray, fraction: float) -> EmbeddingMetric:
+    """Return the regularised whitening of the targets: all principal axes get equal variance.
 
     Parameters
     ----------
     targets : array, float, shape (n_trials, n_dims)
-    share : float
-        Of the largest variance, added to all, so that directions of hardly any are not blown up.
+    fraction : float
+        Of the largest variance, added to all variances, so that noise dimensions are not inflated.
     """
-    mean = np.asarray(targets, np.float64).mean(0)
-    variances, axes = eigh(np.cov(np.asarray(targets, np.float64).T))
-    return EmbeddingMetric(mean, axes / np.sqrt(np.maximum(variances, 0) + share * variances[-1]))
+    targets = np.asarray(targets, np.float64)
+    variances, axes = eigh(np.cov(targets.T))
+    scale = np.sqrt(np.maximum(variances, 0) + fraction * variances[-1])
+    return EmbeddingMetric(targets.mean(0), axes / scale)
 
 
 @dataclass(frozen=True)
 class RidgeDecoder:
-    """A chosen ridge.
+    """Ridge decoder with the selected penalty.
 
     Attributes
     ----------
@@ -66,11 +66,11 @@ class RidgeDecoder:
     bias : array, float32, shape (n_dims,)
     alpha : float
     alphas, top1 : array, float64, shape (n_alphas,)
-        Penalties, rising, and the fraction of validation trials whose image was the nearest.
+        Penalties, increasing, and their top-1 accuracy on validation trials.
     inside : bool
-        Whether the chosen penalty has a smaller and a larger one beside it on the grid.
+        Whether the selected penalty lies inside the grid rather than at one of its ends.
     metric : EmbeddingMetric
-        In which predictions are made, and compared.
+        Applied to the targets, and to candidates before cosines are computed.
     """
 
     weight: NDArray[np.float32]
@@ -84,9 +84,9 @@ class RidgeDecoder:
 
 def fit_ridge(responses: NDArray, targets: NDArray, validation: tuple[NDArray, NDArray, NDArray],
               alphas: Sequence[float], metrics: Sequence[EmbeddingMetric] = ()) -> RidgeDecoder:
-    """Fit ridge with intercept for all penalties; keep the best in validation, by top-1.
+    """Fit ridge with intercept; select penalty and metric by top-1 accuracy in validation.
 
-    Of those that are equally good the mean reciprocal rank decides, then the larger penalty.
+    Ties are resolved by the mean reciprocal rank, then by the larger penalty.
 
     Parameters
     ----------
@@ -94,10 +94,10 @@ def fit_ridge(responses: NDArray, targets: NDArray, validation: tuple[NDArray, N
     targets : array, float, shape (n_trials, n_dims)
     validation : tuple
         Responses (n_queries, n_voxels), embeddings of the candidates (n_images, n_dims), and
-        which of them each response belongs to (n_queries,).
+        the row of the candidate that belongs to each response (n_queries,).
     alphas : sequence of float
     metrics : sequence of EmbeddingMetric
-        Candidates, chosen with the penalty; empty: the space as it is.
+        Candidates, selected together with the penalty; empty: the identity.
 
     Raises
     ------
@@ -107,37 +107,37 @@ def fit_ridge(responses: NDArray, targets: NDArray, validation: tuple[NDArray, N
     alphas = sorted(float(alpha) for alpha in alphas)
     if not alphas or alphas[0] <= 0 or len(responses) != len(targets) or len(responses) < 2:
         raise LabError(f"penalties {alphas}, {len(responses)} responses, {len(targets)} targets",
-                       expected="penalties above 0, as many targets as responses, 2 or more",
+                       expected="penalties above 0, and as many targets as responses, 2 or more",
                        remedy="correct `alphas` in the table [decoding] of the profile")
     x, y = np.asarray(responses, np.float64), np.asarray(targets, np.float64)
-    seen, candidates, own = validation
-    middle = x.mean(0)
-    values, vectors, across = _decompose(x - middle, y - y.mean(0))
-    shown = (np.asarray(seen, np.float64) - middle) @ vectors
-    best, marks = None, {}
+    queries, candidates, own = validation
+    x_mean, y_mean = x.mean(0), y.mean(0)
+    values, vectors, projected = _decompose(x - x_mean, y - y_mean)
+    queries = (np.asarray(queries, np.float64) - x_mean) @ vectors
+    best, top1 = None, {}
     for number, metric in enumerate(metrics or [identity_metric(y.shape[1])]):
-        load, there = across @ metric.matrix, metric(candidates)
+        target, mapped = projected @ metric.matrix, metric(candidates)
         for place, alpha in enumerate(alphas):
-            made = metric(y.mean(0)) + shown @ (load / (values + alpha)[:, None])
-            rank = retrieval_ranks(made, there, own)
-            mark = ((rank == 1).mean(), (1 / rank).mean(), alpha)
-            marks[number, place] = mark[0]
-            if best is None or mark > best[0]:
-                best = mark, number, place, metric
+            predicted = metric(y_mean) + queries @ (target / (values + alpha)[:, None])
+            rank = retrieval_ranks(predicted, mapped, own)
+            score = ((rank == 1).mean(), (1 / rank).mean(), alpha)
+            top1[number, place] = score[0]
+            if best is None or score > best[0]:
+                best = score, number, place, metric
     (_, _, alpha), number, place, metric = best
-    weight = (vectors @ (across @ metric.matrix / (values + alpha)[:, None])).T
+    weight = (vectors @ (projected @ metric.matrix / (values + alpha)[:, None])).T
     return RidgeDecoder(weight.astype(np.float32),
-                        (metric(y.mean(0)) - weight @ middle).astype(np.float32), alpha,
-                        np.array(alphas), np.array([marks[number, i] for i in range(len(alphas))]),
+                        (metric(y_mean) - weight @ x_mean).astype(np.float32), alpha,
+                        np.array(alphas), np.array([top1[number, i] for i in range(len(alphas))]),
                         0 < place < len(alphas) - 1, metric)
 
 
 def _decompose(x: NDArray, y: NDArray) -> tuple[NDArray, NDArray, NDArray]:
-    """Return (values, vectors, across): weights are vectors @ (across / (values + alpha))."""
+    """Return (values, vectors, projected): weights are vectors @ (projected / (values + alpha))."""
     if x.shape[0] >= x.shape[1]:
         values, vectors = eigh(x.T @ x)
         return np.maximum(values, 0), vectors, vectors.T @ (x.T @ y)
     values, left = eigh(x @ x.T)
-    kept = values > 1e-10 * values[-1]
-    values, left = values[kept], left[:, kept]
+    nonzero = values > 1e-10 * values[-1]
+    values, left = values[nonzero], left[:, nonzero]
     return values, x.T @ (left / np.sqrt(values)), np.sqrt(values)[:, None] * (left.T @ y)

@@ -1,4 +1,4 @@
-"""One study of decoding: participants' trials, decoders of several kinds, what they retrieve."""
+"""A decoding study: contrastive and ridge decoders of a cohort, and their retrieval accuracy."""
 
 from __future__ import annotations
 
@@ -39,21 +39,21 @@ CONTRAST, FIRST = "contrastive, mean of runs", "contrastive, one run"
 NOISELESS = "contrastive, no noise"
 RIDGE, NARROW, WHITENED = "ridge", "ridge, published grid", "ridge, whitened"
 METHODS = (CONTRAST, FIRST, NOISELESS, RIDGE, NARROW, WHITENED)
-"""The second is the published one, and so is the fifth."""
+"""Decoders that are compared; `FIRST` and `NARROW` are the paper's own."""
 
 
 @dataclass(frozen=True)
 class TrainingVariant:
-    """What decoders are trained from, where it is not all training trials as they are.
+    """Deviations from training on all trials as they are: null models and split halves.
 
     Parameters
     ----------
     permuted : int
-        Not 0: every training image gets the embedding of another one, drawn by this number.
+        Seed by which embeddings are permuted among training images; 0: not permuted.
     half : int
-        1 or 2: one half of the training images.
+        1 or 2: one half of the training images; 0: all.
     noiseless : bool
-        A single run, without noise.
+        A single run without added noise.
     """
 
     permuted: int = 0
@@ -67,12 +67,12 @@ STANDARD = TrainingVariant()
 
 @dataclass
 class DecodingStudy:
-    """Decoders of a cohort's participants, made on demand and kept in the cache.
+    """Decoders of a cohort's participants, fitted on demand and cached.
 
     Parameters
     ----------
     cohort : Cohort
-    space : Space
+    space : EmbeddingSpace
         Embeddings of the cohort's conditions.
     spec : DecodingSpec
     seed : int
@@ -89,7 +89,7 @@ class DecodingStudy:
 
     @classmethod
     def open(cls, laboratory: Laboratory) -> DecodingStudy:
-        """Open the study that the profile describes, after making its data available.
+        """Open the study that the profile describes; its data are made available first.
 
         Raises
         ------
@@ -109,7 +109,7 @@ class DecodingStudy:
         return cls(cohort, space, spec, profile.seed, laboratory.device)
 
     def trials(self, subject: str) -> Trials:
-        """Return a participant's trials."""
+        """Return a participant's single trials."""
         if subject not in self._trials:
             self._trials[subject] = read_trials(
                 self.cohort, subject, self.space.known,
@@ -126,23 +126,20 @@ class DecodingStudy:
         training = self._training(variant)
 
         def make() -> Arrays:
-            seen, target = self._training_pairs(trials.splits[number], variant).T
-            rows = trials.of(seen)
-            shown = target[np.searchsorted(seen, trials.condition[rows])]
-            steps = training.n_seeds * training.iterations
-            with manual_bar(f"decoders of {trials.subject}", steps) as progress_bar:
-                found = fit_decoders(trials.responses[rows], self.space.vectors[shown],
-                                     training, device=self.device,
-                                     on_step=lambda step: progress_bar.update(step
-                                                                              - progress_bar.n))
-            return dict(vars(found))
+            conditions, targets = self._training_pairs(trials.splits[number], variant)
+            rows = trials.of(conditions)
+            target = targets[np.searchsorted(conditions, trials.condition[rows])]
+            n_steps = training.n_seeds * training.iterations
+            with manual_bar(f"decoders of {trials.subject}", n_steps) as bar:
+                return vars(fit_decoders(trials.responses[rows], self.space.vectors[target],
+                                         training, device=self.device, on_step=bar.update))
 
         return DecoderWeights(**cached("decoded", f"contrast-{trials.subject}-{number}",
                                        self._contrast_parts(trials, number, variant), make))
 
     def _contrast_parts(self, trials: Trials, number: int,
                         variant: TrainingVariant) -> dict[str, object]:
-        """Return all that the contrastive decoders of a split depend on."""
+        """Return the parts of the cache key of the contrastive decoders of a split."""
         return {**self._parts(trials, number), "training": asdict(self._training(variant)),
                 "variant": asdict(variant),
                 "code": code_digest(["helpers.decoding.contrastive_decoder"])}
@@ -151,19 +148,20 @@ class DecodingStudy:
         training = self.spec.training
         return replace(training, noise=0.0, n_seeds=1) if variant.noiseless else training
 
-    def _training_pairs(self, split: TrialSplit, variant: TrainingVariant) -> NDArray[np.int64]:
-        """Return pairs (condition seen, rising; condition whose embedding is the target)."""
-        seen = split.train
+    def _training_pairs(self, split: TrialSplit,
+                        variant: TrainingVariant) -> tuple[NDArray, NDArray]:
+        """Return training conditions, increasing, and those whose embeddings are the targets."""
+        conditions = split.train
         if variant.half:
-            order = np.random.default_rng([self.seed, 2]).permutation(len(seen))
-            seen = np.sort(seen[order[variant.half - 1::2]])
-        target = seen
-        if variant.permuted:
-            target = np.random.default_rng([self.seed, 3, variant.permuted]).permutation(seen)
-        return np.stack([seen, target], axis=1)
+            order = np.random.default_rng([self.seed, 2]).permutation(len(conditions))
+            conditions = np.sort(conditions[order[variant.half - 1::2]])
+        if not variant.permuted:
+            return conditions, conditions
+        rng = np.random.default_rng([self.seed, 3, variant.permuted])
+        return conditions, rng.permutation(conditions)
 
     def _parts(self, trials: Trials, number: int) -> dict[str, object]:
-        """Return what every decoder of a split depends on besides how it is trained."""
+        """Return the parts of the cache key that all decoders of a split have in common."""
         split = trials.splits[number]
         return {"cohort": self.cohort.digest(trials.subject), "subject": trials.subject,
                 "space": self.space.key, "min_noise_ceiling": self.spec.min_noise_ceiling,
@@ -172,43 +170,46 @@ class DecodingStudy:
 
     @property
     def digest(self) -> str:
-        """Stands for the weights of all participants."""
+        """Digest that identifies the weights of all participants' contrastive decoders."""
         return key(weights=[self._contrast_parts(self.trials(subject), number, STANDARD)
                             for subject in self.cohort.subjects
                             for number in range(len(self.trials(subject).splits))])
 
     def ridge(self, subject: str, method: str = RIDGE) -> list[RidgeDecoder]:
-        """Return ridge decoders of one of the three kinds, one for each of the splits."""
+        """Return ridge decoders, one for each of the participant's splits.
+
+        ``method``: `RIDGE`, `NARROW` or `WHITENED`.
+        """
         trials = self.trials(subject)
         return [self._ridge(trials, number, method) for number in range(len(trials.splits))]
 
     def _ridge(self, trials: Trials, number: int, method: str) -> RidgeDecoder:
         split = trials.splits[number]
-        rows, asked = trials.of(split.train), trials.of(split.validation)
+        rows, queries = trials.of(split.train), trials.of(split.validation)
         alphas = PUBLISHED_ALPHAS if method == NARROW else self.spec.alphas
 
         def make() -> Arrays:
             targets = self.space.vectors[trials.condition[rows]]
-            metrics = [whitening_metric(targets, share)
-                       for share in WHITENING_FRACTIONS] if method == WHITENED else ()
-            own = np.searchsorted(split.validation, trials.condition[asked])
-            found = fit_ridge(trials.responses[rows], targets, (
-                trials.responses[asked], self.space.vectors[split.validation], own), alphas,
+            metrics = [whitening_metric(targets, fraction)
+                       for fraction in WHITENING_FRACTIONS] if method == WHITENED else ()
+            own = np.searchsorted(split.validation, trials.condition[queries])
+            decoder = fit_ridge(trials.responses[rows], targets, (
+                trials.responses[queries], self.space.vectors[split.validation], own), alphas,
                               metrics)
-            kept = {name: np.asarray(value) for name, value in vars(found).items()
-                    if name != "metric"}
-            return kept | {"mean": found.metric.mean, "matrix": found.metric.matrix}
+            arrays = {**vars(decoder), **vars(decoder.metric)}
+            del arrays["metric"]
+            return {name: np.asarray(value) for name, value in arrays.items()}
 
-        kept = cached("decoded", f"ridge-{trials.subject}-{number}", {
+        saved = cached("decoded", f"ridge-{trials.subject}-{number}", {
             **self._parts(trials, number), "alphas": list(alphas), "method": method,
             "code": code_digest(["helpers.decoding.ridge_decoder"])}, make)
-        metric = EmbeddingMetric(kept.pop("mean"), kept.pop("matrix"))
-        return RidgeDecoder(**{**kept, "alpha": float(kept["alpha"]),
-                               "inside": bool(kept["inside"])}, metric=metric)
+        metric = EmbeddingMetric(saved.pop("mean"), saved.pop("matrix"))
+        return RidgeDecoder(**{**saved, "alpha": float(saved["alpha"]),
+                               "inside": bool(saved["inside"])}, metric=metric)
 
     def retrieval_accuracy(self, subject: str, method: str, *, averaged: bool = False,
                            run: int = 0) -> TopKCurve:
-        """Return the top-k accuracy of a method in one of the two protocols.
+        """Return the top-k retrieval accuracy of a method.
 
         Parameters
         ----------
@@ -216,41 +217,40 @@ class DecodingStudy:
         method : str
             One of `METHODS`.
         averaged : bool
-            Whether repeats are averaged and the candidates are ``n_pool`` of the test images;
-            else every trial is a query among all test images. Where a cohort has several test
-            sets, the candidates are all its conditions, in both protocols.
+            True: responses are averaged over repeats and candidates are ``n_pool`` of the test
+            images. False: every trial is a query among all test images. With several test sets,
+            candidates are all conditions of the cohort in both cases.
         run : int
-            Which run speaks for `FIRST`; of those that are kept.
+            Run that `FIRST` refers to, below `N_KEPT_RUNS`.
         """
-        places, images, n = [], [], 0
+        ranks, images, n = [], [], 0
         trials, parameters = self.trials(subject), self._parameters(subject, method, run)
-        everything = np.unique(trials.condition)
+        conditions = np.unique(trials.condition)
         for split, (weight, bias, metric) in zip(trials.splits, parameters):
-            candidates = split.test if len(trials.splits) == 1 else everything
+            candidates = split.test if len(trials.splits) == 1 else conditions
             rows = trials.of(split.test)
-            seen = trials.means(split.test) if averaged else trials.responses[rows]
+            responses = trials.means(split.test) if averaged else trials.responses[rows]
             condition = split.test if averaged else trials.condition[rows]
             own = np.searchsorted(candidates, condition)
-            places.append(retrieval_ranks(seen @ weight.T + bias,
-                                          metric(self.space.vectors[candidates]),
-                                          own))
+            ranks.append(retrieval_ranks(responses @ weight.T + bias,
+                                         metric(self.space.vectors[candidates]), own))
             images.append(own)
             n = len(candidates)
         pool = self.spec.n_pool if averaged and len(trials.splits) == 1 else 0
-        return top_k_accuracy(np.concatenate(places), np.concatenate(images), n, pool=pool,
+        return top_k_accuracy(np.concatenate(ranks), np.concatenate(images), n, pool=pool,
                               seed=self.seed)
 
     def _parameters(self, subject: str, method: str,
                     run: int) -> list[tuple[NDArray, NDArray, EmbeddingMetric]]:
-        """Return weight, bias, and in what space predictions are compared, for every split."""
+        """Return weight, bias, and the metric of the embedding space, for every split."""
         if method in (RIDGE, NARROW, WHITENED):
             return [(one.weight, one.bias, one.metric) for one in self.ridge(subject, method)]
-        same = identity_metric(self.space.vectors.shape[1])
-        made = self.decoders(subject, TrainingVariant(noiseless=method == NOISELESS))
+        metric = identity_metric(self.space.vectors.shape[1])
+        decoders = self.decoders(subject, TrainingVariant(noiseless=method == NOISELESS))
         if method == FIRST:
-            return [(one.run_weights[run], one.run_biases[run], same) for one in made]
-        return [(one.weight, one.bias, same) for one in made]
+            return [(one.run_weights[run], one.run_biases[run], metric) for one in decoders]
+        return [(one.weight, one.bias, metric) for one in decoders]
 
     def points(self, subject: str, variant: TrainingVariant = STANDARD) -> NDArray[np.float32]:
-        """Return each voxel's weights, (n_voxels, n_dims): the mean over runs, and over splits."""
+        """Return each voxel's weights, averaged over runs and splits, (n_voxels, n_dims)."""
         return np.mean([one.weight.T for one in self.decoders(subject, variant)], axis=0)

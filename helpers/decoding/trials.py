@@ -1,7 +1,7 @@
-"""A participant's single trials, split by image, of the voxels that repeat themselves.
+"""Single trials of a participant's reliable voxels, split by image.
 
-Voxels are chosen by a noise ceiling from training trials alone, whatever region they lie in
-(Methods: data).
+Voxels are selected from the whole brain by their noise ceiling in training trials
+(Efird et al. 2024, Methods: data).
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from helpers.core.constant_values import CONSTANT_TOLERANCE
 from helpers.core.errors import LabError
 
 MIN_REPEATS = 3
-"""Repeats of an image that the noise ceiling is taken from; further ones are left out."""
+"""Repeats of an image that enter the noise ceiling; further ones are ignored."""
 Conditions = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class TrialSplit:
-    """Conditions to learn from, to choose by, and to be tested on; increasing, disjoint."""
+    """Training, validation and test conditions: increasing, disjoint."""
 
     train: Conditions
     validation: Conditions
@@ -32,21 +32,21 @@ class TrialSplit:
 
 def splits(cohort: Cohort, responses: Responses, *, n_test: int, n_validation: int,
            seed: int) -> tuple[TrialSplit, ...]:
-    """Split a participant's conditions.
+    """Split a participant's conditions into training, validation and test.
 
-    Where everyone saw some images in all repeats, some of these are the test, the same for all
-    participants, filled up with images of the participant's own; further own images are the
-    validation; everything else is learned from (Methods: data). Where a cohort has published sets
-    instead, each is the test once, and the next one the validation.
+    Test images are those that all participants saw in all repeats, complemented by images that
+    only this participant saw; validation images are further ones of the latter; all others are
+    for training (Methods: data). Where a cohort has published folds instead, each is the test set
+    once, and the next one the validation set.
 
     Parameters
     ----------
     cohort : Cohort
     responses : Responses
     n_test, n_validation : int
-        Published: 1,000 each.
+        1,000 each in the paper.
     seed : int
-        The published draw depends on the order of a set in Python and cannot be repeated.
+        The authors' draw depends on the order of a Python set and cannot be reproduced.
 
     Raises
     ------
@@ -56,10 +56,11 @@ def splits(cohort: Cohort, responses: Responses, *, n_test: int, n_validation: i
     folds = cohort.folds(responses.subject)
     if len(folds) > 1:
         sets = [np.intersect1d(fold.test, responses.conditions) for fold in folds]
-        sets = [one for one in sets if len(one)]
-        return tuple(TrialSplit(np.setdiff1d(responses.conditions, np.concatenate([one, other])),
-                                other, one)
-                     for one, other in zip(sets, [*sets[1:], sets[0]]))
+        sets = [fold for fold in sets if len(fold)]
+        return tuple(
+            TrialSplit(np.setdiff1d(responses.conditions, np.concatenate([test, validation])),
+                       validation, test)
+            for test, validation in zip(sets, [*sets[1:], sets[0]]))
     whole = responses.conditions[~np.isnan(responses.betas[..., 0]).any(1)]
     order = np.random.default_rng(seed).permutation(np.intersect1d(folds[0].test,
                                                                    responses.conditions))
@@ -77,10 +78,10 @@ def splits(cohort: Cohort, responses: Responses, *, n_test: int, n_validation: i
 
 
 def noise_ceiling(betas: NDArray) -> NDArray[np.float64]:
-    """Return how much of a single trial's variance the image explains at most, per cent.
+    """Return the noise ceiling: the explainable variance of single trials, in per cent.
 
-    Noise variance: over the first three repeats of an image (ddof 1), averaged over images that
-    have as many. Signal variance: 1 minus that, at least 0, since betas have unit variance. With
+    Noise variance: over the first three repeats of an image (ddof 1), averaged over images with
+    three repeats. Signal variance: 1 minus that, at least 0, since betas have unit variance. With
     ncsnr the ratio of the two standard deviations, 100 ncsnr² / (ncsnr² + 1) (Methods: data).
 
     Parameters
@@ -97,11 +98,11 @@ def noise_ceiling(betas: NDArray) -> NDArray[np.float64]:
     whole = whole[~np.isnan(whole[..., 0]).any(1)]
     if whole.shape[1] < MIN_REPEATS or not len(whole):
         raise LabError("no training image with three repeats", expected="some",
-                       remedy="learn from more images: lower n_test or n_validation")
+                       remedy="lower n_test or n_validation: more images are for training then")
     noise = np.mean([part.var(1, ddof=1, dtype=np.float64).sum(0) for part in
                      np.array_split(whole, max(1, len(whole) // 64))], axis=0)
     noise = noise * max(1, len(whole) // 64) / len(whole)
-    # repeats that never differ
+    # repeats that are equal but for rounding
     noise[noise <= (CONSTANT_TOLERANCE * np.abs(whole).max((0, 1))) ** 2] = 0
     signal = np.maximum(0, 1 - noise)
     return 100 * np.divide(signal, signal + noise, out=np.zeros_like(noise), where=noise > 0)
@@ -109,22 +110,22 @@ def noise_ceiling(betas: NDArray) -> NDArray[np.float64]:
 
 @dataclass(frozen=True)
 class Trials:
-    """Single trials of chosen voxels.
+    """Single trials of the selected voxels.
 
     Attributes
     ----------
     subject : str
     responses : array, float32, shape (n_trials, n_voxels)
     condition : array, int64, shape (n_trials,)
-    splits : tuple of Split
+    splits : tuple of TrialSplit
     hemisphere, vertex : arrays, shape (n_voxels,)
     ceiling : array, float64, shape (n_voxels,)
-        Per cent; NaN where nothing was repeated.
+        Noise ceiling in per cent; NaN where nothing was repeated.
     members : dict, ROI -> bool, shape (n_voxels,)
     n_considered : int
-        Voxels among which these were chosen.
+        Voxels among which these were selected.
     bound : float
-        Their ncsnr, in the files, is above this.
+        Lower limit of the ncsnr in the files.
     """
 
     subject: str
@@ -139,11 +140,11 @@ class Trials:
     bound: float
 
     def of(self, conditions: Conditions) -> NDArray[np.int64]:
-        """Return the trials of some conditions, increasing."""
+        """Return the trials of the given conditions, increasing."""
         return np.flatnonzero(np.isin(self.condition, conditions))
 
     def means(self, conditions: Conditions) -> NDArray[np.float32]:
-        """Average the repeats of some conditions, (n_conditions, n_voxels)."""
+        """Return mean responses over repeats, (n_conditions, n_voxels)."""
         rows = self.of(conditions)
         place = np.searchsorted(conditions, self.condition[rows])
         total = np.zeros((len(conditions), self.responses.shape[1]))
@@ -153,43 +154,44 @@ class Trials:
 
 def read_trials(cohort: Cohort, subject: str, known: Conditions, *, min_noise_ceiling: float,
                 n_test: int, n_validation: int, seed: int) -> Trials:
-    """Read a participant's single trials, split them, and choose the voxels.
+    """Read a participant's single trials, split them, and select voxels.
 
-    The files' own ncsnr, from all trials, only keeps voxels out of memory that are far from the
-    bound: those with less than half of it. Where nothing was repeated, all voxels are kept.
+    The ncsnr in the files, which is from all trials, serves only to save memory: voxels whose
+    noise ceiling is less than half of the minimum are not read. Where nothing was repeated, all
+    voxels are selected.
 
     Parameters
     ----------
     cohort : Cohort
     subject : str
     known : array, int
-        Conditions that have an embedding; the others are left out.
+        Conditions that have an embedding; all others are ignored.
     min_noise_ceiling : float
-        Voxels above this noise ceiling are kept, per cent (published: 8).
+        Voxels above this noise ceiling are selected, in per cent (8 in the paper).
     n_test, n_validation, seed : int
         Of `splits`.
 
     Raises
     ------
     LabError
-        If no voxel is kept.
+        If no voxel is selected.
     """
     half = min_noise_ceiling / 200
     bound = float(np.sqrt(half / (1 - half)))
-    found = cohort.whole_brain(subject, bound)
-    found = found.select_conditions(known)
-    parts = splits(cohort, found, n_test=n_test, n_validation=n_validation, seed=seed)
-    n_considered, ceiling = found.betas.shape[2], np.full(found.betas.shape[2], np.nan)
-    if found.betas.shape[1] >= MIN_REPEATS and len(parts) == 1:
-        ceiling = noise_ceiling(found.betas[found.rows(parts[0].train)])
-    kept = ~(ceiling <= min_noise_ceiling)
-    if not kept.any():
+    responses = cohort.whole_brain(subject, bound).select_conditions(known)
+    parts = splits(cohort, responses, n_test=n_test, n_validation=n_validation, seed=seed)
+    n_considered = responses.betas.shape[2]
+    ceiling = np.full(n_considered, np.nan)
+    if responses.betas.shape[1] >= MIN_REPEATS and len(parts) == 1:
+        ceiling = noise_ceiling(responses.betas[responses.rows(parts[0].train)])
+    selected = ~(ceiling <= min_noise_ceiling)
+    if not selected.any():
         raise LabError(f"{subject}: no voxel of {n_considered} has a noise ceiling above "
                        f"{min_noise_ceiling:g} %", expected="some",
                        remedy="lower min_noise_ceiling in the table [decoding], or leave "
-                       "this participant out")
-    found = found.select(kept)
-    shown = ~np.isnan(found.betas[..., 0])
-    condition = np.broadcast_to(found.conditions[:, None], shown.shape)[shown]
-    return Trials(subject, found.betas[shown], condition, parts, found.hemisphere, found.vertex,
-                  ceiling[kept], dict(found.members), n_considered, bound)
+                              "this participant out")
+    responses = responses.select(selected)
+    presented = ~np.isnan(responses.betas[..., 0])
+    condition = np.broadcast_to(responses.conditions[:, None], presented.shape)[presented]
+    return Trials(subject, responses.betas[presented], condition, parts, responses.hemisphere,
+                  responses.vertex, ceiling[selected], dict(responses.members), n_considered, bound)

@@ -1,4 +1,4 @@
-"""Directions of vectors: all that counts of embeddings, predictions and weights."""
+"""Unit vectors, cosine similarity, and the effective dimension of a set of vectors."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from helpers.core.errors import LabError
 
 
 def unit(vectors: NDArray) -> NDArray[np.float64]:
-    """Scale rows to length 1; rows of length 0 stay."""
+    """Return rows scaled to length 1; rows of zeros stay zero."""
     vectors = np.asarray(vectors, np.float64)
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
     return vectors / np.where(length > 0, length, 1)
 
 
 def cosines(first: NDArray, second: NDArray) -> NDArray[np.float64]:
-    """Return the cosine of every row of one array with every row of another.
+    """Return the cosine similarity of every row of one array with every row of another.
 
     Parameters
     ----------
@@ -29,13 +29,13 @@ def cosines(first: NDArray, second: NDArray) -> NDArray[np.float64]:
     Raises
     ------
     LabError
-        If their dimensions differ, or a vector has no direction.
+        If their dimensions differ, or a vector is 0 or not finite.
     """
     first, second = np.asarray(first, np.float64), np.asarray(second, np.float64)
     if first.ndim != 2 or second.ndim != 2 or first.shape[1] != second.shape[1]:
         raise LabError(f"vectors {first.shape} and {second.shape}",
                        expected="rows of the same width",
-                       remedy="embed by the network that the responses were decoded into")
+                       remedy="use the network whose embeddings the decoders predict")
     for vectors in (first, second):
         bad = ~np.isfinite(vectors).all(1) | ~vectors.any(1)
         if bad.any():

@@ -10,10 +10,11 @@ the units in use is kept up to date, so that a change costs k² operations, k of
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 
 import numpy as np
-from numba import njit
+
+from helpers.core import compiled
 
 MIN_RELATIVE_PIVOT = 1e-11
 """Below this fraction of a unit's own variance, what it adds to those in use is rounding."""
@@ -21,18 +22,7 @@ MIN_RELATIVE_GRADIENT = 0.5
 """Let in together: units that want in at least this much of what the first one does, ..."""
 MIN_BLOCK_SIZE = 10
 """... at most so many, or half as many as are in use."""
-
-
-def compile_kernel(function: Callable) -> Callable:
-    """Compile; keep the result on disk where a folder for it can be written.
-
-    Loops over numbers, no slices: these take most of the time that compiling does.
-    """
-    options = {"nogil": True, "fastmath": {"reassoc", "contract"}}  # sums may be vectorised
-    try:
-        return njit(cache=True, **options)(function)
-    except RuntimeError:  # numba found no such folder
-        return njit(**options)(function)
+compile_kernel = partial(compiled.compile_kernel, fastmath=compiled.ANY_ORDER)
 
 
 @compile_kernel
@@ -155,7 +145,7 @@ def _select_entering(grad, w, bound, n_active, entering):
     for j in range(len(grad)):
         candidate_gradient = grad[j]
         if (w[j] > 0.0 or candidate_gradient <= bound
-            or candidate_gradient < MIN_RELATIVE_GRADIENT * largest):
+                or candidate_gradient < MIN_RELATIVE_GRADIENT * largest):
             continue
         if n == block_size and candidate_gradient <= top[block_size - 1]:
             continue

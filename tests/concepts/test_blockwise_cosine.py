@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from support.point_clouds import draw, signs
+from support.point_clouds import cut as cut_tree
+from support.point_clouds import draw, people, signs
 
 from helpers.concepts import blockwise_cosine as blocked
 from helpers.concepts import (
@@ -30,7 +31,7 @@ CUTS = {"blocks": {(blocked, "ROWS"): 5, (blocked, "COLUMNS"): 3},
         "rows": {(blocked, "ROWS"): 1},
         "columns": {(blocked, "COLUMNS"): 1},
         "groups": {(point_cloud, "PER_GROUP"): 2},
-        "one group": {(point_cloud, "PER_GROUP"): 2, (point_cloud, "MOST_GROUPS"): 1},
+        "one group": {(point_cloud, "PER_GROUP"): 2, (point_cloud, "MAX_GROUPS"): 1},
         "links": {(core_components, "MAX_LINKS"): 1},
         "pairs": {(expansion, "MAX_PAIRS"): 1, (blocked, "ROWS"): 7},
         "points": {(concepts_merge_tree, "BLOCK_SIZE"): 1},
@@ -39,26 +40,13 @@ CUTS = {"blocks": {(blocked, "ROWS"): 5, (blocked, "COLUMNS"): 3},
                 (concepts_merge_tree, "BLOCK_SIZE"): 2}}
 
 
-def people(seed: int) -> list[np.ndarray]:
-    """Six people's points: a cloud that percolates within the grid, tight ones, equal points."""
-    rng = np.random.default_rng(seed)
-    common, found = rng.normal(size=(9, 8)), []
-    for n in rng.integers(15, 45, size=6):
-        spread = rng.uniform(0.05, 0.9, size=(n, 1))
-        found.append(common[rng.integers(9, size=n)] + spread * rng.normal(size=(n, 8)))
-    found[1][:4] = found[2][3:7] = found[0][:4]
-    found[3][5:8] = found[3][:3]
-    found[4][2] = 0
-    return [x.astype(np.float32) for x in found]
-
-
 def results(arrays) -> list[np.ndarray]:
     """All that clustering gives, and the merge tree's cuts at the same eps."""
     found = cluster(arrays, eps=GRID, min_participants=M)
     tree = merge_tree(arrays, min_participants=M)
     return [np.asarray(part) for each in found for part in (
         *each.labels, *each.core, *(masks.toarray() for masks in each.expanded), each.n_excluded,
-        each.counts(), each.expanded_counts(), *tree.core_labels(each.eps))]
+        each.counts(), each.expanded_counts(), cut_tree(tree, each.eps))]
 
 
 def lives(arrays) -> np.ndarray:

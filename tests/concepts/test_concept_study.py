@@ -50,10 +50,10 @@ def study(private_module):
 @pytest.mark.slow
 def test_a_study_agrees_with_counting_by_hand(study):
     found = study.concepts
-    assert found.n_clusters >= 1 and found.eps == study.spec.eps[study.chosen[0]]
+    assert found.n_clusters >= 1 and found.eps == study.spec.eps[study.selected_radius[0]]
     assert study.rotation_null.shape == (3, 3) and study.permutation_null.shape == (1, 3)
     for concept in range(found.n_clusters):
-        where = study.where(concept)
+        where = study.vertices(concept)
         for number, subject in enumerate(study.subjects):
             mine = sum(len(vertex) for (name, _), vertex in where.items() if name == subject)
             assert mine == found.expanded_counts()[concept, number]
@@ -84,7 +84,7 @@ def test_percent_signal_change_is_that_of_the_voxels_that_were_clustered(study):
                             & (raw.vertex == trials.vertex[place]))[0]
     mean = np.nanmean(raw.betas[raw.rows(test)], axis=1)[:, column]
     np.testing.assert_allclose(percent[:, place], mean, rtol=1e-5)
-    levels = suppression_levels(study, {subject: percent}, share=.25)
+    levels = suppression_levels(study, {subject: percent}, fraction=.25)
     one = levels.iloc[0]
     near = study.decoding.space.vectors[test] @ study.centroids[one["concept"]]
     order = np.argsort(-near)
@@ -147,7 +147,7 @@ def test_maps_are_drawn_flat_over_one_another_or_folded_one_by_one():
 def test_panels_show_what_they_are_given():
     axes = Figure().add_subplot()
     plots.image_strip(axes, [Image.new("RGB", (9, 9), c) for c in ("red", "blue")], 2,
-                      "k")
+                                 "k")
     shown = axes.images[0].get_array()
     assert shown[5, 5].tolist() == [255, 0, 0] and shown[5, 70].tolist() == [0, 0, 255]
     axes = Figure().add_subplot()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 from scipy.sparse.csgraph import connected_components
-from support.point_clouds import draw, signs
+from support.point_clouds import cut, draw, people, signs
 
 from helpers.concepts import point_cloud
 from helpers.concepts.clustering import EPS, cluster
@@ -65,6 +65,16 @@ def dense(arrays, m: int) -> Dense:
     return Dense(distance, np.sort(near, axis=1)[:, m - 1])
 
 
+def settled(arrays, eps: float, m: int) -> np.ndarray:
+    """Labels of core points by float64 cosines of the float32 unit vectors."""
+    units = np.concatenate([x / np.linalg.norm(x.astype("f8"), axis=1, keepdims=True)
+                            for x in arrays]).astype("f4").astype("f8")
+    near = units @ units.T > 1 - eps
+    owner = np.repeat(np.arange(len(arrays)), [len(x) for x in arrays])
+    support = sum(near[:, owner == s].any(1) & (owner != s) for s in range(len(arrays)))
+    return Dense(np.where(near, 0.0, 2.0), np.where(support >= m, 0.0, 2.0)).labels(1)
+
+
 def lives_of(persistence: Persistence) -> list[tuple[int, float, float, int]]:
     return sorted(zip(persistence.point, persistence.born, persistence.ended, persistence.n_core))
 
@@ -74,7 +84,7 @@ def same(tree: MergeTree, whole: Dense, grid) -> int:
     most, persistence = 0, tree.persistence()
     for eps in grid:
         labels = whole.labels(eps)
-        np.testing.assert_array_equal(np.concatenate(tree.core_labels(eps)), labels)
+        np.testing.assert_array_equal(cut(tree, eps), labels)
         assert persistence.n_clusters(eps) == labels.max() + 1
         most = max(most, labels.max() + 1)
     return most
@@ -91,10 +101,40 @@ def test_a_cut_at_any_eps_is_what_full_distances_give(m):
         wide = rng.choice(wide, min(len(wide), 20), replace=False)
         between = (heights[wide] + heights[wide + 1]) / 2
         several += same(tree, whole, [*EPS, *between[between < 2]]) > 1
-        for found in cluster(arrays, eps=EPS, min_participants=m):
-            for mine, labels, core in zip(tree.core_labels(found.eps), found.labels, found.core):
-                np.testing.assert_array_equal(mine, np.where(core, labels, -1))
     assert several >= 10
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("make", "n_cases", "grid"), [
+    (draw, 300, EPS), (people, 100, (0.1, 0.2, 0.3, 0.4, 0.5, 0.6)),
+    (signs, 100, (0.125, 0.25, 0.375, 0.5, 0.625))])
+def test_a_cut_of_the_tree_gives_the_clusters_of_core_points_at_every_eps(make, n_cases, grid):
+    """Two independent ways to the same components, in 500 random cases."""
+    for seed in range(n_cases):
+        arrays, m = make(seed), 1 + seed % 3
+        tree = merge_tree(arrays, min_participants=m)
+        for found in cluster(arrays, eps=grid, min_participants=m):
+            np.testing.assert_array_equal(cut(tree, found.eps), np.where(
+                np.concatenate(found.core), np.concatenate(found.labels), -1))
+
+
+def test_pairs_within_rounding_of_eps_are_settled_by_cluster_alone():
+    """Cosines within 1e-7 of 1 - eps: float32 distances of the tree do not tell on which side."""
+    differ = 0
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        axes = np.linalg.qr(rng.normal(size=(64, 64)))[0].reshape(-1, 2, 64)[:12]
+        cosine = 1 - np.resize(EPS, 12) + 2e-8 * rng.normal(size=12)
+        sine = np.sqrt(1 - cosine**2)
+        arrays = [axes[:, 0].astype("f4")] + [
+            (cosine[:, None] * axes[:, 0] + side * sine[:, None] * axes[:, 1]).astype("f4")
+            for side in (1, -1, 1)]
+        tree = merge_tree(arrays, min_participants=2)
+        for found in cluster(arrays, eps=EPS, min_participants=2):
+            labels = np.where(np.concatenate(found.core), np.concatenate(found.labels), -1)
+            np.testing.assert_array_equal(labels, settled(arrays, found.eps, 2))
+            differ += (labels != cut(tree, found.eps)).any()
+    assert differ > 10
 
 
 @pytest.mark.slow
@@ -138,7 +178,7 @@ def test_equal_points_are_one_cluster_whatever_rounding_makes_of_them():
     persistence = tree.persistence()
     assert (persistence.born < 0.1).sum() == persistence.n_clusters(1e-5) == 300
     assert np.abs(persistence.born[:300]).max() < ROUNDING
-    for own in tree.core_labels(1e-5):
+    for own in np.split(cut(tree, 1e-5), np.cumsum([len(x) for x in arrays])[:-1]):
         assert (own[450:] == -1).all()
         np.testing.assert_array_equal(own[:450], which)
 
@@ -146,10 +186,10 @@ def test_equal_points_are_one_cluster_whatever_rounding_makes_of_them():
 def test_one_direction_is_one_cluster_and_opposite_ones_are_never_core():
     one = merge_tree([[[1.0, 0]], [[2.0, 0], [3, 0]]], min_participants=1)
     assert lives_of(one.persistence()) == [(0, 0, np.inf, 3)]
-    assert [x.tolist() for x in one.core_labels(0.01)] == [[0], [0, 0]]
+    assert cut(one, 0.01).tolist() == [0, 0, 0]
     apart = merge_tree([[[1.0, 0]], [[-2.0, 0]]], min_participants=1)
     assert lives_of(apart.persistence()) == [(0, 2, np.inf, 2)]
-    assert [x.tolist() for x in apart.core_labels(1.99)] == [[-1], [-1]]
+    assert cut(apart, 1.99).tolist() == [-1, -1]
 
 
 def test_vectors_without_direction_are_in_no_link():
@@ -164,8 +204,7 @@ def test_vectors_without_direction_are_in_no_link():
     np.testing.assert_allclose(tree.joined, whole.joined, atol=ROUNDING)
     np.testing.assert_array_equal(tree.links - (tree.links > place), whole.links)
     for eps in EPS:
-        mine, theirs = (np.concatenate(x.core_labels(eps)) for x in (tree, whole))
-        np.testing.assert_array_equal(mine, np.insert(theirs, place, -1))
+        np.testing.assert_array_equal(cut(tree, eps), np.insert(cut(whole, eps), place, -1))
 
 
 @pytest.mark.parametrize(("change", "m", "said"), [
@@ -179,9 +218,3 @@ def test_vectors_without_direction_are_in_no_link():
 def test_bad_input_is_told(change, m, said):
     with pytest.raises(LabError, match=said):
         merge_tree(change(draw(0)), min_participants=m)
-
-
-@pytest.mark.parametrize("eps", [0, 2, -0.1, np.nan])
-def test_a_radius_that_is_none_is_told(eps):
-    with pytest.raises(LabError, match="radii"):
-        merge_tree(draw(0)).core_labels(eps)

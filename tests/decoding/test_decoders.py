@@ -200,7 +200,7 @@ def test_ranks_count_who_is_nearer_and_give_no_credit_for_ties():
 @pytest.mark.parametrize(("arguments", "said"), [
     ((np.ones((2, 3)), np.ones((4, 2)), np.array([0, 1])), "rows of the same width"),
     ((np.zeros((2, 3)), np.ones((4, 3)), np.array([0, 1])), "without direction"),
-    ((np.ones((2, 3)), np.ones((4, 3)), np.array([0, 4])), "among the candidates")])
+    ((np.ones((2, 3)), np.ones((4, 3)), np.array([0, 4])), "one candidate for each")])
 def test_what_cannot_be_ranked_is_told(arguments, said):
     with pytest.raises(LabError, match=said):
         retrieval_ranks(*arguments)
