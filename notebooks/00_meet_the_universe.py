@@ -28,8 +28,9 @@ import pandas as pd
 from helpers import lab
 from helpers.core.intervals import difference_interval
 from helpers.figures import style
-from helpers.selectivity import plots
 from helpers.figures.claims import ClaimsTable, round_numbers
+from helpers.figures.panels import image_grid
+from helpers.selectivity import plots
 from helpers.selectivity.linear_probes import (
     extract_features,
     luminance_and_contrast,
@@ -123,7 +124,7 @@ figure = style.new_figure(6.6)
 grid = figure.add_gridspec(1, 2, width_ratios=[1.15, 1], wspace=0.55, left=0.08, right=0.97,
                            top=0.95, bottom=0.1)
 localizer_axes = figure.add_subplot(grid[0])
-style.image_grid(localizer_axes, localizer, shown_categories, n_examples)
+image_grid(localizer_axes, localizer, shown_categories, n_examples)
 localizer_axes.set_title("localizer")
 localizer_axes.set_anchor("N")
 style.panel_letter(localizer_axes, "A", x=-0.14)

@@ -41,6 +41,7 @@ from helpers.content_channels import (
 from helpers.core.intervals import compare_with_draws, permutation_p
 from helpers.figures import style
 from helpers.figures.claims import ClaimsTable, round_numbers
+from helpers.figures.panels import image_grid
 from helpers.networks.activations import extract_activations
 
 laboratory = lab.open(profile, notebook="04_trace_content_channels")
@@ -64,9 +65,9 @@ counts = {category: int((categories == category).sum()) for category in spec.cat
 print(f"{len(stimuli)} images:", counts)
 
 # %%
-image_grid = style.new_figure(2.6)
-style.image_grid(image_grid.add_subplot(), stimuli, spec.categories, 10)
-image_grid
+examples = style.new_figure(2.6)
+image_grid(examples.add_subplot(), stimuli, spec.categories, 10)
+examples
 
 # %% [markdown]
 # ## 2 · Through the layers
