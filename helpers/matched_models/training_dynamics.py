@@ -31,7 +31,7 @@ from helpers.matched_models.statistics import (
 from helpers.networks.activations import channel_means, extract_activations
 from helpers.networks.network import Network
 from helpers.rsa.dissimilarity import rank_data, rdm, spearman_rdms
-from helpers.selectivity.probes import predict_linear_probe
+from helpers.selectivity.linear_probes import predict_linear_probe
 from helpers.stimuli.image_sets import CORE, ImageSet
 
 EARLY = "early"
