@@ -195,7 +195,8 @@ style.domain_legend(figure, DOMAINS)
 pies = rows[1].subgridspec(1, len(network_spec.pies), wspace=0.0).subplots(squeeze=False)[0]
 for panel, name in zip(pies, network_spec.pies):
     plots.proportion_pie(panel, proportions.loc[name].to_dict())
-    panel.set_title(f"{plots.two_lines(name)}\n{total_proportion[name]:.1%}", fontsize=6.5, y=-0.05, va="top")
+    title = "\n".join(name.rsplit(".", 1)) if len(name) > 12 else name    # a long module path on two lines
+    panel.set_title(f"{title}\n{total_proportion[name]:.1%}", fontsize=6.5, y=-0.05, va="top")
 style.panel_letter(pies[0], "B", x=-0.1)
 bottom = rows[2].subgridspec(1, 2, width_ratios=[1.7, 1], wspace=0.3)
 heat = figure.add_subplot(bottom[0])

@@ -37,15 +37,12 @@ class Localization:
     infinite_contrasts : Tensor, int8, shape (n_domains, n_units)
         Contrasts with an infinite t, won minus lost. Such a unit has one constant value in each of
         two domains, as a saturated ReLU6 unit may; 0 in all domains for every other unit.
-    n_dead : int
-        Units with one constant value over all images; never selective, always counted in m.
     """
 
     domains: tuple[str, ...]
     mask: Tensor
     t_mean: Tensor
     infinite_contrasts: Tensor
-    n_dead: int
 
 
 def localize(moments: Moments, domains: tuple[str, ...], *, alpha: float = ALPHA) -> Localization:
@@ -89,9 +86,7 @@ def localize(moments: Moments, domains: tuple[str, ...], *, alpha: float = ALPHA
         for domain, signed in ((first, t), (second, -t)):
             t_sum[domain] += signed.nan_to_num()
             t_count[domain] += is_finite
-    dead = (moments.sum_squares == 0).all(0) & (moments.mean == moments.mean[0]).all(0)
-    return Localization(domains, mask, (t_sum / t_count).float(), infinite_contrasts,
-                        int(dead.sum()))
+    return Localization(domains, mask, (t_sum / t_count).float(), infinite_contrasts)
 
 
 def _contrasts(moments: Moments) -> Iterator[tuple[int, int, Tensor, int]]:
