@@ -250,10 +250,10 @@ def test_a_lesion_of_what_a_readout_needs_is_found_and_compared_with_random(plan
     assert (less.low, less.high) == pytest.approx((-test.high, -test.low), abs=0.1)
 
 
-def test_the_battery_is_cached_by_content(planted, coloured, monkeypatch):
+def test_lesions_are_cached_by_content(planted, coloured, monkeypatch):
     classifier, found = planted
     first = lesion_network(classifier, found, coloured, n_random=2, seed=5)
-    monkeypatch.setattr("helpers.lesions.evaluation.run_lesions",
+    monkeypatch.setattr("helpers.lesions.study.run_lesions",
                         lambda *_, **__: pytest.fail("again"))
     again = lesion_network(classifier, found, coloured, n_random=2, seed=5, batch_size=3)
     assert (first.ranks == again.ranks).all()

@@ -14,7 +14,7 @@ from torch import nn
 from helpers import lab
 from helpers.core.errors import LabError
 from helpers.core.paths import ROOT
-from helpers.lesions.evaluation import unit_masks
+from helpers.lesions.study import unit_masks
 from helpers.networks.activations import extract_activations
 from helpers.networks.network import Network
 from helpers.networks.registry import NetworkEntry, Preprocessing

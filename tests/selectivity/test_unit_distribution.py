@@ -205,7 +205,8 @@ def test_units_anywhere_lie_within_the_nulls_interval(by_chance, name):
 
 
 def test_few_units_look_uneven_by_chance_alone_and_the_correction_undoes_it():
-    few = [measure_distribution(uniform_mask((40, 4, 4), 10, seed), seed=seed, n_nulls=40) for seed in range(40)]
+    few = [measure_distribution(uniform_mask((40, 4, 4), 10, seed), seed=seed, n_nulls=40)
+           for seed in range(40)]
     assert max(found["entropy over maps"].observed for found in few) < 0.7
     assert min(found["Gini over maps"].observed for found in few) > 0.7
     corrected = [[found[name].corrected for found in few]

@@ -32,7 +32,7 @@ from helpers.finetuning.data import CohortData
 from helpers.finetuning.evaluate import evaluate, finetune
 from helpers.finetuning.run_plan import RunPlan
 from helpers.landscape.classification import fit_probe, load_task
-from helpers.lesions.evaluation import evaluate_lesions
+from helpers.lesions.study import evaluate_lesions
 from helpers.matched_models.block_statistics import (
     BlockStatistics,
     collect_held_out_responses,
@@ -370,7 +370,7 @@ SITES: list[tuple[str, Any, dict]] = [
      | spec_changes("spec", LANGUAGE)),
     ("matched_models.study agreement", partial(matched_model, "agreement"), NETWORK | IMAGES
      | setting(seed=1) | spec_changes("spec", LANGUAGE)),
-    ("lesions.evaluation lesions", lesions, NETWORK | IMAGES | setting(
+    ("lesions.study lesions", lesions, NETWORK | IMAGES | setting(
         masks=(("relu", 196), ("conv", 196)), layers=["relu"], n_random=2, seed=1)),
     ("rsa.study rdms", rdms, NETWORK | setting(
         layers=["conv"], stack=np.ones((4, 32, 32, 3), np.uint8))
