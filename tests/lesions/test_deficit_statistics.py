@@ -152,7 +152,6 @@ def test_beyond_random_is_a_prediction_interval():
     drawn = np.random.default_rng(0).normal(size=10)
     edge = drawn.mean() + stats.t.isf(0.05, 9) * drawn.std(ddof=1) * np.sqrt(1.1)
     assert p_against_random_lesions(edge, drawn) == pytest.approx(0.05)
-    assert p_against_random_lesions(-edge, -drawn, lower_tail=True) == pytest.approx(0.05)
     assert np.isnan(p_against_random_lesions(1.0, np.array([0.3])))
     assert p_against_random_lesions(1.0, np.zeros(5)) == 0 and p_against_random_lesions(
         0.0, np.zeros(5)) == 1
