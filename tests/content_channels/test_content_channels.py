@@ -180,7 +180,7 @@ def test_selected_images_keep_the_order_and_a_missing_category_is_named():
         trajectories.select_images(there, ["a", "cats"], 2)
 
 
-# ---- separability ----------------------------------------------------------------------------------
+# ---- separability -------------------------------------------------------------------------------
 
 def test_distances_and_silhouettes_are_scikit_learns():
     activations = list(layers(np.random.default_rng(5)).values())
