@@ -81,7 +81,7 @@ for name, network in networks.items():
     rdms[name] = np.stack([separability.layer_rdm(values) for values in activations.values()])
     n_units = {layer: values.shape[1] for layer, values in activations.items()}
 main, untrained = networks[network_spec.main], networks[network_spec.untrained]
-print(f"{network_spec.main}, units a layer: {n_units}; components kept: {scores[network_spec.main].shape[2]}")
+print(f"{network_spec.main}, units a layer: {n_units}; components: {scores[network_spec.main].shape[2]}")
 
 # %% [markdown]
 # ## 3 · The published figure
@@ -389,7 +389,7 @@ print(claims.verdicts())
 # defaults changed (only the seed is known); the published 3-D view shows the same points
 # with depth as a third axis. Under `demo` the images are synthetic: seven of the published eight
 # categories, matched in luminance and contrast, not in spectrum. A claim about the network's
-# layers needs more than these four layers and one network of each kind.
+# layers needs more than these four layers and one network of each type.
 
 # %% [markdown]
 # ## 11 · Exercises

@@ -26,7 +26,7 @@ MACHINE_DEPENDENT = PACKAGE / "profiles" / "machine_dependent.json"
 
 
 def machine_dependent(profile: str, notebook: str) -> list[str]:
-    """Return the claims whose verdict depends on the machine, as benchmarks/machines.py found."""
+    """Return the claims recorded by benchmarks/machines.py as dependent on the machine."""
     recorded = json.loads(MACHINE_DEPENDENT.read_text(encoding="utf-8"))
     return recorded.get(profile, {}).get(notebook, [])
 

@@ -1,6 +1,6 @@
 """Lesions of a network: silence units, and run all lesions in one pass over the images.
 
-A lesion multiplies chosen units of chosen layers by zero, unit by unit and position by position
+A lesion multiplies units of some layers by zero, channel by channel and position by position
 (Prince, Alvarez & Konkle 2024; authors' lesioning.py). Nothing is retrained or rescaled.
 """
 

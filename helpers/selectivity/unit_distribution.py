@@ -170,8 +170,8 @@ def correct_for_chance(name: str, observed: float, null_mean: float) -> float:
     """
     if name in RATIOS:
         return observed / null_mean if null_mean else float("nan")
-    room = 1 - null_mean
-    return (observed - null_mean) / room if room > CONSTANT_TOLERANCE else float("nan")
+    scale = 1 - null_mean
+    return (observed - null_mean) / scale if scale > CONSTANT_TOLERANCE else float("nan")
 
 
 @dataclass(frozen=True)

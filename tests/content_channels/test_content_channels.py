@@ -47,8 +47,8 @@ def scores():
 
 def test_the_eight_golden_values_of_the_tuning_demonstration():
     fits = tuning_reorientation.fit_models(tuning_reorientation.published_features())
-    found = {(fit.model, fit.positive): (round(fit.index, 3), fit.n_nonzero) for fit in fits}
-    assert found == GOLDEN
+    result = {(fit.model, fit.positive): (round(fit.index, 3), fit.n_nonzero) for fit in fits}
+    assert result == GOLDEN
 
 
 def test_the_legacy_stream_is_the_one_of_the_global_seed():
@@ -185,8 +185,8 @@ def test_selected_images_keep_the_order_and_a_missing_category_is_named():
 def test_distances_and_silhouettes_are_scikit_learns():
     activations = list(layers(np.random.default_rng(5)).values())
     rdms = np.stack([separability.layer_rdm(x.astype(np.float32)) for x in activations])
-    found = separability.silhouettes(rdms, LABELS)
-    for x, rdm, value in zip(activations, rdms, found):
+    result = separability.silhouettes(rdms, LABELS)
+    for x, rdm, value in zip(activations, rdms, result):
         np.testing.assert_allclose(rdm, squareform(pdist(x, "correlation")), atol=1e-6)
         assert value == pytest.approx(silhouette_score(rdm, LABELS, metric="precomputed"))
 
@@ -199,8 +199,8 @@ def test_centroid_hits_against_a_plain_loop():
         rest = np.arange(24) != i
         near = [np.corrcoef(z[i], z[rest & (LABELS == k)].mean(0))[0, 1] for k in "abcd"]
         plain.append("abcd"[int(np.argmax(near))] == LABELS[i])
-    found = separability.nearest_centroid_correct(separability.layer_rdm(x)[None], LABELS)[0]
-    assert found.tolist() == plain and 0.3 < found.mean() < 1
+    result = separability.nearest_centroid_correct(separability.layer_rdm(x)[None], LABELS)[0]
+    assert result.tolist() == plain and 0.3 < result.mean() < 1
 
 
 @pytest.mark.parametrize("measure",
