@@ -27,7 +27,8 @@ from helpers.networks.architectures import build, layer_names
 from helpers.networks.network import Network, load_network
 from helpers.networks.registry import Preprocessing, get_entry
 from helpers.networks.weights import state_digest
-from helpers.selectivity.study import NONE, LocalizerResult, localize_network
+from helpers.selectivity.localizer_result import NONE, LocalizerResult
+from helpers.selectivity.study import localize_network
 from helpers.stimuli.image_sets import FLOC, ImageSet, floc, image_folder, imagenet
 from helpers.training import classifiers
 from helpers.training.classifiers import (

@@ -18,8 +18,8 @@ from helpers.lesions.study import unit_masks
 from helpers.networks.activations import extract_activations
 from helpers.networks.network import Network
 from helpers.networks.registry import NetworkEntry, Preprocessing
+from helpers.selectivity.localizer_result import NONE
 from helpers.selectivity.study import (
-    NONE,
     localize_network,
     measure_generalisation,
     select_units_to_plot,
