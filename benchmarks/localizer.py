@@ -5,10 +5,10 @@ Every number is a ratio of two timings in one run on one machine::
     python benchmarks/localizer.py            # all three parts, about three minutes
     python benchmarks/localizer.py statistics # only the first
 
-1. *statistics*: the published procedure as the method spec (2.2, 8.3) describes it (for each
-   ordered pair of domains a deep copy of both groups, one ``ttest_ind`` and one ``fdr_by``)
-   against streamed moments and the step-up rule in t-space; same activations, 64,896 units x
-   1,584 images; the masks must be identical.
+1. *statistics*: the published procedure (authors' selectivity.py: for each ordered pair of domains
+   a deep copy of both groups, one ``ttest_ind`` and one ``fdr_by``) against streamed moments and
+   the step-up rule in t-space; same activations, 64,896 units x 1,584 images; the masks must be
+   identical.
 2. *network*: AlexNet-GN at 224 px, all 28 layers, 1,584 images: time with all statistics, and
    time with hooks alone, over the bare forward pass.
 3. *memory*: peak memory of the process of part 2 (the published way holds 13.5 GB).
@@ -65,7 +65,7 @@ def ours(groups: dict[str, np.ndarray], alpha: float) -> np.ndarray:
     return localize(moments, tuple(groups), alpha=alpha).mask.numpy()
 
 
-def planted(n_units: int, seed: int) -> dict[str, np.ndarray]:
+def synthetic_layer(n_units: int, seed: int) -> dict[str, np.ndarray]:
     """Draw a rectified layer in which a third of the units prefers some domain a little."""
     rng = np.random.default_rng(seed)
     prefers = rng.integers(0, 3 * len(DOMAINS), n_units)
@@ -86,14 +86,14 @@ def seconds(function: Callable[[], object], repeats: int = 1) -> tuple[float, ob
 
 
 def compare_statistics(n_units: int = 64_896) -> float:
-    """Print and return how many times faster the same masks are found."""
-    groups = planted(n_units, seed=0)
+    """Print and return the speed-up for the same masks."""
+    groups = synthetic_layer(n_units, seed=0)
     slow, expected = seconds(lambda: published(groups, ALPHA))
-    fast, found = seconds(lambda: ours(groups, ALPHA), repeats=3)
-    if not np.array_equal(expected, found):
-        raise SystemExit(f"masks differ at {int((expected != found).sum())} places")
-    echo(f"statistics: {n_units} units x {sum(COUNTS)} images, {int(found.sum())} selective, "
-         f"masks identical; published {slow:.2f} s, ours {fast:.3f} s: {slow / fast:.1f} times")
+    fast, result = seconds(lambda: ours(groups, ALPHA), repeats=3)
+    if not np.array_equal(expected, result):
+        raise SystemExit(f"masks differ at {int((expected != result).sum())} places")
+    echo(f"statistics: {n_units} units x {sum(COUNTS)} images, {int(result.sum())} selective, "
+        f"masks identical; published {slow:.2f} s, ours {fast:.3f} s: {slow / fast:.1f} times")
     return slow / fast
 
 
@@ -129,16 +129,16 @@ def compare_network(n_images: int = sum(COUNTS), size: int = 224) -> None:
             moments[name].update(activations, group_of[start])
 
         stream_activations(model, layers, (batch for _, batch in batches), consume)
-        for found in moments.values():
-            localize(found, DOMAINS)
+        for layer_moments in moments.values():
+            localize(layer_moments, DOMAINS)
 
     model(images)
     base, _ = seconds(bare, repeats=2)
     hooks, _ = seconds(hooks_only, repeats=2)
     everything, _ = seconds(with_statistics, repeats=2)
-    n_units = sum(found.mean.shape[1] for found in moments.values())
+    n_units = sum(layer_moments.mean.shape[1] for layer_moments in moments.values())
     echo(f"network: {n_units} units, {n_images} images at {size} px; bare forward {base:.1f} s; "
-         f"hooks alone {hooks / base:.2f} times; with all statistics {everything / base:.2f} times")
+        f"hooks alone {hooks / base:.2f} times; with all statistics {everything / base:.2f} times")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
     echo(f"memory: peak {peak:.2f} GB")
 

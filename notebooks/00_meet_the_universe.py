@@ -1,25 +1,25 @@
 # %% [markdown]
-# # 00 · What do the images and the networks of this laboratory look like?
+# # 00 · Which images and networks do the notebooks use?
 #
-# No figure of a paper: the materials of all of them. Read it before any other notebook.
-# On two cores: half a minute and 1.3 GB under `demo` (two minutes the first time, while the world
-# is drawn), two minutes under `mini`; under `paper` not measured.
+# No figure of a paper: the images and networks of all of them. Read it before any other notebook.
+# On two cores: half a minute and 1.3 GB under `demo` (two minutes the first time, while the
+# synthetic images are drawn), two minutes under `mini`; under `paper` not measured.
 
 # %% [markdown]
-# **Goal.** Every figure of this laboratory shows images to networks (and later to brains). Here
-# you meet both. Under `demo` the images are *drawn*: a small world whose truth is known, so
+# **Goal.** Every figure compares responses of networks (and later of brains) to images. This
+# notebook introduces both. Under `demo` the images are *synthetic*, with a known ground truth, so
 # that a method can be checked before it is trusted. Under `mini` and `paper` they are photographs.
-# The code below does not know which it reads.
+# The code is the same for all.
 #
 # **You will learn**
 # - what a localizer, an independent probe set and a diet are, and how they differ;
-# - how to tell whether images give their category away by a shortcut;
-# - how much a network knows before training, and how much training adds.
+# - how to test whether low-level statistics of the images reveal their category;
+# - how much category information a network has before training, and how much training adds.
 
 # %% tags=["parameters"]
 profile = "demo"    # demo, mini, paper, or the path of your own TOML file
 n_examples = 7      # images of each category in the figure
-k = 20              # neighbours that vote
+k = 20              # neighbours of the k-nearest-neighbour probe
 
 # %%
 import numpy as np
@@ -29,6 +29,7 @@ from helpers import lab
 from helpers.core.intervals import difference_interval
 from helpers.figures import style
 from helpers.figures.claims import ClaimsTable, round_numbers
+from helpers.figures.panels import image_grid
 from helpers.selectivity import plots
 from helpers.selectivity.linear_probes import (
     extract_features,
@@ -46,10 +47,9 @@ print(laboratory.provenance.line)
 # %% [markdown]
 # ## 1 · The images
 #
-# **Localizer**: images of a few *domains* (faces, bodies, …), to find out which units prefer
-# which. **Probe set**: other exemplars in another style, to test these units on images that had
-# no part in choosing them. **Diet**: what networks are trained on. A profile may lack the last two.
-# The domain `characters` (words and numbers) is called *words* in figures, as in the paper.
+# **Localizer**: images of a few *domains* (faces, bodies, …), to find units that prefer one of them.
+# **Probe set**: other exemplars in another style, to test these units on independent images.
+# **Diet**: the images on which networks are trained. A profile may lack the last two. The domain `characters` (words and numbers) is called *words* in figures, as in the paper.
 
 # %%
 sets = {name: laboratory.images(name) for name in laboratory.available("localizer", "probe")}
@@ -71,10 +71,11 @@ level_summary = levels.groupby("domain")[["luminance", "contrast"]].agg(["mean",
 level_summary.loc[list(localizer.domain_names)]
 
 # %% [markdown]
-# Luminance is one shortcut of many. A harder question: can a *linear* reader tell the five
+# Luminance is one shortcut of many. A harder question: can a *linear probe* classify the five
 # domains from the raw pixels (16 × 16)? It is trained on half of the images and tested on the other
-# half. The same reader then sees what the networks see. From pixels to the untrained network is
-# what architecture gives; from there to a trained one is what was learned.
+# half. The same probe is then applied to the networks' features. The step from pixels to the
+# untrained network is due to the architecture; the step from there to a trained one is due to
+# training.
 
 # %%
 intact = localizer.select([i for i, d in enumerate(localizer.domains) if d in DOMAINS])
@@ -86,19 +87,18 @@ representations |= {name: extract_features(network, intact,
 labels = np.array([DOMAINS.index(domain) for domain in intact.domains])
 half = intact.halves
 domain_accuracy = probe_accuracies(representations, labels, half == 0, half == 1, k=k)
-print(
-    f"five domains, chance {domain_accuracy['chance'].iloc[0]:.0%}; trained by {np.sum(half == 0)} images")
+print(f"five domains, chance {domain_accuracy['chance'].iloc[0]:.0%}; trained on {np.sum(half == 0)} images")
 domain_accuracy.round(2)
 
 # %% [markdown]
-# ## 3 · How good are the networks at the world they grew up in?
+# ## 3 · How well do the networks separate the classes of their diet?
 #
-# The diet has many fine classes. A network that was trained without labels never heard of them;
-# if its features separate them all the same, its *objective* (what training rewards) has found
-# something. *k* nearest neighbours vote by cosine similarity; the linear reader is a multinomial
-# logistic regression. Both learn from one half of the diet's validation images and are tested on
-# the other, so no network was trained on any of them. A profile without a diet skips this: the
-# loop below is then empty.
+# The diet has many fine classes. A network trained without labels has no information on them; if its
+# features separate them nevertheless, its *objective* (the loss that training minimises) is
+# sufficient for that. The *k*-nearest-neighbour probe uses cosine similarity; the linear probe is a
+# multinomial logistic regression. Both are trained on one half of the diet's validation images and
+# tested on the other; no network was trained on any of them. A profile without a diet skips this:
+# the loop below is then empty.
 
 # %%
 class_accuracy = {}
@@ -115,8 +115,7 @@ for name in laboratory.available("diet"):
     classes = np.array([names.index(c) for c in train_images.categories + test_images.categories])
     is_train = np.arange(len(classes)) < len(train_images)
     class_accuracy[name] = probe_accuracies(class_features, classes, is_train, ~is_train, k=k)
-    print(
-        f"{name}: {len(names)} classes, {len(train_images)} images to train on, {len(test_images)} to test")
+    print(f"{name}: {len(names)} classes, {len(train_images)} training images, {len(test_images)} test images")
 pd.concat(class_accuracy).round(2) if class_accuracy else "this profile has no diet"
 
 # %% [markdown]
@@ -129,7 +128,7 @@ figure = style.new_figure(6.6)
 grid = figure.add_gridspec(1, 2, width_ratios=[1.15, 1], wspace=0.55, left=0.08, right=0.97,
                            top=0.95, bottom=0.1)
 localizer_axes = figure.add_subplot(grid[0])
-style.image_grid(localizer_axes, localizer, shown_categories, n_examples)
+image_grid(localizer_axes, localizer, shown_categories, n_examples)
 localizer_axes.set_title("localizer")
 localizer_axes.set_anchor("N")
 style.panel_letter(localizer_axes, "A", x=-0.14)
@@ -156,20 +155,20 @@ figure
 
 # %% [markdown]
 # **Figure 00.** **A** Images of every category of the localizer. **B** Fraction of held-out
-# images whose domain is found by *k* nearest neighbours (dark) and by a linear reader (light),
-# from raw pixels and from one layer of each network; dotted: chance; n: printed in step 2. Where
-# the profile has a diet, **C** shows the same for its fine classes (n: step 3). **Last panel**
-# Contrast of every localizer image (dots; bar: mean); a shortcut would shift one domain against
-# the others. No error bars: one split of the images, one network of each kind. The stamp says
-# whether the data are REAL or SYNTHETIC.
+# images whose domain is classified correctly by a *k*-nearest-neighbour probe (dark) and by a
+# linear probe (light), from raw pixels and from one layer of each network; dotted: chance; n:
+# printed in step 2. Where the profile has a diet, **C** shows the same for its fine classes (n:
+# step 3). **Last panel** Contrast of every localizer image (dots; bar: mean); a shortcut would
+# shift one domain against the others. No error bars: one split of the images, one network of each
+# type. The stamp says whether the data are REAL or SYNTHETIC.
 
 # %% [markdown]
 # ## 5 · Claims
 #
-# Each claim stands beside the rule that decides it: *supported*, *contradicted*, *inconclusive* or
+# Each claim has a rule that decides its verdict: *supported*, *contradicted*, *inconclusive* or
 # *not testable here*. Where there is a 95 % interval, it decides: it supports where it lies on the
 # claimed side, contradicts where it lies on the other, and is inconclusive otherwise. To claim that
-# something is *absent*, a bound is needed that was fixed beforehand.
+# something is *absent* requires an equivalence bound that was fixed beforehand.
 
 # %%
 main, untrained = (laboratory.profile.networks.main, laboratory.profile.networks.untrained)
@@ -225,31 +224,31 @@ print(claims.verdicts())
 # %% [markdown]
 # ## 6 · What we see, and why it matters
 #
-# In a good world for this question pixels tell little, an untrained network a bit more, and a
-# trained one a lot. Where pixels or an untrained network already do well, low-level statistics may
-# explain "selective" units, and notebook 01 has to show more than their number. Compare `mini`
-# with `demo`: from photographs, even raw pixels tell more. In the demo, the network that saw faces
-# alone reads the five domains about as well as one that saw all of them: that a domain can be read
-# does not mean that it was learned.
+# A suitable image set for this question gives low accuracy from pixels, slightly more from an
+# untrained network, and much more from a trained one. Where pixels or an untrained network already
+# do well, low-level statistics may explain "selective" units, and notebook 01 has to show more than
+# their number. Compare `mini` with `demo`: in photographs, even raw pixels give higher accuracy. In
+# the demo, the network trained on faces alone separates the five domains about as well as one
+# trained on all of them: that a domain is decodable does not mean that it was learned.
 #
-# What these numbers cannot say: a drawn world has fewer kinds of things, and its networks are
-# small. Accuracy here is about whether the *method* has something to find, not about vision.
+# The limits of these numbers: the synthetic images have fewer categories than photographs, and
+# their networks are small. Accuracy here shows whether the *method* has something to detect.
 
 # %% [markdown]
 # ## 7 · Exercises
 #
-# **Read.** In panel B, for which readers do neighbours beat the linear reader? Compare how many
-# images trained it with how many numbers describe each: `representations[name].shape`.
+# **Read.** In panel B, for which representations is the *k*-nearest-neighbour probe better than the
+# linear one? Compare the number of training images with the number of features:
+# `representations[name].shape`.
 #
-# **Change.** Let *one* neighbour vote: call `probe_accuracies(…, k=1)` on the five domains, and
-# leave the parameter `k` as it is, to compare with `domain_accuracy`. Which network loses most, and
-# why?
+# **Change.** Use *one* neighbour: call `probe_accuracies(…, k=1)` on the five domains, and leave the
+# parameter `k` as it is, to compare with `domain_accuracy`. Which network loses most, and why?
 
 # %%
 your_answer = None    # the name of a network
 
 if your_answer is None:
-    print("Hint: subtract its column 'knn' from told['knn']; one neighbour is a noisy vote.")
+    print("Hint: subtract its column 'knn' from domain_accuracy['knn']; one neighbour is a noisy vote.")
 else:
     one = probe_accuracies(representations, labels, half == 0, half == 1, k=1)["knn"]
     worst = (domain_accuracy["knn"] - one).drop("raw pixels").idxmax()
@@ -266,7 +265,7 @@ print((domain_accuracy["knn"] - one).drop("raw pixels").idxmax(), "loses most")
 #
 # **Discuss.** (1) Matching luminance and contrast leaves higher statistics free: name one. (2) Is
 # a network with a high accuracy a better model of a brain? (3) What should be true of a synthetic
-# world before a result on it says anything about the real one?
+# data set before a result on it says anything about real data?
 #
 # **References.** Stigliani, Weiner & Grill-Spector (2015), *J Neurosci* 35(36) · Zbontar et al.
 # (2021), *ICML* (Barlow Twins) · Chen et al. (2020), *ICML* (SimCLR).

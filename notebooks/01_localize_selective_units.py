@@ -8,19 +8,19 @@
 
 # %% [markdown]
 # **Goal.** The cortex has patches that respond to faces more than to anything else, others to
-# bodies, scenes or words. Does that need a pressure to tell these categories apart? We show a
-# network that was trained *without labels* the kind of images that find such patches in people,
-# and ask of every single unit whether it prefers one domain over **every** other.
+# bodies, scenes or words. Does that require training to discriminate these categories? We present a
+# network that was trained *without labels* with the images that localize such patches in people,
+# and test every single unit for a preference of one domain over **every** other.
 #
 # **You will learn**
 # - how a functional localizer becomes a statistical test of every unit in a network;
-# - why a unit must win each of five contrasts, and what correction over units costs;
-# - why an untrained network and an independent set of images belong in every such figure.
+# - why a unit must pass each of five contrasts, and how the number of units is corrected for;
+# - why every such figure needs an untrained network and an independent set of images.
 
 # %% tags=["parameters"]
 profile = "demo"    # demo, mini, paper, or the path of your own TOML file
 alpha = 0.05        # false discovery rate of each contrast (published: 0.05)
-max_units = 120     # units of one domain that the heat map shows
+max_units = 120     # units of one domain in the heat map
 
 # %%
 import numpy as np
@@ -45,8 +45,8 @@ print(laboratory.provenance.line)
 # ## 1 · The images
 #
 # A functional localizer shows many images of few domains. Its two folders per domain (adult and
-# child faces, houses and corridors …) keep a unit from being called "face-selective" because it
-# likes beards. Scrambled images keep the texture without the things. The domain `characters` is
+# child faces, houses and corridors …) prevent a unit from being called "face-selective" because it
+# responds to beards. Scrambled images keep the texture without the objects. The domain `characters` is
 # called *words* in figures, as in the paper.
 
 # %%
@@ -57,12 +57,11 @@ print(f"{len(images)} images in {len(set(images.categories))} folders:", counts)
 # %% [markdown]
 # ## 2 · The networks
 #
-# One network is the subject of the figure. *Contrastive* training, the paper's subject, gives it no
-# labels: two altered views of one image should get the same code, different images different
+# One network is the subject of the figure. *Contrastive* training, the paper's subject, uses no
+# labels: two augmented views of one image should have the same embedding, different images different
 # ones. The **randomly initialised control** has the same architecture and random weights, drawn
-# once from a seed and kept, so that every later figure sees the same control. Other networks, where
-# the profile names them, have another objective or another *diet* (the images they were trained
-# on).
+# once from a seed and kept, so that every later figure uses the same control. Other networks, where
+# the profile names them, have another objective or another *diet* (the images they were trained on).
 
 # %%
 networks = laboratory.networks()
@@ -80,8 +79,8 @@ pd.DataFrame([{"network": name, "objective": network.entry.objective, "diet": ne
 # expected to be false. A unit is *d-selective* if it is rejected **and** *t* > 0 in **all**
 # contrasts (a *conjunction*). So no unit can be selective for two domains.
 #
-# The whole set runs through the network once. Every layer hands its activations on as they are
-# computed, and only counts, means and sums of squared deviations per domain are kept.
+# The image set passes through the network once. The activations of every layer are used as they are
+# computed; only counts, means and sums of squared deviations per domain are kept.
 
 # %%
 localizer_results = {name: study.localize_network(network, images, alpha=alpha,
@@ -112,12 +111,12 @@ print(
 claims.number("selective share, five domains, by layer", round_numbers(total_proportion.to_dict()))
 
 # %% [markdown]
-# ## 5 · The same units again?
+# ## 5 · Do the units replicate?
 #
-# A unit that passes a test on some images may have been lucky. So the units are defined on
-# every second image, and measured on the others. *replicated* is the share that passes the
-# whole test again; *same preference* the share that again responds most to the same domain;
-# *d′* the distance between the domain and all others, in standard deviations.
+# A unit may pass a test on some images by chance. So the units are defined on every second image,
+# and measured on the others. *proportion_replicated* is the fraction that passes the whole test
+# again; *same_preference* the fraction that again responds most to the same domain;
+# *held_out_d_prime* the distance between the domain and all others, in standard deviations.
 
 # %%
 layer = network_spec.heat_map_layer
@@ -129,8 +128,8 @@ at_layer[network_spec.main][columns].round(2)
 
 # %% [markdown]
 # The same question for every network: what fraction of the units that one half defines passes the
-# whole test on the other half? NaN: there was no unit to follow. And do the two halves pick the
-# same units more often than chance would (hypergeometric test, .05 shared by the five domains)?
+# whole test on the other half? NaN: there was no such unit. And do the two halves select the same
+# units more often than by chance (hypergeometric test, .05 divided by five for the domains)?
 
 # %%
 pd.DataFrame({name: rows["proportion_replicated"] for name, rows in at_layer.items()}).round(2)
@@ -144,10 +143,10 @@ for name, domains in replicated_domains.items():
     print(f"{name}: both halves agree on units for {', '.join(domains) or 'no domain'}")
 
 # %% [markdown]
-# ## 6 · Do they generalise to images of another kind?
+# ## 6 · Do they generalise to images in another style?
 #
 # The second set shows other exemplars in another style. Where a profile has no second set, the
-# localizer's first half defines the units and its second half tests them: a milder question.
+# localizer's first half defines the units and its second half tests them: a weaker test.
 # First the main network, then its randomly initialised control.
 
 # %%
@@ -169,8 +168,9 @@ generalisation_at_layer[network_spec.untrained][["n_units", "t_defining", "t_ind
                                                  "same_preference"]].round(2)
 
 # %% [markdown]
-# The heat map shows the main network's units (rows) over the independent images (columns), each
-# row as z scores. Blocks on the diagonal are what "selective" means; other units are below.
+# The heat map shows the responses of the main network's units (rows) to the independent images
+# (columns), as z scores of each row. Selective units form blocks on the diagonal; other units are
+# below.
 
 # %%
 defined = study.localize_network(main, defining, **size)
@@ -205,8 +205,8 @@ style.domain_legend(figure, DOMAINS)
 pies = rows[1].subgridspec(1, len(network_spec.pies), wspace=0.0).subplots(squeeze=False)[0]
 for panel, name in zip(pies, network_spec.pies):
     plots.proportion_pie(panel, proportions.loc[name].to_dict())
-    panel.set_title(f"{plots.two_lines(name)}\n{total_proportion[name]:.1%}", fontsize=6.5, y=-0.05,
-                    va="top")
+    title = "\n".join(name.rsplit(".", 1)) if len(name) > 12 else name    # a long module path on two lines
+    panel.set_title(f"{title}\n{total_proportion[name]:.1%}", fontsize=6.5, y=-0.05, va="top")
 style.panel_letter(pies[0], "B", x=-0.1)
 bottom = rows[2].subgridspec(1, 2, width_ratios=[1.7, 1], wspace=0.3)
 heat = figure.add_subplot(bottom[0])
@@ -233,12 +233,11 @@ figure
 # %% [markdown]
 # **Figure 01.** **A** Fraction of each layer's units that pass the conjunction test, per domain and
 # network (Benjamini–Yekutieli over all units of the layer, in each of five contrasts).
-# **B** The same for the learned layers of the main network; grey: the rest, units selective for
-# scrambled images among them. **C** z-scored responses of the selective units and of others to
-# images that had no part in choosing them; cyan lines part the groups; colours saturate at
-# ±1.5. **D** Mean *t* of the selected units on the independent images, averaged over contrasts;
-# dotted: no preference; a point needs only one unit. No error bars: one network of each kind. The
-# stamp says whether the data are REAL or SYNTHETIC.
+# **B** The same for the layers with weights of the main network; grey: the rest, including units
+# selective for scrambled images. **C** z-scored responses of the selective units and of others to
+# independent images; cyan lines separate the groups; colours saturate at ±1.5. **D** Mean *t* of
+# the selected units on the independent images, averaged over contrasts; dotted: no preference; a
+# point may be a single unit. No error bars: one network of each type. The stamp says whether the data are REAL or SYNTHETIC.
 
 # %% [markdown]
 # ## 8 · Claims
@@ -329,21 +328,21 @@ print(claims.verdicts())
 # ## 9 · What we see, what the paper says, why they differ
 #
 # The paper reports that selective units emerge without labels; its pies suggest that they become
-# more frequent with depth. Compare that with the verdicts above, and with panel A for the untrained
-# twin. Where spatial frequency alone tells some domains from others, a layer of random filters
-# finds it (under `mini` the twin has more units for words than the trained network). So "passes the
-# test" and "was learned" are different statements; such units can even generalise, if the new
-# images share the shortcut. In the demo, the network that saw faces alone has units for scenes
-# and for words (panel A), and both halves confirm them (step 5): training on one domain makes units
-# that tell others apart. The published control drew a *new* random network for the second set, so
+# more frequent with depth. Compare that with the verdicts above, and with panel A for the randomly
+# initialised control. Where spatial frequency alone separates some domains from others, random
+# filters are enough (under `mini` the control has more units for words than the trained network).
+# So "passes the test" and "was learned" are different statements; such units can even generalise,
+# if the new images share the shortcut. In the demo, the network trained on faces alone has units
+# for scenes and for words (panel A), and both halves confirm them (step 5): training on one domain
+# produces units that discriminate others. The published control drew a *new* random network for the second set, so
 # its units could not generalise by construction; ours is one network throughout. In the demo it has
 # so few selective units that whether they generalise is inconclusive.
 #
-# Three differences in procedure: we hold no activation matrix (the published way needs 13.5 GB),
+# Three differences in procedure: no activation matrix is stored (the published code needs 13.5 GB),
 # we test each pair of domains once (the reversed contrast has the same p value), and dead units
 # are counted in *m* but never selected. The masks are identical to the published rule's; the
-# tests show it. Under `demo` the diet and the images are drawn, so shares say nothing about
-# ImageNet; they say whether the method finds in a known world what is there.
+# tests show it. Under `demo` the diet and the images are synthetic, so the proportions say nothing
+# about ImageNet; they show whether the method recovers a known ground truth.
 
 # %% [markdown]
 # ## 10 · Exercises
@@ -355,11 +354,10 @@ print(claims.verdicts())
 your_layer = None    # a layer's name
 
 if your_layer is None:
-    print("Hint: tables[chosen.untrained] has a column 'share'; sort by it.")
+    print("Hint: tables[network_spec.untrained] has a column 'proportion'; sort by it.")
 else:
-    best = tables[network_spec.untrained].query("domain in @DOMAINS").nlargest(1,
-                                                                               "proportion").iloc[0]
-    print("Right." if your_layer == best["layer"] else "Look again: sort by 'share'.")
+    best = tables[network_spec.untrained].query("domain in @DOMAINS").nlargest(1, "proportion").iloc[0]
+    print("Right." if your_layer == best["layer"] else "Look again: sort by 'proportion'.")
 
 # %% tags=["solution"]
 tables[network_spec.untrained].query("domain in @DOMAINS").nlargest(1, "proportion")[
@@ -373,7 +371,7 @@ tables[network_spec.untrained].query("domain in @DOMAINS").nlargest(1, "proporti
 threshold = None    # a mean t
 
 if threshold is None:
-    print("Hint: (t_mean > threshold).mean(axis=1) gives a share per domain.")
+    print("Hint: (t_mean > threshold).mean(axis=1) gives a proportion per domain.")
 else:
     for i, d in enumerate(localizer_results[network_spec.main].domains):
         print(
@@ -391,8 +389,8 @@ print(f"mean t above {min_t:.1f}:", {d: f"{(t[i] >= min_t).mean():.0%} against "
 
 # %% [markdown]
 # **Extend.** Apply the *2× rule* (`helpers.selectivity.statistics.select_twofold`: twice the mean
-# response to every other domain) to a ReLU layer. It has no notion of noise: which units does it
-# add or drop?
+# response to every other domain) to a ReLU layer. It ignores variance: which units does it add or
+# lose?
 #
 # **Discuss.** (1) What would make a unit selective for scrambled images? (2) Two networks have
 # 5 % and 10 % face-selective units. Is the second one better at faces? (3) The test counts

@@ -7,15 +7,16 @@
 # `paper` not measured: it needs the ImageNet photographs, and better a GPU.
 
 # %% [markdown]
-# **Goal.** Notebook 01 found units that prefer faces, bodies, scenes or words. A preference is
-# not a use: perhaps nothing is read from these units. In people, damage to the cortex that
+# **Goal.** Notebook 01 localized units that prefer faces, bodies, scenes or words. A preference does
+# not imply use: recognition may not depend on these units. In people, damage to the cortex that
 # prefers faces impairs the recognition of faces. So we *lesion* the network: silence the units
-# of one domain, leave everything else as it is, and see what the network no longer recognises.
+# of one domain, leave everything else unchanged, and measure which classes are no longer
+# recognised.
 #
 # **You will learn**
-# - how to lesion any network without touching its weights, and what a readout is;
+# - how to lesion any network without changing its weights, and what a readout is;
 # - why a lesion needs a control of equally many random units, and held-out images;
-# - what separates "faces suffer" from "faces suffer *more than the rest*".
+# - the difference between "faces are impaired" and "faces are impaired *more than other classes*".
 
 # %% tags=["parameters"]
 profile = "demo"    # demo, mini, paper, or the path of your own TOML file
@@ -58,12 +59,12 @@ style.use_style()
 print(laboratory.provenance.line)
 
 # %% [markdown]
-# ## 1 · A network that can be asked for names
+# ## 1 · A network that classifies
 #
-# A network trained without labels has features but no names for things. So its weights are
-# frozen, and one linear layer, the **readout**, learns to name classes from a late layer, with a
-# penalty on the size of its weights. (A network that names ImageNet's classes keeps its own.)
-# Lesions act before the readout; nothing is trained again after them.
+# A network trained without labels has features but no classes. So its weights are frozen, and one
+# linear layer, the **readout**, is trained to classify from a late layer, with a penalty on the size
+# of its weights. (A network trained to classify ImageNet keeps its own readout.) Lesions act before
+# the readout; nothing is trained again after them.
 
 # %%
 classifier = open_classifier(laboratory, network_spec.main)
@@ -71,10 +72,9 @@ images = laboratory.images(spec.images, spec.part).first_per_class(spec.n_per_cl
 groups, by_class = (lesions_study.group_images(images, min_images=min_images)
                     for min_images in (lesions_study.MIN_IMAGES, 1))
 print(f"{network_spec.main}: {len(classifier.layers)} layers before the readout")
-print(f"{len(images)} images of {len(by_class)} classes to be named")
-print(f"accuracies of {len(groups)} "
-      + ("groups: classes are too small here, so they are pooled by "
-         "kind" if groups.pooled else "classes"))
+print(f"{len(images)} images of {len(by_class)} classes")
+print(f"accuracies of {len(groups)} " + ("groups: classes are too small here, so they are pooled by "
+      "domain" if groups.pooled else "classes"))
 claims.number("readout weights", round_numbers(classifier.summarise_weights()))
 
 # %% [markdown]
@@ -83,8 +83,8 @@ claims.number("readout weights", round_numbers(classifier.summarise_weights()))
 # A unit is one channel at one position of the image, as in the localizer. The lesion of a domain
 # multiplies its selective units by zero, in all ReLU layers (where negative values are set to zero)
 # at once. The control silences **as many random units in each layer**, several times. All lesions
-# share one pass over the images: what precedes the first lesioned layer is computed once. The
-# **cost** of a lesion is accuracy before minus accuracy after it; positive: impaired.
+# share one pass over the images: layers before the first lesioned one are computed once. The
+# **deficit** after a lesion is accuracy before minus accuracy after it; positive: impaired.
 
 # %%
 size = {"batch_size": laboratory.profile.batch_size}
@@ -114,10 +114,10 @@ pd.DataFrame({"units silenced": [silenced[d] for d in core],
 # %% [markdown]
 # ## 3 · The more active, the more impaired?
 #
-# If the readout relies on a domain's units, then classes that drive these units should suffer
-# most when they are gone. So for every class: how strongly do the units respond in the *intact*
+# If the readout relies on a domain's units, then classes that activate these units should be
+# impaired most without them. So for every class: how strongly do the units respond in the *intact*
 # network, and how much does accuracy change without them? The paper's figure suggests a negative
-# correlation. The p value shuffles classes; Holm's rule corrects over the four domains.
+# correlation. The p value is by permutation of classes; Holm's rule corrects over the four domains.
 
 # %%
 activation = outcome.activation_by_group(spec.activation_layer, groups)
@@ -129,7 +129,7 @@ pd.DataFrame([{"lesion": d, "r": t.value, "low": t.low, "high": t.high, "p (Holm
 
 # %% [markdown]
 # The same correlation in every layer, and for the random lesions with *their* units' activation:
-# if silencing any units gave it, the relation would say nothing about selectivity.
+# if silencing any units produced it, the relation would say nothing about selectivity.
 
 # %%
 by_layer = lesions_study.activation_deficit_by_layer(outcome, groups, spec.top_k)
@@ -140,12 +140,12 @@ print(f"{spec.activation_layer}, mean over the four domains: selective units "
       f"{random_r[core].mean(axis=None):.2f} (mean of {spec.n_random} draws)")
 
 # %% [markdown]
-# ## 4 · Are the own classes hit more than the others?
+# ## 4 · Are the own classes impaired more than the others?
 #
-# Where we know to which domain a class belongs, we can ask directly: mean cost for the domain's
-# own classes minus mean cost for all others. These images had no part in choosing the units.
-# The p value deals the domains to classes at random; the last column asks whether random lesions
-# of as many units would do the same. NaN: the images have no classes of this domain.
+# Where the domain of each class is known, we can test directly: mean deficit of the domain's own
+# classes minus mean deficit of all others. These images are independent of the localizer.
+# The p value is by permutation of classes between the two sides; the last column compares with
+# random lesions of as many units. NaN: the images have no classes of this domain.
 
 # %%
 effects = {d: lesions_study.own_class_effects(outcome, by_class, spec.top_k, d, seed=seed)
@@ -185,8 +185,8 @@ effect_table.pivot(index="network", columns="domain",
 #
 # The paper needs no list of domains: it takes the classes that a lesion impairs *most* as its probe
 # set (not to be confused with the probe *images* of notebook 00). But the largest of many noisy
-# numbers is large by luck. So the probe set is chosen on half A of each class's images and the
-# cost is reported on half B. On data without any effect this gives zero, as our tests show.
+# numbers is biased upwards. So the probe set is selected on half A of each class's images and its
+# deficit is reported on half B. On data without any effect this gives zero, as our tests show.
 
 # %%
 half_a, half_b = (outcome.compute_deficits(spec.top_k, groups, half=half) for half in (0, 1))
@@ -201,8 +201,9 @@ for domain, line, drop in zip(core, names, main.mean.diagonal()):
     print(f"{domain}: {drop:.0%} lost in {', '.join(line)}")
 
 # %% [markdown]
-# Then, image by image of half B: does the *own* lesion cost these classes more than the three
-# other lesions do? If not, the lesions' names can be permuted for every image.
+# Then, image by image of half B: does the *own* lesion impair these classes more than the three
+# other lesions do? If not, the lesions are exchangeable within every image: the p value is by
+# permutation.
 
 # %%
 own_lesion_tests = {}
@@ -218,8 +219,8 @@ pd.DataFrame([{"probe set of": d, "own - other lesions": t.value, "low": t.low, 
 # %% [markdown]
 # ## 6 · Do different lesions leave different deficits?
 #
-# Each lesion has a cost profile over classes. If all lesions hurt the same fragile classes, the
-# profiles correlate; if each has its own victims, they do not.
+# Each lesion has a deficit profile over classes. If all lesions impair the same vulnerable classes,
+# the profiles correlate; if each impairs different ones, they do not.
 
 # %%
 five_domains = [*core, "objects"]
@@ -293,15 +294,15 @@ style.save_figure(figure, laboratory.provenance, {
 figure
 
 # %% [markdown]
-# **Figure 02.** **A** For each class (or group of classes, where classes are few images deep):
+# **Figure 02.** **A** For each class (or group of classes, where classes have few images):
 # mean activation of a domain's selective units in the intact network, and change of accuracy when
 # these units are silenced. Negative: impaired. Coloured: the probe set of C. Lines are fitted to
 # the values; dots are jittered (SD 0.5) for display. r with 95 % bootstrap interval and one-sided
 # permutation p over classes, uncorrected. **B** One image of each of the most impaired classes.
-# **C** Probe sets chosen on half A, cost on half B, for each lesion; bars ± SEM over classes;
-# black: mean of equally large random lesions. **D** Pearson r between cost profiles. **E** The
-# correlation of A by layer; grey: random lesions, mean ± SEM over draws. **F** Cost for own minus
-# other classes (positive: the own suffer more), with 95 % bootstrap interval over classes; grey
+# **C** Probe sets selected on half A, deficit on half B, for each lesion; bars ± SEM over classes;
+# black: mean of equally large random lesions. **D** Pearson r between deficit profiles. **E** The
+# correlation of A by layer; grey: random lesions, mean ± SEM over draws. **F** Deficit of own minus
+# other classes (positive: own impaired more), with 95 % bootstrap interval over classes; grey
 # dashes: random lesions. A domain without classes of its own has no point. The stamp says whether
 # the data are REAL or SYNTHETIC.
 
@@ -309,7 +310,7 @@ figure
 # ## 8 · Claims
 #
 # Each claim has a rule that was fixed before its result was seen, with one exception: that a probe
-# set suffers more than from *random* units was added after panel C of `mini` had been looked at.
+# set suffers more than from *random* units was added after panel C of `mini` had been seen.
 # The paper's numbers are *unknown* where its text was not at hand; its code tests no deficit.
 
 # %%
@@ -401,41 +402,41 @@ print(claims.verdicts())
 #
 # The paper reports that lesions cause selective, dissociable deficits, and shows it by the
 # correlation of A and the bars of C. Each can mislead alone. A strong correlation in A is
-# compatible with a lesion that hurts everything. The bars of C look where a lesion hurts *most*,
-# and these classes need not be of its domain: read their names in B. F asks the plain question: is
-# the own domain hit more than the rest? Read the verdicts with that in mind: a claim about each of
-# the four domains is inconclusive where one domain's interval holds 0, in the demo that of scenes.
-# A large lesion hurts widely (compare the fractions of silenced units in step 2); that it hurts
-# other classes may mean shared features. And look at the black marks of C: silencing as many
-# *random* units in every layer can do as much harm as silencing selective ones, or more (under
-# `mini` it does). Then the size of a deficit says nothing; only its distribution over classes does.
+# compatible with a lesion that impairs all classes. The bars of C show the classes that a lesion
+# impairs *most*, and these need not be of its domain: see their names in B. F tests the direct
+# question: is the own domain impaired more than the rest? Note that a claim about each of the four
+# domains is inconclusive where one domain's interval contains 0, in the demo that of scenes.
+# A large lesion impairs many classes (compare the fractions of silenced units in step 2); deficits
+# of other classes may mean shared features. And see the black marks of C: silencing as many
+# *random* units in every layer can impair as much as silencing selective ones, or more (under
+# `mini` it does). Then the size of a deficit is not informative; only its distribution over classes
+# is.
 #
-# Where an untrained network is lesioned too, its readout recognises little, so there is not much to
-# lose: a small effect there says no more than that.
+# Where an untrained network is lesioned too, its readout recognises little, so accuracy cannot drop
+# much: a small effect there may be a floor effect.
 #
-# Differences in procedure. The published control permutes each domain's units on its own;
-# ours deals all domains in one permutation, so that random lesions overlap no more than real
-# ones. Ties count against the network: a network that is silenced altogether recognises nothing.
+# Differences in procedure. The published control permutes each domain's units separately;
+# ours uses one permutation for all domains, so that random lesions overlap no more than real
+# ones. Ties count as errors: a network that is silenced altogether recognises nothing.
 # And halves alternate image by image, where the published ones are the first and the last 25.
 # With 1,000 classes the published probe set has 10; with fewer classes at least three.
 #
-# Where classes are few images deep (`mini`: one photograph each), a class has no accuracy of its
-# own. They are then pooled by kind, and what rests on classes is *not testable here*. The
-# photographs of `mini` were most likely part of the network's training, so its accuracies are too
-# high. And its three random draws are few: a test against them finds only what is far outside their
-# range.
+# Where classes have few images (`mini`: one photograph each), a class has no accuracy of its own.
+# They are then pooled by domain, and claims that depend on classes are *not testable here*. The
+# photographs of `mini` were most likely part of the network's training set, so its accuracies are
+# too high. And three random draws are few: a test against them has little power.
 
 # %% [markdown]
 # ## 10 · Exercises
 #
-# **Read.** Which of the four lesions silences the largest fraction of units, and does it also do
-# the most harm per silenced unit?
+# **Read.** Which of the four lesions silences the largest fraction of units, and is its deficit per
+# silenced unit also the largest?
 
 # %%
 your_domain = None    # the domain with the largest loss per fraction of silenced units
 
 if your_domain is None:
-    print("Hint: divide cost[0, rows].mean(1) by the shares in `silenced`.")
+    print("Hint: divide deficit[0, rows].mean(1) by the fractions in `silenced`.")
 else:
     deficit_per_unit = {d: deficit[0, i].mean() / silenced[d] for d, i in zip(core, rows)}
     print("Right." if your_domain == max(deficit_per_unit, key=deficit_per_unit.get)
@@ -447,7 +448,7 @@ else:
 # %% [markdown]
 # **Change.** Set `method` in the parameters cell to one layer, early or late (`relu2`, `relu6` in
 # the demo), and run again. Where along the network do selective units matter most? Then set
-# `fraction = 0.01`, which silences as many units for each domain: which lesion does most harm now?
+# `fraction = 0.01`, which silences as many units for each domain: which lesion has the largest deficit now?
 #
 # **Extend.** Lesion the face units of *one* layer at a time with
 # `lesions_study.lesion_network(classifier, localizer_result, images, method=layer, n_random=0)`.
@@ -456,8 +457,7 @@ else:
 layer = None    # one of list(classifier.layers)
 
 if layer is None:
-    print(
-        "Hint: costs(spec.top_k, groups)[0, 0] is the face lesion's cost by class; take its mean.")
+    print("Hint: compute_deficits(spec.top_k, groups)[0, 0] is the face lesion's deficit by class; take its mean.")
 else:
     one = lesions_study.lesion_network(classifier, localizer_result, images, method=layer,
                                        n_random=0, **size)
@@ -465,11 +465,9 @@ else:
 
 # %% tags=["solution"]
 last = list(outcome.n_units)[-1]
-one = lesions_study.lesion_network(classifier, localizer_result, images, method=last, n_random=0,
-                                   **size)
-print(
-    f"{last}: {one.compute_deficits(spec.top_k, groups)[0, 0].mean():.1%} lost; the readout sees this layer "
-      f"(or what follows it) alone")
+one = lesions_study.lesion_network(classifier, localizer_result, images, method=last, n_random=0, **size)
+print(f"{last}: {one.compute_deficits(spec.top_k, groups)[0, 0].mean():.1%} lost; the readout's input is this layer "
+      f"or what follows it")
 
 # %% [markdown]
 # **Discuss.** (1) The readout was trained on the intact network. What would change if it were

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 04 · Do images of different things part ways on their way through a network?
+# # 04 · Do images of different categories become separable through the layers of a network?
 #
 # Prince, Alvarez & Konkle (2024), Figure 5 and the authors' page on tuning reorientation
 # ([doi 10.1126/sciadv.adl1776](https://doi.org/10.1126/sciadv.adl1776)).
@@ -7,40 +7,32 @@
 # `paper` not measured: the images have to be put in place by hand (the message says how).
 
 # %% [markdown]
-# **Goal.** The paper's last figure draws every image as a path: where it lies in the first
-# layer, in a later one, in the last. Paths of faces, buildings, cats and hammers seem to part
-# like channels of a river. We draw that figure, ask how much of it is arbitrary, mend it, and put
-# a number with an error on what it illustrates.
+# **Goal.** The paper's last figure draws every image as a trajectory: its position in the first
+# layer, in a later one, in the last. Trajectories of faces, buildings, cats and hammers seem to
+# diverge into *content channels*. We draw that figure, measure how much of it is arbitrary,
+# correct it, and put a number with an error on what it illustrates.
 #
 # **You will learn**
-# - why axes of different layers cannot be compared as they come, and how to align them;
-# - how to ask of any image: what would look different had a coin fallen otherwise?
-# - why a fit that may subtract features can turn their tuning around, and a positive one cannot.
+# - why axes of different layers cannot be compared directly, and how to align them;
+# - how to measure which parts of a figure depend on arbitrary choices;
+# - why an unconstrained fit can reverse the tuning of its features, and a positive one cannot.
 
 # %% tags=["parameters"]
 profile = "demo"         # demo, mini, paper, or the path of your own TOML file
 n_components = 10        # principal components of each layer (published: 10)
 n_flips = 50             # random flips of the components' signs
-n_permutations = 1000    # random deals of the category labels
+n_permutations = 1000  # permutations of the category labels
 
 # %%
 import numpy as np
 import pandas as pd
 
 from helpers import lab
-from helpers.content_channels import (
-    plots,
-    tuning_reorientation,
-)
-from helpers.content_channels import (
-    separability as content_channels_separability,
-)
-from helpers.content_channels import (
-    trajectories as content_channels_trajectories,
-)
+from helpers.content_channels import plots, separability, trajectories, tuning_reorientation
 from helpers.core.intervals import compare_with_draws, permutation_p
 from helpers.figures import style
 from helpers.figures.claims import ClaimsTable, round_numbers
+from helpers.figures.panels import image_grid
 from helpers.networks.activations import extract_activations
 
 laboratory = lab.open(profile, notebook="04_trace_content_channels")
@@ -54,28 +46,27 @@ print(laboratory.provenance.line)
 # ## 1 · The images
 #
 # Four categories, the first images of each. They are grey and matched in mean luminance and
-# contrast where the set provides for it, so that neither tells the categories apart.
+# contrast where the set provides for it, so that neither separates the categories.
 
 # %%
 images = laboratory.images(spec.images)
-stimuli = images.select(content_channels_trajectories.select_images(
-    images.categories, spec.categories, spec.n_per_category))
+stimuli = images.select(trajectories.select_images(images.categories, spec.categories, spec.n_per_category))
 categories = np.array(stimuli.categories)
 counts = {category: int((categories == category).sum()) for category in spec.categories}
 print(f"{len(stimuli)} images:", counts)
 
 # %%
-image_grid = style.new_figure(2.6)
-style.image_grid(image_grid.add_subplot(), stimuli, spec.categories, 10)
-image_grid
+examples = style.new_figure(2.6)
+image_grid(examples.add_subplot(), stimuli, spec.categories, 10)
+examples
 
 # %% [markdown]
 # ## 2 · Through the layers
 #
-# The network of the figures and its **randomly initialised control** see the images once. Of every
-# layer we keep two things: the published ten *principal components* (the directions in which its
+# The images pass once through the main network and its **randomly initialised control**. For every
+# layer we compute two things: the published ten *principal components* (the directions in which its
 # responses to images vary most), and the distances between images (1 − correlation over *all*
-# units), which need no components at all.
+# units), which need no components.
 
 # %%
 scores, rdms, n_units = {}, {}, {}
@@ -87,67 +78,56 @@ for name, network in networks.items():
     activations = extract_activations(network.model, paths,
                                       stimuli.batches(batches, network.preprocessing))
     activations = {layer: activations[layer].numpy() for layer in spec.layers}
-    scores[name] = content_channels_trajectories.compute_pca_scores(activations,
-                                                                    n_components=n_components)
-    rdms[name] = np.stack([content_channels_separability.layer_rdm(values)
-                           for values in activations.values()])
+    scores[name] = trajectories.compute_pca_scores(activations, n_components=n_components)
+    rdms[name] = np.stack([separability.layer_rdm(values) for values in activations.values()])
     n_units = {layer: values.shape[1] for layer, values in activations.items()}
 main, untrained = networks[network_spec.main], networks[network_spec.untrained]
-print(
-    f"{network_spec.main}, units a layer: {n_units}; components kept: {scores[network_spec.main].shape[2]}")
+print(f"{network_spec.main}, units a layer: {n_units}; components: {scores[network_spec.main].shape[2]}")
 
 # %% [markdown]
-# ## 3 · The published image
+# ## 3 · The published figure
 #
 # Stack the layers' scores, one row per image and layer; take 1 − Pearson's *r* between all
-# rows; lay the rows out in a plane so that distances fit as well as they can (metric
-# multidimensional scaling). *Stress* says how badly they fit: 0 is exact, 0.2 is called poor.
+# rows; embed the rows in a plane that preserves these distances as well as possible (metric
+# multidimensional scaling). *Stress* measures the misfit: 0 is exact, 0.2 is called poor.
 
 # %%
 n_layers = len(spec.layers)
-published = content_channels_trajectories.fit_mds(
-    content_channels_trajectories.published_rdm(scores[network_spec.main]), n_layers)
+published = trajectories.fit_mds(trajectories.correlation_rdm(scores[network_spec.main]), n_layers)
 print(f"{n_layers} × {len(stimuli)} points; stress {published.stress:.2f}")
 
 # %% [markdown]
-# ## 4 · What is wrong with it, and the aligned image
+# ## 4 · What is wrong with it, and the aligned embedding
 #
 # Component 1 of `conv1` and component 1 of a later layer share nothing but their number. Each is
-# a direction in another space, and its sign is a convention. An image with scores (3, −1) in
-# one layer and (3, −1) in the next has not *stayed* anywhere. So a distance between two layers,
+# a direction in a different space, and its sign is a convention. An image with scores (3, −1) in
+# one layer and (3, −1) in the next has not kept its position. So a distance between two layers,
 # which is most of what the published plane shows, has no meaning.
 #
-# The mend: turn each layer's cloud of images, as a rigid body, until the same images lie as
-# close together as they can in all layers (*generalised Procrustes alignment*; the mean cloud is
-# the *consensus*). Distances within a layer stay as they are. The distance is 1 − cosine here,
-# because Pearson's *r* takes away the mean over components, and that depends on their signs, too.
-# Some agreement comes from turning alone: hence a comparison with images shuffled within layers.
+# The correction: rotate each layer's point cloud until the same images lie as close together as
+# possible in all layers (*generalised Procrustes alignment*; the mean cloud is the *consensus*).
+# Distances within a layer do not change. The distance is 1 − cosine here, because Pearson's *r*
+# subtracts the mean over components, which depends on their signs, too. Rotation alone already
+# produces some consensus: hence a comparison with images shuffled within layers.
 
 # %%
-aligned = content_channels_trajectories.fit_mds(
-    content_channels_trajectories.aligned_rdm(scores[network_spec.main]), n_layers)
-consensus_variance = content_channels_trajectories.consensus_variance(
-    content_channels_trajectories.procrustes_align(scores[network_spec.main]))
-permuted_variance = content_channels_trajectories.permuted_consensus_variance(
-    scores[network_spec.main], seed=seed)
-print(
-    f"stress {aligned.stress:.2f}; the consensus holds {consensus_variance:.0%} of the layers' variance, "
+aligned = trajectories.fit_mds(trajectories.aligned_rdm(scores[network_spec.main]), n_layers)
+consensus_variance = trajectories.consensus_variance(trajectories.procrustes_align(scores[network_spec.main]))
+permuted_variance = trajectories.permuted_consensus_variance(scores[network_spec.main], seed=seed)
+print(f"stress {aligned.stress:.2f}; the consensus holds {consensus_variance:.0%} of the layers' variance, "
       f"{permuted_variance.mean():.0%} if images are shuffled within layers")
 
 # %% [markdown]
 # ## 5 · How much of each plane is arbitrary?
 #
-# Flip the sign of random components in every layer: another correct run of the same analysis.
+# Flip the sign of random components in every layer: an equally valid run of the same analysis.
 # Compare all distances before and after, within layers and between them. If no sign matters,
-# *r* = 1. A third version takes the cosine without aligning: is it the alignment that helps, or
-# the cosine?
+# *r* = 1. A third version uses the cosine without alignment, to separate the effects of the two.
 
 # %%
-rdm_functions = {"published": content_channels_trajectories.published_rdm,
-                 "cosine, not aligned": content_channels_trajectories.cosine_rdm,
-                 "aligned": content_channels_trajectories.aligned_rdm}
-flips = {variant: content_channels_trajectories.sign_flip_correlations(
-    scores[network_spec.main], rdm_function, n_flips=n_flips, seed=seed)
+rdm_functions = {"published": trajectories.correlation_rdm, "cosine, not aligned": trajectories.cosine_rdm,
+         "aligned": trajectories.aligned_rdm}
+flips = {variant: trajectories.sign_flip_correlations(scores[network_spec.main], rdm_function, n_flips=n_flips, seed=seed)
          for variant, rdm_function in rdm_functions.items()}
 sign_flip_table = pd.concat(pd.DataFrame({"embedding": variant, "part": part, "r": r[:, column]})
                             for variant, r in flips.items()
@@ -161,65 +141,60 @@ sign_flip_table.groupby(["embedding", "part"],
 # the same data has drawn another figure since.
 
 # %%
-older = content_channels_trajectories.legacy_pca_signs(scores[network_spec.main])
-legacy_r = {variant: content_channels_trajectories.block_correlations(
-    rdm_function(scores[network_spec.main]), rdm_function(older),
-                                                   n_layers)[0]
-            for variant, rdm_function in rdm_functions.items()}
+older = trajectories.legacy_pca_signs(scores[network_spec.main])
+legacy_r = {variant: trajectories.block_correlations(rdm_function(scores[network_spec.main]), rdm_function(older),
+                                                   n_layers)[0] for variant, rdm_function in rdm_functions.items()}
 print("between layers, signs of scikit-learn before 1.5 against today's:",
       {variant: f"{r:.2f}" for variant, r in legacy_r.items()})
 
 # %% [markdown]
 # ## 6 · A number for what the figure illustrates
 #
-# Do the categories lie further apart in deeper layers? Each layer can be asked in its own space.
+# Are the categories more separable in deeper layers? Each layer can be measured in its own space.
 # The *silhouette* of an image compares its mean distance to its own category (*a*) with that to
-# the nearest other one (*b*): $(b - a)/\max(a, b)$, 1 for tight and distant clusters, 0 or less
-# where they overlap. Two questions, two tests: *is there any separation?* (labels dealt at random,
-# `n_permutations` times), and *does it grow?* (the slope over layers, with its error over images,
-# from leaving out one image at a time: the *jackknife*).
+# the nearest other one (*b*): $(b - a)/\max(a, b)$, 1 for compact and distant clusters, 0 or less
+# where they overlap. Two questions, two tests: *are the categories separable?* (labels permuted
+# `n_permutations` times), and *does separability grow?* (the slope over layers, with its error over
+# images, from leaving out one image at a time: the *jackknife*).
 
 # %%
-measures = {"silhouette": content_channels_separability.silhouettes,
-            "nearest centroid": content_channels_separability.nearest_centroid_accuracy}
-parts = []
+measures = {"silhouette": separability.silhouettes, "nearest centroid": separability.nearest_centroid_accuracy}
+tables = []
 for name, r in rdms.items():
-    hits = content_channels_separability.nearest_centroid_correct(r, categories)
-    se = {"silhouette": [content_channels_separability.jackknife_contrast(r, categories, row).se
-                         for row in np.eye(n_layers)],
-          "nearest centroid": hits.std(axis=1) / np.sqrt(len(stimuli))}
-    for measure, of in measures.items():
-        value = of(r, categories)
-        null = content_channels_separability.label_permutation_null(
-            r, categories, of, n_permutations=n_permutations, seed=seed)
+    correct = separability.nearest_centroid_correct(r, categories)
+    se = {"silhouette": [separability.jackknife_contrast(r, categories, row).se for row in np.eye(n_layers)],
+          "nearest centroid": correct.std(axis=1) / np.sqrt(len(stimuli))}
+    for measure, function in measures.items():
+        value = function(r, categories)
+        null = separability.label_permutation_null(r, categories, function, n_permutations=n_permutations, seed=seed)
         low, high = np.quantile(null, [0.025, 0.975], axis=0)
-        parts.append(pd.DataFrame({
+        tables.append(pd.DataFrame({
             "network": name, "measure": measure, "layer": spec.layers, "value": value,
             "se": se[measure], "null_low": low, "null_mean": null.mean(axis=0), "null_high": high,
             "p": permutation_p(value, null)}))
 
 # %%
-separability = pd.concat(parts, ignore_index=True)
-separability.pivot(index=["measure", "layer"], columns="network", values=["value", "null_mean", "p"]
+separability_table = pd.concat(tables, ignore_index=True)
+separability_table.pivot(index=["measure", "layer"], columns="network", values=["value", "null_mean", "p"]
                 ).loc[list(measures)].reindex(spec.layers, level="layer").round(3)
 
 # %% [markdown]
-# *Nearest centroid* is a second reading: the fraction of images that lie nearest to the mean of
-# their own category, the image itself left out (chance: one in the number of categories). It
-# was added after the silhouette's first results were seen, so no claim rests on it. The two can
-# disagree. A silhouette asks for *compact* categories: what all images vary in (size, place,
-# ground) makes it small. A centroid asks only on which side an image lies. And the silhouette's
-# chance level is not 0: it sinks where a layer uses few dimensions, as shuffled labels show.
+# *Nearest centroid* is a second measure: the fraction of images that lie nearest to the mean of
+# their own category, the image itself left out (chance: 1 / number of categories). It was added
+# after the silhouette's first results were seen, so no claim depends on it. The two can disagree.
+# A silhouette measures whether categories are *compact*: variation common to all images (size,
+# position, background) makes it small. The centroid measures only on which side an image lies. And
+# the silhouette's chance level is not 0: it is lower where a layer uses few dimensions, as permuted
+# labels show.
 #
-# Now the second question, does separation grow, and the deepest layer against its randomly
-# initialised control's:
+# Now the second question, does separability grow, and the deepest layer compared with that of the
+# randomly initialised control:
 
 # %%
-slope = content_channels_separability.slope_weights(n_layers)
-trends = {name: content_channels_separability.jackknife_contrast(r, categories,
-                                                                 slope) for name, r in rdms.items()}
+slope = separability.slope_weights(n_layers)
+trends = {name: separability.jackknife_contrast(r, categories, slope) for name, r in rdms.items()}
 last = np.eye(n_layers)[-1]
-trained_minus_untrained = content_channels_separability.jackknife_contrast(
+trained_minus_untrained = separability.jackknife_contrast(
     np.concatenate([rdms[network_spec.main], rdms[network_spec.untrained]]), categories,
                            np.concatenate([last, -last]))
 for name, test in trends.items():
@@ -229,11 +204,11 @@ print(
       f"one-sided p {trained_minus_untrained.p:.2g})")
 
 # %% [markdown]
-# ## 7 · Which way do the features point?
+# ## 7 · Are the features tuned like the target?
 #
-# Why do the authors predict brains with *positive* weights (notebook 03)? Their toy: a target that
-# responds (3, 2.5) to two images, and 100 random features to build it from. A free fit may take a
-# feature that prefers the opposite and subtract it. The *reorientation index* is
+# Why do the authors predict brains with *positive* weights (notebook 03)? Their demonstration: a
+# target that responds (3, 2.5) to two images, and 100 random features to predict it from. An
+# unconstrained fit may use a feature of opposite tuning and subtract it. The *reorientation index* is
 # $\sum_i |w_i|\,(1-\cos(f_i, y)) / \sum_i |w_i|$: 0 if all weight lies on features tuned like
 # the target, 2 if on features tuned the opposite way.
 
@@ -256,10 +231,10 @@ styles = plots.category_styles(domain_of)
 figure = style.new_figure(7.8)
 paths = figure.add_gridspec(1, 2, wspace=0.03, left=0.02, right=0.985, top=0.93,
                             bottom=0.56).subplots()
-for panel, letter, variant, trajectories in zip(paths, "AB", ("as published", "axes aligned"),
+for panel, letter, variant, embedding in zip(paths, "AB", ("as published", "axes aligned"),
                                                 (published, aligned)):
-    plots.trajectory_paths(panel, trajectories.points, categories, styles)
-    panel.set_title(f"{variant} · stress {trajectories.stress:.2f}")
+    plots.trajectory_paths(panel, embedding.points, categories, styles)
+    panel.set_title(f"{variant} · stress {embedding.stress:.2f}")
     style.panel_letter(panel, letter, x=0.02)
 style.top_legend(figure, plots.category_handles(styles, spec.layers[0], spec.layers[-1]),
                  ncols=6)
@@ -272,7 +247,7 @@ plots.sign_flip_strips(panels[0], sign_flip_table, highlighted=legacy_r)
 panels[0].legend(loc="lower left", bbox_to_anchor=(-0.05, 1.02), ncols=2, handletextpad=0.3,
                  columnspacing=0.8, fontsize=6)
 for panel, measure in zip(panels[1:], measures):
-    plots.separability_lines(panel, separability, measure,
+    plots.separability_lines(panel, separability_table, measure,
                              {network_spec.main: "k", network_spec.untrained: "0.55"})
 panels[1].axhline(0, color="0.4", linestyle=":", linewidth=0.7)
 style.percent_axis(panels[2].yaxis)
@@ -292,37 +267,37 @@ style.panel_letter(lower[0, 0], "F", x=-0.05)
 # %%
 points = pd.concat({variant: pd.DataFrame({
     "layer": np.repeat(spec.layers, len(stimuli)), "category": np.tile(categories, n_layers),
-    "image": np.tile(stimuli.files, n_layers), "x": trajectories.points[..., 0].ravel(),
-    "y": trajectories.points[..., 1].ravel()}) for variant, trajectories in
+    "image": np.tile(stimuli.files, n_layers), "x": embedding.points[..., 0].ravel(),
+    "y": embedding.points[..., 1].ravel()}) for variant, embedding in
                     (("A", published), ("B", aligned))}, names=["panel"]).reset_index(level=0)
 style.save_figure(figure, laboratory.provenance, {
     **{variant: rows.drop(columns="panel") for variant, rows in points.groupby("panel")},
-    "C": sign_flip_table, "D": separability[separability["measure"] == "silhouette"],
-    "E": separability[separability["measure"] == "nearest centroid"], "F": table})
+    "C": sign_flip_table, "D": separability_table[separability_table["measure"] == "silhouette"],
+    "E": separability_table[separability_table["measure"] == "nearest centroid"], "F": table})
 figure
 
 # %% [markdown]
-# **Figure 04.** **A** Every image's path through the layers, as published (thin lines; open
+# **Figure 04.** **A** Every image's trajectory through the layers, as published (thin lines; open
 # dots: first layer; filled: last; thick lines: category means; n: step 1). **B** The same after
 # the layers' axes were aligned. **C** Pearson's *r* of all distances before and after random flips
-# of the components' signs, one dot a flip; black: distances between layers, grey: within; the
+# of the components' signs, one dot per flip; black: distances between layers, grey: within; the
 # cross: the signs of another version of scikit-learn, between layers. **D** Mean silhouette of the
 # categories in each layer's own space; bars: 95 % intervals over images (jackknife); bands: 95 %
-# of random deals of the labels; dotted: 0. **E** Fraction of images nearest to their own
+# of permutations of the labels; dotted: 0. **E** Fraction of images nearest to their own
 # category's centroid; bars: 95 % (binomial); bands as in D. **F** The tuning demonstration (toy
 # data, the same under every profile): 100 features as arrows, coloured by weight, the target in
-# green; titles: reorientation index. One network of each kind. The stamp says whether the data
+# green; titles: reorientation index. One network of each type. The stamp says whether the data
 # are REAL or SYNTHETIC.
 
 # %% [markdown]
 # ## 9 · Claims
 #
 # Each claim has a rule that was fixed before its result was seen. The paper's code gives no
-# statistic for Figure 5, an illustration; so its column says what the image suggests.
+# statistic for Figure 5, an illustration; so the column "paper" states what the figure suggests.
 
 # %%
 for name in networks:
-    rows = separability[separability["network"] == name].set_index("layer")
+    rows = separability_table[separability_table["network"] == name].set_index("layer")
     for measure, own in rows.groupby("measure", sort=False):
         claims.number(f"{measure}, {name}", round_numbers(own["value"].to_dict(), 3))
         claims.number(f"{measure}, {name}, shuffled labels",
@@ -357,10 +332,8 @@ claims.claim("Positive fits keep features that are fine-tuned like the target",
              holds=all(positive[model] < free[model] for model in free))
 
 # %%
-by_layer = {name: content_channels_separability.silhouettes(r, categories).tolist()
-            for name, r in rdms.items()}
-silhouette_text = {name: ", ".join(f"{value:z.2f}" for value in values)
-                   for name, values in by_layer.items()}
+by_layer = {name: separability.silhouettes(r, categories).tolist() for name, r in rdms.items()}
+silhouette_text = {name: ", ".join(f"{value:z.2f}" for value in values) for name, values in by_layer.items()}
 one = "one training of each network"
 for name, values in silhouette_text.items():
     print(f"{name}: silhouette {values} from {spec.layers[0]} to {spec.layers[-1]}")
@@ -402,29 +375,29 @@ print(claims.verdicts())
 # %% [markdown]
 # ## 10 · What we see, what the paper says, why they differ
 #
-# The published image is a fair drawing of what happens *within* each layer, and panels D and E
-# put numbers on that. What it seems to show *between* layers, paths that run along or cross, is
-# decided by signs that no one chose: see the black dots in the first two rows of panel C. Look at
-# the grey dots of the first row as well: with Pearson's *r* not even the distances within a layer
-# are quite fixed. After alignment nothing depends on signs any more, and the plane shows one
-# thing: how far an image moves *relative to the other images*. It cannot show that a layer
-# adds new information, and its stress says how much a plane leaves out.
+# The published figure shows fairly what happens *within* each layer, and panels D and E quantify
+# that. What it seems to show *between* layers, trajectories that run in parallel or cross, depends
+# on arbitrary signs: see the black dots in the first two rows of panel C. The grey dots of the
+# first row show that with Pearson's *r* even the distances within a layer depend on them a little.
+# After alignment nothing depends on signs any more, and the plane shows one thing: how far an image
+# moves *relative to the other images*. It cannot show that a layer adds new information, and its
+# stress measures how much a plane leaves out.
 #
-# Panels D and E need no plane and no alignment. Compare each layer with the band of shuffled
-# labels, and the trained network with its twin: some separation may be in the images themselves
-# (an outline can be enough), some in the architecture, and only the rest was learned. Under `mini`
-# (photographs, SqueezeNet) both measures rise with depth in the trained network. Under `demo` they
-# part company. Its centroids do tell the drawn categories apart better than the twin's, yet the
-# categories do not become compact: the silhouette leaves the band of shuffled labels in the middle
-# layers, is back in it in the deepest, and there lies *below* the twin's. Which of the two is
-# "untangling"? The paper's figure does not say. Its claim was entered with the silhouette before
-# either was seen, so in the demo it is contradicted.
+# Panels D and E need no plane and no alignment. Compare each layer with the band of permuted
+# labels, and the trained network with the randomly initialised control: some separability may be in
+# the images themselves (an outline can be enough), some in the architecture, and only the rest was
+# learned. Under `mini` (photographs, SqueezeNet) both measures rise with depth in the trained
+# network. Under `demo` they disagree. Its centroids do separate the drawn categories better than
+# the control's, yet the categories do not become compact: the silhouette leaves the band of
+# permuted labels in the middle layers, is back in it in the deepest, and there lies *below* the
+# control's. Which of the two is "untangling"? The paper's figure does not say. Its claim was
+# entered with the silhouette before either was seen, so in the demo it is contradicted.
 #
 # Differences in procedure: all settings of the scaling are stated, because scikit-learn's
 # defaults changed (only the seed is known); the published 3-D view shows the same points
-# with depth as a third axis. Under `demo` the images are drawn: seven of the published eight
+# with depth as a third axis. Under `demo` the images are synthetic: seven of the published eight
 # categories, matched in luminance and contrast, not in spectrum. A claim about the network's
-# layers needs more than these four layers and one network of each kind.
+# layers needs more than these four layers and one network of each type.
 
 # %% [markdown]
 # ## 11 · Exercises
@@ -446,8 +419,8 @@ added = np.subtract(by_layer[network_spec.main], by_layer[network_spec.untrained
 dict(zip(spec.layers, added.round(3)))
 
 # %% [markdown]
-# **Change.** One coin is enough: flip only the *first* component of the last layer. How much of
-# the published distances between layers survives? Guess; then try the last component.
+# **Change.** Flip only the *first* component of the last layer. How well do the published distances
+# between layers correlate with those before? Guess; then try the last component.
 
 # %%
 flipped = None    # number of the component to flip, from 0
@@ -457,27 +430,25 @@ if flipped is None:
 else:
     changed = scores[network_spec.main].copy()
     changed[-1, :, flipped] *= -1
-    between_r, within_r = content_channels_trajectories.block_correlations(
-        content_channels_trajectories.published_rdm(scores[network_spec.main]),
-        content_channels_trajectories.published_rdm(changed), n_layers)
+    between_r, within_r = trajectories.block_correlations(
+        trajectories.correlation_rdm(scores[network_spec.main]), trajectories.correlation_rdm(changed), n_layers)
     print(f"between layers {between_r:.2f}, within {within_r:.2f}")
 
 # %% tags=["solution"]
 for flipped in (0, scores[network_spec.main].shape[2] - 1):
     changed = scores[network_spec.main].copy()
     changed[-1, :, flipped] *= -1
-    before, after = (content_channels_trajectories.published_rdm(x)
-                     for x in (scores[network_spec.main], changed))
-    between_r, within_r = content_channels_trajectories.block_correlations(before, after, n_layers)
+    before, after = (trajectories.correlation_rdm(x) for x in (scores[network_spec.main], changed))
+    between_r, within_r = trajectories.block_correlations(before, after, n_layers)
     print(f"component {flipped}: between layers {between_r:.2f}, within {within_r:.2f}")
 
 # %% [markdown]
-# **Extend.** Is any of this in the images already? Take the pixels as layer 0: one row per
-# image (`helpers.selectivity.linear_probes.pixels`) into `content_channels_separability.layer_rdm`,
-# then `silhouettes`, which wants a stack of layers: `rdm[None]`.
+# **Extend.** Are the categories separable in the images already? Take the pixels as layer 0: one row
+# per image (`helpers.selectivity.linear_probes.pixel_features`) into `separability.layer_rdm`, then
+# `silhouettes`, which takes a stack of layers: `rdm[None]`.
 #
 # **Discuss.** (1) Alignment treats layers as if they were rotations of one another. What would a
-# layer have to do for this to hide something interesting? (2) The silhouette counts the nearest
+# layer have to compute for this to hide something interesting? (2) The silhouette uses the nearest
 # other category. Which other definitions of "untangled" do you know, and would they agree? (3) A
 # voxel is fitted with positive weights only. Which voxels could such a model not describe?
 #

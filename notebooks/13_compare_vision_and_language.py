@@ -35,7 +35,7 @@ from helpers.lesions.silencing import Lesion, apply_lesion
 from helpers.matched_models import plots, statistics
 from helpers.matched_models.study import MatchedModelsStudy
 from helpers.networks.activations import channel_means, extract_activations
-from helpers.selectivity.probes import predict_linear_probe
+from helpers.selectivity.linear_probes import predict_linear_probe
 from helpers.stimuli.image_sets import CORE
 
 # %%

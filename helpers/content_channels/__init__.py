@@ -1,1 +1,1 @@
-"""Content channels: trajectories of images through layers, and how separable categories are."""
+"""Content channels: trajectories of images through layers, and separability of categories."""

@@ -1,4 +1,4 @@
-"""Panels of the figure on content channels: trajectories, their arbitrary part, tuning."""
+"""Panels of the content-channel figure: trajectories, sign flips, separability, tuning."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from helpers.figures.style import COLOURS, MARKERS
 
 DOMAIN_OF = {"buildings": "scenes", "cats": "objects", "cars": "objects", "chairs": "objects",
              "hammers": "objects", "phones": "objects"}
-"""Domains of the published categories whose folders are not named by their domain (authors'
-notebook nb5)."""
+"""Published category -> domain, where the category is not named after it (authors' notebook nb5).
+"""
 
 SHADES = (0.0, -0.55, 0.55, -0.8, 0.8)
 """Categories of one domain, in order: its colour, darker (below 0) and lighter (above 0)."""
@@ -32,13 +32,13 @@ WEIGHT_LIMIT = 0.03
 
 
 def category_styles(domain_of: Mapping[str, str]) -> dict[str, tuple[tuple, str]]:
-    """Give every category a colour of its domain and a marker, none of them twice.
+    """Return for every category a shade of its domain's colour and a marker, each used once.
 
     Parameters
     ----------
     domain_of : mapping of str to str
-        Category -> domain; a category that stands for itself is looked up in ``DOMAIN_OF``, and
-        what is not there either counts as an object.
+        Category -> domain; a category whose domain has no colour is looked up in ``DOMAIN_OF``,
+        and is an object if it is missing there.
 
     Returns
     -------
@@ -91,9 +91,9 @@ def trajectory_paths(axes: Axes, points: NDArray, categories: Sequence[str],
     axes.axis("off")
 
 
-def category_handles(styles: Mapping[str, tuple[tuple, str]], first: str, last: str,
-                     ) -> list[Line2D]:
-    """Return the entries of the legend: categories, then the dots of the first and last layer."""
+def category_handles(styles: Mapping[str, tuple[tuple, str]], first: str,
+                     last: str) -> list[Line2D]:
+    """Return the legend's entries: categories, then the markers of the first and last layer."""
     handles = [Line2D([], [], color=colour, marker=marker, markersize=4, label=category)
                for category, (colour, marker) in styles.items()]
     return [*handles,
@@ -104,15 +104,16 @@ def category_handles(styles: Mapping[str, tuple[tuple, str]], first: str, last: 
 
 
 def sign_flip_strips(axes: Axes, table: pd.DataFrame, *, highlighted: Mapping[str, float]) -> None:
-    """Draw the correlation that each random flip of signs leaves, one row per image.
+    """Draw the correlation of distances before and after each sign flip, one row per variant.
 
     Parameters
     ----------
     axes : Axes
     table : DataFrame
-        Columns ``embedding``, ``part`` (between or within), ``r``.
+        Columns ``embedding`` (the variant of the MDS plane), ``part`` (between or within layers),
+        ``r``.
     highlighted : mapping of str to float
-        Image -> correlation with the signs of another version of scikit-learn; a cross.
+        Variant -> correlation with the signs of another version of scikit-learn; a cross.
     """
     jitter = np.random.default_rng(0)
     embeddings = list(dict.fromkeys(table["embedding"]))
@@ -130,9 +131,9 @@ def sign_flip_strips(axes: Axes, table: pd.DataFrame, *, highlighted: Mapping[st
              xlabel="r of distances before and after")
 
 
-def separability_lines(axes: Axes, table: pd.DataFrame, value: str, colours: Mapping[str, str],
-                     ) -> None:
-    """Draw a measure of separation by layer, its error, and what shuffled labels give.
+def separability_lines(axes: Axes, table: pd.DataFrame, measure: str,
+                       colours: Mapping[str, str]) -> None:
+    """Draw a measure of separability by layer, its error, and its null of permuted labels.
 
     Parameters
     ----------
@@ -140,12 +141,12 @@ def separability_lines(axes: Axes, table: pd.DataFrame, value: str, colours: Map
     table : DataFrame
         Columns ``network``, ``layer``, ``measure``, ``value``, ``se``, ``null_low``,
         ``null_high``.
-    value : str
-        The measure to draw.
+    measure : str
+        Which of the table's measures is drawn.
     colours : mapping of str to str
         Network -> colour.
     """
-    table = table[table["measure"] == value]
+    table = table[table["measure"] == measure]
     for rank, (network, rows) in enumerate(table.groupby("network", sort=False)):
         place = np.arange(len(rows)) + 0.1 * rank
         axes.fill_between(place, rows["null_low"], rows["null_high"], color=colours[network],
@@ -156,7 +157,7 @@ def separability_lines(axes: Axes, table: pd.DataFrame, value: str, colours: Map
     layers = [".".join(layer.split(".")[:2]) for layer in dict.fromkeys(table["layer"])]
     label_rotation = {"rotation": 30, "ha": "right"} if max(map(len, layers)) > 7 else {}
     axes.set_xticks(range(len(layers)), layers, **label_rotation)
-    axes.set(xlim=(-0.3, len(layers) - 0.6), ylabel=value)
+    axes.set(xlim=(-0.3, len(layers) - 0.6), ylabel=measure)
 
 
 def tuning_vectors(axes: Axes, fit: LinearFit, features: NDArray, target: NDArray):
@@ -165,7 +166,7 @@ def tuning_vectors(axes: Axes, fit: LinearFit, features: NDArray, target: NDArra
     Parameters
     ----------
     axes : Axes
-    fit : Fit
+    fit : LinearFit
     features : ndarray, shape (n_features, 2)
     target : ndarray, shape (2,)
 

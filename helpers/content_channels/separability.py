@@ -1,7 +1,7 @@
-"""How far categories lie apart within a layer, and whether that grows from layer to layer.
+"""Separability of categories within a layer, and its growth from layer to layer.
 
-Each layer is looked at in its own space, all units and no axes chosen, so that nothing has to be
-aligned across layers.
+Each layer is measured in its own space, over all units, so that nothing has to be aligned across
+layers.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ BLOCK = 65_536
 """Units whose inner products are added at a time, in double precision."""
 
 Array = NDArray[np.float64]
+Labels = Sequence[str] | NDArray
 
 
 def layer_rdm(activations: NDArray) -> Array:
-    """Return 1 - Pearson's r over all units of a layer, between all images.
+    """Compute a layer's RDM: 1 - Pearson's r over all units, between all images.
 
     Parameters
     ----------
@@ -32,7 +33,7 @@ def layer_rdm(activations: NDArray) -> Array:
     Returns
     -------
     ndarray, float64, shape (n_images, n_images)
-        An image to which all units respond alike is like no other: 1.
+        1 for an image to which all units have the same activation: its r is undefined.
     """
     mean = activations.mean(1, dtype=np.float64, keepdims=True)
     gram = np.zeros((len(activations), len(activations)))
@@ -46,8 +47,8 @@ def layer_rdm(activations: NDArray) -> Array:
     return rdm
 
 
-def silhouettes(rdms: Array, labels: Sequence[str] | NDArray) -> Array:
-    r"""Return the mean silhouette of the categories in every layer.
+def silhouettes(rdms: Array, labels: Labels) -> Array:
+    r"""Compute the mean silhouette of the categories in every layer.
 
     .. math:: s_i = \frac{b_i - a_i}{\max(a_i, b_i)}
 
@@ -63,7 +64,7 @@ def silhouettes(rdms: Array, labels: Sequence[str] | NDArray) -> Array:
     Returns
     -------
     ndarray, shape (n_layers,), -1 to 1
-        1: categories are points far apart; 0 or below: they overlap.
+        1: compact, distant categories; 0 or below: they overlap.
     """
     category_idx, one_hot, counts = _encode_labels(labels)
     sums = rdms @ one_hot
@@ -77,7 +78,7 @@ def silhouettes(rdms: Array, labels: Sequence[str] | NDArray) -> Array:
                      where=larger_distance > CONSTANT_TOLERANCE).mean(1)
 
 
-def _encode_labels(labels: Sequence[str] | NDArray) -> tuple[NDArray, Array, NDArray]:
+def _encode_labels(labels: Labels) -> tuple[NDArray, Array, NDArray]:
     """Return category numbers (n_images,), one-hot rows (n_images, n_categories), and counts."""
     names, category_idx, counts = np.unique(np.asarray(labels), return_inverse=True,
                                             return_counts=True)
@@ -88,12 +89,12 @@ def _encode_labels(labels: Sequence[str] | NDArray) -> tuple[NDArray, Array, NDA
     return category_idx, np.eye(len(names))[category_idx], counts
 
 
-def nearest_centroid_correct(rdms: Array, labels: Sequence[str] | NDArray) -> NDArray[np.bool_]:
-    r"""Say which images lie nearest to the centroid of their own category, they left out.
+def nearest_centroid_correct(rdms: Array, labels: Labels) -> NDArray[np.bool_]:
+    r"""Classify every image by the nearest category centroid, computed without that image.
 
-    Patterns are standardised over units, and nearest means the largest Pearson's r. Both follow
-    from the distances: with :math:`r_{ij} = 1 - d_{ij}` and :math:`S_k` the sum of the patterns
-    of category *k*,
+    Patterns are standardised over units; the nearest centroid is the one of largest Pearson's r. It
+    follows from the RDM alone: with :math:`r_{ij} = 1 - d_{ij}` and :math:`S_k` the sum of the
+    patterns of category *k*,
 
     .. math:: \mathrm{corr}(x_i, S_k) \propto \sum_{j \in k} r_{ij} \Big/
               \sqrt{\textstyle\sum_{j, l \in k} r_{jl}}
@@ -107,12 +108,14 @@ def nearest_centroid_correct(rdms: Array, labels: Sequence[str] | NDArray) -> ND
     Returns
     -------
     ndarray, bool, shape (n_layers, n_images)
-        Chance is one in the number of categories where they are equally large.
+        Whether the image is classified correctly; chance is 1 / number of categories where these
+        are equally large.
     """
     category_idx, one_hot, _ = _encode_labels(labels)
     rows = np.arange(len(category_idx))
     sums = (1 - rdms) @ one_hot
     squares = np.einsum("ik,lik->lk", one_hot, sums)[:, None].repeat(len(category_idx), axis=1)
+    # Without the image itself, whose r with itself is 1: |S - x|^2 = |S|^2 - 2 x.S + 1.
     own_sums = sums[:, rows, category_idx]
     squares[:, rows, category_idx] += 1 - 2 * own_sums
     sums[:, rows, category_idx] = own_sums - 1
@@ -120,23 +123,23 @@ def nearest_centroid_correct(rdms: Array, labels: Sequence[str] | NDArray) -> ND
     return similarity.argmax(2) == category_idx
 
 
-def nearest_centroid_accuracy(rdms: Array, labels: Sequence[str] | NDArray) -> Array:
+def nearest_centroid_accuracy(rdms: Array, labels: Labels) -> Array:
     """Return the fraction of `nearest_centroid_correct` in every layer, shape (n_layers,)."""
     return nearest_centroid_correct(rdms, labels).mean(1)
 
 
-def label_permutation_null(rdms: Array, labels: Sequence[str] | NDArray,
+def label_permutation_null(rdms: Array, labels: Labels,
                            measure: Callable[[Array, NDArray], Array] = silhouettes, *,
                            n_permutations: int = 1000, seed: int = 0) -> Array:
-    """Return the measure for categories permuted over the images at random.
+    """Compute the null distribution of a measure under permuted category labels.
 
-    The silhouette's null lies below 0, for the nearest of several other categories counts, and
-    the lower the fewer dimensions a layer uses: only the distance from it compares layers.
+    The silhouette's null lies below 0, because it takes the nearest of several other categories,
+    and is lower the fewer dimensions a layer uses: layers are compared by their distance from it.
 
     Returns
     -------
     ndarray, shape (n_permutations, n_layers)
-        One deal holds for all layers.
+        Each permutation is the same in all layers.
     """
     rng, category_idx = np.random.default_rng(seed), _encode_labels(labels)[0]
     return np.stack([measure(rdms, rng.permutation(category_idx)) for _ in range(n_permutations)])
@@ -144,14 +147,14 @@ def label_permutation_null(rdms: Array, labels: Sequence[str] | NDArray,
 
 @dataclass(frozen=True)
 class JackknifeResult:
-    """A weighted sum of silhouettes over layers, with its error over images.
+    """A contrast of silhouettes over layers, with its standard error over images.
 
     Attributes
     ----------
     estimate, se : float
-        The error is NaN, and p and the interval with it, where no image makes a difference.
+        The error, p and the interval are NaN where leaving out an image never changes the estimate.
     p : float
-        One-sided: how probable so large an estimate would be if the true one were 0.
+        One-sided: the probability of so large an estimate if the true one were 0.
     n_images : int
     """
 
@@ -167,17 +170,16 @@ class JackknifeResult:
         return self.estimate - half, self.estimate + half
 
 
-def jackknife_contrast(rdms: Array, labels: Sequence[str] | NDArray,
-                       weights: Sequence[float] | Array,
-             ) -> JackknifeResult:
+def jackknife_contrast(rdms: Array, labels: Labels,
+                       weights: Sequence[float] | Array) -> JackknifeResult:
     r"""Test a contrast of layers (or of networks) by the jackknife over images.
 
     .. math:: \hat\theta = \sum_l w_l s_l,\quad
               \mathrm{se}^2 = \tfrac{n-1}{n} \sum_i (\hat\theta_{(i)} - \bar\theta_{(\cdot)})^2
 
-    and :math:`\hat\theta / \mathrm{se}` against *t* with n - 1 degrees of freedom. Permuting
-    labels would not do: it asks whether there are categories at all, not whether one layer
-    separates them more than another.
+    and :math:`\hat\theta / \mathrm{se}` against *t* with n - 1 degrees of freedom. A permutation of
+    labels would test whether the categories are separable at all, not whether one layer separates
+    them more than another.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
-"""Which way features point that a linear fit uses: with its target, or away from it.
+"""Tuning reorientation: the angle between a linear fit's features and its target.
 
-The demonstration of the authors' page on tuning reorientation (authors' TuningReorientation.html):
-without a constraint on signs a fit builds its target also from features that point *away* from it,
-with negative weights; positive and sparse fits keep features that are fine-tuned like the target.
+The demonstration of the authors' page (authors' TuningReorientation.html): without a constraint on
+signs a fit also uses features that point *away* from its target, with negative weights; positive
+and sparse fits use features that are tuned like the target.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class LinearFit:
     model : str
         "OLS", "Lasso", "ElasticNet" or "Ridge".
     positive : bool
-        Whether weights had to be 0 or larger.
+        Whether weights were constrained to be non-negative.
     weights : ndarray, shape (n_features,)
     index : float
         `reorientation_index`.
@@ -50,7 +50,7 @@ class LinearFit:
 
 
 def reorientation_index(weights: Array, features: Array, target: Array) -> float:
-    r"""Say how far the features that a fit uses point away from its target.
+    r"""Compute the weighted mean cosine distance of a fit's features from its target.
 
     .. math:: \frac{\sum_i |w_i|\,(1 - \cos(f_i, y))}{\sum_i |w_i|}
 
@@ -78,24 +78,25 @@ def reorientation_index(weights: Array, features: Array, target: Array) -> float
                        expected="(n_features,), (n_features, n_images), (n_images,)",
                        remedy="pass one row per feature")
     lengths = np.linalg.norm(features, axis=1) * np.linalg.norm(target)
-    if not np.abs(weights).sum() > 0 or not lengths.all():
+    magnitude = np.abs(weights)
+    if not magnitude.sum() > 0 or not lengths.all():
         raise LabError("all weights are 0, or a feature or the target is",
                        expected="at least one weight; no feature without a direction",
                        remedy="penalise less, or leave such features out")
     cosine_distance = 1 - features @ target / lengths
-    return float((np.abs(weights) * cosine_distance).sum() / np.abs(weights).sum())
+    return float((magnitude * cosine_distance).sum() / magnitude.sum())
 
 
 def published_features(seed: int = 1) -> Array:
     """Draw the published toy features, normal(-0.75, 1.5), shape (100 features, 2 images).
 
-    From NumPy's legacy generator, as published: the stream of a global seed of 1, but not global.
+    From NumPy's legacy generator: the numbers of the published global seed of 1.
     """
     return np.random.RandomState(seed).randn(N_FEATURES, len(TARGET)) * 1.5 - 0.75
 
 
 def fit_models(features: Array, target: Array = TARGET) -> list[LinearFit]:
-    """Fit the target in the eight published ways: four models, first free, then positive.
+    """Fit the target with the four published models, first unconstrained, then positive.
 
     Images are the samples, features the columns; no intercept.
 

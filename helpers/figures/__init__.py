@@ -1,1 +1,1 @@
-"""Figures: the style, and the table of claims with their verdicts."""
+"""Style of figures, panels that several notebooks draw, and the claims table with its verdicts."""

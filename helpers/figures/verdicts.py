@@ -1,4 +1,4 @@
-"""Verdicts on claims: rules that take numbers and return one of four words.
+"""Verdicts on claims, from intervals and tests.
 
 A verdict is *supported*, *contradicted*, *inconclusive* or *not testable here*, and comes from a
 95 % interval wherever there is one: an interval on the claimed side supports, an interval wholly
@@ -26,9 +26,9 @@ MACHINE_DEPENDENT = PACKAGE / "profiles" / "machine_dependent.json"
 
 
 def machine_dependent(profile: str, notebook: str) -> list[str]:
-    """Return the claims whose verdict another machine may turn over, as the drill recorded them."""
-    return json.loads(MACHINE_DEPENDENT.read_text(encoding="utf-8")).get(profile, {}).get(notebook,
-                                                                                          [])
+    """Return the claims recorded by benchmarks/machines.py as dependent on the machine."""
+    recorded = json.loads(MACHINE_DEPENDENT.read_text(encoding="utf-8"))
+    return recorded.get(profile, {}).get(notebook, [])
 
 
 def verdict_from_interval(low: float, high: float, expected: Expected,
@@ -88,11 +88,10 @@ def verdict_from_test(effect: float, p: float, expected: Expected) -> str:
 
 
 def combine_verdicts(verdicts: Iterable[str]) -> str:
-    """Join verdicts on the parts of one claim, which needs all of them.
+    """Combine the verdicts on several estimates, all of which a claim needs.
 
-    One contradicted part contradicts the claim; otherwise a part that is not testable here leaves
+    One contradicted estimate contradicts the claim; otherwise one that is not testable here leaves
     it not testable, an inconclusive one leaves it inconclusive.
     """
-    parts = list(verdicts) or [UNTESTABLE]
-    return next(word for word in (CONTRADICTED, UNTESTABLE, INCONCLUSIVE, SUPPORTED)
-                if word in parts)
+    order = (CONTRADICTED, UNTESTABLE, INCONCLUSIVE, SUPPORTED)
+    return min(verdicts, key=order.index, default=UNTESTABLE)

@@ -1,1 +1,1 @@
-"""Lesions: units set to zero, the deficits they cause, and tests against random lesions."""
+"""Lesions of selective units, the recognition deficits they cause, and tests of these."""

@@ -1,7 +1,7 @@
-"""What a lesion costs: recognition by class, before and after, and what explains it.
+"""Deficits: the loss of recognition accuracy after a lesion, by class.
 
-The published measures (Prince, Alvarez & Konkle 2024; authors' validation.py); their tests:
-`deficit_tests`.
+The published measures (Prince, Alvarez & Konkle 2024; authors' validation.py); their tests are in
+`helpers.lesions.statistics`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from helpers.core.errors import LabError
 
 
 def target_ranks(logits: Tensor, labels: Tensor) -> Tensor:
-    """Count how many classes a network takes to be at least as likely as the right one.
+    """Count the classes, other than the right one, with a logit at least as large as its own.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ def target_ranks(logits: Tensor, labels: Tensor) -> Tensor:
     Returns
     -------
     Tensor, int64, shape (n_images,)
-        0 where the right class alone is the best guess. A tie counts against the network: one
+        0 where the right class alone has the largest logit. A tie counts as an error: a network
         that is silenced altogether recognises nothing.
 
     Raises
@@ -64,7 +64,7 @@ def group_means(values: NDArray, groups: NDArray, n_groups: int) -> NDArray[np.f
 
 def compute_deficits(correct: NDArray[np.bool_], groups: NDArray,
                      n_groups: int) -> NDArray[np.float64]:
-    """Compute how much recognition each lesion takes from each class (or group of classes).
+    """Compute the accuracy drop of each class (or group of classes) after each lesion.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def pearson_r_rows(x: NDArray, y: NDArray) -> NDArray[np.float64]:
 
 
 def deficit_correlations(deficit: NDArray) -> NDArray[np.float64]:
-    """Correlate the cost profiles of every pair of lesions over classes.
+    """Correlate the deficit profiles of every pair of lesions over classes.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def deficit_correlations(deficit: NDArray) -> NDArray[np.float64]:
     Returns
     -------
     array, float64, shape (n_lesions, n_lesions)
-        Pearson r; NaN for a lesion that costs every class the same.
+        Pearson r; NaN for a lesion with the same deficit in every class.
     """
     deficit = deficit[:, np.isfinite(deficit).all(0)]
     return pearson_r_rows(deficit[:, None], deficit[None])
@@ -108,32 +108,29 @@ def deficit_correlations(deficit: NDArray) -> NDArray[np.float64]:
 
 @dataclass(frozen=True)
 class Dissociation:
-    """Costs on one half of the images for the classes that the other half points out.
+    """Deficits on half B of the images, of the classes most impaired on half A.
 
     Attributes
     ----------
-    k : int
-        Classes per probe set.
-    most_impaired : array, int, shape (n_domains, k)
-        Classes with the largest cost on half A, per lesion; the probe sets.
+    most_impaired : array, int, shape (n_lesions, k)
+        Classes with the largest deficit on half A, per lesion; the paper's probe sets.
     mean, sem : array, float64, shape (n_lesions, n_probe_sets)
-        Mean cost on half B and its standard error over the k classes (SD / sqrt k, ddof 0).
+        Mean deficit on half B and its standard error over the k classes (SD / sqrt k, ddof 0).
     """
 
-    k: int
     most_impaired: NDArray[np.int64]
     mean: NDArray[np.float64]
     sem: NDArray[np.float64]
 
 
 def dissociation(deficit_a: NDArray, deficit_b: NDArray, k: int) -> Dissociation:
-    """Choose each lesion's k most impaired classes on half A; measure all lesions on half B.
+    """Select each lesion's k most impaired classes on half A; measure all lesions on half B.
 
     Parameters
     ----------
     deficit_a, deficit_b : array, float, shape (n_lesions, n_classes)
-        Of two halves of the images. Classes without images in a half cannot be chosen; of
-        equal costs the first is chosen.
+        Of two halves of the images. Classes without images in a half are never selected; of
+        equal deficits the first is.
     k : int
 
     Raises
@@ -146,11 +143,9 @@ def dissociation(deficit_a: NDArray, deficit_b: NDArray, k: int) -> Dissociation
         raise LabError(f"the {k} most impaired of {valid.sum()} classes",
                        expected="no more classes than have images in both halves",
                        remedy="choose a smaller k, or show more images")
-    ranking = np.argsort(np.where(valid, -deficit_a, np.inf), axis=1, kind="stable")
-    most_impaired = ranking[:, :k]
-    chosen_deficit_b = deficit_b[:, most_impaired]
-    return Dissociation(k, most_impaired, chosen_deficit_b.mean(-1),
-                        chosen_deficit_b.std(-1) / np.sqrt(k))
+    most_impaired = np.argsort(np.where(valid, -deficit_a, np.inf), axis=1, kind="stable")[:, :k]
+    held_out = deficit_b[:, most_impaired]
+    return Dissociation(most_impaired, held_out.mean(-1), held_out.std(-1) / np.sqrt(k))
 
 
 def probe_set_sizes(n_classes: int) -> list[int]:

@@ -1,4 +1,4 @@
-"""Panels of the lesion figure: scatters, probe sets, bars, the matrix, layers, effects."""
+"""Panels of the lesion figure: deficits by class, by probe set, by layer and by domain."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from helpers.figures.style import COLOURS, HATCHES, MARKERS, display_name, label
 from helpers.lesions.statistics import TestResult
 
 JITTER = 0.5
-"""Published spread of points in the scatters, percentage points; lines are fitted without it."""
+"""Published SD of the jitter of points, percentage points; lines are fitted without it."""
 
 
 def format_correlation(test: TestResult) -> str:
@@ -34,23 +34,23 @@ def deficit_scatter(axes: Axes, activation: NDArray, change: NDArray, domain: st
     ----------
     axes : Axes
     activation : array, float, shape (n_classes,)
-        Any unit.
+        Arbitrary units.
     change : array, float, shape (n_classes,)
         Percentage points; negative means impaired.
     domain : str
-        Whose units were silenced.
+        Domain whose units were silenced.
     most_impaired : sequence of int
-        Classes to be marked.
-    test : Test
-        Its statistic is written above the panel.
+        Classes that are highlighted.
+    test : TestResult
+        Written above the panel.
     seed : int
-        Of the vertical jitter, which only the points have.
+        Of the vertical jitter of the points.
     """
     finite = np.isfinite(activation) & np.isfinite(change)
     jitter = np.random.default_rng(seed).normal(0, JITTER, len(change))
-    is_marked = np.isin(np.arange(len(change)), most_impaired)
-    for rows, colour, size in ((finite & ~is_marked, "0.65", 7), (finite & is_marked,
-                                                                  COLOURS[domain], 20)):
+    highlighted = np.isin(np.arange(len(change)), most_impaired)
+    for rows, colour, size in ((finite & ~highlighted, "0.65", 7),
+                               (finite & highlighted, COLOURS[domain], 20)):
         axes.scatter(activation[rows], (change + jitter)[rows], s=size, color=colour,
                      marker=MARKERS[domain], linewidths=0.3, edgecolors="white")
     if np.isfinite(test.value):
@@ -58,15 +58,14 @@ def deficit_scatter(axes: Axes, activation: NDArray, change: NDArray, domain: st
         ends = np.array([activation[finite].min(), activation[finite].max()])
         axes.plot(ends, slope * ends + intercept, color="k", linewidth=0.9)
     axes.axhline(0, color="0.4", linestyle=":", linewidth=0.7)
-    axes.set_title(
-        f"{display_name(domain)}\n{format_correlation(test).replace('], ', ']' + chr(10))}",
-        fontsize=6)
+    correlation = format_correlation(test).replace("], ", "]\n")
+    axes.set_title(f"{display_name(domain)}\n{correlation}", fontsize=6)
     axes.set_xlabel("mean activation")
 
 
 def most_impaired_examples(axes: Axes, images: Sequence[Image.Image], names: Sequence[str],
                            domain: str) -> None:
-    """Show one image of each of the most impaired classes in a row, with their names below."""
+    """Draw one image of each of the most impaired classes in a row, with their names below."""
     side = 96
     canvas = np.full((side, len(images) * side, 3), 255, np.uint8)
     for x, image in enumerate(images):
@@ -80,24 +79,23 @@ def most_impaired_examples(axes: Axes, images: Sequence[Image.Image], names: Seq
                     fontsize=4.8)
     axes.set_yticks([])
     axes.tick_params(length=0, pad=1)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
+    axes.spines[:].set_visible(False)
     axes.set_title(f"most impaired: {display_name(domain)} lesion", fontsize=6,
                    color=COLOURS[domain], pad=2)
 
 
 def dissociation_bars(axes: Axes, mean: NDArray, sem: NDArray, domains: Sequence[str],
                       random: NDArray) -> None:
-    """Draw the change under every lesion for every lesion's probe set.
+    """Draw the change of accuracy of every lesion's probe set under every lesion.
 
     Parameters
     ----------
     axes : Axes
     mean, sem : array, float, shape (n_lesions, n_probe_sets)
-        Cost and its standard error, 0 to 1.
+        Deficit and its standard error, as fractions.
     domains : sequence of str
     random : array, float, shape (n_random, n_lesions, n_probe_sets)
-        Cost of random lesions of as many units: a dash at their mean.
+        Deficit under random lesions of as many units: a dash at their mean.
     """
     width = 0.8 / len(domains)
     for lesion, domain in enumerate(domains):
@@ -115,7 +113,7 @@ def dissociation_bars(axes: Axes, mean: NDArray, sem: NDArray, domains: Sequence
 
 
 def similarity_matrix(axes: Axes, r: NDArray, domains: Sequence[str]):
-    """Draw the correlations of cost profiles; return the image, for a colour bar."""
+    """Draw the correlations of deficit profiles; return the AxesImage, for a colour bar."""
     image = axes.imshow(r, cmap="RdBu_r", vmin=-1, vmax=1)
     names = [display_name(d) for d in domains]
     axes.set_xticks(range(len(names)), names, rotation=45, ha="right", rotation_mode="anchor")
@@ -125,13 +123,12 @@ def similarity_matrix(axes: Axes, r: NDArray, domains: Sequence[str]):
             axes.text(column, row, f"{r[row, column]:.2f}", ha="center", va="center", fontsize=5.5,
                       color="white" if abs(r[row, column]) > 0.6 else "k")
     axes.tick_params(length=0)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
+    axes.spines[:].set_visible(False)
     return image
 
 
 def correlation_by_layer(axes: Axes, table: pd.DataFrame, domains: Sequence[str]) -> None:
-    """Draw activation-deficit r over layers, per domain, above the random lesions' band.
+    """Draw activation-deficit r over layers, per domain, and the mean of random lesions.
 
     Parameters
     ----------
@@ -160,7 +157,7 @@ def correlation_by_layer(axes: Axes, table: pd.DataFrame, domains: Sequence[str]
 
 
 def effect_intervals(axes: Axes, table: pd.DataFrame, domains: Sequence[str]) -> None:
-    """Draw own-minus-other effects with their intervals, one group of domains per network.
+    """Draw own-minus-other deficits with their intervals, one group of domains per network.
 
     Parameters
     ----------
@@ -172,8 +169,8 @@ def effect_intervals(axes: Axes, table: pd.DataFrame, domains: Sequence[str]) ->
     """
     networks = list(dict.fromkeys(table["network"]))
     for row in table.itertuples():
-        x = networks.index(row.network) + (domains.index(row.domain)
-                                           - (len(domains) - 1) / 2) * 0.2
+        offset = 0.2 * (domains.index(row.domain) - (len(domains) - 1) / 2)
+        x = networks.index(row.network) + offset
         axes.plot([x] * len(row.random), row.random, "_", color="0.55", markersize=4,
                   markeredgewidth=0.6, zorder=1)
         axes.plot([x, x], [row.low, row.high], color=COLOURS[row.domain], linewidth=1)

@@ -1,6 +1,6 @@
-"""Silence units of a network, and show all lesions the images in one pass.
+"""Lesions of a network: silence units, and run all lesions in one pass over the images.
 
-A lesion multiplies chosen units of chosen layers by zero, unit by unit and position by position
+A lesion multiplies units of some layers by zero, channel by channel and position by position
 (Prince, Alvarez & Konkle 2024; authors' lesioning.py). Nothing is retrained or rescaled.
 """
 
@@ -27,17 +27,17 @@ Watch = Callable[[int, str, Tensor], None]
 
 RECTIFIERS = (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.PReLU, nn.ELU, nn.CELU, nn.SELU, nn.GELU, nn.SiLU,
               nn.Hardswish, nn.Mish, nn.Softplus)
-"""What counts as a ReLU layer where a network has another nonlinearity in its place."""
+"""Nonlinearities that count as ReLU layers."""
 
 
 @dataclass(frozen=True)
 class Lesion:
-    """Units to silence together.
+    """Units that are silenced together.
 
     Attributes
     ----------
     name : str
-        For people, and for errors.
+        For error messages.
     masks : mapping
         Layer name -> Tensor, bool, shape (n_units,), True where silenced. A layer that is not
         named, or whose mask is False throughout, is left as it is.
@@ -49,7 +49,7 @@ class Lesion:
 
 @contextmanager
 def apply_lesion(model: nn.Module, layers: Mapping[str, str], lesion: Lesion) -> Iterator[None]:
-    """Silence units during every forward pass within: the plain way, for one lesion.
+    """Silence the units of one lesion during every forward pass within the context.
 
     Parameters
     ----------
@@ -68,8 +68,9 @@ def apply_lesion(model: nn.Module, layers: Mapping[str, str], lesion: Lesion) ->
 
     def silence(name: str, output: Tensor) -> Tensor | None:
         mask = lesion.masks.get(name)
-        return None if mask is None else _silence(output,
-                                                  _reshape_mask(lesion, name, output.shape[1:]))
+        if mask is None:
+            return None
+        return _silence(output, _reshape_mask(lesion, name, output.shape[1:]))
 
     with layer_hooks(model, {name: layers[name] for name in layers if name in paths}, silence):
         yield
@@ -79,8 +80,8 @@ def run_lesions(model: nn.Module, layers: Mapping[str, str], lesions: Sequence[L
                 batches: Iterable[Tensor], consume: Consume, *, watch: Watch | None = None) -> None:
     """Run every lesion over the same images in one pass.
 
-    The intact network sees each batch once; every lesion then repeats only what comes after its
-    first silenced layer. The numbers are those of `apply_lesion`, one lesion at a time.
+    The intact network processes each batch once; every lesion then recomputes only the layers after
+    its first silenced one. The outputs equal those of `apply_lesion`, one lesion at a time.
 
     Parameters
     ----------
@@ -94,8 +95,8 @@ def run_lesions(model: nn.Module, layers: Mapping[str, str], lesions: Sequence[L
         ``consume(start, lesion_idx, output)``: index of the batch's first image, 0 for the intact
         network or the lesion's place from 1, and the network's output (n_images, ...).
     watch : callable, optional
-        ``watch(start, layer, activations)`` of the intact network: (n_images, n_units), to be
-        read at once.
+        ``watch(start, layer, activations)`` of the intact network: (n_images, n_units), valid
+        during the call only.
 
     Raises
     ------
@@ -113,14 +114,14 @@ def run_lesions(model: nn.Module, layers: Mapping[str, str], lesions: Sequence[L
                 partial_forward.trace(images[:2])
                 plan = [_plan_lesion(lesion, partial_forward, device) for lesion in lesions]
                 partial_forward.cache_outputs_before(first for first, _ in plan if first)
-            intact = partial_forward.run(images, transform=_make_observer(watch, start))
+            observed = partial(_observe, watch, start) if watch else None
+            intact = partial_forward.run(images, transform=observed)
             consume(start, 0, intact)
             for lesion_idx, (first, masks) in enumerate(plan, start=1):
                 changed = partial(_apply_masks, masks)
-                # A lesion without units leaves the intact network's answer.
-                consume(start, lesion_idx,
-                        partial_forward.rerun_from(images, start=first,
-                                                   transform=changed) if first else intact)
+                # The output of a lesion without units is that of the intact network.
+                consume(start, lesion_idx, partial_forward.rerun_from(
+                    images, start=first, transform=changed) if first else intact)
             start += len(images)
 
 
@@ -128,17 +129,14 @@ def _apply_masks(masks: Masks, name: str, output: Tensor) -> Tensor:
     return _silence(output, masks[name]) if name in masks else output
 
 
-def _make_observer(watch: Watch | None, start: int) -> Callable[[str, Tensor], Tensor] | None:
-    def see(name: str, output: Tensor) -> Tensor:
-        watch(start, name, output.flatten(1))
-        return output
-
-    return see if watch else None
+def _observe(watch: Watch, start: int, name: str, output: Tensor) -> Tensor:
+    watch(start, name, output.flatten(1))
+    return output
 
 
 def _plan_lesion(lesion: Lesion, partial_forward: PartialForward,
                  device: torch.device) -> tuple[str | None, Masks]:
-    """Return a lesion's first silenced layer and its masks, those without a unit left out."""
+    """Return a lesion's first silenced layer and its masks, without those that have no unit."""
     for name in lesion.masks:
         if name not in partial_forward.shapes:
             raise LabError(f"lesion {lesion.name!r}: the layer {name!r} is never computed",
@@ -183,7 +181,7 @@ def find_relu_layers(model: nn.Module, layers: Mapping[str, str]) -> list[str]:
 
 
 def select_lesion_layers(method: str, layers: Sequence[str], relus: Collection[str]) -> list[str]:
-    """Choose the layers of one of the published kinds of lesion (authors' lesioning.py).
+    """Return the layers of one of the published lesion methods (authors' lesioning.py).
 
     Parameters
     ----------
@@ -208,8 +206,8 @@ def select_lesion_layers(method: str, layers: Sequence[str], relus: Collection[s
         "relus_1-5": lambda: [name for name in layers if base[name] in
                               {f"relu{block}" for block in range(1, 6)}],
         "until_relu6": lambda: [*layers[:layers.index("relu6") + 1]] if "relu6" in layers else []}
-    selected = rules[method]() if method in rules else [name for name in layers
-                                                        if base[name] == method]
+    one_layer = lambda: [name for name in layers if base[name] == method]  # noqa: E731
+    selected = rules.get(method, one_layer)()
     if not selected:
         raise LabError(f"no layer for a lesion {method!r}",
                        expected=f"{', '.join(rules)}, or one of {', '.join(layers)}",
@@ -218,17 +216,18 @@ def select_lesion_layers(method: str, layers: Sequence[str], relus: Collection[s
 
 
 def shuffle_units(masks: Mapping[str, np.ndarray], *, seed: Sequence[int]) -> dict[str, np.ndarray]:
-    """Deal each layer's masks to random units: as many of each domain, in each layer.
+    """Permute each layer's units: random masks with as many units of each domain in each layer.
 
-    The published control (authors' classes.py). All domains of a layer share one
-    permutation, so that random lesions of two domains share no more units than the real ones do.
+    The published control (authors' classes.py) permutes each domain on its own. Here all domains of
+    a layer share one permutation, so that random lesions of two domains share no more units than
+    the real ones do.
 
     Parameters
     ----------
     masks : mapping
         Layer -> bool (n_domains, n_units).
     seed : sequence of int
-        Of this draw; layers draw one after the other.
+        Of this draw; layers are permuted one after the other.
     """
     rng = np.random.default_rng(list(seed))
     return {layer: values[:, rng.permutation(values.shape[1])] for layer, values in masks.items()}

@@ -1,7 +1,7 @@
-"""Is it more than chance? Intervals and tests of what lesions cost.
+"""Intervals and tests of deficits.
 
 The published code has none. Here: permutations over classes or over lesions, bootstrap
-intervals, random lesions of as many units as the null, and a correction over domains.
+intervals, and random lesions of as many units as the null.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ class TestResult:
     p : float
         One-sided p value by permutation.
     n : int
-        How many values went in.
+        Number of classes or images.
     """
 
-    __test__ = False  # pytest takes classes of this name for its own
+    __test__ = False  # else pytest would collect a class of this name
 
     value: float
     low: float
@@ -46,12 +46,17 @@ class TestResult:
 UNDEFINED = TestResult(np.nan, np.nan, np.nan, np.nan, 0)
 
 
+def _bootstrap_result(value: float, samples: NDArray, p: float, n: int) -> TestResult:
+    low, high = percentile_interval(samples)
+    return TestResult(float(value), float(low), float(high), float(p), n)
+
+
 def activation_deficit_correlation(activation: NDArray, deficit: NDArray, *,
                                    seed: int) -> TestResult:
-    """Correlate, over classes, how strongly units respond with how much accuracy *changes*.
+    """Compute the published activation-deficit correlation.
 
-    The published activation-deficit correlation: Pearson r between the selective units' mean
-    activation to a class in the intact network and the change of its accuracy (minus the cost).
+    Pearson r, over classes, between the selective units' mean activation to a class in the intact
+    network and the *change* of its accuracy (minus the deficit).
 
     Parameters
     ----------
@@ -62,9 +67,9 @@ def activation_deficit_correlation(activation: NDArray, deficit: NDArray, *,
 
     Returns
     -------
-    Test
+    TestResult
         A negative value means: the more active, the more impaired. p: one-sided (negative), by
-        permuting classes. Unknown for under four classes or where one side is constant.
+        permuting classes. Undefined for fewer than four classes or where one side is constant.
     """
     finite = np.isfinite(activation) & np.isfinite(deficit)
     x, y = np.asarray(activation, float)[finite], -np.asarray(deficit, float)[finite]
@@ -72,18 +77,16 @@ def activation_deficit_correlation(activation: NDArray, deficit: NDArray, *,
         return UNDEFINED
     rng = np.random.default_rng(seed)
     pearson = stats.pearsonr(x, y, alternative="less",
-                             method=stats.PermutationMethod(n_resamples=N_RESAMPLES, rng=rng))
+                              method=stats.PermutationMethod(n_resamples=N_RESAMPLES, rng=rng))
     bootstrap_idx = rng.integers(len(x), size=(N_RESAMPLES, len(x)))
     with np.errstate(invalid="ignore", divide="ignore"):
         samples = pearson_r_rows(x[bootstrap_idx], y[bootstrap_idx])
-    low, high = percentile_interval(samples)
-    return TestResult(float(pearson.statistic), float(low), float(high), float(pearson.pvalue),
-                      len(x))
+    return _bootstrap_result(pearson.statistic, samples, pearson.pvalue, len(x))
 
 
 def compare_own_and_other_classes(deficit: NDArray, own: NDArray[np.bool_], *,
                                   seed: int) -> TestResult:
-    """Compare the cost for a domain's own classes with that for all others.
+    """Compare the mean deficit of a domain's own classes with that of all others.
 
     Parameters
     ----------
@@ -93,57 +96,51 @@ def compare_own_and_other_classes(deficit: NDArray, own: NDArray[np.bool_], *,
 
     Returns
     -------
-    Test
-        Mean cost of own classes minus mean cost of the others; positive means that the lesion
-        hits its own domain more. Interval: classes resampled within both sides. p: one-sided, by
-        dealing the domains to classes at random. Unknown with under two classes on either side.
+    TestResult
+        Mean deficit of own classes minus that of the others; positive means that the lesion impairs
+        its own domain more. Interval: classes resampled within both sides. p: one-sided, by
+        permuting classes between the sides. Undefined for fewer than two classes on either side.
     """
     finite = np.isfinite(deficit)
-    own_deficits, other_deficits = deficit[own & finite], deficit[~own & finite]
-    if min(len(own_deficits), len(other_deficits)) < 2:
+    sides = deficit[own & finite], deficit[~own & finite]
+    if min(map(len, sides)) < 2:
         return UNDEFINED
-    rng = np.random.default_rng(seed)
-    permutation = stats.permutation_test((own_deficits, other_deficits), _difference,
-                                         vectorized=True,
-                                         n_resamples=N_RESAMPLES, alternative="greater", rng=rng)
-    interval = stats.bootstrap((own_deficits, other_deficits), _difference, vectorized=True,
-                               method="percentile",
-                               n_resamples=N_RESAMPLES, rng=rng).confidence_interval
-    return TestResult(float(_difference(own_deficits, other_deficits)), float(interval.low),
-                      float(interval.high),
-                      float(permutation.pvalue), len(own_deficits) + len(other_deficits))
+    options = {"vectorized": True, "n_resamples": N_RESAMPLES, "rng": np.random.default_rng(seed)}
+    permutation = stats.permutation_test(sides, _difference, alternative="greater", **options)
+    low, high = stats.bootstrap(sides, _difference, method="percentile",
+                                **options).confidence_interval
+    return TestResult(float(_difference(*sides)), float(low), float(high),
+                      float(permutation.pvalue), int(finite.sum()))
 
 
 def _difference(a: NDArray, b: NDArray, axis: int = -1) -> NDArray:
     return a.mean(axis) - b.mean(axis)
 
 
-def p_against_random_lesions(value: float, samples: NDArray, *, lower_tail: bool = False) -> float:
+def p_against_random_lesions(value: float, samples: NDArray) -> float:
     r"""Test one lesion's statistic against those of random lesions of as many units.
 
     .. math:: t = \frac{v - \bar d}{s_d \sqrt{1 + 1/n}}, \quad df = n - 1
 
-    the probability that one more random lesion would reach ``value``, if statistics of random
-    lesions are normally distributed.
+    gives the probability that one more random lesion would reach ``value``, if statistics of
+    random lesions are normally distributed.
 
     Parameters
     ----------
     value : float
     samples : array, float, shape (n_random,)
         Those that are not finite are left out.
-    lower_tail : bool
-        Whether small values are the extreme ones.
 
     Returns
     -------
     float
-        One-sided p value; NaN with under two random lesions.
+        One-sided p value; NaN for fewer than two random lesions.
     """
     samples = np.asarray(samples, float)
     samples = samples[np.isfinite(samples)]
     if len(samples) < 2 or not np.isfinite(value):
         return float("nan")
-    difference = (samples.mean() - value) if lower_tail else (value - samples.mean())
+    difference = value - samples.mean()
     if not subtract_mean(samples).any():
         return 0.0 if difference > CONSTANT_TOLERANCE * abs(value) else 1.0
     scale = samples.std(ddof=1) * np.sqrt(1 + 1 / len(samples))
@@ -151,7 +148,7 @@ def p_against_random_lesions(value: float, samples: NDArray, *, lower_tail: bool
 
 
 def compare_own_and_other_lesions(correct: NDArray[np.bool_], own: int, *, seed: int) -> TestResult:
-    """Ask, image by image, whether the own lesion costs a probe set more than the others do.
+    """Compare, image by image, a probe set's recognition after its own and after other lesions.
 
     Parameters
     ----------
@@ -163,10 +160,10 @@ def compare_own_and_other_lesions(correct: NDArray[np.bool_], own: int, *, seed:
 
     Returns
     -------
-    Test
-        Mean over images of (other lesions' hits, averaged) - (own lesion's hit); positive means
-        that the own lesion costs more. p: one-sided, dealing the lesions' names anew for every
-        image. It speaks of other images of these classes, not of other classes.
+    TestResult
+        Mean over images of accuracy after the other lesions minus accuracy after the own one;
+        positive means that the own lesion impairs more. p: one-sided, by permuting the lesions
+        within every image. It generalises to other images of these classes, not to other classes.
     """
     n_lesions, n_images = correct.shape
     if n_images < 2 or n_lesions < 2:
@@ -179,25 +176,24 @@ def compare_own_and_other_lesions(correct: NDArray[np.bool_], own: int, *, seed:
     value = excess_deficit[own].mean()
     p = permutation_p(value, null, rounding=1e-12)
     samples = excess_deficit[own][rng.integers(n_images, size=(N_RESAMPLES, n_images))].mean(1)
-    low, high = percentile_interval(samples)
-    return TestResult(float(value), float(low), float(high), float(p), n_images)
+    return _bootstrap_result(value, samples, p, n_images)
 
 
 def mean_deficit_correlation(deficit: NDArray, *, seed: int) -> TestResult:
-    """Average the correlations between all pairs of cost profiles, classes resampled.
+    """Average the correlations between all pairs of deficit profiles.
 
     Parameters
     ----------
     deficit : array, float, shape (n_lesions, n_classes)
-        Classes that are not finite for every lesion are left out, and so are lesions that cost
-        every class the same.
+        Classes that are not finite for every lesion are left out, and so are lesions with the
+        same deficit in every class.
     seed : int
 
     Returns
     -------
-    Test
-        Mean r over pairs with its bootstrap interval over classes; no p. Unknown for under four
-        classes.
+    TestResult
+        Mean r over pairs with its bootstrap interval over classes; no p. Undefined for fewer than
+        four classes.
     """
     deficit = deficit[:, np.isfinite(deficit).all(0)]
     n_classes = deficit.shape[1]
@@ -208,7 +204,5 @@ def mean_deficit_correlation(deficit: NDArray, *, seed: int) -> TestResult:
     with np.errstate(invalid="ignore", divide="ignore"):
         samples = [np.nanmean(deficit_correlations(deficit[:, idx])[upper_triangle])
                    for idx in bootstrap_idx]
-    low, high = percentile_interval(samples)
-    return TestResult(float(np.nanmean(deficit_correlations(deficit)[upper_triangle])), float(low),
-                      float(high), np.nan,
-                      n_classes)
+    mean = np.nanmean(deficit_correlations(deficit)[upper_triangle])
+    return _bootstrap_result(mean, samples, np.nan, n_classes)

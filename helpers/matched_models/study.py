@@ -35,7 +35,7 @@ from helpers.matched_models.training_dynamics import (
 )
 from helpers.networks.network import Network
 from helpers.networks.registry import seed_names
-from helpers.selectivity.unit_distribution import spread
+from helpers.selectivity.unit_distribution import measure_distribution
 from helpers.stimuli.image_sets import CORE, ImageSet
 from helpers.stimuli.six_category_localizer import SixCategoryLocalizer, make_six_category_localizer
 
@@ -145,7 +145,7 @@ class MatchedModelsStudy:
         for layer, block in self.blocks(name).items():
             for domain in CORE:
                 mask = block.selective_mask(domain, ALL_IMAGES)
-                result = spread(block.to_feature_maps(mask), seed=self.seed,
+                result = measure_distribution(block.to_feature_maps(mask), seed=self.seed,
                                 n_nulls=self.spec.n_nulls)
                 rows += [{"layer": layer, "domain": domain, "measure": measure,
                           "n_units": int(mask.sum()), **vars(one)}

@@ -31,7 +31,7 @@ from helpers.matched_models.statistics import (
 from helpers.networks.activations import channel_means, extract_activations
 from helpers.networks.network import Network
 from helpers.rsa.dissimilarity import rank_data, rdm, spearman_rdms
-from helpers.selectivity.probes import predict_linear_probe
+from helpers.selectivity.linear_probes import predict_linear_probe
 from helpers.stimuli.image_sets import CORE, ImageSet
 
 EARLY = "early"
@@ -103,7 +103,7 @@ def load_regions(cohort: Cohort, spec: LanguageSpec) -> BrainRegions:
             if roi in available_rois and responses.members[roi].sum() >= MIN_SIZE:
                 rows[domain].append(rdm(responses.of(roi).mean(test_conditions)))
     return BrainRegions(cohort, test_conditions,
-                        {domain: np.array(results) for domain, results in rows.items() if results})
+                   {domain: np.array(results) for domain, results in rows.items() if results})
 
 
 def measure_checkpoint(network: Network, blocks: Mapping[str, BlockStatistics],
@@ -139,7 +139,7 @@ def measure_checkpoint(network: Network, blocks: Mapping[str, BlockStatistics],
     strength = tuning_strength_table(blocks, CORE, n_best=n_best)
     d_prime = strength[strength["measure"] == "d'"].set_index(["layer", "domain"])["value"]
     results = pd.DataFrame({"proportion": proportions, "d_prime": d_prime,
-                            "recall": _recall(network, categories, batch_size)})
+                          "recall": _recall(network, categories, batch_size)})
     brain_similarity = _similarity(network, regions,
                                    batch_size) if regions else pd.Series(dtype=float)
     rows = results.join(brain_similarity.rename("similarity"),
@@ -161,19 +161,19 @@ def _recall(network: Network, categories: ImageSet, batch_size: int) -> pd.Serie
         x = values.numpy()
         correct = predict_linear_probe(x[train], labels[train], x[~train]) == labels[~train]
         results |= {(layer, domain): float(correct[domains[~train] == domain].mean())
-                    for domain in CORE if (domains == domain).any()}
+                  for domain in CORE if (domains == domain).any()}
     return pd.Series(results, dtype=float)
 
 
 def _similarity(network: Network, regions: BrainRegions, batch_size: int) -> pd.Series:
     features = channel_mean_features(network, list(network.layers), regions.cohort,
                                      regions.test_conditions,
-                                     label="shared test", batch_size=batch_size)
+                             label="shared test", batch_size=batch_size)
     results = {}
     for layer, rows in features.items():
         layer_rdm = rdm(rows)
         results |= {(layer, domain): float(np.mean(_rank_correlations(region_ranks, layer_rdm)))
-                    for domain, region_ranks in regions.ranks.items()}
+                  for domain, region_ranks in regions.ranks.items()}
     return pd.Series(results, dtype=float)
 
 

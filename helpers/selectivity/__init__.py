@@ -1,1 +1,1 @@
-"""Selectivity: units that prefer a domain, how they are distributed, and probes of layers."""
+"""Category-selective units, their distribution over a layer, and probes of its features."""

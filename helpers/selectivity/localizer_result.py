@@ -1,4 +1,4 @@
-"""What the localizer finds: each unit's domain, its mean t, and which t are infinite."""
+"""Result of a localizer: the preferred domain, mean t and infinite t values of every unit."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from helpers.core.constant_values import finite_mean
 NONE = 255
 """Label of a unit that is selective for no domain."""
 INFINITE_T_RANK = 1e12
-"""More than any finite t: what an infinite one counts in a ranking."""
+"""Larger than any finite t; stands for an infinite t in a ranking."""
 
 
 @dataclass(frozen=True)
 class LocalizerResult:
-    """Where a network's selective units are, by layer.
+    """Selective units of a network, by layer.
 
     Attributes
     ----------
@@ -25,8 +25,8 @@ class LocalizerResult:
     labels : dict, layer -> uint8, shape (n_units,)
         Index of the unit's domain, or ``NONE``; estimated from all images.
     half_labels : dict, layer -> uint8, shape (2, n_units)
-        The same from every second image only, so that one half can define the units and the
-        other measure them.
+        The same from every second image only: one half can define the units and the other
+        measure them.
     t_mean : dict, layer -> float32, shape (n_domains, n_units)
         Mean t of each domain against every other one, over the contrasts with a finite t; NaN
         where there are none, as for dead units.
@@ -64,10 +64,10 @@ class LocalizerResult:
         return {layer: len(units) for layer, units in self.infinite_units.items() if len(units)}
 
     def ranking(self, layer: str) -> np.ndarray:
-        """Return what orders units by their preference for a domain, and domains within a unit.
+        """Return mean t, with units of infinite t ranked first or last.
 
-        It is the mean t; but a unit with infinite t comes before all others where it wins more
-        such contrasts than it loses, after all others where it loses more, whatever its finite t.
+        A unit with infinite t precedes all others where it wins more such contrasts than it loses,
+        and follows all others where it loses more, whatever its finite t.
 
         Returns
         -------
@@ -87,7 +87,7 @@ class LocalizerResult:
         """
         index = self.domains.index(domain)
         t = np.concatenate([self.t_mean[layer][index, self.units(layer, domain)]
-                            for layer in self.layers])
+                                for layer in self.layers])
         return t[np.isfinite(t)]
 
     def table(self) -> pd.DataFrame:
@@ -98,8 +98,8 @@ class LocalizerResult:
         DataFrame
             Columns ``layer, depth`` (0 ... 1), ``domain, n_units, n_selective, proportion``;
             ``n_selective_half`` units that pass on the first half, and of these, on the second
-            half: ``proportion_replicated`` (share that pass the whole test again),
-            ``same_preference`` (share whose largest d' is again for this domain),
+            half: ``proportion_replicated`` (fraction that pass the whole test again),
+            ``same_preference`` (fraction whose largest d' is again for this domain),
             ``held_out_d_prime`` (mean of finite d').
         """
         rows = [self._row(layer, depth, index)
@@ -108,24 +108,20 @@ class LocalizerResult:
         return pd.DataFrame(rows)
 
     def _row(self, layer: str, depth: float, index: int) -> dict[str, object]:
-        labels = self.labels[layer]
-        first = self.half_labels[layer][0]
+        labels, (first, second) = self.labels[layer], self.half_labels[layer]
         defined = first == index
         held_out = self.held_out_d_prime[layer][:, first[first != NONE] == index]
-        any_defined = bool(defined.any())
         return {
             "layer": layer, "depth": depth, "domain": self.domains[index],
             "n_units": labels.size, "n_selective": int((labels == index).sum()),
             "proportion": float((labels == index).mean()), "n_selective_half": int(defined.sum()),
-            "proportion_replicated": float((self.half_labels[layer][1][defined] == index).mean())
-            if any_defined else np.nan,
-            "same_preference": float((nan_argmax(held_out) == index).mean())
-            if any_defined else np.nan,
+            "proportion_replicated": float(finite_mean(second[defined] == index)),
+            "same_preference": float(finite_mean(nan_argmax(held_out) == index)),
             "held_out_d_prime": float(finite_mean(held_out[index])),
         }
 
 
 def nan_argmax(values: np.ndarray) -> np.ndarray:
-    """Return the row of each column's largest value; -1 where no value is known."""
+    """Return the row of each column's largest value; -1 where all are NaN."""
     return np.where(np.isnan(values).all(0), -1,
                     np.where(np.isnan(values), -np.inf, values).argmax(0))

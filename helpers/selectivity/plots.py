@@ -41,24 +41,18 @@ def layer_lines(axes: Axes, table: pd.DataFrame, value: str, domains: Sequence[s
     label_layers(axes, layers)
 
 
-def two_lines(layer: str) -> str:
-    """Break a long module path before its last part, for narrow panels."""
-    return "\n".join(layer.rsplit(".", 1)) if len(layer) > 12 else layer
-
-
 def proportion_pie(axes: Axes, proportions: dict[str, float]) -> None:
-    """Draw a pie of the shares per domain; what is left is "rest", in grey."""
+    """Draw a pie of the proportion of units per domain; the remainder is "rest", in grey."""
     rest = max(0.0, 1 - sum(proportions.values()))
-    wedges, _ = axes.pie([*proportions.values(), rest], startangle=90, counterclock=False,
-                         colors=[COLOURS[d] for d in (*proportions, "rest")],
-                         wedgeprops={"linewidth": 0.3, "edgecolor": "white"})
-    for wedge, domain in zip(wedges, (*proportions, "rest")):
-        wedge.set_hatch(HATCHES[domain])
+    names = [*proportions, "rest"]
+    axes.pie([*proportions.values(), rest], startangle=90, counterclock=False,
+             colors=[COLOURS[name] for name in names], hatch=[HATCHES[name] for name in names],
+             wedgeprops={"linewidth": 0.3, "edgecolor": "white"})
 
 
 def unit_heat_map(axes: Axes, responses: np.ndarray, rows: Sequence[tuple[str, int]],
                   columns: Sequence[tuple[str, int]], *, limit: float = 1.5):
-    """Draw units x images, z-scored per unit, with lines between the groups.
+    """Draw the responses of units (rows) to images (columns), with lines between groups.
 
     Parameters
     ----------
@@ -88,10 +82,10 @@ def unit_heat_map(axes: Axes, responses: np.ndarray, rows: Sequence[tuple[str, i
 
 
 def accuracy_bars(axes: Axes, table: pd.DataFrame) -> None:
-    """Draw neighbours (dark) and linear reader (light) per row, with chance as a dotted line."""
+    """Draw accuracy of the k-nearest-neighbour (dark) and linear (light) probes; dotted: chance."""
     position = np.arange(len(table))
     axes.barh(position - 0.2, table["knn"], 0.38, color="0.3", label="k-nearest neighbours")
-    axes.barh(position + 0.2, table["linear"], 0.38, color="0.72", label="linear")
+    axes.barh(position + 0.2, table["linear"], 0.38, color="0.72", label="linear probe")
     chance = table["chance"].iloc[0]
     axes.axvline(chance, color="k", linestyle=":", linewidth=0.8)
     axes.text(chance + 0.01, -1.05, f"chance {chance:.0%}", fontsize=5.5, ha="left", va="top")

@@ -1,12 +1,12 @@
-"""The localizer at work: an image set through a network, into selectivity, cached.
+"""Localize the selective units of a network: stream an image set through it, test, cache.
 
-`selectivity` is the pure core; here the images are streamed to it, once, for all layers,
-and the result is kept under a key of everything that it depends on.
+The images pass through the network once, for all layers; `helpers.selectivity.statistics` tests
+the moments of their activations.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -27,80 +27,48 @@ from helpers.selectivity.statistics import ALPHA, d_prime, localize
 from helpers.stimuli.image_sets import DOMAINS, ImageSet
 
 
-def split_half_overlap_p(localizer_result: LocalizerResult, layer: str, domain: str) -> float:
-    """Test whether both halves of the images pick the same units more often than by chance.
-
-    Returns
-    -------
-    float
-        One-sided hypergeometric p value; 1 where a half picks no unit.
-    """
-    first, second = localizer_result.half_labels[layer] == localizer_result.domains.index(domain)
-    return float(stats.hypergeom.sf((first & second).sum() - 1, first.size, first.sum(),
-                                    second.sum()))
-
-
-def measure_generalisation(localizer_result: LocalizerResult,
-                           independent: LocalizerResult) -> pd.DataFrame:
-    """Follow the units that one image set defines onto another set.
+def localize_network(network: Network, images: ImageSet, *, alpha: float = ALPHA,
+                     batch_size: int = 64) -> LocalizerResult:
+    """Find the selective units of every layer, cached.
 
     Parameters
     ----------
-    localizer_result : LocalizerResult
-        Defines the units.
-    independent : LocalizerResult
-        The same network on independent images; its domains include the intact ones.
-
-    Returns
-    -------
-    DataFrame
-        One row per layer and intact domain: ``layer, domain, n_units`` defined, their mean t
-        on both sets (``t_defining, t_independent``), and ``same_preference``: the share whose
-        largest t among the intact domains is again this one (chance 1 / number of domains).
+    network : Network
+    images : ImageSet
+        Any set with domains; also the independent set, for its t values.
+    alpha : float
+        False discovery rate of each contrast.
+    batch_size : int
+        Images in one forward pass; changes speed and memory only.
     """
-    domains = [domain for domain in DOMAINS if domain in localizer_result.domains]
-    rows = []
-    for layer in localizer_result.layers:
-        same = [independent.domains.index(d) for d in domains]
-        t_independent = independent.t_mean[layer][same]
-        preferred = nan_argmax(independent.ranking(layer)[same])
-        for index, domain in enumerate(domains):
-            units = localizer_result.units(layer, domain)
-            t_defining = localizer_result.t_mean[layer][localizer_result.domains.index(domain),
-                                                        units]
-            rows.append({
-                "layer": layer, "domain": domain, "n_units": len(units),
-                "t_defining": finite_mean(t_defining),
-                "t_independent": finite_mean(t_independent[index, units]),
-                "same_preference": (preferred[units] == index).mean() if len(units) else np.nan})
-    return pd.DataFrame(rows)
+    def make() -> dict[str, np.ndarray]:
+        arrays: dict[str, np.ndarray] = {}
+        moments = stream_moments(network, images, batch_size=batch_size)
+        while moments:  # frees the moments of each layer once it is tested
+            layer = next(iter(moments))
+            arrays |= _test_layer(layer, moments.pop(layer), images.domain_names, alpha)
+        return arrays
 
-
-def select_units_to_plot(localizer_result: LocalizerResult, layer: str, domains: Sequence[str], *,
-                         max_units: int,
-                         seed: int) -> list[tuple[str, np.ndarray]]:
-    """Choose units to show: those of each domain, then the rest, at random where there are many.
-
-    Returns
-    -------
-    list of (str, int array)
-        Group name (a domain or "rest") and unit indices, ordered by the domain's mean t.
-    """
-    rng = np.random.default_rng(seed)
-    groups, is_selective = [], np.zeros(localizer_result.labels[layer].size, bool)
-    for domain in domains:
-        units = localizer_result.units(layer, domain)
-        is_selective[units] = True
-        t = localizer_result.ranking(layer)[localizer_result.domains.index(domain)]
-        sampled = rng.permutation(units)[:max_units]
-        groups.append((domain, sampled[np.argsort(-t[sampled], kind="stable")]))
-    groups.append(("rest", np.sort(rng.permutation(np.flatnonzero(~is_selective))[:max_units])))
-    return groups
+    arrays = cached("localizer", network.name, {
+        "network": network.parts, "images": images.digest, "alpha": alpha,
+        "code": code_digest(["helpers.selectivity.study", *defining_modules(images)]),
+    }, make)
+    fields: dict[str, dict[str, np.ndarray]] = {}
+    for name, values in arrays.items():
+        field, layer = name.split("/", 1)
+        fields.setdefault(field, {})[layer] = values
+    result = LocalizerResult(images.domain_names, **fields)
+    if result.n_infinite:
+        layers = ", ".join(f"{layer} {n}" for layer, n in result.n_infinite.items())
+        echo(f"{network.name}: units with an infinite t, constant within two domains and different "
+             f"between them, by layer: {layers}. Means of t and d' are over finite values; in "
+             "rankings such units come first where they win.")
+    return result
 
 
 def stream_moments(network: Network, images: ImageSet, *,
                    batch_size: int = 64) -> dict[str, Moments]:
-    """Stream an image set through a network into moments per domain and half.
+    """Compute the moments of every unit's activation, per domain and half of the images.
 
     Parameters
     ----------
@@ -129,7 +97,8 @@ def stream_moments(network: Network, images: ImageSet, *,
         if name not in moments:
             moments[name] = Moments.start(n_groups, activations[0])
         groups = group_of[order[start:start + len(activations)]]
-        for first, last in _run_bounds(groups):
+        edges = [0, *(np.flatnonzero(np.diff(groups)) + 1), len(groups)]
+        for first, last in zip(edges, edges[1:]):
             moments[name].update(activations[first:last], int(groups[first]))
 
     chunks = [order[i:i + batch_size] for i in range(0, len(order), batch_size)]
@@ -138,65 +107,21 @@ def stream_moments(network: Network, images: ImageSet, *,
     for layer, layer_moments in moments.items():
         n_nonfinite = int((~layer_moments.mean.isfinite()).any(0).sum())
         if n_nonfinite:
-            raise LabError(
-                f"{n_nonfinite} units of {layer} in {network.name} have activations that are "
-                           "not finite", expected="finite activations to every image",
+            raise LabError(f"{n_nonfinite} units of {layer} in {network.name} have activations "
+                           "that are not finite", expected="finite activations to every image",
                            remedy="check the weights: they may be damaged, or of a precision too "
                                   "low for this network")
     return moments
 
 
-def _run_bounds(groups: np.ndarray) -> Iterator[tuple[int, int]]:
-    """Yield the (first, last) of every run of equal values."""
-    edges = [0, *(np.flatnonzero(np.diff(groups)) + 1), len(groups)]
-    yield from zip(edges, edges[1:])
-
-
-def localize_network(network: Network, images: ImageSet, *, alpha: float = ALPHA,
-                     batch_size: int = 64) -> LocalizerResult:
-    """Find the selective units of every layer, once; later calls read the cache.
-
-    Parameters
-    ----------
-    network : Network
-    images : ImageSet
-        Any set with domains; the independent probe set too, for its t values.
-    alpha : float
-        False discovery rate of each contrast.
-    """
-    def make() -> dict[str, np.ndarray]:
-        arrays: dict[str, np.ndarray] = {}
-        moments = stream_moments(network, images, batch_size=batch_size)
-        while moments:
-            layer = next(iter(moments))
-            arrays.update(_summarise(layer, moments.pop(layer), images.domain_names, alpha))
-        return arrays
-
-    arrays = cached("localizer", network.name, {
-        "network": network.parts, "images": images.digest, "alpha": alpha,
-        "code": code_digest(["helpers.selectivity.study", *defining_modules(images)]),
-    }, make)
-    fields: dict[str, dict[str, np.ndarray]] = {}
-    for name, values in arrays.items():
-        field, layer = name.split("/", 1)
-        fields.setdefault(field, {})[layer] = values
-    localizer_result = LocalizerResult(images.domain_names, **fields)
-    if localizer_result.n_infinite:
-        layers = ", ".join(f"{layer} {n}" for layer, n in localizer_result.n_infinite.items())
-        echo(f"{network.name}: units with an infinite t, constant within two domains and different "
-             f"between them, by layer: {layers}. Means of t and d' are over finite values; in "
-             "rankings such units come first where they win.")
-    return localizer_result
-
-
-def _summarise(layer: str, moments: Moments, domains: tuple[str, ...],
-               alpha: float) -> dict[str, np.ndarray]:
+def _test_layer(layer: str, moments: Moments, domains: tuple[str, ...],
+                alpha: float) -> dict[str, np.ndarray]:
     """Test one layer on all images and on each half."""
     domain_idx = range(len(domains))
     halves = [moments.pool([[2 * d + half] for d in domain_idx]) for half in (0, 1)]
     whole = localize(moments.pool([[2 * d, 2 * d + 1] for d in domain_idx]), domains, alpha=alpha)
-    parts = [localize(half, domains, alpha=alpha) for half in halves]
-    half_labels = np.stack([labels_from_masks(part.mask) for part in parts])
+    half_labels = np.stack([labels_from_masks(localize(half, domains, alpha=alpha).mask)
+                            for half in halves])
     held_out = d_prime(halves[1]).float().cpu().numpy()
     is_infinite = whole.infinite_contrasts.any(0)
     return {
@@ -213,3 +138,72 @@ def labels_from_masks(mask: Tensor) -> np.ndarray:
     """Encode mutually exclusive masks, (..., n_domains, n_units), as one label per unit, uint8."""
     label = mask.to(torch.uint8).argmax(-2).to(torch.uint8)
     return torch.where(mask.any(-2), label, NONE).cpu().numpy().astype(np.uint8)
+
+
+# ---- comparisons of results ---------------------------------------------------------------------
+
+def split_half_overlap_p(result: LocalizerResult, layer: str, domain: str) -> float:
+    """Test whether the units that two halves of the images select overlap by more than chance.
+
+    Returns
+    -------
+    float
+        One-sided hypergeometric p value; 1 where a half selects no unit.
+    """
+    first, second = result.half_labels[layer] == result.domains.index(domain)
+    return float(stats.hypergeom.sf((first & second).sum() - 1, first.size, first.sum(),
+                                    second.sum()))
+
+
+def measure_generalisation(result: LocalizerResult, independent: LocalizerResult) -> pd.DataFrame:
+    """Measure, on an independent image set, the units that one image set defines.
+
+    Parameters
+    ----------
+    result : LocalizerResult
+        Defines the units.
+    independent : LocalizerResult
+        The same network on independent images; its domains include the intact ones.
+
+    Returns
+    -------
+    DataFrame
+        One row per layer and intact domain: ``layer, domain, n_units`` defined, their mean t
+        on both sets (``t_defining, t_independent``), and ``same_preference``: the fraction whose
+        largest t among the intact domains is again this one (chance 1 / number of domains).
+    """
+    domains = [domain for domain in DOMAINS if domain in result.domains]
+    rows_of = [independent.domains.index(domain) for domain in domains]
+    table = []
+    for layer in result.layers:
+        t_independent = independent.t_mean[layer][rows_of]
+        preferred = nan_argmax(independent.ranking(layer)[rows_of])
+        for index, domain in enumerate(domains):
+            units = result.units(layer, domain)
+            t_defining = result.t_mean[layer][result.domains.index(domain), units]
+            table.append({"layer": layer, "domain": domain, "n_units": len(units),
+                          "t_defining": finite_mean(t_defining),
+                          "t_independent": finite_mean(t_independent[index, units]),
+                          "same_preference": float(finite_mean(preferred[units] == index))})
+    return pd.DataFrame(table)
+
+
+def select_units_to_plot(result: LocalizerResult, layer: str, domains: Sequence[str], *,
+                         max_units: int, seed: int) -> list[tuple[str, np.ndarray]]:
+    """Sample units of each domain, and of the rest, at most ``max_units`` of each.
+
+    Returns
+    -------
+    list of (str, int array)
+        Group name (a domain or "rest") and unit indices, ordered by the domain's mean t.
+    """
+    rng = np.random.default_rng(seed)
+    groups, is_selective = [], np.zeros(result.labels[layer].size, bool)
+    for domain in domains:
+        units = result.units(layer, domain)
+        is_selective[units] = True
+        t = result.ranking(layer)[result.domains.index(domain)]
+        sampled = rng.permutation(units)[:max_units]
+        groups.append((domain, sampled[np.argsort(-t[sampled], kind="stable")]))
+    groups.append(("rest", np.sort(rng.permutation(np.flatnonzero(~is_selective))[:max_units])))
+    return groups

@@ -1,8 +1,8 @@
-"""How selective units are spread over feature maps, and over positions within them.
+"""Distribution of selective units over feature maps, and over positions within them.
 
-All measures take which units of a layer are selective, as a mask (n_channels, height, width), and
-are read beside a null: as many units drawn anew from all units of the layer. Few units look uneven
-by chance alone, so raw values of different numbers of units cannot be compared.
+All measures take the selective units of a layer as a mask (n_channels, height, width), and are
+compared with a null: as many units drawn at random from all units of the layer. Few units look
+uneven by chance alone, so raw values of different numbers of units cannot be compared.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from helpers.core.constant_values import CONSTANT_TOLERANCE
 from helpers.core.errors import LabError
 
 TOP_FRACTION = 0.05
-"""Fraction of the feature maps whose part of the selective units is reported."""
+"""Fraction of the feature maps, those with most selective units, that is reported."""
 
 
 def normalised_entropy(counts: NDArray) -> float:
-    r"""Return how evenly units are dealt over bins: :math:`-\sum_i p_i \ln p_i / \ln n`.
+    r"""Return the normalised entropy of units over bins: :math:`-\sum_i p_i \ln p_i / \ln n`.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def normalised_entropy(counts: NDArray) -> float:
 
 
 def gini(counts: NDArray) -> float:
-    r"""Return Gini's coefficient: half the mean difference of all pairs of bins over their mean.
+    r"""Return the Gini coefficient: half the mean difference of all pairs of bins over their mean.
 
     :math:`G = \sum_i (2i - n - 1) x_{(i)} / (n \sum_i x_i)`, the bins in ascending order.
 
@@ -62,10 +62,9 @@ def gini(counts: NDArray) -> float:
 
 
 def top_maps_proportion(counts: NDArray, fraction: float = TOP_FRACTION) -> float:
-    """Return the part of all units that the fullest ``fraction`` fraction of the bins holds (0 to
-    1).
+    """Return the proportion of all units in the fullest ``fraction`` of the bins, 0 to 1.
 
-    At least one bin counts; NaN without units.
+    At least one bin is taken; NaN without units.
     """
     counts = np.sort(np.asarray(counts, float))[::-1]
     n_top = max(1, round(fraction * counts.size))
@@ -83,13 +82,13 @@ def count_per_position(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
 
 
 def morans_i(mask: NDArray[np.bool_]) -> float:
-    r"""Return whether selective units of a feature map lie next to each other.
+    r"""Return Moran's I: the spatial autocorrelation of selective units within feature maps.
 
     .. math:: I = \frac{\sum_c \sum_{i \sim j} z_{ci} z_{cj} / W}{\sum_c \sum_i z_{ci}^2 / N}
 
     with :math:`z_{ci}` the mask less the mean of its own map c, and i ~ j the ordered pairs of
-    positions that share a side (W a map). Maps enter by their variance; how units are dealt over
-    maps does not count.
+    positions that share a side (W a map). Maps are weighted by their variance; how units are
+    distributed over maps has no influence.
 
     Parameters
     ----------
@@ -98,12 +97,12 @@ def morans_i(mask: NDArray[np.bool_]) -> float:
     Returns
     -------
     float
-        Near 1: in patches; about -1 / (N - 1): anywhere; below: apart. NaN where no map has both
-        kinds of units, or maps have one position.
+        Near 1: clustered; about -1 / (N - 1): at random; below: dispersed. NaN where no map has
+        both selective and other units, or maps have one position.
 
     Notes
     -----
-    Moran (1950), pooled over maps; which measure of space Lu & Wang (2025) used is unknown.
+    Moran (1950), pooled over maps; Lu & Wang (2025) do not say which spatial measure they used.
     """
     z = np.asarray(mask)[np.any(mask, (1, 2))].astype(np.float32)
     if not z.size or z.shape[1] * z.shape[2] < 2:
@@ -127,13 +126,13 @@ def mean_distance(mask: NDArray[np.bool_]) -> float:
     Returns
     -------
     float
-        In sides of a position; units of one position are 0 apart. NaN with fewer than two units.
+        In positions; 0 for units at the same position. NaN with fewer than two units.
     """
     counts = count_per_position(mask).astype(float)
     n, (height, width) = counts.sum(), counts.shape
     if n < 2:
         return float("nan")
-    # How many pairs lie (dy, dx) apart is the map's correlation with itself.
+    # The autocorrelation of the counts is the number of pairs at every offset (dy, dx).
     pairs = signal.fftconvolve(counts, counts[::-1, ::-1])
     distance = np.hypot(*np.ogrid[1 - height:height, 1 - width:width])
     return float((pairs * distance).sum() / (n * (n - 1)))
@@ -150,7 +149,7 @@ MEASURES: dict[str, Callable[[NDArray], float]] = {
 }
 RATIOS = ("entropy over maps", "proportion of maps with any", "entropy over positions",
           "mean distance")
-"""Measures that are corrected as a ratio to the null: 1 as chance."""
+"""Measures that are corrected as a ratio to the null: 1 at chance."""
 
 
 def correct_for_chance(name: str, observed: float, null_mean: float) -> float:
@@ -165,25 +164,25 @@ def correct_for_chance(name: str, observed: float, null_mean: float) -> float:
     Returns
     -------
     float
-        Of ``RATIOS``: observed / null, so 1 where units are spread by chance alone. Of the others:
-        (observed - null) / (1 - null), so 0 by chance, 1 at the largest value; NaN where chance
-        alone gives that value (of a single unit, for one).
+        Of ``RATIOS``: observed / null, so 1 where units are distributed at random. Of the others:
+        (observed - null) / (1 - null), so 0 at chance, 1 at the largest value; NaN where chance
+        alone gives that value (of a single unit, for example).
     """
     if name in RATIOS:
         return observed / null_mean if null_mean else float("nan")
-    return (observed
-            - null_mean) / (1 - null_mean) if 1 - null_mean > CONSTANT_TOLERANCE else float("nan")
+    scale = 1 - null_mean
+    return (observed - null_mean) / scale if scale > CONSTANT_TOLERANCE else float("nan")
 
 
 @dataclass(frozen=True)
 class DistributionMeasure:
-    """One measure of one mask, and what chance would give.
+    """One measure of one mask, and its distribution under the null.
 
     Attributes
     ----------
     observed, corrected : float
     null_mean, null_low, null_high : float
-        Mean and central 95 % of the measure over masks drawn anew.
+        Mean and central 95 % of the measure over random masks.
     """
 
     observed: float
@@ -193,19 +192,19 @@ class DistributionMeasure:
     null_high: float
 
 
-def spread(mask: NDArray[np.bool_], *, seed: int,
-           n_nulls: int = 200) -> dict[str, DistributionMeasure]:
-    """Measure how the selective units of a layer are spread, each measure beside its null.
+def measure_distribution(mask: NDArray[np.bool_], *, seed: int,
+                         n_nulls: int = 200) -> dict[str, DistributionMeasure]:
+    """Compute every measure of a layer's selective units, and its null distribution.
 
     Parameters
     ----------
     mask : array, bool, shape (n_channels, height, width)
     seed, n_nulls : int
-        Of the null: as many units, drawn from all units of the layer.
+        Of the null: as many units, drawn at random from all units of the layer.
 
     Returns
     -------
-    dict, measure -> Spread
+    dict, measure -> DistributionMeasure
 
     Raises
     ------
@@ -217,13 +216,13 @@ def spread(mask: NDArray[np.bool_], *, seed: int,
         raise LabError(f"a mask of shape {mask.shape} and {n_nulls} nulls",
                        expected="channels x height x width, and two nulls or more",
                        remedy="reshape the mask; give more nulls")
-    rng, flat = np.random.default_rng(seed), mask.ravel()
+    rng, n_units = np.random.default_rng(seed), int(mask.sum())
     nulls: dict[str, list[float]] = {name: [] for name in MEASURES}
     for _ in range(n_nulls):
-        null_mask = np.zeros(flat.size, bool)
-        null_mask[rng.choice(flat.size, int(flat.sum()), replace=False, shuffle=False)] = True
+        null_mask = np.zeros(mask.shape, bool)
+        null_mask.flat[rng.choice(mask.size, n_units, replace=False, shuffle=False)] = True
         for name, measure in MEASURES.items():
-            nulls[name].append(measure(null_mask.reshape(mask.shape)))
+            nulls[name].append(measure(null_mask))
     return {name: _compare_with_null(name, measure(mask), np.array(nulls[name]))
             for name, measure in MEASURES.items()}
 
@@ -233,6 +232,5 @@ def _compare_with_null(name: str, observed: float, null: NDArray) -> Distributio
     if not len(finite):
         return DistributionMeasure(observed, *[float("nan")] * 4)
     mean = float(finite.mean())
-    low, high = np.percentile(finite, [2.5, 97.5])
-    return DistributionMeasure(observed, correct_for_chance(name, observed, mean), mean, float(low),
-                               float(high))
+    low, high = np.percentile(finite, [2.5, 97.5]).tolist()
+    return DistributionMeasure(observed, correct_for_chance(name, observed, mean), mean, low, high)

@@ -1,4 +1,4 @@
-"""Content channels: the published image, the aligned one, separation, tuning, the set drawn."""
+"""Content channels: published and aligned trajectories, separability, tuning, the image set."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ def scores():
 
 def test_the_eight_golden_values_of_the_tuning_demonstration():
     fits = tuning_reorientation.fit_models(tuning_reorientation.published_features())
-    found = {(fit.model, fit.positive): (round(fit.index, 3), fit.n_nonzero) for fit in fits}
-    assert found == GOLDEN
+    result = {(fit.model, fit.positive): (round(fit.index, 3), fit.n_nonzero) for fit in fits}
+    assert result == GOLDEN
 
 
 def test_the_legacy_stream_is_the_one_of_the_global_seed():
@@ -79,7 +79,7 @@ def test_reorientation_index_refuses_what_has_no_direction(weights, features):
 
 # ---- trajectories --------------------------------------------------------------------------------
 
-def test_published_image_against_a_plain_transcription():
+def test_published_embedding_against_a_plain_transcription():
     activations = layers(np.random.default_rng(0))
     stacked = np.vstack([PCA(10, random_state=0).fit_transform(x) for x in activations.values()])
     distances = squareform(pdist(stacked, "correlation"))
@@ -87,7 +87,7 @@ def test_published_image_against_a_plain_transcription():
                 random_state=0).fit_transform(distances)
     scores = trajectories.compute_pca_scores(activations)
     assert scores.shape == (3, 24, 10)
-    rdm = trajectories.published_rdm(scores)
+    rdm = trajectories.correlation_rdm(scores)
     np.testing.assert_allclose(rdm, distances, atol=1e-12)
     made = trajectories.fit_mds(rdm, 3)
     np.testing.assert_allclose(made.points.reshape(-1, 2), plain, atol=1e-3)
@@ -101,14 +101,14 @@ def test_cosine_distances_are_scipys(scores):
     np.testing.assert_allclose(trajectories.cosine_rdm(scores), expected, atol=1e-12)
 
 
-def test_only_the_aligned_image_survives_flips_and_rotations(scores):
+def test_only_the_aligned_rdm_is_invariant_to_flips_and_rotations(scores):
     turned = scores.copy()
     turned[0] = scores[0] * np.random.default_rng(1).choice([-1, 1], 10)
     turned[2] = scores[2] @ ortho_group.rvs(10, random_state=2)
     np.testing.assert_allclose(trajectories.aligned_rdm(turned), trajectories.aligned_rdm(scores),
                                atol=1e-6)
     between, within = trajectories.block_correlations(
-        trajectories.published_rdm(scores), trajectories.published_rdm(turned), 3)
+        trajectories.correlation_rdm(scores), trajectories.correlation_rdm(turned), 3)
     assert abs(between) < 0.8 and within < 0.999
 
 
@@ -124,7 +124,7 @@ def test_alignment_keeps_distances_within_layers_and_finds_a_planted_rotation(sc
         trajectories.procrustes_align(copies)) == pytest.approx(1, abs=1e-9)
 
 
-def test_every_layer_is_turned_onto_the_consensus_of_all_and_not_onto_the_first(scores):
+def test_every_layer_is_rotated_to_the_consensus_of_all_and_not_to_the_first(scores):
     aligned = trajectories.procrustes_align(scores)
     for layer in aligned:
         turn = orthogonal_procrustes(layer, aligned.mean(0))[0]
@@ -145,8 +145,9 @@ def test_agreement_exceeds_that_of_shuffled_images_only_where_layers_share_them(
     assert abs(observed - null.mean()) < 4 * null.std()
 
 
-def test_sign_flips_tell_what_is_arbitrary(scores):
-    published = trajectories.sign_flip_correlations(scores, trajectories.published_rdm, n_flips=40)
+def test_sign_flips_change_the_published_distances_and_not_the_aligned_ones(scores):
+    published = trajectories.sign_flip_correlations(scores, trajectories.correlation_rdm,
+                                                    n_flips=40)
     aligned = trajectories.sign_flip_correlations(scores, trajectories.aligned_rdm, n_flips=5)
     low, high = np.quantile(published[:, 0], [0.025, 0.975])
     assert low < 0 < high and abs(published[:, 0].mean()) < 0.2
@@ -168,24 +169,24 @@ def test_few_images_give_few_components_and_bad_layers_are_named():
     with pytest.raises(LabError, match="at least 4"):
         trajectories.compute_pca_scores({name: x[:3] for name, x in few.items()})
     for flaw in (np.zeros((8, 9)), np.full((8, 9), np.nan)):
-        with pytest.raises(LabError, match="'flat'.*\n.*tells images apart"):
+        with pytest.raises(LabError, match="'flat'.*\n.*activations that differ"):
             trajectories.compute_pca_scores({**few, "flat": flaw})
 
 
-def test_choice_of_images_keeps_the_order_and_names_what_there_is():
+def test_selected_images_keep_the_order_and_a_missing_category_is_named():
     there = ["b", "a", "a", "b", "c", "a"]
     assert trajectories.select_images(there, ["a", "b"], 2).tolist() == [1, 2, 0, 3]
     with pytest.raises(LabError, match=r"'cats'.*\n.*b \(2\), a \(3\), c \(1\)"):
         trajectories.select_images(there, ["a", "cats"], 2)
 
 
-# ---- separation ----------------------------------------------------------------------------------
+# ---- separability -------------------------------------------------------------------------------
 
 def test_distances_and_silhouettes_are_scikit_learns():
     activations = list(layers(np.random.default_rng(5)).values())
     rdms = np.stack([separability.layer_rdm(x.astype(np.float32)) for x in activations])
-    found = separability.silhouettes(rdms, LABELS)
-    for x, rdm, value in zip(activations, rdms, found):
+    result = separability.silhouettes(rdms, LABELS)
+    for x, rdm, value in zip(activations, rdms, result):
         np.testing.assert_allclose(rdm, squareform(pdist(x, "correlation")), atol=1e-6)
         assert value == pytest.approx(silhouette_score(rdm, LABELS, metric="precomputed"))
 
@@ -198,13 +199,13 @@ def test_centroid_hits_against_a_plain_loop():
         rest = np.arange(24) != i
         near = [np.corrcoef(z[i], z[rest & (LABELS == k)].mean(0))[0, 1] for k in "abcd"]
         plain.append("abcd"[int(np.argmax(near))] == LABELS[i])
-    found = separability.nearest_centroid_correct(separability.layer_rdm(x)[None], LABELS)[0]
-    assert found.tolist() == plain and 0.3 < found.mean() < 1
+    result = separability.nearest_centroid_correct(separability.layer_rdm(x)[None], LABELS)[0]
+    assert result.tolist() == plain and 0.3 < result.mean() < 1
 
 
 @pytest.mark.parametrize("measure",
                          [separability.silhouettes, separability.nearest_centroid_accuracy])
-def test_planted_separation_is_found_and_noise_is_not(measure):
+def test_planted_separability_is_detected_and_noise_is_not(measure):
     rejected = 0
     for seed in range(60):
         noise = np.random.default_rng(seed).normal(size=(24, 30))
@@ -218,7 +219,7 @@ def test_planted_separation_is_found_and_noise_is_not(measure):
     assert permutation_p(measure(planted, LABELS), null)[0] == 0.01
 
 
-def test_growth_is_found_where_it_is_and_rarely_where_it_is_not():
+def test_a_trend_over_layers_is_detected_and_its_absence_rarely_rejected():
     def trend(strengths, seed):
         rng = np.random.default_rng(seed)
         means = np.repeat(rng.normal(size=(4, 30)), 6, axis=0)

@@ -17,7 +17,7 @@ from helpers.core.errors import LabError
 from helpers.core.paths import zoo_dir
 from helpers.networks.network import load_network
 from helpers.networks.registry import get_entry
-from helpers.selectivity.probes import knn_accuracy
+from helpers.selectivity.linear_probes import knn_accuracy
 from helpers.stimuli.image_sets import image_folder
 from helpers.stimuli.in_memory import raw_pixels, read_images
 from helpers.training.augmentation import Augmentation, resize_and_normalise

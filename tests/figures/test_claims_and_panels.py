@@ -1,4 +1,4 @@
-"""The claims table and the figures: complete, honest, and the same bytes each time."""
+"""Claims tables and saved figures: complete, and reproducible to the byte."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def claims() -> ClaimsTable:
     return made
 
 
-def test_verdicts_are_written_as_they_are(private):
+def test_all_verdicts_are_written(private):
     made = claims()
     made.number("share", round_numbers({"faces": np.float64(0.123456)}))
     content = json.loads(made.save().read_text())
@@ -40,7 +40,7 @@ def test_verdicts_are_written_as_they_are(private):
     assert made.verdicts().splitlines()[1] == "2. claim False: CONTRADICTED"
 
 
-def test_what_could_not_be_computed_is_null_and_counts_stay_whole(private):
+def test_nan_is_null_and_counts_stay_integers(private):
     assert round_numbers({"r": float("nan"), "n": 3, "p": 0.0000123}) == {"r": None, "n": 3,
                                                                           "p": 0.0}
     made = claims()
@@ -48,7 +48,7 @@ def test_what_could_not_be_computed_is_null_and_counts_stay_whole(private):
     assert json.loads(made.save().read_text())["numbers"] == {"r": {"r": None}}
 
 
-def test_what_is_not_finite_is_null_with_a_reason_and_no_claim_rests_on_it(private):
+def test_values_that_are_not_finite_are_null_with_a_reason_and_support_no_claim(private):
     made = claims()
     made.number("t", round_numbers({"mean": np.float32("inf"), "n": 3}) | {"low": -np.inf})
     made.number("r", np.float64("nan"))
@@ -63,10 +63,10 @@ def test_what_is_not_finite_is_null_with_a_reason_and_no_claim_rests_on_it(priva
 
 def test_infinite_values_of_a_panel_are_counted_on_the_figure(private):
     table = pd.DataFrame({"layer": ["a", "b", "c"], "t": [1.0, np.inf, np.nan]})
-    for panels, said in (({"D": table}, ["infinite, not drawn: 1 in D"]), ({"D": table[::2]}, [])):
+    for panels, notes in (({"D": table}, ["infinite, not drawn: 1 in D"]), ({"D": table[::2]}, [])):
         drawn = plt.figure()
         style.save_figure(drawn, provenance(), panels)
-        assert [text.get_text() for text in drawn.texts if "infinite" in text.get_text()] == said
+        assert [text.get_text() for text in drawn.texts if "infinite" in text.get_text()] == notes
 
 
 def test_a_number_is_entered_once(private):

@@ -158,7 +158,7 @@ def test_one_more_random_draw_lies_in_the_interval_as_often_as_it_says():
 OPPOSITE = {"above 0": "below 0", "below 0": "above 0", "around 0": "around 0"}
 
 
-def test_turning_all_signs_turns_the_claim_and_not_the_verdict():
+def test_verdicts_are_symmetric_under_a_change_of_all_signs():
     rng = np.random.default_rng(0)
     met = set()
     for _ in range(400):
@@ -211,7 +211,7 @@ def test_a_test_decides_by_its_sign_and_cannot_support_absence():
         verdict_from_test(0.0, 0.9, "around 0")
 
 
-def test_a_claim_in_several_parts_needs_all_of_them():
+def test_a_claim_on_several_estimates_needs_all_of_them():
     assert combine_verdicts([SUPPORTED, SUPPORTED]) == SUPPORTED
     assert combine_verdicts([SUPPORTED, INCONCLUSIVE]) == INCONCLUSIVE
     assert combine_verdicts([SUPPORTED, INCONCLUSIVE, UNTESTABLE]) == UNTESTABLE
@@ -219,11 +219,10 @@ def test_a_claim_in_several_parts_needs_all_of_them():
     assert combine_verdicts([UNTESTABLE]) == combine_verdicts([]) == UNTESTABLE
 
 
-# ---- the claims table
-# ---------------------------------------------------------------------------------
+# ---- the claims table ---------------------------------------------------------------------------
 
-def test_what_another_machine_turned_is_inconclusive_on_every_machine(private, monkeypatch):
-    known = private / "turned.json"
+def test_a_machine_dependent_verdict_is_inconclusive_on_every_machine(private, monkeypatch):
+    known = private / "machine_dependent.json"
     known.write_text(json.dumps({"demo": {"99_test_this": ["up", "open"]}}))
     monkeypatch.setattr(verdicts, "MACHINE_DEPENDENT", known)
     made = claims()
@@ -234,7 +233,7 @@ def test_what_another_machine_turned_is_inconclusive_on_every_machine(private, m
     assert ["rounding" in claim.rule for claim in made.claims] == [True, False, False]
 
 
-def test_claims_carry_their_numbers_and_what_they_rest_on(private):
+def test_claims_carry_their_numbers_and_what_they_depend_on(private):
     made = claims()
     values = np.array([[1.0, 1.2], [1.1, 1.3], [np.nan, 1.0], [0.9, 1.2]])
     made.interval("up", values, "above 0", of="d", **SAID)
@@ -264,7 +263,7 @@ def test_claims_carry_their_numbers_and_what_they_rest_on(private):
     assert saved[5]["mean"] == -0.4 and saved[6]["mean"] is None
 
 
-def test_the_part_that_is_hardest_to_support_stands_for_a_claim_in_parts():
+def test_a_claim_on_several_estimates_shows_the_one_hardest_to_support():
     made, parts = claims(), {"a": (0.5, 0.4, 0.6), "b": (0.3, 0.1, 0.5), "c": (0.2, 0.15, 0.25)}
     mirrored = {name: (-mean, -high, -low) for name, (mean, low, high) in parts.items()}
     unknown = {"d": (np.nan, np.nan, np.nan)}
@@ -297,7 +296,7 @@ def test_numbers_and_claims_have_one_flat_name_each():
         "claims/1/verdict": SUPPORTED, "claims/1/mean": 0.2, "claims/1/low": 0.1}
 
 
-@pytest.mark.parametrize(("changed", "tolerances", "told"), [
+@pytest.mark.parametrize(("changed", "tolerances", "expected"), [
     ({}, {}, []), ({"r": 0.5001}, {}, []), ({"n": 5}, {}, []),
     ({"r": 0.51}, {"r, early": {"a": 0.02}}, []), ({"n": 7}, {"units": {"n": 3}}, []),
     ({"low": 0.13}, {"claims": {"1": {"low": 0.03}}}, []),
@@ -308,11 +307,11 @@ def test_numbers_and_claims_have_one_flat_name_each():
     ({"word": "piano"}, {}, ["worst/faces: drum became piano"]),
     ({"verdict": INCONCLUSIVE}, {}, ["claims/1/verdict: supported became inconclusive"]),
     ({"mean": None}, {}, ["claims/1/mean: not in this run"])])
-def test_what_moved_is_told_and_what_is_within_tolerance_is_not(changed, tolerances, told):
-    assert compare_numbers(content(), content(**changed), tolerances) == told
+def test_changes_beyond_the_tolerance_are_listed(changed, tolerances, expected):
+    assert compare_numbers(content(), content(**changed), tolerances) == expected
 
 
-def test_a_number_that_nobody_committed_is_told():
+def test_a_number_that_was_not_committed_is_listed():
     more = content()
     more["numbers"]["new"] = 1
     assert compare_numbers(content(), more, {}) == ["new: not committed"]

@@ -1,4 +1,4 @@
-"""Classifiers and lesions at work: tiny planted worlds, the laboratory, real photographs."""
+"""Classifiers and lesion experiments: tiny images, the lab, real photographs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ from helpers.networks.architectures import build, layer_names
 from helpers.networks.network import Network, load_network
 from helpers.networks.registry import Preprocessing, get_entry
 from helpers.networks.weights import state_digest
-from helpers.selectivity.study import NONE, LocalizerResult, localize_network
+from helpers.selectivity.localizer_result import NONE, LocalizerResult
+from helpers.selectivity.study import localize_network
 from helpers.stimuli.image_sets import FLOC, ImageSet, floc, image_folder, imagenet
 from helpers.training import classifiers
 from helpers.training.classifiers import (
@@ -67,16 +68,16 @@ def coloured(tmp_path_factory) -> ImageSet:
     return image_folder(root)
 
 
-def found_in(network: Network, labels: dict[str, np.ndarray]) -> LocalizerResult:
+def localizer_result_of(network: Network, labels: dict[str, np.ndarray]) -> LocalizerResult:
     return LocalizerResult(("faces", "bodies"), labels, {}, {}, {})
 
 
-# ---- readouts at work ---------------------------------------------------------------------------
+# ---- readouts -----------------------------------------------------------------------------------
 
 SPEC = ReadoutSpec("diet", "train", epochs=6, batch_size=8, size=64, min_crop_fraction=0.5)
 
 
-def test_a_readout_learns_from_images_on_disk(coloured):
+def test_a_readout_is_trained_on_images_on_disk(coloured):
     network = tiny_network()
     weight, losses = fit_readout(network, "relu7", coloured, SPEC, seed=0)
     assert weight.shape == (4, 12) and len(losses) == 6 and losses[-1] < losses[0]
@@ -84,7 +85,7 @@ def test_a_readout_learns_from_images_on_disk(coloured):
     assert state_digest(network.model.state_dict()) == before  # the trunk is frozen, buffers too
 
 
-def test_epochs_show_other_views_in_another_order_and_can_be_repeated(coloured):
+def test_epochs_differ_in_views_and_order_and_are_reproducible(coloured):
     iter_epoch = make_epoch_iterator(tiny_network(), "relu7", coloured, SPEC, seed=0)
     first, again, second = (list(iter_epoch(number)) for number in (0, 0, 1))
     assert len(first) == 6 and all(len(labels) == 8 for _, labels in first)
@@ -134,9 +135,9 @@ def test_too_few_images_for_a_batch(coloured):
 def test_a_networks_own_classifier_begins_at_its_last_learned_layer(name, last):
     listed = get_entry(name)
     assert listed.classifies_imagenet and not get_entry(f"{name}-untrained").classifies_imagenet
-    found = builtin_classifier(load_network(get_entry(f"{name}-untrained")))
-    assert list(found.layers)[-1] == last
-    assert found.select_lesionable_layers([last, f"{last}#2", "fc8", "heads.head"]) == [last,
+    result = builtin_classifier(load_network(get_entry(f"{name}-untrained")))
+    assert list(result.layers)[-1] == last
+    assert result.select_lesionable_layers([last, f"{last}#2", "fc8", "heads.head"]) == [last,
                                                                                         f"{last}#2"]
 
 
@@ -148,7 +149,7 @@ def test_readouts_that_do_not_fit_are_refused():
         attach_readout(network, torch.zeros(4, 5), "relu8")
 
 
-# ---- what lesions did ---------------------------------------------------------------------------
+# ---- outcomes of lesions ------------------------------------------------------------------------
 
 def test_classes_of_few_images_are_pooled_by_domain(coloured):
     by_class, pooled = group_images(coloured, min_images=12), group_images(coloured, min_images=13)
@@ -163,7 +164,7 @@ def test_classes_of_few_images_are_pooled_by_domain(coloured):
 
 @pytest.fixture
 def planted(coloured, private):
-    """Read classes from chosen units of relu7: blue and green from six, grey and red from six."""
+    """A readout: blue and green depend on six units of relu7, grey and red on six others."""
     network = tiny_network()
     rng = torch.Generator().manual_seed(0)
     weight, _ = fit_readout(network, "relu7", coloured, replace(SPEC, epochs=12), seed=0)
@@ -173,12 +174,12 @@ def planted(coloured, private):
     label = np.where(np.arange(12) < 6, 0, 1).astype(np.uint8)
     labels = {name: np.full(n, NONE, np.uint8) for name, n in (("relu6", 24), ("relu7", 12))}
     labels["relu7"] = label
-    return attach_readout(network, weight, "relu7"), found_in(network, labels)
+    return attach_readout(network, weight, "relu7"), localizer_result_of(network, labels)
 
 
-def test_accuracies_and_activations_are_those_of_plain_passes(planted, coloured):
-    classifier, found = planted
-    outcome = lesion_network(classifier, found, coloured, n_random=2, seed=5, batch_size=7)
+def test_ranks_and_activations_equal_those_of_separate_passes(planted, coloured):
+    classifier, result = planted
+    outcome = lesion_network(classifier, result, coloured, n_random=2, seed=5, batch_size=7)
     assert outcome.ranks.shape == (1 + 2 * 3, 48) and outcome.domains == ("faces", "bodies")
     assert {k: v.tolist() for k, v in outcome.n_lesioned.items()} == {"relu6": [0, 0],
                                                                       "relu7": [6, 6]}
@@ -196,7 +197,7 @@ def test_accuracies_and_activations_are_those_of_plain_passes(planted, coloured)
     deficit = outcome.compute_deficits(1, by_class)
     correct = outcome.correct(1)
     assert deficit[0, 1] == pytest.approx(group_means(correct[0], coloured.labels, 4)
-                                          - group_means(correct[2], coloured.labels, 4))
+                                       - group_means(correct[2], coloured.labels, 4))
     profile = outcome.activation_by_group("relu7", by_class)[0]
     for label in range(4):
         assert profile[0, label] == pytest.approx(
@@ -215,25 +216,25 @@ def network_features(classifier, images):
 
 
 def test_halves_and_pooled_groups_use_their_own_images(planted, coloured):
-    classifier, found = planted
-    outcome = lesion_network(classifier, found, coloured, n_random=2, seed=5)
+    classifier, result = planted
+    outcome = lesion_network(classifier, result, coloured, n_random=2, seed=5)
     ranks = np.random.default_rng(0).integers(0, 4, outcome.ranks.shape).astype(np.uint16)
     outcome = replace(outcome, ranks=ranks)  # halves that differ
     pooled = group_images(coloured, min_images=13)
     whole, a, b = (outcome.compute_deficits(1, pooled, half=half) for half in (None, 0, 1))
     assert whole == pytest.approx((a + b) / 2) and a != pytest.approx(b)
-    for half, found_costs in ((0, a), (1, b)):
+    for half, deficits_of_half in ((0, a), (1, b)):
         rows = pooled.half == half
         expected = compute_deficits(outcome.correct(1)[:, rows], pooled.group_of_image[rows], 2)
-        assert found_costs.reshape(expected.shape) == pytest.approx(expected)
+        assert deficits_of_half.reshape(expected.shape) == pytest.approx(expected)
     by_class = outcome.activation_by_group("relu7", group_images(coloured))
     assert outcome.activation_by_group("relu7",
                                        pooled)[..., 1] == pytest.approx(by_class[..., :2].mean(-1))
 
 
-def test_a_lesion_of_what_a_readout_needs_is_found_and_compared_with_random(planted, coloured):
-    classifier, found = planted
-    outcome = lesion_network(classifier, found, coloured, n_random=3, seed=0)
+def test_a_lesion_of_units_that_a_readout_needs_impairs_its_classes(planted, coloured):
+    classifier, result = planted
+    outcome = lesion_network(classifier, result, coloured, n_random=3, seed=0)
     own = group_images(coloured)
     silent = outcome.correct(1)[1][coloured.labels < 2]
     assert not silent.any()  # nothing is left to read blue and green from
@@ -241,7 +242,7 @@ def test_a_lesion_of_what_a_readout_needs_is_found_and_compared_with_random(plan
     deficit = outcome.compute_deficits(1, own)[:, 0]
     assert test.value == pytest.approx(deficit[0, :2].mean() - deficit[0, 2:].mean())
     assert random == pytest.approx([row[:2].mean() - row[2:].mean() for row in deficit[1:]])
-    other = lesion_network(classifier, found, coloured, n_random=0, seed=0)
+    other = lesion_network(classifier, result, coloured, n_random=0, seed=0)
     same = compare_own_class_effects(outcome, other, own, 1, "faces", seed=0)
     assert (same.value, same.low, same.high) == (0, 0, 0)
     spared = replace(other, ranks=np.repeat(other.ranks[:1], len(other.ranks), axis=0))
@@ -250,40 +251,40 @@ def test_a_lesion_of_what_a_readout_needs_is_found_and_compared_with_random(plan
     assert (less.low, less.high) == pytest.approx((-test.high, -test.low), abs=0.1)
 
 
-def test_the_battery_is_cached_by_content(planted, coloured, monkeypatch):
-    classifier, found = planted
-    first = lesion_network(classifier, found, coloured, n_random=2, seed=5)
-    monkeypatch.setattr("helpers.lesions.evaluation.run_lesions",
+def test_lesions_are_cached_by_content(planted, coloured, monkeypatch):
+    classifier, result = planted
+    first = lesion_network(classifier, result, coloured, n_random=2, seed=5)
+    monkeypatch.setattr("helpers.lesions.study.run_lesions",
                         lambda *_, **__: pytest.fail("again"))
-    again = lesion_network(classifier, found, coloured, n_random=2, seed=5, batch_size=3)
+    again = lesion_network(classifier, result, coloured, n_random=2, seed=5, batch_size=3)
     assert (first.ranks == again.ranks).all()
     renamed = replace(coloured, classes=coloured.classes[::-1])  # the same files, other labels
     with pytest.raises(pytest.fail.Exception, match="again"):
-        lesion_network(classifier, found, renamed, n_random=2, seed=5)
+        lesion_network(classifier, result, renamed, n_random=2, seed=5)
     for change in ({"seed": 6}, {"n_random": 3}, {"method": "relu7"}):
         with pytest.raises(pytest.fail.Exception, match="again"):
-            lesion_network(classifier, found, coloured, **({"n_random": 2, "seed": 5} | change))
+            lesion_network(classifier, result, coloured, **({"n_random": 2, "seed": 5} | change))
 
 
 def test_the_largest_t_values_can_be_lesioned_instead(planted, coloured):
-    classifier, found = planted
+    classifier, result = planted
     t_mean = {name: np.random.default_rng(0).normal(size=(2, len(values))).astype(np.float32)
-              for name, values in found.labels.items()}
-    outcome = lesion_network(classifier, replace(found, t_mean=t_mean), coloured, fraction=0.25,
+              for name, values in result.labels.items()}
+    outcome = lesion_network(classifier, replace(result, t_mean=t_mean), coloured, fraction=0.25,
                              n_random=0)
     assert outcome.n_lesioned["relu6"].tolist() == [6, 6]
 
 
 def test_a_classifier_of_other_classes_is_refused(planted, coloured):
-    classifier, found = planted
+    classifier, result = planted
     other = attach_readout(classifier.network, torch.zeros(7, 12), "relu7")
     with pytest.raises(LabError, match=r"names \(7,\) classes(?s:.)*has 4"):
-        lesion_network(other, found, coloured, n_random=0)
+        lesion_network(other, result, coloured, n_random=0)
 
 
 @pytest.mark.slow
 def test_a_residual_network_is_localized_and_lesioned_call_by_call(tmp_path, private):
-    """From images to costs, in all calls of the ReLUs that blocks share."""
+    """From images to deficits, in all calls of the ReLUs that blocks share."""
     rng, wnids = np.random.default_rng(0), ("n01440764", "n02085620", "n03028079")
     for category in (*FLOC, *wnids):
         (tmp_path / category).mkdir()
@@ -295,19 +296,19 @@ def test_a_residual_network_is_localized_and_lesioned_call_by_call(tmp_path, pri
         for category in members:
             (tmp_path / category).rename(tmp_path / name / category)
     network = replace(load_network(get_entry("torchvision:resnet18-untrained")), preprocessing=VIEW)
-    found = localize_network(network, floc(tmp_path / "floc"), alpha=0.5)
+    result = localize_network(network, floc(tmp_path / "floc"), alpha=0.5)
     photographs = imagenet(tmp_path / "imagenet")
-    outcome = lesion_network(builtin_classifier(network), found, photographs, fraction=0.2,
+    outcome = lesion_network(builtin_classifier(network), result, photographs, fraction=0.2,
                              n_random=1)
     assert len(outcome.n_units) == 17 and "layer1.0.relu#2" in outcome.n_units
     assert "fc" not in outcome.activation and "avgpool" in outcome.activation
-    assert "scrambled" in found.domains and outcome.domains == tuple(
-        domain for domain in found.domains if domain != "scrambled")
+    assert "scrambled" in result.domains and outcome.domains == tuple(
+        domain for domain in result.domains if domain != "scrambled")
     assert outcome.ranks.shape == (11, 12) and (outcome.ranks[1:] != outcome.ranks[0]).any()
     assert group_images(photographs).names == ("dogs", "fish and sea animals", "scenes")
 
 
-# ---- in the laboratory --------------------------------------------------------------------------
+# ---- classifiers of a profile -------------------------------------------------------------------
 
 def test_a_missing_readout_says_how_to_train_it(private, monkeypatch):
     monkeypatch.setattr(lab, "load_profile", lambda _: replace(load_profile("demo"), readout=None))
@@ -327,7 +328,7 @@ def test_any_network_gets_a_readout_from_its_last_layer(coloured, private, monke
     assert "readout of torchvision:resnet18-untrained" in laboratory.provenance.inputs
 
 
-def test_a_profile_without_lesions_is_told(private):
+def test_a_profile_without_lesions_is_refused(private):
     profile = replace(load_profile("demo"), lesions=None)
     with pytest.raises(LabError, match=r"no table \[lesions\](?s:.)*copy it from"):
         profile.table("lesions")
@@ -345,8 +346,8 @@ def test_a_real_network_names_real_photographs(private, monkeypatch):
     few = images.select(range(0, 1000, 4))
     last = list(classifier.layers)[-1]
     labels = np.arange(13 * 13 * 512) % 50
-    found = LocalizerResult(("faces", "bodies"), {last: labels.astype(np.uint8)}, {}, {}, {})
-    outcome = lesion_network(classifier, found, few, method=last, n_random=0)
+    result = LocalizerResult(("faces", "bodies"), {last: labels.astype(np.uint8)}, {}, {}, {})
+    outcome = lesion_network(classifier, result, few, method=last, n_random=0)
     assert 0.75 < outcome.correct(5)[0].mean() < 0.92
     assert outcome.ranks.max() < 1000
     assert Path(images.root).name == "val"

@@ -77,11 +77,11 @@ NETWORKS = {
 
 
 def run(model, layers, lesions, batches, **options) -> dict[int, torch.Tensor]:
-    found: dict[int, list] = {}
+    result: dict[int, list] = {}
     run_lesions(model, layers, lesions, batches,
-                lambda _start, number, output: found.setdefault(number, []).append(output.clone()),
-                **options)
-    return {number: torch.cat(parts) for number, parts in found.items()}
+            lambda _start, number, output: result.setdefault(number, []).append(output.clone()),
+            **options)
+    return {number: torch.cat(parts) for number, parts in result.items()}
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -97,15 +97,15 @@ def test_the_battery_gives_the_numbers_of_one_lesion_at_a_time(name):
         some = rng.choice(list(units), min(3, len(units)), replace=False)
         lesions.append(Lesion(f"random {number}", {
             layer: torch.from_numpy(rng.random(units[layer]) < 0.4) for layer in some}))
-    found = run(model, layers, lesions, images.split(3))
+    result = run(model, layers, lesions, images.split(3))
     for number, lesion in enumerate(lesions, start=1):
         with exact_inference(model), apply_lesion(model, layers, lesion):
             expected = torch.cat([model(part) for part in images.split(3)])
-        assert torch.equal(found[number], expected), lesion.name
+        assert torch.equal(result[number], expected), lesion.name
     with exact_inference(model):
         intact = torch.cat([model(part) for part in images.split(3)])
-    assert torch.equal(found[0], intact) and torch.equal(found[1], intact)
-    assert any(not torch.equal(found[number], intact) for number in range(2, 8))
+    assert torch.equal(result[0], intact) and torch.equal(result[1], intact)
+    assert any(not torch.equal(result[number], intact) for number in range(2, 8))
     assert not any("forward" in vars(module) for module in model.modules())
 
 
@@ -114,7 +114,7 @@ def test_a_mask_of_all_units_equals_zeroing_the_layer(layer):
     model = build("alexnet_gn", SMALL, seed=0)
     layers, images = layer_names(model), random_images(3, 64)
     n_units = count_units(model, layers, images)[layer]
-    found = run(model, layers, [Lesion("all", {layer: torch.ones(n_units, dtype=torch.bool)})],
+    result = run(model, layers, [Lesion("all", {layer: torch.ones(n_units, dtype=torch.bool)})],
                 [images])[1]
 
     class Zeros(nn.Module):
@@ -129,7 +129,7 @@ def test_a_mask_of_all_units_equals_zeroing_the_layer(layer):
     parent, _, leaf = layers[layer].rpartition(".")
     setattr(silent.get_submodule(parent), leaf, Zeros(silent.get_submodule(layers[layer])))
     with exact_inference(silent):
-        assert torch.equal(found, silent(images))
+        assert torch.equal(result, silent(images))
 
 
 def test_a_residual_network_matches_a_forward_pass_written_by_hand():
@@ -141,7 +141,7 @@ def test_a_residual_network_matches_a_forward_pass_written_by_hand():
     rng = np.random.default_rng(1)
     masks = {name: torch.from_numpy(rng.random(units[name]) < 0.5)
              for name in ("relu", "layer1.0.relu", "layer1.0.relu#2", "layer4.1.relu#2")}
-    found = run(model, layers, [Lesion("both", masks)], [images])[1]
+    result = run(model, layers, [Lesion("both", masks)], [images])[1]
 
     def rectify(x, name):
         x = functional.relu(x)
@@ -155,7 +155,7 @@ def test_a_residual_network_matches_a_forward_pass_written_by_hand():
                 y = rectify(block.bn1(block.conv1(x)), f"{stage}.{index}.relu")
                 x = rectify(block.bn2(block.conv2(y)) + skip, f"{stage}.{index}.relu#2")
         expected = model.fc(model.avgpool(x).flatten(1))
-    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(result, expected, rtol=1e-5, atol=1e-6)
 
 
 def test_outputs_that_are_written_into_further_on_are_kept_whole():
@@ -167,10 +167,10 @@ def test_outputs_that_are_written_into_further_on_are_kept_whole():
     n_units = count_units(model, layers, images)[name]
     lesions = [Lesion(str(i), {name: torch.from_numpy(rng.random(n_units) < 0.5)})
                for i in range(3)]
-    found = run(model, layers, lesions, [images])
+    result = run(model, layers, lesions, [images])
     for number, lesion in enumerate(lesions, start=1):
         with exact_inference(model), apply_lesion(model, layers, lesion):
-            assert torch.equal(found[number], model(images)), number
+            assert torch.equal(result[number], model(images)), number
 
 
 def test_no_more_is_kept_than_repeated_passes_need():

@@ -1,4 +1,4 @@
-"""Probes: nearest neighbours and logistic regression against scikit-learn and known answers."""
+"""k-nearest-neighbour and linear probes against scikit-learn and known answers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ import numpy as np
 import pytest
 from sklearn.neighbors import KNeighborsClassifier
 
-from helpers.selectivity.probes import knn_accuracy, linear_probe_accuracy
+from helpers.selectivity.linear_probes import knn_accuracy, predict_linear_probe
+
+
+def linear_probe_accuracy(train_x, train_y, test_x, test_y) -> float:
+    return float((predict_linear_probe(train_x, train_y, test_x) == test_y).mean())
 
 
 @pytest.fixture
@@ -20,7 +24,7 @@ def clouds():
 
 
 @pytest.mark.parametrize("k", [1, 5, 20, 1000])
-def test_neighbours_agree_with_scikit_learn(clouds, k):
+def test_nearest_neighbours_agree_with_scikit_learn(clouds, k):
     train_x, train_y, test_x, test_y = clouds
     reference = KNeighborsClassifier(min(k, 400), metric="cosine").fit(train_x, train_y)
     assert knn_accuracy(*clouds, k=k) == pytest.approx(reference.score(test_x, test_y), abs=1e-9)
@@ -46,15 +50,15 @@ def test_shuffled_labels_give_chance(clouds, probe):
     assert probe(train_x, shuffled, test_x, test_y) < 0.32
 
 
-def test_linear_probe_does_not_care_for_units(clouds):
+def test_linear_probe_is_invariant_to_scale_and_offset_of_features(clouds):
     train_x, train_y, test_x, test_y = clouds
     scale, shift = np.logspace(-3, 3, 12), np.arange(12.0)
     moved = linear_probe_accuracy(train_x * scale + shift, train_y, test_x * scale + shift, test_y)
     assert moved == pytest.approx(linear_probe_accuracy(*clouds), abs=0.01)
 
 
-def test_linear_probe_solves_its_problem():
-    """Where the classes are apart, all test images are found."""
+def test_linear_probe_classifies_separable_classes():
+    """Three classes that lie far apart."""
     rng = np.random.default_rng(3)
     y = np.arange(300) % 3
     x = np.eye(3)[y] * 6 + rng.normal(size=(300, 3))

@@ -1,4 +1,4 @@
-"""The localizer at work: streamed, halved, cached; on a planted network and on real input."""
+"""The localizer: streaming, halves, cache; on a network of known units and on real images."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from torch import nn
 from helpers import lab
 from helpers.core.errors import LabError
 from helpers.core.paths import ROOT
-from helpers.lesions.evaluation import unit_masks
+from helpers.lesions.study import unit_masks
 from helpers.networks.activations import extract_activations
 from helpers.networks.network import Network
 from helpers.networks.registry import NetworkEntry, Preprocessing
+from helpers.selectivity.localizer_result import NONE
 from helpers.selectivity.study import (
-    NONE,
     localize_network,
     measure_generalisation,
     select_units_to_plot,
@@ -70,29 +70,29 @@ def planted(private):
         private / "data" / "floc")
 
 
-def test_planted_units_are_found_and_no_others(planted):
+def test_units_of_known_preference_are_selected_and_no_others(planted):
     network, images = planted
-    found = localize_network(network, images, batch_size=7)
-    names = [found.domains[i] if i != NONE else None for i in found.labels["mix"]]
+    result = localize_network(network, images, batch_size=7)
+    names = [result.domains[i] if i != NONE else None for i in result.labels["mix"]]
     assert names == ["faces", "scenes", "characters", None, None, None, None, None]
-    assert found.units("mix", "scenes").tolist() == [1]
-    assert np.isnan(found.t_mean["mix"][:, 6:]).all(), "dead units have no t"
-    table = found.table().query("layer == 'mix' and domain == 'faces'").iloc[0]
+    assert result.units("mix", "scenes").tolist() == [1]
+    assert np.isnan(result.t_mean["mix"][:, 6:]).all(), "dead units have no t"
+    table = result.table().query("layer == 'mix' and domain == 'faces'").iloc[0]
     assert table["proportion"] == 1 / 8 and table["proportion_replicated"] == 1 and table[
         "held_out_d_prime"] > 3
 
 
 def test_units_that_one_half_defines_are_measured_on_the_other(planted):
-    """Faces are red on every second image only: what the first half finds does not replicate."""
+    """Faces are red on every second image only: what the first half selects does not replicate."""
     network, images = planted
     rng = np.random.default_rng(1)
     for index in np.flatnonzero(images.halves == 1):
         if images.domains[index] == "faces":
             pixels = rng.integers(60, 120, (8, 8, 3), dtype=np.uint8)
             Image.fromarray(pixels).save(images.root / images.files[index])
-    found = localize_network(network, floc(images.root))
-    assert found.half_labels["mix"][:, 0].tolist() == [found.domains.index("faces"), NONE]
-    row = found.table().query("layer == 'mix' and domain == 'faces'").iloc[0]
+    result = localize_network(network, floc(images.root))
+    assert result.half_labels["mix"][:, 0].tolist() == [result.domains.index("faces"), NONE]
+    row = result.table().query("layer == 'mix' and domain == 'faces'").iloc[0]
     assert row["n_selective_half"] == 1 and row["proportion_replicated"] == 0
     assert abs(row["held_out_d_prime"]) < 1.5
 
@@ -104,9 +104,9 @@ def test_moments_equal_those_of_collected_activations(planted):
     rows = extract_activations(network.model, {"mix": "mix"}, batches)["mix"].double().numpy()
     for index, domain in enumerate(images.domain_names):
         for half in (0, 1):
-            chosen = (np.array(images.domains) == domain) & (images.halves == half)
-            assert int(moments.count[2 * index + half]) == chosen.sum()
-            np.testing.assert_allclose(moments.mean[2 * index + half], rows[chosen].mean(0),
+            selected = (np.array(images.domains) == domain) & (images.halves == half)
+            assert int(moments.count[2 * index + half]) == selected.sum()
+            np.testing.assert_allclose(moments.mean[2 * index + half], rows[selected].mean(0),
                                        rtol=1e-5)
 
 
@@ -129,26 +129,26 @@ def test_second_call_reads_the_cache_and_content_changes_the_key(planted, privat
     assert len(calls) == 4
 
 
-def test_generalisation_overlap_and_groups(planted):
+def test_generalisation_split_half_overlap_and_units_to_plot(planted):
     network, images = planted
-    found = localize_network(network, images)
-    table = measure_generalisation(found, found).query("layer == 'mix'").set_index("domain")
+    result = localize_network(network, images)
+    table = measure_generalisation(result, result).query("layer == 'mix'").set_index("domain")
     assert table.loc["faces", "same_preference"] == 1
     assert table.loc["faces", "t_independent"] == table.loc["faces", "t_defining"]
     assert np.isnan(table.loc["bodies", "same_preference"])
-    backwards = replace(found, domains=found.domains[::-1],
-                        t_mean={layer: t[::-1] for layer, t in found.t_mean.items()})
-    pd.testing.assert_frame_equal(measure_generalisation(found, backwards),
-                                  measure_generalisation(found, found))
-    opposite = replace(found, t_mean={layer: -t for layer, t in found.t_mean.items()})
-    other = measure_generalisation(found, opposite).query("layer == 'mix'").set_index("domain")
+    backwards = replace(result, domains=result.domains[::-1],
+                        t_mean={layer: t[::-1] for layer, t in result.t_mean.items()})
+    pd.testing.assert_frame_equal(measure_generalisation(result, backwards),
+                                  measure_generalisation(result, result))
+    opposite = replace(result, t_mean={layer: -t for layer, t in result.t_mean.items()})
+    other = measure_generalisation(result, opposite).query("layer == 'mix'").set_index("domain")
     assert other.loc["faces", "same_preference"] == 0
     assert other.loc["faces", "t_independent"] == -other.loc["faces", "t_defining"]
-    assert split_half_overlap_p(found, "mix", "faces") == pytest.approx(1 / 8)
-    assert split_half_overlap_p(found, "mix", "bodies") == 1
-    groups = select_units_to_plot(found, "mix", ["faces", "bodies"], max_units=3, seed=0)
+    assert split_half_overlap_p(result, "mix", "faces") == pytest.approx(1 / 8)
+    assert split_half_overlap_p(result, "mix", "bodies") == 1
+    groups = select_units_to_plot(result, "mix", ["faces", "bodies"], max_units=3, seed=0)
     assert [(name, len(units)) for name, units in groups] == [("faces", 1), ("bodies", 0),
-                                                              ("rest", 3)]
+                                                             ("rest", 3)]
     assert 0 not in groups[2][1]
 
 
@@ -166,29 +166,29 @@ class Saturating(Averages):
         return self.clip(super().forward(x))
 
 
-def test_saturated_units_pass_through_the_steps_of_notebook_01(planted, capsys):
-    """Constant within domains: t is infinite; counted by layer, kept out of means and claims
-    table."""
+def test_units_with_infinite_t_give_finite_tables(planted, capsys):
+    """Constant within domains: t is infinite; counted by layer, left out of means and claims."""
     network, images = planted
     layers = {"flat": "flat", "mix": "mix", "clip": "clip"}
     network = replace(network, model=Saturating().eval(), layers=layers)
-    found = localize_network(network, images)
-    assert found.n_infinite == {"clip": 3}
+    result = localize_network(network, images)
+    assert result.n_infinite == {"clip": 3}
     assert "infinite t" in capsys.readouterr().out
-    assert found.infinite_units["clip"].tolist() == [0, 1, 2]
-    assert [int(found.labels["clip"][unit]) for unit in range(3)] == [
-        found.domains.index(domain) for domain in ("faces", "scenes", "characters")]
-    assert not any(np.isinf(t).any() for t in found.t_mean.values())
-    table, follow = found.table(), measure_generalisation(found, found)
+    assert result.infinite_units["clip"].tolist() == [0, 1, 2]
+    assert [int(result.labels["clip"][unit]) for unit in range(3)] == [
+        result.domains.index(domain) for domain in ("faces", "scenes", "characters")]
+    assert not any(np.isinf(t).any() for t in result.t_mean.values())
+    table, follow = result.table(), measure_generalisation(result, result)
     numbers = [*table.select_dtypes("number"), *follow.select_dtypes("number")]
     assert not np.isinf(pd.concat([table, follow])[list(dict.fromkeys(numbers))]).any(axis=None)
     clipped = follow[follow["layer"] == "clip"].set_index("domain")
     assert clipped.loc[["faces", "scenes", "characters"], "same_preference"].tolist() == [1, 1, 1]
-    top = unit_masks(found, ["clip"], fraction=0.2)["clip"]
+    top = unit_masks(result, ["clip"], fraction=0.2)["clip"]
     assert top[:, :3].any(0).all(), "what separates perfectly is ranked first"
-    assert select_units_to_plot(found, "clip", ["faces"], max_units=3, seed=0)[0][1].tolist() == [0]
+    (_, units), _ = select_units_to_plot(result, "clip", ["faces"], max_units=3, seed=0)
+    assert units.tolist() == [0]
     for domain in ("faces", "scenes", "characters"):
-        assert np.isfinite(found.t_of_selective_units(domain)).all()
+        assert np.isfinite(result.t_of_selective_units(domain)).all()
 
 
 def test_activations_that_are_not_finite_are_refused_by_layer_and_number(planted):
@@ -202,13 +202,13 @@ def test_activations_that_are_not_finite_are_refused_by_layer_and_number(planted
 
 def test_a_unit_that_is_dead_on_new_images_prefers_no_domain_there(planted):
     network, images = planted
-    found = localize_network(network, images)
-    dead = replace(found, t_mean={layer: t * np.nan for layer, t in found.t_mean.items()})
-    table = measure_generalisation(found, dead).query("layer == 'mix'").set_index("domain")
+    result = localize_network(network, images)
+    dead = replace(result, t_mean={layer: t * np.nan for layer, t in result.t_mean.items()})
+    table = measure_generalisation(result, dead).query("layer == 'mix'").set_index("domain")
     row = table.loc["faces"]
     assert row["same_preference"] == 0 and np.isnan(row["t_independent"])
-    silent = replace(found, held_out_d_prime={layer: d * np.nan for layer, d in
-                                              found.held_out_d_prime.items()})
+    silent = replace(result, held_out_d_prime={layer: d * np.nan for layer, d in
+                                              result.held_out_d_prime.items()})
     row = silent.table().query("layer == 'mix' and domain == 'faces'").iloc[0]
     assert row["same_preference"] == 0 and np.isnan(row["held_out_d_prime"])
 

@@ -1,4 +1,4 @@
-"""The localizer's statistics against SciPy and statsmodels, and what they promise."""
+"""The localizer's statistics against SciPy and statsmodels, and their error rates."""
 
 from __future__ import annotations
 
@@ -70,20 +70,20 @@ def random_layer(seed: int) -> list[np.ndarray]:
 
 
 @pytest.mark.parametrize("seed", range(60))
-def test_masks_are_those_of_scipy_and_statsmodels(seed):
+def test_masks_equal_those_of_scipy_and_statsmodels(seed):
     groups = random_layer(seed)
-    found = localize(moments_of(groups), DOMAINS, alpha=0.05)
+    result = localize(moments_of(groups), DOMAINS, alpha=0.05)
     expected = reference_masks(groups, 0.05)
-    np.testing.assert_array_equal(found.mask.numpy(), expected)
-    assert (found.mask.sum(0) <= 1).all()
+    np.testing.assert_array_equal(result.mask.numpy(), expected)
+    assert (result.mask.sum(0) <= 1).all()
 
 
-def test_the_random_layers_hold_what_they_should():
+def test_random_layers_contain_selective_dead_and_other_units():
     """Guard the test above: layers must contain selective, dead and unselective units."""
-    found = [localize(moments_of(random_layer(seed)), DOMAINS) for seed in range(60)]
-    assert sum(bool(f.mask.any()) for f in found) > 50
-    assert all(0 < f.n_dead for f in found)
-    assert all((f.mask.sum() < f.mask.shape[1]) for f in found)
+    result = [localize(moments_of(random_layer(seed)), DOMAINS) for seed in range(60)]
+    assert sum(bool(f.mask.any()) for f in result) > 50
+    assert all(f.t_mean.isnan().all(0).any() for f in result)
+    assert all((f.mask.sum() < f.mask.shape[1]) for f in result)
 
 
 def test_t_values_are_scipys_with_nan_and_infinity():
@@ -113,13 +113,13 @@ def test_step_up_rule_is_benjamini_yekutieli(seed, m, alpha):
 
 def test_mean_t_is_scipys_and_positive_where_the_unit_prefers_the_domain():
     groups = random_layer(4)
-    found = localize(moments_of(groups), DOMAINS).t_mean.numpy()
+    result = localize(moments_of(groups), DOMAINS).t_mean.numpy()
     with np.errstate(all="ignore"):
         t = np.array([[stats.ttest_ind(target.astype(float), other.astype(float)).statistic
                        for other in groups if other is not target] for target in groups])
     live = np.isfinite(t).all((0, 1))
     assert live.mean() > 0.5
-    np.testing.assert_allclose(found[:, live], t.mean(1)[:, live], rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(result[:, live], t.mean(1)[:, live], rtol=1e-4, atol=1e-4)
 
 
 def sparse_layer(seed: int) -> list[np.ndarray]:
@@ -143,12 +143,12 @@ def test_t_of_sparse_units_is_scipys_however_strong_the_first_image(seed, batch)
         with np.errstate(all="ignore"):
             expected = stats.ttest_ind(*(groups[g].astype(np.float64)
                                          for g in (first, second))).statistic
-        found = t_values(moments, first, second)[0].numpy()
+        result = t_values(moments, first, second)[0].numpy()
         constant = np.ptp(groups[first], 0) + np.ptp(groups[second], 0) == 0
-        assert np.isfinite(found[~constant]).all()
-        np.testing.assert_allclose(found[~constant], expected[~constant], rtol=1e-12, atol=5e-11)
+        assert np.isfinite(result[~constant]).all()
+        np.testing.assert_allclose(result[~constant], expected[~constant], rtol=1e-12, atol=5e-11)
         same = groups[first][0] == groups[second][0]
-        assert np.isnan(found[constant & same]).all() and np.isinf(found[constant & ~same]).all()
+        assert np.isnan(result[constant & same]).all() and np.isinf(result[constant & ~same]).all()
 
 
 @pytest.mark.parametrize("value", [0.1, 1 / 3, 6.0, -1e-20, 16777217.0, 3e38])
@@ -160,8 +160,9 @@ def test_a_constant_is_recognised_whatever_its_value_batches_and_pools(value):
             assert not part.sum_squares.any()
             assert t_values(part, 0, 1)[0].isnan().all()
         assert d_prime(moments).isnan().all()
-        found = localize(moments, DOMAINS[:4])
-        assert found.n_dead == 3 and not found.mask.any() and not found.infinite_contrasts.any()
+        result = localize(moments, DOMAINS[:4])
+        assert result.t_mean.isnan().all()
+        assert not result.mask.any() and not result.infinite_contrasts.any()
 
 
 def saturated_layer() -> tuple[list[np.ndarray], list[int]]:
@@ -174,33 +175,33 @@ def saturated_layer() -> tuple[list[np.ndarray], list[int]]:
     return groups, list(range(10))
 
 
-def test_infinite_t_is_counted_and_leaves_means_finite():
+def test_infinite_t_is_counted_and_left_out_of_means():
     groups, saturated = saturated_layer()
-    found = localize(moments_of(groups), DOMAINS[:4])
-    assert found.n_infinite == 10
-    assert found.infinite_contrasts[:, 1:10].T.tolist() == 9 * [[1, -1, 0, 0]]
-    assert found.infinite_contrasts[:, 0].tolist() == [3, -2, -2, 1]
-    assert not found.infinite_contrasts[:, 10:].any()
-    assert not found.t_mean.isinf().any()
-    assert found.t_mean[:, 0].isnan().all(), "no contrast of this unit has a finite t"
+    result = localize(moments_of(groups), DOMAINS[:4])
+    assert result.infinite_contrasts.any(0).sum() == 10
+    assert result.infinite_contrasts[:, 1:10].T.tolist() == 9 * [[1, -1, 0, 0]]
+    assert result.infinite_contrasts[:, 0].tolist() == [3, -2, -2, 1]
+    assert not result.infinite_contrasts[:, 10:].any()
+    assert not result.t_mean.isinf().any()
+    assert result.t_mean[:, 0].isnan().all(), "no contrast of this unit has a finite t"
     with np.errstate(all="ignore"):
         expected = np.mean([stats.ttest_ind(groups[0][:, 1:].astype(float),
                                             groups[e][:, 1:].astype(float)).statistic
                             for e in (2, 3)], 0)
-    np.testing.assert_allclose(found.t_mean[0, 1:10], expected[:9], rtol=1e-5)
-    np.testing.assert_array_equal(found.mask.numpy(), reference_masks(groups, 0.05))
-    assert found.mask[0, saturated].all(), "perfectly separated: selective, as in SciPy"
+    np.testing.assert_allclose(result.t_mean[0, 1:10], expected[:9], rtol=1e-5)
+    np.testing.assert_array_equal(result.mask.numpy(), reference_masks(groups, 0.05))
+    assert result.mask[0, saturated].all(), "perfectly separated: selective, as in SciPy"
 
 
 @pytest.mark.parametrize("n_infinite", [0, 3, 50, 60])
-def test_top_fraction_takes_infinite_units_and_loses_no_other(n_infinite):
+def test_top_fraction_includes_infinite_units_besides_the_others(n_infinite):
     t = torch.linspace(-4, 4, 1000)[None].clone()
     t[0, :n_infinite] = torch.inf
     t[0, 70:75] = -torch.inf
     t[0, 80] = torch.nan
-    chosen = top_fraction(t, 0.05)[0]
-    assert chosen[:n_infinite].all() and chosen.sum() == max(50, n_infinite)
-    assert not chosen[70:81].any()
+    selected = top_fraction(t, 0.05)[0]
+    assert selected[:n_infinite].all() and selected.sum() == max(50, n_infinite)
+    assert not selected[70:81].any()
 
 
 def test_units_silent_in_two_domains_have_no_t_between_them_though_the_first_image_drives_them():
@@ -214,13 +215,13 @@ def test_units_silent_in_two_domains_have_no_t_between_them_though_the_first_ima
     groups = [values.astype(np.float32) for values in groups]
     moments = moments_of(groups, 50)
     assert torch.isnan(t_values(moments, 1, 2)[0][:800]).all()
-    found = localize(moments, DOMAINS[:4])
-    assert found.t_mean.isfinite().all()
-    np.testing.assert_array_equal(found.mask.numpy(), reference_masks(groups, 0.05))
+    result = localize(moments, DOMAINS[:4])
+    assert result.t_mean.isfinite().all()
+    np.testing.assert_array_equal(result.mask.numpy(), reference_masks(groups, 0.05))
 
 
 def test_dead_units_tighten_the_threshold_and_never_reject():
-    """As published: NaNs stay in m, so live units need larger t; they poison nothing."""
+    """As published: NaNs stay in m, so live units need larger t; no other value is affected."""
     t = torch.linspace(0, 8, 400, dtype=torch.float64)
     with_dead = torch.cat([t, torch.full((4000,), torch.nan, dtype=torch.float64)])
     alone = benjamini_yekutieli_threshold(t, 574, alpha=0.05)
@@ -230,7 +231,7 @@ def test_dead_units_tighten_the_threshold_and_never_reject():
                                          alpha=0.05) == float("inf")
 
 
-def test_noise_gives_no_more_false_units_than_promised():
+def test_on_noise_the_false_discovery_rate_is_kept():
     """Under the null, the chance of any rejection in a layer is at most alpha per contrast."""
     rng = np.random.default_rng(1)
     layers = [[rng.standard_normal((30, 200)).astype(np.float32) for _ in DOMAINS]
@@ -271,7 +272,7 @@ def test_permuting_units_permutes_the_result():
     assert torch.equal(plain.mask[:, order], moved.mask)
 
 
-def test_blocks_of_units_join_seamlessly(monkeypatch):
+def test_moments_do_not_depend_on_the_block_size(monkeypatch):
     groups = random_layer(7)
     whole = moments_of(groups)
     monkeypatch.setattr("helpers.core.statistics.BLOCK_SIZE", 13)
@@ -279,7 +280,7 @@ def test_blocks_of_units_join_seamlessly(monkeypatch):
                                atol=1e-14)
 
 
-def test_twofold_rule_by_hand_and_on_signed_units():
+def test_twofold_rule_by_hand_and_for_signed_units():
     means = np.array([[4, 4, 0, -4, 1], [2, 3, 0, -1, 0], [1, 1, 0, -2, 0]], np.float32)
     mask = select_twofold(moments_of([np.repeat(row[None], 3, 0) for row in means], 3))
     assert mask[0].tolist() == [True, False, False, False, True]
@@ -308,7 +309,7 @@ def test_top_fraction_is_numpys_percentile():
     (lambda m: localize(m, DOMAINS, alpha=5), "alpha = 5"),
     (lambda m: top_fraction(m.mean, 1.5), "fraction = 1.5"),
 ])
-def test_bad_settings_are_named(action, seen):
+def test_invalid_settings_are_refused(action, seen):
     with pytest.raises(LabError, match=seen):
         action(moments_of(random_layer(0)))
 

@@ -1,4 +1,4 @@
-"""How selective units are spread: every measure by hand, what chance gives, what is planted."""
+"""Distribution of selective units: measures by hand, their nulls, and planted patterns."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from helpers.selectivity.unit_distribution import (
     count_per_position,
     gini,
     mean_distance,
+    measure_distribution,
     morans_i,
     normalised_entropy,
-    spread,
     top_maps_proportion,
 )
 
@@ -31,7 +31,7 @@ NAN = float("nan")
 
 
 def uniform_mask(shape: tuple[int, int, int], n: int, seed: int) -> np.ndarray:
-    """Choose n units of a layer, all alike."""
+    """Draw n units of a layer, each with the same probability."""
     flat = np.zeros(np.prod(shape), bool)
     flat[np.random.default_rng(seed).permutation(flat.size)[:n]] = True
     return flat.reshape(shape)
@@ -186,29 +186,30 @@ def test_measures_over_maps_do_not_see_positions_and_those_over_positions_no_map
 
 @pytest.fixture(scope="module")
 def by_chance() -> list[dict[str, DistributionMeasure]]:
-    return [spread(uniform_mask((16, 5, 5), 30, seed), seed=100 + seed, n_nulls=150)
+    return [measure_distribution(uniform_mask((16, 5, 5), 30, seed), seed=100 + seed, n_nulls=150)
             for seed in range(20)]
 
 
 @pytest.mark.parametrize("name", MEASURES)
-def test_units_anywhere_are_spread_as_by_chance(by_chance, name):
-    mean = np.mean([found[name].corrected for found in by_chance])
+def test_units_at_random_positions_are_at_chance(by_chance, name):
+    mean = np.mean([result[name].corrected for result in by_chance])
     assert mean == pytest.approx(1 if name in RATIOS else 0, abs=0.05)
 
 
 @pytest.mark.parametrize("name", MEASURES)
 def test_units_anywhere_lie_within_the_nulls_interval(by_chance, name):
     """The interval holds 95 %: 16 of 20 or more, but for one case in 380 (binomial)."""
-    inside = [found[name].null_low <= found[name].observed <= found[name].null_high
-              for found in by_chance]
+    inside = [result[name].null_low <= result[name].observed <= result[name].null_high
+              for result in by_chance]
     assert sum(inside) >= 16
 
 
 def test_few_units_look_uneven_by_chance_alone_and_the_correction_undoes_it():
-    few = [spread(uniform_mask((40, 4, 4), 10, seed), seed=seed, n_nulls=40) for seed in range(40)]
-    assert max(found["entropy over maps"].observed for found in few) < 0.7
-    assert min(found["Gini over maps"].observed for found in few) > 0.7
-    corrected = [[found[name].corrected for found in few]
+    few = [measure_distribution(uniform_mask((40, 4, 4), 10, seed), seed=seed, n_nulls=40)
+           for seed in range(40)]
+    assert max(result["entropy over maps"].observed for result in few) < 0.7
+    assert min(result["Gini over maps"].observed for result in few) > 0.7
+    corrected = [[result[name].corrected for result in few]
                  for name in ("entropy over maps", "Gini over maps")]
     assert np.mean(corrected, 1) == pytest.approx([1, 0], abs=0.06)
 
@@ -216,52 +217,52 @@ def test_few_units_look_uneven_by_chance_alone_and_the_correction_undoes_it():
 # ---- planted ------------------------------------------------------------------------------------
 
 def test_patches_are_found():
-    found = spread(patches(), seed=0, n_nulls=100)
-    one = found["Moran's I"]
+    result = measure_distribution(patches(), seed=0, n_nulls=100)
+    one = result["Moran's I"]
     assert one.observed > 0.7 > 0.05 > one.null_high and one.corrected > 0.7
     assert one.observed == pytest.approx(slow_morans_i(patches()), abs=1e-5)
-    assert found["Gini over maps"].observed == 0, "as many units in every map"
+    assert result["Gini over maps"].observed == 0, "as many units in every map"
 
 
 def test_units_of_one_channel_are_found():
     mask = np.zeros((20, 6, 6), bool)
     mask[7, :, 1:5] = True
-    found = spread(mask, seed=0, n_nulls=100)
-    assert found["entropy over maps"].observed == 0 < found["entropy over maps"].null_low
-    assert found["Gini over maps"].observed == pytest.approx(19 / 20)
-    assert found["Gini over maps"].observed > found["Gini over maps"].null_high
-    assert found["proportion in the top 5 % of maps"].corrected == pytest.approx(1)
-    assert found["proportion of maps with any"].observed == pytest.approx(1 / 20)
+    result = measure_distribution(mask, seed=0, n_nulls=100)
+    assert result["entropy over maps"].observed == 0 < result["entropy over maps"].null_low
+    assert result["Gini over maps"].observed == pytest.approx(19 / 20)
+    assert result["Gini over maps"].observed > result["Gini over maps"].null_high
+    assert result["proportion in the top 5 % of maps"].corrected == pytest.approx(1)
+    assert result["proportion of maps with any"].observed == pytest.approx(1 / 20)
 
 
 def test_units_at_one_position_are_found():
     mask = np.zeros((20, 6, 6), bool)
     mask[:, 2, 3] = True
-    found = spread(mask, seed=0, n_nulls=100)
-    assert found["mean distance"].observed == pytest.approx(0, abs=1e-9)
-    assert found["mean distance"].null_low > 1
-    assert found["entropy over positions"].corrected == pytest.approx(0)
-    assert found["proportion of maps with any"].observed == 1
+    result = measure_distribution(mask, seed=0, n_nulls=100)
+    assert result["mean distance"].observed == pytest.approx(0, abs=1e-9)
+    assert result["mean distance"].null_low > 1
+    assert result["entropy over positions"].corrected == pytest.approx(0)
+    assert result["proportion of maps with any"].observed == 1
 
 
 def test_opposite_corners_are_farther_apart_than_by_chance():
     mask = np.zeros((12, 7, 7), bool)
     mask[:6, 0, 0] = mask[6:, 6, 6] = True
-    found = spread(mask, seed=0, n_nulls=100)["mean distance"]
-    assert found.observed > found.null_high and found.corrected > 1.1
+    result = measure_distribution(mask, seed=0, n_nulls=100)["mean distance"]
+    assert result.observed > result.null_high and result.corrected > 1.1
 
 
 def test_the_null_has_as_many_units():
     """Where all units are selective, there is one mask only."""
-    for name, found in spread(np.ones((6, 3, 3), bool), seed=0, n_nulls=5).items():
+    for name, result in measure_distribution(np.ones((6, 3, 3), bool), seed=0, n_nulls=5).items():
         if name != "Moran's I":
-            assert found.null_low == pytest.approx(found.observed), name
-            assert found.null_high == pytest.approx(found.observed), name
+            assert result.null_low == pytest.approx(result.observed), name
+            assert result.null_high == pytest.approx(result.observed), name
 
 
 def test_the_same_seed_gives_the_same_null():
     mask = uniform_mask((8, 4, 4), 20, 0)
-    first, again, other = (spread(mask, seed=seed, n_nulls=20) for seed in (3, 3, 4))
+    first, again, other = (measure_distribution(mask, seed=seed, n_nulls=20) for seed in (3, 3, 4))
     assert first == again and first != other
 
 
@@ -276,9 +277,9 @@ def _no_warnings():
 
 @pytest.mark.usefixtures("_no_warnings")
 def test_without_units_nothing_is_known():
-    found = spread(np.zeros((6, 3, 3), bool), seed=0, n_nulls=5)
-    assert found["proportion of maps with any"].observed == 0
-    for name, one in found.items():
+    result = measure_distribution(np.zeros((6, 3, 3), bool), seed=0, n_nulls=5)
+    assert result["proportion of maps with any"].observed == 0
+    for name, one in result.items():
         assert np.isnan(one.corrected), name
         if name != "proportion of maps with any":
             assert np.isnan([one.observed, one.null_mean, one.null_low, one.null_high]).all(), name
@@ -288,8 +289,8 @@ def test_without_units_nothing_is_known():
 def test_measures_of_one_unit():
     mask = np.zeros((6, 3, 3), bool)
     mask[2, 1, 1] = True
-    found = {name: measure(mask) for name, measure in MEASURES.items()}
-    assert found == pytest.approx({
+    result = {name: measure(mask) for name, measure in MEASURES.items()}
+    assert result == pytest.approx({
         "entropy over maps": 0, "Gini over maps": 5 / 6, "proportion in the top 5 % of maps": 1,
         "proportion of maps with any": 1 / 6, "entropy over positions": 0,
         # z = 8/9 in the middle, -1/9 around: 4 sides of -8/81 and 8 of 1/81 over 8/81.
@@ -301,19 +302,19 @@ def test_measures_of_one_unit():
     np.arange(54).reshape(6, 3, 3) == 20,
     np.arange(25).reshape(1, 5, 5) < 7], ids=["one unit", "one map"])
 def test_a_null_that_is_always_the_largest_value_corrects_to_nan(mask):
-    found = spread(mask, seed=0, n_nulls=5)["proportion in the top 5 % of maps"]
-    assert found.observed == found.null_mean == 1 and np.isnan(found.corrected)
+    result = measure_distribution(mask, seed=0, n_nulls=5)["proportion in the top 5 % of maps"]
+    assert result.observed == result.null_mean == 1 and np.isnan(result.corrected)
 
 
 @pytest.mark.usefixtures("_no_warnings")
 def test_maps_of_one_position_have_no_space():
     mask = np.arange(40).reshape(40, 1, 1) % 5 == 0
-    found = spread(mask, seed=0, n_nulls=5)
+    result = measure_distribution(mask, seed=0, n_nulls=5)
     for name in ("entropy over positions", "Moran's I"):
-        assert np.isnan([found[name].observed, found[name].corrected]).all(), name
-    assert found["mean distance"].observed == 0 and np.isnan(
-        found["mean distance"].corrected)
-    assert found["proportion of maps with any"].observed == pytest.approx(1 / 5)
+        assert np.isnan([result[name].observed, result[name].corrected]).all(), name
+    assert result["mean distance"].observed == 0 and np.isnan(
+        result["mean distance"].corrected)
+    assert result["proportion of maps with any"].observed == pytest.approx(1 / 5)
 
 
 @pytest.mark.usefixtures("_no_warnings")
@@ -334,4 +335,4 @@ def test_counts_of_nothing_are_nan(measure):
     ((3, 4, 4), 1, "1 nulls")])
 def test_masks_of_other_shapes_and_single_nulls_are_refused(shape, n_nulls, seen):
     with pytest.raises(LabError, match=seen):
-        spread(np.ones(shape, bool), seed=0, n_nulls=n_nulls)
+        measure_distribution(np.ones(shape, bool), seed=0, n_nulls=n_nulls)

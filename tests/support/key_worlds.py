@@ -32,7 +32,7 @@ from helpers.finetuning.data import CohortData
 from helpers.finetuning.evaluate import evaluate, finetune
 from helpers.finetuning.run_plan import RunPlan
 from helpers.landscape.classification import fit_probe, load_task
-from helpers.lesions.evaluation import evaluate_lesions
+from helpers.lesions.study import evaluate_lesions
 from helpers.matched_models.block_statistics import (
     BlockStatistics,
     collect_held_out_responses,
@@ -213,7 +213,7 @@ def read_layer(w):
 
 def readout(w):
     return cached_readout(w.net, w.get("layer", "fc"), w.images, w.get("spec", READOUT),
-                          seed=w.get("seed", 0))
+                           seed=w.get("seed", 0))
 
 
 def stages(w):
@@ -228,13 +228,13 @@ def answers(w):
                             selective, *[empty] * 5)
     return collect_held_out_responses(w.net, make_six_category_localizer(w.images),
                                       {w.get("layer", "fc"): stage},
-                                      ["faces", "bodies"], max_units=3, seed=0, batch_size=8)
+                            ["faces", "bodies"], max_units=3, seed=0, batch_size=8)
 
 
 def matched_model(kind, w):
     study = MatchedModelsStudy(w.get("spec", LANGUAGE), make_six_category_localizer(w.images),
                                lambda _: w.net,
-                               w.get("seed", 0), 8, {"tiny-net": w.net})
+                         w.get("seed", 0), 8, {"tiny-net": w.net})
     make = {"spread": study._unit_distribution, "agreement": study._layer_consistency}[kind]
     return study._cached_table(kind, "tiny-net", make)
 
@@ -244,7 +244,7 @@ def lesions(w):
              for layer, n in w.get("masks", (("conv", 196), ("relu", 196)))}
     return evaluate_lesions(builtin_classifier(w.net), masks, ("faces", "bodies"),
                             w.get("layers", ["conv"]),
-                            w.images, n_random=w.get("n_random", 1), seed=w.get("seed", 0))
+                    w.images, n_random=w.get("n_random", 1), seed=w.get("seed", 0))
 
 
 def rdms(w):
@@ -274,7 +274,7 @@ def run_of(w, kind="contrastive"):
     region = plan.regions[w.get("region", 0)]
     train = plan.cohort_data.splits(region.subject)[0].train
     return plan.finetuning_run(chosen, (region,), [train[w.get("first", 0):]], w.get("rate", 1e-3),
-                               w.get("number", 0))
+                    w.get("number", 0))
 
 
 def evaluation_set_of(w):
@@ -330,12 +330,12 @@ def responses(w):
 def ceilings(w):
     return noise_ceiling_table(w.cohort, ["subj01"], w.get("rois", ["EBA", "PPA"]),
                                seed=w.get("seed", 0),
-                               min_ncsnr=w.get("min_ncsnr", 0.3))
+                         min_ncsnr=w.get("min_ncsnr", 0.3))
 
 
 def whole_layers(w):
     return channel_mean_features(w.net, w.get("layers", ["fc"]), w.cohort, np.arange(w.get("n", 9)),
-                                 label="x", batch_size=8)
+                         label="x", batch_size=8)
 
 
 def units(w):
@@ -351,8 +351,8 @@ def encoding(w):
 LEARNING = NETWORK | SHOWN_IMAGES | RESPONSES
 DECODER_TRAINING = spec_changes("training", TRAINING, iterations=4, batch_size=5,
                                 learning_rate=1e-3,
-                                temperature=0.1,
-                                noise=0.5, n_seeds=2)
+                           temperature=0.1,
+                  noise=0.5, n_seeds=2)
 DECODES = RESPONSES | setting(row=1, seed=1) | spec_changes(
     "decoding", DECODING, n_test=5, n_validation=4, min_noise_ceiling=9.0)
 SITES: list[tuple[str, Any, dict]] = [
@@ -360,8 +360,8 @@ SITES: list[tuple[str, Any, dict]] = [
     ("selectivity.linear_probes features", read_layer, NETWORK | IMAGES | setting(layer="conv")),
     ("training.classifiers readouts", readout, NETWORK | IMAGES | setting(layer="conv", seed=1)
      | spec_changes("spec", READOUT, epochs=3, batch_size=4, max_learning_rate=.1,
-                    initial_learning_rate=.01, warmup_fraction=.4,
-                    l1_positive=1e-4, l1_negative=1e-4, size=64, min_crop_fraction=.5)),
+               initial_learning_rate=.01, warmup_fraction=.4,
+               l1_positive=1e-4, l1_negative=1e-4, size=64, min_crop_fraction=.5)),
     ("matched_models.block_statistics stages", stages, NETWORK | IMAGES),
     ("matched_models.block_statistics answers", answers,
      NETWORK | IMAGES | setting(layer="relu", unit=4)),
@@ -370,7 +370,7 @@ SITES: list[tuple[str, Any, dict]] = [
      | spec_changes("spec", LANGUAGE)),
     ("matched_models.study agreement", partial(matched_model, "agreement"), NETWORK | IMAGES
      | setting(seed=1) | spec_changes("spec", LANGUAGE)),
-    ("lesions.evaluation lesions", lesions, NETWORK | IMAGES | setting(
+    ("lesions.study lesions", lesions, NETWORK | IMAGES | setting(
         masks=(("relu", 196), ("conv", 196)), layers=["relu"], n_random=2, seed=1)),
     ("rsa.study rdms", rdms, NETWORK | setting(
         layers=["conv"], stack=np.ones((4, 32, 32, 3), np.uint8))
@@ -408,6 +408,6 @@ SITES: list[tuple[str, Any, dict]] = [
     ("encoding.cohort_features features", units, NETWORK | SHOWN_IMAGES | setting(units=2, n=8)),
     ("encoding.study encoding", encoding, LEARNING | setting(subjects=("subj02", "subj01"))
      | spec_changes("encoding", ENCODING, rois=("EBA",), layers=("fc",), min_ncsnr=.2,
-                    ridge_alphas=(1.0,))),
+               ridge_alphas=(1.0,))),
 ]
 """Module and kind of every call of `cached`; what asks for it; its inputs, each with a change."""
