@@ -32,11 +32,12 @@ from helpers.brains.rois import domain_of
 from helpers.brains.rsa92 import open_rsa92
 from helpers.core.intervals import mean_interval
 from helpers.encoding import cohort_responses, plots, statistics
-from helpers.encoding import study as encoding_study
+from helpers.encoding.regression import GIST, OLS, RIDGE, SPARSE_POSITIVE, STANDARDISED
+from helpers.encoding.study import EncodingStudy, select_own_pool
 from helpers.figures import style
 from helpers.figures.claims import ClaimsTable, format_p, round_numbers
 from helpers.rsa.study import correlate_layer_rdms
-from helpers.selectivity import study as selectivity_study
+from helpers.selectivity.study import localize_network
 from helpers.stimuli.image_sets import DOMAINS
 
 laboratory = lab.open(profile, notebook="03_predict_regions_sparsely")
@@ -56,7 +57,7 @@ print(laboratory.provenance.line)
 
 # %%
 cohort = open_cohort(laboratory)
-study = encoding_study.EncodingStudy(cohort, spec, n_jobs=n_jobs, **batch)
+study = EncodingStudy(cohort, spec, n_jobs=n_jobs, **batch)
 regions = cohort_responses.roi_table(cohort, cohort.subjects, study.rois, min_ncsnr=spec.min_ncsnr)
 fold = cohort.folds(cohort.subjects[0])[0]
 print(f"{len(cohort.subjects)} participants, in the layout of {cohort.name}; "
@@ -98,11 +99,12 @@ ceilings.pivot_table(index="roi", columns="statistic", values="value").round(2)
 # between its response patterns to images (**veRSA**)?
 
 # %%
-main = encoding_study.LocalizedNetwork(laboratory.network(network_names.main), selectivity_study.localize_network(
-    laboratory.network(network_names.main), laboratory.images("localizer"), **batch))
-curves, best = study.selective_unit_scores(main)
+network = laboratory.network(network_names.main)
+localizer_images = laboratory.images("localizer")
+curves, best = study.selective_unit_scores(
+    network, localize_network(network, localizer_images, **batch))
 domain_by_roi = {roi: domain_of(roi) for roi in study.rois}
-contrastive = encoding_study.select_own_pool(best, encoding_study.SPARSE_POSITIVE, domain_by_roi)
+contrastive = select_own_pool(best, SPARSE_POSITIVE, domain_by_roi)
 tests = {name: statistics.roi_summary(contrastive[contrastive["metric"] == name], spec.rois)
          for name in ("veUnivar", "veRSA")}
 for name, table in tests.items():
@@ -120,19 +122,19 @@ tests[metric].round(4)
 # %%
 predictor_scores = {"contrastive": contrastive}
 untrained_network = laboratory.network(network_names.untrained)
-predictor_scores["untrained"] = encoding_study.select_own_pool(study.untrained_unit_scores(encoding_study.LocalizedNetwork(
-    untrained_network, selectivity_study.localize_network(untrained_network, laboratory.images("localizer"), **batch)))[1],
-    encoding_study.SPARSE_POSITIVE, domain_by_roi)
+untrained_best = study.untrained_unit_scores(
+    untrained_network, localize_network(untrained_network, localizer_images, **batch))[1]
+predictor_scores["untrained"] = select_own_pool(untrained_best, SPARSE_POSITIVE, domain_by_roi)
 if spec.face_network:
-    predictor_scores["faces only"] = encoding_study.select_own_pool(
-        study.face_network_scores(laboratory.network(spec.face_network))[1], encoding_study.SPARSE_POSITIVE, domain_by_roi)
+    face_best = study.face_network_scores(laboratory.network(spec.face_network))[1]
+    predictor_scores["faces only"] = select_own_pool(face_best, SPARSE_POSITIVE, domain_by_roi)
 
 # %%
 gabor_scores = study.gabor_scores()[1]
-predictor_scores["GistPC"] = encoding_study.select_own_pool(gabor_scores, encoding_study.GIST, domain_by_roi)
-predictor_scores["Gabor"] = encoding_study.select_own_pool(gabor_scores, encoding_study.OLS, domain_by_roi)
-predictor_scores["ridge, whole layers"] = encoding_study.select_own_pool(study.ridge_scores(main.network)[1],
-                                                     encoding_study.RIDGE, domain_by_roi)
+predictor_scores["GistPC"] = select_own_pool(gabor_scores, GIST, domain_by_roi)
+predictor_scores["Gabor"] = select_own_pool(gabor_scores, OLS, domain_by_roi)
+predictor_scores["ridge, whole layers"] = select_own_pool(study.ridge_scores(network)[1], RIDGE,
+                                                          domain_by_roi)
 scores = pd.concat([table.assign(predictor=name) for name, table in predictor_scores.items()],
                    ignore_index=True)
 scores[scores["metric"] == metric].pivot_table(
@@ -164,7 +166,7 @@ comparisons[metric].pivot(index="roi", columns="competitor", values="difference"
 pool_rois = [*spec.curve_rois, *spec.single_domain_rois]
 pools = {method: best[(best["method"] == method) & (best["metric"] == metric)
                       & best["roi"].isin(pool_rois)]
-         for method in (encoding_study.SPARSE_POSITIVE, encoding_study.OLS)}
+         for method in (SPARSE_POSITIVE, OLS)}
 advantage = {method: statistics.pool_advantage(table, domain_by_roi) for method, table in pools.items()}
 for method, table in advantage.items():
     own_is_best = (table["best_domain"] == table["roi"].map(domain_by_roi)).mean()
@@ -181,12 +183,12 @@ pd.concat({method: table.groupby("roi")[["own_pool", "other_pools", "advantage"]
 # α is on the scale of a *correlation*: the first unit enters only if its correlation exceeds α.
 
 # %%
-standardised = encoding_study.select_own_pool(best, encoding_study.STANDARDISED, domain_by_roi)
+standardised = select_own_pool(best, STANDARDISED, domain_by_roi)
 for name in ("veUnivar", "veRSA"):
     difference, p, n = statistics.paired_test_over_rois(*(
         table[table["metric"] == name] for table in (standardised, contrastive)))
     print(f"{name}: standardised - published {difference:+.3f} ({format_p(p)}, n = {n})")
-test_curves = curves[(curves["partition"] == "test") & (curves["method"] == encoding_study.SPARSE_POSITIVE)]
+test_curves = curves[(curves["partition"] == "test") & (curves["method"] == SPARSE_POSITIVE)]
 print("units used per vertex, published α:",
       test_curves.groupby("layer", sort=False)["n_nonzero_weights"].mean().round(1).to_dict())
 
@@ -200,7 +202,7 @@ print("units used per vertex, published α:",
 # %%
 measured = open_rsa92(laboratory)
 stimuli, references = (measured.stimuli, measured.rdms) if measured else (None, {})
-rdm_correlations = correlate_layer_rdms([main.network, untrained_network], stimuli, references, layers=spec.layers, seed=seed)
+rdm_correlations = correlate_layer_rdms([network, untrained_network], stimuli, references, layers=spec.layers, seed=seed)
 print(f"{rdm_correlations['measured'].nunique()} measured RDMs" if len(rdm_correlations) else
       "this profile has no measured RDMs")
 rdm_correlations.pivot_table(index="layer", columns=["measured", "network"], values="spearman_r", sort=False).round(2)
@@ -226,7 +228,7 @@ style.top_legend(figure, plots.predictor_handles(names))
 # %%
 panels = rows_grid[2:4].subgridspec(2, len(spec.curve_rois), wspace=0.12, hspace=0.2).subplots(
     sharex=True, sharey="row", squeeze=False)
-for row, letter, method in zip(panels, "CD", (encoding_study.SPARSE_POSITIVE, encoding_study.OLS)):
+for row, letter, method in zip(panels, "CD", (SPARSE_POSITIVE, OLS)):
     for axes, roi in zip(row, spec.curve_rois):
         part = curves[(curves["roi"] == roi) & (curves["method"] == method)
                       & (curves["partition"] == "validation")]
@@ -312,7 +314,7 @@ for competitor in competitors:
 
 # %%
 gains = {method: table.groupby("subject")["advantage"].mean() for method, table in advantage.items()}
-positive, unconstrained = (gains[m] for m in (encoding_study.SPARSE_POSITIVE, encoding_study.OLS))
+positive, unconstrained = (gains[m] for m in (SPARSE_POSITIVE, OLS))
 claims.interval("Without the constraint almost any pool predicts a region; with it the own pool wins",
                 positive - unconstrained.reindex(positive.index), "above 0", rests_on=ONE,
                 of="advantage of the own pool over the mean of the others, with minus without the "
@@ -327,10 +329,9 @@ def own_pool_margin(method, roi, pool, fraction, sign):
     other_score = wide.drop(columns=domain_by_roi[roi]).mean(axis=1) if pool == "other_pools" else wide[pool]
     return mean_interval(sign * (fraction * wide[domain_by_roi[roi]] - other_score))
 
-sparse, ols = encoding_study.SPARSE_POSITIVE, encoding_study.OLS
 claims.intervals("A region that one domain alone drives is predicted by this domain's units only",
                  {f"{roi}, {method}": own_pool_margin(method, roi, "other_pools", 1 / 3, sign)
-                  for roi in spec.single_domain_rois for method, sign in ((sparse, 1), (ols, -1))},
+                  for roi in spec.single_domain_rois for method, sign in ((SPARSE_POSITIVE, 1), (OLS, -1))},
                  "above 0", rests_on=ONE,
                  of="sparse positive: a third of the own pool's score minus the mean of the other "
                     "pools; OLS: the reverse; over participants",
@@ -341,7 +342,7 @@ face_rois = [roi for roi, domain in spec.single_domain_rois.items() if domain ==
 claims.intervals("Units of scenes predict it least of all; without the constraint they predict it too",
                  {f"{roi}, {method}": own_pool_margin(method, roi, "scenes", fraction, sign)
                   for roi in face_rois
-                  for method, fraction, sign in ((sparse, 1 / 3, 1), (ols, 2 / 3, -1))},
+                  for method, fraction, sign in ((SPARSE_POSITIVE, 1 / 3, 1), (OLS, 2 / 3, -1))},
                  "above 0", rests_on=ONE,
                  of="under the constraint a third of the face units' score minus the scene units'; "
                     "by OLS the scene units' minus two thirds of the face units'; over participants",
@@ -379,7 +380,7 @@ claims.count("No prediction is better than the noise ceiling allows", n_above_ce
              source="check of this laboratory", paper="–")
 
 # %%
-trained = rdm_correlations[rdm_correlations["network"] == main.network.name]
+trained = rdm_correlations[rdm_correlations["network"] == network.name]
 untrained_r = {m: rdm_correlations.loc[(rdm_correlations["measured"] == m) & (rdm_correlations["network"] == untrained_network.name), "spearman_r"].max()
         for m in trained["measured"].unique()}
 best_layer = {m: t.loc[t["spearman_r"].idxmax()] for m, t in trained.groupby("measured", sort=False)}
@@ -463,7 +464,7 @@ else:
         print(method, table[table["subject"] == participant].set_index("roi")["advantage"].round(2).to_dict())
 
 # %% tags=["solution"]
-worst = advantage[encoding_study.SPARSE_POSITIVE].sort_values("advantage").iloc[0]
+worst = advantage[SPARSE_POSITIVE].sort_values("advantage").iloc[0]
 print(f"{worst['subject']}, {worst['roi']}: advantage {worst['advantage']:.2f}, "
       f"best pool {worst['best_domain']}")
 

@@ -1,4 +1,4 @@
-"""The grid: choices on validation, tests on test, one fit for many regions, one machine or many."""
+"""Encoding models: selected on validation, scored on test, on one machine or many."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def test_over_several_folds_noise_is_not_predicted_backwards(alpha):
         assert np.nanmean(scores) > -0.15
 
 
-def test_what_cannot_be_fitted_has_a_row_that_says_why():
+def test_models_that_cannot_be_fitted_have_a_row_with_the_reason():
     pools = {"faces": {"a": np.arange(1), "b": np.arange(0)}}
     curves, best = fit_encoding_models([job([("FFA-1", "faces", "sparse positive", (0.1,))],
                                             pools=pools)])
@@ -173,7 +173,7 @@ def test_a_fit_that_uses_nothing_is_a_result_without_a_score():
     assert np.isfinite(best.set_index("metric").loc["cUnivar", "score"])
 
 
-def test_a_vertex_of_which_nothing_is_predicted_counts_as_zero():
+def test_a_vertex_with_a_constant_prediction_counts_as_zero():
     features, responses = world()
     y = responses["FFA-1"][:, :2] * np.array([1, 1e-4], np.float32)
     one = EncodingJob("A", "net", features, {"faces": {k: np.arange(6) for k in features}},
@@ -186,14 +186,14 @@ def test_a_vertex_of_which_nothing_is_predicted_counts_as_zero():
     assert curves["r_vertex"] == pytest.approx(r / 2, abs=1e-5)
 
 
-def wishes():
+def fit_specs_of_three_methods():
     return [(roi, "faces", method, alphas) for roi in ("FFA-1", "PPA")
             for method, alphas in (("sparse positive", (0.1,)), ("OLS", (0.0,)),
-                                   ("ridge", (1.0, 100.0)))]
+                                   ("ridge, standardised", (1.0, 100.0)))]
 
 
 def three_jobs():
-    return (job(wishes(), subject=s, seed=i) for i, s in enumerate("ABC"))
+    return (job(fit_specs_of_three_methods(), subject=s, seed=i) for i, s in enumerate("ABC"))
 
 
 @pytest.mark.slow
@@ -223,7 +223,7 @@ def test_an_error_in_a_job_reaches_the_caller_whole():
         fit_encoding_models([broken], n_jobs=2)
 
 
-def test_face_content_passes_the_needles_eye_for_face_units_only():
+def test_face_content_is_predicted_under_the_constraint_by_face_units_only():
     """The paper's argument on known truth: faces and places compete for room in an image."""
     rng = np.random.default_rng(0)
     n = 900
