@@ -32,7 +32,8 @@ from helpers.core.statistics import confidence_interval
 from helpers.figures import style
 from helpers.figures.claims import ClaimsTable, round_numbers
 from helpers.matched_models import plots, statistics
-from helpers.matched_models.study import MatchedModelsStudy, mean_consistency_matrix
+from helpers.matched_models.layer_consistency import mean_consistency_matrix
+from helpers.matched_models.study import MatchedModelsStudy
 from helpers.selectivity import unit_distribution
 
 # %%

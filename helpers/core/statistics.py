@@ -18,9 +18,6 @@ from torch import Tensor
 
 from helpers.core.errors import LabError
 
-ROUNDING_TOLERANCE = 1e-12
-"""Below this fraction of what it is the difference of, a difference of float64 sums is no signal.
-"""
 BLOCK_SIZE = 2048
 """Units handled at a time while moments are updated: 64 images x 2,048 units stay in cache."""
 

@@ -22,6 +22,7 @@ from helpers.matched_models.training_dynamics import (
     MEASURES,
     half_maximum_step,
     load_regions,
+    measure_checkpoint,
     read_training_record,
 )
 from helpers.networks.network import load_network
@@ -138,8 +139,10 @@ def test_the_last_moment_is_the_committed_network(condition):
     study = MatchedModelsStudy.from_profile(laboratory.profile, laboratory.images,
                                             laboratory.network)
     name = seed_names(study.spec.conditions[condition])[1]
-    found = study.checkpoint_measures(name, laboratory.images("localizer"),
-                         load_regions(open_cohort(laboratory), study.spec))
+    found = measure_checkpoint(
+        study.network(name), study.blocks(name), laboratory.images("localizer"),
+        load_regions(open_cohort(laboratory), study.spec), n_best=study.spec.n_units,
+        batch_size=study.batch_size)
     record = read_training_record(RECORD)
     its = record[(record["condition"] == condition) & (record["seed"] == 1)]
     its = its[its["step"] == its["step"].max()].reset_index(drop=True)
