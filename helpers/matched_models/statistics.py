@@ -105,7 +105,7 @@ def unit_distribution_table(blocks: Mapping[str, BlockStatistics], domains: Sequ
                       "n_units": int(mask.sum()), **vars(one)}
                      for measure, one in spread(block.to_feature_maps(mask), seed=seed,
                                                 n_nulls=n_nulls).items()]
-    return pd.DataFrame(rows).rename(columns={"correct_p_values": "corrected"})
+    return pd.DataFrame(rows)
 
 
 def _iter_blocks(blocks: Mapping[str, BlockStatistics]):

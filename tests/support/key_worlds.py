@@ -364,9 +364,9 @@ SITES: list[tuple[str, Any, dict]] = [
     ("matched_models.block_statistics answers", answers,
      NETWORK | IMAGES | setting(layer="relu", unit=4)),
     ("matched_models.study spread", partial(matched_model, "unit_distributions"),
-     NETWORK | IMAGES | setting(seed=1) | of_spec("spec", LANGUAGE)),
+     NETWORK | IMAGES | setting(seed=1) | spec_changes("spec", LANGUAGE)),
     ("matched_models.study agreement", partial(matched_model, "layer_consistencies"),
-     NETWORK | IMAGES | setting(seed=1) | of_spec("spec", LANGUAGE)),
+     NETWORK | IMAGES | setting(seed=1) | spec_changes("spec", LANGUAGE)),
     ("lesions.evaluation lesions", lesions, NETWORK | IMAGES | setting(
         masks=(("relu", 196), ("conv", 196)), layers=["relu"], n_random=2, seed=1)),
     ("rsa.study rdms", rdms, NETWORK | setting(
