@@ -1,15 +1,15 @@
-"""Measure sparse positive encoding and the reading of sessions: ratios in one run, here.
+"""Time sparse positive encoding and the reading of sessions against alternatives, in one run.
 
     python benchmarks/encoding.py           about two minutes on two cores
 
 * The published call, scikit-learn's Lasso (positive, selection="random", tol 1e-2), on 1,000
-  images x 2,000 units x 500 voxels, against ours; besides, the fairest rival: the same Lasso
-  with the second moments computed beforehand, at a tolerance 100 times tighter. The data are
-  like activations: rectified, correlated, of very different scales.
+  images x 2,000 units x 500 voxels, against ours; and the same Lasso with precomputed covariances
+  at a tolerance 100 times tighter, the fairest comparison. The data resemble activations:
+  rectified, correlated, of very different scales.
 * One NSD session of full size, 750 trials x 227,021 vertices, z-scored: ours against one call per
   vertex, as published (timed on 1,000 vertices and scaled; the ratio is per vertex).
-* How often images are shown to a network: once per set of images, against once per region and
-  participant, as published: a count, from NSD's own numbers.
+* Number of images passed through a network: once per set of images, against once per region and
+  participant, as published; counted from NSD's numbers.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ SEED = 365
 
 
 def activations() -> tuple[np.ndarray, np.ndarray]:
-    """Return units like activations, and voxels that a dozen of them drive, with noise."""
+    """Return simulated activations, and voxels that are noisy sums of a dozen units."""
     rng = np.random.default_rng(0)
     common = rng.normal(size=(N_IMAGES, 60)) @ rng.normal(size=(60, N_UNITS)) / 8
     x = np.maximum(common + 0.7 * rng.normal(size=(N_IMAGES, N_UNITS)), 0)
@@ -49,7 +49,7 @@ def activations() -> tuple[np.ndarray, np.ndarray]:
 
 
 def timed(call: Callable, times: int = 3) -> tuple[float, object]:
-    """Return the shortest time of some calls, seconds, and the last result."""
+    """Return the shortest time of some calls in seconds, and the last result."""
     best, result = np.inf, None
     for _ in range(times):
         start = time.perf_counter()
@@ -71,7 +71,7 @@ def duality_gap(x: np.ndarray, y: np.ndarray, weights: np.ndarray, alpha: float)
 def regression() -> None:
     """Compare the fits, single-threaded and with all threads."""
     x, y = activations()
-    sparse_positive(x[:50, :20], y[:50, :2], ALPHA)  # compiles, once in a lifetime
+    sparse_positive(x[:50, :20], y[:50, :2], ALPHA)  # compiles, once per installation
     published = Lasso(alpha=ALPHA, positive=True, selection="random", random_state=SEED, tol=1e-2)
     tight = Lasso(alpha=ALPHA, positive=True, precompute=True, tol=1e-4, max_iter=100_000)
     for threads in (1, None):
@@ -80,24 +80,24 @@ def regression() -> None:
             published_s, loose = timed(lambda: published.fit(x, y))
             tight_s, _ = timed(lambda: tight.fit(x, y), times=1)
         echo(f"{threads or 'all'} thread(s): ours {ours_s:.2f} s; published call "
-             f"{published_s:.2f} s: {published_s / ours_s:.1f} times as long; Lasso with second "
-             f"moments, tol 1e-4: {tight_s:.2f} s: {tight_s / ours_s:.1f} times as long")
+             f"{published_s:.2f} s: {published_s / ours_s:.1f} times as long; Lasso with "
+             f"covariances, tol 1e-4: {tight_s:.2f} s: {tight_s / ours_s:.1f} times as long")
     echo(f"duality gap / ||y||² (what tol bounds): ours "
-         f"{duality_gap(x, y, ours.weights, ALPHA):.1e}, published call "
-         f"{duality_gap(x, y, loose.coef_.T, ALPHA):.1e}")
+        f"{duality_gap(x, y, ours.weights, ALPHA):.1e}, published call "
+        f"{duality_gap(x, y, loose.coef_.T, ALPHA):.1e}")
     exact = Lasso(alpha=ALPHA, positive=True, precompute=True, tol=1e-12, max_iter=10**6)
     few = slice(0, 50)
     truth = exact.fit(x.astype(float), y[:, few].astype(float)).predict(x.astype(float))
     for name, predicted in (("ours", ours.predict(x)[:, few]),
                             ("published call", loose.predict(x)[:, few])):
         echo(f"largest difference from scikit-learn at tol 1e-12, in SD of the prediction: {name} "
-             f"{np.abs(predicted - truth).max() / truth.std():.1e}")
+            f"{np.abs(predicted - truth).max() / truth.std():.1e}")
     echo(f"ours: KKT violation {kkt_violation(x, y, ours, ALPHA).max():.1e} at alpha = {ALPHA}, "
-         f"{ours.n_nonzero_weights.mean():.0f} units a voxel")
+        f"{ours.n_nonzero_weights.mean():.0f} units a voxel")
 
 
 def per_vertex(path: Path) -> float:
-    """Return the seconds per vertex of the published loop: look the dataset up, zscore 750."""
+    """Return the seconds per vertex of the published loop: index the data set, z-score 750."""
     start = time.perf_counter()
     with h5py.File(path) as file:
         for vertex in range(TIMED):
@@ -121,8 +121,8 @@ def session() -> None:
             seconds, _ = timed(lambda path=path: read_session(path), times=1)
             loop = per_vertex(path)
             echo(f"a session of {n} vertices, {name}: {seconds:.1f} s "
-                 f"({1e6 * seconds / n:.0f} µs a vertex); loop {1e6 * loop:.0f} µs a vertex: "
-                 f"{loop * n / seconds:.0f} times as long")
+                f"({1e6 * seconds / n:.0f} µs a vertex); loop {1e6 * loop:.0f} µs a vertex: "
+                f"{loop * n / seconds:.0f} times as long")
 
 
 def passes() -> None:
@@ -131,7 +131,7 @@ def passes() -> None:
     published = subjects * rois * (fit + choose + test)
     ours = subjects * (fit + choose) + test
     echo(f"images shown to each network: {ours} (once per set), published {published} (for every "
-         f"region and participant): {published / ours:.1f} times as many")
+        f"region and participant): {published / ours:.1f} times as many")
 
 
 if __name__ == "__main__":

@@ -7,20 +7,21 @@
 # under `paper` not measured: it needs the Natural Scenes Dataset (ask its owners) and much memory.
 
 # %% [markdown]
-# **Goal.** Notebook 01 found units that prefer faces, bodies, scenes or words; people have
-# cortex that does. Is that the same thing, or only the same word? A linear fit with thousands of
-# free weights predicts almost any region from almost any features, so it cannot tell. Here a
-# region may be built from *its own* pre-identified units only, with few weights and none
-# negative: **sparse positive encoding**. What passes this needle's eye shares its tuning.
+# **Goal.** Notebook 01 found units that prefer faces, bodies, scenes or words; human cortex has
+# regions with the same preferences. Is their tuning the same? A linear fit with thousands of
+# free weights predicts almost any region from almost any features, so it cannot answer this. Here
+# a region is predicted from pre-identified units of *its own* domain only, with few weights and
+# none negative: **sparse positive encoding**. Good prediction under this constraint requires
+# units whose tuning is similar to the region's.
 #
 # **You will learn**
 # - why the sign of a weight matters more than the number of weights;
-# - how a noise ceiling says what the best possible model could reach;
-# - why a layer must be chosen on other images than those it is judged by.
+# - how a noise ceiling estimates the score of the best possible model;
+# - why a layer must be selected on other images than those it is tested on.
 
 # %% tags=["parameters"]
 profile = "demo"       # demo, mini, paper, or the path of your own TOML file
-metric = "veUnivar"    # score that chooses the layer in panels C and E: veUnivar or veRSA
+metric = "veUnivar"       # score that selects the layer in panels C and E: veUnivar or veRSA
 n_jobs = 2             # processes for the fits; or set DASK_SCHEDULER_ADDRESS
 
 # %%
@@ -32,11 +33,12 @@ from helpers.brains.rois import domain_of
 from helpers.brains.rsa92 import open_rsa92
 from helpers.core.intervals import mean_interval
 from helpers.encoding import cohort_responses, plots, statistics
-from helpers.encoding import study as encoding_study
+from helpers.encoding.regression import GIST, OLS, RIDGE, SPARSE_POSITIVE, STANDARDISED
+from helpers.encoding.study import EncodingStudy, select_own_pool
 from helpers.figures import style
 from helpers.figures.claims import ClaimsTable, format_p, round_numbers
 from helpers.rsa.study import correlate_layer_rdms
-from helpers.selectivity import study as selectivity_study
+from helpers.selectivity.study import localize_network
 from helpers.stimuli.image_sets import DOMAINS
 
 laboratory = lab.open(profile, notebook="03_predict_regions_sparsely")
@@ -47,16 +49,16 @@ style.use_style()
 print(laboratory.provenance.line)
 
 # %% [markdown]
-# ## 1 · Who was scanned, and where we look
+# ## 1 · Participants and regions
 #
-# A region is what its own localizer scan marked in a participant; not everyone has every region.
-# Of its *vertices* (points of the cortical surface; in some data, voxels) we keep those whose
-# signal is clear enough: **ncsnr**, the spread of the signal over images divided by the spread
-# of the noise over repeats, must exceed a bound. The table counts them.
+# A region is defined by a localizer scan in each participant; not every participant has every
+# region. Of its *vertices* (points of the cortical surface; in some data, voxels) we use the
+# reliable ones: **ncsnr**, the standard deviation of the signal over images divided by that of the
+# noise over repeats, must exceed a threshold. The table counts them.
 
 # %%
 cohort = open_cohort(laboratory)
-study = encoding_study.EncodingStudy(cohort, spec, n_jobs=n_jobs, **batch)
+study = EncodingStudy(cohort, spec, n_jobs=n_jobs, **batch)
 regions = cohort_responses.roi_table(cohort, cohort.subjects, study.rois, min_ncsnr=spec.min_ncsnr)
 fold = cohort.folds(cohort.subjects[0])[0]
 print(f"{len(cohort.subjects)} participants, in the layout of {cohort.name}; "
@@ -66,23 +68,22 @@ print(f"fit on {len(fold.fit)} conditions, choose on {len(fold.validation[0][1])
 regions.pivot(index="roi", columns="subject", values="n_reliable_vertices").loc[list(study.rois)]
 
 # %% [markdown]
-# ## 2 · How good could the best model be?
+# ## 2 · Noise ceilings
 #
-# Responses are noisy, so even the truth would not correlate 1 with them. A generative model of
-# signal and noise, estimated from the repeats, says what the truth would reach: the **noise
-# ceiling**. We check it against the repeats' own reliability, which needs no such model. Two
-# ceilings: of a region's mean response, and of its geometry of images (*rsa*). For geometry the
-# check is only approximate, and too low where noise is strong (panel F).
+# Responses are noisy, so even the noise-free signal would not correlate 1 with them. A generative
+# model of signal and noise, estimated from the repeats, gives the correlation that it would reach:
+# the **noise ceiling**. We check it against split-half reliability, which needs no such model.
+# There are two ceilings: for a region's mean response, and for its representational geometry
+# (*rsa*). For the geometry the check is only approximate, and too low where noise is strong
+# (panel F).
 
 # %%
 ceilings = cohort_responses.noise_ceiling_table(cohort, cohort.subjects, study.rois,
                                                 min_ncsnr=spec.min_ncsnr, seed=seed)
 known = ceilings.dropna(subset=["value", "split_half"])
-difference_by_statistic = (known["value"]
-                           - known["split_half"]).abs().groupby(known["statistic"]).median()
+medians = (known["value"] - known["split_half"]).abs().groupby(known["statistic"]).median()
 print(f"{len(ceilings) // 2} regions of participants have repeats; the two estimates differ by "
-      + ", ".join(f"{value:.3f} ({name})" for name, value in difference_by_statistic.items())
-      + ", median"
+      + ", ".join(f"{value:.3f} ({name})" for name, value in medians.items()) + ", median"
       if len(known) else "no repeats here: no noise ceiling")
 ceilings.pivot_table(index="roi", columns="statistic", values="value").round(2)
 
@@ -90,22 +91,22 @@ ceilings.pivot_table(index="roi", columns="statistic", values="value").round(2)
 # ## 3 · The published fit
 #
 # For one region and one layer: take the activations $X$ (*n* images × units) of the layer's units
-# selective for *the region's* domain; find non-negative weights $w$, as few as the penalty α asks
-# for, and a constant $b$ that predict the responses $y$ of each vertex:
+# selective for *the region's* domain; find non-negative weights $w$, made sparse by the penalty α,
+# and an intercept $b$ that predict the responses $y$ of each vertex:
 #
 # $$\min_{w \ge 0} \tfrac{1}{2n} \lVert y - Xw - b \rVert^2 + \alpha \lVert w \rVert_1$$
 #
-# Fit on one set of images, choose the layer on a second, report on a third. Two scores, both
-# correlations: is the region's mean response predicted (**veUnivar**), are the dissimilarities
-# between its response patterns to images (**veRSA**)?
+# Fit on one set of images, select the layer on a second, test on a third. Two scores, both
+# correlations with the measured data: of the region's mean response (**veUnivar**), and of the
+# dissimilarities between its response patterns to images (**veRSA**).
 
 # %%
-main = encoding_study.LocalizedNetwork(laboratory.network(network_names.main),
-                                       selectivity_study.localize_network(
-    laboratory.network(network_names.main), laboratory.images("localizer"), **batch))
-curves, best = study.selective_unit_scores(main)
+network = laboratory.network(network_names.main)
+localizer_images = laboratory.images("localizer")
+curves, best = study.selective_unit_scores(
+    network, localize_network(network, localizer_images, **batch))
 domain_by_roi = {roi: domain_of(roi) for roi in study.rois}
-contrastive = encoding_study.select_own_pool(best, encoding_study.SPARSE_POSITIVE, domain_by_roi)
+contrastive = select_own_pool(best, SPARSE_POSITIVE, domain_by_roi)
 tests = {name: statistics.roi_summary(contrastive[contrastive["metric"] == name], spec.rois)
          for name in ("veUnivar", "veRSA")}
 for name, table in tests.items():
@@ -113,35 +114,30 @@ for name, table in tests.items():
 tests[metric].round(4)
 
 # %% [markdown]
-# ## 4 · The rivals
+# ## 4 · Competing predictors
 #
-# Each asks one question. An **untrained** twin: does training matter? A network trained on **faces
-# only**: does one need a specialist for a special region? **Gabor** energy (how much of each
-# orientation and size of edge there is, and where) and its 50 leading axes (**GistPC**): is it only
-# what the image looks like? And **ridge** on whole layers, unconstrained: what can be had at all?
+# Each answers one question. A randomly initialised control (**untrained**): does training matter?
+# A network trained on **faces only**: is a specialised network better for a face region? **Gabor**
+# energy (orientation and spatial frequency of contrast at each position) and its 50 leading
+# principal axes (**GistPC**): are low-level image features sufficient? And **ridge** on whole
+# layers, without the constraint: how well can the region be predicted at all?
 
 # %%
 predictor_scores = {"contrastive": contrastive}
 untrained_network = laboratory.network(network_names.untrained)
-predictor_scores["untrained"] = encoding_study.select_own_pool(
-    study.untrained_unit_scores(encoding_study.LocalizedNetwork(
-    untrained_network, selectivity_study.localize_network(
-        untrained_network, laboratory.images("localizer"), **batch)))[1],
-    encoding_study.SPARSE_POSITIVE, domain_by_roi)
+untrained_best = study.untrained_unit_scores(
+    untrained_network, localize_network(untrained_network, localizer_images, **batch))[1]
+predictor_scores["untrained"] = select_own_pool(untrained_best, SPARSE_POSITIVE, domain_by_roi)
 if spec.face_network:
-    predictor_scores["faces only"] = encoding_study.select_own_pool(
-        study.face_network_scores(laboratory.network(spec.face_network))[1],
-        encoding_study.SPARSE_POSITIVE, domain_by_roi)
+    face_best = study.face_network_scores(laboratory.network(spec.face_network))[1]
+    predictor_scores["faces only"] = select_own_pool(face_best, SPARSE_POSITIVE, domain_by_roi)
 
 # %%
 gabor_scores = study.gabor_scores()[1]
-predictor_scores["GistPC"] = encoding_study.select_own_pool(gabor_scores, encoding_study.GIST,
-                                                            domain_by_roi)
-predictor_scores["Gabor"] = encoding_study.select_own_pool(gabor_scores, encoding_study.OLS,
-                                                           domain_by_roi)
-predictor_scores["ridge, whole layers"] = encoding_study.select_own_pool(
-    study.ridge_scores(main.network)[1],
-                                                     encoding_study.RIDGE, domain_by_roi)
+predictor_scores["GistPC"] = select_own_pool(gabor_scores, GIST, domain_by_roi)
+predictor_scores["Gabor"] = select_own_pool(gabor_scores, OLS, domain_by_roi)
+predictor_scores["ridge, whole layers"] = select_own_pool(study.ridge_scores(network)[1], RIDGE,
+                                                          domain_by_roi)
 scores = pd.concat([table.assign(predictor=name) for name, table in predictor_scores.items()],
                    ignore_index=True)
 scores[scores["metric"] == metric].pivot_table(
@@ -164,20 +160,19 @@ comparisons[metric].pivot(index="roi", columns="competitor", values="difference"
     [roi for roi in spec.rois if roi in set(comparisons[metric]["roi"])]).round(2)
 
 # %% [markdown]
-# ## 5 · The needle's eye: what the constraint does
+# ## 5 · What the constraint does
 #
-# Now *every* domain's units (a *pool*) predict some regions, once under the sparse positive
+# Now the units of *every* domain (a *pool*) predict some regions, once under the sparse positive
 # constraint, once by ordinary least squares (OLS). If any pool predicts any region, the fit says
-# little about the pool. Where the data have them, regions are added of which we *know* what drives
-# them (in the demo, `aTL-faces` was built from face content alone).
+# little about the pool. Where the data have them, regions are added that are *known* to respond to
+# one domain (in the demo, `aTL-faces` was simulated from face content alone).
 
 # %%
 pool_rois = [*spec.curve_rois, *spec.single_domain_rois]
 pools = {method: best[(best["method"] == method) & (best["metric"] == metric)
                       & best["roi"].isin(pool_rois)]
-         for method in (encoding_study.SPARSE_POSITIVE, encoding_study.OLS)}
-advantage = {method: statistics.pool_advantage(table,
-                                               domain_by_roi) for method, table in pools.items()}
+         for method in (SPARSE_POSITIVE, OLS)}
+advantage = {method: statistics.pool_advantage(table, domain_by_roi) for method, table in pools.items()}
 for method, table in advantage.items():
     own_is_best = (table["best_domain"] == table["roi"].map(domain_by_roi)).mean()
     print(
@@ -188,35 +183,33 @@ pd.concat({method: table.groupby("roi")[["own_pool", "other_pools",
            for method, table in advantage.items()}, axis=1).round(2)
 
 # %% [markdown]
-# ## 6 · A penalty that means the same everywhere
+# ## 6 · A penalty on the same scale in every layer
 #
-# The published α = 0.1 acts on raw activations, whose scale differs from layer to layer, and the
-# untrained network got another one. With units and responses standardised on the fitted images,
+# The published α = 0.1 applies to raw activations, whose scale differs from layer to layer, and the
+# untrained network had a different α. With units and responses standardised on the fitted images,
 # α is on the scale of a *correlation*: the first unit enters only if its correlation exceeds α.
 
 # %%
-standardised = encoding_study.select_own_pool(best, encoding_study.STANDARDISED, domain_by_roi)
+standardised = select_own_pool(best, STANDARDISED, domain_by_roi)
 for name in ("veUnivar", "veRSA"):
     difference, p, n = statistics.paired_test_over_rois(*(
         table[table["metric"] == name] for table in (standardised, contrastive)))
     print(f"{name}: standardised - published {difference:+.3f} ({format_p(p)}, n = {n})")
-test_curves = curves[(curves["partition"] == "test") & (
-    curves["method"] == encoding_study.SPARSE_POSITIVE)]
+test_curves = curves[(curves["partition"] == "test") & (curves["method"] == SPARSE_POSITIVE)]
 print("units used per vertex, published α:",
       test_curves.groupby("layer", sort=False)["n_nonzero_weights"].mean().round(1).to_dict())
 
 # %% [markdown]
 # ## 7 · One stimulus set, two species
 #
-# Where the profile has the 92 images that people and monkeys saw, we ask each layer whether it
-# finds the same images alike as inferior temporal cortex (IT) does. Both are summarised as a
-# representational dissimilarity matrix (RDM): one number for each pair of images.
+# Where the profile has the 92 images that were shown to humans and monkeys (Kriegeskorte et al.
+# 2008), we compare each layer's representational dissimilarity matrix (RDM: one number for each
+# pair of images) with that of inferior temporal cortex (IT).
 
 # %%
 measured = open_rsa92(laboratory)
 stimuli, references = (measured.stimuli, measured.rdms) if measured else (None, {})
-rdm_correlations = correlate_layer_rdms([main.network, untrained_network], stimuli, references,
-                                        layers=spec.layers, seed=seed)
+rdm_correlations = correlate_layer_rdms([network, untrained_network], stimuli, references, layers=spec.layers, seed=seed)
 print(f"{rdm_correlations['measured'].nunique()} measured RDMs" if len(rdm_correlations) else
       "this profile has no measured RDMs")
 rdm_correlations.pivot_table(index="layer", columns=["measured", "network"], values="spearman_r",
@@ -245,7 +238,7 @@ style.top_legend(figure, plots.predictor_handles(names))
 # %%
 panels = rows_grid[2:4].subgridspec(2, len(spec.curve_rois), wspace=0.12, hspace=0.2).subplots(
     sharex=True, sharey="row", squeeze=False)
-for row, letter, method in zip(panels, "CD", (encoding_study.SPARSE_POSITIVE, encoding_study.OLS)):
+for row, letter, method in zip(panels, "CD", (SPARSE_POSITIVE, OLS)):
     for axes, roi in zip(row, spec.curve_rois):
         part = curves[(curves["roi"] == roi) & (curves["method"] == method)
                       & (curves["partition"] == "validation")]
@@ -283,27 +276,27 @@ style.save_figure(figure, laboratory.provenance, {
 figure
 
 # %% [markdown]
-# **Figure 03.** **A, B** Best layer of each participant (dots), chosen on validation, scored on
-# test images; violins over participants (three or more), bar: mean; n under each region: the
-# participants behind it (a small number: fewer for this predictor). No violin: this predictor has
-# no units here, or is not meant for the region. Grey band: range of the participants' noise
-# ceilings. Stars: the contrastive network's units differ from this rival (paired t over
-# participants, p < .05 after Bonferroni over all regions and rivals; filled: better, open: worse;
+# **Figure 03.** **A, B** Best layer of each participant (dots), selected on validation, scored on
+# test images; violins over participants (three or more), bar: mean; n under each region: number of
+# participants (a small number: fewer for this predictor). No violin: this predictor has no units
+# here, or does not apply to the region. Grey band: range of the participants' noise ceilings.
+# Stars: the contrastive network's units differ from this competitor (paired t over participants,
+# p < .05 after Bonferroni over all regions and competitors; filled: better, open: worse;
 # ridge is not tested). **C, D** Score by layer for each domain's units, under the sparse positive
 # constraint and by ordinary least squares; mean ± SEM over participants, validation images, as
 # published; a gap: no score there. **E** Every pool's best layer, test images, mean ± SEM;
 # framed: the region's own domain. Axes of C and D differ. **F** Noise ceilings
-# of the model against the repeats' reliability, one dot a participant and region; or, where the
-# profile has them, agreement of each layer's dissimilarities with human and monkey IT (Spearman;
-# filled: p < .05, permuting images, Holm over layers). The stamp says whether the data are REAL
+# of the model against split-half reliability, one dot a participant and region; or, where the
+# profile has them, correlation of each layer's RDM with human and monkey IT (Spearman ρ; dots:
+# p < .05, permuting images, Holm over layers). The stamp says whether the data are REAL
 # or SYNTHETIC.
 
 # %% [markdown]
 # ## 9 · Claims
 #
-# Each claim has a rule with a bound that was fixed before its result was seen, with one exception
-# that says so; the verdict comes from the 95 % interval.
-# The paper's numbers are *unknown* here: its text was not at hand.
+# Each claim has a rule with a bound that was fixed before its result was seen, with one stated
+# exception; the verdict comes from the 95 % interval. The paper's numbers are *unknown* here: its
+# text was not available.
 
 # %%
 ONE = "one training of each network"
@@ -333,11 +326,9 @@ for competitor in competitors:
                      source="Fig. 4; direction inferred", paper="values unknown", rests_on=ONE)
 
 # %%
-gains = {method: table.groupby("subject")["advantage"].mean()
-         for method, table in advantage.items()}
-positive, unconstrained = (gains[m] for m in (encoding_study.SPARSE_POSITIVE, encoding_study.OLS))
-claims.interval(
-    "Without the constraint almost any pool predicts a region; with it the own pool wins",
+gains = {method: table.groupby("subject")["advantage"].mean() for method, table in advantage.items()}
+positive, unconstrained = (gains[m] for m in (SPARSE_POSITIVE, OLS))
+claims.interval("Without the constraint almost any pool predicts a region; with it the own pool wins",
                 positive - unconstrained.reindex(positive.index), "above 0", rests_on=ONE,
                 of="advantage of the own pool over the mean of the others, with minus without the "
                    "constraint", source="Suppl. layer curves; inferred",
@@ -353,10 +344,9 @@ def own_pool_margin(method, roi, pool, fraction, sign):
         axis=1) if pool == "other_pools" else wide[pool]
     return mean_interval(sign * (fraction * wide[domain_by_roi[roi]] - other_score))
 
-sparse, ols = encoding_study.SPARSE_POSITIVE, encoding_study.OLS
 claims.intervals("A region that one domain alone drives is predicted by this domain's units only",
                  {f"{roi}, {method}": own_pool_margin(method, roi, "other_pools", 1 / 3, sign)
-                  for roi in spec.single_domain_rois for method, sign in ((sparse, 1), (ols, -1))},
+                  for roi in spec.single_domain_rois for method, sign in ((SPARSE_POSITIVE, 1), (OLS, -1))},
                  "above 0", rests_on=ONE,
                  of="sparse positive: a third of the own pool's score minus the mean of the other "
                  "pools; OLS: the reverse; over participants",
@@ -368,7 +358,7 @@ claims.intervals(
     "Units of scenes predict it least of all; without the constraint they predict it too",
                  {f"{roi}, {method}": own_pool_margin(method, roi, "scenes", fraction, sign)
                   for roi in face_rois
-                  for method, fraction, sign in ((sparse, 1 / 3, 1), (ols, 2 / 3, -1))},
+                  for method, fraction, sign in ((SPARSE_POSITIVE, 1 / 3, 1), (OLS, 2 / 3, -1))},
                  "above 0", rests_on=ONE,
                  of="under the constraint a third of the face units' score minus the scene units'; "
                     "by OLS the scene units' minus two thirds of the face units'; over participants",
@@ -413,9 +403,8 @@ claims.count("No prediction is better than the noise ceiling allows", n_above_ce
              source="check of this laboratory", paper="–")
 
 # %%
-trained = rdm_correlations[rdm_correlations["network"] == main.network.name]
-untrained_r = {m: rdm_correlations.loc[(rdm_correlations["measured"] == m) & (
-    rdm_correlations["network"] == untrained_network.name), "spearman_r"].max()
+trained = rdm_correlations[rdm_correlations["network"] == network.name]
+untrained_r = {m: rdm_correlations.loc[(rdm_correlations["measured"] == m) & (rdm_correlations["network"] == untrained_network.name), "spearman_r"].max()
                for m in trained["measured"].unique()}
 best_layer = {m: t.loc[t["spearman_r"].idxmax()] for m, t in trained.groupby("measured",
                                                                              sort=False)}
@@ -438,36 +427,36 @@ print(claims.verdicts())
 #
 # The paper's argument has two halves, and the demo shows both. Pools of units that were chosen
 # without any brain data predict the matching regions under a constraint that leaves little freedom
-# (A, B). And the constraint is what gives this its meaning: without it, nearly every pool predicts
-# nearly every region (D, E right). A fit that may *subtract* can build the wanted tuning from units
-# that have another one (notebook 04 shows this in two dimensions).
+# (A, B). And this is informative because of the constraint: without it, nearly every pool predicts
+# nearly every region (D, E right). A fit that may *subtract* can construct a region's tuning from
+# units with different tuning (notebook 04 shows this in two dimensions).
 #
-# But E also shows what the constraint does not do. In the demo, a region driven by faces *alone* is
-# still predicted, less well but plainly, from other pools. Where there is a face there is less room
-# for a place, and often a body; and units selective for one domain respond a little to others. Only
-# truth that was planted can tell such leakage from shared tuning; in the real brain we cannot. Nor
-# is a score alone a proof of content: in the demo, fifty axes of Gabor energy, fitted freely,
-# predict mean responses about as well as the constrained units, and geometry slightly better. What
-# speaks for content is the *advantage of the own pool* (not measured for the randomly initialised
-# control).
+# But E also shows what the constraint does not do. In the demo, a region that responds to faces
+# *alone* is still predicted, less well but clearly, from other pools. An image with a face has less
+# room for a scene, and often shows a body; and units selective for one domain respond weakly to
+# others. Only a known ground truth can distinguish such leakage from shared tuning; real brain data
+# cannot. Nor is a score alone evidence of content: in the demo, fifty axes of Gabor energy, fitted
+# without constraint, predict mean responses about as well as the constrained units, and the
+# geometry slightly better. The evidence for content is the *advantage of the own pool* (not
+# measured for the randomly initialised control).
 #
 # Three differences in procedure. The axes of GistPC are fitted on the fitted images only; the
 # published ones were fitted anew on the test images, so the two sets of axes were not the same.
-# The randomly initialised control is one saved network; the published one was drawn anew at every
-# call. The noise ceiling's signal is scaled by solving for the data's own reliability, where the
+# The randomly initialised control is one saved network; the published one was initialised anew at
+# every call. The noise ceiling's signal is scaled so that the model is as reliable as the data; the
 # published code tries steps of a tenth.
 #
 # Under `mini` the responses are one beta (response estimate) per category and voxel, so there is no
 # noise ceiling; most regions come from one person, and layers are chosen on few conditions. There,
-# over four people's PPA and LOC, the own units do *not* beat the rivals. But the constraint bites:
-# in PPA it leaves only units of scenes and objects above zero, where without it every pool
-# predicts.
+# over four participants' PPA and LOC, the own units are *not* better than the competitors. But the
+# constraint matters: in PPA it leaves only units of scenes and objects above zero, where without it
+# every pool predicts.
 
 # %% [markdown]
 # ## 11 · Exercises
 #
-# **Read.** In which region does the contrastive network's score come nearest to ridge on whole
-# layers, that is, where does the needle's eye cost least?
+# **Read.** In which region is the contrastive network's score closest to ridge on whole layers,
+# that is, where does the constraint cost least?
 
 # %%
 your_region = None    # one of spec.rois
@@ -487,10 +476,10 @@ table = scores[scores["metric"] == metric].groupby(["roi", "predictor"])["score"
 # %% [markdown]
 # **Change.** Set `metric = "veRSA"` in the parameters cell and run again. Does the own pool still
 # win in panel E? Then copy the profile and set `alpha = 0.01` in its table `[encoding]`: how many
-# more units are used (step 6), and what becomes of the advantage of the own pool?
+# more units are used (step 6), and how does the advantage of the own pool change?
 #
-# **Extend.** One number hides much. For a participant and region of your choice, print the
-# advantage of the own pool under both constraints; is there one for whom the argument fails?
+# **Extend.** For a participant and region of your choice, print the advantage of the own pool with
+# and without the constraint; is there a participant for whom the argument fails?
 
 # %%
 participant = None    # one of cohort.subjects
@@ -503,15 +492,15 @@ else:
             "advantage"].round(2).to_dict())
 
 # %% tags=["solution"]
-worst = advantage[encoding_study.SPARSE_POSITIVE].sort_values("advantage").iloc[0]
+worst = advantage[SPARSE_POSITIVE].sort_values("advantage").iloc[0]
 print(f"{worst['subject']}, {worst['roi']}: advantage {worst['advantage']:.2f}, "
       f"best pool {worst['best_domain']}")
 
 # %% [markdown]
-# **Discuss.** (1) A region's vertices differ in their tuning. What does veUnivar not see that
-# veRSA sees? (2) If ridge predicts better than sparse positive encoding, which of the two is the
-# better *model* of a region? (3) The layer is chosen for each participant. What would it mean
-# if all participants chose the same one, and what if they did not?
+# **Discuss.** (1) A region's vertices differ in their tuning. What does veRSA measure that veUnivar
+# does not? (2) If ridge predicts better than sparse positive encoding, which of the two is the
+# better *model* of a region? (3) The layer is selected for each participant. What would it mean
+# if the same layer were selected for all, and what if not?
 #
 # **References.** Prince, Alvarez & Konkle (2024), *Science Advances* 10(39), eadl1776 · Allen et
 # al. (2022), *Nat Neurosci* 25(1) (NSD) · Bonner & Epstein (2021), *Nat Commun* 12, 4081

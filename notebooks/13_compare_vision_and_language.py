@@ -1,21 +1,23 @@
 # %% [markdown]
-# # 13 · Does language make more units selective, and less sharply so?
+# # 13 · Does language make more units selective, and less strongly?
 #
-# Lu & Wang (2025), share and strength of selective units
+# Lu & Wang (2025), proportion and tuning strength of selective units
 # ([arXiv 2502.16456](https://arxiv.org/abs/2502.16456)).
 # On two cores: a minute and 1.3 GB under `demo`, two minutes under `mini`; under `paper`
 # not measured: weights are downloaded first.
 
 # %% [markdown]
-# **Goal.** A network that learned from images and captions (CLIP) was found to have more
-# category-selective units than one that learned labels, each of them less specific. But such a pair
-# differs in much besides language: images, their number, loss, architecture. Here one small
-# residual network is trained the *same images*, in the same order, with the same number of steps,
-# from the same first weights; only what it is reported differs. So what is left is language.
+# **Goal.** A network trained on images and captions (CLIP) was found to have more
+# category-selective units than one trained on labels, each of them less specific. But the two
+# differ in much besides language: images, their number, loss, architecture. Here one small
+# residual network is trained on the *same images*, in the same order, for the same number of steps,
+# from the same initial weights; only the supervision differs (*matched models*).
 #
 # **You will learn**
-# - why a published pair of networks confounds language with data and scale, and how to part them;
-# - why "more significant units" can mean less noise, and how equal numbers answer that;
+# - why a published pair of networks confounds language with data and scale, and how matched models
+#   separate these;
+# - why "more significant units" can mean less noise, and how comparing equal numbers of units
+#   helps;
 # - why networks, and not units, are the sample.
 
 # %% tags=["parameters"]
@@ -47,9 +49,9 @@ print(laboratory.provenance.line)
 # %% [markdown]
 # ## 1 · Six sets of images
 #
-# Faces, bodies, scenes and words, and scrambled scenes and words: textures and mosaics of the very
-# scenes and words that are shown. All are grey, with one mean and one spread of luminance. Half of
-# each set defines units, the other half measures them, and the other way round.
+# Faces, bodies, scenes and words, and scrambled scenes and words: textures and mosaics of the same
+# scenes and words. All are grey, with the same mean and standard deviation of luminance. Units are
+# selected on one half of each set and measured on the other half, and vice versa.
 
 # %%
 study = MatchedModelsStudy.from_profile(laboratory.profile, laboratory.images, laboratory.network)
@@ -60,12 +62,12 @@ print(f"{len(images)} images:", {name: images.domains.count(name)
 # %% [markdown]
 # ## 2 · The networks
 #
-# *Labels*: the names of 48 kinds. *Captions*: each image and its caption must find each other, as
-# in CLIP. *Text vectors*: the image's output is turned towards what its caption means, where
-# meaning comes from texts alone (latent semantic analysis). *Shuffled captions*: the same loss, but
-# each image has another's captions, for good: language without its meaning. *Views*: two views
-# of an image must find each other, no words. *Untrained*: the first weights. Other profiles name
-# other kinds.
+# *Labels*: the names of 48 categories. *Captions*: contrastive learning of image-caption pairs, as
+# in CLIP. *Text-embedding targets*: the image's output is trained to match an embedding of its
+# caption that is computed from texts alone (latent semantic analysis). *Shuffled captions*: the
+# contrastive loss with captions permuted over images, once: language that says nothing about the
+# image. *Views*: contrastive learning of two views of an image, without language. *Untrained*: the
+# initial weights. Other profiles name other conditions.
 
 # %%
 networks = pd.DataFrame(list(study.iter_networks()), columns=["condition", "seed", "network"])
@@ -79,9 +81,9 @@ pd.DataFrame({"objective": {condition: one.objective for condition, one in entri
 # %% [markdown]
 # ## 3 · How many units?
 #
-# As in notebook 01, a unit is selective for a set if it answers more to it than to *every* other
+# As in notebook 01, a unit is selective for a set if it responds more to it than to *every* other
 # set, each of the five contrasts corrected over the layer's units. Units are single positions of
-# the feature maps at the end of each stage. Which test the paper used is unknown.
+# the feature maps at the output of each block. Which test the paper used is unknown.
 
 # %%
 proportions = study.proportions()
@@ -93,27 +95,27 @@ at_fdr_alpha = total[total["fdr_alpha"] == shown_fdr_alpha]
 # %%
 by_domain = proportions[proportions["fdr_alpha"] == shown_fdr_alpha]
 last = by_domain[by_domain["layer"] == layers[-1]]
-print(f"share in {layers[-1]}, percent, mean over networks")
+print(f"proportion in {layers[-1]}, percent, mean over networks")
 (100 * last.pivot_table(index="condition", columns="domain", values="proportion")
  .reindex(index=conditions, columns=CORE)).round(2)
 
 # %% [markdown]
-# These shares come from all images. Of the units that one half of the images finds, how many
-# does the other half find again? (Empty: there was none to find.)
+# These proportions come from all images. Of the units that are selective on one half of the images,
+# how many are selective on the other half? (Empty: there was none on the first half.)
 
 # %%
-print(f"units of {layers[-1]} found again, share, mean over networks")
+print(f"proportion of units of {layers[-1]} that replicate, mean over networks")
 (last.pivot_table(index="condition", columns="domain", values="proportion_replicated")
  .reindex(index=conditions, columns=CORE)).round(2)
 
 # %% [markdown]
-# ## 4 · How sharp are they?
+# ## 4 · Tuning strength
 #
-# On the half that did not define them: the **selectivity index** $(m_p - m_o)/(|m_p| + |m_o|)$ of
-# the mean answer to the preferred set and to the others; **d′**, the same difference in standard
-# deviations over images; **lifetime sparseness**, how few images drive a unit at all; and
-# **activation**, the answer to the preferred set over the layer's mean. Which of these the paper's
-# "specificity" is, is unknown, so all stand side by side.
+# On the half that did not select them: the **selectivity index** $(m_p - m_o)/(|m_p| + |m_o|)$ of
+# the mean response to the preferred set and to the others; **d′**, the same difference in standard
+# deviations over images; **lifetime sparseness**, high where few images activate a unit; and
+# **activation**, the response to the preferred set divided by the layer's mean response. Which of
+# these the paper means by "specificity" is unknown, so all four are shown.
 
 # %%
 tuning_strengths = study.tuning_strengths()
@@ -123,20 +125,20 @@ tuning_strengths = study.tuning_strengths()
 # %% [markdown]
 # ## 5 · The same number of units
 #
-# A layer with less noise passes more units, weaker ones among them, and their mean then falls by
-# itself. So we also take the same number from every network: in each stage and for each domain the
-# units whose *weakest* contrast is clearest, whatever the test says.
+# In a layer with less noise more units are significant, weaker ones among them, which lowers their
+# mean. So we also take the same number from every network: in each block and for each domain the
+# units with the largest *smallest* t over contrasts, whether or not they are significant.
 
 # %%
 equal_n_strengths = study.tuning_strengths(n_best=spec.n_units)
-print(f"{spec.n_units} units of each domain and stage")
+print(f"{spec.n_units} units of each domain and block")
 (equal_n_strengths.pivot_table(index="condition", columns="measure", values="value")
  .reindex(index=conditions, columns=statistics.TUNING_MEASURES)).round(3)
 
 # %% [markdown]
 # ## 6 · Other thresholds, other images
 #
-# Does the answer depend on the false discovery rate, or on these images? The second localizer,
+# Does the result depend on the false discovery rate, or on these images? The second localizer,
 # where the profile names one, has other exemplars in another style.
 
 # %%
@@ -160,12 +162,12 @@ else:
 # %% [markdown]
 # ## 7 · Networks as the sample
 #
-# One number per network, the mean over stages (and domains). Networks of one seed began with the
-# same weights and saw the same images, so kinds are compared seed by seed: captions minus labels,
-# text-embedding targets minus labels, and captions minus shuffled captions. How sharp units are is
-# compared in those stages and domains where both kinds have some. Where there is one network of
-# each kind, as in the published pair, images can be resampled, but a difference between two
-# networks is then still a difference between *two networks*.
+# One number per network, the mean over blocks (and domains). Networks of one seed have the same
+# initial weights and the same order of images, so conditions are compared seed by seed: captions
+# minus labels, text-embedding targets minus labels, and captions minus shuffled captions. Tuning
+# strength is compared in those blocks and domains where both conditions have selective units. Where
+# there is one network of each condition, as in the published pair, images can be resampled, but the
+# sample is still *two networks*.
 
 # %%
 pairs = statistics.condition_pairs(spec)
@@ -252,15 +254,15 @@ style.save_figure(figure, laboratory.provenance, {
 figure
 
 # %% [markdown]
-# **Figure 13.** **A** Fraction of units at the end of each stage that prefer one set to every other
-# (Benjamini–Yekutieli, .05 in each contrast). Lines: means over networks of a kind; dots: networks.
-# **B** Strength of as many units of each domain and stage, on the half of the images that did not
-# choose them, mean over the four domains. **C** Share summed over domains, mean over stages, at
-# other false discovery rates (linear below 0.1 %). **D, E** Differences between kinds, mean over
-# stages and domains: dots are seeds, bars 95 % intervals of their mean (*t*); "language": captions
-# minus labels, "text-embedding targets": text-embedding targets minus labels, "captions − shuffled
-# captions": captions minus shuffled captions. Empty where the profile has no such networks. The
-# stamp says whether the data are REAL or SYNTHETIC.
+# **Figure 13.** **A** Proportion of units at the output of each block that prefer one set to every
+# other (Benjamini–Yekutieli, .05 in each contrast). Lines: means over networks of a condition;
+# dots: networks. **B** Tuning strength of equal numbers of units of each domain and block, on the
+# half of the images that did not select them, mean over the four domains. **C** Proportion summed
+# over domains, mean over blocks, at other false discovery rates (linear below 0.1 %). **D, E**
+# Differences between conditions, mean over blocks and domains: dots are seeds, bars 95 % intervals
+# of their mean (*t*); "language": captions minus labels, "text-embedding targets": these minus
+# labels. Empty where the profile has no such networks. The stamp says whether the data are REAL or
+# SYNTHETIC.
 
 # %% [markdown]
 # ## 9 · Claims
@@ -353,36 +355,37 @@ print(claims.verdicts())
 # %% [markdown]
 # ## 10 · What we see, what the paper says, why they differ
 #
-# In the demo, with images, steps, architecture and first weights held fixed, captions do **not**
+# In the demo, with images, steps, architecture and initial weights held fixed, captions do **not**
 # make more units selective than labels: they make fewer, which contradicts the abstracts. The means
-# say so at every threshold and on both localizers; with three seeds the strictest thresholds and
-# the second localizer alone would be inconclusive. So is whether these units are less sharp on the
-# whole; among as many of the sharpest they are a little less so by the index (by d′: inconclusive).
-# What captions say is everything: with other images' captions the same loss makes no more units
-# than no training.
+# agree at every threshold and on both localizers; with three seeds the strictest thresholds and the
+# second localizer alone would be inconclusive. Whether these units are less strongly tuned overall
+# is inconclusive too; among equal numbers of the most selective units they are slightly less so by
+# the index (by d′: inconclusive). The content of captions is decisive: with shuffled captions the
+# same loss yields no more selective units than no training.
 #
-# "Language" is not one thing, though. Text vectors, which say what captions mean to one who never
-# saw an image, make about as many units as labels (more or fewer: inconclusive), but other ones:
-# more for faces, fewer for bodies. A guess: the domain is the clearest of the directions along
-# which such targets lie, while captions must tell every image of a batch from every other, so
-# much besides the domain counts.
+# "Language" is not one thing, though. Text-embedding targets, computed from texts without any
+# image, yield about as many units as labels (more or fewer: inconclusive), but different ones: more
+# for faces, fewer for bodies. A possible reason: the domain is the clearest direction of variation
+# of such targets, whereas a contrastive loss must distinguish every image of a batch from every
+# other, so that much besides the domain matters.
 #
 # The paper found more units with language, first in CLIP, then in a network trained with language
-# on the same kind of images. Our world differs from theirs: its labels *are* nearly the categories
-# that are tested (48 kinds in five domains), where ImageNet has few faces, bodies or words among
-# its 1,000 classes, and captions of web images name all of them. That is a guess, which a diet
-# with other labels would test. The published pair can be run under `paper`; it cannot part language
-# from data and scale. Three seeds leave wide intervals: small differences are beyond this sample.
+# on the same kind of images. Our data differ from theirs: the labels *are* nearly the categories
+# that are tested (48 categories in five domains), whereas ImageNet has few faces, bodies or words
+# among its 1,000 classes, and captions of web images name all of them. This is a hypothesis, which
+# a visual diet with other labels would test. The published pair can be run under `paper`; it cannot
+# separate language from data and scale. Three seeds leave wide intervals: small differences are
+# beyond this sample.
 #
-# Under `mini` (REAL photographs, SqueezeNet) there is no language, but a warning: its *untrained*
-# twin has as many selective units, nearly all of them for words, which differ from all other sets
-# by low-level cues. They are weak, and do not sharpen with depth as those of the trained one do: a
-# count without a strength, or without this control, would mislead.
+# Under `mini` (REAL photographs, SqueezeNet) there is no language, but a warning: the *untrained*
+# control has as many selective units, nearly all of them for words, which differ from all other
+# sets in low-level features. They are weakly tuned, and not more strongly in deeper layers as in
+# the trained network: a count without the tuning strength, or without this control, would mislead.
 
 # %% [markdown]
 # ## 11 · Exercises
 #
-# **Read.** For which domain do most units of the last stage answer in networks trained with
+# **Read.** For which domain are most units of the last block selective in networks trained with
 # captions?
 
 # %%
@@ -393,26 +396,27 @@ if your_domain is None:
 else:
     its = last[last["condition"] == (spec.language or spec.vision)]
     expected = its.groupby("domain")["proportion"].mean().idxmax()
-    print("Right." if your_domain == expected else "Read along the row of that kind.")
+    print("Right." if your_domain == expected else "Read along the row of that condition.")
 
 # %% tags=["solution"]
 its = last[last["condition"] == (spec.language or spec.vision)]
 print(its.groupby("domain")["proportion"].mean().idxmax())
 
 # %% [markdown]
-# **Change.** Set `shown_fdr_alpha = 0.5` in the parameters. Which claims turn, and which stay?
+# **Change.** Set `shown_fdr_alpha = 0.5` in the parameters. Which verdicts change?
 #
-# **Extend.** *Lesions.* Silence the face-selective units of the stage before the last, and ask a
-# linear reader of the last stage, trained on the intact network, for the sets of the held-out
-# images. Do networks trained with captions lose faces as those trained with labels do?
+# **Extend.** *Lesions.* Silence the face-selective units of the block before the last, and predict
+# the sets of the held-out images by a linear probe of the last block, trained on the intact
+# network. Do networks trained with captions lose as much accuracy for faces as those trained with
+# labels?
 
 # %%
-your_losses = None    # {kind: (loss for faces, mean loss for the other intact sets)}
+your_losses = None    # {condition: (accuracy drop for faces, mean drop for the other sets)}
 
 if your_losses is None:
-    print("Hint: `lesioned(model, layers, Lesion(name, masks))`, then `collect` as usual.")
+    print("Hint: `apply_lesion(model, layers, Lesion(name, masks))`, then `extract_activations`.")
 else:
-    print("Compare with the solution: losses are fractions of images no longer recognised.")
+    print("Compare with the solution: drops in the fraction of images predicted correctly.")
 
 
 # %% tags=["solution"]
@@ -443,9 +447,9 @@ for condition in [condition for condition in (spec.vision, spec.language,
 
 # %% [markdown]
 # **Discuss.** (1) Captions name many things besides the four categories. Should that make units
-# more or less selective for these? (2) The control with shuffled captions learns little. What
-# would a control be that learns as much, from words that say nothing about images? (3) Which
-# other differences between CLIP and a ResNet would you hold fixed next?
+# more or less selective for these? (2) The control with shuffled captions learns little. Which
+# control would learn as much, from words that are unrelated to the images? (3) Which other
+# differences between CLIP and a ResNet would you hold fixed next?
 #
 # **References.** Lu & Wang (2025), arXiv 2502.16456 · Radford et al. (2021), *ICML* (CLIP) ·
 # Deerwester et al. (1990), *JASIS* 41 (latent semantic analysis) · Vinje & Gallant (2000),

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 14 · Does language spread selectivity more evenly, and make layers agree?
+# # 14 · Does language distribute selectivity more evenly, and make layers more consistent?
 #
 # Lu & Wang (2025), distribution over feature maps, and consistency across layers
 # ([arXiv 2502.16456](https://arxiv.org/abs/2502.16456)).
@@ -8,15 +8,16 @@
 
 # %% [markdown]
 # **Goal.** With language, selective units were reported to lie *more evenly* over feature maps
-# (first version of the paper), to be *less localised* in space (second version), and layers to
-# agree more about which images are alike (first version only). How each was measured is unknown,
-# and each depends on how many units there are: few units look uneven by chance. So we measure
-# several ways, each beside the same number of units drawn anew.
+# (first version of the paper), to be *less localised* in space (second version), and layers to be
+# more consistent in their representational geometry (first version only). How each was measured is
+# unknown, and each depends on the number of units: few units look uneven by chance. So we use
+# several measures, each compared with the same number of units drawn at random.
 #
 # **You will learn**
-# - what entropy, Gini's coefficient and Moran's I tell, and what they tell about units at random;
+# - what entropy, the Gini coefficient and Moran's I measure, and their values for random units;
 # - why a measure of evenness must be corrected for the number of units;
-# - how to say how sure a layer × layer matrix is: resample images, then compare networks.
+# - how to estimate the uncertainty of a layer × layer matrix: resample images, then compare
+#   networks.
 
 # %% tags=["parameters"]
 profile = "demo"        # demo, mini, paper, or the path of your own TOML file
@@ -32,7 +33,8 @@ from helpers.core.statistics import confidence_interval
 from helpers.figures import style
 from helpers.figures.claims import ClaimsTable, round_numbers
 from helpers.matched_models import plots, statistics
-from helpers.matched_models.study import MatchedModelsStudy, mean_consistency_matrix
+from helpers.matched_models.layer_consistency import mean_consistency_matrix
+from helpers.matched_models.study import MatchedModelsStudy
 from helpers.selectivity import unit_distribution
 
 # %%
@@ -42,12 +44,12 @@ style.use_style()
 print(laboratory.provenance.line)
 
 # %% [markdown]
-# ## 1 · What the measures say about units at random
+# ## 1 · The measures on known distributions
 #
-# Before any network: 60 units thrown over 128 maps of 5 × 5 positions, against 60 units of ten
-# maps, and 60 units in one corner of fifteen. *Corrected*: entropy over its mean for units at
-# random (so 1 is chance), Gini's coefficient and Moran's I from there to their largest value (so 0
-# is chance).
+# Before any network: 60 units at random positions in 128 maps of 5 × 5, compared with 60 units in
+# ten maps, and 60 units in one corner of fifteen maps. *Corrected*: entropy divided by its mean for
+# random units (so 1 is chance); the Gini coefficient and Moran's I scaled from this mean to their
+# largest value (so 0 is chance).
 
 # %%
 rng = np.random.default_rng(laboratory.profile.seed)
@@ -63,9 +65,9 @@ pd.DataFrame({name: {measure: one.corrected for measure, one in its.items()}
 # %% [markdown]
 # ## 2 · Over feature maps, and over positions
 #
-# For every network, stage and domain: where do the selective units lie? Stages with fewer than
-# `min_units` units of a domain are left out. *Moran's I* asks whether the selective units of a map
-# lie side by side; *mean distance* whether all of them, whatever their map, share a place.
+# For every network, block and domain: where do the selective units lie? Blocks with fewer than
+# `min_units` units of a domain are left out. *Moran's I* is high where the selective units of a map
+# are adjacent; *mean distance* is low where the units of all maps are close in position.
 
 # %%
 study = MatchedModelsStudy.from_profile(laboratory.profile, laboratory.images, laboratory.network)
@@ -73,7 +75,7 @@ spec, conditions, layers = study.spec, list(study.spec.conditions), list(study.s
 unit_distributions = study.unit_distributions()
 measurable = unit_distributions[unit_distributions["n_units"] >= min_units]
 counted = measurable[measurable["measure"] == "Moran's I"].groupby("condition", sort=False).size()
-print("stages x domains x networks that can be measured:", counted.reindex(conditions).to_dict())
+print("blocks x domains x networks that can be measured:", counted.reindex(conditions).to_dict())
 
 # %%
 print(
@@ -82,9 +84,9 @@ print(
  .reindex(index=conditions, columns=list(unit_distribution.MEASURES))).round(2)
 
 # %% [markdown]
-# ## 3 · Is it more than chance?
+# ## 3 · Comparison with chance
 #
-# In how many stages and domains does a measure leave the central 95 % of units drawn anew?
+# In what proportion of blocks and domains is a measure outside the central 95 % of random units?
 
 # %%
 outside_null = measurable.assign(outside_null=(measurable["observed"] < measurable["null_low"])
@@ -93,12 +95,12 @@ outside_null = measurable.assign(outside_null=(measurable["observed"] < measurab
  .reindex(index=conditions, columns=list(unit_distribution.MEASURES))).round(2)
 
 # %% [markdown]
-# ## 4 · Do layers agree?
+# ## 4 · Are layers consistent?
 #
-# For the selective units of each stage (chosen on one half of the images, at most `max_units` of a
-# domain), which intact images of the other half are alike? Dissimilarity is 1 − *r* of their
-# patterns; two stages are compared by Spearman's *r* of all dissimilarities. The mean over pairs of
-# stages is a network's consistency; resampled images say how sure it is.
+# For the selective units of each block (selected on one half of the images, at most `max_units` of
+# a domain), we compute the RDM of the intact images of the other half (1 − *r* of their patterns).
+# Two blocks are compared by Spearman's *ρ* of their RDMs. The mean over pairs of blocks is a
+# network's consistency; its interval comes from resampled images.
 
 # %%
 layer_consistencies = study.layer_consistencies()
@@ -113,8 +115,8 @@ consistency_by_condition.round(3)
 # %% [markdown]
 # ## 5 · Networks as the sample
 #
-# As in notebook 13: kinds are compared seed by seed. Domains and stages where one of the two kinds
-# has too few units are left out for both, so that the same places are compared.
+# As in notebook 13: conditions are compared seed by seed. Domains and blocks where one of the two
+# conditions has too few units are left out for both.
 
 # %%
 pairs = statistics.condition_pairs(spec)
@@ -193,14 +195,13 @@ style.save_figure(figure, laboratory.provenance, {
 figure
 
 # %% [markdown]
-# **Figure 14.** **A** How selective units are spread, corrected for their number: dotted, as units
-# at random. Lines: means over networks of a kind and over domains with enough units; dots:
-# networks. **B** Agreement of stages about which images are alike (Spearman's *r* of
-# dissimilarities, mean over networks). **C** Where in the image the units lie that prefer the
-# domain of the parameters, counted over feature maps, in the first network that was told captions
-# (the labelled one where there is none); brighter: more. **D** Differences between kinds: dots are
-# seeds, bars 95 % intervals of their mean (*t*); kinds as in figure 13. The stamp says whether the
-# data are REAL or SYNTHETIC.
+# **Figure 14.** **A** Distribution of selective units, corrected for their number; dotted: random
+# units. Lines: means over networks of a condition and over domains with enough units; dots:
+# networks. **B** Consistency of blocks (Spearman's *ρ* of their RDMs, mean over networks). **C**
+# Positions of the units that prefer the domain of the parameters, counted over feature maps, in the
+# first network trained with captions (with labels where there is none); brighter: more. **D**
+# Differences between conditions: dots are seeds, bars 95 % intervals of their mean (*t*);
+# conditions as in figure 13. The stamp says whether the data are REAL or SYNTHETIC.
 
 # %% [markdown]
 # ## 7 · Claims
@@ -256,33 +257,33 @@ print(claims.verdicts())
 # %% [markdown]
 # ## 8 · What we see, what the paper says, why they differ
 #
-# In the demo, selective units are far from evenly spread in every network that has any: they sit in
-# few feature maps, and side by side within these, in the part of the image where things stand. No
-# measure says that language, held against labels, changes this in the direction of the paper. With
-# text-embedding targets, units even sit in *fewer* maps than with labels, in every seed. Held
-# against other images' captions, units lie farther apart; but these have units in the first stage
-# alone.
+# In the demo, selective units are far from evenly distributed in every network that has any: they
+# lie in few feature maps, and adjacent to one another within these, in the part of the image that
+# shows the objects. By no measure does language, compared with labels, change this in the direction
+# of the paper. With text-embedding targets, units even lie in *fewer* maps than with labels, in
+# every seed. Compared with shuffled captions, units lie farther apart; but these networks have
+# units in the first block only.
 #
-# The raw values would have told another story: kinds differ in their number of units, and raw
+# The raw values would have suggested otherwise: conditions differ in their number of units, and raw
 # entropy rises with that number (exercise *Extend*). Whether the paper corrected for it is unknown.
-# Whether layers agree more with captions than with labels is inconclusive: agreement is that of the
-# last two stages, and between seeds it differs as much as between kinds. Where a network has
-# hardly any selective units (shuffled captions, untrained), agreement cannot be computed at all.
+# Whether layers are more consistent with captions than with labels is inconclusive: the consistency
+# is that of the last two blocks, and it differs between seeds as much as between conditions. Where
+# a network has hardly any selective units (shuffled captions, untrained), it cannot be computed.
 #
-# Units in the middle of the map are what these images would make of any network: the localizer's
-# things stand near the middle. Moran's I speaks of that as much as of the network.
+# Units in the middle of the map are expected from these images in any network: the localizer shows
+# its objects near the middle. Moran's I reflects this as much as the network.
 
 # %% [markdown]
 # ## 9 · Exercises
 #
-# **Read.** Which of the three planted examples of section 1 does Moran's I not tell from units at
-# random?
+# **Read.** Which of the two structured examples of section 1 does Moran's I not distinguish from
+# random units?
 
 # %%
-your_example = None    # one of planted
+your_example = None    # one of ground_truth_masks
 
 if your_example is None:
-    print("Hint: a corrected value of Moran's I near 0 says nothing is side by side.")
+    print("Hint: a corrected value of Moran's I near 0: adjacent units are no more than chance.")
 else:
     inside = {name: its["Moran's I"].null_low <= its["Moran's I"].observed
               <= its["Moran's I"].null_high for name, its in example.items()}
@@ -295,17 +296,17 @@ for name, its in example.items():
     print(f"{name}: {one.observed:.3f}, by chance {one.null_low:.3f} to {one.null_high:.3f}")
 
 # %% [markdown]
-# **Change.** Set `min_units = 40` in the parameters. Which places are lost, and what happens to the
-# intervals of panel D?
+# **Change.** Set `min_units = 40` in the parameters. Which blocks and domains are left out, and
+# what happens to the intervals of panel D?
 #
-# **Extend.** Two networks have 20 and 200 selective units, both thrown at random over 128 maps of
+# **Extend.** Two networks have 20 and 200 selective units, both at random positions in 128 maps of
 # 25 positions. By how much does the *raw* entropy over maps differ, on average?
 
 # %%
 your_difference = None    # mean raw entropy of 200 units minus that of 20, over 100 draws
 
 if your_difference is None:
-    print("Hint: draw masks as in section 1; unit_distribution.MEASURES['entropy over maps'](mask).")
+    print("Hint: masks as in section 1; unit_distribution.MEASURES['entropy over maps'](mask).")
 else:
     expected = np.diff([unit_distribution.measure_distribution(mask, seed=0)["entropy over maps"].null_mean for mask in (
         np.arange(3200).reshape(128, 5, 5) < 20, np.arange(3200).reshape(128, 5, 5) < 200)])[0]
@@ -317,10 +318,11 @@ plotted_measures = {n: np.mean([unit_distribution.MEASURES["entropy over maps"](
 print(f"{plotted_measures[200] - plotted_measures[20]:.3f}")
 
 # %% [markdown]
-# **Discuss.** (1) A convolution has the same weights everywhere. What does it mean, then, that
-# selective units lie in the middle of a map? (2) Layers may agree because both code the category,
-# or because both code light and size. How would you tell? (3) Which null would you choose to ask
-# whether units are *clustered*, as they are in cortex?
+# **Discuss.** (1) A convolution has the same weights at every position. What does it mean, then,
+# that selective units lie in the middle of a map? (2) Layers may be consistent because both code
+# the category, or because both code luminance and size. How would you distinguish the two? (3)
+# Which null distribution would you use to test whether units are *clustered*, as they are in
+# cortex?
 #
 # **References.** Lu & Wang (2025), arXiv 2502.16456 · Moran (1950), *Biometrika* 37 · Kriegeskorte,
 # Mur & Bandettini (2008), *Front Syst Neurosci* 2 (dissimilarities).

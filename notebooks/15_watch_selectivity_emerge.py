@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 15 · When does selectivity emerge, and is it what brains have?
+# # 15 · When does selectivity emerge, and does it resemble that of brains?
 #
 # Future work that Lu & Wang (2025) name: untrained networks, stages of training, comparison with
 # category-selective cortex ([arXiv 2502.16456](https://arxiv.org/abs/2502.16456)).
@@ -7,21 +7,20 @@
 # not measured.
 
 # %% [markdown]
-# **Goal.** Selective units are studied in networks that are finished. Here we look while they
-# learn: at their beginning, and after more and more steps. Four measures rise, or do not: the
-# *share* of selective units; how *sharp* the sharpest units are; how well a linear reader *tells
-# kinds* within a domain; and how far a stage finds the same images alike as a *region* of the
-# brain does. Which comes first? Does telling things apart need selective units? And is it language
-# that changes when they come?
+# **Goal.** Selective units are usually studied in trained networks. Here we measure networks during
+# training, from the initial weights on. We follow four measures: the *proportion* of selective
+# units; the *tuning strength* of the most selective units; the *recall* of categories within a
+# domain by a linear probe; and the *representational similarity* of a block to a brain region.
+# Which rises first? Does recall require selective units? And does language change when they emerge?
 #
 # **You will learn**
-# - how to put moments of training on one axis, and what the first moment is a control for;
-# - why a share that passes a test rises late, when what it tests rises early;
+# - how to compare training steps on one axis, and what the first one controls for;
+# - why the proportion of significant units rises late, when the effect that is tested rises early;
 # - how similarity to a brain is compared with the similarity of one brain to others.
 
 # %% tags=["parameters"]
 profile = "demo"    # demo, mini, paper, or the path of your own TOML file
-layer_index = -1    # stage that panels A to D show: its place among the profile's layers
+layer_index = -1    # block that panels A to D show: its position among the profile's layers
 
 # %%
 import numpy as np
@@ -43,11 +42,12 @@ style.use_style()
 print(laboratory.provenance.line)
 
 # %% [markdown]
-# ## 1 · Moments of training
+# ## 1 · Checkpoints
 #
-# While the demo's networks were trained, each was kept at its first weights and after ever more
-# steps, and measured; the record lies beside the weights. Where a profile has no such record,
-# networks are measured as they are: untrained (step 0) and trained (step 1 of 1).
+# While the demo's networks were trained, each was saved with its initial weights and after a
+# growing number of steps, and measured; the table of measures lies beside the weights. Where a
+# profile has no such table, networks are measured as they are: untrained (step 0) and trained (step
+# 1 of 1).
 
 # %%
 study = MatchedModelsStudy.from_profile(laboratory.profile, laboratory.images, laboratory.network)
@@ -64,9 +64,10 @@ pd.DataFrame({"networks": record.groupby("condition", sort=False)["seed"].nuniqu
 # %% [markdown]
 # ## 2 · Before the first step, and after the last
 #
-# Step 0 is the **untrained floor** of every measure. *Recall* is the fraction of images whose
-# folder (adult or child, house or corridor …) a linear reader tells, trained on the other half. The
-# region of each domain is the one that the profile names; *early* is a region that prefers none.
+# Step 0 is the **untrained baseline** of every measure. *Recall* is the fraction of images whose
+# folder (adult or child, house or corridor …) a linear probe predicts, trained on the other half.
+# The region of each domain is the one that the profile names; *early* is a region without a
+# preferred domain.
 
 # %%
 at_layer = record[record["layer"] == layer]
@@ -87,11 +88,11 @@ print(f"chance of recall {chance:.2f};", "one participant's similarity to the ot
       {domain: round(value, 2) for domain, value in noise_ceilings.items()} or "no regions here")
 
 # %% [markdown]
-# ## 3 · Half of the way
+# ## 3 · Half-maximum steps
 #
-# For every network and domain: after how many steps has a measure risen half of the way from its
-# first to its last value? (Between two moments, evenly in the logarithm of the step.) A network
-# that does not rise has no such step.
+# For every network and domain: after how many steps is a measure halfway between its first and its
+# last value? (Interpolated linearly in the logarithm of the step.) A measure that does not rise has
+# no such step.
 
 # %%
 rows = []
@@ -107,17 +108,17 @@ half_steps = pd.DataFrame(rows, columns=["condition", "seed", "domain", "measure
 half_steps.pivot_table(index="condition", columns="measure", values="half_step").round(0)
 
 # %% [markdown]
-# ## 4 · Do selective units come with what a network can tell?
+# ## 4 · Do selective units go along with recall?
 #
-# Over moments and networks of all kinds: does a domain with more selective units in this stage have
-# kinds that are reported better, at the same moment? Each domain by itself.
+# Over checkpoints and networks of all conditions: does a network with more selective units for a
+# domain in this block also have a higher recall of its categories? Each domain by itself.
 
 # %%
 after_training_start = at_layer[(at_layer["step"] > 0) & at_layer["domain"].isin(CORE)]
 correlations = {domain: its[["proportion", "recall", "similarity"]].corr(method="spearman")
                 for domain, its in after_training_start.groupby("domain", sort=False)}
-pd.DataFrame({domain: {"share and recall": r.loc["proportion", "recall"],
-                       "share and similarity": r.loc["proportion", "similarity"],
+pd.DataFrame({domain: {"proportion and recall": r.loc["proportion", "recall"],
+                       "proportion and similarity": r.loc["proportion", "similarity"],
                        "recall and similarity": r.loc["recall", "similarity"]}
               for domain, r in correlations.items()}).round(2)
 
@@ -159,14 +160,14 @@ style.save_figure(figure, laboratory.provenance, {"A": record})
 figure
 
 # %% [markdown]
-# **Figure 15.** The stage that the parameters name, by training step. **A** Fraction of its units
-# that prefer a domain to every other set. **B** Held-out d′ of the sharpest units, as many of each
-# domain. **C** Recall of kinds within a domain by a linear reader, held-out images. **D** Spearman
-# correlation between the dissimilarities of the stage (feature maps averaged over space) and of one
-# participant's region, averaged over participants; grey: an early region; ticks at the right edge:
-# the noise ceiling (lower bound), one participant against the mean of the others. Thick lines:
-# means over networks, thin lines: networks; dotted: mean of all untrained networks. The stamp says
-# whether the data are REAL or SYNTHETIC.
+# **Figure 15.** The block that the parameters name, by training step. **A** Proportion of its units
+# that prefer a domain to every other set. **B** Held-out d′ of the most selective units, equal
+# numbers of each domain. **C** Recall of categories within a domain by a linear probe, held-out
+# images. **D** Spearman correlation between the RDM of the block (feature maps averaged over space)
+# and that of one participant's region, averaged over participants; grey: an early region; ticks at
+# the right edge: the noise ceiling (lower bound), one participant against the mean of the others.
+# Thick lines: means over networks, thin lines: networks; dotted: mean of all untrained networks.
+# The stamp says whether the data are REAL or SYNTHETIC.
 
 # %% [markdown]
 # ## 6 · Claims
@@ -260,36 +261,37 @@ print(claims.verdicts())
 # %% [markdown]
 # ## 7 · What we see, what the paper says, why they differ
 #
-# In the demo, nothing happens for some fifty steps; then all measures rise within a few hundred.
-# Words come first, then faces: the *share* of units for words is at its height when that for faces
-# begins to rise, and then falls a little, as units turn to other things. Bodies and scenes follow,
-# and few units are selective for them, though their kinds are reported best. So telling kinds apart
-# does not wait for units that pass the test, nor does it need many: half of the way it is ahead
-# where captions teach, and inconclusive where labels do. d′ of the sharpest units rises
-# before any share can, since a share waits for the test's power.
+# In the demo, all measures stay at the baseline for some fifty steps, then rise within a few
+# hundred. Words come first, then faces: the *proportion* of units for words is largest when that
+# for faces begins to rise, and then falls slightly. Bodies and scenes follow, and few units are
+# selective for them, although the recall of their categories is highest. So recall requires neither
+# significant units nor many of them: its half-maximum step is earlier where captions supervise, and
+# inconclusive where labels do. d′ of the most selective units rises before any proportion, which
+# depends on the power of the test.
 #
-# Networks that are reported other images' captions stay at the untrained floor in everything, while
-# their loss falls no further than chance. Networks that are reported nothing (views) grow slowly,
-# in recall more than in units.
+# Networks trained with shuffled captions stay at the untrained baseline in all measures, while
+# their loss falls no further than chance. Networks trained on views, without language or labels,
+# change slowly, in recall more than in units.
 #
-# All that learn something grow like the brain's category regions, and much less like V1v; they
-# stay at about half of the similarity of one participant to the others. The four domains' regions
-# can hardly be told apart by this: images that are alike to one are alike to the others, in these
-# brains as in these networks. Seen afterwards, and no claim that was fixed beforehand: captions
-# bring the similarity earlier than labels, and text-embedding targets most of it.
+# All networks that learn become more similar to the brain's category regions, and much less to V1v;
+# they stay at about half of the similarity of one participant to the others. The four domains'
+# regions can hardly be distinguished by this: their RDMs are similar to one another, in these
+# brains as in these networks. Seen afterwards, and not a claim that was fixed beforehand:
+# similarity rises earlier with captions than with labels, and is largest with text-embedding
+# targets.
 #
-# These brains are simulated, from what is in the images. That networks grow towards them says
-# that they learn what is in images; whether they learn it as cortex does needs real brains.
-# Under `mini` (REAL photographs, SqueezeNet, object2vec's few participants) there is no record of
-# moments, but the two ends say the same: the trained network is more like FFA, EBA and PPA than its
-# randomly initialised control, and less like early visual cortex. One network of each kind cannot
-# tell more.
+# These brains are simulated from the content of the images. That networks become similar to them
+# shows that they learn this content; whether they learn it as cortex does needs real brains. Under
+# `mini` (REAL photographs, SqueezeNet, object2vec's few participants) there are no checkpoints, but
+# the first and last step agree: the trained network is more similar to FFA, EBA and PPA than its
+# randomly initialised control, and less to early visual cortex. One network of each condition
+# cannot show more.
 
 # %% [markdown]
 # ## 8 · Exercises
 #
-# **Read.** In which domain is recall highest before the first step? What in the images could tell
-# an untrained network so much?
+# **Read.** In which domain is recall highest before the first step? Which image features could make
+# this possible in an untrained network?
 
 # %%
 your_domain = None    # one of CORE
@@ -304,19 +306,19 @@ else:
 print(untrained_rows.groupby("domain")["recall"].mean().round(2).sort_values().to_string())
 
 # %% [markdown]
-# **Change.** Set `layer_index = 1` in the parameters. Does the stage before grow like the early
-# region, or like the domains' regions?
+# **Change.** Set `layer_index = 1` in the parameters. Does an earlier block become more similar to
+# the early region, or to the domains' regions?
 #
-# **Extend.** Is a stage more like the region of *its* best domain than like the others? Say for
-# every kind which region the last stage is nearest to, relative to that region's ceiling.
+# **Extend.** For every condition, which region is the last block most similar to, relative to that
+# region's noise ceiling?
 
 # %%
-your_answer = None    # {kind: domain}
+your_answer = None    # {condition: domain}
 
 if your_answer is None:
-    print("Hint: divide `done`'s similarity by `ceilings`, then take the largest per kind.")
+    print("Hint: divide `last_checkpoint`'s similarity by `noise_ceilings`; take the largest.")
 else:
-    print("Compare with the solution; with few regions, any of them may be nearest.")
+    print("Compare with the solution; with few regions, any of them may be the most similar.")
 
 # %% tags=["solution"]
 relative_similarity = last_checkpoint[last_checkpoint["domain"].isin(list(noise_ceilings))].assign(
@@ -326,10 +328,10 @@ if len(relative_similarity):
                                           values="relative").round(2).to_string())
 
 # %% [markdown]
-# **Discuss.** (1) A fraction of units that pass a test cannot rise before the test has power. What
-# would you plot instead to see the beginning? (2) Children's cortex becomes selective for words
-# years after faces. Which order do you see here, and what in the images could make it? (3) A
-# network grows like a region. What else must hold before you call it a model of the region?
+# **Discuss.** (1) The proportion of significant units cannot rise before the test has power. What
+# would you plot instead to see the onset? (2) Children's cortex becomes selective for words years
+# after faces. Which order do you see here, and what in the images could cause it? (3) A network
+# becomes similar to a region. What else must hold before you call it a model of the region?
 #
 # **References.** Lu & Wang (2025), arXiv 2502.16456 · Kriegeskorte, Mur & Bandettini (2008), *Front
 # Syst Neurosci* 2 · Nordt et al. (2021), *Nat Hum Behav* 5 (selectivity in developing cortex).

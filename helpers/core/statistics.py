@@ -18,9 +18,6 @@ from torch import Tensor
 
 from helpers.core.errors import LabError
 
-ROUNDING_TOLERANCE = 1e-12
-"""Below this fraction of what it is the difference of, a difference of float64 sums is no signal.
-"""
 BLOCK_SIZE = 2048
 """Units handled at a time while moments are updated: 64 images x 2,048 units stay in cache."""
 
@@ -201,7 +198,7 @@ def correct_p_values(p: Sequence[float], method: str = "holm") -> NDArray[np.flo
 
 
 def confidence_interval(values: NDArray, level: float = 0.95, *,
-                        crossed: bool = False) -> tuple[float, float]:
+             crossed: bool = False) -> tuple[float, float]:
     r"""Return the interval of a mean over participants, and over trainings where there are several.
 
     One value a participant gives Student's t interval. In a table (rows: participants, columns:

@@ -1,1 +1,1 @@
-"""Encoding: regions predicted from units, under several constraints, in one grid of fits."""
+"""Encoding models: brain regions predicted from network units and from competing features."""

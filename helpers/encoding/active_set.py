@@ -1,11 +1,13 @@
-"""The compiled heart of sparse positive regression: one vertex's problem.
+"""Compiled active-set solver of sparse positive regression, for one vertex.
 
     minimise  w'Gw/2 - q'w + alpha sum(w)  over w >= 0
 
-with G the covariances of the units and q theirs with the response. An active set (Lawson & Hanson
-1974, here with a penalty and in blocks): the units that want in most are let in, the units in use
-are solved exactly, whoever turns negative falls out, until nobody wants in. The Cholesky factor of
-the units in use is kept up to date, so that a change costs k² operations, k of them in use.
+with G the covariances of the units and q theirs with the response. The active-set method of Lawson
+& Hanson (1974, "Solving Least Squares Problems", chapter 23), with a penalty and adding variables
+in blocks: the units with the largest gradients enter the active set, the problem is solved exactly
+for the active units, units whose weight would become negative leave, until no gradient of an
+inactive unit is positive. The Cholesky factor of the active units' covariances is updated rather
+than recomputed, so that each change costs k² operations for k active units.
 """
 
 from __future__ import annotations
@@ -17,11 +19,12 @@ import numpy as np
 from helpers.core import compiled
 
 MIN_RELATIVE_PIVOT = 1e-11
-"""Below this fraction of a unit's own variance, what it adds to those in use is rounding."""
+"""A unit whose residual variance, given the active units, is a smaller fraction of its own variance
+is a linear combination of them up to rounding error."""
 MIN_RELATIVE_GRADIENT = 0.5
-"""Let in together: units that want in at least this much of what the first one does, ..."""
+"""Units enter together whose gradient is at least this fraction of the largest one, ..."""
 MIN_BLOCK_SIZE = 10
-"""... at most so many, or half as many as are in use."""
+"""... at most so many, or half the number of active units where that is more."""
 compile_kernel = partial(compiled.compile_kernel, fastmath=compiled.ANY_ORDER)
 
 
@@ -46,29 +49,34 @@ def _backward(factor, k, z):
 
 @compile_kernel
 def _remove_active(w, active, factor, k, i):
-    """Let the i-th unit in use fall out, in place; returns how many are left."""
+    """Remove the i-th active unit, in place; return the number of active units.
+
+    Deleting a row of the factor leaves an entry beyond the diagonal in each later row; Givens
+    rotations make it triangular again (Golub & Van Loan 2013, section 6.5).
+    """
     w[active[i]] = 0.0
     for a in range(i, k - 1):
         active[a] = active[a + 1]
         for b in range(a + 2):
             factor[a, b] = factor[a + 1, b]
-    for c in range(i, k - 1):  # turn the column beyond the diagonal away
+    for c in range(i, k - 1):
         length = np.sqrt(factor[c, c] ** 2 + factor[c, c + 1] ** 2)
         cosine, sine = factor[c, c] / length, factor[c, c + 1] / length
         factor[c, c] = length
         for a in range(c + 1, k - 1):
-            here, there = factor[a, c], factor[a, c + 1]
-            factor[a, c] = cosine * here + sine * there
-            factor[a, c + 1] = cosine * there - sine * here
+            left, right = factor[a, c], factor[a, c + 1]
+            factor[a, c] = cosine * left + sine * right
+            factor[a, c + 1] = cosine * right - sine * left
     return k - 1
 
 
 @compile_kernel
 def _exchange_dependent(linear_term, w, j, active, k, coefficients):
-    """Make room for unit ``j``, a mixture of those in use; returns who falls out (k: ``j``).
+    """Exchange unit ``j``, a linear combination of the active ones, for the unit that leaves.
 
-    Weights may slide along a line on which the prediction does not change. They go where the
-    penalty falls until one of them is zero.
+    Along one line in weight space the prediction stays the same. Weights move along it in the
+    direction in which the penalty decreases, until one of them is zero. Returns the position of
+    that unit among the active ones (k: unit ``j`` itself).
     """
     gain = linear_term[j]
     for a in range(k):
@@ -79,7 +87,7 @@ def _exchange_dependent(linear_term, w, j, active, k, coefficients):
         decrease = sign * coefficients[a]
         if decrease > 0.0 and w[active[a]] < step * decrease:
             step, leaving = w[active[a]] / decrease, a
-    if step == np.inf:  # more of it for ever: only rounding can say so
+    if step == np.inf:  # unbounded descent is possible through rounding error only
         return k
     for a in range(k):
         w[active[a]] = max(0.0, w[active[a]] - sign * step * coefficients[a])
@@ -89,7 +97,7 @@ def _exchange_dependent(linear_term, w, j, active, k, coefficients):
 
 @compile_kernel
 def _add_active(gram, linear_term, w, j, active, factor, k, z):
-    """Put unit ``j`` among those in use, in place; returns how many these are then."""
+    """Add unit ``j`` to the active ones, in place; return the number of active units."""
     while True:
         for a in range(k):
             z[a] = gram[j, active[a]]
@@ -112,7 +120,11 @@ def _add_active(gram, linear_term, w, j, active, factor, k, z):
 
 @compile_kernel
 def _solve_active(linear_term, w, active, factor, k, z):
-    """Move, in place, to the exact solution for the units in use; returns how many are left."""
+    """Move to the exact solution for the active units, in place; return their number.
+
+    Where a weight would become negative, the step ends where the first one reaches zero, that
+    unit leaves, and the solution is computed again.
+    """
     while True:
         for a in range(k):
             z[a] = linear_term[active[a]]
@@ -135,13 +147,13 @@ def _solve_active(linear_term, w, active, factor, k, z):
 
 @compile_kernel
 def _select_entering(grad, w, bound, n_active, entering):
-    """Write the units that want in most, as a block; returns how many these are."""
+    """Write the units that enter next into ``entering``; return their number."""
     largest = bound
     for j in range(len(grad)):
         if w[j] <= 0.0 and grad[j] > largest:
             largest = grad[j]
     block_size, n = max(MIN_BLOCK_SIZE, n_active // 2), 0
-    top = np.empty(block_size)  # the largest wishes so far, falling
+    top = np.empty(block_size)  # the largest gradients so far, in decreasing order
     for j in range(len(grad)):
         candidate_gradient = grad[j]
         if (w[j] > 0.0 or candidate_gradient <= bound
@@ -167,14 +179,14 @@ def _select_entering(grad, w, bound, n_active, entering):
 
 @compile_kernel
 def solve_target(gram, q, alpha, bound, max_rounds, w):
-    """Solve one target in place, from the weights as they are; returns 1 if it is unfinished.
+    """Solve one target in place, starting from ``w``; return 1 if it did not converge.
 
-    ``bound``: how much a unit without weight may still want in.
+    ``bound``: largest gradient of an inactive unit at convergence.
     """
     n_units = len(q)
     linear_term, grad, entering = np.empty(n_units), np.empty(n_units), np.empty(n_units, np.int64)
-    active, z, factor, k, n_entering = np.empty(64,
-                                                np.int64), np.empty(64), np.empty((64, 64)), 0, 0
+    active, z, factor = np.empty(64, np.int64), np.empty(64), np.empty((64, 64))
+    k = n_entering = 0
     for j in range(n_units):
         linear_term[j] = q[j] - alpha
         if w[j] > 0.0:

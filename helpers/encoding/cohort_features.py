@@ -1,8 +1,8 @@
-"""A network looks at a cohort's images: once per set of images, never per region."""
+"""Features of a cohort's images: every image passes through a network once, for all regions."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,8 +18,8 @@ from helpers.core.digest import array_digest, code_digest, defining_modules, tex
 from helpers.networks.activations import (
     channel_means,
     count_units,
+    extract_activations,
     select_layer_paths,
-    stream_activations,
 )
 from helpers.networks.network import Network
 from helpers.selectivity.study import LocalizerResult
@@ -39,10 +39,10 @@ class UnitPools:
 
     Attributes
     ----------
-    units : dict, layer -> int64, shape (n_kept,)
-        Units whose activations are kept: the union of all pools, increasing.
+    units : dict, layer -> int64, shape (n_units,)
+        The union of all pools, increasing: the units whose activations are extracted.
     members : dict, pool -> dict, layer -> int64
-        Places of a pool's units among the kept ones.
+        Columns of a pool's units among these.
     """
 
     units: Mapping[str, NDArray[np.int64]]
@@ -50,22 +50,23 @@ class UnitPools:
 
     @property
     def digest(self) -> str:
-        """What tells these pools from others, 64 hexadecimal digits."""
-        parts = [(layer, pool, array_digest(unit_idx[members[layer]]))
-                 for layer, unit_idx in self.units.items()
-                 for pool, members in self.members.items()]
-        return text_digest(repr(parts))
+        """Digest of the pools' units, 64 hexadecimal digits."""
+        return text_digest(repr([(layer, pool, array_digest(unit_idx[members[layer]]))
+                                 for layer, unit_idx in self.units.items()
+                                 for pool, members in self.members.items()]))
 
 
 def selective_pools(localizer: LocalizerResult, layers: Sequence[str],
                     domains: Sequence[str]) -> UnitPools:
     """Return the units that a localizer found selective, one pool per domain."""
     layers = select_layer_paths(dict.fromkeys(localizer.layers, ""), layers)
-    units = {layer: np.unique(np.concatenate([localizer.units(layer, d) for d in domains]))
+    selective = {domain: {layer: localizer.units(layer, domain) for layer in layers}
+                 for domain in domains}
+    units = {layer: np.unique(np.concatenate([its[layer] for its in selective.values()]))
              for layer in layers}
-    return UnitPools(units, {domain: {layer: np.searchsorted(units[layer],
-                                                             localizer.units(layer, domain))
-                                      for layer in layers} for domain in domains})
+    return UnitPools(units, {
+        domain: {layer: np.searchsorted(units[layer], unit_idx) for layer, unit_idx in its.items()}
+        for domain, its in selective.items()})
 
 
 def whole_layer_pool(network: Network, layers: Sequence[str]) -> UnitPools:
@@ -77,12 +78,12 @@ def whole_layer_pool(network: Network, layers: Sequence[str]) -> UnitPools:
 
 
 def group_conditions(conditions: Mapping[str, NDArray[np.int64]]) -> dict[str, NDArray[np.int64]]:
-    """Group conditions by who was shown them: all or several ("shared"), or one participant.
+    """Group conditions by the participants who saw them: several ("shared"), or one.
 
     Parameters
     ----------
     conditions : dict, subject -> int64
-        What each participant was shown, increasing.
+        The conditions of each participant, increasing.
 
     Returns
     -------
@@ -91,14 +92,14 @@ def group_conditions(conditions: Mapping[str, NDArray[np.int64]]) -> dict[str, N
     """
     values, counts = np.unique(np.concatenate(list(conditions.values())), return_counts=True)
     shared = values[counts > 1]
-    groups = {"shared": shared, **{subject: np.setdiff1d(subject_conditions, shared)
-                                   for subject, subject_conditions in conditions.items()}}
+    groups = {"shared": shared, **{subject: np.setdiff1d(its_conditions, shared)
+                                   for subject, its_conditions in conditions.items()}}
     return {name: group for name, group in groups.items() if len(group)}
 
 
 def join_features(groups: Mapping[str, NDArray[np.int64]], group_features: Mapping[str, Features],
                   subject: str, conditions: NDArray[np.int64]) -> Features:
-    """Put the features of one participant's conditions together from those of the groups."""
+    """Assemble the features of one participant's conditions from those of the groups."""
     names = [name for name in ("shared", subject) if name in groups]
     available = np.concatenate([groups[name] for name in names])
     order = np.argsort(available, kind="stable")
@@ -111,7 +112,7 @@ def unit_features(network: Network, pools: UnitPools, cohort: Cohort, conditions
                   *, label: str, batch_size: int) -> Features:
     """Return the activations of pooled units to some conditions, computed once.
 
-    A condition of several images gets their mean.
+    A condition of several images gets the mean over its images.
 
     Parameters
     ----------
@@ -121,59 +122,51 @@ def unit_features(network: Network, pools: UnitPools, cohort: Cohort, conditions
     conditions : array, int64, shape (n_conditions,)
         Increasing.
     label : str
-        Names the file and the bar, for people.
+        Stands in the name of the cached file and of the progress bar.
     batch_size : int
     """
-    layers = select_layer_paths(network.layers, pools.units)
     units = {layer: torch.from_numpy(np.ascontiguousarray(unit_idx))
              for layer, unit_idx in pools.units.items()}
-
-    def extract(batches: object, collect: Callable[[str, Tensor], None]) -> None:
-        stream_activations(network.model, layers, batches, lambda _start, name,
-                           activations: collect(
-            name, activations[:, units[name].to(activations.device)]))
-
     key = {"units": {layer: array_digest(unit_idx) for layer, unit_idx in pools.units.items()}}
-    return _cached_features(network, key, extract, cohort, conditions, label, batch_size)
+    return _cached_features(network, list(units), key, cohort, conditions, label, batch_size,
+                            units=units)
 
 
 def channel_mean_features(network: Network, layers: Sequence[str], cohort: Cohort,
-                  conditions: NDArray[np.int64], *, label: str, batch_size: int) -> Features:
+                          conditions: NDArray[np.int64], *, label: str,
+                          batch_size: int) -> Features:
     """Return whole layers, feature maps averaged over space; otherwise as `unit_features`."""
+    return _cached_features(network, layers, {"means of": list(layers)}, cohort, conditions, label,
+                            batch_size, read=channel_means)
+
+
+def _cached_features(network: Network, layers: Sequence[str], selection: Mapping[str, object],
+                     cohort: Cohort, conditions: NDArray[np.int64], label: str, batch_size: int,
+                     **options: object) -> Features:
+    """Extract features once; ``options`` are those of `extract_activations`."""
     paths = select_layer_paths(network.layers, layers)
 
-    def extract(batches: object, collect: Callable[[str, Tensor], None]) -> None:
-        stream_activations(network.model, paths, batches, lambda _start, name,
-                           means: collect(name, means),
-                           read=channel_means)
-
-    return _cached_features(network, {"means of": list(layers)}, extract, cohort, conditions, label,
-                            batch_size)
-
-
-def _cached_features(network: Network, selection: Mapping[str, object], extract: Callable,
-                     cohort: Cohort,
-                     conditions: NDArray[np.int64], label: str, batch_size: int) -> Features:
-    def make() -> Features:
-        return _condition_means(cohort, conditions, network.preprocessing, extract,
-                                f"{network.name}: {label}", batch_size)
+    def extract(batches: Iterable[Tensor]) -> Features:
+        activations = extract_activations(network.model, paths, batches, **options)
+        return {layer: values.numpy() for layer, values in activations.items()}
 
     return cached("features", f"{network.name}-{label}", {
         "network": network.parts, "what": selection, **images_key(cohort),
-        "conditions": array_digest(conditions)}, make)
+        "conditions": array_digest(conditions)}, lambda: _condition_means(
+            cohort, conditions, network.preprocessing, extract, f"{network.name}: {label}",
+            batch_size))
 
 
 def images_key(cohort: Cohort) -> dict[str, object]:
-    """Return all that a cohort's images and their conditions depend on, for keys."""
-    return {"album": cohort.stimuli.digest, "condition_of": array_digest(cohort.condition_of),
+    """Return all that a cohort's images and their conditions depend on, for cache keys."""
+    return {"images": cohort.stimuli.digest, "condition_of": array_digest(cohort.condition_of),
             "code": code_digest(["helpers.encoding.cohort_features",
                                  *defining_modules(cohort.stimuli)])}
 
 
 def cohort_gabor_features(cohort: Cohort, conditions: NDArray[np.int64], *, side: int, label: str,
                           batch_size: int = 32) -> NDArray[np.float32]:
-    """Return the Gabor features (authors' notebook nb7) of some conditions, shape (n_conditions,
-    7680).
+    """Return Gabor energies of some conditions (authors' notebook nb7), (n_conditions, 7680).
 
     Parameters
     ----------
@@ -186,32 +179,24 @@ def cohort_gabor_features(cohort: Cohort, conditions: NDArray[np.int64], *, side
         square = image if image.size == (side, side) else image.resize((side, side))
         return pil_to_tensor(square).permute(1, 2, 0)
 
-    def extract(batches: object, collect: Callable[[str, Tensor], None]) -> None:
-        for batch in batches:
-            collect("Gabor", torch.as_tensor(gabor_features(batch)))
+    def extract(batches: Iterable[Tensor]) -> Features:
+        return {"Gabor": torch.cat([gabor_features(batch).cpu() for batch in batches]).numpy()}
 
     return _condition_means(cohort, conditions, pixels, extract, f"Gabor: {label}",
                             batch_size)["Gabor"]
 
 
 def _condition_means(cohort: Cohort, conditions: NDArray[np.int64], transform: Transform,
-                     extract: Callable,
-                     label: str, batch_size: int) -> Features:
-    """Show all images of some conditions; average what is kept over the images of each."""
+                     extract: Callable[[Iterable[Tensor]], Features], label: str,
+                     batch_size: int) -> Features:
+    """Extract features of all images of some conditions; average over the images of each."""
     image_idx = np.flatnonzero(np.isin(cohort.condition_of, conditions))
     image_idx = image_idx[np.argsort(cohort.condition_of[image_idx], kind="stable")]
-    condition_idx = np.searchsorted(conditions, cohort.condition_of[image_idx])
-    starts = np.flatnonzero(np.r_[True, np.diff(condition_idx) > 0])
-    counts = np.diff(np.r_[starts, len(condition_idx)])
-    parts: dict[str, list[NDArray[np.float32]]] = {}
-
-    def collect(name: str, activations: Tensor) -> None:
-        parts.setdefault(name, []).append(activations.to("cpu", torch.float32, copy=True).numpy())
-
     chunks = [image_idx[i:i + batch_size] for i in range(0, len(image_idx), batch_size)]
-    extract(cohort.stimuli.batches(progress(chunks, label), transform), collect)
-    rows = {name: np.concatenate(pieces) for name, pieces in parts.items()}
+    features = extract(cohort.stimuli.batches(progress(chunks, label), transform))
+    _, starts, counts = np.unique(cohort.condition_of[image_idx], return_index=True,
+                                  return_counts=True)
     if len(starts) == len(image_idx):
-        return rows
+        return features
     return {name: (np.add.reduceat(values, starts, axis=0) / counts[:, None]).astype(np.float32)
-            for name, values in rows.items()}
+            for name, values in features.items()}

@@ -11,17 +11,17 @@ from matplotlib.axes import Axes
 
 from helpers.figures.style import COLOURS, MARKERS, display_name, label_layers
 
-PREDICTOR_STYLES = {"contrastive": ("dodgerblue", "o"), "faces only": ("red", "s"),
-                    "untrained": ("0.75", "^"), "GistPC": ("violet", "D"), "Gabor": ("tan", "v"),
-                    "ridge, whole layers": ("0.35", "_")}
+PREDICTOR_STYLES = {
+    "contrastive": ("dodgerblue", "o"), "faces only": ("red", "s"), "untrained": ("0.75", "^"),
+    "GistPC": ("violet", "D"), "Gabor": ("tan", "v"), "ridge, whole layers": ("0.35", "_")}
 """Predictor -> the paper's colour (ridge is ours), and a marker."""
 
 
-def predictor_violins(axes: Axes, scores: pd.DataFrame, ceilings: pd.DataFrame, rois: Sequence[str],
-                      predictors: Sequence[str]) -> None:
+def predictor_violins(axes: Axes, scores: pd.DataFrame, ceilings: pd.DataFrame,
+                      rois: Sequence[str], predictors: Sequence[str]) -> None:
     """Draw every participant's score by region and predictor, over the noise-ceiling band.
 
-    A small number below a violin: so many participants, where fewer than the region has.
+    A small number below a violin: its number of participants, where smaller than the region's.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def predictor_violins(axes: Axes, scores: pd.DataFrame, ceilings: pd.DataFrame, 
         Predictors, in order; keys of `PREDICTOR_STYLES`.
     """
     width = 0.84 / len(predictors)
-    n_subjects = _n_subjects(scores)
+    n_subjects = scores.dropna(subset="score").groupby("roi")["subject"].nunique()
     for position, roi in enumerate(rois):
         ceiling_range = ceilings.loc[ceilings["roi"] == roi, "value"].dropna()
         if len(ceiling_range):
@@ -51,7 +51,13 @@ def predictor_violins(axes: Axes, scores: pd.DataFrame, ceilings: pd.DataFrame, 
                           color="0.3", transform=axes.get_xaxis_transform())
     axes.axhline(0, color="0.4", linestyle=":", linewidth=0.7, zorder=1)
     axes.set_xlim(-0.5, len(rois) - 0.5)
-    axes.set_xticks(range(len(rois)), _roi_labels(scores, rois))
+    _label_rois(axes, rois, n_subjects)
+
+
+def _label_rois(axes: Axes, rois: Sequence[str], n_subjects: pd.Series, **options: object) -> None:
+    """Write under each region the number of participants behind its means."""
+    axes.set_xticks(range(len(rois)), [f"{roi}\nn = {n_subjects.get(roi, 0)}" for roi in rois],
+                    **options)
     axes.tick_params(axis="x", length=0)
 
 
@@ -69,17 +75,6 @@ def _violin(axes: Axes, x: float, values: np.ndarray, width: float, colour: str,
                     zorder=3)
 
 
-def _roi_labels(scores: pd.DataFrame, rois: Sequence[str]) -> list[str]:
-    """Write under each region how many participants are behind its means."""
-    counts = _n_subjects(scores)
-    return [f"{roi}\nn = {counts.get(roi, 0)}" for roi in rois]
-
-
-def _n_subjects(scores: pd.DataFrame) -> dict[str, int]:
-    """Count, for each region, the participants that have a score of any predictor."""
-    return scores.dropna(subset="score").groupby("roi")["subject"].nunique().to_dict()
-
-
 def predictor_handles(predictors: Sequence[str]) -> list:
     """Return the entries of a legend of predictors."""
     line = sns.mpl.lines.Line2D
@@ -89,7 +84,7 @@ def predictor_handles(predictors: Sequence[str]) -> list:
 
 def significance_row(axes: Axes, tests: pd.DataFrame, rois: Sequence[str],
                      predictors: Sequence[str], *, y: float) -> None:
-    """Mark, above each region, the rivals from whom the first predictor differs (corrected).
+    """Mark, above each region, the predictors from which the first one differs (corrected).
 
     Parameters
     ----------
@@ -103,9 +98,8 @@ def significance_row(axes: Axes, tests: pd.DataFrame, rois: Sequence[str],
         Height in data units.
     """
     width = 0.84 / len(predictors)
-    for row in tests.itertuples():
-        if not row.p_bonferroni < 0.05 or row.competitor not in predictors or row.roi not in rois:
-            continue
+    significant = (tests["p_bonferroni"] < 0.05) & tests["competitor"].isin(predictors)
+    for row in tests[significant & tests["roi"].isin(rois)].itertuples():
         idx = predictors.index(row.competitor)
         x = list(rois).index(row.roi) + (idx - (len(predictors) - 1) / 2) * width
         colour = PREDICTOR_STYLES[row.competitor][0]
@@ -142,7 +136,7 @@ def pool_layer_curves(axes: Axes, curves: pd.DataFrame, metric: str, domains: Se
 
 def pool_bars(axes: Axes, scores: pd.DataFrame, rois: Sequence[str], domains: Sequence[str],
               domain_by_roi: Mapping[str, str]) -> None:
-    """Draw the score of every pool of units in some regions, mean ± SEM; the own one is framed.
+    """Draw the score of every pool of units in some regions, mean ± SEM; own domain: framed.
 
     Parameters
     ----------
@@ -162,19 +156,18 @@ def pool_bars(axes: Axes, scores: pd.DataFrame, rois: Sequence[str], domains: Se
                      color=COLOURS[domain], error_kw={"linewidth": 0.6},
                      edgecolor="k" if domain_by_roi.get(roi) == domain else "none", linewidth=0.9)
     axes.axhline(0, color="0.4", linewidth=0.6)
-    n = scores.groupby("roi")["subject"].nunique()
-    axes.set_xticks(range(len(rois)), [f"{roi}\nn = {n.get(roi, 0)}" for roi in rois], fontsize=5.5)
-    axes.tick_params(axis="x", length=0)
+    _label_rois(axes, rois, scores.groupby("roi")["subject"].nunique(), fontsize=5.5)
 
 
 def rdm_layer_curves(axes: Axes, table: pd.DataFrame, layers: Sequence[str]) -> None:
-    """Draw the agreement of each layer's RDM with measured ones; filled: p < .05 (Holm).
+    """Draw the correlation of each layer's RDM with measured ones; dots: p < .05 (Holm).
 
     Parameters
     ----------
     axes : Axes
     table : DataFrame
-        Columns ``layer, measured, r, p_holm`` and ``network``.
+        Columns ``network, measured, layer, spearman_r, p_holm``; the first row's network is the
+        trained one.
     layers : sequence of str
     """
     styles = {}
@@ -196,7 +189,7 @@ def rdm_layer_curves(axes: Axes, table: pd.DataFrame, layers: Sequence[str]) -> 
 
 
 def noise_ceiling_scatter(axes: Axes, ceilings: pd.DataFrame) -> None:
-    """Set the noise ceilings of the generative model against split-half reliability.
+    """Draw the noise ceilings of the generative model against split-half reliability.
 
     Parameters
     ----------

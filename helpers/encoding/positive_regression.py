@@ -1,13 +1,12 @@
-"""Sparse positive regression: few weights, none negative, solved exactly.
+"""Sparse positive regression: the Lasso with non-negative weights, solved exactly.
 
 One problem per vertex, all with the same features:
 
     min over w >= 0, b:   1/(2n) ||y - X w - b||^2  +  alpha sum(w)
 
-Solved from second moments (features x features, once for all vertices) by an active set
-(`positive_kernel`): units in use are solved exactly, the units that still want in are let in, the
-most wanting first, until none is left. How near the result is to the optimality conditions,
-`kkt_violation` says: within the tolerance asked for.
+Solved from covariances (features x features, once for all vertices) by an active-set method
+(`helpers.encoding.active_set`) to within a tolerance of the optimality conditions, which
+`kkt_violation` measures.
 """
 
 from __future__ import annotations
@@ -23,16 +22,16 @@ from helpers.encoding.active_set import solve_target
 TOLERANCE = 1e-6
 """Largest violation of the optimality conditions, relative to the vertex's largest gradient."""
 MAX_ROUNDS = 10_000
-"""Times that units are let in before a vertex counts as not converged."""
+"""Rounds of adding units after which a vertex counts as not converged."""
 MAX_FULL_GRAM = 4096
-"""Of more features than this (or than twice the conditions), no full matrix of second moments is
-made: the fit begins with each vertex's best ones and lets in what still wants in. Features are
-read in blocks of this size."""
+"""Of more features than this (or than twice the conditions), the full covariance matrix is not
+computed: the fit starts with each vertex's features of largest covariance and adds those that
+violate the optimality conditions. Features are processed in blocks of this size."""
 MAX_ENTERING_PER_TARGET = 24
-"""So many features a vertex are let in at a time, where there are too many."""
+"""Features added at a time for each vertex, where the full covariance matrix is not computed."""
 MIN_RELATIVE_SD = 1e-7
-"""A feature whose spread is below this fraction of its largest magnitude is dead: rounding error.
-"""
+"""A feature whose standard deviation is a smaller fraction of its largest magnitude is constant up
+to rounding error."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ class LinearFit:
     intercept: NDArray[np.float64]
 
     def predict(self, features: NDArray) -> NDArray[np.float64]:
-        """Predict targets, shape (n_conditions, n_targets); units without weight are not read."""
+        """Predict targets, shape (n_conditions, n_targets), from the units with a weight."""
         if features.shape[1] != len(self.weights):
             raise LabError(f"features of {features.shape[1]} units",
                            expected=f"the {len(self.weights)} units of the fit",
@@ -59,18 +58,12 @@ class LinearFit:
 
     @property
     def n_nonzero_weights(self) -> NDArray[np.int64]:
-        """Features with a weight other than zero, shape (n_targets,)."""
+        """Number of features with a weight other than zero, shape (n_targets,)."""
         return (self.weights != 0).sum(axis=0)
 
 
 def check_arrays(features: NDArray, responses: NDArray) -> tuple[NDArray, NDArray]:
-    """Return both as arrays of conditions x columns, refusing NaN and unequal lengths.
-
-    Raises
-    ------
-    LabError
-        Otherwise.
-    """
+    """Return both as arrays of conditions x columns; NaN or unequal lengths raise a `LabError`."""
     features, responses = np.asarray(features), np.asarray(responses)
     if features.ndim != 2 or responses.ndim != 2 or len(features) != len(responses):
         raise LabError(f"features {features.shape} and responses {responses.shape}",
@@ -89,7 +82,7 @@ def check_arrays(features: NDArray, responses: NDArray) -> tuple[NDArray, NDArra
 
 def sparse_positive(features: NDArray, responses: NDArray, alpha: float, *,
                     tol: float = TOLERANCE, max_rounds: int = MAX_ROUNDS) -> LinearFit:
-    """Fit the published regression, in raw units.
+    """Fit sparse positive regression as published: features and responses in raw units.
 
     Parameters
     ----------
@@ -140,11 +133,11 @@ def sparse_positive(features: NDArray, responses: NDArray, alpha: float, *,
 def sparse_positive_standardised(features: NDArray, responses: NDArray, alpha: float, *,
                                  tol: float = TOLERANCE,
                                  max_rounds: int = MAX_ROUNDS) -> LinearFit:
-    """Fit with units and responses in standard deviations of the fitted conditions.
+    """Fit sparse positive regression with standardised units and responses.
 
-    The penalty is then a correlation: a unit enters only where its correlation with what is not
-    yet explained, in standard deviations of the response, exceeds ``alpha``, in every layer and
-    network alike. Weights are given back in raw units.
+    The penalty is then on the scale of a correlation: a unit gets a weight only where its
+    correlation with the residual, in standard deviations of the response, exceeds ``alpha``, in
+    every layer and network alike. Weights are returned in raw units.
 
     Parameters
     ----------
@@ -159,10 +152,11 @@ def sparse_positive_standardised(features: NDArray, responses: NDArray, alpha: f
     features, responses = check_arrays(features, responses)
     means = [v.mean(0, dtype=np.float64) for v in (features, responses)]
     sds = [column_sd(v, mean) for v, mean in zip((features, responses), means)]
-    x, y = (np.divide(1.0, sd, out=np.zeros(len(sd)), where=sd > 0) for sd in sds)
-    fit = sparse_positive((features - means[0]) * x, (responses - means[1]) * y, alpha, tol=tol,
+    inverse_sds = [np.divide(1.0, sd, out=np.zeros(len(sd)), where=sd > 0) for sd in sds]
+    fit = sparse_positive((features - means[0]) * inverse_sds[0],
+                          (responses - means[1]) * inverse_sds[1], alpha, tol=tol,
                           max_rounds=max_rounds)
-    weights = fit.weights * x[:, None] * sds[1]
+    weights = fit.weights * inverse_sds[0][:, None] * sds[1]
     return LinearFit(weights, means[1] - means[0] @ weights)
 
 
@@ -182,8 +176,8 @@ def _covariances(features: NDArray, mean: NDArray, y: NDArray) -> NDArray[np.flo
 
 
 def _largest_gradients(excess_gradient: NDArray) -> NDArray[np.int64]:
-    """Return the features that each target wants most, at most `MAX_ENTERING_PER_TARGET` of each.
-    """
+    """Return the union over targets of the features with the largest gradients, at most
+    `MAX_ENTERING_PER_TARGET` of each."""
     last = min(MAX_ENTERING_PER_TARGET, excess_gradient.shape[1] - 1)
     best = np.argpartition(-excess_gradient, last, axis=1)[:, :MAX_ENTERING_PER_TARGET]
     usable = np.isfinite(np.take_along_axis(excess_gradient, best, axis=1))
@@ -192,7 +186,8 @@ def _largest_gradients(excess_gradient: NDArray) -> NDArray[np.int64]:
 
 def _solve(gram: NDArray, cross: NDArray, alpha: float, bound: NDArray, max_rounds: int,
            weights: NDArray) -> NDArray[np.float64]:
-    """Solve all targets from their present weights (n_targets, n_features); give the transpose."""
+    """Solve all targets, starting from ``weights`` (n_targets, n_features); return its transpose.
+    """
     n_unconverged = sum(solve_target(gram, np.ascontiguousarray(q), alpha, b, max_rounds, w)
                         for q, b, w in zip(cross, bound, weights))
     if n_unconverged:
@@ -204,7 +199,7 @@ def _solve(gram: NDArray, cross: NDArray, alpha: float, bound: NDArray, max_roun
 
 def kkt_violation(features: NDArray, responses: NDArray, fit: LinearFit,
                   alpha: float) -> NDArray[np.float64]:
-    r"""Measure how far a fit is from the optimality conditions of `sparse_positive`.
+    r"""Return the largest violation of the optimality (KKT) conditions of `sparse_positive`.
 
     With :math:`g = X_c^\top (y - \hat y) / n`: :math:`g_j = \alpha` where :math:`w_j > 0`,
     :math:`g_j \le \alpha` where :math:`w_j = 0`, and no weight is negative.

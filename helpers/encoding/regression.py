@@ -1,4 +1,4 @@
-"""The ways to predict responses from features that are compared with one another."""
+"""Linear regressions from features to responses that are compared with one another."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ MAX_COMPONENTS = 1000
 """Principal components before ridge, as published by Mulrooney & Brockmeier (2024, authors'
 encoding scripts)."""
 N_SPLITS = 5
-"""Parts of the fitted conditions that choose the penalty of ridge."""
+"""Folds of the fitted conditions by which ridge chooses its penalty."""
 
 
 def ols(features: NDArray, responses: NDArray) -> LinearFit:
-    """Fit by ordinary least squares with intercept; the smallest weights where many would do.
+    """Fit by ordinary least squares with intercept (minimum-norm weights where not unique).
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def ols(features: NDArray, responses: NDArray) -> LinearFit:
 
 
 def gist_ols(features: NDArray, responses: NDArray, *, n_axes: int = N_AXES) -> LinearFit:
-    """Fit by least squares on the features' leading axes, found on these conditions (GistPC)."""
+    """Fit by least squares on the features' leading principal axes of these conditions (GistPC)."""
     features, responses = check_arrays(features, responses)
     axes = gist_axes(features, n_axes=n_axes)
     fit = ols(np.asarray(features, np.float64) @ axes, responses)
@@ -60,10 +60,10 @@ def ridge(features: NDArray, responses: NDArray, alphas: Sequence[float], *,
     alphas : sequence of float
         Penalties to choose from, by the error on held-out fifths of these conditions.
     max_components : int
-        Components that are kept; found on these conditions, without standardising.
+        Components, of these conditions and without standardising.
     local_alpha : bool
-        Whether every vertex has its own penalty, as published; else one serves all, which few
-        conditions can tell better.
+        Whether every vertex has its own penalty, as published; else one serves all vertices,
+        which few conditions estimate more reliably.
     """
     features, responses = check_arrays(features, responses)
     previous_backend = get_backend().name
@@ -84,9 +84,9 @@ def ridge(features: NDArray, responses: NDArray, alphas: Sequence[float], *,
 
 def ridge_standardised(features: NDArray, responses: NDArray,
                        alphas: Sequence[float]) -> LinearFit:
-    """Fit by ridge with units in standard deviations, and one penalty for all vertices.
+    """Fit by ridge with standardised units, and one penalty for all vertices.
 
-    Weights are given back in raw units; those of units that do not vary are 0.
+    Weights are returned in raw units; those of units that do not vary are 0.
     """
     features, responses = check_arrays(features, responses)
     mean = features.mean(0, dtype=np.float64)
@@ -106,21 +106,21 @@ class Method:
     fit : callable
         ``fit(features, responses, alphas)`` with a tuple of penalties.
     single_alpha : bool
-        Whether every penalty is a candidate of its own, chosen with the layer on validation; else
-        the fit takes them all.
+        Whether every penalty is a candidate of its own, selected with the layer on validation;
+        else the fit chooses among all of them.
     """
 
     fit: Callable[[NDArray, NDArray, tuple[float, ...]], LinearFit]
-    single_alpha: bool
+    single_alpha: bool = True
 
 
-METHODS: dict[str, Method] = {
-    "sparse positive": Method(lambda x, y, a: sparse_positive(x, y, a[0]), single_alpha=True),
-    "sparse positive, standardised": Method(
-        lambda x, y, a: sparse_positive_standardised(x, y, a[0]), single_alpha=True),
-    "OLS": Method(lambda x, y, _: ols(x, y), single_alpha=True),
-    "GistPC": Method(lambda x, y, _: gist_ols(x, y), single_alpha=True),
-    "ridge": Method(ridge, single_alpha=False),
-    "ridge, standardised": Method(ridge_standardised, single_alpha=False),
+SPARSE_POSITIVE, STANDARDISED, OLS, RIDGE, GIST = (
+    "sparse positive", "sparse positive, standardised", "OLS", "ridge, standardised", "GistPC")
+METHODS = {
+    SPARSE_POSITIVE: Method(lambda x, y, alphas: sparse_positive(x, y, alphas[0])),
+    STANDARDISED: Method(lambda x, y, alphas: sparse_positive_standardised(x, y, alphas[0])),
+    OLS: Method(lambda x, y, _: ols(x, y)),
+    GIST: Method(lambda x, y, _: gist_ols(x, y)),
+    RIDGE: Method(ridge_standardised, single_alpha=False),
 }
 """Name -> method."""

@@ -1,8 +1,8 @@
-"""Participants as the sample: is a score above zero, is one predictor better than another?
+"""Tests over participants: is a score above zero, is one predictor better than another?
 
 The published comparison is a paired t test over participants, Bonferroni-corrected over all
-regions and rivals (authors' notebook nb4). The number of participants behind every mean is part of
-every row.
+regions and competing predictors (authors' notebook nb4). Every row states the number of
+participants behind its mean.
 """
 
 from __future__ import annotations
@@ -75,20 +75,20 @@ def roi_summary(scores: pd.DataFrame, rois: Sequence[str]) -> pd.DataFrame:
                      "sd": values.std(ddof=1) if len(values) > 1 else np.nan,
                      "t": float(test.statistic) if test else np.nan,
                      "p": float(test.pvalue) if test else np.nan})
-    found = pd.DataFrame(rows)
-    return found.assign(p_holm=correct_p_values(found["p"], "holm"))
+    table = pd.DataFrame(rows)
+    return table.assign(p_holm=correct_p_values(table["p"], "holm"))
 
 
 def compare_with_competitors(main: pd.DataFrame, competitors: Mapping[str, pd.DataFrame],
                              rois: Sequence[str]) -> pd.DataFrame:
-    """Compare a predictor with its rivals in every region, corrected over all comparisons.
+    """Compare a predictor with others in every region, corrected over all comparisons.
 
     Parameters
     ----------
     main : DataFrame
         Columns ``subject, roi, score``.
     competitors : dict, name -> DataFrame
-        The same; a rival without a score in a region has no row there.
+        The same columns; a predictor without a score in a region has no row there.
     rois : sequence of str
 
     Returns
@@ -99,33 +99,29 @@ def compare_with_competitors(main: pd.DataFrame, competitors: Mapping[str, pd.Da
     """
     main_scores, rows = subject_by_roi(main), []
     for name, scores in competitors.items():
-        competitor_scores = subject_by_roi(scores).reindex(index=main_scores.index)
+        others = subject_by_roi(scores).reindex(index=main_scores.index)
         for roi in rois:
-            if (roi not in main_scores or roi not in competitor_scores
-                or not competitor_scores[roi].notna().any()):
+            if roi not in main_scores or roi not in others or others[roi].isna().all():
                 continue
-            in_both = main_scores[roi].notna() & competitor_scores[roi].notna()
-            difference, t, p = paired_t_test(main_scores[roi].to_numpy(),
-                                             competitor_scores[roi].to_numpy())
-            rows.append({"roi": roi, "competitor": name, "n": int(in_both.sum()),
-                         "difference": difference, "t": t, "p": p})
-    columns = ["roi", "competitor", "n", "difference", "t", "p"]
-    found = pd.DataFrame(rows, columns=columns)
-    return found.assign(p_bonferroni=correct_p_values(found["p"], "bonferroni"))
+            n = int((main_scores[roi].notna() & others[roi].notna()).sum())
+            rows.append((roi, name, n, *paired_t_test(main_scores[roi].to_numpy(),
+                                                      others[roi].to_numpy())))
+    table = pd.DataFrame(rows, columns=["roi", "competitor", "n", "difference", "t", "p"])
+    return table.assign(p_bonferroni=correct_p_values(table["p"], "bonferroni"))
 
 
 def gains(main: pd.DataFrame, competitor: pd.DataFrame) -> NDArray[np.float64]:
-    """Return each participant's ``main`` minus ``competitor``, mean over the regions that both
-    have.
+    """Return each participant's score of ``main`` minus ``competitor``, averaged over regions.
+
+    Only regions where the participant has both scores count.
 
     Parameters
     ----------
     main, competitor : DataFrame
         Columns ``subject, roi, score``.
     """
-    main_scores, competitor_scores = subject_by_roi(main), subject_by_roi(competitor)
-    return (main_scores - competitor_scores.reindex(
-        index=main_scores.index, columns=main_scores.columns)).mean(axis=1).to_numpy()
+    scores, others = subject_by_roi(main), subject_by_roi(competitor)
+    return (scores - others.reindex_like(scores)).mean(axis=1).to_numpy()
 
 
 def paired_test_over_rois(main: pd.DataFrame, competitor: pd.DataFrame) -> tuple[float, float, int]:
@@ -144,7 +140,7 @@ def paired_test_over_rois(main: pd.DataFrame, competitor: pd.DataFrame) -> tuple
 
 
 def pool_advantage(scores: pd.DataFrame, domain_by_roi: Mapping[str, str]) -> pd.DataFrame:
-    """Measure how much better a region is predicted by the matching units than by others.
+    """Compare the score of the units of a region's own domain with that of other domains' units.
 
     Parameters
     ----------
@@ -156,16 +152,13 @@ def pool_advantage(scores: pd.DataFrame, domain_by_roi: Mapping[str, str]) -> pd
     Returns
     -------
     DataFrame
-        Columns ``subject, roi, domain_by_roi, others`` (mean over the other domains), ``advantage``
-        (their difference) and ``best`` (the domain with the largest score).
+        Columns ``subject, roi, own_pool, other_pools`` (mean over the other domains),
+        ``advantage`` (their difference) and ``best_domain`` (the domain with the largest score).
     """
     rows = []
-    for (subject, roi), part in scores.groupby(["subject", "roi"], sort=False):
-        by_domain = part.set_index("domain")["score"].fillna(0.0)
-        others = by_domain.drop(domain_by_roi[roi])
-        rows.append({"subject": subject, "roi": roi, "own_pool": by_domain[domain_by_roi[roi]],
-                     "other_pools": others.mean(),
-                     "advantage": by_domain[domain_by_roi[roi]] - others.mean(),
-                     "best_domain": by_domain.idxmax()})
+    for (subject, roi), table in scores.groupby(["subject", "roi"], sort=False):
+        by_domain = table.set_index("domain")["score"].fillna(0.0)
+        own, others = by_domain[domain_by_roi[roi]], by_domain.drop(domain_by_roi[roi]).mean()
+        rows.append((subject, roi, own, others, own - others, by_domain.idxmax()))
     return pd.DataFrame(rows, columns=["subject", "roi", "own_pool", "other_pools", "advantage",
                                        "best_domain"])

@@ -1,19 +1,20 @@
-"""Encoding at work: every rival's features against every region of every participant.
+"""What notebook 03 calls: every predictor's features against every region of every participant.
 
-What is compared, on the same conditions and with the same scores:
+Compared on the same conditions and with the same scores:
 
 - the main network's selective units, sparse positive as published, and with standardised units;
 - the same units without constraint (OLS), in some regions;
-- its randomly initialised control's selective units; a network trained on faces alone, whole
-layers;
-- two descriptions of the image that know no content: Gabor energy, and its 50 leading axes;
-- ridge on whole layers of the main network: what a reader without constraint can do.
+- its randomly initialised control's selective units; whole layers of a network trained on faces
+  alone;
+- two descriptions of the image without content: Gabor energy, and its 50 leading axes;
+- ridge on whole layers of the main network: the score without any constraint.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -43,30 +44,22 @@ from helpers.encoding.cohort_responses import (
     responses_key,
     used_conditions,
 )
-from helpers.encoding.model_selection import EncodingJob, fit_encoding_models
+from helpers.encoding.model_selection import EncodingJob, FitSpec, fit_encoding_models
+from helpers.encoding.regression import GIST, OLS, RIDGE, SPARSE_POSITIVE, STANDARDISED
 from helpers.networks.network import Network
 from helpers.selectivity.study import LocalizerResult
 from helpers.stimuli.image_sets import DOMAINS
 
-SPARSE_POSITIVE, STANDARDISED, OLS, RIDGE, GIST = (
-    "sparse positive", "sparse positive, standardised", "OLS", "ridge, standardised", "GistPC")
-"""Methods, by their names in `helpers.encoding.regression.METHODS`."""
-
-FitSpec = tuple[str, str, str, tuple[float, ...]]
-"""ROI, pool, method, penalties."""
-
-
-@dataclass(frozen=True)
-class LocalizedNetwork:
-    """A network and where its selective units are."""
-
-    network: Network
-    localizer: LocalizerResult
+MakeFeatures = Callable[[str, NDArray[np.int64]], Features]
+"""Features of the conditions of a group; its name stands in the name of the cached file."""
 
 
 @dataclass(frozen=True)
 class EncodingStudy:
-    """A cohort and the settings under which all rivals are compared.
+    """A cohort and the settings under which all predictors are compared.
+
+    The methods ``..._scores`` return the tables ``curves`` and ``best`` of
+    `helpers.encoding.model_selection.fit_encoding_models`.
 
     Parameters
     ----------
@@ -86,32 +79,25 @@ class EncodingStudy:
 
     @property
     def rois(self) -> tuple[str, ...]:
-        """Regions of the figure, then those of which it is known what drives them."""
+        """Regions of the figure, then those that are known to respond to one domain only."""
         return tuple(dict.fromkeys([*self.spec.rois, *self.spec.single_domain_rois]))
 
-    def selective_unit_scores(self,
-                              localized: LocalizedNetwork) -> tuple[pd.DataFrame, pd.DataFrame]:
+    def selective_unit_scores(self, network: Network, localizer: LocalizerResult
+                              ) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Predict regions from a trained network's selective units, under each constraint."""
-        unconstrained_rois = (*self.spec.curve_rois, *self.spec.single_domain_rois)
+        every_pool = (*self.spec.curve_rois, *self.spec.single_domain_rois)
         fit_specs = [(roi, domain, SPARSE_POSITIVE, (self.spec.alpha,)) for roi in self.rois
-                     for domain in (DOMAINS if roi in unconstrained_rois else (domain_of(roi),
-                                                                               )) if domain]
-        fit_specs += [(roi, domain_of(roi), STANDARDISED, self.spec.alphas_standardised)
-                      for roi in self.rois if domain_of(roi)]
-        fit_specs += [(roi, domain, OLS,
-                       (0.0,)) for roi in unconstrained_rois for domain in DOMAINS]
-        return self._fit_pools(localized.network,
-                               selective_pools(localized.localizer, self.spec.layers, DOMAINS),
+                     for domain in (DOMAINS if roi in every_pool else [domain_of(roi)]) if domain]
+        fit_specs += self._own_pool_specs(STANDARDISED, self.spec.alphas_standardised)
+        fit_specs += [(roi, domain, OLS, (0.0,)) for roi in every_pool for domain in DOMAINS]
+        return self._fit_pools(network, selective_pools(localizer, self.spec.layers, DOMAINS),
                                fit_specs)
 
-    def untrained_unit_scores(self,
-                              localized: LocalizedNetwork) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """Predict regions from the units that an untrained network happens to have."""
-        fit_specs = [(roi, domain_of(roi), SPARSE_POSITIVE, (self.spec.alpha_untrained,))
-                     for roi in self.rois if domain_of(roi)]
-        return self._fit_pools(localized.network,
-                               selective_pools(localized.localizer, self.spec.layers, DOMAINS),
-                               fit_specs)
+    def untrained_unit_scores(self, network: Network, localizer: LocalizerResult
+                              ) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Predict regions from the selective units of a randomly initialised network."""
+        return self._fit_pools(network, selective_pools(localizer, self.spec.layers, DOMAINS),
+                               self._own_pool_specs(SPARSE_POSITIVE, (self.spec.alpha_untrained,)))
 
     def face_network_scores(self, network: Network) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Predict face regions from whole layers of a network trained on faces alone."""
@@ -122,86 +108,71 @@ class EncodingStudy:
     def gabor_scores(self) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Predict regions from Gabor energy and from its leading axes, without constraint."""
         side = min(self.cohort.stimuli.open(0).size)
-        fit_specs = [(roi, WHOLE_LAYER, method, (0.0,)) for roi in self.rois for method in (OLS,
-                                                                                            GIST)]
-
-        def make_features(group: str, conditions: NDArray[np.int64]) -> Features:
-            return {"Gabor": cohort_gabor_features(self.cohort, conditions, side=side, label=group)}
-
-        return self._fit_cached("Gabor", {"side": side}, make_features, None, fit_specs)
+        return self._fit_cached(
+            "Gabor", {"side": side}, lambda group, conditions: {"Gabor": cohort_gabor_features(
+                self.cohort, conditions, side=side, label=group)},
+            [(roi, WHOLE_LAYER, method, (0.0,)) for roi in self.rois for method in (OLS, GIST)])
 
     def ridge_scores(self, network: Network) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Predict regions from whole layers of a network by ridge, feature maps averaged."""
-        fit_specs = [(roi, WHOLE_LAYER, RIDGE, self.spec.ridge_alphas) for roi in self.rois]
+        return self._fit_cached(
+            f"{network.name}, whole", {"network": network.parts, "layers": list(self.spec.layers)},
+            lambda group, conditions: channel_mean_features(
+                network, self.spec.layers, self.cohort, conditions, label=f"{group}, means",
+                batch_size=self.batch_size),
+            [(roi, WHOLE_LAYER, RIDGE, self.spec.ridge_alphas) for roi in self.rois])
 
-        def make_features(group: str, conditions: NDArray[np.int64]) -> Features:
-            return channel_mean_features(network, self.spec.layers, self.cohort, conditions,
-                                         label=f"{group}, means", batch_size=self.batch_size)
-
-        key = {"network": network.parts, "layers": list(self.spec.layers)}
-        return self._fit_cached(f"{network.name}, whole", key, make_features, None, fit_specs)
+    def _own_pool_specs(self, method: str, alphas: tuple[float, ...]) -> list[FitSpec]:
+        """Predict each region from the units of its own domain."""
+        return [(roi, domain_of(roi), method, alphas) for roi in self.rois if domain_of(roi)]
 
     def _fit_pools(self, network: Network, pools: UnitPools,
                    fit_specs: list[FitSpec]) -> tuple[pd.DataFrame, pd.DataFrame]:
-        def make_features(group: str, conditions: NDArray[np.int64]) -> Features:
-            return unit_features(network, pools, self.cohort, conditions, label=group,
-                                 batch_size=self.batch_size)
+        return self._fit_cached(
+            network.name, {"network": network.parts, "pools": pools.digest},
+            lambda group, conditions: unit_features(
+                network, pools, self.cohort, conditions, label=group, batch_size=self.batch_size),
+            fit_specs, pools)
 
-        return self._fit_cached(network.name, {"network": network.parts, "pools": pools.digest},
-                                make_features, pools, fit_specs)
-
-    def _fit_cached(self, name: str, key: Mapping[str, object], make_features,
-                    pools: UnitPools | None,
-                    fit_specs: list[FitSpec]) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """Fit and score everything wanted, once; later calls read the cache."""
+    def _fit_cached(self, name: str, key: Mapping[str, object], make_features: MakeFeatures,
+                    fit_specs: list[FitSpec], pools: UnitPools | None = None
+                    ) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Fit and score all models of a predictor, once; later calls read the cache."""
         parts = {"name": name, **key, "fit_specs": fit_specs, "min_ncsnr": self.spec.min_ncsnr,
                  "rois": self.rois, **images_key(self.cohort),
                  "responses": [responses_key(self.cohort, s) for s in self.cohort.subjects],
                  "study": code_digest(["helpers.encoding.study"])}
-        tables: list[pd.DataFrame] = []
-
-        def make(index: int) -> pd.DataFrame:
-            if not tables:
-                tables.extend(fit_encoding_models(self._jobs(name, make_features, pools, fit_specs),
-                                                  n_jobs=self.n_jobs))
-            return tables[index]
-
-        curves, best = (cached_table("encoding", f"{name}-{what}", {**parts, "table": what},
-                                     lambda i=i: make(i))
-                        for i, what in enumerate(("curves", "best")))
+        fit = cache(lambda: fit_encoding_models(self._jobs(name, make_features, fit_specs, pools),
+                                                n_jobs=self.n_jobs))
+        curves, best = (cached_table("encoding", f"{name}-{table}", {**parts, "table": table},
+                                     lambda i=i: fit()[i])
+                        for i, table in enumerate(("curves", "best")))
         return curves, best
 
-    def _jobs(self, name: str, make_features, pools: UnitPools | None,
-              fit_specs: list[FitSpec]) -> Iterator[EncodingJob]:
-        """Yield one job a participant; features are made once per set of images."""
-        folds = {s: self.cohort.folds(s) for s in self.cohort.subjects}
-        conditions = {s: used_conditions(folds[s]) for s in folds}
+    def _jobs(self, name: str, make_features: MakeFeatures, fit_specs: list[FitSpec],
+              pools: UnitPools | None) -> Iterator[EncodingJob]:
+        """Yield one job a participant; features are made once per group of conditions."""
+        folds = {subject: self.cohort.folds(subject) for subject in self.cohort.subjects}
+        conditions = {subject: used_conditions(its_folds) for subject, its_folds in folds.items()}
         groups = group_conditions(conditions)
-        shared = {name: make_features(name, groups[name]) for name in groups if name == "shared"}
-        for subject, subject_conditions in conditions.items():
-            group_features = dict(shared)
-            if subject in groups:
-                group_features[subject] = make_features(subject, groups[subject])
-            features = join_features(groups, group_features, subject, subject_conditions)
-            members = pools.members if pools else {
-                WHOLE_LAYER: {layer: np.arange(values.shape[1])
-                              for layer, values in features.items()}}
-            responses = self._mean_responses(subject, subject_conditions)
-            yield EncodingJob(subject, name, features, members, responses,
-                              folds_to_rows(folds[subject], subject_conditions),
-                              tuple(fit_spec for fit_spec in fit_specs if fit_spec[0] in responses))
-
-    def _mean_responses(self, subject: str,
-                        subject_conditions: NDArray[np.int64]) -> dict[str, NDArray[np.float32]]:
-        """Return the mean response over repeats of every region that the participant has."""
-        responses = read_responses(self.cohort, subject, self.rois)
-        return {roi: responses.of(roi, min_ncsnr=self.spec.min_ncsnr).mean(subject_conditions)
-                for roi in responses.rois}
+        shared = {group: make_features(group, groups[group])
+                  for group in groups if group == "shared"}
+        for subject, its_conditions in conditions.items():
+            own = {subject: make_features(subject, groups[subject])} if subject in groups else {}
+            features = join_features(groups, shared | own, subject, its_conditions)
+            responses = read_responses(self.cohort, subject, self.rois)
+            means = {roi: responses.of(roi, min_ncsnr=self.spec.min_ncsnr).mean(its_conditions)
+                     for roi in responses.rois}
+            yield EncodingJob(
+                subject, name, features, pools.members if pools else {WHOLE_LAYER: {
+                    layer: np.arange(values.shape[1]) for layer, values in features.items()}},
+                means, folds_to_rows(folds[subject], its_conditions),
+                tuple(fit_spec for fit_spec in fit_specs if fit_spec[0] in means))
 
 
 def select_own_pool(best: pd.DataFrame, method: str,
                     domain_by_roi: Mapping[str, str]) -> pd.DataFrame:
-    """Take the test scores of one method, from each region's own pool.
+    """Select the test scores of one method, from each region's own pool.
 
     Parameters
     ----------
@@ -209,14 +180,14 @@ def select_own_pool(best: pd.DataFrame, method: str,
         Of a method of `EncodingStudy`.
     method : str
     domain_by_roi : dict, ROI -> domain
-        Rows from another domain's units are left out; a pool that is a whole layer is everyone's.
+        Rows from another domain's units are left out; a pool that is a whole layer belongs to
+        every region.
 
     Returns
     -------
     DataFrame
         Columns ``subject, roi, metric, score, layer, n_vertices``; one row for each of these.
     """
-    matches = [domain in (domain_by_roi.get(roi),
-                          WHOLE_LAYER) for roi, domain in zip(best["roi"], best["domain"])]
-    rows = best[(best["method"] == method) & np.array(matches, bool)]
-    return rows[["subject", "roi", "metric", "score", "layer", "n_vertices"]].reset_index(drop=True)
+    is_own = (best["domain"] == WHOLE_LAYER) | (best["domain"] == best["roi"].map(domain_by_roi))
+    columns = ["subject", "roi", "metric", "score", "layer", "n_vertices"]
+    return best.loc[(best["method"] == method) & is_own, columns].reset_index(drop=True)

@@ -1,3 +1,1 @@
-"""Matched models: networks of one architecture that differ in supervision, by layer and over
-training.
-"""
+"""Networks that differ in their training objective alone: selectivity compared (Lu & Wang 2025)."""

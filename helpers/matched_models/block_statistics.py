@@ -1,12 +1,12 @@
-"""The ends of a network's stages, on the six sets: statistics of every unit, made once.
+"""Statistics of every unit at the output of a network's blocks, for six sets of images.
 
-Units are defined on one half of the images and measured on the other, both ways round.
+Units are selected on one half of the images and measured on the other, and vice versa.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
@@ -32,25 +32,25 @@ from helpers.stimuli.six_category_localizer import SixCategoryLocalizer
 FDR_ALPHAS = (0.5, 0.2, 0.05, 0.01, 1e-3, 1e-5)
 """False discovery rates at which units are called selective."""
 FDR_ALPHA = 0.05
-"""The one that figures show: as the first paper's; Lu & Wang's is unknown."""
+"""The rate that figures show: Prince et al.'s; that of Lu & Wang is unknown."""
 ALL_IMAGES = 2
-"""Index of what all images tell, after that of each half."""
+"""Index of labels from all images, after those from each half."""
 
 
 @dataclass(frozen=True)
 class BlockStatistics:
-    """Every unit of the end of one stage, on the six sets. Halves: 0 and 1.
+    """Statistics of every unit at the output of one block. Halves of the images: 0 and 1.
 
     Attributes
     ----------
     sets : tuple of str
     shape : tuple of 3 int
         Feature maps, height, width.
-    labels : array, uint8, shape (n_rates, 3, n_units)
+    labels : array, uint8, shape (n_alphas, 3, n_units)
         Index of the set that a unit prefers to every other one, or ``NONE``, at each of
         ``FDR_ALPHAS``; from each half, and from all images.
     mean : array, float32, shape (n_sets, 2, n_units)
-    index, d_prime, min_t : array, float32, shape (n_sets, 2, n_units)
+    selectivity_index, d_prime, min_t : array, float32, shape (n_sets, 2, n_units)
         Selectivity index and d' against the others pooled; smallest t against any other.
     sparseness : array, float32, shape (2, n_units)
     """
@@ -59,18 +59,18 @@ class BlockStatistics:
     shape: tuple[int, int, int]
     labels: NDArray[np.uint8]
     mean: NDArray[np.float32]
-    index: NDArray[np.float32]
+    selectivity_index: NDArray[np.float32]
     d_prime: NDArray[np.float32]
     min_t: NDArray[np.float32]
     sparseness: NDArray[np.float32]
 
     def selective_mask(self, domain: str, part: int = ALL_IMAGES,
                        fdr_alpha: float = FDR_ALPHA) -> NDArray[np.bool_]:
-        """Return which units prefer a set, bool (n_units,), by a half or by all images."""
+        """Return which units prefer a set, bool (n_units,), in a half or in all images."""
         return self.labels[FDR_ALPHAS.index(fdr_alpha), part] == self.sets.index(domain)
 
     def top_units(self, domain: str, part: int, n: int) -> NDArray[np.int64]:
-        """Return the n units of the largest smallest t for a set, on one half; live units only."""
+        """Return the n units with the largest `min_t` for a set, on one half; no dead units."""
         t = np.nan_to_num(self.min_t[self.sets.index(domain), part], nan=-np.inf, posinf=1e6)
         order = np.argsort(-t, kind="stable")[:n]
         return order[np.isfinite(t[order])]
@@ -81,7 +81,7 @@ class BlockStatistics:
 
 
 def with_block_layers(network: Network, layers: Sequence[str]) -> Network:
-    """Return a network whose layers are the ends of its stages.
+    """Return a network whose layers are the outputs of its blocks.
 
     Parameters
     ----------
@@ -111,7 +111,7 @@ def compute_block_statistics(network: Network, images: SixCategoryLocalizer, *,
 
     Returns
     -------
-    dict, layer -> Stage
+    dict, layer -> BlockStatistics
     """
     def make() -> dict[str, NDArray]:
         blocks = measure_blocks(network, images, batch_size=batch_size)
@@ -121,36 +121,33 @@ def compute_block_statistics(network: Network, images: SixCategoryLocalizer, *,
     arrays = cached("stages", network.name, {
         "network": network.parts, "images": images.digest,
         "code": code_digest(["helpers.matched_models.block_statistics"])}, make)
-    fields = {layer: {name.split("/", 1)[0]: values for name, values in arrays.items()
-                      if name.split("/", 1)[1] == layer} for layer in network.layers}
-    return {layer: BlockStatistics(tuple(map(str, parts.pop("sets"))),
-                                   tuple(map(int, parts.pop("shape"))), **parts)
-            for layer, parts in fields.items()}
+    values = {layer: {one.name: arrays[f"{one.name}/{layer}"] for one in fields(BlockStatistics)}
+              for layer in network.layers}
+    return {layer: BlockStatistics(**its | {name: tuple(its[name].tolist())
+                                            for name in ("sets", "shape")})
+            for layer, its in values.items()}
 
 
 def measure_blocks(network: Network, images: SixCategoryLocalizer, *,
                    batch_size: int) -> dict[str, BlockStatistics]:
-    """Do what `compute_block_statistics` does, and keep nothing."""
-    shapes, blocks = _shapes(network), {}
+    """Return `compute_block_statistics` without the cache."""
+    shapes, sets = _shapes(network), images.domain_names
     moments = stream_moments(network, images, batch_size=batch_size)
-    while moments:
-        layer = next(iter(moments))
-        blocks[layer] = BlockStatistics(images.domain_names, shapes[layer],
-                                        **_summary(moments.pop(layer), len(images.domain_names)))
-    return blocks
+    # Popped, so that the moments of one layer are freed before the next is summarised.
+    return {layer: BlockStatistics(sets, shapes[layer], **_summary(moments.pop(layer), len(sets)))
+            for layer in list(moments)}
 
 
 def _summary(moments: Moments, n_sets: int) -> dict[str, NDArray]:
-    set_idx = range(n_sets)
-    halves = [moments.pool([[2 * d + half] for d in set_idx]) for half in (0, 1)]
-    parts = [*halves, moments.pool([[2 * d, 2 * d + 1] for d in set_idx])]
+    halves = [moments.pool([[2 * d + half] for d in range(n_sets)]) for half in (0, 1)]
+    parts = [*halves, moments.pool([[2 * d, 2 * d + 1] for d in range(n_sets)])]
 
     def both(measure) -> NDArray[np.float32]:
         return torch.stack([measure(half) for half in halves], -2).float().cpu().numpy()
 
     return {"labels": np.stack([labels_from_masks(localize_at_alphas(part, FDR_ALPHAS))
                                 for part in parts], 1),
-            "mean": both(lambda half: half.mean), "index": both(selectivity_index),
+            "mean": both(lambda half: half.mean), "selectivity_index": both(selectivity_index),
             "d_prime": both(d_prime), "min_t": both(min_t),
             "sparseness": both(lifetime_sparseness)}
 
@@ -162,9 +159,8 @@ def _shapes(network: Network) -> dict[str, tuple[int, int, int]]:
     shapes: dict[str, tuple[int, int, int]] = {}
     for name, channel_axis in channel_axes(network.model, network.layers, blank).items():
         if len(channel_axis.shape) not in (2, 4) or channel_axis.axis != 1:
-            raise LabError(
-                f"the layer {name} of {network.name} gives {channel_axis.shape}, channels on "
-                           f"axis {channel_axis.axis}",
+            raise LabError(f"the layer {name} of {network.name} gives {channel_axis.shape}, "
+                           f"channels on axis {channel_axis.axis}",
                            expected="images x feature maps x height x width",
                            remedy="choose another layer in the table [language] of the profile")
         shapes[name] = (*channel_axis.shape[1:], 1, 1)[:3]
@@ -173,13 +169,13 @@ def _shapes(network: Network) -> dict[str, tuple[int, int, int]]:
 
 @dataclass(frozen=True)
 class HeldOutResponses:
-    """Responses of some selective units to the images that had no part in choosing them.
+    """Responses of some selective units to the images that did not select them.
 
     Attributes
     ----------
-    domain : array, str, shape (n_kept,)
-        What each unit was chosen for, on the first half of the images.
-    values : array, float32, shape (n_images, n_kept)
+    domain : array, str, shape (n_units,)
+        The domain for which each unit is selective on the first half of the images.
+    values : array, float32, shape (n_images, n_units)
         To the second half.
     """
 
@@ -188,10 +184,10 @@ class HeldOutResponses:
 
 
 def collect_held_out_responses(network: Network, images: SixCategoryLocalizer,
-                               blocks: dict[str, BlockStatistics],
-                               domains: Sequence[str], *, max_units: int, seed: int,
+                               blocks: dict[str, BlockStatistics], domains: Sequence[str], *,
+                               max_units: int, seed: int,
                                batch_size: int) -> dict[str, HeldOutResponses]:
-    """Keep the responses of units that the first half chooses to the images of the second.
+    """Return the responses of units selected on the first half of the images to the second half.
 
     Parameters
     ----------
@@ -199,33 +195,29 @@ def collect_held_out_responses(network: Network, images: SixCategoryLocalizer,
         As for `compute_block_statistics`, which returned ``blocks``.
     domains : sequence of str
     max_units : int
-        Units of one domain and stage; drawn where there are more.
+        Units of one domain and block; a random sample where there are more.
     seed : int
 
     Returns
     -------
-    dict, layer -> Answers
+    dict, layer -> HeldOutResponses
     """
-    rng, chosen, names = np.random.default_rng(seed), {}, {}
+    rng, units, names = np.random.default_rng(seed), {}, {}
     for layer, block in blocks.items():
-        sampled = [np.sort(rng.permutation(np.flatnonzero(block.selective_mask(domain,
-                                                                               0)))[:max_units])
-                   for domain in domains]
-        chosen[layer] = np.concatenate(sampled)
-        names[layer] = np.repeat(list(domains), [len(units) for units in sampled])
+        sampled = [np.sort(rng.permutation(np.flatnonzero(mask))[:max_units])
+                   for mask in (block.selective_mask(domain, 0) for domain in domains)]
+        units[layer] = torch.from_numpy(np.concatenate(sampled))
+        names[layer] = np.repeat(list(domains), [len(unit_idx) for unit_idx in sampled])
     second_half = np.flatnonzero(images.halves == 1)
 
     def make() -> dict[str, NDArray]:
         chunks = [second_half[i:i + batch_size] for i in range(0, len(second_half), batch_size)]
-        units = {layer: torch.from_numpy(unit_idx) for layer, unit_idx in chosen.items()}
-        found = extract_activations(network.model, network.layers,
-                                    images.batches(chunks, network.preprocessing), units)
-        return {layer: values.numpy() for layer, values in found.items()}
+        activations = extract_activations(network.model, network.layers,
+                                          images.batches(chunks, network.preprocessing), units)
+        return {layer: values.numpy() for layer, values in activations.items()}
 
     arrays = cached("answers", network.name, {
         "network": network.parts, "images": images.digest,
-        "units": {layer: unit_idx.tolist() for layer, unit_idx in chosen.items()},
+        "units": {layer: unit_idx.tolist() for layer, unit_idx in units.items()},
         "code": code_digest(["helpers.matched_models.block_statistics"])}, make)
     return {layer: HeldOutResponses(names[layer], arrays[layer]) for layer in blocks}
-
-

@@ -1,11 +1,12 @@
-"""Do layers agree on which images are alike? Layer by layer, with images resampled."""
+"""Representational consistency of layers: correlations of their RDMs, bootstrapped over images."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
@@ -14,17 +15,17 @@ from helpers.core.intervals import percentile_interval
 from helpers.rsa.dissimilarity import MIN_RDM_RANGE, rdm
 
 N_DECIMALS = 9
-"""Digits of a dissimilarity that are no rounding error: ranks must not order those."""
+"""Digits to which dissimilarities are rounded: ranks must not depend on rounding errors."""
 
 
 @dataclass(frozen=True)
 class Consistency:
-    """Agreement of layers.
+    """Representational consistency of layers.
 
     Attributes
     ----------
     matrix : array, float64, shape (n_layers, n_layers)
-        Spearman's r of their dissimilarities; NaN where a layer has none.
+        Spearman's r of their RDMs; NaN where a layer has none.
     mean, low, high : float
         Mean over pairs of layers, and its 95 % interval over resampled images.
     """
@@ -36,22 +37,21 @@ class Consistency:
 
 
 def consistency(patterns: Sequence[NDArray], *, seed: int, n_boot: int = 200) -> Consistency:
-    """Compare the dissimilarities of images (1 - Pearson r over units) between layers.
+    """Return Spearman's r between the RDMs of layers (1 - Pearson r over units).
 
     Parameters
     ----------
     patterns : sequence of arrays, float, shape (n_images, n_units)
-        One a layer; the same images. A layer of fewer than two units, or one that finds all
-        images equally alike, has no dissimilarities; an image that moves no unit is like no
-        other (1).
+        One a layer, of the same images. A layer of fewer than two units, or with a constant RDM,
+        has none; an image whose pattern is constant has the dissimilarity 1 to all others.
     seed, n_boot : int
-        Of the bootstrap over images. Pairs of an image with itself, which it deals and nobody
-        measures, are left out.
+        Of the bootstrap over images. Pairs of an image with itself, which occur in resamples, are
+        left out.
 
     Raises
     ------
     LabError
-        If layers were shown different numbers of images, or fewer than four.
+        If layers have different numbers of images, or fewer than four.
 
     Notes
     -----
@@ -78,11 +78,11 @@ def consistency(patterns: Sequence[NDArray], *, seed: int, n_boot: int = 200) ->
 
 
 def _rounded_rdm(patterns: NDArray) -> NDArray[np.float64]:
-    """Return the RDM of a layer, equal values without their rounding errors; NaN without any."""
-    found = np.nan_to_num(rdm(patterns), nan=1.0) if patterns.shape[1] > 1 else None
-    if found is None or np.ptp(found) <= MIN_RDM_RANGE:
-        return np.full(len(patterns) * (len(patterns) - 1) // 2, np.nan)
-    return np.round(found, N_DECIMALS)
+    """Return the RDM of a layer, rounded; NaN where it is constant or there is one unit."""
+    dissimilarities = np.nan_to_num(rdm(patterns), nan=1.0)
+    if patterns.shape[1] < 2 or np.ptp(dissimilarities) <= MIN_RDM_RANGE:
+        return np.full(len(dissimilarities), np.nan)
+    return np.round(dissimilarities, N_DECIMALS)
 
 
 def mean_off_diagonal(matrix: NDArray) -> float:
@@ -103,17 +103,17 @@ def _spearman_matrix(rdms: NDArray) -> NDArray[np.float64]:
 
 def _weighted_spearman_matrix(levels: Sequence[NDArray | None],
                               multiplicity: NDArray) -> NDArray[np.float64]:
-    """Return what `_spearman_matrix` of the pairs would, each of them as often as ``multiplicity``
-    says.
+    """Return Spearman's r of all pairs of layers, each pair of images counted repeatedly.
 
-    Pairs are not listed so often, and nothing is sorted again: ranks follow from how many of the
-    drawn pairs have a lower level.
+    Equal to `_spearman_matrix` of the repeated pairs, without sorting them: the rank of a pair
+    follows from the number of pairs with a lower level.
 
     Parameters
     ----------
     levels : sequence of arrays, int, shape (n_pairs,)
-        Place of each pair's dissimilarity among the different values of its layer, or None.
+        Dense rank of each pair's dissimilarity within its layer; None for a layer without RDM.
     multiplicity : array, int, shape (n_pairs,)
+        How often each pair occurs.
     """
     matrix = np.full((len(levels), len(levels)), np.nan)
     ranks, finite = [], []
@@ -129,3 +129,27 @@ def _weighted_spearman_matrix(levels: Sequence[NDArray | None],
         length = np.sqrt(np.diag(covariance))
         matrix[np.ix_(finite, finite)] = covariance / np.outer(length, length)
     return matrix
+
+
+def consistency_table(patterns: Mapping[str, NDArray], *, seed: int, n_boot: int) -> pd.DataFrame:
+    """Return the `consistency` of layers as a table.
+
+    Returns
+    -------
+    DataFrame
+        One row per pair of layers: ``layer, other, r``; the row whose ``layer`` is "all" holds the
+        mean over pairs, and ``low, high`` its interval over resampled images.
+    """
+    result = consistency(list(patterns.values()), seed=seed, n_boot=n_boot)
+    rows = [(layer, other, r, np.nan, np.nan) for layer, its in zip(patterns, result.matrix)
+            for other, r in zip(patterns, its)]
+    return pd.DataFrame([*rows, ("all", "all", result.mean, result.low, result.high)],
+                        columns=["layer", "other", "r", "low", "high"])
+
+
+def mean_consistency_matrix(layer_consistencies: pd.DataFrame, condition: str,
+                            layers: Sequence[str]) -> NDArray[np.float64]:
+    """Average the matrices (n_layers, n_layers) of one condition over its seeds."""
+    pairs = layer_consistencies[layer_consistencies["layer"] != "all"]
+    return pairs[pairs["condition"] == condition].pivot_table(
+        index="layer", columns="other", values="r", dropna=False).loc[layers, layers].to_numpy()

@@ -1,4 +1,4 @@
-"""Panels about networks that were told different things: by stage, by rate, by seed, in time."""
+"""Panels about conditions of matched models: by layer, threshold, seed and training step."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MARKS = "osD^vPX*"
 
 
 def condition_styles(conditions: Sequence[str]) -> dict[str, dict[str, object]]:
-    """Return colour, marker and line of every kind, in the order given; the last one dotted."""
+    """Return colour, marker and line of every condition, in order; the last line dotted."""
     colours = sns.color_palette("colorblind", len(conditions))
     return {condition: {"color": colour, "marker": MARKS[position % len(MARKS)],
                         "linestyle": ":" if position == len(conditions) - 1 else "-"}
@@ -29,14 +29,14 @@ def condition_styles(conditions: Sequence[str]) -> dict[str, dict[str, object]]:
 
 
 def condition_legend(figure: Figure, conditions: Sequence[str], **where: object) -> None:
-    """Put one legend of kinds along an edge of the figure."""
+    """Draw one legend of conditions along an edge of the figure."""
     top_legend(figure, [Line2D([], [], markersize=4, label=condition, **style)
                         for condition, style in condition_styles(conditions).items()], **where)
 
 
 def condition_lines(axes: Axes, table: pd.DataFrame, value: str, conditions: Sequence[str],
                     layers: Sequence[str]) -> None:
-    """Draw one line per kind, the mean over its seeds, and every seed as a small dot.
+    """Draw one line per condition, the mean over its seeds, and every seed as a small dot.
 
     Parameters
     ----------
@@ -50,9 +50,8 @@ def condition_lines(axes: Axes, table: pd.DataFrame, value: str, conditions: Seq
     """
     for shift, (condition, style) in zip(np.linspace(-0.15, 0.15, len(conditions)),
                                          condition_styles(conditions).items()):
-        condition_rows = table[table["condition"] == condition]
-        by_seed = condition_rows.pivot_table(index="layer", columns="seed",
-                                             values=value).reindex(layers)
+        by_seed = table[table["condition"] == condition].pivot_table(
+            index="layer", columns="seed", values=value).reindex(layers)
         x = np.arange(len(layers)) + shift
         axes.plot(x, by_seed.mean(axis=1), markersize=3, linewidth=1, **style)
         for _, one in by_seed.items():
@@ -62,7 +61,7 @@ def condition_lines(axes: Axes, table: pd.DataFrame, value: str, conditions: Seq
 
 
 def fdr_alpha_lines(axes: Axes, table: pd.DataFrame, value: str, conditions: Sequence[str]) -> None:
-    """Draw one line per kind over false discovery rates, on a logarithmic axis."""
+    """Draw one line per condition over false discovery rates, on a logarithmic axis."""
     for condition, style in condition_styles(conditions).items():
         means = table[table["condition"] == condition].groupby("fdr_alpha")[value].mean()
         axes.plot(means.index, means, markersize=3, linewidth=1, **style)
@@ -78,7 +77,7 @@ def difference_dots(axes: Axes, differences: Mapping[str, Sequence[float]], *,
     ----------
     axes : Axes
     differences : dict, label -> sequence of float
-        From top to bottom; a label without values keeps its place.
+        From top to bottom; a label without values keeps its row.
     colour : str
     label_width : int
         Labels are broken into lines of so many characters.
@@ -103,7 +102,7 @@ def difference_dots(axes: Axes, differences: Mapping[str, Sequence[float]], *,
 
 
 def layer_consistency_matrix(axes: Axes, matrix: NDArray, layers: Sequence[str]) -> AxesImage:
-    """Draw how much each pair of layers agrees (Spearman's r), with the numbers."""
+    """Draw the consistency of each pair of layers (Spearman's r), with the numbers."""
     image = axes.imshow(matrix, vmin=0, vmax=1, cmap="mako")
     for (row, column), r in np.ndenumerate(matrix):
         if np.isfinite(r):
@@ -117,13 +116,13 @@ def layer_consistency_matrix(axes: Axes, matrix: NDArray, layers: Sequence[str])
 
 
 def training_curves(axes: Axes, record: pd.DataFrame, value: str, domains: Sequence[str]) -> None:
-    """Draw a measure over training steps, a line per domain, the mean over seeds; seeds faint.
+    """Draw a measure over training steps: a line per domain (mean over seeds), faint per seed.
 
     Parameters
     ----------
     axes : Axes
     record : DataFrame
-        Columns ``seed, step, domain`` and ``value``, of one kind and layer.
+        Columns ``seed, step, domain`` and ``value``, of one condition and layer.
     value : str
     domains : sequence of str
         Others (a region that prefers no domain) are grey.

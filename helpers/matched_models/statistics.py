@@ -1,4 +1,5 @@
-"""What stages tell, as tables: shares, strength, equal numbers; networks as replicates."""
+"""Tables of selective units by block: proportions, tuning strength, distribution over feature maps;
+and differences between conditions, with networks as replicates."""
 
 from __future__ import annotations
 
@@ -10,78 +11,100 @@ from numpy.typing import NDArray
 
 from helpers.config.vision_language import LanguageSpec
 from helpers.core.constant_values import finite_mean
-from helpers.core.statistics import ROUNDING_TOLERANCE
 from helpers.matched_models.block_statistics import (
     ALL_IMAGES,
-    FDR_ALPHA,
     FDR_ALPHAS,
     BlockStatistics,
     HeldOutResponses,
 )
+from helpers.selectivity.unit_distribution import measure_distribution
 
 TUNING_MEASURES = ("CSI", "d'", "sparseness", "activation")
 """Selectivity index, d' and lifetime sparseness; response to the preferred set over the mean
 response of the whole layer."""
 NETWORK_COLUMNS = ["condition", "seed"]
 BLOCK = 20
-"""Resampled sets of images at a time."""
+"""Resamples processed at a time."""
+ROUNDING_TOLERANCE = 1e-12
+"""A variance below this fraction of the mean square is rounding error of float64 sums."""
 
 
 def selective_proportion_table(blocks: Mapping[str, BlockStatistics],
                                domains: Sequence[str]) -> pd.DataFrame:
-    """Count selective units at every false discovery rate.
+    """Return the proportion of selective units at every false discovery rate.
 
     Returns
     -------
     DataFrame
-        One row per layer, rate and domain: ``layer, depth`` (0 ... 1), ``rate, domain, n_units,
-        share`` (target the layer's units, from all images), ``again``: of the units that the first
-        half finds, the share that the second finds again (NaN without any).
+        One row per layer, rate and domain: ``layer, depth`` (0 ... 1), ``fdr_alpha, domain,
+        n_units, proportion`` (of the layer's units, from all images), ``proportion_replicated``
+        (of the units that are selective on the first half, the proportion that is on the second;
+        NaN without any).
     """
     rows = []
     for layer, depth, block in _iter_blocks(blocks):
         for fdr_alpha in FDR_ALPHAS:
             for domain in domains:
-                first, second = (block.selective_mask(domain, half, fdr_alpha) for half in (0, 1))
-                whole = block.selective_mask(domain, ALL_IMAGES, fdr_alpha)
+                first, second, whole = (block.selective_mask(domain, part, fdr_alpha)
+                                        for part in (0, 1, ALL_IMAGES))
                 rows.append({"layer": layer, "depth": depth, "fdr_alpha": fdr_alpha,
-                             "domain": domain,
-                             "n_units": int(whole.sum()), "proportion": float(whole.mean()),
-                             "proportion_replicated": float(second[first].mean()) if first.any()
-                             else np.nan})
+                             "domain": domain, "n_units": int(whole.sum()),
+                             "proportion": float(whole.mean()),
+                             "proportion_replicated": float(second[first].mean())
+                             if first.any() else np.nan})
     return pd.DataFrame(rows)
 
 
 def tuning_strength_table(blocks: Mapping[str, BlockStatistics], domains: Sequence[str], *,
                           n_best: int = 0) -> pd.DataFrame:
-    """Measure units on the images that had no part in choosing them, both ways round.
+    """Return the tuning strength of units, on the half of the images that did not select them.
 
     Parameters
     ----------
-    stages : dict, layer -> Stage
+    blocks : dict, layer -> BlockStatistics
     domains : sequence of str
     n_best : int
-        0: all units that a half calls selective. Else as many of each domain and layer, whatever
-        the test says: those whose weakest contrast is clearest.
+        0: all units that are selective on a half. Otherwise this number of units of each domain
+        and layer, whether or not they are significant: those with the largest `min_t`.
 
     Returns
     -------
     DataFrame
         One row per layer, domain and measure of ``TUNING_MEASURES``: ``layer, depth, domain,
-        measure, value`` (mean over units, then over both ways; NaN where a half chooses none),
-        ``n_units`` (mean over both ways).
+        measure, value`` (mean over units, then over halves; NaN where a half selects none),
+        ``n_units`` (mean over halves).
     """
     rows = []
     for layer, depth, block in _iter_blocks(blocks):
         for domain in domains:
-            selected_units = [block.top_units(domain, half, n_best) if n_best
-                      else np.flatnonzero(block.selective_mask(domain, half)) for half in (0, 1)]
-            both = np.array([_mean_strength(block, domain, units, 1 - half)
-                             for half, units in enumerate(selected_units)])
+            units = [block.top_units(domain, half, n_best) if n_best
+                     else np.flatnonzero(block.selective_mask(domain, half)) for half in (0, 1)]
+            both = np.array([_mean_strength(block, domain, units[half], 1 - half)
+                             for half in (0, 1)])
             rows += [{"layer": layer, "depth": depth, "domain": domain, "measure": measure,
-                      "value": float(value), "n_units": np.mean([len(units)
-                                                                 for units in selected_units])}
+                      "value": float(value), "n_units": np.mean([len(one) for one in units])}
                      for measure, value in zip(TUNING_MEASURES, both.mean(0))]
+    return pd.DataFrame(rows)
+
+
+def unit_distribution_table(blocks: Mapping[str, BlockStatistics], domains: Sequence[str], *,
+                            seed: int, n_nulls: int) -> pd.DataFrame:
+    """Measure how selective units are distributed over feature maps and positions.
+
+    Returns
+    -------
+    DataFrame
+        One row per layer, domain and measure: ``layer, domain, measure, n_units, observed,
+        corrected, null_mean, null_low, null_high``; see `helpers.selectivity.unit_distribution`.
+    """
+    rows = []
+    for layer, block in blocks.items():
+        for domain in domains:
+            mask = block.selective_mask(domain)
+            rows += [{"layer": layer, "domain": domain, "measure": measure,
+                      "n_units": int(mask.sum()), **vars(one)}
+                     for measure, one in measure_distribution(block.to_feature_maps(mask), seed=seed,
+                                                n_nulls=n_nulls).items()]
     return pd.DataFrame(rows)
 
 
@@ -94,56 +117,50 @@ def _mean_strength(block: BlockStatistics, domain: str, units: NDArray[np.int64]
     """Average each of ``TUNING_MEASURES`` over some units, on one half."""
     if not len(units):
         return [np.nan] * len(TUNING_MEASURES)
-    target = block.sets.index(domain)
-    mean_response = block.mean[:, half].mean()
-    return [float(finite_mean(block.index[target, half, units])),
-            float(finite_mean(block.d_prime[target, half, units])),
-            float(finite_mean(block.sparseness[half, units])),
-            float(block.mean[target, half, units].mean()
-                  / mean_response) if mean_response > 0 else np.nan]
+    target, layer_mean = block.sets.index(domain), block.mean[:, half].mean()
+    response = block.mean[target, half, units].mean()
+    return [*(float(finite_mean(values[half, units])) for values in (
+                block.selectivity_index[target], block.d_prime[target], block.sparseness)),
+            float(response / layer_mean) if layer_mean > 0 else np.nan]
 
 
 def bootstrap_tuning_strength(responses: Mapping[str, HeldOutResponses], sets: NDArray[np.str_],
                               domains: Sequence[str], *, seed: int, n_boot: int) -> pd.DataFrame:
-    """Measure chosen units again on images drawn anew, with replacement within each set.
+    """Return the tuning strength of selected units over images resampled within each set.
 
     Parameters
     ----------
-    responses : dict, layer -> Answers
+    responses : dict, layer -> HeldOutResponses
     sets : array, str, shape (n_images,)
         Set of each image.
     domains : sequence of str
     seed, n_boot : int
-        Networks that saw the same images get the same draws.
+        The same resamples for all networks with the same images.
 
     Returns
     -------
     DataFrame
-        One row per draw: ``draw``, and the means over layers and domains (those with units) of
-        ``CSI`` and ``d'``. Draw -1 is the images as they are.
+        One row per resample: ``draw``, and the means over layers and domains (those with units)
+        of ``CSI`` and ``d'``. Draw -1 is the original images.
     """
     names = list(dict.fromkeys(sets))
     weights = _draws(sets, names, seed=seed, n_boot=n_boot)
-    results: list[NDArray] = []
-    for one in responses.values():
-        for domain in domains:
-            units = one.domain == domain
-            if units.any():
-                results.append(_resampled(one.values[:, units], weights, names.index(domain)))
+    results = [_resampled(one.values[:, one.domain == domain], weights, names.index(domain))
+               for one in responses.values() for domain in domains if domain in one.domain]
     means = finite_mean(np.array(results)) if results else np.full((2, n_boot + 1), np.nan)
     return pd.DataFrame({"draw": np.arange(-1, n_boot), "CSI": means[0], "d'": means[1]})
 
 
 def _draws(sets: NDArray[np.str_], names: Sequence[str], *, seed: int,
            n_boot: int) -> NDArray[np.float64]:
-    """Return how often each draw takes each image, (n_boot + 1, n_sets, n_images)."""
+    """Return how often each image occurs in each resample, (n_boot + 1, n_sets, n_images)."""
     rng = np.random.default_rng(seed)
     weights = np.zeros((n_boot + 1, len(names), len(sets)))
     for set_idx, name in enumerate(names):
-        its = np.flatnonzero(sets == name)
-        weights[0, set_idx, its] = 1
-        weights[1:, set_idx, its] = rng.multinomial(len(its), np.full(len(its), 1 / len(its)),
-                                                    size=n_boot)
+        rows = np.flatnonzero(sets == name)
+        weights[0, set_idx, rows] = 1
+        weights[1:, set_idx, rows] = rng.multinomial(len(rows), np.full(len(rows), 1 / len(rows)),
+                                                     size=n_boot)
     return weights
 
 
@@ -154,8 +171,8 @@ def _resampled(values: NDArray, weights: NDArray, target: int) -> NDArray[np.flo
     n, images = weights[0].sum(1), [np.flatnonzero(row) for row in weights[0]]
     n_rest, others = n.sum() - n[target], np.arange(len(n)) != target
     for draw_weights in np.array_split(weights, -(-len(weights) // BLOCK)):
-        # A set's draws take its own images alone: no product with the others' zeros.
-        total, squares = (np.stack([draw_weights[:, set_idx, mine] @ its[mine] for set_idx, mine
+        # The weights of a set are zero for the other sets' images, which are left out.
+        total, squares = (np.stack([draw_weights[:, set_idx, rows] @ its[rows] for set_idx, rows
                                     in enumerate(images)], 1) for its in (values, squared_values))
         mean = total / n[:, None]
         rest, total_rest = mean[:, others].mean(1), total[:, others].sum(1)
@@ -170,13 +187,13 @@ def _resampled(values: NDArray, weights: NDArray, target: int) -> NDArray[np.flo
 
 
 def _variance(squares: NDArray, total: NDArray, n: float) -> NDArray[np.float64]:
-    """Return the variance of n values from their sums; 0 where no more than rounding is left."""
-    left = squares - total**2 / n
-    return np.where(left > ROUNDING_TOLERANCE * squares, left, 0) / (n - 1)
+    """Return the variance of n values from their sums; 0 where it is rounding error."""
+    deviations = squares - total**2 / n
+    return np.where(deviations > ROUNDING_TOLERANCE * squares, deviations, 0) / (n - 1)
 
 
 def mean_per_network(table: pd.DataFrame, value: str = "value") -> pd.Series:
-    """Average a table of layers and domains: one value per kind and seed, NaN left out.
+    """Average a table over layers and domains: one value per condition and seed, NaN left out.
 
     Parameters
     ----------
@@ -187,7 +204,7 @@ def mean_per_network(table: pd.DataFrame, value: str = "value") -> pd.Series:
 
 
 def paired_differences(values: pd.Series, first: str, second: str) -> NDArray[np.float64]:
-    """Return ``first - second`` for every seed that both kinds have; empty where one is absent."""
+    """Return ``first - second`` for every seed of both conditions; empty where one is absent."""
     conditions = values.index.get_level_values("condition")
     if first not in conditions or second not in conditions:
         return np.array([])
@@ -204,13 +221,14 @@ def paired_differences_by_layer(table: pd.DataFrame, first: str, second: str,
     table : DataFrame
         Columns ``condition, seed, layer, domain`` and ``value``; of one measure.
     first, second : str
-        Kinds.
+        Conditions.
     value : str
 
     Returns
     -------
     array, float64, shape (n_seeds,)
-        Means over layers and domains; empty where a kind is absent, or they share no place.
+        Means over layers and domains; empty where a condition is absent, or the two have no layer
+        and domain in common.
     """
     wide = table.pivot_table(index=["layer", "domain", "seed"], columns="condition", values=value)
     if first not in wide or second not in wide:
@@ -219,24 +237,18 @@ def paired_differences_by_layer(table: pd.DataFrame, first: str, second: str,
 
 
 def condition_pairs(spec: LanguageSpec) -> dict[str, tuple[str, str]]:
-    """Return why kinds are compared -> the two; empty: there is none."""
+    """Return comparison -> the two conditions; an empty name where the profile has none."""
     return {"language": (spec.language, spec.vision),
             "text-embedding targets": (spec.targets, spec.vision),
             "captions − shuffled captions": (spec.language, spec.shuffled)}
 
 
 def format_difference(pair: tuple[str, str]) -> str:
-    """Name the difference of two kinds."""
+    """Name the difference of two conditions."""
     return " minus ".join(condition or "none here" for condition in pair)
 
 
-def select_fdr_alpha(proportions: pd.DataFrame, fdr_alpha: float = FDR_ALPHA) -> pd.DataFrame:
-    """Keep the rows of one false discovery rate."""
-    return proportions[proportions["fdr_alpha"] == fdr_alpha]
-
-
 def sum_over_domains(proportions: pd.DataFrame) -> pd.DataFrame:
-    """Add the fractions of all domains up: one row per kind, seed, layer and rate."""
-    return (proportions.groupby([*NETWORK_COLUMNS, "layer", "depth", "fdr_alpha"],
-                                sort=False)["proportion"].sum()
-            .reset_index())
+    """Sum proportions over domains: one row per condition, seed, layer and rate."""
+    keys = [*NETWORK_COLUMNS, "layer", "depth", "fdr_alpha"]
+    return proportions.groupby(keys, sort=False)["proportion"].sum().reset_index()

@@ -1,7 +1,6 @@
-"""A network at one moment of its training: selectivity, decodability, representational similarity
-to brains.
+"""A network at one training step: selectivity, linear decodability, similarity to brain regions.
 
-The zoo measures networks so while it trains them; a notebook measures one that is there.
+The zoo measures checkpoints of its networks; a notebook measures a network as it is.
 """
 
 from __future__ import annotations
@@ -22,12 +21,8 @@ from helpers.core.errors import LabError
 from helpers.core.text import read_text
 from helpers.encoding.cohort_features import channel_mean_features
 from helpers.encoding.cohort_responses import MIN_SIZE, read_responses
-from helpers.matched_models.block_statistics import BlockStatistics
-from helpers.matched_models.statistics import (
-    select_fdr_alpha,
-    selective_proportion_table,
-    tuning_strength_table,
-)
+from helpers.matched_models.block_statistics import FDR_ALPHA, BlockStatistics
+from helpers.matched_models.statistics import selective_proportion_table, tuning_strength_table
 from helpers.networks.activations import channel_means, extract_activations
 from helpers.networks.network import Network
 from helpers.rsa.dissimilarity import rank_data, rdm, spearman_rdms
@@ -35,20 +30,22 @@ from helpers.selectivity.linear_probes import predict_linear_probe
 from helpers.stimuli.image_sets import CORE, ImageSet
 
 EARLY = "early"
-"""Stands where a domain stands, in the rows of a region that prefers none."""
+"""In place of a domain, in the rows of a region that prefers none."""
+INTACT_DOMAINS = (*CORE, "objects")
+"""Domains whose images are not scrambled."""
 MEASURES = ("proportion", "d_prime", "recall", "similarity")
 COLUMNS = ("condition", "seed", "step", "layer", "domain", *MEASURES)
 
 
 @dataclass(frozen=True)
 class BrainRegions:
-    """Which images are alike to regions of several participants.
+    """RDMs of brain regions of several participants.
 
     Attributes
     ----------
     cohort : Cohort
     test_conditions : array, int64, shape (n_conditions,)
-        Shown to all of them.
+        Shown to all participants.
     rdms : dict, domain (or ``EARLY``) -> array, float64, shape (n_subjects, n_pairs)
         Of the participants who have the region.
     """
@@ -58,9 +55,10 @@ class BrainRegions:
     rdms: Mapping[str, NDArray[np.float64]]
 
     def noise_ceiling(self, domain: str) -> float:
-        """Return how well one participant's dissimilarities agree with the mean of the others'.
+        """Return Spearman's r between one participant's RDM and the mean of the others'.
 
-        Spearman's r, averaged over participants; NaN where one alone has the region.
+        Averaged over participants (the lower bound of Nili et al. 2014); NaN where only one has
+        the region.
         """
         rows = self.rdms[domain]
         if len(rows) < 2:
@@ -70,7 +68,7 @@ class BrainRegions:
 
     @cached_property
     def ranks(self) -> dict[str, NDArray[np.float64]]:
-        """The ranks of ``rdms``, each participant's with mean 0 and length 1."""
+        """Ranks of ``rdms``, each participant's with mean 0 and length 1."""
         return {domain: _standard_ranks(rows) for domain, rows in self.rdms.items()}
 
 
@@ -81,7 +79,7 @@ def load_regions(cohort: Cohort, spec: LanguageSpec) -> BrainRegions:
     ----------
     cohort : Cohort
     spec : LanguageSpec
-        Names the regions; those that nobody has are left out.
+        Names the regions; those that no participant has are left out.
 
     Raises
     ------
@@ -89,72 +87,71 @@ def load_regions(cohort: Cohort, spec: LanguageSpec) -> BrainRegions:
         If the participants share fewer than four test conditions.
     """
     names = {**(spec.regions or {}), **({EARLY: spec.early_roi} if spec.early_roi else {})}
-    tests = [np.unique(np.concatenate([fold.test for fold in cohort.folds(subject)]))
-             for subject in cohort.subjects]
-    test_conditions = reduce(np.intersect1d, tests)
+    test_conditions = reduce(np.intersect1d, (
+        np.unique(np.concatenate([fold.test for fold in cohort.folds(subject)]))
+        for subject in cohort.subjects))
     if len(test_conditions) < 4:
         raise LabError(f"{len(test_conditions)} test conditions that all participants were shown",
                        expected="four or more", remedy="name fewer participants in the profile")
-    rows: dict[str, list[NDArray]] = {domain: [] for domain in names}
+    rdms: dict[str, list[NDArray]] = {domain: [] for domain in names}
     for subject in cohort.subjects:
-        available_rois = [roi for roi in names.values() if roi in cohort.rois(subject)]
-        responses = read_responses(cohort, subject, available_rois) if available_rois else None
+        available = [roi for roi in names.values() if roi in cohort.rois(subject)]
+        responses = read_responses(cohort, subject, available) if available else None
         for domain, roi in names.items():
-            if roi in available_rois and responses.members[roi].sum() >= MIN_SIZE:
-                rows[domain].append(rdm(responses.of(roi).mean(test_conditions)))
+            if roi in available and responses.members[roi].sum() >= MIN_SIZE:
+                rdms[domain].append(rdm(responses.of(roi).mean(test_conditions)))
     return BrainRegions(cohort, test_conditions,
-                   {domain: np.array(results) for domain, results in rows.items() if results})
+                        {domain: np.array(rows) for domain, rows in rdms.items() if rows})
 
 
 def measure_checkpoint(network: Network, blocks: Mapping[str, BlockStatistics],
-                       categories: ImageSet,
-                regions: BrainRegions | None, *, n_best: int, batch_size: int) -> pd.DataFrame:
-    """Measure a network at one moment.
+                       categories: ImageSet, regions: BrainRegions | None, *, n_best: int,
+                       batch_size: int) -> pd.DataFrame:
+    """Measure selectivity, decodability and similarity to brain regions of a network.
 
     Parameters
     ----------
     network : Network
-        With the ends of its stages as layers.
-    stages : dict, layer -> Stage
+        With the outputs of its blocks as layers.
+    blocks : dict, layer -> BlockStatistics
         Of the same network.
     categories : ImageSet
         Images in folders finer than domains; those of scrambled images are left out.
     regions : BrainRegions, optional
     n_best : int
-        Units of each domain and layer whose held-out d' counts.
+        Units of each domain and layer whose held-out d' is averaged.
     batch_size : int
 
     Returns
     -------
     DataFrame
         One row per layer and domain: ``layer, domain``; ``proportion`` of selective units;
-        ``d_prime`` of the ``n_best`` units on the images that had no part in choosing them;
-        ``recall``: the fraction of a domain's images whose folder a linear reader of the layer's
-        feature maps tells, trained on the other half; ``similarity`` to the domain's region
-        (Spearman's r of dissimilarities, mean over participants). Rows of ``EARLY`` have the last
-        alone.
+        ``d_prime`` of the ``n_best`` units on the images that did not select them; ``recall``: the
+        fraction of a domain's images whose folder a linear probe of the layer's channel means
+        predicts, trained on the other half; ``similarity`` to the domain's region (Spearman's r of
+        RDMs, mean over participants). Rows of ``EARLY`` have the last one only.
     """
-    proportions = select_fdr_alpha(selective_proportion_table(blocks, CORE)).set_index(
-        ["layer", "domain"])["proportion"]
+    keys = ["layer", "domain"]
+    proportions = selective_proportion_table(blocks, CORE)
+    proportions = proportions[proportions["fdr_alpha"] == FDR_ALPHA]
     strength = tuning_strength_table(blocks, CORE, n_best=n_best)
-    d_prime = strength[strength["measure"] == "d'"].set_index(["layer", "domain"])["value"]
-    results = pd.DataFrame({"proportion": proportions, "d_prime": d_prime,
+    strength = strength[strength["measure"] == "d'"]
+    results = pd.DataFrame({"proportion": proportions.set_index(keys)["proportion"],
+                            "d_prime": strength.set_index(keys)["value"],
                           "recall": _recall(network, categories, batch_size)})
-    brain_similarity = _similarity(network, regions,
-                                   batch_size) if regions else pd.Series(dtype=float)
-    rows = results.join(brain_similarity.rename("similarity"),
-                        how="outer").rename_axis(["layer", "domain"])
+    similarity = _similarity(network, regions, batch_size) if regions else pd.Series(dtype=float)
+    rows = results.join(similarity.rename("similarity"), how="outer").rename_axis(keys)
     return rows.reindex([(layer, domain) for layer in blocks for domain in (*CORE, EARLY)
                          if (layer, domain) in rows.index]).reset_index()
 
 
 def _recall(network: Network, categories: ImageSet, batch_size: int) -> pd.Series:
-    intact_domains = set(CORE) | {"objects"}
-    rows = np.flatnonzero([domain in intact_domains for domain in categories.domains])
+    rows = np.flatnonzero(np.isin(categories.domains, INTACT_DOMAINS))
     images = categories.select(rows)
     chunks = [range(i, min(i + batch_size, len(rows))) for i in range(0, len(rows), batch_size)]
     features = extract_activations(network.model, network.layers,
-                       images.batches(chunks, network.preprocessing), read=channel_means)
+                                   images.batches(chunks, network.preprocessing),
+                                   read=channel_means)
     train, labels = images.halves == 0, images.labels
     domains, results = np.array(images.domains), {}
     for layer, values in features.items():
@@ -167,27 +164,27 @@ def _recall(network: Network, categories: ImageSet, batch_size: int) -> pd.Serie
 
 def _similarity(network: Network, regions: BrainRegions, batch_size: int) -> pd.Series:
     features = channel_mean_features(network, list(network.layers), regions.cohort,
-                                     regions.test_conditions,
-                             label="shared test", batch_size=batch_size)
+                                     regions.test_conditions, label="shared test",
+                                     batch_size=batch_size)
     results = {}
-    for layer, rows in features.items():
-        layer_rdm = rdm(rows)
-        results |= {(layer, domain): float(np.mean(_rank_correlations(region_ranks, layer_rdm)))
+    for layer, values in features.items():
+        ranks = _standard_ranks(rdm(values))
+        results |= {(layer, domain): float(np.mean(region_ranks @ ranks))
                   for domain, region_ranks in regions.ranks.items()}
     return pd.Series(results, dtype=float)
 
 
 def read_training_record(path: Path) -> pd.DataFrame:
-    """Read the zoo's record of moments.
+    """Read the zoo's table of measures at training steps.
 
     Raises
     ------
     LabError
-        If it is absent, or is no such record.
+        If it is absent, or is no such table.
     """
     if not path.is_file():
-        raise LabError(f"no {path}", expected="the record of how networks were on their way",
-                       remedy="make zoo trains the demo networks again and writes it")
+        raise LabError(f"no {path}", expected="the measures of networks during training",
+                       remedy="make zoo trains the demo networks again and writes them")
     try:
         results = pd.read_csv(io.StringIO(read_text(path)))
     except ValueError as error:
@@ -206,30 +203,23 @@ def _standard_ranks(rows: NDArray) -> NDArray[np.float64]:
         return ranks / np.linalg.norm(ranks, axis=-1, keepdims=True)
 
 
-def _rank_correlations(standard: NDArray, row: NDArray) -> NDArray[np.float64]:
-    """Return Spearman's r of every row of standard ranks with another row."""
-    return standard @ _standard_ranks(row)
-
-
 def chance_recall(categories: ImageSet) -> float:
-    """Return the recall of a reader that guesses among the intact folders."""
-    intact_domains = set(CORE) | {"objects"}
-    return 1 / len({category for category, domain in zip(categories.categories,
-                                                         categories.domains)
-                    if domain in intact_domains})
+    """Return the recall of guessing among the folders of intact images."""
+    return 1 / len({category for category, domain in zip(categories.categories, categories.domains)
+                    if domain in INTACT_DOMAINS})
 
 
 def half_maximum_step(steps: Sequence[int], values: Sequence[float]) -> float:
-    """Return the step at which a curve has risen half of the way from its first to its last value.
+    """Return the training step at which a curve is halfway between its first and last value.
 
-    Between two moments it is taken to rise evenly in the logarithm of the step (plus one). NaN for
-    a curve that ends no higher than it began.
+    Interpolated linearly in the logarithm of the step (plus one). NaN for a curve that does not
+    rise.
     """
     values, log_steps = np.asarray(values, float), np.log1p(np.asarray(steps, float))
     half = (values[0] + values[-1]) / 2
     if not values[-1] > values[0]:
         return float("nan")
     after = int(np.argmax(values >= half))
-    proportion = (half - values[after - 1]) / (values[after] - values[after - 1])
-    return float(np.expm1(log_steps[after - 1] + proportion
-                          * (log_steps[after] - log_steps[after - 1])))
+    fraction = (half - values[after - 1]) / (values[after] - values[after - 1])
+    return float(np.expm1(log_steps[after - 1]
+                          + fraction * (log_steps[after] - log_steps[after - 1])))

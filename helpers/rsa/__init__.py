@@ -1,1 +1,1 @@
-"""Representational similarity: dissimilarities of patterns, and noise ceilings."""
+"""Representational similarity analysis: dissimilarity matrices, and their noise ceilings."""

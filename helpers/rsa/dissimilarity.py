@@ -1,6 +1,6 @@
-"""Representational similarity: dissimilarities of conditions, and scores of predictions.
+"""Representational dissimilarity matrices (RDMs), and correlations between two of them.
 
-All inputs are arrays of conditions x columns (vertices, voxels, units).
+Inputs are arrays of conditions x columns (vertices, voxels, units), or RDMs as condensed vectors.
 """
 
 from __future__ import annotations
@@ -12,15 +12,16 @@ from scipy.spatial.distance import squareform
 
 from helpers.core.constant_values import subtract_mean
 from helpers.core.errors import LabError
+from helpers.core.intervals import permutation_p
 
 MAX_UNDEFINED = 0.1
-"""Published fraction of a model's dissimilarities that may be undefined (authors' classes.py)."""
+"""Largest fraction of a model's dissimilarities that may be undefined (authors' classes.py)."""
 MIN_RDM_RANGE = 1e-9
-"""Dissimilarities that differ by less are equal: from 0 to 2, they carry errors of about 1e-15."""
+"""An RDM with a smaller range is constant up to rounding error."""
 
 
 def rdm(patterns: NDArray) -> NDArray[np.float64]:
-    """Return the dissimilarities of all pairs of conditions, ``1 - Pearson r`` of their patterns.
+    """Return the RDM of all pairs of conditions, ``1 - Pearson r`` of their patterns.
 
     Parameters
     ----------
@@ -40,9 +41,8 @@ def _condensed_rdm(rows: NDArray) -> NDArray[np.float64]:
 
 def _normalise_rows(patterns: NDArray) -> NDArray[np.float64]:
     """Centre every row and scale it to length one; rows that do not vary become NaN."""
-    rows = np.asarray(patterns, np.float64)
-    if rows.ndim != 2 or len(rows) < 2:
-        raise LabError(f"patterns of shape {rows.shape}",
+    if np.ndim(patterns) != 2 or len(patterns) < 2:
+        raise LabError(f"patterns of shape {np.shape(patterns)}",
                        expected="conditions x columns, two conditions or more",
                        remedy="pass one pattern a row")
     rows = subtract_mean(patterns, 1)
@@ -51,12 +51,12 @@ def _normalise_rows(patterns: NDArray) -> NDArray[np.float64]:
 
 
 def pearson(a: NDArray, b: NDArray) -> float:
-    """Correlate two vectors; NaN where one does not vary, or one has a NaN."""
+    """Return Pearson's r of two vectors; NaN where one does not vary, or has a NaN."""
     return float(pearson_r(np.asarray(a)[:, None], np.asarray(b)[:, None])[0])
 
 
 def pearson_r(a: NDArray, b: NDArray) -> NDArray[np.float64]:
-    """Correlate column by column (Pearson); NaN where a column does not vary.
+    """Return Pearson's r of each pair of columns; NaN where a column does not vary.
 
     Parameters
     ----------
@@ -77,13 +77,14 @@ def pearson_r(a: NDArray, b: NDArray) -> NDArray[np.float64]:
 
 def compare_rdms(model: NDArray, measured: NDArray, *,
                  max_undefined: float = MAX_UNDEFINED) -> float:
-    """Correlate a model's dissimilarities with measured ones (Pearson).
+    """Return Pearson's r between a model's RDM and a measured one.
 
     Parameters
     ----------
     model, measured : array, float, shape (n_pairs,)
     max_undefined : float
-        Fraction of the model's entries that may be NaN or infinite; they are left out. More: NaN.
+        Fraction of the model's entries that may be NaN or infinite; they are left out. With more
+        of them the result is NaN.
     """
     model, measured = np.asarray(model, float), np.asarray(measured, float)
     if model.shape != measured.shape:
@@ -92,22 +93,21 @@ def compare_rdms(model: NDArray, measured: NDArray, *,
     defined = np.isfinite(model)
     if (~defined).mean() > max_undefined:
         return float("nan")
-    if any(np.ptp(values[defined]) <= MIN_RDM_RANGE for values in (model,
-                                                                   measured) if defined.any()):
+    if defined.any() and min(np.ptp(model[defined]), np.ptp(measured[defined])) <= MIN_RDM_RANGE:
         return float("nan")
     return pearson(model[defined], measured[defined])
 
 
 def rsa_r(predicted: NDArray, measured: NDArray, *, max_undefined: float = MAX_UNDEFINED) -> float:
-    r"""Correlate the dissimilarities of predicted and of measured patterns: veRSA, cRSA.
+    r"""Return Pearson's r between the RDMs of predicted and of measured patterns: veRSA, cRSA.
 
-    Equal to ``compare_rdms(rdm(predicted), rdm(measured))``, but the pairs are not listed where
-    every pattern varies. With A and B the centred patterns of length one, the sums over pairs are
+    Equal to ``compare_rdms(rdm(predicted), rdm(measured))``, but where every pattern varies no RDM
+    is computed. With A and B the centred patterns of unit length, the sums over pairs are
 
     .. math:: \sum_{ij} (AA')_{ij} (BB')_{ij} = \lVert A'B \rVert_F^2, \quad
         \sum_{ij} (AA')_{ij} = \lVert A'1 \rVert^2,
 
-    diagonal included: products of vertices x vertices, where the pairs are many more.
+    diagonal included: a matrix of vertices x vertices, usually much smaller than the RDM.
 
     Parameters
     ----------
@@ -119,11 +119,11 @@ def rsa_r(predicted: NDArray, measured: NDArray, *, max_undefined: float = MAX_U
     Raises
     ------
     LabError
-        If the two sides have different numbers of conditions.
+        If the two arrays have different numbers of conditions.
 
     Notes
     -----
-    Prince et al. (2024), authors' classes.py: of fitted responses veRSA, of plain units cRSA.
+    Prince et al. (2024), authors' classes.py: veRSA of predicted responses, cRSA of the units.
     """
     a, b = _normalise_rows(predicted), _normalise_rows(measured)
     if len(a) != len(b):
@@ -137,27 +137,32 @@ def rsa_r(predicted: NDArray, measured: NDArray, *, max_undefined: float = MAX_U
 
 
 def _rsa_r_from_patterns(a: NDArray, b: NDArray) -> float:
-    """Correlate two RDMs from unit rows; NaN where one hardly varies and digits would be lost."""
+    """Correlate two RDMs from centred patterns of unit length.
+
+    NaN where an RDM hardly varies, and the difference of sums would lose its digits.
+    """
     n = len(a)
-    n_ordered = n * (n - 1)
-    mean_a, mean_b = (((rows.sum(0) ** 2).sum() - n) / n_ordered for rows in (a, b))
-    mean_square_a, mean_square_b, mean_product = ((_squared_overlap(x, y) - n) / n_ordered
-                                                  for x, y in ((a, a), (b, b), (a, b)))
-    variances = mean_square_a - mean_a**2, mean_square_b - mean_b**2
-    if not (variances[0] > 1e-6 * mean_square_a and variances[1] > 1e-6 * mean_square_b):
+    n_pairs = n * (n - 1)  # ordered pairs of different conditions
+    mean_a, mean_b = (((rows.sum(0) ** 2).sum() - n) / n_pairs for rows in (a, b))
+    square_a, square_b, product = ((_squared_overlap(x, y) - n) / n_pairs
+                                   for x, y in ((a, a), (b, b), (a, b)))
+    variance_a, variance_b = square_a - mean_a**2, square_b - mean_b**2
+    if not (variance_a > 1e-6 * square_a and variance_b > 1e-6 * square_b):
         return float("nan")
-    return float((mean_product - mean_a * mean_b) / np.sqrt(variances[0] * variances[1]))
+    return float((product - mean_a * mean_b) / np.sqrt(variance_a * variance_b))
 
 
 def _squared_overlap(a: NDArray, b: NDArray) -> float:
-    """Return the sum over i and j of (a_i . a_j)(b_i . b_j), by the cheaper of two ways."""
+    """Return the sum over i and j of (a_i . a_j)(b_i . b_j), from the smaller matrix product."""
     if a.shape[1] * b.shape[1] <= len(a) ** 2:
         return float(((a.T @ b) ** 2).sum())
     return float(((a @ a.T) * (b @ b.T)).sum())
 
 
 def univariate_r(predicted: NDArray, measured: NDArray) -> float:
-    """Correlate the means over columns, over conditions: veUnivar, cUnivar (authors' classes.py).
+    """Return Pearson's r over conditions of the means over columns: veUnivar, cUnivar.
+
+    Prince et al. (2024), authors' classes.py.
 
     Parameters
     ----------
@@ -178,7 +183,7 @@ def univariate_r(predicted: NDArray, measured: NDArray) -> float:
 
 
 def spearman_rdms(model: NDArray, measured: NDArray) -> float:
-    """Correlate the ranks of two dissimilarity vectors (Spearman); NaN where one has a NaN.
+    """Return Spearman's r between two RDMs; NaN where one has a NaN.
 
     Parameters
     ----------
@@ -196,44 +201,41 @@ def _rank_both(model: NDArray, measured: NDArray) -> tuple[NDArray, NDArray]:
 
 
 def rank_data(values: NDArray) -> NDArray[np.float64]:
-    """Return ranks along the last axis; all equal where values differ by rounding alone."""
+    """Return ranks along the last axis; all equal where values differ by rounding error only."""
     values = np.asarray(values, float)
     varies = np.isnan(values) | subtract_mean(values, -1).any(-1, keepdims=True)
     return stats.rankdata(np.where(varies, values, 0.0), axis=-1, nan_policy="propagate")
 
 
 def rdm_permutation_test(model: NDArray, measured: NDArray, *, seed: int, n: int = 999) -> float:
-    """Test whether two RDMs agree more than with conditions dealt anew (one-sided, ranks).
+    """Return the one-sided p value of Spearman's r between two RDMs, permuting conditions.
 
-    Pairs are not independent, conditions are: rows and columns are permuted together.
+    Pairs are not independent, conditions are: rows and columns are permuted together (Kriegeskorte,
+    Mur & Bandettini 2008).
 
     Parameters
     ----------
     model, measured : array, float, shape (n_pairs,)
     seed, n : int
-        Of the permutations, and how many.
+        Seed and number of permutations.
 
     Returns
     -------
     float
-        Fraction of deals, the observed one counted among them, that agree at least as well. NaN
-        where the RDMs have no rank correlation.
+        NaN where the RDMs have no rank correlation.
     """
     ranks, target = _rank_both(model, measured)
     square = _to_square(ranks)
-    upper = np.triu_indices(len(square), 1)
-    observed = pearson(ranks, target)
-    if np.isnan(observed):
+    rows, columns = np.triu_indices(len(square), 1)
+    if np.isnan(pearson(ranks, target)):
         return float("nan")
-    # Ranks dealt anew keep their mean and variance: their inner products order them as r does.
+    # Permuted ranks keep their mean and variance: their inner products order them as r does.
     target = target - target.mean()
-    threshold = ranks @ target - 1e-9 * np.linalg.norm(ranks) * np.linalg.norm(target)
     rng = np.random.default_rng(seed)
-    n_exceeding = 0
-    for _ in range(n):
-        resampled = rng.permutation(len(square))
-        n_exceeding += square[resampled[upper[0]], resampled[upper[1]]] @ target >= threshold
-    return float((1 + n_exceeding) / (1 + n))
+    permutations = (rng.permutation(len(square)) for _ in range(n))
+    null = [square[order[rows], order[columns]] @ target for order in permutations]
+    return float(permutation_p(ranks @ target, null, rounding=1e-9 * np.linalg.norm(ranks)
+                               * np.linalg.norm(target)))
 
 
 def _to_square(pairs: NDArray) -> NDArray[np.float64]:

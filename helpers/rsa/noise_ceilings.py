@@ -1,14 +1,15 @@
-"""How well could the best model predict? Noise ceilings from repeated measurements.
+"""Noise ceilings: the correlation that a perfect model would reach, from repeated measurements.
 
 Main estimate: a generative model, response = signal + noise, both Gaussian over conditions with
 covariances over vertices, estimated from the repeats; the ceiling is the correlation of the
-signal's statistic with that of signal plus averaged noise. Cross-checks: split halves, and the
-ncsnr of single vertices. `published_noise_ceiling` follows the authors' steps.
+signal's statistic with that of signal plus averaged noise. Cross-checks: split-half reliability,
+and the ncsnr of single vertices.
 
-Measured on planted regions (40 vertices, 515 conditions, 3 repeats): RSA's ceiling is right to 0.02
-on average, but 0.045 too low for 2 dimensions with a tenth of the noise's variance under a strong
-common pattern. A univariate ceiling of 0.9 has a standard error of 0.01, of 0.5 of 0.05; without
-signal half of the estimates are 0, the others roots of chance reliabilities, up to 0.4 (RSA: 0.2).
+Accuracy in simulated regions (40 vertices, 515 conditions, 3 repeats): the RSA ceiling is right to
+0.02 on average, but 0.045 too low for a signal of 2 dimensions with a tenth of the noise variance
+and a strong mean pattern. A univariate ceiling of 0.9 has a standard error of 0.01, one of 0.5 of
+0.05; without any signal half of the estimates are 0, the others square roots of chance
+reliabilities, up to 0.4 (RSA: 0.2).
 """
 
 from __future__ import annotations
@@ -32,23 +33,23 @@ from helpers.rsa.signal_noise import (
 Correlation = Callable[[NDArray, NDArray], float]
 STATISTICS: dict[str, Correlation] = {"univariate": univariate_r, "rsa": rsa_r}
 N_CALIBRATION_SIMULATIONS, N_BISECTIONS, LOG2_SIGNAL_SCALE = 16, 10, (-6.0, 3.0)
-"""Simulated experiments and halvings that find the signal's size, between 2^-6 and 2^3."""
+"""Simulated experiments and bisection steps that scale the signal, by 2^-6 to 2^3."""
 MAX_CONDITIONS, MAX_VERTICES, N_VERTEX_SUBSETS = 1000, 1000, 3
-"""Simulated experiments are no larger. Larger regions are drawn from: so many vertices, so many
-times, without replacement (published: with it, which lets a vertex's noise agree with itself)."""
+"""Size of simulated experiments. Larger regions are subsampled ``N_VERTEX_SUBSETS`` times, without
+replacement (published: with replacement, so that a vertex's noise correlates with itself)."""
 
 
 @dataclass(frozen=True)
 class NoiseCeiling:
-    """The correlation that the truth itself would reach with the mean over repeats.
+    """Correlation of the noise-free signal with the mean over repeats.
 
     Attributes
     ----------
     value : float
         r: closed form (univariate) or median over experiments (RSA); NaN if nothing varies.
     low, high : float
-        2.5th and 97.5th percentile over simulated experiments: how far one experiment's own
-        ceiling strays. How well the region's signal and noise are known is not in it.
+        2.5th and 97.5th percentile over simulated experiments with the estimated signal and
+        noise; the uncertainty of this estimate is not included.
     n_vertices, n_repeats : int
         Of the data.
     n_conditions : int
@@ -98,7 +99,7 @@ def ncsnr(betas: NDArray, *, unit_variance: bool = True) -> NDArray[np.float64]:
 
 
 def ncsnr_noise_ceiling(values: NDArray, n_repeats: int) -> NDArray[np.float64]:
-    """Return ``ncsnr^2 / (ncsnr^2 + 1 / n)``, the signal's fraction of variance in a mean; r^2."""
+    """Return the signal's fraction of the variance of a mean (r²), ncsnr² / (ncsnr² + 1 / n)."""
     power = np.asarray(values, float) ** 2
     return power / (power + 1 / n_repeats)
 
@@ -119,8 +120,8 @@ def estimate_noise_ceiling(betas: NDArray, *, statistic: str, seed: int, n_simul
 
     The univariate statistic is the mean over vertices, so its model is that of a single vertex:
     no covariance is needed. For RSA the model's signal is scaled until simulated experiments are
-    as reliable as the data: repeat i against the mean of the others. Regions of more than 1,000
-    vertices get the mean over draws of 1,000, for which RSA's ceiling is slightly lower.
+    as reliable as the data (one repeat against the mean of the others). Regions of more than 1,000
+    vertices get the mean over subsets of 1,000, whose RSA ceiling is slightly lower.
 
     Parameters
     ----------
@@ -169,7 +170,7 @@ def _vertex_subsets(betas: NDArray, rng: np.random.Generator) -> list[NDArray]:
 
 def _summarise(simulated: list[NDArray], betas: NDArray, n_conditions: int,
                value: float | None = None) -> NoiseCeiling:
-    """Average medians and percentiles over draws of vertices; no correlation counts as none."""
+    """Average medians and percentiles over subsets of vertices; an undefined r counts as 0."""
     median, low, high = np.mean([np.percentile(np.nan_to_num(r), [50, 2.5, 97.5])
                                  for r in simulated], axis=0)
     if not subtract_mean(betas.reshape(-1, betas.shape[2])).any():
@@ -180,7 +181,8 @@ def _summarise(simulated: list[NDArray], betas: NDArray, n_conditions: int,
 
 def _simulate_univariate(means: NDArray, rng: np.random.Generator, n_simulations: int,
                          n_conditions: int) -> tuple[NDArray, float]:
-    """Simulate r, and solve for it, from the mean over vertices (n_conditions, n_repeats)."""
+    """Return r of the mean over vertices (n_conditions, n_repeats), simulated and in closed form.
+    """
     n_repeats = means.shape[1]
     noise = means.var(axis=1, ddof=1).mean()
     signal = max(means.mean(1).var(ddof=1) - noise / n_repeats, 0.0)
@@ -192,7 +194,7 @@ def _simulate_univariate(means: NDArray, rng: np.random.Generator, n_simulations
 
 @dataclass(frozen=True)
 class _SimulatedExperiments:
-    """Simulated experiments: the same random draws at every size of the signal."""
+    """Simulated experiments, with the same random draws at every scale of the signal."""
 
     model: SignalNoiseModel
     signal: NDArray[np.float64]
@@ -206,13 +208,13 @@ class _SimulatedExperiments:
         return cls(model, signal, noise)
 
     def reliability(self, scale: float, correlate: Correlation, *, n_others: int) -> float:
-        """Agreement of one repeat with the mean of others, the signal times ``scale``."""
+        """Reliability of one repeat with the mean of others, the signal times ``scale``."""
         return float(np.mean(np.nan_to_num([
             correlate(truth + one, truth + others / np.sqrt(n_others))
             for truth, one, others in zip(self.model.mean + scale * self.signal, *self.noise)])))
 
     def ceilings(self, scale: float, correlate: Correlation) -> NDArray[np.float64]:
-        """Agreement of the signal with the mean over repeats, for each experiment."""
+        """Correlation of the signal with the mean over repeats, for each experiment."""
         averaged = self.noise[0] / np.sqrt(self.model.n_repeats)
         return np.array([correlate(truth, truth + noise) for truth, noise in zip(
             self.model.mean + scale * self.signal, averaged)])
@@ -230,37 +232,39 @@ def _simulate_rsa(betas: NDArray, rng: np.random.Generator, n_simulations: int,
                                                  n_conditions)
     low, high = LOG2_SIGNAL_SCALE
     for _ in range(N_BISECTIONS):
-        log2_scale = (low + high) / 2
-        reliability_reached = calibration.reliability(2.0**log2_scale, rsa_r,
-                                                      n_others=model.n_repeats - 1)
-        low, high = (log2_scale, high) if reliability_reached < target_reliability else (low,
-                                                                                         log2_scale)
+        middle = (low + high) / 2
+        if calibration.reliability(2.0**middle, rsa_r,
+                                   n_others=model.n_repeats - 1) < target_reliability:
+            low = middle
+        else:
+            high = middle
     scale = 2.0 ** ((low + high) / 2)
-    single_experiments = (_SimulatedExperiments.simulate(model, roots, rng, 1, n_conditions)
-                          for _ in range(n_simulations))
-    return np.concatenate([one.ceilings(scale, rsa_r) for one in single_experiments])
+    # One experiment at a time: all of them at once would fill the memory.
+    experiments = (_SimulatedExperiments.simulate(model, roots, rng, 1, n_conditions)
+                   for _ in range(n_simulations))
+    return np.concatenate([one.ceilings(scale, rsa_r) for one in experiments])
 
 
 def _leave_one_out_reliability(betas: NDArray, correlate: Correlation) -> float:
-    """Return the agreement of each repeat with the mean of the others, averaged."""
+    """Return the correlation of each repeat with the mean of the others, averaged."""
     total, n = betas.sum(1), betas.shape[1]
     return float(np.mean([correlate(betas[:, i], (total - betas[:, i]) / (n - 1))
                           for i in range(n)]))
 
 
 def _single_repeat_reliability(betas: NDArray, correlate: Correlation) -> float:
-    """Return the agreement of two single repeats, averaged over pairs."""
+    """Return the correlation of two single repeats, averaged over pairs."""
     return float(np.mean([correlate(betas[:, i], betas[:, j])
                           for i in range(betas.shape[1]) for j in range(i)]))
 
 
 def split_half_noise_ceiling(betas: NDArray, *, statistic: str) -> float:
-    """Estimate the same ceiling without a model: from single repeats' agreement, stepped up.
+    """Estimate the noise ceiling without a model, from the reliability of single repeats.
 
     With r between single repeats (mean over pairs), the reliability of the mean over n repeats
-    is ``n r / (1 + (n - 1) r)`` (Spearman-Brown) and the ceiling its square root. For RSA this is
-    approximate: dissimilarities are not linear in the responses. It is then too low where the
-    noise is strong or shared by vertices, by up to 0.13 in simulations.
+    is ``n r / (1 + (n - 1) r)`` (Spearman-Brown), and the ceiling its square root. For RSA this is
+    approximate, because dissimilarities are not linear in the responses: too low, by up to 0.13 in
+    simulations, where the noise is strong or shared by vertices.
     """
     betas = _check_betas(betas, statistic)
     n, r = betas.shape[1], _single_repeat_reliability(betas, STATISTICS[statistic])

@@ -1,4 +1,4 @@
-"""Signal and noise of a region: two covariances over vertices, from repeats."""
+"""Signal and noise covariances of a region over vertices, estimated from repeats."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SHRINKAGE = np.linspace(0, 1, 51)
 
 @dataclass(frozen=True)
 class SignalNoiseModel:
-    """Signal and noise of a region.
+    """Gaussian model of a region's responses, signal plus noise.
 
     Attributes
     ----------
@@ -32,7 +32,7 @@ class SignalNoiseModel:
 
 
 def check_repeats(betas: NDArray) -> NDArray[np.float64]:
-    """Return betas in double precision, refusing what cannot tell signal from noise.
+    """Return betas in double precision; fewer than 2 conditions or repeats are an error.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def check_repeats(betas: NDArray) -> NDArray[np.float64]:
     if betas.ndim != 3 or min(betas.shape[:2]) < 2 or betas.shape[2] < 1:
         raise LabError(f"betas of shape {betas.shape}",
                        expected="conditions x repeats x vertices, 2 or more of the first two",
-                       remedy="noise can only be told from signal where conditions were repeated")
+                       remedy="signal and noise can be separated only where conditions repeat")
     return betas
 
 
@@ -50,10 +50,9 @@ def signal_and_noise(betas: NDArray) -> SignalNoiseModel:
     """Estimate the covariances of signal and noise from repeats (authors' notebook nb6).
 
     Noise: pooled within conditions. Data: of the means over repeats. Both are shrunk towards
-    their diagonal, by the published levels, as cross-validated likelihood chooses. Signal: data
-    minus noise / n_repeats, to the nearest positive semi-definite matrix. Its size is left to
-    `helpers.rsa.noise_ceilings.estimate_noise_ceiling`, which makes the model as reliable as the
-    data are.
+    their diagonal, by the published level with the largest cross-validated likelihood. Signal: data
+    minus noise / n_repeats, to the nearest positive semi-definite matrix;
+    `helpers.rsa.noise_ceilings` scales it until the model is as reliable as the data.
 
     Parameters
     ----------
@@ -72,16 +71,17 @@ def signal_and_noise(betas: NDArray) -> SignalNoiseModel:
 
 
 def _shrunk_covariance(rows: NDArray, *, centred: bool, block: int = 1) -> NDArray[np.float64]:
-    """Estimate a covariance, its off-diagonal part shrunk by the level that predicts best.
+    """Estimate a covariance, shrunk towards its diagonal by the level of the largest likelihood.
 
-    ``block`` rows in a row stay in one half: deviations from one condition's mean add up to zero,
-    so some of them tell the others.
+    The likelihood is two-fold cross-validated. ``block`` consecutive rows stay in one half:
+    deviations from one condition's mean add up to zero, so they are not independent.
     """
     half = np.arange(len(rows)) // block % 2 == 0
-    shrinkages = [_likeliest_shrinkage(_covariance(rows[a], centred), rows[~a],
-                                       centred) for a in (half, ~half)]
-    full = _covariance(rows, centred)
-    return _shrink_to_diagonal(full, float(np.mean(shrinkages)))
+    shrinkage = float(np.mean([
+        _likeliest_shrinkage(_covariance(rows[a], centred), rows[~a], centred)
+        for a in (half, ~half)]))
+    covariance = _covariance(rows, centred)
+    return (1 - shrinkage) * covariance + shrinkage * np.diag(np.diag(covariance))
 
 
 def _covariance(rows: NDArray, centred: bool) -> NDArray[np.float64]:
@@ -89,14 +89,10 @@ def _covariance(rows: NDArray, centred: bool) -> NDArray[np.float64]:
     return rows.T @ rows / (len(rows) - (0 if centred else 1))
 
 
-def _shrink_to_diagonal(covariance: NDArray, shrinkage: float) -> NDArray[np.float64]:
-    return (1 - shrinkage) * covariance + shrinkage * np.diag(np.diag(covariance))
-
-
 def _likeliest_shrinkage(covariance: NDArray, held_out: NDArray, centred: bool) -> float:
-    """Return the level of shrinkage under which held-out rows are most likely.
+    """Return the level of shrinkage with the largest likelihood of held-out rows.
 
-    All levels share the eigenvectors of the correlation matrix, so one decomposition will do.
+    All levels share the eigenvectors of the correlation matrix, so one decomposition suffices.
     """
     scale = np.sqrt(np.diag(covariance))
     if not (scale > 0).all():
@@ -104,14 +100,14 @@ def _likeliest_shrinkage(covariance: NDArray, held_out: NDArray, centred: bool) 
     eigenvalues, eigenvectors = np.linalg.eigh(covariance / np.outer(scale, scale))
     rows = held_out if centred else held_out - held_out.mean(0)
     power = np.mean(((rows / scale) @ eigenvectors) ** 2, axis=0)
-    downsample = (1 - SHRINKAGE)[:, None] * np.maximum(eigenvalues, 0) + SHRINKAGE[:, None]
+    variances = (1 - SHRINKAGE)[:, None] * np.maximum(eigenvalues, 0) + SHRINKAGE[:, None]
     with np.errstate(divide="ignore", invalid="ignore"):
-        loss = np.log(downsample).sum(1) + (power / downsample).sum(1)
+        loss = np.log(variances).sum(1) + (power / variances).sum(1)
     return float(SHRINKAGE[np.nanargmin(np.where(np.isfinite(loss), loss, np.inf))])
 
 
 def matrix_square_root(covariance: NDArray) -> NDArray[np.float64]:
-    """Return a matrix R with R R' = covariance, without the directions of no variance."""
+    """Return a matrix R with R R' = covariance, without its null space."""
     eigenvalues, eigenvectors = np.linalg.eigh(covariance)
     positive = eigenvalues > 1e-12 * max(eigenvalues.max(), 1e-300)
     return eigenvectors[:, positive] * np.sqrt(eigenvalues[positive])

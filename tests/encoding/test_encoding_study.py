@@ -15,16 +15,8 @@ from support.tiny_cohort import RandomImages, TinyCohort, network
 from helpers.config.contrastive_coding import EncodingSpec
 from helpers.core.statistics import correct_p_values
 from helpers.encoding import study as encoding_study
-from helpers.encoding.study import (
-    GIST,
-    OLS,
-    RIDGE,
-    SPARSE_POSITIVE,
-    STANDARDISED,
-    EncodingStudy,
-    LocalizedNetwork,
-    select_own_pool,
-)
+from helpers.encoding.regression import GIST, OLS, RIDGE, SPARSE_POSITIVE, STANDARDISED
+from helpers.encoding.study import EncodingStudy, select_own_pool
 from helpers.rsa import study as rsa_study
 from helpers.rsa.dissimilarity import rdm, rdm_permutation_test, univariate_r
 from helpers.selectivity.study import LocalizerResult
@@ -35,10 +27,10 @@ SPEC = EncodingSpec(("FFA-1", "PPA"), ("relu", "fc"), min_ncsnr=0.3, curve_rois=
 OWN = {"FFA-1": "faces", "PPA": "scenes"}
 
 
-def seen() -> LocalizedNetwork:
-    """Deal the units of a network to the domains in turn."""
+def localizer() -> LocalizerResult:
+    """Assign the units of a network to the domains in turn."""
     labels = {"relu": np.arange(196) % 5, "fc": np.array([0, 0, 0, 3, 3, 3])}
-    return LocalizedNetwork(network(), LocalizerResult(DOMAINS, labels, {}, {}, {}))
+    return LocalizerResult(DOMAINS, labels, {}, {}, {})
 
 
 def study(**options) -> EncodingStudy:
@@ -47,7 +39,7 @@ def study(**options) -> EncodingStudy:
 
 def test_selective_units_predict_what_the_settings_say_and_as_a_plain_fit_does(private):
     about = study()
-    curves, best = about.selective_unit_scores(seen())
+    curves, best = about.selective_unit_scores(network(), localizer())
     made = set(best[["roi", "domain", "method"]].itertuples(index=False, name=None))
     assert made == {
         *(("FFA-1", domain, method) for domain in DOMAINS for method in (SPARSE_POSITIVE, OLS)),
@@ -56,11 +48,11 @@ def test_selective_units_predict_what_the_settings_say_and_as_a_plain_fit_does(p
     used = curves.dropna(subset="alpha").groupby("method")["alpha"].unique().map(set).to_dict()
     assert used == {SPARSE_POSITIVE: {0.01}, STANDARDISED: {0.05, 0.2}, OLS: {0.0}}
 
-    fold, = about.cohort.folds("A")
+    (fold,), net = about.cohort.folds("A"), network()
     y = about.cohort.responses("A", ("FFA-1",)).of("FFA-1", min_ncsnr=0.3)
     with torch.inference_mode():
         fc = lambda rows: torch.cat([  # noqa: E731
-            seen().network.model(seen().network.preprocessing(about.cohort.stimuli.open(i))[None])
+            net.model(net.preprocessing(about.cohort.stimuli.open(i))[None])
             for i in rows]).numpy()[:, :3]
         fit = LinearRegression().fit(fc(fold.fit), y.mean(fold.fit))
         expected = univariate_r(fit.predict(fc(fold.test)), y.mean(fold.test))
@@ -70,9 +62,9 @@ def test_selective_units_predict_what_the_settings_say_and_as_a_plain_fit_does(p
     assert (row["n_vertices"], row["n_units"], row["n_conditions"]) == (3, 3, 20)
 
 
-def test_every_rival_has_its_own_features_regions_and_penalties(private):
+def test_every_predictor_has_its_own_features_regions_and_penalties(private):
     about = study()
-    curves, best = about.untrained_unit_scores(seen())
+    curves, best = about.untrained_unit_scores(network(), localizer())
     assert set(curves["alpha"].dropna()) == {0.002} and set(best["method"]) == {SPARSE_POSITIVE}
     about = replace(about, spec=replace(SPEC, face_network="tiny", face_layers=("fc",)))
     curves, best = about.face_network_scores(network())
@@ -83,27 +75,27 @@ def test_every_rival_has_its_own_features_regions_and_penalties(private):
     curves, best = about.ridge_scores(network())
     assert set(best["method"]) == {RIDGE} and set(best["roi"]) == {"FFA-1", "PPA"}
     assert curves.groupby("layer")["n_units"].unique().map(list).to_dict() == {"fc": [6],
-                                                                               "relu": [4]}
+                                                                              "relu": [4]}
 
 
 def test_a_study_is_fitted_once_and_again_for_other_data_or_settings(private, monkeypatch):
-    first = study().untrained_unit_scores(seen())
+    first = study().untrained_unit_scores(network(), localizer())
     fits, real = [], encoding_study.fit_encoding_models
     monkeypatch.setattr(encoding_study, "fit_encoding_models",
                         lambda *a, **k: fits.append(1) or real(*a, **k))
-    for table, again in zip(first, study().untrained_unit_scores(seen())):
+    for table, again in zip(first, study().untrained_unit_scores(network(), localizer())):
         pd.testing.assert_frame_equal(table, again)
     assert not fits
-    other = seen().localizer
+    other = localizer()
     other.labels["fc"][:3] = 3
     other.labels["fc"][3:] = 0
-    for about, units in ((study(noise=1.0), seen()),
-                         (replace(study(), spec=replace(SPEC, min_ncsnr=0.1)), seen()),
-                         (replace(study(), spec=replace(SPEC, alpha_untrained=0.1)), seen()),
-                         (study(), LocalizedNetwork(network(seed=1), seen().localizer)),
-                         (study(), LocalizedNetwork(network(), other))):
+    for about, net, its_localizer in (
+            (study(noise=1.0), network(), localizer()),
+            (replace(study(), spec=replace(SPEC, min_ncsnr=0.1)), network(), localizer()),
+            (replace(study(), spec=replace(SPEC, alpha_untrained=0.1)), network(), localizer()),
+            (study(), network(seed=1), localizer()), (study(), network(), other)):
         fits.clear()
-        about.untrained_unit_scores(units)
+        about.untrained_unit_scores(net, its_localizer)
         assert len(fits) == 1
 
 
@@ -116,7 +108,7 @@ def test_scores_are_taken_from_the_own_units_or_from_whole_layers():
                                         ("FFA-1", "faces", SPARSE_POSITIVE))]
     found = select_own_pool(pd.DataFrame(rows).assign(score=range(5)), SPARSE_POSITIVE, OWN)
     assert found["score"].tolist() == [1, 3, 4] and found["roi"].tolist() == ["PPA", "FFA-1",
-                                                                              "FFA-1"]
+                                                                             "FFA-1"]
 
 
 @pytest.mark.slow
@@ -135,7 +127,7 @@ def test_layers_are_compared_with_every_measurement_and_corrected_over_layers(pr
         np.testing.assert_allclose(part["p_holm"], correct_p_values(p, "holm"))
         np.testing.assert_allclose(part["spearman_r"],
                                    [stats.spearmanr(rdms[layer], measured[name])[0]
-                                    for layer in layers], atol=1e-4)
+                                               for layer in layers], atol=1e-4)
     assert table.query("measured == 'itself' and layer == 'fc'")[
         "spearman_r"].item() == pytest.approx(1)
     opened = stimuli.opened

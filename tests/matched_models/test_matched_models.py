@@ -26,7 +26,7 @@ from helpers.matched_models.block_statistics import (
     compute_block_statistics,
     with_block_layers,
 )
-from helpers.matched_models.layer_consistency import consistency
+from helpers.matched_models.layer_consistency import consistency, mean_consistency_matrix
 from helpers.matched_models.statistics import (
     TUNING_MEASURES,
     bootstrap_tuning_strength,
@@ -35,12 +35,11 @@ from helpers.matched_models.statistics import (
     mean_per_network,
     paired_differences,
     paired_differences_by_layer,
-    select_fdr_alpha,
     selective_proportion_table,
     sum_over_domains,
     tuning_strength_table,
 )
-from helpers.matched_models.study import MatchedModelsStudy, mean_consistency_matrix
+from helpers.matched_models.study import MatchedModelsStudy
 from helpers.networks.activations import extract_activations
 from helpers.networks.network import Network
 from helpers.networks.registry import NetworkEntry, Preprocessing, seed_names
@@ -217,7 +216,7 @@ def test_stages_have_the_shapes_of_their_layers(blocks):
     for layer, n_units in (("stage", 48), ("mix", 10)):
         one = blocks[layer]
         assert one.sets == SIX_CATEGORIES and one.labels.shape == (len(FDR_ALPHAS), 3, n_units)
-        assert one.mean.shape == one.index.shape == one.d_prime.shape == (6, 2, n_units)
+        assert one.mean.shape == one.selectivity_index.shape == one.d_prime.shape == (6, 2, n_units)
         assert one.min_t.shape == (6, 2, n_units) and one.sparseness.shape == (2, n_units)
 
 
@@ -236,9 +235,9 @@ def test_fields_are_those_of_collected_activations(blocks, activations, images, 
         deviation = np.sqrt((own.var(0, ddof=1) + pooled.var(0, ddof=1)) / 2)
         deviation[~alive] = np.nan
         t = np.min([stats.ttest_ind(own, values).statistic for values in rest], axis=0)
-        for field, expected in (("mean", mean), ("index", (mean - mean_rest) / (mean + mean_rest)),
-                                ("d_prime", (own.mean(0) - pooled.mean(0)) / deviation),
-                                ("min_t", t)):
+        for field, expected in (
+                ("mean", mean), ("selectivity_index", (mean - mean_rest) / (mean + mean_rest)),
+                ("d_prime", (own.mean(0) - pooled.mean(0)) / deviation), ("min_t", t)):
             np.testing.assert_allclose(getattr(found, field)[of, half, alive], expected[alive],
                                        rtol=1e-3, atol=1e-4, err_msg=field)
     assert np.isnan(found.min_t[:, half, ~alive]).all() and (~alive).any()
@@ -293,7 +292,7 @@ def stage_of(**fields: np.ndarray) -> BlockStatistics:
     plain = {"labels": np.full((len(FDR_ALPHAS), 3, 6), NONE, np.uint8),
              "sparseness": np.zeros((2, 6), np.float32),
              **{name: np.zeros((2, 2, 6), np.float32)
-                for name in ("mean", "index", "d_prime", "min_t")}}
+                for name in ("mean", "selectivity_index", "d_prime", "min_t")}}
     return BlockStatistics(("faces", "scenes"), (2, 3, 1), **(plain | fields))
 
 
@@ -395,6 +394,10 @@ def test_where_no_unit_is_selective_there_are_no_answers(private, network, image
 
 # ---- shares -------------------------------------------------------------------------------------
 
+def at_fdr_alpha(table: pd.DataFrame) -> pd.DataFrame:
+    return table[table["fdr_alpha"] == FDR_ALPHA]
+
+
 def test_shares_are_counted_at_every_rate_and_grow_with_it(private, images):
     """Units that mix cells at random prefer a set more or less clearly."""
     model = Cells()
@@ -414,7 +417,7 @@ def test_shares_are_counted_at_every_rate_and_grow_with_it(private, images):
 
 
 def test_shares_by_hand(blocks):
-    row = select_fdr_alpha(selective_proportion_table(blocks, CORE)).set_index(["layer", "domain"])
+    row = at_fdr_alpha(selective_proportion_table(blocks, CORE)).set_index(["layer", "domain"])
     assert row.loc[("mix", "bodies"), ["n_units", "proportion",
                                        "proportion_replicated"]].tolist() == [2, 2 / 10, 1]
     # The first half finds four units for faces, and the second two of them.
@@ -454,7 +457,7 @@ def only(stage: BlockStatistics, units: list[int]) -> BlockStatistics:
     """Keep some units of a stage."""
     return replace(stage, shape=(len(units), 1, 1), **{
         name: getattr(stage, name)[..., units]
-        for name in ("labels", "mean", "index", "d_prime", "min_t", "sparseness")})
+        for name in ("labels", "mean", "selectivity_index", "d_prime", "min_t", "sparseness")})
 
 
 def by_measure(table: pd.DataFrame, layer: str, domain: str) -> pd.Series:
@@ -508,7 +511,7 @@ def test_as_many_units_are_compared_whatever_the_test_says(blocks):
     pd.testing.assert_frame_equal(found, tuning_strength_table(blocks, CORE, n_best=2))
     assert by_measure(found, "mix", "bodies")["d'"] > 3
     units = [blocks["stage"].top_units("scenes", half, 2) for half in (0, 1)]
-    expected = np.mean([blocks["stage"].index[2, 1 - half, its].mean()
+    expected = np.mean([blocks["stage"].selectivity_index[2, 1 - half, its].mean()
                         for half, its in enumerate(units)])
     assert by_measure(found, "stage", "scenes")["CSI"] == pytest.approx(expected, rel=1e-5)
 
@@ -681,7 +684,7 @@ def test_networks_are_opened_once_and_measured_once(private, images, monkeypatch
 
 
 def test_shares_and_strengths_are_those_of_each_network(study):
-    proportions = select_fdr_alpha(study.proportions()).set_index(["condition", "layer",
+    proportions = at_fdr_alpha(study.proportions()).set_index(["condition", "layer",
                                                                    "domain"])["n_units"]
     assert proportions["told", "mix", "faces"] == 2 and proportions["seen", "mix", "faces"] == 0
     assert proportions["seen", "mix", "bodies"] == 2
@@ -706,7 +709,7 @@ def test_resampled_strengths_begin_with_the_plain_ones_and_share_draws(study, im
 
 def test_spreads_measure_the_maps_of_selective_units(study):
     table = study.unit_distributions()
-    assert len(table) == 2 * 2 * len(CORE) * len(MEASURES)
+    assert "corrected" in table and len(table) == 2 * 2 * len(CORE) * len(MEASURES)
     row = table.set_index(["condition", "layer", "domain", "measure"])
     stage = study.blocks("planted-told")["stage"]
     mask = stage.selective_mask("bodies").reshape(3, 4, 4)
@@ -736,7 +739,7 @@ def test_tables_are_kept_and_made_again_for_other_weights(private, images, monke
     unit_distributions = first.unit_distributions()
     layer_consistencies = first.layer_consistencies()
     with monkeypatch.context() as patch:
-        for name in ("spread", "consistency"):
+        for name in ("unit_distribution_table", "consistency_table"):
             patch.setattr(f"helpers.matched_models.study.{name}", None)
         again = matched_models_study(images)
         pd.testing.assert_frame_equal(again.unit_distributions(), unit_distributions)

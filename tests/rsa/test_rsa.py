@@ -182,9 +182,9 @@ def test_permutation_p_deals_conditions_not_pairs():
     rng = np.random.default_rng(3)
     square, observed, reached = squareform(a), stats.spearmanr(a, b).statistic, 0
     for _ in range(99):
-        deal = rng.permutation(12)
-        split = squareform(square[np.ix_(deal, deal)], checks=False)
-        reached += stats.spearmanr(split, b).statistic >= observed - 1e-12
+        order = rng.permutation(12)
+        permuted = squareform(square[np.ix_(order, order)], checks=False)
+        reached += stats.spearmanr(permuted, b).statistic >= observed - 1e-12
     assert 0 < reached < 99
     assert rdm_permutation_test(a, b, seed=3, n=99) == (1 + reached) / 100
 

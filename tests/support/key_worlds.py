@@ -231,12 +231,10 @@ def answers(w):
                             ["faces", "bodies"], max_units=3, seed=0, batch_size=8)
 
 
-def matched_model(kind, w):
+def matched_model(table, w):
     study = MatchedModelsStudy(w.get("spec", LANGUAGE), make_six_category_localizer(w.images),
-                               lambda _: w.net,
-                         w.get("seed", 0), 8, {"tiny-net": w.net})
-    make = {"spread": study._unit_distribution, "agreement": study._layer_consistency}[kind]
-    return study._cached_table(kind, "tiny-net", make)
+                               lambda _: w.net, w.get("seed", 0), 8, {"tiny-net": w.net})
+    return getattr(study, table)()
 
 
 def lesions(w):
@@ -365,11 +363,10 @@ SITES: list[tuple[str, Any, dict]] = [
     ("matched_models.block_statistics stages", stages, NETWORK | IMAGES),
     ("matched_models.block_statistics answers", answers,
      NETWORK | IMAGES | setting(layer="relu", unit=4)),
-    ("matched_models.study spread", partial(matched_model, "spread"),
-     NETWORK | IMAGES | setting(seed=1)
-     | spec_changes("spec", LANGUAGE)),
-    ("matched_models.study agreement", partial(matched_model, "agreement"), NETWORK | IMAGES
-     | setting(seed=1) | spec_changes("spec", LANGUAGE)),
+    ("matched_models.study spread", partial(matched_model, "unit_distributions"),
+     NETWORK | IMAGES | setting(seed=1) | spec_changes("spec", LANGUAGE)),
+    ("matched_models.study agreement", partial(matched_model, "layer_consistencies"),
+     NETWORK | IMAGES | setting(seed=1) | spec_changes("spec", LANGUAGE)),
     ("lesions.study lesions", lesions, NETWORK | IMAGES | setting(
         masks=(("relu", 196), ("conv", 196)), layers=["relu"], n_random=2, seed=1)),
     ("rsa.study rdms", rdms, NETWORK | setting(
