@@ -52,7 +52,7 @@ print(laboratory.provenance.line)
 cohort = open_cohort(laboratory, "finetuning_cohort")
 study = FineTuningStudy.from_cohort(cohort, spec, laboratory.network(spec.network),
                  laboratory.network(spec.untrained), seed=seed, n_jobs=n_jobs)
-regions, split = study.plan.table, study.plan.cohort_data.splits(study.plan.cohort_data.subjects[0])
+regions, split = study.region_table, study.cohort_data.splits(study.cohort_data.subjects[0])
 print(f"{regions['subject'].nunique()} participants, in the layout of {cohort.name}; "
       f"{(regions['excluded_because'] == '').sum()} regions used, {(regions['excluded_because'] != '').sum()} left out")
 print(f"{len(split)} split(s): {len(split[0].train)} conditions to tune on, "
@@ -165,7 +165,7 @@ wide = voxels[voxels["condition"].isin(["pretrained", "contrastive"])].pivot_tab
 wide["gain"] = wide["contrastive"] - wide["pretrained"]
 limit = float(np.nanpercentile(wide["gain"].abs(), 98))
 surfaces = {(subject, hemisphere): read_surface(cohort, subject, hemisphere)
-          for subject in study.plan.cohort_data.subjects for hemisphere in ("lh", "rh")}
+          for subject in study.cohort_data.subjects for hemisphere in ("lh", "rh")}
 available_surfaces = {place: flat_map for place, flat_map in surfaces.items() if flat_map is not None}
 print(f"{(wide['gain'] > 0).mean():.0%} of {len(wide)} voxels gained; "
       f"{len(available_surfaces)} hemispheres can be drawn")

@@ -122,7 +122,7 @@ if laboratory.profile.transfer_cohort is not None:
     transfer_cohort = open_cohort(laboratory, "transfer_cohort")
     areas = tuple(TRANSFER_AREAS[roi] for roi in spec.rois if roi in TRANSFER_AREAS)
     transfer_data = FineTuningStudy.from_cohort(transfer_cohort, replace(spec, rois=areas, subjects=()), network, untrained,
-                     seed=seed, n_jobs=n_jobs).plan.cohort_data
+                     seed=seed, n_jobs=n_jobs).cohort_data
     transfer_voxels = study.transfer(transfer_data, ["pretrained", "regression", "contrastive", "pooled, avg"])
     print(f"{transfer_voxels['subject'].nunique()} participants in the layout of {transfer_cohort.name}, "
           f"{len(areas)} areas, {len(transfer_voxels) // transfer_voxels['condition'].nunique()} vertices")

@@ -33,7 +33,6 @@ from helpers.brains.layouts import open_cohort
 from helpers.figures import style
 from helpers.figures.claims import ClaimsTable, round_numbers
 from helpers.finetuning import plots
-from helpers.finetuning.conditions import get_condition
 from helpers.finetuning.info_nce import NATS_PER_BIT
 from helpers.finetuning.statistics import pivot_shared_models, pivot_subject_by_seed
 from helpers.finetuning.study import FineTuningStudy
@@ -133,7 +132,7 @@ for condition in slopes:
 
 # %%
 subset_rois = tuple(dict.fromkeys([spec.rois[0], spec.rois[-1]]))
-learning_rate = study.learning_rate(get_condition("contrastive"))
+learning_rate = study.learning_rate("contrastive")
 tables = [bounds[(bounds["condition"] == "contrastive, fixed z") & bounds["roi"].isin(subset_rois)]]
 for size in sizes:
     narrow_spec = replace(spec, fixed_embedding_dim=int(size), rois=subset_rois, learning_rates=(), rate_search_scores={}, learning_rate=learning_rate)

@@ -34,7 +34,7 @@ from helpers.figures.claims import ClaimsTable, round_numbers
 from helpers.finetuning import plots as finetuning_plots
 from helpers.finetuning.statistics import pivot_subject_by_seed, region_scores, select_group
 from helpers.finetuning.study import FineTuningStudy
-from helpers.landscape import classification, statistics
+from helpers.landscape import statistics
 from helpers.landscape import plots as landscape_plots
 from helpers.landscape import study as landscape_study
 from helpers.landscape.distances import ignorance_model, truth_model
@@ -61,7 +61,7 @@ print(laboratory.provenance.line)
 network, untrained = laboratory.network(spec.network), laboratory.network(spec.untrained)
 cohort = open_cohort(laboratory, "finetuning_cohort")
 study = FineTuningStudy.from_cohort(cohort, spec, network, untrained, seed=seed, n_jobs=n_jobs)
-tasks = {name: classification.load_task(name, laboratory.images(*where.split("/", 1)), network,
+tasks = {name: landscape_study.load_task(name, laboratory.images(*where.split("/", 1)), network,
                                  landscape_spec.image_size, landscape_spec.max_images)
          for name, where in landscape_spec.tasks.items()}
 pd.DataFrame([{"task": name, "classes": len(np.unique(task.labels)), "n_train": len(task.train_idx),
@@ -78,8 +78,8 @@ pd.DataFrame([{"task": name, "classes": len(np.unique(task.labels)), "n_train": 
 conditions = ["untrained", "pretrained", "shuffled", "regression", "regression, same head", "contrastive",
          "pooled, avg", "pooled, const"]
 finetuned_models = study.networks(conditions)
-published = [finetuned_model for finetuned_model in finetuned_models if finetuned_model.condition not in (
-    "untrained", "shuffled", "regression", "regression, same head")]
+controls = ("untrained", "shuffled", "regression", "regression, same head")
+published = [run for run in finetuned_models if run.condition.name not in controls]
 accuracy = statistics.add_accuracy_change(pd.concat([
     landscape_study.task_accuracies(study, finetuned_models if name == landscape_spec.map_task else published, [one],
                          landscape_spec.layer) for name, one in tasks.items()]))
@@ -114,10 +114,10 @@ matrices[landscape_spec.map_task].round(3)
 
 # %%
 task = tasks[landscape_spec.map_task]
-drawn = [finetuned_model for finetuned_model in finetuned_models if finetuned_model.seed == 0]  # one training of each, to draw
+drawn = [run for run in finetuned_models if run.number == 0]  # one training of each, to draw
 n_classes = len(task.classes)
 pairwise_distances, distances_to_references = landscape_study.prediction_distances(
-    study, drawn, task, landscape_spec.layer, [truth_model(task.truth, n_classes), ignorance_model(n_classes)])
+    study, drawn, task, landscape_spec.layer, [truth_model(task.test_labels, n_classes), ignorance_model(n_classes)])
 inpca_map = fit_inpca(pairwise_distances)
 reference_points = dict(zip(("truth", "ignorance"), inpca_map.project(distances_to_references)))
 reconstruction_error = float(np.abs(inpca_map.distances() - pairwise_distances).max())
@@ -146,11 +146,11 @@ model_table.groupby("condition", sort=False)[["from pretrained", "to truth", "ac
 
 # %%
 laterality_spec = laboratory.profile.table("laterality")
-learning_rate = study.learning_rate(next(finetuned_model.run.condition for finetuned_model in finetuned_models if finetuned_model.condition == "contrastive"))
+learning_rate = study.learning_rate("contrastive")
 early = FineTuningStudy.from_cohort(cohort, laterality_spec.finetuning_spec(spec, learning_rate), network, untrained, seed=seed, n_jobs=n_jobs)
 hemisphere_models = early.networks(["pretrained", "contrastive"])
 where = landscape_spec.tasks[landscape_spec.map_task].split("/", 1)
-large = classification.load_task(landscape_spec.map_task, laboratory.images(*where), network, laterality_spec.image_size,
+large = landscape_study.load_task(landscape_spec.map_task, laboratory.images(*where), network, laterality_spec.image_size,
                           landscape_spec.max_images)
 hemisphere_distances, _ = landscape_study.prediction_distances(early, hemisphere_models, large, landscape_spec.layer)
 hemisphere_table = landscape_study.task_accuracies(early, hemisphere_models, [large], landscape_spec.layer)

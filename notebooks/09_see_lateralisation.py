@@ -35,11 +35,10 @@ from helpers.core.statistics import confidence_interval
 from helpers.figures import style
 from helpers.figures.claims import ClaimsTable, round_numbers
 from helpers.finetuning.study import FineTuningStudy
-from helpers.landscape.classification import fit_probe, load_task
+from helpers.landscape.study import fit_probe, load_task
 from helpers.saliency import plots
 from helpers.saliency.laterality import contralateral_bias
-from helpers.saliency.statistics import laterality_table
-from helpers.saliency.study import METHODS, OCCLUSION, saliency_examples
+from helpers.saliency.study import METHODS, OCCLUSION, laterality_table, saliency_examples
 
 laboratory = lab.open(profile, notebook="09_see_lateralisation")
 claims = ClaimsTable(laboratory.provenance)
@@ -60,13 +59,15 @@ laterality_spec, landscape_spec = (laboratory.profile.table(name) for name in ("
 network, untrained = laboratory.network(spec.network), laboratory.network(spec.untrained)
 cohort = open_cohort(laboratory, "finetuning_cohort")
 finetuning_study = FineTuningStudy.from_cohort(cohort, spec, network, untrained, seed=seed, n_jobs=n_jobs)
-learning_rate = finetuning_study.learning_rate(finetuning_study.networks(["contrastive"])[0].run.condition)
+learning_rate = finetuning_study.learning_rate("contrastive")
 study = FineTuningStudy.from_cohort(cohort, laterality_spec.finetuning_spec(spec, learning_rate), network, untrained, seed=seed, n_jobs=n_jobs)
-finetuned_models = [finetuned_model for finetuned_model in study.networks(["pretrained", "contrastive", "shuffled"])
-           if finetuned_model.condition != "shuffled" or finetuned_model.roi in laterality_spec.shuffled_rois]
+finetuned_models = [run for run in study.networks(["pretrained", "contrastive", "shuffled"])
+                    if run.condition.name != "shuffled"
+                    or run.metadata["roi"] in laterality_spec.shuffled_rois]
 images = laboratory.images(*landscape_spec.tasks[laterality_spec.task].split("/", 1))
 task = load_task(laterality_spec.task, images, network, laterality_spec.image_size, landscape_spec.max_images)
-print(pd.Series([finetuned_model.condition for finetuned_model in finetuned_models]).value_counts(sort=False).to_dict(),
+counts = pd.Series([run.condition.name for run in finetuned_models]).value_counts(sort=False)
+print(counts.to_dict(),
       f"networks; {len(task.test_idx)} held-out images of {len(task.classes)} classes")
 
 # %% [markdown]
@@ -135,20 +136,22 @@ regions[regions["measure"] == OCCLUSION].set_index("roi").drop(columns="measure"
 
 # %%
 def find_model(condition, hemisphere=None):
-    found = [m for m in finetuned_models if m.condition == condition and (condition == "pretrained" or (
-        m.donor == laterality_spec.subject and m.roi == laterality_spec.roi
-        and hemisphere in (None, m.hemisphere)))]
-    return found[0]
+    if condition == "pretrained":
+        return next(run for run in finetuned_models if run.condition.name == condition)
+    return next(run for run in finetuned_models if run.condition.name == condition
+                and run.donor == laterality_spec.subject
+                and run.metadata["roi"] == laterality_spec.roi
+                and hemisphere in (None, run.metadata["hemisphere"]))
 
 tuned_to = [("left ", "lh"), ("right ", "rh")] if laterality_spec.hemispheres == "apart" else [("", None)]
 panel = [("pretrained", find_model("pretrained")),
          *((f"{name}{laterality_spec.roi}", find_model("contrastive", side)) for name, side in tuned_to)]
 
 # %%
-log_probs = fit_probe(panel[0][1].run, task, landscape_spec.layer)["log_probs"]
-true_class_probability = np.exp(log_probs[np.arange(len(log_probs)), task.truth])
+log_probs = fit_probe(panel[0][1], task, landscape_spec.layer)["log_probs"]
+true_class_probability = np.exp(log_probs[np.arange(len(log_probs)), task.test_labels])
 order = np.argsort(true_class_probability < min_probability, kind="stable")      # the sure ones first, in their order
-_, first = np.unique(task.truth[order], return_index=True)
+_, first = np.unique(task.test_labels[order], return_index=True)
 panel_image_idx = order[np.sort(first)][:n_images]
 names, panel_models = zip(*panel)
 examples = {(int(image), measure): saliency_examples(panel_models, names, task, landscape_spec.layer, where, int(image),

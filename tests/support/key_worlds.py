@@ -29,9 +29,10 @@ from helpers.encoding.cohort_responses import noise_ceiling_table, read_response
 from helpers.encoding.study import EncodingStudy
 from helpers.finetuning.conditions import CONDITIONS
 from helpers.finetuning.data import CohortData
-from helpers.finetuning.evaluate import evaluate, finetune
-from helpers.finetuning.run_plan import RunPlan
-from helpers.landscape.classification import fit_probe, load_task
+from helpers.finetuning.evaluate import evaluate, finetune, preselect_layer_and_alpha
+from helpers.finetuning.runs import EvaluationSet
+from helpers.finetuning.study import FineTuningStudy
+from helpers.landscape.study import fit_probe, load_task
 from helpers.lesions.evaluation import evaluate_lesions
 from helpers.matched_models.block_statistics import (
     BlockStatistics,
@@ -256,35 +257,34 @@ def cohort_data_of(w) -> CohortData:
 
 
 def cohort_pixels(w):
-    return cohort_data_of(w).load_images(np.arange(w.get("n", 9)))
+    return cohort_data_of(w).images(np.arange(w.get("n", 9)))[0][:]
 
 
 def task_of(w):
     return load_task("task", w.images, w.net, w.get("side", 0), w.get("most", 0))
 
 
-def run_plan_of(w) -> RunPlan:
-    return RunPlan(cohort_data_of(w), w.net, w.net, w.get("seed", 0))
+def finetuning_study_of(w) -> FineTuningStudy:
+    return FineTuningStudy(cohort_data_of(w), w.net, w.net, w.get("seed", 0))
 
 
 def run_of(w, kind="contrastive"):
-    plan = run_plan_of(w)
-    chosen = CONDITIONS[w.get("kind", kind)]
-    region = plan.regions[w.get("region", 0)]
-    train = plan.cohort_data.splits(region.subject)[0].train
-    return plan.finetuning_run(chosen, (region,), [train[w.get("first", 0):]], w.get("rate", 1e-3),
-                    w.get("number", 0))
+    study = finetuning_study_of(w)
+    region = study.regions[w.get("region", 0)]
+    train = study.cohort_data.splits(region.subject)[0].train
+    return study.run(CONDITIONS[w.get("kind", kind)], (region,), number=w.get("number", 0),
+                     train_ids=[train[w.get("first", 0):]], learning_rate=w.get("rate", 1e-3))
 
 
-def evaluation_set_of(w):
-    plan, region = run_plan_of(w), run_plan_of(w).regions[0]
-    part = plan.cohort_data.splits(region.subject)[0]
-    return replace(plan.evaluation_set((region,), part.train, part.train),
-                   protocol=w.get("protocol", "P2"))
+def evaluation_set_of(w, protocol="P2"):
+    study = finetuning_study_of(w)
+    region, train = study.regions[0], study.cohort_data.splits(study.regions[0].subject)[0].train
+    return EvaluationSet(study.cohort_data, (region,), train, (train,),
+                         w.get("protocol", protocol), study.seed)
 
 
-def before_tuning(w):
-    return run_plan_of(w)._preselect_layer_and_alpha(run_plan_of(w).regions[0], 0)
+def preselected(w):
+    return preselect_layer_and_alpha(run_of(w, "pretrained"), evaluation_set_of(w, "nested"))
 
 
 def probe(w):
@@ -374,9 +374,9 @@ SITES: list[tuple[str, Any, dict]] = [
         layers=["conv"], stack=np.ones((4, 32, 32, 3), np.uint8))
      | {"shape": partial(_setting, "stack", np.zeros((4, 64, 16, 3), np.uint8))}),
     ("finetuning.data pixels", cohort_pixels, SHOWN | setting(side=24, n=8)),
-    ("landscape.classification pixels", task_of, {**IMAGES, **setting(side=24, most=8), **{
+    ("landscape.study pixels", task_of, {**IMAGES, **setting(side=24, most=8), **{
         name: PREPROCESSING[name] for name in ("resize", "crop", "interpolation")}}),
-    ("landscape.classification linear_probes", probe, NETWORK | IMAGES | setting(layer="conv")),
+    ("landscape.study linear_probes", probe, NETWORK | IMAGES | setting(layer="conv")),
     ("saliency.study saliency", saliency, NETWORK | IMAGES | setting(layers=["relu"])),
     ("finetuning.evaluate finetuned", lambda w: finetune(run_of(w)), LEARNING | setting(
         kind="regression", region=1, first=1, rate=1e-2, number=1, seed=1, side=24) | of_spec(
@@ -387,7 +387,7 @@ SITES: list[tuple[str, Any, dict]] = [
      lambda w: evaluate(run_of(w, "pretrained"), evaluation_set_of(w)),
      LEARNING | setting(side=24, seed=1, protocol="nested")
      | of_spec("tuning", TUNING, layers=("conv",), standardise=True)),
-    ("finetuning.run_plan evaluations", before_tuning, LEARNING | setting(side=24, seed=1)
+    ("finetuning.evaluate evaluations", preselected, LEARNING | setting(side=24, seed=1)
      | of_spec("tuning", TUNING, layers=("conv",), standardise=True)),
     ("decoding.study decoded", decoders,
      DECODES | DECODER_TRAINING | setting(variant=TrainingVariant(half=1))),
