@@ -16,14 +16,14 @@
 #
 # **You will learn**
 # - how Grad-CAM makes a map of saliency, and what its averaging throws away;
-# - how mirror images tell a network's preference from what the images show;
+# - how mirror images separate a network's bias from the images' content;
 # - why a striking pair of images is not yet a measurement.
 
 # %% tags=["parameters"]
 profile = "demo"          # demo, mini, paper, or the path of your own TOML file
-n_jobs = 2                # processes that tune and look; one where there is a GPU
+n_jobs = 2                # processes that fine-tune and measure; one where there is a GPU
 n_images = 2            # in the panel of images
-min_probability = 0.75              # probability of the true class, before tuning, of images in the panel
+min_probability = 0.75              # probability of the true class, of the pretrained network, for images in the panel
 
 # %%
 import numpy as np
@@ -48,10 +48,10 @@ print(laboratory.provenance.line)
 # %% [markdown]
 # ## 1 · Networks for each hemisphere
 #
-# One network for each early region of each hemisphere of each participant, tuned contrastively;
-# for some regions a second one, fine-tuned to the same responses in **shuffled** order: its images
-# never met their own responses, so it cannot know which half of them mattered. Each network names
-# the classes of a task through a linear probe (notebook 08).
+# One network for each early region of each hemisphere of each participant, fine-tuned contrastively;
+# for some regions a second one, fine-tuned to the same responses in **shuffled** order: no image
+# was paired with its own response, so the training has no information on a half of the image. Each
+# network classifies the images of a task through a linear probe (notebook 08).
 
 # %%
 spec, seed = laboratory.profile.table("finetuning"), laboratory.profile.seed
@@ -71,7 +71,7 @@ print(counts.to_dict(),
       f"networks; {len(task.test_idx)} held-out images of {len(task.classes)} classes")
 
 # %% [markdown]
-# ## 2 · Three ways to ask where a network looks
+# ## 2 · Three attribution methods
 #
 # **Grad-CAM** (published) asks how much the score of the true class grows with each feature map,
 # *averaged over all positions*, and adds the maps up with these weights:
@@ -83,9 +83,9 @@ print(counts.to_dict(),
 # convolutions, where every position has weights of its own. The gradient at a position knows this;
 # its average over positions has forgotten it. **HiResCAM** is the same without the average:
 # $g_c(x, y)$ in place of $\bar g_c$. And **hemifield occlusion** needs no gradient: the left, or the
-# right, half of the image turns grey, and we see how far the classes' scores move.
+# right, half of the image is set to grey, and we measure the change of the classes' scores.
 #
-# Of each map, or each pair of movements, we take one number: (right - left) / (right + left).
+# Of each map, or each pair of changes, we take one number: (right - left) / (right + left).
 #
 # ## 3 · Mirror images
 #
@@ -101,7 +101,7 @@ table.groupby(["condition", "measure", "hemisphere"], sort=False)[
     ["original", "mirrored", "bias", "content"]].mean().round(3)
 
 # %% [markdown]
-# Positive: right. If networks look at the half that their region sees, left hemispheres (lh) are
+# Positive: right. If networks prefer the half of their region's receptive fields, left hemispheres (lh) are
 # positive and right ones (rh) negative. **Laterality** is therefore half the bias of the left
 # hemisphere's networks minus half that of the right one's, within participants: above 0 is
 # contralateral. What all networks have in common, the pretrained one included, drops out.
@@ -229,10 +229,10 @@ figure
 # %%
 sources = {published_measure: ("Grad-CAM figure", "opposite halves, two images"),
            fine_measure: ("beyond the paper", "unknown"), OCCLUSION: ("beyond the paper", "unknown")}
-for measure, (source, told) in sources.items():
+for measure, (source, paper) in sources.items():
     claims.interval(f"Networks look at the contralateral half ({measure})",
                     contralateral_bias(table, "contrastive", measure, laterality_spec.rois), "above 0",
-                    of="laterality", source=source, paper=told)
+                    of="laterality", source=source, paper=paper)
 
 # %%
 for measure in (fine_measure, OCCLUSION):
@@ -289,7 +289,7 @@ print(claims.verdicts())
 # Our demo differs from the paper in size (96 px, five by five positions at most where AlexNet has
 # thirteen), in the number of voxels (some thirty a region, not hundreds) and in what is forgotten:
 # the demo's networks lose many of their classes (notebook 08), so "the true class" is often not
-# what they would say. Under `mini` the files do not tell hemispheres apart: the panel is drawn, and
+# what they would say. Under `mini` the files do not separate the hemispheres: the panel is drawn, and
 # the claims say that these data cannot tell.
 
 # %% [markdown]

@@ -390,7 +390,7 @@ def test_improved_is_the_share_of_voxels_that_gained():
 @pytest.mark.parametrize("condition, baseline",
                          [("pooled, avg", "pretrained"), ("pretrained", "pooled, avg")])
 def test_a_kind_that_was_not_run_is_told(condition, baseline):
-    with pytest.raises(LabError, match="no scores of 'pooled, avg'(?s:.)*evaluate both conditions first"):
+    with pytest.raises(LabError, match="no scores of 'pooled, avg'(?s:.)*evaluate both"):
         statistics.fraction_improved(SCORES, condition, baseline)
 
 
