@@ -99,7 +99,7 @@ counts.T
 concept_centroids = study.centroids
 without = study.leave_one_out()
 again = without.groupby("subject").agg(
-    match_centroids=("again", lambda cosine: float((cosine > near).mean())),
+    found_again=("again", lambda cosine: float((cosine > near).mean())),
     r=("r", "mean"), r_all=("r_all", "mean"))
 of_half = [study.points(TrainingVariant(half=half)) for half in (1, 2)]
 halves = [study.cluster_points(values)[place] for values in of_half]

@@ -56,7 +56,7 @@ ground_truth_masks["at random"].reshape(-1)[rng.choice(3200, 60, replace=False)]
 ground_truth_masks["ten maps"][:10].reshape(-1)[rng.choice(250, 60, replace=False)] = True
 ground_truth_masks["one corner"][rng.choice(128, 15, replace=False), :2, :2] = True
 example = {name: unit_distribution.spread(mask, seed=0) for name, mask in ground_truth_masks.items()}
-pd.DataFrame({name: {measure: one.correct_p_values for measure, one in its.items()}
+pd.DataFrame({name: {measure: one.corrected for measure, one in its.items()}
               for name, its in example.items()}).round(2)
 
 # %% [markdown]
@@ -156,7 +156,8 @@ style.panel_letter(middle[0], "B", x=-0.4)
 # %%
 last = grid[3].subgridspec(1, 5, wspace=0.25).subplots()
 for panel, name in zip(last, (*plotted_measures, "consistency")):
-    plots.difference_dots(panel, {comparison: its[name] for comparison, its in differences.items()})
+    plots.difference_dots(panel, {comparison: its[name] for comparison, its in differences.items()},
+                          label_width=16)
     panel.set_title(name)
     panel.label_outer()
 last[2].set_xlabel("difference between conditions")

@@ -19,7 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
-from data.synthetic.writing import counted, made_in_chunks, whole
+from data.synthetic.writing import atomic_folder, map_chunks, require_positive
 from helpers.brains.files import read_names, readable
 from helpers.brains.nsd_files import (
     FAMILIES_NSD,
@@ -35,7 +35,7 @@ from helpers.brains.splits import TRIALS, presentations, read_presentations
 from helpers.core.console import progress
 from helpers.core.errors import LabError
 
-CHALLENGE = tuple(family for family in FAMILIES_NSD if family != "nsdgeneral")
+CHALLENGE_LABEL_SETS = tuple(family for family in FAMILIES_NSD if family != "nsdgeneral")
 """Label sets that the challenge gave out."""
 _CHUNK = 200
 
@@ -72,24 +72,26 @@ def write_algonauts(folder: str | os.PathLike[str], *, nsd: Path, n_withheld: in
     -----
     Gifford et al. (2023); contrastive-finetuning spec, appendix B.
     """
-    counted(n_withheld=n_withheld)
+    require_positive(n_withheld=n_withheld)
     nsd = Path(nsd)
     info = read_presentations(nsd / TABLE)
     subjects = list_subjects(nsd / "nsddata_betas/ppdata", "nativesurface")
     if not subjects:
         raise LabError(f"no participants in {nsd / 'nsddata_betas/ppdata'}",
                        expected="subj01 and others", remedy="write or fetch NSD's files first")
-    with whole(folder) as part:
-        places = {name: NSDFiles(nsd, SPACES["nativesurface"], name) for name in subjects}
-        splits = {name: _split(place, info, n_withheld) for name, place in places.items()}
-        _write_images(part, nsd / STIMULI, splits, processes)
-        for name, place in progress(places.items(), "averaging over repeats"):
-            _write_masks(part / name / "roi_masks", place)
-            _write_fmri(part / name / "training_split/training_fmri", place, splits[name])
+    with atomic_folder(folder) as temp_folder:
+        files_by_subject = {name: NSDFiles(nsd, SPACES["nativesurface"], name) for name in subjects}
+        splits = {name: _split(subject_files, info,
+                               n_withheld) for name, subject_files in files_by_subject.items()}
+        _write_images(temp_folder, nsd / STIMULI, splits, processes)
+        for name, subject_files in progress(files_by_subject.items(), "averaging over repeats"):
+            _write_masks(temp_folder / name / "roi_masks", subject_files)
+            _write_fmri(temp_folder / name / "training_split/training_fmri", subject_files,
+                        splits[name])
     return Path(folder)
 
 
-class _Split:
+class _TrainTestSplit:
     """What a participant saw in the sessions given out, and in the withheld ones alone.
 
     Attributes
@@ -102,27 +104,29 @@ class _Split:
         Trial of each showing, from 0; -1: none in the sessions given out.
     """
 
-    def __init__(self, n_sessions: int, given: NDArray[np.int64], seen: NDArray[np.bool_]) -> None:
-        shown = (given >= 0).any(1)
+    def __init__(self, n_sessions: int, train_trials: NDArray[np.int64],
+                 presented: NDArray[np.bool_]) -> None:
+        in_train = (train_trials >= 0).any(1)
         self.n_sessions = n_sessions
-        self.train, self.test = np.flatnonzero(shown), np.flatnonzero(seen & ~shown)
-        self.trials = given[self.train]
+        self.train, self.test = np.flatnonzero(in_train), np.flatnonzero(presented & ~in_train)
+        self.trials = train_trials[self.train]
 
 
-def _split(place: NSDFiles, info: pd.DataFrame, n_withheld: int) -> _Split:
-    subject, n_completed = place.subject, place.count_sessions()
+def _split(subject_files: NSDFiles, info: pd.DataFrame, n_withheld: int) -> _TrainTestSplit:
+    subject, n_completed = subject_files.subject, subject_files.count_sessions()
     if n_completed <= n_withheld:
         raise LabError(f"{subject} completed {n_completed} sessions, {n_withheld} are withheld",
                        expected="more sessions than are withheld",
                        remedy="withhold fewer, or simulate more sessions")
-    n_given = n_completed - n_withheld
-    seen = (presentations(info, subject, n_completed) >= 0).any(1)
-    return _Split(n_given, presentations(info, subject, n_given), seen)
+    n_train_sessions = n_completed - n_withheld
+    presented = (presentations(info, subject, n_completed) >= 0).any(1)
+    return _TrainTestSplit(n_train_sessions, presentations(info, subject, n_train_sessions),
+                           presented)
 
 
-def _encode(brick: str, ids: list[int]) -> list[bytes]:
+def _encode(hdf5_path: str, ids: list[int]) -> list[bytes]:
     """Encode some images as PNG; runs in a process of its own."""
-    with readable(Path(brick), h5py.File, "NSD's images") as file:
+    with readable(Path(hdf5_path), h5py.File, "NSD's images") as file:
         pixels = file["imgBrick"][ids]
     encoded = []
     for image in pixels:
@@ -132,26 +136,26 @@ def _encode(brick: str, ids: list[int]) -> list[bytes]:
     return encoded
 
 
-def _names(splits: dict[str, _Split]) -> dict[int, list[str]]:
+def _image_file_names(splits: dict[str, _TrainTestSplit]) -> dict[int, list[str]]:
     """Return under which names each image is filed."""
     names: dict[int, list[str]] = {}
     for subject, split in splits.items():
         for stem, folder, ids in (("train", "training_split/training_images", split.train),
                                   ("test", "test_split/test_images", split.test)):
-            for place, index in enumerate(ids, 1):
+            for position, index in enumerate(ids, 1):
                 names.setdefault(int(index), []).append(
-                    f"{subject}/{folder}/{stem}-{place:04d}_nsd-{index:05d}.png")
+                    f"{subject}/{folder}/{stem}-{position:04d}_nsd-{index:05d}.png")
     return names
 
 
-def _write_images(root: Path, brick: Path, splits: dict[str, _Split],
+def _write_images(root: Path, hdf5_path: Path, splits: dict[str, _TrainTestSplit],
                     processes: int | None) -> None:
-    names = _names(splits)
+    names = _image_file_names(splits)
     for subject in splits:
         for folder in ("training_split/training_images", "test_split/test_images"):
             (root / subject / folder).mkdir(parents=True)
     ids = sorted(names)
-    encoded = made_in_chunks(partial(_encode, str(brick)), ids, chunk=_CHUNK, processes=processes,
+    encoded = map_chunks(partial(_encode, str(hdf5_path)), ids, chunk=_CHUNK, processes=processes,
                              label="filing images")
     for index, content in zip(ids, chain.from_iterable(encoded)):
         first, *others = (root / name for name in names[index])
@@ -168,36 +172,39 @@ def _link(first: Path, other: Path) -> None:
         shutil.copyfile(first, other)
 
 
-def _chosen(place: NSDFiles) -> list[NDArray[np.bool_]]:
+def _challenge_masks(subject_files: NSDFiles) -> list[NDArray[np.bool_]]:
     """Return the vertices of challenge space, left and right."""
-    return [values > 0 for values in place.labels("nsdgeneral")]
+    return [values > 0 for values in subject_files.labels("nsdgeneral")]
 
 
-def _write_masks(folder: Path, place: NSDFiles) -> None:
+def _write_masks(folder: Path, subject_files: NSDFiles) -> None:
     """Write the label sets in challenge space and on the whole sheet, and their names."""
     folder.mkdir(parents=True)
-    everything = _chosen(place)
-    for side, chosen in zip(HEMISPHERES, everything):
-        np.save(folder / f"{side}.all-vertices_fsaverage_space.npy", chosen.astype(np.int64))
-    for family in CHALLENGE:
-        for side, chosen, labels in zip(HEMISPHERES, everything, place.labels(family)):
-            values = np.maximum(labels, 0).astype(np.int64) * chosen
-            np.save(folder / f"{side}.{family}_fsaverage_space.npy", values)
-            np.save(folder / f"{side}.{family}_challenge_space.npy", values[chosen])
-        names = read_names(place.names_file(family))
+    challenge_masks = _challenge_masks(subject_files)
+    for hemisphere, in_challenge_space in zip(HEMISPHERES, challenge_masks):
+        np.save(folder / f"{hemisphere}.all-vertices_fsaverage_space.npy",
+                in_challenge_space.astype(np.int64))
+    for family in CHALLENGE_LABEL_SETS:
+        for hemisphere, in_challenge_space, labels in zip(HEMISPHERES, challenge_masks,
+                                                          subject_files.labels(family)):
+            values = np.maximum(labels, 0).astype(np.int64) * in_challenge_space
+            np.save(folder / f"{hemisphere}.{family}_fsaverage_space.npy", values)
+            np.save(folder / f"{hemisphere}.{family}_challenge_space.npy",
+                    values[in_challenge_space])
+        names = read_names(subject_files.names_file(family))
         np.save(folder / f"mapping_{family}.npy", np.array(names, dtype=object))
 
 
-def _write_fmri(folder: Path, place: NSDFiles, split: _Split) -> None:
+def _write_fmri(folder: Path, subject_files: NSDFiles, split: _TrainTestSplit) -> None:
     """Write the mean over repeats of every training image, float32."""
     folder.mkdir()
     n_repeats = (split.trials >= 0).sum(1)
-    for side, chosen in zip(HEMISPHERES, _chosen(place)):
-        vertex = np.flatnonzero(chosen)
-        total = np.zeros((len(split.train), len(vertex)))
+    for hemisphere, in_challenge_space in zip(HEMISPHERES, _challenge_masks(subject_files)):
+        vertex = np.flatnonzero(in_challenge_space)
+        sums = np.zeros((len(split.train), len(vertex)))
         for session in range(split.n_sessions):
-            values = read_session(place.session(side, session + 1), vertex)
+            values = read_session(subject_files.session(hemisphere, session + 1), vertex)
             image, repeat = np.nonzero(split.trials // TRIALS == session)
-            np.add.at(total, image, values[split.trials[image, repeat] - session * TRIALS])
-        np.save(folder / f"{side}_training_fmri.npy",
-                (total / n_repeats[:, None]).astype(np.float32))
+            np.add.at(sums, image, values[split.trials[image, repeat] - session * TRIALS])
+        np.save(folder / f"{hemisphere}_training_fmri.npy",
+                (sums / n_repeats[:, None]).astype(np.float32))

@@ -10,15 +10,16 @@ import math
 import numpy as np
 
 from data.synthetic.canvas import Canvas, Colour, mix, shade
-from data.synthetic.things import ring
+from data.synthetic.things import draw_arc
 
 DARK = (34, 32, 34)
 PALE = (240, 236, 224)
 
 
-def bird(pen: Canvas, look: dict, rng: np.random.Generator) -> None:
+def bird(pen: Canvas, latents: dict, rng: np.random.Generator) -> None:
     """Draw a perched bird from the side: beak, wing, tail, two thin legs."""
-    coat, wing, form = look["rgb"], mix(look["second_rgb"], look["rgb"], 0.25), look["form"]
+    coat, wing, form = latents["rgb"], mix(latents["second_rgb"], latents["rgb"],
+                                           0.25), latents["form"]
     for x in (0.47, 0.57):
         pen.line([(x, 0.70), (x, 0.90)], (150, 100, 50), 0.022)
         pen.line([(x - 0.04, 0.91), (x + 0.07, 0.91)], (150, 100, 50), 0.02)
@@ -36,9 +37,10 @@ def bird(pen: Canvas, look: dict, rng: np.random.Generator) -> None:
     pen.curve([(0.56, 0.56), (0.44, 0.62), (0.30, 0.645)], shade(wing, 0.65), 0.016)
 
 
-def fish(pen: Canvas, look: dict, rng: np.random.Generator) -> None:
+def fish(pen: Canvas, latents: dict, rng: np.random.Generator) -> None:
     """Draw a fish from the side: tail, fins, gill, eye, stripes or spots."""
-    scale, fin, form = look["rgb"], mix(look["second_rgb"], look["rgb"], 0.2), look["form"]
+    scale, fin, form = latents["rgb"], mix(latents["second_rgb"], latents["rgb"],
+                                           0.2), latents["form"]
     high = 0.17 + 0.12 * form[0]
     pen.blob([(0.32, 0.5), (0.14, 0.26), (0.03, 0.28), (0.10, 0.5), (0.03, 0.72),
               (0.14, 0.74)], fin)
@@ -46,23 +48,23 @@ def fish(pen: Canvas, look: dict, rng: np.random.Generator) -> None:
     pen.polygon([(0.50, 0.46 + high), (0.48, 0.60 + high * 0.85), (0.66, 0.46 + high)], fin)
     pen.blob([(0.22, 0.5), (0.40, 0.52 - high), (0.64, 0.49 - high), (0.86, 0.44),
               (0.96, 0.51), (0.86, 0.58), (0.64, 0.51 + high), (0.40, 0.48 + high)], scale)
-    if look["pattern"] == "stripes":
+    if latents["pattern"] == "stripes":
         for x in (0.42, 0.54, 0.66):
-            pen.line([(x, 0.56 - high), (x - 0.02, 0.44 + high)], look["second_rgb"], 0.04)
-    elif look["pattern"] == "dots":
+            pen.line([(x, 0.56 - high), (x - 0.02, 0.44 + high)], latents["second_rgb"], 0.04)
+    elif latents["pattern"] == "dots":
         for x, y in rng.uniform((0.36, 0.42), (0.68, 0.58), (7, 2)):
-            pen.ellipse((x, y), (0.024, 0.024), look["second_rgb"])
-    ring(pen, (0.73, 0.5), (0.05, high * 0.75), shade(scale, 0.6), 0.016, -80, 80)
+            pen.ellipse((x, y), (0.024, 0.024), latents["second_rgb"])
+    draw_arc(pen, (0.73, 0.5), (0.05, high * 0.75), shade(scale, 0.6), 0.016, -80, 80)
     pen.polygon([(0.66, 0.54), (0.50, 0.58), (0.54, 0.68)], shade(fin, 0.8))
     pen.ellipse((0.85, 0.47), (0.036, 0.036), PALE)
     pen.ellipse((0.855, 0.47), (0.021, 0.021), DARK)
     pen.line([(0.95, 0.53), (0.90, 0.54)], shade(scale, 0.5), 0.014)
 
 
-def quadruped(pen: Canvas, look: dict, rng: np.random.Generator) -> None:
+def quadruped(pen: Canvas, latents: dict, rng: np.random.Generator) -> None:
     """Draw a cat (pointed ears, long tail) or a dog (long muzzle, hanging ears)."""
-    coat, form, cat = look["rgb"], look["form"], look["variant"] == "cat"
-    mark = mix(look["second_rgb"], coat, 0.3)
+    coat, form, cat = latents["rgb"], latents["form"], latents["variant"] == "cat"
+    mark = mix(latents["second_rgb"], coat, 0.3)
     deep = shade(coat, 0.7)
     legs = 0.90 if cat else 0.94
     for x, colour in ((0.30, deep), (0.62, deep), (0.22, coat), (0.56, coat)):
@@ -76,10 +78,10 @@ def quadruped(pen: Canvas, look: dict, rng: np.random.Generator) -> None:
         pen.curve([(0.20, 0.50), (0.10, 0.40), (0.06, 0.26 + 0.1 * form[1])], coat, 0.055)
     pen.blob([(0.16, 0.55), (0.24, 0.45), (0.45, 0.46), (0.62, 0.42), (0.70, 0.50),
               (0.66, 0.66), (0.45, 0.66), (0.22, 0.70)], coat)
-    if look["pattern"] == "stripes":
+    if latents["pattern"] == "stripes":
         for x in (0.28, 0.37, 0.46, 0.55):
             pen.line([(x, 0.48), (x + 0.02, 0.60)], mark, 0.03)
-    elif look["pattern"] == "dots":
+    elif latents["pattern"] == "dots":
         for x, y in ((0.28, 0.54), (0.40, 0.60), (0.50, 0.51)):
             pen.ellipse((x, y), (0.05, 0.04), mark)
     pen.limb((0.64, 0.50), (0.75, 0.34), (0.18, 0.14), coat)
@@ -110,9 +112,9 @@ def _dog_head(pen: Canvas, coat: Colour, mark: Colour) -> None:
              shade(mark, 0.75))
 
 
-def turtle(pen: Canvas, look: dict, rng: np.random.Generator) -> None:
+def turtle(pen: Canvas, latents: dict, rng: np.random.Generator) -> None:
     """Draw a turtle from the side: a plated dome, head, tail and stubby legs."""
-    shell, skin, form = look["rgb"], look["second_rgb"], look["form"]
+    shell, skin, form = latents["rgb"], latents["second_rgb"], latents["form"]
     for x in (0.24, 0.60):
         pen.limb((x, 0.66), (x + 0.03, 0.83), (0.14, 0.11), shade(skin, 0.85))
     pen.polygon([(0.12, 0.66), (0.01, 0.74), (0.14, 0.73)], skin)
@@ -130,9 +132,9 @@ def turtle(pen: Canvas, look: dict, rng: np.random.Generator) -> None:
     pen.line([(0.07, 0.69), (0.44, 0.725), (0.80, 0.69)], shade(shell, 0.75), 0.05)
 
 
-def snake(pen: Canvas, look: dict, rng: np.random.Generator) -> None:
+def snake(pen: Canvas, latents: dict, rng: np.random.Generator) -> None:
     """Draw a snake: a winding body with bands, a head and a forked tongue."""
-    skin, swing = look["rgb"], 0.13 + 0.06 * look["form"][0]
+    skin, swing = latents["rgb"], 0.13 + 0.06 * latents["form"][0]
     t = np.linspace(0, 1, 30)
     x, y = 0.08 + 0.72 * t, 0.55 - 0.15 * t + swing * np.sin(2 * np.pi * 1.6 * t)
     path = list(zip(x, y, strict=True))
@@ -143,7 +145,7 @@ def snake(pen: Canvas, look: dict, rng: np.random.Generator) -> None:
         length = math.hypot(c - a, d - b)
         nx, ny = -(d - b) / length * 0.042, (c - a) / length * 0.042
         pen.line([(path[i][0] - nx, path[i][1] - ny), (path[i][0] + nx, path[i][1] + ny)],
-                 look["second_rgb"], 0.03)
+                 latents["second_rgb"], 0.03)
     hx, hy = path[-1]
     for dy in (-0.03, 0.03):
         pen.line([(hx + 0.12, hy), (hx + 0.16, hy), (hx + 0.19, hy + dy)], (190, 40, 50), 0.014)

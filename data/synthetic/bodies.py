@@ -9,9 +9,9 @@ import numpy as np
 from PIL import Image
 
 from data.synthetic import limbs
-from data.synthetic.canvas import SKINS, Canvas, Point, jitter, light, shade
+from data.synthetic.canvas import SKINS, Canvas, Point, apply_lighting, jitter, shade
 from data.synthetic.limbs import step
-from data.synthetic.things import check_constraints, paint, pick
+from data.synthetic.things import check_constraints, choose_option, sample_colour
 
 KINDS: tuple[str, ...] = ("body", "limb")
 POSES: tuple[str, ...] = ("standing", "walking", "sitting", "reaching")
@@ -46,10 +46,10 @@ def sample(kind: str, rng: np.random.Generator, **constraints: Any) -> dict[str,
     LabError
         If the kind, the colour or the name of a constraint is unknown.
     """
-    pick(rng, KINDS, kind, "kind of body")
+    choose_option(rng, KINDS, kind, "kind of body")
     check_constraints(constraints, CONSTRAINTS[kind], kind)
-    colour, cloth_rgb = paint(rng, constraints.pop("colour", None))
-    lower, lower_rgb = paint(rng)
+    colour, cloth_rgb = sample_colour(rng, constraints.pop("colour", None))
+    lower, lower_rgb = sample_colour(rng)
     latents = {
         "kind": kind, "colour": colour, "lower_colour": lower,
         "cloth_rgb": cloth_rgb, "lower_rgb": lower_rgb,
@@ -85,7 +85,7 @@ def draw(latents: dict[str, Any], size: int) -> Image.Image:
         image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     if latents["kind"] == "limb":
         image = image.rotate(latents["angle"], Image.Resampling.BILINEAR)
-    return light(image, latents["light"], latents["contrast"])
+    return apply_lighting(image, latents["light"], latents["contrast"])
 
 
 # ---- whole bodies -------------------------------------------------------------------------------
@@ -130,8 +130,8 @@ def _joints(latents: dict[str, Any]) -> tuple[dict[str, list[Point]], float]:
             lengths = (.24, .235)
         middle = step(root, upper, lengths[0])
         joints[name] = [root, middle, step(middle, lower, lengths[1])]
-    every = np.array([p for path in joints.values() for p in path])
-    low, high = every.min(0) - .05, every.max(0) + .05
+    joint_points = np.array([p for path in joints.values() for p in path])
+    low, high = joint_points.min(0) - .05, joint_points.max(0) + .05
     scale = min(.96 / (high - low).max(), 1.35)
     centre = (low + high) / 2
     placed = {name: [(float(.5 + (x - centre[0]) * scale), float(.5 + (y - centre[1]) * scale))

@@ -64,11 +64,11 @@ class Canvas:
 
     def line(self, points: Sequence[Point], fill: Colour, width: float) -> None:
         """Draw a stroke of constant ``width`` (unit coordinates) with rounded joints and ends."""
-        pixels, thick = self._pixels(points), max(1, round(width * self.side))
-        self.pen.line(pixels, fill=tuple(fill), width=thick, joint="curve")
-        if thick > 3:
+        pixels, pixel_width = self._pixels(points), max(1, round(width * self.side))
+        self.pen.line(pixels, fill=tuple(fill), width=pixel_width, joint="curve")
+        if pixel_width > 3:
             for x, y in (pixels[0], pixels[-1]):
-                half = thick / 2 - 0.5
+                half = pixel_width / 2 - 0.5
                 self.pen.ellipse((x - half, y - half, x + half, y + half), fill=tuple(fill))
 
     def curve(self, points: Sequence[Point], fill: Colour, width: float) -> None:
@@ -143,14 +143,14 @@ def mix(one: Colour, other: Colour, weight: float) -> tuple[int, int, int]:
 # ---- light --------------------------------------------------------------------------------------
 
 @lru_cache(maxsize=8)
-def grid(size: int) -> tuple[np.ndarray, np.ndarray]:
+def pixel_grid(size: int) -> tuple[np.ndarray, np.ndarray]:
     """Give x and y of every pixel, each of shape (size, size), from -1 to 1."""
     axis = np.linspace(-1, 1, size)
     x, y = np.meshgrid(axis, axis)
     return x, y
 
 
-def light(image: Image.Image, angle: float, strength: float) -> Image.Image:
+def apply_lighting(image: Image.Image, angle: float, strength: float) -> Image.Image:
     """Light a cut-out from ``angle`` (degrees, 0 right, 90 top) as a smooth rounded body.
 
     The blurred alpha serves as height; its slope towards the light brightens. A plain gradient
@@ -159,24 +159,25 @@ def light(image: Image.Image, angle: float, strength: float) -> Image.Image:
     size, visible = image.width, image.getbbox()
     if visible is None:
         return image
-    soft = image.getchannel("A").filter(ImageFilter.GaussianBlur(size / 14))
-    height = np.asarray(soft, dtype=np.float64)
+    blurred_alpha = image.getchannel("A").filter(ImageFilter.GaussianBlur(size / 14))
+    height = np.asarray(blurred_alpha, dtype=np.float64)
     cos, sin = math.cos(math.radians(angle)), math.sin(math.radians(angle))
     slope = np.zeros_like(height)
     slope[:, 1:-1] -= cos * (height[:, 2:] - height[:, :-2])
     slope[1:-1] += sin * (height[2:] - height[:-2])
-    x, y = grid(size)
+    x, y = pixel_grid(size)
     gain = 1 + strength * (slope * (size / 1800) + 0.5 * (x * cos - y * sin))
     left, top, right, bottom = visible
     pixels = np.array(image)
-    lit = pixels[top:bottom, left:right, :3]
-    lit[:] = levels(lit * np.clip(gain[top:bottom, left:right], 0.25, 1.8)[..., None])
+    visible_pixels = pixels[top:bottom, left:right, :3]
+    visible_pixels[:] = levels(visible_pixels * np.clip(gain[top:bottom, left:right], 0.25,
+                                                        1.8)[..., None])
     return Image.fromarray(pixels)
 
 
 # ---- texture ------------------------------------------------------------------------------------
 
-def noise(size: int, rng: np.random.Generator, *, power: float = 1.0) -> np.ndarray:
+def sample_noise_texture(size: int, rng: np.random.Generator, *, power: float = 1.0) -> np.ndarray:
     """Draw a texture with amplitude 1 / f**power; shape (size, size), mean 0, sd 1."""
     fy, fx = np.fft.fftfreq(size)[:, None], np.fft.rfftfreq(size)[None]
     frequency = np.hypot(fy, fx)
@@ -186,7 +187,7 @@ def noise(size: int, rng: np.random.Generator, *, power: float = 1.0) -> np.ndar
     return (texture - texture.mean()) / texture.std()
 
 
-def cut(item: Image.Image, *, angle: float = 0.0, flip: bool = False) -> Image.Image:
+def rotate_and_crop(item: Image.Image, *, angle: float = 0.0, flip: bool = False) -> Image.Image:
     """Turn a cut-out by ``angle`` (degrees) and crop it to what is visible."""
     if flip:
         item = item.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
@@ -195,14 +196,14 @@ def cut(item: Image.Image, *, angle: float = 0.0, flip: bool = False) -> Image.I
     return item.crop(item.getchannel("A").getbbox() or (0, 0, 1, 1))
 
 
-def paste(ground: Image.Image, item: Image.Image, *, centre: Point, size: float) -> None:
-    """Lay a cut-out (RGBA) onto ``ground`` in place.
+def paste(background: Image.Image, item: Image.Image, *, centre: Point, size: float) -> None:
+    """Lay a cut-out (RGBA) onto ``background`` in place.
 
     ``centre`` and ``size`` (the item's longer side) are fractions of the ground's width.
     """
-    scale = size * ground.width / max(item.size)
+    scale = size * background.width / max(item.size)
     width, height = (max(1, round(side * scale)) for side in item.size)
     item = item.resize((width, height), Image.Resampling.BILINEAR)
-    corner = round(centre[0] * ground.width - width / 2), round(
-        centre[1] * ground.height - height / 2)
-    ground.paste(item, corner, item)
+    corner = round(centre[0] * background.width - width / 2), round(
+        centre[1] * background.height - height / 2)
+    background.paste(item, corner, item)

@@ -11,20 +11,24 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from data.synthetic.captions import captions, nouns
-from data.synthetic.composed import composed_image
-from data.synthetic.depicted import COLUMNS, amounts, energy
+from data.synthetic.captions import captions, get_nouns
+from data.synthetic.composed import compose_image
+from data.synthetic.depicted import (
+    SEMANTIC_FEATURES,
+    compute_contrast_energy,
+    compute_semantic_features,
+)
 from data.synthetic.images import Latents
 from data.synthetic.phrases import FRAMES
 
-NUMBERS: tuple[tuple[str, ...], ...] = (
+COUNT_PHRASES: tuple[tuple[str, ...], ...] = (
     ("nothing in front", "an empty scene"), ("one thing", "a single thing"),
     ("two things", "a pair of things"), ("three things", "several things"),
     ("many things", "four things", "a crowd of things"))
 """How many items there are, in words."""
-UPRIGHT = (.47, .53)
+UPRIGHT_THRESHOLDS = (.47, .53)
 """Fraction of upright edges below which lines are called level, and above which upright."""
-WHOLE: dict[str, tuple[str, ...]] = {
+SCENE_PHRASES: dict[str, tuple[str, ...]] = {
     "warm": ("in warm colours", "full of warm colours"), "cool": ("in cool colours", "cool-toned"),
     "upright": ("with upright lines", "with vertical lines"),
     "level": ("with level lines", "with horizontal lines"),
@@ -33,14 +37,14 @@ WHOLE: dict[str, tuple[str, ...]] = {
 }
 
 
-class Told(NamedTuple):
+class CaptionedImage(NamedTuple):
     """An image and five captions."""
 
     image: Image.Image
     captions: list[str]
 
 
-def captioned_image(*, rng: np.random.Generator, seed: int, size: int) -> Told:
+def compose_captioned_image(*, rng: np.random.Generator, seed: int, size: int) -> CaptionedImage:
     """Compose an image as the brains' are composed, and tell it.
 
     Parameters
@@ -51,42 +55,46 @@ def captioned_image(*, rng: np.random.Generator, seed: int, size: int) -> Told:
     size : int
         Side, pixels.
     """
-    image, items = composed_image(rng=rng, seed=seed, size=size)
+    image, items = compose_image(rng=rng, seed=seed, size=size)
     things = [item for item in items if item["role"] == "item"]
-    said: dict[str, None] = {}
-    for front in rng.permutation(len(things))[:3]:
-        others = [thing for place, thing in enumerate(things) if place != front]
-        settings = [item for item in items if item["role"] == "background"]
-        said[captions([things[front], *others, *settings], rng)[0]] = None
-    said[_listed(things, rng)] = None
-    said[_whole(items, amounts(items, energy(image)), rng)] = None
-    while len(said) < 5:
-        said[captions(items[::-1], rng)[0]] = None
-    return Told(image, list(said))
+    image_captions: dict[str, None] = {}
+    for main_index in rng.permutation(len(things))[:3]:
+        others = [thing for index, thing in enumerate(things) if index != main_index]
+        backgrounds = [item for item in items if item["role"] == "background"]
+        image_captions[captions([things[main_index], *others, *backgrounds], rng)[0]] = None
+    image_captions[_enumeration_caption(things, rng)] = None
+    image_captions[_scene_caption(
+        items, compute_semantic_features(items, compute_contrast_energy(image)), rng)] = None
+    while len(image_captions) < 5:
+        image_captions[captions(items[::-1], rng)[0]] = None
+    return CaptionedImage(image, list(image_captions))
 
 
-def _one(rng: np.random.Generator, options: tuple[str, ...]) -> str:
+def _choose(rng: np.random.Generator, options: tuple[str, ...]) -> str:
     return options[int(rng.integers(len(options)))]
 
 
-def _listed(things: list[Latents], rng: np.random.Generator) -> str:
+def _enumeration_caption(things: list[Latents], rng: np.random.Generator) -> str:
     """Count the items and name them."""
-    number = _one(rng, NUMBERS[len(things)])
-    names = [_one(rng, nouns(things[place])) for place in rng.permutation(len(things))]
-    return _sentence(f"{number}: {', '.join(names)}" if names else number, rng)
+    number = _choose(rng, COUNT_PHRASES[len(things)])
+    names = [_choose(rng, get_nouns(things[index])) for index in rng.permutation(len(things))]
+    return _format_sentence(f"{number}: {', '.join(names)}" if names else number, rng)
 
 
-def _whole(items: list[Latents], seen: np.ndarray, rng: np.random.Generator) -> str:
+def _scene_caption(items: list[Latents], semantic_features: np.ndarray,
+                   rng: np.random.Generator) -> str:
     """Tell what is true of the image as a whole."""
-    much = dict(zip(COLUMNS, seen))
-    true = {"warm": much["warm"] > much["cool"] + .2, "cool": much["cool"] > much["warm"] + .2,
-            "upright": much["upright"] > UPRIGHT[1], "level": much["upright"] < UPRIGHT[0],
-            **{word: much[word] > 0 for word in ("indoor", "outdoor", "natural", "built")}}
-    told = [_one(rng, WHOLE[word]) for word, holds in true.items() if holds]
-    told = [told[place] for place in rng.permutation(len(told))[:3]]
-    return _sentence(", ".join(["a scene" if items else "a ground", *told]), rng)
+    strength = dict(zip(SEMANTIC_FEATURES, semantic_features))
+    applies = {"warm": strength["warm"] > strength["cool"] + .2,
+               "cool": strength["cool"] > strength["warm"] + .2,
+            "upright": strength["upright"] > UPRIGHT_THRESHOLDS[1],
+               "level": strength["upright"] < UPRIGHT_THRESHOLDS[0],
+            **{word: strength[word] > 0 for word in ("indoor", "outdoor", "natural", "built")}}
+    scene_phrases = [_choose(rng, SCENE_PHRASES[word]) for word, holds in applies.items() if holds]
+    scene_phrases = [scene_phrases[index] for index in rng.permutation(len(scene_phrases))[:3]]
+    return _format_sentence(", ".join(["a scene" if items else "a ground", *scene_phrases]), rng)
 
 
-def _sentence(said: str, rng: np.random.Generator) -> str:
-    sentence = _one(rng, FRAMES).format(said)
+def _format_sentence(phrase: str, rng: np.random.Generator) -> str:
+    sentence = _choose(rng, FRAMES).format(phrase)
     return sentence[0].upper() + sentence[1:] + "."

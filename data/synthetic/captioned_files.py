@@ -9,10 +9,16 @@ from pathlib import Path
 
 import numpy as np
 
-from data.synthetic.captioned import captioned_image
-from data.synthetic.writing import coco_captions, counted, made_in_chunks, save_jpeg, whole
+from data.synthetic.captioned import compose_captioned_image
+from data.synthetic.writing import (
+    atomic_folder,
+    format_coco_captions,
+    map_chunks,
+    require_positive,
+    save_jpeg,
+)
 
-STREAM = 22
+SEED_STREAM = 22
 """Second entry of every image's seed; no other set of the synthetic data set has it."""
 CLASS = "composed"
 """The one folder of images, as ImageFolder wants it."""
@@ -26,13 +32,14 @@ def _name(index: int) -> str:
 
 def _render(folder: str, seed: int, size: int, ids: range) -> list[list[str]]:
     """Draw and save some images; give their captions."""
-    said = []
+    captions = []
     for index in ids:
-        told = captioned_image(rng=np.random.default_rng([seed, STREAM, index]), seed=seed,
+        captioned_image = compose_captioned_image(rng=np.random.default_rng([seed, SEED_STREAM,
+                                                                             index]), seed=seed,
                                  size=size)
-        save_jpeg(told.image, Path(folder, _name(index)))
-        said.append(told.captions)
-    return said
+        save_jpeg(captioned_image.image, Path(folder, _name(index)))
+        captions.append(captioned_image.captions)
+    return captions
 
 
 def write_captioned(folder: str | os.PathLike[str], *, seed: int, n_images: int = 14400,
@@ -60,13 +67,13 @@ def write_captioned(folder: str | os.PathLike[str], *, seed: int, n_images: int 
     LabError
         If a number is below 1, or the folder is filled.
     """
-    counted(n_images=n_images, size=size)
-    with whole(folder) as part:
-        (part / CLASS).mkdir()
-        chunks = made_in_chunks(partial(_render, str(part), seed, size), range(n_images),
+    require_positive(n_images=n_images, size=size)
+    with atomic_folder(folder) as temp_folder:
+        (temp_folder / CLASS).mkdir()
+        chunks = map_chunks(partial(_render, str(temp_folder), seed, size), range(n_images),
                                 chunk=_CHUNK, processes=processes, label="drawing told images")
-        said = [lines for chunk in chunks for lines in chunk]
-        told = coco_captions([_name(i) for i in range(n_images)], said, size,
+        captions = [lines for chunk in chunks for lines in chunk]
+        coco = format_coco_captions([_name(i) for i in range(n_images)], captions, size,
                              "composed pictures")
-        (part / "captions.json").write_text(json.dumps(told), encoding="utf-8")
+        (temp_folder / "captions.json").write_text(json.dumps(coco), encoding="utf-8")
     return Path(folder)

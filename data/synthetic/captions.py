@@ -28,11 +28,11 @@ from helpers.core.errors import LabError
 N_CAPTIONS = 5
 
 
-def _one(rng: np.random.Generator, options: tuple[str, ...]) -> str:
+def _choose(rng: np.random.Generator, options: tuple[str, ...]) -> str:
     return options[int(rng.integers(len(options)))]
 
 
-def nouns(thing: dict) -> tuple[str, ...]:
+def get_nouns(thing: dict) -> tuple[str, ...]:
     """Give every noun that may name ``thing``: by variant, part or pose, else by kind."""
     for key in ("part", "variant", "kind"):
         name = str(thing.get(key, "")).replace("_", " ")
@@ -43,7 +43,7 @@ def nouns(thing: dict) -> tuple[str, ...]:
 
 def _colour(thing: dict, rng: np.random.Generator, key: str = "colour") -> str:
     name = str(thing.get(key, ""))
-    return _one(rng, COLOURS.get(name, (name,)))
+    return _choose(rng, COLOURS.get(name, (name,)))
 
 
 def _article(phrase: str) -> str:
@@ -56,80 +56,81 @@ def _face(thing: dict, rng: np.random.Generator) -> str:
     extras = []
     hair = str(thing.get("hair", ""))
     if hair == "bald":
-        extras.append(_one(rng, ("a bald head", "no hair")))
+        extras.append(_choose(rng, ("a bald head", "no hair")))
     elif hair == "hat":
-        extras.append(_one(rng, ("a hat", "a hat on")))
+        extras.append(_choose(rng, ("a hat", "a hat on")))
     elif hair:
-        tint = str(thing.get("hair_colour", thing.get("colour", "")))
-        tint = _one(rng, HAIR.get(tint, (tint,)))
+        colour_name = str(thing.get("hair_colour", thing.get("colour", "")))
+        colour_name = _choose(rng, HAIR.get(colour_name, (colour_name,)))
         length, both = hair if rng.random() < 0.7 else "", rng.random() < 0.7
-        extras.append(" ".join(filter(None, (length, tint if both or not length else "", "hair"))))
-    extras += [_one(rng, PEOPLE[key]) for key in ("glasses", "beard", "hat") if thing.get(key)]
-    said = [extra for extra in extras if rng.random() < 0.75]
-    feeling = str(thing.get("expression", ""))
-    feeling = _one(rng, DETAILS.get(feeling, (feeling,))) if rng.random() < 0.6 else ""
-    phrase = _article(" ".join(filter(None, (feeling, _one(rng, nouns(thing))))))
-    if said:
-        phrase += " with " + " and ".join(said[:2])
+        extras.append(" ".join(filter(None,
+                                      (length, colour_name if both or not length else "", "hair"))))
+    extras += [_choose(rng, PEOPLE[key]) for key in ("glasses", "beard", "hat") if thing.get(key)]
+    mentioned = [extra for extra in extras if rng.random() < 0.75]
+    expression = str(thing.get("expression", ""))
+    expression = _choose(rng, DETAILS.get(expression, (expression,))) if rng.random() < 0.6 else ""
+    phrase = _article(" ".join(filter(None, (expression, _choose(rng, get_nouns(thing))))))
+    if mentioned:
+        phrase += " with " + " and ".join(mentioned[:2])
     gaze = str(thing.get("gaze", ""))
     if gaze in PEOPLE and rng.random() < 0.4:
-        phrase += " " + _one(rng, PEOPLE[gaze])
+        phrase += " " + _choose(rng, PEOPLE[gaze])
     return phrase
 
 
 def _body(thing: dict, rng: np.random.Generator) -> str:
     """Say a body or limb: pose or grip, and what it wears."""
-    noun = _one(rng, nouns(thing))
+    noun = _choose(rng, get_nouns(thing))
     # A latent grip is only to be seen on a closed hand; an open one is named by its noun.
     gripping = thing.get("part") == "hand_closed"
     pose = str(thing.get("pose") or (thing.get("grip", "") if gripping else ""))
     phrase = _article(noun)
     if pose in DETAILS and rng.random() < 0.75:
-        phrase += " " + _one(rng, DETAILS[pose])
+        phrase += " " + _choose(rng, DETAILS[pose])
     clothing = "clothing_colour" if "clothing_colour" in thing else "colour"
     if thing.get("kind") == "body" and thing.get(clothing) and rng.random() < 0.75:
-        wear = [f"{_article(_colour(thing, rng, clothing))} {_one(rng, PEOPLE['top'])}"]
+        garments = [f"{_article(_colour(thing, rng, clothing))} {_choose(rng, PEOPLE['top'])}"]
         garment = str(thing.get("garment", ""))
         if garment and rng.random() < 0.6:
-            tint = _colour(thing, rng, "lower_colour")
-            lower = " ".join(filter(None, (tint, garment)))
-            wear.append(lower if garment.endswith("s") else _article(lower))
-        phrase += " " + _one(rng, ("in", "wearing", "dressed in")) + " " + " and ".join(wear)
+            colour_name = _colour(thing, rng, "lower_colour")
+            lower = " ".join(filter(None, (colour_name, garment)))
+            garments.append(lower if garment.endswith("s") else _article(lower))
+        phrase += " " + _choose(rng, ("in", "wearing", "dressed in")) + " " + " and ".join(garments)
     return phrase
 
 
 def _characters(thing: dict, rng: np.random.Generator) -> str:
     """Say a string: what it reads, its case, ink, slant, layout and sign."""
-    adjectives = [_one(rng, DETAILS[thing[key]]) for key in ("slant", "weight")
+    adjectives = [_choose(rng, DETAILS[thing[key]]) for key in ("slant", "weight")
                   if thing.get(key) in DETAILS and rng.random() < 0.3]
     if thing.get("colour") and rng.random() < 0.5:
         adjectives.append(_colour(thing, rng))
-    phrase = f"the {' '.join([*adjectives, _one(rng, nouns(thing))])}"
+    phrase = f"the {' '.join([*adjectives, _choose(rng, get_nouns(thing))])}"
     if "text" in thing and rng.random() < 0.9:
         phrase += f' "{thing["text"]}"'
     for key, chance in (("case", 0.5), ("layout", 0.5), ("sign", 0.8)):
         if thing.get(key) in DETAILS and rng.random() < chance:
-            detail = _one(rng, DETAILS[thing[key]])
+            detail = _choose(rng, DETAILS[thing[key]])
             if key == "sign":
                 detail += f" {_article(_colour(thing, rng, 'second_colour'))} " \
-                    + _one(rng, ("sign", "board", "plate", "label"))
+                    + _choose(rng, ("sign", "board", "plate", "label"))
             phrase += " " + detail
     return phrase
 
 
 def _scene(thing: dict, rng: np.random.Generator) -> str:
     """Say a place: colour, distance, hour."""
-    adjectives = [_one(rng, SIZES[key]) for key in (thing.get("distance"), thing.get("origin"))
+    adjectives = [_choose(rng, SIZES[key]) for key in (thing.get("distance"), thing.get("origin"))
                   if key in SIZES and rng.random() < 0.25]
     if thing.get("colour") and rng.random() < 0.55:
         adjectives.append(_colour(thing, rng))
-    phrase = _article(" ".join([*adjectives, _one(rng, nouns(thing))]))
+    phrase = _article(" ".join([*adjectives, _choose(rng, get_nouns(thing))]))
     sky = thing.get("sky_colour")
     if sky and thing.get("setting") == "outdoor" and rng.random() < 0.4:
         phrase += f" under {_article(_colour(thing, rng, 'sky_colour'))} sky"
     if thing.get("hour") in HOURS and rng.random() < 0.55:
         indoors = thing.get("setting") == "indoor"
-        phrase += " " + _one(rng, (INDOOR_HOURS if indoors else HOURS)[thing["hour"]])
+        phrase += " " + _choose(rng, (INDOOR_HOURS if indoors else HOURS)[thing["hour"]])
     return phrase
 
 
@@ -137,21 +138,22 @@ def _object(thing: dict, rng: np.random.Generator) -> str:
     """Say an object: size in the world, pattern, colours."""
     adjectives = []
     if thing.get("real_size") in SIZES and rng.random() < 0.2:
-        adjectives.append(_one(rng, SIZES[thing["real_size"]]))
+        adjectives.append(_choose(rng, SIZES[thing["real_size"]]))
     if thing.get("colour") and rng.random() < 0.75:
         adjectives.append(_colour(thing, rng))
     patterned = thing.get("variant") in ("mug", "teacup", "fish", "cat", "dog")
     if patterned and thing.get("pattern") in DETAILS and rng.random() < 0.6:
-        adjectives.append(_one(rng, DETAILS[thing["pattern"]]))
-    phrase = _article(" ".join([*adjectives, _one(rng, nouns(thing))]))
+        adjectives.append(_choose(rng, DETAILS[thing["pattern"]]))
+    phrase = _article(" ".join([*adjectives, _choose(rng, get_nouns(thing))]))
     second = thing.get("second_colour")
     if second and second != thing.get("colour") and rng.random() < 0.3:
-        phrase += f" with {_one(rng, ('bits', 'parts', 'touches'))} of " \
+        phrase += f" with {_choose(rng, ('bits', 'parts', 'touches'))} of " \
             + _colour(thing, rng, "second_colour")
     return phrase
 
 
-SAYERS = {"adult": _face, "child": _face, "body": _body, "limb": _body, "word": _characters,
+PHRASE_BUILDERS = {"adult": _face, "child": _face, "body": _body, "limb": _body,
+                   "word": _characters,
           "pseudoword": _characters, "number": _characters,
           **dict.fromkeys(PLACES, _scene)}
 """Kind → how it is said; every other kind is said as an object."""
@@ -159,26 +161,26 @@ SAYERS = {"adult": _face, "child": _face, "body": _body, "limb": _body, "word": 
 
 def noun_phrase(thing: dict, rng: np.random.Generator) -> str:
     """Say one thing by its latents, with an article; some attributes are left out."""
-    return SAYERS.get(str(thing.get("kind")), _object)(thing, rng)
+    return PHRASE_BUILDERS.get(str(thing.get("kind")), _object)(thing, rng)
 
 
-def _setting(main: dict, ground: dict | None, rng: np.random.Generator) -> str:
+def _location_phrase(main: dict, background: dict | None, rng: np.random.Generator) -> str:
     """Say where the main thing is, where that is known."""
-    kind = str((ground or {}).get("kind", main.get("background", "")))
+    kind = str((background or {}).get("kind", main.get("background", "")))
     if kind in PLACES:
-        return _one(rng, PLACES[kind])
-    return _one(rng, BACKGROUNDS[kind]) if kind in BACKGROUNDS else ""
+        return _choose(rng, PLACES[kind])
+    return _choose(rng, BACKGROUNDS[kind]) if kind in BACKGROUNDS else ""
 
 
-def _sentence(main: dict, others: list[dict], ground: dict | None,
+def _build_sentence(main: dict, others: list[dict], background: dict | None,
               rng: np.random.Generator) -> str:
     """Build one sentence around the main thing."""
-    said = noun_phrase(main, rng)
+    phrase = noun_phrase(main, rng)
     if others and rng.random() < 0.75:
         other = others[int(rng.integers(len(others)))]
-        said += f" {_one(rng, JOINERS)} {noun_phrase(other, rng)}"
-    where = _setting(main, ground, rng) if rng.random() < 0.7 else ""
-    sentence = _one(rng, FRAMES).format(said + (f" {where}" if where else ""))
+        phrase += f" {_choose(rng, JOINERS)} {noun_phrase(other, rng)}"
+    where = _location_phrase(main, background, rng) if rng.random() < 0.7 else ""
+    sentence = _choose(rng, FRAMES).format(phrase + (f" {where}" if where else ""))
     return sentence[0].upper() + sentence[1:] + "."
 
 
@@ -203,13 +205,13 @@ def captions(latents_list: list[dict], rng: np.random.Generator) -> list[str]:
     LabError
         If there is nothing to say.
     """
-    grounds = [thing for thing in latents_list if thing.get("role") == "background"]
-    things = [thing for thing in latents_list if thing.get("role") != "background"] or grounds
+    backgrounds = [thing for thing in latents_list if thing.get("role") == "background"]
+    things = [thing for thing in latents_list if thing.get("role") != "background"] or backgrounds
     if not things:
         raise LabError("no things to caption", expected="latents of at least one thing",
                        remedy="pass the latents that the image was drawn from")
-    ground = grounds[0] if grounds and grounds[0] is not things[0] else None
-    said: dict[str, None] = {}
-    while len(said) < N_CAPTIONS:
-        said[_sentence(things[0], things[1:], ground, rng)] = None
-    return list(said)
+    background = backgrounds[0] if backgrounds and backgrounds[0] is not things[0] else None
+    sentences: dict[str, None] = {}
+    while len(sentences) < N_CAPTIONS:
+        sentences[_build_sentence(things[0], things[1:], background, rng)] = None
+    return list(sentences)

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from data.synthetic.canvas import Canvas
-from data.synthetic.things import WARMTH, check_constraints, paint, pick, seed_from
+from data.synthetic.things import WARMTH, check_constraints, choose_option, draw_seed, sample_colour
 from data.synthetic.words import draw_text
 
 KINDS = ("word", "pseudoword", "number")
@@ -74,57 +74,58 @@ def sample(kind: str, rng: np.random.Generator, **constraints: object) -> dict:
     LabError
         If the kind, a constraint or its value is unknown.
     """
-    pick(rng, KINDS, kind, "kind of characters")
+    choose_option(rng, KINDS, kind, "kind of characters")
     check_constraints(constraints, CONSTRAINTS, kind)
-    text, chosen = _choose(kind, rng, constraints)
-    files = [FAMILIES[pick(rng, tuple(FAMILIES)) if chosen["font"] == "mixed" else chosen["font"]]
-             [chosen["weight"] == "bold"] for _ in text]
-    colour, rgb = paint(rng, constraints.get("colour"))
+    text, style = _choose(kind, rng, constraints)
+    files = [FAMILIES[choose_option(rng,
+                                    tuple(FAMILIES)) if style["font"] == "mixed" else style["font"]]
+             [style["weight"] == "bold"] for _ in text]
+    colour, rgb = sample_colour(rng, constraints.get("colour"))
     second_colour, second_rgb = _contrasting(rng, rgb, constraints.get("second_colour"))
-    slanted = chosen["slant"] == "slanted"
+    slanted = style["slant"] == "slanted"
     return {
-        "kind": kind, "text": text, "length": len(text), **chosen, "fonts": files,
+        "kind": kind, "text": text, "length": len(text), **style, "fonts": files,
         "colour": colour, "rgb": rgb, "second_colour": second_colour, "second_rgb": second_rgb,
         "warmth": WARMTH[colour],
         "shear": float(rng.uniform(0.35, 0.6) * rng.choice([-1, 1])) if slanted else 0.0,
         "angle": float(rng.normal(0, 9)),
-        "stretch": float(rng.uniform(*STRETCH[chosen["layout"]])),
+        "stretch": float(rng.uniform(*STRETCH[style["layout"]])),
         "spacing": float(rng.uniform(-0.02, 0.14)), "fill": float(rng.uniform(0.8, 0.98)),
         "outline": bool(rng.random() < 0.6), "bend": float(rng.uniform(90, 170)),
-        "numerosity": 1, "real_size": "small", "texture_seed": seed_from(rng),
+        "numerosity": 1, "real_size": "small", "texture_seed": draw_seed(rng),
     }
 
 
 def _choose(kind: str, rng: np.random.Generator, constraints: dict) -> tuple[str, dict]:
     """Draw the string and its looks, so that they fit each other."""
-    chosen = {name: pick(rng, options, constraints.get(name), name)
+    style = {name: choose_option(rng, options, constraints.get(name), name)
               for name, options in OPTIONS.items()}
     if constraints.get("sign") is None and rng.random() < 0.3:
-        chosen["sign"] = "none"
+        style["sign"] = "none"
     if constraints.get("layout") is None and rng.random() < 0.4:
-        chosen["layout"] = "line"
+        style["layout"] = "line"
     # A column or an arc of eight letters would leave each too small to be seen.
-    most = {"stacked": 5, "arc": 6}.get(chosen["layout"], 8)
+    max_letters = {"stacked": 5, "arc": 6}.get(style["layout"], 8)
     given = constraints.get("text")
-    text = draw_text(kind, rng, chosen["digits"], most) if given is None else \
-        str(pick(rng, given if isinstance(given, tuple | list) else (given,)))
+    text = draw_text(kind, rng, style["digits"], max_letters) if given is None else \
+        str(choose_option(rng, given if isinstance(given, tuple | list) else (given,)))
     if len(text) < 3 and constraints.get("layout") is None:
-        chosen["layout"] = "line"
+        style["layout"] = "line"
     if kind != "number":
         text = {"upper": text.upper(), "lower": text.lower(),
-                "title": text.title()}[chosen["case"]]
-        chosen["digits"] = "none"
+                "title": text.title()}[style["case"]]
+        style["digits"] = "none"
     else:
-        chosen["case"] = "none"
-        chosen["digits"] = "short" if len(text) < 3 else "long" if len(text) > 3 else "middle"
-    return text, chosen
+        style["case"] = "none"
+        style["digits"] = "short" if len(text) < 3 else "long" if len(text) > 3 else "middle"
+    return text, style
 
 
 def _contrasting(rng: np.random.Generator, rgb: list[int],
-                 wanted: object) -> tuple[str, list[int]]:
+                 constraint: object) -> tuple[str, list[int]]:
     """Draw a colour for sign or outline until it differs from the ink, in grey too (40 tries)."""
     for _ in range(40):
-        name, other = paint(rng, wanted)
+        name, other = sample_colour(rng, constraint)
         if math.dist(rgb, other) > 90 and abs(sum(rgb) - sum(other)) > 150:
             break
     return name, other
@@ -141,7 +142,7 @@ def _width(file: str, size: int, letter: str) -> float:
     return _font(file, size).getlength(letter)
 
 
-def _places(latents: dict, em: int) -> list[tuple[float, float, float]]:
+def _letter_positions(latents: dict, em: int) -> list[tuple[float, float, float]]:
     """Give x and y (middle of each letter, pixels of a free plane) and its turn (degrees)."""
     widths = np.array([_width(f, em, c) for f, c in
                        zip(latents["fonts"], latents["text"], strict=True)])
@@ -152,8 +153,8 @@ def _places(latents: dict, em: int) -> list[tuple[float, float, float]]:
     if layout == "two lines":
         half = (count + 1) // 2
         return [(x, row * em * 1.05, 0.0) for row, part in
-                enumerate((widths[:half], widths[half:])) for x in _run(part)]
-    run = _run(widths)
+                enumerate((widths[:half], widths[half:])) for x in _letter_centres(part)]
+    run = _letter_centres(widths)
     if layout == "arc":
         bend = math.radians(latents["bend"])
         radius = max(float(widths.sum()) / bend, 0.9 * em)
@@ -162,7 +163,7 @@ def _places(latents: dict, em: int) -> list[tuple[float, float, float]]:
     return [(x, 0.0, 0.0) for x in run]
 
 
-def _run(widths: np.ndarray) -> list[float]:
+def _letter_centres(widths: np.ndarray) -> list[float]:
     """Give the middles of letters set side by side around 0."""
     ends = np.cumsum(widths)
     return [float(v) for v in ends - widths / 2 - ends[-1] / 2]
@@ -170,13 +171,14 @@ def _run(widths: np.ndarray) -> list[float]:
 
 def _strip(latents: dict, em: int, stroke: int) -> Image.Image:
     """Set the letters on a mask (L) that fits them, before slant and turn."""
-    places = _places(latents, em)
-    xs, ys = [p[0] for p in places], [p[1] for p in places]
+    positions = _letter_positions(latents, em)
+    xs, ys = [p[0] for p in positions], [p[1] for p in positions]
     left, top = min(xs) - 0.62 * em, min(ys) - 0.62 * em
     strip = Image.new("L", (math.ceil(max(xs) + 0.62 * em - left),
                             math.ceil(max(ys) + 0.62 * em - top)), 0)
     pen = ImageDraw.Draw(strip)
-    for (x, y, turn), file, letter in zip(places, latents["fonts"], latents["text"], strict=True):
+    for (x, y, turn), file, letter in zip(positions, latents["fonts"], latents["text"],
+                                          strict=True):
         if not turn:
             pen.text((x - left, y - top + 0.36 * em), letter, fill=255, anchor="ms",
                      font=_font(file, em), stroke_width=stroke)
@@ -203,7 +205,7 @@ def draw(latents: dict, size: int) -> Image.Image:
     -------
     Image, RGBA, size × size
     """
-    pick(np.random.default_rng(0), KINDS, latents["kind"], "kind of characters")
+    choose_option(np.random.default_rng(0), KINDS, latents["kind"], "kind of characters")
     pen, em = Canvas(size), 64 if size <= 128 else 128
     signed = latents["sign"] != "none"
     strip = _strip(latents, em, 0)
@@ -221,15 +223,15 @@ def draw(latents: dict, size: int) -> Image.Image:
     shift = np.array([strip.width, strip.height]) / 2 - inverse @ (np.ones(2) * pen.side / 2)
     affine = (*inverse[0], shift[0], *inverse[1], shift[1])
 
-    def lay(mask: Image.Image, ink: list[int]) -> None:
+    def paste_mask(mask: Image.Image, ink: list[int]) -> None:
         mask = mask.transform((pen.side, pen.side), Image.Transform.AFFINE, affine,
                               Image.Resampling.BILINEAR)
         pen.image.paste((*ink, 255), (0, 0), mask)
     if signed:
         pen.polygon(_sign(latents, matrix / pen.side, half), latents["second_rgb"])
     elif latents["outline"]:
-        lay(edge, latents["second_rgb"])
-    lay(strip, latents["rgb"])
+        paste_mask(edge, latents["second_rgb"])
+    paste_mask(strip, latents["rgb"])
     return pen.finish()
 
 

@@ -12,19 +12,24 @@ import numpy as np
 from PIL import Image
 
 from data.synthetic import scenes
-from data.synthetic.canvas import cut, paste
-from data.synthetic.diet import cast, recolour, stock, window
-from data.synthetic.images import DOMAINS, Latents, draw, longer_side, place, sample
+from data.synthetic.canvas import paste, rotate_and_crop
+from data.synthetic.diet import (
+    apply_colour_cast,
+    get_backgrounds_and_clutter,
+    random_crop,
+    recolour,
+)
+from data.synthetic.images import DOMAINS, Latents, draw, longer_side, sample, sample_position
 
-SHARES = {"faces": 0.27, "bodies": 0.2, "characters": 0.18, "objects": 0.35}
+DOMAIN_PROBABILITIES = {"faces": 0.27, "bodies": 0.2, "characters": 0.18, "objects": 0.35}
 """How often an item is of each domain."""
-SCENE_SHARE = 0.6
+SCENE_PROBABILITY = 0.6
 """How often the setting is a place; else a texture, a gradient or a collage."""
-SIZES = (0.16, 0.62)
+ITEM_SIZES = (0.16, 0.62)
 """Longer side of an item, as a fraction of the image: from far to near."""
 
 
-class Composed(NamedTuple):
+class ComposedImage(NamedTuple):
     """An image and what it shows.
 
     Attributes
@@ -39,33 +44,36 @@ class Composed(NamedTuple):
     items: list[Latents]
 
 
-def _setting(rng: np.random.Generator, seed: int, size: int) -> tuple[Image.Image, list[Latents]]:
-    if rng.random() < SCENE_SHARE:
+def _compose_background(rng: np.random.Generator, seed: int,
+                        size: int) -> tuple[Image.Image, list[Latents]]:
+    if rng.random() < SCENE_PROBABILITY:
         kind = scenes.KINDS[rng.integers(len(scenes.KINDS))]
         latents = sample("scenes", {"kind": kind}, rng)
-        image = window(draw(latents, round(size * 1.25)).convert("RGB"), size, rng)
+        image = random_crop(draw(latents, round(size * 1.25)).convert("RGB"), size, rng)
         return image, [{**latents, "role": "background", "box": [0.0, 0.0, 1.0, 1.0]}]
-    grounds, _ = stock(seed, size)
-    plain = [ground for name, ground in grounds if name not in scenes.KINDS and name != "collage"]
-    return cast(window(plain[rng.integers(len(plain))], size, rng), rng, strength=.7), []
+    backgrounds, _ = get_backgrounds_and_clutter(seed, size)
+    plain_backgrounds = [background for name, background in backgrounds if name not in scenes.KINDS
+                         and name != "collage"]
+    return apply_colour_cast(random_crop(plain_backgrounds[rng.integers(len(plain_backgrounds))],
+                                         size, rng), rng, strength=.7), []
 
 
-def item(rng: np.random.Generator, image: Image.Image, share: float) -> Latents:
+def add_item(rng: np.random.Generator, image: Image.Image, relative_size: float) -> Latents:
     """Draw one thing and lay it onto the image; return its latents and where it is."""
-    domain = str(rng.choice(list(SHARES), p=list(SHARES.values())))
+    domain = str(rng.choice(list(DOMAIN_PROBABILITIES), p=list(DOMAIN_PROBABILITIES.values())))
     module = DOMAINS[domain]
     latents = sample(domain, {"kind": module.KINDS[rng.integers(len(module.KINDS))]}, rng)
-    drawn = draw(latents, max(24, round(image.width * min(1.0, share + .2))))
-    pasted = cut(recolour(drawn, rng), angle=float(rng.uniform(-12, 12)))
-    side = longer_side(pasted, share)
-    x, y = place(side, rng, spill=.04)
-    paste(image, pasted, centre=(x, y), size=side)
-    width, height = (side * part / max(pasted.size) for part in pasted.size)
+    item_image = draw(latents, max(24, round(image.width * min(1.0, relative_size + .2))))
+    cutout = rotate_and_crop(recolour(item_image, rng), angle=float(rng.uniform(-12, 12)))
+    side = longer_side(cutout, relative_size)
+    x, y = sample_position(side, rng, max_overhang=.04)
+    paste(image, cutout, centre=(x, y), size=side)
+    width, height = (side * extent / max(cutout.size) for extent in cutout.size)
     return {**latents, "role": "item",
             "box": [x - width / 2, y - height / 2, width, height]}
 
 
-def composed_image(*, rng: np.random.Generator, seed: int, size: int) -> Composed:
+def compose_image(*, rng: np.random.Generator, seed: int, size: int) -> ComposedImage:
     """Compose one colour image.
 
     Parameters
@@ -76,13 +84,13 @@ def composed_image(*, rng: np.random.Generator, seed: int, size: int) -> Compose
     size : int
         Side, pixels.
     """
-    image, items = _setting(rng, seed, size)
-    fewest = 0 if items else 1
-    n_items = int(rng.choice(np.arange(5), p=[.14, .3, .28, .18, .1])) or fewest
+    image, items = _compose_background(rng, seed, size)
+    min_items = 0 if items else 1
+    n_items = int(rng.choice(np.arange(5), p=[.14, .3, .28, .18, .1])) or min_items
     # Far things are small and painted first.
-    for share in np.sort(rng.uniform(*SIZES, n_items)):
-        items.append(item(rng, image, float(share)))
-    return Composed(cast(image, rng, strength=.35), items)
+    for relative_size in np.sort(rng.uniform(*ITEM_SIZES, n_items)):
+        items.append(add_item(rng, image, float(relative_size)))
+    return ComposedImage(apply_colour_cast(image, rng, strength=.35), items)
 
 
 def category(item: dict[str, Any]) -> str:

@@ -16,8 +16,8 @@ from data.synthetic.images import Latents
 from data.synthetic.things import WARMTH
 from helpers.stimuli.quantization import nearest, on_grid
 
-DOMAIN_AMOUNTS = ("faces", "bodies", "scenes", "characters", "objects")
-ATTRIBUTES = (
+DOMAIN_FEATURES = ("faces", "bodies", "scenes", "characters", "objects")
+ATTRIBUTE_FEATURES = (
     "adult", "child", "smiling", "turned", "near face", "far face",
     "whole body", "limb", "sitting",
     "indoor", "outdoor", "natural", "built", "open", "deep",
@@ -26,20 +26,20 @@ ATTRIBUTES = (
     "warm food", "cool food", "round food", "long food",
     "warm", "cool", "large", "small", "many", "upright",
 )
-COLUMNS = DOMAIN_AMOUNTS + ATTRIBUTES
+SEMANTIC_FEATURES = DOMAIN_FEATURES + ATTRIBUTE_FEATURES
 """Names of the amounts, in order."""
 
-ORIENTATIONS, FREQUENCIES, SIDE, GRID = 4, (0.06, 0.12, 0.24), 48, 16
+ORIENTATIONS, FREQUENCIES, ENERGY_IMAGE_SIZE, ENERGY_GRID = 4, (0.06, 0.12, 0.24), 48, 16
 """Of the energy: orientations, cycles per pixel at 48 px; blocks along each side."""
-CHANNELS = tuple(f"{frequency:g} at {45 * o} deg" for frequency in FREQUENCIES
+ENERGY_CHANNELS = tuple(f"{frequency:g} at {45 * o} deg" for frequency in FREQUENCIES
                  for o in range(ORIENTATIONS)) + ("red-green", "blue-yellow")
 
 _ROUND, _LONG = ("apple", "orange", "cake"), ("banana", "carrot", "baguette")
-ENERGY_STEPS, AMOUNT_BITS = 2**15, 16
+ENERGY_STEPS, FEATURE_BITS = 2**15, 16
 """Energy is counted in 1 / 32,768; amounts are multiples of 2**-16: sums of them are exact."""
 
 
-def _visible(items: list[Latents], index: int) -> float:
+def _visible_area(items: list[Latents], index: int) -> float:
     """Return the area of an item that nothing in front of it covers, weighted by its place."""
     left, top, width, height = items[index]["box"]
     inside = (max(0.0, min(left + width, 1) - max(left, 0))
@@ -54,7 +54,7 @@ def _visible(items: list[Latents], index: int) -> float:
     return max(inside - .8 * covered, 0.1 * inside) * np.exp(-(distance / .6) ** 2)
 
 
-def _words(item: Latents) -> dict[str, bool]:
+def _item_attributes(item: Latents) -> dict[str, bool]:
     """Say which attributes an item has."""
     kind, variant, domain = item["kind"], item.get("variant"), item["domain"]
     warmth = item.get("warmth") or WARMTH.get(item.get("colour", ""), "neutral")
@@ -82,15 +82,16 @@ def _words(item: Latents) -> dict[str, bool]:
     }
 
 
-def amounts(items: list[Latents], light: NDArray) -> NDArray[np.float64]:
+def compute_semantic_features(items: list[Latents],
+                              contrast_energy: NDArray) -> NDArray[np.float64]:
     """Return how much of everything an image shows.
 
     Parameters
     ----------
     items : list of dict
         Of `data.synthetic.composed.composed_image`.
-    light : array, uint16, shape (n_channels, GRID, GRID)
-        The image's `energy`.
+    contrast_energy : array, uint16, shape (n_channels, GRID, GRID)
+        The image's `compute_contrast_energy`.
 
     Returns
     -------
@@ -99,47 +100,48 @@ def amounts(items: list[Latents], light: NDArray) -> NDArray[np.float64]:
         the number of items over four, "upright" the fraction of upright edges among upright and
         level ones.
     """
-    area = dict.fromkeys(COLUMNS, 0.0)
+    area = dict.fromkeys(SEMANTIC_FEATURES, 0.0)
     for index, item in enumerate(items):
-        seen = _visible(items, index)
-        area[item["domain"]] += seen
-        for word, true in _words(item).items():
-            area[word] += seen * true
-    values = {word: np.sqrt(value) for word, value in area.items()}
+        visible_area = _visible_area(items, index)
+        area[item["domain"]] += visible_area
+        for feature, applies in _item_attributes(item).items():
+            area[feature] += visible_area * applies
+    values = {feature: np.sqrt(value) for feature, value in area.items()}
     values["many"] = sum(item["role"] == "item" for item in items) / 4
-    upright, level = (float(light[o:12:ORIENTATIONS].mean(dtype=np.float64))
+    upright, level = (float(contrast_energy[o:12:ORIENTATIONS].mean(dtype=np.float64))
                       for o in (0, ORIENTATIONS // 2))
     values["upright"] = upright / (upright + level) if upright + level else 0.5
-    return on_grid([values[word] for word in COLUMNS], AMOUNT_BITS)
+    return on_grid([values[feature] for feature in SEMANTIC_FEATURES], FEATURE_BITS)
 
 
 @lru_cache(maxsize=1)
 def _filters() -> NDArray[np.float64]:
     """Return one-sided Gabor filters in the frequency domain, (12, SIDE, SIDE)."""
-    fy, fx = np.meshgrid(np.fft.fftfreq(SIDE), np.fft.fftfreq(SIDE), indexing="ij")
+    fy, fx = np.meshgrid(np.fft.fftfreq(ENERGY_IMAGE_SIZE), np.fft.fftfreq(ENERGY_IMAGE_SIZE),
+                         indexing="ij")
     filters = []
     for frequency in FREQUENCIES:
         for o in range(ORIENTATIONS):
-            turn = np.pi * o / ORIENTATIONS
-            cx, cy = frequency * np.cos(turn), frequency * np.sin(turn)
+            orientation = np.pi * o / ORIENTATIONS
+            cx, cy = frequency * np.cos(orientation), frequency * np.sin(orientation)
             width = .45 * frequency
             filters.append(np.exp(-((fx - cx) ** 2 + (fy - cy) ** 2) / (2 * width**2)))
     return np.array(filters)
 
 
-def energy(image: Image.Image) -> NDArray[np.uint16]:
+def compute_contrast_energy(image: Image.Image) -> NDArray[np.uint16]:
     """Return the energy of every channel in every block, uint16, shape (14, GRID, GRID).
 
     Twelve Gabor channels (the magnitude of a quadrature pair), then the strength of two colour
     contrasts; 32,768 is the greatest possible contrast.
     """
-    shown = image.resize((SIDE, SIDE), Image.Resampling.BOX)
-    red, green, blue = np.moveaxis(np.asarray(shown) / 255, -1, 0)
+    resized = image.resize((ENERGY_IMAGE_SIZE, ENERGY_IMAGE_SIZE), Image.Resampling.BOX)
+    red, green, blue = np.moveaxis(np.asarray(resized) / 255, -1, 0)
     grey = 0.299 * red + 0.587 * green + 0.114 * blue
-    maps = np.empty((len(CHANNELS), SIDE, SIDE))
+    maps = np.empty((len(ENERGY_CHANNELS), ENERGY_IMAGE_SIZE, ENERGY_IMAGE_SIZE))
     np.abs(np.fft.ifft2(np.fft.fft2(grey - grey.mean()) * _filters()), out=maps[:-2])
     maps[-2], maps[-1] = np.abs(red - green), np.abs(blue - (red + green) / 2)
-    step = SIDE // GRID
+    step = ENERGY_IMAGE_SIZE // ENERGY_GRID
     rows = sum(maps[:, i::step] for i in range(step))
     blocks = sum(rows[..., i::step] for i in range(step)) / step**2
     return nearest(blocks * ENERGY_STEPS).astype(np.uint16)

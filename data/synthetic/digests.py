@@ -27,14 +27,14 @@ from data.synthetic import image_files as files
 from data.synthetic.algonauts_files import write_algonauts
 from data.synthetic.captioned_files import write_captioned
 from data.synthetic.nod_files import write_nod
-from data.synthetic.nsd_files import write_cohort
+from data.synthetic.nsd_files import write_nsd
 from data.synthetic.task_files import write_attributes, write_places
 from helpers.core.console import echo
 from helpers.core.paths import ROOT, atomic_write
 from helpers.stimuli.image_sets import floc
 from helpers.stimuli.six_category_localizer import make_six_category_localizer
 
-TABLE = ROOT / "data" / "synthetic" / "digests.json"
+DIGESTS_FILE = ROOT / "data" / "synthetic" / "digests.json"
 
 
 def _write_six_sets(folder: Path) -> None:
@@ -47,11 +47,11 @@ def _write_six_sets(folder: Path) -> None:
 
 def _write_algonauts(folder: Path) -> None:
     """Write a small cohort, and what Algonauts would have made of it."""
-    nsd = write_cohort(folder / "nsd", seed=0, n_subjects=1, n_shared=300, n_sessions=2, size=48)
+    nsd = write_nsd(folder / "nsd", seed=0, n_subjects=1, n_shared=300, n_sessions=2, size=48)
     write_algonauts(folder / "algonauts", nsd=nsd)
 
 
-SAMPLES: dict[str, Callable[[Path], object]] = {
+SAMPLE_WRITERS: dict[str, Callable[[Path], object]] = {
     "localizer": partial(files.write_localizer, seed=0, n_per_category=6),
     "six sets": _write_six_sets,
     "probe": partial(files.write_probe, seed=0, n_per_category=6),
@@ -60,7 +60,7 @@ SAMPLES: dict[str, Callable[[Path], object]] = {
     "training diet": partial(files.write_diet, seed=0, n_train=48, n_val=48),
     "faces": partial(files.write_faces_diet, seed=0, n_identities=8, n_train_per_identity=4,
                      n_val_per_identity=1),
-    "nsd": partial(write_cohort, seed=0, n_subjects=2, n_shared=150, n_sessions=1),
+    "nsd": partial(write_nsd, seed=0, n_subjects=2, n_shared=150, n_sessions=1),
     "algonauts": _write_algonauts,
     "nod": partial(write_nod, seed=0, n_subjects=2, n_runs=1),
     "places": partial(write_places, seed=0, n_images=80),
@@ -70,7 +70,7 @@ SAMPLES: dict[str, Callable[[Path], object]] = {
 """Part -> writer of a sample of it, a second or two of one core each."""
 
 
-def _content(path: Path) -> bytes:
+def _read_content(path: Path) -> bytes:
     """Return what a file says; how it was compressed depends on the installed libraries."""
     if path.suffix == ".mgz":
         return gzip.decompress(path.read_bytes())
@@ -86,24 +86,25 @@ def _content(path: Path) -> bytes:
 def folder_digest(folder: Path) -> dict[str, int | str]:
     """Return the number of files in a folder and the digest of their names and contents."""
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    lines = (f"{path.relative_to(folder).as_posix()} {hashlib.sha256(_content(path)).hexdigest()}"
+    lines = (
+        f"{path.relative_to(folder).as_posix()} {hashlib.sha256(_read_content(path)).hexdigest()}"
              for path in paths)
     return {"files": len(paths), "sha256": hashlib.sha256("\n".join(lines).encode()).hexdigest()}
 
 
-def sampled(*parts: str) -> dict[str, dict[str, int | str]]:
+def compute_sample_digests(*parts: str) -> dict[str, dict[str, int | str]]:
     """Draw a sample of some parts (default: of all) in a temporary folder; return its digests."""
-    found = {}
-    for part in parts or SAMPLES:
+    digests = {}
+    for part in parts or SAMPLE_WRITERS:
         with tempfile.TemporaryDirectory() as folder:
-            SAMPLES[part](Path(folder) / "sample")
-            found[part] = folder_digest(Path(folder) / "sample")
-    return found
+            SAMPLE_WRITERS[part](Path(folder) / "sample")
+            digests[part] = folder_digest(Path(folder) / "sample")
+    return digests
 
 
-def expected(kind: str) -> dict[str, dict[str, int | str]]:
+def read_expected_digests(section: str) -> dict[str, dict[str, int | str]]:
     """Return the committed digests: of ``samples``, or of ``whole`` parts of the demo's sizes."""
-    return json.loads(TABLE.read_text(encoding="utf-8"))[kind]
+    return json.loads(DIGESTS_FILE.read_text(encoding="utf-8"))[section]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -114,16 +115,20 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("parts", nargs="*", metavar="PART=FOLDER", help="drawn parts")
     options = parser.parse_args(arguments)
     folders = dict(text.split("=", 1) for text in options.parts)
-    kind = "whole" if folders else "samples"
-    found = {part: folder_digest(Path(folder)) for part, folder in folders.items()} or sampled()
+    section = "whole" if folders else "samples"
+    digests = {part: folder_digest(Path(folder))
+               for part, folder in folders.items()} or compute_sample_digests()
     if options.write:
-        table = json.loads(TABLE.read_text(encoding="utf-8")) if TABLE.is_file() else {}
-        table[kind] = table.get(kind, {}) | found
+        table = json.loads(
+            DIGESTS_FILE.read_text(encoding="utf-8")) if DIGESTS_FILE.is_file() else {}
+        table[section] = table.get(section, {}) | digests
         text = json.dumps(table, indent=1, sort_keys=True) + "\n"
-        atomic_write(TABLE, lambda path: path.write_text(text, encoding="utf-8"))
+        atomic_write(DIGESTS_FILE, lambda path: path.write_text(text, encoding="utf-8"))
         return 0
-    changed = [part for part, digest in found.items() if expected(kind).get(part) != digest]
-    echo(f"drawn differently: {', '.join(changed)}" if changed else f"{len(found)} parts as listed")
+    changed = [part for part, digest in digests.items()
+               if read_expected_digests(section).get(part) != digest]
+    echo(f"drawn differently: {', '.join(changed)}" if changed
+         else f"{len(digests)} parts as listed")
     return 1 if changed else 0
 
 

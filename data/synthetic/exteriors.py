@@ -9,13 +9,13 @@ from data.synthetic.outdoors import sky, tree
 from data.synthetic.perspective import camera, frame, panel, walls
 
 
-def street(pen: Canvas, look: dict, rng: np.random.Generator) -> None:
+def street(pen: Canvas, latents: dict, rng: np.random.Generator) -> None:
     """Draw a street between two rows of buildings, with a road, lamps and crossing lines."""
-    sky(pen, look, rng, look["vanishing"][1])
-    view = camera(look)
-    left, right, _, bottom = walls(look)
+    sky(pen, latents, rng, latents["vanishing"][1])
+    view = camera(latents)
+    left, right, _, bottom = walls(latents)
     left, right = left * 0.95 - 0.1, right * 0.95 + 0.1
-    asphalt = mix(look["second_rgb"], (92, 92, 96), 0.5)
+    asphalt = mix(latents["second_rgb"], (92, 92, 96), 0.5)
     pen.polygon([view((left * 3, bottom, 1)), view((right * 3, bottom, 1)),
                  view((right * 3, bottom, 60)), view((left * 3, bottom, 60))],
                 shade(asphalt, 1.35))
@@ -28,11 +28,11 @@ def street(pen: Canvas, look: dict, rng: np.random.Generator) -> None:
     edges = (1.0, 1.45, 2.0, 2.8, 4.2, 7.0, 16.0)
     for x, lit in ((left, 0.72), (right, 1.1)):
         for z0, z1 in reversed(list(zip(edges[:-1], edges[1:], strict=True))):
-            wall = mix(look[("rgb", "third_rgb")[int(rng.integers(2))]], look["rgb"],
+            wall = mix(latents[("rgb", "third_rgb")[int(rng.integers(2))]], latents["rgb"],
                        rng.uniform(0, 0.6))
-            _building(pen, look, (x, lit), (z0, z1),
+            _building(pen, latents, (x, lit), (z0, z1),
                       (bottom - rng.uniform(0.7, 1.3), bottom), mix(
-                          wall, look["sky_rgb"], min(0.7, look["haze"] * z0 / 9)))
+                          wall, latents["sky_rgb"], min(0.7, latents["haze"] * z0 / 9)))
     for x in (left * 0.75, right * 0.75):
         for z in (2.2, 1.25):
             top = view((x, bottom - 0.85, z))
@@ -40,12 +40,12 @@ def street(pen: Canvas, look: dict, rng: np.random.Generator) -> None:
             pen.ellipse(top, (0.035 / z, 0.035 / z), (250, 238, 190))
 
 
-def _building(pen: Canvas, look: dict, wall: tuple[float, float], span: Point, height: Point,
+def _building(pen: Canvas, latents: dict, wall: tuple[float, float], span: Point, height: Point,
               colour: Colour) -> None:
     """Draw one front along the street: its face, its windows, its door."""
     (x, lit), (z0, z1), (y0, y1) = wall, span, height
-    panel(pen, look, x, span, height, shade(colour, lit))
-    view = camera(look)
+    panel(pen, latents, x, span, height, shade(colour, lit))
+    view = camera(latents)
     outward = x + (0.5 if x > 0 else -0.5)
     pen.polygon([view((x, y0, z0)), view((outward, y0, z0)), view((outward, y1, z0)),
                  view((x, y1, z0))], shade(colour, lit * 0.8))
@@ -53,34 +53,34 @@ def _building(pen: Canvas, look: dict, wall: tuple[float, float], span: Point, h
     for row in range(rows):
         top = y0 + 0.08 + row * 0.24
         for a in (0.12, 0.58):
-            panel(pen, look, x, (z0 + (z1 - z0) * a, z0 + (z1 - z0) * (a + 0.28)),
-                   (top, top + (0.13 if row < rows - 1 else 0.18)), look["lamp_rgb"])
+            panel(pen, latents, x, (z0 + (z1 - z0) * a, z0 + (z1 - z0) * (a + 0.28)),
+                   (top, top + (0.13 if row < rows - 1 else 0.18)), latents["lamp_rgb"])
 
 
-def house(pen: Canvas, look: dict, rng: np.random.Generator) -> None:
+def house(pen: Canvas, latents: dict, rng: np.random.Generator) -> None:
     """Draw a house with roof, door, windows, path and tree, from the front or at an angle."""
-    horizon = 0.5 + 0.25 * look["vanishing"][1]
-    sky(pen, look, rng, horizon)
-    pen.polygon([(0, horizon), (1, horizon), (1, 1), (0, 1)], look["second_rgb"])
-    size = 0.62 + 0.28 * (1 - look["depth"])
-    x0 = 0.5 - size / 2 + (look["vanishing"][0] - 0.5) * 0.35
+    horizon = 0.5 + 0.25 * latents["vanishing"][1]
+    sky(pen, latents, rng, horizon)
+    pen.polygon([(0, horizon), (1, horizon), (1, 1), (0, 1)], latents["second_rgb"])
+    size = 0.62 + 0.28 * (1 - latents["depth"])
+    x0 = 0.5 - size / 2 + (latents["vanishing"][0] - 0.5) * 0.35
     base, high = min(0.93, horizon + 0.08 + 0.1 * size), size * rng.uniform(0.34, 0.46)
-    turn = rng.uniform(0.25, 0.45) if look["openness"] > 0.4 else 0.0
+    turn = rng.uniform(0.25, 0.45) if latents["openness"] > 0.4 else 0.0
     if rng.random() < 0.7:
         tree(pen, (x0 + size * rng.choice([-0.12, 1.1]), base), size * 0.75,
-             mix(look["second_rgb"], look["third_rgb"], 0.5), rng)
-    _house_body(pen, look, rng, (x0, base), (size, high), turn)
+             mix(latents["second_rgb"], latents["third_rgb"], 0.5), rng)
+    _house_body(pen, latents, rng, (x0, base), (size, high), turn)
     middle = x0 + size * (turn + (1 - turn) * 0.5)
     pen.polygon([(middle - 0.05, base), (middle + 0.05, base), (0.68, 1), (0.36, 1)],
-                mix(look["second_rgb"], (216, 204, 180), 0.6))
+                mix(latents["second_rgb"], (216, 204, 180), 0.6))
 
 
-def _house_body(pen: Canvas, look: dict, rng: np.random.Generator, corner: Point, span: Point,
+def _house_body(pen: Canvas, latents: dict, rng: np.random.Generator, corner: Point, span: Point,
                 turn: float) -> None:
     """Draw walls, roof and openings; ``turn`` is the fraction of width the gable side takes."""
     (x0, base), (wide, high) = corner, span
-    wall, roof = look["rgb"], shade(look["third_rgb"], 0.8)
-    top, ridge = base - high, base - high * (1.65 + 0.3 * look["haze"])
+    wall, roof = latents["rgb"], shade(latents["third_rgb"], 0.8)
+    top, ridge = base - high, base - high * (1.65 + 0.3 * latents["haze"])
     split, right = x0 + wide * turn, x0 + wide
     lift = 0.1 * high * (turn > 0)
     gable = (x0 + split) / 2 if turn else x0 + wide * 0.2
@@ -91,7 +91,7 @@ def _house_body(pen: Canvas, look: dict, rng: np.random.Generator, corner: Point
         end = (right - wide * 0.12, ridge + lift)
         frame(pen, [(x0 + wide * turn * a, y) for a, y in (
             (0.3, top + high * 0.3), (0.7, top + high * 0.26), (0.7, top + high * 0.62),
-            (0.3, top + high * 0.62))], look["lamp_rgb"], (238, 234, 224), True)
+            (0.3, top + high * 0.62))], latents["lamp_rgb"], (238, 234, 224), True)
     else:
         end = (right - wide * 0.2, ridge)
     pen.polygon([(gable, ridge), end, (right + 0.02, top + lift + 0.01),
@@ -105,7 +105,7 @@ def _house_body(pen: Canvas, look: dict, rng: np.random.Generator, corner: Point
     door, sill = split + front * 0.5, 0.45 if tall else 0.6
     pen.polygon([(door - 0.06 * wide, base - high * sill), (door + 0.06 * wide, base - high * sill),
                  (door + 0.06 * wide, base - lift / 2), (door - 0.06 * wide, base - lift / 2)],
-                shade(look["sky_rgb"], 0.5))
+                shade(latents["sky_rgb"], 0.5))
     rows = ((0.12, 0.40), (0.6, 0.86)) if tall else ((0.3, 0.66),)
     for i in range(count):
         x = split + front * ((0.2, 0.8)[i] if count == 2 else (0.12, 0.31, 0.69, 0.88)[i])
@@ -113,7 +113,7 @@ def _house_body(pen: Canvas, look: dict, rng: np.random.Generator, corner: Point
         for upper, lower in rows:
             frame(pen, [(x - half, top + high * upper), (x + half, top + high * upper),
                         (x + half, top + high * lower), (x - half, top + high * lower)],
-                  look["lamp_rgb"], (238, 234, 224), True)
+                  latents["lamp_rgb"], (238, 234, 224), True)
 
 
 DRAWINGS = {"street": street, "house": house}

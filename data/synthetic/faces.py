@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from data.synthetic.canvas import SKINS, Canvas, jitter, light, mix, shade
+from data.synthetic.canvas import SKINS, Canvas, apply_lighting, jitter, mix, shade
 from data.synthetic.heads import STYLES, Head
-from data.synthetic.things import check_constraints, pick
+from data.synthetic.things import check_constraints, choose_option
 
 KINDS: tuple[str, ...] = ("adult", "child")
 
@@ -78,10 +78,10 @@ def sample(kind: str, rng: np.random.Generator, identity: int | None = None,
     LabError
         If the kind or the name of a constraint is unknown.
     """
-    pick(rng, KINDS, kind, "kind of face")
+    choose_option(rng, KINDS, kind, "kind of face")
     check_constraints(constraints, CONSTRAINTS, kind)
-    drawn = int(rng.integers(1 << 30))
-    identity = drawn if identity is None else int(identity)
+    random_identity = int(rng.integers(1 << 30))
+    identity = random_identity if identity is None else int(identity)
     latents = {"kind": kind, "identity": identity, **_identity(kind, identity)}
     latents.update(
         expression=EXPRESSIONS[rng.choice(5, p=[.3, .28, .16, .13, .13])],
@@ -116,7 +116,7 @@ def draw(latents: dict[str, Any], size: int) -> Image.Image:
     STYLES[latents["hair"]](canvas, head, latents)
     if latents["glasses"]:
         _glasses(canvas, head)
-    return light(canvas.finish(), latents["light"], latents["contrast"])
+    return apply_lighting(canvas.finish(), latents["light"], latents["contrast"])
 
 
 def _behind(canvas: Canvas, head: Head, latents: dict[str, Any]) -> None:

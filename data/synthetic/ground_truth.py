@@ -20,26 +20,26 @@ FILES = ("truth.json", "truth.npz")
 
 
 @dataclass(frozen=True)
-class Truth:
+class GroundTruth:
     """What was planted.
 
     Attributes
     ----------
-    words : dict
+    metadata : dict
         ``truth.json``: what drives each region, the concepts and who has them.
-    amounts : array, float64, shape (n_images, n_columns)
-        How much of everything each image shows, by nsdId; columns as in ``words["columns"]``.
-    sheets : dict, (subject, hemisphere) -> dict, field -> array with a first axis of n_vertices
+    semantic_features : array, float64, shape (n_images, n_columns)
+        How much of everything each image shows, by nsdId; columns as in ``metadata["columns"]``.
+    vertices : dict, (subject, hemisphere) -> dict, field -> array with a first axis of n_vertices
         ``region``, ``weights`` (on the columns), ``centre`` and ``spread`` of receptive fields
         (fractions of the image), ``ncsnr`` (single trial), ``signal_sd``, ``noise_sd`` and
         ``offset`` (percent signal change), ``exponent``.
     """
 
-    words: dict[str, Any]
-    amounts: NDArray[np.float64]
-    sheets: dict[tuple[str, str], dict[str, NDArray]]
+    metadata: dict[str, Any]
+    semantic_features: NDArray[np.float64]
+    vertices: dict[tuple[str, str], dict[str, NDArray]]
 
-    def column(self, name: str) -> NDArray[np.float64]:
+    def semantic_feature(self, name: str) -> NDArray[np.float64]:
         """Return how much of one thing each image shows, (n_images,).
 
         Raises
@@ -47,34 +47,35 @@ class Truth:
         LabError
             If nothing of this name was planted.
         """
-        names = self.words["columns"]
+        names = self.metadata["columns"]
         if name not in names:
             raise LabError(f"the amount {name!r}", expected="one of " + ", ".join(names),
                            remedy="correct the name")
-        return self.amounts[:, names.index(name)]
+        return self.semantic_features[:, names.index(name)]
 
 
-def read_truth(folder: str | os.PathLike[str]) -> Truth:
+def read_ground_truth(folder: str | os.PathLike[str]) -> GroundTruth:
     """Read what was planted in a simulated cohort.
 
     Parameters
     ----------
     folder : path
-        As written by `data.synthetic.nsd_files.write_cohort`.
+        As written by `data.synthetic.nsd_files.write_nsd`.
 
     Raises
     ------
     LabError
         If the folder holds no truth: real data do not.
     """
-    words, arrays = (Path(folder) / name for name in FILES)
-    if not (words.is_file() and arrays.is_file()):
+    metadata, arrays = (Path(folder) / name for name in FILES)
+    if not (metadata.is_file() and arrays.is_file()):
         raise LabError(f"no {' and '.join(FILES)} in {folder}", expected="a simulated cohort",
                        remedy="nobody knows the truth of real data; write the demo's cohort")
-    sheets: dict[tuple[str, str], dict[str, NDArray]] = {}
+    vertices: dict[tuple[str, str], dict[str, NDArray]] = {}
     with np.load(arrays, allow_pickle=False) as stored:
         for key in stored.files:
             if "/" in key:
-                subject, side, field = key.split("/")
-                sheets.setdefault((subject, side), {})[field] = stored[key]
-        return Truth(json.loads(words.read_text(encoding="utf-8")), stored["amounts"], sheets)
+                subject, hemisphere, field = key.split("/")
+                vertices.setdefault((subject, hemisphere), {})[field] = stored[key]
+        return GroundTruth(json.loads(metadata.read_text(encoding="utf-8")), stored["amounts"],
+                           vertices)

@@ -12,57 +12,65 @@ import numpy as np
 
 from data.synthetic import diet, images
 from data.synthetic.captions import captions
-from data.synthetic.writing import coco_captions, counted, made_in_chunks, save_jpeg, whole
+from data.synthetic.writing import (
+    atomic_folder,
+    format_coco_captions,
+    map_chunks,
+    require_positive,
+    save_jpeg,
+)
 from helpers.core.errors import LabError
 
-STREAMS = {"localizer": 1, "probe": 2, "train": 3, "val": 4, "faces-train": 5, "faces-val": 6,
+SEED_STREAMS = {"localizer": 1, "probe": 2, "train": 3, "val": 4, "faces-train": 5, "faces-val": 6,
            "captions": 7, "channels": 8}
 """Second entry of every image's seed: no two sets share an image or an exemplar."""
 
 _CHUNK = 40
 
 
-class _Job(NamedTuple):
+class _ImageSpec(NamedTuple):
     """One image to be made: all that a worker needs to know."""
 
     path: str
-    look: str
+    style: str
     name: str
     entropy: tuple[int, int, int, int]
     size: int
     constraints: dict[str, Any] | None = None
-    alone: bool = False
-    captioned: bool = False
+    single_item: bool = False
+    with_captions: bool = False
 
 
-def _render(folder: str, jobs: list[_Job]) -> list[list[str]]:
-    """Draw and save the images of ``jobs``; give the captions of each (or none)."""
-    said = []
-    for job in jobs:
-        rng, things = np.random.default_rng(job.entropy), []
-        if job.look == "localizer":
-            image = images.localizer_image(job.name, rng=rng, size=job.size)
-        elif job.look == "probe":
-            image = images.probe_image(job.name, rng=rng, size=job.size)
-        elif job.look == "channels":
-            image = images.channel_image(job.name, rng=rng, size=job.size)
+def _render(folder: str, specs: list[_ImageSpec]) -> list[list[str]]:
+    """Draw and save the images of ``specs``; give the captions of each (or none)."""
+    image_captions = []
+    for spec in specs:
+        rng, things = np.random.default_rng(spec.entropy), []
+        if spec.style == "localizer":
+            image = images.compose_localizer_image(spec.name, rng=rng, size=spec.size)
+        elif spec.style == "probe":
+            image = images.compose_probe_image(spec.name, rng=rng, size=spec.size)
+        elif spec.style == "channels":
+            image = images.compose_channel_image(spec.name, rng=rng, size=spec.size)
         else:
-            image, things = diet.diet_image(job.name, job.constraints or {}, rng=rng,
-                                                seed=job.entropy[0], size=job.size,
-                                                alone=job.alone)
-        save_jpeg(image, Path(folder, job.path))
-        words = np.random.default_rng((*job.entropy, STREAMS["captions"]))
-        said.append(captions(things, words) if job.captioned else [])
-    return said
+            image, things = diet.compose_diet_image(spec.name, spec.constraints or {}, rng=rng,
+                                                seed=spec.entropy[0], size=spec.size,
+                                                single_item=spec.single_item)
+        save_jpeg(image, Path(folder, spec.path))
+        caption_rng = np.random.default_rng((*spec.entropy, SEED_STREAMS["captions"]))
+        image_captions.append(captions(things, caption_rng) if spec.with_captions else [])
+    return image_captions
 
 
-def _render_all(part: Path, jobs: list[_Job], processes: int | None, label: str) -> list[list[str]]:
-    """Render ``jobs``; captions in the order of the jobs."""
-    for parent in {Path(job.path).parent for job in jobs}:
-        (part / parent).mkdir(parents=True, exist_ok=True)
-    made = made_in_chunks(partial(_render, str(part)), jobs, chunk=_CHUNK, processes=processes,
+def _render_all(temp_folder: Path, specs: list[_ImageSpec], processes: int | None,
+                label: str) -> list[list[str]]:
+    """Render ``specs``; captions in the order of the jobs."""
+    for parent in {Path(spec.path).parent for spec in specs}:
+        (temp_folder / parent).mkdir(parents=True, exist_ok=True)
+    chunks = map_chunks(partial(_render, str(temp_folder)), specs, chunk=_CHUNK,
+                        processes=processes,
                           label=label)
-    return [words for chunk in made for words in chunk]
+    return [image_captions for chunk in chunks for image_captions in chunk]
 
 
 def write_localizer(folder: str | os.PathLike[str], *, seed: int, n_per_category: int = 144,
@@ -86,13 +94,13 @@ def write_localizer(folder: str | os.PathLike[str], *, seed: int, n_per_category
     -------
     Path of ``folder``.
     """
-    counted(n_per_category=n_per_category, size=size)
+    require_positive(n_per_category=n_per_category, size=size)
     names = [*images.LOCALIZER_CATEGORIES, "scrambled"]
-    jobs = [_Job(f"{name}/{name}-{i + 1}.jpg", "localizer", name,
-                 (seed, STREAMS["localizer"], c, i), size)
+    specs = [_ImageSpec(f"{name}/{name}-{i + 1}.jpg", "localizer", name,
+                 (seed, SEED_STREAMS["localizer"], c, i), size)
             for c, name in enumerate(names) for i in range(n_per_category)]
-    with whole(folder) as part:
-        _render_all(part, jobs, processes, "drawing the localizer")
+    with atomic_folder(folder) as temp_folder:
+        _render_all(temp_folder, specs, processes, "drawing the localizer")
     return Path(folder)
 
 
@@ -102,12 +110,12 @@ def write_probe(folder: str | os.PathLike[str], *, seed: int, n_per_category: in
 
     Parameters and result as for ``write_localizer``; its exemplars are independent of those there.
     """
-    counted(n_per_category=n_per_category, size=size)
-    jobs = [_Job(f"{name}/{name[2:].lower()}-{i + 1:02d}.jpg", "probe", name,
-                 (seed, STREAMS["probe"], c, i), size)
+    require_positive(n_per_category=n_per_category, size=size)
+    specs = [_ImageSpec(f"{name}/{name[2:].lower()}-{i + 1:02d}.jpg", "probe", name,
+                 (seed, SEED_STREAMS["probe"], c, i), size)
             for c, name in enumerate(images.PROBE_CATEGORIES) for i in range(n_per_category)]
-    with whole(folder) as part:
-        _render_all(part, jobs, processes, "drawing the probe set")
+    with atomic_folder(folder) as temp_folder:
+        _render_all(temp_folder, specs, processes, "drawing the probe set")
     return Path(folder)
 
 
@@ -121,12 +129,12 @@ def write_channels(folder: str | os.PathLike[str], *, seed: int, n_per_category:
 
     Parameters and result as for ``write_localizer``; its exemplars are independent of those there.
     """
-    counted(n_per_category=n_per_category, size=size)
-    jobs = [_Job(f"{name}/{name}-{i + 1}.jpg", "channels", name,
-                 (seed, STREAMS["channels"], c, i), size)
+    require_positive(n_per_category=n_per_category, size=size)
+    specs = [_ImageSpec(f"{name}/{name}-{i + 1}.jpg", "channels", name,
+                 (seed, SEED_STREAMS["channels"], c, i), size)
             for c, name in enumerate(images.CHANNEL_CATEGORIES) for i in range(n_per_category)]
-    with whole(folder) as part:
-        _render_all(part, jobs, processes, "drawing the images to follow")
+    with atomic_folder(folder) as temp_folder:
+        _render_all(temp_folder, specs, processes, "drawing the images to follow")
     return Path(folder)
 
 
@@ -150,24 +158,25 @@ def write_diet(folder: str | os.PathLike[str], *, seed: int, n_train: int = 1440
         Where a number is no multiple of the number of classes.
     """
     classes = images.fine_classes()
-    counted(n_val=n_val, size=size)
+    require_positive(n_val=n_val, size=size)
     for name, count in (("n_train", n_train), ("n_val", n_val)):
         if count < 0 or count % len(classes):
             raise LabError(f"{name} is {count}.",
                            expected=f"a multiple of {len(classes)}, the number of classes",
                            remedy=f"give {name}={max(48, count // len(classes) * len(classes))}")
-    jobs = [_Job(f"{split}/{name}/{name}_{i + 1:05d}.jpg", "diet", domain,
-                 (seed, STREAMS[split], c, i), size, constraints, captioned=True)
+    specs = [_ImageSpec(f"{split}/{name}/{name}_{i + 1:05d}.jpg", "diet", domain,
+                 (seed, SEED_STREAMS[split], c, i), size, constraints, with_captions=True)
             for split, count in (("train", n_train), ("val", n_val))
             for c, (name, (domain, constraints)) in enumerate(sorted(classes.items()))
             for i in range(count // len(classes))]
-    diet.stock(seed, size)
-    with whole(folder) as part:
-        said = _render_all(part, jobs, processes, "drawing the diet")
-        told = coco_captions([job.path for job in jobs], said, size, "diet pictures")
-        (part / "captions.json").write_text(json.dumps(told), encoding="utf-8")
+    diet.get_backgrounds_and_clutter(seed, size)
+    with atomic_folder(folder) as temp_folder:
+        image_captions = _render_all(temp_folder, specs, processes, "drawing the diet")
+        coco = format_coco_captions([spec.path for spec in specs], image_captions, size,
+                                    "diet pictures")
+        (temp_folder / "captions.json").write_text(json.dumps(coco), encoding="utf-8")
         lines = [f"{name},{domain}" for name, (domain, _) in sorted(classes.items())]
-        (part / "classes.csv").write_text("\n".join(["class,domain", *lines, ""]))
+        (temp_folder / "classes.csv").write_text("\n".join(["class,domain", *lines, ""]))
     return Path(folder)
 
 
@@ -185,13 +194,13 @@ def write_faces_diet(folder: str | os.PathLike[str], *, seed: int, n_identities:
     n_train_per_identity, n_val_per_identity : int
         Images of each person.
     """
-    counted(n_identities=n_identities, n_train_per_identity=n_train_per_identity,
+    require_positive(n_identities=n_identities, n_train_per_identity=n_train_per_identity,
              n_val_per_identity=n_val_per_identity, size=size)
-    jobs = [_Job(f"{split}/id_{k:03d}/id_{k:03d}_{i + 1:05d}.jpg", "diet", "faces",
-                 (seed, STREAMS[f"faces-{split}"], k, i), size,
-                 {"kind": "child" if k % 4 == 3 else "adult", "identity": k}, alone=True)
+    specs = [_ImageSpec(f"{split}/id_{k:03d}/id_{k:03d}_{i + 1:05d}.jpg", "diet", "faces",
+                 (seed, SEED_STREAMS[f"faces-{split}"], k, i), size,
+                 {"kind": "child" if k % 4 == 3 else "adult", "identity": k}, single_item=True)
             for split, count in (("train", n_train_per_identity), ("val", n_val_per_identity))
             for k in range(n_identities) for i in range(count)]
-    with whole(folder) as part:
-        _render_all(part, jobs, processes, "drawing the diet of faces")
+    with atomic_folder(folder) as temp_folder:
+        _render_all(temp_folder, specs, processes, "drawing the diet of faces")
     return Path(folder)

@@ -6,8 +6,15 @@ import numpy as np
 from PIL import Image
 
 from data.synthetic import animals, instruments, objects_grown, objects_made
-from data.synthetic.canvas import light
-from data.synthetic.things import WARMTH, PosedCanvas, check_constraints, paint, pick, seed_from
+from data.synthetic.canvas import apply_lighting
+from data.synthetic.things import (
+    WARMTH,
+    PosedCanvas,
+    check_constraints,
+    choose_option,
+    draw_seed,
+    sample_colour,
+)
 
 VARIANTS: dict[str, tuple[str, ...]] = {
     "car": ("sedan", "van", "convertible"),
@@ -52,7 +59,8 @@ FOOD_SHAPES = {"banana": "long", "carrot": "long", "baguette": "long", "apple": 
 
 DRAWINGS = (objects_made.DRAWINGS | instruments.DRAWINGS | objects_grown.DRAWINGS
             | animals.DRAWINGS)
-LOOSE = ("hammer", "scissors", "wrench", "banana", "carrot", "baguette", "trumpet", "violin",
+ANY_ORIENTATION = ("hammer", "scissors", "wrench", "banana", "carrot", "baguette", "trumpet",
+                   "violin",
          "guitar", "pizza")
 """Things that lie in any direction; the others stand upright, give or take a little."""
 
@@ -82,29 +90,30 @@ def sample(kind: str, rng: np.random.Generator, **constraints: object) -> dict:
     LabError
         If the kind, a constraint or its value is unknown.
     """
-    pick(rng, KINDS, kind, "kind of object")
+    choose_option(rng, KINDS, kind, "kind of object")
     check_constraints(constraints, CONSTRAINTS, kind)
     variants = VARIANTS[kind]
     if kind == "food" and "food_shape" in constraints:
-        shape = pick(rng, ("long", "round", "wedge"), constraints["food_shape"], "food_shape")
+        shape = choose_option(rng, ("long", "round", "wedge"), constraints["food_shape"],
+                              "food_shape")
         variants = tuple(name for name in variants if FOOD_SHAPES[name] == shape)
-    variant = pick(rng, variants, constraints.get("variant"), f"variant of {kind}")
-    colour, rgb = paint(rng, constraints.get("colour"))
-    second_colour, second_rgb = paint(rng, constraints.get("second_colour"))
+    variant = choose_option(rng, variants, constraints.get("variant"), f"variant of {kind}")
+    colour, rgb = sample_colour(rng, constraints.get("colour"))
+    second_colour, second_rgb = sample_colour(rng, constraints.get("second_colour"))
     if second_colour == colour:
         second_rgb = [int(v * 0.55) if sum(rgb) > 330 else 255 - int(v * 0.6) for v in rgb]
-    angle = rng.uniform(0, 360) if variant in LOOSE else rng.normal(0, 7)
+    angle = rng.uniform(0, 360) if variant in ANY_ORIENTATION else rng.normal(0, 7)
     latents = {
         "kind": kind, "variant": variant, "colour": colour, "rgb": rgb,
         "second_colour": second_colour, "second_rgb": second_rgb, "warmth": WARMTH[colour],
-        "pattern": pick(rng, PATTERNS, constraints.get("pattern"), "pattern"),
+        "pattern": choose_option(rng, PATTERNS, constraints.get("pattern"), "pattern"),
         "form": [float(v) for v in rng.uniform(0, 1, 3)],
         "angle": float(angle), "width": float(rng.uniform(0.74, 1.0)),
         "shear": float(rng.uniform(-0.16, 0.16)), "flip": bool(rng.random() < 0.5),
         "zoom": float(rng.uniform(0.82, 0.98)),
         "light_angle": float(rng.uniform(0, 360)), "light": float(rng.uniform(0.2, 0.5)),
         "numerosity": 1, "real_size": REAL_SIZE.get(variant, REAL_SIZE.get(kind, "small")),
-        "living": kind in ("plant", "animal"), "texture_seed": seed_from(rng),
+        "living": kind in ("plant", "animal"), "texture_seed": draw_seed(rng),
     }
     if kind == "food":
         latents |= {"food_shape": FOOD_SHAPES[variant], "food_colour": colour}
@@ -126,8 +135,8 @@ def draw(latents: dict, size: int) -> Image.Image:
     Image, RGBA, size × size
     """
     rng = np.random.default_rng(latents["texture_seed"])
-    pick(rng, KINDS, latents["kind"], "kind of object")
-    pick(rng, VARIANTS[latents["kind"]], latents["variant"], "variant")
+    choose_option(rng, KINDS, latents["kind"], "kind of object")
+    choose_option(rng, VARIANTS[latents["kind"]], latents["variant"], "variant")
     pen = PosedCanvas(size, latents)
     DRAWINGS[latents["variant"]](pen, latents, rng)
-    return light(pen.finish(), latents["light_angle"], latents["light"])
+    return apply_lighting(pen.finish(), latents["light_angle"], latents["light"])

@@ -7,26 +7,27 @@ import numpy as np
 from data.synthetic.canvas import Canvas, Colour, Point, mix, shade
 
 
-def sky(pen: Canvas, look: dict, rng: np.random.Generator, horizon: float) -> None:
+def sky(pen: Canvas, latents: dict, rng: np.random.Generator, horizon: float) -> None:
     """Paint a graded sky down to ``horizon``, bright above or below, with what the hour brings.
 
     Clouds by day and when overcast, stars and a moon at night, a low sun at dusk.
     """
-    low = mix(look["sky_rgb"], (255, 244, 226), look["haze"] * 0.6)
-    top, bottom = (look["sky_rgb"], low) if look["light"] < 0.25 else (low, look["sky_rgb"])
+    low = mix(latents["sky_rgb"], (255, 244, 226), latents["haze"] * 0.6)
+    top, bottom = (latents["sky_rgb"], low) if latents["light"] < 0.25 else (low,
+                                                                             latents["sky_rgb"])
     bands = 10
     for i in range(bands):
         y0, y1 = horizon * i / bands, horizon * (i + 1) / bands + 0.01
         pen.polygon([(0, y0), (1, y0), (1, y1), (0, y1)], mix(top, bottom, i / (bands - 1)))
-    if look["hour"] == "night":
+    if latents["hour"] == "night":
         for x, y in rng.uniform(0, 1, (14, 2)):
             pen.ellipse((x, y * horizon), (0.006, 0.006), (240, 240, 230))
         pen.ellipse((rng.uniform(0.1, 0.9), horizon * 0.25), (0.05, 0.05), (244, 240, 214))
-    elif look["hour"] == "dusk":
+    elif latents["hour"] == "dusk":
         x = rng.uniform(0.1, 0.9)
         pen.ellipse((x, horizon * rng.uniform(0.55, 0.95)), (0.07, 0.07), (255, 214, 150))
     else:
-        pale = mix(low, (255, 255, 255) if look["hour"] == "day" else (120, 122, 128), 0.45)
+        pale = mix(low, (255, 255, 255) if latents["hour"] == "day" else (120, 122, 128), 0.45)
         for x, y, w in rng.uniform(0, 1, (int(rng.integers(1, 6)), 3)):
             for dx, r in ((-0.08, 0.045), (0.0, 0.06), (0.09, 0.04)):
                 pen.ellipse((x + dx, y * horizon * 0.8), (r * (1.2 + w), r * 0.7), pale)

@@ -11,9 +11,9 @@ from data.synthetic.canvas import Canvas, Colour, Point, mix, shade
 Solid = tuple[float, float, float]
 
 
-def camera(look: dict) -> Callable[[Solid], Point]:
+def camera(latents: dict) -> Callable[[Solid], Point]:
     """Give the projection of (x right, y down, z away) around the vanishing point."""
-    vx, vy = look["vanishing"]
+    vx, vy = latents["vanishing"]
 
     def project(point: Solid) -> Point:
         x, y, z = point
@@ -21,17 +21,17 @@ def camera(look: dict) -> Callable[[Solid], Point]:
     return project
 
 
-def walls(look: dict) -> tuple[float, float, float, float]:
+def walls(latents: dict) -> tuple[float, float, float, float]:
     """Give left, right, ceiling and floor so that the box fills the frame at z = 1."""
-    vx, vy = look["vanishing"]
+    vx, vy = latents["vanishing"]
     return -vx - 0.02, 1 - vx + 0.02, -vy - 0.02, 1 - vy + 0.02
 
 
-def box(pen: Canvas, look: dict, far: float) -> None:
+def box(pen: Canvas, latents: dict, far: float) -> None:
     """Paint the inside of a box from z = 1 to ``far``: four sides and the end wall."""
-    view = camera(look)
-    left, right, top, bottom = walls(look)
-    wall, floor = look["rgb"], look["second_rgb"]
+    view = camera(latents)
+    left, right, top, bottom = walls(latents)
+    wall, floor = latents["rgb"], latents["second_rgb"]
 
     def side(corners: Sequence[tuple[float, float]], near: Colour, away: Colour) -> None:
         edges = np.geomspace(1, far, 7)
@@ -39,9 +39,9 @@ def box(pen: Canvas, look: dict, far: float) -> None:
             (x0, y0), (x1, y1) = corners
             pen.polygon([view((x0, y0, z0)), view((x1, y1, z0)),
                          view((x1, y1, z1)), view((x0, y0, z1))], mix(near, away, i / 5))
-    falloff = 0.55 + 0.75 * look["haze"]
+    falloff = 0.55 + 0.75 * latents["haze"]
     for corners, colour in (
-            (((left, top), (right, top)), mix(wall, look["third_rgb"], 0.75)),
+            (((left, top), (right, top)), mix(wall, latents["third_rgb"], 0.75)),
             (((left, bottom), (right, bottom)), floor),
             (((left, top), (left, bottom)), shade(wall, 0.78)),
             (((right, top), (right, bottom)), shade(wall, 1.12))):
@@ -51,9 +51,9 @@ def box(pen: Canvas, look: dict, far: float) -> None:
                 shade(wall, falloff * 0.92))
 
 
-def panel(pen: Canvas, look: dict, x: float, span: Point, height: Point, fill: Colour) -> None:
+def panel(pen: Canvas, latents: dict, x: float, span: Point, height: Point, fill: Colour) -> None:
     """Draw an upright rectangle on a side wall at ``x``, over ``span`` in depth."""
-    view = camera(look)
+    view = camera(latents)
     (z0, z1), (y0, y1) = span, height
     pen.polygon([view((x, y0, z0)), view((x, y0, z1)), view((x, y1, z1)), view((x, y1, z0))],
                 fill)

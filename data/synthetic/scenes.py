@@ -7,9 +7,16 @@ from PIL import Image
 
 from data.synthetic import exteriors, interiors, scenes_natural
 from data.synthetic.canvas import Canvas, mix
-from data.synthetic.things import WARMTH, check_constraints, grain, paint, pick, seed_from
+from data.synthetic.things import (
+    WARMTH,
+    add_texture,
+    check_constraints,
+    choose_option,
+    draw_seed,
+    sample_colour,
+)
 
-LOCALIZER = ("corridor", "house")
+LOCALIZER_KINDS = ("corridor", "house")
 """The two kinds that the localizer shows."""
 
 KINDS = ("corridor", "house", "room", "street", "field", "coast", "mountains", "forest")
@@ -50,25 +57,25 @@ def sample(kind: str, rng: np.random.Generator, **constraints: object) -> dict:
     LabError
         If the kind or a constraint is unknown.
     """
-    pick(rng, KINDS, kind, "kind of scene")
+    choose_option(rng, KINDS, kind, "kind of scene")
     check_constraints(constraints, CONSTRAINTS, kind)
-    colour, rgb = paint(rng, constraints.get("colour"), amount=16)
-    second_colour, second_rgb = paint(rng, constraints.get("second_colour"), amount=16)
-    sky_colour, sky_rgb = paint(rng, constraints.get("sky_colour"), amount=16)
-    distance = pick(rng, ("near", "far"), constraints.get("distance"), "distance")
+    colour, rgb = sample_colour(rng, constraints.get("colour"), amount=16)
+    second_colour, second_rgb = sample_colour(rng, constraints.get("second_colour"), amount=16)
+    sky_colour, sky_rgb = sample_colour(rng, constraints.get("sky_colour"), amount=16)
+    distance = choose_option(rng, ("near", "far"), constraints.get("distance"), "distance")
     depth = rng.uniform(0.55, 1.0) if distance == "far" else rng.uniform(0.0, 0.45)
     return {
         "kind": kind, "colour": colour, "rgb": rgb, "second_colour": second_colour,
         "second_rgb": second_rgb, "sky_colour": sky_colour, "sky_rgb": sky_rgb,
-        "third_rgb": paint(rng, amount=20)[1], "warmth": WARMTH[colour],
-        "hour": pick(rng, HOURS, constraints.get("hour"), "hour"),
+        "third_rgb": sample_colour(rng, amount=20)[1], "warmth": WARMTH[colour],
+        "hour": choose_option(rng, HOURS, constraints.get("hour"), "hour"),
         "distance": distance, "depth": float(depth), "openness": float(rng.uniform(0, 1)),
         "vanishing": [float(rng.uniform(0.2, 0.8)), float(rng.uniform(0.28, 0.68))],
         "setting": "indoor" if kind in INDOOR else "outdoor",
         "origin": "built" if kind in BUILT else "natural",
         "light_angle": float(rng.uniform(0, 360)), "light": float(rng.uniform(0.05, 0.4)),
         "haze": float(rng.uniform(0.1, 0.7)), "flip": bool(rng.random() < 0.5),
-        "numerosity": 1, "real_size": "large", "texture_seed": seed_from(rng),
+        "numerosity": 1, "real_size": "large", "texture_seed": draw_seed(rng),
     }
 
 
@@ -89,14 +96,14 @@ def draw(latents: dict, size: int) -> Image.Image:
     rng = np.random.default_rng(latents["texture_seed"])
     pen = Canvas(size)
     tint = TINTS[latents["hour"]]
-    look = latents | {
+    tinted_latents = latents | {
         name: tuple(int(v * t) for v, t in zip(latents[name], tint, strict=True))
         for name in ("rgb", "second_rgb", "third_rgb", "sky_rgb")}
-    look["lamp_rgb"] = (252, 232, 168) if latents["hour"] in ("night", "dusk") \
-        else mix(look["sky_rgb"], (60, 66, 76), 0.6)
-    pen.polygon([(0, 0), (1, 0), (1, 1), (0, 1)], look["sky_rgb"])
-    pick(rng, KINDS, latents["kind"], "kind of scene")
-    DRAWINGS[latents["kind"]](pen, look, rng)
+    tinted_latents["lamp_rgb"] = (252, 232, 168) if latents["hour"] in ("night", "dusk") \
+        else mix(tinted_latents["sky_rgb"], (60, 66, 76), 0.6)
+    pen.polygon([(0, 0), (1, 0), (1, 1), (0, 1)], tinted_latents["sky_rgb"])
+    choose_option(rng, KINDS, latents["kind"], "kind of scene")
+    DRAWINGS[latents["kind"]](pen, tinted_latents, rng)
     reduced = pen.image.convert("RGB").reduce(pen.scale)
-    image = grain(reduced, latents, 0.07, latents["light"])
+    image = add_texture(reduced, latents, 0.07, latents["light"])
     return image.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if latents["flip"] else image

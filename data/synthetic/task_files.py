@@ -11,16 +11,16 @@ from typing import NamedTuple
 import numpy as np
 
 from data.synthetic import diet, tasks
-from data.synthetic.writing import counted, made_in_chunks, save_jpeg, whole
+from data.synthetic.writing import atomic_folder, map_chunks, require_positive, save_jpeg
 from helpers.core.errors import LabError
 
-STREAMS = {"places": 20, "attributes": 21}
+SEED_STREAMS = {"places": 20, "attributes": 21}
 """Second entry of every image's seed; no other set of the synthetic data set has these."""
 
 _CHUNK = 40
 
 
-class _Job(NamedTuple):
+class _ImageSpec(NamedTuple):
     """One image to be made: its file, its class and its seed."""
 
     path: str
@@ -28,35 +28,36 @@ class _Job(NamedTuple):
     entropy: tuple[int, int, int, int]
 
 
-def _render(folder: str, task: str, size: int, jobs: Sequence[_Job]) -> int:
+def _render(folder: str, task: str, size: int, specs: Sequence[_ImageSpec]) -> int:
     """Draw and save the images of some jobs; give their number."""
-    for job in jobs:
-        rng = np.random.default_rng(job.entropy)
+    for spec in specs:
+        rng = np.random.default_rng(spec.entropy)
         if task == "places":
-            image = tasks.place_image(job.name, rng=rng, size=size).image
+            image = tasks.compose_place_image(spec.name, rng=rng, size=size).image
         else:
-            image, _ = tasks.attribute_image(job.name, rng=rng, seed=job.entropy[0], size=size)
-        save_jpeg(image, Path(folder, job.path))
-    return len(jobs)
+            image, _ = tasks.compose_attribute_image(spec.name, rng=rng, seed=spec.entropy[0],
+                                                     size=size)
+        save_jpeg(image, Path(folder, spec.path))
+    return len(specs)
 
 
 def _write(folder: str | os.PathLike[str], task: str, classes: Sequence[str], *, seed: int,
            n_images: int, size: int, processes: int | None) -> Path:
     """Write equally many images of each class: ``<class>/<class>_00001.jpg`` and so on."""
-    counted(n_images=n_images, size=size)
-    each, left = divmod(n_images, len(classes))
-    if left:
+    require_positive(n_images=n_images, size=size)
+    n_per_class, remainder = divmod(n_images, len(classes))
+    if remainder:
         raise LabError(f"{task} = {n_images} images",
                        expected=f"a multiple of {len(classes)}, the number of classes",
-                       remedy=f"give {max(each, 1) * len(classes)}")
-    jobs = [_Job(f"{name}/{name}_{i + 1:05d}.jpg", name, (seed, STREAMS[task], c, i))
-            for c, name in enumerate(classes) for i in range(each)]
+                       remedy=f"give {max(n_per_class, 1) * len(classes)}")
+    specs = [_ImageSpec(f"{name}/{name}_{i + 1:05d}.jpg", name, (seed, SEED_STREAMS[task], c, i))
+            for c, name in enumerate(classes) for i in range(n_per_class)]
     if task == "attributes":
-        diet.stock(seed, size)
-    with whole(folder) as part:
+        diet.get_backgrounds_and_clutter(seed, size)
+    with atomic_folder(folder) as temp_folder:
         for name in classes:
-            (part / name).mkdir()
-        sum(made_in_chunks(partial(_render, str(part), task, size), jobs, chunk=_CHUNK,
+            (temp_folder / name).mkdir()
+        sum(map_chunks(partial(_render, str(temp_folder), task, size), specs, chunk=_CHUNK,
                            processes=processes, label=f"drawing the task {task}"))
     return Path(folder)
 
@@ -89,7 +90,7 @@ def write_places(folder: str | os.PathLike[str], *, seed: int, n_images: int = 2
     LabError
         If ``n_images`` is no multiple of the number of classes, or the folder is filled.
     """
-    return _write(folder, "places", tasks.PLACES, seed=seed, n_images=n_images, size=size,
+    return _write(folder, "places", tasks.SCENE_CLASSES, seed=seed, n_images=n_images, size=size,
                   processes=processes)
 
 
@@ -99,5 +100,5 @@ def write_attributes(folder: str | os.PathLike[str], *, seed: int, n_images: int
 
     Parameters, result and errors as for ``write_places``.
     """
-    return _write(folder, "attributes", tuple(tasks.ATTRIBUTES), seed=seed,
+    return _write(folder, "attributes", tuple(tasks.ATTRIBUTE_CLASSES), seed=seed,
                   n_images=n_images, size=size, processes=processes)

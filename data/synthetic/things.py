@@ -9,7 +9,15 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image
 
-from data.synthetic.canvas import COLOURS, Canvas, Colour, Point, grid, jitter, noise
+from data.synthetic.canvas import (
+    COLOURS,
+    Canvas,
+    Colour,
+    Point,
+    jitter,
+    pixel_grid,
+    sample_noise_texture,
+)
 from helpers.core.errors import LabError
 from helpers.stimuli.quantization import NUDGE, levels
 
@@ -22,17 +30,17 @@ CIRCLE = tuple((math.cos(t * math.pi / 12), math.sin(t * math.pi / 12)) for t in
 """Cosine and sine of 24 turns."""
 
 
-def pick(rng: np.random.Generator, options: Sequence, wanted: object = None,
-         what: str = "value"):
-    """Draw one of ``options``, or one of ``wanted`` where a constraint asks for it.
+def choose_option(rng: np.random.Generator, options: Sequence, constraint: object = None,
+         option_name: str = "value"):
+    """Draw one of ``options``, or one of ``constraint`` where a constraint asks for it.
 
     Parameters
     ----------
     options : sequence
         Everything that is possible.
-    wanted : object or tuple of objects, optional
+    constraint : object or tuple of objects, optional
         The constraint: one option, or several to draw from.
-    what : str
+    option_name : str
         Its name, for the error.
 
     Raises
@@ -40,12 +48,14 @@ def pick(rng: np.random.Generator, options: Sequence, wanted: object = None,
     LabError
         If something wanted is not among the options.
     """
-    pool = options if wanted is None else wanted if isinstance(wanted, tuple | list) else (wanted,)
-    for choice in pool:
+    candidates = options if constraint is None else constraint if isinstance(
+        constraint, tuple | list) else (constraint,)
+    for choice in candidates:
         if choice not in options:
-            raise LabError(f"{what} {choice!r}", expected=f"one of {', '.join(map(str, options))}",
-                           remedy=f"pass one of these as {what}")
-    return pool[int(rng.integers(len(pool)))]
+            raise LabError(f"{option_name} {choice!r}",
+                           expected=f"one of {', '.join(map(str, options))}",
+                           remedy=f"pass one of these as {option_name}")
+    return candidates[int(rng.integers(len(candidates)))]
 
 
 def check_constraints(constraints: Mapping, allowed: Sequence[str], kind: str) -> None:
@@ -63,14 +73,14 @@ def check_constraints(constraints: Mapping, allowed: Sequence[str], kind: str) -
                        remedy="leave it out, or correct its name")
 
 
-def paint(rng: np.random.Generator, wanted: object = None, *,
+def sample_colour(rng: np.random.Generator, constraint: object = None, *,
           amount: float = 12.0) -> tuple[str, list[int]]:
     """Draw a colour name, whatever the thing, and one shade of it (sRGB, 0 to 255)."""
-    name = pick(rng, tuple(COLOURS), wanted, "colour")
+    name = choose_option(rng, tuple(COLOURS), constraint, "colour")
     return name, jitter(COLOURS[name], rng, amount)
 
 
-def seed_from(rng: np.random.Generator) -> int:
+def draw_seed(rng: np.random.Generator) -> int:
     """Draw the seed of an image's small details, kept among its latents."""
     return int(rng.integers(2**31))
 
@@ -114,7 +124,7 @@ class PosedCanvas(Canvas):
         super().line(points, fill, width * self._zoom)
 
 
-def ring(pen: Canvas, centre: Point, radii: Point, fill: Colour, width: float,
+def draw_arc(pen: Canvas, centre: Point, radii: Point, fill: Colour, width: float,
          start: float = 0.0, stop: float = 360.0) -> None:
     """Draw an arc of an ellipse as a stroke, from ``start`` to ``stop`` degrees."""
     steps = max(6, int(abs(stop - start) / 18))
@@ -126,10 +136,11 @@ def ring(pen: Canvas, centre: Point, radii: Point, fill: Colour, width: float,
 @lru_cache(maxsize=8)
 def _textures(size: int) -> np.ndarray:
     """Give four 1/f textures that repeat without a seam; shape (4, 2 size, 2 size)."""
-    return np.stack([noise(2 * size, np.random.default_rng([7, i])) for i in range(4)])
+    return np.stack([sample_noise_texture(2 * size,
+                                          np.random.default_rng([7, i])) for i in range(4)])
 
 
-def grain(image: Image.Image, latents: Mapping, amount: float, slope: float) -> Image.Image:
+def add_texture(image: Image.Image, latents: Mapping, amount: float, slope: float) -> Image.Image:
     """Roughen an opaque image with a 1/f texture, and let light fall off across it.
 
     Parameters
@@ -151,7 +162,7 @@ def grain(image: Image.Image, latents: Mapping, amount: float, slope: float) -> 
     seed = latents["texture_seed"]
     left, top = seed % size, seed // size % size
     texture = _textures(size)[seed // size**2 % 4, top:top + size, left:left + size]
-    x, y = grid(size)
+    x, y = pixel_grid(size)
     gain = 1 + amount * texture + slope * (x * math.cos(turn) - y * math.sin(turn))
     pixels = np.full((size, size, 4), 255, dtype=np.uint8)
     pixels[..., :3] = levels(np.asarray(image) * gain[..., None])

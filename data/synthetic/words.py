@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from data.synthetic.things import pick
+from data.synthetic.things import choose_option
 
 WORDS = tuple("""
     apple arm autumn bank bear bell bird boat book bread bridge butter cat chair cloud coat coffee
@@ -21,17 +21,17 @@ DIGITS = {"short": (1, 2), "middle": (3, 3), "long": (4, 5)}
 """Length of a number → fewest and most digits."""
 
 
-def draw_text(kind: str, rng: np.random.Generator, digits: str, most: int) -> str:
-    """Draw a string of the kind, in lower case, of at most ``most`` letters."""
+def draw_text(kind: str, rng: np.random.Generator, digits: str, max_letters: int) -> str:
+    """Draw a string of the kind, in lower case, of at most ``max_letters`` letters."""
     if kind == "word":
-        return pick(rng, tuple(word for word in WORDS if len(word) <= most))
+        return choose_option(rng, tuple(word for word in WORDS if len(word) <= max_letters))
     if kind == "number":
         low, high = DIGITS[digits]
         count = int(rng.integers(low, high + 1))
         return "".join(map(str, [rng.integers(1, 10), *rng.integers(0, 10, count - 1)]))
     while True:
         text = _pseudoword(rng)
-        if len(text) <= most and text not in WORDS:
+        if len(text) <= max_letters and text not in WORDS:
             return text
 
 
@@ -41,7 +41,7 @@ def _pseudoword(rng: np.random.Generator) -> str:
     The onsets leave out much of English, so that what comes out is rarely a word of it.
     """
     onsets = ("bl", "dr", "fl", "gl", "gr", "kl", "pl", "sk", "st", "tr", "v", "z")
-    text = pick(rng, onsets) + pick(rng, "aeiou")
+    text = choose_option(rng, onsets) + choose_option(rng, "aeiou")
     for _ in range(int(rng.integers(1, 3))):
-        text += pick(rng, "bdfklmpvz") + pick(rng, "aeiou")
-    return text + pick(rng, ("", "", "n", "l", "r", "m", "t"))
+        text += choose_option(rng, "bdfklmpvz") + choose_option(rng, "aeiou")
+    return text + choose_option(rng, ("", "", "n", "l", "r", "m", "t"))

@@ -16,7 +16,7 @@ from data.synthetic.image_files import (
     write_probe,
 )
 from data.synthetic.nod_files import write_nod
-from data.synthetic.nsd_files import write_cohort
+from data.synthetic.nsd_files import write_nsd
 from data.synthetic.task_files import write_attributes, write_places
 from helpers.config.data import SyntheticSpec
 
@@ -46,7 +46,7 @@ def get_writer(name: str, sizes: SyntheticSpec) -> Callable[[Path], object]:
                          n_identities=sizes.face_identities,
                          n_train_per_identity=sizes.face_train_per_identity,
                          n_val_per_identity=sizes.face_val_per_identity, **seed),
-        "nsd": partial(write_cohort, n_subjects=sizes.cohort_subjects,
+        "nsd": partial(write_nsd, n_subjects=sizes.cohort_subjects,
                           n_shared=sizes.cohort_shared, n_sessions=sizes.cohort_sessions,
                           size=sizes.cohort_size, **seed),
         "algonauts": partial(write_algonauts),

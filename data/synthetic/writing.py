@@ -17,10 +17,10 @@ from helpers.core.console import progress
 from helpers.core.errors import LabError
 from helpers.core.machine import count_workers
 
-Item, Made = TypeVar("Item"), TypeVar("Made")
+Item, Result = TypeVar("Item"), TypeVar("Made")
 
 
-def counted(**counts: int) -> None:
+def require_positive(**counts: int) -> None:
     """Refuse a number below 1."""
     for name, value in counts.items():
         if value < 1:
@@ -35,31 +35,32 @@ def save_jpeg(image: Image.Image, path: Path) -> None:
     path.write_bytes(encoded.getvalue())
 
 
-def coco_captions(paths: Sequence[str], said: Sequence[Sequence[str]], size: int,
-                  what: str) -> dict[str, Any]:
+def format_coco_captions(paths: Sequence[str], captions: Sequence[Sequence[str]], size: int,
+                  description: str) -> dict[str, Any]:
     """Arrange captions as COCO does.
 
     Parameters
     ----------
     paths : sequence of str
         Of the images, within their set.
-    said : sequence of sequences of str
+    captions : sequence of sequences of str
         Captions of each.
     size : int
         Side of the images, pixels.
-    what : str
+    description : str
         They are, for the description.
     """
     images = [{"id": i, "file_name": path, "width": size, "height": size}
                 for i, path in enumerate(paths, 1)]
-    lines = [(i, line) for i, lines in enumerate(said, 1) for line in lines]
-    return {"info": {"description": f"Demo universe: {what} with five captions each"},
+    numbered_captions = [(i, caption) for i, numbered_captions in enumerate(captions, 1)
+                         for caption in numbered_captions]
+    return {"info": {"description": f"Demo universe: {description} with five captions each"},
             "images": images,
-            "annotations": [{"id": k, "image_id": i, "caption": line}
-                            for k, (i, line) in enumerate(lines, 1)]}
+            "annotations": [{"id": k, "image_id": i, "caption": caption}
+                            for k, (i, caption) in enumerate(numbered_captions, 1)]}
 
 
-def _alive(pid: str) -> bool:
+def _is_running(pid: str) -> bool:
     """Say whether a process of this number runs (where the system cannot say: assume so)."""
     if os.name != "posix" or not pid.isdecimal():
         return True
@@ -73,7 +74,7 @@ def _alive(pid: str) -> bool:
 
 
 @contextmanager
-def whole(folder: str | os.PathLike[str]) -> Iterator[Path]:
+def atomic_folder(folder: str | os.PathLike[str]) -> Iterator[Path]:
     """Give a folder beside ``folder`` that takes its name only when all went well."""
     folder = Path(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -81,29 +82,29 @@ def whole(folder: str | os.PathLike[str]) -> Iterator[Path]:
                        expected="a folder that does not exist yet",
                        remedy="move it away, or give another name")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    for left in folder.parent.glob(f"{folder.name}.part-*"):
-        if not _alive(left.name.rpartition("-")[2]):
-            shutil.rmtree(left, ignore_errors=True)
-    part = folder.with_name(f"{folder.name}.part-{os.getpid()}")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir()
+    for leftover in folder.parent.glob(f"{folder.name}.part-*"):
+        if not _is_running(leftover.name.rpartition("-")[2]):
+            shutil.rmtree(leftover, ignore_errors=True)
+    temp_folder = folder.with_name(f"{folder.name}.part-{os.getpid()}")
+    shutil.rmtree(temp_folder, ignore_errors=True)
+    temp_folder.mkdir()
     try:
-        yield part
+        yield temp_folder
         if folder.exists():
             folder.rmdir()
-        part.rename(folder)
+        temp_folder.rename(folder)
     except BaseException:
-        shutil.rmtree(part, ignore_errors=True)
+        shutil.rmtree(temp_folder, ignore_errors=True)
         raise
 
 
-def made_in_chunks(make: Callable[[Sequence[Item]], Made], items: Sequence[Item], *, chunk: int,
-                   processes: int | None, label: str) -> Iterator[Made]:
-    """Yield ``make(chunk)`` for each chunk of some items, in order, with a bar.
+def map_chunks(function: Callable[[Sequence[Item]], Result], items: Sequence[Item], *, chunk: int,
+                   processes: int | None, label: str) -> Iterator[Result]:
+    """Yield ``function(chunk)`` for each chunk of some items, in order, with a bar.
 
     Parameters
     ----------
-    make : callable
+    function : callable
         Runs in a process of its own: a function of a module, or a partial of one.
     items : sequence
     chunk : int
@@ -116,7 +117,7 @@ def made_in_chunks(make: Callable[[Sequence[Item]], Made], items: Sequence[Item]
     chunks = [items[i:i + chunk] for i in range(0, len(items), chunk)]
     processes = min(processes or count_workers(), len(chunks))
     if processes <= 1:
-        yield from progress(map(make, chunks), label, total=len(chunks))
+        yield from progress(map(function, chunks), label, total=len(chunks))
         return
     with ProcessPoolExecutor(processes) as pool:
-        yield from progress(pool.map(make, chunks), label, total=len(chunks))
+        yield from progress(pool.map(function, chunks), label, total=len(chunks))

@@ -40,7 +40,7 @@ def suppression_levels(study: ConceptStudy, percent: Mapping[str, NDArray | None
         Columns ``subject, concept, voxel`` (row of the participant's weights); ``most, least,
         usual``: mean response in percent signal change against baseline to the nearest, farthest
         and all held-out images (repeats averaged); ``p_below``: one-sided, that the mean response
-        to the farthest is below 0; ``p_below_zero``: after Holm over all members of the
+        to the farthest is below 0; ``below``: after Holm over all members of the
         participant, at .05. Empty where the files do not have percent signal change.
     """
     parts = [part for subject, responses in percent.items() if responses is not None
@@ -62,7 +62,7 @@ def _of_subject(study: ConceptStudy, subject: str, responses: NDArray,
         rows.append((subject, int(labels[voxel]), int(voxel), values[order[:n]].mean(),
                      values[order[-n:]].mean(), values.mean(), p_below_zero(values[order[-n:]])))
     table = pd.DataFrame(rows, columns=COLUMNS[:-1])
-    return table.assign(p_below_zero=correct_p_values(table["p_below"]) < 0.05)
+    return table.assign(below=correct_p_values(table["p_below"]) < 0.05)
 
 
 def p_below_zero(values: NDArray) -> float:

@@ -82,7 +82,7 @@ def difference_bars(axes: Axes, table: pd.DataFrame, groups: Sequence[str],
     labels : dict, (condition, baseline) -> text
     """
     colours = {**GROUP_COLOURS, "all": "0.3"}
-    offsets = (np.arange(len(groups)) - (len(groups) - 1) / 2) * 0.7 / len(groups)
+    offsets = (np.arange(len(groups)) - (len(groups) - 1) / 2) * (0.7 / len(groups))
     by_row = table.set_index(["condition", "baseline", "group"])
     for place, pair in enumerate(labels):
         for group, offset in zip(groups, offsets):

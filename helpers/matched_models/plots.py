@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -70,8 +71,8 @@ def fdr_alpha_lines(axes: Axes, table: pd.DataFrame, value: str, conditions: Seq
 
 
 def difference_dots(axes: Axes, differences: Mapping[str, Sequence[float]], *,
-                    colour: str = "0.2") -> None:
-    """Draw differences between two kinds: every seed a dot, mean and 95 % interval a bar.
+                    colour: str = "0.2", label_width: int = 20) -> None:
+    """Draw differences between two conditions: every seed a dot, mean and 95 % interval a bar.
 
     Parameters
     ----------
@@ -79,6 +80,8 @@ def difference_dots(axes: Axes, differences: Mapping[str, Sequence[float]], *,
     differences : dict, label -> sequence of float
         From top to bottom; a label without values keeps its place.
     colour : str
+    label_width : int
+        Labels are broken into lines of so many characters.
     """
     for position, values in enumerate(differences.values()):
         known = np.asarray(values, float)
@@ -94,7 +97,8 @@ def difference_dots(axes: Axes, differences: Mapping[str, Sequence[float]], *,
     if not any(np.isfinite(np.asarray(values, float)).any() for values in differences.values()):
         axes.text(0.5, 0.5, "no such networks", transform=axes.transAxes, ha="center", color="0.5")
         axes.set_xticks([])
-    axes.set_yticks(range(len(differences)), list(differences))
+    axes.set_yticks(range(len(differences)),
+                    [textwrap.fill(label, label_width) for label in differences])
     axes.set_ylim(len(differences) - 0.5, -0.5)
 
 

@@ -181,13 +181,13 @@ class DistributionMeasure:
 
     Attributes
     ----------
-    observed, correct_p_values : float
+    observed, corrected : float
     null_mean, null_low, null_high : float
         Mean and central 95 % of the measure over masks drawn anew.
     """
 
     observed: float
-    correct_p_values: float
+    corrected: float
     null_mean: float
     null_low: float
     null_high: float

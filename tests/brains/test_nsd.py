@@ -45,7 +45,7 @@ TABLE = "nsddata/experiments/nsd/nsd_stim_info_merged.csv"
 @pytest.fixture(scope="module")
 def surface(tmp_path_factory) -> Path:
     return files.write_tiny_nsd(tmp_path_factory.mktemp("nsd") / "nsd", n_subjects=3,
-                                lacking={"subj02": ["PPA", "EBA"]})
+                                missing_rois={"subj02": ["PPA", "EBA"]})
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ from helpers.core.errors import LabError
 
 @pytest.fixture
 def challenge(tmp_path) -> Path:
-    return files.write_tiny_algonauts(tmp_path / "a", lacking={"subj02": ["PPA"]})
+    return files.write_tiny_algonauts(tmp_path / "a", missing_rois={"subj02": ["PPA"]})
 
 
 def count_vertices(masks):

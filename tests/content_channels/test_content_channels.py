@@ -265,8 +265,8 @@ def test_channel_images_have_the_published_folders_and_matched_luminance(drawn):
             image = Image.open(path)
             pixels = np.asarray(image, dtype=float) / 255
             assert image.mode == "L" and image.size == (128, 128)
-            assert pixels.mean() == pytest.approx(images.MEAN, abs=0.01), path.name
-            assert pixels.std() == pytest.approx(images.STD, abs=0.01), path.name
+            assert pixels.mean() == pytest.approx(images.LUMINANCE_MEAN, abs=0.01), path.name
+            assert pixels.std() == pytest.approx(images.LUMINANCE_SD, abs=0.01), path.name
 
 
 def test_channel_images_depend_on_the_seed_alone(tmp_path, drawn):

@@ -32,8 +32,8 @@ from support.key_worlds import (
     RESPONSES,
     SITES,
     World,
+    flip_byte,
     save,
-    spoil,
     write_classes,
     write_world,
 )
@@ -265,7 +265,7 @@ def test_every_file_that_is_opened_is_in_the_key(write, ask, private, monkeypatc
     first = keys_in(private / "cache")
     for name in sorted(opened):
         content = (private / "tiny" / name).read_bytes()
-        spoil(private / "tiny" / name)
+        flip_byte(private / "tiny" / name)
         try:
             assert key_asked(ask, private / "tiny") not in first, f"{name} is not in the key"
         except LabError:
@@ -350,7 +350,7 @@ def test_a_figure_is_stale_after_each_file_that_changed_with_its_old_size_and_ti
     (private / "data/set/round").symlink_to(private / "data/set")  # no end, if it were followed
     first = stamped(profile)
     assert stamped(profile) == first
-    spoil(private / name)
+    flip_byte(private / name)
     assert stamped(profile) != first
 
 
@@ -369,7 +369,7 @@ def test_a_figure_is_stale_after_a_link_leads_elsewhere_or_classes_are_listed_ab
     write_classes(private / "data", DOMAIN | {"p": "scenes", "r": "faces"})
     stamps.append(stamped(profile))
     assert len(set(stamps)) == len(stamps)
-    spoil(private / "cache/weights/other-net-abc.safetensors")
+    flip_byte(private / "cache/weights/other-net-abc.safetensors")
     assert stamped(profile) == stamps[-1], "of a network that the notebook did not open"
 
 

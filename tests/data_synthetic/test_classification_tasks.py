@@ -89,7 +89,7 @@ def test_what_does_not_fit_is_refused_and_leaves_nothing(task, tmp_path):
 
 
 def test_an_interruption_leaves_nothing_behind(tmp_path, monkeypatch):
-    real, drawn = tasks.place_image, []
+    real, drawn = tasks.compose_place_image, []
 
     def interrupted(kind, **options):
         drawn.append(kind)
@@ -97,7 +97,7 @@ def test_an_interruption_leaves_nothing_behind(tmp_path, monkeypatch):
             raise KeyboardInterrupt
         return real(kind, **options)
 
-    monkeypatch.setattr(tasks, "place_image", interrupted)
+    monkeypatch.setattr(tasks, "compose_place_image", interrupted)
     with pytest.raises(KeyboardInterrupt):
         write_places(tmp_path / "set", seed=7, n_images=8, size=32, processes=1)
     assert len(drawn) == 5 and not list(tmp_path.iterdir())
@@ -105,22 +105,23 @@ def test_an_interruption_leaves_nothing_behind(tmp_path, monkeypatch):
 
 def test_no_other_set_has_these_seeds():
     """The second number of a seed tells the synthetic data's sets apart."""
-    used = {*image_files.STREAMS.values(), nsd_files.STREAM, nod_files.STREAM}
+    used = {*image_files.SEED_STREAMS.values(), nsd_files.SEED_STREAM, nod_files.SEED_STREAM}
     for path in Path(image_files.__file__).parent.glob("*.py"):
         used |= {int(number) for number in re.findall(r"[\[(]seed, (\d+)\b", path.read_text())}
     assert {8, 9, 10, 30, 90, 91} <= used
-    own = task_files.STREAMS
+    own = task_files.SEED_STREAMS
     assert set(own) == set(WRITERS) and len(set(own.values())) == 2
     assert not set(own.values()) & used
 
 
 def test_a_file_is_the_image_of_its_folders_class(written):
     for c, kind in enumerate(scenes.KINDS):
-        made = tasks.place_image(kind, rng=np.random.default_rng([7, 20, c, 1]), size=48)
+        made = tasks.compose_place_image(kind, rng=np.random.default_rng([7, 20, c, 1]), size=48)
         found = Image.open(written["places"] / kind / f"{kind}_00002.jpg")
         assert abs(pixels(found) - pixels(made.image)).mean() < 4, kind
-    for c, name in enumerate(sorted(tasks.ATTRIBUTES)):
-        made, _ = tasks.attribute_image(name, rng=np.random.default_rng([7, 21, c, 1]), seed=7,
+    for c, name in enumerate(sorted(tasks.ATTRIBUTE_CLASSES)):
+        made, _ = tasks.compose_attribute_image(name, rng=np.random.default_rng([7, 21, c, 1]),
+                                                seed=7,
                                           size=48)
         found = Image.open(written["attributes"] / name / f"{name}_00002.jpg")
         assert abs(pixels(found) - pixels(made)).mean() < 4, name
@@ -130,7 +131,8 @@ def test_a_file_is_the_image_of_its_folders_class(written):
 
 def test_the_class_of_a_place_is_its_setting_alone():
     for i, kind in enumerate(scenes.KINDS):
-        setting, *front = tasks.place_image(kind, rng=np.random.default_rng(i), size=48).items
+        setting, *front = tasks.compose_place_image(kind, rng=np.random.default_rng(i),
+                                                    size=48).items
         assert (setting["domain"], setting["kind"], setting["role"]) == ("scenes", kind,
                                                                          "background")
         assert all(item["role"] == "item" and item["domain"] != "scenes" for item in front)
@@ -138,7 +140,8 @@ def test_the_class_of_a_place_is_its_setting_alone():
 
 def test_what_stands_in_front_is_the_same_whatever_the_place():
     for i in range(12):
-        front = [tasks.place_image(kind, rng=np.random.default_rng([3, i]), size=32).items[1:]
+        front = [tasks.compose_place_image(kind, rng=np.random.default_rng([3, i]),
+                                           size=32).items[1:]
                  for kind in scenes.KINDS]
         assert all(items == front[0] for items in front)
 
@@ -150,7 +153,7 @@ def test_what_stands_in_front_of_written_places_tells_nothing_of_the_place():
     for c, kind in enumerate(scenes.KINDS):
         for i in range(40):
             rng = np.random.default_rng([7, 20, c, i])
-            front = tasks.place_image(kind, rng=rng, size=16).items[1:]
+            front = tasks.compose_place_image(kind, rng=rng, size=16).items[1:]
             numbers[c, len(front)] += 1
             for item in front:
                 domains[c, names.index(item["domain"])] += 1
@@ -161,13 +164,13 @@ def test_what_stands_in_front_of_written_places_tells_nothing_of_the_place():
 
 def test_things_cover_part_of_the_place_and_leave_the_rest(monkeypatch):
     """Without a cast of colours: an image with and without things differs where they are."""
-    monkeypatch.setattr(tasks.diet, "cast", lambda image, rng, *, strength: image)
+    monkeypatch.setattr(tasks.diet, "apply_colour_cast", lambda image, rng, *, strength: image)
     covered = []
     for i in range(12):
-        full = tasks.place_image("street", rng=np.random.default_rng([5, i]), size=64)
+        full = tasks.compose_place_image("street", rng=np.random.default_rng([5, i]), size=64)
         with monkeypatch.context() as patch:
-            patch.setattr(tasks, "N_ITEMS", (1.0, 0.0, 0.0, 0.0))
-            bare = tasks.place_image("street", rng=np.random.default_rng([5, i]), size=64)
+            patch.setattr(tasks, "N_ITEMS_PROBABILITIES", (1.0, 0.0, 0.0, 0.0))
+            bare = tasks.compose_place_image("street", rng=np.random.default_rng([5, i]), size=64)
         assert len(bare.items) == 1 and bare.items[0] == full.items[0]
         differs = (pixels(full.image) != pixels(bare.image)).any(2)
         for left, top, width, height in (item["box"] for item in full.items[1:]):
@@ -185,20 +188,21 @@ def test_things_cover_part_of_the_place_and_leave_the_rest(monkeypatch):
 NAMES = ("food_one", "food_several", "living_one", "living_several", "made_one", "made_several")
 
 
-def shown(name: str, n: int, size: int = 16) -> list[list[dict]]:
-    return [tasks.attribute_image(name, rng=np.random.default_rng([11, i]), seed=7,
+def sample_latents(name: str, n: int, size: int = 16) -> list[list[dict]]:
+    return [tasks.compose_attribute_image(name, rng=np.random.default_rng([11, i]), seed=7,
                                     size=size)[1] for i in range(n)]
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_class_is_what_the_latents_say(name):
-    nature, _, number = name.partition("_")
-    possible = {"food": FOOD, "living": LIVING, "made": set(CLASSES) - FOOD - LIVING}[nature]
-    drawn = shown(name, 200)
+    superordinate, _, number = name.partition("_")
+    possible = {"food": FOOD, "living": LIVING, "made": set(CLASSES) - FOOD - LIVING}[superordinate]
+    drawn = sample_latents(name, 200)
     assert {things[0]["fine"] for things in drawn} == possible
     assert {len(things) for things in drawn} == ({1} if number == "one" else {2, 3})
     for thing in (thing for things in drawn for thing in things):
-        assert (thing["kind"] == "food", thing["living"]) == (nature == "food", nature == "living")
+        assert (thing["kind"] == "food", thing["living"]) == (superordinate == "food",
+                                                              superordinate == "living")
         constraints = CLASSES[thing["fine"]]
         assert thing["kind"] == constraints["kind"]
         assert thing["variant"] in constraints.get("variant", VARIANTS[thing["kind"]])
@@ -207,8 +211,9 @@ def test_the_class_is_what_the_latents_say(name):
 
 
 def test_the_number_alone_tells_two_classes_of_a_nature_apart():
-    for nature in ("food", "living", "made"):
-        one, several = (shown(f"{nature}_{number}", 60) for number in ("one", "several"))
+    for superordinate in ("food", "living", "made"):
+        one, several = (sample_latents(f"{superordinate}_{number}", 60) for number in ("one",
+                                                                                       "several"))
         assert [things[0]["fine"] for things in one] == [things[0]["fine"] for things in several]
 
 
@@ -222,7 +227,7 @@ def best_threshold(one: list[float], several: list[float]) -> float:
 def test_neither_size_nor_area_gives_the_number_away():
     sides, areas = ({"one": [], "several": []} for _ in range(2))
     for name in NAMES:
-        for things in shown(name, 60):
+        for things in sample_latents(name, 60):
             boxes = np.array([thing["box"] for thing in things])
             areas[name.split("_")[1]].append((boxes[:, 2] * boxes[:, 3]).sum())
             sides[name.split("_")[1]].append(boxes[:, 2:].max())
@@ -234,7 +239,7 @@ def test_neither_size_nor_area_gives_the_number_away():
 
 def test_several_hardly_hide_each_other():
     hidden = []
-    for things in shown("living_several", 80):
+    for things in sample_latents("living_several", 80):
         left, top, wide, high = np.array([thing["box"] for thing in things[:2]]).T
         across = min(left + wide) - max(left)
         down = min(top + high) - max(top)
@@ -244,10 +249,11 @@ def test_several_hardly_hide_each_other():
 
 def test_without_their_things_images_of_all_classes_are_the_same(monkeypatch):
     """Ground, clutter, cast and size know nothing of the class."""
-    monkeypatch.setattr(tasks, "_lay", lambda *_: [0, 0, 1, 1])
+    monkeypatch.setattr(tasks, "_draw_item", lambda *_: [0, 0, 1, 1])
     seen = set()
     for i in range(12):
-        made = [tasks.attribute_image(name, rng=np.random.default_rng([17, i]), seed=7, size=32)
+        made = [tasks.compose_attribute_image(name, rng=np.random.default_rng([17, i]), seed=7,
+                                              size=32)
                 for name in NAMES]
         assert len({image.tobytes() for image, _ in made}) == 1
         assert len({(things[0]["share"], things[0]["background"]) for _, things in made}) == 1
@@ -257,11 +263,12 @@ def test_without_their_things_images_of_all_classes_are_the_same(monkeypatch):
 
 def test_things_are_drawn_where_their_boxes_say(monkeypatch):
     for i, name in enumerate(NAMES * 2):
-        image, things = tasks.attribute_image(name, rng=np.random.default_rng([19, i]),
+        image, things = tasks.compose_attribute_image(name, rng=np.random.default_rng([19, i]),
                                                   seed=7, size=64)
         with monkeypatch.context() as patch:
-            patch.setattr(tasks, "_lay", lambda *_: [0, 0, 1, 1])
-            bare, _ = tasks.attribute_image(name, rng=np.random.default_rng([19, i]), seed=7,
+            patch.setattr(tasks, "_draw_item", lambda *_: [0, 0, 1, 1])
+            bare, _ = tasks.compose_attribute_image(name, rng=np.random.default_rng([19, i]),
+                                                    seed=7,
                                               size=64)
         differs = (pixels(image) != pixels(bare)).any(2)
         for left, top, wide, high in (thing["box"] for thing in things):

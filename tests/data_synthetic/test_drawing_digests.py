@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from data.synthetic import canvas, digests, images
 from data.synthetic.image_files import write_diet
-from data.synthetic.participants import FIELD_BITS, SHEET_BITS, make_sheet
+from data.synthetic.participants import ENERGY_WEIGHT_BITS, PARAMETER_BITS, simulate_vertices
 from helpers.config.data import TRAINING_ONLY
 from helpers.config.profile import load_profile
 from helpers.core.machine import WORKERS_VARIABLE
@@ -27,16 +27,16 @@ DRAWN = {spec.source.removeprefix("synthetic:"): spec for spec in DEMO.sources.v
 """Parts that figures show."""
 
 
-def without(*kept: str) -> str:
+def cpu_features_except(*kept: str) -> str:
     """Name what NumPy would otherwise use of this processor, except for some of it."""
     return " ".join(name for name in np.show_config(mode="dicts")["SIMD Extensions"]["found"]
                     if name not in kept)
 
 
 MACHINES = {
-    "AVX2": {"NPY_DISABLE_CPU_FEATURES": without("X86_V3", "AVX2", "FMA3", "ASIMDHP"),
+    "AVX2": {"NPY_DISABLE_CPU_FEATURES": cpu_features_except("X86_V3", "AVX2", "FMA3", "ASIMDHP"),
              "OPENBLAS_CORETYPE": "Haswell", "OMP_NUM_THREADS": "1", WORKERS_VARIABLE: "1"},
-    "SSE": {"NPY_DISABLE_CPU_FEATURES": without(), "OPENBLAS_CORETYPE": "Prescott",
+    "SSE": {"NPY_DISABLE_CPU_FEATURES": cpu_features_except(), "OPENBLAS_CORETYPE": "Prescott",
             "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX2,-FMA,-FMA4,-AVX512F", "JSIMD_FORCENONE": "1",
             "MKL_CBWR": "COMPATIBLE", "ATEN_CPU_CAPABILITY": "default", "OMP_NUM_THREADS": "2",
             WORKERS_VARIABLE: "2"},
@@ -50,52 +50,54 @@ print(hash((np.exp(x).tobytes(), (x[:90_000].reshape(300, 300) @ x[:300]).tobyte
 """
 
 
-def answer(machine: dict[str, str], *command: str) -> subprocess.CompletedProcess:
+def run_on(machine: dict[str, str], *command: str) -> subprocess.CompletedProcess:
     return subprocess.run([sys.executable, *command], cwd=ROOT, text=True, capture_output=True,
                           env=os.environ | machine | {"LAB_HEADLESS": "1", "PYTHONHASHSEED": "0"})
 
 
 # ---- what is drawn ------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("part", digests.SAMPLES)
+@pytest.mark.parametrize("part", digests.SAMPLE_WRITERS)
 def test_a_sample_of_each_part_is_as_listed(part):
-    assert digests.sampled(part)[part] == digests.expected("samples")[part]
+    assert digests.compute_sample_digests(part)[part] == digests.read_expected_digests(
+        "samples")[part]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("machine", MACHINES)
 def test_another_machine_draws_the_same(machine):
-    found = answer(MACHINES[machine], "-m", "data.synthetic.digests")
+    found = run_on(MACHINES[machine], "-m", "data.synthetic.digests")
     assert not found.returncode, found.stdout + found.stderr
 
 
 @pytest.mark.slow
 def test_an_emulated_machine_computes_otherwise():
     """Else the test above would prove nothing."""
-    here = answer({}, "-c", PROBE).stdout
-    assert here and here != answer(MACHINES["SSE"], "-c", PROBE).stdout
+    here = run_on({}, "-c", PROBE).stdout
+    assert here and here != run_on(MACHINES["SSE"], "-c", PROBE).stdout
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("part", DRAWN)
 def test_the_demo_is_as_listed(part):
     folder = ensure_available(DEMO, DRAWN[part], data_dir(DEMO.data))
-    assert digests.folder_digest(folder) == digests.expected("whole")[part]
+    assert digests.folder_digest(folder) == digests.read_expected_digests("whole")[part]
 
 
 def test_the_table_lists_every_part():
-    assert digests.expected("samples").keys() == digests.SAMPLES.keys()
-    assert digests.expected("whole").keys() == DRAWN.keys()
+    assert digests.read_expected_digests("samples").keys() == digests.SAMPLE_WRITERS.keys()
+    assert digests.read_expected_digests("whole").keys() == DRAWN.keys()
 
 
 @pytest.mark.parametrize(("module", "name", "value"), [
-    (images, "MEAN", 0.51), (canvas, "SKINS", canvas.SKINS[:-1]),
+    (images, "LUMINANCE_MEAN", 0.51), (canvas, "SKINS", canvas.SKINS[:-1]),
     (canvas, "shade", lambda colour, factor: tuple(colour))])
 def test_a_changed_drawing_is_told(monkeypatch, capsys, module, name, value):
     for user in list(sys.modules.values()):
         if getattr(user, "__name__", "").startswith("data.synthetic") and hasattr(user, name):
             monkeypatch.setattr(user, name, value)
-    monkeypatch.setattr(digests, "SAMPLES", {"localizer": digests.SAMPLES["localizer"]})
+    monkeypatch.setattr(digests, "SAMPLE_WRITERS",
+                        {"localizer": digests.SAMPLE_WRITERS["localizer"]})
     assert digests.main([]) == 1
     assert "drawn differently: localizer" in capsys.readouterr().out
     monkeypatch.undo()
@@ -130,8 +132,9 @@ def test_elsewhere_levels_are_those_of_rounding():
 
 def test_sums_of_a_sheet_are_exact():
     """Then products of matrices do not depend on the order in which a library adds."""
-    sheet = make_sheet("subj01", "lh", seed=0)
-    for values, bits in ((sheet.fields, FIELD_BITS), (sheet.weights, SHEET_BITS)):
+    vertices = simulate_vertices("subj01", "lh", seed=0)
+    for values, bits in ((vertices.energy_weights, ENERGY_WEIGHT_BITS),
+                         (vertices.weights, PARAMETER_BITS)):
         assert (values * 2.0**bits % 1 == 0).all()
         largest = 2.0**16 * np.abs(values).reshape(len(values), -1).sum(1).max() * 2.0**bits
         assert largest < 2.0**53

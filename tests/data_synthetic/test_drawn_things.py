@@ -11,7 +11,7 @@ from sklearn.metrics import adjusted_mutual_info_score
 
 from data.synthetic import characters, objects, scenes, words
 from data.synthetic.canvas import COLOURS
-from data.synthetic.captions import captions, nouns
+from data.synthetic.captions import captions, get_nouns
 from helpers.core.errors import LabError
 
 MODULES = {"scenes": scenes, "characters": characters, "objects": objects}
@@ -56,8 +56,8 @@ def test_every_kind_draws_and_survives_json(domain, kind, size):
 def test_classes_keep_their_constraints(domain, name):
     for seed in range(12):
         latents = _sample(domain, name, seed)
-        for key, wanted in MODULES[domain].CLASSES[name].items():
-            assert latents[key] in (wanted if isinstance(wanted, tuple) else (wanted,))
+        for key, constraint in MODULES[domain].CLASSES[name].items():
+            assert latents[key] in (constraint if isinstance(constraint, tuple) else (constraint,))
         alpha = np.asarray(MODULES[domain].draw(latents, 48))[..., 3]
         edge = np.concatenate([alpha[0], alpha[-1], alpha[:, 0], alpha[:, -1]])
         assert domain == "scenes" or (edge > 128).mean() < 0.15
@@ -69,17 +69,17 @@ def test_classes_are_disjoint(domain):
     classes = MODULES[domain].CLASSES
     for name in classes:
         latents = _sample(domain, name, 5)
-        fits = [other for other, wanted in classes.items() if all(
-            latents.get(k) in (v if isinstance(v, tuple) else (v,)) for k, v in wanted.items())]
+        fits = [other for other, constraint in classes.items() if all(
+            latents.get(k) in (v if isinstance(v, tuple) else (v,)) for k, v in constraint.items())]
         assert fits == [name]
 
 
 @pytest.mark.parametrize("domain", MODULES)
 def test_unknown_kind_and_constraint_are_refused(domain):
     rng = np.random.default_rng(0)
-    with pytest.raises(LabError) as caught:
+    with pytest.raises(LabError) as error:
         MODULES[domain].sample("unicorn", rng)
-    assert all(kind in caught.value.expected for kind in MODULES[domain].KINDS)
+    assert all(kind in error.value.expected for kind in MODULES[domain].KINDS)
     with pytest.raises(LabError, match="colour"):
         MODULES[domain].sample(MODULES[domain].KINDS[0], rng, flavour="mint")
     with pytest.raises(LabError, match="crimsonish"):
@@ -145,7 +145,7 @@ def test_every_font_has_every_character():
         assert all(bytes(font.getmask(letter)) != missing for letter in letters)
 
 
-PEOPLE = (
+PEOPLE_LATENTS = (
     {"kind": "adult", "hair": "long", "colour": "blond", "glasses": True, "expression": "smiling"},
     {"kind": "child"}, {"kind": "body", "pose": "walking", "colour": "red"},
     {"kind": "body", "pose": "sitting", "clothing_colour": "blue"},
@@ -156,14 +156,14 @@ PEOPLE = (
 @pytest.mark.parametrize("seed", range(4))
 def test_captions_are_five_different_and_name_the_main_thing(seed):
     rng = np.random.default_rng(seed)
-    mains = [_sample(domain, name, seed) for domain, name in CLASSES] + list(PEOPLE)
+    mains = [_sample(domain, name, seed) for domain, name in CLASSES] + list(PEOPLE_LATENTS)
     for i, main in enumerate(mains):
         other = mains[(7 * i + seed) % len(mains)]
-        said = captions([main, other, {"kind": "forest", "role": "background"}], rng)
-        assert len(said) == len(set(said)) == 5
-        for sentence in said:
+        sentences = captions([main, other, {"kind": "forest", "role": "background"}], rng)
+        assert len(sentences) == len(set(sentences)) == 5
+        for sentence in sentences:
             assert sentence[0].isupper() and sentence.endswith(".") and "  " not in sentence
-            assert any(noun in sentence.lower() for noun in nouns(main))
+            assert any(noun in sentence.lower() for noun in get_nouns(main))
             assert "None" not in sentence and "_" not in sentence
 
 
@@ -172,11 +172,12 @@ def test_captions_tell_attributes_and_setting():
     hat = characters.sample("word", rng, text="hat", case="upper", layout="line")
     assert Counter('"HAT"' in c for _ in range(20) for c in captions([hat], rng))[True] > 60
     ground = {"kind": "coast", "role": "background"}
-    said = [c for _ in range(20) for c in captions([PEOPLE[0], ground], rng)]
-    assert sum("beach" in c or "sea" in c or "coast" in c for c in said) > 40
-    assert sum("glasses" in c or "spectacles" in c for c in said) > 30
-    said = {c for _ in range(400) for c in captions([objects.sample("cup", rng), PEOPLE[1]], rng)}
-    assert len(said) > 1500
+    sentences = [c for _ in range(20) for c in captions([PEOPLE_LATENTS[0], ground], rng)]
+    assert sum("beach" in c or "sea" in c or "coast" in c for c in sentences) > 40
+    assert sum("glasses" in c or "spectacles" in c for c in sentences) > 30
+    sentences = {c for _ in range(400) for c in captions([objects.sample("cup", rng),
+                                                          PEOPLE_LATENTS[1]], rng)}
+    assert len(sentences) > 1500
 
 
 def test_captions_are_reproducible_and_need_a_thing():

@@ -18,9 +18,9 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from data.synthetic.algonauts_files import write_algonauts
-from data.synthetic.ground_truth import read_truth
+from data.synthetic.ground_truth import read_ground_truth
 from data.synthetic.nod_files import write_nod
-from data.synthetic.nsd_files import write_cohort
+from data.synthetic.nsd_files import write_nsd
 from helpers.brains.algonauts import Algonauts
 from helpers.brains.nod import NOD
 from helpers.brains.nsd import NSD
@@ -38,13 +38,13 @@ pytestmark = pytest.mark.slow
 def root(tmp_path_factory):
     """Write a cohort with as many trials a participant as the default has."""
     folder = tmp_path_factory.mktemp("cohort") / "nsd"
-    return write_cohort(folder, seed=3, n_subjects=N_SUBJECTS, n_shared=N_SHARED,
+    return write_nsd(folder, seed=3, n_subjects=N_SUBJECTS, n_shared=N_SHARED,
                         n_sessions=N_SESSIONS, size=48, processes=1)
 
 
 @pytest.fixture(scope="module")
 def truth(root):
-    return read_truth(root)
+    return read_ground_truth(root)
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def raw(root):
 
 
 @pytest.fixture(scope="module")
-def scored(raw):
+def z_scored(raw):
     """z-score every vertex within every session."""
     def z(values):
         sessions = values.reshape(N_SESSIONS, N_TRIALS, -1)
@@ -76,23 +76,23 @@ def scored(raw):
     return {key: z(values) for key, values in raw.items()}
 
 
-def showings(info, subject: str) -> np.ndarray:
+def presentations(info, subject: str) -> np.ndarray:
     return info[[f"subject{int(subject[4:])}_rep{k}" for k in range(3)]].to_numpy()
 
 
-def thrice(info, subject: str) -> np.ndarray:
+def seen_three_times(info, subject: str) -> np.ndarray:
     """Return rows of the table that a participant saw three times in completed sessions."""
-    shown = showings(info, subject)
+    shown = presentations(info, subject)
     return np.flatnonzero(((shown > 0) & (shown <= N_TRIALS * N_SESSIONS)).all(1))
 
 
-def means(values, info, subject):
-    """Average three repeats: images (rows of `thrice`) x vertices."""
-    rows = thrice(info, subject)
-    return rows, values[showings(info, subject)[rows] - 1].mean(1)
+def mean_responses(values, info, subject):
+    """Average three repeats: images (rows of `seen_three_times`) x vertices."""
+    rows = seen_three_times(info, subject)
+    return rows, values[presentations(info, subject)[rows] - 1].mean(1)
 
 
-def label(root, subject: str, side: str, family: str) -> np.ndarray:
+def read_labels(root, subject: str, side: str, family: str) -> np.ndarray:
     path = root / f"nsddata/freesurfer/{subject}/label/{side}.{family}.mgz"
     return np.asarray(nib.load(path).dataobj).ravel()
 
@@ -102,21 +102,21 @@ def contents(folder: Path) -> dict[str, bytes]:
             for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
-def standard(values):
+def standardise(values):
     spread = values.std(0)
     return (values - values.mean(0)) / np.where(spread > 0, spread, 1)
 
 
 def ridge(responses, x):
     """Fit standardised columns to standardised responses: columns x vertices."""
-    x, penalty = standard(x), .1 * len(x) * np.eye(x.shape[1])
-    return np.linalg.solve(x.T @ x + penalty, x.T @ standard(responses))
+    x, penalty = standardise(x), .1 * len(x) * np.eye(x.shape[1])
+    return np.linalg.solve(x.T @ x + penalty, x.T @ standardise(responses))
 
 
 # ---- who sees what ------------------------------------------------------------------------------
 
 def test_exactly_the_stated_number_of_shared_images_is_seen_three_times_by_all(info):
-    everyone = set.intersection(*(set(thrice(info, subject)) for subject in SUBJECTS))
+    everyone = set.intersection(*(set(seen_three_times(info, subject)) for subject in SUBJECTS))
     special = everyone & set(np.flatnonzero(info["shared1000"]))
     assert len(special) == N_SHARED
     assert info["shared1000"].sum() > N_SHARED
@@ -125,7 +125,7 @@ def test_exactly_the_stated_number_of_shared_images_is_seen_three_times_by_all(i
 
 def test_every_completed_trial_shows_one_image(info):
     for subject in SUBJECTS:
-        trials = showings(info, subject)
+        trials = presentations(info, subject)
         done = trials[(trials > 0) & (trials <= N_TRIALS * N_SESSIONS)]
         assert sorted(done) == list(range(1, N_TRIALS * N_SESSIONS + 1))
         shown = trials[(trials > 0).all(1)]
@@ -140,7 +140,7 @@ def test_images_that_are_not_shared_are_one_participants_own(info):
 
 def test_repeats_are_spread_over_sessions(info):
     for subject in SUBJECTS:
-        session = (showings(info, subject)[thrice(info, subject)] - 1) // N_TRIALS
+        session = (presentations(info, subject)[seen_three_times(info, subject)] - 1) // N_TRIALS
         several = np.array([len(set(row)) for row in session])
         assert (several > 1).mean() > .9
 
@@ -160,7 +160,7 @@ def test_labels_surfaces_and_betas_have_the_same_vertices(root, raw):
     for (subject, side), betas in raw.items():
         for family in ("prf-visualrois", "floc-faces", "floc-bodies", "floc-places", "floc-words",
                        "streams", "nsdgeneral"):
-            values = label(root, subject, side, family)
+            values = read_labels(root, subject, side, family)
             assert values.shape == betas.shape[1:] and np.issubdtype(values.dtype, np.integer)
             lines = (root / f"nsddata/freesurfer/{subject}/label/{family}.mgz.ctab").read_text()
             assert lines.splitlines()[0] == "0 Unknown"
@@ -175,21 +175,21 @@ def test_labels_surfaces_and_betas_have_the_same_vertices(root, raw):
 def test_every_region_lies_inside_nsdgeneral_and_some_vertices_lie_outside(root):
     for subject in SUBJECTS:
         for side in SIDES:
-            general = label(root, subject, side, "nsdgeneral") > 0
+            general = read_labels(root, subject, side, "nsdgeneral") > 0
             assert 50 < (~general).sum() < general.sum()
             for family in ("prf-visualrois", "floc-faces", "floc-bodies", "floc-places",
                            "floc-words", "streams"):
-                assert general[label(root, subject, side, family) > 0].all()
+                assert general[read_labels(root, subject, side, family) > 0].all()
 
 
 def test_regions_are_patches_of_varying_size(root, truth):
     sizes = []
-    for (subject, side), sheet in truth.sheets.items():
+    for (subject, side), vertices in truth.vertices.items():
         _, faces = nib.freesurfer.read_geometry(
             root / f"nsddata/freesurfer/{subject}/surf/{side}.white")
         edges = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [0, 2]]])
-        for name in set(sheet["region"]) - {""}:
-            inside = sheet["region"] == name
+        for name in set(vertices["region"]) - {""}:
+            inside = vertices["region"] == name
             kept = edges[inside[edges].all(1)]
             graph = coo_matrix((np.ones(len(kept)), kept.T), shape=(len(inside),) * 2)
             _, part = connected_components(graph, directed=False)
@@ -200,14 +200,14 @@ def test_regions_are_patches_of_varying_size(root, truth):
 
 
 def test_regions_that_were_left_out_are_missing_and_others_are_there(root):
-    bodies = {subject: [label(root, subject, side, "floc-bodies") for side in SIDES]
+    bodies = {subject: [read_labels(root, subject, side, "floc-bodies") for side in SIDES]
               for subject in SUBJECTS}
     assert all((values == 2).any() for values in bodies["subj01"])
     assert not any((values == 2).any() for values in bodies["subj03"])
     assert "FBA-1" not in NSD(root, n_shared=N_SHARED).rois("subj03")
     for subject in SUBJECTS:
         for side in SIDES:
-            assert (label(root, subject, side, "floc-faces") == 5).sum() >= 12
+            assert (read_labels(root, subject, side, "floc-faces") == 5).sum() >= 12
 
 
 def test_captions_and_objects_belong_to_the_images(root, info):
@@ -234,7 +234,7 @@ def test_images_are_in_colour_and_all_different(root, info):
 def test_the_same_seed_gives_the_same_bytes_whatever_the_number_of_processes(tmp_path, write):
     def make(folder, seed, processes):
         if write == "nsd":
-            write_cohort(folder, seed=seed, n_subjects=1, n_shared=20, n_sessions=1, size=24,
+            write_nsd(folder, seed=seed, n_subjects=1, n_shared=20, n_sessions=1, size=24,
                          processes=processes)
         else:
             write_nod(folder, seed=seed, n_subjects=1, n_runs=1, size=24, processes=processes)
@@ -248,26 +248,26 @@ def test_the_same_seed_gives_the_same_bytes_whatever_the_number_of_processes(tmp
 
 def test_a_folder_appears_only_when_whole(tmp_path):
     with pytest.raises(LabError, match="1 sessions for 400 shared"):
-        write_cohort(tmp_path / "a", seed=0, n_subjects=1, n_shared=400, n_sessions=1)
+        write_nsd(tmp_path / "a", seed=0, n_subjects=1, n_shared=400, n_sessions=1)
     with pytest.raises(LabError, match="n_subjects is 0"):
         write_nod(tmp_path / "b", seed=0, n_subjects=0)
     with pytest.raises(LabError, match="no truth.json"):
-        read_truth(tmp_path)
+        read_ground_truth(tmp_path)
     assert not list(tmp_path.iterdir())
 
 
 # ---- noise --------------------------------------------------------------------------------------
 
-def test_the_written_ncsnr_is_nsds_estimate_and_finds_the_planted_one(root, info, scored, truth):
+def test_the_written_ncsnr_is_nsds_estimate_and_finds_the_planted_one(root, info, z_scored, truth):
     planted, estimated = [], []
-    for (subject, side), values in scored.items():
-        repeats = values[showings(info, subject)[thrice(info, subject)] - 1]
+    for (subject, side), values in z_scored.items():
+        repeats = values[presentations(info, subject)[seen_three_times(info, subject)] - 1]
         noise = repeats.var(1, ddof=1).mean(0)
         mine = np.sqrt(np.clip(1 - noise, 0, None) / noise)
         stored = np.asarray(nib.load(root / f"nsddata_betas/ppdata/{subject}/{BETAS}/"
                                      f"{side}.ncsnr.mgh").dataobj).ravel()
         assert stored == pytest.approx(mine, abs=1e-4)
-        planted.append(truth.sheets[subject, side]["ncsnr"])
+        planted.append(truth.vertices[subject, side]["ncsnr"])
         estimated.append(stored)
     planted, estimated = np.concatenate(planted), np.concatenate(estimated)
     between = (planted >= .1) & (planted <= 1)
@@ -277,26 +277,28 @@ def test_the_written_ncsnr_is_nsds_estimate_and_finds_the_planted_one(root, info
     assert planted[between].min() < .2 and planted[between].max() > .9
 
 
-def test_vertices_that_nothing_drives_are_recorded_as_having_no_signal(truth, scored, info):
-    for (subject, side), sheet in truth.sheets.items():
-        silent = ~sheet["weights"].any(1) & np.isnan(sheet["spread"])
+def test_vertices_that_nothing_drives_are_recorded_as_having_no_signal(truth, z_scored, info):
+    for (subject, side), vertices in truth.vertices.items():
+        silent = ~vertices["weights"].any(1) & np.isnan(vertices["spread"])
         assert 20 < silent.sum()
-        assert not sheet["ncsnr"][silent].any() and not sheet["signal_sd"][silent].any()
-        assert (sheet["ncsnr"][~silent] >= .1).all()
-        repeats = scored[subject, side][showings(info, subject)[thrice(info, subject)] - 1]
+        assert not vertices["ncsnr"][silent].any() and not vertices["signal_sd"][silent].any()
+        assert (vertices["ncsnr"][~silent] >= .1).all()
+        repeats = z_scored[subject, side][
+            presentations(info, subject)[seen_three_times(info, subject)] - 1]
         r = [stats.pearsonr(repeats[:, 0, v], repeats[:, 1, v]).statistic
              for v in np.flatnonzero(silent)]
         assert abs(np.mean(r)) < .02
 
 
 def test_noise_has_the_planted_size_and_a_part_that_vertices_share(info, raw, truth):
-    for (subject, side), sheet in truth.sheets.items():
-        repeats = raw[subject, side][showings(info, subject)[thrice(info, subject)] - 1]
+    for (subject, side), vertices in truth.vertices.items():
+        repeats = raw[subject, side][presentations(info,
+                                                   subject)[seen_three_times(info, subject)] - 1]
         left = repeats - repeats.mean(1, keepdims=True)
         left = left.reshape(-1, left.shape[-1]) * np.sqrt(3 / 2)
         # A session's own mean of 0.3 comes on top: it is noise to whoever does not z-score.
         size = np.sqrt(left.var(0))
-        expected = np.sqrt(sheet["noise_sd"] ** 2 + .3**2)
+        expected = np.sqrt(vertices["noise_sd"] ** 2 + .3**2)
         assert stats.pearsonr(size, expected).statistic > .98
         assert np.median(size / expected) == pytest.approx(1, abs=.05)
         values = np.linalg.eigvalsh(np.corrcoef(left.T))[::-1]
@@ -320,23 +322,23 @@ def local_contrast(root) -> np.ndarray:
 
 
 def test_early_regions_see_the_other_side_upper_field_ventral_lower_field_dorsal(
-        root, info, scored, truth):
+        root, info, z_scored, truth):
     contrast = local_contrast(root)
     axis = (np.arange(8) + .5) / 8
     contralateral, upper, lower = [], [], []
-    for (subject, side), sheet in truth.sheets.items():
-        rows, y = means(scored[subject, side], info, subject)
+    for (subject, side), vertices in truth.vertices.items():
+        rows, y = mean_responses(z_scored[subject, side], info, subject)
         x = contrast[rows].reshape(len(rows), -1)
-        clear = np.isfinite(sheet["spread"]) & (sheet["ncsnr"] > .5)
+        clear = np.isfinite(vertices["spread"]) & (vertices["ncsnr"] > .5)
         weights = ridge(y[:, clear], x).clip(0).reshape(8, 8, -1) ** 2
         weights /= weights.sum((0, 1))
         found = np.stack([(weights.sum(0) * axis[:, None]).sum(0),
                           (weights.sum(1) * axis[:, None]).sum(0)])
-        name = sheet["region"][clear]
-        for where, planted in zip(found, sheet["centre"][clear].T):
+        name = vertices["region"][clear]
+        for where, planted in zip(found, vertices["centre"][clear].T):
             assert len(where) < 10 or stats.pearsonr(where, planted).statistic > .5
         sign = 1 if side == "lh" else -1
-        assert (sign * (sheet["centre"][np.isfinite(sheet["spread"]), 0] - .5) > 0).all()
+        assert (sign * (vertices["centre"][np.isfinite(vertices["spread"]), 0] - .5) > 0).all()
         # Fields of hV4 are wide and many lie next to the midline.
         contralateral += list(sign * (found[0][name != "hV4"] - .5) > 0)
         upper += list(found[1][np.char.endswith(name, "v")] < .5)
@@ -346,36 +348,36 @@ def test_early_regions_see_the_other_side_upper_field_ventral_lower_field_dorsal
 
 
 def test_receptive_fields_grow_from_v1_to_hv4(truth):
-    spread = {name: np.mean(np.concatenate([sheet["spread"][np.char.startswith(
-        sheet["region"], name)] for sheet in truth.sheets.values()]))
+    spread = {name: np.mean(np.concatenate([vertices["spread"][np.char.startswith(
+        vertices["region"], name)] for vertices in truth.vertices.values()]))
         for name in ("V1", "V2", "V3", "hV4")}
     assert spread["V1"] < spread["V2"] < spread["V3"] < spread["hV4"]
 
 
-def test_regions_prefer_the_domain_that_they_are_named_for(info, scored, truth):
+def test_regions_prefer_the_domain_that_they_are_named_for(info, z_scored, truth):
     domains = ("faces", "bodies", "scenes", "characters")
-    columns = np.stack([truth.column(name) for name in domains], 1)
+    columns = np.stack([truth.semantic_feature(name) for name in domains], 1)
     for family, domain in (("floc-faces", "faces"), ("floc-bodies", "bodies"),
                            ("floc-places", "scenes"), ("floc-words", "characters")):
-        for (subject, side), sheet in truth.sheets.items():
-            rows, y = means(scored[subject, side], info, subject)
-            for name in set(FAMILIES[family]) & set(sheet["region"]):
-                region = y[:, sheet["region"] == name].mean(1)
+        for (subject, side), vertices in truth.vertices.items():
+            rows, y = mean_responses(z_scored[subject, side], info, subject)
+            for name in set(FAMILIES[family]) & set(vertices["region"]):
+                region = y[:, vertices["region"] == name].mean(1)
                 r = [stats.pearsonr(region, columns[rows, k]).statistic for k in range(4)]
                 assert domains[int(np.argmax(r))] == domain and max(r) > .4, (subject, side, name)
 
 
-def unexplained(root_truth, info, scored, region):
+def residual_correlations(ground_truth, info, z_scored, region):
     """Return r of every column with what the amount of faces leaves of a region, all people."""
-    faces, every = root_truth.column("faces"), []
-    for (subject, side), sheet in root_truth.sheets.items():
-        rows, y = means(scored[subject, side], info, subject)
+    faces, every = ground_truth.semantic_feature("faces"), []
+    for (subject, side), vertices in ground_truth.vertices.items():
+        rows, y = mean_responses(z_scored[subject, side], info, subject)
         shapes = np.stack([faces[rows] ** power for power in (0, .5, .6, .7, .8, .9, 1, 1.5, 2)], 1)
         # With 0 ** 0 = 1 the first column is the constant; presence is a step of its own.
         shapes = np.column_stack([shapes, faces[rows] > 0])
-        mean = y[:, sheet["region"] == region].mean(1)
+        mean = y[:, vertices["region"] == region].mean(1)
         left = mean - shapes @ np.linalg.lstsq(shapes, mean, rcond=None)[0]
-        others = root_truth.amounts[rows]
+        others = ground_truth.semantic_features[rows]
         others = others - shapes @ np.linalg.lstsq(shapes, others, rcond=None)[0]
         varies = others.std(0) > 1e-3
         r = np.full(len(varies), 0.0)
@@ -384,56 +386,56 @@ def unexplained(root_truth, info, scored, region):
     return np.sum(every, 0) / np.sqrt(len(every))
 
 
-def test_atl_faces_follows_the_amount_of_faces_and_nothing_else(info, scored, truth):
+def test_atl_faces_follows_the_amount_of_faces_and_nothing_else(info, z_scored, truth):
     """Bonferroni over the columns; FFA-1, which is mixed on purpose, fails the same test."""
-    bound = stats.norm.isf(.005 / len(truth.words["columns"]))
-    assert np.abs(unexplained(truth, info, scored, "aTL-faces")).max() < bound
-    assert np.abs(unexplained(truth, info, scored, "FFA-1")).max() > 2 * bound
-    for sheet in truth.sheets.values():
-        only = sheet["weights"][sheet["region"] == "aTL-faces"]
+    bound = stats.norm.isf(.005 / len(truth.metadata["columns"]))
+    assert np.abs(residual_correlations(truth, info, z_scored, "aTL-faces")).max() < bound
+    assert np.abs(residual_correlations(truth, info, z_scored, "FFA-1")).max() > 2 * bound
+    for vertices in truth.vertices.values():
+        only = vertices["weights"][vertices["region"] == "aTL-faces"]
         assert (np.count_nonzero(only, axis=1) == 1).all()
-    assert "aTL-faces" in truth.words["driven by one domain alone"]
+    assert "aTL-faces" in truth.metadata["driven by one domain alone"]
 
 
-def test_concepts_are_in_exactly_the_participants_that_the_truth_states(info, scored, truth):
+def test_concepts_are_in_exactly_the_participants_that_the_truth_states(info, z_scored, truth):
     """Blind to where they are: vertices whose best match among all amounts is the concept's."""
-    columns = truth.words["columns"]
+    columns = truth.metadata["columns"]
     for subject in SUBJECTS:
         every = []
         for side in SIDES:
-            rows, y = means(scored[subject, side], info, subject)
-            every.append(standard(truth.amounts[rows]).T @ standard(y) / len(rows))
+            rows, y = mean_responses(z_scored[subject, side], info, subject)
+            every.append(standardise(truth.semantic_features[rows]).T @ standardise(y) / len(rows))
         r = np.concatenate(every, 1)
         for name, column in (("cars", "car"), ("instruments", "instrument"), ("food", "food"),
                              ("animals", "animal"), ("numerosity", "many")):
             index = columns.index(column)
             n_alike = ((np.abs(r).argmax(0) == index) & (r[index] > .4)).sum()
-            owners = truth.words["concepts"][name]["participants"]
+            owners = truth.metadata["concepts"][name]["participants"]
             there = owners == "all" or subject in owners
             assert (n_alike >= 5) if there else (n_alike == 0), (name, subject, n_alike)
 
 
 def test_concepts_are_planted_in_all_in_three_and_in_one(truth):
-    owners = [concept["participants"] for concept in truth.words["concepts"].values()]
+    owners = [concept["participants"] for concept in truth.metadata["concepts"].values()]
     assert {"all", 3, 1} == {one if one == "all" else len(one) for one in owners}
 
 
-def test_antipodal_concepts_have_opposite_responses(info, scored, truth):
-    for one, other in truth.words["antipodal"]:
-        for (subject, side), sheet in truth.sheets.items():
-            _, y = means(scored[subject, side], info, subject)
-            patches = [y[:, sheet["region"] == f"concept: {name}"].mean(1)
+def test_antipodal_concepts_have_opposite_responses(info, z_scored, truth):
+    for one, other in truth.metadata["antipodal"]:
+        for (subject, side), vertices in truth.vertices.items():
+            _, y = mean_responses(z_scored[subject, side], info, subject)
+            patches = [y[:, vertices["region"] == f"concept: {name}"].mean(1)
                        for name in (one, other)]
             assert stats.pearsonr(*patches).statistic < -.3, (subject, side, one)
 
 
 def test_some_vertices_fall_below_baseline_and_others_only_respond_less(info, raw, truth):
-    writing = truth.column("characters")
-    for (subject, side), sheet in truth.sheets.items():
-        rows, y = means(raw[subject, side], info, subject)
+    writing = truth.semantic_feature("characters")
+    for (subject, side), vertices in truth.vertices.items():
+        rows, y = mean_responses(raw[subject, side], info, subject)
         much = writing[rows] >= np.quantile(writing[rows][writing[rows] > 0], .5)
-        below = y[:, sheet["region"] == "concept: below baseline for writing"].mean(1)
-        less = y[:, sheet["region"] == "concept: less for writing, above baseline"].mean(1)
+        below = y[:, vertices["region"] == "concept: below baseline for writing"].mean(1)
+        less = y[:, vertices["region"] == "concept: less for writing, above baseline"].mean(1)
         for patch in (below, less):
             assert patch[much].mean() < patch[~much].mean() - .2
         assert below[much].mean() < -.2
@@ -448,13 +450,13 @@ def algonauts(root):
 
 
 def test_algonauts_responses_are_means_of_scores_of_the_sessions_given_out(
-        root, info, scored, algonauts):
+        root, info, z_scored, algonauts):
     last = N_TRIALS * (N_SESSIONS - 1)
-    for (subject, side), values in scored.items():
-        shown = showings(info, subject)
+    for (subject, side), values in z_scored.items():
+        shown = presentations(info, subject)
         given = (shown > 0) & (shown <= last)
         rows = np.flatnonzero(given.any(1))
-        general = label(root, subject, side, "nsdgeneral") > 0
+        general = read_labels(root, subject, side, "nsdgeneral") > 0
         expected = np.stack([values[shown[row][given[row]] - 1].mean(0) for row in rows])
         written = np.load(algonauts / subject / f"training_split/training_fmri/"
                           f"{side}_training_fmri.npy")
@@ -483,9 +485,9 @@ def test_algonauts_masks_are_nsds_labels_in_challenge_space(root, algonauts):
         for side in SIDES:
             general = np.load(folder / f"{side}.all-vertices_fsaverage_space.npy")
             assert general.dtype == np.int64
-            assert (general == (label(root, subject, side, "nsdgeneral") > 0)).all()
+            assert (general == (read_labels(root, subject, side, "nsdgeneral") > 0)).all()
             for family in ("prf-visualrois", "floc-faces", "streams"):
-                values = label(root, subject, side, family)
+                values = read_labels(root, subject, side, family)
                 whole, part = (np.load(folder / f"{side}.{family}_{space}_space.npy")
                                for space in ("fsaverage", "challenge"))
                 assert whole.dtype == part.dtype == np.int64

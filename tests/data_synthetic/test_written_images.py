@@ -160,13 +160,13 @@ def test_images_are_those_of_the_golden_set(localizer, small_diet):
 def test_localizer_luminance_and_contrast_are_matched(localizer):
     for path in localizer.rglob("*.jpg"):
         pixels = grey(path)
-        assert pixels.mean() == pytest.approx(images.MEAN, abs=0.01), path.name
-        assert pixels.std() == pytest.approx(images.STD, abs=0.01), path.name
+        assert pixels.mean() == pytest.approx(images.LUMINANCE_MEAN, abs=0.01), path.name
+        assert pixels.std() == pytest.approx(images.LUMINANCE_SD, abs=0.01), path.name
 
 
 def test_phase_scrambling_keeps_the_amplitudes_and_loses_the_image():
     rng = np.random.default_rng(0)
-    image = canvas.noise(64, rng) + np.linspace(0, 2, 64)
+    image = canvas.sample_noise_texture(64, rng) + np.linspace(0, 2, 64)
     scrambled = scrambling.phase_scramble(image, rng)
     np.testing.assert_allclose(np.abs(np.fft.fft2(scrambled))[1:32, 1:32],
                                np.abs(np.fft.fft2(image))[1:32, 1:32], rtol=1e-6)
@@ -215,16 +215,17 @@ def test_an_identity_keeps_its_face_and_changes_its_expression():
     lasting = ("geometry", "skin_rgb", "hair", "hair_rgb", "glasses", "beard")
     assert len({json.dumps([latents[key] for key in lasting]) for latents in drawn}) == 1
     assert len({latents["expression"] for latents in drawn}) > 2
-    people = {json.dumps(faces.sample("adult", np.random.default_rng(0), identity=i)["geometry"])
+    geometries = {json.dumps(faces.sample("adult", np.random.default_rng(0),
+                                          identity=i)["geometry"])
               for i in range(200)}
-    assert len(people) == 200
+    assert len(geometries) == 200
 
 
 def test_diet_latents_say_what_is_in_the_image():
     counted = []
     for i in range(60):
         rng = np.random.default_rng([7, i])
-        _, things = diet.diet_image("faces", {"kind": "child"}, rng=rng, seed=7, size=48)
+        _, things = diet.compose_diet_image("faces", {"kind": "child"}, rng=rng, seed=7, size=48)
         assert things[0]["domain"] == "faces" and things[0]["background"]
         counted.append(len(things))
     assert set(counted) == {1, 2} and 2 < counted.count(2) < 30
@@ -233,7 +234,7 @@ def test_diet_latents_say_what_is_in_the_image():
 # ---- nothing half made --------------------------------------------------------------------------
 
 def test_an_interruption_leaves_nothing_behind(tmp_path, monkeypatch):
-    whole, drawn = images.localizer_image, []
+    whole, drawn = images.compose_localizer_image, []
 
     def interrupted(category, **options):
         drawn.append(category)
@@ -241,7 +242,7 @@ def test_an_interruption_leaves_nothing_behind(tmp_path, monkeypatch):
             raise KeyboardInterrupt
         return whole(category, **options)
 
-    monkeypatch.setattr(image_files.images, "localizer_image", interrupted)
+    monkeypatch.setattr(image_files.images, "compose_localizer_image", interrupted)
     with pytest.raises(KeyboardInterrupt):
         write_localizer(tmp_path / "set", seed=7, n_per_category=2, processes=1)
     assert len(drawn) == 5 and not list(tmp_path.iterdir())
@@ -251,7 +252,7 @@ def test_leftovers_of_dead_runs_are_removed_and_of_living_ones_kept(tmp_path, mo
     dead, living = tmp_path / "set.part-11", tmp_path / "set.part-22"
     for left in (dead, living):
         left.mkdir()
-    monkeypatch.setattr(writing, "_alive", lambda pid: pid == "22")
+    monkeypatch.setattr(writing, "_is_running", lambda pid: pid == "22")
     write_probe(tmp_path / "set", seed=7, n_per_category=1, processes=1)
     assert not dead.exists() and living.exists()
 

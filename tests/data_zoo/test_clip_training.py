@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from data.synthetic.captioned import NUMBERS, captioned_image
+from data.synthetic.captioned import COUNT_PHRASES, compose_captioned_image
 from data.synthetic.captioned_files import write_captioned
 from data.zoo import clip_training
 from helpers.core.errors import LabError
@@ -98,11 +98,11 @@ def captioned_folder(tmp_path_factory):
 
 def test_captions_count_and_tell_what_is_there():
     for index in range(30):
-        one = captioned_image(rng=np.random.default_rng(index), seed=0, size=48)
-        again = captioned_image(rng=np.random.default_rng(index), seed=0, size=48)
+        one = compose_captioned_image(rng=np.random.default_rng(index), seed=0, size=48)
+        again = compose_captioned_image(rng=np.random.default_rng(index), seed=0, size=48)
         assert len(set(one.captions)) == 5 and one.captions == again.captions
         assert any(number in line.lower() for line in one.captions
-                   for numbers in NUMBERS for number in numbers)
+                   for numbers in COUNT_PHRASES for number in numbers)
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ import pytest
 import torch
 from scipy import stats
 from sklearn.linear_model import LinearRegression
-from support.tiny_cohort import Drawn, TinyCohort, network
+from support.tiny_cohort import RandomImages, TinyCohort, network
 
 from helpers.config.contrastive_coding import EncodingSpec
 from helpers.core.statistics import correct_p_values
@@ -121,7 +121,7 @@ def test_scores_are_taken_from_the_own_units_or_from_whole_layers():
 
 @pytest.mark.slow
 def test_layers_are_compared_with_every_measurement_and_corrected_over_layers(private):
-    net, stimuli, layers = network(), Drawn(24), ("conv", "fc")
+    net, stimuli, layers = network(), RandomImages(24), ("conv", "fc")
     with torch.inference_mode():
         x = torch.stack([net.preprocessing(stimuli.open(i)) for i in range(24)])
         rdms = {"conv": rdm(net.model[0](x).flatten(1).numpy()), "fc": rdm(net.model(x).numpy())}

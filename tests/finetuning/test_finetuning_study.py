@@ -16,7 +16,7 @@ from joblib.externals.loky import get_reusable_executor
 from PIL import Image
 from sklearn.decomposition import PCA
 from sklearn.linear_model import Ridge
-from support.tiny_cohort import Drawn, TinyCohort, network
+from support.tiny_cohort import RandomImages, TinyCohort, network
 
 from helpers.brains.cohort import Fold, Responses
 from helpers.config.contrastive_finetuning import FinetuningSpec
@@ -66,7 +66,7 @@ class WideCohort(TinyCohort):
     def __init__(self, *, images_per_condition: int = 1, common: bool = True) -> None:
         super().__init__(images_per_condition=images_per_condition, n_repeats=2, noise=0.3)
         self.n_conditions, self.common = N_TEST + 3 * N_OWN, common
-        self.stimuli = Drawn(self.n_conditions * images_per_condition)
+        self.stimuli = RandomImages(self.n_conditions * images_per_condition)
         tints = np.random.default_rng(1).integers(0, 255, (self.n_conditions, 1, 1, 3))
         tints = tints.repeat(images_per_condition, 0)
         self.stimuli.pixels = (0.4 * self.stimuli.pixels + 0.6 * tints).astype(np.uint8)

@@ -192,7 +192,7 @@ def by_chance() -> list[dict[str, DistributionMeasure]]:
 
 @pytest.mark.parametrize("name", MEASURES)
 def test_units_anywhere_are_spread_as_by_chance(by_chance, name):
-    mean = np.mean([found[name].correct_p_values for found in by_chance])
+    mean = np.mean([found[name].corrected for found in by_chance])
     assert mean == pytest.approx(1 if name in RATIOS else 0, abs=0.05)
 
 
@@ -208,9 +208,9 @@ def test_few_units_look_uneven_by_chance_alone_and_the_correction_undoes_it():
     few = [spread(uniform_mask((40, 4, 4), 10, seed), seed=seed, n_nulls=40) for seed in range(40)]
     assert max(found["entropy over maps"].observed for found in few) < 0.7
     assert min(found["Gini over maps"].observed for found in few) > 0.7
-    correct_p_values = [[found[name].correct_p_values for found in few]
+    corrected = [[found[name].corrected for found in few]
                  for name in ("entropy over maps", "Gini over maps")]
-    assert np.mean(correct_p_values, 1) == pytest.approx([1, 0], abs=0.06)
+    assert np.mean(corrected, 1) == pytest.approx([1, 0], abs=0.06)
 
 
 # ---- planted ------------------------------------------------------------------------------------
@@ -218,7 +218,7 @@ def test_few_units_look_uneven_by_chance_alone_and_the_correction_undoes_it():
 def test_patches_are_found():
     found = spread(patches(), seed=0, n_nulls=100)
     one = found["Moran's I"]
-    assert one.observed > 0.7 > 0.05 > one.null_high and one.correct_p_values > 0.7
+    assert one.observed > 0.7 > 0.05 > one.null_high and one.corrected > 0.7
     assert one.observed == pytest.approx(slow_morans_i(patches()), abs=1e-5)
     assert found["Gini over maps"].observed == 0, "as many units in every map"
 
@@ -230,7 +230,7 @@ def test_units_of_one_channel_are_found():
     assert found["entropy over maps"].observed == 0 < found["entropy over maps"].null_low
     assert found["Gini over maps"].observed == pytest.approx(19 / 20)
     assert found["Gini over maps"].observed > found["Gini over maps"].null_high
-    assert found["proportion in the top 5 % of maps"].correct_p_values == pytest.approx(1)
+    assert found["proportion in the top 5 % of maps"].corrected == pytest.approx(1)
     assert found["proportion of maps with any"].observed == pytest.approx(1 / 20)
 
 
@@ -240,7 +240,7 @@ def test_units_at_one_position_are_found():
     found = spread(mask, seed=0, n_nulls=100)
     assert found["mean distance"].observed == pytest.approx(0, abs=1e-9)
     assert found["mean distance"].null_low > 1
-    assert found["entropy over positions"].correct_p_values == pytest.approx(0)
+    assert found["entropy over positions"].corrected == pytest.approx(0)
     assert found["proportion of maps with any"].observed == 1
 
 
@@ -248,7 +248,7 @@ def test_opposite_corners_are_farther_apart_than_by_chance():
     mask = np.zeros((12, 7, 7), bool)
     mask[:6, 0, 0] = mask[6:, 6, 6] = True
     found = spread(mask, seed=0, n_nulls=100)["mean distance"]
-    assert found.observed > found.null_high and found.correct_p_values > 1.1
+    assert found.observed > found.null_high and found.corrected > 1.1
 
 
 def test_the_null_has_as_many_units():
@@ -279,7 +279,7 @@ def test_without_units_nothing_is_known():
     found = spread(np.zeros((6, 3, 3), bool), seed=0, n_nulls=5)
     assert found["proportion of maps with any"].observed == 0
     for name, one in found.items():
-        assert np.isnan(one.correct_p_values), name
+        assert np.isnan(one.corrected), name
         if name != "proportion of maps with any":
             assert np.isnan([one.observed, one.null_mean, one.null_low, one.null_high]).all(), name
 
@@ -302,7 +302,7 @@ def test_measures_of_one_unit():
     np.arange(25).reshape(1, 5, 5) < 7], ids=["one unit", "one map"])
 def test_a_null_that_is_always_the_largest_value_corrects_to_nan(mask):
     found = spread(mask, seed=0, n_nulls=5)["proportion in the top 5 % of maps"]
-    assert found.observed == found.null_mean == 1 and np.isnan(found.correct_p_values)
+    assert found.observed == found.null_mean == 1 and np.isnan(found.corrected)
 
 
 @pytest.mark.usefixtures("_no_warnings")
@@ -310,9 +310,9 @@ def test_maps_of_one_position_have_no_space():
     mask = np.arange(40).reshape(40, 1, 1) % 5 == 0
     found = spread(mask, seed=0, n_nulls=5)
     for name in ("entropy over positions", "Moran's I"):
-        assert np.isnan([found[name].observed, found[name].correct_p_values]).all(), name
+        assert np.isnan([found[name].observed, found[name].corrected]).all(), name
     assert found["mean distance"].observed == 0 and np.isnan(
-        found["mean distance"].correct_p_values)
+        found["mean distance"].corrected)
     assert found["proportion of maps with any"].observed == pytest.approx(1 / 5)
 
 

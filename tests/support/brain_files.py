@@ -31,7 +31,7 @@ NSD_FAMILIES = tuple(FAMILIES)[:7]
 def write_tiny_nsd(root: Path, *, n_subjects: int = 8, n_shared: int = 20, n_own: int = 480,
                    vertices: tuple[int, int] = (52, 40), size: int = 8, seed: int = 0,
                    regions: Sequence[str] = REGIONS,
-                   lacking: Mapping[str, Sequence[str]] | None = None,
+                   missing_rois: Mapping[str, Sequence[str]] | None = None,
                    constant: int | None = 5, shape: tuple[int, int, int] | None = None) -> Path:
     """Write NSD's files; with ``shape`` (x, y, z) those of the volume instead of the surface.
 
@@ -43,13 +43,13 @@ def write_tiny_nsd(root: Path, *, n_subjects: int = 8, n_shared: int = 20, n_own
     ----------
     vertices : pair of int
         Left, right. Vertices take the regions in turn.
-    lacking : dict, subject -> ROIs, optional
+    missing_rois : dict, subject -> ROIs, optional
         Regions that a participant does not have.
     constant : int, optional
         Left vertex (voxel) of ``subj01`` that is constant in the first session.
     """
     rng = np.random.default_rng(seed)
-    plans, shared, n_sessions = _plans(rng, n_subjects, n_shared, n_own)
+    plans, shared, n_sessions = _trial_plans(rng, n_subjects, n_shared, n_own)
     n_images = len(shared)
     _write_table(root, rng, plans, shared)
     path = root / "nsddata_stimuli/stimuli/nsd/nsd_stimuli.hdf5"
@@ -58,22 +58,22 @@ def write_tiny_nsd(root: Path, *, n_subjects: int = 8, n_shared: int = 20, n_own
         file["imgBrick"] = rng.integers(0, 255, (n_images, size, size, 3), dtype=np.uint8)
     for s, plan in enumerate(plans):
         subject = f"subj{s + 1:02d}"
-        names = [name for name in regions if name not in (lacking or {}).get(subject, ())]
+        names = [name for name in regions if name not in (missing_rois or {}).get(subject, ())]
         write_names(root / "nsddata/freesurfer" / subject / "label")
-        still = constant if s == 0 else None
+        constant_vertex = constant if s == 0 else None
         image = np.empty(TRIALS * n_sessions, np.int64)
         for number, trials in enumerate(plan):
             image[trials[(trials >= 0) & (trials < len(image))]] = number
         if shape is None:
             for side, n in zip(("lh", "rh"), vertices):
                 _write_surface(root, subject, side, n, names, image, rng,
-                               still if side == "lh" else None)
+                               constant_vertex if side == "lh" else None)
         else:
-            _write_volume(root, subject, shape, names, image, rng, still)
+            _write_volume(root, subject, shape, names, image, rng, constant_vertex)
     return root
 
 
-def _plans(rng, n_subjects: int, n_shared: int, n_own: int):
+def _trial_plans(rng, n_subjects: int, n_shared: int, n_own: int):
     """Return trials of every image by participant (-1: never), which are shared, sessions."""
     full = 3 * (n_shared + n_own)
     n_sessions = -(-(full + 8) // TRIALS)
@@ -130,17 +130,17 @@ def write_tiny_annotations(root: Path, *, size: tuple[int, int] = (64, 48),
     width, height = size
     for part, ids in zip(("train2017", "val2017"), np.array_split(table["cocoId"].to_numpy(), 2)):
         images = [{"id": int(i), "width": width, "height": height} for i in ids]
-        said, boxes = [], []
+        captions, boxes = [], []
         for i in ids:
             thing = int(rng.integers(len(things)))
-            said += [{"image_id": int(i), "caption": f"A {things[thing]} on a {word} table."}
+            captions += [{"image_id": int(i), "caption": f"A {things[thing]} on a {word} table."}
                      for word in ("red", "wooden")]
             boxes += [{"image_id": int(i), "category_id": thing + 1, "bbox": [5, 5, 20, 20]},
                       {"image_id": int(i), "category_id": (thing + 1) % len(things) + 1,
                        "bbox": [width - 4, height - 4, 4, 4]}]
         names = [{"id": i, "name": name} for i, name in enumerate(things, 1)]
         (folder / f"captions_{part}.json").write_text(json.dumps(
-            {"images": images, "annotations": said}))
+            {"images": images, "annotations": captions}))
         (folder / f"instances_{part}.json").write_text(json.dumps(
             {"images": images, "annotations": boxes, "categories": names}))
 
@@ -153,23 +153,24 @@ def write_names(folder: Path) -> None:
         (folder / f"{family}.mgz.ctab").write_text("\n".join(lines) + "\n")
 
 
-def labels_of(n: int, names: Sequence[str], family: str) -> np.ndarray:
+def make_labels(n: int, names: Sequence[str], family: str) -> np.ndarray:
     """Return a label set of vertices that take the regions in turn; -1 and 0 are none."""
     if family == "nsdgeneral":
         return np.ones(n, np.int32)
-    taken = [names[i % len(names)] for i in range(n)]
+    roi_of_vertex = [names[i % len(names)] for i in range(n)]
     none = np.where(np.arange(n) % 2, 0, -1)
-    return np.array([TABLE[name].label if TABLE[name].family == family else nothing
-                     for name, nothing in zip(taken, none)], np.int32)
+    return np.array([TABLE[name].label if TABLE[name].family == family else no_label
+                     for name, no_label in zip(roi_of_vertex, none)], np.int32)
 
 
-def draw_session(rng, images: np.ndarray, n: int, still: int | None = None) -> np.ndarray:
+def simulate_session(rng, images: np.ndarray, n: int,
+                     constant_vertex: int | None = None) -> np.ndarray:
     """Draw betas (750, n), int16: percent signal change times 300, partly due to the image."""
     signal = np.stack([np.random.default_rng(int(p)).normal(0, 300, n) for p in images])
     offset, gain = rng.normal(200, 400, n), rng.uniform(0.5, 3, n)  # differ between sessions
     betas = (offset + gain * (signal + rng.normal(0, 300, signal.shape))).round()
-    if still is not None:
-        betas[:, still] = 17
+    if constant_vertex is not None:
+        betas[:, constant_vertex] = 17
     return betas.clip(-32768, 32767).astype(np.int16)
 
 
@@ -192,32 +193,32 @@ def save_nifti(path: Path, values: np.ndarray) -> None:
     nib.save(nib.Nifti1Image(values, np.diag([1.8, 1.8, 1.8, 1])), path)
 
 
-def _write_surface(root, subject, side, n, names, image, rng, still) -> None:
+def _write_surface(root, subject, side, n, names, image, rng, constant_vertex) -> None:
     label = root / "nsddata/freesurfer" / subject / "label"
     betas = root / "nsddata_betas/ppdata" / subject / "nativesurface" / BETAS
     for family in NSD_FAMILIES:
-        save_mgh(label / f"{side}.{family}.mgz", labels_of(n, names, family))
+        save_mgh(label / f"{side}.{family}.mgz", make_labels(n, names, family))
     save_mgh(betas / f"{side}.ncsnr.mgh", rng.uniform(0.2, 1.5, n).astype(np.float32))
     for k in range(len(image) // TRIALS):
-        write_session(betas / f"{side}.betas_session{k + 1:02d}.hdf5", draw_session(
-            rng, image[k * TRIALS:(k + 1) * TRIALS], n, still if k == 0 else None))
+        write_session(betas / f"{side}.betas_session{k + 1:02d}.hdf5", simulate_session(
+            rng, image[k * TRIALS:(k + 1) * TRIALS], n, constant_vertex if k == 0 else None))
 
 
-def _write_volume(root, subject, shape, names, image, rng, still) -> None:
+def _write_volume(root, subject, shape, names, image, rng, constant_vertex) -> None:
     """Write a volume: x < half is the left hemisphere; HDF5 has z, y, x."""
     n = int(np.prod(shape))
     left = np.zeros(shape, bool)
     left[:shape[0] // 2] = True
     betas = root / "nsddata_betas/ppdata" / subject / "func1pt8mm" / BETAS
     for family in NSD_FAMILIES:
-        labels = labels_of(n, names, family).reshape(shape)
+        labels = make_labels(n, names, family).reshape(shape)
         for side, inside in (("lh", left), ("rh", ~left)):
             save_nifti(root / "nsddata/ppdata" / subject / "func1pt8mm/roi"
                        / f"{side}.{family}.nii.gz", np.where(inside, labels, -1).astype(np.int16))
     save_nifti(betas / "ncsnr.nii.gz", rng.uniform(0.2, 1.5, shape).astype(np.float32))
     for k in range(len(image) // TRIALS):
-        drawn = draw_session(rng, image[k * TRIALS:(k + 1) * TRIALS], n,
-                             still if k == 0 else None)
+        drawn = simulate_session(rng, image[k * TRIALS:(k + 1) * TRIALS], n,
+                             constant_vertex if k == 0 else None)
         write_session(betas / f"betas_session{k + 1:02d}.hdf5",
                       drawn.reshape(TRIALS, *shape).transpose(0, 3, 2, 1),
                       chunks=(TRIALS, 1, 1, 1))
@@ -227,7 +228,7 @@ def _write_volume(root, subject, shape, names, image, rng, still) -> None:
 
 def write_tiny_algonauts(root: Path, *, n_subjects: int = 2, n_images: int = 40, n_common: int = 6,
                          vertices: tuple[int, int] = (52, 40), size: int = 8, seed: int = 0,
-                         lacking: Mapping[str, Sequence[str]] | None = None) -> Path:
+                         missing_rois: Mapping[str, Sequence[str]] | None = None) -> Path:
     """Write the challenge's training split and label files; some images are common to all."""
     rng = np.random.default_rng(seed)
     numbers = rng.permutation(73_000)
@@ -242,7 +243,7 @@ def write_tiny_algonauts(root: Path, *, n_subjects: int = 2, n_images: int = 40,
             pixels = np.random.default_rng(int(number)).integers(0, 255, (size, size, 3), np.uint8)
             Image.fromarray(pixels).save(
                 split / "training_images" / f"train-{i:04d}_nsd-{number:05d}.png")
-        names = [name for name in REGIONS if name not in (lacking or {}).get(subject, ())]
+        names = [name for name in REGIONS if name not in (missing_rois or {}).get(subject, ())]
         folder = root / subject / "roi_masks"
         folder.mkdir()
         for side, n in zip(("lh", "rh"), vertices):
@@ -250,7 +251,7 @@ def write_tiny_algonauts(root: Path, *, n_subjects: int = 2, n_images: int = 40,
                     rng.normal(size=(n_images, n)).astype(np.float32))
             for family in NSD_FAMILIES[:6]:
                 np.save(folder / f"{side}.{family}_challenge_space.npy",
-                        labels_of(n, names, family).clip(0))
+                        make_labels(n, names, family).clip(0))
         for family in NSD_FAMILIES[:6]:
             save_mapping(folder / f"mapping_{family}.npy",
                          {0: "Unknown", **dict(enumerate(FAMILIES[family], 1))})
@@ -350,8 +351,8 @@ def write_stack(folder: Path, categories, rois, rng, n_sets: int, n_voxels: int)
         "betas": rng.normal(size=(len(categories), n_voxels)), "conds": cell(categories),
         "rois": cell(rois), "indices": (np.arange(n_voxels) % len(rois) + 1)[:, None].astype(float),
         "split": rng.normal(size=(n_voxels + 5, 1))}})
-    dealt = rng.permutation(np.array(categories, dtype=object)).reshape(n_sets, -1)
+    shuffled = rng.permutation(np.array(categories, dtype=object)).reshape(n_sets, -1)
     sets = np.empty((1, n_sets), object)
-    for k, part in enumerate(dealt):
+    for k, part in enumerate(shuffled):
         sets[0, k] = cell(part)
     savemat(folder / "sets.mat", {"sets": sets})

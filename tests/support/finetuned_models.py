@@ -24,7 +24,7 @@ from helpers.landscape.logistic_probe import split_train_test
 from helpers.landscape.study import ClassificationTask
 from helpers.networks.network import Network
 from helpers.training.processes import single_thread
-from support.tiny_cohort import Drawn, TinyCohort, network
+from support.tiny_cohort import RandomImages, TinyCohort, network
 
 SPEC = FinetuningSpec("tiny-net", "tiny-net-untrained", rois=("V1v", "PPA"),
                       layers=("conv", "relu", "fc"), hemispheres="together", min_voxels=10,
@@ -100,7 +100,7 @@ def task_of(n=120, n_classes=3, seed=0, name="colours", strength=0.45) -> Classi
     labels = rng.integers(n_classes, size=n)
     labels[test_idx[:2]] = n_classes
     tint = rng.integers(60, 200, (n_classes + 1, 3, 1, 2)).repeat(16, 3)
-    noise = Drawn(n, seed=seed + 9).pixels.transpose(0, 3, 1, 2)
+    noise = RandomImages(n, seed=seed + 9).pixels.transpose(0, 3, 1, 2)
     pixels = ((1 - strength) * noise + strength * tint[labels]).astype(np.uint8)
     classes = tuple(f"class {i}" for i in range(n_classes + 1))
     return ClassificationTask(name, pixels, labels, classes, train_idx, test_idx,

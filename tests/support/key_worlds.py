@@ -79,8 +79,8 @@ class World:
     def brains(self) -> Path:
         return self.root / "algonauts"
 
-    def get(self, name: str, usual: Any) -> Any:
-        return self.set.get(name, usual)
+    def get(self, name: str, default: Any) -> Any:
+        return self.set.get(name, default)
 
     @property
     def images(self):
@@ -113,7 +113,7 @@ def write_classes(folder: Path, domain: dict[str, str]) -> None:
         f"{name},{said}\n" for name, said in domain.items()))
 
 
-def spoil(path: Path) -> None:
+def flip_byte(path: Path) -> None:
     """Change one byte amid a file, and nothing that a listing shows: not size, not time."""
     state, content = path.stat(), bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
@@ -158,21 +158,22 @@ NETWORK = PREPROCESSING | {
     "paths of layers": partial(_net, layers={"conv": "0", "relu": "0", "fc": "3"}),
     "order of layers": partial(_net, layers={"fc": "3", "conv": "0", "relu": "1"})}
 IMAGES = {
-    "pixels": lambda w: spoil(w.image_dir / "p/2.png"),
+    "pixels": lambda w: flip_byte(w.image_dir / "p/2.png"),
     "domains": lambda w: write_classes(w.image_dir, DOMAIN | {"p": "scenes", "r": "faces"}),
     "order": partial(_setting, "order", [1, 0, *range(2, 16)]),
     "fewer": partial(_setting, "order", range(15)),
     "labels": partial(_listed, categories=tuple("ppppqqqqrrrrsssp"), domains=("faces",) * 16),
     "classes": partial(_listed, classes=(*DOMAIN, "t"))}
-SHOWN = {"images": lambda w: [spoil(p) for p in w.brains.rglob("*nsd-*.png")]}
+SHOWN_IMAGES = {"images": lambda w: [flip_byte(p) for p in w.brains.rglob("*nsd-*.png")]}
 RESPONSES = {
     "betas": lambda w: [np.save(p, -3 * np.load(p)) for p in w.brains.rglob("*_fmri.npy")],
-    "labels": lambda w: spoil(w.brains / "subj01/roi_masks/lh.floc-bodies_challenge_space.npy"),
-    "names": lambda w: spoil(w.brains / "subj01/roi_masks/mapping_floc-faces.npy"),
-    "order of images": lambda w: _turn(w.brains / "subj01/training_split/training_images")}
+    "labels": lambda w: flip_byte(w.brains / "subj01/roi_masks/lh.floc-bodies_challenge_space.npy"),
+    "names": lambda w: flip_byte(w.brains / "subj01/roi_masks/mapping_floc-faces.npy"),
+    "order of images": lambda w: _reverse_image_order(w.brains
+                                                      / "subj01/training_split/training_images")}
 
 
-def _turn(folder: Path) -> None:
+def _reverse_image_order(folder: Path) -> None:
     """Let the last row be of the first image, and so on."""
     paths = sorted(folder.iterdir())
     new = [f"{other.name.split('_')[0]}_{path.name.split('_')[1]}"
@@ -183,7 +184,7 @@ def _turn(folder: Path) -> None:
         path.rename(path.with_name(path.name.removeprefix("new-")))
 
 
-def of_spec(name: str, spec: Any, **values: Any) -> dict:
+def spec_changes(name: str, spec: Any, **values: Any) -> dict:
     """Change single fields of a profile's table; all numbers where none are named."""
     chosen = values or {one.name: getattr(spec, one.name) * 2 for one in fields(spec)
                         if isinstance(getattr(spec, one.name), int | float)}
@@ -347,17 +348,18 @@ def encoding(w):
     return EncodingStudy(w.cohort, w.get("encoding", ENCODING), 8).ridge_scores(w.net)
 
 
-LEARNING = NETWORK | SHOWN | RESPONSES
-DECODER_TRAINING = of_spec("training", TRAINING, iterations=4, batch_size=5, learning_rate=1e-3,
+LEARNING = NETWORK | SHOWN_IMAGES | RESPONSES
+DECODER_TRAINING = spec_changes("training", TRAINING, iterations=4, batch_size=5,
+                                learning_rate=1e-3,
                            temperature=0.1,
                   noise=0.5, n_seeds=2)
-DECODES = RESPONSES | setting(row=1, seed=1) | of_spec(
+DECODES = RESPONSES | setting(row=1, seed=1) | spec_changes(
     "decoding", DECODING, n_test=5, n_validation=4, min_noise_ceiling=9.0)
 SITES: list[tuple[str, Any, dict]] = [
     ("selectivity.study localizer", localizer, NETWORK | IMAGES | setting(alpha=0.01)),
     ("selectivity.linear_probes features", read_layer, NETWORK | IMAGES | setting(layer="conv")),
     ("training.classifiers readouts", readout, NETWORK | IMAGES | setting(layer="conv", seed=1)
-     | of_spec("spec", READOUT, epochs=3, batch_size=4, max_learning_rate=.1,
+     | spec_changes("spec", READOUT, epochs=3, batch_size=4, max_learning_rate=.1,
                initial_learning_rate=.01, warmup_fraction=.4,
                l1_positive=1e-4, l1_negative=1e-4, size=64, min_crop_fraction=.5)),
     ("matched_models.block_statistics stages", stages, NETWORK | IMAGES),
@@ -365,46 +367,47 @@ SITES: list[tuple[str, Any, dict]] = [
      NETWORK | IMAGES | setting(layer="relu", unit=4)),
     ("matched_models.study spread", partial(matched_model, "spread"),
      NETWORK | IMAGES | setting(seed=1)
-     | of_spec("spec", LANGUAGE)),
+     | spec_changes("spec", LANGUAGE)),
     ("matched_models.study agreement", partial(matched_model, "agreement"), NETWORK | IMAGES
-     | setting(seed=1) | of_spec("spec", LANGUAGE)),
+     | setting(seed=1) | spec_changes("spec", LANGUAGE)),
     ("lesions.evaluation lesions", lesions, NETWORK | IMAGES | setting(
         masks=(("relu", 196), ("conv", 196)), layers=["relu"], n_random=2, seed=1)),
     ("rsa.study rdms", rdms, NETWORK | setting(
         layers=["conv"], stack=np.ones((4, 32, 32, 3), np.uint8))
      | {"shape": partial(_setting, "stack", np.zeros((4, 64, 16, 3), np.uint8))}),
-    ("finetuning.data pixels", cohort_pixels, SHOWN | setting(side=24, n=8)),
+    ("finetuning.data pixels", cohort_pixels, SHOWN_IMAGES | setting(side=24, n=8)),
     ("landscape.study pixels", task_of, {**IMAGES, **setting(side=24, most=8), **{
         name: PREPROCESSING[name] for name in ("resize", "crop", "interpolation")}}),
     ("landscape.study linear_probes", probe, NETWORK | IMAGES | setting(layer="conv")),
     ("saliency.study saliency", saliency, NETWORK | IMAGES | setting(layers=["relu"])),
     ("finetuning.evaluate finetuned", lambda w: finetune(run_of(w)), LEARNING | setting(
-        kind="regression", region=1, first=1, rate=1e-2, number=1, seed=1, side=24) | of_spec(
+        kind="regression", region=1, first=1, rate=1e-2, number=1, seed=1, side=24) | spec_changes(
         "tuning", TUNING, epochs=4, batch_size=9, temperature=.2, symmetric=True, head_layer="1",
         learned_temperature=True, interleaved=True, precision="tf32", checkpoints=(2,),
         standardise=True)),
     ("finetuning.evaluate evaluations",
      lambda w: evaluate(run_of(w, "pretrained"), evaluation_set_of(w)),
      LEARNING | setting(side=24, seed=1, protocol="nested")
-     | of_spec("tuning", TUNING, layers=("conv",), standardise=True)),
+     | spec_changes("tuning", TUNING, layers=("conv",), standardise=True)),
     ("finetuning.evaluate evaluations", preselected, LEARNING | setting(side=24, seed=1)
-     | of_spec("tuning", TUNING, layers=("conv",), standardise=True)),
+     | spec_changes("tuning", TUNING, layers=("conv",), standardise=True)),
     ("decoding.study decoded", decoders,
      DECODES | DECODER_TRAINING | setting(variant=TrainingVariant(half=1))),
     ("decoding.study decoded", ridge, DECODES | setting(method="ridge, whitened")
-     | of_spec("decoding", DECODING, alphas=(1.0,))),
+     | spec_changes("decoding", DECODING, alphas=(1.0,))),
     ("concepts.study shared", random_rotation_null,
      DECODES | DECODER_TRAINING | setting(number=1, subjects=(
-        "subj01",)) | of_spec("concepts", CONCEPTS, eps=(.3,), min_participants=2, expansion=.1)),
-    ("decoding.embedding_space embedded", embedded, NETWORK | SHOWN),
+        "subj01",)) | spec_changes("concepts", CONCEPTS, eps=(.3,), min_participants=2,
+                                   expansion=.1)),
+    ("decoding.embedding_space embedded", embedded, NETWORK | SHOWN_IMAGES),
     ("encoding.cohort_responses responses", responses, RESPONSES | setting(rois=["PPA", "EBA"])),
     ("encoding.cohort_responses ceilings", ceilings, RESPONSES | setting(
         rois=["PPA"], seed=1, min_ncsnr=.2)),
-    ("encoding.cohort_features features", whole_layers, NETWORK | SHOWN
+    ("encoding.cohort_features features", whole_layers, NETWORK | SHOWN_IMAGES
      | setting(layers=["conv"], n=8)),
-    ("encoding.cohort_features features", units, NETWORK | SHOWN | setting(units=2, n=8)),
+    ("encoding.cohort_features features", units, NETWORK | SHOWN_IMAGES | setting(units=2, n=8)),
     ("encoding.study encoding", encoding, LEARNING | setting(subjects=("subj02", "subj01"))
-     | of_spec("encoding", ENCODING, rois=("EBA",), layers=("fc",), min_ncsnr=.2,
+     | spec_changes("encoding", ENCODING, rois=("EBA",), layers=("fc",), min_ncsnr=.2,
                ridge_alphas=(1.0,))),
 ]
 """Module and kind of every call of `cached`; what asks for it; its inputs, each with a change."""

@@ -15,7 +15,7 @@ from helpers.networks.registry import Preprocessing
 from helpers.stimuli.image_source import ImageSource
 
 
-class Drawn(ImageSource):
+class RandomImages(ImageSource):
     """Small images of random colours."""
 
     def __init__(self, n: int, side: int = 32, seed: int = 0) -> None:
@@ -45,7 +45,7 @@ class TinyCohort(Cohort):
     def __init__(self, *, images_per_condition: int = 1, n_repeats: int = 3,
                  noise: float = 0.5) -> None:
         self.n_conditions = 140
-        self.stimuli = Drawn(self.n_conditions * images_per_condition)
+        self.stimuli = RandomImages(self.n_conditions * images_per_condition)
         self.condition_of = np.repeat(np.arange(self.n_conditions), images_per_condition)
         self.n_repeats, self.noise, self.read = n_repeats, noise, 0
 
