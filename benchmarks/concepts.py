@@ -87,7 +87,7 @@ def bare(participants: list[NDArray]) -> tuple[float, float]:
 
     def in_blocks() -> None:
         products.run(pairs(points, blocked.ROWS, blocked.COLUMNS),
-                       lambda job, space: products.cosines(*job, space))
+                     lambda job, space: products.cosines(*job, space))
 
     def in_slabs() -> None:
         for rows, columns in pairs(points, len(slab), slab.shape[1]):
@@ -208,7 +208,7 @@ def compare_tree(kind: str, n_points: int) -> None:
     tree = timed(lambda: merge_tree(participants))
     persistence = tree[2].persistence()
     echo(f"{kind}, {N_PARTICIPANTS} x {n_points} points, load {os.getloadavg()[0]:.1f}: "
-        f"{len(persistence.born)} clusters; bare {base[0]:.1f} s ({base[1]:.1f}), tree "
+         f"{len(persistence.born)} clusters; bare {base[0]:.1f} s ({base[1]:.1f}), tree "
         f"{tree[0]:.1f} s ({tree[1]:.1f}): {tree[0] / base[0]:.2f} times ({tree[1] / base[1]:.2f})")
 
 

@@ -83,17 +83,17 @@ def regression() -> None:
              f"{published_s:.2f} s: {published_s / ours_s:.1f} times as long; Lasso with "
              f"covariances, tol 1e-4: {tight_s:.2f} s: {tight_s / ours_s:.1f} times as long")
     echo(f"duality gap / ||y||² (what tol bounds): ours "
-        f"{duality_gap(x, y, ours.weights, ALPHA):.1e}, published call "
-        f"{duality_gap(x, y, loose.coef_.T, ALPHA):.1e}")
+         f"{duality_gap(x, y, ours.weights, ALPHA):.1e}, published call "
+         f"{duality_gap(x, y, loose.coef_.T, ALPHA):.1e}")
     exact = Lasso(alpha=ALPHA, positive=True, precompute=True, tol=1e-12, max_iter=10**6)
     few = slice(0, 50)
     truth = exact.fit(x.astype(float), y[:, few].astype(float)).predict(x.astype(float))
     for name, predicted in (("ours", ours.predict(x)[:, few]),
                             ("published call", loose.predict(x)[:, few])):
         echo(f"largest difference from scikit-learn at tol 1e-12, in SD of the prediction: {name} "
-            f"{np.abs(predicted - truth).max() / truth.std():.1e}")
+             f"{np.abs(predicted - truth).max() / truth.std():.1e}")
     echo(f"ours: KKT violation {kkt_violation(x, y, ours, ALPHA).max():.1e} at alpha = {ALPHA}, "
-        f"{ours.n_nonzero_weights.mean():.0f} units a voxel")
+         f"{ours.n_nonzero_weights.mean():.0f} units a voxel")
 
 
 def per_vertex(path: Path) -> float:
@@ -121,8 +121,8 @@ def session() -> None:
             seconds, _ = timed(lambda path=path: read_session(path), times=1)
             loop = per_vertex(path)
             echo(f"a session of {n} vertices, {name}: {seconds:.1f} s "
-                f"({1e6 * seconds / n:.0f} µs a vertex); loop {1e6 * loop:.0f} µs a vertex: "
-                f"{loop * n / seconds:.0f} times as long")
+                 f"({1e6 * seconds / n:.0f} µs a vertex); loop {1e6 * loop:.0f} µs a vertex: "
+                 f"{loop * n / seconds:.0f} times as long")
 
 
 def passes() -> None:
@@ -131,7 +131,7 @@ def passes() -> None:
     published = subjects * rois * (fit + choose + test)
     ours = subjects * (fit + choose) + test
     echo(f"images shown to each network: {ours} (once per set), published {published} (for every "
-        f"region and participant): {published / ours:.1f} times as many")
+         f"region and participant): {published / ours:.1f} times as many")
 
 
 if __name__ == "__main__":

@@ -155,7 +155,7 @@ def decoding(image_size: int = 64, voxels: int = 80) -> None:
         again = Again(stored(Path(folder), N_IMAGES), image_size)
         cohort = SimpleNamespace(name="bench", stimuli=again.stimuli, condition_of=everything)
         cohort_data = CohortData(cohort, SPEC, image_size)
-        ways = {"once": lambda: cohort_data.load_images(everything)[0],
+        ways = {"once": lambda: cohort_data.images(everything)[0],
                 "for every region": lambda: again[everything],
                 "for every region and epoch": lambda: again}
         seconds, losses = dict.fromkeys(ways, 0.0), {way: [] for way in ways}

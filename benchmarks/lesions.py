@@ -126,7 +126,7 @@ def limit(model: nn.Module, first: str, n_outputs: int, batches: Callable) -> fl
     trunk, block = model.trunk, int(first[-1]) - 1
     before = nn.Sequential(*trunk.backbone[:block], trunk.backbone[block][:3]).eval()
     after = nn.Sequential(trunk.backbone[block][3:], *trunk.backbone[block + 1:], trunk.pool,
-                           trunk.flatten, trunk.projector[:6], model.readout).eval()
+                          trunk.flatten, trunk.projector[:6], model.readout).eval()
     with exact_inference(before), exact_inference(after):
         begun = [before(batch) for batch in batches()]
         after(begun[0])
@@ -173,8 +173,8 @@ def compare(method: str, classifier: Classifier, first: str, lesions: list[Lesio
     fast, ours_outputs = seconds(lambda: ours(model, layers, lesions, batches))
     bare = (bare + limit(model, first, len(everything), batches)) / 2
     echo(f"{method}: {len(everything)} outputs for {len(ours_outputs[0])} images at {SIZE} px in "
-        f"{fast:.1f} s; bare pass after {first}, once per output, {bare:.1f} s: "
-        f"{fast / bare:.2f} times the limit")
+         f"{fast:.1f} s; bare pass after {first}, once per output, {bare:.1f} s: "
+         f"{fast / bare:.2f} times the limit")
     for name, way in (("one full pass per lesion", lambda: plain(model, layers, everything,
                                                                  batches)),
                       ("as published", lambda: published(model, layers, everything, batches,

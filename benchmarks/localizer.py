@@ -93,7 +93,7 @@ def compare_statistics(n_units: int = 64_896) -> float:
     if not np.array_equal(expected, result):
         raise SystemExit(f"masks differ at {int((expected != result).sum())} places")
     echo(f"statistics: {n_units} units x {sum(COUNTS)} images, {int(result.sum())} selective, "
-        f"masks identical; published {slow:.2f} s, ours {fast:.3f} s: {slow / fast:.1f} times")
+         f"masks identical; published {slow:.2f} s, ours {fast:.3f} s: {slow / fast:.1f} times")
     return slow / fast
 
 
@@ -138,7 +138,7 @@ def compare_network(n_images: int = sum(COUNTS), size: int = 224) -> None:
     everything, _ = seconds(with_statistics, repeats=2)
     n_units = sum(layer_moments.mean.shape[1] for layer_moments in moments.values())
     echo(f"network: {n_units} units, {n_images} images at {size} px; bare forward {base:.1f} s; "
-        f"hooks alone {hooks / base:.2f} times; with all statistics {everything / base:.2f} times")
+         f"hooks alone {hooks / base:.2f} times; with all statistics {everything / base:.2f} times")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
     echo(f"memory: peak {peak:.2f} GB")
 

@@ -47,9 +47,10 @@ print(laboratory.provenance.line)
 # %% [markdown]
 # ## 1 · The images
 #
-# **Localizer**: images of a few *domains* (faces, bodies, …), to find units that prefer one of them.
-# **Probe set**: other exemplars in another style, to test these units on independent images.
-# **Diet**: the images on which networks are trained. A profile may lack the last two. The domain `characters` (words and numbers) is called *words* in figures, as in the paper.
+# **Localizer**: images of a few *domains* (faces, bodies, …), to find units that prefer one of
+# them. **Probe set**: other exemplars in another style, to test these units on independent images.
+# **Diet**: the images on which networks are trained. A profile may lack the last two. The domain
+# `characters` (words and numbers) is called *words* in figures, as in the paper.
 
 # %%
 sets = {name: laboratory.images(name) for name in laboratory.available("localizer", "probe")}
@@ -87,14 +88,15 @@ representations |= {name: extract_features(network, intact,
 labels = np.array([DOMAINS.index(domain) for domain in intact.domains])
 half = intact.halves
 domain_accuracy = probe_accuracies(representations, labels, half == 0, half == 1, k=k)
-print(f"five domains, chance {domain_accuracy['chance'].iloc[0]:.0%}; trained on {np.sum(half == 0)} images")
+print(
+    f"five domains, chance {domain_accuracy['chance'].iloc[0]:.0%}; trained on {np.sum(half == 0)} images")
 domain_accuracy.round(2)
 
 # %% [markdown]
 # ## 3 · How well do the networks separate the classes of their diet?
 #
-# The diet has many fine classes. A network trained without labels has no information on them; if its
-# features separate them nevertheless, its *objective* (the loss that training minimises) is
+# The diet has many fine classes. A network trained without labels has no information on them; if
+# its features separate them nevertheless, its *objective* (the loss that training minimises) is
 # sufficient for that. The *k*-nearest-neighbour probe uses cosine similarity; the linear probe is a
 # multinomial logistic regression. Both are trained on one half of the diet's validation images and
 # tested on the other; no network was trained on any of them. A profile without a diet skips this:
@@ -115,7 +117,8 @@ for name in laboratory.available("diet"):
     classes = np.array([names.index(c) for c in train_images.categories + test_images.categories])
     is_train = np.arange(len(classes)) < len(train_images)
     class_accuracy[name] = probe_accuracies(class_features, classes, is_train, ~is_train, k=k)
-    print(f"{name}: {len(names)} classes, {len(train_images)} training images, {len(test_images)} test images")
+    print(
+        f"{name}: {len(names)} classes, {len(train_images)} training images, {len(test_images)} test images")
 pd.concat(class_accuracy).round(2) if class_accuracy else "this profile has no diet"
 
 # %% [markdown]
@@ -241,14 +244,15 @@ print(claims.verdicts())
 # linear one? Compare the number of training images with the number of features:
 # `representations[name].shape`.
 #
-# **Change.** Use *one* neighbour: call `probe_accuracies(…, k=1)` on the five domains, and leave the
-# parameter `k` as it is, to compare with `domain_accuracy`. Which network loses most, and why?
+# **Change.** Use *one* neighbour: call `probe_accuracies(…, k=1)` on the five domains, and leave
+# the parameter `k` as it is, to compare with `domain_accuracy`. Which network loses most, and why?
 
 # %%
 your_answer = None    # the name of a network
 
 if your_answer is None:
-    print("Hint: subtract its column 'knn' from domain_accuracy['knn']; one neighbour is a noisy vote.")
+    print(
+        "Hint: subtract its column 'knn' from domain_accuracy['knn']; one neighbour is a noisy vote.")
 else:
     one = probe_accuracies(representations, labels, half == 0, half == 1, k=1)["knn"]
     worst = (domain_accuracy["knn"] - one).drop("raw pixels").idxmax()

@@ -46,8 +46,8 @@ print(laboratory.provenance.line)
 #
 # A functional localizer shows many images of few domains. Its two folders per domain (adult and
 # child faces, houses and corridors …) prevent a unit from being called "face-selective" because it
-# responds to beards. Scrambled images keep the texture without the objects. The domain `characters` is
-# called *words* in figures, as in the paper.
+# responds to beards. Scrambled images keep the texture without the objects. The domain `characters`
+# is called *words* in figures, as in the paper.
 
 # %%
 images = laboratory.images("localizer")
@@ -58,10 +58,11 @@ print(f"{len(images)} images in {len(set(images.categories))} folders:", counts)
 # ## 2 · The networks
 #
 # One network is the subject of the figure. *Contrastive* training, the paper's subject, uses no
-# labels: two augmented views of one image should have the same embedding, different images different
-# ones. The **randomly initialised control** has the same architecture and random weights, drawn
-# once from a seed and kept, so that every later figure uses the same control. Other networks, where
-# the profile names them, have another objective or another *diet* (the images they were trained on).
+# labels: two augmented views of one image should have the same embedding, different images
+# different ones. The **randomly initialised control** has the same architecture and random weights,
+# drawn once from a seed and kept, so that every later figure uses the same control. Other networks,
+# where the profile names them, have another objective or another *diet* (the images they were
+# trained on).
 
 # %%
 networks = laboratory.networks()
@@ -205,7 +206,8 @@ style.domain_legend(figure, DOMAINS)
 pies = rows[1].subgridspec(1, len(network_spec.pies), wspace=0.0).subplots(squeeze=False)[0]
 for panel, name in zip(pies, network_spec.pies):
     plots.proportion_pie(panel, proportions.loc[name].to_dict())
-    title = "\n".join(name.rsplit(".", 1)) if len(name) > 12 else name    # a long module path on two lines
+    # a long module path on two lines
+    title = "\n".join(name.rsplit(".", 1)) if len(name) > 12 else name
     panel.set_title(f"{title}\n{total_proportion[name]:.1%}", fontsize=6.5, y=-0.05, va="top")
 style.panel_letter(pies[0], "B", x=-0.1)
 bottom = rows[2].subgridspec(1, 2, width_ratios=[1.7, 1], wspace=0.3)
@@ -237,7 +239,8 @@ figure
 # selective for scrambled images. **C** z-scored responses of the selective units and of others to
 # independent images; cyan lines separate the groups; colours saturate at ±1.5. **D** Mean *t* of
 # the selected units on the independent images, averaged over contrasts; dotted: no preference; a
-# point may be a single unit. No error bars: one network of each type. The stamp says whether the data are REAL or SYNTHETIC.
+# point may be a single unit. No error bars: one network of each type. The stamp says whether the
+# data are REAL or SYNTHETIC.
 
 # %% [markdown]
 # ## 8 · Claims
@@ -334,9 +337,9 @@ print(claims.verdicts())
 # So "passes the test" and "was learned" are different statements; such units can even generalise,
 # if the new images share the shortcut. In the demo, the network trained on faces alone has units
 # for scenes and for words (panel A), and both halves confirm them (step 5): training on one domain
-# produces units that discriminate others. The published control drew a *new* random network for the second set, so
-# its units could not generalise by construction; ours is one network throughout. In the demo it has
-# so few selective units that whether they generalise is inconclusive.
+# produces units that discriminate others. The published control drew a *new* random network for the
+# second set, so its units could not generalise by construction; ours is one network throughout. In
+# the demo it has so few selective units that whether they generalise is inconclusive.
 #
 # Three differences in procedure: no activation matrix is stored (the published code needs 13.5 GB),
 # we test each pair of domains once (the reversed contrast has the same p value), and dead units
@@ -356,7 +359,8 @@ your_layer = None    # a layer's name
 if your_layer is None:
     print("Hint: tables[network_spec.untrained] has a column 'proportion'; sort by it.")
 else:
-    best = tables[network_spec.untrained].query("domain in @DOMAINS").nlargest(1, "proportion").iloc[0]
+    best = tables[network_spec.untrained].query("domain in @DOMAINS").nlargest(1,
+                                                                               "proportion").iloc[0]
     print("Right." if your_layer == best["layer"] else "Look again: sort by 'proportion'.")
 
 # %% tags=["solution"]

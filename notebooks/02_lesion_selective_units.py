@@ -7,9 +7,9 @@
 # `paper` not measured: it needs the ImageNet photographs, and better a GPU.
 
 # %% [markdown]
-# **Goal.** Notebook 01 localized units that prefer faces, bodies, scenes or words. A preference does
-# not imply use: recognition may not depend on these units. In people, damage to the cortex that
-# prefers faces impairs the recognition of faces. So we *lesion* the network: silence the units
+# **Goal.** Notebook 01 localized units that prefer faces, bodies, scenes or words. A preference
+# does not imply use: recognition may not depend on these units. In people, damage to the cortex
+# that prefers faces impairs the recognition of faces. So we *lesion* the network: silence the units
 # of one domain, leave everything else unchanged, and measure which classes are no longer
 # recognised.
 #
@@ -62,9 +62,9 @@ print(laboratory.provenance.line)
 # ## 1 · A network that classifies
 #
 # A network trained without labels has features but no classes. So its weights are frozen, and one
-# linear layer, the **readout**, is trained to classify from a late layer, with a penalty on the size
-# of its weights. (A network trained to classify ImageNet keeps its own readout.) Lesions act before
-# the readout; nothing is trained again after them.
+# linear layer, the **readout**, is trained to classify from a late layer, with a penalty on the
+# size of its weights. (A network trained to classify ImageNet keeps its own readout.) Lesions act
+# before the readout; nothing is trained again after them.
 
 # %%
 classifier = open_classifier(laboratory, network_spec.main)
@@ -73,8 +73,9 @@ groups, by_class = (lesions_study.group_images(images, min_images=min_images)
                     for min_images in (lesions_study.MIN_IMAGES, 1))
 print(f"{network_spec.main}: {len(classifier.layers)} layers before the readout")
 print(f"{len(images)} images of {len(by_class)} classes")
-print(f"accuracies of {len(groups)} " + ("groups: classes are too small here, so they are pooled by "
-      "domain" if groups.pooled else "classes"))
+print(f"accuracies of {len(groups)} "
+      + ("groups: classes are too small here, so they are pooled by "
+         "domain" if groups.pooled else "classes"))
 claims.number("readout weights", round_numbers(classifier.summarise_weights()))
 
 # %% [markdown]
@@ -448,7 +449,8 @@ else:
 # %% [markdown]
 # **Change.** Set `method` in the parameters cell to one layer, early or late (`relu2`, `relu6` in
 # the demo), and run again. Where along the network do selective units matter most? Then set
-# `fraction = 0.01`, which silences as many units for each domain: which lesion has the largest deficit now?
+# `fraction = 0.01`, which silences as many units for each domain: which lesion has the largest
+# deficit now?
 #
 # **Extend.** Lesion the face units of *one* layer at a time with
 # `lesions_study.lesion_network(classifier, localizer_result, images, method=layer, n_random=0)`.
@@ -457,7 +459,8 @@ else:
 layer = None    # one of list(classifier.layers)
 
 if layer is None:
-    print("Hint: compute_deficits(spec.top_k, groups)[0, 0] is the face lesion's deficit by class; take its mean.")
+    print(
+        "Hint: compute_deficits(spec.top_k, groups)[0, 0] is the face lesion's deficit by class; take its mean.")
 else:
     one = lesions_study.lesion_network(classifier, localizer_result, images, method=layer,
                                        n_random=0, **size)
@@ -465,8 +468,10 @@ else:
 
 # %% tags=["solution"]
 last = list(outcome.n_units)[-1]
-one = lesions_study.lesion_network(classifier, localizer_result, images, method=last, n_random=0, **size)
-print(f"{last}: {one.compute_deficits(spec.top_k, groups)[0, 0].mean():.1%} lost; the readout's input is this layer "
+one = lesions_study.lesion_network(classifier, localizer_result, images, method=last, n_random=0,
+                                   **size)
+print(
+    f"{last}: {one.compute_deficits(spec.top_k, groups)[0, 0].mean():.1%} lost; the readout's input is this layer "
       f"or what follows it")
 
 # %% [markdown]

@@ -172,7 +172,8 @@ pool_rois = [*spec.curve_rois, *spec.single_domain_rois]
 pools = {method: best[(best["method"] == method) & (best["metric"] == metric)
                       & best["roi"].isin(pool_rois)]
          for method in (SPARSE_POSITIVE, OLS)}
-advantage = {method: statistics.pool_advantage(table, domain_by_roi) for method, table in pools.items()}
+advantage = {method: statistics.pool_advantage(table,
+                                               domain_by_roi) for method, table in pools.items()}
 for method, table in advantage.items():
     own_is_best = (table["best_domain"] == table["roi"].map(domain_by_roi)).mean()
     print(
@@ -209,7 +210,8 @@ print("units used per vertex, published α:",
 # %%
 measured = open_rsa92(laboratory)
 stimuli, references = (measured.stimuli, measured.rdms) if measured else (None, {})
-rdm_correlations = correlate_layer_rdms([network, untrained_network], stimuli, references, layers=spec.layers, seed=seed)
+rdm_correlations = correlate_layer_rdms([network, untrained_network], stimuli, references,
+                                        layers=spec.layers, seed=seed)
 print(f"{rdm_correlations['measured'].nunique()} measured RDMs" if len(rdm_correlations) else
       "this profile has no measured RDMs")
 rdm_correlations.pivot_table(index="layer", columns=["measured", "network"], values="spearman_r",
@@ -326,12 +328,14 @@ for competitor in competitors:
                      source="Fig. 4; direction inferred", paper="values unknown", rests_on=ONE)
 
 # %%
-gains = {method: table.groupby("subject")["advantage"].mean() for method, table in advantage.items()}
+gains = {method: table.groupby("subject")["advantage"].mean()
+         for method, table in advantage.items()}
 positive, unconstrained = (gains[m] for m in (SPARSE_POSITIVE, OLS))
-claims.interval("Without the constraint almost any pool predicts a region; with it the own pool wins",
+claims.interval(
+    "Without the constraint almost any pool predicts a region; with it the own pool wins",
                 positive - unconstrained.reindex(positive.index), "above 0", rests_on=ONE,
                 of="advantage of the own pool over the mean of the others, with minus without the "
-                   "constraint", source="Suppl. layer curves; inferred",
+                "constraint", source="Suppl. layer curves; inferred",
                 paper="direction; values unknown")
 
 # %%
@@ -346,7 +350,8 @@ def own_pool_margin(method, roi, pool, fraction, sign):
 
 claims.intervals("A region that one domain alone drives is predicted by this domain's units only",
                  {f"{roi}, {method}": own_pool_margin(method, roi, "other_pools", 1 / 3, sign)
-                  for roi in spec.single_domain_rois for method, sign in ((SPARSE_POSITIVE, 1), (OLS, -1))},
+                  for roi in spec.single_domain_rois for method, sign in ((SPARSE_POSITIVE, 1),
+                                                                          (OLS, -1))},
                  "above 0", rests_on=ONE,
                  of="sparse positive: a third of the own pool's score minus the mean of the other "
                  "pools; OLS: the reverse; over participants",
@@ -404,7 +409,8 @@ claims.count("No prediction is better than the noise ceiling allows", n_above_ce
 
 # %%
 trained = rdm_correlations[rdm_correlations["network"] == network.name]
-untrained_r = {m: rdm_correlations.loc[(rdm_correlations["measured"] == m) & (rdm_correlations["network"] == untrained_network.name), "spearman_r"].max()
+untrained_r = {m: rdm_correlations.loc[(rdm_correlations["measured"] == m) & (
+    rdm_correlations["network"] == untrained_network.name), "spearman_r"].max()
                for m in trained["measured"].unique()}
 best_layer = {m: t.loc[t["spearman_r"].idxmax()] for m, t in trained.groupby("measured",
                                                                              sort=False)}

@@ -50,7 +50,8 @@ print(laboratory.provenance.line)
 
 # %%
 images = laboratory.images(spec.images)
-stimuli = images.select(trajectories.select_images(images.categories, spec.categories, spec.n_per_category))
+stimuli = images.select(trajectories.select_images(images.categories, spec.categories,
+                                                   spec.n_per_category))
 categories = np.array(stimuli.categories)
 counts = {category: int((categories == category).sum()) for category in spec.categories}
 print(f"{len(stimuli)} images:", counts)
@@ -82,7 +83,8 @@ for name, network in networks.items():
     rdms[name] = np.stack([separability.layer_rdm(values) for values in activations.values()])
     n_units = {layer: values.shape[1] for layer, values in activations.items()}
 main, untrained = networks[network_spec.main], networks[network_spec.untrained]
-print(f"{network_spec.main}, units a layer: {n_units}; components: {scores[network_spec.main].shape[2]}")
+print(
+    f"{network_spec.main}, units a layer: {n_units}; components: {scores[network_spec.main].shape[2]}")
 
 # %% [markdown]
 # ## 3 · The published figure
@@ -112,9 +114,11 @@ print(f"{n_layers} × {len(stimuli)} points; stress {published.stress:.2f}")
 
 # %%
 aligned = trajectories.fit_mds(trajectories.aligned_rdm(scores[network_spec.main]), n_layers)
-consensus_variance = trajectories.consensus_variance(trajectories.procrustes_align(scores[network_spec.main]))
+consensus_variance = trajectories.consensus_variance(
+    trajectories.procrustes_align(scores[network_spec.main]))
 permuted_variance = trajectories.permuted_consensus_variance(scores[network_spec.main], seed=seed)
-print(f"stress {aligned.stress:.2f}; the consensus holds {consensus_variance:.0%} of the layers' variance, "
+print(
+    f"stress {aligned.stress:.2f}; the consensus holds {consensus_variance:.0%} of the layers' variance, "
       f"{permuted_variance.mean():.0%} if images are shuffled within layers")
 
 # %% [markdown]
@@ -125,9 +129,11 @@ print(f"stress {aligned.stress:.2f}; the consensus holds {consensus_variance:.0%
 # *r* = 1. A third version uses the cosine without alignment, to separate the effects of the two.
 
 # %%
-rdm_functions = {"published": trajectories.correlation_rdm, "cosine, not aligned": trajectories.cosine_rdm,
-         "aligned": trajectories.aligned_rdm}
-flips = {variant: trajectories.sign_flip_correlations(scores[network_spec.main], rdm_function, n_flips=n_flips, seed=seed)
+rdm_functions = {"published": trajectories.correlation_rdm,
+                 "cosine, not aligned": trajectories.cosine_rdm,
+                 "aligned": trajectories.aligned_rdm}
+flips = {variant: trajectories.sign_flip_correlations(scores[network_spec.main], rdm_function,
+                                                      n_flips=n_flips, seed=seed)
          for variant, rdm_function in rdm_functions.items()}
 sign_flip_table = pd.concat(pd.DataFrame({"embedding": variant, "part": part, "r": r[:, column]})
                             for variant, r in flips.items()
@@ -142,8 +148,10 @@ sign_flip_table.groupby(["embedding", "part"],
 
 # %%
 older = trajectories.legacy_pca_signs(scores[network_spec.main])
-legacy_r = {variant: trajectories.block_correlations(rdm_function(scores[network_spec.main]), rdm_function(older),
-                                                   n_layers)[0] for variant, rdm_function in rdm_functions.items()}
+legacy_r = {variant: trajectories.block_correlations(rdm_function(scores[network_spec.main]),
+                                                     rdm_function(older),
+                                                     n_layers)[0]
+            for variant, rdm_function in rdm_functions.items()}
 print("between layers, signs of scikit-learn before 1.5 against today's:",
       {variant: f"{r:.2f}" for variant, r in legacy_r.items()})
 
@@ -158,15 +166,18 @@ print("between layers, signs of scikit-learn before 1.5 against today's:",
 # images, from leaving out one image at a time: the *jackknife*).
 
 # %%
-measures = {"silhouette": separability.silhouettes, "nearest centroid": separability.nearest_centroid_accuracy}
+measures = {"silhouette": separability.silhouettes,
+            "nearest centroid": separability.nearest_centroid_accuracy}
 tables = []
 for name, r in rdms.items():
     correct = separability.nearest_centroid_correct(r, categories)
-    se = {"silhouette": [separability.jackknife_contrast(r, categories, row).se for row in np.eye(n_layers)],
+    se = {"silhouette": [separability.jackknife_contrast(r, categories,
+                                                         row).se for row in np.eye(n_layers)],
           "nearest centroid": correct.std(axis=1) / np.sqrt(len(stimuli))}
     for measure, function in measures.items():
         value = function(r, categories)
-        null = separability.label_permutation_null(r, categories, function, n_permutations=n_permutations, seed=seed)
+        null = separability.label_permutation_null(r, categories, function,
+                                                   n_permutations=n_permutations, seed=seed)
         low, high = np.quantile(null, [0.025, 0.975], axis=0)
         tables.append(pd.DataFrame({
             "network": name, "measure": measure, "layer": spec.layers, "value": value,
@@ -175,7 +186,8 @@ for name, r in rdms.items():
 
 # %%
 separability_table = pd.concat(tables, ignore_index=True)
-separability_table.pivot(index=["measure", "layer"], columns="network", values=["value", "null_mean", "p"]
+separability_table.pivot(index=["measure", "layer"], columns="network",
+                         values=["value", "null_mean", "p"]
                 ).loc[list(measures)].reindex(spec.layers, level="layer").round(3)
 
 # %% [markdown]
@@ -208,8 +220,8 @@ print(
 #
 # Why do the authors predict brains with *positive* weights (notebook 03)? Their demonstration: a
 # target that responds (3, 2.5) to two images, and 100 random features to predict it from. An
-# unconstrained fit may use a feature of opposite tuning and subtract it. The *reorientation index* is
-# $\sum_i |w_i|\,(1-\cos(f_i, y)) / \sum_i |w_i|$: 0 if all weight lies on features tuned like
+# unconstrained fit may use a feature of opposite tuning and subtract it. The *reorientation index*
+# is $\sum_i |w_i|\,(1-\cos(f_i, y)) / \sum_i |w_i|$: 0 if all weight lies on features tuned like
 # the target, 2 if on features tuned the opposite way.
 
 # %%
@@ -232,7 +244,7 @@ figure = style.new_figure(7.8)
 paths = figure.add_gridspec(1, 2, wspace=0.03, left=0.02, right=0.985, top=0.93,
                             bottom=0.56).subplots()
 for panel, letter, variant, embedding in zip(paths, "AB", ("as published", "axes aligned"),
-                                                (published, aligned)):
+                                             (published, aligned)):
     plots.trajectory_paths(panel, embedding.points, categories, styles)
     panel.set_title(f"{variant} · stress {embedding.stress:.2f}")
     style.panel_letter(panel, letter, x=0.02)
@@ -333,7 +345,8 @@ claims.claim("Positive fits keep features that are fine-tuned like the target",
 
 # %%
 by_layer = {name: separability.silhouettes(r, categories).tolist() for name, r in rdms.items()}
-silhouette_text = {name: ", ".join(f"{value:z.2f}" for value in values) for name, values in by_layer.items()}
+silhouette_text = {name: ", ".join(f"{value:z.2f}" for value in values)
+                   for name, values in by_layer.items()}
 one = "one training of each network"
 for name, values in silhouette_text.items():
     print(f"{name}: silhouette {values} from {spec.layers[0]} to {spec.layers[-1]}")
@@ -431,7 +444,8 @@ else:
     changed = scores[network_spec.main].copy()
     changed[-1, :, flipped] *= -1
     between_r, within_r = trajectories.block_correlations(
-        trajectories.correlation_rdm(scores[network_spec.main]), trajectories.correlation_rdm(changed), n_layers)
+        trajectories.correlation_rdm(scores[network_spec.main]),
+        trajectories.correlation_rdm(changed), n_layers)
     print(f"between layers {between_r:.2f}, within {within_r:.2f}")
 
 # %% tags=["solution"]
@@ -443,9 +457,9 @@ for flipped in (0, scores[network_spec.main].shape[2] - 1):
     print(f"component {flipped}: between layers {between_r:.2f}, within {within_r:.2f}")
 
 # %% [markdown]
-# **Extend.** Are the categories separable in the images already? Take the pixels as layer 0: one row
-# per image (`helpers.selectivity.linear_probes.pixel_features`) into `separability.layer_rdm`, then
-# `silhouettes`, which takes a stack of layers: `rdm[None]`.
+# **Extend.** Are the categories separable in the images already? Take the pixels as layer 0: one
+# row per image (`helpers.selectivity.linear_probes.pixel_features`) into `separability.layer_rdm`,
+# then `silhouettes`, which takes a stack of layers: `rdm[None]`.
 #
 # **Discuss.** (1) Alignment treats layers as if they were rotations of one another. What would a
 # layer have to compute for this to hide something interesting? (2) The silhouette uses the nearest

@@ -8,19 +8,19 @@
 
 # %% [markdown]
 # **Goal.** Notebook 03 took a network as it was and asked how well it predicts a region. Here the
-# network may *learn from the region*: all its weights are fine-tuned until an image's features
+# network is *fine-tuned to the region*: all its weights are fine-tuned until an image's features
 # match the response that the image evoked. Does the region then become more predictable, on images
 # that no training saw? And is it the contrastive loss that helps, the responses, or just more
-# training? Controls that the paper lacks tell these apart.
+# training? Controls that are not in the paper separate these explanations.
 #
 # **You will learn**
-# - how images and responses can be made to find each other in one space;
+# - how images and responses are embedded in one space by a contrastive loss;
 # - why layer and penalty must be chosen on other images than those that are reported;
 # - which controls turn "it got better" into "it got better *because*".
 
 # %% tags=["parameters"]
 profile = "demo"    # demo, mini, paper, or the path of your own TOML file
-n_jobs = 2          # processes that tune and judge; one where there is a GPU
+n_jobs = 2                # processes that fine-tune and evaluate; one where there is a GPU
 
 # %%
 import numpy as np
@@ -52,11 +52,11 @@ print(laboratory.provenance.line)
 cohort = open_cohort(laboratory, "finetuning_cohort")
 study = FineTuningStudy.from_cohort(cohort, spec, laboratory.network(spec.network),
                                     laboratory.network(spec.untrained), seed=seed, n_jobs=n_jobs)
-regions, split = study.plan.table, study.plan.cohort_data.splits(study.plan.cohort_data.subjects[0])
+regions, split = study.region_table, study.cohort_data.splits(study.cohort_data.subjects[0])
 print(f"{regions['subject'].nunique()} participants, in the layout of {cohort.name}; "
       f"{(regions['excluded_because'] == '').sum()} regions used, {(regions['excluded_because'] != '').sum()} left out")
-print(f"{len(split)} split(s): {len(split[0].train)} conditions to tune on, "
-      f"{len(split[0].test)} that no tuning sees")
+print(f"{len(split)} split(s): {len(split[0].train)} conditions for fine-tuning, "
+      f"{len(split[0].test)} held out")
 regions.pivot_table(index=["group", "roi"], columns="subject", values="n_valid_voxels",
                     aggfunc="sum", sort=False)
 
@@ -83,12 +83,12 @@ print("; ".join(f"{row.condition}: rate {row.learning_rate:g}"
 learning_rates.pivot(index="condition", columns="learning_rate", values="r").round(3)
 
 # %% [markdown]
-# ## 3 · Before any tuning: which layer predicts which region?
+# ## 3 · Before any fine-tuning: which layer predicts which region?
 #
 # The encoding stage is the published one: all units of a layer, principal components, ridge. New
 # is how layer and penalty are chosen: **nested** cross-validation on the held-out images. Folds
-# that choose are never folds that report. We count as r the correlation of predicted with measured
-# responses, voxel by voxel, averaged over a region.
+# for the selection are never folds that are reported. We count as r the correlation of predicted
+# with measured responses, voxel by voxel, averaged over a region.
 
 # %%
 pretrained = study.voxel_scores(["untrained", "pretrained"])
@@ -100,14 +100,14 @@ print("best layer of the pretrained network:", by_layer.idxmax(axis=1).to_dict()
 by_layer.round(3)
 
 # %% [markdown]
-# ## 4 · After tuning
+# ## 4 · After fine-tuning
 #
-# Six ways to tune, from the same start. *Shuffled* learns from the same images and the same
-# responses, but each image gets another one's response: what it gains is not from what belongs
-# together. *Same head* is regression through the contrastive model's own head. *Pooled* learns
-# from all participants at once, with a head of average (avg) or of the largest region's (const)
-# width. Every network is trained twice, each time from another seed (its head, the order of the
-# images): what another training would change is then part of every interval.
+# Six conditions, from the same initial weights. *Shuffled* is trained on the same images and the
+# same responses, but each image is paired with the response to another: its gain cannot come from
+# the pairing. *Same head* is regression through the contrastive model's own head. *Pooled* is
+# trained on all participants at once, with a head of average (avg) or of the largest region's
+# (const) width. Every network is trained twice, each time from another seed (its head, the order of
+# the images): what another training would change is then part of every interval.
 
 # %%
 conditions = ["shuffled", "regression", "regression, same head", "contrastive", "pooled, avg",
@@ -123,7 +123,7 @@ pd.DataFrame(means).round(3)
 # %% [markdown]
 # Same question, with participants and trainings as the sample: the mean difference within
 # participants, its 95 % interval (crossed random effects), p after Holm over all rows, and the
-# share of voxels that got better.
+# fraction of voxels that improved.
 
 # %%
 pairs = {("pretrained", "untrained"): "pretrained - untrained",
@@ -161,7 +161,7 @@ pd.concat([table.set_index("roi"), normalised_by_region.add_prefix("normalised, 
 # %% [markdown]
 # ## 6 · Where on the cortex
 #
-# The gain of every voxel, on the participant's own sheet, where the data have one.
+# The gain of every voxel, on the participant's own cortical flat map, where the data have one.
 
 # %%
 keys = [*statistics.REGION_COLUMNS, "voxel", "vertex_hemisphere", "vertex"]
@@ -170,7 +170,7 @@ wide = voxels[voxels["condition"].isin(["pretrained", "contrastive"])].pivot_tab
 wide["gain"] = wide["contrastive"] - wide["pretrained"]
 limit = float(np.nanpercentile(wide["gain"].abs(), 98))
 surfaces = {(subject, hemisphere): read_surface(cohort, subject, hemisphere)
-            for subject in study.plan.cohort_data.subjects for hemisphere in ("lh", "rh")}
+            for subject in study.cohort_data.subjects for hemisphere in ("lh", "rh")}
 available_surfaces = {place: flat_map for place, flat_map in surfaces.items()
                       if flat_map is not None}
 print(f"{(wide['gain'] > 0).mean():.0%} of {len(wide)} voxels gained; "
@@ -237,7 +237,7 @@ if drawn:
     plots.gain_colorbar(figure.add_subplot(last[1, len(drawn) // 3:-(len(drawn) // 3) or 1]),
                         limit, "r contrastive - r pretrained")
 else:
-    figure.text(0.5, 0.12, "no cortical sheets here: no map", ha="center")
+    figure.text(0.5, 0.12, "no cortical surfaces here: no map", ha="center")
 _ = figure.text(0.018, lines[3].get_position(figure).y1, "F", fontsize=9, fontweight="bold")
 
 # %%
@@ -254,9 +254,9 @@ figure
 # trainings (blue: early, orange: higher, grey: all regions); filled: p < .05 after Holm over all
 # rows. **D** r by read-out layer, best penalty of each voxel on the reported folds (for comparing
 # layers, not methods), mean ± SEM over participants. **E** The same by region, mean over
-# participants; framed: best layer. **F** Gain of every voxel on the participants' sheets (grey
-# mesh: not in a region; anterior is up). n: participants in step 1. The stamp says whether the data
-# are REAL or SYNTHETIC.
+# participants; framed: best layer. **F** Gain of every voxel on the participants' cortical maps
+# (grey mesh: not in a region; anterior is up). n: participants in step 1. The stamp says whether
+# the data are REAL or SYNTHETIC.
 
 # %% [markdown]
 # ## 8 · Claims
@@ -358,12 +358,12 @@ print(claims.verdicts())
 # over a *fixed* baseline would not.
 #
 # Under `mini` there are 81 categories, of which each split holds 27 out, and a few passes over some
-# hundred photographs, shown small. There tuning does not make PPA and LOC of four people more
+# hundred photographs, shown small. There fine-tuning does not make PPA and LOC of four people more
 # predictable than the pretrained network does, whatever the loss; a linear regression makes them
 # less so. That is enough to see that the machinery works on real data and that an ImageNet network
-# has something to lose, and too little to tell methods apart: intervals over four participants are
-# as wide as the paper's whole range, one learning rate was taken for all, and P1 (layer and penalty
-# fixed beforehand) is the only protocol for which so few held-out conditions suffice.
+# has something to lose, and too little to separate the methods: intervals over four participants
+# are as wide as the paper's whole range, one learning rate was taken for all, and P1 (layer and
+# penalty fixed beforehand) is the only protocol for which so few held-out conditions suffice.
 
 # %% [markdown]
 # ## 10 · Exercises
@@ -383,8 +383,8 @@ else:
 gain.groupby("layer")["gain"].mean().reindex(list(spec.layers)).round(3)
 
 # %% [markdown]
-# **Change.** Copy the profile, set `symmetric = true` in its table `[finetuning]` (each response
-# must find its image, too) and run with it. Then try `learned_temperature = true`, or
+# **Change.** Copy the profile, set `symmetric = true` in its table `[finetuning]` (responses are
+# classified among images as well) and run with it. Then try `learned_temperature = true`, or
 # `protocol = "P1"`, the preprint's way to choose. Which of the claims change their verdict?
 #
 # **Extend.** Is the gain of a voxel predicted by how much room it had? Correlate the gain with the

@@ -8,10 +8,10 @@
 
 # %% [markdown]
 # **Goal.** Notebook 05 fine-tuned networks to regions, one participant at a time. If what a network
-# learned is about *vision*, it should help to predict other people's region of the same name; if
-# it is about this one brain (or this one scan), it should not. We let every participant's network
-# meet everyone's held-out responses, compare with networks that learned from all at once, and then
-# take them to a second data set: other people, other images, other scanners.
+# gained is about *vision*, it should help to predict other people's region of the same name; if
+# it is about this one brain (or this one scan), it should not. We evaluate every participant's
+# network on all participants' held-out responses, compare with networks trained on all at once, and
+# then take them to a second data set: other people, other images, other scanners.
 #
 # **You will learn**
 # - how to read a donor × receiver matrix, and what its diagonal hides;
@@ -20,7 +20,7 @@
 
 # %% tags=["parameters"]
 profile = "demo"    # demo, mini, paper, or the path of your own TOML file
-n_jobs = 2          # processes that tune and judge; one where there is a GPU
+n_jobs = 2                # processes that fine-tune and evaluate; one where there is a GPU
 
 # %%
 from dataclasses import replace
@@ -46,7 +46,8 @@ print(laboratory.provenance.line)
 #
 # The *donor* is the participant to whose region a network was fine-tuned; the *receiver* is the one
 # whose held-out responses its features must predict (cross-validated, as in notebook 05; the
-# network itself is not trained again). Networks that notebook 05 tuned are taken from the cache.
+# network itself is not trained again). Networks that notebook 05 fine-tuned are taken from the
+# cache.
 
 # %%
 network, untrained = laboratory.network(spec.network), laboratory.network(spec.untrained)
@@ -56,7 +57,7 @@ cross_subject = study.voxel_scores(["contrastive"], all_subjects=True)
 pretrained = study.voxel_scores(["pretrained"])
 n_networks = cross_subject.groupby(["donor", "roi", "hemisphere", "seed"]).ngroups
 print(
-    f"{n_networks} networks met {cross_subject.groupby(['subject', 'roi', 'hemisphere']).ngroups} regions "
+    f"{n_networks} networks evaluated on {cross_subject.groupby(['subject', 'roi', 'hemisphere']).ngroups} regions "
       f"of {cross_subject['subject'].nunique()} participants in the layout of {cohort.name}")
 
 # %% [markdown]
@@ -99,21 +100,21 @@ gains_by_model.round(3)
 # %% [markdown]
 # ## 3 · One network for all
 #
-# A pooled network learns from all participants, with one map from each one's voxels into a common
-# head. Is it better for a person than networks borrowed from others? And better than the person's
-# own? (The pooled network has seen the receiver's training responses, the borrowed ones have not.)
+# A pooled network is trained on all participants, with one map from each one's voxels into a common
+# head. Is it better for a participant than cross-participant models? And better than the
+# within-participant model? (The pooled network was trained on the receiver's responses as well.)
 
 # %%
-pooled_kinds = ["pooled, avg", "pooled, const"]
-pooled = study.voxel_scores(pooled_kinds)
+pooled_conditions = ["pooled, avg", "pooled, const"]
+pooled = study.voxel_scores(pooled_conditions)
 pooled_comparison = statistics.within_and_cross_participant(improved_fraction)
-for condition in pooled_kinds:
+for condition in pooled_conditions:
     found = statistics.fraction_improved(pd.concat([pooled, pretrained]), condition, "pretrained")
     pooled_comparison = pooled_comparison.merge(
         found.drop(columns="donor").rename(columns={"improved": condition}),
                             on=place)
 pooled_comparison.groupby("group")[["within_participant", "cross_participant",
-                                    *pooled_kinds]].mean().round(2)
+                                    *pooled_conditions]].mean().round(2)
 
 # %% [markdown]
 # ## 4 · A second data set
@@ -131,7 +132,7 @@ if laboratory.profile.transfer_cohort is not None:
     areas = tuple(TRANSFER_AREAS[roi] for roi in spec.rois if roi in TRANSFER_AREAS)
     transfer_data = FineTuningStudy.from_cohort(
         transfer_cohort, replace(spec, rois=areas, subjects=()), network, untrained,
-                     seed=seed, n_jobs=n_jobs).plan.cohort_data
+                                                seed=seed, n_jobs=n_jobs).cohort_data
     transfer_voxels = study.transfer(transfer_data,
                                      ["pretrained", "regression", "contrastive", "pooled, avg"])
     print(
@@ -168,7 +169,7 @@ for axes in top[len(groups):]:
 
 # %%
 bottom = lines[1].subgridspec(1, 4, wspace=0.42).subplots()
-for axes, condition in zip(bottom[:2], pooled_kinds):
+for axes, condition in zip(bottom[:2], pooled_conditions):
     plots.group_scatter(axes, pooled_comparison["cross_participant"], pooled_comparison[condition],
                         pooled_comparison["group"])
     axes.set(xlabel="others' networks, voxels improved", ylabel=f"{condition}, voxels improved")
@@ -198,10 +199,10 @@ figure
 # **Figure 06.** **A-C** Fraction of the receiver's voxels that the donor's network predicts better
 # than the pretrained network; mean over regions that all participants have; white: one half. **D**
 # Each dot a participant's region: networks of the other participants (mean over donors) against
-# the pooled network; blue: early, orange: higher; line: equality. **E** Gain in r with one's own
-# network and with borrowed ones; lines join a participant. **F** Second data set: r of the atlas's
-# areas, nested cross-validation over all images, a dot a participant; bar: mean. The stamp says
-# whether the data are REAL or SYNTHETIC.
+# the pooled network; blue: early, orange: higher; line: equality. **E** Gain in r with the within-
+# and with the cross-participant models; lines join a participant. **F** Second data set: r of the
+# atlas's areas, nested cross-validation over all images, a dot a participant; bar: mean. The stamp
+# says whether the data are REAL or SYNTHETIC.
 
 # %% [markdown]
 # ## 6 · Claims
@@ -271,17 +272,18 @@ print(claims.verdicts())
 # ## 7 · What we see, what the paper says, why they differ
 #
 # In the paper, early regions help each other across people nearly as much as they help themselves,
-# and higher ones hardly; the pooled network is better than borrowed ones for early regions only.
-# The demo has much of this pattern. What V1 computes is the same in everyone here, apart from where
-# the receptive fields lie, so that a borrowed network serves a person's early regions about as well
-# as the own one. In higher regions people differ in taste, and few trainings are shared by all
-# receivers: the interval, which covers both, is wide, and the claims about them are inconclusive.
+# and higher ones hardly; the pooled network is better than cross-participant models for early
+# regions only. The demo has much of this pattern. What V1 computes is the same in everyone here,
+# apart from where the receptive fields lie, so that a cross-participant model predicts early
+# regions about as well as the own one. In higher regions people differ in taste, and few trainings
+# are shared by all receivers: the interval, which covers both, is wide, and the claims about them
+# are inconclusive.
 #
-# Two warnings about the published comparison. A pooled network differs from a borrowed one in
-# *whose* responses it sees, the receiver's among them, and in *how many*; these cannot be told
-# apart without a pooled network that sees as many as a specific one. And a matrix of fractions of
-# improved voxels has a generous zero: a network that is better by a hair everywhere scores 100 %.
-# Panel E gives the sizes.
+# Two warnings about the published comparison. A pooled network differs from a cross-participant
+# model in *whose* responses it is trained on, the receiver's among them, and in *how many*; these
+# cannot be told apart without a pooled network that sees as many as a specific one. And a matrix of
+# fractions of improved voxels has a generous zero: a network that is better by a hair everywhere
+# scores 100 %. Panel E gives the sizes.
 #
 # The second data set was never trained on, not even for the heads: only the layers' features
 # travel. Its single trials are noisy, so all r are small; what matters is the difference from the
@@ -331,9 +333,10 @@ else:
 gains.pivot_table(index="donor", columns="subject", values="gain").round(3)
 
 # %% [markdown]
-# **Discuss.** (1) If borrowed networks were as good as one's own, what would that say about
-# individual brains, and what about the method? (2) A donor with noisy responses: would you expect a
-# bad donor, a bad receiver, or both? (3) What would a fair pooled comparison look like?
+# **Discuss.** (1) If cross-participant models were as good as within-participant ones, what would
+# that say about individual brains, and what about the method? (2) A donor with noisy responses:
+# would you expect a bad donor, a bad receiver, or both? (3) What would a fair pooled comparison
+# look like?
 #
 # **References.** Mulrooney & Brockmeier (2024), arXiv 2410.06067 · Gong et al. (2023), *Sci Data*
 # 10, 559 (NOD) · Glasser et al. (2016), *Nature* 536 (the atlas).

@@ -10,7 +10,7 @@
 # **Goal.** The contrastive loss is more than a loss: log K minus InfoNCE, on held-out pairs, is a
 # lower bound on the *mutual information* between images and responses, in units that can be
 # compared across regions, people and models. The paper reports that large regions share more.
-# But its embedding grows with the region. Is it the region, or the dimension of the embedding?
+# But its embedding grows with the region. Is it the region, or the embedding dimension?
 #
 # **You will learn**
 # - what the InfoNCE bound bounds, and why it never exceeds log K;
@@ -19,7 +19,7 @@
 
 # %% tags=["parameters"]
 profile = "demo"    # demo, mini, paper, or the path of your own TOML file
-n_jobs = 2          # processes that tune and judge; one where there is a GPU
+n_jobs = 2                # processes that fine-tune and evaluate; one where there is a GPU
 sizes = [64]        # embedding sizes, besides the profile's own, for the test of the confound
 
 # %%
@@ -33,7 +33,6 @@ from helpers.brains.layouts import open_cohort
 from helpers.figures import style
 from helpers.figures.claims import ClaimsTable, round_numbers
 from helpers.finetuning import plots
-from helpers.finetuning.conditions import get_condition
 from helpers.finetuning.info_nce import NATS_PER_BIT
 from helpers.finetuning.statistics import pivot_shared_models, pivot_subject_by_seed
 from helpers.finetuning.study import FineTuningStudy
@@ -97,8 +96,8 @@ print("bits:\n", (nats / NATS_PER_BIT).round(2).to_string(), sep="")
 # ## 3 · Does a larger region share more?
 #
 # Published: h = 0.8 V and z = 0.2 V, so that a region with more voxels V gets a wider embedding.
-# Beside it the same tuning with the same z for every region. The slope of the bound on the number
-# of voxels, within participants and regions' groups, says what goes with size.
+# Beside it the same fine-tuning with the same z for every region. The slope of the bound on the
+# number of voxels, within participants and regions' groups, says what goes with size.
 
 # %%
 def slope(condition):
@@ -132,11 +131,12 @@ for condition in slopes:
 # ## 4 · The confound, alone
 #
 # Slopes over four regions are weak evidence. So: the same regions, the same voxels, the same
-# images, and only z changes. Whatever the bound does now is due to the dimension, not to the brain.
+# images, and only z changes. A change of the bound is then due to the embedding dimension, not to
+# the brain.
 
 # %%
 subset_rois = tuple(dict.fromkeys([spec.rois[0], spec.rois[-1]]))
-learning_rate = study.learning_rate(get_condition("contrastive"))
+learning_rate = study.learning_rate("contrastive")
 tables = [bounds[(bounds["condition"] == "contrastive, fixed z") & bounds["roi"].isin(subset_rois)]]
 for size in sizes:
     narrow_spec = replace(spec, fixed_embedding_dim=int(size), rois=subset_rois, learning_rates=(),

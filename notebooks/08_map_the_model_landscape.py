@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 08 · What does a network forget when it learns from a brain?
+# # 08 · What does a network forget when it is fine-tuned to a brain?
 #
 # Mulrooney & Brockmeier (2024), classification matrices and model landscapes
 # ([arXiv 2410.06067](https://arxiv.org/abs/2410.06067)).
@@ -8,19 +8,19 @@
 
 # %% [markdown]
 # **Goal.** Notebooks 05 to 07 asked what a network *gains* when it is fine-tuned to a brain region.
-# This one asks what it *loses*, and where it ends up. Before tuning, the network could tell many
-# kinds of things apart. Linear probes measure how much of this is left, in three tasks. Then we lay
-# all networks on a map: two networks lie close together when they give the same images the same
+# This one asks what it *loses*, and where it ends up. Before fine-tuning, the network's features
+# separated many classes. Linear probes measure how much of this is left, in three tasks. Then we
+# lay all networks on a map: two networks lie close together when they give the same images the same
 # probabilities.
 #
 # **You will learn**
-# - how a linear probe measures what features still tell, and what it cannot measure;
+# - how a linear probe measures the information in features, and what it cannot measure;
 # - how to draw a map of models on which all distances can be read, imaginary axes included;
-# - that forgetting has a price list: gain in r against loss in accuracy, and the way between.
+# - the trade-off: gain in r against loss in accuracy, and weights interpolated between.
 
 # %% tags=["parameters"]
 profile = "demo"    # demo, mini, paper, or the path of your own TOML file
-n_jobs = 2          # processes that tune and probe; one where there is a GPU
+n_jobs = 2                # processes that fine-tune and fit probes; one where there is a GPU
 
 # %%
 import numpy as np
@@ -34,7 +34,7 @@ from helpers.figures.claims import ClaimsTable, round_numbers
 from helpers.finetuning import plots as finetuning_plots
 from helpers.finetuning.statistics import pivot_subject_by_seed, region_scores, select_group
 from helpers.finetuning.study import FineTuningStudy
-from helpers.landscape import classification, statistics
+from helpers.landscape import statistics
 from helpers.landscape import plots as landscape_plots
 from helpers.landscape import study as landscape_study
 from helpers.landscape.distances import ignorance_model, truth_model
@@ -51,18 +51,18 @@ print(laboratory.provenance.line)
 # %% [markdown]
 # ## 1 · The networks and the tasks
 #
-# The networks are those of notebook 05: for each region of each participant and each way of tuning
-# two (trained from different seeds), pooled ones, and the network before tuning. The tasks are new:
-# images that no tuning has seen, with labels that have nothing to do with brains. A **linear
-# probe** reads one layer: features are standardised, a logistic regression learns from 85 % of the
-# images, and we count how often it names the class of the other 15 %.
+# The networks are those of notebook 05: for each region of each participant and each condition
+# two (trained from different seeds), pooled ones, and the pretrained network. The tasks are new:
+# images that were not used in fine-tuning, with labels that have nothing to do with brains. A
+# **linear probe** reads one layer: features are standardised, a logistic regression is fitted to 85
+# % of the images, and its accuracy is measured on the other 15 %.
 
 # %%
 network, untrained = laboratory.network(spec.network), laboratory.network(spec.untrained)
 cohort = open_cohort(laboratory, "finetuning_cohort")
 study = FineTuningStudy.from_cohort(cohort, spec, network, untrained, seed=seed, n_jobs=n_jobs)
-tasks = {name: classification.load_task(name, laboratory.images(*where.split("/", 1)), network,
-                                        landscape_spec.image_size, landscape_spec.max_images)
+tasks = {name: landscape_study.load_task(name, laboratory.images(*where.split("/", 1)), network,
+                                         landscape_spec.image_size, landscape_spec.max_images)
          for name, where in landscape_spec.tasks.items()}
 pd.DataFrame([{"task": name, "classes": len(np.unique(task.labels)), "n_train": len(task.train_idx),
                "n_test": len(task.test_idx), "for example": ", ".join(task.classes[:3])}
@@ -71,17 +71,16 @@ pd.DataFrame([{"task": name, "classes": len(np.unique(task.labels)), "n_train": 
 # %% [markdown]
 # ## 2 · What is forgotten
 #
-# Contrastively tuned and pooled networks are examined in all tasks, as published; the controls in
-# the one by which the map below is drawn. Chance is one over the number of classes.
+# Contrastively fine-tuned and pooled networks are evaluated on all tasks, as published; the
+# controls in the one by which the map below is drawn. Chance is one over the number of classes.
 
 # %%
 conditions = ["untrained", "pretrained", "shuffled", "regression", "regression, same head",
               "contrastive",
               "pooled, avg", "pooled, const"]
 finetuned_models = study.networks(conditions)
-published = [finetuned_model for finetuned_model in finetuned_models
-             if finetuned_model.condition not in (
-    "untrained", "shuffled", "regression", "regression, same head")]
+controls = ("untrained", "shuffled", "regression", "regression, same head")
+published = [run for run in finetuned_models if run.condition.name not in controls]
 accuracy = statistics.add_accuracy_change(pd.concat([
     landscape_study.task_accuracies(study, finetuned_models if name == landscape_spec.map_task
                                     else published, [one],
@@ -95,7 +94,7 @@ table.round(3)
 
 # %% [markdown]
 # The published matrices: a row a region, a column a participant, then the mean, then the pooled
-# networks. The first row is the network before tuning.
+# networks. The first row is the pretrained network.
 
 # %%
 matrices = {name: statistics.accuracy_matrix(accuracy, name) for name in tasks}
@@ -117,12 +116,11 @@ matrices[landscape_spec.map_task].round(3)
 
 # %%
 task = tasks[landscape_spec.map_task]
-# one training of each, to draw
-drawn = [finetuned_model for finetuned_model in finetuned_models if finetuned_model.seed == 0]
+drawn = [run for run in finetuned_models if run.number == 0]  # one training of each, to draw
 n_classes = len(task.classes)
 pairwise_distances, distances_to_references = landscape_study.prediction_distances(
     study, drawn, task, landscape_spec.layer,
-    [truth_model(task.truth, n_classes), ignorance_model(n_classes)])
+    [truth_model(task.test_labels, n_classes), ignorance_model(n_classes)])
 inpca_map = fit_inpca(pairwise_distances)
 reference_points = dict(zip(("truth", "ignorance"), inpca_map.project(distances_to_references)))
 reconstruction_error = float(np.abs(inpca_map.distances() - pairwise_distances).max())
@@ -154,16 +152,13 @@ model_table.groupby("condition",
 
 # %%
 laterality_spec = laboratory.profile.table("laterality")
-learning_rate = study.learning_rate(next(finetuned_model.run.condition
-                                         for finetuned_model in finetuned_models
-                                         if finetuned_model.condition == "contrastive"))
+learning_rate = study.learning_rate("contrastive")
 early = FineTuningStudy.from_cohort(cohort, laterality_spec.finetuning_spec(spec, learning_rate),
                                     network, untrained, seed=seed, n_jobs=n_jobs)
 hemisphere_models = early.networks(["pretrained", "contrastive"])
 where = landscape_spec.tasks[landscape_spec.map_task].split("/", 1)
-large = classification.load_task(landscape_spec.map_task, laboratory.images(*where), network,
-                                 laterality_spec.image_size,
-                                 landscape_spec.max_images)
+large = landscape_study.load_task(landscape_spec.map_task, laboratory.images(*where), network,
+                                  laterality_spec.image_size, landscape_spec.max_images)
 hemisphere_distances, _ = landscape_study.prediction_distances(early, hemisphere_models, large,
                                                                landscape_spec.layer)
 hemisphere_table = landscape_study.task_accuracies(early, hemisphere_models, [large],
@@ -189,9 +184,9 @@ hemisphere_table[hemisphere_table["roi"] != "none"].pivot_table(index="roi", col
 # ## 5 · Beyond: gain against forgetting
 #
 # One point a network: what encoding gained (r minus that of the pretrained network, cross-validated
-# as in notebook 05) against what classification lost. And the way between: a network whose weights
-# lie a **share** of the way from the pretrained to the tuned ones (Wortsman et al. 2022). If gain
-# comes sooner than forgetting, there is a trade-off on that way.
+# as in notebook 05) against what classification lost. And between the two: a network whose weights
+# are **interpolated** between the pretrained and the fine-tuned ones (Wortsman et al. 2022). If the
+# gain comes at a smaller coefficient than the loss, there is a trade-off.
 
 # %%
 scores = region_scores(study.voxel_scores([condition for condition in conditions
@@ -290,9 +285,9 @@ figure
 # axis explains); colour: accuracy; magenta: pooled; truth and ignorance are placed on the map made
 # from the networks. **E** Networks fine-tuned to early regions of the left and of the right
 # hemisphere. **F, G** Higher regions and pooled networks alone. **H** One point a network: gain in
-# r against change in accuracy; open: early regions. **I** Weights a fraction of the way from
-# pretrained to tuned; thin: a participant, thick: their mean. The stamp says whether the data are
-# REAL or SYNTHETIC.
+# r against change in accuracy; open: early regions. **I** Weights interpolated between pretrained
+# and fine-tuned; thin: a participant, thick: their mean. The stamp says whether the data are REAL
+# or SYNTHETIC.
 
 # %% [markdown]
 # ## 7 · Claims
@@ -404,18 +399,18 @@ print(claims.verdicts())
 # %% [markdown]
 # ## 9 · Exercises
 #
-# **Read.** Which way of tuning ends nearest to where it began?
+# **Read.** Which condition ends nearest to the pretrained network?
 
 # %%
-your_kind = None    # one of the conditions
+your_condition = None    # one of the conditions
 
-if your_kind is None:
+if your_condition is None:
     print(
-        "Hint: the column `from pretrained` has the distance from the pretrained network; leave out that one itself.")
+        "Hint: `model_table` has the distance from the pretrained network; leave out that one itself.")
 else:
     nearest = model_table.drop(index=pretrained_row).groupby("condition")[
         "from pretrained"].mean().idxmin()
-    print("Right." if your_kind == nearest else "Take the mean over networks of a kind.")
+    print("Right." if your_condition == nearest else "Take the mean over networks of a condition.")
 
 # %% tags=["solution"]
 model_table.drop(index=pretrained_row).groupby("condition")["from pretrained"].mean().round(3)
@@ -455,4 +450,4 @@ round(float(pairs[~same].mean() - pairs[same].mean()), 3)
 # (2022), CVPR (weights between two networks).
 #
 # Previous: [07 · Bound shared information](07_bound_shared_information.ipynb) · Next:
-# [09 · See lateralisation](09_see_lateralisation.ipynb): which half do they look at?
+# [09 · See lateralisation](09_see_lateralisation.ipynb): which half of an image do they prefer?

@@ -16,14 +16,15 @@
 #
 # **You will learn**
 # - how Grad-CAM makes a map of saliency, and what its averaging throws away;
-# - how mirror images tell a network's preference from what the images show;
+# - how mirror images separate a network's bias from the images' content;
 # - why a striking pair of images is not yet a measurement.
 
 # %% tags=["parameters"]
 profile = "demo"          # demo, mini, paper, or the path of your own TOML file
-n_jobs = 2                # processes that tune and look; one where there is a GPU
+n_jobs = 2                # processes that fine-tune and measure; one where there is a GPU
 n_images = 2              # in the panel of images
-min_probability = 0.75    # probability of the true class, before tuning, of images in the panel
+# probability of the true class, of the pretrained network, for images in the panel
+min_probability = 0.75
 
 # %%
 import numpy as np
@@ -35,11 +36,10 @@ from helpers.core.statistics import confidence_interval
 from helpers.figures import style
 from helpers.figures.claims import ClaimsTable, round_numbers
 from helpers.finetuning.study import FineTuningStudy
-from helpers.landscape.classification import fit_probe, load_task
+from helpers.landscape.study import fit_probe, load_task
 from helpers.saliency import plots
 from helpers.saliency.laterality import contralateral_bias
-from helpers.saliency.statistics import laterality_table
-from helpers.saliency.study import METHODS, OCCLUSION, saliency_examples
+from helpers.saliency.study import METHODS, OCCLUSION, laterality_table, saliency_examples
 
 laboratory = lab.open(profile, notebook="09_see_lateralisation")
 claims = ClaimsTable(laboratory.provenance)
@@ -49,10 +49,10 @@ print(laboratory.provenance.line)
 # %% [markdown]
 # ## 1 · Networks for each hemisphere
 #
-# One network for each early region of each hemisphere of each participant, tuned contrastively;
-# for some regions a second one, fine-tuned to the same responses in **shuffled** order: its images
-# never met their own responses, so it cannot know which half of them mattered. Each network names
-# the classes of a task through a linear probe (notebook 08).
+# One network for each early region of each hemisphere of each participant, fine-tuned
+# contrastively; for some regions a second one, fine-tuned to the same responses in **shuffled**
+# order: no image was paired with its own response, so the training has no information on a half of
+# the image. Each network classifies the images of a task through a linear probe (notebook 08).
 
 # %%
 spec, seed = laboratory.profile.table("finetuning"), laboratory.profile.seed
@@ -62,23 +62,21 @@ network, untrained = laboratory.network(spec.network), laboratory.network(spec.u
 cohort = open_cohort(laboratory, "finetuning_cohort")
 finetuning_study = FineTuningStudy.from_cohort(cohort, spec, network, untrained, seed=seed,
                                                n_jobs=n_jobs)
-learning_rate = finetuning_study.learning_rate(
-    finetuning_study.networks(["contrastive"])[0].run.condition)
+learning_rate = finetuning_study.learning_rate("contrastive")
 study = FineTuningStudy.from_cohort(cohort, laterality_spec.finetuning_spec(spec, learning_rate),
                                     network, untrained, seed=seed, n_jobs=n_jobs)
-finetuned_models = [finetuned_model
-                    for finetuned_model in study.networks(["pretrained", "contrastive", "shuffled"])
-                    if finetuned_model.condition != "shuffled"
-                    or finetuned_model.roi in laterality_spec.shuffled_rois]
+finetuned_models = [run for run in study.networks(["pretrained", "contrastive", "shuffled"])
+                    if run.condition.name != "shuffled"
+                    or run.metadata["roi"] in laterality_spec.shuffled_rois]
 images = laboratory.images(*landscape_spec.tasks[laterality_spec.task].split("/", 1))
 task = load_task(laterality_spec.task, images, network, laterality_spec.image_size,
                  landscape_spec.max_images)
-print(pd.Series([finetuned_model.condition
-                 for finetuned_model in finetuned_models]).value_counts(sort=False).to_dict(),
+counts = pd.Series([run.condition.name for run in finetuned_models]).value_counts(sort=False)
+print(counts.to_dict(),
       f"networks; {len(task.test_idx)} held-out images of {len(task.classes)} classes")
 
 # %% [markdown]
-# ## 2 · Three ways to ask where a network looks
+# ## 2 · Three attribution methods
 #
 # **Grad-CAM** (published) asks how much the score of the true class grows with each feature map,
 # *averaged over all positions*, and adds the maps up with these weights:
@@ -90,9 +88,9 @@ print(pd.Series([finetuned_model.condition
 # convolutions, where every position has weights of its own. The gradient at a position knows this;
 # its average over positions has forgotten it. **HiResCAM** is the same without the average:
 # $g_c(x, y)$ in place of $\bar g_c$. And **hemifield occlusion** needs no gradient: the left, or
-# the right, half of the image turns grey, and we see how far the classes' scores move.
+# the right, half of the image is set to grey, and we measure the change of the classes' scores.
 #
-# Of each map, or each pair of movements, we take one number: (right - left) / (right + left).
+# Of each map, or each pair of changes, we take one number: (right - left) / (right + left).
 #
 # ## 3 · Mirror images
 #
@@ -110,9 +108,9 @@ table.groupby(["condition", "measure", "hemisphere"], sort=False)[
     ["original", "mirrored", "bias", "content"]].mean().round(3)
 
 # %% [markdown]
-# Positive: right. If networks look at the half that their region sees, left hemispheres (lh) are
-# positive and right ones (rh) negative. **Laterality** is therefore half the bias of the left
-# hemisphere's networks minus half that of the right one's, within participants: above 0 is
+# Positive: right. If networks prefer the half of their region's receptive fields, left hemispheres
+# (lh) are positive and right ones (rh) negative. **Laterality** is therefore half the bias of the
+# left hemisphere's networks minus half that of the right one's, within participants: above 0 is
 # contralateral. What all networks have in common, the pretrained one included, drops out.
 
 # %%
@@ -146,11 +144,12 @@ regions[regions["measure"] == OCCLUSION].set_index("roi").drop(columns="measure"
 
 # %%
 def find_model(condition, hemisphere=None):
-    found = [m for m in finetuned_models if m.condition == condition
-             and (condition == "pretrained" or (
-        m.donor == laterality_spec.subject and m.roi == laterality_spec.roi
-        and hemisphere in (None, m.hemisphere)))]
-    return found[0]
+    if condition == "pretrained":
+        return next(run for run in finetuned_models if run.condition.name == condition)
+    return next(run for run in finetuned_models if run.condition.name == condition
+                and run.donor == laterality_spec.subject
+                and run.metadata["roi"] == laterality_spec.roi
+                and hemisphere in (None, run.metadata["hemisphere"]))
 
 tuned_to = [("left ", "lh"),
             ("right ", "rh")] if laterality_spec.hemispheres == "apart" else [("", None)]
@@ -159,11 +158,11 @@ panel = [("pretrained", find_model("pretrained")),
             find_model("contrastive", side)) for name, side in tuned_to)]
 
 # %%
-log_probs = fit_probe(panel[0][1].run, task, landscape_spec.layer)["log_probs"]
-true_class_probability = np.exp(log_probs[np.arange(len(log_probs)), task.truth])
+log_probs = fit_probe(panel[0][1], task, landscape_spec.layer)["log_probs"]
+true_class_probability = np.exp(log_probs[np.arange(len(log_probs)), task.test_labels])
 # the sure ones first, in their order
 order = np.argsort(true_class_probability < min_probability, kind="stable")
-_, first = np.unique(task.truth[order], return_index=True)
+_, first = np.unique(task.test_labels[order], return_index=True)
 panel_image_idx = order[np.sort(first)][:n_images]
 names, panel_models = zip(*panel)
 examples = {(int(image), measure): saliency_examples(panel_models, names, task,
@@ -247,10 +246,10 @@ figure
 sources = {published_measure: ("Grad-CAM figure", "opposite halves, two images"),
            fine_measure: ("beyond the paper", "unknown"),
            OCCLUSION: ("beyond the paper", "unknown")}
-for measure, (source, told) in sources.items():
+for measure, (source, paper) in sources.items():
     claims.interval(f"Networks look at the contralateral half ({measure})",
                     contralateral_bias(table, "contrastive", measure, laterality_spec.rois),
-                    "above 0", of="laterality", source=source, paper=told)
+                    "above 0", of="laterality", source=source, paper=paper)
 
 # %%
 for measure in (fine_measure, OCCLUSION):
@@ -308,8 +307,8 @@ print(claims.verdicts())
 # Our demo differs from the paper in size (96 px, five by five positions at most where AlexNet has
 # thirteen), in the number of voxels (some thirty a region, not hundreds) and in what is forgotten:
 # the demo's networks lose many of their classes (notebook 08), so "the true class" is often not
-# what they would say. Under `mini` the files do not tell hemispheres apart: the panel is drawn, and
-# the claims say that these data cannot tell.
+# what they would say. Under `mini` the files do not separate the hemispheres: the panel is drawn,
+# and the claims say that these data cannot tell.
 
 # %% [markdown]
 # ## 8 · Exercises

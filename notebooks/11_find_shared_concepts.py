@@ -143,7 +143,8 @@ expanded = found.expanded_counts()
 for row, concept in enumerate(drawn):
     axes = figure.add_subplot(grid[row, 0], **plots.map_axes(sheets))
     plots.concept_map(axes, sheets, study.vertices(concept), people)
-    axes.set_title(f"{concept}: {', '.join(roi_overlap[concept]) or 'elsewhere'}", fontsize=5.5, pad=2)
+    axes.set_title(f"{concept}: {', '.join(roi_overlap[concept]) or 'elsewhere'}", fontsize=5.5,
+                   pad=2)
     bars = figure.add_subplot(grid[row, 1])
     plots.count_bars(bars, expanded[concept], people)
 

@@ -58,7 +58,8 @@ ground_truth_masks = {name: np.zeros((128, 5, 5), bool) for name in ("at random"
 ground_truth_masks["at random"].reshape(-1)[rng.choice(3200, 60, replace=False)] = True
 ground_truth_masks["ten maps"][:10].reshape(-1)[rng.choice(250, 60, replace=False)] = True
 ground_truth_masks["one corner"][rng.choice(128, 15, replace=False), :2, :2] = True
-example = {name: unit_distribution.measure_distribution(mask, seed=0) for name, mask in ground_truth_masks.items()}
+example = {name: unit_distribution.measure_distribution(mask, seed=0)
+           for name, mask in ground_truth_masks.items()}
 pd.DataFrame({name: {measure: one.corrected for measure, one in its.items()}
               for name, its in example.items()}).round(2)
 
@@ -308,7 +309,8 @@ your_difference = None    # mean raw entropy of 200 units minus that of 20, over
 if your_difference is None:
     print("Hint: masks as in section 1; unit_distribution.MEASURES['entropy over maps'](mask).")
 else:
-    expected = np.diff([unit_distribution.measure_distribution(mask, seed=0)["entropy over maps"].null_mean for mask in (
+    expected = np.diff([unit_distribution.measure_distribution(mask, seed=0)[
+        "entropy over maps"].null_mean for mask in (
         np.arange(3200).reshape(128, 5, 5) < 20, np.arange(3200).reshape(128, 5, 5) < 200)])[0]
     print("Right." if abs(your_difference - expected) < 0.02 else "Not yet: average many draws.")
 

@@ -48,7 +48,7 @@ def nearest_neighbours(points: PointCloud, products: BlockwiseCosine) -> Nearest
     shape = len(points.vectors), len(points.names)
     n_groups = points.n_groups * len(points.names)
     nearest = Nearest(np.full(shape, NO_NEIGHBOUR, np.float32), np.full(shape, -1, np.int32),
-                    np.full((n_groups, n_groups), NO_NEIGHBOUR, np.float32))
+                      np.full((n_groups, n_groups), NO_NEIGHBOUR, np.float32))
 
     def update(rows: slice, other: int, cosine: NDArray, index: NDArray, first: int) -> None:
         known = nearest.cosine[rows, other]

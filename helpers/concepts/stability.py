@@ -83,7 +83,7 @@ def leave_participant_out(points: Mapping[str, NDArray], concept_centroids: NDAr
 
 def correlate_with_similarity(centre: NDArray, weights: NDArray, responses: NDArray,
                               images: NDArray,
-              eps: float) -> tuple[float, float]:
+                              eps: float) -> tuple[float, float]:
     """Correlate the similarity of images to a concept with responses of voxels near the concept.
 
     Parameters

@@ -89,7 +89,7 @@ def compute_pca_scores(activations: Mapping[str, NDArray], *, n_components: int 
     if len(n_images) != 1 or k < 3:
         raise LabError(f"layers of (n_images, n_units) {shapes}, {n_components} components",
                        expected="the same images in every layer, at least 4 of them, and at "
-                                "least 3 units and components", remedy="add images")
+                       "least 3 units and components", remedy="add images")
     for name, values in activations.items():
         if not np.isfinite(values).all() or (values == values[:1]).all():
             raise LabError(f"layer {name!r} has the same activations for all images, or some "
@@ -218,7 +218,7 @@ def fit_mds(rdm: Array, n_layers: int, *, seed: int = 0) -> Trajectories:
         Published: 0.
     """
     mds = MDS(2, metric_mds=True, metric="precomputed", n_init=4, init="random", max_iter=300,
-                  eps=1e-6, normalized_stress=True, random_state=seed)
+              eps=1e-6, normalized_stress=True, random_state=seed)
     points = mds.fit_transform(rdm)
     return Trajectories(points.reshape(n_layers, -1, 2), float(mds.stress_))
 

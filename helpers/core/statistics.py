@@ -198,7 +198,7 @@ def correct_p_values(p: Sequence[float], method: str = "holm") -> NDArray[np.flo
 
 
 def confidence_interval(values: NDArray, level: float = 0.95, *,
-             crossed: bool = False) -> tuple[float, float]:
+                        crossed: bool = False) -> tuple[float, float]:
     r"""Return the interval of a mean over participants, and over trainings where there are several.
 
     One value a participant gives Student's t interval. In a table (rows: participants, columns:

@@ -95,7 +95,7 @@ class DecoderRuns:
             noisy += torch.index_select(self.responses, 0, idx, out=self.batch)
         predicted = torch.baddbmm(self.bias[:, None], self.noisy, self.weight.mT)
         losses, gradient = info_nce_and_gradient(predicted, self.targets[rows],
-                                              self.training.temperature)
+                                                 self.training.temperature)
         torch.bmm(gradient.mT, self.noisy, out=self.weight.grad)
         torch.sum(gradient, 1, out=self.bias.grad)
         self.adam.step()

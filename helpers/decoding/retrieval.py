@@ -41,7 +41,7 @@ def retrieval_ranks(predicted: NDArray, candidates: NDArray, own: NDArray) -> ND
     """
     similarity = cosines(predicted, candidates)
     if (own.shape != similarity.shape[:1] or not similarity.size or own.min() < 0
-            or own.max() >= similarity.shape[1]):
+        or own.max() >= similarity.shape[1]):
         raise LabError(f"predictions {predicted.shape}, candidates {candidates.shape}, own images "
                        f"{own.shape}", expected="one candidate for each prediction",
                        remedy="pass the row of each prediction's own image")

@@ -195,7 +195,7 @@ class DecodingStudy:
             own = np.searchsorted(split.validation, trials.condition[queries])
             decoder = fit_ridge(trials.responses[rows], targets, (
                 trials.responses[queries], self.space.vectors[split.validation], own), alphas,
-                              metrics)
+                                metrics)
             arrays = {**vars(decoder), **vars(decoder.metric)}
             del arrays["metric"]
             return {name: np.asarray(value) for name, value in arrays.items()}

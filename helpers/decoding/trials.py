@@ -189,7 +189,7 @@ def read_trials(cohort: Cohort, subject: str, known: Conditions, *, min_noise_ce
         raise LabError(f"{subject}: no voxel of {n_considered} has a noise ceiling above "
                        f"{min_noise_ceiling:g} %", expected="some",
                        remedy="lower min_noise_ceiling in the table [decoding], or leave "
-                              "this participant out")
+                       "this participant out")
     responses = responses.select(selected)
     presented = ~np.isnan(responses.betas[..., 0])
     condition = np.broadcast_to(responses.conditions[:, None], presented.shape)[presented]

@@ -157,7 +157,7 @@ def _select_entering(grad, w, bound, n_active, entering):
     for j in range(len(grad)):
         candidate_gradient = grad[j]
         if (w[j] > 0.0 or candidate_gradient <= bound
-                or candidate_gradient < MIN_RELATIVE_GRADIENT * largest):
+            or candidate_gradient < MIN_RELATIVE_GRADIENT * largest):
             continue
         if n == block_size and candidate_gradient <= top[block_size - 1]:
             continue

@@ -133,7 +133,7 @@ def noise_ceiling_table(cohort: Cohort, subjects: Sequence[str], rois: Sequence[
         lambda subject=subject: _estimate_noise_ceilings(
             read_responses(cohort, subject, rois), cohort.folds(subject), min_ncsnr, seed)
     ).astype(NOISE_CEILING_COLUMNS) for subject in progress(subjects, "noise ceilings")],
-        ignore_index=True)
+                     ignore_index=True)
 
 
 def _estimate_noise_ceilings(responses: Responses, folds: Sequence[Fold], min_ncsnr: float,

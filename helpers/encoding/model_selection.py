@@ -193,7 +193,7 @@ def score_candidates(job: EncodingJob, rois: Sequence[str], method: Method,
         if x.shape[1] < MIN_SIZE or y is None:
             scores += [_score_row(job, roi, layer, x.shape[1], fold, excluded_because=(
                 "fewer than 2 units" if roi in usable else "fewer than 2 vertices"))
-                for roi in rois for fold in range(len(job.scored_rows))]
+                       for roi in rois for fold in range(len(job.scored_rows))]
             continue
         for penalties in [(a,) for a in alphas] if method.single_alpha else [alphas]:
             candidate += 1

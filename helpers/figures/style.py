@@ -106,7 +106,7 @@ def save_figure(figure: Figure, provenance: Provenance,
     figure.text(0.995, 0.004, f"{stem} · {provenance.line}", ha="right", va="bottom",
                 fontsize=5, color="0.45")
     n_infinite = {panel: int(np.isinf(table.select_dtypes("number").to_numpy(float)).sum())
-               for panel, table in (panels or {}).items()}
+                  for panel, table in (panels or {}).items()}
     if any(n_infinite.values()):
         figure.text(0.005, 0.004, "infinite, not drawn: " + ", ".join(
             f"{n} in {panel}" for panel, n in n_infinite.items() if n), va="bottom", fontsize=5)

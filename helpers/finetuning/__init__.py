@@ -1,1 +1,7 @@
-"""Networks fine-tuned to the responses of a region: contrastive, regression, pooled, controls."""
+"""Networks fine-tuned to the responses of a brain region, and how well they predict held-out ones.
+
+Contrastive learning, regression and pooled models (Mulrooney & Brockmeier 2024). The parts:
+`study` (what notebooks call), `data` (regions, splits, images), `conditions` and `models` (what is
+trained), `training_loop`, `runs` and `evaluate` (one fine-tuning and its evaluation), `ridge_cv`
+and `info_nce` (encoding accuracy; the bound on information), `statistics`, `plots`.
+"""

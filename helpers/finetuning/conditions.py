@@ -1,4 +1,4 @@
-"""The conditions that are compared: what each trains, on what, and for how long."""
+"""The conditions that are compared: the objective, the responses and the length of a training."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ from helpers.finetuning.training_loop import FineTuningConfig
 
 @dataclass(frozen=True)
 class Condition:
-    """One way to tune, or not to.
+    """One way of fine-tuning, or a network that is not fine-tuned.
 
     Attributes
     ----------
     name : str
     objective : {"none", "contrastive", "regression"}
     from_pretrained : bool
-        Whether it starts from the trained network, else from its randomly initialised control.
+        Whether it starts from the pretrained network, else from its randomly initialised control.
     shuffled : bool
-        Whether each image gets another image's response: a control that learns from the same
-        images and responses, but not from what belongs together.
+        Whether responses are permuted over images: a control trained on the same images and the
+        same responses, but not on their pairing.
     same_head : bool
         Regression through the contrastive model's head, for as many epochs.
-    fixed : bool
+    fixed_size : bool
         Contrastive with the same embedding size for every region.
     pooled : {"", "avg", "const"}
         All participants at once, and how wide the head is.
@@ -50,6 +50,11 @@ class Condition:
     fixed_size: bool = False
     pooled: Literal["", "avg", "const"] = ""
 
+    @property
+    def is_linear_regression(self) -> bool:
+        """Whether it is the published regression, which has epochs and a rate of its own."""
+        return self.objective == "regression" and not self.same_head
+
 
 CONDITIONS: dict[str, Condition] = {condition.name: condition for condition in (
     Condition("untrained", objective="none", from_pretrained=False),
@@ -62,11 +67,11 @@ CONDITIONS: dict[str, Condition] = {condition.name: condition for condition in (
     Condition("pooled, avg", pooled="avg"),
     Condition("pooled, const", pooled="const"),
 )}
-"""Name -> kind. "untrained", "shuffled", "same head" and "fixed z" are not in the paper."""
+"""By name. "untrained", "shuffled", "same head" and "fixed z" are not in the paper."""
 
 
 def get_condition(name: str) -> Condition:
-    """Look a kind up.
+    """Return a condition by its name.
 
     Raises
     ------
@@ -83,17 +88,16 @@ def get_condition(name: str) -> Condition:
 
 def make_finetuning_config(condition: Condition, spec: FinetuningSpec,
                            learning_rate: float) -> FineTuningConfig:
-    """Return how long and at which rate a kind is trained."""
-    plain = condition.objective == "regression" and not condition.same_head
-    return FineTuningConfig(spec.regression_epochs if plain else spec.epochs, spec.batch_size,
-                            learning_rate,
-                            interleaved=spec.interleaved, precision=spec.precision)
+    """Return epochs, batch size and learning rate of a condition."""
+    epochs = spec.regression_epochs if condition.is_linear_regression else spec.epochs
+    return FineTuningConfig(epochs, spec.batch_size, learning_rate, interleaved=spec.interleaved,
+                            precision=spec.precision)
 
 
 def default_learning_rate(condition: Condition, spec: FinetuningSpec) -> float:
-    """Return the rate of a condition where none is searched for."""
-    plain = condition.objective == "regression" and not condition.same_head
-    return spec.regression_learning_rate if plain else spec.learning_rate
+    """Return the learning rate of a condition for which none was searched."""
+    return (spec.regression_learning_rate if condition.is_linear_regression
+            else spec.learning_rate)
 
 
 def build_model(condition: Condition, backbone: nn.Module, voxels: Mapping[str, int],
@@ -102,8 +106,8 @@ def build_model(condition: Condition, backbone: nn.Module, voxels: Mapping[str, 
 
     Parameters
     ----------
-    condition : Kind
-        One that trains.
+    condition : Condition
+        One with an objective.
     backbone : nn.Module
         Trained in place, all its layers.
     voxels : dict, participant -> int
@@ -113,28 +117,27 @@ def build_model(condition: Condition, backbone: nn.Module, voxels: Mapping[str, 
     max_voxels : int
         Voxels of the largest region: the head's width where ``pooled`` is "const".
     seed : int
-        Of the head's first weights; the global random state is left as it was.
+        Of the head's initial weights; the global random state is left as it was.
     """
     feature_extractor = FeatureExtractor(backbone, spec.head_layer)
+    device = next(backbone.parameters()).device
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         backbone.eval()
-        first = next(backbone.parameters())
         with torch.no_grad():
             n_units = feature_extractor(torch.zeros(2, 3, image_size, image_size,
-                                                    device=first.device)).shape[1]
+                                                    device=device)).shape[1]
         if condition.objective == "regression":
             (n_voxels,) = voxels.values()
             hidden = head_widths(voxels)[0] if condition.same_head else 0
             model: nn.Module = RegressionModel(feature_extractor, n_units, n_voxels, hidden=hidden)
         else:
-            hidden, embedding = head_widths(voxels,
-                                            const=max_voxels if condition.pooled == "const" else 0,
-                                       embedding=spec.fixed_embedding_dim if condition.fixed_size
-                                            else 0,
-                                            pooled=bool(condition.pooled))
-            model = ContrastiveModel(feature_extractor, n_units, voxels, hidden=hidden,
-                                     embedding=embedding,
-                                     temperature=spec.temperature, symmetric=spec.symmetric,
-                                     learned_temperature=spec.learned_temperature)
-    return model.to(first.device)
+            hidden, embedding = head_widths(
+                voxels, pooled=bool(condition.pooled),
+                const=max_voxels if condition.pooled == "const" else 0,
+                embedding=spec.fixed_embedding_dim if condition.fixed_size else 0)
+            model = ContrastiveModel(
+                feature_extractor, n_units, voxels, hidden=hidden, embedding=embedding,
+                temperature=spec.temperature, symmetric=spec.symmetric,
+                learned_temperature=spec.learned_temperature)
+    return model.to(device)

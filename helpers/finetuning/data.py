@@ -1,4 +1,4 @@
-"""What a tuning is made of: images decoded once, regions with enough voxels, and who is held out.
+"""The data of fine-tuning: regions with enough voxels, splits of the conditions, decoded images.
 
 All regions of a participant, all objectives and all notebooks share the decoded images.
 """
@@ -6,13 +6,14 @@ All regions of a participant, all objectives and all notebooks share the decoded
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import product
 from typing import Any, TypeVar
+from uuid import uuid4
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
 from torchvision.transforms import functional
 
@@ -24,13 +25,16 @@ from helpers.core.console import progress
 from helpers.core.constant_values import subtract_mean
 from helpers.core.digest import array_digest, code_digest, defining_modules
 from helpers.core.errors import LabError
-from helpers.encoding.cohort_responses import read_responses
+from helpers.encoding.cohort_responses import read_responses, used_conditions
 from helpers.rsa.noise_ceilings import ncsnr_noise_ceiling
+from helpers.stimuli.image_source import ImageSource
 
 EARLY_FAMILIES = ("prf-visualrois", "glasser")
 DECODE_BATCH_SIZE = 256
-MAX_IMAGE_SETS = 12
-"""Sets of images in memory at once; the eldest gives way, and is read from the cache again."""
+MEMORY_BUDGET = 2**32
+"""Bytes of images and responses that a process holds; beyond it the least recently used are dropped
+and read from the cache again. One participant's images have 1.4 GB at the published size."""
+MAX_COHORTS = 4
 T = TypeVar("T")
 
 
@@ -52,22 +56,28 @@ class Region:
         """Participant and region: "subj01/PPA"."""
         return f"{self.subject}/{self.name}"
 
+    @property
+    def columns(self) -> dict[str, str]:
+        """The region as columns of a table: ``subject, roi, hemisphere, group``."""
+        return {"subject": self.subject, "roi": self.roi, "hemisphere": self.hemisphere,
+                "group": region_group(self.roi)}
+
 
 def region_group(roi: str) -> str:
-    """Return "early" for regions that receptive fields define, else "higher"."""
+    """Return "early" for regions defined by receptive fields, else "higher"."""
     return "early" if TABLE[roi].family in EARLY_FAMILIES or roi == "EVC" else "higher"
 
 
 @dataclass(frozen=True)
 class StimulusSplit:
-    """Conditions to tune on and conditions that no tuning sees.
+    """Conditions for fine-tuning and held-out conditions.
 
     Attributes
     ----------
     train, test : array, int64
         Increasing.
     rate_search : tuple of (array, array)
-        Parts of ``train``: fine-tuned on, and judged on, where a learning rate is chosen.
+        Parts of ``train``: for fine-tuning and for evaluation while a learning rate is searched.
     """
 
     train: NDArray[np.int64]
@@ -77,23 +87,28 @@ class StimulusSplit:
 
 @dataclass(frozen=True)
 class CohortData:
-    """A cohort, as tunings see it.
+    """A cohort's responses and images, at the size that a profile names.
 
     Parameters
     ----------
     cohort : Cohort
     spec : FinetuningSpec
-    side : int
-        Of the images that the network sees, px.
+    image_size : int
+        Side of the networks' input images, px.
     """
 
     cohort: Cohort
     spec: FinetuningSpec
     image_size: int
+    token: str = field(init=False, repr=False, compare=False, default_factory=lambda: uuid4().hex)
+
+    def __reduce__(self):
+        """Pickle without what is in memory; a worker process reads for itself, once for all."""
+        return _open_in_worker, (self.token, self.cohort, self.spec, self.image_size)
 
     @property
     def subjects(self) -> tuple[str, ...]:
-        """Participants that are fine-tuned to."""
+        """Participants to whose responses networks are fine-tuned."""
         return self.spec.subjects or self.cohort.subjects
 
     @cached_property
@@ -106,77 +121,85 @@ class CohortData:
 
     @cached_property
     def _memory(self) -> dict[tuple, Any]:
-        """What was read or decoded already, most of all the images (`MAX_IMAGE_SETS` sets of
-        them)."""
+        """Results of `_memoise`, the least recently used first."""
         return {}
 
     def _memoise(self, key: tuple, make: Callable[[], T]) -> T:
-        if key not in self._memory:
-            self._memory[key] = make()
-        return self._memory[key]
+        if key in self._memory:
+            self._memory[key] = self._memory.pop(key)
+            return self._memory[key]
+        self._memory[key] = made = make()
+        sizes = {old: n for old, value in self._memory.items() if (n := _n_bytes(value))}
+        excess = sum(sizes.values()) - MEMORY_BUDGET
+        for old, n in sizes.items():
+            if excess > 0 and old != key:
+                del self._memory[old]
+                excess -= n
+        return made
+
+    # ---- splits -------------------------------------------------------------------------------
 
     def splits(self, subject: str) -> tuple[StimulusSplit, ...]:
         """Return the cohort's own folds, joined to ``n_splits`` where there are more."""
-        return self._memoise(("splits", subject), lambda: self._splits(subject))
+        return self._memoise(("splits", subject), lambda: self._make_splits(subject))
 
-    def _splits(self, subject: str) -> tuple[StimulusSplit, ...]:
+    def _make_splits(self, subject: str) -> tuple[StimulusSplit, ...]:
         folds = self.cohort.folds(subject)
         n = min(self.spec.n_splits or len(folds), len(folds))
         if n == 1 < len(folds):
             raise LabError(f"{len(folds)} folds joined to 1", expected="2 splits or more, or 0: "
                            "every fold by itself", remedy="correct n_splits in [finetuning]")
-        all_ids = np.unique(np.concatenate([part for fold in folds
-                                            for part in (fold.fit, fold.test, *(
-                                                p for pair in fold.validation for p in pair))]))
-        found = []
+        all_ids, splits = used_conditions(folds), []
         for part in np.array_split(np.arange(len(folds)), n):
             test = np.unique(np.concatenate([folds[i].test for i in part]))
-            fit, choose = folds[part[0]].validation[0]
+            fit, validate = folds[part[0]].validation[0]
             train = _evenly_spaced(np.setdiff1d(all_ids, test), self.spec.n_train)
-            test = _evenly_spaced(test, self.spec.n_test)
-            found.append(StimulusSplit(train, test, (np.intersect1d(fit, train),
-                                                     np.intersect1d(choose, train))))
-        return tuple(found)
+            splits.append(StimulusSplit(
+                train, _evenly_spaced(test, self.spec.n_test),
+                (np.intersect1d(fit, train), np.intersect1d(validate, train))))
+        return tuple(splits)
 
-    def regions(self) -> pd.DataFrame:
-        """Count the voxels of every region of every participant, and say which are left out.
+    # ---- responses ----------------------------------------------------------------------------
+
+    def region_table(self) -> pd.DataFrame:
+        """Count the voxels of every region of every participant, and say which are excluded.
 
         Returns
         -------
         DataFrame
-            Columns ``subject, roi, hemisphere, group, n_voxels, n_used, excluded_because``;
-            ``excluded_because`` is empty where the region is used.
+            Columns ``subject, roi, hemisphere, group, n_voxels, n_valid_voxels,
+            excluded_because``; the last is empty where the region is used.
         """
         rows = []
         for subject in progress(self.subjects, "reading responses"):
-            available_rois = self.cohort.rois(subject)
-            found = self._responses(subject) if set(available_rois) & set(self.spec.rois) else None
-            for roi in self.spec.rois:
-                for side in self.spec.model_hemispheres:
-                    n, used = 0, 0
-                    if found is not None and roi in found.rois:
-                        part = _select_hemisphere(found.of(roi), side)
-                        n, used = len(part.vertex), int(self._finite_and_varying(subject,
-                                                                                 part).sum())
-                    excluded_because = ("the participant lacks it" if not n else "" if
-                                        used >= self.spec.min_voxels else
-                           f"{used} voxels that vary, fewer than {self.spec.min_voxels}")
-                    rows.append({"subject": subject, "roi": roi, "hemisphere": side,
-                                 "group": region_group(roi), "n_voxels": n, "n_valid_voxels": used,
-                                 "excluded_because": excluded_because})
+            available = (self._responses(subject).rois
+                         if set(self.cohort.rois(subject)) & set(self.spec.rois) else ())
+            for region in (Region(subject, *where) for where in product(
+                    self.spec.rois, self.spec.model_hemispheres)):
+                valid = self._voxels_and_validity(region)[1] if region.roi in available else []
+                n, n_valid = len(valid), int(np.sum(valid))
+                excluded_because = ("the participant lacks it" if not n else "" if
+                                    n_valid >= self.spec.min_voxels else
+                                    f"{n_valid} voxels that vary, fewer than "
+                                    f"{self.spec.min_voxels}")
+                rows.append({**region.columns, "n_voxels": n, "n_valid_voxels": n_valid,
+                             "excluded_because": excluded_because})
         return pd.DataFrame(rows)
 
     def _responses(self, subject: str) -> Responses:
         return self._memoise(("responses", subject),
                              lambda: read_responses(self.cohort, subject, self.spec.rois))
 
-    def _finite_and_varying(self, subject: str, part: Responses) -> NDArray[np.bool_]:
-        """Tell which voxels are finite and vary over the conditions of every training."""
+    def _voxels_and_validity(self, region: Region) -> tuple[Responses, NDArray[np.bool_]]:
+        """Return a region's voxels; and which are finite and vary over each training set."""
+        part = self._responses(region.subject).of(region.roi)
+        if region.hemisphere != "both":
+            part = part.select(part.hemisphere == region.hemisphere)
         valid = np.ones(len(part.vertex), bool)
-        for split in self.splits(subject):
+        for split in self.splits(region.subject):
             y = part.mean(split.train)
             valid &= np.isfinite(y).all(0) & subtract_mean(y).any(0)
-        return valid
+        return part, valid
 
     def voxels(self, region: Region) -> Responses:
         """Return the responses of a region's voxels that vary.
@@ -186,22 +209,40 @@ class CohortData:
         LabError
             If the participant lacks the region, or it has too few voxels.
         """
-        return self._memoise(("voxels", region), lambda: self._voxels(region))
+        return self._memoise(("voxels", region), lambda: self._select_voxels(region))
 
-    def _voxels(self, region: Region) -> Responses:
-        part = _select_hemisphere(self._responses(region.subject).of(region.roi), region.hemisphere)
-        found = part.select(self._finite_and_varying(region.subject, part),
-                            "constant or not finite")
-        if len(found.vertex) < self.spec.min_voxels:
-            raise LabError(f"{region.name} of {region.subject} has {len(found.vertex)} voxels "
+    def _select_voxels(self, region: Region) -> Responses:
+        part, valid = self._voxels_and_validity(region)
+        if valid.sum() < self.spec.min_voxels:
+            raise LabError(f"{region.name} of {region.subject} has {valid.sum()} voxels "
                            f"that vary, of {len(part.vertex)}",
                            expected=f"{self.spec.min_voxels} or more",
                            remedy="leave the region out, or lower `min_voxels` in [finetuning]")
-        return found
+        return part.select(valid, "constant or not finite")
+
+    def voxel_table(self, region: Region) -> pd.DataFrame:
+        """Describe a region's voxels.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``voxel, vertex_hemisphere, vertex`` and ``noise_ceiling``: the largest r that
+            the voxel's noise allows on held-out images, the square root of the fraction of its
+            variance that is signal, from ncsnr and the number of repeats; NaN where it is unknown.
+        """
+        def make() -> pd.DataFrame:
+            voxels = self.voxels(region)
+            return pd.DataFrame({
+                "voxel": np.arange(len(voxels.vertex)),
+                "vertex_hemisphere": voxels.hemisphere.astype(object), "vertex": voxels.vertex,
+                "noise_ceiling": np.sqrt(ncsnr_noise_ceiling(voxels.ncsnr,
+                                                             voxels.betas.shape[1]))})
+
+        return self._memoise(("table", region), make)
 
     def responses(self, region: Region, stimulus_ids: NDArray[np.int64],
                   train: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Return mean responses (n_conditions, n_voxels), in SD over ``train`` where asked for."""
+        """Return mean responses (n_conditions, n_voxels); in SD over ``train`` if standardised."""
         voxels = self.voxels(region)
         y = voxels.mean(stimulus_ids)
         if self.spec.standardise:
@@ -209,64 +250,90 @@ class CohortData:
             y = (y - train_responses.mean(0)) / train_responses.std(0)
         return y.astype(np.float32)
 
-    def noise_ceiling(self, region: Region) -> NDArray[np.float64]:
-        """Return the largest r that each voxel's noise allows on held-out images; NaN: unknown.
+    # ---- images -------------------------------------------------------------------------------
 
-        The square root of the fraction of variance that is signal, from ncsnr and the repeats.
-        """
-        voxels = self.voxels(region)
-        return np.sqrt(ncsnr_noise_ceiling(voxels.ncsnr, voxels.betas.shape[1]))
-
-    def load_images(self, stimulus_ids: NDArray[np.int64]) -> tuple[NDArray[np.uint8],
-                                                                    NDArray[np.int64]]:
-        """Decode the images of some conditions, once; the cache later.
+    def images(self, stimulus_ids: NDArray[np.int64]) -> tuple[LazyImages, NDArray[np.int64]]:
+        """Return the images of some conditions.
 
         Returns
         -------
-        pixels : array, uint8, shape (n_images, 3, side, side)
-            Scaled to a square without cropping, as published.
+        images : LazyImages
         condition : array, int64, shape (n_images,)
             Place of each image's condition among ``stimulus_ids``.
         """
-        key = ("images", stimulus_ids.tobytes())
-        sets = [one for one in self._memory if one[0] == "images"]
-        if key not in self._memory and len(sets) >= MAX_IMAGE_SETS:
-            del self._memory[sets[0]]
-        return self._memoise(key, lambda: self._images(stimulus_ids))
-
-    def _images(self, stimulus_ids: NDArray[np.int64]) -> tuple[NDArray[np.uint8],
-                                                                NDArray[np.int64]]:
         image_ids = np.flatnonzero(np.isin(self.cohort.condition_of, stimulus_ids))
         max_images = self.spec.max_images_per_condition
         if max_images:  # of each condition, the first ones
-            by_condition = np.argsort(self.cohort.condition_of[image_ids], kind="stable")
-            _, first, counts = np.unique(self.cohort.condition_of[image_ids][by_condition],
-                                         return_index=True, return_counts=True)
-            occurrence = np.arange(len(by_condition)) - np.repeat(first, counts)
-            image_ids = np.sort(image_ids[by_condition][occurrence < max_images])
-        pixels = cached("pixels", f"{self.cohort.name}-{self.image_size}px", {
-            **self.images_key, "image_ids": image_ids.tolist()},
-                        lambda: {"pixels": self._decode(image_ids)})["pixels"]
-        return pixels, np.searchsorted(stimulus_ids, self.cohort.condition_of[image_ids])
+            conditions = pd.Series(self.cohort.condition_of[image_ids])
+            occurrence = conditions.groupby(conditions).cumcount().to_numpy()
+            image_ids = image_ids[occurrence < max_images]
+        return (LazyImages(self, image_ids),
+                np.searchsorted(stimulus_ids, self.cohort.condition_of[image_ids]))
 
-    def _decode(self, image_ids: Sequence[int]) -> NDArray[np.uint8]:
-        def to_square_tensor(image) -> torch.Tensor:
-            return functional.pil_to_tensor(functional.resize(image,
-                                                              [self.image_size, self.image_size],
-                                                              antialias=True))
+    def pixels(self, image_ids: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Decode images, scaled to a square without cropping, as published; the cache later.
 
-        parts = [image_ids[i:i + DECODE_BATCH_SIZE] for i in range(0, len(image_ids),
-                                                                   DECODE_BATCH_SIZE)]
-        return np.concatenate([batch.numpy() for batch in progress(
-            self.cohort.stimuli.batches(parts, to_square_tensor), "decoding images", len(parts))])
+        Returns an array, uint8, shape (n_images, 3, image_size, image_size).
+        """
+        def to_square_tensor(image):
+            size = [self.image_size, self.image_size]
+            return functional.pil_to_tensor(functional.resize(image, size, antialias=True))
+
+        return self._memoise(("pixels", image_ids.tobytes()), lambda: cached(
+            "pixels", f"{self.cohort.name}-{self.image_size}px",
+            {**self.images_key, "image_ids": image_ids.tolist()},
+            lambda: {"pixels": decode_images(self.cohort.stimuli, image_ids, to_square_tensor,
+                                             "decoding images")})["pixels"])
+
+
+@dataclass(frozen=True, eq=False)
+class LazyImages:
+    """Images of a cohort, read when they are first indexed.
+
+    Attributes
+    ----------
+    cohort_data : CohortData
+    image_ids : array, int64, shape (n_images,)
+    """
+
+    cohort_data: CohortData
+    image_ids: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.image_ids)
+
+    def __getitem__(self, rows) -> NDArray[np.uint8]:
+        return self.cohort_data.pixels(self.image_ids)[rows]
+
+
+def decode_images(images: ImageSource, image_ids: Sequence[int], transform: Callable,
+                  label: str) -> NDArray[np.uint8]:
+    """Decode and transform images, uint8 (n_images, 3, height, width), with a progress bar."""
+    parts = [image_ids[i:i + DECODE_BATCH_SIZE]
+             for i in range(0, len(image_ids), DECODE_BATCH_SIZE)]
+    return np.concatenate([batch.numpy() for batch in progress(
+        images.batches(parts, transform), label, len(parts))])
+
+
+_opened: dict[str, CohortData] = {}
+
+
+def _open_in_worker(token: str, *parameters: Any) -> CohortData:
+    """Return the same object for all that one `CohortData` is sent to this process with."""
+    if token not in _opened:
+        if len(_opened) >= MAX_COHORTS:
+            del _opened[next(iter(_opened))]
+        _opened[token] = CohortData(*parameters)
+    return _opened[token]
+
+
+def _n_bytes(value: object) -> int:
+    """Return the size of images or responses; 0 for anything small."""
+    return value.betas.nbytes if isinstance(value, Responses) else getattr(value, "nbytes", 0)
 
 
 def _evenly_spaced(stimulus_ids: NDArray[np.int64], n: int) -> NDArray[np.int64]:
-    """Keep ``n`` conditions (0: all), evenly spaced in their order."""
+    """Return ``n`` conditions (0: all), evenly spaced in their order."""
     if not 0 < n < len(stimulus_ids):
         return stimulus_ids
     return stimulus_ids[np.arange(n) * len(stimulus_ids) // n]
-
-
-def _select_hemisphere(part: Responses, hemisphere: str) -> Responses:
-    return part if hemisphere == "both" else part.select(part.hemisphere == hemisphere)

@@ -1,12 +1,12 @@
-"""One job: tune a network as a kind says, or leave it; then look at held-out images and judge.
+"""Fine-tune one network, and evaluate it on held-out images: each once, then the cache.
 
-Jobs run in processes of their own, one thread each, so that results do not depend on how many run
-at once. What is fine-tuned and what is judged is kept in the cache; a tuning that was interrupted
-goes on where it was.
+Runs work on one thread each, so that results do not depend on how many run at once. A fine-tuning
+that was interrupted continues after its last saved epoch.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from multiprocessing import parent_process
 
@@ -22,14 +22,20 @@ from helpers.core.errors import LabError
 from helpers.core.paths import cache_dir
 from helpers.finetuning import ridge_cv as cv
 from helpers.finetuning.held_out_bound import average_by_condition, held_out_bound, iter_batches
+from helpers.finetuning.models import ContrastiveModel, RegressionModel
 from helpers.finetuning.runs import EvaluationSet, FineTuningRun
-from helpers.finetuning.training_loop import SubjectPairs, count_steps, train_model
+from helpers.finetuning.training_loop import (
+    PixelNormalisation,
+    SubjectPairs,
+    count_steps,
+    train_model,
+)
 from helpers.networks.activations import select_layer_paths, stream_activations
 from helpers.training.processes import single_thread
 
 
 def finetune(run: FineTuningRun) -> Arrays:
-    """Tune, once: losses of the epochs, and weights by name.
+    """Fine-tune a network, once.
 
     Returns
     -------
@@ -37,18 +43,18 @@ def finetune(run: FineTuningRun) -> Arrays:
         ``losses`` (n_epochs,), and a tensor ``model/<name>`` for everything in the model.
     """
     run = replace(run, interpolation=1.0)
-    state = cache_dir() / "finetuned" / f"{run.name}-{key(**run.parts)}.state.safetensors"
+    parts = run.parts
+    state = cache_dir() / "finetuned" / f"{run.name}-{key(**parts)}.state.safetensors"
     checkpoints = {epoch: state.with_name(state.name.replace(".state", f".epoch{epoch}"))
-                   for epoch in run.spec.checkpoints}
+                   for epoch in run.cohort_data.spec.checkpoints}
 
     def make() -> Arrays:
-        model = run.build()
-        # Beside others the bar of all jobs is enough; a job that is alone shows its steps.
-        with manual_bar(f"tuning {run.name}", count_steps(run.training_pairs, run.config),
+        model, pairs = run.build(), run.training_pairs
+        # In a worker process the bar of all runs is enough; a run that is alone shows its steps.
+        with manual_bar(f"fine-tuning {run.name}", count_steps(pairs, run.config),
                         hidden=parent_process() is not None) as steps:
             try:
-                losses = train_model(model, run.training_pairs, run.config, run.normalise,
-                                     seed=run.seed,
+                losses = train_model(model, pairs, run.config, run.normalise, seed=run.seed,
                                      state=state, checkpoints=checkpoints,
                                      on_step=lambda step, _loss: steps.update(step - steps.n))
             except LabError as error:
@@ -58,107 +64,132 @@ def finetune(run: FineTuningRun) -> Arrays:
                 **{f"model/{name}": tensor.cpu().numpy()
                    for name, tensor in model.state_dict().items()}}
 
-    return cached("finetuned", run.name, run.parts, make)
+    return cached("finetuned", run.name, parts, make)
 
 
 def load_model(run: FineTuningRun) -> nn.Module:
-    """Return the fine-tuned model, in evaluation mode; the network itself where nothing is
-    fine-tuned."""
-    if not run.training_pairs:
+    """Return the fine-tuned model, in evaluation mode; without fine-tuning the network itself."""
+    if not run.regions:
         return run.network.model
     model, saved = run.build(), finetune(run)
     model.load_state_dict({name.removeprefix("model/"): torch.from_numpy(values)
                            for name, values in saved.items() if name.startswith("model/")})
     if run.interpolation != 1:
-        before, inside = run.network.model.state_dict(), get_backbone(run, model)
-        inside.load_state_dict({
-            name: torch.lerp(before[name], after,
-                             run.interpolation) if after.is_floating_point() else after
-            for name, after in inside.state_dict().items()})
+        before, backbone = run.network.model.state_dict(), get_backbone(model)
+        backbone.load_state_dict({
+            name: torch.lerp(before[name], after, run.interpolation)
+            if after.is_floating_point() else after
+            for name, after in backbone.state_dict().items()})
     return model.eval()
 
 
-def get_backbone(run: FineTuningRun, model: nn.Module) -> nn.Module:
-    """Return the network inside a fine-tuned model."""
-    return model.feature_extractor.backbone if run.training_pairs else model
+def get_backbone(model: nn.Module) -> nn.Module:
+    """Return the network inside a fine-tuned model; a network itself."""
+    is_finetuned = isinstance(model, ContrastiveModel | RegressionModel)
+    return model.feature_extractor.backbone if is_finetuned else model
 
 
 def evaluate(run: FineTuningRun, evaluation_set: EvaluationSet) -> Arrays:
-    """Judge one job by one look, once.
+    """Evaluate a network on held-out images, once; it is fine-tuned first where it was not yet.
 
     Returns
     -------
     dict
-        For each region of the look: ``r/<region>`` (n_voxels,), by the look's protocol;
-        ``score_p2/…`` the same by P2, where there are folds; ``layer/…``; and ``curve/…``
-        (n_layers,), the mean r of every layer at the best penalty of each voxel.
-        ``held_out_bound/…``, see `helpers.finetuning.held_out_bound.BOUND_COLUMNS`, where a
-        contrastive model knows the participant.
+        For each region of the evaluation set: ``r/<region>`` (n_voxels,), by its protocol;
+        ``p2/…`` the same by P2, where there are folds; ``layer/…``; and ``curve/…`` (n_layers,),
+        the mean r of every layer at the best penalty of each voxel. ``bound/…``, see
+        `helpers.finetuning.held_out_bound.BOUND_COLUMNS`, where a contrastive model was fine-tuned
+        to the participant.
     """
+    layers = run.cohort_data.spec.layers
+
     def make() -> Arrays:
         with single_thread():
-            model = load_model(run)
-            results: Arrays = {}
+            model, results = load_model(run), {}
             if evaluation_set.protocol:
-                results |= _score_regions(layer_kernels(get_backbone(run, model), run,
-                                                        evaluation_set), evaluation_set)
-            contrastive = run.condition.objective == "contrastive"
-            for subject_pairs in run.training_pairs if contrastive else ():
-                own_regions = [name for name in evaluation_set.responses
-                               if name.startswith(f"{subject_pairs.subject}/")]
-                for name in own_regions:
-                    held_out = SubjectPairs(subject_pairs.subject, evaluation_set.pixels,
-                                            evaluation_set.response_idx,
-                                            evaluation_set.responses[name])
-                    rows = np.arange(len(
-                        held_out.responses)) if evaluation_set.test is None else evaluation_set.test
-                    results[f"bound/{name}"] = held_out_bound(model, subject_pairs, held_out, rows,
-                                                              run.normalise,
-                                                              seed=run.seed)
+                kernels = layer_kernels(get_backbone(model), run.network.layers, layers,
+                                        run.normalise, evaluation_set)
+                results |= _score_regions(kernels, evaluation_set)
+            if run.condition.objective == "contrastive":
+                results |= _bounds(run, model, evaluation_set)
             return results
 
     return cached("evaluations", run.name, {
-        "finetuned": run.parts, "evaluation_set": evaluation_set.digest,
-        "layers": list(run.spec.layers),
+        "finetuned": run.parts, "evaluation_set": evaluation_set.parts, "layers": list(layers),
         "code": code_digest(["helpers.finetuning.evaluate"])}, make)
 
 
-def _score_regions(K: cv.LayerKernels, evaluation_set: EvaluationSet) -> Arrays:
-    """Predict all regions of a look; what depends on features alone is computed once for all."""
+def _bounds(run: FineTuningRun, model: nn.Module, evaluation_set: EvaluationSet) -> Arrays:
+    """Bound the information of the regions of participants to whom the model was fine-tuned."""
+    images, response_idx = evaluation_set.cohort_data.images(evaluation_set.stimulus_ids)
+    return {f"bound/{label}": held_out_bound(
+                model, pairs, SubjectPairs(pairs.subject, images, response_idx, y),
+                evaluation_set.test_rows, run.normalise, seed=run.seed)
+            for pairs in run.training_pairs for label, y in evaluation_set.responses.items()
+            if label.startswith(f"{pairs.subject}/")}
+
+
+def _score_regions(kernels: cv.LayerKernels, evaluation_set: EvaluationSet) -> Arrays:
+    """Predict all regions; what depends on features alone is computed once for all of them."""
     results: Arrays = {}
-    if evaluation_set.protocol == "P1":
-        for name, y in evaluation_set.responses.items():
+    responses, protocol = evaluation_set.responses, evaluation_set.protocol
+    if protocol == "P1":
+        for (name, y), train in zip(responses.items(), evaluation_set.train_ids):
             layer, alpha = evaluation_set.preselected[name]
-            curve = {one: cv.score_p1(K, y, evaluation_set.train, evaluation_set.test, one,
-                                      alpha) for one in K}
-            results |= {f"r/{name}": curve[layer].r, f"layer/{name}": np.array(layer),
-                        f"curve/{name}": np.array([one.r.mean() for one in curve.values()])}
+            train_rows = np.searchsorted(evaluation_set.stimulus_ids, train)
+            r = {one: cv.score_p1(kernels, y, train_rows, evaluation_set.test_rows, one, alpha).r
+                 for one in kernels}
+            results |= {f"r/{name}": r[layer], f"layer/{name}": np.array(layer),
+                        f"curve/{name}": np.array([values.mean() for values in r.values()])}
         return results
-    all_responses = np.concatenate(list(evaluation_set.responses.values()), axis=1)
-    fold_scores = {layer: cv.compute_fold_scores(values, all_responses, evaluation_set.folds,
-                                                 inner_folds=evaluation_set.protocol == "nested")
-                   for layer, values in K.items()}
-    edges = np.cumsum([0, *(y.shape[1] for y in evaluation_set.responses.values())])
-    for name, first, last in zip(evaluation_set.responses, edges, edges[1:]):
-        by_layer = {layer: scores.select(slice(first,
-                                               last)) for layer, scores in fold_scores.items()}
+    all_responses = np.concatenate(list(responses.values()), axis=1)
+    fold_scores = {layer: cv.compute_fold_scores(K, all_responses, evaluation_set.folds,
+                                                 inner_folds=protocol == "nested")
+                   for layer, K in kernels.items()}
+    edges = np.cumsum([0, *(y.shape[1] for y in responses.values())])
+    for name, first, last in zip(responses, edges, edges[1:]):
+        by_layer = {layer: scores.select(slice(first, last))
+                    for layer, scores in fold_scores.items()}
         published = cv.score_p2(by_layer)
-        reported = cv.score_nested(by_layer) if evaluation_set.protocol == "nested" else published
+        reported = cv.score_nested(by_layer) if protocol == "nested" else published
         results |= {f"r/{name}": reported.r, f"layer/{name}": np.array(reported.layer),
                     f"p2/{name}": published.r, f"curve/{name}": np.array(
                         [scores.outer.mean(0).max(0).mean() for scores in by_layer.values()])}
     return results
 
 
-def layer_kernels(backbone: nn.Module, run: FineTuningRun,
+def layer_kernels(backbone: nn.Module, layer_paths: Mapping[str, str], layers: Sequence[str],
+                  normalise: PixelNormalisation,
                   evaluation_set: EvaluationSet) -> dict[str, NDArray[np.float64]]:
-    """Return the Gram matrix of every read-out layer over the conditions of a look."""
+    """Return the Gram matrix of every layer's features over the conditions of an evaluation set."""
+    images, response_idx = evaluation_set.cohort_data.images(evaluation_set.stimulus_ids)
     device = next(backbone.parameters()).device
     parts: dict[str, list[NDArray]] = {}
-    stream_activations(backbone, select_layer_paths(run.network.layers, run.spec.layers),
-                       iter_batches(evaluation_set.pixels, run.normalise, device),
+    stream_activations(backbone, select_layer_paths(layer_paths, layers),
+                       iter_batches(images, normalise, device),
                        lambda _start, name, values: parts.setdefault(name, []).append(
                            values.to("cpu", torch.float32, copy=True).numpy()))
     return {name: cv.linear_kernel(average_by_condition(np.concatenate(parts.pop(name)),
-                                                        evaluation_set.response_idx))
-            for name in run.spec.layers}
+                                                        response_idx)) for name in layers}
+
+
+def preselect_layer_and_alpha(run: FineTuningRun,
+                              evaluation_set: EvaluationSet) -> tuple[str, float]:
+    """Select layer and penalty of one region on a network that is not fine-tuned, once.
+
+    For protocol P1 (the preprint's encoding accuracy; authors' encoding scripts).
+    """
+    layers = run.cohort_data.spec.layers
+
+    def make() -> Arrays:
+        kernels = layer_kernels(run.network.model, run.network.layers, layers, run.normalise,
+                                evaluation_set)
+        (y,) = evaluation_set.responses.values()
+        layer, alpha, _ = cv.select_layer_and_alpha(kernels, y, evaluation_set.folds)
+        return {"layer": np.array(layer), "alpha": np.array(alpha)}
+
+    name = f"preselected-{evaluation_set.regions[0].name}".replace(" ", "_")
+    selected = cached("evaluations", name, {
+        "network": run.network.parts, "evaluation_set": evaluation_set.parts,
+        "layers": list(layers), "code": code_digest(["helpers.finetuning.evaluate"])}, make)
+    return str(selected["layer"]), float(selected["alpha"])

@@ -1,15 +1,16 @@
-"""Held-out images and responses in a contrastive model's space, and the bound between them.
+"""The information bound on held-out images and responses, with modality-specific batch statistics.
 
-The published head is shared, its BatchNorms too: in training each side is normalised by its own
-batch, afterwards both by one running mean of the two. Images and responses then come out
-shifted against each other. Here each side gets the statistics of its own training data; what the
-shared ones give is kept beside it.
+The published head is shared, and so are its BatchNorms: in training each modality is normalised by
+its own batch, in evaluation both by one running mean of the two, which shifts embeddings of images
+and of responses against each other. Here each modality is normalised by the statistics of its own
+training data; the bound with the shared statistics is reported as well.
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
+from dataclasses import astuple
 
 import numpy as np
 import torch
@@ -25,19 +26,19 @@ BATCH_SIZE = 128
 """Images in one forward pass."""
 BOUND_COLUMNS = ("uncalibrated", "calibrated", "cross_validated", "temperature_factor", "n",
                  "embedding_dim", "shared_batchnorm")
-"""What `held_out_bound` returns: the fields of `Bound`, z, and the best bound with shared
-statistics."""
+"""Values of `held_out_bound`: the fields of `InformationBound`, the embedding dimension z, and the
+calibrated bound with shared statistics."""
 
 
 def iter_batches(pixels: NDArray[np.uint8], normalise: PixelNormalisation,
                  device: torch.device) -> Iterator[Tensor]:
-    """Yield batches of float32 images as a network wants them."""
+    """Yield batches of images, normalised for a network."""
     for start in range(0, len(pixels), BATCH_SIZE):
         yield normalise(np.array(pixels[start:start + BATCH_SIZE]), device)
 
 
 def average_by_condition(values: NDArray, response_idx: NDArray[np.int64]) -> NDArray:
-    """Average rows that belong to one condition, (n_conditions, n_units), in their order."""
+    """Average the rows of each condition, (n_conditions, n_units), in their order."""
     if np.array_equal(response_idx, np.arange(len(response_idx))):
         return values
     order = np.argsort(response_idx, kind="stable")
@@ -46,39 +47,39 @@ def average_by_condition(values: NDArray, response_idx: NDArray[np.int64]) -> ND
 
 
 def refit_batchnorm(head: nn.Module, inputs: Tensor) -> None:
-    """Give the BatchNorms of a head the statistics of one side's training data, in place.
+    """Replace the BatchNorm statistics of a head by those of one modality, in place.
 
     Parameters
     ----------
     head : nn.Module
     inputs : Tensor, float32, shape (n, h)
-        What enters the head.
+        The head's input, of the training data.
     """
-    batchnorms = [module for module in head.modules() if isinstance(module, nn.BatchNorm1d)]
-    momenta = [norm.momentum for norm in batchnorms]
+    momenta = {module: module.momentum for module in head.modules()
+               if isinstance(module, nn.BatchNorm1d)}
     head.train()
-    for norm in batchnorms:
-        norm.momentum = 1.0
+    for norm in momenta:
+        norm.momentum = 1.0  # the running statistics become those of this one batch
     with torch.no_grad():
         head(inputs)
-    for norm, momentum in zip(batchnorms, momenta):
+    for norm, momentum in momenta.items():
         norm.momentum = momentum
     head.eval()
 
 
 def held_out_bound(model: ContrastiveModel, subject_pairs: SubjectPairs, held_out: SubjectPairs,
-                   rows: NDArray[np.int64],
-                   normalise: PixelNormalisation, *, seed: int) -> NDArray[np.float64]:
+                   rows: NDArray[np.int64], normalise: PixelNormalisation, *,
+                   seed: int) -> NDArray[np.float64]:
     """Bound the information that held-out images and responses share.
 
     Parameters
     ----------
     model : ContrastiveModel
-        Tuned, in evaluation mode.
+        Fine-tuned, in evaluation mode.
     subject_pairs, held_out : SubjectPairs
-        What it was fine-tuned on, of the participant in question; and what it never saw.
+        One participant's training data, and held-out data.
     rows : array, int
-        Conditions of ``held_out`` that count.
+        Conditions of ``held_out`` that are used.
     normalise : PixelNormalisation
     seed : int
 
@@ -102,16 +103,13 @@ def held_out_bound(model: ContrastiveModel, subject_pairs: SubjectPairs, held_ou
                                  temperature=model.temperature.item(), seed=seed)
 
     with exact_inference(model):
-        image_inputs, response_inputs = embed_image_inputs(
-            held_out), embed_response_inputs(held_out)
-        shared_batchnorm = compute_bound(model.head(image_inputs), model.head(response_inputs))
-        train_inputs = embed_image_inputs(subject_pairs), embed_response_inputs(subject_pairs)
+        test_inputs, train_inputs = ((embed_image_inputs(pairs), embed_response_inputs(pairs))
+                                     for pairs in (held_out, subject_pairs))
+        shared_batchnorm = compute_bound(*map(model.head, test_inputs))
     head, embeddings = copy.deepcopy(model.head), []
-    for inside, training in zip((image_inputs, response_inputs), train_inputs):
-        refit_batchnorm(head, training.clone())
+    for test, train in zip(test_inputs, train_inputs):
+        refit_batchnorm(head, train.clone())
         with exact_inference(head):
-            embeddings.append(head(inside))
-    result = compute_bound(*embeddings)
-    return np.array([result.uncalibrated, result.calibrated, result.cross_validated,
-                     result.temperature_factor, result.n,
-                     embeddings[0].shape[1], shared_batchnorm.calibrated])
+            embeddings.append(head(test))
+    return np.array([*astuple(compute_bound(*embeddings)), embeddings[0].shape[1],
+                     shared_batchnorm.calibrated])

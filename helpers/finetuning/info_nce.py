@@ -1,7 +1,7 @@
-"""InfoNCE between images and the responses they evoked, and what it bounds about information.
+"""The InfoNCE loss between images and evoked responses, and its bound on mutual information.
 
-An image's embedding should find its own response among those of the batch. How well it does
-bounds the mutual information of the two from below.
+Each image is classified among the responses of the batch; the accuracy bounds the mutual
+information of images and responses from below (van den Oord et al. 2018).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ NATS_PER_BIT = float(np.log(2))
 
 def info_nce(images: Tensor, responses: Tensor, *, temperature: float | Tensor = TEMPERATURE,
              symmetric: bool = False) -> Tensor:
-    r"""Let each image find its own response among those of the batch.
+    r"""Return the InfoNCE loss of images among the responses of their batch.
 
     .. math:: L = -\frac1N \sum_j \log \frac{e^{s_{jj}/\tau}}{\sum_i e^{s_{ij}/\tau}}, \qquad
               s_{ij} = \cos(z^y_i, z^x_j)
@@ -36,7 +36,7 @@ def info_nce(images: Tensor, responses: Tensor, *, temperature: float | Tensor =
     temperature : float or Tensor
         :math:`\tau`.
     symmetric : bool
-        Whether each response must find its image, too (not in the paper): the mean of both.
+        Whether responses are classified among images as well (not in the paper): the mean of both.
 
     Returns
     -------
@@ -64,8 +64,7 @@ def cosine_similarities(images: Tensor, responses: Tensor) -> Tensor:
     if images.shape != responses.shape or images.ndim != 2 or len(images) < 2:
         raise LabError(f"embeddings {tuple(images.shape)} of images and "
                        f"{tuple(responses.shape)} of responses",
-                       expected="two matrices of the same shape, with 2 rows or more: among one "
-                       "pair alone there is nothing to tell apart",
+                       expected="two matrices of the same shape, with 2 rows or more",
                        remedy="use batches of 2 or more")
     return functional.normalize(images, dim=1) @ functional.normalize(responses, dim=1).T
 
@@ -78,7 +77,7 @@ def infonce_bound_terms(scores: Tensor) -> Tensor:
     Parameters
     ----------
     scores : Tensor, float, shape (K, K)
-        :math:`c_{ij}`, how well image i and response j go together.
+        :math:`c_{ij}`, the similarity of image i and response j.
 
     Returns
     -------
@@ -101,8 +100,7 @@ class InformationBound:
     uncalibrated : float
         At the temperature of the training, nats.
     calibrated : float
-        At the best of `TEMPERATURE_FACTORS`, chosen on the same pairs, as published: slightly too
-        good.
+        At the best of `TEMPERATURE_FACTORS` for the same pairs, as published: slightly optimistic.
     cross_validated : float
         The factor for each half of the pairs is the best one of the other half.
     temperature_factor : float
@@ -128,7 +126,7 @@ def information_bound(images: Tensor, responses: Tensor, *, temperature: float =
     temperature : float
         Of the training.
     seed : int
-        Deals the pairs into halves.
+        Of the split of the pairs into halves.
 
     Raises
     ------
@@ -140,33 +138,33 @@ def information_bound(images: Tensor, responses: Tensor, *, temperature: float =
                        remedy="train again with a lower learning rate")
     scores = cosine_similarities(images.double(), responses.double()) / temperature
     if len(scores) < 4:
-        raise LabError(f"{len(scores)} pairs", expected="4 or more: a half chooses for the other",
+        raise LabError(f"{len(scores)} pairs", expected="4 or more: each half calibrates the other",
                        remedy="hold more images out")
     order = torch.from_numpy(np.random.default_rng(seed).permutation(len(scores)))
     halves = order.tensor_split(2)
-    cross_validated = sum(infonce_bound_terms(scores / best_temperature_factor(scores,
-                                                                               other))[own].sum()
-                          for own, other in (halves, halves[::-1])) / len(scores)
-    temperature_factor = best_temperature_factor(scores, order)
+    cross_validated = sum(
+        infonce_bound_terms(scores / best_temperature_factor(scores, other))[own].sum()
+        for own, other in (halves, halves[::-1])) / len(scores)
+    best = best_temperature_factor(scores, order)
     return InformationBound(infonce_bound_terms(scores).mean().item(),
-                            infonce_bound_terms(scores / temperature_factor).mean().item(),
-                            float(cross_validated), temperature_factor,
-                            len(scores))
+                            infonce_bound_terms(scores / best).mean().item(),
+                            float(cross_validated), best, len(scores))
 
 
 def best_temperature_factor(scores: Tensor, rows: Tensor) -> float:
-    """Return that of `TEMPERATURE_FACTORS` on the temperature that makes the bound of some rows
-    largest.
+    """Return the one of `TEMPERATURE_FACTORS` that maximises the bound of some rows.
 
-    The bound is concave in the inverse temperature, so that along the increasing factors it
-    rises and then falls: where two neighbours say which way it goes, half of them need no look.
+    The bound is concave in the inverse temperature: along the increasing factors it rises and then
+    falls, and its maximum is found by bisection on the difference of two neighbours.
     """
-    def bound_at(factor_idx: int) -> float:
-        return infonce_bound_terms(scores / TEMPERATURE_FACTORS[factor_idx])[rows].mean().item()
+    def bound_at(index: int) -> float:
+        return infonce_bound_terms(scores / TEMPERATURE_FACTORS[index])[rows].mean().item()
 
     low, high = 0, len(TEMPERATURE_FACTORS) - 1
     while low < high:
         middle = (low + high) // 2
-        low, high = (low, middle) if bound_at(middle) >= bound_at(middle + 1) else (middle + 1,
-                                                                                    high)
+        if bound_at(middle) >= bound_at(middle + 1):
+            high = middle
+        else:
+            low = middle + 1
     return TEMPERATURE_FACTORS[low]

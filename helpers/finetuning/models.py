@@ -1,7 +1,7 @@
-"""What is trained: a network under a head that meets responses, or that predicts them.
+"""The models that are fine-tuned: a network with a contrastive or with a regression head.
 
 The contrastive model of one participant is the pooled model of one participant: a shared head,
-and one map from each participant's voxels into it.
+and a linear map from each participant's voxels into it.
 """
 
 from __future__ import annotations
@@ -44,9 +44,8 @@ def head_widths(voxels: Mapping[str, int], *, pooled: bool = False, const: int =
     embedding_dim = embedding or int(POOLED_EMBEDDING_FRACTION * hidden if pooled
                                      else EMBEDDING_FRACTION * mean)
     if min(hidden, embedding_dim) < 1:
-        raise LabError(
-            f"a head of {hidden} units and {embedding_dim} dimensions for {dict(voxels)} "
-                       "voxels", expected="regions of 20 voxels or more",
+        raise LabError(f"a head of {hidden} units and {embedding_dim} dimensions for "
+                       f"{dict(voxels)} voxels", expected="regions of 20 voxels or more",
                        remedy="leave this region out")
     return hidden, embedding_dim
 
@@ -81,13 +80,13 @@ class FeatureExtractor(nn.Module):
 
 
 class ContrastiveModel(nn.Module):
-    """Images and responses meet in one space.
+    """Images and responses in a shared embedding space.
 
     Parameters
     ----------
     feature_extractor : FeatureExtractor
     n_units : int
-        That the reader returns.
+        Of the feature extractor's output.
     voxels : dict, participant -> int
     hidden, embedding : int
         h and z.
@@ -139,7 +138,7 @@ class ContrastiveModel(nn.Module):
 
 
 class RegressionModel(nn.Module):
-    """Images predict responses.
+    """Regression of responses on images.
 
     Parameters
     ----------

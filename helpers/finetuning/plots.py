@@ -1,4 +1,4 @@
-"""Panels of the fine-tuning figures: kinds by group, layers, cortical maps, donors, bounds."""
+"""Panels of the fine-tuning figures: conditions by group, layers, cortical maps, donors, bounds."""
 
 from __future__ import annotations
 
@@ -13,28 +13,37 @@ from matplotlib.patches import Rectangle
 from matplotlib.tri import Triangulation
 
 from helpers.brains.surfaces import Surface
+from helpers.finetuning.statistics import select_group
 
-CONDITION_STYLES = {"untrained": ("0.75", "^"), "pretrained": ("0.45", "s"),
-                    "shuffled": ("tan", "x"),
-                    "regression": ("darkorange", "v"), "regression, same head": ("gold", "D"),
-         "contrastive": ("royalblue", "o"), "contrastive, fixed z": ("lightskyblue", "o"),
-                    "pooled, avg": ("mediumvioletred", "P"), "pooled, const": ("plum", "X")}
-"""Kind of tuning -> colour and marker, the same in every figure."""
+CONDITION_STYLES = {
+    "untrained": ("0.75", "^"), "pretrained": ("0.45", "s"), "shuffled": ("tan", "x"),
+    "regression": ("darkorange", "v"), "regression, same head": ("gold", "D"),
+    "contrastive": ("royalblue", "o"), "contrastive, fixed z": ("lightskyblue", "o"),
+    "pooled, avg": ("mediumvioletred", "P"), "pooled, const": ("plum", "X")}
+"""Condition -> colour and marker, the same in every figure."""
 GROUP_COLOURS = {"early": "royalblue", "higher": "darkorange"}
 """Published colours of the groups of regions."""
 GAIN_CMAP = LinearSegmentedColormap.from_list("gain", ["deepskyblue", "0.12", "orangered"])
 """Diverging, dark at 0, as published."""
 
 
+def zero_lines(axes: Axes, which: str = "xy") -> None:
+    """Draw dotted lines where x, y or both are 0."""
+    for name, draw in (("x", axes.axvline), ("y", axes.axhline)):
+        if name in which:
+            draw(0, color="k", linestyle=":", linewidth=0.7)
+
+
 def condition_dots(axes: Axes, scores: pd.DataFrame, value: str, groups: Sequence[str],
                    conditions: Sequence[str]) -> None:
-    """Draw every participant's mean by group and kind, joined within a participant.
+    """Draw every participant's mean by group and condition, joined within a participant.
 
     Parameters
     ----------
     axes : Axes
     scores : DataFrame
-        Columns ``subject, group, kind`` and ``value``, one row a region; "all": every region.
+        Columns ``subject, group, condition`` and ``value``, one row for each region; "all": every
+        region.
     value : str
     groups : sequence of str
     conditions : sequence of str
@@ -42,9 +51,8 @@ def condition_dots(axes: Axes, scores: pd.DataFrame, value: str, groups: Sequenc
     """
     width = 0.8 / len(conditions)
     for place, group in enumerate(groups):
-        part = scores if group == "all" else scores[scores["group"] == group]
-        means = part.pivot_table(index="subject", columns="condition", values=value).reindex(
-            columns=list(conditions))
+        means = select_group(scores, group).pivot_table(
+            index="subject", columns="condition", values=value).reindex(columns=list(conditions))
         x = place + (np.arange(len(conditions)) - (len(conditions) - 1) / 2) * width
         for _, row in means.iterrows():
             axes.plot(x, row, color="0.8", linewidth=0.5, zorder=1)
@@ -63,7 +71,7 @@ def condition_dots(axes: Axes, scores: pd.DataFrame, value: str, groups: Sequenc
 
 def difference_bars(axes: Axes, table: pd.DataFrame, groups: Sequence[str],
                     labels: Mapping[tuple[str, str], str]) -> None:
-    """Draw differences between kinds with intervals, one row a comparison, by group.
+    """Draw differences between conditions with intervals, one row for each comparison, by group.
 
     Parameters
     ----------
@@ -71,21 +79,19 @@ def difference_bars(axes: Axes, table: pd.DataFrame, groups: Sequence[str],
     table : DataFrame
         Of `helpers.finetuning.statistics.condition_differences`.
     groups : sequence of str
-    labels : dict, (kind, over) -> text
+    labels : dict, (condition, baseline) -> text
     """
     colours = {**GROUP_COLOURS, "all": "0.3"}
-    height = 0.7 / len(groups)
+    offsets = (np.arange(len(groups)) - (len(groups) - 1) / 2) * (0.7 / len(groups))
+    by_row = table.set_index(["condition", "baseline", "group"])
     for place, pair in enumerate(labels):
-        for rank, group in enumerate(groups):
-            row = table[(table["condition"] == pair[0]) & (table["baseline"] == pair[1])
-                        & (table["group"] == group)]
-            if row.empty:
+        for group, offset in zip(groups, offsets):
+            if (*pair, group) not in by_row.index:
                 continue
-            y = place + (rank - (len(groups) - 1) / 2) * height
-            (one,) = row.itertuples()
-            axes.plot([one.low, one.high], [y, y], color=colours[group], linewidth=1.4)
-            axes.plot(one.difference, y, "o", color=colours[group], markersize=3.4,
-                      markerfacecolor=colours[group] if one.p_holm < 0.05 else "white")
+            row, y = by_row.loc[(*pair, group)], place + offset
+            axes.plot([row["low"], row["high"]], [y, y], color=colours[group], linewidth=1.4)
+            axes.plot(row["difference"], y, "o", color=colours[group], markersize=3.4,
+                      markerfacecolor=colours[group] if row["p_holm"] < 0.05 else "white")
     axes.axvline(0, color="k", linestyle=":", linewidth=0.8)
     axes.set_yticks(range(len(labels)), labels.values())
     axes.set_ylim(len(labels) - 0.5, -0.5)
@@ -93,14 +99,14 @@ def difference_bars(axes: Axes, table: pd.DataFrame, groups: Sequence[str],
 
 def value_matrix(axes: Axes, table: pd.DataFrame, *, cmap: str = "Blues",
                  centre: float | None = None, digits: int = 2, boxed: bool = False,
-                 shades: pd.DataFrame | None = None):
+                 shades: pd.DataFrame | None = None) -> None:
     """Print a table of numbers as a heat map.
 
     Parameters
     ----------
     axes : Axes
     table : DataFrame
-        What is printed; NaN stays empty.
+        NaN stays empty.
     cmap : str
     centre : float, optional
         Middle of a diverging map.
@@ -109,45 +115,36 @@ def value_matrix(axes: Axes, table: pd.DataFrame, *, cmap: str = "Blues",
     boxed : bool
         Frame the largest value of every row.
     shades : DataFrame, optional
-        What is coloured, where it is not the numbers themselves (a normalised row).
-
-    Returns
-    -------
-    AxesImage, for a colour bar.
+        Values of the colours, where they are not the numbers themselves (a normalised row).
     """
-    values = (table if shades is None else shades).to_numpy(float)
+    numbers = table.to_numpy(float)
+    values = numbers if shades is None else shades.to_numpy(float)
     limits: dict[str, float] = {}
     if centre is not None:
         reach = max(np.nanmax(np.abs(values - centre)), 1e-9)
         limits = {"vmin": centre - reach, "vmax": centre + reach}
     image = axes.imshow(values, cmap=cmap, aspect="auto", **limits)
-    for (row, column), number in np.ndenumerate(table.to_numpy(float)):
+    for (row, column), number in np.ndenumerate(numbers):
         if np.isfinite(number):
             red, green, blue, _ = image.cmap(image.norm(values[row, column]))
             dark = 0.3 * red + 0.59 * green + 0.11 * blue < 0.5
             axes.text(column, row, f"{number:.{digits}f}", ha="center", va="center", fontsize=5,
                       color="white" if dark else "black")
-    if boxed:
-        for row, numbers in enumerate(table.to_numpy(float)):
-            if np.isfinite(numbers).any():
-                axes.add_patch(_frame(int(np.nanargmax(numbers)), row))
-    axes.set_xticks(range(table.shape[1]), [str(name) for name in table.columns], rotation=45,
-                    ha="right", rotation_mode="anchor")
-    axes.set_yticks(range(table.shape[0]), [str(name) for name in table.index])
+    for row, row_numbers in enumerate(numbers):
+        if boxed and np.isfinite(row_numbers).any():
+            axes.add_patch(Rectangle((np.nanargmax(row_numbers) - 0.5, row - 0.5), 1, 1,
+                                     fill=False, edgecolor="red", linewidth=0.9))
+    axes.set_xticks(range(table.shape[1]), map(str, table.columns), rotation=45, ha="right",
+                    rotation_mode="anchor")
+    axes.set_yticks(range(table.shape[0]), map(str, table.index))
     axes.tick_params(length=0)
-    return image
-
-
-def _frame(column: int, row: int):
-    return Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor="red",
-                     linewidth=0.9)
 
 
 def gain_map(axes: Axes, surface: Surface, vertex: np.ndarray, values: np.ndarray,
              limit: float) -> None:
-    """Colour the vertices of a sheet by what tuning changed; others stay grey.
+    """Colour the vertices of a cortical map by their gain in r; others stay grey.
 
-    A flat sheet is drawn as it lies. An inflated one is drawn by nilearn, seen from below and
+    A flat map is drawn in its plane. An inflated surface is drawn by nilearn, seen from below and
     behind, on axes that must be three-dimensional.
 
     Parameters
@@ -163,7 +160,7 @@ def gain_map(axes: Axes, surface: Surface, vertex: np.ndarray, values: np.ndarra
     vertex_values = np.full(len(surface.points), np.nan)
     vertex_values[surface.place[vertex]] = values
     if not surface.flat:
-        # Here and not above: only maps of folded cortex pay for the import, which takes seconds.
+        # Imported here: it takes seconds, and only maps of folded cortex use it.
         from nilearn.plotting import plot_surf_stat_map
         plot_surf_stat_map([surface.points, surface.faces], vertex_values, axes=axes,
                            cmap=GAIN_CMAP, vmax=limit, view=(-45, -90), colorbar=False)
@@ -173,8 +170,8 @@ def gain_map(axes: Axes, surface: Surface, vertex: np.ndarray, values: np.ndarra
     axes.triplot(flat_map, color="0.85", linewidth=0.15, zorder=0)
     finite = np.isfinite(vertex_values)
     axes.scatter(surface.points[finite, across], surface.points[finite, along],
-                 c=vertex_values[finite],
-                 cmap=GAIN_CMAP, vmin=-limit, vmax=limit, s=4.5, linewidths=0)
+                 c=vertex_values[finite], cmap=GAIN_CMAP, vmin=-limit, vmax=limit, s=4.5,
+                 linewidths=0)
     axes.set_aspect("equal")
     axes.axis("off")
 
@@ -189,35 +186,35 @@ def gain_colorbar(axes: Axes, limit: float, label: str) -> None:
 
 def group_scatter(axes: Axes, x: Sequence[float], y: Sequence[float],
                   groups: Sequence[str]) -> None:
-    """Draw one dot a region, coloured by group, with the line of equality."""
-    colours = [GROUP_COLOURS[group] for group in groups]
+    """Draw one dot for each region, coloured by group, with the line of equality."""
     low, high = min(*x, *y), max(*x, *y)
     margin = 0.05 * (high - low) or 0.05
-    axes.plot([low - margin, high + margin], [low - margin, high + margin], color="0.6",
-              linewidth=0.7, zorder=0)
-    axes.scatter(x, y, c=colours, s=10, linewidths=0.3, edgecolors="white")
+    ends = [low - margin, high + margin]
+    axes.plot(ends, ends, color="0.6", linewidth=0.7, zorder=0)
+    axes.scatter(x, y, c=[GROUP_COLOURS[group] for group in groups], s=10, linewidths=0.3,
+                 edgecolors="white")
 
 
 def condition_handles(conditions: Sequence[str]) -> list:
-    """Return legend handles of kinds."""
-    return [Line2D([], [], color=CONDITION_STYLES[condition][0],
-                   marker=CONDITION_STYLES[condition][1], linestyle="none",
-                   markersize=4, label=condition) for condition in conditions]
+    """Return legend handles of conditions."""
+    return [Line2D([], [], color=colour, marker=marker, linestyle="none", markersize=4,
+                   label=condition)
+            for condition in conditions for colour, marker in [CONDITION_STYLES[condition]]]
 
 
 def layer_curves(axes: Axes, table: pd.DataFrame, conditions: Sequence[str],
                  layers: Sequence[str]) -> None:
-    """Draw the mean r of every layer, one line a kind, mean and SEM over participants.
+    """Draw the mean r of every layer by condition: mean and SEM over participants.
 
     Parameters
     ----------
     axes : Axes
     table : DataFrame
-        Columns ``subject, kind, layer, r``.
+        Columns ``subject, condition, layer, r``.
     """
     for condition in conditions:
-        means = table[table["condition"] == condition].pivot_table(index="subject", columns="layer",
-                                                         values="r").reindex(columns=list(layers))
+        means = table[table["condition"] == condition].pivot_table(
+            index="subject", columns="layer", values="r").reindex(columns=list(layers))
         if means.empty:
             continue
         colour, marker = CONDITION_STYLES[condition]
@@ -228,7 +225,7 @@ def layer_curves(axes: Axes, table: pd.DataFrame, conditions: Sequence[str],
 
 
 def within_and_cross_gains(axes: Axes, gains: pd.DataFrame, groups: Sequence[str]) -> None:
-    """Draw each participant's gain from within-participant and from cross-participant models.
+    """Draw each participant's gain with the within- and with cross-participant models.
 
     Parameters
     ----------
@@ -246,16 +243,15 @@ def within_and_cross_gains(axes: Axes, gains: pd.DataFrame, groups: Sequence[str
             axes.plot(x, row, "o-", color=GROUP_COLOURS[group], markersize=3, linewidth=0.6)
         for where, model in zip(x, places):
             axes.hlines(means[model].mean(), where - 0.12, where + 0.12, color="k", linewidth=1)
-    axes.axhline(0, color="k", linestyle=":", linewidth=0.7)
-    axes.set_xticks([place + offset for place in range(len(groups))
-                     for offset in places.values()],
+    zero_lines(axes, "y")
+    axes.set_xticks([place + offset for place in range(len(groups)) for offset in places.values()],
                     [f"{group},\n{model.removesuffix('_participant')}" for group in groups
                      for model in places], fontsize=5)
     axes.set_xlabel("region, model (within or cross participant)", fontsize=6)
 
 
 def bound_scatter(axes: Axes, bounds: pd.DataFrame, conditions: Sequence[str]) -> None:
-    """Draw the bound against the number of voxels, with a line for each kind and group.
+    """Draw the bound against the number of voxels, with a line for each condition and group.
 
     Parameters
     ----------
@@ -265,20 +261,20 @@ def bound_scatter(axes: Axes, bounds: pd.DataFrame, conditions: Sequence[str]) -
     conditions : sequence of str
     """
     for condition in conditions:
-        part, (
-            colour, marker) = bounds[bounds["condition"] == condition], CONDITION_STYLES[condition]
+        part, (colour, marker) = (bounds[bounds["condition"] == condition],
+                                  CONDITION_STYLES[condition])
         axes.scatter(part["n_voxels"], part["cross_validated"], marker=marker, s=14, linewidths=0.7,
-                     facecolors=colour, edgecolors=[GROUP_COLOURS[g] for g in part["group"]])
+                     facecolors=colour, edgecolors=part["group"].map(GROUP_COLOURS).tolist())
         for _, group in part.groupby("group"):
             if group["n_voxels"].nunique() > 2:
                 line = np.polyfit(group["n_voxels"], group["cross_validated"], 1)
-                ends = np.array([group["n_voxels"].min(), group["n_voxels"].max()])
+                ends = group["n_voxels"].agg(["min", "max"]).to_numpy()
                 axes.plot(ends, np.polyval(line, ends), color=colour, linewidth=0.8)
-    axes.axhline(0, color="k", linestyle=":", linewidth=0.7)
+    zero_lines(axes, "y")
 
 
 def embedding_dim_lines(axes: Axes, table: pd.DataFrame) -> None:
-    """Draw the bound against the embedding's size, a line a region: mean, and participants.
+    """Draw the bound against the embedding dimension by region: mean, and participants.
 
     Parameters
     ----------
@@ -296,4 +292,4 @@ def embedding_dim_lines(axes: Axes, table: pd.DataFrame) -> None:
                       textcoords="offset points", va="center")
     axes.set_xscale("log", base=2)
     axes.set_xlim(right=1.8 * table["embedding_dim"].max())  # room for the names
-    axes.axhline(0, color="k", linestyle=":", linewidth=0.7)
+    zero_lines(axes, "y")

@@ -1,8 +1,8 @@
-"""How well a layer's features predict voxels: PCA, ridge, and three ways to choose and to report.
+"""Encoding accuracy of a layer: ridge on principal components, by three protocols of selection.
 
-Everything that the published stage does (centre, at most 1,000 principal components, ridge with
-intercept for nine penalties) depends on the features through their Gram matrix alone, so that one
-decomposition serves all penalties, voxels, regions and participants.
+All steps of the published encoding stage (centring, at most 1,000 principal components, ridge with
+intercept for nine penalties) depend on the features through their Gram matrix alone, so that one
+decomposition is enough for all penalties, voxels, regions and participants.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +29,7 @@ LayerKernels = Mapping[str, NDArray[np.float64]]
 
 
 def linear_kernel(features: NDArray) -> NDArray[np.float64]:
-    """Return all products of conditions, (n_conditions, n_conditions), of centred features.
+    """Return the Gram matrix of centred features, (n_conditions, n_conditions).
 
     Parameters
     ----------
@@ -36,7 +37,7 @@ def linear_kernel(features: NDArray) -> NDArray[np.float64]:
 
     Notes
     -----
-    The mean over conditions is taken off first. Fits centre again on their own conditions, so
+    The mean over conditions is subtracted first. Fits centre again on their own conditions, so
     that this changes nothing but the rounding: features far from zero would lose digits.
     """
     features = np.asarray(features, np.float64)
@@ -47,7 +48,7 @@ def linear_kernel(features: NDArray) -> NDArray[np.float64]:
 def predict_ridge(K: NDArray[np.float64], y: NDArray, train: NDArray, test: NDArray, *,
                   alphas: Sequence[float] = ALPHAS,
                   max_components: int = MAX_COMPONENTS) -> NDArray[np.float64]:
-    """Fit ridge on principal components for all penalties; predict other conditions.
+    """Predict conditions by ridge on principal components of others, for all penalties.
 
     Parameters
     ----------
@@ -60,7 +61,7 @@ def predict_ridge(K: NDArray[np.float64], y: NDArray, train: NDArray, test: NDAr
     max_components : int
         Published: 1,000.
 
-    Returns an array, float64, shape (n_alphas, n_wanted, n_voxels).
+    Returns an array, float64, shape (n_alphas, n_test, n_voxels).
 
     With eigenvectors U and eigenvalues l of the centred Gram matrix of the fitted conditions,
     the components are U sqrt(l), and ridge predicts mean + K U (l + alpha)^-1 U' (y - mean).
@@ -101,7 +102,7 @@ def _pearson_r(predicted: NDArray[np.float64], y: NDArray) -> NDArray[np.float64
 
 
 def make_folds(n: int, *, n_folds: int = N_FOLDS, seed: int = 0) -> list[NDArray[np.int64]]:
-    """Deal conditions into folds of almost equal size.
+    """Split conditions at random into folds of almost equal size.
 
     Raises
     ------
@@ -125,8 +126,8 @@ class FoldScores:
     outer : array, float64, shape (n_folds, n_alphas, n_voxels)
         Fold a, predicted from all others.
     inner : array, float64, shape (n_folds, n_folds, n_alphas, n_voxels), optional
-        Place (a, b): fold b, predicted from all folds but a and b; NaN where a = b. What is
-        chosen by row a has never seen fold a.
+        Place (a, b): fold b, predicted from all folds but a and b; NaN where a = b. A selection
+        by row a is independent of fold a.
     """
 
     outer: NDArray[np.float64]
@@ -141,16 +142,18 @@ class FoldScores:
 def compute_fold_scores(K: NDArray[np.float64], y: NDArray, folds: Sequence[NDArray], *,
                         inner_folds: bool = True, alphas: Sequence[float] = ALPHAS,
                         max_components: int = MAX_COMPONENTS) -> FoldScores:
-    """Score a layer in all folds and, ``inside`` them, in all pairs (each fitted once for both).
+    """Score a layer in all folds and, for ``inner_folds``, in all pairs (one fit for each pair).
 
     ``folds`` are rows, together all; other arguments are those of `predict_ridge`.
     """
-    pairs = [(a, b) for a in range(len(folds)) for b in range(a + 1,
-                                                              len(folds))] if inner_folds else []
+    pairs = list(combinations(range(len(folds)), 2)) if inner_folds else []
     held_out = [*folds, *(np.concatenate([folds[a], folds[b]]) for a, b in pairs)]
-    # With fewer components than conditions every fit has components of its own.
-    predict = predict_held_out if len(y) - 1 <= max_components else _refit_for_each_fold
-    predicted = predict(K, y, held_out, alphas=alphas, max_components=max_components)
+    if len(y) - 1 <= max_components:
+        predicted = predict_held_out(K, y, held_out, alphas=alphas)
+    else:  # with fewer components than conditions every fit has components of its own
+        all_rows = np.arange(len(y))
+        predicted = [predict_ridge(K, y, np.setdiff1d(all_rows, rows), rows, alphas=alphas,
+                                   max_components=max_components) for rows in held_out]
     outer = np.stack([_pearson_r(one, y[fold]) for one, fold in zip(predicted, folds)])
     if not inner_folds:
         return FoldScores(outer)
@@ -161,33 +164,31 @@ def compute_fold_scores(K: NDArray[np.float64], y: NDArray, folds: Sequence[NDAr
     return FoldScores(outer, inner)
 
 
-def predict_held_out(K: NDArray[np.float64], y: NDArray,
-                     held_out: Sequence[NDArray], *, alphas: Sequence[float] = ALPHAS,
-                     max_components: int = MAX_COMPONENTS) -> list[NDArray[np.float64]]:
-    r"""Predict sets of rows from all others, from one decomposition for all sets and penalties.
+def predict_held_out(K: NDArray[np.float64], y: NDArray, held_out: Sequence[NDArray], *,
+                     alphas: Sequence[float] = ALPHAS) -> list[NDArray[np.float64]]:
+    r"""Predict sets of rows from all others, by one decomposition for all sets and penalties.
 
     Ridge with an intercept is a linear smoother: on all rows, :math:`y - \hat y = R y` with
     :math:`R = V \alpha (\Lambda + \alpha)^{-1} V'`, of the centred Gram matrix's eigenvectors V
     and eigenvalues, the constant vector left out. Without the rows
     F, the residual *there* is :math:`R_{FF}^{-1} (R y)_F`, exactly (the leave-one-out identity, for
-    sets of rows). Arguments as of `predict_ridge`; all components are in use. Returns an array
-    (n_alphas, n_rows, n_voxels) for each set of rows.
+    sets of rows; Cook & Weisberg 1982). Arguments as of `predict_ridge`; all components are used.
+    Returns an array (n_alphas, n_rows, n_voxels) for each set of rows.
     """
-    del max_components  # as many as there are
     y = np.asarray(y, np.float64)
     values, vectors = _eigh_centred(K)
     centred = y - y.mean(0)
-    found: list[list[NDArray[np.float64]]] = [[] for _ in held_out]
+    predictions: list[list[NDArray[np.float64]]] = [[] for _ in held_out]
     for alpha in alphas:
         residual = (vectors * (alpha / (values + alpha))) @ vectors.T
         left = residual @ centred
-        for rows, predicted in zip(held_out, found):
+        for rows, predicted in zip(held_out, predictions):
             predicted.append(y[rows] - _solve_posdef(residual[np.ix_(rows, rows)], left[rows]))
-    return [np.stack(predicted) for predicted in found]
+    return [np.stack(predicted) for predicted in predictions]
 
 
 def _solve_posdef(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Solve a x = b, a positive definite; no estimate of its condition, which takes longer."""
+    """Solve a x = b, a positive definite, without SciPy's slower estimate of its condition."""
     _, x, failed = dposv(a, b, lower=1)
     return np.linalg.lstsq(a, b, rcond=None)[0] if failed else x
 
@@ -195,7 +196,8 @@ def _solve_posdef(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.
 def _eigh_centred(K: NDArray[np.float64]) -> tuple[NDArray, NDArray]:
     """Return eigenvalues (n - 1,) and eigenvectors (n, n - 1) of a Gram matrix, centred.
 
-    A reflection takes the constant vector to the first axis, and no eigenvector has a part in it.
+    A Householder reflection maps the constant vector to the first axis, to which all eigenvectors
+    are then orthogonal.
     """
     n = len(K)
     reflector = np.full(n, n**-0.5)
@@ -209,89 +211,74 @@ def _eigh_centred(K: NDArray[np.float64]) -> tuple[NDArray, NDArray]:
     return np.maximum(values, 0), vectors
 
 
-def _refit_for_each_fold(K: NDArray[np.float64], y: NDArray, held_out: Sequence[NDArray],
-                         **settings: object) -> list[NDArray[np.float64]]:
-    everything = np.arange(len(y))
-    return [predict_ridge(K, y, np.setdiff1d(everything, rows), rows, **settings)
-            for rows in held_out]
-
-
 @dataclass(frozen=True)
 class ProtocolResult:
-    """What a protocol reports about one region.
+    """Encoding accuracy of one region by one protocol.
 
     Attributes
     ----------
     r : array, float64, shape (n_voxels,)
         Correlation of predicted and measured responses.
     layer : str
-        The layer in use; the most frequent one where folds differ.
-    n_layers : int
-        How many different layers the folds chose.
+        The selected layer; the most frequent one where folds differ.
     """
 
     r: NDArray[np.float64]
     layer: str
-    n_layers: int = 1
 
 
 def score_nested(by_layer: Mapping[str, FoldScores]) -> ProtocolResult:
-    """Choose inside, report outside: penalty per voxel and layer per region, anew for every fold.
+    """Score by nested cross-validation: penalty per voxel, layer per region, anew for every fold.
 
-    The rule of choice is that of `score_p2`, on folds that are not the reported one.
+    The criterion of selection is that of `score_p2`, on folds other than the reported one.
 
     Parameters
     ----------
     by_layer : dict, layer -> FoldScores
     """
-    layers, parts = list(by_layer), []
-    n_folds = len(by_layer[layers[0]].outer)
-    chosen = []
-    for fold in range(n_folds):
-        mean_inner_r = {layer: np.nanmean(found.inner[fold], axis=0)
-                        for layer, found in by_layer.items()}
-        layer = max(layers, key=lambda name: mean_inner_r[name].max(0).mean())
-        alpha = mean_inner_r[layer].argmax(0)
-        parts.append(np.take_along_axis(by_layer[layer].outer[fold], alpha[None], axis=0)[0])
-        chosen.append(layer)
-    return ProtocolResult(np.mean(parts, axis=0), Counter(chosen).most_common(1)[0][0],
-                          len(set(chosen)))
+    selected, r = [], []
+    for fold in range(len(next(iter(by_layer.values())).outer)):
+        inner = {layer: np.nanmean(scores.inner[fold], axis=0)
+                 for layer, scores in by_layer.items()}
+        layer = max(inner, key=lambda name: inner[name].max(0).mean())
+        alpha = inner[layer].argmax(0)
+        r.append(np.take_along_axis(by_layer[layer].outer[fold], alpha[None], axis=0)[0])
+        selected.append(layer)
+    return ProtocolResult(np.mean(r, axis=0), Counter(selected).most_common(1)[0][0])
 
 
 def score_p2(by_layer: Mapping[str, FoldScores]) -> ProtocolResult:
-    """Choose and report on the same folds, as the authors' later code (authors' encoding scripts,
-    P2): optimistic.
+    """Select and report on the same folds, as the authors' later code (P2): optimistic.
 
     Mean r over folds for each layer, penalty and voxel; the best penalty of each voxel; then the
-    layer with the best mean over voxels.
+    layer with the best mean over voxels (authors' encoding scripts).
     """
-    best = {layer: found.outer.mean(0).max(0) for layer, found in by_layer.items()}
+    best = {layer: scores.outer.mean(0).max(0) for layer, scores in by_layer.items()}
     layer = max(best, key=lambda name: best[name].mean())
     return ProtocolResult(best[layer], layer)
 
 
 def select_layer_and_alpha(kernels: LayerKernels, y: NDArray, folds: Sequence[NDArray], *,
-                           alphas: Sequence[float] = ALPHAS) -> tuple[str, float, dict[str, float]]:
-    """Choose one layer and one penalty for a region, as the preprint (authors' encoding scripts,
-    P1).
+                           alphas: Sequence[float] = ALPHAS
+                           ) -> tuple[str, float, dict[str, float]]:
+    """Select one layer and one penalty for a region, as the preprint (P1).
 
     Returns
     -------
     layer : str
         With the best mean r over folds and voxels, at its best penalty in each fold.
     alpha : float
-        The penalty that most folds found best there.
+        The most frequent best penalty of the folds there.
     by_layer : dict, layer -> float
         That mean r (Figure 2).
 
     Notes
     -----
-    The published code accumulated the mean over folds wrongly (authors' encoding scripts); this is
-    the mean.
+    The authors' encoding scripts accumulated the mean over folds wrongly; this is the mean.
     """
-    everything, means, modal_alpha = np.arange(len(y)), {}, {}
+    all_rows, means, modal_alpha = np.arange(len(y)), {}, {}
     for layer, K in kernels.items():
-        by_fold = np.stack([score_ridge(K, y, np.setdiff1d(everything, fold), fold,
+        by_fold = np.stack([score_ridge(K, y, np.setdiff1d(all_rows, fold), fold,
                                         alphas=alphas).mean(1) for fold in folds])
         means[layer] = float(by_fold.max(1).mean())
         modal_alpha[layer] = Counter(by_fold.argmax(1).tolist()).most_common(1)[0][0]
@@ -301,5 +288,5 @@ def select_layer_and_alpha(kernels: LayerKernels, y: NDArray, folds: Sequence[ND
 
 def score_p1(kernels: LayerKernels, y: NDArray, train: NDArray, test: NDArray, layer: str,
              alpha: float) -> ProtocolResult:
-    """Fit on the images of the tuning, test on others, layer and penalty fixed beforehand."""
+    """Fit on the images of the fine-tuning, test on others; layer and penalty are given."""
     return ProtocolResult(score_ridge(kernels[layer], y, train, test, alphas=(alpha,))[0], layer)

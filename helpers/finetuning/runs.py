@@ -1,9 +1,12 @@
-"""What one process is asked: a network, how it is fine-tuned, and which images it then meets."""
+"""One fine-tuning and one evaluation, by what they are made from: keys, not arrays.
+
+A `FineTuningRun` and an `EvaluationSet` are small enough to be sent to another process. They name
+participants, regions and conditions; responses and images are read where they are used.
+"""
 
 from __future__ import annotations
 
 import copy
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -12,114 +15,124 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from helpers.config.contrastive_finetuning import FinetuningSpec
-from helpers.core.digest import code_digest
-from helpers.finetuning.conditions import Condition, build_model
+from helpers.core.digest import array_digest, code_digest, text_digest
+from helpers.finetuning import ridge_cv as cv
+from helpers.finetuning.conditions import Condition, build_model, make_finetuning_config
+from helpers.finetuning.data import CohortData, Region
 from helpers.finetuning.training_loop import FineTuningConfig, PixelNormalisation, SubjectPairs
 from helpers.networks.network import Network
 
 
 @dataclass(frozen=True)
-class EvaluationSet:
-    """Images that are shown to a fine-tuned network, and what is asked of its layers.
-
-    Attributes
-    ----------
-    pixels : array, uint8, shape (n_images, 3, side, side)
-    response_idx : array, int64, shape (n_images,)
-        Place of each image's condition; features are averaged over the images of one.
-    responses : dict, region -> float32, shape (n_conditions, n_voxels)
-    protocol : {"nested", "P1", "P2", ""}
-        Of the encoding stage; empty: only the bound is wanted.
-    folds : tuple of array, int64
-        Parts of the conditions for "nested" and "P2".
-    fixed : dict, region -> (layer, alpha), optional
-        For "P1": what was chosen beforehand …
-    train, test : array, int64
-        … and the conditions to fit and to test.
-    """
-
-    pixels: NDArray[np.uint8]
-    response_idx: NDArray[np.int64]
-    responses: Mapping[str, NDArray[np.float32]]
-    protocol: Literal["nested", "P1", "P2", ""] = "nested"
-    folds: tuple[NDArray[np.int64], ...] = ()
-    preselected: Mapping[str, tuple[str, float]] = field(default_factory=dict)
-    train: NDArray[np.int64] | None = None
-    test: NDArray[np.int64] | None = None
-
-    @property
-    def digest(self) -> str:
-        """What tells this look from others, 64 hexadecimal digits."""
-        text = hashlib.sha256()
-        for name, values in (("pixels", self.pixels), ("condition", self.response_idx),
-                             ("train", self.train), ("test", self.test),
-                             *self.responses.items(), *enumerate(self.folds)):
-            if values is not None:
-                text.update(f"{name} {values.shape} {values.dtype}".encode())
-                text.update(np.ascontiguousarray(values))
-        text.update(repr([self.protocol, sorted(self.preselected.items())]).encode())
-        return text.hexdigest()
-
-
-@dataclass(frozen=True)
 class FineTuningRun:
-    """A network, how it is fine-tuned, and what it is then asked.
+    """A network and how it is fine-tuned.
 
     Attributes
     ----------
-    name : str
-        Of the files, for people.
-    condition : Kind
+    cohort_data : CohortData
     network : Network
-        Trained or untrained, as the kind says; on the device to be used.
-    training_pairs : tuple of SubjectPairs
-        To tune on; empty where nothing is fine-tuned.
-    data_digest : str
-        What tells the responses and images of ``training_pairs``, and how they were read, from
-        others.
-    config : Recipe
-    spec : FinetuningSpec
-    image_size : int
-        Of the images, px.
+        Trained or untrained, as the condition says; on the device to be used.
+    condition : Condition
+    regions : tuple of Region
+        Fine-tuned to these: one, or several participants' where pooled; empty where nothing is
+        fine-tuned.
+    train_ids : tuple of array, int64
+        For each region, the conditions for fine-tuning.
+    split : int
+        Which of the participants' splits holds out the other conditions.
+    learning_rate : float
     max_voxels : int
         Voxels of the largest region.
-    seed : int
+    study_seed : int
+    number : int
+        Which of the trainings of this network, from 0.
     interpolation : float
-        How far of the way from the network as it was to the tuned one, weight by weight: 1 is the
-        fine-tuned network (Wortsman et al. 2022; not in the paper).
+        Position between the weights of the network before (0) and after fine-tuning (1), weight by
+        weight (Wortsman et al. 2022; not in the paper).
     """
 
-    name: str
-    condition: Condition
+    cohort_data: CohortData
     network: Network
-    training_pairs: tuple[SubjectPairs, ...]
-    data_digest: str
-    config: FineTuningConfig
-    spec: FinetuningSpec
-    image_size: int
-    max_voxels: int
-    seed: int
+    condition: Condition
+    regions: tuple[Region, ...] = ()
+    train_ids: tuple[NDArray[np.int64], ...] = ()
+    split: int = 0
+    learning_rate: float = 1.0
+    max_voxels: int = 0
+    study_seed: int = 0
+    number: int = 0
     interpolation: float = 1.0
 
     @property
+    def name(self) -> str:
+        """The first part of the names of files."""
+        parts = [self.condition.name]
+        if self.regions:
+            parts += [self.regions[0].name, self.regions[0].subject, str(self.number)]
+        return "-".join(parts).replace(" ", "_").replace(",", "")
+
+    @property
+    def donor(self) -> str:
+        """The participant it is fine-tuned to; "all" where pooled, "none" where not fine-tuned."""
+        if not self.regions:
+            return "none"
+        return "all" if self.condition.pooled else self.regions[0].subject
+
+    @property
+    def metadata(self) -> dict[str, object]:
+        """The run as columns of a table: ``donor, seed, roi, hemisphere, group, condition``."""
+        region = self.regions[0].columns if self.regions else dict.fromkeys(
+            ("roi", "hemisphere", "group"), "none")
+        return {"donor": self.donor, "seed": self.number,
+                **{name: region[name] for name in ("roi", "hemisphere", "group")},
+                "condition": self.condition.name}
+
+    @property
+    def seed(self) -> int:
+        """The seed of the training: different for each network and number.
+
+        All conditions share it, so that they differ in nothing but what defines them.
+        """
+        labels = " ".join(region.label for region in self.regions)
+        return int(text_digest(f"{self.study_seed} {self.number} {labels}")[:7], 16)
+
+    @property
+    def config(self) -> FineTuningConfig:
+        """Epochs, batch size and learning rate."""
+        return make_finetuning_config(self.condition, self.cohort_data.spec, self.learning_rate)
+
+    @property
     def normalise(self) -> PixelNormalisation:
-        """How the network wants its images."""
-        seen = self.network.preprocessing
-        return PixelNormalisation(seen.mean, seen.std)
+        """The network's normalisation of pixels."""
+        return PixelNormalisation(self.network.preprocessing.mean, self.network.preprocessing.std)
+
+    @property
+    def training_pairs(self) -> tuple[SubjectPairs, ...]:
+        """Images and responses of each region; images are read when they are first indexed."""
+        pairs = []
+        for region, train in zip(self.regions, self.train_ids):
+            images, response_idx = self.cohort_data.images(train)
+            y = self.cohort_data.responses(region, train, train)
+            if self.condition.shuffled:
+                y = y[np.random.default_rng([self.study_seed, 6, self.number]).permutation(len(y))]
+            pairs.append(SubjectPairs(region.subject, images, response_idx, y))
+        return tuple(pairs)
 
     @property
     def parts(self) -> dict[str, object]:
-        """All that the weights depend on."""
-        seen: dict[str, object] = {"network": self.network.parts}
-        if not self.training_pairs:
-            return seen
+        """All that the weights depend on, for keys."""
+        if not self.regions:
+            return {"network": self.network.parts}
         if self.interpolation != 1:
             return {"interpolation": self.interpolation, **replace(self, interpolation=1.0).parts}
-        spec = self.spec
-        return {**seen, "condition": self.condition, "config": self.config,
-                "data_digest": self.data_digest, "side": self.image_size, "seed": self.seed,
-                "voxels": {p.subject: p.responses.shape[1] for p in self.training_pairs},
+        spec = self.cohort_data.spec
+        return {"network": self.network.parts, "condition": self.condition, "config": self.config,
+                "images": self.cohort_data.images_key,
+                "max_images_per_condition": spec.max_images_per_condition,
+                "training_data": [[region.label, array_digest(train), array_digest(pair.responses)]
+                                  for region, train, pair in zip(self.regions, self.train_ids,
+                                                                 self.training_pairs)],
+                "seed": self.seed,
                 "head": [spec.temperature, spec.head_layer, spec.symmetric,
                          spec.learned_temperature,
                          spec.fixed_embedding_dim if self.condition.fixed_size else 0,
@@ -129,39 +142,75 @@ class FineTuningRun:
                                      "helpers.finetuning.conditions"])}
 
     def build(self) -> nn.Module:
-        """Build the model, before tuning, on a copy of the network."""
-        return build_model(self.condition, copy.deepcopy(self.network.model),
-                           {p.subject: p.responses.shape[1] for p in self.training_pairs},
-                           self.spec,
-                           image_size=self.image_size, max_voxels=self.max_voxels, seed=self.seed)
+        """Build the model, before fine-tuning, on a copy of the network."""
+        n_voxels = {region.subject: len(self.cohort_data.voxel_table(region))
+                    for region in self.regions}
+        return build_model(self.condition, copy.deepcopy(self.network.model), n_voxels,
+                           self.cohort_data.spec, image_size=self.cohort_data.image_size,
+                           max_voxels=self.max_voxels, seed=self.seed)
 
 
 @dataclass(frozen=True)
-class FineTunedModel:
-    """One network among others: whose it is, and the job that makes it.
+class EvaluationSet:
+    """Held-out images, and the regions whose responses a network's features must predict.
 
     Attributes
     ----------
-    donor : str
-        The participant it is fine-tuned to; "all" where pooled, "none" where not tuned.
+    cohort_data : CohortData
+    regions : tuple of Region
+    stimulus_ids : array, int64, shape (n_conditions,)
+        Conditions whose images the network is shown.
+    train_ids : tuple of array, int64
+        For each region, the conditions of the fine-tuning: responses are standardised by them.
+    protocol : {"nested", "P1", "P2", ""}
+        Of the encoding stage; empty: only the bound is computed.
     seed : int
-        Which of its trainings, from 0.
-    roi, hemisphere, group : str
-        What it is fine-tuned to; "none" where not tuned.
-    condition : str
-    run : Job
+        Of the folds of "nested" and "P2".
+    preselected : dict, region -> (layer, alpha), optional
+        For "P1": what was selected beforehand; ridge is then fitted on ``train_ids`` …
+    test_ids : array, int64
+        … and tested on these.
     """
 
-    donor: str
-    seed: int
-    roi: str
-    hemisphere: str
-    group: str
-    condition: str
-    run: FineTuningRun
+    cohort_data: CohortData
+    regions: tuple[Region, ...]
+    stimulus_ids: NDArray[np.int64]
+    train_ids: tuple[NDArray[np.int64], ...]
+    protocol: Literal["nested", "P1", "P2", ""] = "nested"
+    seed: int = 0
+    preselected: Mapping[str, tuple[str, float]] = field(default_factory=dict)
+    test_ids: NDArray[np.int64] | None = None
 
     @property
-    def metadata(self) -> dict[str, str]:
-        """All but the job, as columns of a table."""
-        return {"donor": self.donor, "seed": self.seed, "roi": self.roi,
-                "hemisphere": self.hemisphere, "group": self.group, "condition": self.condition}
+    def responses(self) -> dict[str, NDArray[np.float32]]:
+        """Label of the region -> responses (n_conditions, n_voxels)."""
+        return {region.label: self.cohort_data.responses(region, self.stimulus_ids, train)
+                for region, train in zip(self.regions, self.train_ids)}
+
+    @property
+    def folds(self) -> tuple[NDArray[np.int64], ...]:
+        """Parts of the conditions for "nested" and "P2"."""
+        if self.protocol not in ("nested", "P2"):
+            return ()
+        return tuple(cv.make_folds(len(self.stimulus_ids), seed=self.seed))
+
+    @property
+    def test_rows(self) -> NDArray[np.int64]:
+        """Places of the conditions that are tested: all, but for "P1"."""
+        if self.test_ids is None:
+            return np.arange(len(self.stimulus_ids))
+        return np.searchsorted(self.stimulus_ids, self.test_ids)
+
+    @property
+    def parts(self) -> dict[str, object]:
+        """All that an evaluation depends on besides the network, for keys."""
+        spec = self.cohort_data.spec
+        return {"images": self.cohort_data.images_key,
+                "max_images_per_condition": spec.max_images_per_condition,
+                "stimulus_ids": array_digest(self.stimulus_ids),
+                "train_ids": [array_digest(train) for train in self.train_ids
+                              if self.protocol == "P1"],
+                "test_rows": array_digest(self.test_rows),
+                "responses": {name: array_digest(y) for name, y in self.responses.items()},
+                "folds": [array_digest(fold) for fold in self.folds], "protocol": self.protocol,
+                "preselected": {name: list(choice) for name, choice in self.preselected.items()}}

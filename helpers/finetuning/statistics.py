@@ -1,4 +1,4 @@
-"""What tuning bought: regions compared between kinds; participants and trainings as the sample."""
+"""Differences between conditions, with participants and trainings as the sample."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def region_scores(voxels: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     voxels : DataFrame
-        Of `helpers.finetuning.study.FineTuningStudy.run`.
+        Of `helpers.finetuning.study.FineTuningStudy.voxel_scores`.
 
     Returns
     -------
     DataFrame
-        Columns ``donor, subject, roi, hemisphere, group, kind, seed, n_voxels, r, p2, normalised,
-        layer``. ``normalised`` is the sum of r over the sum of the voxels' ceilings: voxels
-        without signal have a ceiling near 0, by which no single r can be divided.
+        Columns ``donor, subject, roi, hemisphere, group, condition, seed, n_voxels, r, p2,
+        normalised, layer``. ``normalised`` is the sum of r over the sum of the voxels' ceilings:
+        voxels without signal have a ceiling near 0, by which no single r can be divided.
     """
     rows = []
     network = ["donor", *REGION_COLUMNS, "condition", "seed"]
@@ -48,7 +48,8 @@ def fraction_improved(voxels: pd.DataFrame, condition: str, baseline: str) -> pd
     Parameters
     ----------
     voxels : DataFrame
-        Of `helpers.finetuning.study.FineTuningStudy.run`; may hold several donors of ``condition``.
+        Of `helpers.finetuning.study.FineTuningStudy.voxel_scores`; may hold several
+        donors of ``condition``.
     condition, baseline : str
 
     Returns
@@ -61,19 +62,19 @@ def fraction_improved(voxels: pd.DataFrame, condition: str, baseline: str) -> pd
     -----
     Mulrooney & Brockmeier (2024): 100 mean_v[r_A(v) > r_B(v)]; authors' analysis code.
     """
-    scores_condition, scores_baseline = (voxels[voxels["condition"] == name] for name in (condition,
-                                                                                          baseline))
+    scores_condition, scores_baseline = (voxels[voxels["condition"] == name]
+                                         for name in (condition, baseline))
     if scores_condition.empty or scores_baseline.empty:
         raise LabError(f"no scores of {condition if scores_condition.empty else baseline!r}",
-                       expected="both kinds in the table", remedy="run both kinds first")
-    scores_baseline = scores_baseline[[*REGION_COLUMNS, "seed", "voxel", "r",
-                                       "donor"]].rename(columns={"donor": "baseline_donor"})
-    both = scores_condition.merge(scores_baseline, on=[*REGION_COLUMNS, "seed", "voxel"],
-                                  suffixes=("", "_over"))
+                       expected="both conditions in the table",
+                       remedy="evaluate both conditions first")
+    keys = [*REGION_COLUMNS, "seed", "voxel"]
+    both = scores_condition.merge(scores_baseline[[*keys, "r", "donor"]], on=keys,
+                                  suffixes=("", "_baseline"))
     # Where both have donors, a network is compared with the one of the same donor.
-    both = both[(both["baseline_donor"] == both["donor"]) | ~both["baseline_donor"].isin(
-        both["donor"].unique())]
-    better = both.assign(improved=(both["r"] > both["r_over"]).astype(float))
+    both = both[(both["donor_baseline"] == both["donor"])
+                | ~both["donor_baseline"].isin(both["donor"].unique())]
+    better = both.assign(improved=(both["r"] > both["r_baseline"]).astype(float))
     return better.groupby(["donor", *REGION_COLUMNS, "seed"],
                           sort=False)["improved"].mean().reset_index()
 
@@ -93,7 +94,7 @@ def pivot_shared_models(table: pd.DataFrame, value: str) -> pd.DataFrame:
 
 
 def select_group(table: pd.DataFrame, group: str) -> pd.DataFrame:
-    """Keep the rows of a group of regions; "all" keeps everything."""
+    """Return the rows of a group of regions; "all": all rows."""
     return table if group == "all" else table[table["group"] == group]
 
 
@@ -103,15 +104,16 @@ def condition_differences(voxels: pd.DataFrame, pairs: Sequence[tuple[str, str]]
     Parameters
     ----------
     voxels : DataFrame
-        Of `helpers.finetuning.study.FineTuningStudy.run`, every network with its own participant.
-    pairs : sequence of (kind, over)
+        Of `helpers.finetuning.study.FineTuningStudy.voxel_scores`, every network with its
+        own participant.
+    pairs : sequence of (condition, baseline)
 
     Returns
     -------
     DataFrame
         One row per pair and group: ``condition, baseline, group, n`` (participants), ``difference``
         (of mean r, averaged over regions within participants), ``low, high`` (95 % interval over
-        participants and trainings, shared ones where a network is not the participant's own), ``p,
+        participants and trainings, crossed where participants share the networks), ``p,
         p_holm`` (two-sided, of the participants' means over trainings, corrected over all rows) and
         ``improved``.
     """
@@ -122,19 +124,17 @@ def condition_differences(voxels: pd.DataFrame, pairs: Sequence[tuple[str, str]]
         part = voxels[voxels["condition"].isin([condition, baseline])]
         crossed = bool((~part["donor"].isin(["none"]) & (part["donor"] != part["subject"])).any())
         for group in GROUPS:
-            wide = (pivot_shared_models if crossed
-                    else pivot_subject_by_seed)(select_group(gains, group), "gain")
-            gain_by_subject = wide.to_numpy()
-            if not gain_by_subject.size:
+            pivot = pivot_shared_models if crossed else pivot_subject_by_seed
+            gain_by_training = pivot(select_group(gains, group), "gain").to_numpy()
+            if not gain_by_training.size:
                 continue
-            low, high = confidence_interval(gain_by_subject, crossed=crossed)
-            gain_by_subject = gain_by_subject.mean(1)
+            low, high = confidence_interval(gain_by_training, crossed=crossed)
+            gain = gain_by_training.mean(1)
+            improved = pivot_subject_by_seed(select_group(improved_fraction, group), "improved")
             rows.append({"condition": condition, "baseline": baseline, "group": group,
-                         "n": len(gain_by_subject),
-                         "difference": gain_by_subject.mean(), "low": low, "high": high,
-                         "p": paired_t_test(gain_by_subject, np.zeros(len(gain_by_subject)))[2],
-                         "improved": pivot_subject_by_seed(select_group(improved_fraction, group),
-                                                           "improved").mean(axis=None)})
+                         "n": len(gain), "difference": gain.mean(), "low": low, "high": high,
+                         "p": paired_t_test(gain, np.zeros(len(gain)))[2],
+                         "improved": improved.mean(axis=None)})
     table = pd.DataFrame(rows)
     return table.assign(p_holm=correct_p_values(table["p"], "holm"))
 
@@ -147,25 +147,23 @@ def condition_differences_by_region(voxels: pd.DataFrame,
     """
     scores, rows = region_scores(voxels), []
     for condition, baseline in pairs:
-        for (roi, hemisphere), part in _gains(scores, condition,
-                                              baseline).groupby(["roi", "hemisphere"],
-                                                                sort=False):
+        for (roi, hemisphere), part in _gains(scores, condition, baseline).groupby(
+                ["roi", "hemisphere"], sort=False):
             gain = pivot_subject_by_seed(part, "gain").mean(axis=1).to_numpy()
             difference, t, p = paired_t_test(gain, np.zeros(len(gain)))
             rows.append({"condition": condition, "baseline": baseline, "roi": roi,
-                         "hemisphere": hemisphere,
-                         "n": len(gain), "difference": difference, "t": t, "p": p})
+                         "hemisphere": hemisphere, "n": len(gain), "difference": difference,
+                         "t": t, "p": p})
     table = pd.DataFrame(rows)
     return table.assign(p_holm=correct_p_values(table["p"], "holm"))
 
 
 def _gains(scores: pd.DataFrame, condition: str, baseline: str) -> pd.DataFrame:
-    scores_condition, scores_baseline = (scores[scores["condition"] == name][[*REGION_COLUMNS,
-                                                                              "seed", "r"]]
-                                         for name in (condition, baseline))
-    both = scores_condition.merge(scores_baseline, on=[*REGION_COLUMNS, "seed"],
-                                  suffixes=("", "_over"))
-    return both.assign(gain=both["r"] - both["r_over"])
+    keys = [*REGION_COLUMNS, "seed"]
+    one, other = (scores[scores["condition"] == name][[*keys, "r"]]
+                  for name in (condition, baseline))
+    both = one.merge(other, on=keys, suffixes=("", "_baseline"))
+    return both.assign(gain=both["r"] - both["r_baseline"])
 
 
 def donor_matrix(improved_fraction: pd.DataFrame, group: str) -> pd.DataFrame:
@@ -176,7 +174,7 @@ def donor_matrix(improved_fraction: pd.DataFrame, group: str) -> pd.DataFrame:
     Parameters
     ----------
     improved_fraction : DataFrame
-        Of `improved`, every donor's network with every receiver.
+        Of `fraction_improved`, of every donor's network and every receiver.
     group : {"early", "higher", "all"}
     """
     part = select_group(improved_fraction, group)
@@ -187,9 +185,9 @@ def donor_matrix(improved_fraction: pd.DataFrame, group: str) -> pd.DataFrame:
 
 
 def within_and_cross_participant(improved_fraction: pd.DataFrame) -> pd.DataFrame:
-    """Return ``own`` (the participant's network) and ``others`` (mean over donors).
+    """Return improved fractions with one's own network and, mean over donors, with others'.
 
-    One row for every region and training.
+    One row for every region and training: columns ``within_participant, cross_participant``.
     """
     own = improved_fraction["donor"] == improved_fraction["subject"]
 

@@ -1,16 +1,21 @@
-"""Fine-tuning at work: every condition for every region of every participant, and judged."""
+"""Fine-tuning to every region of every participant, under every condition, and its evaluation.
+
+``for run in study.runs(conditions): evaluate(run, held_out)`` for every ``held_out`` of
+``study.held_out(run)``, in several processes and once: the rest of this module arranges the results
+in tables.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
-from itertools import product
+from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import TypeVar
 
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
+from numpy.typing import NDArray
 
 from helpers.brains.cohort import Cohort
 from helpers.config.contrastive_finetuning import FinetuningSpec
@@ -24,133 +29,278 @@ from helpers.finetuning.conditions import (
     default_learning_rate,
     get_condition,
 )
-from helpers.finetuning.data import CohortData, Region, region_group
-from helpers.finetuning.evaluate import evaluate
+from helpers.finetuning.data import CohortData, Region, StimulusSplit
+from helpers.finetuning.evaluate import evaluate, preselect_layer_and_alpha
 from helpers.finetuning.held_out_bound import BOUND_COLUMNS
-from helpers.finetuning.run_plan import RunPlan
-from helpers.finetuning.runs import EvaluationSet, FineTunedModel, FineTuningRun
+from helpers.finetuning.runs import EvaluationSet, FineTuningRun
 from helpers.finetuning.statistics import REGION_COLUMNS
 from helpers.networks.network import Network
 
 SEARCHED_CONDITIONS = ("contrastive", "regression", "regression, same head")
-"""Kinds whose learning rate is chosen; the others take that of "contrastive"."""
+"""Conditions whose learning rate is searched; the others take that of "contrastive"."""
 TRANSFER_AREAS = {"V1v": "V1", "V2v": "V2", "V3v": "V3", "hV4": "V4"}
-"""Region that a network was fine-tuned to: the area of the atlas that it then meets (paper's
-Appendix C)."""
+"""Region of the fine-tuning -> area of the transfer cohort's atlas (paper's Appendix C)."""
+VOXEL_COLUMNS = ["donor", *REGION_COLUMNS, "condition", "seed", "voxel", "vertex_hemisphere",
+                 "vertex"]
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class FineTuningStudy:
-    """All conditions, run and compared.
+    """A cohort and a network: every fine-tuning and its evaluation.
 
     Parameters
     ----------
-    plan : RunPlan
+    cohort_data : CohortData
+    network, untrained : Network
+        Pretrained, and its randomly initialised control.
+    seed : int
     n_jobs : int
         Processes. On a GPU one is enough.
     """
 
-    plan: RunPlan
+    cohort_data: CohortData
+    network: Network
+    untrained: Network
+    seed: int = 0
     n_jobs: int = 1
 
     @classmethod
-    def from_cohort(cls, cohort: Cohort, spec: FinetuningSpec, network: Network, untrained: Network,
-                    *,
-                    seed: int = 0, n_jobs: int = 1) -> FineTuningStudy:
-        """Plan the tuning of a network to a cohort, at the size that the profile asks for."""
+    def from_cohort(cls, cohort: Cohort, spec: FinetuningSpec, network: Network,
+                    untrained: Network, *, seed: int = 0, n_jobs: int = 1) -> FineTuningStudy:
+        """Fine-tune a network to a cohort, at the image size that the profile names."""
         cohort_data = CohortData(cohort, spec, spec.image_size or network.input_shape[1])
-        return cls(RunPlan(cohort_data, network, untrained, seed), n_jobs)
+        return cls(cohort_data, network, untrained, seed, n_jobs)
 
-    @property
+    # ---- regions ------------------------------------------------------------------------------
+
+    @cached_property
+    def region_table(self) -> pd.DataFrame:
+        """The regions of all participants; see `CohortData.region_table`."""
+        return self.cohort_data.region_table()
+
+    @cached_property
+    def regions(self) -> list[Region]:
+        """The regions that are used.
+
+        Raises
+        ------
+        LabError
+            If there are none.
+        """
+        used = self.region_table[self.region_table["excluded_because"] == ""]
+        if used.empty:
+            raise LabError("no region of any participant can be used",
+                           expected=f"{self.cohort_data.spec.min_voxels} voxels that vary",
+                           remedy="name other ROIs in [finetuning] of the profile")
+        return [Region(*row) for row in zip(used["subject"], used["roi"], used["hemisphere"])]
+
+    @cached_property
+    def regions_by_name(self) -> dict[str, tuple[Region, ...]]:
+        """Name -> that region of all participants who have it."""
+        return {name: tuple(region for region in self.regions if region.name == name)
+                for name in dict.fromkeys(region.name for region in self.regions)}
+
+    def _split(self, region: Region, split: int) -> StimulusSplit:
+        return self.cohort_data.splits(region.subject)[split]
+
+    # ---- learning rates -----------------------------------------------------------------------
+
+    @cached_property
     def learning_rates(self) -> pd.DataFrame:
         """Learning rates: columns ``condition, learning_rate, r, chosen``.
 
-        What `search_learning_rates` found once and the profile keeps, so that no rounding chooses
-        anew; where the profile keeps nothing, its one rate, with ``r`` NaN.
+        The results of `search_learning_rates` that the profile records, so that no rounding selects
+        another rate; where it records none, its one rate, with ``r`` NaN.
         """
-        spec, rows = self.plan.cohort_data.spec, []
-        for condition in (CONDITIONS[name] for name in SEARCHED_CONDITIONS):
-            results = spec.rate_search_scores.get(condition.name, ())
-            rows += [{"condition": condition.name, "learning_rate": learning_rate, "r": r,
-                      "chosen": r == max(results)}
-                     for learning_rate, r in zip(spec.learning_rates, results)] or [
-                         {"condition": condition.name,
-                          "learning_rate": default_learning_rate(condition, spec), "r": np.nan,
-                          "chosen": True}]
+        spec, rows = self.cohort_data.spec, []
+        for name in SEARCHED_CONDITIONS:
+            recorded = list(zip(spec.learning_rates, spec.rate_search_scores.get(name, ())))
+            best = max((r for _, r in recorded), default=np.nan)
+            default = [(default_learning_rate(CONDITIONS[name], spec), np.nan)]
+            rows += [{"condition": name, "learning_rate": learning_rate, "r": r,
+                      "chosen": r == best or not recorded}
+                     for learning_rate, r in recorded or default]
         return pd.DataFrame(rows)
 
     def search_learning_rates(self) -> pd.DataFrame:
-        """Search for learning rates: columns ``condition, learning_rate, r``, for
-        [finetuning.searched].
+        """Search for learning rates: ``condition, learning_rate, r``, for [finetuning.searched].
 
-        Each rate tunes the same few regions on a part of the training conditions; the other part
-        judges, by cross-validated encoding. The same candidates, regions and criterion for all.
-        A profile that names no candidates is refused (LabError).
+        Each rate fine-tunes networks to the same few regions on a part of the training conditions;
+        encoding accuracy is cross-validated on the other part. The same candidates, regions and
+        criterion for all conditions. A profile without candidates is refused (LabError).
         """
-        spec, rows = self.plan.cohort_data.spec, []
+        spec = self.cohort_data.spec
         if not spec.learning_rates:
             raise LabError("This profile names no learning rates to choose from",
                            expected="several, as in learning_rates = [1e-3, 3e-3, 1e-2]",
                            remedy="add them to [finetuning] in the profile, or use its one rate")
-        conditions = [CONDITIONS[name] for name in SEARCHED_CONDITIONS]
-        order = np.random.default_rng([self.plan.seed, 5]).permutation(len(self.plan.regions))
-        search_regions = [self.plan.regions[i] for i in sorted(order[:spec.n_rate_search_regions])]
-        candidates = [(condition, learning_rate, region) for condition in conditions
-                      for learning_rate in spec.learning_rates for region in search_regions]
-        results = self.map_runs(_evaluate_all,
-                                [self.plan.rate_search_request(*one) for one in candidates],
-                                "choosing learning rates")
-        for (condition, learning_rate, region), (result,) in zip(candidates, results):
-            rows.append({"condition": condition.name, "learning_rate": learning_rate,
-                         "r": result[f"r/{region.label}"].mean()})
+        order = np.random.default_rng([self.seed, 5]).permutation(len(self.regions))
+        regions = [self.regions[i] for i in sorted(order[:spec.n_rate_search_regions])]
+        requests = []
+        for condition in map(get_condition, SEARCHED_CONDITIONS):
+            for learning_rate in spec.learning_rates:
+                for region in regions:
+                    train, validate = self._split(region, 0).rate_search
+                    run = self.run(condition, (region,), train_ids=(train,),
+                                   learning_rate=learning_rate)
+                    requests.append((run, EvaluationSet(self.cohort_data, (region,), validate,
+                                                        (train,), "P2", self.seed)))
+        rows = [{"condition": run.condition.name, "learning_rate": run.learning_rate,
+                 "r": result[f"r/{run.regions[0].label}"].mean()}
+                for (run, _), result in zip(requests, self.map_runs(
+                    evaluate, requests, "searching learning rates"))]
         return pd.DataFrame(rows).groupby(["condition", "learning_rate"],
                                           sort=False)["r"].mean().reset_index()
 
-    def learning_rate(self, condition: Condition) -> float:
-        """Return the learning rate of a condition; variants of the contrastive one share its rate.
-        """
-        if condition.objective == "none":
-            return 1.0  # of no training
-        name = condition.name if condition.name in SEARCHED_CONDITIONS else "contrastive"
-        chosen = self.learning_rates[(
-            self.learning_rates["condition"] == name) & self.learning_rates["chosen"]]
+    def learning_rate(self, condition: str) -> float:
+        """Return the learning rate of a condition; variants of "contrastive" share its rate."""
+        name = condition if condition in SEARCHED_CONDITIONS else "contrastive"
+        table = self.learning_rates
+        chosen = table[(table["condition"] == name) & table["chosen"]]
         return float(chosen["learning_rate"].iloc[0])
+
+    # ---- runs and their evaluations -----------------------------------------------------------
+
+    def run(self, condition: Condition, regions: Sequence[Region] = (), *, split: int = 0,
+            number: int = 0, train_ids: Sequence[NDArray[np.int64]] | None = None,
+            learning_rate: float | None = None, interpolation: float = 1.0) -> FineTuningRun:
+        """Return one fine-tuning; by default on the training conditions of a split."""
+        if condition.objective == "none":
+            network = self.network if condition.from_pretrained else self.untrained
+            return FineTuningRun(self.cohort_data, network, condition, split=split, number=number)
+        if train_ids is None:
+            train_ids = [self._split(region, split).train for region in regions]
+        return FineTuningRun(
+            self.cohort_data, self.network, condition, tuple(regions), tuple(train_ids), split,
+            learning_rate or self.learning_rate(condition.name),
+            int(self.region_table["n_valid_voxels"].max()), self.seed, number, interpolation)
+
+    def runs(self, conditions: Sequence[str], *, interpolation: float = 1.0) -> list[FineTuningRun]:
+        """Return every fine-tuning under some conditions: of each network, split and seed.
+
+        A network that is not fine-tuned is evaluated once for each of them.
+        """
+        n_splits = max(len(self.cohort_data.splits(s)) for s in self.cohort_data.subjects)
+        return [self.run(condition, regions, split=split, number=number,
+                         interpolation=interpolation)
+                for condition in [get_condition(name) for name in conditions]
+                for regions in self._region_groups(condition)
+                for split in range(n_splits) for number in self.seeds]
+
+    def networks(self, conditions: Sequence[str], *,
+                 interpolation: float = 1.0) -> list[FineTuningRun]:
+        """Return the networks of some conditions, of the first split, before any is fine-tuned."""
+        return [run for run in self.runs(conditions, interpolation=interpolation)
+                if run.split == 0 and (run.regions or run.number == 0)]
+
+    def _region_groups(self, condition: Condition) -> list[tuple[Region, ...]]:
+        """Return the regions of each network of a condition."""
+        if condition.objective == "none":
+            return [()]
+        return (list(self.regions_by_name.values()) if condition.pooled
+                else [(region,) for region in self.regions])
+
+    @property
+    def seeds(self) -> range:
+        """Numbers of the trainings of every network."""
+        return range(self.cohort_data.spec.n_seeds)
+
+    def held_out(self, run: FineTuningRun, *,
+                 all_subjects: bool = False) -> Iterator[EvaluationSet]:
+        """Yield the held-out images of a run and the regions whose responses are predicted.
+
+        Those of the run; with ``all_subjects`` the regions of the same name of all participants;
+        all regions where nothing is fine-tuned. Regions with the same held-out images share a set.
+        """
+        regions = (self.regions_by_name[run.regions[0].name] if all_subjects and run.regions
+                   else run.regions or self.regions)
+        groups: dict[bytes, list[Region]] = {}
+        for region in regions:
+            groups.setdefault(self._split(region, run.split).test.tobytes(), []).append(region)
+        protocol = "" if run.condition.fixed_size else self.cohort_data.spec.protocol
+        for group in groups.values():
+            if protocol == "P1":
+                yield from (self._preselected_set(region, run.split) for region in group)
+                continue
+            train_ids = tuple(self._split(region, run.split).train for region in group)
+            yield EvaluationSet(self.cohort_data, tuple(group),
+                                self._split(group[0], run.split).test, train_ids, protocol,
+                                self.seed)
+
+    def _preselected_set(self, region: Region, split: int) -> EvaluationSet:
+        """Return the set of a region for P1; layer and penalty are those of the first participant.
+
+        Selected on the training conditions, on the pretrained network.
+        """
+        first = self.regions_by_name[region.name][0]
+        train = self._split(first, split).train
+        preselected = preselect_layer_and_alpha(
+            self.run(CONDITIONS["pretrained"]),
+            EvaluationSet(self.cohort_data, (first,), train, (train,), seed=self.seed))
+        part = self._split(region, split)
+        return EvaluationSet(self.cohort_data, (region,), np.union1d(part.train, part.test),
+                             (part.train,), "P1", preselected={region.label: preselected},
+                             test_ids=part.test)
+
+    def _iter_evaluations(self, conditions: Sequence[str], *, all_subjects: bool = False,
+                          interpolation: float = 1.0
+                          ) -> Iterator[tuple[FineTuningRun, Region, Arrays]]:
+        """Yield every run, every region of its evaluation, and the results."""
+        requests = [(run, held_out)
+                    for run in self.runs(conditions, interpolation=interpolation)
+                    for held_out in self.held_out(run, all_subjects=all_subjects)]
+        for (run, held_out), result in zip(requests, self.map_runs(
+                evaluate, requests, "fine-tuning and evaluating")):
+            for region in held_out.regions:
+                yield run, region, result
+
+    def map_runs(self, function: Callable[..., T], arguments: Sequence[tuple],
+                 label: str) -> list[T]:
+        """Return ``[function(*one) for one in arguments]``, in several processes.
+
+        With a progress bar; shared with other notebooks; on a GPU one after another.
+        """
+        on_cpu = next(self.network.model.parameters()).device.type == "cpu"
+        pool = Parallel(n_jobs=count_workers(self.n_jobs) if on_cpu else 1, return_as="generator",
+                        pre_dispatch="n_jobs")
+        return cooperative_map(
+            partial(_call_with, function), arguments, map_function=lambda call, some: progress(
+                pool(delayed(call)(one) for one in some), label, len(some)))
+
+    # ---- tables -------------------------------------------------------------------------------
 
     def voxel_scores(self, conditions: Sequence[str], *, all_subjects: bool = False,
                      interpolation: float = 1.0) -> pd.DataFrame:
-        """Tune and judge; one row a voxel.
+        """Fine-tune and evaluate; return the encoding accuracy of every voxel.
 
         Parameters
         ----------
-        kinds : sequence of str
+        conditions : sequence of str
             Of `helpers.finetuning.conditions.CONDITIONS`.
         all_subjects : bool
-            Whether each participant's network also meets everyone else's held-out images.
+            Whether each participant's network also predicts all other participants' responses.
         interpolation : float
-            Of the way to the fine-tuned network; see `helpers.finetuning.runs.FineTuningRun`.
+            See `helpers.finetuning.runs.FineTuningRun`.
 
         Returns
         -------
         DataFrame
-            Columns ``donor`` (whose network; "all" where pooled, "none" where not tuned),
-            ``subject, roi, hemisphere, group, condition, seed`` (which training), ``voxel`` (place
-            in the region), ``side, vertex`` (where it is in the cohort's files), ``r, p2, ceiling,
-            layer``. Scores are means over splits, where there are several. What is not tuned has
-            the same rows for every seed.
+            Columns ``donor`` (whose network; "all" where pooled, "none" where not fine-tuned),
+            ``subject, roi, hemisphere, group, condition, seed`` (number of the training),
+            ``voxel`` (place in the region), ``vertex_hemisphere, vertex`` (place in the cohort's
+            files), ``r, p2, noise_ceiling, layer``. Scores are means over splits, where there are
+            several. Networks that are not fine-tuned have the same rows for every seed.
         """
-        rows = pd.concat(_require_rows([_voxel_rows(self.plan.cohort_data, one, result, donor,
-                                                    condition, seed)
-                                for donor, condition, seed, result in self._iter_evaluations(
-                                    conditions, all_subjects, interpolation)
-                                        for one in self._regions_in(result)], "r", conditions),
-                         ignore_index=True)
-        key_columns = ["donor", *REGION_COLUMNS, "condition", "seed", "voxel", "vertex_hemisphere",
-                       "vertex"]
-        return rows.groupby(key_columns, sort=False).agg(
-            r=("r", "mean"), p2=("p2", "mean"), noise_ceiling=("noise_ceiling", "first"),
-            layer=("layer", "first")).reset_index()
+        frames = [_voxel_rows(self.cohort_data, region, run, result)
+                  for run, region, result in self._iter_evaluations(
+                      conditions, all_subjects=all_subjects, interpolation=interpolation)
+                  if f"r/{region.label}" in result]
+        return pd.concat(_require_rows(frames, "r", conditions), ignore_index=True).groupby(
+            VOXEL_COLUMNS, sort=False).agg(
+                r=("r", "mean"), p2=("p2", "mean"), noise_ceiling=("noise_ceiling", "first"),
+                layer=("layer", "first")).reset_index()
 
     def curves(self, conditions: Sequence[str]) -> pd.DataFrame:
         """Return the mean r of layers: ``subject, roi, hemisphere, group, condition, seed, layer,
@@ -158,14 +308,12 @@ class FineTuningStudy:
 
         Each voxel has its best penalty, on the folds that are reported: for comparing layers.
         """
-        rows = [{**_region_columns(region), "condition": condition, "seed": seed, "layer": layer,
-                 "r": float(r)}
-                for _, condition, seed, result in self._iter_evaluations(conditions)
-                for region in self._regions_in(result)
-                for layer, r in zip(self.plan.cohort_data.spec.layers,
-                                    result[f"curve/{region.label}"])]
-        names = [name for name in _require_rows(rows, "layer", conditions)[0] if name != "r"]
-        return pd.DataFrame(rows).groupby(names, sort=False)["r"].mean().reset_index()
+        rows = [{**region.columns, "condition": run.condition.name, "seed": run.number,
+                 "layer": layer, "r": float(r)}
+                for run, region, result in self._iter_evaluations(conditions)
+                for layer, r in zip(self.cohort_data.spec.layers,
+                                    result.get(f"curve/{region.label}", ()))]
+        return _average_over_splits(_require_rows(rows, "layer", conditions), ["r"])
 
     def bounds(self, conditions: Sequence[str]) -> pd.DataFrame:
         """Bound the information that held-out images and responses share, in nats.
@@ -173,170 +321,88 @@ class FineTuningStudy:
         Returns
         -------
         DataFrame
-            Columns ``subject, roi, hemisphere, group, condition, seed, n_voxels``, the fields of
-            `helpers.finetuning.info_nce.Bound`, ``dimensions`` (z), and ``shared`` (the best
-            bound with the head's shared running statistics, as published). Means over splits.
+            Columns ``subject, roi, hemisphere, group, condition, seed, n_voxels`` and
+            `helpers.finetuning.held_out_bound.BOUND_COLUMNS`. Means over splits.
         """
-        cohort_data = self.plan.cohort_data
-        rows = [{**_region_columns(region), "condition": condition, "seed": seed,
-                 "n_voxels": len(cohort_data.voxels(region).vertex),
+        rows = [{**region.columns, "condition": run.condition.name, "seed": run.number,
+                 "n_voxels": len(self.cohort_data.voxel_table(region)),
                  **dict(zip(BOUND_COLUMNS, result[f"bound/{region.label}"].tolist()))}
-                for _, condition, seed, result in self._iter_evaluations(conditions)
-                for region in self._regions_in(result, "bound")]
-        names = [name for name in _require_rows(rows, "bound",
-                                                conditions)[0] if name not in BOUND_COLUMNS]
-        return pd.DataFrame(rows).groupby(names,
-                                          sort=False)[list(BOUND_COLUMNS)].mean().reset_index()
+                for run, region, result in self._iter_evaluations(conditions)
+                if f"bound/{region.label}" in result]
+        return _average_over_splits(_require_rows(rows, "bound", conditions), BOUND_COLUMNS)
 
     def transfer(self, other: CohortData, conditions: Sequence[str]) -> pd.DataFrame:
-        """Let networks meet a second cohort, whose images and responses no tuning has seen.
+        """Predict the responses of a second cohort, with which no network was fine-tuned.
 
         Parameters
         ----------
         other : CohortData
             Its regions are those of `TRANSFER_AREAS`.
-        kinds : sequence of str
+        conditions : sequence of str
             Networks of the first participant, as published, or of all where pooled.
 
         Returns
         -------
         DataFrame
-            As of `voxel_scores`; ``roi`` is the region that the network was fine-tuned to.
+            As of `voxel_scores`; ``roi`` is the region of the fine-tuning.
 
         Notes
         -----
-        Cross-validated over all images of a participant, every fold run (the published script
-        ran its first fold five times; spec, appendix C).
+        Cross-validated over all images of a participant, in different folds (the published script
+        ran its first fold five times; paper's Appendix C).
         """
-        transfer_plan = RunPlan(other, self.plan.network, self.plan.untrained, self.plan.seed)
-        evaluation_requests, row_labels = [], []
-        for name, group in self.plan.regions_by_name.items():
-            area = TRANSFER_AREAS.get(group[0].roi)
-            receivers = [one for one in transfer_plan.regions if one.roi == area
-                         and one.hemisphere == group[0].hemisphere]
-            for condition, seed in product(map(get_condition, conditions if receivers else ()),
-                                           self.seeds):
-                regions = group if condition.pooled else group[:1]
-                run, _ = self.plan.evaluation_requests(
-                    condition, regions, 0, self.learning_rate(condition), all_subjects=False,
-                                         number=seed)
-                evaluation_sets = tuple(transfer_plan.evaluation_set((one,), shown,
-                                                                     shown) for one in receivers
-                                        for shown in [_all_stimulus_ids(other, one.subject)])
-                evaluation_requests.append((run, evaluation_sets))
-                row_labels.append((_donor(condition, regions), condition.name, seed, receivers,
-                                   name))
-        frames = [_voxel_rows(other, region, result, donor, condition, seed).assign(roi=name)
-                  for (donor, condition, seed, receivers, name), results in zip(
-                      row_labels, self.map_runs(_evaluate_all, evaluation_requests,
-                                                "meeting a second cohort"))
-                  for region, result in zip(receivers, results)]
+        receivers = FineTuningStudy(other, self.network, self.untrained, self.seed).regions
+        requests, names = [], []
+        for name, group in self.regions_by_name.items():
+            areas = [one for one in receivers if one.roi == TRANSFER_AREAS.get(group[0].roi)
+                     and one.hemisphere == group[0].hemisphere]
+            for condition in [get_condition(condition) for condition in conditions]:
+                for number in self.seeds:
+                    run = self.run(condition, group if condition.pooled else group[:1],
+                                   number=number)
+                    requests += [(run, _all_stimuli(other, area, self.seed)) for area in areas]
+                    names += [name] * len(areas)
+        frames = [_voxel_rows(other, held_out.regions[0], run, result).assign(roi=name)
+                  for (run, held_out), name, result in zip(requests, names, self.map_runs(
+                      evaluate, requests, "evaluating on a second cohort"))]
         if not frames:
-            raise LabError(f"no region of both cohorts: {', '.join(self.plan.regions_by_name)}",
+            raise LabError(f"no region of both cohorts: {', '.join(self.regions_by_name)}",
                            expected="one of " + ", ".join(TRANSFER_AREAS),
                            remedy="name one in [finetuning] of the profile")
         return pd.concat(frames, ignore_index=True)
-
-    @property
-    def seeds(self) -> range:
-        """Numbers of the trainings of every network."""
-        return range(self.plan.cohort_data.spec.n_seeds)
-
-    def _iter_evaluations(self, conditions: Sequence[str], all_subjects: bool = False,
-                          interpolation: float = 1.0) -> Iterator[tuple[str, str, int, Arrays]]:
-        """Yield donor, kind, seed and what was found, after running all that is missing."""
-        requested = [(get_condition(name), *training_groups, seed) for name in conditions
-                     for training_groups in self.plan.training_groups(get_condition(name))
-                     for seed in self.seeds]
-        evaluation_requests = [self.plan.evaluation_requests(
-            condition, regions, split, self.learning_rate(condition), all_subjects=all_subjects,
-                                 number=seed) for condition, regions, split, seed in requested]
-        evaluation_requests = [(replace(run, interpolation=interpolation),
-                                evaluation_sets) for run, evaluation_sets in evaluation_requests]
-        for (condition, regions, _, seed), result in zip(
-                requested, self.map_runs(_evaluate_all, evaluation_requests, "tuning and judging")):
-            for one in result:
-                yield _donor(condition, regions), condition.name, seed, one
-
-    def networks(self, conditions: Sequence[str], *,
-                 interpolation: float = 1.0) -> list[FineTunedModel]:
-        """Return the networks of some kinds and all trainings, on the first split, not yet done."""
-        results = []
-        for condition in map(get_condition, conditions):
-            groups = [group for group, split in self.plan.training_groups(condition) if split == 0]
-            is_finetuned = condition.objective != "none"
-            for group, seed in product(groups, self.seeds if is_finetuned else range(1)):
-                run, _ = self.plan.evaluation_requests(
-                    condition, group, 0, self.learning_rate(condition), all_subjects=False,
-                                         number=seed)
-                first = group[0]
-                results.append(FineTunedModel(_donor(condition, group), seed,
-                                              first.roi if is_finetuned else "none",
-                                              first.hemisphere if is_finetuned else "none",
-                                              region_group(first.roi) if is_finetuned else "none",
-                                              condition.name,
-                                              replace(run, interpolation=interpolation)))
-        return results
-
-    def map_runs(self, function: Callable[..., T], evaluation_requests: Sequence[tuple],
-                 label: str) -> list[T]:
-        """Do jobs, with a bar, sharing them with other notebooks; on a GPU one after another."""
-        on_cpu = next(self.plan.network.model.parameters()).device.type == "cpu"
-        pool = Parallel(n_jobs=count_workers(self.n_jobs) if on_cpu else 1, return_as="generator",
-                        pre_dispatch="n_jobs")
-        return cooperative_map(partial(_call_with, function), evaluation_requests,
-                               map_function=lambda one,
-                               some: progress(
-              pool(delayed(one)(item) for item in some), label, len(some)))
-
-    def _regions_in(self, result: Arrays, what: str = "r") -> list[Region]:
-        known = {region.label: region for region in self.plan.regions}
-        return [known[name.removeprefix(f"{what}/")] for name in result
-                if name.startswith(f"{what}/")]
-
-
-def _require_rows(results: list, what: str, conditions: Sequence[str]) -> list:
-    """Refuse conditions of which a table has nothing to tell."""
-    if not results:
-        raise LabError(f"{', '.join(conditions)}: no {what} to tell",
-                       expected="bounds of contrastive kinds; r and layers of any kind but those "
-                       "of fixed z", remedy="ask for other kinds")
-    return results
 
 
 def _call_with(function: Callable[..., T], arguments: tuple) -> T:
     return function(*arguments)
 
 
-def _evaluate_all(run: FineTuningRun, evaluation_sets: Sequence[EvaluationSet]) -> list[Arrays]:
-    return [evaluate(run, evaluation_set) for evaluation_set in evaluation_sets]
+def _require_rows(rows: list, what: str, conditions: Sequence[str]) -> list:
+    """Refuse conditions for which a table would be empty."""
+    if not rows:
+        raise LabError(f"{', '.join(conditions)}: no {what} to tell",
+                       expected="bounds of contrastive conditions; r and layers of any condition "
+                       "but those of fixed z", remedy="ask for other conditions")
+    return rows
 
 
-def _donor(condition: Condition, regions: Sequence[Region]) -> str:
-    if condition.objective == "none":
-        return "none"
-    return "all" if condition.pooled else regions[0].subject
+def _average_over_splits(rows: list[dict[str, object]], values: Sequence[str]) -> pd.DataFrame:
+    names = [name for name in rows[0] if name not in values]
+    return pd.DataFrame(rows).groupby(names, sort=False)[list(values)].mean().reset_index()
 
 
-def _region_columns(region: Region) -> dict[str, str]:
-    return {"subject": region.subject, "roi": region.roi, "hemisphere": region.hemisphere,
-            "group": region_group(region.roi)}
+def _voxel_rows(cohort_data: CohortData, region: Region, run: FineTuningRun,
+                result: Arrays) -> pd.DataFrame:
+    """Return one row for each voxel of a region."""
+    r = result[f"r/{region.label}"]
+    return cohort_data.voxel_table(region).assign(
+        donor=run.donor, **region.columns, condition=run.condition.name, seed=run.number, r=r,
+        p2=result.get(f"p2/{region.label}", np.full(len(r), np.nan)),
+        layer=str(result[f"layer/{region.label}"]))[
+            [*VOXEL_COLUMNS, "r", "p2", "noise_ceiling", "layer"]]
 
 
-def _voxel_rows(cohort_data: CohortData, region: Region, result: Arrays, donor: str, condition: str,
-                seed: int) -> pd.DataFrame:
-    """Return one row a voxel of a region."""
-    r, voxels = result[f"r/{region.label}"], cohort_data.voxels(region)
-    return pd.DataFrame({
-        "donor": donor, **_region_columns(region), "condition": condition, "seed": seed,
-        "voxel": np.arange(len(r)),
-        "vertex_hemisphere": voxels.hemisphere.astype(object), "vertex": voxels.vertex, "r": r,
-        "p2": result.get(f"p2/{region.label}", np.full(len(r), np.nan)),
-        "noise_ceiling": cohort_data.noise_ceiling(region),
-        "layer": str(result[f"layer/{region.label}"])})
-
-
-def _all_stimulus_ids(cohort_data: CohortData, subject: str) -> np.ndarray:
-    """Return all conditions of a participant's first split."""
-    split = cohort_data.splits(subject)[0]
-    return np.union1d(split.train, split.test)
+def _all_stimuli(cohort_data: CohortData, region: Region, seed: int) -> EvaluationSet:
+    """Evaluate on all conditions of the first split, standardised by all of them."""
+    split = cohort_data.splits(region.subject)[0]
+    stimulus_ids = np.union1d(split.train, split.test)
+    return EvaluationSet(cohort_data, (region,), stimulus_ids, (stimulus_ids,), seed=seed)

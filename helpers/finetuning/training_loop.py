@@ -1,4 +1,4 @@
-"""Tuning a network to responses: one loop for every objective, kept on disk, resumed exactly."""
+"""The training loop of fine-tuning: one for every objective, saved to disk and resumed exactly."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 import torch
@@ -19,9 +19,17 @@ from helpers.networks.weights import read_state_dict, save_tensors
 from helpers.training.losses import require_finite_loss
 
 MIN_SECONDS_BETWEEN_STATES = 30.0
-"""Least time between two states that are kept."""
+"""Between two states that are saved."""
 Precision = Literal["float32", "tf32", "bfloat16"]
 OnStep = Callable[[int, float], None]
+
+
+class Indexable(Protocol):
+    """An array of images, or images that are read when they are indexed."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows) -> NDArray[np.uint8]: ...
 
 
 @dataclass(frozen=True)
@@ -31,14 +39,14 @@ class SubjectPairs:
     Attributes
     ----------
     subject : str
-    pixels : array, uint8, shape (n_images, 3, side, side)
+    pixels : array or LazyImages, uint8, shape (n_images, 3, side, side)
     response_idx : array, int64, shape (n_images,)
         Row of ``responses`` that belongs to each image.
     responses : array, float32, shape (n_conditions, n_voxels)
     """
 
     subject: str
-    pixels: NDArray[np.uint8]
+    pixels: Indexable
     response_idx: NDArray[np.int64]
     responses: NDArray[np.float32]
 
@@ -75,7 +83,7 @@ class FineTuningConfig:
 
 @dataclass(frozen=True)
 class PixelNormalisation:
-    """How uint8 pixels become what a network was trained to see: ``(x / 255 - mean) / std``."""
+    """Normalisation of uint8 pixels to a network's input: ``(x / 255 - mean) / std``."""
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
@@ -89,31 +97,29 @@ class PixelNormalisation:
 
 
 def train_model(model: nn.Module, training_pairs: Sequence[SubjectPairs], config: FineTuningConfig,
-                normalise: PixelNormalisation, *, seed: int,
-                state: Path | None = None, checkpoints: Mapping[int, Path] | None = None,
+                normalise: PixelNormalisation, *, seed: int, state: Path | None = None,
+                checkpoints: Mapping[int, Path] | None = None,
                 min_seconds_between_states: float = MIN_SECONDS_BETWEEN_STATES,
-                stop_after: int | None = None,
-                on_step: OnStep | None = None) -> list[float]:
-    """Tune a model in place, in training mode; leave it in evaluation mode.
+                stop_after: int | None = None, on_step: OnStep | None = None) -> list[float]:
+    """Fine-tune a model in place, in training mode; leave it in evaluation mode.
 
     Parameters
     ----------
     model : nn.Module
         ``model.loss(*model(images, responses, subject))``; on the device to be used.
     training_pairs : sequence of SubjectPairs
-    config : Recipe
+    config : FineTuningConfig
     normalise : PixelNormalisation
     seed : int
-        Of the order of images and of dropout; every epoch has its own, so that one that is
-        resumed continues as if nothing had happened.
+        Of the order of images and of dropout; every epoch has its own, so that a training that is
+        resumed continues exactly.
     state : Path, optional
-        Where weights, Adam's moments and losses are kept after an epoch, and looked for at
-        first. With the same seed and machine the end is the same, however often it was
-        interrupted. Removed at the end.
+        File of weights, Adam's moments and losses after an epoch, from which an interrupted
+        training is resumed. With the same seed and machine the result is the same, however often
+        it was interrupted. Removed at the end.
     checkpoints : dict, epoch -> Path, optional
-        Weights to keep for good after some epochs (counted from 1), as safetensors.
+        Files of the weights after some epochs (counted from 1), as safetensors.
     min_seconds_between_states : float
-        Least time between two states.
     stop_after : int, optional
         Stop after this epoch of the whole schedule (an interruption, on purpose).
     on_step : callable, optional
@@ -127,7 +133,7 @@ def train_model(model: nn.Module, training_pairs: Sequence[SubjectPairs], config
     Raises
     ------
     LabError
-        If a loss is no longer finite. What was kept stays.
+        If a loss is no longer finite. Saved states and checkpoints remain.
     """
     device = next(model.parameters()).device
     trainable = {name: p for name, p in model.named_parameters() if p.requires_grad}
@@ -136,24 +142,24 @@ def train_model(model: nn.Module, training_pairs: Sequence[SubjectPairs], config
     model.train()
     step, last_saved = 0, time.monotonic()
     for epoch in range(config.epochs if stop_after is None else stop_after):
-        generator = torch.Generator().manual_seed(1_000_003 * seed + epoch)
-        epoch_batches = _epoch_batches(training_pairs, config, generator)
+        epoch_seed = 1_000_003 * seed + epoch
+        batches = _epoch_batches(training_pairs, config,
+                                 torch.Generator().manual_seed(epoch_seed))
         if epoch < len(losses):
-            step += len(epoch_batches)
+            step += len(batches)
             continue
         loss_sum = 0.0
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            torch.manual_seed(1_000_003 * seed + epoch)
-            for subject_pairs, rows in epoch_batches:
+            torch.manual_seed(epoch_seed)
+            for pairs, rows in batches:
                 step += 1
-                loss = _train_step(model, optimizer, subject_pairs, rows, normalise,
-                                   config.precision, device)
+                loss = _train_step(model, optimizer, pairs, rows, normalise, config.precision)
                 loss_sum += require_finite_loss(
-                    loss, step, remedy="lower `learning_rate` in [finetuning]; the last whole "
-                                                   "epoch that was kept stays")
+                    loss, step, remedy="lower `learning_rate` in [finetuning]; the state of the "
+                                       "last saved epoch remains")
                 if on_step is not None:
                     on_step(step, loss.item())
-        losses.append(loss_sum / len(epoch_batches))
+        losses.append(loss_sum / len(batches))
         if checkpoints and epoch + 1 in checkpoints:
             save_tensors(checkpoints[epoch + 1], model.state_dict())
         if state is not None and time.monotonic() - last_saved >= min_seconds_between_states:
@@ -167,19 +173,18 @@ def train_model(model: nn.Module, training_pairs: Sequence[SubjectPairs], config
 
 def count_steps(training_pairs: Sequence[SubjectPairs], config: FineTuningConfig) -> int:
     """Count the steps of a whole training."""
-    generator = torch.Generator().manual_seed(0)
-    return config.epochs * len(_epoch_batches(training_pairs, config, generator))
+    return config.epochs * len(_epoch_batches(training_pairs, config, torch.Generator()))
 
 
 def split_into_batches(response_idx: NDArray[np.int64], size: int, *,
                        generator: torch.Generator) -> list[NDArray[np.int64]]:
-    """Deal images into shuffled batches; a last partial one is kept.
+    """Split images into shuffled batches, of which the last may be smaller.
 
     Parameters
     ----------
     response_idx : array, int64, shape (n_images,)
-        No batch holds two images of one condition, which would have to be told apart although
-        their response is the same. With one image a condition this is the plain shuffled epoch.
+        No batch holds two images of one condition, which would be contrasted although their
+        response is the same. With one image for each condition this is the plain shuffled epoch.
     size : int
         Largest batch, 2 or more. A single image that is left over joins the batch before.
     generator : torch.Generator
@@ -197,7 +202,7 @@ def split_into_batches(response_idx: NDArray[np.int64], size: int, *,
     by_condition = shuffled[np.argsort(response_idx[shuffled], kind="stable")]
     _, first, counts = np.unique(response_idx[by_condition], return_index=True, return_counts=True)
     occurrence = np.arange(len(by_condition)) - np.repeat(first, counts)
-    all_batches: list[NDArray[np.int64]] = []
+    batches: list[NDArray[np.int64]] = []
     for k in range(counts.max()):
         rows = by_condition[occurrence == k]
         rows = rows[torch.randperm(len(rows), generator=generator).numpy()]
@@ -206,33 +211,31 @@ def split_into_batches(response_idx: NDArray[np.int64], size: int, *,
         parts = np.split(rows, range(size, len(rows), size))
         if len(parts) > 1 and len(parts[-1]) == 1:
             parts[-2:] = [np.concatenate(parts[-2:])]
-        all_batches += parts
-    return all_batches
+        batches += parts
+    return batches
 
 
 def _epoch_batches(training_pairs: Sequence[SubjectPairs], config: FineTuningConfig,
                    generator: torch.Generator) -> list[tuple[SubjectPairs, NDArray[np.int64]]]:
     """Return the batches of an epoch, each of one participant."""
-    epoch_batches = [(subject_pairs, rows) for subject_pairs in training_pairs
-                     for rows in split_into_batches(subject_pairs.response_idx, config.batch_size,
-                                                    generator=generator)]
+    batches = [(pairs, rows) for pairs in training_pairs for rows in split_into_batches(
+        pairs.response_idx, config.batch_size, generator=generator)]
     if not config.interleaved:
-        return epoch_batches
-    return [epoch_batches[i] for i in torch.randperm(len(epoch_batches),
-                                                     generator=generator).tolist()]
+        return batches
+    return [batches[i] for i in torch.randperm(len(batches), generator=generator).tolist()]
 
 
-def _train_step(model: nn.Module, optimizer: torch.optim.Optimizer, subject_pairs: SubjectPairs,
-                rows: NDArray[np.int64], normalise: PixelNormalisation, precision: Precision,
-                device: torch.device) -> Tensor:
-    images = normalise(subject_pairs.pixels[rows], device)
-    responses = torch.from_numpy(
-        subject_pairs.responses[subject_pairs.response_idx[rows]]).to(device)
+def _train_step(model: nn.Module, optimizer: torch.optim.Optimizer, pairs: SubjectPairs,
+                rows: NDArray[np.int64], normalise: PixelNormalisation,
+                precision: Precision) -> Tensor:
+    device = next(model.parameters()).device
+    images = normalise(pairs.pixels[rows], device)
+    responses = torch.from_numpy(pairs.responses[pairs.response_idx[rows]]).to(device)
     optimizer.zero_grad(set_to_none=True)
     with matmul_precision(precision):
         with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
-            outputs = model(images, responses, subject_pairs.subject)
-        # Outside of autocast: a loss summed in bfloat16 keeps no more than three digits.
+            outputs = model(images, responses, pairs.subject)
+        # Outside of autocast: a loss summed in bfloat16 has no more than three digits.
         loss = model.loss(*(tensor.float() for tensor in outputs))
         loss.backward()
     optimizer.step()
@@ -241,10 +244,9 @@ def _train_step(model: nn.Module, optimizer: torch.optim.Optimizer, subject_pair
 
 @contextmanager
 def matmul_precision(precision: Precision) -> Iterator[None]:
-    """Allow TF32 or not, within, and restore what was set before."""
+    """Allow TF32 or not within a context, and restore the previous setting."""
     before = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
-    allowed = precision == "tf32"
-    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = allowed
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
     try:
         yield
     finally:
@@ -253,30 +255,28 @@ def matmul_precision(precision: Precision) -> Iterator[None]:
 
 def _save_state(state: Path, model: nn.Module, trainable: Mapping[str, Tensor],
                 optimizer: torch.optim.Adam, losses: list[float]) -> None:
-    tensors = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
-    for name, parameter in trainable.items():
-        tensors |= {f"adam.{name}.{moment}": value
-                    for moment, value in optimizer.state[parameter].items()}
-    save_tensors(state, tensors | {"losses": torch.tensor(losses, dtype=torch.float64)})
+    moments = {f"adam.{name}.{moment}": value for name, parameter in trainable.items()
+               for moment, value in optimizer.state[parameter].items()}
+    save_tensors(state, {**{f"model.{name}": value for name, value in model.state_dict().items()},
+                         **moments, "losses": torch.tensor(losses, dtype=torch.float64)})
 
 
 def _load_state(model: nn.Module, trainable: Mapping[str, Tensor], optimizer: torch.optim.Adam,
                 state: Path | None) -> list[float]:
-    """Take weights, moments and losses from a kept state, if there is one that fits."""
+    """Restore weights, moments and losses from a saved state, if there is one that fits."""
     if state is None or not state.is_file():
         return []
     saved = read_state_dict(state)
     weights = {name.removeprefix("model."): tensor for name, tensor in saved.items()
                if name.startswith("model.")}
-    shapes = {name: tensor.shape for name, tensor in model.state_dict().items()}
-    if {name: tensor.shape for name, tensor in weights.items()} != shapes:
+    if {name: tensor.shape for name, tensor in weights.items()} != {
+            name: tensor.shape for name, tensor in model.state_dict().items()}:
         return []
     model.load_state_dict(weights)
     for name, parameter in trainable.items():
-        if f"adam.{name}.step" not in saved:
-            continue  # no gradient ever reached it
-        optimizer.state[parameter] = {
-            moment: saved[f"adam.{name}.{moment}"].to("cpu" if moment == "step"
-                                                      else parameter.device)
-            for moment in ("step", "exp_avg", "exp_avg_sq")}
+        if f"adam.{name}.step" in saved:  # absent where no gradient ever reached it
+            optimizer.state[parameter] = {
+                "step": saved[f"adam.{name}.step"].cpu(),
+                **{moment: saved[f"adam.{name}.{moment}"].to(parameter.device)
+                   for moment in ("exp_avg", "exp_avg_sq")}}
     return saved["losses"].tolist()

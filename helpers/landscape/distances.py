@@ -1,8 +1,8 @@
 """Bhattacharyya distances between models' predictions, image by image, in bounded memory.
 
 For each image the overlaps of all pairs of models are one product of matrices; only the sum of
-their logarithms is kept. A few images at a time go through all steps while they are in the
-processor's cache, and every thread has images of its own: none waits for another.
+their logarithms is stored. A few images at a time pass all steps while they are in the processor's
+cache, and every thread has its own images, so that no thread waits for another.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from torch import Tensor
 from helpers.core.errors import LabError
 
 MAX_DISTANCE = 100.0
-"""Distance on an image where two models have nothing in common (it would be infinite; spec A)."""
+"""Distance on an image where two distributions do not overlap (it would be infinite)."""
 MEMORY_BUDGET = 2**28
 """Bytes for the predictions of one block of images, for the sums of all threads, and on a GPU
 for each array."""
 CACHE_BYTES = 2**22
-"""Bytes for each array of the images that a thread of the CPU has in hand: they stay in cache."""
+"""Bytes of each array that a CPU thread computes with at once: they stay in its cache."""
 TILE = 48
 """Models whose overlaps are computed at once; pairs that are in an earlier tile are left out."""
 NORM_TOLERANCE = 0.01
-"""How far the square roots of a distribution may be from length 1: float16 keeps three digits."""
+"""Deviation from length 1 of a distribution's square roots: float16 has three digits."""
 PredictionBlock = Callable[[int, int], Tensor]
 """``block(start, stop)``: log-probabilities, floats, (n_models, stop - start, n_classes)."""
 
@@ -57,12 +57,12 @@ def bhattacharyya(block: PredictionBlock, n_models: int, n_images: int, n_classe
     Raises
     ------
     LabError
-        If a block has another shape, or holds what is no distribution over the classes.
+        If a block has another shape, or is not a distribution over the classes.
     """
     rows = n_others if others else n_models
     totals = [torch.zeros(rows, n_models, dtype=torch.float64, device=device)
               for _ in range(_n_workers(rows * n_models, device))]
-    bytes_per_image = 4 * n_classes * max(n_models, rows)  # bytes of an image
+    bytes_per_image = 4 * n_classes * max(n_models, rows)
     for start, stop in _spans(n_images, MEMORY_BUDGET // bytes_per_image):
         column_block = _checked_block(block(start, stop), (n_models, stop - start, n_classes))
         row_block = _checked_block(others(start, stop),
@@ -79,7 +79,7 @@ def bhattacharyya(block: PredictionBlock, n_models: int, n_images: int, n_classe
 
 
 def _n_workers(n_pairs: int, device: torch.device | str) -> int:
-    """Return how many threads keep a sum: torch's, or 1 where the sums would be large."""
+    """Return how many threads have a sum of their own: torch's, or 1 where sums are large."""
     threads = torch.get_num_threads() if torch.device(device).type == "cpu" else 1
     return threads if 8 * n_pairs * threads <= MEMORY_BUDGET else 1
 
@@ -101,7 +101,7 @@ def _checked_block(log_probs: Tensor, shape: tuple[int, ...]) -> Tensor:
 
 def _accumulate_in_threads(totals: Sequence[Tensor], column_block: Tensor, row_block: Tensor | None,
                            spans: Sequence[tuple[int, int]]) -> None:
-    """Share the spans of a block among the workers, in a fixed order, one total for each."""
+    """Divide the spans of a block among the workers, in a fixed order, one total for each."""
     def work(worker: int) -> None:
         for start, stop in spans[worker::len(totals)]:
             _accumulate(totals[worker], column_block[:, start:stop],
@@ -126,7 +126,7 @@ def _accumulate(total: Tensor, column_block: Tensor, row_block: Tensor | None) -
     for top in range(0, len(total), TILE):
         first = top if row_block is None else 0
         overlap = torch.bmm(left[:, top:top + TILE], right[:, first:].transpose(1, 2))
-        # Models that share nothing overlap by 0: the logarithm, not the overlap, is capped.
+        # Disjoint distributions overlap by 0: the logarithm, not the overlap, is capped.
         overlap.log_().clamp_(-MAX_DISTANCE, 0.0)
         total[top:top + TILE, first:] -= overlap.sum(0, dtype=torch.float64)
 
@@ -138,14 +138,14 @@ def _sqrt_probabilities(log_probs: Tensor, device: torch.device) -> Tensor:
     torch.mul(log_probs, 0.5, out=roots).exp_()
     deviation = (torch.linalg.vector_norm(roots, dim=-1) - 1).abs().max()
     if not deviation <= NORM_TOLERANCE:  # also where it is NaN
-        raise LabError("a block holds what are no logarithms of probabilities",
+        raise LabError("a block of predictions that are not log-probabilities",
                        expected="in all images probabilities that add up to 1",
                        remedy="apply log_softmax first")
     return roots
 
 
 def truth_model(labels: Sequence[int] | NDArray, n_classes: int) -> PredictionBlock:
-    """Return the model that is always right: all probability on the true class."""
+    """Return the model that gives the true class all probability."""
     labels = np.asarray(labels)
 
     def block(start: int, stop: int) -> Tensor:
@@ -157,12 +157,12 @@ def truth_model(labels: Sequence[int] | NDArray, n_classes: int) -> PredictionBl
 
 
 def ignorance_model(n_classes: int) -> PredictionBlock:
-    """Return the model that knows nothing: every class is as likely."""
+    """Return the model that gives all classes the same probability."""
     return lambda start, stop: torch.full((1, stop - start, n_classes), -float(np.log(n_classes)))
 
 
 def concatenate_blocks(blocks: Sequence[PredictionBlock]) -> PredictionBlock:
-    """Join models into one reader, in order."""
+    """Concatenate the models of several blocks, in order."""
     return lambda start, stop: torch.cat([block(start, stop) for block in blocks])
 
 
@@ -179,7 +179,7 @@ def block_from_array(log_probs: NDArray | Tensor) -> PredictionBlock:
 
 
 def _release_pages(log_probs: NDArray | Tensor) -> None:
-    """Let go of the pages of a mapped file that were read: they would count as this process's."""
+    """Release the pages of a mapped file that were read: they count as this process's memory."""
     pages = getattr(log_probs, "base", None)
     if (isinstance(log_probs, np.memmap) and isinstance(pages, mmap.mmap) and log_probs.mode != "c"
         and hasattr(mmap, "MADV_DONTNEED")):  # "c" keeps what was written in its pages alone

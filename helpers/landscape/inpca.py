@@ -1,6 +1,6 @@
-"""InPCA: a map of models on which all pairwise distances can be read, some axes counting negative.
+"""InPCA: a map of models that preserves all pairwise distances, with real and imaginary axes.
 
-Mao et al. (2024), PNAS 121(12); spec of contrastive fine-tuning, appendix A.
+Mao et al. (2024), PNAS 121(12); Mulrooney & Brockmeier (2024), Appendix A.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ MIN_RELATIVE_EXTENT = 1e-6
 
 @dataclass(frozen=True)
 class InPCAMap:
-    """Models as points in a space in which some axes are "imaginary".
+    """Models as points in a space some axes of which are "imaginary".
 
     Attributes
     ----------
     coordinates : array, float64, shape (n_models, n_axes)
         :math:`X_k = v_k \\sqrt{|e_k|}`, axes by falling :math:`|e_k|`.
     eigenvalues : array, float64, shape (n_axes,)
-        Negative: squared differences along this axis count negative.
+        Negative: an imaginary axis, along which squared differences are subtracted.
     vectors : array, float64, shape (n_models, n_axes)
     mean_distances : array, float64, shape (n_models,)
         Mean distance of each model to all.
@@ -48,7 +48,7 @@ class InPCAMap:
         return own[:, None] + own - 2 * signed @ self.coordinates.T
 
     def explained_stress(self) -> NDArray[np.float64]:
-        r"""Return what the first k axes explain, for every k: 1 - sqrt(1 - sum e^2 / ||W||^2)."""
+        r"""Return the stress that k axes explain, for every k: 1 - sqrt(1 - sum e^2 / ||W||^2)."""
         squares = self.eigenvalues**2
         residual = 1 - np.cumsum(squares) / squares.sum()
         return 1 - np.sqrt(np.maximum(residual, 0))
@@ -64,7 +64,7 @@ class InPCAMap:
         Returns
         -------
         array, float64, shape (n_new, n_axes)
-            A model of the map comes out where it is. Axes without extent get 0.
+            Models of the map are projected to their coordinates. Axes without extent get 0.
         """
         distances = np.atleast_2d(np.asarray(distances, np.float64))
         if distances.shape[1] != len(self.mean_distances) or not np.isfinite(distances).all():
@@ -108,6 +108,6 @@ def fit_inpca(distances: NDArray) -> InPCAMap:
     values, vectors = np.linalg.eigh((w + w.T) / 2)
     order = np.argsort(-np.abs(values), kind="stable")
     values, vectors = values[order], vectors[:, order]
-    # The sign of an eigenvector has no meaning; this one does not depend on the library.
+    # The sign of an eigenvector is arbitrary; this one does not depend on the LAPACK library.
     vectors = vectors * np.sign(vectors[np.abs(vectors).argmax(0), np.arange(len(d))])
     return InPCAMap(vectors * np.sqrt(np.abs(values)), values, vectors, mean_distances)

@@ -1,7 +1,7 @@
-"""Linear probes: what can still be told from a network's features, by logistic regression.
+"""Linear probes of a network's features: multinomial logistic regression.
 
 Standardised features, scikit-learn's logistic regression with its defaults, 85 % of the images
-to train and 15 % to test on (Mulrooney & Brockmeier 2024; authors' analysis code).
+for fitting and 15 % held out (Mulrooney & Brockmeier 2024; authors' analysis code).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from torch import Tensor
 from helpers.core.errors import LabError
 
 TRAIN_FRACTION = 0.85
-"""Fraction of the images that a probe is trained, as published."""
+"""Fraction of the images on which a probe is fitted, as published."""
 MAX_ITER = 5000
 """Published limit of L-BFGS."""
 ARRAY_API_VARIABLE = "SCIPY_ARRAY_API"
@@ -28,17 +28,17 @@ ARRAY_API_VARIABLE = "SCIPY_ARRAY_API"
 
 def split_train_test(n_images: int, *, train_fraction: float = TRAIN_FRACTION,
                      seed: int = 0) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Split images at random into training and test images.
+    """Split images at random into a training and a test set.
 
     Returns
     -------
     train_idx, test_idx : array, int64
-        Increasing; int(share n) and the rest, as published.
+        Increasing; int(train_fraction n) and the rest, as published.
     """
     n_train = int(train_fraction * n_images)
     if not 0 < n_train < n_images:
         raise LabError(f"{n_images} images for a probe",
-                       expected="enough to train and to test on",
+                       expected="enough for a training and a test set",
                        remedy="name a larger image set in [landscape]")
     order = torch.randperm(n_images, generator=torch.Generator().manual_seed(seed)).numpy()
     return np.sort(order[:n_train]), np.sort(order[n_train:])
@@ -46,14 +46,14 @@ def split_train_test(n_images: int, *, train_fraction: float = TRAIN_FRACTION,
 
 @dataclass(frozen=True)
 class LinearProbe:
-    """A linear readout of a layer, for features as the network gives them.
+    """A linear readout of a layer's raw features.
 
     Attributes
     ----------
     weight : array, float32, shape (n_classes, n_units)
-        The standardisation is folded in: no scaler is needed to use them.
+        The standardisation is folded into them.
     bias : array, float32, shape (n_classes,)
-        Minus infinity for classes of which no image was trained.
+        Minus infinity for classes without a training image.
     """
 
     weight: NDArray[np.float32]
@@ -72,8 +72,8 @@ def fit_logistic_probe(features: Tensor, labels: NDArray[np.int64], n_classes: i
     Parameters
     ----------
     features : Tensor, float32, shape (n_images, n_units)
-        With SCIPY_ARRAY_API=1 in the environment they are computed with where they are, on a
-        GPU as well; otherwise on the CPU.
+        With SCIPY_ARRAY_API=1 in the environment the fit runs on their device, a GPU as well;
+        otherwise on the CPU.
     labels : array, int64, shape (n_images,)
     n_classes : int
 
@@ -87,7 +87,7 @@ def fit_logistic_probe(features: Tensor, labels: NDArray[np.int64], n_classes: i
         raise LabError(f"{len(classes)} classes, features "
                        f"{'finite' if torch.isfinite(features).all() else 'not finite'}",
                        expected="images of two classes or more, finite features",
-                       remedy="check the image set, and whether the tuning diverged")
+                       remedy="check the image set, and whether the fine-tuning diverged")
     mean, scale = features.mean(0), features.std(0, correction=0)
     scale = torch.where(scale > 10 * torch.finfo(torch.float32).eps * mean.abs(), scale, 1.0)
     x = (features - mean) / scale
@@ -98,7 +98,7 @@ def fit_logistic_probe(features: Tensor, labels: NDArray[np.int64], n_classes: i
             fit.fit(x, torch.from_numpy(labels).to(x.device))
         else:
             fit.fit(x.cpu().numpy(), labels)
-    # Two classes share one row of coefficients: that of the second.
+    # For two classes scikit-learn returns one row of coefficients: that of the second class.
     weight, bias = (torch.as_tensor(values, dtype=torch.float32, device=x.device)
                     for values in (fit.coef_, fit.intercept_))
     if len(classes) == 2:

@@ -1,4 +1,4 @@
-"""Panels about what networks predict and where they look: maps of models, trades, glances."""
+"""Panels of the model landscape: InPCA maps, and gain in encoding against loss in accuracy."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from helpers.brains.rois import TABLE
 from helpers.figures.style import percent_axis
-from helpers.finetuning.plots import CONDITION_STYLES, GROUP_COLOURS
+from helpers.finetuning.plots import CONDITION_STYLES, GROUP_COLOURS, zero_lines
 
 MARKERS = {"early, left": "<", "early, right": ">", "early": "p", "bodies": "^", "faces": "o",
            "scenes": "s", "characters": "v", "objects": "h", "pretrained": "*", "untrained": "X",
            "truth": "D", "ignorance": "d"}
-"""What a network was fine-tuned to -> marker; left, right, domains and truth as published."""
+"""Region or domain of the fine-tuning -> marker; left, right, domains and truth as published."""
 DISPLAY_NAMES = {"scenes": "places", "characters": "words"}
 
 
@@ -40,18 +40,18 @@ def model_map(axes: Axes, finetuned_models: pd.DataFrame, points: NDArray, value
     axes : Axes
     finetuned_models : DataFrame
         Columns ``donor, roi, hemisphere, group, condition`` and ``value``, which is the colour.
-    points : array, float, shape (n_members, 2)
+    points : array, float, shape (n_networks, 2)
     value : str
     norm : Normalize
         Of the colours; pooled networks have magenta edges.
     references : dict, key of `MARKERS` -> array (2,), optional
         Points that the map was not made from.
     """
-    marks = [marker_key(*row) for row in finetuned_models[["roi", "hemisphere", "group",
-                                                           "condition"]].to_numpy()]
+    columns = ["roi", "hemisphere", "group", "condition"]
+    marks = np.array([marker_key(*row) for row in finetuned_models[columns].to_numpy()])
     pooled = finetuned_models["donor"].to_numpy() == "all"
     for mark in dict.fromkeys(marks):
-        rows = np.array([one == mark for one in marks])
+        rows = marks == mark
         alone = mark in ("pretrained", "untrained")
         axes.scatter(points[rows, 0], points[rows, 1], c=finetuned_models.loc[rows, value],
                      norm=norm, cmap="viridis", marker=MARKERS[mark], s=48 if alone else 17,
@@ -67,22 +67,22 @@ def model_map(axes: Axes, finetuned_models: pd.DataFrame, points: NDArray, value
 
 
 def label_inpca_axes(axes: Axes, signs: NDArray, explained: NDArray) -> None:
-    """Name the first two axes: whether they count negative, and the stress that they explain."""
-    for one, name in ((0, "x"), (1, "y")):
-        imaginary = ", imaginary" if signs[one] < 0 else ""
-        fraction = explained[one] - (explained[one - 1] if one else 0)
-        getattr(axes, f"set_{name}label")(f"InPCA {one + 1}{imaginary} ({fraction:.0%})")
+    """Label the first two axes: whether they are imaginary, and the stress that they explain."""
+    fractions = np.diff(explained[:2], prepend=0)
+    for number, (sign, fraction, set_label) in enumerate(zip(
+            signs, fractions, (axes.set_xlabel, axes.set_ylabel)), 1):
+        set_label(f"InPCA {number}{', imaginary' if sign < 0 else ''} ({fraction:.0%})")
 
 
 def marker_handles(marks: Sequence[str]) -> list[Line2D]:
-    """Return legend handles of what networks were fine-tuned to."""
+    """Return legend handles of keys of `MARKERS`."""
     return [Line2D([], [], color="0.4", marker=MARKERS[mark], linestyle="none", markersize=4,
                    markerfacecolor="white" if mark in ("truth", "ignorance") else "0.4",
                    label=DISPLAY_NAMES.get(mark, mark)) for mark in marks]
 
 
 def trade_off(axes: Axes, table: pd.DataFrame, conditions: Sequence[str]) -> None:
-    """Draw what encoding gained against what classification lost, one point a network.
+    """Draw the gain in encoding against the loss in classification, one point for each network.
 
     Parameters
     ----------
@@ -98,13 +98,12 @@ def trade_off(axes: Axes, table: pd.DataFrame, conditions: Sequence[str]) -> Non
             axes.scatter(part["change"], part["gain"], s=13, marker=marker, linewidths=0.8,
                          edgecolors=None if marker == "x" else colour,
                          c="white" if hollow else colour)
-    axes.axhline(0, color="k", linestyle=":", linewidth=0.7)
-    axes.axvline(0, color="k", linestyle=":", linewidth=0.7)
+    zero_lines(axes)
     percent_axis(axes.xaxis)
 
 
 def interpolation_paths(axes: Axes, table: pd.DataFrame) -> None:
-    """Draw the way from the pretrained to the fine-tuned network: mean over regions, by group.
+    """Draw gain and loss between pretrained and fine-tuned weights: means over regions, by group.
 
     Parameters
     ----------
@@ -122,6 +121,5 @@ def interpolation_paths(axes: Axes, table: pd.DataFrame) -> None:
         for interpolation, row in middle.iterrows():
             axes.annotate(f"{interpolation:g}", (row["change"], row["gain"]), fontsize=5,
                           xytext=(2, 3), textcoords="offset points")
-    axes.axhline(0, color="k", linestyle=":", linewidth=0.7)
-    axes.axvline(0, color="k", linestyle=":", linewidth=0.7)
+    zero_lines(axes)
     percent_axis(axes.xaxis)

@@ -1,4 +1,4 @@
-"""What tuning cost: accuracies and distances compared, participants as the sample."""
+"""Changes of accuracy and distances between networks, with participants as the sample."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from helpers.finetuning.statistics import pivot_subject_by_seed
 
 MODEL_COLUMNS = ["donor", "seed", "roi", "hemisphere", "group", "condition"]
-"""What tells a network from others in a table."""
+"""Columns that identify a network in a table."""
 
 
 def add_accuracy_change(accuracies: pd.DataFrame) -> pd.DataFrame:
@@ -18,23 +18,21 @@ def add_accuracy_change(accuracies: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     accuracies : DataFrame
-        Of `helpers.landscape.study.task_accuracies`, the kind "pretrained" in it.
+        Of `helpers.landscape.study.task_accuracies`, with the condition "pretrained".
     """
     before = accuracies[accuracies["condition"] == "pretrained"].set_index("task")["accuracy"]
     return accuracies.assign(change=accuracies["accuracy"] - accuracies["task"].map(before))
 
 
 def pivot_donor_by_seed(table: pd.DataFrame, value: str, **where: str) -> pd.DataFrame:
-    """Average a column over the networks of each participant, of rows ``where`` columns agree.
+    """Average a column over the networks of each participant, of rows with the values ``where``.
 
     Returns
     -------
     DataFrame
         Participants (rows) x trainings (columns).
     """
-    rows = np.ones(len(table), bool)
-    for column, level in where.items():
-        rows &= (table[column] == level).to_numpy()
+    rows = (table[list(where)] == pd.Series(where)).all(axis=1)
     return pivot_subject_by_seed(table[rows], value, "donor")
 
 
@@ -47,8 +45,8 @@ def accuracy_matrix(accuracies: pd.DataFrame, task: str,
     part = accuracies[accuracies["task"] == task]
     side = part["hemisphere"].replace({"both": "", "none": ""})
     part = part.assign(region=(side + " " + part["roi"]).str.strip())
-    wide = part[part["condition"] == condition].pivot_table(index="region", columns="donor",
-                                                            values="accuracy", sort=False)
+    wide = part[part["condition"] == condition].pivot_table(
+        index="region", columns="donor", values="accuracy", sort=False)
     wide["mean"] = wide.mean(axis=1)
     for pooled in part.loc[part["donor"] == "all", "condition"].unique():
         wide[pooled] = part[part["condition"] == pooled].groupby("region")["accuracy"].mean()
@@ -63,7 +61,7 @@ def encoding_gains(scores: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     scores : DataFrame
-        Of `helpers.finetuning.statistics.region_scores`, the kind "pretrained" in it.
+        Of `helpers.finetuning.statistics.region_scores`, with the condition "pretrained".
 
     Returns
     -------
@@ -79,12 +77,12 @@ def encoding_gains(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def interpolation_advantage(paths: pd.DataFrame, interpolation: float) -> pd.DataFrame:
-    r"""Compare how much of the gain and how much of the loss some weights on the way have.
+    r"""Compare the fractions of gain and of loss at an interpolation coefficient.
 
     .. math:: \frac{g_s\, l_1 - l_s\, g_1}{\bar g_1\, \bar l_1}
 
     With one participant this is :math:`g_s / g_1 - l_s / l_1`, the fraction of the gain minus that
-    of the loss; participants count by what they gain and lose, so that none is divided by nearly 0.
+    of the loss; participants are weighted by gain and loss, so that none is divided by nearly 0.
 
     Parameters
     ----------
@@ -92,7 +90,7 @@ def interpolation_advantage(paths: pd.DataFrame, interpolation: float) -> pd.Dat
         Columns ``donor, seed, interpolation, gain, change`` (of accuracy; the loss is minus this),
         one row a network.
     interpolation : float
-        Of the way, s.
+        The coefficient s.
 
     Returns
     -------
@@ -112,28 +110,28 @@ def hemisphere_distance_difference(distances: NDArray,
 
     Parameters
     ----------
-    distances : array, float, shape (n_members, n_members)
+    distances : array, float, shape (n_networks, n_networks)
     finetuned_models : DataFrame
         Columns ``donor, seed, roi, hemisphere``, in the order of ``distances``.
 
     Returns
     -------
     DataFrame, participants x trainings: mean distance of opposite minus that of same pairs
-        Pairs within a participant's training only. NaN without both sorts of pairs; pretrained
+        Pairs of one participant and training only. NaN without both sorts of pairs; pretrained
         networks, whose hemisphere is "none", are left out.
     """
     places = np.arange(len(finetuned_models))
-    found = {}
+    differences = {}
     for name, rows in finetuned_models.assign(place=places).groupby(["donor", "seed"], sort=False):
         rows = rows[rows["hemisphere"].isin(["lh", "rh", "both"])]
+        if rows.empty:
+            continue
         one, other = np.triu_indices(len(rows), 1)
         roi, side, place = (rows[name].to_numpy() for name in ("roi", "hemisphere", "place"))
         values, differ = distances[place[one], place[other]], roi[one] != roi[other]
         opposite = side[one] != side[other]
-        by_hemisphere = values[differ & opposite], values[differ & ~opposite]
-        if len(rows):
-            found[name] = (by_hemisphere[0].mean() - by_hemisphere[1].mean()
-                           if all(map(len, by_hemisphere))
-                           else np.nan)
-    index = pd.MultiIndex.from_tuples(found, names=["donor", "seed"])
-    return pd.Series(list(found.values()), index, dtype=float).unstack("seed")
+        across, within = values[differ & opposite], values[differ & ~opposite]
+        differences[name] = (across.mean() - within.mean() if len(across) and len(within)
+                             else np.nan)
+    index = pd.MultiIndex.from_tuples(differences, names=["donor", "seed"])
+    return pd.Series(list(differences.values()), index, dtype=float).unstack("seed")

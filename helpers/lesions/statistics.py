@@ -77,7 +77,7 @@ def activation_deficit_correlation(activation: NDArray, deficit: NDArray, *,
         return UNDEFINED
     rng = np.random.default_rng(seed)
     pearson = stats.pearsonr(x, y, alternative="less",
-                              method=stats.PermutationMethod(n_resamples=N_RESAMPLES, rng=rng))
+                             method=stats.PermutationMethod(n_resamples=N_RESAMPLES, rng=rng))
     bootstrap_idx = rng.integers(len(x), size=(N_RESAMPLES, len(x)))
     with np.errstate(invalid="ignore", divide="ignore"):
         samples = pearson_r_rows(x[bootstrap_idx], y[bootstrap_idx])

@@ -255,7 +255,7 @@ def _evaluate(classifier: Classifier, domains: tuple[str, ...], images: ImageSet
                            f"{images.root} has {n_classes}",
                            expected="the classes that the classifier was trained on",
                            remedy="choose the image set in the table [lesions] of the profile, or "
-                                  "train a readout on this one (table [readout])")
+                           "train a readout on this one (table [readout])")
         target = labels[start:start + len(output)].to(output.device)
         ranks[lesion_idx, start:start + len(output)] = target_ranks(output, target).cpu().numpy()
 

@@ -103,8 +103,8 @@ def unit_distribution_table(blocks: Mapping[str, BlockStatistics], domains: Sequ
             mask = block.selective_mask(domain)
             rows += [{"layer": layer, "domain": domain, "measure": measure,
                       "n_units": int(mask.sum()), **vars(one)}
-                     for measure, one in measure_distribution(block.to_feature_maps(mask), seed=seed,
-                                                n_nulls=n_nulls).items()]
+                     for measure, one in measure_distribution(block.to_feature_maps(mask),
+                                                              seed=seed, n_nulls=n_nulls).items()]
     return pd.DataFrame(rows)
 
 

@@ -138,7 +138,7 @@ def measure_checkpoint(network: Network, blocks: Mapping[str, BlockStatistics],
     strength = strength[strength["measure"] == "d'"]
     results = pd.DataFrame({"proportion": proportions.set_index(keys)["proportion"],
                             "d_prime": strength.set_index(keys)["value"],
-                          "recall": _recall(network, categories, batch_size)})
+                            "recall": _recall(network, categories, batch_size)})
     similarity = _similarity(network, regions, batch_size) if regions else pd.Series(dtype=float)
     rows = results.join(similarity.rename("similarity"), how="outer").rename_axis(keys)
     return rows.reindex([(layer, domain) for layer in blocks for domain in (*CORE, EARLY)
@@ -158,7 +158,7 @@ def _recall(network: Network, categories: ImageSet, batch_size: int) -> pd.Serie
         x = values.numpy()
         correct = predict_linear_probe(x[train], labels[train], x[~train]) == labels[~train]
         results |= {(layer, domain): float(correct[domains[~train] == domain].mean())
-                  for domain in CORE if (domains == domain).any()}
+                    for domain in CORE if (domains == domain).any()}
     return pd.Series(results, dtype=float)
 
 
@@ -170,7 +170,7 @@ def _similarity(network: Network, regions: BrainRegions, batch_size: int) -> pd.
     for layer, values in features.items():
         ranks = _standard_ranks(rdm(values))
         results |= {(layer, domain): float(np.mean(region_ranks @ ranks))
-                  for domain, region_ranks in regions.ranks.items()}
+                    for domain, region_ranks in regions.ranks.items()}
     return pd.Series(results, dtype=float)
 
 

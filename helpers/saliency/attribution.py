@@ -1,8 +1,4 @@
-"""Which parts of an image matter to the class that a network names.
-
-Grad-CAM as published, the same without its averaging, and what happens when half of the image
-is taken away.
-"""
+"""Attribution of a class to the parts of an image: Grad-CAM, HiResCAM and hemifield occlusion."""
 
 from __future__ import annotations
 
@@ -20,13 +16,13 @@ Method = Literal["Grad-CAM", "HiResCAM"]
 
 def saliency(model: nn.Module, layer: nn.Module, images: Tensor, classes: Tensor, *,
              method: Method = "Grad-CAM") -> Tensor:
-    """Map the evidence for a class over one layer's positions; see `saliency_maps`."""
+    """Return the saliency map of a class in one layer; see `saliency_maps`."""
     return saliency_maps(model, {"": layer}, images, classes)[1][method, ""]
 
 
 def saliency_maps(model: nn.Module, layers: Mapping[str, nn.Module], images: Tensor,
                   classes: Tensor) -> tuple[Tensor, dict[tuple[Method, str], Tensor]]:
-    r"""Map the evidence for a class over the positions of several layers, in one pass.
+    r"""Return the saliency maps of a class in several layers, from one backward pass.
 
     .. math:: \mathrm{ReLU}\Big(\sum_c \bar g_c A_c(x, y)\Big) \quad\text{or}\quad
               \mathrm{ReLU}\Big(\sum_c g_c(x, y) A_c(x, y)\Big), \qquad
@@ -45,25 +41,24 @@ def saliency_maps(model: nn.Module, layers: Mapping[str, nn.Module], images: Ten
     -------
     scores : Tensor, float32, shape (n_images, n_classes)
     maps : dict, (method, name) -> Tensor, float32, shape (n_images, map height, map width)
-        0 or more. Grad-CAM (Selvaraju et al. 2017) averages the gradient over all positions before
-        it weighs a feature map: *where* the class depends on the map is lost. HiResCAM (Draelos &
-        Carin 2020) does not.
+        0 or more. Grad-CAM (Selvaraju et al. 2017) weights a feature map by its mean gradient over
+        all positions: *where* the class depends on the map is lost. HiResCAM (Draelos & Carin 2020)
+        weights every position by its own gradient.
 
     Raises
     ------
     LabError
-        If a layer's output has no positions, or if they cannot be told from its channels.
+        If a layer's output has no positions, or if its channel axis is ambiguous.
     """
     paths = {module: path for path, module in model.named_modules()}
-    axes = channel_axes(model, {name: paths[layer] for name, layer in layers.items()},
-                        images[:1])
+    axes = channel_axes(model, {name: paths[layer] for name, layer in layers.items()}, images[:1])
     outputs: dict[str, Tensor] = {}
 
     def keep(name: str) -> Callable[[nn.Module, object, Tensor], Tensor]:
         def hook(_module: nn.Module, _inputs: object, output: Tensor) -> Tensor:
-            # A leaf, where nothing before it needs a gradient: the pass back ends at the first.
+            # A leaf, where no earlier layer needs a gradient: the backward pass ends at the first.
             outputs[name] = output if output.requires_grad else output.detach().requires_grad_()
-            return outputs[name].clone()  # a later ReLU may work in place
+            return outputs[name].clone()  # a later ReLU may overwrite it in place
         return hook
 
     hooks = [layer.register_forward_hook(keep(name)) for name, layer in layers.items()]
@@ -75,7 +70,7 @@ def saliency_maps(model: nn.Module, layers: Mapping[str, nn.Module], images: Ten
     finally:
         for hook in hooks:
             hook.remove()
-    found: dict[tuple[Method, str], Tensor] = {}
+    saliency_by_layer: dict[tuple[Method, str], Tensor] = {}
     for (name, maps), gradient in zip(outputs.items(), gradients):
         if maps.ndim != 4:
             raise LabError(f"saliency {tuple(maps.shape)} of a layer without positions",
@@ -83,13 +78,14 @@ def saliency_maps(model: nn.Module, layers: Mapping[str, nn.Module], images: Ten
                            remedy="choose a convolution or a pooling in [laterality]")
         maps, axis = maps.detach(), axes[name].axis
         space = [other for other in (1, 2, 3) if other != axis]
-        found["Grad-CAM", name] = (gradient.mean(space, keepdim=True) * maps).sum(axis).clamp(min=0)
-        found["HiResCAM", name] = (gradient * maps).sum(axis).clamp(min=0)
-    return scores.detach(), found
+        weights = {"Grad-CAM": gradient.mean(space, keepdim=True), "HiResCAM": gradient}
+        saliency_by_layer |= {(method, name): (weight * maps).sum(axis).clamp(min=0)
+                              for method, weight in weights.items()}
+    return scores.detach(), saliency_by_layer
 
 
 def hemifield_occlusion(model: nn.Module, images: Tensor, scores: Tensor) -> Tensor:
-    """Return how far the classes' scores move when the left, or the right, half turns grey.
+    """Return the change of the classes' scores when the left, or the right, half is grey.
 
     Parameters
     ----------
@@ -102,9 +98,9 @@ def hemifield_occlusion(model: nn.Module, images: Tensor, scores: Tensor) -> Ten
     Returns
     -------
     Tensor, float32, shape (n_images, 2)
-        Left, right: Euclidean length of the change, each image's mean score taken off (it
+        Left, right: Euclidean length of the change, with each image's mean score subtracted (it
         changes no probability; probabilities themselves saturate). A middle column of an odd width
-        is never covered.
+        is never occluded.
     """
     half = images.shape[-1] // 2
     with torch.no_grad():
@@ -118,7 +114,7 @@ def hemifield_occlusion(model: nn.Module, images: Tensor, scores: Tensor) -> Ten
 
 
 def _centred(scores: Tensor) -> Tensor:
-    """Take off each image's mean score; classes that nobody was trained (-inf) count 0."""
+    """Subtract each image's mean score; untrained classes (-inf) become 0."""
     finite = scores.isfinite()
     mean = scores.where(finite, 0).sum(1, keepdim=True) / finite.sum(1, keepdim=True)
     return (scores - mean).where(finite, 0)

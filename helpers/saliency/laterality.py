@@ -1,4 +1,4 @@
-"""Left against right: an index for each image, and what a network adds to the images' own."""
+"""The laterality index of an attribution map, and the contralateral bias of networks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def laterality_index(left: NDArray, right: NDArray) -> NDArray[np.float64]:
 def hemifield_mass(maps: NDArray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the mass in the left and in the right half of maps (..., height, width).
 
-    A middle column counts to neither.
+    A middle column belongs to neither.
     """
     half = maps.shape[-1] // 2
     mass = np.asarray(maps, np.float64).sum(-2)
@@ -27,26 +27,27 @@ def hemifield_mass(maps: NDArray) -> tuple[NDArray[np.float64], NDArray[np.float
 
 
 def split_bias_and_content(original: NDArray, mirrored: NDArray) -> tuple[NDArray, NDArray]:
-    """Split indices of an image and of its mirror image, both by halves of the *frame*.
+    """Separate a network's bias from the image's content, by the index of its mirror image.
 
     Returns
     -------
     bias : array
-        (original + mirrored) / 2: the side that the network prefers, whatever is shown there.
+        (original + mirrored) / 2: the side that the network prefers, whatever the image.
     content : array
-        (original - mirrored) / 2: the side on which the image has more to show.
+        (original - mirrored) / 2: the side on which the image has more content.
 
     Notes
     -----
-    In the coordinates of the *image* (the mirror image turned back) the mirrored index is minus
-    ``mirrored``: a network's preference changes its sign there, what the image shows does not.
+    Both indices are by halves of the *frame*. In the coordinates of the *image* (the mirror image
+    mirrored back) the second is minus ``mirrored``: there a network's preference changes its sign,
+    the image's content does not.
     """
     return (original + mirrored) / 2, (original - mirrored) / 2
 
 
 def contralateral_bias(table: pd.DataFrame, condition: str, measure: str, rois: Sequence[str],
                        column: str = "bias") -> pd.DataFrame:
-    """Return half of what left hemispheres' networks have minus right ones', by participant.
+    """Return laterality: half the bias of left minus that of right hemispheres' networks.
 
     Parameters
     ----------
@@ -61,8 +62,7 @@ def contralateral_bias(table: pd.DataFrame, condition: str, measure: str, rois: 
     Returns
     -------
     DataFrame, participants x trainings
-        Laterality; above 0: contralateral. What both hemispheres' networks have in common drops
-        out.
+        Above 0: contralateral. What both hemispheres' networks have in common cancels.
     """
     part = table[(table["condition"] == condition) & (table["measure"] == measure)
                  & table["roi"].isin(list(rois))]

@@ -1,4 +1,4 @@
-"""Panels of saliency maps and of what hemispheres' networks look at."""
+"""Panels of saliency maps and of the laterality of networks."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from PIL import Image
 
+from helpers.finetuning.plots import zero_lines
 from helpers.saliency.study import SaliencyExample
 
 
 def saliency_panel(axes: Axes, example: SaliencyExample) -> None:
-    """Draw a network's look at an image: the map over the image, and its own numbers above.
-
-    Everything comes from one record, so that no number can stand over another image.
+    """Draw a saliency map over its image, with the probability of the true class above.
     """
     image = example.pixels.transpose(1, 2, 0)
     side = image.shape[0]
@@ -31,13 +30,13 @@ def saliency_panel(axes: Axes, example: SaliencyExample) -> None:
 
 
 def laterality_dots(axes: Axes, table: pd.DataFrame, rois: Sequence[str]) -> None:
-    """Draw every network's bias, left hemisphere against right, one column a region.
+    """Draw every network's bias, left hemisphere against right, one column for each region.
 
     Parameters
     ----------
     axes : Axes
     table : DataFrame
-        Columns ``donor, roi, hemisphere, bias``; of one measure and kind.
+        Columns ``donor, roi, hemisphere, bias, low, high``; of one measure and condition.
     rois : sequence of str
     """
     for place, roi in enumerate(rois):
@@ -45,19 +44,19 @@ def laterality_dots(axes: Axes, table: pd.DataFrame, rois: Sequence[str]) -> Non
             part = table[(table["roi"] == roi) & (table["hemisphere"] == side)]
             if part.empty:
                 continue
-            spread = np.linspace(-0.06, 0.06, len(part)) if len(part) > 1 else np.zeros(1)
-            x = place + offset + spread
+            jitter = np.linspace(-0.06, 0.06, len(part)) if len(part) > 1 else np.zeros(1)
+            x = place + offset + jitter
             axes.vlines(x, part["low"], part["high"], color=colour, linewidth=0.5, alpha=0.6)
             axes.plot(x, part["bias"], ".", color=colour, markersize=2.6)
             axes.hlines(part["bias"].mean(), place + offset - 0.12, place + offset + 0.12,
                         color="k", linewidth=1)
-    axes.axhline(0, color="k", linestyle=":", linewidth=0.7)
+    zero_lines(axes, "y")
     axes.set_xticks(range(len(rois)), list(rois), rotation=45, ha="right",
                     rotation_mode="anchor")
 
 
 def effect_intervals(axes: Axes, table: pd.DataFrame) -> None:
-    """Draw effects with intervals, one row each.
+    """Draw effects with their intervals, one row for each.
 
     Parameters
     ----------
@@ -68,6 +67,6 @@ def effect_intervals(axes: Axes, table: pd.DataFrame) -> None:
     for place, row in enumerate(table.itertuples()):
         axes.plot([row.low, row.high], [place, place], color=row.colour, linewidth=1.4)
         axes.plot(row.mean, place, "o", color=row.colour, markersize=3.4)
-    axes.axvline(0, color="k", linestyle=":", linewidth=0.7)
+    zero_lines(axes, "x")
     axes.set_yticks(range(len(table)), table["label"])
     axes.set_ylim(len(table) - 0.5, -0.5)

@@ -79,7 +79,7 @@ def extract_features(network: Network, images: ImageSet, layer: str) -> NDArray[
     return cached("features", network.name, {
         "network": network.parts, "layer": layer, "images": images.digest,
         "code": code_digest(["helpers.selectivity.linear_probes", *defining_modules(images)])},
-        make)["features"]
+                  make)["features"]
 
 
 def probe_accuracies(representations: dict[str, NDArray], labels: NDArray, train: NDArray,

@@ -87,7 +87,7 @@ class LocalizerResult:
         """
         index = self.domains.index(domain)
         t = np.concatenate([self.t_mean[layer][index, self.units(layer, domain)]
-                                for layer in self.layers])
+                            for layer in self.layers])
         return t[np.isfinite(t)]
 
     def table(self) -> pd.DataFrame:

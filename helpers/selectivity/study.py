@@ -110,7 +110,7 @@ def stream_moments(network: Network, images: ImageSet, *,
             raise LabError(f"{n_nonfinite} units of {layer} in {network.name} have activations "
                            "that are not finite", expected="finite activations to every image",
                            remedy="check the weights: they may be damaged, or of a precision too "
-                                  "low for this network")
+                           "low for this network")
     return moments
 
 

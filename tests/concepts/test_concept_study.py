@@ -147,7 +147,7 @@ def test_maps_are_drawn_flat_over_one_another_or_folded_one_by_one():
 def test_panels_show_what_they_are_given():
     axes = Figure().add_subplot()
     plots.image_strip(axes, [Image.new("RGB", (9, 9), c) for c in ("red", "blue")], 2,
-                                 "k")
+                      "k")
     shown = axes.images[0].get_array()
     assert shown[5, 5].tolist() == [255, 0, 0] and shown[5, 70].tolist() == [0, 0, 255]
     axes = Figure().add_subplot()

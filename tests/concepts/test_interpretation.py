@@ -110,7 +110,7 @@ def test_turning_keeps_the_pooled_covariance():
 
 def test_the_radius_is_where_most_are_beyond_chance():
     place, beyond = select_radius([2, 9, 9, 1], np.array([[0, 1, 5, 1],
-                                                                           [0, 1, 3, 1]]))
+                                                          [0, 1, 3, 1]]))
     assert place == 1 and beyond.tolist() == [2, 8, 5, 0]
     assert select_radius([3, 3], np.zeros((1, 2)))[0] == 0
 
@@ -128,7 +128,7 @@ def test_what_everyone_shares_is_found_without_one():
     own = concept_centroids[:2] * 0 + np.eye(40)[:2]
     again, nearest = leave_participant_out({name: values[3:4]
                                             for name, values in people(shared=0).items()},
-                              own, "a", .3, 3)
+                                           own, "a", .3, 3)
     assert (again == -1).all() and np.isnan(nearest).all()
 
 

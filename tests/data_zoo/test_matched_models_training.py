@@ -39,13 +39,13 @@ needs_zoo = pytest.mark.skipif(matched_models.MATCHED_MODELS[0] not in RECORDS
 
 def test_all_begin_alike_and_see_the_same_images_in_the_same_order():
     first = {name: matched_models.build(get_entry(name).architecture, get_entry(name).options,
-                                  seed=get_entry(name).seed).state_dict()
+                                        seed=get_entry(name).seed).state_dict()
              for name in matched_models.MATCHED_MODELS if name.endswith("seed1")}
     one = first.pop("demo-resnet-labels-seed1")
     assert len(first) == 3
     assert all(torch.equal(one[key], other[key]) for other in first.values() for key in one)
     schedules = {(recipe.epochs, recipe.batch_size, recipe.learning_rate, recipe.weight_decay)
-            for recipe in matched_models.RECIPES.values()}
+                 for recipe in matched_models.RECIPES.values()}
     assert len(schedules) == 1
     views = {recipe.augmentation for name, recipe in matched_models.RECIPES.items()
              if recipe.objective != "simclr"}
@@ -105,7 +105,7 @@ def test_training_again_begins_as_recorded(family, rehearsal_data):
     assert torch.equal(images.images, learn.images)
     name = seed_names(family)[0]
     losses = matched_models.reproduce_matched_model_losses(name, images, learn.labels,
-                                       seed=load_profile("demo").seed)
+                                                           seed=load_profile("demo").seed)
     assert losses == pytest.approx(RECORDS[name]["rehearsal_losses"], rel=2e-2)
 
 
@@ -120,7 +120,7 @@ def test_committed_weights_are_those_of_the_record(name):
 def test_every_network_has_its_moments():
     found, spec = read_training_record(RECORD), load_profile("demo").language
     conditions = {condition: len(seed_names(name)) for condition, name in spec.conditions.items()
-             if condition != spec.untrained}
+                  if condition != spec.untrained}
     assert found.groupby("condition")["seed"].nunique().to_dict() == conditions
     steps = found.groupby(["condition", "seed"])["step"].unique().map(tuple)
     assert steps.nunique() == 1 and steps.iloc[0][0] == 0

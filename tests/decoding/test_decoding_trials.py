@@ -123,7 +123,7 @@ def test_annotations_of_other_images_are_refused(tmp_path, root):
     cohort = NSD(tmp_path, n_pool=40, n_batches=2, n_shared=0)
     assert read_annotations(cohort) is None and ground_truth_regions(cohort, "subj01",
                                                                      np.array(["lh"]),
-                                                              np.array([0])) is None
+                                                                     np.array([0])) is None
     write_tiny_annotations(tmp_path)
     path = tmp_path / "annotations" / "captions_train2017.json"
     path.write_text(path.read_text()[:-40])
@@ -164,7 +164,7 @@ def test_variants_learn_from_what_they_say(study):
     np.testing.assert_array_equal(plain[0], np.sort(permuted[1]))
     assert (permuted[0] != permuted[1]).mean() > .9
     halves = [set(study._training_pairs(split, TrainingVariant(half=half))[0]) for half in (1,
-                                                                                               2)]
+                                                                                            2)]
     assert halves[0] | halves[1] == set(split.train) and not halves[0] & halves[1]
 
 

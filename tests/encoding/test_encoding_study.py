@@ -75,7 +75,7 @@ def test_every_predictor_has_its_own_features_regions_and_penalties(private):
     curves, best = about.ridge_scores(network())
     assert set(best["method"]) == {RIDGE} and set(best["roi"]) == {"FFA-1", "PPA"}
     assert curves.groupby("layer")["n_units"].unique().map(list).to_dict() == {"fc": [6],
-                                                                              "relu": [4]}
+                                                                               "relu": [4]}
 
 
 def test_a_study_is_fitted_once_and_again_for_other_data_or_settings(private, monkeypatch):
@@ -108,7 +108,7 @@ def test_scores_are_taken_from_the_own_units_or_from_whole_layers():
                                         ("FFA-1", "faces", SPARSE_POSITIVE))]
     found = select_own_pool(pd.DataFrame(rows).assign(score=range(5)), SPARSE_POSITIVE, OWN)
     assert found["score"].tolist() == [1, 3, 4] and found["roi"].tolist() == ["PPA", "FFA-1",
-                                                                             "FFA-1"]
+                                                                              "FFA-1"]
 
 
 @pytest.mark.slow
@@ -127,7 +127,7 @@ def test_layers_are_compared_with_every_measurement_and_corrected_over_layers(pr
         np.testing.assert_allclose(part["p_holm"], correct_p_values(p, "holm"))
         np.testing.assert_allclose(part["spearman_r"],
                                    [stats.spearmanr(rdms[layer], measured[name])[0]
-                                               for layer in layers], atol=1e-4)
+                                    for layer in layers], atol=1e-4)
     assert table.query("measured == 'itself' and layer == 'fc'")[
         "spearman_r"].item() == pytest.approx(1)
     opened = stimuli.opened

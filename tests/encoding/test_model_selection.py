@@ -115,8 +115,8 @@ def test_each_fold_is_tested_with_its_own_choice_and_validation_is_the_mean_of_f
     folds = tuple(Fold(parts[0], parts[k + 1], ((parts[0], parts[k]),)) for k in (1, 3))
     every = np.arange(6)
     one = EncodingJob("A", "net", {"a": a.astype(np.float32), "b": b.astype(np.float32)},
-              {"faces": {"a": every, "b": every}}, {"FFA-1": y}, folds,
-              (("FFA-1", "faces", "OLS", (0.0,)),))
+                      {"faces": {"a": every, "b": every}}, {"FFA-1": y}, folds,
+                      (("FFA-1", "faces", "OLS", (0.0,)),))
     curves, best = fit_encoding_models([one])
     row = best.set_index("metric").loc["veUnivar"]
     assert row["n_layers"] == 2 and row["score"] > 0.95
@@ -140,7 +140,7 @@ def test_over_several_folds_noise_is_not_predicted_backwards(alpha):
         y = (rng.normal(size=(81, 1)) + rng.normal(size=(81, 12))).astype(np.float32)
         folds = nested(np.array_split(rng.permutation(81), 9))
         one = EncodingJob("A", "net", {"a": x}, {"layer": {"a": np.arange(30)}}, {"FFA": y}, folds,
-                  (("FFA", "layer", "sparse positive", (alpha,)),))
+                          (("FFA", "layer", "sparse positive", (alpha,)),))
         curves = fit_encoding_models([one])[0]
         scores.append(curves.loc[curves["partition"] == "test", "veUnivar"].item())
     scores = np.array(scores)
@@ -160,8 +160,8 @@ def test_models_that_cannot_be_fitted_have_a_row_with_the_reason():
         best["excluded_because"] != "").all()
     features, responses = world()
     narrow = EncodingJob("A", "net", features, {"faces": {k: np.arange(6) for k in features}},
-                 {"FFA-1": responses["FFA-1"][:, :1]}, ONE_FOLD,
-                 (("FFA-1", "faces", "OLS", (0.0,)),))
+                         {"FFA-1": responses["FFA-1"][:, :1]}, ONE_FOLD,
+                         (("FFA-1", "faces", "OLS", (0.0,)),))
     assert set(fit_encoding_models([narrow])[1]["excluded_because"]) == {"fewer than 2 vertices"}
 
 
@@ -178,7 +178,7 @@ def test_a_vertex_with_a_constant_prediction_counts_as_zero():
     y = responses["FFA-1"][:, :2] * np.array([1, 1e-4], np.float32)
     one = EncodingJob("A", "net", features, {"faces": {k: np.arange(6) for k in features}},
                       {"FFA-1": y},
-              ONE_FOLD, (("FFA-1", "faces", "sparse positive", (0.1,)),))
+                      ONE_FOLD, (("FFA-1", "faces", "sparse positive", (0.1,)),))
     curves = fit_encoding_models([one])[0].query("layer == 'b' and partition == 'test'").iloc[0]
     fit = sparse_positive(features["b"][FIT], y[FIT], 0.1)
     assert fit.n_nonzero_weights[0] > 0 == fit.n_nonzero_weights[1]
@@ -236,9 +236,9 @@ def test_face_content_is_predicted_under_the_constraint_by_face_units_only():
     rows = np.array_split(np.arange(n), 3)
     one = EncodingJob("A", "net", {"fc": x}, {"faces": {"fc": np.arange(30)},
                                       "scenes": {"fc": np.arange(30, 60)}}, {"aTL-faces": y},
-              (Fold(rows[0], rows[2], ((rows[0], rows[1]),)),),
-              tuple(("aTL-faces", pool, method, alphas) for pool in ("faces", "scenes")
-                    for method, alphas in (("sparse positive", (0.1,)), ("OLS", (0.0,)))))
+                      (Fold(rows[0], rows[2], ((rows[0], rows[1]),)),),
+                      tuple(("aTL-faces", pool, method, alphas) for pool in ("faces", "scenes")
+                            for method, alphas in (("sparse positive", (0.1,)), ("OLS", (0.0,)))))
     best = fit_encoding_models([one])[1]
     score = best[best["metric"] == "veUnivar"].set_index(["method", "domain"])["score"].fillna(0)
     assert score["sparse positive", "faces"] > 0.9

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import pickle
 from dataclasses import replace
 
 import numpy as np
@@ -25,7 +26,7 @@ from helpers.brains.cohort import Fold, Responses
 from helpers.config.contrastive_finetuning import FinetuningSpec
 from helpers.core.errors import LabError
 from helpers.core.paths import cache_dir
-from helpers.finetuning import evaluate
+from helpers.finetuning import data, evaluate
 from helpers.finetuning import ridge_cv as cv
 from helpers.finetuning.conditions import CONDITIONS, build_model, make_finetuning_config
 from helpers.finetuning.data import CohortData, Region, region_group
@@ -114,7 +115,7 @@ def no_training(*_, **__):
 # ---- regions and responses ----------------------------------------------------------------------
 
 def test_the_table_of_regions_says_why_one_is_left_out(shared):
-    table = study_of().plan.table.set_index(["subject", "roi"])
+    table = study_of().region_table.set_index(["subject", "roi"])
     assert table["excluded_because"].to_dict() == {
         ("A", "V1v"): "", ("A", "PPA"): "", ("B", "V1v"): "",
         ("B", "PPA"): "the participant lacks it", ("C", "V1v"): "", ("C", "PPA"): ""}
@@ -127,24 +128,24 @@ def test_the_table_of_regions_says_why_one_is_left_out(shared):
 
 def test_a_participant_who_has_none_of_the_regions_is_in_the_table_too(shared):
     study = study_of(rois=("PPA",))
-    assert study.plan.table.set_index("subject")["excluded_because"].to_dict() == {
+    assert study.region_table.set_index("subject")["excluded_because"].to_dict() == {
         "A": "", "B": "the participant lacks it", "C": ""}
-    assert study.plan.regions == [Region("A", "PPA"), Region("C", "PPA")]
+    assert study.regions == [Region("A", "PPA"), Region("C", "PPA")]
 
 
 def test_hemispheres_apart_are_regions_of_their_own(shared):
     study = study_of(hemispheres="apart", min_voxels=22)
-    table = study.plan.table.set_index(["subject", "roi", "hemisphere"])["excluded_because"]
+    table = study.region_table.set_index(["subject", "roi", "hemisphere"])["excluded_because"]
     assert table[("C", "V1v", "lh")] == "" == table[("C", "PPA", "rh")]
     assert table[("C", "V1v", "rh")] == "6 voxels that vary, fewer than 22"
     assert table[("A", "PPA", "rh")] == "" and table[("A", "PPA", "lh")].startswith("2 voxels")
-    assert [region.name for region in study.plan.regions if region.subject == "C"] == [
+    assert [region.name for region in study.regions if region.subject == "C"] == [
         "lh V1v", "rh PPA"]
-    assert len(study.plan.cohort_data.voxels(Region("C", "V1v", "lh")).vertex) == 24
+    assert len(study.cohort_data.voxels(Region("C", "V1v", "lh")).vertex) == 24
 
 
 def test_a_region_that_cannot_be_used_is_an_error_with_its_numbers(shared):
-    cohort_data = study_of(min_voxels=28).plan.cohort_data
+    cohort_data = study_of(min_voxels=28).cohort_data
     assert len(cohort_data.voxels(Region("C", "PPA")).vertex) == 30
     with pytest.raises(LabError, match="PPA of A has 27 voxels that vary, of 30(?s:.)*28 or more"
                        "(?s:.)*min_voxels"):
@@ -152,11 +153,11 @@ def test_a_region_that_cannot_be_used_is_an_error_with_its_numbers(shared):
     with pytest.raises(LabError, match="B has no PPA"):
         cohort_data.voxels(Region("B", "PPA"))
     with pytest.raises(LabError, match="no region of any participant(?s:.)*40 voxels"):
-        _ = study_of(min_voxels=40).plan.regions
+        _ = study_of(min_voxels=40).regions
 
 
 def test_voxels_that_do_not_vary_in_training_are_left_out_and_counted(shared):
-    found = study_of().plan.cohort_data.voxels(Region("A", "PPA"))
+    found = study_of().cohort_data.voxels(Region("A", "PPA"))
     assert not {31, 32, 33} & set(found.vertex.tolist())
     assert found.excluded["constant or not finite"] == 3
 
@@ -170,17 +171,17 @@ def test_responses_are_means_over_repeats_as_they_are_or_in_sd_of_the_training(s
     cohort, region = WideCohort(), Region("C", "V1v")
     train, test = cohort.own("C"), np.arange(N_TEST)
     betas = cohort.responses("C", ("V1v",)).betas[:, :, :30].mean(1)
-    raw = study_of(cohort).plan.cohort_data.responses(region, test, train)
+    raw = study_of(cohort).cohort_data.responses(region, test, train)
     np.testing.assert_allclose(raw, betas[:N_TEST], rtol=1e-5, atol=1e-6)
     known = betas[N_TEST:]
-    scaled = study_of(cohort, standardise=True).plan.cohort_data.responses(region, test, train)
+    scaled = study_of(cohort, standardise=True).cohort_data.responses(region, test, train)
     np.testing.assert_allclose(scaled, (betas[:N_TEST] - known.mean(0)) / known.std(0), rtol=1e-4,
                                atol=1e-5)
     assert raw.dtype == scaled.dtype == np.float32
 
 
 def test_the_ceiling_is_the_correlation_that_noise_allows(shared):
-    found = study_of().plan.cohort_data.noise_ceiling(Region("C", "V1v"))
+    found = study_of().cohort_data.voxel_table(Region("C", "V1v"))["noise_ceiling"]
     np.testing.assert_allclose(found[:9], np.sqrt(1 / (1 + 1 / 2)))
     assert np.isnan(found[9])
 
@@ -218,7 +219,7 @@ def test_folds_are_joined_and_never_share_a_condition_with_their_training(n_spli
 
 
 def test_a_cohorts_single_fold_is_its_split(shared):
-    split, = study_of().plan.cohort_data.splits("C")
+    split, = study_of().cohort_data.splits("C")
     own = WideCohort().own("C")
     np.testing.assert_array_equal(split.train, own)
     np.testing.assert_array_equal(split.test, np.arange(N_TEST))
@@ -241,8 +242,9 @@ def test_images_are_decoded_once_for_all_regions_and_kinds(private):
 def test_pixels_are_the_images_resized_without_cropping(shared):
     cohort = WideCohort()
     asked = np.array([3, 40, 100])
-    pixels, response_idx = replace(study_of(cohort).plan.cohort_data,
-                                   image_size=16).load_images(asked)
+    pixels, response_idx = replace(study_of(cohort).cohort_data,
+                                   image_size=16).images(asked)
+    pixels = pixels[:]
     assert pixels.shape == (3, 3, 16, 16) and pixels.dtype == np.uint8
     np.testing.assert_array_equal(response_idx, [0, 1, 2])
     for image, place in zip(pixels, asked):
@@ -257,7 +259,7 @@ def test_each_image_knows_its_condition_in_whatever_order_they_lie(shared, max_i
     cohort.condition_of = np.random.default_rng(0).permutation(cohort.condition_of)
     asked = np.array([5, 7, 41])
     pixels, response_idx = study_of(
-        cohort, max_images_per_condition=max_images).plan.cohort_data.load_images(asked)
+        cohort, max_images_per_condition=max_images).cohort_data.images(asked)
     assert len(pixels) == len(response_idx) == 3 * (max_images or 3)
     for k, place in enumerate(asked):
         mine = pixels[response_idx == k]
@@ -391,8 +393,8 @@ def test_a_pooled_network_is_tuned_to_all_who_have_the_region(shared):
 def test_shuffled_tuning_gets_the_same_responses_with_other_images(shared):
     study = study_of()
     region, train = Region("C", "PPA"), WideCohort().own("C")
-    plain, shuffled = (study.plan.finetuning_run(CONDITIONS[condition], (region,), [train],
-                                                 1e-3).training_pairs[0]
+    plain, shuffled = (study.run(CONDITIONS[condition], (region,), train_ids=[train],
+                                 learning_rate=1e-3).training_pairs[0]
                        for condition in ("contrastive", "shuffled"))
     np.testing.assert_array_equal(plain.pixels, shuffled.pixels)
     moved = (plain.responses != shuffled.responses).any(1)
@@ -400,8 +402,8 @@ def test_shuffled_tuning_gets_the_same_responses_with_other_images(shared):
     np.testing.assert_array_equal(np.sort(plain.responses, 0), np.sort(shuffled.responses, 0))
     rows = {row.tobytes() for row in plain.responses}
     assert all(row.tobytes() in rows for row in shuffled.responses), "whole responses, not voxels"
-    other = study_of(seed=1).plan.finetuning_run(CONDITIONS["shuffled"], (region,), [train],
-                                                 1e-3).training_pairs[0]
+    other = study_of(seed=1).run(CONDITIONS["shuffled"], (region,), train_ids=[train],
+                                 learning_rate=1e-3).training_pairs[0]
     assert (other.responses != shuffled.responses).any()
 
 
@@ -418,9 +420,9 @@ def test_everyone_meets_every_network_of_the_same_region(shared, common):
     mine = tuned[tuned["donor"] == tuned["subject"]]
     np.testing.assert_allclose(mine.sort_values(["subject", "roi", "voxel"])["r"],
                                own.sort_values(["subject", "roi", "voxel"])["r"], atol=1e-12)
-    split = study_of(cohort).plan.cohort_data.splits("A")[0]
+    split = study_of(cohort).cohort_data.splits("A")[0]
     model = tuned_by_hand(cohort, "contrastive", [("C", "PPA")],
-                          stimulus_ids=study_of(cohort).plan.cohort_data.splits("C")[0].train)
+                          stimulus_ids=study_of(cohort).cohort_data.splits("C")[0].train)
     y = CohortData(cohort, SPEC, 32).responses(Region("A", "PPA"), split.test, split.train)
     expected = scores_by(cv.score_nested,
                          features(model.feature_extractor.backbone, cohort, split.test), y,
@@ -435,9 +437,9 @@ def test_over_several_splits_scores_are_averaged_and_no_test_is_tuned_on(shared)
     table = study.voxel_scores(["contrastive"])
     assert len(table) == 30
     expected = []
-    for split in study.plan.cohort_data.splits("C"):
+    for split in study.cohort_data.splits("C"):
         model = tuned_by_hand(cohort, "contrastive", [("C", "PPA")], stimulus_ids=split.train)
-        y = study.plan.cohort_data.responses(Region("C", "PPA"), split.test, split.train)
+        y = study.cohort_data.responses(Region("C", "PPA"), split.test, split.train)
         expected.append(scores_by(cv.score_nested,
                                   features(model.feature_extractor.backbone, cohort, split.test),
                                   y, cv.make_folds(len(split.test), seed=0)).r)
@@ -475,7 +477,7 @@ def test_p1_takes_layer_and_penalty_from_the_first_participant(shared):
     for roi, last in (("V1v", "C"), ("PPA", "C")):
         train = cohort.own("A")
         layers = features(network().model, cohort, train)
-        y = study.plan.cohort_data.responses(Region("A", roi), train, train)
+        y = study.cohort_data.responses(Region("A", roi), train, train)
         layer, alpha, _ = cv.select_layer_and_alpha({name: cv.linear_kernel(x)
                                                      for name, x in layers.items()}, y,
                                                     cv.make_folds(len(train), seed=0))
@@ -484,7 +486,7 @@ def test_p1_takes_layer_and_penalty_from_the_first_participant(shared):
         for condition, model in (("pretrained", network().model), ("contrastive", tuned)):
             fit, test = cohort.own(last), np.arange(N_TEST)
             known, new = (features(model, cohort, c)[layer] for c in (fit, test))
-            y = [study.plan.cohort_data.responses(Region(last, roi), c, fit) for c in (fit, test)]
+            y = [study.cohort_data.responses(Region(last, roi), c, fit) for c in (fit, test)]
             pca = PCA(min(known.shape[1], len(fit) - 1), svd_solver="full")
             made = Ridge(alpha).fit(pca.fit_transform(known), y[0].astype(float)).predict(
                 pca.transform(new))
@@ -499,7 +501,7 @@ def test_curves_hold_every_layer_at_each_voxels_best_penalty(shared):
     curves = study.curves(["pretrained", "contrastive"])
     assert len(curves) == 2 * 5 * 3
     layers = features(network().model, cohort, np.arange(N_TEST))
-    y = study.plan.cohort_data.responses(Region("B", "V1v"), np.arange(N_TEST), cohort.own("B"))
+    y = study.cohort_data.responses(Region("B", "V1v"), np.arange(N_TEST), cohort.own("B"))
     mine = curves[(curves["condition"] == "pretrained") & (
         curves["subject"] == "B")].set_index("layer")
     for name, x in layers.items():
@@ -515,8 +517,7 @@ def test_without_candidates_rates_are_the_published_ones(shared):
     assert study.learning_rates.set_index("condition")["learning_rate"].to_dict() == {
         "contrastive": 3e-3, "regression": 2e-3, "regression, same head": 3e-3}
     assert study.learning_rates["r"].isna().all() and study.learning_rates["chosen"].all()
-    assert study.learning_rate(CONDITIONS["pooled, avg"]) == study.learning_rate(
-        CONDITIONS["shuffled"]) == 3e-3
+    assert study.learning_rate("pooled, avg") == study.learning_rate("shuffled") == 3e-3
 
 
 def test_a_search_without_candidates_is_refused(shared):
@@ -530,9 +531,9 @@ def test_the_rate_is_the_one_that_predicts_best_on_held_back_training_images(sha
     table = study.search_learning_rates().set_index(["condition", "learning_rate"])
     assert len(table) == 6
     found = {}
-    for region in study.plan.regions:  # which one was drawn does not matter here
-        fit, choose = study.plan.cohort_data.splits(region.subject)[0].rate_search
-        y = study.plan.cohort_data.responses(region, choose, fit)
+    for region in study.regions:  # which one was drawn does not matter here
+        fit, choose = study.cohort_data.splits(region.subject)[0].rate_search
+        y = study.cohort_data.responses(region, choose, fit)
         for learning_rate in (1e-5, 3e-2):
             model = tuned_by_hand(cohort, "regression", [(region.subject, region.roi)],
                                   stimulus_ids=fit,
@@ -543,9 +544,8 @@ def test_the_rate_is_the_one_that_predicts_best_on_held_back_training_images(sha
     ours = [table.loc[("regression", learning_rate), "r"] for learning_rate in (1e-5, 3e-2)]
     assert any(np.allclose(ours, [found[region, learning_rate] for learning_rate in (1e-5, 3e-2)],
                            atol=2e-3)
-               for region in study.plan.regions)
-    assert study.learning_rate(
-        CONDITIONS["contrastive"]) == SPEC.learning_rate, "a search changes no setting"
+               for region in study.regions)
+    assert study.learning_rate("contrastive") == SPEC.learning_rate, "a search changes no setting"
 
 
 def test_the_recorded_search_decides_and_is_shown(shared):
@@ -554,11 +554,10 @@ def test_the_recorded_search_decides_and_is_shown(shared):
     table = study.learning_rates.set_index(["condition", "learning_rate"])
     assert len(table) == 5 and (table.groupby("condition")["chosen"].sum() == 1).all()
     assert table.loc[("regression", 3e-2), "r"] == 0.2
-    assert study.learning_rate(CONDITIONS["regression"]) == 1e-5
-    assert study.learning_rate(
-        CONDITIONS["regression, same head"]) == SPEC.learning_rate, "of it nothing was recorded"
-    assert study.learning_rate(CONDITIONS["contrastive"]) == study.learning_rate(
-        CONDITIONS["pooled, const"]) == 3e-2
+    assert study.learning_rate("regression") == 1e-5
+    same_head = study.learning_rate("regression, same head")
+    assert same_head == SPEC.learning_rate, "nothing was recorded for it"
+    assert study.learning_rate("contrastive") == study.learning_rate("pooled, const") == 3e-2
     with pytest.raises(LabError, match="2 rates(?s:.)*3 values of 'regression'"):
         study_of(learning_rates=(1e-5, 3e-2), rate_search_scores={"regression": (1.0, 2.0, 3.0)})
 
@@ -587,22 +586,24 @@ def test_every_network_has_seeds_of_its_own(shared):
     np.testing.assert_allclose(r_of(table, subject="C", condition="contrastive", seed=1),
                                expected.r, atol=2e-3)
     members = study.networks(["pretrained", "contrastive", "regression"])
-    assert [(m.condition, m.donor, m.seed) for m in members] == [("pretrained", "none", 0)] + [
+    found = [(m.condition.name, m.donor, m.number) for m in members]
+    assert found == [("pretrained", "none", 0)] + [
         (condition, donor, seed) for condition in ("contrastive", "regression") for donor in "AC"
         for seed in (0, 1)]
-    seeds = {(m.donor, m.seed): m.run.seed for m in members if m.condition == "contrastive"}
+    seeds = {(m.donor, m.number): m.seed for m in members if m.condition.name == "contrastive"}
     assert len(set(seeds.values())) == 4, "no two participants share one"
-    assert seeds == {(m.donor, m.seed): m.run.seed for m in members if m.condition == "regression"}
+    assert seeds == {(m.donor, m.number): m.seed for m in members
+                     if m.condition.name == "regression"}
 
 
 def test_fewer_conditions_are_spread_over_all(shared):
-    split, = study_of(n_train=11, n_test=6).plan.cohort_data.splits("C")
+    split, = study_of(n_train=11, n_test=6).cohort_data.splits("C")
     own = WideCohort().own("C")
     np.testing.assert_array_equal(split.train, own[np.arange(11) * len(own) // 11])
     np.testing.assert_array_equal(split.test, np.arange(6) * N_TEST // 6)
     fit, choose = split.rate_search
     np.testing.assert_array_equal(np.union1d(fit, choose), split.train)
-    whole, = study_of(n_train=10**6, n_test=N_TEST).plan.cohort_data.splits("C")
+    whole, = study_of(n_train=10**6, n_test=N_TEST).cohort_data.splits("C")
     np.testing.assert_array_equal(whole.train, own)
 
 
@@ -621,7 +622,7 @@ def test_rates_are_searched_on_as_many_regions_as_asked_and_never_on_the_test(pr
                 for training_pairs, _ in tuned}) == 2
     assert {len(training_pairs.pixels) for training_pairs, _ in tuned} == {44}
     assert {learning_rate for _, learning_rate in tuned} == {1e-3, 1e-2}
-    assert cohort.stimuli.opened == sum(len(study.plan.cohort_data.splits(s)[0].train)
+    assert cohort.stimuli.opened == sum(len(study.cohort_data.splits(s)[0].train)
                                         for s in {training_pairs.subject
                                                   for training_pairs, _ in tuned})
 
@@ -662,7 +663,7 @@ def test_each_side_of_a_bound_has_the_statistics_of_its_own_training(shared, con
 
         def inside(stimulus_ids, own=own, subject=subject):
             pixels = cohort.stimuli.pixels[stimulus_ids].transpose(0, 3, 1, 2).copy()
-            y = study.plan.cohort_data.responses(Region(subject, "PPA"), stimulus_ids, own)
+            y = study.cohort_data.responses(Region(subject, "PPA"), stimulus_ids, own)
             return (model.from_images(model.feature_extractor(HALF(pixels, torch.device("cpu")))),
                     model.from_responses[subject](torch.from_numpy(y)))
 
@@ -788,9 +789,8 @@ def test_what_decides_the_weights_and_nothing_else_tunes_again(private, monkeypa
     region, calls = Region("C", "PPA"), []
     for changes in ({}, change):
         study = study_of(**changes)
-        finetuning_run = study.plan.finetuning_run(CONDITIONS["contrastive"], (region,),
-                                                   [WideCohort().own("C")],
-                                                   study.learning_rate(CONDITIONS["contrastive"]))
+        finetuning_run = study.run(CONDITIONS["contrastive"], (region,),
+                                   train_ids=[WideCohort().own("C")])
         monkeypatch.setattr(evaluate, "train_model", lambda *a, **k: calls.append(1) or [1.0])
         evaluate.finetune(finetuning_run)
     assert len(calls) == 1 + again
@@ -799,8 +799,7 @@ def test_what_decides_the_weights_and_nothing_else_tunes_again(private, monkeypa
 def test_an_interrupted_tuning_goes_on_where_it_was(private, monkeypatch):
     study = study_of(epochs=6)
     train = WideCohort().own("C")
-    finetuning_run = study.plan.finetuning_run(CONDITIONS["contrastive"], (Region("C", "PPA"),),
-                                               [train], 3e-3)
+    finetuning_run = study.run(CONDITIONS["contrastive"], (Region("C", "PPA"),), train_ids=[train])
     monkeypatch.setattr(evaluate, "train_model", lambda *a, **k: train_model(
         *a, **{**k, "min_seconds_between_states": 0, "on_step": interrupt}))
 
@@ -822,7 +821,7 @@ def test_an_interrupted_tuning_goes_on_where_it_was(private, monkeypatch):
 
 def test_tuning_leaves_the_network_that_it_starts_from_alone(private):
     study = study_of(subjects=("C",), rois=("PPA",))
-    model = study.plan.network.model
+    model = study.network.model
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     study.voxel_scores(["contrastive", "regression", "pretrained"])
     for name, tensor in model.state_dict().items():
@@ -838,6 +837,29 @@ def test_checkpoints_lie_beside_the_tuned_weights(private):
     model = tuned_by_hand(WideCohort(), "contrastive", [("C", "PPA")])
     for name, tensor in read_state_dict(files[1]).items():
         torch.testing.assert_close(tensor, model.state_dict()[name], rtol=1e-5, atol=1e-6)
+
+
+def test_runs_carry_keys_and_worker_processes_read_for_themselves(shared):
+    study = study_of(subjects=("A", "C"), rois=("PPA",))
+    run, = study.runs(["pooled, avg"])
+    assert run.training_pairs and study.cohort_data._memory
+    copies = [pickle.loads(pickle.dumps(run)) for _ in range(2)]
+    assert copies[0].parts == run.parts
+    assert copies[0].cohort_data is copies[1].cohort_data is not study.cohort_data
+
+
+def test_images_and_responses_beyond_the_memory_budget_are_read_again(shared, monkeypatch):
+    conditions = ["contrastive", "pooled, avg"]
+    plain = study_of(epochs=1, rois=("PPA",)).voxel_scores(conditions)
+    monkeypatch.setattr(data, "MEMORY_BUDGET", 1)
+    monkeypatch.setattr(data.CohortData, "_memory", property(lambda self: kept), raising=True)
+    kept = {}
+    study = study_of(epochs=1, rois=("PPA",), seed=0)
+    pairs = study.runs(["pooled, avg"])[0].training_pairs
+    for pair in pairs:
+        assert pair.pixels[:2].shape == (2, 3, 32, 32)
+        assert sum(data._n_bytes(value) > 0 for value in kept.values()) == 1
+    pd.testing.assert_frame_equal(study.voxel_scores(conditions), plain)
 
 
 @pytest.mark.slow
@@ -868,8 +890,8 @@ def test_every_setting_runs_and_changes_what_is_found(shared, change):
     assert np.abs(changed - plain).max() > 1e-6
     assert np.isfinite(study.bounds(conditions)[list(BOUND_COLUMNS)].to_numpy()).all()
     trains = [WideCohort().own(subject) for subject in "AC"]
-    finetuning_run = study.plan.finetuning_run(CONDITIONS[conditions[0]],
-                                               study.plan.regions_by_name["PPA"], trains, 3e-3)
+    finetuning_run = study.run(CONDITIONS[conditions[0]], study.regions_by_name["PPA"],
+                               train_ids=trains)
     np.testing.assert_array_less(evaluate.finetune(finetuning_run)["losses"], 2 * np.log(16))
 
 

@@ -208,8 +208,8 @@ def test_each_half_takes_the_other_halfs_factor_and_is_no_better_for_it(seed, k,
     assert found.calibrated >= max(values) - 1e-12
     assert found.calibrated == pytest.approx(
         infonce_bound_terms(scores / found.temperature_factor).mean().item())
-    split = np.random.default_rng(seed).permutation(k)
-    one, other = split[:-(-k // 2)], split[-(-k // 2):]
+    order = np.random.default_rng(seed).permutation(k)
+    one, other = order[:-(-k // 2)], order[-(-k // 2):]
     total = 0.0
     for mine, yours in ((one, other), (other, one)):
         temperature_factor = best_temperature_factor(scores, torch.from_numpy(yours))

@@ -30,8 +30,8 @@ from support.finetuned_models import (  # noqa: F401  (fixtures are used by thei
 from helpers.core.errors import LabError
 from helpers.finetuning.plots import CONDITION_STYLES, GROUP_COLOURS
 from helpers.landscape import plots as landscape_plots
-from helpers.landscape.classification import fit_probe
 from helpers.landscape.plots import MARKERS, marker_key
+from helpers.landscape.study import fit_probe
 from helpers.saliency import plots as saliency_plots
 from helpers.saliency import study
 from helpers.saliency.plots import saliency_panel
@@ -64,8 +64,8 @@ class Panel:
         self.finetuned_models = study_of(hemispheres="apart", rois=("V1v",),
                                          subjects=("A",)).networks(
             ["pretrained", "contrastive"])
-        assert [m.hemisphere for m in self.finetuned_models] == ["none", "lh", "rh"]
-        weights = {name: weights_of(m.run) for name, m in zip(NAMES, self.finetuned_models)}
+        assert [m.metadata["hemisphere"] for m in self.finetuned_models] == ["none", "lh", "rh"]
+        weights = {name: weights_of(m) for name, m in zip(NAMES, self.finetuned_models)}
         chains = {name: readout(values, self.task) for name, values in weights.items()}
         self.features, self.every = {}, {}
         for name, chain in chains.items():
@@ -73,11 +73,11 @@ class Panel:
                 seen = seen_by(weights[name], self.task.pixels[self.task.test_idx][..., ::step])
                 self.features[name, view] = seen
                 p = np.c_[chain.predict_proba(seen), np.zeros(len(seen))]
-                self.every[name, view] = p[np.arange(len(seen)), self.task.truth]
+                self.every[name, view] = p[np.arange(len(seen)), self.task.test_labels]
         gaps = np.diff(np.sort(list(self.every.values()), axis=0), axis=0).min(0)
         self.image, self.gap = int(gaps.argmax()), float(gaps.max())
         self.expected = {key: float(p[self.image]) for key, p in self.every.items()}
-        self.true = int(self.task.truth[self.image])
+        self.true = int(self.task.test_labels[self.image])
         original = self.task.pixels[self.task.test_idx[self.image]]
         self.pixels = {"original": original, "mirrored": original[:, :, ::-1]}
         self.saliency_map = {(name, view): self.map(m, name, view)
@@ -86,7 +86,7 @@ class Panel:
 
     def map(self, finetuned_model, name, view) -> np.ndarray:
         """Compute Grad-CAM of the ReLU: the gradient is the weights of the probe."""
-        weight = fit_probe(finetuned_model.run, self.task, "relu")["weight"][self.true]
+        weight = fit_probe(finetuned_model, self.task, "relu")["weight"][self.true]
         mean = weight.reshape(4, 7, 7).mean((1, 2))[:, None, None]
         seen = self.features[name, view][self.image]
         return np.maximum((mean * seen.reshape(4, 7, 7)).sum(0), 0)
@@ -178,8 +178,8 @@ def test_a_glance_with_anothers_probability_would_be_noticed(panel, row, wrong):
 
 
 def test_images_shown_the_wrong_way_round_would_be_noticed(panel, row, monkeypatch):
-    plain = study._original_and_mirrored
-    monkeypatch.setattr(study, "_original_and_mirrored", lambda pixels: dict(zip(
+    plain = study._views
+    monkeypatch.setattr(study, "_views", lambda pixels: dict(zip(
         VIEWS, reversed(plain(pixels).values()))))
     for axes, example in zip(row, panel.examples()):
         saliency_panel(axes, example)
@@ -196,13 +196,13 @@ def test_a_glance_is_one_record_of_what_was_shown_and_found(panel):
         assert one.probability == pytest.approx(panel.expected[key], abs=1e-3)
         np.testing.assert_array_equal(one.pixels, panel.pixels[one.view])
         np.testing.assert_allclose(one.saliency_map, panel.saliency_map[key], atol=1e-4)
-    np.testing.assert_allclose(fit_probe(panel.finetuned_models[1].run, panel.task,
+    np.testing.assert_allclose(fit_probe(panel.finetuned_models[1], panel.task,
                                          "relu")["log_probs"][
         panel.image, panel.true], np.log(examples[2].probability), atol=1e-4)
 
 
 def test_the_map_of_a_glance_is_by_the_method_that_is_asked_for(panel):
-    weight = fit_probe(panel.finetuned_models[1].run, panel.task, "relu")["weight"][panel.true]
+    weight = fit_probe(panel.finetuned_models[1], panel.task, "relu")["weight"][panel.true]
     examples = saliency_examples(panel.finetuned_models, NAMES, panel.task, "relu", "relu",
                                  panel.image,
                                  method="HiResCAM")

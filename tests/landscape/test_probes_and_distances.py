@@ -36,14 +36,18 @@ from torchvision import transforms
 from helpers.config.contrastive_finetuning import LandscapeSpec, LateralitySpec
 from helpers.core.errors import LabError
 from helpers.core.paths import ROOT, cache_dir
-from helpers.finetuning import evaluate
+from helpers.finetuning import data, evaluate
 from helpers.finetuning.evaluate import finetune, get_backbone, load_model
-from helpers.landscape import classification
 from helpers.landscape import study as landscape_study
-from helpers.landscape.classification import fit_probe, load_probe, load_task
 from helpers.landscape.distances import MAX_DISTANCE, ignorance_model, truth_model
 from helpers.landscape.logistic_probe import fit_logistic_probe, split_train_test
-from helpers.landscape.study import prediction_distances, task_accuracies
+from helpers.landscape.study import (
+    fit_probe,
+    load_probe,
+    load_task,
+    prediction_distances,
+    task_accuracies,
+)
 from helpers.networks.network import Network
 from helpers.networks.registry import Preprocessing
 from helpers.stimuli.image_sets import ImageSet, image_folder
@@ -264,13 +268,13 @@ def test_a_task_knows_its_classes_and_deals_its_images(animal_images):
     np.testing.assert_array_equal(task.labels, [0, 0, 1, 1, 1, 2])
     for found, expected in zip((task.train_idx, task.test_idx), split_train_test(6)):
         np.testing.assert_array_equal(found, expected)
-    np.testing.assert_array_equal(task.truth, task.labels[task.test_idx])
+    np.testing.assert_array_equal(task.test_labels, task.labels[task.test_idx])
 
 
 def test_images_of_a_task_are_decoded_once_in_blocks_of_any_size(animal_images, monkeypatch):
     opened_, plain = [], ImageSet.open
     monkeypatch.setattr(ImageSet, "open", lambda self, i: opened_.append(i) or plain(self, i))
-    monkeypatch.setattr(classification, "DECODE_BATCH_SIZE", 4)
+    monkeypatch.setattr(data, "DECODE_BATCH_SIZE", 4)
     first = load_task("two words", animal_images, network(), 32)
     assert sorted(opened_) == list(range(6))
     again = load_task("two words", animal_images, network(), 32)
@@ -317,16 +321,16 @@ def test_images_are_interpolated_as_the_network_wants_them(animal_images):
 def test_what_is_probed_is_what_scikit_learn_makes_of_the_features(shared):
     task = task_of()
     for finetuned_model in study_of(rois=("V1v",)).networks(["pretrained", "contrastive"])[:2]:
-        weights = weights_of(finetuned_model.run)
-        found = fit_probe(finetuned_model.run, task, "relu")
+        weights = weights_of(finetuned_model)
+        found = fit_probe(finetuned_model, task, "relu")
         new = seen_by(weights, task.pixels[task.test_idx])
         expected = readout(weights, task).predict_proba(new)
         np.testing.assert_allclose(np.exp(found["log_probs"][:, :3]), expected, atol=1e-4)
         assert (found["log_probs"][:,
                                    3] == -np.inf).all() and found["log_probs"].dtype == np.float32
-        right = expected.argmax(1) == task.truth
+        right = expected.argmax(1) == task.test_labels
         assert float(found["accuracy"]) == right.mean() and 0.3 < right.mean() < 0.95
-        probe = load_probe(finetuned_model.run, task, "relu")
+        probe = load_probe(finetuned_model, task, "relu")
         np.testing.assert_allclose(probe.log_probs(torch.from_numpy(new)).numpy(),
                                    found["log_probs"], atol=1e-4)
         np.testing.assert_array_equal(probe.weight, found["weight"])
@@ -348,8 +352,8 @@ def test_probes_read_the_layer_that_is_asked_for(shared):
 
 def test_a_network_is_probed_once_for_each_task_layer_and_tuning(private, monkeypatch):
     task, train_idx = task_of(), []
-    plain = classification.fit_logistic_probe
-    monkeypatch.setattr(classification, "fit_logistic_probe",
+    plain = landscape_study.fit_logistic_probe
+    monkeypatch.setattr(landscape_study, "fit_logistic_probe",
                         lambda *a: train_idx.append(a) or plain(*a))
     for _ in range(2):
         first = fit_probe(run_of(network()), task, "relu")
@@ -375,9 +379,9 @@ def test_every_network_is_examined_on_every_task(shared):
     table = task_accuracies(study, finetuned_models, tasks, "relu")
     assert table.columns.tolist() == ["donor", "seed", "roi", "hemisphere", "group", "condition",
                                       "task", "accuracy"]
-    expected = [(readout(weights_of(finetuned_model.run), task).predict(
-        seen_by(weights_of(finetuned_model.run), task.pixels[task.test_idx])) == task.truth).mean()
-                for finetuned_model in finetuned_models for task in tasks]
+    expected = [(readout(weights_of(run), task).predict(
+        seen_by(weights_of(run), task.pixels[task.test_idx])) == task.test_labels).mean()
+                for run in finetuned_models for task in tasks]
     np.testing.assert_allclose(table["accuracy"], expected, atol=1e-12)
     assert table["task"].tolist() == ["colours", "more colours"] * len(finetuned_models)
     assert table["donor"].tolist()[::2] == [finetuned_model.donor
@@ -389,8 +393,9 @@ def test_every_network_is_examined_on_every_task(shared):
 
 def test_the_networks_of_some_kinds(shared):
     found = study_of().networks(["untrained", "pretrained", "contrastive", "pooled, avg"])
-    told = [(m.condition, m.donor, m.roi, m.hemisphere, m.group,
-             len(m.run.training_pairs)) for m in found]
+    told = [(m.condition.name, m.donor, *(m.metadata[name] for name in ("roi", "hemisphere",
+                                                                        "group")),
+             len(m.training_pairs)) for m in found]
     assert told == [("untrained", "none", "none", "none", "none", 0),
                     ("pretrained", "none", "none", "none", "none", 0),
                     *(("contrastive", donor, roi, "both", group, 1) for donor, roi, group in (
@@ -398,11 +403,11 @@ def test_the_networks_of_some_kinds(shared):
                         ("C", "V1v", "early"), ("C", "PPA", "higher"))),
                     ("pooled, avg", "all", "V1v", "both", "early", 3),
                     ("pooled, avg", "all", "PPA", "both", "higher", 2)]
-    assert [m.run.network.name for m in found[:2]] == ["tiny-net-untrained", "tiny-net"]
+    assert [m.network.name for m in found[:2]] == ["tiny-net-untrained", "tiny-net"]
     assert found[2].metadata == {"donor": "A", "seed": 0, "roi": "V1v", "hemisphere": "both",
                                  "group": "early", "condition": "contrastive"}
     apart = study_of(hemispheres="apart").networks(["contrastive"])
-    assert len(apart) == 10 and {m.hemisphere for m in apart} == {"lh", "rh"}
+    assert len(apart) == 10 and {m.metadata["hemisphere"] for m in apart} == {"lh", "rh"}
     with pytest.raises(LabError, match="no condition 'finetuned'"):
         study_of().networks(["finetuned"])
 
@@ -410,16 +415,16 @@ def test_the_networks_of_some_kinds(shared):
 def test_of_several_splits_the_networks_of_the_first_are_taken(shared):
     cohort = Halves(n_folds=2)
     study = study_of(cohort, subjects=("C",), rois=("PPA",))
-    found, splits = study.networks(["contrastive"]), study.plan.cohort_data.splits("C")
+    found, splits = study.networks(["contrastive"]), study.cohort_data.splits("C")
     assert len(found) == 1 and len(splits) == 2
     shown = cohort.stimuli.pixels[splits[0].train].transpose(0, 3, 1, 2)
-    np.testing.assert_array_equal(found[0].run.training_pairs[0].pixels, shown)
+    np.testing.assert_array_equal(found[0].training_pairs[0].pixels[:], shown)
 
 
 def test_a_job_and_a_task_go_to_another_process_and_come_back(shared):
     finetuned_model = study_of().networks(["contrastive"])[0]
-    run, task = pickle.loads(pickle.dumps((finetuned_model.run, task_of())))
-    assert run.parts == finetuned_model.run.parts and task.digest == task_of().digest
+    run, task = pickle.loads(pickle.dumps((finetuned_model, task_of())))
+    assert run.parts == finetuned_model.parts and task.digest == task_of().digest
 
 
 def test_jobs_are_done_in_order_on_this_process_or_others(shared):
@@ -434,8 +439,8 @@ def test_distances_are_those_of_the_formula_over_probed_predictions(shared):
     study, task = study_of(), task_of()
     finetuned_models = study.networks(["pretrained", "contrastive"])
     among, to_others = prediction_distances(study, finetuned_models, task, "relu", [
-        truth_model(task.truth, 4), ignorance_model(4)])
-    p = np.exp(np.stack([fit_probe(m.run, task,
+        truth_model(task.test_labels, 4), ignorance_model(4)])
+    p = np.exp(np.stack([fit_probe(m, task,
                                    "relu")["log_probs"] for m in finetuned_models]).astype(float))
     n = len(finetuned_models)
     assert among.shape == (n, n) and to_others.shape == (2, n)
@@ -443,7 +448,7 @@ def test_distances_are_those_of_the_formula_over_probed_predictions(shared):
         for v in range(n):
             direct = -np.log(np.sqrt(p[u] * p[v]).sum(1)).mean()
             assert among[u, v] == pytest.approx(direct, abs=2e-6)
-        own = p[u, np.arange(len(task.truth)), task.truth]
+        own = p[u, np.arange(len(task.test_labels)), task.test_labels]
         capped = np.where(own > 0, -np.log(np.sqrt(np.maximum(own, 1e-300))), MAX_DISTANCE)
         assert (
             capped == MAX_DISTANCE).sum() == 2, "two images are of a class that was never trained"
@@ -500,7 +505,7 @@ def normed() -> Network:
 
 
 def test_weights_lie_a_share_of_the_way_from_the_network_to_the_tuned_one(shared):
-    run = study_of(net=normed()).networks(["contrastive"])[0].run
+    run = study_of(net=normed()).networks(["contrastive"])[0]
     before = {name: values.clone() for name, values in run.network.model.state_dict().items()}
     kept = finetune(run)
     after = {name: torch.from_numpy(kept[f"model/feature_extractor.backbone.{name}"])
@@ -509,7 +514,7 @@ def test_weights_lie_a_share_of_the_way_from_the_network_to_the_tuned_one(shared
     assert len(moved) == len(before), "all tuning has something to show"
     for interpolation in (0.0, 0.25, 0.5, 1.0, 1):
         part = replace(run, interpolation=interpolation)
-        found = get_backbone(part, load_model(part)).state_dict()
+        found = get_backbone(load_model(part)).state_dict()
         assert not load_model(part).training
         for name, values in found.items():
             if not values.is_floating_point():
@@ -526,14 +531,14 @@ def test_weights_lie_a_share_of_the_way_from_the_network_to_the_tuned_one(shared
 
 def test_no_share_predicts_as_the_untuned_network_and_the_whole_as_the_tuned_one(shared):
     study, task = study_of(), task_of()
-    pretrained = study.networks(["pretrained"])[0].run
-    runs = {interpolation: study.networks(["contrastive"], interpolation=interpolation)[1].run
+    pretrained = study.networks(["pretrained"])[0]
+    runs = {interpolation: study.networks(["contrastive"], interpolation=interpolation)[1]
             for interpolation in (0.0, 0.5, 1.0)}
     assert [run.interpolation for run in runs.values()] == [0.0, 0.5, 1.0]
     log_probs = {interpolation: fit_probe(run, task, "relu")["log_probs"]
                  for interpolation, run in runs.items()}
     np.testing.assert_array_equal(log_probs[0.0], fit_probe(pretrained, task, "relu")["log_probs"])
-    whole = study.networks(["contrastive"])[1].run
+    whole = study.networks(["contrastive"])[1]
     np.testing.assert_array_equal(log_probs[1.0], fit_probe(whole, task, "relu")["log_probs"])
     middle = [(a + b) / 2 for a, b in zip(weights_of(pretrained), weights_of(whole))]
     expected = readout(middle, task).predict_proba(seen_by(middle, task.pixels[task.test_idx]))
@@ -542,7 +547,7 @@ def test_no_share_predicts_as_the_untuned_network_and_the_whole_as_the_tuned_one
 
 
 def test_shares_have_keys_of_their_own_and_the_whole_keeps_its_old_one(shared):
-    pretrained, run, *_ = (m.run for m in study_of().networks(["pretrained", "contrastive"]))
+    pretrained, run, *_ = (m for m in study_of().networks(["pretrained", "contrastive"]))
     assert "interpolation" not in run.parts and replace(run, interpolation=1.0).parts == run.parts
     half, most = (replace(run, interpolation=interpolation).parts for interpolation in (0.5, 0.75))
     assert half != most and half != run.parts
@@ -555,13 +560,13 @@ def test_a_network_is_tuned_once_for_all_shares(private, monkeypatch):
     study, task = study_of(rois=("PPA",), subjects=("C",)), task_of()
     times, plain = [], evaluate.train_model
     monkeypatch.setattr(evaluate, "train_model", lambda *a, **k: times.append(1) or plain(*a, **k))
-    first, *_ = (fit_probe(m.run, task, "relu") for interpolation in (0.5, 1.0, 0.25)
+    first, *_ = (fit_probe(m, task, "relu") for interpolation in (0.5, 1.0, 0.25)
                  for m in study.networks(["contrastive"], interpolation=interpolation))
     assert len(times) == 1
     assert len(list((cache_dir() / "finetuned").glob("*.npz"))) == 1
     assert len(list((cache_dir() / "linear_probes").glob("*.npz"))) == 3
-    again, = (fit_probe(m.run, task, "relu") for m in study.networks(["contrastive"],
-                                                                     interpolation=0.5))
+    again, = (fit_probe(m, task, "relu") for m in study.networks(["contrastive"],
+                                                                 interpolation=0.5))
     np.testing.assert_array_equal(again["log_probs"], first["log_probs"])
 
 

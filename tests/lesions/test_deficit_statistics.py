@@ -106,7 +106,7 @@ def test_on_noise_the_tests_reject_at_the_nominal_rate(few):
     for trial in range(400):
         p["correlation"].append(activation_deficit_correlation(rng.normal(size=30),
                                                                rng.normal(size=30),
-                                            seed=trial).p)
+                                                               seed=trial).p)
         p["own domain"].append(compare_own_and_other_classes(rng.normal(size=30), own,
                                                              seed=trial).p)
         p["own lesion"].append(compare_own_and_other_lesions(rng.random((4, 80)) < 0.6, 1,
@@ -143,7 +143,7 @@ def test_intervals_are_as_wide_as_95_percent_of_a_normal_distribution():
 
     activation = rng.normal(size=2000)
     result = activation_deficit_correlation(activation, 0.5 * activation + rng.normal(size=2000),
-                                           seed=0)
+                                            seed=0)
     reference = 2 * 1.96 * (1 - result.value**2) / np.sqrt(2000)
     assert result.high - result.low == pytest.approx(reference, rel=0.08)
 

@@ -197,7 +197,7 @@ def test_ranks_and_activations_equal_those_of_separate_passes(planted, coloured)
     deficit = outcome.compute_deficits(1, by_class)
     correct = outcome.correct(1)
     assert deficit[0, 1] == pytest.approx(group_means(correct[0], coloured.labels, 4)
-                                       - group_means(correct[2], coloured.labels, 4))
+                                          - group_means(correct[2], coloured.labels, 4))
     profile = outcome.activation_by_group("relu7", by_class)[0]
     for label in range(4):
         assert profile[0, label] == pytest.approx(

@@ -79,8 +79,8 @@ NETWORKS = {
 def run(model, layers, lesions, batches, **options) -> dict[int, torch.Tensor]:
     result: dict[int, list] = {}
     run_lesions(model, layers, lesions, batches,
-            lambda _start, number, output: result.setdefault(number, []).append(output.clone()),
-            **options)
+                lambda _start, number, output: result.setdefault(number, []).append(output.clone()),
+                **options)
     return {number: torch.cat(parts) for number, parts in result.items()}
 
 
@@ -115,7 +115,7 @@ def test_a_mask_of_all_units_equals_zeroing_the_layer(layer):
     layers, images = layer_names(model), random_images(3, 64)
     n_units = count_units(model, layers, images)[layer]
     result = run(model, layers, [Lesion("all", {layer: torch.ones(n_units, dtype=torch.bool)})],
-                [images])[1]
+                 [images])[1]
 
     class Zeros(nn.Module):
         def __init__(self, inside: nn.Module) -> None:

@@ -645,7 +645,7 @@ SPEC = LanguageSpec(conditions=KINDS, layers=("stage", "mix"), vision="seen", un
 
 
 def matched_models_study(images: SixCategoryLocalizer, opened: list[str] | None = None, *,
-             gain: float = 1.0) -> MatchedModelsStudy:
+                         gain: float = 1.0) -> MatchedModelsStudy:
     def open_one(name: str) -> Network:
         model = Cells()
         if name == "planted-seen":
@@ -685,7 +685,7 @@ def test_networks_are_opened_once_and_measured_once(private, images, monkeypatch
 
 def test_shares_and_strengths_are_those_of_each_network(study):
     proportions = at_fdr_alpha(study.proportions()).set_index(["condition", "layer",
-                                                                   "domain"])["n_units"]
+                                                               "domain"])["n_units"]
     assert proportions["told", "mix", "faces"] == 2 and proportions["seen", "mix", "faces"] == 0
     assert proportions["seen", "mix", "bodies"] == 2
     tuning_strengths = study.tuning_strengths(n_best=2)

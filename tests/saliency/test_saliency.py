@@ -26,10 +26,9 @@ from torch.nn import functional
 
 from helpers.core.errors import LabError
 from helpers.core.paths import cache_dir
-from helpers.finetuning.runs import FineTunedModel
-from helpers.landscape.classification import fit_probe
+from helpers.finetuning.runs import FineTuningRun
+from helpers.landscape.study import fit_probe
 from helpers.networks.network import Network
-from helpers.saliency import statistics
 from helpers.saliency import study as saliency_study
 from helpers.saliency.attribution import hemifield_occlusion, saliency
 from helpers.saliency.laterality import (
@@ -38,8 +37,14 @@ from helpers.saliency.laterality import (
     laterality_index,
     split_bias_and_content,
 )
-from helpers.saliency.statistics import laterality_table
-from helpers.saliency.study import METHODS, OCCLUSION, VIEWS, attach_probe, measure_laterality
+from helpers.saliency.study import (
+    METHODS,
+    OCCLUSION,
+    VIEWS,
+    attach_probe,
+    laterality_table,
+    measure_laterality,
+)
 
 
 def moved_by_halves(model, images) -> torch.Tensor:
@@ -346,7 +351,7 @@ def by_hand(run, task, view: str) -> dict[str, np.ndarray]:
     """Compute all indices of the tiny network's ReLU, whose probe weighs every position."""
     pixels = task.pixels[task.test_idx][..., ::(-1 if view == "mirrored" else 1)]
     probe, weights, side = fit_probe(run, task, "relu"), weights_of(run), 7
-    w = probe["weight"].astype(float).reshape(-1, 4, side, side)[task.truth]
+    w = probe["weight"].astype(float).reshape(-1, 4, side, side)[task.test_labels]
     maps = seen_by(weights, pixels).astype(float).reshape(-1, 4, side, side)
     found = {}
     for method, g in (("Grad-CAM", w.mean((2, 3), keepdims=True)), ("HiResCAM", w)):
@@ -374,22 +379,22 @@ def test_indices_of_networks_are_those_worked_out_by_hand(shared):  # noqa: F811
     """Of every held-out image, original and mirrored, pretrained and tuned."""
     task = task_of()
     for finetuned_model in study_of(rois=("V1v",)).networks(["pretrained", "contrastive"])[:2]:
-        found = measure_laterality(finetuned_model.run, task, "relu", ["relu", "conv"])
+        found = measure_laterality(finetuned_model, task, "relu", ["relu", "conv"])
         assert set(found) == {f"{measure}/{view}" for view in VIEWS for measure in (
             "Grad-CAM relu", "HiResCAM relu", "Grad-CAM conv", "HiResCAM conv", OCCLUSION)}
         for view in VIEWS:
-            for measure, expected in by_hand(finetuned_model.run, task, view).items():
+            for measure, expected in by_hand(finetuned_model, task, view).items():
                 values = found[f"{measure}/{view}"]
                 assert values.shape == task.test_idx.shape and values.dtype == np.float64
-                known = task.truth < 3  # classes that were trained
+                known = task.test_labels < 3  # classes that were trained
                 np.testing.assert_allclose(values[known], expected[known], atol=1e-3)
                 assert np.nanstd(values) > 0.05, "there is something to be told apart"
-            assert np.isnan(found[f"HiResCAM relu/{view}"][task.truth == 3]).all()
+            assert np.isnan(found[f"HiResCAM relu/{view}"][task.test_labels == 3]).all()
 
 
 def test_the_network_that_names_is_its_probe(shared):  # noqa: F811
     task = task_of()
-    run = study_of(rois=("V1v",)).networks(["contrastive"])[0].run
+    run = study_of(rois=("V1v",)).networks(["contrastive"])[0]
     model, kept = attach_probe(run, task, "relu"), fit_probe(run, task, "relu")
     pixels = torch.from_numpy(task.pixels[task.test_idx] / np.float32(255)).sub(0.5).div(0.5)
     with torch.no_grad():
@@ -435,10 +440,8 @@ def test_a_layer_behind_the_one_that_is_read_is_told(shared):  # noqa: F811
         measure_laterality(run_of(network()), task_of(), "conv", ["relu"])
 
 
-def models_of(*networks: Network) -> list[FineTunedModel]:
-    return [FineTunedModel("none", 0, *["none"] * 3, "pretrained",
-                           run_of(one, one.name.replace(" ", "")))
-            for one in networks]
+def models_of(*networks: Network) -> list[FineTuningRun]:
+    return [run_of(one) for one in networks]
 
 
 @pytest.mark.parametrize("columns, expected", [(slice(0, 4), -1), (slice(4, 8), 1)])
@@ -458,7 +461,7 @@ def test_a_network_that_looks_to_one_side_has_it_as_its_bias(shared, columns,  #
 def test_a_network_that_treats_both_sides_alike_has_no_bias(shared):  # noqa: F811
     """What its images show on either side it does see."""
     task, net = task_of(), symmetric()
-    found = measure_laterality(run_of(net, "symmetric"), task, "mean", ("relu",))
+    found = measure_laterality(run_of(net), task, "mean", ("relu",))
     table = laterality_table(study_of(), models_of(net), task, "mean",
                              ("relu",)).set_index("measure")
     for measure in ("Grad-CAM relu", "HiResCAM relu", OCCLUSION):
@@ -483,7 +486,7 @@ def test_the_table_holds_means_over_images_that_both_views_can_tell_of(shared,  
         return {name: one * (1 if run.condition.name == "pretrained" else 0.5)
                 for name, one in values.items()}
 
-    monkeypatch.setattr(statistics, "measure_laterality", fake)
+    monkeypatch.setattr(saliency_study, "measure_laterality", fake)
     study = study_of(hemispheres="apart", rois=("V1v",), subjects=("A",))
     table = laterality_table(study, study.networks(["pretrained", "contrastive"]), task_of(), "fc",
                              ["relu"])
@@ -508,7 +511,7 @@ def test_the_table_holds_means_over_images_that_both_views_can_tell_of(shared,  
 @pytest.mark.filterwarnings("error")
 def test_a_measure_that_tells_of_no_image_is_unknown(shared, monkeypatch):  # noqa: F811
     nothing = {f"{OCCLUSION}/{view}": np.full(5, np.nan) for view in VIEWS}
-    monkeypatch.setattr(statistics, "measure_laterality", lambda *_: nothing)
+    monkeypatch.setattr(saliency_study, "measure_laterality", lambda *_: nothing)
     (row,) = laterality_table(study_of(), models_of(network()), task_of(), "fc",
                               []).to_dict("records")
     assert row["n"] == 0

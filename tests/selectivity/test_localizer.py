@@ -148,7 +148,7 @@ def test_generalisation_split_half_overlap_and_units_to_plot(planted):
     assert split_half_overlap_p(result, "mix", "bodies") == 1
     groups = select_units_to_plot(result, "mix", ["faces", "bodies"], max_units=3, seed=0)
     assert [(name, len(units)) for name, units in groups] == [("faces", 1), ("bodies", 0),
-                                                             ("rest", 3)]
+                                                              ("rest", 3)]
     assert 0 not in groups[2][1]
 
 
@@ -208,7 +208,7 @@ def test_a_unit_that_is_dead_on_new_images_prefers_no_domain_there(planted):
     row = table.loc["faces"]
     assert row["same_preference"] == 0 and np.isnan(row["t_independent"])
     silent = replace(result, held_out_d_prime={layer: d * np.nan for layer, d in
-                                              result.held_out_d_prime.items()})
+                                               result.held_out_d_prime.items()})
     row = silent.table().query("layer == 'mix' and domain == 'faces'").iloc[0]
     assert row["same_preference"] == 0 and np.isnan(row["held_out_d_prime"])
 

@@ -15,12 +15,13 @@ from torch.nn import functional
 from helpers.brains.cohort import Fold, Responses
 from helpers.config.contrastive_finetuning import FinetuningSpec
 from helpers.core.paths import CACHE_VARIABLE
-from helpers.finetuning.conditions import CONDITIONS, make_finetuning_config
+from helpers.finetuning.conditions import CONDITIONS
+from helpers.finetuning.data import CohortData
 from helpers.finetuning.evaluate import finetune
 from helpers.finetuning.runs import FineTuningRun
 from helpers.finetuning.study import FineTuningStudy
-from helpers.landscape.classification import ClassificationTask
 from helpers.landscape.logistic_probe import split_train_test
+from helpers.landscape.study import ClassificationTask
 from helpers.networks.network import Network
 from helpers.training.processes import single_thread
 from support.tiny_cohort import RandomImages, TinyCohort, network
@@ -87,11 +88,9 @@ def study_of(cohort=None, net=None, n_jobs=1, **changes) -> FineTuningStudy:
                                        network("tiny-net-untrained", seed=1), n_jobs=n_jobs)
 
 
-def run_of(net: Network, name: str = "pretrained") -> FineTuningRun:
+def run_of(net: Network) -> FineTuningRun:
     """Return the job of leaving a network as it is."""
-    condition = CONDITIONS["pretrained"]
-    return FineTuningRun(name, condition, net, (), "", make_finetuning_config(condition, SPEC, 1.0),
-                         SPEC, 32, 24, 0)
+    return FineTuningRun(CohortData(Halves(), SPEC, 32), net, CONDITIONS["pretrained"])
 
 
 def task_of(n=120, n_classes=3, seed=0, name="colours", strength=0.45) -> ClassificationTask:
@@ -116,7 +115,7 @@ def seen_by(weights, pixels: np.ndarray) -> np.ndarray:
 
 def weights_of(run: FineTuningRun) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the first layer of the tiny network: as it is, or as it was kept when tuned."""
-    if not run.training_pairs:
+    if not run.regions:
         return tuple(one.detach() for one in (run.network.model[0].weight,
                                               run.network.model[0].bias))
     kept = finetune(run)

@@ -29,9 +29,10 @@ from helpers.encoding.cohort_responses import noise_ceiling_table, read_response
 from helpers.encoding.study import EncodingStudy
 from helpers.finetuning.conditions import CONDITIONS
 from helpers.finetuning.data import CohortData
-from helpers.finetuning.evaluate import evaluate, finetune
-from helpers.finetuning.run_plan import RunPlan
-from helpers.landscape.classification import fit_probe, load_task
+from helpers.finetuning.evaluate import evaluate, finetune, preselect_layer_and_alpha
+from helpers.finetuning.runs import EvaluationSet
+from helpers.finetuning.study import FineTuningStudy
+from helpers.landscape.study import fit_probe, load_task
 from helpers.lesions.study import evaluate_lesions
 from helpers.matched_models.block_statistics import (
     BlockStatistics,
@@ -213,7 +214,7 @@ def read_layer(w):
 
 def readout(w):
     return cached_readout(w.net, w.get("layer", "fc"), w.images, w.get("spec", READOUT),
-                           seed=w.get("seed", 0))
+                          seed=w.get("seed", 0))
 
 
 def stages(w):
@@ -228,7 +229,7 @@ def answers(w):
                             selective, *[empty] * 5)
     return collect_held_out_responses(w.net, make_six_category_localizer(w.images),
                                       {w.get("layer", "fc"): stage},
-                            ["faces", "bodies"], max_units=3, seed=0, batch_size=8)
+                                      ["faces", "bodies"], max_units=3, seed=0, batch_size=8)
 
 
 def matched_model(table, w):
@@ -242,7 +243,7 @@ def lesions(w):
              for layer, n in w.get("masks", (("conv", 196), ("relu", 196)))}
     return evaluate_lesions(builtin_classifier(w.net), masks, ("faces", "bodies"),
                             w.get("layers", ["conv"]),
-                    w.images, n_random=w.get("n_random", 1), seed=w.get("seed", 0))
+                            w.images, n_random=w.get("n_random", 1), seed=w.get("seed", 0))
 
 
 def rdms(w):
@@ -255,35 +256,34 @@ def cohort_data_of(w) -> CohortData:
 
 
 def cohort_pixels(w):
-    return cohort_data_of(w).load_images(np.arange(w.get("n", 9)))
+    return cohort_data_of(w).images(np.arange(w.get("n", 9)))[0][:]
 
 
 def task_of(w):
     return load_task("task", w.images, w.net, w.get("side", 0), w.get("most", 0))
 
 
-def run_plan_of(w) -> RunPlan:
-    return RunPlan(cohort_data_of(w), w.net, w.net, w.get("seed", 0))
+def finetuning_study_of(w) -> FineTuningStudy:
+    return FineTuningStudy(cohort_data_of(w), w.net, w.net, w.get("seed", 0))
 
 
 def run_of(w, kind="contrastive"):
-    plan = run_plan_of(w)
-    chosen = CONDITIONS[w.get("kind", kind)]
-    region = plan.regions[w.get("region", 0)]
-    train = plan.cohort_data.splits(region.subject)[0].train
-    return plan.finetuning_run(chosen, (region,), [train[w.get("first", 0):]], w.get("rate", 1e-3),
-                    w.get("number", 0))
+    study = finetuning_study_of(w)
+    region = study.regions[w.get("region", 0)]
+    train = study.cohort_data.splits(region.subject)[0].train
+    return study.run(CONDITIONS[w.get("kind", kind)], (region,), number=w.get("number", 0),
+                     train_ids=[train[w.get("first", 0):]], learning_rate=w.get("rate", 1e-3))
 
 
-def evaluation_set_of(w):
-    plan, region = run_plan_of(w), run_plan_of(w).regions[0]
-    part = plan.cohort_data.splits(region.subject)[0]
-    return replace(plan.evaluation_set((region,), part.train, part.train),
-                   protocol=w.get("protocol", "P2"))
+def evaluation_set_of(w, protocol="P2"):
+    study = finetuning_study_of(w)
+    region, train = study.regions[0], study.cohort_data.splits(study.regions[0].subject)[0].train
+    return EvaluationSet(study.cohort_data, (region,), train, (train,),
+                         w.get("protocol", protocol), study.seed)
 
 
-def before_tuning(w):
-    return run_plan_of(w)._preselect_layer_and_alpha(run_plan_of(w).regions[0], 0)
+def preselected(w):
+    return preselect_layer_and_alpha(run_of(w, "pretrained"), evaluation_set_of(w, "nested"))
 
 
 def probe(w):
@@ -328,12 +328,12 @@ def responses(w):
 def ceilings(w):
     return noise_ceiling_table(w.cohort, ["subj01"], w.get("rois", ["EBA", "PPA"]),
                                seed=w.get("seed", 0),
-                         min_ncsnr=w.get("min_ncsnr", 0.3))
+                               min_ncsnr=w.get("min_ncsnr", 0.3))
 
 
 def whole_layers(w):
     return channel_mean_features(w.net, w.get("layers", ["fc"]), w.cohort, np.arange(w.get("n", 9)),
-                         label="x", batch_size=8)
+                                 label="x", batch_size=8)
 
 
 def units(w):
@@ -349,8 +349,8 @@ def encoding(w):
 LEARNING = NETWORK | SHOWN_IMAGES | RESPONSES
 DECODER_TRAINING = spec_changes("training", TRAINING, iterations=4, batch_size=5,
                                 learning_rate=1e-3,
-                           temperature=0.1,
-                  noise=0.5, n_seeds=2)
+                                temperature=0.1,
+                                noise=0.5, n_seeds=2)
 DECODES = RESPONSES | setting(row=1, seed=1) | spec_changes(
     "decoding", DECODING, n_test=5, n_validation=4, min_noise_ceiling=9.0)
 SITES: list[tuple[str, Any, dict]] = [
@@ -358,8 +358,8 @@ SITES: list[tuple[str, Any, dict]] = [
     ("selectivity.linear_probes features", read_layer, NETWORK | IMAGES | setting(layer="conv")),
     ("training.classifiers readouts", readout, NETWORK | IMAGES | setting(layer="conv", seed=1)
      | spec_changes("spec", READOUT, epochs=3, batch_size=4, max_learning_rate=.1,
-               initial_learning_rate=.01, warmup_fraction=.4,
-               l1_positive=1e-4, l1_negative=1e-4, size=64, min_crop_fraction=.5)),
+                    initial_learning_rate=.01, warmup_fraction=.4,
+                    l1_positive=1e-4, l1_negative=1e-4, size=64, min_crop_fraction=.5)),
     ("matched_models.block_statistics stages", stages, NETWORK | IMAGES),
     ("matched_models.block_statistics answers", answers,
      NETWORK | IMAGES | setting(layer="relu", unit=4)),
@@ -373,9 +373,9 @@ SITES: list[tuple[str, Any, dict]] = [
         layers=["conv"], stack=np.ones((4, 32, 32, 3), np.uint8))
      | {"shape": partial(_setting, "stack", np.zeros((4, 64, 16, 3), np.uint8))}),
     ("finetuning.data pixels", cohort_pixels, SHOWN_IMAGES | setting(side=24, n=8)),
-    ("landscape.classification pixels", task_of, {**IMAGES, **setting(side=24, most=8), **{
+    ("landscape.study pixels", task_of, {**IMAGES, **setting(side=24, most=8), **{
         name: PREPROCESSING[name] for name in ("resize", "crop", "interpolation")}}),
-    ("landscape.classification linear_probes", probe, NETWORK | IMAGES | setting(layer="conv")),
+    ("landscape.study linear_probes", probe, NETWORK | IMAGES | setting(layer="conv")),
     ("saliency.study saliency", saliency, NETWORK | IMAGES | setting(layers=["relu"])),
     ("finetuning.evaluate finetuned", lambda w: finetune(run_of(w)), LEARNING | setting(
         kind="regression", region=1, first=1, rate=1e-2, number=1, seed=1, side=24) | spec_changes(
@@ -386,7 +386,7 @@ SITES: list[tuple[str, Any, dict]] = [
      lambda w: evaluate(run_of(w, "pretrained"), evaluation_set_of(w)),
      LEARNING | setting(side=24, seed=1, protocol="nested")
      | spec_changes("tuning", TUNING, layers=("conv",), standardise=True)),
-    ("finetuning.run_plan evaluations", before_tuning, LEARNING | setting(side=24, seed=1)
+    ("finetuning.evaluate evaluations", preselected, LEARNING | setting(side=24, seed=1)
      | spec_changes("tuning", TUNING, layers=("conv",), standardise=True)),
     ("decoding.study decoded", decoders,
      DECODES | DECODER_TRAINING | setting(variant=TrainingVariant(half=1))),
@@ -405,6 +405,6 @@ SITES: list[tuple[str, Any, dict]] = [
     ("encoding.cohort_features features", units, NETWORK | SHOWN_IMAGES | setting(units=2, n=8)),
     ("encoding.study encoding", encoding, LEARNING | setting(subjects=("subj02", "subj01"))
      | spec_changes("encoding", ENCODING, rois=("EBA",), layers=("fc",), min_ncsnr=.2,
-               ridge_alphas=(1.0,))),
+                    ridge_alphas=(1.0,))),
 ]
 """Module and kind of every call of `cached`; what asks for it; its inputs, each with a change."""
