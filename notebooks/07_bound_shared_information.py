@@ -33,7 +33,7 @@ from helpers.brains.layouts import open_cohort
 from helpers.figures import style
 from helpers.figures.claims import ClaimsTable, round_numbers
 from helpers.finetuning import plots
-from helpers.finetuning.info_nce import NATS_PER_BIT
+from helpers.finetuning.information_bound import NATS_PER_BIT
 from helpers.finetuning.statistics import pivot_shared_models, pivot_subject_by_seed
 from helpers.finetuning.study import FineTuningStudy
 

@@ -3,5 +3,5 @@
 Contrastive learning, regression and pooled models (Mulrooney & Brockmeier 2024). The parts:
 `study` (what notebooks call), `data` (regions, splits, images), `conditions` and `models` (what is
 trained), `training_loop`, `runs` and `evaluate` (one fine-tuning and its evaluation), `ridge_cv`
-and `info_nce` (encoding accuracy; the bound on information), `statistics`, `plots`.
+and `information_bound` (encoding accuracy; the bound on information), `statistics`, `plots`.
 """

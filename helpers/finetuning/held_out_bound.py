@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from helpers.finetuning.info_nce import information_bound
+from helpers.finetuning.information_bound import information_bound
 from helpers.finetuning.models import ContrastiveModel
 from helpers.finetuning.training_loop import PixelNormalisation, SubjectPairs
 from helpers.networks.activations import exact_inference

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from helpers.core.errors import LabError
-from helpers.finetuning.info_nce import TEMPERATURE, info_nce
+from helpers.finetuning.information_bound import TEMPERATURE
+from helpers.training.losses import info_nce
 from helpers.training.readout import forward_to_layer
 
 HIDDEN_FRACTION, EMBEDDING_FRACTION, POOLED_EMBEDDING_FRACTION = 0.8, 0.2, 0.25
@@ -94,7 +95,7 @@ class ContrastiveModel(nn.Module):
     learned_temperature : bool
         Whether the temperature is trained as well (not in the paper).
     symmetric : bool
-        See `info_nce`.
+        Whether responses are classified among images as well (not in the paper).
 
     Notes
     -----

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from helpers.core.errors import LabError
-from helpers.networks.weights import read_state_dict, save_tensors
+from helpers.networks.weights import save_tensors
+from helpers.training.checkpoints import load_training_state, save_training_state
 from helpers.training.losses import require_finite_loss
 
 MIN_SECONDS_BETWEEN_STATES = 30.0
@@ -136,9 +137,9 @@ def train_model(model: nn.Module, training_pairs: Sequence[SubjectPairs], config
         If a loss is no longer finite. Saved states and checkpoints remain.
     """
     device = next(model.parameters()).device
-    trainable = {name: p for name, p in model.named_parameters() if p.requires_grad}
-    optimizer = torch.optim.Adam(trainable.values(), lr=config.learning_rate, fused=True)
-    losses = _load_state(model, trainable, optimizer, state)
+    optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad],
+                                 lr=config.learning_rate, fused=True)
+    losses = load_training_state(state, model.state_dict(), optimizer)
     model.train()
     step, last_saved = 0, time.monotonic()
     for epoch in range(config.epochs if stop_after is None else stop_after):
@@ -163,7 +164,7 @@ def train_model(model: nn.Module, training_pairs: Sequence[SubjectPairs], config
         if checkpoints and epoch + 1 in checkpoints:
             save_tensors(checkpoints[epoch + 1], model.state_dict())
         if state is not None and time.monotonic() - last_saved >= min_seconds_between_states:
-            _save_state(state, model, trainable, optimizer, losses)
+            save_training_state(state, model.state_dict(), optimizer, losses)
             last_saved = time.monotonic()
     if state is not None and stop_after is None:
         state.unlink(missing_ok=True)
@@ -251,32 +252,3 @@ def matmul_precision(precision: Precision) -> Iterator[None]:
         yield
     finally:
         torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32 = before
-
-
-def _save_state(state: Path, model: nn.Module, trainable: Mapping[str, Tensor],
-                optimizer: torch.optim.Adam, losses: list[float]) -> None:
-    moments = {f"adam.{name}.{moment}": value for name, parameter in trainable.items()
-               for moment, value in optimizer.state[parameter].items()}
-    save_tensors(state, {**{f"model.{name}": value for name, value in model.state_dict().items()},
-                         **moments, "losses": torch.tensor(losses, dtype=torch.float64)})
-
-
-def _load_state(model: nn.Module, trainable: Mapping[str, Tensor], optimizer: torch.optim.Adam,
-                state: Path | None) -> list[float]:
-    """Restore weights, moments and losses from a saved state, if there is one that fits."""
-    if state is None or not state.is_file():
-        return []
-    saved = read_state_dict(state)
-    weights = {name.removeprefix("model."): tensor for name, tensor in saved.items()
-               if name.startswith("model.")}
-    if {name: tensor.shape for name, tensor in weights.items()} != {
-            name: tensor.shape for name, tensor in model.state_dict().items()}:
-        return []
-    model.load_state_dict(weights)
-    for name, parameter in trainable.items():
-        if f"adam.{name}.step" in saved:  # absent where no gradient ever reached it
-            optimizer.state[parameter] = {
-                "step": saved[f"adam.{name}.step"].cpu(),
-                **{moment: saved[f"adam.{name}.{moment}"].to(parameter.device)
-                   for moment in ("exp_avg", "exp_avg_sq")}}
-    return saved["losses"].tolist()

@@ -1,4 +1,4 @@
-"""What a network is trained to do: Barlow Twins, SimCLR, CLIP, targets; one machine or many.
+"""The losses of the training objectives: Barlow Twins, SimCLR, InfoNCE, CLIP, targets.
 
 The first two compare two views of the same images, CLIP compares images with captions.
 Under ``torch.distributed`` each process holds a part of the batch; every process then computes
@@ -83,8 +83,60 @@ def nt_xent_loss(z1: Tensor, z2: Tensor, *, temperature: float) -> Tensor:
     return functional.cross_entropy(similarity.masked_fill(is_self, -torch.inf), target)
 
 
+def info_nce(x: Tensor, y: Tensor, *, temperature: float | Tensor,
+             symmetric: bool = False) -> Tensor:
+    r"""Return the InfoNCE loss: each row of ``x`` is classified among all rows of ``y``.
+
+    .. math:: L = -\frac1N \sum_j \log \frac{e^{s_{jj}/\tau}}{\sum_i e^{s_{ji}/\tau}}, \qquad
+              s_{ji} = \cos(x_j, y_i)
+
+    Parameters
+    ----------
+    x, y : Tensor, float, shape (n, n_dims)
+        Embeddings; row j of both belongs to one pair.
+    temperature : float or Tensor
+        :math:`\tau`.
+    symmetric : bool
+        Whether rows of ``y`` are classified among those of ``x`` as well: the mean of both.
+
+    Returns
+    -------
+    Tensor
+        The loss, scalar, in nats; log n at chance.
+
+    Raises
+    ------
+    LabError
+        See `cosine_similarities`.
+
+    Notes
+    -----
+    van den Oord et al. (2018), equation 4. One direction: Mulrooney & Brockmeier (2024), images
+    among responses. Both: Radford et al. (2021), figure 3; Efird et al. (2025).
+    """
+    scores = cosine_similarities(x, y) / temperature
+    target = torch.arange(len(scores), device=scores.device)
+    loss = functional.cross_entropy(scores, target)
+    return (loss + functional.cross_entropy(scores.T, target)) / 2 if symmetric else loss
+
+
+def cosine_similarities(x: Tensor, y: Tensor) -> Tensor:
+    """Return the cosine of every row of ``x`` with every row of ``y``, (n, n).
+
+    Raises
+    ------
+    LabError
+        If there are fewer than two pairs, or the embeddings do not match.
+    """
+    if x.shape != y.shape or x.ndim != 2 or len(x) < 2:
+        raise LabError(f"embeddings {tuple(x.shape)} and {tuple(y.shape)}",
+                       expected="two matrices of the same shape, with 2 rows or more",
+                       remedy="use batches of 2 or more")
+    return functional.normalize(x, dim=1) @ functional.normalize(y, dim=1).T
+
+
 def clip_loss(images: Tensor, captions: Tensor, log_scale: Tensor) -> Tensor:
-    """Let each image find its caption among all of the batch, and each caption its image.
+    """Return CLIP's loss: the symmetric `info_nce` of images and captions of the whole batch.
 
     Parameters
     ----------
@@ -102,12 +154,8 @@ def clip_loss(images: Tensor, captions: Tensor, log_scale: Tensor) -> Tensor:
     -----
     Radford et al. (2021), figure 3.
     """
-    image_embeddings = functional.normalize(gather_batch(images), dim=1)
-    text_embeddings = functional.normalize(gather_batch(captions), dim=1)
-    scores = image_embeddings @ text_embeddings.T * log_scale.exp().clamp(max=100)
-    target = torch.arange(len(scores), device=scores.device)
-    return (functional.cross_entropy(scores, target)
-            + functional.cross_entropy(scores.T, target)) / 2
+    return info_nce(gather_batch(images), gather_batch(captions), symmetric=True,
+                    temperature=1 / log_scale.exp().clamp(max=100))
 
 
 def target_loss(images: Tensor, targets: Tensor) -> Tensor:

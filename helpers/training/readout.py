@@ -12,16 +12,14 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim.lr_scheduler import OneCycleLR
 
 from helpers.config.contrastive_coding import ReadoutSpec
 from helpers.core.errors import LabError
-from helpers.core.paths import atomic_write
 from helpers.networks.activations import exact_inference, layer_hooks
-from helpers.networks.weights import read_state_dict
+from helpers.training.checkpoints import load_training_state, save_training_state
 from helpers.training.losses import require_finite_loss
 
 INITIAL_STD = 0.01
@@ -159,9 +157,12 @@ def train_readout(iter_epoch: Callable[[int], Iterable[FeatureBatch]], shape: tu
     ``OneCycleLR`` with its own defaults, as published, also cycles the momentum
     (0.95 -> 0.85 -> 0.95), whatever the optimiser was given (0.9 there).
     """
-    weight, momentum, losses = _load_or_init(shape, seed, state, torch.device(device))
+    weight = torch.empty(shape).normal_(0, INITIAL_STD,
+                                        generator=torch.Generator().manual_seed(seed)).to(device)
+    optimizer = torch.optim.SGD([weight.requires_grad_()], lr=spec.initial_learning_rate,
+                                momentum=0.9)
+    losses = load_training_state(state, {"weight": weight}, optimizer)
     n_epochs_done = len(losses)
-    optimizer = torch.optim.SGD([weight], lr=spec.initial_learning_rate, momentum=0.9)
     schedule = OneCycleLR(optimizer, spec.max_learning_rate,
                           total_steps=spec.epochs * steps_per_epoch,
                           pct_start=spec.warmup_fraction,
@@ -169,8 +170,6 @@ def train_readout(iter_epoch: Callable[[int], Iterable[FeatureBatch]], shape: tu
     optimizer.step()  # without gradients it changes nothing, and lets the schedule move on
     for _ in range(n_epochs_done * steps_per_epoch):
         schedule.step()
-    if momentum is not None:
-        optimizer.state[weight]["momentum_buffer"] = momentum
     step, last_step = n_epochs_done * steps_per_epoch, math.inf if steps is None else steps
     for epoch in range(n_epochs_done, spec.epochs):
         total = 0.0
@@ -189,27 +188,8 @@ def train_readout(iter_epoch: Callable[[int], Iterable[FeatureBatch]], shape: tu
             if step >= last_step:
                 return weight.detach().cpu(), [*losses, total / steps_per_epoch]
         losses.append(total / steps_per_epoch)
-        _save_state(state, weight, optimizer.state[weight]["momentum_buffer"], losses)
+        if state is not None:
+            save_training_state(state, {"weight": weight}, optimizer, losses)
     if state is not None:
         state.unlink(missing_ok=True)
     return weight.detach().cpu(), losses
-
-
-def _load_or_init(shape: tuple[int, int], seed: int, state: Path | None,
-                  device: torch.device) -> tuple[Tensor, Tensor | None, list[float]]:
-    """Return weights, momentum and losses so far: from the kept state, or drawn anew."""
-    if state is not None and state.is_file():
-        saved = read_state_dict(state)
-        if saved["weight"].shape == shape:
-            return (saved["weight"].to(device).requires_grad_(), saved["momentum"].to(device),
-                    saved["losses"].tolist())
-    initial_weight = torch.empty(shape).normal_(0, INITIAL_STD,
-                                                generator=torch.Generator().manual_seed(seed))
-    return initial_weight.to(device).requires_grad_(), None, []
-
-
-def _save_state(state: Path | None, weight: Tensor, momentum: Tensor, losses: list[float]) -> None:
-    if state is not None:
-        tensors = {"weight": weight.detach().cpu().contiguous(), "momentum": momentum.cpu(),
-                   "losses": torch.tensor(losses, dtype=torch.float64)}
-        atomic_write(state, lambda part: save_file(tensors, part))

@@ -28,7 +28,7 @@ PURE = ("core.statistics", "core.intervals", "core.constant_values", "stimuli.sc
         "rsa.dissimilarity", "matched_models.layer_consistency", "rsa.signal_noise",
         "rsa.noise_ceilings",
         "encoding.positive_regression", "encoding.active_set", "encoding.regression",
-        "encoding.statistics", "finetuning.info_nce", "finetuning.ridge_cv",
+        "encoding.statistics", "finetuning.information_bound", "finetuning.ridge_cv",
         "finetuning.statistics", "landscape.inpca", "landscape.statistics",
         "saliency.laterality", "decoding.vectors", "decoding.retrieval", "decoding.ridge_decoder",
         "concepts.interpretation", "concepts.nulls", "concepts.stability",

@@ -31,7 +31,7 @@ from helpers.finetuning import ridge_cv as cv
 from helpers.finetuning.conditions import CONDITIONS, build_model, make_finetuning_config
 from helpers.finetuning.data import CohortData, Region, region_group
 from helpers.finetuning.held_out_bound import BOUND_COLUMNS, average_by_condition, refit_batchnorm
-from helpers.finetuning.info_nce import information_bound
+from helpers.finetuning.information_bound import information_bound
 from helpers.finetuning.study import FineTuningStudy
 from helpers.finetuning.training_loop import PixelNormalisation, SubjectPairs, train_model
 from helpers.networks.weights import read_state_dict

@@ -20,7 +20,7 @@ from helpers.finetuning.held_out_bound import (
     held_out_bound,
     refit_batchnorm,
 )
-from helpers.finetuning.info_nce import information_bound
+from helpers.finetuning.information_bound import information_bound
 from helpers.finetuning.models import ContrastiveModel, FeatureExtractor, head
 from helpers.finetuning.training_loop import PixelNormalisation, SubjectPairs
 

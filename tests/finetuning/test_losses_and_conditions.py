@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -20,10 +21,10 @@ from helpers.finetuning.conditions import (
     get_condition,
     make_finetuning_config,
 )
-from helpers.finetuning.info_nce import (
+from helpers.finetuning.information_bound import (
+    TEMPERATURE,
     TEMPERATURE_FACTORS,
     best_temperature_factor,
-    info_nce,
     infonce_bound_terms,
     information_bound,
 )
@@ -39,6 +40,7 @@ from helpers.finetuning.training_loop import (
     SubjectPairs,
     train_model,
 )
+from helpers.training.losses import info_nce
 from helpers.training.processes import single_thread
 
 SPEC = FinetuningSpec("net", "net-untrained", rois=("PPA",), layers=("fc",), fixed_embedding_dim=7)
@@ -95,7 +97,8 @@ def test_the_loss_is_the_published_formula_in_one_direction(tau, seed):
 
 def test_the_default_temperature_is_the_published_one():
     x, y = embeddings()
-    assert info_nce(x, y).item() == pytest.approx(loss_in_loops(x.numpy(), y.numpy(), 0.3))
+    assert info_nce(x, y, temperature=TEMPERATURE).item() == pytest.approx(
+        loss_in_loops(x.numpy(), y.numpy(), 0.3))
 
 
 def test_the_gradient_is_that_of_an_independent_formula():
@@ -114,7 +117,8 @@ def test_the_gradient_is_that_of_an_independent_formula():
 @pytest.mark.parametrize("symmetric", [False, True])
 def test_the_gradient_is_that_of_finite_differences(symmetric):
     x, y = (t.requires_grad_() for t in embeddings(5, 3))
-    gradient = torch.autograd.grad(info_nce(x, y, symmetric=symmetric), (x, y))
+    gradient = torch.autograd.grad(info_nce(x, y, symmetric=symmetric, temperature=TEMPERATURE),
+                                   (x, y))
     for which, place in ((0, (1, 2)), (0, (4, 0)), (1, (2, 1)), (1, (0, 0))):
         ends = []
         for step in (1e-5, -1e-5):
@@ -130,16 +134,18 @@ def test_the_gradient_is_that_of_finite_differences(symmetric):
 def test_lengths_of_embeddings_do_not_count_and_chance_is_log_n():
     x, y = embeddings()
     longer = x * torch.linspace(0.1, 50, 6, dtype=torch.float64)[:, None]
-    torch.testing.assert_close(info_nce(longer, y), info_nce(x, y))
+    torch.testing.assert_close(info_nce(longer, y, temperature=TEMPERATURE),
+                               info_nce(x, y, temperature=TEMPERATURE))
     same = torch.ones(6, 4)
-    assert info_nce(same, same).item() == pytest.approx(math.log(6), rel=1e-6)
+    assert info_nce(same, same, temperature=TEMPERATURE).item() == pytest.approx(math.log(6),
+                                                                                 rel=1e-6)
     assert info_nce(100 * torch.eye(6), torch.eye(6), temperature=0.01).item() < 1e-6
 
 
 @pytest.mark.parametrize("x, y", [((1, 4), (1, 4)), ((5, 4), (5, 3)), ((5, 4), (6, 4)),
                                   ((5,), (5,)), ((5, 2, 2), (5, 2, 2))])
 def test_embeddings_that_cannot_be_compared_are_refused(x, y):
-    for compare in (info_nce, information_bound):
+    for compare in (partial(info_nce, temperature=TEMPERATURE), information_bound):
         with pytest.raises(LabError, match="embeddings(?s:.)*same shape(?s:.)*batches of 2"):
             compare(torch.ones(x), torch.ones(y))
 
@@ -167,7 +173,8 @@ def test_no_bound_is_above_log_k_and_all_are_the_formula(seed, k, size):
 def test_the_bound_is_log_k_less_the_loss_and_reaches_both_of_its_ends():
     x, y = embeddings(40, 6)
     found = information_bound(x, y, temperature=0.3)
-    assert found.uncalibrated == pytest.approx(math.log(40) - info_nce(x, y).item(), rel=1e-9)
+    assert found.uncalibrated == pytest.approx(
+        math.log(40) - info_nce(x, y, temperature=TEMPERATURE).item(), rel=1e-9)
     assert found.n == 40
     eye = torch.eye(40)
     assert information_bound(eye, eye).calibrated == pytest.approx(math.log(40), abs=1e-9)
@@ -389,7 +396,8 @@ def test_images_and_responses_pass_through_the_head_apart():
                                rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(z_y, by_hand(responses @ model.from_responses["A"].weight.T),
                                rtol=1e-4, atol=1e-5)
-    assert model.loss(z_x, z_y).item() == pytest.approx(info_nce(z_x, z_y).item())
+    assert model.loss(z_x, z_y).item() == pytest.approx(info_nce(z_x, z_y,
+                                                                 temperature=TEMPERATURE).item())
 
 
 def test_every_call_of_the_head_moves_the_one_set_of_running_statistics():
@@ -425,7 +433,8 @@ def test_settings_reach_the_loss():
     plain = built("contrastive", temperature=0.7)
     assert plain.loss(x, y).item() == pytest.approx(info_nce(x, y, temperature=0.7).item())
     both = built("contrastive", symmetric=True)
-    assert both.loss(x, y).item() == pytest.approx(info_nce(x, y, symmetric=True).item())
+    assert both.loss(x, y).item() == pytest.approx(info_nce(x, y, symmetric=True,
+                                                            temperature=TEMPERATURE).item())
     learned = built("contrastive", learned_temperature=True)
     learned.loss(x, y).backward()
     assert learned.log_temperature.grad.abs() > 0

@@ -1,7 +1,7 @@
-"""The InfoNCE loss between images and evoked responses, and its bound on mutual information.
+"""The InfoNCE bound on the mutual information of images and evoked responses.
 
-Each image is classified among the responses of the batch; the accuracy bounds the mutual
-information of images and responses from below (van den Oord et al. 2018).
+Each image is classified among all responses; the log-likelihood bounds the mutual information of
+images and responses from below (van den Oord et al. 2018).
 """
 
 from __future__ import annotations
@@ -11,62 +11,15 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from helpers.core.errors import LabError
+from helpers.training.losses import cosine_similarities
 
 TEMPERATURE = 0.3
-"""Published; fixed."""
+"""Of the fine-tuning loss; published, fixed."""
 TEMPERATURE_FACTORS = tuple(float(f) for f in np.logspace(-2, 2, 1000))
 """Factors on the temperature that are tried after training (authors' analysis code)."""
 NATS_PER_BIT = float(np.log(2))
-
-
-def info_nce(images: Tensor, responses: Tensor, *, temperature: float | Tensor = TEMPERATURE,
-             symmetric: bool = False) -> Tensor:
-    r"""Return the InfoNCE loss of images among the responses of their batch.
-
-    .. math:: L = -\frac1N \sum_j \log \frac{e^{s_{jj}/\tau}}{\sum_i e^{s_{ij}/\tau}}, \qquad
-              s_{ij} = \cos(z^y_i, z^x_j)
-
-    Parameters
-    ----------
-    images, responses : Tensor, float, shape (n, dimensions)
-        Embeddings :math:`z^x` and :math:`z^y`; row j of both belongs to image j.
-    temperature : float or Tensor
-        :math:`\tau`.
-    symmetric : bool
-        Whether responses are classified among images as well (not in the paper): the mean of both.
-
-    Returns
-    -------
-    Tensor
-        The loss, scalar, in nats; log n at chance.
-
-    Notes
-    -----
-    Mulrooney & Brockmeier (2024); authors' training scripts.
-    """
-    scores = cosine_similarities(images, responses) / temperature
-    target = torch.arange(len(scores), device=scores.device)
-    loss = functional.cross_entropy(scores, target)
-    return (loss + functional.cross_entropy(scores.T, target)) / 2 if symmetric else loss
-
-
-def cosine_similarities(images: Tensor, responses: Tensor) -> Tensor:
-    """Return the cosine of every image (row) with every response (column), (n, n).
-
-    Raises
-    ------
-    LabError
-        If there are fewer than two pairs, or the embeddings do not match.
-    """
-    if images.shape != responses.shape or images.ndim != 2 or len(images) < 2:
-        raise LabError(f"embeddings {tuple(images.shape)} of images and "
-                       f"{tuple(responses.shape)} of responses",
-                       expected="two matrices of the same shape, with 2 rows or more",
-                       remedy="use batches of 2 or more")
-    return functional.normalize(images, dim=1) @ functional.normalize(responses, dim=1).T
 
 
 def infonce_bound_terms(scores: Tensor) -> Tensor:
