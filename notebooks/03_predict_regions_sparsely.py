@@ -21,7 +21,7 @@
 
 # %% tags=["parameters"]
 profile = "demo"       # demo, mini, paper, or the path of your own TOML file
-metric = "veUnivar"       # score that selects the layer in panels C and E: veUnivar or veRSA
+metric = "veUnivar"    # score that selects the layer in panels C and E: veUnivar or veRSA
 n_jobs = 2             # processes for the fits; or set DASK_SCHEDULER_ADDRESS
 
 # %%

@@ -21,7 +21,7 @@
 profile = "demo"         # demo, mini, paper, or the path of your own TOML file
 n_components = 10        # principal components of each layer (published: 10)
 n_flips = 50             # random flips of the components' signs
-n_permutations = 1000  # permutations of the category labels
+n_permutations = 1000    # permutations of the category labels
 
 # %%
 import numpy as np

@@ -20,7 +20,7 @@
 
 # %% tags=["parameters"]
 profile = "demo"    # demo, mini, paper, or the path of your own TOML file
-n_jobs = 2                # processes that fine-tune and evaluate; one where there is a GPU
+n_jobs = 2          # processes that fine-tune and evaluate; one where there is a GPU
 
 # %%
 import numpy as np

@@ -20,7 +20,7 @@
 
 # %% tags=["parameters"]
 profile = "demo"    # demo, mini, paper, or the path of your own TOML file
-n_jobs = 2                # processes that fine-tune and fit probes; one where there is a GPU
+n_jobs = 2          # processes that fine-tune and fit probes; one where there is a GPU
 
 # %%
 import numpy as np
@@ -255,8 +255,9 @@ figure.colorbar(middle[0].collections[0], cax=bar).set_label(f"accuracy, {landsc
 marks = dict.fromkeys(landscape_plots.marker_key(*row) for row in pd.concat([model_table,
                                                                              hemisphere_table])[
     ["roi", "hemisphere", "group", "condition"]].to_numpy())
-middle[0].legend(handles=landscape_plots.marker_handles([*marks, *reference_points]), fontsize=5,
-                 ncols=2, loc="best", handletextpad=0.2, columnspacing=0.6)
+middle[0].legend(handles=landscape_plots.marker_handles([*marks, *reference_points]), ncols=9,
+                 fontsize=5.5, loc="upper left", bbox_to_anchor=(-0.25, -0.17), handletextpad=0.2,
+                 columnspacing=1.2)
 
 # %%
 bottom = lines[2].subgridspec(1, 2, wspace=0.25).subplots()

@@ -20,9 +20,9 @@
 # - why a striking pair of images is not yet a measurement.
 
 # %% tags=["parameters"]
-profile = "demo"          # demo, mini, paper, or the path of your own TOML file
-n_jobs = 2                # processes that fine-tune and measure; one where there is a GPU
-n_images = 2              # in the panel of images
+profile = "demo"    # demo, mini, paper, or the path of your own TOML file
+n_jobs = 2          # processes that fine-tune and measure; one where there is a GPU
+n_images = 2        # in the panel of images
 # probability of the true class, of the pretrained network, for images in the panel
 min_probability = 0.75
 

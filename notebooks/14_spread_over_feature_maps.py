@@ -217,7 +217,7 @@ for measure, words in (("Gini over maps", "Selective units sit in few feature ma
     above = int((its["observed"] > its["null_high"]).sum())
     claims.count(f"{words}, more than chance would have it", above, len(its), "above", 0.5,
                  of=f"stages, domains and networks ({spec.vision}) with {measure} above 97.5 % of "
-                 "units drawn anew", source="implied by the abstracts", paper="not told")
+                 "units drawn anew", source="implied by the abstracts", paper="not reported")
 
 # %%
 over_seeds = {"sample": "seeds"}

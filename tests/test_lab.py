@@ -82,7 +82,7 @@ def test_what_is_missing_is_rendered_once(tiny, private, monkeypatch):
 
 
 @pytest.mark.parametrize("name, kind", [("demo", "SYNTHETIC"), ("mini", "REAL"), ("paper", "REAL")])
-def test_what_is_drawn_and_what_is_photographed_is_told_apart(private, name, kind):
+def test_what_is_drawn_and_what_is_photographed_is_reported_apart(private, name, kind):
     assert lab.open(name, notebook="none").provenance.data_kind == kind
 
 
@@ -117,7 +117,7 @@ def test_an_interrupted_rendering_starts_again(tiny, private, monkeypatch):
     assert len(lab.open(tiny, notebook="none").images("localizer")) == 22
 
 
-def test_a_full_disk_is_told_and_leaves_nothing(tiny, private, monkeypatch):
+def test_a_full_disk_is_reported_and_leaves_nothing(tiny, private, monkeypatch):
     def full(folder, **_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -127,7 +127,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(tiny, private, monkeypatch):
     assert not (private / "data" / "floc" / "stimuli").exists()
 
 
-def test_a_read_only_data_folder_is_told(tiny, private, monkeypatch):
+def test_a_read_only_data_folder_is_reported(tiny, private, monkeypatch):
     (private / "wall").write_text("a file where a folder should be")
     monkeypatch.setenv("LAB_DATA", str(private / "wall"))
     with pytest.raises(LabError, match="Nothing can be written(?s:.)*LAB_DATA"):

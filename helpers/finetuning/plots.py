@@ -245,9 +245,9 @@ def within_and_cross_gains(axes: Axes, gains: pd.DataFrame, groups: Sequence[str
             axes.hlines(means[model].mean(), where - 0.12, where + 0.12, color="k", linewidth=1)
     zero_lines(axes, "y")
     axes.set_xticks([place + offset for place in range(len(groups)) for offset in places.values()],
-                    [f"{group},\n{model.removesuffix('_participant')}" for group in groups
-                     for model in places], fontsize=5)
-    axes.set_xlabel("region, model (within or cross participant)", fontsize=6)
+                    [f"{group},\n{label}" for group in groups for label in ("within", "cross")],
+                    fontsize=5)
+    axes.set_xlabel("regions, within/cross participant", fontsize=6)
 
 
 def bound_scatter(axes: Axes, bounds: pd.DataFrame, conditions: Sequence[str]) -> None:

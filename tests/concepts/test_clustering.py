@@ -136,6 +136,6 @@ def test_vectors_without_direction_are_left_out_and_counted():
     (lambda x: x, {"eps": [0.0]}, "radii"),
     (lambda x: x, {"eps": [2.0]}, "radii"),
     (lambda x: x[:3], {"min_participants": 3}, "min_participants = 3")])
-def test_bad_input_is_told(change, options, said):
+def test_bad_input_is_reported(change, options, said):
     with pytest.raises(LabError, match=said):
         cluster(change(draw(0)), **{"min_participants": 1, **options})

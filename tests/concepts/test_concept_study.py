@@ -107,7 +107,7 @@ def test_objects_and_others_are_asked_of_held_out_images(study):
     assert without["again"].max() <= 1 and without["r"].dropna().between(-1, 1).all()
 
 
-def test_bad_tables_are_told():
+def test_bad_tables_are_reported():
     for wrong, said in (({"eps": (.5, .4)}, "rising radii"), ({"eps": (.5, 2.0)}, "less than 2"),
                         ({"n_nulls": 0}, "n_nulls"), ({"expansion": -.1}, "expansion")):
         with pytest.raises((ValueError, LabError), match=said):

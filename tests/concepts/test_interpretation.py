@@ -59,7 +59,7 @@ def test_the_most_and_the_least_associated_are_those_of_sorting():
 @pytest.mark.parametrize(("vectors", "said"), [
     (np.ones((3, 4)), "rows of the same width"), (np.zeros((3, 5)), "without direction"),
     (np.full((3, 5), np.nan), "without direction")])
-def test_vectors_that_fit_no_centroid_are_told(vectors, said):
+def test_vectors_that_fit_no_centroid_are_reported(vectors, said):
     with pytest.raises(LabError, match=said):
         cosines(np.ones((2, 5)), vectors)
 

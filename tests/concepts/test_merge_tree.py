@@ -215,6 +215,6 @@ def test_vectors_without_direction_are_in_no_link():
     (lambda x: x[:3], 3, "min_participants = 3 with 3 participants"),
     (lambda x: x, 0, "min_participants = 0"),
     (lambda x: x, 1.5, "min_participants = 1.5")])
-def test_bad_input_is_told(change, m, said):
+def test_bad_input_is_reported(change, m, said):
     with pytest.raises(LabError, match=said):
         merge_tree(change(draw(0)), min_participants=m)

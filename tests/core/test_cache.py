@@ -276,7 +276,7 @@ def held(tmp_path):
         process.join(20)
 
 
-def test_who_does_not_wait_is_told_that_another_is_at_it(tmp_path, held):
+def test_who_does_not_wait_is_reported_that_another_is_at_it(tmp_path, held):
     held(1)
     make = Maker({"item": np.array(1)})
     with pytest.raises(ArtefactLocked, match="item1"), raise_if_locked():

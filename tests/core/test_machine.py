@@ -74,19 +74,20 @@ def test_enough_of_everything_is_not_talked_about(roomy, tmp_path):
     assert machine.divide_cores(4, [tmp_path]) == (4, [])
 
 
-@pytest.mark.parametrize("offered, asked, given, told", [
+@pytest.mark.parametrize("offered, asked, given, message", [
     ({"usable_cores": 1}, 1, 1, "1 core"),
     ({}, 6, 6, "6 notebooks at once on 4 cores"),
     ({"free_memory": 3 * 10**9}, 4, 1, "3 GB of memory free, 4 GB expected: notebooks at once: 1"),
     ({"free_memory": 10**8}, 4, 1, "100 MB of memory free"),
     ({"free": 2 * 10**9}, 4, 4, "2 GB of disk free"),
 ])
-def test_what_is_scarce_is_told_and_the_run_goes_on(roomy, tmp_path, offered, asked, given, told):
+def test_what_is_scarce_is_reported_and_the_run_goes_on(roomy, tmp_path, offered, asked, given,
+                                                        message):
     machines, space = roomy
     machines.update({name: value for name, value in offered.items() if name in machines})
     space.update({name: value for name, value in offered.items() if name in space})
     n_parallel, (said,) = machine.divide_cores(asked, [tmp_path])
-    assert n_parallel == given and told in said
+    assert n_parallel == given and message in said
 
 
 def test_a_full_disk_is_refused_before_anything_runs(roomy, tmp_path):

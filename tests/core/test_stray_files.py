@@ -197,7 +197,7 @@ def test_a_participant_of_another_spelling_is_named(tiny, layout, old, new):
 
 
 @pytest.mark.parametrize("layout", COHORTS)
-def test_who_is_not_opened_is_told(tiny, layout):
+def test_who_is_not_opened_is_reported(tiny, layout):
     cohort = read_cohort(layout, tiny(layout))
     for ask in (cohort.rois, cohort.folds, lambda who: cohort.responses(who, ())):
         with pytest.raises(LabError, match="no participant 'subj01_old'(?s:.)*one of su"):

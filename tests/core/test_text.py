@@ -204,7 +204,7 @@ def test_lists_of_nod_in_all_encodings(once, tmp_path, name):
     refused_in_other_encodings(root / name, read)
 
 
-def test_a_text_that_is_absent_or_a_folder_is_told(tmp_path):
+def test_a_text_that_is_absent_or_a_folder_is_reported(tmp_path):
     with pytest.raises(LabError, match="no file .*absent.csv"):
         read_text(tmp_path / "absent.csv")
     with pytest.raises(LabError, match="cannot be read"):

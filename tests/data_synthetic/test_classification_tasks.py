@@ -1,4 +1,4 @@
-"""Two more tasks in the drawn world: deterministic, and told by the class alone."""
+"""Two more tasks in the drawn world: deterministic, and determined by the class alone."""
 
 from __future__ import annotations
 
@@ -218,7 +218,8 @@ def test_the_number_alone_tells_two_classes_of_a_nature_apart():
 
 
 def best_threshold(one: list[float], several: list[float]) -> float:
-    """Return the share told right by the best rule "several, if larger" (or smaller)."""
+    """Return the fraction that the best rule classifies correctly: "several, if larger" (or
+    smaller)."""
     values, labels = np.r_[one, several], np.r_[np.zeros(len(one)), np.ones(len(several))]
     right = [((values > at) == labels).mean() for at in values]
     return max(*right, *(1 - np.array(right)))

@@ -92,7 +92,7 @@ def test_the_table_lists_every_part():
 @pytest.mark.parametrize(("module", "name", "value"), [
     (images, "LUMINANCE_MEAN", 0.51), (canvas, "SKINS", canvas.SKINS[:-1]),
     (canvas, "shade", lambda colour, factor: tuple(colour))])
-def test_a_changed_drawing_is_told(monkeypatch, capsys, module, name, value):
+def test_a_changed_drawing_is_reported(monkeypatch, capsys, module, name, value):
     for user in list(sys.modules.values()):
         if getattr(user, "__name__", "").startswith("data.synthetic") and hasattr(user, name):
             monkeypatch.setattr(user, name, value)

@@ -58,7 +58,7 @@ def test_tokens_are_words_or_what_kind_of_string_it_is(tmp_path):
     assert read_vocabulary(tmp_path / "words.txt") == words
 
 
-def test_texts_and_files_without_words_are_told(tmp_path):
+def test_texts_and_files_without_words_are_reported(tmp_path):
     with pytest.raises(LabError, match="text 1 has no word"):
         Vocabulary(("a",)).tokens(["a", "..."])
     with pytest.raises(LabError, match="no words in"):
@@ -91,7 +91,7 @@ def test_the_loss_is_that_of_both_directions():
 
 @pytest.fixture(scope="module")
 def captioned_folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("told") / "captioned"
+    folder = tmp_path_factory.mktemp("captions") / "captioned"
     return write_captioned(folder, seed=0, n_images=2 * clip_training.RECIPES[NAME].batch_size,
                            processes=2)
 

@@ -1,4 +1,4 @@
-"""The networks that were told different things: as recorded, and as the record of moments says."""
+"""The networks of the four training objectives: as recorded, and as measured at checkpoints."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_moments_are_noted_side_by_side(tmp_path):
                                                                               ["b", 0, 0.3]]
 
 
-def test_records_that_are_none_are_told(tmp_path):
+def test_records_that_are_none_are_reported(tmp_path):
     with pytest.raises(LabError, match="make zoo"):
         read_training_record(tmp_path / "absent.csv")
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")

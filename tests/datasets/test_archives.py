@@ -96,7 +96,7 @@ def test_what_python_cannot_unpack_is_to_be_unpacked_by_hand(tmp_path, content, 
     assert "delete" not in error.remedy and "run again" not in error.remedy
 
 
-def test_a_web_page_in_place_of_an_archive_is_told(tmp_path):
+def test_a_web_page_in_place_of_an_archive_is_reported(tmp_path):
     error = attempt(tmp_path, b"<!DOCTYPE html><title>Sign in</title>", "zip")
     assert "web page" in error.seen and "browser" in error.remedy
 

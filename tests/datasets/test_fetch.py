@@ -227,7 +227,7 @@ def test_too_small_a_disk_is_noticed_before(server, source, tmp_path, monkeypatc
     assert server.asked == []
 
 
-def test_a_disk_that_fills_up_is_told(server, source, tmp_path, monkeypatch):
+def test_a_disk_that_fills_up_is_reported(server, source, tmp_path, monkeypatch):
     def full(pieces, label, total):
         yield next(iter(pieces))
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -343,7 +343,7 @@ def test_a_manifest_that_differs_is_refused(server, archived, tmp_path):
         fetch_folder(archived, tmp_path / "first")
 
 
-def test_a_wrong_number_of_files_is_told(server, archived, tmp_path):
+def test_a_wrong_number_of_files_is_reported(server, archived, tmp_path):
     folder = tmp_path / "stimuli"
     with pytest.raises(LabError, match="holds 3 files"):
         fetch_folder(replace(archived, files=4), folder)
@@ -364,7 +364,7 @@ def test_a_name_outside_of_the_folder_is_refused(server, archived, tmp_path, nam
     assert not list(tmp_path.rglob("*evil*")) and names(tmp_path / "deep") == ["stimuli.zip"]
 
 
-def test_a_damaged_archive_is_told(server, archived, tmp_path):
+def test_a_damaged_archive_is_reported(server, archived, tmp_path):
     server.body = server.body[:-40]
     with pytest.raises(LabError, match="not a whole zip archive"):
         fetch_folder(archived, tmp_path / "stimuli")
@@ -388,7 +388,7 @@ def test_interrupted_unpacking_leaves_no_folder(archived, tmp_path, monkeypatch)
     assert names(tmp_path) == ["stimuli.zip"]
 
 
-def test_a_member_that_is_not_there_is_told(archived, tmp_path):
+def test_a_member_that_is_not_there_is_reported(archived, tmp_path):
     with pytest.raises(LabError, match="repo-1") as caught:
         fetch_folder(replace(archived, member="repo-2/stimuli"), tmp_path / "stimuli")
     assert "repo-2/stimuli" in caught.value.expected
@@ -527,7 +527,7 @@ BLOCK = tarfile.BLOCKSIZE
     lambda body: body[:4 * BLOCK + 99],                 # within a header
     lambda body: body[:4 * BLOCK] + b"x" * BLOCK + body[5 * BLOCK:],  # a header overwritten
     lambda body: zipped(IMAGES), lambda body: b"", lambda body: b"<html>not found</html>" * 90])
-def test_a_damaged_tar_is_told_and_leaves_no_folder(server, tar, tmp_path, damage):
+def test_a_damaged_tar_is_reported_and_leaves_no_folder(server, tar, tmp_path, damage):
     server.body = damage(tarred(TARRED))
     (tmp_path / "caltech.tar").write_bytes(server.body)
     with pytest.raises(LabError, match="not a whole tar archive"):

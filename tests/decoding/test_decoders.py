@@ -129,12 +129,12 @@ def test_what_was_seen_is_decoded_and_shuffled_labels_are_not():
     (lambda x, y: (x, y[:-1]), "responses .* and targets"),
     (lambda x, y: (x * np.nan, y), "NaN or infinite"),
     (lambda x, y: (x, y * 0), "70 targets without direction")])
-def test_bad_trials_are_told(change, said):
+def test_bad_trials_are_reported(change, said):
     with pytest.raises(LabError, match=said):
         fit_decoders(*change(*world()), SMALL)
 
 
-def test_bad_tables_are_told():
+def test_bad_tables_are_reported():
     with pytest.raises(ValueError, match="noise"):
         DecoderTraining(noise=-1)
     with pytest.raises(LabError, match="as many test images as the pool"):
@@ -201,7 +201,7 @@ def test_ranks_count_who_is_nearer_and_give_no_credit_for_ties():
     ((np.ones((2, 3)), np.ones((4, 2)), np.array([0, 1])), "rows of the same width"),
     ((np.zeros((2, 3)), np.ones((4, 3)), np.array([0, 1])), "without direction"),
     ((np.ones((2, 3)), np.ones((4, 3)), np.array([0, 4])), "one candidate for each")])
-def test_what_cannot_be_ranked_is_told(arguments, said):
+def test_what_cannot_be_ranked_is_reported(arguments, said):
     with pytest.raises(LabError, match=said):
         retrieval_ranks(*arguments)
 
@@ -220,7 +220,7 @@ def test_pools_are_what_drawing_pools_gives(n, data):
     assert probability_among_nearest(np.array([rank]), n, n, k)[0] == (rank <= k)
 
 
-def test_pools_that_cannot_be_drawn_are_told():
+def test_pools_that_cannot_be_drawn_are_reported():
     with pytest.raises(LabError, match="pool of 9 of 8"):
         probability_among_nearest(np.array([1]), 8, 9, 1)
 

@@ -105,7 +105,7 @@ def test_voxels_are_chosen_by_training_trials_alone(cohort):
 @pytest.mark.parametrize(("change", "said"), [
     ({"n_test": 80}, "images of its own with all repeats"),
     ({"min_noise_ceiling": 99.5}, "noise ceiling above 99.5 %")])
-def test_what_cannot_be_decoded_is_told(cohort, change, said):
+def test_what_cannot_be_decoded_is_reported(cohort, change, said):
     with pytest.raises(LabError, match=said):
         trials_of(cohort, **change)
 

@@ -895,7 +895,7 @@ def test_every_setting_runs_and_changes_what_is_found(shared, change):
     np.testing.assert_array_less(evaluate.finetune(finetuning_run)["losses"], 2 * np.log(16))
 
 
-def test_an_unknown_kind_is_told_before_anything_is_done(private):
+def test_an_unknown_kind_is_reported_before_anything_is_done(private):
     cohort = WideCohort()
     with pytest.raises(LabError, match="no condition 'pooled'"):
         study_of(cohort).voxel_scores(["pretrained", "pooled"])

@@ -162,7 +162,7 @@ def test_scores_of_folds_have_seen_neither_the_reported_nor_the_judged_fold():
                 features, y, np.setdiff1d(rest, FOLDS[b]), FOLDS[b]), atol=1e-8)
 
 
-def test_folds_of_unequal_size_are_told_apart():
+def test_folds_of_unequal_size_are_reported_apart():
     features, y = data(n=22)
     folds = [np.arange(10), np.arange(10, 14), np.arange(14, 22)]
     found = cv.compute_fold_scores(cv.linear_kernel(features), y, folds, alphas=ALPHAS)
@@ -389,7 +389,7 @@ def test_improved_is_the_share_of_voxels_that_gained():
 
 @pytest.mark.parametrize("condition, baseline",
                          [("pooled, avg", "pretrained"), ("pretrained", "pooled, avg")])
-def test_a_kind_that_was_not_run_is_told(condition, baseline):
+def test_a_kind_that_was_not_run_is_reported(condition, baseline):
     with pytest.raises(LabError, match="no scores of 'pooled, avg'(?s:.)*evaluate both"):
         statistics.fraction_improved(SCORES, condition, baseline)
 

@@ -403,7 +403,7 @@ def test_checkpoints_are_the_weights_after_their_epochs(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["1.safetensors", "3.safetensors"]
 
 
-def test_a_loss_that_is_not_finite_is_told_and_the_epochs_before_it_stay(tmp_path):
+def test_a_loss_that_is_not_finite_is_reported_and_the_epochs_before_it_stay(tmp_path):
     state, (pairs,) = tmp_path / "s.safetensors", training_pairs()
     model = model_of("regression")
 

@@ -160,7 +160,7 @@ def test_units_that_never_vary_tell_nothing(value):
                                rtol=0)
 
 
-def test_what_cannot_be_taught_is_told():
+def test_what_no_probe_can_fit_is_reported():
     x, labels, _, _ = clouds()
     with pytest.raises(LabError, match="1 classes, features finite(?s:.)*two classes or more"):
         fit_logistic_probe(x, np.zeros_like(labels), 4)
@@ -393,16 +393,16 @@ def test_every_network_is_examined_on_every_task(shared):
 
 def test_the_networks_of_some_kinds(shared):
     found = study_of().networks(["untrained", "pretrained", "contrastive", "pooled, avg"])
-    told = [(m.condition.name, m.donor, *(m.metadata[name] for name in ("roi", "hemisphere",
-                                                                        "group")),
-             len(m.training_pairs)) for m in found]
-    assert told == [("untrained", "none", "none", "none", "none", 0),
-                    ("pretrained", "none", "none", "none", "none", 0),
-                    *(("contrastive", donor, roi, "both", group, 1) for donor, roi, group in (
-                        ("A", "V1v", "early"), ("A", "PPA", "higher"), ("B", "V1v", "early"),
-                        ("C", "V1v", "early"), ("C", "PPA", "higher"))),
-                    ("pooled, avg", "all", "V1v", "both", "early", 3),
-                    ("pooled, avg", "all", "PPA", "both", "higher", 2)]
+    described = [(m.condition.name, m.donor, *(m.metadata[name] for name in ("roi", "hemisphere",
+                                                                             "group")),
+                  len(m.training_pairs)) for m in found]
+    assert described == [("untrained", "none", "none", "none", "none", 0),
+                         ("pretrained", "none", "none", "none", "none", 0),
+                         *(("contrastive", donor, roi, "both", group, 1) for donor, roi, group in (
+                             ("A", "V1v", "early"), ("A", "PPA", "higher"), ("B", "V1v", "early"),
+                             ("C", "V1v", "early"), ("C", "PPA", "higher"))),
+                         ("pooled, avg", "all", "V1v", "both", "early", 3),
+                         ("pooled, avg", "all", "PPA", "both", "higher", 2)]
     assert [m.network.name for m in found[:2]] == ["tiny-net-untrained", "tiny-net"]
     assert found[2].metadata == {"donor": "A", "seed": 0, "roi": "V1v", "hemisphere": "both",
                                  "group": "early", "condition": "contrastive"}
@@ -600,12 +600,12 @@ LATERAL = LateralitySpec(("V1v", "V2v"), ("V1v",), "objects", ("pool", "conv"), 
                          image_size=64)
 
 
-@pytest.mark.parametrize("change, told", [
+@pytest.mark.parametrize("change, message", [
     ({"roi": "hV4"}, "ROIs V1v, V2v, and asks for hV4 besides"),
     ({"shuffled_rois": ("V1v", "V3d")}, "asks for V3d besides"),
     ({"layers": ()}, "layers(?s:.)*at least 1 item"), ({"rois": ()}, "rois(?s:.)*at least 1 item")])
-def test_a_laterality_that_cannot_be_measured_is_told(change, told):
-    with pytest.raises((LabError, ValueError), match=told):
+def test_a_laterality_that_cannot_be_measured_is_reported(change, message):
+    with pytest.raises((LabError, ValueError), match=message):
         replace(LATERAL, **change)
 
 

@@ -253,7 +253,7 @@ def test_an_unknown_layer_is_named_with_those_there_are():
             attempt()
 
 
-def test_a_layer_that_is_never_computed_is_told():
+def test_a_layer_that_is_never_computed_is_reported():
     """Attention uses the weights of its output projection without calling that module."""
     model = vision_transformer()
     name = "encoder.layers.encoder_layer_0.self_attention.out_proj"

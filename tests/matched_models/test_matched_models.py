@@ -436,7 +436,7 @@ def test_units_found_again_are_a_share_of_those_of_the_first_half():
 
 
 def test_shares_of_all_domains_are_added_up(blocks):
-    table = selective_proportion_table(blocks, CORE).assign(condition="told", seed=0)
+    table = selective_proportion_table(blocks, CORE).assign(condition="captions", seed=0)
     total = sum_over_domains(table).set_index(["layer", "fdr_alpha"])["proportion"]
     assert len(total) == 2 * len(FDR_ALPHAS)
     assert total["mix", FDR_ALPHA] == pytest.approx(8 / 10)
@@ -614,23 +614,23 @@ def test_a_network_is_the_mean_of_its_rows():
 
 def test_differences_are_of_the_same_seed():
     index = pd.MultiIndex.from_tuples(
-        [("told", 2), ("told", 0), ("told", 1), ("seen", 0), ("seen", 1), ("seen", 3)],
+        [("captions", 2), ("captions", 0), ("captions", 1), ("seen", 0), ("seen", 1), ("seen", 3)],
         names=["condition", "seed"])
     values = pd.Series([50.0, 10, 20, 1, 5, 9], index, name="value")
-    assert sorted(paired_differences(values, "told", "seen")) == [9, 15]
-    assert sorted(paired_differences(values, "seen", "told")) == [-15, -9]
-    assert paired_differences(values, "told", "absent").shape == (0,)
-    assert paired_differences(values[:0], "told", "seen").shape == (0,)
+    assert sorted(paired_differences(values, "captions", "seen")) == [9, 15]
+    assert sorted(paired_differences(values, "seen", "captions")) == [-15, -9]
+    assert paired_differences(values, "captions", "absent").shape == (0,)
+    assert paired_differences(values[:0], "captions", "seen").shape == (0,)
 
 
 def test_matrices_of_a_kind_are_averaged_over_seeds():
     rows = [{"condition": condition, "seed": seed, "layer": a, "other": b, "r": r}
-            for condition, seed, numbers in (("told", 0, [1, .2, .2, 1]),
-                                             ("told", 1, [1, .6, .6, 1]),
+            for condition, seed, numbers in (("captions", 0, [1, .2, .2, 1]),
+                                             ("captions", 1, [1, .6, .6, 1]),
                                              ("seen", 0, [1, .9, .9, np.nan]))
             for (a, b), r in zip([("z", "z"), ("z", "a"), ("a", "z"), ("a", "a")], numbers)]
-    rows.append({"condition": "told", "seed": 0, "layer": "all", "other": "all", "r": 5})
-    found = mean_consistency_matrix(pd.DataFrame(rows), "told", ["z", "a"])
+    rows.append({"condition": "captions", "seed": 0, "layer": "all", "other": "all", "r": 5})
+    found = mean_consistency_matrix(pd.DataFrame(rows), "captions", ["z", "a"])
     np.testing.assert_allclose(found, [[1, .4], [.4, 1]])
     np.testing.assert_allclose(mean_consistency_matrix(pd.DataFrame(rows), "seen", ["z", "a"]),
                                [[1, .9], [.9, np.nan]])
@@ -639,8 +639,8 @@ def test_matrices_of_a_kind_are_averaged_over_seeds():
 # ---- matched models
 # -----------------------------------------------------------------------------------
 
-KINDS = {"told": "planted-told", "seen": "planted-seen"}
-SPEC = LanguageSpec(conditions=KINDS, layers=("stage", "mix"), vision="seen", untrained="told",
+KINDS = {"captions": "planted-captions", "seen": "planted-seen"}
+SPEC = LanguageSpec(conditions=KINDS, layers=("stage", "mix"), vision="seen", untrained="captions",
                     n_units=2, max_units=2, n_boot=5, n_nulls=5)
 
 
@@ -664,10 +664,11 @@ def study(private, images) -> MatchedModelsStudy:
 
 
 def test_members_are_networks_of_every_kind_and_seed(study):
-    assert list(study.iter_networks()) == [("told", 0, "planted-told"), ("seen", 0, "planted-seen")]
-    spec = replace(SPEC, conditions={"told": "demo-resnet-captions", "seen": "demo-clip"})
+    assert list(study.iter_networks()) == [("captions", 0, "planted-captions"),
+                                           ("seen", 0, "planted-seen")]
+    spec = replace(SPEC, conditions={"captions": "demo-resnet-captions", "seen": "demo-clip"})
     assert list(replace(study, spec=spec).iter_networks()) == [
-        *[("told", k, name) for k, name in enumerate(seed_names("demo-resnet-captions"))],
+        *[("captions", k, name) for k, name in enumerate(seed_names("demo-resnet-captions"))],
         ("seen", 0, "demo-clip")]
     assert seed_names("demo-resnet-captions")[1] == "demo-resnet-captions-seed1"
 
@@ -678,15 +679,15 @@ def test_networks_are_opened_once_and_measured_once(private, images, monkeypatch
                         lambda *a, **k: calls.append(1) or measure_moments(*a, **k))
     one = matched_models_study(images, opened)
     one.proportions(), one.tuning_strengths(), one.tuning_strengths(n_best=2)
-    assert opened == ["planted-told", "planted-seen"] and len(calls) == 2
-    assert tuple(one.network("planted-told").layers) == SPEC.layers
-    assert one.network("planted-told") is one.network("planted-told") and len(opened) == 2
+    assert opened == ["planted-captions", "planted-seen"] and len(calls) == 2
+    assert tuple(one.network("planted-captions").layers) == SPEC.layers
+    assert one.network("planted-captions") is one.network("planted-captions") and len(opened) == 2
 
 
 def test_shares_and_strengths_are_those_of_each_network(study):
     proportions = at_fdr_alpha(study.proportions()).set_index(["condition", "layer",
                                                                "domain"])["n_units"]
-    assert proportions["told", "mix", "faces"] == 2 and proportions["seen", "mix", "faces"] == 0
+    assert proportions["captions", "mix", "faces"] == 2 and proportions["seen", "mix", "faces"] == 0
     assert proportions["seen", "mix", "bodies"] == 2
     tuning_strengths = study.tuning_strengths(n_best=2)
     for condition, name in KINDS.items():
@@ -699,7 +700,7 @@ def test_shares_and_strengths_are_those_of_each_network(study):
 def test_resampled_strengths_begin_with_the_plain_ones_and_share_draws(study, images):
     table = study.bootstrap_strengths()
     assert table.groupby("condition")["draw"].apply(list).to_dict() == dict.fromkeys(
-        ("seen", "told"), [-1, 0, 1, 2, 3, 4])
+        ("seen", "captions"), [-1, 0, 1, 2, 3, 4])
     sets = np.array(images.domains)[images.halves == 1]
     expected = bootstrap_tuning_strength(study.responses("planted-seen"), sets, CORE, seed=3,
                                          n_boot=5)
@@ -711,12 +712,12 @@ def test_spreads_measure_the_maps_of_selective_units(study):
     table = study.unit_distributions()
     assert "corrected" in table and len(table) == 2 * 2 * len(CORE) * len(MEASURES)
     row = table.set_index(["condition", "layer", "domain", "measure"])
-    stage = study.blocks("planted-told")["stage"]
+    stage = study.blocks("planted-captions")["stage"]
     mask = stage.selective_mask("bodies").reshape(3, 4, 4)
     for name, measure in MEASURES.items():
-        assert row.loc[("told", "stage", "bodies", name), "observed"] == pytest.approx(
+        assert row.loc[("captions", "stage", "bodies", name), "observed"] == pytest.approx(
             measure(mask), nan_ok=True)
-    assert row.loc[("told", "mix", "bodies", "entropy over maps"), "n_units"] == 2
+    assert row.loc[("captions", "mix", "bodies", "entropy over maps"), "n_units"] == 2
     empty = row.loc[("seen", "mix", "faces", "Gini over maps")]
     assert empty["n_units"] == 0 and np.isnan(empty["observed"])
 
@@ -725,11 +726,12 @@ def test_agreements_are_of_intact_images_that_chose_no_unit(study, images):
     table = study.layer_consistencies()
     sets = np.array(images.domains)[images.halves == 1]
     intact = np.isin(sets, CORE)
-    found = consistency([one.values[intact] for one in study.responses("planted-told").values()],
+    found = consistency([one.values[intact]
+                         for one in study.responses("planted-captions").values()],
                         seed=3, n_boot=5)
-    np.testing.assert_allclose(mean_consistency_matrix(table, "told", ["stage", "mix"]),
+    np.testing.assert_allclose(mean_consistency_matrix(table, "captions", ["stage", "mix"]),
                                found.matrix)
-    mean = table[(table["layer"] == "all") & (table["condition"] == "told")].iloc[0]
+    mean = table[(table["layer"] == "all") & (table["condition"] == "captions")].iloc[0]
     assert (mean["r"], mean["low"], mean["high"]) == (found.mean, found.low, found.high)
     assert 0.3 < found.mean < 1, "both layers tell the same four domains"
 

@@ -258,7 +258,7 @@ def test_stages_with_channels_last_are_refused():
         measure_blocks(network, None, batch_size=2)
 
 
-def test_a_layer_called_twice_is_told_call_by_call():
+def test_a_layer_called_twice_is_reported_call_by_call():
     model = build("torchvision:resnet18", {}, seed=0)
     found = channel_axes(model, {"relu": "layer1.0.relu"}, images(2))
     assert list(found) == ["relu", "relu#2"] and {answer.axis for answer in found.values()} == {1}

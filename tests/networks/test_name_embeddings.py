@@ -41,7 +41,7 @@ def test_names_are_read_in_the_order_of_their_embeddings(folder):
         found.embed_texts(["cup", "dog"])
 
 
-def test_files_that_are_absent_or_do_not_fit_are_told(folder):
+def test_files_that_are_absent_or_do_not_fit_are_reported(folder):
     np.save(folder / RELEASE_FILES[3], np.zeros((3, N_DIMS)))
     with pytest.raises(LabError, match=r"2 names, embeddings \(3, 512\)"):
         read_name_embeddings(folder)

@@ -87,7 +87,7 @@ def test_a_file_by_another_name_is_to_be_renamed(tmp_path):
     assert "rename it to y.pth" in refused(tmp_path / "y.safetensors").remedy
 
 
-def test_other_archives_and_contents_are_told_what_they_are(tmp_path):
+def test_other_archives_and_contents_are_reported_what_they_are(tmp_path):
     with zipfile.ZipFile(tmp_path / "x.pth", "w") as archive:
         archive.writestr("weights/model.pth", b"x" * 100)
     assert "weights/model.pth" in refused(tmp_path / "x.pth").seen

@@ -143,10 +143,10 @@ sys.exit(int(os.environ.get("STATUS", 0)))
     for name in (*EMULATED, "PYTHONPATH"):
         monkeypatch.delenv(name, raising=False)
 
-    def told(**found):
+    def report(**found):
         (private / "found").write_text(json.dumps(found))
-    told.folder = private
-    return told
+    report.folder = private
+    return report
 
 
 def test_the_drill_fails_where_a_verdict_or_a_number_moved_and_records_tolerances(

@@ -136,7 +136,7 @@ def test_a_figure_is_stale_where_an_input_a_setting_or_the_code_changed(private,
 
 
 @pytest.mark.slow
-def test_a_failing_notebook_is_told_and_harms_nothing(private, folder, capsys):
+def test_a_failing_notebook_is_reported_and_harms_nothing(private, folder, capsys):
     notebook(folder)
     other = notebook(folder, "98_try_that")
     assert __main__.main([]) == 0
@@ -179,8 +179,8 @@ def test_what_is_killed_fails_its_notebook_alone_and_a_second_run_resumes(privat
     broken = notebook(folder, "98_try_that", body)
     broken.write_text(broken.read_text().replace("# # A tiny", "# # Title\n# ## A tiny"))
     assert __main__.main(["--jobs", "2"]) == 1
-    told = capsys.readouterr().out
-    problem = told[told.index("✗ 98_try_that"):]
+    out = capsys.readouterr().out
+    problem = out[out.index("✗ 98_try_that"):]
     assert said in problem and "cell 3 of 3 (A tiny notebook)" in problem and "to do:" in problem
     assert set(figures(private)) == {"97_try_this.png", "97_try_this.json"}
     assert not list((private / "figures").glob(".staging*"))
@@ -205,7 +205,7 @@ Path({str(private)!r}, "pid").write_text(str(worker.pid))
 
 
 @pytest.mark.slow
-def test_a_kernel_that_does_not_start_is_told(private, folder, monkeypatch):
+def test_a_kernel_that_does_not_start_is_reported(private, folder, monkeypatch):
     """Run in this process, so that the limit can be short and the kernel a program that is mute."""
     from helpers.runner import execute
 
@@ -301,7 +301,7 @@ def test_bad_arguments_are_refused_before_anything_runs(private, folder, capsys,
     assert not (private / "figures").exists()
 
 
-def test_a_read_only_figures_folder_is_told(private, folder, monkeypatch, capsys):
+def test_a_read_only_figures_folder_is_reported(private, folder, monkeypatch, capsys):
     notebook(folder)
     (private / "wall").write_text("a file where a folder should be")
     monkeypatch.setenv("LAB_FIGURES", str(private / "wall" / "figures"))

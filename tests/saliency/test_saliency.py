@@ -427,14 +427,14 @@ def test_a_network_is_looked_at_once_for_each_task_and_layers(private, monkeypat
     assert len(list((cache_dir() / "saliency").glob("*.npz"))) == 5
 
 
-def test_a_layer_that_cannot_be_weighed_is_told(shared):  # noqa: F811
+def test_a_layer_that_cannot_be_weighed_is_reported(shared):  # noqa: F811
     with pytest.raises(LabError, match="of a layer without positions"):
         measure_laterality(run_of(network()), task_of(), "fc", ["fc"])
     with pytest.raises(LabError, match="no layer 'pool5'(?s:.)*conv, relu, fc"):
         measure_laterality(run_of(network()), task_of(), "relu", ["pool5"])
 
 
-def test_a_layer_behind_the_one_that_is_read_is_told(shared):  # noqa: F811
+def test_a_layer_behind_the_one_that_is_read_is_reported(shared):  # noqa: F811
     """The prediction does not depend on it."""
     with pytest.raises(LabError, match="relu"):
         measure_laterality(run_of(network()), task_of(), "conv", ["relu"])

@@ -299,6 +299,6 @@ def test_real_photographs_keep_their_amplitudes_when_phases_are_scrambled(real):
     assert len(found) == 8 and min(found) > 0.9
 
 
-def test_real_photographs_are_told_apart(real):
+def test_real_photographs_are_reported_apart(real):
     pixels = {hashlib.sha256(real.open(i).tobytes()).digest() for i in range(len(real))}
     assert len(pixels) == len(real)

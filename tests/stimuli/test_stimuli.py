@@ -215,7 +215,7 @@ def test_halves_alternate_within_groups():
     assert alternate("aabab").tolist() == [0, 1, 0, 0, 1]
 
 
-def test_sets_too_large_to_be_read_are_told_apart_by_sizes(root, monkeypatch):
+def test_sets_too_large_to_be_read_are_reported_apart_by_sizes(root, monkeypatch):
     before = floc(root).digest
     monkeypatch.setattr("helpers.stimuli.image_sets.MANY", 10)
     by_size = floc(root).digest

@@ -89,7 +89,7 @@ def test_interrupted_and_resumed_ends_at_the_same_weights(tmp_path, at):
     assert steps[0] == at // 5 * 5 + 1 and not state.exists()
 
 
-def test_a_loss_that_is_not_finite_is_told_and_the_epochs_before_it_stay(tmp_path):
+def test_a_loss_that_is_not_finite_is_reported_and_the_epochs_before_it_stay(tmp_path):
     state = tmp_path / "state.safetensors"
 
     def broken(number: int):
