@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from support.training_states import readout_training_state
 from torch import nn
 
 from helpers.core.errors import LabError
@@ -30,22 +31,6 @@ def small_network() -> nn.Module:
     model.add_module("tied", nn.Linear(8, 8, bias=False))
     model.tied.weight = model[5].weight
     return model
-
-
-def training_state(model: nn.Module) -> dict:
-    """Return optimiser, scheduler and arguments as after a step of the authors' readout training.
-
-    jsputils/training.py, ``main_training_loop``: SGD with momentum, OneCycleLR, and the best
-    accuracies so far in an ``argparse.Namespace``.
-    """
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
-    scheduler = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=0.05, steps_per_epoch=4,
-                                                    epochs=2, div_factor=50)
-    model(torch.randn(2, 3, 8, 8)).sum().backward()
-    optimizer.step()
-    scheduler.step()
-    return {"epoch": 10, "best_acc": argparse.Namespace(top1=31.4, top5=np.float64(55.2)),
-            "optimizer": optimizer.state_dict(), "scheduler": scheduler.state_dict()}
 
 
 class Meter:
@@ -72,7 +57,7 @@ def test_the_published_readout_is_read_from_its_training_state(tmp_path, zipped)
     """With what the authors' program saves: PyTorch's own safeguard refuses it."""
     model, path = small_network(), tmp_path / "readout-checkpoint-1.pth"
     model.readout = nn.Linear(8, 5, bias=False)
-    torch.save({**training_state(model), "model": model.state_dict()}, path,
+    torch.save({**readout_training_state(model.readout.weight), "model": model.state_dict()}, path,
                _use_new_zipfile_serialization=zipped)
     with pytest.raises(pickle.UnpicklingError):
         torch.load(path, weights_only=True)
@@ -91,7 +76,7 @@ def test_another_network_in_place_of_the_readout_is_refused(tmp_path):
 def test_training_states_are_read_whatever_else_they_hold(tmp_path, zipped, key):
     model, path = small_network(), tmp_path / "checkpoint.pth.tar"
     wrapped = nn.DataParallel(model).state_dict()
-    torch.save({**training_state(model), "arch": "alexnet", key: wrapped,
+    torch.save({**readout_training_state(model[5].weight), "arch": "alexnet", key: wrapped,
                 "args": argparse.Namespace(gpu=0, out=Path("/x"), device=torch.device("cpu")),
                 "meter": Meter(), "settings": Settings(rate=0.1, deep=Settings(a=[1])),
                 "rng": np.random.default_rng(0).bit_generator.state, "torch_rng":
