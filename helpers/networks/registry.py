@@ -129,8 +129,8 @@ class NetworkEntry:
         Approximate size of the download; 0 where the publisher does not say.
     licence, cite : str
     state_dict_key, prefix, keys : str
-        How the file names its tensors: the key of the state dict, a prefix to strip, and
-        ``open_ipcl`` or ``open_clip`` for files with the names of that project.
+        How the file names its tensors: the key of the state dict, where the file holds several; a
+        prefix to strip; and ``open_ipcl`` or ``open_clip``, where the names are that project's.
     seeds : int
         Of networks that differ in their seed alone: how many. They are called ``<name>-seed0`` and
         so on, each with its own file.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 import re
 import zipfile
 from pathlib import Path
@@ -13,14 +12,12 @@ LFS_HEADER = b"version https://git-lfs.github.com/spec/"
 """How the text begins that Git keeps in place of a large file."""
 
 FOREIGN_FORMATS = {b"\x89HDF\r\n": "HDF5", b"\x93NUMPY": "NumPy", b"\x1f\x8b": "gzip",
-                   b"7z\xbc\xaf": "7-Zip", b"\xfd7zXZ": "xz", b"BZh": "bzip2"}
+                   b"7z\xbc\xaf": "7-Zip", b"\xfd7zXZ": "xz", b"BZh": "bzip2", b"Rar!": "RAR"}
 """First bytes -> formats in which weights are published, that are not read here."""
 
-TENSORS_ONLY = "tensors and plain values only: anything else runs code when it is read"
 FETCH_AGAIN = (
     "compare its size with the original's; fetch it again, or copy it again from where it "
          "was made")
-_OBJECT_PATTERN = re.compile(r"GLOBAL (\S+)")
 _TEXT_PATTERN = re.compile(rb"[\t\r\n -~\x80-\xff]*")
 
 
@@ -35,10 +32,7 @@ def missing_weights_error(path: Path) -> LabError:
 
 
 def unreadable_weights_error(path: Path, error: Exception) -> LabError:
-    """Return the error for a file of weights, told by its first bytes and by what PyTorch says.
-
-    PyTorch's own advice, to read the file without its safeguards, is left out.
-    """
+    """Return the error for a file of weights, told by its first bytes and by how reading failed."""
     if isinstance(error, OSError) and error.filename:
         return LabError(f"{path} cannot be opened: {error.strerror}", expected="a readable file",
                         remedy="see to its permissions, or to the disk")
@@ -46,16 +40,8 @@ def unreadable_weights_error(path: Path, error: Exception) -> LabError:
         head = file.read(512)
     if found := _wrong_format_error(path, head):
         return found
-    if objects := _pickled_objects(path, error):
-        return LabError(
-            f"{path} cannot be read: beside tensors it holds Python objects: {objects}",
-            expected=TENSORS_ONLY,
-            remedy="to fetch it again changes nothing. Where you trust its source, open it with "
-                   "the program that made it, apart from this project; save the tensors alone, "
-                   "torch.save(model.state_dict(), 'new.pth'), and name the new file in place of "
-                   f"{path.name}")
     return LabError(f"{path} cannot be read: {_short_message(error)}",
-                    expected="an undamaged file that holds tensors and plain values only",
+                    expected="an undamaged file of safetensors, torch.save or TorchScript",
                     remedy=FETCH_AGAIN)
 
 
@@ -75,12 +61,7 @@ def _wrong_format_error(path: Path, head: bytes) -> LabError | None:
                         expected="a file of weights",
                         remedy="open its address in a browser: the server may ask for a login, "
                         "for consent, or to wait; then fetch it again")
-    if head[8:9] == b"{" and path.suffix != ".safetensors":
-        return LabError(f"{path} cannot be read: it is a safetensors file by another name",
-                        expected="safetensors files named *.safetensors",
-                        remedy=f"rename it to {path.with_suffix('.safetensors').name}, and "
-                        "correct `file` in the registry")
-    for magic, name in FOREIGN_FORMATS.items():
+    for magic, name in {**FOREIGN_FORMATS, head[:257] + b"ustar": "tar"}.items():
         if head.startswith(magic):
             return LabError(f"{path} cannot be read: it is a {name} file",
                             expected="safetensors, or a file of torch.save",
@@ -105,25 +86,10 @@ def _archive_members(path: Path) -> str:
     return "" if any(name.endswith("data.pkl") for name in members) else ", ".join(members)[:200]
 
 
-def _pickled_objects(path: Path, error: Exception) -> str:
-    """Name the Python objects in a whole file, for which PyTorch refused it; or nothing."""
-    if not isinstance(error, pickle.UnpicklingError):
-        return ""
-    from torch.serialization import get_unsafe_globals_in_checkpoint
-
-    found = _OBJECT_PATTERN.findall(str(error))
-    if zipfile.is_zipfile(path):
-        found = get_unsafe_globals_in_checkpoint(path) or found
-    return ", ".join(sorted(set(found)))[:200]
-
-
 def _short_message(error: Exception) -> str:
-    """Return what PyTorch says happened, without its advice and its colours."""
-    text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
-    text = text.partition("WeightsUnpickler error: ")[2] or text
-    magic = (text.strip().splitlines() or [type(error).__name__])[0]
-    return "it is no file of torch.save" if "weights_only" in magic or "Weights only" in magic \
-        else magic.partition(" This is an internal")[0][:200]
+    if isinstance(error, zipfile.BadZipFile) and "not a zip" in str(error):
+        return "it is cut short: its table of contents, at the end, is missing"
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
 
 
 def _excerpt(text: bytes) -> str:

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import pickle
 import re
-import warnings
-import zipfile
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from os.path import commonprefix
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from helpers.core.errors import LabError
 from helpers.core.paths import atomic_write
+from helpers.networks.torch_files import Inert, read_torch_file
 from helpers.networks.weight_errors import missing_weights_error, unreadable_weights_error
 
 OPEN_IPCL_FC = {"fc6.0": "projector.0", "fc6.1": "projector.1", "fc7.0": "projector.3",
@@ -27,6 +23,9 @@ OPEN_IPCL_FC = {"fc6.0": "projector.0", "fc6.1": "projector.1", "fc7.0": "projec
 """Names of the projector's modules in the open_ipcl files → names here."""
 
 _DENSE_LAYER = re.compile(r"(denselayer\d+\.(?:norm|relu|conv))\.([12]\.)")
+
+WRAPPERS = ("module.", "_orig_mod.")
+"""What DataParallel and torch.compile put before the names of a network's tensors."""
 
 SHARED_CLIP_TENSORS = ("logit_scale", "logit_bias", "input_resolution", "context_length",
                        "vocab_size")
@@ -41,12 +40,13 @@ def read_state_dict(path: Path, *, key: str = "", prefix: str = "",
     Parameters
     ----------
     path : Path
-        ``.safetensors``, a PyTorch file (read with ``weights_only=True``), or a TorchScript
-        archive, of which only the tensors are used.
+        A file of safetensors, of torch.save, or of TorchScript, told by its content. Of a training
+        state (epoch, optimiser, arguments, ...) the state dict alone is returned.
     key : str
-        Key of the state dict within a training checkpoint.
+        Which state dict, where the file holds several: ``teacher``, ``teacher.model``.
     prefix : str
-        Stripped from the front of every name, for example ``module.``.
+        Stripped from the front of every name. What PyTorch puts before the names of a network that
+        was trained on several GPUs, or compiled, is stripped without being named.
     keys : {"", "open_ipcl", "open_clip", "open_clip_text"}
         Whose names the file has, where they are not the network's own: those of open_ipcl, or
         those of OpenAI's CLIP and of open_clip, of which the image encoder is kept, or the text
@@ -55,36 +55,75 @@ def read_state_dict(path: Path, *, key: str = "", prefix: str = "",
     Raises
     ------
     LabError
-        Where the file is absent, damaged, not what its name says, would run code when it is
-        read, lacks ``key``, or holds values that are not finite.
+        Where the file is absent, damaged, no file of weights, has no state dict or none under
+        ``key``, or holds values that are not finite.
     """
     path = Path(path)
     if not path.is_file():
         raise missing_weights_error(path)
-    content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_torch(path)
-    if key:
-        if not isinstance(content.get(key), Mapping):
-            raise LabError(f"{path} has no {key!r} but {', '.join(map(str, content))[:200]}",
-                           expected=f"a checkpoint with the state dict under {key!r}",
-                           remedy="correct `state_dict_key` in registry.toml")
-        content = content[key]
-    if not all(isinstance(name, str) and isinstance(value, Tensor)
-               for name, value in content.items()):
-        raise LabError(f"{path} holds more than tensors: {', '.join(map(str, content))[:200]}",
-                       expected="a state dict", remedy=_suggest_state_dict_key(content))
-    state = _strip_prefix(content, prefix)
+    state = _strip_prefix(_select_state_dict(_read_content(path), path, key), prefix)
+    while wrapper := next((wrapper for wrapper in WRAPPERS
+                           if all(name.startswith(wrapper) for name in state)), ""):
+        state = _strip_prefix(state, wrapper)
     state = KEY_TRANSLATIONS[keys](state) if keys else state
     _require_finite(state, f"{path} holds")
     return state
 
 
-def _suggest_state_dict_key(content: Mapping[str, Any]) -> str:
-    """Name the key of a checkpoint that holds tensors, where there is one."""
-    keys = [key for key, value in content.items() if isinstance(value, Mapping)
-            and any(isinstance(part, Tensor) for part in value.values())]
-    if not keys:
-        return "save the tensors alone: torch.save(model.state_dict(), ...)"
-    return f"set `state_dict_key` in its table of registry.toml; tensors are in {', '.join(keys)}"
+def _read_content(path: Path) -> Any:
+    try:
+        with path.open("rb") as file:
+            # A safetensors file begins with the length of its header, eight bytes; then the header.
+            is_safetensors = file.read(9)[8:] == b"{"
+        return load_file(path) if is_safetensors else read_torch_file(path)
+    except Exception as error:  # bytes of others: a damaged pickle can fail in any way
+        raise unreadable_weights_error(path, error) from error
+
+
+def _select_state_dict(content: Any, path: Path, key: str) -> Mapping[str, Tensor]:
+    """Return the state dict of a file: the only one, or that under a key."""
+    everywhere = dict(_find_state_dicts(content))
+    found = everywhere if not key or "" in everywhere else {
+        place: state for place, state in everywhere.items() if f"{place}.".startswith(f"{key}.")}
+    if len(found) == 1:
+        return next(iter(found.values()))
+    if found or everywhere:
+        seen = f"several state dicts: {', '.join(found)}" if found else f"no state dict {key!r}"
+        raise LabError(f"{path} holds {seen}",
+                       expected="one state dict, or `state_dict_key` that names one",
+                       remedy="set `state_dict_key` in its table of registry.toml; tensors are in "
+                       f"{', '.join(everywhere)}")
+    raise LabError(f"{path} holds no state dict, but {_describe(content)}",
+                   expected="names and tensors, by themselves or within a training state",
+                   remedy="to fetch it again changes nothing. Where you trust its source, open it "
+                   "with the program that made it, apart from this project; save the tensors "
+                   "alone, torch.save(model.state_dict(), 'new.pth'), and name the new file in "
+                   f"place of {path.name}")
+
+
+def _find_state_dicts(content: Any, place: str = "",
+                      depth: int = 4) -> Iterator[tuple[str, Mapping[str, Tensor]]]:
+    """Find the dictionaries of named tensors alone, where they are reached by names alone.
+
+    An optimiser's moments are reached by the numbers of parameters.
+    """
+    if not isinstance(content, Mapping) or not depth:
+        return
+    if content and all(isinstance(name, str) and isinstance(value, Tensor)
+                       for name, value in content.items()):
+        yield place, content
+        return
+    for name, value in content.items():
+        if isinstance(name, str):
+            yield from _find_state_dicts(value, f"{place}.{name}".lstrip("."), depth - 1)
+
+
+def _describe(content: Any) -> str:
+    if isinstance(content, Mapping):
+        parts = [f"{name} ({value.origin})" if isinstance(value, Inert) else str(name)
+                 for name, value in content.items()]
+        return f"a dictionary of {', '.join(parts)[:200] or 'nothing'}"
+    return f"a {content.origin if isinstance(content, Inert) else type(content).__name__}"
 
 
 def _strip_prefix(content: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
@@ -92,7 +131,8 @@ def _strip_prefix(content: Mapping[str, Tensor], prefix: str) -> dict[str, Tenso
 
     PyTorch keeps each module's version beside the tensors, and loads old files by it.
     """
-    state = OrderedDict((name.removeprefix(prefix), value) for name, value in content.items())
+    state = OrderedDict((name.removeprefix(prefix), value.detach())
+                        for name, value in content.items())
     if hasattr(content, "_metadata"):
         state._metadata = OrderedDict(
             (f"{name}.".removeprefix(prefix).removesuffix(".") if prefix else name, version)
@@ -109,57 +149,6 @@ def _require_finite(state: Mapping[str, Tensor], subject: str, *, remedy: str = 
             raise LabError(f"{subject} {int((~finite).sum())} of {tensor.numel()} values in "
                            f"{name} that are infinite or not a number",
                            expected="finite weights", remedy=remedy)
-
-
-def _read_safetensors(path: Path) -> Mapping[str, Any]:
-    with path.open("rb") as file:
-        head = file.read(9)
-    # A safetensors file begins with the length of its header, which is text and any number.
-    if head.startswith((b"\x80", b"PK")) and not head.endswith(b"{"):
-        raise LabError(f"{path} is a pickle where safetensors is expected",
-                       expected="a safetensors file, which cannot carry code",
-                       remedy=f"rename it to {path.with_suffix('.pth').name} and correct `file` "
-                       "in the registry; it is then read without running code, or refused")
-    try:
-        return load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise unreadable_weights_error(path, error) from error
-
-
-def _read_torch(path: Path) -> Mapping[str, Any]:
-    try:
-        if _is_torchscript(path):
-            return _read_torchscript(path)
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, zipfile.BadZipFile, RuntimeError, EOFError, OSError,
-            ValueError, KeyError) as error:
-        raise unreadable_weights_error(path, error) from error
-    if not isinstance(content, Mapping):
-        raise LabError(f"{path} holds a {type(content).__name__}", expected="a state dict",
-                       remedy="save model.state_dict(), and name that file")
-    return content
-
-
-def _is_torchscript(path: Path) -> bool:
-    """Tell a TorchScript archive, which has constants and code, from what torch.save writes."""
-    if not zipfile.is_zipfile(path):
-        return False
-    with zipfile.ZipFile(path) as archive:
-        return any(name.endswith("/constants.pkl") for name in archive.namelist())
-
-
-def _read_torchscript(path: Path) -> Mapping[str, Any]:
-    """Read an archive's tensors; of its code, loading would run a ``__setstate__`` alone."""
-    with zipfile.ZipFile(path) as archive:
-        code = [archive.read(part) for part in archive.infolist() if part.filename.endswith(".py")]
-    if any(b"__setstate__" in text for text in code):
-        raise LabError(f"{path} would run code when it is read: it defines __setstate__",
-                       expected="a TorchScript archive whose code need not be run",
-                       remedy="take the publisher's own file; or, where you trust this one, save "
-                       "its state_dict() with the program that made it")
-    with warnings.catch_warnings():  # PyTorch makes no more of these, but OpenAI's stay as they are
-        warnings.filterwarnings("ignore", r"`torch\.jit\.load`", FutureWarning)
-        return torch.jit.load(path, map_location="cpu").state_dict()
 
 
 def _rename_open_ipcl(name: str) -> str:
@@ -227,27 +216,20 @@ def load_weights(model: nn.Module, state: Mapping[str, Tensor], error_prefix: st
                             for mismatch, names in mismatches.items() if names)
         raise LabError(f"{error_prefix}: {summary}",
                        expected=f"all {len(model_state)} tensors, no others",
-                       remedy=_suggest_registry_fix(state, model_state))
-
-
-def _suggest_registry_fix(state: Mapping[str, Tensor], model_state: Mapping[str, Tensor]) -> str:
-    """Say what to correct in the registry: a prefix, where all names of the file share one."""
-    common_prefix, dot, _ = commonprefix(list(state)).rpartition(".")
-    parts = (common_prefix + dot).split(".")
-    for depth in range(1, len(parts)):
-        prefix = ".".join(parts[:depth]) + "."
-        if {name.removeprefix(prefix) for name in state} & model_state.keys():
-            return f"set `prefix = \"{prefix}\"` in its table of registry.toml"
-    return "check `architecture`, `options` and `keys` in registry.toml"
+                       remedy="put the weights of this network there; or, where they are, check "
+                       "`architecture`, `options`, `prefix` and `keys` in registry.toml")
 
 
 def _match_model_names(state: Mapping[str, Tensor],
                        model_state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Translate DenseNet's published names, and give files without versions those of the model.
+    """Give tensors the model's names, and files without versions those of the model.
 
-    torchvision has the first in a function of its own, which also downloads. Safetensors files
-    have no versions; where all names agree, their tensors are of the model's present form.
+    A prefix that all names share is stripped where the model knows some of the rest. DenseNet's
+    published names are translated: torchvision does it in a function of its own, which also
+    downloads. Safetensors files have no versions; where all names agree, their tensors are of the
+    model's present form.
     """
+    state = _strip_prefix(state, _shared_prefix(state, model_state))
     metadata = getattr(state, "_metadata", None)
     state = OrderedDict((name if name in model_state else _DENSE_LAYER.sub(r"\1\2", name), tensor)
                         for name, tensor in state.items())
@@ -256,6 +238,15 @@ def _match_model_names(state: Mapping[str, Tensor],
     if metadata is not None:
         state._metadata = metadata
     return state
+
+
+def _shared_prefix(state: Mapping[str, Tensor], model_state: Mapping[str, Tensor]) -> str:
+    """Return the shortest prefix of all names, without which some are the model's; or nothing."""
+    common_prefix, dot, _ = commonprefix(list(state)).rpartition(".")
+    parts = (common_prefix + dot).split(".")
+    prefixes = ["".join(f"{part}." for part in parts[:depth]) for depth in range(len(parts))]
+    return next((prefix for prefix in prefixes
+                 if {name.removeprefix(prefix) for name in state} & model_state.keys()), "")
 
 
 def state_digest(state: Mapping[str, Tensor]) -> str:

@@ -197,8 +197,8 @@ def read_readout_weight(path: Path, n_units: int) -> Tensor:
     Parameters
     ----------
     path : Path
-        Safetensors with one tensor ``readout.weight``; or a PyTorch checkpoint whose state dict,
-        under ``model``, ends with the readout (authors' readout.py).
+        Holds the tensor ``readout.weight``, by itself or after those of the network that is read,
+        as published: within a training state (authors' training.py, ``main_training_loop``).
     n_units : int
         Width of the layer that is read.
 
@@ -209,14 +209,15 @@ def read_readout_weight(path: Path, n_units: int) -> Tensor:
     Raises
     ------
     LabError
-        If the file has no matrix that fits.
+        If the file has no readout, or one of another layer.
     """
-    state = read_state_dict(path, key="" if path.suffix == ".safetensors" else "model")
-    matching = [tensor for tensor in state.values()
-                if tensor.ndim == 2 and tensor.shape[1] == n_units]
+    state = read_state_dict(path)
+    matching = [tensor for name, tensor in state.items() if "readout" in name.split(".")
+                and tensor.ndim == 2 and tensor.shape[1] == n_units]
     if not matching:
-        raise LabError(f"{path} has no readout: {', '.join(state)[:200]}",
-                       expected=f"a matrix (n_classes, {n_units})",
+        raise LabError(f"{path} has no readout of {n_units} units: " + ", ".join(
+                           f"{name} {tuple(tensor.shape)}" for name, tensor in state.items())[:200],
+                       expected=f"{READOUT_TENSOR} (n_classes, {n_units})",
                        remedy="put the readout of this network and layer there; where none is, it "
                        "is fetched or trained")
     return matching[-1].float()

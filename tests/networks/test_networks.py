@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
 from pathlib import Path
 
 import numpy as np
@@ -165,16 +164,6 @@ def test_weights_that_do_not_fit_are_refused(small_file, tmp_path):
         load_network(small_entry())
 
 
-def test_a_pickle_in_disguise_is_named(small_file, tmp_path):
-    model, _ = small_file
-    torch.save(model.state_dict(), tmp_path / "disguised.safetensors")
-    with pytest.raises(LabError, match="pickle where safetensors is expected"):
-        read_state_dict(tmp_path / "disguised.safetensors")
-    (tmp_path / "old.safetensors").write_bytes(pickle.dumps({"a": 1}))
-    with pytest.raises(LabError, match="pickle where safetensors is expected"):
-        read_state_dict(tmp_path / "old.safetensors")
-
-
 class Trap:
     """Would make a folder when unpickled."""
 
@@ -187,7 +176,7 @@ class Trap:
 
 def test_code_in_a_file_of_weights_is_not_run(tmp_path):
     torch.save({"state_dict": Trap(str(tmp_path / "trapped"))}, tmp_path / "trap.pth")
-    with pytest.raises(LabError, match="cannot be read"):
+    with pytest.raises(LabError, match=r"no state dict, but.*state_dict \(posix.mkdir\)"):
         read_state_dict(tmp_path / "trap.pth")
     assert not (tmp_path / "trapped").exists()
 
@@ -208,11 +197,12 @@ def test_damaged_files_are_named(small_file, tmp_path, suffix, share):
 def test_absent_files_and_keys_are_named(small_file, tmp_path):
     with pytest.raises(LabError, match="there are no weights"):
         read_state_dict(tmp_path / "nothing.pth")
-    with pytest.raises(LabError, match="has no 'model'"):
-        read_state_dict(small_file[1], key="model")
     torch.save({"state_dict": small_file[0].state_dict(), "epoch": 3}, tmp_path / "check.pth")
-    with pytest.raises(LabError, match="more than tensors"):
-        read_state_dict(tmp_path / "check.pth")
+    with pytest.raises(LabError, match=r"no state dict 'model'(?s:.)*tensors are in state_dict"):
+        read_state_dict(tmp_path / "check.pth", key="model")
+    plain, nested = read_state_dict(small_file[1], key="model"), read_state_dict(
+        tmp_path / "check.pth")
+    assert state_digest(plain) == state_digest(nested)
 
 
 @pytest.mark.parametrize("name, near", [

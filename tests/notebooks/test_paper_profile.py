@@ -30,6 +30,7 @@ from support.brain_files import (
 )
 from PIL import Image
 from support.tiny_clip import RESNET, TEXT, TINY, VIT, publish
+from support.training_states import readout_training_state
 
 from helpers.config.profile import load_profile
 from helpers.core.paths import ROOT
@@ -160,13 +161,14 @@ def put_weights(folder, profile) -> None:
         entry = reduced(listed[name])
         state = build(entry.architecture, entry.options, seed=seed).state_dict()
         content = published_names(entry, state)
-        torch.save({entry.state_dict_key: content} if entry.state_dict_key else content,
-                   folder / entry.file)
+        torch.save({**readout_training_state(torch.ones(2)), entry.state_dict_key: content}
+                   if entry.state_dict_key else content, folder / entry.file)
         if entry.readout is not None and entry.readout.url:
-            width = SMALL["projector"][1]
-            torch.save({"epoch": 10, "best_acc": 0.1, "optimizer": {}, "scheduler": {}, "model": {
-                "fc7.weight": torch.randn(width, width),
-                "readout.weight": torch.randn(N_CLASSES, width)}}, folder / entry.readout.file)
+            weight = torch.randn(N_CLASSES, SMALL["projector"][1])
+            trunk = {name: tensor for name, tensor in state.items()
+                     if not name.startswith(("projector.6.", "bn."))}
+            torch.save({**readout_training_state(weight), "model": {
+                **trunk, "readout.weight": weight}}, folder / entry.readout.file)
     spec = profile.language
     torch.save(build("torchvision:resnet18", {}, seed=7).state_dict(),
                folder / listed[spec.conditions[spec.vision]].file)

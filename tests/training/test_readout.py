@@ -138,7 +138,7 @@ def test_readouts_are_read_from_our_files_and_from_the_published_checkpoint(tmp_
         "backbone.0.weight": torch.randn(4, 3, 3, 3), "projector.3.weight": torch.randn(8, 8),
         "readout.0.weight": weight}}, published)
     assert torch.equal(read_readout_weight(published, 8), weight)
-    with pytest.raises(LabError, match=r"no readout(?s:.)*\(n_classes, 9\)"):
+    with pytest.raises(LabError, match=r"no readout of 9 units(?s:.)*\(n_classes, 9\)"):
         read_readout_weight(ours, 9)
 
 
