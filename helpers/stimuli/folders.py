@@ -111,6 +111,11 @@ def read_classes(path: Path, names: Sequence[str], domains: Iterable[str]) -> di
                            f"{domain_of[name]!r} further up", expected="each class once",
                            remedy="remove the line that is wrong")
     missing = [name for name in names if name not in domain_of]
+    if len(missing) == len(names) > 1:
+        raise LabError(f"{path} lists {len(domain_of)} classes, such as {next(iter(domain_of), '')!r}"
+                       f", and none of the {len(names)} class folders, such as {names[0]!r}",
+                       expected="the list of this image set, not of another",
+                       remedy="take the list that belongs to these images, or move it elsewhere")
     if missing:
         near = suggest(missing[0], domain_of)
         raise LabError(f"{path} does not list the class {missing[0]!r}",
