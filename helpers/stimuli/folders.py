@@ -112,8 +112,8 @@ def read_classes(path: Path, names: Sequence[str], domains: Iterable[str]) -> di
                            remedy="remove the line that is wrong")
     missing = [name for name in names if name not in domain_of]
     if len(missing) == len(names) > 1:
-        raise LabError(f"{path} lists {len(domain_of)} classes, such as {next(iter(domain_of), '')!r}"
-                       f", and none of the {len(names)} class folders, such as {names[0]!r}",
+        raise LabError(f"{path} lists {', '.join(list(domain_of)[:3]) or 'nothing'} …, and none of "
+                       f"the {len(names)} class folders, such as {names[0]!r}",
                        expected="the list of this image set, not of another",
                        remedy="take the list that belongs to these images, or move it elsewhere")
     if missing:
