@@ -39,7 +39,7 @@ Source = Annotated[str, AfterValidator(check_source)]
 class ImageSetSpec:
     """One set of images: its layout, its folder in the data folder, and where it comes from."""
 
-    layout: Literal["floc", "classic", "imagefolder", "imagenet", "places365"]
+    layout: Literal["floc", "classic", "mc8", "imagefolder", "imagenet", "places365"]
     path: str
     source: Source
 

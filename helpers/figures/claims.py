@@ -27,6 +27,7 @@ from helpers.figures.verdicts import (
     verdict_from_test,
 )
 
+UNCORRECTED = " (this claim by itself: not corrected for the number of claims)"
 NOTHING_TO_COMPARE = "nothing to compare in these data"
 
 
@@ -146,7 +147,8 @@ class ClaimsTable:
         of : str
             What the values are, for the rule.
         sample : str
-            What the rows are, for the rule.
+            What the rows are, for the rule; of "seeds" and "networks", few and in many claims, the
+            rule says that the claim is not corrected for the number of claims.
         crossed : bool
             Whether the rows have their trainings in common.
         within : float, optional
@@ -158,7 +160,8 @@ class ClaimsTable:
         n_seeds = table.shape[1] if table.size else 1
         seeds = f" x {n_seeds} {'shared ' * crossed}trainings" * (n_seeds > 1)
         self.judge(statement, *mean_interval(table, crossed=crossed), expected,
-                   of=f"{of}, over {sample}" + " and trainings" * (n_seeds > 1),
+                   of=f"{of}, over {sample}" + " and trainings" * (n_seeds > 1)
+                   + UNCORRECTED * (sample in ("seeds", "networks")),
                    n=f"n = {len(table)}{seeds}", within=within, **origin)
 
     def intervals(self, statement: str, estimates: Mapping[str, tuple[float, float, float]],

@@ -212,6 +212,12 @@ def paired_differences(values: pd.Series, first: str, second: str) -> NDArray[np
     return (both.iloc[:, 0] - both.iloc[:, 1]).to_numpy(float)
 
 
+def mean_sign(differences: NDArray[np.float64]) -> float:
+    """Return the sign of a mean, 1 or -1; NaN where it has none: no differences, or a mean of 0."""
+    mean = differences.mean() if len(differences) else 0.0
+    return float(np.sign(mean)) if mean else np.nan
+
+
 def paired_differences_by_layer(table: pd.DataFrame, first: str, second: str,
                                 value: str = "value") -> NDArray[np.float64]:
     """Return ``first - second`` for every seed, over the layers and domains that both have.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -80,14 +81,14 @@ class LocalizerResult:
                 order[:, units]) + INFINITE_T_RANK * self.infinite_contrasts[layer]
         return order
 
-    def t_of_selective_units(self, domain: str) -> np.ndarray:
-        """Return the mean t of all units selective for a domain, over all layers.
+    def t_of_selective_units(self, domain: str, layers: Sequence[str] = ()) -> np.ndarray:
+        """Return the mean t of all units selective for a domain, of some layers or of all.
 
         Units whose t is infinite in every contrast have no finite mean and are left out.
         """
         index = self.domains.index(domain)
         t = np.concatenate([self.t_mean[layer][index, self.units(layer, domain)]
-                            for layer in self.layers])
+                            for layer in layers or self.layers])
         return t[np.isfinite(t)]
 
     def table(self) -> pd.DataFrame:

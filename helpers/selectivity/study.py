@@ -11,7 +11,6 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import torch
-from scipy import stats
 from torch import Tensor
 
 from helpers.core.cache import cached
@@ -20,9 +19,10 @@ from helpers.core.constant_values import finite_mean
 from helpers.core.digest import code_digest, defining_modules
 from helpers.core.errors import LabError
 from helpers.core.statistics import Moments
-from helpers.networks.activations import stream_activations
+from helpers.networks.activations import extract_activations, stream_activations
 from helpers.networks.network import Network
 from helpers.selectivity.localizer_result import NONE, LocalizerResult, nan_argmax
+from helpers.selectivity.split_half import overlap_p
 from helpers.selectivity.statistics import ALPHA, d_prime, localize
 from helpers.stimuli.image_sets import DOMAINS, ImageSet
 
@@ -142,17 +142,43 @@ def labels_from_masks(mask: Tensor) -> np.ndarray:
 
 # ---- comparisons of results ---------------------------------------------------------------------
 
-def split_half_overlap_p(result: LocalizerResult, layer: str, domain: str) -> float:
-    """Test whether the units that two halves of the images select overlap by more than chance.
+def split_half_agreement(network: Network, images: ImageSet, layer: str, *, seed: int,
+                         alpha: float = ALPHA, batch_size: int = 64) -> dict[str, float]:
+    """Test whether two halves of the images select the same units of a layer, cached.
+
+    Parameters
+    ----------
+    network : Network
+    images : ImageSet
+    layer : str
+    seed : int
+        Of the permutations.
+    alpha : float
+        As in `localize_network`.
+    batch_size : int
+        Images in one forward pass; changes speed and memory only.
 
     Returns
     -------
-    float
-        One-sided hypergeometric p value; 1 where a half selects no unit.
+    dict, domain -> float
+        One-sided p value of `helpers.selectivity.split_half.overlap_p`.
     """
-    first, second = result.half_labels[layer] == result.domains.index(domain)
-    return float(stats.hypergeom.sf((first & second).sum() - 1, first.size, first.sum(),
-                                    second.sum()))
+    def make() -> dict[str, np.ndarray]:
+        result = localize_network(network, images, alpha=alpha, batch_size=batch_size)
+        first, second = (half == np.arange(len(result.domains))[:, None]
+                         for half in result.half_labels[layer])
+        rows = np.flatnonzero(images.halves == 1)
+        batches = images.batches(np.split(rows, range(batch_size, len(rows), batch_size)),
+                                 network.preprocessing)
+        activations = extract_activations(network.model, {layer: network.layers[layer]}, batches)
+        labels = np.array([result.domains.index(images.domains[row]) for row in rows])
+        return {"p": overlap_p(activations[layer].numpy(), labels, first, second.sum(1), seed=seed)}
+
+    p = cached("split_half", network.name, {
+        "network": network.parts, "images": images.digest, "layer": layer, "alpha": alpha,
+        "seed": seed, "code": code_digest(["helpers.selectivity.study", *defining_modules(images)]),
+    }, make)["p"]
+    return dict(zip(images.domain_names, p.tolist()))
 
 
 def measure_generalisation(result: LocalizerResult, independent: LocalizerResult) -> pd.DataFrame:

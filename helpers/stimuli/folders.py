@@ -111,6 +111,11 @@ def read_classes(path: Path, names: Sequence[str], domains: Iterable[str]) -> di
                            f"{domain_of[name]!r} further up", expected="each class once",
                            remedy="remove the line that is wrong")
     missing = [name for name in names if name not in domain_of]
+    if len(missing) == len(names) > 1:
+        raise LabError(f"{path} lists {', '.join(list(domain_of)[:3]) or 'nothing'} …, and none of "
+                       f"the {len(names)} class folders, such as {names[0]!r}",
+                       expected="the list of this image set, not of another",
+                       remedy="take the list that belongs to these images, or move it elsewhere")
     if missing:
         near = suggest(missing[0], domain_of)
         raise LabError(f"{path} does not list the class {missing[0]!r}",

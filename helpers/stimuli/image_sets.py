@@ -1,8 +1,8 @@
 """Image sets on disk: which images, of which category and domain, in which order.
 
-Five layouts are read, and nothing else is known of where a set comes from: fLoc folders, the seven
-"classic" folders, an ImageFolder with one sub-folder per class, ImageNet's folders, and Places365's
-validation images with their list.
+Six layouts are read, and nothing else is known of where a set comes from: fLoc folders, the seven
+"classic" folders, the eight folders of "mc8", an ImageFolder with one sub-folder per class,
+ImageNet's folders, and Places365's validation images with their list.
 """
 
 from __future__ import annotations
@@ -47,6 +47,10 @@ CLASSIC = {"1-Faces": "faces", "2-Bodies": "bodies", "3-Scenes": "scenes",
            "6-ScrambledObjects": "scrambled objects", "7-ScrambledWords": "scrambled words"}
 """Folders of the independent probe set (authors' classes.py)."""
 
+MC8 = {"1-faces": "faces", "2-bodies": "bodies", "3-cats": "cats", "4-buildings": "buildings",
+       "5-cars": "cars", "6-chairs": "chairs", "7-hammers": "hammers", "8-phones": "phones"}
+"""Folders of the set of eight equalised categories, and the categories (authors' classes.py)."""
+
 IMAGENET = Path(__file__).with_name("imagenet.csv")
 """Class folders of ImageNet-1k in the order of the networks' outputs: wnid, name, superclass."""
 
@@ -62,7 +66,8 @@ class ImageSet(ImageSource):
     ----------
     root : Path
     files : tuple of str
-        Paths relative to ``root``, ordered by category, then by number.
+        Paths relative to ``root``, ordered by category, then by number; Places365's in the order
+        of their list.
     categories : tuple of str
         Folder of each image.
     domains : tuple of str
@@ -160,6 +165,16 @@ def classic(root: Path) -> ImageSet:
     return _folders(root, CLASSIC)
 
 
+def mc8(root: Path) -> ImageSet:
+    """Read the eight equalised categories: folders numbered as published, or with bare names.
+
+    Categories and domains are the bare names, whatever the folders are called.
+    """
+    numbered = subfolders(root).keys() & MC8.keys()
+    found = _folders(root, MC8 if numbered else dict(zip(MC8.values(), MC8.values())))
+    return replace(found, categories=found.domains, classes=tuple(dict.fromkeys(found.domains)))
+
+
 def image_folder(root: Path) -> ImageSet:
     """Read an ImageFolder: one sub-folder per class, any number of images each.
 
@@ -181,9 +196,11 @@ def imagenet(root: Path) -> ImageSet:
     table, names = imagenet_classes(), _class_folders(root)
     strange = [name for name in names if name not in table]
     if strange:
-        raise LabError(f"the folder {strange[0]!r} in {root}",
+        raise LabError(f"{len(strange)} of {len(names)} folders in {root} are no class of "
+                       f"ImageNet-1k, such as {strange[0]!r}{_describe_set(names)}",
                        expected="folders named by the wnid of an ImageNet-1k class (n01440764 …)",
-                       remedy="move the folder elsewhere, or use the layout 'imagefolder'")
+                       remedy="correct the path of this image set in the profile, or use the "
+                       f"layout 'imagefolder'{_find_deeper(subfolders(root), table)}")
     found = _folders(root, {name: table[name]["superclass"] for name in names}, equal=False)
     return replace(found, classes=tuple(table))
 
@@ -191,7 +208,7 @@ def imagenet(root: Path) -> ImageSet:
 def places365(root: Path) -> ImageSet:
     """Read the validation part of Places365; the domain of an image is its category.
 
-    Ordered by category, then by number; ``classes`` are all 365 in the order of their index.
+    In the order of their list; ``classes`` are all 365 in the order of their index.
     """
     listed, classes = read_validation(root)
     categories = tuple(classes[index] for _, index in listed)
@@ -211,8 +228,8 @@ def class_name(category: str) -> str:
     return known["name"] if known else category.replace("_", " ")
 
 
-LAYOUTS = {"floc": floc, "classic": classic, "imagefolder": image_folder, "imagenet": imagenet,
-           "places365": places365}
+LAYOUTS = {"floc": floc, "classic": classic, "mc8": mc8, "imagefolder": image_folder,
+           "imagenet": imagenet, "places365": places365}
 """Layout name in a profile -> reader."""
 
 
@@ -221,9 +238,12 @@ def _folders(root: Path, domain_of: dict[str, str], *, equal: bool = True) -> Im
     found = subfolders(root)
     strange = sorted(set(found) - set(domain_of))
     if strange:
-        raise LabError(f"unknown category {strange[0]!r} in {root}",
+        raise LabError(f"unknown category {strange[0]!r} in {root}{_describe_set(found)}",
                        expected=f"only {', '.join(sorted(domain_of))}",
-                       remedy="move the folder elsewhere or correct its name")
+                       remedy="move the folder elsewhere or correct its name"
+                       if domain_of.keys() & found.keys() else
+                       "leave the folders as they are, and correct the path or the layout of this "
+                       f"image set in the profile{_find_deeper(found, domain_of)}")
     members = {category: list_images(found.get(category, root / category))
                for category in sorted(domain_of)}
     empty = [category for category, names in members.items() if not names]
@@ -246,8 +266,32 @@ def _folders(root: Path, domain_of: dict[str, str], *, equal: bool = True) -> Im
                     tuple(domain_of[c] for _, c in rows), tuple(members))
 
 
+def _describe_set(names: Iterable[str]) -> str:
+    """Say which known set the folders of these names are, for an error; "" for none."""
+    names = set(names)
+    for layout, known in {"floc": FLOC, "classic": CLASSIC, "mc8": MC8,
+                          "imagenet": imagenet_classes()}.items():
+        if len(names & known.keys()) > len(names) / 2:
+            return f", which holds a set of the layout {layout!r}"
+    return ""
+
+
+def _find_deeper(found: dict[str, Path], names: Iterable[str]) -> str:
+    """Name the sub-folder that holds class folders of these names, for an error; "" for none."""
+    names = set(names)
+    return next((f"; such folders are in {folder}" for folder in found.values()
+                 if names & subfolders(folder).keys()), "")
+
+
 def _class_folders(root: Path) -> list[str]:
     names = list(subfolders(root))
+    n_loose = 0 if names else len(list_images(root))
+    if n_loose:
+        raise LabError(f"{n_loose} images in {root}, and no class folder",
+                       expected="one sub-folder per class, with its images",
+                       remedy="sort the images into folders by class; ImageNet's validation "
+                       "images are unpacked in one folder, and its development kit lists their "
+                       "classes")
     if not names:
         raise LabError(f"no class folder in {root}", expected="one sub-folder per class",
                        remedy="check the path of this image set in the profile")

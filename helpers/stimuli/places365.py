@@ -23,7 +23,8 @@ def read_validation(root: Path) -> tuple[list[tuple[str, int]], tuple[str, ...]]
     Returns
     -------
     listed : list of (str, int)
-        Path below ``root`` and index of the category, by category, then by number.
+        Path below ``root`` and index of the category, in the order of the list, as
+        torchvision's Places365 has them: a seeded split of the images depends on it.
     classes : tuple of str
         Names of the categories in the order of their index, without the leading ``/a/``.
 
@@ -49,12 +50,16 @@ def read_validation(root: Path) -> tuple[list[tuple[str, int]], tuple[str, ...]]
     folder = root / FOLDER
     there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
     absent = sorted(set(shown) - there)
+    if len(absent) == len(shown) and there:
+        raise LabError(f"{root / LIST} lists none of the {len(there)} files in {folder}, but "
+                       f"{absent[0]} …", expected="the list of the validation images",
+                       remedy=f"take {LIST} again from filelist_places365-standard.tar, which "
+                       "lists the images of val_256.tar")
     if absent:
         raise LabError(f"{len(absent)} of {len(shown)} listed images are not in {folder}, "
                        f"such as {absent[0]}", expected=f"every image of {LIST}",
                        remedy="unpack val_256.tar again")
-    order = sorted(shown, key=lambda name: (shown[name], name))
-    return [(f"{FOLDER}/{name}", shown[name]) for name in order], classes
+    return [(f"{FOLDER}/{name}", index) for name, index in shown.items()], classes
 
 
 def _read(path: Path) -> dict[str, int]:

@@ -6,12 +6,12 @@ through the frozen network, with a bar, kept after every epoch.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from PIL import Image
 from torch import Tensor, nn
 from torchvision.transforms import functional
 
@@ -27,7 +27,8 @@ from helpers.networks.registry import Preprocessing
 from helpers.networks.weight_files import readout_file
 from helpers.networks.weights import read_state_dict, state_digest
 from helpers.stimuli.image_sets import ImageSet
-from helpers.training.augmentation import Augmentation, augment
+from helpers.training.augmentation import Augmentation, resize_and_normalise
+from helpers.training.random_crops import RandomCrops
 from helpers.training.readout import (
     FeatureBatch,
     NetworkWithReadout,
@@ -227,36 +228,22 @@ def make_epoch_iterator(network: Network, layer: str, images: ImageSet, spec: Re
                         seed: int) -> Callable[[int], Iterator[FeatureBatch]]:
     """Return what makes the batches of an epoch: the same batches for the same number.
 
-    Every image is scaled to ``spec.size``, cropped and mirrored at random, and shown to the
-    network; a last, incomplete batch is left out.
-
-    Raises
-    ------
-    LabError
-        If there are fewer images than one batch.
+    Every image is cropped and mirrored at random (`helpers.training.random_crops`) and shown to the
+    network; the last batch may be smaller, as published.
     """
-    if len(images) < spec.batch_size:
-        raise LabError(f"{len(images)} images for batches of {spec.batch_size}",
-                       expected="at least one batch",
-                       remedy="lower `batch_size` in the table [readout] of the profile")
-    crop_augmentation = Augmentation(size=spec.size, crop_scale=(spec.min_crop_fraction, 1.0),
-                                     jitter=0.0,
-                         grey=0.0, mean=network.preprocessing.mean, std=network.preprocessing.std)
+    normalisation = Augmentation(size=spec.size, mean=network.preprocessing.mean,
+                                 std=network.preprocessing.std)
     device = next(network.model.parameters()).device
     labels = torch.from_numpy(images.labels)
-
-    def resize_and_crop(image: Image.Image) -> Tensor:
-        resized = functional.resize(image, [spec.size], antialias=True)
-        return functional.pil_to_tensor(functional.center_crop(resized, [spec.size] * 2))
 
     def epoch(epoch_number: int) -> Iterator[FeatureBatch]:
         order = torch.randperm(len(images), generator=torch.Generator().manual_seed(
             1000 * seed + epoch_number))
-        rows = order[:len(images) // spec.batch_size * spec.batch_size].split(spec.batch_size)
-        generator = torch.Generator(device).manual_seed(1000 * seed + epoch_number)
-        for batch_rows, batch in zip(rows, images.batches(rows, resize_and_crop)):
-            augmented = augment(batch.to(device), crop_augmentation, generator=generator)
-            yield (extract_layer_features(network.model, network.layers[layer], augmented),
+        views = RandomCrops(images, spec.size, spec.min_crop_fraction, (seed, epoch_number))
+        rows = order.split(spec.batch_size)
+        for batch_rows, batch in zip(rows, views.batches(rows, functional.pil_to_tensor)):
+            shown = resize_and_normalise(batch.to(device), normalisation)
+            yield (extract_layer_features(network.model, network.layers[layer], shown),
                    labels[batch_rows].to(device))
 
     return epoch
@@ -270,7 +257,7 @@ def fit_readout(network: Network, layer: str, images: ImageSet, spec: ReadoutSpe
     ``state`` and ``steps`` are those of `helpers.training.readout.train_readout`.
     """
     iter_epoch = make_epoch_iterator(network, layer, images, spec, seed=seed)
-    steps_per_epoch = len(images) // spec.batch_size
+    steps_per_epoch = math.ceil(len(images) / spec.batch_size)
     shape = (len(images.classes), count_layer_units(network, layer))
     with manual_bar(f"training the readout of {network.name}",
                     spec.epochs * steps_per_epoch) as progress_bar:

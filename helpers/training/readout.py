@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from statistics import fmean
 
 import torch
 from torch import Tensor, nn
@@ -172,22 +173,23 @@ def train_readout(iter_epoch: Callable[[int], Iterable[FeatureBatch]], shape: tu
         schedule.step()
     step, last_step = n_epochs_done * steps_per_epoch, math.inf if steps is None else steps
     for epoch in range(n_epochs_done, spec.epochs):
-        total = 0.0
+        step_losses: list[float] = []
         for features, labels in iter_epoch(epoch):
             optimizer.zero_grad(set_to_none=True)
             loss = readout_loss(features @ weight.T, labels, weight,
                                 l1_positive=spec.l1_positive, l1_negative=spec.l1_negative)
             step += 1
-            total += require_finite_loss(loss, step, remedy="lower `max_learning_rate` in the "
-                                         "table [readout] of the profile")
+            step_losses.append(require_finite_loss(
+                loss, step, remedy="lower `max_learning_rate` in the table [readout] of the "
+                "profile"))
             loss.backward()
             optimizer.step()
             schedule.step()
             if on_step is not None:
                 on_step(step, loss.item())
             if step >= last_step:
-                return weight.detach().cpu(), [*losses, total / steps_per_epoch]
-        losses.append(total / steps_per_epoch)
+                return weight.detach().cpu(), [*losses, fmean(step_losses)]
+        losses.append(fmean(step_losses))
         if state is not None:
             save_training_state(state, {"weight": weight}, optimizer, losses)
     if state is not None:

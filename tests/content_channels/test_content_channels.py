@@ -6,6 +6,7 @@ import hashlib
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgb
 from PIL import Image
 from scipy import stats
 from scipy.linalg import orthogonal_procrustes
@@ -17,9 +18,12 @@ from sklearn.metrics import silhouette_score
 
 from data.synthetic import images
 from data.synthetic.image_files import write_channels, write_localizer
+from helpers.config.profile import load_profile
 from helpers.content_channels import plots, separability, trajectories, tuning_reorientation
 from helpers.core.errors import LabError
 from helpers.core.intervals import permutation_p
+from helpers.figures.style import COLOURS
+from helpers.stimuli.image_sets import LAYOUTS, MC8
 
 GOLDEN = {("OLS", False): (1.514, 100), ("Lasso", False): (1.941, 2),
           ("ElasticNet", False): (1.885, 9), ("Ridge", False): (1.529, 100),
@@ -178,6 +182,25 @@ def test_selected_images_keep_the_order_and_a_missing_category_is_named():
     assert trajectories.select_images(there, ["a", "b"], 2).tolist() == [1, 2, 0, 3]
     with pytest.raises(LabError, match=r"'cats'.*\n.*b \(2\), a \(3\), c \(1\)"):
         trajectories.select_images(there, ["a", "cats"], 2)
+
+
+def test_the_paper_profile_finds_its_categories_in_the_published_folders(tmp_path):
+    """The folders are numbered; the figure's legend has the bare names, and their own colours."""
+    profile = load_profile("paper")
+    for name in MC8:
+        (tmp_path / name).mkdir()
+        for number in range(3):
+            Image.new("L", (8, 8), number).save(tmp_path / name / f"{name[2:]}{number}.jpg")
+    images = LAYOUTS[profile.image_sets[profile.channels.images].layout](tmp_path)
+    stimuli = images.select(trajectories.select_images(images.categories,
+                                                       profile.channels.categories, 2))
+    assert stimuli.categories == ("faces",) * 2 + ("buildings",) * 2 + ("cats",) * 2 + (
+        "hammers",) * 2
+    styles = plots.category_styles(dict(zip(stimuli.categories, stimuli.domains)))
+    labels = [handle.get_label() for handle in plots.category_handles(styles, "a", "b")]
+    assert labels[:4] == list(profile.channels.categories) == list(styles)
+    assert len({colour for colour, _ in styles.values()}) == 4
+    assert styles["buildings"][0] == pytest.approx(to_rgb(COLOURS["scenes"]))
 
 
 # ---- separability -------------------------------------------------------------------------------

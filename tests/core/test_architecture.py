@@ -21,7 +21,7 @@ MODULES = sorted(path for package in ("helpers", "data/synthetic", "data/zoo")
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.py"))
 PURE = ("core.statistics", "core.intervals", "core.constant_values", "stimuli.scrambling",
         "stimuli.gabor", "training.losses", "figures.verdicts",
-        "selectivity.statistics", "selectivity.unit_distribution",
+        "selectivity.split_half", "selectivity.statistics", "selectivity.unit_distribution",
         "lesions.silencing", "lesions.deficits", "lesions.statistics",
         "content_channels.trajectories", "content_channels.separability",
         "content_channels.tuning_reorientation",

@@ -61,6 +61,15 @@ def test_values_that_are_not_finite_are_null_with_a_reason_and_support_no_claim(
     assert "unknown" not in json.loads(claims().save().read_text())
 
 
+def test_claims_over_few_trainings_say_that_their_number_is_not_corrected_for():
+    made = ClaimsTable(provenance())
+    for sample in ("seeds", "networks", "participants"):
+        made.interval(sample, [1.0, 1.1, 1.2], "above 0", of="d", sample=sample, source="s",
+                      paper="–")
+    said = ["not corrected for the number of claims" in claim.rule for claim in made.claims]
+    assert said == [True, True, False]
+
+
 def test_infinite_values_of_a_panel_are_counted_on_the_figure(private):
     table = pd.DataFrame({"layer": ["a", "b", "c"], "t": [1.0, np.inf, np.nan]})
     for panels, notes in (({"D": table}, ["infinite, not drawn: 1 in D"]), ({"D": table[::2]}, [])):

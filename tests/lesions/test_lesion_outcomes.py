@@ -124,9 +124,14 @@ def test_a_readouts_training_is_resumed_and_cached(coloured, private, monkeypatc
             if "state" in path.name] == []
 
 
-def test_too_few_images_for_a_batch(coloured):
-    with pytest.raises(LabError, match="48 images for batches of 64"):
-        fit_readout(tiny_network(), "relu7", coloured, replace(SPEC, batch_size=64), seed=0)
+def test_the_last_batch_is_kept_as_published(coloured):
+    """The published loader drops none (drop_last=False); a set smaller than a batch is one."""
+    for batch_size, sizes in ((20, [20, 20, 8]), (64, [48])):
+        spec = replace(SPEC, batch_size=batch_size, epochs=2)
+        iter_epoch = make_epoch_iterator(tiny_network(), "relu7", coloured, spec, seed=0)
+        assert [len(labels) for _, labels in iter_epoch(0)] == sizes
+        _, losses = fit_readout(tiny_network(), "relu7", coloured, spec, seed=0)
+        assert len(losses) == 2, "as many steps as the schedule has"
 
 
 @pytest.mark.parametrize(("name", "last"), [

@@ -33,6 +33,7 @@ from helpers.matched_models.statistics import (
     condition_pairs,
     format_difference,
     mean_per_network,
+    mean_sign,
     paired_differences,
     paired_differences_by_layer,
     selective_proportion_table,
@@ -621,6 +622,13 @@ def test_differences_are_of_the_same_seed():
     assert sorted(paired_differences(values, "seen", "captions")) == [-15, -9]
     assert paired_differences(values, "captions", "absent").shape == (0,)
     assert paired_differences(values[:0], "captions", "seen").shape == (0,)
+
+
+@pytest.mark.parametrize(("differences", "sign"), [
+    ([0.1, 0.3], 1), ([-0.5, 0.1], -1), ([0.5, -0.5], np.nan), ([0.0, 0.0], np.nan), ([], np.nan)])
+def test_a_mean_of_zero_has_no_direction(differences, sign):
+    """A direction of 0 would turn every difference into 0, and so decide nothing as something."""
+    np.testing.assert_equal(mean_sign(np.array(differences)), sign)
 
 
 def test_matrices_of_a_kind_are_averaged_over_seeds():

@@ -37,11 +37,10 @@ from helpers.core.paths import ROOT
 from helpers.datasets import fetch, prepare
 from helpers.networks import registry
 from helpers.networks.architectures import build
-from helpers.stimuli.image_sets import CLASSIC, FLOC
+from helpers.stimuli.image_sets import CLASSIC, FLOC, MC8
 
 PER_CATEGORY = 6
 SMALL = {"channels": [32, 32, 32, 32, 32], "projector": [64, 64, 32]}
-CHANNELS = ("faces", "bodies", "cats", "buildings", "cars", "chairs", "hammers", "phones")
 OBJECTS = ("001.ak47", "056.dog", "257.clutter")
 PLACES = ("airfield", "bar", "corridor")
 WNIDS = ("n01440764", "n01443537", "n02085620", "n02085782", "n03028079", "n02980441")
@@ -126,7 +125,7 @@ def put_archives(folder) -> None:
 
 def put_data(folder) -> None:
     """Write what a user brings along."""
-    put(folder / "mc8-shined", CHANNELS)
+    put(folder / "mc8-shined", MC8)
     put(folder / "imagenet" / "val", WNIDS)
     put_places(folder / "places365")
     write_tiny_nsd(folder / "nsd", n_shared=12, n_own=48, size=24)

@@ -23,7 +23,7 @@ from helpers.selectivity.study import (
     localize_network,
     measure_generalisation,
     select_units_to_plot,
-    split_half_overlap_p,
+    split_half_agreement,
     stream_moments,
 )
 from helpers.stimuli.image_sets import FLOC, floc
@@ -129,7 +129,7 @@ def test_second_call_reads_the_cache_and_content_changes_the_key(planted, privat
     assert len(calls) == 4
 
 
-def test_generalisation_split_half_overlap_and_units_to_plot(planted):
+def test_generalisation_and_units_to_plot(planted):
     network, images = planted
     result = localize_network(network, images)
     table = measure_generalisation(result, result).query("layer == 'mix'").set_index("domain")
@@ -144,12 +144,31 @@ def test_generalisation_split_half_overlap_and_units_to_plot(planted):
     other = measure_generalisation(result, opposite).query("layer == 'mix'").set_index("domain")
     assert other.loc["faces", "same_preference"] == 0
     assert other.loc["faces", "t_independent"] == -other.loc["faces", "t_defining"]
-    assert split_half_overlap_p(result, "mix", "faces") == pytest.approx(1 / 8)
-    assert split_half_overlap_p(result, "mix", "bodies") == 1
     groups = select_units_to_plot(result, "mix", ["faces", "bodies"], max_units=3, seed=0)
     assert [(name, len(units)) for name, units in groups] == [("faces", 1), ("bodies", 0),
                                                               ("rest", 3)]
     assert 0 not in groups[2][1]
+
+
+def test_halves_of_the_images_agree_on_planted_units_and_on_no_others(planted):
+    """One unit of 8 is planted: it is the best of a permuted half in one of 8, so p is 1 / 8."""
+    network, images = planted
+    p = split_half_agreement(network, images, "mix", seed=0)
+    assert p.keys() == set(images.domain_names)
+    for domain in ("faces", "scenes", "characters"):
+        assert 0.02 < p[domain] < 0.3
+    assert p["bodies"] == p["scrambled"] == 1
+    assert split_half_agreement(network, images, "mix", seed=0, batch_size=7) == p
+
+
+def test_t_of_one_layer_is_the_paper_s_mean_over_its_selective_units(planted):
+    """Authors' nb1: per layer, mean t of the units that pass, on the images that define them."""
+    network, images = planted
+    result = localize_network(network, images)
+    for layer in result.layers:
+        t = result.t_mean[layer][result.domains.index("faces"), result.units(layer, "faces")]
+        assert result.t_of_selective_units("faces", [layer]).tolist() == t.tolist() != []
+    assert len(result.t_of_selective_units("faces")) == 2
 
 
 class Saturating(Averages):

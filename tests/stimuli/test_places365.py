@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torchvision
 from PIL import Image
 
 from helpers.config.data import ImageSetSpec
@@ -38,20 +39,31 @@ def root(tmp_path) -> Path:
     return root
 
 
-def test_places_are_ordered_by_category_then_number(root):
+def test_places_are_in_the_order_of_their_list_as_the_authors_read_them(root):
+    """Against torchvision's reader of the list, with which the authors make their split."""
+    images = places365(root)
+    theirs = object.__new__(torchvision.datasets.Places365)
+    theirs.root, theirs.split, theirs.small = str(root), "val", True
+    theirs._check_integrity = lambda *_: True
+    listed, targets = theirs.load_file_list(download=False)
+    assert [str(root / name) for name in images.files] == [name for name, _ in listed]
+    assert images.labels.tolist() == targets
+
+
+def test_places_have_their_labels_and_categories(root):
     images = places365(root)
     assert images.classes == ("airfield", "apartment_building/outdoor", "bar", "zen_garden")
-    assert images.files == tuple(f"val_256/{name_of(number)}" for number in (2, 10, 3, 1, 4))
-    assert images.labels.tolist() == [0, 0, 1, 3, 3]
+    assert images.files == tuple(f"val_256/{name_of(number)}" for number in SHOWN)
+    assert images.labels.tolist() == list(SHOWN.values())
     assert images.domains == images.categories and images.categories[2] == images.classes[1]
-    assert [round(np.asarray(images.open(i)).mean() / 10) for i in range(5)] == [2, 10, 3, 1, 4]
+    assert [round(np.asarray(images.open(i)).mean() / 10) for i in range(5)] == list(SHOWN)
     assert class_name(images.categories[2]) == "apartment building/outdoor"
 
 
 def test_classes_are_in_the_order_of_the_index_not_of_the_lines(root):
     (root / "categories_places365.txt").write_text("\n".join(reversed(CATEGORIES)))
     assert places365(root).classes[0] == "airfield"
-    assert places365(root).labels.tolist() == [0, 0, 1, 3, 3]
+    assert places365(root).labels.tolist() == list(SHOWN.values())
 
 
 def test_images_that_no_list_names_are_left_out(root):
@@ -85,6 +97,13 @@ def test_a_listed_image_that_is_absent_is_named(root):
         places365(root)
     (root / "val_256").rename(root / "val_large")
     with pytest.raises(LabError, match=f"5 of 5(?s:.)*{name_of(1)}"):
+        places365(root)
+
+
+def test_the_list_of_other_images_is_told_apart(root):
+    """The training part's list under the validation list's name: no image of it is there."""
+    (root / "places365_val.txt").write_text("/a/airfield/00000001.jpg 0\n/b/bar/00000001.jpg 2\n")
+    with pytest.raises(LabError, match="none of the 5 files(?s:.)*/a/airfield(?s:.)*standard.tar"):
         places365(root)
 
 

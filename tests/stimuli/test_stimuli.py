@@ -18,6 +18,7 @@ from helpers.stimuli import image_source
 from helpers.stimuli.image_sets import (
     CLASSIC,
     FLOC,
+    MC8,
     alternate,
     class_name,
     classic,
@@ -25,6 +26,7 @@ from helpers.stimuli.image_sets import (
     image_folder,
     imagenet,
     imagenet_classes,
+    mc8,
 )
 
 REAL = ROOT.parent / "shared" / "data"
@@ -70,6 +72,54 @@ def test_the_classic_set_has_seven_domains(tmp_path):
     images = classic(make_set(tmp_path / "classic", CLASSIC))
     assert len(images.domain_names) == 7
     assert images.domain_names[:5] == ("faces", "bodies", "objects", "scenes", "characters")
+
+
+@pytest.mark.parametrize("names", [MC8, MC8.values()], ids=["published", "bare"])
+def test_the_eight_categories_have_bare_names_whatever_their_folders_are_called(tmp_path, names):
+    images = mc8(make_set(tmp_path / "mc8-shined", names, 2))
+    assert set(images.classes) == set(images.domains) == set(MC8.values())
+    assert images.categories == images.domains and len(images) == 16
+    for name, category in zip(images.files, images.categories):
+        assert name.split("/")[0].endswith(category)
+    labels = [images.classes[label] for label in images.labels]
+    assert labels == list(images.categories)
+    assert images.open(0).size == (8, 8)
+
+
+def test_an_incomplete_set_of_eight_categories_is_refused(tmp_path):
+    root = make_set(tmp_path / "mc8-shined", list(MC8)[:-1], 2)
+    with pytest.raises(LabError, match="no images of category '8-phones'"):
+        mc8(root)
+
+
+@pytest.mark.parametrize(("read", "names", "layout"), [
+    (floc, CLASSIC, "classic"), (classic, FLOC, "floc"), (mc8, CLASSIC, "classic"),
+    (imagenet, FLOC, "floc"), (floc, ("n01440764", "n01443537"), "imagenet")])
+def test_the_folders_of_another_set_are_recognised_and_left_alone(tmp_path, read, names, layout):
+    root = make_set(tmp_path / "set", names, 1)
+    with pytest.raises(LabError, match=f"layout {layout!r}") as error:
+        read(root)
+    assert "correct the path" in str(error.value) and "move" not in str(error.value)
+
+
+@pytest.mark.parametrize(("read", "names"), [(floc, FLOC), (imagenet, ("n01440764",))])
+def test_a_set_one_folder_deeper_is_found(tmp_path, read, names):
+    make_set(tmp_path / "repository" / "stimuli", names, 1)
+    with pytest.raises(LabError, match=f"such folders are in .*{Path('repository', 'stimuli')}"):
+        read(tmp_path / "repository")
+
+
+def test_images_without_class_folders_are_named_as_such(tmp_path):
+    make_set(tmp_path, ["val"], 3)
+    with pytest.raises(LabError, match="3 images in .*no class folder(?s:.)*development kit"):
+        imagenet(tmp_path / "val")
+
+
+def test_a_class_list_of_another_data_set_is_told_apart(tmp_path):
+    root = make_set(tmp_path / "diet" / "val", ("dog", "adult"), 1)
+    (root.parent / "classes.csv").write_text("class,domain\n001.ak47,objects\n056.dog,objects\n")
+    with pytest.raises(LabError, match="001.ak47, 056.dog …, and none of the 2 class folders"):
+        image_folder(root)
 
 
 VIEW = Preprocessing(resize=6, crop=5, mean=(.4, .5, .6), std=(.2, .25, .3))

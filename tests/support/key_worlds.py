@@ -45,7 +45,7 @@ from helpers.networks.registry import NetworkEntry
 from helpers.rsa.study import layer_rdms
 from helpers.saliency.study import measure_laterality
 from helpers.selectivity.linear_probes import extract_features
-from helpers.selectivity.study import localize_network
+from helpers.selectivity.study import localize_network, split_half_agreement
 from helpers.stimuli.image_sets import image_folder
 from helpers.stimuli.six_category_localizer import make_six_category_localizer
 from helpers.training.classifiers import builtin_classifier, cached_readout
@@ -208,6 +208,11 @@ def localizer(w):
     return localize_network(w.net, w.images, alpha=w.get("alpha", 0.05))
 
 
+def agreement(w):
+    return split_half_agreement(w.net, w.images, w.get("layer", "fc"), seed=w.get("seed", 0),
+                                alpha=w.get("alpha", 0.05))
+
+
 def read_layer(w):
     return extract_features(w.net, w.images, w.get("layer", "fc"))
 
@@ -355,6 +360,8 @@ DECODES = RESPONSES | setting(row=1, seed=1) | spec_changes(
     "decoding", DECODING, n_test=5, n_validation=4, min_noise_ceiling=9.0)
 SITES: list[tuple[str, Any, dict]] = [
     ("selectivity.study localizer", localizer, NETWORK | IMAGES | setting(alpha=0.01)),
+    ("selectivity.study split_half", agreement,
+     NETWORK | IMAGES | setting(alpha=0.01, layer="conv", seed=1)),
     ("selectivity.linear_probes features", read_layer, NETWORK | IMAGES | setting(layer="conv")),
     ("training.classifiers readouts", readout, NETWORK | IMAGES | setting(layer="conv", seed=1)
      | spec_changes("spec", READOUT, epochs=3, batch_size=4, max_learning_rate=.1,
