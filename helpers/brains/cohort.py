@@ -212,6 +212,10 @@ class Cohort(ABC):
     def folds(self, subject: str) -> tuple[Fold, ...]:
         """Return the cohort's published way to split its conditions."""
 
+    def shown_to_all(self) -> NDArray[np.int64]:
+        """Return conditions that were meant for all participants, and are nobody's own."""
+        return np.empty(0, np.int64)
+
     @abstractmethod
     def digest(self, subject: str) -> str:
         """Return what identifies the files that a participant's responses are read from."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from helpers.brains.algonauts import Algonauts
@@ -17,6 +17,8 @@ from helpers.lab import Laboratory
 
 LAYOUTS = {"nsd": NSD, "nsd-volume": NSD, "algonauts": Algonauts, "nod": NOD,
            "object2vec": Object2Vec}
+OWN_OR_COHORT = ("finetuning_cohort", "decoding_cohort")
+"""Tables in whose place [cohort] stands where a profile lacks them."""
 
 
 def open_cohort(laboratory: Laboratory, table: str = "cohort") -> Cohort:
@@ -26,26 +28,28 @@ def open_cohort(laboratory: Laboratory, table: str = "cohort") -> Cohort:
     ----------
     laboratory : Laboratory
     table : str
-        ``cohort``; ``finetuning_cohort``, which is ``cohort`` where the profile names no other;
-        ``transfer_cohort``.
+        ``cohort``; ``finetuning_cohort`` and ``decoding_cohort``, which are ``cohort`` where the
+        profile names no other; ``transfer_cohort``.
 
     Raises
     ------
     LabError
         If the profile names no such cohort, or it is absent and cannot be made.
     """
-    if table == "finetuning_cohort" and laboratory.profile.finetuning_cohort is None:
+    if table in OWN_OR_COHORT and getattr(laboratory.profile, table) is None:
         table = "cohort"
     spec = laboratory.profile.table(table)
     cohort = read_cohort(spec.layout, laboratory.folder(spec), subjects=spec.subjects,
-                         n_pool=spec.n_pool, n_batches=spec.n_batches, n_shared=spec.n_shared)
+                         n_pool=spec.n_pool, n_batches=spec.n_batches, n_shared=spec.n_shared,
+                         n_sessions=spec.n_sessions)
     digests = [cohort.stimuli.digest, *map(cohort.digest, cohort.subjects)]
     laboratory.record(table, text_digest(" ".join(digests)))
     return cohort
 
 
 def read_cohort(layout: str, root: Path, *, subjects: Sequence[str] = (), n_pool: int = 0,
-                n_batches: int = 0, n_shared: int = 0) -> Cohort:
+                n_batches: int = 0, n_shared: int = 0,
+                n_sessions: Mapping[str, int] | None = None) -> Cohort:
     """Read a cohort by the layout of its files.
 
     Parameters
@@ -58,6 +62,8 @@ def read_cohort(layout: str, root: Path, *, subjects: Sequence[str] = (), n_pool
     n_pool, n_batches, n_shared : int
         How NSD's images are split; other layouts have published splits of their own. 0: as
         published (for ``n_shared``: whatever is found).
+    n_sessions : dict, subject -> int, optional
+        As for `NSD`.
 
     Raises
     ------
@@ -70,9 +76,9 @@ def read_cohort(layout: str, root: Path, *, subjects: Sequence[str] = (), n_pool
     if layout.startswith("nsd"):
         space = "nativesurface" if layout == "nsd" else "func1pt8mm"
         return NSD(root, subjects=subjects, n_pool=n_pool or 4000, n_batches=n_batches or 4,
-                   n_shared=n_shared, space=space)
-    if n_pool or n_batches or n_shared:
-        raise LabError(f"n_pool, n_batches or n_shared for the layout {layout!r}",
+                   n_shared=n_shared, space=space, n_sessions=n_sessions)
+    if n_pool or n_batches or n_shared or n_sessions:
+        raise LabError(f"n_pool, n_batches, n_shared or n_sessions for the layout {layout!r}",
                        expected="none of them: this layout has a published split",
                        remedy="remove them from [cohort] in the profile")
     return LAYOUTS[layout](root, subjects=subjects)

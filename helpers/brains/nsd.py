@@ -9,12 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from helpers.brains.cohort import Cohort, Fold, Responses
-from helpers.brains.files import USE_RELEASED, read_volume, readable
+from helpers.brains.files import USE_RELEASED, read_volume
 from helpers.brains.hdf5_images import HDF5Images
 from helpers.brains.nsd_files import (
     BETAS,
@@ -27,12 +26,13 @@ from helpers.brains.nsd_files import (
     list_subjects,
 )
 from helpers.brains.rois import FAMILIES, checked, require_label_sets, roi, sort_rois
-from helpers.brains.sessions import read_session
+from helpers.brains.sessions import open_session, read_session
 from helpers.brains.splits import (
     N_REPEATS,
     SPECIAL515,
     TRIALS,
     batches,
+    checked_sessions,
     presentations,
     read_presentations,
     shared_images,
@@ -87,6 +87,9 @@ class NSD(Cohort):
     n_shared : int
         Number of test images that is expected; 0: any.
     space : {"nativesurface", "func1pt8mm"}
+    n_sessions : dict, subject -> int, optional
+        First sessions that are used, as `helpers.brains.splits.SHARED413` has them; of
+        participants who are not named: all that are there.
 
     Raises
     ------
@@ -97,7 +100,8 @@ class NSD(Cohort):
     name, units = "NSD", "z within session"
 
     def __init__(self, root: Path, *, subjects: Sequence[str] = (), n_pool: int = 4000,
-                 n_batches: int = 4, n_shared: int = 515, space: str = "nativesurface") -> None:
+                 n_batches: int = 4, n_shared: int = 515, space: str = "nativesurface",
+                 n_sessions: Mapping[str, int] | None = None) -> None:
         if space not in SPACES:
             raise LabError(f"the space {space!r}", expected="one of " + ", ".join(SPACES),
                            remedy=suggest(space, SPACES) or "choose one of these")
@@ -113,7 +117,9 @@ class NSD(Cohort):
                            remedy="see [nsd] in helpers/datasets/sources.toml")
         self.subjects = tuple(subjects) or tuple(present)
         require_label_sets({name: self._place(name).families() for name in self.subjects}, root)
-        self.n_sessions = {name: self._place(name).count_sessions() for name in self.subjects}
+        self._kept_sessions = checked_sessions(n_sessions or {}, self.info)
+        self.n_sessions = {name: self._place(name).count_sessions(self._kept_sessions.get(name, 0))
+                           for name in self.subjects}
         self.stimuli = HDF5Images(root / STIMULI)
         if len(self.stimuli) != len(self.info):
             raise LabError(f"{len(self.stimuli)} images in {STIMULI}, {len(self.info)} rows in "
@@ -155,8 +161,8 @@ class NSD(Cohort):
         """Read the same in percent signal change against the baseline, as the files have it."""
         for part in self.space.parts:
             path = self._place(subject).session(part, 1)
-            with readable(path, h5py.File, "an HDF5 file of betas") as file:
-                kind = file["betas"].dtype
+            with open_session(path) as stored:
+                kind = stored.dtype
             if kind.kind != "i":
                 raise LabError(f"{path} has betas of type {kind}, of unknown scale",
                                expected=f"integers: percent signal change times {SCALE}",
@@ -190,8 +196,8 @@ class NSD(Cohort):
         """Find the chosen vertices of a hemisphere (or the volume), checking that files match."""
         place = self._place(subject)
         ncsnr = np.ravel(read_volume(place.ncsnr(name))).astype(np.float32)
-        with readable(place.session(name, 1), h5py.File, "an HDF5 file of betas") as file:
-            n = int(np.prod(file["betas"].shape[1:])) if "betas" in file else -1
+        with open_session(place.session(name, 1)) as stored:
+            n = stored.n_vertices
         of = {f"ncsnr ({place.ncsnr(name)})": len(ncsnr)} | {
             f"labels of {region}": len(side) for region, sides in masks.items()
             for hemisphere, side in zip(HEMISPHERES, sides) if name in ("", hemisphere)}
@@ -232,18 +238,24 @@ class NSD(Cohort):
         """Fit on batch 0, choose on batch 1, test on what everyone saw three times (authors'
         nsdorg.py).
 
-        Of participants who are not opened, the published number of sessions counts.
+        Of participants who are not opened, `n_sessions` counts, or the published number.
         """
-        everyone = {name: self.n_sessions.get(name, n) for name, n in SPECIAL515.items()
+        known = {**self._kept_sessions, **self.n_sessions}
+        everyone = {name: known.get(name, n) for name, n in SPECIAL515.items()
                     if f"subject{int(name[4:])}_rep0" in self.info}
         test = shared_images(self.info, everyone)
         if self.n_shared and len(test) != self.n_shared:
             raise LabError(f"{len(test)} images were seen {N_REPEATS} times by all "
                            f"{len(everyone)} participants", expected=f"{self.n_shared}",
-                           remedy="fetch all sessions of all participants, or set n_shared to 0")
+                           remedy="compare n_sessions in the profile with the published numbers "
+                           "(paper.toml), fetch these sessions, or set n_shared to 0")
         fit, choose, *_ = batches(self.info, subject, self.n_sessions[self.opened(subject)],
                                   **self._split)
         return (Fold(fit, test, ((fit, choose),)),)
+
+    def shown_to_all(self) -> NDArray[np.int64]:
+        """Return the shared images (``shared1000``), however often they were seen."""
+        return np.flatnonzero(self.info["shared1000"])
 
     def digest(self, subject: str) -> str:
         """Identify the files of all sessions, of labels and of the table by name and content."""

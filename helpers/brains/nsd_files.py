@@ -52,19 +52,23 @@ class NSDSpace:
         File name with ``part``.
     labels : str
         Path with ``subject``, ``side`` and ``family``.
+    endings : tuple of str
+        Of files of betas.
     """
 
     folder: str
     parts: tuple[str, ...]
     ncsnr: str
     labels: str
+    endings: tuple[str, ...] = (".hdf5",)
 
 
 SPACES = {
     "nativesurface": NSDSpace("nativesurface", HEMISPHERES, "{part}.ncsnr.mgh",
                               "nsddata/freesurfer/{subject}/label/{side}.{family}.mgz"),
     "func1pt8mm": NSDSpace("func1pt8mm", ("",), "ncsnr.nii.gz",
-                           "nsddata/ppdata/{subject}/func1pt8mm/roi/{side}.{family}.nii.gz"),
+                           "nsddata/ppdata/{subject}/func1pt8mm/roi/{side}.{family}.nii.gz",
+                           (".hdf5", ".nii.gz")),
 }
 
 
@@ -90,9 +94,10 @@ class NSDFiles:
         return self.root / "nsddata_betas/ppdata" / self.subject / self.space.folder / BETAS
 
     def session(self, part: str, number: int) -> Path:
-        """Return the file of a session, counted from 1."""
-        name = f"betas_session{number:02d}.hdf5"
-        return self.betas / (f"{part}.{name}" if part else name)
+        """Return the file of a session, counted from 1: of a volume, HDF5 goes before NIfTI."""
+        name = f"{part}.betas_session{number:02d}".lstrip(".")
+        files = [self.betas / f"{name}{ending}" for ending in self.space.endings]
+        return next((path for path in files if path.is_file()), files[0])
 
     def ncsnr(self, part: str) -> Path:
         """Return the file of the ncsnr."""
@@ -111,8 +116,8 @@ class NSDFiles:
         return tuple(family for family in FAMILIES_NSD
                      if any(self.label_file(side, family).is_file() for side in HEMISPHERES))
 
-    def count_sessions(self) -> int:
-        """Count the sessions.
+    def count_sessions(self, wanted: int = 0) -> int:
+        """Count the sessions, or check that the first ``wanted`` ones are there.
 
         Raises
         ------
@@ -121,12 +126,14 @@ class NSDFiles:
         """
         found = {}
         for part in self.space.parts:
-            pattern = f"{part}.betas_session*.hdf5".lstrip(".")
-            fit = re.compile(re.escape(pattern).replace(r"\*", r"(\d\d)"))
-            files = select_by_pattern(self.betas.glob(pattern), fit, "the session",
-                                      self.session(part, 1).name)
-            found[part] = {int(fit.fullmatch(path.name)[1]) for path in files}
-        n = max((number for numbers in found.values() for number in numbers), default=0)
+            found[part] = set()
+            for ending in self.space.endings:
+                pattern = f"{part}.betas_session*{ending}".lstrip(".")
+                fit = re.compile(re.escape(pattern).replace(r"\*", r"(\d\d)"))
+                files = select_by_pattern(self.betas.glob(pattern), fit, "the session",
+                                          self.session(part, 1).name)
+                found[part] |= {int(fit.fullmatch(path.name)[1]) for path in files}
+        n = wanted or max((number for numbers in found.values() for number in numbers), default=0)
         for part, numbers in found.items():
             lacking = sorted(set(range(1, max(n, 1) + 1)) - numbers)
             if lacking:

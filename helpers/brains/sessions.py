@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import h5py
+import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,6 +22,10 @@ MAX_BYTES = 2**27
 """Raw betas (and what is taken out of them) that are in memory at once beside the result."""
 BLOCK = 4096
 """Vertices that are z-scored at a time: 750 trials of them are 12 MB."""
+GAP = 16
+"""Vertices not wanted between two that are, which are read rather than a second time asked for."""
+Blocks = Iterator[tuple[slice, slice | NDArray[np.int64], NDArray]]
+"""Rows and columns of a result, and what belongs there."""
 
 
 def read_session(path: Path, columns: NDArray[np.int64] | None = None, *,
@@ -27,7 +36,8 @@ def read_session(path: Path, columns: NDArray[np.int64] | None = None, *,
     Parameters
     ----------
     path : Path
-        HDF5 with a dataset ``betas`` of trials x vertices, or trials x z x y x x.
+        HDF5 with a dataset ``betas`` of trials x vertices, or trials x z x y x x; or NIfTI of
+        x x y x z x trials.
     columns : array, int64, optional
         Vertices to keep (of a volume: counted in the order of its x, y, z axes, flattened).
     n_trials, n_vertices : int
@@ -49,25 +59,18 @@ def read_session(path: Path, columns: NDArray[np.int64] | None = None, *,
     LabError
         If the file is missing, truncated, or not of this shape.
     """
-    with readable(path, h5py.File, "an HDF5 file of betas") as file:
-        betas = file.get("betas")
-        if not isinstance(betas, h5py.Dataset) or betas.ndim not in (2, 4):
-            raise LabError(f"{path} has no dataset 'betas' of trials x vertices",
-                           expected=f"{n_trials} trials x vertices",
-                           remedy=USE_RELEASED)
-        width = int(np.prod(betas.shape[1:], dtype=int))
-        if betas.shape[0] != n_trials or width != (n_vertices or width):
-            raise LabError(f"{path} holds {betas.shape[0]} trials of {width} vertices",
+    with open_session(path) as stored:
+        if stored.n_trials != n_trials or stored.n_vertices != (n_vertices or stored.n_vertices):
+            raise LabError(f"{path} holds {stored.n_trials} trials of {stored.n_vertices} vertices",
                            expected=f"{n_trials} trials of {n_vertices or 'all'} vertices",
                            remedy=USE_RELEASED)
-        wanted = np.arange(width) if columns is None else np.asarray(columns, np.int64)
+        wanted = np.arange(stored.n_vertices) if columns is None else np.asarray(columns, np.int64)
         result = np.empty((n_trials, len(wanted)), np.float32)
         if len(wanted):
             try:
-                for rows, place, block in _blocks(betas, _in_file(wanted, betas.shape[1:]),
-                                                  max_bytes):
+                for rows, place, block in stored.blocks(wanted, max_bytes):
                     result[rows, place] = block
-            except (OSError, RuntimeError) as error:
+            except (OSError, RuntimeError, EOFError, zlib.error) as error:
                 raise LabError(f"{path} is truncated: {error}", expected="a whole file",
                                remedy=PUT_AGAIN) from error
     if scaled:
@@ -91,14 +94,79 @@ def zscore(values: NDArray[np.float32]) -> None:
             block *= np.where(spread > 0, 1 / spread, np.nan).astype(np.float32)
 
 
-def _blocks(betas: h5py.Dataset, wanted: tuple[NDArray[np.int64], ...], max_bytes: int
-            ) -> Iterator[tuple[slice, slice | NDArray[np.int64], NDArray]]:
+@dataclass(frozen=True)
+class StoredBetas:
+    """The betas of an open file, and how to read some vertices of it.
+
+    Attributes
+    ----------
+    n_trials, n_vertices : int
+    dtype : dtype
+        As stored.
+    blocks : callable
+        (vertices, max_bytes) -> rows and columns of the result, and what belongs there.
+    """
+
+    n_trials: int
+    n_vertices: int
+    dtype: np.dtype
+    blocks: Callable[[NDArray[np.int64], int], Blocks]
+
+
+@contextmanager
+def open_session(path: Path) -> Iterator[StoredBetas]:
+    """Open a session: HDF5, or (of a volume) NIfTI.
+
+    Raises
+    ------
+    LabError
+        If the file is missing, damaged, or holds no betas.
+    """
+    if path.name.endswith(".nii.gz"):
+        betas = readable(path, partial(nib.load, keep_file_open=True), "a NIfTI file of betas"
+                         ).dataobj
+        _check_axes(path, betas.ndim, (4,))
+        scaled = (betas.slope, betas.inter) != (1, 0)
+        yield StoredBetas(betas.shape[3], int(np.prod(betas.shape[:3], dtype=int)),
+                          np.dtype(float) if scaled else betas.dtype,
+                          partial(_nifti_blocks, betas))
+        return
+    with readable(path, h5py.File, "an HDF5 file of betas") as file:
+        betas = file.get("betas")
+        _check_axes(path, betas.ndim if isinstance(betas, h5py.Dataset) else 0, (2, 4))
+        yield StoredBetas(betas.shape[0], int(np.prod(betas.shape[1:], dtype=int)), betas.dtype,
+                          partial(_blocks, betas))
+
+
+def _check_axes(path: Path, n_axes: int, allowed: tuple[int, ...]) -> None:
+    if n_axes not in allowed:
+        raise LabError(f"{path} has no dataset 'betas' of trials x vertices",
+                       expected=f"{TRIALS} trials x vertices, or x the three axes of a volume",
+                       remedy=USE_RELEASED)
+
+
+def _nifti_blocks(betas: nib.arrayproxy.ArrayProxy, wanted: NDArray[np.int64],
+                  max_bytes: int) -> Blocks:
+    """Read a volume's trials one after another: compressed, it has no other order."""
+    n_voxels = int(np.prod(betas.shape[:3], dtype=int))
+    step = max(1, max_bytes // (2 * n_voxels * betas.dtype.itemsize))
+    for start in range(0, betas.shape[3], step):
+        rows = slice(start, min(start + step, betas.shape[3]))
+        yield rows, slice(None), betas[..., rows].reshape(n_voxels, -1)[wanted].T
+
+
+def _blocks(betas: h5py.Dataset, columns: NDArray[np.int64], max_bytes: int) -> Blocks:
     """Read the smallest box that holds the wanted vertices, every stored byte at most once.
 
-    Yields rows and columns of the result, and what belongs there. A file that is stored trial by
-    trial is read by trials; one whose chunks span all trials (NSD's volumes), by slices.
+    A file that is stored trial by trial is read by trials; one whose chunks span all trials, by
+    slices; one with all trials of few vertices in a chunk (NSD's volumes: of one), by runs of
+    wanted vertices.
     """
     n_trials, chunks = betas.shape[0], betas.chunks or (1,) * betas.ndim
+    wanted = _in_file(columns, betas.shape[1:])
+    if chunks[0] >= n_trials and max(chunks[1:-1], default=1) == 1:
+        yield from _runs(betas, wanted, chunks[-1], max_bytes)
+        return
     box = tuple(slice(int(axis.min()) // chunk * chunk, int(axis.max()) + 1)
                 for axis, chunk in zip(wanted, chunks[1:]))
     sides = tuple(part.stop - part.start for part in box)
@@ -120,6 +188,24 @@ def _blocks(betas: h5py.Dataset, wanted: tuple[NDArray[np.int64], ...], max_byte
             part = slice(box[0].start + start, min(box[0].start + start + step, box[0].stop))
             yield slice(None), np.flatnonzero(first), betas[(slice(None), part, *box[1:])].reshape(
                 n_trials, -1).take(inside[first] - start * area, axis=1)
+
+
+def _runs(betas: h5py.Dataset, wanted: tuple[NDArray[np.int64], ...], chunk: int,
+          max_bytes: int) -> Blocks:
+    """Read runs of wanted vertices along the last axis; gaps of at most `GAP` are read too."""
+    order = np.lexsort(wanted[::-1])
+    line, last = np.array(wanted)[:-1, order], wanted[-1][order]
+    first = last // chunk * chunk
+    new = np.r_[True, (first[1:] - last[:-1] > GAP) | (line[:, 1:] != line[:, :-1]).any(0)]
+    most = _whole_chunks(max_bytes // (3 * len(betas) * betas.dtype.itemsize), chunk)
+    # A run that is too long for memory is read in parts that begin with a chunk.
+    begin = first[np.flatnonzero(new)][np.cumsum(new) - 1]
+    new[1:] |= np.diff((last - begin) // most) != 0
+    for part in np.split(np.arange(len(order)), np.flatnonzero(new)[1:]):
+        start = first[part[0]]
+        place = tuple(int(axis) for axis in line[:, part[0]])
+        block = betas[(slice(None), *place, slice(start, last[part[-1]] + 1))]
+        yield slice(None), order[part], block[:, last[part] - start]
 
 
 def _whole_chunks(step: int, chunk: int) -> int:

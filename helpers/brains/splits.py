@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from helpers.brains.cohort import Fold
 from helpers.brains.files import USE_RELEASED
+from helpers.config.validation import suggest
 from helpers.core.errors import LabError
 from helpers.core.text import TextTable, read_table
 
@@ -95,6 +96,22 @@ def presentations(info: pd.DataFrame, subject: str, n_sessions: int) -> NDArray[
     trials = info[columns].to_numpy(np.int64) - 1
     trials[trials >= TRIALS * n_sessions] = -1
     return trials
+
+
+def checked_sessions(n_sessions: Mapping[str, int], info: pd.DataFrame) -> Mapping[str, int]:
+    """Return numbers of sessions, refusing one of a participant whom the table does not have.
+
+    Raises
+    ------
+    LabError
+        If there is such a participant.
+    """
+    present = [f"subj{number:02d}" for number in range(1, MAX_SUBJECTS + 1)
+               if f"subject{number}_rep0" in info]
+    for name in set(n_sessions) - set(present):
+        raise LabError(f"n_sessions of {name!r}", expected=f"of {', '.join(present)}",
+                       remedy=suggest(name, present) or "correct n_sessions in the profile")
+    return n_sessions
 
 
 def shared_images(info: pd.DataFrame, n_sessions: Mapping[str, int]) -> NDArray[np.int64]:

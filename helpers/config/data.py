@@ -4,6 +4,7 @@ cannot be. How it is analysed: `helpers.config.contrastive_coding`.
 
 from __future__ import annotations
 
+from dataclasses import field
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator
@@ -58,6 +59,8 @@ class CohortSpec:
         has its own way to split.
     n_shared : int
         How many images all participants must have seen often enough (published: 515); 0: any.
+    n_sessions : dict, subject -> int
+        NSD's first sessions that are used; of participants who are not named: all that are there.
     """
 
     layout: Literal["nsd", "nsd-volume", "algonauts", "nod", "object2vec"]
@@ -67,6 +70,7 @@ class CohortSpec:
     n_pool: CountOrAll = 0
     n_batches: CountOrAll = 0
     n_shared: CountOrAll = 0
+    n_sessions: dict[str, Count] = field(default_factory=dict)
 
 
 @dataclass(**FROZEN)

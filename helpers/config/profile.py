@@ -45,6 +45,7 @@ class Profile:
     encoding: EncodingSpec | None = None
     finetuning_cohort: CohortSpec | None = None
     transfer_cohort: CohortSpec | None = None
+    decoding_cohort: CohortSpec | None = None
     finetuning: FinetuningSpec | None = None
     landscape: LandscapeSpec | None = None
     laterality: LateralitySpec | None = None
@@ -67,7 +68,8 @@ class Profile:
     def sources(self) -> dict[str, ImageSetSpec | CohortSpec | FolderSpec]:
         """All that lies on disk in a folder of its own, by name."""
         others = {"cohort": self.cohort, "finetuning_cohort": self.finetuning_cohort,
-                  "transfer_cohort": self.transfer_cohort, "rdms": self.rdms,
+                  "transfer_cohort": self.transfer_cohort,
+                  "decoding_cohort": self.decoding_cohort, "rdms": self.rdms,
                   "names": self.decoding and self.decoding.names}
         return {**self.image_sets, **{name: spec for name, spec in others.items() if spec}}
 

@@ -97,7 +97,7 @@ class DecodingStudy:
             If the profile has no table [decoding] or no cohort, or something is absent.
         """
         profile = laboratory.profile
-        spec, cohort = profile.table("decoding"), open_cohort(laboratory)
+        spec, cohort = profile.table("decoding"), open_cohort(laboratory, "decoding_cohort")
         if spec.names is not None:
             names = read_name_embeddings(laboratory.folder(spec.names))
             laboratory.record("names", names.digest)

@@ -36,7 +36,8 @@ def splits(cohort: Cohort, responses: Responses, *, n_test: int, n_validation: i
 
     Test images are those that all participants saw in all repeats, complemented by images that
     only this participant saw; validation images are further ones of the latter; all others are
-    for training (Methods: data). Where a cohort has published folds instead, each is the test set
+    for training, shared images among them that not all saw in all repeats (official code,
+    nsd-data_preparation.ipynb). Where a cohort has published folds instead, each is the test set
     once, and the next one the validation set.
 
     Parameters
@@ -65,7 +66,8 @@ def splits(cohort: Cohort, responses: Responses, *, n_test: int, n_validation: i
     order = np.random.default_rng(seed).permutation(np.intersect1d(folds[0].test,
                                                                    responses.conditions))
     shared = order[:n_test]
-    own = np.random.default_rng([seed, 1]).permutation(np.setdiff1d(whole, folds[0].test))
+    own = np.random.default_rng([seed, 1]).permutation(
+        np.setdiff1d(whole, np.union1d(folds[0].test, cohort.shown_to_all())))
     n_own = n_test - len(shared)
     if len(own) < n_own + n_validation + 1:
         raise LabError(f"{responses.subject}: {len(own)} images of its own with all repeats",

@@ -524,6 +524,73 @@ def test_a_voxel_with_a_label_in_both_hemispheres_says_so(tmp_path):
         NSD(root, space="func1pt8")
 
 
+@pytest.fixture(scope="module")
+def volume(tmp_path_factory) -> Path:
+    """Three sessions of two participants in the volume."""
+    return files.write_tiny_nsd(tmp_path_factory.mktemp("volume") / "nsd", n_subjects=2,
+                                n_shared=60, n_own=440, shape=(7, 4, 5), constant=None)
+
+
+def test_sessions_of_a_volume_are_read_from_nifti_as_from_hdf5(volume, tmp_path):
+    """As the release has both: int16, x, y, z, trials, beside z, y, x as MATLAB's HDF5 shows."""
+    root = Path(shutil.copytree(volume, tmp_path / "nsd"))
+    for path in betas_of(root, space="func1pt8mm").glob("*.hdf5"):
+        with h5py.File(path) as file:
+            files.save_nifti(path.with_name(f"{path.stem}.nii.gz"),
+                             file["betas"][()].transpose(3, 2, 1, 0))
+        path.unlink()
+    pair = [NSD(folder, n_shared=0, space="func1pt8mm") for folder in (volume, root)]
+    for read in (lambda cohort: cohort.responses("subj01", ["PPA", "V1v"]),
+                 lambda cohort: cohort.percent("subj01", 0.5)):
+        first, second = map(read, pair)
+        np.testing.assert_array_equal(first.betas, second.betas)
+        np.testing.assert_array_equal(first.vertex, second.vertex)
+    path = betas_of(root, space="func1pt8mm") / "betas_session02.nii.gz"
+    os.truncate(path, path.stat().st_size // 2)
+    with pytest.raises(LabError, match="betas_session02.nii.gz is truncated"):
+        pair[1].responses("subj01", ["PPA"])
+
+
+def test_a_run_of_voxels_is_read_and_not_the_whole_volume(tmp_path, monkeypatch):
+    volume = np.random.default_rng(0).normal(0, 300, (30, 6, 5, 60)).astype(np.int16)
+    files.write_session(tmp_path / "b.hdf5", volume, chunks=(30, 1, 1, 1))
+    n_read, plain = [], h5py.Dataset.__getitem__
+    monkeypatch.setattr(h5py.Dataset, "__getitem__", lambda self, place: (
+        n_read.append((block := plain(self, place)).size), block)[1])
+    places = [(59, 4, 5), (2, 0, 0), (3, 0, 0), (9, 0, 0), (50, 0, 0)]  # x, y, z
+    flat = np.array([np.ravel_multi_index(place, (60, 5, 6)) for place in places])
+    found = read_session(tmp_path / "b.hdf5", flat, n_trials=30)
+    for column, (x, y, z) in enumerate(places):
+        np.testing.assert_allclose(found[:, column], stats.zscore(volume[:, z, y, x].astype(float)),
+                                   atol=1e-5)
+    assert n_read == [30 * 8, 30, 30]
+
+
+def test_the_first_sessions_alone_are_used_where_a_profile_says_so(volume, tmp_path):
+    """Test images are those that everyone saw three times in the sessions that are kept."""
+    kept = {"subj01": 2, "subj02": 2}
+    cohort = read_cohort("nsd-volume", volume, n_pool=40, n_batches=2, n_sessions=kept)
+    table = pd.read_csv(volume / TABLE)
+    trials = table[[f"subject{s}_rep{k}" for s in (1, 2) for k in range(3)]].to_numpy()
+    everyone = table["nsdId"][table["shared1000"] & ((trials > 0) & (trials <= 1500)).all(1)]
+    fold, = cohort.folds("subj01")
+    assert 0 < len(everyone) < 60 and fold.test.tolist() == everyone.tolist()
+    found = cohort.responses("subj01", ["PPA"])
+    assert np.isfinite(found.betas[..., 0]).sum() == 1500 and cohort.n_sessions == kept
+    everything = NSD(volume, n_shared=0, space="func1pt8mm")
+    assert cohort.digest("subj01") != everything.digest("subj01")
+    fewer = Path(shutil.copytree(volume, tmp_path / "nsd"))  # the last session was never fetched
+    for path in fewer.rglob("betas_session03.hdf5"):
+        path.unlink()
+    again = read_cohort("nsd-volume", fewer, n_pool=40, n_batches=2, n_sessions=kept)
+    np.testing.assert_array_equal(again.responses("subj01", ["PPA"]).betas, found.betas)
+    with pytest.raises(LabError, match="no file .*betas_session03") as error:
+        NSD(fewer, space="func1pt8mm", n_sessions={"subj02": 3})
+    assert "1 to 3" in error.value.expected
+    with pytest.raises(LabError, match="n_sessions of 'subj1'"):
+        NSD(fewer, space="func1pt8mm", n_sessions={"subj1": 2})
+
+
 # ---- images, layouts --------------------------------------------------------------------------
 
 def test_images_come_from_the_brick_by_nsd_number(surface, tmp_path):
@@ -564,7 +631,8 @@ def test_a_layout_is_opened_by_its_name_and_takes_only_what_it_knows(surface, tm
         read_cohort("nsd-volume", surface)
     with pytest.raises(LabError, match="did you mean 'nsd-volume'"):
         read_cohort("nsd-volum", surface)
-    for setting in ({"n_pool": 10}, {"n_batches": 2}, {"n_shared": 515}):
+    for setting in ({"n_pool": 10}, {"n_batches": 2}, {"n_shared": 515},
+                    {"n_sessions": {"subj01": 1}}):
         for layout in ("algonauts", "nod", "object2vec"):
             with pytest.raises(LabError, match=f"layout '{layout}'"):
                 read_cohort(layout, tmp_path, **setting)

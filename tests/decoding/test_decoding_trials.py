@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +13,11 @@ from support.brain_files import write_tiny_annotations, write_tiny_nsd
 
 from helpers.brains.coco_annotations import read_annotations
 from helpers.brains.ground_truth import ground_truth_regions
+from helpers.brains.layouts import open_cohort
 from helpers.brains.nsd import NSD
+from helpers.brains.splits import SHARED413
+from helpers.config.data import CohortSpec
+from helpers.config.profile import load_profile
 from helpers.config.shared_concepts import DecoderTraining, DecodingSpec
 from helpers.core.errors import LabError
 from helpers.decoding.embedding_space import EmbeddingSpace
@@ -181,3 +187,40 @@ def test_what_responses_tell_is_retrieved(cohort, private):
     for method in (CONTRAST, RIDGE):
         curve = study.retrieval_accuracy("subj02", method)
         assert curve.low[0] > 2 * curve.chance[0]
+
+
+def test_test_images_are_the_shared_ones_and_as_many_own_as_are_lacking(tmp_path):
+    """As 413 shared and 587 own ones are in the official code, of the sessions that are kept."""
+    write_tiny_nsd(tmp_path, n_subjects=2, n_shared=60, n_own=440, shape=(7, 4, 5))
+    cohort = NSD(tmp_path, n_pool=40, n_batches=2, n_shared=0, space="func1pt8mm",
+                 n_sessions={"subj01": 2, "subj02": 2})
+    trials = trials_of(cohort, n_test=30, n_validation=20)
+    split, = trials.splits
+    shared = cohort.folds("subj02")[0].test
+    of_all = cohort.info["shared1000"].to_numpy()
+    assert 0 < len(shared) < 30 and set(shared) <= set(split.test)
+    assert not of_all[np.setdiff1d(split.test, shared)].any()
+    assert not of_all[split.validation].any() and of_all[split.train].any()
+    for part, n in ((split.test, 30), (split.validation, 20)):
+        assert len(part) == n and len(trials.of(part)) == 3 * n
+    assert len(trials.responses) == 1500
+
+
+def test_the_paper_decodes_the_volume_without_the_last_three_sessions():
+    paper = load_profile("paper")
+    assert paper.decoding_cohort.layout == "nsd-volume" and paper.decoding_cohort.n_shared == 413
+    assert dict(paper.decoding_cohort.n_sessions) == SHARED413
+    assert paper.decoding.n_test == 1000 and "decoding_cohort" in paper.sources
+
+
+def test_a_profile_without_a_decoding_cohort_decodes_its_cohort(root, monkeypatch):
+    spec = CohortSpec("nsd", str(root), "fetch:nsd", n_pool=40, n_batches=2)
+    recorded = []
+    for own in (None, replace(spec, subjects=("subj02",))):
+        profile = replace(load_profile("paper"), cohort=spec, decoding_cohort=own)
+        laboratory = SimpleNamespace(profile=profile, folder=lambda spec: root,
+                                     record=lambda name, digest: recorded.append(name))
+        found = open_cohort(laboratory, "decoding_cohort")
+        assert found.subjects == (own or replace(spec, subjects=(
+            "subj01", "subj02", "subj03"))).subjects
+    assert recorded == ["cohort", "decoding_cohort"]

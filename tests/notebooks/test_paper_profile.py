@@ -46,6 +46,7 @@ PLACES = ("airfield", "bar", "corridor")
 WNIDS = ("n01440764", "n01443537", "n02085620", "n02085782", "n03028079", "n02980441")
 N_CLASSES = 1000
 FEWER = {"n_pool = 4000": "n_pool = 48", "n_shared = 515": "n_shared = 12",
+         "n_shared = 413": "n_shared = 12", " = 37": " = 1", " = 29": " = 1", " = 27": " = 1",
          # Fine-tuned networks are kept on disk: not with 61 million weights, and not a hundred of
          # them.
          '"alexnet-supervised" ': '"alexnet-barlow-twins" ',
@@ -129,6 +130,7 @@ def put_data(folder) -> None:
     put(folder / "imagenet" / "val", WNIDS)
     put_places(folder / "places365")
     write_tiny_nsd(folder / "nsd", n_shared=12, n_own=48, size=24)
+    write_tiny_nsd(folder / "nsd", n_shared=12, n_own=48, size=24, shape=(7, 4, 5))
     write_tiny_annotations(folder / "nsd")
     write_tiny_algonauts(folder / "algonauts2023", n_images=120, vertices=(390, 390), size=24)
     write_tiny_nod(folder / "nod")

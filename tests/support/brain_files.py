@@ -35,6 +35,8 @@ def write_tiny_nsd(root: Path, *, n_subjects: int = 8, n_shared: int = 20, n_own
                    constant: int | None = 5, shape: tuple[int, int, int] | None = None) -> Path:
     """Write NSD's files; with ``shape`` (x, y, z) those of the volume instead of the surface.
 
+    Written twice into one folder, once with a shape, both have the same table and images.
+
     Everyone sees ``n_shared`` shared and ``n_own`` own images three times within the completed
     sessions; what is left of the last session shows images (three of them shared) whose third
     repeat falls into the next session, which the table has and the betas do not.
@@ -53,7 +55,7 @@ def write_tiny_nsd(root: Path, *, n_subjects: int = 8, n_shared: int = 20, n_own
     n_images = len(shared)
     _write_table(root, rng, plans, shared)
     path = root / "nsddata_stimuli/stimuli/nsd/nsd_stimuli.hdf5"
-    path.parent.mkdir(parents=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     with h5py.File(path, "w") as file:
         file["imgBrick"] = rng.integers(0, 255, (n_images, size, size, 3), dtype=np.uint8)
     for s, plan in enumerate(plans):
@@ -114,7 +116,7 @@ def _write_table(root: Path, rng, plans, shared: np.ndarray) -> None:
         for repeat in range(3):
             table[f"subject{s}_rep{repeat}"] = plan[:, repeat] + 1
     path = root / "nsddata/experiments/nsd/nsd_stim_info_merged.csv"
-    path.parent.mkdir(parents=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     table.to_csv(path)
 
 
