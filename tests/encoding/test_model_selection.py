@@ -259,7 +259,7 @@ def test_face_content_is_predicted_under_the_constraint_by_face_units_only():
 
 
 def test_a_fold_without_any_weight_predicts_the_mean_and_the_others_count():
-    """The second fold is chosen on images to which all units are silent; the first still predicts."""
+    """The second fold is chosen on images to which all units are silent, the first is not."""
     features, responses = world()
     halves = np.array_split(TEST, 2)
     silent = np.arange(40, 60)
