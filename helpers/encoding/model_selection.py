@@ -49,7 +49,8 @@ METRICS = ("veUnivar", "veRSA", "cUnivar", "cRSA", "r_vertex")
 CURVE_KEYS = ["subject", "roi", "network", "layer", "domain", "method", "alpha", "partition",
               "n_conditions", "n_vertices", "n_units"]
 BEST_COLUMNS = ["subject", "roi", "network", "domain", "method", "metric", "n_vertices",
-                "n_conditions", "score", "layer", "alpha", "n_layers", "excluded_because"]
+                "n_conditions", "score", "layer", "alpha", "n_layers", "predicts_nothing",
+                "excluded_because"]
 
 
 @dataclass(frozen=True)
@@ -106,12 +107,14 @@ def fit_encoding_models(jobs: Iterable[EncodingJob], *,
         One row per subject, roi, network, layer, domain (the pool), method, alpha and partition
         ("validation": mean over folds; "test": predictions of all folds together), with
         ``n_conditions, n_vertices, n_units, n_nonzero_weights`` (mean over vertices), the
-        `METRICS`, and ``excluded_because`` where nothing could be fitted.
+        `METRICS`, and ``excluded_because`` where nothing could be fitted. A constant prediction
+        (all weights zero) scores 0.
     best : DataFrame
         One row per subject, roi, network, domain, method and metric: ``score`` on the test
         conditions with the layer and penalty that did best on validation, in each fold;
-        ``layer, alpha`` (most often), ``n_layers`` selected, ``n_conditions, n_vertices,
-        excluded_because``.
+        ``layer, alpha`` (most often), ``n_layers`` selected, ``n_conditions, n_vertices``;
+        ``predicts_nothing``: the selected prediction is constant, which scores 0;
+        ``excluded_because``: why nothing could be fitted (score NaN).
     """
     with _dask_cluster():
         results = list(Parallel(count_workers(n_jobs), return_as="generator",
@@ -121,6 +124,9 @@ def fit_encoding_models(jobs: Iterable[EncodingJob], *,
     values = ["n_nonzero_weights", *METRICS]
     scores = pd.DataFrame([row for rows, _ in results for row in rows],
                           columns=[*CURVE_KEYS, *values, "excluded_because"])
+    fitted = scores["excluded_because"] == ""
+    scores.loc[fitted, list(PREDICTION_METRICS)] = scores.loc[
+        fitted, list(PREDICTION_METRICS)].astype(float).fillna(0.0)
     curves = scores.groupby([*CURVE_KEYS, "excluded_because"], sort=False, dropna=False,
                             as_index=False)[values].mean()
     best = pd.DataFrame([row for _, rows in results for row in rows], columns=BEST_COLUMNS)
@@ -275,6 +281,8 @@ def select_best(job: EncodingJob, roi: str, scores: Sequence[dict],
                 predictions: Mapping[tuple, NDArray], baseline: Callable) -> list[dict]:
     """Select, in each fold, the candidate with the best validation score; score its test.
 
+    In a fold where every candidate's prediction is constant, the mean response is predicted.
+
     Returns
     -------
     list of dict
@@ -282,23 +290,26 @@ def select_best(job: EncodingJob, roi: str, scores: Sequence[dict],
     """
     n_vertices, best = job.responses[roi].shape[1], []
     table = pd.DataFrame([row for row in scores if row["roi"] == roi], columns=[
-        "fold", "partition", "candidate", "layer", "alpha", *METRICS]).query(
+        "fold", "partition", "candidate", "layer", "alpha", "excluded_because", *METRICS]).query(
             "partition == 'validation'")
+    fitted = table["excluded_because"].eq("").any()
     for metric in METRICS:
         known = table.dropna(subset=metric)
         winners = known.loc[known.groupby("fold")[metric].idxmax()]
         row = {"roi": roi, "metric": metric, "n_vertices": n_vertices,
                "n_conditions": len(job.scored_rows[-1]), "score": np.nan, "layer": "none",
-               "alpha": np.nan, "n_layers": 0, "excluded_because": ""}
-        if len(winners) < len(job.folds):
-            row["excluded_because"] = ("no fit that predicts anything" if n_vertices >= MIN_SIZE
-                                       else "fewer than 2 vertices")
-        else:
+               "alpha": np.nan, "n_layers": 0, "predicts_nothing": False, "excluded_because": ""}
+        if not fitted:
+            row["excluded_because"] = ("fewer than 2 units in every layer"
+                                       if n_vertices >= MIN_SIZE else "fewer than 2 vertices")
+        elif len(winners):
             (most_common, _), = Counter(winners["candidate"]).most_common(1)
             one = winners[winners["candidate"] == most_common].iloc[0]
             row |= {"layer": one["layer"], "alpha": one["alpha"],
                     "n_layers": winners["layer"].nunique(), "score": _score_selected(
                         job, roi, metric, winners, predictions, baseline)}
+        if fitted and metric in PREDICTION_METRICS and np.isnan(row["score"]):
+            row |= {"score": 0.0, "predicts_nothing": True}
         best.append(row)
     return best
 
@@ -308,10 +319,12 @@ def _score_selected(job: EncodingJob, roi: str, metric: str, winners: pd.DataFra
     """Score the test predictions of each fold's selected candidate, all together."""
     if metric not in PREDICTION_METRICS:  # units of different layers have no common scale
         return (baseline(roi, winners["layer"].iloc[0], len(job.folds))[metric]
-                if winners["candidate"].nunique() == 1 else np.nan)
+                if winners["candidate"].nunique() == 1 and len(winners) == len(job.folds)
+                else np.nan)
     y, rows = job.responses[roi], job.scored_rows[-1]
-    test = np.empty((len(rows), y.shape[1]), np.float32)
-    for fold, candidate in zip(job.folds, winners["candidate"]):
+    constant = np.mean([y[fold.fit].mean(0, dtype=np.float64) for fold in job.folds], axis=0)
+    test = np.tile(constant.astype(np.float32), (len(rows), 1))
+    for fold, candidate in zip((job.folds[i] for i in winners["fold"]), winners["candidate"]):
         test_idx = np.searchsorted(rows, fold.test)
         test[test_idx] = predictions[roi, candidate][test_idx]
     return PREDICTION_METRICS[metric](test, y[rows])

@@ -21,13 +21,14 @@ def predictor_violins(axes: Axes, scores: pd.DataFrame, ceilings: pd.DataFrame,
                       rois: Sequence[str], predictors: Sequence[str]) -> None:
     """Draw every participant's score by region and predictor, over the noise-ceiling band.
 
-    A small number below a violin: its number of participants, where smaller than the region's.
+    A small number below a violin: its number of participants, where smaller than the region's;
+    "2 × 0": for two of them it predicts nothing, which scores 0.
 
     Parameters
     ----------
     axes : Axes
     scores : DataFrame
-        Columns ``roi, predictor, subject, score``.
+        Columns ``roi, predictor, subject, score, predicts_nothing``.
     ceilings : DataFrame
         Columns ``roi, value``: one noise ceiling a participant; the band spans their range.
     rois : sequence of str
@@ -42,16 +43,23 @@ def predictor_violins(axes: Axes, scores: pd.DataFrame, ceilings: pd.DataFrame,
             axes.fill_between([position - 0.46, position + 0.46], ceiling_range.min(),
                               ceiling_range.max(), color="0.88", linewidth=0, zorder=0)
         for idx, name in enumerate(predictors):
-            values = scores.loc[(scores["roi"] == roi) & (scores["predictor"] == name),
-                                "score"].dropna().to_numpy()
+            part = scores[(scores["roi"] == roi) & (scores["predictor"] == name)]
+            values, n_zero = part["score"].dropna().to_numpy(), int(part["predicts_nothing"].sum())
             x = position + (idx - (len(predictors) - 1) / 2) * width
             _violin(axes, x, values, width, *PREDICTOR_STYLES[name])
             if len(values) not in (0, n_subjects.get(roi, 0)):
-                axes.text(x, 0.02, len(values), fontsize=4.5, ha="center", va="bottom",
-                          color="0.3", transform=axes.get_xaxis_transform())
+                _small_number(axes, x, 0.02, str(len(values)))
+            if n_zero:
+                _small_number(axes, x, 0.08, f"{n_zero} × 0")
     axes.axhline(0, color="0.4", linestyle=":", linewidth=0.7, zorder=1)
     axes.set_xlim(-0.5, len(rois) - 0.5)
     _label_rois(axes, rois, n_subjects)
+
+
+def _small_number(axes: Axes, x: float, height: float, text: str) -> None:
+    """Write a small text at a height in fractions of the axes."""
+    axes.text(x, height, text, fontsize=4.5, ha="center", va="bottom", color="0.3",
+              transform=axes.get_xaxis_transform())
 
 
 def _label_rois(axes: Axes, rois: Sequence[str], n_subjects: pd.Series, **options: object) -> None:

@@ -145,20 +145,24 @@ def pool_advantage(scores: pd.DataFrame, domain_by_roi: Mapping[str, str]) -> pd
     Parameters
     ----------
     scores : DataFrame
-        Columns ``subject, roi, domain, score``: the score of each domain's units. A pool that
-        predicts nothing (all weights zero) scores 0.
+        Columns ``subject, roi, domain, score``: the score of each domain's units. A pool without
+        units counts as 0; a region in which no pool could be fitted is left out.
     domain_by_roi : dict, ROI -> its domain
 
     Returns
     -------
     DataFrame
         Columns ``subject, roi, own_pool, other_pools`` (mean over the other domains),
-        ``advantage`` (their difference) and ``best_domain`` (the domain with the largest score).
+        ``advantage`` (their difference) and ``best_domain`` (the domain with the largest score;
+        "none": no score is above 0).
     """
     rows = []
     for (subject, roi), table in scores.groupby(["subject", "roi"], sort=False):
+        if table["score"].isna().all():
+            continue
         by_domain = table.set_index("domain")["score"].fillna(0.0)
         own, others = by_domain[domain_by_roi[roi]], by_domain.drop(domain_by_roi[roi]).mean()
-        rows.append((subject, roi, own, others, own - others, by_domain.idxmax()))
+        rows.append((subject, roi, own, others, own - others,
+                     by_domain.idxmax() if by_domain.max() > 0 else "none"))
     return pd.DataFrame(rows, columns=["subject", "roi", "own_pool", "other_pools", "advantage",
                                        "best_domain"])

@@ -186,8 +186,9 @@ def select_own_pool(best: pd.DataFrame, method: str,
     Returns
     -------
     DataFrame
-        Columns ``subject, roi, metric, score, layer, n_vertices``; one row for each of these.
+        Columns ``subject, roi, metric, score, layer, n_vertices, predicts_nothing``; one row for
+        each of these.
     """
     is_own = (best["domain"] == WHOLE_LAYER) | (best["domain"] == best["roi"].map(domain_by_roi))
-    columns = ["subject", "roi", "metric", "score", "layer", "n_vertices"]
+    columns = ["subject", "roi", "metric", "score", "layer", "n_vertices", "predicts_nothing"]
     return best.loc[(best["method"] == method) & is_own, columns].reset_index(drop=True)

@@ -101,7 +101,7 @@ def test_a_study_is_fitted_once_and_again_for_other_data_or_settings(private, mo
 
 def test_scores_are_taken_from_the_own_units_or_from_whole_layers():
     rows = [{"subject": "A", "roi": roi, "domain": domain, "method": method, "metric": "veRSA",
-             "score": 0.1, "layer": "fc", "n_vertices": 3, "alpha": 0.1}
+             "score": 0.1, "layer": "fc", "n_vertices": 3, "alpha": 0.1, "predicts_nothing": False}
             for roi, domain, method in (("PPA", "faces", SPARSE_POSITIVE),
                                         ("PPA", "scenes", SPARSE_POSITIVE),
                                         ("PPA", "scenes", OLS), ("FFA-1", "layer", SPARSE_POSITIVE),

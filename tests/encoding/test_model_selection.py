@@ -145,7 +145,7 @@ def test_over_several_folds_noise_is_not_predicted_backwards(alpha):
         scores.append(curves.loc[curves["partition"] == "test", "veUnivar"].item())
     scores = np.array(scores)
     if alpha == 1e6:
-        assert np.isnan(scores).all(), "what predicts nothing has no score"
+        assert (scores == 0).all(), "what predicts nothing scores 0"
     else:
         assert np.nanmean(scores) > -0.15
 
@@ -165,12 +165,24 @@ def test_models_that_cannot_be_fitted_have_a_row_with_the_reason():
     assert set(fit_encoding_models([narrow])[1]["excluded_because"]) == {"fewer than 2 vertices"}
 
 
-def test_a_fit_that_uses_nothing_is_a_result_without_a_score():
+def test_a_fit_that_predicts_nothing_scores_zero_and_is_counted():
     curves, best = fit_encoding_models([job([("FFA-1", "faces", "sparse positive", (1e6,))])])
-    assert curves["veUnivar"].isna().all() and (curves["n_nonzero_weights"] == 0).all()
-    assert best.set_index(
-        "metric").loc["veUnivar", "excluded_because"] == "no fit that predicts anything"
-    assert np.isfinite(best.set_index("metric").loc["cUnivar", "score"])
+    assert (curves["veUnivar"] == 0).all() and (curves["n_nonzero_weights"] == 0).all()
+    best = best.set_index("metric")
+    fits = best.loc[["veUnivar", "veRSA", "r_vertex"]]
+    assert (fits["score"] == 0).all() and fits["predicts_nothing"].all()
+    assert (fits["excluded_because"] == "").all() and (fits["layer"] == "none").all()
+    assert np.isfinite(best.loc["cUnivar", "score"]) and not best.loc["cUnivar", "predicts_nothing"]
+
+
+def test_units_that_are_silent_on_the_test_images_score_zero():
+    features, responses = world()
+    for values in features.values():
+        values[TEST] = 0.0
+    one = EncodingJob("A", "net", features, {"faces": {k: np.arange(6) for k in features}},
+                      responses, ONE_FOLD, (("FFA-1", "faces", "sparse positive", (0.1,)),))
+    row = fit_encoding_models([one])[1].set_index("metric").loc["veUnivar"]
+    assert row["score"] == 0 and row["predicts_nothing"] and row["layer"] == "a"
 
 
 def test_a_vertex_with_a_constant_prediction_counts_as_zero():
@@ -244,3 +256,17 @@ def test_face_content_is_predicted_under_the_constraint_by_face_units_only():
     assert score["sparse positive", "faces"] > 0.9
     assert score["sparse positive", "scenes"] < 0.1
     assert score["OLS", "scenes"] > 0.4 and score["OLS", "faces"] > 0.9
+
+
+def test_a_fold_without_any_weight_predicts_the_mean_and_the_others_count():
+    """The second fold is chosen on images to which all units are silent, the first is not."""
+    features, responses = world()
+    halves = np.array_split(TEST, 2)
+    silent = np.arange(40, 60)
+    features["b"][silent], features["b"][CHOOSE[:20]] = 0.0, features["a"][CHOOSE[:20]]
+    folds = tuple(Fold(FIT[:40], test, ((FIT[:40], choose),))
+                  for test, choose in zip(halves, (CHOOSE[:20], silent)))
+    one = EncodingJob("A", "net", {"b": features["b"]}, {"faces": {"b": np.arange(6)}}, responses,
+                      folds, (("FFA-1", "faces", "sparse positive", (0.1,)),))
+    row = fit_encoding_models([one])[1].set_index("metric").loc["r_vertex"]
+    assert row["layer"] == "b" and row["score"] > 0.3 and not row["predicts_nothing"]
