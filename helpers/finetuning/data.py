@@ -159,6 +159,25 @@ class CohortData:
                 (np.intersect1d(fit, train), np.intersect1d(validate, train))))
         return tuple(splits)
 
+    def unseen(self, subject: str, split: int) -> NDArray[np.int64]:
+        """Return the held-out conditions on which no other participant's network is fine-tuned.
+
+        All held-out conditions, where ``evaluate_shared`` is "published".
+        """
+        test = self.splits(subject)[split].test
+        if self.spec.evaluate_shared == "published":
+            return test
+        others = [self.splits(other)[split].train for other in self.subjects if other != subject]
+        return np.setdiff1d(test, np.concatenate([np.zeros(0, np.int64), *others]))
+
+    def shared_images(self) -> pd.DataFrame:
+        """Count the held-out conditions that `unseen` leaves out: ``subject, split, held_out,
+        left_out``."""
+        return pd.DataFrame([{"subject": subject, "split": number, "held_out": len(split.test),
+                              "left_out": len(split.test) - len(self.unseen(subject, number))}
+                             for subject in self.subjects
+                             for number, split in enumerate(self.splits(subject))])
+
     # ---- responses ----------------------------------------------------------------------------
 
     def region_table(self) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,7 @@ from helpers.brains.cohort import Cohort
 from helpers.config.contrastive_finetuning import FinetuningSpec
 from helpers.core.cache import Arrays, cooperative_map
 from helpers.core.console import progress
+from helpers.core.digest import array_digest
 from helpers.core.errors import LabError
 from helpers.core.machine import count_workers
 from helpers.finetuning.conditions import (
@@ -32,16 +33,19 @@ from helpers.finetuning.conditions import (
 from helpers.finetuning.data import CohortData, Region, StimulusSplit
 from helpers.finetuning.evaluate import evaluate, preselect_layer_and_alpha
 from helpers.finetuning.held_out_bound import BOUND_COLUMNS
-from helpers.finetuning.runs import EvaluationSet, FineTuningRun
-from helpers.finetuning.statistics import REGION_COLUMNS
+from helpers.finetuning.result_rows import (
+    SCORE_COLUMNS,
+    VOXEL_COLUMNS,
+    find_result,
+    voxel_rows,
+)
+from helpers.finetuning.runs import ALL, UNSEEN, EvaluationSet, FineTuningRun
 from helpers.networks.network import Network
 
 SEARCHED_CONDITIONS = ("contrastive", "regression", "regression, same head")
 """Conditions whose learning rate is searched; the others take that of "contrastive"."""
 TRANSFER_AREAS = {"V1v": "V1", "V2v": "V2", "V3v": "V3", "hV4": "V4"}
 """Region of the fine-tuning -> area of the transfer cohort's atlas (paper's Appendix C)."""
-VOXEL_COLUMNS = ["donor", *REGION_COLUMNS, "condition", "seed", "voxel", "vertex_hemisphere",
-                 "vertex"]
 
 T = TypeVar("T")
 
@@ -216,18 +220,21 @@ class FineTuningStudy:
         """
         regions = (self.regions_by_name[run.regions[0].name] if all_subjects and run.regions
                    else run.regions or self.regions)
-        groups: dict[bytes, list[Region]] = {}
-        for region in regions:
-            groups.setdefault(self._split(region, run.split).test.tobytes(), []).append(region)
         protocol = "" if run.condition.fixed_size else self.cohort_data.spec.protocol
+        if protocol == "P1":
+            yield from (self._preselected_set(region, run.split) for region in regions)
+            return
+        groups: dict[str, list[Region]] = {}
+        for region in regions:
+            both = (self._split(region, run.split).test,
+                    self.cohort_data.unseen(region.subject, run.split))
+            groups.setdefault(array_digest(np.concatenate(both)), []).append(region)
         for group in groups.values():
-            if protocol == "P1":
-                yield from (self._preselected_set(region, run.split) for region in group)
-                continue
             train_ids = tuple(self._split(region, run.split).train for region in group)
             yield EvaluationSet(self.cohort_data, tuple(group),
                                 self._split(group[0], run.split).test, train_ids, protocol,
-                                self.seed)
+                                self.seed, unseen_ids=self.cohort_data.unseen(group[0].subject,
+                                                                              run.split))
 
     def _preselected_set(self, region: Region, split: int) -> EvaluationSet:
         """Return the set of a region for P1; layer and penalty are those of the first participant.
@@ -242,7 +249,8 @@ class FineTuningStudy:
         part = self._split(region, split)
         return EvaluationSet(self.cohort_data, (region,), np.union1d(part.train, part.test),
                              (part.train,), "P1", preselected={region.label: preselected},
-                             test_ids=part.test)
+                             test_ids=part.test,
+                             unseen_ids=self.cohort_data.unseen(region.subject, split))
 
     def _iter_evaluations(self, conditions: Sequence[str], *, all_subjects: bool = False,
                           interpolation: float = 1.0
@@ -290,17 +298,20 @@ class FineTuningStudy:
             Columns ``donor`` (whose network; "all" where pooled, "none" where not fine-tuned),
             ``subject, roi, hemisphere, group, condition, seed`` (number of the training),
             ``voxel`` (place in the region), ``vertex_hemisphere, vertex`` (place in the cohort's
-            files), ``r, p2, noise_ceiling, layer``. Scores are means over splits, where there are
-            several. Networks that are not fine-tuned have the same rows for every seed.
+            files), ``r_all`` (on all held-out images), ``r_unseen`` (on those that no other
+            participant's network was fine-tuned on, see ``evaluate_shared``), ``r`` (the second for
+            pooled and cross-participant models, else the first), ``p2, layer`` (of ``r``),
+            ``noise_ceiling``. Scores are means over splits, where there are several. Networks that
+            are not fine-tuned have the same rows for every seed.
         """
-        frames = [_voxel_rows(self.cohort_data, region, run, result)
+        frames = [voxel_rows(self.cohort_data, region, run, result)
                   for run, region, result in self._iter_evaluations(
                       conditions, all_subjects=all_subjects, interpolation=interpolation)
                   if f"r/{region.label}" in result]
         return pd.concat(_require_rows(frames, "r", conditions), ignore_index=True).groupby(
             VOXEL_COLUMNS, sort=False).agg(
-                r=("r", "mean"), p2=("p2", "mean"), noise_ceiling=("noise_ceiling", "first"),
-                layer=("layer", "first")).reset_index()
+                **{name: (name, "mean") for name in SCORE_COLUMNS},
+                noise_ceiling=("noise_ceiling", "first"), layer=("layer", "first")).reset_index()
 
     def curves(self, conditions: Sequence[str]) -> pd.DataFrame:
         """Return the mean r of layers: ``subject, roi, hemisphere, group, condition, seed, layer,
@@ -315,8 +326,16 @@ class FineTuningStudy:
                                     result.get(f"curve/{region.label}", ()))]
         return _average_over_splits(_require_rows(rows, "layer", conditions), ["r"])
 
-    def bounds(self, conditions: Sequence[str]) -> pd.DataFrame:
+    def bounds(self, conditions: Sequence[str],
+               images: Literal["", "all", "unseen"] = "") -> pd.DataFrame:
         """Bound the information that held-out images and responses share, in nats.
+
+        Parameters
+        ----------
+        conditions : sequence of str
+        images : {"", "all", "unseen"}
+            All held-out images; those that no other participant's network was fine-tuned on (see
+            ``evaluate_shared``); by default the second for pooled models, else the first.
 
         Returns
         -------
@@ -324,11 +343,14 @@ class FineTuningStudy:
             Columns ``subject, roi, hemisphere, group, condition, seed, n_voxels`` and
             `helpers.finetuning.held_out_bound.BOUND_COLUMNS`. Means over splits.
         """
-        rows = [{**region.columns, "condition": run.condition.name, "seed": run.number,
-                 "n_voxels": len(self.cohort_data.voxel_table(region)),
-                 **dict(zip(BOUND_COLUMNS, result[f"bound/{region.label}"].tolist()))}
-                for run, region, result in self._iter_evaluations(conditions)
-                if f"bound/{region.label}" in result]
+        rows = []
+        for run, region, result in self._iter_evaluations(conditions):
+            use_unseen = images == "unseen" or not images and run.has_seen(region)
+            bound = find_result(result, "bound", region, UNSEEN if use_unseen else ALL)
+            if bound is not None:
+                rows.append({**region.columns, "condition": run.condition.name, "seed": run.number,
+                             "n_voxels": len(self.cohort_data.voxel_table(region)),
+                             **dict(zip(BOUND_COLUMNS, bound.tolist()))})
         return _average_over_splits(_require_rows(rows, "bound", conditions), BOUND_COLUMNS)
 
     def transfer(self, other: CohortData, conditions: Sequence[str]) -> pd.DataFrame:
@@ -362,7 +384,7 @@ class FineTuningStudy:
                                    number=number)
                     requests += [(run, _all_stimuli(other, area, self.seed)) for area in areas]
                     names += [name] * len(areas)
-        frames = [_voxel_rows(other, held_out.regions[0], run, result).assign(roi=name)
+        frames = [voxel_rows(other, held_out.regions[0], run, result).assign(roi=name)
                   for (run, held_out), name, result in zip(requests, names, self.map_runs(
                       evaluate, requests, "evaluating on a second cohort"))]
         if not frames:
@@ -388,17 +410,6 @@ def _require_rows(rows: list, what: str, conditions: Sequence[str]) -> list:
 def _average_over_splits(rows: list[dict[str, object]], values: Sequence[str]) -> pd.DataFrame:
     names = [name for name in rows[0] if name not in values]
     return pd.DataFrame(rows).groupby(names, sort=False)[list(values)].mean().reset_index()
-
-
-def _voxel_rows(cohort_data: CohortData, region: Region, run: FineTuningRun,
-                result: Arrays) -> pd.DataFrame:
-    """Return one row for each voxel of a region."""
-    r = result[f"r/{region.label}"]
-    return cohort_data.voxel_table(region).assign(
-        donor=run.donor, **region.columns, condition=run.condition.name, seed=run.number, r=r,
-        p2=result.get(f"p2/{region.label}", np.full(len(r), np.nan)),
-        layer=str(result[f"layer/{region.label}"]))[
-            [*VOXEL_COLUMNS, "r", "p2", "noise_ceiling", "layer"]]
 
 
 def _all_stimuli(cohort_data: CohortData, region: Region, seed: int) -> EvaluationSet:

@@ -16,12 +16,14 @@ from joblib.externals.loky import get_reusable_executor
 from PIL import Image
 from sklearn.decomposition import PCA
 from sklearn.linear_model import Ridge
+from support.brain_files import write_tiny_algonauts
 from support.finetuned_models import (  # noqa: F401  (fixtures are used by their names)
     shared,
     single,
 )
 from support.tiny_cohort import RandomImages, TinyCohort, network
 
+from helpers.brains.algonauts import Algonauts
 from helpers.brains.cohort import Fold, Responses
 from helpers.config.contrastive_finetuning import FinetuningSpec
 from helpers.core.errors import LabError
@@ -358,8 +360,8 @@ def test_scores_of_an_untuned_and_a_tuned_network_are_those_worked_out_by_hand(s
 def test_one_row_a_voxel_and_who_gave_the_network(shared):
     table = study_of().voxel_scores(["pretrained", "contrastive", "pooled, avg", "pooled, const"])
     assert table.columns.tolist() == ["donor", "subject", "roi", "hemisphere", "group", "condition",
-                                      "seed", "voxel", "vertex_hemisphere", "vertex", "r", "p2",
-                                      "noise_ceiling", "layer"]
+                                      "seed", "voxel", "vertex_hemisphere", "vertex", "r", "r_all",
+                                      "r_unseen", "p2", "noise_ceiling", "layer"]
     sizes = {("A", "V1v"): 30, ("A", "PPA"): 27, ("B", "V1v"): 30, ("C", "V1v"): 30,
              ("C", "PPA"): 30}
     for condition, part in table.groupby("condition"):
@@ -456,6 +458,80 @@ def test_standardised_responses_are_in_each_participants_own_sd(shared):
     plain = study_of(cohort).voxel_scores(["pretrained"])
     np.testing.assert_allclose(r_of(table, condition="pretrained", subject="C", roi="PPA"),
                                r_of(plain, subject="C", roi="PPA"), atol=1e-3)
+
+
+# ---- images that several participants saw -------------------------------------------------------
+
+def algonauts_study(tmp_path, **changes) -> FineTuningStudy:
+    """In the challenge's files: 60 of each participant's 300 images are common to all three."""
+    root = write_tiny_algonauts(tmp_path / "algonauts2023", n_subjects=3, n_images=300, n_common=60)
+    few = {"rois": ("V1v",), "min_voxels": 2, "epochs": 1, "regression_epochs": 1}
+    return study_of(Algonauts(root), **few | changes)
+
+
+def test_images_that_another_network_was_tuned_on_are_not_among_the_unseen(private, tmp_path):
+    study = algonauts_study(tmp_path)
+    cohort, table = study.cohort_data.cohort, study.cohort_data.shared_images().set_index("subject")
+    folds = {name: cohort.folds(name)[0] for name in cohort.subjects}
+    for name, fold in folds.items():
+        seen = set(fold.test) & {one for other in folds if other != name
+                                 for one in np.union1d(folds[other].fit,
+                                                       folds[other].validation[0][1])}
+        assert 3 < len(seen) < 20 and len(fold.test) == 45
+        assert table.loc[name, ["held_out", "left_out"]].tolist() == [45, len(seen)]
+        region = next(one for one in study.regions if one.subject == name)
+        run = study.run(CONDITIONS["pooled, avg"], study.regions_by_name["V1v"])
+        held_out = next(one for one in study.held_out(run) if region in one.regions)
+        assert set(held_out.unseen_ids) == set(fold.test) - seen
+        assert not set(held_out.unseen_ids) & set(np.concatenate(run.train_ids))
+        assert set(held_out.stimulus_ids) == set(fold.test)
+    published = algonauts_study(tmp_path / "again", evaluate_shared="published")
+    assert all(list(one.row_sets) == [""] for one in published.held_out(run))
+
+
+@pytest.mark.parametrize("protocol", ["nested", "P2", "P1"])
+def test_pooled_and_borrowed_networks_are_scored_on_unseen_images(private, tmp_path, protocol):
+    study = algonauts_study(tmp_path, protocol=protocol)
+    table = pd.concat([study.voxel_scores(["pretrained", "pooled, avg"]),
+                       study.voxel_scores(["contrastive"], all_subjects=True)])
+    own = (table["donor"] == "none") | (table["donor"] == table["subject"])
+    assert (table["r"] == table["r_all"].where(own, table["r_unseen"])).all()
+    assert (table["r_all"] != table["r_unseen"]).mean() > 0.9
+    run = study.run(CONDITIONS["pooled, avg"], study.regions_by_name["V1v"])
+    held_out = next(iter(study.held_out(run)))
+    region = held_out.regions[0]
+    y, rows = held_out.responses[region.label], held_out.row_sets["unseen/"]
+    np.testing.assert_array_equal(held_out.stimulus_ids[rows], held_out.unseen_ids)
+    kernels = evaluate.layer_kernels(evaluate.get_backbone(evaluate.load_model(run)),
+                                     run.network.layers, SPEC.layers, run.normalise, held_out)
+    if protocol == "P1":
+        layer, alpha = held_out.preselected[region.label]
+        train = np.searchsorted(held_out.stimulus_ids, held_out.train_ids[0])
+        expected = cv.score_ridge(kernels[layer], y, train, rows, alphas=(alpha,))[0]
+    else:
+        mask = np.isin(np.arange(len(y)), rows)
+        score = {"nested": cv.score_nested, "P2": cv.score_p2}[protocol]
+        expected = score({name: cv.compute_fold_scores_of(K, y, held_out.folds, [mask])[0]
+                          for name, K in kernels.items()}).r
+    found = r_of(table, condition="pooled, avg", subject=region.subject)
+    np.testing.assert_allclose(found, expected, atol=2e-3)
+
+
+def test_bounds_of_pooled_models_are_those_of_unseen_images(private, tmp_path):
+    study = algonauts_study(tmp_path, min_voxels=5)
+    bounds = study.bounds(["contrastive", "pooled, avg"])
+    unseen = study.cohort_data.shared_images().eval("held_out - left_out").tolist()
+    n = bounds.groupby("condition", sort=False)["n"].apply(list).to_dict()
+    assert n == {"contrastive": [45] * 3, "pooled, avg": unseen}
+    assert study.bounds(["contrastive"], images="unseen")["n"].tolist() == unseen
+    assert study.bounds(["pooled, avg"], images="all")["n"].tolist() == [45] * 3
+
+
+def test_too_few_unseen_images_are_an_error_that_names_the_way_out(private, tmp_path):
+    root = write_tiny_algonauts(tmp_path / "algonauts2023", n_images=120, n_common=110)
+    study = study_of(Algonauts(root), rois=("V1v",), min_voxels=2, epochs=1)
+    with pytest.raises(LabError, match='0 held-out conditions(?s:.)*evaluate_shared = "published"'):
+        study.voxel_scores(["pretrained"])
 
 
 # ---- protocols ----------------------------------------------------------------------------------

@@ -279,7 +279,8 @@ def evaluation_set_of(w, protocol="P2"):
     study = finetuning_study_of(w)
     region, train = study.regions[0], study.cohort_data.splits(study.regions[0].subject)[0].train
     return EvaluationSet(study.cohort_data, (region,), train, (train,),
-                         w.get("protocol", protocol), study.seed)
+                         w.get("protocol", protocol), study.seed,
+                         unseen_ids=train[1:] if w.get("unseen", False) else None)
 
 
 def preselected(w):
@@ -384,7 +385,7 @@ SITES: list[tuple[str, Any, dict]] = [
         standardise=True)),
     ("finetuning.evaluate evaluations",
      lambda w: evaluate(run_of(w, "pretrained"), evaluation_set_of(w)),
-     LEARNING | setting(side=24, seed=1, protocol="nested")
+     LEARNING | setting(side=24, seed=1, protocol="nested", unseen=True)
      | spec_changes("tuning", TUNING, layers=("conv",), standardise=True)),
     ("finetuning.evaluate evaluations", preselected, LEARNING | setting(side=24, seed=1)
      | spec_changes("tuning", TUNING, layers=("conv",), standardise=True)),
