@@ -26,9 +26,9 @@ def voxel_rows(cohort_data: CohortData, region: Region, run: FineTuningRun,
     """Return one row for each voxel of a region."""
     prefix = UNSEEN if run.has_seen(region) else ALL
     r, p2 = (find_result(result, what, region, prefix) for what in ("r", "p2"))
+    r_all, r_unseen = (find_result(result, "r", region, prefix) for prefix in (ALL, UNSEEN))
     return cohort_data.voxel_table(region).assign(
         donor=run.donor, **region.columns, condition=run.condition.name, seed=run.number, r=r,
-        r_all=find_result(result, "r", region, ALL), r_unseen=find_result(result, "r", region, UNSEEN),
-        p2=np.full(len(r), np.nan) if p2 is None else p2,
+        r_all=r_all, r_unseen=r_unseen, p2=np.full(len(r), np.nan) if p2 is None else p2,
         layer=str(find_result(result, "layer", region, prefix)))[
             [*VOXEL_COLUMNS, *SCORE_COLUMNS, "noise_ceiling", "layer"]]
