@@ -127,9 +127,10 @@ groups = [group for group in statistics.GROUPS if len(statistics.select_group(sc
 means = {group: statistics.select_group(scores, group).groupby("condition", sort=False)["r"].mean()
          for group in groups}
 pooled = [condition for condition in conditions if condition.startswith("pooled")]
-print("mean r without the images of others' training (r_unseen), and with them, as published "
-      "(r_all):\n", scores[scores["condition"].isin(["contrastive", *pooled])].groupby(
-          "condition", sort=False)[["r_unseen", "r_all"]].mean().round(3).to_string(), sep="")
+if shared_images["left_out"].any():
+    print("mean r without the images of others' training (r_unseen), and with them, as published "
+          "(r_all):\n", scores[scores["condition"].isin(["contrastive", *pooled])].groupby(
+              "condition", sort=False)[["r_unseen", "r_all"]].mean().round(3).to_string(), sep="")
 pd.DataFrame(means).round(3)
 
 # %% [markdown]
@@ -150,9 +151,10 @@ pairs = {("pretrained", "untrained"): "pretrained - untrained",
 condition_differences = statistics.condition_differences(voxels, list(pairs))
 on_all_images = statistics.condition_differences(
     voxels.assign(r_unseen=voxels["r_all"]), [(condition, "contrastive") for condition in pooled])
-print("pooled networks on all held-out images, as published:\n", on_all_images[
-    ["condition", "group", "difference", "low", "high", "improved"]].round(3).to_string(
-        index=False), sep="")
+if shared_images["left_out"].any():
+    print("pooled networks on all held-out images, as published:\n", on_all_images[
+        ["condition", "group", "difference", "low", "high", "improved"]].round(3).to_string(
+            index=False), sep="")
 condition_differences.round({"difference": 3, "low": 3, "high": 3, "p": 4, "p_holm": 4,
                              "improved": 2})
 
@@ -344,7 +346,7 @@ claims.interval("Choosing on the reported folds (P2) flatters", selection_bias, 
                 of="r, P2 minus nested", source="beyond the paper", paper="–")
 for group in groups:
     claims.number(f"r, {group}", round_numbers(means[group].to_dict(), 3))
-for row in on_all_images.itertuples():
+for row in on_all_images.itertuples() if shared_images["left_out"].any() else ():
     claims.number(f"{row.condition} minus contrastive, r on all held-out images, {row.group}",
                   round_numbers({"difference": row.difference, "improved": row.improved}, 3))
 claims.number("normalised",

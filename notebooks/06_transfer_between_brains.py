@@ -85,9 +85,11 @@ for group, matrix in matrices.items():
     others = matrix.to_numpy()[~np.eye(len(matrix), dtype=bool)]
     print(f"{group}: diagonal {own.mean():.2f}, off the diagonal {others.mean():.2f}, "
           f"{(others > 0.5).mean():.0%} of the cells off the diagonal above one half")
-    whole = statistics.donor_matrix(on_all_images, group).reindex(columns=matrix.index).to_numpy()
-    print(f"{group}, all held-out images, as published: diagonal {np.diag(whole).mean():.2f}, "
-          f"off the diagonal {whole[~np.eye(len(whole), dtype=bool)].mean():.2f}")
+    if shared_images["left_out"].any():
+        whole = statistics.donor_matrix(on_all_images, group).reindex(
+            columns=matrix.index).to_numpy()
+        print(f"{group}, all held-out images, as published: diagonal {np.diag(whole).mean():.2f}, "
+              f"off the diagonal {whole[~np.eye(len(whole), dtype=bool)].mean():.2f}")
 matrices[groups[-1]].round(2)
 
 # %% [markdown]
@@ -123,8 +125,9 @@ for condition in pooled_conditions:
     found = statistics.fraction_improved(both_networks, condition, "pretrained")
     whole = statistics.fraction_improved(both_networks.assign(r_unseen=both_networks["r_all"]),
                                          condition, "pretrained")
-    print(f"{condition}: {found['improved'].mean():.2f} of voxels improved; on all held-out images, "
-          f"as published, {whole['improved'].mean():.2f}")
+    if shared_images["left_out"].any():
+        print(f"{condition}: {found['improved'].mean():.2f} of voxels improved; on all held-out "
+              f"images, as published, {whole['improved'].mean():.2f}")
     pooled_comparison = pooled_comparison.merge(
         found.drop(columns="donor").rename(columns={"improved": condition}),
                             on=place)
@@ -276,8 +279,9 @@ for group in groups:
     claims.number(f"improved, {group}", round_numbers({"within_participant": own.mean(axis=None),
                                                  "cross_participant": others.mean(axis=None)}, 3))
     whole = statistics.within_and_cross_participant(statistics.select_group(on_all_images, group))
-    claims.number(f"improved on all held-out images, {group}", round_numbers(
-        {name: whole[name].mean() for name in ("within_participant", "cross_participant")}, 3))
+    if shared_images["left_out"].any():
+        claims.number(f"improved on all held-out images, {group}", round_numbers(
+            {name: whole[name].mean() for name in ("within_participant", "cross_participant")}, 3))
 
 # %%
 path = claims.save()

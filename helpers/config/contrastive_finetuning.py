@@ -14,7 +14,10 @@ from helpers.core.errors import LabError
 
 @dataclass(**FROZEN)
 class FinetuningSpec:
-    """How networks are fine-tuned to regions (notebooks 05 to 07); defaults are the published ones.
+    """How networks are fine-tuned to regions (notebooks 05 to 07).
+
+    Defaults are the published ones, but for ``protocol``, ``evaluate_shared`` and
+    ``min_voxels_pooled``.
 
     Parameters
     ----------
@@ -73,6 +76,8 @@ class FinetuningSpec:
     precision : {"float32", "tf32", "bfloat16"}
     checkpoints : tuple of int
         Epochs (from 1) after which weights are kept as well.
+    saved_precision : {"float32", "float16"}
+        Of the fine-tuned weights on disk, which all evaluations read: half takes half the space.
     """
 
     network: str
@@ -108,6 +113,12 @@ class FinetuningSpec:
     interleaved: bool = False
     precision: Literal["float32", "tf32", "bfloat16"] = "float32"
     checkpoints: tuple[int, ...] = ()
+    saved_precision: Literal["float32", "float16"] = "float32"
+
+    @property
+    def min_voxels_in_pool(self) -> int:
+        """Voxels of a region that a pooled network is fine-tuned to."""
+        return self.min_voxels_pooled or self.min_voxels
 
     @property
     def model_hemispheres(self) -> tuple[str, ...]:

@@ -58,6 +58,9 @@ class CohortSpec:
         has its own way to split.
     n_shared : int
         How many images all participants must have seen often enough (published: 515); 0: any.
+    per_run : {"", "vertex", "scalar"}
+        For the layout "nod": how responses are z-scored within each run, every vertex by its own
+        mean and SD (the default), or all by one mean and one SD of the whole cortex (published).
     """
 
     layout: Literal["nsd", "nsd-volume", "algonauts", "nod", "object2vec"]
@@ -67,6 +70,7 @@ class CohortSpec:
     n_pool: CountOrAll = 0
     n_batches: CountOrAll = 0
     n_shared: CountOrAll = 0
+    per_run: Literal["", "vertex", "scalar"] = ""
 
 
 @dataclass(**FROZEN)

@@ -200,7 +200,9 @@ class CohortData:
                 excluded_because = ("the participant lacks it" if not n else "" if
                                     n_valid >= self.spec.min_voxels else
                                     f"{n_valid} voxels that vary, fewer than "
-                                    f"{self.spec.min_voxels}")
+                                    f"{self.spec.min_voxels}"
+                                    + "; in pooled training alone" * (
+                                        n_valid >= self.spec.min_voxels_in_pool))
                 rows.append({**region.columns, "n_voxels": n, "n_valid_voxels": n_valid,
                              "excluded_because": excluded_because})
         return pd.DataFrame(rows)
@@ -232,10 +234,11 @@ class CohortData:
 
     def _select_voxels(self, region: Region) -> Responses:
         part, valid = self._voxels_and_validity(region)
-        if valid.sum() < self.spec.min_voxels:
+        least = min(self.spec.min_voxels, self.spec.min_voxels_in_pool)
+        if valid.sum() < least:
             raise LabError(f"{region.name} of {region.subject} has {valid.sum()} voxels "
                            f"that vary, of {len(part.vertex)}",
-                           expected=f"{self.spec.min_voxels} or more",
+                           expected=f"{least} or more",
                            remedy="leave the region out, or lower `min_voxels` in [finetuning]")
         return part.select(valid, "constant or not finite")
 

@@ -61,10 +61,16 @@ def finetune(run: FineTuningRun) -> Arrays:
                 raise LabError(f"{run.name}: {error.seen}", expected=error.expected,
                                remedy=error.remedy) from error
         return {"losses": np.array(losses),
-                **{f"model/{name}": tensor.cpu().numpy()
+                **{f"model/{name}": _to_saved(tensor, run.cohort_data.spec.saved_precision)
                    for name, tensor in model.state_dict().items()}}
 
     return cached("finetuned", run.name, parts, make)
+
+
+def _to_saved(tensor: torch.Tensor, precision: str) -> NDArray:
+    """Return a tensor as it is saved; in float32 where it exceeds the range of float16."""
+    half = tensor.half() if precision == "float16" and tensor.dtype == torch.float32 else tensor
+    return (half if half.isfinite().all() else tensor).cpu().numpy()
 
 
 def load_model(run: FineTuningRun) -> nn.Module:

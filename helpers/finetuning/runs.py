@@ -146,15 +146,19 @@ class FineTuningRun:
                          spec.learned_temperature,
                          spec.fixed_embedding_dim if self.condition.fixed_size else 0,
                          self.max_voxels if self.condition.pooled == "const" else 0],
-                "checkpoints": list(spec.checkpoints),
+                "checkpoints": list(spec.checkpoints), "saved_precision": spec.saved_precision,
                 "code": code_digest(["helpers.finetuning.training_loop",
                                      "helpers.finetuning.conditions"])}
 
+    @property
+    def n_voxels(self) -> dict[str, int]:
+        """Participant -> voxels of the region."""
+        return {region.subject: len(self.cohort_data.voxel_table(region))
+                for region in self.regions}
+
     def build(self) -> nn.Module:
         """Build the model, before fine-tuning, on a copy of the network."""
-        n_voxels = {region.subject: len(self.cohort_data.voxel_table(region))
-                    for region in self.regions}
-        return build_model(self.condition, copy.deepcopy(self.network.model), n_voxels,
+        return build_model(self.condition, copy.deepcopy(self.network.model), self.n_voxels,
                            self.cohort_data.spec, image_size=self.cohort_data.image_size,
                            max_voxels=self.max_voxels, seed=self.seed)
 

@@ -9,21 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Literal, TypeVar
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
 from helpers.brains.cohort import Cohort
 from helpers.config.contrastive_finetuning import FinetuningSpec
-from helpers.core.cache import Arrays, cooperative_map
-from helpers.core.console import progress
+from helpers.core.cache import Arrays
 from helpers.core.digest import array_digest
 from helpers.core.errors import LabError
-from helpers.core.machine import count_workers
 from helpers.finetuning.conditions import (
     CONDITIONS,
     Condition,
@@ -33,10 +30,13 @@ from helpers.finetuning.conditions import (
 from helpers.finetuning.data import CohortData, Region, StimulusSplit
 from helpers.finetuning.evaluate import evaluate, preselect_layer_and_alpha
 from helpers.finetuning.held_out_bound import BOUND_COLUMNS
+from helpers.finetuning.map_runs import map_runs
 from helpers.finetuning.result_rows import (
     SCORE_COLUMNS,
     VOXEL_COLUMNS,
+    average_over_splits,
     find_result,
+    require_rows,
     voxel_rows,
 )
 from helpers.finetuning.runs import ALL, UNSEEN, EvaluationSet, FineTuningRun
@@ -98,13 +98,22 @@ class FineTuningStudy:
             raise LabError("no region of any participant can be used",
                            expected=f"{self.cohort_data.spec.min_voxels} voxels that vary",
                            remedy="name other ROIs in [finetuning] of the profile")
-        return [Region(*row) for row in zip(used["subject"], used["roi"], used["hemisphere"])]
+        return _regions_of(used)
 
     @cached_property
     def regions_by_name(self) -> dict[str, tuple[Region, ...]]:
         """Name -> that region of all participants who have it."""
         return {name: tuple(region for region in self.regions if region.name == name)
                 for name in dict.fromkeys(region.name for region in self.regions)}
+
+    @cached_property
+    def pools(self) -> dict[str, tuple[Region, ...]]:
+        """Name -> that region of all participants to whom a pooled network is fine-tuned."""
+        table = self.region_table
+        pooled = _regions_of(table[(table["n_valid_voxels"] > 0) & (
+            table["n_valid_voxels"] >= self.cohort_data.spec.min_voxels_in_pool)])
+        return {name: tuple(region for region in pooled if region.name == name)
+                for name in self.regions_by_name}
 
     def _split(self, region: Region, split: int) -> StimulusSplit:
         return self.cohort_data.splits(region.subject)[split]
@@ -203,7 +212,7 @@ class FineTuningStudy:
         """Return the regions of each network of a condition."""
         if condition.objective == "none":
             return [()]
-        return (list(self.regions_by_name.values()) if condition.pooled
+        return (list(self.pools.values()) if condition.pooled
                 else [(region,) for region in self.regions])
 
     @property
@@ -219,7 +228,8 @@ class FineTuningStudy:
         all regions where nothing is fine-tuned. Regions with the same held-out images share a set.
         """
         regions = (self.regions_by_name[run.regions[0].name] if all_subjects and run.regions
-                   else run.regions or self.regions)
+                   else [region for region in run.regions or self.regions
+                         if region in self.regions])
         protocol = "" if run.condition.fixed_size else self.cohort_data.spec.protocol
         if protocol == "P1":
             yield from (self._preselected_set(region, run.split) for region in regions)
@@ -270,12 +280,7 @@ class FineTuningStudy:
 
         With a progress bar; shared with other notebooks; on a GPU one after another.
         """
-        on_cpu = next(self.network.model.parameters()).device.type == "cpu"
-        pool = Parallel(n_jobs=count_workers(self.n_jobs) if on_cpu else 1, return_as="generator",
-                        pre_dispatch="n_jobs")
-        return cooperative_map(
-            partial(_call_with, function), arguments, map_function=lambda call, some: progress(
-                pool(delayed(call)(one) for one in some), label, len(some)))
+        return map_runs(function, arguments, label, self.n_jobs)
 
     # ---- tables -------------------------------------------------------------------------------
 
@@ -308,7 +313,7 @@ class FineTuningStudy:
                   for run, region, result in self._iter_evaluations(
                       conditions, all_subjects=all_subjects, interpolation=interpolation)
                   if f"r/{region.label}" in result]
-        return pd.concat(_require_rows(frames, "r", conditions), ignore_index=True).groupby(
+        return pd.concat(require_rows(frames, "r", conditions), ignore_index=True).groupby(
             VOXEL_COLUMNS, sort=False).agg(
                 **{name: (name, "mean") for name in SCORE_COLUMNS},
                 noise_ceiling=("noise_ceiling", "first"), layer=("layer", "first")).reset_index()
@@ -324,7 +329,7 @@ class FineTuningStudy:
                 for run, region, result in self._iter_evaluations(conditions)
                 for layer, r in zip(self.cohort_data.spec.layers,
                                     result.get(f"curve/{region.label}", ()))]
-        return _average_over_splits(_require_rows(rows, "layer", conditions), ["r"])
+        return average_over_splits(require_rows(rows, "layer", conditions), ["r"])
 
     def bounds(self, conditions: Sequence[str],
                images: Literal["", "all", "unseen"] = "") -> pd.DataFrame:
@@ -351,7 +356,7 @@ class FineTuningStudy:
                 rows.append({**region.columns, "condition": run.condition.name, "seed": run.number,
                              "n_voxels": len(self.cohort_data.voxel_table(region)),
                              **dict(zip(BOUND_COLUMNS, bound.tolist()))})
-        return _average_over_splits(_require_rows(rows, "bound", conditions), BOUND_COLUMNS)
+        return average_over_splits(require_rows(rows, "bound", conditions), BOUND_COLUMNS)
 
     def transfer(self, other: CohortData, conditions: Sequence[str]) -> pd.DataFrame:
         """Predict the responses of a second cohort, with which no network was fine-tuned.
@@ -380,7 +385,7 @@ class FineTuningStudy:
                      and one.hemisphere == group[0].hemisphere]
             for condition in [get_condition(condition) for condition in conditions]:
                 for number in self.seeds:
-                    run = self.run(condition, group if condition.pooled else group[:1],
+                    run = self.run(condition, self.pools[name] if condition.pooled else group[:1],
                                    number=number)
                     requests += [(run, _all_stimuli(other, area, self.seed)) for area in areas]
                     names += [name] * len(areas)
@@ -394,22 +399,8 @@ class FineTuningStudy:
         return pd.concat(frames, ignore_index=True)
 
 
-def _call_with(function: Callable[..., T], arguments: tuple) -> T:
-    return function(*arguments)
-
-
-def _require_rows(rows: list, what: str, conditions: Sequence[str]) -> list:
-    """Refuse conditions for which a table would be empty."""
-    if not rows:
-        raise LabError(f"{', '.join(conditions)}: no {what} to tell",
-                       expected="bounds of contrastive conditions; r and layers of any condition "
-                       "but those of fixed z", remedy="ask for other conditions")
-    return rows
-
-
-def _average_over_splits(rows: list[dict[str, object]], values: Sequence[str]) -> pd.DataFrame:
-    names = [name for name in rows[0] if name not in values]
-    return pd.DataFrame(rows).groupby(names, sort=False)[list(values)].mean().reset_index()
+def _regions_of(table: pd.DataFrame) -> list[Region]:
+    return [Region(*row) for row in zip(table["subject"], table["roi"], table["hemisphere"])]
 
 
 def _all_stimuli(cohort_data: CohortData, region: Region, seed: int) -> EvaluationSet:

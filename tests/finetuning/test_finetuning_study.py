@@ -6,7 +6,9 @@ from __future__ import annotations
 import copy
 import hashlib
 import pickle
+import shutil
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -26,11 +28,17 @@ from support.tiny_cohort import RandomImages, TinyCohort, network
 from helpers.brains.algonauts import Algonauts
 from helpers.brains.cohort import Fold, Responses
 from helpers.config.contrastive_finetuning import FinetuningSpec
+from helpers.config.profile import load_profile
 from helpers.core.errors import LabError
-from helpers.core.paths import cache_dir
-from helpers.finetuning import data, evaluate
+from helpers.core.paths import cache_dir, format_size
+from helpers.finetuning import data, evaluate, map_runs
 from helpers.finetuning import ridge_cv as cv
-from helpers.finetuning.conditions import CONDITIONS, build_model, make_finetuning_config
+from helpers.finetuning.conditions import (
+    CONDITIONS,
+    build_model,
+    count_head_inputs,
+    make_finetuning_config,
+)
 from helpers.finetuning.data import CohortData, Region, region_group
 from helpers.finetuning.held_out_bound import BOUND_COLUMNS, average_by_condition, refit_batchnorm
 from helpers.finetuning.information_bound import information_bound
@@ -144,6 +152,23 @@ def test_hemispheres_apart_are_regions_of_their_own(shared):
     assert [region.name for region in study.regions if region.subject == "C"] == [
         "lh V1v", "rh PPA"]
     assert len(study.cohort_data.voxels(Region("C", "V1v", "lh")).vertex) == 24
+
+
+def test_pooled_networks_are_tuned_to_small_regions_too_and_never_scored_there(shared):
+    """In the left hemisphere 5 voxels of the PPA (A: 2), in the right 25."""
+    common = {"hemispheres": "apart", "min_voxels": 4, "rois": ("PPA",), "epochs": 1}
+    small, plain = (study_of(**common, min_voxels_pooled=n) for n in (1, 0))
+    assert {region.label for region in small.pools["lh PPA"]} == {"A/lh PPA", "C/lh PPA"}
+    assert {region.label for region in plain.pools["lh PPA"]} == {"C/lh PPA"}
+    assert small.regions == plain.regions and small.pools.keys() == plain.pools.keys()
+    reasons = [study.region_table.set_index(["subject", "hemisphere"])["excluded_because"]
+               for study in (small, plain)]
+    assert [one["A", "lh"].split("; ")[1:] for one in reasons] == [["in pooled training alone"], []]
+    table = small.voxel_scores(["pooled, const"])
+    assert set(table[table["hemisphere"] == "lh"]["subject"]) == {"C"}
+    run, = [one for one in small.runs(["pooled, const"]) if one.regions[0].hemisphere == "lh"]
+    assert [pairs.responses.shape[1] for pairs in run.training_pairs] == [2, 5]
+    assert load_profile("paper").finetuning.min_voxels_pooled == 1
 
 
 def test_a_region_that_cannot_be_used_is_an_error_with_its_numbers(shared):
@@ -969,6 +994,56 @@ def test_every_setting_runs_and_changes_what_is_found(shared, change):
     finetuning_run = study.run(CONDITIONS[conditions[0]], study.regions_by_name["PPA"],
                                train_ids=trains)
     np.testing.assert_array_less(evaluate.finetune(finetuning_run)["losses"], 2 * np.log(16))
+
+
+@pytest.mark.parametrize("precision, itemsize", [("float32", 4), ("float16", 2)])
+def test_weights_are_saved_as_the_profile_says_and_their_size_is_known(private, precision,
+                                                                       itemsize):
+    few = {"rois": ("PPA",), "subjects": ("C",), "epochs": 1, "checkpoints": (1,)}
+    study = study_of(**few, saved_precision=precision)
+    run, = study.runs(["contrastive"])
+    n_units = count_head_inputs(run.network.model, SPEC, 32)
+    saved = evaluate.finetune(run)
+    weights = {name: one for name, one in saved.items() if name.startswith("model/")}
+    n_values = sum(one.size for one in weights.values())
+    assert map_runs.weights_size(run, n_units) == (n_values * (itemsize + 4), 4 * n_values)
+    assert weights["model/head.0.weight"].dtype == precision
+    exact = evaluate.finetune(study_of(**few).runs(["contrastive"])[0])
+    model = evaluate.load_model(run)
+    for name, tensor in model.state_dict().items():
+        assert tensor.dtype in (torch.float32, torch.int64)
+        np.testing.assert_allclose(tensor, exact[f"model/{name}"], rtol=1e-3, atol=1e-6)
+    same = all((tensor.numpy() == exact[f"model/{name}"]).all()
+               for name, tensor in model.state_dict().items())
+    assert same == (precision == "float32")
+
+
+def test_a_disk_that_is_too_small_is_told_before_anything_is_tuned(private, monkeypatch, capsys):
+    few = {"rois": ("PPA",), "epochs": 1}
+    conditions = ["contrastive", "pooled, const"]
+    study = study_of(**few)
+    sizes = [map_runs.weights_size(run, 6) for run in study.runs(conditions)]
+    needed = sum(size for size, _ in sizes) + 3 * max(size for _, size in sizes)
+
+    def set_free(n_bytes):
+        monkeypatch.setattr(shutil, "disk_usage", lambda _folder: SimpleNamespace(free=n_bytes))
+
+    set_free(needed - 1)
+    with monkeypatch.context() as patched, pytest.raises(LabError) as told:
+        patched.setattr(evaluate, "train_model", no_training)
+        study.voxel_scores(conditions)
+    assert format_size(needed) in told.value.expected and "3 networks" in told.value.expected
+    assert f"{format_size(needed - 1)} free" in told.value.seen
+    set_free(needed)
+    monkeypatch.setattr(map_runs, "WORTH_TELLING", 0)
+    study.voxel_scores(conditions)
+    assert f"3 networks to fine-tune: {format_size(sum(size for size, _ in sizes))} of weights" in (
+        capsys.readouterr().out)
+    set_free(0)  # what is there needs no space
+    monkeypatch.setattr(evaluate, "train_model", no_training)
+    map_runs.require_disk_space(study.runs(conditions, interpolation=0.5))
+    with pytest.raises(LabError, match="1 networks|2 networks"):
+        map_runs.require_disk_space(study.runs(["regression"]))
 
 
 def test_an_unknown_kind_is_reported_before_anything_is_done(private):

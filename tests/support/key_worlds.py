@@ -382,6 +382,7 @@ SITES: list[tuple[str, Any, dict]] = [
         kind="regression", region=1, first=1, rate=1e-2, number=1, seed=1, side=24) | spec_changes(
         "tuning", TUNING, epochs=4, batch_size=9, temperature=.2, symmetric=True, head_layer="1",
         learned_temperature=True, interleaved=True, precision="tf32", checkpoints=(2,),
+        saved_precision="float16",
         standardise=True)),
     ("finetuning.evaluate evaluations",
      lambda w: evaluate(run_of(w, "pretrained"), evaluation_set_of(w)),
