@@ -58,8 +58,9 @@ print(f"{regions['subject'].nunique()} participants, in the layout of {cohort.na
 print(f"{len(split)} split(s): {len(split[0].train)} conditions for fine-tuning, "
       f"{len(split[0].test)} held out")
 shared_images = study.cohort_data.shared_images()
-print(f"{shared_images['left_out'].sum()} of {shared_images['held_out'].sum()} held-out images were in "
-      f"another participant's training (evaluate_shared: {spec.evaluate_shared})")
+print("held-out conditions in another participant's training: "
+      f"{shared_images['seen_by_others'].sum()} of {shared_images['held_out'].sum()}; "
+      f"left out: {shared_images['left_out'].sum()} (evaluate_shared: {spec.evaluate_shared})")
 regions.pivot_table(index=["group", "roi"], columns="subject", values="n_valid_voxels",
                     aggfunc="sum", sort=False)
 

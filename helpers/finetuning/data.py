@@ -159,21 +159,28 @@ class CohortData:
                 (np.intersect1d(fit, train), np.intersect1d(validate, train))))
         return tuple(splits)
 
+    def seen_by_others(self, subject: str, split: int) -> NDArray[np.int64]:
+        """Return the held-out conditions on which another participant's network is fine-tuned."""
+        others = [self.splits(other)[split].train for other in self.subjects if other != subject]
+        return np.intersect1d(self.splits(subject)[split].test,
+                              np.concatenate([np.zeros(0, np.int64), *others]))
+
     def unseen(self, subject: str, split: int) -> NDArray[np.int64]:
-        """Return the held-out conditions on which no other participant's network is fine-tuned.
+        """Return the held-out conditions that are not `seen_by_others`.
 
         All held-out conditions, where ``evaluate_shared`` is "published".
         """
         test = self.splits(subject)[split].test
-        if self.spec.evaluate_shared == "published":
-            return test
-        others = [self.splits(other)[split].train for other in self.subjects if other != subject]
-        return np.setdiff1d(test, np.concatenate([np.zeros(0, np.int64), *others]))
+        published = self.spec.evaluate_shared == "published"
+        return test if published else np.setdiff1d(test, self.seen_by_others(subject, split))
 
     def shared_images(self) -> pd.DataFrame:
-        """Count the held-out conditions that `unseen` leaves out: ``subject, split, held_out,
-        left_out``."""
+        """Count held-out conditions: ``subject, split, held_out, seen_by_others, left_out``.
+
+        The last are those that are not `unseen`.
+        """
         return pd.DataFrame([{"subject": subject, "split": number, "held_out": len(split.test),
+                              "seen_by_others": len(self.seen_by_others(subject, number)),
                               "left_out": len(split.test) - len(self.unseen(subject, number))}
                              for subject in self.subjects
                              for number, split in enumerate(self.splits(subject))])

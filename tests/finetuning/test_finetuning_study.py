@@ -18,7 +18,7 @@ from joblib.externals.loky import get_reusable_executor
 from PIL import Image
 from sklearn.decomposition import PCA
 from sklearn.linear_model import Ridge
-from support.brain_files import write_tiny_algonauts
+from support.brain_files import write_tiny_algonauts, write_tiny_object2vec
 from support.finetuned_models import (  # noqa: F401  (fixtures are used by their names)
     shared,
     single,
@@ -27,6 +27,7 @@ from support.tiny_cohort import RandomImages, TinyCohort, network
 
 from helpers.brains.algonauts import Algonauts
 from helpers.brains.cohort import Fold, Responses
+from helpers.brains.object2vec import Object2Vec
 from helpers.config.contrastive_finetuning import FinetuningSpec
 from helpers.config.profile import load_profile
 from helpers.core.errors import LabError
@@ -503,7 +504,8 @@ def test_images_that_another_network_was_tuned_on_are_not_among_the_unseen(priva
                                  for one in np.union1d(folds[other].fit,
                                                        folds[other].validation[0][1])}
         assert 3 < len(seen) < 20 and len(fold.test) == 45
-        assert table.loc[name, ["held_out", "left_out"]].tolist() == [45, len(seen)]
+        assert table.loc[name, ["held_out", "seen_by_others", "left_out"]].tolist() == [
+            45, len(seen), len(seen)]
         region = next(one for one in study.regions if one.subject == name)
         run = study.run(CONDITIONS["pooled, avg"], study.regions_by_name["V1v"])
         held_out = next(one for one in study.held_out(run) if region in one.regions)
@@ -512,6 +514,9 @@ def test_images_that_another_network_was_tuned_on_are_not_among_the_unseen(priva
         assert set(held_out.stimulus_ids) == set(fold.test)
     published = algonauts_study(tmp_path / "again", evaluate_shared="published")
     assert all(list(one.row_sets) == [""] for one in published.held_out(run))
+    counts = published.cohort_data.shared_images()
+    assert counts["seen_by_others"].equals(study.cohort_data.shared_images()["seen_by_others"])
+    assert not counts["left_out"].any() and counts["seen_by_others"].all()
 
 
 @pytest.mark.parametrize("protocol", ["nested", "P2", "P1"])
@@ -550,6 +555,18 @@ def test_bounds_of_pooled_models_are_those_of_unseen_images(private, tmp_path):
     assert n == {"contrastive": [45] * 3, "pooled, avg": unseen}
     assert study.bounds(["contrastive"], images="unseen")["n"].tolist() == unseen
     assert study.bounds(["pooled, avg"], images="all")["n"].tolist() == [45] * 3
+
+
+def test_people_of_object2vec_saw_all_categories_and_the_mini_profile_says_so(tmp_path):
+    """Each has sets of their own: what one holds out, the other is trained on."""
+    cohort = Object2Vec(write_tiny_object2vec(tmp_path / "object2vec"))
+    spec = replace(load_profile("mini").finetuning, n_splits=0, n_train=0, n_test=0)
+    assert spec.evaluate_shared == "published"
+    counts = CohortData(cohort, spec, 32).shared_images()
+    assert len(counts) == 6 and (counts["held_out"] == 2).all()
+    assert counts["seen_by_others"].sum() > 6 and not counts["left_out"].any()
+    counts = CohortData(cohort, replace(spec, evaluate_shared="left out"), 32).shared_images()
+    assert counts["left_out"].equals(counts["seen_by_others"])
 
 
 def test_too_few_unseen_images_are_an_error_that_names_the_way_out(private, tmp_path):
@@ -1044,6 +1061,25 @@ def test_a_disk_that_is_too_small_is_told_before_anything_is_tuned(private, monk
     map_runs.require_disk_space(study.runs(conditions, interpolation=0.5))
     with pytest.raises(LabError, match="1 networks|2 networks"):
         map_runs.require_disk_space(study.runs(["regression"]))
+
+
+def test_gram_matrices_are_made_and_decomposed_where_the_network_is(private, monkeypatch):
+    """On a GPU `linear_kernel` returns a tensor there; here the tensor is put on the CPU."""
+    study, devices = study_of(rois=("PPA",), subjects=("C",)), []
+    plain = study.voxel_scores(["pretrained"])
+    on_cpu = cv.linear_kernel
+
+    def on_device(values, device):
+        devices.append(device)
+        return torch.from_numpy(on_cpu(values))
+
+    monkeypatch.setattr(cv, "linear_kernel", on_device)
+    monkeypatch.setenv("LAB_CACHE", str(private / "another cache"))
+    for name in ("eigh", "dposv"):
+        monkeypatch.setattr(cv, name, None)
+    again = study.voxel_scores(["pretrained"])
+    assert devices == [next(study.network.model.parameters()).device] * len(SPEC.layers)
+    np.testing.assert_allclose(again["r"], plain["r"], atol=1e-9)
 
 
 def test_an_unknown_kind_is_reported_before_anything_is_done(private):
