@@ -41,7 +41,7 @@ def open_cohort(laboratory: Laboratory, table: str = "cohort") -> Cohort:
     spec = laboratory.profile.table(table)
     cohort = read_cohort(spec.layout, laboratory.folder(spec), subjects=spec.subjects,
                          n_pool=spec.n_pool, n_batches=spec.n_batches, n_shared=spec.n_shared,
-                         n_sessions=spec.n_sessions)
+                         n_sessions=spec.n_sessions, per_run=spec.per_run)
     digests = [cohort.stimuli.digest, *map(cohort.digest, cohort.subjects)]
     laboratory.record(table, text_digest(" ".join(digests)))
     return cohort
@@ -49,7 +49,7 @@ def open_cohort(laboratory: Laboratory, table: str = "cohort") -> Cohort:
 
 def read_cohort(layout: str, root: Path, *, subjects: Sequence[str] = (), n_pool: int = 0,
                 n_batches: int = 0, n_shared: int = 0,
-                n_sessions: Mapping[str, int] | None = None) -> Cohort:
+                n_sessions: Mapping[str, int] | None = None, per_run: str = "") -> Cohort:
     """Read a cohort by the layout of its files.
 
     Parameters
@@ -64,15 +64,21 @@ def read_cohort(layout: str, root: Path, *, subjects: Sequence[str] = (), n_pool
         published (for ``n_shared``: whatever is found).
     n_sessions : dict, subject -> int, optional
         As for `NSD`.
+    per_run : {"", "vertex", "scalar"}
+        How NOD's responses are z-scored (`helpers.brains.nod.NOD`); "": "vertex".
 
     Raises
     ------
     LabError
-        For an unknown layout, or a way to split that the layout does not know.
+        For an unknown layout, or a setting that the layout does not know.
     """
     if layout not in LAYOUTS:
         raise LabError(f"the layout {layout!r}", expected="one of " + ", ".join(LAYOUTS),
                        remedy=suggest(layout, LAYOUTS) or "correct [cohort] in the profile")
+    if per_run and layout != "nod":
+        raise LabError(f"per_run = {per_run!r} for the layout {layout!r}",
+                       expected="no such key: it is for the layout 'nod'",
+                       remedy="remove it from the cohort's table in the profile")
     if layout.startswith("nsd"):
         space = "nativesurface" if layout == "nsd" else "func1pt8mm"
         return NSD(root, subjects=subjects, n_pool=n_pool or 4000, n_batches=n_batches or 4,
@@ -81,4 +87,4 @@ def read_cohort(layout: str, root: Path, *, subjects: Sequence[str] = (), n_pool
         raise LabError(f"n_pool, n_batches, n_shared or n_sessions for the layout {layout!r}",
                        expected="none of them: this layout has a published split",
                        remedy="remove them from [cohort] in the profile")
-    return LAYOUTS[layout](root, subjects=subjects)
+    return LAYOUTS[layout](root, subjects=subjects, **{"per_run": per_run} if per_run else {})

@@ -14,7 +14,10 @@ from helpers.core.errors import LabError
 
 @dataclass(**FROZEN)
 class FinetuningSpec:
-    """How networks are fine-tuned to regions (notebooks 05 to 07); defaults are the published ones.
+    """How networks are fine-tuned to regions (notebooks 05 to 07).
+
+    Defaults are the published ones, but for ``protocol``, ``evaluate_shared`` and
+    ``min_voxels_pooled``.
 
     Parameters
     ----------
@@ -38,12 +41,20 @@ class FinetuningSpec:
         from its name and its number, so that no two participants share one.
     min_voxels : int
         Smaller regions are left out, and counted.
+    min_voxels_pooled : int
+        The same for the training of pooled networks (published: 1); 0: ``min_voxels``. Smaller
+        regions than ``min_voxels`` are never evaluated.
     standardise : bool
         Responses in SD over the training conditions; by default as the cohort has them.
     n_splits : int
         Where the cohort has several folds: joined to so many; 0: all of them.
     protocol : {"nested", "P1", "P2"}
-        How layer and penalty are chosen (`helpers.finetuning.ridge_cv`).
+        How layer and penalty are chosen (`helpers.finetuning.ridge_cv`). Nested cross-validation is
+        not in the paper: P1 is the preprint's protocol, P2 that of the authors' later code.
+    evaluate_shared : {"left out", "published"}
+        Held-out images that another participant's networks were fine-tuned on (images that several
+        participants saw): by default they leave the scores of pooled and cross-participant models,
+        and of what these are compared with; as published they count.
     epochs, regression_epochs, batch_size : int
     learning_rate, regression_learning_rate : float
         Of Adam.
@@ -65,6 +76,8 @@ class FinetuningSpec:
     precision : {"float32", "tf32", "bfloat16"}
     checkpoints : tuple of int
         Epochs (from 1) after which weights are kept as well.
+    saved_precision : {"float32", "float16"}
+        Of the fine-tuned weights on disk, which all evaluations read: half takes half the space.
     """
 
     network: str
@@ -79,9 +92,11 @@ class FinetuningSpec:
     n_test: CountOrAll = 0
     n_seeds: Count = 1
     min_voxels: Count = 20
+    min_voxels_pooled: CountOrAll = 0
     standardise: bool = False
     n_splits: CountOrAll = 0
     protocol: Literal["nested", "P1", "P2"] = "nested"
+    evaluate_shared: Literal["left out", "published"] = "left out"
     epochs: Count = 30
     regression_epochs: Count = 75
     batch_size: AtLeastTwo = 1024
@@ -98,6 +113,12 @@ class FinetuningSpec:
     interleaved: bool = False
     precision: Literal["float32", "tf32", "bfloat16"] = "float32"
     checkpoints: tuple[int, ...] = ()
+    saved_precision: Literal["float32", "float16"] = "float32"
+
+    @property
+    def min_voxels_in_pool(self) -> int:
+        """Voxels of a region that a pooled network is fine-tuned to."""
+        return self.min_voxels_pooled or self.min_voxels
 
     @property
     def model_hemispheres(self) -> tuple[str, ...]:

@@ -61,6 +61,9 @@ class CohortSpec:
         How many images all participants must have seen often enough (published: 515); 0: any.
     n_sessions : dict, subject -> int
         NSD's first sessions that are used; of participants who are not named: all that are there.
+    per_run : {"", "vertex", "scalar"}
+        For the layout "nod": how responses are z-scored within each run, every vertex by its own
+        mean and SD (the default), or all by one mean and one SD of the whole cortex (published).
     """
 
     layout: Literal["nsd", "nsd-volume", "algonauts", "nod", "object2vec"]
@@ -71,6 +74,7 @@ class CohortSpec:
     n_batches: CountOrAll = 0
     n_shared: CountOrAll = 0
     n_sessions: dict[str, Count] = field(default_factory=dict)
+    per_run: Literal["", "vertex", "scalar"] = ""
 
 
 @dataclass(**FROZEN)

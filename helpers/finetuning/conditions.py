@@ -119,25 +119,34 @@ def build_model(condition: Condition, backbone: nn.Module, voxels: Mapping[str, 
     seed : int
         Of the head's initial weights; the global random state is left as it was.
     """
-    feature_extractor = FeatureExtractor(backbone, spec.head_layer)
     device = next(backbone.parameters()).device
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        backbone.eval()
-        with torch.no_grad():
-            n_units = feature_extractor(torch.zeros(2, 3, image_size, image_size,
-                                                    device=device)).shape[1]
-        if condition.objective == "regression":
-            (n_voxels,) = voxels.values()
-            hidden = head_widths(voxels)[0] if condition.same_head else 0
-            model: nn.Module = RegressionModel(feature_extractor, n_units, n_voxels, hidden=hidden)
-        else:
-            hidden, embedding = head_widths(
-                voxels, pooled=bool(condition.pooled),
-                const=max_voxels if condition.pooled == "const" else 0,
-                embedding=spec.fixed_embedding_dim if condition.fixed_size else 0)
-            model = ContrastiveModel(
-                feature_extractor, n_units, voxels, hidden=hidden, embedding=embedding,
-                temperature=spec.temperature, symmetric=spec.symmetric,
-                learned_temperature=spec.learned_temperature)
-    return model.to(device)
+        n_units = count_head_inputs(backbone, spec, image_size)
+        return add_head(condition, backbone, n_units, voxels, spec, max_voxels).to(device)
+
+
+def count_head_inputs(backbone: nn.Module, spec: FinetuningSpec, image_size: int) -> int:
+    """Count the units that the head reads; the network is in evaluation mode afterwards."""
+    images = torch.zeros(2, 3, image_size, image_size, device=next(backbone.parameters()).device)
+    backbone.eval()
+    with torch.no_grad():
+        return FeatureExtractor(backbone, spec.head_layer)(images).shape[1]
+
+
+def add_head(condition: Condition, backbone: nn.Module, n_units: int, voxels: Mapping[str, int],
+             spec: FinetuningSpec, max_voxels: int) -> nn.Module:
+    """Put the head of a condition on a network of which it reads ``n_units`` units."""
+    feature_extractor = FeatureExtractor(backbone, spec.head_layer)
+    if condition.objective == "regression":
+        (n_voxels,) = voxels.values()
+        hidden = head_widths(voxels)[0] if condition.same_head else 0
+        return RegressionModel(feature_extractor, n_units, n_voxels, hidden=hidden)
+    hidden, embedding = head_widths(
+        voxels, pooled=bool(condition.pooled),
+        const=max_voxels if condition.pooled == "const" else 0,
+        embedding=spec.fixed_embedding_dim if condition.fixed_size else 0)
+    return ContrastiveModel(
+        feature_extractor, n_units, voxels, hidden=hidden, embedding=embedding,
+        temperature=spec.temperature, symmetric=spec.symmetric,
+        learned_temperature=spec.learned_temperature)

@@ -159,6 +159,32 @@ class CohortData:
                 (np.intersect1d(fit, train), np.intersect1d(validate, train))))
         return tuple(splits)
 
+    def seen_by_others(self, subject: str, split: int) -> NDArray[np.int64]:
+        """Return the held-out conditions on which another participant's network is fine-tuned."""
+        others = [self.splits(other)[split].train for other in self.subjects if other != subject]
+        return np.intersect1d(self.splits(subject)[split].test,
+                              np.concatenate([np.zeros(0, np.int64), *others]))
+
+    def unseen(self, subject: str, split: int) -> NDArray[np.int64]:
+        """Return the held-out conditions that are not `seen_by_others`.
+
+        All held-out conditions, where ``evaluate_shared`` is "published".
+        """
+        test = self.splits(subject)[split].test
+        published = self.spec.evaluate_shared == "published"
+        return test if published else np.setdiff1d(test, self.seen_by_others(subject, split))
+
+    def shared_images(self) -> pd.DataFrame:
+        """Count held-out conditions: ``subject, split, held_out, seen_by_others, left_out``.
+
+        The last are those that are not `unseen`.
+        """
+        return pd.DataFrame([{"subject": subject, "split": number, "held_out": len(split.test),
+                              "seen_by_others": len(self.seen_by_others(subject, number)),
+                              "left_out": len(split.test) - len(self.unseen(subject, number))}
+                             for subject in self.subjects
+                             for number, split in enumerate(self.splits(subject))])
+
     # ---- responses ----------------------------------------------------------------------------
 
     def region_table(self) -> pd.DataFrame:
@@ -181,7 +207,9 @@ class CohortData:
                 excluded_because = ("the participant lacks it" if not n else "" if
                                     n_valid >= self.spec.min_voxels else
                                     f"{n_valid} voxels that vary, fewer than "
-                                    f"{self.spec.min_voxels}")
+                                    f"{self.spec.min_voxels}"
+                                    + "; in pooled training alone" * (
+                                        n_valid >= self.spec.min_voxels_in_pool))
                 rows.append({**region.columns, "n_voxels": n, "n_valid_voxels": n_valid,
                              "excluded_because": excluded_because})
         return pd.DataFrame(rows)
@@ -213,10 +241,11 @@ class CohortData:
 
     def _select_voxels(self, region: Region) -> Responses:
         part, valid = self._voxels_and_validity(region)
-        if valid.sum() < self.spec.min_voxels:
+        least = min(self.spec.min_voxels, self.spec.min_voxels_in_pool)
+        if valid.sum() < least:
             raise LabError(f"{region.name} of {region.subject} has {valid.sum()} voxels "
                            f"that vary, of {len(part.vertex)}",
-                           expected=f"{self.spec.min_voxels} or more",
+                           expected=f"{least} or more",
                            remedy="leave the region out, or lower `min_voxels` in [finetuning]")
         return part.select(valid, "constant or not finite")
 

@@ -61,10 +61,16 @@ def finetune(run: FineTuningRun) -> Arrays:
                 raise LabError(f"{run.name}: {error.seen}", expected=error.expected,
                                remedy=error.remedy) from error
         return {"losses": np.array(losses),
-                **{f"model/{name}": tensor.cpu().numpy()
+                **{f"model/{name}": _to_saved(tensor, run.cohort_data.spec.saved_precision)
                    for name, tensor in model.state_dict().items()}}
 
     return cached("finetuned", run.name, parts, make)
+
+
+def _to_saved(tensor: torch.Tensor, precision: str) -> NDArray:
+    """Return a tensor as it is saved; in float32 where it exceeds the range of float16."""
+    half = tensor.half() if precision == "float16" and tensor.dtype == torch.float32 else tensor
+    return (half if half.isfinite().all() else tensor).cpu().numpy()
 
 
 def load_model(run: FineTuningRun) -> nn.Module:
@@ -99,7 +105,8 @@ def evaluate(run: FineTuningRun, evaluation_set: EvaluationSet) -> Arrays:
         ``p2/…`` the same by P2, where there are folds; ``layer/…``; and ``curve/…`` (n_layers,),
         the mean r of every layer at the best penalty of each voxel. ``bound/…``, see
         `helpers.finetuning.held_out_bound.BOUND_COLUMNS`, where a contrastive model was fine-tuned
-        to the participant.
+        to the participant. ``unseen/r/…`` and so on: the same of the set's ``unseen_ids``, where it
+        has some; ridge is fitted to all conditions, selection and scores are those of these alone.
     """
     layers = run.cohort_data.spec.layers
 
@@ -122,46 +129,70 @@ def evaluate(run: FineTuningRun, evaluation_set: EvaluationSet) -> Arrays:
 def _bounds(run: FineTuningRun, model: nn.Module, evaluation_set: EvaluationSet) -> Arrays:
     """Bound the information of the regions of participants to whom the model was fine-tuned."""
     images, response_idx = evaluation_set.cohort_data.images(evaluation_set.stimulus_ids)
-    return {f"bound/{label}": held_out_bound(
-                model, pairs, SubjectPairs(pairs.subject, images, response_idx, y),
-                evaluation_set.test_rows, run.normalise, seed=run.seed)
-            for pairs in run.training_pairs for label, y in evaluation_set.responses.items()
-            if label.startswith(f"{pairs.subject}/")}
+    row_sets, results = evaluation_set.row_sets, {}
+    for pairs in run.training_pairs:
+        for label, y in evaluation_set.responses.items():
+            if label.startswith(f"{pairs.subject}/"):
+                bounds = held_out_bound(
+                    model, pairs, SubjectPairs(pairs.subject, images, response_idx, y),
+                    list(row_sets.values()), run.normalise, seed=run.seed)
+                results |= {f"{prefix}bound/{label}": one for prefix, one in zip(row_sets, bounds)}
+    return results
 
 
 def _score_regions(kernels: cv.LayerKernels, evaluation_set: EvaluationSet) -> Arrays:
     """Predict all regions; what depends on features alone is computed once for all of them."""
+    if evaluation_set.protocol == "P1":
+        return _score_preselected(kernels, evaluation_set)
     results: Arrays = {}
-    responses, protocol = evaluation_set.responses, evaluation_set.protocol
-    if protocol == "P1":
-        for (name, y), train in zip(responses.items(), evaluation_set.train_ids):
-            layer, alpha = evaluation_set.preselected[name]
-            train_rows = np.searchsorted(evaluation_set.stimulus_ids, train)
-            r = {one: cv.score_p1(kernels, y, train_rows, evaluation_set.test_rows, one, alpha).r
-                 for one in kernels}
-            results |= {f"r/{name}": r[layer], f"layer/{name}": np.array(layer),
-                        f"curve/{name}": np.array([values.mean() for values in r.values()])}
-        return results
+    responses, row_sets = evaluation_set.responses, evaluation_set.row_sets
     all_responses = np.concatenate(list(responses.values()), axis=1)
-    fold_scores = {layer: cv.compute_fold_scores(K, all_responses, evaluation_set.folds,
-                                                 inner_folds=protocol == "nested")
+    masks = [np.isin(np.arange(len(all_responses)), rows) for rows in row_sets.values()]
+    nested = evaluation_set.protocol == "nested"
+    fold_scores = {layer: cv.compute_fold_scores_of(K, all_responses, evaluation_set.folds, masks,
+                                                    inner_folds=nested)
                    for layer, K in kernels.items()}
     edges = np.cumsum([0, *(y.shape[1] for y in responses.values())])
-    for name, first, last in zip(responses, edges, edges[1:]):
-        by_layer = {layer: scores.select(slice(first, last))
-                    for layer, scores in fold_scores.items()}
-        published = cv.score_p2(by_layer)
-        reported = cv.score_nested(by_layer) if protocol == "nested" else published
-        results |= {f"r/{name}": reported.r, f"layer/{name}": np.array(reported.layer),
-                    f"p2/{name}": published.r, f"curve/{name}": np.array(
-                        [scores.outer.mean(0).max(0).mean() for scores in by_layer.values()])}
+    for number, prefix in enumerate(row_sets):
+        for name, first, last in zip(responses, edges, edges[1:]):
+            by_layer = {layer: scores[number].select(slice(first, last))
+                        for layer, scores in fold_scores.items()}
+            published = cv.score_p2(by_layer)
+            reported = cv.score_nested(by_layer) if nested else published
+            curve = [scores.outer.mean(0).max(0).mean() for scores in by_layer.values()]
+            results |= {f"{prefix}r/{name}": reported.r, f"{prefix}p2/{name}": published.r,
+                        f"{prefix}layer/{name}": np.array(reported.layer),
+                        f"{prefix}curve/{name}": np.array(curve)}
+    return results
+
+
+def _score_preselected(kernels: cv.LayerKernels, evaluation_set: EvaluationSet) -> Arrays:
+    """Predict all regions by P1: fitted to the images of the fine-tuning, tested on others.
+
+    Each region has its own layer and penalty, which were selected beforehand.
+    """
+    results: Arrays = {}
+    tested = evaluation_set.test_rows
+    for (name, y), train in zip(evaluation_set.responses.items(), evaluation_set.train_ids):
+        layer, alpha = evaluation_set.preselected[name]
+        train_rows = np.searchsorted(evaluation_set.stimulus_ids, train)
+        predicted = {one: cv.predict_ridge(K, y, train_rows, tested, alphas=(alpha,))
+                     for one, K in kernels.items()}
+        for prefix, rows in evaluation_set.row_sets.items():
+            r = {one: cv.correlate_predictions(values[:, np.isin(tested, rows)], y[rows])[0]
+                 for one, values in predicted.items()}
+            results |= {f"{prefix}r/{name}": r[layer], f"{prefix}layer/{name}": np.array(layer),
+                        f"{prefix}curve/{name}": np.array([one.mean() for one in r.values()])}
     return results
 
 
 def layer_kernels(backbone: nn.Module, layer_paths: Mapping[str, str], layers: Sequence[str],
                   normalise: PixelNormalisation,
                   evaluation_set: EvaluationSet) -> dict[str, NDArray[np.float64]]:
-    """Return the Gram matrix of every layer's features over the conditions of an evaluation set."""
+    """Return the Gram matrix of every layer's features over the conditions of an evaluation set.
+
+    On the network's device.
+    """
     images, response_idx = evaluation_set.cohort_data.images(evaluation_set.stimulus_ids)
     device = next(backbone.parameters()).device
     parts: dict[str, list[NDArray]] = {}
@@ -170,7 +201,7 @@ def layer_kernels(backbone: nn.Module, layer_paths: Mapping[str, str], layers: S
                        lambda _start, name, values: parts.setdefault(name, []).append(
                            values.to("cpu", torch.float32, copy=True).numpy()))
     return {name: cv.linear_kernel(average_by_condition(np.concatenate(parts.pop(name)),
-                                                        response_idx)) for name in layers}
+                                                        response_idx), device) for name in layers}
 
 
 def preselect_layer_and_alpha(run: FineTuningRun,

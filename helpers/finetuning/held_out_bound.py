@@ -9,7 +9,7 @@ training data; the bound with the shared statistics is reported as well.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import astuple
 
 import numpy as np
@@ -68,8 +68,8 @@ def refit_batchnorm(head: nn.Module, inputs: Tensor) -> None:
 
 
 def held_out_bound(model: ContrastiveModel, subject_pairs: SubjectPairs, held_out: SubjectPairs,
-                   rows: NDArray[np.int64], normalise: PixelNormalisation, *,
-                   seed: int) -> NDArray[np.float64]:
+                   row_sets: Sequence[NDArray[np.int64]], normalise: PixelNormalisation, *,
+                   seed: int) -> list[NDArray[np.float64]]:
     """Bound the information that held-out images and responses share.
 
     Parameters
@@ -78,14 +78,14 @@ def held_out_bound(model: ContrastiveModel, subject_pairs: SubjectPairs, held_ou
         Fine-tuned, in evaluation mode.
     subject_pairs, held_out : SubjectPairs
         One participant's training data, and held-out data.
-    rows : array, int
-        Conditions of ``held_out`` that are used.
+    row_sets : sequence of array, int
+        Conditions of ``held_out`` that are used: a bound for each.
     normalise : PixelNormalisation
     seed : int
 
     Returns
     -------
-    array, float64, in the order of `BOUND_COLUMNS`
+    list of array, float64, each in the order of `BOUND_COLUMNS`
     """
     device = next(model.parameters()).device
 
@@ -97,19 +97,21 @@ def held_out_bound(model: ContrastiveModel, subject_pairs: SubjectPairs, held_ou
         responses = torch.from_numpy(np.array(pairs.responses)).to(device)
         return model.from_responses[held_out.subject](responses).clone()
 
-    def compute_bound(images: Tensor, responses: Tensor):
-        mean_images = average_by_condition(images.cpu().numpy(), held_out.response_idx)
-        return information_bound(torch.from_numpy(mean_images)[rows], responses.cpu()[rows],
-                                 temperature=model.temperature.item(), seed=seed)
+    def compute_bounds(images: Tensor, responses: Tensor):
+        mean_images = torch.from_numpy(average_by_condition(images.cpu().numpy(),
+                                                            held_out.response_idx))
+        return [information_bound(mean_images[rows], responses.cpu()[rows],
+                                  temperature=model.temperature.item(), seed=seed)
+                for rows in row_sets]
 
     with exact_inference(model):
         test_inputs, train_inputs = ((embed_image_inputs(pairs), embed_response_inputs(pairs))
                                      for pairs in (held_out, subject_pairs))
-        shared_batchnorm = compute_bound(*map(model.head, test_inputs))
+        shared_batchnorm = compute_bounds(*map(model.head, test_inputs))
     head, embeddings = copy.deepcopy(model.head), []
     for test, train in zip(test_inputs, train_inputs):
         refit_batchnorm(head, train.clone())
         with exact_inference(head):
             embeddings.append(head(test))
-    return np.array([*astuple(compute_bound(*embeddings)), embeddings[0].shape[1],
-                     shared_batchnorm.calibrated])
+    return [np.array([*astuple(one), embeddings[0].shape[1], shared.calibrated])
+            for one, shared in zip(compute_bounds(*embeddings), shared_batchnorm)]

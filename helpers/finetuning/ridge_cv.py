@@ -2,20 +2,24 @@
 
 All steps of the published encoding stage (centring, at most 1,000 principal components, ridge with
 intercept for nine penalties) depend on the features through their Gram matrix alone, so that one
-decomposition is enough for all penalties, voxels, regions and participants.
+decomposition is enough for all penalties, voxels, regions and participants. Gram matrices are
+decomposed where they are: on the CPU by LAPACK, on a GPU there, in float64 on both.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from types import ModuleType
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.linalg import eigh
 from scipy.linalg.lapack import dposv
+from torch import Tensor
 
 from helpers.core.errors import LabError
 from helpers.rsa.dissimilarity import pearson_r
@@ -24,35 +28,45 @@ ALPHAS = tuple(10.0**k for k in range(-1, 8))
 """Published penalties."""
 MAX_COMPONENTS = 1000
 N_FOLDS = 5
-LayerKernels = Mapping[str, NDArray[np.float64]]
+VOXELS_AT_ONCE = 2048
+"""Predictions of these voxels are held at once: 1 GB at the published size."""
+Kernel = NDArray[np.float64] | Tensor
+"""A Gram matrix, and what is decomposed from it: an array, or a float64 tensor on a GPU."""
+LayerKernels = Mapping[str, Kernel]
 """Layer -> Gram matrix of its raw features, (n_conditions, n_conditions)."""
 
 
-def linear_kernel(features: NDArray) -> NDArray[np.float64]:
-    """Return the Gram matrix of centred features, (n_conditions, n_conditions).
+def linear_kernel(features: NDArray, device: torch.device | str = "cpu") -> Kernel:
+    """Return the Gram matrix of centred features, float64, (n_conditions, n_conditions).
 
     Parameters
     ----------
     features : array, float, shape (n_conditions, n_units)
+    device : torch.device
+        "cpu": the matrix is an array. A GPU: it is a tensor there, and all that is computed from it
+        is computed there as well.
 
     Notes
     -----
     The mean over conditions is subtracted first. Fits centre again on their own conditions, so
     that this changes nothing but the rounding: features far from zero would lose digits.
     """
-    features = np.asarray(features, np.float64)
+    if torch.device(device).type != "cpu":
+        features = torch.from_numpy(features).to(device, torch.float64)
+    else:
+        features = np.asarray(features, np.float64)
     features = features - features.mean(0)
     return features @ features.T
 
 
-def predict_ridge(K: NDArray[np.float64], y: NDArray, train: NDArray, test: NDArray, *,
+def predict_ridge(K: Kernel, y: NDArray, train: NDArray, test: NDArray, *,
                   alphas: Sequence[float] = ALPHAS,
                   max_components: int = MAX_COMPONENTS) -> NDArray[np.float64]:
     """Predict conditions by ridge on principal components of others, for all penalties.
 
     Parameters
     ----------
-    K : array, float64, shape (n_conditions, n_conditions)
+    K : array or Tensor, float64, shape (n_conditions, n_conditions)
         Gram matrix.
     y : array, float, shape (n_conditions, n_voxels)
     train, test : array, int
@@ -66,35 +80,85 @@ def predict_ridge(K: NDArray[np.float64], y: NDArray, train: NDArray, test: NDAr
     With eigenvectors U and eigenvalues l of the centred Gram matrix of the fitted conditions,
     the components are U sqrt(l), and ridge predicts mean + K U (l + alpha)^-1 U' (y - mean).
     """
+    return _fit_components(K, train, test, max_components).predict(y, alphas)
+
+
+@dataclass(frozen=True)
+class _Components:
+    """Principal components of some conditions, and what they predict for others.
+
+    Attributes
+    ----------
+    train : array, int
+    values : array or Tensor, shape (n_components,)
+    vectors : array or Tensor, shape (n_train, n_components)
+    test_components : array or Tensor, shape (n_test, n_components)
+    """
+
+    train: NDArray
+    values: Kernel
+    vectors: Kernel
+    test_components: Kernel
+
+    def predict(self, y: NDArray, alphas: Sequence[float]) -> NDArray[np.float64]:
+        """Return predictions (n_alphas, n_test, n_voxels)."""
+        y_train = _like(self.vectors, y[self.train])
+        mean = y_train.mean(0, dtype=_library(y_train).float64)
+        response_loadings = self.vectors.T @ (y_train - mean)
+        return np.stack([_to_numpy(mean + self.test_components / (self.values + alpha)
+                                   @ response_loadings) for alpha in alphas])
+
+
+def _fit_components(K: Kernel, train: NDArray, test: NDArray, max_components: int) -> _Components:
     train_kernel, test_kernel = K[np.ix_(train, train)], K[np.ix_(test, train)]
     column_means = train_kernel.mean(0)
     centred = train_kernel - column_means - column_means[:, None] + column_means.mean()
     n = min(max_components, len(train) - 1)
-    first = len(train) - n
-    values, vectors = (eigh(centred, driver="evd") if first <= 1 else
-                       eigh(centred, driver="evr", subset_by_index=(first, len(train) - 1)))
-    values, vectors = values[-n:], vectors[:, -n:]
-    values = np.maximum(values, 0)
-    mean = y[train].mean(0, dtype=np.float64)
-    response_loadings = vectors.T @ (y[train] - mean)
+    values, vectors = _eigh_largest(centred, n)
     test_components = (test_kernel - test_kernel.mean(1, keepdims=True) - column_means
                        + column_means.mean()) @ vectors
-    return np.stack([mean + test_components / (values + alpha) @ response_loadings
-                     for alpha in alphas])
+    return _Components(train, values, vectors, test_components)
 
 
-def score_ridge(K: NDArray[np.float64], y: NDArray, train: NDArray, test: NDArray,
+def _eigh_largest(symmetric: Kernel, n: int) -> tuple[Kernel, Kernel]:
+    """Return the largest eigenvalues (n,), at least 0, and their eigenvectors."""
+    first = len(symmetric) - n
+    if isinstance(symmetric, Tensor):
+        values, vectors = torch.linalg.eigh(symmetric)
+    elif first <= 1:
+        values, vectors = eigh(symmetric, driver="evd")
+    else:
+        values, vectors = eigh(symmetric, driver="evr",
+                               subset_by_index=(first, len(symmetric) - 1))
+    return values[-n:].clip(0), vectors[:, -n:]
+
+
+def _library(values: Kernel) -> ModuleType:
+    return torch if isinstance(values, Tensor) else np
+
+
+def _like(values: Kernel, y: NDArray) -> Kernel:
+    """Return responses where ``values`` are: on a GPU in float64, else as they are."""
+    return torch.from_numpy(y).to(values) if isinstance(values, Tensor) else y
+
+
+def _to_numpy(values: Kernel) -> NDArray:
+    return values.cpu().numpy() if isinstance(values, Tensor) else values
+
+
+def score_ridge(K: Kernel, y: NDArray, train: NDArray, test: NDArray,
                 **settings: object) -> NDArray[np.float64]:
     """Correlate predicted with measured responses, voxel by voxel, (n_alphas, n_voxels).
 
     A voxel whose prediction or measurement does not vary counts as 0. Other arguments are those
     of `predict_ridge`.
     """
-    return _pearson_r(predict_ridge(K, y, train, test, **settings), y[test])
+    return correlate_predictions(predict_ridge(K, y, train, test, **settings), y[test])
 
 
-def _pearson_r(predicted: NDArray[np.float64], y: NDArray) -> NDArray[np.float64]:
-    """Correlate predictions (n_alphas, n, n_voxels) with y; what does not vary counts as 0."""
+def correlate_predictions(predicted: NDArray[np.float64], y: NDArray) -> NDArray[np.float64]:
+    """Correlate predictions (n_alphas, n, n_voxels) with y (n, n_voxels); returns (n_alphas,
+    n_voxels), 0 for what does not vary."""
     n_alphas, n, n_voxels = predicted.shape
     flat = predicted.transpose(1, 0, 2).reshape(n, n_alphas * n_voxels)
     r = pearson_r(flat, np.tile(y, (1, n_alphas)))
@@ -139,32 +203,71 @@ class FoldScores:
                           None if self.inner is None else self.inner[..., columns])
 
 
-def compute_fold_scores(K: NDArray[np.float64], y: NDArray, folds: Sequence[NDArray], *,
+def compute_fold_scores(K: Kernel, y: NDArray, folds: Sequence[NDArray], *,
                         inner_folds: bool = True, alphas: Sequence[float] = ALPHAS,
                         max_components: int = MAX_COMPONENTS) -> FoldScores:
     """Score a layer in all folds and, for ``inner_folds``, in all pairs (one fit for each pair).
 
     ``folds`` are rows, together all; other arguments are those of `predict_ridge`.
     """
+    return compute_fold_scores_of(K, y, folds, [np.ones(len(y), bool)], inner_folds=inner_folds,
+                                  alphas=alphas, max_components=max_components)[0]
+
+
+def compute_fold_scores_of(K: Kernel, y: NDArray, folds: Sequence[NDArray],
+                           masks: Sequence[NDArray[np.bool_]], *, inner_folds: bool = True,
+                           alphas: Sequence[float] = ALPHAS,
+                           max_components: int = MAX_COMPONENTS) -> list[FoldScores]:
+    """Score several sets of conditions, from the same predictions: all conditions are fitted to.
+
+    ``masks``: bool, each (n_conditions,), the conditions that count in scores; other arguments are
+    those of `compute_fold_scores`. Voxels are predicted by parts, so that memory does not grow with
+    them.
+    """
     pairs = list(combinations(range(len(folds)), 2)) if inner_folds else []
     held_out = [*folds, *(np.concatenate([folds[a], folds[b]]) for a, b in pairs)]
-    if len(y) - 1 <= max_components:
-        predicted = predict_held_out(K, y, held_out, alphas=alphas)
-    else:  # with fewer components than conditions every fit has components of its own
-        all_rows = np.arange(len(y))
-        predicted = [predict_ridge(K, y, np.setdiff1d(all_rows, rows), rows, alphas=alphas,
-                                   max_components=max_components) for rows in held_out]
-    outer = np.stack([_pearson_r(one, y[fold]) for one, fold in zip(predicted, folds)])
-    if not inner_folds:
+    predict = _fit_held_out(K, held_out, alphas, max_components)
+    parts: list[list[FoldScores]] = []
+    for first in range(0, y.shape[1], VOXELS_AT_ONCE):
+        y_part = y[:, first:first + VOXELS_AT_ONCE]
+        predicted = predict(y_part)
+        parts.append([_score_folds(predicted, y_part, folds, pairs, mask) for mask in masks])
+    return [FoldScores(np.concatenate([one.outer for one in scores], -1), None if not inner_folds
+                       else np.concatenate([one.inner for one in scores], -1))
+            for scores in zip(*parts)]
+
+
+def _score_folds(predicted: Sequence[NDArray], y: NDArray, folds: Sequence[NDArray],
+                 pairs: Sequence[tuple[int, int]], scored: NDArray[np.bool_]) -> FoldScores:
+    """Correlate predictions of every fold and of every pair of folds with the scored rows."""
+    def correlate(one: NDArray, fold: NDArray) -> NDArray:
+        kept = scored[fold]
+        return correlate_predictions(one[:, kept], y[fold[kept]])
+
+    outer = np.stack([correlate(one, fold) for one, fold in zip(predicted, folds)])
+    if not pairs:
         return FoldScores(outer)
     inner = np.full((len(folds), *outer.shape), np.nan)
     for (a, b), one in zip(pairs, predicted[len(folds):]):
-        inner[b, a] = _pearson_r(one[:, :len(folds[a])], y[folds[a]])
-        inner[a, b] = _pearson_r(one[:, len(folds[a]):], y[folds[b]])
+        inner[b, a] = correlate(one[:, :len(folds[a])], folds[a])
+        inner[a, b] = correlate(one[:, len(folds[a]):], folds[b])
     return FoldScores(outer, inner)
 
 
-def predict_held_out(K: NDArray[np.float64], y: NDArray, held_out: Sequence[NDArray], *,
+def _fit_held_out(K: Kernel, held_out: Sequence[NDArray], alphas: Sequence[float],
+                  max_components: int) -> Callable[[NDArray], list[NDArray[np.float64]]]:
+    """Decompose what predicts each set of rows from all others; return the prediction."""
+    if len(K) - 1 <= max_components:
+        decomposed = _eigh_centred(K)
+        return lambda y: _predict_from_one(decomposed, y, held_out, alphas)
+    # With fewer components than conditions every fit has components of its own.
+    all_rows = np.arange(len(K))
+    fits = [_fit_components(K, np.setdiff1d(all_rows, rows), rows, max_components)
+            for rows in held_out]
+    return lambda y: [fit.predict(y, alphas) for fit in fits]
+
+
+def predict_held_out(K: Kernel, y: NDArray, held_out: Sequence[NDArray], *,
                      alphas: Sequence[float] = ALPHAS) -> list[NDArray[np.float64]]:
     r"""Predict sets of rows from all others, by one decomposition for all sets and penalties.
 
@@ -175,40 +278,53 @@ def predict_held_out(K: NDArray[np.float64], y: NDArray, held_out: Sequence[NDAr
     sets of rows; Cook & Weisberg 1982). Arguments as of `predict_ridge`; all components are used.
     Returns an array (n_alphas, n_rows, n_voxels) for each set of rows.
     """
+    return _predict_from_one(_eigh_centred(K), y, held_out, alphas)
+
+
+def _predict_from_one(decomposed: tuple[Kernel, Kernel], y: NDArray, held_out: Sequence[NDArray],
+                      alphas: Sequence[float]) -> list[NDArray[np.float64]]:
+    values, vectors = decomposed
     y = np.asarray(y, np.float64)
-    values, vectors = _eigh_centred(K)
-    centred = y - y.mean(0)
+    centred = _like(vectors, y - y.mean(0))
     predictions: list[list[NDArray[np.float64]]] = [[] for _ in held_out]
     for alpha in alphas:
         residual = (vectors * (alpha / (values + alpha))) @ vectors.T
         left = residual @ centred
         for rows, predicted in zip(held_out, predictions):
-            predicted.append(y[rows] - _solve_posdef(residual[np.ix_(rows, rows)], left[rows]))
+            predicted.append(y[rows] - _to_numpy(
+                _solve_posdef(residual[np.ix_(rows, rows)], left[rows])))
     return [np.stack(predicted) for predicted in predictions]
 
 
-def _solve_posdef(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+def _solve_posdef(a: Kernel, b: Kernel) -> Kernel:
     """Solve a x = b, a positive definite, without SciPy's slower estimate of its condition."""
+    if isinstance(a, Tensor):
+        factor, failed = torch.linalg.cholesky_ex(a)
+        return torch.linalg.pinv(a, hermitian=True) @ b if failed else torch.cholesky_solve(
+            b, factor)
     _, x, failed = dposv(a, b, lower=1)
     return np.linalg.lstsq(a, b, rcond=None)[0] if failed else x
 
 
-def _eigh_centred(K: NDArray[np.float64]) -> tuple[NDArray, NDArray]:
+def _eigh_centred(K: Kernel) -> tuple[Kernel, Kernel]:
     """Return eigenvalues (n - 1,) and eigenvectors (n, n - 1) of a Gram matrix, centred.
 
     A Householder reflection maps the constant vector to the first axis, to which all eigenvectors
     are then orthogonal.
     """
-    n = len(K)
-    reflector = np.full(n, n**-0.5)
+    library, n = _library(K), len(K)
+    reflector = library.full_like(K[0], n**-0.5)
     reflector[0] += 1
-    reflector /= np.linalg.norm(reflector)
-    reflected = K - 2 * np.outer(K @ reflector, reflector)
-    reflected -= 2 * np.outer(reflector, reflector @ reflected)
-    values, inner = eigh(reflected[1:, 1:], driver="evd", check_finite=False)
-    vectors = np.vstack([np.zeros(n - 1), inner])
-    vectors -= 2 * np.outer(reflector, reflector @ vectors)
-    return np.maximum(values, 0), vectors
+    reflector /= library.linalg.norm(reflector)
+    reflected = K - 2 * library.outer(K @ reflector, reflector)
+    reflected -= 2 * library.outer(reflector, reflector @ reflected)
+    if isinstance(K, Tensor):
+        values, inner = torch.linalg.eigh(reflected[1:, 1:])
+    else:
+        values, inner = eigh(reflected[1:, 1:], driver="evd", check_finite=False)
+    vectors = library.vstack([library.zeros_like(inner[:1]), inner])
+    vectors -= 2 * library.outer(reflector, reflector @ vectors)
+    return values.clip(0), vectors
 
 
 @dataclass(frozen=True)
@@ -284,9 +400,3 @@ def select_layer_and_alpha(kernels: LayerKernels, y: NDArray, folds: Sequence[ND
         modal_alpha[layer] = Counter(by_fold.argmax(1).tolist()).most_common(1)[0][0]
     layer = max(means, key=means.get)
     return layer, alphas[modal_alpha[layer]], means
-
-
-def score_p1(kernels: LayerKernels, y: NDArray, train: NDArray, test: NDArray, layer: str,
-             alpha: float) -> ProtocolResult:
-    """Fit on the images of the fine-tuning, test on others; layer and penalty are given."""
-    return ProtocolResult(score_ridge(kernels[layer], y, train, test, alphas=(alpha,))[0], layer)

@@ -16,11 +16,16 @@ from numpy.typing import NDArray
 from torch import nn
 
 from helpers.core.digest import array_digest, code_digest, text_digest
+from helpers.core.errors import LabError
 from helpers.finetuning import ridge_cv as cv
 from helpers.finetuning.conditions import Condition, build_model, make_finetuning_config
 from helpers.finetuning.data import CohortData, Region
 from helpers.finetuning.training_loop import FineTuningConfig, PixelNormalisation, SubjectPairs
 from helpers.networks.network import Network
+
+ALL, UNSEEN = "", "unseen/"
+"""Prefixes of results: of all held-out conditions; of those whose images no other participant's
+network was fine-tuned on."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +82,10 @@ class FineTuningRun:
         if not self.regions:
             return "none"
         return "all" if self.condition.pooled else self.regions[0].subject
+
+    def has_seen(self, region: Region) -> bool:
+        """Whether it was fine-tuned to another participant than a region's: cross or pooled."""
+        return any(one.subject != region.subject for one in self.regions)
 
     @property
     def metadata(self) -> dict[str, object]:
@@ -137,15 +146,19 @@ class FineTuningRun:
                          spec.learned_temperature,
                          spec.fixed_embedding_dim if self.condition.fixed_size else 0,
                          self.max_voxels if self.condition.pooled == "const" else 0],
-                "checkpoints": list(spec.checkpoints),
+                "checkpoints": list(spec.checkpoints), "saved_precision": spec.saved_precision,
                 "code": code_digest(["helpers.finetuning.training_loop",
                                      "helpers.finetuning.conditions"])}
 
+    @property
+    def n_voxels(self) -> dict[str, int]:
+        """Participant -> voxels of the region."""
+        return {region.subject: len(self.cohort_data.voxel_table(region))
+                for region in self.regions}
+
     def build(self) -> nn.Module:
         """Build the model, before fine-tuning, on a copy of the network."""
-        n_voxels = {region.subject: len(self.cohort_data.voxel_table(region))
-                    for region in self.regions}
-        return build_model(self.condition, copy.deepcopy(self.network.model), n_voxels,
+        return build_model(self.condition, copy.deepcopy(self.network.model), self.n_voxels,
                            self.cohort_data.spec, image_size=self.cohort_data.image_size,
                            max_voxels=self.max_voxels, seed=self.seed)
 
@@ -170,6 +183,9 @@ class EvaluationSet:
         For "P1": what was selected beforehand; ridge is then fitted on ``train_ids`` …
     test_ids : array, int64
         … and tested on these.
+    unseen_ids : array, int64, optional
+        Those tested conditions whose images no other participant's network was fine-tuned on, where
+        these are fewer: scores are computed on all, and on these alone.
     """
 
     cohort_data: CohortData
@@ -180,6 +196,7 @@ class EvaluationSet:
     seed: int = 0
     preselected: Mapping[str, tuple[str, float]] = field(default_factory=dict)
     test_ids: NDArray[np.int64] | None = None
+    unseen_ids: NDArray[np.int64] | None = None
 
     @property
     def responses(self) -> dict[str, NDArray[np.float32]]:
@@ -202,6 +219,27 @@ class EvaluationSet:
         return np.searchsorted(self.stimulus_ids, self.test_ids)
 
     @property
+    def row_sets(self) -> dict[str, NDArray[np.int64]]:
+        """Prefix of the results -> places of the conditions that are scored: `ALL`, `UNSEEN`.
+
+        Raises
+        ------
+        LabError
+            If a fold would score fewer than three conditions, which have no correlation.
+        """
+        if self.unseen_ids is None or len(self.unseen_ids) == len(self.test_rows):
+            return {ALL: self.test_rows}
+        unseen = np.searchsorted(self.stimulus_ids, self.unseen_ids)
+        fewest = min(np.isin(fold, unseen).sum() for fold in self.folds or [self.test_rows])
+        if fewest < 3:
+            raise LabError(f"{fewest} held-out conditions, in a fold, whose images no other "
+                           f"participant's network was fine-tuned on (of {len(self.test_rows)}: "
+                           f"{len(unseen)})", expected="3 or more",
+                           remedy="hold more images out, or set evaluate_shared = \"published\" in "
+                           "[finetuning]: it counts the others as well")
+        return {ALL: self.test_rows, UNSEEN: unseen}
+
+    @property
     def parts(self) -> dict[str, object]:
         """All that an evaluation depends on besides the network, for keys."""
         spec = self.cohort_data.spec
@@ -210,7 +248,7 @@ class EvaluationSet:
                 "stimulus_ids": array_digest(self.stimulus_ids),
                 "train_ids": [array_digest(train) for train in self.train_ids
                               if self.protocol == "P1"],
-                "test_rows": array_digest(self.test_rows),
+                "scored": {name: array_digest(rows) for name, rows in self.row_sets.items()},
                 "responses": {name: array_digest(y) for name, y in self.responses.items()},
                 "folds": [array_digest(fold) for fold in self.folds], "protocol": self.protocol,
                 "preselected": {name: list(choice) for name, choice in self.preselected.items()}}

@@ -26,16 +26,17 @@ def region_scores(voxels: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns ``donor, subject, roi, hemisphere, group, condition, seed, n_voxels, r, p2,
-        normalised, layer``. ``normalised`` is the sum of r over the sum of the voxels' ceilings:
-        voxels without signal have a ceiling near 0, by which no single r can be divided.
+        Columns ``donor, subject, roi, hemisphere, group, condition, seed, n_voxels, r, r_all,
+        r_unseen, p2, normalised, layer``. ``normalised`` is the sum of r over the sum of the
+        voxels' ceilings: voxels without signal have a ceiling near 0, by which no single r can be
+        divided.
     """
     rows = []
     network = ["donor", *REGION_COLUMNS, "condition", "seed"]
     for values, part in voxels.groupby(network, sort=False):
         has_ceiling = part["noise_ceiling"] > 0
         rows.append({**dict(zip(network, values)), "n_voxels": len(part),
-                     "r": part["r"].mean(), "p2": part["p2"].mean(),
+                     **part[["r", "r_all", "r_unseen", "p2"]].mean(),
                      "normalised": part.loc[has_ceiling, "r"].sum()
                      / part.loc[has_ceiling, "noise_ceiling"].sum()
                      if has_ceiling.any() else np.nan, "layer": part["layer"].iloc[0]})
@@ -60,8 +61,10 @@ def fraction_improved(voxels: pd.DataFrame, condition: str, baseline: str) -> pd
 
     Notes
     -----
-    Mulrooney & Brockmeier (2024): 100 mean_v[r_A(v) > r_B(v)]; authors' analysis code.
+    Mulrooney & Brockmeier (2024): 100 mean_v[r_A(v) > r_B(v)]; authors' analysis code. With pooled
+    and cross-participant models both are compared on the images of `on_the_same_images`.
     """
+    voxels = on_the_same_images(voxels, (condition, baseline))
     scores_condition, scores_baseline = (voxels[voxels["condition"] == name]
                                          for name in (condition, baseline))
     if scores_condition.empty or scores_baseline.empty:
@@ -77,6 +80,27 @@ def fraction_improved(voxels: pd.DataFrame, condition: str, baseline: str) -> pd
     better = both.assign(improved=(both["r"] > both["r_baseline"]).astype(float))
     return better.groupby(["donor", *REGION_COLUMNS, "seed"],
                           sort=False)["improved"].mean().reset_index()
+
+
+def on_the_same_images(table: pd.DataFrame, conditions: Sequence[str]) -> pd.DataFrame:
+    """Return the rows of some conditions, all scored on the same held-out images.
+
+    Where one of them has networks of other participants, ``r`` becomes ``r_unseen``: without the
+    images that these networks were fine-tuned on (`FinetuningSpec.evaluate_shared`).
+
+    Parameters
+    ----------
+    table : DataFrame
+        Of `helpers.finetuning.study.FineTuningStudy.voxel_scores`, or of `region_scores`.
+    conditions : sequence of str
+    """
+    part = table[table["condition"].isin(conditions)]
+    return part.assign(r=part["r_unseen"]) if has_shared_networks(part) else part
+
+
+def has_shared_networks(table: pd.DataFrame) -> bool:
+    """Whether a network was fine-tuned to others than the participant whom it predicts."""
+    return bool((~table["donor"].isin(["none"]) & (table["donor"] != table["subject"])).any())
 
 
 def pivot_subject_by_seed(table: pd.DataFrame, value: str, row: str = "subject") -> pd.DataFrame:
@@ -119,10 +143,9 @@ def condition_differences(voxels: pd.DataFrame, pairs: Sequence[tuple[str, str]]
     """
     scores, rows = region_scores(voxels), []
     for condition, baseline in pairs:
+        crossed = has_shared_networks(scores[scores["condition"].isin([condition, baseline])])
         improved_fraction = fraction_improved(voxels, condition, baseline)
         gains = _gains(scores, condition, baseline)
-        part = voxels[voxels["condition"].isin([condition, baseline])]
-        crossed = bool((~part["donor"].isin(["none"]) & (part["donor"] != part["subject"])).any())
         for group in GROUPS:
             pivot = pivot_shared_models if crossed else pivot_subject_by_seed
             gain_by_training = pivot(select_group(gains, group), "gain").to_numpy()
@@ -159,7 +182,7 @@ def condition_differences_by_region(voxels: pd.DataFrame,
 
 
 def _gains(scores: pd.DataFrame, condition: str, baseline: str) -> pd.DataFrame:
-    keys = [*REGION_COLUMNS, "seed"]
+    keys, scores = [*REGION_COLUMNS, "seed"], on_the_same_images(scores, (condition, baseline))
     one, other = (scores[scores["condition"] == name][[*keys, "r"]]
                   for name in (condition, baseline))
     both = one.merge(other, on=keys, suffixes=("", "_baseline"))

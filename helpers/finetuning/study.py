@@ -9,20 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
-from typing import TypeVar
+from functools import cached_property
+from typing import Literal, TypeVar
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
 from helpers.brains.cohort import Cohort
 from helpers.config.contrastive_finetuning import FinetuningSpec
-from helpers.core.cache import Arrays, cooperative_map
-from helpers.core.console import progress
+from helpers.core.cache import Arrays
+from helpers.core.digest import array_digest
 from helpers.core.errors import LabError
-from helpers.core.machine import count_workers
 from helpers.finetuning.conditions import (
     CONDITIONS,
     Condition,
@@ -32,16 +30,22 @@ from helpers.finetuning.conditions import (
 from helpers.finetuning.data import CohortData, Region, StimulusSplit
 from helpers.finetuning.evaluate import evaluate, preselect_layer_and_alpha
 from helpers.finetuning.held_out_bound import BOUND_COLUMNS
-from helpers.finetuning.runs import EvaluationSet, FineTuningRun
-from helpers.finetuning.statistics import REGION_COLUMNS
+from helpers.finetuning.map_runs import map_runs
+from helpers.finetuning.result_rows import (
+    SCORE_COLUMNS,
+    VOXEL_COLUMNS,
+    average_over_splits,
+    find_result,
+    require_rows,
+    voxel_rows,
+)
+from helpers.finetuning.runs import ALL, UNSEEN, EvaluationSet, FineTuningRun
 from helpers.networks.network import Network
 
 SEARCHED_CONDITIONS = ("contrastive", "regression", "regression, same head")
 """Conditions whose learning rate is searched; the others take that of "contrastive"."""
 TRANSFER_AREAS = {"V1v": "V1", "V2v": "V2", "V3v": "V3", "hV4": "V4"}
 """Region of the fine-tuning -> area of the transfer cohort's atlas (paper's Appendix C)."""
-VOXEL_COLUMNS = ["donor", *REGION_COLUMNS, "condition", "seed", "voxel", "vertex_hemisphere",
-                 "vertex"]
 
 T = TypeVar("T")
 
@@ -94,13 +98,22 @@ class FineTuningStudy:
             raise LabError("no region of any participant can be used",
                            expected=f"{self.cohort_data.spec.min_voxels} voxels that vary",
                            remedy="name other ROIs in [finetuning] of the profile")
-        return [Region(*row) for row in zip(used["subject"], used["roi"], used["hemisphere"])]
+        return _regions_of(used)
 
     @cached_property
     def regions_by_name(self) -> dict[str, tuple[Region, ...]]:
         """Name -> that region of all participants who have it."""
         return {name: tuple(region for region in self.regions if region.name == name)
                 for name in dict.fromkeys(region.name for region in self.regions)}
+
+    @cached_property
+    def pools(self) -> dict[str, tuple[Region, ...]]:
+        """Name -> that region of all participants to whom a pooled network is fine-tuned."""
+        table = self.region_table
+        pooled = _regions_of(table[(table["n_valid_voxels"] > 0) & (
+            table["n_valid_voxels"] >= self.cohort_data.spec.min_voxels_in_pool)])
+        return {name: tuple(region for region in pooled if region.name == name)
+                for name in self.regions_by_name}
 
     def _split(self, region: Region, split: int) -> StimulusSplit:
         return self.cohort_data.splits(region.subject)[split]
@@ -199,7 +212,7 @@ class FineTuningStudy:
         """Return the regions of each network of a condition."""
         if condition.objective == "none":
             return [()]
-        return (list(self.regions_by_name.values()) if condition.pooled
+        return (list(self.pools.values()) if condition.pooled
                 else [(region,) for region in self.regions])
 
     @property
@@ -215,19 +228,23 @@ class FineTuningStudy:
         all regions where nothing is fine-tuned. Regions with the same held-out images share a set.
         """
         regions = (self.regions_by_name[run.regions[0].name] if all_subjects and run.regions
-                   else run.regions or self.regions)
-        groups: dict[bytes, list[Region]] = {}
-        for region in regions:
-            groups.setdefault(self._split(region, run.split).test.tobytes(), []).append(region)
+                   else [region for region in run.regions or self.regions
+                         if region in self.regions])
         protocol = "" if run.condition.fixed_size else self.cohort_data.spec.protocol
+        if protocol == "P1":
+            yield from (self._preselected_set(region, run.split) for region in regions)
+            return
+        groups: dict[str, list[Region]] = {}
+        for region in regions:
+            both = (self._split(region, run.split).test,
+                    self.cohort_data.unseen(region.subject, run.split))
+            groups.setdefault(array_digest(np.concatenate(both)), []).append(region)
         for group in groups.values():
-            if protocol == "P1":
-                yield from (self._preselected_set(region, run.split) for region in group)
-                continue
             train_ids = tuple(self._split(region, run.split).train for region in group)
             yield EvaluationSet(self.cohort_data, tuple(group),
                                 self._split(group[0], run.split).test, train_ids, protocol,
-                                self.seed)
+                                self.seed, unseen_ids=self.cohort_data.unseen(group[0].subject,
+                                                                              run.split))
 
     def _preselected_set(self, region: Region, split: int) -> EvaluationSet:
         """Return the set of a region for P1; layer and penalty are those of the first participant.
@@ -242,7 +259,8 @@ class FineTuningStudy:
         part = self._split(region, split)
         return EvaluationSet(self.cohort_data, (region,), np.union1d(part.train, part.test),
                              (part.train,), "P1", preselected={region.label: preselected},
-                             test_ids=part.test)
+                             test_ids=part.test,
+                             unseen_ids=self.cohort_data.unseen(region.subject, split))
 
     def _iter_evaluations(self, conditions: Sequence[str], *, all_subjects: bool = False,
                           interpolation: float = 1.0
@@ -262,12 +280,7 @@ class FineTuningStudy:
 
         With a progress bar; shared with other notebooks; on a GPU one after another.
         """
-        on_cpu = next(self.network.model.parameters()).device.type == "cpu"
-        pool = Parallel(n_jobs=count_workers(self.n_jobs) if on_cpu else 1, return_as="generator",
-                        pre_dispatch="n_jobs")
-        return cooperative_map(
-            partial(_call_with, function), arguments, map_function=lambda call, some: progress(
-                pool(delayed(call)(one) for one in some), label, len(some)))
+        return map_runs(function, arguments, label, self.n_jobs)
 
     # ---- tables -------------------------------------------------------------------------------
 
@@ -290,17 +303,20 @@ class FineTuningStudy:
             Columns ``donor`` (whose network; "all" where pooled, "none" where not fine-tuned),
             ``subject, roi, hemisphere, group, condition, seed`` (number of the training),
             ``voxel`` (place in the region), ``vertex_hemisphere, vertex`` (place in the cohort's
-            files), ``r, p2, noise_ceiling, layer``. Scores are means over splits, where there are
-            several. Networks that are not fine-tuned have the same rows for every seed.
+            files), ``r_all`` (on all held-out images), ``r_unseen`` (on those that no other
+            participant's network was fine-tuned on, see ``evaluate_shared``), ``r`` (the second for
+            pooled and cross-participant models, else the first), ``p2, layer`` (of ``r``),
+            ``noise_ceiling``. Scores are means over splits, where there are several. Networks that
+            are not fine-tuned have the same rows for every seed.
         """
-        frames = [_voxel_rows(self.cohort_data, region, run, result)
+        frames = [voxel_rows(self.cohort_data, region, run, result)
                   for run, region, result in self._iter_evaluations(
                       conditions, all_subjects=all_subjects, interpolation=interpolation)
                   if f"r/{region.label}" in result]
-        return pd.concat(_require_rows(frames, "r", conditions), ignore_index=True).groupby(
+        return pd.concat(require_rows(frames, "r", conditions), ignore_index=True).groupby(
             VOXEL_COLUMNS, sort=False).agg(
-                r=("r", "mean"), p2=("p2", "mean"), noise_ceiling=("noise_ceiling", "first"),
-                layer=("layer", "first")).reset_index()
+                **{name: (name, "mean") for name in SCORE_COLUMNS},
+                noise_ceiling=("noise_ceiling", "first"), layer=("layer", "first")).reset_index()
 
     def curves(self, conditions: Sequence[str]) -> pd.DataFrame:
         """Return the mean r of layers: ``subject, roi, hemisphere, group, condition, seed, layer,
@@ -313,10 +329,18 @@ class FineTuningStudy:
                 for run, region, result in self._iter_evaluations(conditions)
                 for layer, r in zip(self.cohort_data.spec.layers,
                                     result.get(f"curve/{region.label}", ()))]
-        return _average_over_splits(_require_rows(rows, "layer", conditions), ["r"])
+        return average_over_splits(require_rows(rows, "layer", conditions), ["r"])
 
-    def bounds(self, conditions: Sequence[str]) -> pd.DataFrame:
+    def bounds(self, conditions: Sequence[str],
+               images: Literal["", "all", "unseen"] = "") -> pd.DataFrame:
         """Bound the information that held-out images and responses share, in nats.
+
+        Parameters
+        ----------
+        conditions : sequence of str
+        images : {"", "all", "unseen"}
+            All held-out images; those that no other participant's network was fine-tuned on (see
+            ``evaluate_shared``); by default the second for pooled models, else the first.
 
         Returns
         -------
@@ -324,12 +348,15 @@ class FineTuningStudy:
             Columns ``subject, roi, hemisphere, group, condition, seed, n_voxels`` and
             `helpers.finetuning.held_out_bound.BOUND_COLUMNS`. Means over splits.
         """
-        rows = [{**region.columns, "condition": run.condition.name, "seed": run.number,
-                 "n_voxels": len(self.cohort_data.voxel_table(region)),
-                 **dict(zip(BOUND_COLUMNS, result[f"bound/{region.label}"].tolist()))}
-                for run, region, result in self._iter_evaluations(conditions)
-                if f"bound/{region.label}" in result]
-        return _average_over_splits(_require_rows(rows, "bound", conditions), BOUND_COLUMNS)
+        rows = []
+        for run, region, result in self._iter_evaluations(conditions):
+            use_unseen = images == "unseen" or not images and run.has_seen(region)
+            bound = find_result(result, "bound", region, UNSEEN if use_unseen else ALL)
+            if bound is not None:
+                rows.append({**region.columns, "condition": run.condition.name, "seed": run.number,
+                             "n_voxels": len(self.cohort_data.voxel_table(region)),
+                             **dict(zip(BOUND_COLUMNS, bound.tolist()))})
+        return average_over_splits(require_rows(rows, "bound", conditions), BOUND_COLUMNS)
 
     def transfer(self, other: CohortData, conditions: Sequence[str]) -> pd.DataFrame:
         """Predict the responses of a second cohort, with which no network was fine-tuned.
@@ -358,11 +385,11 @@ class FineTuningStudy:
                      and one.hemisphere == group[0].hemisphere]
             for condition in [get_condition(condition) for condition in conditions]:
                 for number in self.seeds:
-                    run = self.run(condition, group if condition.pooled else group[:1],
+                    run = self.run(condition, self.pools[name] if condition.pooled else group[:1],
                                    number=number)
                     requests += [(run, _all_stimuli(other, area, self.seed)) for area in areas]
                     names += [name] * len(areas)
-        frames = [_voxel_rows(other, held_out.regions[0], run, result).assign(roi=name)
+        frames = [voxel_rows(other, held_out.regions[0], run, result).assign(roi=name)
                   for (run, held_out), name, result in zip(requests, names, self.map_runs(
                       evaluate, requests, "evaluating on a second cohort"))]
         if not frames:
@@ -372,33 +399,8 @@ class FineTuningStudy:
         return pd.concat(frames, ignore_index=True)
 
 
-def _call_with(function: Callable[..., T], arguments: tuple) -> T:
-    return function(*arguments)
-
-
-def _require_rows(rows: list, what: str, conditions: Sequence[str]) -> list:
-    """Refuse conditions for which a table would be empty."""
-    if not rows:
-        raise LabError(f"{', '.join(conditions)}: no {what} to tell",
-                       expected="bounds of contrastive conditions; r and layers of any condition "
-                       "but those of fixed z", remedy="ask for other conditions")
-    return rows
-
-
-def _average_over_splits(rows: list[dict[str, object]], values: Sequence[str]) -> pd.DataFrame:
-    names = [name for name in rows[0] if name not in values]
-    return pd.DataFrame(rows).groupby(names, sort=False)[list(values)].mean().reset_index()
-
-
-def _voxel_rows(cohort_data: CohortData, region: Region, run: FineTuningRun,
-                result: Arrays) -> pd.DataFrame:
-    """Return one row for each voxel of a region."""
-    r = result[f"r/{region.label}"]
-    return cohort_data.voxel_table(region).assign(
-        donor=run.donor, **region.columns, condition=run.condition.name, seed=run.number, r=r,
-        p2=result.get(f"p2/{region.label}", np.full(len(r), np.nan)),
-        layer=str(result[f"layer/{region.label}"]))[
-            [*VOXEL_COLUMNS, "r", "p2", "noise_ceiling", "layer"]]
+def _regions_of(table: pd.DataFrame) -> list[Region]:
+    return [Region(*row) for row in zip(table["subject"], table["roi"], table["hemisphere"])]
 
 
 def _all_stimuli(cohort_data: CohortData, region: Region, seed: int) -> EvaluationSet:

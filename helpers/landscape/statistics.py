@@ -69,10 +69,12 @@ def encoding_gains(scores: pd.DataFrame) -> pd.DataFrame:
         Columns `MODEL_COLUMNS` and ``gain``.
     """
     place = ["subject", "roi", "hemisphere", "group", "seed"]
-    before = scores[scores["condition"] == "pretrained"][[*place, "r"]]
+    before = scores[scores["condition"] == "pretrained"][[*place, "r", "r_unseen"]]
     both = scores[scores["condition"] != "pretrained"].merge(before, on=place,
                                                              suffixes=("", "_pretrained"))
-    both["gain"] = both["r"] - both["r_pretrained"]
+    # A pooled network and the pretrained one: on images that no other participant's training had.
+    both["gain"] = (both["r"] - both["r_pretrained"]).where(
+        both["donor"] != "all", both["r_unseen"] - both["r_unseen_pretrained"])
     return both.groupby(MODEL_COLUMNS, sort=False)["gain"].mean().reset_index()
 
 

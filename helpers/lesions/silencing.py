@@ -187,8 +187,9 @@ def select_lesion_layers(method: str, layers: Sequence[str], relus: Collection[s
     ----------
     method : str
         ``relus`` (all ReLU layers; the figures), ``full`` (every layer), ``relus_1-5``,
-        ``until_relu6`` (every layer up to relu6), or the name of one layer, such as ``fc6``,
-        ``avgpool5``, ``relu5``.
+        ``until_relu6`` (every layer but the readout and the four before it: with the published
+        readout from relu7 up to batchnorm6, relu6 not included), or the name of one layer, such as
+        ``fc6``, ``avgpool5``, ``relu5``.
     layers : sequence of str
         All layers before the readout, in order; a repeated call of a module is ``name#2``.
     relus : collection of str
@@ -205,7 +206,7 @@ def select_lesion_layers(method: str, layers: Sequence[str], relus: Collection[s
         "relus": lambda: [name for name in layers if base[name] in relus],
         "relus_1-5": lambda: [name for name in layers if base[name] in
                               {f"relu{block}" for block in range(1, 6)}],
-        "until_relu6": lambda: [*layers[:layers.index("relu6") + 1]] if "relu6" in layers else []}
+        "until_relu6": lambda: [*layers[:-4]] if "relu6" in layers else []}
     one_layer = lambda: [name for name in layers if base[name] == method]  # noqa: E731
     selected = rules.get(method, one_layer)()
     if not selected:

@@ -22,6 +22,7 @@ from helpers.brains.nod import NOD
 from helpers.brains.object2vec import Object2Vec
 from helpers.brains.rois import TABLE
 from helpers.brains.splits import split_fit_validation_test
+from helpers.config.profile import load_profile
 from helpers.core.errors import LabError
 
 # ---- Algonauts 2023 -----------------------------------------------------------------------------
@@ -212,6 +213,15 @@ def test_nod_betas_are_zscored_within_each_run(nod, per_run):
             np.testing.assert_allclose(found.betas[place, 0], row, atol=1e-4)
     with Image.open(cohort.stimuli.paths[3]) as image:
         np.testing.assert_array_equal(np.asarray(cohort.stimuli.open(3)), np.asarray(image))
+
+
+def test_a_profile_chooses_how_nod_is_zscored_and_other_layouts_refuse_it(nod, challenge):
+    paper, default = (load_profile(name).transfer_cohort for name in ("paper", "demo"))
+    assert (paper.per_run, default.per_run) == ("scalar", "")
+    for per_run, expected in (("", "vertex"), ("vertex", "vertex"), ("scalar", "scalar")):
+        assert read_cohort("nod", nod, per_run=per_run).per_run == expected
+    with pytest.raises(LabError, match="per_run = 'scalar'(?s:.)*'algonauts'"):
+        read_cohort("algonauts", challenge, per_run="scalar")
 
 
 @pytest.mark.slow

@@ -6,7 +6,9 @@ from __future__ import annotations
 import copy
 import hashlib
 import pickle
+import shutil
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -16,19 +18,28 @@ from joblib.externals.loky import get_reusable_executor
 from PIL import Image
 from sklearn.decomposition import PCA
 from sklearn.linear_model import Ridge
+from support.brain_files import write_tiny_algonauts, write_tiny_object2vec
 from support.finetuned_models import (  # noqa: F401  (fixtures are used by their names)
     shared,
     single,
 )
 from support.tiny_cohort import RandomImages, TinyCohort, network
 
+from helpers.brains.algonauts import Algonauts
 from helpers.brains.cohort import Fold, Responses
+from helpers.brains.object2vec import Object2Vec
 from helpers.config.contrastive_finetuning import FinetuningSpec
+from helpers.config.profile import load_profile
 from helpers.core.errors import LabError
-from helpers.core.paths import cache_dir
-from helpers.finetuning import data, evaluate
+from helpers.core.paths import cache_dir, format_size
+from helpers.finetuning import data, evaluate, map_runs
 from helpers.finetuning import ridge_cv as cv
-from helpers.finetuning.conditions import CONDITIONS, build_model, make_finetuning_config
+from helpers.finetuning.conditions import (
+    CONDITIONS,
+    build_model,
+    count_head_inputs,
+    make_finetuning_config,
+)
 from helpers.finetuning.data import CohortData, Region, region_group
 from helpers.finetuning.held_out_bound import BOUND_COLUMNS, average_by_condition, refit_batchnorm
 from helpers.finetuning.information_bound import information_bound
@@ -142,6 +153,23 @@ def test_hemispheres_apart_are_regions_of_their_own(shared):
     assert [region.name for region in study.regions if region.subject == "C"] == [
         "lh V1v", "rh PPA"]
     assert len(study.cohort_data.voxels(Region("C", "V1v", "lh")).vertex) == 24
+
+
+def test_pooled_networks_are_tuned_to_small_regions_too_and_never_scored_there(shared):
+    """In the left hemisphere 5 voxels of the PPA (A: 2), in the right 25."""
+    common = {"hemispheres": "apart", "min_voxels": 4, "rois": ("PPA",), "epochs": 1}
+    small, plain = (study_of(**common, min_voxels_pooled=n) for n in (1, 0))
+    assert {region.label for region in small.pools["lh PPA"]} == {"A/lh PPA", "C/lh PPA"}
+    assert {region.label for region in plain.pools["lh PPA"]} == {"C/lh PPA"}
+    assert small.regions == plain.regions and small.pools.keys() == plain.pools.keys()
+    reasons = [study.region_table.set_index(["subject", "hemisphere"])["excluded_because"]
+               for study in (small, plain)]
+    assert [one["A", "lh"].split("; ")[1:] for one in reasons] == [["in pooled training alone"], []]
+    table = small.voxel_scores(["pooled, const"])
+    assert set(table[table["hemisphere"] == "lh"]["subject"]) == {"C"}
+    run, = [one for one in small.runs(["pooled, const"]) if one.regions[0].hemisphere == "lh"]
+    assert [pairs.responses.shape[1] for pairs in run.training_pairs] == [2, 5]
+    assert load_profile("paper").finetuning.min_voxels_pooled == 1
 
 
 def test_a_region_that_cannot_be_used_is_an_error_with_its_numbers(shared):
@@ -358,8 +386,8 @@ def test_scores_of_an_untuned_and_a_tuned_network_are_those_worked_out_by_hand(s
 def test_one_row_a_voxel_and_who_gave_the_network(shared):
     table = study_of().voxel_scores(["pretrained", "contrastive", "pooled, avg", "pooled, const"])
     assert table.columns.tolist() == ["donor", "subject", "roi", "hemisphere", "group", "condition",
-                                      "seed", "voxel", "vertex_hemisphere", "vertex", "r", "p2",
-                                      "noise_ceiling", "layer"]
+                                      "seed", "voxel", "vertex_hemisphere", "vertex", "r", "r_all",
+                                      "r_unseen", "p2", "noise_ceiling", "layer"]
     sizes = {("A", "V1v"): 30, ("A", "PPA"): 27, ("B", "V1v"): 30, ("C", "V1v"): 30,
              ("C", "PPA"): 30}
     for condition, part in table.groupby("condition"):
@@ -456,6 +484,96 @@ def test_standardised_responses_are_in_each_participants_own_sd(shared):
     plain = study_of(cohort).voxel_scores(["pretrained"])
     np.testing.assert_allclose(r_of(table, condition="pretrained", subject="C", roi="PPA"),
                                r_of(plain, subject="C", roi="PPA"), atol=1e-3)
+
+
+# ---- images that several participants saw -------------------------------------------------------
+
+def algonauts_study(tmp_path, **changes) -> FineTuningStudy:
+    """In the challenge's files: 60 of each participant's 300 images are common to all three."""
+    root = write_tiny_algonauts(tmp_path / "algonauts2023", n_subjects=3, n_images=300, n_common=60)
+    few = {"rois": ("V1v",), "min_voxels": 2, "epochs": 1, "regression_epochs": 1}
+    return study_of(Algonauts(root), **few | changes)
+
+
+def test_images_that_another_network_was_tuned_on_are_not_among_the_unseen(private, tmp_path):
+    study = algonauts_study(tmp_path)
+    cohort, table = study.cohort_data.cohort, study.cohort_data.shared_images().set_index("subject")
+    folds = {name: cohort.folds(name)[0] for name in cohort.subjects}
+    for name, fold in folds.items():
+        seen = set(fold.test) & {one for other in folds if other != name
+                                 for one in np.union1d(folds[other].fit,
+                                                       folds[other].validation[0][1])}
+        assert 3 < len(seen) < 20 and len(fold.test) == 45
+        assert table.loc[name, ["held_out", "seen_by_others", "left_out"]].tolist() == [
+            45, len(seen), len(seen)]
+        region = next(one for one in study.regions if one.subject == name)
+        run = study.run(CONDITIONS["pooled, avg"], study.regions_by_name["V1v"])
+        held_out = next(one for one in study.held_out(run) if region in one.regions)
+        assert set(held_out.unseen_ids) == set(fold.test) - seen
+        assert not set(held_out.unseen_ids) & set(np.concatenate(run.train_ids))
+        assert set(held_out.stimulus_ids) == set(fold.test)
+    published = algonauts_study(tmp_path / "again", evaluate_shared="published")
+    assert all(list(one.row_sets) == [""] for one in published.held_out(run))
+    counts = published.cohort_data.shared_images()
+    assert counts["seen_by_others"].equals(study.cohort_data.shared_images()["seen_by_others"])
+    assert not counts["left_out"].any() and counts["seen_by_others"].all()
+
+
+@pytest.mark.parametrize("protocol", ["nested", "P2", "P1"])
+def test_pooled_and_borrowed_networks_are_scored_on_unseen_images(private, tmp_path, protocol):
+    study = algonauts_study(tmp_path, protocol=protocol)
+    table = pd.concat([study.voxel_scores(["pretrained", "pooled, avg"]),
+                       study.voxel_scores(["contrastive"], all_subjects=True)])
+    own = (table["donor"] == "none") | (table["donor"] == table["subject"])
+    assert (table["r"] == table["r_all"].where(own, table["r_unseen"])).all()
+    assert (table["r_all"] != table["r_unseen"]).mean() > 0.9
+    run = study.run(CONDITIONS["pooled, avg"], study.regions_by_name["V1v"])
+    held_out = next(iter(study.held_out(run)))
+    region = held_out.regions[0]
+    y, rows = held_out.responses[region.label], held_out.row_sets["unseen/"]
+    np.testing.assert_array_equal(held_out.stimulus_ids[rows], held_out.unseen_ids)
+    kernels = evaluate.layer_kernels(evaluate.get_backbone(evaluate.load_model(run)),
+                                     run.network.layers, SPEC.layers, run.normalise, held_out)
+    if protocol == "P1":
+        layer, alpha = held_out.preselected[region.label]
+        train = np.searchsorted(held_out.stimulus_ids, held_out.train_ids[0])
+        expected = cv.score_ridge(kernels[layer], y, train, rows, alphas=(alpha,))[0]
+    else:
+        mask = np.isin(np.arange(len(y)), rows)
+        score = {"nested": cv.score_nested, "P2": cv.score_p2}[protocol]
+        expected = score({name: cv.compute_fold_scores_of(K, y, held_out.folds, [mask])[0]
+                          for name, K in kernels.items()}).r
+    found = r_of(table, condition="pooled, avg", subject=region.subject)
+    np.testing.assert_allclose(found, expected, atol=2e-3)
+
+
+def test_bounds_of_pooled_models_are_those_of_unseen_images(private, tmp_path):
+    study = algonauts_study(tmp_path, min_voxels=5)
+    bounds = study.bounds(["contrastive", "pooled, avg"])
+    unseen = study.cohort_data.shared_images().eval("held_out - left_out").tolist()
+    n = bounds.groupby("condition", sort=False)["n"].apply(list).to_dict()
+    assert n == {"contrastive": [45] * 3, "pooled, avg": unseen}
+    assert study.bounds(["contrastive"], images="unseen")["n"].tolist() == unseen
+    assert study.bounds(["pooled, avg"], images="all")["n"].tolist() == [45] * 3
+
+
+def test_people_of_object2vec_saw_all_categories_and_the_mini_profile_says_so(tmp_path):
+    """Each has sets of their own: what one holds out, the other is trained on."""
+    cohort = Object2Vec(write_tiny_object2vec(tmp_path / "object2vec"))
+    spec = replace(load_profile("mini").finetuning, n_splits=0, n_train=0, n_test=0)
+    assert spec.evaluate_shared == "published"
+    counts = CohortData(cohort, spec, 32).shared_images()
+    assert len(counts) == 6 and (counts["held_out"] == 2).all()
+    assert counts["seen_by_others"].sum() > 6 and not counts["left_out"].any()
+    counts = CohortData(cohort, replace(spec, evaluate_shared="left out"), 32).shared_images()
+    assert counts["left_out"].equals(counts["seen_by_others"])
+
+
+def test_too_few_unseen_images_are_an_error_that_names_the_way_out(private, tmp_path):
+    root = write_tiny_algonauts(tmp_path / "algonauts2023", n_images=120, n_common=110)
+    study = study_of(Algonauts(root), rois=("V1v",), min_voxels=2, epochs=1)
+    with pytest.raises(LabError, match='0 held-out conditions(?s:.)*evaluate_shared = "published"'):
+        study.voxel_scores(["pretrained"])
 
 
 # ---- protocols ----------------------------------------------------------------------------------
@@ -893,6 +1011,75 @@ def test_every_setting_runs_and_changes_what_is_found(shared, change):
     finetuning_run = study.run(CONDITIONS[conditions[0]], study.regions_by_name["PPA"],
                                train_ids=trains)
     np.testing.assert_array_less(evaluate.finetune(finetuning_run)["losses"], 2 * np.log(16))
+
+
+@pytest.mark.parametrize("precision, itemsize", [("float32", 4), ("float16", 2)])
+def test_weights_are_saved_as_the_profile_says_and_their_size_is_known(private, precision,
+                                                                       itemsize):
+    few = {"rois": ("PPA",), "subjects": ("C",), "epochs": 1, "checkpoints": (1,)}
+    study = study_of(**few, saved_precision=precision)
+    run, = study.runs(["contrastive"])
+    n_units = count_head_inputs(run.network.model, SPEC, 32)
+    saved = evaluate.finetune(run)
+    weights = {name: one for name, one in saved.items() if name.startswith("model/")}
+    n_values = sum(one.size for one in weights.values())
+    assert map_runs.weights_size(run, n_units) == (n_values * (itemsize + 4), 4 * n_values)
+    assert weights["model/head.0.weight"].dtype == precision
+    exact = evaluate.finetune(study_of(**few).runs(["contrastive"])[0])
+    model = evaluate.load_model(run)
+    for name, tensor in model.state_dict().items():
+        assert tensor.dtype in (torch.float32, torch.int64)
+        np.testing.assert_allclose(tensor, exact[f"model/{name}"], rtol=1e-3, atol=1e-6)
+    same = all((tensor.numpy() == exact[f"model/{name}"]).all()
+               for name, tensor in model.state_dict().items())
+    assert same == (precision == "float32")
+
+
+def test_a_disk_that_is_too_small_is_told_before_anything_is_tuned(private, monkeypatch, capsys):
+    few = {"rois": ("PPA",), "epochs": 1}
+    conditions = ["contrastive", "pooled, const"]
+    study = study_of(**few)
+    sizes = [map_runs.weights_size(run, 6) for run in study.runs(conditions)]
+    needed = sum(size for size, _ in sizes) + 3 * max(size for _, size in sizes)
+
+    def set_free(n_bytes):
+        monkeypatch.setattr(shutil, "disk_usage", lambda _folder: SimpleNamespace(free=n_bytes))
+
+    set_free(needed - 1)
+    with monkeypatch.context() as patched, pytest.raises(LabError) as told:
+        patched.setattr(evaluate, "train_model", no_training)
+        study.voxel_scores(conditions)
+    assert format_size(needed) in told.value.expected and "3 networks" in told.value.expected
+    assert f"{format_size(needed - 1)} free" in told.value.seen
+    set_free(needed)
+    monkeypatch.setattr(map_runs, "WORTH_TELLING", 0)
+    study.voxel_scores(conditions)
+    assert f"3 networks to fine-tune: {format_size(sum(size for size, _ in sizes))} of weights" in (
+        capsys.readouterr().out)
+    set_free(0)  # what is there needs no space
+    monkeypatch.setattr(evaluate, "train_model", no_training)
+    map_runs.require_disk_space(study.runs(conditions, interpolation=0.5))
+    with pytest.raises(LabError, match="1 networks|2 networks"):
+        map_runs.require_disk_space(study.runs(["regression"]))
+
+
+def test_gram_matrices_are_made_and_decomposed_where_the_network_is(private, monkeypatch):
+    """On a GPU `linear_kernel` returns a tensor there; here the tensor is put on the CPU."""
+    study, devices = study_of(rois=("PPA",), subjects=("C",)), []
+    plain = study.voxel_scores(["pretrained"])
+    on_cpu = cv.linear_kernel
+
+    def on_device(values, device):
+        devices.append(device)
+        return torch.from_numpy(on_cpu(values))
+
+    monkeypatch.setattr(cv, "linear_kernel", on_device)
+    monkeypatch.setenv("LAB_CACHE", str(private / "another cache"))
+    for name in ("eigh", "dposv"):
+        monkeypatch.setattr(cv, name, None)
+    again = study.voxel_scores(["pretrained"])
+    assert devices == [next(study.network.model.parameters()).device] * len(SPEC.layers)
+    np.testing.assert_allclose(again["r"], plain["r"], atol=1e-9)
 
 
 def test_an_unknown_kind_is_reported_before_anything_is_done(private):

@@ -72,8 +72,8 @@ def model_of(n_voxels: int = 24) -> ContrastiveModel:
 def test_bound_is_that_of_both_sides_normalised_by_their_own(pairs):
     subject_pairs, held_out = pairs
     model = model_of()
-    found = dict(zip(BOUND_COLUMNS,
-                     held_out_bound(model, subject_pairs, held_out, np.arange(120), SCALE, seed=3)))
+    found = dict(zip(BOUND_COLUMNS, *held_out_bound(model, subject_pairs, held_out,
+                                                    [np.arange(120)], SCALE, seed=3)))
 
     def side(known, seen):
         net = head(10, 4)
@@ -102,15 +102,18 @@ def test_shared_statistics_are_those_that_the_training_left(pairs):
         expected = information_bound(
             model.embed_images(images),
             model.embed_responses(torch.from_numpy(held_out.responses), "A"))
-    found = dict(zip(BOUND_COLUMNS,
-                     held_out_bound(model, subject_pairs, held_out, np.arange(120), SCALE, seed=0)))
+    found = dict(zip(BOUND_COLUMNS, *held_out_bound(model, subject_pairs, held_out,
+                                                    [np.arange(120)], SCALE, seed=0)))
     assert found["shared_batchnorm"] == pytest.approx(expected.calibrated, abs=1e-6)
 
 
 def test_only_the_rows_that_count_are_bounded(pairs):
     subject_pairs, held_out = pairs
-    found = held_out_bound(model_of(), subject_pairs, held_out, np.arange(40), SCALE, seed=0)
-    assert found[BOUND_COLUMNS.index("n")] == 40
+    parts = [np.arange(40), np.arange(120)]
+    found = held_out_bound(model_of(), subject_pairs, held_out, parts, SCALE, seed=0)
+    assert [one[BOUND_COLUMNS.index("n")] for one in found] == [40, 120]
+    alone, = held_out_bound(model_of(), subject_pairs, held_out, parts[:1], SCALE, seed=0)
+    np.testing.assert_array_equal(found[0], alone)
 
 
 def test_vertices_of_challenge_space_lie_on_fsaverage(tmp_path):

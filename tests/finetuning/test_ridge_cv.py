@@ -9,6 +9,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from scipy import stats
 from sklearn.decomposition import PCA
 from sklearn.linear_model import Ridge
@@ -320,11 +321,6 @@ def test_p1_takes_the_best_layer_of_all_voxels_and_the_most_frequent_penalty(see
     layer, alpha, means = cv.select_layer_and_alpha(grams, y, FOLDS, alphas=ALPHAS)
     assert means == pytest.approx(expected, abs=1e-8)
     assert layer == max(expected, key=expected.get) and alpha == ALPHAS[picked[layer]]
-    train, test = np.arange(40), np.arange(40, 60)
-    found = cv.score_p1(grams, y, train, test, "mid", 10.0)
-    np.testing.assert_allclose(found.r, reference(layers["mid"], y, train, test, (10.0,))[0],
-                               atol=1e-8)
-    assert found.layer == "mid"
 
 
 # ---- outcomes -----------------------------------------------------------------------------------
@@ -332,9 +328,9 @@ def test_p1_takes_the_best_layer_of_all_voxels_and_the_most_frequent_penalty(see
 def rows(*cells, condition, donor=None) -> list[dict]:
     """Write (subject, roi, group, [r of each voxel]) as rows of a study."""
     return [{"donor": donor or subject, "subject": subject, "roi": roi, "hemisphere": "both",
-             "group": group, "condition": condition, "seed": 0, "voxel": v, "r": r, "p2": r + 0.1,
-             "noise_ceiling": 0.5, "layer": "fc"} for subject, roi, group, values in cells
-            for v, r in enumerate(values)]
+             "group": group, "condition": condition, "seed": 0, "voxel": v, "r": r, "r_all": r,
+             "r_unseen": r, "p2": r + 0.1, "noise_ceiling": 0.5, "layer": "fc"}
+            for subject, roi, group, values in cells for v, r in enumerate(values)]
 
 
 SCORES = pd.DataFrame(
@@ -507,11 +503,13 @@ def test_own_networks_and_those_of_others():
 
 def test_networks_of_the_same_donor_are_compared_where_both_kinds_have_donors():
     regression = DONORS[DONORS["condition"] == "contrastive"].assign(condition="regression")
-    regression = regression.assign(r=regression["r"].where(regression["donor"] == "A", 5))
+    regression = regression.assign(
+        r_unseen=regression["r_unseen"].where(regression["donor"] == "A", 5))
     table = pd.concat([DONORS, regression])
     found = statistics.fraction_improved(table, "contrastive", "regression")
     assert len(found) == 9 and not found["improved"].any()
-    lower = table.assign(r=table["r"].where(table["condition"] != "regression", table["r"] - 0.5))
+    lower = table.assign(r_unseen=table["r_unseen"].where(table["condition"] != "regression",
+                                                          table["r_unseen"] - 0.5))
     found = statistics.fraction_improved(lower, "contrastive",
                                          "regression").set_index("donor")["improved"]
     assert found["A"].tolist() == [1] * 5 and found["B"].tolist() == [0] * 4
@@ -519,9 +517,78 @@ def test_networks_of_the_same_donor_are_compared_where_both_kinds_have_donors():
 
 def test_pooled_networks_are_compared_with_each_participants_own():
     own = DONORS[DONORS["donor"] == DONORS["subject"]]
-    pooled = own.assign(condition="pooled, avg", donor="all", r=0.5)
+    pooled = own.assign(condition="pooled, avg", donor="all", r_unseen=0.5)
     found = statistics.fraction_improved(pd.concat([own, pooled]), "pooled, avg", "contrastive")
     assert (found["donor"] == "all").all() and len(found) == 5
     assert found.set_index(["subject", "roi"])["improved"].to_dict() == {
         ("A", "V1v"): 0, ("A", "V2v"): 0.5, ("A", "PPA"): 0.5, ("B", "V1v"): 0,
         ("B", "V2v"): 0.5}
+
+
+def test_with_networks_of_others_both_sides_are_scored_on_images_that_these_never_saw():
+    own = DONORS[(DONORS["donor"] == DONORS["subject"]) | (DONORS["donor"] == "none")]
+    pooled = own[own["condition"] == "contrastive"].assign(condition="pooled, avg", donor="all")
+    table = pd.concat([own.assign(r_unseen=own["r"] - 0.1), pooled.assign(r=0.9, r_unseen=0.9)])
+    compared = statistics.condition_differences(
+        table, [("contrastive", "pretrained"), ("pooled, avg", "contrastive")])
+    compared = compared[compared["group"] == "all"].set_index("condition")["difference"]
+    scores = statistics.region_scores(table)
+    mean = lambda name, column: scores[scores["condition"] == name].groupby(  # noqa: E731
+        "subject")[column].mean()
+    assert compared["contrastive"] == pytest.approx(
+        (mean("contrastive", "r") - mean("pretrained", "r")).mean())
+    assert compared["pooled, avg"] == pytest.approx(
+        (0.9 - scores[(scores["condition"] == "contrastive") & (scores["roi"] != "PPA")].groupby(
+            "subject")["r_unseen"].mean()).mean())
+
+
+@pytest.mark.parametrize("n_components", [7, cv.MAX_COMPONENTS])
+def test_scores_of_some_conditions_come_from_fits_to_all(n_components):
+    features, y = data(p=200)
+    K, mask = cv.linear_kernel(features), np.arange(len(y)) % 3 > 0
+    every, some = cv.compute_fold_scores_of(K, y, FOLDS, [np.ones(len(y), bool), mask],
+                                            alphas=(10.0,), max_components=n_components)
+    plain = cv.compute_fold_scores(K, y, FOLDS, alphas=(10.0,), max_components=n_components)
+    np.testing.assert_array_equal(every.inner, plain.inner)
+    for a, test in enumerate(FOLDS):
+        rest, kept = np.setdiff1d(EVERYTHING, test), test[mask[test]]
+        expected = correlated(predicted(features, y, rest, kept, 10.0,
+                                        min(n_components, len(rest) - 1)), y[kept])
+        np.testing.assert_allclose(some.outer[a, 0], expected, atol=1e-7)
+        assert np.abs(some.outer[a] - every.outer[a]).max() > 0.01
+
+
+def test_voxels_are_predicted_by_parts(monkeypatch):
+    features, y = data(p=200)
+    whole = cv.compute_fold_scores(cv.linear_kernel(features), y, FOLDS, alphas=ALPHAS)
+    sizes, correlate = [], cv.correlate_predictions
+    monkeypatch.setattr(cv, "VOXELS_AT_ONCE", 2)
+    monkeypatch.setattr(cv, "correlate_predictions", lambda one, y: (
+        sizes.append(one.shape[2]), correlate(one, y))[1])
+    parts = cv.compute_fold_scores(cv.linear_kernel(features), y, FOLDS, alphas=ALPHAS)
+    assert max(sizes) == 2 and y.shape[1] == 5
+    np.testing.assert_allclose(parts.outer, whole.outer, atol=1e-12)
+    np.testing.assert_allclose(parts.inner, whole.inner, atol=1e-12)
+
+
+@pytest.mark.parametrize("n_components", [7, cv.MAX_COMPONENTS])
+def test_a_gram_matrix_on_another_device_is_decomposed_there(n_components, monkeypatch):
+    """What a GPU computes: LAPACK by SciPy is never called, and the scores are the same."""
+    features, y = data(p=200)
+    K, train, test = cv.linear_kernel(features), np.arange(40), np.arange(40, 60)
+    expected = cv.compute_fold_scores(K, y, FOLDS, alphas=ALPHAS, max_components=n_components)
+    r = cv.score_ridge(K, y, train, test, alphas=ALPHAS, max_components=n_components)
+    for name in ("eigh", "dposv"):
+        monkeypatch.setattr(cv, name, None)
+    K = torch.from_numpy(K)
+    found = cv.compute_fold_scores(K, y, FOLDS, alphas=ALPHAS, max_components=n_components)
+    assert isinstance(found.outer, np.ndarray) and found.outer.dtype == np.float64
+    np.testing.assert_allclose(found.outer, expected.outer, atol=1e-9)
+    np.testing.assert_allclose(found.inner, expected.inner, atol=1e-9)
+    np.testing.assert_allclose(cv.score_ridge(K, y, train, test, alphas=ALPHAS,
+                                              max_components=n_components), r, atol=1e-9)
+    if torch.cuda.is_available():
+        on_gpu = cv.linear_kernel(features, "cuda")
+        found = cv.compute_fold_scores(on_gpu, y, FOLDS, alphas=ALPHAS,
+                                       max_components=n_components)
+        np.testing.assert_allclose(found.outer, expected.outer, atol=1e-9)

@@ -43,8 +43,9 @@ def test_gains_are_paired_by_region_and_averaged_over_people_where_pooled():
             ("a", "a", "contrastive", .2),
             ("all", "a", "pooled, avg", .4), ("all", "b", "pooled, avg", .4)]
     scores = pd.DataFrame(rows, columns=["donor", "subject", "condition", "r"]).assign(**place)
+    scores["r_unseen"] = scores["r"] + [.1, .1, 9, .3, .3]  # pooled: on images that nobody's had
     found = statistics.encoding_gains(scores).set_index("condition")["gain"]
-    assert found["contrastive"] == pytest.approx(.1) and found["pooled, avg"] == pytest.approx(.2)
+    assert found["contrastive"] == pytest.approx(.1) and found["pooled, avg"] == pytest.approx(.4)
     other = scores.assign(seed=1, r=scores["r"] * 2)
     both = statistics.encoding_gains(pd.concat([scores, other])).set_index(["condition",
                                                                             "seed"])["gain"]

@@ -429,8 +429,11 @@ def test_a_job_and_a_task_go_to_another_process_and_come_back(shared):
 
 def test_jobs_are_done_in_order_on_this_process_or_others(shared):
     study = study_of()
-    assert study.map_runs(pow, [(2, k) for k in range(5)], "powers") == [1, 2, 4, 8, 16]
-    assert study.map_runs(pow, [], "powers") == []
+    runs = study.networks(["contrastive", "pretrained"])
+    assert len(runs) > 3
+    assert study.map_runs(getattr, [(run, "name") for run in runs], "names") == [
+        run.name for run in runs]
+    assert study.map_runs(getattr, [], "names") == []
 
 
 # ---- distances ----------------------------------------------------------------------------------

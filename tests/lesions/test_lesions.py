@@ -290,7 +290,8 @@ def test_the_published_kinds_of_lesion_on_the_published_network():
     assert select_lesion_layers("relus", before, relus) == [f"relu{i}" for i in range(1, 8)]
     assert select_lesion_layers("full", before, relus) == before
     assert select_lesion_layers("relus_1-5", before, relus) == [f"relu{i}" for i in range(1, 6)]
-    assert select_lesion_layers("until_relu6", before, relus)[-1] == "relu6"
+    # The authors leave out the last five of their chain: relu6 to relu7, and the readout.
+    assert select_lesion_layers("until_relu6", before, relus) == before[:before.index("relu6")]
     for layer in ("fc6", "avgpool5", "relu5"):
         assert select_lesion_layers(layer, before, relus) == [layer]
 

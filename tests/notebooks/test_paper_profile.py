@@ -132,7 +132,7 @@ def put_data(folder) -> None:
     write_tiny_nsd(folder / "nsd", n_shared=12, n_own=48, size=24)
     write_tiny_nsd(folder / "nsd", n_shared=12, n_own=48, size=24, shape=(7, 4, 5))
     write_tiny_annotations(folder / "nsd")
-    write_tiny_algonauts(folder / "algonauts2023", n_images=120, vertices=(390, 390), size=24)
+    write_tiny_algonauts(folder / "algonauts2023", n_images=180, vertices=(390, 390), size=24)
     write_tiny_nod(folder / "nod")
 
 

@@ -284,7 +284,8 @@ def evaluation_set_of(w, protocol="P2"):
     study = finetuning_study_of(w)
     region, train = study.regions[0], study.cohort_data.splits(study.regions[0].subject)[0].train
     return EvaluationSet(study.cohort_data, (region,), train, (train,),
-                         w.get("protocol", protocol), study.seed)
+                         w.get("protocol", protocol), study.seed,
+                         unseen_ids=train[1:] if w.get("unseen", False) else None)
 
 
 def preselected(w):
@@ -388,10 +389,11 @@ SITES: list[tuple[str, Any, dict]] = [
         kind="regression", region=1, first=1, rate=1e-2, number=1, seed=1, side=24) | spec_changes(
         "tuning", TUNING, epochs=4, batch_size=9, temperature=.2, symmetric=True, head_layer="1",
         learned_temperature=True, interleaved=True, precision="tf32", checkpoints=(2,),
+        saved_precision="float16",
         standardise=True)),
     ("finetuning.evaluate evaluations",
      lambda w: evaluate(run_of(w, "pretrained"), evaluation_set_of(w)),
-     LEARNING | setting(side=24, seed=1, protocol="nested")
+     LEARNING | setting(side=24, seed=1, protocol="nested", unseen=True)
      | spec_changes("tuning", TUNING, layers=("conv",), standardise=True)),
     ("finetuning.evaluate evaluations", preselected, LEARNING | setting(side=24, seed=1)
      | spec_changes("tuning", TUNING, layers=("conv",), standardise=True)),

@@ -1,0 +1,99 @@
+"""Many fine-tunings and evaluations: in several processes, after a look at the disk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import TypeVar
+
+import torch
+from joblib import Parallel, delayed
+
+from helpers.core.cache import cooperative_map, key
+from helpers.core.console import echo, progress
+from helpers.core.machine import count_workers
+from helpers.core.paths import cache_dir, ensure_space, ensure_writable, format_size
+from helpers.finetuning.conditions import add_head, count_head_inputs
+from helpers.finetuning.runs import FineTuningRun
+
+N_STATE_COPIES = 3
+"""What is on disk while a network is fine-tuned: its weights and Adam's two moments."""
+WORTH_TELLING = 2**30
+"""Bytes of weights above which they are announced."""
+T = TypeVar("T")
+
+
+def map_runs(function: Callable[..., T], arguments: Sequence[tuple], label: str,
+             n_jobs: int) -> list[T]:
+    """Return ``[function(*one) for one in arguments]``, in several processes.
+
+    With a progress bar; shared with other notebooks; on a GPU one after another. What is finished
+    is in the cache, so that an interrupted call continues.
+
+    Parameters
+    ----------
+    function : callable
+    arguments : sequence of tuple
+        The first of each is a `FineTuningRun`, which is fine-tuned where it was not yet.
+    label : str
+    n_jobs : int
+
+    Raises
+    ------
+    LabError
+        Before anything is done, if the disk cannot hold the networks that are to be fine-tuned.
+    """
+    on_cpu = all(next(run.network.model.parameters()).device.type == "cpu"
+                 for run, *_ in arguments)
+    n_workers = count_workers(n_jobs) if on_cpu else 1
+    require_disk_space([run for run, *_ in arguments], n_workers)
+    pool = Parallel(n_jobs=n_workers, return_as="generator", pre_dispatch="n_jobs")
+    return cooperative_map(
+        partial(_call_with, function), arguments, map_function=lambda call, some: progress(
+            pool(delayed(call)(one) for one in some), label, len(some)))
+
+
+def require_disk_space(runs: Sequence[FineTuningRun], n_workers: int = 1) -> None:
+    """Raise ``LabError`` where the disk of the cache cannot hold what runs are fine-tuned to.
+
+    Networks that were fine-tuned before need no space. Large needs are announced.
+    """
+    distinct = {(run.name, run.regions, run.split, run.learning_rate): replace(
+        run, interpolation=1.0) for run in runs if run.regions}
+    if not distinct:
+        return
+    folder = ensure_writable(cache_dir() / "finetuned")
+    first = next(iter(distinct.values()))
+    n_units = count_head_inputs(first.network.model, first.cohort_data.spec,
+                                first.cohort_data.image_size)
+    sizes = {where: weights_size(run, n_units) for where, run in distinct.items()}
+    if sum(size for size, _ in sizes.values()) > WORTH_TELLING:  # else not worth a look
+        sizes = {where: size for where, size in sizes.items()
+                 if not (folder / f"{distinct[where].name}-{key(**distinct[where].parts)}.npz"
+                         ).is_file()}
+    saved = sum(size for size, _ in sizes.values())
+    state = n_workers * N_STATE_COPIES * max((size for _, size in sizes.values()), default=0)
+    what = f"{len(sizes)} networks to fine-tune"
+    if saved > WORTH_TELLING:
+        echo(f"{what}: {format_size(saved)} of weights in {folder}")
+    ensure_space(folder, saved + state, f"{what}, one by one; what is finished stays")
+
+
+def weights_size(run: FineTuningRun, n_units: int) -> tuple[int, int]:
+    """Return the bytes that a fine-tuned network takes on disk, and those of its float32 weights.
+
+    The first are in ``saved_precision``, with its checkpoints in float32. No head is made for it:
+    its tensors have shapes alone.
+    """
+    spec = run.cohort_data.spec
+    with torch.device("meta"):
+        model = add_head(run.condition, run.network.model, n_units, run.n_voxels, spec,
+                         run.max_voxels)
+    n_values = sum(tensor.numel() for tensor in model.state_dict().values())
+    itemsize = 2 if spec.saved_precision == "float16" else 4
+    return n_values * itemsize + 4 * n_values * len(spec.checkpoints), 4 * n_values
+
+
+def _call_with(function: Callable[..., T], arguments: tuple) -> T:
+    return function(*arguments)
