@@ -28,7 +28,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from pathlib import Path
 from unittest.mock import patch
@@ -82,6 +82,8 @@ from helpers.stimuli.image_sets import DOMAINS
 SUBJECT, SEED, GB = "subj01", 0, 2**30
 LIMIT_GB = 24
 IMAGES_PER_SESSION = TRIALS // N_REPEATS
+N_REGIONS = 309
+"""Regions of Algonauts 2023 with 20 voxels or more, of eight participants and both hemispheres."""
 N_PNG = 20
 """Different images of Algonauts; all others are hard links to them."""
 
@@ -104,6 +106,7 @@ class Sizes:
     image_size: int = 425
     region_vertices: int = 1000
     n_units: int = 4000
+    n_whole_layer: int = 64_896
     voxels_read: int = 35_766
     voxels: int = 17_883
     decoder_trials: int = 21_750
@@ -138,8 +141,8 @@ class Sizes:
 
 FULL = Sizes()
 TOY = Sizes(sessions=(2, 1), n_shared=60, n_special=40, n_pool=80, surface=(900, 800),
-            volume=(8, 9, 7), image_size=64, region_vertices=12, n_units=30, voxels_read=80,
-            voxels=40, decoder_trials=300, n_dims=16, n_seeds=2, held_out=60,
+            volume=(8, 9, 7), image_size=64, region_vertices=12, n_units=30, n_whole_layer=90,
+            voxels_read=80, voxels=40, decoder_trials=300, n_dims=16, n_seeds=2, held_out=60,
             algonauts_images=(120, 110), algonauts_vertices=(900, 800), algonauts_region=24,
             n_points=60, batch=8, network_size=64, slice_images=4, slice_vertices=12,
             slice_decoded=8, slice_iterations=2, slice_ridge=20, slice_points=40)
@@ -437,6 +440,15 @@ def fit_all_regions(root: Path, sizes: Sizes) -> Measured:
     return Measured(time.perf_counter() - start, 1, 1, "layer")
 
 
+def fit_whole_layer(root: Path, sizes: Sizes) -> Measured:
+    """Fit three face regions from all 64,896 units of a layer of VGGFace: for its memory."""
+    wide = replace(sizes, n_units=sizes.n_whole_layer)
+    job = encoding_job(wide, ("FFA-1",), sizes.slice_vertices, 1.0)
+    start = time.perf_counter()
+    fit_encoding_models([job])
+    return Measured(time.perf_counter() - start, 1, 3, "region", factor=3)
+
+
 def open_algonauts(root: Path, sizes: Sizes) -> Measured:
     """List the images of eight participants and read their labels."""
     start = time.perf_counter()
@@ -584,6 +596,7 @@ def clustering(root: Path, sizes: Sizes) -> Measured:
 STEPS: dict[str, tuple[str, Callable[[Path, Sizes], Measured]]] = {
     "surface": ("03", surface), "digests": ("03, 10", digests), "features": ("03", features),
     "fit one region": ("03", fit_region), "fit all regions": ("03", fit_all_regions),
+    "fit whole layer": ("03", fit_whole_layer),
     "open cohort": ("05", open_algonauts), "responses": ("05", algonauts_responses),
     "decode": ("05", decode), "epoch": ("05", epoch),
     "evaluation features": ("05", evaluation_features),
@@ -591,6 +604,18 @@ STEPS: dict[str, tuple[str, Callable[[Path, Sizes], Measured]]] = {
     "decoder": ("10", decoder), "decoder seeds": ("10", decoder_seeds), "ridge": ("10", ridge),
     "clustering": ("11", clustering)}
 """Name -> notebook, and the step; the first line of its docstring stands in the table."""
+
+TOTALS = (
+    ("03", "main network, eight participants (the published network alone)",
+     {"digests": 1, "surface": 8, "features": 8, "fit one region": 8}),
+    ("05", f"{N_REGIONS} contrastive networks, one for each region, hemisphere and participant, "
+     "fine-tuned and evaluated",
+     {"responses": 8, "decode": 8, "epoch": N_REGIONS, "evaluation features": N_REGIONS,
+      "evaluation folds": N_REGIONS}),
+    ("10", "50 decoders and one ridge of each of eight participants",
+     {"digests": 1, "volume": 8, "decoder": 8 * 50, "ridge": 8}),
+    ("11", "clusters of eight participants at six radii", {"clustering": 1}))
+"""Notebook, what is done, and how many times it does each step."""
 
 
 def disk(sizes: Sizes) -> dict[str, int]:
@@ -640,7 +665,7 @@ def table_row(name: str, found: dict) -> tuple[str, ...]:
     if "failed" in found:
         return notebook, label, "", f"cannot run at this size: {found['failed']}", "", ""
     peak = found["base"] + (found["peak"] - found["base"]) * found["factor"] + found["extra_bytes"]
-    whole = found["seconds"] / found["done"] * found["whole"] + found["rest"]
+    whole = total_seconds(found)
     return (notebook, label, f"{found['done']:.3g} of {found['whole']:.6g} ({found['unit']})",
             f"{peak / GB:.1f} GB" + ", extrapolated" * (peak != found["peak"])
             + f", **above {LIMIT_GB} GB**" * (peak > LIMIT_GB * GB),
@@ -651,18 +676,35 @@ def table_row(name: str, found: dict) -> tuple[str, ...]:
 def format_time(seconds: float) -> str:
     """Write seconds, minutes or hours."""
     return (f"{seconds:.1f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
-            if seconds < 6000 else f"{seconds / 3600:.1f} h")
+            if seconds < 6000 else f"{seconds / 3600:,.0f} h" if seconds >= 36_000
+            else f"{seconds / 3600:.1f} h")
+
+
+def total_seconds(found: dict) -> float:
+    """Return the time of the whole of a step; NaN where it failed."""
+    if "failed" in found:
+        return np.nan
+    return found["seconds"] / found["done"] * found["whole"] + found["rest"]
+
+
+def totals(found: dict[str, dict]) -> str:
+    """Return the table of whole notebooks; those of which a step was left out are left out."""
+    rows = [(notebook, what, format_time(sum(times * total_seconds(found[name])
+                                             for name, times in parts.items())) + ", extrapolated")
+            for notebook, what, parts in TOTALS if parts.keys() <= found.keys()]
+    return markdown_table(("notebook", "what is done", "time on this machine"), rows)
 
 
 def report(found: dict[str, dict], sizes: Sizes) -> str:
-    """Return both tables, of steps and of disk, in Markdown."""
+    """Return the tables of steps, of whole notebooks and of disk, in Markdown."""
     steps = markdown_table(("notebook", "step", "slice", "peak memory of the whole",
                             "per unit", "whole"),
                            (table_row(name, result) for name, result in found.items()))
     space = markdown_table(("files", "disk"), ((name, f"{n / GB:.1f} GB")
                                                for name, n in disk(sizes).items()))
     return (f"Measured on {date.today().isoformat()}, {os.cpu_count()} cores, CPU, shared with "
-            f"other processes; files were in the page cache.\n\n{steps}\n\n{space}")
+            "other processes; files were in the page cache.\n\n"
+            f"{steps}\n\n{totals(found)}\n\n{space}")
 
 
 def main(arguments: list[str] | None = None) -> None:
