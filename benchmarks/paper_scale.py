@@ -22,6 +22,7 @@ import argparse
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
@@ -653,8 +654,9 @@ def measure(name: str, root: Path, toy: bool) -> dict[str, float | str]:
             "TQDM_DISABLE": "1"})
     if result.returncode:
         lines = [line for line in result.stderr.splitlines() if line.strip() and line[0] != " "]
-        killed = result.returncode < 0 or not lines
-        return {"failed": "killed, most likely out of memory" if killed else lines[-1][:200]}
+        if result.returncode < 0:
+            return {"failed": f"ended by {signal.Signals(-result.returncode).name}"}
+        return {"failed": (lines or ["no message"])[-1][:200]}
     return json.loads(result.stdout.splitlines()[-1])
 
 
