@@ -31,7 +31,7 @@ SMALL := about 0.5 GB to download, 2 GB on disk
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup figures test test-notebooks test-fast test-all drill-machines notebooks lab zoo bench bench-run lint clean
+.PHONY: help setup figures test test-notebooks test-fast test-all drill-machines notebooks lab zoo bench bench-run bench-scale lint clean
 
 help: ## show this list
 	@awk '/^#/ { sub(/^# ?/, ""); print; next } /^$$/ { exit }' $(firstword $(MAKEFILE_LIST))
@@ -115,6 +115,9 @@ bench: $(READY) ## measure the methods of all papers: ratios in one run, about 3
 
 bench-run: $(READY) ## measure a cold and a warm run of all notebooks: by notebook, by kind of work
 	@$(PY) benchmarks/whole_run.py --profile "$(PROFILE)"
+
+bench-scale: $(READY) ## measure what the published size needs: memory, disk, hours; about ten minutes, 5 GB
+	@$(PY) benchmarks/paper_scale.py --write
 
 lint: $(READY) ## check style
 	@$(PY) -m ruff check helpers data tests benchmarks

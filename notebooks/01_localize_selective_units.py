@@ -25,6 +25,7 @@ max_units = 120     # units of one domain in the heat map
 # %%
 import numpy as np
 import pandas as pd
+from IPython.display import Markdown
 from scipy import stats
 
 from helpers import lab
@@ -32,6 +33,7 @@ from helpers.core.constant_values import finite_mean
 from helpers.core.intervals import difference_interval, proportion_interval
 from helpers.figures import style
 from helpers.figures.claims import ClaimsTable, round_numbers
+from helpers.figures.deviations import deviation_table
 from helpers.networks.activations import extract_activations
 from helpers.selectivity import plots, study
 from helpers.selectivity.split_half import N_PERMUTATIONS
@@ -356,6 +358,15 @@ print(claims.verdicts())
 # are counted in *m* but never selected. The masks are identical to the published rule's; the
 # tests show it. Under `demo` the diet and the images are synthetic, so the proportions say nothing
 # about ImageNet; they show whether the method recovers a known ground truth.
+
+# %% [markdown]
+# ## Known deviations from the paper
+#
+# Where a step differs from the published code or text, under every profile; of all notebooks:
+# [REPRODUCING.md](../REPRODUCING.md).
+
+# %%
+Markdown(deviation_table(laboratory.provenance.notebook))
 
 # %% [markdown]
 # ## 10 · Exercises

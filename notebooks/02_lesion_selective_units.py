@@ -28,12 +28,14 @@ n_shown = 3         # most impaired classes whose images are shown, per lesion
 # %%
 import numpy as np
 import pandas as pd
+from IPython.display import Markdown
 
 from helpers import lab
 from helpers.core.intervals import compare_with_draws
 from helpers.core.statistics import correct_p_values
 from helpers.figures import style
 from helpers.figures.claims import ClaimsTable, round_numbers
+from helpers.figures.deviations import deviation_table
 from helpers.lesions import plots, statistics
 from helpers.lesions import study as lesions_study
 from helpers.lesions.deficits import (
@@ -428,6 +430,15 @@ print(claims.verdicts())
 # They are then pooled by domain, and claims that depend on classes are *not testable here*. The
 # photographs of `mini` were most likely part of the network's training set, so its accuracies are
 # too high. And three random draws are few: a test against them has little power.
+
+# %% [markdown]
+# ## Known deviations from the paper
+#
+# Where a step differs from the published code or text, under every profile; of all notebooks:
+# [REPRODUCING.md](../REPRODUCING.md).
+
+# %%
+Markdown(deviation_table(laboratory.provenance.notebook))
 
 # %% [markdown]
 # ## 10 · Exercises

@@ -26,6 +26,7 @@ n_jobs = 2             # processes for the fits; or set DASK_SCHEDULER_ADDRESS
 
 # %%
 import pandas as pd
+from IPython.display import Markdown
 
 from helpers import lab
 from helpers.brains.layouts import open_cohort
@@ -37,6 +38,7 @@ from helpers.encoding.regression import GIST, OLS, RIDGE, SPARSE_POSITIVE, STAND
 from helpers.encoding.study import EncodingStudy, select_own_pool
 from helpers.figures import style
 from helpers.figures.claims import ClaimsTable, format_p, round_numbers
+from helpers.figures.deviations import deviation_table
 from helpers.rsa.study import correlate_layer_rdms
 from helpers.selectivity.study import localize_network
 from helpers.stimuli.image_sets import DOMAINS
@@ -460,6 +462,15 @@ print(claims.verdicts())
 # over four participants' PPA and LOC, the own units are *not* better than the competitors. But the
 # constraint matters: in PPA it leaves only units of scenes and objects above zero, where without it
 # every pool predicts.
+
+# %% [markdown]
+# ## Known deviations from the paper
+#
+# Where a step differs from the published code or text, under every profile; of all notebooks:
+# [REPRODUCING.md](../REPRODUCING.md).
+
+# %%
+Markdown(deviation_table(laboratory.provenance.notebook))
 
 # %% [markdown]
 # ## 11 · Exercises

@@ -26,12 +26,14 @@ n_permutations = 1000    # permutations of the category labels
 # %%
 import numpy as np
 import pandas as pd
+from IPython.display import Markdown
 
 from helpers import lab
 from helpers.content_channels import plots, separability, trajectories, tuning_reorientation
 from helpers.core.intervals import compare_with_draws, permutation_p
 from helpers.figures import style
 from helpers.figures.claims import ClaimsTable, round_numbers
+from helpers.figures.deviations import deviation_table
 from helpers.figures.panels import image_grid
 from helpers.networks.activations import extract_activations
 
@@ -411,6 +413,15 @@ print(claims.verdicts())
 # with depth as a third axis. Under `demo` the images are synthetic: seven of the published eight
 # categories, matched in luminance and contrast, not in spectrum. A claim about the network's
 # layers needs more than these four layers and one network of each type.
+
+# %% [markdown]
+# ## Known deviations from the paper
+#
+# Where a step differs from the published code or text, under every profile; of all notebooks:
+# [REPRODUCING.md](../REPRODUCING.md).
+
+# %%
+Markdown(deviation_table(laboratory.provenance.notebook))
 
 # %% [markdown]
 # ## 11 · Exercises

@@ -25,12 +25,14 @@ n_jobs = 2          # processes that fine-tune and evaluate; one where there is 
 # %%
 import numpy as np
 import pandas as pd
+from IPython.display import Markdown
 
 from helpers import lab
 from helpers.brains.layouts import open_cohort
 from helpers.brains.surfaces import read_surface
 from helpers.figures import style
 from helpers.figures.claims import ClaimsTable, round_numbers
+from helpers.figures.deviations import deviation_table
 from helpers.finetuning import plots, statistics
 from helpers.finetuning.study import FineTuningStudy
 
@@ -387,6 +389,15 @@ print(claims.verdicts())
 # has something to lose, and too little to separate the methods: intervals over four participants
 # are as wide as the paper's whole range, one learning rate was taken for all, and P1 (layer and
 # penalty fixed beforehand) is the only protocol for which so few held-out conditions suffice.
+
+# %% [markdown]
+# ## Known deviations from the paper
+#
+# Where a step differs from the published code or text, under every profile; of all notebooks:
+# [REPRODUCING.md](../REPRODUCING.md).
+
+# %%
+Markdown(deviation_table(laboratory.provenance.notebook))
 
 # %% [markdown]
 # ## 10 · Exercises

@@ -24,6 +24,7 @@ n_jobs = 2          # processes that fine-tune and evaluate; one where there is 
 
 # %%
 from dataclasses import replace
+from IPython.display import Markdown
 
 import numpy as np
 import pandas as pd
@@ -32,6 +33,7 @@ from helpers import lab
 from helpers.brains.layouts import open_cohort
 from helpers.figures import style
 from helpers.figures.claims import ClaimsTable, round_numbers
+from helpers.figures.deviations import deviation_table
 from helpers.finetuning import plots, statistics
 from helpers.finetuning.study import TRANSFER_AREAS, FineTuningStudy
 
@@ -316,6 +318,15 @@ print(claims.verdicts())
 # Under `mini` the four people of object2vec share two regions and the same 81 categories; donors'
 # training categories are the receivers' as well, and count (`evaluate_shared = "published"`): too
 # few would be left. No second cohort is at hand there.
+
+# %% [markdown]
+# ## Known deviations from the paper
+#
+# Where a step differs from the published code or text, under every profile; of all notebooks:
+# [REPRODUCING.md](../REPRODUCING.md).
+
+# %%
+Markdown(deviation_table(laboratory.provenance.notebook))
 
 # %% [markdown]
 # ## 8 · Exercises

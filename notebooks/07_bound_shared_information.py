@@ -24,6 +24,7 @@ sizes = [64]        # embedding sizes, besides the profile's own, for the test o
 
 # %%
 from dataclasses import replace
+from IPython.display import Markdown
 
 import numpy as np
 import pandas as pd
@@ -32,6 +33,7 @@ from helpers import lab
 from helpers.brains.layouts import open_cohort
 from helpers.figures import style
 from helpers.figures.claims import ClaimsTable, round_numbers
+from helpers.figures.deviations import deviation_table
 from helpers.finetuning import plots
 from helpers.finetuning.information_bound import NATS_PER_BIT
 from helpers.finetuning.statistics import pivot_shared_models, pivot_subject_by_seed
@@ -308,6 +310,15 @@ print(claims.verdicts())
 #
 # Under `mini` each split holds 27 categories out: no bound can exceed 3.3 nats, and one outlier
 # among 27 pairs moves it. Nothing about regions can be told there.
+
+# %% [markdown]
+# ## Known deviations from the paper
+#
+# Where a step differs from the published code or text, under every profile; of all notebooks:
+# [REPRODUCING.md](../REPRODUCING.md).
+
+# %%
+Markdown(deviation_table(laboratory.provenance.notebook))
 
 # %% [markdown]
 # ## 8 · Exercises

@@ -25,12 +25,14 @@ n_jobs = 2          # processes that fine-tune and fit probes; one where there i
 # %%
 import numpy as np
 import pandas as pd
+from IPython.display import Markdown
 from matplotlib.colors import Normalize
 
 from helpers import lab
 from helpers.brains.layouts import open_cohort
 from helpers.figures import style
 from helpers.figures.claims import ClaimsTable, round_numbers
+from helpers.figures.deviations import deviation_table
 from helpers.finetuning import plots as finetuning_plots
 from helpers.finetuning.statistics import pivot_subject_by_seed, region_scores, select_group
 from helpers.finetuning.study import FineTuningStudy
@@ -396,6 +398,15 @@ print(claims.verdicts())
 # another training (a penalty on leaving, a smaller rate), not a point on this line.
 #
 # Under `mini` there is one task, the localizer's eleven categories, and no early region.
+
+# %% [markdown]
+# ## Known deviations from the paper
+#
+# Where a step differs from the published code or text, under every profile; of all notebooks:
+# [REPRODUCING.md](../REPRODUCING.md).
+
+# %%
+Markdown(deviation_table(laboratory.provenance.notebook))
 
 # %% [markdown]
 # ## 9 · Exercises

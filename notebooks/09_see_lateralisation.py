@@ -29,12 +29,14 @@ min_probability = 0.75
 # %%
 import numpy as np
 import pandas as pd
+from IPython.display import Markdown
 
 from helpers import lab
 from helpers.brains.layouts import open_cohort
 from helpers.core.statistics import confidence_interval
 from helpers.figures import style
 from helpers.figures.claims import ClaimsTable, round_numbers
+from helpers.figures.deviations import deviation_table
 from helpers.finetuning.study import FineTuningStudy
 from helpers.landscape.study import fit_probe, load_task
 from helpers.saliency import plots
@@ -309,6 +311,15 @@ print(claims.verdicts())
 # the demo's networks lose many of their classes (notebook 08), so "the true class" is often not
 # what they would say. Under `mini` the files do not separate the hemispheres: the panel is drawn,
 # and the claims say that these data cannot tell.
+
+# %% [markdown]
+# ## Known deviations from the paper
+#
+# Where a step differs from the published code or text, under every profile; of all notebooks:
+# [REPRODUCING.md](../REPRODUCING.md).
+
+# %%
+Markdown(deviation_table(laboratory.provenance.notebook))
 
 # %% [markdown]
 # ## 8 · Exercises

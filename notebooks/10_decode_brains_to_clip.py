@@ -25,6 +25,7 @@ shown_k = 1         # top-k of the bars
 # %%
 import numpy as np
 import pandas as pd
+from IPython.display import Markdown
 
 from helpers import lab
 from helpers.decoding import plots
@@ -42,6 +43,7 @@ from helpers.decoding.study import (
 from helpers.decoding.vectors import effective_dimension
 from helpers.figures import style
 from helpers.figures.claims import ClaimsTable, round_numbers
+from helpers.figures.deviations import deviation_table
 
 laboratory = lab.open(profile, notebook="10_decode_brains_to_clip")
 claims = ClaimsTable(laboratory.provenance)
@@ -260,6 +262,15 @@ print(claims.verdicts())
 # categories of object2vec whose names have a published embedding are all there is. Categories that
 # were not trained are found less often than by chance among those that were, which decoders prefer:
 # the steps run on real data, and no more.
+
+# %% [markdown]
+# ## Known deviations from the paper
+#
+# Where a step differs from the published code or text, under every profile; of all notebooks:
+# [REPRODUCING.md](../REPRODUCING.md).
+
+# %%
+Markdown(deviation_table(laboratory.provenance.notebook))
 
 # %% [markdown]
 # ## 8 · Exercises

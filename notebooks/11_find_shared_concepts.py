@@ -26,6 +26,7 @@ n_cards = 8         # concepts in the figure; all are in the table
 # %%
 import numpy as np
 import pandas as pd
+from IPython.display import Markdown
 
 from helpers import lab
 from helpers.brains.rois import FAMILIES
@@ -38,6 +39,7 @@ from helpers.decoding.study import DecodingStudy
 from helpers.decoding.vectors import effective_dimension, unit
 from helpers.figures import style
 from helpers.figures.claims import ClaimsTable, round_numbers
+from helpers.figures.deviations import deviation_table
 
 laboratory = lab.open(profile, notebook="11_find_shared_concepts")
 claims = ClaimsTable(laboratory.provenance)
@@ -245,6 +247,15 @@ print(claims.verdicts())
 # chance: with longer training of these decoders the concept passed as shared, with most of its
 # voxels in her (notebook 12 tests whether it does in this run). The maps of the paper should be
 # read with their voxel counts, which the bars show.
+
+# %% [markdown]
+# ## Known deviations from the paper
+#
+# Where a step differs from the published code or text, under every profile; of all notebooks:
+# [REPRODUCING.md](../REPRODUCING.md).
+
+# %%
+Markdown(deviation_table(laboratory.provenance.notebook))
 
 # %% [markdown]
 # ## 7 · Exercises

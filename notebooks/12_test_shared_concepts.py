@@ -26,6 +26,7 @@ share = 0.1         # of the held-out images that count as nearest, and as farth
 # %%
 import numpy as np
 import pandas as pd
+from IPython.display import Markdown
 
 from helpers import lab
 from helpers.brains.ground_truth import CONCEPT, ground_truth_regions
@@ -41,6 +42,7 @@ from helpers.decoding.study import DecodingStudy, TrainingVariant
 from helpers.decoding.vectors import cosines, effective_dimension, unit
 from helpers.figures import style
 from helpers.figures.claims import ClaimsTable, round_numbers
+from helpers.figures.deviations import deviation_table
 
 laboratory = lab.open(profile, notebook="12_test_shared_concepts")
 claims = ClaimsTable(laboratory.provenance)
@@ -397,6 +399,15 @@ print(claims.verdicts())
 # The reviewers' doubt about negation is right: the images farthest from a concept lower its
 # voxels below their mean, rarely below baseline. Responses against baseline can tell the two, and
 # do so for the planted patches without an error; z-scores cannot.
+
+# %% [markdown]
+# ## Known deviations from the paper
+#
+# Where a step differs from the published code or text, under every profile; of all notebooks:
+# [REPRODUCING.md](../REPRODUCING.md).
+
+# %%
+Markdown(deviation_table(laboratory.provenance.notebook))
 
 # %% [markdown]
 # ## 10 · Exercises

@@ -28,11 +28,13 @@ shown_fdr_alpha = 0.05    # false discovery rate of panels A and the claims (Lu 
 import numpy as np
 import pandas as pd
 import torch
+from IPython.display import Markdown
 
 from helpers import lab
 from helpers.core.intervals import mean_interval
 from helpers.figures import style
 from helpers.figures.claims import ClaimsTable, round_numbers
+from helpers.figures.deviations import deviation_table
 from helpers.lesions.silencing import Lesion, apply_lesion
 from helpers.matched_models import plots, statistics
 from helpers.matched_models.study import MatchedModelsStudy
@@ -386,6 +388,15 @@ print(claims.verdicts())
 # control has as many selective units, nearly all of them for words, which differ from all other
 # sets in low-level features. They are weakly tuned, and not more strongly in deeper layers as in
 # the trained network: a count without the tuning strength, or without this control, would mislead.
+
+# %% [markdown]
+# ## Known deviations from the paper
+#
+# Where a step differs from the published code or text, under every profile; of all notebooks:
+# [REPRODUCING.md](../REPRODUCING.md).
+
+# %%
+Markdown(deviation_table(laboratory.provenance.notebook))
 
 # %% [markdown]
 # ## 11 · Exercises

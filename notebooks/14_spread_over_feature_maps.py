@@ -27,11 +27,13 @@ min_units = 10          # units that a domain needs in a stage to be measured
 # %%
 import numpy as np
 import pandas as pd
+from IPython.display import Markdown
 
 from helpers import lab
 from helpers.core.statistics import confidence_interval
 from helpers.figures import style
 from helpers.figures.claims import ClaimsTable, round_numbers
+from helpers.figures.deviations import deviation_table
 from helpers.matched_models import plots, statistics
 from helpers.matched_models.layer_consistency import mean_consistency_matrix
 from helpers.matched_models.study import MatchedModelsStudy
@@ -277,6 +279,15 @@ print(claims.verdicts())
 #
 # Units in the middle of the map are expected from these images in any network: the localizer shows
 # its objects near the middle. Moran's I reflects this as much as the network.
+
+# %% [markdown]
+# ## Known deviations from the paper
+#
+# Where a step differs from the published code or text, under every profile; of all notebooks:
+# [REPRODUCING.md](../REPRODUCING.md).
+
+# %%
+Markdown(deviation_table(laboratory.provenance.notebook))
 
 # %% [markdown]
 # ## 9 · Exercises

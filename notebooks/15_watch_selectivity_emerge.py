@@ -25,12 +25,14 @@ layer_index = -1    # block that panels A to D show: its position among the prof
 # %%
 import numpy as np
 import pandas as pd
+from IPython.display import Markdown
 
 from helpers import lab
 from helpers.brains.layouts import open_cohort
 from helpers.core.intervals import mean_interval
 from helpers.figures import style
 from helpers.figures.claims import ClaimsTable, round_numbers
+from helpers.figures.deviations import deviation_table
 from helpers.matched_models import plots, training_dynamics
 from helpers.matched_models.study import MatchedModelsStudy
 from helpers.stimuli.image_sets import CORE
@@ -291,6 +293,15 @@ print(claims.verdicts())
 # the first and last step agree: the trained network is more similar to FFA, EBA and PPA than its
 # randomly initialised control, and less to early visual cortex. One network of each condition
 # cannot show more.
+
+# %% [markdown]
+# ## Known deviations from the paper
+#
+# Where a step differs from the published code or text, under every profile; of all notebooks:
+# [REPRODUCING.md](../REPRODUCING.md).
+
+# %%
+Markdown(deviation_table(laboratory.provenance.notebook))
 
 # %% [markdown]
 # ## 8 · Exercises

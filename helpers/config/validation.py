@@ -150,6 +150,8 @@ def _place(where: str, keys: Iterable[str | int]) -> str:
 def _class_at(cls: type, keys: Iterable[str | int]) -> type:
     """Return the dataclass of an inner table, by the keys that lead to it."""
     for key in keys:
+        if isinstance(key, int):  # an item of a list, whose class was found with the list's
+            continue
         if is_dataclass(cls):
             hint = get_type_hints(cls)[key]
             cls = next((a for a in get_args(hint) if a is not type(None)), hint) \

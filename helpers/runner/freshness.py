@@ -12,6 +12,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from helpers.core.content_digests import file_state
 from helpers.core.digest import code_digest, direct_imports, file_digest, text_digest
 from helpers.core.paths import PACKAGE, ROOT, atomic_write, cache_dir, data_dir, zoo_dir
 from helpers.datasets.prepare import WRITERS
+from helpers.figures.deviations import read_deviations
 from helpers.figures.verdicts import machine_dependent
 from helpers.stimuli.folders import CLASSES_FILE
 
@@ -39,6 +41,7 @@ def code_key(source: Path, profile: Profile, parameters: Mapping[str, object]) -
                profile=profile.digest, parameters=dict(parameters),
                lock=file_digest(lock) if lock.is_file() else "",
                machine_dependent=machine_dependent(profile.name, source.stem),
+               deviations=[asdict(row) for row in read_deviations(source.stem)],
                python=".".join(map(str, sys.version_info[:2])))
 
 

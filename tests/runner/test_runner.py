@@ -20,6 +20,7 @@ from helpers.config.profile import load_profile
 from helpers.core.errors import LabError
 from helpers.core.paths import ROOT
 from helpers.datasets.prepare import WRITERS
+from helpers.figures.deviations import Deviation
 from helpers.runner import __main__, freshness
 from helpers.runner.freshness import is_fresh
 from helpers.runner.notebooks import (
@@ -131,6 +132,11 @@ def test_a_figure_is_stale_where_an_input_a_setting_or_the_code_changed(private,
         with monkeypatch.context() as patched:
             patched.setattr(freshness, "machine_dependent", lambda profile, notebook, stem=stem: (
                 ["a claim"] if (profile, notebook) == ("demo", stem) else []))
+            assert fresh() != counts, stem
+        with monkeypatch.context() as patched:
+            row = Deviation((stem[:2],), *["a deviation"] * 5)
+            patched.setattr(freshness, "read_deviations", lambda notebook, row=row: (
+                [row] if notebook[:2] in row.notebooks else []))
             assert fresh() != counts, stem
     assert fresh()
 
