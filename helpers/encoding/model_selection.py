@@ -27,6 +27,8 @@ from helpers.encoding.regression import METHODS, Method
 from helpers.rsa.dissimilarity import compare_rdms, pearson, pearson_r, rdm, rsa_r, univariate_r
 
 SCHEDULER = "DASK_SCHEDULER_ADDRESS"
+MAX_WEIGHTS = 2**25
+"""Units times vertices of one fit: 0.3 GB of weights."""
 MIN_SIZE = 2
 """Vertices and units that a fit needs, as published."""
 FitSpec = tuple[str, str, str, tuple[float, ...]]
@@ -233,7 +235,21 @@ def _score_row(job: EncodingJob, roi: str, layer: str, n_units: int, fold: int,
 
 def fit_and_predict(job: EncodingJob, method: Method, x: NDArray, y: NDArray,
                     alphas: tuple[float, ...]) -> tuple[list[NDArray], NDArray]:
-    """Predict the rows of each fold's validation and of the test; count the weights of a vertex."""
+    """Predict the rows of each fold's validation and of the test; count the weights of a vertex.
+
+    Where vertices are fitted independently of one another, they are fitted in parts: no more than
+    `MAX_WEIGHTS` weights of a fit are in memory.
+    """
+    width = max(1, MAX_WEIGHTS // x.shape[1]) if method.by_vertex else y.shape[1]
+    parts = [_fit_part(job, method, x, y[:, i:i + width], alphas)
+             for i in range(0, y.shape[1], width)]
+    predicted = [np.concatenate(columns, axis=1) for columns in zip(*(one for one, _ in parts))]
+    return predicted, np.concatenate([n_nonzero for _, n_nonzero in parts])
+
+
+def _fit_part(job: EncodingJob, method: Method, x: NDArray, y: NDArray,
+              alphas: tuple[float, ...]) -> tuple[list[NDArray], NDArray]:
+    """Fit some vertices to each set of rows, once; predictions and numbers of weights."""
     fits = {}
 
     def predict(train_idx: NDArray, test_idx: NDArray) -> NDArray:

@@ -4,7 +4,7 @@ One problem per vertex, all with the same features:
 
     min over w >= 0, b:   1/(2n) ||y - X w - b||^2  +  alpha sum(w)
 
-Solved from covariances (features x features, once for all vertices) by an active-set method
+Solved from covariances (features x features, shared by many vertices) by an active-set method
 (`helpers.encoding.active_set`) to within a tolerance of the optimality conditions, which
 `kkt_violation` measures.
 """
@@ -29,6 +29,9 @@ computed: the fit starts with each vertex's features of largest covariance and a
 violate the optimality conditions. Features are processed in blocks of this size."""
 MAX_ENTERING_PER_TARGET = 24
 """Features added at a time for each vertex, where the full covariance matrix is not computed."""
+MAX_CANDIDATES = 8192
+"""Features whose covariance matrix (0.5 GB) is computed at once for several vertices; vertices that
+need more together are fitted in smaller groups."""
 MIN_RELATIVE_SD = 1e-7
 """A feature whose standard deviation is a smaller fraction of its largest magnitude is constant up
 to rounding error."""
@@ -111,12 +114,38 @@ def sparse_positive(features: NDArray, responses: NDArray, alpha: float, *,
     mean, target_mean = (v.mean(0, dtype=np.float64) for v in (features, responses))
     y = responses - target_mean
     varies = column_sd(features, mean) > 0
+    max_features = max(512, min(MAX_FULL_GRAM, 2 * len(features)))
+    n_together = max(1, y.shape[1] if varies.sum() <= max_features
+                     else MAX_FULL_GRAM // MAX_ENTERING_PER_TARGET)
+    weights = np.zeros((features.shape[1], y.shape[1]))
+    parts = [slice(i, i + n_together) for i in range(0, y.shape[1], n_together)]
+    while parts:
+        part = parts.pop()
+        found = _fit_together(features, mean, varies, y[:, part], alpha, tol, max_rounds,
+                              all_units=varies.sum() <= max_features)
+        if found is None:
+            middle = (part.start + min(part.stop, y.shape[1])) // 2
+            parts += [slice(part.start, middle), slice(middle, part.stop)]
+        else:
+            weights[:, part] = found
+    return LinearFit(weights, target_mean - mean @ weights)
+
+
+def _fit_together(features: NDArray, mean: NDArray, varies: NDArray, y: NDArray, alpha: float,
+                  tol: float, max_rounds: int, *, all_units: bool) -> NDArray[np.float64] | None:
+    """Return the weights of some targets, which share the covariances of their candidate units.
+
+    The candidates are all units, or each target's units of largest gradient, joined by those that
+    violate the optimality conditions. None where the candidates of several targets are more than
+    `MAX_CANDIDATES`: fewer targets have fewer.
+    """
     cross = np.where(varies, _covariances(features, mean, y), -np.inf)
     bound = tol * np.where(varies, np.abs(cross), 0).max(1, initial=1e-300)
-    weights = np.zeros((features.shape[1], responses.shape[1]))
-    max_features = max(512, min(MAX_FULL_GRAM, 2 * len(features)))
-    active = np.flatnonzero(varies) if varies.sum() <= max_features else _largest_gradients(cross)
+    weights = np.zeros((features.shape[1], y.shape[1]))
+    active = np.flatnonzero(varies) if all_units else _largest_gradients(cross)
     while len(active):
+        if not all_units and len(active) > MAX_CANDIDATES and y.shape[1] > 1:
+            return None
         x = features[:, active] - mean[active]
         weights[active] = _solve(x.T @ x / len(x), cross[:, active], alpha, bound, max_rounds,
                                  weights[active].T.copy())
@@ -127,7 +156,7 @@ def sparse_positive(features: NDArray, responses: NDArray, alpha: float, *,
         if not (violation > 0).any():
             break
         active = np.union1d(active, _largest_gradients(np.where(violation > 0, violation, -np.inf)))
-    return LinearFit(weights, target_mean - mean @ weights)
+    return weights
 
 
 def sparse_positive_standardised(features: NDArray, responses: NDArray, alpha: float, *,

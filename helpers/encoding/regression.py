@@ -108,10 +108,13 @@ class Method:
     single_alpha : bool
         Whether every penalty is a candidate of its own, selected with the layer on validation;
         else the fit chooses among all of them.
+    by_vertex : bool
+        Whether each vertex's weights depend on its own responses alone.
     """
 
     fit: Callable[[NDArray, NDArray, tuple[float, ...]], LinearFit]
     single_alpha: bool = True
+    by_vertex: bool = True
 
 
 SPARSE_POSITIVE, STANDARDISED, OLS, RIDGE, GIST = (
@@ -121,6 +124,6 @@ METHODS = {
     STANDARDISED: Method(lambda x, y, alphas: sparse_positive_standardised(x, y, alphas[0])),
     OLS: Method(lambda x, y, _: ols(x, y)),
     GIST: Method(lambda x, y, _: gist_ols(x, y)),
-    RIDGE: Method(ridge_standardised, single_alpha=False),
+    RIDGE: Method(ridge_standardised, single_alpha=False, by_vertex=False),
 }
 """Name -> method."""

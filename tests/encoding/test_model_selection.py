@@ -9,6 +9,7 @@ from sklearn.linear_model import LinearRegression
 
 from helpers.brains.cohort import Fold
 from helpers.core.errors import LabError
+from helpers.encoding import model_selection
 from helpers.encoding.model_selection import METRICS, SCHEDULER, EncodingJob, fit_encoding_models
 from helpers.encoding.positive_regression import sparse_positive
 from helpers.rsa.dissimilarity import rsa_r, univariate_r
@@ -68,6 +69,18 @@ def test_regions_fitted_together_score_as_they_do_alone():
     pd.testing.assert_frame_equal(
         together[columns].sort_values(order).reset_index(drop=True),
         alone[columns].sort_values(order).reset_index(drop=True), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("method, alphas", [
+    ("sparse positive", (0.1,)), ("sparse positive, standardised", (0.1,)), ("OLS", (0.0,)),
+    ("ridge, standardised", (0.1, 1.0, 10.0))])
+def test_vertices_fitted_in_parts_score_as_they_do_together(monkeypatch, method, alphas):
+    """Ridge with one penalty for all vertices is never taken apart."""
+    jobs = [job([(roi, "faces", method, alphas) for roi in ("FFA-1", "PPA")])]
+    together = fit_encoding_models(jobs)
+    monkeypatch.setattr(model_selection, "MAX_WEIGHTS", 2 * 6)
+    for whole, parts in zip(together, fit_encoding_models(jobs)):
+        pd.testing.assert_frame_equal(whole, parts, rtol=1e-9, atol=1e-9)
 
 
 def test_the_penalty_is_chosen_with_the_layer_where_each_is_a_candidate():

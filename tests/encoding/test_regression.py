@@ -109,6 +109,27 @@ def test_of_too_many_units_the_answer_is_the_same(monkeypatch):
     assert (kkt_violation(many, y, fit, 0.03) <= 2e-6 * gradient_scale(many, y)).all()
 
 
+@pytest.mark.parametrize("together, most", [(2, 8192), (10, 600), (10, 60), (10, 1)])
+def test_vertices_that_need_too_many_units_together_are_fitted_in_groups(monkeypatch, together,
+                                                                         most):
+    """The covariance matrix stays small, unless one vertex alone needs it; the fit is the same."""
+    x, y = activations(200, 1200, 10, seed=5)
+    whole, solve, sizes = sparse_positive(x, y, 0.03), positive_regression._solve, []
+
+    def solve_and_count(gram, cross, *rest):
+        sizes.append((len(gram), len(cross)))
+        return solve(gram, cross, *rest)
+
+    monkeypatch.setattr(positive_regression, "_solve", solve_and_count)
+    monkeypatch.setattr(positive_regression, "MAX_FULL_GRAM", 24 * together)
+    monkeypatch.setattr(positive_regression, "MAX_CANDIDATES", most)
+    fit = sparse_positive(x, y, 0.03)
+    assert all(n_units <= most or n_targets == 1 for n_units, n_targets in sizes)
+    assert max(n_targets for _, n_targets in sizes) <= together
+    np.testing.assert_allclose(fit.predict(x), whole.predict(x), atol=1e-3)
+    assert (kkt_violation(x, y, fit, 0.03) <= 2e-6 * gradient_scale(x, y)).all()
+
+
 def test_far_more_units_than_conditions_and_hardly_a_penalty_still_converges():
     """As on 63 categories: the units in use can be mixtures of one another at any time."""
     x, y = activations(30, 800, 4, seed=8)
