@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Hashable
 from functools import cached_property
 from pathlib import Path
@@ -34,17 +35,12 @@ class HDF5Images(ImageSource):
 
     def __init__(self, path: Path, name: str = "imgBrick") -> None:
         self.path, self.name = path, name
-        with self._file() as file:
-            found = file.get(name)
-            if not isinstance(found, h5py.Dataset) or found.dtype != np.uint8 \
-                    or found.ndim != 4 or found.shape[3] != 3:
-                raise LabError(f"{path} has no dataset {name!r} of images",
-                               expected="(n_images, height, width, 3), uint8",
-                               remedy=USE_RELEASED)
-            self.shape = found.shape
-
-    def _file(self) -> h5py.File:
-        return readable(self.path, h5py.File, "an HDF5 file of images")
+        found = open_hdf5(path).get(name)
+        if not isinstance(found, h5py.Dataset) or found.dtype != np.uint8 \
+                or found.ndim != 4 or found.shape[3] != 3:
+            raise LabError(f"{path} has no dataset {name!r} of images",
+                           expected="(n_images, height, width, 3), uint8", remedy=USE_RELEASED)
+        self.shape = found.shape
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -64,8 +60,27 @@ class HDF5Images(ImageSource):
             raise LabError(f"image {index} of {self.path}", expected=f"0 to {len(self) - 1}",
                            remedy="use the indices of this cohort's image source")
         try:
-            with self._file() as file:
-                return Image.fromarray(file[self.name][index])
+            return Image.fromarray(open_hdf5(self.path)[self.name][index])
         except (OSError, RuntimeError) as error:
             raise LabError(f"{self.path}, image {index}: {error}", expected="a whole file",
                            remedy=PUT_AGAIN) from error
+
+
+_OPEN_FILES: dict[Path, tuple[tuple[int, ...], h5py.File]] = {}
+
+
+def open_hdf5(path: Path) -> h5py.File:
+    """Open a file of images, once per process; anew where the file has changed.
+
+    Raises
+    ------
+    LabError
+        If the file is missing or damaged.
+    """
+    if not path.is_file():
+        return readable(path, h5py.File, "an HDF5 file of images")
+    status = path.stat()
+    state = os.getpid(), status.st_ino, status.st_size, status.st_mtime_ns
+    if path not in _OPEN_FILES or _OPEN_FILES[path][0] != state:
+        _OPEN_FILES[path] = state, readable(path, h5py.File, "an HDF5 file of images")
+    return _OPEN_FILES[path][1]

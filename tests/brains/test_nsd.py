@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import shutil
 import subprocess
 import sys
@@ -611,14 +612,32 @@ def test_images_come_from_the_brick_by_nsd_number(surface, tmp_path):
         pixels[-1, 0, 0, 0] += 1
         file["imgBrick"] = pixels
     assert HDF5Images(tmp_path / "nsd_stimuli.hdf5").digest != stimuli.digest
-    for name, content in (("imgBrick", np.zeros((3, 8, 8), np.uint8)), ("other", pixels),
-                          ("imgBrick", np.zeros((3, 8, 8, 3)))):
-        with h5py.File(tmp_path / "bad.hdf5", "w") as file:
+    for number, (name, content) in enumerate((
+            ("imgBrick", np.zeros((3, 8, 8), np.uint8)), ("other", pixels),
+            ("imgBrick", np.zeros((3, 8, 8, 3))))):
+        with h5py.File(tmp_path / f"bad-{number}.hdf5", "w") as file:
             file[name] = content
         with pytest.raises(LabError, match="no dataset 'imgBrick' of images"):
-            HDF5Images(tmp_path / "bad.hdf5")
+            HDF5Images(tmp_path / f"bad-{number}.hdf5")
     with pytest.raises(LabError, match="no file"):
         HDF5Images(tmp_path / "none.hdf5")
+
+
+def test_the_brick_is_opened_once_and_anew_where_another_takes_its_place(tmp_path, monkeypatch):
+    """The released file has 40 GB: opening it costs more than reading an image."""
+    def write(name, value):
+        with h5py.File(tmp_path / name, "w") as file:
+            file["imgBrick"] = np.full((3, 8, 8, 3), value, np.uint8)
+
+    write("brick.hdf5", 1)
+    opened, open_file = [], h5py.File
+    monkeypatch.setattr(h5py, "File", lambda *a, **k: opened.append(a) or open_file(*a, **k))
+    images = pickle.loads(pickle.dumps(HDF5Images(tmp_path / "brick.hdf5")))
+    assert [np.asarray(images.open(i)).max() for i in (0, 1, 2, 0)] == [1] * 4
+    assert len(opened) == 1
+    write("other.hdf5", 2)
+    (tmp_path / "other.hdf5").replace(tmp_path / "brick.hdf5")
+    assert np.asarray(images.open(0)).max() == 2
 
 
 def test_a_layout_is_opened_by_its_name_and_takes_only_what_it_knows(surface, tmp_path):
