@@ -25,6 +25,8 @@ from helpers.config.shared_concepts import DecoderTraining
 from helpers.core.errors import LabError
 from helpers.training.processes import single_thread
 
+MEMORY_FRACTION = 0.7
+"""Of a GPU's free memory, used by the runs that are trained together."""
 N_KEPT_RUNS = 4
 """Runs whose own weights are saved beside the mean over all: all 50 would take gigabytes."""
 
@@ -161,8 +163,8 @@ def fit_decoders(responses: NDArray, targets: NDArray, training: DecoderTraining
     training : DecoderTraining
     device : torch.device or str
         On the CPU a run takes one thread, and as many runs are trained in parallel as torch has
-        threads: the weights of one run stay in the processor's cache. On other devices all runs
-        are one batched product.
+        threads: the weights of one run stay in the processor's cache. On other devices runs are
+        one batched product, as many as fit into its free memory.
     together : int, optional
         Runs in one batched product, in place of that default.
     on_step : callable
@@ -178,7 +180,7 @@ def fit_decoders(responses: NDArray, targets: NDArray, training: DecoderTraining
     device = torch.device(device)
     x, y = torch.from_numpy(x).to(device), functional.normalize(torch.from_numpy(y).to(device))
     seeds = range(training.n_seeds)
-    together = together or (1 if device.type == "cpu" else len(seeds))
+    together = together or _runs_at_once(x, y, training, device)
     groups = [seeds[i:i + together] for i in range(0, len(seeds), together)]
     lock = Lock()
 
@@ -192,6 +194,16 @@ def fit_decoders(responses: NDArray, targets: NDArray, training: DecoderTraining
     n_threads = torch.get_num_threads()
     with single_thread(), ThreadPoolExecutor(n_threads) as pool:
         return _mean(pool.map(train_group, groups))
+
+
+def _runs_at_once(x: Tensor, y: Tensor, training: DecoderTraining, device: torch.device) -> int:
+    """Return how many runs are trained in one batched product."""
+    if device.type != "cuda":
+        return 1 if device.type == "cpu" else training.n_seeds
+    # Weight, gradient, two moments and a product; a batch of responses and its noisy copy.
+    n_numbers = 5 * x.shape[1] * y.shape[1] + 2 * training.batch_size * x.shape[1]
+    free, _total = torch.cuda.mem_get_info(device)
+    return max(1, min(training.n_seeds, int(MEMORY_FRACTION * free) // (4 * n_numbers)))
 
 
 def _check(responses: NDArray, targets: NDArray,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -13,7 +15,11 @@ from torch.nn import functional
 
 from helpers.config.shared_concepts import DecoderTraining, DecodingSpec
 from helpers.core.errors import LabError
-from helpers.decoding.contrastive_decoder import fit_decoders, info_nce_and_gradient
+from helpers.decoding.contrastive_decoder import (
+    _runs_at_once,
+    fit_decoders,
+    info_nce_and_gradient,
+)
 from helpers.decoding.retrieval import probability_among_nearest, retrieval_ranks, top_k_accuracy
 from helpers.decoding.ridge_decoder import (
     EmbeddingMetric,
@@ -241,3 +247,13 @@ def test_curves_rise_to_one_and_images_are_the_replicates():
 def test_effective_dimensions():
     assert effective_dimension(np.eye(7)) == pytest.approx(7)
     assert effective_dimension(np.outer(np.arange(1, 5), [1, 2, 3])) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("free_gb, expected", [(80, 50), (12, 12), (0.1, 1)])
+def test_as_many_runs_are_trained_together_as_a_gpu_has_memory_for(monkeypatch, free_gb, expected):
+    """50 runs of 60,000 voxels and 512 dimensions need more than 30 GB."""
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (int(free_gb * 1e9), 10**11))
+    x, y = torch.empty((200, 60_000), device="meta"), torch.empty((200, 512), device="meta")
+    training = replace(DecoderTraining(), n_seeds=50, batch_size=128)
+    assert _runs_at_once(x, y, training, torch.device("cuda")) == expected
+    assert _runs_at_once(x, y, training, torch.device("cpu")) == 1
