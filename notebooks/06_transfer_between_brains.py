@@ -58,7 +58,7 @@ pretrained = study.voxel_scores(["pretrained"])
 n_networks = cross_subject.groupby(["donor", "roi", "hemisphere", "seed"]).ngroups
 print(
     f"{n_networks} networks evaluated on {cross_subject.groupby(['subject', 'roi', 'hemisphere']).ngroups} regions "
-      f"of {cross_subject['subject'].nunique()} participants in the layout of {cohort.name}")
+    f"of {cross_subject['subject'].nunique()} participants in the layout of {cohort.name}")
 
 # %% [markdown]
 # ## 2 · How many voxels improve?
@@ -137,7 +137,7 @@ if laboratory.profile.transfer_cohort is not None:
                                      ["pretrained", "regression", "contrastive", "pooled, avg"])
     print(
         f"{transfer_voxels['subject'].nunique()} participants in the layout of {transfer_cohort.name}, "
-          f"{len(areas)} areas, {len(transfer_voxels) // transfer_voxels['condition'].nunique()} vertices")
+        f"{len(areas)} areas, {len(transfer_voxels) // transfer_voxels['condition'].nunique()} vertices")
 else:
     print("this profile names no second cohort")
 
