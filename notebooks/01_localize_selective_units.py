@@ -112,7 +112,7 @@ total_proportion = proportions.sum(axis=1)
 trend = stats.spearmanr(np.arange(len(total_proportion)), total_proportion)
 print(
     f"from {total_proportion.iloc[0]:.0%} in {total_proportion.index[0]} to {total_proportion.iloc[-1]:.0%} in "
-      f"{total_proportion.index[-1]}; rank correlation with depth {trend.statistic:.2f}")
+    f"{total_proportion.index[-1]}; rank correlation with depth {trend.statistic:.2f}")
 claims.number("selective share, five domains, by layer", round_numbers(total_proportion.to_dict()))
 
 # %% [markdown]
@@ -312,7 +312,7 @@ untrained_minus_trained = {d: difference_interval(
     round(at_layer[name].loc[d, "proportion"] * total[name]), total[name]))) for d in CORE}
 claims.intervals(
     "Training makes selective units: the randomly initialised control has fewer, in each of the four "
-                 "domains", untrained_minus_trained, "below 0",
+    "domains", untrained_minus_trained, "below 0",
                  of=f"fraction of {layer}'s units, untrained minus trained",
                  source="Suppl. Fig. 1; inferred", paper="fewer; numbers unknown", rests_on=one)
 
@@ -401,7 +401,7 @@ else:
     for i, d in enumerate(localizer_results[network_spec.main].domains):
         print(
             f"{d}: {(localizer_results[network_spec.main].t_mean[layer][i] > threshold).mean():.0%} against "
-              f"{(localizer_results[network_spec.main].labels[layer] == i).mean():.0%} selective")
+            f"{(localizer_results[network_spec.main].labels[layer] == i).mean():.0%} selective")
 
 # %% tags=["solution"]
 t, unit_labels = localizer_results[network_spec.main].t_mean[layer], localizer_results[

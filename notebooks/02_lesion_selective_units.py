@@ -485,7 +485,7 @@ one = lesions_study.lesion_network(classifier, localizer_result, images, method=
                                    **size)
 print(
     f"{last}: {one.compute_deficits(spec.top_k, groups)[0, 0].mean():.1%} lost; the readout's input is this layer "
-      f"or what follows it")
+    f"or what follows it")
 
 # %% [markdown]
 # **Discuss.** (1) The readout was trained on the intact network. What would change if it were

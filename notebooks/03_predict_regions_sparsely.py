@@ -157,7 +157,7 @@ for name, table in comparisons.items():
     significantly_better = (table["p_bonferroni"] < 0.05) & (table["difference"] > 0)
     print(
         f"{name}: better in {significantly_better.sum()} of {len(table)} comparisons (Bonferroni), worse in "
-          f"{((table['p_bonferroni'] < 0.05) & (table['difference'] < 0)).sum()}")
+        f"{((table['p_bonferroni'] < 0.05) & (table['difference'] < 0)).sum()}")
 comparisons[metric].pivot(index="roi", columns="competitor", values="difference").reindex(
     [roi for roi in spec.rois if roi in set(comparisons[metric]["roi"])]).round(2)
 
@@ -180,7 +180,7 @@ for method, table in advantage.items():
     own_is_best = (table["best_domain"] == table["roi"].map(domain_by_roi)).mean()
     print(
         f"{method}: own pool best in {own_is_best:.0%} of {len(table)} (participant, region) pairs; "
-          f"mean advantage over the other pools {table['advantage'].mean():.2f}")
+        f"mean advantage over the other pools {table['advantage'].mean():.2f}")
 pd.concat({method: table.groupby("roi")[["own_pool", "other_pools",
                                          "advantage"]].mean().loc[pool_rois]
            for method, table in advantage.items()}, axis=1).round(2)

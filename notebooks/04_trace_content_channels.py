@@ -121,7 +121,7 @@ consensus_variance = trajectories.consensus_variance(
 permuted_variance = trajectories.permuted_consensus_variance(scores[network_spec.main], seed=seed)
 print(
     f"stress {aligned.stress:.2f}; the consensus holds {consensus_variance:.0%} of the layers' variance, "
-      f"{permuted_variance.mean():.0%} if images are shuffled within layers")
+    f"{permuted_variance.mean():.0%} if images are shuffled within layers")
 
 # %% [markdown]
 # ## 5 · How much of each plane is arbitrary?
@@ -215,7 +215,7 @@ for name, test in trends.items():
     print(f"{name}: {test.estimate:+.3f} a layer (se {test.se:.3f}, one-sided p {test.p:.2g})")
 print(
     f"{spec.layers[-1]}, trained − untrained: {trained_minus_untrained.estimate:+.3f} (se {trained_minus_untrained.se:.3f}, "
-      f"one-sided p {trained_minus_untrained.p:.2g})")
+    f"one-sided p {trained_minus_untrained.p:.2g})")
 
 # %% [markdown]
 # ## 7 · Are the features tuned like the target?

@@ -158,7 +158,7 @@ if laboratory.profile.transfer_cohort is not None:
                                      ["pretrained", "regression", "contrastive", "pooled, avg"])
     print(
         f"{transfer_voxels['subject'].nunique()} participants in the layout of {transfer_cohort.name}, "
-          f"{len(areas)} areas, {len(transfer_voxels) // transfer_voxels['condition'].nunique()} vertices")
+        f"{len(areas)} areas, {len(transfer_voxels) // transfer_voxels['condition'].nunique()} vertices")
 else:
     print("this profile names no second cohort")
 

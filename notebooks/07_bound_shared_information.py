@@ -138,7 +138,7 @@ size_correlation = {condition: bounds[bounds["condition"] == condition][
 for condition in slopes:
     print(
         f"{condition}: {slopes[condition]:+.3f} nats a hundred voxels within groups and participants; "
-          f"r over all regions {size_correlation[condition]:+.2f}")
+        f"r over all regions {size_correlation[condition]:+.2f}")
 
 # %% [markdown]
 # ## 4 · The confound, alone

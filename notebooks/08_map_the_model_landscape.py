@@ -129,7 +129,7 @@ reconstruction_error = float(np.abs(inpca_map.distances() - pairwise_distances).
 stress = inpca_map.explained_stress()
 print(
     f"{len(drawn)} networks, {len(task.test_idx)} images; distances up to {pairwise_distances.max():.2f}; "
-      f"restored to {reconstruction_error:.0e}")
+    f"restored to {reconstruction_error:.0e}")
 print(f"two axes explain {stress[1]:.0%} of the stress, five {stress[4]:.0%}; imaginary among the "
       f"first ten: {(inpca_map.signs[:10] < 0).sum()}")
 

@@ -241,7 +241,7 @@ plots.null_lines(axes[1], spec.eps, counts["found"], nulls, eps)
 axes[1].set_ylabel("concepts")
 axes[1].legend(fontsize=5.5)
 plots.replication_dots(axes[2], {
-    "without\none": again["found_again"], "predicted by\nothers, r": again["r"],
+    "without\none": again["found_again"], "from\nothers, r": again["r"],
     "all vo-\nxels, r": again["r_all"],
     "half the\nimages": [float((one > near).mean()) for one in split],
     "one\nalone": single["shared concepts shown"]})

@@ -202,7 +202,7 @@ published_pair_difference = (bootstrap_d_prime[spec.language, 0]
 low, high = published_pair_difference.loc[0:].quantile([0.025, 0.975])
 print(
     f"first of each, {statistics.format_difference(pairs['language'])}: d' {published_pair_difference.loc[-1]:+.3f} "
-      f"[{low:.3f}, {high:.3f}]")
+    f"[{low:.3f}, {high:.3f}]")
 
 # %% [markdown]
 # ## 8 · The figure

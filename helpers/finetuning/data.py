@@ -35,6 +35,7 @@ MEMORY_BUDGET = 2**32
 """Bytes of images and responses that a process holds; beyond it the least recently used are dropped
 and read from the cache again. One participant's images have 1.4 GB at the published size."""
 MAX_COHORTS = 4
+"""Cohorts that a worker process keeps; the one opened first is dropped."""
 T = TypeVar("T")
 
 
