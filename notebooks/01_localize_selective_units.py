@@ -353,11 +353,9 @@ print(claims.verdicts())
 # second set, so its units could not generalise by construction; ours is one network throughout. In
 # the demo it has so few selective units that whether they generalise is inconclusive.
 #
-# Three differences in procedure: no activation matrix is stored (the published code needs 13.5 GB),
-# we test each pair of domains once (the reversed contrast has the same p value), and dead units
-# are counted in *m* but never selected. The masks are identical to the published rule's; the
-# tests show it. Under `demo` the diet and the images are synthetic, so the proportions say nothing
-# about ImageNet; they show whether the method recovers a known ground truth.
+# The masks are identical to the published rule's; the tests show it. Under `demo` the diet and the
+# images are synthetic, so the proportions say nothing about ImageNet; they show whether the method
+# recovers a known ground truth.
 
 # %% [markdown]
 # ## Known deviations from the paper

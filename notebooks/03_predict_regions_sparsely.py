@@ -451,12 +451,6 @@ print(claims.verdicts())
 # geometry slightly better. The evidence for content is the *advantage of the own pool* (not
 # measured for the randomly initialised control).
 #
-# Three differences in procedure. The axes of GistPC are fitted on the fitted images only; the
-# published ones were fitted anew on the test images, so the two sets of axes were not the same.
-# The randomly initialised control is one saved network; the published one was initialised anew at
-# every call. The noise ceiling's signal is scaled so that the model is as reliable as the data; the
-# published code tries steps of a tenth.
-#
 # Under `mini` the responses are one beta (response estimate) per category and voxel, so there is no
 # noise ceiling; most regions come from one person, and layers are chosen on few conditions. There,
 # over four participants' PPA and LOC, the own units are *not* better than the competitors. But the

@@ -408,9 +408,7 @@ print(claims.verdicts())
 # control's. Which of the two is "untangling"? The paper's figure does not say. Its claim was
 # entered with the silhouette before either was seen, so in the demo it is contradicted.
 #
-# Differences in procedure: all settings of the scaling are stated, because scikit-learn's
-# defaults changed (only the seed is known); the published 3-D view shows the same points
-# with depth as a third axis. Under `demo` the images are synthetic: seven of the published eight
+# Under `demo` the images are synthetic: seven of the published eight
 # categories, matched in luminance and contrast, not in spectrum. A claim about the network's
 # layers needs more than these four layers and one network of each type.
 

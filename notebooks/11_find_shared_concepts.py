@@ -218,7 +218,7 @@ claims.interval("The object that names a concept in the others names it in each 
 by_chance = study.rotation_null[:, place]
 claims.judge("More concepts are shared than by chance",
              *compare_with_draws(found.n_clusters, by_chance), "above 0",
-             of="concepts at the chosen radius minus those of turned weights, over drawings",
+             of="concepts at the chosen radius minus those of rotated weights, over drawings",
              n=f"{found.n_clusters} concepts, {len(by_chance)} drawings", rests_on=rests_on,
              source="reviewers' question", paper="not tested")
 claims.number("eps", spec.eps[place])

@@ -77,7 +77,7 @@ print(f"{len(persistence.born)} lives; {(length > 0.05).sum()} longer than .05, 
 
 # %%
 permuted = study.points(TrainingVariant(permuted=1))
-nulls = {"turned weights": study.rotation_null, "permuted images": study.permutation_null}
+nulls = {"rotated weights": study.rotation_null, "permuted images": study.permutation_null}
 counts = pd.DataFrame({"found": [one.n_clusters for one in study.clusters_by_radius]} | {
     name: values.mean(0) for name, values in nulls.items()},
                       index=pd.Index(spec.eps, name="eps")).round(2)
@@ -269,7 +269,7 @@ figure
 # %% [markdown]
 # **Figure 12.** **A** Merge tree: a line a cluster, from birth to the eps at which an older one
 # swallows it; the longest lives; thickness: core voxels; dotted: the chosen eps. **B** Number of
-# concepts over eps; grey: turned weights (mean and central 95 % of the drawings), red: decoders
+# concepts over eps; grey: rotated weights (mean and central 95 % of the drawings), red: decoders
 # trained with permuted images (one drawing). **C** Found again: a dot a participant (or half);
 # bar: mean. *Fraction of concepts* whose centroid is nearer than the cosine `near` to one found
 # without a participant, from half of the images, or in one participant alone; *r*: of the
@@ -290,9 +290,9 @@ rests_on = f"one mean over {study.decoding.spec.training.n_seeds} runs"
 new = {"source": "beyond the paper: reviewers' questions", "paper": "not tested",
        "rests_on": rests_on}
 by_chance = study.rotation_null[:, place]
-claims.judge("More concepts are shared than in turned weights",
+claims.judge("More concepts are shared than in rotated weights",
              *compare_with_draws(found.n_clusters, by_chance), "above 0", **new,
-             of="concepts at the chosen radius minus those of turned weights, over drawings",
+             of="concepts at the chosen radius minus those of rotated weights, over drawings",
              n=f"{found.n_clusters} concepts, {len(by_chance)} drawings")
 
 # %%
@@ -383,7 +383,7 @@ print(claims.verdicts())
 # ## 9 · What we see, what the paper says, why they differ
 #
 # "Shared" survives the two nulls at the radius that the rule chooses, and neither a little further:
-# there the turned weights and decoders that were trained nothing have clusters as well. The number
+# there the rotated weights and decoders that were trained nothing have clusters as well. The number
 # of concepts depends on the radius, since the merge tree has few long lives. Most concepts are
 # found without any one participant, and what the others share says what that person's voxels
 # respond to in images that no decoder saw; but half of the images find fewer than half of them
@@ -432,7 +432,7 @@ counts["permuted images"].idxmax()
 # do not? What does that say about the threshold, and what about the answers?
 #
 # **Extend.** Chance has two parts: how narrow the space is, and how many voxels try. Take every
-# second voxel of everyone away and count concepts again, in the data and in the turned weights.
+# second voxel of everyone away and count concepts again, in the data and in the rotated weights.
 
 # %%
 your_answer = None    # concepts with half of the voxels, at the chosen eps

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache, cached_property, lru_cache
+from functools import cache, cached_property, lru_cache, partial
 
 import numpy as np
 import pandas as pd
@@ -175,7 +175,8 @@ def run_job(job: EncodingJob, pool: str) -> tuple[list[dict], list[dict]]:
                                                    baseline)
         scores += [labels | row for row in its_scores]
         best += [labels | row for roi in rois
-                 for row in select_best(job, roi, its_scores, predictions, baseline)]
+                 for row in select_best(job, roi, its_scores, predictions,
+                                        partial(baseline, METHODS[method].units))]
     return scores, best
 
 
@@ -217,7 +218,7 @@ def score_candidates(job: EncodingJob, rois: Sequence[str], method: Method,
                         n_nonzero_weights=float(n_nonzero[part].mean()),
                         **{metric: score(values[:, part], truth)
                            for metric, score in PREDICTION_METRICS.items()},
-                        **baseline(roi, layer, fold)))
+                        **baseline(method.units, roi, layer, fold)))
     return scores, predictions
 
 
@@ -278,17 +279,18 @@ def _predict_held_out(pairs: Pairs, y: NDArray,
 
 
 def baseline_scorer(job: EncodingJob, features: Callable[[str], NDArray]) -> Callable:
-    """Return a function of (roi, layer, fold) that scores the units as they are, once for all
-    methods."""
+    """Return a function of (method's units, roi, layer, fold) that scores units without a fit,
+    once for all methods that have the same."""
     rows = job.scored_rows
-    layer_rdm = cache(lambda layer, fold: rdm(features(layer)[rows[fold]]))
+    units = lru_cache(maxsize=1)(lambda units, layer, fold: units(features(layer)[rows[fold]]))
+    layer_rdm = cache(lambda *args: rdm(units(*args)))
     roi_rdm = cache(lambda roi, fold: rdm(job.responses[roi][rows[fold]]))
 
     @cache
-    def scores(roi: str, layer: str, fold: int) -> dict[str, float]:
-        x, y = features(layer)[rows[fold]], job.responses[roi][rows[fold]]
+    def scores(method_units: Callable, roi: str, layer: str, fold: int) -> dict[str, float]:
+        x, y = units(method_units, layer, fold), job.responses[roi][rows[fold]]
         return {"cUnivar": pearson(x.mean(1), y.mean(1)),
-                "cRSA": compare_rdms(layer_rdm(layer, fold), roi_rdm(roi, fold))}
+                "cRSA": compare_rdms(layer_rdm(method_units, layer, fold), roi_rdm(roi, fold))}
 
     return scores
 

@@ -19,7 +19,7 @@ from helpers.encoding.positive_regression import (
     sparse_positive,
     sparse_positive_standardised,
 )
-from helpers.stimuli.gabor import N_AXES, gist_axes
+from helpers.stimuli.gabor import N_AXES, gist_axes, project
 
 MAX_COMPONENTS = 1000
 """Principal components before ridge, as published by Mulrooney & Brockmeier (2024, authors'
@@ -110,11 +110,16 @@ class Method:
         else the fit chooses among all of them.
     by_vertex : bool
         Whether each vertex's weights depend on its own responses alone.
+    units : callable
+        ``units(features)``: what is compared with the responses without a fit. The features as
+        they are; of GistPC the images' scores on their own axes (jsputils classes.py,
+        `EncodingProcedureGistGabor.encode_features`).
     """
 
     fit: Callable[[NDArray, NDArray, tuple[float, ...]], LinearFit]
     single_alpha: bool = True
     by_vertex: bool = True
+    units: Callable[[NDArray], NDArray] = np.asarray
 
 
 SPARSE_POSITIVE, STANDARDISED, OLS, RIDGE, GIST = (
@@ -123,7 +128,7 @@ METHODS = {
     SPARSE_POSITIVE: Method(lambda x, y, alphas: sparse_positive(x, y, alphas[0])),
     STANDARDISED: Method(lambda x, y, alphas: sparse_positive_standardised(x, y, alphas[0])),
     OLS: Method(lambda x, y, _: ols(x, y)),
-    GIST: Method(lambda x, y, _: gist_ols(x, y)),
+    GIST: Method(lambda x, y, _: gist_ols(x, y), units=lambda x: project(x, gist_axes(x))),
     RIDGE: Method(ridge_standardised, single_alpha=False, by_vertex=False),
 }
 """Name -> method."""

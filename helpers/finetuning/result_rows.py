@@ -40,7 +40,7 @@ def voxel_rows(cohort_data: CohortData, region: Region, run: FineTuningRun,
 def require_rows(rows: list, what: str, conditions: Sequence[str]) -> list:
     """Refuse conditions for which a table would be empty."""
     if not rows:
-        raise LabError(f"{', '.join(conditions)}: no {what} to tell",
+        raise LabError(f"{', '.join(conditions)}: no {what} to report",
                        expected="bounds of contrastive conditions; r and layers of any condition "
                        "but those of fixed z", remedy="ask for other conditions")
     return rows

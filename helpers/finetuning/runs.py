@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -127,7 +128,7 @@ class FineTuningRun:
             pairs.append(SubjectPairs(region.subject, images, response_idx, y))
         return tuple(pairs)
 
-    @property
+    @cached_property
     def parts(self) -> dict[str, object]:
         """All that the weights depend on, for keys."""
         if not self.regions:

@@ -72,6 +72,9 @@ def test_every_predictor_has_its_own_features_regions_and_penalties(private):
     assert (curves["n_units"] == 6).all() and set(curves["alpha"]) == {0.01}
     curves, best = about.gabor_scores()
     assert set(best["method"]) == {OLS, GIST} and (curves["n_units"] == 7680).all()
+    means = curves.pivot_table(index=["subject", "roi", "partition"], columns="method",
+                               values="cUnivar")
+    assert not np.allclose(means[OLS], means[GIST])  # of the 50 scores, not of Gabor's energy
     curves, best = about.ridge_scores(network())
     assert set(best["method"]) == {RIDGE} and set(best["roi"]) == {"FFA-1", "PPA"}
     assert curves.groupby("layer")["n_units"].unique().map(list).to_dict() == {"fc": [6],

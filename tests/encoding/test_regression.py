@@ -255,3 +255,12 @@ def test_every_name_of_a_method_stands_for_that_method():
     for name, fit in expected.items():
         np.testing.assert_allclose(made[name], fit.predict(new))
         assert sum(np.allclose(made[name], other, atol=1e-3) for other in made.values()) == 1
+
+
+def test_gistpc_units_are_scores_on_the_images_own_axes():
+    x = np.random.default_rng(0).random((12, 30)).astype(np.float32)
+    _, _, axes = np.linalg.svd(x.astype(np.float64), full_matrices=False)
+    scores = METHODS["GistPC"].units(x)
+    expected = x @ axes.T
+    np.testing.assert_allclose(scores, expected * np.sign(expected.mean(0)), rtol=1e-5, atol=1e-6)
+    assert (METHODS["OLS"].units(x) == x).all()
