@@ -16,6 +16,7 @@ from PIL import Image
 
 from helpers.core.content_digests import files_digest
 from helpers.core.errors import LabError
+from helpers.core.substitute_files import substitute_error
 from helpers.core.text import read_lines, read_text
 from helpers.stimuli.decode import decode_rgb
 from helpers.stimuli.image_source import ImageSource
@@ -41,11 +42,12 @@ def readable(path: Path, read: Callable[[Path], Any], what: str) -> Any:
         raise LabError(f"{path} cannot be read: {error.strerror}", expected=f"{what}, readable",
                        remedy="give yourself the right to read it") from error
     except UnexpectedFile as error:
-        raise LabError(f"{path} cannot be read: {error}", expected=what,
-                       remedy=USE_RELEASED) from error
+        raise substitute_error(path, what) or LabError(
+            f"{path} cannot be read: {error}", expected=what, remedy=USE_RELEASED) from error
     except Exception as error:  # damaged bytes lead the libraries into any exception
-        raise LabError(f"{path} cannot be read: {error or type(error).__name__}",
-                       expected=f"{what}, whole", remedy=PUT_AGAIN) from error
+        raise substitute_error(path, what) or LabError(
+            f"{path} cannot be read: {error or type(error).__name__}", expected=f"{what}, whole",
+            remedy=PUT_AGAIN) from error
 
 
 class UnexpectedFile(Exception):

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from helpers.core.errors import LabError
+from helpers.core.substitute_files import N_BYTES, describe_substitute
 
 BYTE_ORDER_MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"),
                     (codecs.BOM_UTF32_BE, "utf-32"), (codecs.BOM_UTF16_LE, "utf-16"),
@@ -58,6 +59,8 @@ def read_text(path: Path, what: str = "a text") -> str:
                        expected=f"{what}, in a file that you may read",
                        remedy="check that it is a file, and that you have the right to read it"
                        ) from error
+    if content and (found := describe_substitute(content[:N_BYTES])):
+        raise LabError(f"{path} cannot be read: it is {found[0]}", expected=what, remedy=found[1])
     encoding = next((name for mark, name in BYTE_ORDER_MARKS if content.startswith(mark)), "utf-8")
     try:
         text = content.decode(encoding)

@@ -17,15 +17,14 @@ from helpers.core.digest import file_digest
 from helpers.core.errors import LabError
 from helpers.core.paths import disk_full_error, ensure_space, ensure_writable
 from helpers.core.stray_files import is_stray, list_visible_files
+from helpers.core.substitute_files import N_BYTES, describe_substitute
 
 MAX_COMPRESSION_RATIO = 1100
 """No member of a zip is smaller by more than this (Deflate: 1032), except in rare formats."""
 SUPPORTED_COMPRESSION = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2,
                          zipfile.ZIP_LZMA)
-WEB_PAGE = "a web page"
 MAGIC_BYTES = {b"PK": "zip", b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz",
-               b"7z\xbc\xaf": "7z", b"Rar!": "rar", b"(\xb5/\xfd": "zstd",
-               b"<": WEB_PAGE}
+               b"7z\xbc\xaf": "7z", b"Rar!": "rar", b"(\xb5/\xfd": "zstd"}
 """How files begin that people take for an archive of another kind."""
 
 
@@ -141,14 +140,15 @@ def _extract(archive: Path, folder: Path, kind: str, extract: Callable[[Path, Pa
     """
     where = str(archive) if archive == outer else f"{archive.name} in {outer}"
     with archive.open("rb") as file:
-        head = file.read(8)
+        head = file.read(N_BYTES)
+    if head and (found := describe_substitute(head)):
+        raise LabError(f"{where} is not a whole {kind} archive (it is {found[0]}).",
+                       expected=f"a {kind} archive", remedy=f"{found[1]}; put it at {outer}")
     detected = next((name for mark, name in MAGIC_BYTES.items() if head.startswith(mark)), kind)
     if detected != kind:
         raise LabError(f"{where} is not a whole {kind} archive (it begins like {detected}).",
                        expected=f"a {kind} archive",
-                       remedy=_manual_remedy(outer, kind) if detected != WEB_PAGE
-                       else "download the archive itself (in a browser, where a page asks for an "
-                       f"agreement) and put it at {outer}")
+                       remedy=_manual_remedy(outer, kind))
     try:
         extract(archive, folder)
     except LabError:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from helpers.core.digest import file_digest, text_digest
 from helpers.core.errors import LabError
+from helpers.core.substitute_files import substitute_error
 from helpers.core.text import read_table, read_text
 
 RELEASE_FILES = ("lvis_v1_train_cat_info.json", "lvis_v1_clip_a+cname.npy",
@@ -78,9 +79,12 @@ def read_name_embeddings(folder: Path) -> NameEmbeddings:
         vectors = [np.load(path, allow_pickle=False) for path in (lvis_embeddings_path,
                                                                   objects365_embeddings_path)]
     except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
-        raise LabError(f"the names in {folder} cannot be read: {error}",
-                       expected="whole files of the release",
-                       remedy="fetch the one that is damaged again") from error
+        substitutes = (substitute_error(folder / name, "a file of the release")
+                       for name in RELEASE_FILES)
+        raise next(filter(None, substitutes), None) or LabError(
+            f"the names in {folder} cannot be read: {error}",
+            expected="whole files of the release",
+            remedy="fetch the one that is damaged again") from error
     for group_names, values in zip(names, vectors):
         if values.shape != (len(group_names), N_DIMS):
             raise LabError(f"{len(group_names)} names, embeddings {values.shape}",

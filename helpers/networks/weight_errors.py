@@ -7,17 +7,14 @@ import zipfile
 from pathlib import Path
 
 from helpers.core.errors import LabError
-
-LFS_HEADER = b"version https://git-lfs.github.com/spec/"
-"""How the text begins that Git keeps in place of a large file."""
+from helpers.core.substitute_files import N_BYTES, excerpt, substitute_error
 
 FOREIGN_FORMATS = {b"\x89HDF\r\n": "HDF5", b"\x93NUMPY": "NumPy", b"\x1f\x8b": "gzip",
                    b"7z\xbc\xaf": "7-Zip", b"\xfd7zXZ": "xz", b"BZh": "bzip2", b"Rar!": "RAR"}
 """First bytes -> formats in which weights are published, that are not read here."""
 
-FETCH_AGAIN = (
-    "compare its size with the original's; fetch it again, or copy it again from where it "
-         "was made")
+FETCH_AGAIN = ("compare its size with the original's; fetch it again, or copy it again from where "
+               "it was made")
 _TEXT_PATTERN = re.compile(rb"[\t\r\n -~\x80-\xff]*")
 
 
@@ -37,7 +34,7 @@ def unreadable_weights_error(path: Path, error: Exception) -> LabError:
         return LabError(f"{path} cannot be opened: {error.strerror}", expected="a readable file",
                         remedy="see to its permissions, or to the disk")
     with path.open("rb") as file:
-        head = file.read(512)
+        head = file.read(N_BYTES)
     if found := _wrong_format_error(path, head):
         return found
     return LabError(f"{path} cannot be read: {_short_message(error)}",
@@ -47,20 +44,8 @@ def unreadable_weights_error(path: Path, error: Exception) -> LabError:
 
 def _wrong_format_error(path: Path, head: bytes) -> LabError | None:
     """Recognise what is no file of weights, or not by this name."""
-    text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
-    if not head:
-        return LabError(f"{path} cannot be read: it is empty", expected="a file of weights",
-                        remedy="fetch it again, or copy it again from where it was made")
-    if head.startswith(LFS_HEADER):
-        return LabError(f"{path} cannot be read: it is a pointer of Git LFS, not the file itself",
-                        expected="the weights that the pointer stands for",
-                        remedy="run `git lfs pull` where it was cloned, and copy the file from "
-                        "there")
-    if text.startswith(b"<"):
-        return LabError(f"{path} cannot be read: it is a web page: {_excerpt(text)}",
-                        expected="a file of weights",
-                        remedy="open its address in a browser: the server may ask for a login, "
-                        "for consent, or to wait; then fetch it again")
+    if error := substitute_error(path, "a file of weights"):
+        return error
     for magic, name in {**FOREIGN_FORMATS, head[:257] + b"ustar": "tar"}.items():
         if head.startswith(magic):
             return LabError(f"{path} cannot be read: it is a {name} file",
@@ -71,7 +56,7 @@ def _wrong_format_error(path: Path, head: bytes) -> LabError | None:
                         expected="safetensors, or a file of torch.save",
                         remedy="unpack it, and name the file of weights in it")
     if _TEXT_PATTERN.fullmatch(head):
-        return LabError(f"{path} cannot be read: it is a text: {_excerpt(text)}",
+        return LabError(f"{path} cannot be read: it is a text: {excerpt(head)}",
                         expected="a file of weights",
                         remedy="read the text: it may say why there is no file, or where it is")
     return None
@@ -91,6 +76,3 @@ def _short_message(error: Exception) -> str:
         return "it is cut short: its table of contents, at the end, is missing"
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
 
-
-def _excerpt(text: bytes) -> str:
-    return repr(" ".join(text.decode("utf-8", errors="replace").split())[:60])

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from helpers.core.errors import LabError
+from helpers.core.substitute_files import substitute_error
 
 WHITE_IS_ZERO = 262
 """Tag of a TIFF: 0 where the smallest value is white."""
@@ -49,10 +50,10 @@ def decode_rgb(path: Path) -> Image.Image:
         raise LabError(f"no file {path}", expected="an image",
                        remedy="put it there, or open the set anew if it was changed") from error
     except Exception as error:  # Pillow's decoders raise anything on damaged bytes
-        raise LabError(f"{path} cannot be read: {error}", expected="a whole image",
-                       remedy="look at this one file: if it is damaged or cut short, put a whole "
-                       "copy of it there; if it is no image, move it elsewhere"
-                       ) from error
+        raise substitute_error(path, "a whole image") or LabError(
+            f"{path} cannot be read: {error}", expected="a whole image",
+            remedy="look at this one file: if it is damaged or cut short, put a whole copy of it "
+            "there; if it is no image, move it elsewhere") from error
 
 
 def _refuse_huge(path: Path, size: str, n_pixels: float) -> None:

@@ -15,9 +15,11 @@ from support import brain_files as files
 
 from helpers.brains import nod
 from helpers.brains.coco_annotations import read_annotations
-from helpers.brains.files import read_names
+from helpers.brains.files import read_mapping, read_names, read_volume
+from helpers.brains.hdf5_images import HDF5Images
 from helpers.brains.nsd import NSD
 from helpers.brains.nsd_files import TABLE
+from helpers.brains.sessions import read_session
 from helpers.brains.splits import read_presentations
 from helpers.config.profile import load_profile
 from helpers.config.validation import read_toml
@@ -28,7 +30,9 @@ from helpers.datasets.fetch import load_source
 from helpers.matched_models.training_dynamics import COLUMNS, read_training_record
 from helpers.networks.name_embeddings import N_DIMS, RELEASE_FILES, read_name_embeddings
 from helpers.networks.text_encoder import read_vocabulary
+from helpers.networks.weights import read_state_dict
 from helpers.stimuli import image_sets
+from helpers.stimuli.decode import decode_rgb
 from helpers.stimuli.image_sets import image_folder
 from helpers.stimuli.places365 import read_validation
 from helpers.training.captioned_images import read_captioned_images
@@ -179,6 +183,35 @@ def refused_in_other_encodings(path: Path, read) -> None:
         with pytest.raises(LabError, match=message) as found:
             read(path)
         assert path.name in found.value.seen and "delete" not in found.value.remedy
+
+
+SUBSTITUTES = {
+    "a pointer of Git LFS": b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 3\n",
+    "a pointer of git-annex": b"/annex/objects/MD5E-s3--900150983cd24fb0d6963f7d28e17f72.csv\n",
+    "a web page": b"\n<!DOCTYPE html><title>Sign in</title>"}
+
+
+def refused_substitutes(path: Path, read) -> None:
+    for seen, content in SUBSTITUTES.items():
+        path.write_bytes(content)
+        with pytest.raises(LabError, match=f"it is {seen}") as found:
+            read(path)
+        assert str(path) in found.value.seen and "cut short" not in found.value.remedy
+
+
+def test_files_in_place_of_a_text_are_recognised(reader):
+    refused_substitutes(*reader)
+
+
+@pytest.mark.parametrize("name, read", [
+    ("a.png", decode_rgb), ("lh.ncsnr.mgh", read_volume), ("betas.hdf5", read_session),
+    ("betas.nii.gz", read_session), ("nsd_stimuli.hdf5", HDF5Images), ("roi.npy", read_mapping),
+    ("weights.pth", read_state_dict), ("weights.safetensors", read_state_dict)])
+def test_files_in_place_of_data_are_recognised(tmp_path, name, read):
+    refused_substitutes(tmp_path / name, read)
+    (tmp_path / name).write_bytes(b"")
+    with pytest.raises(LabError, match="it is empty"):
+        read(tmp_path / name)
 
 
 def test_every_way_to_save_a_text_is_read_as_it_was(reader):
