@@ -40,10 +40,10 @@ from data.synthetic.participants import (
 )
 from data.synthetic.writing import atomic_folder, require_positive
 from helpers.brains.nsd import BETAS, FAMILIES_NSD, SCALE
+from helpers.brains.reliability import ncsnr
 from helpers.brains.rois import FAMILIES
 from helpers.brains.splits import N_REPEATS, TRIALS
 from helpers.core.console import progress
-from helpers.rsa.noise_ceilings import ncsnr
 from helpers.stimuli.quantization import nearest
 
 SEED_STREAM = 9

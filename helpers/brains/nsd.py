@@ -25,6 +25,7 @@ from helpers.brains.nsd_files import (
     NSDFiles,
     list_subjects,
 )
+from helpers.brains.reliability import check_released_ncsnr
 from helpers.brains.rois import FAMILIES, checked, require_label_sets, roi, sort_rois
 from helpers.brains.sessions import open_session, read_session
 from helpers.brains.splits import (
@@ -94,7 +95,8 @@ class NSD(Cohort):
     Raises
     ------
     LabError
-        If a file is missing, a session among others, or does not fit the others.
+        If a file is missing, a session among others, or does not fit the others; on reading, if
+        betas, ncsnr and table are not of one participant and release.
     """
 
     name, units = "NSD", "z within session"
@@ -189,7 +191,10 @@ class NSD(Cohort):
             join(part.vertex for part in parts),
             {name: join(part.members[name] for part in parts) for name in masks},
             join(part.ncsnr for part in parts))
-        return found if good.all() else found.select(good, "constant or NaN")
+        found = found if good.all() else found.select(good, "constant or NaN")
+        if scaled:
+            check_released_ncsnr(found.betas, found.ncsnr, subject)
+        return found
 
     def _part(self, subject: str, name: str, masks: Masks,
               min_ncsnr: float | None) -> HemisphereVertices:

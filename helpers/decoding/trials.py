@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from helpers.brains.cohort import Cohort, Responses
-from helpers.core.constant_values import CONSTANT_TOLERANCE
+from helpers.brains.reliability import ncsnr, ncsnr_noise_ceiling
 from helpers.core.errors import LabError
 
 MIN_REPEATS = 3
@@ -94,20 +94,14 @@ def noise_ceiling(betas: NDArray) -> NDArray[np.float64]:
     Raises
     ------
     LabError
-        If no image has three repeats.
+        If fewer than two images have three repeats.
     """
     whole = betas[:, :MIN_REPEATS]
     whole = whole[~np.isnan(whole[..., 0]).any(1)]
-    if whole.shape[1] < MIN_REPEATS or not len(whole):
-        raise LabError("no training image with three repeats", expected="some",
+    if whole.shape[1] < MIN_REPEATS or len(whole) < 2:
+        raise LabError("fewer than two training images with three repeats", expected="some",
                        remedy="lower n_test or n_validation: more images are for training then")
-    noise = np.mean([part.var(1, ddof=1, dtype=np.float64).sum(0) for part in
-                     np.array_split(whole, max(1, len(whole) // 64))], axis=0)
-    noise = noise * max(1, len(whole) // 64) / len(whole)
-    # repeats that are equal but for rounding
-    noise[noise <= (CONSTANT_TOLERANCE * np.abs(whole).max((0, 1))) ** 2] = 0
-    signal = np.maximum(0, 1 - noise)
-    return 100 * np.divide(signal, signal + noise, out=np.zeros_like(noise), where=noise > 0)
+    return 100 * ncsnr_noise_ceiling(np.nan_to_num(ncsnr(whole)), 1)
 
 
 @dataclass(frozen=True)

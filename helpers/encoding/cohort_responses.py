@@ -9,13 +9,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from helpers.brains.cohort import Cohort, Fold, Responses
+from helpers.brains.reliability import ncsnr_noise_ceiling
 from helpers.core.cache import cached, cached_table
 from helpers.core.console import progress
 from helpers.core.digest import array_digest, code_digest, defining_modules
 from helpers.core.errors import LabError, one_of
 from helpers.rsa.noise_ceilings import (
     estimate_noise_ceiling,
-    ncsnr_noise_ceiling,
     split_half_noise_ceiling,
 )
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torchvision.transforms import functional
 
 from helpers.brains.cohort import Cohort, Responses
+from helpers.brains.reliability import ncsnr_noise_ceiling
 from helpers.brains.rois import TABLE
 from helpers.config.contrastive_finetuning import FinetuningSpec
 from helpers.core.cache import cached
@@ -26,7 +27,6 @@ from helpers.core.constant_values import subtract_mean
 from helpers.core.digest import array_digest, code_digest, defining_modules
 from helpers.core.errors import LabError
 from helpers.encoding.cohort_responses import read_responses, used_conditions
-from helpers.rsa.noise_ceilings import ncsnr_noise_ceiling
 from helpers.stimuli.image_source import ImageSource
 
 EARLY_FAMILIES = ("prf-visualrois", "glasser")

@@ -20,12 +20,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from helpers.core.constant_values import CONSTANT_TOLERANCE, subtract_mean
+from helpers.brains.reliability import check_repeats
+from helpers.core.constant_values import subtract_mean
 from helpers.core.errors import LabError
 from helpers.rsa.dissimilarity import pearson_r, rsa_r, univariate_r
 from helpers.rsa.signal_noise import (
     SignalNoiseModel,
-    check_repeats,
     matrix_square_root,
     signal_and_noise,
 )
@@ -62,46 +62,6 @@ class NoiseCeiling:
     n_vertices: int
     n_repeats: int
     n_conditions: int
-
-
-def ncsnr(betas: NDArray, *, unit_variance: bool = True) -> NDArray[np.float64]:
-    r"""Estimate the noise-ceiling signal-to-noise ratio of every vertex, as NSD defines it.
-
-    .. math:: \hat\sigma_n^2 = \langle \mathrm{var}_{repeats} \rangle_{conditions},\quad
-        \hat\sigma_s^2 = \max(0, \sigma^2 - \hat\sigma_n^2),\quad
-        \mathrm{ncsnr} = \hat\sigma_s / \hat\sigma_n
-
-    Parameters
-    ----------
-    betas : array, float, shape (n_conditions, n_repeats, n_vertices)
-    unit_variance : bool
-        Whether the total variance of single trials is 1 by construction, as after z-scoring
-        within sessions: NSD's own definition, hence the default. Else the signal's variance is
-        that of the means over repeats minus noise / n_repeats, which is unbiased.
-
-    Returns
-    -------
-    array, float64, shape (n_vertices,)
-        0: no signal; NaN where a vertex has a NaN, or never varies between repeats.
-
-    Raises
-    ------
-    LabError
-        For fewer than 2 conditions or repeats.
-    """
-    betas = check_repeats(betas)
-    noise = betas.var(axis=1, ddof=1).mean(0)
-    noise[noise <= (CONSTANT_TOLERANCE * np.abs(betas).max((0, 1))) ** 2] = np.nan
-    signal = (1 - noise if unit_variance
-              else betas.mean(1).var(axis=0, ddof=1) - noise / betas.shape[1])
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.sqrt(np.maximum(signal, 0) / noise)
-
-
-def ncsnr_noise_ceiling(values: NDArray, n_repeats: int) -> NDArray[np.float64]:
-    """Return the signal's fraction of the variance of a mean (r²), ncsnr² / (ncsnr² + 1 / n)."""
-    power = np.asarray(values, float) ** 2
-    return power / (power + 1 / n_repeats)
 
 
 def univariate_noise_ceiling(signal: NDArray, noise: NDArray, n_repeats: int) -> float:
@@ -151,7 +111,8 @@ def _check_betas(betas: NDArray, statistic: str) -> NDArray[np.float64]:
     if statistic not in STATISTICS:
         raise LabError(f"the statistic {statistic!r}", expected="univariate or rsa",
                        remedy="choose one of these")
-    betas = check_repeats(betas)
+    check_repeats(betas)
+    betas = np.asarray(betas, np.float64)
     if betas.shape[2] < 2:
         raise LabError("a region of 1 vertex", expected="2 vertices or more",
                        remedy="leave this region out, and count it")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from helpers.core.errors import LabError
+from helpers.brains.reliability import check_repeats
 
 SHRINKAGE = np.linspace(0, 1, 51)
 """Published levels of shrinkage towards the diagonal (authors' notebook nb6)."""
@@ -31,21 +31,6 @@ class SignalNoiseModel:
     n_repeats: int
 
 
-def check_repeats(betas: NDArray) -> NDArray[np.float64]:
-    """Return betas in double precision; fewer than 2 conditions or repeats are an error.
-
-    Parameters
-    ----------
-    betas : array, float, shape (n_conditions, n_repeats, n_vertices)
-    """
-    betas = np.asarray(betas, np.float64)
-    if betas.ndim != 3 or min(betas.shape[:2]) < 2 or betas.shape[2] < 1:
-        raise LabError(f"betas of shape {betas.shape}",
-                       expected="conditions x repeats x vertices, 2 or more of the first two",
-                       remedy="signal and noise can be separated only where conditions repeat")
-    return betas
-
-
 def signal_and_noise(betas: NDArray) -> SignalNoiseModel:
     """Estimate the covariances of signal and noise from repeats (authors' notebook nb6).
 
@@ -58,7 +43,8 @@ def signal_and_noise(betas: NDArray) -> SignalNoiseModel:
     ----------
     betas : array, float, shape (n_conditions, n_repeats, n_vertices)
     """
-    betas = check_repeats(betas)
+    check_repeats(betas)
+    betas = np.asarray(betas, np.float64)
     n_repeats, n_vertices = betas.shape[1:]
     means = betas.mean(1)
     within = (betas - means[:, None]).reshape(-1, n_vertices)

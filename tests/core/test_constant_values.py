@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from helpers.brains.reliability import ncsnr
 from helpers.concepts.stability import correlate_with_similarity
 from helpers.concepts.suppression import p_below_zero
 from helpers.content_channels.separability import jackknife_contrast, layer_rdm
@@ -21,11 +22,7 @@ from helpers.lesions.statistics import activation_deficit_correlation, p_against
 from helpers.matched_models.statistics import _draws, _resampled
 from helpers.matched_models.training_dynamics import _standard_ranks
 from helpers.rsa.dissimilarity import pearson, pearson_r, rdm, spearman_rdms, univariate_r
-from helpers.rsa.noise_ceilings import (
-    estimate_noise_ceiling,
-    ncsnr,
-    split_half_noise_ceiling,
-)
+from helpers.rsa.noise_ceilings import estimate_noise_ceiling, split_half_noise_ceiling
 
 CONSTANTS = [0.0, 0.1, 1 / 3, -2.7, 1e-30, 1e9 + 0.1, 12345.678]
 RNG = np.random.default_rng(0)

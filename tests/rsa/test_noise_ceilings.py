@@ -16,8 +16,6 @@ from helpers.rsa import noise_ceilings
 from helpers.rsa.dissimilarity import rsa_r
 from helpers.rsa.noise_ceilings import (
     estimate_noise_ceiling,
-    ncsnr,
-    ncsnr_noise_ceiling,
     split_half_noise_ceiling,
     univariate_noise_ceiling,
 )
@@ -105,65 +103,6 @@ def brute_force_rsa(rank: int, snr: float, shared: float, level: float = 1.0) ->
         truth, betas = region.draw(rng)
         drawn.append(rsa_r(truth, betas.mean(1)))
     return float(np.median(drawn))
-
-
-# ---- single vertices ----------------------------------------------------------------------------
-
-def test_ncsnr_is_nsds_definition_written_out():
-    betas = Region.plant(rank=5, snr=0.5, shared=0.2).betas(0, n_images=50)
-    betas /= betas.reshape(-1, N_VERTICES).std(0)
-    found = ncsnr(betas)
-    for vertex in range(0, N_VERTICES, 7):
-        noise = np.mean([np.var(image[:, vertex], ddof=1) for image in betas])
-        assert found[vertex] == pytest.approx(np.sqrt(max(0, 1 - noise)) / np.sqrt(noise))
-
-
-@pytest.mark.parametrize("unit_variance", [True, False])
-def test_ncsnr_finds_the_planted_ratio(unit_variance):
-    rng = np.random.default_rng(0)
-    planted = np.linspace(0.2, 2, 10)
-    truth = rng.normal(size=(8000, 1, 10)) * planted
-    betas = (truth + rng.normal(size=(8000, 3, 10))) / np.sqrt(1 + planted**2)
-    if not unit_variance:
-        betas *= np.linspace(1, 50, 10)
-    np.testing.assert_allclose(ncsnr(betas, unit_variance=unit_variance), planted, atol=0.05)
-
-
-def test_measured_signal_variance_is_unbiased_with_few_images():
-    rng = np.random.default_rng(0)
-    betas = 5 * rng.normal(size=(8, 1, 20_000)) + rng.normal(size=(8, 2, 20_000))
-    noise = betas.var(1, ddof=1).mean(0)
-    signal = ncsnr(betas, unit_variance=False) ** 2 * noise
-    assert signal.mean() == pytest.approx(25, rel=0.02)
-
-
-def test_vertices_without_data_stay_nan_and_spoil_no_other():
-    betas = Region.plant(rank=5, snr=0.5, shared=0).betas(0, n_images=50)
-    expected = ncsnr(betas)
-    betas[3, 1, 7] = np.nan
-    found = ncsnr(betas)
-    assert np.isnan(found[7])
-    np.testing.assert_array_equal(np.delete(found, 7), np.delete(expected, 7))
-
-
-def test_a_vertex_of_noise_alone_has_no_ncsnr():
-    betas = np.random.default_rng(0).normal(size=(5000, 3, 200))
-    found = ncsnr(betas)
-    assert (found == 0).mean() > 0.3 and found.max() < 0.3
-
-
-def test_an_ncsnr_of_point_three_is_21_percent_with_three_repeats():
-    assert ncsnr_noise_ceiling(0.3, 3) == pytest.approx(0.213, abs=5e-4)
-    assert ncsnr_noise_ceiling(np.array([0.0, 1.0]), 1).tolist() == [0, 0.5]
-
-
-def test_the_ncsnr_ceiling_is_the_squared_correlation_with_the_truth():
-    rng = np.random.default_rng(0)
-    truth = rng.normal(size=100_000) * 0.7
-    for n in (1, 2, 5):
-        seen = truth + rng.normal(size=truth.size) / np.sqrt(n)
-        r = np.corrcoef(truth, seen)[0, 1]
-        assert ncsnr_noise_ceiling(0.7, n) == pytest.approx(r**2, abs=0.01)
 
 
 # ---- the model of signal and noise --------------------------------------------------------------
@@ -356,8 +295,5 @@ def test_what_cannot_have_a_ceiling_is_refused():
                 estimate(wrong, statistic="rsa", seed=0)
         with pytest.raises(LabError, match="'mean'"):
             estimate(betas, statistic="mean", seed=0)
-    for wrong in (betas[:, :1], betas[:, 0]):
-        with pytest.raises(LabError, match="betas of shape"):
-            ncsnr(wrong)
     with pytest.raises(LabError, match="not finite"):
         split_half_noise_ceiling(holes, statistic="rsa")
