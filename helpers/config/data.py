@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator
 from pydantic.dataclasses import dataclass
 
-from helpers.config.validation import FROZEN, Count, CountOrAll
+from helpers.config.validation import FROZEN, Count, CountOrAll, NotNegative, Positive
 from helpers.core.errors import LabError
 
 SYNTHETIC_PARTS = ("localizer", "probe", "diet", "faces", "channels", "nsd", "algonauts", "nod",
@@ -83,6 +83,18 @@ class FolderSpec:
 
     path: str
     source: Source
+
+
+@dataclass(**FROZEN)
+class ResourceSpec:
+    """What one notebook needs: peak memory (GB), disk that it writes (GB), and hours on two cores.
+
+    The defaults are those of the demo, whose hours need no mention.
+    """
+
+    memory: Positive = 2.0
+    disk: NotNegative = 0.2
+    hours: NotNegative = 0.0
 
 
 @dataclass(**FROZEN)

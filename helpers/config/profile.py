@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict
+from dataclasses import asdict, field
 from pathlib import Path
 from typing import Literal
 
@@ -12,7 +12,14 @@ from pydantic.dataclasses import dataclass
 
 from helpers.config.contrastive_coding import ChannelSpec, EncodingSpec, LesionSpec, ReadoutSpec
 from helpers.config.contrastive_finetuning import FinetuningSpec, LandscapeSpec, LateralitySpec
-from helpers.config.data import CohortSpec, FolderSpec, ImageSetSpec, NetworkSpec, SyntheticSpec
+from helpers.config.data import (
+    CohortSpec,
+    FolderSpec,
+    ImageSetSpec,
+    NetworkSpec,
+    ResourceSpec,
+    SyntheticSpec,
+)
 from helpers.config.shared_concepts import ConceptSpec, DecodingSpec
 from helpers.config.validation import FROZEN, Count, from_table, read_toml, suggest
 from helpers.config.vision_language import LanguageSpec
@@ -54,6 +61,8 @@ class Profile:
     language: LanguageSpec | None = None
     rdms: FolderSpec | None = None
     synthetic: SyntheticSpec | None = None
+    resources: dict[str, ResourceSpec] = field(default_factory=dict)
+    """By number of the notebook; no result depends on them."""
 
     def __post_init__(self) -> None:
         drawn = [name for name, spec in self.sources.items()
@@ -90,8 +99,10 @@ class Profile:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the content (64 hexadecimal digits); comments and order do not count."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+        """SHA-256 of what results depend on (64 hexadecimal digits); comments and order do not
+        count."""
+        content = {name: value for name, value in asdict(self).items() if name != "resources"}
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def profile_folders() -> tuple[Path, ...]:

@@ -10,7 +10,8 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import accumulate
 from pathlib import Path
 
 from helpers.core.paths import ensure_space, format_size
@@ -19,10 +20,8 @@ WORKERS_VARIABLE = "LAB_WORKERS"
 """Environment variable: set by the runner, for each notebook that it starts."""
 
 CGROUP = Path("/sys/fs/cgroup")
-DEMO_MEMORY, NOTEBOOK_MEMORY = 4 * 10**9, 2 * 10**9
-"""Bytes that should be free: for the whole demo, and for each notebook that runs beside others."""
-DEMO_DISK, MIN_DISK = 3 * 10**9, 2 * 10**8
-"""Bytes that the demo writes from nothing, and without which no notebook is begun."""
+MIN_DISK = 2 * 10**8
+"""Bytes without which no notebook is begun."""
 
 
 def usable_cores() -> int:
@@ -60,15 +59,20 @@ def free_memory() -> int:
     return min(free, int(limit) - int(used)) if limit.isdigit() and used.isdigit() else free
 
 
-def divide_cores(n_parallel: int, folders: Iterable[Path]) -> tuple[int, list[str]]:
+def divide_cores(n_parallel: int, folders: Iterable[Path], memory: Sequence[float],
+                 disk: float) -> tuple[int, list[str]]:
     """Fit a run to the machine: return how many notebooks to run at once, and what to warn of.
 
     Parameters
     ----------
     n_parallel : int
-        Notebooks that were asked for.
+        Notebooks at once that were asked for.
     folders : iterable of Path
         Existing folders that will be written to.
+    memory : sequence of float
+        Bytes of memory that each of the notebooks needs.
+    disk : float
+        Bytes that they write from nothing.
 
     Raises
     ------
@@ -81,17 +85,19 @@ def divide_cores(n_parallel: int, folders: Iterable[Path]) -> tuple[int, list[st
     if n_parallel > cores > 1:
         warnings.append(
             f"{n_parallel} notebooks at once on {cores} cores: they will wait for each other.")
-    if free < DEMO_MEMORY:
-        n_parallel = max(1, min(n_parallel, free // NOTEBOOK_MEMORY))
-        warnings.append(f"{format_size(free)} of memory free, {format_size(DEMO_MEMORY)} expected: "
-                        f"notebooks at once: {n_parallel}. Close other programs if one is killed.")
+    together = list(accumulate(sorted(memory, reverse=True)))[:n_parallel]
+    if free < together[-1]:
+        n_parallel = max(1, sum(size <= free for size in together))
+        warnings.append(f"{format_size(free)} of memory free, {format_size(together[-1])} "
+                        f"expected: notebooks at once: {n_parallel}. Close other programs if one "
+                        "is killed.")
     for folder in folders:
         ensure_space(folder, MIN_DISK, "one notebook")
         free_disk = shutil.disk_usage(folder).free
-        if free_disk < DEMO_DISK:
+        if free_disk < disk:
             warnings.append(f"{format_size(free_disk)} of disk free for {folder}, "
-                            f"{format_size(DEMO_DISK)} expected for the whole demo: LAB_DATA, "
-                            "LAB_CACHE name folders on another disk.")
+                            f"{format_size(disk)} expected: LAB_DATA, LAB_CACHE name folders on "
+                            "another disk.")
     return n_parallel, warnings
 
 

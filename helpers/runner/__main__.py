@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from helpers.config.data import ResourceSpec
 from helpers.config.profile import Profile, is_toml, load_profile
 from helpers.core.console import HEADLESS, echo
 from helpers.core.errors import LabError
@@ -43,6 +44,7 @@ ALLOCATOR_SETTINGS = {"MALLOC_MMAP_THRESHOLD_": str(2**32), "MALLOC_TRIM_THRESHO
 """glibc hands large arrays back to the system after each use, and the next one is zeroed page
 by page; keeping them halved the time of a forward pass through SqueezeNet at 224 px."""
 
+GB = 10**9
 FRESH, MADE, FAILED = "fresh", "made", "FAILED"
 
 
@@ -81,8 +83,17 @@ class Runner:
             job.source, self.profile, job.parameters, self.folder, listings)]
         if not stale:
             return
-        self.n_parallel, warnings = divide_cores(min(self.n_parallel, len(stale)),
-                                                 [ensure_writable(cache_dir()), self.folder])
+        needs = {job.source.stem: self.profile.resources.get(job.source.stem[:2], ResourceSpec())
+                 for job in stale}
+        self.n_parallel, warnings = divide_cores(
+            min(self.n_parallel, len(stale)), [ensure_writable(cache_dir()), self.folder],
+            [GB * need.memory for need in needs.values()],
+            GB * math.fsum(need.disk for need in needs.values()))
+        for stem, need in needs.items():
+            if need.hours:
+                echo(f"{stem}: about {need.hours:g} hours on two cores without a GPU, "
+                     f"{need.memory:g} GB of memory, {need.disk:g} GB of disk (REPRODUCING.md); a "
+                     "run that is interrupted is taken up again")
         for warning in warnings:
             echo(warning)
         seconds = {job.source.stem: expected_seconds(

@@ -208,6 +208,9 @@ def test_digest_counts_content_but_not_comments(write_profile):
     assert load_profile("mine").digest == before
     write_profile(("diet_train = 14400", "diet_train = 14401"))
     assert load_profile("mine").digest != before
+    write_profile(("[synthetic]", '[resources]\n"05" = { memory = 9.0 }\n\n[synthetic]'))
+    profile = load_profile("mine")  # what a run needs does not make its results stale
+    assert profile.resources["05"].memory == 9 and profile.digest == before
 
 
 def test_core_and_config_do_not_load_torch_but_for_statistics_of_tensors():

@@ -14,6 +14,8 @@ from helpers.core.machine import count_workers, free_memory, usable_cores
 from helpers.core.provenance import Provenance
 from helpers.runner.comparison import compare_numbers
 
+GB = 10**9
+
 
 @pytest.fixture
 def container(tmp_path, monkeypatch):
@@ -71,29 +73,31 @@ def roomy(container, monkeypatch):
 
 
 def test_enough_of_everything_is_not_talked_about(roomy, tmp_path):
-    assert machine.divide_cores(4, [tmp_path]) == (4, [])
+    assert machine.divide_cores(4, [tmp_path], [2 * GB] * 4, 3 * GB) == (4, [])
 
 
 @pytest.mark.parametrize("offered, asked, given, message", [
     ({"usable_cores": 1}, 1, 1, "1 core"),
     ({}, 6, 6, "6 notebooks at once on 4 cores"),
-    ({"free_memory": 3 * 10**9}, 4, 1, "3 GB of memory free, 4 GB expected: notebooks at once: 1"),
-    ({"free_memory": 10**8}, 4, 1, "100 MB of memory free"),
-    ({"free": 2 * 10**9}, 4, 4, "2 GB of disk free"),
+    ({"free_memory": 8 * GB}, 4, 2, "8 GB of memory free, 11 GB expected: notebooks at once: 2"),
+    ({"free_memory": 6 * GB}, 2, 1, "6 GB of memory free, 7 GB expected: notebooks at once: 1"),
+    ({"free_memory": 10**8}, 4, 1, "100 MB of memory free, 11 GB expected"),
+    ({"free": 2 * GB}, 4, 4, "2 GB of disk free"),
 ])
 def test_what_is_scarce_is_reported_and_the_run_goes_on(roomy, tmp_path, offered, asked, given,
                                                         message):
     machines, space = roomy
     machines.update({name: value for name, value in offered.items() if name in machines})
     space.update({name: value for name, value in offered.items() if name in space})
-    n_parallel, (said,) = machine.divide_cores(asked, [tmp_path])
+    memory = [2 * GB, 5 * GB, 2 * GB, 2 * GB]
+    n_parallel, (said,) = machine.divide_cores(asked, [tmp_path], memory, 3 * GB)
     assert n_parallel == given and message in said
 
 
 def test_a_full_disk_is_refused_before_anything_runs(roomy, tmp_path):
     roomy[1]["free"] = 10**8
     with pytest.raises(LabError, match="100 MB free"):
-        machine.divide_cores(4, [tmp_path])
+        machine.divide_cores(4, [tmp_path], [2 * GB], 3 * GB)
 
 
 def test_the_machine_is_recorded_but_not_shown():
