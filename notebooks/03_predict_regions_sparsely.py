@@ -282,20 +282,20 @@ figure
 
 # %% [markdown]
 # **Figure 03.** **A, B** Best layer of each participant (dots), selected on validation, scored on
-# test images; violins over participants (three or more), bar: mean; n under each region: number of
-# participants (a small number: fewer for this predictor; "2 × 0": for two of them every weight is
-# zero, so that nothing is predicted, which scores 0 and counts in means and tests). No violin: this predictor has no units
-# here, or does not apply to the region. Grey band: range of the participants' noise ceilings.
-# Stars: the contrastive network's units differ from this competitor (paired t over participants,
-# p < .05 after Bonferroni over all regions and competitors; filled: better, open: worse;
-# ridge is not tested). **C, D** Score by layer for each domain's units, under the sparse positive
-# constraint and by ordinary least squares; mean ± SEM over participants, validation images, as
-# published, except that a fit without any weight scores 0 (published: it is left out); a gap: too
-# few units there. **E** Every pool's best layer, test images, mean ± SEM;
-# framed: the region's own domain. Axes of C and D differ. **F** Noise ceilings
-# of the model against split-half reliability, one dot a participant and region; or, where the
-# profile has them, correlation of each layer's RDM with human and monkey IT (Spearman ρ; dots:
-# p < .05, permuting images, Holm over layers). The stamp says whether the data are REAL
+# test images; violins over participants (three or more), bar: mean; n under each region: number
+# of participants (a small number: fewer for this predictor; "2 × 0": for two of them every weight
+# is zero, so that nothing is predicted, which scores 0 and counts in means and tests). No violin:
+# this predictor has no units here, or does not apply to the region. Grey band: range of the
+# participants' noise ceilings. Stars: the contrastive network's units differ from this competitor
+# (paired t over participants, p < .05 after Bonferroni over all regions and competitors; filled:
+# better, open: worse; ridge is not tested). **C, D** Score by layer for each domain's units,
+# under the sparse positive constraint and by ordinary least squares; mean ± SEM over
+# participants, validation images, as published, except that a fit without any weight scores 0
+# (published: it is left out); a gap: too few units there. **E** Every pool's best layer, test
+# images, mean ± SEM; framed: the region's own domain. Axes of C and D differ. **F** Noise
+# ceilings of the model against split-half reliability, one dot a participant and region; or,
+# where the profile has them, correlation of each layer's RDM with human and monkey IT (Spearman
+# ρ; dots: p < .05, permuting images, Holm over layers). The stamp says whether the data are REAL
 # or SYNTHETIC.
 
 # %% [markdown]

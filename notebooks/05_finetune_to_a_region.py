@@ -272,13 +272,14 @@ figure
 # **Figure 05.** **A** Correlation of predicted and measured responses on held-out images, nested
 # cross-validation; dots: participants (mean over their regions and trainings), joined; bar: mean.
 # **B** The same as a fraction of the noise ceiling (sum of r over sum of ceilings of a region's
-# voxels). Pooled networks: without images that another participant's training had. **C** Mean differences within participants with 95 % intervals over participants and
-# trainings (blue: early, orange: higher, grey: all regions); filled: p < .05 after Holm over all
-# rows. **D** r by read-out layer, best penalty of each voxel on the reported folds (for comparing
-# layers, not methods), mean ± SEM over participants. **E** The same by region, mean over
-# participants; framed: best layer. **F** Gain of every voxel on the participants' cortical maps
-# (grey mesh: not in a region; anterior is up). n: participants in step 1. The stamp says whether
-# the data are REAL or SYNTHETIC.
+# voxels). Pooled networks: without images that another participant's training had. **C** Mean
+# differences within participants with 95 % intervals over participants and trainings (blue:
+# early, orange: higher, grey: all regions); filled: p < .05 after Holm over all rows. **D** r by
+# read-out layer, best penalty of each voxel on the reported folds (for comparing layers, not
+# methods), mean ± SEM over participants. **E** The same by region, mean over participants;
+# framed: best layer. **F** Gain of every voxel on the participants' cortical maps (grey mesh: not
+# in a region; anterior is up). n: participants in step 1. The stamp says whether the data are
+# REAL or SYNTHETIC.
 
 # %% [markdown]
 # ## 8 · Claims

@@ -47,19 +47,13 @@ def predictor_violins(axes: Axes, scores: pd.DataFrame, ceilings: pd.DataFrame,
             values, n_zero = part["score"].dropna().to_numpy(), int(part["predicts_nothing"].sum())
             x = position + (idx - (len(predictors) - 1) / 2) * width
             _violin(axes, x, values, width, *PREDICTOR_STYLES[name])
-            if len(values) not in (0, n_subjects.get(roi, 0)):
-                _small_number(axes, x, 0.02, str(len(values)))
-            if n_zero:
-                _small_number(axes, x, 0.08, f"{n_zero} × 0")
+            fewer = len(values) not in (0, n_subjects.get(roi, 0))
+            axes.text(x, 0.01, "; ".join([str(len(values))] * fewer + [f"{n_zero} × 0"] * (
+                n_zero > 0)), fontsize=4.5, ha="center", va="bottom", color="0.3",
+                      transform=axes.get_xaxis_transform())
     axes.axhline(0, color="0.4", linestyle=":", linewidth=0.7, zorder=1)
     axes.set_xlim(-0.5, len(rois) - 0.5)
     _label_rois(axes, rois, n_subjects)
-
-
-def _small_number(axes: Axes, x: float, height: float, text: str) -> None:
-    """Write a small text at a height in fractions of the axes."""
-    axes.text(x, height, text, fontsize=4.5, ha="center", va="bottom", color="0.3",
-              transform=axes.get_xaxis_transform())
 
 
 def _label_rois(axes: Axes, rois: Sequence[str], n_subjects: pd.Series, **options: object) -> None:
