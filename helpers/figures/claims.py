@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -16,11 +16,15 @@ from helpers.core.intervals import mean_interval, proportion_interval
 from helpers.core.paths import atomic_write, figures_dir
 from helpers.core.provenance import Provenance
 from helpers.figures.verdicts import (
+    CHECK,
+    CLAIM,
     CONTRADICTED,
+    EXPLORATORY,
     INCONCLUSIVE,
     SUPPORTED,
     UNTESTABLE,
     Expected,
+    Kind,
     combine_verdicts,
     machine_dependent,
     verdict_from_interval,
@@ -62,6 +66,9 @@ class Claim:
         One of ``VERDICTS``.
     mean, low, high : float, optional
         The estimate that was judged and its 95 % interval, rounded; None where there is none.
+    kind : {"claim", "exploratory", "sanity check"}
+        Exploratory: found after looking, among variants that the notebook names. Sanity check: it
+        fails only if the data or the code are broken, so that it says nothing about the paper.
     """
 
     statement: str
@@ -73,6 +80,7 @@ class Claim:
     mean: float | None = None
     low: float | None = None
     high: float | None = None
+    kind: Kind = CLAIM
 
 
 @dataclass
@@ -80,8 +88,8 @@ class ClaimsTable:
     """The claims and headline numbers of one notebook.
 
     Every method that enters a claim takes the keywords ``source`` and ``paper`` (see `Claim`) and,
-    optionally, ``rests_on``: what the verdict depends on where that is a single training; it is
-    written beside the rule.
+    optionally, ``rests_on``: what the verdict depends on where that is a single training (it is
+    written beside the rule), and ``kind`` (see `Claim`).
 
     Attributes
     ----------
@@ -244,14 +252,15 @@ class ClaimsTable:
                   f"{of}, exact 95 % interval {expected} {bound:.0%}", mean, low, high, **origin)
 
     def _add(self, statement: str, verdict: str, run: str, rule: str, *numbers: float,
-             source: str, paper: str, rests_on: str = "") -> None:
+             source: str, paper: str, rests_on: str = "", kind: Kind = CLAIM) -> None:
         rule += f"; rests on {rests_on}" * bool(rests_on)
         if verdict in (SUPPORTED, CONTRADICTED) and statement in machine_dependent(
                 self.provenance.profile, self.provenance.notebook):
             verdict = INCONCLUSIVE
             rule += "; another machine's rounding may turn it"
         finite = [round(float(value), 4) if math.isfinite(value) else None for value in numbers]
-        self.claims.append(Claim(statement, source, paper, run, rule, verdict, *finite))
+        finite += [None] * (3 - len(finite))
+        self.claims.append(Claim(statement, source, paper, run, rule, verdict, *finite, kind))
 
     def number(self, name: str, value: float | int | str | dict) -> None:
         """Enter a headline number under a name by which later runs are compared.
@@ -275,17 +284,25 @@ class ClaimsTable:
 
     def text(self) -> str:
         """Return the claims as plain lines, with the numbers of this run."""
-        return "\n".join(f"{index}. {claim.statement}\n"
-                         f"   paper     {claim.paper}  [{claim.source}]\n"
-                         f"   this run  {claim.run}\n"
-                         f"   rule      {claim.rule}\n"
-                         f"   verdict   {claim.verdict.upper()}"
-                         for index, claim in enumerate(self.claims, 1))
+        return self._listed(lambda claim: (
+            f"{claim.statement}\n"
+            f"   paper     {claim.paper}  [{claim.source}]\n"
+            f"   this run  {claim.run}\n"
+            f"   rule      {claim.rule}\n"
+            f"   verdict   {claim.verdict.upper()}"))
 
     def verdicts(self) -> str:
         """Return all claims with their verdicts, without numbers: the same on every machine."""
-        return "\n".join(f"{index}. {claim.statement}: {claim.verdict.upper()}"
-                         for index, claim in enumerate(self.claims, 1))
+        return self._listed(lambda claim: f"{claim.statement}: {claim.verdict.upper()}")
+
+    def _listed(self, describe: Callable[[Claim], str]) -> str:
+        """List the claims, then the sanity checks, each numbered from 1."""
+        lists = [[claim for claim in self.claims if (claim.kind == CHECK) == is_check]
+                 for is_check in (False, True)]
+        claims, checks = ["\n".join(
+            f"{index}. {'(exploratory) ' * (claim.kind == EXPLORATORY)}{describe(claim)}"
+            for index, claim in enumerate(one, 1)) for one in lists]
+        return claims + f"\nSanity checks\n{checks}" * bool(checks)
 
     def save(self) -> Path:
         """Write ``figures/<profile>/<notebook>.json``: provenance, claims, numbers."""

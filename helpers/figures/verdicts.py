@@ -20,6 +20,8 @@ SUPPORTED, CONTRADICTED, INCONCLUSIVE = "supported", "contradicted", "inconclusi
 UNTESTABLE = "not testable here"
 VERDICTS = (SUPPORTED, CONTRADICTED, INCONCLUSIVE, UNTESTABLE)
 ALPHA = 0.05
+CLAIM, EXPLORATORY, CHECK = "claim", "exploratory", "sanity check"
+Kind = Literal["claim", "exploratory", "sanity check"]
 Expected = Literal["above 0", "below 0", "around 0"]
 MACHINE_DEPENDENT = PACKAGE / "profiles" / "machine_dependent.json"
 """Profile -> notebook -> claims that are inconclusive: their verdict depends on the machine."""

@@ -27,7 +27,7 @@ from helpers.core.console import HEADLESS, echo
 from helpers.core.errors import LabError
 from helpers.core.machine import WORKERS_VARIABLE, divide_cores, usable_cores
 from helpers.core.paths import FIGURES_VARIABLE, cache_dir, ensure_writable, figures_dir
-from helpers.figures.verdicts import VERDICTS
+from helpers.figures.verdicts import CHECK, VERDICTS
 from helpers.runner.freshness import (
     code_key,
     is_fresh,
@@ -191,7 +191,8 @@ class Runner:
     def _verdicts(self, job: NotebookJob) -> list[int]:
         results_json = json.loads((self.folder
                                    / f"{job.source.stem}.json").read_text(encoding="utf-8"))
-        verdicts = [claim["verdict"] for claim in results_json["claims"]]
+        verdicts = [claim["verdict"] for claim in results_json["claims"]
+                    if claim.get("kind") != CHECK]
         return [verdicts.count(verdict) for verdict in VERDICTS]
 
 

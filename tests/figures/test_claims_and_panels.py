@@ -14,6 +14,7 @@ from helpers.core.errors import LabError
 from helpers.core.provenance import Provenance
 from helpers.figures import style
 from helpers.figures.claims import ClaimsTable, round_numbers
+from helpers.figures.verdicts import CHECK, CLAIM, EXPLORATORY
 from helpers.selectivity import plots
 
 
@@ -38,6 +39,19 @@ def test_all_verdicts_are_written(private):
     assert content["provenance"]["inputs"] == {"localizer": "123"}
     assert made.text().count("CONTRADICTED") == 1
     assert made.verdicts().splitlines()[1] == "2. claim False: CONTRADICTED"
+
+
+def test_sanity_checks_have_a_list_of_their_own_and_exploratory_claims_are_marked(private):
+    made = ClaimsTable(provenance())
+    for statement, kind in (("the sets are matched", CHECK), ("faces come first", CLAIM),
+                            ("in half of the maps", EXPLORATORY), ("the sums agree", CHECK)):
+        made.claim(statement, run="", rule="", holds=True, source="s", paper="p", kind=kind)
+    assert made.verdicts().splitlines() == [
+        "1. faces come first: SUPPORTED", "2. (exploratory) in half of the maps: SUPPORTED",
+        "Sanity checks", "1. the sets are matched: SUPPORTED", "2. the sums agree: SUPPORTED"]
+    assert made.text().index("the sets are matched") > made.text().index("in half of the maps")
+    kept = json.loads(made.save().read_text())["claims"]  # their order is that of entering them
+    assert [one["kind"] for one in kept] == [CHECK, CLAIM, EXPLORATORY, CHECK]
 
 
 def test_nan_is_null_and_counts_stay_integers(private):
