@@ -30,6 +30,7 @@ from helpers.core.intervals import difference_interval
 from helpers.figures import style
 from helpers.figures.claims import ClaimsTable, round_numbers
 from helpers.figures.panels import image_grid
+from helpers.figures.verdicts import CHECK
 from helpers.selectivity import plots
 from helpers.selectivity.linear_probes import (
     extract_features,
@@ -171,7 +172,8 @@ figure
 # Each claim has a rule that decides its verdict: *supported*, *contradicted*, *inconclusive* or
 # *not testable here*. Where there is a 95 % interval, it decides: it supports where it lies on the
 # claimed side, contradicts where it lies on the other, and is inconclusive otherwise. To claim that
-# something is *absent* requires an equivalence bound that was fixed beforehand.
+# something is *absent* requires an equivalence bound that was fixed beforehand. *Sanity checks* have
+# a list of their own: they fail only if data or code are broken, and say nothing about a paper.
 
 # %%
 main, untrained = (laboratory.profile.networks.main, laboratory.profile.networks.untrained)
@@ -183,7 +185,7 @@ claims.claim("Luminance and contrast are matched between the localizer's domains
              run=f"largest difference between domains: luminance {largest_difference['luminance']:.3f}, "
              f"contrast {largest_difference['contrast']:.3f}",
              rule="largest difference below 0.02 on values from 0 to 1, 5 of 255 grey levels",
-             holds=bool((largest_difference < 0.02).all()))
+             holds=bool((largest_difference < 0.02).all()), kind=CHECK)
 pixel_accuracy, n_test = domain_accuracy.loc["raw pixels"], int((half == 1).sum())
 claims.count("Raw pixels do not give the five domains away",
              round(pixel_accuracy[["linear", "knn"]].max() * n_test), n_test, "below", 0.4,

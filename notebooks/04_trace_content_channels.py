@@ -337,13 +337,13 @@ claims.claim("The tuning demonstration comes out as published",
                  f"{model} {pair[0]:.3f}/{pair[1]:.3f}" for model, pair in published_index.items()),
              run=", ".join(f"{model} {free[model]:.3f}/{positive[model]:.3f}" for model in free),
              rule="all eight indices (free/positive) equal to three decimals",
-             holds=bool(same == len(fits)))
+             holds=bool(same == len(fits)), kind=CHECK)
 claims.claim("Positive fits keep features that are fine-tuned like the target",
              source="the authors' page", paper="every positive index below its free one",
              run=f"positive at most {max(positive.values()):.2f}, free at least "
              f"{min(free.values()):.2f}",
              rule="so for each of the four models",
-             holds=all(positive[model] < free[model] for model in free))
+             holds=all(positive[model] < free[model] for model in free), kind=CHECK)
 
 # %%
 by_layer = {name: separability.silhouettes(r, categories).tolist() for name, r in rdms.items()}

@@ -1,0 +1,146 @@
+"""Fraction of units that prefer the same domain on independent images: an interval over images.
+
+Units of a layer are correlated, and so are those of successive layers: a binomial interval over
+units is far too narrow. Images are the sample, so images are resampled. It is no part of the paper,
+whose control drew a new random network for the independent set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from helpers.core.constant_values import subtract_mean
+from helpers.core.statistics import Moments, t_values
+from helpers.networks.activations import extract_activations
+from helpers.networks.network import Network
+from helpers.selectivity.localizer_result import INFINITE_T_RANK, LocalizerResult
+from helpers.stimuli.image_sets import DOMAINS, ImageSet
+
+N_RESAMPLES = 999
+"""Bootstrap samples of the images."""
+CHUNK = 2**23
+"""Values of t that are held at a time."""
+
+
+def measure_same_preference(network: Network, result: LocalizerResult, independent: ImageSet, *,
+                            seed: int, layers: Sequence[str] = (), domains: Sequence[str] = (),
+                            batch_size: int = 64) -> tuple[float, float, float]:
+    """Measure which fraction of the selective units prefers its domain on independent images.
+
+    Parameters
+    ----------
+    network : Network
+    result : LocalizerResult
+        Of this network; defines the units, of the intact domains.
+    independent : ImageSet
+        Has all these domains.
+    seed : int
+        Of the bootstrap.
+    layers, domains : sequence of str
+        Whose units are measured, all together; by default those of all layers, of all domains.
+    batch_size : int
+        Images in one forward pass; changes speed and memory only.
+
+    Returns
+    -------
+    fraction, low, high : float
+        Of `same_preference_interval`.
+    """
+    names = independent.domain_names
+    intact = [domain for domain in DOMAINS if domain in result.domains]
+    selected = [result.domains.index(domain) for domain in domains or intact]
+    units = {layer: np.flatnonzero(np.isin(labels, selected) & (layer in (layers or result.layers)))
+             for layer, labels in result.labels.items()}
+    rows = np.arange(len(independent))
+    batches = independent.batches(np.split(rows, range(batch_size, len(rows), batch_size)),
+                                  network.preprocessing)
+    activations = extract_activations(network.model, network.layers, batches, units)
+    place = np.array([names.index(domain) if domain in intact else -1 for domain in result.domains])
+    return same_preference_interval(
+        np.concatenate([activations[layer].numpy() for layer in units], axis=1),
+        np.array([names.index(domain) for domain in independent.domains]),
+        np.concatenate([place[result.labels[layer][own]] for layer, own in units.items()]),
+        np.sort(place[place >= 0]), seed=seed)
+
+
+def same_preference_interval(activations: NDArray, labels: NDArray, defined: NDArray,
+                             candidates: NDArray, *, seed: int,
+                             n_resamples: int = N_RESAMPLES) -> tuple[float, float, float]:
+    r"""Compute the fraction of units that prefer their domain again, with its 95 % interval.
+
+    .. math:: f \pm 1.96\, s_{boot}
+
+    :math:`s_{boot}` is the standard deviation of the fraction over bootstrap samples of the images,
+    drawn within each domain. The interval is centred on the fraction itself, not on the samples':
+    repeated images add noise, which moves preferences towards chance.
+
+    Parameters
+    ----------
+    activations : array, float, shape (n_images, n_units)
+        To independent images, of the units that other images defined.
+    labels : array, int, shape (n_images,)
+        Domain of each image, 0 ... n_domains - 1; at least two images of every domain.
+    defined : array, int, shape (n_units,)
+        Domain for which each unit was selected.
+    candidates : array, int
+        Domains that a unit can prefer: the one of its largest mean t over contrasts with all
+        domains. Chance is 1 / number of candidates.
+    seed, n_resamples : int
+
+    Returns
+    -------
+    fraction, low, high : float
+        The interval is cut off at 0 and 1. NaN without units.
+    """
+    n_units, counts = activations.shape[1], np.bincount(labels)
+    if not n_units:
+        return np.nan, np.nan, np.nan
+    rng = np.random.default_rng(seed)
+    weights = np.ones((n_resamples + 1, len(labels)))
+    for domain, n in enumerate(counts):
+        weights[1:, labels == domain] = rng.multinomial(n, np.full(n, 1 / n), size=n_resamples)
+    size = max(1, CHUNK // (len(counts) * len(weights)))
+    n_same = sum(_count_same(activations[:, start:start + size], labels, weights,
+                             defined[start:start + size], candidates)
+                 for start in range(0, n_units, size))
+    fraction, *resampled = n_same / n_units
+    half_width = 1.96 * np.std(resampled, ddof=1)
+    return (float(fraction), float(max(0.0, fraction - half_width)),
+            float(min(1.0, fraction + half_width)))
+
+
+def _count_same(activations: NDArray, labels: NDArray, weights: NDArray, defined: NDArray,
+                candidates: NDArray) -> NDArray[np.int64]:
+    """Count units that prefer their domain under each weighting of the images, (n_weightings,)."""
+    t = _mean_t(torch.from_numpy(subtract_mean(activations)), torch.from_numpy(labels),
+                torch.from_numpy(weights))[candidates].nan_to_num(nan=-torch.inf)
+    preferred = candidates[t.argmax(0).numpy()]
+    return ((preferred == defined) & (t > -torch.inf).any(0).numpy()).sum(1)
+
+
+def _mean_t(centred: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
+    """Compute every domain's mean t, (n_domains, n_weightings, n_units); NaN for dead units.
+
+    An infinite t ranks first or last, as in `LocalizerResult.ranking`.
+    """
+    of_domain = [labels == domain for domain in range(int(labels.max()) + 1)]
+    count = torch.stack([members.sum() for members in of_domain])
+    sums, squares = (torch.stack([weights[:, members] @ values[members] for members in of_domain])
+                     for values in (centred, centred.square()))
+    mean = sums / count[:, None, None]
+    sum_squares = (squares - count[:, None, None] * mean.square()).clamp_(min=0)
+    moments = Moments(count, mean.flatten(1), sum_squares.flatten(1))
+    total, n_finite = torch.zeros_like(moments.mean), torch.zeros_like(moments.mean)
+    for first, second in combinations(range(len(count)), 2):
+        t, _ = t_values(moments, first, second)
+        n_finite[[first, second]] += ~t.isnan()
+        t.nan_to_num_(nan=0.0, posinf=INFINITE_T_RANK, neginf=-INFINITE_T_RANK)
+        total[first] += t
+        total[second] -= t
+    return (total / n_finite).view(mean.shape)

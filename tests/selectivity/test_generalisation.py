@@ -1,0 +1,113 @@
+"""Same preference on independent images: by hand, with correlated units, and on a network."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import stats
+from support.tiny_cohort import RandomImages, network
+
+from helpers.core.intervals import proportion_interval
+from helpers.networks.registry import NetworkEntry
+from helpers.selectivity import generalisation
+from helpers.selectivity.generalisation import measure_same_preference, same_preference_interval
+from helpers.selectivity.study import localize_network, measure_generalisation
+from helpers.stimuli.image_sets import DOMAINS, ImageSet
+
+LABELS = np.repeat([0, 1, 2, 3], 12)
+CANDIDATES = np.arange(3)
+
+
+def fraction_by_hand(x, labels, defined) -> float:
+    t = np.array([np.mean([stats.ttest_ind(x[labels == d], x[labels == e]).statistic
+                           for e in range(4) if e != d], axis=0) for d in CANDIDATES])
+    return float((t.argmax(0) == defined).mean())
+
+
+def test_the_fraction_is_that_of_scipys_t_and_chunks_do_not_change_it(monkeypatch):
+    rng = np.random.default_rng(0)
+    x, defined = rng.normal(size=(48, 30)).astype(np.float32), rng.integers(3, size=30)
+    x[LABELS == 1, :8] += 1
+    expected = fraction_by_hand(x, LABELS, defined)
+    whole = same_preference_interval(x, LABELS, defined, CANDIDATES, seed=1, n_resamples=50)
+    assert whole[0] == pytest.approx(expected) and whole[1] < expected < whole[2]
+    monkeypatch.setattr(generalisation, "CHUNK", 1000)
+    assert whole == same_preference_interval(x, LABELS, defined, CANDIDATES, seed=1, n_resamples=50)
+
+
+def test_the_interval_is_that_of_images_drawn_again_within_domains():
+    """The half width is 1.96 standard deviations of a plain bootstrap."""
+    rng = np.random.default_rng(3)
+    defined = np.array([0, 1, 2] * 4)
+    x = rng.normal(size=(48, 12)) + 0.6 * np.eye(4)[LABELS][:, defined]
+    plain = []
+    for _ in range(100):
+        rows = np.concatenate([rng.choice(np.flatnonzero(LABELS == d), 12) for d in range(4)])
+        plain.append(fraction_by_hand(x[rows], LABELS, defined))
+    fraction, low, high = same_preference_interval(x, LABELS, defined, CANDIDATES, seed=0)
+    assert fraction - low == pytest.approx(1.96 * np.std(plain), rel=0.3)
+    assert high == pytest.approx(min(1, 2 * fraction - low))
+
+
+def test_correlated_units_without_a_preference_stay_around_chance():
+    """Copies of five units: the expected fraction is 1 / 3; a binomial interval misses it often."""
+    rng, covered, binomial = np.random.default_rng(1), [], []
+    for _ in range(60):
+        x = np.repeat(rng.normal(size=(48, 5)), 20, axis=1) + 0.05 * rng.normal(size=(48, 100))
+        defined = np.repeat(rng.integers(3, size=5), 20)
+        fraction, low, high = same_preference_interval(x, LABELS, defined, CANDIDATES, seed=0,
+                                                       n_resamples=99)
+        covered.append(low <= 1 / 3 <= high)
+        naive = proportion_interval(round(100 * fraction), 100)
+        binomial.append(naive[0] <= 1 / 3 <= naive[1])
+    assert np.mean(covered) >= 0.85 and np.mean(binomial) < 0.6
+
+
+def test_planted_preferences_are_all_found_and_dead_units_have_none():
+    defined = np.array([0, 1, 2, 0])
+    x = np.random.default_rng(0).normal(size=(48, 4)) + 20 * np.eye(4)[LABELS][:, defined]
+    assert same_preference_interval(x, LABELS, defined, CANDIDATES, seed=0) == (1, 1, 1)
+    assert same_preference_interval(x, LABELS, (defined + 1) % 3, CANDIDATES, seed=0) == (0, 0, 0)
+    x[:, 3] = 0.1
+    assert same_preference_interval(x, LABELS, defined, CANDIDATES, seed=0)[0] == 0.75
+    none = same_preference_interval(x[:, :0], LABELS, defined[:0], CANDIDATES, seed=0)
+    assert np.isnan(none).all()
+
+
+def test_a_unit_that_separates_perfectly_prefers_what_it_separates():
+    x = np.eye(4)[LABELS][:, [0, 1]]
+    assert same_preference_interval(x, LABELS, np.array([0, 1]), CANDIDATES, seed=0) == (1, 1, 1)
+
+
+def write_images(root, order, seed) -> ImageSet:
+    """Write twelve images of random colours for each domain."""
+    pixels, domains = RandomImages(48, seed=seed), tuple(np.repeat(order, 12).tolist())
+    files = tuple(f"{number}.png" for number in range(len(pixels)))
+    root.mkdir()
+    for number, name in enumerate(files):
+        pixels.open(number).save(root / name)
+    return ImageSet(root, files, domains, domains, tuple(order))
+
+
+def test_all_layers_of_a_network_are_pooled_as_the_table_counts_them(private):
+    """Units of every layer, whatever the domains' order and the batches."""
+    tiny = network()
+    tiny = replace(tiny, entry=NetworkEntry("tiny-net", "tiny", tiny.preprocessing, "none", "none",
+                                            {"width": 1}))
+    defining = write_images(private / "defining", DOMAINS[:4], 0)
+    independent = write_images(private / "independent", DOMAINS[3::-1], 1)
+    result = localize_network(tiny, defining)
+    rng = np.random.default_rng(0)
+    result = replace(result, labels={layer: rng.integers(4, size=labels.size).astype(np.uint8)
+                                     for layer, labels in result.labels.items()})
+    table = measure_generalisation(result, localize_network(tiny, independent)).dropna()
+    expected = (table["n_units"] * table["same_preference"]).sum() / table["n_units"].sum()
+    assert table["layer"].nunique() == 3
+    fraction, low, high = measure_same_preference(tiny, result, independent, seed=0, batch_size=7)
+    assert fraction == pytest.approx(expected) and low < expected < high
+    row = table.set_index(["layer", "domain"]).loc[("conv", "faces"), "same_preference"]
+    one = measure_same_preference(tiny, result, independent, seed=0, layers=["conv"],
+                                  domains=["faces"])
+    assert one[0] == pytest.approx(row) != fraction
