@@ -37,7 +37,7 @@ from helpers.encoding import cohort_responses, plots, statistics
 from helpers.encoding.regression import GIST, OLS, RIDGE, SPARSE_POSITIVE, STANDARDISED
 from helpers.encoding.study import EncodingStudy, select_own_pool
 from helpers.figures import style
-from helpers.figures.claims import ClaimsTable, format_p, round_numbers
+from helpers.figures.claims import UNCORRECTED, ClaimsTable, format_p, round_numbers
 from helpers.figures.deviations import deviation_table
 from helpers.figures.verdicts import CHECK, EXPLORATORY
 from helpers.rsa.study import correlate_layer_rdms
@@ -192,6 +192,10 @@ pd.concat({method: table.groupby("roi")[["own_pool", "other_pools",
 # The published α = 0.1 applies to raw activations, whose scale differs from layer to layer, and the
 # untrained network had a different α. With units and responses standardised on the fitted images,
 # α is on the scale of a *correlation*: the first unit enters only if its correlation exceeds α.
+#
+# The table shows how many units a vertex is predicted from at the published α, by layer and pool. A
+# mean of 0.2 units per vertex says that at least 80 % of the vertices have *no* unit at all, and are
+# predicted by a constant: there the penalty is too strong for this layer's scale.
 
 # %%
 standardised = select_own_pool(best, STANDARDISED, domain_by_roi)
@@ -200,8 +204,10 @@ for name in ("veUnivar", "veRSA"):
         table[table["metric"] == name] for table in (standardised, contrastive)))
     print(f"{name}: standardised - published {difference:+.3f} ({format_p(p)}, n = {n})")
 test_curves = curves[(curves["partition"] == "test") & (curves["method"] == SPARSE_POSITIVE)]
-print("units used per vertex, published α:",
-      test_curves.groupby("layer", sort=False)["n_nonzero_weights"].mean().round(1).to_dict())
+print("units per vertex at the published α (weights that are not 0; mean over vertices, regions "
+      "and participants)")
+test_curves.pivot_table(index="layer", columns="domain", values="n_nonzero_weights",
+                        sort=False).round(2)
 
 # %% [markdown]
 # ## 7 · One stimulus set, two species
@@ -332,7 +338,8 @@ def mean_gains(main, competitor):
 for competitor in competitors:
     claims.intervals(f"They predict better than the rival: {competitor}",
                      mean_gains(contrastive, competitors[competitor]), "above 0",
-                     of="mean difference over regions, over participants, in both scores",
+                     of="mean difference over regions, over participants, in both scores"
+                     + UNCORRECTED,
                      source="Fig. 4; direction inferred", paper="values unknown", rests_on=ONE)
 
 # %%

@@ -31,6 +31,7 @@ from helpers.figures.verdicts import (
     verdict_from_test,
 )
 
+ALL_MUST = " (all of them must be, so not corrected for their number)"
 UNCORRECTED = " (this claim by itself: not corrected for the number of claims)"
 NOTHING_TO_COMPARE = "nothing to compare in these data"
 
@@ -196,7 +197,8 @@ class ClaimsTable:
         support_margin = {"above 0": lambda values: values[1], "below 0": lambda values: -values[2],
                           "around 0": lambda values: -max(-values[1], values[2])}[expected]
         self._add(statement, combine_verdicts(verdicts), _describe_run(run, "; ", n),
-                  f"{of}, each 95 % interval {_criterion(expected, within)}",
+                  f"{of}, each 95 % interval {_criterion(expected, within)}"
+                  + ALL_MUST * (len(estimates) > 1),
                   *min(finite.values(), key=support_margin, default=()), **origin)
 
     def test(self, statement: str, effect: float, p: float, expected: Expected, *, of: str,

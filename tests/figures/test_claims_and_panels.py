@@ -84,6 +84,15 @@ def test_claims_over_few_trainings_say_that_their_number_is_not_corrected_for():
     assert said == [True, True, False]
 
 
+def test_claims_on_several_intervals_say_that_all_must_lie_there():
+    made = ClaimsTable(provenance())
+    for estimates in ({"faces": (1.0, 0.5, 1.5)}, dict.fromkeys("ab", (1.0, 0.5, 1.5))):
+        made.intervals("d", estimates, "above 0", of="d", source="s", paper="–")
+    assert [claim.rule for claim in made.claims] == [
+        "d, each 95 % interval above 0",
+        "d, each 95 % interval above 0 (all of them must be, so not corrected for their number)"]
+
+
 def test_infinite_values_of_a_panel_are_counted_on_the_figure(private):
     table = pd.DataFrame({"layer": ["a", "b", "c"], "t": [1.0, np.inf, np.nan]})
     for panels, notes in (({"D": table}, ["infinite, not drawn: 1 in D"]), ({"D": table[::2]}, [])):
