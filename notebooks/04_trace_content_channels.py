@@ -30,11 +30,13 @@ from IPython.display import Markdown
 
 from helpers import lab
 from helpers.content_channels import plots, separability, trajectories, tuning_reorientation
+from helpers.core.bootstrap import bootstrap_interval
 from helpers.core.intervals import compare_with_draws, permutation_p
 from helpers.figures import style
 from helpers.figures.claims import ClaimsTable, round_numbers
 from helpers.figures.deviations import deviation_table
 from helpers.figures.panels import image_grid
+from helpers.figures.verdicts import CHECK, EXPLORATORY
 from helpers.networks.activations import extract_activations
 
 laboratory = lab.open(profile, notebook="04_trace_content_channels")
@@ -160,22 +162,25 @@ print("between layers, signs of scikit-learn before 1.5 against today's:",
 # %% [markdown]
 # ## 6 · A number for what the figure illustrates
 #
-# Are the categories more separable in deeper layers? Each layer can be measured in its own space.
-# The *silhouette* of an image compares its mean distance to its own category (*a*) with that to
-# the nearest other one (*b*): $(b - a)/\max(a, b)$, 1 for compact and distant clusters, 0 or less
-# where they overlap. Two questions, two tests: *are the categories separable?* (labels permuted
-# `n_permutations` times), and *does separability grow?* (the slope over layers, with its error over
-# images, from leaving out one image at a time: the *jackknife*).
+# Are the categories more separable in deeper layers? Each layer can be measured in its own space,
+# over all its units. *Nearest centroid* is the fraction of images that lie nearest to the mean of
+# their own category, the image itself left out (chance: 1 / number of categories). The *silhouette*
+# of an image describes how compact the categories are: it compares the mean distance to its own
+# category (*a*) with that to the nearest other one (*b*): $(b - a)/\max(a, b)$, 1 for compact and
+# distant clusters, 0 or less where they overlap. Two questions, two tests: *are the categories
+# separable?* (labels permuted `n_permutations` times), and *does separability grow?* (the slope over
+# layers, with its error over images: a *bootstrap* for the accuracy, the *jackknife*, which leaves
+# out one image at a time, for the silhouette).
 
 # %%
 measures = {"silhouette": separability.silhouettes,
             "nearest centroid": separability.nearest_centroid_accuracy}
-tables = []
-for name, r in rdms.items():
-    correct = separability.nearest_centroid_correct(r, categories)
+tables, both = [], np.concatenate([*rdms.values()])  # the main network's layers, then its control's
+resampled = separability.bootstrap_accuracy(both, categories, seed=seed)
+for (name, r), accuracy in zip(rdms.items(), np.split(resampled, len(rdms), axis=1)):
     se = {"silhouette": [separability.jackknife_contrast(r, categories,
                                                          row).se for row in np.eye(n_layers)],
-          "nearest centroid": correct.std(axis=1) / np.sqrt(len(stimuli))}
+          "nearest centroid": accuracy.std(axis=0, ddof=1)}
     for measure, function in measures.items():
         value = function(r, categories)
         null = separability.label_permutation_null(r, categories, function,
@@ -193,29 +198,29 @@ separability_table.pivot(index=["measure", "layer"], columns="network",
                 ).loc[list(measures)].reindex(spec.layers, level="layer").round(3)
 
 # %% [markdown]
-# *Nearest centroid* is a second measure: the fraction of images that lie nearest to the mean of
-# their own category, the image itself left out (chance: 1 / number of categories). It was added
-# after the silhouette's first results were seen, so no claim depends on it. The two can disagree.
-# A silhouette measures whether categories are *compact*: variation common to all images (size,
-# position, background) makes it small. The centroid measures only on which side an image lies. And
-# the silhouette's chance level is not 0: it is lower where a layer uses few dimensions, as permuted
-# labels show.
+# The two can disagree. A silhouette measures whether categories are *compact*: variation common to
+# all images (size, position, background) makes it small. The centroid measures only on which side an
+# image lies, which is what "separable" means. And the silhouette's chance level is not 0: it is
+# lower where a layer uses few dimensions, as permuted labels show. So the centroid judges the claims,
+# and the silhouette describes. But the silhouette had judged them first, and the centroid took its
+# place after both had been seen: these claims are *exploratory*.
 #
 # Now the second question, does separability grow, and the deepest layer compared with that of the
-# randomly initialised control:
+# randomly initialised control, by both measures:
 
 # %%
-slope = separability.slope_weights(n_layers)
-trends = {name: separability.jackknife_contrast(r, categories, slope) for name, r in rdms.items()}
-last = np.eye(n_layers)[-1]
-trained_minus_untrained = separability.jackknife_contrast(
-    np.concatenate([rdms[network_spec.main], rdms[network_spec.untrained]]), categories,
-                           np.concatenate([last, -last]))
-for name, test in trends.items():
-    print(f"{name}: {test.estimate:+.3f} a layer (se {test.se:.3f}, one-sided p {test.p:.2g})")
-print(
-    f"{spec.layers[-1]}, trained − untrained: {trained_minus_untrained.estimate:+.3f} (se {trained_minus_untrained.se:.3f}, "
-    f"one-sided p {trained_minus_untrained.p:.2g})")
+slope, last, zero = separability.slope_weights(n_layers), np.eye(n_layers)[-1], np.zeros(n_layers)
+contrasts = dict(zip([f"slope, {name}" for name in rdms], ([*slope, *zero], [*zero, *slope])))
+contrasts["deepest layer, trained − untrained"] = [*last, *-last]
+accuracy = separability.nearest_centroid_accuracy(both, categories)
+by_silhouette = {name: separability.jackknife_contrast(both, categories, weights)
+                 for name, weights in contrasts.items()}
+by_accuracy = {name: bootstrap_interval(accuracy @ weights, resampled @ weights)
+               for name, weights in contrasts.items()}
+pd.DataFrame([{"measure": measure, "contrast": name, "estimate": value, "low": low, "high": high}
+              for measure, by in (("nearest centroid", by_accuracy), ("silhouette", {
+                  name: (test.estimate, *test.interval) for name, test in by_silhouette.items()}))
+              for name, (value, low, high) in by.items()]).round(3)
 
 # %% [markdown]
 # ## 7 · Are the features tuned like the target?
@@ -263,7 +268,8 @@ panels[0].legend(loc="lower left", bbox_to_anchor=(-0.05, 1.02), ncols=2, handle
 for panel, measure in zip(panels[1:], measures):
     plots.separability_lines(panel, separability_table, measure,
                              {network_spec.main: "k", network_spec.untrained: "0.55"})
-panels[1].axhline(0, color="0.4", linestyle=":", linewidth=0.7)
+for panel, chance in zip(panels[1:], (0, 1 / len(spec.categories))):
+    panel.axhline(chance, color="0.4", linestyle=":", linewidth=0.7)
 style.percent_axis(panels[2].yaxis)
 panels[1].legend(loc="lower left", bbox_to_anchor=(-0.05, 1.12), ncols=2, fontsize=6)
 for panel, letter, x in zip(panels, "CDE", (-0.26, -0.3, -0.22)):
@@ -298,7 +304,8 @@ figure
 # cross: the signs of another version of scikit-learn, between layers. **D** Mean silhouette of the
 # categories in each layer's own space; bars: 95 % intervals over images (jackknife); bands: 95 %
 # of permutations of the labels; dotted: 0. **E** Fraction of images nearest to their own
-# category's centroid; bars: 95 % (binomial); bands as in D. **F** The tuning demonstration (toy
+# category's centroid, the image left out; bars: 95 % intervals over images (bootstrap); bands as
+# in D; dotted: chance, 1 / number of categories. **F** The tuning demonstration (toy
 # data, the same under every profile): 100 features as arrows, coloured by weight, the target in
 # green; titles: reorientation index. One network of each type. The stamp says whether the data
 # are REAL or SYNTHETIC.
@@ -306,8 +313,10 @@ figure
 # %% [markdown]
 # ## 9 · Claims
 #
-# Each claim has a rule that was fixed before its result was seen. The paper's code gives no
-# statistic for Figure 5, an illustration; so the column "paper" states what the figure suggests.
+# Each claim has a rule that was fixed before its result was seen, except the exploratory ones (step
+# 6). The tuning demonstration is a sanity check: its toy data are the same under every profile. The
+# paper's code gives no statistic for Figure 5, an illustration; so the column "paper" states what
+# the figure suggests.
 
 # %%
 for name in networks:
@@ -316,11 +325,12 @@ for name in networks:
         claims.number(f"{measure}, {name}", round_numbers(own["value"].to_dict(), 3))
         claims.number(f"{measure}, {name}, shuffled labels",
                       round_numbers(own["null_mean"].to_dict(), 3))
+    trend = by_silhouette[f"slope, {name}"]
     claims.number(f"slope of the silhouette, {name}", round_numbers(
-        {"a layer": trends[name].estimate, "se": trends[name].se, "p": trends[name].p}, 3))
+        {"a layer": trend.estimate, "se": trend.se, "p": trend.p}, 3))
+difference = by_silhouette["deepest layer, trained − untrained"]
 claims.number("deepest layer, trained minus untrained", round_numbers(
-    {"silhouette": trained_minus_untrained.estimate, "se": trained_minus_untrained.se,
-     "p": trained_minus_untrained.p}, 3))
+    {"silhouette": difference.estimate, "se": difference.se, "p": difference.p}, 3))
 claims.number("tuning reorientation", {
     f"{'positive ' if fit.positive else ''}{fit.model}": round(fit.index, 3) for fit in fits})
 claims.number("aligned layers",
@@ -352,16 +362,19 @@ silhouette_text = {name: ", ".join(f"{value:z.2f}" for value in values)
 one = "one training of each network"
 for name, values in silhouette_text.items():
     print(f"{name}: silhouette {values} from {spec.layers[0]} to {spec.layers[-1]}")
-claims.judge("Categories lie further apart in deeper layers", trends[network_spec.main].estimate,
-             *trends[network_spec.main].interval, "above 0", n=f"{len(stimuli)} images",
-             rests_on=one, of="slope of the silhouette over layers, jackknife over images",
-             source="Fig. 5, an illustration", paper="they part; no statistic")
-claims.judge(
-    "Training parts categories: the randomly initialised control separates less in the deepest layer",
-             trained_minus_untrained.estimate, *trained_minus_untrained.interval, "above 0",
-             n=f"{len(stimuli)} images", rests_on=one,
-             of="silhouette, trained minus untrained, jackknife over images",
-             source="beyond the paper", paper="not shown")
+chance_text = f"{len(stimuli)} images, chance {1 / len(spec.categories):.0%}"
+nearest = "of leave-one-out nearest-centroid accuracy, each layer in its own space"
+after_looking = "bootstrap over images; the measure was chosen after the silhouette had been seen"
+claims.judge("Categories are more separable in deeper layers",
+             *by_accuracy[f"slope, {network_spec.main}"], "above 0", kind=EXPLORATORY,
+             n=f"from {accuracy[0]:.0%} to {accuracy[n_layers - 1]:.0%}, {chance_text}",
+             rests_on=one, of=f"slope over layers {nearest}, {after_looking}",
+             source="Fig. 5, an illustration", paper="they separate; no statistic")
+claims.judge("Training separates categories: the randomly initialised control separates them less "
+             "in the deepest layer", *by_accuracy["deepest layer, trained − untrained"], "above 0",
+             n=f"{accuracy[n_layers - 1]:.0%} against {accuracy[-1]:.0%}, {chance_text}",
+             rests_on=one, kind=EXPLORATORY, source="beyond the paper", paper="not shown",
+             of=f"trained minus untrained, {nearest}, {after_looking}")
 
 # %%
 between = {variant: r[:, 0] for variant, r in flips.items()}

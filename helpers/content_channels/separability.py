@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from helpers.core.bootstrap import N_RESAMPLES, draw_weights
 from helpers.core.constant_values import CONSTANT_TOLERANCE, subtract_mean
 from helpers.core.errors import LabError
 
@@ -89,7 +90,8 @@ def _encode_labels(labels: Labels) -> tuple[NDArray, Array, NDArray]:
     return category_idx, np.eye(len(names))[category_idx], counts
 
 
-def nearest_centroid_correct(rdms: Array, labels: Labels) -> NDArray[np.bool_]:
+def nearest_centroid_correct(rdms: Array, labels: Labels,
+                             weights: Array | None = None) -> NDArray[np.bool_]:
     r"""Classify every image by the nearest category centroid, computed without that image.
 
     Patterns are standardised over units; the nearest centroid is the one of largest Pearson's r. It
@@ -104,6 +106,8 @@ def nearest_centroid_correct(rdms: Array, labels: Labels) -> NDArray[np.bool_]:
     rdms : ndarray, shape (n_layers, n_images, n_images)
         Of `layer_rdm`.
     labels : sequence, n_images
+    weights : ndarray, shape (n_images,), optional
+        How often each image was drawn in a bootstrap sample; all its copies are left out.
 
     Returns
     -------
@@ -112,13 +116,14 @@ def nearest_centroid_correct(rdms: Array, labels: Labels) -> NDArray[np.bool_]:
         are equally large.
     """
     category_idx, one_hot, _ = _encode_labels(labels)
-    rows = np.arange(len(category_idx))
+    w = np.ones(len(category_idx)) if weights is None else weights
+    rows, one_hot = np.arange(len(category_idx)), one_hot * w[:, None]
     sums = (1 - rdms) @ one_hot
     squares = np.einsum("ik,lik->lk", one_hot, sums)[:, None].repeat(len(category_idx), axis=1)
-    # Without the image itself, whose r with itself is 1: |S - x|^2 = |S|^2 - 2 x.S + 1.
+    # Without the image itself, whose r with itself is 1: |S - w x|^2 = |S|^2 - 2 w x.S + w^2.
     own_sums = sums[:, rows, category_idx]
-    squares[:, rows, category_idx] += 1 - 2 * own_sums
-    sums[:, rows, category_idx] = own_sums - 1
+    squares[:, rows, category_idx] += w**2 - 2 * w * own_sums
+    sums[:, rows, category_idx] = own_sums - w
     similarity = sums / np.sqrt(np.maximum(squares, np.finfo(float).tiny))
     return similarity.argmax(2) == category_idx
 
@@ -126,6 +131,33 @@ def nearest_centroid_correct(rdms: Array, labels: Labels) -> NDArray[np.bool_]:
 def nearest_centroid_accuracy(rdms: Array, labels: Labels) -> Array:
     """Return the fraction of `nearest_centroid_correct` in every layer, shape (n_layers,)."""
     return nearest_centroid_correct(rdms, labels).mean(1)
+
+
+def bootstrap_accuracy(rdms: Array, labels: Labels, *, seed: int,
+                       n_resamples: int = N_RESAMPLES) -> Array:
+    """Compute `nearest_centroid_accuracy` for bootstrap samples of the images.
+
+    Images are drawn within categories, and no copy of an image contributes to the centroid that it
+    is compared with. The jackknife would be two to three times too wide: an accuracy does not
+    change smoothly with the images.
+
+    Parameters
+    ----------
+    rdms : ndarray, shape (n_layers, n_images, n_images)
+        The same images in all; layers of two networks may be stacked.
+    labels : sequence, n_images
+    seed, n_resamples : int
+
+    Returns
+    -------
+    ndarray, shape (n_resamples, n_layers)
+        Each sample is the same in all layers. Its standard deviation is the standard error
+        (`helpers.core.bootstrap.bootstrap_interval`).
+    """
+    category_idx = _encode_labels(labels)[0]
+    return np.stack([np.average(nearest_centroid_correct(rdms, category_idx, weights), axis=1,
+                                weights=weights)
+                     for weights in draw_weights(category_idx, seed=seed, n_resamples=n_resamples)])
 
 
 def label_permutation_null(rdms: Array, labels: Labels,

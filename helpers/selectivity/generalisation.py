@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from helpers.core.bootstrap import N_RESAMPLES, bootstrap_interval, draw_weights
 from helpers.core.constant_values import subtract_mean
 from helpers.core.statistics import Moments, t_values
 from helpers.networks.activations import extract_activations
@@ -22,8 +23,6 @@ from helpers.networks.network import Network
 from helpers.selectivity.localizer_result import INFINITE_T_RANK, LocalizerResult
 from helpers.stimuli.image_sets import DOMAINS, ImageSet
 
-N_RESAMPLES = 999
-"""Bootstrap samples of the images."""
 CHUNK = 2**23
 """Values of t that are held at a time."""
 
@@ -72,13 +71,9 @@ def measure_same_preference(network: Network, result: LocalizerResult, independe
 def same_preference_interval(activations: NDArray, labels: NDArray, defined: NDArray,
                              candidates: NDArray, *, seed: int,
                              n_resamples: int = N_RESAMPLES) -> tuple[float, float, float]:
-    r"""Compute the fraction of units that prefer their domain again, with its 95 % interval.
+    """Compute the fraction of units that prefer their domain again, with its 95 % interval.
 
-    .. math:: f \pm 1.96\, s_{boot}
-
-    :math:`s_{boot}` is the standard deviation of the fraction over bootstrap samples of the images,
-    drawn within each domain. The interval is centred on the fraction itself, not on the samples':
-    repeated images add noise, which moves preferences towards chance.
+    Images are drawn again within each domain (`helpers.core.bootstrap`).
 
     Parameters
     ----------
@@ -98,21 +93,18 @@ def same_preference_interval(activations: NDArray, labels: NDArray, defined: NDA
     fraction, low, high : float
         The interval is cut off at 0 and 1. NaN without units.
     """
-    n_units, counts = activations.shape[1], np.bincount(labels)
+    n_units = activations.shape[1]
     if not n_units:
         return np.nan, np.nan, np.nan
-    rng = np.random.default_rng(seed)
-    weights = np.ones((n_resamples + 1, len(labels)))
-    for domain, n in enumerate(counts):
-        weights[1:, labels == domain] = rng.multinomial(n, np.full(n, 1 / n), size=n_resamples)
-    size = max(1, CHUNK // (len(counts) * len(weights)))
+    weights = np.vstack([np.ones(len(labels)),
+                         draw_weights(labels, seed=seed, n_resamples=n_resamples)])
+    size = max(1, CHUNK // (np.unique(labels).size * len(weights)))
     n_same = sum(_count_same(activations[:, start:start + size], labels, weights,
                              defined[start:start + size], candidates)
                  for start in range(0, n_units, size))
     fraction, *resampled = n_same / n_units
-    half_width = 1.96 * np.std(resampled, ddof=1)
-    return (float(fraction), float(max(0.0, fraction - half_width)),
-            float(min(1.0, fraction + half_width)))
+    _, low, high = bootstrap_interval(fraction, resampled)
+    return float(fraction), max(0.0, low), min(1.0, high)
 
 
 def _count_same(activations: NDArray, labels: NDArray, weights: NDArray, defined: NDArray,
