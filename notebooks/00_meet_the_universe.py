@@ -172,8 +172,9 @@ figure
 # Each claim has a rule that decides its verdict: *supported*, *contradicted*, *inconclusive* or
 # *not testable here*. Where there is a 95 % interval, it decides: it supports where it lies on the
 # claimed side, contradicts where it lies on the other, and is inconclusive otherwise. To claim that
-# something is *absent* requires an equivalence bound that was fixed beforehand. *Sanity checks* have
-# a list of their own: they fail only if data or code are broken, and say nothing about a paper.
+# something is *absent* requires an equivalence bound that was fixed beforehand. *Sanity checks*
+# have a list of their own: they fail only if data or code are broken, and say nothing about a
+# paper.
 
 # %%
 main, untrained = (laboratory.profile.networks.main, laboratory.profile.networks.untrained)

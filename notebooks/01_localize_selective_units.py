@@ -157,9 +157,9 @@ for name, domains in replicated_domains.items():
 # ## 6 · Do they generalise to images in another style?
 #
 # The second set shows other exemplars in another style. Where a profile has no second set, the
-# localizer's first half defines the units and its second half tests them: a weaker test.
-# First one layer of the main network, then all layers of its randomly initialised control: a unit
-# whose preference was an accident prefers the same domain again by a chance of 1 / number of domains.
+# localizer's first half defines the units and its second half tests them: a weaker test. First one
+# layer of the main network, then all layers of its randomly initialised control: a unit whose
+# preference was an accident prefers the same domain again by a chance of 1 / number of domains.
 
 # %%
 defining, independent = laboratory.independent_pair()
@@ -358,10 +358,11 @@ print(claims.verdicts())
 # if the new images share the shortcut. In the demo, the network trained on faces alone has units
 # for scenes and for words (panel A), and both halves confirm them (step 5): training on one domain
 # produces units that discriminate others. The published control drew a *new* random network for the
-# second set, so its units could not generalise by construction; ours is one network throughout. Over
-# all its layers (step 6) the control's units *do* prefer the same domain again more often than twice
-# the chance in the demo: above all its units for words, which a shortcut explains; its units for
-# scenes stay at chance. Generalisation to new images, too, is no evidence of training by itself.
+# second set, so its units could not generalise by construction; ours is one network throughout.
+# Over all its layers (step 6) the control's units *do* prefer the same domain again more often than
+# twice the chance in the demo: above all its units for words, which a shortcut explains; its units
+# for scenes stay at chance. Generalisation to new images, too, is no evidence of training by
+# itself.
 #
 # The masks are identical to the published rule's; the tests show it. Under `demo` the diet and the
 # images are synthetic, so the proportions say nothing about ImageNet; they show whether the method

@@ -314,10 +314,10 @@ figure
 # ## 8 · Claims
 #
 # Each claim has a rule that was fixed before its result was seen, with one exception: that a probe
-# set suffers more than from *random* units was added after panel C of `mini` had been seen, so it is
-# *exploratory*. Its comparison has not changed since (first tested by Holm's rule over the four
-# domains, now by four intervals); variants tried before it are not recorded.
-# The paper's numbers are *unknown* where its text was not at hand; its code tests no deficit.
+# set suffers more than from *random* units was added after panel C of `mini` had been seen, so it
+# is *exploratory*. Its comparison has not changed since (first tested by Holm's rule over the four
+# domains, now by four intervals); variants tried before it are not recorded. The paper's numbers
+# are *unknown* where its text was not at hand; its code tests no deficit.
 
 # %%
 r_values = {d: activation_r[d].value for d in core}

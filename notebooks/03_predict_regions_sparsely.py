@@ -194,8 +194,8 @@ pd.concat({method: table.groupby("roi")[["own_pool", "other_pools",
 # α is on the scale of a *correlation*: the first unit enters only if its correlation exceeds α.
 #
 # The table shows how many units a vertex is predicted from at the published α, by layer and pool. A
-# mean of 0.2 units per vertex says that at least 80 % of the vertices have *no* unit at all, and are
-# predicted by a constant: there the penalty is too strong for this layer's scale.
+# mean of 0.2 units per vertex says that at least 80 % of the vertices have *no* unit at all, and
+# are predicted by a constant: there the penalty is too strong for this layer's scale.
 
 # %%
 standardised = select_own_pool(best, STANDARDISED, domain_by_roi)

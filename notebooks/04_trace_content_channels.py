@@ -168,9 +168,9 @@ print("between layers, signs of scikit-learn before 1.5 against today's:",
 # of an image describes how compact the categories are: it compares the mean distance to its own
 # category (*a*) with that to the nearest other one (*b*): $(b - a)/\max(a, b)$, 1 for compact and
 # distant clusters, 0 or less where they overlap. Two questions, two tests: *are the categories
-# separable?* (labels permuted `n_permutations` times), and *does separability grow?* (the slope over
-# layers, with its error over images: a *bootstrap* for the accuracy, the *jackknife*, which leaves
-# out one image at a time, for the silhouette).
+# separable?* (labels permuted `n_permutations` times), and *does separability grow?* (the slope
+# over layers, with its error over images: a *bootstrap* for the accuracy, the *jackknife*, which
+# leaves out one image at a time, for the silhouette).
 
 # %%
 measures = {"silhouette": separability.silhouettes,
@@ -199,11 +199,11 @@ separability_table.pivot(index=["measure", "layer"], columns="network",
 
 # %% [markdown]
 # The two can disagree. A silhouette measures whether categories are *compact*: variation common to
-# all images (size, position, background) makes it small. The centroid measures only on which side an
-# image lies, which is what "separable" means. And the silhouette's chance level is not 0: it is
-# lower where a layer uses few dimensions, as permuted labels show. So the centroid judges the claims,
-# and the silhouette describes. But the silhouette had judged them first, and the centroid took its
-# place after both had been seen: these claims are *exploratory*.
+# all images (size, position, background) makes it small. The centroid measures only on which side
+# an image lies, which is what "separable" means. And the silhouette's chance level is not 0: it is
+# lower where a layer uses few dimensions, as permuted labels show. So the centroid judges the
+# claims, and the silhouette describes. But the silhouette had judged them first, and the centroid
+# took its place after both had been seen: these claims are *exploratory*.
 #
 # Now the second question, does separability grow, and the deepest layer compared with that of the
 # randomly initialised control, by both measures:
@@ -415,11 +415,13 @@ print(claims.verdicts())
 # labels, and the trained network with the randomly initialised control: some separability may be in
 # the images themselves (an outline can be enough), some in the architecture, and only the rest was
 # learned. Under `mini` (photographs, SqueezeNet) both measures rise with depth in the trained
-# network. Under `demo` they disagree. Its centroids do separate the drawn categories better than
-# the control's, yet the categories do not become compact: the silhouette leaves the band of
-# permuted labels in the middle layers, is back in it in the deepest, and there lies *below* the
-# control's. Which of the two is "untangling"? The paper's figure does not say. Its claim was
-# entered with the silhouette before either was seen, so in the demo it is contradicted.
+# network. Under `demo` they disagree (step 6). Its centroids separate the drawn categories better
+# than the control's, from the second of the four layers on (the slope hides that little grows after
+# it), yet the categories do not become compact: the silhouette leaves the band of permuted labels
+# in the middle layers, is back in it in the deepest, and there lies *below* the control's. Which of
+# the two is "untangling"? The paper's figure does not say. Judged by the silhouette, as first
+# entered, both claims were contradicted in the demo; the measure that judges them now was chosen
+# knowing that, so they need images and networks that were not seen before.
 #
 # Under `demo` the images are synthetic: seven of the published eight
 # categories, matched in luminance and contrast, not in spectrum. A claim about the network's
