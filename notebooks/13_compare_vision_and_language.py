@@ -277,9 +277,9 @@ figure
 #
 # Each claim over seeds is judged by itself, by a 95 % interval that is not corrected for the number
 # of claims: of twenty claims without any effect, one is expected to be decided. Corrected
-# by Holm's rule over this notebook's claims, two of the demo's nine decided ones would be
-# inconclusive: that captions make fewer units selective than labels, and the activation of equal
-# numbers of units with captions and with shuffled captions.
+# by Holm's rule over this notebook's claims, three of the demo's eleven decided ones would be
+# inconclusive: that captions make fewer units selective than labels, and the sparseness and
+# activation of equal numbers of units with captions and with shuffled captions.
 
 # %%
 over_seeds = {"sample": "seeds"}
@@ -373,7 +373,7 @@ print(claims.verdicts())
 # agree at every threshold and on both localizers; with three seeds the strictest thresholds and the
 # second localizer alone would be inconclusive. Whether these units are less strongly tuned overall
 # is inconclusive too; among equal numbers of the most selective units they are slightly less so by
-# the index (by d′: inconclusive). The content of captions is decisive: with shuffled captions the
+# the index (by the other measures: inconclusive). The content of captions is decisive: with shuffled captions the
 # same loss yields no more selective units than no training.
 #
 # "Language" is not one thing, though. Text-embedding targets, computed from texts without any

@@ -217,7 +217,7 @@ figure
 #
 # Each claim over seeds is judged by itself, by a 95 % interval that is not corrected for the number
 # of claims: of twenty claims without any effect, one is expected to be decided. Corrected
-# by Holm's rule over this notebook's claims, none of the demo's three decided ones would remain.
+# by Holm's rule over this notebook's claims, none of the demo's two decided ones would remain.
 
 # %%
 vision_only = measurable[measurable["condition"] == spec.vision]
@@ -274,8 +274,8 @@ print(claims.verdicts())
 # lie in few feature maps, and adjacent to one another within these, in the part of the image that
 # shows the objects. By no measure does language, compared with labels, change this in the direction
 # of the paper. With text-embedding targets, units even lie in *fewer* maps than with labels, in
-# every seed. Compared with shuffled captions, units lie farther apart; but these networks have
-# units in the first block only.
+# every seed. Compared with shuffled captions, units lie farther apart (shown, not judged): these
+# networks have units in the first block only.
 #
 # The raw values would have suggested otherwise: conditions differ in their number of units, and raw
 # entropy rises with that number (exercise *Extend*). Whether the paper corrected for it is not at
