@@ -373,8 +373,9 @@ print(claims.verdicts())
 # agree at every threshold and on both localizers; with three seeds the strictest thresholds and the
 # second localizer alone would be inconclusive. Whether these units are less strongly tuned overall
 # is inconclusive too; among equal numbers of the most selective units they are slightly less so by
-# the index (by the other measures: inconclusive). The content of captions is decisive: with shuffled captions the
-# same loss yields no more selective units than no training.
+# the index (by the other measures: inconclusive). The content of captions is decisive: with
+# shuffled captions the same loss yields no more selective units than no training, and the best of
+# them are more weakly tuned by every measure.
 #
 # "Language" is not one thing, though. Text-embedding targets, computed from texts without any
 # image, yield about as many units as labels (more or fewer: inconclusive), but different ones: more
