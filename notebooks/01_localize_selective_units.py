@@ -283,10 +283,10 @@ claims.tests("A network trained by contrast, without labels, has units selective
              "above 0",
              of=f"fraction of {layer}; both halves of the images pick the same units, {four}, "
              f"{N_PERMUTATIONS} permutations of image labels, Bonferroni over {len(DOMAINS)} domains",
-             source="abstract; Fig. 1", paper="they emerge; shares unknown", rests_on=one)
+             source="abstract; Fig. 1", paper="they emerge; shares not at hand", rests_on=one)
 claims.test("The fraction of selective units grows with depth", trend.statistic, trend.pvalue,
             "above 0", of="rank correlation with depth over the pies' layers", rests_on=one,
-            source="Fig. 1 pies; inferred", paper="grows; totals unknown")
+            source="Fig. 1 pies; inferred", paper="grows; totals not at hand")
 
 # %%
 def same_preference_intervals(name, bound=0.5):
@@ -302,7 +302,8 @@ same_preference, _ = same_preference_intervals(network_spec.main)
 claims.intervals("The units keep their preference on independent images", same_preference,
                  "above 0",
                  of=f"fraction of units that prefer the same domain again, minus half, {four}",
-                 source="Fig. 1 heat map; by design", paper="they do; number unknown", rests_on=one)
+                 source="Fig. 1 heat map; by design", paper="they do; number not at hand",
+                 rests_on=one)
 
 # %%
 total = {name: localizer_results[name].labels[layer].size for name in (network_spec.main,
@@ -314,7 +315,8 @@ claims.intervals(
     "Training makes selective units: the randomly initialised control has fewer, in each of the four "
     "domains", untrained_minus_trained, "below 0",
                  of=f"fraction of {layer}'s units, untrained minus trained",
-                 source="Suppl. Fig. 1; inferred", paper="fewer; numbers unknown", rests_on=one)
+                 source="Suppl. Fig. 1; inferred", paper="fewer; numbers not at hand",
+                 rests_on=one)
 
 # %%
 _, (n_again, n_lost) = same_preference_intervals(network_spec.untrained)
@@ -329,7 +331,7 @@ claims.tests("Other objectives on the same diet have such units too",
              {f"{name}, {d}": pair for name in other_networks
               for d, pair in split_half_tests(name).items()}, "above 0",
              of=f"as the first claim, {four}", source="Suppl. Fig. 1; inferred",
-             paper="yes; shares unknown", rests_on=one)
+             paper="yes; shares not at hand", rests_on=one)
 
 # %%
 path = claims.save()
