@@ -286,10 +286,10 @@ claims.tests("A network trained by contrast, without labels, has units selective
              "above 0",
              of=f"fraction of {layer}; both halves of the images pick the same units, {four}, "
              f"{N_PERMUTATIONS} permutations of image labels, Bonferroni over {len(DOMAINS)} domains",
-             source="abstract; Fig. 1", paper="they emerge; shares unknown", rests_on=one)
+             source="abstract; Fig. 1", paper="they emerge; shares not at hand", rests_on=one)
 claims.test("The fraction of selective units grows with depth", trend.statistic, trend.pvalue,
             "above 0", of="rank correlation with depth over the pies' layers", rests_on=one,
-            source="Fig. 1 pies; inferred", paper="grows; totals unknown")
+            source="Fig. 1 pies; inferred", paper="grows; totals not at hand")
 
 # %%
 def same_preference_minus(bound, name, **units):
@@ -304,7 +304,8 @@ claims.intervals("The units keep their preference on independent images",
                   for d in CORE}, "above 0",
                  of=f"fraction of {layer}'s units that prefer the same domain again, minus half, "
                  f"{four}, bootstrap over images",
-                 source="Fig. 1 heat map; by design", paper="they do; number unknown", rests_on=one)
+                 source="Fig. 1 heat map; by design", paper="they do; number not at hand",
+                 rests_on=one)
 
 # %%
 total = {name: localizer_results[name].labels[layer].size for name in (network_spec.main,
@@ -317,7 +318,8 @@ claims.intervals(
     "domains", untrained_minus_trained, "below 0",
                  of=f"fraction of {layer}'s units, untrained minus trained, as if units were "
                  "independent",
-                 source="Suppl. Fig. 1; inferred", paper="fewer; numbers unknown", rests_on=one)
+                 source="Suppl. Fig. 1; inferred", paper="fewer; numbers not at hand",
+                 rests_on=one)
 
 # %%
 n_domains = control_units["domain"].nunique()
@@ -337,7 +339,7 @@ claims.tests("Other objectives on the same diet have such units too",
              {f"{name}, {d}": pair for name in other_networks
               for d, pair in split_half_tests(name).items()}, "above 0",
              of=f"as the first claim, {four}", source="Suppl. Fig. 1; inferred",
-             paper="yes; shares unknown", rests_on=one)
+             paper="yes; shares not at hand", rests_on=one)
 
 # %%
 path = claims.save()
@@ -360,7 +362,7 @@ print(claims.verdicts())
 # produces units that discriminate others. The published control drew a *new* random network for the
 # second set, so its units could not generalise by construction; ours is one network throughout.
 # Over all its layers (step 6) the control's units *do* prefer the same domain again more often than
-# twice the chance in the demo: above all its units for words, which a shortcut explains; its units
+# twice the chance in the demo: above all its units for words, which a shortcut can explain; its units
 # for scenes stay at chance. Generalisation to new images, too, is no evidence of training by
 # itself.
 #

@@ -340,19 +340,19 @@ claims.intervals("The more a class drives a domain's units, the more their lesio
                  as_intervals(activation_r) if has_enough_groups else undefined, "below 0",
                  of=f"r with the change of accuracy, {spec.activation_layer}, bootstrap over "
                  f"classes, {four}; 20 groups or more", rests_on=one,
-                 source="Fig. 2 scatters; inferred", paper="strong negative r; values unknown")
+                 source="Fig. 2 scatters; inferred", paper="negative r; values not at hand")
 claims.intervals("As many random units show a weaker relation, or none",
                  {d: compare_with_draws(r_values[d], random_r[d].to_numpy()) for d in core},
                  "below 0",
                  of=f"r of selective minus that of random units, over random draws, {four}",
-                 source="random-unit control", paper="r near 0; values unknown", rests_on=one)
+                 source="random-unit control", paper="r near 0; values not at hand", rests_on=one)
 
 # %%
 claims.intervals("A lesion impairs the classes of its own domain more than the others",
                  {d: to_points((t.value, t.low, t.high)) for d, (t, _) in effects.items()},
                  "above 0",
                  of=f"points lost, own minus other classes, bootstrap over classes, {four}",
-                 source="abstract: selective deficits", paper="direction; values unknown",
+                 source="abstract: selective deficits", paper="direction; values not at hand",
                  rests_on=one)
 claims.intervals("… and more so than a lesion of as many random units",
                  {d: to_points(compare_with_draws(t.value, np.array(random_effects)))
@@ -366,7 +366,7 @@ claims.intervals("Deficits are dissociable: a probe set suffers most from its ow
                  of=f"cost of the own minus the three other lesions, half B, bootstrap over "
                  f"images, {four}", rests_on=one,
                  source="Fig. 2 bars; abstract",
-                 paper="−70 to 15 points on its axis; values unknown")
+                 paper="−70 to 15 points on its axis; values not at hand")
 claims.intervals("A probe set suffers more from the selective units' lesion than from random ones",
                  {d: to_points(compare_with_draws(own_deficits[i], random_deficit[:, i, i]))
                   for i, d in enumerate(core)}, "above 0",
@@ -382,7 +382,7 @@ claims.judge("Different lesions have different cost profiles",
                (similarity.value, similarity.low, similarity.high)), "below 0",
              of="mean of the 10 correlations minus .5 (a quarter of the variance shared), bootstrap "
              "over classes", n=f"{similarity.n} classes", rests_on=one,
-             source="Fig. 2 matrix; inferred", paper="mean r of 10 pairs unknown")
+             source="Fig. 2 matrix; inferred", paper="mean r of 10 pairs not at hand")
 
 # %%
 untrained_outcome = other_outcomes.get(network_spec.untrained)

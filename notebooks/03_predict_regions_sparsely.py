@@ -326,7 +326,7 @@ for name in SCORES:
                       for roi in domain_rois}, "above 0",
                      n=f"n = {n_subjects.min()} to {n_subjects.max()}",
                      of="mean over participants, in every region of the figure", rests_on=ONE,
-                     source="Fig. 4; abstract", paper="all regions; values unknown")
+                     source="Fig. 4; abstract", paper="all regions; values not at hand")
 
 # %%
 def mean_gains(main, competitor):
@@ -340,7 +340,7 @@ for competitor in competitors:
                      mean_gains(contrastive, competitors[competitor]), "above 0",
                      of="mean difference over regions, over participants, in both scores"
                      + UNCORRECTED,
-                     source="Fig. 4; direction inferred", paper="values unknown", rests_on=ONE)
+                     source="Fig. 4; direction inferred", paper="values not at hand", rests_on=ONE)
 
 # %%
 gains = {method: table.groupby("subject")["advantage"].mean()
@@ -351,7 +351,7 @@ claims.interval(
                 positive - unconstrained.reindex(positive.index), "above 0", rests_on=ONE,
                 of="advantage of the own pool over the mean of the others, with minus without the "
                 "constraint", source="Suppl. layer curves; inferred",
-                paper="direction; values unknown")
+                paper="direction; values not at hand")
 
 # %%
 def own_pool_margin(method, roi, pool, fraction, sign):

@@ -262,8 +262,9 @@ for group in order:
     claims.interval(f"The pooled network beats borrowed ones ({group} regions)",
                     statistics.pivot_shared_models(part, "more"), "above 0", sample="receivers",
                     crossed=True, of="fraction of voxels improved, pooled (avg) minus others'",
-                    source="pooled against cross-subject scatter",
-                    paper={"early": "mostly above the line", "higher": "mostly below"}[group])
+                    source="marks of the authors' cs_vs_pooled_avg_scatterplot.pdf",
+                    paper={"early": "more in 102 of 112 cases, mean .80 against .68",
+                           "higher": "more in 35 of 152, mean .29 against .38"}[group])
 
 # %%
 for condition in ("contrastive", "pooled, avg"):
@@ -274,7 +275,7 @@ for condition in ("contrastive", "pooled, avg"):
     claims.judge(f"What was learned carries over to a second data set ({condition})", *found,
                  "above 0",
                  of="r minus that of the pretrained network, over participants and trainings",
-                 source="transfer to NOD; abstract", paper="numbers unknown",
+                 source="transfer to NOD; abstract", paper="numbers not at hand",
                  n="" if row is None else f"n = {row['n']} x {spec.n_seeds} trainings, "
                  f"{row['improved']:.0%} of vertices")
 for group in groups:

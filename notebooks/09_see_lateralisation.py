@@ -246,8 +246,8 @@ figure
 
 # %%
 sources = {published_measure: ("Grad-CAM figure", "opposite halves, two images"),
-           fine_measure: ("beyond the paper", "unknown"),
-           OCCLUSION: ("beyond the paper", "unknown")}
+           fine_measure: ("beyond the paper", "–"),
+           OCCLUSION: ("beyond the paper", "–")}
 for measure, (source, paper) in sources.items():
     claims.interval(f"Networks look at the contralateral half ({measure})",
                     contralateral_bias(table, "contrastive", measure, laterality_spec.rois),
@@ -263,11 +263,11 @@ for measure in (fine_measure, OCCLUSION):
     shuffled, true = (contralateral_bias(table, condition, measure, laterality_spec.shuffled_rois)
                       for condition in ("shuffled", "contrastive"))
     claims.interval(f"A network fine-tuned to shuffled pairs prefers no side ({measure})", shuffled,
-                    "around 0", within=0.05, source="beyond the paper", paper="unknown",
+                    "around 0", within=0.05, source="beyond the paper", paper="–",
                     of="laterality (a twentieth of the largest possible)")
     claims.interval(f"Only true pairs make a network lateralised ({measure})", true - shuffled,
                     "above 0", of="laterality, contrastive minus shuffled, same regions",
-                    source="beyond the paper", paper="unknown")
+                    source="beyond the paper", paper="–")
 
 # %%
 for measure in sources:

@@ -10,7 +10,7 @@
 # **Goal.** With language, selective units were reported to lie *more evenly* over feature maps
 # (first version of the paper), to be *less localised* in space (second version), and layers to be
 # more consistent in their representational geometry (first version only). How each was measured is
-# unknown, and each depends on the number of units: few units look uneven by chance. So we use
+# not at hand, and each depends on the number of units: few units look uneven by chance. So we use
 # several measures, each compared with the same number of units drawn at random.
 #
 # **You will learn**
@@ -34,6 +34,7 @@ from helpers.core.statistics import confidence_interval
 from helpers.figures import style
 from helpers.figures.claims import ClaimsTable, round_numbers
 from helpers.figures.deviations import deviation_table
+from helpers.figures.verdicts import CHECK
 from helpers.matched_models import plots, statistics
 from helpers.matched_models.layer_consistency import mean_consistency_matrix
 from helpers.matched_models.study import MatchedModelsStudy
@@ -209,11 +210,14 @@ figure
 # %% [markdown]
 # ## 7 · Claims
 #
-# Directions are from the abstracts of the paper's two versions; its numbers are *unknown*.
+# Directions are from the abstracts of the paper's two versions; its numbers are not at hand. How
+# evenly units should lie *compared with shuffled captions*, nobody claims: this difference is shown
+# in section 5 and panel D, but not judged. That units are clustered at all is a sanity check:
+# positions of a map share their weights, and images are alike at adjacent positions.
 #
 # Each claim over seeds is judged by itself, by a 95 % interval that is not corrected for the number
 # of claims: of twenty claims without any effect, one is expected to be decided. Corrected
-# by Holm's rule over this notebook's claims, none of the demo's three decided ones would remain.
+# by Holm's rule over this notebook's claims, none of the demo's two decided ones would remain.
 
 # %%
 vision_only = measurable[measurable["condition"] == spec.vision]
@@ -223,7 +227,8 @@ for measure, words in (("Gini over maps", "Selective units sit in few feature ma
     above = int((its["observed"] > its["null_high"]).sum())
     claims.count(f"{words}, more than chance would have it", above, len(its), "above", 0.5,
                  of=f"stages, domains and networks ({spec.vision}) with {measure} above 97.5 % of "
-                 "units drawn anew", source="implied by the abstracts", paper="not reported")
+                 "units drawn anew", source="convolution of smooth images", paper="not tested",
+                 kind=CHECK)
 
 # %%
 over_seeds = {"sample": "seeds"}
@@ -233,12 +238,13 @@ expected = {"entropy over maps": ("above 0", "lie more evenly over feature maps"
             "mean distance": ("above 0", "are less localised in space", "second abstract"),
             "consistency": ("above 0", "agree more across layers", "first abstract")}
 for measure, (direction, words, source) in expected.items():
-    for comparison, pair in pairs.items():
-        claims.interval(f"Selective units {words}: {measure}, {statistics.format_difference(pair)}",
+    for comparison in ("language", "text-embedding targets"):
+        pair_name = statistics.format_difference(pairs[comparison])
+        claims.interval(f"Selective units {words}: {measure}, {pair_name}",
                         differences[comparison][measure],
                         direction, of="corrected for the number of units, the same stages and "
                         "domains" if measure != "consistency" else "mean over pairs of stages",
-                        source=f"{source}; measure unknown", paper=words, **over_seeds)
+                        source=f"{source}; its measure is not at hand", paper=words, **over_seeds)
 
 # %%
 single = sum(condition == spec.language for condition, *_ in study.iter_networks()) == 1
@@ -268,14 +274,14 @@ print(claims.verdicts())
 # lie in few feature maps, and adjacent to one another within these, in the part of the image that
 # shows the objects. By no measure does language, compared with labels, change this in the direction
 # of the paper. With text-embedding targets, units even lie in *fewer* maps than with labels, in
-# every seed. Compared with shuffled captions, units lie farther apart; but these networks have
-# units in the first block only.
+# every seed. Compared with shuffled captions, units lie farther apart (shown, not judged): these
+# networks have units in the first block only.
 #
 # The raw values would have suggested otherwise: conditions differ in their number of units, and raw
-# entropy rises with that number (exercise *Extend*). Whether the paper corrected for it is unknown.
-# Whether layers are more consistent with captions than with labels is inconclusive: the consistency
-# is that of the last two blocks, and it differs between seeds as much as between conditions. Where
-# a network has hardly any selective units (shuffled captions, untrained), it cannot be computed.
+# entropy rises with that number (exercise *Extend*). Whether the paper corrected for it is not at
+# hand. Whether layers are more consistent with captions than with labels is inconclusive: the
+# consistency is that of the last two blocks, and it differs between seeds as much as between
+# conditions. Where a network has hardly any selective units (shuffled captions, untrained), it cannot be computed.
 #
 # Units in the middle of the map are expected from these images in any network: the localizer shows
 # its objects near the middle. Moran's I reflects this as much as the network.

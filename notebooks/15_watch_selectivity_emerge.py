@@ -174,7 +174,8 @@ figure
 # %% [markdown]
 # ## 6 · Claims
 #
-# None of them was tested in the paper, which names these questions as future work.
+# None of them was tested in the paper, which names these questions as future work; their directions
+# are ours.
 #
 # Each claim over seeds is judged by itself, by a 95 % interval that is not corrected for the number
 # of claims: of twenty claims without any effect, one is expected to be decided. Corrected
@@ -182,7 +183,7 @@ figure
 # be inconclusive: that with captions categories can be told apart before units are selective.
 
 # %%
-not_in_paper = {"source": "future work named in v1", "paper": "not tested"}
+not_in_paper = {"source": "question named in v1, direction ours", "paper": "not tested"}
 means = at_layer[at_layer["domain"].isin(CORE)].groupby(["condition", "seed", "step"])[
     ["proportion", "d_prime", "recall"]].mean()
 region_similarity = at_layer[at_layer["domain"].isin(CORE)].groupby(["condition", "seed",
@@ -213,7 +214,8 @@ if spec.shuffled:
                     change_over_training(means["proportion"], spec.shuffled), "around 0",
                     sample="seeds", within=0.01,
                     of=f"last minus first moment, mean over domains, {layer}; one unit in a hundred "
-                    "would be a difference of interest", **not_in_paper)
+                    "would be a difference of interest", source="beyond the paper: control",
+                    paper="not tested")
 
 # %%
 first = half_steps.pivot_table(index=["condition", "seed"], columns="measure", values="half_step")

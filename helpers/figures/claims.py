@@ -58,7 +58,7 @@ class Claim:
     source : str
         Who claims it: a paper and its figure, "inferred", or "beyond the paper".
     paper : str
-        The paper's value or direction; "unknown" where the text was not available.
+        The paper's value or direction; "not at hand" where neither text nor results were available.
     run : str
         The result of this run, rounded.
     rule : str

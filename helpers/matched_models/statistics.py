@@ -212,6 +212,26 @@ def paired_differences(values: pd.Series, first: str, second: str) -> NDArray[np
     return (both.iloc[:, 0] - both.iloc[:, 1]).to_numpy(float)
 
 
+def growth_with_depth(table: pd.DataFrame, layers: Sequence[str],
+                      value: str = "proportion") -> pd.Series:
+    """Return a network's mean in the last block minus that in the first.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Columns ``condition, seed, layer`` and ``value``.
+    layers : sequence of str
+        Blocks in order of depth.
+
+    Returns
+    -------
+    Series of float, one value per condition and seed
+    """
+    first, last = (mean_per_network(table[table["layer"] == layer], value)
+                   for layer in (layers[0], layers[-1]))
+    return last - first
+
+
 def mean_sign(differences: NDArray[np.float64]) -> float:
     """Return the sign of a mean, 1 or -1; NaN where it has none: no differences, or a mean of 0."""
     mean = differences.mean() if len(differences) else 0.0

@@ -32,6 +32,7 @@ from helpers.matched_models.statistics import (
     bootstrap_tuning_strength,
     condition_pairs,
     format_difference,
+    growth_with_depth,
     mean_per_network,
     mean_sign,
     paired_differences,
@@ -611,6 +612,16 @@ def test_a_network_is_the_mean_of_its_rows():
     found = mean_per_network(table)
     assert found.to_dict() == {("b", 0): 2, ("a", 0): 7, ("b", 1): 5}
     assert mean_per_network(table.rename(columns={"value": "r"}), "r").equals(found.rename("r"))
+
+
+def test_growth_is_the_last_block_minus_the_first_of_each_network():
+    rows = [("b", 0, "stem", 1.0), ("b", 0, "stem", 3.0), ("b", 0, "middle", 90.0),
+            ("b", 0, "end", 7.0), ("b", 1, "end", 5.0), ("b", 1, "stem", 9.0),
+            ("a", 0, "end", 1.0)]
+    table = pd.DataFrame(rows, columns=["condition", "seed", "layer", "r"])
+    found = growth_with_depth(table, ["stem", "middle", "end"], "r")
+    assert found.dropna().to_dict() == {("b", 0): 5, ("b", 1): -4}  # no first block: not known
+    assert growth_with_depth(table, ["end", "middle", "stem"], "r")["b", 1] == 4
 
 
 def test_differences_are_of_the_same_seed():
