@@ -362,8 +362,8 @@ print(claims.verdicts())
 # produces units that discriminate others. The published control drew a *new* random network for the
 # second set, so its units could not generalise by construction; ours is one network throughout.
 # Over all its layers (step 6) the control's units *do* prefer the same domain again more often than
-# twice the chance in the demo: above all its units for words, which a shortcut can explain; its units
-# for scenes stay at chance. Generalisation to new images, too, is no evidence of training by
+# twice the chance in the demo: above all its units for words, which a shortcut can explain; its
+# units for scenes stay at chance. Generalisation to new images, too, is no evidence of training by
 # itself.
 #
 # The masks are identical to the published rule's; the tests show it. Under `demo` the diet and the
