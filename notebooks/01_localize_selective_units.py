@@ -258,7 +258,7 @@ figure
 # ## 8 · Claims
 #
 # Each claim has a rule that was fixed before its result was seen. The paper's numbers are
-# *unknown* where its text was not at hand; directions are from its abstract, or *inferred* from
+# *not at hand* where they could not be had; directions are from its abstract, or *inferred* from
 # the design of its figures.
 
 # %%

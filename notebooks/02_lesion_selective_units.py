@@ -317,7 +317,7 @@ figure
 # set suffers more than from *random* units was added after panel C of `mini` had been seen, so it
 # is *exploratory*. Its comparison has not changed since (first tested by Holm's rule over the four
 # domains, now by four intervals); variants tried before it are not recorded. The paper's numbers
-# are *unknown* where its text was not at hand; its code tests no deficit.
+# are *not at hand* where they could not be had; its code tests no deficit.
 
 # %%
 r_values = {d: activation_r[d].value for d in core}

@@ -312,7 +312,7 @@ figure
 # that scene units predict the simulated face region least was added after panel E had been seen, so
 # it is *exploratory*. Its bounds, a third and two thirds, have not changed since; variants tried
 # before them are not recorded. The verdict comes from the 95 % interval. The paper's numbers are
-# *unknown* here: its text was not available.
+# *not at hand* here: its text was not available.
 
 # %%
 ONE = "one training of each network"
