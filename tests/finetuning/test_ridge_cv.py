@@ -405,6 +405,7 @@ def test_comparisons_take_participants_as_the_sample():
     for group, each in gains.items():
         row, half = found.loc[group], 0.0
         assert row["n"] == len(each) and row["difference"] == pytest.approx(np.mean(each))
+        assert row["df"] == len(each) - 1
         half = stats.t.ppf(0.975, len(each) - 1) * np.std(each, ddof=1) / np.sqrt(len(each))
         assert row["high"] - row["low"] == pytest.approx(2 * half)
         assert (row["high"] + row["low"]) / 2 == pytest.approx(np.mean(each))
