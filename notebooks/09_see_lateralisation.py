@@ -242,12 +242,12 @@ figure
 #
 # Rules were fixed before the whole run. A trial with fifteen networks had been seen, and the three
 # measures below were chosen after it. So only the claims by the published measure count as such;
-# those by the two others are *exploratory*, and the table shows all measures, with the claimed ones
-# marked. One thing was changed later: *hemifield occlusion* first measured how far the probabilities
-# move (total variation), as in the trial it had not; they saturate when half an image is gone, and
-# gave a laterality of +.019 [-.006, .044]. Each claim is judged by its own interval, not corrected
-# for the number of claims; the last line of the list says which verdicts Holm's rule over all of
-# them would change.
+# those by the two others are *exploratory*, and the table shows all measures and which claims
+# there are by each. One thing was changed later: *hemifield occlusion* first measured how far the
+# probabilities move (total variation), as in the trial it had not; they saturate when half an
+# image is gone, and gave a laterality of +.019 [-.006, .044]. Each claim is judged by its own
+# interval, not corrected for the number of claims; the last line of the list says which verdicts
+# Holm's rule over all of them would change.
 
 # %%
 sources = {published_measure: ("Grad-CAM figure", "opposite halves, two images"),
@@ -258,7 +258,7 @@ for measure, (source, paper) in sources.items():
     claims.interval(f"Networks look at the contralateral half ({measure})",
                     contralateral_bias(table, "contrastive", measure, laterality_spec.rois),
                     "above 0", of="laterality", source=source, paper=paper, kind=kinds[measure])
-effects.assign(claimed=effects["measure"].map(kinds).fillna("no")).set_index(
+effects.assign(**{"claims by it": effects["measure"].map(kinds).fillna("none")}).set_index(
     ["condition", "measure"]).round(3)
 
 # %%

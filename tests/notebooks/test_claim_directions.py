@@ -113,7 +113,7 @@ def test_measures_that_were_chosen_after_a_trial_are_exploratory_and_all_are_sho
              "laterality_spec": SimpleNamespace(rois=rois, shuffled_rois=rois[:1])}
     shown = run_cell("09", "sources = {", world)
     assert list(shown.loc["contrastive"].index) == measures, "all that were measured"
-    assert shown.loc["contrastive", "claimed"].to_dict() == dict.fromkeys(measures, "no") | {
+    assert shown.loc["contrastive", "claims by it"].to_dict() == dict.fromkeys(measures, "none") | {
         "Grad-CAM maxpool5": CLAIM, "HiResCAM maxpool1": EXPLORATORY, OCCLUSION: EXPLORATORY}
     for words in ("the sign flips", "Every early region"):
         run_cell("09", words, world)
