@@ -305,12 +305,12 @@ print(claims.verdicts())
 # ## 7 · What we see, what the paper says, why they differ
 #
 # In the paper, early regions help each other across people nearly as much as they help themselves,
-# and higher ones do not: fewer than half of the voxels improve. The pooled network is better than cross-participant models for early
-# regions only. The demo has much of this pattern. What V1 computes is the same in everyone here,
-# apart from where the receptive fields lie, so that a cross-participant model predicts early
-# regions about as well as the own one. In higher regions people differ in taste. The
-# claims about them need three trainings that all receivers share; the demo has one higher region,
-# trained twice, and cannot test them.
+# and higher ones do not: fewer than half of the voxels improve. The pooled network is better than
+# cross-participant models for early regions only. The demo has much of this pattern. What V1
+# computes is the same in everyone here, apart from where the receptive fields lie, so that a cross-
+# participant model predicts early regions about as well as the own one. In higher regions people
+# differ in taste. The claims about them need three trainings that all receivers share; the demo has
+# one higher region, trained twice, and cannot test them.
 #
 # Two warnings about the published comparison. A pooled network differs from a cross-participant
 # model in *whose* responses it is trained on, the receiver's among them, and in *how many*; these

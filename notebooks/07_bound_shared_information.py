@@ -215,8 +215,8 @@ figure
 # mean hides information was seen first. The table beside it shows the same difference for every
 # condition and every way to choose the temperature factor. That no bound exceeds log K follows from
 # its formula (a probability is at most 1), so that only an error in the code could break it: a
-# sanity check. Each claim is judged by its own interval, not corrected for the number of claims; the
-# last line of the list says which verdicts Holm's rule over all of them would change.
+# sanity check. Each claim is judged by its own interval, not corrected for the number of claims;
+# the last line of the list says which verdicts Holm's rule over all of them would change.
 
 # %%
 largest = bounds[["uncalibrated", "calibrated", "cross_validated"]].max().max()
@@ -245,8 +245,9 @@ for condition in conditions:
     for column in ("uncalibrated", "calibrated", "cross_validated"):
         own_minus_shared = pivot(part, column) - pivot(part, "shared_batchnorm")
         rows.append((condition, column, *mean_interval(own_minus_shared, crossed=is_pooled)))
-pd.DataFrame(rows, columns=["condition", "own statistics", "minus shared", "low", "high"]).set_index(
-    ["condition", "own statistics"]).round(3)
+variants = pd.DataFrame(rows, columns=["condition", "own statistics", "minus shared", "low",
+                                       "high"])
+variants.set_index(["condition", "own statistics"]).round(3)
 
 # %%
 claims.interval("Fine-tuned on shuffled pairs, it finds none", of("shuffled"), "around 0",
