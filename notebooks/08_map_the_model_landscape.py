@@ -296,7 +296,12 @@ figure
 # ## 7 · Claims
 #
 # Rules were fixed before the run. Participants and trainings are the sample where each participant
-# has networks of their own; pooled networks are compared region by region.
+# has networks of their own; pooled networks are compared region by region. Each claim is judged by
+# its own interval, not corrected for the number of claims; the last line of the list says which
+# verdicts Holm's rule over all of them would change. Where every network loses much of its accuracy,
+# whether it gained or not, to count those that gained without forgetting tells nothing new: the
+# count is printed, and the claim is on networks half the way, where it is open (Wortsman et al. 2022
+# found such networks between two others).
 
 # %%
 published_accuracies = {"Caltech-256": ".703 pretrained, .61 to .65 early, .66 to .67 higher",
@@ -349,11 +354,12 @@ claims.interval("V1 lies farther from the pretrained network than hV4", farther,
 # %%
 gained = trade_off[~trade_off["condition"].isin(["shuffled",
                                                  "untrained"]) & (trade_off["gain"] > 0)]
-claims.count("Nothing is gained without forgetting", int((gained["change"] >= 0).sum()),
-             len(gained),
-             "below", 0.05,
-             of="networks that gained and have the pretrained one's accuracy or more",
-             source="beyond the paper", paper="–")
+print(f"{(gained['change'] >= 0).sum()} of {len(gained)} networks that gained have the pretrained "
+      "one's accuracy or more")
+claims.interval("Half the way, too, nothing is gained without forgetting",
+                statistics.change_where_gained(paths, 0.5), "below 0",
+                of="accuracy minus that of the pretrained network, of networks half the way that "
+                "gained", source="beyond the paper", paper="–")
 claims.interval("Half the way is a trade-off", statistics.interpolation_advantage(paths, 0.5),
                 "above 0",
                 of="fraction of the gain minus fraction of the loss that half the way's weights have",
@@ -394,9 +400,11 @@ print(claims.verdicts())
 # them is a part only. Whether left and right networks leave in different directions is decided by
 # all distances within a participant, not by the image.
 #
-# Panels H and I are the question that the paper did not ask. Everything that gains forgets. Whether
-# half the way keeps more of the gain than of the loss is inconclusive here. A better trade needs
-# another training (a penalty on leaving, a smaller rate), not a point on this line.
+# Panels H and I are the question that the paper did not ask. In the demo every network forgets,
+# whether it gained or not. Two claims ask whether half the way is better: whether networks that
+# gained there have lost accuracy, too, and whether they keep more of the gain than of the loss. A
+# better trade may need another training (a penalty on leaving, a smaller rate), not a point on this
+# line.
 #
 # Under `mini` there is one task, the localizer's eleven categories, and no early region.
 

@@ -26,12 +26,15 @@ from helpers.figures.verdicts import (
     Expected,
     Kind,
     combine_verdicts,
+    combined_p,
+    interval_p,
     machine_dependent,
+    undecided_after_holm,
     verdict_from_interval,
     verdict_from_test,
 )
 
-ALL_MUST = " (all of them must be, so not corrected for their number)"
+ALL_MUST = "; all must be, which needs no correction"
 UNCORRECTED = " (this claim by itself: not corrected for the number of claims)"
 NOTHING_TO_COMPARE = "nothing to compare in these data"
 
@@ -70,6 +73,9 @@ class Claim:
     kind : {"claim", "exploratory", "sanity check"}
         Exploratory: found after looking, among variants that the notebook names. Sanity check: it
         fails only if the data or the code are broken, so that it says nothing about the paper.
+    p : float, optional
+        The two-sided p value that belongs to the verdict, not corrected for the number of claims;
+        None where the claim is not judged by a test or by Student's t interval.
     """
 
     statement: str
@@ -82,6 +88,7 @@ class Claim:
     low: float | None = None
     high: float | None = None
     kind: Kind = CLAIM
+    p: float | None = None
 
 
 @dataclass
@@ -117,7 +124,8 @@ class ClaimsTable:
         self._add(statement, verdict, run, rule, **origin)
 
     def judge(self, statement: str, mean: float, low: float, high: float, expected: Expected, *,
-              of: str, n: str = "", within: float | None = None, **origin: str) -> None:
+              of: str, n: str = "", within: float | None = None, df: float = math.nan,
+              **origin: str) -> None:
         """Enter a claim judged by a 95 % interval that was computed elsewhere.
 
         Parameters
@@ -133,11 +141,15 @@ class ClaimsTable:
             What the interval is taken over, for the text of the run.
         within : float, optional
             Equivalence bound of a claim of absence.
+        df : float, optional
+            Degrees of freedom of a Student's t interval, from which the p value of the claim
+            follows (`helpers.figures.verdicts.interval_p`).
         """
         verdict = verdict_from_interval(low, high, expected, within)
         run = f"{mean:+.3f} [{low:.3f}, {high:.3f}]" if verdict != UNTESTABLE else ""
         self._add(statement, verdict, _describe_run(run, ", ", n),
-                  f"{of}, 95 % interval {_criterion(expected, within)}", mean, low, high, **origin)
+                  f"{of}, 95 % interval {_criterion(expected, within)}", mean, low, high,
+                  p=interval_p(mean, low, high, df, within or 0.0), **origin)
 
     def interval(self, statement: str, values: Iterable, expected: Expected, *, of: str,
                  sample: str = "participants", crossed: bool = False,
@@ -156,8 +168,7 @@ class ClaimsTable:
         of : str
             What the values are, for the rule.
         sample : str
-            What the rows are, for the rule; of "seeds" and "networks", few and in many claims, the
-            rule says that the claim is not corrected for the number of claims.
+            What the rows are, for the rule.
         crossed : bool
             Whether the rows have their trainings in common.
         within : float, optional
@@ -169,13 +180,13 @@ class ClaimsTable:
         n_seeds = table.shape[1] if table.size else 1
         seeds = f" x {n_seeds} {'shared ' * crossed}trainings" * (n_seeds > 1)
         self.judge(statement, *mean_interval(table, crossed=crossed), expected,
-                   of=f"{of}, over {sample}" + " and trainings" * (n_seeds > 1)
-                   + UNCORRECTED * (sample in ("seeds", "networks")),
-                   n=f"n = {len(table)}{seeds}", within=within, **origin)
+                   of=f"{of}, over {sample}" + " and trainings" * (n_seeds > 1),
+                   n=f"n = {len(table)}{seeds}", within=within,
+                   df=(min(table.shape) if crossed else len(table)) - 1, **origin)
 
     def intervals(self, statement: str, estimates: Mapping[str, tuple[float, float, float]],
                   expected: Expected, *, of: str, n: str = "", within: float | None = None,
-                  **origin: str) -> None:
+                  df: float = math.nan, **origin: str) -> None:
         """Enter a claim on several estimates at once, all of which must lie where expected.
 
         Since all must, their 95 % intervals need no correction for their number.
@@ -185,7 +196,7 @@ class ClaimsTable:
         statement : str
         estimates : dict of str to (mean, low, high)
             An unknown interval leaves the claim not testable, unless another contradicts it.
-        expected, of, n, within
+        expected, of, n, within, df
             As of `judge`. The claim's numbers are those of the estimate that is hardest to support.
         """
         verdicts = [verdict_from_interval(low, high, expected, within)
@@ -196,10 +207,12 @@ class ClaimsTable:
                         for name, (mean, low, high) in finite.items())
         support_margin = {"above 0": lambda values: values[1], "below 0": lambda values: -values[2],
                           "around 0": lambda values: -max(-values[1], values[2])}[expected]
+        p = [interval_p(*values, df, within or 0.0) for values in estimates.values()]
         self._add(statement, combine_verdicts(verdicts), _describe_run(run, "; ", n),
                   f"{of}, each 95 % interval {_criterion(expected, within)}"
                   + ALL_MUST * (len(estimates) > 1),
-                  *min(finite.values(), key=support_margin, default=()), **origin)
+                  *min(finite.values(), key=support_margin, default=()),
+                  p=combined_p(verdicts, p), **origin)
 
     def test(self, statement: str, effect: float, p: float, expected: Expected, *, of: str,
              n: str = "", **origin: str) -> None:
@@ -228,9 +241,10 @@ class ClaimsTable:
         run = ", ".join(f"{name} {effect:+.3f} ({format_p(p)})".strip()
                         for name, (effect, p) in estimates.items() if math.isfinite(effect + p))
         effects = [effect for effect, _ in estimates.values()]
+        p = combined_p(verdicts, [p for _, p in estimates.values()])
         self._add(statement, combine_verdicts(verdicts), _describe_run(run, ", ", n),
                   f"{of}, two-sided p < .05 and {expected}",
-                  *(effects if len(effects) == 1 else ()), **origin)
+                  *(effects if len(effects) == 1 else ()), p=p, **origin)
 
     def count(self, statement: str, k: int, n: int, expected: Literal["above", "below"],
               bound: float, *, of: str, **origin: str) -> None:
@@ -254,7 +268,9 @@ class ClaimsTable:
                   f"{of}, exact 95 % interval {expected} {bound:.0%}", mean, low, high, **origin)
 
     def _add(self, statement: str, verdict: str, run: str, rule: str, *numbers: float,
-             source: str, paper: str, rests_on: str = "", kind: Kind = CLAIM) -> None:
+             source: str, paper: str, rests_on: str = "", kind: Kind = CLAIM,
+             p: float = math.nan) -> None:
+        rule += UNCORRECTED * (math.isfinite(p) and kind != CHECK)
         rule += f"; rests on {rests_on}" * bool(rests_on)
         if verdict in (SUPPORTED, CONTRADICTED) and statement in machine_dependent(
                 self.provenance.profile, self.provenance.notebook):
@@ -262,7 +278,8 @@ class ClaimsTable:
             rule += "; another machine's rounding may turn it"
         finite = [round(float(value), 4) if math.isfinite(value) else None for value in numbers]
         finite += [None] * (3 - len(finite))
-        self.claims.append(Claim(statement, source, paper, run, rule, verdict, *finite, kind))
+        self.claims.append(Claim(statement, source, paper, run, rule, verdict, *finite, kind,
+                                 float(f"{p:.3g}") if math.isfinite(p) else None))
 
     def number(self, name: str, value: float | int | str | dict) -> None:
         """Enter a headline number under a name by which later runs are compared.
@@ -291,7 +308,17 @@ class ClaimsTable:
             f"   paper     {claim.paper}  [{claim.source}]\n"
             f"   this run  {claim.run}\n"
             f"   rule      {claim.rule}\n"
-            f"   verdict   {claim.verdict.upper()}"))
+            f"   verdict   {claim.verdict.upper()}")) + self._holm()
+
+    def _holm(self) -> str:
+        """Say which verdicts a correction for the number of claims would change."""
+        claims = [claim for claim in self.claims if claim.kind != CHECK]
+        p = [math.nan if claim.p is None else claim.p for claim in claims]
+        n = sum(map(math.isfinite, p))
+        changed = undecided_after_holm([claim.verdict for claim in claims], p)
+        numbers = ", ".join(str(place + 1) for place in changed) or "none"
+        return (f"\nCorrected by Holm's rule over the {n} claims that have a p value of their own, "
+                f"these verdicts would be inconclusive: {numbers}") * (n > 1)
 
     def verdicts(self) -> str:
         """Return all claims with their verdicts, without numbers: the same on every machine."""

@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal
+
+from scipy import special
 
 from helpers.core.errors import LabError
 from helpers.core.paths import PACKAGE
+from helpers.core.statistics import correct_p_values
 
 SUPPORTED, CONTRADICTED, INCONCLUSIVE = "supported", "contradicted", "inconclusive"
 UNTESTABLE = "not testable here"
@@ -89,6 +92,54 @@ def verdict_from_test(effect: float, p: float, expected: Expected) -> str:
     return INCONCLUSIVE if p >= ALPHA else SUPPORTED if sign * effect > 0 else CONTRADICTED
 
 
+def interval_p(mean: float, low: float, high: float, df: float, within: float = 0.0) -> float:
+    r"""Return the two-sided p value that belongs to Student's t interval of a mean.
+
+    It is the :math:`\alpha` at which the edge of the :math:`1 - \alpha` interval reaches the bound
+    of the claim, so that the 95 % interval decides a claim exactly where p < .05:
+
+    .. math:: p = 2\, T_{df}(-q\, d / h), \qquad d = |\, |mean| - within\, |
+
+    with h half the width of the 95 % interval and q the 97.5 % quantile of t.
+
+    Parameters
+    ----------
+    mean, low, high : float
+        A mean and its 95 % interval, which lies symmetrically about it.
+    df : float
+        Degrees of freedom. Where trainings are shared (crossed random effects), one less than the
+        smaller number of participants and trainings: never more than the interval's own, so that a
+        p value below .05 is not too small.
+    within : float
+        Equivalence bound of a claim of absence; 0: the claim is on the sign.
+
+    Returns
+    -------
+    float
+        NaN where the interval or the degrees of freedom are unknown.
+    """
+    distance, half_width = abs(abs(mean) - within), (high - low) / 2
+    if not math.isfinite(distance + half_width + df) or df < 1:
+        return math.nan
+    if half_width == 0:
+        return 0.0 if distance else 1.0
+    quantile = float(special.stdtrit(df, 1 - ALPHA / 2))
+    return 2 * float(special.stdtr(df, -quantile * distance / half_width))
+
+
+def undecided_after_holm(verdicts: Sequence[str], p: Sequence[float]) -> list[int]:
+    """Return the places of verdicts that Holm's correction over all p values leaves undecided.
+
+    Parameters
+    ----------
+    verdicts : sequence of str
+    p : sequence of float
+        Two-sided; NaN: not in the family.
+    """
+    return [place for place, (verdict, corrected) in enumerate(zip(verdicts, correct_p_values(p)))
+            if verdict in (SUPPORTED, CONTRADICTED) and corrected >= ALPHA]
+
+
 def combine_verdicts(verdicts: Iterable[str]) -> str:
     """Combine the verdicts on several estimates, all of which a claim needs.
 
@@ -97,3 +148,16 @@ def combine_verdicts(verdicts: Iterable[str]) -> str:
     """
     order = (CONTRADICTED, UNTESTABLE, INCONCLUSIVE, SUPPORTED)
     return min(verdicts, key=order.index, default=UNTESTABLE)
+
+
+def combined_p(verdicts: Sequence[str], p: Sequence[float]) -> float:
+    """Return the p value of a verdict on several estimates, all of which a claim needs.
+
+    The largest one (intersection-union test); where estimates contradict the claim, one of which
+    decides it (`combine_verdicts`), the smallest of theirs. NaN where it is not testable here.
+    """
+    verdict = combine_verdicts(verdicts)
+    if verdict == UNTESTABLE:
+        return math.nan
+    return min(one for each, one in zip(verdicts, p) if each == CONTRADICTED) if (
+        verdict == CONTRADICTED) else max(p)

@@ -137,8 +137,9 @@ def condition_differences(voxels: pd.DataFrame, pairs: Sequence[tuple[str, str]]
     DataFrame
         One row per pair and group: ``condition, baseline, group, n`` (participants), ``difference``
         (of mean r, averaged over regions within participants), ``low, high`` (95 % interval over
-        participants and trainings, crossed where participants share the networks), ``p,
-        p_holm`` (two-sided, of the participants' means over trainings, corrected over all rows) and
+        participants and trainings, crossed where participants share the networks) with its
+        degrees of freedom ``df`` (`helpers.figures.verdicts.interval_p`), ``p, p_holm``
+        (two-sided, of the participants' means over trainings, corrected over all rows) and
         ``improved``.
     """
     scores, rows = region_scores(voxels), []
@@ -156,6 +157,7 @@ def condition_differences(voxels: pd.DataFrame, pairs: Sequence[tuple[str, str]]
             improved = pivot_subject_by_seed(select_group(improved_fraction, group), "improved")
             rows.append({"condition": condition, "baseline": baseline, "group": group,
                          "n": len(gain), "difference": gain.mean(), "low": low, "high": high,
+                         "df": (min(gain_by_training.shape) if crossed else len(gain)) - 1,
                          "p": paired_t_test(gain, np.zeros(len(gain)))[2],
                          "improved": improved.mean(axis=None)})
     table = pd.DataFrame(rows)

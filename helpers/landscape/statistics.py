@@ -106,6 +106,23 @@ def interpolation_advantage(paths: pd.DataFrame, interpolation: float) -> pd.Dat
             / (scale or np.nan)).unstack("seed")
 
 
+def change_where_gained(paths: pd.DataFrame, interpolation: float) -> pd.DataFrame:
+    """Return the change of accuracy of networks that gained in r, at an interpolation coefficient.
+
+    Parameters
+    ----------
+    paths, interpolation
+        As of `interpolation_advantage`.
+
+    Returns
+    -------
+    DataFrame, participants x trainings
+        Means over networks; NaN where none gained, no row where no training of a participant did.
+    """
+    gained = paths[(paths["interpolation"] == interpolation) & (paths["gain"] > 0)]
+    return pivot_subject_by_seed(gained, "change", "donor")
+
+
 def hemisphere_distance_difference(distances: NDArray,
                                    finetuned_models: pd.DataFrame) -> pd.DataFrame:
     """Compare pairs of opposite hemispheres with pairs of the same one, of different regions.

@@ -75,13 +75,26 @@ def test_values_that_are_not_finite_are_null_with_a_reason_and_support_no_claim(
     assert "unknown" not in json.loads(claims().save().read_text())
 
 
-def test_claims_over_few_trainings_say_that_their_number_is_not_corrected_for():
-    made = ClaimsTable(provenance())
-    for sample in ("seeds", "networks", "participants"):
-        made.interval(sample, [1.0, 1.1, 1.2], "above 0", of="d", sample=sample, source="s",
-                      paper="–")
-    said = ["not corrected for the number of claims" in claim.rule for claim in made.claims]
-    assert said == [True, True, False]
+def test_claims_say_that_their_number_is_not_corrected_for_and_what_holms_rule_would_change():
+    """By hand: p = .01, .03, .04, .2 of two-sided tests; Holm: .04, .09, .09, .2."""
+    made, few = ClaimsTable(provenance()), {"of": "d", "source": "s", "paper": "–"}
+    made.judge("without p", 1, 0.5, 1.5, "above 0", **few)
+    for p in (0.03, 0.01, 0.2, 0.04):
+        made.test(f"p {p}", 1, p, "above 0", **few)
+    made.claim("identity", run="", rule="", holds=True, source="s", paper="–", kind=CHECK)
+    made.test("check", 1, 0.001, "above 0", kind=CHECK, **few)
+    assert [claim.p for claim in made.claims] == [None, 0.03, 0.01, 0.2, 0.04, None, 0.001]
+    assert ["not corrected for the number of claims" in claim.rule for claim in made.claims] == [
+        False, True, True, True, True, False, False]
+    assert made.text().splitlines()[-1] == (
+        "Corrected by Holm's rule over the 4 claims that have a p value of their own, these "
+        "verdicts would be inconclusive: 2, 5")
+    for sample in ("seeds", "networks", "participants", "regions"):
+        made.interval(sample, [1.0, 1.1, 1.2], "above 0", sample=sample, **few)
+        assert "not corrected for the number of claims" in made.claims[-1].rule
+    one = ClaimsTable(provenance())
+    one.test("alone", 1, 0.01, "above 0", **few)
+    assert "Holm" not in one.text(), "one claim is no family"
 
 
 def test_claims_on_several_intervals_say_that_all_must_lie_there():
@@ -90,7 +103,7 @@ def test_claims_on_several_intervals_say_that_all_must_lie_there():
         made.intervals("d", estimates, "above 0", of="d", source="s", paper="–")
     assert [claim.rule for claim in made.claims] == [
         "d, each 95 % interval above 0",
-        "d, each 95 % interval above 0 (all of them must be, so not corrected for their number)"]
+        "d, each 95 % interval above 0; all must be, which needs no correction"]
 
 
 def test_infinite_values_of_a_panel_are_counted_on_the_figure(private):

@@ -24,6 +24,9 @@ from helpers.figures.verdicts import (
     UNTESTABLE,
     VERDICTS,
     combine_verdicts,
+    combined_p,
+    interval_p,
+    undecided_after_holm,
     verdict_from_interval,
     verdict_from_test,
 )
@@ -217,6 +220,56 @@ def test_a_claim_on_several_estimates_needs_all_of_them():
     assert combine_verdicts([SUPPORTED, INCONCLUSIVE, UNTESTABLE]) == UNTESTABLE
     assert combine_verdicts([SUPPORTED, UNTESTABLE, CONTRADICTED]) == CONTRADICTED
     assert combine_verdicts([UNTESTABLE]) == combine_verdicts([]) == UNTESTABLE
+
+
+def test_the_p_value_of_an_interval_is_that_of_students_t_test():
+    for values in (np.array([1.0, 2.0, 4.0, 3.5]), np.array([-0.1, 0.3, -0.4])):
+        estimate = values.mean(), *confidence_interval(values)
+        assert interval_p(*estimate, len(values) - 1) == pytest.approx(
+            stats.ttest_1samp(values, 0).pvalue)
+        bound = 1.3 * np.sign(values.mean())  # the equivalence bound on the mean's side
+        assert interval_p(*estimate, len(values) - 1, 1.3) == pytest.approx(
+            stats.ttest_1samp(values, bound).pvalue)
+    assert interval_p(1, 1, 1, 3) == 0 and interval_p(0, 0, 0, 3) == 1
+    for unknown in ((np.nan, np.nan, np.nan, 3), (1, 0, 2, 0), (1, 0, 2, np.nan)):
+        assert np.isnan(interval_p(*unknown))
+
+
+@pytest.mark.parametrize("is_crossed", [False, True])
+def test_the_p_value_is_below_5_percent_exactly_where_the_interval_decides(is_crossed):
+    """Crossed random effects, too, and what they correct is never smaller than their own p."""
+    rng, met = np.random.default_rng(5), set()
+    for expected, within in (("above 0", None), ("below 0", None), ("around 0", 0.6)):
+        for mean in rng.normal(size=200):
+            made = claims()
+            made.interval("c", crossed(rng, 0.3, 0.4, 0.3) + mean, expected, of="d",
+                          within=within, crossed=is_crossed, **SAID)
+            (claim,) = made.claims
+            assert (claim.p < 0.05) == (claim.verdict != INCONCLUSIVE)
+            met.add((expected, claim.verdict))
+    assert len(met) == 9, "each verdict was met with each claim"
+
+
+def test_several_estimates_have_the_p_value_of_the_one_that_decides():
+    assert combined_p([SUPPORTED, SUPPORTED], [0.01, 0.04]) == 0.04
+    assert combined_p([SUPPORTED, INCONCLUSIVE], [0.01, 0.3]) == 0.3
+    assert combined_p([SUPPORTED, CONTRADICTED, CONTRADICTED], [0.001, 0.04, 0.02]) == 0.02
+    assert np.isnan(combined_p([SUPPORTED, UNTESTABLE], [0.01, np.nan]))
+    assert np.isnan(combined_p([], []))
+    made = claims()
+    made.intervals("both", {"a": (2.0, 1.0, 3.0), "b": (2.0, 0.5, 3.5)}, "above 0", of="d", df=3,
+                   **SAID)
+    made.tests("all", {"a": (1, 0.01), "b": (1, 0.04)}, "above 0", of="d", **SAID)
+    assert [claim.p for claim in made.claims] == pytest.approx(
+        [interval_p(2, 0.5, 3.5, 3), 0.04], rel=0.01)
+
+
+def test_holms_rule_undoes_only_verdicts_that_were_decided():
+    """Three p values: .02 * 3 and .03 * 2 are above .05; one that is unknown is no member."""
+    decided = [SUPPORTED, CONTRADICTED, INCONCLUSIVE, UNTESTABLE]
+    assert undecided_after_holm(decided, [0.02, 0.03, 0.4, np.nan]) == [0, 1]
+    assert undecided_after_holm(decided, [0.01, 0.02, 0.4, np.nan]) == []
+    assert undecided_after_holm([INCONCLUSIVE, SUPPORTED], [0.04, np.nan]) == []
 
 
 # ---- the claims table ---------------------------------------------------------------------------

@@ -405,6 +405,7 @@ def test_comparisons_take_participants_as_the_sample():
     for group, each in gains.items():
         row, half = found.loc[group], 0.0
         assert row["n"] == len(each) and row["difference"] == pytest.approx(np.mean(each))
+        assert row["df"] == len(each) - 1
         half = stats.t.ppf(0.975, len(each) - 1) * np.std(each, ddof=1) / np.sqrt(len(each))
         assert row["high"] - row["low"] == pytest.approx(2 * half)
         assert (row["high"] + row["low"]) / 2 == pytest.approx(np.mean(each))
@@ -540,6 +541,21 @@ def test_with_networks_of_others_both_sides_are_scored_on_images_that_these_neve
     assert compared["pooled, avg"] == pytest.approx(
         (0.9 - scores[(scores["condition"] == "contrastive") & (scores["roi"] != "PPA")].groupby(
             "subject")["r_unseen"].mean()).mean())
+
+
+def test_degrees_of_freedom_are_of_the_smaller_sample_where_networks_are_shared():
+    """Four participants; one region, three trainings: of their own (df 3), or shared (df 2)."""
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame([
+        (donor or subject, subject, "V1v", "both", "early", condition, seed, 0, rng.normal())
+        for subject in "ABCD" for seed in range(3)
+        for condition, donor in (("pretrained", "none"), ("contrastive", ""), ("pooled", "all"))],
+        columns=["donor", *statistics.REGION_COLUMNS, "condition", "seed", "voxel", "r"])
+    table = table.assign(r_all=table["r"], r_unseen=table["r"], p2=table["r"], noise_ceiling=1.0,
+                         layer="x")
+    found = statistics.condition_differences(
+        table, [("contrastive", "pretrained"), ("pooled", "contrastive")])
+    assert found["df"].tolist() == [3, 3, 2, 2] and (found["n"] == 4).all()
 
 
 @pytest.mark.parametrize("n_components", [7, cv.MAX_COMPONENTS])

@@ -82,3 +82,14 @@ def test_opposite_pairs_minus_same_pairs_within_a_participant():
     finetuned_models.loc[finetuned_models["roi"] == "V2v", "seed"] = 1
     apart = statistics.hemisphere_distance_difference(distances, finetuned_models)
     assert apart.loc["a"].isna().all(), "no pairs of two trainings"
+
+
+def test_the_change_where_gained_leaves_out_networks_that_did_not_gain():
+    rows = [("a", 0, 0.5, 0.3, -0.1), ("a", 0, 0.5, 0.1, -0.3), ("a", 0, 0.5, -0.1, -0.9),
+            ("a", 1, 0.5, 0.2, 0.05), ("a", 0, 1.0, 0.4, -0.8), ("b", 0, 0.5, 0.2, -0.4),
+            ("b", 1, 0.5, 0.0, -0.5), ("c", 0, 0.5, -0.2, -0.5)]
+    paths = pd.DataFrame(rows, columns=["donor", "seed", "interpolation", "gain", "change"])
+    found = statistics.change_where_gained(paths, 0.5)
+    assert list(found.index) == ["a", "b"], "c gained nothing"
+    np.testing.assert_allclose(found, [[-0.2, 0.05], [-0.4, np.nan]])
+    assert statistics.change_where_gained(paths.assign(gain=-1.0), 0.5).empty
