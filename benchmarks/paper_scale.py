@@ -224,16 +224,22 @@ def link_sessions(first: Path, names: list[Path]) -> None:
 
 
 def write_surface(root: Path, sizes: Sizes) -> None:
-    """Write a participant's betas, ncsnr and labels on the native surface."""
+    """Write a participant's betas, ncsnr and labels on the native surface.
+
+    A tenth of the betas' variance is due to the image: an ncsnr of a third.
+    """
     files, rng = NSDFiles(root, SPACES["nativesurface"], SUBJECT), np.random.default_rng(SEED)
     write_names(files)
     files.betas.mkdir(parents=True)
     for side, n in zip(HEMISPHERES, sizes.surface):
         paths = [files.session(side, number + 1) for number in range(sizes.sessions[0])]
         with h5py.File(paths[0], "w") as file:
-            file["betas"] = rng.integers(-900, 900, (TRIALS, n), np.int16)
+            betas = rng.integers(-900, 900, (TRIALS, n), np.int16)
+            betas += np.repeat(rng.integers(-300, 300, (IMAGES_PER_SESSION, n), np.int16),
+                               N_REPEATS, axis=0)
+            file["betas"] = betas
         link_sessions(paths[0], paths[1:])
-        for path, values in [(files.ncsnr(side), rng.uniform(0, 0.6, n).astype(np.float32)), *(
+        for path, values in [(files.ncsnr(side), np.full(n, 1 / 3, np.float32)), *(
                 (files.label_file(side, family),
                  make_labels(n, family, sizes.region_vertices, HEMISPHERES.index(side)))
                 for family in FAMILIES_NSD)]:

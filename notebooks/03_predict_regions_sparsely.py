@@ -183,7 +183,7 @@ for method, table in advantage.items():
         f"{method}: own pool best in {own_is_best:.0%} of {len(table)} (participant, region) pairs; "
         f"mean advantage over the other pools {table['advantage'].mean():.2f}")
 pd.concat({method: table.groupby("roi")[["own_pool", "other_pools",
-                                         "advantage"]].mean().loc[pool_rois]
+                                         "advantage"]].mean().reindex(pool_rois)
            for method, table in advantage.items()}, axis=1).round(2)
 
 # %% [markdown]

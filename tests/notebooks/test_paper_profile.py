@@ -64,18 +64,23 @@ FEW_PEOPLE = '["sub-01", "sub-02"]'
 FLOC_ZIP = "fLoc-de6a26cc269a2c7075461a4c839bfd628f225c95"
 
 
-def image(rng: np.random.Generator) -> bytes:
-    content = io.BytesIO()
-    Image.fromarray(rng.integers(0, 255, (24, 24), dtype=np.uint8)).save(content, "JPEG")
+def image(rng: np.random.Generator, domain: str = "") -> bytes:
+    """Draw noise; of a domain, on coarse squares that all its images have in common."""
+    content, pixels = io.BytesIO(), rng.integers(0, 255, (24, 24))
+    if domain:
+        squares = np.random.default_rng(list(domain.encode())).integers(0, 255, (6, 6))
+        pixels = (pixels + 2 * np.kron(squares, np.ones((4, 4), int))) // 3
+    Image.fromarray(pixels.astype(np.uint8)).save(content, "JPEG")
     return content.getvalue()
 
 
-def archive(prefix: str, categories) -> bytes:
+def archive(prefix: str, categories: dict[str, str]) -> bytes:
+    """Pack images of some categories (category -> domain)."""
     rng, content = np.random.default_rng(0), io.BytesIO()
     with zipfile.ZipFile(content, "w") as packed:
-        for category in categories:
+        for category, domain in categories.items():
             for number in range(1, PER_CATEGORY + 1):
-                packed.writestr(f"{prefix}/{category}/{category}-{number}.jpg", image(rng))
+                packed.writestr(f"{prefix}/{category}/{category}-{number}.jpg", image(rng, domain))
     return content.getvalue()
 
 
