@@ -60,7 +60,7 @@ def test_transfer_between_brains_is_pointed_as_the_papers_matrices_and_scatter()
              "pooled_comparison": pooled, "groups": ["early", "higher"],
              "order": ["early", "higher"]}
     run_cell("06", "def by_receiver", world)
-    run_cell("06", "pooled against cross-subject scatter", world)
+    run_cell("06", "cs_vs_pooled_avg_scatterplot", world)
     found = {claim.statement: claim.verdict for claim in world["claims"].claims}
     assert found == dict.fromkeys([
         "Networks fine-tuned to others help, too (early regions)",
