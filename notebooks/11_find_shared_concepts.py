@@ -34,7 +34,7 @@ from helpers.brains.surfaces import read_surface
 from helpers.concepts import plots
 from helpers.concepts.interpretation import associated_vectors, cross_validated_names
 from helpers.concepts.study import ConceptStudy
-from helpers.core.intervals import proportion_interval
+from helpers.core.intervals import compare_with_draws, proportion_interval
 from helpers.decoding.study import DecodingStudy
 from helpers.decoding.vectors import effective_dimension, unit
 from helpers.figures import style
@@ -72,19 +72,12 @@ pd.DataFrame({subject: {"voxels": len(values), "effective dimension":
 # weights give**. (Turned: each participant's weights are rotated within the shape of all weights
 # together, so that all distances within a person stay, and agreement between people is chance.
 # Notebook 12 looks at this null more closely.)
-#
-# Where clusters join, their number falls though more is shared. Whether more is shared than by chance
-# is therefore judged by the number of *voxels* in concepts that at least half of the participants
-# share, and at all radii together: for the data as for each rotation, the radius counts at which this
-# number stands out most. So it does not matter that a radius was chosen.
 
 # %%
 place, beyond = study.selected_radius
 table = pd.DataFrame({
     "eps": spec.eps, "concepts": [one.n_clusters for one in study.clusters_by_radius],
     "by chance": study.rotation_null.mean(0).round(2), "beyond chance": beyond.round(2),
-    "shared voxels": [one.n_shared_points() for one in study.clusters_by_radius],
-    "shared by chance": study.sharing_null.mean(0).round(),
     "core voxels": [f"{np.concatenate(one.core).mean():.0%}" for one in study.clusters_by_radius],
     "in a concept": [f"{(np.concatenate(one.labels) >= 0).mean():.0%}"
                      for one in study.clusters_by_radius]})
@@ -223,11 +216,11 @@ claims.interval("The object that names a concept in the others names it in each 
 
 # %%
 by_chance = study.rotation_null[:, place]
-excess, p, n_reached = study.sharing_test
-claims.test("Participants share more than by chance", excess, p, "above 0", n=(
-    f"reached by {n_reached} of {len(by_chance)} rotations"), of="voxels in concepts that at least "
-    "half of the participants share, standardised, largest value over the radii, minus that of "
-    "rotated weights", rests_on=rests_on, source="reviewers' question", paper="not tested")
+claims.judge("More concepts are shared than by chance",
+             *compare_with_draws(found.n_clusters, by_chance), "above 0",
+             of="concepts at the chosen radius minus those of rotated weights, over drawings",
+             n=f"{found.n_clusters} concepts, {len(by_chance)} drawings", rests_on=rests_on,
+             source="reviewers' question", paper="not tested")
 claims.number("eps", spec.eps[place])
 claims.number("concepts", found.n_clusters)
 claims.number("concepts by chance", round_numbers({"mean": by_chance.mean()}, 2))

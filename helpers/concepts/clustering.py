@@ -80,14 +80,6 @@ class Clusters:
         return np.stack([np.bincount(labels[labels >= 0], minlength=self.n_clusters)
                          for labels in self.labels], axis=1)
 
-    def n_shared_points(self) -> int:
-        """Return the number of points in clusters that at least half of the participants share.
-
-        Unlike the number of clusters, it does not fall where clusters join.
-        """
-        counts = self.counts()
-        return int(counts[2 * (counts > 0).sum(1) >= len(self.names)].sum())
-
     def expanded_counts(self) -> NDArray[np.int64]:
         """Return the number of points of each expanded mask, (n_clusters, n_participants)."""
         return np.stack([np.diff(masks.indptr) for masks in self.expanded], axis=1).astype(np.int64)

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from sklearn.cluster import DBSCAN
 from sklearn.metrics import adjusted_rand_score
 
 from helpers.concepts.clustering import centroids, cluster
-from helpers.core.constant_values import subtract_mean
 from helpers.decoding.vectors import cosines, unit
 from helpers.rsa.dissimilarity import pearson
 
@@ -34,66 +32,6 @@ def select_radius(n_clusters: Sequence[int], n_null: NDArray) -> tuple[int, NDAr
     """
     excess = np.asarray(n_clusters, float) - np.asarray(n_null, float).mean(0)
     return int(np.argmax(excess)), excess
-
-
-def largest_over_radii(found: Sequence[float], null: NDArray) -> tuple[float, float, int]:
-    """Test a statistic at its largest excess over radii, of the data and of every null draw alike.
-
-    At each radius, values are standardised by mean and standard deviation of the data and all
-    draws together; the largest standardised value over radii is compared. Data and draws are
-    treated alike, so that the test keeps its level although the radius is chosen (Westfall & Young
-    1993, maximum of test statistics), and needs no other draws for the choice.
-
-    Parameters
-    ----------
-    found : sequence of float, length n_eps
-        Of the data.
-    null : array, shape (n_nulls, n_eps)
-
-    Returns
-    -------
-    excess : float
-        The data's largest standardised value minus the mean of those of the draws.
-    p : float
-        Two-sided: twice (1 + number of draws that reach the data's) / (1 + n_nulls), at most 1.
-    n_reached : int
-        Number of these draws.
-    """
-    values = np.vstack([np.asarray(found, float), np.asarray(null, float)])
-    centred = subtract_mean(values)
-    sd = centred.std(0)
-    largest = np.divide(centred, sd, out=np.zeros_like(centred), where=sd > 0).max(1)
-    n_reached = int((largest[1:] >= largest[0] - 1e-9).sum())
-    return (float(largest[0] - largest[1:].mean()), min(1.0, 2 * (1 + n_reached) / len(values)),
-            n_reached)
-
-
-def recall_and_purity(planted: Sequence[str], labels: Sequence[int]) -> pd.DataFrame:
-    """Describe how well each planted kind of voxel is found.
-
-    Parameters
-    ----------
-    planted : sequence of str, length n_voxels
-        What was planted in each voxel.
-    labels : sequence of int, length n_voxels
-        Concept of each voxel; -1: none.
-
-    Returns
-    -------
-    DataFrame
-        One row per kind: ``n_voxels``; ``concept`` that holds most of them (-1: none holds any);
-        ``recall``: fraction of the kind's voxels in it; ``purity``: fraction of this concept's
-        planted voxels that are of the kind (NaN without a concept).
-    """
-    counts = pd.crosstab(pd.Series(planted, name="planted"), pd.Series(labels, name="label"))
-    sizes, inside = counts.sum(axis=1), counts.drop(columns=-1, errors="ignore")
-    rows = []
-    for kind, row in inside.iterrows():
-        concept = int(row.idxmax()) if row.any() else -1
-        rows.append((kind, int(sizes[kind]), concept, row.max() / sizes[kind] if len(row) else 0.0,
-                     row[concept] / inside[concept].sum() if concept >= 0 else np.nan))
-    return pd.DataFrame(rows, columns=["planted", "n_voxels", "concept", "recall",
-                                       "purity"]).set_index("planted")
 
 
 def agreement(labels: Sequence[NDArray], truth: Sequence[NDArray]) -> float:

@@ -17,7 +17,6 @@ from helpers.concepts.interpretation import auc, frequent_words
 from helpers.concepts.nulls import random_rotation_null
 from helpers.concepts.stability import (
     correlate_with_similarity,
-    largest_over_radii,
     leave_participant_out,
     select_radius,
 )
@@ -92,25 +91,10 @@ class ConceptStudy:
         return patterns
 
     @cached_property
-    def _rotations(self) -> NDArray[np.int64]:
-        return np.array([self._count_clusters(number) for number in progress(
-            range(self.spec.n_nulls), "randomly rotated weights", self.spec.n_nulls)])
-
-    @property
     def rotation_null(self) -> NDArray[np.int64]:
         """Numbers of clusters of randomly rotated weights, (n_nulls, n_eps)."""
-        return self._rotations[..., 0]
-
-    @property
-    def sharing_null(self) -> NDArray[np.int64]:
-        """Numbers of voxels of rotated weights that are shared, (n_nulls, n_eps)."""
-        return self._rotations[..., 1]
-
-    @property
-    def sharing_test(self) -> tuple[float, float, int]:
-        """Test of voxels that are shared, against rotated weights: `largest_over_radii`."""
-        return largest_over_radii([one.n_shared_points() for one in self.clusters_by_radius],
-                                  self.sharing_null)
+        return np.array([self._count_clusters(number) for number in progress(
+            range(self.spec.n_nulls), "randomly rotated weights", self.spec.n_nulls)])
 
     def _count_clusters(self, number: int) -> NDArray[np.int64]:
         parts = {"points": self.decoding.digest, "seed": [self.decoding.seed, number],
@@ -119,7 +103,7 @@ class ConceptStudy:
                  "code": code_digest(["helpers.concepts.clustering", "helpers.concepts.nulls"])}
         seed = int(np.random.SeedSequence([self.decoding.seed, number]).generate_state(1)[0])
         return cached("shared", f"rotated-{number}", parts, lambda: {"n": np.array(
-            [(one.n_clusters, one.n_shared_points()) for one in self.cluster_points(
+            [one.n_clusters for one in self.cluster_points(
                 random_rotation_null(self.weights, seed=seed))])})["n"]
 
     @cached_property

@@ -99,8 +99,7 @@ class ConceptSpec:
     min_count : int
         Words that the captions say less often are left out.
     n_nulls : int
-        Rotations of the weights. With 100, none of which reaches the data, the one-sided p value
-        is at most .036 (upper 95 % limit, Clopper-Pearson).
+        Rotations of the weights, and drawings of permuted labels.
     """
 
     eps: Annotated[tuple[Radius, ...], Field(min_length=1)] = (0.45, 0.50, 0.55, 0.60, 0.65, 0.70)
@@ -109,7 +108,7 @@ class ConceptSpec:
     n_images: Count = 16
     n_words: Count = 10
     min_count: int = 20
-    n_nulls: Count = 100
+    n_nulls: Count = 20
 
     def __post_init__(self) -> None:
         if list(self.eps) != sorted(set(self.eps)):

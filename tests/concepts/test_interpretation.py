@@ -19,10 +19,8 @@ from helpers.concepts.stability import (
     agreement,
     cluster_participant,
     correlate_with_similarity,
-    largest_over_radii,
     leave_participant_out,
     match_centroids,
-    recall_and_purity,
     select_radius,
 )
 from helpers.core.errors import LabError
@@ -115,40 +113,6 @@ def test_the_radius_is_where_most_are_beyond_chance():
                                                           [0, 1, 3, 1]]))
     assert place == 1 and beyond.tolist() == [2, 8, 5, 0]
     assert select_radius([3, 3], np.zeros((1, 2)))[0] == 0
-
-
-def test_the_largest_excess_over_radii_keeps_its_level_and_finds_what_stands_out_at_one():
-    rng = np.random.default_rng(0)
-    scale = np.array([1.0, 100.0, 3.0])  # radii with other numbers of voxels
-    p = [largest_over_radii(draws[0], draws[1:])[1]
-         for draws in rng.poisson(9 * scale, size=(400, 40, 3))]
-    assert 0.02 < np.mean(np.array(p) <= .1) < 0.09  # one-sided: .05
-    null = rng.poisson(9 * scale, size=(100, 3))
-    excess, p_value, n_reached = largest_over_radii([9, 900, 90], null)
-    assert excess > 0 and n_reached == 0 and p_value == pytest.approx(2 / 101)
-    assert largest_over_radii([9, 900, 27], null)[1] > .05
-    assert largest_over_radii([4, 4], np.full((10, 2), 4)) == (0.0, 1.0, 10)
-
-
-def test_recall_and_purity_of_planted_kinds():
-    table = recall_and_purity(["food"] * 4 + ["faces"] * 4 + ["words"] * 2,
-                              [0, 0, 0, 1, 1, 1, -1, -1, -1, -1])
-    assert table.loc["food"].tolist() == [4, 0, 0.75, 1.0]
-    assert table.loc["faces"].tolist() == [4, 1, 0.5, 2 / 3]
-    assert table.loc["words"].tolist()[:3] == [2, -1, 0.0]
-    assert np.isnan(table.loc["words", "purity"])
-    assert recall_and_purity(["a", "b"], [-1, -1])["recall"].tolist() == [0, 0]
-    assert recall_and_purity([], []).empty
-
-
-def test_shared_points_are_those_of_clusters_that_half_of_the_participants_have():
-    rng, axes = np.random.default_rng(1), np.eye(6)
-    near = lambda axis, n: axes[axis] + rng.normal(0, 0.01, (n, 6))  # noqa: E731
-    points = {name: np.vstack([near(0, 5)] + [near(1, 3)] * (name in "ab") + [near(2, 4)])
-              for name in "abcdef"}
-    points["f"] = near(3, 7)
-    one, = cluster(points, eps=(0.1,), min_participants=1)
-    assert one.n_clusters == 3 and one.n_shared_points() == 5 * 5 + 5 * 4
 
 
 def test_what_everyone_shares_is_found_without_one():
