@@ -106,19 +106,19 @@ class ConceptStudy:
         return self._rotation_null(STANDARD, self.spec.n_nulls)
 
     def _rotation_null(self, variant: TrainingVariant, n_draws: int) -> Arrays:
-        points, name = self.points(variant), f"rotated{variant.half or ''}"
-        draws = [self._count_rotated(points, variant, number, f"{name}-{number}")
-                 for number in progress(range(n_draws), "randomly rotated weights", n_draws)]
+        points = self.points(variant)
+        draws = [self._count_rotated(points, variant, number) for number in progress(
+            range(n_draws), "randomly rotated weights", n_draws)]
         return {name: np.stack([draw[name] for draw in draws]) for name in draws[0]}
 
     def _count_rotated(self, points: dict[str, NDArray], variant: TrainingVariant,
-                       number: int, name: str) -> Arrays:
+                       number: int) -> Arrays:
         parts = {"points": self.decoding.digest(variant), "seed": [self.decoding.seed, number],
                  "eps": list(self.spec.eps), "min_participants": self.spec.min_participants,
                  "expansion": self.spec.expansion,
                  "code": code_digest(["helpers.concepts.clustering", "helpers.concepts.nulls"])}
         seed = int(np.random.SeedSequence([self.decoding.seed, number]).generate_state(1)[0])
-        return cached("shared", name, parts, lambda: count_shared(
+        return cached("shared", f"rotated-{number}", parts, lambda: count_shared(
             self.cluster_points(random_rotation_null(points, seed=seed))))
 
     @cached_property
