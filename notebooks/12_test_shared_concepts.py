@@ -29,20 +29,27 @@ import pandas as pd
 from IPython.display import Markdown
 
 from helpers import lab
-from helpers.brains.ground_truth import CONCEPT, ground_truth_regions
+from helpers.brains.ground_truth import CONCEPT, driving_kinds, ground_truth_regions
 from helpers.concepts import plots, stability
-from helpers.concepts.clustering import centroids, cluster
+from helpers.concepts.clustering import centroids, cluster, count_shared
 from helpers.concepts.interpretation import auc
 from helpers.concepts.merge_tree import merge_tree
 from helpers.concepts.nulls import random_rotation_null
-from helpers.concepts.study import ConceptStudy
+from helpers.concepts.statistics import (
+    antipodal_null,
+    antipodal_pairs,
+    recovery,
+    two_sided_p,
+)
+from helpers.concepts.study import RADIUS_DRAWS, ConceptStudy
 from helpers.concepts.suppression import suppression_levels
-from helpers.core.intervals import compare_with_draws, proportion_interval
+from helpers.core.intervals import proportion_interval
 from helpers.decoding.study import DecodingStudy, TrainingVariant
 from helpers.decoding.vectors import cosines, effective_dimension, unit
 from helpers.figures import style
 from helpers.figures.claims import ClaimsTable, round_numbers
 from helpers.figures.deviations import deviation_table
+from helpers.figures.verdicts import CHECK
 
 laboratory = lab.open(profile, notebook="12_test_shared_concepts")
 claims = ClaimsTable(laboratory.provenance)
@@ -74,13 +81,21 @@ print(f"{len(persistence.born)} lives; {(length > 0.05).sum()} longer than .05, 
 # together. Whatever is alike because the space is narrow stays alike; what is alike because people
 # share concepts does not. *Permuted* images: decoders are trained again, every training image
 # with the embedding of another one. They keep responses, space and training, and know nothing.
+#
+# What is compared is the number of **voxels in concepts that at least half of the participants
+# share**: it rises with agreement, whereas concepts merge, so that their number (beside it) falls
+# again. No radius is chosen for the test: data and rotations are standardised at every radius, and
+# the largest value over radii is compared with the largest values of the rotations.
 
 # %%
 permuted = study.points(TrainingVariant(permuted=1))
 nulls = {"rotated weights": study.rotation_null, "permuted images": study.permutation_null}
-counts = pd.DataFrame({"found": [one.n_clusters for one in study.clusters_by_radius]} | {
-    name: values.mean(0) for name, values in nulls.items()},
-                      index=pd.Index(spec.eps, name="eps")).round(2)
+shared, test = count_shared(study.clusters_by_radius), study.sharing_test
+counts = pd.DataFrame({(what, "found"): shared[what] for what in shared} | {
+    (what, name): values[what].mean(0) for name, values in nulls.items() for what in shared},
+                      index=pd.Index(spec.eps, name="eps")).round(2).sort_index(axis=1)
+print(f"largest over radii: {test.observed:.1f} SD at eps = {spec.eps[test.place]:.2f}; rotations "
+      f"{test.null.mean():.1f}, at most {test.null.max():.1f}; p = {test.p:.3f}")
 wide = {name: np.mean([effective_dimension(unit(values)) for values in one.values()])
         for name, one in (("weights", points), ("permuted", permuted))}
 print("effective dimension, mean over participants: "
@@ -133,21 +148,23 @@ single.round(2)
 # %% [markdown]
 # ## 5 · Opposites
 #
-# Pairs of concepts whose centroids point in opposite directions; and, for every voxel of a
-# concept, its response in percent signal change **against baseline** to the held-out images
+# Pairs of concepts whose centroids point in opposite directions, beside those of as many concepts
+# that have nothing to do with one another (each centroid rotated by itself, as the weights were);
+# and, for every voxel of a concept, its response in percent signal change **against baseline** to the held-out images
 # nearest to the concept, and farthest from it.
 
 # %%
 angles = cosines(concept_centroids,
                  concept_centroids) if len(concept_centroids) else np.empty((0, 0))
-pairs = [(int(a), int(b), round(float(angles[a, b]), 2))
-         for a, b in zip(*np.nonzero(np.triu(angles < -0.5)))]
+pairs = antipodal_pairs(concept_centroids)
+unrelated = antipodal_null(concept_centroids, points, spec.n_nulls, study.decoding.seed)
 percent = {subject: study.percent_signal_change(subject) for subject in people}
 levels = suppression_levels(study, percent, fraction=share)
 by_concept = levels.groupby("concept")[["most", "usual", "least"]].mean()
 by_concept["voxels"] = levels.groupby("concept").size()
 by_concept["below baseline"] = levels.groupby("concept")["below"].mean()
-print(f"antipodal pairs (cosine below -.5): {pairs or 'none'}")
+print(f"antipodal pairs (cosine below -.5): {np.round(pairs, 2).tolist() or 'none'}; of unrelated "
+      f"concepts in this space {unrelated.mean():.1f}")
 by_concept.round(2)
 
 # %% [markdown]
@@ -164,17 +181,17 @@ for subject in people:
     planted[subject] = ground_truth_regions(study.decoding.cohort, subject, trials.hemisphere,
                                             trials.vertex)
 known = all(one is not None for one in planted.values())
+kinds = {subject: driving_kinds(planted[subject]) for subject in people if known}
 
 def of_planted(labels):
-    rows = [(subject, str(region).removeprefix(CONCEPT), int(label))
+    rows = [(subject, str(region).removeprefix(CONCEPT), str(kind), int(label))
             for subject, own in zip(people, labels) if known
-            for region, label in zip(planted[subject], own) if str(region).startswith(CONCEPT)]
-    return pd.DataFrame(rows, columns=["subject", "planted", "label"])
+            for region, kind, label in zip(planted[subject], kinds[subject], own)
+            if str(region).startswith(CONCEPT)]
+    return pd.DataFrame(rows, columns=["subject", "planted", "concept", "label"])
 
 # %%
 truth = of_planted(found.labels)
-writing = [name for name in truth["planted"].unique() if "writing" in name]
-truth["concept"] = truth["planted"].replace(dict.fromkeys(writing, "not writing"))
 truth["in"] = truth.groupby("concept")["subject"].transform("nunique")
 graded = truth[truth["in"] > spec.min_participants]
 rand = stability.agreement([graded["label"]], [graded["concept"]]) if known else np.nan
@@ -185,27 +202,38 @@ print(f"adjusted Rand index over the planted voxels: {rand:.2f}; of those in a c
 pd.crosstab(truth["concept"], truth["label"])
 
 # %% [markdown]
+# Kind by kind: a concept is named after what drives most of its members (regions count by their
+# domain). **Recall**: the fraction of a kind's voxels that lie in concepts of that name. **Purity**:
+# the fraction of these concepts' members that are of the kind.
+
+# %%
+recovered = recovery(kinds, found.labels)
+recovered.round(2)
+
+# %% [markdown]
 # **Filters or patterns?** A weight is a *filter*: what a voxel adds when all others are known. Two
 # voxels that say the same share the weight, and noise that one voxel can cancel in another gives it
 # a weight, too. A *pattern* (Haufe et al. 2014) is what a voxel's response goes with: its
 # covariance with the predicted embedding. Clustered in the same way, with a radius by the same
-# rule, which of the two finds what was planted?
+# rule (from one half of the images), which of the two finds what was planted?
 
 # %%
-patterns = study.patterns()
+patterns, of_first_half = study.patterns(), study.patterns(TrainingVariant(half=1))
 radii = [0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4]
 settings = {"eps": radii, "min_participants": spec.min_participants}
 by_pattern = cluster(patterns, **settings)
-turns = [[one.n_clusters for one in cluster(random_rotation_null(patterns, seed=number),
-                                            **settings)]
-         for number in range(spec.n_nulls)]
-best, _ = stability.select_radius([one.n_clusters for one in by_pattern], np.array(turns))
+in_half, *turns = [[one.n_clusters for one in cluster(values, **settings)] for values in (
+    of_first_half, *(random_rotation_null(of_first_half, seed=number)
+                     for number in range(RADIUS_DRAWS)))]
+best, beyond = stability.select_radius(in_half, np.array(turns))
+recovered_by_pattern = recovery(kinds, by_pattern[best].labels)
 truth["pattern"] = of_planted(by_pattern[best].labels)["label"]
 graded = truth[truth["in"] > spec.min_participants]
 rand_pattern = stability.agreement([graded["pattern"]], [graded["concept"]]) if known else np.nan
-print(f"patterns: {by_pattern[best].n_clusters} concepts at eps = {radii[best]:.2f}, "
-      f"{np.mean(turns, 0)[best]:.1f} by chance; adjusted Rand index {rand_pattern:.2f} "
+print(f"patterns: {by_pattern[best].n_clusters} concepts at eps = {radii[best]:.2f} (half the "
+      f"images: {beyond[best]:.1f} beyond chance); adjusted Rand index {rand_pattern:.2f} "
       f"(weights {rand:.2f})")
+recovered_by_pattern.round(2)
 
 # %% [markdown]
 # **Suppressed, or only less?** Two kinds of patches respond *least* to writing: one falls below
@@ -220,11 +248,11 @@ for subject in people if known else ():
     raw = percent[subject]
     rows += [(str(region), raw[shown, voxel].mean(), raw[~shown, voxel].mean())
              for voxel, region in enumerate(planted[subject]) if "writing" in str(region)]
-kinds = pd.DataFrame(rows, columns=["planted", "writing", "no writing"])
-is_below = kinds["planted"].str.contains("below baseline").to_numpy(bool)
-grade = auc(-kinds[["writing"]].to_numpy(float), is_below[:, None])[0, 0] if known else np.nan
-print(f"{len(kinds)} voxels; area under the ROC curve {grade:.2f}")
-kinds.groupby("planted").mean().round(2)
+least_writing = pd.DataFrame(rows, columns=["planted", "writing", "no writing"])
+is_below = least_writing["planted"].str.contains("below baseline").to_numpy(bool)
+grade = auc(-least_writing[["writing"]].to_numpy(float), is_below[:, None])[0, 0] if known else np.nan
+print(f"{len(least_writing)} voxels; area under the ROC curve {grade:.2f}")
+least_writing.groupby("planted").mean().round(2)
 
 # %% [markdown]
 # ## 7 · The figure
@@ -237,8 +265,10 @@ axes = [figure.add_subplot(grid[row, column]) for row in range(2) for column in 
 plots.persistence_bars(axes[0], persistence, longest=n_lives)
 axes[0].axvline(eps, color="k", linestyle=":", linewidth=0.8)
 axes[0].set_ylabel("clusters, by length of life")
-plots.null_lines(axes[1], spec.eps, counts["found"], nulls, eps)
-axes[1].set_ylabel("concepts")
+plots.null_lines(axes[1], spec.eps, shared["voxels"],
+                 {name: values["voxels"] for name, values in nulls.items()}, eps,
+                 shared["concepts"])
+axes[1].set_ylabel("voxels in shared concepts")
 axes[1].legend(fontsize=5.5)
 plots.replication_dots(axes[2], {
     "without\none": again["found_again"], "from\nothers, r": again["r"],
@@ -262,15 +292,17 @@ for panel, letter in zip(axes, "ABCDEF"):
 
 # %%
 style.save_figure(figure, laboratory.provenance, {
-    "A": pd.DataFrame(vars(persistence)), "B": counts.reset_index(), "C": again.reset_index(),
-    "alone": single.reset_index(), "E": levels, "F": truth})
+    "A": pd.DataFrame(vars(persistence)), "B": counts.stack(0, future_stack=True).reset_index(),
+    "C": again.reset_index(), "alone": single.reset_index(), "E": levels, "F": truth,
+    "recovery": recovered.reset_index(), "recovery-patterns": recovered_by_pattern.reset_index()})
 figure
 
 # %% [markdown]
 # **Figure 12.** **A** Merge tree: a line a cluster, from birth to the eps at which an older one
-# swallows it; the longest lives; thickness: core voxels; dotted: the chosen eps. **B** Number of
-# concepts over eps; grey: rotated weights (mean and central 95 % of the drawings), red: decoders
-# trained with permuted images (one drawing). **C** Found again: a dot a participant (or half);
+# swallows it; the longest lives; thickness: core voxels; dotted: the chosen eps. **B** Voxels in
+# concepts that at least half of the participants share, over eps (numbers: all concepts); grey:
+# rotated weights (mean and central 95 % of the drawings), red: decoders trained with permuted
+# images (one drawing). **C** Found again: a dot a participant (or half);
 # bar: mean. *Fraction of concepts* whose centroid is nearer than the cosine `near` to one found
 # without a participant, from half of the images, or in one participant alone; *r*: of the
 # held-out responses of the voxels that the others' concepts point to in the one who was left out,
@@ -289,25 +321,25 @@ figure
 rests_on = f"one mean over {study.decoding.spec.training.n_seeds} runs"
 new = {"source": "beyond the paper: reviewers' questions", "paper": "not tested",
        "rests_on": rests_on}
-by_chance = study.rotation_null[:, place]
-claims.judge("More concepts are shared than in rotated weights",
-             *compare_with_draws(found.n_clusters, by_chance), "above 0", **new,
-             of="concepts at the chosen radius minus those of rotated weights, over drawings",
-             n=f"{found.n_clusters} concepts, {len(by_chance)} drawings")
+claims.test("More voxels lie in shared concepts than in rotated weights",
+            test.observed - test.null.mean(), test.p, "above 0", **new,
+            of="voxels in concepts that at least half of the participants share, standardised at "
+            "every radius, largest value over radii minus the mean of those of rotated weights",
+            n=f"at eps = {spec.eps[test.place]:.2f}, {len(test.null)} drawings")
 
 # %%
 claims.claim("Decoders that were trained nothing share nothing", **new,
-             run=f"{study.permutation_null[0, place]} concepts with permuted images, "
-             f"{found.n_clusters} found",
+             run=f"{study.permutation_null['voxels'][0, place]} voxels in shared concepts with "
+             f"permuted images, {shared['voxels'][place]} found",
              rule="at most one for every ten that are found (a false discovery rate of .1), at the "
-             "chosen radius; one drawing",
-             holds=bool(10 * study.permutation_null[0, place] <= found.n_clusters)
-             if found.n_clusters else None)
+             "radius chosen in one half of the images; one drawing",
+             holds=bool(10 * study.permutation_null["voxels"][0, place] <= shared["voxels"][place])
+             if shared["voxels"][place] else None)
 claims.claim("The number of concepts does not depend on the radius", **new,
-             run=f"{counts['found'].min()} to {counts['found'].max()} over the grid",
+             run=f"{shared['concepts'].min()} to {shared['concepts'].max()} over the grid",
              rule="over the grid of eps, never fewer than half of the largest number",
-             holds=bool(counts["found"].min() >= counts["found"].max() / 2)
-             if counts["found"].any() else None)
+             holds=bool(shared["concepts"].min() >= shared["concepts"].max() / 2)
+             if shared["concepts"].any() else None)
 
 # %%
 claims.interval("Concepts are found without any one participant", again["found_again"] - 0.8,
@@ -315,14 +347,10 @@ claims.interval("Concepts are found without any one participant", again["found_a
 claims.interval("The others' concepts tell what a participant's voxels respond to",
                 again["r"] - again["r_all"], "above 0", of="r over held-out images of the voxels "
                 "near the others' centroids, minus that of all voxels", **new)
-claims.intervals("Concepts are found again from other images",
-                 {f"half {number}": tuple(value - 0.8 for value in (
-                     k / len(concept_centroids) if len(concept_centroids) else np.nan,
-                     *proportion_interval(k, len(concept_centroids))))
-                  for number, k in enumerate((int((one > near).sum()) for one in split), 1)},
-                 "above 0",
-                 of=f"fraction of concepts with a cosine above {near} in one half, exact, "
-                 "minus .8", n=f"{len(concept_centroids)} concepts", **new)
+claims.count("Concepts are found again from other images", int((split[1] > near).sum()),
+             len(concept_centroids), "above", 0.8,
+             of=f"concepts with a cosine above {near} in the half of the images that did not choose "
+             "the radius", **new)
 claims.interval("One participant alone would not have shown the shared concepts",
                 0.8 - single["shared concepts shown"], "above 0",
                 of=".8 minus the share shown by one", **new)
@@ -334,9 +362,11 @@ if len(levels):
                  int((worst > 0.5).sum()),
                  len(worst), "above", 0.5, of="concepts in which over half of the voxels respond "
                  "below baseline to the farthest images (one-sided t, p < .05 after Holm)", **new)
-claims.claim("There are antipodal pairs of concepts", **new,
-             run=f"{len(pairs)} pairs", rule="one or more pairs of centroids with a cosine "
-             "below -.5", holds=len(pairs) > 0)
+claims.test("There are antipodal pairs of concepts", len(pairs) - unrelated.mean(),
+            two_sided_p(len(pairs), unrelated) if len(concept_centroids) > 1 else np.nan,
+            "above 0", **new,
+            of="pairs of centroids with a cosine below -.5, minus those of unrelated concepts "
+            "(centroids rotated one by one)", n=f"{len(pairs)} pairs, {len(unrelated)} drawings")
 
 # %%
 against = {"source": "beyond the paper: known truth", "paper": "–", "rests_on": rests_on}
@@ -362,7 +392,7 @@ claims.intervals("What one participant alone has is not called shared",
                  of="its share of every concept that holds some of it, minus half, exact",
                  **against)
 claims.claim("Responses against baseline tell suppressed voxels from those that respond less",
-             **against, run=f"area under the ROC curve {grade:.2f}, {len(kinds)} voxels"
+             kind=CHECK, **against, run=f"area under the ROC curve {grade:.2f}, {len(least_writing)} voxels"
              if known else "no known truth",
              rule="area of 0.9 or more", holds=bool(grade >= 0.9) if np.isfinite(grade) else None)
 
@@ -371,6 +401,9 @@ claims.number("concepts", found.n_clusters)
 claims.number("effective dimension", round_numbers(wide, 1))
 claims.number("adjusted Rand index", round_numbers({
     "weights": rand, "weights, in a concept": rand_inside, "patterns": rand_pattern}, 2))
+for measure in ("recall", "purity"):
+    claims.number(measure, {name: round_numbers(table[measure].to_dict(), 2) for name, table in (
+        ("weights", recovered), ("patterns", recovered_by_pattern))})
 claims.number("found again, r", round_numbers(again.mean().to_dict(), 2))
 path = claims.save()
 print(claims.text())
@@ -421,11 +454,11 @@ your_eps = None    # one of spec.eps
 if your_eps is None:
     print("Hint: `counts` has a column for each null.")
 else:
-    expected = counts["permuted images"].idxmax()
+    expected = counts["concepts", "permuted images"].idxmax()
     print("Right." if your_eps == expected else "Look at the column of the permuted images.")
 
 # %% tags=["solution"]
-counts["permuted images"].idxmax()
+counts["concepts", "permuted images"].idxmax()
 
 # %% [markdown]
 # **Change.** Set `near = 0.6` in the parameters. Which of the answers in panel C change, and which

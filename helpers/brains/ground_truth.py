@@ -10,9 +10,12 @@ from numpy.typing import NDArray
 from helpers.brains.cohort import Cohort
 from helpers.brains.files import readable
 from helpers.brains.nsd import NSD
+from helpers.brains.rois import domain_of
 
 CONCEPT = "concept: "
 """Begins the name of a patch that a concept drives."""
+NOT_WRITING = "not writing"
+"""Both kinds of patches that respond least to writing."""
 
 
 def ground_truth_regions(cohort: Cohort, subject: str, hemisphere: NDArray,
@@ -44,3 +47,18 @@ def ground_truth_regions(cohort: Cohort, subject: str, hemisphere: NDArray,
         mine = hemisphere == side
         found[mine] = regions[vertex[mine]]
     return found
+
+
+def driving_kinds(regions: NDArray[np.str_]) -> NDArray[np.str_]:
+    """Return what drives vertices: a concept, the domain of a region, or empty.
+
+    Parameters
+    ----------
+    regions : array of str, shape (n_vertices,)
+        Of `ground_truth_regions`. Regions without a domain, such as early ones, give empty texts.
+        Patches for writing are one kind: in z-scores, which decoders see, they are the same.
+    """
+    kind = {name: name.removeprefix(CONCEPT) if name.startswith(CONCEPT)
+            else domain_of(name) if name else "" for name in map(str, np.unique(regions))}
+    return np.array([NOT_WRITING if "writing" in kind[name] else kind[name] for name in regions],
+                    str)

@@ -165,6 +165,28 @@ def check_radii(values: Sequence[float]) -> NDArray[np.float64]:
     return radii
 
 
+def count_shared(clusters: Sequence[Clusters]) -> dict[str, NDArray[np.int64]]:
+    """Count clusters, and the voxels of those that at least half of the participants share.
+
+    The number of clusters rises and falls with sharing, since clusters merge; the number of voxels
+    in shared clusters only rises with the radius, and with agreement between participants.
+
+    Parameters
+    ----------
+    clusters : sequence of Clusters
+        One per radius.
+
+    Returns
+    -------
+    dict of arrays, int64, shape (n_eps,)
+        ``concepts``: clusters; ``voxels``: members, of all participants, before the expansion.
+    """
+    counts = [one.counts() for one in clusters]
+    return {"concepts": np.array([len(one) for one in counts]),
+            "voxels": np.array([one[2 * (one > 0).sum(1) >= one.shape[1]].sum()
+                                for one in counts])}
+
+
 def centroids(participants: Participants, clusters: Clusters) -> NDArray[np.float64]:
     """Return each cluster's centroid: the mean of its members' unit vectors, scaled to length 1.
 

@@ -13,8 +13,24 @@ SIMILAR_VARIANCE = 0.8
 """Minimum ratio of variances of principal axes that are rotated together."""
 
 
-def random_rotation_null(participants: Mapping[str, NDArray], *,
-                         seed: int) -> dict[str, NDArray[np.float64]]:
+PrincipalAxes = tuple[NDArray[np.float64], list[slice]]
+"""Axes in columns, of decreasing variance, and runs of axes of nearly equal variance."""
+
+
+def principal_axes(participants: Mapping[str, NDArray]) -> PrincipalAxes:
+    """Return the principal axes of the pooled second moments of all participants' unit vectors.
+
+    Parameters
+    ----------
+    participants : mapping of arrays, shape (n_points, n_dims)
+    """
+    units = map(unit, participants.values())
+    variances, axes = np.linalg.eigh(sum(values.T @ values for values in units))
+    return axes[:, ::-1], _runs_of_similar_variance(variances[::-1])
+
+
+def random_rotation_null(participants: Mapping[str, NDArray], *, seed: int,
+                         axes: PrincipalAxes | None = None) -> dict[str, NDArray[np.float64]]:
     """Rotate each participant's vectors at random, within axes of nearly equal pooled variance.
 
     Principal axes of the pooled second moments of the unit vectors whose variances are nearly equal
@@ -27,19 +43,18 @@ def random_rotation_null(participants: Mapping[str, NDArray], *,
     ----------
     participants : mapping of arrays, shape (n_points, n_dims)
     seed : int
+    axes : PrincipalAxes, optional
+        Those of other vectors in the same space; default: of the participants' own.
 
     Returns
     -------
     dict of arrays, float64
         Unit vectors.
     """
-    units = {name: unit(values) for name, values in participants.items()}
-    moments = sum(values.T @ values for values in units.values())
-    variances, axes = np.linalg.eigh(moments)
-    blocks = _runs_of_similar_variance(variances[::-1])
-    axes, rng, rotated = axes[:, ::-1], np.random.default_rng(seed), {}
-    for name, values in units.items():
-        scores = values @ axes
+    axes, blocks = principal_axes(participants) if axes is None else axes
+    rng, rotated = np.random.default_rng(seed), {}
+    for name, values in participants.items():
+        scores = unit(values) @ axes
         for block in blocks:
             scores[:, block] = scores[:, block] @ _orthogonal(block.stop - block.start, rng)
         rotated[name] = scores @ axes.T

@@ -148,7 +148,8 @@ def persistence_bars(axes: Axes, persistence: Persistence, *, longest: int = 60)
 
 
 def null_lines(axes: Axes, eps: Sequence[float], observed: Sequence[float],
-               nulls: Mapping[str, NDArray], selected: float) -> None:
+               nulls: Mapping[str, NDArray], selected: float,
+               n_concepts: Sequence[int] = ()) -> None:
     """Plot observed counts against eps, with mean and 95 % range of each null model.
 
     Parameters
@@ -158,12 +159,17 @@ def null_lines(axes: Axes, eps: Sequence[float], observed: Sequence[float],
     nulls : dict, name -> array, float, shape (n_draws, n_eps)
     selected : float
         Radius that is marked by a dotted line.
+    n_concepts : sequence of int, length n_eps, optional
+        Written above the observed counts.
     """
     axes.plot(eps, observed, "o-", color="tab:blue", markersize=2.5, linewidth=1, label="found")
     for (name, values), colour in zip(nulls.items(), ("0.35", "tab:red")):
         axes.fill_between(eps, *np.percentile(values, [2.5, 97.5], axis=0), color=colour, alpha=0.3,
                           linewidth=0)
         axes.plot(eps, values.mean(0), color=colour, linewidth=0.8, label=name)
+    for place, value, n in zip(eps, observed, n_concepts):
+        axes.annotate(f"{n}", (place, value), (0, 3), textcoords="offset points", fontsize=5,
+                      ha="center")
     axes.axvline(selected, color="k", linestyle=":", linewidth=0.8)
     axes.set(xlabel="eps, cosine distance", ylim=(-0.5, 1.6 * max(1, *observed)))
 

@@ -12,7 +12,13 @@ from numpy.typing import NDArray
 
 from helpers.brains.coco_annotations import Annotations, read_annotations
 from helpers.brains.rois import FAMILIES
-from helpers.concepts.clustering import Clusters, centroids, cluster, expansion_radius
+from helpers.concepts.clustering import (
+    Clusters,
+    centroids,
+    cluster,
+    count_shared,
+    expansion_radius,
+)
 from helpers.concepts.interpretation import auc, frequent_words
 from helpers.concepts.nulls import random_rotation_null
 from helpers.concepts.stability import (
@@ -20,8 +26,9 @@ from helpers.concepts.stability import (
     leave_participant_out,
     select_radius,
 )
+from helpers.concepts.statistics import MaximumTest, maximum_test
 from helpers.config.shared_concepts import ConceptSpec
-from helpers.core.cache import cached
+from helpers.core.cache import Arrays, cached
 from helpers.core.console import progress
 from helpers.core.digest import code_digest
 from helpers.decoding.study import STANDARD, DecodingStudy, TrainingVariant
@@ -32,6 +39,8 @@ FUNCTIONAL = ("prf-visualrois", "floc-faces", "floc-bodies", "floc-places", "flo
 """Families of regions with which concepts are compared."""
 MIN_FRACTION = 0.1
 """Minimum fraction of a concept's members in a region for the region to be listed."""
+RADIUS_DRAWS = 20
+"""Rotations of the weights of half of the images, from which the radius is selected."""
 MIN_IMAGES = 10
 """Minimum number of images with an object, and without it, for an area under the curve."""
 
@@ -74,7 +83,7 @@ class ConceptStudy:
         """Clusters of the weights at every eps."""
         return self.cluster_points(self.weights)
 
-    def patterns(self) -> dict[str, NDArray[np.float32]]:
+    def patterns(self, variant: TrainingVariant = STANDARD) -> dict[str, NDArray[np.float32]]:
         """Return the activation patterns of the decoders, (n_voxels, n_dims).
 
         Weights are filters: they depend on the noise covariance of voxels. Patterns (Haufe et al.
@@ -83,40 +92,58 @@ class ConceptStudy:
         patterns = {}
         for subject in self.subjects:
             trials, total = self.decoding.trials(subject), 0
-            for split, decoder in zip(trials.splits, self.decoding.decoders(subject)):
-                responses = trials.responses[trials.of(split.train)]
+            for split, decoder in zip(trials.splits, self.decoding.decoders(subject, variant)):
+                seen, _ = self.decoding.training_pairs(split, variant)
+                responses = trials.responses[trials.of(seen)]
                 predicted = responses @ decoder.weight.T
                 total = total + responses.T @ (predicted - predicted.mean(0)) / len(responses)
             patterns[subject] = total / len(trials.splits)
         return patterns
 
     @cached_property
-    def rotation_null(self) -> NDArray[np.int64]:
-        """Numbers of clusters of randomly rotated weights, (n_nulls, n_eps)."""
-        return np.array([self._count_clusters(number) for number in progress(
-            range(self.spec.n_nulls), "randomly rotated weights", self.spec.n_nulls)])
+    def rotation_null(self) -> Arrays:
+        """Counts (`count_shared`) of randomly rotated weights, each (n_nulls, n_eps)."""
+        return self._rotation_null(STANDARD, self.spec.n_nulls)
 
-    def _count_clusters(self, number: int) -> NDArray[np.int64]:
-        parts = {"points": self.decoding.digest, "seed": [self.decoding.seed, number],
+    def _rotation_null(self, variant: TrainingVariant, n_draws: int) -> Arrays:
+        points = self.points(variant)
+        draws = [self._count_rotated(points, variant, number) for number in progress(
+            range(n_draws), "randomly rotated weights", n_draws)]
+        return {name: np.stack([draw[name] for draw in draws]) for name in draws[0]}
+
+    def _count_rotated(self, points: dict[str, NDArray], variant: TrainingVariant,
+                       number: int) -> Arrays:
+        parts = {"points": self.decoding.digest(variant), "seed": [self.decoding.seed, number],
                  "eps": list(self.spec.eps), "min_participants": self.spec.min_participants,
                  "expansion": self.spec.expansion,
                  "code": code_digest(["helpers.concepts.clustering", "helpers.concepts.nulls"])}
         seed = int(np.random.SeedSequence([self.decoding.seed, number]).generate_state(1)[0])
-        return cached("shared", f"rotated-{number}", parts, lambda: {"n": np.array(
-            [one.n_clusters for one in self.cluster_points(
-                random_rotation_null(self.weights, seed=seed))])})["n"]
+        return cached("shared", f"rotated-{number}", parts, lambda: count_shared(
+            self.cluster_points(random_rotation_null(points, seed=seed))))
 
     @cached_property
-    def permutation_null(self) -> NDArray[np.int64]:
-        """Numbers of clusters of decoders trained with permuted images, (1, n_eps)."""
+    def permutation_null(self) -> Arrays:
+        """Counts of decoders trained with permuted images, each (1, n_eps)."""
         permuted = self.cluster_points(self.points(TrainingVariant(permuted=1)))
-        return np.array([[one.n_clusters for one in permuted]])
+        return {name: values[None] for name, values in count_shared(permuted).items()}
+
+    @cached_property
+    def sharing_test(self) -> MaximumTest:
+        """Test of the number of voxels in shared concepts against rotated weights, at all radii."""
+        smallest = max(self.spec.min_participants + 1, len(self.subjects) / 2)
+        return maximum_test(count_shared(self.clusters_by_radius)["voxels"],
+                            self.rotation_null["voxels"], smallest)
 
     @cached_property
     def selected_radius(self) -> tuple[int, NDArray[np.float64]]:
-        """Index of the selected eps, and number of clusters in excess of the null at each eps."""
-        return select_radius([one.n_clusters for one in self.clusters_by_radius],
-                             self.rotation_null)
+        """Index of the selected eps, and the number of concepts beyond chance at each eps.
+
+        Both are those of decoders of one half of the training images and of rotations of their
+        weights: neither clusters of all images nor the draws that test these have a part in it.
+        """
+        half = TrainingVariant(half=1)
+        return select_radius([one.n_clusters for one in self.cluster_points(self.points(half))],
+                             self._rotation_null(half, RADIUS_DRAWS)["concepts"])
 
     @property
     def concepts(self) -> Clusters:

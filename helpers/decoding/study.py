@@ -126,7 +126,7 @@ class DecodingStudy:
         training = self._training(variant)
 
         def make() -> Arrays:
-            conditions, targets = self._training_pairs(trials.splits[number], variant)
+            conditions, targets = self.training_pairs(trials.splits[number], variant)
             rows = trials.of(conditions)
             target = targets[np.searchsorted(conditions, trials.condition[rows])]
             n_steps = training.n_seeds * training.iterations
@@ -148,8 +148,8 @@ class DecodingStudy:
         training = self.spec.training
         return replace(training, noise=0.0, n_seeds=1) if variant.noiseless else training
 
-    def _training_pairs(self, split: TrialSplit,
-                        variant: TrainingVariant) -> tuple[NDArray, NDArray]:
+    def training_pairs(self, split: TrialSplit,
+                       variant: TrainingVariant) -> tuple[NDArray, NDArray]:
         """Return training conditions, increasing, and those whose embeddings are the targets."""
         conditions = split.train
         if variant.half:
@@ -168,10 +168,9 @@ class DecodingStudy:
                 "split": [array_digest(part) for part in vars(split).values()], "seed": self.seed,
                 "trials": code_digest(["helpers.decoding.trials", *defining_modules(self.cohort)])}
 
-    @property
-    def digest(self) -> str:
-        """Digest that identifies the weights of all participants' contrastive decoders."""
-        return key(weights=[self._contrast_parts(self.trials(subject), number, STANDARD)
+    def digest(self, variant: TrainingVariant = STANDARD) -> str:
+        """Return a digest that identifies the weights of all participants' contrastive decoders."""
+        return key(weights=[self._contrast_parts(self.trials(subject), number, variant)
                             for subject in self.cohort.subjects
                             for number in range(len(self.trials(subject).splits))])
 

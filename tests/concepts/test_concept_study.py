@@ -15,13 +15,14 @@ from support.brain_files import write_tiny_annotations, write_tiny_nsd
 from helpers.brains.nsd import NSD
 from helpers.brains.surfaces import Surface
 from helpers.concepts import plots
+from helpers.concepts.clustering import count_shared
 from helpers.concepts.merge_tree import Persistence
 from helpers.concepts.study import ConceptStudy
 from helpers.concepts.suppression import p_below_zero, suppression_levels
 from helpers.config.shared_concepts import ConceptSpec, DecoderTraining, DecodingSpec
 from helpers.core.errors import LabError
 from helpers.decoding.embedding_space import EmbeddingSpace
-from helpers.decoding.study import DecodingStudy
+from helpers.decoding.study import DecodingStudy, TrainingVariant
 from helpers.decoding.vectors import unit
 
 matplotlib.use("agg")
@@ -51,7 +52,12 @@ def study(private_module):
 def test_a_study_agrees_with_counting_by_hand(study):
     found = study.concepts
     assert found.n_clusters >= 1 and found.eps == study.spec.eps[study.selected_radius[0]]
-    assert study.rotation_null.shape == (3, 3) and study.permutation_null.shape == (1, 3)
+    assert {name: values.shape for name, values in study.rotation_null.items()} == {
+        "concepts": (3, 3), "voxels": (3, 3)}
+    assert study.permutation_null["voxels"].shape == (1, 3)
+    shared = count_shared(study.clusters_by_radius)["voxels"]
+    assert shared[study.sharing_test.place] > study.rotation_null["voxels"].mean(0)[
+        study.sharing_test.place]
     for concept in range(found.n_clusters):
         where = study.vertices(concept)
         for number, subject in enumerate(study.subjects):
@@ -63,6 +69,28 @@ def test_a_study_agrees_with_counting_by_hand(study):
     assert np.isnan(study.fraction_in_regions(["LOC"])).all() and len(
         study.roi_overlap()) == found.n_clusters
     assert {"cat", "dog", "pizza", "red"} <= set(study.words)
+
+
+@pytest.mark.slow
+def test_the_radius_is_chosen_without_the_draws_and_the_clusters_that_are_tested(study,
+                                                                                 monkeypatch):
+    """A study whose clusters of all images, and whose rotations of them, cannot be had."""
+    alone = ConceptStudy(study.decoding, study.spec)
+    for name in ("weights", "rotation_null", "clusters_by_radius"):
+        monkeypatch.setattr(ConceptStudy, name, property(lambda _: pytest.fail("was asked for")))
+    place, beyond = alone.selected_radius
+    half = alone.cluster_points(alone.points(TrainingVariant(half=1)))
+    assert beyond.argmax() == place and beyond[place] <= half[place].n_clusters
+
+
+def test_patterns_of_half_the_images_are_of_these_alone(study):
+    subject, half = study.subjects[1], TrainingVariant(half=1)
+    trials, decoder = study.decoding.trials(subject), study.decoding.decoders(subject, half)[0]
+    conditions, _ = study.decoding.training_pairs(trials.splits[0], half)
+    seen = trials.responses[trials.of(conditions)].astype(float)
+    both = np.cov(seen.T, (seen @ decoder.weight.T).T, bias=True)
+    np.testing.assert_allclose(study.patterns(half)[subject], both[:len(seen.T), len(seen.T):],
+                               atol=1e-4)
 
 
 def test_patterns_are_covariances_with_the_prediction(study):
@@ -165,4 +193,6 @@ def test_panels_show_what_they_are_given():
     np.testing.assert_allclose(axes.images[0].get_array(), [[1, 0], [.5, .5]])
     axes = Figure().add_subplot()
     plots.null_lines(axes, [.1, .2], [4, 8], {"turned": np.array([[1, 2], [3, 4]])}, .2)
-    assert axes.lines[1].get_ydata().tolist() == [2, 3]
+    assert axes.lines[1].get_ydata().tolist() == [2, 3] and not axes.texts
+    plots.null_lines(axes, [.1, .2], [4, 8], {"turned": np.array([[1, 2], [3, 4]])}, .2, [7, 9])
+    assert [text.get_text() for text in axes.texts] == ["7", "9"]

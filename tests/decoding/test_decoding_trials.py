@@ -164,12 +164,12 @@ def test_a_study_retrieves_in_both_protocols_and_keeps_its_decoders(study, priva
 
 def test_variants_learn_from_what_they_say(study):
     split = study.trials("subj02").splits[0]
-    plain = study._training_pairs(split, TrainingVariant())
-    permuted = study._training_pairs(split, TrainingVariant(permuted=1))
+    plain = study.training_pairs(split, TrainingVariant())
+    permuted = study.training_pairs(split, TrainingVariant(permuted=1))
     np.testing.assert_array_equal(plain[0], plain[1])
     np.testing.assert_array_equal(plain[0], np.sort(permuted[1]))
     assert (permuted[0] != permuted[1]).mean() > .9
-    halves = [set(study._training_pairs(split, TrainingVariant(half=half))[0]) for half in (1,
+    halves = [set(study.training_pairs(split, TrainingVariant(half=half))[0]) for half in (1,
                                                                                             2)]
     assert halves[0] | halves[1] == set(split.train) and not halves[0] & halves[1]
 

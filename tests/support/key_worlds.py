@@ -319,8 +319,8 @@ def ridge(w):
 
 
 def random_rotation_null(w):
-    return ConceptStudy(decoding_of(w),
-                        w.get("concepts", CONCEPTS))._count_clusters(w.get("number", 0))
+    return ConceptStudy(decoding_of(w), w.get("concepts", CONCEPTS))._count_rotated(
+        {}, w.get("variant", TrainingVariant()), w.get("number", 0))
 
 
 def embedded(w):
@@ -402,7 +402,7 @@ SITES: list[tuple[str, Any, dict]] = [
     ("decoding.study decoded", ridge, DECODES | setting(method="ridge, whitened")
      | spec_changes("decoding", DECODING, alphas=(1.0,))),
     ("concepts.study shared", random_rotation_null,
-     DECODES | DECODER_TRAINING | setting(number=1, subjects=(
+     DECODES | DECODER_TRAINING | setting(number=1, variant=TrainingVariant(half=1), subjects=(
         "subj01",)) | spec_changes("concepts", CONCEPTS, eps=(.3,), min_participants=2,
                                    expansion=.1)),
     ("decoding.embedding_space embedded", embedded, NETWORK | SHOWN_IMAGES),
