@@ -150,8 +150,8 @@ single.round(2)
 #
 # Pairs of concepts whose centroids point in opposite directions, beside those of as many concepts
 # that have nothing to do with one another (each centroid rotated by itself, as the weights were);
-# and, for every voxel of a concept, its response in percent signal change **against baseline** to the held-out images
-# nearest to the concept, and farthest from it.
+# and, for every voxel of a concept, its response in percent signal change **against baseline** to
+# the held-out images nearest to the concept, and farthest from it.
 
 # %%
 angles = cosines(concept_centroids,
