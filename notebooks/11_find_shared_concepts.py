@@ -234,19 +234,20 @@ print(claims.verdicts())
 # %% [markdown]
 # ## 6 · What we see, what the paper says, why they differ
 #
-# Most cards can be read, and what their voxels respond to in held-out images agrees with what
-# CLIP says. More of them are found than by chance. But *faces, bodies, places and words*, the
-# paper's showpieces, are not there as regions: in the demo some dozen regions overlap in what
-# drives them, and a decoder splits the weight among voxels that say the same, so that a single
-# voxel's direction is mostly noise. Patches with a drive of their own, and early cortex, keep
+# Most cards can be read, and what the voxels of most respond to in held-out images agrees with
+# what CLIP says. More voxels are shared than by chance (notebook 12). But *faces, bodies, places and
+# words*, the paper's showpieces, are not there as regions: in the demo, faces and bodies have a
+# concept each, of a few of the voxels that they drive, places and words have none. Some dozen
+# regions overlap in what drives them, and a decoder splits the weight among voxels that say the
+# same, so that a single voxel's direction is mostly noise. Patches with a drive of their own, and early cortex, keep
 # theirs. NSD has some five times the trials; whether its face regions are found for that reason, or
 # because they are so strongly driven, only NSD can tell.
 #
 # The rule has a flaw. *Cars* were planted in one participant alone. Her voxels need one neighbour
 # in three other people, anywhere in the brain, and among a thousand voxels each there can be one by
-# chance: with longer training of these decoders the concept passed as shared, with most of its
-# voxels in her (notebook 12 tests whether it does in this run). The maps of the paper should be
-# read with their voxel counts, which the bars show.
+# chance: in the demo the concept passes as shared, with most of its voxels in her (notebook 12
+# tests whether more than half are). The maps of the paper should be read with their voxel counts,
+# which the bars show.
 
 # %% [markdown]
 # ## Known deviations from the paper

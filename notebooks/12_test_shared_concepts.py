@@ -415,12 +415,12 @@ print(claims.verdicts())
 # %% [markdown]
 # ## 9 · What we see, what the paper says, why they differ
 #
-# "Shared" survives the two nulls at the radius that the rule chooses, and neither a little further:
-# there the rotated weights and decoders that were trained nothing have clusters as well. The number
-# of concepts depends on the radius, since the merge tree has few long lives. Most concepts are
-# found without any one participant, and what the others share says what that person's voxels
-# respond to in images that no decoder saw; but half of the images find fewer than half of them
-# again.
+# "Shared" survives both nulls: far more voxels lie in shared concepts than after rotation, most
+# clearly at small radii. A little further, rotated weights and decoders that were trained nothing
+# have clusters as well. The number of concepts depends on the radius, since the merge tree has few
+# long lives. Many concepts are found without any one participant, and what the others share says
+# what that person's voxels respond to in images that no decoder saw; but the half of the images that
+# had no part in the radius finds fewer than half of them again.
 #
 # Against the truth the image is sober. Voxels that are in a concept are sorted almost perfectly,
 # but few of the planted voxels are in any: weights of single voxels are too noisy, and CLIP's space
