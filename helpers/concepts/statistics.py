@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from helpers.concepts.nulls import principal_axes, random_rotation_null
 from helpers.core.errors import LabError
-from helpers.core.intervals import permutation_p
+from helpers.core.intervals import permutation_p, proportion_interval
 from helpers.decoding.vectors import cosines
 
 ANTIPODAL = -0.5
@@ -24,20 +24,21 @@ class MaximumTest:
 
     Attributes
     ----------
-    place : int
-        Index of the radius at which the data have their maximum.
     observed : float
-        The maximum of the data, in standard deviations.
+        The maximum of the data, in standard deviations; at most the root of ``n_nulls``.
     null : array, float64, shape (n_nulls,)
         The maxima of the draws.
     p : float
         Two-sided: twice the smaller of the two permutation p values.
+    p_of_radius : array, float64, shape (n_eps,)
+        The same of the data at each radius against the maxima of the draws: more than chance at
+        this radius, corrected for the number of radii (Westfall & Young 1993, single step).
     """
 
-    place: int
     observed: float
     null: NDArray[np.float64]
     p: float
+    p_of_radius: NDArray[np.float64]
 
 
 def maximum_test(observed: ArrayLike, null: ArrayLike, smallest: float) -> MaximumTest:
@@ -62,9 +63,9 @@ def maximum_test(observed: ArrayLike, null: ArrayLike, smallest: float) -> Maxim
                        remedy="pass the same radii in both, and one draw or more")
     values = np.vstack([observed, null])
     scores = (values - values.mean(0)) / np.maximum(values.std(0), smallest)
-    first, *rest = scores.max(1)
-    return MaximumTest(int(scores[0].argmax()), float(first), np.array(rest),
-                       two_sided_p(first, np.array(rest)))
+    first, null = scores[0].max(), scores[1:].max(1)
+    upper = permutation_p(scores[0], null[:, None], rounding=1e-9)
+    return MaximumTest(float(first), null, two_sided_p(first, null), np.minimum(1, 2 * upper))
 
 
 def two_sided_p(observed: float, null: NDArray) -> float:
@@ -103,6 +104,22 @@ def antipodal_null(centroids: NDArray, weights: Mapping[str, NDArray], n_draws: 
              for state in np.random.SeedSequence([seed, 4]).generate_state(n_draws)]
     return np.array([len(antipodal_pairs(np.concatenate([*draw.values()]))) if draw else 0
                      for draw in draws])
+
+
+def largest_proportion(k: ArrayLike, n: ArrayLike) -> tuple[float, float, float]:
+    """Return the largest of several proportions and its simultaneous 95 % interval; NaN for none.
+
+    The largest limits of the exact (Clopper-Pearson) intervals at level 1 - .05 / number: the
+    largest of many small clusters is large by chance.
+
+    Parameters
+    ----------
+    k, n : arrays of int, shape (n_clusters,)
+    """
+    spans = [(one / size, *proportion_interval(int(one), int(size), 1 - 0.05 / len(np.asarray(n))))
+             for one, size in zip(k, n)]
+    mean, low, high = np.max(spans, axis=0) if spans else np.full(3, np.nan)
+    return float(mean), float(low), float(high)
 
 
 def recovery(kinds: Mapping[str, ArrayLike], labels: Sequence[ArrayLike]) -> pd.DataFrame:

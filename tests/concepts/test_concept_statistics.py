@@ -12,11 +12,13 @@ from helpers.concepts.stability import select_radius
 from helpers.concepts.statistics import (
     antipodal_null,
     antipodal_pairs,
+    largest_proportion,
     maximum_test,
     recovery,
     two_sided_p,
 )
 from helpers.core.errors import LabError
+from helpers.core.intervals import proportion_interval
 
 EPS = (.1, .2, .3, .4, .5, .6, .7, .8)
 SUBJECTS = "abcdefgh"
@@ -96,7 +98,8 @@ def test_what_is_shared_at_any_radius_is_found_and_less_than_chance_contradicts(
     assert test.p == two_sided_p(test.observed, test.null) > .05
     for place in range(10):
         test = maximum_test(found + 80 * (np.arange(10) == place), null, 4)
-        assert test.place == place and test.p == 2 / 100 and len(test.null) == 99
+        assert test.p == test.p_of_radius[place] == 2 / 100 and len(test.null) == 99
+        assert (np.delete(test.p_of_radius, place) > .05).all()
     low = maximum_test(np.zeros(10), np.array(null) + 100, 4)
     assert low.p == 2 / 100 and low.observed < low.null.mean()
 
@@ -126,6 +129,17 @@ def test_shared_weights_are_found_and_unshared_ones_are_not():
         points = weights(seed, spread=8.0, n_own=5)[0]
         chance.append(maximum_test(shared(points), draws(points, 19, seed), 4).p <= .1)
     assert np.mean(chance) < .25  # the upper and the lower end of the twenty: 2 of 20 expected
+
+
+def test_the_largest_of_many_small_clusters_is_large_by_chance():
+    rng = np.random.default_rng(0)
+    k = rng.binomial(6, .5, (200, 20))
+    low = np.array([largest_proportion(one, np.full(20, 6))[1] for one in k])
+    each = np.array([max(proportion_interval(int(x), 6)[0] for x in one) for one in k])
+    assert (low > .5).mean() <= .05 < (each > .5).mean()
+    assert largest_proportion([30, 0], [30, 4])[1] > .8  # a large one that is
+    assert np.isnan(largest_proportion([], [])).all()
+    assert largest_proportion([3], [4]) == (.75, *proportion_interval(3, 4))
 
 
 def test_planted_kinds_are_found_by_shared_clusters():
