@@ -298,10 +298,10 @@ figure
 # Rules were fixed before the run. Participants and trainings are the sample where each participant
 # has networks of their own; pooled networks are compared region by region. Each claim is judged by
 # its own interval, not corrected for the number of claims; the last line of the list says which
-# verdicts Holm's rule over all of them would change. Where every network loses much of its accuracy,
-# whether it gained or not, to count those that gained without forgetting tells nothing new: the
-# count is printed, and the claim is on networks half the way, where it is open (Wortsman et al. 2022
-# found such networks between two others).
+# verdicts Holm's rule over all of them would change. Where every network loses much of its
+# accuracy, whether it gained or not, to count those that gained without forgetting tells nothing
+# new: the count is printed, and the claim is on networks half the way, where it is open (Wortsman
+# et al. 2022 found such networks between two others).
 
 # %%
 published_accuracies = {"Caltech-256": ".703 pretrained, .61 to .65 early, .66 to .67 higher",
