@@ -29,7 +29,7 @@ def missing_weights_error(path: Path) -> LabError:
 
 
 def unreadable_weights_error(path: Path, error: Exception) -> LabError:
-    """Return the error for a file of weights, told by its first bytes and by how reading failed."""
+    """Return the error for a file of weights, from its first bytes and from how reading failed."""
     if isinstance(error, OSError) and error.filename:
         return LabError(f"{path} cannot be opened: {error.strerror}", expected="a readable file",
                         remedy="see to its permissions, or to the disk")

@@ -40,7 +40,7 @@ def read_state_dict(path: Path, *, key: str = "", prefix: str = "",
     Parameters
     ----------
     path : Path
-        A file of safetensors, of torch.save, or of TorchScript, told by its content. Of a training
+        A file of safetensors, of torch.save, or of TorchScript, as its content says. Of a training
         state (epoch, optimiser, arguments, ...) the state dict alone is returned.
     key : str
         Which state dict, where the file holds several: ``teacher``, ``teacher.model``.

@@ -359,7 +359,7 @@ def r_of(table, **where) -> np.ndarray:
 
 
 @pytest.mark.parametrize("per_condition", [1, 2])
-def test_scores_of_an_untuned_and_a_tuned_network_are_those_worked_out_by_hand(shared,
+def test_scores_of_a_pretrained_and_a_finetuned_network_are_those_worked_out_by_hand(shared,
                                                                                per_condition):
     cohort = WideCohort(images_per_condition=per_condition)
     test, folds = np.arange(N_TEST), cv.make_folds(N_TEST, seed=0)
@@ -1035,7 +1035,7 @@ def test_weights_are_saved_as_the_profile_says_and_their_size_is_known(private, 
     assert same == (precision == "float32")
 
 
-def test_a_disk_that_is_too_small_is_told_before_anything_is_tuned(private, monkeypatch, capsys):
+def test_a_disk_that_is_too_small_is_reported_before_any_fine_tuning(private, monkeypatch, capsys):
     few = {"rois": ("PPA",), "epochs": 1}
     conditions = ["contrastive", "pooled, const"]
     study = study_of(**few)
@@ -1046,11 +1046,11 @@ def test_a_disk_that_is_too_small_is_told_before_anything_is_tuned(private, monk
         monkeypatch.setattr(shutil, "disk_usage", lambda _folder: SimpleNamespace(free=n_bytes))
 
     set_free(needed - 1)
-    with monkeypatch.context() as patched, pytest.raises(LabError) as told:
+    with monkeypatch.context() as patched, pytest.raises(LabError) as caught:
         patched.setattr(evaluate, "train_model", no_training)
         study.voxel_scores(conditions)
-    assert format_size(needed) in told.value.expected and "3 networks" in told.value.expected
-    assert f"{format_size(needed - 1)} free" in told.value.seen
+    assert format_size(needed) in caught.value.expected and "3 networks" in caught.value.expected
+    assert f"{format_size(needed - 1)} free" in caught.value.seen
     set_free(needed)
     monkeypatch.setattr(map_runs, "WORTH_TELLING", 0)
     study.voxel_scores(conditions)
