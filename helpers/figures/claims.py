@@ -114,6 +114,14 @@ class ClaimsTable:
     numbers: dict[str, object] = field(default_factory=dict)
     unknown: dict[str, str] = field(default_factory=dict)
 
+    def verdict(self, beginning: str) -> str:
+        """Return the verdict of the claim whose statement begins so, for use in a text."""
+        found = [claim.verdict for claim in self.claims if claim.statement.startswith(beginning)]
+        if len(found) != 1:
+            raise LabError(f"{len(found)} claims begin with {beginning!r}", expected="exactly one",
+                           remedy="give enough of the statement's first words")
+        return found[0]
+
     def claim(self, statement: str, *, run: str, rule: str, holds: bool | None,
               **origin: str) -> None:
         """Enter a claim that is decided without an interval: a count, an identity.

@@ -2,31 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from IPython import get_ipython
+from IPython.display import display
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
+from helpers.core.errors import LabError
 from helpers.core.paths import atomic_write, figures_dir
 from helpers.core.provenance import Provenance
 
 WIDTH = 7.2
 """Inches of a full-width figure; half width is 3.5."""
 
-COLOURS = {"faces": "tomato", "bodies": "dodgerblue", "objects": "orange", "scenes": "limegreen",
-           "characters": "purple", "scrambled": "grey", "rest": "0.9"}
+MIN_POINTS = 6.5
+"""Smallest text of a figure at its printed width, points."""
+
+COLOURS = {"faces": "#D55E00", "bodies": "#0072B2", "objects": "#E69F00", "scenes": "#117733",
+           "characters": "#CC79A7", "scrambled": "0.55", "rest": "0.9"}
 MARKERS = {"faces": "o", "bodies": "s", "objects": "v", "scenes": "^", "characters": "D",
            "scrambled": "x"}
 HATCHES = {"faces": "", "bodies": "////", "objects": "....", "scenes": "\\\\\\\\",
            "characters": "xxxx", "rest": ""}
-DISPLAY_NAMES = {"characters": "words"}
-"""Domain -> its name in figures, where the papers' figures use another one."""
+TRAINING = {"contrastive": "#332288", "contrastive, variant": "#88CCEE", "regression": "#999933",
+            "regression, variant": "#DDCC77", "labels": "#882255", "captions": "#44AA99",
+            "text embeddings": "#1F6F78", "shuffled": "0.75", "untrained": "0.5",
+            "pretrained": "0.2"}
+"""What a network or decoder was trained with -> its colour, in every figure. A variant is the same
+loss in another setting (pooled participants, another head); controls are grey."""
+TRAINING_MARKERS = {"contrastive": "o", "contrastive, variant": "s", "regression": "v",
+                    "regression, variant": "D", "labels": "^", "captions": "P",
+                    "text embeddings": "X", "shuffled": "x", "untrained": ".", "pretrained": "*"}
+HEMISPHERES = {"left": "#5C2E00", "right": "#C48A4A"}
+REGION_GROUPS = {"early": "white", "higher": "0.15"}
+"""Early and higher regions: open and filled markers with a dark edge."""
+SEQUENTIAL, DIVERGING = "cividis", "RdBu_r"
+"""Colour maps of magnitudes, and of values on both sides of a reference."""
+
+DISPLAY_NAMES = {
+    "characters": "words",
+    "demo-barlow-twins": "Barlow Twins", "demo-simclr": "SimCLR", "demo-supervised": "supervised",
+    "demo-faces": "Barlow Twins, faces only", "demo-untrained": "untrained",
+    "demo-clip": "small CLIP", "alexnet-barlow-twins": "Barlow Twins",
+    "alexnet-supervised": "supervised AlexNet", "alexnet-vggface": "VGGFace",
+    "squeezenet1_0-imagenet": "SqueezeNet", "clip-vit-b32-openai": "CLIP ViT-B/32",
+    "clip-rn50-openai": "CLIP ResNet-50", "resnet50-supervised": "ResNet-50"}
+"""Domain or network -> its name in figures, where that is another one."""
 
 
 def use_style() -> None:
@@ -34,20 +63,30 @@ def use_style() -> None:
     plt.style.use(Path(__file__).with_name("lab.mplstyle"))
 
 
-def new_figure(height: float) -> Figure:
+def new_figure(height: float, alt: str) -> Figure:
     """Return an empty full-width figure, ``height`` inches high.
 
     It is drawn over several cells and closed here, so that a notebook does not display it
-    unfinished after the first: end the last cell with the figure itself.
+    unfinished after the first: `save_figure` displays it.
+
+    Parameters
+    ----------
+    height : float
+    alt : str
+        What is to be seen, for readers who do not see it: the panels and their main result, in
+        words that hold whatever the run gives.
     """
-    figure = plt.figure(figsize=(WIDTH, height))
+    figure = plt.figure(figsize=(WIDTH, height), label=" ".join(alt.split()))
     plt.close(figure)
     return figure
 
 
-def display_name(domain: str) -> str:
-    """Return the name of a domain in figures."""
-    return DISPLAY_NAMES.get(domain, domain)
+def display_name(name: str) -> str:
+    """Return the name of a domain or of a network in figures."""
+    base, _, untrained = name.partition("-untrained")
+    if name not in DISPLAY_NAMES and base in DISPLAY_NAMES and name.endswith("-untrained"):
+        return f"{DISPLAY_NAMES[base]}, untrained"
+    return DISPLAY_NAMES.get(name, name)
 
 
 def panel_letter(axes: Axes, letter: str, *, x: float = -0.02, y: float = 1.04) -> None:
@@ -91,31 +130,67 @@ def percent_axis(axis: Axis) -> None:
 
 
 def save_figure(figure: Figure, provenance: Provenance,
-                panels: dict[str, pd.DataFrame] | None = None) -> Path:
-    """Write the figure as PNG and PDF, and one tidy CSV per panel, under the notebook's stem.
+                panels: Mapping[str, pd.DataFrame] | None = None, *, part: str = "") -> Path:
+    """Write the figure as PNG and PDF, and one tidy CSV per panel; display it.
 
     The stamp at the lower edge states profile, REAL or SYNTHETIC, seed, device and code; so do the
     files' metadata. Dates are left out, so equal figures are equal files. Infinite values cannot be
-    drawn: their number by panel is written beside the stamp, the values themselves in the CSV.
+    drawn: their number by panel is written beside the stamp, the values themselves in the CSV. The
+    text that describes the figure (`new_figure`) goes with the displayed image and into the PNG.
+
+    Parameters
+    ----------
+    figure : Figure
+    provenance : Provenance
+    panels : mapping of str to table, optional
+    part : str
+        Of a second figure of the notebook: ``supplement``; files are named after it.
 
     Returns
     -------
     Path of the PNG.
+
+    Raises
+    ------
+    LabError
+        If a text is smaller than `MIN_POINTS`.
     """
     folder, stem = figures_dir(provenance.profile), provenance.notebook
-    figure.text(0.995, 0.004, f"{stem} · {provenance.line}", ha="right", va="bottom",
-                fontsize=5, color="0.45")
+    name, alt = "-".join(filter(None, (stem, part))), str(figure.get_label())
+    figure.text(0.995, 0.004, f"{name} · {provenance.line}", ha="right", va="bottom",
+                fontsize=MIN_POINTS, color="0.45")
     n_infinite = {panel: int(np.isinf(table.select_dtypes("number").to_numpy(float)).sum())
                   for panel, table in (panels or {}).items()}
     if any(n_infinite.values()):
         figure.text(0.005, 0.004, "infinite, not drawn: " + ", ".join(
-            f"{n} in {panel}" for panel, n in n_infinite.items() if n), va="bottom", fontsize=5)
-    metadata = {"Title": stem, "Creator": provenance.line}
-    atomic_write(folder / f"{stem}.pdf", lambda part: figure.savefig(
-        part, metadata={**metadata, "CreationDate": None, "ModDate": None, "Producer": None}))
-    png = atomic_write(folder / f"{stem}.png", lambda part: figure.savefig(
-        part, metadata={"Title": stem, "Description": provenance.line, "Software": None}))
+            f"{n} in {panel}" for panel, n in n_infinite.items() if n), va="bottom",
+            fontsize=MIN_POINTS)
+    _require_readable_text(figure)
+    metadata = {"Title": name, "Creator": provenance.line}
+    atomic_write(folder / f"{name}.pdf", lambda file: figure.savefig(
+        file, metadata={**metadata, "CreationDate": None, "ModDate": None, "Producer": None}))
+    png = atomic_write(folder / f"{name}.png", lambda file: figure.savefig(
+        file, metadata={"Title": name, "Description": provenance.line, "Comment": alt,
+                        "Software": None}))
     for panel, table in (panels or {}).items():
-        atomic_write(folder / f"{stem}-{panel}.csv", lambda part, table=table: table.to_csv(
-            part, index=False, float_format="%.4g", lineterminator="\n"))
+        atomic_write(folder / f"{stem}-{panel}.csv", lambda file, table=table: table.to_csv(
+            file, index=False, float_format="%.4g", lineterminator="\n"))
+    show_figure(figure)
     return png
+
+
+def show_figure(figure: Figure) -> None:
+    """Display a figure in the notebook, with the text that describes it."""
+    if get_ipython() is not None:
+        display(figure, metadata={"image/png": {"alt": str(figure.get_label())}})
+
+
+def _require_readable_text(figure: Figure) -> None:
+    small = sorted({(text.get_fontsize(), text.get_text()) for text in figure.findobj(Text)
+                    if text.get_visible() and text.get_text().strip()
+                    and text.get_fontsize() < MIN_POINTS - 1e-6})
+    if small:
+        raise LabError(f"{len(small)} texts of a figure are smaller than {MIN_POINTS} points: "
+                       + "; ".join(f"{words!r} ({size:g})" for size, words in small[:5]),
+                       expected="text that can be read in print",
+                       remedy="leave the font size to the style sheet, and shorten the words")
