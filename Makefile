@@ -31,7 +31,7 @@ SMALL := about 0.5 GB to download, 2 GB on disk
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup figures test test-notebooks test-fast test-all drill-machines notebooks lab zoo bench bench-run bench-scale lint clean
+.PHONY: help setup figures test test-notebooks test-fast test-all drill-machines notebooks exercises rehearse lab zoo bench bench-run bench-scale lint clean
 
 help: ## show this list
 	@awk '/^#/ { sub(/^# ?/, ""); print; next } /^$$/ { exit }' $(firstword $(MAKEFILE_LIST))
@@ -97,6 +97,12 @@ drill-machines: $(READY) ## run the demo as other processors would; say which ve
 
 notebooks: $(READY) ## run the demo and write the executed notebooks beside their sources
 	@$(PY) -m helpers.runner --profile demo --jobs $(JOBS) --publish
+
+exercises: $(READY) ## write the notebooks for students and for teachers into build/
+	@$(PY) -m helpers.runner.versions
+
+rehearse: $(READY) ## run every notebook as a student would: each check empty, then solved; measure sections
+	@$(PY) -m helpers.runner.versions --rehearse
 
 lab: $(READY) ## open JupyterLab
 	@$(PY) -m jupyter lab notebooks

@@ -151,5 +151,5 @@ def _kind(answer: Answer) -> str:
         return f"the number {answer}"
     if isinstance(answer, str):
         return f"the text {answer!r}"
-    n = f" of {len(answer)}" if hasattr(answer, "__len__") and np.ndim(answer) else ""
+    n = f" of {len(answer)}" if hasattr(answer, "__len__") and getattr(answer, "ndim", 1) else ""
     return f"a {type(answer).__name__}{n}"
