@@ -41,7 +41,7 @@ def replace_part(text: str, name: str, content: str) -> str:
     """
     begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
     if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
-        raise LabError(f"no part {name!r} in {DOCUMENT.name}", expected=f"{begin} … {end}, once",
+        raise LabError(f"no part {name!r} in the document", expected=f"{begin} … {end}, once",
                        remedy="put the two comments back where the part belongs")
     before, rest = text.split(begin)
     return f"{before}{begin}\n{content.strip()}\n{end}{rest.split(end)[1]}"

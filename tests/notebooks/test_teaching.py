@@ -9,8 +9,9 @@ import pytest
 
 from helpers.core.errors import LabError
 from helpers.core.paths import ROOT
-from helpers.runner import versions
+from helpers.runner import course, versions
 from helpers.runner.notebooks import list_sources, read_source
+from helpers.runner.reproducing import replace_part
 
 NOTEBOOKS = list_sources()
 GLOSSARY = ROOT / "notebooks" / "GLOSSARY.md"
@@ -146,3 +147,11 @@ def test_at_most_ten_claims(source):
     claims = json.loads((ROOT / "figures/demo" / f"{stem}.json").read_text(encoding="utf-8"))[
         "claims"]
     assert sum(claim["kind"] != "sanity check" for claim in claims) <= 10
+
+
+def test_the_course_page_states_the_minutes_that_were_measured():
+    text = course.DOCUMENT.read_text(encoding="utf-8")
+    assert text == replace_part(text, course.MINUTES, course.minutes_part()), (
+        "python -m helpers.runner.course")
+    for link in re.findall(r"\]\((\d\d_\w+\.ipynb)\)", text):
+        assert (ROOT / "notebooks" / link).is_file(), link
