@@ -3,6 +3,7 @@
     python benchmarks/machines.py                        all machines, all notebooks
     python benchmarks/machines.py --machines sse avx2 --only 01 13
     python benchmarks/machines.py --record               also measure figures/demo/tolerances.json
+    python benchmarks/machines.py --others FOLDER        compare this run of a real other machine
 
 A processor with fewer instructions rounds differently: exp and sums in NumPy, products in
 OpenBLAS and MKL, convolutions in oneDNN, exp and pow in the C library, sums in what Numba
@@ -16,6 +17,10 @@ number's tolerance becomes three times the largest difference that any machine s
 that are not named in the file may differ by one unit in the last digit. Claims that a machine
 turned, and those whose interval comes closer to the edge on one machine than machines differ, are
 added to `helpers/profiles/machine_dependent.json`: every machine then prints them as inconclusive.
+
+A processor that forgets instructions is not another processor: MKL takes other ways on AMD's than on
+Intel's with the same instructions, and training amplifies the last digit. So the claims and numbers
+of runs on other real machines lie in `benchmarks/runs`, a folder each, and count as machines.
 
 Machines with SSE alone take two to three times the CPU time (convolutions).
 """
@@ -47,11 +52,13 @@ from helpers.core.paths import (
     cache_dir,
     ensure_writable,
 )
-from helpers.figures.verdicts import MACHINE_DEPENDENT
+from helpers.figures.verdicts import INCONCLUSIVE, MACHINE_DEPENDENT
 from helpers.runner.comparison import Value, compare_numbers, flatten_numbers, rounding_unit
 from helpers.runner.notebooks import select_notebooks
 
 COMMITTED = ROOT / "figures" / "demo"
+RUNS = ROOT / "benchmarks" / "runs"
+"""Files of claims and numbers that other real machines made, a folder each."""
 TOLERANCES = COMMITTED / "tolerances.json"
 SAFETY = 3
 """A tolerance is so many times the largest difference seen: a few machines stand for all."""
@@ -135,6 +142,37 @@ def run(name: str, stems: list[str], *, force: bool = False, keep: bool = False)
             if made.name != "runs":
                 shutil.rmtree(made) if made.is_dir() else made.unlink()
     return Outcome(status, wall, {stem: read(path) for stem, path in files.items()})
+
+
+def other_machine(folder: Path, stems: list[str]) -> Outcome:
+    """Read what another machine made of the notebooks: files that were copied from it.
+
+    Claims are matched by their statements, so that a run of an earlier state can be compared: a
+    claim or number that it did not have counts as unmoved. Claims that depend on the machine are
+    inconclusive on every machine.
+
+    Raises
+    ------
+    LabError
+        If the folder has no file of claims and numbers.
+    """
+    found = {}
+    for stem in stems:
+        path, committed = folder / f"{stem}.json", read(COMMITTED / f"{stem}.json")
+        if path.is_file():
+            content, depends = read(path), read(MACHINE_DEPENDENT).get("demo", {}).get(stem, ())
+            claims = {claim["statement"]: claim for claim in content["claims"]}
+            found[stem] = {
+                "claims": [{**claims.get(statement := claim["statement"], claim),
+                            **({"verdict": INCONCLUSIVE} if statement in depends else {})}
+                           for claim in committed["claims"]],
+                "numbers": {name: content["numbers"].get(name, value)
+                            for name, value in committed["numbers"].items()}}
+    if not found:
+        raise LabError(f"no file of claims and numbers in {folder}",
+                       expected="a figures folder of the demo, such as figures/demo",
+                       remedy="copy its .json files from the other machine after make figures")
+    return Outcome(0, math.nan, found)
 
 
 def read(path: Path) -> dict | list:
@@ -265,9 +303,13 @@ def report(outcomes: Mapping[str, Outcome], stems: list[str]) -> bool:
 def main(arguments: list[str] | None = None) -> int:
     """Run the drill; return 0 where every verdict stood and every number kept its tolerance."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--machines", nargs="+", choices=MACHINES, default=list(MACHINES))
+    parser.add_argument("--machines", nargs="*", choices=MACHINES, default=list(MACHINES))
     parser.add_argument("--only", nargs="*", default=[], metavar="NN", help="numbers or names")
     parser.add_argument("--record", action="store_true", help="write figures/demo/tolerances.json")
+    parser.add_argument("--others", nargs="*", type=Path, metavar="FOLDER",
+                        default=sorted(RUNS.glob("[!.]*")) if RUNS.is_dir() else [],
+                        help="figures folders of runs on other real machines; all in "
+                        "benchmarks/runs if not given")
     parser.add_argument("--keep", action="store_true", help="keep the caches of finished machines")
     parser.add_argument("--force", action="store_true", help="run again what is finished")
     options = parser.parse_args(arguments)
@@ -275,7 +317,7 @@ def main(arguments: list[str] | None = None) -> int:
         stems = [path.stem for path in select_notebooks(options.only)]
         if subprocess.call([sys.executable, "-m", "helpers.lab", "prepare"], cwd=ROOT):
             return 2
-        outcomes = {}
+        outcomes = {folder.name: other_machine(folder, stems) for folder in options.others}
         for name in options.machines:
             echo(f"\n== {name}")
             outcomes[name] = run(name, stems, force=options.force, keep=options.keep)

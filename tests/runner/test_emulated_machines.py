@@ -14,6 +14,7 @@ import pytest
 
 from helpers.core.paths import ROOT
 from helpers.runner.comparison import compare_numbers
+from helpers.runner.notebooks import list_sources
 
 _spec = importlib.util.spec_from_file_location("machines", ROOT / "benchmarks" / "machines.py")
 machines = importlib.util.module_from_spec(_spec)
@@ -124,6 +125,7 @@ def drill(private, monkeypatch):
     monkeypatch.setattr(machines, "TOLERANCES", committed / "tolerances.json")
     monkeypatch.setattr(machines, "MACHINE_DEPENDENT", committed / "machine_dependent.json")
     monkeypatch.setattr(machines, "ROOT", private)
+    monkeypatch.setattr(machines, "RUNS", private / "runs")
     runner = private / "helpers"
     runner.mkdir()
     (runner / "__init__.py").touch()
@@ -188,3 +190,33 @@ def test_a_machine_has_a_folder_of_its_own_and_keeps_only_stamps(drill):
     assert (folder / "cache/features").is_dir()
     first, second = (drill.folder / "found.log").read_text().splitlines()
     assert first == f"--jobs 1 --only {STEM}" and second == f"{first} --force"
+
+
+def test_another_real_machine_counts_by_the_statements_of_its_claims(drill, capsys):
+    drill(here=content())
+    other = drill.folder / "runs" / "another-processor"
+    other.mkdir(parents=True)
+    moved = content(all=0.31)
+    moved["claims"] = [{**moved["claims"][0], "statement": "dropped since"},
+                       {**moved["claims"][0], "verdict": "inconclusive", "low": 0.2}]
+    (other / f"{STEM}.json").write_text(json.dumps(moved))
+    arguments = ["--machines", "here", "--only", "01", "--others", str(other)]
+    assert machines.main(arguments) == 1
+    said = capsys.readouterr().out
+    assert "faces come first: supported (r) became inconclusive (r)" in said
+    assert f"{STEM}: all: 0.3 became 0.31" in said and "dropped since" not in said
+    machines.main([*arguments, "--record"])
+    recorded = drill.folder / "committed"
+    assert json.loads((recorded / "machine_dependent.json").read_text()) == {
+        "demo": {STEM: ["faces come first"]}}
+    assert json.loads((recorded / "tolerances.json").read_text()) == {
+        STEM: {"all": 0.03, "claims/1/low": 0.15}}
+    assert machines.main(["--machines", "--only", "13", "--others", str(other)]) == 2
+    assert "no file of claims and numbers" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("folder", sorted(machines.RUNS.iterdir()), ids=lambda path: path.name)
+def test_the_committed_verdicts_and_numbers_are_those_of_other_real_machines(folder, capsys):
+    stems = [path.stem for path in list_sources()]
+    assert machines.report({folder.name: machines.other_machine(folder, stems)}, stems), (
+        capsys.readouterr().out)
