@@ -18,9 +18,9 @@ that are not named in the file may differ by one unit in the last digit. Claims 
 turned, and those whose interval comes closer to the edge on one machine than machines differ, are
 added to `helpers/profiles/machine_dependent.json`: every machine then prints them as inconclusive.
 
-A processor that forgets instructions is not another processor: MKL takes other ways on AMD's than on
-Intel's with the same instructions, and training amplifies the last digit. So the claims and numbers
-of runs on other real machines lie in `benchmarks/runs`, a folder each, and count as machines.
+A processor that forgets instructions is not another processor: MKL takes other ways on AMD's than
+on Intel's with the same instructions, and training amplifies the last digit. So the claims and
+numbers of runs on other real machines lie in `benchmarks/runs`, a folder each, and count, too.
 
 Machines with SSE alone take two to three times the CPU time (convolutions).
 """
