@@ -157,8 +157,8 @@ p, q = np.exp(log_probs[:2].astype(float))  # n_images × n_classes
 one = pd.DataFrame({"pretrained p": p[0], "contrastive q": q[0], "√(p q)": np.sqrt(p[0] * q[0])},
                    index=task.classes).sort_values("√(p q)", ascending=False)
 overlap = one["√(p q)"].sum()
-print(f"first held-out image, a {task.classes[task.test_labels[0]]}: overlap {overlap:.3f} summed "
-      f"over {len(one)} classes, distance -log {overlap:.3f} = {-np.log(overlap):.3f}")
+print(f"first held-out image, of class {task.classes[task.test_labels[0]]}: overlap {overlap:.3f}, "
+      f"summed over {len(one)} classes; distance -log {overlap:.3f} = {-np.log(overlap):.3f}")
 one.head(4).round(3)
 
 # %% [markdown]
@@ -414,8 +414,8 @@ supplement = style.new_figure(min(9, 5.6 + 0.11 * max(0, n_rows - 8)), alt="""Si
     of the right hemisphere's early regions. F: differences of distances between hemispheres and
     between V1 and hV4, dots and 95 % intervals, with zero.""")
 upper, lower = supplement.subplots(2, 3, gridspec_kw={
-    "wspace": 0.5, "hspace": 0.52, "left": 0.085, "right": 0.98, "top": 0.94, "bottom": 0.17,
-    "height_ratios": [1 + 0.05 * max(0, n_rows - 8), 1]})
+    "wspace": 0.55, "hspace": 0.52, "left": 0.085, "right": 0.98, "top": 0.94, "bottom": 0.17,
+    "width_ratios": [1.15, 1, 1], "height_ratios": [1 + 0.05 * max(0, n_rows - 8), 1]})
 for axes, (name, values) in zip(upper, matrices.items()):
     finetuning_plots.value_matrix(axes, values.drop(index="pretrained"), cmap=style.SEQUENTIAL)
     axes.set_title(f"{name}: pretrained {values.loc['pretrained', 'mean']:.2f}")
@@ -443,7 +443,7 @@ for axes, title in zip(lower, ("as published", "left and right, early", "hemisph
     axes.set_title(title)
 for axes, letter in zip([*upper[:len(matrices)], *lower], "ABC"[:len(matrices)] + "DEF"):
     style.panel_letter(axes, letter, x=-0.2)
-colorbar = supplement.colorbar(lower[0].collections[-3], ax=lower[0], extend="max")
+colorbar = supplement.colorbar(lower[0].collections[-3], ax=lower[0], extend="max", pad=0.04)
 marks = dict.fromkeys(landscape_plots.marker_key(*row) for row in model_table[
     ["roi", "hemisphere", "group", "condition"]].to_numpy())
 lower[0].legend(handles=landscape_plots.marker_handles([*marks, *reference_points]), ncols=3,
@@ -461,9 +461,9 @@ png = style.save_figure(supplement, laboratory.provenance, {
 # pretrained network. **D** The map of figure 08C as published: colour is accuracy (the pretrained
 # network lies above the scale), marker the domain of the region; thick edges: pooled. **E**
 # Networks fine-tuned to early regions of the left and of the right hemisphere, without the
-# pretrained one. **F** Pairs of networks of different regions: distance within opposite hemispheres minus within
-# the same; and distance from the pretrained network, V1 minus hV4; grey: participants, black: mean
-# and 95 % interval.
+# pretrained one. **F** Pairs of networks of different regions: distance of opposite hemispheres
+# minus that of the same one; and distance from the pretrained network, V1 minus hV4; grey:
+# participants, black: mean and 95 % interval.
 
 # %% [markdown]
 # ## 7 · Claims
@@ -498,7 +498,8 @@ claims.intervals("Tuning to a brain region forgets (in every task)",
 
 # %%
 claims.interval("Early regions cost more than higher ones",
-                differences["early −\nhigher regions"], "below 0", of="accuracy, early minus higher",
+                differences["early −\nhigher regions"], "below 0",
+                of="accuracy, early minus higher",
                 source="classification matrices", paper="pretrained > higher > early")
 claims.interval("A pooled network forgets more than specific ones",
                 differences["pooled −\nspecific"], "below 0", sample="regions",
@@ -584,8 +585,7 @@ lines = "; ".join(
 Markdown(f"""That fine-tuning to a region forgets in every task is
 **{claims.verdict("Tuning to a brain region")}**. Mean accuracies: {lines}. That early regions cost
 more than higher ones is **{claims.verdict("Early regions cost")}**, that a pooled network forgets
-more than specific ones is **{claims.verdict("A pooled network forgets")}**; participants and
-trainings differ by about as much as is looked for where the interval holds zero.""")
+more than specific ones is **{claims.verdict("A pooled network forgets")}**.""")
 
 # %% [markdown]
 # Controls say what forgetting is *not*. A network that is trained on **shuffled** responses has
@@ -598,14 +598,14 @@ trainings differ by about as much as is looked for where the interval holds zero
 verdicts = {claim.statement: claim.verdict for claim in claims.claims}
 gains = trade_off.groupby("condition")["gain"].mean()
 compared = "; ".join(
-    f"than *{rival}* by {difference.to_numpy().mean():+.1%} of the images (**{verdict}**)"
-    for rival in rivals for difference in [contrastive - accuracy_change[rival, "all"]]
-    for verdict in [verdicts[f"Contrastive fine-tuning forgets less than {rival}"]])
+    f"*{rival}* {(contrastive - accuracy_change[rival, 'all']).to_numpy().mean():+.3f} "
+    f"(**{verdicts['Contrastive fine-tuning forgets less than ' + rival]}**)" for rival in rivals)
 Markdown(f"""Networks trained on shuffled responses end at an accuracy of
 {by_task.loc["shuffled", landscape_spec.map_task]:.2f} with a mean gain in r of
 {gains["shuffled"]:+.3f}; contrastive ones at
-{by_task.loc["contrastive", landscape_spec.map_task]:.2f} with {gains["contrastive"]:+.3f}. Contrast
-forgets less {compared}.""")
+{by_task.loc["contrastive", landscape_spec.map_task]:.2f} with {gains["contrastive"]:+.3f}.
+Accuracy after contrastive training minus that after another, and whether contrast forgets less:
+{compared}.""")
 
 # %% [markdown]
 # On the map look at the axes first: what two of them leave out is seen nowhere. Whether left and

@@ -122,9 +122,10 @@ def condition_map(axes: Axes, finetuned_models: pd.DataFrame, points: NDArray, *
         axes.scatter(x, y, marker=marker, s=60 if alone else 16, linewidths=0.8,
                      zorder=4 if alone else 3, **faces)
         if alone:
-            axes.annotate(row["condition"], (x, y), xytext=(0, 7), textcoords="offset points",
-                          ha="center", zorder=5)
+            _name(axes, row["condition"], (x, y))
     _mark_references(axes, references or {})
+    for name, place in (references or {}).items():
+        _name(axes, name, place[:2])
     _origin(axes)
 
 
@@ -142,7 +143,7 @@ def model_map(axes: Axes, finetuned_models: pd.DataFrame, points: NDArray, value
     norm : Normalize
         Of the colours; pooled networks have thick edges.
     references : dict, key of `MARKERS` -> array (2,), optional
-        Points that the map was not made from.
+        Points that the map was not made from: white.
     """
     columns = ["roi", "hemisphere", "group", "condition"]
     marks = np.array([marker_key(*row) for row in finetuned_models[columns].to_numpy()])
@@ -188,8 +189,15 @@ def _mark_references(axes: Axes, references: Mapping[str, NDArray]) -> None:
     for name, place in references.items():
         axes.scatter(*place[:2], marker=MARKERS[name], s=22, facecolors="white", edgecolors="k",
                      linewidths=0.7, zorder=2)
-        axes.annotate(name, place[:2], xytext=(0, -10), textcoords="offset points",
-                      ha="center", zorder=5)
+
+
+def _name(axes: Axes, name: str, place: Sequence[float]) -> None:
+    """Name a point: below it, or beside the others among which it lies."""
+    offset = {"ignorance": (46, 12), "untrained": (46, -14)}.get(name, (0, -13))
+    axes.annotate(name, tuple(place), xytext=offset, textcoords="offset points",
+                  ha="left" if offset[0] else "center", va="center", zorder=5,
+                  arrowprops={"arrowstyle": "-", "color": "0.4", "linewidth": 0.6}
+                  if offset[0] else None)
 
 
 def _origin(axes: Axes) -> None:
@@ -231,8 +239,9 @@ def trade_off(axes: Axes, table: pd.DataFrame, conditions: Sequence[str]) -> Non
                          c=colour if marker == "x" else face_colour(group, colour))
     zero_lines(axes, "y")
     if axes.get_xlim()[1] < 0:
-        axes.annotate("pretrained (0%) →", (1, 0), xycoords=("axes fraction", "data"),
-                      xytext=(0, -3), textcoords="offset points", ha="right", va="top")
+        low, high = axes.get_ylim()
+        axes.set_ylim(low - 0.12 * (high - low), high)
+        axes.text(1, 0.02, "pretrained: 0% →", transform=axes.transAxes, ha="right")
     else:
         zero_lines(axes, "x")
     percent_axis(axes.xaxis)
