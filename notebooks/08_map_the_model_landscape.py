@@ -663,8 +663,7 @@ your_fractions = ((by_task.loc["contrastive"] - chance)
 
 # %% tags=["check"]
 # NBVAL_CHECK_OUTPUT
-left, before, guess = (by_task.loc[name].to_numpy() for name in ("contrastive", "pretrained",
-                                                                 "chance"))
+left, before, guess = (by_task.loc[name] for name in ("contrastive", "pretrained", "chance"))
 _ = check(your_fractions, (left - guess) / (before - guess),
           hint="(accuracy - chance) / (pretrained - chance), task by task.",
           wrong={"Subtract chance, from both.": left / before,
