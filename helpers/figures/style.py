@@ -50,7 +50,7 @@ SEQUENTIAL, DIVERGING = "cividis", "RdBu_r"
 DISPLAY_NAMES = {
     "characters": "words",
     "demo-barlow-twins": "Barlow Twins", "demo-simclr": "SimCLR", "demo-supervised": "supervised",
-    "demo-faces": "Barlow Twins, faces only", "demo-untrained": "untrained",
+    "demo-faces": "supervised, faces only", "demo-untrained": "untrained",
     "demo-clip": "small CLIP", "alexnet-barlow-twins": "Barlow Twins",
     "alexnet-supervised": "supervised AlexNet", "alexnet-vggface": "VGGFace",
     "squeezenet1_0-imagenet": "SqueezeNet", "clip-vit-b32-openai": "CLIP ViT-B/32",
