@@ -137,7 +137,7 @@ x = np.asarray(representations[main], float)
 print(f"{layer} of {style.display_name(main)}: {x.shape[0]} images × {x.shape[1]} features")
 
 # %% [markdown]
-# First one held-out image: its three nearest neighbours, and the votes of all of them.
+# First one held-out image, and its three nearest neighbours.
 
 # %%
 unit_length = x / np.linalg.norm(x, axis=1, keepdims=True)
@@ -146,6 +146,9 @@ nearest = np.argsort(-similarity, axis=1)[:, :k]
 votes = np.stack([np.bincount(labels[is_train][row], minlength=len(DOMAINS)) for row in nearest])
 pd.DataFrame({"similarity": similarity[0, nearest[0, :3]].round(3),
               "domain of the neighbour": [DOMAINS[i] for i in labels[is_train][nearest[0, :3]]]})
+
+# %% [markdown]
+# All its neighbours vote:
 
 # %%
 print(f"the first held-out image shows {DOMAINS[labels[is_test][0]]}; its {nearest.shape[1]} "
@@ -197,6 +200,9 @@ def probe_classes(images):
     first = np.arange(len(classes)) < len(train_images)
     return probe_accuracies({name: np.concatenate(parts) for name, parts in features.items()},
                             classes, first, ~first, k=k), len(train_images), len(test_images)
+
+# %% [markdown]
+# The same table as in step 4, for the fine classes.
 
 # %%
 class_accuracy, n_test_images = {}, 0
@@ -257,6 +263,9 @@ localizer_axes = figure.add_subplot(rows[0])
 plots.image_columns(localizer_axes, localizer, (*DOMAINS, "scrambled"), n_examples)
 style.panel_letter(localizer_axes, "A", y=1.03)
 
+# %% [markdown]
+# The networks and their accuracies stand in the same rows.
+
 # %%
 panels = {"five domains of the localizer": (domain_accuracy, n_test)}
 if class_accuracy:
@@ -270,12 +279,15 @@ for axes, (title, (table, n)) in zip(middle[1:], panels.items()):
 for axes, letter in zip(middle, "BCD"):
     style.panel_letter(axes, letter, x=0.0)
 
+# %% [markdown]
+# Below them, the two checks of the data: are the domains matched, and are the regions reliable?
+
 # %%
 letters = iter("BCDEF"[len(middle):])
 bottom = rows[2].subgridspec(1, 1 if regions is None else 2, wspace=0.3).subplots(squeeze=False)[0]
 plots.level_deviations(bottom[0], levels, localizer.domain_names, allowed=0.02)
 bottom[0].set_title("matched in luminance (filled), contrast (open)?")
-style.panel_letter(bottom[0], next(letters), x=-0.1)
+style.panel_letter(bottom[0], next(letters), x=-0.05 * len(bottom))
 if regions is not None:
     value = "median_ncsnr" if regions["median_ncsnr"].notna().any() else "n_vertices"
     plots.region_dots(bottom[1], regions, value, rois)
