@@ -123,9 +123,9 @@ def test_a_number_is_entered_once(private):
 
 def figure():
     drawn, axes = plt.subplots(figsize=(3.5, 2))
-    table = pd.DataFrame({"layer": ["conv1", "conv1", "fc6", "fc6"], "share": [0.1, 0, 0.2, 0.1],
-                          "domain": ["faces", "scenes"] * 2})
-    plots.layer_lines(axes, table, "share", ["faces", "scenes"])
+    table = pd.DataFrame({"layer": ["conv1", "conv1", "fc6", "fc6"], "n_units": 512,
+                          "domain": ["faces", "scenes"] * 2, "proportion": [0.1, 0, 0.2, 0.1]})
+    plots.layer_bars(axes, table, ["conv1", "fc6"], ["faces", "scenes"])
     return drawn, table
 
 
