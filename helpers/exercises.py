@@ -18,7 +18,7 @@ EMPTY = "Not answered yet."
 
 
 def check(answer: Answer, expected: Answer, *, hint: str, wrong: Mapping[str, Answer],
-          on: Sequence[tuple] | None = None, tolerance: float = 0.01) -> bool:
+          on: Sequence[tuple] | None = None, tolerance: float = 0.01) -> None:
     """Print whether an answer is right; if not, a hint.
 
     Parameters
@@ -37,10 +37,6 @@ def check(answer: Answer, expected: Answer, *, hint: str, wrong: Mapping[str, An
         Arguments on which a function is compared.
     tolerance : float
         Of numbers, as a fraction of the largest expected one; whole numbers and words are exact.
-
-    Returns
-    -------
-    Whether the answer is right.
     """
     if on is not None:
         expected = _results(expected, on) if callable(expected) else list(expected)
@@ -48,19 +44,17 @@ def check(answer: Answer, expected: Answer, *, hint: str, wrong: Mapping[str, An
         answer, problem = _try(answer, on)
         if problem:
             print(problem, "Hint:", hint)
-            return False
-    if answer is None or answer is Ellipsis:
-        print(EMPTY, "Hint:", hint)
-        return False
+            return
     refused = {words: mistake for words, mistake in wrong.items()
                if not agrees(mistake, expected, tolerance)}
-    if agrees(answer, expected, tolerance):
+    if answer is None or answer is Ellipsis:
+        print(EMPTY, "Hint:", hint)
+    elif agrees(answer, expected, tolerance):
         print(f"Right. ({len(refused)} plausible wrong answers are refused.)")
-        return True
-    particular = next((words for words, mistake in refused.items()
-                       if agrees(answer, mistake, tolerance)), None)
-    print("Not yet.", particular or mismatch(answer, expected) or f"Hint: {hint}")
-    return False
+    else:
+        particular = next((words for words, mistake in refused.items()
+                           if agrees(answer, mistake, tolerance)), None)
+        print("Not yet.", particular or mismatch(answer, expected) or f"Hint: {hint}")
 
 
 def agrees(answer: Answer, expected: Answer, tolerance: float = 0.01) -> bool:

@@ -37,6 +37,12 @@ def zero_lines(axes: Axes, which: str = "xy") -> None:
             draw(0, color="k", linestyle=":", linewidth=0.7)
 
 
+def say_absent(axes: Axes, words: str) -> None:
+    """Write why a panel is empty."""
+    axes.text(0.5, 0.5, words, transform=axes.transAxes, ha="center")
+    axes.set(xticks=[], yticks=[])
+
+
 def condition_dots(axes: Axes, scores: pd.DataFrame, value: str, groups: Sequence[str],
                    conditions: Sequence[str]) -> None:
     """Draw every participant's mean by group and condition, joined within a participant.
