@@ -300,7 +300,7 @@ if regions is not None:
 tables = {"levels": levels, "domains": domain_accuracy.reset_index(names="representation")}
 tables |= {n: t.reset_index(names="representation") for n, t in class_accuracy.items()}
 tables |= {"regions": regions} if regions is not None else {}
-png = style.save_figure(figure, laboratory.provenance, tables)
+style.save_figure(figure, laboratory.provenance, tables)
 
 # %% [markdown]
 # **Figure 00.** **A** Images of every category of the localizer; n: images of the domain. **B** The

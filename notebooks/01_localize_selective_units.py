@@ -442,7 +442,7 @@ for panel, letter, title in zip(right, "CD", ("how strong is their preference?",
     style.panel_letter(panel, letter, x=-0.13, y=1.09)
 
 # %%
-png = style.save_figure(figure, laboratory.provenance, {
+style.save_figure(figure, laboratory.provenance, {
     "A": pd.concat(tables, names=["network"]).reset_index(level=0),
     "C": pd.DataFrame([(name, d, t) for name, by_group in unit_t.items()
                        for d, values in by_group.items() for t in values.tolist()],
