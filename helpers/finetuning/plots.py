@@ -215,13 +215,17 @@ def gain_colorbar(axes: Axes, limit: float, label: str) -> None:
 
 def group_scatter(axes: Axes, x: Sequence[float], y: Sequence[float],
                   groups: Sequence[str]) -> None:
-    """Draw one dot for each region, coloured by group, with the line of equality."""
+    """Draw one dot for each region, open and filled by group, with the line of equality."""
     low, high = min(*x, *y), max(*x, *y)
     margin = 0.05 * (high - low) or 0.05
     ends = [low - margin, high + margin]
     axes.plot(ends, ends, color="0.6", linewidth=0.7, zorder=0)
     axes.scatter(x, y, c=[REGION_GROUPS[group] for group in groups], s=12, linewidths=0.7,
                  edgecolors=REGION_GROUPS["higher"])
+    axes.legend(handles=[Line2D([], [], color="none", marker="o", markersize=4, label=group,
+                                markerfacecolor=REGION_GROUPS[group],
+                                markeredgecolor=REGION_GROUPS["higher"])
+                         for group in dict.fromkeys(groups)], loc="lower right", handletextpad=0.1)
 
 
 def condition_handles(conditions: Sequence[str]) -> list:
