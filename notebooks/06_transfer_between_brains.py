@@ -234,8 +234,8 @@ figure = style.new_figure(
     6.6, "Above: matrices of donors by receivers with the fraction of voxels that improve, for "
     "early, higher and all regions. Below: pooled networks against those of other participants, "
     "gains within and across participants, and r in a second data set.")
-lines = figure.add_gridspec(2, 1, height_ratios=[1, 1.05], hspace=0.62, left=0.085, right=0.94,
-                            top=0.93, bottom=0.115)
+lines = figure.add_gridspec(2, 1, height_ratios=[1, 1.05], hspace=0.62, left=0.085, right=0.93,
+                            top=0.93, bottom=0.13)
 widths = [1] * len(groups) + [0.06]
 top = lines[0].subgridspec(1, len(widths), width_ratios=widths, wspace=0.25).subplots()
 reach = max(np.abs(matrix.to_numpy() - 0.5).max() for matrix in matrices.values())
@@ -243,6 +243,7 @@ for axes, letter, (group, matrix) in zip(top, "ABC", matrices.items()):
     shades = plots.value_matrix(axes, matrix.reindex(columns=matrix.index), cmap=style.DIVERGING,
                                 limits=(0.5 - reach, 0.5 + reach))
     axes.set(title=f"{group} regions", xlabel="receiver")
+    axes.tick_params(labelleft=axes is top[0])
     style.panel_letter(axes, letter, x=-0.08)
 top[0].set_ylabel("donor")
 figure.colorbar(shades, cax=top[-1]).set_label("fraction of voxels that improve")
@@ -266,9 +267,10 @@ style.panel_letter(bottom[1], "E", x=-0.35)
 if len(transfer_scores):
     plots.condition_dots(bottom[2], transfer_scores, "r", ["all"], conditions)
     n_receivers = transfer_scores["subject"].nunique()
-    bottom[2].set(ylabel="held-out r", xlabel="atlas areas", xticks=[],
+    bottom[2].set(ylabel="held-out r", xticks=[],
                   title=f"second data set, n = {n_receivers}")
-    style.top_legend(figure, plots.condition_handles(conditions), loc="lower right")
+    bottom[2].legend(handles=plots.condition_handles(conditions), loc="upper center", ncols=2,
+                     bbox_to_anchor=(0.35, -0.1), columnspacing=0.5, handletextpad=0.1)
     style.panel_letter(bottom[2], "F", x=-0.4)
 else:
     plots.say_absent(bottom[2], "no second cohort")
