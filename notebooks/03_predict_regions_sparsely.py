@@ -96,7 +96,7 @@ schematic.draw_schematic([
          f"layer selected on\n{len(fold.validation[0][1])} conditions"),
     draw("Region", schematic.brain(((0.68, 0.32, green),)), "the region of\nthe same domain"),
     draw("Score", schematic.bars([0.9, 0.3, 0.4], [green, pink, "0.6"]),
-         "r on test images:\nown pool, others")],
+         "own pool, others")],
     laboratory.provenance, alt="Images pass through a network; its units of one domain predict, by "
     "few positive weights, the region of the same domain; the score is compared with other pools.")
 
@@ -385,7 +385,7 @@ from its own units, below grey noise ceilings and beside ridge. B and D: gains o
 E and F: matrices of regions and pools of units, with the constraint and without. G: the advantage
 of the own pool, one line a participant, with the constraint and without.""")
 rows = figure.add_gridspec(3, 1, height_ratios=[1.25, 1, 1], hspace=0.55, left=0.065, right=0.985,
-                           top=0.925, bottom=0.095)
+                           top=0.925, bottom=0.11)
 ridge = predictor_scores["ridge, whole layers"]
 for line, name, statistic, letters in ((0, "veUnivar", "univariate", "AB"),
                                        (1, "veRSA", "rsa", "CD")):
@@ -399,13 +399,13 @@ for line, name, statistic, letters in ((0, "veUnivar", "univariate", "AB"),
 # The lower row: every pool of units with the constraint and without it.
 
 # %%
-_, *pool_axes, bar_axes, _, last = (figure.add_subplot(cell) for cell in rows[2].subgridspec(
-    1, 6, width_ratios=[0.1, 1, 1, 0.05, 0.18, 1.5], wspace=0.1))
+cells = rows[2].subgridspec(1, 6, width_ratios=[0.1, 1, 1, 0.05, 0.45, 1.5], wspace=0.1)
+*pool_axes, bar_axes, last = (figure.add_subplot(cells[place]) for place in (1, 2, 3, 5))
 for axes, letter, (method, table) in zip(pool_axes, "EF", pools.items()):
     image = plots.pool_matrix(axes, table, pool_rois, DOMAINS, domain_by_roi)
-    axes.set_title(f"Which pool? {method}")
-    style.panel_letter(axes, letter, x=-0.02)
-plots.finish_pool_row(figure, image, pool_axes[1], bar_axes, last)
+    axes.set(title=method, xlabel="pool of units")
+    style.panel_letter(axes, letter, x=-0.01)
+plots.pool_colour_bar(figure, image, pool_axes[1], bar_axes)
 plots.pool_advantage_pairs(last, advantage, pool_rois, domain_by_roi)
 last.set(title="Does the own pool win?", ylabel=f"own minus other pools ({metric}, r)")
 style.panel_letter(last, "G", x=-0.12)
@@ -446,7 +446,7 @@ names = [name for name in supplement_plots.PREDICTOR_STYLES if name in predictor
 supplement = style.new_figure(7.8, alt="""Seven panels. A and B: every predictor's scores by region.
 C to F: scores by layer of a region's own pool of units and of the others, with the constraint and
 without. G: noise ceilings against split-half reliability, or layers against measured RDMs.""")
-rows = supplement.add_gridspec(3, 1, height_ratios=[1, 1, 0.95], hspace=0.5, left=0.065,
+rows = supplement.add_gridspec(3, 1, height_ratios=[1, 1, 0.95], hspace=0.5, left=0.07,
                                right=0.985, top=0.93, bottom=0.09)
 for letter, line, name, statistic in (("A", 0, "veUnivar", "univariate"), ("B", 1, "veRSA", "rsa")):
     axes = supplement.add_subplot(rows[line])

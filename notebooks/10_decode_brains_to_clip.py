@@ -122,7 +122,7 @@ schematic.draw_schematic([
         [.2, .5, .8, .35, .75], [.3, .7, .4, .8, .8], [light, dark, light, light, light]),
         f"cosine with all\n{len(split.test)} candidates"),
     schematic.Step("Top-k accuracy", schematic.bars([.9, .6, .12], [dark, light, "0.9"], .12),
-                   "contrast, ridge,\nchance")],
+                   "contrast, ridge")],
     laboratory.provenance, alt="From images to responses of single trials, through a linear "
     "decoder into an embedding space, where candidates are ordered by cosine: top-k accuracy.")
 
@@ -271,7 +271,7 @@ if len(trials.splits) == 1:
 # pools, we compute the expected accuracy over all of them exactly.
 
 # %%
-SINGLE, AVERAGED = "single trials", "averaged repeats"
+SINGLE, AVERAGED = "single trials", "averaged"
 found = pd.DataFrame([
     {"subject": subject, "method": method, "protocol": protocol, "k": k, "accuracy": accuracy,
      "low": low, "high": high, "chance": chance}
@@ -331,14 +331,14 @@ figure = style.new_figure(5.4, alt="""Seven panels. A: training loss of the cont
 falls below chance. B: ridge's accuracy over penalties. C and D: top-k accuracy of four decoders
 over k, in two protocols, and chance. E and F: differences between one contrastive run and other
 decoders, participants and mean. G: each participant's accuracy and chance.""")
-rows = figure.add_gridspec(2, 1, hspace=0.55, left=0.065, right=0.985, top=0.87, bottom=0.135)
+rows = figure.add_gridspec(2, 1, hspace=0.55, left=0.065, right=0.985, top=0.885, bottom=0.135)
 upper = rows[0].subgridspec(1, 4, wspace=0.42).subplots()
 plots.loss_curves(upper[0], losses, spec.training.batch_size)
 plots.penalty_curves(upper[1], grid, spec.alphas)
 shown = [CONTRAST, NOISELESS, RIDGE, WHITENED]
 for axes, protocol in zip(upper[2:], (SINGLE, AVERAGED)):
     plots.retrieval_curves(axes, found[found["protocol"] == protocol], shown)
-    axes.set(title=f"How near? {protocol}", ylabel="top-k accuracy")
+    axes.set(title=f"Top-k: {protocol}", ylabel="top-k accuracy")
 for axes, letter in zip(upper, "ABCD"):
     style.panel_letter(axes, letter, x=-0.22)
 style.top_legend(figure, plots.method_handles(shown))
@@ -347,18 +347,17 @@ style.top_legend(figure, plots.method_handles(shown))
 # Then the paired differences, and every participant against chance.
 
 # %%
-blank, *lower = (figure.add_subplot(cell) for cell in rows[1].subgridspec(
-    1, 4, width_ratios=[0.62, 1, 1, 1.15], wspace=0.2))
-blank.set_axis_off()
+cells = rows[1].subgridspec(1, 5, width_ratios=[0.72, 1, 1, 0.06, 1.1], wspace=0.15)
+lower = [figure.add_subplot(cells[place]) for place in (1, 2, 4)]
 for axes, protocol in zip(lower, (SINGLE, AVERAGED)):
     plots.paired_differences(axes, differences[protocol])
-    axes.set(title=f"Who is better? {protocol}", xlabel=f"difference of top-{shown_k}")
+    axes.set(title=f"Gain: {protocol}", xlabel=f"difference of top-{shown_k}")
 lower[1].set_yticklabels([])
 plots.above_chance(lower[2], {
     protocol: found[(found["protocol"] == protocol) & (found["k"] == shown_k)
                     & (found["method"] == CONTRAST)] for protocol in (SINGLE, AVERAGED)})
-lower[2].set(title=f"Above chance? {CONTRAST}", ylabel=f"top-{shown_k} accuracy")
-for axes, letter, x in zip(lower, "EFG", (-0.1, -0.05, -0.16)):
+lower[2].set(title="Is everyone above chance?", ylabel=f"top-{shown_k} accuracy")
+for axes, letter, x in zip(lower, "EFG", (-0.04, -0.02, -0.14)):
     style.panel_letter(axes, letter, x=x)
 
 # %% [markdown]

@@ -37,7 +37,7 @@ def loss_curves(axes: Axes, losses: pd.DataFrame, batch_size: int) -> None:
     axes.plot(np.arange(len(losses)) + 1, losses, color=TRAINING["contrastive"], linewidth=0.6,
               alpha=0.6)
     axes.axhline(chance, color="k", linestyle=":", linewidth=0.8)
-    axes.text(0.97, chance, f"chance, log {batch_size}", ha="right", va="bottom",
+    axes.text(0.97, chance, "chance", ha="right", va="bottom",
               transform=axes.get_yaxis_transform())
     axes.set(xlabel="step", ylabel="loss (nats)", xscale="log",
              title=f"Is it trained? (n = {losses.shape[1]})")

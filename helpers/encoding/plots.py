@@ -166,15 +166,10 @@ def pool_matrix(axes: Axes, scores: pd.DataFrame, rois: Sequence[str], domains: 
     return image
 
 
-def finish_pool_row(figure: Figure, image: AxesImage, second: Axes, bar_axes: Axes,
-                    last: Axes) -> None:
+def pool_colour_bar(figure: Figure, image: AxesImage, second: Axes, bar_axes: Axes) -> None:
     """Draw the colour bar of two matrices of pools; the second shares the first one's regions."""
     second.set_yticklabels([])
-    bar = figure.colorbar(image, cax=bar_axes, ticks=[0, 1])
-    bar.set_label("score / best pool", labelpad=-3)
-    for axes in figure.axes:
-        if not axes.has_data() and axes not in (bar_axes, last):
-            axes.set_axis_off()
+    figure.colorbar(image, cax=bar_axes, ticks=[0, 1]).set_label("score / best pool", labelpad=-3)
 
 
 def pool_advantage_pairs(axes: Axes, advantage: Mapping[str, pd.DataFrame], rois: Sequence[str],
