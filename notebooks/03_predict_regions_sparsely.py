@@ -384,7 +384,7 @@ figure = style.new_figure(7.6, alt="""Seven panels. A and C: participants' score
 from its own units, below grey noise ceilings and beside ridge. B and D: gains over each rival.
 E and F: matrices of regions and pools of units, with the constraint and without. G: the advantage
 of the own pool, one line a participant, with the constraint and without.""")
-rows = figure.add_gridspec(3, 1, height_ratios=[1.25, 1, 1], hspace=0.55, left=0.065, right=0.985,
+rows = figure.add_gridspec(3, 1, height_ratios=[1.25, 1, 1], hspace=0.55, left=0.065, right=0.975,
                            top=0.925, bottom=0.11)
 ridge = predictor_scores["ridge, whole layers"]
 for line, name, statistic, letters in ((0, "veUnivar", "univariate", "AB"),
@@ -403,11 +403,11 @@ cells = rows[2].subgridspec(1, 6, width_ratios=[0.1, 1, 1, 0.05, 0.45, 1.5], wsp
 *pool_axes, bar_axes, last = (figure.add_subplot(cells[place]) for place in (1, 2, 3, 5))
 for axes, letter, (method, table) in zip(pool_axes, "EF", pools.items()):
     image = plots.pool_matrix(axes, table, pool_rois, DOMAINS, domain_by_roi)
-    axes.set(title=method, xlabel="pool of units")
+    axes.set(title=method, xlabel="which pool predicts?")
     style.panel_letter(axes, letter, x=-0.01)
 plots.pool_colour_bar(figure, image, pool_axes[1], bar_axes)
 plots.pool_advantage_pairs(last, advantage, pool_rois, domain_by_roi)
-last.set(title="Does the own pool win?", ylabel=f"own minus other pools ({metric}, r)")
+last.set(title="Does the own pool win?", ylabel=f"own − others ({metric}, r)")
 style.panel_letter(last, "G", x=-0.12)
 style.domain_legend(figure, [one for one in DOMAINS if one in domain_by_roi.values()])
 
@@ -679,8 +679,8 @@ fraction.get("veRSA", np.nan):.0%} for the geometry. **Better than rivals?** Mea
 and veRSA (B, D): {of_rivals}. Better than an untrained network: *{
 claims.verdict("They predict better than the rival: untrained")}*; better than both sets of image
 features, which are fitted without any constraint: *{
-claims.verdict("They predict better than the rivals without")}*. So a score alone is no evidence of
-content; the evidence is the advantage of the *own* pool.
+claims.verdict("They predict better than the rivals without")}*. Whatever the verdict, a score alone
+does not show what a prediction rests on; the advantage of the *own* pool does (E to G).
 """)
 
 # %% [markdown]
