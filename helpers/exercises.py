@@ -7,6 +7,7 @@ students (no solutions) and for teachers.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Number
 from typing import Any
@@ -43,18 +44,22 @@ def check(answer: Answer, expected: Answer, *, hint: str, wrong: Mapping[str, An
         wrong = {words: _results(mistake, on) for words, mistake in wrong.items()}
         answer, problem = _try(answer, on)
         if problem:
-            print(problem, "Hint:", hint)
+            _say(problem, "Hint:", hint)
             return
     refused = {words: mistake for words, mistake in wrong.items()
                if not agrees(mistake, expected, tolerance)}
     if answer is None or answer is Ellipsis:
-        print(EMPTY, "Hint:", hint)
+        _say(EMPTY, "Hint:", hint)
     elif agrees(answer, expected, tolerance):
-        print(f"Right. ({len(refused)} plausible wrong answers are refused.)")
+        _say(f"Right. ({len(refused)} plausible wrong answers are refused.)")
     else:
         particular = next((words for words, mistake in refused.items()
                            if agrees(answer, mistake, tolerance)), None)
-        print("Not yet.", particular or mismatch(answer, expected) or f"Hint: {hint}")
+        _say("Not yet.", particular or mismatch(answer, expected) or f"Hint: {hint}")
+
+
+def _say(*words: str) -> None:
+    sys.stdout.write(" ".join(words) + "\n")
 
 
 def agrees(answer: Answer, expected: Answer, tolerance: float = 0.01) -> bool:
