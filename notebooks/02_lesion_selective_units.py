@@ -35,8 +35,9 @@ from helpers import lab
 from helpers.core.intervals import compare_with_draws
 from helpers.core.statistics import correct_p_values
 from helpers.exercises import check
-from helpers.figures import deviations, schematic, style, verdicts
+from helpers.figures import schematic, style, verdicts
 from helpers.figures.claims import ClaimsTable, round_numbers
+from helpers.figures.deviations import deviation_table
 from helpers.lesions import deficits, plots, statistics, study
 from helpers.selectivity.study import localize_network
 from helpers.stimuli.image_sets import CORE, class_name
@@ -561,7 +562,7 @@ different cost profiles" is *{claims.verdict("Different lesions")}*.
 # [REPRODUCING.md](../REPRODUCING.md).
 
 # %%
-Markdown(deviations.deviation_table(laboratory.provenance.notebook))
+Markdown(deviation_table(laboratory.provenance.notebook))
 
 # %% [markdown]
 # ## 11 · Exercises

@@ -35,8 +35,9 @@ from helpers.content_channels import tuning_reorientation as tuning
 from helpers.core.bootstrap import bootstrap_interval
 from helpers.core.intervals import compare_with_draws, permutation_p
 from helpers.exercises import check
-from helpers.figures import deviations, panels, schematic, style, verdicts
+from helpers.figures import panels, schematic, style, verdicts
 from helpers.figures.claims import ClaimsTable, round_numbers
+from helpers.figures.deviations import deviation_table
 from helpers.networks.activations import extract_activations
 from helpers.selectivity.linear_probes import pixel_features
 
@@ -596,7 +597,7 @@ The paper's figure does not say."""))
 # [REPRODUCING.md](../REPRODUCING.md).
 
 # %%
-Markdown(deviations.deviation_table(laboratory.provenance.notebook))
+Markdown(deviation_table(laboratory.provenance.notebook))
 
 # %% [markdown]
 # ## 11 · Exercises

@@ -245,6 +245,6 @@ def reorientation_indices(axes: Axes, fits: Sequence[LinearFit]) -> None:
 
 def add_weight_bar(arrows: Quiver, axes: Axes) -> None:
     """Draw the colour bar of `tuning_vectors` at the right side of a panel."""
-    bar = axes.inset_axes((1.06, 0.1, 0.05, 0.8))
-    axes.figure.colorbar(arrows, cax=bar, label="weight", extend="both",
-                         ticks=[-WEIGHT_LIMIT, 0, WEIGHT_LIMIT])
+    bar = axes.inset_axes((1.06, 0.05, 0.05, 0.65))
+    axes.figure.colorbar(arrows, cax=bar, extend="both", ticks=[-WEIGHT_LIMIT, 0, WEIGHT_LIMIT])
+    bar.set_title("weight", loc="left", pad=8)
