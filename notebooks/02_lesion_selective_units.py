@@ -371,9 +371,9 @@ png = style.save_figure(figure, laboratory.provenance, {
 # %% [markdown]
 # **Figure 02.** **A** For each class (or group of classes, where classes have few images):
 # mean activation of a domain's selective units in the intact network, and change of accuracy when
-# these units are silenced. Negative: impaired. Coloured: classes of the lesion's own domain; dark
-# edge: its probe set (B, C). Dots are jittered vertically (SD 0.5) for display. r with 95 %
-# bootstrap interval over classes. **B** One image of each of the most impaired classes.
+# these units are silenced. Negative: impaired. Filled: classes of the lesion's own domain; open:
+# others; dark edge: the probe set (B, C). Dots are jittered vertically (SD 0.5) for display. r with
+# 95 % bootstrap interval over classes. **B** One image of each of the most impaired classes.
 # **C** Probe sets selected on half A, change on half B, for each lesion; dark edge: the probe set's
 # own lesion; bars ± SEM over classes; black: mean of equally large random lesions. **D** Pearson r
 # between deficit profiles. **E** The correlation of A by layer; grey: random lesions, mean ± SEM

@@ -25,7 +25,7 @@ from helpers.lesions.statistics import TestResult
 JITTER = 0.5
 """Published SD of the jitter of points, percentage points."""
 
-OTHER_CLASS, RANDOM, INK = "0.7", "0.45", "0.1"
+OTHER_CLASS, RANDOM, INK = "0.55", "0.45", "0.1"
 
 
 def format_correlation(test: TestResult) -> str:
@@ -43,8 +43,9 @@ def class_handles(domains: Sequence[str]) -> list[Line2D]:
     """Return the figure's legend: the lesions' colours, and the classes of panel A."""
     handles = [Line2D([], [], color=COLOURS[d], marker=MARKERS[d], markersize=4,
                       label=f"{display_name(d)} lesion") for d in domains]
-    dots = {"linestyle": "", "marker": "o", "color": OTHER_CLASS}
-    return [*handles, Line2D([], [], **dots, markersize=3, label="class of another domain"),
+    dots = {"linestyle": "", "marker": "o", "markerfacecolor": "white"}
+    return [*handles, Line2D([], [], **dots, markersize=3.5, markeredgecolor=OTHER_CLASS,
+                             label="class of another domain"),
             Line2D([], [], **dots, markersize=5, markeredgecolor=INK, label="most impaired (B, C)")]
 
 
@@ -63,7 +64,7 @@ def deficit_scatter(axes: Axes, activation: NDArray, change: NDArray, domain: st
     domain : str
         Domain whose units were silenced.
     own : array, bool, shape (n_classes,)
-        Classes of this domain, in its colour; others are grey.
+        Classes of this domain, filled; others are open.
     most_impaired : sequence of int
         Classes with a dark edge: the probe set.
     test : TestResult
@@ -74,12 +75,13 @@ def deficit_scatter(axes: Axes, activation: NDArray, change: NDArray, domain: st
     finite = np.isfinite(activation) & np.isfinite(change)
     y = change + np.random.default_rng(seed).normal(0, JITTER, len(change))
     probe = np.isin(np.arange(len(change)), most_impaired)
-    for rows, colour in ((~own, OTHER_CLASS), (own, COLOURS[domain])):
-        for edged, size in ((False, 9), (True, 24)):
+    colour = COLOURS[domain]
+    for rows, face, edge in ((~own, "white", OTHER_CLASS), (own, colour, colour)):
+        for edged, size in ((False, 10), (True, 24)):
             chosen = finite & rows & (probe == edged)
-            axes.scatter(activation[chosen], y[chosen], s=size, color=colour,
-                         marker=MARKERS[domain], linewidths=0.9 if edged else 0.3,
-                         edgecolors=INK if edged else "white", zorder=3 if edged else 2)
+            axes.scatter(activation[chosen], y[chosen], s=size, marker=MARKERS[domain],
+                         facecolors=face, linewidths=0.9 if edged else 0.6,
+                         edgecolors=INK if edged else edge, zorder=3 if edged else 2)
     axes.axhline(0, color="0.4", linestyle=":", linewidth=0.7)
     axes.set_title(f"{display_name(domain)} lesion\n{format_correlation(test)}")
     axes.set_xlabel("mean activation (a.u.)")
