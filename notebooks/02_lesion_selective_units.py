@@ -180,7 +180,7 @@ claims.number("intact accuracy", round_numbers({"mean": intact.mean(), "sd": int
 pd.DataFrame({"units silenced": [silenced[d] for d in core],
               "accuracy lost": deficit[0, rows].mean(1),
               "accuracy lost, random units": deficit[1:, rows].mean((0, 2))},
-             index=shown.values()).map("{:.1%}".format)
+             index=shown.values()).map("{:.2%}".format)
 
 # %% [markdown]
 # ## 4 · The more active, the more impaired?
@@ -253,10 +253,9 @@ effect_table.pivot(index="network", columns="domain", values="value").loc[
 # ## 6 · Select on one half, report on the other
 #
 # The paper needs no list of domains: it takes the classes that a lesion impairs *most* as its
-# [probe set](GLOSSARY.md#probe-set) (not to be confused with the probe *images* of notebook 00).
-# But the largest of many noisy numbers is biased upwards. So the probe set is selected on half A of
-# each class's images and its deficit is reported on half B. On data without any effect this gives
-# zero, as our tests show.
+# *probe set* (not to be confused with the probe *images* of notebook 00). But the largest of many
+# noisy numbers is biased upwards. So the probe set is selected on half A of each class's images and
+# its deficit is reported on half B. On data without any effect this gives zero, as our tests show.
 
 # %%
 half_a, half_b = (outcome.compute_deficits(spec.top_k, groups, half=half) for half in (0, 1))
@@ -365,7 +364,7 @@ c = pd.DataFrame([{"k": k, "lesion": core[i], "probe set": core[j],
                   for k, dissociation_k in dissociations.items() for i in range(4)
                   for j in range(4)])
 d_table = pd.DataFrame(deficit_r, five_domains, five_domains).reset_index(names="lesion")
-png = style.save_figure(figure, laboratory.provenance, {
+style.save_figure(figure, laboratory.provenance, {
     "A": a, "C": c, "D": d_table, "E": by_layer, "F": effect_table.drop(columns="random")})
 
 # %% [markdown]
@@ -500,14 +499,15 @@ print(claims.verdicts())
 # %% [markdown]
 # ## 10 · What we see, what the paper says, why they differ
 #
-# The paper reports that lesions cause selective, dissociable deficits, and shows it by the
-# correlation of A and the bars of C. Each can mislead alone. A strong correlation in A is
-# compatible with a lesion that impairs all classes. The bars of C show the classes that a lesion
-# impairs *most*, and these need not be of its domain: see their names in B. F tests the direct
-# question: is the own domain impaired more than the rest? A claim about all four domains is
-# inconclusive as soon as one domain's interval contains 0. A large lesion impairs many classes;
-# deficits of other classes may mean shared features. With 1,000 classes the published probe set has
-# ten; with fewer classes at least three.
+# The paper reports that lesions cause selective deficits and a
+# [dissociation](GLOSSARY.md#dissociation) between domains, and shows it by the correlation of A and
+# the bars of C. Each can mislead alone. A strong correlation in A is compatible with a lesion that
+# impairs all classes. The bars of C show the classes that a lesion impairs *most*, and these need
+# not be of its domain: see their names in B. F tests the direct question: is the own domain
+# impaired more than the rest? A claim about all four domains is inconclusive as soon as one
+# domain's interval contains 0. A large lesion impairs many classes; deficits of other classes may
+# mean shared features. With 1,000 classes the published probe set has ten; with fewer classes at
+# least three.
 #
 # This run:
 
@@ -582,7 +582,7 @@ by_cost_per_unit = sorted(cost_per_unit, key=cost_per_unit.get, reverse=True)
 # NBVAL_CHECK_OUTPUT
 order = lambda values: [shown[core[i]] for i in np.argsort(-np.array(values), kind="stable")]
 losses, fractions = deficit[0, rows].mean(1), np.array([silenced[d] for d in core])
-_ = check(by_cost_per_unit, order(losses / np.maximum(fractions, 1e-12)),
+check(by_cost_per_unit, order(losses / np.maximum(fractions, 1e-12)),
       hint="Two columns of the table of step 3 are needed: one divided by the other.",
       wrong={"That is the order of the accuracy lost: larger lesions come first. Divide by the "
              "fraction of units silenced.": order(losses),
@@ -608,7 +608,7 @@ selection_bias = 100 * (same_half.mean.diagonal() - main.mean.diagonal())
 select = lambda one, other: 100 * deficits.dissociation(
     one[0, rows], other[0, rows], k_main).mean.diagonal()
 held_out, biased = select(half_a, half_b), select(half_b, half_b)
-_ = check(selection_bias, biased - held_out,
+check(selection_bias, biased - held_out,
       hint="dissociation(…).mean.diagonal() is the deficit of each probe set under its own lesion.",
       wrong={"These are fractions; percentage points are 100 times as large.":
                  (biased - held_out) / 100,
@@ -644,17 +644,17 @@ toy = [([0.9, 0.5, 0.1], [0.5, 0.5, 0.3], 0.1), ([0.2, 0.6], [0.2, 0.2], 0.2),
        ([0.1, 0.1], [0.0, 0.1], 0.25)]
 lost = lambda x, y: np.subtract(x, y)
 above = lambda x, c: np.array(x) > c
-_ = check(relative_deficit, lambda x, y, c: float(
-          (lost(x, y)[above(x, c)] / lost(x, c)[above(x, c)]).sum() / max(above(x, c).sum(), 1)),
+right = lambda x, y, c: (lost(x, y)[above(x, c)] / lost(x, c)[above(x, c)]).sum() / max(
+    above(x, c).sum(), 1)
+check(relative_deficit, right,
       on=[*toy, (intact, intact - deficit[0, rows[0]], 1 / len(images.classes))],
       hint="Try it on two classes by hand: before .9 and .5, after .5 and .5, chance .1.",
       wrong={"You divide by the accuracy before; divide by what of it lies above chance.":
-                 lambda x, y, c: float((lost(x, y) / np.maximum(x, 1e-9)).mean()),
+                 lambda x, y, c: (lost(x, y) / np.maximum(x, 1e-9)).mean(),
              "Average the classes' fractions; do not divide the sum of losses by a sum.":
-                 lambda x, y, c: float(lost(x, y).sum() / max(np.maximum(lost(x, c), 0).sum(),
-                                                             1e-9)),
+                 lambda x, y, c: lost(x, y).sum() / max(np.maximum(lost(x, c), 0).sum(), 1e-9),
              "Classes at or below chance before the lesion have nothing to lose: leave them out.":
-                 lambda x, y, c: float((lost(x, y) / np.maximum(lost(x, c), 1e-9)).mean())})
+                 lambda x, y, c: (lost(x, y) / np.maximum(lost(x, c), 1e-9)).mean()})
 
 # %% [markdown]
 # **Discuss.** (1) The readout was trained on the intact network. What would change if it were

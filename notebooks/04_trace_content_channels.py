@@ -9,9 +9,9 @@
 # %% [markdown]
 # **Goal.** The paper's last figure draws every image as a path through the network: its position in
 # the first layer, in a later one, in the last. The paths of faces, buildings, cats and hammers seem
-# to diverge into *content channels*. We draw that figure, measure which of its parts depend on
-# arbitrary choices, and correct it. Then we measure, with an error, what it illustrates: whether
-# images of different categories become more separable.
+# to diverge into [content channels](GLOSSARY.md#content-channel). We draw that figure, measure
+# which of its parts depend on arbitrary choices, and correct it. Then we measure, with an error,
+# what it illustrates: whether images of different categories become more separable.
 #
 # **You will learn**
 # - why axes of different layers cannot be compared directly, and how to align them;
@@ -94,11 +94,12 @@ schematic.draw_schematic([
 # %% [markdown]
 # ## 2 · Through the layers
 #
-# The images pass once through the main network and its **randomly initialised control**. For every
-# layer we compute two things: the published ten *principal components* (the directions in which its
+# The images pass once through the main network and its
+# [randomly initialised control](GLOSSARY.md#randomly-initialised-control). For every layer we
+# compute two things: the published ten *principal components* (the directions in which its
 # responses to images vary most), and the distances between images (1 − correlation over *all*
-# units), which need no components. The second is the layer's
-# [representational dissimilarity matrix](GLOSSARY.md#representational-dissimilarity-matrix) (RDM).
+# units), which need no components. The second is the layer's *representational dissimilarity matrix*,
+# [RDM](GLOSSARY.md#rdm).
 
 # %%
 scores, rdms, deepest = {}, {}, {}
@@ -122,8 +123,7 @@ print("scores (layers, images, components):", scores[main].shape)
 #
 # Stack the layers' scores, one row per image and layer; take 1 − Pearson's *r* between all
 # rows; embed the rows in a plane that preserves these distances as well as possible (metric
-# [multidimensional scaling](GLOSSARY.md#multidimensional-scaling)). *Stress* measures the misfit: 0
-# is exact, 0.2 is called poor.
+# *multidimensional scaling*). *Stress* measures the misfit: 0 is exact, 0.2 is called poor.
 
 # %%
 published = trajectories.fit_mds(trajectories.correlation_rdm(scores[main]), n_layers)
@@ -152,11 +152,10 @@ print("distance of the image in the first layer from itself in the last:",
 # So a distance between two layers, which is most of what the published plane shows, has no meaning.
 #
 # The correction: rotate each layer's point cloud until the same images lie as close together as
-# possible in all layers ([Procrustes alignment](GLOSSARY.md#procrustes-alignment) of several
-# clouds; their mean is the *consensus*). Distances within a layer do not change. The distance is
-# 1 − cosine here, because Pearson's *r* subtracts the mean over components, which depends on their
-# signs, too. Rotation alone already produces some consensus: hence a comparison with images
-# shuffled within layers.
+# possible in all layers (*Procrustes alignment* of several clouds; their mean is the *consensus*).
+# Distances within a layer do not change. The distance is 1 − cosine here, because Pearson's *r*
+# subtracts the mean over components, which depends on their signs, too. Rotation alone already
+# produces some consensus: hence a comparison with images shuffled within layers.
 
 # %%
 aligned = trajectories.fit_mds(trajectories.aligned_rdm(scores[main]), n_layers)
@@ -201,8 +200,8 @@ print("between layers, signs of scikit-learn before 1.5 against today's:",
 # %% [markdown]
 # ## 6 · A number for what the figure illustrates
 #
-# Are the categories more separable in deeper layers? Each layer can be measured in its own space,
-# over all its units. [Nearest centroid](GLOSSARY.md#nearest-centroid): an image is classified
+# Is the [separability](GLOSSARY.md#separability) of categories greater in deeper layers? Each layer
+# can be measured in its own space, over all its units. *Nearest centroid*: an image is classified
 # correctly if, of all category means, that of its own category correlates most with it,
 #
 # $$\hat c_i = \arg\max_k\; r\big(x_i,\; \tfrac{1}{n}\textstyle\sum_{j \in k,\, j \ne i} x_j\big)$$
@@ -227,10 +226,10 @@ print(f"{right.sum()} of {len(few)} images are nearest to their own category, as
 pd.DataFrame(r, labels, spec.categories).round(3).assign(correct=right)
 
 # %% [markdown]
-# A second measure, the [silhouette](GLOSSARY.md#silhouette) of an image, describes how compact the
-# categories are: it compares the mean distance to its own category (*a*) with that to the nearest
-# other one (*b*): $(b - a)/\max(a, b)$, 1 for compact and distant clusters, 0 or less where they
-# overlap. The error over images comes from a *bootstrap* for the accuracy, and from the
+# A second measure, the *silhouette* of an image, describes how compact the categories are: it
+# compares the mean distance to its own category (*a*) with that to the nearest other one (*b*):
+# $(b - a)/\max(a, b)$, 1 for compact and distant clusters, 0 or less where they overlap. The error
+# over images comes from a [bootstrap](GLOSSARY.md#bootstrap) for the accuracy, and from the
 # *jackknife*, which leaves out one image at a time, for the silhouette.
 
 # %%
@@ -396,7 +395,7 @@ planes_table = pd.concat({variant: pd.DataFrame({
 by_measure = dict(list(separability_table.groupby("measure")))
 arrows_table = pd.DataFrame(features, columns=["image 1", "image 2"]).assign(
     F=lasso[0].weights, G=lasso[1].weights)
-png = style.save_figure(figure, laboratory.provenance, {
+style.save_figure(figure, laboratory.provenance, {
     **{panel: rows.drop(columns="panel") for panel, rows in planes_table.groupby("panel")},
     "C": sign_flip_table, "D": by_measure["silhouette"], "E": by_measure["nearest centroid"],
     "FG": arrows_table, "H": table})
@@ -619,16 +618,16 @@ trained, control = np.split(accuracy, 2)
 added = np.subtract(*np.split(separability.silhouettes(both, categories), 2))
 best = lambda values: spec.layers[int(np.argmax(values))]
 check_gain = 100 * (trained - control)
-_ = check(largest_gain, [best(check_gain), check_gain.max()], tolerance=0.02,
-          hint="Subtract the control's column from the trained network's, layer by layer.",
-          wrong={"That is the accuracy of the trained network alone; the control has some, too.":
-                     [best(trained), 100 * trained.max()],
-                 "That is the gain over chance, not over the control.":
-                     [best(trained), 100 * (trained.max() - 1 / len(spec.categories))],
-                 "That is the silhouette; the question is about the nearest centroid.":
-                     [best(added), 100 * added.max()],
-                 "Percentage points, please: 100 times the difference of fractions.":
-                     [best(check_gain), check_gain.max() / 100]})
+check(largest_gain, [best(check_gain), check_gain.max()], tolerance=0.02,
+      hint="Subtract the control's column from the trained network's, layer by layer.",
+      wrong={"That is the accuracy of the trained network alone; the control has some, too.":
+                 [best(trained), 100 * trained.max()],
+             "That is the gain over chance, not over the control.":
+                 [best(trained), 100 * (trained.max() - 1 / len(spec.categories))],
+             "That is the silhouette; the question is about the nearest centroid.":
+                 [best(added), 100 * added.max()],
+             "Percentage points, please: 100 times the difference of fractions.":
+                 [best(check_gain), check_gain.max() / 100]})
 
 # %% [markdown]
 # **Change.** Flip a single sign: the *first* component of the last layer. By what *r* do the
@@ -656,13 +655,13 @@ def flipped_r(part=0, layer=-1, rdm_function=trajectories.correlation_rdm):
                                             rdm_function(scores[main] * sign), n_layers)[part]
             for sign in signs]
 
-_ = check(r_after_flip, flipped_r(), hint="Copy the scores; multiply [-1, :, component] by -1.",
-          wrong={"These are the correlations within layers, the second value.": flipped_r(part=1),
-                 "The order is: first component, then last.": flipped_r()[::-1],
-                 "You flipped the component in every layer; flip it in the last layer only.":
-                     flipped_r(layer=slice(None)),
-                 "That is the aligned version, which no sign can change.":
-                     flipped_r(rdm_function=trajectories.aligned_rdm)})
+check(r_after_flip, flipped_r(), hint="Copy the scores; multiply [-1, :, component] by -1.",
+      wrong={"These are the correlations within layers, the second value.": flipped_r(part=1),
+             "The order is: first component, then last.": flipped_r()[::-1],
+             "You flipped the component in every layer; flip it in the last layer only.":
+                 flipped_r(layer=slice(None)),
+             "That is the aligned version, which no sign can change.":
+                 flipped_r(rdm_function=trajectories.aligned_rdm)})
 
 # %% [markdown]
 # **Extend.** A third measure of separability needs no mean at all: the fraction of images whose
@@ -688,17 +687,17 @@ position, letters = np.array([0, 1, 3, 4.5, 7, 7.5, 20]), np.array(list("aababbb
 away = lambda rdm: rdm + np.diag(np.full(len(rdm), np.inf))
 same = lambda names: names[:, None] == names
 toy, pixels = np.abs(position[:, None] - position), pixel_features(stimuli)
-_ = check(nearest_neighbour_accuracy,
-          lambda rdm, names: np.mean(names[away(rdm).argmin(1)] == names),
-          on=[(toy, letters), (rdms[main][-1], categories),
-              (separability.layer_rdm(pixels), categories)],
-          hint="argmin over each row; an image must not be its own neighbour.",
-          wrong={"Every image is nearest to itself: set the diagonal to infinity.":
-                     lambda rdm, names: np.mean(names[rdm.argmin(1)] == names),
-                 "These are distances, not similarities: take the smallest.":
-                     lambda rdm, names: np.mean(names[rdm.argmax(1)] == names),
-                 "That is the fraction of pairs of one category; look only at the nearest image.":
-                     lambda rdm, names: same(names)[~np.eye(len(names), dtype=bool)].mean()})
+check(nearest_neighbour_accuracy,
+      lambda rdm, names: np.mean(names[away(rdm).argmin(1)] == names),
+      on=[(toy, letters), (rdms[main][-1], categories),
+          (separability.layer_rdm(pixels), categories)],
+      hint="argmin over each row; an image must not be its own neighbour.",
+      wrong={"Every image is nearest to itself: set the diagonal to infinity.":
+                 lambda rdm, names: np.mean(names[rdm.argmin(1)] == names),
+             "These are distances, not similarities: take the smallest.":
+                 lambda rdm, names: np.mean(names[rdm.argmax(1)] == names),
+             "That is the fraction of pairs of one category; look only at the nearest image.":
+                 lambda rdm, names: same(names)[~np.eye(len(names), dtype=bool)].mean()})
 
 # %% [markdown]
 # **Discuss.** (1) Alignment treats layers as if they were rotations of one another. What would a
