@@ -98,8 +98,8 @@ schematic.draw_schematic([
 # [randomly initialised control](GLOSSARY.md#randomly-initialised-control). For every layer we
 # compute two things: the published ten *principal components* (the directions in which its
 # responses to images vary most), and the distances between images (1 − correlation over *all*
-# units), which need no components. The second is the layer's *representational dissimilarity matrix*,
-# [RDM](GLOSSARY.md#rdm).
+# units), which need no components. The second is the layer's
+# *representational dissimilarity matrix*, [RDM](GLOSSARY.md#rdm).
 
 # %%
 scores, rdms, deepest = {}, {}, {}
