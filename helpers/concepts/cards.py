@@ -28,7 +28,7 @@ THUMBNAIL_SIZE = 64
 """Pixels of an image on a card."""
 COLUMNS = 3
 """Images in a row of a card."""
-ROW, HEAD = 1.02, 0.8
+ROW, HEAD = 1.02, 0.74
 """Inches of one card, and of the head of the figure."""
 WIDTHS = [1.05, 0.42, 0.75, 0.1, 1.3, 0.12, 1.3, 0.18, 1.7]
 """Of the five columns of a card, and of the gaps between them."""
@@ -269,7 +269,8 @@ def draw_cards(figure: Figure, cards: Sequence[Card], cortex: Cortex) -> None:
     for row, card in enumerate(cards):
         axes = _draw_card(figure, [grid[row, column] for column in range(0, 9, 2)], card, cortex)
         if row == 0:
-            titles = ("concept: where", "voxels", "nearest images", "farthest images", "objects (AUC); words")
+            titles = ("concept: where", "voxels", "nearest images", "farthest images",
+                      "objects (AUC); words")
             for panel, title in zip(axes, titles):
                 box = panel.get_position()
                 figure.text((box.x0 + box.x1) / 2, 1 - 0.44 / height, title, ha="center",
@@ -315,7 +316,7 @@ def map_legend(figure: Figure, cortex: Cortex) -> None:
                     va="center")
 
 
-def explore_card(card: Card, cortex: Cortex, chosen: str, alt: str) -> Figure:
+def explore_card(card: Card, cortex: Cortex, chosen: str) -> Figure:
     """Draw one concept large: map, voxels by participant, nearest images.
 
     Parameters
@@ -324,11 +325,11 @@ def explore_card(card: Card, cortex: Cortex, chosen: str, alt: str) -> Figure:
     cortex : Cortex
     chosen : str
         Participant whose voxels the map shows; any other word: all.
-    alt : str
-        What is to be seen.
     """
     names = [chosen] if chosen in cortex.subjects else []
-    figure = style.new_figure(3.0, alt)
+    figure = style.new_figure(3.0, f"Flat map with outlines of regions and the voxels of one "
+                              f"concept ({card.title}), bars of voxels by participant, and the six "
+                              "nearest images.")
     grid = figure.add_gridspec(1, 3, width_ratios=[2.4, 1, 2.2], left=0.01, right=0.99, top=0.8,
                                bottom=0.06, wspace=0.18)
     axes = [figure.add_subplot(grid[0], **map_axes(cortex)),

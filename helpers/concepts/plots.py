@@ -109,7 +109,8 @@ def paired_lines(axes: Axes, pairs: Mapping[str, Sequence[float]], unit: str) ->
                       fmt="_", color="k", capsize=2)
     axes.axhline(0, color="k", linestyle=":", linewidth=0.8)
     axes.set_xticks(range(len(values)), list(pairs))
-    axes.set(xlabel=f"n = {values.shape[1]} participants", xlim=(-0.4, len(values) - 0.6), ylabel=unit)
+    axes.set(xlabel=f"n = {values.shape[1]} participants", xlim=(-0.4, len(values) - 0.6),
+             ylabel=unit)
 
 
 def cosine_matrix(axes: Axes, similarity: NDArray) -> None:
@@ -334,5 +335,6 @@ def draw_details(figure: Figure, shown: Evidence, angles: NDArray, unrelated: Ar
     for panel, table, draw in ((axes[3], truth, ground_truth_matrix),
                                (axes[4], writing, baseline_dots)):
         draw(panel, table) if len(table) else not_known(panel)
-    _name_panels(axes, ("How many concepts?", "How alike are concepts?", "More opposites than chance?",
+    _name_panels(axes, ("How many concepts?", "How alike are concepts?",
+                        "More opposites than chance?",
                         "Which concept holds what was planted?", "Below baseline?"), {0: 38, 4: 16})
