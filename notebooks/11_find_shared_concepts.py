@@ -298,16 +298,15 @@ print(f"{sum(map(len, centres))} concepts at {len(centres)} radii")
 def draw(radius, concept, participant):
     number = list(spec.eps).index(radius)
     clusters, centre = study.clusters_by_radius[number], centres[number]
-    n = clusters.counts()
-    title, vertices = f"eps {radius:.2f}: {len(n)} concepts", {}
-    n_members, nearest = [0] * len(people), []
+    n, vertices, nearest = clusters.counts(), {}, ()
+    n_members, title = [0] * len(people), f"eps {radius:.2f}: {len(n)} concepts"
     if concept <= len(n):
         one = np.argsort(-n.sum(1), kind="stable")[concept - 1]
         title += f", rank {concept}: {n[one].sum()} voxels"
         vertices, n_members = concept_cards.member_vertices(study, clusters, one), n[one]
         nearest = images_of(study.known_conditions[np.argsort(-embeddings @ centre[one])])
-    shown = concept_cards.Card(title, vertices, n_members, nearest)
-    return concept_cards.explore_card(shown, cortex, participant)
+    return concept_cards.explore_card(
+        concept_cards.Card(title, vertices, n_members, nearest), cortex, participant)
 
 explore(draw, {"radius": list(spec.eps), "concept": list(range(1, 9)),
                "participant": ["all participants", *people]},
@@ -365,10 +364,11 @@ print(claims.verdicts())
 # %% [markdown]
 # ## 8 · What we see, what the paper says, why they differ
 #
-# Large concepts have cards that can be read: images, words and held-out responses fit one another.
-# Small ones should be read with care. At this radius rotated weights have some concepts, too,
-# nearly all of a few voxels (section 3). That is a price of the rule: decoders of half of the
-# images are noisier, so that they agree at a larger radius than those of all images.
+# A card is read from three sources: images, words, and held-out responses. The first two are CLIP's
+# alone; only the third shows what the voxels do. Concepts of a few voxels should be read with care,
+# because rotated weights can have some of these, too (section 3). That is a price of the rule:
+# decoders of half of the images are noisier, so that they agree at a larger radius than those of
+# all images.
 
 # %% tags=["prose"]
 differ = [str(concept) for concept, same in zip(getattr(top, "index", []), agree) if not same]

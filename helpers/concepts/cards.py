@@ -28,7 +28,7 @@ THUMBNAIL_SIZE = 64
 """Pixels of an image on a card."""
 COLUMNS = 3
 """Images in a row of a card."""
-ROW, HEAD = 1.02, 0.74
+ROW, HEAD = 1.0, 0.74
 """Inches of one card, and of the head of the figure."""
 WIDTHS = [1.05, 0.42, 0.75, 0.1, 1.3, 0.12, 1.3, 0.18, 1.7]
 """Of the five columns of a card, and of the gaps between them."""
