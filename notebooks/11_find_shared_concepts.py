@@ -371,7 +371,7 @@ print(claims.verdicts())
 # all images.
 
 # %% tags=["prose"]
-differ = [str(concept) for concept, same in zip(getattr(top, "index", []), agree) if not same]
+differ = [str(concept) for (concept, _), same in zip(top, agree) if not same]
 Markdown(f"""At eps = {eps:.2f} there are {found.n_clusters} concepts, of which
 {(sizes <= 8).sum()} have 8 voxels or fewer; rotated weights give
 {chance["concepts"][:, place].mean():.1f} on average. The object that a concept's voxels

@@ -137,7 +137,7 @@ def member_vertices(study: ConceptStudy, clusters: Clusters, concept: int) -> di
     return vertices
 
 
-def concept_map(axes: Axes, cortex: Cortex, vertices: Vertices) -> None:
+def concept_map(axes: Axes, cortex: Cortex, vertices: Vertices, *, size: float = 4.0) -> None:
     """Draw a concept's voxels on the cortical surface.
 
     Flat maps of all participants are superimposed: a dot's colour is the number of participants
@@ -151,6 +151,8 @@ def concept_map(axes: Axes, cortex: Cortex, vertices: Vertices) -> None:
     cortex : Cortex
     vertices : mapping, (participant, hemisphere) -> array of int
         Numbered as in the cohort.
+    size : float
+        Area of a dot, square points.
     """
     known = {place: vertex for place, vertex in vertices.items() if place in cortex.surfaces}
     axes.axis("off")
@@ -168,8 +170,9 @@ def concept_map(axes: Axes, cortex: Cortex, vertices: Vertices) -> None:
     if places:
         spots, n = np.unique(np.concatenate(places).round(3), axis=0, return_counts=True)
         order = np.argsort(n, kind="stable")
-        axes.scatter(*spots[order].T, s=4, linewidths=0, c=n[order], zorder=2,
-                     cmap=PARTICIPANT_COLOURS, norm=participant_norm(len(cortex.subjects)))
+        axes.scatter(*spots[order].T, s=size, linewidths=0.2, edgecolors="0.4", c=n[order],
+                     norm=participant_norm(len(cortex.subjects)), cmap=PARTICIPANT_COLOURS,
+                     zorder=2)
     axes.set_aspect("equal")
 
 
@@ -335,7 +338,7 @@ def explore_card(card: Card, cortex: Cortex, chosen: str) -> Figure:
     axes = [figure.add_subplot(grid[0], **map_axes(cortex)),
             *(figure.add_subplot(grid[place]) for place in (1, 2))]
     concept_map(axes[0], cortex, {place: vertex for place, vertex in card.vertices.items()
-                                  if not names or place[0] in names})
+                                  if not names or place[0] in names}, size=14)
     count_bars(axes[1], card.counts, cortex.subjects, names)
     image_strip(axes[2], card.nearest)
     for panel, title in zip(axes, (card.title, "voxels", "nearest images")):
