@@ -258,7 +258,7 @@ alt = ("One row for each of the largest concepts: a flat map of the cortex with 
 drawn = order[:n_cards]
 figure = style.new_figure(concept_cards.card_height(len(drawn)), alt)
 concept_cards.draw_cards(figure, [card(concept) for concept in drawn], cortex)
-saved = style.save_figure(figure, laboratory.provenance,
+style.save_figure(figure, laboratory.provenance,
                           {"cards": cards, "radii": table, "objects": labels})
 
 # %% [markdown]
@@ -435,7 +435,7 @@ pairs = {"least": cards[shared_by].nsmallest(1, "voxels"), "all": cards.nsmalles
          "most": cards.nlargest(1, "voxels")}
 pairs = {name: tuple(row[["concept", "voxels"]].to_numpy().ravel()) for name, row in pairs.items()}
 number = pairs["least"][0] if len(cards) else 0
-passed = check(
+check(
     smallest_common, pairs["least"],
     hint="`cards` has the columns concept, voxels and participants.",
     wrong={"That is the concept with most voxels; the one with fewest is asked for.":
@@ -463,7 +463,7 @@ def with_support(m, radius=eps):
     one = cluster(study.weights, eps=[radius], min_participants=min(m, len(people) - 1))[0]
     return one.n_clusters, int(one.counts().sum())
 
-passed = check(
+check(
     with_five, with_support(5),
     hint="`cluster(study.weights, eps=[eps], min_participants=...)[0]` has `n_clusters` and "
     "`counts()`.",
@@ -498,7 +498,7 @@ arguments = [(directions[people[number]], found.labels[number] == concept, found
 near_centre = lambda d, is_member, radius: float(
     (d @ unit(d[is_member].mean(0)[None])[0] > 1 - radius).sum()) if is_member.any() else 0.0
 near_all = lambda d, is_member, radius: float((d @ d[is_member].T > 1 - radius).all(1).sum())
-passed = check(
+check(
     expanded_size, [float(expanded[concept, number]) for number, concept in cases], on=arguments,
     hint="take the distances of all voxels to all members, then `.any(1)`.",
     wrong={"Members themselves are all that you count.": lambda d, is_member, radius:

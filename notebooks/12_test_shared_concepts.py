@@ -389,7 +389,7 @@ concepts against the radius, beside two null models; fractions of concepts that 
 correlations in the participant who was left out; responses to nearest and farthest images; recall
 of what was planted, kind by kind.""")
 plots.draw_evidence(figure, evidence, longest=n_bars)
-saved = style.save_figure(figure, laboratory.provenance, tables)
+style.save_figure(figure, laboratory.provenance, tables)
 
 # %% [markdown]
 # **Figure 12.** **A** Merge tree: a line for each cluster, from the radius at which it begins to
@@ -414,7 +414,7 @@ with the number found; a matrix of planted kinds against concepts; responses of 
 patches to images with writing and without.""")
 plots.draw_details(figure, evidence, angles, unrelated, len(pairs),
                    pd.crosstab(truth["concept"], truth["label"]), least_writing)
-saved = style.save_figure(figure, laboratory.provenance, part="supplement")
+style.save_figure(figure, laboratory.provenance, part="supplement")
 
 # %% [markdown]
 # **Figure 12, supplement.** **A** Number of concepts at each radius, as panel B of the figure.
@@ -610,7 +610,7 @@ most_by_chance = by_permuted.idxmax(), by_permuted.max()
 # NBVAL_CHECK_OUTPUT
 largest = {column: (column_counts.idxmax(), column_counts.max())
            for column, column_counts in counts.items()}
-passed = check(
+check(
     most_by_chance, largest["concepts", "permuted images"],
     hint="`counts` has the columns (concepts, permuted images) and others; `.idxmax()` is an eps.",
     wrong={"That is the other null model, rotated weights.": largest["concepts", "rotated weights"],
@@ -639,7 +639,7 @@ def fractions_above(bound, half=1):
     return [float((without["again"] > bound).mean()), float((split[half] > bound).mean()),
             float((np.array(shown) > bound).mean())]
 
-passed = check(
+check(
     fractions, fractions_above(0.6),
     hint="`without['again']`, `split[1]` and `stability.match_centroids(concept_centroids, own)` "
     "are the cosines.",
@@ -671,7 +671,7 @@ def clusters_of(choose, least=spec.min_participants):
     return lambda points, n: cluster({name: choose(values, n) for name, values in points.items()},
                                      eps=[eps], min_participants=least)[0]
 
-passed = check(
+check(
     count_of_every, lambda points, n: clusters_of(lambda v, n: v[::n])(points, n).n_clusters,
     on=[(points, 2), (points, 3)],
     hint="`cluster({...}, eps=[eps], min_participants=spec.min_participants)[0].n_clusters`.",
