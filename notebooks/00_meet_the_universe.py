@@ -436,7 +436,7 @@ better_neighbours = set(domain_accuracy.index[domain_accuracy["knn"] > domain_ac
 # NBVAL_CHECK_OUTPUT
 is_better = domain_accuracy["knn"] > domain_accuracy["linear"]
 above_chance = domain_accuracy["knn"] > domain_accuracy["chance"]
-_ = check(
+check(
     better_neighbours, set(domain_accuracy.index[is_better]),
     hint="compare the columns knn and linear of domain_accuracy, row by row.", wrong={
         "There, the linear probe is better.": set(domain_accuracy.index[~is_better]),
@@ -467,7 +467,7 @@ def accuracies(features):
                          k=n) for n in (1, k, int(is_train.sum()))]
 
 right = accuracies(x)
-_ = check(three_accuracies, right, hint="change k in the call of knn_accuracy.", wrong={
+check(three_accuracies, right, hint="change k in the call of knn_accuracy.", wrong={
     "This is the untrained network.": accuracies(representations[untrained]),
     "The order is 1, k, all.": right[::-1],
     "This is the error: accuracy is 1 minus it.": [1 - value for value in right],
@@ -505,7 +505,7 @@ def ceiling(betas, ddof=1, n=None, floor=0.0):
 rng = np.random.default_rng(0)
 on = [(r * rng.standard_normal((200, 1)) + np.sqrt(1 - r**2) * rng.standard_normal((200, n)),)
       for r, n in ((0.5, 3), (0.7, 2), (0.2, 4))] + [(1.1 * rng.standard_normal((200, 3)),)]
-_ = check(
+check(
     vertex_noise_ceiling, lambda b: ncsnr_noise_ceiling(ncsnr(b[..., None]), b.shape[1])[0], on=on,
     hint="betas.var(axis=1, ddof=1) is the variance over repeats of every image.", wrong={
         "The variance over so few repeats needs ddof=1.": lambda b: ceiling(b, ddof=0),

@@ -647,7 +647,7 @@ kept_and_by_chance = n_faces * fraction, n_faces / len(intact)
 # NBVAL_CHECK_OUTPUT
 n, fraction = np.nan_to_num(generalisation_at_layer[network_spec.main].loc[
     "faces", ["n_units", "same_preference"]].to_numpy(float))
-_ = check(
+check(
     kept_and_by_chance, [n * fraction, n / len(intact)],
     hint="n_units times same_preference; chance is 1 in as many as there are domains.", wrong={
         "These are fractions: multiply by the number of units.": [fraction, 1 / len(intact)],
@@ -683,7 +683,7 @@ least = np.nanmin(mean_t[own], initial=np.inf)
 def count(passes):
     return dict(zip(main_result.domains, passes.sum(1).tolist()))
 
-_ = check(n_by_mean, count(mean_t >= least), hint="mean_t >= threshold, row by row.", wrong={
+check(n_by_mean, count(mean_t >= least), hint="mean_t >= threshold, row by row.", wrong={
     "These pass the conjunction: the mean alone lets more pass.": count(own),
     "The threshold itself passes: 'at least'.": count(mean_t > least),
     "A unit that responds least to a domain does not prefer it: no absolute value.":
@@ -721,7 +721,7 @@ def twice(mean, factor=2):
     """Where the mean is so many times the largest of the other domains'."""
     return mean >= factor * np.stack([np.delete(mean, d, 0).max(0) for d in range(len(mean))])
 
-_ = check(twofold, lambda mean: select_twofold(replace(
+check(twofold, lambda mean: select_twofold(replace(
     moments, mean=torch.from_numpy(mean))).numpy(), on=on,
     hint="np.delete(mean, d, axis=0) has the means of the other domains.", wrong={
         "Every other domain, not their average.":

@@ -417,7 +417,7 @@ style.domain_legend(figure, [one for one in DOMAINS if one in domain_by_roi.valu
 # %%
 columns = ["subject", "roi", "predictor", "metric", "score", "layer", "n_vertices",
            "predicts_nothing"]
-path = style.save_figure(figure, laboratory.provenance, {
+style.save_figure(figure, laboratory.provenance, {
     "AC": scores[scores["metric"].isin(list(tests))][columns],
     "BD": pd.DataFrame([(name, rival, value) for name, by_rival in gains.items()
                         for rival, values in by_rival.items() for value in values],
@@ -478,7 +478,7 @@ supplement_plots.last_panel(supplement.add_subplot(lower[1]), rdm_correlations, 
 # Saved beside the main figure, under the same name with `-supplement`.
 
 # %%
-path = style.save_figure(supplement, laboratory.provenance, {
+style.save_figure(supplement, laboratory.provenance, {
     "supplement-AB-tests": pd.concat([table.assign(metric=name)
                                       for name, table in comparisons.items()]),
     "supplement-CDEF": validation[validation["roi"].isin(spec.curve_rois)],

@@ -364,7 +364,7 @@ for axes, letter, x in zip(lower, "EFG", (-0.04, -0.02, -0.14)):
 # Every panel's numbers are saved with the figure.
 
 # %%
-path = style.save_figure(figure, laboratory.provenance, {
+style.save_figure(figure, laboratory.provenance, {
     "A": losses.assign(step=losses.index + 1), "B": grid.reset_index(), "CDG": found,
     "EF": pd.concat([table.assign(protocol=protocol) for protocol, table in differences.items()]
                     ).reset_index(names="subject")})
