@@ -7,6 +7,7 @@ students (no solutions) and for teachers.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Number
 from typing import Any
@@ -18,7 +19,7 @@ EMPTY = "Not answered yet."
 
 
 def check(answer: Answer, expected: Answer, *, hint: str, wrong: Mapping[str, Answer],
-          on: Sequence[tuple] | None = None, tolerance: float = 0.01) -> bool:
+          on: Sequence[tuple] | None = None, tolerance: float = 0.01) -> None:
     """Print whether an answer is right; if not, a hint.
 
     Parameters
@@ -37,30 +38,28 @@ def check(answer: Answer, expected: Answer, *, hint: str, wrong: Mapping[str, An
         Arguments on which a function is compared.
     tolerance : float
         Of numbers, as a fraction of the largest expected one; whole numbers and words are exact.
-
-    Returns
-    -------
-    Whether the answer is right.
     """
     if on is not None:
         expected = _results(expected, on) if callable(expected) else list(expected)
         wrong = {words: _results(mistake, on) for words, mistake in wrong.items()}
         answer, problem = _try(answer, on)
         if problem:
-            print(problem, "Hint:", hint)
-            return False
-    if answer is None or answer is Ellipsis:
-        print(EMPTY, "Hint:", hint)
-        return False
+            _say(problem, "Hint:", hint)
+            return
     refused = {words: mistake for words, mistake in wrong.items()
                if not agrees(mistake, expected, tolerance)}
-    if agrees(answer, expected, tolerance):
-        print(f"Right. ({len(refused)} plausible wrong answers are refused.)")
-        return True
-    particular = next((words for words, mistake in refused.items()
-                       if agrees(answer, mistake, tolerance)), None)
-    print("Not yet.", particular or mismatch(answer, expected) or f"Hint: {hint}")
-    return False
+    if answer is None or answer is Ellipsis:
+        _say(EMPTY, "Hint:", hint)
+    elif agrees(answer, expected, tolerance):
+        _say(f"Right. ({len(refused)} plausible wrong answers are refused.)")
+    else:
+        particular = next((words for words, mistake in refused.items()
+                           if agrees(answer, mistake, tolerance)), None)
+        _say("Not yet.", particular or mismatch(answer, expected) or f"Hint: {hint}")
+
+
+def _say(*words: str) -> None:
+    sys.stdout.write(" ".join(words) + "\n")
 
 
 def agrees(answer: Answer, expected: Answer, tolerance: float = 0.01) -> bool:

@@ -9,9 +9,9 @@
 # %% [markdown]
 # **Goal.** Notebook 01 localized units that prefer faces, bodies, scenes or words. A preference
 # does not imply use: recognition may not depend on these units. In people, damage to the cortex
-# that prefers faces impairs the recognition of faces. So we *lesion* the network: silence the units
-# of one domain, leave everything else unchanged, and measure which classes are no longer
-# recognised.
+# that prefers faces impairs the recognition of faces. So we make a
+# [lesion](GLOSSARY.md#lesion): silence the units of one domain, leave everything else unchanged,
+# and measure which classes are no longer recognised.
 #
 # **You will learn**
 # - how to lesion any network without changing its weights, and what a readout is;
@@ -28,36 +28,31 @@ n_shown = 3         # most impaired classes whose images are shown, per lesion
 # %%
 import numpy as np
 import pandas as pd
+import torch
 from IPython.display import Markdown
 
 from helpers import lab
 from helpers.core.intervals import compare_with_draws
 from helpers.core.statistics import correct_p_values
-from helpers.figures import style
+from helpers.exercises import check
+from helpers.figures import schematic, style, verdicts
 from helpers.figures.claims import ClaimsTable, round_numbers
 from helpers.figures.deviations import deviation_table
-from helpers.figures.verdicts import EXPLORATORY
-from helpers.lesions import plots, statistics
-from helpers.lesions import study as lesions_study
-from helpers.lesions.deficits import (
-    deficit_correlations,
-    dissociation,
-    group_means,
-    probe_set_sizes,
-)
-from helpers.lesions.statistics import (
-    activation_deficit_correlation,
-    compare_own_and_other_lesions,
-    p_against_random_lesions,
-)
-from helpers.selectivity import study as selectivity_study
+from helpers.lesions import deficits, plots, statistics, study
+from helpers.selectivity.study import localize_network
 from helpers.stimuli.image_sets import CORE, class_name
 from helpers.training.classifiers import open_classifier
 
+# %% [markdown]
+# The profile names the networks and the images. The line below says on what all results rest.
+
+# %%
 laboratory = lab.open(profile, notebook="02_lesion_selective_units")
 claims = ClaimsTable(laboratory.provenance)
 network_spec, spec = laboratory.profile.networks, laboratory.profile.table("lesions")
 seed, core = laboratory.profile.seed, list(CORE)
+shown = {domain: style.display_name(domain) for domain in core}    # "characters": words
+size = {"batch_size": laboratory.profile.batch_size}
 style.use_style()
 print(laboratory.provenance.line)
 
@@ -65,58 +60,130 @@ print(laboratory.provenance.line)
 # ## 1 · A network that classifies
 #
 # A network trained without labels has features but no classes. So its weights are frozen, and one
-# linear layer, the **readout**, is trained to classify from a late layer, with a penalty on the
-# size of its weights. (A network trained to classify ImageNet keeps its own readout.) Lesions act
-# before the readout; nothing is trained again after them.
+# linear layer, the [readout](GLOSSARY.md#readout), is trained to classify from a late layer, with a
+# penalty on the size of its weights. (A network trained to classify ImageNet keeps its own
+# readout.) Lesions act before the readout; nothing is trained again after them.
 
 # %%
 classifier = open_classifier(laboratory, network_spec.main)
 images = laboratory.images(spec.images, spec.part).first_per_class(spec.n_per_class)
-groups, by_class = (lesions_study.group_images(images, min_images=min_images)
-                    for min_images in (lesions_study.MIN_IMAGES, 1))
-print(f"{network_spec.main}: {len(classifier.layers)} layers before the readout")
-print(f"{len(images)} images of {len(by_class)} classes")
-print(f"accuracies of {len(groups)} "
-      + ("groups: classes are too small here, so they are pooled by "
-         "domain" if groups.pooled else "classes"))
+groups, by_class = (study.group_images(images, min_images=min_images)
+                    for min_images in (study.MIN_IMAGES, 1))
+group_word = "groups of classes" if groups.pooled else "classes"
+print(f"{style.display_name(network_spec.main)}: {len(classifier.layers)} layers up to the readout")
+print(f"{len(images)} images of {len(by_class)} classes; accuracies of {len(groups)} {group_word}"
+      + ", pooled by domain: a class has too few images" * groups.pooled)
 claims.number("readout weights", round_numbers(classifier.summarise_weights()))
 
 # %% [markdown]
-# ## 2 · The lesions
-#
-# A unit is one channel at one position of the image, as in the localizer. The lesion of a domain
-# multiplies its selective units by zero, in all ReLU layers (where negative values are set to zero)
-# at once. The control silences **as many random units in each layer**, several times. All lesions
-# share one pass over the images: layers before the first lesioned one are computed once. The
-# **deficit** after a lesion is accuracy before minus accuracy after it; positive: impaired.
+# The whole notebook in one drawing. The images of step "classify" are not those of the localizer.
 
 # %%
-size = {"batch_size": laboratory.profile.batch_size}
-localizer_result = selectivity_study.localize_network(classifier.network,
-                                                      laboratory.images("localizer"), **size)
-outcome = lesions_study.lesion_network(classifier, localizer_result, images, method=method,
-                                       fraction=fraction, n_random=spec.n_random, seed=seed,
-                                       **size)
+first_of_domain = np.unique(groups.domains, return_index=True)[1]
+examples = [images.open(int(np.flatnonzero(groups.group_of_image == group)[0]))
+            for group in first_of_domain[:4]]
+schematic.draw_schematic([
+    schematic.Step("classify", schematic.images(examples), f"{len(by_class)} classes"),
+    schematic.Step("silence", schematic.network(5, (1, 2, 3, 4)), "a domain's units × 0"),
+    schematic.Step("deficit", schematic.formula("$d_c = a_c - a_c^{\\ lesion}$"),
+                   "accuracy lost (A, B)"),
+    schematic.Step("compare", schematic.bars(
+        (0.9, 0.35, 0.25, 0.15), [style.COLOURS["faces"], "0.7", "0.7", "0.7"]),
+        "with controls (C to F)")], laboratory.provenance,
+    alt="Images of many classes enter a network in which the units of one domain are silenced; "
+    "the accuracy lost is compared between classes, lesions, and equally many random units.")
+
+# %% [markdown]
+# ## 2 · One lesion by hand
+#
+# A [unit](GLOSSARY.md#unit) is one channel at one position of the image, as in the localizer. The
+# lesion of a domain multiplies its selective units by zero. The
+# [deficit](GLOSSARY.md#deficit) of a class *c* is $d_c = a_c - a_c^{\,\mathrm{lesion}}$, its
+# accuracy before minus its accuracy after the lesion; positive: impaired.
+#
+# Here are the face units of one layer, and one class of each domain, 20 images each. A *forward
+# hook* is a function that PyTorch calls after a layer; what it returns replaces the layer's output.
+
+# %%
+localizer_result = localize_network(classifier.network, laboratory.images("localizer"), **size)
+layer = spec.activation_layer
+face_units = torch.from_numpy(
+    localizer_result.labels[layer] == localizer_result.domains.index("faces")).to(laboratory.device)
+few = images.select(np.concatenate([np.flatnonzero(groups.group_of_image == group)[:20]
+                                    for group in first_of_domain]))
+few_groups = study.group_images(few)
+batch = next(few.batches([range(len(few))], classifier.preprocessing)).to(laboratory.device)
+print(f"{layer}: {int(face_units.sum())} of {len(face_units)} units prefer faces")
+print(f"{tuple(batch.shape)}: images, colours, height, width")
+
+# %% [markdown]
+# Accuracy is counted twice, without and with the hook. The weights never change: when the hook is
+# removed, the network is intact again.
+
+# %%
+def silence(module, inputs, output):
+    return output * ~face_units.view(output.shape[1:])
+
+def accuracy():
+    with torch.no_grad():
+        best = classifier.model(batch).topk(spec.top_k).indices.cpu().numpy()
+    recognised = (best == few.labels[:, None]).any(1)
+    return np.array([recognised[few_groups.group_of_image == group].mean()
+                     for group in range(len(few_groups))])
+
+before = accuracy()
+hook = classifier.model.get_submodule(classifier.layers[layer]).register_forward_hook(silence)
+after = accuracy()
+hook.remove()
+
+# %% [markdown]
+# The package's function lesions every domain in one pass. For the face units of this layer it must
+# give the same deficits.
+
+# %%
+fast = study.lesion_network(classifier, localizer_result, few, method=layer, n_random=0, **size)
+faces_idx = fast.domains.index("faces")
+np.testing.assert_allclose(
+    before - after, fast.compute_deficits(spec.top_k, few_groups)[0, faces_idx], atol=1e-12)
+print(f"the same as lesion_network; one class has {len(few) // len(few_groups)} images or fewer: "
+      "a single deficit says little")
+pd.DataFrame({"before": before, "after": after, "deficit": before - after},
+             index=[class_name(name) for name in few_groups.names]).round(2)
+
+# %% [markdown]
+# ## 3 · All lesions
+#
+# From now on a lesion silences a domain's units in all ReLU layers (where negative values are set
+# to zero) at once. The control silences **as many random units in each layer**, several times. All
+# lesions share one pass over the images: layers before the first lesioned one are computed once.
+
+# %%
+outcome = study.lesion_network(classifier, localizer_result, images, method=method,
+                               fraction=fraction, n_random=spec.n_random, seed=seed, **size)
 total = sum(outcome.n_units.values())
 silenced = dict(zip(outcome.domains, sum(outcome.n_lesioned.values()) / total))
-print(f"{total} units in {len(outcome.n_units)} layers; silenced:",
-      ", ".join(f"{d} {proportion:.1%}" for d, proportion in silenced.items()))
+print(f"{total} units in {len(outcome.n_units)} layers; {len(outcome.domains)} lesions, "
+      f"{spec.n_random} random controls of each")
 claims.number("fraction of units silenced", round_numbers(silenced))
+
+# %% [markdown]
+# How much accuracy does each lesion cost, averaged over all classes, and how much does its control?
 
 # %%
 correct = outcome.correct(spec.top_k)
-intact = group_means(correct[0], groups.group_of_image, len(groups))
+intact = deficits.group_means(correct[0], groups.group_of_image, len(groups))
 deficit = outcome.compute_deficits(spec.top_k, groups)        # (1 + n_random, n_domains, n_groups)
 rows = [outcome.domains.index(domain) for domain in core]
-print(
-    f"intact: top-{spec.top_k} accuracy {intact.mean():.1%} ± {intact.std():.1%} (SD over groups)")
+print(f"intact: top-{spec.top_k} accuracy {intact.mean():.1%} ± {intact.std():.1%} "
+      f"(SD over {len(groups)} {group_word})")
 claims.number("intact accuracy", round_numbers({"mean": intact.mean(), "sd": intact.std()}))
 pd.DataFrame({"units silenced": [silenced[d] for d in core],
               "accuracy lost": deficit[0, rows].mean(1),
-              "accuracy lost, random units": deficit[1:, rows].mean((0, 2))}, index=core).round(3)
+              "accuracy lost, random units": deficit[1:, rows].mean((0, 2))},
+             index=shown.values()).map("{:.2%}".format)
 
 # %% [markdown]
-# ## 3 · The more active, the more impaired?
+# ## 4 · The more active, the more impaired?
 #
 # If the readout relies on a domain's units, then classes that activate these units should be
 # impaired most without them. So for every class: how strongly do the units respond in the *intact*
@@ -125,26 +192,28 @@ pd.DataFrame({"units silenced": [silenced[d] for d in core],
 
 # %%
 activation = outcome.activation_by_group(spec.activation_layer, groups)
-activation_r = {d: activation_deficit_correlation(activation[0, i], deficit[0, i],
-                                                  seed=seed) for d, i in zip(core, rows)}
+activation_r = {d: statistics.activation_deficit_correlation(activation[0, i], deficit[0, i],
+                                                             seed=seed)
+                for d, i in zip(core, rows)}
 activation_r_p = correct_p_values([activation_r[d].p for d in core])
-pd.DataFrame([{"lesion": d, "r": t.value, "low": t.low, "high": t.high, "p (Holm)": p, "n": t.n}
-              for (d, t), p in zip(activation_r.items(), activation_r_p)]).round(3)
+pd.DataFrame([{"lesion": shown[d], "r": t.value, "low": t.low, "high": t.high, "p (Holm)": p,
+               "n": t.n} for (d, t), p in zip(activation_r.items(), activation_r_p)]).round(3)
 
 # %% [markdown]
 # The same correlation in every layer, and for the random lesions with *their* units' activation:
 # if silencing any units produced it, the relation would say nothing about selectivity.
 
 # %%
-by_layer = lesions_study.activation_deficit_by_layer(outcome, groups, spec.top_k)
+by_layer = study.activation_deficit_by_layer(outcome, groups, spec.top_k)
 at_layer = by_layer[by_layer["layer"] == spec.activation_layer]
 random_r = at_layer[at_layer["draw"] > 0].pivot(index="draw", columns="domain", values="r")
-print(f"{spec.activation_layer}, mean over the four domains: selective units "
-      f"{np.mean([t.value for t in activation_r.values()]):.2f}, random units "
-      f"{random_r[core].mean(axis=None):.2f} (mean of {spec.n_random} draws)")
+mean_r, mean_random_r = (np.mean([t.value for t in activation_r.values()]),
+                         random_r[core].mean(axis=None))
+print(f"{spec.activation_layer}, mean over the four domains: selective units {mean_r:.2f}, "
+      f"random units {mean_random_r:.2f} (mean of {spec.n_random} draws)")
 
 # %% [markdown]
-# ## 4 · Are the own classes impaired more than the others?
+# ## 5 · Are the own classes impaired more than the others?
 #
 # Where the domain of each class is known, we can test directly: mean deficit of the domain's own
 # classes minus mean deficit of all others. These images are independent of the localizer.
@@ -152,57 +221,53 @@ print(f"{spec.activation_layer}, mean over the four domains: selective units "
 # random lesions of as many units. NaN: the images have no classes of this domain.
 
 # %%
-effects = {d: lesions_study.own_class_effects(outcome, by_class, spec.top_k, d, seed=seed)
-           for d in core}
+effects = {d: study.own_class_effects(outcome, by_class, spec.top_k, d, seed=seed) for d in core}
 own_p = correct_p_values([test.p for test, _ in effects.values()])
-random_p = correct_p_values([p_against_random_lesions(test.value, np.array(random_effects))
-                             for test, random_effects in effects.values()])
-pd.DataFrame([{"lesion": d, "own - others": test.value, "low": test.low, "high": test.high,
-               "p (Holm)": p, "random lesions": np.mean(random_effects) if random_effects
-               else np.nan, "p against random (Holm)": q}
-              for (d, (test, random_effects)), p, q in zip(effects.items(), own_p,
-                                                           random_p)]).round(3)
+random_p = correct_p_values([statistics.p_against_random_lesions(test.value, np.array(random))
+                             for test, random in effects.values()])
+pd.DataFrame([{"lesion": shown[d], "own - others": test.value, "low": test.low, "high": test.high,
+               "p (Holm)": p, "random lesions": np.mean(random) if random else np.nan,
+               "p against random (Holm)": q}
+              for (d, (test, random)), p, q in zip(effects.items(), own_p, random_p)]).round(3)
 
 # %% [markdown]
 # The same for other networks that the profile names (other objectives, or no training; a readout
 # trained the same way, or their own), without the random control; now in percentage points:
 
 # %%
-effect_table, other_outcomes = lesions_study.effect_rows(network_spec.main, effects), {}
+effect_table, other_outcomes = study.effect_rows(network_spec.main, effects), {}
 for name in spec.compare:
-    other_classifier = open_classifier(laboratory, name)
-    units = selectivity_study.localize_network(other_classifier.network,
-                                               laboratory.images("localizer"), **size)
-    other_outcome = lesions_study.lesion_network(other_classifier, units, images, method=method,
-                                                 fraction=fraction, n_random=0, seed=seed, **size)
-    other_outcomes[name] = other_outcome
-    effect_table += lesions_study.effect_rows(name, {
-        d: lesions_study.own_class_effects(other_outcome, by_class, spec.top_k, d,
-                                           seed=seed) for d in core})
+    other = open_classifier(laboratory, name)
+    units = localize_network(other.network, laboratory.images("localizer"), **size)
+    other_outcomes[name] = study.lesion_network(other, units, images, method=method,
+                                                fraction=fraction, n_random=0, seed=seed, **size)
+    effect_table += study.effect_rows(name, {
+        d: study.own_class_effects(other_outcomes[name], by_class, spec.top_k, d, seed=seed)
+        for d in core})
 effect_table = pd.DataFrame(effect_table)
-effect_table.pivot(index="network", columns="domain",
-                   values="value").loc[[network_spec.main, *spec.compare],
-                                       core].round(1)
+effect_table.pivot(index="network", columns="domain", values="value").loc[
+    [network_spec.main, *spec.compare], core].rename(style.display_name).rename(
+    columns=style.display_name).round(1)
 
 # %% [markdown]
-# ## 5 · Select on one half, report on the other
+# ## 6 · Select on one half, report on the other
 #
-# The paper needs no list of domains: it takes the classes that a lesion impairs *most* as its probe
-# set (not to be confused with the probe *images* of notebook 00). But the largest of many noisy
-# numbers is biased upwards. So the probe set is selected on half A of each class's images and its
-# deficit is reported on half B. On data without any effect this gives zero, as our tests show.
+# The paper needs no list of domains: it takes the classes that a lesion impairs *most* as its
+# *probe set* (not to be confused with the probe *images* of notebook 00). But the largest of many
+# noisy numbers is biased upwards. So the probe set is selected on half A of each class's images and
+# its deficit is reported on half B. On data without any effect this gives zero, as our tests show.
 
 # %%
 half_a, half_b = (outcome.compute_deficits(spec.top_k, groups, half=half) for half in (0, 1))
-sizes = probe_set_sizes(len(groups))
-dissociations = {k: dissociation(half_a[0, rows], half_b[0, rows], k) for k in sizes}
+sizes = deficits.probe_set_sizes(len(groups))
+dissociations = {k: deficits.dissociation(half_a[0, rows], half_b[0, rows], k) for k in sizes}
 k_main = next(k for k in sizes if k >= len(groups) / 100)     # published: 10 of 1,000
 main = dissociations[k_main]
 random_deficit = np.stack([half_b[draw][rows][:, main.most_impaired].mean(-1)
                            for draw in range(1, len(half_b))])
 names = [[class_name(groups.names[g]) for g in line] for line in main.most_impaired]
 for domain, line, drop in zip(core, names, main.mean.diagonal()):
-    print(f"{domain}: {drop:.0%} lost in {', '.join(line)}")
+    print(f"{shown[domain]} lesion: {drop:.0%} lost in {', '.join(line)}")
 
 # %% [markdown]
 # Then, image by image of half B: does the *own* lesion impair these classes more than the three
@@ -213,74 +278,81 @@ for domain, line, drop in zip(core, names, main.mean.diagonal()):
 own_lesion_tests = {}
 for domain_idx, domain in enumerate(core):
     rows_b = (groups.half == 1) & np.isin(groups.group_of_image, main.most_impaired[domain_idx])
-    own_lesion_tests[domain] = compare_own_and_other_lesions(correct[1:][rows][:, rows_b],
-                                                             domain_idx, seed=seed)
+    own_lesion_tests[domain] = statistics.compare_own_and_other_lesions(
+        correct[1:][rows][:, rows_b], domain_idx, seed=seed)
 own_lesion_p = correct_p_values([test.p for test in own_lesion_tests.values()])
-pd.DataFrame([{"probe set of": d, "own - other lesions": t.value, "low": t.low, "high": t.high,
-               "p (Holm)": p, "images": t.n}
+pd.DataFrame([{"probe set of": shown[d], "own - other lesions": t.value, "low": t.low,
+               "high": t.high, "p (Holm)": p, "images": t.n}
               for (d, t), p in zip(own_lesion_tests.items(), own_lesion_p)]).round(3)
 
 # %% [markdown]
-# ## 6 · Do different lesions leave different deficits?
+# ## 7 · Do different lesions leave different deficits?
 #
 # Each lesion has a deficit profile over classes. If all lesions impair the same vulnerable classes,
 # the profiles correlate; if each impairs different ones, they do not.
 
 # %%
 five_domains = [*core, "objects"]
-deficit_r = deficit_correlations(deficit[0, [outcome.domains.index(d) for d in five_domains]])
+profiles = deficit[0, [outcome.domains.index(d) for d in five_domains]]
+deficit_r = deficits.deficit_correlations(profiles)
 pairs = deficit_r[np.triu_indices(5, 1)]
 print(f"mean of the 10 correlations {np.nanmean(pairs):.2f} ± {np.nanstd(pairs):.2f} (SD)")
-pd.DataFrame(deficit_r, five_domains, five_domains).round(2)
+names_of_five = [style.display_name(d) for d in five_domains]
+pd.DataFrame(deficit_r, names_of_five, names_of_five).round(2)
 
 # %% [markdown]
-# ## 7 · The figure
+# ## 8 · The figure
+#
+# First row: one scatter for each lesion. The deficits of panels A and C are drawn as changes, as
+# published: downwards is impaired.
 
 # %%
-figure = style.new_figure(8.4)
-figure_rows = figure.add_gridspec(4, 1, height_ratios=[1.3, 0.7, 1.5, 1.45], hspace=0.5,
-                                  left=0.085, right=0.97, top=0.915, bottom=0.085)
-scatters = figure_rows[0].subgridspec(1, 4, wspace=0.22).subplots(sharey=True)
-for domain_idx, (axes, domain) in enumerate(zip(scatters, core)):
-    plots.deficit_scatter(axes, activation[0, rows[domain_idx]],
-                          -100 * deficit[0, rows[domain_idx]],
-                          domain, main.most_impaired[domain_idx], activation_r[domain])
+figure = style.new_figure(8.3, alt="""Six panels. A: four scatter plots, one for each lesion, of
+    the change of accuracy of every class against the activation of the silenced units. B: images of
+    the most impaired classes. C: bars of the change in each lesion's most impaired classes, under
+    every lesion and under random lesions. D: matrix of correlations between deficit profiles.
+    E: the correlation of A through the layers, with random units at its side. F: deficit of own
+    minus other classes, with intervals, for every network.""")
+figure_rows = figure.add_gridspec(4, 1, height_ratios=[1.25, 0.72, 1.35, 1.4], hspace=0.55,
+                                  left=0.085, right=0.97, top=0.92, bottom=0.085)
+scatters = figure_rows[0].subgridspec(1, 4, wspace=0.16).subplots(sharey=True)
+for axes, domain, row, probe_set in zip(scatters, core, rows, main.most_impaired):
+    plots.deficit_scatter(axes, activation[0, row], -100 * deficit[0, row], domain,
+                          np.array(groups.domains) == domain, probe_set, activation_r[domain])
 scatters[0].set_ylabel(f"change in top-{spec.top_k}\naccuracy (points)")
 style.panel_letter(scatters[0], "A", x=-0.2, y=1.12)
-style.domain_legend(figure, five_domains)
+style.top_legend(figure, plots.class_handles(core))
+
+# %% [markdown]
+# Second and third row: the most impaired classes, and what every lesion does to them.
 
 # %%
 strips = figure_rows[1].subgridspec(1, 4, wspace=0.1).subplots()
-for domain_idx, (axes, domain) in enumerate(zip(strips, core)):
+for axes, domain, probe_set, line in zip(strips, core, main.most_impaired, names):
     examples = [images.open(int(np.flatnonzero(groups.group_of_image == group)[0]))
-                for group in main.most_impaired[domain_idx][:n_shown]]
-    plots.most_impaired_examples(axes, examples, names[domain_idx][:n_shown], domain)
-style.panel_letter(strips[0], "B", x=-0.08, y=1.1)
+                for group in probe_set[:n_shown]]
+    plots.most_impaired_examples(axes, examples, line[:n_shown], domain)
+style.panel_letter(strips[0], "B", x=-0.08, y=1.08)
+middle = figure_rows[2].subgridspec(1, 2, width_ratios=[1.9, 1], wspace=0.3).subplots()
+plots.dissociation_bars(middle[0], main.mean, main.sem, core, random_deficit)
+middle[0].set_title(f"each set of {k_main} of {len(groups)} {group_word}, under each lesion")
+middle[0].set_ylabel("change, half B (points)")
+plots.deficit_similarity(middle[1], deficit_r, five_domains,
+                         f"r over {len(groups)} {group_word}")
+
+# %% [markdown]
+# Fourth row: does the relation of A depend on the layer, and is the own domain impaired most?
 
 # %%
-middle = figure_rows[2].subgridspec(1, 3, width_ratios=[1.9, 1, 0.04], wspace=0.25)
-axes = figure.add_subplot(middle[0])
-plots.dissociation_bars(axes, main.mean, main.sem, core, random_deficit)
-axes.set_title(f"each lesion on each probe set, {k_main} of {len(groups)} "
-               f"{'groups' if groups.pooled else 'classes'}")
-axes.legend(loc="lower right", fontsize=5.5)
-style.panel_letter(axes, "C", x=-0.08)
-matrix = figure.add_subplot(middle[1])
-image = plots.similarity_matrix(matrix, deficit_r, five_domains)
-matrix.set_title("correlation of deficit profiles (r)")
-figure.colorbar(image, cax=figure.add_subplot(middle[2]), ticks=[-1, 0, 1])
-style.panel_letter(matrix, "D", x=-0.3)
+bottom = figure_rows[3].subgridspec(1, 2, width_ratios=[1.2, 1], wspace=0.3).subplots()
+plots.correlation_by_layer(bottom[0], by_layer, core, spec.activation_layer)
+plots.effect_intervals(bottom[1], effect_table, core)
+bottom[1].set_title(f"own against all other classes (n = {len(by_class)})")
+for axes, letter, x in zip([*middle, *bottom], "CDEF", (-0.09, -0.3, -0.13, -0.16)):
+    style.panel_letter(axes, letter, x=x)
 
-# %%
-bottom = figure_rows[3].subgridspec(1, 2, width_ratios=[1.25, 1], wspace=0.28)
-axes = figure.add_subplot(bottom[0])
-plots.correlation_by_layer(axes, by_layer, core)
-axes.set_title(network_spec.main)
-style.panel_letter(axes, "E", x=-0.11)
-axes = figure.add_subplot(bottom[1])
-plots.effect_intervals(axes, effect_table, core)
-axes.set_title("own classes against all others")
-style.panel_letter(axes, "F", x=-0.15)
+# %% [markdown]
+# Every number that is drawn is also written to a table, one for each panel.
 
 # %%
 a = pd.DataFrame([{"domain": d, "group": groups.names[g], "group domain": groups.domains[g],
@@ -291,33 +363,32 @@ c = pd.DataFrame([{"k": k, "lesion": core[i], "probe set": core[j],
                    "sem": 100 * dissociation_k.sem[i, j]}
                   for k, dissociation_k in dissociations.items() for i in range(4)
                   for j in range(4)])
+d_table = pd.DataFrame(deficit_r, five_domains, five_domains).reset_index(names="lesion")
 style.save_figure(figure, laboratory.provenance, {
-    "A": a, "C": c, "D": pd.DataFrame(deficit_r, five_domains,
-                                      five_domains).reset_index(names="lesion"),
-    "E": by_layer, "F": effect_table.drop(columns="random")})
-figure
+    "A": a, "C": c, "D": d_table, "E": by_layer, "F": effect_table.drop(columns="random")})
 
 # %% [markdown]
 # **Figure 02.** **A** For each class (or group of classes, where classes have few images):
 # mean activation of a domain's selective units in the intact network, and change of accuracy when
-# these units are silenced. Negative: impaired. Coloured: the probe set of C. Lines are fitted to
-# the values; dots are jittered (SD 0.5) for display. r with 95 % bootstrap interval and one-sided
-# permutation p over classes, uncorrected. **B** One image of each of the most impaired classes.
-# **C** Probe sets selected on half A, deficit on half B, for each lesion; bars ± SEM over classes;
-# black: mean of equally large random lesions. **D** Pearson r between deficit profiles. **E** The
-# correlation of A by layer; grey: random lesions, mean ± SEM over draws. **F** Deficit of own minus
-# other classes (positive: own impaired more), with 95 % bootstrap interval over classes; grey
-# dashes: random lesions. A domain without classes of its own has no point. The stamp says whether
-# the data are REAL or SYNTHETIC.
+# these units are silenced. Negative: impaired. Filled: classes of the lesion's own domain; open:
+# others; dark edge: the probe set (B, C). Dots are jittered vertically (SD 0.5) for display. r with
+# 95 % bootstrap interval over classes. **B** One image of each of the most impaired classes.
+# **C** Probe sets selected on half A, change on half B, for each lesion; dark edge: the probe set's
+# own lesion; bars ± SEM over classes; black: mean of equally large random lesions. **D** Pearson r
+# between deficit profiles. **E** The correlation of A by layer; grey: random lesions, mean ± SEM
+# over draws. **F** Deficit of own minus other classes (positive: own impaired more), with 95 %
+# bootstrap interval over classes; grey dashes: random lesions. A domain without classes of its own
+# has no point. One network of each type. The stamp says whether the data are REAL or SYNTHETIC.
 
 # %% [markdown]
-# ## 8 · Claims
+# ## 9 · Claims
 #
 # Each claim has a rule that was fixed before its result was seen, with one exception: that a probe
 # set suffers more than from *random* units was added after panel C of `mini` had been seen, so it
 # is *exploratory*. Its comparison has not changed since (first tested by Holm's rule over the four
 # domains, now by four intervals); variants tried before it are not recorded. The paper's numbers
-# are *not at hand* where they could not be had; its code tests no deficit.
+# are *not at hand* where they could not be had; its code tests no deficit. First the numbers by
+# which runs are compared:
 
 # %%
 r_values = {d: activation_r[d].value for d in core}
@@ -330,35 +401,54 @@ claims.number(f"half-B drop, k = {k_main}", round_numbers(
     dict(zip(core, own_deficits)) | {"mean": own_deficits.mean(), "sd": own_deficits.std()}))
 claims.number("most impaired classes", {d: ", ".join(line) for d, line in zip(core, names)})
 
+# %% [markdown]
+# A claim about all four domains is supported only if each of their intervals lies where expected.
+
 # %%
 one, four = "one training of each network", "in each of the four domains"
 to_points = lambda span: tuple(100 * value for value in span)
-as_intervals = lambda tests: {d: (t.value, t.low, t.high) for d, t in tests.items()}
+as_intervals = lambda tests: {shown[d]: (t.value, t.low, t.high) for d, t in tests.items()}
 has_enough_groups = len(groups) >= 20
 undefined = {"too few groups": (np.nan,) * 3}
+own_effects = {d: test for d, (test, _) in effects.items()}
+against_random_r = {shown[d]: compare_with_draws(r_values[d], random_r[d].to_numpy())
+                    for d in core}
+against_random = {shown[d]: to_points(compare_with_draws(test.value, np.array(random)))
+                  for d, (test, random) in effects.items()}
+own_against_random = {shown[d]: to_points(compare_with_draws(own_deficits[i],
+                                                             random_deficit[:, i, i]))
+                      for i, d in enumerate(core)}
+
+# %% [markdown]
+# The activation–deficit relation (A, E):
+
+# %%
 claims.intervals("The more a class drives a domain's units, the more their lesion impairs it",
                  as_intervals(activation_r) if has_enough_groups else undefined, "below 0",
                  of=f"r with the change of accuracy, {spec.activation_layer}, bootstrap over "
                  f"classes, {four}; 20 groups or more", rests_on=one,
                  source="Fig. 2 scatters; inferred", paper="negative r; values not at hand")
-claims.intervals("As many random units show a weaker relation, or none",
-                 {d: compare_with_draws(r_values[d], random_r[d].to_numpy()) for d in core},
+claims.intervals("As many random units show a weaker relation, or none", against_random_r,
                  "below 0",
                  of=f"r of selective minus that of random units, over random draws, {four}",
                  source="random-unit control", paper="r near 0; values not at hand", rests_on=one)
 
+# %% [markdown]
+# The own classes against all others (F):
+
 # %%
 claims.intervals("A lesion impairs the classes of its own domain more than the others",
-                 {d: to_points((t.value, t.low, t.high)) for d, (t, _) in effects.items()},
+                 {name: to_points(span) for name, span in as_intervals(own_effects).items()},
                  "above 0",
                  of=f"points lost, own minus other classes, bootstrap over classes, {four}",
                  source="abstract: selective deficits", paper="direction; values not at hand",
                  rests_on=one)
-claims.intervals("… and more so than a lesion of as many random units",
-                 {d: to_points(compare_with_draws(t.value, np.array(random_effects)))
-                  for d, (t, random_effects) in effects.items()}, "above 0",
+claims.intervals("… and more so than a lesion of as many random units", against_random, "above 0",
                  of=f"points, selective minus random units, over random draws, {four}",
                  source="beyond the paper", paper="–", rests_on=one)
+
+# %% [markdown]
+# The most impaired classes (B, C):
 
 # %%
 claims.intervals("Deficits are dissociable: a probe set suffers most from its own lesion",
@@ -368,35 +458,37 @@ claims.intervals("Deficits are dissociable: a probe set suffers most from its ow
                  source="Fig. 2 bars; abstract",
                  paper="−70 to 15 points on its axis; values not at hand")
 claims.intervals("A probe set suffers more from the selective units' lesion than from random ones",
-                 {d: to_points(compare_with_draws(own_deficits[i], random_deficit[:, i, i]))
-                  for i, d in enumerate(core)}, "above 0",
+                 own_against_random, "above 0",
                  of=f"points lost, half B, selective minus random units, over random draws, {four}",
                  source="beyond the paper; added after C was seen", paper="–", rests_on=one,
-                 kind=EXPLORATORY)
+                 kind=verdicts.EXPLORATORY)
+
+# %% [markdown]
+# The deficit profiles (D):
 
 # %%
-profiles = deficit[0, [outcome.domains.index(d) for d in five_domains]]
 similarity = statistics.mean_deficit_correlation(profiles, seed=seed)
 claims.judge("Different lesions have different cost profiles",
              *(value - 0.5 if has_enough_groups else np.nan for value in
                (similarity.value, similarity.low, similarity.high)), "below 0",
-             of="mean of the 10 correlations minus .5 (a quarter of the variance shared), bootstrap "
-             "over classes", n=f"{similarity.n} classes", rests_on=one,
+             of="mean of the 10 correlations minus .5 (a quarter of the variance shared), "
+             "bootstrap over classes", n=f"{similarity.n} classes", rests_on=one,
              source="Fig. 2 matrix; inferred", paper="mean r of 10 pairs not at hand")
+
+# %% [markdown]
+# And the randomly initialised control (F):
 
 # %%
 untrained_outcome = other_outcomes.get(network_spec.untrained)
-untrained_minus_trained = {d: lesions_study.compare_own_class_effects(
+untrained_minus_trained = {d: study.compare_own_class_effects(
     untrained_outcome, outcome, by_class, spec.top_k, d, seed=seed)
-                           if untrained_outcome else statistics.UNDEFINED for d in core}
+    if untrained_outcome else statistics.UNDEFINED for d in core}
 claims.intervals("An untrained network's selective units matter less to their own domain",
-                 {d: to_points((t.value, t.low,
-                                t.high)) for d, t in untrained_minus_trained.items()}, "below 0",
+                 {name: to_points(span)
+                  for name, span in as_intervals(untrained_minus_trained).items()}, "below 0",
                  of="points lost, own minus other classes, untrained minus trained network, "
                  f"bootstrap over classes, {four}", rests_on=one,
                  source="beyond the paper", paper="–")
-
-# %%
 path = claims.save()
 print(claims.text())
 
@@ -405,31 +497,63 @@ print(claims.text())
 print(claims.verdicts())
 
 # %% [markdown]
-# ## 9 · What we see, what the paper says, why they differ
+# ## 10 · What we see, what the paper says, why they differ
 #
-# The paper reports that lesions cause selective, dissociable deficits, and shows it by the
-# correlation of A and the bars of C. Each can mislead alone. A strong correlation in A is
-# compatible with a lesion that impairs all classes. The bars of C show the classes that a lesion
-# impairs *most*, and these need not be of its domain: see their names in B. F tests the direct
-# question: is the own domain impaired more than the rest? Note that a claim about each of the four
-# domains is inconclusive where one domain's interval contains 0, in the demo that of scenes.
-# A large lesion impairs many classes (compare the fractions of silenced units in step 2); deficits
-# of other classes may mean shared features. And see the black marks of C: silencing as many
-# *random* units in every layer can impair as much as silencing selective ones, or more (under
-# `mini` it does). Then the size of a deficit is not informative; only its distribution over classes
-# is.
+# The paper reports that lesions cause selective deficits and a
+# [dissociation](GLOSSARY.md#dissociation) between domains, and shows it by the correlation of A and
+# the bars of C. Each can mislead alone. A strong correlation in A is compatible with a lesion that
+# impairs all classes. The bars of C show the classes that a lesion impairs *most*, and these need
+# not be of its domain: see their names in B. F tests the direct question: is the own domain
+# impaired more than the rest? A claim about all four domains is inconclusive as soon as one
+# domain's interval contains 0. A large lesion impairs many classes; deficits of other classes may
+# mean shared features. With 1,000 classes the published probe set has ten; with fewer classes at
+# least three.
 #
-# Where an untrained network is lesioned too, its readout recognises little, so accuracy cannot drop
-# much: a small effect there may be a floor effect.
-#
-# Measuring the random units' activation in a lesioned network, as the authors' code does, moves
-# the mean *r* of the grey line of E at `relu6` by less than .01 in the demo. With 1,000 classes the
-# published probe set has 10; with fewer classes at least three.
-#
+# This run:
+
+# %% tags=["prose"]
+listed = lambda chosen: ", ".join(shown[d] for d in chosen) or "none of the four"
+clear_r = [d for d in core if activation_r[d].high < 0]
+clear_effects = [d for d in core if own_effects[d].low > 0]
+n_own = {d: sum(groups.domains[g] == d for g in line)
+         for d, line in zip(core, main.most_impaired)}
+of_own_domain = ", ".join(f"{shown[d]} {n} of {k_main}" for d, n in n_own.items())
+Markdown(f"""**A, E.** The mean correlation at `{spec.activation_layer}` is {mean_r:.2f};
+its interval lies below 0 for: {listed(clear_r)}. Random units give {mean_random_r:.2f}. Verdicts:
+"the more a class drives a domain's units" is *{claims.verdict("The more a class")}*, "random units
+show a weaker relation" is *{claims.verdict("As many random units")}*.
+
+**B.** Most impaired classes that are of the lesion's own domain: {of_own_domain}.
+
+**F.** The own classes are impaired more than the others, with an interval above 0, for:
+{listed(clear_effects)}. "In all four" is *{claims.verdict("A lesion impairs the classes")}*.""")
+
+# %% [markdown]
+# Silencing as many *random* units in every layer can impair as much as silencing selective ones,
+# or more: see the black marks of C. Then the size of a deficit is not informative; only its
+# distribution over classes is. And few random draws give a test against them little power.
+
+# %% tags=["prose"]
+no_more = [d for i, d in enumerate(core) if random_deficit[:, i, i].mean() >= own_deficits[i]]
+floor = ("" if untrained_outcome is None else
+         f"The untrained network's readout recognises "
+         f"{untrained_outcome.correct(spec.top_k)[0].mean():.0%} of the images, the trained one's "
+         f"{correct[0].mean():.0%}. Accuracy that is not there cannot be lost: a small effect of "
+         "the untrained network may be a floor effect.")
+Markdown(f"""**C.** Random lesions, {spec.n_random} draws, cost a probe set as much as its own
+lesion or more for: {listed(no_more)}. "A probe set suffers most from its own lesion" is
+*{claims.verdict("Deficits are dissociable")}*.
+
+**D.** The deficit profiles correlate by {np.nanmean(pairs):.2f} on average; "different lesions have
+different cost profiles" is *{claims.verdict("Different lesions")}*.
+
+{floor}""")
+
+# %% [markdown]
 # Where classes have few images (`mini`: one photograph each), a class has no accuracy of its own.
 # They are then pooled by domain, and claims that depend on classes are *not testable here*. The
 # photographs of `mini` were most likely part of the network's training set, so its accuracies are
-# too high. And three random draws are few: a test against them has little power.
+# too high.
 
 # %% [markdown]
 # ## Known deviations from the paper
@@ -441,51 +565,96 @@ print(claims.verdicts())
 Markdown(deviation_table(laboratory.provenance.notebook))
 
 # %% [markdown]
-# ## 10 · Exercises
+# ## 11 · Exercises
 #
-# **Read.** Which of the four lesions silences the largest fraction of units, and is its deficit per
-# silenced unit also the largest?
+# **Read.** A large lesion costs more accuracy than a small one. Take the table of step 3 and divide
+# the accuracy lost by the fraction of units silenced. Return the four lesions as a list of words,
+# the most costly *per unit* first.
 
-# %%
-your_domain = None    # the domain with the largest loss per fraction of silenced units
-
-if your_domain is None:
-    print("Hint: divide deficit[0, rows].mean(1) by the fractions in `silenced`.")
-else:
-    deficit_per_unit = {d: deficit[0, i].mean() / silenced[d] for d, i in zip(core, rows)}
-    print("Right." if your_domain == max(deficit_per_unit, key=deficit_per_unit.get)
-          else "Look again at both columns.")
+# %% tags=["exercise"]
+by_cost_per_unit = None    # a list of four words, such as ["words", "scenes", "bodies", "faces"]
 
 # %% tags=["solution"]
-{d: round(float(deficit[0, i].mean() / silenced[d]), 1) for d, i in zip(core, rows)}
+cost_per_unit = {shown[d]: deficit[0, i].mean() / silenced[d] for d, i in zip(core, rows)}
+by_cost_per_unit = sorted(cost_per_unit, key=cost_per_unit.get, reverse=True)
+
+# %% tags=["check"]
+# NBVAL_CHECK_OUTPUT
+order = lambda values: [shown[core[i]] for i in np.argsort(-np.array(values), kind="stable")]
+losses, fractions = deficit[0, rows].mean(1), np.array([silenced[d] for d in core])
+check(by_cost_per_unit, order(losses / np.maximum(fractions, 1e-12)),
+      hint="Two columns of the table of step 3 are needed: one divided by the other.",
+      wrong={"That is the order of the accuracy lost: larger lesions come first. Divide by the "
+             "fraction of units silenced.": order(losses),
+             "That is the order of the lesions' sizes.": order(fractions),
+             "That is the order from the least costly to the most.":
+                 order(-losses / np.maximum(fractions, 1e-12))})
 
 # %% [markdown]
-# **Change.** Set `method` in the parameters cell to one layer, early or late (`relu2`, `relu6` in
-# the demo), and run again. Where along the network do selective units matter most? Then set
-# `fraction = 0.01`, which silences as many units for each domain: which lesion has the largest
-# deficit now?
-#
-# **Extend.** Lesion the face units of *one* layer at a time with
-# `lesions_study.lesion_network(classifier, localizer_result, images, method=layer, n_random=0)`.
+# **Change.** Step 6 selects the probe set on half A and reports its deficit on half B. Change one
+# thing: select it on half B, too (`deficits.dissociation(…, …, k_main)`). By how many percentage
+# points does the deficit of each probe set under its own lesion grow? Return four numbers, in the
+# order of `core`: selected and reported on B, minus selected on A and reported on B.
 
-# %%
-layer = None    # one of list(classifier.layers)
-
-if layer is None:
-    print(
-        "Hint: compute_deficits(spec.top_k, groups)[0, 0] is the face lesion's deficit by class; take its mean.")
-else:
-    one = lesions_study.lesion_network(classifier, localizer_result, images, method=layer,
-                                       n_random=0, **size)
-    print(f"{layer}: {one.compute_deficits(spec.top_k, groups)[0, 0].mean():.1%} lost")
+# %% tags=["exercise"]
+selection_bias = None    # four numbers, percentage points
 
 # %% tags=["solution"]
-last = list(outcome.n_units)[-1]
-one = lesions_study.lesion_network(classifier, localizer_result, images, method=last, n_random=0,
-                                   **size)
-print(
-    f"{last}: {one.compute_deficits(spec.top_k, groups)[0, 0].mean():.1%} lost; the readout's input is this layer "
-    f"or what follows it")
+same_half = deficits.dissociation(half_b[0, rows], half_b[0, rows], k_main)
+selection_bias = 100 * (same_half.mean.diagonal() - main.mean.diagonal())
+
+# %% tags=["check"]
+# NBVAL_CHECK_OUTPUT
+select = lambda one, other: 100 * deficits.dissociation(
+    one[0, rows], other[0, rows], k_main).mean.diagonal()
+held_out, biased = select(half_a, half_b), select(half_b, half_b)
+check(selection_bias, biased - held_out,
+      hint="dissociation(…).mean.diagonal() is the deficit of each probe set under its own lesion.",
+      wrong={"These are fractions; percentage points are 100 times as large.":
+                 (biased - held_out) / 100,
+             "That is the deficit itself. Subtract the one that was reported on held-out images.":
+                 biased,
+             "You compare two held-out estimates (A then B, B then A). Select *and* report on B.":
+                 select(half_b, half_a) - held_out,
+             "The sign is reversed: biased minus held-out.": held_out - biased})
+
+# %% [markdown]
+# **Extend.** Accuracy that is not there cannot be lost. Write a function of the accuracies before
+# and after a lesion (one value per class) and of chance that returns the *fraction of the accuracy
+# above chance* that is lost, $(a_c - a_c^{\,\mathrm{lesion}})/(a_c - \mathrm{chance})$, averaged
+# over the classes whose accuracy *before* was above chance. If there is no such class, return 0.
+
+# %% tags=["exercise"]
+def relative_deficit(before, after, chance):
+    """Return the mean fraction of the accuracy above chance that is lost, one number."""
+    raise NotImplementedError
+
+# %% tags=["solution"]
+def relative_deficit(before, after, chance):
+    """Return the mean fraction of the accuracy above chance that is lost, one number."""
+    before, after = np.asarray(before, float), np.asarray(after, float)
+    above = before > chance
+    if not above.any():
+        return 0.0
+    return float(((before - after)[above] / (before - chance)[above]).mean())
+
+# %% tags=["check"]
+# NBVAL_CHECK_OUTPUT
+toy = [([0.9, 0.5, 0.1], [0.5, 0.5, 0.3], 0.1), ([0.2, 0.6], [0.2, 0.2], 0.2),
+       ([0.1, 0.1], [0.0, 0.1], 0.25)]
+lost = lambda x, y: np.subtract(x, y)
+above = lambda x, c: np.array(x) > c
+right = lambda x, y, c: (lost(x, y)[above(x, c)] / lost(x, c)[above(x, c)]).sum() / max(
+    above(x, c).sum(), 1)
+check(relative_deficit, right,
+      on=[*toy, (intact, intact - deficit[0, rows[0]], 1 / len(images.classes))],
+      hint="Try it on two classes by hand: before .9 and .5, after .5 and .5, chance .1.",
+      wrong={"You divide by the accuracy before; divide by what of it lies above chance.":
+                 lambda x, y, c: (lost(x, y) / np.maximum(x, 1e-9)).mean(),
+             "Average the classes' fractions; do not divide the sum of losses by a sum.":
+                 lambda x, y, c: lost(x, y).sum() / max(np.maximum(lost(x, c), 0).sum(), 1e-9),
+             "Classes at or below chance before the lesion have nothing to lose: leave them out.":
+                 lambda x, y, c: (lost(x, y) / np.maximum(lost(x, c), 1e-9)).mean()})
 
 # %% [markdown]
 # **Discuss.** (1) The readout was trained on the intact network. What would change if it were

@@ -14,7 +14,8 @@
 # training? Controls that are not in the paper separate these explanations.
 #
 # **You will learn**
-# - how images and responses are embedded in one space by a contrastive loss;
+# - how [contrastive fine-tuning](GLOSSARY.md#contrastive-fine-tuning) embeds images and responses in
+#   one space, and what its loss ([InfoNCE](GLOSSARY.md#infonce)) computes;
 # - why layer and penalty must be chosen on other images than those that are reported;
 # - which controls turn "it got better" into "it got better *because*".
 
@@ -25,17 +26,21 @@ n_jobs = 2          # processes that fine-tune and evaluate; one where there is 
 # %%
 import numpy as np
 import pandas as pd
+import torch
 from IPython.display import Markdown
 
 from helpers import lab
 from helpers.brains.layouts import open_cohort
 from helpers.brains.surfaces import read_surface
-from helpers.figures import style
+from helpers.exercises import check
+from helpers.figures import schematic, style
 from helpers.figures.claims import ClaimsTable, round_numbers
 from helpers.figures.deviations import deviation_table
 from helpers.figures.verdicts import CHECK
 from helpers.finetuning import plots, statistics
+from helpers.finetuning.evaluate import load_model
 from helpers.finetuning.study import FineTuningStudy
+from helpers.training.losses import info_nce
 
 laboratory = lab.open(profile, notebook="05_finetune_to_a_region")
 claims = ClaimsTable(laboratory.provenance)
@@ -56,16 +61,41 @@ cohort = open_cohort(laboratory, "finetuning_cohort")
 study = FineTuningStudy.from_cohort(cohort, spec, laboratory.network(spec.network),
                                     laboratory.network(spec.untrained), seed=seed, n_jobs=n_jobs)
 regions, split = study.region_table, study.cohort_data.splits(study.cohort_data.subjects[0])
-print(f"{regions['subject'].nunique()} participants, in the layout of {cohort.name}; "
-      f"{(regions['excluded_because'] == '').sum()} regions used, {(regions['excluded_because'] != '').sum()} left out")
-print(f"{len(split)} split(s): {len(split[0].train)} conditions for fine-tuning, "
-      f"{len(split[0].test)} held out")
+n_used = (regions["excluded_because"] == "").sum()
+print(f"{regions['subject'].nunique()} participants, in the layout of {cohort.name}; {n_used} "
+      f"regions used, {len(regions) - n_used} left out; {len(split[0].train)} conditions for "
+      f"fine-tuning, {len(split[0].test)} held out, {len(split)} split(s)")
+regions.pivot_table(index=["group", "roi"], columns="subject", values="n_valid_voxels",
+                    aggfunc="sum", sort=False)
+
+# %% [markdown]
+# Some held-out images were shown to other participants, too. Section 5 says why this matters.
+
+# %%
 shared_images = study.cohort_data.shared_images()
 print("held-out conditions in another participant's training: "
       f"{shared_images['seen_by_others'].sum()} of {shared_images['held_out'].sum()}; "
       f"left out: {shared_images['left_out'].sum()} (evaluate_shared: {spec.evaluate_shared})")
-regions.pivot_table(index=["group", "roi"], columns="subject", values="n_valid_voxels",
-                    aggfunc="sum", sort=False)
+
+# %% [markdown]
+# The whole notebook in one drawing:
+
+# %%
+region = study.regions[0]
+eight = split[0].test[:8]
+lazy_images, condition_idx = study.cohort_data.images(eight)
+pixels = lazy_images[np.unique(condition_idx, return_index=True)[1]]
+schematic.draw_schematic([
+    schematic.Step("images", schematic.images([
+        schematic.as_image(one) for one in pixels[:4]]), "and their responses"),
+    schematic.Step("fine-tuning", schematic.network(5, range(5), style.TRAINING["contrastive"]),
+                   "all weights change"),
+    schematic.Step("InfoNCE", schematic.matrix(0.25 + np.eye(5)), "own pair among others"),
+    schematic.Step("held-out r", schematic.bars((0.5, 0.85, 0.7), [
+        style.TRAINING[name] for name in ("pretrained", "regression", "contrastive")]),
+        "encoding accuracy (A)")], laboratory.provenance,
+    alt="Images and the responses that they evoked train a network by a contrastive loss; its "
+    "layers then predict responses to held-out images, compared with rivals and controls.")
 
 # %% [markdown]
 # ## 2 · The loss
@@ -75,6 +105,34 @@ regions.pivot_table(index=["group", "roi"], columns="subject", values="n_valid_v
 #
 # $$L = -\tfrac1N \sum_j \log \frac{e^{s_{jj}/\tau}}{\sum_i e^{s_{ij}/\tau}}, \qquad
 #   s_{ij} = \cos(z^y_i, z^x_j), \quad \tau = 0.3$$
+#
+# Here are eight held-out pairs of one participant, embedded by a network that was fine-tuned to the
+# first region of the list. Each column of the table is one image: how probable is each response?
+
+# %%
+run = next(run for run in study.runs(["contrastive"]) if run.regions[0] == region)
+model = load_model(run)
+responses = torch.from_numpy(study.cohort_data.responses(region, eight, split[0].train))
+with torch.no_grad():
+    z_x = model.embed_images(run.normalise(pixels, torch.device("cpu")))
+    z_y = model.embed_responses(responses, region.subject)
+cosine = (z_y / z_y.norm(dim=1, keepdim=True)) @ (z_x / z_x.norm(dim=1, keepdim=True)).T
+probability = torch.softmax(cosine / model.temperature, dim=0)   # over responses i, for image j
+pd.DataFrame(probability.numpy()).round(2)
+
+# %% [markdown]
+# The loss is the mean of $-\log$ of the diagonal. The function that trains gives the same.
+
+# %%
+loss = -probability.diagonal().log().mean()
+torch.testing.assert_close(loss, info_nce(z_x, z_y, temperature=model.temperature))
+n_found = int((probability.argmax(0) == torch.arange(len(probability))).sum())
+print(f"{region.label}: loss {loss:.3f}; at chance log {len(probability)} = "
+      f"{np.log(len(probability)):.3f}; {n_found} of {len(probability)} images find their own "
+      "response")
+
+# %% [markdown]
+# ## 3 · A fair rival
 #
 # The rival, **regression**, predicts the response itself, with squared error. A fair comparison
 # lets both choose their learning rate from the same candidates, by the same criterion, on a part of
@@ -90,7 +148,7 @@ print("; ".join(f"{row.condition}: rate {row.learning_rate:g}"
 learning_rates.pivot(index="condition", columns="learning_rate", values="r").round(3)
 
 # %% [markdown]
-# ## 3 · Before any fine-tuning: which layer predicts which region?
+# ## 4 · Before any fine-tuning: which layer predicts which region?
 #
 # The encoding stage is the published one: all units of a layer, principal components, ridge. New
 # is how layer and penalty are chosen: **nested** cross-validation on the held-out images. Folds
@@ -107,7 +165,7 @@ print("best layer of the pretrained network:", by_layer.idxmax(axis=1).to_dict()
 by_layer.round(3)
 
 # %% [markdown]
-# ## 4 · After fine-tuning
+# ## 5 · After fine-tuning
 #
 # Six conditions, from the same initial weights. *Shuffled* is trained on the same images and the
 # same responses, but each image is paired with the response to another: its gain cannot come from
@@ -131,11 +189,15 @@ groups = [group for group in statistics.GROUPS if len(statistics.select_group(sc
 means = {group: statistics.select_group(scores, group).groupby("condition", sort=False)["r"].mean()
          for group in groups}
 pooled = [condition for condition in conditions if condition.startswith("pooled")]
-if shared_images["left_out"].any():
-    print("mean r without the images of others' training (r_unseen), and with them, as published "
-          "(r_all):\n", scores[scores["condition"].isin(["contrastive", *pooled])].groupby(
-              "condition", sort=False)[["r_unseen", "r_all"]].mean().round(3).to_string(), sep="")
 pd.DataFrame(means).round(3)
+
+# %% [markdown]
+# Pooled networks without the images of others' training (`r_unseen`), and with them, as published:
+
+# %%
+unseen_and_all = scores[scores["condition"].isin(["contrastive", *pooled])].groupby(
+    "condition", sort=False)[["r_unseen", "r_all"]].mean()
+unseen_and_all.round(3)
 
 # %% [markdown]
 # Same question, with participants and trainings as the sample: the mean difference within
@@ -143,27 +205,29 @@ pd.DataFrame(means).round(3)
 # fraction of voxels that improved.
 
 # %%
-pairs = {("pretrained", "untrained"): "pretrained - untrained",
-         ("shuffled", "pretrained"): "shuffled - pretrained",
-         ("regression", "pretrained"): "regression - pretrained",
-         ("contrastive", "pretrained"): "contrastive - pretrained",
-         ("contrastive", "shuffled"): "contrastive - shuffled",
-         ("contrastive", "regression"): "contrastive - regression",
-         ("contrastive", "regression, same head"): "contrastive - regr., same head",
-         ("pooled, avg", "contrastive"): "pooled avg - contrastive",
-         ("pooled, const", "contrastive"): "pooled const - contrastive"}
+pairs = {("pretrained", "untrained"): "pretrained − untrained",
+         ("shuffled", "pretrained"): "shuffled − pretrained",
+         ("regression", "pretrained"): "regression − pretrained",
+         ("contrastive", "pretrained"): "contrastive − pretrained",
+         ("contrastive", "shuffled"): "contrastive − shuffled",
+         ("contrastive", "regression"): "contrastive − regression",
+         ("contrastive", "regression, same head"): "contrastive − regr., same head",
+         ("pooled, avg", "contrastive"): "pooled avg − contrastive",
+         ("pooled, const", "contrastive"): "pooled const − contrastive"}
 condition_differences = statistics.condition_differences(voxels, list(pairs))
-on_all_images = statistics.condition_differences(
-    voxels.assign(r_unseen=voxels["r_all"]), [(condition, "contrastive") for condition in pooled])
-if shared_images["left_out"].any():
-    print("pooled networks on all held-out images, as published:\n", on_all_images[
-        ["condition", "group", "difference", "low", "high", "improved"]].round(3).to_string(
-            index=False), sep="")
 condition_differences.round({"difference": 3, "low": 3, "high": 3, "p": 4, "p_holm": 4,
                              "improved": 2})
 
 # %% [markdown]
-# ## 5 · Region by region, and how far from the ceiling
+# Pooled networks on all held-out images, as published:
+
+# %%
+on_all_images = statistics.condition_differences(
+    voxels.assign(r_unseen=voxels["r_all"]), [(condition, "contrastive") for condition in pooled])
+on_all_images[["condition", "group", "difference", "low", "high", "improved"]].round(3)
+
+# %% [markdown]
+# ## 6 · Region by region, and how far from the ceiling
 #
 # Noise sets a limit to r: where repeats tell how large it is, **normalised** is what was reached as
 # a fraction of what can be reached. And the published way of choosing on the reported folds (P2)
@@ -177,12 +241,10 @@ print("P2 minus nested:",
 table = by_region[["roi", "hemisphere", "n", "difference", "p_holm"]].round(3)
 normalised_by_region = scores.pivot_table(index="roi", columns="condition", values="normalised",
                                           sort=False)
-pd.concat([table.set_index("roi"), normalised_by_region.add_prefix("normalised, ").round(2)],
-          axis=1) if (
-    len(normalised_by_region)) else table.set_index("roi")
+normalised_by_region.add_prefix("normalised, ").round(2).join(table.set_index("roi"), how="outer")
 
 # %% [markdown]
-# ## 6 · Where on the cortex
+# ## 7 · Where on the cortex
 #
 # The gain of every voxel, on the participant's own cortical flat map, where the data have one.
 
@@ -200,90 +262,96 @@ print(f"{(wide['gain'] > 0).mean():.0%} of {len(wide)} voxels gained; "
       f"{len(available_surfaces)} hemispheres can be drawn")
 
 # %% [markdown]
-# ## 7 · The figure
+# ## 8 · The figure
 
 # %%
-figure = style.new_figure(8.4)
-lines = figure.add_gridspec(4, 1, height_ratios=[1.25, 1.25, 1.15, 1.1], hspace=0.55, left=0.075,
-                            right=0.985, top=0.93, bottom=0.06)
+figure = style.new_figure(
+    9, "Encoding accuracy of pretrained and fine-tuned networks: dots for participants by "
+    "condition, as r and as a fraction of the noise ceiling; differences between conditions with "
+    "intervals; curves and matrices by layer; flat maps of the gain with outlined regions.")
+lines = figure.add_gridspec(4, 1, height_ratios=[1.15, 1.5, 1.05, 1.2], hspace=0.62, left=0.085,
+                            right=0.945, top=0.925, bottom=0.06)
 order = [condition for condition in plots.CONDITION_STYLES if condition in set(scores["condition"])]
-top = lines[0].subgridspec(1, 2, width_ratios=[1, 1], wspace=0.18).subplots()
-for axes, value, letter in zip(top, ("r", "normalised"), "AB"):
+n_subjects = scores["subject"].nunique()
+top = lines[0].subgridspec(1, 2, wspace=0.22).subplots()
+for axes, value, words, letter in zip(
+        top, ("r", "normalised"), (f"held-out r ({spec.protocol})", "fraction of the ceiling"), "AB"):
     plots.condition_dots(axes, scores, value, groups, order)
-    axes.set_ylabel({"r": f"r, held out ({spec.protocol})",
-                     "normalised": "fraction of the ceiling"}[
-        value])
-    style.panel_letter(axes, letter, x=-0.1)
+    axes.set(ylabel=words, xlabel=f"regions (n = {n_subjects} participants)")
+    style.panel_letter(axes, letter, x=-0.12)
 if scores["normalised"].isna().all():
-    top[1].text(0.5, 0.5, "no repeats here:\nno ceiling", transform=top[1].transAxes, ha="center")
-    top[1].set_yticks([])
-style.top_legend(figure, plots.condition_handles(order), ncols=len(order))
+    plots.say_absent(top[1], "no repeats here: no ceiling")
+style.top_legend(figure, plots.condition_handles(order), ncols=len(order), columnspacing=0.8)
 
 # %%
-second = lines[1].subgridspec(1, 4, width_ratios=[0.62, 1.35, 1, 1], wspace=0.3).subplots()
-second[0].axis("off")
-second = second[1:]
-plots.difference_bars(second[0], condition_differences, groups, pairs)
-second[0].set_xlabel("difference of r, 95 % interval")
-style.panel_letter(second[0], "C", x=-0.68)
-for axes, group in zip(second[1:], groups):
+second = lines[1].subgridspec(1, 2, width_ratios=[0.82, 1.05], wspace=0.25)
+left = second[0].subgridspec(1, 2, width_ratios=[0.62, 1], wspace=0)
+differences = figure.add_subplot(left[1])
+plots.difference_bars(differences, condition_differences, groups, pairs)
+style.panel_letter(differences, "C", x=-0.85)
+by_group = second[1].subgridspec(1, len(groups[:2]), wspace=0.1).subplots(sharey=True, squeeze=False)
+for axes, group in zip(by_group[0], groups):
     plots.layer_curves(axes, statistics.select_group(curves, group),
                        ["pretrained", "regression", "contrastive"], spec.layers)
-    axes.set_title(f"{group} regions, by layer", fontsize=6.5)
-second[1].set_ylabel("r")
-style.panel_letter(second[1], "D", x=-0.2)
-for axes in second[1 + len(groups):]:
-    axes.axis("off")
+    axes.set_title(f"{group} regions")
+by_group[0, 0].set_ylabel("r by layer (mean ± SEM)")
+style.panel_letter(by_group[0, 0], "D", x=-0.25)
 
 # %%
-third = lines[2].subgridspec(1, 2, wspace=0.25).subplots()
-for axes, condition in zip(third, ("pretrained", "contrastive")):
-    matrix = curves[curves["condition"] == condition].pivot_table(
-        index="roi", columns="layer", values="r", sort=False).reindex(columns=list(spec.layers))
-    low, high = matrix.min(axis=1), matrix.max(axis=1)
-    shades = matrix.sub(low, axis=0).div((high - low).where(high > low, 1), axis=0)
-    plots.value_matrix(axes, matrix, boxed=True, shades=shades)
-    axes.set_title(f"{condition}: r by layer, rows shaded from worst to best", fontsize=6.5)
-style.panel_letter(third[0], "E", x=-0.1)
+matrices = [curves[curves["condition"] == condition].pivot_table(
+    index="roi", columns="layer", values="r", sort=False).reindex(columns=list(spec.layers))
+            for condition in ("pretrained", "contrastive")]
+limits = (min(matrix.min().min() for matrix in matrices),
+          max(matrix.max().max() for matrix in matrices))
+third = lines[2].subgridspec(1, 3, width_ratios=[1, 1, 0.04], wspace=0.12).subplots()
+for axes, matrix, title in zip(third, matrices, ("pretrained", "contrastive")):
+    shades = plots.value_matrix(axes, matrix, boxed=True, limits=limits)
+    axes.set_title(f"{title} (framed: best layer)")
+third[1].set_yticklabels([])
+figure.colorbar(shades, cax=third[2]).set_label("r")
+style.panel_letter(third[0], "E", x=-0.12)
 
 # %%
 drawn = list(available_surfaces)[:8]
-last = lines[3].subgridspec(2, max(len(drawn), 1), height_ratios=[1, 0.05], wspace=0.05)
+last = lines[3].subgridspec(2, max(len(drawn), 1), height_ratios=[1, 0.05], wspace=0.02, hspace=0.05)
 for place, (subject, hemisphere) in enumerate(drawn):
     flat_map = available_surfaces[subject, hemisphere]
     axes = figure.add_subplot(last[0, place], **({} if flat_map.flat else {"projection": "3d"}))
-    part = wide[(wide["subject"] == subject) & (wide["vertex_hemisphere"] == hemisphere)]
-    plots.gain_map(axes, flat_map, part["vertex"].to_numpy(), part["gain"].to_numpy(),
-                   limit)
-    axes.set_title(f"{subject} {hemisphere}", fontsize=6)
-if drawn:
-    plots.gain_colorbar(figure.add_subplot(last[1, len(drawn) // 3:-(len(drawn) // 3) or 1]),
-                        limit, "r contrastive - r pretrained")
-else:
-    figure.text(0.5, 0.12, "no cortical surfaces here: no map", ha="center")
-_ = figure.text(0.018, lines[3].get_position(figure).y1, "F", fontsize=9, fontweight="bold")
+    plots.gain_map(axes, flat_map, wide[(wide["subject"] == subject)
+                                        & (wide["vertex_hemisphere"] == hemisphere)], limit,
+                   names=place == 0)
+    axes.set_title(f"{subject} {hemisphere}")
+
+# %% [markdown]
+# Last, the colour bar of the maps; then the figure is saved.
 
 # %%
+third_of = len(drawn) // 3
+if drawn:
+    plots.gain_colorbar(figure.add_subplot(last[1, third_of:-third_of or 1]), limit,
+                        "r contrastive − r pretrained")
+else:
+    figure.text(0.5, 0.12, "no cortical surfaces here: no map", ha="center")
+figure.text(0.018, lines[3].get_position(figure).y1, "F", fontsize=9, fontweight="bold")
 style.save_figure(figure, laboratory.provenance, {
     "AB": scores, "C": condition_differences, "DE": curves, "F": wide, "regions": regions,
     "rates": learning_rates})
-figure
 
 # %% [markdown]
 # **Figure 05.** **A** Correlation of predicted and measured responses on held-out images, nested
 # cross-validation; dots: participants (mean over their regions and trainings), joined; bar: mean.
-# **B** The same as a fraction of the noise ceiling (sum of r over sum of ceilings of a region's
+# **B** The same as a fraction of the [noise ceiling](GLOSSARY.md#noise-ceiling) (sum of r over sum of ceilings of a region's
 # voxels). Pooled networks: without images that another participant's training had. **C** Mean
-# differences within participants with 95 % intervals over participants and trainings (blue:
-# early, orange: higher, grey: all regions); filled: p < .05 after Holm over all rows. **D** r by
+# differences within participants with 95 % intervals over participants and trainings;
+# filled: p < .05 after Holm over all rows. **D** r by
 # read-out layer, best penalty of each voxel on the reported folds (for comparing layers, not
-# methods), mean ± SEM over participants. **E** The same by region, mean over participants;
-# framed: best layer. **F** Gain of every voxel on the participants' cortical maps (grey mesh: not
-# in a region; anterior is up). n: participants in step 1. The stamp says whether the data are
+# methods), mean ± SEM over participants. **E** The same by region, mean over participants,
+# one scale for both. **F** Gain of every voxel on the participants' cortical maps (lines: regions,
+# named on the first map; anterior is up). n: participants in step 1. The stamp says whether the data are
 # REAL or SYNTHETIC.
 
 # %% [markdown]
-# ## 8 · Claims
+# ## 9 · Claims
 #
 # Rules were fixed before this run; runs at other sizes had been seen. The paper's numbers are of
 # eight participants; two protocols exist in the authors' history (P1: the preprint's; P2: their
@@ -304,9 +372,8 @@ def judge(statement, condition, baseline, group="all", *, source, paper):
     found = (np.nan,) * 3 if row is None else row[["difference", "low", "high"]]
     n = "" if row is None else (f"n = {row['n']} x {spec.n_seeds} trainings, "
                                 f"{row['improved']:.0%} of voxels")
-    claims.judge(statement, *found, "above 0",
-                 of=f"r, {condition} minus {baseline}, over participants and "
-                 "trainings", source=source, paper=paper, n=n,
+    claims.judge(statement, *found, "above 0", source=source, paper=paper, n=n,
+                 of=f"r, {condition} minus {baseline}, over participants and trainings",
                  df=np.nan if row is None else row["df"])
 
 # %%
@@ -314,8 +381,8 @@ published = {"early": "P1 .430 → .434, 74 % of voxels; P2 .386 → .417, 93 %"
              "higher": "P1 .382 → .382, 50 % of voxels; P2 .353 → .367, 78 %"}
 for group, paper in published.items():
     judge(f"Contrastive fine-tuning makes {group} regions more predictable", "contrastive",
-          "pretrained",
-          group, source="encoding accuracy; abstract claims it for early regions", paper=paper)
+          "pretrained", group, paper=paper,
+          source="encoding accuracy; abstract claims it for early regions")
 
 # %%
 rivals = {"regression": ("as published: one linear layer", "P1 84 % of voxels, P2 59 %"),
@@ -370,31 +437,47 @@ print(claims.text())
 print(claims.verdicts())
 
 # %% [markdown]
-# ## 9 · What we see, what the paper says, why they differ
+# ## 10 · What we see, what the paper says, why they differ
 #
 # In the demo, early regions are image-computable and higher ones follow what is depicted, so a
-# network can gain in both; the claims say whether it does, and by how much. Training is short here
-# (a few hundred images, three epochs): the gains are not those of a network trained to its end.
+# network can gain in both. Training is short here (a few hundred images, three epochs): the gains
+# are not those of a network trained to its end.
+
+# %% tags=["prose"]
+def in_words(condition, baseline, group="all"):
+    row = find_row(condition, baseline, group)
+    return "not measured here" if row is None else (
+        f"{row['difference']:+.3f} [{row['low']:.3f}, {row['high']:.3f}]")
+
+Markdown(f"""
+- *Gain of contrastive fine-tuning*: early regions {in_words("contrastive", "pretrained", "early")}
+  (**{claims.verdict("Contrastive fine-tuning makes early")}**), higher ones
+  {in_words("contrastive", "pretrained", "higher")}
+  (**{claims.verdict("Contrastive fine-tuning makes higher")}**).
+- *Is it the pairing?* Against the same training on shuffled pairs:
+  {in_words("contrastive", "shuffled")} (**{claims.verdict("What helps is")}**).
+- *Is it the contrastive loss?* Against regression, as published:
+  {in_words("contrastive", "regression")}
+  (**{claims.verdict("Contrastive fine-tuning does better than regression (as")}**); through the same
+  head: {in_words("contrastive", "regression, same head")}
+  (**{claims.verdict("Contrastive fine-tuning does better than regression (same")}**).
+- *Choosing layer and penalty on the reported folds* adds {optimism.mean():.3f} to r, on average
+  over conditions; the paper's gains in early regions are between .004 and .031.
+""")
+
+# %% [markdown]
+# The published comparison with regression gave the two losses different rates, heads and epochs,
+# and found a small advantage of contrast; an advantage of that size can come from any of these.
+# Pooled networks see the pairs of all participants, several times as many as specific ones.
 #
-# The controls say what the gain is made of. Contrastive training on shuffled pairs sees the same
-# images and responses, and ends below the pretrained network (C): what helps is that they belong
-# together. But the *contrastive* loss is not what helps: given the same search for a learning rate
-# and the same budget, regression does better here, through a single linear layer and through the
-# contrastive model's own head. The published comparison gave the two different rates, heads and
-# epochs, and found a small advantage of contrast; an advantage of that size can come from any of
-# these. Pooled networks, which see four times as many pairs, do better than specific ones.
+# Choosing layer and penalty on the folds that are reported adds to every method's r. Since it adds
+# to all of them, their order survives, but a gain over a *fixed* baseline would not.
 #
-# Choosing layer and penalty on the folds that are reported adds to every method's r about as much
-# as the paper's methods differ by. Since it adds to all of them, their order survives, but a gain
-# over a *fixed* baseline would not.
-#
-# Under `mini` there are 81 categories, of which each split holds 27 out, and a few passes over some
-# hundred photographs, shown small. There fine-tuning does not make PPA and LOC of four people more
-# predictable than the pretrained network does, whatever the loss; a linear regression makes them
-# less so. That is enough to see that the machinery works on real data and that an ImageNet network
-# has something to lose, and too little to separate the methods: intervals over four participants
-# are as wide as the paper's whole range, one learning rate was taken for all, and P1 (layer and
-# penalty fixed beforehand) is the only protocol for which so few held-out conditions suffice.
+# Under `mini` there are few categories, a third of them held out in each split, and a few passes
+# over some hundred photographs, shown small. That is enough to see that the machinery works on real
+# data, and too little to separate the methods: intervals over four participants are as wide as the
+# paper's whole range, one learning rate was taken for all, and P1 (layer and penalty fixed
+# beforehand) is the only protocol for which so few held-out conditions suffice.
 
 # %% [markdown]
 # ## Known deviations from the paper
@@ -406,47 +489,100 @@ print(claims.verdicts())
 Markdown(deviation_table(laboratory.provenance.notebook))
 
 # %% [markdown]
-# ## 10 · Exercises
+# ## 11 · Exercises
 #
-# **Read.** Which read-out layer gains most from contrastive fine-tuning, over all regions?
+# **Read.** In the table of section 4 (`by_layer`, the pretrained network): in which region does r
+# fall most from the best layer to the last one, and by how much? Give `(region, fall)`.
 
-# %%
-your_layer = None    # one of spec.layers
-
-if your_layer is None:
-    print("Hint: `gain` has one row a participant and layer.")
-else:
-    best = gain.groupby("layer")["gain"].mean().idxmax()
-    print("Right." if your_layer == best else "Look at the mean over participants.")
+# %% tags=["exercise"]
+region_and_fall = None    # ("V1v", 0.05), for example
 
 # %% tags=["solution"]
-gain.groupby("layer")["gain"].mean().reindex(list(spec.layers)).round(3)
+fall = by_layer.max(axis=1) - by_layer.iloc[:, -1]
+region_and_fall = (fall.idxmax(), fall.max())
+
+# %% tags=["check"]
+# NBVAL_CHECK_OUTPUT
+fall = (by_layer.max(axis=1) - by_layer.iloc[:, -1]).sort_values()
+first_to_last = by_layer.iloc[:, 0] - by_layer.iloc[:, -1]
+check(region_and_fall, (fall.index[-1], fall.iloc[-1]), tolerance=0.05,
+      hint="take each row's maximum minus its last entry.", wrong={
+          "That region falls least.": (fall.index[0], fall.iloc[0]),
+          "That is the r of the last layer; the fall is the best minus the last.":
+          (fall.index[-1], by_layer.loc[fall.index[-1]].iloc[-1]),
+          "That is the fall from the best layer to the worst.":
+          (fall.index[-1], np.ptp(by_layer.loc[fall.index[-1]]) + 0.1 * fall.iloc[-1]),
+          "A fall is positive.": (fall.index[-1], -fall.iloc[-1])})
 
 # %% [markdown]
-# **Change.** Copy the profile, set `symmetric = true` in its table `[finetuning]` (responses are
-# classified among images as well) and run with it. Then try `learned_temperature = true`, or
-# `protocol = "P1"`, the preprint's way to choose. Which of the claims change their verdict?
-#
-# **Extend.** Is the gain of a voxel predicted by how much room it had? Correlate the gain with the
-# gap between ceiling and pretrained r; mind what the two share.
+# **Change.** Change the temperature. Write `loss_at(cosine, temperature)`: the InfoNCE loss of a
+# matrix of cosines (rows: responses, columns: images, the diagonal belongs together). At which end
+# does it approach log *N*, whatever the embeddings are?
 
-# %%
-your_answer = None    # the correlation over all voxels
-
-ceilings = voxels[voxels["condition"] == "pretrained"][[*keys,
-                                                        "noise_ceiling"]].drop_duplicates(keys)
-if your_answer is None:
-    print("Hint: merge `wide` with `ceilings`.")
-else:
-    room = wide.merge(ceilings, on=keys)
-    expected = np.corrcoef(room["noise_ceiling"] - room["pretrained"], room["gain"])[0, 1]
-    print("Right." if abs(your_answer - expected) < 0.01 else "Not yet: NaN ceilings left in?")
+# %% tags=["exercise"]
+def loss_at(cosine, temperature):
+    """Return the InfoNCE loss (a number, nats) of cosines, shape (n, n)."""
+    raise NotImplementedError
 
 # %% tags=["solution"]
-room = wide.merge(ceilings, on=keys).dropna()
-print("r(room, gain) =", round(float((room["noise_ceiling"]
-                                      - room["pretrained"]).corr(room["gain"])), 3),
-      "- but noise in the pretrained r enters both with the same sign, so part of it is circular")
+def loss_at(cosine, temperature):
+    """Return the InfoNCE loss (a number, nats) of cosines, shape (n, n)."""
+    score = np.asarray(cosine) / temperature
+    log_probability = score - np.log(np.exp(score).sum(axis=0))    # over responses
+    return -np.diag(log_probability).mean()
+
+# %% tags=["check"]
+# NBVAL_CHECK_OUTPUT
+made_up = np.random.default_rng(0).uniform(-0.5, 0.9, (6, 6))
+def reference(cosine, temperature, axis=0, base=1.0, mean=True):
+    score = cosine / temperature
+    terms = np.diag(score) - base * np.log(np.exp(score).sum(axis=axis))
+    return -(terms.mean() if mean else terms.sum())
+
+check(loss_at, reference, on=[(made_up, 0.3), (made_up, 0.05), (made_up, 100.0)],
+      hint="divide by the temperature, then a softmax over the rows of each column.", wrong={
+          "Each image is classified among responses: sum over rows, not over columns.":
+          lambda cosine, temperature: reference(cosine, temperature, axis=1),
+          "Cosines are divided by the temperature, not multiplied.":
+          lambda cosine, temperature: reference(cosine, 1 / temperature),
+          "The loss is the mean over pairs, not their sum.":
+          lambda cosine, temperature: reference(cosine, temperature, mean=False)})
+
+# %% [markdown]
+# **Extend.** Is the gain of a voxel predicted by how much room it had? Write
+# `room_correlation(ceiling, before, gain)`: the correlation over voxels of the gain with the gap
+# between ceiling and pretrained r, voxels with any missing value left out. Then mind what the two
+# share: noise in the pretrained r enters both.
+
+# %% tags=["exercise"]
+def room_correlation(ceiling, before, gain):
+    """Return Pearson's r of ``gain`` with ``ceiling - before``; NaN are left out."""
+    raise NotImplementedError
+
+# %% tags=["solution"]
+def room_correlation(ceiling, before, gain):
+    """Return Pearson's r of ``gain`` with ``ceiling - before``; NaN are left out."""
+    room, gain = np.asarray(ceiling, float) - np.asarray(before, float), np.asarray(gain, float)
+    known = np.isfinite(room) & np.isfinite(gain)
+    return np.corrcoef(room[known], gain[known])[0, 1]
+
+# %% tags=["check"]
+# NBVAL_CHECK_OUTPUT
+ceilings, before, gains = np.random.default_rng(1).uniform(0, 1, (3, 50))
+with_missing = np.where(np.arange(50) % 7 == 0, np.nan, ceilings)
+def frame(*columns):
+    return pd.DataFrame(dict(zip(("ceiling", "before", "gain"), columns)))
+
+check(room_correlation, lambda *its: frame(*its).eval("room = ceiling - before")["room"].corr(
+    frame(*its)["gain"]), on=[(ceilings, before, gains), (with_missing, before, gains)],
+      hint="subtract, leave out NaN, then correlate.", wrong={
+          "Correlate with the room that is left, not with the ceiling.":
+          lambda *its: frame(*its)["ceiling"].corr(frame(*its)["gain"]),
+          "The sign: room is the ceiling minus what was reached.":
+          lambda *its: -frame(*its).eval("room = ceiling - before")["room"].corr(frame(*its)["gain"]),
+          "Missing values are left out, not set to zero.":
+          lambda *its: frame(*its).fillna(0).eval("room = ceiling - before")["room"].corr(
+              frame(*its)["gain"])})
 
 # %% [markdown]
 # **Discuss.** (1) The network that is fine-tuned to V1 is a better model of V1. Is it a better

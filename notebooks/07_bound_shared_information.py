@@ -326,7 +326,7 @@ style.top_legend(figure, [
     *plots.condition_handles(["contrastive", "contrastive, fixed z", "pooled, avg",
                               "pooled, const"]),
     *bound_plots.group_handles(dict.fromkeys(bounds["group"]))])
-png = style.save_figure(figure, laboratory.provenance, {
+style.save_figure(figure, laboratory.provenance, {
     "ABDE": bounds.assign(calibrated_bits=bounds["calibrated"] / NATS_PER_BIT), "C": same_images,
     "F": by_size})
 
@@ -540,15 +540,15 @@ your_percentage = 100 * nats.drop(columns="mean").max().max() / np.log(K)
 # %% tags=["check"]
 # NBVAL_CHECK_OUTPUT
 entry = nats.drop(columns="mean").max().max()
-_ = check(your_percentage, 100 * entry / np.log(K), tolerance=0.02,
-          hint="Panel A is in nats; K is the number of pairs; bound and ceiling need one unit.",
-          wrong={"The entry is in nats, your ceiling in bits.": 100 * entry / np.log2(K),
-                 "The entry is in bits there, the ceiling in nats.":
-                     100 * entry / NATS_PER_BIT / np.log(K),
-                 "That is a fraction: a percentage was asked for.": entry / np.log(K),
-                 "That is the largest mean over participants.":
-                     100 * nats["mean"].max() / np.log(K),
-                 "The ceiling is log K, not K.": 100 * entry / K})
+check(your_percentage, 100 * entry / np.log(K), tolerance=0.02,
+      hint="Panel A is in nats; K is the number of pairs; bound and ceiling need one unit.",
+      wrong={"The entry is in nats, your ceiling in bits.": 100 * entry / np.log2(K),
+             "The entry is in bits there, the ceiling in nats.":
+                 100 * entry / NATS_PER_BIT / np.log(K),
+             "That is a fraction: a percentage was asked for.": entry / np.log(K),
+             "That is the largest mean over participants.":
+                 100 * nats["mean"].max() / np.log(K),
+             "The ceiling is log K, not K.": 100 * entry / K})
 
 # %% [markdown]
 # **Change.** Our network was trained at a temperature of 0.3. Compute the bound by hand from all
@@ -564,18 +564,18 @@ your_bounds = [np.log(len(cosines)) - infonce(cosines, tau) for tau in (0.1, 1)]
 # %% tags=["check"]
 # NBVAL_CHECK_OUTPUT
 n = len(cosines)
-_ = check(your_bounds, [np.log(n) - infonce(cosines, tau) for tau in (0.1, 1)],
-          hint="log K minus infonce(cosines, temperature), K the number of rows of `cosines`.",
-          wrong={"That is the loss: subtract it from log K.":
-                     [infonce(cosines, t) for t in (0.1, 1)],
-                 "The other order: 0.1 first.":
-                     [np.log(n) - infonce(cosines, t) for t in (1, 0.1)],
-                 "You multiplied by the temperature: it is a divisor.":
-                     [np.log(n) - infonce(cosines, 1 / t) for t in (0.1, 1)],
-                 "Set the temperature; do not scale the old one by it.":
-                     [np.log(n) - infonce(cosines, t * temperature) for t in (0.1, 1)],
-                 "All K pairs, not eight.":
-                     [np.log(8) - infonce(cosines[:8, :8], t) for t in (0.1, 1)]})
+check(your_bounds, [np.log(n) - infonce(cosines, tau) for tau in (0.1, 1)],
+      hint="log K minus infonce(cosines, temperature), K the number of rows of `cosines`.",
+      wrong={"That is the loss: subtract it from log K.":
+                 [infonce(cosines, t) for t in (0.1, 1)],
+             "The other order: 0.1 first.":
+                 [np.log(n) - infonce(cosines, t) for t in (1, 0.1)],
+             "You multiplied by the temperature: it is a divisor.":
+                 [np.log(n) - infonce(cosines, 1 / t) for t in (0.1, 1)],
+             "Set the temperature; do not scale the old one by it.":
+                 [np.log(n) - infonce(cosines, t * temperature) for t in (0.1, 1)],
+             "All K pairs, not eight.":
+                 [np.log(8) - infonce(cosines[:8, :8], t) for t in (0.1, 1)]})
 
 # %% [markdown]
 # **Extend.** What would smaller batches have found? Write `bound_in_batches`: cut the pairs into
@@ -611,16 +611,16 @@ def batches(scores, size, ceiling=None, all_candidates=False, incomplete=False):
         for i in range(start, min(start + size, len(scores)))]) for start in starts])
 
 random_scores = np.random.default_rng(0).normal(size=(10, 10)) + 3 * np.eye(10)
-_ = check(bound_in_batches, batches, on=[(random_scores, size) for size in (4, 5, 3)],
-          hint="For each batch: log(size) + mean(diagonal - log(sum(exp(scores), axis=1))).",
-          wrong={"The ceiling of a batch is log(size), not log K.":
-                     lambda scores, size: batches(scores, size, ceiling=len(scores)),
-                 "Candidates are the responses of the same batch alone.":
-                     lambda scores, size: batches(scores, size, all_candidates=True),
-                 "Drop the last, incomplete batch.":
-                     lambda scores, size: batches(scores, size, incomplete=True),
-                 "Each image is classified among responses: sum over columns, axis 1.":
-                     lambda scores, size: batches(scores.T, size)})
+check(bound_in_batches, batches, on=[(random_scores, size) for size in (4, 5, 3)],
+      hint="For each batch: log(size) + mean(diagonal - log(sum(exp(scores), axis=1))).",
+      wrong={"The ceiling of a batch is log(size), not log K.":
+                 lambda scores, size: batches(scores, size, ceiling=len(scores)),
+             "Candidates are the responses of the same batch alone.":
+                 lambda scores, size: batches(scores, size, all_candidates=True),
+             "Drop the last, incomplete batch.":
+                 lambda scores, size: batches(scores, size, incomplete=True),
+             "Each image is classified among responses: sum over columns, axis 1.":
+                 lambda scores, size: batches(scores.T, size)})
 
 # %% [markdown]
 # **Discuss.** (1) Mutual information does not change when either variable is transformed

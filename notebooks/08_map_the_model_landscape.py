@@ -384,7 +384,7 @@ style.top_legend(figure, [*finetuning_plots.condition_handles(conditions),
                           *bound_plots.group_handles(("early", "higher"))], ncols=5)
 
 # %%
-png = style.save_figure(figure, laboratory.provenance, {
+style.save_figure(figure, laboratory.provenance, {
     "A": accuracy, "C": model_table.assign(x=inpca_map.coordinates[:, 0],
                                            y=inpca_map.coordinates[:, 1]),
     "D": model_table.iloc[is_finetuned].assign(x=finetuned_map.coordinates[:, 0],
@@ -450,7 +450,7 @@ lower[0].legend(handles=landscape_plots.marker_handles([*marks, *reference_point
                 loc="upper center", bbox_to_anchor=(0.5, -0.24), columnspacing=0.8,
                 handletextpad=0.2)
 colorbar.set_label(f"accuracy, {landscape_spec.map_task}")
-png = style.save_figure(supplement, laboratory.provenance, {
+style.save_figure(supplement, laboratory.provenance, {
     "supplement-E": hemisphere_table.iloc[is_early].assign(x=hemisphere_map.coordinates[:, 0],
                                                            y=hemisphere_map.coordinates[:, 1])},
                         part="supplement")
@@ -664,14 +664,14 @@ your_fractions = ((by_task.loc["contrastive"] - chance)
 # %% tags=["check"]
 # NBVAL_CHECK_OUTPUT
 left, before, guess = (by_task.loc[name] for name in ("contrastive", "pretrained", "chance"))
-_ = check(your_fractions, (left - guess) / (before - guess),
-          hint="(accuracy - chance) / (pretrained - chance), task by task.",
-          wrong={"Subtract chance, from both.": left / before,
-                 "Subtract chance from both, not only from what is left.": (left - guess) / before,
-                 "That is the fraction that was lost.": (before - left) / (before - guess),
-                 "Those are differences: a fraction is a quotient.": before - left,
-                 "The whole is what the pretrained network had, not a perfect score.":
-                     (left - guess) / (1 - guess)})
+check(your_fractions, (left - guess) / (before - guess),
+      hint="(accuracy - chance) / (pretrained - chance), task by task.",
+      wrong={"Subtract chance, from both.": left / before,
+             "Subtract chance from both, not only from what is left.": (left - guess) / before,
+             "That is the fraction that was lost.": (before - left) / (before - guess),
+             "Those are differences: a fraction is a quotient.": before - left,
+             "The whole is what the pretrained network had, not a perfect score.":
+                 (left - guess) / (1 - guess)})
 
 # %% [markdown]
 # **Change.** Replace −log(overlap) by 1 − overlap, the squared Hellinger distance, and average
@@ -694,15 +694,15 @@ def all_pairs(of_pair):
     return np.array([[of_pair(p, q) for q in four.values()] for p in four.values()])
 
 overlaps = all_pairs(lambda p, q: np.sqrt(p * q).sum(axis=1).mean())
-_ = check(your_distances, 1 - overlaps,
-          hint="np.mean(1 - np.sqrt(p * q).sum(axis=1)) for each pair of `four`.",
-          wrong={"Average over images last: exp of a mean is no mean of exps.":
-                     1 - np.exp(-by_hand),
-                 "That is the overlap: 1 minus it.": overlaps,
-                 "The overlap is the sum of √(p q), not of p q.":
-                     1 - all_pairs(lambda p, q: (p * q).sum(axis=1).mean()),
-                 "The squared distance, without a root.": np.sqrt(np.maximum(1 - overlaps, 0)),
-                 "That is the old distance: no logarithm.": by_hand})
+check(your_distances, 1 - overlaps,
+      hint="np.mean(1 - np.sqrt(p * q).sum(axis=1)) for each pair of `four`.",
+      wrong={"Average over images last: exp of a mean is no mean of exps.":
+                 1 - np.exp(-by_hand),
+             "That is the overlap: 1 minus it.": overlaps,
+             "The overlap is the sum of √(p q), not of p q.":
+                 1 - all_pairs(lambda p, q: (p * q).sum(axis=1).mean()),
+             "The squared distance, without a root.": np.sqrt(np.maximum(1 - overlaps, 0)),
+             "That is the old distance: no logarithm.": by_hand})
 
 # %% [markdown]
 # **Extend.** Are networks of one region nearer to each other than networks of different regions,
@@ -745,15 +745,15 @@ tiny = (random + random.T) * (1 - np.eye(8)), list("abcaabbc"), list("11122333")
 part = model_table[model_table["condition"] == "contrastive"]
 own = (pairwise_distances[np.ix_(part.index, part.index)], part["roi"].to_numpy(),
        part["donor"].to_numpy())
-_ = check(region_advantage, advantage, on=[tiny, own],
-          hint="Two masks over pairs: another participant; the same region or not.",
-          wrong={"Leave out pairs of one participant.":
-                     lambda *one: advantage(*one, ignore_donors=True),
-                 "Leave out the diagonal: a network is no pair with itself.":
-                     lambda *one: advantage(*one, diagonal=True),
-                 "Other regions minus the same region.": lambda *one: -advantage(*one),
-                 "A difference of means was asked for, not a mean.":
-                     lambda distances, *_: distances.mean()})
+check(region_advantage, advantage, on=[tiny, own],
+      hint="Two masks over pairs: another participant; the same region or not.",
+      wrong={"Leave out pairs of one participant.":
+                 lambda *one: advantage(*one, ignore_donors=True),
+             "Leave out the diagonal: a network is no pair with itself.":
+                 lambda *one: advantage(*one, diagonal=True),
+             "Other regions minus the same region.": lambda *one: -advantage(*one),
+             "A difference of means was asked for, not a mean.":
+                 lambda distances, *_: distances.mean()})
 
 # %% [markdown]
 # **Discuss.** (1) A probe is trained anew on each network. What could a network have kept that a

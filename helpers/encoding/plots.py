@@ -1,4 +1,4 @@
-"""Panels of the encoding figure: violins by region, layer curves, pools, RDMs by layer."""
+"""Panels of the encoding figure: scores by region, gains, pools of units."""
 
 from __future__ import annotations
 
@@ -6,139 +6,135 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch, Rectangle
+from numpy.typing import ArrayLike
 
-from helpers.figures.style import COLOURS, MARKERS, display_name, label_layers
+from helpers.core.intervals import mean_interval
+from helpers.figures.style import COLOURS, MARKERS, SEQUENTIAL, TRAINING, display_name, panel_letter
 
-PREDICTOR_STYLES = {
-    "contrastive": ("dodgerblue", "o"), "faces only": ("red", "s"), "untrained": ("0.75", "^"),
-    "GistPC": ("violet", "D"), "Gabor": ("tan", "v"), "ridge, whole layers": ("0.35", "_")}
-"""Predictor -> the paper's colour (ridge is ours), and a marker."""
+CEILING = "0.86"
+RIDGE_COLOUR = TRAINING["regression"]
 
 
-def predictor_violins(axes: Axes, scores: pd.DataFrame, ceilings: pd.DataFrame,
-                      rois: Sequence[str], predictors: Sequence[str]) -> None:
-    """Draw every participant's score by region and predictor, over the noise-ceiling band.
-
-    A small number below a violin: its number of participants, where smaller than the region's;
-    "2 × 0": for two of them it predicts nothing, which scores 0.
+def score_by_region(axes: Axes, own: pd.DataFrame, ridge: pd.DataFrame, ceilings: pd.DataFrame,
+                    rois: Sequence[str], domain_by_roi: Mapping[str, str]) -> None:
+    """Draw each participant's score from a region's own units, beside ridge and the noise ceiling.
 
     Parameters
     ----------
     axes : Axes
-    scores : DataFrame
-        Columns ``roi, predictor, subject, score, predicts_nothing``.
+    own, ridge : DataFrame
+        Columns ``roi, subject, score``: of the units of the region's domain, and of whole layers.
     ceilings : DataFrame
         Columns ``roi, value``: one noise ceiling a participant; the band spans their range.
     rois : sequence of str
-    predictors : sequence of str
-        Predictors, in order; keys of `PREDICTOR_STYLES`.
+    domain_by_roi : dict, ROI -> its domain
+        Colour and marker.
     """
-    width = 0.84 / len(predictors)
-    n_subjects = scores.dropna(subset="score").groupby("roi")["subject"].nunique()
+    draw_ceilings(axes, ceilings, rois)
     for position, roi in enumerate(rois):
-        ceiling_range = ceilings.loc[ceilings["roi"] == roi, "value"].dropna()
-        if len(ceiling_range):
-            axes.fill_between([position - 0.46, position + 0.46], ceiling_range.min(),
-                              ceiling_range.max(), color="0.88", linewidth=0, zorder=0)
-        for idx, name in enumerate(predictors):
-            part = scores[(scores["roi"] == roi) & (scores["predictor"] == name)]
-            values, n_zero = part["score"].dropna().to_numpy(), int(part["predicts_nothing"].sum())
-            x = position + (idx - (len(predictors) - 1) / 2) * width
-            _violin(axes, x, values, width, *PREDICTOR_STYLES[name])
-            fewer = len(values) not in (0, n_subjects.get(roi, 0))
-            axes.text(x, 0.01, "; ".join([str(len(values))] * fewer + [f"{n_zero} × 0"] * (
-                n_zero > 0)), fontsize=4.5, ha="center", va="bottom", color="0.3",
-                      transform=axes.get_xaxis_transform())
+        values = own.loc[own["roi"] == roi, "score"].dropna().to_numpy()
+        domain = domain_by_roi.get(roi) or "rest"
+        draw_sample(axes, position - 0.14, values, COLOURS[domain], MARKERS.get(domain, "o"))
+        mean_and_interval(axes, position + 0.24, ridge.loc[ridge["roi"] == roi, "score"].dropna(),
+                          RIDGE_COLOUR, "v")
     axes.axhline(0, color="0.4", linestyle=":", linewidth=0.7, zorder=1)
     axes.set_xlim(-0.5, len(rois) - 0.5)
-    _label_rois(axes, rois, n_subjects)
+    label_rois(axes, rois, own.dropna(subset="score").groupby("roi")["subject"].nunique())
 
 
-def _label_rois(axes: Axes, rois: Sequence[str], n_subjects: pd.Series, **options: object) -> None:
-    """Write under each region the number of participants behind its means."""
-    axes.set_xticks(range(len(rois)), [f"{roi}\nn = {n_subjects.get(roi, 0)}" for roi in rois],
-                    **options)
+def score_handles() -> list:
+    """Return the legend entries of `score_by_region`."""
+    grey = {"color": "0.35", "linestyle": ""}
+    return [Line2D([], [], marker="o", markersize=3, alpha=0.6, label="own units, one participant",
+                   **grey),
+            Line2D([], [], color="k", marker="_", markersize=9, markeredgewidth=1.4, linestyle="",
+                   label="mean, 95 % interval"),
+            Line2D([], [], color=RIDGE_COLOUR, marker="v", markersize=4, linestyle="",
+                   label="ridge on whole layers"),
+            Patch(facecolor=CEILING, label="noise ceilings")]
+
+
+def label_scores(left: Axes, right: Axes, metric: str, letters: str) -> None:
+    """Label the panels of `score_by_region` and `gains_by_rival` of one metric."""
+    what = {"veUnivar": "mean response", "veRSA": "geometry (RDM)"}[metric]
+    left.set_title(f"Do a region's own units predict its {what}?")
+    left.set_ylabel(f"{metric}, test images (r)")
+    right.set_title("Better than the rivals?")
+    right.set_xlabel(f"gain in {metric} (r)")
+    if metric == "veUnivar":
+        left.legend(handles=score_handles(), loc="upper left", bbox_to_anchor=(0, 0.93),
+                    borderpad=0)
+    for axes, letter, x in ((left, letters[0], -0.05), (right, letters[1], -0.3)):
+        panel_letter(axes, letter, x=x)
+
+
+def draw_ceilings(axes: Axes, ceilings: pd.DataFrame, rois: Sequence[str]) -> None:
+    """Draw a grey band from the lowest to the highest noise ceiling of each region."""
+    for position, roi in enumerate(rois):
+        values = ceilings.loc[ceilings["roi"] == roi, "value"].dropna()
+        if len(values):
+            axes.fill_between([position - 0.44, position + 0.44], values.min(), values.max(),
+                              color=CEILING, linewidth=0, zorder=0)
+
+
+def draw_sample(axes: Axes, x: float, values: ArrayLike, colour: str, marker: str) -> None:
+    """Draw some participants' values as dots, and to their right their mean and 95 % interval."""
+    axes.plot(np.full(len(values), x), values, marker, color=colour, markersize=3, alpha=0.6,
+              markeredgewidth=0)
+    mean, low, high = mean_interval(values)
+    axes.vlines(x + 0.14, low, high, color="k", linewidth=1)
+    if len(values):
+        axes.plot(x + 0.14, np.mean(values), "_", color="k", markersize=6, markeredgewidth=1.4)
+
+
+def mean_and_interval(axes: Axes, x: float, values: ArrayLike, colour: str, marker: str) -> None:
+    """Draw a mean and its 95 % interval over participants."""
+    mean, low, high = mean_interval(values)
+    axes.vlines(x, low, high, color=colour, linewidth=1)
+    if len(values):
+        axes.plot(x, np.mean(values), marker, color=colour, markersize=4)
+
+
+def label_rois(axes: Axes, rois: Sequence[str], n_subjects: pd.Series) -> None:
+    """Write under each region the number of participants behind its mean."""
+    axes.set_xticks(range(len(rois)), [f"{roi}\nn = {n_subjects.get(roi, 0)}" for roi in rois])
     axes.tick_params(axis="x", length=0)
 
 
-def _violin(axes: Axes, x: float, values: np.ndarray, width: float, colour: str,
-            marker: str) -> None:
-    """Draw one violin (of three or more values), the values, and their mean as a bar."""
-    if len(values) >= 3 and np.ptp(values) > 0:
-        body = axes.violinplot(values, [x], widths=0.92 * width, showextrema=False,
-                               bw_method="scott")["bodies"][0]
-        body.set(facecolor=colour, alpha=0.35, edgecolor="none")
-    axes.plot(np.full(len(values), x), values, marker, color=colour, markersize=2.2,
-              markeredgewidth=0.3, markeredgecolor="white" if marker != "_" else colour)
-    if len(values):
-        axes.hlines(values.mean(), x - 0.42 * width, x + 0.42 * width, color="k", linewidth=0.8,
-                    zorder=3)
-
-
-def predictor_handles(predictors: Sequence[str]) -> list:
-    """Return the entries of a legend of predictors."""
-    line = sns.mpl.lines.Line2D
-    return [line([], [], color=PREDICTOR_STYLES[name][0], marker=PREDICTOR_STYLES[name][1],
-                 linestyle="", markersize=4, label=name) for name in predictors]
-
-
-def significance_row(axes: Axes, tests: pd.DataFrame, rois: Sequence[str],
-                     predictors: Sequence[str], *, y: float) -> None:
-    """Mark, above each region, the predictors from which the first one differs (corrected).
+def gains_by_rival(axes: Axes, gains: Mapping[str, ArrayLike]) -> None:
+    """Draw each participant's gain over every rival, with mean and 95 % interval.
 
     Parameters
     ----------
     axes : Axes
-    tests : DataFrame
-        Of `helpers.encoding.statistics.compare_with_competitors`. A filled marker: better, p < .05
-        after Bonferroni; an open one: worse.
-    rois, predictors : sequence of str
-        As for `predictor_violins`; the first name is the predictor that is compared.
-    y : float
-        Height in data units.
+    gains : dict, rival -> array, float, shape (n_subjects,)
+        Score minus the rival's, averaged over regions; positive: better than the rival.
     """
-    width = 0.84 / len(predictors)
-    significant = (tests["p_bonferroni"] < 0.05) & tests["competitor"].isin(predictors)
-    for row in tests[significant & tests["roi"].isin(rois)].itertuples():
-        idx = predictors.index(row.competitor)
-        x = list(rois).index(row.roi) + (idx - (len(predictors) - 1) / 2) * width
-        colour = PREDICTOR_STYLES[row.competitor][0]
-        axes.plot(x, y, "*", color=colour, markersize=4.5, clip_on=False,
-                  markerfacecolor=colour if row.difference > 0 else "none", markeredgewidth=0.6)
+    for row, values in enumerate(gains.values()):
+        values = np.asarray(values)[np.isfinite(values)]
+        axes.plot(values, np.full(len(values), row - 0.12), "o", color=TRAINING["contrastive"],
+                  markersize=3, alpha=0.5, markeredgewidth=0)
+        mean, low, high = mean_interval(values)
+        axes.hlines(row + 0.16, low, high, color="k", linewidth=1)
+        if len(values):
+            axes.plot(values.mean(), row + 0.16, "|", color="k", markersize=6, markeredgewidth=1.4)
+    axes.axvline(0, color="0.4", linestyle=":", linewidth=0.8)
+    axes.set_yticks(range(len(gains)), list(gains))
+    axes.set_ylim(len(gains) - 0.5, -0.5)
+    axes.tick_params(axis="y", length=0)
 
 
-def pool_layer_curves(axes: Axes, curves: pd.DataFrame, metric: str, domains: Sequence[str],
-                      layers: Sequence[str]) -> None:
-    """Draw one region's score by layer, one line per pool of units, mean ± SEM over participants.
+def pool_matrix(axes: Axes, scores: pd.DataFrame, rois: Sequence[str], domains: Sequence[str],
+                domain_by_roi: Mapping[str, str]) -> AxesImage:
+    """Draw the mean score of every pool of units in some regions; own domain: framed.
 
-    Parameters
-    ----------
-    axes : Axes
-    curves : DataFrame
-        Columns ``subject, layer, domain`` and ``metric``, of one region and one method.
-    metric : str
-    domains, layers : sequence of str
-    """
-    for domain in domains:
-        part = curves[curves["domain"] == domain].pivot(index="layer", columns="subject",
-                                                        values=metric).reindex(layers)
-        mean, n = part.mean(axis=1), part.notna().sum(axis=1)
-        sem = part.std(axis=1, ddof=1) / np.sqrt(n.where(n > 1))
-        position = np.arange(len(layers))
-        axes.fill_between(position, mean - sem, mean + sem, color=COLOURS[domain], alpha=0.2,
-                          linewidth=0)
-        axes.plot(position, mean, color=COLOURS[domain], marker=MARKERS[domain], markersize=2.2,
-                  linewidth=1, label=display_name(domain))
-    axes.axhline(0, color="0.4", linestyle=":", linewidth=0.7)
-    axes.set_xlim(-0.5, len(layers) - 0.5)
-    label_layers(axes, layers, max_labels=6)
-
-
-def pool_bars(axes: Axes, scores: pd.DataFrame, rois: Sequence[str], domains: Sequence[str],
-              domain_by_roi: Mapping[str, str]) -> None:
-    """Draw the score of every pool of units in some regions, mean ± SEM; own domain: framed.
+    Colour: the score as a fraction of the region's best pool, 0 to 1; below 0 as 0. The numbers are
+    the means themselves; a pool without units counts as 0.
 
     Parameters
     ----------
@@ -148,61 +144,64 @@ def pool_bars(axes: Axes, scores: pd.DataFrame, rois: Sequence[str], domains: Se
     rois, domains : sequence of str
     domain_by_roi : dict, ROI -> its domain
     """
-    width = 0.84 / len(domains)
+    means = scores.assign(score=scores["score"].fillna(0.0)).pivot_table(
+        index="roi", columns="domain", values="score").reindex(index=rois, columns=domains)
+    best = means.max(axis=1).where(lambda value: value > 0)
+    fraction = means.div(best, axis=0).clip(lower=0)
+    image = axes.imshow(fraction, cmap=SEQUENTIAL, vmin=0, vmax=1, aspect="auto")
+    for (row, column), value in np.ndenumerate(means.to_numpy()):
+        dark = not fraction.iloc[row, column] > 0.55
+        axes.text(column, row, f"{value:.2f}".replace("0.", ".") if np.isfinite(value) else "–",
+                  ha="center", va="center", fontsize=6.5, color="w" if dark else "k")
+    for row, roi in enumerate(rois):
+        if domain_by_roi.get(roi) in domains:
+            axes.add_patch(Rectangle((list(domains).index(domain_by_roi[roi]) - 0.5, row - 0.5), 1,
+                                     1, fill=False, edgecolor="k", linewidth=2, zorder=3,
+                                     clip_on=False))
+    axes.set_xticks(range(len(domains)), map(display_name, domains), rotation=40, ha="right",
+                    rotation_mode="anchor")
+    axes.set_yticks(range(len(rois)), rois)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    return image
+
+
+def pool_colour_bar(figure: Figure, image: AxesImage, second: Axes, bar_axes: Axes) -> None:
+    """Draw the colour bar of two matrices of pools; the second shares the first one's regions."""
+    second.set_yticklabels([])
+    figure.colorbar(image, cax=bar_axes, ticks=[0, 1]).set_label("score / best pool", labelpad=-3)
+
+
+def pool_advantage_pairs(axes: Axes, advantage: Mapping[str, pd.DataFrame], rois: Sequence[str],
+                         domain_by_roi: Mapping[str, str]) -> None:
+    """Draw the advantage of the own pool with and without the constraint, a line a participant.
+
+    Parameters
+    ----------
+    axes : Axes
+    advantage : dict, method -> DataFrame
+        Two tables of `helpers.encoding.statistics.pool_advantage`: with the constraint, without.
+    rois : sequence of str
+    domain_by_roi : dict, ROI -> its domain
+        Colour and marker.
+    """
+    wide = [table.pivot(index="subject", columns="roi", values="advantage").reindex(columns=rois)
+            for table in advantage.values()]
     for position, roi in enumerate(rois):
-        for idx, domain in enumerate(domains):
-            part = scores[(scores["roi"] == roi) & (scores["domain"] == domain)]["score"].fillna(0)
-            x = position + (idx - (len(domains) - 1) / 2) * width
-            sem = part.std(ddof=1) / np.sqrt(len(part)) if len(part) > 1 else 0.0
-            axes.bar(x, part.mean() if len(part) else 0.0, 0.9 * width, yerr=sem,
-                     color=COLOURS[domain], error_kw={"linewidth": 0.6},
-                     edgecolor="k" if domain_by_roi.get(roi) == domain else "none", linewidth=0.9)
-    axes.axhline(0, color="0.4", linewidth=0.6)
-    _label_rois(axes, rois, scores.groupby("roi")["subject"].nunique(), fontsize=5.5)
-
-
-def rdm_layer_curves(axes: Axes, table: pd.DataFrame, layers: Sequence[str]) -> None:
-    """Draw the correlation of each layer's RDM with measured ones; dots: p < .05 (Holm).
-
-    Parameters
-    ----------
-    axes : Axes
-    table : DataFrame
-        Columns ``network, measured, layer, spearman_r, p_holm``; the first row's network is the
-        trained one.
-    layers : sequence of str
-    """
-    styles = {}
-    for (network, measured), part in table.groupby(["network", "measured"], sort=False):
-        colour = styles.setdefault(measured, ["crimson", "teal", "k"][len(styles) % 3])
-        trained = network == table["network"].iloc[0]
-        part = part.set_index("layer").reindex(layers)
-        axes.plot(range(len(layers)), part["spearman_r"], color=colour, linewidth=1,
-                  linestyle="-" if trained else ":",
-                  label=measured if trained else f"{measured}, untrained")
-        significant = part["p_holm"] < 0.05
-        axes.plot(np.flatnonzero(significant), part["spearman_r"][significant], "o", color=colour,
-                  markersize=3)
+        domain = domain_by_roi.get(roi) or "rest"
+        x = position + np.array([-0.2, 0.2])
+        pairs = np.stack([table[roi].reindex(wide[0].index).to_numpy() for table in wide])
+        axes.plot(x, pairs, color=COLOURS[domain], linewidth=0.5, alpha=0.6)
+        for place, values, filled in zip(x, pairs, (True, False)):
+            axes.plot(place, np.nanmean(values) if np.isfinite(values).any() else np.nan,
+                      MARKERS.get(domain, "o"), color=COLOURS[domain], markersize=5,
+                      markerfacecolor=COLOURS[domain] if filled else "white", zorder=3)
     axes.axhline(0, color="0.4", linestyle=":", linewidth=0.7)
-    label_layers(axes, layers, max_labels=6)
-    axes.set_ylabel("RDM correlation (Spearman ρ)")
-    axes.set_ylim(top=1.6 * table["spearman_r"].max())
-    axes.legend(loc="upper left", fontsize=5)
-
-
-def noise_ceiling_scatter(axes: Axes, ceilings: pd.DataFrame) -> None:
-    """Draw the noise ceilings of the generative model against split-half reliability.
-
-    Parameters
-    ----------
-    axes : Axes
-    ceilings : DataFrame
-        Columns ``statistic, value, split_half``; one row a participant and region.
-    """
-    for (statistic, part), marker in zip(ceilings.groupby("statistic", sort=False), "o^"):
-        axes.plot(part["split_half"], part["value"], marker, markersize=2.5, alpha=0.6,
-                  color={"univariate": "k", "rsa": "0.55"}.get(statistic, "k"), label=statistic)
-    axes.plot([0, 1], [0, 1], color="0.4", linestyle=":", linewidth=0.7)
-    axes.set(xlim=(0, 1.02), ylim=(0, 1.02), xlabel="split-half (r)", ylabel="noise ceiling (r)")
-    if len(ceilings):
-        axes.legend(loc="lower right")
+    axes.set_xlim(-0.5, len(rois) - 0.5)
+    label_rois(axes, rois, wide[0].notna().sum())
+    bottom, top = axes.get_ylim()
+    axes.set_ylim(top=top + 0.15 * (top - bottom))
+    axes.legend(handles=[Line2D([], [], color="0.3", marker="o", markersize=4, linestyle="",
+                                label=method, markerfacecolor=face)
+                         for method, face in zip(advantage, ("0.3", "white"))],
+                loc="upper center", ncols=2, borderaxespad=0)

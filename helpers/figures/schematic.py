@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Ellipse, FancyArrowPatch, Polygon, Rectangle
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 from helpers.core.provenance import Provenance
@@ -87,6 +87,11 @@ def images(examples: Sequence[Image.Image]) -> Icon:
                         aspect="auto", interpolation="antialiased")
         axes.set(xlim=(0, 1), ylim=(0, 1))
     return draw
+
+
+def as_image(pixels: NDArray[np.uint8]) -> Image.Image:
+    """Turn pixels, uint8 (3, height, width), as networks get them, into an image."""
+    return Image.fromarray(np.moveaxis(pixels, 0, -1))
 
 
 def network(n_layers: int = 5, selected: Sequence[int] = (), colour: str = COLOURS["faces"]

@@ -50,7 +50,7 @@ SEQUENTIAL, DIVERGING = "cividis", "RdBu_r"
 DISPLAY_NAMES = {
     "characters": "words",
     "demo-barlow-twins": "Barlow Twins", "demo-simclr": "SimCLR", "demo-supervised": "supervised",
-    "demo-faces": "Barlow Twins, faces only", "demo-untrained": "untrained",
+    "demo-faces": "supervised, faces only", "demo-untrained": "untrained",
     "demo-clip": "small CLIP", "alexnet-barlow-twins": "Barlow Twins",
     "alexnet-supervised": "supervised AlexNet", "alexnet-vggface": "VGGFace",
     "squeezenet1_0-imagenet": "SqueezeNet", "clip-vit-b32-openai": "CLIP ViT-B/32",
@@ -130,7 +130,7 @@ def percent_axis(axis: Axis) -> None:
 
 
 def save_figure(figure: Figure, provenance: Provenance,
-                panels: Mapping[str, pd.DataFrame] | None = None, *, part: str = "") -> Path:
+                panels: Mapping[str, pd.DataFrame] | None = None, *, part: str = "") -> None:
     """Write the figure as PNG and PDF, and one tidy CSV per panel; display it.
 
     The stamp at the lower edge states profile, REAL or SYNTHETIC, seed, device and code; so do the
@@ -145,10 +145,6 @@ def save_figure(figure: Figure, provenance: Provenance,
     panels : mapping of str to table, optional
     part : str
         Of a second figure of the notebook: ``supplement``; files are named after it.
-
-    Returns
-    -------
-    Path of the PNG.
 
     Raises
     ------
@@ -169,14 +165,13 @@ def save_figure(figure: Figure, provenance: Provenance,
     metadata = {"Title": name, "Creator": provenance.line}
     atomic_write(folder / f"{name}.pdf", lambda file: figure.savefig(
         file, metadata={**metadata, "CreationDate": None, "ModDate": None, "Producer": None}))
-    png = atomic_write(folder / f"{name}.png", lambda file: figure.savefig(
+    atomic_write(folder / f"{name}.png", lambda file: figure.savefig(
         file, metadata={"Title": name, "Description": provenance.line, "Comment": alt,
                         "Software": None}))
     for panel, table in (panels or {}).items():
         atomic_write(folder / f"{stem}-{panel}.csv", lambda file, table=table: table.to_csv(
             file, index=False, float_format="%.4g", lineterminator="\n"))
     show_figure(figure)
-    return png
 
 
 def show_figure(figure: Figure) -> None:

@@ -7,24 +7,27 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.tri import Triangulation
 
 from helpers.brains.surfaces import Surface
+from helpers.figures.style import DIVERGING, MIN_POINTS, REGION_GROUPS, SEQUENTIAL, TRAINING
 from helpers.finetuning.statistics import select_group
 
 CONDITION_STYLES = {
-    "untrained": ("0.75", "^"), "pretrained": ("0.45", "s"), "shuffled": ("tan", "x"),
-    "regression": ("darkorange", "v"), "regression, same head": ("gold", "D"),
-    "contrastive": ("royalblue", "o"), "contrastive, fixed z": ("lightskyblue", "o"),
-    "pooled, avg": ("mediumvioletred", "P"), "pooled, const": ("plum", "X")}
+    "untrained": (TRAINING["untrained"], "."), "pretrained": (TRAINING["pretrained"], "*"),
+    "shuffled": (TRAINING["shuffled"], "x"), "regression": (TRAINING["regression"], "v"),
+    "regression, same head": (TRAINING["regression, variant"], "D"),
+    "contrastive": (TRAINING["contrastive"], "o"),
+    "contrastive, fixed z": (TRAINING["contrastive, variant"], "s"),
+    "pooled, avg": (TRAINING["contrastive, variant"], "P"),
+    "pooled, const": (TRAINING["contrastive, variant"], "X")}
 """Condition -> colour and marker, the same in every figure."""
-GROUP_COLOURS = {"early": "royalblue", "higher": "darkorange"}
-"""Published colours of the groups of regions."""
-GAIN_CMAP = LinearSegmentedColormap.from_list("gain", ["deepskyblue", "0.12", "orangered"])
-"""Diverging, dark at 0, as published."""
+GROUP_COLOURS = {"early": "0.6", "higher": "0.15"}
+"""Early and higher regions: light and dark grey, open and filled where they are markers."""
+GROUP_MARKERS = {"early": "o", "higher": "s", "all": "D"}
 
 
 def zero_lines(axes: Axes, which: str = "xy") -> None:
@@ -32,6 +35,12 @@ def zero_lines(axes: Axes, which: str = "xy") -> None:
     for name, draw in (("x", axes.axvline), ("y", axes.axhline)):
         if name in which:
             draw(0, color="k", linestyle=":", linewidth=0.7)
+
+
+def say_absent(axes: Axes, words: str) -> None:
+    """Write why a panel is empty."""
+    axes.text(0.5, 0.5, words, transform=axes.transAxes, ha="center")
+    axes.set(xticks=[], yticks=[])
 
 
 def condition_dots(axes: Axes, scores: pd.DataFrame, value: str, groups: Sequence[str],
@@ -81,7 +90,7 @@ def difference_bars(axes: Axes, table: pd.DataFrame, groups: Sequence[str],
     groups : sequence of str
     labels : dict, (condition, baseline) -> text
     """
-    colours = {**GROUP_COLOURS, "all": "0.3"}
+    colours = {**GROUP_COLOURS, "all": "k"}
     offsets = (np.arange(len(groups)) - (len(groups) - 1) / 2) * (0.7 / len(groups))
     by_row = table.set_index(["condition", "baseline", "group"])
     for place, pair in enumerate(labels):
@@ -90,16 +99,22 @@ def difference_bars(axes: Axes, table: pd.DataFrame, groups: Sequence[str],
                 continue
             row, y = by_row.loc[(*pair, group)], place + offset
             axes.plot([row["low"], row["high"]], [y, y], color=colours[group], linewidth=1.4)
-            axes.plot(row["difference"], y, "o", color=colours[group], markersize=3.4,
+            axes.plot(row["difference"], y, GROUP_MARKERS[group], color=colours[group],
+                      markersize=3.6,
                       markerfacecolor=colours[group] if row["p_holm"] < 0.05 else "white")
     axes.axvline(0, color="k", linestyle=":", linewidth=0.8)
     axes.set_yticks(range(len(labels)), labels.values())
     axes.set_ylim(len(labels) - 0.5, -0.5)
+    axes.set_xlabel("difference of r, 95 % interval")
+    handles = [Line2D([], [], color=colours[group], marker=GROUP_MARKERS[group], markersize=3.6,
+                      label=f"{group} regions") for group in groups]
+    axes.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.3, -0.2), ncols=len(groups),
+                columnspacing=1)
 
 
-def value_matrix(axes: Axes, table: pd.DataFrame, *, cmap: str = "Blues",
+def value_matrix(axes: Axes, table: pd.DataFrame, *, cmap: str = SEQUENTIAL,
                  centre: float | None = None, digits: int = 2, boxed: bool = False,
-                 shades: pd.DataFrame | None = None) -> None:
+                 limits: tuple[float, float] | None = None) -> AxesImage:
     """Print a table of numbers as a heat map.
 
     Parameters
@@ -114,35 +129,39 @@ def value_matrix(axes: Axes, table: pd.DataFrame, *, cmap: str = "Blues",
         Printed after the point.
     boxed : bool
         Frame the largest value of every row.
-    shades : DataFrame, optional
-        Values of the colours, where they are not the numbers themselves (a normalised row).
+    limits : tuple of 2 float, optional
+        Ends of the colour map, to compare several tables.
+
+    Returns
+    -------
+    AxesImage, for a colour bar.
     """
     numbers = table.to_numpy(float)
-    values = numbers if shades is None else shades.to_numpy(float)
-    limits: dict[str, float] = {}
     if centre is not None:
-        reach = max(np.nanmax(np.abs(values - centre)), 1e-9)
-        limits = {"vmin": centre - reach, "vmax": centre + reach}
-    image = axes.imshow(values, cmap=cmap, aspect="auto", **limits)
+        reach = max(np.nanmax(np.abs(numbers - centre)), 1e-9)
+        limits = (centre - reach, centre + reach)
+    low, high = limits or (None, None)
+    image = axes.imshow(numbers, cmap=cmap, aspect="auto", vmin=low, vmax=high)
     for (row, column), number in np.ndenumerate(numbers):
         if np.isfinite(number):
-            red, green, blue, _ = image.cmap(image.norm(values[row, column]))
+            red, green, blue, _ = image.cmap(image.norm(number))
             dark = 0.3 * red + 0.59 * green + 0.11 * blue < 0.5
-            axes.text(column, row, f"{number:.{digits}f}", ha="center", va="center", fontsize=6.5,
-                      color="white" if dark else "black")
+            axes.text(column, row, f"{number:.{digits}f}", ha="center", va="center",
+                      fontsize=MIN_POINTS, color="white" if dark else "black")
     for row, row_numbers in enumerate(numbers):
         if boxed and np.isfinite(row_numbers).any():
             axes.add_patch(Rectangle((np.nanargmax(row_numbers) - 0.5, row - 0.5), 1, 1,
-                                     fill=False, edgecolor="red", linewidth=0.9))
+                                     fill=False, edgecolor="white", linewidth=1.6))
     axes.set_xticks(range(table.shape[1]), map(str, table.columns), rotation=45, ha="right",
                     rotation_mode="anchor")
     axes.set_yticks(range(table.shape[0]), map(str, table.index))
     axes.tick_params(length=0)
+    return image
 
 
-def gain_map(axes: Axes, surface: Surface, vertex: np.ndarray, values: np.ndarray,
-             limit: float) -> None:
-    """Colour the vertices of a cortical map by their gain in r; others stay grey.
+def gain_map(axes: Axes, surface: Surface, voxels: pd.DataFrame, limit: float, *,
+             names: bool = False) -> None:
+    """Colour the vertices of a cortical map by their gain in r, and outline their regions.
 
     A flat map is drawn in its plane. An inflated surface is drawn by nilearn, seen from below and
     behind, on axes that must be three-dimensional.
@@ -151,34 +170,44 @@ def gain_map(axes: Axes, surface: Surface, vertex: np.ndarray, values: np.ndarra
     ----------
     axes : Axes
     surface : Surface
-    vertex : array, int
-        Vertices, by the cohort's numbers.
-    values : array, float
+    voxels : DataFrame
+        Columns ``roi, vertex`` (by the cohort's numbers) and ``gain``.
     limit : float
         Colours saturate at plus and minus this.
+    names : bool
+        Whether to write each region's name beside it.
     """
     vertex_values = np.full(len(surface.points), np.nan)
-    vertex_values[surface.place[vertex]] = values
+    vertex_values[surface.place[voxels["vertex"]]] = voxels["gain"]
     if not surface.flat:
         # Imported here: it takes seconds, and only maps of folded cortex use it.
         from nilearn.plotting import plot_surf_stat_map
         plot_surf_stat_map([surface.points, surface.faces], vertex_values, axes=axes,
-                           cmap=GAIN_CMAP, vmax=limit, view=(-45, -90), colorbar=False)
+                           cmap=DIVERGING, vmax=limit, view=(-45, -90), colorbar=False)
         return
-    across, along = np.argsort(np.ptp(surface.points, axis=0), kind="stable")[1:]
-    flat_map = Triangulation(surface.points[:, across], surface.points[:, along], surface.faces)
-    axes.triplot(flat_map, color="0.85", linewidth=0.15, zorder=0)
+    across, along = surface.points[:, np.argsort(np.ptp(surface.points, axis=0),
+                                                 kind="stable")[1:]].T
+    mesh = Triangulation(across, along, surface.faces)
+    axes.tripcolor(mesh, np.full(len(across), 0.05), cmap="Greys", vmin=0, vmax=1,
+                   shading="gouraud", zorder=0)
     finite = np.isfinite(vertex_values)
-    axes.scatter(surface.points[finite, across], surface.points[finite, along],
-                 c=vertex_values[finite], cmap=GAIN_CMAP, vmin=-limit, vmax=limit, s=4.5,
-                 linewidths=0)
+    axes.scatter(across[finite], along[finite], c=vertex_values[finite], cmap=DIVERGING,
+                 vmin=-limit, vmax=limit, s=5, linewidths=0)
+    for roi, part in voxels.groupby("roi", sort=False):
+        inside = np.zeros(len(across))
+        inside[surface.place[part["vertex"]]] = 1
+        axes.tricontour(mesh, inside, levels=[0.5], colors="0.3", linewidths=0.6)
+        if names:
+            middle = inside > 0
+            axes.annotate(str(roi), (across[middle].min(), along[middle].mean()), xytext=(-2, 0),
+                          textcoords="offset points", ha="right", va="center")
     axes.set_aspect("equal")
     axes.axis("off")
 
 
 def gain_colorbar(axes: Axes, limit: float, label: str) -> None:
     """Draw the colour bar of `gain_map`."""
-    axes.imshow(np.linspace(-limit, limit, 256)[None], cmap=GAIN_CMAP, aspect="auto",
+    axes.imshow(np.linspace(-limit, limit, 256)[None], cmap=DIVERGING, aspect="auto",
                 extent=(-limit, limit, 0, 1))
     axes.set_yticks([])
     axes.set_xlabel(label)
@@ -186,13 +215,17 @@ def gain_colorbar(axes: Axes, limit: float, label: str) -> None:
 
 def group_scatter(axes: Axes, x: Sequence[float], y: Sequence[float],
                   groups: Sequence[str]) -> None:
-    """Draw one dot for each region, coloured by group, with the line of equality."""
+    """Draw one dot for each region, open and filled by group, with the line of equality."""
     low, high = min(*x, *y), max(*x, *y)
     margin = 0.05 * (high - low) or 0.05
     ends = [low - margin, high + margin]
     axes.plot(ends, ends, color="0.6", linewidth=0.7, zorder=0)
-    axes.scatter(x, y, c=[GROUP_COLOURS[group] for group in groups], s=10, linewidths=0.3,
-                 edgecolors="white")
+    axes.scatter(x, y, c=[REGION_GROUPS[group] for group in groups], s=12, linewidths=0.7,
+                 edgecolors=REGION_GROUPS["higher"])
+    axes.legend(handles=[Line2D([], [], color="none", marker="o", markersize=4, label=group,
+                                markerfacecolor=REGION_GROUPS[group],
+                                markeredgecolor=REGION_GROUPS["higher"])
+                         for group in dict.fromkeys(groups)], loc="lower right", handletextpad=0.1)
 
 
 def condition_handles(conditions: Sequence[str]) -> list:
@@ -246,5 +279,4 @@ def within_and_cross_gains(axes: Axes, gains: pd.DataFrame, groups: Sequence[str
     zero_lines(axes, "y")
     axes.set_xticks([place + offset for place in range(len(groups)) for offset in places.values()],
                     [f"{group},\n{label}" for group in groups for label in ("within", "cross")],
-                    fontsize=5)
-    axes.set_xlabel("regions, within/cross participant", fontsize=6)
+                    rotation=45, ha="right", rotation_mode="anchor")

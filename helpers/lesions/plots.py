@@ -8,26 +8,50 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 from PIL import Image
 
-from helpers.figures.claims import format_p
-from helpers.figures.style import COLOURS, HATCHES, MARKERS, display_name, label_layers
+from helpers.figures.style import (
+    COLOURS,
+    DIVERGING,
+    HATCHES,
+    MARKERS,
+    display_name,
+    label_layers,
+)
 from helpers.lesions.statistics import TestResult
 
 JITTER = 0.5
-"""Published SD of the jitter of points, percentage points; lines are fitted without it."""
+"""Published SD of the jitter of points, percentage points."""
+
+OTHER_CLASS, RANDOM, INK = "0.55", "0.45", "0.1"
 
 
 def format_correlation(test: TestResult) -> str:
-    """Write a correlation with its interval and p value, for a panel."""
+    """Write a correlation with its interval, for a panel."""
     if np.isnan(test.value):
         return "r unknown"
-    return f"r = {test.value:.2f} [{test.low:.2f}, {test.high:.2f}], {format_p(test.p)}"
+    return _minus(f"r = {test.value:.2f} [{test.low:.2f}, {test.high:.2f}]")
+
+
+def _minus(text: str) -> str:
+    return text.replace("-", "−")
+
+
+def class_handles(domains: Sequence[str]) -> list[Line2D]:
+    """Return the figure's legend: the lesions' colours, and the classes of panel A."""
+    handles = [Line2D([], [], color=COLOURS[d], marker=MARKERS[d], markersize=4,
+                      label=f"{display_name(d)} lesion") for d in domains]
+    dots = {"linestyle": "", "marker": "o", "markerfacecolor": "white"}
+    return [*handles, Line2D([], [], **dots, markersize=3.5, markeredgecolor=OTHER_CLASS,
+                             label="class of another domain"),
+            Line2D([], [], **dots, markersize=5, markeredgecolor=INK, label="most impaired (B, C)")]
 
 
 def deficit_scatter(axes: Axes, activation: NDArray, change: NDArray, domain: str,
-                    most_impaired: Sequence[int], test: TestResult, *, seed: int = 0) -> None:
+                    own: NDArray[np.bool_], most_impaired: Sequence[int], test: TestResult, *,
+                    seed: int = 0) -> None:
     """Draw the change of each class's accuracy against the lesioned units' activation to it.
 
     Parameters
@@ -39,28 +63,28 @@ def deficit_scatter(axes: Axes, activation: NDArray, change: NDArray, domain: st
         Percentage points; negative means impaired.
     domain : str
         Domain whose units were silenced.
+    own : array, bool, shape (n_classes,)
+        Classes of this domain, filled; others are open.
     most_impaired : sequence of int
-        Classes that are highlighted.
+        Classes with a dark edge: the probe set.
     test : TestResult
         Written above the panel.
     seed : int
         Of the vertical jitter of the points.
     """
     finite = np.isfinite(activation) & np.isfinite(change)
-    jitter = np.random.default_rng(seed).normal(0, JITTER, len(change))
-    highlighted = np.isin(np.arange(len(change)), most_impaired)
-    for rows, colour, size in ((finite & ~highlighted, "0.65", 7),
-                               (finite & highlighted, COLOURS[domain], 20)):
-        axes.scatter(activation[rows], (change + jitter)[rows], s=size, color=colour,
-                     marker=MARKERS[domain], linewidths=0.3, edgecolors="white")
-    if np.isfinite(test.value):
-        slope, intercept = np.polyfit(activation[finite], change[finite], 1)
-        ends = np.array([activation[finite].min(), activation[finite].max()])
-        axes.plot(ends, slope * ends + intercept, color="k", linewidth=0.9)
+    y = change + np.random.default_rng(seed).normal(0, JITTER, len(change))
+    probe = np.isin(np.arange(len(change)), most_impaired)
+    colour = COLOURS[domain]
+    for rows, face, edge in ((~own, "white", OTHER_CLASS), (own, colour, colour)):
+        for edged, size in ((False, 10), (True, 24)):
+            chosen = finite & rows & (probe == edged)
+            axes.scatter(activation[chosen], y[chosen], s=size, marker=MARKERS[domain],
+                         facecolors=face, linewidths=0.9 if edged else 0.6,
+                         edgecolors=INK if edged else edge, zorder=3 if edged else 2)
     axes.axhline(0, color="0.4", linestyle=":", linewidth=0.7)
-    correlation = format_correlation(test).replace("], ", "]\n")
-    axes.set_title(f"{display_name(domain)}\n{correlation}", fontsize=6)
-    axes.set_xlabel("mean activation")
+    axes.set_title(f"{display_name(domain)} lesion\n{format_correlation(test)}")
+    axes.set_xlabel("mean activation (a.u.)")
 
 
 def most_impaired_examples(axes: Axes, images: Sequence[Image.Image], names: Sequence[str],
@@ -75,18 +99,19 @@ def most_impaired_examples(axes: Axes, images: Sequence[Image.Image], names: Seq
         canvas[:side - 3, x * side:(x + 1) * side - 3] = np.asarray(square)
     axes.imshow(canvas, interpolation="antialiased")
     axes.set_xticks((np.arange(len(images)) + 0.5) * side,
-                    [textwrap.fill(name, 12, break_long_words=False) for name in names],
-                    fontsize=4.8)
+                    [textwrap.fill(textwrap.shorten(name, 24, placeholder="…"), 10)
+                     for name in names])
     axes.set_yticks([])
     axes.tick_params(length=0, pad=1)
     axes.spines[:].set_visible(False)
-    axes.set_title(f"most impaired: {display_name(domain)} lesion", fontsize=6,
-                   color=COLOURS[domain], pad=2)
+    axes.set_title(f"{display_name(domain)} lesion", color=COLOURS[domain], pad=2)
 
 
 def dissociation_bars(axes: Axes, mean: NDArray, sem: NDArray, domains: Sequence[str],
                       random: NDArray) -> None:
     """Draw the change of accuracy of every lesion's probe set under every lesion.
+
+    The bar of a probe set's own lesion has a dark edge; the others are pale.
 
     Parameters
     ----------
@@ -97,37 +122,54 @@ def dissociation_bars(axes: Axes, mean: NDArray, sem: NDArray, domains: Sequence
     random : array, float, shape (n_random, n_lesions, n_probe_sets)
         Deficit under random lesions of as many units: a dash at their mean.
     """
-    width = 0.8 / len(domains)
+    width, n = 0.8 / len(domains), len(domains)
     for lesion, domain in enumerate(domains):
-        x = np.arange(len(domains)) + (lesion - (len(domains) - 1) / 2) * width
-        axes.bar(x, -100 * mean[lesion], width * 0.92, yerr=100 * sem[lesion],
-                 color=COLOURS[domain], hatch=HATCHES[domain], edgecolor="white",
-                 error_kw={"linewidth": 0.7})
-        random_mean = random[:, lesion].mean(0) if len(random) else np.full(len(domains), np.nan)
-        axes.hlines(-100 * random_mean, x - width * 0.45, x + width * 0.45, color="k",
-                    linewidth=1.1, linestyle="-",
-                    label="as many random units" if lesion == len(domains) - 1 else None)
+        own = np.arange(n) == lesion
+        x = np.arange(n) + (lesion - (n - 1) / 2) * width
+        for chosen, look in ((own, {"edgecolor": INK, "linewidth": 1}),
+                             (~own, {"edgecolor": "white", "alpha": 0.5})):
+            axes.bar(x[chosen], -100 * mean[lesion, chosen], width * 0.88, color=COLOURS[domain],
+                     hatch=HATCHES[domain], **look)
+        axes.errorbar(x, -100 * mean[lesion], 100 * sem[lesion], fmt="none", ecolor=INK,
+                      elinewidth=0.7)
+        random_mean = random[:, lesion].mean(0) if len(random) else np.full(n, np.nan)
+        axes.hlines(-100 * random_mean, x - width * 0.45, x + width * 0.45, color=INK,
+                    linewidth=1.6, label="" if lesion else "as many random units")
     axes.axhline(0, color="k", linewidth=0.6)
-    axes.set_xticks(range(len(domains)), [f"{display_name(d)}\nprobe set" for d in domains])
-    axes.set_ylabel("change, half B (points)")
+    axes.set_xticks(range(n), [f"most impaired by\n{display_name(d)} lesion" for d in domains])
+    axes.margins(y=0.14)
+    axes.legend(loc="lower right", borderaxespad=0)
 
 
-def similarity_matrix(axes: Axes, r: NDArray, domains: Sequence[str]):
-    """Draw the correlations of deficit profiles; return the AxesImage, for a colour bar."""
-    image = axes.imshow(r, cmap="RdBu_r", vmin=-1, vmax=1)
+def deficit_similarity(axes: Axes, r: NDArray, domains: Sequence[str], label: str) -> None:
+    """Draw the correlations of deficit profiles, each pair once, with a colour bar.
+
+    Parameters
+    ----------
+    axes : Axes
+    r : array, float, shape (n_lesions, n_lesions)
+    domains : sequence of str, n_lesions
+    label : str
+        Of the colour bar.
+    """
+    below = np.tril(np.ones(r.shape, bool), -1)[1:, :-1]
+    pairs = np.where(below, r[1:, :-1], np.nan)
+    image = axes.imshow(pairs, cmap=DIVERGING, vmin=-1, vmax=1)
     names = [display_name(d) for d in domains]
-    axes.set_xticks(range(len(names)), names, rotation=45, ha="right", rotation_mode="anchor")
-    axes.set_yticks(range(len(names)), names)
-    for row, column in np.ndindex(r.shape):
-        if row != column and np.isfinite(r[row, column]):
-            axes.text(column, row, f"{r[row, column]:.2f}", ha="center", va="center", fontsize=5.5,
-                      color="white" if abs(r[row, column]) > 0.6 else "k")
+    axes.set_xticks(range(len(names) - 1), names[:-1], rotation=45, ha="right",
+                    rotation_mode="anchor")
+    axes.set_yticks(range(len(names) - 1), names[1:])
+    for row, column in np.argwhere(np.isfinite(pairs)):
+        axes.text(column, row, _minus(f"{pairs[row, column]:.2f}"), ha="center", va="center",
+                  fontsize=6.5, color="white" if abs(pairs[row, column]) > 0.6 else "k")
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    return image
+    axes.set_title("do the same classes suffer?")
+    axes.figure.colorbar(image, ax=axes, ticks=[-1, 0, 1], shrink=0.9, label=label)
 
 
-def correlation_by_layer(axes: Axes, table: pd.DataFrame, domains: Sequence[str]) -> None:
+def correlation_by_layer(axes: Axes, table: pd.DataFrame, domains: Sequence[str],
+                         marked: str) -> None:
     """Draw activation-deficit r over layers, per domain, and the mean of random lesions.
 
     Parameters
@@ -136,6 +178,8 @@ def correlation_by_layer(axes: Axes, table: pd.DataFrame, domains: Sequence[str]
     table : DataFrame
         Columns ``layer`` (in order), ``domain, draw`` (0: selective units), ``r``.
     domains : sequence of str
+    marked : str
+        Layer of panel A: a vertical line.
     """
     layers = list(dict.fromkeys(table["layer"]))
     random = table[(table["draw"] > 0) & table["domain"].isin(domains)]
@@ -144,15 +188,19 @@ def correlation_by_layer(axes: Axes, table: pd.DataFrame, domains: Sequence[str]
         mean, sem = by_draw.mean(axis=1), by_draw.std(axis=1) / np.sqrt(by_draw.shape[1])
         x = [layers.index(layer) for layer in by_draw.index]
         axes.fill_between(x, mean - sem, mean + sem, color="0.8", linewidth=0)
-        axes.plot(x, mean, color="0.45", linestyle="--", linewidth=0.9, label="random units")
-        axes.legend(loc="lower left", fontsize=5.5)
+        axes.plot(x, mean, color=RANDOM, linestyle="--", linewidth=1,
+                  label=f"as many random units, {by_draw.shape[1]} draws")
     for domain in domains:
         selective_r = table[(table["draw"] == 0) & (table["domain"] == domain)].set_index(
             "layer")["r"]
         axes.plot(range(len(layers)), selective_r.reindex(layers), color=COLOURS[domain],
-                  marker=MARKERS[domain], markersize=2.4, linewidth=1)
+                  marker=MARKERS[domain], markersize=2.8, linewidth=1)
     axes.axhline(0, color="0.4", linestyle=":", linewidth=0.7)
-    axes.set(xlim=(-0.5, len(layers) - 0.5), ylim=(-1, 0.6), ylabel="activation–deficit r")
+    if marked in layers:
+        axes.axvline(layers.index(marked), color="0.4", linewidth=0.7, zorder=0, label="panel A")
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.2)
+    axes.set_xlim(-0.5, len(layers) - 0.5)
+    axes.set_ylabel("r of activation\nand change of accuracy")
     label_layers(axes, layers)
 
 
@@ -171,12 +219,14 @@ def effect_intervals(axes: Axes, table: pd.DataFrame, domains: Sequence[str]) ->
     for row in table.itertuples():
         offset = 0.2 * (domains.index(row.domain) - (len(domains) - 1) / 2)
         x = networks.index(row.network) + offset
-        axes.plot([x] * len(row.random), row.random, "_", color="0.55", markersize=4,
-                  markeredgewidth=0.6, zorder=1)
+        axes.plot([x] * len(row.random), row.random, "_", color=RANDOM, markersize=5,
+                  markeredgewidth=0.7, zorder=1)
         axes.plot([x, x], [row.low, row.high], color=COLOURS[row.domain], linewidth=1)
-        axes.plot(x, row.value, MARKERS[row.domain], color=COLOURS[row.domain], markersize=3.6)
+        axes.plot(x, row.value, MARKERS[row.domain], color=COLOURS[row.domain], markersize=4)
+    axes.plot([], [], "_", color=RANDOM, label="random lesions")
     axes.axhline(0, color="0.4", linestyle=":", linewidth=0.7)
-    axes.set_xticks(range(len(networks)), [name.replace("-", "\n", 1) for name in networks],
-                    fontsize=5.5)
+    axes.set_xticks(range(len(networks)),
+                    [textwrap.fill(display_name(name), 12) for name in networks])
     axes.set_xlim(-0.6, len(networks) - 0.4)
-    axes.set_ylabel("own − other deficit (points)")
+    axes.set_ylabel("own − other classes' deficit\n(points)")
+    axes.legend(loc="best", borderaxespad=0)

@@ -15,17 +15,34 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from helpers.core.statistics import confidence_interval
-from helpers.figures.style import COLOURS, MARKERS, display_name, top_legend
+from helpers.figures.style import (
+    COLOURS,
+    MARKERS,
+    TRAINING,
+    TRAINING_MARKERS,
+    display_name,
+    percent_axis,
+    top_legend,
+)
 
-MARKS = "osD^vPX*"
+SIGNALS = {"labels": "labels", "ImageNet labels": "labels", "ResNet-50": "labels",
+           "captions": "captions", "CLIP ResNet-50": "captions",
+           "text-embedding targets": "text embeddings", "shuffled captions": "shuffled",
+           "views": "contrastive", "untrained": "untrained"}
+"""Condition -> what its networks were trained with, an entry of ``style.TRAINING``."""
+OTHERS = ("regression", "regression, variant", "contrastive, variant", "pretrained")
+"""Colours of conditions that a profile of one's own names."""
 
 
 def condition_styles(conditions: Sequence[str]) -> dict[str, dict[str, object]]:
-    """Return colour, marker and line of every condition, in order; the last line dotted."""
-    colours = sns.color_palette("colorblind", len(conditions))
-    return {condition: {"color": colour, "marker": MARKS[position % len(MARKS)],
-                        "linestyle": ":" if position == len(conditions) - 1 else "-"}
-            for position, (condition, colour) in enumerate(zip(conditions, colours))}
+    """Return colour, marker and line of every condition, in order; controls are dotted."""
+    unknown = [condition for condition in conditions if condition not in SIGNALS]
+    signals = SIGNALS | {condition: OTHERS[position % len(OTHERS)]
+                         for position, condition in enumerate(unknown)}
+    return {condition: {"color": TRAINING[signals[condition]],
+                        "marker": TRAINING_MARKERS[signals[condition]],
+                        "linestyle": ":" if signals[condition] in ("shuffled", "untrained")
+                        else "-"} for condition in conditions}
 
 
 def condition_legend(figure: Figure, conditions: Sequence[str], **where: object) -> None:
@@ -60,12 +77,25 @@ def condition_lines(axes: Axes, table: pd.DataFrame, value: str, conditions: Seq
     axes.set_xlim(-0.4, len(layers) - 0.6)
 
 
+def label_proportions(axes: Axes, words: str) -> None:
+    """Label the y axis of proportions, in percent."""
+    axes.set_ylabel(words)
+    percent_axis(axes.yaxis)
+
+
+def comparison_label(pair: tuple[str, str]) -> str:
+    """Write a comparison of two conditions; empty names are conditions that a profile lacks."""
+    return " − ".join(name or "none here" for name in pair)
+
+
 def fdr_alpha_lines(axes: Axes, table: pd.DataFrame, value: str, conditions: Sequence[str]) -> None:
     """Draw one line per condition over false discovery rates, on a logarithmic axis."""
     for condition, style in condition_styles(conditions).items():
         means = table[table["condition"] == condition].groupby("fdr_alpha")[value].mean()
         axes.plot(means.index, means, markersize=3, linewidth=1, **style)
     axes.set_xscale("log")
+    axes.set_yscale("symlog", linthresh=1e-3)
+    axes.set_ylim(bottom=0)
     axes.set_xlabel("false discovery rate")
 
 

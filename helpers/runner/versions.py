@@ -279,10 +279,10 @@ def main(arguments: list[str] | None = None) -> int:
         for path in build_versions(sources):
             echo(str(path.relative_to(ROOT)))
     except LabError as error:
-        print(error, file=sys.stderr)
+        sys.stderr.write(f"{error}\n")
         return 1
     for problem in problems:
-        print(problem, file=sys.stderr)
+        sys.stderr.write(f"{problem}\n")
     return 1 if problems else 0
 
 

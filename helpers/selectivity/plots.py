@@ -1,57 +1,92 @@
-"""Panels of selective units: proportions by layer, responses of units to images, accuracies."""
+"""Panels of notebook 01: fractions of selective units by layer, and responses to other images."""
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from matplotlib.patches import Patch
+from numpy.typing import NDArray
 
 from helpers.figures.style import (
     COLOURS,
+    DIVERGING,
     HATCHES,
     MARKERS,
     display_name,
-    label_layers,
+    new_figure,
     percent_axis,
+    top_legend,
 )
 
+Interval = tuple[float, float, float]
+"""An estimate and its 95 % interval."""
+MANY = 500
+"""Of more dots, vector files hold an image."""
 
-def layer_lines(axes: Axes, table: pd.DataFrame, value: str, domains: Sequence[str]) -> None:
-    """Draw one line per domain over the layers.
+
+def layers_with_weights(layers: Sequence[str], preferred: Sequence[str]) -> list[str]:
+    """Return the layers that a figure shows: before normalisation and before the ReLU.
+
+    Parameters
+    ----------
+    layers : sequence of str
+        Of a network, in order.
+    preferred : sequence of str
+        Taken where the network has them all; else its ``conv`` and ``fc`` layers; else, where
+        names are module paths (``layer1.0.conv1``), the first layer of every block.
+    """
+    if set(preferred) <= set(layers):
+        return list(preferred)
+    named = [layer for layer in layers if layer.startswith(("conv", "fc"))]
+    blocks = {".".join(layer.split(".")[:2]): layer for layer in reversed(layers)}
+    return named if len(named) > 1 else list(blocks.values())[::-1]
+
+
+def layer_bars(axes: Axes, table: pd.DataFrame, layers: Sequence[str],
+               domains: Sequence[str]) -> None:
+    """Draw the fraction of selective units of every layer as one bar, stacked by domain.
 
     Parameters
     ----------
     axes : Axes
     table : DataFrame
-        Columns ``layer`` (in order), ``domain`` and ``value``.
-    value : str
-        Column on the y axis.
-    domains : sequence of str
+        Columns ``layer, domain, proportion`` and ``n_units``.
+    layers, domains : sequence of str
+        From left to right, and from the bottom up.
     """
-    layers = list(dict.fromkeys(table["layer"]))
+    fractions = table.pivot(index="layer", columns="domain", values="proportion")
+    bottom = np.zeros(len(layers))
     for domain in domains:
-        values = table[table["domain"] == domain].set_index("layer")[value].reindex(layers)
-        axes.plot(np.arange(len(layers)), values, color=COLOURS[domain], marker=MARKERS[domain],
-                  markersize=2.2, linewidth=1, label=display_name(domain))
-    axes.set_xlim(-0.5, len(layers) - 0.5)
-    label_layers(axes, layers)
+        values = fractions.reindex(index=layers, columns=[domain]).fillna(0).to_numpy()[:, 0]
+        axes.bar(np.arange(len(layers)), values, 0.82, bottom=bottom, color=COLOURS[domain],
+                 hatch=HATCHES[domain], edgecolor="white", linewidth=0.2)
+        bottom += values
+    n_units = table.drop_duplicates("layer").set_index("layer")["n_units"].reindex(layers)
+    axes.set_xticks(np.arange(len(layers)), [
+        f"{'.'.join(layer.split('.')[:2])} ({_short(n)})" for layer, n in n_units.items()],
+        rotation=90)
+    percent_axis(axes.yaxis)
 
 
-def proportion_pie(axes: Axes, proportions: dict[str, float]) -> None:
-    """Draw a pie of the proportion of units per domain; the remainder is "rest", in grey."""
-    rest = max(0.0, 1 - sum(proportions.values()))
-    names = [*proportions, "rest"]
-    axes.pie([*proportions.values(), rest], startangle=90, counterclock=False,
-             colors=[COLOURS[name] for name in names], hatch=[HATCHES[name] for name in names],
-             wedgeprops={"linewidth": 0.3, "edgecolor": "white"})
+def _short(n: float) -> str:
+    """Write a number of units in few characters: 512, 9.2k, 74k."""
+    return f"{n:.0f}" if n < 1000 else f"{n / 1000:.1f}k" if n < 10_000 else f"{n / 1000:.0f}k"
 
 
-def unit_heat_map(axes: Axes, responses: np.ndarray, rows: Sequence[tuple[str, int]],
-                  columns: Sequence[tuple[str, int]], *, limit: float = 1.5):
+def domain_patches(figure: Figure, domains: Sequence[str]) -> None:
+    """Draw the legend of stacked bars at the upper edge of a figure."""
+    top_legend(figure, [Patch(facecolor=COLOURS[d], hatch=HATCHES[d], edgecolor="white",
+                              linewidth=0.2, label=display_name(d)) for d in domains],
+               columnspacing=2.5)
+
+
+def unit_heat_map(axes: Axes, responses: NDArray, rows: Sequence[tuple[str, int, int]],
+                  columns: Sequence[tuple[str, int]], *, limit: float = 1.5) -> AxesImage:
     """Draw the responses of units (rows) to images (columns), with lines between groups.
 
     Parameters
@@ -59,50 +94,152 @@ def unit_heat_map(axes: Axes, responses: np.ndarray, rows: Sequence[tuple[str, i
     axes : Axes
     responses : array, float, shape (n_units, n_images)
         z values; colours saturate at +-``limit`` (the paper's 1.5).
-    rows, columns : sequence of (str, int)
-        Group names and sizes, in order.
+    rows : sequence of (str, int, int)
+        Group names, how many of their units are shown, and how many there are.
+    columns : sequence of (str, int)
+        Domains and numbers of images.
 
     Returns
     -------
     AxesImage, for a colour bar.
     """
-    image = axes.imshow(responses, aspect="auto", cmap="magma", vmin=-limit, vmax=limit,
+    image = axes.imshow(responses, aspect="auto", cmap=DIVERGING, vmin=-limit, vmax=limit,
                         interpolation="nearest", rasterized=True)
-    for groups, line, span in ((rows, axes.axhline, "y"), (columns, axes.axvline, "x")):
-        edges = np.cumsum([0, *(size for _, size in groups)])
-        for edge in edges[1:-1]:
-            line(edge - 0.5, color="cyan", linewidth=0.5)
-        visible = [(name, (low + high) / 2) for (name, _), low, high
-                   in zip(groups, edges, edges[1:]) if high - low > 0.02 * edges[-1]]
-        getattr(axes, f"set_{span}ticks")([centre for _, centre in visible],
-                                          [display_name(name) for name, _ in visible])
+    _group_axis(axes, "y", [(f"{display_name(name)} ({n})" if n == total
+                             else f"{display_name(name)}\n({n} of {_short(total)})", n)
+                            for name, n, total in rows])
+    _group_axis(axes, "x", [(f"{display_name(name)}\n({n})", n) for name, n in columns])
     axes.tick_params(length=0)
-    sns.despine(ax=axes, left=True, bottom=True)
+    axes.spines[:].set_visible(False)
     return image
 
 
-def accuracy_bars(axes: Axes, table: pd.DataFrame) -> None:
-    """Draw accuracy of the k-nearest-neighbour (dark) and linear (light) probes; dotted: chance."""
-    position = np.arange(len(table))
-    axes.barh(position - 0.2, table["knn"], 0.38, color="0.3", label="k-nearest neighbours")
-    axes.barh(position + 0.2, table["linear"], 0.38, color="0.72", label="linear probe")
-    chance = table["chance"].iloc[0]
-    axes.axvline(chance, color="k", linestyle=":", linewidth=0.8)
-    axes.text(chance + 0.01, -1.05, f"chance {chance:.0%}", fontsize=5.5, ha="left", va="top")
-    axes.set_yticks(position, [textwrap.fill(name, 18) for name in table.index])
-    axes.set(xlim=(0, 1), ylim=(len(table) - 0.4, -1.1), xlabel="accuracy")
-    percent_axis(axes.xaxis)
-    axes.legend(loc="upper right")
+def _group_axis(axes: Axes, span: str, groups: Sequence[tuple[str, int]]) -> None:
+    """Draw lines between groups, and label those with room for a label."""
+    line = axes.axhline if span == "y" else axes.axvline
+    edges = np.cumsum([0, *(size for _, size in groups)])
+    for edge in edges[1:-1]:
+        line(edge - 0.5, color="k", linewidth=0.7)
+    visible = [(label, (low + high - 1) / 2) for (label, _), low, high
+               in zip(groups, edges, edges[1:]) if high - low > 0.03 * edges[-1]]
+    getattr(axes, f"set_{span}ticks")([centre for _, centre in visible],
+                                      [label for label, _ in visible])
 
 
-def domain_strips(axes: Axes, table: pd.DataFrame, value: str, domains: Sequence[str]) -> None:
-    """Draw every image's value as a dot, by domain, with the domain's mean as a line."""
+def unit_strips(axes: Axes, t_values: Mapping[str, Mapping[str, NDArray]],
+                domains: Sequence[str]) -> None:
+    """Draw every unit's t as a dot, by domain, one column per network, and the mean as a line.
+
+    Parameters
+    ----------
+    axes : Axes
+    t_values : mapping of str to mapping of str to array, float, shape (n_units,)
+        Network (the first filled, the second open) -> domain -> mean t of its selective units.
+    domains : sequence of str
+    """
     jitter = np.random.default_rng(0)
-    for position, domain in enumerate(domains):
-        values = table.loc[table["domain"] == domain, value]
-        axes.plot(position + jitter.uniform(-0.28, 0.28, len(values)), values, ".", markersize=1.2,
-                  color=COLOURS[domain], alpha=0.6)
-        axes.hlines(values.mean(), position - 0.36, position + 0.36, color="k", linewidth=1)
-    axes.set_xticks(range(len(domains)), [display_name(d) for d in domains], rotation=20,
-                    ha="right")
-    axes.set_ylim(0, 1.15 * table[value].max())
+    for by_domain, shift, is_filled in zip(t_values.values(), (-0.2, 0.2), (True, False)):
+        for x, domain in enumerate(domains):
+            values = by_domain[domain][np.isfinite(by_domain[domain])]
+            axes.plot(x + shift + jitter.uniform(-0.12, 0.12, len(values)), values, MARKERS[domain],
+                      color=COLOURS[domain], markersize=2.6, markeredgewidth=0.6, alpha=0.8,
+                      markerfacecolor=COLOURS[domain] if is_filled else "white",
+                      rasterized=len(values) > MANY)
+            if len(values):
+                axes.hlines(values.mean(), x + shift - 0.17, x + shift + 0.17, color="k",
+                            linewidth=1.2, zorder=3)
+    _count_labels(axes, domains, [{d: len(by_domain[d]) for d in domains}
+                                  for by_domain in t_values.values()])
+    axes.axhline(0, color="0.4", linestyle=":", linewidth=0.8)
+
+
+def preference_points(axes: Axes, estimates: Mapping[str, Mapping[str, Interval]],
+                      n_units: Sequence[Mapping[str, int]], groups: Sequence[str],
+                      chance: float) -> None:
+    """Draw the fraction of units that prefer their domain again, with 95 % intervals.
+
+    Parameters
+    ----------
+    axes : Axes
+    estimates : mapping of str to mapping of str to (fraction, low, high)
+        Network (the first filled, the second open) -> domain, or ``all`` -> its estimate.
+    n_units : sequence of mapping of str to int
+        The same for the number of units, in the order of the networks.
+    groups : sequence of str
+        Domains, or ``all``.
+    chance : float
+        A dotted line.
+    """
+    for by_domain, shift, is_filled in zip(estimates.values(), (-0.14, 0.14), (True, False)):
+        for x, group in enumerate(groups):
+            value, low, high = by_domain[group]
+            colour = COLOURS.get(group, "0.2")
+            axes.vlines(x + shift, low, high, color=colour, linewidth=1.1)
+            axes.plot(x + shift, value, MARKERS.get(group, "o"), color=colour, markersize=4.5,
+                      markerfacecolor=colour if is_filled else "white")
+    axes.axhline(chance, color="k", linestyle=":", linewidth=0.8)
+    axes.text(len(groups) - 0.45, chance + 0.02, f"chance {chance:.0%}", ha="right", va="bottom")
+    _count_labels(axes, groups, n_units)
+    axes.set_ylim(0, 1.04)
+    percent_axis(axes.yaxis)
+
+
+def _count_labels(axes: Axes, groups: Sequence[str], n_units: Sequence[Mapping[str, int]]) -> None:
+    axes.set_xticks(range(len(groups)), ["\n".join([display_name(group), *(
+        str(by_group[group]) for by_group in n_units)]) for group in groups])
+    axes.set_xlim(-0.5, len(groups) - 0.4)
+
+
+def fill_legend(axes: Axes, names: Sequence[str]) -> None:
+    """Name the networks of filled and of open markers."""
+    for name, colour in zip(names, ("0.2", "white")):
+        axes.plot([], [], "o", color="0.2", markerfacecolor=colour, markersize=4.5,
+                  label=display_name(name))
+    axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderaxespad=0.1)
+
+
+def threshold_explorer(n_selective: Mapping[str, Mapping[str, int]], min_t: NDArray,
+                       t_independent: NDArray, selected: NDArray[np.bool_], domains: Sequence[str],
+                       axis_range: tuple[float, float], rule: str, alt: str) -> Figure:
+    """Draw how many units pass a threshold, and what they do on independent images.
+
+    Parameters
+    ----------
+    n_selective : mapping of str to mapping of str to int
+        Network (the first filled, the second open) -> domain -> number of units that pass.
+    min_t, t_independent : array, float, shape (n_domains, n_units)
+        Of the first network: each unit's smallest t on the localizer, and its mean t on the
+        independent images.
+    selected : array, bool, shape (n_domains, n_units)
+        The units that pass.
+    domains : sequence of str
+    axis_range : tuple of float
+        Of t on the independent images, whatever is selected.
+    rule, alt : str
+        In words: the threshold, and what is seen.
+    """
+    figure = new_figure(2.7, alt)
+    left, right = figure.subplots(1, 2, gridspec_kw={
+        "width_ratios": [1, 1.25], "left": 0.08, "right": 0.98, "top": 0.86, "bottom": 0.2,
+        "wspace": 0.28})
+    for by_domain, shift, is_filled in zip(n_selective.values(), (-0.2, 0.2), (True, False)):
+        for x, domain in enumerate(domains):
+            left.bar(x + shift, by_domain[domain], 0.36, edgecolor=COLOURS[domain], linewidth=1,
+                     color=COLOURS[domain] if is_filled else "white")
+            left.text(x + shift, by_domain[domain], f" {by_domain[domain]}", ha="center",
+                      va="bottom")
+    left.set_xticks(range(len(domains)), [display_name(d) for d in domains])
+    left.set(title="units that pass: " + ", ".join(
+        f"{display_name(name)} ({fill})" for name, fill in zip(n_selective, ("filled", "open"))),
+        ylabel="number of units")
+    for row, domain in enumerate(domains):
+        own = min_t[row] > 0
+        right.plot(min_t[row, own & ~selected[row]], t_independent[row, own & ~selected[row]], ".",
+                   color="0.75", markersize=2.5)
+        right.plot(min_t[row, selected[row]], t_independent[row, selected[row]], MARKERS[domain],
+                   color=COLOURS[domain], markersize=3.2, linestyle="none")
+    right.axhline(0, color="0.4", linestyle=":", linewidth=0.8)
+    right.set(xlim=(0, 1.05 * np.nanmax(min_t)), ylim=axis_range,
+              xlabel="smallest t of the contrasts, localizer",
+              ylabel="mean t, independent images", title=f"{rule}: units that pass (coloured)")
+    return figure

@@ -8,13 +8,14 @@ import pandas as pd
 import pytest
 import torch
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from PIL import Image
 from scipy.stats import ttest_1samp
 from support.brain_files import write_tiny_annotations, write_tiny_nsd
 
 from helpers.brains.nsd import NSD
 from helpers.brains.surfaces import Surface
-from helpers.concepts import plots
+from helpers.concepts import cards, plots
 from helpers.concepts.clustering import count_shared
 from helpers.concepts.merge_tree import Persistence
 from helpers.concepts.study import ConceptStudy
@@ -156,35 +157,75 @@ def sheet(depth):
     return Surface(points, faces, np.arange(20))
 
 
+def cortex(surfaces, people, outlines=()):
+    return cards.Cortex(tuple(people), surfaces, dict(outlines))
+
+
 def test_maps_are_drawn_flat_over_one_another_or_folded_one_by_one():
-    people, inside = ["a", "b"], {("a", "lh"): np.array([1, 2]), ("b", "lh"): np.array([3, 4, 5])}
-    flat = {place: sheet(0) for place in inside}
-    axes = Figure().add_subplot(**plots.map_axes(flat))
-    plots.concept_map(axes, flat, inside, people)
-    dots = [one.get_offsets() for one in axes.collections if len(one.get_offsets()) in (2, 3)]
-    np.testing.assert_array_equal(dots[1], flat["b", "lh"].points[[3, 4, 5]][:, [1, 0]])
-    folded = {place: sheet(1.5) for place in inside}
+    people, inside = ["a", "b"], {("a", "lh"): np.array([1, 2]), ("b", "lh"): np.array([2, 4, 5])}
+    flat = cortex({place: sheet(0) for place in inside}, people)
+    axes = Figure().add_subplot(**cards.map_axes(flat))
+    cards.concept_map(axes, flat, inside)
+    dots = axes.collections[-1]
+    shown = {tuple(place): n for place, n in zip(dots.get_offsets(), dots.get_array())}
+    points = sheet(0).points[:, [1, 0]]
+    assert shown == {tuple(points[k]): n for k, n in {1: 1, 2: 2, 4: 1, 5: 1}.items()}
+    folded = cortex({place: sheet(1.5) for place in inside}, people)
     figure = Figure()
-    axes = figure.add_subplot(**plots.map_axes(folded))
+    axes = figure.add_subplot(**cards.map_axes(folded))
     assert axes.name == "3d"
-    plots.concept_map(axes, folded, inside, people)
+    cards.concept_map(axes, folded, inside)
     assert len(axes.collections) == 1
-    plots.concept_map(figure.add_subplot(), {}, inside, people)
+    cards.concept_map(figure.add_subplot(), cortex({}, people), inside)
+
+
+def test_a_region_of_half_of_the_participants_has_an_outline():
+    flat = {("a", "lh"): sheet(0)}
+    for inside, n in ((np.arange(20) < 8, 1), (np.zeros(20), 0), (np.ones(20), 0)):
+        axes = Figure().add_subplot()
+        outlined = cortex(flat, ["a"], {("lh", "faces"): inside.astype(float)})
+        cards.concept_map(axes, outlined, {})
+        lines = [one for one in axes.collections if "Contour" in type(one).__name__]
+        assert len(lines) == n
+
+
+def test_members_at_any_radius_are_found_on_the_sheet(study):
+    found = study.concepts
+    for concept in range(found.n_clusters):
+        where = cards.member_vertices(study, found, concept)
+        for number, subject in enumerate(study.subjects):
+            mine = [vertex for (name, _), vertex in where.items() if name == subject]
+            assert sum(map(len, mine)) == found.counts()[concept, number]
+
+
+def test_cards_say_what_they_are_given():
+    people, vertices = ["a", "b"], {("a", "lh"): np.array([1, 2])}
+    flat = cortex({(name, "lh"): sheet(0) for name in people}, people)
+    picture = Image.new("RGB", (9, 9), "red")
+    one = cards.Card("7: EBA", vertices, [2, 0], [picture] * 6, [picture], ["cat 0.90"], ["near"],
+                     ["far"])
+    figure = Figure(figsize=(7.2, cards.card_height(2)))
+    cards.draw_cards(figure, [one, one], flat)
+    texts = [text.get_text() for text in figure.findobj(Text)]
+    assert {"7: EBA", "cat 0.90", "near: near", "far: far", "nearest images"} <= set(texts)
+    assert cards.card_height(8) <= 9
+    chosen = cards.explore_card(one, flat, "b")
+    assert not [dots for dots in chosen.axes[0].collections if len(dots.get_offsets()) == 2]
+    cards.draw_cards(Figure(figsize=(7.2, cards.card_height(0))), [], cortex({}, people))
 
 
 def test_panels_show_what_they_are_given():
     axes = Figure().add_subplot()
-    plots.image_strip(axes, [Image.new("RGB", (9, 9), c) for c in ("red", "blue")], 2,
-                      "k")
+    cards.image_strip(axes, [Image.new("RGB", (9, 9), c) for c in ("red", "blue")], 2)
     shown = axes.images[0].get_array()
     assert shown[5, 5].tolist() == [255, 0, 0] and shown[5, 70].tolist() == [0, 0, 255]
     axes = Figure().add_subplot()
-    plots.count_bars(axes, [3, 0], ["a", "b"])
+    cards.count_bars(axes, [3, 0], ["a", "b"])
     assert [bar.get_width() for bar in axes.patches] == [3, 0]
     axes = Figure().add_subplot()
     persistence = Persistence(np.array([.1, .2]), np.array([np.inf, .5]), np.arange(2),
                               np.array([9, 3]))
-    plots.persistence_bars(axes, persistence)
+    plots.persistence_bars(axes, persistence, .3)
     ends = [segment[1][0] for segment in axes.collections[0].get_segments()]
     assert ends == pytest.approx([.5, .22])
     axes = Figure().add_subplot()
@@ -192,7 +233,26 @@ def test_panels_show_what_they_are_given():
     plots.ground_truth_matrix(axes, table)
     np.testing.assert_allclose(axes.images[0].get_array(), [[1, 0], [.5, .5]])
     axes = Figure().add_subplot()
-    plots.null_lines(axes, [.1, .2], [4, 8], {"turned": np.array([[1, 2], [3, 4]])}, .2)
-    assert axes.lines[1].get_ydata().tolist() == [2, 3] and not axes.texts
-    plots.null_lines(axes, [.1, .2], [4, 8], {"turned": np.array([[1, 2], [3, 4]])}, .2, [7, 9])
-    assert [text.get_text() for text in axes.texts] == ["7", "9"]
+    plots.null_lines(axes, [.1, .2], [4, 8], {"turned": np.array([[1, 2], [3, 400]])}, .2,
+                     unit="voxels")
+    assert axes.lines[1].get_ydata().tolist() == [2, 201] and axes.get_ylim()[1] > 400
+    axes = Figure().add_subplot()
+    plots.paired_lines(axes, {"x": [.5, .6], "y": [.1, np.nan]}, "r")
+    plots.null_histogram(axes, [0, 1, 1], 2, "pairs")
+    assert sum(bar.get_height() for bar in axes.patches) == 3
+
+
+def test_figures_of_tests_are_drawn_without_a_truth_and_without_concepts():
+    empty = pd.DataFrame({"recall": []})
+    shown = plots.Evidence(
+        [.1, .2], .1, Persistence(np.array([.1]), np.array([np.inf]), np.zeros(1, int),
+                                  np.array([9])),
+        {"concepts": np.zeros(2), "voxels": np.zeros(2)},
+        {"rotated": {"concepts": np.zeros((2, 2)), "voxels": np.zeros((2, 2))}},
+        {"one": [np.nan]}, {"x": [np.nan], "y": [np.nan]}, .8,
+        pd.DataFrame({"most": [], "usual": [], "least": []}), {"weights": empty})
+    figure = Figure()
+    plots.draw_evidence(figure, shown, longest=5)
+    assert "no known truth" in "".join(text.get_text() for text in figure.findobj(Text))
+    plots.draw_details(Figure(), shown, np.empty((0, 0)), np.zeros(3, int), 0, pd.DataFrame(),
+                       pd.DataFrame())

@@ -200,7 +200,8 @@ def test_the_paper_profile_finds_its_categories_in_the_published_folders(tmp_pat
     assert stimuli.categories == ("faces",) * 2 + ("buildings",) * 2 + ("cats",) * 2 + (
         "hammers",) * 2
     styles = plots.category_styles(dict(zip(stimuli.categories, stimuli.domains)))
-    labels = [handle.get_label() for handle in plots.category_handles(styles, "a", "b")]
+    labels = [handle.get_label() for handle in plots.category_handles(styles, ("a", "b"))]
+    assert labels[4:] == ["a", "b"]
     assert labels[:4] == list(profile.channels.categories) == list(styles)
     assert len({colour for colour, _ in styles.values()}) == 4
     assert styles["buildings"][0] == pytest.approx(to_rgb(COLOURS["scenes"]))

@@ -79,7 +79,7 @@ def test_notebook_01_reaches_no_other_analysis():
     packages = {name.split(".")[1] for name in import_closure(direct_imports(source.read_text()))
                 if name.startswith("helpers.")}
     assert packages == {"lab", "core", "config", "datasets", "stimuli", "networks", "figures",
-                        "selectivity"}
+                        "exercises", "selectivity"}
 
 
 def test_every_package_says_what_it_is_for():

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 
-from helpers.encoding import plots
 from helpers.encoding.statistics import (
     compare_with_competitors,
     correct_p_values,
@@ -117,15 +115,3 @@ def test_a_region_that_no_pool_could_be_fitted_to_is_not_a_region_predicted_by_n
                          columns=["subject", "roi", "domain", "score"])
     (row,) = pool_advantage(table, {"PPA": "scenes"}).to_dict("records")
     assert row["subject"] == "B" and row["advantage"] == 0 and row["best_domain"] == "none"
-
-
-def test_the_figure_counts_participants_for_whom_a_predictor_predicts_nothing():
-    scores = pd.DataFrame({"roi": "PPA", "predictor": "contrastive", "subject": list("ABCDE"),
-                           "score": [0.4, 0.5, 0.3, 0.0, 0.0],
-                           "predicts_nothing": [False] * 3 + [True] * 2})
-    figure, axes = plt.subplots()
-    plots.predictor_violins(axes, scores, pd.DataFrame({"roi": [], "value": []}), ["PPA"],
-                            ["contrastive"])
-    assert [text.get_text() for text in axes.texts] == ["2 × 0"]
-    assert axes.get_xticklabels()[0].get_text().endswith("n = 5")
-    plt.close(figure)

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from helpers.core.errors import LabError
+from helpers.core.paths import figures_dir
 from helpers.core.provenance import Provenance
 from helpers.figures import style
 from helpers.figures.claims import ClaimsTable, round_numbers
@@ -123,9 +124,9 @@ def test_a_number_is_entered_once(private):
 
 def figure():
     drawn, axes = plt.subplots(figsize=(3.5, 2))
-    table = pd.DataFrame({"layer": ["conv1", "conv1", "fc6", "fc6"], "share": [0.1, 0, 0.2, 0.1],
-                          "domain": ["faces", "scenes"] * 2})
-    plots.layer_lines(axes, table, "share", ["faces", "scenes"])
+    table = pd.DataFrame({"layer": ["conv1", "conv1", "fc6", "fc6"], "n_units": 512,
+                          "domain": ["faces", "scenes"] * 2, "proportion": [0.1, 0, 0.2, 0.1]})
+    plots.layer_bars(axes, table, ["conv1", "fc6"], ["faces", "scenes"])
     return drawn, table
 
 
@@ -134,7 +135,8 @@ def test_saved_figures_carry_their_provenance_and_repeat_to_the_byte(private):
     contents = []
     for _ in range(2):
         drawn, table = figure()
-        png = style.save_figure(drawn, provenance(), {"A": table})
+        style.save_figure(drawn, provenance(), {"A": table})
+        png = figures_dir("demo") / "99_test_this.png"
         plt.close(drawn)
         contents.append([png.with_suffix(end).read_bytes() for end in (".png", ".pdf")])
     assert contents[0] == contents[1]
@@ -147,7 +149,8 @@ def test_saved_figures_carry_their_provenance_and_repeat_to_the_byte(private):
 
 def test_a_failed_save_leaves_the_old_figure(private, monkeypatch):
     drawn, _ = figure()
-    png = style.save_figure(drawn, provenance())
+    style.save_figure(drawn, provenance())
+    png = figures_dir("demo") / "99_test_this.png"
     before = png.read_bytes()
     monkeypatch.setattr(type(drawn), "savefig", lambda *a, **k: 1 / 0)
     with pytest.raises(ZeroDivisionError):

@@ -10,6 +10,7 @@ from matplotlib.text import Text
 from PIL import Image
 
 from helpers.core.errors import LabError
+from helpers.core.paths import figures_dir
 from helpers.core.provenance import Provenance
 from helpers.figures import interactive, schematic, style
 
@@ -94,8 +95,9 @@ def test_small_text_is_refused_and_named(private):
 
 def test_a_supplement_has_files_of_its_own_and_the_text_is_in_the_png(private):
     for part in ("", "supplement"):
-        png = style.save_figure(style.new_figure(2, f"what is\n seen {part}"), PROVENANCE,
-                                part=part)
+        style.save_figure(style.new_figure(2, f"what is\n seen {part}"), PROVENANCE, part=part)
+        name = "-".join(filter(None, (PROVENANCE.notebook, part)))
+        png = figures_dir("demo") / f"{name}.png"
         with Image.open(png) as image:
             assert image.info["Comment"] == f"what is seen {part}".strip()
     assert sorted(path.name for path in png.parent.iterdir()) == [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import nibabel as nib
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from support.brain_files import write_tiny_algonauts
@@ -142,8 +143,9 @@ def test_maps_of_folded_cortex_are_drawn_by_nilearn(tmp_path):
     faces = np.concatenate([np.stack([a, b, c], -1).reshape(-1, 3),
                             np.stack([b, d, c], -1).reshape(-1, 3)])
     sheet = Surface(np.column_stack([x, y, x**2 + y**2]), faces, np.arange(144))
-    figure = style.new_figure(3)
+    figure = style.new_figure(3, "a map")
     axes = figure.add_subplot(projection="3d")
-    plots.gain_map(axes, sheet, np.arange(40), np.linspace(-1, 1, 40), 1.0)
+    voxels = pd.DataFrame({"roi": "V1v", "vertex": np.arange(40), "gain": np.linspace(-1, 1, 40)})
+    plots.gain_map(axes, sheet, voxels, 1.0)
     figure.savefig(tmp_path / "map.png")
     assert (tmp_path / "map.png").stat().st_size > 5000

@@ -1,0 +1,212 @@
+"""Panels of the encoding supplement: all predictors, layers, noise ceilings, measured RDMs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from helpers.encoding.plots import draw_ceilings, label_rois
+from helpers.figures.style import (
+    COLOURS,
+    MARKERS,
+    TRAINING,
+    display_name,
+    label_layers,
+    panel_letter,
+)
+
+PREDICTOR_STYLES = {
+    "contrastive": (TRAINING["contrastive"], "o"),
+    "faces only": (TRAINING["contrastive, variant"], "s"),
+    "untrained": (TRAINING["untrained"], "^"),
+    "GistPC": (TRAINING["untrained"], "D"), "Gabor": (TRAINING["untrained"], "P"),
+    "ridge, whole layers": (TRAINING["regression"], "v")}
+"""Predictor -> colour (what was trained, and how; controls are grey) and marker."""
+
+
+def predictor_scores(axes: Axes, scores: pd.DataFrame, ceilings: pd.DataFrame, rois: Sequence[str],
+                     predictors: Sequence[str]) -> None:
+    """Draw every participant's score by region and predictor, and the mean as a bar.
+
+    "2 × 0" above the axis: for two participants the predictor predicts nothing, which scores 0.
+
+    Parameters
+    ----------
+    axes : Axes
+    scores : DataFrame
+        Columns ``roi, predictor, subject, score, predicts_nothing``.
+    ceilings : DataFrame
+        Columns ``roi, value``: one noise ceiling a participant; the band spans their range.
+    rois : sequence of str
+    predictors : sequence of str
+        Predictors, in order; keys of `PREDICTOR_STYLES`.
+    """
+    draw_ceilings(axes, ceilings, rois)
+    for position, roi in enumerate(rois):
+        for name, shift in zip(predictors, _shifts(predictors)):
+            part = scores[(scores["roi"] == roi) & (scores["predictor"] == name)]
+            values, n_zero = part["score"].dropna().to_numpy(), int(part["predicts_nothing"].sum())
+            x, (colour, marker) = position + shift, PREDICTOR_STYLES[name]
+            axes.plot(np.full(len(values), x), values, marker, color=colour, markersize=2.6,
+                      alpha=0.8, markeredgewidth=0)
+            if len(values):
+                axes.hlines(values.mean(), x - 0.06, x + 0.06, color="k", linewidth=1.1, zorder=3)
+            if n_zero:
+                axes.text(x, 0.0, f"{n_zero} × 0", ha="center", va="bottom", color="0.3",
+                          fontsize=6.5, transform=axes.get_xaxis_transform())
+    axes.axhline(0, color="0.4", linestyle=":", linewidth=0.7, zorder=1)
+    axes.set_xlim(-0.5, len(rois) - 0.5)
+    if axes.texts:
+        bottom, top = axes.get_ylim()
+        axes.set_ylim(bottom - 0.1 * (top - bottom), top)
+    label_rois(axes, rois, scores.dropna(subset="score").groupby("roi")["subject"].nunique())
+
+
+def _shifts(predictors: Sequence[str]) -> np.ndarray:
+    """Return each predictor's distance from the middle of its region."""
+    return (np.arange(len(predictors)) - (len(predictors) - 1) / 2) * 0.84 / len(predictors)
+
+
+def predictor_handles(predictors: Sequence[str]) -> list[Line2D]:
+    """Return the entries of a legend of predictors, and of the stars."""
+    entries = [Line2D([], [], color=PREDICTOR_STYLES[name][0], marker=PREDICTOR_STYLES[name][1],
+                      linestyle="", markersize=4, label=name) for name in predictors]
+    return entries + [Line2D([], [], color="0.2", marker="*", linestyle="", markersize=5,
+                             markerfacecolor=face, label=label)
+                      for label, face in (("contrastive better, p < .05", "0.2"),
+                                          ("worse", "none"))]
+
+
+def significance_row(axes: Axes, tests: pd.DataFrame, rois: Sequence[str],
+                     predictors: Sequence[str], *, y: float) -> None:
+    """Mark, above each region, the predictors from which the first one differs (corrected).
+
+    Parameters
+    ----------
+    axes : Axes
+    tests : DataFrame
+        Of `helpers.encoding.statistics.compare_with_competitors`. A filled star above a predictor:
+        the first one is better, p < .05 after Bonferroni; an open one: it is worse.
+    rois, predictors : sequence of str
+        As for `predictor_scores`; the first name is the predictor that is compared.
+    y : float
+        Height in axes units.
+    """
+    significant = (tests["p_bonferroni"] < 0.05) & tests["competitor"].isin(predictors)
+    for row in tests[significant & tests["roi"].isin(rois)].itertuples():
+        x = list(rois).index(row.roi) + _shifts(predictors)[predictors.index(row.competitor)]
+        axes.plot(x, y, "*", color="0.2", markersize=5, clip_on=False, markeredgewidth=0.6,
+                  markerfacecolor="0.2" if row.difference > 0 else "none",
+                  transform=axes.get_xaxis_transform())
+
+
+def own_and_other_curves(axes: Axes, curves: pd.DataFrame, metric: str, own: str,
+                         layers: Sequence[str], methods: Sequence[str]) -> None:
+    """Draw one region's score by layer: from its own pool of units, and the mean of the others.
+
+    Shaded: ± SEM over participants. A layer in which a pool has too few units is a gap.
+
+    Parameters
+    ----------
+    axes : Axes
+    curves : DataFrame
+        Columns ``subject, layer, domain, method`` and ``metric``, of one region.
+    metric : str
+    own : str
+        The region's domain.
+    layers : sequence of str
+    methods : sequence of str
+        The first is drawn solid, the second dashed.
+    """
+    is_own = curves["domain"] == own
+    position = np.arange(len(layers))
+    for method, line in zip(methods, ("-", "--")):
+        for of_pool, colour, marker in ((~is_own, "0.55", "x"),
+                                        (is_own, COLOURS.get(own, "k"), MARKERS.get(own, "o"))):
+            table = curves[of_pool & (curves["method"] == method)].pivot_table(
+                index="layer", columns="subject", values=metric).reindex(layers)
+            mean, n = table.mean(axis=1), table.notna().sum(axis=1)
+            sem = table.std(axis=1, ddof=1) / np.sqrt(n.where(n > 1))
+            axes.fill_between(position, mean - sem, mean + sem, color=colour, alpha=0.2,
+                              linewidth=0)
+            axes.plot(position, mean, line, color=colour, marker=marker, markersize=3, linewidth=1)
+    axes.axhline(0, color="0.4", linestyle=":", linewidth=0.7)
+    axes.set_xlim(-0.5, len(layers) - 0.5)
+    label_layers(axes, layers, max_labels=6)
+
+
+def curve_legend(panels: Sequence[Axes]) -> None:
+    """Draw the legend of `own_and_other_curves` in the panel with the most room above its lines."""
+    heights = [max((np.nanmax(line.get_ydata()) for line in axes.lines
+                    if np.isfinite(line.get_ydata()).any()), default=0) for axes in panels]
+    panels[int(np.argmin(heights))].legend(loc="upper left", handles=[
+        Line2D([], [], color="k", linestyle="-", label="sparse positive"),
+        Line2D([], [], color="k", linestyle="--", label="OLS"),
+        Line2D([], [], color="0.55", marker="x", label="other pools, mean")])
+
+
+def last_panel(axes: Axes, rdm_correlations: pd.DataFrame, ceilings: pd.DataFrame,
+               layers: Sequence[str]) -> None:
+    """Draw the measured RDMs where there are some, else the check of the noise ceilings."""
+    if len(rdm_correlations):
+        rdm_layer_curves(axes, rdm_correlations, layers)
+        axes.set_title("Do layers resemble IT?")
+    else:
+        noise_ceiling_scatter(axes, ceilings)
+        axes.set_title("Do ceilings agree?")
+    panel_letter(axes, "G", x=-0.2)
+
+
+def rdm_layer_curves(axes: Axes, table: pd.DataFrame, layers: Sequence[str]) -> None:
+    """Draw the correlation of each layer's RDM with measured ones; markers: p < .05 (Holm).
+
+    Parameters
+    ----------
+    axes : Axes
+    table : DataFrame
+        Columns ``network, measured, layer, spearman_r, p_holm``; the first row's network is the
+        trained one, dark; the other is grey.
+    layers : sequence of str
+    """
+    styles = {}
+    for (network, measured), part in table.groupby(["network", "measured"], sort=False):
+        line, marker = styles.setdefault(measured, [("-", "o"), ("--", "s"), ("-.", "D")][
+            len(styles) % 3])
+        trained = network == table["network"].iloc[0]
+        colour = TRAINING["pretrained" if trained else "untrained"]
+        part = part.set_index("layer").reindex(layers)
+        axes.plot(range(len(layers)), part["spearman_r"], color=colour, linewidth=1, linestyle=line,
+                  label=f"{measured}, {'trained' if trained else display_name('untrained')}")
+        significant = part["p_holm"] < 0.05
+        axes.plot(np.flatnonzero(significant), part["spearman_r"][significant], marker,
+                  color=colour, markersize=3)
+    axes.axhline(0, color="0.4", linestyle=":", linewidth=0.7)
+    label_layers(axes, layers, max_labels=6)
+    axes.set_ylabel("RDM correlation (Spearman ρ)")
+    axes.set_ylim(top=1.6 * table["spearman_r"].max())
+    axes.legend(loc="upper left")
+
+
+def noise_ceiling_scatter(axes: Axes, ceilings: pd.DataFrame) -> None:
+    """Draw the noise ceilings of the generative model against split-half reliability.
+
+    Parameters
+    ----------
+    axes : Axes
+    ceilings : DataFrame
+        Columns ``statistic, value, split_half``; one row a participant and region.
+    """
+    names = {"univariate": "mean response", "rsa": "geometry (RDM)"}
+    for (statistic, part), marker in zip(ceilings.groupby("statistic", sort=False), "o^"):
+        axes.plot(part["split_half"], part["value"], marker, markersize=3, alpha=0.6,
+                  color={"univariate": "k", "rsa": "0.55"}.get(statistic, "k"),
+                  label=f"{names.get(statistic, statistic)}, n = {len(part)}")
+    axes.plot([0, 1], [0, 1], color="0.4", linestyle=":", linewidth=0.7)
+    axes.set(xlim=(0, 1.02), ylim=(0, 1.3), xlabel="split-half reliability (r)",
+             ylabel="model's noise ceiling (r)")
+    if len(ceilings):
+        axes.legend(loc="upper left", borderaxespad=0)
