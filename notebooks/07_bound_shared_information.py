@@ -23,6 +23,9 @@ profile = "demo"    # demo, mini, paper, or the path of your own TOML file
 n_jobs = 2          # processes that fine-tune and evaluate; one where there is a GPU
 sizes = [64]        # embedding sizes, besides the profile's own, for the test of the confound
 
+# %% [markdown]
+# What the notebook opens: the profile, its networks and its cohort.
+
 # %%
 import copy
 from dataclasses import replace
@@ -72,6 +75,9 @@ held_out = next(study.held_out(run))
 print(f"{len(study.regions)} regions of {len(study.cohort_data.subjects)} participants; the first "
       f"network is fine-tuned to {run.regions[0].label} on {len(run.train_ids[0])} images, and "
       f"{len(held_out.test_rows)} are held out")
+
+# %% [markdown]
+# **The analysis in one line.**
 
 # %%
 held_out_ids = held_out.stimulus_ids[held_out.test_rows]
@@ -248,6 +254,9 @@ def parts_of_slope(condition):
     return (100 * n / ((x * x).sum() or np.nan) * x * y).groupby(
         [part["subject"], part["seed"]]).sum().unstack("seed")
 
+# %% [markdown]
+# The two slopes, with 95 % intervals over participants and trainings.
+
 # %%
 slopes = {}
 for condition in ("contrastive", "contrastive, fixed z"):
@@ -321,6 +330,9 @@ for axes, letter, title in zip(panels, "ABCDEF", titles):
     axes.set_title(title)
     style.panel_letter(axes, letter, x=-0.14)
 
+# %% [markdown]
+# One legend for all panels; then the figure is saved, with a table for each panel.
+
 # %%
 style.top_legend(figure, [
     *plots.condition_handles(["contrastive", "contrastive, fixed z", "pooled, avg",
@@ -372,7 +384,7 @@ claims.interval("Images and responses share information that the fine-tuned netw
                 paper="early 1.40 to 2.01, PPA 2.37 and 2.44, RSC .49 and .85 bits")
 
 # %% [markdown]
-# The exploratory claim, and its table of variants.
+# The exploratory claim.
 
 # %%
 claims.interval("Normalising both sides by one running mean hides information that was found",
@@ -380,6 +392,11 @@ claims.interval("Normalising both sides by one running mean hides information th
                 of="bound with each side's own statistics minus shared ones, nats",
                 source="beyond the paper; rule added after it was seen", paper="–",
                 kind=EXPLORATORY)
+
+# %% [markdown]
+# The table shows all conditions and all ways to choose the temperature factor.
+
+# %%
 rows = []
 for condition in conditions:
     is_pooled = condition.startswith("pooled")
@@ -453,9 +470,15 @@ for condition, part in on_all_images.groupby("condition", sort=False) if left_ou
     claims.number(f"bound on all held-out images, {condition}", round_numbers(
         part.groupby("roi")["cross_validated"].mean().to_dict(), 3))
 
+# %% [markdown]
+# All claims, with their rules and numbers.
+
 # %%
 path = claims.save()
 print(claims.text())
+
+# %% [markdown]
+# The verdicts alone, which are the same on every machine.
 
 # %%
 # NBVAL_CHECK_OUTPUT

@@ -22,6 +22,9 @@
 profile = "demo"    # demo, mini, paper, or the path of your own TOML file
 n_jobs = 2          # processes that fine-tune and fit probes; one where there is a GPU
 
+# %% [markdown]
+# What the notebook opens: the profile, its networks, cohort and image sets.
+
 # %%
 import numpy as np
 import pandas as pd
@@ -263,6 +266,11 @@ large = landscape_study.load_task(landscape_spec.map_task, map_images, network,
                                   laterality_spec.image_size, landscape_spec.max_images)
 hemisphere_distances, _ = landscape_study.prediction_distances(early, hemisphere_models, large,
                                                                landscape_spec.layer)
+
+# %% [markdown]
+# Their accuracies, and a map made from the fine-tuned ones alone.
+
+# %%
 hemisphere_table = landscape_study.task_accuracies(early, hemisphere_models, [large],
                                                    landscape_spec.layer)
 hemisphere_table["from pretrained"] = hemisphere_distances[0]
@@ -356,6 +364,10 @@ landscape_plots.accuracy_dots(panels[0], accuracy, n_classes)
 landscape_plots.difference_rows(panels[1], differences)
 style.percent_axis(panels[1].xaxis)
 
+# %% [markdown]
+# The map of all networks, and one made from the fine-tuned networks alone, in which the pretrained
+# network takes no axis.
+
 # %%
 is_finetuned = np.flatnonzero(model_table["roi"] != "none")
 finetuned_map = fit_inpca(pairwise_distances[np.ix_(is_finetuned, is_finetuned)])
@@ -382,6 +394,9 @@ for axes, letter, title in zip(panels, "ABCDEF", titles):
     style.panel_letter(axes, letter, x=-0.1)
 style.top_legend(figure, [*finetuning_plots.condition_handles(conditions),
                           *bound_plots.group_handles(("early", "higher"))], ncols=5)
+
+# %% [markdown]
+# The figure is saved with a table for each panel.
 
 # %%
 style.save_figure(figure, laboratory.provenance, {
@@ -422,6 +437,9 @@ for axes, (name, values) in zip(upper, matrices.items()):
 for axes in upper[len(matrices):]:
     axes.axis("off")
 
+# %% [markdown]
+# The maps as published.
+
 # %%
 landscape_plots.model_map(
     lower[0], model_table, inpca_map.coordinates[:, :2], "accuracy",
@@ -437,6 +455,9 @@ farther = (statistics.pivot_donor_by_seed(area, "from pretrained", area="V1")
 landscape_plots.difference_rows(lower[2], {"opposite −\nsame side": directions,
                                            "V1 − hV4,\nfrom\npretrained": farther})
 
+# %% [markdown]
+# Titles, colour bar and legends.
+
 # %%
 lower[2].set_xlabel("difference of distances")
 for axes, title in zip(lower, ("as published", "left and right, early", "hemispheres and areas")):
@@ -450,10 +471,9 @@ lower[0].legend(handles=landscape_plots.marker_handles([*marks, *reference_point
                 loc="upper center", bbox_to_anchor=(0.5, -0.24), columnspacing=0.8,
                 handletextpad=0.2)
 colorbar.set_label(f"accuracy, {landscape_spec.map_task}")
+x, y = hemisphere_map.coordinates[:, :2].T
 style.save_figure(supplement, laboratory.provenance, {
-    "supplement-E": hemisphere_table.iloc[is_early].assign(x=hemisphere_map.coordinates[:, 0],
-                                                           y=hemisphere_map.coordinates[:, 1])},
-                        part="supplement")
+    "supplement-E": hemisphere_table.iloc[is_early].assign(x=x, y=y)}, part="supplement")
 
 # %% [markdown]
 # **Figure 08, supplement.** **A-C** Accuracy of linear probes; rows: region that a network was
@@ -556,9 +576,15 @@ for name in tasks:
     claims.number(f"accuracy, {name}", round_numbers(part.to_dict(), 3))
 claims.number("explained stress, two axes", round_numbers({"all": stress[1]}, 3))
 
+# %% [markdown]
+# All claims, with their rules and numbers.
+
 # %%
 path = claims.save()
 print(claims.text())
+
+# %% [markdown]
+# The verdicts alone, which are the same on every machine.
 
 # %%
 # NBVAL_CHECK_OUTPUT
