@@ -69,12 +69,11 @@ print(f"{len(images)} images:", {style.display_name(name): images.domains.count(
 
 # %%
 examples = [images.open(images.domains.index(domain)) for domain in CORE]
-trained = {name: one["color"] for name, one in plots.condition_styles(conditions).items()}
 schematic.draw_schematic([
     schematic.Step("images", schematic.images(examples), f"{len(images.domain_names)} sets"),
     schematic.Step("matched models", schematic.network(4, [2, 3]),
                    f"{len(conditions)} conditions,\none architecture"),
-    schematic.Step("how many?", schematic.bars([.75, .6, .05], list(trained.values())[:3]),
+    schematic.Step("how many?", schematic.bars([.75, .6, .3], ["0.3", "0.5", "0.7"]),
                    "selective units (A–C)"),
     schematic.Step("how strongly?", schematic.formula(
         r"$\frac{m_p - m_o}{|m_p| + |m_o|}$", r"$d^\prime$"), "on other images (D–F)"),

@@ -49,8 +49,7 @@ def condition_styles(conditions: Sequence[str]) -> dict[str, dict[str, object]]:
 def condition_legend(figure: Figure, conditions: Sequence[str],
                      n_networks: Mapping[str, int] | None = None, **where: object) -> None:
     """Draw one legend of conditions along an edge of the figure, with their numbers of networks."""
-    n_networks = n_networks or {}
-    labels = {condition: condition + f" (n = {n_networks[condition]})" * (condition in n_networks)
+    labels = {condition: f"{condition} (n = {n_networks[condition]})" if n_networks else condition
               for condition in conditions}
     top_legend(figure, [Line2D([], [], markersize=4, label=labels[condition], **style)
                         for condition, style in condition_styles(conditions).items()],
@@ -211,15 +210,16 @@ def training_curves(axes: Axes, record: pd.DataFrame, value: str, by: str,
 
 
 def domain_styles(domains: Sequence[str]) -> dict[str, dict[str, object]]:
-    """Return colour and marker of every domain."""
-    return {domain: {"color": COLOURS[domain], "marker": MARKERS[domain]} for domain in domains}
+    """Return colour, marker and label of every domain."""
+    return {domain: {"color": COLOURS[domain], "marker": MARKERS[domain],
+                     "label": display_name(domain)} for domain in domains}
 
 
 def half_step_dots(axes: Axes, half_steps: pd.DataFrame, measures: Mapping[str, str],
                    conditions: Sequence[str]) -> None:
     """Draw half-maximum steps: measures from top to bottom, conditions side by side.
 
-    A dot is a network, the geometric mean over domains (of step + 1); markers are means of dots.
+    A dot is a network, the mean over domains; a marker the geometric mean of the dots (step + 1).
 
     Parameters
     ----------
@@ -229,17 +229,22 @@ def half_step_dots(axes: Axes, half_steps: pd.DataFrame, measures: Mapping[str, 
     measures : dict, measure -> label
     conditions : sequence of str
     """
-    logs = half_steps.assign(log_step=np.log1p(half_steps["half_step"].astype(float)))
     shifts = np.linspace(-0.27, 0.27, len(conditions)) if len(conditions) > 1 else [0.0]
     for shift, (condition, style) in zip(shifts, condition_styles(conditions).items()):
-        by_seed = logs[logs["condition"] == condition].pivot_table(
-            index="measure", columns="seed", values="log_step").reindex(list(measures))
+        its = half_steps[half_steps["condition"] == condition]
+        by_seed = 1 + its.pivot_table(index="measure", columns="seed", values="half_step").reindex(
+            list(measures)).astype(float)
         y = np.arange(len(measures)) + shift
         for _, one in by_seed.items():
-            axes.plot(np.exp(one), y, ".", markersize=2.5, color=style["color"])
-        axes.plot(np.exp(by_seed.mean(axis=1)), y, markersize=4.5, **style | {"linestyle": ""})
-    if logs["log_step"].notna().any():
+            axes.plot(one, y, ".", markersize=2.5, color=style["color"])
+        axes.plot(np.exp(np.log(by_seed).mean(axis=1)), y, markersize=4.5,
+                  **style | {"linestyle": ""})
+    if half_steps["half_step"].notna().any():
         axes.set_xscale("log")
+        axes.minorticks_off()
+        low, high = axes.get_xlim()
+        ticks = [tick for tick in 25 * 2 ** np.arange(16) if low <= tick <= high]
+        axes.set_xticks(ticks, list(map(str, ticks)))
     else:
         axes.text(0.5, 0.5, "no checkpoints", transform=axes.transAxes, ha="center", color="0.4")
         axes.set_xticks([])
@@ -262,6 +267,9 @@ def region_dots(axes: Axes, at_end: pd.DataFrame, regions: Mapping[str, str],
         Spearman's r of the untrained networks, and of one participant and the others.
     conditions : sequence of str
     """
+    if not regions:
+        axes.text(0.5, 0.5, "no regions", transform=axes.transAxes, ha="center", color="0.4")
+        return
     levels = (("noise ceiling", noise_ceilings, {"color": "0.2", "linewidth": 1.6}),
               ("untrained", untrained, {"color": "0.5", "linewidth": 1, "linestyle": ":"}))
     for label, values, style in levels:
@@ -270,5 +278,6 @@ def region_dots(axes: Axes, at_end: pd.DataFrame, regions: Mapping[str, str],
                     **style)
     condition_dots(axes, at_end.rename(columns={"domain": "group"}), regions, "similarity",
                    conditions)
-    axes.set_ylim(bottom=min(0.0, axes.get_ylim()[0]))
-    axes.legend(loc="upper left", ncols=2, bbox_to_anchor=(0, 1.02), borderpad=0)
+    low, high = axes.get_ylim()
+    axes.set_ylim(min(0.0, low), 1.25 * high)
+    axes.legend(loc="upper left", ncols=2, borderpad=0)
