@@ -605,7 +605,7 @@ over seeds excludes 0).""")
 # categories in five domains), whereas ImageNet has few faces, bodies or words among its 1,000
 # classes, and captions of web images name all of them. This is a hypothesis, which a visual diet
 # with other labels would test. The published pair can be run under `paper`; it cannot separate
-# language from data and scale. Three seeds leave wide intervals: small differences are beyond this
+# language from data and scale. Few seeds leave wide intervals: small differences are beyond this
 # sample.
 #
 # A count is not a strength, and neither means anything without the untrained control: some sets

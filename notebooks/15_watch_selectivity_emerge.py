@@ -287,8 +287,8 @@ for panel in panels[:6]:
     panel.set_xlabel("training step + 1" if record["step"].max() > 1 else "training")
 
 # %% [markdown]
-# G and H: when, and how close to one participant's similarity to the others. Shuffled captions have
-# no row in G: what hardly rises has no half-way step of any meaning.
+# G and H: when, and how close to one participant's similarity to the others. The control with
+# shuffled captions is left out of G: where a measure hardly rises, its half-way step means nothing.
 
 # %%
 plots.half_step_dots(panels[6], half_steps, {
@@ -311,9 +311,9 @@ path = style.save_figure(figure, laboratory.provenance, {"A": record, "G": half_
 # numbers of each domain. **C** Recall of categories within a domain by a linear probe, held-out
 # images. **D** Spearman's ρ between the RDM of the block (feature maps averaged over space) and
 # that of one participant's region, averaged over participants. A to D are means over the four
-# domains; dotted: mean of all untrained networks. **E, F** One condition by domain; dotted: the same domain
-# untrained. Thick lines: means over networks, thin lines: networks (n in the legend). **G**
-# Half-maximum steps, mean over domains; dots: networks, markers: their geometric mean. **H**
+# domains; dotted: mean of all untrained networks. **E, F** One condition by domain; dotted: the
+# same domain untrained. Thick lines: means over networks, thin lines: networks (n in the legend).
+# **G** Half-maximum steps, mean over domains; dots: networks, markers: their geometric mean. **H**
 # Similarity after training to each region; dots: networks; black line: the region's noise ceiling
 # (lower bound), one participant against the mean of the others; dotted: untrained networks. The
 # stamp says whether the data are REAL or SYNTHETIC.
@@ -466,9 +466,9 @@ Markdown(f"""That recall comes before selective units is {"; ".join(
 {best} ({end_of_shown.loc[best, "recall"]:.0%}), for which {end_of_shown.loc[best,
 "proportion"]:.1%} of the units are selective; most units are selective for
 {end_of_shown["proportion"].idxmax()} ({end_of_shown["proportion"].max():.1%}). Half-maximum steps
-of the units, by domain: {in_order(units_first.rename(style.display_name)) or "no checkpoints"}. That
-captions bring selective units later than labels is
-**{claims.verdict("Language brings selective units later")}**.""")
+of the units, by domain:
+{in_order(units_first.rename(style.display_name)) or "no checkpoints"}. That captions bring
+selective units later than labels is **{claims.verdict("Language brings selective units later")}**.""")
 
 # %% [markdown]
 # What do the controls say? Shuffled captions keep the loss and the texts; views keep the images and
@@ -485,9 +485,8 @@ network to the last step, selective units and recall (means over domains) change
                      f"points with {name}" for name, (units, recall) in changes.items()) + ".")
 
 # %% [markdown]
-# And the brain. The domains' regions have RDMs that are similar to one another, in these brains as
-# in these networks, so that this measure hardly distinguishes them; the early region is another
-# matter.
+# And the brain. Where the domains' regions have RDMs that are similar to one another, this measure
+# hardly distinguishes them. The early region, which prefers no domain, is the comparison.
 
 # %% tags=["prose"]
 kind = np.where(at_layer["domain"] == training_dynamics.EARLY, "early", "domains")
