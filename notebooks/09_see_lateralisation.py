@@ -75,7 +75,7 @@ schematic.draw_schematic([
     Step("saliency map", schematic.matrix([[0, 1, 3, 2], [1, 2, 5, 4], [0, 1, 4, 3]]),
          "of the true class (A)"),
     Step("index of halves", schematic.formula(r"$\dfrac{right - left}{right + left}$"),
-         "bias (B to E),\nlaterality (F)")],
+         "bias: B to E; laterality: F")],
     laboratory.provenance, alt="Four steps: images and their mirror images go into a network "
     "fine-tuned to one hemisphere; its saliency map is cut into halves; an index compares them.")
 
@@ -335,7 +335,7 @@ panels = [("B", published_measure, "contrastive", laterality_spec.rois),
 for axes, (letter, measure, condition, rois) in zip(middle, panels):
     its = table[(table["condition"] == condition) & (table["measure"] == measure)]
     plots.laterality_dots(axes, its, rois)
-    axes.set_title(measure if condition == "contrastive" else "occlusion, shuffled")
+    axes.set_title(measure if condition == "contrastive" else "shuffled pairs")
     style.panel_letter(axes, letter, x=-0.02)
 middle[0].set(ylabel="bias (− left, + right)")
 middle[1].set(xlabel=f"early region; dots: {n_participants} participants, 95 % over images")

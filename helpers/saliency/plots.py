@@ -80,7 +80,7 @@ def _saliency_map(axes: Axes, example: SaliencyExample, *, is_first_measure: boo
     drawn = axes.imshow(values / largest if largest > 0 else values, cmap=SEQUENTIAL, vmin=0,
                         vmax=1)
     axes.axvline((values.shape[-1] - 1) / 2, color="white", linewidth=0.8, linestyle=":")
-    words = f"index {index:+.2f}" if np.isfinite(index) else "empty map"
+    words = f"index {index:+.2f}".replace("-", "−") if np.isfinite(index) else "empty map"
     axes.set(xticks=[], yticks=[], xlabel=words + f"\np = {example.probability:.2f}"
              * is_first_measure)
     axes.spines[:].set_visible(False)
