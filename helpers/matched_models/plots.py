@@ -10,9 +10,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
-from numpy.typing import NDArray
 
 from helpers.core.statistics import confidence_interval
 from helpers.figures.style import COLOURS, MARKERS, display_name, top_legend
@@ -99,20 +97,6 @@ def difference_dots(axes: Axes, differences: Mapping[str, Sequence[float]], *,
     axes.set_yticks(range(len(differences)),
                     [textwrap.fill(label, label_width) for label in differences])
     axes.set_ylim(len(differences) - 0.5, -0.5)
-
-
-def layer_consistency_matrix(axes: Axes, matrix: NDArray, layers: Sequence[str]) -> AxesImage:
-    """Draw the consistency of each pair of layers (Spearman's r), with the numbers."""
-    image = axes.imshow(matrix, vmin=0, vmax=1, cmap="mako")
-    for (row, column), r in np.ndenumerate(matrix):
-        if np.isfinite(r):
-            axes.text(column, row, f"{r:.2f}".lstrip("0"), ha="center", va="center", fontsize=5.5,
-                      color="k" if r > 0.6 else "w")
-    axes.set_xticks(range(len(layers)), layers, rotation=60, ha="right", rotation_mode="anchor")
-    axes.set_yticks(range(len(layers)), layers)
-    axes.tick_params(length=0)
-    sns.despine(ax=axes, left=True, bottom=True)
-    return image
 
 
 def training_curves(axes: Axes, record: pd.DataFrame, value: str, domains: Sequence[str]) -> None:
