@@ -66,7 +66,7 @@ print("networks:", pd.Series([c for c, *_ in study.iter_networks()]).value_count
 # its feature maps, and at which positions of a map.
 
 # %%
-Step, names = schematic.Step, ("faces", "bodies", "objects", "scenes")
+Step, names = schematic.Step, ("faces", "bodies", "scenes", "characters")
 places = [study.images.domains.index(name) for name in names if name in study.images.domains]
 schematic.draw_schematic([
     Step("localizer images", schematic.images([study.images.open(i) for i in places]),
@@ -261,13 +261,13 @@ figure = style.new_figure(8.2, alt="""A, B: lines over four blocks, entropy over
     more feature maps have a selective unit. D, E: block by block matrices of correlations, labels
     and captions. F: mean correlation of every network with its interval. G: intervals of
     differences from labels, five measures. H: the same for captions minus shuffled captions.""")
-grid = figure.add_gridspec(4, 1, height_ratios=[1.25, 0.85, 1.3, 1.45], hspace=0.62, left=0.15,
-                           right=0.93, top=0.925, bottom=0.075)
+grid = figure.add_gridspec(4, 1, height_ratios=[1.25, 0.85, 1.3, 1.45], hspace=0.62, left=0.18,
+                           right=0.95, top=0.925, bottom=0.075)
 top = grid[0].subgridspec(1, 2, wspace=0.3).subplots()
 for axes, letter, measure in zip(top, "AB", ("entropy over maps", "Moran's I")):
     plots.layer_lines(axes, measurable[measurable["measure"] == measure], conditions, layers,
                       chance=float(measure in unit_distribution.RATIOS))
-    axes.set(title=measure, ylabel="corrected for the number")
+    axes.set(title=measure, ylabel="corrected for n of units")
     style.panel_letter(axes, letter, x=-0.14)
 plots.condition_legend(figure, measurable, conditions)
 
@@ -278,17 +278,17 @@ plots.condition_legend(figure, measurable, conditions)
 # %%
 corner = plots.position_maps(figure, grid[1], masks)
 corner.set_ylabel(f"{style.display_name(map_domain)},\n{shown_condition}")
-style.panel_letter(corner, "C", x=-0.3)
-third = grid[2].subgridspec(1, 3, wspace=0.42, width_ratios=[1, 1, 1.35]).subplots()
+style.panel_letter(corner, "C", x=-0.35)
+third = grid[2].subgridspec(1, 3, wspace=0.34, width_ratios=[1, 1, 1.7]).subplots()
 for axes, letter, condition in zip(third, "DE", (spec.vision, spec.language)):
     matrix = matrices.get(condition, np.full((len(layers), len(layers)), np.nan))
     plots.consistency_matrix(axes, matrix, layers)
     axes.set_title(f"Spearman's ρ, {condition or 'no captions here'}")
-    style.panel_letter(axes, letter, x=-0.3)
+    style.panel_letter(axes, letter, x=-0.05 if letter == "E" else -0.4)
 third[1].set_yticks([])
 plots.consistency_dots(third[2], mean_consistency, conditions)
 third[2].set(ylabel="mean ρ of pairs of blocks", title="consistency, 95 % over images")
-style.panel_letter(third[2], "F", x=-0.2)
+style.panel_letter(third[2], "F", x=-0.12)
 
 # %% [markdown]
 # **G, H** Do the conditions differ, over seeds? In brackets the sign that the paper's abstracts
@@ -297,18 +297,22 @@ style.panel_letter(third[2], "F", x=-0.2)
 # %%
 plotted = {"entropy over maps": "+", "Gini over maps": "−", "Moran's I": "−",
            "mean distance": "+", "consistency": "+"}
+shown = {comparison: {measure: its[measure] for measure in plotted}
+         for comparison, its in differences.items()}
+control = {"captions − shuffled captions": shown.pop("captions − shuffled captions")}
+print(f"G: {len(shown)} comparisons, H: {len(control)}, of {len(plotted)} measures")
+
+# %%
 labels = [f"{measure} ({sign})" for measure, sign in plotted.items()]
-styles = condition_styles(conditions)
-styles = {comparison: styles.get(first, styles[spec.vision])
-          for comparison, (first, _) in pairs.items()}
-*from_labels, control = [{comparison: {measure: its[measure] for measure in plotted}}
-                         for comparison, its in differences.items()]
+by_name = condition_styles(conditions)
+styles = {comparison: by_name.get(pair[0], by_name[spec.vision])
+          for comparison, pair in pairs.items()}
 last = grid[3].subgridspec(1, 2, wspace=0.12, width_ratios=[1.5, 1]).subplots(sharey=True)
-plots.difference_rows(last[0], from_labels[0] | from_labels[1], styles, labels)
+plots.difference_rows(last[0], shown, styles, labels)
 plots.difference_rows(last[1], control, styles, labels)
-for axes, letter, words in zip(last, "GH", (f"difference from {spec.vision}",
-                                            "captions minus shuffled captions")):
-    axes.set(xlabel="difference; mean, 95 % over seeds", title=words)
+titles = f"difference from {spec.vision}", "captions minus shuffled captions"
+for axes, letter, title in zip(last, "GH", titles):
+    axes.set(xlabel="difference; mean, 95 % over seeds", title=title)
     style.panel_letter(axes, letter, x=-0.02)
 last[1].tick_params(labelleft=False)
 
@@ -327,11 +331,11 @@ png = style.save_figure(figure, laboratory.provenance, {
     "A": measurable, "B": layer_consistencies, "C": position_table, "D": difference_table})
 
 # %% [markdown]
-# **Figure 14.** **A, B** Distribution of selective units, corrected for their number; dotted: random
-# units. Lines: means over networks of a condition and over domains with enough units; dots:
-# networks; conditions with enough units in one block only are left out. **C** Positions of the units
-# that prefer the domain of the parameters, in the first network trained with captions (with labels
-# where there is none): the percentage of feature maps with a selective unit there. **D, E**
+# **Figure 14.** **A, B** Distribution of selective units, corrected for their number; dotted:
+# random units. Lines: means over networks of a condition and over domains with enough units; dots:
+# networks; conditions with enough units in one block only are left out. **C** Positions of the
+# units that prefer the domain of the parameters, in the first network trained with captions (with
+# labels where there is none): the percentage of feature maps with a selective unit there. **D, E**
 # Consistency of blocks: Spearman's *ρ* of their RDMs, mean over networks. **F** Its mean over pairs
 # of blocks: a marker is a network, its line the 95 % interval over resampled images, black the mean
 # over networks. **G, H** Differences between conditions: grey dots are seeds, lines 95 % intervals
@@ -362,8 +366,8 @@ for measure, words in (("Gini over maps", "Selective units sit in few feature ma
                  kind=CHECK)
 
 # %% [markdown]
-# What the two abstracts say of feature maps and of space, each by two measures, for networks trained
-# with captions and with text-embedding targets:
+# What the two abstracts say of feature maps and of space, each by two measures, for networks
+# trained with captions and with text-embedding targets:
 
 # %%
 expected = {"entropy over maps": ("above 0", "lie more evenly over feature maps", "first abstract"),
@@ -397,7 +401,8 @@ for comparison, pair_name in judged.items():
         continue
     claims.interval(f"Selective units agree more across layers: consistency, {pair_name}",
                     differences[comparison]["consistency"], "above 0",
-                    of="mean over pairs of stages", sample="seeds", paper="agree more across layers",
+                    of="mean over pairs of stages", sample="seeds",
+                    paper="agree more across layers",
                     source="first abstract; its measure is not at hand")
 
 # %% [markdown]
@@ -468,7 +473,8 @@ beginning = {name: "In the published pair" if is_pair and name == "language" els
              f"Selective units agree more across layers: consistency, {pair_name}"
              for name, pair_name in judged.items()}
 Markdown(f"""The most similar blocks of the networks trained with {spec.vision} are {most}. The
-consistency of these networks runs from {seeds.min():.2f} to {seeds.max():.2f} over seeds. """
+consistency of these networks runs from {seeds.min():.2f} to {seeds.max():.2f} over seeds.
+Consistency, """
          + "; ".join(f"{judged[name]}: {with_interval(differences[name]['consistency'])}, "
                      f"*{claims.verdict(words)}*" for name, words in beginning.items()) + ".")
 

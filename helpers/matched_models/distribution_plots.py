@@ -88,7 +88,7 @@ def position_maps(figure: Figure, place: SubplotSpec,
         axes.set(xticks=[], yticks=[], title=f"{layer}, {height} × {width}",
                  xlabel=f"{int(mask.sum()):,} of {mask.size:,} units")
     bar = figure.colorbar(drawn, cax=panels[-1], format=PercentFormatter(1, decimals=0))
-    bar.set_label("feature maps with\na selective unit")
+    bar.set_label("of feature maps")
     return panels[0]
 
 
