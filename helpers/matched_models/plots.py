@@ -13,17 +13,35 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from helpers.core.statistics import confidence_interval
-from helpers.figures.style import COLOURS, MARKERS, display_name, top_legend
+from helpers.figures.style import (
+    COLOURS,
+    MARKERS,
+    TRAINING,
+    TRAINING_MARKERS,
+    display_name,
+    top_legend,
+)
 
-MARKS = "osD^vPX*"
+CONDITIONS = (("shuffled", "shuffled"), ("untrained", "untrained"),
+              ("embedding", "text embeddings"), ("caption", "captions"), ("clip", "captions"),
+              ("view", "contrastive"), ("label", "labels"), ("resnet", "labels"))
+"""Word in a condition's name -> what its networks were trained with; the first that occurs."""
+LINES = {"shuffled": "--", "untrained": ":"}
+"""Lines of controls."""
 
 
 def condition_styles(conditions: Sequence[str]) -> dict[str, dict[str, object]]:
-    """Return colour, marker and line of every condition, in order; the last line dotted."""
-    colours = sns.color_palette("colorblind", len(conditions))
-    return {condition: {"color": colour, "marker": MARKS[position % len(MARKS)],
-                        "linestyle": ":" if position == len(conditions) - 1 else "-"}
-            for position, (condition, colour) in enumerate(zip(conditions, colours))}
+    """Return colour, marker and line of every condition: those of its training, in all figures.
+
+    A condition whose name says nothing known gets the colour of a training that is not shown.
+    """
+    known = {condition: training for condition in conditions
+             for word, training in reversed(CONDITIONS) if word in condition.casefold()}
+    free = iter([training for training in TRAINING if training not in known.values()])
+    chosen = {condition: known.get(condition) or next(free) for condition in conditions}
+    return {condition: {"color": TRAINING[training], "marker": TRAINING_MARKERS[training],
+                        "linestyle": LINES.get(training, "-")}
+            for condition, training in chosen.items()}
 
 
 def condition_legend(figure: Figure, conditions: Sequence[str], **where: object) -> None:
