@@ -75,7 +75,7 @@ schematic.draw_schematic([
     Step("where they lie", schematic.matrix([[0, 0, 1, 0], [0, 2, 3, 1], [0, 1, 2, 0]]),
          "maps and positions (C)"),
     Step("measures", schematic.formula("entropy, Gini", "Moran's $I$, distance"),
-         "less chance (A, B, G, H)"),
+         "against chance (A, B, G, H)"),
     Step("layer × layer", schematic.matrix([[3, 1, 0], [1, 3, 2], [0, 2, 3]]),
          "consistency (D-F)")],
     laboratory.provenance, alt="Five steps: localizer images go into matched networks; selective "
@@ -302,6 +302,9 @@ shown = {comparison: {measure: its[measure] for measure in plotted}
 control = {"captions − shuffled captions": shown.pop("captions − shuffled captions")}
 print(f"G: {len(shown)} comparisons, H: {len(control)}, of {len(plotted)} measures")
 
+# %% [markdown]
+# The colour of a difference is that of its first condition.
+
 # %%
 labels = [f"{measure} ({sign})" for measure, sign in plotted.items()]
 by_name = condition_styles(conditions)
@@ -434,7 +437,7 @@ rows = [f"| {measure} | {direction} | " + " | ".join(
     f"{with_interval(differences[name][measure])}, "
     f"*{claims.verdict(f'Selective units {words}: {measure}, {pair_name}')}*"
     for name, pair_name in judged.items()) + " |"
-    for measure, (direction, words, _) in expected.items()]
+    for measure in expected for direction, words, _ in [expected[measure]]]
 Markdown("\n".join([
     f"In the networks trained with {spec.vision}, the Gini coefficient lies outside chance in "
     f"{clustered['Gini over maps']:.0%} of the blocks and domains that can be measured, Moran's "

@@ -78,10 +78,11 @@ def position_maps(figure: Figure, place: SubplotSpec,
     Axes
         Of the first layer.
     """
-    grid = place.subgridspec(1, len(masks) + 1, width_ratios=[*[1] * len(masks), 0.06], wspace=0.2)
+    grid = place.subgridspec(1, len(masks) + 2, width_ratios=[*[1] * len(masks), 0.07, 0.3],
+                             wspace=0.2)
     fractions = {layer: mask.mean(0) for layer, mask in masks.items()}
     largest = max(float(fraction.max()) for fraction in fractions.values()) or 1.0
-    panels = grid.subplots()
+    panels = [figure.add_subplot(grid[column]) for column in range(len(masks) + 1)]
     for axes, (layer, mask) in zip(panels, masks.items()):
         drawn = axes.imshow(fractions[layer], cmap=SEQUENTIAL, vmin=0, vmax=largest)
         height, width = mask.shape[1:]
@@ -151,7 +152,10 @@ def difference_rows(axes: Axes, differences: Mapping[str, Mapping[str, Sequence[
         for place, values in enumerate(by_measure.values()):
             known = np.asarray(values, float)
             known, n_values = known[np.isfinite(known)], n_values + np.isfinite(known).sum()
-            if len(known):
+            if not len(known):
+                axes.text(0.01, place + shift, "no value", transform=axes.get_yaxis_transform(),
+                          va="center", color="0.5")
+            else:
                 low, high = confidence_interval(known)
                 axes.plot(known, np.full(len(known), place + shift + 0.14), ".", markersize=2.5,
                           color="0.5")
@@ -159,7 +163,6 @@ def difference_rows(axes: Axes, differences: Mapping[str, Mapping[str, Sequence[
                 axes.plot(known.mean(), place + shift, markersize=4, **style)
     axes.axvline(0, color="k", linestyle=":", linewidth=0.8)
     if not n_values:
-        axes.text(0.5, 0.5, "no such networks", transform=axes.transAxes, ha="center", color="0.5")
         axes.set_xticks([])
     axes.set_yticks(range(len(labels)), labels)
     axes.set_ylim(len(labels) - 0.5, -0.5)
