@@ -431,12 +431,14 @@ print(claims.verdicts())
 # Are selective units clustered at all? And does language change it in the direction of the paper?
 
 # %% tags=["prose"]
+def verdict_of(words, name):    # a profile without such networks has several alike
+    return claims.verdict(f"{words}, {judged[name]}") if all(pairs[name]) else "not testable here"
+
 moran, clustered = "Moran's I", outside.get(spec.vision, pd.Series(dtype=float)).reindex(
     list(unit_distribution.MEASURES))
 rows = [f"| {measure} | {direction} | " + " | ".join(
     f"{with_interval(differences[name][measure])}, "
-    f"*{claims.verdict(f'Selective units {words}: {measure}, {pair_name}')}*"
-    for name, pair_name in judged.items()) + " |"
+    f"*{verdict_of(f'Selective units {words}: {measure}', name)}*" for name in judged) + " |"
     for measure in expected for direction, words, _ in [expected[measure]]]
 Markdown("\n".join([
     f"In the networks trained with {spec.vision}, the Gini coefficient lies outside chance in "
@@ -472,14 +474,13 @@ matrix = np.where(np.eye(len(layers), dtype=bool), np.nan, matrices[spec.vision]
 most = (" and ".join(layers[i] for i in np.unravel_index(np.nanargmax(matrix), matrix.shape))
         + f" ({np.nanmax(matrix):.2f})" if np.isfinite(matrix).any() else "none here")
 seeds = mean_consistency[mean_consistency["condition"] == spec.vision]["r"]
-beginning = {name: "In the published pair" if is_pair and name == "language" else
-             f"Selective units agree more across layers: consistency, {pair_name}"
-             for name, pair_name in judged.items()}
+layers_agree = {name: verdict_of("Selective units agree more across layers: consistency", name)
+                if not (is_pair and name == "language") else claims.verdict("In the published pair")
+                for name in judged}
 Markdown(f"""The most similar blocks of the networks trained with {spec.vision} are {most}. The
 consistency of these networks runs from {seeds.min():.2f} to {seeds.max():.2f} over seeds.
-Consistency, """
-         + "; ".join(f"{judged[name]}: {with_interval(differences[name]['consistency'])}, "
-                     f"*{claims.verdict(words)}*" for name, words in beginning.items()) + ".")
+Consistency, """ + "; ".join(f"{judged[name]}: {with_interval(differences[name]['consistency'])}, "
+                             f"*{verdict}*" for name, verdict in layers_agree.items()) + ".")
 
 # %% [markdown]
 # Units in the middle of the map are expected from these images in any network: the localizer shows
