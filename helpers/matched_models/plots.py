@@ -7,12 +7,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
-from numpy.typing import NDArray
 
 from helpers.core.statistics import confidence_interval
 from helpers.figures.style import (
@@ -158,20 +155,6 @@ def difference_dots(axes: Axes, differences: Mapping[str, Sequence[float]], *,
             axes.hlines(position, low, high, color=colour, linewidth=1.2)
     axes.set_yticks(range(len(shown)), [textwrap.fill(label, label_width) for label in shown])
     axes.set_ylim(len(shown) - 0.5, -0.5)
-
-
-def layer_consistency_matrix(axes: Axes, matrix: NDArray, layers: Sequence[str]) -> AxesImage:
-    """Draw the consistency of each pair of layers (Spearman's r), with the numbers."""
-    image = axes.imshow(matrix, vmin=0, vmax=1, cmap="mako")
-    for (row, column), r in np.ndenumerate(matrix):
-        if np.isfinite(r):
-            axes.text(column, row, f"{r:.2f}".lstrip("0"), ha="center", va="center", fontsize=5.5,
-                      color="k" if r > 0.6 else "w")
-    axes.set_xticks(range(len(layers)), layers, rotation=60, ha="right", rotation_mode="anchor")
-    axes.set_yticks(range(len(layers)), layers)
-    axes.tick_params(length=0)
-    sns.despine(ax=axes, left=True, bottom=True)
-    return image
 
 
 def training_curves(axes: Axes, record: pd.DataFrame, value: str, by: str,
