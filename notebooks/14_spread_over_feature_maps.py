@@ -283,7 +283,7 @@ third = grid[2].subgridspec(1, 3, wspace=0.34, width_ratios=[1, 1, 1.7]).subplot
 for axes, letter, condition in zip(third, "DE", (spec.vision, spec.language)):
     matrix = matrices.get(condition, np.full((len(layers), len(layers)), np.nan))
     plots.consistency_matrix(axes, matrix, layers)
-    axes.set_title(f"Spearman's ρ, {condition or 'no captions here'}")
+    axes.set_title(f"Spearman's ρ, {condition}" if condition else "no captions here")
     style.panel_letter(axes, letter, x=-0.05 if letter == "E" else -0.4)
 third[1].set_yticks([])
 plots.consistency_dots(third[2], mean_consistency, conditions)

@@ -108,6 +108,9 @@ def laterality_dots(axes: Axes, table: pd.DataFrame, rois: Sequence[str]) -> Non
             axes.plot(x, part["bias"], marker, color=colour, markersize=3)
             axes.hlines(part["bias"].mean(), place + shift - 0.14, place + shift + 0.14,
                         color="k", linewidth=1.2)
+    if not table["hemisphere"].isin(list(SIDES)).any():
+        axes.text(0.5, 0.8, "hemispheres\nnot separated", transform=axes.transAxes, ha="center",
+                  color="0.5")
     axes.axhline(0, color="k", linestyle=":", linewidth=0.7)
     axes.set_xticks(range(len(rois)), list(rois))
     axes.set_xlim(-0.5, len(rois) - 0.5)
