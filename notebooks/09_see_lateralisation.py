@@ -150,7 +150,7 @@ for image_idx in panel_image_idx:
 # %% [markdown]
 # ## 3 · One class-activation map, by hand
 #
-# **Grad-CAM** (published) makes a [saliency map](GLOSSARY.md#saliency-map) in three steps. How much
+# **Grad-CAM** (published) makes a [saliency map](GLOSSARY.md#attribution-map) in three steps. How much
 # does the score $s$ of the true class grow with each feature map $A_c$, *averaged over all
 # positions*? Add the maps up with these weights. Keep what is positive:
 #
@@ -206,7 +206,7 @@ print(cam.numpy().round(2), f"\nleft {left:.2f}, right {right:.2f}, index {index
 torch.testing.assert_close(class_activation_map(A, gradient.flip(3)), cam)
 
 # %% [markdown]
-# The number is the [laterality index](GLOSSARY.md#laterality-index): −1 all left, +1 all right. The
+# The number is the [laterality index](GLOSSARY.md#laterality): −1 all left, +1 all right. The
 # package computes maps of many images and layers in one backward pass; it must give the same.
 
 # %%

@@ -102,7 +102,7 @@ print(f"{shown_condition}, {layers[-1]}: {mask.shape} units, {int(mask.sum())} s
 print(mask[channel].astype(int))
 
 # %% [markdown]
-# [Moran's *I*](GLOSSARY.md#morans-i) is the correlation of a map with its neighbours. With $z$ the
+# [Moran's *I*](GLOSSARY.md#moran-i) is the correlation of a map with its neighbours. With $z$ the
 # map less its mean, $w_{ij} = 1$ where two of the $N$ positions share a side, and $W$ the sum of
 # $w$:
 #
@@ -201,7 +201,7 @@ outside.reindex(index=list(unit_distribution.MEASURES), columns=conditions).roun
 #
 # For the selective units of each block (selected on one half of the images, at most `max_units` of
 # a domain), we compute the
-# [representational dissimilarity matrix](GLOSSARY.md#representational-dissimilarity-matrix) (RDM)
+# [representational dissimilarity matrix](GLOSSARY.md#rdm) (RDM)
 # of the intact images of the other half: 1 − *r* of the patterns of two images. Two blocks are
 # compared by Spearman's *ρ* of their RDMs. The mean over pairs of blocks is a network's
 # consistency; its 95 % interval comes from resampled images. Here averaged over networks:
