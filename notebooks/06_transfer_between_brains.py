@@ -16,7 +16,8 @@
 # **You will learn**
 # - how to read a donor × receiver matrix of
 #   [within-](GLOSSARY.md#pooled-model) and cross-participant models, and what its diagonal hides;
-# - when one [pooled model](GLOSSARY.md#pooled-model) beats many specific ones;
+# - when one pooled model beats many specific ones, each an
+#   [encoding model](GLOSSARY.md#encoding-model) of a [region](GLOSSARY.md#region-of-interest);
 # - why "five folds" has to mean five different folds.
 
 # %% tags=["parameters"]
