@@ -237,6 +237,8 @@ figure = style.new_figure(
     "gains within and across participants, and r in a second data set.")
 lines = figure.add_gridspec(2, 1, height_ratios=[1, 1.05], hspace=0.62, left=0.085, right=0.93,
                             top=0.93, bottom=0.13)
+
+# %%
 widths = [1] * len(groups) + [0.06]
 top = lines[0].subgridspec(1, len(widths), width_ratios=widths, wspace=0.25).subplots()
 reach = max(np.abs(matrix.to_numpy() - 0.5).max() for matrix in matrices.values())
