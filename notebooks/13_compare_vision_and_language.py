@@ -464,10 +464,12 @@ origins = {"language": {"source": "abstracts", "paper": "more with language"},
            "text-embedding targets": {
                "source": "second abstract; whether its network was trained so is not at hand",
                "paper": "more with language"}}
+more_units = {}    # comparison -> verdict, for the text
 for comparison, origin in origins.items():
     claims.interval(f"More units are selective: {pair_names[comparison]}",
                     differences[comparison].get("proportion", []), "above 0",
                     of="share, mean over stages", sample="seeds", **origin)
+    more_units[comparison] = claims.claims[-1].verdict
 judge_all(f"More units are selective, and more so with depth: {pair_names[shuffled]}", {
     "mean over blocks": differences[shuffled].get("proportion", np.array([])),
     "last block minus first": statistics.paired_differences(growth, *pairs[shuffled])}, "above 0",
@@ -556,8 +558,8 @@ def interval_words(values, form=".3f"):
 share = values["proportion"].groupby("condition").mean()
 percent = {name: f"{100 * share[name]:.2g}%" if name in share else "none here"
            for name in (spec.vision, spec.language, spec.targets, spec.shuffled, spec.untrained)}
-more_units = claims.verdict(f"More units are selective: {pair_names['language']}")
-Markdown(f"""That captions make more units selective than labels is **{more_units}** in this run:
+Markdown(f"""That captions make more units selective than labels is
+**{more_units["language"]}** in this run:
 {percent[spec.language]} of the units against {percent[spec.vision]} (mean over blocks, difference
 {interval_words(differences["language"]["proportion"], ".1%")}). That the answer is the same at
 every threshold and for the second localizer is
@@ -595,10 +597,9 @@ gains = {style.display_name(domain): mean_interval(statistics.paired_differences
 more = ", ".join(name for name, (_, low, _) in gains.items() if low > 0)
 fewer = ", ".join(name for name, (_, _, high) in gains.items() if high < 0)
 Markdown(f"""That text-embedding targets make more units selective than labels is
-**{claims.verdict(f"More units are selective: {pair_names['text-embedding targets']}")}** over all
-domains. Seen afterwards, and not a claim that was fixed beforehand: in {layers[-1]} they have more
-units for {more or "no domain"} and fewer for {fewer or "no domain"} (domains whose 95 % interval
-over seeds excludes 0).""")
+**{more_units["text-embedding targets"]}** over all domains. Seen afterwards, and not a claim that
+was fixed beforehand: in {layers[-1]} they have more units for {more or "no domain"} and fewer for
+{fewer or "no domain"} (domains whose 95 % interval over seeds excludes 0).""")
 
 # %% [markdown]
 # Our data differ from the paper's: the labels *are* nearly the categories that are tested (48

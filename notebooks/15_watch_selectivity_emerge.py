@@ -468,7 +468,8 @@ Markdown(f"""That recall comes before selective units is {"; ".join(
 {end_of_shown["proportion"].idxmax()} ({end_of_shown["proportion"].max():.1%}). Half-maximum steps
 of the units, by domain:
 {in_order(units_first.rename(style.display_name)) or "no checkpoints"}. That captions bring
-selective units later than labels is **{claims.verdict("Language brings selective units later")}**.""")
+selective units later than labels is
+**{claims.verdict("Language brings selective units later")}**.""")
 
 # %% [markdown]
 # What do the controls say? Shuffled captions keep the loss and the texts; views keep the images and
@@ -496,7 +497,7 @@ similar = at_layer.assign(kind=kind).pivot_table(
 final = similar.groupby("condition").last().reindex(trained)
 at_the_end = "; ".join(f"{name} {row['domains']:.3f} and {row['early']:.3f}"
                        for name, row in final.iterrows())
-ceiling = np.mean([noise_ceilings.get(domain, np.nan) for domain in CORE])
+ceiling = np.mean([noise_ceilings[domain] for domain in CORE if domain in noise_ceilings] or np.nan)
 Markdown(f"""That training makes the block more similar to the domains' regions is
 **{claims.verdict("Stages grow like")}**, that it ends more similar to them than to the early region
 **{claims.verdict("The last stage is more like")}**, and that it stays below one participant's
