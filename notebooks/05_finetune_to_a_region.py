@@ -271,6 +271,8 @@ figure = style.new_figure(
     "intervals; curves and matrices by layer; flat maps of the gain with outlined regions.")
 lines = figure.add_gridspec(4, 1, height_ratios=[1.15, 1.5, 1.05, 1.2], hspace=0.62, left=0.085,
                             right=0.945, top=0.925, bottom=0.06)
+
+# %%
 order = [condition for condition in plots.CONDITION_STYLES if condition in set(scores["condition"])]
 n_subjects = scores["subject"].nunique()
 top = lines[0].subgridspec(1, 2, wspace=0.22).subplots()
