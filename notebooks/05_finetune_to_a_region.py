@@ -300,11 +300,11 @@ print(f"{(wide['gain'] > 0).mean():.0%} of {len(wide)} voxels gained; "
 
 # %%
 figure = style.new_figure(
-    9, "Encoding accuracy of networks before and after fine-tuning: participants' dots by condition, "
-    "as r and as a fraction of the ceiling; differences with intervals; curves and matrices by "
-    "layer; cortical maps of the gain with outlined regions.")
-lines = figure.add_gridspec(4, 1, height_ratios=[1.15, 1.5, 1.05, 1.5], hspace=0.6, left=0.085,
-                            right=0.935, top=0.925, bottom=0.055)
+    9, "Encoding accuracy of networks before and after fine-tuning: participants' dots by "
+    "condition, as r and as a fraction of the ceiling; differences with intervals; curves and "
+    "matrices by layer; cortical maps of the gain with outlined regions.")
+lines = figure.add_gridspec(3, 1, height_ratios=[1.05, 1.4, 0.95], hspace=0.62, left=0.085,
+                            right=0.935, top=0.93, bottom=0.345)
 order = [name for name in plots.CONDITION_STYLES if name in set(scores["condition"])]
 accuracy = lines[0].subgridspec(1, 2, wspace=0.22).subplots()
 n_subjects = scores["subject"].nunique()
@@ -321,16 +321,16 @@ for axes, value, letter in zip(accuracy, words, "AB"):
 if scores["normalised"].isna().all():
     plots.say_absent(accuracy[1], "no repeats here: no ceiling")
 style.top_legend(figure, plots.condition_handles(order), ncols=len(order), columnspacing=0.8)
-middle = lines[1].subgridspec(1, 3, width_ratios=[0.33, 0.49, 1.05], wspace=0.1)
+middle = lines[1].subgridspec(1, 4, width_ratios=[0.34, 0.5, 0.2, 1], wspace=0)
 differences = figure.add_subplot(middle[1])
 plots.difference_bars(differences, condition_differences, groups, pairs)
-style.panel_letter(differences, "C", x=-0.85)
+style.panel_letter(differences, "C", x=-0.93)
 
 # %% [markdown]
 # The layers: how accuracy depends on the layer that is read, before and after fine-tuning.
 
 # %%
-by_group = middle[2].subgridspec(1, len(groups[:2]), wspace=0.1).subplots(sharey=True,
+by_group = middle[3].subgridspec(1, len(groups[:2]), wspace=0.1).subplots(sharey=True,
                                                                          squeeze=False)[0]
 for axes, group in zip(by_group, groups):
     plots.layer_curves(axes, statistics.select_group(curves, group),
@@ -360,8 +360,9 @@ style.panel_letter(third[0], "E", x=-0.12)
 # Last, the maps; then the figure is saved.
 
 # %%
-plots.gain_maps(figure, lines[3], available_surfaces, wide)
-figure.text(0.018, lines[3].get_position(figure).y1, "F", fontsize=9, fontweight="bold")
+last = figure.add_gridspec(1, 1, left=0.035, right=0.985, top=0.255, bottom=0.065)[0]
+plots.gain_maps(figure, last, available_surfaces, wide)
+figure.text(0.018, 0.268, "F", fontsize=9, fontweight="bold")
 style.save_figure(figure, laboratory.provenance, {
     "AB": scores, "C": condition_differences, "DE": curves, "F": wide, "regions": regions,
     "rates": learning_rates})

@@ -23,7 +23,7 @@ def flat_points(surface: Surface) -> NDArray[np.float64]:
     return surface.points[:, np.argsort(np.ptp(surface.points, axis=0), kind="stable")[1:]]
 
 
-def draw_sheet(axes: Axes, surface: Surface, *, margin: float = 0.06) -> None:
+def draw_sheet(axes: Axes, surface: Surface, *, margin: float = 0.02) -> None:
     """Draw a flat map as a light grey sheet, with a margin as a fraction of its longer side."""
     points = flat_points(surface)
     axes.tripcolor(Triangulation(*points.T, surface.faces), np.full(len(points), 0.05),

@@ -110,7 +110,7 @@ def difference_bars(axes: Axes, table: pd.DataFrame, groups: Sequence[str],
     axes.set_xlabel("difference of r, 95 % interval")
     handles = [Line2D([], [], color=colours[group], marker=GROUP_MARKERS[group], markersize=3.6,
                       label=f"{group} regions") for group in groups]
-    axes.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.3, -0.2), ncols=len(groups),
+    axes.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.1, -0.2), ncols=len(groups),
                 columnspacing=1)
 
 
@@ -180,7 +180,7 @@ def gain_map(axes: Axes, surface: Surface, voxels: pd.DataFrame, limit: float) -
     if surface.flat:
         flat_maps.draw_sheet(axes, surface)
         axes.scatter(*flat_maps.flat_points(surface)[place].T, c=voxels["gain"], cmap=DIVERGING,
-                     vmin=-limit, vmax=limit, s=6, linewidths=0)
+                     vmin=-limit, vmax=limit, s=9, linewidths=0)
     else:
         # Imported here: it takes seconds, and only maps of folded cortex use it.
         from nilearn.plotting import plot_surf_stat_map
@@ -208,7 +208,7 @@ def gain_maps(figure: Figure, place: SubplotSpec, surfaces: Mapping[tuple[str, s
         As for `gain_map`, and ``subject, vertex_hemisphere``.
     """
     drawn = list(surfaces)[:8]
-    rows = place.subgridspec(2, 1, height_ratios=[1, 0.05], hspace=0.12)
+    rows = place.subgridspec(2, 1, height_ratios=[1, 0.05], hspace=0.06)
     if not drawn:
         say_absent(figure.add_subplot(rows[0]), "no cortical surfaces here: no map")
         return
