@@ -50,35 +50,41 @@ def outline_regions(axes: Axes, surface: Surface, regions: Mapping[str, NDArray[
     names : bool
     """
     places = {name: surface.place[vertex] for name, vertex in regions.items() if len(vertex)}
-    draw = _outline_flat if surface.flat else _outline_folded
+    if surface.flat:
+        covered = {name: _outline_flat(axes, surface, place) for name, place in places.items()}
+        if names and covered:
+            _write_names(axes, covered)
+        return
     for name, place in places.items():
-        inside = np.zeros(len(surface.points))
-        inside[place] = 1
-        draw(axes, surface, inside)
-        if names and not surface.flat:
+        _outline_folded(axes, surface, place)
+        if names:
             axes.text(*surface.points[place].mean(0), name, fontsize=MIN_POINTS)
-    if names and surface.flat:
-        points = flat_points(surface)
-        _write_names(axes, {name: points[place] for name, place in places.items()})
 
 
-def _outline_flat(axes: Axes, surface: Surface, inside: NDArray) -> None:
-    mesh = Triangulation(*flat_points(surface).T, surface.faces)
-    axes.tricontour(mesh, inside, levels=[0.5], colors=OUTLINE, linewidths=0.7, zorder=3)
+def _outline_flat(axes: Axes, surface: Surface, place: NDArray) -> NDArray[np.float64]:
+    """Draw a line halfway to the next vertices; return the points of region and line."""
+    points = flat_points(surface)
+    line = axes.tricontour(Triangulation(*points.T, surface.faces), _inside(surface, place),
+                           levels=[0.5], colors=OUTLINE, linewidths=0.7, zorder=3)
+    return np.concatenate([points[place], *(path.vertices for path in line.get_paths())])
 
 
-def _outline_folded(axes: Axes, surface: Surface, inside: NDArray) -> None:
+def _outline_folded(axes: Axes, surface: Surface, place: NDArray) -> None:
     # Imported here: it takes seconds, and only maps of folded cortex use it.
     from nilearn.plotting import plot_surf_contours
-    plot_surf_contours([surface.points, surface.faces], inside, levels=[1], colors=[OUTLINE],
-                       axes=axes, figure=axes.figure)
+    plot_surf_contours([surface.points, surface.faces], _inside(surface, place), levels=[1],
+                       colors=[OUTLINE], axes=axes, figure=axes.figure)
+
+
+def _inside(surface: Surface, place: NDArray) -> NDArray[np.float64]:
+    return np.isin(np.arange(len(surface.points)), place).astype(float)
 
 
 def _write_names(axes: Axes, regions: Mapping[str, NDArray]) -> None:
-    """Write each name on the side of its region where it covers fewest vertices and names."""
+    """Write each name on the side of its region where it covers fewest points and names."""
     axes.apply_aspect()
     point = axes.figure.dpi / 72  # pixels
-    every = axes.transData.transform(np.concatenate(list(regions.values()))) if regions else ()
+    every = axes.transData.transform(np.concatenate(list(regions.values())))
     page, boxes = np.array([axes.bbox.min, axes.bbox.max]), []
     for name, region in regions.items():
         pixels = axes.transData.transform(region)
