@@ -16,7 +16,8 @@
 # **You will learn**
 # - how to read a donor × receiver matrix of
 #   [within-](GLOSSARY.md#pooled-model) and cross-participant models, and what its diagonal hides;
-# - when one [pooled model](GLOSSARY.md#pooled-model) beats many specific ones;
+# - when one pooled model beats many specific ones, each an
+#   [encoding model](GLOSSARY.md#encoding-model) of a [region](GLOSSARY.md#region-of-interest);
 # - why "five folds" has to mean five different folds.
 
 # %% tags=["parameters"]
@@ -236,6 +237,8 @@ figure = style.new_figure(
     "gains within and across participants, and r in a second data set.")
 lines = figure.add_gridspec(2, 1, height_ratios=[1, 1.05], hspace=0.62, left=0.085, right=0.93,
                             top=0.93, bottom=0.13)
+
+# %%
 widths = [1] * len(groups) + [0.06]
 top = lines[0].subgridspec(1, len(widths), width_ratios=widths, wspace=0.25).subplots()
 reach = max(np.abs(matrix.to_numpy() - 0.5).max() for matrix in matrices.values())

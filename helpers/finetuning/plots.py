@@ -1,4 +1,4 @@
-"""Panels of the fine-tuning figures: conditions by group, layers, cortical maps, donors, bounds."""
+"""Panels of the fine-tuning figures: conditions by group, layers, cortical maps, donors."""
 
 from __future__ import annotations
 
@@ -299,48 +299,3 @@ def within_and_cross_gains(axes: Axes, gains: pd.DataFrame, groups: Sequence[str
     axes.set_xticks([place + offset for place in range(len(groups)) for offset in places.values()],
                     [f"{group},\n{label}" for group in groups for label in ("within", "cross")],
                     rotation=45, ha="right", rotation_mode="anchor")
-
-
-def bound_scatter(axes: Axes, bounds: pd.DataFrame, conditions: Sequence[str]) -> None:
-    """Draw the bound against the number of voxels, with a line for each condition and group.
-
-    Parameters
-    ----------
-    axes : Axes
-    bounds : DataFrame
-        Of `helpers.finetuning.study.FineTuningStudy.bounds`.
-    conditions : sequence of str
-    """
-    for condition in conditions:
-        part, (colour, marker) = (bounds[bounds["condition"] == condition],
-                                  CONDITION_STYLES[condition])
-        axes.scatter(part["n_voxels"], part["cross_validated"], marker=marker, s=14, linewidths=0.7,
-                     facecolors=colour, edgecolors=part["group"].map(GROUP_COLOURS).tolist())
-        for _, group in part.groupby("group"):
-            if group["n_voxels"].nunique() > 2:
-                line = np.polyfit(group["n_voxels"], group["cross_validated"], 1)
-                ends = group["n_voxels"].agg(["min", "max"]).to_numpy()
-                axes.plot(ends, np.polyval(line, ends), color=colour, linewidth=0.8)
-    zero_lines(axes, "y")
-
-
-def embedding_dim_lines(axes: Axes, table: pd.DataFrame) -> None:
-    """Draw the bound against the embedding dimension by region: mean, and participants.
-
-    Parameters
-    ----------
-    axes : Axes
-    table : DataFrame
-        Columns ``subject, roi, group, embedding_dim, cross_validated``.
-    """
-    for (roi, group), part in table.groupby(["roi", "group"], sort=False):
-        colour = GROUP_COLOURS[group]
-        mean = part.groupby("embedding_dim")["cross_validated"].mean()
-        axes.plot(part["embedding_dim"], part["cross_validated"], ".", color=colour, markersize=3,
-                  alpha=0.6)
-        axes.plot(mean.index, mean, color=colour, linewidth=1.2)
-        axes.annotate(roi, (mean.index[-1], mean.iloc[-1]), fontsize=MIN_POINTS, xytext=(3, 0),
-                      textcoords="offset points", va="center")
-    axes.set_xscale("log", base=2)
-    axes.set_xlim(right=1.8 * table["embedding_dim"].max())  # room for the names
-    zero_lines(axes, "y")

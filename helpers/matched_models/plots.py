@@ -7,12 +7,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
-from numpy.typing import NDArray
 
 from helpers.core.statistics import confidence_interval
 from helpers.figures.style import (
@@ -21,34 +18,39 @@ from helpers.figures.style import (
     TRAINING,
     TRAINING_MARKERS,
     display_name,
-    percent_axis,
     top_legend,
 )
 
-SIGNALS = {"labels": "labels", "ImageNet labels": "labels", "ResNet-50": "labels",
-           "captions": "captions", "CLIP ResNet-50": "captions",
-           "text-embedding targets": "text embeddings", "shuffled captions": "shuffled",
-           "views": "contrastive", "untrained": "untrained"}
-"""Condition -> what its networks were trained with, an entry of ``style.TRAINING``."""
-OTHERS = ("regression", "regression, variant", "contrastive, variant", "pretrained")
-"""Colours of conditions that a profile of one's own names."""
+CONDITIONS = (("shuffled", "shuffled"), ("untrained", "untrained"),
+              ("embedding", "text embeddings"), ("caption", "captions"), ("clip", "captions"),
+              ("view", "contrastive"), ("label", "labels"), ("resnet", "labels"))
+"""Word in a condition's name -> what its networks were trained with; the first that occurs."""
+LINES = {"shuffled": "--", "untrained": ":"}
+"""Lines of controls."""
 
 
 def condition_styles(conditions: Sequence[str]) -> dict[str, dict[str, object]]:
-    """Return colour, marker and line of every condition, in order; controls are dotted."""
-    unknown = [condition for condition in conditions if condition not in SIGNALS]
-    signals = SIGNALS | {condition: OTHERS[position % len(OTHERS)]
-                         for position, condition in enumerate(unknown)}
-    return {condition: {"color": TRAINING[signals[condition]],
-                        "marker": TRAINING_MARKERS[signals[condition]],
-                        "linestyle": ":" if signals[condition] in ("shuffled", "untrained")
-                        else "-"} for condition in conditions}
+    """Return colour, marker and line of every condition: those of its training, in all figures.
+
+    A condition whose name says nothing known gets the colour of a training that is not shown.
+    """
+    known = {condition: training for condition in conditions
+             for word, training in reversed(CONDITIONS) if word in condition.casefold()}
+    free = iter([training for training in TRAINING if training not in known.values()])
+    chosen = {condition: known.get(condition) or next(free) for condition in conditions}
+    return {condition: {"color": TRAINING[training], "marker": TRAINING_MARKERS[training],
+                        "linestyle": LINES.get(training, "-")}
+            for condition, training in chosen.items()}
 
 
-def condition_legend(figure: Figure, conditions: Sequence[str], **where: object) -> None:
-    """Draw one legend of conditions along an edge of the figure."""
-    top_legend(figure, [Line2D([], [], markersize=4, label=condition, **style)
-                        for condition, style in condition_styles(conditions).items()], **where)
+def condition_legend(figure: Figure, conditions: Sequence[str],
+                     n_networks: Mapping[str, int] | None = None, **where: object) -> None:
+    """Draw one legend of conditions along an edge of the figure, with their numbers of networks."""
+    labels = {condition: f"{condition} (n = {n_networks[condition]})" if n_networks else condition
+              for condition in conditions}
+    top_legend(figure, [Line2D([], [], markersize=4, label=labels[condition], **style)
+                        for condition, style in condition_styles(conditions).items()],
+               **{"columnspacing": 1.1} | where)
 
 
 def condition_lines(axes: Axes, table: pd.DataFrame, value: str, conditions: Sequence[str],
@@ -77,26 +79,51 @@ def condition_lines(axes: Axes, table: pd.DataFrame, value: str, conditions: Seq
     axes.set_xlim(-0.4, len(layers) - 0.6)
 
 
-def label_proportions(axes: Axes, words: str) -> None:
-    """Label the y axis of proportions, in percent."""
-    axes.set_ylabel(words)
-    percent_axis(axes.yaxis)
-
-
-def comparison_label(pair: tuple[str, str]) -> str:
-    """Write a comparison of two conditions; empty names are conditions that a profile lacks."""
-    return " − ".join(name or "none here" for name in pair)
-
-
 def fdr_alpha_lines(axes: Axes, table: pd.DataFrame, value: str, conditions: Sequence[str]) -> None:
-    """Draw one line per condition over false discovery rates, on a logarithmic axis."""
+    """Draw one line per condition over false discovery rates, both axes logarithmic."""
     for condition, style in condition_styles(conditions).items():
         means = table[table["condition"] == condition].groupby("fdr_alpha")[value].mean()
         axes.plot(means.index, means, markersize=3, linewidth=1, **style)
     axes.set_xscale("log")
-    axes.set_yscale("symlog", linthresh=1e-3)
-    axes.set_ylim(bottom=0)
+    axes.set_xticks([1e-5, 1e-3, 1e-1])
+    axes.minorticks_off()
     axes.set_xlabel("false discovery rate")
+    logarithmic_proportions(axes)
+
+
+def logarithmic_proportions(axes: Axes) -> None:
+    """Make a y axis of proportions logarithmic; linear below 0.1 %, so that 0 can be drawn."""
+    top = axes.get_ylim()[1]
+    axes.set_yscale("symlog", linthresh=1e-3)
+    axes.set_yticks([0, 1e-3, 1e-2, 1e-1])
+    axes.minorticks_off()
+    axes.set_ylim(0, max(2 * top, 2e-3))
+
+
+def condition_dots(axes: Axes, table: pd.DataFrame, groups: Mapping[str, str], value: str,
+                   conditions: Sequence[str]) -> None:
+    """Draw groups on the x axis; per condition the mean over networks, and each network a dot.
+
+    Parameters
+    ----------
+    axes : Axes
+    table : DataFrame
+        Columns ``condition, seed, group`` and ``value``; several rows of a network are averaged.
+    groups : dict, group -> label
+        From left to right.
+    value : str
+    conditions : sequence of str
+    """
+    shifts = np.linspace(-0.32, 0.32, len(conditions)) if len(conditions) > 1 else [0.0]
+    for shift, (condition, style) in zip(shifts, condition_styles(conditions).items()):
+        by_seed = table[table["condition"] == condition].pivot_table(
+            index="group", columns="seed", values=value).reindex(list(groups))
+        x = np.arange(len(groups)) + shift
+        axes.plot(x, by_seed.mean(axis=1), markersize=4, **style | {"linestyle": ""})
+        for _, one in by_seed.items():
+            axes.plot(x, one, ".", markersize=2, color=style["color"])
+    axes.set_xticks(range(len(groups)), list(groups.values()))
+    axes.set_xlim(-0.5, len(groups) - 0.5)
 
 
 def difference_dots(axes: Axes, differences: Mapping[str, Sequence[float]], *,
@@ -107,63 +134,133 @@ def difference_dots(axes: Axes, differences: Mapping[str, Sequence[float]], *,
     ----------
     axes : Axes
     differences : dict, label -> sequence of float
-        From top to bottom; a label without values keeps its row.
+        From top to bottom; labels without values are left out.
     colour : str
     label_width : int
         Labels are broken into lines of so many characters.
     """
-    for position, values in enumerate(differences.values()):
-        known = np.asarray(values, float)
-        known = known[np.isfinite(known)]
-        if not len(known):
-            continue
-        low, high = confidence_interval(known)
-        axes.plot(known, np.full(len(known), position + 0.22), ".", markersize=3, color="0.55")
-        axes.plot(known.mean(), position, "o", markersize=3.5, color=colour)
+    finite = {label: np.asarray(values, float)[np.isfinite(np.asarray(values, float))]
+              for label, values in differences.items()}
+    shown = {label: values for label, values in finite.items() if len(values)}
+    axes.axvline(0, color="0.4", linestyle=":", linewidth=0.8)
+    if not shown:
+        axes.text(0.5, 0.5, "no such networks", transform=axes.transAxes, ha="center", color="0.4")
+        axes.set(xticks=[], yticks=[])
+        return
+    for position, values in enumerate(shown.values()):
+        low, high = confidence_interval(values)
+        axes.plot(values, np.full(len(values), position + 0.22), ".", markersize=3, color="0.55")
+        axes.plot(values.mean(), position, "o", markersize=3.5, color=colour)
         if np.isfinite(low):
             axes.hlines(position, low, high, color=colour, linewidth=1.2)
-    axes.axvline(0, color="0.4", linestyle=":", linewidth=0.8)
-    if not any(np.isfinite(np.asarray(values, float)).any() for values in differences.values()):
-        axes.text(0.5, 0.5, "no such networks", transform=axes.transAxes, ha="center", color="0.5")
-        axes.set_xticks([])
-    axes.set_yticks(range(len(differences)),
-                    [textwrap.fill(label, label_width) for label in differences])
-    axes.set_ylim(len(differences) - 0.5, -0.5)
+    axes.set_yticks(range(len(shown)), [textwrap.fill(label, label_width) for label in shown])
+    axes.set_ylim(len(shown) - 0.5, -0.5)
 
 
-def layer_consistency_matrix(axes: Axes, matrix: NDArray, layers: Sequence[str]) -> AxesImage:
-    """Draw the consistency of each pair of layers (Spearman's r), with the numbers."""
-    image = axes.imshow(matrix, vmin=0, vmax=1, cmap="mako")
-    for (row, column), r in np.ndenumerate(matrix):
-        if np.isfinite(r):
-            axes.text(column, row, f"{r:.2f}".lstrip("0"), ha="center", va="center", fontsize=5.5,
-                      color="k" if r > 0.6 else "w")
-    axes.set_xticks(range(len(layers)), layers, rotation=60, ha="right", rotation_mode="anchor")
-    axes.set_yticks(range(len(layers)), layers)
-    axes.tick_params(length=0)
-    sns.despine(ax=axes, left=True, bottom=True)
-    return image
-
-
-def training_curves(axes: Axes, record: pd.DataFrame, value: str, domains: Sequence[str]) -> None:
-    """Draw a measure over training steps: a line per domain (mean over seeds), faint per seed.
+def training_curves(axes: Axes, record: pd.DataFrame, value: str, by: str,
+                    styles: Mapping[str, Mapping[str, object]],
+                    untrained: Mapping[str, float] | None = None) -> None:
+    """Draw a measure over training steps: one line per group, the mean over seeds; seeds thin.
 
     Parameters
     ----------
     axes : Axes
     record : DataFrame
-        Columns ``seed, step, domain`` and ``value``, of one condition and layer.
+        Columns ``seed, step``, that of the groups and ``value``; several rows of a network and
+        step are averaged.
     value : str
-    domains : sequence of str
-        Others (a region that prefers no domain) are grey.
+    by : str
+        Column of the groups: ``condition`` or ``domain``.
+    styles : dict, group -> keywords of a line
+        See `condition_styles` and `domain_styles`.
+    untrained : dict, group -> float, optional
+        Mean of the untrained networks: a dotted line in the colour of the group.
     """
-    for domain in domains:
-        by_seed = record[record["domain"] == domain].pivot_table(index="step", columns="seed",
-                                                                 values=value)
+    for group, style in styles.items():
+        by_seed = record[record[by] == group].pivot_table(index="step", columns="seed",
+                                                          values=value)
         if by_seed.empty:
             continue
-        x, colour = by_seed.index + 1, COLOURS.get(domain, "0.5")
-        axes.plot(x, by_seed, color=colour, linewidth=0.4, alpha=0.4)
-        axes.plot(x, by_seed.mean(axis=1), color=colour, marker=MARKERS.get(domain, "."),
-                  markersize=2.5, linewidth=1.1, label=display_name(domain))
+        x = by_seed.index + 1
+        axes.plot(x, by_seed, color=style["color"], linewidth=0.4, alpha=0.5)
+        axes.plot(x, by_seed.mean(axis=1), **{"markersize": 3, "linewidth": 1.1} | style)
+    for group, level in (untrained or {}).items():
+        axes.axhline(level, color=styles[group]["color"], linestyle=":", linewidth=0.9)
     axes.set_xscale("log")
+    if record["step"].max() <= 1:
+        axes.set_xticks([1, 2], ["before", "after"])
+        axes.minorticks_off()
+
+
+def domain_styles(domains: Sequence[str]) -> dict[str, dict[str, object]]:
+    """Return colour, marker and label of every domain."""
+    return {domain: {"color": COLOURS[domain], "marker": MARKERS[domain],
+                     "label": display_name(domain)} for domain in domains}
+
+
+def half_step_dots(axes: Axes, half_steps: pd.DataFrame, measures: Mapping[str, str],
+                   conditions: Sequence[str]) -> None:
+    """Draw half-maximum steps: measures from top to bottom, conditions side by side.
+
+    A dot is a network, the mean over domains; a marker the geometric mean of the dots (step + 1).
+
+    Parameters
+    ----------
+    axes : Axes
+    half_steps : DataFrame
+        Columns ``condition, seed, domain, measure, half_step``.
+    measures : dict, measure -> label
+    conditions : sequence of str
+    """
+    shifts = np.linspace(-0.27, 0.27, len(conditions)) if len(conditions) > 1 else [0.0]
+    for shift, (condition, style) in zip(shifts, condition_styles(conditions).items()):
+        its = half_steps[half_steps["condition"] == condition]
+        by_seed = 1 + its.pivot_table(index="measure", columns="seed", values="half_step").reindex(
+            list(measures)).astype(float)
+        y = np.arange(len(measures)) + shift
+        for _, one in by_seed.items():
+            axes.plot(one, y, ".", markersize=2.5, color=style["color"])
+        axes.plot(np.exp(np.log(by_seed).mean(axis=1)), y, markersize=4.5,
+                  **style | {"linestyle": ""})
+    if half_steps["half_step"].notna().any():
+        axes.set_xscale("log")
+        axes.minorticks_off()
+        low, high = axes.get_xlim()
+        ticks = [tick for tick in 25 * 2 ** np.arange(16) if low <= tick <= high]
+        axes.set_xticks(ticks, list(map(str, ticks)))
+    else:
+        axes.text(0.5, 0.5, "no checkpoints", transform=axes.transAxes, ha="center", color="0.4")
+        axes.set_xticks([])
+    axes.set_yticks(range(len(measures)), list(measures.values()))
+    axes.set_ylim(len(measures) - 0.5, -0.5)
+
+
+def region_dots(axes: Axes, at_end: pd.DataFrame, regions: Mapping[str, str],
+                untrained: Mapping[str, float], noise_ceilings: Mapping[str, float],
+                conditions: Sequence[str]) -> None:
+    """Draw the similarity of networks to regions, with two levels: untrained networks, one brain.
+
+    Parameters
+    ----------
+    axes : Axes
+    at_end : DataFrame
+        Columns ``condition, seed, domain, similarity``; ``domain`` stands for its region.
+    regions : dict, domain -> label
+    untrained, noise_ceilings : dict, domain -> float
+        Spearman's r of the untrained networks, and of one participant and the others.
+    conditions : sequence of str
+    """
+    if not regions:
+        axes.text(0.5, 0.5, "no regions", transform=axes.transAxes, ha="center", color="0.4")
+        return
+    levels = (("noise ceiling", noise_ceilings, {"color": "0.2", "linewidth": 1.6}),
+              ("untrained", untrained, {"color": "0.5", "linewidth": 1, "linestyle": ":"}))
+    for label, values, style in levels:
+        axes.hlines([values.get(domain, np.nan) for domain in regions],
+                    np.arange(len(regions)) - 0.42, np.arange(len(regions)) + 0.42, label=label,
+                    **style)
+    condition_dots(axes, at_end.rename(columns={"domain": "group"}), regions, "similarity",
+                   conditions)
+    low, high = axes.get_ylim()
+    axes.set_ylim(min(0.0, low), 1.25 * high)
+    axes.legend(loc="upper left", ncols=2, borderpad=0)

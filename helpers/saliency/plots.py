@@ -2,31 +2,89 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from PIL import Image
+from matplotlib.figure import Figure
+from matplotlib.gridspec import SubplotSpec
+from matplotlib.image import AxesImage
 
-from helpers.finetuning.plots import zero_lines
-from helpers.saliency.study import SaliencyExample
+from helpers.figures.style import (
+    HEMISPHERES,
+    SEQUENTIAL,
+    TRAINING,
+    TRAINING_MARKERS,
+    display_name,
+)
+from helpers.saliency.laterality import hemifield_mass, laterality_index
+from helpers.saliency.study import VIEWS, SaliencyExample
+
+SIDES = {"lh": ("left", -0.17, "<"), "rh": ("right", 0.17, ">")}
+"""Hemisphere in tables -> its name, its shift beside a region's tick, its marker."""
+LABELS = {"contrastive": "true pairs", "shuffled": "shuffled pairs"}
+"""Condition -> its name in a legend."""
+GAP, BAR = 0.22, 0.1
+"""Columns between measures, and of the colour bar, as fractions of a map's width."""
 
 
-def saliency_panel(axes: Axes, example: SaliencyExample) -> None:
-    """Draw a saliency map over its image, with the probability of the true class above.
+def saliency_maps_panel(figure: Figure, place: SubplotSpec,
+                        examples: Mapping[str, Sequence[SaliencyExample]]) -> Axes:
+    """Draw one image and its mirror image, and beside them the maps of networks, by each measure.
+
+    Parameters
+    ----------
+    figure : Figure
+    place : SubplotSpec
+    examples : dict, measure -> sequence of SaliencyExample
+        Of one image: for each network the original, then the mirror image.
+
+    Returns
+    -------
+    Axes
+        Of the image, at the upper left.
     """
-    image = example.pixels.transpose(1, 2, 0)
-    side = image.shape[0]
-    saliency_map = np.asarray(
-        Image.fromarray(example.saliency_map).resize((side, side), Image.Resampling.BICUBIC))
-    axes.imshow(image)
-    axes.imshow(saliency_map, cmap="inferno", alpha=0.45, vmin=0,
-                vmax=max(float(saliency_map.max()), 1e-9))
-    axes.axvline((side - 1) / 2, color="white", linewidth=0.5, linestyle=":")
-    axes.set_title(f"{example.network}, {example.view}\n"
-                   f"p({example.true_class}) = {example.probability:.2f}", fontsize=5.5)
-    axes.axis("off")
+    n_networks = len(next(iter(examples.values()))) // len(VIEWS)
+    widths = [1, *([GAP, *[1] * n_networks] * len(examples)), GAP / 2, BAR]
+    grid = place.subgridspec(len(VIEWS), len(widths), width_ratios=widths, wspace=0.1, hspace=0.5)
+    first = [_image(figure.add_subplot(grid[row, 0]), view, example) for row, (view, example)
+             in enumerate(zip(VIEWS, next(iter(examples.values()))))]
+    for block, (measure, its) in enumerate(examples.items()):
+        start = 2 + block * (n_networks + 1)
+        for position, example in enumerate(its):
+            column, row = divmod(position, len(VIEWS))
+            axes = figure.add_subplot(grid[row, start + column])
+            drawn = _saliency_map(axes, example, is_first_measure=block == 0)
+            if row == 0:
+                heading = f"{measure}\n" if column == n_networks // 2 else ""
+                axes.set_title(heading + example.network, pad=3)
+    bar = figure.colorbar(drawn, cax=figure.add_subplot(grid[:, -1]), ticks=[0, 1])
+    bar.set_label("saliency / maximum of its map", labelpad=-2)
+    return first[0]
+
+
+def _image(axes: Axes, view: str, example: SaliencyExample) -> Axes:
+    axes.imshow(example.pixels.transpose(1, 2, 0))
+    axes.axvline((example.pixels.shape[-1] - 1) / 2, color="white", linewidth=0.8, linestyle=":")
+    axes.set(xticks=[], yticks=[], ylabel=view,
+             xlabel=display_name(example.true_class).replace("_", "\n", 1).replace("_", " "))
+    axes.spines[:].set_visible(False)
+    return axes
+
+
+def _saliency_map(axes: Axes, example: SaliencyExample, *, is_first_measure: bool) -> AxesImage:
+    """Draw one map, its positions as squares; below it the index and the class's probability."""
+    values, largest = example.saliency_map, float(example.saliency_map.max())
+    index = float(laterality_index(*hemifield_mass(values)))
+    drawn = axes.imshow(values / largest if largest > 0 else values, cmap=SEQUENTIAL, vmin=0,
+                        vmax=1)
+    axes.axvline((values.shape[-1] - 1) / 2, color="white", linewidth=0.8, linestyle=":")
+    words = f"index {index:+.2f}".replace("-", "−") if np.isfinite(index) else "empty map"
+    axes.set(xticks=[], yticks=[], xlabel=words + f"\np = {example.probability:.2f}"
+             * is_first_measure)
+    axes.spines[:].set_visible(False)
+    return drawn
 
 
 def laterality_dots(axes: Axes, table: pd.DataFrame, rois: Sequence[str]) -> None:
@@ -40,33 +98,49 @@ def laterality_dots(axes: Axes, table: pd.DataFrame, rois: Sequence[str]) -> Non
     rois : sequence of str
     """
     for place, roi in enumerate(rois):
-        for side, colour, offset in (("lh", "royalblue", -0.16), ("rh", "crimson", 0.16)):
+        for side, (name, shift, marker) in SIDES.items():
             part = table[(table["roi"] == roi) & (table["hemisphere"] == side)]
             if part.empty:
                 continue
-            jitter = np.linspace(-0.06, 0.06, len(part)) if len(part) > 1 else np.zeros(1)
-            x = place + offset + jitter
-            axes.vlines(x, part["low"], part["high"], color=colour, linewidth=0.5, alpha=0.6)
-            axes.plot(x, part["bias"], ".", color=colour, markersize=2.6)
-            axes.hlines(part["bias"].mean(), place + offset - 0.12, place + offset + 0.12,
-                        color="k", linewidth=1)
-    zero_lines(axes, "y")
-    axes.set_xticks(range(len(rois)), list(rois), rotation=45, ha="right",
-                    rotation_mode="anchor")
+            jitter = np.linspace(-0.08, 0.08, len(part)) if len(part) > 1 else np.zeros(1)
+            x, colour = place + shift + jitter, HEMISPHERES[name]
+            axes.vlines(x, part["low"], part["high"], color=colour, linewidth=0.6, alpha=0.7)
+            axes.plot(x, part["bias"], marker, color=colour, markersize=3)
+            axes.hlines(part["bias"].mean(), place + shift - 0.14, place + shift + 0.14,
+                        color="k", linewidth=1.2)
+    if not table["hemisphere"].isin(list(SIDES)).any():
+        axes.text(0.5, 0.8, "hemispheres\nnot separated", transform=axes.transAxes, ha="center",
+                  color="0.5")
+    axes.axhline(0, color="k", linestyle=":", linewidth=0.7)
+    axes.set_xticks(range(len(rois)), list(rois))
+    axes.set_xlim(-0.5, len(rois) - 0.5)
 
 
-def effect_intervals(axes: Axes, table: pd.DataFrame) -> None:
-    """Draw effects with their intervals, one row for each.
+def hemisphere_legend(axes: Axes) -> None:
+    """Draw a legend of the hemispheres whose responses networks were fine-tuned to."""
+    for name, _, marker in SIDES.values():
+        axes.plot([], [], marker, color=HEMISPHERES[name], label=f"{name} hemisphere's network")
+    axes.plot([], [], color="k", linewidth=1.2, label="mean")
+    axes.legend(loc="upper left", bbox_to_anchor=(-0.05, 1.36), ncols=3, columnspacing=1.2)
+
+
+def laterality_intervals(axes: Axes, effects: pd.DataFrame) -> None:
+    """Draw the laterality of each condition by each measure, with its 95 % interval.
 
     Parameters
     ----------
     axes : Axes
-    table : DataFrame
-        Columns ``label, mean, low, high, colour``, from top to bottom.
+    effects : DataFrame
+        Columns ``condition, measure, mean, low, high``; measures from top to bottom.
     """
-    for place, row in enumerate(table.itertuples()):
-        axes.plot([row.low, row.high], [place, place], color=row.colour, linewidth=1.4)
-        axes.plot(row.mean, place, "o", color=row.colour, markersize=3.4)
-    zero_lines(axes, "x")
-    axes.set_yticks(range(len(table)), table["label"])
-    axes.set_ylim(len(table) - 0.5, -0.5)
+    measures = list(dict.fromkeys(effects["measure"]))
+    conditions = list(dict.fromkeys(effects["condition"]))
+    for shift, condition in zip(np.linspace(-0.17, 0.17, len(conditions)), conditions):
+        its = effects[effects["condition"] == condition].set_index("measure").reindex(measures)
+        y, colour = np.arange(len(measures)) + shift, TRAINING[condition]
+        axes.hlines(y, its["low"], its["high"], color=colour, linewidth=1.4)
+        axes.plot(its["mean"], y, TRAINING_MARKERS[condition], color=colour, markersize=4,
+                  markeredgewidth=1.4, label=LABELS.get(condition, condition))
+    axes.axvline(0, color="k", linestyle=":", linewidth=0.7)
+    axes.set_yticks(range(len(measures)), measures)
+    axes.set_ylim(len(measures) - 0.5, -0.5)

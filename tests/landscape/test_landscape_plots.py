@@ -28,7 +28,9 @@ from support.finetuned_models import (  # noqa: F401  (fixtures are used by thei
 )
 
 from helpers.core.errors import LabError
-from helpers.finetuning.plots import CONDITION_STYLES, GROUP_COLOURS
+from helpers.core.intervals import mean_interval
+from helpers.figures.style import HEMISPHERES, SEQUENTIAL
+from helpers.finetuning.plots import CONDITION_STYLES
 from helpers.landscape import plots as landscape_plots
 from helpers.landscape.plots import MARKERS, marker_key
 from helpers.landscape.study import fit_probe
@@ -314,14 +316,11 @@ def test_a_map_of_models_says_what_each_was_tuned_to_and_how_well_it_does(axes):
         one = found[round(x, 6)]
         assert one["y"] == pytest.approx(y) and same_marker(one["path"], MARKERS[mark])
         assert one["value"] == row["accuracy"] and one["norm"] is norm
-        np.testing.assert_allclose(one["face"], matplotlib.colormaps["viridis"](row["accuracy"]))
-        assert same_color(one["edge"], "magenta" if row["donor"] == "all" else "k")
+        np.testing.assert_allclose(one["face"], matplotlib.colormaps[SEQUENTIAL](row["accuracy"]))
         assert (one["width"] > 0.5) == (row["donor"] == "all")
     assert found[3.0]["y"] == -1 and found[-3.0]["y"] == 2
     for x, name in ((3.0, "truth"), (-3.0, "ignorance")):
         assert same_marker(found[x]["path"], MARKERS[name]) and same_color(found[x]["face"], "w")
-        (text,) = [one for one in axes.texts if one.get_text() == name]
-        assert text.xy[0] == x
         assert found[x]["z"] < min(one["z"] for place, one in found.items() if abs(place) != 3)
 
 
@@ -332,9 +331,11 @@ def test_a_map_without_points_beside_it_has_networks_alone(axes):
 
 
 @pytest.mark.parametrize("signs, explained, names", [
-    ([1, 1, -1], [0.5, 0.75, 0.9], ("InPCA 1 (50%)", "InPCA 2 (25%)")),
-    ([1, -1, 1], [0.61, 0.8, 0.9], ("InPCA 1 (61%)", "InPCA 2, imaginary (19%)")),
-    ([-1, 1, 1], [0.4, 0.6, 0.9], ("InPCA 1, imaginary (40%)", "InPCA 2 (20%)"))])
+    ([1, 1, -1], [0.5, 0.75, 0.9], ("InPCA 1 (50% of stress)", "InPCA 2 (25% of stress)")),
+    ([1, -1, 1], [0.61, 0.8, 0.9], ("InPCA 1 (61% of stress)",
+                                    "InPCA 2, imaginary (19% of stress)")),
+    ([-1, 1, 1], [0.4, 0.6, 0.9], ("InPCA 1, imaginary (40% of stress)",
+                                   "InPCA 2 (20% of stress)"))])
 def test_axes_say_whether_they_are_imaginary_and_their_own_share(axes, signs, explained, names):
     landscape_plots.label_inpca_axes(axes, np.array(signs), np.array(explained))
     assert (axes.get_xlabel(), axes.get_ylabel()) == names
@@ -347,6 +348,64 @@ def test_the_legend_calls_domains_as_the_paper_does():
                                                   "truth"]
     assert [one.get_marker() for one in found] == [MARKERS[name] for name in names]
     assert [same_color(one.get_markerfacecolor(), "white") for one in found] == [False] * 4 + [True]
+
+
+def test_a_map_by_training_has_its_colours_and_names_what_was_not_fine_tuned(axes):
+    known = MEMBERS[MEMBERS["condition"] != "x"].reset_index(drop=True)
+    points = np.c_[np.arange(len(known)) * 1.5, np.arange(len(known)) - 3.0]
+    landscape_plots.condition_map(axes, known, points, references={"truth": np.array([77.0, 5.0])})
+    found = scattered(axes)
+    assert len(found) == len(known) + 1
+    for (x, y), row in zip(points, known.to_dict("records")):
+        colour, marker = CONDITION_STYLES[row["condition"]]
+        one = found[round(x, 6)]
+        assert one["y"] == y and same_marker(one["path"], marker)
+        if marker != "x":
+            assert same_color(one["edge"], colour)
+            assert same_color(one["face"], "white" if row["group"] == "early" else colour)
+    assert {(text.get_text(), text.xy[0]) for text in axes.texts} == {
+        ("untrained", 0.0), ("pretrained", 1.5), ("truth", 77.0)}
+
+
+def test_hemispheres_are_colours_and_regions_are_markers(axes):
+    table = pd.DataFrame({"roi": ["V1v", "V1v", "hV4"], "hemisphere": ["lh", "rh", "lh"]})
+    landscape_plots.hemisphere_map(axes, table, np.arange(6.0).reshape(3, 2))
+    points = [one for one in axes.lines if one.get_marker() != "None"]
+    assert [one.get_color() for one in points] == [HEMISPHERES[side] for side in (
+        "left", "right", "left")]
+    assert points[0].get_marker() == points[1].get_marker() != points[2].get_marker()
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["left", "right", "V1v",
+                                                                          "hV4"]
+
+
+# ---- accuracies and differences -----------------------------------------------------------------
+
+def test_accuracy_by_task_has_chance_and_a_bar_at_the_mean_of_participants(axes):
+    rows = [("none", "none", "none", "pretrained", 0.9), ("A", "V1v", "early", "contrastive", 0.2),
+            ("A", "V2v", "early", "contrastive", 0.4), ("B", "V1v", "early", "contrastive", 0.5),
+            ("all", "V1v", "early", "pooled, avg", 0.1),
+            ("all", "PPA", "higher", "pooled, avg", 0.6)]
+    table = pd.DataFrame(rows, columns=["donor", "roi", "group", "condition", "accuracy"])
+    landscape_plots.accuracy_dots(axes, table.assign(task="place"), {"place": 8})
+    (star,) = [one for one in axes.lines if len(one.get_xdata()) == 1]
+    assert star.get_ydata()[0] == 0.9
+    dots = sorted(y for one in axes.collections if len(one.get_offsets()) and hasattr(
+        one, "get_sizes") and len(one.get_sizes()) for y in one.get_offsets()[:, 1])
+    np.testing.assert_allclose(dots, [0.1, 0.3, 0.5, 0.6])
+    bars = sorted(one.get_segments()[0][0][1] for one in axes.collections
+                  if hasattr(one, "get_segments"))
+    np.testing.assert_allclose(bars, [1 / 8, 0.35, 0.4])
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["place,\n8 classes"]
+
+
+def test_differences_have_the_interval_of_their_claim(axes):
+    table = np.array([[0.1, 0.2], [0.3, 0.2], [0.2, 0.4]])
+    landscape_plots.difference_rows(axes, {"a − b": table, "empty": np.zeros((0, 0))})
+    dots, interval, mean = axes.lines[:3]
+    np.testing.assert_allclose(dots.get_xdata(), table.mean(1))
+    np.testing.assert_allclose([mean.get_xdata()[0], *interval.get_xdata()],
+                               mean_interval(table))
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["a − b", "empty"]
 
 
 # ---- gain and loss ------------------------------------------------------------------------------
@@ -378,15 +437,18 @@ def test_the_way_is_the_mean_over_regions_then_over_participants(axes):
             ("A", "higher", 0.0, 0.0, 0.0), ("A", "higher", 1.0, 0.7, -0.6)]
     table = pd.DataFrame(rows, columns=["donor", "group", "interpolation", "gain", "change"])
     landscape_plots.interpolation_paths(axes, table)
-    drawn_ = [(one.get_xydata().tolist(), one.get_color(), one.get_label(), one.get_marker())
-              for one in axes.lines if len(one.get_xydata()) and one.get_linestyle() == "-"]
-    thick = {label: (np.array(points), colour) for points, colour, label, marker in drawn_
-             if marker == "o"}
-    assert set(thick) == {"early", "higher"}
-    np.testing.assert_allclose(thick["early"][0], [[0, 0], [-0.2, 0.2]], atol=1e-12)
-    np.testing.assert_allclose(thick["higher"][0], [[0, 0], [-0.6, 0.7]], atol=1e-12)
-    assert {name: colour for name, (_, colour) in thick.items()} == GROUP_COLOURS
-    thin = [np.array(points) for points, _, _, marker in drawn_ if marker != "o"]
+    colour, marker = CONDITION_STYLES["contrastive"]
+    drawn_ = [one for one in axes.lines if one.get_linestyle() in ("-", "--")]
+    thick = {one.get_label(): one for one in drawn_ if one.get_marker() == marker}
+    assert set(thick) == {"early regions", "higher regions"}
+    np.testing.assert_allclose(thick["early regions"].get_xydata(), [[0, 0], [-0.2, 0.2]],
+                               atol=1e-12)
+    np.testing.assert_allclose(thick["higher regions"].get_xydata(), [[0, 0], [-0.6, 0.7]],
+                               atol=1e-12)
+    assert same_color(thick["early regions"].get_markerfacecolor(), "white")
+    assert same_color(thick["higher regions"].get_markerfacecolor(), colour)
+    assert all(same_color(one.get_color(), colour) for one in drawn_)
+    thin = [one.get_xydata() for one in drawn_ if one.get_marker() != marker]
     assert len(thin) == 3
     ends = sorted(tuple(one[-1].round(6)) for one in thin)
     assert ends == [(-0.6, 0.7), (-0.3, 0.3), (-0.1, 0.1)]
