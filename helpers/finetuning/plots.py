@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.gridspec import SubplotSpec
 from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
-from matplotlib.tri import Triangulation
 
 from helpers.brains.surfaces import Surface
+from helpers.figures import flat_maps
 from helpers.figures.style import DIVERGING, MIN_POINTS, REGION_GROUPS, SEQUENTIAL, TRAINING
 from helpers.finetuning.statistics import select_group
 
@@ -108,7 +110,7 @@ def difference_bars(axes: Axes, table: pd.DataFrame, groups: Sequence[str],
     axes.set_xlabel("difference of r, 95 % interval")
     handles = [Line2D([], [], color=colours[group], marker=GROUP_MARKERS[group], markersize=3.6,
                       label=f"{group} regions") for group in groups]
-    axes.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.3, -0.2), ncols=len(groups),
+    axes.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.1, -0.2), ncols=len(groups),
                 columnspacing=1)
 
 
@@ -159,9 +161,8 @@ def value_matrix(axes: Axes, table: pd.DataFrame, *, cmap: str = SEQUENTIAL,
     return image
 
 
-def gain_map(axes: Axes, surface: Surface, voxels: pd.DataFrame, limit: float, *,
-             names: bool = False) -> None:
-    """Colour the vertices of a cortical map by their gain in r, and outline their regions.
+def gain_map(axes: Axes, surface: Surface, voxels: pd.DataFrame, limit: float) -> None:
+    """Colour the vertices of a cortical map by their gain in r; outline and name their regions.
 
     A flat map is drawn in its plane. An inflated surface is drawn by nilearn, seen from below and
     behind, on axes that must be three-dimensional.
@@ -174,35 +175,53 @@ def gain_map(axes: Axes, surface: Surface, voxels: pd.DataFrame, limit: float, *
         Columns ``roi, vertex`` (by the cohort's numbers) and ``gain``.
     limit : float
         Colours saturate at plus and minus this.
-    names : bool
-        Whether to write each region's name beside it.
     """
-    vertex_values = np.full(len(surface.points), np.nan)
-    vertex_values[surface.place[voxels["vertex"]]] = voxels["gain"]
-    if not surface.flat:
+    place, regions = surface.place[voxels["vertex"]], voxels.groupby("roi", sort=False)["vertex"]
+    if surface.flat:
+        flat_maps.draw_sheet(axes, surface)
+        axes.scatter(*flat_maps.flat_points(surface)[place].T, c=voxels["gain"], cmap=DIVERGING,
+                     vmin=-limit, vmax=limit, s=9, linewidths=0)
+    else:
         # Imported here: it takes seconds, and only maps of folded cortex use it.
         from nilearn.plotting import plot_surf_stat_map
+        vertex_values = np.full(len(surface.points), np.nan)
+        vertex_values[place] = voxels["gain"]
         plot_surf_stat_map([surface.points, surface.faces], vertex_values, axes=axes,
                            cmap=DIVERGING, vmax=limit, view=(-45, -90), colorbar=False)
+    flat_maps.outline_regions(axes, surface, {str(roi): vertex.to_numpy()
+                                              for roi, vertex in regions})
+
+
+def gain_maps(figure: Figure, place: SubplotSpec, surfaces: Mapping[tuple[str, str], Surface],
+              voxels: pd.DataFrame) -> None:
+    """Draw the gains of up to eight hemispheres in a row, with one colour bar.
+
+    Colours saturate at the 98th percentile of the gains' size.
+
+    Parameters
+    ----------
+    figure : Figure
+    place : SubplotSpec
+    surfaces : mapping, (participant, hemisphere) -> Surface
+        Empty: the panel says so.
+    voxels : DataFrame
+        As for `gain_map`, and ``subject, vertex_hemisphere``.
+    """
+    drawn = list(surfaces)[:8]
+    rows = place.subgridspec(2, 1, height_ratios=[1, 0.05], hspace=0.06)
+    if not drawn:
+        say_absent(figure.add_subplot(rows[0]), "no cortical surfaces here: no map")
         return
-    across, along = surface.points[:, np.argsort(np.ptp(surface.points, axis=0),
-                                                 kind="stable")[1:]].T
-    mesh = Triangulation(across, along, surface.faces)
-    axes.tripcolor(mesh, np.full(len(across), 0.05), cmap="Greys", vmin=0, vmax=1,
-                   shading="gouraud", zorder=0)
-    finite = np.isfinite(vertex_values)
-    axes.scatter(across[finite], along[finite], c=vertex_values[finite], cmap=DIVERGING,
-                 vmin=-limit, vmax=limit, s=5, linewidths=0)
-    for roi, part in voxels.groupby("roi", sort=False):
-        inside = np.zeros(len(across))
-        inside[surface.place[part["vertex"]]] = 1
-        axes.tricontour(mesh, inside, levels=[0.5], colors="0.3", linewidths=0.6)
-        if names:
-            middle = inside > 0
-            axes.annotate(str(roi), (across[middle].min(), along[middle].mean()), xytext=(-2, 0),
-                          textcoords="offset points", ha="right", va="center")
-    axes.set_aspect("equal")
-    axes.axis("off")
+    limit = float(np.nanpercentile(voxels["gain"].abs(), 98))
+    maps = rows[0].subgridspec(1, len(drawn), wspace=0.02)
+    for column, (subject, hemisphere) in enumerate(drawn):
+        surface = surfaces[subject, hemisphere]
+        axes = figure.add_subplot(maps[column], projection=None if surface.flat else "3d")
+        gain_map(axes, surface, voxels[(voxels["subject"] == subject) & (
+            voxels["vertex_hemisphere"] == hemisphere)], limit)
+        axes.set_title(f"{subject} {hemisphere}")
+    bar = rows[1].subgridspec(1, 3)[1]
+    gain_colorbar(figure.add_subplot(bar), limit, "gain in r: contrastive − pretrained")
 
 
 def gain_colorbar(axes: Axes, limit: float, label: str) -> None:
