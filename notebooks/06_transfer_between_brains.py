@@ -29,7 +29,7 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-from IPython.display import Markdown
+from IPython.display import Markdown, display
 
 from helpers import lab
 from helpers.brains.layouts import open_cohort
