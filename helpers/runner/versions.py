@@ -40,6 +40,8 @@ LEVELS = {"Read": 4, "Change": 8, "Extend": 15}
 """Level of an exercise, the first word of its question -> minutes that it is given."""
 WORDS_PER_MINUTE, LINES_PER_MINUTE = 180, 6
 """Reading speed of technical prose, and of code that is to be understood."""
+SKIMMED = ("figure", "Claims", "What we see", "Known deviations")
+"""Sections, by a word of their heading, whose code is run and not read."""
 SECONDS_FILE = FOLDER / "seconds.csv"
 """Seconds that each section ran in the last rehearsal."""
 
@@ -176,8 +178,8 @@ def _heading(cell: NotebookNode) -> str:
 def section_minutes(source: Path) -> pd.DataFrame:
     """Return what a participant needs for each section of a notebook.
 
-    Reading time follows from words and lines of code, the exercises have fixed minutes, and seconds
-    of running come from the last rehearsal.
+    Reading time follows from words and lines of code (not in sections that are `SKIMMED`), the
+    exercises have fixed minutes, and seconds of running come from the last rehearsal.
 
     Returns
     -------
@@ -192,7 +194,7 @@ def section_minutes(source: Path) -> pd.DataFrame:
             rows[-1]["minutes"] += LEVELS[exercises[index].level]
         elif cell.cell_type == "markdown":
             rows[-1]["minutes"] += len(cell.source.split()) / WORDS_PER_MINUTE
-        elif not _tag(cell):
+        elif not _tag(cell) and not any(word in rows[-1]["section"] for word in SKIMMED):
             rows[-1]["minutes"] += len(cell.source.splitlines()) / LINES_PER_MINUTE
     table = pd.DataFrame(rows)
     measured = pd.read_csv(SECONDS_FILE) if SECONDS_FILE.is_file() else pd.DataFrame(

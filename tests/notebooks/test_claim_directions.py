@@ -22,6 +22,7 @@ from helpers.runner.notebooks import list_sources, read_source
 from helpers.saliency.laterality import contralateral_bias
 from helpers.saliency.study import METHODS, OCCLUSION
 
+pytestmark = pytest.mark.usefixtures("private")  # some cells save their claims
 RNG_SEED = 3
 SUBJECTS, SEEDS = ("a", "b", "c", "d"), (0, 1)
 
