@@ -23,6 +23,7 @@ from helpers.brains.surfaces import Surface, read_surface
 from helpers.concepts.clustering import Clusters
 from helpers.concepts.study import ConceptStudy
 from helpers.figures import style
+from helpers.figures.flat_maps import flat_points
 
 THUMBNAIL_SIZE = 64
 """Pixels of an image on a card."""
@@ -165,8 +166,8 @@ def concept_map(axes: Axes, cortex: Cortex, vertices: Vertices, *, size: float =
         if subject == cortex.subjects[0]:
             _sheet(axes, surface, {group: values for (where, group), values
                                    in cortex.outlines.items() if where == side})
-    places = [cortex.surfaces[place].points[cortex.surfaces[place].place[vertex]][
-        :, _extent(cortex.surfaces[place])] for place, vertex in known.items()]
+    places = [flat_points(cortex.surfaces[place])[cortex.surfaces[place].place[vertex]]
+              for place, vertex in known.items()]
     if places:
         spots, n = np.unique(np.concatenate(places).round(3), axis=0, return_counts=True)
         order = np.argsort(n, kind="stable")
@@ -187,19 +188,14 @@ def participant_norm(n_subjects: int) -> BoundaryNorm:
 
 
 def _sheet(axes: Axes, surface: Surface, outlines: Mapping[str, NDArray]) -> None:
-    across, along = surface.points[:, _extent(surface)].T
-    mesh = Triangulation(across, along, surface.faces)
-    axes.tripcolor(mesh, np.full(len(across), 0.05), cmap="Greys", vmin=0, vmax=1,
+    points = flat_points(surface)
+    mesh = Triangulation(*points.T, surface.faces)
+    axes.tripcolor(mesh, np.full(len(points), 0.05), cmap="Greys", vmin=0, vmax=1,
                    shading="gouraud", zorder=0)
     for group, inside in outlines.items():
         if (inside >= 0.5).any() and (inside < 0.5).any():
             axes.tricontour(mesh, inside, levels=[0.49], colors=OUTLINES[group], linewidths=0.8,
                             zorder=3)
-
-
-def _extent(surface: Surface) -> list[int]:
-    """Return the two axes in which a flat map extends, the shorter one first."""
-    return np.argsort(np.ptp(surface.points, axis=0), kind="stable")[1:].tolist()
 
 
 def _folded(axes: Axes, surface: Surface, vertex: NDArray) -> None:
