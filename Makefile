@@ -83,7 +83,7 @@ test: $(READY) ## everything that can fail on your machine: tests, the demo agai
 test-notebooks: $(READY) ## run the demo once, compare its numbers with the committed ones, then nbval
 	@LAB_FIGURES=$(TESTED) $(PY) -m helpers.runner --profile demo --jobs $(JOBS)
 	@LAB_FIGURES=$(TESTED) $(PY) -m pytest tests/notebooks/test_committed_numbers.py
-	@LAB_WORKERS=1 $(PYTEST) --dist loadscope --nbval-lax --nbval-current-env --nbval-cell-timeout=900 notebooks
+	@LAB_WORKERS=1 $(PYTEST) --dist loadscope --nbval-lax --nbval-current-env --nbval-cell-timeout=900 --nbval-sanitize-with notebooks/nbval.cfg notebooks
 
 test-fast: $(READY) ## the quick tests alone: under two minutes
 	@$(PYTEST) tests -m "not slow and not exhaustive"
