@@ -42,7 +42,8 @@ def test_the_lock_satisfies_the_environment():
 
 def test_both_hold_what_the_helpers_import():
     """Third-party imports of the package must be promised to both kinds of users."""
-    named = {"PIL": "pillow", "sklearn": "scikit-learn", "open_clip": "open-clip-torch"}
+    named = {"PIL": "pillow", "IPython": "ipython", "sklearn": "scikit-learn",
+             "open_clip": "open-clip-torch"}
     imported = set()
     for path in (ROOT / "helpers").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):  # also what is imported late

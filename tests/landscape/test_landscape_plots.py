@@ -16,7 +16,6 @@ import pandas as pd
 import pytest
 from matplotlib.colors import Normalize, same_color
 from matplotlib.markers import MarkerStyle
-from PIL import Image
 from support.finetuned_models import (  # noqa: F401  (fixtures are used by their names)
     readout,
     seen_by,
@@ -29,14 +28,14 @@ from support.finetuned_models import (  # noqa: F401  (fixtures are used by thei
 
 from helpers.core.errors import LabError
 from helpers.core.intervals import mean_interval
-from helpers.figures.style import HEMISPHERES, SEQUENTIAL
+from helpers.figures.style import HEMISPHERES, SEQUENTIAL, TRAINING, TRAINING_MARKERS
 from helpers.finetuning.plots import CONDITION_STYLES
 from helpers.landscape import plots as landscape_plots
 from helpers.landscape.plots import MARKERS, marker_key
 from helpers.landscape.study import fit_probe
 from helpers.saliency import plots as saliency_plots
 from helpers.saliency import study
-from helpers.saliency.plots import saliency_panel
+from helpers.saliency.plots import saliency_maps_panel
 from helpers.saliency.study import VIEWS, saliency_examples
 
 matplotlib.use("Agg")
@@ -103,90 +102,78 @@ def panel(shared):  # noqa: F811
     return Panel()
 
 
-@pytest.fixture
-def row():
-    figure, made = plt.subplots(1, 6)
-    yield list(made)
+def draw(examples) -> list:
+    """Draw the panel of one measure; return the two images' axes, then those of the maps."""
+    figure = plt.figure()
+    saliency_maps_panel(figure, figure.add_gridspec(1, 1)[0], {"Grad-CAM": examples})
     plt.close(figure)
+    return figure.axes[:-1]  # without the colour bar
 
 
-def check(panel: Panel, row) -> set:
-    """Hold every number to the image that it stands over; return what was shown."""
-    found = set()
-    for axes in row:
-        shown, over = (np.asarray(image.get_array()) for image in axes.images)
+def check(panel: Panel, axes) -> set:
+    """Hold every map and number to its image and network; return what was shown."""
+    views, found = [], set()
+    for one in axes[:2]:
+        shown = np.asarray(one.images[0].get_array())
         (view,) = [view for view, pixels in panel.pixels.items()
                    if np.array_equal(shown, pixels.transpose(1, 2, 0))]
-        (name,) = [name for name in NAMES if np.allclose(over,
-                                                         drawn(panel.saliency_map[name, view]),
-                                                         atol=1e-4 + 1e-3 * over.max())]
-        above, below = axes.get_title().split("\n")
-        assert above == f"{name}, {view}"
-        what, number = below.split(" = ")
-        assert what == f"p(class {panel.true})" and len(number) == 4
-        assert abs(float(number) - panel.expected[name, view]) < 0.0052  # two digits are written
-        found.add((name, view))
+        assert one.get_ylabel() == view and one.get_xlabel() == f"class {panel.true}"
+        views.append(view)
+    names = [one.get_title().splitlines()[-1] for one in axes[2::2]]
+    for number, one in enumerate(axes[2:]):
+        key = names[number // 2], views[number % 2]
+        expected = panel.saliency_map[key]
+        np.testing.assert_allclose(one.images[0].get_array(), expected / (expected.max() or 1),
+                                   atol=1e-3)
+        probability = one.get_xlabel().split("\np = ")[1]  # two digits are written
+        assert len(probability) == 4 and abs(float(probability) - panel.expected[key]) < 0.0052
+        found.add(key)
     return found
 
 
-def drawn(saliency_map: np.ndarray) -> np.ndarray:
-    """Bring a map to the size of its image."""
-    return np.asarray(Image.fromarray(saliency_map.astype(np.float32)).resize(
-        (32, 32), Image.Resampling.BICUBIC))
+def test_every_probability_stands_below_the_map_that_it_belongs_to(panel):
+    axes = draw(panel.examples())
+    assert check(panel, axes) == {(name, view) for name in NAMES for view in VIEWS}
+    assert panel.gap > 0.02 and len({one.get_xlabel() for one in axes[2:]}) == 6, (
+        "any two exchanged are noticed")
 
 
-def test_every_probability_stands_over_the_image_and_network_it_belongs_to(panel, row):
-    for axes, example in zip(row, panel.examples()):
-        saliency_panel(axes, example)
-    assert check(panel, row) == {(name, view) for name in NAMES for view in VIEWS}
-    texts = [axes.get_title().split("\n")[1] for axes in row]
-    assert panel.gap > 0.02 and len(set(texts)) == 6, "any two exchanged are noticed"
-
-
-def test_the_published_mistake_and_any_other_exchange_would_be_noticed(panel, row):
+def test_the_published_mistake_and_any_other_exchange_would_be_noticed(panel):
     """Published: the numbers of "right, original" and "left, mirrored" are exchanged."""
-    for axes, example in zip(row, panel.examples()):
-        saliency_panel(axes, example)
-    right, left = (next(axes for axes in row if axes.get_title().startswith(name)) for name in (
-        "right V1v, original", "left V1v, mirrored"))
-    pairs = list(combinations(row, 2))
-    assert (left, right) in pairs or (right, left) in pairs
-    for one, other in pairs:
-        before = one.get_title(), other.get_title()
-        (a, p), (b, q) = (title.split("\n") for title in before)
-        one.set_title(f"{a}\n{q}")
-        other.set_title(f"{b}\n{p}")
+    axes = draw(panel.examples())
+    for one, other in combinations(axes[2:], 2):
+        before = one.get_xlabel(), other.get_xlabel()
+        (a, p), (b, q) = (words.split("\n") for words in before)
+        one.set_xlabel(f"{a}\n{q}")
+        other.set_xlabel(f"{b}\n{p}")
         with pytest.raises(AssertionError):
-            check(panel, row)
-        one.set_title(before[1])
-        other.set_title(before[0])
-        with pytest.raises(AssertionError):
-            check(panel, row)
-        one.set_title(before[0])
-        other.set_title(before[1])
-    check(panel, row)
+            check(panel, axes)
+        one.set_xlabel(before[0])
+        other.set_xlabel(before[1])
+    titles = [one.get_title() for one in axes[2::2]]
+    for one, title in zip(axes[2::2], titles[1:] + titles[:1]):
+        one.set_title(title)
+    with pytest.raises(AssertionError):
+        check(panel, axes)
 
 
 @pytest.mark.parametrize("wrong", ["views", "networks", "class"])
-def test_a_glance_with_anothers_probability_would_be_noticed(panel, row, wrong):
+def test_a_glance_with_anothers_probability_would_be_noticed(panel, wrong):
     """Deliberately wrong copies: of the other view, the next network, the likeliest class."""
     examples = panel.examples()
     other = {"views": [1, 0, 3, 2, 5, 4], "networks": [2, 3, 4, 5, 0, 1], "class": range(6)}[wrong]
-    for axes, example, place in zip(row, examples, other):
-        probability = (1 - example.probability if wrong == "class" else examples[place].probability)
-        saliency_panel(axes, replace(example, probability=probability))
+    swapped = [replace(example, probability=1 - example.probability if wrong == "class"
+                       else examples[place].probability) for example, place in zip(examples, other)]
     with pytest.raises(AssertionError):
-        check(panel, row)
+        check(panel, draw(swapped))
 
 
-def test_images_shown_the_wrong_way_round_would_be_noticed(panel, row, monkeypatch):
+def test_images_shown_the_wrong_way_round_would_be_noticed(panel, monkeypatch):
     plain = study._views
     monkeypatch.setattr(study, "_views", lambda pixels: dict(zip(
         VIEWS, reversed(plain(pixels).values()))))
-    for axes, example in zip(row, panel.examples()):
-        saliency_panel(axes, example)
     with pytest.raises(AssertionError):
-        check(panel, row)
+        check(panel, draw(panel.examples()))
 
 
 def test_a_glance_is_one_record_of_what_was_shown_and_found(panel):
@@ -231,28 +218,27 @@ def test_only_held_out_images_are_glanced_at(panel):
             saliency_examples(panel.finetuned_models, NAMES, panel.task, "relu", "relu", place)
 
 
-def test_the_map_is_over_its_image_and_the_middle_is_marked(axes):
+def test_maps_are_fractions_of_their_maximum_and_the_middle_is_marked():
     saliency_map = np.zeros((4, 4), np.float32)
     saliency_map[1, 0] = 2.0
     pixels = np.random.default_rng(0).integers(0, 255, (3, 8, 8), dtype=np.uint8)
-    saliency_panel(axes, study.SaliencyExample("a", "original", pixels, saliency_map, "dog", 0.126))
-    image, over = axes.images
-    np.testing.assert_array_equal(image.get_array(), pixels.transpose(1, 2, 0))
-    assert image.get_extent() == over.get_extent() and over.get_array().shape == (8, 8)
-    peak = np.unravel_index(over.get_array().argmax(), (8, 8))
-    assert peak[0] in (2, 3) and peak[1] in (0, 1) and over.get_clim()[0] == 0
-    assert 0 < over.get_alpha() < 1
-    assert axes.lines[0].get_xdata()[0] == 3.5
-    assert axes.get_title() == "a, original\np(dog) = 0.13" and not axes.axison
+    example = study.SaliencyExample("a", "original", pixels, saliency_map, "dog", 0.126)
+    image, _, over, _ = draw([example, replace(example, view="mirrored")])
+    np.testing.assert_array_equal(image.images[0].get_array(), pixels.transpose(1, 2, 0))
+    assert over.images[0].get_array().max() == 1 and over.images[0].get_clim() == (0, 1)
+    assert np.unravel_index(over.images[0].get_array().argmax(), (4, 4)) == (1, 0)
+    assert image.lines[0].get_xdata()[0] == 3.5 and over.lines[0].get_xdata()[0] == 1.5
+    assert over.get_title() == "Grad-CAM\na" and over.get_xlabel() == "index −1.00\np = 0.13"
 
 
 @pytest.mark.filterwarnings("error")
-def test_a_map_of_nothing_is_drawn_as_nothing(axes):
-    saliency_panel(axes, study.SaliencyExample("a", "mirrored", np.zeros((3, 8, 8), np.uint8),
-                                               np.zeros((2, 2), np.float32), "dog", 0.0))
-    axes.figure.canvas.draw()
-    low, high = axes.images[1].get_clim()
-    assert low == 0 < high and (axes.images[1].get_array() == 0).all()
+def test_a_map_of_nothing_is_drawn_as_nothing():
+    empty = study.SaliencyExample("a", "original", np.zeros((3, 8, 8), np.uint8),
+                                  np.zeros((2, 2), np.float32), "dog", 0.0)
+    over = draw([empty, replace(empty, view="mirrored")])[2]
+    over.figure.canvas.draw()
+    assert (over.images[0].get_array() == 0).all() and over.images[0].get_clim() == (0, 1)
+    assert over.get_xlabel().startswith("empty map")
 
 
 # ---- maps of models -----------------------------------------------------------------------------
@@ -458,20 +444,21 @@ def test_the_way_is_the_mean_over_regions_then_over_participants(axes):
 
 # ---- laterality ---------------------------------------------------------------------------------
 
-def test_left_is_blue_and_right_crimson_and_black_is_the_mean(axes):
+def test_hemispheres_have_their_colours_and_black_is_the_mean(axes):
     rows = [("A", "V1v", "lh", 0.3), ("B", "V1v", "lh", 0.5), ("A", "V1v", "rh", -0.2),
             ("A", "hV4", "rh", 0.1), ("B", "hV4", "rh", -0.3), ("A", "V3d", "lh", 0.9)]
     table = pd.DataFrame(rows, columns=["donor", "roi", "hemisphere", "bias"])
     table = table.assign(low=table["bias"] - 0.05, high=table["bias"] + 0.07)
     saliency_plots.laterality_dots(axes, table, ["V1v", "hV4"])
-    dots = [one for one in axes.lines if one.get_marker() == "."]
-    found = {(one.get_color(), round(float(np.mean(one.get_xdata())))):
+    dots = [one for one in axes.lines if one.get_marker() in ("<", ">")]
+    found = {(one.get_marker(), round(float(np.mean(one.get_xdata())))):
              one.get_ydata().tolist() for one in dots}
-    assert found == {("royalblue", 0): [0.3, 0.5], ("crimson", 0): [-0.2],
-                     ("crimson", 1): [0.1, -0.3]}
+    assert found == {("<", 0): [0.3, 0.5], (">", 0): [-0.2], (">", 1): [0.1, -0.3]}
     for one in dots:
         offset = np.asarray(one.get_xdata()) - round(float(np.mean(one.get_xdata())))
-        assert ((offset < 0) if one.get_color() == "royalblue" else (offset > 0)).all()
+        is_left = one.get_marker() == "<"
+        assert ((offset < 0) if is_left else (offset > 0)).all()
+        assert one.get_color() == HEMISPHERES["left" if is_left else "right"]
         assert len(set(one.get_xdata())) == len(one.get_xdata()), "none hides another"
     segments = [(one.get_segments(), one.get_colors()[0]) for one in axes.collections]
     spans = sorted((round(float(seg[0, 1]), 6), round(float(seg[1, 1]), 6)) for segs, colour in
@@ -479,23 +466,27 @@ def test_left_is_blue_and_right_crimson_and_black_is_the_mean(axes):
     assert spans == sorted((round(bias - 0.05, 6), round(bias + 0.07, 6)) for *_, bias in rows[:5])
     means = {round(float(seg[:, 0].mean()), 3): float(seg[0, 1]) for segs, colour in segments
              for seg in segs if same_color(colour, "k")}
-    assert means == {-0.16: pytest.approx(0.4), 0.16: pytest.approx(-0.2),
-                     1.16: pytest.approx(-0.1)}
+    assert means == {-0.17: pytest.approx(0.4), 0.17: pytest.approx(-0.2),
+                     1.17: pytest.approx(-0.1)}
     assert [label.get_text() for label in axes.get_xticklabels()] == ["V1v", "hV4"]
 
 
 def test_effects_stand_from_top_to_bottom_with_their_intervals(axes):
-    table = pd.DataFrame({"label": ["one", "two", "three"], "mean": [0.2, -0.1, 0.0],
-                          "low": [0.1, -0.3, -0.2], "high": [0.3, 0.1, 0.2],
-                          "colour": ["royalblue", "tan", "k"]}, index=[7, 3, 5])
-    saliency_plots.effect_intervals(axes, table)
-    spans = [one for one in axes.lines if len(one.get_xdata()) == 2 and one.get_linestyle() == "-"]
-    points = [one for one in axes.lines if one.get_marker() == "o"]
-    for place, row in enumerate(table.to_dict("records")):
-        assert spans[place].get_xydata().tolist() == [[row["low"], place], [row["high"], place]]
-        assert points[place].get_xydata().tolist() == [[row["mean"], place]]
-        assert spans[place].get_color() == points[place].get_color() == row["colour"]
-    assert len(spans) == len(points) == 3
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["one", "two", "three"]
+    effects = pd.DataFrame({
+        "condition": ["contrastive", "shuffled"] * 2, "measure": ["one", "one", "two", "two"],
+        "mean": [0.2, -0.1, 0.0, 0.3], "low": [0.1, -0.3, -0.2, 0.1],
+        "high": [0.3, 0.1, 0.2, 0.5]})
+    saliency_plots.laterality_intervals(axes, effects)
+    for shift, condition, spans in zip((-0.17, 0.17), ("contrastive", "shuffled"),
+                                       axes.collections):
+        its = effects[effects["condition"] == condition]
+        assert same_color(spans.get_colors()[0], TRAINING[condition])
+        expected = [[[low, place + shift], [high, place + shift]]
+                    for place, (low, high) in enumerate(zip(its["low"], its["high"]))]
+        np.testing.assert_allclose(spans.get_segments(), expected)
+        (points,) = [one for one in axes.lines if one.get_color() == TRAINING[condition]]
+        np.testing.assert_allclose(points.get_xdata(), its["mean"])
+        assert points.get_marker() == TRAINING_MARKERS[condition]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["one", "two"]
     low, high = axes.get_ylim()
-    assert low > 2 and high < 0, "the first row is at the top"
+    assert low > 1 and high < 0, "the first row is at the top"
