@@ -72,7 +72,7 @@ panels.image_grid(examples.add_subplot(), stimuli, spec.categories, 10)
 style.show_figure(examples)
 
 # %% [markdown]
-# The whole notebook in one drawing. Planes (A, B) are pictures of distances between images; the
+# The whole notebook in one drawing. Planes (A, B) show distances between images; the
 # last step needs the distances only.
 
 # %%

@@ -395,7 +395,7 @@ Markdown("\n".join(lines_of_text) + f"""
 #
 # Two warnings about the published comparison. A pooled network differs from a cross-participant
 # model in *whose* responses it is trained on, the receiver's among them, and in *how many*; these
-# cannot be told apart without a pooled network that sees as many as a specific one. And a matrix of
+# cannot be separated without a pooled network that sees as many as a specific one. And a matrix of
 # fractions of improved voxels has a generous zero: a network that is better by a hair everywhere
 # scores as high as one that is much better. Panel E gives the sizes.
 #
@@ -439,7 +439,7 @@ check(diagonal_minus_others, own_mean - other_mean, tolerance=0.05,
           "Leave the diagonal out of the second mean.": own_mean - all_cells.mean(),
           "Diagonal minus others, not the other way round.": other_mean - own_mean,
           "That is the mean of the diagonal alone.": own_mean,
-          "That compares with one half.": own_mean - 0.5 + 0.2 * (own_mean - other_mean)})
+          "That compares with one half.": own_mean - 0.5})
 
 # %% [markdown]
 # **Change.** A voxel that is better by a hair counts as improved. Require a margin: write

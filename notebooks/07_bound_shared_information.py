@@ -337,7 +337,7 @@ for axes, letter, title in zip(panels, "ABCDEF", titles):
 style.top_legend(figure, [
     *plots.condition_handles(["contrastive", "contrastive, fixed z", "pooled, avg",
                               "pooled, const"]),
-    *bound_plots.group_handles(dict.fromkeys(bounds["group"]))])
+    *plots.group_handles(dict.fromkeys(bounds["group"]))])
 style.save_figure(figure, laboratory.provenance, {
     "ABDE": bounds.assign(calibrated_bits=bounds["calibrated"] / NATS_PER_BIT), "C": same_images,
     "F": by_size})
@@ -537,7 +537,7 @@ over regions of {bounds["n_voxels"].min()} to {bounds["n_voxels"].max()} voxels.
 
 # %% [markdown]
 # Under `mini` each split holds 27 categories out: no bound can exceed log 27, and one outlier
-# among 27 pairs moves it. Nothing about regions can be told there.
+# among 27 pairs moves it. It says nothing about regions.
 
 # %% [markdown]
 # ## Known deviations from the paper

@@ -393,7 +393,7 @@ for axes, letter, title in zip(panels, "ABCDEF", titles):
     axes.set_title(title)
     style.panel_letter(axes, letter, x=-0.1)
 style.top_legend(figure, [*finetuning_plots.condition_handles(conditions),
-                          *bound_plots.group_handles(("early", "higher"))], ncols=5)
+                          *finetuning_plots.group_handles(("early", "higher"))], ncols=5)
 
 # %% [markdown]
 # The figure is saved with a table for each panel.

@@ -446,7 +446,7 @@ print(claims.verdicts())
 # ## 9 · What we see, what the paper says, why they differ
 #
 # The paper's result is that contrast beats ridge. Why? Ridge weighs errors by the variance of the
-# space, and in an embedding a few directions hold most of it, whereas images are told apart by the
+# space, and in an embedding a few directions hold most of it, whereas images are separated by the
 # others, too. If that is the reason, ridge should come close once all directions have the same
 # variance (*whitened*): a comparison that the paper does not make.
 

@@ -9,9 +9,9 @@
 # %% [markdown]
 # **Goal.** Selective units are usually studied in trained networks. Here networks are measured
 # *during* training, from the initial weights on. Which rises first: the number of selective units,
-# how strongly the best of them are tuned, how well the categories within a domain can be told from
-# the activations, or the similarity of a block to a brain region? And does language change the
-# order?
+# how strongly the best of them are tuned, how well the categories within a domain can be decoded
+# from the activations, or the similarity of a block to a brain region? And does language change
+# the order?
 #
 # **You will learn**
 # - how to compare training steps on one axis, and what the first one controls for;
@@ -261,7 +261,7 @@ curves = pd.concat([of_domains, *(untrained.assign(condition=name) for name in w
 names = {"proportion": "selective units", "d_prime": f"d' of {spec.n_units} best units",
          "recall": "recall of categories", "similarity": "similarity (ρ)"}
 questions = ("How many units are selective?", "How strongly are the best tuned?",
-             "Can categories be told apart?", "Similar to the domains' regions?")
+             "Can categories be separated?", "Similar to the domains' regions?")
 colours = plots.condition_styles(trained)
 for panel, measure, title in zip(panels, names, questions):
     plots.training_curves(panel, curves, measure, "condition", colours)

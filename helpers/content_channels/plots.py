@@ -16,7 +16,14 @@ from matplotlib.quiver import Quiver
 from numpy.typing import NDArray
 
 from helpers.content_channels.tuning_reorientation import LinearFit
-from helpers.figures.style import COLOURS, DIVERGING, MARKERS, TRAINING, display_name
+from helpers.figures.style import (
+    COLOURS,
+    DIVERGING,
+    MARKERS,
+    TRAINING,
+    display_name,
+    training_of,
+)
 
 DOMAIN_OF = {"buildings": "scenes", "cats": "objects", "cars": "objects", "chairs": "objects",
              "hammers": "objects", "phones": "objects"}
@@ -27,11 +34,6 @@ SHADES = (0.0, -0.55, 0.55, -0.8, 0.8)
 """Categories of one domain, in order: its colour, darker (below 0) and lighter (above 0)."""
 
 OTHER_MARKERS = ("P", "X", "*", "p")
-
-FAMILY = {"barlow_twins": "contrastive", "ipcl": "contrastive", "simclr": "contrastive",
-          "supervised": "labels", "clip": "captions", "targets": "text embeddings",
-          "none": "untrained"}
-"""Objective of a network, as the registry names it -> its entry of the palette ``TRAINING``."""
 
 INK, FAINT = "0.15", "0.6"
 
@@ -181,7 +183,7 @@ def separability_lines(axes: Axes, table: pd.DataFrame, measure: str, chance: fl
     axes.axhline(chance, color="0.4", linestyle=":", linewidth=0.7)
     for rank, (network, rows) in enumerate(table.groupby("network", sort=False)):
         place = np.arange(len(rows)) + 0.1 * rank
-        colour = TRAINING[FAMILY.get(objectives[network], "pretrained")]
+        colour = TRAINING[training_of(objectives[network])]
         axes.fill_between(place, rows["null_low"], rows["null_high"], color=colour, alpha=0.2,
                           linewidth=0)
         axes.errorbar(place, rows["value"], 1.96 * rows["se"], color=colour,

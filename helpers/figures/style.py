@@ -41,6 +41,10 @@ loss in another setting (pooled participants, another head); controls are grey."
 TRAINING_MARKERS = {"contrastive": "o", "contrastive, variant": "s", "regression": "v",
                     "regression, variant": "D", "labels": "^", "captions": "P",
                     "text embeddings": "X", "shuffled": "x", "untrained": ".", "pretrained": "*"}
+TRAINING_OF = {"supervised": "labels", "clip": "captions", "targets": "text embeddings",
+               "none": "untrained"}
+"""Objective in the registry of networks -> entry of `TRAINING`; all others compare views of images
+and are contrastive."""
 HEMISPHERES = {"left": "#5C2E00", "right": "#C48A4A"}
 REGION_GROUPS = {"early": "white", "higher": "0.15"}
 """Early and higher regions: open and filled markers with a dark edge."""
@@ -51,7 +55,9 @@ DISPLAY_NAMES = {
     "characters": "words",
     "demo-barlow-twins": "Barlow Twins", "demo-simclr": "SimCLR", "demo-supervised": "supervised",
     "demo-faces": "supervised, faces only", "demo-untrained": "untrained",
-    "demo-clip": "small CLIP", "alexnet-barlow-twins": "Barlow Twins",
+    "demo-clip": "small CLIP", "alexnet-ipcl-ref01": "IPCL",
+    "alexnet-ipcl-ref09-diet-vggface2": "IPCL, faces only",
+    "alexnet-gn-supervised-ref12-augset1-5x": "supervised", "alexnet-barlow-twins": "Barlow Twins",
     "alexnet-supervised": "supervised AlexNet", "alexnet-vggface": "VGGFace",
     "squeezenet1_0-imagenet": "SqueezeNet", "clip-vit-b32-openai": "CLIP ViT-B/32",
     "clip-rn50-openai": "CLIP ResNet-50", "resnet50-supervised": "ResNet-50"}
@@ -87,6 +93,11 @@ def display_name(name: str) -> str:
     if name not in DISPLAY_NAMES and base in DISPLAY_NAMES and name.endswith("-untrained"):
         return f"{DISPLAY_NAMES[base]}, untrained"
     return DISPLAY_NAMES.get(name, name)
+
+
+def training_of(objective: str) -> str:
+    """Return the entry of `TRAINING` of a network's objective, as the registry names it."""
+    return TRAINING_OF.get(objective, "contrastive")
 
 
 def panel_letter(axes: Axes, letter: str, *, x: float = -0.02, y: float = 1.04) -> None:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
 
 from helpers.figures.style import REGION_GROUPS
 from helpers.finetuning.plots import CONDITION_STYLES, zero_lines
@@ -20,13 +19,6 @@ REGION = ["subject", "roi", "hemisphere", "group"]
 def face_colour(group: str, colour: str) -> str:
     """Return the face of a marker: open for early regions, filled for higher ones."""
     return REGION_GROUPS["early"] if group == "early" else colour
-
-
-def group_handles(groups: Sequence[str]) -> list[Line2D]:
-    """Return legend handles of groups of regions: open and filled markers."""
-    return [Line2D([], [], color=REGION_GROUPS["higher"], marker="o", linestyle="none",
-                   markersize=4, markerfacecolor=REGION_GROUPS[group], label=f"{group} regions")
-            for group in groups]
 
 
 def shared_against_own(axes: Axes, bounds: pd.DataFrame) -> None:

@@ -232,6 +232,13 @@ def gain_colorbar(axes: Axes, limit: float, label: str) -> None:
     axes.set_xlabel(label)
 
 
+def group_handles(groups: Sequence[str]) -> list[Line2D]:
+    """Return legend handles of groups of regions: open and filled markers."""
+    return [Line2D([], [], color=REGION_GROUPS["higher"], marker="o", linestyle="none",
+                   markersize=4, markerfacecolor=REGION_GROUPS[group], label=f"{group} regions")
+            for group in groups]
+
+
 def group_scatter(axes: Axes, x: Sequence[float], y: Sequence[float],
                   groups: Sequence[str]) -> None:
     """Draw one dot for each region, open and filled by group, with the line of equality."""
@@ -241,10 +248,7 @@ def group_scatter(axes: Axes, x: Sequence[float], y: Sequence[float],
     axes.plot(ends, ends, color="0.6", linewidth=0.7, zorder=0)
     axes.scatter(x, y, c=[REGION_GROUPS[group] for group in groups], s=12, linewidths=0.7,
                  edgecolors=REGION_GROUPS["higher"])
-    axes.legend(handles=[Line2D([], [], color="none", marker="o", markersize=4, label=group,
-                                markerfacecolor=REGION_GROUPS[group],
-                                markeredgecolor=REGION_GROUPS["higher"])
-                         for group in dict.fromkeys(groups)], loc="lower right", handletextpad=0.1)
+    axes.legend(handles=group_handles(dict.fromkeys(groups)), loc="lower right", handletextpad=0.1)
 
 
 def condition_handles(conditions: Sequence[str]) -> list:

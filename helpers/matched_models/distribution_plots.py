@@ -9,12 +9,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.gridspec import SubplotSpec
-from matplotlib.lines import Line2D
 from matplotlib.ticker import PercentFormatter
 from numpy.typing import NDArray
 
 from helpers.core.statistics import confidence_interval
-from helpers.figures.style import SEQUENTIAL, top_legend
+from helpers.figures.style import SEQUENTIAL
+from helpers.matched_models import plots
 from helpers.matched_models.plots import condition_styles
 
 DARK = 0.6
@@ -57,10 +57,8 @@ def layer_lines(axes: Axes, table: pd.DataFrame, conditions: Sequence[str], laye
 
 def condition_legend(figure: Figure, table: pd.DataFrame, conditions: Sequence[str]) -> None:
     """Draw one legend of the conditions of `layer_lines`, with their numbers of networks."""
-    styles, n = condition_styles(conditions), table.groupby("condition")["seed"].nunique()
-    top_legend(figure, [Line2D([], [], markersize=4, label=f"{condition} (n = {n[condition]})",
-                               **styles[condition])
-                        for condition in conditions_with_lines(table, conditions)])
+    plots.condition_legend(figure, conditions_with_lines(table, conditions),
+                           table.groupby("condition")["seed"].nunique().to_dict())
 
 
 def position_maps(figure: Figure, place: SubplotSpec,

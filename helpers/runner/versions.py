@@ -244,6 +244,7 @@ def rehearse(source: Path) -> tuple[pd.DataFrame, list[str]]:
     Every check must ask for an answer while the stub is empty, and accept the solution.
     """
     from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError
 
     notebook, begun, seconds = rehearsal(source), [0.0], []
     client = NotebookClient(notebook, timeout=None, kernel_name="python3", resources={
@@ -251,15 +252,19 @@ def rehearse(source: Path) -> tuple[pd.DataFrame, list[str]]:
         on_cell_start=lambda **_: begun.__setitem__(0, time.perf_counter()),
         on_cell_executed=lambda cell_index, **_: seconds.append(
             (cell_index, time.perf_counter() - begun[0])))
+    problems = []
     with tempfile.TemporaryDirectory() as figures:
-        client.execute(env=os.environ | {HEADLESS: "1", FIGURES_VARIABLE: figures})
-    spent, rows, problems = dict(seconds), [], []
+        try:
+            client.execute(env=os.environ | {HEADLESS: "1", FIGURES_VARIABLE: figures})
+        except CellExecutionError as error:
+            problems.append(f"{source.stem}: {error.ename}: {error.evalue}")
+    spent, rows = dict(seconds), []
     for index, cell in enumerate(notebook.cells):
         if _heading(cell) or not rows:
             rows.append({"notebook": source.stem, "section": _heading(cell), "seconds": 0.0})
         rows[-1]["seconds"] += spent.get(index, 0)
         if _tag(cell) == CHECK:
-            text = "".join(output.get("text", "") for output in cell.outputs)
+            text = "".join(output.get("text", "") for output in cell.get("outputs", []))
             wanted = EMPTY if cell.id.endswith("-empty") else "Right."
             if not text.startswith(wanted):
                 problems.append(f"{source.stem}, cell {index}: {text.strip() or 'nothing'!r} "

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 
 from helpers.brains.rois import domain_of
 from helpers.core.intervals import proportion_interval
+from helpers.figures.panels import SIDE, tile_images
 from helpers.figures.style import (
     COLOURS,
     MARKERS,
@@ -18,14 +19,11 @@ from helpers.figures.style import (
     TRAINING_MARKERS,
     display_name,
     percent_axis,
+    training_of,
 )
 from helpers.networks.registry import NetworkEntry
 from helpers.stimuli.image_sets import ImageSet
 
-TRAINING_OF = {"none": "untrained", "supervised": "labels", "clip": "captions",
-               "targets": "text embeddings"}
-"""Objective in the registry -> what a network was trained with, of `style.TRAINING`; all others
-compare views of images and are contrastive."""
 OBJECTIVE_NAMES = {"barlow_twins": "two views of an image", "simclr": "two views of an image",
                    "ipcl": "five views of an image", "supervised": "labels", "clip": "captions",
                    "targets": "text embeddings", "none": "nothing: random weights"}
@@ -34,13 +32,6 @@ PIXELS_MARKER = "s"
 GREY_LEVELS = 255
 COLUMNS = (0.06, 0.40, 0.72)
 """Where the columns of the list of networks begin."""
-SIDE = 72
-"""Pixels of an image in the grid."""
-
-
-def training_of(entry: NetworkEntry) -> str:
-    """Return what a network was trained with, as a key of `helpers.figures.style.TRAINING`."""
-    return TRAINING_OF.get(entry.objective, "contrastive")
 
 
 def training_text(entry: NetworkEntry) -> str:
@@ -51,7 +42,7 @@ def training_text(entry: NetworkEntry) -> str:
 def _colour_and_marker(name: str, entries: Mapping[str, NetworkEntry]) -> tuple[str, str]:
     if name not in entries:
         return TRAINING["untrained"], PIXELS_MARKER
-    training = training_of(entries[name])
+    training = training_of(entries[name].objective)
     return TRAINING[training], TRAINING_MARKERS[training].replace(".", "o")
 
 
@@ -69,12 +60,7 @@ def image_columns(axes: Axes, images: ImageSet, domains: Sequence[str], n: int) 
     domain_of_category = dict(zip(images.categories, images.domains))
     categories = [c for d in domains for c in sorted(set(images.categories))
                   if domain_of_category[c] == d]
-    canvas = np.full((n * SIDE, len(categories) * SIDE, 3), 255, np.uint8)
-    for column, category in enumerate(categories):
-        image_idx = [i for i, c in enumerate(images.categories) if c == category][:n]
-        for row, index in enumerate(image_idx):
-            y, x = row * SIDE, column * SIDE
-            canvas[y:y + SIDE - 2, x:x + SIDE - 2] = images.open(index).resize((SIDE - 2, SIDE - 2))
+    canvas = tile_images(images, categories, n, in_columns=True)
     axes.imshow(canvas, interpolation="antialiased", aspect="auto")
     axes.set_xticks((np.arange(len(categories)) + 0.5) * SIDE, categories)
     axes.xaxis.tick_top()

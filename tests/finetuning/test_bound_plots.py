@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from matplotlib.colors import same_color
 
-from helpers.finetuning import bound_plots
+from helpers.finetuning import bound_plots, plots
 from helpers.finetuning.plots import CONDITION_STYLES
 
 matplotlib.use("Agg")
@@ -69,7 +69,7 @@ def test_lines_over_sizes_are_participants_and_a_mean_with_the_name_of_the_regio
 
 
 def test_groups_are_open_and_filled_in_the_legend():
-    early, higher = bound_plots.group_handles(["early", "higher"])
+    early, higher = plots.group_handles(["early", "higher"])
     assert same_color(early.get_markerfacecolor(), "white")
     assert same_color(higher.get_markerfacecolor(), higher.get_color())
     assert (early.get_label(), higher.get_label()) == ("early regions", "higher regions")

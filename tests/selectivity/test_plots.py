@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -68,9 +66,9 @@ def test_accuracies_have_exact_intervals_and_domains_their_difference(axes):
 
 
 def test_every_objective_has_a_colour_and_a_name():
-    from helpers.figures.style import TRAINING
+    from helpers.figures.style import TRAINING, training_of
     from helpers.networks.registry import registry
     for entry in registry().values():
-        assert overview_plots.training_of(entry) in TRAINING
+        assert training_of(entry.objective) in TRAINING
         assert overview_plots.training_text(entry) != entry.objective or entry.objective in TRAINING
-    assert overview_plots.training_of(SimpleNamespace(objective="none")) == "untrained"
+    assert training_of("none") == "untrained"
