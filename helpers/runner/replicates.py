@@ -1,0 +1,214 @@
+"""What replicates: the papers' claims beside what every run of the notebooks found.
+
+    python -m helpers.runner.replicates      write README's tables, docs/replicates.md, the strip
+
+The committed files of claims, ``figures/<profile>/<notebook>.json``, are the only source: nothing
+here knows a result. `claim_rows` gives the table as data.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from helpers.core.errors import LabError, one_of
+from helpers.core.paths import ROOT
+
+VERDICTS = ("supported", "contradicted", "inconclusive", "not testable here")
+CLAIM, EXPLORATORY, CHECK = "claim", "exploratory", "sanity check"
+"""As in `helpers.figures.verdicts`, which cannot be read without torch; a test compares them."""
+FIGURES = ROOT / "figures"
+PROFILES = ("demo", "mini", "paper")
+"""Profiles that have a column, whether they were run or not."""
+NOT_RUN, NOT_ASKED = "not run here", "not among this run's claims"
+"""Outcomes beside the four verdicts: no run of the notebook; a run without this claim."""
+OURS = re.compile(r"beyond the paper|check of this laboratory|convolution of")
+"""Beginning of a claim's source where no paper makes it."""
+NOT_CLAIMED = {"–", "not tested", "not reported", "not in the paper", "not shown", "not discussed"}
+"""Entries of a claim's field ``paper`` that say that the paper does not make it."""
+
+
+@dataclass(frozen=True)
+class Paper:
+    """One of the four papers.
+
+    Attributes
+    ----------
+    number : int
+        As README counts them.
+    name, address : str
+        Authors and year; where it can be read.
+    notebooks : tuple of str
+        Numbers of its notebooks.
+    """
+
+    number: int
+    name: str
+    address: str
+    notebooks: tuple[str, ...]
+
+
+PAPERS = (
+    Paper(1, "Prince, Alvarez & Konkle 2024", "https://doi.org/10.1126/sciadv.adl1776",
+          ("01", "02", "03", "04")),
+    Paper(2, "Mulrooney & Brockmeier 2024", "https://arxiv.org/abs/2410.06067",
+          ("05", "06", "07", "08", "09")),
+    Paper(3, "Efird, Murphy, Zylberberg & Fyshe 2025", "https://arxiv.org/abs/2405.17663",
+          ("10", "11", "12")),
+    Paper(4, "Lu & Wang 2025", "https://arxiv.org/abs/2502.16456", ("13", "14", "15")),
+)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one profile's run found on one claim.
+
+    Attributes
+    ----------
+    verdict : str
+        One of `VERDICTS`, `NOT_RUN` or `NOT_ASKED`.
+    run, rule : str
+        The run's result in words, and the rule it is judged by; empty where there is none.
+    mean, low, high : float, optional
+        The estimate that was judged and its 95 % interval.
+    data_kind : str
+        "REAL", "SYNTHETIC"; empty where there is no run.
+    """
+
+    verdict: str
+    run: str = ""
+    rule: str = ""
+    mean: float | None = None
+    low: float | None = None
+    high: float | None = None
+    data_kind: str = ""
+
+
+@dataclass(frozen=True)
+class ClaimRow:
+    """One claim of one notebook, over all profiles.
+
+    Attributes
+    ----------
+    notebook : str
+        Its stem, "01_localize_selective_units".
+    paper : int
+        Number of the paper whose notebook it is; 0: of none.
+    statement, source, paper_value : str
+        The claim, where it is made, and the paper's value (as of `helpers.figures.claims.Claim`).
+    kind : str
+        "claim" or "exploratory"; rows of sanity checks exist only where they are asked for.
+    of_paper : bool
+        Whether the paper makes this claim; False: a control, or a question beyond the paper.
+    outcomes : dict, profile -> Outcome
+    """
+
+    notebook: str
+    paper: int
+    statement: str
+    source: str
+    paper_value: str
+    kind: str
+    of_paper: bool
+    outcomes: Mapping[str, Outcome] = field(default_factory=dict)
+
+
+Runs = Mapping[str, Mapping[str, Mapping]]
+"""Profile -> notebook's stem -> content of its file of claims and numbers."""
+
+
+def read_runs(folder: Path = FIGURES, profiles: Iterable[str] = PROFILES) -> dict[str, dict]:
+    """Read the files of claims of some profiles.
+
+    Raises
+    ------
+    LabError
+        If a file is not JSON, or holds no list of claims.
+    """
+    runs: dict[str, dict] = {}
+    for profile in profiles:
+        runs[profile] = {}
+        for path in sorted((folder / profile).glob("[0-9][0-9]_*.json")):
+            try:
+                content = json.loads(path.read_text(encoding="utf-8"))
+            except ValueError as error:
+                content = {"": str(error)}
+            if not (isinstance(content, dict) and isinstance(content.get("claims"), list)):
+                raise LabError(f"{path} holds no claims",
+                               expected="the file that a notebook writes beside its figure",
+                               remedy=f"make it anew: python -m helpers.runner --profile {profile} "
+                               f"--only {path.stem[:2]} --force")
+            runs[profile][path.stem] = content
+    return runs
+
+
+def claim_rows(runs: Runs, *, kinds: Sequence[str] = (CLAIM, EXPLORATORY)) -> list[ClaimRow]:
+    """Return every claim once, with its outcome in every profile; by notebook, in its order there.
+
+    Claims of different profiles are the same where notebook and statement are.
+
+    Parameters
+    ----------
+    runs : mapping
+        As of `read_runs`.
+    kinds : sequence of str
+        Kinds of claims that are returned.
+
+    Raises
+    ------
+    LabError
+        If a kind is unknown.
+    """
+    unknown = set(kinds) - {CLAIM, EXPLORATORY, CHECK}
+    if unknown:
+        raise LabError(f"unknown kind of claim {min(unknown)!r}",
+                       expected=one_of((CLAIM, EXPLORATORY, CHECK)), remedy="correct the kind")
+    first: dict[tuple[str, str], Mapping] = {}
+    for notebook, claim in _all_claims(runs):
+        if claim["kind"] in kinds:
+            first.setdefault((notebook, claim["statement"]), claim)
+    order = {notebook: i for i, notebook in enumerate(sorted({key[0] for key in first}))}
+    keys = sorted(first, key=lambda key: order[key[0]])  # stable: a notebook's order stays
+    return [ClaimRow(notebook, paper_of(notebook), statement, claim["source"], claim["paper"],
+                     claim["kind"], is_of_paper(claim),
+                     {profile: _outcome(found.get(notebook), statement)
+                      for profile, found in runs.items()})
+            for (notebook, statement), claim in ((key, first[key]) for key in keys)]
+
+
+def _all_claims(runs: Runs) -> Iterable[tuple[str, Mapping]]:
+    return ((notebook, claim) for found in runs.values()
+            for notebook, content in found.items() for claim in content["claims"])
+
+
+def _outcome(content: Mapping | None, statement: str) -> Outcome:
+    if content is None:
+        return Outcome(NOT_RUN)
+    for claim in content["claims"]:
+        if claim["statement"] == statement:
+            return Outcome(claim["verdict"], claim["run"], claim["rule"], claim.get("mean"),
+                           claim.get("low"), claim.get("high"), content["provenance"]["data_kind"])
+    return Outcome(NOT_ASKED)
+
+
+def paper_of(notebook: str) -> int:
+    """Return the number of the paper that a notebook is about; 0: none."""
+    return next((paper.number for paper in PAPERS if notebook[:2] in paper.notebooks), 0)
+
+
+def is_of_paper(claim: Mapping) -> bool:
+    """Say whether a paper makes the claim, by the claim's own source and paper's value."""
+    return not OURS.match(claim["source"]) and claim["paper"] not in NOT_CLAIMED
+
+
+def count_verdicts(rows: Iterable[ClaimRow], profile: str) -> dict[str, int]:
+    """Return how many claims of a profile's run have each verdict; empty if it was not run.
+
+    Exploratory claims, found after looking, are not counted.
+    """
+    found = [row.outcomes[profile].verdict for row in rows if row.kind == CLAIM]
+    counts = {verdict: found.count(verdict) for verdict in VERDICTS}
+    return counts if any(counts.values()) else {}
