@@ -26,12 +26,9 @@ else
   READY := $(IN_VENV)
 endif
 
-LARGE := about 3.3 GB to download, 6.6 GB on disk (0.5 GB without an NVIDIA card: TORCH_INDEX, see README)
-SMALL := about 0.5 GB to download, 2 GB on disk
-
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup figures test test-notebooks test-fast test-all drill-machines notebooks exercises rehearse lab zoo bench bench-run bench-scale lint clean
+.PHONY: help setup doctor figures test test-notebooks test-fast test-all drill-machines notebooks exercises rehearse lab zoo bench bench-run bench-scale lint clean
 
 help: ## show this list
 	@awk '/^#/ { sub(/^# ?/, ""); print; next } /^$$/ { exit }' $(firstword $(MAKEFILE_LIST))
@@ -40,31 +37,14 @@ help: ## show this list
 
 setup: $(READY) ## create .venv with the exact packages of requirements.lock
 
-# uv installs in a tenth of pip's time, and compiles at once what every notebook would compile
-# again; where uv cannot be had or fails, pip does the same. torch comes before what depends on it.
-INSTALL = install() { \
-	"$(VENV)/bin/python" -m uv pip install --compile-bytecode --python "$(VENV)/bin/python" "$$@" \
-	|| { echo "uv did not do it: pip does it, which takes some minutes" \
-	     && "$(VENV)/bin/python" -m pip install --disable-pip-version-check "$$@"; }; }
-NVIDIA  := ^(nvidia|cuda|triton)[-=]
-TORCH   := ^(torch|torchvision)==
+# One way for all, with and without make: helpers/setup.py, in plain Python.
+SETUP = "$(PYTHON)" -m helpers.setup --quiet --force --venv "$(VENV)" --torch-index "$(TORCH_INDEX)"
 
 $(IN_VENV): requirements.lock pyproject.toml
-	@"$(PYTHON)" -c 'import sys; v = sys.version_info[:3]; sys.exit(not (3, 11, 5) <= v < (3, 15) and f"Python {v[0]}.{v[1]}.{v[2]} seen, 3.11.5 to 3.14 expected: make PYTHON=python3.12 $(MAKECMDGOALS)" or 0)'
-	@echo "Setting up $(VENV), once: $(if $(TORCH_INDEX),$(SMALL),$(LARGE)). Downloads are kept for the next time."
-	@test -x "$(VENV)/bin/python" || "$(PYTHON)" -m venv "$(VENV)"
-	@"$(VENV)/bin/python" -m pip install --quiet --disable-pip-version-check uv || true
-	@grep -Ev '$(if $(TORCH_INDEX),$(NVIDIA)|$(TORCH),^$$)' requirements.lock > "$(VENV)/others.txt"
-	@grep -E '$(TORCH)' requirements.lock > "$(VENV)/torch.txt"
-	@set -e; $(INSTALL); \
-	$(if $(TORCH_INDEX),install --no-deps --index-url $(TORCH_INDEX) --requirement "$(VENV)/torch.txt";) \
-	install --requirement "$(VENV)/others.txt"; \
-	install --no-deps --no-build-isolation --editable .
-	@touch "$@"
+	@$(SETUP)
 
 $(IN_CONDA): pyproject.toml environment.yml
-	$(PY) -m pip install --quiet --no-deps --no-build-isolation --editable .
-	@touch "$@"
+	@$(PY) -m helpers.setup --quiet
 
 figures: $(READY) ## run every notebook whose figure is not fresh (PROFILE, JOBS)
 	@$(PY) -m helpers.runner --profile "$(PROFILE)" --jobs $(JOBS)
@@ -103,6 +83,10 @@ exercises: $(READY) ## write the notebooks for students and for teachers into bu
 
 rehearse: $(READY) ## run every notebook as a student would: each check empty, then solved; measure sections
 	@$(PY) -m helpers.runner.versions --rehearse
+
+doctor: ## what this machine can run, and what to do for the rest (PROFILE); no set-up needed
+	@if test -x $(PY); then run=$(PY); else run="$(PYTHON)"; fi; \
+	"$$run" -m helpers.doctor $(if $(filter file,$(origin PROFILE)),,--profile "$(PROFILE)") $(DOCTOR)
 
 lab: $(READY) ## open JupyterLab
 	@$(PY) -m jupyter lab notebooks

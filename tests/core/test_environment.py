@@ -126,7 +126,8 @@ def test_torch_comes_from_another_index_if_asked(set_up, tmp_path):
 def test_a_conda_environment_may_lie_below_a_folder_with_a_blank(tmp_path):
     python = tmp_path / "con da" / "bin" / "python"
     python.parent.mkdir(parents=True)
-    python.write_text('#!/bin/sh\necho "called $*"\n')
+    python.write_text(f'#!/bin/sh\n[ "$2" = helpers.setup ] && exec "{sys.executable}" "$@"\n'
+                      'echo "called $*"\n')
     python.chmod(0o755)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
     environment |= {"CONDA_DEFAULT_ENV": "mine", "CONDA_PREFIX": str(python.parents[1])}
