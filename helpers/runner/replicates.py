@@ -1,9 +1,7 @@
-"""What replicates: the papers' claims beside what every run of the notebooks found.
-
-    python -m helpers.runner.replicates      write README's tables, docs/replicates.md, the strip
+"""What replicates: the papers' claims beside what every run of the notebooks found, as data.
 
 The committed files of claims, ``figures/<profile>/<notebook>.json``, are the only source: nothing
-here knows a result. `claim_rows` gives the table as data.
+here knows a result. `helpers.runner.readme` writes the tables for people.
 """
 
 from __future__ import annotations
@@ -204,11 +202,12 @@ def is_of_paper(claim: Mapping) -> bool:
     return not OURS.match(claim["source"]) and claim["paper"] not in NOT_CLAIMED
 
 
-def count_verdicts(rows: Iterable[ClaimRow], profile: str) -> dict[str, int]:
+def count_verdicts(rows: Iterable[ClaimRow], profile: str, *,
+                   kinds: Sequence[str] = (CLAIM,)) -> dict[str, int]:
     """Return how many claims of a profile's run have each verdict; empty if it was not run.
 
-    Exploratory claims, found after looking, are not counted.
+    Exploratory claims, found after looking, are not counted unless they are asked for.
     """
-    found = [row.outcomes[profile].verdict for row in rows if row.kind == CLAIM]
+    found = [row.outcomes[profile].verdict for row in rows if row.kind in kinds]
     counts = {verdict: found.count(verdict) for verdict in VERDICTS}
     return counts if any(counts.values()) else {}

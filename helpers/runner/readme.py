@@ -1,0 +1,196 @@
+"""Generated parts of ``README.md``, ``docs/replicates.md`` and the strip of figures.
+
+    python -m helpers.runner.readme      write all of them anew, from the committed runs
+
+Parts lie between two comments, as in ``REPRODUCING.md`` (`helpers.runner.reproducing`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from helpers.core.errors import LabError
+from helpers.core.paths import ROOT
+from helpers.figures.deviations import markdown_table
+from helpers.runner.figure_strip import write_strip
+from helpers.runner.replicates import (
+    CLAIM,
+    EXPLORATORY,
+    NOT_ASKED,
+    NOT_RUN,
+    PAPERS,
+    VERDICTS,
+    ClaimRow,
+    Outcome,
+    Paper,
+    Runs,
+    claim_rows,
+    count_verdicts,
+    read_runs,
+)
+from helpers.runner.reproducing import write_part
+
+README, PAGE = ROOT / "README.md", ROOT / "docs" / "replicates.md"
+EXPECTED, REPLICATES, COUNTS, ALL_CLAIMS = ("expected numbers", "what replicates", "counts",
+                                            "all claims")
+HEADLINES = (
+    ("01", "A network trained by contrast, without labels, has units selective"),
+    ("02", "A lesion impairs the classes of its own domain more"),
+    ("03", "Pre-identified units predict their region"),
+    ("04", "Categories are more separable in deeper layers"),
+    ("05", "Contrastive fine-tuning makes early regions more predictable"),
+    ("05", "Contrastive fine-tuning does better than regression (as published"),
+    ("06", "Networks fine-tuned to others help, too (all regions)"),
+    ("07", "Images and responses share information"),
+    ("08", "Tuning to a brain region forgets"),
+    ("09", "Networks look at the contralateral half (Grad-CAM"),
+    ("10", "A contrastive decoder finds the image more often than ridge"),
+    ("10", "Every participant's images are found above chance"),
+    ("11", "A shared concept lies in the regions of faces"),
+    ("13", "More units are selective: captions minus labels"),
+    ("13", "Units are less sharply tuned with language"),
+    ("14", "Selective units lie more evenly over feature maps: entropy over maps, captions"),
+    ("15", "Stages stay below the similarity of one participant to the others"),
+)
+"""What each paper says above all, by notebook and the beginning of the claim. Chosen from the
+papers' abstracts and main figures; README links to all the others."""
+SHORT = 100
+"""Characters of a run's result that README shows whole."""
+
+
+def profile_names(runs: Runs) -> dict[str, str]:
+    """Return the heading of each profile's column."""
+    kinds = {profile: {content["provenance"]["data_kind"] for content in found.values()}
+             for profile, found in runs.items()}
+    return {profile: f"{profile} ({'/'.join(sorted(kind)) if kind else NOT_RUN})"
+            for profile, kind in kinds.items()}
+
+
+def headline_part(rows: Sequence[ClaimRow], runs: Runs) -> str:
+    """Return README's table: the headline claims, one row each, with every profile's outcome.
+
+    Raises
+    ------
+    LabError
+        If no claim begins as one of `HEADLINES` says.
+    """
+    names = profile_names(runs)
+    table = []
+    for number, beginning in HEADLINES:
+        found = [row for row in rows
+                 if row.notebook[:2] == number and row.statement.startswith(beginning)]
+        if not found:
+            raise LabError(f"no claim of notebook {number} begins with {beginning!r}",
+                           expected="one claim of a committed run",
+                           remedy="correct HEADLINES in helpers/runner/readme.py")
+        table.append((f"[{number}](notebooks/{found[0].notebook}.ipynb)",
+                      f"{found[0].statement} · *{found[0].paper_value}*",
+                      *(_cell(_asked(found, profile), brief) for profile in names)))
+    return markdown_table(("", "claim · *the paper's value*", *names.values()), table)
+
+
+def _asked(rows: Sequence[ClaimRow], profile: str) -> Outcome:
+    """Return the first outcome that is a verdict: a profile may name another layer."""
+    outcomes = [row.outcomes[profile] for row in rows]
+    return next((outcome for outcome in outcomes if outcome.verdict in VERDICTS), outcomes[0])
+
+
+def _cell(outcome: Outcome, text: Callable[[Outcome], str]) -> str:
+    if outcome.verdict in (NOT_RUN, NOT_ASKED):
+        return "–"
+    found = text(outcome)
+    return f"**{outcome.verdict}**{': ' if found else ''}{found}"
+
+
+def brief(outcome: Outcome) -> str:
+    """Return a run's result in at most about `SHORT` characters.
+
+    Of several intervals, all of which must lie on the claimed side, the one that decides is shown.
+    """
+    n_intervals = outcome.run.count("[")
+    if n_intervals > 1 and outcome.mean is not None:
+        return (f"weakest of {n_intervals}: {outcome.mean:+.3f} "
+                f"[{outcome.low:.3f}, {outcome.high:.3f}]")
+    if len(outcome.run) <= SHORT:
+        return outcome.run
+    return outcome.run[:SHORT].rpartition(", ")[0] + ", …"
+
+
+def counts_part(rows: Sequence[ClaimRow], runs: Runs) -> str:
+    """Return README's second table: how many claims of each paper have which verdict."""
+    names = profile_names(runs)
+    ours = [row for row in rows if not row.of_paper]
+    groups = [(f"[{paper.name}]({paper.address})",
+               [row for row in rows if row.of_paper and row.paper == paper.number])
+              for paper in PAPERS] + [("beyond the papers: controls, known truth", ours)]
+    return markdown_table(("claims of", *names.values()),
+                          ((name, *(_counted(found, profile) for profile in names))
+                           for name, found in groups))
+
+
+def _counted(rows: Iterable[ClaimRow], profile: str) -> str:
+    counts = count_verdicts(rows, profile)
+    return " · ".join(f"{n} {verdict}" for verdict, n in counts.items() if n) or "–"
+
+
+def expected_part(rows: Sequence[ClaimRow], runs: Runs) -> str:
+    """Return what a first run should show: numbers of figure 01, verdicts of all notebooks."""
+    stem = next(stem for stem in runs["demo"] if stem.startswith("01"))
+    numbers = runs["demo"][stem]["numbers"]
+    layers = numbers["selective share, five domains, by layer"]
+    trained, untrained = (values["share, four core domains"] for name, values in numbers.items()
+                          if name.startswith("fc6, "))
+    first = [row for row in rows if row.notebook == stem]
+    shares = ", ".join(f"{value:.1%} of {layer}" for layer, value in layers.items())
+    return (f"**Numbers to expect.** Figure 01: units selective for one of five domains are "
+            f"{shares}; for one of the four core domains {trained:.1%} of fc6's units, and "
+            f"{untrained:.1%} without training. Its claims: {_closing(first)}. "
+            f"All {len(runs['demo'])} notebooks: {_closing(rows)}. Verdicts are the same on every "
+            "machine; numbers agree to [measured tolerances](docs/same_verdicts.md).")
+
+
+def _closing(rows: Iterable[ClaimRow]) -> str:
+    """Return verdicts counted as in the closing table of a run: exploratory claims, too."""
+    counts = count_verdicts(rows, "demo", kinds=(CLAIM, EXPLORATORY))
+    return ", ".join(f"{n} {verdict}" for verdict, n in counts.items() if n)
+
+
+def all_claims_part(rows: Sequence[ClaimRow], runs: Runs) -> str:
+    """Return the page of all claims: a section for each paper, a table for each notebook."""
+    beyond = Paper(0, "Of no paper", "", ())
+    lines = []
+    for paper in (*PAPERS, beyond):
+        found = [row for row in rows if row.paper == paper.number]
+        if found:
+            title = f"[{paper.name}]({paper.address})" if paper.address else paper.name
+            lines += [f"## {paper.number} · {title}" if paper.number else f"## {title}"]
+            lines += [_notebook_table(stem, [row for row in found if row.notebook == stem], runs)
+                      for stem in dict.fromkeys(row.notebook for row in found)]
+    return "\n\n".join(lines)
+
+
+def _notebook_table(stem: str, rows: Iterable[ClaimRow], runs: Runs) -> str:
+    names = profile_names({profile: {stem: found[stem]} if stem in found else {}
+                           for profile, found in runs.items()})
+    cells = ((f"{row.statement}{' *(exploratory)*' if row.kind == EXPLORATORY else ''}",
+              f"{row.paper_value} ({row.source})",
+              *(_cell(row.outcomes[profile], lambda outcome: outcome.run) for profile in names))
+             for row in rows)
+    table = markdown_table(("claim", "the paper's value (source)", *names.values()), cells)
+    return f"### [{stem}](../notebooks/{stem}.ipynb)\n\n{table}"
+
+
+def generated_parts(runs: Runs) -> dict[tuple[Path, str], str]:
+    """Return every generated part: document and name -> text."""
+    rows = claim_rows(runs)
+    return {(README, EXPECTED): expected_part(rows, runs),
+            (README, REPLICATES): headline_part(rows, runs),
+            (README, COUNTS): counts_part(rows, runs),
+            (PAGE, ALL_CLAIMS): all_claims_part(rows, runs)}
+
+
+if __name__ == "__main__":
+    write_strip()
+    for (document, name), content in generated_parts(read_runs()).items():
+        write_part(name, content, document)
