@@ -56,7 +56,38 @@ class Augmentation:
     std: tuple[float, float, float] = (0.25, 0.25, 0.25)
 
 
-def augment(images: Tensor, augmentation: Augmentation, *, generator: Generator) -> Tensor:
+@dataclass(frozen=True)
+class BatchGenerator:
+    """Random numbers for the rows of a batch that one of several processes holds.
+
+    Every process draws the numbers of the whole batch and keeps those of its own rows, so that the
+    views of an image do not depend on the number of processes.
+
+    Parameters
+    ----------
+    generator : torch.Generator
+        Seeded alike in all processes.
+    rank, world_size : int
+        This process holds the rows ``rank, rank + world_size, ...`` of every batch.
+    """
+
+    generator: Generator
+    rank: int = 0
+    world_size: int = 1
+
+    def uniform(self, n: int, low: float, high: float, like: Tensor) -> Tensor:
+        """Draw one number for each of ``n`` rows, float32 (n,), on the device of ``like``."""
+        drawn = torch.rand(n * self.world_size, generator=self.generator, device=like.device)
+        return drawn[self.rank::self.world_size].mul_(high - low).add_(low)
+
+    def integers(self, n: int, high: int, like: Tensor) -> Tensor:
+        """Draw one number below ``high`` for each of ``n`` rows, int64 (n,)."""
+        drawn = torch.randint(high, (n * self.world_size,), generator=self.generator,
+                              device=like.device)
+        return drawn[self.rank::self.world_size]
+
+
+def augment(images: Tensor, augmentation: Augmentation, *, generator: BatchGenerator) -> Tensor:
     """Draw one random view of each image.
 
     Parameters
@@ -64,7 +95,7 @@ def augment(images: Tensor, augmentation: Augmentation, *, generator: Generator)
     images : Tensor
         uint8 (n, 3, height, width).
     augmentation : Augmentation
-    generator : torch.Generator
+    generator : BatchGenerator
         On the device of ``images``.
 
     Returns
@@ -100,7 +131,7 @@ def resize_and_normalise(images: Tensor, augmentation: Augmentation) -> Tensor:
     return (views - mean) / std
 
 
-def random_crop(images: Tensor, augmentation: Augmentation, *, generator: Generator) -> Tensor:
+def random_crop(images: Tensor, augmentation: Augmentation, *, generator: BatchGenerator) -> Tensor:
     """Crop at random, scale to ``size`` and mirror, in one resampling per image.
 
     Parameters
@@ -108,7 +139,7 @@ def random_crop(images: Tensor, augmentation: Augmentation, *, generator: Genera
     images : Tensor
         float32 (n, 3, height, width).
     augmentation : Augmentation
-    generator : torch.Generator
+    generator : BatchGenerator
 
     Returns
     -------
@@ -117,13 +148,13 @@ def random_crop(images: Tensor, augmentation: Augmentation, *, generator: Genera
     """
     n = len(images)
     low, high = augmentation.crop_scale
-    area = _uniform(n, low, high, images, generator)
+    area = generator.uniform(n, low, high, images)
     log_aspect = math.log(augmentation.aspect)
-    aspect = _uniform(n, -log_aspect, log_aspect, images, generator).exp()
+    aspect = generator.uniform(n, -log_aspect, log_aspect, images).exp()
     width, height = (area * aspect).sqrt().clamp(max=1), (area / aspect).sqrt().clamp(max=1)
-    x = (1 - width) * _uniform(n, -1, 1, images, generator)
-    y = (1 - height) * _uniform(n, -1, 1, images, generator)
-    mirror = torch.where(_uniform(n, 0, 1, images, generator) < augmentation.flip, -1.0, 1.0)
+    x = (1 - width) * generator.uniform(n, -1, 1, images)
+    y = (1 - height) * generator.uniform(n, -1, 1, images)
+    mirror = torch.where(generator.uniform(n, 0, 1, images) < augmentation.flip, -1.0, 1.0)
     # torch's affine_grid, made for any turn, would take longer than the sampling itself.
     size = augmentation.size
     steps = torch.arange(1 - size, size, 2, device=images.device) / size
@@ -133,7 +164,8 @@ def random_crop(images: Tensor, augmentation: Augmentation, *, generator: Genera
     return functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
 
 
-def jitter_colours(views: Tensor, augmentation: Augmentation, *, generator: Generator) -> Tensor:
+def jitter_colours(views: Tensor, augmentation: Augmentation, *,
+                   generator: BatchGenerator) -> Tensor:
     """Change brightness, contrast, saturation and hue, drop colour at times, and normalise.
 
     All are linear in a pixel's colour, ``colour · M + offset``, with one M per image; values
@@ -144,7 +176,7 @@ def jitter_colours(views: Tensor, augmentation: Augmentation, *, generator: Gene
     views : Tensor
         float32 (n, 3, size, size), 0 to 1.
     augmentation : Augmentation
-    generator : torch.Generator
+    generator : BatchGenerator
 
     Returns
     -------
@@ -164,16 +196,15 @@ def jitter_colours(views: Tensor, augmentation: Augmentation, *, generator: Gene
 
 
 def _colour_matrix(n: int, augmentation: Augmentation, like: Tensor,
-                   generator: Generator) -> tuple[Tensor, Tensor]:
+                   generator: BatchGenerator) -> tuple[Tensor, Tensor]:
     """Draw the colour matrices (n, 3, 3) and contrast factors (n,) of a batch."""
-    is_jittered = (_uniform(n, 0, 1, like, generator) < augmentation.jitter).float()
-    factors = [1 + is_jittered * _uniform(n, -value, value, like, generator)
+    is_jittered = (generator.uniform(n, 0, 1, like) < augmentation.jitter).float()
+    factors = [1 + is_jittered * generator.uniform(n, -value, value, like)
                for value in (augmentation.brightness, augmentation.contrast,
                              augmentation.saturation)]
     brightness, contrast, saturation = factors
-    angle = is_jittered * _uniform(n, -augmentation.hue, augmentation.hue, like,
-                                   generator) * math.tau
-    keeps_colour = (_uniform(n, 0, 1, like, generator) >= augmentation.grey).float()
+    angle = is_jittered * generator.uniform(n, -augmentation.hue, augmentation.hue, like) * math.tau
+    keeps_colour = (generator.uniform(n, 0, 1, like) >= augmentation.grey).float()
     saturation = (saturation * keeps_colour)[:, None, None]
     to_grey = torch.tensor(LUMA, device=like.device).expand(3, 3)
     identity = torch.eye(3, device=like.device)
@@ -190,18 +221,15 @@ def _hue_rotation(angle: Tensor) -> Tensor:
     return cosine * identity + (1 - cosine) * third + sine * cross / math.sqrt(3)
 
 
-def _random_blur(views: Tensor, augmentation: Augmentation, generator: Generator) -> Tensor:
+def _random_blur(views: Tensor, augmentation: Augmentation, generator: BatchGenerator) -> Tensor:
     """Blur some images with a binomial kernel of five pixels."""
     row = torch.tensor([1.0, 4, 6, 4, 1], device=views.device) / 16
     kernel = torch.outer(row, row).expand(3, 1, 5, 5)
-    is_blurred = _uniform(len(views), 0, 1, views, generator) < augmentation.blur
+    is_blurred = generator.uniform(len(views), 0, 1, views) < augmentation.blur
     padded = functional.pad(views, (2, 2, 2, 2), mode="reflect")
     blurred = functional.conv2d(padded, kernel, groups=3)
     return torch.where(is_blurred[:, None, None, None], blurred, views)
 
-
-def _uniform(n: int, low: float, high: float, like: Tensor, generator: Generator) -> Tensor:
-    return torch.rand(n, generator=generator, device=like.device).mul_(high - low).add_(low)
 
 
 def _per_channel(values: tuple[float, ...], like: Tensor) -> Tensor:

@@ -1,8 +1,8 @@
 """One loop that trains a network: by views, captions, targets or labels, one process or many.
 
-Started by ``torchrun``, each process takes its share of every batch; otherwise the same code
-runs alone. The training set is an array of images, since augmenting whole batches on the
-device is many times faster than augmenting images one by one.
+Started by ``torchrun``, each process takes its part of every batch, and the losses are those of
+the whole batch; otherwise the same code runs alone. The training set is an array of images, since
+augmenting whole batches on the device is many times faster than augmenting images one by one.
 """
 
 from __future__ import annotations
@@ -14,16 +14,17 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import torch
-from torch import Generator, Tensor, distributed, nn
+from torch import Tensor, distributed, nn
 from torch.nn import functional
 from torch.nn.parallel import DistributedDataParallel
 from torch.optim.lr_scheduler import OneCycleLR
 
 from helpers.core.errors import LabError
-from helpers.training.augmentation import Augmentation, augment
+from helpers.training.augmentation import Augmentation, BatchGenerator, augment
 from helpers.training.losses import (
     barlow_twins_loss,
     clip_loss,
+    gather_batch,
     nt_xent_loss,
     require_finite_loss,
     target_loss,
@@ -146,7 +147,7 @@ def train(model: nn.Module, images: Tensor, labels: Tensor, recipe: TrainingReci
     optimizer = _optimizer(trainable, recipe)
     schedule = OneCycleLR(optimizer, recipe.learning_rate, total_steps=recipe.epochs * n_batches,
                           pct_start=recipe.warmup, cycle_momentum=False)
-    view_generator = torch.Generator(device).manual_seed(seed * world_size + rank)
+    view_generator = BatchGenerator(torch.Generator(device).manual_seed(seed), rank, world_size)
     losses: list[float] = []
     for step, batch_rows in enumerate(_batch_rows(len(images), recipe, seed=seed, steps=steps),
                                       start=1):
@@ -243,15 +244,14 @@ def _batch_rows(n_images: int, recipe: TrainingRecipe, *, seed: int,
 
 
 def _loss(trainable: nn.Module, images: Tensor, labels: Tensor, recipe: TrainingRecipe,
-          generator: Generator, precision: AbstractContextManager) -> Tensor:
+          generator: BatchGenerator, precision: AbstractContextManager) -> Tensor:
     """Compute the loss of one batch. Two views go through the network as one double batch."""
     views = augment(images, recipe.augmentation, generator=generator)
     if recipe.uses_two_views:
         second = augment(images, recipe.augmentation, generator=generator)
         views = torch.cat([views, second])
     if recipe.objective in ("clip", "targets"):
-        caption_idx = torch.randint(labels.shape[1], (len(labels),), generator=generator,
-                                    device=labels.device)
+        caption_idx = generator.integers(len(labels), labels.shape[1], labels)
         labels = labels[torch.arange(len(labels)), caption_idx]
     if recipe.objective == "clip":
         with precision:
@@ -262,7 +262,7 @@ def _loss(trainable: nn.Module, images: Tensor, labels: Tensor, recipe: Training
     # Outside of autocast: a loss summed in bfloat16 keeps no more than three digits.
     outputs = outputs.float()
     if recipe.objective == "supervised":
-        return functional.cross_entropy(outputs, labels)
+        return functional.cross_entropy(gather_batch(outputs), gather_batch(labels))
     if recipe.objective == "targets":
         return target_loss(outputs, labels)
     z1, z2 = outputs.chunk(2)

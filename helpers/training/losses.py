@@ -173,6 +173,7 @@ def target_loss(images: Tensor, targets: Tensor) -> Tensor:
     Tensor
         The loss, scalar; 1 where they have nothing in common.
     """
+    images, targets = gather_batch(images), gather_batch(targets)
     return 1 - functional.cosine_similarity(images, targets, dim=1).mean()
 
 
@@ -197,12 +198,12 @@ def gather_batch(z: Tensor) -> Tensor:
     Parameters
     ----------
     z : Tensor
-        Float (batch, dimensions), the same shape in every process.
+        Float (batch, dimensions), or labels (batch,); the same shape in every process.
 
     Returns
     -------
     Tensor
-        Float (processes × batch, dimensions), the same in every process.
+        (processes × batch, ...), the same in every process.
 
     Notes
     -----

@@ -15,6 +15,7 @@ from helpers.core.errors import LabError
 from helpers.networks.architectures import AlexNetGN, build
 from helpers.training.augmentation import (
     Augmentation,
+    BatchGenerator,
     augment,
     jitter_colours,
     random_crop,
@@ -32,6 +33,10 @@ LOSSES = {"barlow": lambda a, b: barlow_twins_loss(a, b, lam=0.02),
 
 def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
+
+
+def drawing(seed: int = 0) -> BatchGenerator:
+    return BatchGenerator(generator(seed))
 
 
 def embeddings(n: int = 6, width: int = 4) -> tuple[torch.Tensor, torch.Tensor]:
@@ -93,19 +98,19 @@ def random_images(n: int = 8, side: int = 64) -> torch.Tensor:
 
 def test_a_neutral_augmentation_changes_nothing():
     images = random_images()
-    assert torch.allclose(augment(images, NEUTRAL, generator=generator()), images / 255, atol=1e-5)
+    assert torch.allclose(augment(images, NEUTRAL, generator=drawing()), images / 255, atol=1e-5)
     assert torch.allclose(resize_and_normalise(images, NEUTRAL), images / 255)
 
 
 def test_flips_mirror():
-    flipped = augment(random_images(), replace(NEUTRAL, flip=1.0), generator=generator())
+    flipped = augment(random_images(), replace(NEUTRAL, flip=1.0), generator=drawing())
     assert torch.allclose(flipped, random_images().flip(-1) / 255, atol=1e-5)
 
 
 def test_views_are_normalised_like_the_networks_images():
     scaled = replace(NEUTRAL, mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.4))
     wanted = reference.normalize(random_images() / 255, scaled.mean, scaled.std)
-    for view in (augment(random_images(), scaled, generator=generator()),
+    for view in (augment(random_images(), scaled, generator=drawing()),
                  resize_and_normalise(random_images(), scaled)):
         assert torch.allclose(view, wanted, atol=1e-4)
 
@@ -117,7 +122,7 @@ def test_crops_keep_their_area_inside_the_image():
     ramps = torch.stack([ramp.expand(128, 128), ramp[:, None].expand(128, 128),
                          torch.zeros(128, 128)]).expand(500, 3, 128, 128)
     wide = replace(NEUTRAL, crop_scale=(0.25, 0.5), aspect=4 / 3)
-    views = random_crop(ramps, wide, generator=generator())
+    views = random_crop(ramps, wide, generator=drawing())
     width = (views[:, 0, :, -1].mean(1) - views[:, 0, :, 0].mean(1)) * 64 / 63 / 2
     height = (views[:, 1, -1].mean(1) - views[:, 1, 0].mean(1)) * 64 / 63 / 2
     area, aspect = width * height, width / height
@@ -127,7 +132,7 @@ def test_crops_keep_their_area_inside_the_image():
 
 
 def test_grey_images_have_the_luminance_of_the_original():
-    grey = augment(random_images(), replace(NEUTRAL, grey=1.0), generator=generator())
+    grey = augment(random_images(), replace(NEUTRAL, grey=1.0), generator=drawing())
     wanted = reference.rgb_to_grayscale(random_images() / 255, num_output_channels=3)
     assert torch.allclose(grey, wanted, atol=1e-3)
 
@@ -140,7 +145,7 @@ def soft_images() -> torch.Tensor:
 def changed(**limits: float) -> torch.Tensor:
     still = {"brightness": 0.0, "contrast": 0.0, "saturation": 0.0, "hue": 0.0}
     view = replace(NEUTRAL, jitter=1.0, **(still | limits))
-    return jitter_colours(soft_images(), view, generator=generator(5))
+    return jitter_colours(soft_images(), view, generator=drawing(5))
 
 
 @pytest.mark.parametrize("limit, adjust", [
@@ -175,7 +180,7 @@ def test_hue_keeps_brightness_and_colourfulness():
 
 def test_views_follow_the_generator():
     strong = Augmentation(blur=0.5)
-    first, again, other = (augment(random_images(), strong, generator=generator(seed))
+    first, again, other = (augment(random_images(), strong, generator=drawing(seed))
                            for seed in (0, 0, 1))
     assert torch.equal(first, again)
     assert not torch.allclose(first, other)
