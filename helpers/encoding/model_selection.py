@@ -9,24 +9,22 @@ their vertices share the covariances of the features.
 
 from __future__ import annotations
 
-import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache, partial
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed, parallel_config
+from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
 from helpers.brains.cohort import Fold
+from helpers.core.cluster import dask_cluster
 from helpers.core.machine import count_workers
 from helpers.encoding.regression import METHODS, Method
 from helpers.rsa.dissimilarity import compare_rdms, pearson, pearson_r, rdm, rsa_r, univariate_r
 
-SCHEDULER = "DASK_SCHEDULER_ADDRESS"
 MAX_WEIGHTS = 2**25
 """Units times vertices of one fit: 0.3 GB of weights."""
 MIN_SIZE = 2
@@ -118,7 +116,7 @@ def fit_encoding_models(jobs: Iterable[EncodingJob], *,
         ``predicts_nothing``: the selected prediction is constant, which scores 0;
         ``excluded_because``: why nothing could be fitted (score NaN).
     """
-    with _dask_cluster():
+    with dask_cluster():
         results = list(Parallel(count_workers(n_jobs), return_as="generator",
                                 pre_dispatch="n_jobs")(
             delayed(run_job)(job, pool) for job in jobs
@@ -133,19 +131,6 @@ def fit_encoding_models(jobs: Iterable[EncodingJob], *,
                             as_index=False)[values].mean()
     best = pd.DataFrame([row for _, rows in results for row in rows], columns=BEST_COLUMNS)
     return curves[scores.columns], best
-
-
-@contextmanager
-def _dask_cluster() -> Iterator[None]:
-    """Use the Dask cluster that the environment names, if any."""
-    address = os.environ.get(SCHEDULER)
-    if not address:
-        yield
-        return
-    # Here and not above: only a cluster's users pay for the import, which takes seconds.
-    from distributed import Client
-    with Client(address), parallel_config(backend="dask"):
-        yield
 
 
 def run_job(job: EncodingJob, pool: str) -> tuple[list[dict], list[dict]]:

@@ -1,4 +1,5 @@
-"""Many fine-tunings and evaluations: in several processes, after a look at the disk."""
+"""Many fine-tunings and evaluations: in several processes or on a Dask cluster, after a look at the
+disk."""
 
 from __future__ import annotations
 
@@ -11,6 +12,7 @@ import torch
 from joblib import Parallel, delayed
 
 from helpers.core.cache import cooperative_map, key
+from helpers.core.cluster import dask_cluster
 from helpers.core.console import echo, progress
 from helpers.core.machine import count_workers
 from helpers.core.paths import cache_dir, ensure_space, ensure_writable, format_size
@@ -28,7 +30,8 @@ def map_runs(function: Callable[..., T], arguments: Sequence[tuple], label: str,
              n_jobs: int) -> list[T]:
     """Return ``[function(*one) for one in arguments]``, in several processes.
 
-    With a progress bar; shared with other notebooks; on a GPU one after another. What is finished
+    With a progress bar; shared with other notebooks; on a GPU one after another, unless
+    ``DASK_SCHEDULER_ADDRESS`` names a cluster, whose workers then share the runs. What is finished
     is in the cache, so that an interrupted call continues.
 
     Parameters
@@ -48,10 +51,11 @@ def map_runs(function: Callable[..., T], arguments: Sequence[tuple], label: str,
                  for run, *_ in arguments)
     n_workers = count_workers(n_jobs) if on_cpu else 1
     require_disk_space([run for run, *_ in arguments], n_workers)
-    pool = Parallel(n_jobs=n_workers, return_as="generator", pre_dispatch="n_jobs")
-    return cooperative_map(
-        partial(_call_with, function), arguments, map_function=lambda call, some: progress(
-            pool(delayed(call)(one) for one in some), label, len(some)))
+    with dask_cluster():
+        pool = Parallel(n_jobs=n_workers, return_as="generator", pre_dispatch="n_jobs")
+        return cooperative_map(
+            partial(_call_with, function), arguments, map_function=lambda call, some: progress(
+                pool(delayed(call)(one) for one in some), label, len(some)))
 
 
 def require_disk_space(runs: Sequence[FineTuningRun], n_workers: int = 1) -> None:

@@ -6,11 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.linear_model import LinearRegression
+from support.dask_workers import dask_scheduler  # noqa: F401
 
 from helpers.brains.cohort import Fold
+from helpers.core.cluster import SCHEDULER
 from helpers.core.errors import LabError
 from helpers.encoding import model_selection
-from helpers.encoding.model_selection import METRICS, SCHEDULER, EncodingJob, fit_encoding_models
+from helpers.encoding.model_selection import METRICS, EncodingJob, fit_encoding_models
 from helpers.encoding.positive_regression import sparse_positive
 from helpers.rsa.dissimilarity import rsa_r, univariate_r
 
@@ -229,14 +231,11 @@ def test_processes_give_the_same_tables_in_the_same_order():
     assert list(dict.fromkeys(one[0]["subject"])) == ["A", "B", "C"]
 
 
-@pytest.mark.exhaustive
-def test_a_dask_cluster_gives_the_table_of_one_process(monkeypatch):
-    from distributed import LocalCluster
+@pytest.mark.slow
+def test_a_dask_cluster_gives_the_table_of_one_process(monkeypatch, dask_scheduler):
     one = fit_encoding_models(three_jobs())
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
-        monkeypatch.setenv(SCHEDULER, cluster.scheduler_address)
-        other = fit_encoding_models(three_jobs())
-    for a, b in zip(one, other):
+    monkeypatch.setenv(SCHEDULER, dask_scheduler)
+    for a, b in zip(one, fit_encoding_models(three_jobs())):
         pd.testing.assert_frame_equal(a, b, rtol=1e-6)
 
 

@@ -19,6 +19,7 @@ from PIL import Image
 from sklearn.decomposition import PCA
 from sklearn.linear_model import Ridge
 from support.brain_files import write_tiny_algonauts, write_tiny_object2vec
+from support.dask_workers import dask_scheduler  # noqa: F401
 from support.finetuned_models import (  # noqa: F401  (fixtures are used by their names)
     shared,
     single,
@@ -30,6 +31,7 @@ from helpers.brains.cohort import Fold, Responses
 from helpers.brains.object2vec import Object2Vec
 from helpers.config.contrastive_finetuning import FinetuningSpec
 from helpers.config.profile import load_profile
+from helpers.core.cluster import SCHEDULER
 from helpers.core.errors import LabError
 from helpers.core.paths import cache_dir, format_size
 from helpers.finetuning import data, evaluate, map_runs
@@ -991,6 +993,16 @@ def test_results_do_not_depend_on_how_many_run_at_once(private, monkeypatch):
     assert list((private / "other cache" / "finetuned").glob("*.npz"))
     get_reusable_executor().shutdown(wait=True)
     pd.testing.assert_frame_equal(one, two, check_exact=True)
+
+
+@pytest.mark.slow
+def test_a_dask_cluster_fine_tunes_what_one_process_does(private, monkeypatch, dask_scheduler):
+    few = {"subjects": ("A", "C"), "rois": ("PPA",)}
+    one = study_of(**few, n_jobs=1).voxel_scores(["pretrained", "contrastive"])
+    monkeypatch.setenv("LAB_CACHE", str(private / "shared cache"))
+    monkeypatch.setenv(SCHEDULER, dask_scheduler)
+    other = study_of(**few, n_jobs=1).voxel_scores(["pretrained", "contrastive"])
+    pd.testing.assert_frame_equal(one, other, check_exact=True)
 
 
 # ---- settings that are not in the paper ---------------------------------------------------------
