@@ -22,6 +22,7 @@ import torch
 
 from helpers.config.data import TRAINING_ONLY, CohortSpec, FolderSpec, ImageSetSpec
 from helpers.config.profile import Profile, load_profile
+from helpers.core.console import echo
 from helpers.core.digest import code_digest, direct_imports, text_digest
 from helpers.core.errors import LabError, one_of
 from helpers.core.machine import machine
@@ -31,6 +32,7 @@ from helpers.datasets.prepare import ensure_available
 from helpers.networks.network import Network, load_network, select_device
 from helpers.networks.registry import get_entry, seed_names
 from helpers.networks.weight_files import readout_file, text_files, weights_file
+from helpers.stimuli.domains import intact_domains
 from helpers.stimuli.image_sets import LAYOUTS, ImageSet
 
 DIGEST_DIGITS = 12
@@ -94,12 +96,16 @@ class Laboratory:
     def independent_pair(self) -> tuple[ImageSet, ImageSet]:
         """Return the images that define units and independent ones that test them.
 
-        The localizer and the profile's probe set; where a profile has no second set, the two
-        halves of the localizer.
+        The localizer and the profile's probe set; where a profile has no second set, or one that
+        has fewer than two of the localizer's intact domains, the two halves of the localizer.
         """
         localizer = self.images("localizer")
         if self.available("probe"):
-            return localizer, self.images("probe")
+            probe = self.images("probe")
+            if len(set(intact_domains(localizer.domains)) & set(probe.domains)) > 1:
+                return localizer, probe
+            echo(f"image set 'probe' has the domains {', '.join(probe.domain_names)}, fewer than "
+                 "two of the localizer's: the localizer's halves define and test the units")
         first, second = (localizer.select(np.flatnonzero(localizer.halves == half))
                          for half in (0, 1))
         return first, second

@@ -46,7 +46,7 @@ from helpers.selectivity.linear_probes import (
     pixel_features,
     probe_accuracies,
 )
-from helpers.stimuli.image_sets import DOMAINS
+from helpers.stimuli.domains import core_domains, intact_domains, number_word, require_domains
 
 laboratory = lab.open(profile, notebook="00_meet_the_universe")
 claims = ClaimsTable(laboratory.provenance)
@@ -73,8 +73,10 @@ for name, images in sets.items():
 # features for each image; a probe classifies held-out images from these vectors.
 
 # %%
-localizer = sets["localizer"]
-examples = [localizer.open(localizer.domains.index(d)) for d in DOMAINS if d != "objects"]
+localizer = require_domains(sets["localizer"])
+domains = intact_domains(localizer.domains)
+style.add_domains(localizer.domain_names)
+examples = [localizer.open(localizer.domains.index(d)) for d in core_domains(domains)[:4]]
 grey, dark = style.TRAINING["untrained"], style.TRAINING["contrastive"]
 schematic.draw_schematic([
     schematic.Step("images", schematic.images(examples), f"localizer, {len(localizer)} images (A)"),
@@ -82,7 +84,8 @@ schematic.draw_schematic([
     schematic.Step("vote of neighbours", schematic.formula(
         r"$s_{ij} = \frac{x_i \cdot x_j}{|x_i|\,|x_j|}$", f"the {k} largest $s_{{ij}}$ vote"),
         "one held-out image at a time"),
-    schematic.Step("accuracy", schematic.bars([.35, .4, .8], [grey, grey, dark], chance=.2),
+    schematic.Step("accuracy", schematic.bars([.35, .4, .8], [grey, grey, dark],
+                                              chance=1 / len(domains)),
                    "against chance (C, D)")],
     laboratory.provenance, alt="Four steps from left to right: example images, a network with one "
     "marked layer, the cosine similarity by which neighbours are found, bars of accuracy.")
@@ -123,12 +126,12 @@ pd.DataFrame([{
 # How much do a layer's features tell about the category of an image? A *k*-nearest-neighbour probe
 # needs no training. Each image is a vector of features $x$; two images are compared by their cosine
 # similarity $s_{ij} = x_i \cdot x_j / (|x_i|\,|x_j|)$. A held-out image gets the label that is most
-# frequent among the *k* most similar images of the other half. Five intact domains are classified,
-# so chance is one in five where they are equally frequent.
+# frequent among the *k* most similar images of the other half. The intact domains are classified,
+# so chance is one in their number (five) where they are equally frequent.
 
 # %%
-intact = localizer.select([i for i, d in enumerate(localizer.domains) if d in DOMAINS])
-labels = np.array([DOMAINS.index(domain) for domain in intact.domains])
+intact = localizer.select([i for i, d in enumerate(localizer.domains) if d in domains])
+labels = np.array([domains.index(domain) for domain in intact.domains])
 is_train, is_test = intact.halves == 0, intact.halves == 1
 representations = {"raw pixels": pixel_features(intact)}
 representations |= {name: extract_features(networks[name], intact, layer)
@@ -143,16 +146,16 @@ print(f"{layer} of {style.display_name(main)}: {x.shape[0]} images × {x.shape[1
 unit_length = x / np.linalg.norm(x, axis=1, keepdims=True)
 similarity = unit_length[is_test] @ unit_length[is_train].T
 nearest = np.argsort(-similarity, axis=1)[:, :k]
-votes = np.stack([np.bincount(labels[is_train][row], minlength=len(DOMAINS)) for row in nearest])
+votes = np.stack([np.bincount(labels[is_train][row], minlength=len(domains)) for row in nearest])
 pd.DataFrame({"similarity": similarity[0, nearest[0, :3]].round(3),
-              "domain of the neighbour": [DOMAINS[i] for i in labels[is_train][nearest[0, :3]]]})
+              "domain of the neighbour": [domains[i] for i in labels[is_train][nearest[0, :3]]]})
 
 # %% [markdown]
 # All its neighbours vote:
 
 # %%
-print(f"the first held-out image shows {DOMAINS[labels[is_test][0]]}; its {nearest.shape[1]} "
-      "neighbours vote:", dict(zip(DOMAINS, votes[0].tolist())))
+print(f"the first held-out image shows {domains[labels[is_test][0]]}; its {nearest.shape[1]} "
+      "neighbours vote:", dict(zip(domains, votes[0].tolist())))
 
 # %% [markdown]
 # Then all images, and the check that the function used from here on gives the same. (It computes in
@@ -174,7 +177,7 @@ print(f"{accuracy:.1%} of {n_test} held-out images are classified correctly; "
 
 # %%
 domain_accuracy = probe_accuracies(representations, labels, is_train, is_test, k=k)
-print(f"five domains, chance {domain_accuracy['chance'].iloc[0]:.0%}; "
+print(f"{number_word(len(domains))} domains, chance {domain_accuracy['chance'].iloc[0]:.0%}; "
       f"trained on {is_train.sum()} images, tested on {n_test}")
 domain_accuracy.rename(index=style.display_name).round(2)
 
@@ -260,14 +263,14 @@ figure = style.new_figure(8.4, """A: a grid of example images, one column per ca
 rows = figure.add_gridspec(3, 1, height_ratios=[1.38, 1.1, 0.8], hspace=0.45, left=0.075,
                            right=0.98, top=0.96, bottom=0.11)
 localizer_axes = figure.add_subplot(rows[0])
-plots.image_columns(localizer_axes, localizer, (*DOMAINS, "scrambled"), n_examples)
+plots.image_columns(localizer_axes, localizer, localizer.domain_names, n_examples)
 style.panel_letter(localizer_axes, "A", y=1.03)
 
 # %% [markdown]
 # The networks and their accuracies stand in the same rows.
 
 # %%
-panels = {"five domains of the localizer": (domain_accuracy, n_test)}
+panels = {f"{number_word(len(domains))} domains of the localizer": (domain_accuracy, n_test)}
 if class_accuracy:
     panels["fine classes of the diet"] = class_accuracy["diet"], n_test_images
 middle = rows[1].subgridspec(1, 1 + len(panels), wspace=0.14,
@@ -326,7 +329,7 @@ style.save_figure(figure, laboratory.provenance, tables)
 # paper.
 
 # %%
-by_domain = levels[levels["domain"].isin(DOMAINS)].groupby("domain")[["luminance",
+by_domain = levels[levels["domain"].isin(domains)].groupby("domain")[["luminance",
                                                                       "contrast"]].mean()
 difference = by_domain.max() - by_domain.min()
 claims.claim("Luminance and contrast are matched between the localizer's domains",
@@ -342,8 +345,9 @@ claims.claim("Luminance and contrast are matched between the localizer's domains
 # %%
 one = "one training of each network"
 pixel_accuracy = domain_accuracy.loc["raw pixels"]
-claims.count("Raw pixels do not give the five domains away",
-             round(pixel_accuracy[["linear", "knn"]].max() * n_test), n_test, "below", 0.4,
+claims.count(f"Raw pixels do not give the {number_word(len(domains))} domains away",
+             round(pixel_accuracy[["linear", "knn"]].max() * n_test), n_test, "below",
+             2 / len(domains), absent="twice the chance of two domains is all" * (len(domains) < 3),
              of="images whose domain the better of the two readers finds; twice the chance",
              source="beyond the papers", paper="not reported")
 gain, *span = difference_interval(*(count for name in (main, untrained) for count in (
@@ -372,7 +376,8 @@ claims.judge("Networks trained without labels beat the untrained one on fine cla
              "network's")
 
 # %%
-for name, table in {"five domains": domain_accuracy, **class_accuracy}.items():
+for name, table in {f"{number_word(len(domains))} domains": domain_accuracy,
+                    **class_accuracy}.items():
     for measure in ("knn", "linear"):
         claims.number(f"{name}, {measure}", round_numbers(
             table.loc[["raw pixels", *networks], measure].to_dict(), 3))
@@ -422,7 +427,7 @@ Markdown(" ".join(
 # ## 10 · Exercises
 #
 # **Read.** For which representations is the *k*-nearest-neighbour probe better than the linear one
-# on the five domains (panel C, or the table of step 4)? Return a set of names as in
+# on the domains (panel C, or the table of step 4)? Return a set of names as in
 # `domain_accuracy.index`. Then compare the number of training images with the number of features,
 # `representations[name].shape`: what is the linear probe short of?
 
@@ -448,7 +453,7 @@ check(
 
 # %% [markdown]
 # **Change.** The number of neighbours is a choice. Compute the *k*-nearest-neighbour accuracy of
-# the main network on the five domains with 1 neighbour, with `k`, and with as many neighbours as
+# the main network on the domains with 1 neighbour, with `k`, and with as many neighbours as
 # there are training images, using `knn_accuracy` as in step 4. Return the three numbers as a list.
 # Why is the last one what it is?
 
@@ -515,8 +520,9 @@ check(
 
 # %% [markdown]
 # **Your own images** can be the localizer: copy `helpers/profiles/mini.toml` to
-# `profiles/mine.toml`, set `name = "mine"`, let `path` point at eleven folders with the localizer's
-# names (panel A), and run with `PROFILE=mine`.
+# `profiles/mine.toml`, set `name = "mine"`, let `path` point at a folder with one sub-folder per
+# class (`layout = "imagefolder"`), give every class its domain in `classes.csv`, and run with
+# `PROFILE=mine`. Two domains or more will do, the paper's or others.
 #
 # **Discuss.** (1) Matching luminance and contrast leaves higher statistics free: name one. (2) Is
 # a network with a high accuracy a better model of a brain? (3) What should be true of a synthetic

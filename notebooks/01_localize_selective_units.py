@@ -46,7 +46,14 @@ from helpers.selectivity import plots, study
 from helpers.selectivity.generalisation import measure_same_preference
 from helpers.selectivity.split_half import N_PERMUTATIONS
 from helpers.selectivity.statistics import localize, localize_at_alphas, min_t, select_twofold
-from helpers.stimuli.image_sets import CORE, DOMAINS
+from helpers.stimuli.domains import (
+    core_domains,
+    find_absence,
+    intact_domains,
+    number_word,
+    require_domains,
+)
+from helpers.stimuli.image_sets import CORE
 
 laboratory = lab.open(profile, notebook="01_localize_selective_units")
 claims = ClaimsTable(laboratory.provenance)
@@ -60,24 +67,30 @@ print(laboratory.provenance.line)
 # A functional [localizer](GLOSSARY.md#localizer) shows many images of few domains. Its two folders
 # per domain (adult and child faces, houses and corridors …) prevent a unit from being called
 # "face-selective" because it responds to beards. Scrambled images keep the texture without the
-# objects. The domain `characters` is called *words* in figures, as in the paper.
+# objects. The domain `characters` is called *words* in figures, as in the paper. A localizer of
+# other domains is analysed by its own: the paper's first, in the paper's order, then the others.
 
 # %%
-images = laboratory.images("localizer")
+images = require_domains(laboratory.images("localizer"))
+defining, independent = map(require_domains, laboratory.independent_pair())
+domains, core = intact_domains(images.domains), core_domains(images.domains)
+style.add_domains(images.domain_names)
+lacks_core = find_absence(images.domains)    # of the paper's; empty: none
 counts = {domain: images.domains.count(domain) for domain in images.domain_names}
 print(f"{len(images)} images in {len(set(images.categories))} folders:", counts)
 
 # %% [markdown]
-# The way from images to the figure: every unit is compared between domains, by five contrasts; what
-# is counted are the units that pass all five.
+# The way from images to the figure: every unit is compared between domains, by five contrasts (with
+# six kinds of images); what is counted are the units that pass all of them.
 
 # %%
-examples = [images.open(images.domains.index(d)) for d in CORE]
+examples = [images.open(images.domains.index(d)) for d in core[:4]]
 schematic.draw_schematic([
     schematic.Step("images", schematic.images(examples), f"localizer, {len(images)} images"),
     schematic.Step("network", schematic.network(selected=[3, 4]), "all units, all layers"),
-    schematic.Step("five contrasts", schematic.formula(
-        r"$t > 0$", r"$p_{(k)} \leq \frac{k}{m\,c_m}\,\alpha$", "in all five"),
+    schematic.Step(f"{number_word(len(counts) - 1)} contrasts", schematic.formula(
+        r"$t > 0$", r"$p_{(k)} \leq \frac{k}{m\,c_m}\,\alpha$",
+        f"in all {number_word(len(counts) - 1)}"),
         "domain vs. each other"),
     schematic.Step("selective units", schematic.bars(
         [.15, .35, .55, .8], [style.COLOURS["faces"]] * 4), "fraction by layer (A)"),
@@ -133,8 +146,9 @@ print(f"{layer} of {style.display_name(network_spec.main)}: "
       f"{activations.shape[0]} images × {activations.shape[1]} units")
 
 # %% [markdown]
-# Take the unit whose mean response to faces exceeds that to the other domains most, in units of its
-# standard deviation: five contrasts, of which the weakest decides.
+# Take the unit whose mean response to the first domain (faces) exceeds that to the other domains
+# most, in units of its standard deviation: as many contrasts as there are others, of which the
+# weakest decides.
 
 # %%
 def student_t(first, second):
@@ -145,12 +159,13 @@ def student_t(first, second):
     return (first.mean(0) - second.mean(0)) / standard_error
 
 spread = np.concatenate(list(by_domain.values())).std(0)
-others = np.stack([values.mean(0) for name, values in by_domain.items() if name != "faces"])
-distance = (by_domain["faces"].mean(0) - others.max(0)) / np.where(spread > 0, spread, np.inf)
+one, *others = images.domain_names
+largest_other = np.stack([by_domain[name].mean(0) for name in others]).max(0)
+distance = (by_domain[one].mean(0) - largest_other) / np.where(spread > 0, spread, np.inf)
 unit = int(distance.argmax())
-contrasts = pd.Series({f"faces − {style.display_name(name)}": student_t(
-    by_domain["faces"][:, unit], values[:, unit])
-    for name, values in by_domain.items() if name != "faces"}, name=f"t of unit {unit}")
+contrasts = pd.Series({f"{style.display_name(one)} − {style.display_name(name)}": student_t(
+    by_domain[one][:, unit], by_domain[name][:, unit]) for name in others},
+    name=f"t of unit {unit}")
 contrasts.round(2)
 
 # %% [markdown]
@@ -166,13 +181,14 @@ def layer_moments(values, image_set):
     return moments
 
 moments = layer_moments(activations, images)
-first, second = images.domain_names.index("faces"), images.domain_names.index("objects")
-fast_t, df = t_values(moments, first, second)
-fast_t = fast_t[:by_domain["faces"].shape[1]]
+other = "objects" if "objects" in others else others[0]
+fast_t, df = t_values(moments, 0, images.domain_names.index(other))
+fast_t = fast_t[:by_domain[one].shape[1]]
 with np.errstate(divide="ignore", invalid="ignore"):
-    t = student_t(by_domain["faces"], by_domain["objects"])
+    t = student_t(by_domain[one], by_domain[other])
 np.testing.assert_allclose(t, fast_t.numpy(), rtol=1e-6, atol=1e-9)
-print(f"the same t of {len(t)} units of {layer}, faces − objects, {df} degrees of freedom")
+print(f"the same t of {len(t)} units of {layer}, {style.display_name(one)} − "
+      f"{style.display_name(other)}, {df} degrees of freedom")
 
 # %% [markdown]
 # ### How many units are tested
@@ -224,11 +240,11 @@ print(f"{style.display_name(network_spec.main)}: {n_units} units in {len(main_re
 
 # %%
 proportions = tables[network_spec.main].pivot(index="layer", columns="domain", values="proportion")
-proportions = proportions.loc[list(network_spec.pies), list(DOMAINS)]
+proportions = proportions.loc[list(network_spec.pies), list(domains)]
 (100 * proportions).rename(columns=style.display_name).round(1)
 
 # %% [markdown]
-# The sum over the five domains, and its rank correlation with depth.
+# The sum over the domains, and its rank correlation with depth.
 
 # %%
 total_proportion = proportions.sum(axis=1)
@@ -236,7 +252,8 @@ trend = stats.spearmanr(np.arange(len(total_proportion)), total_proportion)
 print(f"from {total_proportion.iloc[0]:.0%} in {total_proportion.index[0]} to "
       f"{total_proportion.iloc[-1]:.0%} in {total_proportion.index[-1]}; "
       f"rank correlation with depth {trend.statistic:.2f}")
-claims.number("selective share, five domains, by layer", round_numbers(total_proportion.to_dict()))
+claims.number(f"selective share, {number_word(len(domains))} domains, by layer",
+              round_numbers(total_proportion.to_dict()))
 
 # %% [markdown]
 # ## 6 · Do the units replicate?
@@ -247,7 +264,7 @@ claims.number("selective share, five domains, by layer", round_numbers(total_pro
 # *held_out_d_prime* the distance between the domain and all others, in standard deviations.
 
 # %%
-at_layer = {name: table[table["layer"] == layer].set_index("domain").loc[list(DOMAINS)]
+at_layer = {name: table[table["layer"] == layer].set_index("domain").loc[list(domains)]
             for name, table in tables.items()}
 columns = ["n_units", "n_selective_half", "proportion_replicated", "same_preference",
            "held_out_d_prime"]
@@ -259,7 +276,7 @@ at_layer[network_spec.main][columns].rename(index=style.display_name).round(2)
 # units more often than by chance? Units of a layer are correlated, so they are no independent
 # draws. Instead, the image labels of the second half are permuted 999 times, and each time as
 # many units are taken as that half selects: those with the largest *smallest t* (.05 divided by
-# five for the domains; not the paper's test).
+# the number of domains; not the paper's test).
 
 # %%
 pd.DataFrame({style.display_name(name): rows["proportion_replicated"]
@@ -273,22 +290,22 @@ overlap = {name: study.split_half_agreement(network, images, layer, alpha=alpha,
                                             seed=laboratory.profile.seed,
                                             batch_size=laboratory.profile.batch_size)
            for name, network in networks.items()}
-replicated_domains = {name: [d for d in DOMAINS if p[d] < 0.05 / len(DOMAINS)]
+replicated_domains = {name: [d for d in domains if p[d] < 0.05 / len(domains)]
                       for name, p in overlap.items()}
-for name, domains in replicated_domains.items():
+for name, agreed in replicated_domains.items():
     print(f"{style.display_name(name)}: both halves agree on units for "
-          f"{', '.join(map(style.display_name, domains)) or 'no domain'}")
+          f"{', '.join(map(style.display_name, agreed)) or 'no domain'}")
 
 # %% [markdown]
 # ## 7 · Do they generalise to images in another style?
 #
 # The second set shows other exemplars in another style. Where a profile has no second set, the
-# localizer's first half defines the units and its second half tests them: a weaker test. First one
+# localizer's first half defines the units and its second half tests them: a weaker test. A domain
+# that the second set lacks is left out. First one
 # layer of the main network, then all layers of its randomly initialised control: a unit whose
 # preference was an accident prefers the same domain again by a chance of 1 / number of domains.
 
 # %%
-defining, independent = laboratory.independent_pair()
 size = {"batch_size": laboratory.profile.batch_size, "alpha": alpha}
 compared = (network_spec.main, network_spec.untrained)
 defined, tested = ({name: study.localize_network(networks[name], image_set, **size)
@@ -336,9 +353,11 @@ pd.DataFrame({style.display_name(name): {
 # of each row. If units generalise, they form blocks on the diagonal.
 
 # %%
-unit_groups = study.select_units_to_plot(defined[network_spec.main], layer, DOMAINS,
+tested_domains = groups[:-1]
+unit_groups = study.select_units_to_plot(defined[network_spec.main], layer, tested_domains,
                                          max_units=max_units, seed=laboratory.profile.seed)
-order = np.concatenate([np.flatnonzero(np.array(independent.domains) == d) for d in DOMAINS])
+order = np.concatenate([np.flatnonzero(np.array(independent.domains) == d)
+                        for d in tested_domains])
 units = np.concatenate([members for _, members in unit_groups])
 z = stats.zscore(layer_activations(main, independent).numpy()[np.ix_(order, units)], axis=0).T
 print(f"{z.shape[0]} units of {layer} × {z.shape[1]} images")
@@ -346,13 +365,13 @@ print(f"{z.shape[0]} units of {layer} × {z.shape[1]} images")
 # %% [markdown]
 # ## 8 · Try it: what does the threshold do?
 #
-# A stricter rate α, or a minimum that the smallest *t* of the five contrasts must exceed, leaves
+# A stricter rate α, or a minimum that the smallest *t* of all contrasts must exceed, leaves
 # fewer units. Does it leave those that keep their preference on the independent images (right
 # panel, above zero), and what happens to the control? Where sliders do not work, the panels show
 # the published rule.
 
 # %%
-alphas, intact = sorted({0.0001, 0.001, 0.01, 0.05, 0.2, 0.5, alpha}), groups[:-1]
+alphas, intact = sorted({0.0001, 0.001, 0.01, 0.05, 0.2, 0.5, alpha}), tested_domains
 rows = [defining.domain_names.index(d) for d in intact]
 masks, smallest = {}, {}
 for name in compared:
@@ -389,7 +408,7 @@ explore(draw, {"alpha": alphas, "minimum_t": [0, 2, 4, 6, 8, 10]}, alpha=alpha, 
 
 # %%
 figure = style.new_figure(8.0, """A: stacked bars, one panel per network and one bar per layer: the
-    fraction of units selective for each of five domains. B: a heat map of units, grouped by domain,
+    fraction of units selective for each domain. B: a heat map of units, grouped by domain,
     against independent images, grouped by domain. C: the mean t of every selective unit on the
     independent images, by domain, for the main network and its control. D: the fraction of units
     that prefer the same domain again, with intervals, against dotted chance.""")
@@ -398,11 +417,11 @@ grid = figure.add_gridspec(1, len(networks), wspace=0.12, left=0.085, right=0.98
 axes = grid.subplots(sharey=True, squeeze=False)[0]
 for panel, (name, table) in zip(axes, tables.items()):
     shown = plots.layers_with_weights(list(networks[name].layers), network_spec.pies)
-    plots.layer_bars(panel, table, shown, DOMAINS)
+    plots.layer_bars(panel, table, shown, domains)
     panel.set_title(textwrap.fill(style.display_name(name), 18))
 axes[0].set_ylabel("units that are selective")
 style.panel_letter(axes[0], "A", x=-0.04 * len(networks))
-plots.domain_patches(figure, DOMAINS)
+plots.domain_patches(figure, domains)
 
 # %% [markdown]
 # Panel B: the responses themselves, with the number of units of each group.
@@ -415,7 +434,7 @@ totals = dict(generalisation_at_layer[network_spec.main]["n_units"])
 totals["rest"] = defined[network_spec.main].labels[layer].size - sum(totals.values())
 image = plots.unit_heat_map(heat, z, [(d, len(members), totals.get(d, len(members)))
                                       for d, members in unit_groups],
-                            [(d, independent.domains.count(d)) for d in DOMAINS])
+                            [(d, independent.domains.count(d)) for d in tested_domains])
 heat.set(xlabel="independent images (number)", ylabel="units (number)",
          title=f"{layer} of {style.display_name(network_spec.main)}: responses to other images")
 figure.colorbar(image, ax=heat, orientation="horizontal", fraction=0.03, pad=0.13, aspect=40,
@@ -454,8 +473,8 @@ style.save_figure(figure, laboratory.provenance, {
 
 # %% [markdown]
 # **Figure 01.** **A** Fraction of each layer's units that pass the conjunction test, per domain and
-# network (Benjamini–Yekutieli over all units of the layer, in each of five contrasts); in brackets:
-# units of the layer (k: thousands). Units selective for scrambled images are not shown. **B**
+# network (Benjamini–Yekutieli over all units of the layer, in each contrast with another domain);
+# in brackets: units of the layer (k: thousands). Units selective for scrambled images are not shown. **B**
 # z-scored responses of the selective units and of others to independent images; lines separate
 # groups, in brackets their sizes; colours saturate at ±1.5. **C** Mean *t* over contrasts on the
 # independent images, of every unit that the localizer made selective (dots; black: mean), in one
@@ -472,27 +491,31 @@ style.save_figure(figure, laboratory.provenance, {
 # the design of its figures.
 
 # %%
-for domain in CORE:
+for domain in core:
     t = localizer_results[network_spec.main].t_of_selective_units(domain)
     mean_and_sd = {"mean": t.mean(), "sd": t.std()} if len(t) else {}
     claims.number(f"t of selective units, all layers, {domain}",
                   round_numbers({"n": len(t), **mean_and_sd}))
 for name in (network_spec.main, network_spec.untrained):
     claims.number(f"{layer}, {name}", round_numbers({
-        "share, four core domains": at_layer[name].loc[list(CORE), "proportion"].sum(),
+        f"share, {number_word(len(core))} core domains": at_layer[name].loc[
+            list(core), "proportion"].sum(),
         "mean t, localizer (as published)": finite_mean(np.array([
             finite_mean(localizer_results[name].t_of_selective_units(domain, [layer]))
-            for domain in CORE])),
-        "mean t, independent images": generalisation_at_layer[name].loc[list(
-            CORE), "t_independent"].mean()}))
+            for domain in core])),
+        "mean t, independent images": generalisation_at_layer[name].reindex(
+            core)["t_independent"].mean()}))
 
 # %%
-one, four = "one training of each network", "in each of the four domains"
+one = "one training of each network"
+four = f"in each of the {number_word(len(core))} domains"
 
 def split_half_tests(name):
     """Fraction of selective units, and the p value of the halves' agreement, by domain."""
     return {d: (at_layer[name].loc[d, "proportion"],
-                min(1.0, 2 * len(DOMAINS) * overlap[name][d])) for d in CORE}
+                min(1.0, 2 * len(domains) * overlap[name][d])) for d in core}
+
+untested = find_absence(independent.domains, core).replace("localizer", "second set")
 
 # %% [markdown]
 # Are there such units without labels, and do they become more frequent with depth?
@@ -500,10 +523,11 @@ def split_half_tests(name):
 # %%
 contrastive = main.entry.trained_without_labels
 claims.tests("A network trained by contrast, without labels, has units selective for faces, "
-             "bodies, scenes and words", split_half_tests(network_spec.main) if contrastive else {},
-             "above 0",
+             "bodies, scenes and words", {d: pair for d, pair in split_half_tests(
+                 network_spec.main).items() if d in CORE and contrastive}, "above 0",
+             absent=lacks_core,
              of=f"fraction of {layer}; both halves of the images pick the same units, {four}, "
-             f"{N_PERMUTATIONS} permutations of image labels, Bonferroni over {len(DOMAINS)} "
+             f"{N_PERMUTATIONS} permutations of image labels, Bonferroni over {len(domains)} "
              "domains",
              source="abstract; Fig. 1", paper="they emerge; shares not at hand", rests_on=one)
 claims.test("The fraction of selective units grows with depth", trend.statistic, trend.pvalue,
@@ -519,7 +543,8 @@ def minus(bound, interval):
     return tuple(value - bound for value in interval)
 
 claims.intervals("The units keep their preference on independent images",
-                 {d: minus(0.5, kept[network_spec.main][d]) for d in CORE}, "above 0",
+                 {d: minus(0.5, kept[network_spec.main][d]) for d in core if d in intact},
+                 "above 0", absent=untested,
                  of=f"fraction of {layer}'s units that prefer the same domain again, minus half, "
                  f"{four}, bootstrap over images",
                  source="Fig. 1 heat map; by design", paper="they do; number not at hand",
@@ -533,10 +558,10 @@ n_in_layer = {name: localizer_results[name].labels[layer].size for name in compa
 untrained_minus_trained = {d: difference_interval(*(
     count for name in reversed(compared) for count in (
         round(at_layer[name].loc[d, "proportion"] * n_in_layer[name]), n_in_layer[name])))
-    for d in CORE}
+    for d in core}
 claims.intervals(
-    "Training makes selective units: the randomly initialised control has fewer, in each of the "
-    "four domains", untrained_minus_trained, "below 0",
+    f"Training makes selective units: the randomly initialised control has fewer, {four}",
+    untrained_minus_trained, "below 0",
     of=f"fraction of {layer}'s units, untrained minus trained, as if units were independent",
     source="Suppl. Fig. 1; inferred", paper="fewer; numbers not at hand", rests_on=one)
 
@@ -579,7 +604,7 @@ print(claims.verdicts())
 # initialised control.
 
 # %% tags=["prose"]
-Markdown(f"""That a network trained without labels has such units for all four domains is
+Markdown(f"""That a network trained without labels has such units for the paper's four domains is
 **{claims.verdict("A network trained by contrast")}** here; that they become more frequent with
 depth is **{claims.verdict("The fraction of selective")}**: from {total_proportion.iloc[0]:.0%} of
 the units in {total_proportion.index[0]} to {total_proportion.iloc[-1]:.0%} in
@@ -631,22 +656,22 @@ Markdown(deviation_table(laboratory.provenance.notebook))
 # %% [markdown]
 # ## 12 · Exercises
 #
-# **Read.** Take the units of the heat map's layer that the localizer makes selective for faces
-# (table of step 7). How many of them prefer faces again on the independent images, and how many
-# would by chance? Return both numbers, in this order.
+# **Read.** Take the units of the heat map's layer that the localizer makes selective for the first
+# domain, faces (table of step 7). How many of them prefer faces again on the independent images,
+# and how many would by chance? Return both numbers, in this order.
 
 # %% tags=["exercise"]
 kept_and_by_chance = None    # two numbers of units
 
 # %% tags=["solution"]
 n_faces, fraction = generalisation_at_layer[network_spec.main].loc[
-    "faces", ["n_units", "same_preference"]]
+    intact[0], ["n_units", "same_preference"]]
 kept_and_by_chance = n_faces * fraction, n_faces / len(intact)
 
 # %% tags=["check"]
 # NBVAL_CHECK_OUTPUT
 n, fraction = np.nan_to_num(generalisation_at_layer[network_spec.main].loc[
-    "faces", ["n_units", "same_preference"]].to_numpy(float))
+    intact[0], ["n_units", "same_preference"]].to_numpy(float))
 check(
     kept_and_by_chance, [n * fraction, n / len(intact)],
     hint="n_units times same_preference; chance is 1 in as many as there are domains.", wrong={
@@ -660,7 +685,7 @@ check(
 
 # %% [markdown]
 # **Change.** Replace the conjunction by the mean: call a unit of the heat map's layer selective for
-# a domain if its *mean* t over the five contrasts, `main_result.t_mean[layer]`, is at least the
+# a domain if its *mean* t over all contrasts, `main_result.t_mean[layer]`, is at least the
 # smallest mean t of any unit that the conjunction made selective (for whatever domain). How many
 # units pass for each domain? Return a dict, domain → number, of `main_result.domains`. Why are
 # there more of them, and can one unit now have two domains?

@@ -40,17 +40,27 @@ from helpers.figures.claims import ClaimsTable, round_numbers
 from helpers.figures.deviations import deviation_table
 from helpers.lesions import deficits, plots, statistics, study
 from helpers.selectivity.study import localize_network
-from helpers.stimuli.image_sets import CORE, class_name
+from helpers.stimuli.domains import (
+    core_domains,
+    find_absence,
+    intact_domains,
+    number_word,
+    require_domains,
+)
+from helpers.stimuli.image_sets import class_name
 from helpers.training.classifiers import open_classifier
 
 # %% [markdown]
-# The profile names the networks and the images. The line below says on what all results rest.
+# The profile names the networks and the images. The domains are those of the localizer: the
+# paper's four, where it has them, then others. The line below says on what all results rest.
 
 # %%
 laboratory = lab.open(profile, notebook="02_lesion_selective_units")
 claims = ClaimsTable(laboratory.provenance)
 network_spec, spec = laboratory.profile.networks, laboratory.profile.table("lesions")
-seed, core = laboratory.profile.seed, list(CORE)
+seed, localizer = laboratory.profile.seed, require_domains(laboratory.images("localizer"))
+core = list(core_domains(localizer.domains))
+style.add_domains(localizer.domain_names)
 shown = {domain: style.display_name(domain) for domain in core}    # "characters": words
 size = {"batch_size": laboratory.profile.batch_size}
 style.use_style()
@@ -101,19 +111,20 @@ schematic.draw_schematic([
 # [deficit](GLOSSARY.md#deficit) of a class *c* is $d_c = a_c - a_c^{\,\mathrm{lesion}}$, its
 # accuracy before minus its accuracy after the lesion; positive: impaired.
 #
-# Here are the face units of one layer, and one class of each domain, 20 images each. A *forward
+# Here are the units of one layer that prefer the first domain (faces), and one class of each domain,
+# 20 images each. A *forward
 # hook* is a function that PyTorch calls after a layer; what it returns replaces the layer's output.
 
 # %%
-localizer_result = localize_network(classifier.network, laboratory.images("localizer"), **size)
+localizer_result = localize_network(classifier.network, localizer, **size)
 layer = spec.activation_layer
-face_units = torch.from_numpy(
-    localizer_result.labels[layer] == localizer_result.domains.index("faces")).to(laboratory.device)
+own_units = torch.from_numpy(
+    localizer_result.labels[layer] == localizer_result.domains.index(core[0])).to(laboratory.device)
 few = images.select(np.concatenate([np.flatnonzero(groups.group_of_image == group)[:20]
                                     for group in first_of_domain]))
 few_groups = study.group_images(few)
 batch = next(few.batches([range(len(few))], classifier.preprocessing)).to(laboratory.device)
-print(f"{layer}: {int(face_units.sum())} of {len(face_units)} units prefer faces")
+print(f"{layer}: {int(own_units.sum())} of {len(own_units)} units prefer {shown[core[0]]}")
 print(f"{tuple(batch.shape)}: images, colours, height, width")
 
 # %% [markdown]
@@ -122,7 +133,7 @@ print(f"{tuple(batch.shape)}: images, colours, height, width")
 
 # %%
 def silence(module, inputs, output):
-    return output * ~face_units.view(output.shape[1:])
+    return output * ~own_units.view(output.shape[1:])
 
 def accuracy():
     with torch.no_grad():
@@ -137,14 +148,14 @@ after = accuracy()
 hook.remove()
 
 # %% [markdown]
-# The package's function lesions every domain in one pass. For the face units of this layer it must
+# The package's function lesions every domain in one pass. For these units of this layer it must
 # give the same deficits.
 
 # %%
 fast = study.lesion_network(classifier, localizer_result, few, method=layer, n_random=0, **size)
-faces_idx = fast.domains.index("faces")
+own_idx = fast.domains.index(core[0])
 np.testing.assert_allclose(
-    before - after, fast.compute_deficits(spec.top_k, few_groups)[0, faces_idx], atol=1e-12)
+    before - after, fast.compute_deficits(spec.top_k, few_groups)[0, own_idx], atol=1e-12)
 print(f"the same as lesion_network; one class has {len(few) // len(few_groups)} images or fewer: "
       "a single deficit says little")
 pd.DataFrame({"before": before, "after": after, "deficit": before - after},
@@ -188,7 +199,7 @@ pd.DataFrame({"units silenced": [silenced[d] for d in core],
 # If the readout relies on a domain's units, then classes that activate these units should be
 # impaired most without them. So for every class: how strongly do the units respond in the *intact*
 # network, and how much does accuracy change without them? The paper's figure suggests a negative
-# correlation. The p value is by permutation of classes; Holm's rule corrects over the four domains.
+# correlation. The p value is by permutation of classes; Holm's rule corrects over the domains.
 
 # %%
 activation = outcome.activation_by_group(spec.activation_layer, groups)
@@ -209,7 +220,7 @@ at_layer = by_layer[by_layer["layer"] == spec.activation_layer]
 random_r = at_layer[at_layer["draw"] > 0].pivot(index="draw", columns="domain", values="r")
 mean_r, mean_random_r = (np.mean([t.value for t in activation_r.values()]),
                          random_r[core].mean(axis=None))
-print(f"{spec.activation_layer}, mean over the four domains: selective units {mean_r:.2f}, "
+print(f"{spec.activation_layer}, mean over the {number_word(len(core))} domains: selective units {mean_r:.2f}, "
       f"random units {mean_random_r:.2f} (mean of {spec.n_random} draws)")
 
 # %% [markdown]
@@ -238,7 +249,7 @@ pd.DataFrame([{"lesion": shown[d], "own - others": test.value, "low": test.low, 
 effect_table, other_outcomes = study.effect_rows(network_spec.main, effects), {}
 for name in spec.compare:
     other = open_classifier(laboratory, name)
-    units = localize_network(other.network, laboratory.images("localizer"), **size)
+    units = localize_network(other.network, localizer, **size)
     other_outcomes[name] = study.lesion_network(other, units, images, method=method,
                                                 fraction=fraction, n_random=0, seed=seed, **size)
     effect_table += study.effect_rows(name, {
@@ -270,7 +281,7 @@ for domain, line, drop in zip(core, names, main.mean.diagonal()):
     print(f"{shown[domain]} lesion: {drop:.0%} lost in {', '.join(line)}")
 
 # %% [markdown]
-# Then, image by image of half B: does the *own* lesion impair these classes more than the three
+# Then, image by image of half B: does the *own* lesion impair these classes more than the
 # other lesions do? If not, the lesions are exchangeable within every image: the p value is by
 # permutation.
 
@@ -292,13 +303,13 @@ pd.DataFrame([{"probe set of": shown[d], "own - other lesions": t.value, "low": 
 # the profiles correlate; if each impairs different ones, they do not.
 
 # %%
-five_domains = [*core, "objects"]
-profiles = deficit[0, [outcome.domains.index(d) for d in five_domains]]
+all_domains = [*core, *(d for d in intact_domains(outcome.domains) if d not in core)]
+profiles = deficit[0, [outcome.domains.index(d) for d in all_domains]]
 deficit_r = deficits.deficit_correlations(profiles)
-pairs = deficit_r[np.triu_indices(5, 1)]
-print(f"mean of the 10 correlations {np.nanmean(pairs):.2f} ± {np.nanstd(pairs):.2f} (SD)")
-names_of_five = [style.display_name(d) for d in five_domains]
-pd.DataFrame(deficit_r, names_of_five, names_of_five).round(2)
+pairs = deficit_r[np.triu_indices(len(all_domains), 1)]
+print(f"mean of the {len(pairs)} correlations {np.nanmean(pairs):.2f} ± {np.nanstd(pairs):.2f} (SD)")
+all_names = [style.display_name(d) for d in all_domains]
+pd.DataFrame(deficit_r, all_names, all_names).round(2)
 
 # %% [markdown]
 # ## 8 · The figure
@@ -307,7 +318,7 @@ pd.DataFrame(deficit_r, names_of_five, names_of_five).round(2)
 # published: downwards is impaired.
 
 # %%
-figure = style.new_figure(8.3, alt="""Six panels. A: four scatter plots, one for each lesion, of
+figure = style.new_figure(8.3, alt="""Six panels. A: scatter plots, one for each lesion, of
     the change of accuracy of every class against the activation of the silenced units. B: images of
     the most impaired classes. C: bars of the change in each lesion's most impaired classes, under
     every lesion and under random lesions. D: matrix of correlations between deficit profiles.
@@ -315,19 +326,19 @@ figure = style.new_figure(8.3, alt="""Six panels. A: four scatter plots, one for
     minus other classes, with intervals, for every network.""")
 figure_rows = figure.add_gridspec(4, 1, height_ratios=[1.25, 0.72, 1.35, 1.4], hspace=0.55,
                                   left=0.085, right=0.97, top=0.92, bottom=0.085)
-scatters = figure_rows[0].subgridspec(1, 4, wspace=0.16).subplots(sharey=True)
+scatters = figure_rows[0].subgridspec(1, len(core), wspace=0.16).subplots(sharey=True)
 for axes, domain, row, probe_set in zip(scatters, core, rows, main.most_impaired):
     plots.deficit_scatter(axes, activation[0, row], -100 * deficit[0, row], domain,
                           np.array(groups.domains) == domain, probe_set, activation_r[domain])
 scatters[0].set_ylabel(f"change in top-{spec.top_k}\naccuracy (points)")
 style.panel_letter(scatters[0], "A", x=-0.2, y=1.12)
-style.top_legend(figure, plots.class_handles(core))
+style.top_legend(figure, plots.class_handles(core), ncols=min(len(core) + 2, 6))
 
 # %% [markdown]
 # Second and third row: the most impaired classes, and what every lesion does to them.
 
 # %%
-strips = figure_rows[1].subgridspec(1, 4, wspace=0.1).subplots()
+strips = figure_rows[1].subgridspec(1, len(core), wspace=0.1).subplots()
 for axes, domain, probe_set, line in zip(strips, core, main.most_impaired, names):
     examples = [images.open(int(np.flatnonzero(groups.group_of_image == group)[0]))
                 for group in probe_set[:n_shown]]
@@ -337,7 +348,7 @@ middle = figure_rows[2].subgridspec(1, 2, width_ratios=[1.9, 1], wspace=0.3).sub
 plots.dissociation_bars(middle[0], main.mean, main.sem, core, random_deficit)
 middle[0].set_title(f"each set of {k_main} of {len(groups)} {group_word}, under each lesion")
 middle[0].set_ylabel("change, half B (points)")
-plots.deficit_similarity(middle[1], deficit_r, five_domains,
+plots.deficit_similarity(middle[1], deficit_r, all_domains,
                          f"r over {len(groups)} {group_word}")
 
 # %% [markdown]
@@ -361,9 +372,9 @@ a = pd.DataFrame([{"domain": d, "group": groups.names[g], "group domain": groups
 c = pd.DataFrame([{"k": k, "lesion": core[i], "probe set": core[j],
                    "change": -100 * dissociation_k.mean[i, j],
                    "sem": 100 * dissociation_k.sem[i, j]}
-                  for k, dissociation_k in dissociations.items() for i in range(4)
-                  for j in range(4)])
-d_table = pd.DataFrame(deficit_r, five_domains, five_domains).reset_index(names="lesion")
+                  for k, dissociation_k in dissociations.items() for i in range(len(core))
+                  for j in range(len(core))])
+d_table = pd.DataFrame(deficit_r, all_domains, all_domains).reset_index(names="lesion")
 style.save_figure(figure, laboratory.provenance, {
     "A": a, "C": c, "D": d_table, "E": by_layer, "F": effect_table.drop(columns="random")})
 
@@ -385,8 +396,8 @@ style.save_figure(figure, laboratory.provenance, {
 #
 # Each claim has a rule that was fixed before its result was seen, with one exception: that a probe
 # set suffers more than from *random* units was added after panel C of `mini` had been seen, so it
-# is *exploratory*. Its comparison has not changed since (first tested by Holm's rule over the four
-# domains, now by four intervals); variants tried before it are not recorded. The paper's numbers
+# is *exploratory*. Its comparison has not changed since (first tested by Holm's rule over the
+# domains, now by an interval for each); variants tried before it are not recorded. The paper's numbers
 # are *not at hand* where they could not be had; its code tests no deficit. First the numbers by
 # which runs are compared:
 
@@ -394,7 +405,7 @@ style.save_figure(figure, laboratory.provenance, {
 r_values = {d: activation_r[d].value for d in core}
 claims.number(f"activation-deficit r, {spec.activation_layer}", round_numbers(
     r_values | {"mean": np.mean([*r_values.values()]), "sd": np.std([*r_values.values()])}))
-claims.number("cost-profile r, 10 pairs",
+claims.number(f"cost-profile r, {len(pairs)} pairs",
               round_numbers({"mean": np.nanmean(pairs), "sd": np.nanstd(pairs)}))
 own_deficits = main.mean.diagonal()
 claims.number(f"half-B drop, k = {k_main}", round_numbers(
@@ -402,10 +413,11 @@ claims.number(f"half-B drop, k = {k_main}", round_numbers(
 claims.number("most impaired classes", {d: ", ".join(line) for d, line in zip(core, names)})
 
 # %% [markdown]
-# A claim about all four domains is supported only if each of their intervals lies where expected.
+# A claim about all domains is supported only if each of their intervals lies where expected.
 
 # %%
-one, four = "one training of each network", "in each of the four domains"
+one = "one training of each network"
+four = f"in each of the {number_word(len(core))} domains"
 to_points = lambda span: tuple(100 * value for value in span)
 as_intervals = lambda tests: {shown[d]: (t.value, t.low, t.high) for d, t in tests.items()}
 has_enough_groups = len(groups) >= 20
@@ -453,8 +465,8 @@ claims.intervals("… and more so than a lesion of as many random units", agains
 # %%
 claims.intervals("Deficits are dissociable: a probe set suffers most from its own lesion",
                  as_intervals(own_lesion_tests) if not groups.pooled else undefined, "above 0",
-                 of=f"cost of the own minus the three other lesions, half B, bootstrap over "
-                 f"images, {four}", rests_on=one,
+                 of=f"cost of the own minus the {number_word(len(core) - 1)} other lesions, "
+                 f"half B, bootstrap over images, {four}", rests_on=one,
                  source="Fig. 2 bars; abstract",
                  paper="−70 to 15 points on its axis; values not at hand")
 claims.intervals("A probe set suffers more from the selective units' lesion than from random ones",
@@ -471,8 +483,8 @@ similarity = statistics.mean_deficit_correlation(profiles, seed=seed)
 claims.judge("Different lesions have different cost profiles",
              *(value - 0.5 if has_enough_groups else np.nan for value in
                (similarity.value, similarity.low, similarity.high)), "below 0",
-             of="mean of the 10 correlations minus .5 (a quarter of the variance shared), "
-             "bootstrap over classes", n=f"{similarity.n} classes", rests_on=one,
+             of=f"mean of the {len(pairs)} correlations minus .5 (a quarter of the variance "
+             "shared), bootstrap over classes", n=f"{similarity.n} classes", rests_on=one,
              source="Fig. 2 matrix; inferred", paper="mean r of 10 pairs not at hand")
 
 # %% [markdown]
@@ -504,7 +516,7 @@ print(claims.verdicts())
 # the bars of C. Each can mislead alone. A strong correlation in A is compatible with a lesion that
 # impairs all classes. The bars of C show the classes that a lesion impairs *most*, and these need
 # not be of its domain: see their names in B. F tests the direct question: is the own domain
-# impaired more than the rest? A claim about all four domains is inconclusive as soon as one
+# impaired more than the rest? A claim about all domains is inconclusive as soon as one
 # domain's interval contains 0. A large lesion impairs many classes; deficits of other classes may
 # mean shared features. With 1,000 classes the published probe set has ten; with fewer classes at
 # least three.
@@ -512,7 +524,7 @@ print(claims.verdicts())
 # This run:
 
 # %% tags=["prose"]
-listed = lambda chosen: ", ".join(shown[d] for d in chosen) or "none of the four"
+listed = lambda chosen: ", ".join(shown[d] for d in chosen) or f"none of the {number_word(len(core))}"
 clear_r = [d for d in core if activation_r[d].high < 0]
 clear_effects = [d for d in core if own_effects[d].low > 0]
 n_own = {d: sum(groups.domains[g] == d for g in line)
@@ -526,7 +538,7 @@ show a weaker relation" is *{claims.verdict("As many random units")}*.
 **B.** Most impaired classes that are of the lesion's own domain: {of_own_domain}.
 
 **F.** The own classes are impaired more than the others, with an interval above 0, for:
-{listed(clear_effects)}. "In all four" is *{claims.verdict("A lesion impairs the classes")}*.""")
+{listed(clear_effects)}. "In all of them" is *{claims.verdict("A lesion impairs the classes")}*.""")
 
 # %% [markdown]
 # Silencing as many *random* units in every layer can impair as much as silencing selective ones,
@@ -568,11 +580,11 @@ Markdown(deviation_table(laboratory.provenance.notebook))
 # ## 11 · Exercises
 #
 # **Read.** A large lesion costs more accuracy than a small one. Take the table of step 3 and divide
-# the accuracy lost by the fraction of units silenced. Return the four lesions as a list of words,
+# the accuracy lost by the fraction of units silenced. Return the lesions as a list of words,
 # the most costly *per unit* first.
 
 # %% tags=["exercise"]
-by_cost_per_unit = None    # a list of four words, such as ["words", "scenes", "bodies", "faces"]
+by_cost_per_unit = None    # a list of words, such as ["words", "scenes", "bodies", "faces"]
 
 # %% tags=["solution"]
 cost_per_unit = {shown[d]: deficit[0, i].mean() / silenced[d] for d, i in zip(core, rows)}
@@ -593,11 +605,11 @@ check(by_cost_per_unit, order(losses / np.maximum(fractions, 1e-12)),
 # %% [markdown]
 # **Change.** Step 6 selects the probe set on half A and reports its deficit on half B. Change one
 # thing: select it on half B, too (`deficits.dissociation(…, …, k_main)`). By how many percentage
-# points does the deficit of each probe set under its own lesion grow? Return four numbers, in the
+# points does the deficit of each probe set under its own lesion grow? Return one number for each, in the
 # order of `core`: selected and reported on B, minus selected on A and reported on B.
 
 # %% tags=["exercise"]
-selection_bias = None    # four numbers, percentage points
+selection_bias = None    # one number for each domain, percentage points
 
 # %% tags=["solution"]
 same_half = deficits.dissociation(half_b[0, rows], half_b[0, rows], k_main)

@@ -51,6 +51,7 @@ from helpers.encoding.positive_regression import sparse_positive
 from helpers.encoding.regression import GIST, OLS, RIDGE, SPARSE_POSITIVE, STANDARDISED
 from helpers.encoding.study import EncodingStudy, select_own_pool
 from helpers.selectivity.study import localize_network
+from helpers.stimuli.domains import find_absence, intact_domains, require_domains
 from helpers.stimuli.image_sets import DOMAINS
 
 laboratory = lab.open(profile, notebook="03_predict_regions_sparsely")
@@ -73,6 +74,10 @@ cohort = open_cohort(laboratory)
 study = EncodingStudy(cohort, spec, n_jobs=n_jobs, **batch)
 regions = cohort_responses.roi_table(cohort, cohort.subjects, study.rois, min_ncsnr=spec.min_ncsnr)
 domain_by_roi = {roi: domain_of(roi) for roi in study.rois}
+localizer_images = require_domains(laboratory.images("localizer"))
+domains = intact_domains(localizer_images.domains)
+style.add_domains(localizer_images.domain_names)
+pool_rois = study.select_pool_rois(domains)
 fold = cohort.folds(cohort.subjects[0])[0]
 print(f"{len(cohort.subjects)} participants, in the layout of {cohort.name}; "
       f"responses: {cohort.units}")
@@ -135,9 +140,8 @@ ceilings.pivot_table(index="roi", columns="statistic", values="value").round(3)
 
 # %%
 network = laboratory.network(network_names.main)
-localizer_images = laboratory.images("localizer")
 localizer = localize_network(network, localizer_images, **batch)
-usable = regions[(regions["n_reliable_vertices"] >= 2) & regions["roi"].map(domain_by_roi).notna()]
+usable = regions[(regions["n_reliable_vertices"] >= 2) & regions["roi"].map(domain_by_roi).isin(domains)]
 subject, roi = usable.sort_values("roi", key=lambda names: names != "PPA", kind="stable")[
     ["subject", "roi"]].iloc[0]
 layer, domain = spec.layers[len(spec.layers) // 2], domain_by_roi[roi]
@@ -239,6 +243,7 @@ curves, best = study.selective_unit_scores(network, localizer)
 contrastive = select_own_pool(best, SPARSE_POSITIVE, domain_by_roi)
 tests = {name: statistics.roi_summary(contrastive[contrastive["metric"] == name], spec.rois)
          for name in ("veUnivar", "veRSA")}
+example_roi = next((one for one in ("PPA", *spec.rois) if one in set(contrastive["roi"])), "PPA")
 for name, table in tests.items():
     claims.number(f"{name} by region", round_numbers(dict(zip(table["roi"], table["mean"]))))
 pd.concat({name: table.set_index("roi")[["n", "mean", "p_holm"]].round(4)
@@ -317,7 +322,6 @@ pd.DataFrame({name: {rival: np.nanmean(values) for rival, values in by_rival.ite
 # one domain (in the demo, `aTL-faces` was simulated from face content alone).
 
 # %%
-pool_rois = [*spec.curve_rois, *spec.single_domain_rois]
 pools = {method: best[(best["method"] == method) & (best["metric"] == metric)
                       & best["roi"].isin(pool_rois)] for method in (SPARSE_POSITIVE, OLS)}
 advantage = {method: statistics.pool_advantage(table, domain_by_roi)
@@ -402,7 +406,7 @@ for line, name, statistic, letters in ((0, "veUnivar", "univariate", "AB"),
 cells = rows[2].subgridspec(1, 6, width_ratios=[0.1, 1, 1, 0.05, 0.45, 1.5], wspace=0.1)
 *pool_axes, bar_axes, last = (figure.add_subplot(cells[place]) for place in (1, 2, 3, 5))
 for axes, letter, (method, table) in zip(pool_axes, "EF", pools.items()):
-    image = plots.pool_matrix(axes, table, pool_rois, DOMAINS, domain_by_roi)
+    image = plots.pool_matrix(axes, table, pool_rois, domains, domain_by_roi)
     axes.set(title=method, xlabel="which pool predicts?")
     style.panel_letter(axes, letter, x=-0.01)
 plots.pool_colour_bar(figure, image, pool_axes[1], bar_axes)
@@ -463,9 +467,11 @@ style.top_legend(supplement, supplement_plots.predictor_handles(names))
 
 # %%
 lower = rows[2].subgridspec(1, 2, width_ratios=[4, 1.2], wspace=0.17)
-layer_axes = lower[0].subgridspec(1, len(spec.curve_rois), wspace=0.12).subplots(sharey=True)
+curve_rois = [roi for roi in spec.curve_rois if roi in pool_rois] or pool_rois[:4]
+layer_axes = lower[0].subgridspec(1, len(curve_rois), wspace=0.12).subplots(
+    sharey=True, squeeze=False)[0]
 validation = curves[curves["partition"] == "validation"]
-for axes, letter, roi in zip(layer_axes, "CDEF", spec.curve_rois):
+for axes, letter, roi in zip(layer_axes, "CDEF", curve_rois):
     supplement_plots.own_and_other_curves(axes, validation[validation["roi"] == roi], metric,
                                           domain_by_roi[roi], spec.layers, (SPARSE_POSITIVE, OLS))
     axes.set_title(roi)
@@ -481,7 +487,7 @@ supplement_plots.last_panel(supplement.add_subplot(lower[1]), rdm_correlations, 
 style.save_figure(supplement, laboratory.provenance, {
     "supplement-AB-tests": pd.concat([table.assign(metric=name)
                                       for name, table in comparisons.items()]),
-    "supplement-CDEF": validation[validation["roi"].isin(spec.curve_rois)],
+    "supplement-CDEF": validation[validation["roi"].isin(curve_rois)],
     "supplement-G": rdm_correlations if len(rdm_correlations) else known}, part="supplement")
 
 # %% [markdown]
@@ -519,6 +525,8 @@ for name in tests:
                   for roi in spec.rois if domain_by_roi[roi]}
 claims.intervals("Pre-identified units predict their region, in both scores", estimates, "above 0",
                  n=f"n = {n_subjects.min()} to {n_subjects.max()}",
+                 absent=find_absence(domains, list(dict.fromkeys(
+                     filter(None, map(domain_by_roi.get, spec.rois))))),
                  of="mean over participants, in every region of the figure", rests_on=ONE,
                  source="Fig. 4; abstract", paper="all regions; values not at hand")
 
@@ -568,7 +576,7 @@ def own_pool_margin(method, roi, pool, fraction, sign):
 
 claims.intervals("A region that one domain alone drives is predicted by this domain's units only",
                  {f"{roi}, {method}": own_pool_margin(method, roi, "other_pools", 1 / 3, sign)
-                  for roi in spec.single_domain_rois
+                  for roi in spec.single_domain_rois if roi in pool_rois
                   for method, sign in ((SPARSE_POSITIVE, 1), (OLS, -1))}, "above 0",
                  of="sparse positive: a third of the own pool's score minus the mean of the other "
                  "pools; OLS: the reverse; over participants", rests_on=ONE,
@@ -578,13 +586,14 @@ claims.intervals("A region that one domain alone drives is predicted by this dom
 # The same with one other pool, of scenes.
 
 # %%
-face_rois = [roi for roi, domain in spec.single_domain_rois.items() if domain == "faces"]
+face_rois = [roi for roi, domain in spec.single_domain_rois.items()
+             if domain == "faces" and {"faces", "scenes"} <= set(domains)]
 claims.intervals(
     "Units of scenes predict it least of all; without the constraint they predict it too",
     {f"{roi}, {method}": own_pool_margin(method, roi, "scenes", fraction, sign)
      for roi in face_rois
      for method, fraction, sign in ((SPARSE_POSITIVE, 1 / 3, 1), (OLS, 2 / 3, -1))},
-    "above 0", rests_on=ONE,
+    "above 0", rests_on=ONE, absent=find_absence(domains, ["faces", "scenes"]),
     of="under the constraint a third of the face units' score minus the scene units'; "
     "by OLS the scene units' minus two thirds of the face units'; over participants",
     source="beyond the paper: known truth; rule added after panel E was seen",
@@ -726,20 +735,21 @@ Markdown(deviation_table(laboratory.provenance.notebook))
 # ## 12 · Exercises
 #
 # **Read.** From the tables of sections 2 and 4: which fraction of its noise ceiling does the
-# *veRSA* of PPA reach (mean score over mean ceiling)? Give `fraction_of_ceiling`, two digits after
-# the point.
+# *veRSA* of PPA (`example_roi`) reach (mean score over mean ceiling)? Give `fraction_of_ceiling`, two
+# digits after the point.
 
 # %% tags=["exercise"]
 fraction_of_ceiling = None    # a number between 0 and 1
 
 # %% tags=["solution"]
 ceiling = ceilings.pivot_table(index="roi", columns="statistic", values="value")
-fraction_of_ceiling = tests["veRSA"].set_index("roi").loc["PPA", "mean"] / ceiling.loc["PPA", "rsa"]
+mean_score = tests["veRSA"].set_index("roi").loc[example_roi, "mean"]
+fraction_of_ceiling = mean_score / ceiling.loc[example_roi, "rsa"]
 
 # %% tags=["check"]
 # NBVAL_CHECK_OUTPUT
-ppa = {name: tests[name].set_index("roi")["mean"].get("PPA", np.nan) for name in tests}
-ceiling_of = ceilings[ceilings["roi"] == "PPA"].groupby("statistic")["value"].mean()
+ppa = {name: tests[name].set_index("roi")["mean"].get(example_roi, np.nan) for name in tests}
+ceiling_of = ceilings[ceilings["roi"] == example_roi].groupby("statistic")["value"].mean()
 rsa, univariate = (ceiling_of.get(name, np.nan) for name in ("rsa", "univariate"))
 check(fraction_of_ceiling, ppa["veRSA"] / rsa, tolerance=0.03,
       hint="Divide the region's mean veRSA by its ceiling in the column 'rsa'.", wrong={

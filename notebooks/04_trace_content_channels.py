@@ -335,6 +335,7 @@ table
 # panel shows all images of the last layer and the part that is magnified.
 
 # %%
+style.add_domains(domain for domain in images.domain_names if domain not in plots.DOMAIN_OF)
 styles = plots.category_styles(dict(zip(stimuli.categories, stimuli.domains)))
 figure = style.new_figure(7.8, alt="""Eight panels. A and B: mean paths of the categories through
     the layers, in the published plane and after alignment. C: correlation of distances before and

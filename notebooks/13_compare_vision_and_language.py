@@ -41,7 +41,7 @@ from helpers.lesions.silencing import Lesion, apply_lesion
 from helpers.matched_models import plots, statistics
 from helpers.matched_models.study import MatchedModelsStudy
 from helpers.networks.activations import channel_means, extract_activations
-from helpers.stimuli.image_sets import CORE
+from helpers.stimuli.domains import number_word
 
 laboratory = lab.open(profile, notebook="13_compare_vision_and_language")
 claims = ClaimsTable(laboratory.provenance)
@@ -52,12 +52,16 @@ print(laboratory.provenance.line)
 # ## 1 · Six sets of images
 #
 # Faces, bodies, scenes and words, and scrambled scenes and words: textures and mosaics of the same
-# scenes and words. All are grey, with the same mean and standard deviation of luminance. Units are
+# scenes and words. (A localizer of other domains gives other sets.) All are grey, with the same mean and standard deviation of luminance. Units are
 # selected on one half of each set and measured on the other half, and vice versa.
 
 # %%
 study = MatchedModelsStudy.from_profile(laboratory.profile, laboratory.images, laboratory.network)
-spec, images = study.spec, study.images
+spec, images, domains = study.spec, study.images, list(study.domains)
+style.add_domains(images.domain_names)
+second_study = MatchedModelsStudy.from_profile(
+    laboratory.profile, laboratory.images, laboratory.network,
+    second_localizer=True) if spec.second_localizer else None
 conditions, layers = list(spec.conditions), list(spec.layers)
 print(f"{len(images)} images:", {style.display_name(name): images.domains.count(name)
                                  for name in images.domain_names})
@@ -68,7 +72,7 @@ print(f"{len(images)} images:", {style.display_name(name): images.domains.count(
 # strongly?
 
 # %%
-examples = [images.open(images.domains.index(domain)) for domain in CORE]
+examples = [images.open(images.domains.index(domain)) for domain in domains[:4]]
 schematic.draw_schematic([
     schematic.Step("images", schematic.images(examples), f"{len(images.domain_names)} sets"),
     schematic.Step("matched models", schematic.network(4, [2, 3]),
@@ -119,12 +123,12 @@ rows = np.array_split(np.arange(len(images)), -(-len(images) // 64))
 activations = extract_activations(network.model, {end: end}, images.batches(
     rows, network.preprocessing))[end].numpy()
 sets, halves = np.array(images.domains), images.halves
-others = [name for name in images.domain_names if name != "faces"]
+target_set, *others = images.domain_names    # faces, and all other sets
 print(f"{end}, {shown}: {activations.shape[0]} images × {activations.shape[1]} units")
 
 # %% [markdown]
 # The contrasts on the first half of the images. The weakest of the five decides, so units are
-# ranked by their *smallest* t; we follow the unit that is the best for faces.
+# ranked by their *smallest* t; we follow the unit that is the best for the first set, faces.
 
 # %%
 def student_t(first, second):
@@ -137,12 +141,12 @@ def student_t(first, second):
 
 selecting = {name: activations[(sets == name) & (halves == 0)].astype(float)
              for name in images.domain_names}
-t = np.stack([student_t(selecting["faces"], selecting[name]) for name in others])
-target = block.sets.index("faces")
+t = np.stack([student_t(selecting[target_set], selecting[name]) for name in others])
+target = block.sets.index(target_set)
 np.testing.assert_allclose(t.min(0), block.min_t[target, 0], rtol=1e-3, atol=1e-3)
 unit = int(np.nan_to_num(t.min(0), nan=-np.inf).argmax())
-pd.Series(t[:, unit], [f"faces − {style.display_name(name)}" for name in others],
-          name=f"t of unit {unit}").round(2)
+pd.Series(t[:, unit], [f"{style.display_name(target_set)} − {style.display_name(name)}"
+                     for name in others], name=f"t of unit {unit}").round(2)
 
 # %% [markdown]
 # The significance step. With *m* units in the block, the
@@ -157,13 +161,14 @@ def rejected(p, alpha):
     passes = ordered <= rank * alpha / (len(p) * (1 / rank).sum())
     return p <= ordered[passes].max(initial=0)
 
-df = len(selecting["faces"]) + len(selecting[others[0]]) - 2
+df = len(selecting[target_set]) + len(selecting[others[0]]) - 2
 p = 2 * stats.t.sf(np.abs(t), df)
 selective = ((t > 0) & [rejected(one, shown_fdr_alpha) for one in p]).all(0)
-by_package = block.selective_mask("faces", 0, shown_fdr_alpha)
+by_package = block.selective_mask(target_set, 0, shown_fdr_alpha)
 assert (selective != by_package).sum() <= 1, "rounding may turn one unit"
-print(f"{selective.sum()} of {len(selective)} units are selective for faces on this half, the "
-      f"package finds {by_package.sum()}; unit {unit}: largest p of five {p[:, unit].max():.1e}")
+print(f"{selective.sum()} of {len(selective)} units are selective for "
+      f"{style.display_name(target_set)} on this half, the package finds {by_package.sum()}; "
+      f"unit {unit}: largest p of {number_word(len(others))} {p[:, unit].max():.1e}")
 
 # %% [markdown]
 # Tuning strength is measured on the half that did *not* select the unit. With $m_p$ the mean
@@ -176,21 +181,21 @@ print(f"{selective.sum()} of {len(selective)} units are selective for faces on t
 # %%
 measuring = {name: activations[(sets == name) & (halves == 1), unit].astype(float)
              for name in images.domain_names}
-preferred, rest = measuring["faces"], np.concatenate([measuring[name] for name in others])
+preferred, rest = measuring[target_set], np.concatenate([measuring[name] for name in others])
 m_p, m_o = preferred.mean(), np.mean([measuring[name].mean() for name in others])
 csi = (m_p - m_o) / (abs(m_p) + abs(m_o)) if m_p or m_o else np.nan
 spread = np.sqrt((preferred.var(ddof=1) + rest.var(ddof=1)) / 2)
 d_prime = (m_p - rest.mean()) / spread if spread else np.nan
 np.testing.assert_allclose([csi, d_prime], [block.selectivity_index[target, 1, unit],
                                             block.d_prime[target, 1, unit]], rtol=1e-3)
-print(f"unit {unit}: mean response {m_p:.3f} to faces, {m_o:.3f} to the others; "
+print(f"unit {unit}: mean response {m_p:.3f} to {style.display_name(target_set)}, {m_o:.3f} to the others; "
       f"CSI {csi:.3f}, d' {d_prime:.2f}, as the package finds")
 
 # %% [markdown]
 # ## 4 · How many units?
 #
 # The same test of every unit of every network, now on all images: percent of a block's units,
-# summed over the four domains, means over networks.
+# summed over the domains, means over networks.
 
 # %%
 proportions = study.proportions()
@@ -207,7 +212,7 @@ by_domain = proportions[proportions["fdr_alpha"] == shown_fdr_alpha]
 last = by_domain[by_domain["layer"] == layers[-1]]
 print(f"selective units of {layers[-1]}, percent, mean over networks")
 (100 * last.pivot_table(index="condition", columns="domain", values="proportion").reindex(
-    index=conditions, columns=CORE)).rename(columns=style.display_name).round(2)
+    index=conditions, columns=domains)).rename(columns=style.display_name).round(2)
 
 # %% [markdown]
 # Of the units that are selective on one half of the images, how many are selective on the other
@@ -216,7 +221,7 @@ print(f"selective units of {layers[-1]}, percent, mean over networks")
 # %%
 print(f"proportion of selective units of {layers[-1]} that replicate, mean over networks")
 last.pivot_table(index="condition", columns="domain", values="proportion_replicated").reindex(
-    index=conditions, columns=CORE).rename(columns=style.display_name).round(2)
+    index=conditions, columns=domains).rename(columns=style.display_name).round(2)
 
 # %% [markdown]
 # ## 5 · How strongly tuned are they?
@@ -261,8 +266,6 @@ print(f"{spec.n_units} units of each domain and block")
 # %%
 second_localizer_proportion = pd.Series(dtype=float)
 if spec.second_localizer:
-    second_study = MatchedModelsStudy.from_profile(
-        laboratory.profile, laboratory.images, laboratory.network, second_localizer=True)
     other = statistics.sum_over_domains(second_study.proportions())
     second_localizer_proportion = statistics.mean_per_network(
         other[other["fdr_alpha"] == shown_fdr_alpha], "proportion")
@@ -355,12 +358,13 @@ bottom = figure.add_gridspec(1, 2, left=0.2, right=0.985, top=0.29, bottom=0.085
 # %%
 plots.condition_lines(top[0], at_fdr_alpha, "proportion", conditions, layers)
 plots.condition_dots(top[1], last.assign(group=last["domain"]), {
-    name: style.display_name(name) for name in CORE}, "proportion", conditions)
+    name: style.display_name(name) for name in domains}, "proportion", conditions)
 plots.logarithmic_proportions(top[1])
 plots.fdr_alpha_lines(top[2], total, "proportion", conditions)
 for panel, title, words in zip(top, ("How many, by depth?", "For which domains?",
                                      "At other thresholds?"),
-                               ("four domains", layers[-1], "all blocks")):
+                               (f"{number_word(len(domains))} domains", layers[-1],
+                                "all blocks")):
     panel.set(title=title, ylabel=f"selective units, {words}")
     style.percent_axis(panel.yaxis)
 
@@ -416,8 +420,8 @@ path = style.save_figure(figure, laboratory.provenance, {
 
 # %% [markdown]
 # **Figure 13.** **A–C** Units that prefer one set to every other (Benjamini–Yekutieli, .05 in each
-# contrast; C: other rates, mean over blocks), percent of a block's units. A and C sum over four
-# domains; axes of B and C are linear below 0.1 %. **D–F** Tuning strength of equal numbers of units
+# contrast; C: other rates, mean over blocks), percent of a block's units. A and C sum over
+# the domains; axes of B and C are linear below 0.1 %. **D–F** Tuning strength of equal numbers of units
 # of each domain and block, on the half of the images that did not select them, mean over domains
 # (F: and over blocks). Lines and large markers: means over networks of a condition; dots: networks
 # (n in the legend). **G, H** Differences between conditions, mean over blocks and domains: dots are
@@ -593,7 +597,7 @@ and the best of them being more strongly tuned is
 # %% tags=["prose"]
 by_network = last.groupby(["domain", "condition", "seed"])["proportion"].mean()
 gains = {style.display_name(domain): mean_interval(statistics.paired_differences(
-    by_network[domain], *pairs["text-embedding targets"])) for domain in CORE}
+    by_network[domain], *pairs["text-embedding targets"])) for domain in domains}
 more = ", ".join(name for name, (_, low, _) in gains.items() if low > 0)
 fewer = ", ".join(name for name, (_, _, high) in gains.items() if high < 0)
 Markdown(f"""That text-embedding targets make more units selective than labels is
@@ -655,7 +659,7 @@ print(f"{len(some)} images, of each set:", pd.Series(some_sets).value_counts().t
 
 # %% [markdown]
 # **Read.** Of all units of the last block that are selective in networks trained with captions,
-# which percentage prefers faces? Take the numbers from the second table of step 4 (a profile
+# which percentage prefers faces (`target_set`)? Take the numbers from the second table of step 4 (a profile
 # without captions: the row of the networks trained without language). Return a number from 0 to
 # 100.
 
@@ -664,23 +668,23 @@ faces_percent = None    # a number from 0 to 100
 
 # %% tags=["solution"]
 of_captions = last[last["condition"] == shown].groupby("domain")["proportion"].mean()
-faces_percent = 100 * of_captions["faces"] / of_captions.sum() if of_captions.sum() else 0.0
+faces_percent = 100 * of_captions[target_set] / of_captions.sum() if of_captions.sum() else 0.0
 
 # %% tags=["check"]
 # NBVAL_CHECK_OUTPUT
 means = last.groupby(["condition", "domain"])["proportion"].mean()
 everywhere = by_domain[by_domain["condition"] == shown].groupby("domain")["proportion"].mean()
 with np.errstate(divide="ignore", invalid="ignore"):
-    within = {name: np.nan_to_num(100 * its["faces"] / its.sum()) for name, its in {
+    within = {name: np.nan_to_num(100 * its[target_set] / its.sum()) for name, its in {
         "all": everywhere, **{name: means[name] for name in conditions}}.items()}
 _ = check(faces_percent, within[shown], hint="faces divided by the sum of the row.", wrong={
     "This is the percentage of all units: divide by the units that are selective.":
-        100 * means[shown]["faces"],
+        100 * means[shown][target_set],
     "This is the row of another condition.":
         within[spec.vision if spec.language else spec.untrained],
     "The last block alone: this is the mean over all blocks.": within["all"],
-    "Faces divided by all four, not by the other three.": np.nan_to_num(
-        100 * means[shown]["faces"] / max(means[shown].sum() - means[shown]["faces"], 1e-9))})
+    "Faces divided by all, not by all others.": np.nan_to_num(100 * means[shown][target_set] / max(
+        means[shown].sum() - means[shown][target_set], 1e-9))})
 
 # %% [markdown]
 # **Change.** Take 5, 50 and 200 units instead of 20: `study.tuning_strengths(n_best=…)`. Return the
@@ -746,7 +750,7 @@ def lesion(measure, choose=lambda block, domain: block.selective_mask(domain)):
     return function
 
 norm = lambda x: np.maximum(np.linalg.norm(x, axis=1), 1e-12)
-answer, on = lesion(lambda x, y: norm(y - x) / norm(x)), [(first[shown], "faces")]
+answer, on = lesion(lambda x, y: norm(y - x) / norm(x)), [(first[shown], target_set)]
 _ = check(relative_change, answer, on=on, hint="Two calls of last_block.", wrong={
     "Divide by the norm of the intact response.": lesion(lambda x, y: norm(y - x)),
     "The norm of the difference.": lesion(lambda x, y: np.abs(norm(y) - norm(x)) / norm(x)),

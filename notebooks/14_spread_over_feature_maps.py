@@ -21,7 +21,7 @@
 
 # %% tags=["parameters"]
 profile = "demo"        # demo, mini, paper, or the path of your own TOML file
-map_domain = "faces"    # whose units section 2 and panel C map
+map_domain = "faces"    # whose units section 2 and panel C map; if absent, the first domain's
 min_units = 10          # units that a domain needs in a block to be measured
 
 # %%
@@ -53,6 +53,8 @@ laboratory = lab.open(profile, notebook="14_spread_over_feature_maps")
 claims = ClaimsTable(laboratory.provenance)
 style.use_style()
 study = MatchedModelsStudy.from_profile(laboratory.profile, laboratory.images, laboratory.network)
+style.add_domains(study.images.domain_names)
+map_domain = map_domain if map_domain in study.domains else study.domains[0]
 spec, conditions, layers = study.spec, list(study.spec.conditions), list(study.spec.layers)
 print(laboratory.provenance.line)
 print("networks:", pd.Series([c for c, *_ in study.iter_networks()]).value_counts(
@@ -66,8 +68,8 @@ print("networks:", pd.Series([c for c, *_ in study.iter_networks()]).value_count
 # its feature maps, and at which positions of a map.
 
 # %%
-Step, names = schematic.Step, ("faces", "bodies", "scenes", "characters")
-places = [study.images.domains.index(name) for name in names if name in study.images.domains]
+Step = schematic.Step
+places = [study.images.domains.index(name) for name in study.domains[:4]]
 schematic.draw_schematic([
     Step("localizer images", schematic.images([study.images.open(i) for i in places]),
          "intact and scrambled"),

@@ -40,7 +40,6 @@ from helpers.figures.deviations import deviation_table
 from helpers.matched_models import plots, training_dynamics
 from helpers.matched_models.study import MatchedModelsStudy
 from helpers.rsa.dissimilarity import rdm, spearman_rdms
-from helpers.stimuli.image_sets import CORE
 
 laboratory = lab.open(profile, notebook="15_watch_selectivity_emerge")
 claims = ClaimsTable(laboratory.provenance)
@@ -61,6 +60,8 @@ spec, layer = study.spec, study.spec.layers[layer_index]
 categories = laboratory.images(spec.images)
 regions = training_dynamics.load_regions(open_cohort(laboratory), spec) if spec.regions else None
 record = study.training_record(categories, regions)
+core = [domain for domain in study.domains if domain in set(record["domain"])]
+style.add_domains(study.images.domain_names)
 by_condition = record.groupby("condition", sort=False)
 conditions = [condition for condition in spec.conditions if condition in by_condition.groups]
 n_networks = by_condition["seed"].nunique().to_dict()
@@ -74,7 +75,7 @@ pd.DataFrame({"networks": n_networks, "checkpoints": by_condition["step"].nuniqu
 # %%
 shown = spec.language or spec.vision
 supervised = [condition for condition in (spec.vision, spec.language) if condition]
-examples = [categories.open(categories.domains.index(domain)) for domain in CORE]
+examples = [categories.open(categories.domains.index(domain)) for domain in core[:4]]
 x = np.linspace(0.05, 0.95, 30)
 rise = 0.1 + 0.8 / (1 + np.exp(-13 * (x - 0.5)))
 schematic.draw_schematic([
@@ -155,7 +156,7 @@ trained = [condition for condition in conditions if (
 table = pd.concat({"untrained": untrained_rows.groupby("domain")[measures].mean(),
                    **{condition: its.groupby("domain")[measures].mean()
                       for condition, its in last_checkpoint.groupby("condition", sort=False)}})
-table.swaplevel().reindex([*CORE, training_dynamics.EARLY], level=0).rename(
+table.swaplevel().reindex([*core, training_dynamics.EARLY], level=0).rename(
     index=style.display_name, level=0).round(3)
 
 # %% [markdown]
@@ -167,6 +168,7 @@ table.swaplevel().reindex([*CORE, training_dynamics.EARLY], level=0).rename(
 noise_ceilings = {domain: regions.noise_ceiling(domain)
                   for domain in regions.rdms} if regions else {}
 chance = training_dynamics.chance_recall(categories)
+example_domain, other_domain, *_ = *(d for d in core if d in noise_ceilings), *core, ""
 print(f"chance of recall {chance:.2f}; noise ceilings:",
       {style.display_name(domain): round(value, 3) for domain, value in noise_ceilings.items()}
       or "no regions here")
@@ -180,10 +182,10 @@ print(f"chance of recall {chance:.2f}; noise ceilings:",
 #
 # $$\ln(1 + s) = \ln(1 + s_b) + \frac{h - y_b}{y_a - y_b}\,[\ln(1 + s_a) - \ln(1 + s_b)]$$
 #
-# By hand, for the faces of one network (for an invented curve where there are no checkpoints).
+# By hand, for the first domain, faces, of one network (for an invented curve where there are no checkpoints).
 
 # %%
-curve = at_layer.query("condition == @shown and seed == 0 and domain == 'faces'")
+curve = at_layer.query("condition == @shown and seed == 0 and domain == @core[0]")
 curve = curve.sort_values("step")
 steps, values = curve["step"].to_numpy(float), curve["proportion"].to_numpy(float)
 if len(values) < 3 or values[-1] <= values[0]:
@@ -202,7 +204,7 @@ print(f"halfway value {half:.4f}, between steps {steps[above - 1]:.0f} and {step
 # higher has one, which is noise: read the step beside the rise.
 
 # %%
-of_domains = at_layer[at_layer["domain"].isin(CORE)]
+of_domains = at_layer[at_layer["domain"].isin(core)]
 rows = []
 for key, its in of_domains.groupby(["condition", "seed", "domain"], sort=False):
     its = its.sort_values("step")
@@ -248,7 +250,7 @@ figure = style.new_figure(
     "networks and the noise ceiling of that region.")
 panels = figure.add_gridspec(4, 2, left=0.125, right=0.985, top=0.92, bottom=0.06, hspace=0.55,
                              wspace=0.3).subplots().ravel()
-untrained = untrained_rows[untrained_rows["domain"].isin(CORE)]
+untrained = untrained_rows[untrained_rows["domain"].isin(core)]
 without_start = [condition for condition in trained if (
     of_domains.loc[of_domains["condition"] == condition, "step"] > 0).all()]
 curves = pd.concat([of_domains, *(untrained.assign(condition=name) for name in without_start)])
@@ -274,7 +276,7 @@ plots.condition_legend(figure, [*trained, spec.untrained], {
 # E and F: domains in one condition, each with its own untrained baseline (dotted).
 
 # %%
-domain_colours = plots.domain_styles(CORE)
+domain_colours = plots.domain_styles(core)
 for panel, measure, words in zip(panels[4:], ("proportion", "recall"), (
         "Which domain's units come first?", "Which domain's categories?")):
     plots.training_curves(panel, curves[curves["condition"] == shown], measure, "domain",
@@ -297,7 +299,8 @@ plots.half_step_dots(panels[6], half_steps, {
 panels[6].set(title="Which measure rises first?", xlabel="half-maximum step + 1")
 roi_names = {**(spec.regions or {}), training_dynamics.EARLY: f"{spec.early_roi} (early)"}
 plots.region_dots(panels[7], last_checkpoint, {
-    domain: roi for domain, roi in roi_names.items() if domain in noise_ceilings},
+    domain: roi for domain, roi in roi_names.items()
+    if domain in noise_ceilings and domain in (*core, training_dynamics.EARLY)},
     untrained_rows.groupby("domain")["similarity"].mean().to_dict(), noise_ceilings, trained)
 panels[7].set(title="Which region, after training?", ylabel=names["similarity"])
 for letter, panel in zip("ABCDEFGH", panels):
@@ -310,7 +313,7 @@ path = style.save_figure(figure, laboratory.provenance, {"A": record, "G": half_
 # that prefer a domain to every other set. **B** Held-out d′ of the most selective units, equal
 # numbers of each domain. **C** Recall of categories within a domain by a linear probe, held-out
 # images. **D** Spearman's ρ between the RDM of the block (feature maps averaged over space) and
-# that of one participant's region, averaged over participants. A to D are means over the four
+# that of one participant's region, averaged over participants. A to D are means over the
 # domains; dotted: mean of all untrained networks. **E, F** One condition by domain; dotted: the
 # same domain untrained. Thick lines: means over networks, thin lines: networks (n in the legend).
 # **G** Half-maximum steps, mean over domains; dots: networks, markers: their geometric mean. **H**
@@ -398,14 +401,14 @@ at_end = last_checkpoint[last_checkpoint["condition"].isin(supervised)]
 by_region = at_end.pivot_table(index=["condition", "seed"], columns="domain", values="similarity")
 has_early = training_dynamics.EARLY in by_region
 claims.interval("The last stage is more like category regions than like an early one",
-                by_region.reindex(columns=CORE).mean(axis=1) - by_region[training_dynamics.EARLY]
+                by_region.reindex(columns=core).mean(axis=1) - by_region[training_dynamics.EARLY]
                 if has_early else [],
                 "above 0", of="similarity, mean of the domains' regions minus the early region, "
                 "networks trained labels or captions", sample="networks", **not_in_paper)
 claims.intervals("Stages stay below the similarity of one participant to the others",
                  {domain: mean_interval(its["similarity"] - noise_ceilings[domain])
                   for domain, its in at_end.groupby("domain")
-                  if domain in noise_ceilings and domain in CORE},
+                  if domain in noise_ceilings and domain in core},
                  "below 0", of="similarity minus that of one participant, in every domain, over "
                  "networks trained labels or captions",
                  source="human-human ceiling of a 2026 study", paper="well below it")
@@ -416,7 +419,7 @@ claims.intervals("Stages stay below the similarity of one participant to the oth
 # %%
 for condition in conditions:
     its = last_checkpoint[(last_checkpoint["condition"] == condition)
-                          & last_checkpoint["domain"].isin(CORE)]
+                          & last_checkpoint["domain"].isin(core)]
     claims.number(f"last moment, {condition}", round_numbers(
         its[measures].mean().to_dict() if len(its) else {}))
 path = claims.save()
@@ -456,7 +459,7 @@ depends on the power of the test, so it may rise later than d′, the effect tha
 
 # %% tags=["prose"]
 end_of_shown = last_checkpoint[last_checkpoint["condition"] == shown].groupby("domain")[
-    ["proportion", "recall"]].mean().reindex(CORE).rename(style.display_name)
+    ["proportion", "recall"]].mean().reindex(core).rename(style.display_name)
 units_first = half_steps[(half_steps["condition"] == shown) & (
     half_steps["measure"] == "proportion")].groupby("domain")["half_step"].mean().dropna()
 best = end_of_shown["recall"].idxmax()
@@ -497,7 +500,7 @@ similar = at_layer.assign(kind=kind).pivot_table(
 final = similar.groupby("condition").last().reindex(trained)
 at_the_end = "; ".join(f"{name} {row['domains']:.3f} and {row['early']:.3f}"
                        for name, row in final.iterrows())
-ceiling = np.mean([noise_ceilings[domain] for domain in CORE if domain in noise_ceilings] or np.nan)
+ceiling = np.mean([noise_ceilings[domain] for domain in core if domain in noise_ceilings] or np.nan)
 Markdown(f"""That training makes the block more similar to the domains' regions is
 **{claims.verdict("Stages grow like")}**, that it ends more similar to them than to the early region
 **{claims.verdict("The last stage is more like")}**, and that it stays below one participant's
@@ -536,7 +539,8 @@ Markdown(deviation_table(laboratory.provenance.notebook))
 # %% [markdown]
 # ## 9 · Exercises
 #
-# **Read.** How close to the noise ceiling of the faces' region does the block come? Take the
+# **Read.** How close to the noise ceiling of the faces' region (of `example_domain`, the first that
+# has a region) does the block come? Take the
 # similarity after training with captions from the table of step 3 (a profile without captions: of
 # the networks trained without language) and the ceiling printed below it. Return a percentage.
 
@@ -544,13 +548,13 @@ Markdown(deviation_table(laboratory.provenance.notebook))
 percent_of_ceiling = None    # a number, usually from 0 to 100
 
 # %% tags=["solution"]
-after_training = last_checkpoint.query("condition == @shown and domain == 'faces'")
-percent_of_ceiling = (100 * after_training["similarity"].mean() / noise_ceilings["faces"]
-                      if "faces" in noise_ceilings else 0.0)
+after_training = last_checkpoint.query("condition == @shown and domain == @example_domain")
+percent_of_ceiling = (100 * after_training["similarity"].mean() / noise_ceilings[example_domain]
+                      if example_domain in noise_ceilings else 0.0)
 
 # %% tags=["check"]
 # NBVAL_CHECK_OUTPUT
-def percent(rows, domain="faces", of="faces"):
+def percent(rows, domain=example_domain, of=example_domain):
     """Mean similarity of some rows in percent of a noise ceiling; 0 where there is none."""
     value = rows[rows["domain"] == domain]["similarity"].mean() / noise_ceilings.get(of, np.nan)
     return float(np.nan_to_num(100 * value))
@@ -558,16 +562,16 @@ def percent(rows, domain="faces", of="faces"):
 rows_shown = last_checkpoint[last_checkpoint["condition"] == shown]
 _ = check(percent_of_ceiling, percent(rows_shown), tolerance=0.02, wrong={
     "This is the similarity itself: divide by the ceiling.":
-        percent(rows_shown) * noise_ceilings.get("faces", 0) / 100,
+        percent(rows_shown) * noise_ceilings.get(example_domain, 0) / 100,
     "This is the untrained network.": percent(untrained_rows),
     "This is the early region.": percent(rows_shown, "early", "early"),
-    "The ceiling of another region: each has its own.": percent(rows_shown, "faces", "bodies")},
-    hint="100 × similarity / noise ceiling, both of faces.")
+    "The ceiling of another region: each has its own.": percent(rows_shown, of=other_domain)},
+    hint="100 × similarity / noise ceiling, both of the same domain.")
 
 # %% [markdown]
 # **Change.** The notebook shows the last block (`layer_index = -1`). Does an earlier block become
 # more similar to the domains' regions, or to the early region? Return a dict, block → similarity to
-# the domains' regions (mean over the four domains) minus similarity to the early region, after
+# the domains' regions (mean over these domains) minus similarity to the early region, after
 # training with captions, mean over networks. `record` has all blocks.
 
 # %% tags=["exercise"]
@@ -576,16 +580,16 @@ domains_minus_early = None    # {block: difference}, for all of spec.layers
 # %% tags=["solution"]
 last_step = record[(record["condition"] == shown) & (record["step"] == record["step"].max())]
 similarities = last_step.pivot_table(index="layer", columns="domain", values="similarity").reindex(
-    columns=[*CORE, training_dynamics.EARLY])
-difference = similarities[list(CORE)].mean(axis=1) - similarities[training_dynamics.EARLY]
+    columns=[*core, training_dynamics.EARLY])
+difference = similarities[core].mean(axis=1) - similarities[training_dynamics.EARLY]
 domains_minus_early = {name: difference.get(name, 0.0) for name in spec.layers}
 
 # %% tags=["check"]
 # NBVAL_CHECK_OUTPUT
-def minus_early(condition, step, domains=CORE):
+def minus_early(condition, step, domains=core):
     """Similarity to the regions of some domains minus that to the early region, by block."""
     its = record[(record["condition"] == condition) & (record["step"] == step)].pivot_table(
-        index="layer", columns="domain", values="similarity").reindex(columns=[*CORE, "early"])
+        index="layer", columns="domain", values="similarity").reindex(columns=[*core, "early"])
     difference = (its[list(domains)].mean(axis=1) - its["early"]).fillna(0.0)
     return {name: difference.get(name, 0.0) for name in spec.layers}
 
@@ -594,7 +598,7 @@ _ = check(domains_minus_early, right, hint="Both similarities of the last step, 
     "The other way round: domains' regions minus early region.": {
         name: -value for name, value in right.items()},
     "These are untrained networks: take the last step.": minus_early(shown, 0),
-    "The mean of all four domains, not faces alone.": minus_early(shown, end_step, ["faces"]),
+    "The mean of all domains, not the first alone.": minus_early(shown, end_step, core[:1]),
     "These networks were trained otherwise.": minus_early(spec.vision, end_step)})
 
 # %% [markdown]

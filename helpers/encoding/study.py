@@ -12,7 +12,7 @@ Compared on the same conditions and with the same scores:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -25,6 +25,7 @@ from helpers.brains.rois import domain_of
 from helpers.config.contrastive_coding import EncodingSpec
 from helpers.core.cache import cached_table
 from helpers.core.digest import code_digest
+from helpers.core.errors import LabError
 from helpers.encoding.cohort_features import (
     WHOLE_LAYER,
     Features,
@@ -48,7 +49,7 @@ from helpers.encoding.model_selection import EncodingJob, FitSpec, fit_encoding_
 from helpers.encoding.regression import GIST, OLS, RIDGE, SPARSE_POSITIVE, STANDARDISED
 from helpers.networks.network import Network
 from helpers.selectivity.study import LocalizerResult
-from helpers.stimuli.image_sets import DOMAINS
+from helpers.stimuli.domains import intact_domains
 
 MakeFeatures = Callable[[str, NDArray[np.int64]], Features]
 """Features of the conditions of a group; its name stands in the name of the cached file."""
@@ -82,22 +83,50 @@ class EncodingStudy:
         """Regions of the figure, then those that are known to respond to one domain only."""
         return tuple(dict.fromkeys([*self.spec.rois, *self.spec.single_domain_rois]))
 
+    def select_pool_rois(self, domains: Sequence[str]) -> list[str]:
+        """Return the regions that every pool of units predicts and whose own pool there is.
+
+        Parameters
+        ----------
+        domains : sequence of str
+            Of the localizer.
+
+        Raises
+        ------
+        LabError
+            If there is none, so that units of no region's domain can be found.
+        """
+        every_pool = dict.fromkeys([*self.spec.curve_rois, *self.spec.single_domain_rois])
+        found = [roi for roi in every_pool if domain_of(roi) in domains]
+        if not found:
+            raise LabError(
+                f"a localizer of the domains {', '.join(domains)}, and regions that respond to "
+                f"others: {', '.join(f'{roi} ({domain_of(roi)})' for roi in every_pool)}",
+                expected="a region whose domain the localizer has",
+                remedy="name such a region in curve_rois of the table [encoding], or add images "
+                "of a region's domain to the localizer")
+        return found
+
     def selective_unit_scores(self, network: Network, localizer: LocalizerResult
                               ) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Predict regions from a trained network's selective units, under each constraint."""
+        domains = intact_domains(localizer.domains)
         every_pool = (*self.spec.curve_rois, *self.spec.single_domain_rois)
         fit_specs = [(roi, domain, SPARSE_POSITIVE, (self.spec.alpha,)) for roi in self.rois
-                     for domain in (DOMAINS if roi in every_pool else [domain_of(roi)]) if domain]
-        fit_specs += self._own_pool_specs(STANDARDISED, self.spec.alphas_standardised)
-        fit_specs += [(roi, domain, OLS, (0.0,)) for roi in every_pool for domain in DOMAINS]
-        return self._fit_pools(network, selective_pools(localizer, self.spec.layers, DOMAINS),
+                     for domain in (domains if roi in every_pool else [domain_of(roi)])
+                     if domain in domains]
+        fit_specs += self._own_pool_specs(domains, STANDARDISED, self.spec.alphas_standardised)
+        fit_specs += [(roi, domain, OLS, (0.0,)) for roi in every_pool for domain in domains]
+        return self._fit_pools(network, selective_pools(localizer, self.spec.layers, domains),
                                fit_specs)
 
     def untrained_unit_scores(self, network: Network, localizer: LocalizerResult
                               ) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Predict regions from the selective units of a randomly initialised network."""
-        return self._fit_pools(network, selective_pools(localizer, self.spec.layers, DOMAINS),
-                               self._own_pool_specs(SPARSE_POSITIVE, (self.spec.alpha_untrained,)))
+        domains = intact_domains(localizer.domains)
+        return self._fit_pools(network, selective_pools(localizer, self.spec.layers, domains),
+                               self._own_pool_specs(domains, SPARSE_POSITIVE,
+                                                    (self.spec.alpha_untrained,)))
 
     def face_network_scores(self, network: Network) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Predict face regions from whole layers of a network trained on faces alone."""
@@ -122,9 +151,11 @@ class EncodingStudy:
                 batch_size=self.batch_size),
             [(roi, WHOLE_LAYER, RIDGE, self.spec.ridge_alphas) for roi in self.rois])
 
-    def _own_pool_specs(self, method: str, alphas: tuple[float, ...]) -> list[FitSpec]:
-        """Predict each region from the units of its own domain."""
-        return [(roi, domain_of(roi), method, alphas) for roi in self.rois if domain_of(roi)]
+    def _own_pool_specs(self, domains: Sequence[str], method: str,
+                        alphas: tuple[float, ...]) -> list[FitSpec]:
+        """Predict each region from the units of its own domain, where the localizer has it."""
+        return [(roi, domain_of(roi), method, alphas) for roi in self.rois
+                if domain_of(roi) in domains]
 
     def _fit_pools(self, network: Network, pools: UnitPools,
                    fit_specs: list[FitSpec]) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -97,7 +97,8 @@ class ClaimsTable:
 
     Every method that enters a claim takes the keywords ``source`` and ``paper`` (see `Claim`) and,
     optionally, ``rests_on``: what the verdict depends on where that is a single training (it is
-    written beside the rule), and ``kind`` (see `Claim`).
+    written beside the rule), ``kind`` (see `Claim`), and ``absent``: why these data cannot test the
+    claim, such as a domain that the localizer lacks; "" where they can.
 
     Attributes
     ----------
@@ -276,8 +277,12 @@ class ClaimsTable:
                   f"{of}, exact 95 % interval {expected} {bound:.0%}", mean, low, high, **origin)
 
     def _add(self, statement: str, verdict: str, run: str, rule: str, *numbers: float,
-             source: str, paper: str, rests_on: str = "", kind: Kind = CLAIM,
+             source: str, paper: str, rests_on: str = "", kind: Kind = CLAIM, absent: str = "",
              p: float = math.nan) -> None:
+        if absent:
+            is_empty = run == NOTHING_TO_COMPARE
+            run = absent if is_empty else f"{absent}; as far as they go: {run}"
+            verdict, numbers, p = UNTESTABLE, (), math.nan
         rule += UNCORRECTED * (math.isfinite(p) and kind != CHECK)
         rule += f"; rests on {rests_on}" * bool(rests_on)
         if verdict in (SUPPORTED, CONTRADICTED) and statement in machine_dependent(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import cycle
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -32,6 +33,11 @@ MARKERS = {"faces": "o", "bodies": "s", "objects": "v", "scenes": "^", "characte
            "scrambled": "x"}
 HATCHES = {"faces": "", "bodies": "////", "objects": "....", "scenes": "\\\\\\\\",
            "characters": "xxxx", "rest": ""}
+FURTHER_DOMAINS = (("#56B4E9", "P", "----"), ("#009E73", "X", "++++"), ("#8C510A", "p", "oooo"),
+                   ("#B2A300", "h", "****"), ("#7F6DB0", "<", "||||"), ("#9E2A2B", ">", "//\\\\"))
+"""Colour, marker and hatch of the user's own domains, in the order in which `add_domains` is given
+them. After the last colour the first follows again, with the next marker and hatch."""
+_NAMED = frozenset(COLOURS)
 TRAINING = {"contrastive": "#332288", "contrastive, variant": "#88CCEE", "regression": "#999933",
             "regression, variant": "#DDCC77", "labels": "#882255", "captions": "#44AA99",
             "text embeddings": "#1F6F78", "shuffled": "0.75", "untrained": "0.5",
@@ -87,6 +93,33 @@ def new_figure(height: float, alt: str) -> Figure:
     return figure
 
 
+def add_domains(domains: Iterable[str]) -> None:
+    """Give the user's own domains colours, markers and hatches, in the order given.
+
+    Once per notebook: the own domains of an earlier call lose theirs. Scrambled sets have the grey
+    of `scrambled`.
+
+    Parameters
+    ----------
+    domains : iterable of str
+        All of a localizer, `ImageSet.domain_names`, whose order is the same in every notebook.
+    """
+    for table in (COLOURS, MARKERS, HATCHES):
+        for name in table.keys() - _NAMED:
+            del table[name]
+    own = [domain for domain in dict.fromkeys(domains) if domain not in COLOURS]
+    scrambled = [domain for domain in own if domain.startswith("scrambled")]
+    looks = [FURTHER_DOMAINS[(n + n // len(FURTHER_DOMAINS)) % len(FURTHER_DOMAINS)][1:]
+             for n in range(len(own))]
+    colours = cycle(colour for colour, _, _ in FURTHER_DOMAINS)
+    for domain, colour, (marker, hatch) in zip((d for d in own if d not in scrambled), colours,
+                                               looks):
+        COLOURS[domain], MARKERS[domain], HATCHES[domain] = colour, marker, hatch
+    for domain in scrambled:
+        COLOURS[domain], MARKERS[domain], HATCHES[domain] = (
+            COLOURS["scrambled"], MARKERS["scrambled"], "")
+
+
 def display_name(name: str) -> str:
     """Return the name of a domain or of a network in figures."""
     base, _, untrained = name.partition("-untrained")
@@ -125,7 +158,7 @@ def domain_legend(figure: Figure, domains: Sequence[str], *, loc: str = "upper c
     """Draw one legend of domains, colours and markers, along an edge of the figure."""
     top_legend(figure, [plt.Line2D([], [], color=COLOURS[d], marker=MARKERS[d], markersize=4,
                                    label=display_name(d)) for d in domains], loc=loc,
-               columnspacing=2.5)
+               ncols=min(len(domains), 8), columnspacing=2.5)
 
 
 def top_legend(figure: Figure, handles: Sequence[Artist], *, loc: str = "upper center",

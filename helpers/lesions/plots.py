@@ -217,7 +217,8 @@ def effect_intervals(axes: Axes, table: pd.DataFrame, domains: Sequence[str]) ->
     """
     networks = list(dict.fromkeys(table["network"]))
     for row in table.itertuples():
-        offset = 0.2 * (domains.index(row.domain) - (len(domains) - 1) / 2)
+        offset = min(0.2, 0.8 / len(domains)) * (
+            domains.index(row.domain) - (len(domains) - 1) / 2)
         x = networks.index(row.network) + offset
         axes.plot([x] * len(row.random), row.random, "_", color=RANDOM, markersize=5,
                   markeredgewidth=0.7, zorder=1)

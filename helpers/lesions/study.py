@@ -30,7 +30,8 @@ from helpers.lesions.silencing import (
 from helpers.lesions.statistics import TestResult, compare_own_and_other_classes
 from helpers.selectivity.localizer_result import LocalizerResult
 from helpers.selectivity.statistics import top_fraction
-from helpers.stimuli.image_sets import DOMAINS, ImageSet, alternate
+from helpers.stimuli.domains import intact_domains
+from helpers.stimuli.image_sets import ImageSet, alternate
 from helpers.training.classifiers import Classifier
 
 MIN_IMAGES = 10
@@ -163,8 +164,8 @@ def lesion_network(classifier: Classifier, localizer_result: LocalizerResult, im
     layers = classifier.select_lesionable_layers(localizer_result.layers)
     relus = find_relu_layers(classifier.network.model, classifier.network.layers)
     lesioned = select_lesion_layers(method, layers, relus)
-    intact = [index for index, domain in enumerate(localizer_result.domains) if domain in DOMAINS]
-    domains = tuple(localizer_result.domains[index] for index in intact)
+    domains = intact_domains(localizer_result.domains)
+    intact = [localizer_result.domains.index(domain) for domain in domains]
     masks = {layer: mask[intact]
              for layer, mask in unit_masks(localizer_result, layers, fraction=fraction).items()}
     arrays = evaluate_lesions(classifier, masks, domains, lesioned, images, n_random=n_random,

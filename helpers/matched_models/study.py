@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,9 @@ import pandas as pd
 from helpers.config.profile import Profile
 from helpers.config.vision_language import LanguageSpec
 from helpers.core.cache import cached_table
+from helpers.core.console import echo
 from helpers.core.digest import code_digest
+from helpers.core.errors import LabError
 from helpers.core.paths import zoo_dir
 from helpers.matched_models.block_statistics import (
     BlockStatistics,
@@ -36,7 +39,8 @@ from helpers.matched_models.training_dynamics import (
 )
 from helpers.networks.network import Network
 from helpers.networks.registry import seed_names
-from helpers.stimuli.image_sets import CORE, ImageSet
+from helpers.stimuli.domains import core_domains
+from helpers.stimuli.image_sets import ImageSet
 from helpers.stimuli.six_category_localizer import SixCategoryLocalizer, make_six_category_localizer
 
 
@@ -88,6 +92,11 @@ class MatchedModelsStudy:
         return cls(spec, make_six_category_localizer(images), open_network, profile.seed,
                    profile.batch_size)
 
+    @property
+    def domains(self) -> tuple[str, ...]:
+        """Intact sets, whose units are counted: the paper's, then others."""
+        return core_domains(self.images.domains)
+
     def iter_networks(self) -> Iterator[tuple[str, int, str]]:
         """Yield condition, seed and name of every network."""
         for condition, first in self.spec.conditions.items():
@@ -109,36 +118,36 @@ class MatchedModelsStudy:
     def responses(self, name: str) -> dict[str, HeldOutResponses]:
         """Return the responses of selective units to the images that did not select them."""
         return collect_held_out_responses(
-            self.network(name), self.images, self.blocks(name), CORE,
+            self.network(name), self.images, self.blocks(name), self.domains,
             max_units=self.spec.max_units, seed=self.seed, batch_size=self.batch_size)
 
     def proportions(self) -> pd.DataFrame:
         """Return `helpers.matched_models.statistics.selective_proportion_table` of all networks."""
         return self._each_network(None, lambda name: selective_proportion_table(
-            self.blocks(name), CORE))
+            self.blocks(name), self.domains))
 
     def tuning_strengths(self, *, n_best: int = 0) -> pd.DataFrame:
         """Return `helpers.matched_models.statistics.tuning_strength_table` of all networks."""
         return self._each_network(None, lambda name: tuning_strength_table(
-            self.blocks(name), CORE, n_best=n_best))
+            self.blocks(name), self.domains, n_best=n_best))
 
     def bootstrap_strengths(self) -> pd.DataFrame:
         """Return `helpers.matched_models.statistics.bootstrap_tuning_strength` of all networks."""
         return self._each_network(None, lambda name: bootstrap_tuning_strength(
-            self.responses(name), self._held_out_domains, CORE, seed=self.seed,
+            self.responses(name), self._held_out_domains, self.domains, seed=self.seed,
             n_boot=self.spec.n_boot))
 
     def unit_distributions(self) -> pd.DataFrame:
         """Return `helpers.matched_models.statistics.unit_distribution_table` of all networks."""
         return self._each_network("spread", lambda name: unit_distribution_table(
-            self.blocks(name), CORE, seed=self.seed, n_nulls=self.spec.n_nulls))
+            self.blocks(name), self.domains, seed=self.seed, n_nulls=self.spec.n_nulls))
 
     def layer_consistencies(self) -> pd.DataFrame:
         """Return `helpers.matched_models.layer_consistency.consistency_table` of all networks.
 
         Patterns are those of the selective units, over the intact images.
         """
-        intact = np.isin(self._held_out_domains, CORE)
+        intact = np.isin(self._held_out_domains, self.domains)
         return self._each_network("agreement", lambda name: consistency_table(
             {layer: one.values[intact] for layer, one in self.responses(name).items()},
             seed=self.seed, n_boot=self.spec.n_boot))
@@ -155,12 +164,27 @@ class MatchedModelsStudy:
             Columns ``COLUMNS`` of `helpers.matched_models.training_dynamics`.
         """
         if self.spec.record:
-            return read_training_record(zoo_dir() / self.spec.record)
+            return self._read_record(zoo_dir() / self.spec.record)
         table = self._each_network(None, lambda name: measure_checkpoint(
             self.network(name), self.blocks(name), categories, regions, n_best=self.spec.n_units,
             batch_size=self.batch_size))
         step = (table["condition"] != self.spec.untrained).astype(int)
         return table.assign(step=step)[list(COLUMNS)]
+
+    def _read_record(self, path: Path) -> pd.DataFrame:
+        """Read the zoo's record, which was measured on the images of the demo."""
+        record = read_training_record(path)
+        recorded = set(record["domain"])
+        if not recorded & set(self.domains):
+            raise LabError(f"a localizer of {', '.join(self.domains)}, and a record of "
+                           f"{', '.join(sorted(recorded))} in {path}",
+                           expected="a record of the localizer's domains",
+                           remedy="leave the key 'record' out of the profile's table [language]: "
+                           "networks are then measured on this localizer as they are")
+        if not set(self.domains) <= recorded:
+            echo(f"{path.name} has no measures of {', '.join(set(self.domains) - recorded)}: "
+                 "these domains are left out")
+        return record
 
     @property
     def _held_out_domains(self) -> np.ndarray:

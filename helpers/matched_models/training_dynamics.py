@@ -27,12 +27,11 @@ from helpers.networks.activations import channel_means, extract_activations
 from helpers.networks.network import Network
 from helpers.rsa.dissimilarity import rank_data, rdm, spearman_rdms
 from helpers.selectivity.linear_probes import predict_linear_probe
-from helpers.stimuli.image_sets import CORE, ImageSet
+from helpers.stimuli.domains import core_domains, intact_domains
+from helpers.stimuli.image_sets import ImageSet
 
 EARLY = "early"
 """In place of a domain, in the rows of a region that prefers none."""
-INTACT_DOMAINS = (*CORE, "objects")
-"""Domains whose images are not scrambled."""
 MEASURES = ("proportion", "d_prime", "recall", "similarity")
 COLUMNS = ("condition", "seed", "step", "layer", "domain", *MEASURES)
 
@@ -132,21 +131,23 @@ def measure_checkpoint(network: Network, blocks: Mapping[str, BlockStatistics],
         RDMs, mean over participants). Rows of ``EARLY`` have the last one only.
     """
     keys = ["layer", "domain"]
-    proportions = selective_proportion_table(blocks, CORE)
+    domains = core_domains(next(iter(blocks.values())).sets)
+    proportions = selective_proportion_table(blocks, domains)
     proportions = proportions[proportions["fdr_alpha"] == FDR_ALPHA]
-    strength = tuning_strength_table(blocks, CORE, n_best=n_best)
+    strength = tuning_strength_table(blocks, domains, n_best=n_best)
     strength = strength[strength["measure"] == "d'"]
     results = pd.DataFrame({"proportion": proportions.set_index(keys)["proportion"],
                             "d_prime": strength.set_index(keys)["value"],
-                            "recall": _recall(network, categories, batch_size)})
+                            "recall": _recall(network, categories, domains, batch_size)})
     similarity = _similarity(network, regions, batch_size) if regions else pd.Series(dtype=float)
     rows = results.join(similarity.rename("similarity"), how="outer").rename_axis(keys)
-    return rows.reindex([(layer, domain) for layer in blocks for domain in (*CORE, EARLY)
+    return rows.reindex([(layer, domain) for layer in blocks for domain in (*domains, EARLY)
                          if (layer, domain) in rows.index]).reset_index()
 
 
-def _recall(network: Network, categories: ImageSet, batch_size: int) -> pd.Series:
-    rows = np.flatnonzero(np.isin(categories.domains, INTACT_DOMAINS))
+def _recall(network: Network, categories: ImageSet, shown: Sequence[str],
+            batch_size: int) -> pd.Series:
+    rows = np.flatnonzero(np.isin(categories.domains, intact_domains(categories.domains)))
     images = categories.select(rows)
     chunks = [range(i, min(i + batch_size, len(rows))) for i in range(0, len(rows), batch_size)]
     features = extract_activations(network.model, network.layers,
@@ -158,7 +159,7 @@ def _recall(network: Network, categories: ImageSet, batch_size: int) -> pd.Serie
         x = values.numpy()
         correct = predict_linear_probe(x[train], labels[train], x[~train]) == labels[~train]
         results |= {(layer, domain): float(correct[domains[~train] == domain].mean())
-                    for domain in CORE if (domains == domain).any()}
+                    for domain in shown if (domains == domain).any()}
     return pd.Series(results, dtype=float)
 
 
@@ -205,8 +206,9 @@ def _standard_ranks(rows: NDArray) -> NDArray[np.float64]:
 
 def chance_recall(categories: ImageSet) -> float:
     """Return the recall of guessing among the folders of intact images."""
+    intact = intact_domains(categories.domains)
     return 1 / len({category for category, domain in zip(categories.categories, categories.domains)
-                    if domain in INTACT_DOMAINS})
+                    if domain in intact})
 
 
 def half_maximum_step(steps: Sequence[int], values: Sequence[float]) -> float:

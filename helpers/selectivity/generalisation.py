@@ -21,7 +21,8 @@ from helpers.core.statistics import Moments, t_values
 from helpers.networks.activations import extract_activations
 from helpers.networks.network import Network
 from helpers.selectivity.localizer_result import INFINITE_T_RANK, LocalizerResult
-from helpers.stimuli.image_sets import DOMAINS, ImageSet
+from helpers.stimuli.domains import intact_domains
+from helpers.stimuli.image_sets import ImageSet
 
 CHUNK = 2**23
 """Values of t that are held at a time."""
@@ -38,7 +39,7 @@ def measure_same_preference(network: Network, result: LocalizerResult, independe
     result : LocalizerResult
         Of this network; defines the units, of the intact domains.
     independent : ImageSet
-        Has all these domains.
+        Of the domains that it lacks, no unit is measured.
     seed : int
         Of the bootstrap.
     layers, domains : sequence of str
@@ -52,7 +53,7 @@ def measure_same_preference(network: Network, result: LocalizerResult, independe
         Of `same_preference_interval`.
     """
     names = independent.domain_names
-    intact = [domain for domain in DOMAINS if domain in result.domains]
+    intact = [domain for domain in intact_domains(result.domains) if domain in names]
     selected = [result.domains.index(domain) for domain in domains or intact]
     units = {layer: np.flatnonzero(np.isin(labels, selected) & (layer in (layers or result.layers)))
              for layer, labels in result.labels.items()}

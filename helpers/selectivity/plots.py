@@ -82,7 +82,7 @@ def domain_patches(figure: Figure, domains: Sequence[str]) -> None:
     """Draw the legend of stacked bars at the upper edge of a figure."""
     top_legend(figure, [Patch(facecolor=COLOURS[d], hatch=HATCHES[d], edgecolor="white",
                               linewidth=0.2, label=display_name(d)) for d in domains],
-               columnspacing=2.5)
+               ncols=min(len(domains), 8), columnspacing=2.5)
 
 
 def unit_heat_map(axes: Axes, responses: NDArray, rows: Sequence[tuple[str, int, int]],

@@ -24,7 +24,8 @@ from helpers.networks.network import Network
 from helpers.selectivity.localizer_result import NONE, LocalizerResult, nan_argmax
 from helpers.selectivity.split_half import overlap_p
 from helpers.selectivity.statistics import ALPHA, d_prime, localize
-from helpers.stimuli.image_sets import DOMAINS, ImageSet
+from helpers.stimuli.domains import intact_domains, require_domains
+from helpers.stimuli.image_sets import ImageSet
 
 
 def localize_network(network: Network, images: ImageSet, *, alpha: float = ALPHA,
@@ -40,7 +41,14 @@ def localize_network(network: Network, images: ImageSet, *, alpha: float = ALPHA
         False discovery rate of each contrast.
     batch_size : int
         Images in one forward pass; changes speed and memory only.
+
+    Raises
+    ------
+    LabError
+        If the images have fewer than two domains, or a domain too few images.
     """
+    require_domains(images)
+
     def make() -> dict[str, np.ndarray]:
         arrays: dict[str, np.ndarray] = {}
         moments = stream_moments(network, images, batch_size=batch_size)
@@ -189,16 +197,17 @@ def measure_generalisation(result: LocalizerResult, independent: LocalizerResult
     result : LocalizerResult
         Defines the units.
     independent : LocalizerResult
-        The same network on independent images; its domains include the intact ones.
+        The same network on independent images. Domains that it lacks are left out.
 
     Returns
     -------
     DataFrame
-        One row per layer and intact domain: ``layer, domain, n_units`` defined, their mean t
-        on both sets (``t_defining, t_independent``), and ``same_preference``: the fraction whose
+        One row per layer and intact domain of both: ``layer, domain, n_units`` defined, their mean
+        t on both sets (``t_defining, t_independent``), and ``same_preference``: the fraction whose
         largest t among the intact domains is again this one (chance 1 / number of domains).
     """
-    domains = [domain for domain in DOMAINS if domain in result.domains]
+    domains = [domain for domain in intact_domains(result.domains)
+               if domain in independent.domains]
     rows_of = [independent.domains.index(domain) for domain in domains]
     table = []
     for layer in result.layers:

@@ -1,7 +1,9 @@
 """A localizer of six sets: faces, bodies, scenes, words, scrambled scenes, scrambled words.
 
 Made from the images of another localizer, as they are opened. All become grey, with one mean and
-one spread of luminance, so that no set is reported by its light.
+one spread of luminance, so that no set is reported by its light. Where that localizer has other
+domains, the sets are these: the paper's four as far as they are there, then others, then the
+scrambled ones.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from PIL import Image, ImageOps
 
 from helpers.core.digest import text_digest
 from helpers.core.errors import LabError
+from helpers.stimuli.domains import core_domains, require_domains
 from helpers.stimuli.image_sets import CORE, ImageSet
 from helpers.stimuli.quantization import grey_levels
 from helpers.stimuli.scrambling import block_scramble, match_luminance, phase_scramble
@@ -22,6 +25,7 @@ from helpers.stimuli.scrambling import block_scramble, match_luminance, phase_sc
 SCRAMBLED = {"scrambled scenes": "scenes", "scrambled words": "characters"}
 """Scrambled set -> the set that is scrambled."""
 SIX_CATEGORIES = (*CORE, *SCRAMBLED)
+"""The sets of a localizer with the paper's domains."""
 KINDS = ("8 x 8 blocks", "phase", "16 x 16 blocks", "phase")
 """Ways to scramble, dealt so that both halves of a set have as many of each (where it has eight
 images or more)."""
@@ -84,7 +88,7 @@ def _seed(name: str) -> int:
 
 
 def make_six_category_localizer(localizer: ImageSet) -> SixCategoryLocalizer:
-    """Make the six sets from a localizer, as many images in each.
+    """Make the six sets (or as many as it has domains for) from a localizer, equally large.
 
     Words come from the folders of words alone. Where a domain has more images than the
     smallest, its folders give as many as they can share evenly. Scrambled images are made from
@@ -93,30 +97,32 @@ def make_six_category_localizer(localizer: ImageSet) -> SixCategoryLocalizer:
     Parameters
     ----------
     localizer : ImageSet
-        Domains faces, bodies, scenes and characters at least.
+        Two domains at least (`helpers.stimuli.domains.core_domains`).
 
     Raises
     ------
     LabError
-        If one of these is absent or has fewer than four images.
+        If it has fewer, or one of them has fewer than four images.
     """
-    members = {domain: _interleaved(localizer, domain) for domain in CORE}
+    domains = core_domains(require_domains(localizer, min_images=0).domains)
+    scrambled = {name: domain for name, domain in SCRAMBLED.items() if domain in domains}
+    members = {domain: _interleaved(localizer, domain) for domain in domains}
     n = min(map(len, members.values()))
     if n < 4:
         least = min(members, key=lambda domain: len(members[domain]))
         raise LabError(f"{len(members[least])} images of {least} in {localizer.root}",
-                       expected=f"at least 4 of each of {', '.join(CORE)}",
+                       expected=f"at least 4 of each of {', '.join(domains)} (of words: other "
+                       f"folders than {', '.join(NO_WORDS)})",
                        remedy="name another image set in the table [language] of the profile")
-    chosen = [row for domain in CORE for row in members[domain][:n]]
-    names, ways = [domain for domain in CORE for _ in range(n)], [""] * len(chosen)
-    for name, domain in SCRAMBLED.items():
+    chosen = [row for domain in domains for row in members[domain][:n]]
+    names, ways = [domain for domain in domains for _ in range(n)], [""] * len(chosen)
+    for name, domain in scrambled.items():
         chosen += members[domain][:n]
         names += [name] * n
         ways += [KINDS[(i // 2) % len(KINDS)] for i in range(n)]
     few = localizer.select(chosen)
-    return SixCategoryLocalizer(few.root, few.files, tuple(names), tuple(names), SIX_CATEGORIES,
-                                tuple(ways),
-                                localizer.digest)
+    return SixCategoryLocalizer(few.root, few.files, tuple(names), tuple(names),
+                                (*domains, *scrambled), tuple(ways), localizer.digest)
 
 
 def _interleaved(localizer: ImageSet, domain: str) -> list[int]:

@@ -164,3 +164,33 @@ def test_every_domain_has_its_own_colour_and_marker():
     from helpers.stimuli.image_sets import DOMAINS
     for table in (style.COLOURS, style.MARKERS, style.HATCHES):
         assert len({table[domain] for domain in DOMAINS}) == len(DOMAINS)
+
+
+def test_own_domains_get_looks_of_their_own_in_the_order_given():
+    own = [f"own{i}" for i in range(14)]
+    named = dict(style.COLOURS)
+    style.add_domains(["faces", *own, "scrambled words"])
+    assert {name: style.COLOURS[name] for name in named} == named
+    assert style.COLOURS["scrambled words"] == style.COLOURS["scrambled"]
+    looks = [(style.COLOURS[name], style.MARKERS[name]) for name in ("faces", "scenes", *own)]
+    assert len(set(looks)) == len(looks)
+    first = looks[2]
+    style.add_domains(own[:1])
+    assert (style.COLOURS["own0"], style.MARKERS["own0"]) == first
+    assert "own1" not in style.COLOURS
+    style.add_domains(())
+    assert style.COLOURS == named
+
+
+def test_a_claim_about_absent_domains_is_not_testable_and_says_why():
+    claims = ClaimsTable(provenance())
+    origin = {"source": "s", "paper": "p", "of": "o"}
+    why = "the localizer has no images of the domain characters"
+    claims.intervals("a", {"faces": (1.0, 0.9, 1.1)}, "above 0", absent=why, **origin)
+    claims.intervals("b", {}, "above 0", absent=why, **origin)
+    claims.intervals("c", {"faces": (1.0, 0.9, 1.1)}, "above 0", absent="", **origin)
+    assert [claim.verdict for claim in claims.claims] == [
+        "not testable here", "not testable here", "supported"]
+    first, second, _ = claims.claims
+    assert first.run.startswith(why) and "faces +1.000" in first.run and second.run == why
+    assert (first.mean, first.low, first.p) == (None, None, None)

@@ -1,0 +1,86 @@
+"""Domains of a localizer: which it has, in which order, and which a claim lacks.
+
+An analysis uses the domains that the localizer has: those of the paper in the paper's order, then
+the user's own in the order of their images. Scrambled images are no domain of their own.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from helpers.core.errors import LabError
+from helpers.stimuli.folders import CLASSES_FILE
+from helpers.stimuli.image_sets import CORE, DOMAINS, ImageSet
+
+SCRAMBLED = "scrambled"
+"""Beginning of the names of domains of scrambled images."""
+MIN_IMAGES = 2
+"""Of a domain in each half of the images: a standard deviation needs two."""
+NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten",
+           "eleven", "twelve")
+
+
+def intact_domains(domains: Iterable[str]) -> tuple[str, ...]:
+    """Return the domains that are not scrambled: the paper's in its order, then the others."""
+    present = [domain for domain in dict.fromkeys(domains) if not domain.startswith(SCRAMBLED)]
+    return (*(domain for domain in DOMAINS if domain in present),
+            *(domain for domain in present if domain not in DOMAINS))
+
+
+def core_domains(domains: Iterable[str]) -> tuple[str, ...]:
+    """Return the domains that the first paper's figures are about, then the user's own.
+
+    The paper's figures leave ``objects`` out; so does this, unless fewer than two would remain.
+    """
+    intact = intact_domains(domains)
+    without_objects = tuple(domain for domain in intact if domain in CORE or domain not in DOMAINS)
+    return without_objects if len(without_objects) > 1 else intact
+
+
+def find_absence(domains: Iterable[str], needed: Sequence[str] = CORE) -> str:
+    """Say which of some domains a localizer lacks, for a claim about them; "" where it has all."""
+    present = set(domains)
+    absent = [domain for domain in needed if domain not in present]
+    return f"the localizer has no images of the domain {' or '.join(absent)}" if absent else ""
+
+
+def number_word(n: int) -> str:
+    """Write a number of domains in a sentence: four, or 13."""
+    return NUMBERS[n] if n < len(NUMBERS) else str(n)
+
+
+def require_domains(images: ImageSet, *, min_images: int = MIN_IMAGES) -> ImageSet:
+    """Return a localizer whose units can be tested, or refuse it before any network sees it.
+
+    Parameters
+    ----------
+    images : ImageSet
+    min_images : int
+        Of every domain, in each half.
+
+    Raises
+    ------
+    LabError
+        If it has fewer than two intact domains, or a half of a domain has fewer images.
+    """
+    intact = intact_domains(images.domains)
+    if len(intact) < 2:
+        raise LabError(
+            f"the images in {images.root} have {number_word(len(intact))} intact domain"
+            f"{'s' * (len(intact) != 1)}{': ' * bool(intact)}{', '.join(intact)}",
+            expected="at least two domains, since a unit is selective for a domain if it responds "
+            f"less to every other; the paper has {', '.join(DOMAINS)}, and others may be named",
+            remedy="put images of another domain into a folder of their own, and give every class "
+            f"folder its domain in {CLASSES_FILE} (layout 'imagefolder')")
+    counts = Counter(zip(images.domains, images.halves.tolist()))
+    few = {domain: [counts[domain, half] for half in (0, 1)] for domain in images.domain_names
+           if min(counts[domain, half] for half in (0, 1)) < min_images}
+    if few:
+        raise LabError(
+            f"too few images in {images.root}: " + ", ".join(
+                f"{domain} {first} + {second}" for domain, (first, second) in few.items()),
+            expected=f"at least {min_images} images of every domain in each half (the halves are "
+            "every second image of each class folder), and better some dozens",
+            remedy="add images, or count the class folder to another domain in " + CLASSES_FILE)
+    return images
