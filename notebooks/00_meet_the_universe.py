@@ -67,15 +67,15 @@ sets = {name: laboratory.images(name) for name in laboratory.available("localize
 for name, images in sets.items():
     print(f"{name}: {len(images)} images, {len(set(images.categories))} categories, "
           f"{len(images.domain_names)} domains")
+localizer = require_domains(sets["localizer"])
+domains = intact_domains(localizer.domains)
+style.add_domains(localizer.domain_names)
 
 # %% [markdown]
 # In one line, what is measured below: images pass through a network; one layer gives a vector of
 # features for each image; a probe classifies held-out images from these vectors.
 
 # %%
-localizer = require_domains(sets["localizer"])
-domains = intact_domains(localizer.domains)
-style.add_domains(localizer.domain_names)
 examples = [localizer.open(localizer.domains.index(d)) for d in core_domains(domains)[:4]]
 grey, dark = style.TRAINING["untrained"], style.TRAINING["contrastive"]
 schematic.draw_schematic([

@@ -90,8 +90,7 @@ schematic.draw_schematic([
     schematic.Step("network", schematic.network(selected=[3, 4]), "all units, all layers"),
     schematic.Step(f"{number_word(len(counts) - 1)} contrasts", schematic.formula(
         r"$t > 0$", r"$p_{(k)} \leq \frac{k}{m\,c_m}\,\alpha$",
-        f"in all {number_word(len(counts) - 1)}"),
-        "domain vs. each other"),
+        f"in all {number_word(len(counts) - 1)}"), "domain vs. each other"),
     schematic.Step("selective units", schematic.bars(
         [.15, .35, .55, .8], [style.COLOURS["faces"]] * 4), "fraction by layer (A)"),
     schematic.Step("other images", schematic.points(
@@ -474,14 +473,14 @@ style.save_figure(figure, laboratory.provenance, {
 # %% [markdown]
 # **Figure 01.** **A** Fraction of each layer's units that pass the conjunction test, per domain and
 # network (Benjamini–Yekutieli over all units of the layer, in each contrast with another domain);
-# in brackets: units of the layer (k: thousands). Units selective for scrambled images are not shown. **B**
-# z-scored responses of the selective units and of others to independent images; lines separate
-# groups, in brackets their sizes; colours saturate at ±1.5. **C** Mean *t* over contrasts on the
-# independent images, of every unit that the localizer made selective (dots; black: mean), in one
-# layer; below the domains: numbers of units, trained above control. **D** Fraction of these units
-# that prefer the same domain again, of one layer of the trained network and of all layers of the
-# control; lines: 95 % bootstrap intervals over images. One network of each type: intervals do not
-# cover another training. The stamp says whether the data are REAL or SYNTHETIC.
+# in brackets: units of the layer (k: thousands). Units selective for scrambled images are not
+# shown. **B** z-scored responses of the selective units and of others to independent images; lines
+# separate groups, in brackets their sizes; colours saturate at ±1.5. **C** Mean *t* over contrasts
+# on the independent images, of every unit that the localizer made selective (dots; black: mean), in
+# one layer; below the domains: numbers of units, trained above control. **D** Fraction of these
+# units that prefer the same domain again, of one layer of the trained network and of all layers of
+# the control; lines: 95 % bootstrap intervals over images. One network of each type: intervals do
+# not cover another training. The stamp says whether the data are REAL or SYNTHETIC.
 
 # %% [markdown]
 # ## 10 · Claims

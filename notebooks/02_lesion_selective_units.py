@@ -111,9 +111,9 @@ schematic.draw_schematic([
 # [deficit](GLOSSARY.md#deficit) of a class *c* is $d_c = a_c - a_c^{\,\mathrm{lesion}}$, its
 # accuracy before minus its accuracy after the lesion; positive: impaired.
 #
-# Here are the units of one layer that prefer the first domain (faces), and one class of each domain,
-# 20 images each. A *forward
-# hook* is a function that PyTorch calls after a layer; what it returns replaces the layer's output.
+# Here are the units of one layer that prefer the first domain (faces), and one class of each
+# domain, 20 images each. A *forward hook* is a function that PyTorch calls after a layer; what it
+# returns replaces the layer's output.
 
 # %%
 localizer_result = localize_network(classifier.network, localizer, **size)
@@ -220,8 +220,8 @@ at_layer = by_layer[by_layer["layer"] == spec.activation_layer]
 random_r = at_layer[at_layer["draw"] > 0].pivot(index="draw", columns="domain", values="r")
 mean_r, mean_random_r = (np.mean([t.value for t in activation_r.values()]),
                          random_r[core].mean(axis=None))
-print(f"{spec.activation_layer}, mean over the {number_word(len(core))} domains: selective units {mean_r:.2f}, "
-      f"random units {mean_random_r:.2f} (mean of {spec.n_random} draws)")
+print(f"{spec.activation_layer}, mean over the {number_word(len(core))} domains: selective units "
+      f"{mean_r:.2f}, random units {mean_random_r:.2f} (mean of {spec.n_random} draws)")
 
 # %% [markdown]
 # ## 5 · Are the own classes impaired more than the others?
@@ -307,7 +307,8 @@ all_domains = [*core, *(d for d in intact_domains(outcome.domains) if d not in c
 profiles = deficit[0, [outcome.domains.index(d) for d in all_domains]]
 deficit_r = deficits.deficit_correlations(profiles)
 pairs = deficit_r[np.triu_indices(len(all_domains), 1)]
-print(f"mean of the {len(pairs)} correlations {np.nanmean(pairs):.2f} ± {np.nanstd(pairs):.2f} (SD)")
+print(f"mean of the {len(pairs)} correlations {np.nanmean(pairs):.2f} ± {np.nanstd(pairs):.2f} "
+      "(SD)")
 all_names = [style.display_name(d) for d in all_domains]
 pd.DataFrame(deficit_r, all_names, all_names).round(2)
 
@@ -397,9 +398,9 @@ style.save_figure(figure, laboratory.provenance, {
 # Each claim has a rule that was fixed before its result was seen, with one exception: that a probe
 # set suffers more than from *random* units was added after panel C of `mini` had been seen, so it
 # is *exploratory*. Its comparison has not changed since (first tested by Holm's rule over the
-# domains, now by an interval for each); variants tried before it are not recorded. The paper's numbers
-# are *not at hand* where they could not be had; its code tests no deficit. First the numbers by
-# which runs are compared:
+# domains, now by an interval for each); variants tried before it are not recorded. The paper's
+# numbers are *not at hand* where they could not be had; its code tests no deficit. First the
+# numbers by which runs are compared:
 
 # %%
 r_values = {d: activation_r[d].value for d in core}
@@ -524,7 +525,8 @@ print(claims.verdicts())
 # This run:
 
 # %% tags=["prose"]
-listed = lambda chosen: ", ".join(shown[d] for d in chosen) or f"none of the {number_word(len(core))}"
+listed = lambda chosen: (", ".join(shown[d] for d in chosen)
+                         or f"none of the {number_word(len(core))}")
 clear_r = [d for d in core if activation_r[d].high < 0]
 clear_effects = [d for d in core if own_effects[d].low > 0]
 n_own = {d: sum(groups.domains[g] == d for g in line)
@@ -605,8 +607,8 @@ check(by_cost_per_unit, order(losses / np.maximum(fractions, 1e-12)),
 # %% [markdown]
 # **Change.** Step 6 selects the probe set on half A and reports its deficit on half B. Change one
 # thing: select it on half B, too (`deficits.dissociation(…, …, k_main)`). By how many percentage
-# points does the deficit of each probe set under its own lesion grow? Return one number for each, in the
-# order of `core`: selected and reported on B, minus selected on A and reported on B.
+# points does the deficit of each probe set under its own lesion grow? Return one number for each,
+# in the order of `core`: selected and reported on B, minus selected on A and reported on B.
 
 # %% tags=["exercise"]
 selection_bias = None    # one number for each domain, percentage points

@@ -141,7 +141,8 @@ ceilings.pivot_table(index="roi", columns="statistic", values="value").round(3)
 # %%
 network = laboratory.network(network_names.main)
 localizer = localize_network(network, localizer_images, **batch)
-usable = regions[(regions["n_reliable_vertices"] >= 2) & regions["roi"].map(domain_by_roi).isin(domains)]
+usable = regions[(regions["n_reliable_vertices"] >= 2)
+                 & regions["roi"].map(domain_by_roi).isin(domains)]
 subject, roi = usable.sort_values("roi", key=lambda names: names != "PPA", kind="stable")[
     ["subject", "roi"]].iloc[0]
 layer, domain = spec.layers[len(spec.layers) // 2], domain_by_roi[roi]
@@ -735,8 +736,8 @@ Markdown(deviation_table(laboratory.provenance.notebook))
 # ## 12 · Exercises
 #
 # **Read.** From the tables of sections 2 and 4: which fraction of its noise ceiling does the
-# *veRSA* of PPA (`example_roi`) reach (mean score over mean ceiling)? Give `fraction_of_ceiling`, two
-# digits after the point.
+# *veRSA* of PPA (`example_roi`) reach (mean score over mean ceiling)? Give `fraction_of_ceiling`,
+# two digits after the point.
 
 # %% tags=["exercise"]
 fraction_of_ceiling = None    # a number between 0 and 1

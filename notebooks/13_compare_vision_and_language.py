@@ -52,8 +52,9 @@ print(laboratory.provenance.line)
 # ## 1 · Six sets of images
 #
 # Faces, bodies, scenes and words, and scrambled scenes and words: textures and mosaics of the same
-# scenes and words. (A localizer of other domains gives other sets.) All are grey, with the same mean and standard deviation of luminance. Units are
-# selected on one half of each set and measured on the other half, and vice versa.
+# scenes and words. (A localizer of other domains gives other sets.) All are grey, with the same
+# mean and standard deviation of luminance. Units are selected on one half of each set and measured
+# on the other half, and vice versa.
 
 # %%
 study = MatchedModelsStudy.from_profile(laboratory.profile, laboratory.images, laboratory.network)
@@ -188,8 +189,8 @@ spread = np.sqrt((preferred.var(ddof=1) + rest.var(ddof=1)) / 2)
 d_prime = (m_p - rest.mean()) / spread if spread else np.nan
 np.testing.assert_allclose([csi, d_prime], [block.selectivity_index[target, 1, unit],
                                             block.d_prime[target, 1, unit]], rtol=1e-3)
-print(f"unit {unit}: mean response {m_p:.3f} to {style.display_name(target_set)}, {m_o:.3f} to the others; "
-      f"CSI {csi:.3f}, d' {d_prime:.2f}, as the package finds")
+print(f"unit {unit}: mean response {m_p:.3f} to {style.display_name(target_set)}, {m_o:.3f} to the "
+      f"others; CSI {csi:.3f}, d' {d_prime:.2f}, as the package finds")
 
 # %% [markdown]
 # ## 4 · How many units?
@@ -420,8 +421,8 @@ path = style.save_figure(figure, laboratory.provenance, {
 
 # %% [markdown]
 # **Figure 13.** **A–C** Units that prefer one set to every other (Benjamini–Yekutieli, .05 in each
-# contrast; C: other rates, mean over blocks), percent of a block's units. A and C sum over
-# the domains; axes of B and C are linear below 0.1 %. **D–F** Tuning strength of equal numbers of units
+# contrast; C: other rates, mean over blocks), percent of a block's units. A and C sum over the
+# domains; axes of B and C are linear below 0.1 %. **D–F** Tuning strength of equal numbers of units
 # of each domain and block, on the half of the images that did not select them, mean over domains
 # (F: and over blocks). Lines and large markers: means over networks of a condition; dots: networks
 # (n in the legend). **G, H** Differences between conditions, mean over blocks and domains: dots are
@@ -659,9 +660,9 @@ print(f"{len(some)} images, of each set:", pd.Series(some_sets).value_counts().t
 
 # %% [markdown]
 # **Read.** Of all units of the last block that are selective in networks trained with captions,
-# which percentage prefers faces (`target_set`)? Take the numbers from the second table of step 4 (a profile
-# without captions: the row of the networks trained without language). Return a number from 0 to
-# 100.
+# which percentage prefers faces (`target_set`)? Take the numbers from the second table of step 4 (a
+# profile without captions: the row of the networks trained without language). Return a number from
+# 0 to 100.
 
 # %% tags=["exercise"]
 faces_percent = None    # a number from 0 to 100

@@ -182,7 +182,8 @@ print(f"chance of recall {chance:.2f}; noise ceilings:",
 #
 # $$\ln(1 + s) = \ln(1 + s_b) + \frac{h - y_b}{y_a - y_b}\,[\ln(1 + s_a) - \ln(1 + s_b)]$$
 #
-# By hand, for the first domain, faces, of one network (for an invented curve where there are no checkpoints).
+# By hand, for the first domain, faces, of one network (for an invented curve where there are no
+# checkpoints).
 
 # %%
 curve = at_layer.query("condition == @shown and seed == 0 and domain == @core[0]")
