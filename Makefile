@@ -89,7 +89,7 @@ doctor: ## what this machine can run, and what to do for the rest (PROFILE); no 
 	"$$run" -m helpers.doctor $(if $(filter file,$(origin PROFILE)),,--profile "$(PROFILE)") $(DOCTOR)
 
 lab: $(READY) ## open JupyterLab
-	@$(PY) -m jupyter lab notebooks
+	@PYTORCH_ENABLE_MPS_FALLBACK=1 $(PY) -m jupyter lab notebooks
 
 zoo: $(READY) ## train the demo networks and readouts again from nothing (two and a half hours on two cores)
 	@$(PY) -m data.zoo

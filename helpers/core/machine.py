@@ -13,8 +13,12 @@ import sys
 from collections.abc import Iterable, Sequence
 from itertools import accumulate
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from helpers.core.paths import ensure_space, format_size
+
+if TYPE_CHECKING:
+    import torch
 
 WORKERS_VARIABLE = "LAB_WORKERS"
 """Environment variable: set by the runner, for each notebook that it starts."""
@@ -99,6 +103,14 @@ def divide_cores(n_parallel: int, folders: Iterable[Path], memory: Sequence[floa
                             f"{format_size(disk)} expected: LAB_DATA, LAB_CACHE name folders on "
                             "another disk.")
     return n_parallel, warnings
+
+
+def float64_device(device: torch.device | str) -> torch.device | str:
+    """Return where float64 is computed for tensors of a device: there; for Apple's GPUs, the CPU.
+
+    They have no float64, which statistics, Gram matrices and distances need.
+    """
+    return "cpu" if str(device).startswith("mps") else device
 
 
 def machine() -> dict[str, str | int]:

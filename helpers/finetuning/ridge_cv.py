@@ -22,6 +22,7 @@ from scipy.linalg.lapack import dposv
 from torch import Tensor
 
 from helpers.core.errors import LabError
+from helpers.core.machine import float64_device
 from helpers.rsa.dissimilarity import pearson_r
 
 ALPHAS = tuple(10.0**k for k in range(-1, 8))
@@ -51,7 +52,7 @@ def linear_kernel(features: NDArray, device: torch.device | str = "cpu") -> Kern
     The mean over conditions is subtracted first. Fits centre again on their own conditions, so
     that this changes nothing but the rounding: features far from zero would lose digits.
     """
-    if torch.device(device).type != "cpu":
+    if (device := torch.device(float64_device(device))).type != "cpu":
         features = torch.from_numpy(features).to(device, torch.float64)
     else:
         features = np.asarray(features, np.float64)

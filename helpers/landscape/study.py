@@ -22,6 +22,7 @@ from torchvision.transforms import InterpolationMode, functional
 from helpers.core.cache import Arrays, cached
 from helpers.core.console import progress
 from helpers.core.digest import code_digest, defining_modules, text_digest
+from helpers.core.machine import float64_device
 from helpers.core.paths import cache_dir, ensure_writable
 from helpers.finetuning.data import decode_images
 from helpers.finetuning.evaluate import get_backbone, load_model
@@ -191,7 +192,7 @@ def prediction_distances(study: FineTuningStudy, networks: Sequence[FineTuningRu
         log_probs = open_memmap(f"{folder}/logs.npy", "w+", np.float32, size)
         for row, run in enumerate(progress(networks, "gathering predictions")):
             log_probs[row] = fit_probe(run, task, layer)["log_probs"]
-        device = next(study.network.model.parameters()).device
+        device = float64_device(next(study.network.model.parameters()).device)
         pairwise = bhattacharyya(block_from_array(log_probs), *size, device=device)
         to_others = np.zeros((0, len(networks)))
         if others:

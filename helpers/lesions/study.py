@@ -264,7 +264,7 @@ def _evaluate(classifier: Classifier, domains: tuple[str, ...], images: ImageSet
         if layer in units:
             mask = units[layer] = units[layer].to(activations.device)
             means = activations @ mask.T.to(activations.dtype) / mask.sum(1)
-            sums[layer].index_add_(0, labels[start:start + len(means)], means.double().cpu())
+            sums[layer].index_add_(0, labels[start:start + len(means)], means.cpu().double())
 
     rows = [range(len(images))[start:start + batch_size]
             for start in range(0, len(images), batch_size)]

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from helpers.core.errors import LabError, one_of
+from helpers.core.machine import float64_device
 from helpers.networks.channel_axes import call_name, channel_axes
 
 OutputCallback = Callable[[str, Tensor], Tensor | None]
@@ -145,7 +146,8 @@ def stream_activations(model: nn.Module, layers: Mapping[str, str], batches: Ite
         Moved to the model's device.
     callback : callable
         ``callback(start, name, activations)`` with ``start`` the index of the batch's first
-        image and ``activations`` (n_images, n_units), which the next layer may overwrite.
+        image and ``activations`` (n_images, n_units), which the next layer may overwrite. They
+        are on the model's device, or on the CPU where that device has no float64.
     read : callable
         `flatten_units` or `channel_means`.
 
@@ -155,19 +157,20 @@ def stream_activations(model: nn.Module, layers: Mapping[str, str], batches: Ite
         If a path is not a module of the network; if a layer does not give one row per image; for
         `channel_means`, if its channels and positions cannot be told apart.
     """
-    parameter = next(model.parameters(), torch.empty(0))
-    start, axes = 0, {}
+    device = next(model.parameters(), torch.empty(0)).device
+    receiver, start, axes = float64_device(device), 0, {}
 
     def pass_to_callback(name: str, output: Tensor) -> None:
         if output.shape[:1] != batch.shape[:1]:
             raise LabError(f"the layer {name} gives {tuple(output.shape)} for {len(batch)} images",
                            expected="one row per image",
                            remedy="choose another layer; load_network lists those that do")
-        callback(start, name, read(output, axes[name].axis if axes else 1))
+        callback(start, name, read(output, axes[name].axis if axes else 1).to(receiver))
 
     with exact_inference(model):
         for batch in batches:
-            images = batch.to(parameter.device, non_blocking=True)
+            # On other devices such a copy may read what is freed already (pytorch issue 139550).
+            images = batch.to(device, non_blocking=device.type == "cuda")
             if read is channel_means and not axes:
                 axes = channel_axes(model, layers, images[:2])
             with layer_hooks(model, layers, pass_to_callback):

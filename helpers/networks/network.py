@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from helpers.core.errors import LabError
+from helpers.core.errors import LabError, one_of
 from helpers.networks.architectures import build, layer_names
 from helpers.networks.channel_axes import select_tensor_layers
 from helpers.networks.registry import UNTRAINED_SUFFIX, NetworkEntry, Preprocessing
@@ -100,20 +100,27 @@ def _require_known_input_scaling(model: nn.Module, entry: NetworkEntry) -> None:
 
 
 def select_device(name: str = "auto") -> torch.device:
-    """Choose where to compute: ``auto`` takes a GPU where there is one.
+    """Choose where to compute: ``auto`` takes the first that is present of cuda, mps, cpu.
 
     Raises
     ------
     LabError
-        Where the device is unknown or absent.
+        Where the device is unknown or absent; lists those that are present.
     """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return torch.device(available_devices()[0])
     try:
         device = torch.device(name)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
         raise LabError(f"the device {name!r} cannot be used: {str(error).splitlines()[0]}",
-                       expected="auto, cpu, cuda or cuda:<n>, and present",
+                       expected=one_of(["auto", *available_devices()]) + " (present here)",
                        remedy="set `device = \"auto\"` in the profile") from error
     return device
+
+
+def available_devices() -> list[str]:
+    """Return the devices that are present, the first choice first: NVIDIA's, Apple's, the CPU."""
+    n_cuda = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    return [*["cuda"][:n_cuda], *(f"cuda:{index}" for index in range(1, n_cuda)),
+            *["mps"][:torch.backends.mps.is_available()], "cpu"]

@@ -144,7 +144,8 @@ class Runner:
         Threads and worker processes of all notebooks together are as many as the cores.
         """
         share = str(max(1, usable_cores() // self.n_parallel))
-        chosen = {**ALLOCATOR_SETTINGS, "OMP_NUM_THREADS": share, WORKERS_VARIABLE: share}
+        chosen = {**ALLOCATOR_SETTINGS, "OMP_NUM_THREADS": share, WORKERS_VARIABLE: share,
+                  "PYTORCH_ENABLE_MPS_FALLBACK": "1"}  # what Apple's GPUs lack, the CPU computes
         if self.n_parallel > 1:
             chosen["OMP_WAIT_POLICY"] = "passive"  # threads that spin while they wait take cores
         return {name: os.environ.get(name, value) for name, value in chosen.items()} | {

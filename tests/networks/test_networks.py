@@ -13,10 +13,12 @@ from PIL import Image
 from torch import nn
 
 from helpers.core.errors import LabError
+from helpers.core.machine import float64_device
 from helpers.core.paths import ROOT
-from helpers.networks.activations import count_units, extract_activations
+from helpers.networks import activations
+from helpers.networks.activations import count_units, extract_activations, stream_activations
 from helpers.networks.architectures import AlexNetGN, build, layer_names
-from helpers.networks.network import load_network, select_device
+from helpers.networks.network import available_devices, load_network, select_device
 from helpers.networks.registry import get_entry, parse_entry, registry
 from helpers.networks.weights import read_state_dict, save_state_dict, state_digest
 
@@ -260,9 +262,41 @@ def test_layers_are_not_overwritten_by_the_next():
 
 def test_devices():
     assert select_device("cpu") == torch.device("cpu")
-    assert select_device("auto").type in ("cpu", "cuda")
-    with pytest.raises(LabError, match="'gpu' cannot be used"):
+    assert select_device("auto").type in ("cpu", "cuda", "mps")
+    with pytest.raises(LabError, match="'gpu' cannot be used.*\n.*one of auto, .*cpu"):
         select_device("gpu")
+
+
+@pytest.mark.parametrize("n_cuda, mps, found", [
+    (0, False, ["cpu"]), (0, True, ["mps", "cpu"]), (1, False, ["cuda", "cpu"]),
+    (2, True, ["cuda", "cuda:1", "mps", "cpu"]),
+])
+def test_auto_takes_the_first_device_that_is_there(monkeypatch, n_cuda, mps, found):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: n_cuda > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: n_cuda)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+    assert available_devices() == found
+    assert select_device("auto") == torch.device(found[0])
+    with pytest.raises(LabError, match="one of auto, " + ", ".join(found)):
+        select_device("tpu")
+
+
+@pytest.mark.parametrize("device, receiver", [("mps", "cpu"), ("mps:0", "cpu"), ("cpu", "cpu"),
+                                              ("cuda:1", "cuda:1")])
+def test_float64_is_computed_where_there_is_float64(device, receiver):
+    assert torch.device(float64_device(torch.device(device))) == torch.device(receiver)
+    assert float64_device(device) == receiver
+
+
+def test_activations_are_handed_on_where_float64_can_be_computed(monkeypatch):
+    """A device without float64 is played by "meta" here, whose tensors hold nothing."""
+    seen = []
+    model = torch.nn.Sequential(torch.nn.Conv2d(3, 2, 3))
+    for answer in ("cpu", "meta"):
+        monkeypatch.setattr(activations, "float64_device", lambda _, answer=answer: answer)
+        stream_activations(model, {"conv": "0"}, [torch.zeros(2, 3, 8, 8)],
+                           lambda _start, _name, values: seen.append(values.device.type))
+    assert seen == ["cpu", "meta"]
 
 
 @pytest.mark.slow
