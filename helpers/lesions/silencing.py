@@ -109,7 +109,7 @@ def run_lesions(model: nn.Module, layers: Mapping[str, str], lesions: Sequence[L
     with PartialForward(model, layers) as partial_forward:
         start, plan = 0, None
         for batch in batches:
-            images = batch.to(device, non_blocking=device.type == "cuda")
+            images = batch.to(device)
             if plan is None:
                 partial_forward.trace(images[:2])
                 plan = [_plan_lesion(lesion, partial_forward, device) for lesion in lesions]

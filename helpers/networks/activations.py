@@ -169,8 +169,8 @@ def stream_activations(model: nn.Module, layers: Mapping[str, str], batches: Ite
 
     with exact_inference(model):
         for batch in batches:
-            # On other devices such a copy may read what is freed already (pytorch issue 139550).
-            images = batch.to(device, non_blocking=device.type == "cuda")
+            # Waits: on Apple's GPUs a copy that does not may read freed memory (pytorch#139550).
+            images = batch.to(device)
             if read is channel_means and not axes:
                 axes = channel_axes(model, layers, images[:2])
             with layer_hooks(model, layers, pass_to_callback):

@@ -17,9 +17,12 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from helpers.config.data import ResourceSpec
 from helpers.config.profile import Profile, is_toml, load_profile
@@ -200,12 +203,21 @@ class Runner:
 def _remove_stale_staging(folder: Path) -> None:
     """Remove the staging folders of runs that were killed."""
     for staging in folder.glob(".staging-*-[0-9]*"):
-        try:
-            os.kill(int(staging.name.rpartition("-")[2]), 0)
-        except ProcessLookupError:
-            shutil.rmtree(staging, ignore_errors=True)
-        except (PermissionError, ValueError, OverflowError):
-            pass  # another user's process is alive; or not a folder of ours
+        with suppress(ValueError, OverflowError):  # not a folder of ours
+            if not _is_running(int(staging.name.rpartition("-")[2])):
+                shutil.rmtree(staging, ignore_errors=True)
+
+
+def _is_running(pid: int) -> bool:
+    if os.name != "posix":  # where os.kill would end it
+        return psutil.pid_exists(pid)
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # another user's process is alive
+        return True
+    return True
 
 
 def plan_jobs(profile: str, only: list[str], given: dict[str, str],

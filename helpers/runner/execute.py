@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import signal
 import tempfile
 from collections.abc import Callable, Mapping
@@ -32,6 +31,9 @@ DEAD_WORKER_ERRORS = ("TerminatedWorkerError", "BrokenProcessPool")
 REMEDY = (f"free memory, or run less at once (--jobs 1, {WORKERS_VARIABLE}=1); what is finished is "
           "kept")
 
+KILLED = getattr(signal, "SIGKILL", 9)
+"""Windows has no such signal: a process that is ended there has a positive status."""
+
 CellCallback = Callable[[int, int, str], None]
 """Gets the number of a cell, how many there are, and the heading that it stands under."""
 
@@ -47,8 +49,9 @@ class Kernel(AsyncKernelManager):
         alive = await super().is_alive()
         if not alive and process is not None:
             Kernel.status = process.returncode
-            with suppress(OSError):
-                os.killpg(group, signal.SIGKILL)
+            if hasattr(os, "killpg"):  # Windows has no groups of processes
+                with suppress(OSError):
+                    os.killpg(group, KILLED)
         return alive
 
 
@@ -115,7 +118,7 @@ def _run_notebook(draft: Path, done: Path, parameters: dict[str, object],
 def death_message(what: str, where: str, status: int | None) -> str:
     """Say that a process was killed, at which cell, and what to do."""
     killed = status is not None and status < 0
-    how = (f"was killed (signal {-status}), most likely out of memory" if status == -signal.SIGKILL
+    how = (f"was killed (signal {-status}), most likely out of memory" if status == -KILLED
            else f"was killed ({signal.Signals(-status).name})" if killed
            else "died" + (f" with status {status}" if status else ""))
     return str(LabError(f"{where}: {what} {how}", expected="a process that runs to the end",
@@ -169,5 +172,4 @@ def execute_and_report(connection: Connection, source: Path, target: Path,
         for stream in (1, 2):  # by number: what was closed before is no object in sys
             os.dup2(log_file.fileno(), stream)
     problem = execute(source, target, parameters, lambda *cell: connection.send(("cell", *cell)))
-    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    connection.send(("done", problem, sum(usage.ru_utime + usage.ru_stime for usage in usages)))
+    connection.send(("done", problem, sum(os.times()[:4])))  # its own, and its children's

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import get_all_start_methods, get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,12 @@ import psutil
 POLL_SECONDS = 1.0
 """Seconds between two looks at the memory of a notebook's processes."""
 
-_context = get_context("forkserver")
-# Loaded once for all notebooks, instead of once by each of their processes. Nothing of ours: where
-# the server starts, the path may not yet lead to it.
-_context.set_forkserver_preload(["papermill", "jupytext", "nbformat", "nbclient"])
+_has_forkserver = "forkserver" in get_all_start_methods()  # Windows has not
+_context = get_context("forkserver" if _has_forkserver else "spawn")
+if _has_forkserver:
+    # Loaded once for all notebooks, instead of once by each of their processes. Nothing of ours:
+    # where the server starts, the path may not yet lead to it.
+    _context.set_forkserver_preload(["papermill", "jupytext", "nbformat", "nbclient"])
 
 
 @dataclass
